@@ -1,0 +1,164 @@
+"""Where and how a model runs: code generation target, device, keyed noise inside generated code, global state, progress.
+
+Brian2 keeps global state (active device, preferences). `running` sets what one simulation needs and puts everything back, on
+return and on an exception. Nothing here touches NumPy's global random state: noise is keyed (`keyed_noise.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from brian2 import Function, Network, prefs, second
+from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
+from brian2.codegen.generators.cython_generator import CythonCodeGenerator
+from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from scipy import special
+
+from . import keyed_noise
+from .errors import NsnnError
+
+__all__ = ["ENGINES", "NoCompilerWarning", "choose", "draw", "functions", "has_compiler", "run", "running"]
+
+brian_device = importlib.import_module("brian2.devices.device")  # the package holds a proxy under this name
+
+ENGINES = ("cython", "numpy", "cpp")
+
+
+class NoCompilerWarning(UserWarning):
+    """There is no C++ compiler: the NumPy code generation target runs instead, several times slower."""
+
+
+def has_compiler() -> bool:
+    """True when a C++ compiler is on the PATH (or named by CXX)."""
+    named = os.environ.get("CXX", "").split()
+    return any(shutil.which(name) for name in [*named[:1], "c++", "g++", "clang++"])
+
+
+def choose(engine: str) -> str:
+    """The engine that will run: `engine`, or "numpy" with a warning when "cython" lacks a compiler.
+
+    Raises
+    ------
+    NsnnError : unknown engine; "cpp" without a compiler
+    """
+    if engine not in ENGINES:
+        raise NsnnError(f'engine = {engine!r}: expected "cython", "numpy" or "cpp"')
+    if engine == "numpy" or has_compiler():
+        return engine
+    cure = "install one (Debian: apt-get install g++; macOS: xcode-select --install)"
+    if engine == "cpp":
+        raise NsnnError(f'engine = "cpp" needs a C++ compiler: {cure}, or use engine="numpy"')
+    warnings.warn(f"no C++ compiler found: running with NumPy code generation; {cure}", NoCompilerWarning, stacklevel=3)
+    return "numpy"
+
+
+_C_ARGUMENTS = "int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0, int32_t key1"
+
+
+def _keyed_function(pyfunc: Callable, c_name: str) -> Function:
+    def numpy_target(step, neuron, trial, point, stream, key0, key1):
+        # shared values (the keys) may reach us as arrays of one element
+        return pyfunc(step, neuron, trial, point, stream, np.ravel(key0)[0], np.ravel(key1)[0])
+
+    function = Function(
+        pyfunc, arg_units=[1] * 7, return_unit=1, arg_types=["integer"] * 7, return_type="float", stateless=True
+    )
+    _implement(function, numpy_target, c_name, _C_ARGUMENTS)
+    return function
+
+
+def _implement(function: Function, numpy_target: Callable, c_name: str, c_arguments: str) -> None:
+    implementations = function.implementations
+    implementations.add_implementation(NumpyCodeGenerator, code=numpy_target)
+    implementations.add_implementation(CPPCodeGenerator, code=keyed_noise.HEADER, name=c_name)
+    indented = "\n".join("    " + line for line in keyed_noise.HEADER.splitlines())
+    cython = f'cdef extern from *:\n    """\n{indented}\n    """\n    double {c_name}({c_arguments}) nogil\n'
+    implementations.add_implementation(CythonCodeGenerator, code=cython, name=c_name)
+
+
+def functions() -> dict[str, Function]:
+    """The functions that generated code may call: keyed_normal, keyed_uniform and normal_cdf, for every target."""
+    cdf = Function(special.ndtr, arg_units=[1], return_unit=1, arg_types=["float"], return_type="float", stateless=True)
+    _implement(cdf, special.ndtr, "nsnn_normal_cdf", "double x")
+    return {
+        "keyed_normal": _keyed_function(keyed_noise.normal, "nsnn_normal"),
+        "keyed_uniform": _keyed_function(keyed_noise.uniform, "nsnn_uniform"),
+        "normal_cdf": cdf,
+    }
+
+
+def draw(kind: str, stream: keyed_noise.Stream, neuron: str = "noise_neuron") -> str:
+    """Brian2 text of one draw, "normal" or "uniform", of a stream; neuron="-1" gives the draw that a trial shares."""
+    return (
+        f"keyed_{kind}(t_in_timesteps, {neuron}, noise_trial, noise_point, {int(stream)}, noise_key0, noise_key1)"
+    )
+
+
+@contextlib.contextmanager
+def running(engine: str) -> Iterator[Any]:
+    """Make `engine` the active one inside the block and restore Brian2's device and preferences afterwards.
+
+    Yields the active Brian2 device.
+    """
+    previous = brian_device.active_device
+    target, directory = prefs.codegen.target, None
+    try:
+        if engine == "cpp":
+            directory = tempfile.mkdtemp(prefix="nsnn_")
+            device = CPPStandaloneDevice()  # our own: a model that the user is building for theirs stays as it is
+            device.activate(build_on_run=False, directory=directory)
+        else:
+            device = brian_device.runtime_device
+            prefs.codegen.target = engine
+        brian_device.active_device = device
+        yield device
+    finally:
+        brian_device.active_device = previous
+        prefs.codegen.target = target
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def run(network: Network, duration: float, device: Any, progress: Any) -> None:
+    """Run `network` for `duration` seconds on the active `device`; with `namespace={}` no caller's name is captured."""
+    if not isinstance(device, CPPStandaloneDevice):
+        with _bar(progress, "simulating") as report:
+            network.run(duration * second, namespace={}, report=report, report_period=0.2 * second)
+        return
+    directory = device.build_options["directory"]
+    with _bar(progress, "compiling and simulating (C++)") as report:
+        network.run(duration * second, namespace={})
+        device.build(directory=directory, compile=True, run=True, with_output=False)
+        if report is not None:
+            report(0, 1.0, 0, duration)
+
+
+@contextlib.contextmanager
+def _bar(progress: Any, title: str) -> Iterator[Callable | None]:
+    """A progress report for Brian2. None: a bar on a terminal that isn't CI; True / False: always / never; or a function of
+    the completed fraction."""
+    if progress is None:
+        progress = sys.stderr.isatty() and not os.environ.get("CI")
+    if not progress:
+        yield None
+    elif callable(progress):
+        yield lambda elapsed, completed, start, duration: progress(float(completed))
+    else:
+        from tqdm import tqdm
+
+        with tqdm(total=100, desc=title, unit="%", leave=False, delay=1.0, file=sys.stderr) as bar:
+
+            def report(elapsed, completed, start, duration):
+                bar.update(round(100 * float(completed), 1) - bar.n)
+
+            yield report

@@ -1,0 +1,187 @@
+"""Keyed noise: every random number is a pure function of (seed, point, trial, neuron, stream, step).
+
+`uniform` and `normal` are counter-based (Philox4x32-10, Salmon et al. 2011, doi 10.1145/2063384.2063405): a draw does not
+depend on how many draws came before it, on the order of neurons in a group, on how many trials run beside it, or on the code
+generation target. The counter's four words are
+
+    step >> 1  |  neuron  |  trial  |  point * 256 + stream
+
+and the 64-bit key comes from the seed (`key`). The block's two halves serve the even and the odd step. Streams keep the
+uses of noise in one neuron apart (`Stream`). A neuron id of -1 gives the draw that a whole trial shares.
+The functions exist twice: here for the NumPy target (compiled by numba) and in keyed_noise.h for Cython and C++.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .errors import NsnnError
+
+__all__ = ["HEADER", "Stream", "check_seed", "key", "normal", "philox4x32", "uniform"]
+
+HEADER = (Path(__file__).parent / "keyed_noise.h").read_text(encoding="utf-8")
+
+
+class Stream(IntEnum):
+    """What a draw is used for. Draws of different streams are independent."""
+
+    MEMBRANE = 0
+    BRIDGE = 1
+    ESCAPE = 2
+    OU_CURRENT = 3
+    OU_START = 4
+    SHARED = 5
+    SHARED_OU_CURRENT = 6
+    SHARED_OU_START = 7
+
+
+def check_seed(seed: Any) -> int:
+    """`seed` as an int; None draws a fresh one.
+
+    Raises
+    ------
+    NsnnError : not an integer from 0 to 2**63 - 1
+    """
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise NsnnError(f"seed = {seed!r}: expected None or an integer from 0 to 2**63 - 1")
+    return int(seed)
+
+
+def key(seed: int, *path: int) -> tuple[int, int]:
+    """The 64-bit key of `seed` (a child of it, for a `path` of numbers) as two signed 32-bit words.
+
+    >>> key(1) == key(1), key(1) == key(2), key(1, 0) == key(1, 1)
+    (True, False, False)
+    """
+    words = np.random.SeedSequence(seed, spawn_key=path).generate_state(2, np.uint32)
+    first, second = (int(w) for w in words.astype(np.uint32).view(np.int32))
+    return first, second
+
+
+@njit(cache=True)
+def philox4x32(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> tuple[int, int, int, int]:
+    """The four output words of Philox4x32-10 for a counter of four words and a key of two (all uint32 values)."""
+    mask = np.uint64(0xFFFFFFFF)
+    half = np.uint64(32)
+    a0, a1, a2, a3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
+    b0, b1 = np.uint64(k0), np.uint64(k1)
+    for _ in range(10):
+        p = a0 * np.uint64(0xD2511F53)
+        q = a2 * np.uint64(0xCD9E8D57)
+        a0, a1, a2, a3 = (q >> half) ^ a1 ^ b0, q & mask, (p >> half) ^ a3 ^ b1, p & mask
+        b0 = (b0 + np.uint64(0x9E3779B9)) & mask
+        b1 = (b1 + np.uint64(0xBB67AE85)) & mask
+    return a0, a1, a2, a3
+
+
+@njit(cache=True)
+def _bits(step, neuron, trial, point, stream, key0, key1):
+    mask = np.int64(0xFFFFFFFF)
+    last = ((np.int64(point) & mask) << np.int64(8)) | (np.int64(stream) & np.int64(255))
+    w0, w1, w2, w3 = philox4x32(
+        np.uint64((np.int64(step) >> np.int64(1)) & mask),
+        np.uint64(np.int64(neuron) & mask),
+        np.uint64(np.int64(trial) & mask),
+        np.uint64(last & mask),
+        np.uint64(np.int64(key0) & mask),
+        np.uint64(np.int64(key1) & mask),
+    )
+    if np.int64(step) & np.int64(1):
+        return (w3 << np.uint64(32)) | w2
+    return (w1 << np.uint64(32)) | w0
+
+
+@njit(cache=True)
+def _ratio(r, num, den):
+    n = num[0]
+    d = den[0]
+    for k in range(1, num.size):
+        n = n * r + num[k]
+        d = d * r + den[k]
+    return n / d
+
+
+# AS 241 (Wichura 1988): numerators and denominators, highest power first
+_CENTRE = np.array([
+    [2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4, 4.5921953931549871457e4,
+     1.3731693765509461125e4, 1.9715909503065514427e3, 1.3314166789178437745e2, 3.3871328727963666080e0],
+    [5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4, 2.1213794301586595867e4,
+     5.3941960214247511077e3, 6.8718700749205790830e2, 4.2313330701600911252e1, 1.0],
+])  # fmt: skip
+_TAIL = np.array([
+    [7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e0,
+     3.64784832476320460504e0, 5.76949722146069140550e0, 4.63033784615654529590e0, 1.42343711074968357734e0],
+    [1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
+     6.89767334985100004550e-1, 1.67638483018380384940e0, 2.05319162663775882187e0, 1.0],
+])  # fmt: skip
+_FAR_TAIL = np.array([
+    [2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
+     2.96560571828504891230e-1, 1.78482653991729133580e0, 5.46378491116411436990e0, 6.65790464350110377720e0],
+    [2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
+     1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0],
+])  # fmt: skip
+
+
+@njit(cache=True)
+def _upper_quantile(p):
+    q = 0.5 - p
+    if q <= 0.425:
+        return q * _ratio(0.180625 - q * q, _CENTRE[0], _CENTRE[1])
+    r = math.sqrt(-math.log(p))
+    if r <= 5.0:
+        return _ratio(r - 1.6, _TAIL[0], _TAIL[1])
+    return _ratio(r - 5.0, _FAR_TAIL[0], _FAR_TAIL[1])
+
+
+@njit(cache=True)
+def _uniform_of(bits):
+    return (np.float64(bits >> np.uint64(12)) + 0.5) * 2.0**-52
+
+
+@njit(cache=True)
+def _normal_of(bits):
+    z = _upper_quantile((np.float64(bits & np.uint64(0x7FFFFFFFFFFFFFFF)) + 0.5) * 2.0**-64)
+    return z if bits >> np.uint64(63) else -z
+
+
+@njit(cache=True)
+def _fill_uniform(out, step, neuron, trial, point, stream, key0, key1):
+    for i in range(out.size):
+        out[i] = _uniform_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1))
+
+
+@njit(cache=True)
+def _fill_normal(out, step, neuron, trial, point, stream, key0, key1):
+    for i in range(out.size):
+        out[i] = _normal_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1))
+
+
+def _draw(fill, step, neuron, trial, point, stream, key0, key1):
+    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)))
+    shape = arrays[0].shape
+    out = np.empty(shape).ravel()
+    fill(out, *(np.ascontiguousarray(a).ravel() for a in arrays), int(stream), int(key0), int(key1))
+    return out.reshape(shape) if shape else out[0]
+
+
+def uniform(step, neuron, trial, point, stream, key0, key1):
+    """Uniform draws from (0, 1), resolution 2**-52, never 0 or 1. The first four arguments broadcast; the rest are scalars.
+
+    >>> k = key(seed=1)
+    >>> bool(uniform(7, [0, 1, 2], 0, 0, Stream.ESCAPE, *k)[2] == uniform(7, 2, 0, 0, Stream.ESCAPE, *k))
+    True
+    """
+    return _draw(_fill_uniform, step, neuron, trial, point, stream, key0, key1)
+
+
+def normal(step, neuron, trial, point, stream, key0, key1):
+    """Standard normal draws, symmetric, out to 9.1 standard deviations. Arguments as for `uniform`."""
+    return _draw(_fill_normal, step, neuron, trial, point, stream, key0, key1)
