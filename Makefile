@@ -1,0 +1,75 @@
+# nsnn_neuro: `make help` lists the targets. Needs Python 3.11, 3.12 or 3.13 and GNU make (3.81 or later).
+#   make test PYTHON=python3.13 VENV=.venv313      another interpreter, in its own environment
+#   make test TESTS="tests/test_units.py -x"       chosen files and options for pytest
+
+VENV ?= .venv
+TESTS ?=
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+
+# An interpreter is usable when it starts (a pyenv shim may not), is in range and can make an environment.
+usable := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+version := import sys; print("%d.%d" % sys.version_info[:2])
+tried := $(or $(PYTHON),python3 python3.11 python3.12 python3.13)
+find_python = for p in $(tried); do \
+	if $$p -c '$(usable)' >/dev/null 2>&1; then echo $$p; break; fi; done
+
+remove_venv = if [ -f $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
+
+# An environment that doesn't start, or whose version isn't that of a PYTHON given by hand, is made afresh.
+have := $(shell $(PY) -c '$(version)' 2>/dev/null)
+want := $(if $(PYTHON),$(shell $(PYTHON) -c '$(version)' 2>/dev/null),$(have))
+ifneq ($(have),$(or $(want),none))
+.PHONY: $(PY)
+endif
+
+.PHONY: help demo test test-all lint studies bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 # \2/p' Makefile | awk -F' # ' '{ printf "  %-15s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.installed ## real spikes through the measures: a report in results/grasshopper
+	@$(PY) -m analysis grasshopper
+	@echo "The report is in $$(ls -td results/grasshopper/*/ | head -n 1)"
+
+test: $(VENV)/.installed-test ## all tests that take seconds
+	@$(PY) -m pytest -m "not slow" $(TESTS)
+
+test-all: $(VENV)/.installed-test ## every test
+	@$(PY) -m pytest $(TESTS)
+
+lint: $(VENV)/.installed-test ## ruff and mypy
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+studies: $(VENV)/.installed ## every study in analysis/; reports in results/
+	@$(PY) -m analysis all
+
+bench: $(VENV)/.installed ## every timing in benchmarks/
+	@set -e; for f in benchmarks/*.py; do echo "== $$f"; $(PY) $$f; done
+
+clean: ## remove the environment, caches and build output; results/ stays
+	@$(remove_venv)
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find nsnn_neuro analysis tests benchmarks data -name __pycache__ -prune -exec rm -rf {} +
+
+$(PY):
+	@p=$$($(find_python)); if [ -z "$$p" ]; then \
+		echo "make: needs a Python 3.11, 3.12 or 3.13 that can make a virtual environment; tried $(tried)." >&2; \
+		echo "  To install one: apt-get install python3 python3-venv (Debian, Ubuntu); brew install python@3.13 (macOS)." >&2; \
+		echo "  To use another: make PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	echo "== $$p ($$($$p -c '$(version)')): new environment $(VENV)"; \
+	$(remove_venv); $$p -m venv $(VENV) && echo '*' > $(VENV)/.gitignore || { $(remove_venv); exit 1; }
+	@for c in $${CXX:-c++ g++ clang++}; do if command -v "$$c" >/dev/null 2>&1; then exit 0; fi; done; \
+		echo "warning: no C++ compiler, so Brian2 falls back to NumPy code: correct, but many times slower." >&2; \
+		echo "  To install one: apt-get install g++ (Debian, Ubuntu); xcode-select --install (macOS)" >&2
+
+# The stamps are written last, so an install that failed is tried again; a newer pyproject.toml renews them.
+$(VENV)/.installed: $(PY) pyproject.toml
+	@echo "== installing nsnn_neuro and what it needs into $(VENV) (a minute or two)"
+	@$(PIP) install -e . && touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "== adding pytest, hypothesis, ruff and mypy"
+	@$(PIP) install -e ".[test]" && touch $@

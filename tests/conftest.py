@@ -1,0 +1,103 @@
+"""What every test gets: no windows, no deadlines, a guard of global state, a look for a compiler."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def compiler() -> str | None:
+    """The C++ compiler's path, or None: CXX when it is set, else the first of c++, g++, clang++."""
+    names = os.environ["CXX"].split()[:1] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def has_compiler() -> bool:
+    """True when C++ (and so Cython and Brian2's standalone mode) can be compiled here."""
+    return compiler() is not None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `compile` are skipped where nothing can compile."""
+    if compiler() is None:
+        for item in items:
+            if item.get_closest_marker("compile"):
+                item.add_marker(pytest.mark.skip(reason="no C++ compiler"))
+
+
+def _figures() -> list[int]:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return list(pyplot.get_fignums()) if pyplot else []
+
+
+def _legacy(numpy: Any) -> tuple[Any, ...]:
+    kind, keys, *rest = numpy.random.get_state()
+    return kind, tuple(keys), *rest
+
+
+def _close(pyplot: Any, kept: list[int]) -> None:
+    for number in set(pyplot.get_fignums()) - set(kept):
+        pyplot.close(number)
+
+
+# What a test must leave as it found it -> (module, watched once something has imported it; read; put back)
+WATCHED: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
+    "NumPy's legacy random state": ("numpy", _legacy, lambda m, old: m.random.set_state(old)),
+    "Matplotlib's open figures": ("matplotlib.pyplot", lambda m: m.get_fignums(), _close),
+    "Brian2's device": (
+        "brian2",
+        lambda m: m.get_device(),
+        lambda m, old: sys.modules["brian2.devices.device"].reset_device(old),  # type: ignore[attr-defined]
+    ),
+    "Brian2's codegen.target": (
+        "brian2",
+        lambda m: m.prefs["codegen.target"],
+        lambda m, old: m.prefs.__setitem__("codegen.target", old),
+    ),
+    "Brian2's defaultclock.dt": (
+        "brian2",
+        lambda m: float(m.defaultclock.dt),
+        lambda m, old: setattr(m.defaultclock, "dt", old * m.second),
+    ),
+}
+
+
+def global_state() -> dict[str, Any]:
+    """The values of what is watched, of the modules that are imported by now."""
+    return {
+        name: read(sys.modules[module])
+        for name, (module, read, _) in WATCHED.items()
+        if module in sys.modules
+    }
+
+
+def put_right(before: dict[str, Any]) -> list[str]:
+    """Names of what isn't as `before`, each put back so that one leak doesn't fail the tests after it."""
+    before = {"Matplotlib's open figures": [], **before}
+    changed = [name for name, value in global_state().items() if value != before.get(name, value)]
+    for name in changed:
+        module, _, restore = WATCHED[name]
+        restore(sys.modules[module], before[name])
+    return changed
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks() -> Iterator[None]:
+    """Fail a test that leaves NumPy's or Brian2's global state changed, or a Matplotlib figure open."""
+    before = global_state()
+    yield
+    if changed := put_right(before):
+        pytest.fail("the test leaves changed: " + ", ".join(changed))
