@@ -1,0 +1,185 @@
+"""The figures of the grasshopper study, drawn from its table alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = {"recorded": "black", "noisy": "#0072B2", "twin": "#D55E00", "refitted twin": "#E69F00"}
+CUTOFF = {1: 200, 2: 800}
+
+
+def _rows(table: pd.DataFrame, which: int, model: str, quantity: str) -> pd.DataFrame:
+    return table[(table.recording == which) & (table.model == model) & (table.quantity == quantity)]
+
+
+def _plain(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def responses(table: pd.DataFrame) -> Figure:
+    """A row for each recording: spikes of cell and models, spike-triggered average, coherence."""
+    recordings = sorted(table.recording.unique())
+    figure = Figure(figsize=(11, 3.1 * len(recordings)), layout="constrained")
+    axes = figure.subplots(len(recordings), 3, width_ratios=[2.4, 1, 1], squeeze=False)
+    for (raster, sta, coherence), which in zip(axes, recordings, strict=True):
+        _raster(raster, table, which)
+        _lines(sta, table, which, "spike-triggered average", scale=1e3)
+        sta.axvline(0, color="0.85", zorder=0)
+        sta.set(xlabel="lag (ms)", ylabel="level (SD)", title="spike-triggered average")
+        _lines(coherence, table, which, "coherence")
+        coherence.axvline(CUTOFF.get(which, np.nan), color="0.8", ls=":", zorder=0)
+        coherence.set(xlabel="frequency (Hz)", ylabel="coherence", ylim=(0, 1), title="coherence of one pass")
+        _plain(sta)
+        _plain(coherence)
+    axes[0, 1].legend(frameon=False, fontsize=7, loc="upper right", handlelength=1.2, borderaxespad=0)
+    return figure
+
+
+def _raster(ax: Axes, table: pd.DataFrame, which: int) -> None:
+    top, ticks = 0, []
+    for model in COLOURS:
+        spikes = _rows(table, which, model, "spike (excerpt)")
+        count = int(spikes.value.max()) + 1 if model == "noisy" else 1  # a twin's passes are all the same
+        for k in range(count):
+            times = spikes.x[spikes.value == k].to_numpy()
+            height = 3 if count == 1 else 1
+            ax.eventplot(
+                1e3 * times,
+                lineoffsets=top + height / 2,
+                linelengths=0.85 * height,
+                linewidths=0.9,
+                color=COLOURS[model],
+            )
+            top += height
+        ticks.append((top - (3 if count == 1 else count) / 2, model))
+        top += 1
+    ax.set_yticks([y for y, _ in ticks], [name for _, name in ticks])
+    ax.set(
+        xlim=(1000, 1600),
+        ylim=(top, -0.5),
+        xlabel="time in the test half (ms)",
+        title=f"recording {which}: spikes",
+    )
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _lines(ax: Axes, table: pd.DataFrame, which: int, quantity: str, scale: float = 1.0) -> None:
+    for model, colour in COLOURS.items():
+        rows = _rows(table, which, model, quantity).sort_values("x")
+        width = 1.8 if model in ("recorded", "noisy") else 1.0
+        ax.plot(scale * rows.x, rows.value, color=colour, lw=width, label=model)
+
+
+def statistics(table: pd.DataFrame) -> Figure:
+    """The statistics of one pass, and the rate correlation against the kernel's width."""
+    recordings = sorted(table.recording.unique())
+    singles = ["rate", "CV", "LV", "lag-1 correlation", "information bound per spike"]
+    figure = Figure(figsize=(11, 2.7 * len(recordings)), layout="constrained")
+    axes = figure.subplots(len(recordings), 7, width_ratios=[1] * 5 + [1.5, 1.7], squeeze=False)
+    for row, which in zip(axes, recordings, strict=True):
+        for ax, quantity in zip(row, singles, strict=False):
+            _points(ax, table, which, quantity)
+        _against_width(row[5], table, which, "Fano factor (windows)", "window (ms)")
+        _against_width(row[6], table, which, "rate correlation", "kernel SD (ms)")
+        row[6].set_ylim(0, 1)
+        row[0].set_ylabel(f"recording {which}\nrate (Hz)")
+    axes[0, 6].legend(*axes[0, 5].get_legend_handles_labels(), frameon=False, fontsize=7, loc="upper right")
+    return figure
+
+
+def _points(ax: Axes, table: pd.DataFrame, which: int, quantity: str) -> None:
+    for k, model in enumerate(list(COLOURS)[1:]):
+        row = _rows(table, which, model, quantity).iloc[0]
+        ax.errorbar(
+            k,
+            row["value"],
+            yerr=row["sd"] if row["sd"] > 0 else None,
+            fmt="o",
+            ms=4,
+            capsize=2,
+            color=COLOURS[model],
+        )
+    ax.axhline(_rows(table, which, "recorded", quantity).value.iloc[0], color="black", lw=1.2, zorder=0)
+    ax.set_xticks([0, 1, 2], ["noisy", "twin", "refit"], rotation=60, fontsize=8)
+    ax.set_xlim(-0.5, 2.5)
+    unit = _rows(table, which, "recorded", quantity).unit.iloc[0]
+    ax.set_title(
+        quantity.replace("information bound per spike", "bound") + ("" if unit == "1" else f" ({unit})"),
+        fontsize=9,
+    )
+    if quantity == "rate":
+        ax.set_ylim(bottom=0)
+    _plain(ax)
+
+
+def _against_width(ax: Axes, table: pd.DataFrame, which: int, quantity: str, label: str) -> None:
+    for model, colour in COLOURS.items():
+        rows = _rows(table, which, model, quantity).sort_values("x")
+        if rows.empty:
+            continue
+        error = rows["sd"].where(rows["sd"] > 0)
+        ax.errorbar(
+            1e3 * rows.x,
+            rows.value,
+            yerr=error,
+            color=colour,
+            marker="o",
+            ms=3,
+            capsize=2,
+            label=model,
+            lw=1.2,
+        )
+    ax.set_xscale("log")
+    ax.set_xticks(
+        1e3 * np.unique(table[table.quantity == quantity].x),
+        [f"{1e3 * x:g}" for x in np.unique(table[table.quantity == quantity].x)],
+    )
+    ax.minorticks_off()
+    ax.set_xlabel(label)
+    ax.set_title(quantity.replace(" (windows)", ""), fontsize=9)
+    _plain(ax)
+
+
+def against_sigma(table: pd.DataFrame) -> Figure:
+    """Information bound, reliability and rate of the noisy model against sigma, with the calibrated sigma marked."""
+    recordings = sorted(table.recording.unique())
+    figure = Figure(figsize=(9.5, 2.9 * len(recordings)), layout="constrained")
+    axes = figure.subplots(len(recordings), 3, squeeze=False)
+    panels = [
+        ("information bound against sigma", "information bound (bit/s)", "information bound"),
+        ("reliability against sigma", "reliability", None),
+        ("rate against sigma", "rate (Hz)", "rate"),
+    ]
+    for row, which in zip(axes, recordings, strict=True):
+        calibrated = _rows(table, which, "noisy", "parameter sigma").value.iloc[0]
+        for ax, (quantity, label, recorded) in zip(row, panels, strict=True):
+            curve = _rows(table, which, "sweep", quantity).sort_values("x")
+            error = curve["sd"].where(curve["sd"] > 0)
+            ax.errorbar(
+                curve.x,
+                curve.value,
+                yerr=error,
+                color=COLOURS["noisy"],
+                marker="o",
+                ms=4,
+                capsize=2,
+                label="model",
+            )
+            ax.axvline(calibrated, color="0.6", ls=":", zorder=0, label="calibrated")
+            if recorded:
+                ax.axhline(
+                    _rows(table, which, "recorded", recorded).value.iloc[0],
+                    color="black",
+                    lw=1,
+                    zorder=0,
+                    label="cell",
+                )
+            ax.set(xlabel="sigma (mV)", ylabel=label, ylim=(0, None), xlim=(0, None))
+            _plain(ax)
+        row[0].set_title(f"recording {which}", loc="left", fontsize=10)
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    return figure

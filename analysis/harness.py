@@ -1,0 +1,134 @@
+"""What all studies share: claims and their verdicts, and the run of a study with everything it writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import json
+import os
+import pkgutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+import analysis
+from nsnn_neuro import NsnnError
+
+__all__ = [
+    "Claim",
+    "ClaimFailed",
+    "Outcome",
+    "check",
+    "config_hash",
+    "execute",
+    "find",
+    "replacing",
+    "studies",
+]
+
+_NOT_STUDIES = {"harness", "report", "__main__"}  # and figures of studies, named <study>_figures
+
+
+class ClaimFailed(AssertionError):
+    """The data don't support a study's claim. The message gives each failed claim and its evidence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """One falsifiable sentence, whether it holds, and the numbers it rests on.
+
+    The study stands or falls with its central claims. The others are expectations that were put to the data too; they are
+    reported whichever way they came out.
+    """
+
+    text: str
+    holds: bool
+    evidence: str
+    central: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A finished study: where it was written, and whether its claims hold."""
+
+    name: str
+    folder: Path
+    claims: list[Claim]
+    seconds: float
+    summary: pd.DataFrame
+
+
+def check(claims: list[Claim]) -> None:
+    """Raise `ClaimFailed` naming every central claim that doesn't hold."""
+    failed = [f"{c.text}: {c.evidence}" for c in claims if c.central and not c.holds]
+    if failed:
+        raise ClaimFailed("\n".join(failed))
+
+
+def studies() -> list[str]:
+    """Names of the studies: the modules of this package that aren't its machinery."""
+    return sorted(
+        m.name
+        for m in pkgutil.iter_modules(analysis.__path__)
+        if m.name not in _NOT_STUDIES and not m.name.endswith("_figures")
+    )
+
+
+def find(name: str) -> ModuleType:
+    """The study's module; an unknown name is a `NsnnError` that lists the known ones."""
+    if name not in studies():
+        raise NsnnError(f"study = {name!r}: expected one of {', '.join(studies())}")
+    return importlib.import_module(f"analysis.{name}")
+
+
+def config_hash(config: Any) -> str:
+    """A short hash of a configuration's values: the same values, the same folder."""
+    text = json.dumps(dataclasses.asdict(config), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well; nothing half-written is left."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def execute(
+    study: ModuleType, config: Any, results: Path, progress: Callable[[str], None] = print
+) -> Outcome:
+    """Run a study and write its folder `results/<study>/<hash>/`: table.csv, figures, run.json, report.html."""
+    from . import report  # matplotlib and friends only when a study runs
+
+    name = study.__name__.rpartition(".")[2]
+    folder = results / name / config_hash(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = time.perf_counter()
+    table = study.run(config, out=folder, progress=progress)
+    progress("writing the report")
+    with replacing(folder / "table.csv") as path:
+        table.to_csv(path, index=False)
+    claims = study.claims(table)
+    summary = study.summary(table) if hasattr(study, "summary") else table
+    figures = {
+        **{study.CLAIM: study.plot(table)},
+        **(study.figures(table) if hasattr(study, "figures") else {}),
+    }
+    seconds = time.perf_counter() - begun
+    outcome = Outcome(name, folder, claims, seconds, summary)
+    report.write(outcome, study, config, figures)
+    return outcome

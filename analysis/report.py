@@ -1,0 +1,127 @@
+"""The report of one study: run.json beside the table, figures as PNG, and one self-contained report.html."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import inspect
+import io
+import json
+import platform
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from nsnn_neuro import provenance
+
+from .harness import Claim, Outcome, replacing
+
+__all__ = ["write"]
+
+_STYLE = """
+:root { --ink: #1b1f24; --soft: #5c6670; --line: #e3e6ea; --good: #00684a; --bad: #a8201a; }
+* { box-sizing: border-box; }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); max-width: 62rem; margin: 2.5rem auto; padding: 0 1.2rem; }
+h1 { font-size: 1.55rem; line-height: 1.3; margin: 0 0 .4rem; }
+h2 { font-size: 1.1rem; margin: 2.4rem 0 .6rem; }
+.about { color: var(--soft); white-space: pre-line; max-width: 46rem; }
+figure { margin: 1.4rem 0; } figure img { width: 100%; height: auto; }
+figcaption { color: var(--soft); font-size: .92rem; max-width: 46rem; }
+ul.claims { list-style: none; padding: 0; }
+ul.claims li { border-left: 4px solid var(--good); padding: .25rem .9rem; margin: .55rem 0; background: #f7f9fa; }
+ul.claims li.fails { border-color: var(--bad); }
+ul.claims b { font-variant: small-caps; letter-spacing: .03em; color: var(--good); } ul.claims .fails b { color: var(--bad); }
+ul.claims span { display: block; color: var(--soft); font-size: .9rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; width: 100%; }
+th, td { text-align: right; padding: .28rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; } td:nth-child(2), th:nth-child(2) { text-align: left; }
+tr.group td { border-top: 2px solid #c8ced4; }
+footer, details { color: var(--soft); font-size: .85rem; margin-top: 2rem; } pre { white-space: pre-wrap; }
+"""
+
+
+def _png(figure: Figure) -> bytes:
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160)
+    return buffer.getvalue()
+
+
+def _table(frame: pd.DataFrame) -> str:
+    head = "".join(f"<th>{html.escape(str(c))}</th>" for c in frame.columns)
+    body, previous = [], None
+    for row in frame.itertuples(index=False):
+        group = ' class="group"' if previous is not None and row[0] != previous else ""
+        previous = row[0]
+        body.append(f"<tr{group}>" + "".join(f"<td>{html.escape(_text(v))}</td>" for v in row) + "</tr>")
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _claims(claims: list[Claim]) -> str:
+    items = [
+        f'<li class="{"holds" if c.holds else "fails"}"><b>{"holds" if c.holds else "fails"}</b> {html.escape(c.text)}'
+        f"<span>{html.escape(c.evidence)}</span></li>"
+        for c in claims
+    ]
+    return f'<ul class="claims">{"".join(items)}</ul>'
+
+
+def _also(claims: list[Claim]) -> str:
+    return f"<h2>Also asked of the data</h2>{_claims(claims)}" if claims else ""
+
+
+def _about(study: ModuleType) -> str:
+    paragraphs = inspect.cleandoc(study.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(p.split()) for p in paragraphs)
+
+
+def write(outcome: Outcome, study: ModuleType, config: Any, figures: dict[str, Figure]) -> None:
+    """Write run.json, figure1.png ... and report.html into the outcome's folder, each replaced whole."""
+    run = {
+        "study": outcome.name,
+        "claim": study.CLAIM,
+        "config": dataclasses.asdict(config),
+        "claims": [dataclasses.asdict(c) for c in outcome.claims],
+        "seconds": round(outcome.seconds, 1),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{platform.system()} {platform.machine()}",
+        **provenance(),
+    }
+    with replacing(outcome.folder / "run.json") as path:
+        path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+    parts = []
+    for k, (caption, figure) in enumerate(figures.items(), start=1):
+        png = _png(figure)
+        with replacing(outcome.folder / f"figure{k}.png") as path:
+            path.write_bytes(png)
+        image = base64.b64encode(png).decode()
+        parts.append(
+            f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{image}">'
+            f"<figcaption><b>Figure {k}.</b> {html.escape(caption)}</figcaption></figure>"
+        )
+    page = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(outcome.name)}</title><style>{_STYLE}</style></head><body>
+<h1>{html.escape(study.CLAIM)}</h1>
+<p class="about">{html.escape(_about(study))}</p>
+<h2>Verdict</h2>{_claims([c for c in outcome.claims if c.central])}
+{_also([c for c in outcome.claims if not c.central])}
+<h2>Figures</h2>{"".join(parts)}
+<h2>Numbers</h2>{_table(outcome.summary)}
+<details><summary>How this was made</summary><pre>{html.escape(json.dumps(run, indent=2))}</pre></details>
+<footer>Every number here comes from the run described above; table.csv holds them all, block.nwb the simulated spikes.
+Repeat it with <code>python -m analysis {html.escape(outcome.name)}</code>.</footer>
+</body></html>
+"""
+    with replacing(outcome.folder / "report.html") as path:
+        path.write_text(page, encoding="utf-8")

@@ -1,0 +1,120 @@
+"""The study harness, and the contract that every study in analysis/ keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import types
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from analysis import __main__ as command
+from analysis import harness
+from analysis.harness import Claim, ClaimFailed
+
+CLAIMS = [Claim("water is wet", True, "10 of 10"), Claim("pigs <fly>", False, "0 ± 0", central=False)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    seed: int = 1
+    quick: bool = False
+
+
+def stub(claims):
+    """A study that does nothing, for the harness."""
+    study = types.ModuleType("analysis.stub", doc="A stub.\n\nSecond <paragraph>.")
+    study.CLAIM = "stubs are studies"
+    study.Config = Config
+    study.run = lambda config, out=None, progress=None: pd.DataFrame({"x": [config.seed], "value": [0.5]})
+    study.claims = lambda table: claims
+    study.verify = lambda table: harness.check(claims)
+    study.plot = lambda table: Figure(figsize=(1, 1))
+    return study
+
+
+@pytest.fixture
+def install(monkeypatch):
+    def add(claims):
+        study = stub(claims)
+        monkeypatch.setattr(harness, "studies", lambda: ["stub"])
+        monkeypatch.setattr(harness, "find", lambda name: study)
+
+    return add
+
+
+def test_a_study_leaves_table_figures_run_and_one_page(tmp_path):
+    outcome = harness.execute(stub(CLAIMS), Config(seed=7), tmp_path, progress=lambda text: None)
+    assert sorted(p.name for p in outcome.folder.iterdir()) == [
+        "figure1.png",
+        "report.html",
+        "run.json",
+        "table.csv",
+    ]
+    assert pd.read_csv(outcome.folder / "table.csv").x.tolist() == [7]
+    run = json.loads((outcome.folder / "run.json").read_text())
+    assert run["config"] == {"seed": 7, "quick": False}
+    assert "brian2" in run["versions"]
+    page = (outcome.folder / "report.html").read_text()
+    assert "water is wet" in page
+    assert "pigs &lt;fly&gt;" in page
+    assert "Second &lt;paragraph&gt;." in page
+    assert page.count("data:image/png;base64,") == 1
+    assert not re.search(r'(src|href)="(?!data:)', page), "the page needs a file or the network"
+
+
+def test_configurations_have_folders_of_their_own():
+    hashes = {harness.config_hash(c) for c in (Config(), Config(seed=2), Config(quick=True))}
+    assert len(hashes) == 3
+    assert harness.config_hash(Config()) == harness.config_hash(Config())
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(FileExistsError), harness.replacing(path) as temporary:
+        temporary.mkdir()
+    assert path.read_text() == "old"
+    with harness.replacing(path) as temporary:
+        temporary.write_text("new")
+    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+    assert path.read_text() == "new"
+
+
+def test_check_names_the_central_claims_that_fail():
+    harness.check(CLAIMS)
+    with pytest.raises(ClaimFailed, match=r"pigs <fly>: 0 ± 0"):
+        harness.check([dataclasses.replace(c, central=True) for c in CLAIMS])
+
+
+@pytest.mark.parametrize(("central", "code"), [(False, 0), (True, 1)])
+def test_the_command_reports_verdicts_and_returns_them(central, code, install, tmp_path, capsys):
+    install([CLAIMS[0], dataclasses.replace(CLAIMS[1], central=central)])
+    assert command.main(["stub", "--results", str(tmp_path)]) == code
+    out = capsys.readouterr().out
+    assert "holds  water is wet" in out
+    assert "FAILS  pigs <fly>" in out
+    assert "report.html" in out
+
+
+def test_the_command_lists_studies_and_refuses_unknown_ones(capsys):
+    assert command.main([]) == 0
+    assert "grasshopper" in capsys.readouterr().out
+    assert command.main(["grashopper"]) == 2
+    assert "expected one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", harness.studies())
+def test_every_study_keeps_the_contract(name):
+    study = harness.find(name)
+    assert isinstance(study.CLAIM, str)
+    assert study.__doc__
+    config = study.Config()
+    assert {"seed", "quick"} <= {f.name for f in dataclasses.fields(config)}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seed = 2
+    for function in ("run", "plot", "claims", "verify"):
+        assert callable(getattr(study, function))

@@ -1,0 +1,185 @@
+"""The main job: what calibration may see, the objective, the verdicts, and a whole small run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import neo
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from scipy import stats
+
+import nsnn_neuro as nsnn
+from analysis import grasshopper as study
+from analysis.harness import ClaimFailed
+
+SMALL = dataclasses.replace(
+    study.Config(), recordings=(1,), split=0.5, trials=6, candidates=5, elite=2, generations=2, calibration_trials=2,
+    dt=5e-4, calibration_dt=5e-4, sigma_factors=(0.0, 1.0), kernels=(5e-3,), fano_windows=(0.05,), engine="numpy",
+    bounds=(*study.Config().bounds[:4], ("tau_m", 3e-3, 10e-3), study.Config().bounds[5]),
+)  # fmt: skip
+ORIGINAL = nsnn.datasets.grasshopper
+
+
+def first_second(which, path=None):
+    """The recording's first second, so that a whole study takes seconds."""
+    block = ORIGINAL(which, path=path)
+    times = block.segments[0].spiketrains.multiplexed[1].magnitude
+    stimulus = block.segments[0].analogsignals[0]
+    short = neo.AnalogSignal(
+        stimulus.magnitude[:20_000], units="dimensionless", sampling_rate=20 * pq.kHz, name="stimulus"
+    )
+    cropped = nsnn.to_block([[times[times < 1.0]]], t_stop=1 * pq.s, stimulus=short)
+    cropped.annotations.update(block.annotations)
+    return cropped
+
+
+def corrupted(which, path=None):
+    """The same, its second half's spikes replaced by others."""
+    block = first_second(which, path)
+    times = block.segments[0].spiketrains.multiplexed[1].magnitude
+    times = np.concatenate([times[times < 0.5], np.linspace(0.5, 0.99, 31)])
+    other = nsnn.to_block([[times]], t_stop=1 * pq.s, stimulus=block.segments[0].analogsignals[0])
+    other.annotations.update(block.annotations)
+    return other
+
+
+def parameters(table):
+    rows = table[table.quantity.str.startswith("parameter")]
+    return rows.set_index(["model", "quantity"]).value.to_dict()
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """The small study on the true recording and on the one whose second half is corrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nsnn.datasets, "grasshopper", first_second)
+        true = study.run(SMALL)
+        patch.setattr(nsnn.datasets, "grasshopper", corrupted)
+        return true, study.run(SMALL)
+
+
+def value(table, model, quantity):
+    return table[(table.model == model) & (table.quantity == quantity)].value.iloc[0]
+
+
+def test_corrupting_the_second_half_leaves_the_parameters_unchanged(tables):
+    true, broken = tables
+    assert parameters(true) == pytest.approx(parameters(broken), nan_ok=True, rel=0, abs=0)
+    assert value(true, "recorded", "rate") != value(broken, "recorded", "rate")
+
+
+def test_the_second_half_is_read_after_the_parameters_are_frozen(monkeypatch):
+    order = []
+    monkeypatch.setattr(nsnn.datasets, "grasshopper", first_second)
+    load, calibrate = study.load_half, study.calibrate
+    monkeypatch.setattr(
+        study,
+        "load_half",
+        lambda *a, second_half, **k: order.append(second_half) or load(*a, second_half=second_half),
+    )
+    monkeypatch.setattr(study, "calibrate", lambda *a: order.append("frozen") or calibrate(*a))
+    study.run(dataclasses.replace(SMALL, generations=1))
+    assert order == [False, "frozen", True]
+
+
+def test_the_table_has_every_cell_of_the_report(tables):
+    table = tables[0]
+    for model in ("recorded", *study.MODELS):
+        rows = table[table.model == model]
+        assert {
+            "rate", "CV", "LV", "lag-1 correlation", "Fano factor (windows)", "information bound",
+            "information bound per spike", "spike-triggered average", "coherence",
+        } <= set(rows.quantity)  # fmt: skip
+    assert "reliability" not in set(table[table.model == "recorded"].quantity)
+    assert value(table, "twin", "reliability") == pytest.approx(1, abs=1e-12)
+    assert value(table, "twin", "Fano factor (across trials)") == 0
+    summary = study.summary(table)
+    assert (summary[summary.quantity == "reliability"].recorded == "n/a (one pass)").all()
+    assert set(table[table.quantity == "information bound against sigma"].x) == {
+        0.0,
+        value(table, "noisy", "parameter sigma"),
+    }
+
+
+def test_the_recorded_column_is_the_recording(tables):
+    """Rate, CV and Fano of the second half, directly from the spike times."""
+    times = first_second(1).segments[0].spiketrains.multiplexed[1].magnitude
+    late = times[times >= 0.5] - 0.5
+    counts = np.histogram(late, np.arange(0, 0.501, 0.05))[0]
+    table = tables[0]
+    assert value(table, "recorded", "rate") == pytest.approx(len(late) / 0.5)
+    assert value(table, "recorded", "CV") == pytest.approx(np.diff(late).std() / np.diff(late).mean())
+    assert value(table, "recorded", "Fano factor (windows)") == pytest.approx(
+        counts.var(ddof=1) / counts.mean()
+    )
+
+
+def test_the_objective_prefers_the_truth():
+    """Spikes drawn from one of five rates: the objective is highest for the model with that rate, and proper in its level."""
+    rng = np.random.default_rng(0)
+    t = np.arange(0, 5, 1e-3)
+    truth = 60 * (1 + np.sin(2 * np.pi * 4 * t))
+
+    def trains(rate, n):
+        return [t[rng.random(t.size) < rate * 1e-3] + 5e-4 for _ in range(n)]
+
+    half = study.Half(trains(truth, 1)[0], np.zeros(10_000), 200.0)
+    rates = [truth, 0.6 * truth, 1.6 * truth, np.full_like(t, 60.0), truth[::-1]]
+    block = nsnn.to_block(
+        [list(row) for row in zip(*(trains(r, 60) for r in rates), strict=True)], t_stop=5 * pq.s
+    )
+    scores = study.log_likelihood(block, half, study.Config())
+    assert scores.argmax() == 0
+    by_segment = study.log_likelihood(block, half, study.Config(), segment=0.5)
+    np.testing.assert_allclose(by_segment.mean(axis=1), scores, rtol=1e-12)
+    poisson = np.log(60) - 1 + np.mean(np.log(60) - 60 * np.diff(half.spikes))
+    assert abs(scores[3] - poisson) < 0.15  # a flat rate's own score, but for kernel, floor and finite trials
+
+
+def verdict_table(noisy_bound):
+    """A minimal table that the verdicts can be read from."""
+    rows = []
+    rng = np.random.default_rng(1)
+    for model, bound, score in (
+        ("recorded", 100.0, 0),
+        ("noisy", noisy_bound, 7.5),
+        ("twin", 160.0, 7.0),
+        ("refitted twin", 180.0, 7.1),
+    ):
+        rows += [
+            (1, model, "information bound", np.nan, bound, 5.0, ""), (1, model, "passes", np.nan, 50, np.nan, ""),
+            (1, model, "rate", np.nan, 80.0, 2.0, ""), (1, model, "CV", np.nan, 0.5, 0.02, ""),
+        ]  # fmt: skip
+        for quantity in ("log-likelihood, by segment", "rate correlation 5 ms, by segment"):
+            rows += [(1, model, quantity, 0.5 * k, score + 0.1 * rng.normal(), np.nan, "") for k in range(10)]
+    return pd.DataFrame(rows, columns=["recording", "model", "quantity", "x", "value", "sd", "unit"])
+
+
+def test_verify_raises_when_a_central_claim_fails():
+    study.verify(verdict_table(noisy_bound=105.0))
+    with pytest.raises(ClaimFailed, match="information bound is nearer"):
+        study.verify(verdict_table(noisy_bound=170.0))
+    worse = verdict_table(105.0)
+    worse.loc[(worse.model == "twin") & (worse.quantity == "log-likelihood, by segment"), "value"] += 0.5
+    with pytest.raises(ClaimFailed, match="higher likelihood than the twin"):
+        study.verify(worse)
+
+
+@pytest.mark.slow
+def test_the_quick_study_recovers_the_recorded_table(tmp_path):
+    """The whole quick run on both recordings; the cell's own column against values computed here."""
+    config = study.Config(quick=True)
+    table = study.run(config, out=tmp_path)
+    assert (tmp_path / "block.nwb").stat().st_size > 0
+    again = nsnn.load(tmp_path / "block.nwb")
+    assert len(again.segments) == config.trials
+    for which, spikes in ((1, 415), (2, 393)):
+        rows = table[(table.recording == which)]
+        assert value(rows, "recorded", "rate") == pytest.approx(spikes / 5)
+        bounds = rows[rows.quantity == "information bound against sigma"].sort_values("x").value.to_numpy()
+        assert (
+            stats.spearmanr(bounds, np.arange(len(bounds))).statistic == -1
+        )  # noise costs information, at every step
