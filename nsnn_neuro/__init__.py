@@ -20,7 +20,7 @@ from .noise import (
     Uniform,
     WhiteNoise,
 )
-from .recording import load, save, to_block
+from .recording import load, provenance, save, to_block
 from .simulate import simulate
 from .stimuli import Constant, FrozenNoise, Recorded, Sinusoid, Step
 
@@ -49,6 +49,7 @@ __all__ = [
     "datasets",
     "load",
     "measures",
+    "provenance",
     "save",
     "simulate",
     "tabulate",

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from brian2 import NeuronGroup, TimedArray, second
 from brian2.utils.stringtools import word_substitute
+from scipy import special
 
 from . import engine, keyed_noise, units
 from .errors import NsnnError
@@ -146,7 +147,9 @@ def group(
         case NSNNNeuron():
             return _discrete(model, neuron, noise, name)
         case _:
-            raise NsnnError(f"model = {type(neuron).__name__}: expected a neuron such as LIF(...) or NSNNNeuron(...)")
+            raise NsnnError(
+                f"model = {type(neuron).__name__}: expected a neuron such as LIF(...) or NSNNNeuron(...)"
+            )
 
 
 def _check_units(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> None:
@@ -162,7 +165,9 @@ def _check_units(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None)
             f"its membrane's unit, {units.describe(unit)}"
         )
     if isinstance(noise, WhiteNoise | OUNoise) and noise.unit("sigma") != unit:
-        raise NsnnError(f"sigma = {noise.sigma}: the membrane of this {who} has the unit of {units.describe(unit)}")
+        raise NsnnError(
+            f"sigma = {noise.sigma}: the membrane of this {who} has the unit of {units.describe(unit)}"
+        )
     if isinstance(noise, EscapeNoise) and noise.family.x_unit != unit:
         raise NsnnError(
             f"family = {noise.family}: its argument is a distance to threshold, for this {who} {units.describe(unit)}"
@@ -171,7 +176,9 @@ def _check_units(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None)
 
 def _add_drive(model: _Model, stimulus: Stimulus | None, unit: str) -> None:
     if stimulus is None:
-        model.equations.append(f"drive = 0 * {_BRIAN_UNIT[unit]} : {_BRIAN_UNIT[unit]}" if unit != "1" else "drive = 0 : 1")
+        model.equations.append(
+            f"drive = 0 * {_BRIAN_UNIT[unit]} : {_BRIAN_UNIT[unit]}" if unit != "1" else "drive = 0 : 1"
+        )
         return
     if stimulus.text is not None:
         text = word_substitute(stimulus.text, model.record(stimulus, "stim_"))
@@ -181,7 +188,9 @@ def _add_drive(model: _Model, stimulus: Stimulus | None, unit: str) -> None:
             raise NsnnError(
                 f"signal has {values.shape[1]} channels: expected 1 or n_neurons = {model.layout.n_neurons}"
             )
-        model.namespace["stim_samples"] = TimedArray(units.brian(values, unit), dt=model.layout.dt * second, name="stim_samples")
+        model.namespace["stim_samples"] = TimedArray(
+            units.brian(values, unit), dt=model.layout.dt * second, name="stim_samples"
+        )
         text = "stim_samples(t)" if values.ndim == 1 else "stim_samples(t, noise_neuron)"
     model.equations.append(f"drive = {text} : {_BRIAN_UNIT[unit]}")
 
@@ -216,8 +225,8 @@ def _linear(model: _Model, neuron: LIF, noise: Noise | None, bridge: bool, name:
     """A membrane dv/dt = (target - v) / tau with its exact step, a threshold and refractoriness."""
     unit, dt = neuron.membrane_unit, model.layout.dt
     model.record(neuron)
-    escape = isinstance(noise, EscapeNoise)
-    j, h = _release(neuron.si("tau_refrac"), dt, bridge and not escape)
+    escape = noise if isinstance(noise, EscapeNoise) else None
+    j, h = _release(neuron.si("tau_refrac"), dt, bridge and escape is None)
     model.bind("hold_steps", j, "1")
     start = np.where(neuron.si("v_rest") < neuron.si("v_thresh"), neuron.si("v_rest"), neuron.si("v_reset"))
     model.state("v", unit, start)
@@ -242,8 +251,8 @@ def _linear(model: _Model, neuron: LIF, noise: Noise | None, bridge: bool, name:
             step += _ou(model, noise, tau, h, unit, names)
         case _:
             step += [f"moved = v + free * ({names['target']} - v) * ({_either('relax')})"]
-    if escape:
-        chance = _escape_text(model, noise, f"(v - {neuron.threshold})")
+    if escape is not None:
+        chance = _escape_text(model, escape, f"(v - {neuron.threshold})")
         threshold = f"{engine.draw('uniform', Stream.ESCAPE)} < {chance}"
     # via `moved`: on Brian2's NumPy target "v_prev = v" followed by "v = v + ..." changes v_prev too (an alias, updated in place)
     step += ["v_prev = v", "v = moved"]
@@ -256,7 +265,9 @@ def _either(name: str) -> str:
     return f"{name} + part * ({name}_part - {name})"
 
 
-def _white(model: _Model, noise: WhiteNoise, tau: Any, h: Any, unit: str, names: Mapping, bridge: bool) -> list[str]:
+def _white(
+    model: _Model, noise: WhiteNoise, tau: Any, h: Any, unit: str, names: Mapping, bridge: bool
+) -> list[str]:
     dt, sigma = model.layout.dt, np.asarray(noise.si("sigma"))
     for suffix, length in (("", 1.0), ("_part", h)):
         sd = sigma * np.sqrt(-np.expm1(-2 * length * dt / tau))
@@ -266,7 +277,9 @@ def _white(model: _Model, noise: WhiteNoise, tau: Any, h: Any, unit: str, names:
                 steep = np.where(sd > 0, np.sqrt(2) / sd, _NEVER)
             model.bind("steep" + suffix, steep, {"V": "1/V", "1": "1"}[unit])
     draw = _shared(Stream.MEMBRANE, Stream.SHARED, noise, model)
-    step = [f"moved = v + free * (({names['target']} - v) * ({_either('relax')}) + ({_either('step_sd')}) * {draw})"]
+    step = [
+        f"moved = v + free * (({names['target']} - v) * ({_either('relax')}) + ({_either('step_sd')}) * {draw})"
+    ]
     if bridge:
         model.state("bridge_steep", {"V": "1/V", "1": "1"}[unit])
         step.append(f"bridge_steep = {_either('steep')}")
@@ -317,9 +330,7 @@ def ou_step(h: Any, tau: Any, tau_noise: Any, sigma: Any) -> tuple[np.ndarray, d
     root_vi, root_vv. The covariance is that which keeps the stationary law, P - A P A^T.
     """
     a, e = np.exp(-h / tau_noise), np.exp(-h / tau)
-    same = np.isclose(tau, tau_noise, rtol=1e-6, atol=0)
-    other = np.where(same, tau * 2.0, tau_noise)
-    pull = np.where(same, h / tau * e, other * (np.exp(-h / other) - e) / (other - tau))
+    pull = h / tau * e * special.exprel(h / tau - h / tau_noise)
     p_ii = sigma**2 * (1 + tau / tau_noise)
     p_vi = p_ii * tau_noise / (tau_noise + tau)
     p_vv = sigma**2
@@ -345,10 +356,6 @@ def _discrete(model: _Model, neuron: NSNNNeuron, noise: Noise | None, name: str)
     model.state("o", "integer", 0)
     threshold = f"u > {neuron.threshold}"
     if isinstance(noise, EscapeNoise):
-        threshold = (
-            f"{engine.draw('uniform', Stream.ESCAPE)} < {_escape_text(model, noise, f'(u - {neuron.threshold})')}"
-        )
+        threshold = f"{engine.draw('uniform', Stream.ESCAPE)} < {_escape_text(model, noise, f'(u - {neuron.threshold})')}"
     update = f"{neuron.updates[neuron.reset]}\no = 0"
     return model.make(threshold, "o = 1", name, update)
-
-

@@ -29,7 +29,7 @@ from .errors import NsnnError
 
 __all__ = ["ENGINES", "NoCompilerWarning", "choose", "draw", "functions", "has_compiler", "run", "running"]
 
-brian_device = importlib.import_module("brian2.devices.device")  # the package holds a proxy under this name
+brian_device: Any = importlib.import_module("brian2.devices.device")  # the package holds a proxy under this name
 
 ENGINES = ("cython", "numpy", "cpp")
 
@@ -58,11 +58,15 @@ def choose(engine: str) -> str:
     cure = "install one (Debian: apt-get install g++; macOS: xcode-select --install)"
     if engine == "cpp":
         raise NsnnError(f'engine = "cpp" needs a C++ compiler: {cure}, or use engine="numpy"')
-    warnings.warn(f"no C++ compiler found: running with NumPy code generation; {cure}", NoCompilerWarning, stacklevel=3)
+    warnings.warn(
+        f"no C++ compiler found: running with NumPy code generation; {cure}", NoCompilerWarning, stacklevel=3
+    )
     return "numpy"
 
 
-_C_ARGUMENTS = "int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0, int32_t key1"
+_C_ARGUMENTS = (
+    "int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0, int32_t key1"
+)
 
 
 def _keyed_function(pyfunc: Callable, c_name: str) -> Function:
@@ -71,7 +75,12 @@ def _keyed_function(pyfunc: Callable, c_name: str) -> Function:
         return pyfunc(step, neuron, trial, point, stream, np.ravel(key0)[0], np.ravel(key1)[0])
 
     function = Function(
-        pyfunc, arg_units=[1] * 7, return_unit=1, arg_types=["integer"] * 7, return_type="float", stateless=True
+        pyfunc,
+        arg_units=[1] * 7,
+        return_unit=1,
+        arg_types=["integer"] * 7,
+        return_type="float",
+        stateless=True,
     )
     _implement(function, numpy_target, c_name, _C_ARGUMENTS)
     return function
@@ -88,7 +97,9 @@ def _implement(function: Function, numpy_target: Callable, c_name: str, c_argume
 
 def functions() -> dict[str, Function]:
     """The functions that generated code may call: keyed_normal, keyed_uniform and normal_cdf, for every target."""
-    cdf = Function(special.ndtr, arg_units=[1], return_unit=1, arg_types=["float"], return_type="float", stateless=True)
+    cdf = Function(
+        special.ndtr, arg_units=[1], return_unit=1, arg_types=["float"], return_type="float", stateless=True
+    )
     _implement(cdf, special.ndtr, "nsnn_normal_cdf", "double x")
     return {
         "keyed_normal": _keyed_function(keyed_noise.normal, "nsnn_normal"),
@@ -99,9 +110,7 @@ def functions() -> dict[str, Function]:
 
 def draw(kind: str, stream: keyed_noise.Stream, neuron: str = "noise_neuron") -> str:
     """Brian2 text of one draw, "normal" or "uniform", of a stream; neuron="-1" gives the draw that a trial shares."""
-    return (
-        f"keyed_{kind}(t_in_timesteps, {neuron}, noise_trial, noise_point, {int(stream)}, noise_key0, noise_key1)"
-    )
+    return f"keyed_{kind}(t_in_timesteps, {neuron}, noise_trial, noise_point, {int(stream)}, noise_key0, noise_key1)"
 
 
 @contextlib.contextmanager
@@ -115,7 +124,9 @@ def running(engine: str) -> Iterator[Any]:
     try:
         if engine == "cpp":
             directory = tempfile.mkdtemp(prefix="nsnn_")
-            device = CPPStandaloneDevice()  # our own: a model that the user is building for theirs stays as it is
+            device = (
+                CPPStandaloneDevice()
+            )  # our own: a model that the user is building for theirs stays as it is
             device.activate(build_on_run=False, directory=directory)
         else:
             device = brian_device.runtime_device

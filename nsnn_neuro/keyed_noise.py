@@ -67,7 +67,7 @@ def key(seed: int, *path: int) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def philox4x32(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> tuple[int, int, int, int]:
+def philox4x32(c0, c1, c2, c3, k0, k1):
     """The four output words of Philox4x32-10 for a counter of four words and a key of two (all uint32 values)."""
     mask = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)

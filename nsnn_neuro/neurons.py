@@ -70,7 +70,9 @@ class LIF(Neuron):
         super().__post_init__()
         for name in ("v_rest", "v_reset"):
             if self.unit(name) != self.unit("v_thresh"):
-                raise NsnnError(f"{name} = {getattr(self, name)}, v_thresh = {self.v_thresh}: expected one unit for both")
+                raise NsnnError(
+                    f"{name} = {getattr(self, name)}, v_thresh = {self.v_thresh}: expected one unit for both"
+                )
         if np.any(np.asarray(self.si("v_reset")) >= np.asarray(self.si("v_thresh"))):
             raise NsnnError(f"v_reset = {self.v_reset}: expected a value below v_thresh = {self.v_thresh}")
 

@@ -87,6 +87,10 @@ class OUNoise(Noise):
     shared : scalar, fraction of the noise variance common to all neurons of a trial, 0 to 1
 
     Source: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015
+
+    >>> from brian2 import mV, ms
+    >>> OUNoise(3*mV, 5*ms).describe()["tau_noise"]
+    {'value': 0.005, 'unit': 's'}
     """
 
     sigma: Any = parameter("V", "1", bound="non-negative")
@@ -98,7 +102,19 @@ class Family(Record):
     """A distribution of escape noise: F = P(noise > -x) and its density f, x the distance to threshold u - theta.
 
     `cdf_text` and `pdf_text` are F and f in Brian2's syntax, in `x` and the names of the record's parameters; they stay
-    finite for any x.
+    finite for any x. A family of one's own:
+
+    >>> @dataclasses.dataclass(frozen=True, eq=False)
+    ... class Laplace(Family):
+    ...     scale: Any = parameter("V", "1", bound="positive")
+    ...     cdf_text = "0.5 + 0.5 * sign(x) * (1 - exp(-abs(x) / scale))"
+    ...     pdf_text = "exp(-abs(x) / scale) / (2 * scale)"
+    ...     def _cdf(self, x, scale):
+    ...         return 0.5 - 0.5 * np.sign(x) * np.expm1(-np.abs(x) / scale)
+    ...     def _pdf(self, x, scale):
+    ...         return np.exp(-np.abs(x) / scale) / (2 * scale)
+    >>> Laplace(0.5).cdf([-0.5, 0.0]).round(4).tolist()
+    [0.1839, 0.5]
     """
 
     cdf_text: str
@@ -268,6 +284,12 @@ class EscapeNoise(Noise):
     NsnnError : not a family
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Gerstner et al. 2014, ch. 9
+
+    >>> EscapeNoise(Gaussian(0.4)).family
+    Gaussian(sigma=0.4)
+    >>> EscapeNoise(0.4)
+    Traceback (most recent call last):
+    nsnn_neuro.errors.NsnnError: family = 0.4: expected a noise family such as Gaussian(0.4)
     """
 
     family: Family

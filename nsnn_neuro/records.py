@@ -53,7 +53,9 @@ class Record:
             unit = allowed[0]
         array = np.asarray(units.si(value, unit, name))
         if array.ndim > 1:
-            raise NsnnError(f"{name} has shape {array.shape}: expected a number or an array of shape (n_neurons,)")
+            raise NsnnError(
+                f"{name} has shape {array.shape}: expected a number or an array of shape (n_neurons,)"
+            )
         within, wanted = _BOUNDS[field.metadata["bound"]]
         if not np.isfinite(array).all() or not np.all(within(array)):
             raise NsnnError(f"{name} = {value}: expected {wanted}, finite ({units.describe(unit)})")
@@ -76,7 +78,10 @@ class Record:
             if isinstance(value, Record):
                 out[field.name] = value.describe()
             elif "units" in field.metadata:
-                out[field.name] = {"value": np.asarray(self.si(field.name)).tolist(), "unit": self.unit(field.name)}
+                out[field.name] = {
+                    "value": np.asarray(self.si(field.name)).tolist(),
+                    "unit": self.unit(field.name),
+                }
             elif isinstance(value, str | int | float | bool | type(None)):
                 out[field.name] = value
         return out

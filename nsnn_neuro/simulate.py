@@ -83,7 +83,9 @@ class _Run:
 
     def __init__(self, model, noise, stimulus, n_neurons, trials, duration, dt, seed, bridge, record_v):
         if isinstance(model, type) or not isinstance(model, Neuron):
-            raise NsnnError(f"model = {model!r}: expected a neuron record such as LIF(...) or NSNNNeuron(...)")
+            raise NsnnError(
+                f"model = {model!r}: expected a neuron record such as LIF(...) or NSNNNeuron(...)"
+            )
         _instance(noise, Noise, "noise", "a noise record such as WhiteNoise(3*mV), or None")
         _instance(stimulus, Stimulus, "stimulus", "a stimulus record such as Constant(15*mV), or None")
         _whole(n_neurons, "n_neurons")
@@ -96,10 +98,10 @@ class _Run:
         self.seed = keyed_noise.check_seed(seed)
         self.layout = assemble.Layout(int(n_neurons), int(trials), step, n_steps, keyed_noise.key(self.seed))
         self.recorded = _recorded(record_v, self.layout.n_neurons)
-        if isinstance(model, LIF) and np.any(step > 0.2 * np.asarray(model.si("tau_m"))):
+        if isinstance(model, LIF) and step > 0.2 * (shortest := np.min(model.si("tau_m"))):
             warnings.warn(
-                f"dt = {step:g} s is more than a fifth of tau_m = {model.tau_m}: the threshold's correction between grid "
-                "points assumes short steps",
+                f"dt = {step:g} s is more than a fifth of tau_m = {shortest:g} s: the threshold's correction between "
+                "grid points assumes short steps",
                 stacklevel=3,
             )
 
@@ -153,8 +155,9 @@ class _Run:
         rate = 1 / layout.dt
         if self.stimulus is not None and not isinstance(self.stimulus, Constant):
             samples = self.stimulus.samples(layout.n_steps, layout.dt).reshape(layout.n_steps, -1)
+            stimulus = _signal(samples, unit, rate, "stimulus")
             for segment in block.segments:
-                segment.analogsignals.append(_signal(samples, unit, rate, "stimulus"))
+                segment.analogsignals.append(stimulus[:])  # a view: the samples are in memory once
         if v is not None:
             traces = v.reshape(layout.trials, self.recorded.size, layout.n_steps)
             for segment, trace in zip(block.segments, traces, strict=True):
@@ -201,5 +204,7 @@ def _recorded(record_v: Sequence[int] | bool | None, n_neurons: int) -> np.ndarr
         return np.arange(n_neurons)
     chosen = np.asarray(record_v)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or np.any((chosen < 0) | (chosen >= n_neurons)):
-        raise NsnnError(f"record_v = {record_v!r}: expected neuron indices from 0 to {n_neurons - 1}, or True for all")
+        raise NsnnError(
+            f"record_v = {record_v!r}: expected neuron indices from 0 to {n_neurons - 1}, or True for all"
+        )
     return chosen.astype(np.int64)

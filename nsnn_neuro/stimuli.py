@@ -140,7 +140,7 @@ class FrozenNoise(Stimulus):
     mean: Any = parameter("V", "1")
     sigma: Any = parameter("V", "1", bound="non-negative")
     tau_noise: Any = parameter("s", bound="positive")
-    seed: int
+    seed: int  # type: ignore[misc]  # mypy takes parameter(...) for a default
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -182,7 +182,9 @@ class Recorded(Stimulus):
             raise NsnnError(f"signal = {type(self.signal).__name__}: expected a neo.AnalogSignal")
         unit = units.unit_of(self.signal)
         if unit not in ("V", "1"):
-            raise NsnnError(f"signal has unit {self.signal.dimensionality}: expected a voltage or a dimensionless signal")
+            raise NsnnError(
+                f"signal has unit {self.signal.dimensionality}: expected a voltage or a dimensionless signal"
+            )
         values = np.asarray(units.si(self.signal, unit, "signal"))
         if not np.isfinite(values).all():
             raise NsnnError("signal has infinite values: expected finite values")
@@ -218,7 +220,10 @@ class Recorded(Stimulus):
         return {
             "type": "Recorded",
             "signal": str(self.signal.name or ""),
-            "sampling_rate": {"value": float(self.signal.sampling_rate.rescale("Hz").magnitude), "unit": "Hz"},
+            "sampling_rate": {
+                "value": float(self.signal.sampling_rate.rescale("Hz").magnitude),
+                "unit": "Hz",
+            },
         }
 
 

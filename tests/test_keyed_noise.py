@@ -41,9 +41,7 @@ def test_draws_are_the_words_of_their_counter():
     """The documented layout: step >> 1 | neuron | trial | point * 256 + stream; halves for even and odd steps."""
     k0, k1 = kn.key(11)
     for step, neuron, trial, point, stream in [(0, 0, 0, 0, 0), (7, 3, 2, 5, 4), (10**9, -1, 9, 70000, 1)]:
-        words = philox(
-            (step >> 1, neuron % 2**32, trial, (point << 8) | stream), (k0 % 2**32, k1 % 2**32)
-        )
+        words = philox((step >> 1, neuron % 2**32, trial, (point << 8) | stream), (k0 % 2**32, k1 % 2**32))
         low, high = words[2:] if step % 2 else words[:2]
         bits = (high << 32) | low
         u = ((bits >> 12) + 0.5) / 2**52

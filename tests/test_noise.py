@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from brian2 import NeuronGroup, mV, ms
+from brian2 import NeuronGroup, ms, mV
 from brian2.utils.stringtools import word_substitute
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +38,9 @@ def name(family):
     return type(family).__name__
 
 
-@pytest.mark.parametrize(("family", "law"), zip(FAMILIES[:5], SCIPY, strict=True), ids=map(name, FAMILIES[:5]))
+@pytest.mark.parametrize(
+    ("family", "law"), zip(FAMILIES[:5], SCIPY, strict=True), ids=map(name, FAMILIES[:5])
+)
 def test_cdf_and_pdf_are_those_of_scipy(family, law):
     np.testing.assert_allclose(family.cdf(X), law.cdf(X), rtol=1e-12, atol=1e-300)
     np.testing.assert_allclose(family.pdf(X), law.pdf(X), rtol=1e-12, atol=1e-300)
@@ -51,7 +53,9 @@ def test_pdf_is_the_derivative_of_cdf(family):
     f = family.cdf
     slope = (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h)
     np.testing.assert_allclose(family.pdf(x), slope, rtol=1e-8)
-    inside, _ = integrate.quad(lambda y: float(family.pdf(y)), -2, 2, points=[-0.9, -0.7, 0.0, 0.7, 0.9], limit=200)
+    inside, _ = integrate.quad(
+        lambda y: float(family.pdf(y)), -2, 2, points=[-0.9, -0.7, 0.0, 0.7, 0.9], limit=200
+    )
     assert abs(inside - float(f(2.0) - f(-2.0))) < 1e-8
 
 
@@ -68,7 +72,9 @@ def test_cdf_is_a_distribution_function_everywhere(family, x):
 def test_brian2_text_equals_the_functions(family):
     """The text that simulations run, evaluated by Brian2, at every distance and without a floating-point warning."""
     parameter = family._parameters()[0].name
-    texts = [word_substitute(t, {parameter: "p_scale", "x": "x_in"}) for t in (family.cdf_text, family.pdf_text)]
+    texts = [
+        word_substitute(t, {parameter: "p_scale", "x": "x_in"}) for t in (family.cdf_text, family.pdf_text)
+    ]
     with engine.running("numpy"), warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         group = NeuronGroup(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from brian2 import mV, ms
+from brian2 import ms, mV
 from scipy.integrate import quad
 from scipy.special import erf, erfcx
 
@@ -42,7 +42,9 @@ def test_direct_quadrature_of_the_formulas(mu, sigma_b):
         density = lambda y: np.exp(-y * y) * erfcx(-y) ** 2 if y < 0 else np.exp(y * y) * (1 + erf(y)) ** 2  # noqa: E731
         return quad(density, x - 8, x, epsabs=0, limit=200)[0]
 
-    variance = 2 * np.pi * quad(lambda x: np.exp(x * x) * inner(x), low, high, epsabs=0, epsrel=1e-9, limit=200)[0]
+    variance = (
+        2 * np.pi * quad(lambda x: np.exp(x * x) * inner(x), low, high, epsabs=0, epsrel=1e-9, limit=200)[0]
+    )
     assert abs(theory.siegert_rate(mu, sigma_b / np.sqrt(2), **UNIT) * mean - 1) < 1e-9
     assert abs(theory.siegert_cv(mu, sigma_b / np.sqrt(2), **UNIT) / (np.sqrt(variance) / mean) - 1) < 1e-7
 

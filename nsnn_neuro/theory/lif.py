@@ -22,7 +22,9 @@ _PANELS = 30
 
 def _plain(value: Any, name: str) -> np.ndarray:
     """A quantity or a plain number as SI floats."""
-    return np.asarray(units.si(value, unit, name) if (unit := units.unit_of(value)) != "?" else value, dtype=float)
+    return np.asarray(
+        units.si(value, unit, name) if (unit := units.unit_of(value)) != "?" else value, dtype=float
+    )
 
 
 def _arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac):
@@ -30,9 +32,13 @@ def _arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac):
     voltages = {"mu": mu, "sigma": sigma, "v_thresh": v_thresh, "v_reset": v_reset}
     found = {name: units.unit_of(v) for name, v in voltages.items()}
     if len(set(found.values())) > 1 or not set(found.values()) <= {"V", "1"}:
-        raise NsnnError(f"mu, sigma, v_thresh, v_reset have units {found}: expected one unit, voltages or plain numbers")
+        raise NsnnError(
+            f"mu, sigma, v_thresh, v_reset have units {found}: expected one unit, voltages or plain numbers"
+        )
     if units.unit_of(tau_m) != units.unit_of(tau_refrac) or units.unit_of(tau_m) not in ("s", "1"):
-        raise NsnnError(f"tau_m = {tau_m}, tau_refrac = {tau_refrac}: expected times (or plain numbers) for both")
+        raise NsnnError(
+            f"tau_m = {tau_m}, tau_refrac = {tau_refrac}: expected times (or plain numbers) for both"
+        )
     arrays = [_plain(v, n) for n, v in voltages.items()]
     arrays[2:2] = [_plain(tau_m, "tau_m"), _plain(tau_refrac, "tau_refrac")]
     mu, sigma, tau, refrac, theta, reset = np.broadcast_arrays(*arrays)
@@ -58,7 +64,9 @@ def _quadrature(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarr
     bottom, top = np.maximum(low, 0.0), np.maximum(high, 0.0)
     y, lifted = _panels(bottom * (1 + bottom / 2), top * (1 + top / 2))
     x = np.sqrt(1 + 2 * y) - 1
-    return np.concatenate([np.sinh(z), x], axis=-1), np.concatenate([weight * np.cosh(z), lifted / (1 + x)], axis=-1)
+    return np.concatenate([np.sinh(z), x], axis=-1), np.concatenate(
+        [weight * np.cosh(z), lifted / (1 + x)], axis=-1
+    )
 
 
 def _reduced(mu, sigma, theta, reset):
@@ -167,7 +175,9 @@ def discrete_threshold(v_thresh: Any, sigma: Any, *, tau_m: Any, dt: Any) -> Any
     20.206
     """
     if units.unit_of(v_thresh) != units.unit_of(sigma) or units.unit_of(tau_m) != units.unit_of(dt):
-        raise NsnnError(f"v_thresh = {v_thresh}, sigma = {sigma}; tau_m = {tau_m}, dt = {dt}: expected one unit in each pair")
+        raise NsnnError(
+            f"v_thresh = {v_thresh}, sigma = {sigma}; tau_m = {tau_m}, dt = {dt}: expected one unit in each pair"
+        )
     shift = _ZETA * _plain(sigma, "sigma") * np.sqrt(2 * _plain(dt, "dt") / _plain(tau_m, "tau_m"))
     threshold = _plain(v_thresh, "v_thresh") + shift
     return float(threshold) if threshold.ndim == 0 else threshold
