@@ -1,0 +1,241 @@
+"""Flat arrays <-> `neo.Block`: one segment per trial, spike trains held as arrays until somebody reads one.
+
+`build_block` is the only place that lays a Block out (`simulate`, `to_block` and `load` all end here);
+`gather` is its inverse and also takes ordinary Blocks made of `neo.SpikeTrain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+from neo.core.spiketrainlist import SpikeTrainList
+
+from .errors import NsnnError
+
+__all__ = ["Spikes", "build_block", "gather", "seconds"]
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """All spikes of a Block as flat arrays, ordered by trial, neuron, time."""
+
+    trial: np.ndarray
+    """Trial of each spike, (n_spikes,) int64."""
+    neuron: np.ndarray
+    """Neuron of each spike, (n_spikes,) int64."""
+    times: np.ndarray
+    """Time of each spike on its trial's clock, (n_spikes,) float64, s."""
+    t_start: np.ndarray
+    """(n_trials,) float64, s."""
+    t_stop: np.ndarray
+    """(n_trials,) float64, s."""
+    n_neurons: int
+    """The same in every trial."""
+
+    def check(self) -> None:
+        """Raise NsnnError naming the first spike that isn't a number or lies outside its trial."""
+        inside = (self.times >= self.t_start[self.trial]) & (self.times <= self.t_stop[self.trial])
+        if not inside.all():
+            k = int(np.argmin(inside))
+            i, j, t = self.trial[k], self.neuron[k], self.times[k]
+            raise NsnnError(
+                f"neuron {j} has a spike at {t} s in trial {i}, "
+                f"which runs from t_start = {self.t_start[i]} s to t_stop = {self.t_stop[i]} s"
+            )
+
+
+def seconds(value: Any) -> np.ndarray:
+    """A quantities time, or plain numbers taken as seconds, as a float array in seconds."""
+    if isinstance(value, pq.Quantity) and value.dimensionality != pq.s.dimensionality:
+        value = value.view(pq.Quantity).rescale(pq.s)
+    return np.asarray(getattr(value, "magnitude", value), dtype=float)
+
+
+def _lazy_spikes(trains: SpikeTrainList) -> tuple[np.ndarray, np.ndarray, int, float, float]:
+    ids, times = trains.multiplexed
+    channels, neuron = np.asarray(trains.all_channel_ids), np.asarray(ids)
+    if not np.array_equal(channels, np.arange(len(channels))):
+        order = np.argsort(channels, kind="stable")
+        neuron = order[np.searchsorted(channels[order], neuron)]
+    return (
+        neuron,
+        seconds(times),
+        len(channels),
+        float(seconds(trains.t_start)),
+        float(seconds(trains.t_stop)),
+    )
+
+
+def _listed_spikes(trains: Sequence[neo.SpikeTrain]) -> tuple[np.ndarray, np.ndarray, int, float, float]:
+    arrays = [seconds(train) for train in trains]
+    neuron = np.repeat(np.arange(len(arrays)), [len(a) for a in arrays])
+    start = min(float(seconds(train.t_start)) for train in trains)
+    stop = max(float(seconds(train.t_stop)) for train in trains)
+    return neuron, np.concatenate(arrays), len(arrays), start, stop
+
+
+def _segment_spikes(segment: neo.Segment) -> tuple[np.ndarray, np.ndarray, int, float, float]:
+    trains, signals = segment.spiketrains, segment.analogsignals
+    if len(trains) == 0:
+        start = min((float(seconds(s.t_start)) for s in signals), default=0.0)
+        stop = max((float(seconds(s.t_stop)) for s in signals), default=0.0)
+        return np.empty(0, dtype=np.int64), np.empty(0), 0, start, stop
+    # None: still arrays, and reading a single train would make them all
+    lazy = getattr(trains, "_items", ()) is None
+    neuron, times, n, start, stop = _lazy_spikes(trains) if lazy else _listed_spikes(trains)
+    step = np.diff(neuron)
+    if (step < 0).any() or (np.diff(times)[step == 0] < 0).any():
+        order = np.lexsort((times, neuron))
+        neuron, times = neuron[order], times[order]
+    return neuron, times, n, start, stop
+
+
+def gather(block: neo.Block) -> Spikes:
+    """All spikes of `block` as flat arrays, without making a `neo.SpikeTrain` of what is still an array.
+
+    Parameters
+    ----------
+    block : neo.Block, one segment per trial, the same neurons in each
+
+    Raises
+    ------
+    NsnnError : no Block, no segment, or segments with different numbers of spike trains
+
+    >>> block, segment = neo.Block(), neo.Segment()
+    >>> block.segments.append(segment)
+    >>> segment.spiketrains.append(neo.SpikeTrain([30.0, 20.0], units="ms", t_stop=100.0))
+    >>> gather(block).times, gather(block).t_stop
+    (array([0.02, 0.03]), array([0.1]))
+    """
+    if not isinstance(block, neo.Block):
+        raise NsnnError(f"block = {repr(block)[:80]}: expected a neo.Block")
+    parts = [_segment_spikes(segment) for segment in block.segments]
+    if not parts:
+        raise NsnnError("block has no segments: expected one per trial")
+    for i, part in enumerate(parts):
+        if part[2] != parts[0][2]:
+            raise NsnnError(
+                f"block.segments[{i}] has {part[2]} spike trains, segments[0] has {parts[0][2]}: "
+                "expected the same neurons in every trial, an empty train for a silent one"
+            )
+    return Spikes(
+        trial=np.repeat(np.arange(len(parts)), [len(p[0]) for p in parts]),
+        neuron=np.concatenate([p[0] for p in parts]).astype(np.int64, copy=False),
+        times=np.concatenate([p[1] for p in parts]) + 0.0,  # makes -0.0 plain 0.0
+        t_start=np.array([p[3] for p in parts]),
+        t_stop=np.array([p[4] for p in parts]),
+        n_neurons=parts[0][2],
+    )
+
+
+def _sorted_ticks(
+    trial: np.ndarray, neuron: np.ndarray, tick: np.ndarray, n_neurons: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All three sorted by trial, neuron, tick; as one packed integer where they fit, 4 times faster."""
+    if len(tick) == 0:
+        return trial, neuron, tick
+    low = int(tick.min())
+    span = int(tick.max()) - low + 1
+    if (int(trial.max()) + 1) * n_neurons * span < 2**63:
+        cell, rest = np.divmod(np.sort((trial * n_neurons + neuron) * span + (tick - low)), span)
+        trial, neuron = np.divmod(cell, n_neurons)
+        return trial, neuron, rest + low
+    order = np.lexsort((tick, neuron, trial))
+    return trial[order], neuron[order], tick[order]
+
+
+def _integers(values: Any, name: str, stop: int | None = None) -> np.ndarray:
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+        raise NsnnError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}: expected a flat array of integers"
+        )
+    array = array.astype(np.int64, copy=False)
+    if stop is not None and len(array) and not 0 <= array.min() <= array.max() < stop:
+        raise NsnnError(f"{name} goes from {array.min()} to {array.max()}: expected 0 to {stop - 1}")
+    return array
+
+
+def build_block(
+    trial: Any,
+    neuron: Any,
+    tick: Any = None,
+    *,
+    times: Any = None,
+    dt: float | None = None,
+    n_trials: int,
+    n_neurons: int,
+    t_start: Any,
+    t_stop: Any,
+    signals: Sequence[Sequence[neo.AnalogSignal]] | None = None,
+    annotations: Mapping[str, Any] | None = None,
+) -> neo.Block:
+    """The package's Block from flat arrays in any order; no loop over neurons or spikes.
+
+    Parameters
+    ----------
+    trial, neuron : (n_spikes,) integers, from 0
+    tick : (n_spikes,) integers k, a spike at k dt; or else
+    times : (n_spikes,) floats, s
+    dt : s; annotated; needed with `tick`
+    n_trials, n_neurons : silent ones included
+    t_start, t_stop : s, one for all trials or (n_trials,)
+    signals : for each trial the analog signals, which become the segment's own
+    annotations : of the Block; a git_revision of None is left out
+
+    Raises
+    ------
+    NsnnError : arrays of different length, an index out of range, or a spike outside its trial
+
+    >>> block = build_block(trial=[0, 1, 1], neuron=[2, 0, 0], tick=[5, 9, 3], dt=0.001,
+    ...                     n_trials=2, n_neurons=3, t_start=0.0, t_stop=0.01)
+    >>> block.segments[1].spiketrains.multiplexed
+    (array([0, 0]), array([0.003, 0.009]) * s)
+    """
+    trial, neuron = _integers(trial, "trial", n_trials), _integers(neuron, "neuron", n_neurons)
+    if (tick is None) == (times is None) or (tick is not None and dt is None):
+        raise NsnnError("expected either tick and dt or times")
+    moment = np.asarray(times, dtype=float) + 0.0 if tick is None else _integers(tick, "tick")
+    if not len(trial) == len(neuron) == moment.size == len(moment.ravel()):
+        raise NsnnError(
+            f"{len(trial)} trials, {len(neuron)} neurons and {moment.size} times of spikes: expected as many"
+        )
+    if tick is None:
+        order = np.lexsort((moment, trial * n_neurons + neuron))
+        trial, neuron, moment = trial[order], neuron[order], moment[order]
+    else:
+        trial, neuron, moment = _sorted_ticks(trial, neuron, moment, n_neurons)
+        moment = moment * float(dt or 0.0)
+    starts = np.broadcast_to(np.asarray(t_start, dtype=float), n_trials)
+    stops = np.broadcast_to(np.asarray(t_stop, dtype=float), n_trials)
+    Spikes(trial, neuron, moment, starts, stops, n_neurons).check()
+
+    block = neo.Block()
+    given = dict(annotations or {})
+    if dt is not None:
+        given.setdefault("dt", float(dt))
+    if given.get("git_revision", "") is None:
+        del given["git_revision"]
+    block.annotations.update(given)
+    edges = np.searchsorted(trial, np.arange(n_trials + 1))
+    channels = list(range(n_neurons))
+    for i in range(n_trials):
+        segment, mine = neo.Segment(index=i), slice(edges[i], edges[i + 1])
+        trains = SpikeTrainList.from_spike_time_array(
+            pq.Quantity(moment[mine], pq.s),
+            neuron[mine],
+            all_channel_ids=channels,
+            t_start=float(starts[i]) * pq.s,
+            t_stop=float(stops[i]) * pq.s,
+        )
+        trains.segment = segment
+        segment.spiketrains = trains
+        for signal in signals[i] if signals is not None else ():
+            segment.analogsignals.append(signal)
+        block.segments.append(segment)
+    return block

@@ -1,0 +1,351 @@
+"""A `neo.Block` in an NWB file (Neurodata Without Borders 2), exactly.
+
+What is where in a file that `write` makes
+    /intervals/trials   a row per trial, end to end on the session's clock: start_time, stop_time; the
+                        columns t_start and t_stop hold the trial's own clock to the last bit
+    /units              a row per neuron, silent ones too: spike_times on the session's clock, as NWB wants;
+                        trial, the trial of each spike; tick, the integer k of a spike at k dt (trial_time,
+                        the time on the trial's clock, where there is no dt); population, where given
+    /stimulus/presentation/stimulus, /acquisition/v, ...
+                        the signals, all trials in a row; once if all trials agree
+    /general/notes      everything else as one JSON text (see annotations.py)
+The identifier is a UUID made from the content: the same content has the same one. session_start_time is the
+Block's rec_datetime, or 1970-01-01 UTC if it has none. To store something new, add it to `write` and `read`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+import warnings
+from collections import Counter
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+from .annotations import decode, dumps, encode, parse_unit, unit_text
+from .blocks import Spikes, build_block, gather, seconds
+from .errors import FormatError, NsnnError
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["array", "ragged", "read", "write", "written_here"]
+
+_FORMAT, _VERSION = "nsnn_neuro.block", 1
+_PREFIX = f'{{"format": "{_FORMAT}"'
+_NAMESPACE = uuid.UUID("5c0c4d0e-3d5f-5b0a-9f0e-6e1f1b6d7a11")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _packed(values: np.ndarray) -> Any:
+    """`values` compressed; zlib's checksum gives a damaged file away."""
+    from hdmf.backends.hdf5 import H5DataIO
+
+    if values.size == 0:
+        return values
+    return H5DataIO(values, compression="gzip", compression_opts=1, shuffle=True)
+
+
+def _ticks(times: np.ndarray, dt: Any) -> np.ndarray | None:
+    """Integers k with k dt == times bit for bit, or None when there are none."""
+    if isinstance(dt, bool) or not isinstance(dt, int | float | np.number) or not 0 < dt < np.inf:
+        return None
+    k = np.rint(times / float(dt))
+    if not (np.abs(k) < 2**53).all() or not (k * float(dt) == times).all():
+        return None
+    small = len(k) == 0 or np.abs(k).max() < 2**31
+    return k.astype(np.int32 if small else np.int64)
+
+
+def _population_names(populations: Any, n: int) -> list[str] | None:
+    try:
+        names = [str(p["name"]) for p in populations for _ in range(int(p["size"]))]
+    except (TypeError, KeyError, ValueError):
+        return None
+    return names if len(names) == n else None
+
+
+def _units(spikes: Spikes, offset: np.ndarray, annotations: dict[str, Any]) -> Any:
+    from hdmf.common import VectorData, VectorIndex
+    from pynwb.misc import Units
+
+    n, dt = spikes.n_neurons, annotations.get("dt")
+    order = np.argsort(spikes.neuron, kind="stable")  # by neuron, then trial, then time
+    trial, times = spikes.trial[order], spikes.times[order]
+    ticks = _ticks(times, dt)
+    session = offset[trial] + (times - spikes.t_start[trial])
+    total = offset[-1] + (spikes.t_stop[-1] - spikes.t_start[-1])
+    bounds = np.cumsum(np.bincount(spikes.neuron, minlength=n)).astype(np.uint64)
+    table = [
+        ("spike_times", "spike times on the session's clock, in seconds", session, bounds),
+        ("trial", "the trial of each spike, from 0", trial.astype(np.int32), bounds),
+        ("trial_time", "spike times on the trial's clock, in seconds", times, bounds),
+        (
+            "obs_intervals",
+            "the whole session",
+            np.tile([0.0, total], (n, 1)),
+            np.arange(1, n + 1, dtype=np.uint64),
+        ),
+    ]
+    if ticks is not None:
+        table[2] = (
+            "tick",
+            "this integer times dt (in /general/notes): the time on the trial's clock",
+            ticks,
+            bounds,
+        )
+    columns: list[Any] = []
+    for name, description, values, ends in table:
+        columns.append(VectorData(name=name, description=description, data=_packed(values)))
+        columns.append(VectorIndex(name=f"{name}_index", target=columns[-1], data=ends))
+    names = _population_names(annotations.get("populations"), n)
+    if names is not None:
+        columns.append(VectorData(name="population", description="the neuron's population", data=names))
+    resolution = None if ticks is None or dt is None else float(dt)
+    description = f"{n} neurons, silent ones included"
+    return Units(
+        name="units", description=description, columns=columns, id=np.arange(n), resolution=resolution
+    )
+
+
+def _trials(spikes: Spikes, offset: np.ndarray) -> Any:
+    from hdmf.common import VectorData
+    from pynwb.epoch import TimeIntervals
+
+    columns = [
+        ("start_time", "start of the trial on the session's clock, in seconds", offset),
+        ("stop_time", "end of the trial on the session's clock", offset + (spikes.t_stop - spikes.t_start)),
+        ("t_start", "start of the trial on its own clock, in seconds", spikes.t_start),
+        ("t_stop", "end of the trial on its own clock", spikes.t_stop),
+    ]
+    return TimeIntervals(
+        name="trials",
+        description="trials, one after the other without a gap",
+        columns=[VectorData(name=n, description=d, data=a) for n, d, a in columns],
+        id=np.arange(len(offset)),
+    )
+
+
+def _signal_groups(block: neo.Block) -> list[dict[str, Any]]:
+    """The analog signals; those of different trials that agree in all but start and samples are one group."""
+    groups: dict[tuple[str, int], dict[str, Any]] = {}
+    for i, segment in enumerate(block.segments):
+        seen: Counter[str] = Counter()
+        for j, signal in enumerate(segment.analogsignals):
+            where = f"segments[{i}].analogsignals[{j}]"
+            data = np.ascontiguousarray(signal.magnitude)
+            if data.dtype.kind not in "iuf" or data.dtype.itemsize > 8:
+                raise NsnnError(f"{where} has dtype {data.dtype}: expected real numbers of at most 64 bits")
+            head = {
+                "name": signal.name,
+                "description": signal.description,
+                "unit": unit_text(signal, where),
+                "rate": float(signal.sampling_rate.rescale("Hz")),
+                "array_annotations": dict(signal.array_annotations),
+                "annotations": dict(signal.annotations),
+            }
+            key = f"{dumps(head, where)} {data.dtype.str} {data.shape[1]}"
+            group = groups.setdefault((key, seen[key]), {**head, "trials": [], "t_start": [], "data": []})
+            seen[key] += 1
+            group["trials"].append(i)
+            group["t_start"].append(float(seconds(signal.t_start)))
+            group["data"].append(data)
+    return list(groups.values())
+
+
+def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    if a.shape != b.shape:
+        return False
+    return a.__array_interface__["data"] == b.__array_interface__["data"] or np.array_equal(
+        a.view("u1"), b.view("u1")
+    )
+
+
+def _signals(block: neo.Block, spikes: Spikes, offset: np.ndarray) -> list[tuple[dict[str, Any], Any]]:
+    """For each group of signals what `_read_signals` must know, and the TimeSeries."""
+    from pynwb import TimeSeries
+
+    series: list[tuple[dict[str, Any], Any]] = []
+    for group in _signal_groups(block):
+        data, trials, starts = group.pop("data"), np.array(group["trials"]), np.array(group["t_start"])
+        alike = len(trials) == len(offset) and (starts == starts[0]).all()
+        if alike and all(_same_bits(data[0], d) for d in data[1:]):
+            trials, starts, data = trials[:1], starts[:1], data[:1]
+            group.update(trials=None, t_start=group["t_start"][:1])
+        base = re.sub(r"[^\w .+-]", "_", group["name"] or "") or "signal"
+        taken = {s.name for _, s in series}
+        name = base if base not in taken else f"{base}_{len(taken)}"
+        begin = offset[trials] + (starts - spikes.t_start[trials])
+        samples = [len(d) for d in data]
+        clock: dict[str, Any] = {"rate": group["rate"], "starting_time": float(begin[0])}
+        expected = begin[0] + np.cumsum([0, *samples[:-1]]) / group["rate"]
+        if (
+            np.abs(begin - expected).max() * group["rate"] > 1e-3
+        ):  # gaps or overlaps between the trials' samples
+            stamps = [b + np.arange(m) / group["rate"] for b, m in zip(begin, samples, strict=True)]
+            clock = {"timestamps": _packed(np.concatenate(stamps))}
+        words = "the same in every trial" if group["trials"] is None else "trials one after the other"
+        neurons = np.ravel(group["array_annotations"].get("neuron", []))[:50].tolist()
+        if neurons:
+            words += f"; channels are neurons {neurons}"
+        values = _packed(data[0] if len(data) == 1 else np.concatenate(data))
+        one = TimeSeries(name=name, data=values, unit=group["unit"], description=words, **clock)
+        folder = "stimulus/presentation" if group["name"] == "stimulus" else "acquisition"
+        series.append(({**group, "path": f"{folder}/{name}", "samples": samples}, one))
+    return series
+
+
+def _notes(block: neo.Block, signals: list[dict[str, Any]]) -> str:
+    segments = [[s.name, s.description, dict(s.annotations)] for s in block.segments]
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "annotations": encode(dict(block.annotations), "annotations"),
+        "block": encode([block.name, block.description, block.rec_datetime], "block.rec_datetime"),
+        "segments": None if all(s == [None, None, {}] for s in segments) else encode(segments, "segments"),
+        "signals": encode(signals, "signals"),
+    }
+    return json.dumps(header, allow_nan=False)
+
+
+def _warn_left_out(block: neo.Block) -> None:
+    kinds = ("irregularlysampledsignals", "events", "epochs", "imagesequences")
+    left = [kind for kind in kinds if any(len(getattr(s, kind)) for s in block.segments)]
+    left += ["groups"] if len(block.groups) else []
+    if left:
+        warnings.warn(f"not saved: the Block's {', '.join(left)}", stacklevel=4)
+
+
+def write(block: neo.Block, file: h5py.File) -> None:
+    """Write `block` into the empty HDF5 `file`, and close it.
+
+    Raises
+    ------
+    NsnnError : no neurons, ragged trials, a spike outside its trial, an annotation or unit no file can hold
+    """
+    import pynwb
+
+    spikes = gather(block)
+    if spikes.n_neurons == 0:
+        raise NsnnError("block has no spike trains: nothing to save")
+    spikes.check()
+    _warn_left_out(block)
+    offset = np.concatenate([[0.0], np.cumsum(spikes.t_stop - spikes.t_start)[:-1]])
+    series = _signals(block, spikes, offset)
+    notes = _notes(block, [head for head, _ in series])
+    digest = sha256(f"{spikes.n_neurons} {notes}".encode())
+    for values in (spikes.trial, spikes.neuron, spikes.times, spikes.t_start, spikes.t_stop):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    start = block.rec_datetime if isinstance(block.rec_datetime, datetime) else _EPOCH
+    nwbfile = pynwb.NWBFile(
+        session_description=f"{spikes.n_neurons} neurons in {len(offset)} trials, written by nsnn_neuro",
+        identifier=str(uuid.uuid5(_NAMESPACE, digest.hexdigest())),
+        session_start_time=start if start.tzinfo is not None else start.replace(tzinfo=UTC),
+        notes=notes,
+        trials=_trials(spikes, offset),
+        units=_units(spikes, offset, block.annotations),
+    )
+    for head, one in series:
+        (nwbfile.add_acquisition if head["path"].startswith("acq") else nwbfile.add_stimulus)(one)
+    with pynwb.NWBHDF5IO(file=file, mode="w") as io:
+        io.write(nwbfile)
+
+
+def array(file: h5py.File, path: str) -> Any:
+    """The dataset at `path`; FormatError when there is none, or when its values aren't all in this file."""
+    import h5py
+
+    found = file.get(path)
+    if not isinstance(found, h5py.Dataset):
+        raise FormatError(f"no {path} in it")
+    if found.file.filename != file.file.filename or found.external or found.is_virtual:
+        raise FormatError(f"{path} lies in another file")
+    if found.nbytes > 2**20 + 1100 * found.id.get_storage_size():  # gzip packs 1032 to 1 at best
+        raise FormatError(f"{path} claims {found.nbytes} bytes, more than the file holds")
+    return found
+
+
+def ragged(file: h5py.File, name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ragged column `name` of the units table: all values, and the row (unit) of each."""
+    values = array(file, f"units/{name}")[...]
+    ends = array(file, f"units/{name}_index")[...].astype(np.int64)
+    counts = np.diff(ends, prepend=0)
+    if len(ends) != n or (counts < 0).any() or ends.max(initial=0) != len(values):
+        raise FormatError(f"units/{name}_index doesn't fit {n} units and {len(values)} values")
+    return values, np.repeat(np.arange(n), counts)
+
+
+def written_here(file: h5py.File) -> dict[str, Any] | None:
+    """The header that `write` left in `file`, or None when another program made the file."""
+    if "general/notes" not in file:
+        return None
+    content = array(file, "general/notes")[()]
+    if not isinstance(content, bytes) or not content.startswith(_PREFIX.encode()):
+        return None
+    header = json.loads(content)
+    if header["version"] > _VERSION:
+        raise FormatError(f"version {header['version']} of the format: a newer nsnn_neuro wrote it")
+    return {key: decode(value) for key, value in header.items()}
+
+
+def _read_signals(
+    file: h5py.File, heads: list[dict[str, Any]], n_trials: int
+) -> list[list[neo.AnalogSignal]]:
+    signals: list[list[neo.AnalogSignal]] = [[] for _ in range(n_trials)]
+    for head in heads:
+        values, unit = array(file, head["path"] + "/data")[...], parse_unit(head["unit"])
+        trials, starts, samples = head["trials"], head["t_start"], head["samples"]
+        if unit is None or values.ndim != 2 or sum(samples) != len(values):
+            raise FormatError(f"{head['path']} doesn't fit its description in general/notes")
+        pieces = np.split(values, np.cumsum(samples)[:-1])
+        if trials is None:
+            values.flags.writeable = False  # all trials share it
+            trials, starts, pieces = range(n_trials), starts * n_trials, pieces * n_trials
+        for i, t_start, piece in zip(trials, starts, pieces, strict=True):
+            signal = neo.AnalogSignal(
+                piece,
+                units=unit.units,
+                t_start=t_start * pq.s,
+                sampling_rate=head["rate"] * pq.Hz,
+                name=head["name"],
+                description=head["description"],
+                array_annotations=head["array_annotations"],
+            )
+            signal.annotations.update(head["annotations"])
+            signals[i].append(signal)
+    return signals
+
+
+def read(file: h5py.File, header: dict[str, Any]) -> neo.Block:
+    """The Block that `write` put into `file`; `header` is what `written_here` found there."""
+    n = len(array(file, "units/id"))
+    t_start, t_stop = (array(file, f"intervals/trials/{k}")[...] for k in ("t_start", "t_stop"))
+    trial, neuron = ragged(file, "trial", n)
+    annotations = header["annotations"]
+    moments: dict[str, Any] = {}
+    if "tick" in file["units"]:
+        moments.update(tick=ragged(file, "tick", n)[0], dt=annotations["dt"])
+    else:
+        moments.update(times=ragged(file, "trial_time", n)[0])
+    block = build_block(
+        trial,
+        neuron,
+        **moments,
+        n_trials=len(t_start),
+        n_neurons=n,
+        t_start=t_start,
+        t_stop=t_stop,
+        signals=_read_signals(file, header["signals"], len(t_start)),
+        annotations=annotations,
+    )
+    block.name, block.description, block.rec_datetime = header["block"]
+    for segment, known in zip(block.segments, header["segments"] or [], strict=False):
+        segment.name, segment.description = known[:2]
+        segment.annotations.update(known[2])
+    return block
