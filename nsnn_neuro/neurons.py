@@ -120,7 +120,7 @@ class NSNNNeuron(Neuron):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.reset not in self.updates:
+        if not isinstance(self.reset, str) or self.reset not in self.updates:
             raise NsnnError(f'reset = {self.reset!r}: expected "hard" or "subtract"')
 
     @property
