@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from brian2 import mV, ms, second
+from brian2 import mV, second
 from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn

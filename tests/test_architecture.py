@@ -27,7 +27,7 @@ LINE = [
     *("errors", "units", "records", "keyed_noise"),
     *("neurons", "noise", "stimuli", "network", "plasticity", "theory"),
     *("engine", "assemble", "annotations", "blocks", "nwb", "foreign", "recording"),
-    *("simulate", "learn", "sweep", "cli"),
+    *("simulate", "learn", "sweep", "toml_lines", "config", "cli"),
 ]
 # Off the line: each may import these alone, and those on the line only import them where BESIDES says so.
 ASIDE = {

@@ -10,7 +10,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
-from brian2 import Hz, mV, ms
+from brian2 import Hz, ms, mV
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -148,7 +148,6 @@ def test_fuzzed_parameters_make_a_record_or_a_named_error(kind, data):
     }
     try:
         record = kind(**arguments)
-    except NsnnError as error:
-        assert str(error)
-    else:
-        record.describe()
+    except NsnnError:
+        return
+    record.describe()
