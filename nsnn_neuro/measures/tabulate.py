@@ -1,0 +1,212 @@
+"""Measures of several Blocks as one tidy table with error bars."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import neo
+import numpy as np
+import pandas as pd
+
+from ..errors import NsnnError
+from ..units import si
+from .estimate import Estimate
+from .trains import SilentNeuronWarning, Trains, as_trains
+
+__all__ = ["tabulate"]
+
+_COLUMNS = ["block", "population", "neuron", "measure", "value", "se", "n", "unit"]
+
+
+def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
+    """Table with columns block, population, neuron, measure, value, se, n, unit.
+
+    by="neuron": one row per neuron; se is the jackknife over trials, sqrt((n - 1)/n sum of (v_(i) - mean
+    v_(i))^2) with v_(i) the value without trial i, and n the number of trials. One trial, or a value that
+    doesn't exist without some trial, gives se NaN. by="population": one row per population, the mean over its
+    neurons that have a value; se is their SD / sqrt(n) and n their number.
+
+    The measures of this package that are sums over trials get their v_(i) by subtraction. Any other function
+    is called once more per trial, on a Block that lacks it; wrap it with `measure` and its `parts` where that
+    is too slow. A function may also return one number for the whole Block (its row has neuron NA and
+    population ""), or an Estimate, whose own se and n are taken over. NaN of neurons with too few spikes stay
+    in the table without a warning.
+
+    Parameters
+    ----------
+    blocks : neo.Block, list of them (named 0, 1, ...), or dict of name -> Block. Populations come from
+        block.annotations["populations"], a list of {"name", "size"}; without it all neurons are "neurons"
+    measures : function, list of functions, or dict of name -> function, each of a Block to (n_neurons,),
+        number or Estimate. Options are set with functools.partial. The unit is the function's attribute
+        `unit`, else "1"
+    by : "neuron" (default) or "population"
+
+    Raises
+    ------
+    NsnnError : what is none of these, a result of another shape, two measures of one name, or population
+        sizes that don't add up. Source: Efron & Stein 1981, doi 10.1214/aos/1176345462
+
+    >>> from nsnn_neuro.measures.spiketrain import firing_rate
+    >>> block = neo.Block()
+    >>> for times in [[0.1], [0.1, 0.2, 0.3]]:
+    ...     segment = neo.Segment()
+    ...     segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=1.0))
+    ...     block.segments.append(segment)
+    >>> print(tabulate({"control": block}, [firing_rate]).to_string(index=False))
+      block population  neuron     measure  value  se  n unit
+    control    neurons       0 firing_rate    2.0 1.0  2   Hz
+    """
+    if by not in ("neuron", "population"):
+        raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
+    functions = _named_measures(measures)
+    frames = []
+    for name, block in _named_blocks(blocks).items():
+        trains = as_trains(block)
+        populations = _populations(block, trains.n_neurons)
+        for label, function in functions.items():
+            frame = _rows(block, trains, label, function, by, populations)
+            frame["block"], frame["measure"], frame["unit"] = name, label, _unit(function)
+            frames.append(frame)
+    table = pd.concat(frames, ignore_index=True)
+    return table[_COLUMNS].astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
+
+
+def _named_blocks(blocks: Any) -> dict[Any, neo.Block]:
+    named = blocks if isinstance(blocks, Mapping) else [blocks] if isinstance(blocks, neo.Block) else blocks
+    if not isinstance(named, Iterable):
+        raise NsnnError(
+            f"blocks = {type(blocks).__name__} object: expected a neo.Block, a list or a dict of them"
+        )
+    result = dict(named.items() if isinstance(named, Mapping) else enumerate(named))
+    if not result:
+        raise NsnnError("blocks is empty: expected at least one neo.Block")
+    return result
+
+
+def _named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
+    listed = [measures] if callable(measures) else measures
+    if isinstance(listed, Mapping):
+        pairs = list(listed.items())
+    elif isinstance(listed, Iterable):
+        pairs = [(getattr(_plain(f)[0], "__name__", repr(f)), f) for f in listed]
+    else:
+        pairs = []
+    wrong = [f for _, f in pairs if not callable(f)]
+    if not pairs or wrong:
+        raise NsnnError(f"measures = {measures!r}: expected a function, a list or a dict of functions")
+    if len(dict(pairs)) < len(pairs):
+        raise NsnnError(
+            f"measures have equal names, {[n for n, _ in pairs]}: give a dict of name -> function"
+        )
+    return dict(pairs)
+
+
+def _plain(function: Any) -> tuple[Any, dict[str, Any]]:
+    """The function inside of (nested) partials and the keywords set."""
+    options: dict[str, Any] = {}
+    while isinstance(function, partial) and not function.args:
+        options = {**function.keywords, **options}
+        function = function.func
+    return function, options
+
+
+def _unit(function: Any) -> str:
+    return str(getattr(function, "unit", None) or getattr(_plain(function)[0], "unit", "1"))
+
+
+def _populations(block: neo.Block, n: int) -> list[tuple[str, int]]:
+    listed = block.annotations.get("populations") or [{"name": "neurons", "size": n}]
+    populations = [(str(p["name"]), int(p["size"])) for p in listed]
+    if sum(size for _, size in populations) != n:
+        raise NsnnError(f"block.annotations['populations'] = {listed}: sizes don't add up to {n} neurons")
+    return populations
+
+
+def _rows(
+    block: neo.Block, trains: Trains, label: str, function: Any, by: str, populations: list[tuple[str, int]]
+) -> pd.DataFrame:
+    """Columns population, neuron, value, se, n of one measure of one block."""
+    value, left_out = _evaluate(block, trains, function)
+    if isinstance(value, Estimate):
+        return pd.DataFrame(
+            {"population": [""], "neuron": [pd.NA], "value": [value.value], "se": [value.se], "n": [value.n]}
+        )
+    if np.ndim(value) == 0:
+        se = _jackknife(left_out)
+        return pd.DataFrame(
+            {"population": [""], "neuron": [pd.NA], "value": [value], "se": [se], "n": [trains.n_trials]}
+        )
+    if np.shape(value) != (trains.n_neurons,):
+        raise NsnnError(
+            f"measure {label} returned shape {np.shape(value)}: expected ({trains.n_neurons},), a number or "
+            "an Estimate"
+        )
+    population = np.repeat([name for name, _ in populations], [size for _, size in populations])
+    if by == "neuron":
+        neuron = np.arange(trains.n_neurons)
+        se = _jackknife(left_out)
+        return pd.DataFrame(
+            {"population": population, "neuron": neuron, "value": value, "se": se, "n": trains.n_trials}
+        )
+    rows = []
+    parts = np.split(np.asarray(value, dtype=float), np.cumsum([size for _, size in populations])[:-1])
+    for (name, _), values in zip(populations, parts, strict=True):
+        known = values[~np.isnan(values)]
+        mean = known.mean() if known.size else math.nan
+        sem = known.std(ddof=1) / math.sqrt(known.size) if known.size > 1 else math.nan
+        rows.append({"population": name, "neuron": pd.NA, "value": mean, "se": sem, "n": known.size})
+    return pd.DataFrame(rows)
+
+
+def _jackknife(left_out: np.ndarray) -> Any:
+    """Standard error from leave-one-trial-out values (n_trials, ...); NaN for a single trial."""
+    n = len(left_out)
+    if n < 2:
+        return np.full(left_out.shape[1:], np.nan)
+    return np.sqrt((n - 1) / n * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
+
+
+def _evaluate(block: neo.Block, trains: Trains, function: Any) -> tuple[Any, Any]:
+    """The value and the values without each trial."""
+    inner, options = _plain(function)
+    parts = getattr(inner, "parts", None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SilentNeuronWarning)
+        if parts is None:
+            value = function(block)
+            if isinstance(value, Estimate) or trains.n_trials < 2:
+                return value, np.full((1, *np.shape(value)), np.nan)
+            rest = [_or_nan(function, b, np.shape(value)) for b in _blocks_without_each(block)]
+            return value, np.array(rest, dtype=float)
+        value = function(trains)
+        edges = {k: si(options.pop(k), "s", k) for k in ("t_start", "t_stop") if options.get(k) is not None}
+        sums, finish = parts(trains.crop(edges.get("t_start"), edges.get("t_stop")), **options)
+        return value, finish(sums.sum(axis=0) - sums)
+
+
+def _or_nan(function: Any, block: neo.Block, shape: tuple[int, ...]) -> Any:
+    try:
+        return function(block)
+    except NsnnError:  # too few trials for this measure without one of them
+        return np.full(shape, np.nan)
+
+
+def _blocks_without_each(block: neo.Block) -> Iterable[neo.Block]:
+    """One Block per trial that lacks it, made of new segments on the same arrays."""
+    # neo links a child to its parent: putting the user's own segments and signals elsewhere would change them
+    segments = []
+    for old in block.segments:
+        new = neo.Segment(index=old.index, name=old.name, **old.annotations)
+        new.spiketrains = old.spiketrains  # the very list: neo sets no link to a parent here
+        for signal in old.analogsignals:
+            new.analogsignals.append(signal[:])
+        segments.append(new)
+    for left in range(len(segments)):
+        rest = neo.Block(name=block.name, **block.annotations)
+        for segment in segments[:left] + segments[left + 1 :]:
+            rest.segments.append(segment)
+        yield rest

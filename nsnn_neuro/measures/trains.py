@@ -1,0 +1,404 @@
+"""The door of the measures: a neo.Block, or a list of spike trains, becomes flat arrays of seconds.
+
+`as_trains` takes the data of many neurons and trials, `as_repeats` the repeats of one neuron. Both check what
+comes in and read the arrays of a `SpikeTrainList` as they are, without making one object per train.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+from neo.core.spiketrainlist import SpikeTrainList
+
+from ..errors import NsnnError
+from ..units import describe, si
+
+__all__ = [
+    "SilentNeuronWarning",
+    "Trains",
+    "as_repeats",
+    "as_trains",
+    "nan_ratio",
+    "positive",
+    "read_signal",
+    "warn_silent",
+]
+
+# Spike times are multiples of a time step: k*dt and a bin border that is meant to be the same number differ
+# by rounding. A spike this fraction of a bin before a border belongs to the bin that begins there.
+BIN_SLACK = 1e-9
+
+
+class SilentNeuronWarning(UserWarning):
+    """Some neurons have too few spikes for the measure; their value is NaN. One warning per call."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trains:
+    """Spike trains of `n_neurons` in `n_trials` as flat arrays, sorted by (trial, neuron, time).
+
+    Train number `trial * n_neurons + neuron` is `times[offsets[k]:offsets[k + 1]]`. Make it with `as_trains`
+    or `as_repeats`, which check their input. Every measure takes a `Trains` in place of a Block, so that
+    several measures can share one.
+
+    >>> trains = as_repeats([[0.3, 0.1], [0.2]])
+    >>> trains.times, trains.counts.ravel()
+    (array([0.1, 0.3, 0.2]), array([2, 1]))
+    """
+
+    times: np.ndarray
+    """(n_spikes,) s"""
+    neuron: np.ndarray
+    """(n_spikes,) int"""
+    trial: np.ndarray
+    """(n_spikes,) int"""
+    n_neurons: int
+    n_trials: int
+    t_start: np.ndarray
+    """(n_trials,) s, NaN where the source didn't say"""
+    t_stop: np.ndarray
+    """(n_trials,) s, NaN where the source didn't say"""
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        """(n_spikes,) number of each spike's train, trial * n_neurons + neuron."""
+        return self.trial * self.n_neurons + self.neuron
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """(n_trials, n_neurons) number of spikes."""
+        size = self.n_trials * self.n_neurons
+        return np.bincount(self.train, minlength=size).reshape(self.n_trials, self.n_neurons)
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """(n_trials * n_neurons + 1,) where each train begins in `times`."""
+        return np.concatenate([[0], np.cumsum(self.counts.ravel())])
+
+    @property
+    def durations(self) -> np.ndarray:
+        """(n_trials,) s; raises NsnnError when the source (plain arrays) has no duration."""
+        lengths = self.t_stop - self.t_start
+        if np.isnan(lengths).any():
+            raise NsnnError("trains given as plain arrays have no duration: pass t_start and t_stop")
+        return lengths
+
+    @cached_property
+    def intervals(self) -> tuple[np.ndarray, np.ndarray]:
+        """Interspike intervals (m,) in s and the train (m,) that each belongs to, in the order of `times`."""
+        same = self.train[1:] == self.train[:-1]
+        return np.diff(self.times)[same], self.train[1:][same]
+
+    def window(self) -> tuple[float, float]:
+        """(t_start, t_stop) in s shared by all trials; raises NsnnError when trials differ."""
+        lengths = self.durations
+        slack = 1e-9 * lengths.min()
+        if np.ptp(self.t_start) > slack or np.ptp(self.t_stop) > slack:
+            raise NsnnError(_different("trials", self.t_start, self.t_stop))
+        return float(self.t_start[0]), float(self.t_stop[0])
+
+    def bins(self, width: float, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Bin (n_spikes,) of each spike and number of bins (n_trials,); bins of `width` s tile from t_start.
+
+        The remainder of a trial is dropped: a spike there has an index of at least the number of bins. `name`
+        is the argument that gave the width, for the message of the NsnnError raised when a trial is shorter
+        than one bin.
+        """
+        n_bins = np.floor(self.durations / width + BIN_SLACK).astype(np.int64)
+        if (n_bins < 1).any():
+            raise NsnnError(
+                f"{name} = {width} s is longer than the shortest trial ({self.durations.min()} s)"
+            )
+        return np.floor((self.times - self.t_start[self.trial]) / width + BIN_SLACK).astype(np.int64), n_bins
+
+    def per_train(self, train: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """Sums of `weights` (default: ones) by train number, as (n_trials, n_neurons) floats."""
+        size = self.n_trials * self.n_neurons
+        sums = np.bincount(train, weights, minlength=size)
+        return sums.reshape(self.n_trials, self.n_neurons).astype(float, copy=False)
+
+    def crop(self, t_start: float | None, t_stop: float | None) -> Trains:
+        """The spikes in [t_start, t_stop), s; None keeps that end. NsnnError for a window beyond a trial."""
+        if t_start is None and t_stop is None:
+            return self
+        start = self.t_start if t_start is None else np.full(self.n_trials, float(t_start))
+        stop = self.t_stop if t_stop is None else np.full(self.n_trials, float(t_stop))
+        slack = 1e-12 * max(1.0, *np.abs([start[-1], stop[-1]]))
+        for k in np.flatnonzero(start < self.t_start - slack):
+            raise NsnnError(f"t_start = {start[k]} s: trial {k} starts at {self.t_start[k]} s")
+        for k in np.flatnonzero(stop > self.t_stop + slack):
+            raise NsnnError(f"t_stop = {stop[k]} s: trial {k} stops at {self.t_stop[k]} s")
+        if (start >= stop).any():
+            raise NsnnError(f"t_start = {start.max()} s must be before t_stop = {stop.min()} s")
+        keep = np.ones(self.times.size, dtype=bool)
+        if t_start is not None:
+            keep &= self.times >= t_start - slack
+        if t_stop is not None:
+            keep &= self.times < t_stop - slack
+        return Trains(
+            self.times[keep], self.neuron[keep], self.trial[keep], self.n_neurons, self.n_trials, start, stop
+        )
+
+
+def as_trains(block: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
+    """`block`, cropped to [t_start, t_stop), as a `Trains`.
+
+    Parameters
+    ----------
+    block : neo.Block with one Segment per trial, or a Trains
+    t_start, t_stop : times; None (default) keeps the trials' own ends (and a spike exactly at the recording's
+        end)
+
+    Raises
+    ------
+    NsnnError : not a Block, no segments or no trains, numbers of trains that differ, NaN or times outside a
+        train's own [t_start, t_stop], a window beyond a trial, or trains of one segment that cover different
+        windows
+
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([100, 200, 900], units="ms", t_stop=1000))
+    >>> as_trains(block, t_stop=0.9*pq.s).times
+    array([0.1, 0.2])
+    """
+    start = None if t_start is None else _scalar(t_start, "t_start")
+    stop = None if t_stop is None else _scalar(t_stop, "t_stop")
+    if isinstance(block, Trains):
+        return block.crop(start, stop)
+    if not isinstance(block, neo.Block):
+        raise NsnnError(
+            f"block = {type(block).__name__} object: expected a neo.Block with one Segment per trial "
+            "(to_block makes one from lists of spike times)"
+        )
+    if len(block.segments) == 0:
+        raise NsnnError("block has no segments: expected one Segment per trial")
+    read = [_read_list(segment.spiketrains, f"segment {k}") for k, segment in enumerate(block.segments)]
+    sizes = [len(starts) for _, _, starts, _ in read]
+    if len(set(sizes)) != 1:
+        k = next(k for k, size in enumerate(sizes) if size != sizes[0])
+        raise NsnnError(
+            f"segment {k} of the block has {sizes[k]} spike trains, segment 0 has {sizes[0]}: expected equal"
+        )
+    if sizes[0] == 0:
+        raise NsnnError("block holds no spike trains: expected one per neuron in each segment")
+    for k, (_, _, starts, stops) in enumerate(read):
+        if (start is None and np.ptp(starts) > 0) or (stop is None and np.ptp(stops) > 0):
+            raise NsnnError(_different(f"the spike trains of segment {k}", starts, stops))
+    edges = np.array([(starts.max(), stops.min()) for _, _, starts, stops in read])
+    trial = np.repeat(np.arange(len(read)), [times.size for times, _, _, _ in read])
+    trains = _sorted(
+        np.concatenate([r[0] for r in read]), np.concatenate([r[1] for r in read]), trial, sizes[0], edges
+    )
+    return trains.crop(start, stop)
+
+
+def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
+    """The repeats of one neuron, cropped to [t_start, t_stop), as a `Trains` with one neuron.
+
+    Parameters
+    ----------
+    trains : list of neo.SpikeTrain or of 1-D arrays (seconds, or quantities), a SpikeTrainList, one
+        SpikeTrain, or a neo.Block or Trains with one neuron. Plain arrays have no duration (NaN) unless
+        t_start and t_stop are given.
+    t_start, t_stop : times; None (default) keeps the trains' own ends
+
+    Raises
+    ------
+    NsnnError : nothing inside, not spike trains, NaN times, several neurons in a Block, a window beyond a
+        train
+
+    >>> as_repeats([np.array([0.1, 0.2]), []], t_start=0*pq.s, t_stop=1*pq.s).durations
+    array([1., 1.])
+    """
+    start = None if t_start is None else _scalar(t_start, "t_start")
+    stop = None if t_stop is None else _scalar(t_stop, "t_stop")
+    if isinstance(trains, Trains | neo.Block):
+        repeats = as_trains(trains, t_start, t_stop)
+        if repeats.n_neurons != 1:
+            raise NsnnError(
+                f"trains = {type(trains).__name__} of {repeats.n_neurons} neurons: expected the repeats of "
+                "one; select neuron j with [segment.spiketrains[j] for segment in block.segments]"
+            )
+        return repeats
+    if isinstance(trains, neo.SpikeTrain):
+        trains = [trains]
+    if isinstance(trains, SpikeTrainList):
+        times, trial, starts, stops = _read_list(trains, "trains")
+    elif isinstance(trains, Sequence | np.ndarray) and not isinstance(trains, str):
+        times, trial, starts, stops = _read_sequence(trains)
+    else:
+        raise NsnnError(
+            f"trains = {type(trains).__name__} object: expected a list of spike trains or a neo.Block"
+        )
+    if starts.size == 0:
+        raise NsnnError("trains is empty: expected at least one spike train")
+    edges = np.stack([starts, stops], axis=1)
+    return _sorted(times, np.zeros(times.size, np.int64), trial, 1, edges).crop(start, stop)
+
+
+def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, float]:
+    """Samples (m,) in their own unit, sampling rate (Hz) and start (s) of a one-channel neo.AnalogSignal.
+
+    Raises
+    ------
+    NsnnError : not an AnalogSignal, several channels, no samples, or NaN
+
+    >>> read_signal(neo.AnalogSignal([1.0, 2.0], units="mV", sampling_rate=1*pq.kHz))
+    (array([1., 2.]), 1000.0, 0.0)
+    """
+    if not isinstance(signal, neo.AnalogSignal):
+        raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
+    values = np.asarray(signal.magnitude, dtype=float)
+    if values.ndim != 2 or values.shape[1] != 1 or values.size == 0:
+        raise NsnnError(
+            f"{name} has shape {values.shape}: expected one channel, (samples, 1); select with signal[:, [0]]"
+        )
+    if np.isnan(values).any():
+        raise NsnnError(f"{name} holds NaN: expected finite samples")
+    rate = float(signal.sampling_rate.rescale(pq.Hz).magnitude)
+    return values[:, 0], rate, float(signal.t_start.rescale(pq.s).magnitude)
+
+
+def positive(value: Any, unit: str, name: str) -> float:
+    """`value` as one positive SI float; raises NsnnError otherwise.
+
+    >>> positive(20*pq.ms, "s", "window")
+    0.02
+    """
+    x = si(value, unit, name)
+    if np.ndim(x) != 0 or not x > 0:
+        raise NsnnError(f"{name} = {value}: expected {describe(unit)}, greater than 0")
+    return float(x)
+
+
+def warn_silent(values: np.ndarray, name: str, reason: str) -> np.ndarray:
+    """`values` unchanged; if some are NaN, one SilentNeuronWarning that counts them and gives the reason.
+
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     values = warn_silent(np.array([0.9, np.nan]), "cv", "have fewer than two intervals")
+    >>> print(caught[0].message)
+    cv: 1 of 2 neurons have fewer than two intervals; their value is NaN
+    """
+    count = int(np.isnan(values).sum())
+    if count:
+        text = f"{name}: {count} of {values.size} neurons {reason}; their value is NaN"
+        warnings.warn(text, SilentNeuronWarning, stacklevel=3)
+    return values
+
+
+def nan_ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """`top / bottom`, NaN where bottom is 0, without NumPy's warning.
+
+    >>> nan_ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0]))
+    array([0.5, nan])
+    """
+    top, bottom = np.broadcast_arrays(top, bottom)
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
+
+
+def _scalar(value: Any, name: str) -> float:
+    x = si(value, "s", name)
+    if np.ndim(x) != 0 or not np.isfinite(x):
+        raise NsnnError(f"{name} = {value}: expected {describe('s')}")
+    return float(x)
+
+
+def _different(what: str, starts: np.ndarray, stops: np.ndarray) -> str:
+    return (
+        f"{what} cover different windows (starts {starts.min()} to {starts.max()} s, stops {stops.min()} to "
+        f"{stops.max()} s): pass t_start and t_stop that lie within all of them"
+    )
+
+
+def _sorted(times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int, edges: np.ndarray) -> Trains:
+    """Checked and sorted arrays as a Trains; edges (n_trials, 2) holds t_start and t_stop."""
+    if np.isnan(times).any():
+        k = int(np.flatnonzero(np.isnan(times))[0])
+        raise NsnnError(f"spike time NaN in trial {trial[k]}, train {neuron[k]}: expected finite times")
+    train = trial * n + neuron
+    if ((np.diff(train) < 0) | ((np.diff(train) == 0) & (np.diff(times) < 0))).any():
+        order = np.lexsort((times, train))
+        times, neuron, trial = times[order], neuron[order], trial[order]
+    return Trains(times, neuron, trial, n, len(edges), edges[:, 0], edges[:, 1])
+
+
+def _check_range(times: np.ndarray, start: Any, stop: Any, where: str) -> None:
+    """Raise NsnnError when a time is outside [start, stop] by more than the rounding of a change of units."""
+    slack = 1e-12 * np.maximum(1.0, np.abs(stop))
+    outside = (times < start - slack) | (times > stop + slack)
+    if np.any(outside):
+        bad = times[outside][0]
+        raise NsnnError(f"spike time {bad} s in {where} is outside the train's own [t_start, t_stop]")
+
+
+def _read_list(trains: Any, where: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Times (s) and position of the train of every spike, and t_start and t_stop (s) of every train."""
+    # `_items` is the only way to learn whether the list holds arrays or objects: indexing it or asking for
+    # its length tells nothing, and its `multiplexed` is out of date once a train has been appended.
+    items = getattr(trains, "_items", None)
+    if items is not None:
+        return _read_sequence(items)
+    ids, quantity = trains.multiplexed
+    n = len(trains)
+    if not isinstance(quantity, pq.Quantity):  # neo's answer for a list without trains
+        return np.empty(0), np.empty(0, np.int64), np.empty(n), np.empty(n)
+    scale = _scale(quantity)
+    times = np.asarray(quantity.magnitude, dtype=float) * scale
+    start, stop = (
+        float(e.rescale(pq.s).magnitude) if isinstance(e, pq.Quantity) else float(e) * scale
+        for e in (trains.t_start, trains.t_stop)
+    )
+    ids = np.asarray(ids).astype(np.int64)
+    channels = np.asarray(trains.all_channel_ids, dtype=np.int64)
+    if not np.array_equal(channels, np.arange(n)):
+        order = np.argsort(channels, kind="stable")
+        place = np.minimum(np.searchsorted(channels, ids, sorter=order), n - 1)
+        if not np.array_equal(channels[order][place], ids):
+            raise NsnnError(f"{where}: a spike belongs to a channel that is not among all_channel_ids")
+        ids = order[place]
+    elif ids.size and (ids.min() < 0 or ids.max() >= n):
+        raise NsnnError(f"{where}: a spike belongs to a channel that is not among all_channel_ids")
+    if not np.isnan(times).any():
+        _check_range(times, start, stop, where)
+    return times, ids, np.full(n, start), np.full(n, stop)
+
+
+def _read_sequence(items: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As `_read_list`, of SpikeTrains (neo has checked their range) or arrays (seconds, no duration)."""
+    times: list[np.ndarray] = []
+    edges = np.full((len(items), 2), np.nan)
+    scale, dimensionality = 1.0, None
+    for k, item in enumerate(items):
+        train = item.load() if hasattr(item, "load") else item
+        if isinstance(train, neo.SpikeTrain):
+            if train.dimensionality != dimensionality:
+                scale, dimensionality = _scale(train), train.dimensionality
+            times.append(np.asarray(train.magnitude, dtype=float) * scale)
+            edges[k] = [
+                float(e.magnitude) * (scale if e.dimensionality == dimensionality else _scale(e))
+                for e in (train.t_start, train.t_stop)
+            ]
+            continue
+        quantity = isinstance(train, pq.Quantity) or hasattr(train, "dim")
+        try:
+            array = np.asarray(si(train, "s", f"trains[{k}]") if quantity else train, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise NsnnError(f"trains[{k}] = {train!r}: expected a spike train ({error})") from None
+        if array.ndim != 1:
+            raise NsnnError(f"trains[{k}] = {train!r}: expected a SpikeTrain or a 1-D array of seconds")
+        times.append(array)
+    trial = np.repeat(np.arange(len(items)), [t.size for t in times])
+    return np.concatenate([np.empty(0), *times]), trial, edges[:, 0], edges[:, 1]
+
+
+def _scale(quantity: Any) -> float:
+    """Seconds in one unit of `quantity`."""
+    return float(quantity.units.rescale(pq.s).magnitude)

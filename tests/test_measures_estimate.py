@@ -1,0 +1,34 @@
+"""Estimate and the `measure` mark."""
+
+import dataclasses
+
+import pytest
+
+from nsnn_neuro.measures.estimate import Estimate, measure
+
+
+def test_float_and_fields():
+    e = Estimate(0.5, 0.1, "miller-madow", 0.01, 0.02, 40, "few trials")
+    assert float(e) == 0.5
+    names = [field.name for field in dataclasses.fields(e)]
+    assert names[:7] == ["value", "se", "correction", "null_mean", "p", "n", "warning"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(e, "value", 1.0)  # noqa: B010
+
+
+def test_prints_as_one_line_that_names_everything():
+    text = str(Estimate(0.5, 0.125, "miller-madow", 0.01, 0.02, 40, "few trials"))
+    assert text == (
+        "0.5 ± 0.12 bit (correction miller-madow; null 0.01, p = 0.02; n = 40; warning: few trials)"
+    )
+    assert str(Estimate(118.3, n=77, unit="bit/s")) == "118.3 bit/s (correction none; n = 77)"
+
+
+def test_measure_marks_and_leaves_the_function_alone():
+    def f(block):
+        return block
+
+    marked = measure("Hz", parts=len)(f)
+    assert marked is f
+    assert vars(f) == {"unit": "Hz", "parts": len}
+    assert vars(measure("1")(lambda block: block)) == {"unit": "1", "parts": None}
