@@ -1,8 +1,8 @@
 """A noisy LIF against a grasshopper's auditory receptor: calibrated on one half of a recording, judged on the other.
 
-The membrane is driven by the sound's level (dB, standardised by the first half): drive(t) = offset + gain level(t - delay). Six parameters are
-calibrated on the first half of the spikes by a cross-entropy search: a batch of candidates is simulated at once, the best are
-kept, the next batch is drawn around them. The objective is the mean log-likelihood of the recorded spikes (nats per spike), a sum
+The membrane is driven by the sound's level (dB, standardised by the first half): drive(t) = offset + gain level(t - delay).
+Six parameters (gain, offset, delay, sigma, tau_m, refractoriness) are calibrated on the first half of the spikes by a cross-entropy
+search: a batch of candidates is simulated at once, the best are kept, the next batch is drawn around them. The objective is the mean log-likelihood of the recorded spikes (nats per spike), a sum
 of two proper scores: of their times under the model's trial-averaged rate, and of their intervals under the model's intervals.
 The second half's spikes are read after the parameters are frozen.
 

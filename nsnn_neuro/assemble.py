@@ -9,7 +9,8 @@ crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise onl
 
 Refractoriness counts real time, not steps. A spike found in step k happened on average at (k + 1/2) dt with the bridge, and by
 definition at (k + 1) dt without it. The membrane is released tau_refrac after that, in general inside a step, whose remaining
-length h is what it then takes (`_release`). So intervals are not lengthened by the grid, and tau_refrac need not be a multiple of dt.
+length h is what it then takes (`_release`). So intervals are not lengthened by the grid, and tau_refrac need not be a multiple
+of dt.
 """
 
 from __future__ import annotations
