@@ -3,10 +3,10 @@
 A study is one module here with
 
 - `CLAIM`, a sentence; `Config`, a frozen record with at least `seed` and `quick`
-- `run(config, out=None, progress=None) -> table`: a tidy DataFrame; recordings and models as files in the folder `out`
-- `plot(table) -> Figure`, and if one figure isn't enough `figures(table) -> {caption: Figure}`
+- `run(config, out=None, progress=None) -> table`: a tidy DataFrame; Blocks go as files into the folder `out`
+- `plot(table) -> Figure`; optional `figures(table) -> {caption: Figure}`, the main one first
 - `claims(table) -> [Claim]` and `verify(table)`, which raises `ClaimFailed` when one of them doesn't hold
-- `summary(table) -> DataFrame` for people (optional)
+- for people, optional: `summary(table) -> DataFrame`, further `tables(table) -> {title: DataFrame}`, `headline(table) -> str`
 
 `python -m analysis` lists the studies, `python -m analysis NAME [--quick]` runs one and writes its report.
 """

@@ -2,9 +2,10 @@
 
 The membrane is driven by the sound's level (dB, standardised by the first half): drive(t) = offset + gain level(t - delay).
 Six parameters (gain, offset, delay, sigma, tau_m, refractoriness) are calibrated on the first half of the spikes by a cross-entropy
-search: a batch of candidates is simulated at once, the best are kept, the next batch is drawn around them. The objective is the mean log-likelihood of the recorded spikes (nats per spike), a sum
-of two proper scores: of their times under the model's trial-averaged rate, and of their intervals under the model's intervals.
-The second half's spikes are read after the parameters are frozen.
+search: a batch of candidates is simulated at once, the best are kept, the next batch is drawn around them. The objective is the
+mean log-likelihood of the recorded spikes (nats per spike), a sum of two proper scores: of their times under the model's
+trial-averaged rate, and of their intervals under the model's intervals. The second half's spikes are read after the parameters are
+frozen.
 
 Beside the noisy model stand its deterministic twin (the same parameters, sigma 0) and a refitted twin (calibrated with sigma 0
 under the same objective and budget), so that noise isn't credited with what a better calibration of a noiseless cell could do.
@@ -582,9 +583,39 @@ def plot(table: pd.DataFrame) -> Figure:
     return grasshopper_figures.responses(table)
 
 
-def figures(table: pd.DataFrame) -> dict[str, Figure]:
-    """The study's other figures by caption."""
+def headline(table: pd.DataFrame) -> str:
+    """What came out, in words."""
+    parts = []
+    for which in sorted(table.recording.unique()):
+        bound = {m: _value(table, which, m, "information bound")["value"] for m in ("recorded", *MODELS)}
+        parts.append(
+            f"In recording {which} the cell's spikes carry at least {bound['recorded']:.0f} bit/s about the sound. The noisy "
+            f"model's carry {bound['noisy']:.0f}; without its noise they would carry {bound['twin']:.0f}, and those of a model "
+            f"calibrated without noise {bound['refitted twin']:.0f}."
+        )
+    return " ".join(parts)
+
+
+def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The calibrated parameters, for people: times in ms, voltages in mV."""
+    rows = table[table.quantity.str.startswith("parameter")].copy()
+    rows["parameter"] = rows.quantity.str.removeprefix("parameter ")
+    seconds = rows.unit == "s"
+    rows["value"] = rows.value.where(~seconds, 1e3 * rows.value)
+    rows["unit"] = rows.unit.where(~seconds, "ms")
+    wide = rows.pivot(index=["recording", "parameter", "unit"], columns="model", values="value").reset_index()
     return {
+        "Calibrated parameters (threshold 10 mV above rest and reset)": wide[
+            ["recording", "parameter", "unit", *MODELS]
+        ]
+    }
+
+
+def figures(table: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by caption, the main one first."""
+    return {
+        "Cell, noisy model and noiseless twins in the test half: spikes of 0.6 s, average sound level around a spike, and "
+        "coherence of the spikes with the level (dotted: the sound's cut-off).": plot(table),
         "Statistics of one pass: the cell's (line) and the models' (bars: SD of one pass over trials)": (
             grasshopper_figures.statistics(table)
         ),

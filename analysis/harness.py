@@ -124,11 +124,10 @@ def execute(
         table.to_csv(path, index=False)
     claims = study.claims(table)
     summary = study.summary(table) if hasattr(study, "summary") else table
-    figures = {
-        **{study.CLAIM: study.plot(table)},
-        **(study.figures(table) if hasattr(study, "figures") else {}),
-    }
+    figures = study.figures(table) if hasattr(study, "figures") else {study.CLAIM: study.plot(table)}
     seconds = time.perf_counter() - begun
     outcome = Outcome(name, folder, claims, seconds, summary)
-    report.write(outcome, study, config, figures)
+    tables = study.tables(table) if hasattr(study, "tables") else {}
+    headline = study.headline(table) if hasattr(study, "headline") else ""
+    report.write(outcome, study, config, figures, tables, headline)
     return outcome

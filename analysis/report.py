@@ -29,6 +29,7 @@ _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); max-width: 62rem; margin: 2.5rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.55rem; line-height: 1.3; margin: 0 0 .4rem; }
 h2 { font-size: 1.1rem; margin: 2.4rem 0 .6rem; }
+.lead { font-size: 1.05rem; max-width: 46rem; margin: 0 0 1rem; }
 .about { color: var(--soft); white-space: pre-line; max-width: 46rem; }
 figure { margin: 1.4rem 0; } figure img { width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .92rem; max-width: 46rem; }
@@ -85,7 +86,14 @@ def _about(study: ModuleType) -> str:
     return "\n\n".join(" ".join(p.split()) for p in paragraphs)
 
 
-def write(outcome: Outcome, study: ModuleType, config: Any, figures: dict[str, Figure]) -> None:
+def write(
+    outcome: Outcome,
+    study: ModuleType,
+    config: Any,
+    figures: dict[str, Figure],
+    tables: dict[str, pd.DataFrame],
+    headline: str,
+) -> None:
     """Write run.json, figure1.png ... and report.html into the outcome's folder, each replaced whole."""
     run = {
         "study": outcome.name,
@@ -113,11 +121,14 @@ def write(outcome: Outcome, study: ModuleType, config: Any, figures: dict[str, F
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(outcome.name)}</title><style>{_STYLE}</style></head><body>
 <h1>{html.escape(study.CLAIM)}</h1>
-<p class="about">{html.escape(_about(study))}</p>
+<p class="lead">{html.escape(headline)}</p>
+{parts[0]}
 <h2>Verdict</h2>{_claims([c for c in outcome.claims if c.central])}
 {_also([c for c in outcome.claims if not c.central])}
-<h2>Figures</h2>{"".join(parts)}
+<h2>How it was done</h2><p class="about">{html.escape(_about(study))}</p>
+{"".join(parts[1:])}
 <h2>Numbers</h2>{_table(outcome.summary)}
+{"".join(f"<h2>{html.escape(title)}</h2>{_table(frame)}" for title, frame in tables.items())}
 <details><summary>How this was made</summary><pre>{html.escape(json.dumps(run, indent=2))}</pre></details>
 <footer>Every number here comes from the run described above; table.csv holds them all, block.nwb the simulated spikes.
 Repeat it with <code>python -m analysis {html.escape(outcome.name)}</code>.</footer>
