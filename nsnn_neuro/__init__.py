@@ -4,7 +4,7 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 (`nsnn_neuro.measures`, `tabulate`), closed forms to hold them against (`nsnn_neuro.theory`).
 """
 
-from . import datasets, measures, theory
+from . import datasets, measures, plotting, theory
 from .errors import FormatError, NsnnError
 from .measures import tabulate
 from .neurons import LIF, NSNNNeuron
@@ -49,6 +49,7 @@ __all__ = [
     "datasets",
     "load",
     "measures",
+    "plotting",
     "provenance",
     "save",
     "simulate",

@@ -29,7 +29,9 @@ from .errors import NsnnError
 
 __all__ = ["ENGINES", "NoCompilerWarning", "choose", "draw", "functions", "has_compiler", "run", "running"]
 
-brian_device: Any = importlib.import_module("brian2.devices.device")  # the package holds a proxy under this name
+brian_device: Any = importlib.import_module(
+    "brian2.devices.device"
+)  # the package holds a proxy under this name
 
 ENGINES = ("cython", "numpy", "cpp")
 
@@ -120,7 +122,7 @@ def running(engine: str) -> Iterator[Any]:
     Yields the active Brian2 device.
     """
     previous = brian_device.active_device
-    target, directory = prefs.codegen.target, None
+    target, directory, stops = prefs.codegen.target, None, prefs.core.stop_on_keyboard_interrupt
     try:
         if engine == "cpp":
             directory = tempfile.mkdtemp(prefix="nsnn_")
@@ -132,10 +134,13 @@ def running(engine: str) -> Iterator[Any]:
             device = brian_device.runtime_device
             prefs.codegen.target = engine
         brian_device.active_device = device
+        # Brian2's own handler ends a run early and returns as if it were whole; Ctrl-C is to raise KeyboardInterrupt
+        prefs.core.stop_on_keyboard_interrupt = False
         yield device
     finally:
         brian_device.active_device = previous
         prefs.codegen.target = target
+        prefs.core.stop_on_keyboard_interrupt = stops
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -18,6 +18,8 @@ from .stimuli import Constant, Stimulus
 
 __all__ = ["simulate"]
 
+_MOST_STEPS = 2**31
+
 
 def simulate(
     model: Neuron,
@@ -191,6 +193,8 @@ def _positive_time(value: Any, name: str) -> float:
 
 
 def _steps(seconds: float, duration: Any, dt: float) -> int:
+    if not seconds / dt < _MOST_STEPS:
+        raise NsnnError(f"duration = {duration}: expected fewer than {_MOST_STEPS} steps of dt = {dt:g} s")
     n_steps = round(seconds / dt)
     if n_steps < 1 or abs(n_steps * dt - seconds) > 1e-6 * dt:
         raise NsnnError(f"duration = {duration}: expected a whole number of steps of dt = {dt:g} s")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import brian2
 import numpy as np
 import pytest
-from brian2 import NeuronGroup, SpikeMonitor, ms, mV, prefs
+from brian2 import NeuronGroup, SpikeMonitor, ms, mV, prefs, second
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import engine
@@ -19,6 +22,7 @@ def state():
     return (
         brian2.get_device(),
         prefs.codegen.target,
+        prefs.core.stop_on_keyboard_interrupt,
         float(brian2.defaultclock.dt),
         tuple(np.random.get_state()[1]),  # noqa: NPY002 - the legacy state is what must stay
         list(engine.brian_device.previous_devices),
@@ -79,6 +83,19 @@ def test_a_standalone_model_being_built_by_the_user_survives():
         engine.brian_device.reset_device("runtime")
         engine.brian_device.previous_devices.clear()
     assert between == go("numpy")
+
+
+def test_ctrl_c_raises_and_leaves_no_half_block():
+    """A real SIGINT in the middle of a run: KeyboardInterrupt, not a Block of the first part."""
+    before = state()
+
+    def interrupt(fraction):
+        if fraction > 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        nsnn.simulate(CELL, duration=20 * second, engine="numpy", progress=interrupt)
+    assert state() == before
 
 
 def test_numpy_seed_and_other_randomness_do_not_matter():

@@ -431,6 +431,7 @@ BAD = [
     ({"duration": 2 * mV}, "duration = 2. mV: expected a time"),
     ({"duration": -1 * ms}, "duration"),
     ({"duration": 0.15 * ms}, "whole number of steps of dt"),
+    ({"duration": 1e30 * second}, "duration = .*expected fewer than"),
     ({"dt": 0.1}, "dt = 0.1 has no unit"),
     ({"trials": 0}, "trials = 0: expected a whole number, 1 or more"),
     ({"trials": 2.0}, "trials = 2.0"),
