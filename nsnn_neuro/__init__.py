@@ -7,7 +7,7 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 from . import datasets, measures, plotting, theory
 from .errors import FormatError, NsnnError
 from .measures import tabulate
-from .neurons import LIF, NSNNNeuron
+from .neurons import EIF, LIF, PIF, QIF, AdEx, IntegrateAndFire, NSNNNeuron
 from .noise import (
     Cauchy,
     EscapeNoise,
@@ -27,7 +27,11 @@ from .stimuli import Constant, FrozenNoise, Recorded, Sinusoid, Step
 __version__ = "0.1.0"
 
 __all__ = [
+    "EIF",
     "LIF",
+    "PIF",
+    "QIF",
+    "AdEx",
     "Cauchy",
     "Constant",
     "EscapeNoise",
@@ -36,6 +40,7 @@ __all__ = [
     "FormatError",
     "FrozenNoise",
     "Gaussian",
+    "IntegrateAndFire",
     "Logistic",
     "NSNNNeuron",
     "NsnnError",

@@ -1,8 +1,11 @@
 """The one place that writes Brian2 equations and makes Brian2 objects from records.
 
-A membrane with a linear drift takes the exact step of its equation (`_quiet`, `_white`, `_ou`): over a step of length h,
+The linear part of a membrane takes the exact step of its equation (`_membrane`, `_white`, `_ou`): over a step of length h,
 
-    V -> m + S z,   m = mu + (V - mu) exp(-h/tau),   S^2 = sigma^2 (1 - exp(-2 h / tau)).
+    V -> m + S z,   m = mu + (V - mu) exp(-h/tau),   S^2 = sigma^2 (1 - exp(-2 h / tau))
+
+(without leak m = V + mu h/tau, S^2 = 2 sigma^2 h/tau). A nonlinear part joins mu, by Heun's rule (`_move`): with this additive
+noise Ito's and Stratonovich's calculus agree.
 
 Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
 crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable).
@@ -16,7 +19,6 @@ of dt.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from scipy import special
 from . import engine, keyed_noise, units
 from .errors import NsnnError
 from .keyed_noise import Stream
-from .neurons import LIF, Neuron, NSNNNeuron
+from .neurons import IntegrateAndFire, Neuron, NSNNNeuron
 from .noise import EscapeNoise, Noise, OUNoise, WhiteNoise
 from .records import Record
 from .stimuli import Stimulus
@@ -143,8 +145,8 @@ def group(
     model = _Model(layout)
     _add_drive(model, stimulus, neuron.membrane_unit)
     match neuron:
-        case LIF():
-            return _linear(model, neuron, noise, bridge, name)
+        case IntegrateAndFire():
+            return _membrane(model, neuron, noise, bridge, name)
         case NSNNNeuron():
             return _discrete(model, neuron, noise, name)
         case _:
@@ -155,6 +157,15 @@ def group(
 
 def _check_units(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> None:
     unit, who = neuron.membrane_unit, type(neuron).__name__
+    if (
+        isinstance(neuron, IntegrateAndFire)
+        and neuron.nonlinear is not None
+        and isinstance(noise, EscapeNoise)
+    ):
+        raise NsnnError(
+            f"noise = EscapeNoise(...): the spike of a {who} starts itself, so it has no distance to threshold; give it "
+            "WhiteNoise or OUNoise, or take LIF"
+        )
     if isinstance(neuron, NSNNNeuron) and isinstance(noise, WhiteNoise | OUNoise):
         raise NsnnError(
             f"noise = {type(noise).__name__}(...): an NSNNNeuron has escape noise, e.g. EscapeNoise(Gaussian(0.4)); "
@@ -222,43 +233,79 @@ def _release(tau_refrac: Any, dt: float, bridge: bool) -> tuple[np.ndarray, np.n
     return j.astype(np.int32), j + 1 - np.where(np.abs(free_at - whole) < 1e-9, whole, free_at)
 
 
-def _linear(model: _Model, neuron: LIF, noise: Noise | None, bridge: bool, name: str) -> NeuronGroup:
-    """A membrane dv/dt = (target - v) / tau with its exact step, a threshold and refractoriness."""
+def _membrane(
+    model: _Model, neuron: IntegrateAndFire, noise: Noise | None, bridge: bool, name: str
+) -> NeuronGroup:
+    """A continuous membrane: exact step of what is linear, Heun step of what isn't, a threshold and refractoriness."""
     unit, dt = neuron.membrane_unit, model.layout.dt
     model.record(neuron)
     escape = noise if isinstance(noise, EscapeNoise) else None
     j, h = _release(neuron.si("tau_refrac"), dt, bridge and escape is None)
     model.bind("hold_steps", j, "1")
-    start = np.where(neuron.si("v_rest") < neuron.si("v_thresh"), neuron.si("v_rest"), neuron.si("v_reset"))
-    model.state("v", unit, start)
+    model.state("v", unit, _start(neuron))
     model.state("v_prev", unit)
     model.state("hold", "integer", 0)
     model.state("free", "integer", 0)
     tau = np.asarray(neuron.si("tau_m"))
     for suffix, length in (("", 1.0), ("_part", h)):
-        model.bind("relax" + suffix, -np.expm1(-length * dt / tau), "1")
+        relax = -np.expm1(-length * dt / tau) if neuron.leaky else length * dt / tau
+        model.bind("relax" + suffix, relax, "1")
     step = [
         "free = int(hold <= 1)",
         "part = int(hold == 1)",
         "hold = int(hold > 0) * (hold - 1)",
+        f"share = {_either('relax')}",
     ]
-    names = {"tau": neuron.tau, "target": neuron.target}
-    threshold = f"v > {neuron.threshold}"
+    threshold, kick = f"v > {neuron.threshold}", ""
     match noise:
         case WhiteNoise() if np.any(np.asarray(noise.si("sigma")) > 0):
-            step += _white(model, noise, tau, h, unit, names, bridge)
-            threshold = _bridged(threshold, neuron.threshold) if bridge else threshold
+            step += _white(model, noise, tau, h, unit, neuron.leaky, bridge)
+            threshold, kick = _bridged(threshold, neuron.threshold) if bridge else threshold, " + kick"
         case OUNoise() if np.any(np.asarray(noise.si("sigma")) > 0):
-            step += _ou(model, noise, tau, h, unit, names)
-        case _:
-            step += [f"moved = v + free * ({names['target']} - v) * ({_either('relax')})"]
+            step += _ou(model, noise, tau, h, unit, neuron.leaky)
+            kick = " + kick"
+    step += _move(neuron, kick) + _slow(model, neuron, unit)
     if escape is not None:
         chance = _escape_text(model, escape, f"(v - {neuron.threshold})")
         threshold = f"{engine.draw('uniform', Stream.ESCAPE)} < {chance}"
     # via `moved`: on Brian2's NumPy target "v_prev = v" followed by "v = v + ..." changes v_prev too (an alias, updated in place)
     step += ["v_prev = v", "v = moved"]
-    condition = f"free == 1 and ({threshold})"
-    return model.make(condition, f"v = {neuron.reset}\nhold = hold_steps", name, "\n".join(step))
+    reset = [f"v = {neuron.reset}", "hold = hold_steps", *filter(None, [neuron.after_spike])]
+    return model.make(f"free == 1 and ({threshold})", "\n".join(reset), name, "\n".join(step))
+
+
+def _start(neuron: IntegrateAndFire) -> np.ndarray:
+    """Where a trial starts: at rest, or at the reset where there is no rest below threshold."""
+    reset = np.asarray(neuron.si("v_reset"))
+    if not hasattr(neuron, "v_rest"):
+        return reset
+    return np.where(neuron.si("v_rest") < neuron.si(neuron.threshold), neuron.si("v_rest"), reset)
+
+
+def _move(neuron: IntegrateAndFire, kick: str) -> list[str]:
+    """Text of the membrane's step. Heun: the nonlinear part is the mean of its values at both ends, with the same noise.
+
+    The far end is first guessed with the value at the near one, and not beyond the threshold, where the part may be huge.
+    """
+    if neuron.nonlinear is None:
+        return [f"moved = v + free * (({neuron.linear}) * share{kick})"]
+    there = word_substitute(neuron.nonlinear, {"v": "guess"})
+    return [
+        f"near = {neuron.nonlinear}",
+        f"ahead = v + ({neuron.linear} + near) * share{kick}",
+        f"guess = ahead + int(ahead > {neuron.threshold}) * ({neuron.threshold} - ahead)",
+        f"moved = v + free * (({neuron.linear} + 0.5 * (near + {there})) * share{kick})",
+    ]
+
+
+def _slow(model: _Model, neuron: IntegrateAndFire, unit: str) -> list[str]:
+    """Text of the slow variables' step: exact for a membrane that stands still."""
+    lines = []
+    for variable, (time, target) in neuron.slow.items():
+        model.state(variable, unit, 0.0)
+        model.bind(f"relax_{variable}", -np.expm1(-model.layout.dt / np.asarray(neuron.si(time))), "1")
+        lines.append(f"{variable} = {variable} + ({target} - {variable}) * relax_{variable}")
+    return lines
 
 
 def _either(name: str) -> str:
@@ -267,20 +314,19 @@ def _either(name: str) -> str:
 
 
 def _white(
-    model: _Model, noise: WhiteNoise, tau: Any, h: Any, unit: str, names: Mapping, bridge: bool
+    model: _Model, noise: WhiteNoise, tau: Any, h: Any, unit: str, leaky: bool, bridge: bool
 ) -> list[str]:
+    """Text of white noise's part of a step, `kick`, and of what the bridge needs."""
     dt, sigma = model.layout.dt, np.asarray(noise.si("sigma"))
     for suffix, length in (("", 1.0), ("_part", h)):
-        sd = sigma * np.sqrt(-np.expm1(-2 * length * dt / tau))
+        variance = -np.expm1(-2 * length * dt / tau) if leaky else 2 * length * dt / tau
+        sd = sigma * np.sqrt(variance)
         model.bind("step_sd" + suffix, sd, unit)
         if bridge:
             with np.errstate(divide="ignore"):
                 steep = np.where(sd > 0, np.sqrt(2) / sd, _NEVER)
             model.bind("steep" + suffix, steep, {"V": "1/V", "1": "1"}[unit])
-    draw = _shared(Stream.MEMBRANE, Stream.SHARED, noise, model)
-    step = [
-        f"moved = v + free * (({names['target']} - v) * ({_either('relax')}) + ({_either('step_sd')}) * {draw})"
-    ]
+    step = [f"kick = ({_either('step_sd')}) * {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}"]
     if bridge:
         model.state("bridge_steep", {"V": "1/V", "1": "1"}[unit])
         step.append(f"bridge_steep = {_either('steep')}")
@@ -294,22 +340,20 @@ def _bridged(threshold: str, level: str) -> str:
     return f"{threshold} or v_prev >= {level} or ({chance})"
 
 
-def _ou(model: _Model, noise: OUNoise, tau: Any, h: Any, unit: str, names: Mapping) -> list[str]:
-    """The joint exact step of (V, I): V relaxes to target + I, I is an Ornstein-Uhlenbeck process."""
+def _ou(model: _Model, noise: OUNoise, tau: Any, h: Any, unit: str, leaky: bool) -> list[str]:
+    """Text of OU input's part of a step, `kick`: the joint exact step of a linear membrane and the current."""
     dt, sigma, tau_noise = model.layout.dt, np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
     for suffix, length in (("", 1.0), ("_part", h)):
-        pull, root = ou_step(length * dt, tau, tau_noise, sigma)
+        pull, root = ou_step(length * dt, tau, tau_noise, sigma, leaky)
         model.bind("pull" + suffix, pull, "1")
         for name, value in root.items():
             model.bind(name + suffix, value, unit)
     model.bind("keep", np.exp(-dt / tau_noise), "1")
     model.state("i_noise", unit, _ou_start(model, noise, sigma * np.sqrt(1 + tau / tau_noise)))
-    z_v = _shared(Stream.MEMBRANE, Stream.SHARED, noise, model)
-    z_i = _shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, model)
     return [
-        f"z_i = {z_i}",
-        f"moved = v + free * (({names['target']} - v) * ({_either('relax')}) + i_noise * ({_either('pull')})"
-        f" + ({_either('root_vi')}) * z_i + ({_either('root_vv')}) * {z_v})",
+        f"z_i = {_shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, model)}",
+        f"z_v = {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}",
+        f"kick = i_noise * ({_either('pull')}) + ({_either('root_vi')}) * z_i + ({_either('root_vv')}) * z_v",
         "i_noise = keep * i_noise + root_ii * z_i",
     ]
 
@@ -324,20 +368,27 @@ def _ou_start(model: _Model, noise: OUNoise, sigma_i: Any) -> np.ndarray:
     return z * np.tile(np.broadcast_to(sigma_i, layout.n_neurons), layout.trials)
 
 
-def ou_step(h: Any, tau: Any, tau_noise: Any, sigma: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The exact step of tau dV = (I - V) dt, tau_noise dI = -I dt + noise, over a time h.
+def ou_step(
+    h: Any, tau: Any, tau_noise: Any, sigma: Any, leaky: bool = True
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The exact step of tau dV = (I - V) dt (tau dV = I dt without leak), tau_noise dI = -I dt + noise, over a time h.
 
     Returns the weight of I in the new V and the Cholesky factor of the step's covariance, in the order (I, V): root_ii,
-    root_vi, root_vv. The covariance is that which keeps the stationary law, P - A P A^T.
+    root_vi, root_vv. With a leak the covariance is that which keeps the stationary law, P - A P A^T.
     """
     a, e = np.exp(-h / tau_noise), np.exp(-h / tau)
-    pull = h / tau * e * special.exprel(h / tau - h / tau_noise)
     p_ii = sigma**2 * (1 + tau / tau_noise)
-    p_vi = p_ii * tau_noise / (tau_noise + tau)
-    p_vv = sigma**2
     q_ii = p_ii * -np.expm1(-2 * h / tau_noise)
-    q_vi = p_vi - a * (pull * p_ii + e * p_vi)
-    q_vv = p_vv - (e**2 * p_vv + 2 * e * pull * p_vi + pull**2 * p_ii)
+    if leaky:
+        pull = h / tau * e * special.exprel(h / tau - h / tau_noise)
+        p_vi, p_vv = p_ii * tau_noise / (tau_noise + tau), sigma**2
+        q_vi = p_vi - a * (pull * p_ii + e * p_vi)
+        q_vv = p_vv - (e**2 * p_vv + 2 * e * pull * p_vi + pull**2 * p_ii)
+    else:
+        ratio = tau_noise / tau
+        pull = ratio * -np.expm1(-h / tau_noise)
+        q_vi = p_ii * ratio * (1 - a) ** 2
+        q_vv = p_ii * ratio**2 * (2 * h / tau_noise - 3 + 4 * a - a**2)
     with np.errstate(invalid="ignore", divide="ignore"):
         root_ii = np.sqrt(q_ii)
         root_vi = np.where(root_ii > 0, q_vi / root_ii, 0.0)

@@ -287,7 +287,10 @@ def _kinds(base: type[Record]) -> dict[str, type[Record]]:
     return {
         kind.__name__: kind
         for kind in public
-        if isinstance(kind, type) and issubclass(kind, base) and kind is not base and _can_be_written(kind)
+        if isinstance(kind, type)
+        and issubclass(kind, base)
+        and dataclasses.fields(kind)
+        and _can_be_written(kind)
     }
 
 

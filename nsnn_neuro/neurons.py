@@ -14,7 +14,7 @@ import numpy as np
 from .errors import NsnnError
 from .records import Record, parameter
 
-__all__ = ["LIF", "NSNNNeuron", "Neuron"]
+__all__ = ["EIF", "LIF", "PIF", "QIF", "AdEx", "IntegrateAndFire", "NSNNNeuron", "Neuron"]
 
 
 class Neuron(Record):
@@ -28,8 +28,62 @@ class Neuron(Record):
         raise NotImplementedError
 
 
+class IntegrateAndFire(Neuron):
+    """Base of neurons with a continuous membrane: tau_m dV/dt = linear + nonlinear, a threshold, a reset, refractoriness.
+
+    `linear` and `nonlinear` are voltages in Brian2's syntax. With `leaky`, `linear` contains -v once and is integrated exactly;
+    without, it doesn't contain v. `nonlinear` takes a stochastic Heun step. `slow` are further variables (voltages) that relax,
+    name -> (time constant, target), and `after_spike` changes them. A neuron of one's own is a dataclass with its parameters
+    (tau_m, v_reset and tau_refrac among them) and these texts:
+
+    >>> from brian2 import ms
+    >>> import nsnn_neuro as nsnn
+    >>> @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+    ... class CubicIF(nsnn.IntegrateAndFire):
+    ...     tau_m: Any = parameter("s", bound="positive")
+    ...     v_reset: Any = parameter("V", "1")
+    ...     v_thresh: Any = parameter("V", "1")
+    ...     tau_refrac: Any = parameter("s", bound="non-negative")
+    ...     linear = "drive"
+    ...     nonlinear = "v**3"
+    ...     leaky = False
+    >>> cell = CubicIF(tau_m=10*ms, v_reset=0.0, v_thresh=5.0, tau_refrac=1*ms)
+    >>> block = nsnn.simulate(cell, nsnn.WhiteNoise(0.1), nsnn.Constant(0.5), duration=100*ms, seed=1, engine="numpy")
+    >>> len(block.segments[0].spiketrains[0])
+    4
+    """
+
+    state: ClassVar[str] = "v"
+    linear: ClassVar[str] = "v_rest + drive - v"
+    nonlinear: ClassVar[str | None] = None
+    leaky: ClassVar[bool] = True
+    threshold: ClassVar[str] = "v_thresh"
+    reset: ClassVar[str] = "v_reset"
+    slow: ClassVar[dict[str, tuple[str, str]]] = {}
+    after_spike: ClassVar[str] = ""
+    ordered: ClassVar[tuple[tuple[str, str], ...]] = (("v_reset", "v_thresh"),)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        voltages = [f.name for f in self._parameters() if f.metadata["units"] == ("V", "1")]
+        for name in voltages:
+            if self.unit(name) != self.unit(self.threshold):
+                one, other = getattr(self, name), getattr(self, self.threshold)
+                raise NsnnError(f"{name} = {one}, {self.threshold} = {other}: expected one unit for both")
+        for low, high in self.ordered:
+            if np.any(np.asarray(self.si(low)) >= np.asarray(self.si(high))):
+                raise NsnnError(
+                    f"{low} = {getattr(self, low)}: expected a value below {high} = {getattr(self, high)}"
+                )
+
+    @property
+    def membrane_unit(self) -> str:
+        """The unit of the membrane: "V" or "1"."""
+        return self.unit(self.threshold)
+
+
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class LIF(Neuron):
+class LIF(IntegrateAndFire):
     """Leaky integrate-and-fire neuron: tau_m dV/dt = v_rest - V + drive; at v_thresh a spike, V to v_reset for tau_refrac.
 
     A trial starts at v_rest (at v_reset when v_rest is not below threshold). Integrated with the exact step of the linear
@@ -59,27 +113,147 @@ class LIF(Neuron):
     v_thresh: Any = parameter("V", "1")
     tau_refrac: Any = parameter("s", bound="non-negative")
 
-    state: ClassVar[str] = "v"
-    # dv/dt = (target - v) / tau: a linear drift, for which assemble uses the exact step
-    target: ClassVar[str] = "v_rest + drive"
-    tau: ClassVar[str] = "tau_m"
-    threshold: ClassVar[str] = "v_thresh"
-    reset: ClassVar[str] = "v_reset"
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class PIF(IntegrateAndFire):
+    """Perfect integrate-and-fire neuron: tau_m dV/dt = drive; at v_thresh a spike, V to v_reset for tau_refrac.
+
+    Its free membrane has no stationary law. `sigma` of white noise sets the same noise as in a leaky neuron of that tau_m,
+    tau_m dV = drive dt + sigma sqrt(2 tau_m) dW, and likewise for OU input. A trial starts at v_reset.
+
+    Parameters
+    ----------
+    tau_m : scalar or (n_neurons,), time > 0: the scale of the drive
+    v_reset, v_thresh : scalar or (n_neurons,), both voltages or both dimensionless; v_reset below v_thresh
+    tau_refrac : scalar or (n_neurons,), time >= 0
+
+    Source: Gerstein & Mandelbrot 1964, doi 10.1016/S0006-3495(64)86768-0
+
+    >>> from brian2 import ms
+    >>> PIF(tau_m=10*ms, v_reset=0.0, v_thresh=1.0, tau_refrac=0*ms).membrane_unit
+    '1'
+    """
+
+    tau_m: Any = parameter("s", bound="positive")
+    v_reset: Any = parameter("V", "1")
+    v_thresh: Any = parameter("V", "1")
+    tau_refrac: Any = parameter("s", bound="non-negative")
+
+    linear: ClassVar[str] = "drive"
+    leaky: ClassVar[bool] = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class EIF(IntegrateAndFire):
+    """Exponential integrate-and-fire neuron: tau_m dV/dt = v_rest - V + delta_T exp((V - v_thresh) / delta_T) + drive.
+
+    A spike is at v_spike; then V is v_reset for tau_refrac. v_thresh is where the spike begins to start itself.
+
+    Parameters
+    ----------
+    tau_m : scalar or (n_neurons,), time > 0
+    v_rest, v_reset, v_thresh, v_spike, delta_T : scalar or (n_neurons,), all voltages or all dimensionless; v_reset and
+        v_thresh below v_spike, delta_T > 0 and at least (v_spike - v_thresh) / 300
+    tau_refrac : scalar or (n_neurons,), time >= 0
+
+    Source: Fourcaud-Trocme et al. 2003, doi 10.1523/JNEUROSCI.23-37-11628.2003
+
+    >>> from brian2 import mV, ms
+    >>> cell = EIF(tau_m=10*ms, v_rest=-65*mV, v_reset=-68*mV, v_thresh=-60*mV, delta_T=3.5*mV, v_spike=-30*mV, tau_refrac=2*ms)
+    >>> cell.threshold
+    'v_spike'
+    """
+
+    tau_m: Any = parameter("s", bound="positive")
+    v_rest: Any = parameter("V", "1")
+    v_reset: Any = parameter("V", "1")
+    v_thresh: Any = parameter("V", "1")
+    delta_T: Any = parameter("V", "1", bound="positive")
+    v_spike: Any = parameter("V", "1")
+    tau_refrac: Any = parameter("s", bound="non-negative")
+
+    nonlinear: ClassVar[str | None] = "delta_T * exp((v - v_thresh) / delta_T)"
+    threshold: ClassVar[str] = "v_spike"
+    ordered: ClassVar[tuple[tuple[str, str], ...]] = (("v_reset", "v_spike"), ("v_thresh", "v_spike"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("v_rest", "v_reset"):
-            if self.unit(name) != self.unit("v_thresh"):
-                raise NsnnError(
-                    f"{name} = {getattr(self, name)}, v_thresh = {self.v_thresh}: expected one unit for both"
-                )
-        if np.any(np.asarray(self.si("v_reset")) >= np.asarray(self.si("v_thresh"))):
-            raise NsnnError(f"v_reset = {self.v_reset}: expected a value below v_thresh = {self.v_thresh}")
+        steepest = np.max((np.asarray(self.si("v_spike")) - self.si("v_thresh")) / self.si("delta_T"))
+        if steepest > 300:
+            raise NsnnError(
+                f"delta_T = {self.delta_T}: expected at least (v_spike - v_thresh) / 300, or exp() overflows"
+            )
 
-    @property
-    def membrane_unit(self) -> str:
-        """The unit of the membrane: "V" or "1"."""
-        return self.unit("v_thresh")
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class QIF(IntegrateAndFire):
+    """Quadratic integrate-and-fire neuron: tau_m dV/dt = (V - v_rest)(V - v_thresh) / (v_thresh - v_rest) + drive.
+
+    Near v_rest it is a leaky neuron of time tau_m; above v_thresh the spike starts itself and is counted at v_spike.
+
+    Parameters
+    ----------
+    tau_m : scalar or (n_neurons,), time > 0
+    v_rest, v_reset, v_thresh, v_spike : scalar or (n_neurons,), all voltages or all dimensionless; v_rest below v_thresh below
+        v_spike, v_reset below v_spike
+    tau_refrac : scalar or (n_neurons,), time >= 0
+
+    Source: Latham et al. 2000, doi 10.1152/jn.2000.83.2.808
+
+    >>> from brian2 import ms
+    >>> cell = QIF(tau_m=10*ms, v_rest=0.0, v_reset=-5.0, v_thresh=1.0, v_spike=10.0, tau_refrac=0*ms)
+    >>> cell.leaky
+    False
+    """
+
+    tau_m: Any = parameter("s", bound="positive")
+    v_rest: Any = parameter("V", "1")
+    v_reset: Any = parameter("V", "1")
+    v_thresh: Any = parameter("V", "1")
+    v_spike: Any = parameter("V", "1")
+    tau_refrac: Any = parameter("s", bound="non-negative")
+
+    linear: ClassVar[str] = "drive"
+    nonlinear: ClassVar[str | None] = "(v - v_rest) * (v - v_thresh) / (v_thresh - v_rest)"
+    leaky: ClassVar[bool] = False
+    threshold: ClassVar[str] = "v_spike"
+    ordered: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("v_reset", "v_spike"),
+        ("v_rest", "v_thresh"),
+        ("v_thresh", "v_spike"),
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class AdEx(EIF):
+    """Adaptive exponential integrate-and-fire neuron: an `EIF` driven by -w, tau_w dw/dt = a (V - v_rest) - w, w += b at a spike.
+
+    w is in the membrane's unit, as the drive is: in PyNN's terms, with the leak g_L = cm / tau_m, a is a / g_L and b is b / g_L.
+    w also moves while V is refractory.
+
+    Parameters
+    ----------
+    as for `EIF`, and
+    tau_w : scalar or (n_neurons,), time > 0
+    a : scalar or (n_neurons,), dimensionless
+    b : scalar or (n_neurons,), the membrane's unit
+
+    Source: Brette & Gerstner 2005, doi 10.1152/jn.00686.2005
+
+    >>> from brian2 import mV, ms
+    >>> cell = AdEx(tau_m=9.4*ms, v_rest=-70.6*mV, v_reset=-70.6*mV, v_thresh=-50.4*mV, delta_T=2*mV, v_spike=-40*mV,
+    ...             tau_refrac=0*ms, tau_w=144*ms, a=0.13, b=2.7*mV)
+    >>> cell.after_spike
+    'w += b'
+    """
+
+    tau_w: Any = parameter("s", bound="positive")
+    a: Any = parameter("1")
+    b: Any = parameter("V", "1")
+
+    linear: ClassVar[str] = "v_rest + drive - v - w"
+    slow: ClassVar[dict[str, tuple[str, str]]] = {"w": ("tau_w", "a * (v - v_rest)")}
+    after_spike: ClassVar[str] = "w += b"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -12,7 +12,7 @@ from brian2 import Network, SpikeMonitor, StateMonitor
 
 from . import assemble, engine, keyed_noise, recording, units
 from .errors import NsnnError
-from .neurons import LIF, Neuron, NSNNNeuron
+from .neurons import IntegrateAndFire, Neuron, NSNNNeuron
 from .noise import Noise
 from .stimuli import Constant, Stimulus
 
@@ -100,7 +100,7 @@ class _Run:
         self.seed = keyed_noise.check_seed(seed)
         self.layout = assemble.Layout(int(n_neurons), int(trials), step, n_steps, keyed_noise.key(self.seed))
         self.recorded = _recorded(record_v, self.layout.n_neurons)
-        if isinstance(model, LIF) and step > 0.2 * (shortest := np.min(model.si("tau_m"))):
+        if isinstance(model, IntegrateAndFire) and step > 0.2 * (shortest := np.min(model.si("tau_m"))):
             warnings.warn(
                 f"dt = {step:g} s is more than a fifth of tau_m = {shortest:g} s: the threshold's correction between "
                 "grid points assumes short steps",

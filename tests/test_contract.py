@@ -25,10 +25,17 @@ SIGNAL = neo.AnalogSignal(
     np.linspace(0.2, 0.8, 200), units="dimensionless", sampling_period=1 * pq.ms, name="ramp"
 )
 DIMENSIONLESS = {"v_rest": 0.0, "v_reset": 0.0, "v_thresh": 1.0}
+EXPONENTIAL = {
+    **DIMENSIONLESS, "tau_m": 10 * ms, "v_thresh": 0.5, "delta_T": 0.1, "v_spike": 2.0, "tau_refrac": 1.3 * ms,
+}  # fmt: skip
 
 # a dimensionless example of every public record
 EXAMPLES: dict[type, Record] = {
     nsnn.LIF: nsnn.LIF(tau_m=10 * ms, tau_refrac=1.3 * ms, **DIMENSIONLESS),
+    nsnn.PIF: nsnn.PIF(tau_m=10 * ms, tau_refrac=1.3 * ms, v_reset=0.0, v_thresh=1.0),
+    nsnn.EIF: nsnn.EIF(**EXPONENTIAL),
+    nsnn.AdEx: nsnn.AdEx(**EXPONENTIAL, tau_w=50 * ms, a=0.1, b=0.2),
+    nsnn.QIF: nsnn.QIF(tau_m=10 * ms, v_rest=0.0, v_reset=-1.0, v_thresh=0.5, v_spike=5.0, tau_refrac=1 * ms),
     nsnn.NSNNNeuron: nsnn.NSNNNeuron(beta=0.8),
     nsnn.WhiteNoise: nsnn.WhiteNoise(0.4, shared=0.2),
     nsnn.OUNoise: nsnn.OUNoise(0.4, 3 * ms, shared=0.2),
@@ -49,13 +56,10 @@ RUN = {"n_neurons": 3, "trials": 2, "duration": 200 * ms, "dt": 0.5 * ms, "seed"
 
 
 def public(base):
-    """The public record classes of a kind."""
+    """The public record classes of a kind, but for those that are only there to be subclassed."""
     found = [getattr(nsnn, name) for name in nsnn.__all__]
-    return [
-        c
-        for c in found
-        if inspect.isclass(c) and issubclass(c, base) and not inspect.isabstract(c) and c is not nsnn.Family
-    ]
+    bases = (nsnn.Family, nsnn.IntegrateAndFire)
+    return [c for c in found if inspect.isclass(c) and issubclass(c, base) and c not in bases]
 
 
 def test_every_public_record_has_an_example():
@@ -70,17 +74,29 @@ def spikes(block):
     return out
 
 
+def fits(neuron, noise):
+    """Diffusive noise is for continuous membranes, escape noise for thresholds that don't start their own spike."""
+    if neuron is nsnn.NSNNNeuron:
+        return noise in (None, nsnn.EscapeNoise)
+    return noise is not nsnn.EscapeNoise or neuron.nonlinear is None
+
+
 def combinations():
     """Every neuron with every noise it can have and every stimulus; every family once."""
     for neuron in public(Neuron):
         for noise in [None, *public(Noise)]:
-            if neuron is nsnn.NSNNNeuron and noise in (nsnn.WhiteNoise, nsnn.OUNoise):
-                continue
-            yield neuron, noise, nsnn.Constant, None
+            if fits(neuron, noise):
+                yield neuron, noise, nsnn.Constant, None
         for stimulus in public(Stimulus):
-            yield neuron, nsnn.EscapeNoise, stimulus, None
-        for family in public(nsnn.Family):
-            yield neuron, nsnn.EscapeNoise, nsnn.Constant, family
+            yield (
+                neuron,
+                nsnn.EscapeNoise if fits(neuron, nsnn.EscapeNoise) else nsnn.WhiteNoise,
+                stimulus,
+                None,
+            )
+    for family in public(nsnn.Family):
+        yield nsnn.LIF, nsnn.EscapeNoise, nsnn.Constant, family
+        yield nsnn.NSNNNeuron, nsnn.EscapeNoise, nsnn.Constant, family
 
 
 def name(combination):
@@ -102,6 +118,15 @@ def test_it_runs_repeats_and_survives_a_file(combination, tmp_path):
     again = nsnn.load(nsnn.save(block, tmp_path / "run.nwb"))
     assert spikes(again) == spikes(block)
     assert again.annotations["parameters"] == block.annotations["parameters"]
+
+
+@pytest.mark.parametrize(
+    "neuron", [c for c in public(Neuron) if not fits(c, nsnn.EscapeNoise) or not fits(c, nsnn.WhiteNoise)]
+)
+def test_what_does_not_fit_is_refused_by_name(neuron):
+    wrong = nsnn.WhiteNoise if neuron is nsnn.NSNNNeuron else nsnn.EscapeNoise
+    with pytest.raises(NsnnError, match=f"noise = {wrong.__name__}"):
+        nsnn.simulate(EXAMPLES[neuron], EXAMPLES[wrong], EXAMPLES[nsnn.Constant], **RUN)
 
 
 @pytest.mark.parametrize("noise", [nsnn.WhiteNoise(0.0), nsnn.OUNoise(0.0, 3 * ms)], ids=["white", "ou"])
