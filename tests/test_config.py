@@ -100,7 +100,12 @@ WRONG = [
         3,
         r'type = "Lif": expected one of "EIF", "LIF", "PIF", "QIF", "AdEx", "NSNNNeuron"; did you mean LIF\?$',
     ),
-    ('type = "LIF"', 'type = "WhiteNoise"', 3, r'type = "WhiteNoise": expected one of "EIF", "LIF", "PIF", "QIF", "AdEx", "NSNNNeuron"$'),
+    (
+        'type = "LIF"',
+        'type = "WhiteNoise"',
+        3,
+        r'type = "WhiteNoise": expected one of "EIF", "LIF", "PIF", "QIF", "AdEx", "NSNNNeuron"$',
+    ),
     ('type = "LIF"', 'type = "Neuron"', 3, r'type = "Neuron": expected one of "EIF"'),
     ('type = "LIF"', 'type = "os.system"', 3, r'type = "os.system": expected one of "EIF"'),
     ('type = "LIF"', "type = 3", 3, r"type = 3: expected one of"),
