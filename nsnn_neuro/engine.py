@@ -61,7 +61,7 @@ def choose(engine: str) -> str:
     if engine == "cpp":
         raise NsnnError(f'engine = "cpp" needs a C++ compiler: {cure}, or use engine="numpy"')
     warnings.warn(
-        f"no C++ compiler found: running with NumPy code generation; {cure}", NoCompilerWarning, stacklevel=3
+        f"no C++ compiler found: running with NumPy code generation; {cure}", NoCompilerWarning, stacklevel=4
     )
     return "numpy"
 

@@ -41,6 +41,10 @@ class Record:
     def __post_init__(self) -> None:
         for field in self._parameters():
             self._validate(field)
+        sizes = {f.name: np.size(self.si(f.name)) for f in self._parameters() if np.ndim(self.si(f.name))}
+        if len(set(sizes.values())) > 1:
+            told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+            raise NsnnError(f"{told} values: expected numbers, or arrays of one shape (n_neurons,)")
 
     @classmethod
     def _parameters(cls) -> list[dataclasses.Field]:
@@ -52,7 +56,7 @@ class Record:
         if unit not in allowed:
             unit = allowed[0]
         array = np.asarray(units.si(value, unit, name))
-        if array.ndim > 1:
+        if array.ndim > 1 or array.size == 0:
             raise NsnnError(
                 f"{name} has shape {array.shape}: expected a number or an array of shape (n_neurons,)"
             )

@@ -202,6 +202,11 @@ def test_pif_in_ou_noise_integrates_it():
         (lambda: dataclasses.replace(EIF, v_rest=0.0), "v_rest = 0.0, v_spike = .*one unit"),
         (lambda: dataclasses.replace(QIF, v_rest=-50 * mV), "v_rest = .*below v_thresh"),
         (lambda: dataclasses.replace(ADEX, b=0.3), "b = 0.3"),
+        (lambda: dataclasses.replace(EIF, v_thresh=[] * mV), "v_thresh has shape"),
+        (
+            lambda: dataclasses.replace(PIF, v_thresh=[1, 2] * mV, tau_m=[1, 2, 3] * ms),
+            "tau_m has 3, v_thresh has 2 values",
+        ),
         (lambda: dataclasses.replace(ADEX, tau_w=0 * ms), "tau_w"),
         (lambda: dataclasses.replace(PIF, v_reset=12 * mV), "v_reset = .*below v_thresh"),
     ],
