@@ -178,8 +178,8 @@ class EIF(IntegrateAndFire):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        steepest = np.max((np.asarray(self.si("v_spike")) - self.si("v_thresh")) / self.si("delta_T"))
-        if steepest > 300:
+        rise = np.asarray(self.si("v_spike")) - self.si("v_thresh")
+        if np.any(rise / 300 > self.si("delta_T")):
             raise NsnnError(
                 f"delta_T = {self.delta_T}: expected at least (v_spike - v_thresh) / 300, or exp() overflows"
             )
