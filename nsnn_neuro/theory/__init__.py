@@ -5,7 +5,44 @@ with plain numbers everything is dimensionless, times in the unit of tau_m). `si
 standard deviation; sigma_B = sqrt(2) sigma of the diffusion literature appears inside only.
 """
 
-from .lif import discrete_threshold, siegert_cv, siegert_rate
+from .correlation import count_correlation
+from .drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
+from .escape import escape_rate, plesser_gerstner_hazard
+from .fokker_planck import fp_cv, fp_density, fp_rate
+from .fp_response import fp_interval_density, fp_noise_susceptibility, fp_spectrum, fp_susceptibility
+from .lif import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
+from .lindner import lindner_noise_susceptibility, lindner_spectrum, lindner_susceptibility
+from .mean_field import brunel_input, brunel_rates
 from .nsnn import nsnn_interval
+from .pif import pif_cv, pif_interval_density, pif_rate
 
-__all__ = ["discrete_threshold", "nsnn_interval", "siegert_cv", "siegert_rate"]
+__all__ = [
+    "Drift",
+    "brunel_input",
+    "brunel_rates",
+    "count_correlation",
+    "discrete_threshold",
+    "eif_drift",
+    "escape_rate",
+    "fp_cv",
+    "fp_density",
+    "fp_interval_density",
+    "fp_noise_susceptibility",
+    "fp_rate",
+    "fp_spectrum",
+    "fp_susceptibility",
+    "lif_drift",
+    "lindner_noise_susceptibility",
+    "lindner_spectrum",
+    "lindner_susceptibility",
+    "nsnn_interval",
+    "pif_cv",
+    "pif_drift",
+    "pif_interval_density",
+    "pif_rate",
+    "plesser_gerstner_hazard",
+    "qif_drift",
+    "siegert_cv",
+    "siegert_gain",
+    "siegert_rate",
+]

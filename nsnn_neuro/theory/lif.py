@@ -12,39 +12,13 @@ from scipy.interpolate import BSpline, make_interp_spline
 from .. import units
 from ..errors import NsnnError
 from ..noise import SQRT2
+from .arguments import arguments, out, plain
 
-__all__ = ["discrete_threshold", "siegert_cv", "siegert_rate"]
+__all__ = ["discrete_threshold", "siegert_cv", "siegert_gain", "siegert_rate"]
 
 _ZETA = 0.5825971579390107  # -zeta(1/2) / sqrt(2 pi)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _PANELS = 30
-
-
-def _plain(value: Any, name: str) -> np.ndarray:
-    """A quantity or a plain number as SI floats."""
-    return np.asarray(
-        units.si(value, unit, name) if (unit := units.unit_of(value)) != "?" else value, dtype=float
-    )
-
-
-def _arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac):
-    """Everything as broadcast float arrays, checked."""
-    voltages = {"mu": mu, "sigma": sigma, "v_thresh": v_thresh, "v_reset": v_reset}
-    found = {name: units.unit_of(v) for name, v in voltages.items()}
-    if len(set(found.values())) > 1 or not set(found.values()) <= {"V", "1"}:
-        raise NsnnError(
-            f"mu, sigma, v_thresh, v_reset have units {found}: expected one unit, voltages or plain numbers"
-        )
-    if units.unit_of(tau_m) != units.unit_of(tau_refrac) or units.unit_of(tau_m) not in ("s", "1"):
-        raise NsnnError(
-            f"tau_m = {tau_m}, tau_refrac = {tau_refrac}: expected times (or plain numbers) for both"
-        )
-    arrays = [_plain(v, n) for n, v in voltages.items()]
-    arrays[2:2] = [_plain(tau_m, "tau_m"), _plain(tau_refrac, "tau_refrac")]
-    mu, sigma, tau, refrac, theta, reset = np.broadcast_arrays(*arrays)
-    if np.any(sigma < 0) or np.any(tau <= 0) or np.any(refrac < 0) or np.any(reset >= theta):
-        raise NsnnError("sigma >= 0, tau_m > 0, tau_refrac >= 0 and v_reset < v_thresh are expected")
-    return mu, sigma, tau, refrac, theta, reset
 
 
 def _panels(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,9 +80,30 @@ def siegert_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any
     >>> round(rate, 6)
     27.340567
     """
-    mu, sigma, tau, refrac, theta, reset = _arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
+    mu, sigma, tau, refrac, theta, reset = arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
     rate = 1 / (refrac + tau * _free_time(mu, sigma, theta, reset))
-    return float(rate) if rate.ndim == 0 else rate
+    return out(rate)
+
+
+def siegert_gain(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Any:
+    """Slope of Siegert's rate, dr/dmu, in Hz per voltage.
+
+    dr/dmu = r^2 tau_m sqrt(pi) / sigma_B [g(b) - g(a)], g(x) = exp(x^2) (1 + erf x), limits and arguments as in `siegert_rate`
+
+    Source: derivative of Siegert's formula; Brunel 2000, eq. 21, doi 10.1023/A:1008925309027
+
+    >>> gain = siegert_gain(0.8, 0.4 / 2**.5, tau_m=1.0, v_thresh=1.0, v_reset=0.0, tau_refrac=0.0)
+    >>> round(gain, 6)
+    0.854158
+    """
+    mu, sigma, tau, refrac, theta, reset = arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
+    rate = 1 / (refrac + tau * _free_time(mu, sigma, theta, reset))
+    low, high = _reduced(mu, sigma, theta, reset)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        noisy = np.sqrt(np.pi / 2) / sigma * (special.erfcx(-high) - special.erfcx(-low))
+        quiet = 1 / (mu - theta) - 1 / (mu - reset)
+        gain = rate**2 * tau * np.where(sigma > 0, noisy, quiet)
+    return out(np.where(rate > 0, gain, 0.0))
 
 
 def siegert_cv(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Any:
@@ -123,7 +118,7 @@ def siegert_cv(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, 
     >>> round(cv, 6)
     0.582636
     """
-    mu, sigma, tau, refrac, theta, reset = _arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
+    mu, sigma, tau, refrac, theta, reset = arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
     low, high = _reduced(mu, sigma, theta, reset)
     x, weights = _quadrature(low, high)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -132,7 +127,7 @@ def siegert_cv(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, 
         cv = np.sqrt(variance) / mean
     cv = np.where(np.isfinite(variance) & np.isfinite(mean), cv, 1.0)  # rare escapes are a Poisson process
     cv = np.where(sigma > 0, cv, np.where(mu > theta, 0.0, np.nan))
-    return float(cv) if cv.ndim == 0 else cv
+    return out(cv)
 
 
 def _inner_direct(x: np.ndarray) -> np.ndarray:
@@ -178,6 +173,6 @@ def discrete_threshold(v_thresh: Any, sigma: Any, *, tau_m: Any, dt: Any) -> Any
         raise NsnnError(
             f"v_thresh = {v_thresh}, sigma = {sigma}; tau_m = {tau_m}, dt = {dt}: expected one unit in each pair"
         )
-    shift = _ZETA * _plain(sigma, "sigma") * np.sqrt(2 * _plain(dt, "dt") / _plain(tau_m, "tau_m"))
-    threshold = _plain(v_thresh, "v_thresh") + shift
-    return float(threshold) if threshold.ndim == 0 else threshold
+    shift = _ZETA * plain(sigma, "sigma") * np.sqrt(2 * plain(dt, "dt") / plain(tau_m, "tau_m"))
+    threshold = plain(v_thresh, "v_thresh") + shift
+    return out(threshold)

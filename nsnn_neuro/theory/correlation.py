@@ -1,0 +1,47 @@
+"""Correlation of the spike counts of two neurons that share some of their noise, by linear response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import NsnnError
+from .arguments import out, plain, times
+
+__all__ = ["count_correlation"]
+
+
+def count_correlation(c: Any, sigma: Any, *, tau_m: Any, gain: Any, rate: Any, cv: Any) -> Any:
+    """Correlation coefficient of long-window spike counts of two equal neurons with a small shared fraction of their white noise.
+
+    rho = 2 tau_m sigma^2 (dr/dmu)^2 c / (CV^2 r)
+
+    Derivation. The drive of either neuron holds sigma sqrt(2 tau_m c) xi(t) in common, of (two-sided) spectrum 2 tau_m sigma^2 c.
+    At low frequencies the rate follows it with gain dr/dmu, so in a long window T the counts' covariance is
+    2 tau_m sigma^2 c (dr/dmu)^2 T. A renewal process has count variance CV^2 r T. The quotient is rho; T drops out. de la Rocha
+    et al. write rho = sigma'^2 (dr/dmu')^2 c / (CV^2 r) for dV/dt = mu' + sigma' xi + ...: there mu' = mu / tau_m and
+    sigma'^2 = 2 sigma^2 / tau_m. First order in c.
+
+    Parameters
+    ----------
+    c : shared fraction of the noise variance (`WhiteNoise(shared=c)`), 0 to 1
+    sigma, tau_m : noise and time constant, as for `siegert_rate`
+    gain : dr/dmu in Hz per voltage (SI float), e.g. `siegert_gain` or `fp_susceptibility` at 0
+    rate : Hz (SI float); cv : of the intervals
+
+    Source: de la Rocha et al. 2007, doi 10.1038/nature06028
+
+    >>> from nsnn_neuro.theory import siegert_cv, siegert_gain, siegert_rate
+    >>> neuron = dict(tau_m=1.0, v_thresh=1.0, v_reset=0.0, tau_refrac=0.0)
+    >>> sigma = 0.4 / 2**.5
+    >>> moments = dict(gain=siegert_gain(0.8, sigma, **neuron), rate=siegert_rate(0.8, sigma, **neuron))
+    >>> round(count_correlation(0.1, sigma, tau_m=1.0, cv=siegert_cv(0.8, sigma, **neuron), **moments), 5)
+    0.0798
+    """
+    (tau,) = times(tau_m=tau_m)
+    fraction, deviation = plain(c, "c"), plain(sigma, "sigma")
+    if not np.all((fraction >= 0) & (fraction <= 1)):
+        raise NsnnError(f"c = {c}: expected a fraction from 0 to 1")
+    slope, frequency, variation = plain(gain, "gain"), plain(rate, "rate"), plain(cv, "cv")
+    return out(2 * tau * deviation**2 * slope**2 * fraction / (variation**2 * frequency))
