@@ -8,6 +8,7 @@ from brian2 import ms, mV
 from scipy.integrate import quad
 from scipy.interpolate import CubicSpline
 
+import nsnn_neuro
 from nsnn_neuro import theory
 from nsnn_neuro.errors import NsnnError
 
@@ -141,7 +142,7 @@ def test_eif_against_passage_time_integrals(mu, sigma):
 @pytest.mark.parametrize("beta", [-0.3, 0.0, 1.0])
 def test_qif_against_passage_time_integrals(beta):
     """f = V^2 + beta from -4 to 4."""
-    drift = theory.qif_drift(beta - 0.5, delta_T=0.5, v_thresh=0.0)
+    drift = theory.qif_drift(beta + 0.25, v_rest=-0.5, v_thresh=0.5)
     potential = lambda v: -beta * v - v**3 / 3  # noqa: E731
     mean, deviation = passage(drift, potential, 0.5, -4.0, 4.0, 4.0)
     cell = {"tau_m": 1.0, "v_reset": -4.0, "v_spike": 4.0, "tau_refrac": 0.0, "cells": 1000}
@@ -155,7 +156,7 @@ def test_qif_from_infinity_to_infinity(beta, sigma):
     mean = quad(lambda z: np.exp(-(beta * z**2 + z**6 / 12) / sigma**2), 0, 8, epsabs=0, epsrel=1e-11)[0]
     mean *= 2 * np.sqrt(np.pi) / sigma
     cell = {"tau_m": 1.0, "v_reset": -40.0, "v_spike": 40.0, "tau_refrac": 0.0, "cells": 4000}
-    drift = theory.qif_drift(beta - 0.5, delta_T=0.5, v_thresh=0.0)
+    drift = theory.qif_drift(beta + 0.25, v_rest=-0.5, v_thresh=0.5)
     assert 1 / theory.fp_rate(drift, sigma, **cell) + 1 / 20 == pytest.approx(mean, rel=2e-4)
     if beta == 0:
         # at the bifurcation the CV is 1 / sqrt(3) at any noise; what the ends take away has no variance
@@ -166,7 +167,7 @@ def test_qif_from_infinity_to_infinity(beta, sigma):
 def test_qif_without_noise():
     """sqrt(beta) / pi from infinity to infinity, here 2 arctan(40) of it; the noise changes it by 5 sigma^4 / 32 = 6e-8."""
     cell = {"tau_m": 1.0, "v_reset": -40.0, "v_spike": 40.0, "tau_refrac": 0.0, "cells": 8000}
-    rate = theory.fp_rate(theory.qif_drift(0.5, delta_T=0.5, v_thresh=0.0), 0.025, **cell)
+    rate = theory.fp_rate(theory.qif_drift(1.25, v_rest=-0.5, v_thresh=0.5), 0.025, **cell)
     assert rate == pytest.approx(1 / (2 * np.arctan(40)), rel=1e-4)
 
 
@@ -181,16 +182,21 @@ def test_any_function_is_a_drift():
     assert theory.fp_rate(theory.Drift(f, "1"), 0.5, **cell) == theory.fp_rate(f, 0.5, **cell)
 
 
-def test_drifts():
-    """The QIF is the EIF to second order, and its other form a (V - v_rest) (V - v_crit) + drive is the same parabola."""
-    v = 1.0 + np.array([-1e-3, 0, 1e-3])
-    eif = theory.eif_drift(0.7, delta_T=0.2, v_thresh=1.0)(v)
-    qif = theory.qif_drift(0.7, delta_T=0.2, v_thresh=1.0)(v)
-    assert np.max(np.abs(eif - qif)) < 1e-8
-    a, rest, crit, drive = 1.5, 0.2, 0.9, 0.3
-    mu = drive - a * (crit - rest) ** 2 / 4 + (rest + crit) / 2 - 1 / (2 * a)
-    same = theory.qif_drift(mu, delta_T=1 / (2 * a), v_thresh=(rest + crit) / 2)(v)
-    assert same == pytest.approx(a * (v - rest) * (v - crit) + drive, abs=1e-12)
+@pytest.mark.parametrize("kind", ["LIF", "PIF", "EIF", "QIF"])
+def test_drifts_are_those_of_the_records(kind):
+    """The records' text, evaluated: the drift in theory and the one that is simulated are the same function."""
+    v, drive, rest = np.linspace(-1, 3, 9), 0.3, 0.2
+    values = {"v_rest": rest, "v_thresh": 1.0, "delta_T": 0.4}
+    drift = {
+        "LIF": lambda: theory.lif_drift(rest + drive),
+        "PIF": lambda: theory.pif_drift(drive),
+        "EIF": lambda: theory.eif_drift(rest + drive, delta_T=0.4, v_thresh=1.0),
+        "QIF": lambda: theory.qif_drift(drive, v_rest=rest, v_thresh=1.0),
+    }[kind]()
+    record = getattr(nsnn_neuro, kind)
+    text = f"{record.linear} + {record.nonlinear or 0}"
+    expected = eval(text, {**values, "drive": drive, "v": v, "exp": np.exp})
+    assert drift(v) == pytest.approx(expected + 0 * v, abs=1e-12)
 
 
 def test_rare_escapes():
@@ -238,3 +244,5 @@ def test_bad_arguments_are_named(change, words):
 def test_bad_drift_is_named():
     with pytest.raises(NsnnError, match="delta_T = 0"):
         theory.eif_drift(1.0, delta_T=0, v_thresh=1.0)
+    with pytest.raises(NsnnError, match="v_rest = 2"):
+        theory.qif_drift(1.0, v_rest=2, v_thresh=1)

@@ -97,9 +97,9 @@ def test_slow_response_is_the_slope_of_the_rate(neuron):
     make = {
         "lif": theory.lif_drift,
         "eif": lambda mu: theory.eif_drift(mu, delta_T=0.1, v_thresh=1.0),
-        "qif": lambda mu: theory.qif_drift(mu, delta_T=0.5, v_thresh=0.0),
+        "qif": lambda mu: theory.qif_drift(mu, v_rest=-0.5, v_thresh=0.5),
     }[neuron]
-    mu = {"lif": 0.8, "eif": 0.9, "qif": -0.5}[neuron]
+    mu = {"lif": 0.8, "eif": 0.9, "qif": 0.25}[neuron]
     cell = {"lif": LIF, "eif": EIF_CELL, "qif": {**UNIT, "v_reset": -5.0, "v_spike": 5.0}}[neuron]
     cell = {**cell, "cells": 600, "v_low": cell["v_reset"] - 2.0}
     rate = lambda m, s: theory.fp_rate(make(m), s, **cell)  # noqa: E731

@@ -5,6 +5,7 @@ with plain numbers everything is dimensionless, times in the unit of tau_m). `si
 standard deviation; sigma_B = sqrt(2) sigma of the diffusion literature appears inside only.
 """
 
+from .coloured import coloured_rate
 from .correlation import count_correlation
 from .drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
 from .escape import escape_rate, plesser_gerstner_hazard
@@ -20,6 +21,7 @@ __all__ = [
     "Drift",
     "brunel_input",
     "brunel_rates",
+    "coloured_rate",
     "count_correlation",
     "discrete_threshold",
     "eif_drift",

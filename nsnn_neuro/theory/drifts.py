@@ -78,40 +78,33 @@ def eif_drift(mu: Any, *, delta_T: Any, v_thresh: Any) -> Drift:
     >>> drift(1.0).round(6).item()
     -0.3
     """
-    mean, sharpness, onset = _checked(mu, delta_T, v_thresh)
+    mean, sharpness, onset = voltages(mu=mu, delta_T=delta_T, v_thresh=v_thresh)
+    if np.any(sharpness <= 0):
+        raise NsnnError(f"delta_T = {delta_T}: expected a positive value")
     return Drift(
         lambda v: mean - v + sharpness * np.exp((v - onset) / sharpness),
         units.unit_of(mu),
     )
 
 
-def qif_drift(mu: Any, *, delta_T: Any, v_thresh: Any) -> Drift:
-    """The quadratic integrate-and-fire neuron: f = (V - v_thresh)^2 / (2 delta_T) + mu - v_thresh + delta_T.
+def qif_drift(drive: Any, *, v_rest: Any, v_thresh: Any) -> Drift:
+    """The quadratic integrate-and-fire neuron: f = (V - v_rest) (V - v_thresh) / (v_thresh - v_rest) + drive.
 
-    The expansion of `eif_drift` around v_thresh, with the same rheobase. The form a (V - v_rest) (V - v_crit) + drive is
-    delta_T = 1 / (2 a), v_thresh = (v_rest + v_crit) / 2, mu = drive - a (v_crit - v_rest)^2 / 4 + v_thresh - delta_T; the
-    canonical form f = V^2 + beta is delta_T = .5, v_thresh = 0, mu = beta - .5. In the limit v_spike = -v_reset -> infinity
-    each end leaves out a time of about 2 delta_T tau_m / |v_spike - v_thresh|.
+    It fires tonically without noise when drive > (v_thresh - v_rest) / 4. The canonical form f = V^2 + beta is
+    v_rest = -.5, v_thresh = .5, drive = beta + .25. In the limit v_spike = -v_reset -> infinity each end leaves out a
+    time of about (v_thresh - v_rest) tau_m / v_spike.
 
     Parameters
     ----------
-    mu : mean drive, v_rest + drive; delta_T : curvature > 0; v_thresh : the voltage where f is smallest. All broadcast
+    drive : as the stimulus of `QIF`; v_rest below v_thresh : the fixed points without drive. All broadcast
 
-    Source: Fourcaud-Trocme et al. 2003, doi 10.1523/JNEUROSCI.23-37-11628.2003
+    Source: Latham et al. 2000, doi 10.1152/jn.2000.83.2.808
 
-    >>> drift = qif_drift(0.5, delta_T=0.5, v_thresh=0.0)   # V^2 + 1
+    >>> drift = qif_drift(1.25, v_rest=-0.5, v_thresh=0.5)   # V^2 + 1
     >>> drift(3.0).item()
     10.0
     """
-    mean, sharpness, onset = _checked(mu, delta_T, v_thresh)
-    return Drift(
-        lambda v: (v - onset) ** 2 / (2 * sharpness) + mean - onset + sharpness,
-        units.unit_of(mu),
-    )
-
-
-def _checked(mu: Any, delta_T: Any, v_thresh: Any) -> list[np.ndarray]:
-    arrays = voltages(mu=mu, delta_T=delta_T, v_thresh=v_thresh)
-    if np.any(arrays[1] <= 0):
-        raise NsnnError(f"delta_T = {delta_T}: expected a positive value")
-    return arrays
+    push, rest, onset = voltages(drive=drive, v_rest=v_rest, v_thresh=v_thresh)
+    if np.any(rest >= onset):
+        raise NsnnError(f"v_rest = {v_rest}: expected a value below v_thresh = {v_thresh}")
+    return Drift(lambda v: (v - rest) * (v - onset) / (onset - rest) + push, units.unit_of(drive))

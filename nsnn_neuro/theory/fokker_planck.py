@@ -128,7 +128,8 @@ def fp_rate(
     """Stationary firing rate of a neuron with any drift in white noise, in Hz.
 
     tau_m dV/dt = drift(V) + sigma sqrt(2 tau_m) xi(t). P(v_spike) = 0 and J = 1 above v_reset, 0 below it, are integrated
-    downwards; 1/r = tau_refrac + tau_m int P dV. Error of order 1 / cells^2; 1e-4 and less at the default.
+    downwards; 1/r = tau_refrac + tau_m int P dV. Error of order 1 / cells^2: at the
+    default 1e-4 and less for an LIF, 2e-3 for a QIF that runs from -40 to 40 times its width; more cells there.
 
     Parameters
     ----------
