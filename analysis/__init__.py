@@ -1,6 +1,6 @@
 """Studies: each a falsifiable claim about noise and neural codes, on the public API of nsnn_neuro alone.
 
-A study is one module here with
+A study is one module here (its parts may stand beside it in modules that begin with an underscore) with
 
 - `CLAIM`, a sentence; `Config`, a frozen record with at least `seed` and `quick`
 - `run(config, out=None, progress=None) -> table`: a tidy DataFrame; Blocks go as files into the folder `out`

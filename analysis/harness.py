@@ -33,7 +33,7 @@ __all__ = [
     "studies",
 ]
 
-_NOT_STUDIES = {"harness", "report", "__main__"}  # and figures of studies, named <study>_figures
+_MACHINERY = {"harness", "report"}  # and what begins with an underscore: parts of one study
 
 
 class ClaimFailed(AssertionError):
@@ -77,7 +77,7 @@ def studies() -> list[str]:
     return sorted(
         m.name
         for m in pkgutil.iter_modules(analysis.__path__)
-        if m.name not in _NOT_STUDIES and not m.name.endswith("_figures")
+        if m.name not in _MACHINERY and not m.name.startswith("_")
     )
 
 
