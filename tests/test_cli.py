@@ -451,6 +451,7 @@ def process(arguments: list[str], **options) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_as_a_process_with_a_terminal_that_knows_ascii_alone(recording, folder) -> None:
     one = process(["measure", "two.nwb"], cwd=folder)
     out, err = one.communicate(timeout=120)
@@ -458,6 +459,7 @@ def test_as_a_process_with_a_terminal_that_knows_ascii_alone(recording, folder) 
     assert "3.0 +/- 1.0" in out
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(recording, folder) -> None:
     one = process(["measure", "two.nwb"], cwd=folder)
     assert one.stdout

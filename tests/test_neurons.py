@@ -74,7 +74,7 @@ def intervals_of(block):
     return np.diff(times)[kept], ids[:-1][kept]
 
 
-@pytest.mark.parametrize("dt", [0.1, 0.05])
+@pytest.mark.parametrize("dt", [0.1, pytest.param(0.05, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("cell", "drives", "bias"),
     [(PIF, (8, 30), 0.15), (EIF, (8, 25), 0.5), (QIF, (12, 40), 0.5)],

@@ -85,6 +85,7 @@ def test_roundtrip_of_small_blocks(tmp_path, data, n, trials, note):
     assert trains_of(again) == [[(np.sort(t) + 0.0).tobytes() for t in trial] for trial in nested]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ticks=st.lists(st.integers(0, 10**7), max_size=20),

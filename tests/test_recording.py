@@ -260,6 +260,7 @@ for folder, delay in zip(sys.argv[1::2], sys.argv[2::2]):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_a_whole_file(tmp_path):
     delays = (0.0, 0.013, 0.029, 0.047, 0.071, 0.11)
     arguments = []

@@ -139,7 +139,12 @@ def test_a_trial_does_not_depend_on_what_runs_beside_it(noise):
     ("cell", "noise", "stimulus"),
     [
         (CELL, WHITE, nsnn.FrozenNoise(22 * mV, 4 * mV, 5 * ms, seed=2)),
-        (nsnn.NSNNNeuron(), nsnn.EscapeNoise(nsnn.Gaussian(0.4)), nsnn.Constant(0.5)),
+        pytest.param(
+            nsnn.NSNNNeuron(),
+            nsnn.EscapeNoise(nsnn.Gaussian(0.4)),
+            nsnn.Constant(0.5),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             CELL,
             nsnn.OUNoise([2, 3, 4] * mV, 5 * ms, shared=0.5),
