@@ -5,51 +5,114 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 """
 
 from . import datasets, measures, plotting, theory
+from .connectivity import (
+    AllToAll,
+    DistanceDependent,
+    FixedInDegree,
+    FixedProbability,
+    FromList,
+    OneToOne,
+    Rule,
+)
+from .distributions import Between, Distribution, LogNormal, Normal
 from .errors import FormatError, NsnnError
-from .measures import tabulate
-from .neurons import EIF, LIF, PIF, QIF, AdEx, IntegrateAndFire, NSNNNeuron
-from .noise import (
+from .escape import (
     Cauchy,
+    DoubleNoise,
     EscapeNoise,
+    Exponential,
     Family,
     FastSigmoid,
     Gaussian,
+    GaussianHazard,
+    Hazard,
     Logistic,
-    OUNoise,
+    PlesserGerstner,
     Triangular,
     Uniform,
-    WhiteNoise,
 )
+from .measures import tabulate
+from .network import Connections, Network, Population, Projection
+from .neurons import (
+    EIF,
+    GIF,
+    LIF,
+    PIF,
+    QIF,
+    AdEx,
+    ConductanceBased,
+    IntegrateAndFire,
+    NSNNNeuron,
+    PoissonSource,
+    Relay,
+    WangBuzsaki,
+)
+from .noise import ConductanceNoise, MultiplicativeNoise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
 from .recording import load, provenance, save, to_block
 from .simulate import simulate
 from .stimuli import Constant, FrozenNoise, Recorded, Sinusoid, Step
+from .synapses import AlphaSynapse, ConductanceSynapse, ExponentialSynapse, Jump, Synapse
 
 __version__ = "0.1.0"
 
 __all__ = [
     "EIF",
+    "GIF",
     "LIF",
     "PIF",
     "QIF",
     "AdEx",
+    "AllToAll",
+    "AlphaSynapse",
+    "Between",
     "Cauchy",
+    "ConductanceBased",
+    "ConductanceNoise",
+    "ConductanceSynapse",
+    "Connections",
     "Constant",
+    "DistanceDependent",
+    "Distribution",
+    "DoubleNoise",
     "EscapeNoise",
+    "Exponential",
+    "ExponentialSynapse",
     "Family",
     "FastSigmoid",
+    "FixedInDegree",
+    "FixedProbability",
     "FormatError",
+    "FromList",
     "FrozenNoise",
     "Gaussian",
+    "GaussianHazard",
+    "Hazard",
     "IntegrateAndFire",
+    "Jump",
+    "LogNormal",
     "Logistic",
+    "MultiplicativeNoise",
     "NSNNNeuron",
+    "Network",
+    "Normal",
     "NsnnError",
     "OUNoise",
+    "OneToOne",
+    "PlesserGerstner",
+    "PoissonNoise",
+    "PoissonSource",
+    "Population",
+    "Projection",
     "Recorded",
+    "Relay",
+    "Rule",
     "Sinusoid",
     "Step",
+    "Synapse",
+    "ThresholdNoise",
     "Triangular",
     "Uniform",
+    "WangBuzsaki",
     "WhiteNoise",
     "datasets",
     "load",

@@ -71,20 +71,22 @@ _C_ARGUMENTS = (
 )
 
 
-def _keyed_function(pyfunc: Callable, c_name: str) -> Function:
-    def numpy_target(step, neuron, trial, point, stream, key0, key1):
+def _keyed_function(pyfunc: Callable, c_name: str, further: tuple[str, ...] = ()) -> Function:
+    """A keyed draw as a function of generated code; `further` are its parameters after the keys (floats)."""
+
+    def numpy_target(step, neuron, trial, point, stream, key0, key1, *rest):
         # shared values (the keys) may reach us as arrays of one element
-        return pyfunc(step, neuron, trial, point, stream, np.ravel(key0)[0], np.ravel(key1)[0])
+        return pyfunc(step, neuron, trial, point, stream, np.ravel(key0)[0], np.ravel(key1)[0], *rest)
 
     function = Function(
         pyfunc,
-        arg_units=[1] * 7,
+        arg_units=[1] * (7 + len(further)),
         return_unit=1,
-        arg_types=["integer"] * 7,
+        arg_types=["integer"] * 7 + ["float"] * len(further),
         return_type="float",
         stateless=True,
     )
-    _implement(function, numpy_target, c_name, _C_ARGUMENTS)
+    _implement(function, numpy_target, c_name, _C_ARGUMENTS + "".join(f", double {name}" for name in further))
     return function
 
 
@@ -98,7 +100,7 @@ def _implement(function: Function, numpy_target: Callable, c_name: str, c_argume
 
 
 def functions() -> dict[str, Function]:
-    """The functions that generated code may call: keyed_normal, keyed_uniform and normal_cdf, for every target."""
+    """The functions that generated code may call: keyed draws and normal_cdf, for every target."""
     cdf = Function(
         special.ndtr, arg_units=[1], return_unit=1, arg_types=["float"], return_type="float", stateless=True
     )
@@ -106,13 +108,15 @@ def functions() -> dict[str, Function]:
     return {
         "keyed_normal": _keyed_function(keyed_noise.normal, "nsnn_normal"),
         "keyed_uniform": _keyed_function(keyed_noise.uniform, "nsnn_uniform"),
+        "keyed_poisson": _keyed_function(keyed_noise.poisson, "nsnn_poisson", ("mean",)),
         "normal_cdf": cdf,
     }
 
 
-def draw(kind: str, stream: keyed_noise.Stream, neuron: str = "noise_neuron") -> str:
-    """Brian2 text of one draw, "normal" or "uniform", of a stream; neuron="-1" gives the draw that a trial shares."""
-    return f"keyed_{kind}(t_in_timesteps, {neuron}, noise_trial, noise_point, {int(stream)}, noise_key0, noise_key1)"
+def draw(kind: str, stream: keyed_noise.Stream, neuron: str = "noise_neuron", mean: str = "") -> str:
+    """Brian2 text of one draw, "normal", "uniform" or "poisson" (of a `mean`); neuron="-1" gives the draw that a trial shares."""
+    further = f", {mean}" if mean else ""
+    return f"keyed_{kind}(t_in_timesteps, {neuron}, noise_trial, noise_point, {int(stream)}, noise_key0, noise_key1{further})"
 
 
 @contextlib.contextmanager

@@ -103,6 +103,20 @@ static inline double nsnn_normal(int64_t step, int32_t neuron, int32_t trial, in
     return (bits >> 63) ? z : -z;
 }
 
+/* Poisson with the given mean, by inversion */
+static inline double nsnn_poisson(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
+                                  int32_t key0, int32_t key1, double mean) {
+    const double u = nsnn_uniform(step, neuron, trial, point, stream, key0, key1);
+    double term = exp(-mean), total = term;
+    int k = 0;
+    while (u > total && k < 2000) {
+        k++;
+        term *= mean / k;
+        total += term;
+    }
+    return (double)k;
+}
+
 /* standard normal distribution function, relative accuracy kept in the lower tail */
 static inline double nsnn_normal_cdf(double x) { return 0.5 * erfc(-x * 0.70710678118654752440); }
 

@@ -23,7 +23,7 @@ from numba import njit
 
 from .errors import NsnnError
 
-__all__ = ["HEADER", "Stream", "check_seed", "key", "normal", "philox4x32", "uniform"]
+__all__ = ["HEADER", "Stream", "check_seed", "key", "normal", "philox4x32", "poisson", "uniform"]
 
 HEADER = (Path(__file__).parent / "keyed_noise.h").read_text(encoding="utf-8")
 
@@ -39,6 +39,16 @@ class Stream(IntEnum):
     SHARED = 5
     SHARED_OU_CURRENT = 6
     SHARED_OU_START = 7
+    POISSON = 8
+    POISSON_INH = 9
+    THRESHOLD = 10
+    THRESHOLD_START = 11
+    CONDUCTANCE_E = 12
+    CONDUCTANCE_I = 13
+    CONDUCTANCE_E_START = 14
+    CONDUCTANCE_I_START = 15
+    RELEASE = 16
+    SOURCE = 17
 
 
 def check_seed(seed: Any) -> int:
@@ -164,6 +174,23 @@ def _fill_normal(out, step, neuron, trial, point, stream, key0, key1):
         out[i] = _normal_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1))
 
 
+@njit(cache=True)
+def _poisson_of(u, mean):
+    term = math.exp(-mean)
+    total, k = term, 0
+    while u > total and k < 2000:
+        k += 1
+        term *= mean / k
+        total += term
+    return float(k)
+
+
+@njit(cache=True)
+def _fill_poisson(out, step, neuron, trial, point, mean, stream, key0, key1):
+    for i in range(out.size):
+        out[i] = _poisson_of(_uniform_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1)), mean[i])
+
+
 def _draw(fill, step, neuron, trial, point, stream, key0, key1):
     arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)))
     shape = arrays[0].shape
@@ -185,3 +212,15 @@ def uniform(step, neuron, trial, point, stream, key0, key1):
 def normal(step, neuron, trial, point, stream, key0, key1):
     """Standard normal draws, symmetric, out to 9.1 standard deviations. Arguments as for `uniform`."""
     return _draw(_fill_normal, step, neuron, trial, point, stream, key0, key1)
+
+
+def poisson(step, neuron, trial, point, stream, key0, key1, mean):
+    """Poisson draws by inversion of a uniform draw, for a mean from 0 to 700. `mean` broadcasts with the first four arguments.
+
+    >>> poisson(0, [0, 1, 2, 3], 0, 0, Stream.POISSON, *key(seed=1), 2.5).tolist()
+    [1.0, 2.0, 3.0, 7.0]
+    """
+    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)), np.asarray(mean, float))
+    out = np.empty(arrays[0].shape).ravel()
+    _fill_poisson(out, *(np.ascontiguousarray(a).ravel() for a in arrays), int(stream), int(key0), int(key1))
+    return out.reshape(arrays[0].shape) if arrays[0].shape else out[0]

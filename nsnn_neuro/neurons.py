@@ -10,11 +10,26 @@ import dataclasses
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import quantities as pq
 
 from .errors import NsnnError
 from .records import Record, parameter
 
-__all__ = ["EIF", "LIF", "PIF", "QIF", "AdEx", "IntegrateAndFire", "NSNNNeuron", "Neuron"]
+__all__ = [
+    "EIF",
+    "GIF",
+    "LIF",
+    "PIF",
+    "QIF",
+    "AdEx",
+    "ConductanceBased",
+    "IntegrateAndFire",
+    "NSNNNeuron",
+    "Neuron",
+    "PoissonSource",
+    "Relay",
+    "WangBuzsaki",
+]
 
 
 class Neuron(Record):
@@ -33,7 +48,7 @@ class IntegrateAndFire(Neuron):
 
     `linear` and `nonlinear` are voltages in Brian2's syntax. With `leaky`, `linear` contains -v once and is integrated exactly;
     without, it doesn't contain v. `nonlinear` takes a stochastic Heun step. `slow` are further variables (voltages) that relax,
-    name -> (time constant, target), and `after_spike` changes them. A neuron of one's own is a dataclass with its parameters
+    name -> (time constant, target), and `after_spike` changes them; `moving` is what such variables add to the threshold. A neuron of one's own is a dataclass with its parameters
     (tau_m, v_reset and tau_refrac among them) and these texts:
 
     >>> from brian2 import ms
@@ -61,6 +76,9 @@ class IntegrateAndFire(Neuron):
     reset: ClassVar[str] = "v_reset"
     slow: ClassVar[dict[str, tuple[str, str]]] = {}
     after_spike: ClassVar[str] = ""
+    moving: ClassVar[str] = ""
+    channels: ClassVar[dict[str, tuple[str, str]]] = {}
+    gates: ClassVar[dict[str, tuple[str, str]]] = {}
     ordered: ClassVar[tuple[tuple[str, str], ...]] = (("v_reset", "v_thresh"),)
 
     def __post_init__(self) -> None:
@@ -257,6 +275,95 @@ class AdEx(EIF):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class GIF(LIF):
+    """Generalised integrate-and-fire neuron: an `LIF` with a spike-triggered current -w and a moving threshold v_thresh + lift.
+
+    tau_m dV/dt = v_rest - V - w + drive; tau_w dw/dt = -w and tau_thresh d lift/dt = -lift, w += b and lift += b_thresh at a spike.
+    w is in the membrane's unit, as the drive is. Its usual noise is `EscapeNoise(hazard=Exponential(rate, width))`; with it these
+    are the published models, whose sums of several exponentials are subclasses with more `slow` variables.
+
+    Parameters
+    ----------
+    as for `LIF`, and
+    tau_w, tau_thresh : scalar or (n_neurons,), time > 0
+    b, b_thresh : scalar or (n_neurons,), the membrane's unit
+
+    Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275
+
+    >>> from brian2 import mV, ms
+    >>> cell = GIF(tau_m=20*ms, v_rest=-70*mV, v_reset=-60*mV, v_thresh=-48*mV, tau_refrac=4*ms, tau_w=80*ms, b=2*mV,
+    ...            tau_thresh=50*ms, b_thresh=5*mV)
+    >>> cell.moving
+    'lift'
+    """
+
+    tau_w: Any = parameter("s", bound="positive")
+    b: Any = parameter("V", "1")
+    tau_thresh: Any = parameter("s", bound="positive")
+    b_thresh: Any = parameter("V", "1")
+
+    linear: ClassVar[str] = "v_rest + drive - v - w"
+    slow: ClassVar[dict[str, tuple[str, str]]] = {"w": ("tau_w", "0 * w"), "lift": ("tau_thresh", "0 * lift")}
+    after_spike: ClassVar[str] = "w += b\nlift += b_thresh"
+    moving: ClassVar[str] = "lift"
+
+
+class ConductanceBased(IntegrateAndFire):
+    """Base of conductance-based neurons: tau_m dV/dt = v_rest - V + drive + sum of g_k (E_k - V), the spike is the neuron's own.
+
+    `channels` are name -> (conductance in units of the leak, reversal), both texts; `gates` are gating variables, name -> (opening,
+    closing rate), texts in v. A spike is counted when V rises through v_thresh; nothing is reset. Gates are integrated exactly for a
+    voltage held over the step, and stand between the voltages in time: second order in dt; take 0.02 to 0.05 ms.
+    """
+
+    reset: ClassVar[str] = "v"
+    ordered: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class WangBuzsaki(ConductanceBased):
+    """Wang and Buzsaki's fast-spiking interneuron: sodium, potassium and leak currents, in units of the leak conductance .1 mS/cm2.
+
+    tau_m dV/dt = v_rest - V + g_na m^3 h (e_rev_na - V) + g_k n^4 (e_rev_k - V) + drive, m in equilibrium, h and n phi times as fast
+    as given at 6.3 degrees. The published units: tau_m = C_m / g_L, and a current of 1 uA/cm2 is a drive of 10 mV. dt of 0.05 ms at most.
+
+    Parameters
+    ----------
+    tau_m : scalar or (n_neurons,), time > 0; v_rest : the leak's reversal potential, voltage
+    g_na, g_k : scalar or (n_neurons,), dimensionless >= 0; e_rev_na, e_rev_k, v_thresh : voltages; phi : dimensionless > 0
+
+    Source: Wang & Buzsaki 1996, doi 10.1523/JNEUROSCI.16-20-06402.1996
+
+    >>> from brian2 import ms, mV
+    >>> from nsnn_neuro import Constant, simulate
+    >>> block = simulate(WangBuzsaki(), stimulus=Constant(10*mV), duration=100*ms, dt=0.02*ms, engine="numpy")
+    >>> len(block.segments[0].spiketrains[0])
+    6
+    """
+
+    tau_m: Any = parameter("s", bound="positive", default=10 * pq.ms)
+    v_rest: Any = parameter("V", default=-65 * pq.mV)
+    g_na: Any = parameter("1", bound="non-negative", default=350.0)
+    e_rev_na: Any = parameter("V", default=55 * pq.mV)
+    g_k: Any = parameter("1", bound="non-negative", default=90.0)
+    e_rev_k: Any = parameter("V", default=-90 * pq.mV)
+    phi: Any = parameter("1", bound="positive", default=5.0)
+    v_thresh: Any = parameter("V", default=0 * pq.mV)
+
+    channels: ClassVar[dict[str, tuple[str, str]]] = {
+        "na": (
+            "(g_na * (1 / (1 + 4 * exp(-(v + 60*mV) / (18*mV)) * exprel(-(v + 35*mV) / (10*mV))))**3 * h)",
+            "e_rev_na",
+        ),
+        "k": ("(g_k * n**4)", "e_rev_k"),
+    }
+    gates: ClassVar[dict[str, tuple[str, str]]] = {
+        "h": ("phi * 0.07 * exp(-(v + 58*mV) / (20*mV)) / ms", "phi / (1 + exp(-(v + 28*mV) / (10*mV))) / ms"),
+        "n": ("phi * 0.1 / exprel(-(v + 34*mV) / (10*mV)) / ms", "phi * 0.125 * exp(-(v + 44*mV) / (80*mV)) / ms"),
+    }
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class NSNNNeuron(Neuron):
     """The discrete noisy neuron: u_t = beta u_(t-1) (1 - o_(t-1)) + drive_t, P(o_t = 1) = F(u_t - theta).
 
@@ -300,4 +407,56 @@ class NSNNNeuron(Neuron):
     @property
     def membrane_unit(self) -> str:
         """The unit of the membrane: always dimensionless."""
+        return "1"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Relay(Neuron):
+    """An input unit: u_t = drive_t, o_t = u_t; it passes its stimulus on unchanged, a graded value in each step.
+
+    For the input layer of a network. A non-zero value counts as a spike, and a projection transmits weight times value. It is
+    dimensionless, has no noise, and can't receive a projection.
+
+    >>> Relay().membrane_unit
+    '1'
+    """
+
+    state: ClassVar[str] = "u"
+
+    @property
+    def membrane_unit(self) -> str:
+        """The unit of the value: always dimensionless."""
+        return "1"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PoissonSource(Neuron):
+    """Independent Poisson spike trains: in each step one spike with probability 1 - exp(-rate dt), at most one.
+
+    So the expected rate is (1 - exp(-rate dt)) / dt, below `rate` by a fraction of about rate dt / 2. It has no noise and no
+    stimulus of its own, and can't receive a projection.
+
+    Parameters
+    ----------
+    rate : scalar or (n_neurons,), frequency >= 0
+
+    Raises
+    ------
+    NsnnError : negative rate, wrong unit
+
+    >>> from brian2 import Hz
+    >>> PoissonSource(20*Hz).si("rate")
+    20.0
+    >>> PoissonSource(20)
+    Traceback (most recent call last):
+    nsnn_neuro.errors.NsnnError: rate = 20 has no unit: expected a frequency such as 10*Hz
+    """
+
+    rate: Any = parameter("Hz", bound="non-negative")
+
+    state: ClassVar[str] = "u"
+
+    @property
+    def membrane_unit(self) -> str:
+        """The unit of the state: always dimensionless."""
         return "1"

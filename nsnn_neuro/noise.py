@@ -1,51 +1,41 @@
-"""Noise: what makes a neuron's spikes random. Records for diffusive and escape noise, and the families of escape noise.
+"""Noise of the membrane: records for what makes a neuron's spikes random before they are counted. Escape noise: `escape.py`.
 
 Conventions, stated here and converted nowhere else:
 
 - `sigma` is the stationary standard deviation of the *free* membrane (threshold removed), in the membrane's unit. White noise:
   tau dV = (mu - V) dt + sigma sqrt(2 tau) dW. Brunel's and Siegert's sigma_B is sqrt(2) sigma (`SQRT2`).
 - Ornstein-Uhlenbeck noise has its own correlation time and is scaled so that the free membrane again has standard deviation sigma.
-- `shared` is the fraction c of the noise *variance* that all neurons of a trial have in common: sqrt(c) common +
-  sqrt(1 - c) private, so that the inputs of two neurons have correlation c.
-- Escape noise leaves the membrane noise-free; in each step the neuron fires with probability F(u - theta), F the noise's
-  distribution function. With a step of another length the same F is another neuron.
+- `shared` is the fraction c of the noise *variance* that all neurons of a trial (of a population) have in common: sqrt(c) common
+  + sqrt(1 - c) private, so that the inputs of two neurons have correlation c.
+- Multiplicative noise names its calculus. Where the noise is additive, or coloured, Ito's and Stratonovich's agree.
 
-A new family is a subclass of `Family` with its cdf, its pdf and their Brian2 text in `x` and the names of its parameters.
+A noise of one's own whose strength depends on the membrane is a subclass of `MultiplicativeNoise` with two lines of text.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy import special
+import quantities as pq
 
-from . import units
 from .errors import NsnnError
 from .records import Record, parameter
 
-__all__ = [
-    "Cauchy",
-    "EscapeNoise",
-    "Family",
-    "FastSigmoid",
-    "Gaussian",
-    "Logistic",
-    "Noise",
-    "OUNoise",
-    "Triangular",
-    "Uniform",
-    "WhiteNoise",
-]
+__all__ = ["SQRT2", "ConductanceNoise", "MultiplicativeNoise", "Noise", "OUNoise", "PoissonNoise", "ThresholdNoise", "WhiteNoise"]
 
 SQRT2 = np.sqrt(2.0)  # sigma_B = SQRT2 * sigma
 
-_INVERSE = {"V": "1/V", "1/V": "V", "1": "1"}
-
 
 class Noise(Record):
-    """Base of the noise records."""
+    """Base of the noise records. `at_threshold`: it needs a threshold that is the spike, not one behind it."""
+
+    at_threshold: ClassVar[bool] = False
+
+    def in_membrane_units(self) -> list[str]:
+        """The parameters that have the membrane's unit."""
+        return [f.name for f in self._parameters() if f.metadata["units"] == ("V", "1")]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,203 +88,137 @@ class OUNoise(Noise):
     shared: Any = parameter("1", bound="fraction", default=0.0, kw_only=True)
 
 
-class Family(Record):
-    """A distribution of escape noise: F = P(noise > -x) and its density f, x the distance to threshold u - theta.
+@dataclasses.dataclass(frozen=True, eq=False)
+class MultiplicativeNoise(Noise):
+    """White noise whose strength depends on the membrane: tau dV = ... dt + sigma (V - v_zero) sqrt(2 tau) dW, in a declared calculus.
 
-    `cdf_text` and `pdf_text` are F and f in Brian2's syntax, in `x` and the names of the record's parameters; they stay
-    finite for any x. A family of one's own:
+    A white conductance with reversal v_zero. Taken with Milstein's step (strong order 1) in either calculus. With the bridge
+    between grid points its strength at the step's beginning is used. Another dependence on V is a subclass with `amplitude`, a
+    text in the membrane's unit, in v and parameters, and `slope`, its derivative to v:
 
+    >>> from brian2 import ms, mV
+    >>> import nsnn_neuro as nsnn
     >>> @dataclasses.dataclass(frozen=True, eq=False)
-    ... class Laplace(Family):
-    ...     scale: Any = parameter("V", "1", bound="positive")
-    ...     cdf_text = "0.5 + 0.5 * sign(x) * (1 - exp(-abs(x) / scale))"
-    ...     pdf_text = "exp(-abs(x) / scale) / (2 * scale)"
-    ...     def _cdf(self, x, scale):
-    ...         return 0.5 - 0.5 * np.sign(x) * np.expm1(-np.abs(x) / scale)
-    ...     def _pdf(self, x, scale):
-    ...         return np.exp(-np.abs(x) / scale) / (2 * scale)
-    >>> Laplace(0.5).cdf([-0.5, 0.0]).round(4).tolist()
-    [0.1839, 0.5]
-    """
-
-    cdf_text: str
-    pdf_text: str
-
-    @property
-    def x_unit(self) -> str:
-        """The unit of x: "V" or "1"."""
-        field = self._parameters()[0]
-        unit = self.unit(field.name)
-        return _INVERSE[unit] if field.metadata["units"][0] == "1/V" else unit
-
-    def cdf(self, x: Any) -> np.ndarray:
-        """F(x): probability of a spike at distance x (any shape, the family's unit) to threshold."""
-        return self._cdf(np.asarray(units.si(x, self.x_unit, "x")), self.si(self._parameters()[0].name))
-
-    def pdf(self, x: Any) -> np.ndarray:
-        """f(x) = F'(x) in 1/unit of x (SI), same shape as x."""
-        return self._pdf(np.asarray(units.si(x, self.x_unit, "x")), self.si(self._parameters()[0].name))
-
-    def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
-        raise NotImplementedError
-
-    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
-        raise NotImplementedError
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Gaussian(Family):
-    """Gaussian noise: F(x) = (1 + erf(x / (sqrt2 sigma))) / 2, f the normal density. Surrogate: erf.
-
-    sigma : scalar or (n_neurons,), voltage or dimensionless, > 0; standard deviation of the noise
-
-    >>> float(Gaussian(0.4).cdf(0.4))
-    0.8413447460685429
-    """
-
-    sigma: Any = parameter("V", "1", bound="positive")
-    cdf_text = "normal_cdf(x / sigma)"
-    pdf_text = "exp(-0.5 * (x / sigma)**2) / (sigma * sqrt(2 * pi))"
-
-    def _cdf(self, x, scale):
-        return special.ndtr(x / scale)
-
-    def _pdf(self, x, scale):
-        return np.exp(-0.5 * (x / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Logistic(Family):
-    """Logistic noise: F(x) = 1 / (1 + exp(-x/s)), f = F (1 - F) / s, variance pi^2 s^2 / 3. Surrogate: sigmoid derivative.
-
-    s : scalar or (n_neurons,), voltage or dimensionless, > 0; the scale
-
-    >>> float(Logistic(0.2).pdf(0.0))
-    1.25
-    """
-
-    s: Any = parameter("V", "1", bound="positive")
-    cdf_text = "1 / (1 + exp(clip(-x / s, -700, 700)))"
-    pdf_text = "exp(-abs(x) / s) / (s * (1 + exp(-abs(x) / s))**2)"
-
-    def _cdf(self, x, scale):
-        return special.expit(x / scale)
-
-    def _pdf(self, x, scale):
-        tail = np.exp(-np.abs(x) / scale)
-        return tail / (scale * (1 + tail) ** 2)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Uniform(Family):
-    """Uniform noise on (-a, a): F(x) = (x + a) / 2a, f = 1 / 2a inside, variance a^2 / 3. Surrogate: rectangular.
-
-    a : scalar or (n_neurons,), voltage or dimensionless, > 0; half the width
-
-    >>> Uniform(0.5).cdf([-1.0, 0.0, 0.25]).tolist()
-    [0.0, 0.5, 0.75]
-    """
-
-    a: Any = parameter("V", "1", bound="positive")
-    cdf_text = "clip(0.5 + 0.5 * x / a, 0, 1)"
-    pdf_text = "int(abs(x) < a) / (2 * a)"
-
-    def _cdf(self, x, scale):
-        return np.clip(0.5 + 0.5 * x / scale, 0.0, 1.0)
-
-    def _pdf(self, x, scale):
-        return (np.abs(x) < scale) / (2 * scale)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Triangular(Family):
-    """Triangular noise on (-a, a): F(x) = (x + a)^2 / 2a^2 below 0, f = (a - |x|)+ / a^2, variance a^2 / 6. Surrogate: triangle.
-
-    a : scalar or (n_neurons,), voltage or dimensionless, > 0; half the width
-
-    >>> Triangular(1.0).cdf([-0.5, 0.0, 2.0]).tolist()
-    [0.125, 0.5, 1.0]
-    """
-
-    a: Any = parameter("V", "1", bound="positive")
-    cdf_text = "0.5 + clip(x / a, -1, 1) * (1 - 0.5 * abs(clip(x / a, -1, 1)))"
-    pdf_text = "clip(1 - abs(x) / a, 0, 1) / a"
-
-    def _cdf(self, x, scale):
-        y = np.clip(x / scale, -1.0, 1.0)
-        return np.where(y < 0, 0.5 * (1 + y) ** 2, 1 - 0.5 * (1 - y) ** 2)
-
-    def _pdf(self, x, scale):
-        return np.clip(1 - np.abs(x) / scale, 0.0, 1.0) / scale
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Cauchy(Family):
-    """Cauchy noise: F(x) = 1/2 + arctan(x/g) / pi, f = 1 / (pi g (1 + x^2/g^2)); it has no variance. Surrogate: arctan.
-
-    g : scalar or (n_neurons,), voltage or dimensionless, > 0; half width at half maximum
-
-    >>> float(Cauchy(0.3).cdf(0.3))
-    0.75
-    """
-
-    g: Any = parameter("V", "1", bound="positive")
-    cdf_text = "0.5 + arctan(x / g) / pi"
-    pdf_text = "1 / (pi * g * (1 + (x / g)**2))"
-
-    def _cdf(self, x, scale):
-        return np.arctan2(1.0, -x / scale) / np.pi
-
-    def _pdf(self, x, scale):
-        return 1 / (np.pi * scale * (1 + (x / scale) ** 2))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class FastSigmoid(Family):
-    """The fast sigmoid as a distribution: F(x) = (1 + b x / (1 + b |x|)) / 2, f = (b/2) / (1 + b |x|)^2. Surrogate: SuperSpike.
-
-    b : scalar or (n_neurons,), 1/voltage or dimensionless, > 0; the steepness
-
-    >>> float(FastSigmoid(10.0).pdf(0.0))
-    5.0
-    """
-
-    b: Any = parameter("1/V", "1", bound="positive")
-    cdf_text = "0.5 + 0.5 * b * x / (1 + b * abs(x))"
-    pdf_text = "0.5 * b / (1 + b * abs(x))**2"
-
-    def _cdf(self, x, scale):
-        tail = 0.5 / (1 + scale * np.abs(x))
-        return np.where(x < 0, tail, 1 - tail)
-
-    def _pdf(self, x, scale):
-        return 0.5 * scale / (1 + scale * np.abs(x)) ** 2
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class EscapeNoise(Noise):
-    """Escape noise: the membrane is noise-free, the spike of a step is Bernoulli(F(u - theta)); the noise of the NSNN neuron.
+    ... class Bounded(nsnn.MultiplicativeNoise):
+    ...     width: Any = parameter("V", "1", kw_only=True)
+    ...     amplitude = "width * tanh((v - v_zero) / width)"
+    ...     slope = "1 - tanh((v - v_zero) / width)**2"
+    >>> cell = nsnn.LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
+    >>> noise = Bounded(0.2, -10*mV, width=15*mV, calculus="ito")
+    >>> block = nsnn.simulate(cell, noise, nsnn.Constant(18*mV), duration=500*ms, seed=1, engine="numpy")
+    >>> len(block.segments[0].spiketrains[0])
+    8
 
     Parameters
     ----------
-    family : a `Family`: `Gaussian`, `Logistic`, `Uniform`, `Triangular`, `Cauchy`, `FastSigmoid` or your own
+    sigma : scalar or (n_neurons,), dimensionless, >= 0: strength for each unit of `amplitude`
+    v_zero : scalar or (n_neurons,), membrane's unit: where the noise vanishes
+    calculus : "ito" or "stratonovich", no default
 
     Raises
     ------
-    NsnnError : not a family
+    NsnnError : unknown calculus, wrong unit
 
-    Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Gerstner et al. 2014, ch. 9
-
-    >>> EscapeNoise(Gaussian(0.4)).family
-    Gaussian(sigma=0.4)
-    >>> EscapeNoise(0.4)
-    Traceback (most recent call last):
-    nsnn_neuro.errors.NsnnError: family = 0.4: expected a noise family such as Gaussian(0.4)
+    Source: Kloeden & Platen 1992, Numerical Solution of Stochastic Differential Equations, doi 10.1007/978-3-662-12616-5
     """
 
-    family: Family
+    sigma: Any = parameter("1", bound="non-negative")
+    v_zero: Any = parameter("V", "1")
+    calculus: Literal["ito", "stratonovich"] = dataclasses.field(kw_only=True)
+
+    amplitude: ClassVar[str] = "(v - v_zero)"
+    slope: ClassVar[str] = "1"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.family, Family):
-            raise NsnnError(f"family = {self.family!r}: expected a noise family such as Gaussian(0.4)")
+        if self.calculus not in ("ito", "stratonovich"):
+            raise NsnnError(f'calculus = {self.calculus!r}: expected "ito" or "stratonovich"')
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class ConductanceNoise(Noise):
+    """Fluctuating excitatory and inhibitory conductances, each an Ornstein-Uhlenbeck process: the point-conductance model.
+
+    tau_m dV = ... + g_e (e_rev_e - V) dt + g_i (e_rev_i - V) dt, tau_k dg_k = (mean_k - g_k) dt + sigma_k sqrt(2 tau_k) dW_k
+
+    Conductances are in units of the neuron's leak conductance and are not cut at 0: keep sigma_k well below g_k. Coloured noise, so
+    Ito's and Stratonovich's calculus agree. A trial starts from their stationary law.
+
+    Parameters
+    ----------
+    g_e, g_i : scalar or (n_neurons,), dimensionless >= 0: means; sigma_e, sigma_i : their standard deviations, >= 0
+    tau_e, tau_i : times > 0; e_rev_e, e_rev_i : reversal potentials, membrane's unit
+
+    Source: Destexhe et al. 2001, doi 10.1016/S0306-4522(01)00344-X
+
+    >>> from brian2 import ms, mV
+    >>> ConductanceNoise(g_e=0.7, sigma_e=0.2, tau_e=2.7*ms, e_rev_e=0*mV,
+    ...                  g_i=3.5, sigma_i=0.4, tau_i=10.5*ms, e_rev_i=-75*mV).si("tau_i")
+    0.0105
+    """
+
+    g_e: Any = parameter("1", bound="non-negative")
+    sigma_e: Any = parameter("1", bound="non-negative")
+    tau_e: Any = parameter("s", bound="positive")
+    e_rev_e: Any = parameter("V", "1")
+    g_i: Any = parameter("1", bound="non-negative")
+    sigma_i: Any = parameter("1", bound="non-negative")
+    tau_i: Any = parameter("s", bound="positive")
+    e_rev_i: Any = parameter("V", "1")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ThresholdNoise(Noise):
+    """Noisy threshold: after each spike it is drawn anew, v_thresh + sigma z, z standard normal; the membrane is noise-free.
+
+    sigma : scalar or (n_neurons,), membrane's unit, >= 0. For a threshold drawn anew in each step take `EscapeNoise(Gaussian(sigma))`
+
+    Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
+
+    >>> from brian2 import mV
+    >>> ThresholdNoise(2*mV).unit("sigma")
+    'V'
+    """
+
+    sigma: Any = parameter("V", "1", bound="non-negative")
+    at_threshold: ClassVar[bool] = True
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PoissonNoise(Noise):
+    """A Poisson background of finite synapses: the membrane jumps by `weight` at `rate`, and by `weight_inh` at `rate_inh`.
+
+    The mean drive is tau_m (weight rate + weight_inh rate_inh), and sigma^2 of the diffusion that it tends to is
+    tau_m (weight^2 rate + weight_inh^2 rate_inh) / 2. The jumps of one step come together at its end and are tested there. While
+    the neuron is refractory they are lost.
+
+    Parameters
+    ----------
+    rate, rate_inh : scalar or (n_neurons,), frequency >= 0: of all synapses of a kind together, at most 500 jumps a step
+    weight, weight_inh : scalar or (n_neurons,), membrane's unit, of either sign
+
+    Source: Stein 1965, doi 10.1016/S0006-3495(65)86709-1
+
+    >>> from brian2 import kHz, mV
+    >>> PoissonNoise(10*kHz, 0.1*mV, rate_inh=1*kHz, weight_inh=-0.5*mV).si("rate_inh")
+    1000.0
+    """
+
+    rate: Any = parameter("Hz", bound="non-negative")
+    weight: Any = parameter("V", "1")
+    rate_inh: Any = parameter("Hz", bound="non-negative", default=0 * pq.Hz, kw_only=True)
+    weight_inh: Any = parameter("V", "1", default=0.0, kw_only=True)
+
+    def in_membrane_units(self) -> list[str]:
+        """The parameters that have the membrane's unit."""
+        return ["weight", "weight_inh"] if self.inhibited else ["weight"]
+
+    @property
+    def inhibited(self) -> bool:
+        """True when there are jumps of the second kind."""
+        return bool(np.any(np.asarray(self.si("rate_inh")) > 0))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.inhibited and self.unit("weight_inh") != self.unit("weight"):
+            raise NsnnError(f"weight_inh = {self.weight_inh}: expected the unit of weight = {self.weight}")

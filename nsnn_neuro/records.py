@@ -25,7 +25,10 @@ _BOUNDS = {
 
 
 def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
-    """A field of a `Record`: its unit (or the units it may have) and its bound."""
+    """A field of a `Record`: its unit (or the units it may have) and its bound; `default` may be a quantity."""
+    if units.is_quantity(kwargs.get("default")):
+        default = kwargs.pop("default")
+        kwargs["default_factory"] = lambda: default
     return dataclasses.field(metadata={"units": unit, "bound": bound}, **kwargs)
 
 

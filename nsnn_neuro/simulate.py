@@ -8,11 +8,13 @@ from typing import Any
 
 import neo
 import numpy as np
-from brian2 import Network, SpikeMonitor, StateMonitor
+from brian2 import Network, SpikeMonitor, StateMonitor, second
 
 from . import assemble, engine, keyed_noise, recording, units
+from . import network as nsnn_network
 from .errors import NsnnError
-from .neurons import IntegrateAndFire, Neuron, NSNNNeuron
+from .network import Population
+from .neurons import IntegrateAndFire, Neuron
 from .noise import Noise
 from .stimuli import Constant, Stimulus
 
@@ -22,7 +24,7 @@ _MOST_STEPS = 2**31
 
 
 def simulate(
-    model: Neuron,
+    model: Neuron | nsnn_network.Network,
     noise: Noise | None = None,
     stimulus: Stimulus | None = None,
     *,
@@ -33,17 +35,20 @@ def simulate(
     seed: int | None = None,
     engine: str = "cython",
     bridge: bool = True,
-    record_v: Sequence[int] | bool | None = None,
+    record_v: Sequence[int] | bool | dict[str, Any] | None = None,
+    record_w: dict[str, Any] | None = None,
     progress: Any = None,
 ) -> neo.Block:
-    """Simulate independent noisy neurons for several trials, all in one run.
+    """Simulate independent noisy neurons, or a network of them, for several trials, all in one run.
 
     Parameters
     ----------
-    model : a neuron record, `LIF(...)` or `NSNNNeuron(...)`
-    noise : `WhiteNoise`, `OUNoise`, `EscapeNoise` or None (deterministic)
-    stimulus : the drive, in the membrane's unit: `Constant`, `Step`, `Sinusoid`, `FrozenNoise`, `Recorded`; None is no drive
-    n_neurons, trials : numbers > 0. Every neuron of every trial has its own noise, the same whatever else is run beside it
+    model : a neuron record, `LIF(...)` or `NSNNNeuron(...)`, or a `Network`
+    noise : `WhiteNoise`, `OUNoise`, `EscapeNoise`, ... or None (deterministic). A network's populations have their own: None
+    stimulus : the drive, in the membrane's unit: `Constant`, `Step`, `Sinusoid`, `FrozenNoise`, `Recorded`; None is no drive. Given
+        with a network, it takes the place of the first population's
+    n_neurons, trials : numbers > 0. Every neuron of every trial has its own noise, the same whatever else is run beside it. A
+        network has its own sizes: leave n_neurons at 1
     duration : time, a whole number of steps dt
     dt : time of one step, default 0.1 ms
     seed : integer, or None to draw one; it is recorded in the Block
@@ -51,15 +56,17 @@ def simulate(
         gives the same spikes on all three
     bridge : count threshold crossings between grid points too (white noise), and date every spike in the middle of its step
         when timing the refractory period; see the noise conventions in `noise.py` and `assemble.py`
-    record_v : indices of neurons whose membrane is recorded in every trial, or True for all. A voltage at time t is the one that
-        enters the step at t; an NSNN potential is the one that the step's spike is drawn from
+    record_v : indices of neurons whose membrane is recorded in every trial, or True for all; of a network True, or a dict from
+        population names to these. A voltage at time t is the one that enters the step at t; an NSNN potential is the one that the
+        step's spike is drawn from
+    record_w : dict from projection names to indices of synapses, or True for all, whose weights are recorded every millisecond
     progress : None shows a bar on a terminal when the run is long, True or False; or a function of the completed fraction
 
     Returns
     -------
     neo.Block : one Segment per trial; `segments[k].spiketrains[j]` is neuron j. A spike in step k is stamped k dt. Annotations:
         seed, dt (s), parameters, versions, git_revision, populations. A time-varying stimulus is the signal "stimulus", recorded
-        membranes are the signal "v".
+        membranes are the signal "v"; of a network with several populations "stimulus of NAME", "v of NAME", "weight of NAME".
 
     Raises
     ------
@@ -73,7 +80,19 @@ def simulate(
     >>> block.segments[0].spiketrains[0].magnitude.round(4).tolist()
     [0.0321, 0.0561, 0.0801]
     """
-    run = _Run(model, noise, stimulus, n_neurons, trials, duration, dt, seed, bridge, record_v)
+    _instance(noise, Noise, "noise", "a noise record such as WhiteNoise(3*mV), or None")
+    _instance(stimulus, Stimulus, "stimulus", "a stimulus record such as Constant(15*mV), or None")
+    if isinstance(model, nsnn_network.Network):
+        if noise is not None or n_neurons != 1:
+            raise NsnnError(
+                f"noise = {noise}, n_neurons = {n_neurons}: a Network's populations have their own noise and size; leave both out"
+            )
+        net, parameters = model, {"model": model.describe(), "noise": None, "stimulus": stimulus and stimulus.describe()}
+        override = stimulus
+    else:
+        net, parameters = _single(model, noise, stimulus, n_neurons)
+        override = None
+    run = _Run(net, override, parameters, trials, duration, dt, seed, bridge, record_v, record_w)
     return run.execute(_choose(engine), progress)
 
 
@@ -82,91 +101,139 @@ def _choose(name: str) -> str:
 
 
 class _Run:
-    """The arguments of one call, checked, and what becomes of them."""
+    """The arguments of one call, checked, and what becomes of them. One neuron record is a network of one population."""
 
-    def __init__(self, model, noise, stimulus, n_neurons, trials, duration, dt, seed, bridge, record_v):
-        if isinstance(model, type) or not isinstance(model, Neuron):
-            raise NsnnError(
-                f"model = {model!r}: expected a neuron record such as LIF(...) or NSNNNeuron(...)"
-            )
-        _instance(noise, Noise, "noise", "a noise record such as WhiteNoise(3*mV), or None")
-        _instance(stimulus, Stimulus, "stimulus", "a stimulus record such as Constant(15*mV), or None")
-        _whole(n_neurons, "n_neurons")
+    def __init__(self, net, stimulus, parameters, trials, duration, dt, seed, bridge, record_v, record_w):
         _whole(trials, "trials")
         if not isinstance(bridge, bool | np.bool_):
             raise NsnnError(f"bridge = {bridge!r}: expected True or False")
-        self.model, self.noise, self.stimulus, self.bridge = model, noise, stimulus, bool(bridge)
-        step = 1e-4 if dt is None else _positive_time(dt, "dt")
-        n_steps = _steps(_positive_time(duration, "duration"), duration, step)
+        self.net, self.stimulus, self.bridge = net, stimulus, bool(bridge)
+        self.parameters, self.trials = parameters, int(trials)
+        self.dt = 1e-4 if dt is None else _positive_time(dt, "dt")
+        self.n_steps = _steps(_positive_time(duration, "duration"), duration, self.dt)
         self.seed = keyed_noise.check_seed(seed)
-        self.layout = assemble.Layout(int(n_neurons), int(trials), step, n_steps, keyed_noise.key(self.seed))
-        self.recorded = _recorded(record_v, self.layout.n_neurons)
-        if isinstance(model, IntegrateAndFire) and step > 0.2 * (shortest := np.min(model.si("tau_m"))):
-            warnings.warn(
-                f"dt = {step:g} s is more than a fifth of tau_m = {shortest:g} s: the threshold's correction between "
-                "grid points assumes short steps",
-                stacklevel=3,
-            )
+        self.recorded = {p.name: _recorded(record_v, p, len(net.populations)) for p in net.populations}
+        self.weights = _recorded_weights(record_w, net)
+        for name in record_v if isinstance(record_v, dict) else ():
+            net.population(name)
+        for p in net.populations:
+            _check_step(p.neuron, self.dt)
 
     def execute(self, target: str, progress: Any) -> neo.Block:
-        layout = self.layout
+        n = [p.n for p in self.net.populations]
+        first = np.concatenate([[0], np.cumsum(n)])
         with engine.running(target) as device:
-            group = assemble.group(self.model, self.noise, self.stimulus, layout, bridge=self.bridge)
-            spikes = SpikeMonitor(group, name="spikes")
-            objects: list[Any] = [group, spikes]
-            if self.recorded.size:
-                members = (np.arange(layout.trials)[:, None] * layout.n_neurons + self.recorded).ravel()
-                when = "end" if isinstance(self.model, NSNNNeuron) else "start"
-                membrane = StateMonitor(group, self.model.state, record=members, when=when, name="membrane")
-                objects.append(membrane)
-            engine.run(Network(objects, name="network"), layout.n_steps * layout.dt, device, progress)
-            member = np.asarray(spikes.i[:], dtype=np.int64)
-            tick = np.rint(np.asarray(spikes.t[:]) / layout.dt).astype(np.int64)
-            v = np.asarray(getattr(membrane, self.model.state)[:]) if self.recorded.size else None
-        return self._block(member, tick, v, target)
+            groups, synapses = assemble.network(
+                self.net, trials=self.trials, dt=self.dt, n_steps=self.n_steps, seed=self.seed, bridge=self.bridge,
+                stimulus=self.stimulus, recorded=set(self.weights),
+            )  # fmt: skip
+            spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
+            membranes = {p.name: self._monitor(p, g) for p, g in zip(self.net.populations, groups, strict=True)}
+            weights = {name: self._weight_monitor(name, synapses) for name in self.weights}
+            watched = [m for m in (*membranes.values(), *weights.values()) if m is not None]
+            objects = [*groups, *synapses, *spikes, *watched]
+            engine.run(Network(objects, name="network"), self.n_steps * self.dt, device, progress)
+            trial, neuron, tick = [], [], []
+            for k, monitor in enumerate(spikes):
+                member = np.asarray(monitor.i[:], dtype=np.int64)
+                trial.append(member // n[k])
+                neuron.append(member % n[k] + first[k])
+                tick.append(np.rint(np.asarray(monitor.t[:]) / self.dt).astype(np.int64))
+            for p, group in zip(self.net.populations, groups, strict=True):
+                _check_finite(group, p)
+            v = {
+                p.name: np.asarray(getattr(m, p.neuron.state)[:])
+                for p in self.net.populations
+                if (m := membranes[p.name]) is not None
+            }
+            w = {name: np.asarray(m.weight[:]) for name, m in weights.items()}
+        order = np.lexsort((np.concatenate(neuron), np.concatenate(tick)))  # in time, as one monitor would give them
+        return self._block(*(np.concatenate(a)[order] for a in (trial, neuron, tick)), v, w, target)
 
-    def _block(self, member: np.ndarray, tick: np.ndarray, v: np.ndarray | None, target: str) -> neo.Block:
-        layout = self.layout
+    def _monitor(self, population: Population, group: Any) -> StateMonitor | None:
+        chosen = self.recorded[population.name]
+        if not chosen.size:
+            return None
+        members = (np.arange(self.trials)[:, None] * population.n + chosen).ravel()
+        # a discrete neuron's u is that of the step, after its synapses; a membrane's v that which enters the step
+        when = "start" if isinstance(population.neuron, IntegrateAndFire) else "end"
+        return StateMonitor(group, population.neuron.state, record=members, when=when, name=f"{group.name}_membrane")
+
+    def _weight_monitor(self, name: str, synapses: list[Any]) -> StateMonitor:
+        projection = synapses[self.net.projection_names.index(name)]
+        every = max(1, round(1e-3 / self.dt)) * self.dt
+        return StateMonitor(projection, "weight", record=self.weights[name], dt=every * second, name=f"{projection.name}_weight")
+
+    def _block(self, trial: Any, neuron: Any, tick: Any, v: dict, w: dict, target: str) -> neo.Block:
         annotations = {
             "seed": self.seed,
-            "parameters": {
-                "model": self.model.describe(),
-                "noise": None if self.noise is None else self.noise.describe(),
-                "stimulus": None if self.stimulus is None else self.stimulus.describe(),
-                "bridge": self.bridge,
-                "engine": target,
-            },
-            "populations": [{"name": "neurons", "size": layout.n_neurons}],
+            "parameters": {**self.parameters, "bridge": self.bridge, "engine": target},
+            "populations": [{"name": p.name, "size": p.n} for p in self.net.populations],
             **recording.provenance(),
         }
         block = recording.build_block(
-            member // layout.n_neurons,
-            member % layout.n_neurons,
+            trial,
+            neuron,
             tick,
-            dt=layout.dt,
-            n_trials=layout.trials,
-            n_neurons=layout.n_neurons,
+            dt=self.dt,
+            n_trials=self.trials,
+            n_neurons=sum(p.n for p in self.net.populations),
             t_start=0.0,
-            t_stop=layout.n_steps * layout.dt,
+            t_stop=self.n_steps * self.dt,
             annotations=annotations,
         )
-        self._add_signals(block, v)
+        for k, p in enumerate(self.net.populations):
+            suffix = "" if len(self.net.populations) == 1 else f" of {p.name}"
+            self._add_stimulus(block, p, (self.stimulus or p.stimulus) if k == 0 else p.stimulus, suffix)
+            if p.name in v:
+                traces = v[p.name].reshape(self.trials, -1, self.n_steps)
+                for segment, trace in zip(block.segments, traces, strict=True):
+                    signal = _signal(trace.T, p.neuron.membrane_unit, 1 / self.dt, f"v{suffix}")
+                    signal.array_annotate(neuron=self.recorded[p.name])
+                    segment.analogsignals.append(signal)
+        for name, trace in w.items():
+            projection, chosen = self.net.projection(name), self.weights[name]
+            rate = 1 / (max(1, round(1e-3 / self.dt)) * self.dt)
+            signal = _signal(trace.T, projection.weight_unit, rate, f"weight of {name}")
+            signal.array_annotate(synapse=chosen)
+            for segment in block.segments:
+                segment.analogsignals.append(signal[:])
         return block
 
-    def _add_signals(self, block: neo.Block, v: np.ndarray | None) -> None:
-        layout, unit = self.layout, self.model.membrane_unit
-        rate = 1 / layout.dt
-        if self.stimulus is not None and not isinstance(self.stimulus, Constant):
-            samples = self.stimulus.samples(layout.n_steps, layout.dt).reshape(layout.n_steps, -1)
-            stimulus = _signal(samples, unit, rate, "stimulus")
-            for segment in block.segments:
-                segment.analogsignals.append(stimulus[:])  # a view: the samples are in memory once
-        if v is not None:
-            traces = v.reshape(layout.trials, self.recorded.size, layout.n_steps)
-            for segment, trace in zip(block.segments, traces, strict=True):
-                signal = _signal(trace.T, unit, rate, "v")
-                signal.array_annotate(neuron=self.recorded)
-                segment.analogsignals.append(signal)
+    def _add_stimulus(self, block: neo.Block, population: Population, stimulus: Stimulus | None, suffix: str) -> None:
+        if stimulus is None or isinstance(stimulus, Constant):
+            return
+        samples = stimulus.samples(self.n_steps, self.dt).reshape(self.n_steps, -1)
+        signal = _signal(samples, population.neuron.membrane_unit, 1 / self.dt, f"stimulus{suffix}")
+        for segment in block.segments:
+            segment.analogsignals.append(signal[:])  # a view: the samples are in memory once
+
+
+def _single(model: Neuron, noise: Any, stimulus: Any, n_neurons: Any) -> tuple[nsnn_network.Network, dict[str, Any]]:
+    """One neuron record, its noise and stimulus as a network, and as parameters."""
+    if isinstance(model, type) or not isinstance(model, Neuron):
+        raise NsnnError(f"model = {model!r}: expected a neuron record such as LIF(...) or NSNNNeuron(...), or a Network")
+    _whole(n_neurons, "n_neurons")
+    population = Population(int(n_neurons), model, noise=noise, stimulus=stimulus, name="neurons")
+    described = {"model": model, "noise": noise, "stimulus": stimulus}
+    return nsnn_network.Network([population]), {name: r if r is None else r.describe() for name, r in described.items()}
+
+
+def _check_step(neuron: Neuron, dt: float) -> None:
+    if isinstance(neuron, IntegrateAndFire) and dt > 0.2 * (shortest := np.min(neuron.si("tau_m"))):
+        warnings.warn(
+            f"dt = {dt:g} s is more than a fifth of tau_m = {shortest:g} s: the threshold's correction between "
+            "grid points assumes short steps",
+            stacklevel=5,
+        )
+
+
+def _check_finite(group: Any, population: Population) -> None:
+    if isinstance(population.neuron, IntegrateAndFire) and not np.isfinite(np.asarray(group.v[:])).all():
+        raise NsnnError(
+            f"the membrane of {population.name!r}, a {type(population.neuron).__name__}, has left the finite numbers: a smaller dt, "
+            "or parameters and drive of its usual size, are the cure"
+        )
 
 
 def _signal(values: np.ndarray, unit: str, rate: float, name: str) -> neo.AnalogSignal:
@@ -202,14 +269,37 @@ def _steps(seconds: float, duration: Any, dt: float) -> int:
     return n_steps
 
 
-def _recorded(record_v: Sequence[int] | bool | None, n_neurons: int) -> np.ndarray:
-    if record_v is None or record_v is False:
-        return np.array([], dtype=np.int64)
-    if record_v is True:
-        return np.arange(n_neurons)
-    chosen = np.asarray(record_v)
-    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or np.any((chosen < 0) | (chosen >= n_neurons)):
+def _recorded(record_v: Any, population: Population, n_populations: int) -> np.ndarray:
+    """Indices of the population's neurons whose membrane is recorded."""
+    name, n = "record_v", population.n
+    if isinstance(record_v, dict):
+        record_v, name = record_v.get(population.name), f"record_v[{population.name!r}]"
+    elif n_populations > 1 and record_v is not None and not isinstance(record_v, bool):
         raise NsnnError(
-            f"record_v = {record_v!r}: expected neuron indices from 0 to {n_neurons - 1}, or True for all"
+            f"record_v = {record_v!r}: of a network expected True or a dict such as {{{population.name!r}: [0, 1]}}"
         )
+    return _chosen(record_v, n, name, "neuron")
+
+
+def _chosen(which: Any, n: int, name: str, what: str) -> np.ndarray:
+    if which is None or which is False:
+        return np.array([], dtype=np.int64)
+    if which is True:
+        return np.arange(n)
+    chosen = np.asarray(which)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or np.any((chosen < 0) | (chosen >= n)):
+        raise NsnnError(f"{name} = {which!r}: expected {what} indices from 0 to {n - 1}, or True for all")
     return chosen.astype(np.int64)
+
+
+def _recorded_weights(record_w: Any, net: nsnn_network.Network) -> dict[str, np.ndarray]:
+    """Indices of the synapses whose weight is recorded, by the name of their projection."""
+    if record_w is None:
+        return {}
+    if not isinstance(record_w, dict):
+        raise NsnnError(f"record_w = {record_w!r}: expected a dict from projections ({', '.join(net.projection_names)}) to indices")
+    out = {}
+    for name, which in record_w.items():
+        n = net.connections(name).pre.size
+        out[name] = _chosen(which, n, f"record_w[{name!r}]", "synapse")
+    return {name: chosen for name, chosen in out.items() if chosen.size}

@@ -9,7 +9,8 @@ from scipy.integrate import quad_vec
 from scipy.linalg import expm
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.assemble import _release, ou_step
+from nsnn_neuro.assemble.membrane import release
+from nsnn_neuro.assemble.noises import ou_step
 
 
 @pytest.mark.parametrize("tau_noise", [0.5e-3, 5e-3, 20e-3, 20.00001e-3, 80e-3])
@@ -37,7 +38,7 @@ def test_ou_step_is_the_matrix_exponential(h, tau_noise):
 @pytest.mark.parametrize("refrac", [0.0, 0.02e-3, 0.05e-3, 0.1e-3, 2e-3, 2.03e-3, 2.05e-3, 2.08e-3])
 def test_release_counts_real_time(refrac, bridge):
     """Spike (mid-step or step's end) + tau_refrac = start of the partial step, whose end is on the grid."""
-    j, h = _release(refrac, 1e-4, bridge)
+    j, h = release(refrac, 1e-4, bridge)
     spike = 0.5 if bridge else 1.0
     assert j >= 1
     assert 0 < h <= 1.5

@@ -36,10 +36,23 @@ EXAMPLES: dict[type, Record] = {
     nsnn.EIF: nsnn.EIF(**EXPONENTIAL),
     nsnn.AdEx: nsnn.AdEx(**EXPONENTIAL, tau_w=50 * ms, a=0.1, b=0.2),
     nsnn.QIF: nsnn.QIF(tau_m=10 * ms, v_rest=0.0, v_reset=-1.0, v_thresh=0.5, v_spike=5.0, tau_refrac=1 * ms),
+    nsnn.GIF: nsnn.GIF(
+        tau_m=10 * ms, tau_refrac=1.3 * ms, **DIMENSIONLESS, tau_w=30 * ms, b=0.1, tau_thresh=20 * ms, b_thresh=0.2
+    ),
+    nsnn.WangBuzsaki: nsnn.WangBuzsaki(),
     nsnn.NSNNNeuron: nsnn.NSNNNeuron(beta=0.8),
+    nsnn.Relay: nsnn.Relay(),
+    nsnn.PoissonSource: nsnn.PoissonSource(40 * Hz),
     nsnn.WhiteNoise: nsnn.WhiteNoise(0.4, shared=0.2),
     nsnn.OUNoise: nsnn.OUNoise(0.4, 3 * ms, shared=0.2),
+    nsnn.MultiplicativeNoise: nsnn.MultiplicativeNoise(0.3, -1.0, calculus="ito"),
+    nsnn.ConductanceNoise: nsnn.ConductanceNoise(
+        g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=4.0, g_i=0.2, sigma_i=0.1, tau_i=10 * ms, e_rev_i=-1.0
+    ),
+    nsnn.ThresholdNoise: nsnn.ThresholdNoise(0.1),
+    nsnn.PoissonNoise: nsnn.PoissonNoise(600 * Hz, 0.1, rate_inh=100 * Hz, weight_inh=-0.2),
     nsnn.EscapeNoise: nsnn.EscapeNoise(nsnn.Logistic(0.1)),
+    nsnn.DoubleNoise: nsnn.DoubleNoise(0.2),
     nsnn.Constant: nsnn.Constant(0.8),
     nsnn.Step: nsnn.Step(1.1, 20 * ms, 180 * ms),
     nsnn.Sinusoid: nsnn.Sinusoid(0.8, 0.3, 20 * Hz),
@@ -51,6 +64,37 @@ EXAMPLES: dict[type, Record] = {
     nsnn.Triangular: nsnn.Triangular(0.6),
     nsnn.Cauchy: nsnn.Cauchy(0.1),
     nsnn.FastSigmoid: nsnn.FastSigmoid(8.0),
+    nsnn.Exponential: nsnn.Exponential(50 * Hz, 0.1),
+    nsnn.GaussianHazard: nsnn.GaussianHazard(50 * Hz, 0.2),
+    nsnn.PlesserGerstner: nsnn.PlesserGerstner(0.2, tau_m=10 * ms),
+    nsnn.Jump: nsnn.Jump(),
+    nsnn.ExponentialSynapse: nsnn.ExponentialSynapse(5 * ms),
+    nsnn.AlphaSynapse: nsnn.AlphaSynapse(5 * ms),
+    nsnn.ConductanceSynapse: nsnn.ConductanceSynapse(5 * ms, 4.0),
+    nsnn.AllToAll: nsnn.AllToAll(autapses=False),
+    nsnn.OneToOne: nsnn.OneToOne(),
+    nsnn.FixedProbability: nsnn.FixedProbability(0.5),
+    nsnn.FixedInDegree: nsnn.FixedInDegree(2),
+    nsnn.FromList: nsnn.FromList([0, 1, 2], [2, 0, 1]),
+    nsnn.DistanceDependent: nsnn.DistanceDependent(0.9, 0.4),
+    nsnn.Normal: nsnn.Normal(0.5, 0.1),
+    nsnn.LogNormal: nsnn.LogNormal(0.5, 0.1),
+    nsnn.Between: nsnn.Between(0.2, 0.6),
+}
+IN_VOLTS: dict[type, Record] = {
+    nsnn.WhiteNoise: nsnn.WhiteNoise(8 * mV),
+    nsnn.OUNoise: nsnn.OUNoise(8 * mV, 3 * ms),
+    nsnn.MultiplicativeNoise: nsnn.MultiplicativeNoise(0.3, -90 * mV, calculus="stratonovich"),
+    nsnn.ConductanceNoise: nsnn.ConductanceNoise(
+        g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=0 * mV, g_i=0.2, sigma_i=0.1, tau_i=10 * ms, e_rev_i=-75 * mV
+    ),
+    nsnn.PoissonNoise: nsnn.PoissonNoise(600 * Hz, 3 * mV, rate_inh=100 * Hz, weight_inh=-2 * mV),
+    nsnn.Constant: nsnn.Constant(12 * mV),
+    nsnn.Step: nsnn.Step(15 * mV, 20 * ms, 180 * ms),
+    nsnn.Sinusoid: nsnn.Sinusoid(12 * mV, 5 * mV, 20 * Hz),
+    nsnn.FrozenNoise: nsnn.FrozenNoise(12 * mV, 3 * mV, 5 * ms, seed=2),
+    nsnn.Recorded: nsnn.Recorded(20 * SIGNAL.rescale("dimensionless") * pq.mV),
+    nsnn.ConductanceSynapse: nsnn.ConductanceSynapse(5 * ms, 0 * mV),
 }
 RUN = {"n_neurons": 3, "trials": 2, "duration": 200 * ms, "dt": 0.5 * ms, "seed": 3, "engine": "numpy"}
 
@@ -58,8 +102,20 @@ RUN = {"n_neurons": 3, "trials": 2, "duration": 200 * ms, "dt": 0.5 * ms, "seed"
 def public(base):
     """The public record classes of a kind, but for those that are only there to be subclassed."""
     found = [getattr(nsnn, name) for name in nsnn.__all__]
-    bases = (nsnn.Family, nsnn.IntegrateAndFire)
+    bases = (
+        nsnn.Family, nsnn.Hazard, nsnn.IntegrateAndFire, nsnn.ConductanceBased, nsnn.Synapse, nsnn.Rule, nsnn.Distribution,
+    )  # fmt: skip
     return [c for c in found if inspect.isclass(c) and issubclass(c, base) and c not in bases]
+
+
+def example(kind, neuron):
+    """The example of a kind in the unit of the neuron's membrane."""
+    return IN_VOLTS.get(kind, EXAMPLES[kind]) if neuron is nsnn.WangBuzsaki else EXAMPLES[kind]
+
+
+def run_of(neuron):
+    """Arguments of a run; the conductance-based neuron needs short steps."""
+    return {**RUN, "dt": 0.05 * ms, "duration": 60 * ms} if neuron is nsnn.WangBuzsaki else RUN
 
 
 def test_every_public_record_has_an_example():
@@ -74,29 +130,37 @@ def spikes(block):
     return out
 
 
+SOURCES = (nsnn.Relay, nsnn.PoissonSource)
+
+
 def fits(neuron, noise):
-    """Diffusive noise is for continuous membranes, escape noise for thresholds that don't start their own spike."""
+    """Which noise a neuron can have."""
+    if noise is None:
+        return True
+    if neuron in SOURCES:
+        return False
     if neuron is nsnn.NSNNNeuron:
-        return noise in (None, nsnn.EscapeNoise)
-    return noise is not nsnn.EscapeNoise or neuron.nonlinear is None
+        return noise in (nsnn.EscapeNoise, nsnn.DoubleNoise)
+    if noise is nsnn.DoubleNoise:
+        return False
+    at_threshold = neuron.nonlinear is None and neuron is not nsnn.WangBuzsaki
+    return at_threshold or noise not in (nsnn.EscapeNoise, nsnn.ThresholdNoise)
 
 
 def combinations():
-    """Every neuron with every noise it can have and every stimulus; every family once."""
+    """Every neuron with every noise it can have and every stimulus; every family and hazard once."""
     for neuron in public(Neuron):
         for noise in [None, *public(Noise)]:
             if fits(neuron, noise):
-                yield neuron, noise, nsnn.Constant, None
+                yield neuron, noise, None if neuron is nsnn.PoissonSource else nsnn.Constant, None
+        usual = next((n for n in (nsnn.EscapeNoise, nsnn.WhiteNoise) if fits(neuron, n)), None)
         for stimulus in public(Stimulus):
-            yield (
-                neuron,
-                nsnn.EscapeNoise if fits(neuron, nsnn.EscapeNoise) else nsnn.WhiteNoise,
-                stimulus,
-                None,
-            )
-    for family in public(nsnn.Family):
-        yield nsnn.LIF, nsnn.EscapeNoise, nsnn.Constant, family
-        yield nsnn.NSNNNeuron, nsnn.EscapeNoise, nsnn.Constant, family
+            if neuron is not nsnn.PoissonSource:
+                yield neuron, usual, stimulus, None
+    for kind in (*public(nsnn.Family), *public(nsnn.Hazard)):
+        yield nsnn.LIF, nsnn.EscapeNoise, nsnn.Constant, kind
+        if kind is not nsnn.PlesserGerstner:
+            yield nsnn.NSNNNeuron, nsnn.EscapeNoise, nsnn.Constant, kind
 
 
 def name(combination):
@@ -106,30 +170,96 @@ def name(combination):
 @pytest.mark.parametrize("combination", list(combinations()), ids=name)
 def test_it_runs_repeats_and_survives_a_file(combination, tmp_path):
     """Assembles (so dimensions agree), the same seed gives the same spikes, another seed others, and NWB keeps all of it."""
-    neuron, noise, stimulus, family = combination
-    chosen = None if noise is None else EXAMPLES[noise]
-    if family is not None:
-        chosen = nsnn.EscapeNoise(EXAMPLES[family])
-    parts = (EXAMPLES[neuron], chosen, EXAMPLES[stimulus])
-    block = nsnn.simulate(*parts, **RUN)
-    assert spikes(block) == spikes(nsnn.simulate(*parts, **RUN))
-    if chosen is not None:
-        assert spikes(block) != spikes(nsnn.simulate(*parts, **{**RUN, "seed": 4}))
+    neuron, noise, stimulus, kind = combination
+    chosen = None if noise is None else example(noise, neuron)
+    if kind is not None:
+        hazard = issubclass(kind, nsnn.Hazard)
+        chosen = nsnn.EscapeNoise(hazard=EXAMPLES[kind]) if hazard else nsnn.EscapeNoise(EXAMPLES[kind])
+    parts = (EXAMPLES[neuron], chosen, None if stimulus is None else example(stimulus, neuron))
+    run = run_of(neuron)
+    block = nsnn.simulate(*parts, **run)
+    assert spikes(block) == spikes(nsnn.simulate(*parts, **run))
+    if chosen is not None or neuron is nsnn.PoissonSource:
+        assert spikes(block) != spikes(nsnn.simulate(*parts, **{**run, "seed": 4}))
     again = nsnn.load(nsnn.save(block, tmp_path / "run.nwb"))
     assert spikes(again) == spikes(block)
     assert again.annotations["parameters"] == block.annotations["parameters"]
 
 
 @pytest.mark.parametrize(
-    "neuron", [c for c in public(Neuron) if not fits(c, nsnn.EscapeNoise) or not fits(c, nsnn.WhiteNoise)]
+    ("neuron", "noise"),
+    [(c, n) for c in public(Neuron) for n in public(Noise) if not fits(c, n)],
+    ids=lambda c: c.__name__,
 )
-def test_what_does_not_fit_is_refused_by_name(neuron):
-    wrong = nsnn.WhiteNoise if neuron is nsnn.NSNNNeuron else nsnn.EscapeNoise
-    with pytest.raises(NsnnError, match=f"noise = {wrong.__name__}"):
-        nsnn.simulate(EXAMPLES[neuron], EXAMPLES[wrong], EXAMPLES[nsnn.Constant], **RUN)
+def test_what_does_not_fit_is_refused_by_name(neuron, noise):
+    with pytest.raises(NsnnError, match=f"noise = {noise.__name__}"):
+        nsnn.simulate(EXAMPLES[neuron], EXAMPLES[noise], **RUN)
 
 
-@pytest.mark.parametrize("noise", [nsnn.WhiteNoise(0.0), nsnn.OUNoise(0.0, 3 * ms)], ids=["white", "ou"])
+def test_the_mapped_hazard_is_for_leaky_neurons():
+    noise = nsnn.EscapeNoise(hazard=EXAMPLES[nsnn.PlesserGerstner])
+    for neuron in (nsnn.PIF, nsnn.NSNNNeuron):
+        with pytest.raises(NsnnError, match="hazard = PlesserGerstner"):
+            nsnn.simulate(EXAMPLES[neuron], noise, **RUN)
+
+
+@pytest.mark.parametrize("synapse", public(nsnn.Synapse), ids=lambda c: c.__name__)
+@pytest.mark.parametrize("neuron", [c for c in public(Neuron) if c not in SOURCES], ids=lambda c: c.__name__)
+def test_every_neuron_takes_every_synapse(neuron, synapse, tmp_path):
+    """From Poisson sources; other weights give other spikes, the same seed the same. An NSNN neuron takes jumps alone."""
+    unit = mV if neuron is nsnn.WangBuzsaki and synapse is not nsnn.ConductanceSynapse else 1
+    source = nsnn.Population(3, nsnn.PoissonSource(100 * Hz), name="source")
+    noise = example(next(n for n in (nsnn.WhiteNoise, nsnn.EscapeNoise) if fits(neuron, n)), neuron)
+    drive = example(nsnn.Constant, neuron)
+    target = nsnn.Population(3, EXAMPLES[neuron], noise=noise, stimulus=drive, name="target")
+    if neuron is nsnn.NSNNNeuron and synapse is not nsnn.Jump:
+        with pytest.raises(NsnnError, match="synapse"):
+            nsnn.Projection(source, target, rule=nsnn.AllToAll(), weight=0.5, synapse=EXAMPLES[synapse])
+        return
+    scale = {"rule": nsnn.AllToAll(), "synapse": example(synapse, neuron)}
+    found = []
+    for weight in (0.3, 0.3, 0.0):
+        size = weight * (20 if unit is mV else 1)
+        net = nsnn.Network([source, target], [nsnn.Projection(source, target, weight=size * unit, **scale)])
+        run = {k: v for k, v in run_of(neuron).items() if k != "n_neurons"}
+        found.append(spikes(nsnn.simulate(net, **run)))
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize("rule", public(nsnn.Rule), ids=lambda c: c.__name__)
+def test_every_rule_makes_a_network_that_runs(rule):
+    """A cell fires when, and only when, it has a synapse from the source that fires."""
+    source = nsnn.Population(3, nsnn.Relay(), stimulus=nsnn.Step(1.0, 5 * ms, 6 * ms), name="source")
+    target = nsnn.Population(3, nsnn.NSNNNeuron(), name="target")
+    net = nsnn.Network([source, target], [nsnn.Projection(source, target, rule=EXAMPLES[rule], weight=1.5)], seed=3)
+    block = nsnn.simulate(net, duration=10 * ms, dt=1 * ms, engine="numpy")
+    fired = {k - 3 for k, t in enumerate(block.segments[0].spiketrains) if k >= 3 and len(t)}
+    assert fired == set(net.connections(net.projections[0]).post.tolist()) != set()
+
+
+@pytest.mark.parametrize("law", public(nsnn.Distribution), ids=lambda c: c.__name__)
+def test_every_distribution_gives_weights_and_delays(law):
+    delay = {nsnn.Normal: nsnn.Normal(3 * ms, 1 * ms, low=0 * ms), nsnn.LogNormal: nsnn.LogNormal(3 * ms, 1 * ms), nsnn.Between: nsnn.Between(1 * ms, 5 * ms)}
+    source = nsnn.Population(3, nsnn.Relay(), stimulus=nsnn.Step(1.0, 5 * ms, 6 * ms), name="source")
+    target = nsnn.Population(4, nsnn.NSNNNeuron(beta=0.0, theta=1e9), name="target")
+    wire = nsnn.Projection(source, target, rule=nsnn.AllToAll(), weight=EXAMPLES[law], delay=delay[law])
+    net = nsnn.Network([source, target], [wire], seed=3)
+    block = nsnn.simulate(net, duration=20 * ms, dt=1 * ms, engine="numpy", record_v={"target": True})
+    found, expected = net.connections(wire), np.zeros((20, 4))
+    for j, w, d in zip(found.post, found.weight, found.delay, strict=True):
+        expected[5 + round(1e3 * d), j] += w
+    v = next(s for s in block.segments[0].analogsignals if s.name == "v of target")
+    np.testing.assert_allclose(v.magnitude, expected, rtol=0, atol=1e-12)
+    assert np.unique(found.weight).size == np.unique(found.delay).size == 12
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [nsnn.WhiteNoise(0.0), nsnn.OUNoise(0.0, 3 * ms), nsnn.MultiplicativeNoise(0.0, -1.0, calculus="ito"), nsnn.ThresholdNoise(0.0),
+     nsnn.PoissonNoise(0 * Hz, 0.1), nsnn.ConductanceNoise(g_e=0.0, sigma_e=0.0, tau_e=3 * ms, e_rev_e=4.0, g_i=0.0, sigma_i=0.0,
+                                                          tau_i=10 * ms, e_rev_i=-1.0)],
+    ids=lambda r: type(r).__name__,
+)
 @pytest.mark.parametrize("bridge", [True, False])
 def test_zero_noise_is_the_deterministic_run(noise, bridge):
     quiet = nsnn.simulate(EXAMPLES[nsnn.LIF], None, nsnn.Constant(1.2), bridge=bridge, **RUN)

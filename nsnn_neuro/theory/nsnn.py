@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import NsnnError
-from ..noise import Family
+from ..escape import Family
 
 __all__ = ["nsnn_interval"]
 

@@ -1,0 +1,209 @@
+"""Text of a continuous membrane's step: `IntegrateAndFire` neurons, conductance-based ones among them.
+
+The linear part takes the exact step of its equation. Over a step of length h, with S^2 the noise's variance in it,
+
+    V -> m + S z,   m = mu + (V - mu) exp(-h/tau)
+
+(without leak m = V + mu h/tau). A nonlinear part joins mu, by Heun's rule (`_move`): with additive noise Ito's and
+Stratonovich's calculus agree. Conductances (channels, synapses, noise) are held constant over a step; gating variables stand
+between the voltages in time, so the scheme keeps second order.
+
+Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
+crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable). Jumps
+(synapses, Poisson background) come at a step's end, after the bridge, and are tested there undecayed.
+
+Refractoriness counts real time, not steps. A spike found in step k happened on average at (k + 1/2) dt with the bridge, and by
+definition at (k + 1) dt without it. The membrane is released tau_refrac after that, in general inside a step, whose remaining
+length h is what it then takes (`release`). So intervals are not lengthened by the grid, and tau_refrac need not be a multiple
+of dt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from brian2 import NeuronGroup
+
+from .. import engine
+from ..escape import EscapeNoise
+from ..keyed_noise import Stream
+from ..neurons import ConductanceBased, IntegrateAndFire
+from ..noise import ConductanceNoise, Noise, ThresholdNoise
+from ..synapses import Synapse
+from .model import Model, Terms, either, substitute
+from .noises import add_noise, start_normal
+from .synapses import add_synapses
+
+__all__ = ["membrane", "release"]
+
+_SURE = 37.0  # exp(-37) is below the smallest uniform draw, 2**-53: beyond it the draw needs no evaluation
+
+
+def membrane(
+    model: Model, neuron: IntegrateAndFire, noise: Noise | None, synapses: Sequence[Synapse], bridge: bool
+) -> NeuronGroup:
+    """A group of continuous membranes with a threshold, and refractoriness if the neuron has it."""
+    unit, dt, tau = neuron.membrane_unit, model.layout.dt, np.asarray(neuron.si("tau_m"))
+    model.record(neuron)
+    per_step = isinstance(noise, EscapeNoise) and noise.family is not None
+    resets = not isinstance(neuron, ConductanceBased)
+    j, h = release(neuron.si("tau_refrac"), dt, bridge and not per_step) if resets else (np.array(0), 1.0)
+    model.bind("hold_steps", j, "1")
+    model.state("v", unit, _start(neuron))
+    model.state("v_prev", unit)
+    model.state("hold", "integer", 0)
+    model.state("free", "integer", 0)
+    terms = Terms()
+    _gates(model, neuron, terms)
+    loaded = bool(neuron.channels) or isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
+    add_synapses(model, neuron, synapses, terms, h, loaded=loaded)
+    bridged = add_noise(model, neuron, noise, terms, h, loaded=loaded, bridge=bridge)
+    jumps = bool(terms.jumps) or any("v" in s.on_arrival for s in synapses)
+    level, reset = _level(model, neuron, noise)
+    step = ["free = int(hold <= 1)", "part = int(hold == 1)", "hold = int(hold > 0) * (hold - 1)"]
+    if isinstance(noise, EscapeNoise) and noise.hazard is not None:
+        model.state("span", "s")
+        model.bind("part_length", h, "1")
+        step.append("span = dt * (1 + part * (part_length - 1))")
+    step += terms.first + _share(model, neuron, terms, tau, h) + terms.lines
+    step += _move(neuron, terms, level)
+    if neuron.moving:
+        model.state("level_prev", unit)
+        step.append(f"level_prev = {level}")
+    step += _slow(model, neuron) + terms.last
+    # via `moved`: on Brian2's NumPy target "v_prev = v" followed by "v = v + ..." changes v_prev too (an alias, updated in place)
+    step.append("v_prev = v")
+    end = "v"
+    if jumps and bridge:
+        model.state("v_end", unit)  # before the jumps
+        step.append("v_end = moved")
+        end = "v_end"
+    step.append(f"v = moved + free * ({' + '.join(terms.jumps)})" if terms.jumps else "v = moved")
+    threshold = _threshold(model, neuron, noise, level, end, bridged)
+    return model.make(f"free == 1 and ({threshold})", "\n".join(reset), "\n".join(step))
+
+
+def _level(model: Model, neuron: IntegrateAndFire, noise: Noise | None) -> tuple[str, list[str]]:
+    """Text of the threshold, and the lines of the reset."""
+    level = f"({neuron.threshold} + {neuron.moving})" if neuron.moving else neuron.threshold
+    reset = [f"v = {neuron.reset}", "hold = hold_steps", *filter(None, [neuron.after_spike])]
+    if isinstance(noise, ThresholdNoise):
+        sigma = np.asarray(noise.si("sigma"))
+        model.bind("noise_sigma", sigma, neuron.membrane_unit)
+        spread = np.tile(np.broadcast_to(sigma, model.layout.n_neurons), model.layout.trials)
+        model.state("shift", neuron.membrane_unit, spread * start_normal(model, Stream.THRESHOLD_START))
+        level = f"({level} + shift)"
+        reset.append(f"shift = noise_sigma * {engine.draw('normal', Stream.THRESHOLD)}")
+    return level, reset
+
+
+def _threshold(
+    model: Model, neuron: IntegrateAndFire, noise: Noise | None, level: str, end: str, bridged: bool
+) -> str:
+    """Text of the condition for a spike in a step that went from `v_prev` to `end` and then, by jumps, to `v`."""
+    before = "level_prev" if neuron.moving else level
+    if isinstance(noise, EscapeNoise):
+        names = model.record(noise.family or noise.hazard, "escape_")
+        if noise.family is not None:
+            chance = substitute(noise.family.cdf_text, {**names, "x": f"(v - {level})"})
+        else:
+            chance = _hazard(neuron, noise.hazard, names, level, before)
+        return f"{engine.draw('uniform', Stream.ESCAPE)} < {chance}"
+    if isinstance(neuron, ConductanceBased):
+        return f"v > {level} and v_prev <= {level}"
+    crossed = f"v > {level}" if end == "v" else f"v > {level} or v_end > {level}"
+    return _bridged(crossed, level, before, end) if bridged else crossed
+
+
+def _bridged(threshold: str, level: str, before: str, end: str) -> str:
+    """Fire also when the path between the step's two ends, both below threshold, has crossed it (Brownian bridge)."""
+    exponent = f"(({before} - v_prev) * bridge_steep) * (({level} - {end}) * bridge_steep)"
+    chance = f"{exponent} < {_SURE} and {engine.draw('uniform', Stream.BRIDGE)} < exp(-clip({exponent}, 0, {_SURE}))"
+    return f"{threshold} or v_prev >= {before} or ({chance})"
+
+
+def _hazard(neuron: IntegrateAndFire, hazard: Any, names: dict, level: str, before: str) -> str:
+    """Text of a spike's probability from the hazard's values at both ends of the step."""
+    at = {}
+    for voltage, bound in (("v", level), ("v_prev", before)):
+        rise = f"(({substitute(neuron.linear, {'v': voltage})}) / tau_m)"
+        at[voltage] = substitute(hazard.rate_text, {**names, "x": f"({voltage} - {bound})", "rise": rise})
+    return f"1 - exp(-clip(0.5 * span * (({at['v']}) + ({at['v_prev']})), 0, 700))"
+
+
+def release(tau_refrac: Any, dt: float, bridge: bool) -> tuple[np.ndarray, np.ndarray]:
+    """When a neuron that fired in step k moves again: in step k + j, for a step of h dt (0 < h <= 1.5).
+
+    The spike is at k + 1/2 steps with the bridge, at k + 1 without. Returns (j, h), j >= 1.
+    """
+    free_at = (0.5 if bridge else 1.0) + np.asarray(tau_refrac) / dt
+    whole = np.floor(free_at + 1e-9)  # 2 ms / 0.1 ms is 20, not 19.999999999999996
+    j = np.maximum(1, whole)
+    return j.astype(np.int32), j + 1 - np.where(np.abs(free_at - whole) < 1e-9, whole, free_at)
+
+
+def _start(neuron: IntegrateAndFire) -> np.ndarray:
+    """Where a trial starts: at rest, or at the reset where there is no rest below threshold."""
+    if isinstance(neuron, ConductanceBased):
+        return np.asarray(neuron.si("v_rest"))
+    reset = np.asarray(neuron.si("v_reset"))
+    if not hasattr(neuron, "v_rest"):
+        return reset
+    return np.where(neuron.si("v_rest") < neuron.si(neuron.threshold), neuron.si("v_rest"), reset)
+
+
+def _share(model: Model, neuron: IntegrateAndFire, terms: Terms, tau: Any, h: Any) -> list[str]:
+    """Lines that set `share`, the step's gain for a drive; with conductances also `lapse`, its length in tau_m, and their `load`."""
+    for suffix, length in (("", 1.0), ("_part", h)):
+        lapse = length * model.layout.dt / tau
+        if terms.conductances:
+            model.bind("stride" + suffix, lapse, "1")
+        else:
+            model.bind("relax" + suffix, -np.expm1(-lapse) if neuron.leaky else lapse, "1")
+    if not terms.conductances:
+        return [f"share = {either('relax')}"]
+    total = " + ".join(["1"] * neuron.leaky + [g for g, _ in terms.conductances])
+    return [f"lapse = {either('stride')}", f"load = {total}", "share = lapse * exprel(-lapse * load)"]
+
+
+def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
+    """Lines that set `moved`. Heun: the nonlinear part is the mean of its values at both ends, with the same noise.
+
+    The far end is first guessed with the value at the near one, and not beyond the threshold, where the part may be huge.
+    """
+    kick = "".join(f" + {text}" for text in terms.kicks)
+    linear = " + ".join([neuron.linear, *(f"{g} * ({e} - v)" for g, e in terms.conductances)])
+    if neuron.nonlinear is None:
+        return [f"moved = v + free * (({linear}) * share{kick})"]
+    there = substitute(neuron.nonlinear, {"v": "guess"})
+    return [
+        f"near = {neuron.nonlinear}",
+        f"ahead = v + ({linear} + near) * share{kick}",
+        f"guess = ahead + int(ahead > {level}) * ({level} - ahead)",
+        f"moved = v + free * (({linear} + 0.5 * (near + {there})) * share{kick})",
+    ]
+
+
+def _slow(model: Model, neuron: IntegrateAndFire) -> list[str]:
+    """Text of the slow variables' step: exact for a membrane that stands still."""
+    lines = []
+    for variable, (time, target) in neuron.slow.items():
+        model.state(variable, neuron.membrane_unit, 0.0)
+        model.bind(f"relax_{variable}", -np.expm1(-model.layout.dt / np.asarray(neuron.si(time))), "1")
+        lines.append(f"{variable} = {variable} + ({target} - {variable}) * relax_{variable}")
+    return lines
+
+
+def _gates(model: Model, neuron: IntegrateAndFire, terms: Terms) -> None:
+    """Gating variables, exact for a membrane that stands still; they start in equilibrium with it. Channels are conductances."""
+    for gate, (opening, closing) in neuron.gates.items():
+        model.state(gate, "1")
+        model.initial[gate] = f"({opening}) / (({opening}) + ({closing}))"
+        terms.first += [
+            f"opening_{gate} = {opening}",
+            f"both_{gate} = opening_{gate} + {closing}",
+            f"{gate} = {gate} + (opening_{gate} / both_{gate} - {gate}) * (1 - exp(-dt * both_{gate}))",
+        ]
+    terms.conductances += list(neuron.channels.values())

@@ -1,0 +1,165 @@
+"""What a group's text is collected in: its equations, constants, initial values; and how its members are numbered."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import numpy as np
+from brian2 import NeuronGroup, TimedArray, second
+
+from .. import engine, units
+from ..errors import NsnnError
+from ..records import Record
+from ..stimuli import Stimulus
+
+__all__ = ["BRIAN_UNIT", "ORDERS_EACH", "SYNAPSES", "Layout", "Model", "Terms", "add_drive", "either", "substitute"]
+
+BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hertz"}
+
+# The order of what happens in one step to population number k, in Brian2's slot "groups": synapses come after the state
+# update and before the threshold, so a spike acts in the step in which it arrives; a later population sees this step's spikes.
+ORDERS_EACH, UPDATE, SYNAPSES, THRESHOLD, RESET = 10, 1, 3, 5, 7
+
+
+def substitute(text: str, names: dict[str, str]) -> str:
+    """`text` with its names replaced, all at once: what is put in isn't searched again."""
+    return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)
+
+
+def either(name: str) -> str:
+    """Text that is `name` in a full step and `name`_part in the first, partial step after refractoriness."""
+    return f"{name} + part * ({name}_part - {name})"
+
+
+@dataclasses.dataclass
+class Terms:
+    """What noises and synapses add to a membrane's step, as text.
+
+    first : lines before the membrane moves, which set what `conductances` (pairs: conductance in units of the leak, reversal) name
+    lines : lines after that, which set what `kicks` name; a kick is added to a free membrane as it moves
+    jumps : added at the step's end, tested in the same step
+    last : lines after the membrane has moved
+    """
+
+    first: list[str] = dataclasses.field(default_factory=list)
+    conductances: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    lines: list[str] = dataclasses.field(default_factory=list)
+    kicks: list[str] = dataclasses.field(default_factory=list)
+    jumps: list[str] = dataclasses.field(default_factory=list)
+    last: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How a group's members are numbered: member = trial * n_neurons + neuron; the grid of time; its place among the populations."""
+
+    n_neurons: int
+    trials: int
+    dt: float
+    n_steps: int
+    key: tuple[int, int]
+    point: int = 0
+    index: int = 0
+    name: str = "neurons"
+
+    @property
+    def size(self) -> int:
+        """The number of members of the group."""
+        return self.n_neurons * self.trials
+
+
+class Model:
+    """Collects equations, constants and initial values. Scalars become constants, arrays per-neuron constants."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.equations: list[str] = [
+            "noise_neuron : integer (constant)",
+            "noise_trial : integer (constant)",
+            "noise_point : integer (constant)",
+            "noise_key0 : integer (shared, constant)",
+            "noise_key1 : integer (shared, constant)",
+        ]
+        self.namespace: dict[str, Any] = dict(engine.functions())
+        self.initial: dict[str, Any] = {
+            "noise_neuron": np.tile(np.arange(layout.n_neurons), layout.trials),
+            "noise_trial": np.repeat(np.arange(layout.trials), layout.n_neurons),
+            "noise_point": layout.point,
+            "noise_key0": layout.key[0],
+            "noise_key1": layout.key[1],
+        }
+
+    def bind(self, name: str, value: Any, unit: str) -> None:
+        """Give a parameter (an SI number, or an array of shape (n_neurons,)) a name in the model's text."""
+        value = np.asarray(value)
+        if value.ndim == 0:
+            self.namespace[name] = units.brian(value[()], unit) if unit != "1" else value[()]
+            return
+        if value.shape != (self.layout.n_neurons,):
+            raise NsnnError(
+                f"{name} has shape {value.shape}: expected a number or shape (n_neurons,) = ({self.layout.n_neurons},)"
+            )
+        integer = value.dtype.kind in "iu"
+        self.equations.append(f"{name} : {'integer' if integer else BRIAN_UNIT[unit]} (constant)")
+        tiled = np.tile(value, self.layout.trials)
+        self.initial[name] = tiled if unit == "1" else units.brian(tiled, unit)
+
+    def state(self, name: str, unit: str, initial: Any = None) -> None:
+        """Add a variable that the dynamics change; `initial` is an SI number or an array of shape (n_neurons,) or (size,)."""
+        self.equations.append(f"{name} : {BRIAN_UNIT.get(unit, unit)}")
+        if initial is not None:
+            value = np.asarray(initial)
+            value = np.tile(value, self.layout.trials) if value.shape == (self.layout.n_neurons,) else value
+            self.initial[name] = value if unit in ("1", "integer") else units.brian(value, unit)
+
+    def record(self, record: Record, prefix: str = "") -> dict[str, str]:
+        """Bind all parameters of a record; returns old -> new names for its text."""
+        names = {f.name: prefix + f.name for f in record._parameters()}
+        for old, new in names.items():
+            self.bind(new, record.si(old), record.unit(old))
+        return names
+
+    def make(self, threshold: str, reset: str, update: str) -> NeuronGroup:
+        """The Brian2 group, its parts in the order of `Layout.index`."""
+        name, first = self.layout.name, ORDERS_EACH * self.layout.index
+        group = NeuronGroup(
+            self.layout.size,
+            "\n".join(self.equations),
+            threshold=threshold,
+            reset=reset,
+            namespace=self.namespace,
+            dt=self.layout.dt * second,
+            name=name,
+        )
+        for variable, value in self.initial.items():
+            setattr(group, variable, value)  # a text is evaluated once
+        for part, order in ((group.thresholder["spike"], THRESHOLD), (group.resetter["spike"], RESET)):
+            part.when, part.order = "groups", first + order
+        group.run_regularly(update, when="groups", order=first + UPDATE, name=f"{name}_step")
+        return group
+
+
+def add_drive(model: Model, stimulus: Stimulus | None, unit: str) -> None:
+    """Define `drive`, the stimulus at each step."""
+    if stimulus is None:
+        model.equations.append(
+            f"drive = 0 * {BRIAN_UNIT[unit]} : {BRIAN_UNIT[unit]}" if unit != "1" else "drive = 0 : 1"
+        )
+        return
+    if stimulus.text is not None:
+        text = substitute(stimulus.text, model.record(stimulus, "stim_"))
+    else:
+        values = stimulus.samples(model.layout.n_steps, model.layout.dt)
+        if values.ndim == 2 and values.shape[1] != model.layout.n_neurons:
+            raise NsnnError(
+                f"signal has {values.shape[1]} channels: expected 1 or n_neurons = {model.layout.n_neurons}"
+            )
+        model.namespace["stim_samples"] = TimedArray(
+            units.brian(values, unit), dt=model.layout.dt * second, name=f"{model.layout.name}_samples"
+        )
+        text = "stim_samples(t)" if values.ndim == 1 else "stim_samples(t, noise_neuron)"
+    model.equations.append(f"drive = {text} : {BRIAN_UNIT[unit]}")
+
+

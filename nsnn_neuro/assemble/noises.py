@@ -1,0 +1,227 @@
+"""Text of each noise's part in a membrane's step.
+
+Over a step of length h the linear membrane takes its exact step, with noise of variance S^2 = sigma^2 (1 - exp(-2 h / tau))
+(2 sigma^2 h / tau without leak). Where conductances load the membrane, the step's gain `share` = L exprel(-L load), L = h / tau (`lapse`),
+and S^2 = 2 sigma^2 L exprel(-2 L load) are computed in each step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from .. import engine, keyed_noise
+from ..errors import NsnnError
+from ..keyed_noise import Stream
+from ..neurons import IntegrateAndFire
+from ..noise import ConductanceNoise, MultiplicativeNoise, Noise, OUNoise, PoissonNoise, WhiteNoise
+from .model import Model, Terms, either, substitute
+
+__all__ = ["add_noise", "is_silent", "ou_step"]
+
+_NEVER = 1e150  # stands for 1/0 in the bridge of a neuron without noise: its probability underflows to 0
+_MOST_JUMPS = 500
+
+
+def is_silent(noise: Noise | None) -> bool:
+    """True for no noise, or diffusive noise that is zero for every neuron."""
+    match noise:
+        case None:
+            return True
+        case WhiteNoise() | OUNoise() | MultiplicativeNoise():
+            return not np.any(np.asarray(noise.si("sigma")) > 0)
+        case _:
+            return False
+
+
+def add_noise(
+    model: Model, neuron: IntegrateAndFire, noise: Noise | None, terms: Terms, h: Any, *, loaded: bool, bridge: bool
+) -> bool:
+    """Add the noise's text to `terms`; `h` is the length of the partial step in steps. True when it has a bridge (`bridge_steep`)."""
+    if is_silent(noise):
+        return False
+    match noise:
+        case WhiteNoise() | MultiplicativeNoise():
+            _white(model, neuron, noise, terms, h, loaded, bridge)
+            return bridge
+        case OUNoise():
+            _ou(model, neuron, noise, terms, h, loaded)
+        case ConductanceNoise():
+            _conductances(model, noise, terms)
+        case PoissonNoise():
+            _poisson(model, noise, terms, h)
+    return False
+
+
+def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoise, model: Model) -> str:
+    """Text of a standard normal with the fraction `noise.shared` of its variance common to the neurons of a trial."""
+    fraction = noise.si("shared")
+    if np.ndim(fraction):
+        raise NsnnError(f"shared has shape {np.shape(fraction)}: expected one number")
+    private, common = engine.draw("normal", kind_private), engine.draw("normal", kind_shared, neuron="-1")
+    if fraction == 0:
+        return private
+    if fraction == 1:
+        return common
+    model.bind("noise_common", np.sqrt(fraction), "1")
+    model.bind("noise_private", np.sqrt(1 - fraction), "1")
+    return f"(noise_common * {common} + noise_private * {private})"
+
+
+def _white(
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: WhiteNoise | MultiplicativeNoise,
+    terms: Terms,
+    h: Any,
+    loaded: bool,
+    bridge: bool,
+) -> None:
+    """`kick` = S z, times the amplitude b(V) and with Milstein's term where the noise is multiplicative; and `bridge_steep`."""
+    tau, sigma = np.asarray(neuron.si("tau_m")), np.asarray(noise.si("sigma"))
+    multiplicative = isinstance(noise, MultiplicativeNoise)
+    unit = "1" if multiplicative else neuron.membrane_unit
+    inverse = {"V": "1/V", "1": "1"}
+    if loaded:
+        model.bind("noise_sigma", sigma, unit)
+        model.bind("noise_least", 1 / _NEVER, unit)
+        terms.lines += ["step_sd_now = noise_sigma * sqrt(2 * lapse * exprel(-2 * lapse * load))"]
+        spread, steep = "step_sd_now", "sqrt(2) / (step_sd_now + noise_least)"
+    else:
+        for suffix, length in (("", 1.0), ("_part", h)):
+            lapse = length * model.layout.dt / tau
+            sd = sigma * np.sqrt(-np.expm1(-2 * lapse) if neuron.leaky else 2 * lapse)
+            model.bind("step_sd" + suffix, sd, unit)
+            if bridge:
+                with np.errstate(divide="ignore"):
+                    model.bind("steep" + suffix, np.where(sd > 0, np.sqrt(2) / sd, _NEVER), inverse[unit])
+        spread, steep = either("step_sd"), either("steep")
+    if multiplicative:
+        names = model.record(noise, "noise_") | {"v": "v"}
+        b, slope = (f"({substitute(text, names)})" for text in (noise.amplitude, noise.slope))
+        chance = engine.draw("normal", Stream.MEMBRANE)
+        square = "noise_z**2" if noise.calculus == "stratonovich" else "(noise_z**2 - 1)"
+        terms.lines += [f"noise_z = {chance}", f"noise_sd = {spread}", f"noise_b = {b}"]
+        terms.lines += [f"kick = noise_b * (noise_sd * noise_z + 0.5 * {slope} * noise_sd**2 * {square})"]
+        if bridge:
+            model.bind("noise_least_b", 1 / _NEVER, neuron.membrane_unit)
+            model.state("bridge_steep", inverse[neuron.membrane_unit])
+            terms.lines += [f"bridge_steep = ({steep}) / (abs(noise_b) + noise_least_b)"]
+    else:
+        terms.lines += [f"kick = ({spread}) * {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}"]
+        if bridge:
+            model.state("bridge_steep", inverse[unit])
+            terms.lines += [f"bridge_steep = {steep}"]
+    terms.kicks.append("kick")
+
+
+def _ou(model: Model, neuron: IntegrateAndFire, noise: OUNoise, terms: Terms, h: Any, loaded: bool) -> None:
+    """`kick`: the joint exact step of a linear membrane and the current; of a loaded membrane, the current's mean over the step."""
+    dt, unit, tau = model.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
+    sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
+    sigma_i = sigma * np.sqrt(1 + tau / tau_noise)
+    model.bind("keep", np.exp(-dt / tau_noise), "1")
+    model.state("i_noise", unit, _ou_start(model, noise, sigma_i))
+    terms.lines.append(f"z_i = {_shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, model)}")
+    if loaded:
+        model.bind("root_ii", sigma_i * np.sqrt(-np.expm1(-2 * dt / tau_noise)), unit)
+        terms.lines += [
+            "i_next = keep * i_noise + root_ii * z_i",
+            "kick = 0.5 * (i_noise + i_next) * share",
+            "i_noise = i_next",
+        ]
+    else:
+        for suffix, length in (("", 1.0), ("_part", h)):
+            pull, root = ou_step(length * dt, tau, tau_noise, sigma, neuron.leaky)
+            model.bind("pull" + suffix, pull, "1")
+            for name, value in root.items():
+                model.bind(name + suffix, value, unit)
+        terms.lines += [
+            f"z_v = {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}",
+            f"kick = i_noise * ({either('pull')}) + ({either('root_vi')}) * z_i + ({either('root_vv')}) * z_v",
+            "i_noise = keep * i_noise + root_ii * z_i",
+        ]
+    terms.kicks.append("kick")
+
+
+def _ou_start(model: Model, noise: OUNoise, sigma_i: Any) -> np.ndarray:
+    """The currents at time 0, from their stationary law, shape (size,)."""
+    fraction = noise.si("shared")
+    private = start_normal(model, Stream.OU_START)
+    common = start_normal(model, Stream.SHARED_OU_START, shared=True)
+    z = np.sqrt(fraction) * common + np.sqrt(1 - fraction) * private
+    return z * np.tile(np.broadcast_to(sigma_i, model.layout.n_neurons), model.layout.trials)
+
+
+def start_normal(model: Model, stream: Stream, shared: bool = False) -> np.ndarray:
+    """Standard normals of time 0, shape (size,)."""
+    neuron, trial = model.initial["noise_neuron"], model.initial["noise_trial"]
+    return keyed_noise.normal(0, -1 if shared else neuron, trial, model.layout.point, stream, *model.layout.key)
+
+
+def ou_step(
+    h: Any, tau: Any, tau_noise: Any, sigma: Any, leaky: bool = True
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The exact step of tau dV = (I - V) dt (tau dV = I dt without leak), tau_noise dI = -I dt + noise, over a time h.
+
+    Returns the weight of I in the new V and the Cholesky factor of the step's covariance, in the order (I, V): root_ii,
+    root_vi, root_vv. With a leak the covariance is that which keeps the stationary law, P - A P A^T.
+    """
+    a, e = np.exp(-h / tau_noise), np.exp(-h / tau)
+    p_ii = sigma**2 * (1 + tau / tau_noise)
+    q_ii = p_ii * -np.expm1(-2 * h / tau_noise)
+    if leaky:
+        pull = h / tau * e * special.exprel(h / tau - h / tau_noise)
+        p_vi, p_vv = p_ii * tau_noise / (tau_noise + tau), sigma**2
+        q_vi = p_vi - a * (pull * p_ii + e * p_vi)
+        q_vv = p_vv - (e**2 * p_vv + 2 * e * pull * p_vi + pull**2 * p_ii)
+    else:
+        ratio = tau_noise / tau
+        pull = ratio * -np.expm1(-h / tau_noise)
+        q_vi = p_ii * ratio * (1 - a) ** 2
+        q_vv = p_ii * ratio**2 * (2 * h / tau_noise - 3 + 4 * a - a**2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        root_ii = np.sqrt(q_ii)
+        root_vi = np.where(root_ii > 0, q_vi / root_ii, 0.0)
+        root_vv = np.sqrt(np.maximum(q_vv - root_vi**2, 0.0))
+    return pull, {"root_ii": root_ii, "root_vi": root_vi, "root_vv": root_vv}
+
+
+def _conductances(model: Model, noise: ConductanceNoise, terms: Terms) -> None:
+    """Two OU conductances with their exact step; the membrane sees the mean of each step's two ends."""
+    dt, layout = model.layout.dt, model.layout
+    for kind, stream, start in (
+        ("e", Stream.CONDUCTANCE_E, Stream.CONDUCTANCE_E_START),
+        ("i", Stream.CONDUCTANCE_I, Stream.CONDUCTANCE_I_START),
+    ):
+        mean, sd, tau = (np.asarray(noise.si(f"{name}_{kind}")) for name in ("g", "sigma", "tau"))
+        model.bind(f"noise_mean_{kind}", mean, "1")
+        model.bind(f"noise_keep_{kind}", np.exp(-dt / tau), "1")
+        model.bind(f"noise_root_{kind}", sd * np.sqrt(-np.expm1(-2 * dt / tau)), "1")
+        model.bind(f"noise_rev_{kind}", noise.si(f"e_rev_{kind}"), noise.unit(f"e_rev_{kind}"))
+        begin = np.tile(np.broadcast_to(sd, layout.n_neurons), layout.trials) * start_normal(model, start)
+        model.state(f"g_{kind}", "1", np.tile(np.broadcast_to(mean, layout.n_neurons), layout.trials) + begin)
+        terms.first += [
+            f"next_{kind} = noise_mean_{kind} + noise_keep_{kind} * (g_{kind} - noise_mean_{kind})"
+            f" + noise_root_{kind} * {engine.draw('normal', stream)}",
+            f"seen_{kind} = 0.5 * (g_{kind} + next_{kind})",
+        ]
+        terms.conductances.append((f"seen_{kind}", f"noise_rev_{kind}"))
+        terms.last.append(f"g_{kind} = next_{kind}")
+
+
+def _poisson(model: Model, noise: PoissonNoise, terms: Terms, h: Any) -> None:
+    """`jump`: the sum of a step's jumps; in the partial step after refractoriness as many as come in its length."""
+    kinds = [("rate", "weight", Stream.POISSON)]
+    if noise.inhibited:
+        kinds.append(("rate_inh", "weight_inh", Stream.POISSON_INH))
+    for rate, weight, stream in kinds:
+        mean = np.asarray(noise.si(rate)) * model.layout.dt
+        if np.any(mean * 1.5 > _MOST_JUMPS):
+            raise NsnnError(f"{rate} = {getattr(noise, rate)}: expected at most {_MOST_JUMPS} jumps in a step and a half")
+        for suffix, length in (("", 1.0), ("_part", h)):
+            model.bind(f"noise_{rate}{suffix}", mean * length, "1")
+        model.bind(f"noise_{weight}", noise.si(weight), noise.unit(weight))
+        terms.jumps.append(f"noise_{weight} * {engine.draw('poisson', stream, mean=either(f'noise_{rate}'))}")
