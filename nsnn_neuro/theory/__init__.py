@@ -16,6 +16,7 @@ from .lindner import lindner_noise_susceptibility, lindner_spectrum, lindner_sus
 from .mean_field import brunel_input, brunel_rates
 from .nsnn import nsnn_interval
 from .pif import pif_cv, pif_interval_density, pif_rate
+from .shot_noise import shot_noise_cv, shot_noise_rate
 
 __all__ = [
     "Drift",
@@ -44,6 +45,8 @@ __all__ = [
     "pif_rate",
     "plesser_gerstner_hazard",
     "qif_drift",
+    "shot_noise_cv",
+    "shot_noise_rate",
     "siegert_cv",
     "siegert_gain",
     "siegert_rate",
