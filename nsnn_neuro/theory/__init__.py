@@ -8,7 +8,7 @@ standard deviation; sigma_B = sqrt(2) sigma of the diffusion literature appears 
 from .coloured import coloured_rate
 from .correlation import count_correlation
 from .drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
-from .escape import escape_rate, plesser_gerstner_hazard
+from .escape import escape_cv, escape_rate, plesser_gerstner_hazard, step_escape_interval
 from .fokker_planck import fp_cv, fp_density, fp_rate
 from .fp_response import fp_interval_density, fp_noise_susceptibility, fp_spectrum, fp_susceptibility
 from .lif import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
@@ -26,6 +26,7 @@ __all__ = [
     "count_correlation",
     "discrete_threshold",
     "eif_drift",
+    "escape_cv",
     "escape_rate",
     "fp_cv",
     "fp_density",
@@ -50,4 +51,5 @@ __all__ = [
     "siegert_cv",
     "siegert_gain",
     "siegert_rate",
+    "step_escape_interval",
 ]

@@ -140,12 +140,14 @@ def _moments(mu, weight, rate, weight_inh, rate_inh, tau_m, v_thresh, v_reset, t
     *cell, refrac, tau = np.broadcast_arrays(
         mean, up, often * tau, down, np.where(down < 0, often_inh * tau, 0.0), theta, reset, refrac, tau
     )
-    moments = np.array([_converged(*(float(x) for x in point), with_cv) for point in np.broadcast(*cell)])
+    moments = np.array(
+        [_converged(*(float(x) for x in point), with_cv=with_cv) for point in np.broadcast(*cell)]
+    )
     moments = moments.reshape(*tau.shape, 2)
     return tau * moments[..., 0], tau**2 * moments[..., 1], refrac
 
 
-def _converged(mu, up, often, down, often_inh, theta, reset, with_cv: bool) -> tuple[float, float]:
+def _converged(mu, up, often, down, often_inh, theta, reset, *, with_cv: bool) -> tuple[float, float]:
     """Mean and variance of one cell, time in tau, refined until Richardson's results agree."""
     if often + often_inh == 0:
         return (np.log((mu - reset) / (mu - theta)), 0.0) if mu > theta else (np.inf, np.nan)
@@ -160,9 +162,9 @@ def _converged(mu, up, often, down, often_inh, theta, reset, with_cv: bool) -> t
             f"weight = {up}, weight_inh = {down} (SI): too small beside a range of {theta - low}; expected larger jumps, "
             "or siegert_rate in their place"
         )
-    per_jump, results = int(np.ceil(start * up / smallest)), []
+    per_jump, change = int(np.ceil(start * up / smallest)), np.inf
+    results: list[np.ndarray] = []
     coarse = np.array(_solved(mu, up, often, down, often_inh, theta, reset, low, per_jump))
-    change = np.inf
     while len(results) < 2 or (change > _AIM and 2 * per_jump * (theta - low) < _NODES * up):
         per_jump *= 2
         fine = np.array(_solved(mu, up, often, down, often_inh, theta, reset, low, per_jump))
