@@ -14,7 +14,7 @@ from .fp_response import fp_interval_density, fp_noise_susceptibility, fp_spectr
 from .lif import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
 from .lindner import lindner_noise_susceptibility, lindner_spectrum, lindner_susceptibility
 from .mean_field import brunel_input, brunel_rates
-from .nsnn import nsnn_interval
+from .nsnn import double_noise_interval, nsnn_interval
 from .pif import pif_cv, pif_interval_density, pif_rate
 from .shot_noise import shot_noise_cv, shot_noise_rate
 
@@ -25,6 +25,7 @@ __all__ = [
     "coloured_rate",
     "count_correlation",
     "discrete_threshold",
+    "double_noise_interval",
     "eif_drift",
     "escape_cv",
     "escape_rate",
