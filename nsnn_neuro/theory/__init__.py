@@ -17,6 +17,7 @@ from .mean_field import brunel_input, brunel_rates
 from .nsnn import double_noise_interval, nsnn_interval
 from .pif import pif_cv, pif_interval_density, pif_rate
 from .shot_noise import shot_noise_cv, shot_noise_rate
+from .threshold_noise import noisy_threshold_cv, noisy_threshold_rate
 
 __all__ = [
     "Drift",
@@ -40,6 +41,8 @@ __all__ = [
     "lindner_noise_susceptibility",
     "lindner_spectrum",
     "lindner_susceptibility",
+    "noisy_threshold_cv",
+    "noisy_threshold_rate",
     "nsnn_interval",
     "pif_cv",
     "pif_drift",
