@@ -14,6 +14,7 @@ from .fp_response import fp_interval_density, fp_noise_susceptibility, fp_spectr
 from .lif import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
 from .lindner import lindner_noise_susceptibility, lindner_spectrum, lindner_susceptibility
 from .mean_field import brunel_input, brunel_rates
+from .multiplicative import geometric_mean, multiplicative_cv, multiplicative_rate
 from .nsnn import double_noise_interval, nsnn_interval
 from .pif import pif_cv, pif_interval_density, pif_rate
 from .shot_noise import shot_noise_cv, shot_noise_rate
@@ -37,10 +38,13 @@ __all__ = [
     "fp_rate",
     "fp_spectrum",
     "fp_susceptibility",
+    "geometric_mean",
     "lif_drift",
     "lindner_noise_susceptibility",
     "lindner_spectrum",
     "lindner_susceptibility",
+    "multiplicative_cv",
+    "multiplicative_rate",
     "noisy_threshold_cv",
     "noisy_threshold_rate",
     "nsnn_interval",
