@@ -6,6 +6,7 @@ standard deviation; sigma_B = sqrt(2) sigma of the diffusion literature appears 
 """
 
 from .coloured import coloured_rate
+from .conductance import conductance_moments
 from .correlation import count_correlation
 from .drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
 from .escape import escape_cv, escape_rate, plesser_gerstner_hazard, step_escape_interval
@@ -25,6 +26,7 @@ __all__ = [
     "brunel_input",
     "brunel_rates",
     "coloured_rate",
+    "conductance_moments",
     "count_correlation",
     "discrete_threshold",
     "double_noise_interval",
