@@ -96,6 +96,7 @@ class _Wiring:
         steps = np.rint(np.asarray(self.found.delay) / dt)
         # in steps; synapses that look back see a spike one step late already
         self.wait = np.maximum(steps, 1) - 1 if looks_back else steps
+        self.late = int(looks_back)
         self.namespace: dict[str, Any] = dict(engine.functions())
         self.equations: list[str] = []
         self.values: dict[str, Any] = {}
@@ -109,7 +110,7 @@ class _Wiring:
             return
         samples = stimulus.samples(n_steps, self.dt)
         self.namespace["sent"] = TimedArray(samples, dt=self.dt * second, name=f"projection_{self.number}_sent")
-        lag = self._name("lag", (self.wait - 0.5) * self.dt, "s")
+        lag = self._name("lag", (self.wait + self.late - 0.5) * self.dt, "s")
         self.factors.append(f"sent(t - {lag})" if samples.ndim == 1 else f"sent(t - {lag}, noise_neuron_pre)")
 
     def _name(self, name: str, value: Any, unit: str) -> str:
