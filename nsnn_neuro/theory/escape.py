@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import units
 from ..errors import NsnnError
-from ..noise import SQRT2, Family
+from ..escape import Family
+from ..noise import SQRT2
 from .arguments import out, times, voltages
 
 __all__ = ["escape_cv", "escape_rate", "plesser_gerstner_hazard", "step_escape_interval"]
