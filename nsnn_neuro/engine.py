@@ -71,6 +71,9 @@ _C_ARGUMENTS = (
 )
 
 
+_JUMPS = ("mean", "weight", "mean_inh", "weight_inh")
+
+
 def _keyed_function(pyfunc: Callable, c_name: str, further: tuple[str, ...] = ()) -> Function:
     """A keyed draw as a function of generated code; `further` are its parameters after the keys (floats)."""
 
@@ -108,15 +111,21 @@ def functions() -> dict[str, Function]:
     return {
         "keyed_normal": _keyed_function(keyed_noise.normal, "nsnn_normal"),
         "keyed_uniform": _keyed_function(keyed_noise.uniform, "nsnn_uniform"),
-        "keyed_poisson": _keyed_function(keyed_noise.poisson, "nsnn_poisson", ("mean",)),
+        "keyed_shots": _keyed_function(keyed_noise.shots, "nsnn_shots", (*_JUMPS, "lapse")),
+        "keyed_summit": _keyed_function(keyed_noise.summit, "nsnn_summit", (*_JUMPS, "drift", "room")),
         "normal_cdf": cdf,
     }
 
 
-def draw(kind: str, stream: keyed_noise.Stream, neuron: str = "noise_neuron", mean: str = "") -> str:
-    """Brian2 text of one draw, "normal", "uniform" or "poisson" (of a `mean`); neuron="-1" gives the draw that a trial shares."""
-    further = f", {mean}" if mean else ""
-    return f"keyed_{kind}(t_in_timesteps, {neuron}, noise_trial, noise_point, {int(stream)}, noise_key0, noise_key1{further})"
+def draw(kind: str, stream: keyed_noise.Stream, *further: str, neuron: str = "noise_neuron") -> str:
+    """Brian2 text of one draw, "normal", "uniform", "shots" or "summit" (with `further` arguments) of a stream.
+
+    neuron="-1" gives the draw that a trial shares.
+    """
+    arguments = ", ".join(
+        ["t_in_timesteps", neuron, "noise_trial", "noise_point", str(int(stream)), "noise_key0", "noise_key1", *further]
+    )
+    return f"keyed_{kind}({arguments})"
 
 
 @contextlib.contextmanager

@@ -117,6 +117,49 @@ static inline double nsnn_poisson(int64_t step, int32_t neuron, int32_t trial, i
     return (double)k;
 }
 
+/* Poisson shot noise in one step. mean: expected jumps of each kind. The sum of the jumps at the step's end, each decayed by the
+ * mean factor of a uniform time in it; lapse is the step's length in tau (0 without leak). */
+static inline double nsnn_shots(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0,
+                                int32_t key1, double mean, double weight, double mean_inh, double weight_inh, double lapse) {
+    double sum = 0.0;
+    if (mean > 0.0) sum += weight * nsnn_poisson(step, neuron, trial, point, stream, key0, key1, mean);
+    if (mean_inh > 0.0) sum += weight_inh * nsnn_poisson(step, neuron, trial, point, stream + 1, key0, key1, mean_inh);
+    return lapse > 0.0 ? -sum * expm1(-lapse) / lapse : sum;
+}
+
+/* The highest point of the path in that step, from its beginning: the jumps in random order at ordered uniform times, on a drift
+ * that is linear in time. Where it cannot exceed room, a number below room. */
+static inline double nsnn_summit(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0,
+                                 int32_t key1, double mean, double weight, double mean_inh, double weight_inh, double drift,
+                                 double room) {
+    int64_t left = mean > 0.0 ? (int64_t)nsnn_poisson(step, neuron, trial, point, stream, key0, key1, mean) : 0;
+    int64_t left_inh = mean_inh > 0.0 ? (int64_t)nsnn_poisson(step, neuron, trial, point, stream + 1, key0, key1, mean_inh) : 0;
+    double bound = drift > 0.0 ? drift : 0.0, highest = bound, s = 0.0, sum = 0.0;
+    int32_t event = 0;
+    if (weight > 0.0) bound += (double)left * weight;
+    if (weight_inh > 0.0) bound += (double)left_inh * weight_inh;
+    if (bound < room || left + left_inh == 0) return highest;
+    highest = 0.0;
+    while (left + left_inh > 0) {
+        const double n = (double)(left + left_inh);
+        const int32_t other = (int32_t)((uint32_t)key1 ^ ((uint32_t)(++event) * 0x9E3779B9u));
+        const uint64_t bits = nsnn_bits(step, neuron, trial, point, stream + 2, key0, other);
+        const double u = ((double)(bits >> 32) + 0.5) * (1.0 / 4294967296.0);
+        const double which = ((double)(bits & 0xFFFFFFFFull) + 0.5) * (1.0 / 4294967296.0);
+        s = 1.0 - (1.0 - s) * exp(log(u) / n);
+        if (sum + drift * s > highest) highest = sum + drift * s;
+        if (which * n < (double)left) {
+            sum += weight;
+            left--;
+        } else {
+            sum += weight_inh;
+            left_inh--;
+        }
+        if (sum + drift * s > highest) highest = sum + drift * s;
+    }
+    return sum + drift > highest ? sum + drift : highest;
+}
+
 /* standard normal distribution function, relative accuracy kept in the lower tail */
 static inline double nsnn_normal_cdf(double x) { return 0.5 * erfc(-x * 0.70710678118654752440); }
 

@@ -23,7 +23,7 @@ from numba import njit
 
 from .errors import NsnnError
 
-__all__ = ["HEADER", "Stream", "check_seed", "key", "normal", "philox4x32", "poisson", "uniform"]
+__all__ = ["HEADER", "Stream", "check_seed", "key", "normal", "philox4x32", "poisson", "shots", "summit", "uniform"]
 
 HEADER = (Path(__file__).parent / "keyed_noise.h").read_text(encoding="utf-8")
 
@@ -40,15 +40,16 @@ class Stream(IntEnum):
     SHARED_OU_CURRENT = 6
     SHARED_OU_START = 7
     POISSON = 8
-    POISSON_INH = 9
-    THRESHOLD = 10
-    THRESHOLD_START = 11
-    CONDUCTANCE_E = 12
-    CONDUCTANCE_I = 13
-    CONDUCTANCE_E_START = 14
-    CONDUCTANCE_I_START = 15
-    RELEASE = 16
-    SOURCE = 17
+    POISSON_INH = 9  # POISSON + 1 and + 2: the shots of one step
+    POISSON_ORDER = 10
+    THRESHOLD = 11
+    THRESHOLD_START = 12
+    CONDUCTANCE_E = 13
+    CONDUCTANCE_I = 14
+    CONDUCTANCE_E_START = 15
+    CONDUCTANCE_I_START = 16
+    RELEASE = 17
+    SOURCE = 18
 
 
 def check_seed(seed: Any) -> int:
@@ -191,6 +192,66 @@ def _fill_poisson(out, step, neuron, trial, point, mean, stream, key0, key1):
         out[i] = _poisson_of(_uniform_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1)), mean[i])
 
 
+@njit(cache=True)
+def _count(step, neuron, trial, point, stream, key0, key1, mean):
+    if mean > 0.0:
+        return _poisson_of(_uniform_of(_bits(step, neuron, trial, point, stream, key0, key1)), mean)
+    return 0.0
+
+
+@njit(cache=True)
+def _shots_of(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, lapse):
+    total = weight * _count(step, neuron, trial, point, stream, key0, key1, mean)
+    total += weight_inh * _count(step, neuron, trial, point, stream + 1, key0, key1, mean_inh)
+    return -total * math.expm1(-lapse) / lapse if lapse > 0.0 else total
+
+
+@njit(cache=True)
+def _summit_of(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, drift, room):
+    left = _count(step, neuron, trial, point, stream, key0, key1, mean)
+    left_inh = _count(step, neuron, trial, point, stream + 1, key0, key1, mean_inh)
+    highest = max(drift, 0.0)
+    if highest + left * max(weight, 0.0) + left_inh * max(weight_inh, 0.0) < room or left + left_inh == 0:
+        return highest
+    s, total, highest, event = 0.0, 0.0, 0.0, 0
+    while left + left_inh > 0:
+        n = left + left_inh
+        event += 1
+        other = (np.int64(key1) & np.int64(0xFFFFFFFF)) ^ ((np.int64(event) * np.int64(0x9E3779B9)) & np.int64(0xFFFFFFFF))
+        bits = _bits(step, neuron, trial, point, stream + 2, key0, other)
+        u = (np.float64(bits >> np.uint64(32)) + 0.5) * 2.0**-32
+        which = (np.float64(bits & np.uint64(0xFFFFFFFF)) + 0.5) * 2.0**-32
+        s = 1.0 - (1.0 - s) * math.exp(math.log(u) / n)
+        highest = max(highest, total + drift * s)
+        if which * n < left:
+            total += weight
+            left -= 1
+        else:
+            total += weight_inh
+            left_inh -= 1
+        highest = max(highest, total + drift * s)
+    return max(highest, total + drift)
+
+
+@njit(cache=True)
+def _fill_shots(out, step, neuron, trial, point, mean, weight, mean_inh, weight_inh, lapse, stream, key0, key1):
+    for i in range(out.size):
+        out[i] = _shots_of(
+            step[i], neuron[i], trial[i], point[i], stream, key0, key1, mean[i], weight[i], mean_inh[i], weight_inh[i], lapse[i]
+        )
+
+
+@njit(cache=True)
+def _fill_summit(
+    out, step, neuron, trial, point, mean, weight, mean_inh, weight_inh, drift, room, stream, key0, key1
+):
+    for i in range(out.size):
+        out[i] = _summit_of(
+            step[i], neuron[i], trial[i], point[i], stream, key0, key1,
+            mean[i], weight[i], mean_inh[i], weight_inh[i], drift[i], room[i],
+        )  # fmt: skip
+
+
 def _draw(fill, step, neuron, trial, point, stream, key0, key1):
     arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)))
     shape = arrays[0].shape
@@ -220,7 +281,42 @@ def poisson(step, neuron, trial, point, stream, key0, key1, mean):
     >>> poisson(0, [0, 1, 2, 3], 0, 0, Stream.POISSON, *key(seed=1), 2.5).tolist()
     [1.0, 2.0, 3.0, 7.0]
     """
-    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)), np.asarray(mean, float))
-    out = np.empty(arrays[0].shape).ravel()
-    _fill_poisson(out, *(np.ascontiguousarray(a).ravel() for a in arrays), int(stream), int(key0), int(key1))
-    return out.reshape(arrays[0].shape) if arrays[0].shape else out[0]
+    return _draw_with(_fill_poisson, step, neuron, trial, point, stream, key0, key1, mean)
+
+
+def shots(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, lapse):
+    """The sum at a step's end of its Poisson jumps, decayed by the mean factor of a uniform time in the step.
+
+    Broadcasts. `mean`, `mean_inh` : expected jumps of `weight` and `weight_inh` in the step; `lapse` : the step's length in tau (0
+    without leak). Uses the streams `stream` and `stream` + 1.
+
+    >>> k = key(seed=1)
+    >>> shots(0, [0, 1, 2, 3], 0, 0, Stream.POISSON, *k, 2.5, 0.1, 0.0, 0.0, 0.0).round(3).tolist()
+    [0.1, 0.2, 0.3, 0.7]
+    """
+    return _draw_with(
+        _fill_shots, step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, lapse
+    )
+
+
+def summit(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, drift, room):
+    """The highest point, from a step's beginning, of the path whose jumps `shots` sums, on a linear `drift`: random order and times.
+
+    Where the path cannot exceed `room`, some number below room. Uses the streams `stream`, + 1 and + 2.
+
+    >>> k = key(seed=1)
+    >>> summit(0, [0, 1], 0, 0, Stream.POISSON, *k, 2.5, 0.1, 2.5, -0.1, 0.0, 0.0).round(3).tolist()
+    [0.0, 0.0]
+    """
+    further = (mean, weight, mean_inh, weight_inh, drift, room)
+    return _draw_with(_fill_summit, step, neuron, trial, point, stream, key0, key1, *further)
+
+
+def _draw_with(fill, step, neuron, trial, point, stream, key0, key1, *further):
+    """As `_draw`, with further arguments that are floats."""
+    whole = [np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)]
+    arrays = np.broadcast_arrays(*whole, *(np.asarray(a, dtype=float) for a in further))
+    shape = arrays[0].shape
+    out = np.empty(shape).ravel()
+    fill(out, *(np.ascontiguousarray(a).ravel() for a in arrays), int(stream), int(key0), int(key1))
+    return out.reshape(shape) if shape else out[0]

@@ -189,8 +189,8 @@ class PoissonNoise(Noise):
     """A Poisson background of finite synapses: the membrane jumps by `weight` at `rate`, and by `weight_inh` at `rate_inh`.
 
     The mean drive is tau_m (weight rate + weight_inh rate_inh), and sigma^2 of the diffusion that it tends to is
-    tau_m (weight^2 rate + weight_inh^2 rate_inh) / 2. The jumps of one step come together at its end and are tested there. While
-    the neuron is refractory they are lost.
+    tau_m (weight^2 rate + weight_inh^2 rate_inh) / 2. Each jump has its own time within a step, and the threshold is tested along the
+    path (with the bridge; without it at the step's end). While the neuron is refractory jumps are lost.
 
     Parameters
     ----------

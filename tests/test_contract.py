@@ -96,7 +96,7 @@ IN_VOLTS: dict[type, Record] = {
     nsnn.Recorded: nsnn.Recorded(20 * SIGNAL.rescale("dimensionless") * pq.mV),
     nsnn.ConductanceSynapse: nsnn.ConductanceSynapse(5 * ms, 0 * mV),
 }
-RUN = {"n_neurons": 3, "trials": 2, "duration": 200 * ms, "dt": 0.5 * ms, "seed": 3, "engine": "numpy"}
+RUN = {"n_neurons": 3, "trials": 2, "duration": 100 * ms, "dt": 0.5 * ms, "seed": 3, "engine": "numpy"}
 
 
 def public(base):
@@ -167,7 +167,15 @@ def name(combination):
     return "-".join(c.__name__ for c in combination if c is not None)
 
 
-@pytest.mark.parametrize("combination", list(combinations()), ids=name)
+def marked():
+    """Quick: every neuron with every noise, and every stimulus, family and hazard with one neuron. The rest of the product is slow."""
+    for c in combinations():
+        neuron, _, stimulus, kind = c
+        rest = (stimulus not in (None, nsnn.Constant) and neuron is not nsnn.LIF) or (kind is not None and neuron is nsnn.NSNNNeuron)
+        yield pytest.param(c, marks=[pytest.mark.slow] if rest else [], id=name(c))
+
+
+@pytest.mark.parametrize("combination", list(marked()))
 def test_it_runs_repeats_and_survives_a_file(combination, tmp_path):
     """Assembles (so dimensions agree), the same seed gives the same spikes, another seed others, and NWB keeps all of it."""
     neuron, noise, stimulus, kind = combination
@@ -204,7 +212,14 @@ def test_the_mapped_hazard_is_for_leaky_neurons():
 
 
 @pytest.mark.parametrize("synapse", public(nsnn.Synapse), ids=lambda c: c.__name__)
-@pytest.mark.parametrize("neuron", [c for c in public(Neuron) if c not in SOURCES], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "neuron",
+    [
+        pytest.param(c, marks=[] if c in (nsnn.LIF, nsnn.NSNNNeuron) else [pytest.mark.slow], id=c.__name__)
+        for c in public(Neuron)
+        if c not in SOURCES
+    ],
+)
 def test_every_neuron_takes_every_synapse(neuron, synapse, tmp_path):
     """From Poisson sources; other weights give other spikes, the same seed the same. An NSNN neuron takes jumps alone."""
     unit = mV if neuron is nsnn.WangBuzsaki and synapse is not nsnn.ConductanceSynapse else 1

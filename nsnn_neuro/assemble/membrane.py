@@ -9,8 +9,9 @@ Stratonovich's calculus agree. Conductances (channels, synapses, noise) are held
 between the voltages in time, so the scheme keeps second order.
 
 Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
-crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable). Jumps
-(synapses, Poisson background) come at a step's end, after the bridge, and are tested there undecayed.
+crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable). What synapses
+bring comes at a step's end, after the bridge, and is tested there undecayed. The jumps of a Poisson background come at their own
+times within the step, and the highest point of that path is tested.
 
 Refractoriness counts real time, not steps. A spike found in step k happened on average at (k + 1/2) dt with the bridge, and by
 definition at (k + 1) dt without it. The membrane is released tau_refrac after that, in general inside a step, whose remaining
@@ -30,7 +31,7 @@ from .. import engine
 from ..escape import EscapeNoise
 from ..keyed_noise import Stream
 from ..neurons import ConductanceBased, IntegrateAndFire
-from ..noise import ConductanceNoise, Noise, ThresholdNoise
+from ..noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNoise
 from ..synapses import Synapse
 from .model import Model, Terms, either, substitute
 from .noises import add_noise, start_normal
@@ -59,16 +60,16 @@ def membrane(
     _gates(model, neuron, terms)
     loaded = bool(neuron.channels) or isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
     add_synapses(model, neuron, synapses, terms, h, loaded=loaded)
-    bridged = add_noise(model, neuron, noise, terms, h, loaded=loaded, bridge=bridge)
-    jumps = bool(terms.jumps) or any("v" in s.on_arrival for s in synapses)
     level, reset = _level(model, neuron, noise)
+    bridged = add_noise(model, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge)
+    jumps = any("v" in s.on_arrival for s in synapses)
     step = ["free = int(hold <= 1)", "part = int(hold == 1)", "hold = int(hold > 0) * (hold - 1)"]
     if isinstance(noise, EscapeNoise) and noise.hazard is not None:
         model.state("span", "s")
         model.bind("part_length", h, "1")
         step.append("span = dt * (1 + part * (part_length - 1))")
     step += terms.first + _share(model, neuron, terms, tau, h) + terms.lines
-    step += _move(neuron, terms, level)
+    step += _move(neuron, terms, level) + terms.moved
     if neuron.moving:
         model.state("level_prev", unit)
         step.append(f"level_prev = {level}")
@@ -77,11 +78,11 @@ def membrane(
     step.append("v_prev = v")
     end = "v"
     if jumps and bridge:
-        model.state("v_end", unit)  # before the jumps
-        step.append("v_end = moved")
+        model.state("v_end", unit)  # before what synapses bring
         end = "v_end"
-    step.append(f"v = moved + free * ({' + '.join(terms.jumps)})" if terms.jumps else "v = moved")
-    threshold = _threshold(model, neuron, noise, level, end, bridged)
+    own = " + ".join(["moved", *(f"free * {text}" for text in terms.jumps)])
+    step += [f"v_end = {own}", "v = v_end"] if end == "v_end" else [f"v = {own}"]
+    threshold = _threshold(model, neuron, noise, level, end, bridged, bridge)
     return model.make(f"free == 1 and ({threshold})", "\n".join(reset), "\n".join(step))
 
 
@@ -100,7 +101,7 @@ def _level(model: Model, neuron: IntegrateAndFire, noise: Noise | None) -> tuple
 
 
 def _threshold(
-    model: Model, neuron: IntegrateAndFire, noise: Noise | None, level: str, end: str, bridged: bool
+    model: Model, neuron: IntegrateAndFire, noise: Noise | None, level: str, end: str, bridged: bool, bridge: bool
 ) -> str:
     """Text of the condition for a spike in a step that went from `v_prev` to `end` and then, by jumps, to `v`."""
     before = "level_prev" if neuron.moving else level
@@ -113,7 +114,8 @@ def _threshold(
         return f"{engine.draw('uniform', Stream.ESCAPE)} < {chance}"
     if isinstance(neuron, ConductanceBased):
         return f"v > {level} and v_prev <= {level}"
-    crossed = f"v > {level}" if end == "v" else f"v > {level} or v_end > {level}"
+    highest = ["v", *(["v_end"] if end == "v_end" else []), *(["summit"] if isinstance(noise, PoissonNoise) and bridge else [])]
+    crossed = " or ".join(f"{state} > {level}" for state in highest)
     return _bridged(crossed, level, before, end) if bridged else crossed
 
 

@@ -39,7 +39,8 @@ class Terms:
 
     first : lines before the membrane moves, which set what `conductances` (pairs: conductance in units of the leak, reversal) name
     lines : lines after that, which set what `kicks` name; a kick is added to a free membrane as it moves
-    jumps : added at the step's end, tested in the same step
+    moved : lines after `moved`, the voltage at the step's end without jumps, is known
+    jumps : added to it, tested in the same step
     last : lines after the membrane has moved
     """
 
@@ -47,6 +48,7 @@ class Terms:
     conductances: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     lines: list[str] = dataclasses.field(default_factory=list)
     kicks: list[str] = dataclasses.field(default_factory=list)
+    moved: list[str] = dataclasses.field(default_factory=list)
     jumps: list[str] = dataclasses.field(default_factory=list)
     last: list[str] = dataclasses.field(default_factory=list)
 

@@ -37,7 +37,7 @@ def is_silent(noise: Noise | None) -> bool:
 
 
 def add_noise(
-    model: Model, neuron: IntegrateAndFire, noise: Noise | None, terms: Terms, h: Any, *, loaded: bool, bridge: bool
+    model: Model, neuron: IntegrateAndFire, noise: Noise | None, terms: Terms, h: Any, *, level: str, loaded: bool, bridge: bool
 ) -> bool:
     """Add the noise's text to `terms`; `h` is the length of the partial step in steps. True when it has a bridge (`bridge_steep`)."""
     if is_silent(noise):
@@ -51,7 +51,7 @@ def add_noise(
         case ConductanceNoise():
             _conductances(model, noise, terms)
         case PoissonNoise():
-            _poisson(model, noise, terms, h)
+            _poisson(model, neuron, noise, terms, h, bridge, level)
     return False
 
 
@@ -212,16 +212,29 @@ def _conductances(model: Model, noise: ConductanceNoise, terms: Terms) -> None:
         terms.last.append(f"g_{kind} = next_{kind}")
 
 
-def _poisson(model: Model, noise: PoissonNoise, terms: Terms, h: Any) -> None:
-    """`jump`: the sum of a step's jumps; in the partial step after refractoriness as many as come in its length."""
-    kinds = [("rate", "weight", Stream.POISSON)]
-    if noise.inhibited:
-        kinds.append(("rate_inh", "weight_inh", Stream.POISSON_INH))
-    for rate, weight, stream in kinds:
+def _poisson(
+    model: Model, neuron: IntegrateAndFire, noise: PoissonNoise, terms: Terms, h: Any, bridge: bool, level: str
+) -> None:
+    """`shots`: the jumps of a step together; in the partial step after refractoriness those of its length.
+
+    With the bridge also the state `summit`, the highest point of the membrane's path in the step.
+    """
+    tau, unit, one = np.asarray(neuron.si("tau_m")), neuron.membrane_unit, "1"
+    model.bind("one_unit", 1.0, unit)
+    arguments = []
+    for rate, weight in (("rate", "weight"), ("rate_inh", "weight_inh")):
         mean = np.asarray(noise.si(rate)) * model.layout.dt
         if np.any(mean * 1.5 > _MOST_JUMPS):
             raise NsnnError(f"{rate} = {getattr(noise, rate)}: expected at most {_MOST_JUMPS} jumps in a step and a half")
         for suffix, length in (("", 1.0), ("_part", h)):
-            model.bind(f"noise_{rate}{suffix}", mean * length, "1")
-        model.bind(f"noise_{weight}", noise.si(weight), noise.unit(weight))
-        terms.jumps.append(f"noise_{weight} * {engine.draw('poisson', stream, mean=either(f'noise_{rate}'))}")
+            model.bind(f"noise_{rate}{suffix}", mean * length, one)
+        model.bind(f"noise_{weight}", noise.si(weight), one)
+        arguments += [either(f"noise_{rate}"), f"noise_{weight}"]
+    for suffix, length in (("", 1.0), ("_part", h)):
+        model.bind(f"noise_lapse{suffix}", length * model.layout.dt / tau * neuron.leaky, one)
+    sum_text = engine.draw("shots", Stream.POISSON, *arguments, either("noise_lapse"))
+    terms.jumps.append(f"one_unit * {sum_text}")
+    if bridge:
+        model.state("summit", unit)
+        path = engine.draw("summit", Stream.POISSON, *arguments, "(moved - v) / one_unit", f"({level} - v) / one_unit")
+        terms.moved.append(f"summit = v + free * one_unit * {path}")
