@@ -61,8 +61,8 @@ def gaussian_integrals(cell):
 def test_gaussian_integrals(cell):
     mean, sd = moments(cell)
     known = gaussian_integrals(cell)
-    assert abs(mean / known[0] - 1) < 1e-8
-    assert abs(sd / known[1] - 1) < 1e-8
+    assert abs(mean / known[0] - 1) < 1e-10
+    assert abs(sd / known[1] - 1) < 1e-10
 
 
 def test_fast_conductances_are_white():

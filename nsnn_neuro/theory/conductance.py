@@ -44,8 +44,8 @@ def conductance_moments(
     tau_m dV = (mu - V) dt + G_e (e_rev_e - V) dt + G_i (e_rev_i - V) dt, tau_k dG_k = (g_k - G_k) dt + sigma_k sqrt(2 tau_k) dW_k,
     independent and not clipped at 0. The moments E[V^n He_a(z_e) He_b(z_i)], z_k = (G_k - g_k) / sigma_k, of n = 1 and 2 each obey
     a linear system in a and b, (n b(z) + a tau_m/tau_e + b tau_m/tau_i) M_n = n c(z) M_(n-1), with b(z) = 1 + G_e + G_i and
-    c(z) = mu + G_e e_rev_e + G_i e_rev_i acting as matrices. Cut off at orders that are raised until the results change by less than
-    1e-10. The law of V itself isn't Gaussian.
+    c(z) = mu + G_e e_rev_e + G_i e_rev_i acting as matrices. Cut off at orders that are raised until the results change by less
+    than 1e-10. The law of V itself isn't Gaussian.
 
     Parameters
     ----------
