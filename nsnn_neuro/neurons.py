@@ -14,7 +14,18 @@ import numpy as np
 from .errors import NsnnError
 from .records import Record, parameter
 
-__all__ = ["EIF", "LIF", "PIF", "QIF", "AdEx", "IntegrateAndFire", "NSNNNeuron", "Neuron"]
+__all__ = [
+    "EIF",
+    "LIF",
+    "PIF",
+    "QIF",
+    "AdEx",
+    "IntegrateAndFire",
+    "NSNNNeuron",
+    "Neuron",
+    "PoissonSource",
+    "Relay",
+]
 
 
 class Neuron(Record):
@@ -300,4 +311,56 @@ class NSNNNeuron(Neuron):
     @property
     def membrane_unit(self) -> str:
         """The unit of the membrane: always dimensionless."""
+        return "1"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Relay(Neuron):
+    """An input unit: u_t = drive_t, o_t = u_t; it passes its stimulus on unchanged, a graded value in each step.
+
+    For the input layer of a network. A non-zero value counts as a spike, and a projection transmits weight times value. It is
+    dimensionless, has no noise, and can't receive a projection.
+
+    >>> Relay().membrane_unit
+    '1'
+    """
+
+    state: ClassVar[str] = "u"
+
+    @property
+    def membrane_unit(self) -> str:
+        """The unit of the value: always dimensionless."""
+        return "1"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PoissonSource(Neuron):
+    """Independent Poisson spike trains: in each step one spike with probability 1 - exp(-rate dt), at most one.
+
+    So the expected rate is (1 - exp(-rate dt)) / dt, below `rate` by a fraction of about rate dt / 2. It has no noise and no
+    stimulus of its own, and can't receive a projection.
+
+    Parameters
+    ----------
+    rate : scalar or (n_neurons,), frequency >= 0
+
+    Raises
+    ------
+    NsnnError : negative rate, wrong unit
+
+    >>> from brian2 import Hz
+    >>> PoissonSource(20*Hz).si("rate")
+    20.0
+    >>> PoissonSource(20)
+    Traceback (most recent call last):
+    nsnn_neuro.errors.NsnnError: rate = 20 has no unit: expected a frequency such as 10*Hz
+    """
+
+    rate: Any = parameter("Hz", bound="non-negative")
+
+    state: ClassVar[str] = "u"
+
+    @property
+    def membrane_unit(self) -> str:
+        """The unit of the state: always dimensionless."""
         return "1"

@@ -34,6 +34,7 @@ __all__ = [
     "Logistic",
     "Noise",
     "OUNoise",
+    "PoissonNoise",
     "Triangular",
     "Uniform",
     "WhiteNoise",
@@ -96,6 +97,22 @@ class OUNoise(Noise):
     sigma: Any = parameter("V", "1", bound="non-negative")
     tau_noise: Any = parameter("s", bound="positive")
     shared: Any = parameter("1", bound="fraction", default=0.0, kw_only=True)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PoissonNoise(Noise):
+    """Poisson input: the membrane jumps by `weight` at the times of a Poisson process of `rate`, independent for each neuron.
+
+    rate : scalar or (n_neurons,), total rate of the input, >= 0
+    weight : scalar or (n_neurons,), membrane's unit
+
+    >>> from brian2 import Hz, mV
+    >>> PoissonNoise(1000*Hz, 0.1*mV).unit("weight")
+    'V'
+    """
+
+    rate: Any = parameter("Hz", bound="non-negative")
+    weight: Any = parameter("V", "1")
 
 
 class Family(Record):
