@@ -84,13 +84,11 @@ class Synapse(Record):
             raise NsnnError(f"{who} has states but no current or conductance: nothing reaches the membrane")
         for name, text in self.on_arrival.items():
             self._compiled(f"on_arrival[{name!r}]", text, ("weight",))
-        for name, text in [
-            *self.states.items(),
-            ("current", self.current),
-            ("conductance", self.conductance),
-        ]:
-            if text is not None:
-                self._linear(f"states[{name!r}]" if name in self.states else name, text)
+        for name, text in self.states.items():
+            self._linear(f"states[{name!r}]", text)
+        for name, output in (("current", self.current), ("conductance", self.conductance)):
+            if output is not None:
+                self._linear(name, output)
 
     def _compiled(
         self, where: str, text: str, variables: tuple[str, ...]

@@ -25,17 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # Modules (or sub-packages) in line: each may import those before it.
 LINE = [
     *("errors", "units", "records", "keyed_noise"),
-    *(
-        "neurons",
-        "noise",
-        "stimuli",
-        "synapses",
-        "connectivity",
-        "network",
-        "presets",
-        "plasticity",
-        "theory",
-    ),
+    *("neurons", "noise", "stimuli"),
+    *("synapses", "distributions", "connectivity", "populations", "network", "presets"),
+    *("plasticity", "theory"),
     *("engine", "assemble", "annotations", "blocks", "nwb", "foreign", "recording"),
     *("simulate", "learn", "sweep", "toml_lines", "config", "cli"),
 ]
