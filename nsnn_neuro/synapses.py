@@ -113,17 +113,16 @@ class Synapse(Record):
         return function
 
     def _linear(self, where: str, text: str) -> None:
-        """Raise unless `text` is linear in the states: f(0) = 0 and f(a + b) = f(a) + f(b) at two points."""
+        """Raise unless `text` is linear in the states: f(a + b) = f(a) + f(b) for two points of general position."""
         f = self._compiled(where, text, tuple(self.states))
         a = np.sqrt(2.0 + np.arange(len(self.states)))
         b = -np.cbrt(3.0 + np.arange(len(self.states)))
         try:
             with np.errstate(all="ignore"):
-                zero, both, one, other = f(0 * a), f(a + b), f(a), f(b)
+                both, one, other = f(a + b), f(a), f(b)
         except (ArithmeticError, TypeError, ValueError):
-            zero = both = one = other = np.nan
-        near = 1e-9 * max(abs(one), abs(other))
-        if not (abs(zero) <= near and abs(both - one - other) <= near):
+            both = one = other = np.nan
+        if not abs(both - one - other) <= 1e-9 * max(abs(one), abs(other)):
             raise NsnnError(
                 f"{type(self).__name__}.{where} = {text!r}: expected an expression linear in the states, "
                 f"{', '.join(self.states)}"
