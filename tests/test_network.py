@@ -108,6 +108,15 @@ def test_projections_of_one_kind_are_independent():
     assert abs(np.corrcoef(w)[0, 1]) < 4 / np.sqrt(19_000)
 
 
+def test_weights_are_independent_of_delays():
+    a, b = (Population(100, NSNNNeuron(), name=name) for name in "ab")
+    alike = Projection(
+        a, b, rule=FixedProbability(0.5), weight=Between(0.0, 1.0), delay=Between(0 * ms, 1 * ms)
+    )
+    c = Network([a, b], [alike]).connections(alike)
+    assert abs(np.corrcoef(c.weight, c.delay)[0, 1]) < 4 / np.sqrt(c.pre.size)
+
+
 def test_connections_are_in_si_and_read_only():
     net = everything()
     c = net.connections("cells->cells")
