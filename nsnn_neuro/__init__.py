@@ -32,7 +32,7 @@ from .escape import (
     Uniform,
 )
 from .measures import tabulate
-from .network import Connections, Network, Population, Projection
+from .network import Connections, Network
 from .neurons import (
     EIF,
     GIF,
@@ -48,6 +48,8 @@ from .neurons import (
     WangBuzsaki,
 )
 from .noise import ConductanceNoise, MultiplicativeNoise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from .populations import Population, Projection
+from .presets import balanced, brunel, feedforward, recurrent
 from .recording import load, provenance, save, to_block
 from .simulate import simulate
 from .stimuli import Constant, FrozenNoise, Recorded, Sinusoid, Step
@@ -114,11 +116,15 @@ __all__ = [
     "Uniform",
     "WangBuzsaki",
     "WhiteNoise",
+    "balanced",
+    "brunel",
     "datasets",
+    "feedforward",
     "load",
     "measures",
     "plotting",
     "provenance",
+    "recurrent",
     "save",
     "simulate",
     "tabulate",

@@ -28,7 +28,7 @@ __all__ = [
     "Rule",
 ]
 
-_CHUNK = 1 << 22  # pairs or draws that are handled at once
+_CHUNK = 1 << 20  # pairs or draws that are handled at once
 Pairs = tuple[np.ndarray, np.ndarray]
 
 

@@ -123,7 +123,16 @@ def draw(kind: str, stream: keyed_noise.Stream, *further: str, neuron: str = "no
     neuron="-1" gives the draw that a trial shares.
     """
     arguments = ", ".join(
-        ["t_in_timesteps", neuron, "noise_trial", "noise_point", str(int(stream)), "noise_key0", "noise_key1", *further]
+        [
+            "t_in_timesteps",
+            neuron,
+            "noise_trial",
+            "noise_point",
+            str(int(stream)),
+            "noise_key0",
+            "noise_key1",
+            *further,
+        ]
     )
     return f"keyed_{kind}({arguments})"
 

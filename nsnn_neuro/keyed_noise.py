@@ -23,7 +23,18 @@ from numba import njit
 
 from .errors import NsnnError
 
-__all__ = ["HEADER", "Stream", "check_seed", "key", "normal", "philox4x32", "poisson", "shots", "summit", "uniform"]
+__all__ = [
+    "HEADER",
+    "Stream",
+    "check_seed",
+    "key",
+    "normal",
+    "philox4x32",
+    "poisson",
+    "shots",
+    "summit",
+    "uniform",
+]
 
 HEADER = (Path(__file__).parent / "keyed_noise.h").read_text(encoding="utf-8")
 
@@ -189,7 +200,9 @@ def _poisson_of(u, mean):
 @njit(cache=True)
 def _fill_poisson(out, step, neuron, trial, point, mean, stream, key0, key1):
     for i in range(out.size):
-        out[i] = _poisson_of(_uniform_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1)), mean[i])
+        out[i] = _poisson_of(
+            _uniform_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1)), mean[i]
+        )
 
 
 @njit(cache=True)
@@ -207,7 +220,9 @@ def _shots_of(step, neuron, trial, point, stream, key0, key1, mean, weight, mean
 
 
 @njit(cache=True)
-def _summit_of(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, drift, room):
+def _summit_of(
+    step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, drift, room
+):
     left = _count(step, neuron, trial, point, stream, key0, key1, mean)
     left_inh = _count(step, neuron, trial, point, stream + 1, key0, key1, mean_inh)
     highest = max(drift, 0.0)
@@ -217,7 +232,9 @@ def _summit_of(step, neuron, trial, point, stream, key0, key1, mean, weight, mea
     while left + left_inh > 0:
         n = left + left_inh
         event += 1
-        other = (np.int64(key1) & np.int64(0xFFFFFFFF)) ^ ((np.int64(event) * np.int64(0x9E3779B9)) & np.int64(0xFFFFFFFF))
+        other = (np.int64(key1) & np.int64(0xFFFFFFFF)) ^ (
+            (np.int64(event) * np.int64(0x9E3779B9)) & np.int64(0xFFFFFFFF)
+        )
         bits = _bits(step, neuron, trial, point, stream + 2, key0, other)
         u = (np.float64(bits >> np.uint64(32)) + 0.5) * 2.0**-32
         which = (np.float64(bits & np.uint64(0xFFFFFFFF)) + 0.5) * 2.0**-32
@@ -234,10 +251,23 @@ def _summit_of(step, neuron, trial, point, stream, key0, key1, mean, weight, mea
 
 
 @njit(cache=True)
-def _fill_shots(out, step, neuron, trial, point, mean, weight, mean_inh, weight_inh, lapse, stream, key0, key1):
+def _fill_shots(
+    out, step, neuron, trial, point, mean, weight, mean_inh, weight_inh, lapse, stream, key0, key1
+):
     for i in range(out.size):
         out[i] = _shots_of(
-            step[i], neuron[i], trial[i], point[i], stream, key0, key1, mean[i], weight[i], mean_inh[i], weight_inh[i], lapse[i]
+            step[i],
+            neuron[i],
+            trial[i],
+            point[i],
+            stream,
+            key0,
+            key1,
+            mean[i],
+            weight[i],
+            mean_inh[i],
+            weight_inh[i],
+            lapse[i],
         )
 
 

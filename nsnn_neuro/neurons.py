@@ -358,8 +358,14 @@ class WangBuzsaki(ConductanceBased):
         "k": ("(g_k * n**4)", "e_rev_k"),
     }
     gates: ClassVar[dict[str, tuple[str, str]]] = {
-        "h": ("phi * 0.07 * exp(-(v + 58*mV) / (20*mV)) / ms", "phi / (1 + exp(-(v + 28*mV) / (10*mV))) / ms"),
-        "n": ("phi * 0.1 / exprel(-(v + 34*mV) / (10*mV)) / ms", "phi * 0.125 * exp(-(v + 44*mV) / (80*mV)) / ms"),
+        "h": (
+            "phi * 0.07 * exp(-(v + 58*mV) / (20*mV)) / ms",
+            "phi / (1 + exp(-(v + 28*mV) / (10*mV))) / ms",
+        ),
+        "n": (
+            "phi * 0.1 / exprel(-(v + 34*mV) / (10*mV)) / ms",
+            "phi * 0.125 * exp(-(v + 44*mV) / (80*mV)) / ms",
+        ),
     }
 
 

@@ -23,7 +23,16 @@ import quantities as pq
 from .errors import NsnnError
 from .records import Record, parameter
 
-__all__ = ["SQRT2", "ConductanceNoise", "MultiplicativeNoise", "Noise", "OUNoise", "PoissonNoise", "ThresholdNoise", "WhiteNoise"]
+__all__ = [
+    "SQRT2",
+    "ConductanceNoise",
+    "MultiplicativeNoise",
+    "Noise",
+    "OUNoise",
+    "PoissonNoise",
+    "ThresholdNoise",
+    "WhiteNoise",
+]
 
 SQRT2 = np.sqrt(2.0)  # sigma_B = SQRT2 * sigma
 

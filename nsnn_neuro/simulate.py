@@ -13,9 +13,9 @@ from brian2 import Network, SpikeMonitor, StateMonitor, second
 from . import assemble, engine, keyed_noise, recording, units
 from . import network as nsnn_network
 from .errors import NsnnError
-from .network import Population
 from .neurons import IntegrateAndFire, Neuron
 from .noise import Noise
+from .populations import Population
 from .stimuli import Constant, Stimulus
 
 __all__ = ["simulate"]
@@ -87,7 +87,10 @@ def simulate(
             raise NsnnError(
                 f"noise = {noise}, n_neurons = {n_neurons}: a Network's populations have their own noise and size; leave both out"
             )
-        net, parameters = model, {"model": model.describe(), "noise": None, "stimulus": stimulus and stimulus.describe()}
+        net, parameters = (
+            model,
+            {"model": model.describe(), "noise": None, "stimulus": stimulus and stimulus.describe()},
+        )
         override = stimulus
     else:
         net, parameters = _single(model, noise, stimulus, n_neurons)
@@ -128,7 +131,9 @@ class _Run:
                 stimulus=self.stimulus, recorded=set(self.weights),
             )  # fmt: skip
             spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
-            membranes = {p.name: self._monitor(p, g) for p, g in zip(self.net.populations, groups, strict=True)}
+            membranes = {
+                p.name: self._monitor(p, g) for p, g in zip(self.net.populations, groups, strict=True)
+            }
             weights = {name: self._weight_monitor(name, synapses) for name in self.weights}
             watched = [m for m in (*membranes.values(), *weights.values()) if m is not None]
             objects = [*groups, *synapses, *spikes, *watched]
@@ -147,7 +152,9 @@ class _Run:
                 if (m := membranes[p.name]) is not None
             }
             w = {name: np.asarray(m.weight[:]) for name, m in weights.items()}
-        order = np.lexsort((np.concatenate(neuron), np.concatenate(tick)))  # in time, as one monitor would give them
+        order = np.lexsort(
+            (np.concatenate(neuron), np.concatenate(tick))
+        )  # in time, as one monitor would give them
         return self._block(*(np.concatenate(a)[order] for a in (trial, neuron, tick)), v, w, target)
 
     def _monitor(self, population: Population, group: Any) -> StateMonitor | None:
@@ -157,12 +164,20 @@ class _Run:
         members = (np.arange(self.trials)[:, None] * population.n + chosen).ravel()
         # a discrete neuron's u is that of the step, after its synapses; a membrane's v that which enters the step
         when = "start" if isinstance(population.neuron, IntegrateAndFire) else "end"
-        return StateMonitor(group, population.neuron.state, record=members, when=when, name=f"{group.name}_membrane")
+        return StateMonitor(
+            group, population.neuron.state, record=members, when=when, name=f"{group.name}_membrane"
+        )
 
     def _weight_monitor(self, name: str, synapses: list[Any]) -> StateMonitor:
         projection = synapses[self.net.projection_names.index(name)]
         every = max(1, round(1e-3 / self.dt)) * self.dt
-        return StateMonitor(projection, "weight", record=self.weights[name], dt=every * second, name=f"{projection.name}_weight")
+        return StateMonitor(
+            projection,
+            "weight",
+            record=self.weights[name],
+            dt=every * second,
+            name=f"{projection.name}_weight",
+        )
 
     def _block(self, trial: Any, neuron: Any, tick: Any, v: dict, w: dict, target: str) -> neo.Block:
         annotations = {
@@ -200,7 +215,9 @@ class _Run:
                 segment.analogsignals.append(signal[:])
         return block
 
-    def _add_stimulus(self, block: neo.Block, population: Population, stimulus: Stimulus | None, suffix: str) -> None:
+    def _add_stimulus(
+        self, block: neo.Block, population: Population, stimulus: Stimulus | None, suffix: str
+    ) -> None:
         if stimulus is None or isinstance(stimulus, Constant):
             return
         samples = stimulus.samples(self.n_steps, self.dt).reshape(self.n_steps, -1)
@@ -209,14 +226,20 @@ class _Run:
             segment.analogsignals.append(signal[:])  # a view: the samples are in memory once
 
 
-def _single(model: Neuron, noise: Any, stimulus: Any, n_neurons: Any) -> tuple[nsnn_network.Network, dict[str, Any]]:
+def _single(
+    model: Neuron, noise: Any, stimulus: Any, n_neurons: Any
+) -> tuple[nsnn_network.Network, dict[str, Any]]:
     """One neuron record, its noise and stimulus as a network, and as parameters."""
     if isinstance(model, type) or not isinstance(model, Neuron):
-        raise NsnnError(f"model = {model!r}: expected a neuron record such as LIF(...) or NSNNNeuron(...), or a Network")
+        raise NsnnError(
+            f"model = {model!r}: expected a neuron record such as LIF(...) or NSNNNeuron(...), or a Network"
+        )
     _whole(n_neurons, "n_neurons")
     population = Population(int(n_neurons), model, noise=noise, stimulus=stimulus, name="neurons")
     described = {"model": model, "noise": noise, "stimulus": stimulus}
-    return nsnn_network.Network([population]), {name: r if r is None else r.describe() for name, r in described.items()}
+    return nsnn_network.Network([population]), {
+        name: r if r is None else r.describe() for name, r in described.items()
+    }
 
 
 def _check_step(neuron: Neuron, dt: float) -> None:
@@ -297,7 +320,9 @@ def _recorded_weights(record_w: Any, net: nsnn_network.Network) -> dict[str, np.
     if record_w is None:
         return {}
     if not isinstance(record_w, dict):
-        raise NsnnError(f"record_w = {record_w!r}: expected a dict from projections ({', '.join(net.projection_names)}) to indices")
+        raise NsnnError(
+            f"record_w = {record_w!r}: expected a dict from projections ({', '.join(net.projection_names)}) to indices"
+        )
     out = {}
     for name, which in record_w.items():
         n = net.connections(name).pre.size

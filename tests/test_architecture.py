@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Modules (or sub-packages) in line: each may import those before it.
 LINE = [
     *("errors", "units", "records", "keyed_noise"),
-    *("neurons", "noise", "escape", "stimuli", "synapses", "distributions", "connectivity", "network", "presets"),
+    *("neurons", "noise", "escape", "stimuli"),
+    *("synapses", "distributions", "connectivity", "populations", "network", "presets"),
     *("plasticity", "theory"),
     *("engine", "assemble", "annotations", "blocks", "nwb", "foreign", "recording"),
     *("simulate", "learn", "sweep", "toml_lines", "config", "cli"),

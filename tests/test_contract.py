@@ -37,7 +37,13 @@ EXAMPLES: dict[type, Record] = {
     nsnn.AdEx: nsnn.AdEx(**EXPONENTIAL, tau_w=50 * ms, a=0.1, b=0.2),
     nsnn.QIF: nsnn.QIF(tau_m=10 * ms, v_rest=0.0, v_reset=-1.0, v_thresh=0.5, v_spike=5.0, tau_refrac=1 * ms),
     nsnn.GIF: nsnn.GIF(
-        tau_m=10 * ms, tau_refrac=1.3 * ms, **DIMENSIONLESS, tau_w=30 * ms, b=0.1, tau_thresh=20 * ms, b_thresh=0.2
+        tau_m=10 * ms,
+        tau_refrac=1.3 * ms,
+        **DIMENSIONLESS,
+        tau_w=30 * ms,
+        b=0.1,
+        tau_thresh=20 * ms,
+        b_thresh=0.2,
     ),
     nsnn.WangBuzsaki: nsnn.WangBuzsaki(),
     nsnn.NSNNNeuron: nsnn.NSNNNeuron(beta=0.8),
@@ -86,7 +92,14 @@ IN_VOLTS: dict[type, Record] = {
     nsnn.OUNoise: nsnn.OUNoise(8 * mV, 3 * ms),
     nsnn.MultiplicativeNoise: nsnn.MultiplicativeNoise(0.3, -90 * mV, calculus="stratonovich"),
     nsnn.ConductanceNoise: nsnn.ConductanceNoise(
-        g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=0 * mV, g_i=0.2, sigma_i=0.1, tau_i=10 * ms, e_rev_i=-75 * mV
+        g_e=0.3,
+        sigma_e=0.1,
+        tau_e=3 * ms,
+        e_rev_e=0 * mV,
+        g_i=0.2,
+        sigma_i=0.1,
+        tau_i=10 * ms,
+        e_rev_i=-75 * mV,
     ),
     nsnn.PoissonNoise: nsnn.PoissonNoise(600 * Hz, 3 * mV, rate_inh=100 * Hz, weight_inh=-2 * mV),
     nsnn.Constant: nsnn.Constant(12 * mV),
@@ -171,7 +184,9 @@ def marked():
     """Quick: every neuron with every noise, and every stimulus, family and hazard with one neuron. The rest of the product is slow."""
     for c in combinations():
         neuron, _, stimulus, kind = c
-        rest = (stimulus not in (None, nsnn.Constant) and neuron is not nsnn.LIF) or (kind is not None and neuron is nsnn.NSNNNeuron)
+        rest = (stimulus not in (None, nsnn.Constant) and neuron is not nsnn.LIF) or (
+            kind is not None and neuron is nsnn.NSNNNeuron
+        )
         yield pytest.param(c, marks=[pytest.mark.slow] if rest else [], id=name(c))
 
 
@@ -246,7 +261,9 @@ def test_every_rule_makes_a_network_that_runs(rule):
     """A cell fires when, and only when, it has a synapse from the source that fires."""
     source = nsnn.Population(3, nsnn.Relay(), stimulus=nsnn.Step(1.0, 5 * ms, 6 * ms), name="source")
     target = nsnn.Population(3, nsnn.NSNNNeuron(), name="target")
-    net = nsnn.Network([source, target], [nsnn.Projection(source, target, rule=EXAMPLES[rule], weight=1.5)], seed=3)
+    net = nsnn.Network(
+        [source, target], [nsnn.Projection(source, target, rule=EXAMPLES[rule], weight=1.5)], seed=3
+    )
     block = nsnn.simulate(net, duration=10 * ms, dt=1 * ms, engine="numpy")
     fired = {k - 3 for k, t in enumerate(block.segments[0].spiketrains) if k >= 3 and len(t)}
     assert fired == set(net.connections(net.projections[0]).post.tolist()) != set()
@@ -254,7 +271,11 @@ def test_every_rule_makes_a_network_that_runs(rule):
 
 @pytest.mark.parametrize("law", public(nsnn.Distribution), ids=lambda c: c.__name__)
 def test_every_distribution_gives_weights_and_delays(law):
-    delay = {nsnn.Normal: nsnn.Normal(3 * ms, 1 * ms, low=0 * ms), nsnn.LogNormal: nsnn.LogNormal(3 * ms, 1 * ms), nsnn.Between: nsnn.Between(1 * ms, 5 * ms)}
+    delay = {
+        nsnn.Normal: nsnn.Normal(3 * ms, 1 * ms, low=0 * ms),
+        nsnn.LogNormal: nsnn.LogNormal(3 * ms, 1 * ms),
+        nsnn.Between: nsnn.Between(1 * ms, 5 * ms),
+    }
     source = nsnn.Population(3, nsnn.Relay(), stimulus=nsnn.Step(1.0, 5 * ms, 6 * ms), name="source")
     target = nsnn.Population(4, nsnn.NSNNNeuron(beta=0.0, theta=1e9), name="target")
     wire = nsnn.Projection(source, target, rule=nsnn.AllToAll(), weight=EXAMPLES[law], delay=delay[law])
@@ -270,9 +291,16 @@ def test_every_distribution_gives_weights_and_delays(law):
 
 @pytest.mark.parametrize(
     "noise",
-    [nsnn.WhiteNoise(0.0), nsnn.OUNoise(0.0, 3 * ms), nsnn.MultiplicativeNoise(0.0, -1.0, calculus="ito"), nsnn.ThresholdNoise(0.0),
-     nsnn.PoissonNoise(0 * Hz, 0.1), nsnn.ConductanceNoise(g_e=0.0, sigma_e=0.0, tau_e=3 * ms, e_rev_e=4.0, g_i=0.0, sigma_i=0.0,
-                                                          tau_i=10 * ms, e_rev_i=-1.0)],
+    [
+        nsnn.WhiteNoise(0.0),
+        nsnn.OUNoise(0.0, 3 * ms),
+        nsnn.MultiplicativeNoise(0.0, -1.0, calculus="ito"),
+        nsnn.ThresholdNoise(0.0),
+        nsnn.PoissonNoise(0 * Hz, 0.1),
+        nsnn.ConductanceNoise(
+            g_e=0.0, sigma_e=0.0, tau_e=3 * ms, e_rev_e=4.0, g_i=0.0, sigma_i=0.0, tau_i=10 * ms, e_rev_i=-1.0
+        ),
+    ],
     ids=lambda r: type(r).__name__,
 )
 @pytest.mark.parametrize("bridge", [True, False])

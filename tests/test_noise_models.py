@@ -22,7 +22,9 @@ DEAF = {"v_reset": 0 * mV, "v_thresh": 1000 * mV, "tau_refrac": 0 * ms}  # never
 
 def membranes(block):
     """All recorded membranes, shape (trials, steps, neurons), in SI."""
-    return np.array([s.analogsignals[-1].rescale(s.analogsignals[-1].units).magnitude for s in block.segments])
+    return np.array(
+        [s.analogsignals[-1].rescale(s.analogsignals[-1].units).magnitude for s in block.segments]
+    )
 
 
 # ------------------------------------------------------------------------------------------------ multiplicative noise
@@ -34,10 +36,23 @@ def geometric(calculus, dt, n_steps, n=4000, sigma=0.4, seed=7, engine="numpy"):
     noise = nsnn.MultiplicativeNoise(sigma, 0.0, calculus=calculus)
     # the voltage that enters the last step is the state after n_steps
     block = nsnn.simulate(
-        cell, noise, n_neurons=n, duration=(n_steps + 1) * dt * ms, dt=dt * ms, seed=seed, record_v=True, bridge=False, engine=engine
+        cell,
+        noise,
+        n_neurons=n,
+        duration=(n_steps + 1) * dt * ms,
+        dt=dt * ms,
+        seed=seed,
+        record_v=True,
+        bridge=False,
+        engine=engine,
     )
     x = membranes(block)[0]
-    z = np.array([keyed_noise.normal(k, np.arange(n), 0, 0, Stream.MEMBRANE, *keyed_noise.key(seed)) for k in range(n_steps)])
+    z = np.array(
+        [
+            keyed_noise.normal(k, np.arange(n), 0, 0, Stream.MEMBRANE, *keyed_noise.key(seed))
+            for k in range(n_steps)
+        ]
+    )
     return x, np.concatenate([np.zeros((1, n)), np.cumsum(z, axis=0)]) * np.sqrt(dt)
 
 
@@ -95,7 +110,16 @@ def test_calculus_is_to_be_named():
 
 def test_conductance_noise_has_the_exact_moments():
     """Mean and SD of the free membrane against the moment hierarchy, and of both conductances' law by their effect; |z| < 4."""
-    p = {"g_e": 0.6, "sigma_e": 0.2, "tau_e": 3.0, "e_rev_e": 60.0, "g_i": 1.2, "sigma_i": 0.4, "tau_i": 10.0, "e_rev_i": -15.0}
+    p = {
+        "g_e": 0.6,
+        "sigma_e": 0.2,
+        "tau_e": 3.0,
+        "e_rev_e": 60.0,
+        "g_i": 1.2,
+        "sigma_i": 0.4,
+        "tau_i": 10.0,
+        "e_rev_i": -15.0,
+    }
     with_units = {k: v * (ms if "tau" in k else mV if "rev" in k else 1) for k, v in p.items()}
     cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, **DEAF)
     block = nsnn.simulate(
@@ -114,7 +138,14 @@ def test_noisy_threshold_is_drawn_anew_for_each_interval():
     tau, mu, reset, mean, sd = 20.0, 40.0, 0.0, 20.0, 2.0
     cell = nsnn.LIF(tau_m=tau * ms, v_rest=0 * mV, v_reset=reset * mV, v_thresh=mean * mV, tau_refrac=0 * ms)
     block = nsnn.simulate(
-        cell, nsnn.ThresholdNoise(sd * mV), nsnn.Constant(mu * mV), n_neurons=20, duration=2 * second, dt=0.02 * ms, seed=3, engine="numpy"
+        cell,
+        nsnn.ThresholdNoise(sd * mV),
+        nsnn.Constant(mu * mV),
+        n_neurons=20,
+        duration=2 * second,
+        dt=0.02 * ms,
+        seed=3,
+        engine="numpy",
     )
     intervals = [1e3 * np.diff(t.magnitude) for t in block.segments[0].spiketrains]
     pooled = np.concatenate(intervals)
@@ -139,9 +170,13 @@ def test_keyed_poisson_draws_are_poisson(mean):
 def test_poisson_background_has_campbells_moments():
     """Free membrane just after its jumps: mean sum w r dt / (1 - e^-h), variance sum w^2 r dt / (1 - e^-2h), h = dt / tau; |z| < 4."""
     rates, weights, dt, tau = np.array([8.0, 2.0]), np.array([0.2, -0.5]), 0.1, 20.0
-    noise = nsnn.PoissonNoise(rates[0] * kHz, weights[0] * mV, rate_inh=rates[1] * kHz, weight_inh=weights[1] * mV)
+    noise = nsnn.PoissonNoise(
+        rates[0] * kHz, weights[0] * mV, rate_inh=rates[1] * kHz, weight_inh=weights[1] * mV
+    )
     cell = nsnn.LIF(tau_m=tau * ms, v_rest=0 * mV, **DEAF)
-    block = nsnn.simulate(cell, noise, n_neurons=4000, duration=200 * ms, dt=dt * ms, seed=3, record_v=True, engine="numpy")
+    block = nsnn.simulate(
+        cell, noise, n_neurons=4000, duration=200 * ms, dt=dt * ms, seed=3, record_v=True, engine="numpy"
+    )
     v = 1e3 * membranes(block)[0][1999]
     mean = (weights * rates).sum() * dt / -np.expm1(-dt / tau)
     variance = (weights**2 * rates).sum() * dt / -np.expm1(-2 * dt / tau)
@@ -157,7 +192,11 @@ def test_too_many_jumps_for_a_step_are_refused():
 
 # --------------------------------------------------------------------------------------------------------- escape noise
 
-HAZARDS = [nsnn.Exponential(80 * Hz, 0.3), nsnn.GaussianHazard(120 * Hz, 0.5), nsnn.PlesserGerstner(0.3, tau_m=20 * ms)]
+HAZARDS = [
+    nsnn.Exponential(80 * Hz, 0.3),
+    nsnn.GaussianHazard(120 * Hz, 0.5),
+    nsnn.PlesserGerstner(0.3, tau_m=20 * ms),
+]
 
 
 @pytest.mark.parametrize("engine", ["numpy", pytest.param("cython", marks=pytest.mark.compile)])
@@ -173,7 +212,13 @@ def test_hazard_of_a_still_membrane_is_the_rate(hazard, engine):
     assert still.si("v_thresh") == 1.0
     below = x < 0  # a trial starts at v_rest only where that is below threshold
     block = nsnn.simulate(
-        cell, nsnn.EscapeNoise(hazard=hazard), n_neurons=x.size, duration=50 * ms, dt=0.5 * ms, seed=4, engine=engine
+        cell,
+        nsnn.EscapeNoise(hazard=hazard),
+        n_neurons=x.size,
+        duration=50 * ms,
+        dt=0.5 * ms,
+        seed=4,
+        engine=engine,
     )
     first = np.array([t.magnitude[0] if len(t) else 1.0 for t in block.segments[0].spiketrains]) / 0.5e-3
     for distance in (-0.4, -0.1):
@@ -188,7 +233,16 @@ def test_hazard_text_is_its_function():
     x, rise = np.meshgrid(np.concatenate([np.linspace(-3, 3, 41), [-1e3, 1e3]]), [-50.0, 0.0, 80.0])
     for hazard in HAZARDS:
         values = {f.name: hazard.si(f.name) for f in hazard._parameters()}
-        names = {"exp": np.exp, "sqrt": np.sqrt, "abs": np.abs, "clip": np.clip, "pi": np.pi, "x": x, "rise": rise, **values}
+        names = {
+            "exp": np.exp,
+            "sqrt": np.sqrt,
+            "abs": np.abs,
+            "clip": np.clip,
+            "pi": np.pi,
+            "x": x,
+            "rise": rise,
+            **values,
+        }
         with np.errstate(under="ignore"):
             text = eval(hazard.rate_text, {"__builtins__": {}}, names)
         assert np.isfinite(text).all()
@@ -214,7 +268,14 @@ def test_double_noise_counts_it_twice():
     """beta = 0: P(spike) = Phi((I - theta) / (sqrt2 sigma)), not Phi((I - theta) / sigma); 30,000 draws, |z| < 4."""
     drive, sigma = 0.7, 0.4
     block = nsnn.simulate(
-        nsnn.NSNNNeuron(beta=0.0), nsnn.DoubleNoise(sigma), nsnn.Constant(drive), n_neurons=300, duration=100 * ms, dt=1 * ms, seed=1, engine="numpy"
+        nsnn.NSNNNeuron(beta=0.0),
+        nsnn.DoubleNoise(sigma),
+        nsnn.Constant(drive),
+        n_neurons=300,
+        duration=100 * ms,
+        dt=1 * ms,
+        seed=1,
+        engine="numpy",
     )
     p, n = sum(len(t) for t in block.segments[0].spiketrains) / 30000, 30000
     expected = ndtr((drive - 1) / (np.sqrt(2) * sigma))
@@ -249,7 +310,9 @@ def test_gif_is_the_ode_solution():
         expected.append(t)
         y = [-60.0, (w + 1.5) * np.exp(-refrac / 80), (lift + 3) * np.exp(-refrac / 40)]
         t += refrac
-    block = nsnn.simulate(cell, stimulus=nsnn.Constant(mu * mV), duration=400 * ms, dt=0.02 * ms, engine="numpy")
+    block = nsnn.simulate(
+        cell, stimulus=nsnn.Constant(mu * mV), duration=400 * ms, dt=0.02 * ms, engine="numpy"
+    )
     times = 1e3 * block.segments[0].spiketrains[0].magnitude
     assert len(times) == len(expected) > 10
     assert np.diff(expected)[-1] > 1.5 * np.diff(expected)[0]
@@ -275,7 +338,12 @@ def test_wang_buzsaki_is_the_ode_solution():
     """Spike times at two currents over 60 ms against solve_ivp, at second order: within .05 ms at dt = .02 ms."""
     currents = np.array([0.8, 2.0])
     block = nsnn.simulate(
-        nsnn.WangBuzsaki(), stimulus=nsnn.Constant(10 * currents * mV), n_neurons=2, duration=60 * ms, dt=0.02 * ms, engine="numpy"
+        nsnn.WangBuzsaki(),
+        stimulus=nsnn.Constant(10 * currents * mV),
+        n_neurons=2,
+        duration=60 * ms,
+        dt=0.02 * ms,
+        engine="numpy",
     )
     v = -65.0
     h = 0.07 * np.exp(-(v + 58) / 20) / (0.07 * np.exp(-(v + 58) / 20) + 1 / (np.exp(-0.1 * (v + 28)) + 1))
@@ -287,7 +355,14 @@ def test_wang_buzsaki_is_the_ode_solution():
     rises.direction = 1
     for k, current in enumerate(currents):
         run = solve_ivp(
-            wang_buzsaki_rhs(current), (0, 60), [v, h, a_n / (a_n + b_n)], method="LSODA", events=rises, rtol=1e-9, atol=1e-9, max_step=0.2
+            wang_buzsaki_rhs(current),
+            (0, 60),
+            [v, h, a_n / (a_n + b_n)],
+            method="LSODA",
+            events=rises,
+            rtol=1e-9,
+            atol=1e-9,
+            max_step=0.2,
         )
         times = 1e3 * block.segments[0].spiketrains[k].magnitude
         assert len(times) == run.t_events[0].size >= 3

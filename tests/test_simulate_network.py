@@ -16,7 +16,9 @@ from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.keyed_noise import Stream
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
-DEAF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms)  # never fires
+DEAF = nsnn.LIF(
+    tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms
+)  # never fires
 ENGINES = ["numpy", pytest.param("cython", marks=pytest.mark.compile)]
 
 
@@ -85,7 +87,9 @@ def test_deep_nsnn_is_the_numpy_forward_pass(engine, reset):
     first = np.cumsum([0, *sizes])
     fired = 0
     for trial in range(2):
-        spikes, potentials = forward(weights, x, family.cdf, seed, trial, beta=0.7, reset=reset, recurrent=[(1, loop)])
+        spikes, potentials = forward(
+            weights, x, family.cdf, seed, trial, beta=0.7, reset=reset, recurrent=[(1, loop)]
+        )
         for layer in range(1, 5):
             u = signal(block, f"v of layer{layer}", trial).magnitude
             np.testing.assert_allclose(u, [p[layer - 1] for p in potentials], rtol=0, atol=1e-12)
@@ -130,7 +134,12 @@ def test_delays_and_weights_of_each_synapse_reach_their_own_neuron():
         source, target, rule=nsnn.FromList(pre, post), weight=weight * mV, delay=0.1 * delay * ms
     )
     block = nsnn.simulate(
-        nsnn.Network([source, target], [wire]), duration=6 * ms, trials=2, seed=1, engine="numpy", record_v={"target": True}
+        nsnn.Network([source, target], [wire]),
+        duration=6 * ms,
+        trials=2,
+        seed=1,
+        engine="numpy",
+        record_v={"target": True},
     )
     expected = np.zeros((60, 3))
     for j, w, d in zip(post, weight, delay.astype(int), strict=True):
@@ -147,7 +156,12 @@ def response(synapse, weight, dt=0.1, drive=0.0, n=600, engine="numpy", cell=DEA
     target = nsnn.Population(1, cell, stimulus=nsnn.Constant(drive * mV), name="target")
     wire = nsnn.Projection(source, target, rule=nsnn.OneToOne(), weight=weight, synapse=synapse)
     block = nsnn.simulate(
-        nsnn.Network([source, target], [wire]), duration=n * dt * ms, dt=dt * ms, seed=1, engine=engine, record_v={"target": [0]}
+        nsnn.Network([source, target], [wire]),
+        duration=n * dt * ms,
+        dt=dt * ms,
+        seed=1,
+        engine=engine,
+        record_v={"target": [0]},
     )
     v = signal(block, "v of target").rescale("mV").magnitude[:, 0]
     return v[tick + 1 :], dt * np.arange(n - tick - 1)
@@ -158,7 +172,9 @@ def test_current_synapses_are_exact_on_a_linear_membrane(engine):
     """Exponential: w ts/(tm - ts) (e^-t/tm - e^-t/ts); alpha: the integral of e w t/ts e^-t/ts against the membrane's kernel."""
     tm, ts, w = 20.0, 5.0, 3.0
     v, t = response(nsnn.ExponentialSynapse(ts * ms), w * mV, engine=engine)
-    np.testing.assert_allclose(v, w * ts / (tm - ts) * (np.exp(-t / tm) - np.exp(-t / ts)), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        v, w * ts / (tm - ts) * (np.exp(-t / tm) - np.exp(-t / ts)), rtol=0, atol=1e-12
+    )
     v, t = response(nsnn.AlphaSynapse(ts * ms), w * mV, engine=engine)
     r = 1 / ts - 1 / tm
     exact = np.e * w / (ts * tm) * np.exp(-t / tm) * (1 - np.exp(-r * t) * (1 + r * t)) / r**2
@@ -171,7 +187,14 @@ def test_conductance_synapse_is_the_ode_at_second_order():
     errors = []
     for dt in (0.2, 0.1, 0.05):
         v, t = response(nsnn.ConductanceSynapse(ts * ms, rev * mV), w, dt=dt, n=round(40 / dt), drive=8.0)
-        run = solve_ivp(lambda s, y: (8.0 - y + w * np.exp(-s / ts) * (rev - y)) / 20.0, (0, t[-1]), [v[0]], t_eval=t, rtol=1e-11, atol=1e-11)
+        run = solve_ivp(
+            lambda s, y: (8.0 - y + w * np.exp(-s / ts) * (rev - y)) / 20.0,
+            (0, t[-1]),
+            [v[0]],
+            t_eval=t,
+            rtol=1e-11,
+            atol=1e-11,
+        )
         errors.append(np.abs(v - run.y[0]).max())
     assert 14 < v.max() < 25  # it is far from the linear response
     assert errors[-1] < 2e-4
@@ -187,16 +210,34 @@ def test_current_synapse_beside_a_conductance_keeps_second_order():
         source = nsnn.Population(1, nsnn.Relay(), stimulus=pulses([tick], n, dt), name="source")
         target = nsnn.Population(1, DEAF, name="target")
         wires = [
-            nsnn.Projection(source, target, rule=nsnn.OneToOne(), weight=6 * mV, synapse=nsnn.ExponentialSynapse(3 * ms)),
-            nsnn.Projection(source, target, rule=nsnn.OneToOne(), weight=1.5, synapse=nsnn.ConductanceSynapse(8 * ms, -10 * mV)),
+            nsnn.Projection(
+                source, target, rule=nsnn.OneToOne(), weight=6 * mV, synapse=nsnn.ExponentialSynapse(3 * ms)
+            ),
+            nsnn.Projection(
+                source,
+                target,
+                rule=nsnn.OneToOne(),
+                weight=1.5,
+                synapse=nsnn.ConductanceSynapse(8 * ms, -10 * mV),
+            ),
         ]
         block = nsnn.simulate(
-            nsnn.Network([source, target], wires), duration=40 * ms, dt=dt * ms, seed=1, engine="numpy", record_v={"target": [0]}
+            nsnn.Network([source, target], wires),
+            duration=40 * ms,
+            dt=dt * ms,
+            seed=1,
+            engine="numpy",
+            record_v={"target": [0]},
         )
         v = signal(block, "v of target").rescale("mV").magnitude[tick + 1 :, 0]
         t = dt * np.arange(v.size)
         run = solve_ivp(
-            lambda s, y: (-y + 6 * np.exp(-s / 3) + 1.5 * np.exp(-s / 8) * (-10 - y)) / 20, (0, t[-1]), [0.0], t_eval=t, rtol=1e-11, atol=1e-11
+            lambda s, y: (-y + 6 * np.exp(-s / 3) + 1.5 * np.exp(-s / 8) * (-10 - y)) / 20,
+            (0, t[-1]),
+            [0.0],
+            t_eval=t,
+            rtol=1e-11,
+            atol=1e-11,
         )
         errors.append(np.abs(v - run.y[0]).max())
     assert errors[1] < 1e-3
@@ -206,13 +247,24 @@ def test_current_synapse_beside_a_conductance_keeps_second_order():
 def test_synapses_reach_nonlinear_neurons():
     """An EIF below its threshold with an exponential current, against solve_ivp, at second order."""
     cell = nsnn.EIF(
-        tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=15 * mV, delta_T=3 * mV, v_spike=60 * mV, tau_refrac=0 * ms
+        tau_m=20 * ms,
+        v_rest=0 * mV,
+        v_reset=0 * mV,
+        v_thresh=15 * mV,
+        delta_T=3 * mV,
+        v_spike=60 * mV,
+        tau_refrac=0 * ms,
     )
     errors = []
     for dt in (0.2, 0.1):
         v, t = response(nsnn.ExponentialSynapse(5 * ms), 30 * mV, dt=dt, n=round(40 / dt), cell=cell)
         run = solve_ivp(
-            lambda s, y: (-y + 3 * np.exp((y - 15) / 3) + 30 * np.exp(-s / 5)) / 20, (0, t[-1]), [v[0]], t_eval=t, rtol=1e-11, atol=1e-11
+            lambda s, y: (-y + 3 * np.exp((y - 15) / 3) + 30 * np.exp(-s / 5)) / 20,
+            (0, t[-1]),
+            [v[0]],
+            t_eval=t,
+            rtol=1e-11,
+            atol=1e-11,
         )
         errors.append(np.abs(v - run.y[0]).max())
     assert errors[1] < 1e-3
@@ -224,7 +276,9 @@ def test_a_refractory_neuron_takes_no_jumps():
     target = nsnn.Population(1, CELL, name="target")
     wire = nsnn.Projection(source, target, rule=nsnn.OneToOne(), weight=21 * mV)
     block = nsnn.simulate(nsnn.Network([source, target], [wire]), duration=8 * ms, seed=1, engine="numpy")
-    np.testing.assert_allclose(times(block, 1), [1.0, 4.0])  # the spike of step 15 falls into the 2 ms after that of step 10
+    np.testing.assert_allclose(
+        times(block, 1), [1.0, 4.0]
+    )  # the spike of step 15 falls into the 2 ms after that of step 10
 
 
 # ------------------------------------------------------------------------------------------------- release, independence
@@ -237,7 +291,14 @@ def test_release_is_binomial():
     source = nsnn.Population(n, nsnn.Relay(), stimulus=pulses(ticks, 500, 1.0), name="source")
     target = nsnn.Population(2, nsnn.NSNNNeuron(beta=0.0, theta=1e9), name="target")
     wire = nsnn.Projection(source, target, rule=nsnn.AllToAll(), weight=w, release=p)
-    block = nsnn.simulate(nsnn.Network([source, target], [wire]), duration=500 * ms, dt=1 * ms, seed=4, engine="numpy", record_v={"target": True})
+    block = nsnn.simulate(
+        nsnn.Network([source, target], [wire]),
+        duration=500 * ms,
+        dt=1 * ms,
+        seed=4,
+        engine="numpy",
+        record_v={"target": True},
+    )
     count = np.rint(signal(block, "v of target").magnitude / w)
     assert abs(count.mean() - n * p) / np.sqrt(n * p * (1 - p) / count.size) < 4
     variance = n * p * (1 - p)
@@ -253,7 +314,9 @@ def spiking(net, **arguments):
 
 def small(release=1.0, noise=nsnn.WhiteNoise(4 * mV, shared=0.3), order=("E", "I"), weight=0.5):
     e = nsnn.Population(8, CELL, noise=noise, stimulus=nsnn.Constant(17 * mV), name="E")
-    i = nsnn.Population(4, CELL, noise=nsnn.PoissonNoise(8000 * Hz, 0.1 * mV), stimulus=nsnn.Constant(4 * mV), name="I")
+    i = nsnn.Population(
+        4, CELL, noise=nsnn.PoissonNoise(8000 * Hz, 0.1 * mV), stimulus=nsnn.Constant(4 * mV), name="I"
+    )
     between = {"rule": nsnn.FixedProbability(0.5), "delay": 1.5 * ms}
     wires = [
         nsnn.Projection(e, i, weight=weight * mV, release=release, **between),
@@ -311,7 +374,12 @@ def test_poisson_sources_are_poisson():
 def test_block_has_populations_signals_and_survives_a_file(tmp_path):
     net = small()
     block = nsnn.simulate(
-        net, duration=50 * ms, seed=5, engine="numpy", record_v={"E": [0, 3]}, record_w={"E->I": [0, 2], "E->E": True}
+        net,
+        duration=50 * ms,
+        seed=5,
+        engine="numpy",
+        record_v={"E": [0, 3]},
+        record_w={"E->I": [0, 2], "E->E": True},
     )
     assert block.annotations["populations"] == [{"name": "E", "size": 8}, {"name": "I", "size": 4}]
     assert len(block.segments[0].spiketrains) == 12

@@ -50,7 +50,9 @@ def group(
         case PoissonSource():
             return poisson_source(model, neuron)
         case _:
-            raise NsnnError(f"model = {type(neuron).__name__}: expected a neuron such as LIF(...) or NSNNNeuron(...)")
+            raise NsnnError(
+                f"model = {type(neuron).__name__}: expected a neuron such as LIF(...) or NSNNNeuron(...)"
+            )
 
 
 def check(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> None:
@@ -90,7 +92,9 @@ def _check_kind(neuron: Neuron, noise: Noise | None, who: str) -> None:
                 f"{given}: an NSNNNeuron has escape noise, e.g. EscapeNoise(Gaussian(0.4)); for a noisy membrane use LIF"
             )
     elif isinstance(noise, DoubleNoise):
-        raise NsnnError(f"{given}: the published code's noise is for an NSNNNeuron; give a {who} EscapeNoise or WhiteNoise")
+        raise NsnnError(
+            f"{given}: the published code's noise is for an NSNNNeuron; give a {who} EscapeNoise or WhiteNoise"
+        )
     elif noise.at_threshold and (isinstance(neuron, ConductanceBased) or _starts_itself(neuron)):
         raise NsnnError(
             f"{given}: the spike of a {who} starts itself, so it has no distance to threshold; give it WhiteNoise or OUNoise, "
@@ -106,4 +110,6 @@ def _starts_itself(neuron: Any) -> bool:
 
 def _check_rise(neuron: Neuron, hazard: Any, who: str) -> None:
     if not (isinstance(neuron, IntegrateAndFire) and neuron.leaky):
-        raise NsnnError(f"hazard = {type(hazard).__name__}(...): it needs dV/dt of a leaky membrane, which a {who} has not; take LIF")
+        raise NsnnError(
+            f"hazard = {type(hazard).__name__}(...): it needs dV/dt of a leaky membrane, which a {who} has not; take LIF"
+        )

@@ -5,8 +5,8 @@ The linear part takes the exact step of its equation. Over a step of length h, w
     V -> m + S z,   m = mu + (V - mu) exp(-h/tau)
 
 (without leak m = V + mu h/tau). A nonlinear part joins mu, by Heun's rule (`_move`): with additive noise Ito's and
-Stratonovich's calculus agree. Conductances (channels, synapses, noise) are held constant over a step; gating variables stand
-between the voltages in time, so the scheme keeps second order.
+Stratonovich's calculus agree. Conductances of synapses and noise are taken at their mean over a step, those of channels at
+the voltage in its middle; gating variables stand between the voltages in time: second order throughout.
 
 Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
 crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable). What synapses
@@ -58,7 +58,9 @@ def membrane(
     model.state("free", "integer", 0)
     terms = Terms()
     _gates(model, neuron, terms)
-    loaded = bool(neuron.channels) or isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
+    loaded = (
+        bool(neuron.channels) or isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
+    )
     add_synapses(model, neuron, synapses, terms, h, loaded=loaded)
     level, reset = _level(model, neuron, noise)
     bridged = add_noise(model, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge)
@@ -101,7 +103,13 @@ def _level(model: Model, neuron: IntegrateAndFire, noise: Noise | None) -> tuple
 
 
 def _threshold(
-    model: Model, neuron: IntegrateAndFire, noise: Noise | None, level: str, end: str, bridged: bool, bridge: bool
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: Noise | None,
+    level: str,
+    end: str,
+    bridged: bool,
+    bridge: bool,
 ) -> str:
     """Text of the condition for a spike in a step that went from `v_prev` to `end` and then, by jumps, to `v`."""
     before = "level_prev" if neuron.moving else level
@@ -114,7 +122,11 @@ def _threshold(
         return f"{engine.draw('uniform', Stream.ESCAPE)} < {chance}"
     if isinstance(neuron, ConductanceBased):
         return f"v > {level} and v_prev <= {level}"
-    highest = ["v", *(["v_end"] if end == "v_end" else []), *(["summit"] if isinstance(noise, PoissonNoise) and bridge else [])]
+    highest = [
+        "v",
+        *(["v_end"] if end == "v_end" else []),
+        *(["summit"] if isinstance(noise, PoissonNoise) and bridge else []),
+    ]
     crossed = " or ".join(f"{state} > {level}" for state in highest)
     return _bridged(crossed, level, before, end) if bridged else crossed
 
@@ -157,17 +169,38 @@ def _start(neuron: IntegrateAndFire) -> np.ndarray:
 
 
 def _share(model: Model, neuron: IntegrateAndFire, terms: Terms, tau: Any, h: Any) -> list[str]:
-    """Lines that set `share`, the step's gain for a drive; with conductances also `lapse`, its length in tau_m, and their `load`."""
+    """Lines that set `share`, the step's gain for a drive; with conductances also `lapse`, its length in tau_m, and their `load`.
+
+    Channels follow the voltage: they are taken where half a step leads (the midpoint rule).
+    """
     for suffix, length in (("", 1.0), ("_part", h)):
         lapse = length * model.layout.dt / tau
-        if terms.conductances:
+        if terms.conductances or neuron.channels:
             model.bind("stride" + suffix, lapse, "1")
         else:
             model.bind("relax" + suffix, -np.expm1(-lapse) if neuron.leaky else lapse, "1")
-    if not terms.conductances:
+    if not (terms.conductances or neuron.channels):
         return [f"share = {either('relax')}"]
-    total = " + ".join(["1"] * neuron.leaky + [g for g, _ in terms.conductances])
-    return [f"lapse = {either('stride')}", f"load = {total}", "share = lapse * exprel(-lapse * load)"]
+    lines = [f"lapse = {either('stride')}"]
+    if neuron.channels:
+        now = [(f"near_{name}", reversal) for name, (_, reversal) in neuron.channels.items()]
+        lines += [f"near_{name} = {conductance}" for name, (conductance, _) in neuron.channels.items()]
+        lines += [
+            f"near_load = {_load(neuron, terms.conductances + now)}",
+            f"middle = v + ({_pulled(neuron, terms.conductances + now)}) * 0.5 * lapse * exprel(-0.5 * lapse * near_load)",
+        ]
+        for name, (conductance, reversal) in neuron.channels.items():
+            lines.append(f"far_{name} = {substitute(conductance, {'v': 'middle'})}")
+            terms.conductances.append((f"far_{name}", reversal))
+    return [*lines, f"load = {_load(neuron, terms.conductances)}", "share = lapse * exprel(-lapse * load)"]
+
+
+def _load(neuron: IntegrateAndFire, conductances: list[tuple[str, str]]) -> str:
+    return " + ".join(["1"] * neuron.leaky + [g for g, _ in conductances])
+
+
+def _pulled(neuron: IntegrateAndFire, conductances: list[tuple[str, str]]) -> str:
+    return " + ".join([neuron.linear, *(f"{g} * ({e} - v)" for g, e in conductances)])
 
 
 def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
@@ -176,7 +209,7 @@ def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
     The far end is first guessed with the value at the near one, and not beyond the threshold, where the part may be huge.
     """
     kick = "".join(f" + {text}" for text in terms.kicks)
-    linear = " + ".join([neuron.linear, *(f"{g} * ({e} - v)" for g, e in terms.conductances)])
+    linear = _pulled(neuron, terms.conductances)
     if neuron.nonlinear is None:
         return [f"moved = v + free * (({linear}) * share{kick})"]
     there = substitute(neuron.nonlinear, {"v": "guess"})
@@ -199,7 +232,7 @@ def _slow(model: Model, neuron: IntegrateAndFire) -> list[str]:
 
 
 def _gates(model: Model, neuron: IntegrateAndFire, terms: Terms) -> None:
-    """Gating variables, exact for a membrane that stands still; they start in equilibrium with it. Channels are conductances."""
+    """Gating variables, exact for a membrane that stands still; they start in equilibrium with it, half a step back."""
     for gate, (opening, closing) in neuron.gates.items():
         model.state(gate, "1")
         model.initial[gate] = f"({opening}) / (({opening}) + ({closing}))"
@@ -208,4 +241,3 @@ def _gates(model: Model, neuron: IntegrateAndFire, terms: Terms) -> None:
             f"both_{gate} = opening_{gate} + {closing}",
             f"{gate} = {gate} + (opening_{gate} / both_{gate} - {gate}) * (1 - exp(-dt * both_{gate}))",
         ]
-    terms.conductances += list(neuron.channels.values())

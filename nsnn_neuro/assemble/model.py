@@ -14,7 +14,17 @@ from ..errors import NsnnError
 from ..records import Record
 from ..stimuli import Stimulus
 
-__all__ = ["BRIAN_UNIT", "ORDERS_EACH", "SYNAPSES", "Layout", "Model", "Terms", "add_drive", "either", "substitute"]
+__all__ = [
+    "BRIAN_UNIT",
+    "ORDERS_EACH",
+    "SYNAPSES",
+    "Layout",
+    "Model",
+    "Terms",
+    "add_drive",
+    "either",
+    "substitute",
+]
 
 BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hertz"}
 
@@ -163,5 +173,3 @@ def add_drive(model: Model, stimulus: Stimulus | None, unit: str) -> None:
         )
         text = "stim_samples(t)" if values.ndim == 1 else "stim_samples(t, noise_neuron)"
     model.equations.append(f"drive = {text} : {BRIAN_UNIT[unit]}")
-
-

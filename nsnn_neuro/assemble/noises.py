@@ -37,7 +37,15 @@ def is_silent(noise: Noise | None) -> bool:
 
 
 def add_noise(
-    model: Model, neuron: IntegrateAndFire, noise: Noise | None, terms: Terms, h: Any, *, level: str, loaded: bool, bridge: bool
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: Noise | None,
+    terms: Terms,
+    h: Any,
+    *,
+    level: str,
+    loaded: bool,
+    bridge: bool,
 ) -> bool:
     """Add the noise's text to `terms`; `h` is the length of the partial step in steps. True when it has a bridge (`bridge_steep`)."""
     if is_silent(noise):
@@ -158,7 +166,9 @@ def _ou_start(model: Model, noise: OUNoise, sigma_i: Any) -> np.ndarray:
 def start_normal(model: Model, stream: Stream, shared: bool = False) -> np.ndarray:
     """Standard normals of time 0, shape (size,)."""
     neuron, trial = model.initial["noise_neuron"], model.initial["noise_trial"]
-    return keyed_noise.normal(0, -1 if shared else neuron, trial, model.layout.point, stream, *model.layout.key)
+    return keyed_noise.normal(
+        0, -1 if shared else neuron, trial, model.layout.point, stream, *model.layout.key
+    )
 
 
 def ou_step(
@@ -213,7 +223,13 @@ def _conductances(model: Model, noise: ConductanceNoise, terms: Terms) -> None:
 
 
 def _poisson(
-    model: Model, neuron: IntegrateAndFire, noise: PoissonNoise, terms: Terms, h: Any, bridge: bool, level: str
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: PoissonNoise,
+    terms: Terms,
+    h: Any,
+    bridge: bool,
+    level: str,
 ) -> None:
     """`shots`: the jumps of a step together; in the partial step after refractoriness those of its length.
 
@@ -225,7 +241,9 @@ def _poisson(
     for rate, weight in (("rate", "weight"), ("rate_inh", "weight_inh")):
         mean = np.asarray(noise.si(rate)) * model.layout.dt
         if np.any(mean * 1.5 > _MOST_JUMPS):
-            raise NsnnError(f"{rate} = {getattr(noise, rate)}: expected at most {_MOST_JUMPS} jumps in a step and a half")
+            raise NsnnError(
+                f"{rate} = {getattr(noise, rate)}: expected at most {_MOST_JUMPS} jumps in a step and a half"
+            )
         for suffix, length in (("", 1.0), ("_part", h)):
             model.bind(f"noise_{rate}{suffix}", mean * length, one)
         model.bind(f"noise_{weight}", noise.si(weight), one)
@@ -236,5 +254,7 @@ def _poisson(
     terms.jumps.append(f"one_unit * {sum_text}")
     if bridge:
         model.state("summit", unit)
-        path = engine.draw("summit", Stream.POISSON, *arguments, "(moved - v) / one_unit", f"({level} - v) / one_unit")
+        path = engine.draw(
+            "summit", Stream.POISSON, *arguments, "(moved - v) / one_unit", f"({level} - v) / one_unit"
+        )
         terms.moved.append(f"summit = v + free * one_unit * {path}")

@@ -16,8 +16,9 @@ from brian2 import NeuronGroup, Synapses, TimedArray, second
 from .. import engine, keyed_noise, units
 from ..errors import NsnnError
 from ..keyed_noise import Stream
-from ..network import Network, Population, Projection
+from ..network import Network
 from ..neurons import Relay
+from ..populations import Population, Projection
 from ..stimuli import Stimulus
 from ..synapses import Synapse
 from .groups import group
@@ -49,9 +50,7 @@ def network(
         layout = Layout(p.n, trials, dt, n_steps, key, index=index, name=f"population_{index}")
         driven = _driven(net, p, stimulus)
         try:
-            groups.append(
-                group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge)
-            )
+            groups.append(group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge))
         except NsnnError as error:
             if len(net.populations) == 1:
                 raise
@@ -109,7 +108,9 @@ class _Wiring:
             self.factors.append("u_pre")
             return
         samples = stimulus.samples(n_steps, self.dt)
-        self.namespace["sent"] = TimedArray(samples, dt=self.dt * second, name=f"projection_{self.number}_sent")
+        self.namespace["sent"] = TimedArray(
+            samples, dt=self.dt * second, name=f"projection_{self.number}_sent"
+        )
         lag = self._name("lag", (self.wait + self.late - 0.5) * self.dt, "s")
         self.factors.append(f"sent(t - {lag})" if samples.ndim == 1 else f"sent(t - {lag}, noise_neuron_pre)")
 
@@ -128,7 +129,9 @@ class _Wiring:
         """Text of what a spike brings: the weight, times a Relay's value, times 0 or 1 where release can fail."""
         projection = self.projection
         unit = projection.synapse.weight_unit(projection.post.neuron.membrane_unit)
-        weight = np.broadcast_to(self.found.weight, self.found.pre.shape) if as_variable else self.found.weight
+        weight = (
+            np.broadcast_to(self.found.weight, self.found.pre.shape) if as_variable else self.found.weight
+        )
         factors = [self._name("weight", weight, unit), *self.factors]
         if projection.release < 1:
             self.equations.append("synapse_number : integer (constant)")
@@ -139,7 +142,13 @@ class _Wiring:
         return f"({' * '.join(factors)})"
 
     def connect(
-        self, source: NeuronGroup, target: NeuronGroup, rank: int, key: tuple[int, int], order: int, as_variable: bool
+        self,
+        source: NeuronGroup,
+        target: NeuronGroup,
+        rank: int,
+        key: tuple[int, int],
+        order: int,
+        as_variable: bool,
     ) -> None:
         """Make the Brian2 synapses; they act at `order` in the step."""
         synapse, post = self.projection.synapse, self.projection.post

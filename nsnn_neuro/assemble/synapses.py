@@ -83,7 +83,8 @@ def add_synapses(
                 for k, x in enumerate(states):
                     model.bind(f"pull_{names[x]}{suffix}", pull[..., k], "1")
             terms.lines.append(
-                f"kick_syn{number} = " + " + ".join(f"({either('pull_' + names[x])}) * {names[x]}" for x in states)
+                f"kick_syn{number} = "
+                + " + ".join(f"({either('pull_' + names[x])}) * {names[x]}" for x in states)
             )
             terms.kicks.append(f"kick_syn{number}")
         for k, x in enumerate(states):
@@ -92,7 +93,9 @@ def add_synapses(
         terms.last += [f"{names[x]} = next_{names[x]}" for x in states]
 
 
-def _weighted(model: Model, prefix: str, weights: np.ndarray, states: list[str], names: dict[str, str]) -> str:
+def _weighted(
+    model: Model, prefix: str, weights: np.ndarray, states: list[str], names: dict[str, str]
+) -> str:
     parts = []
     for k, x in enumerate(states):
         if np.any(weights[..., k]):
