@@ -217,7 +217,7 @@ class FastSigmoid(Family):
 class Hazard(Record):
     """A rate of spikes in continuous time: rho(x, dx/dt) in 1/s, x the distance to threshold u - theta.
 
-    `rate_text` is rho in Brian2's syntax, in `x`, `rise` (dx/dt) and the names of the record's parameters; it stays finite for any x.
+    `rate_text` is rho in Brian2's syntax, in `x`, `rise` (dx/dt) and the names of the record's parameters, finite for any x.
     A hazard of one's own:
 
     >>> from brian2 import Hz
@@ -296,7 +296,7 @@ class GaussianHazard(Hazard):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PlesserGerstner(Hazard):
-    """The hazard that stands in for white noise `sigma` on a leaky neuron: rho = (c1/tau_m + c2/sigma_B [dx/dt]+) exp(-x^2/sigma_B^2).
+    """The hazard that stands in for white noise on an LIF: rho = (c1/tau_m + c2/sigma_B [dx/dt]+) exp(-x^2/sigma_B^2).
 
     sigma_B = sqrt(2) sigma, c1 = .72, c2 = 1/sqrt(pi), x and dx/dt of the noise-free membrane. Good to 5 % for a mean drive below
     threshold and sigma_B of a fifth to two fifths of v_thresh - v_reset; see `theory.plesser_gerstner_hazard`. For LIF only.
@@ -370,7 +370,7 @@ class EscapeNoise(Noise):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DoubleNoise(Noise):
-    """The noise of the published NSNN code, which counts it twice: u_t += sigma xi_t, then a spike with P = Phi((u_t - theta) / sigma).
+    """The noise of the published NSNN code, counted twice: u_t += sigma xi_t, then a spike with P = Phi((u_t - theta) / sigma).
 
     For comparison with that code only: the first noise is carried forward in u, the second is drawn anew. The model of the paper is
     `EscapeNoise(Gaussian(sigma))`. For an `NSNNNeuron`.

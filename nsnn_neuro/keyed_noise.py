@@ -330,7 +330,7 @@ def shots(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh
 
 
 def summit(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, drift, room):
-    """The highest point, from a step's beginning, of the path whose jumps `shots` sums, on a linear `drift`: random order and times.
+    """The highest point, from a step's beginning, of the path whose jumps `shots` sums, in random order, on a linear `drift`.
 
     Where the path cannot exceed `room`, some number below room. Uses the streams `stream`, + 1 and + 2.
 

@@ -48,8 +48,8 @@ class IntegrateAndFire(Neuron):
 
     `linear` and `nonlinear` are voltages in Brian2's syntax. With `leaky`, `linear` contains -v once and is integrated exactly;
     without, it doesn't contain v. `nonlinear` takes a stochastic Heun step. `slow` are further variables (voltages) that relax,
-    name -> (time constant, target), and `after_spike` changes them; `moving` is what such variables add to the threshold. A neuron of one's own is a dataclass with its parameters
-    (tau_m, v_reset and tau_refrac among them) and these texts:
+    name -> (time constant, target), and `after_spike` changes them; `moving` is what they add to the threshold. A neuron of
+    one's own is a dataclass with its parameters (tau_m, v_reset and tau_refrac among them) and these texts:
 
     >>> from brian2 import ms
     >>> import nsnn_neuro as nsnn
@@ -311,9 +311,10 @@ class GIF(LIF):
 class ConductanceBased(IntegrateAndFire):
     """Base of conductance-based neurons: tau_m dV/dt = v_rest - V + drive + sum of g_k (E_k - V), the spike is the neuron's own.
 
-    `channels` are name -> (conductance in units of the leak, reversal), both texts; `gates` are gating variables, name -> (opening,
-    closing rate), texts in v. A spike is counted when V rises through v_thresh; nothing is reset. Gates are integrated exactly for a
-    voltage held over the step, and stand between the voltages in time: second order in dt; take 0.02 to 0.05 ms.
+    `channels` are name -> (conductance in units of the leak, reversal), both texts; `gates` are gating variables, name ->
+    (opening, closing rate), texts in v. A spike is counted when V rises through v_thresh; nothing is reset. Gates are exact for
+    a voltage held over a step and stand between the voltages in time, channels are taken at the step's middle: second order in
+    dt; take 0.02 to 0.05 ms.
     """
 
     reset: ClassVar[str] = "v"
@@ -324,8 +325,8 @@ class ConductanceBased(IntegrateAndFire):
 class WangBuzsaki(ConductanceBased):
     """Wang and Buzsaki's fast-spiking interneuron: sodium, potassium and leak currents, in units of the leak conductance .1 mS/cm2.
 
-    tau_m dV/dt = v_rest - V + g_na m^3 h (e_rev_na - V) + g_k n^4 (e_rev_k - V) + drive, m in equilibrium, h and n phi times as fast
-    as given at 6.3 degrees. The published units: tau_m = C_m / g_L, and a current of 1 uA/cm2 is a drive of 10 mV. dt of 0.05 ms at most.
+    tau_m dV/dt = v_rest - V + g_na m^3 h (e_rev_na - V) + g_k n^4 (e_rev_k - V) + drive, m in equilibrium, h and n with phi times
+    their published rates. In the published units tau_m is C_m / g_L, and a current of 1 uA/cm2 a drive of 10 mV.
 
     Parameters
     ----------

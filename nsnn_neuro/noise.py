@@ -99,7 +99,7 @@ class OUNoise(Noise):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MultiplicativeNoise(Noise):
-    """White noise whose strength depends on the membrane: tau dV = ... dt + sigma (V - v_zero) sqrt(2 tau) dW, in a declared calculus.
+    """White noise whose strength depends on the membrane: tau dV = ... dt + sigma (V - v_zero) sqrt(2 tau) dW, calculus declared.
 
     A white conductance with reversal v_zero. Taken with Milstein's step (strong order 1) in either calculus. With the bridge
     between grid points its strength at the step's beginning is used. Another dependence on V is a subclass with `amplitude`, a
@@ -180,7 +180,7 @@ class ConductanceNoise(Noise):
 class ThresholdNoise(Noise):
     """Noisy threshold: after each spike it is drawn anew, v_thresh + sigma z, z standard normal; the membrane is noise-free.
 
-    sigma : scalar or (n_neurons,), membrane's unit, >= 0. For a threshold drawn anew in each step take `EscapeNoise(Gaussian(sigma))`
+    sigma : scalar or (n_neurons,), membrane's unit, >= 0. A threshold drawn anew in each step is `EscapeNoise(Gaussian(sigma))`
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 
@@ -198,8 +198,8 @@ class PoissonNoise(Noise):
     """A Poisson background of finite synapses: the membrane jumps by `weight` at `rate`, and by `weight_inh` at `rate_inh`.
 
     The mean drive is tau_m (weight rate + weight_inh rate_inh), and sigma^2 of the diffusion that it tends to is
-    tau_m (weight^2 rate + weight_inh^2 rate_inh) / 2. Each jump has its own time within a step, and the threshold is tested along the
-    path (with the bridge; without it at the step's end). While the neuron is refractory jumps are lost.
+    tau_m (weight^2 rate + weight_inh^2 rate_inh) / 2. Each jump has its own time within a step, and the threshold is tested along
+    the path (with the bridge; without it at the step's end). While the neuron is refractory jumps are lost.
 
     Parameters
     ----------

@@ -155,7 +155,8 @@ class _Run:
         order = np.lexsort(
             (np.concatenate(neuron), np.concatenate(tick))
         )  # in time, as one monitor would give them
-        return self._block(*(np.concatenate(a)[order] for a in (trial, neuron, tick)), v, w, target)
+        found = [np.concatenate(a)[order] for a in (trial, neuron, tick)]
+        return self._block(found, v, w, target)
 
     def _monitor(self, population: Population, group: Any) -> StateMonitor | None:
         chosen = self.recorded[population.name]
@@ -179,7 +180,7 @@ class _Run:
             name=f"{projection.name}_weight",
         )
 
-    def _block(self, trial: Any, neuron: Any, tick: Any, v: dict, w: dict, target: str) -> neo.Block:
+    def _block(self, found: list[np.ndarray], v: dict, w: dict, target: str) -> neo.Block:
         annotations = {
             "seed": self.seed,
             "parameters": {**self.parameters, "bridge": self.bridge, "engine": target},
@@ -187,9 +188,7 @@ class _Run:
             **recording.provenance(),
         }
         block = recording.build_block(
-            trial,
-            neuron,
-            tick,
+            *found,
             dt=self.dt,
             n_trials=self.trials,
             n_neurons=sum(p.n for p in self.net.populations),
@@ -254,8 +253,8 @@ def _check_step(neuron: Neuron, dt: float) -> None:
 def _check_finite(group: Any, population: Population) -> None:
     if isinstance(population.neuron, IntegrateAndFire) and not np.isfinite(np.asarray(group.v[:])).all():
         raise NsnnError(
-            f"the membrane of {population.name!r}, a {type(population.neuron).__name__}, has left the finite numbers: a smaller dt, "
-            "or parameters and drive of its usual size, are the cure"
+            f"the membrane of {population.name!r}, a {type(population.neuron).__name__}, isn't finite any more: "
+            "take a smaller dt, or parameters and a drive of its usual size"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("compile"):
                 item.add_marker(pytest.mark.skip(reason="no C++ compiler"))
+
+
+def pytest_collection_finish() -> None:
+    """Brian2 calls gc.collect() before every run, half of a short run's time with all that pytest has collected: put that aside."""
+    gc.collect()
+    gc.freeze()
 
 
 def _figures() -> list[int]:

@@ -181,7 +181,7 @@ def name(combination):
 
 
 def marked():
-    """Quick: every neuron with every noise, and every stimulus, family and hazard with one neuron. The rest of the product is slow."""
+    """Quick: every neuron with every noise, and every stimulus, family and hazard with one neuron; the rest is slow."""
     for c in combinations():
         neuron, _, stimulus, kind = c
         rest = (stimulus not in (None, nsnn.Constant) and neuron is not nsnn.LIF) or (

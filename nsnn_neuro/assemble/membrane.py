@@ -9,9 +9,9 @@ Stratonovich's calculus agree. Conductances of synapses and noise are taken at t
 the voltage in its middle; gating variables stand between the voltages in time: second order throughout.
 
 Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
-crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable). What synapses
-bring comes at a step's end, after the bridge, and is tested there undecayed. The jumps of a Poisson background come at their own
-times within the step, and the highest point of that path is tested.
+crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable). The
+jumps of a Poisson background come at their own times within the step, and the highest point of that path is tested. What
+synapses bring comes at a step's end, after the bridge, and is tested there undecayed.
 
 Refractoriness counts real time, not steps. A spike found in step k happened on average at (k + 1/2) dt with the bridge, and by
 definition at (k + 1) dt without it. The membrane is released tau_refrac after that, in general inside a step, whose remaining
@@ -114,11 +114,11 @@ def _threshold(
     """Text of the condition for a spike in a step that went from `v_prev` to `end` and then, by jumps, to `v`."""
     before = "level_prev" if neuron.moving else level
     if isinstance(noise, EscapeNoise):
-        names = model.record(noise.family or noise.hazard, "escape_")
         if noise.family is not None:
+            names = model.record(noise.family, "escape_")
             chance = substitute(noise.family.cdf_text, {**names, "x": f"(v - {level})"})
         else:
-            chance = _hazard(neuron, noise.hazard, names, level, before)
+            chance = _hazard(neuron, noise.hazard, model.record(noise.hazard, "escape_"), level, before)  # type: ignore[arg-type]
         return f"{engine.draw('uniform', Stream.ESCAPE)} < {chance}"
     if isinstance(neuron, ConductanceBased):
         return f"v > {level} and v_prev <= {level}"

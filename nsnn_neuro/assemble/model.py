@@ -65,7 +65,7 @@ class Terms:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a group's members are numbered: member = trial * n_neurons + neuron; the grid of time; its place among the populations."""
+    """How members are numbered (member = trial * n_neurons + neuron), the grid of time, and the population's place and name."""
 
     n_neurons: int
     trials: int

@@ -1,8 +1,8 @@
 """Text of each noise's part in a membrane's step.
 
 Over a step of length h the linear membrane takes its exact step, with noise of variance S^2 = sigma^2 (1 - exp(-2 h / tau))
-(2 sigma^2 h / tau without leak). Where conductances load the membrane, the step's gain `share` = L exprel(-L load), L = h / tau (`lapse`),
-and S^2 = 2 sigma^2 L exprel(-2 L load) are computed in each step.
+(2 sigma^2 h / tau without leak). Where conductances load the membrane, the step's gain `share` = L exprel(-L load), with
+L = h / tau (`lapse`), and S^2 = 2 sigma^2 L exprel(-2 L load) are computed in each step.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def add_noise(
     loaded: bool,
     bridge: bool,
 ) -> bool:
-    """Add the noise's text to `terms`; `h` is the length of the partial step in steps. True when it has a bridge (`bridge_steep`)."""
+    """Add the noise's text to `terms`; `h` is the partial step's length in steps. True when it has a bridge (`bridge_steep`)."""
     if is_silent(noise):
         return False
     match noise:
@@ -106,7 +106,7 @@ def _white(
                 with np.errstate(divide="ignore"):
                     model.bind("steep" + suffix, np.where(sd > 0, np.sqrt(2) / sd, _NEVER), inverse[unit])
         spread, steep = either("step_sd"), either("steep")
-    if multiplicative:
+    if isinstance(noise, MultiplicativeNoise):
         names = model.record(noise, "noise_") | {"v": "v"}
         b, slope = (f"({substitute(text, names)})" for text in (noise.amplitude, noise.slope))
         chance = engine.draw("normal", Stream.MEMBRANE)

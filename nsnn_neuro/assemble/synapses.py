@@ -65,13 +65,13 @@ def add_synapses(
         states = list(synapse.states)
         drift = _stack([linear(synapse.states[x], synapse) for x in states])
         keep = expm(drift * dt)
-        sees = _stack([linear(synapse.conductance or synapse.current, synapse)])
+        sees = _stack([linear(synapse.conductance or synapse.current or "", synapse)])
         for x in states:
             model.state(names[x], synapse.weight_unit(unit), 0.0)
         if synapse.conductance or loaded:
             text = _weighted(model, f"mean_syn{number}", _mean(drift, sees, dt), states, names)
             terms.first.append(f"seen_syn{number} = {text}")
-            if synapse.conductance:
+            if synapse.conductance and synapse.reversal:
                 reversal = f"syn{number}_{synapse.reversal}"
                 model.bind(reversal, synapse.si(synapse.reversal), synapse.unit(synapse.reversal))
                 terms.conductances.append((f"seen_syn{number}", reversal))
