@@ -6,6 +6,7 @@ standard deviation; sigma_B = sqrt(2) sigma of the diffusion literature appears 
 """
 
 from .coloured import coloured_rate
+from .coloured_fp import coloured_fp_cv, coloured_fp_rate
 from .correlation import count_correlation
 from .drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
 from .escape import escape_rate, plesser_gerstner_hazard
@@ -21,6 +22,8 @@ __all__ = [
     "Drift",
     "brunel_input",
     "brunel_rates",
+    "coloured_fp_cv",
+    "coloured_fp_rate",
     "coloured_rate",
     "count_correlation",
     "discrete_threshold",
