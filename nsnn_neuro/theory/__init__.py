@@ -6,6 +6,7 @@ standard deviation; sigma_B = sqrt(2) sigma of the diffusion literature appears 
 """
 
 from .coloured import coloured_rate
+from .coloured_fp import coloured_fp_cv, coloured_fp_rate
 from .conductance import conductance_moments
 from .correlation import count_correlation
 from .drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
@@ -25,6 +26,8 @@ __all__ = [
     "Drift",
     "brunel_input",
     "brunel_rates",
+    "coloured_fp_cv",
+    "coloured_fp_rate",
     "coloured_rate",
     "conductance_moments",
     "count_correlation",

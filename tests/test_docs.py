@@ -1,0 +1,83 @@
+"""What the documentation shows is run: its Python blocks, and the records that a reader would write after them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from brian2 import ms, mV
+from scipy.integrate import solve_ivp
+
+import nsnn_neuro as nsnn
+
+ROOT = Path(__file__).resolve().parent.parent
+YOUR_OWN = ROOT / "docs" / "your_own.md"
+
+
+def blocks(path: Path) -> list[str]:
+    """The Python blocks of a page."""
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def written():
+    """All names that the tutorial's blocks define, run one after the other."""
+    names: dict = {"__name__": "tutorial"}
+    for text in blocks(YOUR_OWN):
+        exec(compile(text.replace("seed=1)", 'seed=1, engine="numpy")'), str(YOUR_OWN), "exec"), names)
+    return names
+
+
+def test_each_record_of_ones_own_takes_fifteen_lines():
+    """From the decorator on: the imports are the same for all."""
+    found = [text[text.index("@dataclasses") :].strip().splitlines() for text in blocks(YOUR_OWN) if "@dataclasses" in text]
+    assert len(found) == 3
+    assert all(len(lines) <= 15 for lines in found)
+
+
+def test_the_tutorials_neuron_rings(written):
+    """Its noiseless subthreshold response to a step is the linear system's, and overshoots; with noise it fires."""
+    assert sum(len(t) for t in written["block"].segments[0].spiketrains) > 50
+    cell = written["ResonateAndFire"](
+        tau_m=10 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=100 * mV, tau_refrac=2 * ms, tau_w=40 * ms, a=1.0
+    )
+    block = nsnn.simulate(cell, stimulus=nsnn.Constant(10 * mV), duration=200 * ms, dt=0.02 * ms, engine="numpy", record_v=True)
+    v = block.segments[0].analogsignals[0].rescale("mV").magnitude[::50, 0]
+    exact = solve_ivp(
+        lambda t, y: [(10 - y[0] - y[1]) / 10, (y[0] - y[1]) / 40], (0, 199), [0, 0], t_eval=np.arange(200), rtol=1e-9, atol=1e-9
+    ).y[0]
+    np.testing.assert_allclose(v, exact, atol=0.02)  # w takes steps of first order
+    assert v.max() > 1.1 * v[-1]
+
+
+def test_the_tutorials_noise_has_its_amplitude(written):
+    """slope is the derivative of amplitude, and far from v_zero the noise is white noise of strength sigma width."""
+    noise = written["Saturating"](0.5, 0.0, width=2.0, calculus="ito")
+    names = {"v_zero": 0.0, "width": 2.0, "tanh": np.tanh}
+    v = np.linspace(-4, 4, 9)
+    b = [eval(noise.amplitude, {"v": v + h, **names}) for h in (-1e-6, 1e-6)]
+    np.testing.assert_allclose((b[1] - b[0]) / 2e-6, eval(noise.slope, {"v": v, **names}), atol=1e-8)
+    cell = nsnn.LIF(tau_m=10 * ms, v_rest=50.0, v_reset=0.0, v_thresh=1e3, tau_refrac=0 * ms)
+    run = {"n_neurons": 3, "duration": 100 * ms, "seed": 1, "engine": "numpy", "record_v": True}
+    one = nsnn.simulate(cell, noise, **run).segments[0].analogsignals[0].magnitude
+    two = nsnn.simulate(cell, nsnn.WhiteNoise(1.0), **run).segments[0].analogsignals[0].magnitude
+    np.testing.assert_allclose(one, two, atol=1e-9)
+    assert one.std() > 0.5
+
+
+def test_the_tutorials_synapse_is_two_exponentials(written):
+    source = nsnn.Population(1, nsnn.Relay(), stimulus=nsnn.Step(1.0, 1 * ms, 1.1 * ms), name="source")
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=100 * mV, tau_refrac=0 * ms)
+    target = nsnn.Population(1, cell, name="target")
+    synapse = written["TwoExponentials"](1 * ms, 5 * ms)
+    wire = nsnn.Projection(source, target, rule=nsnn.OneToOne(), weight=6 * mV, synapse=synapse)
+    net = nsnn.Network([source, target], [wire])
+    block = nsnn.simulate(net, duration=40 * ms, seed=1, engine="numpy", record_v={"target": [0]})
+    v = block.segments[0].analogsignals[-1].rescale("mV").magnitude[11:, 0]
+    t = 0.1 * np.arange(v.size)
+    exact = sum(
+        sign * 6 * ts / (20 - ts) * (np.exp(-t / 20) - np.exp(-t / ts)) for sign, ts in ((1, 5.0), (-1, 1.0))
+    )
+    np.testing.assert_allclose(v, exact, rtol=0, atol=1e-12)
