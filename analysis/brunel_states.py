@@ -24,7 +24,7 @@ from nsnn_neuro import measures, theory
 
 from .harness import Claim, check
 
-CLAIM = "Brunel's four states are told apart by rate, CV and population Fano factor, and the asynchronous one has its mean-field rate"
+CLAIM = "Brunel's four states are told apart by rate, CV and population Fano factor; the asynchronous one has its mean-field rate"
 
 STATES = {"SR": (3.0, 2.0), "AI": (5.0, 2.0), "SI fast": (6.0, 4.0), "SI slow": (4.5, 0.9)}
 COLOURS = {"SR": "#CC79A7", "AI": "#0072B2", "SI fast": "#D55E00", "SI slow": "#009E73"}
@@ -57,7 +57,9 @@ def run(
     rows = []
     for name in config.states:
         g, eta = STATES[name]
-        net = nsnn.brunel(g=g, eta=eta, n_e=config.n_e, n_i=config.n_e // 4, epsilon=config.epsilon, seed=config.seed)
+        net = nsnn.brunel(
+            g=g, eta=eta, n_e=config.n_e, n_i=config.n_e // 4, epsilon=config.epsilon, seed=config.seed
+        )
         n = sum(p.n for p in net.populations)
         progress(f"{name}: g {g:g}, eta {eta:g}, {n} neurons for {config.transient + config.seconds:g} s")
         block = nsnn.simulate(
@@ -91,7 +93,9 @@ def population_counts(block, t_start: float) -> np.ndarray:
     trains = block.segments[0].spiketrains
     times = np.asarray(trains.multiplexed[1].rescale("s").magnitude)
     stop = float(trains.t_stop.rescale("s"))
-    edges = t_start + 1e-3 * np.arange(round((stop - t_start) / 1e-3) + 1) - 1e-7  # spikes are dated at a step's beginning
+    edges = (
+        t_start + 1e-3 * np.arange(round((stop - t_start) / 1e-3) + 1) - 1e-7
+    )  # spikes are dated at a step's beginning
     return np.histogram(times, edges)[0].astype(float)
 
 
@@ -121,17 +125,29 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             )
     if "SR" in of:
         found.append(
-            Claim("SR: regular and fast, CV below 0.2 and more than 100 Hz", bool(of["SR"].cv < 0.2 and of["SR"].rate > 100), f"{of['SR'].cv:.2f}, {of['SR'].rate:.0f} Hz")
+            Claim(
+                "SR: regular and fast, CV below 0.2 and more than 100 Hz",
+                bool(of["SR"].cv < 0.2 and of["SR"].rate > 100),
+                f"{of['SR'].cv:.2f}, {of['SR'].rate:.0f} Hz",
+            )
         )
     if "SI fast" in of:
         row = of["SI fast"]
         found.append(
-            Claim("SI fast: irregular neurons at 50 to 70 Hz in a rhythm of 130 to 220 Hz", bool(50 < row.rate < 70 and row.cv > 0.3 and 130 < row.peak < 220), f"{row.rate:.1f} Hz, CV {row.cv:.2f}, peak at {row.peak:.0f} Hz")
+            Claim(
+                "SI fast: irregular neurons at 50 to 70 Hz in a rhythm of 130 to 220 Hz",
+                bool(50 < row.rate < 70 and row.cv > 0.3 and 130 < row.peak < 220),
+                f"{row.rate:.1f} Hz, CV {row.cv:.2f}, peak at {row.peak:.0f} Hz",
+            )
         )
     if "SI slow" in of:
         row = of["SI slow"]
         found.append(
-            Claim("SI slow: neurons at 4 to 8 Hz in a rhythm of 15 to 35 Hz", bool(4 < row.rate < 8 and 15 < row.peak < 35), f"{row.rate:.1f} Hz, CV {row.cv:.2f}, peak at {row.peak:.0f} Hz")
+            Claim(
+                "SI slow: neurons at 4 to 8 Hz in a rhythm of 15 to 35 Hz",
+                bool(4 < row.rate < 8 and 15 < row.peak < 35),
+                f"{row.rate:.1f} Hz, CV {row.cv:.2f}, peak at {row.peak:.0f} Hz",
+            )
         )
     return found
 

@@ -314,7 +314,22 @@ class ConductanceBased(IntegrateAndFire):
     `channels` are name -> (conductance in units of the leak, reversal), both texts; `gates` are gating variables, name ->
     (opening, closing rate), texts in v. A spike is counted when V rises through v_thresh; nothing is reset. Gates are exact for
     a voltage held over a step and stand between the voltages in time, channels are taken at the step's middle: second order in
-    dt; take 0.02 to 0.05 ms.
+    dt; take 0.02 to 0.05 ms. One's own, Morris and Lecar's muscle fibre in units of its leak:
+
+    >>> from brian2 import ms, mV
+    >>> import nsnn_neuro as nsnn
+    >>> @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+    ... class MorrisLecar(nsnn.ConductanceBased):
+    ...     tau_m: Any = parameter("s", bound="positive", default=10*ms)
+    ...     v_rest: Any = parameter("V", default=-60*mV)
+    ...     v_thresh: Any = parameter("V", default=0*mV)
+    ...     channels = {"ca": ("1.1 * (1 + tanh((v + 1.2*mV) / (18*mV)))", "120*mV"), "k": ("4 * w", "-84*mV")}
+    ...     gates = {"w": (
+    ...         "0.02 * cosh((v - 2*mV) / (60*mV)) * (1 + tanh((v - 2*mV) / (30*mV))) / ms",
+    ...         "0.02 * cosh((v - 2*mV) / (60*mV)) * (1 - tanh((v - 2*mV) / (30*mV))) / ms")}
+    >>> block = nsnn.simulate(MorrisLecar(), stimulus=nsnn.Constant(50*mV), duration=500*ms, engine="numpy")
+    >>> len(block.segments[0].spiketrains[0])
+    6
     """
 
     reset: ClassVar[str] = "v"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +24,23 @@ def blocks(path: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def written():
-    """All names that the tutorial's blocks define, run one after the other."""
-    names: dict = {"__name__": "tutorial"}
-    for text in blocks(YOUR_OWN):
-        exec(compile(text.replace("seed=1)", 'seed=1, engine="numpy")'), str(YOUR_OWN), "exec"), names)
-    return names
+def written(tmp_path_factory):
+    """All names that the tutorial's blocks define, in a file of one's own."""
+    path = tmp_path_factory.mktemp("own") / "my_models.py"
+    path.write_text("\n\n".join(blocks(YOUR_OWN)).replace("seed=1)", 'seed=1, engine="numpy")'))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(path.parent))
+        yield vars(importlib.import_module("my_models"))
+        del sys.modules["my_models"]
 
 
 def test_each_record_of_ones_own_takes_fifteen_lines():
     """From the decorator on: the imports are the same for all."""
-    found = [text[text.index("@dataclasses") :].strip().splitlines() for text in blocks(YOUR_OWN) if "@dataclasses" in text]
+    found = [
+        text[text.index("@dataclasses") :].strip().splitlines()
+        for text in blocks(YOUR_OWN)
+        if "@dataclasses" in text
+    ]
     assert len(found) == 3
     assert all(len(lines) <= 15 for lines in found)
 
@@ -41,12 +49,25 @@ def test_the_tutorials_neuron_rings(written):
     """Its noiseless subthreshold response to a step is the linear system's, and overshoots; with noise it fires."""
     assert sum(len(t) for t in written["block"].segments[0].spiketrains) > 50
     cell = written["ResonateAndFire"](
-        tau_m=10 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=100 * mV, tau_refrac=2 * ms, tau_w=40 * ms, a=1.0
+        tau_m=10 * ms,
+        v_rest=0 * mV,
+        v_reset=0 * mV,
+        v_thresh=100 * mV,
+        tau_refrac=2 * ms,
+        tau_w=40 * ms,
+        a=1.0,
     )
-    block = nsnn.simulate(cell, stimulus=nsnn.Constant(10 * mV), duration=200 * ms, dt=0.02 * ms, engine="numpy", record_v=True)
+    block = nsnn.simulate(
+        cell, stimulus=nsnn.Constant(10 * mV), duration=200 * ms, dt=0.02 * ms, engine="numpy", record_v=True
+    )
     v = block.segments[0].analogsignals[0].rescale("mV").magnitude[::50, 0]
     exact = solve_ivp(
-        lambda t, y: [(10 - y[0] - y[1]) / 10, (y[0] - y[1]) / 40], (0, 199), [0, 0], t_eval=np.arange(200), rtol=1e-9, atol=1e-9
+        lambda t, y: [(10 - y[0] - y[1]) / 10, (y[0] - y[1]) / 40],
+        (0, 199),
+        [0, 0],
+        t_eval=np.arange(200),
+        rtol=1e-9,
+        atol=1e-9,
     ).y[0]
     np.testing.assert_allclose(v, exact, atol=0.02)  # w takes steps of first order
     assert v.max() > 1.1 * v[-1]

@@ -141,9 +141,9 @@ def test_noisy_threshold_is_drawn_anew_for_each_interval():
         cell,
         nsnn.ThresholdNoise(sd * mV),
         nsnn.Constant(mu * mV),
-        n_neurons=20,
-        duration=2 * second,
-        dt=0.02 * ms,
+        n_neurons=100,
+        duration=0.5 * second,
+        dt=0.05 * ms,
         seed=3,
         engine="numpy",
     )

@@ -64,8 +64,10 @@ def forward(weights, x, cdf, seed, trial, *, beta, reset, recurrent=()):
     return spikes, potentials
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("reset", ["hard", "subtract"])
+@pytest.mark.parametrize(
+    ("engine", "reset"),
+    [("numpy", "hard"), ("numpy", "subtract"), pytest.param("cython", "hard", marks=pytest.mark.compile)],
+)
 def test_deep_nsnn_is_the_numpy_forward_pass(engine, reset):
     """Four layers and a recurrent one, graded input, two trials: all spikes equal, all potentials to 1e-12."""
     rng = np.random.default_rng(3)
@@ -108,9 +110,13 @@ def test_deep_nsnn_is_the_numpy_forward_pass(engine, reset):
 # ------------------------------------------------------------------------------------------------------ delays, shapes
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("looks_back", [False, True])
-@pytest.mark.parametrize("delay", [0, 1, 3, 15])
+@pytest.mark.parametrize(
+    ("engine", "looks_back", "delay"),
+    [
+        *(("numpy", looks_back, delay) for looks_back in (False, True) for delay in (0, 1, 3, 15)),
+        *(pytest.param("cython", looks_back, 3, marks=pytest.mark.compile) for looks_back in (False, True)),
+    ],
+)
 def test_a_jump_arrives_after_its_delay(engine, looks_back, delay):
     """A spike of step k is in V at the end of step k + d; backward, without delay, of step k + 1. It isn't there before."""
     source = nsnn.Population(1, nsnn.Relay(), stimulus=pulses([20, 24, 25], 60), name="source")
@@ -310,7 +316,7 @@ def test_release_is_binomial():
 
 
 def spiking(net, **arguments):
-    block = nsnn.simulate(net, **{"duration": 300 * ms, "seed": 5, "engine": "numpy", **arguments})
+    block = nsnn.simulate(net, **{"duration": 100 * ms, "seed": 5, "engine": "numpy", **arguments})
     return [[t.magnitude.tolist() for t in segment.spiketrains] for segment in block.segments]
 
 
@@ -333,10 +339,10 @@ def small(release=1.0, weight=0.5):
 @pytest.mark.slow
 def test_every_engine_gives_a_networks_same_spikes():
     """White shared noise, Poisson background, jumps, currents, random weights, failing release: numpy, cython, C++."""
-    expected = spiking(small(release=0.6), trials=2)
+    expected = spiking(small(release=0.6), trials=2, duration=300 * ms)
     assert sum(len(t) for t in expected[0]) > 100
     for engine in ("cython", "cpp"):
-        assert spiking(small(release=0.6), trials=2, engine=engine) == expected
+        assert spiking(small(release=0.6), trials=2, duration=300 * ms, engine=engine) == expected
 
 
 def test_trials_of_a_network_do_not_depend_on_their_number():
@@ -350,13 +356,13 @@ def test_populations_have_noise_of_their_own():
     a, b = (nsnn.Population(2, CELL, noise=full, stimulus=nsnn.Constant(18 * mV), name=name) for name in "ab")
     ((a0, a1, b0, b1),) = spiking(nsnn.Network([a, b]), bridge=False)  # the bridge's draws are private
     assert a0 == a1 != b0 == b1
-    assert len(a0) > 3
+    assert len(a0) > 1
 
 
 def test_a_population_alone_in_a_network_is_the_plain_simulation():
     noise, drive = nsnn.WhiteNoise(4 * mV, shared=0.3), nsnn.Constant(18 * mV)
     net = nsnn.Network([nsnn.Population(3, CELL, noise=noise, stimulus=drive, name="cells")])
-    block = nsnn.simulate(CELL, noise, drive, n_neurons=3, duration=300 * ms, seed=5, engine="numpy")
+    block = nsnn.simulate(CELL, noise, drive, n_neurons=3, duration=100 * ms, seed=5, engine="numpy")
     assert spiking(net) == [[t.magnitude.tolist() for t in block.segments[0].spiketrains]]
 
 
