@@ -25,6 +25,7 @@ import brian2 as b2
 import numpy as np
 from brian2 import ms, mV, second
 
+import nsnn_neuro as nsnn
 from nsnn_neuro import theory
 
 G, ETA, TAU, THETA, RESET, REFRAC, DELAY = 5.0, 2.0, 20.0, 20.0, 10.0, 2.0, 1.5  # ms, mV
@@ -156,6 +157,28 @@ def nest_delta(
     return np.asarray(events["senders"]) - 1, 1e-3 * np.asarray(events["times"]) - SKIP
 
 
+def ours(size: Size, wiring: Wiring, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """nsnn_neuro, from rest: sources and times (s) of the spikes after SKIP."""
+    cell = nsnn.LIF(
+        tau_m=TAU * ms, v_rest=0 * mV, v_reset=RESET * mV, v_thresh=THETA * mV, tau_refrac=REFRAC * ms
+    )
+    noise = nsnn.PoissonNoise(size.external * size.c_e * b2.Hz, size.weight * mV)
+    cells = nsnn.Population(size.n, cell, noise=noise, name="cells")
+    projections = [
+        nsnn.Projection(
+            cells, cells, rule=nsnn.FromList(sources, targets), weight=weight * mV, delay=DELAY * ms
+        )
+        for (sources, targets), weight in zip(wiring, (size.weight, -G * size.weight), strict=True)
+    ]
+    net = nsnn.Network([cells], projections)
+    block = nsnn.simulate(
+        net, duration=(SKIP + size.seconds) * second, dt=size.dt * ms, seed=seed, progress=False
+    )
+    index, times = block.segments[0].spiketrains.multiplexed
+    late = np.asarray(times.rescale("s").magnitude) - SKIP
+    return np.asarray(index)[late >= -1e-9], late[late >= -1e-9]
+
+
 def earlier(size: Size, wiring: Wiring, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Stock Brian2 with the threshold and the delay that make its step the one of NEST (docs/delta_jumps.md)."""
     return brian(size, wiring, seed, theta=THETA * np.exp(-size.dt / TAU), delay=DELAY - size.dt)
@@ -169,13 +192,13 @@ def later(size: Size, wiring: Wiring, seed: int) -> tuple[np.ndarray, np.ndarray
 Simulator = Callable[[Size, Wiring, int], tuple[np.ndarray, np.ndarray]]
 CASES: dict[str, tuple[Callable[[Size, np.random.Generator], Wiring], Simulator, bool]] = {
     # name: wiring, simulator, whether I = E on average in each run
+    "nsnn_neuro": (fixed, ours, True),
     "Brian2, stock": (fixed, brian, True),
     "Brian2, theta exp(-dt/tau), delay - dt": (fixed, earlier, True),
     "Brian2, stock, connect(p=0.1)": (coin, brian, False),
     "NEST iaf_psc_delta": (fixed, nest_delta, True),
     "NEST, theta exp(+dt/tau), delay + dt": (fixed, later, True),
     "NEST, multapses and autapses": (with_repeats, nest_delta, False),
-    # "nsnn_neuro": (fixed, ours, True),   the package's own row goes here: a function like `brian`
 }
 
 
