@@ -128,7 +128,7 @@ def example(kind, neuron):
 
 def run_of(neuron):
     """Arguments of a run; the conductance-based neuron needs short steps."""
-    return {**RUN, "dt": 0.05 * ms, "duration": 30 * ms} if neuron is nsnn.WangBuzsaki else RUN
+    return {**RUN, "dt": 0.05 * ms, "duration": 20 * ms} if neuron is nsnn.WangBuzsaki else RUN
 
 
 def test_every_public_record_has_an_example():

@@ -63,7 +63,7 @@ def membrane(
     )
     add_synapses(model, neuron, synapses, terms, h, loaded=loaded)
     level, reset = _level(model, neuron, noise)
-    bridged = add_noise(model, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge)
+    bridged = add_noise(model, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge and resets)
     jumps = any("v" in s.on_arrival for s in synapses)
     step = ["free = int(hold <= 1)", "part = int(hold == 1)", "hold = int(hold > 0) * (hold - 1)"]
     if isinstance(noise, EscapeNoise) and noise.hazard is not None:
