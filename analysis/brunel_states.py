@@ -70,7 +70,9 @@ def run(
         counts = population_counts(block, config.transient)
         windows = counts[: counts.size // 50 * 50].reshape(-1, 50).sum(axis=1) / (n * 0.05)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", measures.SilentNeuronWarning)  # in the slow state most have no two intervals
+            warnings.simplefilter(
+                "ignore", measures.SilentNeuronWarning
+            )  # in the slow state most have no two intervals
             cv = measures.cv(block, t_start=config.transient * second)
         spectrum = np.abs(np.fft.rfft(counts - counts.mean())) ** 2
         rows.append(
