@@ -26,7 +26,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from . import neurons, noise, stimuli, units
+from . import escape, neurons, noise, stimuli, units
 from .errors import FormatError, NsnnError
 from .records import Record
 from .toml_lines import key_lines
@@ -283,7 +283,9 @@ def _si(value: Any, allowed: tuple[str, ...], name: str) -> tuple[Any, str]:
 
 def _kinds(base: type[Record]) -> dict[str, type[Record]]:
     """The public records under `base` that can be written in a file, by name."""
-    public = [getattr(module, name) for module in (neurons, noise, stimuli) for name in module.__all__]
+    public = [
+        getattr(module, name) for module in (neurons, noise, escape, stimuli) for name in module.__all__
+    ]
     return {
         kind.__name__: kind
         for kind in public
@@ -298,10 +300,18 @@ def _expected(field: dataclasses.Field, hint: Any) -> str:
     """What a file may give for a record's field."""
     if "units" in field.metadata:
         return " or ".join(_EXAMPLES[unit] for unit in field.metadata["units"])
-    if isinstance(hint, type) and issubclass(hint, Record):
-        return f"a table with type = one of {_names(_kinds(hint))}"
+    if inner := _record_of(hint):
+        return f"a table with type = one of {_names(_kinds(inner))}"
     choices = " or ".join(shown(choice) for choice in typing.get_args(hint))
     return choices or {int: "a whole number", str: "text in quotes", bool: "true or false"}[hint]
+
+
+def _record_of(hint: Any) -> type[Record] | None:
+    """The kind of record that a field with this type hint holds, also where it may be None."""
+    for part in (hint, *typing.get_args(hint)):
+        if isinstance(part, type) and issubclass(part, Record):
+            return part
+    return None
 
 
 def _names(kinds: Iterable[str]) -> str:
@@ -312,9 +322,7 @@ def _can_be_written(kind: type[Record]) -> bool:
     hints = typing.get_type_hints(kind)
     plain = [hints[f.name] for f in dataclasses.fields(kind) if "units" not in f.metadata]
     return all(
-        hint in (int, str, bool)
-        or typing.get_origin(hint) is Literal
-        or (isinstance(hint, type) and issubclass(hint, Record))
+        hint in (int, str, bool) or typing.get_origin(hint) is Literal or _record_of(hint) is not None
         for hint in plain
     )
 
@@ -375,7 +383,7 @@ class _Reader:
         fields, hints = {f.name: f for f in dataclasses.fields(kind)}, typing.get_type_hints(kind)
         self.check_keys(path, table, ["type", *fields], chosen)
         for name, field in fields.items():
-            if name not in table and field.default is dataclasses.MISSING:
+            if name not in table and field.default is field.default_factory is dataclasses.MISSING:
                 self.fail(path, f"{chosen} needs {name}: expected {_expected(field, hints[name])}")
         values = {
             key: self.field((*path, key), v, fields[key], hints[key])
@@ -392,8 +400,8 @@ class _Reader:
         allowed = field.metadata.get("units")
         if allowed:
             return self.quantity(path, value, allowed)
-        if isinstance(hint, type) and issubclass(hint, Record):
-            return self.record(path, hint)
+        if inner := _record_of(hint):
+            return self.record(path, inner)
         choices = typing.get_args(hint)
         if not (value in choices if isinstance(value, str) and choices else type(value) is hint):
             self.fail(path, f"{path[-1]} = {shown(value)}: expected {_expected(field, hint)}")

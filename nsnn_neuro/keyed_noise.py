@@ -336,7 +336,7 @@ def summit(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_in
 
     >>> k = key(seed=1)
     >>> summit(0, [0, 1], 0, 0, Stream.POISSON, *k, 2.5, 0.1, 2.5, -0.1, 0.0, 0.0).round(3).tolist()
-    [0.0, 0.0]
+    [0.1, 0.2]
     """
     further = (mean, weight, mean_inh, weight_inh, drift, room)
     return _draw_with(_fill_summit, step, neuron, trial, point, stream, key0, key1, *further)

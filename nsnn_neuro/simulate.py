@@ -234,7 +234,12 @@ def _single(
             f"model = {model!r}: expected a neuron record such as LIF(...) or NSNNNeuron(...), or a Network"
         )
     _whole(n_neurons, "n_neurons")
-    population = Population(int(n_neurons), model, noise=noise, stimulus=stimulus, name="neurons")
+    try:
+        population = Population(int(n_neurons), model, noise=noise, stimulus=stimulus, name="neurons")
+    except NsnnError as error:
+        raise NsnnError(
+            str(error).replace(f"n = {n_neurons} for the population 'neurons'", f"n_neurons = {n_neurons}")
+        ) from None
     described = {"model": model, "noise": noise, "stimulus": stimulus}
     return nsnn_network.Network([population]), {
         name: r if r is None else r.describe() for name, r in described.items()

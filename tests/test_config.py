@@ -11,10 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import config
+from nsnn_neuro import config, neurons, noise, stimuli
 from nsnn_neuro.errors import FormatError, NsnnError
 from nsnn_neuro.records import Record
 from nsnn_neuro.units import unit_of
+
+NEURONS = '"EIF", "GIF", "LIF", "PIF", "QIF", "AdEx", "NSNNNeuron", "PoissonSource", "WangBuzsaki"'
 
 RUN = """\
 # white noise
@@ -85,7 +87,12 @@ WRONG = [
         r'tau_m = \[\["20 ms"\]\]: .* or a list of them, one for each',
     ),
     ('tau_m = "20 ms"', "tau_m = []", 4, r"tau_m = \[\]: expected a time"),
-    ('tau_m = "20 ms"', 'tau_m = ["20 ms", "9 ms"]', 4, r"tau_m has shape \(2,\): expected"),
+    (
+        'tau_m = "20 ms"',
+        'tau_m = ["20 ms", "9 ms"]',
+        4,
+        r"tau_m of LIF has 2 values: expected one, or n_neurons = 3",
+    ),
     ('v_rest = "0 mV"', 'v_rest = ["0 mV", 0.5]', 5, r"v_rest = .*: expected one unit for all$"),
     (
         'v_reset = "10 mV"',
@@ -98,13 +105,13 @@ WRONG = [
         'type = "LIF"',
         'type = "Lif"',
         3,
-        r'type = "Lif": expected one of "EIF", "LIF", "PIF", "QIF", "AdEx", "NSNNNeuron"; did you mean LIF\?$',
+        rf'type = "Lif": expected one of {NEURONS}; did you mean LIF\?$',
     ),
     (
         'type = "LIF"',
         'type = "WhiteNoise"',
         3,
-        r'type = "WhiteNoise": expected one of "EIF", "LIF", "PIF", "QIF", "AdEx", "NSNNNeuron"$',
+        rf'type = "WhiteNoise": expected one of {NEURONS}$',
     ),
     ('type = "LIF"', 'type = "Neuron"', 3, r'type = "Neuron": expected one of "EIF"'),
     ('type = "LIF"', 'type = "os.system"', 3, r'type = "os.system": expected one of "EIF"'),
@@ -202,7 +209,12 @@ ESCAPE = ESCAPE.replace(
             r"family = Gaussian\(.*: its argument is a distance to threshold",
         ),
         ('"Gaussian"', '"Gauss"', 8, r'type = "Gauss": expected one of "Cauchy".*; did you mean Gaussian\?'),
-        ('family = {type = "Gaussian", sigma = 0.4}\n', "", 6, r"EscapeNoise needs family: expected a table"),
+        (
+            'family = {type = "Gaussian", sigma = 0.4}\n',
+            "",
+            6,
+            r"family = None, hazard = None: expected one of them",
+        ),
         (
             '{type = "Gaussian", sigma = 0.4}',
             '"Gaussian"',
@@ -259,17 +271,29 @@ def test_files_that_are_no_configuration(tmp_path: Path, monkeypatch, content, m
 
 
 def test_the_types_of_a_file_are_the_public_records() -> None:
-    classes = {name: kind for name in nsnn.__all__ if isinstance(kind := getattr(nsnn, name), type)}
-    public = {name for name, kind in classes.items() if issubclass(kind, Record)}
+    classes = [kind for name in nsnn.__all__ if isinstance(kind := getattr(nsnn, name), type)]
+    kinds = (neurons.Neuron, noise.Noise, stimuli.Stimulus, nsnn.Family, nsnn.Hazard)
+    public = {kind.__name__ for kind in classes if issubclass(kind, kinds)}
+    hazard = ESCAPE.replace('family = {type = "Gaussian"', 'hazard = {type = "Gaussian"')
+    texts = [RUN.replace(f'"{name}"', "0") for name in ("LIF", "WhiteNoise", "Constant")]
     found: set[str] = set()
-    for name in ("LIF", "WhiteNoise", "Constant"):
+    for text in [*texts, ESCAPE.replace('"Gaussian"', "0"), hazard.replace('"Gaussian"', "0")]:
         with pytest.raises(FormatError) as caught:
-            config.parse(RUN.replace(f'"{name}"', "0"))
+            config.parse(text)
         found |= set(re.findall(r'"(\w+)"', str(caught.value)))
-    with pytest.raises(FormatError) as caught:
-        config.parse(ESCAPE.replace('"Gaussian"', "0"))
-    found |= set(re.findall(r'"(\w+)"', str(caught.value)))
-    assert found == public - {"Family", "IntegrateAndFire", "Recorded"}
+    bases = {"Family", "Hazard", "IntegrateAndFire", "ConductanceBased"}
+    assert found == public - bases - {"Recorded", "Relay"}  # a signal, and what repeats it, aren't text
+
+
+def test_a_hazard_can_be_written() -> None:
+    made = config.parse(
+        ESCAPE.replace(
+            'family = {type = "Gaussian", sigma = 0.4}',
+            'hazard = {type = "Exponential", rate = "40 Hz", width = 0.1}',
+        )
+    )
+    assert made.noise is not None
+    assert made.noise.hazard.si("rate") == 40.0
 
 
 @pytest.mark.parametrize(
