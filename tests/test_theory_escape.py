@@ -1,13 +1,15 @@
-"""Escape rates: Plesser and Gerstner's hazard against Siegert's rate, and hazards with a known rate."""
+"""Escape noise: Plesser and Gerstner's hazard against Siegert's rate, hazards of known moments, intervals in steps."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
 from brian2 import ms, mV
 from scipy.integrate import quad
 
-from nsnn_neuro import theory
+from nsnn_neuro import Gaussian, Logistic, theory
 from nsnn_neuro.errors import NsnnError
 
 CELL = {"tau_m": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
@@ -55,6 +57,119 @@ def test_exponential_hazard_by_nested_quadrature(mu, width, rate0):
     waited = quad(lambda t: np.exp(-passed(t)), 0, 40, epsabs=1e-12, epsrel=1e-9, limit=400)[0]
     waited += np.exp(-passed(40)) / hazard(mu, 0)
     assert theory.escape_rate(hazard, mu, **CELL) * waited == pytest.approx(1, abs=2e-6)
+
+
+@pytest.mark.parametrize("height", [1e-3, 1.0, 30.0, 1e3, 1e5, 1e8])
+def test_hazards_of_any_height(height):
+    """A constant one is a Poisson process with dead time: no step of the quadrature may be longer than it lives."""
+    cell = {**CELL, "tau_refrac": 0.5 / height}
+    hazard = lambda u, du: height + 0 * u  # noqa: E731
+    assert abs(theory.escape_rate(hazard, 0.5, **cell) * 1.5 / height - 1) < 1e-6
+    assert abs(theory.escape_cv(hazard, 0.5, **cell) * 1.5 - 1) < 1e-6
+    assert np.isnan(theory.escape_cv(lambda u, du: 0 * u, 0.5, **CELL))
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.99])
+def test_a_wall_of_a_hazard(threshold):
+    """0 below, 1e6 above: the deterministic crossing, a microsecond's wait after it, and an SD of as much."""
+    hazard = lambda u, du: 1e6 * (u > threshold)  # noqa: E731
+    crossing = -np.log(1 - threshold)
+    mean = 1 / theory.escape_rate(hazard, 1.0, **CELL)
+    assert abs(mean - crossing - 1e-6) < 1e-7
+    assert theory.escape_cv(hazard, 1.0, **CELL) * mean < 2e-6
+
+
+def test_steep_and_flat_hazards_in_one_call():
+    """An array's entries have the values that they have alone."""
+    scale = np.array([1e-2, 1.0, 1e6])
+    table = theory.escape_cv(lambda u, du: scale * np.exp((u - 1) / 0.1), 1.2, **CELL)
+    single = [theory.escape_cv(lambda u, du, s=s: s * np.exp((u - 1) / 0.1), 1.2, **CELL) for s in scale]
+    np.testing.assert_allclose(table, single, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("mu", "width", "rate0"), [(0.8, 0.1, 1.0), (1.5, 0.02, 10.0), (-0.5, 0.2, 30.0)])
+def test_cv_by_nested_quadrature(mu, width, rate0):
+    hazard = lambda u, du: rate0 * np.exp((u - 1) / width)  # noqa: E731
+    u = lambda t: mu * -np.expm1(-t)  # noqa: E731
+    passed = lambda t: quad(lambda s: hazard(u(s), 0), 0, t, epsabs=0, epsrel=1e-10, limit=200)[0]  # noqa: E731
+    moments = []
+    for n in (1, 2):
+        waited = quad(lambda t, n=n: n * t ** (n - 1) * np.exp(-passed(t)), 0, 40, epsabs=1e-12, limit=400)[0]
+        left, later = np.exp(-passed(40)), 1 / hazard(mu, 0)
+        moments.append(waited + left * (later if n == 1 else 2 * (40 * later + later**2)))
+    refrac = 0.3
+    cv = np.sqrt(moments[1] - moments[0] ** 2) / (moments[0] + refrac)
+    found = theory.escape_cv(hazard, mu, **{**CELL, "tau_refrac": refrac})
+    assert found / cv == pytest.approx(1, abs=5e-6)
+
+
+def test_intervals_in_steps_by_enumeration():
+    """P(first spike in step k after a spike) summed over the 2^8 patterns of eight steps, the membrane stepped one by one."""
+    family, expected = Logistic(0.3), np.zeros(8)
+    for pattern in itertools.product([0, 1], repeat=8):
+        u, held, probability = 0.0, 2, 1.0
+        for o in pattern:
+            if held:
+                held, u, p = held - 1, 0.0, 0.0
+            else:
+                u = 1.3 + (u - 1.3) * np.exp(-0.2)
+                p = float(family.cdf(u - 1.0))
+            probability *= p if o else 1 - p
+            if o:
+                u, held = 0.0, 2
+        if any(pattern):
+            expected[pattern.index(1)] += probability
+    cell = {**CELL, "tau_refrac": 0.4, "v_thresh": 1.0, "dt": 0.2}
+    pmf = theory.step_escape_interval(family, 1.3, kmax=8, **cell)
+    np.testing.assert_allclose(pmf, expected, rtol=1e-12)
+    assert np.all(pmf[:2] == 0)
+    assert np.all(pmf[2:] > 0)
+    assert theory.step_escape_interval(family, 1.3, kmax=2, **cell).tolist() == [0, 0]
+
+
+def test_intervals_in_steps_have_units():
+    cell = {"tau_m": 20 * ms, "v_thresh": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms, "dt": 0.1 * ms}
+    pmf = theory.step_escape_interval(Gaussian(4 * mV), 15 * mV, kmax=9000, **cell)
+    plain = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.1, "dt": 0.005}
+    np.testing.assert_allclose(
+        pmf, theory.step_escape_interval(Gaussian(0.4), 0.5, kmax=9000, **plain), rtol=1e-9
+    )
+    assert abs(pmf.sum() - 1) < 1e-12
+
+
+def test_short_steps_tend_to_the_hazard():
+    """F = rho dt as dt falls: the rate and CV of the hazard, off by a first order that extrapolation removes."""
+    rates, cvs = [], []
+    for dt in (0.02, 0.01):
+        # far below threshold the logistic law is exponential: a hazard of exp((u - theta) / s) / dt
+        pmf = theory.step_escape_interval(
+            Logistic(0.2), 0.8, **CELL, v_thresh=1 - 0.2 * np.log(2 * dt), dt=dt, kmax=4000
+        )
+        k = np.arange(1, 4001) * dt
+        mean = pmf @ k
+        rates.append(1 / mean)
+        cvs.append(np.sqrt(pmf @ (k - mean) ** 2) / mean)
+    hazard = lambda u, du: 2.0 * np.exp((u - 1) / 0.2)  # noqa: E731
+    for values, function in ((rates, theory.escape_rate), (cvs, theory.escape_cv)):
+        known = function(hazard, 0.8, **CELL)
+        assert 5e-4 < abs(values[1] / known - 1) < 0.02
+        assert abs((2 * values[1] - values[0]) / known - 1) < 5e-4
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tau_refrac": 0.25}, "tau_refrac = 0.25"),
+        ({"mu": np.zeros(2)}, "scalars"),
+        ({"dt": 0.0}, "dt = 0.0"),
+        ({"kmax": 0}, "kmax = 0"),
+        ({"family": Gaussian(4 * mV)}, "one unit"),
+    ],
+)
+def test_bad_arguments_of_step_intervals_are_named(change, words):
+    given = {"family": Gaussian(0.4), "mu": 0.5, **CELL, "v_thresh": 1.0, "dt": 0.1, "kmax": 3, **change}
+    with pytest.raises(NsnnError, match=words):
+        theory.step_escape_interval(given.pop("family"), given.pop("mu"), **given)
 
 
 def test_broadcasting_and_bad_arguments():

@@ -6,25 +6,32 @@ standard deviation; sigma_B = sqrt(2) sigma of the diffusion literature appears 
 """
 
 from .coloured import coloured_rate
+from .conductance import conductance_moments
 from .correlation import count_correlation
 from .drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
-from .escape import escape_rate, plesser_gerstner_hazard
+from .escape import escape_cv, escape_rate, plesser_gerstner_hazard, step_escape_interval
 from .fokker_planck import fp_cv, fp_density, fp_rate
 from .fp_response import fp_interval_density, fp_noise_susceptibility, fp_spectrum, fp_susceptibility
 from .lif import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
 from .lindner import lindner_noise_susceptibility, lindner_spectrum, lindner_susceptibility
 from .mean_field import brunel_input, brunel_rates
-from .nsnn import nsnn_interval
+from .multiplicative import geometric_mean, multiplicative_cv, multiplicative_rate
+from .nsnn import double_noise_interval, nsnn_interval
 from .pif import pif_cv, pif_interval_density, pif_rate
+from .shot_noise import shot_noise_cv, shot_noise_rate
+from .threshold_noise import noisy_threshold_cv, noisy_threshold_rate
 
 __all__ = [
     "Drift",
     "brunel_input",
     "brunel_rates",
     "coloured_rate",
+    "conductance_moments",
     "count_correlation",
     "discrete_threshold",
+    "double_noise_interval",
     "eif_drift",
+    "escape_cv",
     "escape_rate",
     "fp_cv",
     "fp_density",
@@ -33,10 +40,15 @@ __all__ = [
     "fp_rate",
     "fp_spectrum",
     "fp_susceptibility",
+    "geometric_mean",
     "lif_drift",
     "lindner_noise_susceptibility",
     "lindner_spectrum",
     "lindner_susceptibility",
+    "multiplicative_cv",
+    "multiplicative_rate",
+    "noisy_threshold_cv",
+    "noisy_threshold_rate",
     "nsnn_interval",
     "pif_cv",
     "pif_drift",
@@ -44,7 +56,10 @@ __all__ = [
     "pif_rate",
     "plesser_gerstner_hazard",
     "qif_drift",
+    "shot_noise_cv",
+    "shot_noise_rate",
     "siegert_cv",
     "siegert_gain",
     "siegert_rate",
+    "step_escape_interval",
 ]
