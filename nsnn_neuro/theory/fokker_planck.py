@@ -72,13 +72,13 @@ def problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, **m
     sigma, tau, refrac, reset, spike = (
         np.broadcast_to(a, shape) for a in (deviation, tau, refrac / tau, reset, spike)
     )
-    bottom = np.broadcast_to(low[0], shape) if low else _lowest(drift, sigma, reset)
+    bottom = np.broadcast_to(low[0], shape) if low else lowest(drift, sigma, reset)
     return Problem(
         lambda v: np.broadcast_to(drift(v), shape), sigma, tau, refrac, bottom, reset, spike, int(cells)
     )
 
 
-def _lowest(drift: Callable[[Any], Any], sigma: np.ndarray, reset: np.ndarray) -> np.ndarray:
+def lowest(drift: Callable[[Any], Any], sigma: np.ndarray, reset: np.ndarray) -> np.ndarray:
     """Where, below v_reset, the potential -int f / sigma^2 has risen by 36 above its lowest value."""
     step = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 400)])
     v = reset - sigma * step.reshape(-1, *[1] * sigma.ndim)
