@@ -261,26 +261,25 @@ def renewal_cv(hazard: Callable[[Any], Any], *, tau_refrac: Any) -> float:
 def _renewal(hazard: Callable[[Any], Any], tau_refrac: Any) -> tuple[float, float, float]:
     """Mean and variance of the time from release to spike, and tau_refrac; in s."""
     (refrac,) = times(tau_refrac=tau_refrac)
-    end, panel = 1e-6, np.linspace(0.0, 1.0, 2001)
-
-    def integral(end: float) -> float:
+    start, end, total = 0.0, 1e-6, 0.0
+    while True:
         with np.errstate(over="ignore"):
-            rho = np.asarray(hazard(end * panel), dtype=float)
+            rho = np.asarray(hazard(np.linspace(start, end, 201)), dtype=float)
         if np.any(~(rho >= 0)):
             raise NsnnError("hazard: expected a rate, 0 or more, at every time")
-        return float(end * np.mean(0.5 * (rho[1:] + rho[:-1])))
-
-    while integral(end) < _DEAD:
-        end *= 1.5
+        total += (end - start) * float(np.mean(0.5 * (rho[1:] + rho[:-1])))
+        if total >= _DEAD:
+            break
         if end > 1e9:
             raise NsnnError("hazard: its integral over all times is below 40, so a spike may never come")
+        start, end = end, 1.5 * end
     t, h = np.linspace(0.0, end, 2 * _STEPS + 1), end / _STEPS
-    rho = np.minimum(np.asarray(hazard(t), dtype=float), 1e300)
+    rho = np.asarray(hazard(t), dtype=float)
     left, middle, right = rho[:-2:2], rho[1::2], rho[2::2]
     borders = np.concatenate([[0.0], np.cumsum(h / 6 * (left + 4 * middle + right))])
-    total = np.empty_like(t)
-    total[::2], total[1::2] = borders, borders[:-1] + h / 24 * (5 * left + 8 * middle - right)
-    survival = np.exp(-total)
+    gone = np.empty_like(t)
+    gone[::2], gone[1::2] = borders, borders[:-1] + h / 24 * (5 * left + 8 * middle - right)
+    survival = np.exp(-gone)
     weights = h / 6 * np.ones_like(t)
     weights[1::2] *= 4
     weights[2:-1:2] *= 2
