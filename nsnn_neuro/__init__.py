@@ -5,6 +5,7 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 """
 
 from . import datasets, measures, plotting, theory
+from .certify import certify
 from .connectivity import (
     AllToAll,
     DistanceDependent,
@@ -114,6 +115,7 @@ __all__ = [
     "Uniform",
     "WangBuzsaki",
     "WhiteNoise",
+    "certify",
     "datasets",
     "load",
     "measures",

@@ -264,7 +264,7 @@ def _renewal(hazard: Callable[[Any], Any], tau_refrac: Any) -> tuple[float, floa
     start, end, total = 0.0, 1e-6, 0.0
     while True:
         with np.errstate(over="ignore"):
-            rho = np.asarray(hazard(np.linspace(start, end, 201)), dtype=float)
+            rho = np.asarray(hazard(np.linspace(start, end, 401)), dtype=float)
         if np.any(~(rho >= 0)):
             raise NsnnError("hazard: expected a rate, 0 or more, at every time")
         total += (end - start) * float(np.mean(0.5 * (rho[1:] + rho[:-1])))
@@ -272,7 +272,7 @@ def _renewal(hazard: Callable[[Any], Any], tau_refrac: Any) -> tuple[float, floa
             break
         if end > 1e9:
             raise NsnnError("hazard: its integral over all times is below 40, so a spike may never come")
-        start, end = end, 1.5 * end
+        start, end = end, 3 * end
     t, h = np.linspace(0.0, end, 2 * _STEPS + 1), end / _STEPS
     rho = np.asarray(hazard(t), dtype=float)
     left, middle, right = rho[:-2:2], rho[1::2], rho[2::2]

@@ -1,0 +1,406 @@
+"""What is certified: every public neuron with every public noise, each with its parameters, modes and theory.
+
+`CELLS` is the table of what has a case; the rest of the product is "no theory" with the reason below, or what the package's own check
+refuses. A new neuron or noise needs an entry here, or the tests say that it lacks one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from .. import escape, neurons, noise, theory
+from ..assemble.groups import check
+from ..errors import NsnnError
+from ..escape import DoubleNoise, EscapeNoise
+from ..neurons import EIF, GIF, LIF, PIF, QIF, AdEx, Neuron, NSNNNeuron, PoissonSource, Relay, WangBuzsaki
+from ..noise import ConductanceNoise, MultiplicativeNoise, Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ..stimuli import Constant, Step, Stimulus
+from . import expected
+
+__all__ = ["Case", "Pair", "pairs"]
+
+mV, ms, Hz = pq.mV, pq.ms, pq.Hz
+Theory = Callable[[float], dict[str, float]]  # of dt in s
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One neuron in one noise, simulated at several dt, the certified one first; `reason` without `theory`, or a note with it."""
+
+    neuron: Neuron
+    noise: Noise | None
+    mode: str
+    theory: Theory | None = None
+    stimulus: Stimulus | None = None
+    reason: str = ""
+    dts: tuple[float, ...] = (0.1, 0.05, 0.2, 0.4)  # ms
+    per_step: bool = False  # theory depends on dt
+    bridge: bool = True
+    burn_in: float = 0.3  # s
+    known: bool = False  # the bias is there and known: told, not judged
+    gain: bool = False  # a row for each dt, to show what the bridge does
+    shared: bool = False  # neurons of a trial are correlated: count trials
+
+    def exact(self) -> dict[float, dict[str, float]]:
+        """Theory's numbers at each dt (ms)."""
+        assert self.theory is not None
+        if self.per_step:
+            return {dt: self.theory(1e-3 * dt) for dt in self.dts}
+        return dict.fromkeys(self.dts, self.theory(1e-3 * self.dts[0]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A neuron and a noise by name, their cases, or why there are none: `refused` by the package, or without theory."""
+
+    model: str
+    noise: str
+    cases: tuple[Case, ...] = ()
+    refused: str = ""
+    reason: str = ""
+
+
+LIF_CELL = LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+PIF_CELL = PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms)
+_EIF = {
+    "tau_m": 10 * ms, "v_rest": -65 * mV, "v_reset": -68 * mV, "v_thresh": -60 * mV, "delta_T": 3.5 * mV,
+    "v_spike": -30 * mV, "tau_refrac": 2 * ms,
+}  # fmt: skip
+EIF_CELL = EIF(**_EIF)
+QIF_CELL = QIF(
+    tau_m=10 * ms, v_rest=-65 * mV, v_reset=-75 * mV, v_thresh=-55 * mV, v_spike=-10 * mV, tau_refrac=2 * ms
+)
+_SLOW = 2.0  # s, time constant of slow adaptation
+
+
+def _gif(b: Any, b_thresh: Any, v_rest: Any = 0 * mV) -> GIF:
+    lif = {f.name: getattr(LIF_CELL, f.name) for f in dataclasses.fields(LIF_CELL)} | {"v_rest": v_rest}
+    return GIF(**lif, tau_w=_SLOW * pq.s, b=b, tau_thresh=_SLOW * pq.s, b_thresh=b_thresh)
+
+
+def _adex(b: Any) -> AdEx:
+    return AdEx(**_EIF, tau_w=_SLOW * pq.s, a=0.0, b=b)
+
+
+CELL: dict[type[Neuron], Neuron] = {
+    LIF: LIF_CELL, PIF: PIF_CELL, EIF: EIF_CELL, QIF: QIF_CELL, AdEx: _adex(0 * mV), GIF: _gif(0 * mV, 0 * mV),
+    WangBuzsaki: WangBuzsaki(), NSNNNeuron: NSNNNeuron(), Relay: Relay(), PoissonSource: PoissonSource(40 * Hz),
+}  # fmt: skip
+WHITE = WhiteNoise(5 / np.sqrt(2) * mV)
+CONDUCTANCE = ConductanceNoise(
+    g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=60 * mV, g_i=0.2, sigma_i=0.1, tau_i=10 * ms, e_rev_i=-10 * mV
+)
+# a noise of each kind, to ask the package whether it takes it
+EXAMPLE: dict[type[Noise], Noise] = {
+    WhiteNoise: WHITE, OUNoise: OUNoise(3 * mV, 5 * ms), MultiplicativeNoise: MultiplicativeNoise(0.2, -90 * mV, calculus="ito"),
+    ConductanceNoise: CONDUCTANCE, ThresholdNoise: ThresholdNoise(1 * mV), PoissonNoise: PoissonNoise(1000 * Hz, 0.5 * mV),
+    EscapeNoise: EscapeNoise(escape.Gaussian(2 * mV)), DoubleNoise: DoubleNoise(0.4),
+}  # fmt: skip
+
+THREE = "first passage in three dimensions (voltage and two conductances): no formula and no solver here"
+SHOT = "a Fokker-Planck equation with jumps, solved here for the linear drift of the LIF and the PIF's lattice only"
+GATED = "four-dimensional with a voltage-dependent drift; its noiseless f-I curve is held against an ODE solver in the tests"
+# why a pair that runs has no theory; by neuron and noise, None for all noises
+NO_THEORY: dict[tuple[type[Neuron], type[Noise] | None], str] = {
+    **{(n, ConductanceNoise): THREE for n in (LIF, PIF, EIF, QIF, AdEx, GIF)},
+    **{(n, PoissonNoise): SHOT for n in (EIF, QIF, AdEx)},
+    (WangBuzsaki, None): GATED,
+    (Relay, None): "it is its stimulus: what it emits is what it is given",
+}
+
+
+def _drive(v: float) -> Constant:
+    return Constant(v * mV)
+
+
+def _mode(record: Any) -> str:
+    return type(record).__name__
+
+
+def _leaky_white(_: Any) -> Iterator[Case]:
+    def with_bridge(dt: float) -> dict[str, float]:
+        return expected.leaky_white(LIF_CELL, WHITE.si("sigma"), 0.02)
+
+    def on_grid(dt: float) -> dict[str, float]:
+        raised = theory.discrete_threshold(0.02, WHITE.si("sigma"), tau_m=0.02, dt=dt)
+        return {"rate": expected.leaky_white(LIF_CELL, WHITE.si("sigma"), 0.02, v_thresh=raised)["rate"]}
+
+    def exact_rate(dt: float) -> dict[str, float]:
+        return {"rate": with_bridge(dt)["rate"]}
+
+    yield Case(LIF_CELL, WHITE, "bridge", with_bridge, _drive(20), gain=True)
+    grid = Case(LIF_CELL, WHITE, "grid", exact_rate, _drive(20), bridge=False, gain=True, known=True)
+    yield grid
+    note = "the threshold raised by theory.discrete_threshold"
+    yield dataclasses.replace(grid, mode="grid, raised", theory=on_grid, reason=note, known=False, gain=False, per_step=True, dts=(0.1, 0.05, 0.2, 0.4))
+    half = WhiteNoise(WHITE.sigma, shared=0.3)
+    yield Case(LIF_CELL, half, "shared .3", exact_rate, _drive(20), dts=(0.1,), shared=True)
+
+
+def _coloured(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
+    record = OUNoise(sigma * mV, 5 * ms)
+    mode = more.pop("mode", "")
+    yield Case(neuron, record, mode, lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive), _drive(drive), **more)
+
+
+def _multiplicative(neuron: Any, drive: float, sigma: float, v_zero: float, **more: Any) -> Iterator[Case]:
+    prefix = more.pop("mode", "")
+    solve = expected.leaky_multiplicative if type(neuron) in (LIF, GIF) else expected.fokker_planck
+    for calculus in more.pop("calculi", ("ito", "stratonovich")):
+        record = MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)
+        mode = ", ".join(filter(None, [calculus.capitalize() if calculus == "ito" else "Stratonovich", prefix]))
+        law = functools.partial(lambda record, dt: solve(neuron, record, 1e-3 * drive), record)
+        yield Case(neuron, record, mode, law, _drive(drive), **more)
+
+
+def _leaky_poisson(neuron: Any, **more: Any) -> Iterator[Case]:
+    record = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
+    mode = more.pop("mode", "excitation and inhibition")
+    yield Case(neuron, record, mode, lambda dt: expected.leaky_shot_noise(neuron, record, 8e-3), _drive(8), **more)
+
+
+def _leaky_threshold(neuron: Any, **more: Any) -> Iterator[Case]:
+    mode = more.pop("mode", "")
+    law = expected.leaky_threshold
+    yield Case(neuron, ThresholdNoise(1.4 * mV), mode, lambda dt: law(neuron, 1.4e-3, 0.03), _drive(30), **more)
+
+
+FAMILIES: dict[type[Neuron], tuple[float, tuple[Any, ...]]] = {  # drive in mV, families
+    LIF: (17, (escape.Gaussian(2 * mV), escape.Logistic(1 * mV), escape.Uniform(10 * mV), escape.Triangular(9 * mV),
+               escape.Cauchy(0.1 * mV), escape.FastSigmoid(12 / mV))),
+    PIF: (3, (escape.Gaussian(3.5 * mV), escape.Logistic(1.6 * mV), escape.Uniform(10 * mV), escape.Triangular(10 * mV),
+              escape.Cauchy(0.1 * mV), escape.FastSigmoid(5 / mV))),
+}  # fmt: skip
+HAZARDS: dict[type[Neuron], tuple[float, tuple[Any, ...]]] = {
+    LIF: (22, (escape.Exponential(100 * Hz, 2 * mV), escape.GaussianHazard(100 * Hz, 4 * mV),
+               escape.PlesserGerstner(3 * mV, tau_m=20 * ms))),
+    PIF: (6, (escape.Exponential(200 * Hz, 2 * mV), escape.GaussianHazard(200 * Hz, 5 * mV),
+              escape.PlesserGerstner(3 * mV, tau_m=10 * ms))),
+}  # fmt: skip
+
+
+def _escape(neuron: Any, like: type[Neuron]) -> Iterator[Case]:
+    drive, families = FAMILIES[like]
+    for family in families:
+        law = functools.partial(lambda family, drive, dt: expected.stepwise(neuron, family, 1e-3 * drive, dt), family, drive)
+        yield Case(neuron, EscapeNoise(family), _mode(family), law, _drive(drive), dts=(0.1, 0.2), per_step=True)
+    drive, hazards = HAZARDS[like]
+    for hazard in hazards:
+        law = functools.partial(lambda hazard, drive, dt: expected.path_hazard(neuron, hazard, 1e-3 * drive), hazard, drive)
+        yield Case(neuron, EscapeNoise(hazard=hazard), _mode(hazard), law, _drive(drive), dts=(0.1, 0.2, 0.4))
+
+
+def _perfect_white(_: Any) -> Iterator[Case]:
+    yield Case(PIF_CELL, WhiteNoise(3 * mV), "", lambda dt: expected.perfect_white(PIF_CELL, 3e-3, 6e-3), _drive(6))
+
+
+def _perfect_threshold(_: Any) -> Iterator[Case]:
+    law = expected.perfect_threshold
+    yield Case(PIF_CELL, ThresholdNoise(2 * mV), "", lambda dt: law(PIF_CELL, 2e-3, 6e-3), _drive(6))
+
+
+def _perfect_poisson(_: Any) -> Iterator[Case]:
+    record = PoissonNoise(1000 * Hz, 0.8 * mV, rate_inh=250 * Hz, weight_inh=-0.8 * mV)
+    yield Case(PIF_CELL, record, "excitation and inhibition", lambda dt: expected.perfect_shot_noise(PIF_CELL, record))
+
+
+def _nonlinear_white(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
+    record, mode = WhiteNoise(sigma * mV), more.pop("mode", "")
+    yield Case(neuron, record, mode, lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive), _drive(drive), **more)
+
+
+def _slow(
+    mode: str, noise: Noise, rate_at: Callable[[float, float, float], float], push: float, sizes: tuple[float, float], make: Any
+) -> Case:
+    """Adaptation with a time constant of 2 s, which sees the mean rate only: r = rate_at(w, lift), w = b tau r, lift = b_thresh tau r.
+
+    `sizes` are w and lift (V) in the stationary state; b and b_thresh follow. The rate falls with both, so there is one solution. A
+    stronger drive, `push` (V) more, first brings them there.
+    """
+    w, lift = sizes
+    found = rate_at(0.0, w, lift)
+    b, b_thresh = w / (_SLOW * found), lift / (_SLOW * found)
+    first = expected.warm_up(lambda x: rate_at(push, x * w, x * lift), found, _SLOW)
+    first = 4e-4 * round(first / 4e-4)
+    note = "slow adaptation, self-consistent mean: what its fluctuations add is below .2 %"
+    neuron = make(1e3 * b * mV, 1e3 * b_thresh * mV)
+    stimulus = Step(1e3 * push * mV, 0 * ms, 1e3 * first * ms)
+    burn_in = round(first + 0.5, 1)
+    return Case(neuron, noise, mode, lambda dt: {"rate": found}, stimulus, note, dts=(0.1, 0.2), burn_in=burn_in)
+
+
+def _adex_white(_: Any) -> Iterator[Case]:
+    yield from _nonlinear_white(CELL[AdEx], 8, 3, mode="a = b = 0, the EIF", dts=(0.1, 0.2))
+    record = WhiteNoise(3 * mV)
+
+    def rate_at(push: float, w: float, lift: float) -> float:
+        return expected.fokker_planck(EIF_CELL, record, 10e-3 + push - w, cells=500)["rate"]
+
+    def make(b: Any, _: Any) -> AdEx:
+        return dataclasses.replace(_adex(b), v_rest=-55 * mV)
+
+    yield _slow("slow adaptation", record, rate_at, 40e-3, (2e-3, 0.0), make)
+
+
+def _gif_white(_: Any) -> Iterator[Case]:
+    neuron = CELL[GIF]
+    law = expected.leaky_white
+    zero = "b = b_thresh = 0, the LIF"
+    yield Case(neuron, WHITE, zero, lambda dt: law(neuron, WHITE.si("sigma"), 0.022), _drive(22), dts=(0.1, 0.2))
+
+    def rate_at(push: float, w: float, lift: float) -> float:
+        return law(LIF_CELL, WHITE.si("sigma"), 0.025 + push - w, v_thresh=0.02 + lift)["rate"]
+
+    yield _slow("slow adaptation", WHITE, rate_at, 80e-3, (1.5e-3, 1e-3), lambda b, c: _gif(b, c, 25 * mV))
+
+
+def _gif_escape(_: Any) -> Iterator[Case]:
+    zero = CELL[GIF]
+    for case in _escape(zero, LIF):
+        if case.mode in ("Gaussian", "Exponential"):
+            yield dataclasses.replace(case, mode=f"{case.mode}, b = b_thresh = 0, the LIF", dts=(0.1,))
+    hazard = escape.Exponential(100 * Hz, 2 * mV)
+
+    def rate_at(push: float, w: float, lift: float) -> float:
+        return expected.path_hazard(LIF_CELL, hazard, 0.025 + push - w, lift)["rate"]
+
+    def make(b: Any, b_thresh: Any) -> GIF:
+        return _gif(b, b_thresh, 25 * mV)
+
+    yield _slow("Exponential, slow adaptation", EscapeNoise(hazard=hazard), rate_at, 80e-3, (1.5e-3, 1e-3), make)
+
+
+NSNN_FAMILIES = (
+    escape.Gaussian(0.4), escape.Logistic(0.25), escape.Uniform(0.9), escape.Triangular(1.2), escape.Cauchy(0.2), escape.FastSigmoid(8.0),
+)  # fmt: skip
+NSNN_HAZARDS = (
+    escape.Exponential(400 * Hz, 0.3), escape.GaussianHazard(400 * Hz, 0.4), escape.PlesserGerstner(0.3, tau_m=20 * ms)
+)  # fmt: skip
+
+
+def _nsnn_u() -> np.ndarray:
+    return 0.5 * (1 - 0.5 ** np.arange(1, 2001)) / 0.5 - 1.0  # u - theta, current .5, beta .5
+
+
+def _nsnn_escape(neuron: Any) -> Iterator[Case]:
+    step = {"stimulus": Constant(0.5), "dts": (1.0,)}
+    for family in NSNN_FAMILIES:
+        law = functools.partial(lambda family, dt: expected.conditional(family.cdf(_nsnn_u()), dt), family)
+        yield Case(neuron, EscapeNoise(family), _mode(family), law, **step)
+    for hazard in NSNN_HAZARDS:
+        law = functools.partial(lambda h, dt: expected.conditional(-np.expm1(-dt * h.hazard(_nsnn_u())), dt), hazard)
+        yield Case(neuron, EscapeNoise(hazard=hazard), _mode(hazard), law, **step)
+    wide = EscapeNoise(escape.Uniform(1.0))
+    subtract = NSNNNeuron(reset="subtract")
+    yield Case(subtract, wide, "Uniform, subtractive reset", lambda dt: expected.subtractive_uniform(0.5, 1.0, 0.5, 1.0, dt), **step)
+
+
+def _nsnn_double(neuron: Any) -> Iterator[Case]:
+    pmf = functools.partial(theory.double_noise_interval, 0.5, 0.4, beta=0.5, theta=1.0, kmax=200)
+
+    def law(dt: float) -> dict[str, float]:
+        k, p = np.arange(1, 201), pmf()
+        mean = p @ k
+        return {"rate": float(1 / (mean * dt)), "cv": float(np.sqrt(p @ (k - mean) ** 2) / mean)}
+
+    yield Case(neuron, DoubleNoise(0.4), "", law, Constant(0.5), dts=(1.0,))
+
+
+def _poisson_source(neuron: Any) -> Iterator[Case]:
+    def law(dt: float) -> dict[str, float]:
+        p = -np.expm1(-neuron.si("rate") * dt)
+        return {"rate": float(p / dt), "cv": float(np.sqrt(1 - p))}  # geometric intervals
+
+    yield Case(neuron, None, "", law, dts=(1.0,))
+
+
+_ADEX, _GIF = {"mode": "a = b = 0, the EIF", "dts": (0.1,)}, {"mode": "b = b_thresh = 0, the LIF", "dts": (0.1,)}
+_EIF_DTS = {"dts": (0.1, 0.05, 0.2)}
+CELLS: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterator[Case]]] = {
+    (LIF, WhiteNoise): _leaky_white,
+    (LIF, OUNoise): lambda n: _coloured(n, 22, 4),
+    (LIF, MultiplicativeNoise): lambda n: _multiplicative(n, 22, 0.25, 0),
+    (LIF, PoissonNoise): _leaky_poisson,
+    (LIF, ThresholdNoise): _leaky_threshold,
+    (LIF, EscapeNoise): lambda n: _escape(n, LIF),
+    (PIF, WhiteNoise): _perfect_white,
+    (PIF, OUNoise): lambda n: _coloured(n, 6, 3),
+    (PIF, MultiplicativeNoise): lambda n: _multiplicative(n, 6, 0.2, -10),
+    (PIF, ThresholdNoise): _perfect_threshold,
+    (PIF, PoissonNoise): _perfect_poisson,
+    (PIF, EscapeNoise): lambda n: _escape(n, PIF),
+    (EIF, WhiteNoise): lambda n: _nonlinear_white(n, 8, 3, **_EIF_DTS),
+    (EIF, OUNoise): lambda n: _coloured(n, 8, 3, **_EIF_DTS),
+    (EIF, MultiplicativeNoise): lambda n: _multiplicative(n, 8, 0.08, -100, **_EIF_DTS),
+    (QIF, WhiteNoise): lambda n: _nonlinear_white(n, 10, 4, **_EIF_DTS),
+    (QIF, OUNoise): lambda n: _coloured(n, 10, 4, **_EIF_DTS),
+    (QIF, MultiplicativeNoise): lambda n: _multiplicative(n, 10, 0.08, -120, **_EIF_DTS),
+    (AdEx, WhiteNoise): _adex_white,
+    (AdEx, OUNoise): lambda n: _coloured(n, 8, 3, **_ADEX),
+    (AdEx, MultiplicativeNoise): lambda n: _multiplicative(n, 8, 0.08, -100, calculi=("ito",), **_ADEX),
+    (GIF, WhiteNoise): _gif_white,
+    (GIF, OUNoise): lambda n: _coloured(n, 22, 4, **_GIF),
+    (GIF, MultiplicativeNoise): lambda n: _multiplicative(n, 22, 0.25, 0, calculi=("ito",), **_GIF),
+    (GIF, PoissonNoise): lambda n: _leaky_poisson(n, **_GIF),
+    (GIF, ThresholdNoise): lambda n: _leaky_threshold(n, **_GIF),
+    (GIF, EscapeNoise): _gif_escape,
+    (NSNNNeuron, EscapeNoise): _nsnn_escape,
+    (NSNNNeuron, DoubleNoise): _nsnn_double,
+    (PoissonSource, None): _poisson_source,
+}
+
+
+def _public(modules: tuple[Any, ...], base: type, without: tuple[str, ...]) -> list[type]:
+    found = [getattr(m, name) for m in modules for name in m.__all__ if name not in without]
+    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, base) and kind is not base]
+
+
+def _ordered(kinds: list[type], known: Any) -> list[type]:
+    return [kind for kind in known if kind in kinds] + [kind for kind in kinds if kind not in known]
+
+
+NEURONS = _ordered(_public((neurons,), Neuron, ("IntegrateAndFire", "ConductanceBased")), CELL)
+NOISES = _ordered(_public((noise, escape), Noise, ()), EXAMPLE)
+
+
+def refusal(neuron: Neuron, record: Noise | None) -> str:
+    """What the package says when it refuses the two together; empty when it takes them."""
+    try:
+        check(neuron, record, None)
+    except NsnnError as error:
+        return str(error)
+    return ""
+
+
+@functools.cache
+def pairs() -> tuple[Pair, ...]:
+    """Every public neuron with every public noise; the sources, which have none of their own, also without."""
+    found = []
+    for kind in NEURONS:
+        alone: list[type[Noise] | None] = [None] if kind in (Relay, PoissonSource) else []
+        for noise_kind in alone + NOISES:
+            found.append(_pair(kind, noise_kind))
+    return tuple(found)
+
+
+def _example(kind: type[Neuron], noise_kind: type[Noise]) -> Noise:
+    plain = kind is NSNNNeuron and noise_kind is EscapeNoise
+    return EscapeNoise(escape.Gaussian(0.4)) if plain else EXAMPLE[noise_kind]
+
+
+def _pair(kind: type[Neuron], noise_kind: type[Noise] | None) -> Pair:
+    names = kind.__name__, "none" if noise_kind is None else noise_kind.__name__
+    if kind not in CELL or (noise_kind is not None and noise_kind not in EXAMPLE):
+        return Pair(*names, reason="nobody has written its case in nsnn_neuro/certify/cases.py")
+    if refused := refusal(CELL[kind], None if noise_kind is None else _example(kind, noise_kind)):
+        return Pair(*names, refused=refused)
+    if make := CELLS.get((kind, noise_kind)):
+        return Pair(*names, cases=tuple(make(CELL[kind])))
+    reason = NO_THEORY.get((kind, noise_kind)) or NO_THEORY.get((kind, None))
+    return Pair(*names, reason=reason or "nobody has written its case in nsnn_neuro/certify/cases.py")
