@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import quantities as pq
 
-from .. import escape, neurons, noise, theory
+from .. import escape, neurons, noise, theory, units
 from ..assemble.groups import check
 from ..errors import NsnnError
 from ..escape import DoubleNoise, EscapeNoise
@@ -25,7 +24,7 @@ from . import expected
 
 __all__ = ["Case", "Pair", "pairs"]
 
-mV, ms, Hz = pq.mV, pq.ms, pq.Hz
+mV, ms, Hz = units.brian(1e-3, "V"), units.brian(1e-3, "s"), units.brian(1.0, "Hz")
 Theory = Callable[[float], dict[str, float]]  # of dt in s
 
 
@@ -43,8 +42,7 @@ class Case:
     per_step: bool = False  # theory depends on dt
     bridge: bool = True
     burn_in: float = 0.3  # s
-    known: bool = False  # the bias is there and known: told, not judged
-    gain: bool = False  # a row for each dt, to show what the bridge does
+    gain: Theory | None = None  # a row against this for each dt too, to show what the bridge does: judged with it, "known" without
     shared: bool = False  # neurons of a trial are correlated: count trials
 
     def exact(self) -> dict[float, dict[str, float]]:
@@ -81,11 +79,11 @@ _SLOW = 2.0  # s, time constant of slow adaptation
 
 def _gif(b: Any, b_thresh: Any, v_rest: Any = 0 * mV) -> GIF:
     lif = {f.name: getattr(LIF_CELL, f.name) for f in dataclasses.fields(LIF_CELL)} | {"v_rest": v_rest}
-    return GIF(**lif, tau_w=_SLOW * pq.s, b=b, tau_thresh=_SLOW * pq.s, b_thresh=b_thresh)
+    return GIF(**lif, tau_w=1e3 * _SLOW * ms, b=b, tau_thresh=1e3 * _SLOW * ms, b_thresh=b_thresh)
 
 
 def _adex(b: Any) -> AdEx:
-    return AdEx(**_EIF, tau_w=_SLOW * pq.s, a=0.0, b=b)
+    return AdEx(**_EIF, tau_w=1e3 * _SLOW * ms, a=0.0, b=b)
 
 
 CELL: dict[type[Neuron], Neuron] = {
@@ -134,11 +132,9 @@ def _leaky_white(_: Any) -> Iterator[Case]:
     def exact_rate(dt: float) -> dict[str, float]:
         return {"rate": with_bridge(dt)["rate"]}
 
-    yield Case(LIF_CELL, WHITE, "bridge", with_bridge, _drive(20), gain=True)
-    grid = Case(LIF_CELL, WHITE, "grid", exact_rate, _drive(20), bridge=False, gain=True, known=True)
-    yield grid
-    note = "the threshold raised by theory.discrete_threshold"
-    yield dataclasses.replace(grid, mode="grid, raised", theory=on_grid, reason=note, known=False, gain=False, per_step=True, dts=(0.1, 0.05, 0.2, 0.4))
+    yield Case(LIF_CELL, WHITE, "bridge", with_bridge, _drive(20), gain=exact_rate)
+    note = "of a threshold raised by theory.discrete_threshold"
+    yield Case(LIF_CELL, WHITE, "grid", on_grid, _drive(20), note, per_step=True, bridge=False, gain=exact_rate)
     half = WhiteNoise(WHITE.sigma, shared=0.3)
     yield Case(LIF_CELL, half, "shared .3", exact_rate, _drive(20), dts=(0.1,), shared=True)
 

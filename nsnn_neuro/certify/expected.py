@@ -149,7 +149,7 @@ def path_hazard(neuron: IntegrateAndFire, hazard: Hazard, drive: float, lift: fl
 
     def rho(t: np.ndarray) -> np.ndarray:
         u, rise = path(neuron, drive, t)
-        return hazard.hazard(units.pq_quantity(u - neuron.si("v_thresh") - lift, neuron.membrane_unit), rise)
+        return hazard.hazard(units.brian(u - neuron.si("v_thresh") - lift, neuron.membrane_unit), rise)
 
     refrac = neuron.si("tau_refrac")
     return {
@@ -161,7 +161,7 @@ def path_hazard(neuron: IntegrateAndFire, hazard: Hazard, drive: float, lift: fl
 def stepwise(neuron: IntegrateAndFire, family: Family, drive: float, dt: float) -> dict[str, float]:
     """Escape noise per step: held for tau_refrac / dt steps, then a spike in step j with F(u_j - v_thresh)."""
     u, _ = path(neuron, drive, dt * np.arange(1, 40_001))
-    p = family.cdf(units.pq_quantity(u - neuron.si("v_thresh"), neuron.membrane_unit))
+    p = family.cdf(units.brian(u - neuron.si("v_thresh"), neuron.membrane_unit))
     return conditional(p, dt, int(np.rint(neuron.si("tau_refrac") / dt)))
 
 

@@ -33,6 +33,7 @@ _AIM = 108_000  # intervals that start early enough; the first and the last piec
 _WINDOW, _TAIL = 1.4, 0.3  # s: spikes are counted in both, intervals start in the first
 _GROUPS = 25  # of neurons, for the jackknife
 _RESOLVED = 4.0  # standard errors that a bias needs before an order is fitted to it
+_GAIN_DTS = (0.05, 0.1, 0.2)  # ms
 _ORDERS = np.linspace(0.02, 4.0, 400)
 
 
@@ -154,36 +155,48 @@ def _rows_of(i: int, j: int, engine: str, seed: int) -> list[dict[str, Any]]:
 def _compared(
     names: tuple[str, str, str], case: Case, runs: dict[float, dict[str, Estimated]], exact: dict[float, dict[str, float]]
 ) -> Iterator[dict[str, Any]]:
-    certified = case.dts[0]
-    for quantity in exact[certified]:
-        found = {dt: runs[dt][quantity] for dt in case.dts}
-        errors = {dt: (e.value / exact[dt][quantity] - 1, e.se / exact[dt][quantity]) for dt, e in found.items()}
-        several = len(errors) > 1
-        bias = {dt: fit_bias(errors, dt) if several else Bias("", np.nan, np.nan) for dt in errors}
-        shown = [certified] if not case.gain or quantity != "rate" else [certified, *(dt for dt in (0.05, 0.1, 0.2) if dt != certified)]
-        if case.known:
-            shown = [dt for dt in (0.05, 0.1, 0.2) if dt in found]
-        for dt in shown:
-            told = quantity if dt == certified and not case.known else f"{quantity}, bridge gain"
-            verdict, reason = judge(found[dt], exact[dt][quantity])
-            if case.known:
-                verdict, reason = "known", "threshold crossings between grid points are missed"
-            yield _row(
-                *names,
-                quantity=told,
-                simulated=found[dt].value,
-                se=found[dt].se,
-                theory=exact[dt][quantity],
-                z=(found[dt].value - exact[dt][quantity]) / found[dt].se,
-                relative_error=errors[dt][0],
-                n_spikes=found[dt].n,
-                dt_ms=dt,
-                order=bias[dt].order,
-                bias_percent=bias[dt].percent,
-                bias_se_percent=bias[dt].se_percent,
-                verdict=verdict,
-                reason="; ".join(filter(None, [reason, case.reason])),
-            )
+    for quantity in exact[case.dts[0]]:
+        expected = {dt: values[quantity] for dt, values in exact.items()}
+        yield _judged(names, quantity, quantity, runs, expected, case.dts[0], case.reason)
+    if case.gain is not None:
+        expected = {dt: case.gain(1e-3 * dt)["rate"] for dt in runs}
+        for dt in sorted(set(_GAIN_DTS) & set(runs)):
+            row = _judged(names, "rate", "rate, bridge gain", runs, expected, dt, "")
+            if not case.bridge:
+                row |= {"verdict": "known", "reason": "crossings between grid points are missed"}
+            yield row
+
+
+def _judged(
+    names: tuple[str, str, str],
+    quantity: str,
+    told: str,
+    runs: dict[float, dict[str, Estimated]],
+    expected: dict[float, float],
+    dt: float,
+    note: str,
+) -> dict[str, Any]:
+    """The row of one quantity at one dt; the bias from all."""
+    found, exact = runs[dt][quantity], expected[dt]
+    errors = {at: (r[quantity].value / expected[at] - 1, r[quantity].se / expected[at]) for at, r in runs.items()}
+    bias = fit_bias(errors, dt) if len(errors) > 1 else Bias("", np.nan, np.nan)
+    verdict, wrong = judge(found, exact)
+    return _row(
+        *names,
+        quantity=told,
+        simulated=found.value,
+        se=found.se,
+        theory=exact,
+        z=(found.value - exact) / found.se,
+        relative_error=errors[dt][0],
+        n_spikes=found.n,
+        dt_ms=dt,
+        order=bias.order,
+        bias_percent=bias.percent,
+        bias_se_percent=bias.se_percent,
+        verdict=verdict,
+        reason="; ".join(filter(None, [wrong, note])),
+    )
 
 
 def judge(found: Estimated, exact: float) -> tuple[str, str]:
@@ -237,7 +250,8 @@ def fit_bias(errors: dict[float, tuple[float, float]], dt: float) -> Bias:
 
 def _measured(case: Case, dt: float, rate: float, engine: str, seed: int, name: str) -> dict[str, Estimated]:
     """Rate and CV of one run, its size chosen by the `rate` to expect. Every run has its own seed, of its names and dt."""
-    n = int(np.ceil(_AIM / (rate * _WINDOW)))
+    discrete = isinstance(case.neuron, NSNNNeuron | PoissonSource)
+    n = int(np.ceil((3 if discrete else 1) * _AIM / (rate * _WINDOW)))
     sizes = {"n_neurons": n}
     if case.shared:  # neurons of a trial are correlated, trials aren't
         sizes = {"n_neurons": 10, "trials": int(np.ceil(n / 10))}
@@ -251,7 +265,7 @@ def _measured(case: Case, dt: float, rate: float, engine: str, seed: int, name: 
         duration=1e3 * stop * pq.ms,
         dt=dt * pq.ms,
         seed=(seed + zlib.crc32(f"{name} {dt:g}".encode())) % 2**62,
-        engine="numpy" if isinstance(case.neuron, NSNNNeuron | PoissonSource) else engine,
+        engine="numpy" if discrete else engine,
         bridge=case.bridge,
         progress=False,
     )
