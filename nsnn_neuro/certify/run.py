@@ -184,11 +184,11 @@ def _judged(
     return _row(
         *names,
         quantity=told,
-        simulated=found.value,
-        se=found.se,
+        simulated=float(found.value),
+        se=float(found.se),
         theory=exact,
-        z=(found.value - exact) / found.se,
-        relative_error=errors[dt][0],
+        z=float((found.value - exact) / found.se),
+        relative_error=float(errors[dt][0]),
         n_spikes=found.n,
         dt_ms=dt,
         order=bias.order,
@@ -221,8 +221,8 @@ def judge(found: Estimated, exact: float) -> tuple[str, str]:
 def fit_bias(errors: dict[float, tuple[float, float]], dt: float) -> Bias:
     """Weighted least squares of relative errors (dt -> value, standard error) to a dt^p.
 
-    The order is told when the bias stands out by 4 standard errors and its 95 % interval is narrower than 1.5 orders. Where it
-    doesn't, "< x %" is what the bias at `dt` stays below with 95 %, of first order in dt.
+    The order is told when an error stands out by 4 standard errors and the order's 95 % interval is narrower than 1.5. Else the bias
+    is fitted as one of first order: "not resolved" where that stands out, "< x %", its 95 % bound at `dt`, where it doesn't.
 
     >>> fit_bias({0.1: (0.010, 1e-4), 0.2: (0.020, 1e-4), 0.4: (0.040, 1e-4)}, 0.1).order
     '1.00 ± 0.00'
@@ -245,13 +245,16 @@ def fit_bias(errors: dict[float, tuple[float, float]], dt: float) -> Bias:
     if resolved and inside[0] > _ORDERS[0] and inside[-1] < _ORDERS[-1]:
         return Bias(f"{best:.2f} ± {(inside[-1] - inside[0]) / 3.92:.2f}", 100 * a, 100 * error)
     a, error, _ = fitted(1.0)
+    if abs(a) > _RESOLVED * error:
+        return Bias("not resolved", 100 * a, 100 * error)
     return Bias(f"< {100 * (abs(a) + 1.96 * error):.2f} %", 100 * a, 100 * error)
 
 
 def _measured(case: Case, dt: float, rate: float, engine: str, seed: int, name: str) -> dict[str, Estimated]:
     """Rate and CV of one run, its size chosen by the `rate` to expect. Every run has its own seed, of its names and dt."""
     discrete = isinstance(case.neuron, NSNNNeuron | PoissonSource)
-    n = int(np.ceil((3 if discrete else 1) * _AIM / (rate * _WINDOW)))
+    share = 3 if discrete else 1 if case.gain or dt == case.dts[0] else 0.5
+    n = int(np.ceil(share * _AIM / (rate * _WINDOW)))
     sizes = {"n_neurons": n}
     if case.shared:  # neurons of a trial are correlated, trials aren't
         sizes = {"n_neurons": 10, "trials": int(np.ceil(n / 10))}
