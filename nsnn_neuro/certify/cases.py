@@ -1,8 +1,4 @@
-"""What is certified: every public neuron with every public noise, each with its parameters, modes and theory.
-
-`CELLS` is the table of what has a case; the rest of the product is "no theory" with the reason below, or what the package's own check
-refuses. A new neuron or noise needs an entry here, or the tests say that it lacks one.
-"""
+"""The cases of the certificate: neuron, noise and drive with numbers, and the theory for each. Which pair has which: `cells.py`."""
 
 from __future__ import annotations
 
@@ -13,16 +9,40 @@ from typing import Any
 
 import numpy as np
 
-from .. import escape, neurons, noise, theory, units
-from ..assemble.groups import check
-from ..errors import NsnnError
+from .. import escape, theory, units
 from ..escape import DoubleNoise, EscapeNoise
 from ..neurons import EIF, GIF, LIF, PIF, QIF, AdEx, Neuron, NSNNNeuron, PoissonSource, Relay, WangBuzsaki
-from ..noise import ConductanceNoise, MultiplicativeNoise, Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ..noise import (
+    MultiplicativeNoise,
+    Noise,
+    OUNoise,
+    PoissonNoise,
+    ThresholdNoise,
+    WhiteNoise,
+)
 from ..stimuli import Constant, Step, Stimulus
 from . import expected
 
-__all__ = ["Case", "Pair", "pairs"]
+__all__ = [
+    "CELL",
+    "Case",
+    "adex_white",
+    "coloured",
+    "escape_modes",
+    "gif_escape",
+    "gif_white",
+    "leaky_poisson",
+    "leaky_threshold",
+    "leaky_white",
+    "multiplicative",
+    "nonlinear_white",
+    "nsnn_double",
+    "nsnn_escape",
+    "perfect_poisson",
+    "perfect_threshold",
+    "perfect_white",
+    "poisson_source",
+]
 
 mV, ms, Hz = units.brian(1e-3, "V"), units.brian(1e-3, "s"), units.brian(1.0, "Hz")
 Theory = Callable[[float], dict[str, float]]  # of dt in s
@@ -42,7 +62,9 @@ class Case:
     per_step: bool = False  # theory depends on dt
     bridge: bool = True
     burn_in: float = 0.3  # s
-    gain: Theory | None = None  # a row against this for each dt too, to show what the bridge does: judged with it, "known" without
+    gain: Theory | None = (
+        None  # rows against this at several dt, to show what the bridge does; "known" without it
+    )
     shared: bool = False  # neurons of a trial are correlated: count trials
 
     def exact(self) -> dict[float, dict[str, float]]:
@@ -53,20 +75,9 @@ class Case:
         return dict.fromkeys(self.dts, self.theory(1e-3 * self.dts[0]))
 
 
-@dataclasses.dataclass(frozen=True)
-class Pair:
-    """A neuron and a noise by name, their cases, or why there are none: `refused` by the package, or without theory."""
-
-    model: str
-    noise: str
-    cases: tuple[Case, ...] = ()
-    refused: str = ""
-    reason: str = ""
-
-
 LIF_CELL = LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 PIF_CELL = PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms)
-_EIF = {
+_EIF: dict[str, Any] = {
     "tau_m": 10 * ms, "v_rest": -65 * mV, "v_reset": -68 * mV, "v_thresh": -60 * mV, "delta_T": 3.5 * mV,
     "v_spike": -30 * mV, "tau_refrac": 2 * ms,
 }  # fmt: skip
@@ -78,7 +89,9 @@ _SLOW = 2.0  # s, time constant of slow adaptation
 
 
 def _gif(b: Any, b_thresh: Any, v_rest: Any = 0 * mV) -> GIF:
-    lif = {f.name: getattr(LIF_CELL, f.name) for f in dataclasses.fields(LIF_CELL)} | {"v_rest": v_rest}
+    lif: dict[str, Any] = {f.name: getattr(LIF_CELL, f.name) for f in dataclasses.fields(LIF_CELL)} | {
+        "v_rest": v_rest
+    }
     return GIF(**lif, tau_w=1e3 * _SLOW * ms, b=b, tau_thresh=1e3 * _SLOW * ms, b_thresh=b_thresh)
 
 
@@ -91,26 +104,6 @@ CELL: dict[type[Neuron], Neuron] = {
     WangBuzsaki: WangBuzsaki(), NSNNNeuron: NSNNNeuron(), Relay: Relay(), PoissonSource: PoissonSource(40 * Hz),
 }  # fmt: skip
 WHITE = WhiteNoise(5 / np.sqrt(2) * mV)
-CONDUCTANCE = ConductanceNoise(
-    g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=60 * mV, g_i=0.2, sigma_i=0.1, tau_i=10 * ms, e_rev_i=-10 * mV
-)
-# a noise of each kind, to ask the package whether it takes it
-EXAMPLE: dict[type[Noise], Noise] = {
-    WhiteNoise: WHITE, OUNoise: OUNoise(3 * mV, 5 * ms), MultiplicativeNoise: MultiplicativeNoise(0.2, -90 * mV, calculus="ito"),
-    ConductanceNoise: CONDUCTANCE, ThresholdNoise: ThresholdNoise(1 * mV), PoissonNoise: PoissonNoise(1000 * Hz, 0.5 * mV),
-    EscapeNoise: EscapeNoise(escape.Gaussian(2 * mV)), DoubleNoise: DoubleNoise(0.4),
-}  # fmt: skip
-
-THREE = "first passage in three dimensions (voltage and two conductances): no formula and no solver here"
-SHOT = "a Fokker-Planck equation with jumps, solved here for the linear drift of the LIF and the PIF's lattice only"
-GATED = "four-dimensional with a voltage-dependent drift; its noiseless f-I curve is held against an ODE solver in the tests"
-# why a pair that runs has no theory; by neuron and noise, None for all noises
-NO_THEORY: dict[tuple[type[Neuron], type[Noise] | None], str] = {
-    **{(n, ConductanceNoise): THREE for n in (LIF, PIF, EIF, QIF, AdEx, GIF)},
-    **{(n, PoissonNoise): SHOT for n in (EIF, QIF, AdEx)},
-    (WangBuzsaki, None): GATED,
-    (Relay, None): "it is its stimulus: what it emits is what it is given",
-}
 
 
 def _drive(v: float) -> Constant:
@@ -121,7 +114,9 @@ def _mode(record: Any) -> str:
     return type(record).__name__
 
 
-def _leaky_white(_: Any) -> Iterator[Case]:
+def leaky_white(_: Any) -> Iterator[Case]:
+    """LIF in white noise: with the bridge, on the grid against the raised threshold, and with a shared part."""
+
     def with_bridge(dt: float) -> dict[str, float]:
         return expected.leaky_white(LIF_CELL, WHITE.si("sigma"), 0.02)
 
@@ -134,37 +129,56 @@ def _leaky_white(_: Any) -> Iterator[Case]:
 
     yield Case(LIF_CELL, WHITE, "bridge", with_bridge, _drive(20), gain=exact_rate)
     note = "of a threshold raised by theory.discrete_threshold"
-    yield Case(LIF_CELL, WHITE, "grid", on_grid, _drive(20), note, per_step=True, bridge=False, gain=exact_rate)
+    yield Case(
+        LIF_CELL, WHITE, "grid", on_grid, _drive(20), note, per_step=True, bridge=False, gain=exact_rate
+    )
     half = WhiteNoise(WHITE.sigma, shared=0.3)
     yield Case(LIF_CELL, half, "shared .3", exact_rate, _drive(20), dts=(0.1,), shared=True)
 
 
-def _coloured(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
+def coloured(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
+    """Any one-dimensional neuron in OU noise of 5 ms."""
     record = OUNoise(sigma * mV, 5 * ms)
     mode = more.pop("mode", "")
-    yield Case(neuron, record, mode, lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive), _drive(drive), **more)
+    yield Case(
+        neuron,
+        record,
+        mode,
+        lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive),
+        _drive(drive),
+        **more,
+    )
 
 
-def _multiplicative(neuron: Any, drive: float, sigma: float, v_zero: float, **more: Any) -> Iterator[Case]:
+def multiplicative(neuron: Any, drive: float, sigma: float, v_zero: float, **more: Any) -> Iterator[Case]:
+    """Any one-dimensional neuron in multiplicative noise, a case for each calculus."""
     prefix = more.pop("mode", "")
     solve = expected.leaky_multiplicative if type(neuron) in (LIF, GIF) else expected.fokker_planck
     for calculus in more.pop("calculi", ("ito", "stratonovich")):
         record = MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)
-        mode = ", ".join(filter(None, [calculus.capitalize() if calculus == "ito" else "Stratonovich", prefix]))
+        mode = ", ".join(
+            filter(None, [calculus.capitalize() if calculus == "ito" else "Stratonovich", prefix])
+        )
         law = functools.partial(lambda record, dt: solve(neuron, record, 1e-3 * drive), record)
         yield Case(neuron, record, mode, law, _drive(drive), **more)
 
 
-def _leaky_poisson(neuron: Any, **more: Any) -> Iterator[Case]:
+def leaky_poisson(neuron: Any, **more: Any) -> Iterator[Case]:
+    """A leaky neuron in jumps of half a millivolt, a twentieth of the way to threshold, up and down."""
     record = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
     mode = more.pop("mode", "excitation and inhibition")
-    yield Case(neuron, record, mode, lambda dt: expected.leaky_shot_noise(neuron, record, 13e-3), _drive(13), **more)
+    yield Case(
+        neuron, record, mode, lambda dt: expected.leaky_shot_noise(neuron, record, 13e-3), _drive(13), **more
+    )
 
 
-def _leaky_threshold(neuron: Any, **more: Any) -> Iterator[Case]:
+def leaky_threshold(neuron: Any, **more: Any) -> Iterator[Case]:
+    """A leaky neuron whose threshold is drawn anew; the drive reaches each of them."""
     mode = more.pop("mode", "")
     law = expected.leaky_threshold
-    yield Case(neuron, ThresholdNoise(1.4 * mV), mode, lambda dt: law(neuron, 1.4e-3, 0.03), _drive(30), **more)
+    yield Case(
+        neuron, ThresholdNoise(1.4 * mV), mode, lambda dt: law(neuron, 1.4e-3, 0.03), _drive(30), **more
+    )
 
 
 FAMILIES: dict[type[Neuron], tuple[float, tuple[Any, ...]]] = {  # drive in mV, families
@@ -181,39 +195,69 @@ HAZARDS: dict[type[Neuron], tuple[tuple[float, Any], ...]] = {  # drive in mV, h
 }  # fmt: skip
 
 
-def _escape(neuron: Any, like: type[Neuron]) -> Iterator[Case]:
+def escape_modes(neuron: Any, like: type[Neuron]) -> Iterator[Case]:
+    """Escape noise: a mode for each family (per step) and each hazard; numbers as for `like`."""
     drive, families = FAMILIES[like]
     for family in families:
-        law = functools.partial(lambda family, drive, dt: expected.stepwise(neuron, family, 1e-3 * drive, dt), family, drive)
-        yield Case(neuron, EscapeNoise(family), _mode(family), law, _drive(drive), dts=(0.1, 0.2), per_step=True)
+        law = functools.partial(
+            lambda family, drive, dt: expected.stepwise(neuron, family, 1e-3 * drive, dt), family, drive
+        )
+        yield Case(
+            neuron, EscapeNoise(family), _mode(family), law, _drive(drive), dts=(0.1, 0.2), per_step=True
+        )
     for drive, hazard in HAZARDS[like]:
-        law = functools.partial(lambda hazard, drive, dt: expected.path_hazard(neuron, hazard, 1e-3 * drive), hazard, drive)
+        law = functools.partial(
+            lambda hazard, drive, dt: expected.path_hazard(neuron, hazard, 1e-3 * drive), hazard, drive
+        )
         yield Case(neuron, EscapeNoise(hazard=hazard), _mode(hazard), law, _drive(drive), dts=(0.1, 0.2, 0.4))
 
 
-def _perfect_white(_: Any) -> Iterator[Case]:
-    yield Case(PIF_CELL, WhiteNoise(3 * mV), "", lambda dt: expected.perfect_white(PIF_CELL, 3e-3, 8e-3), _drive(8))
+def perfect_white(_: Any) -> Iterator[Case]:
+    """PIF in white noise: inverse-Gaussian intervals."""
+    yield Case(
+        PIF_CELL, WhiteNoise(3 * mV), "", lambda dt: expected.perfect_white(PIF_CELL, 3e-3, 8e-3), _drive(8)
+    )
 
 
-def _perfect_threshold(_: Any) -> Iterator[Case]:
+def perfect_threshold(_: Any) -> Iterator[Case]:
+    """PIF with a threshold drawn anew: its intervals are normal."""
     law = expected.perfect_threshold
     yield Case(PIF_CELL, ThresholdNoise(2 * mV), "", lambda dt: law(PIF_CELL, 2e-3, 6e-3), _drive(6))
 
 
-def _perfect_poisson(_: Any) -> Iterator[Case]:
+def perfect_poisson(_: Any) -> Iterator[Case]:
+    """PIF in jumps up and down of one size: a walk on a lattice."""
     record = PoissonNoise(1000 * Hz, 0.8 * mV, rate_inh=250 * Hz, weight_inh=-0.8 * mV)
-    yield Case(PIF_CELL, record, "excitation and inhibition", lambda dt: expected.perfect_shot_noise(PIF_CELL, record))
+    yield Case(
+        PIF_CELL,
+        record,
+        "excitation and inhibition",
+        lambda dt: expected.perfect_shot_noise(PIF_CELL, record),
+    )
 
 
-def _nonlinear_white(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
+def nonlinear_white(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
+    """A neuron with any drift in white noise."""
     record, mode = WhiteNoise(sigma * mV), more.pop("mode", "")
-    yield Case(neuron, record, mode, lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive), _drive(drive), **more)
+    yield Case(
+        neuron,
+        record,
+        mode,
+        lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive),
+        _drive(drive),
+        **more,
+    )
 
 
 def _slow(
-    mode: str, noise: Noise, rate_at: Callable[[float, float, float], float], push: float, sizes: tuple[float, float], make: Any
+    mode: str,
+    noise: Noise,
+    rate_at: Callable[[float, float, float], float],
+    push: float,
+    sizes: tuple[float, float],
+    make: Any,
 ) -> Case:
-    """Adaptation with a time constant of 2 s, which sees the mean rate only: r = rate_at(w, lift), w = b tau r, lift = b_thresh tau r.
+    """Adaptation with a time constant of 2 s sees the mean rate only: r = rate_at(w, lift), w = b tau r, lift = b_thresh tau r.
 
     `sizes` are w and lift (V) in the stationary state; b and b_thresh follow. The rate falls with both, so there is one solution. A
     stronger drive, `push` (V) more, first brings them there.
@@ -227,11 +271,14 @@ def _slow(
     neuron = make(1e3 * b * mV, 1e3 * b_thresh * mV)
     stimulus = Step(1e3 * push * mV, 0 * ms, 1e3 * first * ms)
     burn_in = round(first + 0.5, 1)
-    return Case(neuron, noise, mode, lambda dt: {"rate": found}, stimulus, note, dts=(0.1, 0.2), burn_in=burn_in)
+    return Case(
+        neuron, noise, mode, lambda dt: {"rate": found}, stimulus, note, dts=(0.1, 0.2), burn_in=burn_in
+    )
 
 
-def _adex_white(_: Any) -> Iterator[Case]:
-    yield from _nonlinear_white(CELL[AdEx], 8, 3, mode="a = b = 0, the EIF", dts=(0.05, 0.2))
+def adex_white(_: Any) -> Iterator[Case]:
+    """AdEx: its reduction to the EIF, and slow adaptation."""
+    yield from nonlinear_white(CELL[AdEx], 8, 3, mode="a = b = 0, the EIF", dts=(0.05, 0.2))
     record = WhiteNoise(3 * mV)
 
     def rate_at(push: float, w: float, lift: float) -> float:
@@ -240,10 +287,13 @@ def _adex_white(_: Any) -> Iterator[Case]:
     def make(b: Any, _: Any) -> AdEx:
         return dataclasses.replace(_adex(b), v_rest=-55 * mV)
 
-    yield dataclasses.replace(_slow("slow adaptation", record, rate_at, 40e-3, (2e-3, 0.0), make), dts=(0.05, 0.2))
+    yield dataclasses.replace(
+        _slow("slow adaptation", record, rate_at, 40e-3, (2e-3, 0.0), make), dts=(0.05, 0.2)
+    )
 
 
-def _gif_white(_: Any) -> Iterator[Case]:
+def gif_white(_: Any) -> Iterator[Case]:
+    """GIF in white noise: its reduction to the LIF, and slow adaptation."""
     neuron = CELL[GIF]
     law = expected.leaky_white
     zero = "b = b_thresh = 0, the LIF"
@@ -255,9 +305,10 @@ def _gif_white(_: Any) -> Iterator[Case]:
     yield _slow("slow adaptation", WHITE, rate_at, 80e-3, (1.5e-3, 1e-3), lambda b, c: _gif(b, c, 30 * mV))
 
 
-def _gif_escape(_: Any) -> Iterator[Case]:
+def gif_escape(_: Any) -> Iterator[Case]:
+    """GIF in escape noise: reductions to the LIF, and slow adaptation with the hazard it is published with."""
     zero = CELL[GIF]
-    for case in _escape(zero, LIF):
+    for case in escape_modes(zero, LIF):
         if case.mode in ("Gaussian", "Exponential"):
             yield dataclasses.replace(case, mode=f"{case.mode}, b = b_thresh = 0, the LIF", dts=(0.1,))
     hazard = escape.Exponential(100 * Hz, 2 * mV)
@@ -268,11 +319,14 @@ def _gif_escape(_: Any) -> Iterator[Case]:
     def make(b: Any, b_thresh: Any) -> GIF:
         return _gif(b, b_thresh, 30 * mV)
 
-    yield _slow("Exponential, slow adaptation", EscapeNoise(hazard=hazard), rate_at, 80e-3, (1.5e-3, 1e-3), make)
+    yield _slow(
+        "Exponential, slow adaptation", EscapeNoise(hazard=hazard), rate_at, 80e-3, (1.5e-3, 1e-3), make
+    )
 
 
 NSNN_FAMILIES = (
-    escape.Gaussian(0.4), escape.Logistic(0.25), escape.Uniform(0.9), escape.Triangular(1.2), escape.Cauchy(0.2), escape.FastSigmoid(8.0),
+    escape.Gaussian(0.4), escape.Logistic(0.25), escape.Uniform(0.9), escape.Triangular(1.2), escape.Cauchy(0.2),
+    escape.FastSigmoid(8.0),
 )  # fmt: skip
 NSNN_HAZARDS = (
     escape.Exponential(400 * Hz, 0.3), escape.GaussianHazard(400 * Hz, 0.4), escape.PlesserGerstner(0.3, tau_m=20 * ms)
@@ -283,20 +337,30 @@ def _nsnn_u() -> np.ndarray:
     return 0.5 * (1 - 0.5 ** np.arange(1, 2001)) / 0.5 - 1.0  # u - theta, current .5, beta .5
 
 
-def _nsnn_escape(neuron: Any) -> Iterator[Case]:
-    step = {"stimulus": Constant(0.5), "dts": (1.0,)}
+def nsnn_escape(neuron: Any) -> Iterator[Case]:
+    """The NSNN neuron in each family and hazard; subtractive reset where its rate is exact."""
+    step: dict[str, Any] = {"stimulus": Constant(0.5), "dts": (1.0,)}
     for family in NSNN_FAMILIES:
         law = functools.partial(lambda family, dt: expected.conditional(family.cdf(_nsnn_u()), dt), family)
         yield Case(neuron, EscapeNoise(family), _mode(family), law, **step)
     for hazard in NSNN_HAZARDS:
-        law = functools.partial(lambda h, dt: expected.conditional(-np.expm1(-dt * h.hazard(_nsnn_u())), dt), hazard)
+        law = functools.partial(
+            lambda h, dt: expected.conditional(-np.expm1(-dt * h.hazard(_nsnn_u())), dt), hazard
+        )
         yield Case(neuron, EscapeNoise(hazard=hazard), _mode(hazard), law, **step)
     wide = EscapeNoise(escape.Uniform(1.0))
     subtract = NSNNNeuron(reset="subtract")
-    yield Case(subtract, wide, "Uniform, subtractive reset", lambda dt: expected.subtractive_uniform(0.5, 1.0, 0.5, 1.0, dt), **step)
+    yield Case(
+        subtract,
+        wide,
+        "Uniform, subtractive reset",
+        lambda dt: expected.subtractive_uniform(0.5, 1.0, 0.5, 1.0, dt),
+        **step,
+    )
 
 
-def _nsnn_double(neuron: Any) -> Iterator[Case]:
+def nsnn_double(neuron: Any) -> Iterator[Case]:
+    """The published code's neuron."""
     pmf = functools.partial(theory.double_noise_interval, 0.5, 0.4, beta=0.5, theta=1.0, kmax=200)
 
     def law(dt: float) -> dict[str, float]:
@@ -307,96 +371,11 @@ def _nsnn_double(neuron: Any) -> Iterator[Case]:
     yield Case(neuron, DoubleNoise(0.4), "", law, Constant(0.5), dts=(1.0,))
 
 
-def _poisson_source(neuron: Any) -> Iterator[Case]:
+def poisson_source(neuron: Any) -> Iterator[Case]:
+    """Binomial spikes: geometric intervals."""
+
     def law(dt: float) -> dict[str, float]:
         p = -np.expm1(-neuron.si("rate") * dt)
         return {"rate": float(p / dt), "cv": float(np.sqrt(1 - p))}  # geometric intervals
 
     yield Case(neuron, None, "", law, dts=(1.0,))
-
-
-_ADEX, _GIF = {"mode": "a = b = 0, the EIF", "dts": (0.05,)}, {"mode": "b = b_thresh = 0, the LIF", "dts": (0.1,)}
-_LATE = "dt of .05 ms: where the upstroke is steeper than a step, its spike comes up to half a step late"
-_EIF_DTS = {"dts": (0.05, 0.1, 0.2), "reason": _LATE}
-CELLS: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterator[Case]]] = {
-    (LIF, WhiteNoise): _leaky_white,
-    (LIF, OUNoise): lambda n: _coloured(n, 27, 4),
-    (LIF, MultiplicativeNoise): lambda n: _multiplicative(n, 27, 0.25, 0),
-    (LIF, PoissonNoise): _leaky_poisson,
-    (LIF, ThresholdNoise): _leaky_threshold,
-    (LIF, EscapeNoise): lambda n: _escape(n, LIF),
-    (PIF, WhiteNoise): _perfect_white,
-    (PIF, OUNoise): lambda n: _coloured(n, 8, 3),
-    (PIF, MultiplicativeNoise): lambda n: _multiplicative(n, 8, 0.2, -10),
-    (PIF, ThresholdNoise): _perfect_threshold,
-    (PIF, PoissonNoise): _perfect_poisson,
-    (PIF, EscapeNoise): lambda n: _escape(n, PIF),
-    (EIF, WhiteNoise): lambda n: _nonlinear_white(n, 8, 3, **_EIF_DTS),
-    (EIF, OUNoise): lambda n: _coloured(n, 8, 3, **_EIF_DTS),
-    (EIF, MultiplicativeNoise): lambda n: _multiplicative(n, 8, 0.08, -100, **_EIF_DTS),
-    (QIF, WhiteNoise): lambda n: _nonlinear_white(n, 20, 5),
-    (QIF, OUNoise): lambda n: _coloured(n, 20, 5),
-    (QIF, MultiplicativeNoise): lambda n: _multiplicative(n, 20, 0.1, -120),
-    (AdEx, WhiteNoise): _adex_white,
-    (AdEx, OUNoise): lambda n: _coloured(n, 8, 3, **_ADEX),
-    (AdEx, MultiplicativeNoise): lambda n: _multiplicative(n, 8, 0.08, -100, calculi=("ito",), **_ADEX),
-    (GIF, WhiteNoise): _gif_white,
-    (GIF, OUNoise): lambda n: _coloured(n, 27, 4, **_GIF),
-    (GIF, MultiplicativeNoise): lambda n: _multiplicative(n, 27, 0.25, 0, calculi=("ito",), **_GIF),
-    (GIF, PoissonNoise): lambda n: _leaky_poisson(n, **_GIF),
-    (GIF, ThresholdNoise): lambda n: _leaky_threshold(n, **_GIF),
-    (GIF, EscapeNoise): _gif_escape,
-    (NSNNNeuron, EscapeNoise): _nsnn_escape,
-    (NSNNNeuron, DoubleNoise): _nsnn_double,
-    (PoissonSource, None): _poisson_source,
-}
-
-
-def _public(modules: tuple[Any, ...], base: type, without: tuple[str, ...]) -> list[type]:
-    found = [getattr(m, name) for m in modules for name in m.__all__ if name not in without]
-    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, base) and kind is not base]
-
-
-def _ordered(kinds: list[type], known: Any) -> list[type]:
-    return [kind for kind in known if kind in kinds] + [kind for kind in kinds if kind not in known]
-
-
-NEURONS = _ordered(_public((neurons,), Neuron, ("IntegrateAndFire", "ConductanceBased")), CELL)
-NOISES = _ordered(_public((noise, escape), Noise, ()), EXAMPLE)
-
-
-def refusal(neuron: Neuron, record: Noise | None) -> str:
-    """What the package says when it refuses the two together; empty when it takes them."""
-    try:
-        check(neuron, record, None)
-    except NsnnError as error:
-        return str(error)
-    return ""
-
-
-@functools.cache
-def pairs() -> tuple[Pair, ...]:
-    """Every public neuron with every public noise; the sources, which have none of their own, also without."""
-    found = []
-    for kind in NEURONS:
-        alone: list[type[Noise] | None] = [None] if kind in (Relay, PoissonSource) else []
-        for noise_kind in alone + NOISES:
-            found.append(_pair(kind, noise_kind))
-    return tuple(found)
-
-
-def _example(kind: type[Neuron], noise_kind: type[Noise]) -> Noise:
-    plain = kind is NSNNNeuron and noise_kind is EscapeNoise
-    return EscapeNoise(escape.Gaussian(0.4)) if plain else EXAMPLE[noise_kind]
-
-
-def _pair(kind: type[Neuron], noise_kind: type[Noise] | None) -> Pair:
-    names = kind.__name__, "none" if noise_kind is None else noise_kind.__name__
-    if kind not in CELL or (noise_kind is not None and noise_kind not in EXAMPLE):
-        return Pair(*names, reason="nobody has written its case in nsnn_neuro/certify/cases.py")
-    if refused := refusal(CELL[kind], None if noise_kind is None else _example(kind, noise_kind)):
-        return Pair(*names, refused=refused)
-    if make := CELLS.get((kind, noise_kind)):
-        return Pair(*names, cases=tuple(make(CELL[kind])))
-    reason = NO_THEORY.get((kind, noise_kind)) or NO_THEORY.get((kind, None))
-    return Pair(*names, reason=reason or "nobody has written its case in nsnn_neuro/certify/cases.py")

@@ -115,17 +115,27 @@ def drift_of(neuron: IntegrateAndFire, drive: float) -> theory.Drift:
     return theory.lif_drift(level(neuron, drive)) if neuron.leaky else theory.pif_drift(drive)
 
 
-def fokker_planck(neuron: IntegrateAndFire, noise: Any, drive: float, *, cells: int = 1000) -> dict[str, float]:
+def fokker_planck(
+    neuron: IntegrateAndFire, noise: Any, drive: float, *, cells: int = 1000
+) -> dict[str, float]:
     """Any drift: in white noise, in OU noise (two dimensions), or in multiplicative noise by Lamperti's transformation.
 
     y = ln[(V - v_zero) / (v_spike - v_zero)] has the drift f(V) / (V - v_zero), less sigma^2 in Ito's calculus, and noise sigma.
     """
     f, sigma = drift_of(neuron, drive), noise.si("sigma")
     spike, reset = neuron.si(neuron.threshold), neuron.si("v_reset")
-    cell = {"tau_m": neuron.si("tau_m"), "tau_refrac": neuron.si("tau_refrac"), "v_spike": spike, "v_reset": reset}
+    cell = {
+        "tau_m": neuron.si("tau_m"),
+        "tau_refrac": neuron.si("tau_refrac"),
+        "v_spike": spike,
+        "v_reset": reset,
+    }
     if isinstance(noise, OUNoise):
         coloured = (f, sigma, noise.si("tau_noise"))
-        return {"rate": theory.coloured_fp_rate(*coloured, **cell), "cv": theory.coloured_fp_cv(*coloured, **cell)}
+        return {
+            "rate": theory.coloured_fp_rate(*coloured, **cell),
+            "cv": theory.coloured_fp_cv(*coloured, **cell),
+        }
     if isinstance(noise, MultiplicativeNoise):
         zero, loss = noise.si("v_zero"), sigma**2 * (noise.calculus == "ito")
         scale, whole = spike - zero, f
@@ -144,7 +154,9 @@ def path(neuron: IntegrateAndFire, drive: float, t: np.ndarray) -> tuple[np.ndar
     return reset + drive * t / tau, np.full_like(t, drive / tau)
 
 
-def path_hazard(neuron: IntegrateAndFire, hazard: Hazard, drive: float, lift: float = 0.0) -> dict[str, float]:
+def path_hazard(
+    neuron: IntegrateAndFire, hazard: Hazard, drive: float, lift: float = 0.0
+) -> dict[str, float]:
     """Renewal integral of a hazard along the noise-free membrane; `lift` raises the threshold."""
 
     def rho(t: np.ndarray) -> np.ndarray:
