@@ -5,6 +5,7 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 """
 
 from . import datasets, measures, plotting, theory
+from .certify import certify
 from .connectivity import (
     AllToAll,
     DistanceDependent,
@@ -118,6 +119,7 @@ __all__ = [
     "WhiteNoise",
     "balanced",
     "brunel",
+    "certify",
     "datasets",
     "feedforward",
     "load",

@@ -1,4 +1,4 @@
-"""The command `nsnn`: simulate from a file, measure, plot, and say what is in a file.
+"""The command `nsnn`: simulate from a file, measure, plot, say what is in a file, and certify the neurons.
 
 Exit codes: 0 fine; 1 a claim or certificate failed; 2 bad input, told in one line on stderr; 3 an error inside the package
 (the environment variable NSNN_DEBUG=1 shows where); 130 interrupted; 141 the reader of the output went away. Results go to
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 3, 130, 141
+CLAIM_FAILED, BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
 _NO_MEMORY = "not enough memory for so many neurons, trials, steps or spikes"
 _FIGURES = ("eps", "jpg", "pdf", "png", "svg", "tif")
 _MEASURES = ("firing_rate", "cv", "cv2", "lv", "fano_factor")
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             arguments = _parser().parse_args(argv)
-            arguments.run(arguments)
+            code = arguments.run(arguments)
             sys.stdout.flush()
     except SystemExit as end:  # argparse: --help, --version, wrong arguments
         return int(end.code or 0)
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(
             INTERNAL, f"internal error, {type(error).__name__}: {error} (NSNN_DEBUG=1 shows the traceback)"
         )
-    return 0
+    return int(code or 0)
 
 
 def _fail(code: int, message: str) -> int:
@@ -167,6 +167,18 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("info", help="versions and engines, or what is in a file", allow_abbrev=False)
     one.add_argument("file", nargs="?", metavar="FILE")
     one.set_defaults(run=_info)
+
+    one = commands.add_parser("certify", help="hold the simulated neurons against theory", allow_abbrev=False)
+    one.add_argument("models", nargs="*", metavar="MODEL", help="names of neurons; default: all")
+    one.add_argument("--json", action="store_true", help="the rows as JSON, nothing else on stdout")
+    one.add_argument(
+        "--out",
+        default="certificate",
+        metavar="DIR",
+        help="folder of the CSV and the figure; default: ./%(default)s",
+    )
+    one.add_argument("--jobs", type=int, metavar="N", help="processes; default: 2")
+    one.set_defaults(run=_certify)
     return parser
 
 
@@ -294,13 +306,16 @@ def _with_error(value: float, se: float) -> str:
     return f"{value:.{digits}f} ± {se:.{digits}f}"
 
 
-def _aligned(lines: list[list[str]]) -> str:
-    """Rows of text as columns: the first one to the left, the others to the right."""
+def _aligned(lines: list[list[str]], left: Iterable[int] = (0,)) -> str:
+    """Rows of text as columns, the columns `left` to the left, the others to the right."""
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     text = ""
     for line in lines:
-        cells = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
-        text += "  ".join([line[0].ljust(widths[0]), *cells]).rstrip() + "\n"
+        cells = [
+            cell.ljust(w) if k in left else cell.rjust(w)
+            for k, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ]
+        text += "  ".join(cells).rstrip() + "\n"
     return text
 
 
@@ -415,6 +430,25 @@ def _about_file(path: str) -> list[tuple[str, str]]:
     for name, value in (*_flat(known), *_flat(parameters)):
         lines.append((name, value))
     return [*lines, *((f"made with {name}", str(version)) for name, version in versions.items())]
+
+
+def _certify(arguments: argparse.Namespace) -> int:
+    folder = Path(arguments.out)
+    if folder.exists() and not folder.is_dir():
+        raise NsnnError(f"--out {folder}: that is a file: expected a folder")
+    began = time.perf_counter()
+    from .certify import certify, report
+
+    with _stopped_by_ctrl_c():
+        table = certify(arguments.models or None, n_jobs=arguments.jobs)
+    files = report.write(table, folder)
+    if arguments.json:
+        _print(report.as_json(table) + "\n")
+    else:
+        _print(_aligned(report.lines(table), left=report.LEFT))
+        _print(report.summary(table, time.perf_counter() - began) + "\n")
+    _say(", ".join(str(path) for path in files))
+    return CLAIM_FAILED if (table["verdict"] == "fail").any() else 0
 
 
 def _flat(tree: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ LINE = [
     *("synapses", "distributions", "connectivity", "populations", "network", "presets"),
     *("plasticity", "theory"),
     *("engine", "assemble", "annotations", "blocks", "nwb", "foreign", "recording"),
-    *("simulate", "learn", "sweep", "toml_lines", "config", "cli"),
+    *("simulate", "certify", "learn", "sweep", "toml_lines", "config", "cli"),
 ]
 # Off the line: each may import these alone, and those on the line only import them where BESIDES says so.
 ASIDE = {
@@ -38,7 +38,7 @@ ASIDE = {
     "datasets": {"errors", "units", "recording"},
     "reference": {"errors", "units", "records", "noise"},
 }
-BESIDES = {"sweep": {"measures"}, "cli": set(ASIDE)}
+BESIDES = {"sweep": {"measures"}, "certify": {"measures", "plotting"}, "cli": set(ASIDE)}
 # Third-party packages, for modules where they are restricted.
 THIRD_PARTY = {"measures": {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities"}}
 # Modules whose import may import Brian2; the others may only do so inside a function.

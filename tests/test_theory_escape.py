@@ -183,3 +183,38 @@ def test_broadcasting_and_bad_arguments():
         theory.plesser_gerstner_hazard(0, tau_m=1.0, v_thresh=1.0)
     with pytest.raises(NsnnError, match="tau_refrac = -1"):
         theory.escape_rate(single, 0.8, tau_m=1.0, v_reset=0.0, tau_refrac=-1)
+
+
+# --- hazards as functions of time ------------------------------------------------------------------------------------------
+
+
+def test_renewal_of_a_rising_hazard_is_the_rayleigh_law():
+    """rho = a t: mean sqrt(pi / 2a), variance (2 - pi/2) / a, after tau_refrac."""
+    a, refrac = 3e4, 2e-3
+    mean, variance = np.sqrt(np.pi / 2 / a), (2 - np.pi / 2) / a
+    rate = theory.renewal_rate(lambda t: a * t, tau_refrac=refrac * 1e3 * ms)
+    cv = theory.renewal_cv(lambda t: a * t, tau_refrac=refrac * 1e3 * ms)
+    assert rate == pytest.approx(1 / (refrac + mean), rel=1e-9)
+    assert cv == pytest.approx(np.sqrt(variance) / (refrac + mean), rel=1e-8)
+
+
+def test_renewal_on_a_leaky_path_is_escape_rate():
+    """The same hazard as a function of time and of the membrane, two quadratures."""
+    hazard = theory.plesser_gerstner_hazard(0.3, tau_m=1.0, v_thresh=1.0)
+    cell = {"tau_m": 1.0, "v_reset": 0.0, "tau_refrac": 0.2}
+
+    def rho(t):
+        return hazard(0.9 * -np.expm1(-t), 0.9 * np.exp(-t))
+
+    assert theory.renewal_rate(rho, tau_refrac=0.2) == pytest.approx(
+        theory.escape_rate(hazard, 0.9, **cell), rel=3e-6
+    )
+    assert theory.renewal_cv(rho, tau_refrac=0.2) == pytest.approx(
+        theory.escape_cv(hazard, 0.9, **cell), rel=3e-6
+    )
+
+
+@pytest.mark.parametrize("hazard", [lambda t: -1 + 0 * t, lambda t: np.exp(-t)], ids=["negative", "dies out"])
+def test_renewal_refuses_what_is_no_hazard(hazard):
+    with pytest.raises(NsnnError, match="hazard"):
+        theory.renewal_rate(hazard, tau_refrac=0.0)

@@ -10,7 +10,14 @@ from .coloured_fp import coloured_fp_cv, coloured_fp_rate
 from .conductance import conductance_moments
 from .correlation import count_correlation
 from .drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
-from .escape import escape_cv, escape_rate, plesser_gerstner_hazard, step_escape_interval
+from .escape import (
+    escape_cv,
+    escape_rate,
+    plesser_gerstner_hazard,
+    renewal_cv,
+    renewal_rate,
+    step_escape_interval,
+)
 from .fokker_planck import fp_cv, fp_density, fp_rate
 from .fp_response import fp_interval_density, fp_noise_susceptibility, fp_spectrum, fp_susceptibility
 from .lif import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
@@ -59,6 +66,8 @@ __all__ = [
     "pif_rate",
     "plesser_gerstner_hazard",
     "qif_drift",
+    "renewal_cv",
+    "renewal_rate",
     "shot_noise_cv",
     "shot_noise_rate",
     "siegert_cv",

@@ -1,0 +1,381 @@
+"""The cases of the certificate: neuron, noise and drive with numbers, and the theory for each. Which pair has which: `cells.py`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import escape, theory, units
+from ..escape import DoubleNoise, EscapeNoise
+from ..neurons import EIF, GIF, LIF, PIF, QIF, AdEx, Neuron, NSNNNeuron, PoissonSource, Relay, WangBuzsaki
+from ..noise import (
+    MultiplicativeNoise,
+    Noise,
+    OUNoise,
+    PoissonNoise,
+    ThresholdNoise,
+    WhiteNoise,
+)
+from ..stimuli import Constant, Step, Stimulus
+from . import expected
+
+__all__ = [
+    "CELL",
+    "Case",
+    "adex_white",
+    "coloured",
+    "escape_modes",
+    "gif_escape",
+    "gif_white",
+    "leaky_poisson",
+    "leaky_threshold",
+    "leaky_white",
+    "multiplicative",
+    "nonlinear_white",
+    "nsnn_double",
+    "nsnn_escape",
+    "perfect_poisson",
+    "perfect_threshold",
+    "perfect_white",
+    "poisson_source",
+]
+
+mV, ms, Hz = units.brian(1e-3, "V"), units.brian(1e-3, "s"), units.brian(1.0, "Hz")
+Theory = Callable[[float], dict[str, float]]  # of dt in s
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One neuron in one noise, simulated at several dt, the certified one first; `reason` without `theory`, or a note with it."""
+
+    neuron: Neuron
+    noise: Noise | None
+    mode: str
+    theory: Theory | None = None
+    stimulus: Stimulus | None = None
+    reason: str = ""
+    dts: tuple[float, ...] = (0.1, 0.05, 0.2, 0.4)  # ms
+    per_step: bool = False  # theory depends on dt
+    bridge: bool = True
+    burn_in: float = 0.3  # s
+    gain: Theory | None = (
+        None  # rows against this at several dt, to show what the bridge does; "known" without it
+    )
+    shared: bool = False  # neurons of a trial are correlated: count trials
+
+    def exact(self) -> dict[float, dict[str, float]]:
+        """Theory's numbers at each dt (ms)."""
+        assert self.theory is not None
+        if self.per_step:
+            return {dt: self.theory(1e-3 * dt) for dt in self.dts}
+        return dict.fromkeys(self.dts, self.theory(1e-3 * self.dts[0]))
+
+
+LIF_CELL = LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+PIF_CELL = PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms)
+_EIF: dict[str, Any] = {
+    "tau_m": 10 * ms, "v_rest": -65 * mV, "v_reset": -68 * mV, "v_thresh": -60 * mV, "delta_T": 3.5 * mV,
+    "v_spike": -30 * mV, "tau_refrac": 2 * ms,
+}  # fmt: skip
+EIF_CELL = EIF(**_EIF)
+QIF_CELL = QIF(
+    tau_m=10 * ms, v_rest=-65 * mV, v_reset=-75 * mV, v_thresh=-55 * mV, v_spike=-10 * mV, tau_refrac=2 * ms
+)
+_SLOW = 2.0  # s, time constant of slow adaptation
+
+
+def _gif(b: Any, b_thresh: Any, v_rest: Any = 0 * mV) -> GIF:
+    lif: dict[str, Any] = {f.name: getattr(LIF_CELL, f.name) for f in dataclasses.fields(LIF_CELL)} | {
+        "v_rest": v_rest
+    }
+    return GIF(**lif, tau_w=1e3 * _SLOW * ms, b=b, tau_thresh=1e3 * _SLOW * ms, b_thresh=b_thresh)
+
+
+def _adex(b: Any) -> AdEx:
+    return AdEx(**_EIF, tau_w=1e3 * _SLOW * ms, a=0.0, b=b)
+
+
+CELL: dict[type[Neuron], Neuron] = {
+    LIF: LIF_CELL, PIF: PIF_CELL, EIF: EIF_CELL, QIF: QIF_CELL, AdEx: _adex(0 * mV), GIF: _gif(0 * mV, 0 * mV),
+    WangBuzsaki: WangBuzsaki(), NSNNNeuron: NSNNNeuron(), Relay: Relay(), PoissonSource: PoissonSource(40 * Hz),
+}  # fmt: skip
+WHITE = WhiteNoise(5 / np.sqrt(2) * mV)
+
+
+def _drive(v: float) -> Constant:
+    return Constant(v * mV)
+
+
+def _mode(record: Any) -> str:
+    return type(record).__name__
+
+
+def leaky_white(_: Any) -> Iterator[Case]:
+    """LIF in white noise: with the bridge, on the grid against the raised threshold, and with a shared part."""
+
+    def with_bridge(dt: float) -> dict[str, float]:
+        return expected.leaky_white(LIF_CELL, WHITE.si("sigma"), 0.02)
+
+    def on_grid(dt: float) -> dict[str, float]:
+        raised = theory.discrete_threshold(0.02, WHITE.si("sigma"), tau_m=0.02, dt=dt)
+        return {"rate": expected.leaky_white(LIF_CELL, WHITE.si("sigma"), 0.02, v_thresh=raised)["rate"]}
+
+    def exact_rate(dt: float) -> dict[str, float]:
+        return {"rate": with_bridge(dt)["rate"]}
+
+    yield Case(LIF_CELL, WHITE, "bridge", with_bridge, _drive(20), gain=exact_rate)
+    note = "of a threshold raised by theory.discrete_threshold"
+    yield Case(
+        LIF_CELL, WHITE, "grid", on_grid, _drive(20), note, per_step=True, bridge=False, gain=exact_rate
+    )
+    half = WhiteNoise(WHITE.sigma, shared=0.3)
+    yield Case(LIF_CELL, half, "shared .3", exact_rate, _drive(20), dts=(0.1,), shared=True)
+
+
+def coloured(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
+    """Any one-dimensional neuron in OU noise of 5 ms."""
+    record = OUNoise(sigma * mV, 5 * ms)
+    mode = more.pop("mode", "")
+    yield Case(
+        neuron,
+        record,
+        mode,
+        lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive),
+        _drive(drive),
+        **more,
+    )
+
+
+def multiplicative(neuron: Any, drive: float, sigma: float, v_zero: float, **more: Any) -> Iterator[Case]:
+    """Any one-dimensional neuron in multiplicative noise, a case for each calculus."""
+    prefix = more.pop("mode", "")
+    solve = expected.leaky_multiplicative if type(neuron) in (LIF, GIF) else expected.fokker_planck
+    for calculus in more.pop("calculi", ("ito", "stratonovich")):
+        record = MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)
+        mode = ", ".join(
+            filter(None, [calculus.capitalize() if calculus == "ito" else "Stratonovich", prefix])
+        )
+        law = functools.partial(lambda record, dt: solve(neuron, record, 1e-3 * drive), record)
+        yield Case(neuron, record, mode, law, _drive(drive), **more)
+
+
+def leaky_poisson(neuron: Any, **more: Any) -> Iterator[Case]:
+    """A leaky neuron in jumps of half a millivolt, a twentieth of the way to threshold, up and down."""
+    record = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
+    mode = more.pop("mode", "excitation and inhibition")
+    yield Case(
+        neuron, record, mode, lambda dt: expected.leaky_shot_noise(neuron, record, 13e-3), _drive(13), **more
+    )
+
+
+def leaky_threshold(neuron: Any, **more: Any) -> Iterator[Case]:
+    """A leaky neuron whose threshold is drawn anew; the drive reaches each of them."""
+    mode = more.pop("mode", "")
+    law = expected.leaky_threshold
+    yield Case(
+        neuron, ThresholdNoise(1.4 * mV), mode, lambda dt: law(neuron, 1.4e-3, 0.03), _drive(30), **more
+    )
+
+
+FAMILIES: dict[type[Neuron], tuple[float, tuple[Any, ...]]] = {  # drive in mV, families
+    LIF: (18, (escape.Gaussian(3 * mV), escape.Logistic(1.5 * mV), escape.Uniform(10 * mV), escape.Triangular(9 * mV),
+               escape.Cauchy(0.1 * mV), escape.FastSigmoid(12 / mV))),
+    PIF: (3, (escape.Gaussian(3.5 * mV), escape.Logistic(1.6 * mV), escape.Uniform(10 * mV), escape.Triangular(10 * mV),
+              escape.Cauchy(0.1 * mV), escape.FastSigmoid(5 / mV))),
+}  # fmt: skip
+HAZARDS: dict[type[Neuron], tuple[tuple[float, Any], ...]] = {  # drive in mV, hazard
+    LIF: ((27, escape.Exponential(100 * Hz, 2 * mV)), (27, escape.GaussianHazard(100 * Hz, 4 * mV)),
+          (20, escape.PlesserGerstner(3 * mV, tau_m=20 * ms))),
+    PIF: ((6, escape.Exponential(200 * Hz, 2 * mV)), (6, escape.GaussianHazard(200 * Hz, 5 * mV)),
+          (6, escape.PlesserGerstner(3 * mV, tau_m=10 * ms))),
+}  # fmt: skip
+
+
+def escape_modes(neuron: Any, like: type[Neuron]) -> Iterator[Case]:
+    """Escape noise: a mode for each family (per step) and each hazard; numbers as for `like`."""
+    drive, families = FAMILIES[like]
+    for family in families:
+        law = functools.partial(
+            lambda family, drive, dt: expected.stepwise(neuron, family, 1e-3 * drive, dt), family, drive
+        )
+        yield Case(
+            neuron, EscapeNoise(family), _mode(family), law, _drive(drive), dts=(0.1, 0.2), per_step=True
+        )
+    for drive, hazard in HAZARDS[like]:
+        law = functools.partial(
+            lambda hazard, drive, dt: expected.path_hazard(neuron, hazard, 1e-3 * drive), hazard, drive
+        )
+        yield Case(neuron, EscapeNoise(hazard=hazard), _mode(hazard), law, _drive(drive), dts=(0.1, 0.2, 0.4))
+
+
+def perfect_white(_: Any) -> Iterator[Case]:
+    """PIF in white noise: inverse-Gaussian intervals."""
+    yield Case(
+        PIF_CELL, WhiteNoise(3 * mV), "", lambda dt: expected.perfect_white(PIF_CELL, 3e-3, 8e-3), _drive(8)
+    )
+
+
+def perfect_threshold(_: Any) -> Iterator[Case]:
+    """PIF with a threshold drawn anew: its intervals are normal."""
+    law = expected.perfect_threshold
+    yield Case(PIF_CELL, ThresholdNoise(2 * mV), "", lambda dt: law(PIF_CELL, 2e-3, 6e-3), _drive(6))
+
+
+def perfect_poisson(_: Any) -> Iterator[Case]:
+    """PIF in jumps up and down of one size: a walk on a lattice."""
+    record = PoissonNoise(1000 * Hz, 0.8 * mV, rate_inh=250 * Hz, weight_inh=-0.8 * mV)
+    yield Case(
+        PIF_CELL,
+        record,
+        "excitation and inhibition",
+        lambda dt: expected.perfect_shot_noise(PIF_CELL, record),
+    )
+
+
+def nonlinear_white(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
+    """A neuron with any drift in white noise."""
+    record, mode = WhiteNoise(sigma * mV), more.pop("mode", "")
+    yield Case(
+        neuron,
+        record,
+        mode,
+        lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive),
+        _drive(drive),
+        **more,
+    )
+
+
+def _slow(
+    mode: str,
+    noise: Noise,
+    rate_at: Callable[[float, float, float], float],
+    push: float,
+    sizes: tuple[float, float],
+    make: Any,
+) -> Case:
+    """Adaptation with a time constant of 2 s sees the mean rate only: r = rate_at(w, lift), w = b tau r, lift = b_thresh tau r.
+
+    `sizes` are w and lift (V) in the stationary state; b and b_thresh follow. The rate falls with both, so there is one solution. A
+    stronger drive, `push` (V) more, first brings them there.
+    """
+    w, lift = sizes
+    found = rate_at(0.0, w, lift)
+    b, b_thresh = w / (_SLOW * found), lift / (_SLOW * found)
+    first = expected.warm_up(lambda x: rate_at(push, x * w, x * lift), found, _SLOW)
+    first = 4e-4 * round(first / 4e-4)
+    note = "slow adaptation, self-consistent mean: what its fluctuations add is below .2 %"
+    neuron = make(1e3 * b * mV, 1e3 * b_thresh * mV)
+    stimulus = Step(1e3 * push * mV, 0 * ms, 1e3 * first * ms)
+    burn_in = round(first + 0.5, 1)
+    return Case(
+        neuron, noise, mode, lambda dt: {"rate": found}, stimulus, note, dts=(0.1, 0.2), burn_in=burn_in
+    )
+
+
+def adex_white(_: Any) -> Iterator[Case]:
+    """AdEx: its reduction to the EIF, and slow adaptation."""
+    yield from nonlinear_white(CELL[AdEx], 8, 3, mode="a = b = 0, the EIF", dts=(0.05, 0.2))
+    record = WhiteNoise(3 * mV)
+
+    def rate_at(push: float, w: float, lift: float) -> float:
+        return expected.fokker_planck(EIF_CELL, record, 10e-3 + push - w, cells=500)["rate"]
+
+    def make(b: Any, _: Any) -> AdEx:
+        return dataclasses.replace(_adex(b), v_rest=-55 * mV)
+
+    yield dataclasses.replace(
+        _slow("slow adaptation", record, rate_at, 40e-3, (2e-3, 0.0), make), dts=(0.05, 0.2)
+    )
+
+
+def gif_white(_: Any) -> Iterator[Case]:
+    """GIF in white noise: its reduction to the LIF, and slow adaptation."""
+    neuron = CELL[GIF]
+    law = expected.leaky_white
+    zero = "b = b_thresh = 0, the LIF"
+    yield Case(neuron, WHITE, zero, lambda dt: law(neuron, WHITE.si("sigma"), 0.027), _drive(27), dts=(0.1,))
+
+    def rate_at(push: float, w: float, lift: float) -> float:
+        return law(LIF_CELL, WHITE.si("sigma"), 0.03 + push - w, v_thresh=0.02 + lift)["rate"]
+
+    yield _slow("slow adaptation", WHITE, rate_at, 80e-3, (1.5e-3, 1e-3), lambda b, c: _gif(b, c, 30 * mV))
+
+
+def gif_escape(_: Any) -> Iterator[Case]:
+    """GIF in escape noise: reductions to the LIF, and slow adaptation with the hazard it is published with."""
+    zero = CELL[GIF]
+    for case in escape_modes(zero, LIF):
+        if case.mode in ("Gaussian", "Exponential"):
+            yield dataclasses.replace(case, mode=f"{case.mode}, b = b_thresh = 0, the LIF", dts=(0.1,))
+    hazard = escape.Exponential(100 * Hz, 2 * mV)
+
+    def rate_at(push: float, w: float, lift: float) -> float:
+        return expected.path_hazard(LIF_CELL, hazard, 0.03 + push - w, lift)["rate"]
+
+    def make(b: Any, b_thresh: Any) -> GIF:
+        return _gif(b, b_thresh, 30 * mV)
+
+    yield _slow(
+        "Exponential, slow adaptation", EscapeNoise(hazard=hazard), rate_at, 80e-3, (1.5e-3, 1e-3), make
+    )
+
+
+NSNN_FAMILIES = (
+    escape.Gaussian(0.4), escape.Logistic(0.25), escape.Uniform(0.9), escape.Triangular(1.2), escape.Cauchy(0.2),
+    escape.FastSigmoid(8.0),
+)  # fmt: skip
+NSNN_HAZARDS = (
+    escape.Exponential(400 * Hz, 0.3), escape.GaussianHazard(400 * Hz, 0.4), escape.PlesserGerstner(0.3, tau_m=20 * ms)
+)  # fmt: skip
+
+
+def _nsnn_u() -> np.ndarray:
+    return 0.5 * (1 - 0.5 ** np.arange(1, 2001)) / 0.5 - 1.0  # u - theta, current .5, beta .5
+
+
+def nsnn_escape(neuron: Any) -> Iterator[Case]:
+    """The NSNN neuron in each family and hazard; subtractive reset where its rate is exact."""
+    step: dict[str, Any] = {"stimulus": Constant(0.5), "dts": (1.0,)}
+    for family in NSNN_FAMILIES:
+        law = functools.partial(lambda family, dt: expected.conditional(family.cdf(_nsnn_u()), dt), family)
+        yield Case(neuron, EscapeNoise(family), _mode(family), law, **step)
+    for hazard in NSNN_HAZARDS:
+        law = functools.partial(
+            lambda h, dt: expected.conditional(-np.expm1(-dt * h.hazard(_nsnn_u())), dt), hazard
+        )
+        yield Case(neuron, EscapeNoise(hazard=hazard), _mode(hazard), law, **step)
+    wide = EscapeNoise(escape.Uniform(1.0))
+    subtract = NSNNNeuron(reset="subtract")
+    yield Case(
+        subtract,
+        wide,
+        "Uniform, subtractive reset",
+        lambda dt: expected.subtractive_uniform(0.5, 1.0, 0.5, 1.0, dt),
+        **step,
+    )
+
+
+def nsnn_double(neuron: Any) -> Iterator[Case]:
+    """The published code's neuron."""
+    pmf = functools.partial(theory.double_noise_interval, 0.5, 0.4, beta=0.5, theta=1.0, kmax=200)
+
+    def law(dt: float) -> dict[str, float]:
+        k, p = np.arange(1, 201), pmf()
+        mean = p @ k
+        return {"rate": float(1 / (mean * dt)), "cv": float(np.sqrt(p @ (k - mean) ** 2) / mean)}
+
+    yield Case(neuron, DoubleNoise(0.4), "", law, Constant(0.5), dts=(1.0,))
+
+
+def poisson_source(neuron: Any) -> Iterator[Case]:
+    """Binomial spikes: geometric intervals."""
+
+    def law(dt: float) -> dict[str, float]:
+        p = -np.expm1(-neuron.si("rate") * dt)
+        return {"rate": float(p / dt), "cv": float(np.sqrt(1 - p))}  # geometric intervals
+
+    yield Case(neuron, None, "", law, dts=(1.0,))

@@ -1,0 +1,206 @@
+"""Rate (Hz) and CV that theory expects of a neuron in a noise: from the records alone, nothing of the simulator.
+
+Each function takes the records and the mean drive and returns {"rate": ..., "cv": ...}, as far as theory goes. Voltages in SI.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from .. import theory, units
+from ..escape import Family, Hazard
+from ..neurons import EIF, QIF, IntegrateAndFire
+from ..noise import MultiplicativeNoise, OUNoise, PoissonNoise
+
+__all__ = [
+    "conditional",
+    "fokker_planck",
+    "leaky_multiplicative",
+    "leaky_shot_noise",
+    "leaky_threshold",
+    "leaky_white",
+    "path_hazard",
+    "perfect_shot_noise",
+    "perfect_threshold",
+    "perfect_white",
+    "stepwise",
+    "subtractive_uniform",
+    "warm_up",
+]
+
+
+def cell_of(neuron: IntegrateAndFire) -> dict[str, Any]:
+    """The arguments of a hard threshold."""
+    return {name: neuron.si(name) for name in ("tau_m", "v_thresh", "v_reset", "tau_refrac")}
+
+
+def level(neuron: IntegrateAndFire, drive: float) -> float:
+    """Where a leaky membrane goes without noise and spikes."""
+    return neuron.si("v_rest") + drive
+
+
+def leaky_white(neuron: Any, sigma: float, drive: float, **other: float) -> dict[str, float]:
+    """Siegert's formula; `other` replaces parameters, such as the threshold."""
+    cell, mu = cell_of(neuron) | other, level(neuron, drive)
+    return {"rate": theory.siegert_rate(mu, sigma, **cell), "cv": theory.siegert_cv(mu, sigma, **cell)}
+
+
+def leaky_multiplicative(neuron: Any, noise: MultiplicativeNoise, drive: float) -> dict[str, float]:
+    """White noise of strength sigma (V - v_zero), by its logarithm."""
+    arguments = (level(neuron, drive), noise.si("sigma"), noise.si("v_zero"))
+    cell = cell_of(neuron) | {"calculus": noise.calculus}
+    return {
+        "rate": theory.multiplicative_rate(*arguments, **cell),
+        "cv": theory.multiplicative_cv(*arguments, **cell),
+    }
+
+
+def leaky_shot_noise(neuron: Any, noise: PoissonNoise, drive: float) -> dict[str, float]:
+    """Jumps of finite size."""
+    arguments = (level(neuron, drive), noise.si("weight"), noise.si("rate"))
+    more = {"weight_inh": noise.si("weight_inh"), "rate_inh": noise.si("rate_inh"), **cell_of(neuron)}
+    return {
+        "rate": theory.shot_noise_rate(*arguments, **more),
+        "cv": theory.shot_noise_cv(*arguments, **more),
+    }
+
+
+def leaky_threshold(neuron: Any, sigma: float, drive: float) -> dict[str, float]:
+    """A threshold drawn anew for each interval."""
+    cell, mu = cell_of(neuron), level(neuron, drive)
+    return {
+        "rate": theory.noisy_threshold_rate(mu, sigma, **cell),
+        "cv": theory.noisy_threshold_cv(mu, sigma, **cell),
+    }
+
+
+def perfect_white(neuron: Any, sigma: float, drive: float) -> dict[str, float]:
+    """Inverse-Gaussian intervals."""
+    cell = cell_of(neuron)
+    return {"rate": theory.pif_rate(drive, sigma, **cell), "cv": theory.pif_cv(drive, sigma, **cell)}
+
+
+def perfect_threshold(neuron: Any, sigma: float, drive: float) -> dict[str, float]:
+    """T = tau_refrac + tau_m (d + sigma z)+ / drive, z standard normal, d = v_thresh - v_reset."""
+    tau, refrac = neuron.si("tau_m"), neuron.si("tau_refrac")
+    d = neuron.si("v_thresh") - neuron.si("v_reset")
+    y, density = d / sigma, np.exp(-0.5 * (d / sigma) ** 2) / np.sqrt(2 * np.pi)
+    first = sigma * (y * ndtr(y) + density)
+    second = sigma**2 * ((1 + y**2) * ndtr(y) + y * density)
+    rate = 1 / (refrac + tau * first / drive)
+    return {"rate": float(rate), "cv": float(rate * tau * np.sqrt(second - first**2) / drive)}
+
+
+def perfect_shot_noise(neuron: Any, noise: PoissonNoise) -> dict[str, float]:
+    """No drive, jumps of +w and -w: a walk on a lattice, n = ceil(d / w) levels up, at rates e up and i down.
+
+    Mean n / (e - i) and variance n (e + i) / (e - i)^3: one level takes the busy period of a queue (Cox & Miller 1965, ch. 2).
+    """
+    weight, up, down = noise.si("weight"), noise.si("rate"), noise.si("rate_inh")
+    n = np.ceil((neuron.si("v_thresh") - neuron.si("v_reset")) / weight)
+    rate = 1 / (neuron.si("tau_refrac") + n / (up - down))
+    return {"rate": float(rate), "cv": float(rate * np.sqrt(n * (up + down) / (up - down) ** 3))}
+
+
+def drift_of(neuron: IntegrateAndFire, drive: float) -> theory.Drift:
+    """The drift f of tau_m dV/dt = f(V), for the Fokker-Planck solvers."""
+    if isinstance(neuron, EIF):
+        sharp = {"delta_T": neuron.si("delta_T"), "v_thresh": neuron.si("v_thresh")}
+        return theory.eif_drift(level(neuron, drive), **sharp)
+    if isinstance(neuron, QIF):
+        return theory.qif_drift(drive, v_rest=neuron.si("v_rest"), v_thresh=neuron.si("v_thresh"))
+    return theory.lif_drift(level(neuron, drive)) if neuron.leaky else theory.pif_drift(drive)
+
+
+def fokker_planck(
+    neuron: IntegrateAndFire, noise: Any, drive: float, *, cells: int = 1000
+) -> dict[str, float]:
+    """Any drift: in white noise, in OU noise (two dimensions), or in multiplicative noise by Lamperti's transformation.
+
+    y = ln[(V - v_zero) / (v_spike - v_zero)] has the drift f(V) / (V - v_zero), less sigma^2 in Ito's calculus, and noise sigma.
+    """
+    f, sigma = drift_of(neuron, drive), noise.si("sigma")
+    spike, reset = neuron.si(neuron.threshold), neuron.si("v_reset")
+    cell = {
+        "tau_m": neuron.si("tau_m"),
+        "tau_refrac": neuron.si("tau_refrac"),
+        "v_spike": spike,
+        "v_reset": reset,
+    }
+    if isinstance(noise, OUNoise):
+        coloured = (f, sigma, noise.si("tau_noise"))
+        return {
+            "rate": theory.coloured_fp_rate(*coloured, **cell),
+            "cv": theory.coloured_fp_cv(*coloured, **cell),
+        }
+    if isinstance(noise, MultiplicativeNoise):
+        zero, loss = noise.si("v_zero"), sigma**2 * (noise.calculus == "ito")
+        scale, whole = spike - zero, f
+        f = theory.Drift(lambda y: whole(zero + scale * np.exp(y)) / scale * np.exp(-y) - loss, unit="1")
+        cell |= {"v_spike": 0.0, "v_reset": float(np.log((reset - zero) / scale))}
+    fine = {"cells": cells}
+    return {"rate": theory.fp_rate(f, sigma, **cell, **fine), "cv": theory.fp_cv(f, sigma, **cell, **fine)}
+
+
+def path(neuron: IntegrateAndFire, drive: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The noise-free membrane at t after release, and its slope."""
+    reset, tau = neuron.si("v_reset"), neuron.si("tau_m")
+    if neuron.leaky:
+        gap = (level(neuron, drive) - reset) * np.exp(-t / tau)
+        return level(neuron, drive) - gap, gap / tau
+    return reset + drive * t / tau, np.full_like(t, drive / tau)
+
+
+def path_hazard(
+    neuron: IntegrateAndFire, hazard: Hazard, drive: float, lift: float = 0.0
+) -> dict[str, float]:
+    """Renewal integral of a hazard along the noise-free membrane; `lift` raises the threshold."""
+
+    def rho(t: np.ndarray) -> np.ndarray:
+        u, rise = path(neuron, drive, t)
+        return hazard.hazard(units.brian(u - neuron.si("v_thresh") - lift, neuron.membrane_unit), rise)
+
+    refrac = neuron.si("tau_refrac")
+    return {
+        "rate": theory.renewal_rate(rho, tau_refrac=refrac),
+        "cv": theory.renewal_cv(rho, tau_refrac=refrac),
+    }
+
+
+def stepwise(neuron: IntegrateAndFire, family: Family, drive: float, dt: float) -> dict[str, float]:
+    """Escape noise per step: held for tau_refrac / dt steps, then a spike in step j with F(u_j - v_thresh)."""
+    u, _ = path(neuron, drive, dt * np.arange(1, 40_001))
+    p = family.cdf(units.brian(u - neuron.si("v_thresh"), neuron.membrane_unit))
+    return conditional(p, dt, int(np.rint(neuron.si("tau_refrac") / dt)))
+
+
+def conditional(p: np.ndarray, dt: float, held: int = 0) -> dict[str, float]:
+    """Rate and CV when the j-th step after `held` ones has a spike with probability p_j, if none came before."""
+    pmf = p * np.cumprod(np.concatenate([[1.0], 1 - p[:-1]]))
+    if not pmf.sum() > 1 - 1e-9:
+        raise ArithmeticError(f"{p.size} steps hold {pmf.sum():.3g} of the intervals only")
+    steps = held + np.arange(1, p.size + 1)
+    mean = pmf @ steps
+    return {"rate": float(1 / (mean * dt)), "cv": float(np.sqrt(pmf @ (steps - mean) ** 2) / mean)}
+
+
+def subtractive_uniform(current: float, a: float, beta: float, theta: float, dt: float) -> dict[str, float]:
+    """NSNN with subtractive reset in uniform noise as wide as u moves: p = 1/2 + (E u - theta) / 2a is linear, so exact.
+
+    E u = beta (E u - theta p) + current
+    """
+    p = (0.5 + (current / (1 - beta) - theta) / (2 * a)) / (1 + beta * theta / ((1 - beta) * 2 * a))
+    return {"rate": p / dt}
+
+
+def warm_up(rate_at: Any, mean_rate: float, tau: float) -> float:
+    """How long a stronger drive takes to bring slow adaptation to its stationary mean.
+
+    x, its fraction of that, obeys tau dx/dt = rate_at(x) / mean_rate - x; t = tau int_0^1 dx / (rate_at(x) / mean_rate - x).
+    """
+    x, weight = np.polynomial.legendre.leggauss(4)
+    x = (x + 1) / 2
+    return float(tau * sum(w / 2 / (rate_at(at) / mean_rate - at) for at, w in zip(x, weight, strict=True)))

@@ -1,0 +1,174 @@
+"""The certificate as text, JSON, CSV and figure."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..plotting import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["LEFT", "as_json", "draw", "lines", "summary", "write"]
+
+_EDGE = 1.6  # percent, half the width of the figure
+_HEAD = [
+    "model",
+    "noise",
+    "mode",
+    "quantity",
+    "simulated",
+    "theory",
+    "z",
+    "error %",
+    "spikes",
+    "dt ms",
+    "order",
+    "bias %",
+    "verdict",
+]
+LEFT = (0, 1, 2, 3, 12, 13)  # columns of text
+
+
+def lines(table: pd.DataFrame) -> list[list[str]]:
+    """Rows of text, the header first; what has no numbers says why instead."""
+    found = [[*_HEAD, "reason"]]
+    for row in table.to_dict("records"):
+        numbers = [""] * 9
+        if row["n_spikes"]:
+            digits = max(0, 1 - math.floor(math.log10(row["se"])))
+            bias = (
+                ""
+                if np.isnan(row["bias_percent"])
+                else f"{row['bias_percent']:.2f} ± {row['bias_se_percent']:.2f}"
+            )
+            numbers = [
+                row["quantity"],
+                f"{row['simulated']:.{digits}f} ± {row['se']:.{digits}f}",
+                f"{row['theory']:.{digits}f}",
+                f"{row['z']:+.1f}",
+                f"{100 * row['relative_error']:+.2f}",
+                str(row["n_spikes"]),
+                f"{row['dt_ms']:g}",
+                row["order"],
+                bias,
+            ]
+        found.append([row["model"], row["noise"], row["mode"], *numbers, row["verdict"], row["reason"]])
+    return found
+
+
+def summary(table: pd.DataFrame, seconds: float) -> str:
+    """One line: how many rows of which verdict.
+
+    >>> summary(pd.DataFrame({"verdict": ["pass", "fail", "pass", "not offered"]}), 2.04)
+    '4 rows: 2 pass, 1 fail, 0 no theory, 1 not offered, 0 known bias, in 2.0 s'
+    """
+    count = table["verdict"].value_counts()
+    names = {
+        "pass": "pass",
+        "fail": "fail",
+        "no theory": "no theory",
+        "not offered": "not offered",
+        "known": "known bias",
+    }
+    told = ", ".join(f"{count.get(verdict, 0)} {name}" for verdict, name in names.items())
+    return f"{len(table)} rows: {told}, in {seconds:.1f} s"
+
+
+def as_json(table: pd.DataFrame) -> str:
+    """The rows as a JSON list of objects; null where there is no number."""
+    rows = [
+        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def write(table: pd.DataFrame, folder: Path) -> list[Path]:
+    """certificate.csv and certificate.png in `folder`, which is made; each appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / "certificate.csv"]
+    _whole(files[0], lambda path: table.to_csv(path, index=False))
+    if (table["n_spikes"] > 0).any():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(8.0, 1.2 + 0.155 * int((table["n_spikes"] > 0).sum())), layout="constrained")
+        draw(table, figure.subplots())
+        files.append(folder / "certificate.png")
+        _whole(files[1], lambda path: figure.savefig(path, dpi=150))
+    return files
+
+
+def _whole(path: Path, save: Any) -> None:
+    """Save under another name beside `path`, then rename."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        save(name)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def draw(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Relative error in percent with bars of four standard errors, a row each, grouped by neuron; a band where it passes.
+
+    What lies beyond the axis is told as a number at its edge.
+    """
+    rows = table[table["n_spikes"] > 0].reset_index(drop=True)
+    error = 100 * rows["relative_error"].to_numpy(dtype=float)
+    bar = 400 * (rows["se"] / rows["theory"]).to_numpy(dtype=float)
+    place = np.arange(len(rows)) + rows["model"].ne(rows["model"].shift()).cumsum().to_numpy()
+    ax.axvspan(-1, 1, color="#E8EEF4", lw=0)
+    ax.axvline(0, color="#999999", lw=0.8)
+    kinds = (("rate", COLOURS[0], "o"), ("cv", COLOURS[1], "s"))
+    failed = (rows["verdict"] == "fail").to_numpy()
+    for kind, colour, marker in kinds:
+        own = rows["quantity"].str.startswith(kind).to_numpy() & (np.abs(error) < _EDGE)
+        ax.errorbar(
+            error[own], place[own], xerr=bar[own], fmt=marker, color=colour, ms=3, elinewidth=0.9, label=kind
+        )
+    ax.plot(error[failed], place[failed], "x", color="#B00000", ms=9, mew=1.5)
+    for at in np.flatnonzero(np.abs(error) >= _EDGE):
+        side = float(np.sign(error[at]))
+        ax.text(
+            side * _EDGE * 0.98,
+            place[at],
+            f"{error[at]:+.1f} %",
+            ha="right" if side > 0 else "left",
+            va="center",
+            fontsize=6,
+        )
+    names = [", ".join(filter(None, (r.noise, r.mode, _quantity(r)))) for r in rows.itertuples()]
+    ax.set_yticks(place, names, fontsize=6)
+    for model, group in rows.groupby("model", sort=False):
+        ax.text(
+            -_EDGE,
+            place[group.index[0]] - 0.9,
+            str(model),
+            fontsize=7,
+            fontweight="bold",
+            va="center",
+            clip_on=False,
+        )
+    ax.set_xlim(-_EDGE, _EDGE)
+    ax.set_ylim(place[-1] + 1, place[0] - 2)
+    ax.set_xlabel("simulated / theory - 1 (%), bars of 4 standard errors")
+    ax.legend(frameon=False, loc="upper right", fontsize=7)
+    for name in ("top", "right", "left"):
+        ax.spines[name].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def _quantity(row: Any) -> str:
+    return f"{row.quantity} at {row.dt_ms:g} ms" if "gain" in row.quantity else row.quantity

@@ -1,0 +1,352 @@
+"""From a case to its rows: simulate at several dt, estimate, fit the bias, compare. And all cases, in processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import quantities as pq
+
+from .. import engine as engines
+from ..errors import NsnnError
+from ..keyed_noise import check_seed
+from ..measures import as_trains
+from ..neurons import NSNNNeuron, PoissonSource
+from ..simulate import simulate
+from .cases import Case
+from .cells import NEURONS, Pair, pairs, refusal
+
+__all__ = ["COLUMNS", "Bias", "Estimated", "certify", "fit_bias", "judge"]
+
+COLUMNS = [
+    *(
+        "model",
+        "noise",
+        "mode",
+        "quantity",
+        "simulated",
+        "se",
+        "theory",
+        "z",
+        "relative_error",
+        "n_spikes",
+        "dt_ms",
+    ),
+    *("order", "bias_percent", "bias_se_percent", "verdict", "reason"),
+]
+MOST_Z, MOST_ERROR, FEWEST = 4.0, 0.01, 100_000
+_AIM = 108_000  # intervals that start early enough; the first and the last piece of a run come on top
+_WINDOW, _TAIL = 1.4, 0.3  # s: spikes are counted in both, intervals start in the first
+_GROUPS = 25  # of neurons, for the jackknife
+_RESOLVED = 4.0  # standard errors that a bias needs before an order is fitted to it
+_GAIN_DTS = (0.05, 0.1, 0.2)  # ms
+_ORDERS = np.linspace(0.02, 4.0, 797)
+
+
+class Estimated(NamedTuple):
+    """A quantity from one run: its value, standard error, and the number of spikes (or intervals) behind it."""
+
+    value: float
+    se: float
+    n: int
+
+
+class Bias(NamedTuple):
+    """The order p of a discretisation error a dt^p, as text; the bias and its standard error at the certified dt, in percent."""
+
+    order: str
+    percent: float
+    se_percent: float
+
+
+def certify(
+    models: Sequence[str] | str | None = None,
+    *,
+    engine: str = "cython",
+    seed: int = 1,
+    n_jobs: int | None = None,
+    progress: Any = None,
+) -> pd.DataFrame:
+    """Hold every neuron in every noise against theory that is independent of the simulator: one row per cell and quantity.
+
+    A row passes when 1e5 spikes (or intervals) or more lie within 4 standard errors and within 1 % of theory. Nothing is corrected
+    for the discretisation's bias, which is estimated from several dt and told beside it. In a script call it below
+    `if __name__ == "__main__":`, since it starts processes.
+
+    Parameters
+    ----------
+    models : names of neurons, in any case; None is all
+    engine : "cython", "numpy" or "cpp", for continuous membranes; those that live in steps run on "numpy", faster than compiling
+    seed : integer; the result is the same for any n_jobs and any choice of models
+    n_jobs : number of processes; None is two, or one on a machine of one core; 1 runs here
+    progress : None shows a bar on a terminal, True or False; or a function of the completed fraction
+
+    Returns
+    -------
+    DataFrame : model, noise, mode; quantity ("rate" in Hz, "cv", or "rate, bridge gain"), simulated, se, theory, z,
+        relative_error, n_spikes, dt_ms; order of the discretisation error, and bias_percent at this dt with bias_se_percent;
+        verdict ("pass", "fail", "known", "no theory", "not offered") and its reason
+
+    Raises
+    ------
+    NsnnError : unknown model or engine, n_jobs below 1
+
+    >>> table = certify("Relay")
+    >>> table["verdict"].value_counts().to_dict()
+    {'not offered': 8, 'no theory': 1}
+    """
+    wanted, target = _chosen(models), engines.choose(engine)
+    jobs = min(2, os.cpu_count() or 1) if n_jobs is None else n_jobs
+    if isinstance(jobs, bool) or not isinstance(jobs, int | np.integer) or jobs < 1:
+        raise NsnnError(f"n_jobs = {n_jobs!r}: expected a whole number, 1 or more")
+    tasks = [(i, j) for i, p in enumerate(pairs()) if p.model in wanted for j in range(len(p.cases))]
+    rows: dict[tuple[int, int], list[dict[str, Any]]] = {
+        (i, 0): [_empty(p)] for i, p in enumerate(pairs()) if p.model in wanted and not p.cases
+    }
+    tell = _teller(progress, len(tasks))
+    for task, found in _results(tasks, target, check_seed(seed), int(jobs)):
+        rows[task] = found
+        tell()
+    table = [row for key in sorted(rows) for row in rows[key]]
+    return pd.DataFrame(table, columns=COLUMNS)
+
+
+def _chosen(models: Sequence[str] | str | None) -> set[str]:
+    names = {kind.__name__.lower(): kind.__name__ for kind in NEURONS}
+    given = [models] if isinstance(models, str) else list(models or names)
+    unknown = [name for name in given if name.lower() not in names]
+    if unknown:
+        raise NsnnError(f"models = {', '.join(unknown)}: expected names among {', '.join(names.values())}")
+    return {names[name.lower()] for name in given}
+
+
+def _empty(pair: Pair) -> dict[str, Any]:
+    verdict = "not offered" if pair.refused else "no theory"
+    return _row(pair.model, pair.noise, "", verdict=verdict, reason=pair.refused or pair.reason)
+
+
+def _row(model: str, noise: str, mode: str, **more: Any) -> dict[str, Any]:
+    blank: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan) | {
+        "quantity": "",
+        "order": "",
+        "n_spikes": 0,
+        "reason": "",
+    }
+    return blank | {"model": model, "noise": noise, "mode": mode} | more
+
+
+def _results(
+    tasks: list[tuple[int, int]], engine: str, seed: int, jobs: int
+) -> Iterator[tuple[tuple[int, int], list]]:
+    if jobs == 1 or len(tasks) < 2:
+        for task in tasks:
+            yield task, _rows_of(*task, engine, seed)
+        return
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        waiting = {pool.submit(_rows_of, *task, engine, seed): task for task in tasks}
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _rows_of(i: int, j: int, engine: str, seed: int) -> list[dict[str, Any]]:
+    """The rows of case j of pair i; in a process of its own everything is made afresh from these numbers."""
+    pair = pairs()[i]
+    case = pair.cases[j]
+    names = pair.model, pair.noise, case.mode
+    if refused := refusal(case.neuron, case.noise):
+        return [_row(*names, verdict="not offered", reason=refused)]
+    if case.theory is None:
+        return [_row(*names, verdict="no theory", reason=case.reason)]
+    exact = case.exact()
+    runs = {dt: _measured(case, dt, exact[dt]["rate"], engine, seed, " ".join(names)) for dt in case.dts}
+    return list(_compared(names, case, runs, exact))
+
+
+def _compared(
+    names: tuple[str, str, str],
+    case: Case,
+    runs: dict[float, dict[str, Estimated]],
+    exact: dict[float, dict[str, float]],
+) -> Iterator[dict[str, Any]]:
+    for quantity in exact[case.dts[0]]:
+        expected = {dt: values[quantity] for dt, values in exact.items()}
+        yield _judged(names, quantity, quantity, runs, expected, case.dts[0], case.reason)
+    if case.gain is not None:
+        expected = {dt: case.gain(1e-3 * dt)["rate"] for dt in runs}
+        for dt in sorted(set(_GAIN_DTS) & set(runs)):
+            row = _judged(names, "rate", "rate, bridge gain", runs, expected, dt, "")
+            if not case.bridge:
+                row |= {"verdict": "known", "reason": "crossings between grid points are missed"}
+            yield row
+
+
+def _judged(
+    names: tuple[str, str, str],
+    quantity: str,
+    told: str,
+    runs: dict[float, dict[str, Estimated]],
+    expected: dict[float, float],
+    dt: float,
+    note: str,
+) -> dict[str, Any]:
+    """The row of one quantity at one dt; the bias from all."""
+    found, exact = runs[dt][quantity], expected[dt]
+    errors = {
+        at: (r[quantity].value / expected[at] - 1, r[quantity].se / expected[at]) for at, r in runs.items()
+    }
+    bias = fit_bias(errors, dt) if len(errors) > 1 else Bias("", np.nan, np.nan)
+    verdict, wrong = judge(found, exact)
+    return _row(
+        *names,
+        quantity=told,
+        simulated=float(found.value),
+        se=float(found.se),
+        theory=exact,
+        z=float((found.value - exact) / found.se),
+        relative_error=float(errors[dt][0]),
+        n_spikes=found.n,
+        dt_ms=dt,
+        order=bias.order,
+        bias_percent=bias.percent,
+        bias_se_percent=bias.se_percent,
+        verdict=verdict,
+        reason="; ".join(filter(None, [wrong, note])),
+    )
+
+
+def judge(found: Estimated, exact: float) -> tuple[str, str]:
+    """("pass" or "fail", why it fails).
+
+    >>> judge(Estimated(10.02, 0.02, 120_000), 10.0)
+    ('pass', '')
+    >>> judge(Estimated(10.02, 0.02, 20_000), 10.0)
+    ('fail', '20000 spikes, fewer than 100000')
+    """
+    z, error = (found.value - exact) / found.se, found.value / exact - 1
+    wrong = []
+    if not found.n >= FEWEST:
+        wrong.append(f"{found.n} spikes, fewer than {FEWEST}")
+    if not abs(z) < MOST_Z:
+        wrong.append(f"|z| = {abs(z):.1f}, not below {MOST_Z:g}")
+    if not abs(error) < MOST_ERROR:
+        wrong.append(f"relative error {error:+.2%}, not below {MOST_ERROR:.0%}")
+    return ("fail", "; ".join(wrong)) if wrong else ("pass", "")
+
+
+def fit_bias(errors: dict[float, tuple[float, float]], dt: float) -> Bias:
+    """Weighted least squares of relative errors (dt -> value, standard error) to a dt^p.
+
+    The order is told when an error stands out by 4 standard errors and the order's 95 % interval is narrower than 1.5. Else the
+    bias is fitted as one of first order: "not resolved" where that stands out, "< x %", its 95 % bound at `dt`, where it doesn't.
+
+    >>> fit_bias({0.1: (0.010, 1e-4), 0.2: (0.020, 1e-4), 0.4: (0.040, 1e-4)}, 0.1).order
+    '1.00 ± 0.01'
+    >>> fit_bias({0.1: (0.001, 1e-3), 0.2: (-0.001, 1e-3)}, 0.1).order
+    '< 0.11 %'
+    """
+    steps = np.array(list(errors))
+    value, se = np.array(list(errors.values())).T
+
+    def fitted(p: Any) -> tuple[Any, Any, Any]:
+        """The factor a in units of the bias at `dt`, its standard error and the misfit, for each order p."""
+        x = (steps / dt) ** np.asarray(p)[..., None] / se
+        square = np.sum(x**2, axis=-1)
+        a = x @ (value / se) / square
+        return a, square**-0.5, np.sum((value / se - a[..., None] * x) ** 2, axis=-1)
+
+    misfit = fitted(_ORDERS)[2]
+    best = _ORDERS[int(np.argmin(misfit))]
+    inside = _ORDERS[misfit < misfit.min() + 1.96**2]
+    resolved = len(steps) > 1 and np.max(np.abs(value / se)) > _RESOLVED and inside[-1] - inside[0] < 1.5
+    if resolved and inside[0] > _ORDERS[0] and inside[-1] < _ORDERS[-1]:
+        a, error, _ = fitted(best)
+        return Bias(f"{best:.2f} ± {(inside[-1] - inside[0]) / 3.92:.2f}", float(100 * a), float(100 * error))
+    a, error, _ = fitted(1.0)
+    bound = f"< {100 * (abs(a) + 1.96 * error):.2f} %"
+    return Bias("not resolved" if abs(a) > _RESOLVED * error else bound, float(100 * a), float(100 * error))
+
+
+def _measured(case: Case, dt: float, rate: float, engine: str, seed: int, name: str) -> dict[str, Estimated]:
+    """Rate and CV of one run, its size chosen by the `rate` to expect. Every run has its own seed, of its names and dt."""
+    discrete = isinstance(case.neuron, NSNNNeuron | PoissonSource)
+    share = 2 if discrete else 1 if case.gain or dt == case.dts[0] else 0.5
+    n = int(np.ceil(share * _AIM / (rate * _WINDOW)))
+    sizes: dict[str, Any] = {"n_neurons": n}
+    if case.shared:  # neurons of a trial are correlated, trials aren't
+        sizes = {"n_neurons": 10, "trials": int(np.ceil(n / 10))}
+    stop = case.burn_in + _WINDOW + _TAIL
+    stop = 1e-3 * dt * round(1e3 * stop / dt)
+    block = simulate(
+        case.neuron,
+        case.noise,
+        case.stimulus,
+        **sizes,
+        duration=1e3 * stop * pq.ms,
+        dt=dt * pq.ms,
+        seed=(seed + zlib.crc32(f"{name} {dt:g}".encode())) % 2**62,
+        engine="numpy" if discrete else engine,
+        bridge=case.bridge,
+        progress=False,
+    )
+    trains = as_trains(block)
+    unit = trains.trial if case.shared else trains.train
+    return _estimated(trains.times, trains.train, unit, n, case.burn_in, stop)
+
+
+def _estimated(
+    times: np.ndarray, train: np.ndarray, unit: np.ndarray, n: int, start: float, stop: float
+) -> dict[str, Estimated]:
+    """Rate of the spikes in [start, stop) and CV of the intervals that start `_TAIL` before its end, chosen by where they start.
+
+    `unit` numbers what is independent: the neuron, or the trial of neurons that share noise.
+    """
+    units = int(unit.max()) + 1 if unit.size else 1
+    inside = times >= start - 1e-12
+    counts = np.bincount(unit[inside], minlength=units if units < n else n)
+    exposure = (stop - start) * n / counts.size
+    rate = Estimated(
+        counts.mean() / exposure, counts.std(ddof=1) / np.sqrt(counts.size) / exposure, int(inside.sum())
+    )
+    kept = (np.diff(train) == 0) & inside[:-1] & (times[:-1] < stop - _TAIL)
+    intervals, group = np.diff(times)[kept], unit[:-1][kept] % _GROUPS
+    sums = np.array([np.bincount(group, intervals**k, minlength=_GROUPS) for k in range(3)])
+
+    def cv(moments: np.ndarray) -> np.ndarray:
+        mean, square = moments[1] / moments[0], moments[2] / moments[0]
+        return np.sqrt(np.maximum(square - mean**2, 0.0)) / mean
+
+    whole = float(cv(sums.sum(axis=1)))
+    parts = cv(sums.sum(axis=1, keepdims=True) - sums)
+    error = float(np.sqrt((_GROUPS - 1) * np.mean((parts - parts.mean()) ** 2)))
+    return {"rate": rate, "cv": Estimated(whole, error, int(kept.sum()))}
+
+
+def _teller(progress: Any, total: int) -> Callable[[], None]:
+    """What to call when a case is done. None: a bar on a terminal that isn't CI; True / False; or a function of the fraction."""
+    if progress is None:
+        progress = sys.stderr.isatty() and not os.environ.get("CI")
+    if not progress or not total:
+        return lambda: None
+    done = iter(range(1, total + 1))
+    if callable(progress):
+        return lambda: progress(next(done) / total)
+    from tqdm import tqdm
+
+    bar = tqdm(total=total, desc="certifying", unit="case", leave=False, file=sys.stderr)
+
+    def tell() -> None:
+        bar.update()
+        if next(done) == total:
+            bar.close()
+
+    return tell
