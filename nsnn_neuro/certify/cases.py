@@ -62,9 +62,7 @@ class Case:
     per_step: bool = False  # theory depends on dt
     bridge: bool = True
     burn_in: float = 0.3  # s
-    gain: Theory | None = (
-        None  # rows against this at several dt, to show what the bridge does; "known" without it
-    )
+    gain: Theory | None = None  # further rows against this at several dt: what the bridge does
     shared: bool = False  # neurons of a trial are correlated: count trials
 
     def exact(self) -> dict[float, dict[str, float]]:
@@ -154,13 +152,13 @@ def multiplicative(neuron: Any, drive: float, sigma: float, v_zero: float, **mor
     """Any one-dimensional neuron in multiplicative noise, a case for each calculus."""
     prefix = more.pop("mode", "")
     solve = expected.leaky_multiplicative if type(neuron) in (LIF, GIF) else expected.fokker_planck
+    dts = more.pop("dts", Case.dts)
     for calculus in more.pop("calculi", ("ito", "stratonovich")):
         record = MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)
-        mode = ", ".join(
-            filter(None, [calculus.capitalize() if calculus == "ito" else "Stratonovich", prefix])
-        )
+        mode = ", ".join(filter(None, [calculus.capitalize(), prefix]))
         law = functools.partial(lambda record, dt: solve(neuron, record, 1e-3 * drive), record)
-        yield Case(neuron, record, mode, law, _drive(drive), **more)
+        yield Case(neuron, record, mode, law, _drive(drive), dts=dts, **more)
+        dts = tuple(dt for dt in dts if dt in (dts[0], 0.2))  # the order is that of the first
 
 
 def leaky_poisson(neuron: Any, **more: Any) -> Iterator[Case]:
