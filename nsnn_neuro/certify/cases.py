@@ -182,7 +182,8 @@ def leaky_threshold(neuron: Any, **more: Any) -> Iterator[Case]:
 FAMILIES: dict[type[Neuron], tuple[float, tuple[Any, ...]]] = {  # drive in mV, families
     LIF: (18, (escape.Gaussian(3 * mV), escape.Logistic(1.5 * mV), escape.Uniform(10 * mV), escape.Triangular(9 * mV),
                escape.Cauchy(0.1 * mV), escape.FastSigmoid(12 / mV))),
-    PIF: (3, (escape.Gaussian(3.5 * mV), escape.Cauchy(0.1 * mV))),  # all six on the LIF and the NSNN neuron
+    PIF: (3, (escape.Gaussian(3.5 * mV), escape.Logistic(1.6 * mV), escape.Uniform(10 * mV), escape.Triangular(10 * mV),
+              escape.Cauchy(0.1 * mV), escape.FastSigmoid(5 / mV))),
 }  # fmt: skip
 HAZARDS: dict[type[Neuron], tuple[tuple[float, Any], ...]] = {  # drive in mV, hazard
     LIF: ((27, escape.Exponential(100 * Hz, 2 * mV)), (27, escape.GaussianHazard(100 * Hz, 4 * mV)),
