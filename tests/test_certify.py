@@ -299,7 +299,7 @@ def test_the_figure_shows_every_judged_row(rows):
 @pytest.mark.slow
 @pytest.mark.compile
 def test_a_part_of_the_certificate():
-    """A first-passage neuron and the discrete ones pass with the default seed, as `nsnn certify` shows of all: minutes of compiling."""
+    """A first-passage neuron and the discrete ones pass with the default seed; all of it is `nsnn certify`."""
     table = nsnn.certify(["QIF", "NSNNNeuron", "PoissonSource"], progress=False)
     assert not (table["verdict"] == "fail").any(), table[table["verdict"] == "fail"].to_string()
     judged = table[table["verdict"] == "pass"]
