@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +97,7 @@ def certify(
 
     Raises
     ------
-    NsnnError : unknown model or engine, n_jobs below 1
+    NsnnError : unknown model or engine, n_jobs below 1, a process that was killed
 
     >>> table = certify("Relay")
     >>> table["verdict"].value_counts().to_dict()
@@ -154,6 +155,11 @@ def _results(
         waiting = {pool.submit(_rows_of, *task, engine, seed): task for task in tasks}
         for future in as_completed(waiting):
             yield waiting[future], future.result()
+    except BrokenProcessPool:
+        raise NsnnError(
+            f"n_jobs = {jobs}: a process was killed (memory?), or certify() was called by a script outside "
+            'if __name__ == "__main__":; n_jobs=1 runs without processes'
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
