@@ -168,7 +168,13 @@ def combinations():
                 yield neuron, noise, None if neuron is nsnn.PoissonSource else nsnn.Constant, None
         usual = next((n for n in (nsnn.EscapeNoise, nsnn.WhiteNoise) if fits(neuron, n)), None)
         for stimulus in public(Stimulus):
-            if neuron is not nsnn.PoissonSource:
+            if neuron in (
+                nsnn.LIF,
+                nsnn.EIF,
+                nsnn.WangBuzsaki,
+                nsnn.NSNNNeuron,
+                nsnn.Relay,
+            ):  # one of each kind
                 yield neuron, usual, stimulus, None
     for kind in (*public(nsnn.Family), *public(nsnn.Hazard)):
         yield nsnn.LIF, nsnn.EscapeNoise, nsnn.Constant, kind

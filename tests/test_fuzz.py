@@ -106,7 +106,7 @@ def test_fuzzed_simulations_run_or_name_the_error(data):
 
 
 @pytest.mark.slow
-@settings(QUIET, max_examples=200)
+@settings(QUIET, max_examples=100)
 @given(data=st.data())
 def test_fuzzed_networks_run_or_name_the_error(data):
     """A source and a population, any rule, synapse, weight, delay and release, two steps each."""
