@@ -21,6 +21,10 @@ def test_prints_as_one_line_that_names_everything():
     assert text == (
         "0.5 ± 0.12 bit (correction miller-madow; null 0.01, p = 0.02; n = 40; warning: few trials)"
     )
+    chosen = Estimate(1.0, 0.1, "nsb", n=9, se_method="posterior", reason="9 samples of 64 symbols")
+    assert str(chosen) == (
+        "1 ± 0.1 bit (correction nsb, chosen because 9 samples of 64 symbols; se posterior; n = 9)"
+    )
     assert str(Estimate(118.3, n=77, unit="bit/s")) == "118.3 bit/s (correction none; n = 77)"
 
 

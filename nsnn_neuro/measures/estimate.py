@@ -30,12 +30,14 @@ class Estimate:
     n : number of samples (trials, words, segments: the estimator says which)
     warning : what the reader must know, for example too few trials for the alphabet; None when nothing
     unit : "bit" unless the estimator says otherwise
+    se_method : how `se` was found, for example "jackknife over trials"; None where there is none
+    reason : why the correction was chosen, where the estimator chose it by itself; None otherwise
 
-    >>> e = Estimate(0.71, se=0.02, correction="panzeri-treves", null_mean=0.001, p=0.0099, n=400)
+    >>> e = Estimate(0.71, 0.02, "panzeri-treves", 0.001, 0.0099, n=400, se_method="jackknife over trials")
     >>> float(e)
     0.71
     >>> print(e)
-    0.71 ± 0.02 bit (correction panzeri-treves; null 0.001, p = 0.0099; n = 400)
+    0.71 ± 0.02 bit (correction panzeri-treves; se jackknife over trials; null 0.001, p = 0.0099; n = 400)
     """
 
     value: float
@@ -46,6 +48,8 @@ class Estimate:
     n: int = 0
     warning: str | None = None
     unit: str = "bit"
+    se_method: str | None = None
+    reason: str | None = None
 
     def __float__(self) -> float:
         return float(self.value)
@@ -54,10 +58,11 @@ class Estimate:
         se = "" if math.isnan(self.se) else f" ± {self.se:.2g}"
         null = "" if self.null_mean is None else f"; null {self.null_mean:.4g}"
         p = "" if self.p is None else f", p = {self.p:.2g}"
+        method = "" if not se or self.se_method is None else f"; se {self.se_method}"
+        reason = "" if self.reason is None else f", chosen because {self.reason}"
         warning = "" if self.warning is None else f"; warning: {self.warning}"
-        return (
-            f"{self.value:.4g}{se} {self.unit} (correction {self.correction}{null}{p}; n = {self.n}{warning})"
-        )
+        how = f"correction {self.correction}{reason}{method}{null}{p}; n = {self.n}{warning}"
+        return f"{self.value:.4g}{se} {self.unit} ({how})"
 
 
 def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F], F]:
