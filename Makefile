@@ -1,9 +1,11 @@
 # nsnn_neuro: `make help` lists the targets. Needs Python 3.11, 3.12 or 3.13 and GNU make (3.81 or later).
 #   make test PYTHON=python3.13 VENV=.venv313      another interpreter, in its own environment
 #   make test TESTS="tests/test_units.py -x"       chosen files and options for pytest
+#   make test JOBS=0                               in this process alone (for a debugger); default: a process per core
 
 VENV ?= .venv
 TESTS ?=
+JOBS ?= auto
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
@@ -33,10 +35,10 @@ demo: $(VENV)/.installed ## real spikes through the measures: a report in result
 	@echo "The report is in $$(ls -td results/grasshopper/*/ | head -n 1)"
 
 test: $(VENV)/.installed-test ## all tests that take seconds
-	@$(PY) -m pytest -m "not slow" $(TESTS)
+	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 -m "not slow" $(TESTS)
 
 test-all: $(VENV)/.installed-test ## every test
-	@$(PY) -m pytest $(TESTS)
+	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(TESTS)
 
 lint: $(VENV)/.installed-test ## ruff and mypy
 	@$(PY) -m ruff check .

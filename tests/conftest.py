@@ -31,6 +31,12 @@ def has_compiler() -> bool:
     return compiler() is not None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that hands out tests reads the workers' warnings in a thread, where Brian2 can't be imported: import it before."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        import nsnn_neuro  # noqa: F401
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `compile` are skipped where nothing can compile."""
     if compiler() is None:
