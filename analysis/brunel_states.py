@@ -193,11 +193,11 @@ def plot(table: pd.DataFrame) -> Figure:
             ax.set_xticklabels([])
     ax.set_xlabel("time (ms); population rate (Hz) in windows of 1 ms")
     ax = figure.add_subplot(grid[:, 1])
-    for row in table.itertuples():
-        ax.plot(row.fano, row.cv, "o", color=COLOURS[row.state])
-        ax.annotate(row.state, (row.fano, row.cv), xytext=(4, 5), textcoords="offset points")
+    for state in table.itertuples():
+        ax.plot(state.fano, state.cv, "o", color=COLOURS[state.state])
+        ax.annotate(state.state, (state.fano, state.cv), xytext=(4, 5), textcoords="offset points")
     ax.set(xscale="log", xlabel="population Fano factor", ylabel="CV of intervals")
     ax.margins(0.25)
-    ax.set_ylim(0)
+    ax.set_ylim(-0.05)  # regular neurons have a CV of 0
     ax.spines[["top", "right"]].set_visible(False)
     return figure
