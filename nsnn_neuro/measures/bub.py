@@ -43,7 +43,7 @@ def bub_coefficients(n: int, n_symbols: float) -> tuple[np.ndarray, float]:
 
     >>> a, bound = bub_coefficients(100, 100.0)
     >>> bool(a[0] < a[1] < a[2]), round(bound, 2)
-    (True, 0.35)
+    (True, 0.87)
     """
     highest = min(n, _FREE[-1])
     edge = min(1.0, 3.0 * (highest + 20.0) / n)
@@ -88,7 +88,9 @@ def best_upper_bound(p: Profile) -> np.ndarray:
     size = (p.values * p.multiplicity).sum(-1)
     zeros = p.limit - p.multiplicity.sum(-1)
     out = np.zeros(size.shape)
-    for n, k in {(int(n), float(k)) for n, k in zip(size.flat, np.broadcast_to(p.limit, size.shape).flat, strict=True)}:
+    for n, k in {
+        (int(n), float(k)) for n, k in zip(size.flat, np.broadcast_to(p.limit, size.shape).flat, strict=True)
+    }:
         here = (size == n) & (p.limit == k)
         if n == 0 or k < 2:
             continue
