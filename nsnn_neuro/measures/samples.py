@@ -23,11 +23,15 @@ def as_samples(x: Any, name: str) -> np.ndarray:
     try:
         values = np.asarray(x, dtype=float)
     except (TypeError, ValueError) as error:
-        raise NsnnError(f"{name} = {type(x).__name__} object: expected an array of numbers ({error})") from None
+        raise NsnnError(
+            f"{name} = {type(x).__name__} object: expected an array of numbers ({error})"
+        ) from None
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim != 2 or values.size == 0:
-        raise NsnnError(f"{name} has shape {np.shape(x)}: expected (n,) or (n, d), one row per sample, not empty")
+        raise NsnnError(
+            f"{name} has shape {np.shape(x)}: expected (n,) or (n, d), one row per sample, not empty"
+        )
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         row = int(np.argmax(bad))
