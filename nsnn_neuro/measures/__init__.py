@@ -13,8 +13,12 @@ options as keywords. To add one, write it into the file here that it belongs to:
 5. Export it here, and hold it in tests/test_measures_<file>.py against an independent oracle.
 """
 
+from .continuous import gaussian_copula, ksg
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
+from .entropy import entropy
 from .estimate import Estimate, measure
+from .fisher import gaussian_fisher, linear_fisher_information, poisson_fisher
+from .information import mutual_information
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
@@ -33,13 +37,20 @@ __all__ = [
     "coherence_information",
     "cv",
     "cv2",
+    "entropy",
     "fano_factor",
     "firing_rate",
     "gamma_coincidence",
+    "gaussian_copula",
+    "gaussian_fisher",
     "isi",
+    "ksg",
+    "linear_fisher_information",
     "lv",
     "lvr",
     "measure",
+    "mutual_information",
+    "poisson_fisher",
     "positive",
     "psth",
     "rate_correlation",

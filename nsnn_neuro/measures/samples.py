@@ -1,0 +1,85 @@
+"""The door of the measures that take plain arrays: responses (n, d) and labels (n,), checked.
+
+Units are dropped: information doesn't depend on them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import NsnnError
+
+__all__ = ["as_labels", "as_samples", "reached", "whole"]
+
+
+def as_samples(x: Any, name: str) -> np.ndarray:
+    """`x` of shape (n,) or (n, d) as finite floats (n, d).
+
+    >>> as_samples([1, 2, 3], "x").shape
+    (3, 1)
+    """
+    try:
+        values = np.asarray(x, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise NsnnError(
+            f"{name} = {type(x).__name__} object: expected an array of numbers ({error})"
+        ) from None
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2 or values.size == 0:
+        raise NsnnError(
+            f"{name} has shape {np.shape(x)}: expected (n,) or (n, d), one row per sample, not empty"
+        )
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise NsnnError(f"{name}[{row}] = {values[row]}: expected finite numbers; leave such samples out")
+    return values
+
+
+def as_labels(labels: Any, name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct labels (k,), sorted, and the number of each sample's label, (n,) int.
+
+    Labels are whole numbers, booleans or texts; NsnnError for floats, for another length than n, or for fewer
+    than two distinct ones.
+
+    >>> as_labels(["b", "a", "b"], "labels", 3)
+    (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
+    """
+    values = np.asarray(labels)
+    if values.ndim != 1 or values.size != n:
+        raise NsnnError(f"{name} has shape {values.shape}: expected ({n},), one label per trial")
+    if values.dtype.kind not in "iubU":
+        raise NsnnError(
+            f"{name} holds {values.dtype} values: expected whole numbers or texts; bin a continuous stimulus, "
+            "for example with numpy.digitize"
+        )
+    distinct, number = np.unique(values, return_inverse=True)
+    if distinct.size < 2:
+        raise NsnnError(f"{name} holds {distinct.size} distinct label: expected at least two")
+    return distinct, number.reshape(-1)
+
+
+def whole(value: Any, least: int, name: str) -> int:
+    """`value` as a whole number of at least `least`; NsnnError otherwise.
+
+    >>> whole(3, 1, "k")
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise NsnnError(f"{name} = {value!r}: expected a whole number, at least {least}")
+    return int(value)
+
+
+def reached(null: np.ndarray, value: float) -> float | None:
+    """(1 + shuffles that reach value) / (1 + shuffles), None without shuffles; rounding counts as reaching.
+
+    >>> reached(np.array([0.1, 0.5, 0.2]), 0.5)
+    0.5
+    """
+    if null.size == 0:
+        return None
+    slack = 1e-12 * max(1.0, abs(value))
+    return float((1 + (null >= value - slack).sum()) / (1 + null.size))
