@@ -17,6 +17,7 @@ from .distances import gamma_coincidence, schreiber_reliability, van_rossum, vic
 from .entropy import entropy
 from .estimate import Estimate, measure
 from .information import mutual_information
+from .plan import TrialPlan, plan_trials
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
@@ -29,6 +30,7 @@ __all__ = [
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
     "Trains",
+    "TrialPlan",
     "as_repeats",
     "as_trains",
     "coherence",
@@ -44,6 +46,7 @@ __all__ = [
     "lvr",
     "measure",
     "mutual_information",
+    "plan_trials",
     "positive",
     "psth",
     "rate_correlation",
