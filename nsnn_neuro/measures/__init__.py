@@ -19,6 +19,7 @@ from .entropy import entropy
 from .estimate import Estimate, measure
 from .fisher import gaussian_fisher, linear_fisher_information, poisson_fisher
 from .information import mutual_information
+from .plan import TrialPlan, plan_trials
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
@@ -31,6 +32,7 @@ __all__ = [
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
     "Trains",
+    "TrialPlan",
     "as_repeats",
     "as_trains",
     "coherence",
@@ -50,6 +52,7 @@ __all__ = [
     "lvr",
     "measure",
     "mutual_information",
+    "plan_trials",
     "poisson_fisher",
     "positive",
     "psth",

@@ -1,0 +1,323 @@
+"""Which estimator of information, when: bias, spread and coverage against the number of trials, on channels of known information.
+
+The information of each channel is an exact sum or a closed form:
+- words: eight stimuli, binary words of six bins. Each stimulus has its own time course of firing, with refractoriness, so that of
+  the 64 words some are common, many are rare and some all but never occur, as in recordings
+- counts: eight stimuli, Poisson counts of mean 1 to 15
+- uniform, Zipf: the entropy of a flat and of a steep law over 100 symbols
+- Gaussian: two normal variables of correlation .6; curve: y = x^2 + noise, which depends on x without any correlation
+All estimators see the same repeats. Bias is the mean over repeats less the truth, coverage the fraction of repeats in which the truth
+lies within two standard errors as the estimator gives them. An estimator is in its regime where it returns no warning.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import integrate, stats
+
+from nsnn_neuro import measures
+
+from .harness import Claim, check
+
+CLAIM = "Four trials per response are enough for Panzeri and Treves' correction; without one, eight are not"
+ESTIMATORS = {
+    "plugin": "#555555",
+    "miller-madow": "#B0B0B0",
+    "panzeri-treves": "#0072B2",
+    "quadratic": "#56B4E9",
+    "shuffle": "#009E73",
+    "chao-shen": "#E69F00",
+    "grassberger": "#F0C419",
+    "best-upper-bound": "#CC79A7",
+    "nsb": "#A8201A",
+    "ksg": "#0072B2",
+    "gaussian-copula": "#D55E00",
+}
+DISCRETE = list(ESTIMATORS)[:9]
+BINS, STIMULI, SYMBOLS = 6, 8, 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that decides a run."""
+
+    seed: int = 1
+    quick: bool = False
+    repeats: int = 200
+    per_response: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
+    """trials per stimulus for each of the 64 words, and samples for each of the 100 symbols"""
+    trials: tuple[int, ...] = (10, 20, 40, 80, 160)
+    """per stimulus, of the counts"""
+    samples: tuple[int, ...] = (50, 100, 200, 500, 1000)
+    """of the continuous channels"""
+
+    def __post_init__(self) -> None:
+        if self.quick:
+            object.__setattr__(self, "repeats", 40)
+            object.__setattr__(self, "per_response", (1.0, 4.0))
+            object.__setattr__(self, "trials", (20, 80))
+            object.__setattr__(self, "samples", (100, 500))
+
+
+class Channel(NamedTuple):
+    """A channel's truth in bits, its sizes, and for each size the estimates by name of one repeat."""
+
+    name: str
+    truth: float
+    sizes: tuple[int, ...]
+    alphabet: int  # symbols that a size is shared by, 1 for continuous ones
+    estimate: Callable[[int, np.random.Generator], Iterator[tuple[str, measures.Estimate]]]
+
+
+def _information(joint: np.ndarray) -> float:
+    """I(S; R) in bits of a table of probabilities."""
+    independent = joint.sum(1, keepdims=True) * joint.sum(0)
+    seen = joint > 0
+    return float((joint[seen] * np.log2(joint[seen] / independent[seen])).sum())
+
+
+def words_channel(per_response: tuple[float, ...]) -> Channel:
+    """Binary words of six bins under eight stimuli."""
+    time, s = np.arange(BINS), np.arange(STIMULI)[:, None]
+    fire = 0.03 + (0.2 + 0.06 * s) * np.exp(
+        -0.5 * ((time - 0.7 * s) / 1.2) ** 2
+    )  # without a spike just before
+    words = np.array(np.meshgrid(*[[0, 1]] * BINS, indexing="ij")).reshape(BINS, -1).T
+    before = np.column_stack([np.zeros(len(words), dtype=int), words[:, :-1]])
+    chance = fire[:, None] * np.where(before, 0.2, 1.0)
+    law = np.where(words, chance, 1 - chance).prod(axis=2)
+
+    def estimate(trials: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
+        stimulus = np.repeat(np.arange(STIMULI), trials)
+        response = np.concatenate([words[rng.choice(len(words), trials, p=p)] for p in law])
+        for name in DISCRETE:
+            yield name, _mutual(stimulus, response, name, len(words))
+
+    sizes = tuple(round(x * len(words)) for x in per_response)
+    return Channel("words", _information(law / STIMULI), sizes, len(words), estimate)
+
+
+def counts_channel(trials: tuple[int, ...]) -> Channel:
+    """Poisson counts under eight stimuli."""
+    mean, most = np.linspace(1, 15, STIMULI), 60
+    law = stats.poisson.pmf(np.arange(most), mean[:, None])
+
+    def estimate(trials: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
+        stimulus = np.repeat(np.arange(STIMULI), trials)
+        response = rng.poisson(mean[stimulus])
+        for name in DISCRETE:
+            if name != "shuffle":  # that is for words
+                yield name, _mutual(stimulus, response, name, 32)
+
+    return Channel("counts", _information(law / STIMULI), trials, 24, estimate)
+
+
+def _mutual(s: np.ndarray, r: np.ndarray, name: str, n_symbols: int) -> measures.Estimate:
+    return measures.mutual_information(s, r, bias=name, n_shuffle=0, n_symbols=n_symbols)
+
+
+def entropy_channel(name: str, law: np.ndarray, per_response: tuple[float, ...]) -> Channel:
+    """Samples of one law over 100 symbols."""
+
+    def estimate(n: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
+        x = rng.choice(law.size, n, p=law)
+        for method in DISCRETE:
+            if method != "shuffle":
+                yield method, measures.entropy(x, method=method, n_symbols=law.size)
+
+    sizes = tuple(round(x * law.size) for x in per_response)
+    return Channel(name, float(-(law * np.log2(law)).sum()), sizes, law.size, estimate)
+
+
+def _continuous(name: str, truth: float, sizes: tuple[int, ...], draw: Callable[..., Any]) -> Channel:
+    def estimate(n: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
+        x, y = draw(n, rng)
+        yield "ksg", measures.ksg(x, y, n_shuffle=0)
+        yield "gaussian-copula", measures.gaussian_copula(x, y, n_shuffle=0)
+
+    return Channel(name, truth, sizes, 1, estimate)
+
+
+def gaussian_channel(sizes: tuple[int, ...], rho: float = 0.6) -> Channel:
+    """Two normal variables of correlation rho."""
+
+    def draw(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        x = rng.normal(size=n)
+        return x, rho * x + np.sqrt(1 - rho**2) * rng.normal(size=n)
+
+    return _continuous("Gaussian", float(-0.5 * np.log2(1 - rho**2)), sizes, draw)
+
+
+def curve_channel(sizes: tuple[int, ...], noise: float = 0.5) -> Channel:
+    """y = x^2 + noise: h(Y) by quadrature of its density, less h of the noise."""
+    x = np.linspace(-9, 9, 4001)
+    weight = stats.norm.pdf(x) * (x[1] - x[0])  # the trapezoidal rule is exact to rounding here
+
+    def surprise(y: float) -> float:
+        p = weight @ stats.norm.pdf(y, x**2, noise)
+        return float(-p * np.log2(p)) if p > 0 else 0.0
+
+    h = integrate.quad(surprise, -6 * noise, 60, limit=2000, points=[0, 1, 4, 10], epsabs=1e-7)[0]
+
+    def draw(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        x = rng.normal(size=n)
+        return x, x**2 + noise * rng.normal(size=n)
+
+    return _continuous("curve", h - 0.5 * np.log2(2 * np.pi * np.e * noise**2), sizes, draw)
+
+
+def channels(config: Config) -> list[Channel]:
+    """All of them, at the sizes of the configuration."""
+    zipf = 1 / np.arange(1, SYMBOLS + 1)
+    return [
+        words_channel(config.per_response),
+        counts_channel(config.trials),
+        entropy_channel("uniform", np.full(SYMBOLS, 1 / SYMBOLS), config.per_response),
+        entropy_channel("Zipf", zipf / zipf.sum(), config.per_response),
+        gaussian_channel(config.samples),
+        curve_channel(config.samples),
+    ]
+
+
+def run(
+    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """One row for each channel, size and estimator: truth, mean, SD and mean standard error over repeats, coverage, regime."""
+    rows = []
+    for number, channel in enumerate(channels(config)):
+        for size in channel.sizes:
+            progress(f"{channel.name}: {size} trials, {config.repeats} repeats")
+            found: dict[str, list[measures.Estimate]] = {}
+            for repeat in range(config.repeats):
+                rng = np.random.default_rng([config.seed, number, size, repeat])
+                for name, estimate in channel.estimate(size, rng):
+                    found.setdefault(name, []).append(estimate)
+            rows += [_row(channel, size, name, estimates) for name, estimates in found.items()]
+    return pd.DataFrame(rows)
+
+
+def _row(channel: Channel, size: int, name: str, estimates: list[measures.Estimate]) -> dict[str, Any]:
+    value, se = np.array([(e.value, e.se) for e in estimates]).T
+    return {
+        "channel": channel.name,
+        "estimator": name,
+        "trials": size,
+        "per response": size / channel.alphabet,
+        "truth": channel.truth,
+        "mean": value.mean(),
+        "sd": value.std(ddof=1),
+        "se": se.mean(),
+        "coverage": float(np.mean(np.abs(value - channel.truth) <= 2 * se)),
+        "in regime": not any(e.warning for e in estimates),
+        "repeats": len(estimates),
+    }
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The study's claims with their evidence."""
+    bias = (table["mean"] - table.truth).rename("bias")
+    at = table.assign(bias=bias).set_index(["channel", "estimator", "per response"]).bias
+    most = table.loc[table.channel == "words", "per response"].max()
+    inside = table[table["in regime"]]
+    covered = inside.groupby("estimator").coverage
+    mean, least = covered.mean(), covered.min()
+    flat = table[(table.channel == "uniform") & (table.trials == SYMBOLS)].set_index("estimator")
+    curve = table[(table.channel == "curve") & (table.trials == table.trials[table.channel == "curve"].max())]
+    curve = curve.set_index("estimator")
+    found = curve["mean"] / curve.truth
+    four = {name: float(at["words", name, 4.0]) for name in ("panzeri-treves", "miller-madow", "plugin")}
+    return [
+        Claim(
+            "words, four trials per response: Panzeri-Treves is within .02 bit of the truth",
+            bool(abs(four["panzeri-treves"]) < 0.02),
+            f"{four['panzeri-treves']:+.4f} bit; counting only the words that were seen {four['miller-madow']:+.4f}",
+        ),
+        Claim(
+            f"words, {most:g} trials per response: the plug-in is still more than .02 bit too high",
+            float(at["words", "plugin", most]) > 0.02,
+            f"{float(at['words', 'plugin', most]):+.4f} bit; at four {four['plugin']:+.4f}",
+        ),
+        Claim(
+            "every estimator, in its regime, has the truth within two standard errors in 90 % of repeats",
+            bool((mean >= 0.9).all()),
+            "; ".join(
+                f"{name} {100 * mean[name]:.0f} % (worst channel and size {100 * least[name]:.0f} %)"
+                for name in mean.index
+            ),
+        ),
+        Claim(
+            "uniform law, one sample per symbol: plug-in 5.822, NSB 6.54 bit, as found independently (truth 6.644)",
+            bool(abs(flat["mean"]["plugin"] - 5.822) < 0.02 and abs(flat["mean"]["nsb"] - 6.54) < 0.02),
+            f"plug-in {flat['mean']['plugin']:.3f} (SD {flat.sd['plugin']:.2f}), NSB {flat['mean']['nsb']:.3f} (SD {flat.sd['nsb']:.2f})",
+        ),
+        Claim(
+            "a curve without correlation: KSG finds it within 5 %, the Gaussian copula less than a tenth of it",
+            bool(abs(found["ksg"] - 1) < 0.05 and found["gaussian-copula"] < 0.1),
+            f"KSG {100 * found['ksg']:.1f} %, copula {100 * found['gaussian-copula']:.1f} % of {curve.truth.iloc[0]:.3f} bit",
+        ),
+    ]
+
+
+def verify(table: pd.DataFrame) -> None:
+    """Raise `ClaimFailed` when one of the claims doesn't hold."""
+    check(claims(table))
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Bias, spread and coverage for people."""
+    bias = table["mean"] - table.truth
+    spread = table.sd / np.sqrt(table.repeats)
+    return pd.DataFrame(
+        {
+            "channel": table.channel,
+            "estimator": table.estimator,
+            "trials": table.trials,
+            "truth (bit)": table.truth.map("{:.3f}".format),
+            "bias (bit)": [f"{b:+.4f} ± {e:.4f}" for b, e in zip(bias, spread, strict=True)],
+            "SD": table.sd.map("{:.4f}".format),
+            "SE as given": table.se.map("{:.4f}".format),
+            "within 2 SE (%)": (100 * table.coverage).map("{:.0f}".format),
+            "in its regime": table["in regime"].map({True: "yes", False: "no"}),
+        }
+    )
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Bias (above) and standard deviation (below) against trials; filled points are in the estimator's regime."""
+    names = list(dict.fromkeys(table.channel))
+    figure = Figure(figsize=(2.5 * len(names), 5.4), layout="constrained")
+    axes = figure.subplots(2, len(names), sharex="col", squeeze=False)
+    for column, channel in enumerate(names):
+        for estimator, colour in ESTIMATORS.items():
+            rows = table[(table.channel == channel) & (table.estimator == estimator)].sort_values("trials")
+            if rows.empty:
+                continue
+            inside = rows["in regime"].to_numpy(dtype=bool)
+            for ax, y in zip(axes[:, column], (rows["mean"] - rows.truth, rows.sd), strict=True):
+                ax.plot(rows.trials, y, color=colour, lw=1.2, label=estimator)
+                ax.plot(rows.trials[inside], y[inside], "o", color=colour, ms=4)
+                ax.plot(rows.trials[~inside], y[~inside], "o", color=colour, ms=4, mfc="white")
+        top, bottom = axes[:, column]
+        top.set_title(f"{channel}, {table.truth[table.channel == channel].iloc[0]:.2f} bit", fontsize=10)
+        top.axhline(0, color="black", lw=0.8, zorder=0)
+        top.set_yscale("symlog", linthresh=0.02)
+        bottom.set(xscale="log", yscale="log")
+        ticks = np.unique(table.trials[table.channel == channel])
+        bottom.set_xticks(ticks, [f"{t:g}" for t in ticks], fontsize=8)
+        bottom.minorticks_off()
+        bottom.set_xlabel("trials per stimulus" if channel in ("words", "counts") else "samples")
+        for ax in (top, bottom):
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.tick_params(labelsize=8)
+    axes[0, 0].set_ylabel("bias (bit)")
+    axes[1, 0].set_ylabel("SD over repeats (bit)")
+    axes[1, 0].legend(frameon=False, fontsize=7)
+    axes[1, -1].legend(frameon=False, fontsize=7)
+    return figure
