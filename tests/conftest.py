@@ -32,7 +32,7 @@ def has_compiler() -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The process that hands out tests reads the workers' warnings in a thread, where Brian2 can't be imported: import it before."""
+    """The process that hands out tests reads the workers' warnings in a thread, where Brian2 can't be imported: before, then."""
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         import nsnn_neuro  # noqa: F401
 
