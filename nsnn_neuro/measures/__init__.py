@@ -13,6 +13,14 @@ options as keywords. To add one, write it into the file here that it belongs to:
 5. Export it here, and hold it in tests/test_measures_<file>.py against an independent oracle.
 """
 
+from .correlation import (
+    CovarianceParts,
+    dimensionality,
+    law_of_total_covariance,
+    noise_correlation,
+    signal_correlation,
+    spike_time_tiling,
+)
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
 from .estimate import Estimate, measure
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
@@ -20,32 +28,43 @@ from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
 from .tabulate import tabulate
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, read_signal, warn_silent
+from .variability import MeanMatchedFano, allan_factor, fano_curve, mean_matched_fano
 
 __all__ = [
+    "CovarianceParts",
     "Estimate",
+    "MeanMatchedFano",
     "Psth",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
     "Trains",
+    "allan_factor",
     "as_repeats",
     "as_trains",
     "coherence",
     "coherence_information",
     "cv",
     "cv2",
+    "dimensionality",
+    "fano_curve",
     "fano_factor",
     "firing_rate",
     "gamma_coincidence",
     "isi",
+    "law_of_total_covariance",
     "lv",
     "lvr",
+    "mean_matched_fano",
     "measure",
+    "noise_correlation",
     "positive",
     "psth",
     "rate_correlation",
     "read_signal",
     "schreiber_reliability",
     "serial_correlation",
+    "signal_correlation",
+    "spike_time_tiling",
     "spike_triggered_average",
     "tabulate",
     "van_rossum",
