@@ -26,6 +26,7 @@ from .estimate import Estimate, measure
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
+from .synchrony import isi_distance, mean_isi_distance, mean_spike_distance, spike_distance
 from .tabulate import tabulate
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, read_signal, warn_silent
 from .variability import MeanMatchedFano, allan_factor, fano_curve, mean_matched_fano
@@ -51,10 +52,13 @@ __all__ = [
     "firing_rate",
     "gamma_coincidence",
     "isi",
+    "isi_distance",
     "law_of_total_covariance",
     "lv",
     "lvr",
+    "mean_isi_distance",
     "mean_matched_fano",
+    "mean_spike_distance",
     "measure",
     "noise_correlation",
     "positive",
@@ -64,6 +68,7 @@ __all__ = [
     "schreiber_reliability",
     "serial_correlation",
     "signal_correlation",
+    "spike_distance",
     "spike_time_tiling",
     "spike_triggered_average",
     "tabulate",
