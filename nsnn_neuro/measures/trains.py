@@ -35,6 +35,9 @@ __all__ = [
 # by rounding. A spike this fraction of a bin before a border belongs to the bin that begins there.
 BIN_SLACK = 1e-9
 
+# Seconds in the common units, known by identity: `rescale` hashes units, which takes longer than reading a train.
+_SECONDS = {id(unit): float(unit.rescale(pq.s).magnitude) for unit in (pq.s, pq.ms, pq.us)}
+
 
 class SilentNeuronWarning(UserWarning):
     """Some neurons have too few spikes for the measure; their value is NaN. One warning per call."""
@@ -324,7 +327,8 @@ def _sorted(times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int, ed
         k = int(np.flatnonzero(np.isnan(times))[0])
         raise NsnnError(f"spike time NaN in trial {trial[k]}, train {neuron[k]}: expected finite times")
     train = trial * n + neuron
-    if ((np.diff(train) < 0) | ((np.diff(train) == 0) & (np.diff(times) < 0))).any():
+    step = np.diff(train)
+    if ((step < 0) | ((step == 0) & (np.diff(times) < 0))).any():
         order = np.lexsort((times, train))
         times, neuron, trial = times[order], neuron[order], trial[order]
     return Trains(times, neuron, trial, n, len(edges), edges[:, 0], edges[:, 1])
@@ -353,7 +357,7 @@ def _read_list(trains: Any, where: str) -> tuple[np.ndarray, np.ndarray, np.ndar
     scale = _scale(quantity)
     times = np.asarray(quantity.magnitude, dtype=float) * scale
     start, stop = (
-        float(e.rescale(pq.s).magnitude) if isinstance(e, pq.Quantity) else float(e) * scale
+        float(e.magnitude) * _scale(e) if isinstance(e, pq.Quantity) else float(e) * scale
         for e in (trains.t_start, trains.t_stop)
     )
     ids = np.asarray(ids).astype(np.int64)
@@ -375,17 +379,11 @@ def _read_sequence(items: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     """As `_read_list`, of SpikeTrains (neo has checked their range) or arrays (seconds, no duration)."""
     times: list[np.ndarray] = []
     edges = np.full((len(items), 2), np.nan)
-    scale, dimensionality = 1.0, None
     for k, item in enumerate(items):
         train = item.load() if hasattr(item, "load") else item
         if isinstance(train, neo.SpikeTrain):
-            if train.dimensionality != dimensionality:
-                scale, dimensionality = _scale(train), train.dimensionality
-            times.append(np.asarray(train.magnitude, dtype=float) * scale)
-            edges[k] = [
-                float(e.magnitude) * (scale if e.dimensionality == dimensionality else _scale(e))
-                for e in (train.t_start, train.t_stop)
-            ]
+            times.append(np.asarray(train.magnitude, dtype=float) * _scale(train))
+            edges[k] = [float(e.magnitude) * _scale(e) for e in (train.t_start, train.t_stop)]
             continue
         quantity = isinstance(train, pq.Quantity) or hasattr(train, "dim")
         try:
@@ -401,4 +399,9 @@ def _read_sequence(items: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
 
 def _scale(quantity: Any) -> float:
     """Seconds in one unit of `quantity`."""
+    units = quantity.dimensionality
+    if len(units) == 1:
+        ((unit, power),) = units.items()
+        if power == 1 and id(unit) in _SECONDS:
+            return _SECONDS[id(unit)]
     return float(quantity.units.rescale(pq.s).magnitude)
