@@ -23,6 +23,7 @@ from .correlation import (
 )
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
 from .estimate import Estimate, measure
+from .events import FiringEvents, firing_events
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
@@ -34,6 +35,7 @@ from .variability import MeanMatchedFano, allan_factor, fano_curve, mean_matched
 __all__ = [
     "CovarianceParts",
     "Estimate",
+    "FiringEvents",
     "MeanMatchedFano",
     "Psth",
     "SilentNeuronWarning",
@@ -49,6 +51,7 @@ __all__ = [
     "dimensionality",
     "fano_curve",
     "fano_factor",
+    "firing_events",
     "firing_rate",
     "gamma_coincidence",
     "isi",
