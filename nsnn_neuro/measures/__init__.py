@@ -25,6 +25,7 @@ from .distances import gamma_coincidence, schreiber_reliability, van_rossum, vic
 from .estimate import Estimate, measure
 from .events import FiringEvents, firing_events
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
+from .spectra import PowerSpectrum, Susceptibility, power_spectrum, susceptibility
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
 from .synchrony import isi_distance, mean_isi_distance, mean_spike_distance, spike_distance
@@ -37,9 +38,11 @@ __all__ = [
     "Estimate",
     "FiringEvents",
     "MeanMatchedFano",
+    "PowerSpectrum",
     "Psth",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
+    "Susceptibility",
     "Trains",
     "allan_factor",
     "as_repeats",
@@ -65,6 +68,7 @@ __all__ = [
     "measure",
     "noise_correlation",
     "positive",
+    "power_spectrum",
     "psth",
     "rate_correlation",
     "read_signal",
@@ -74,6 +78,7 @@ __all__ = [
     "spike_distance",
     "spike_time_tiling",
     "spike_triggered_average",
+    "susceptibility",
     "tabulate",
     "van_rossum",
     "victor_purpura",
