@@ -102,6 +102,13 @@ def test_a_border_needs_its_ratio():
     assert_array_equal(events.jitter, 0.0)
 
 
+def test_only_the_shallow_border_goes():
+    """Two bumps 24 ms apart are one event, 1.09 at their valley; the third, 376 ms on, stays on its own."""
+    events = firing_events([[0.5, 0.524, 0.9]] * 4, sigma=10 * pq.ms, threshold=1.0, **WINDOW)
+    assert_allclose(events.count, [2.0, 1.0])
+    assert_allclose(events.time, [0.5, 0.9], rtol=1e-12)
+
+
 def test_threshold_sorts_out_lone_spikes():
     trains = [[0.5], [0.5], [0.5], [0.5, 1.5]]
     assert firing_events(trains, sigma=100 * pq.ms, threshold=0.0, **WINDOW).time.size == 2
