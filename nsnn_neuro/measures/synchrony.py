@@ -24,113 +24,62 @@ from .trains import Trains, as_repeats, as_trains
 __all__ = ["isi_distance", "mean_isi_distance", "mean_spike_distance", "spike_distance"]
 
 
-@numba.njit(cache=True)
-def _interval(times, first, last, gap, start, stop):  # pragma: no cover - compiled
-    """Length of the interval after the spikes times[first..gap], that is before times[gap + 1], of one train."""
-    if gap < first:
-        after = times[first + 1] - times[first] if last > first else 0.0
-        return max(times[first] - start, after)
-    if gap == last:
-        before = times[last] - times[last - 1] if last > first else 0.0
-        return max(stop - times[last], before)
-    return times[gap + 1] - times[gap]
+# A train of k spikes has k + 1 gaps. All trains lie one behind the other: `ends` (s) holds where each gap ends, so a train's
+# spikes and then t_stop; `nu` (s) is the interval that each gap stands for; train a has the gaps first[a]..first[a + 1] - 1.
 
 
 @numba.njit(cache=True)
-def _isi_pair(times, a0, a1, b0, b1, start, stop):  # pragma: no cover - compiled
-    """Integral of |nu_a - nu_b| / max(nu_a, nu_b); a0 and a1 are the places of the first and last spike."""
-    i, j, now, total = a0 - 1, b0 - 1, start, 0.0
-    while True:
-        next_a = times[i + 1] if i < a1 else stop
-        next_b = times[j + 1] if j < b1 else stop
-        then = min(next_a, next_b)
-        if then > now:
-            nu_a = _interval(times, a0, a1, i, start, stop)
-            nu_b = _interval(times, b0, b1, j, start, stop)
-            total += (then - now) * abs(nu_a - nu_b) / max(nu_a, nu_b)
-            now = then
-        if i == a1 and j == b1:
-            return total
-        if i < a1 and next_a == then:
-            i += 1
-        if j < b1 and next_b == then:
+def _nearest(own, other, low, high, out):  # pragma: no cover - compiled
+    """out[i]: distance of own[i] to the nearest of the spikes `other` and of their auxiliary spikes."""
+    j = 0
+    for i in range(own.size):
+        while j < other.size - 1 and other[j + 1] <= own[i]:
             j += 1
+        found = min(abs(own[i] - low), abs(own[i] - high), abs(own[i] - other[j]))
+        if j < other.size - 1:
+            found = min(found, abs(other[j + 1] - own[i]))
+        out[i] = found
 
 
 @numba.njit(cache=True)
-def _nearest(times, a0, a1, b0, b1, low, high, out):  # pragma: no cover - compiled
-    """out[i]: distance of spike i of train a to the nearest of train b and of b's auxiliary spikes."""
-    j = b0
-    for i in range(a0, a1 + 1):
-        while j < b1 and times[j + 1] <= times[i]:
-            j += 1
-        found = min(abs(times[i] - low), abs(times[i] - high), abs(times[i] - times[j]))
-        if j < b1:
-            found = min(found, abs(times[j + 1] - times[i]))
-        out[i - a0] = found
+def _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike):  # pragma: no cover - compiled
+    """Integral of the profile of two trains; the spike profile is linear between spikes, so by trapezia."""
+    i, j, now, begin_a, begin_b, total = 0, 0, start, start, start, 0.0
+    while now < stop:
+        then = min(ends_a[i], ends_b[j])
+        step, x, y = then - now, nu_a[i], nu_b[j]
+        if step > 0 and spike:
+            # the spike before a gap and the one after it; at the edges both are the only one there is
+            left, right = near_a[max(i - 1, 0)], near_a[min(i, near_a.size - 1)]
+            s_a = 2 * left + (right - left) * (now + then - 2 * begin_a) / (ends_a[i] - begin_a)
+            left, right = near_b[max(j - 1, 0)], near_b[min(j, near_b.size - 1)]
+            s_b = 2 * left + (right - left) * (now + then - 2 * begin_b) / (ends_b[j] - begin_b)
+            total += step * (s_a * y + s_b * x) / (x + y) ** 2
+        elif step > 0:
+            total += step * abs(x - y) / max(x, y)
+        now = then
+        if ends_a[i] == then and i < ends_a.size - 1:
+            i, begin_a = i + 1, then
+        if ends_b[j] == then and j < ends_b.size - 1:
+            j, begin_b = j + 1, then
+    return total
 
 
 @numba.njit(cache=True)
-def _to_spike(times, distance, first, last, gap, t):  # pragma: no cover - compiled
-    """Distance to the other train at time t, linear between the spikes' own and constant towards the edges."""
-    if gap < first:
-        return distance[0]
-    if gap == last:
-        return distance[last - first]
-    before, after = times[gap], times[gap + 1]
-    d = distance[gap - first]
-    return d + (distance[gap + 1 - first] - d) * (t - before) / (after - before)
-
-
-@numba.njit(cache=True)
-def _auxiliary(times, first, last, start, stop):  # pragma: no cover - compiled
-    if last == first:
-        return start, stop
-    low = min(start, 2 * times[first] - times[first + 1])
-    return low, max(stop, 2 * times[last] - times[last - 1])
-
-
-@numba.njit(cache=True)
-def _spike_pair(times, a0, a1, b0, b1, start, stop, near_a, near_b):  # pragma: no cover - compiled
-    """Integral of (S_a nu_b + S_b nu_a) / (2 mean(nu_a, nu_b)^2), by trapezia: it is linear between spikes."""
-    low, high = _auxiliary(times, b0, b1, start, stop)
-    _nearest(times, a0, a1, b0, b1, low, high, near_a)
-    low, high = _auxiliary(times, a0, a1, start, stop)
-    _nearest(times, b0, b1, a0, a1, low, high, near_b)
-    i, j, now, total = a0 - 1, b0 - 1, start, 0.0
-    while True:
-        next_a = times[i + 1] if i < a1 else stop
-        next_b = times[j + 1] if j < b1 else stop
-        then = min(next_a, next_b)
-        if then > now:
-            nu_a = _interval(times, a0, a1, i, start, stop)
-            nu_b = _interval(times, b0, b1, j, start, stop)
-            s_a = _to_spike(times, near_a, a0, a1, i, now) + _to_spike(times, near_a, a0, a1, i, then)
-            s_b = _to_spike(times, near_b, b0, b1, j, now) + _to_spike(times, near_b, b0, b1, j, then)
-            total += (then - now) * (s_a * nu_b + s_b * nu_a) / (nu_a + nu_b) ** 2
-            now = then
-        if i == a1 and j == b1:
-            return total
-        if i < a1 and next_a == then:
-            i += 1
-        if j < b1 and next_b == then:
-            j += 1
-
-
-@numba.njit(cache=True)
-def _distances(times, offsets, start, stop, spike):  # pragma: no cover - compiled
-    """(n, n) ISI-distances, or SPIKE-distances, of trains none of which is empty."""
-    n = offsets.size - 1
+def _distances(ends, nu, first, auxiliary, start, stop, spike):  # pragma: no cover - compiled
+    """(n, n) ISI-distances, or SPIKE-distances."""
+    n = first.size - 1
     out = np.zeros((n, n))
-    longest = np.max(np.diff(offsets))
-    near_a, near_b = np.empty(longest), np.empty(longest)
     for a in range(n):
+        ends_a, nu_a = ends[first[a] : first[a + 1]], nu[first[a] : first[a + 1]]
+        near_a = np.zeros(ends_a.size - 1)
         for b in range(a):
-            a0, a1, b0, b1 = offsets[a], offsets[a + 1] - 1, offsets[b], offsets[b + 1] - 1
+            ends_b, nu_b = ends[first[b] : first[b + 1]], nu[first[b] : first[b + 1]]
+            near_b = np.zeros(ends_b.size - 1)
             if spike:
-                value = _spike_pair(times, a0, a1, b0, b1, start, stop, near_a, near_b)
-            else:
-                value = _isi_pair(times, a0, a1, b0, b1, start, stop)
+                _nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
+                _nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
+            value = _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike)
             out[a, b] = out[b, a] = value / (stop - start)
     return out
 
@@ -156,7 +105,19 @@ def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray,
 
 def _matrix(repeats: Trains, spike: bool) -> np.ndarray:
     start, stop = repeats.window()
-    return _distances(*_with_edges(repeats, start, stop), start, stop, spike)
+    times, offsets = _with_edges(repeats, start, stop)
+    n, last = repeats.n_trials, offsets[1:]
+    ends = np.insert(times, last, stop)
+    first = offsets + np.arange(n + 1)
+    nu = np.diff(ends, prepend=start)
+    nu[first[:-1]] = ends[first[:-1]] - start
+    # at the edges: the larger of what is seen of the interval and of the one next to it, if there is one
+    count = np.diff(offsets)
+    head, tail = first[:-1], first[1:] - 1
+    nu[head] = np.maximum(nu[head], np.where(count > 1, nu[head + 1], 0.0))
+    nu[tail] = np.maximum(nu[tail], np.where(count > 1, nu[tail - 1], 0.0))
+    auxiliary = np.stack([ends[head] - nu[head], times[last - 1] + nu[tail]], axis=1)
+    return _distances(ends, nu, first, auxiliary, start, stop, spike)
 
 
 def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: Any) -> np.ndarray:
