@@ -10,7 +10,8 @@ options as keywords. To add one, write it into the file here that it belongs to:
    for information.
 4. Decorate it with `@measure(unit)` for the table; if it is made of sums over trials, give them as `parts`,
    and the jackknife of `tabulate` needs no second pass.
-5. Export it here, and hold it in tests/test_measures_<file>.py against an independent oracle.
+5. Export it here, give it a row in tests/test_measures_contract.py, and hold it in
+   tests/test_measures_<file>.py against an independent oracle.
 """
 
 from .correlation import (

@@ -73,6 +73,8 @@ def read_labels(stimulus: Any, n_trials: int) -> np.ndarray:
     if stimulus is None:
         return np.zeros(n_trials, dtype=np.int64)
     labels = np.asarray(stimulus)
+    if labels.dtype == object and all(isinstance(label, str) for label in labels.flat):
+        labels = labels.astype(str)  # as pandas holds text
     if labels.dtype.kind not in "iubUS":
         raise NsnnError(
             f"stimulus has type {labels.dtype}: expected integer, boolean or text labels; np.unique(x, "

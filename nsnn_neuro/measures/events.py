@@ -33,7 +33,7 @@ class FiringEvents:
     reliability: np.ndarray
     """fraction of trials with at least one spike in the event"""
     reliability_se: np.ndarray
-    """sqrt(R (1 - R) / trials)"""
+    """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof of certainty"""
     time: np.ndarray
     """s, mean time of the first spike in the event, over trials that have one"""
     jitter: np.ndarray
@@ -163,7 +163,7 @@ def _statistics(repeats: Trains, edges: np.ndarray, kept: np.ndarray) -> FiringE
     around = np.bincount(event, (times - centre[event]) ** 2, minlength=events)
     return FiringEvents(
         start=edges[:-1][kept],
-        stop=edges[1:][kept],
+        stop=np.minimum(edges[1:], repeats.window()[1])[kept],
         reliability=reliability,
         reliability_se=np.sqrt(reliability * (1 - reliability) / n),
         time=mean,
