@@ -58,6 +58,7 @@ def test_noise_and_signal_add_up_to_the_total():
         shift = own.mean(axis=0) - counts.mean(axis=0)
         signal += len(own) / 40 * np.outer(shift, shift)
     assert_allclose(parts.total, np.cov(counts.T, ddof=0), rtol=1e-12)
+    assert_array_equal(law_of_total_covariance(counts, stimulus.astype(object)).noise, parts.noise)
     assert_allclose(parts.noise, noise, rtol=0, atol=1e-12)
     assert_allclose(parts.signal, signal, rtol=0, atol=1e-12)
     assert_allclose(parts.noise + parts.signal, parts.total, rtol=0, atol=1e-12)
@@ -301,6 +302,7 @@ def test_tiling_of_a_silent_neuron_and_on_a_grid():
     ("stimulus", "message"),
     [
         ([0.0, 0.0, 1.0, 1.0], "stimulus has type float64"),
+        ([0, None, 1, 1], "stimulus has type object"),
         ([0, 1, 1], r"stimulus has shape \(3,\)"),
         ([[0, 1], [1, 0]], "one label per trial"),
     ],

@@ -124,6 +124,7 @@ def test_events_at_the_ends_and_a_spike_at_t_stop():
     events = firing_events(trains, sigma=20 * pq.ms)
     assert_allclose(events.time, [0.0, 1.0], rtol=0, atol=1e-12)
     assert_array_equal(events.reliability, 1.0)
+    assert (events.start[0], events.stop[-1]) == (0.0, 1.0)
     late = firing_events([[5.1], [5.1]], sigma=20 * pq.ms, t_start=5 * pq.s, t_stop=6 * pq.s)
     assert_allclose(late.time, [5.1], rtol=1e-12)
 
