@@ -174,6 +174,16 @@ def too_late():
     return block
 
 
+def too_early():
+    segment = neo.Segment()
+    segment.spiketrains = SpikeTrainList.from_spike_time_array(
+        np.array([0.1, -0.5]), np.array([0, 0]), [0], units="s", t_stop=1 * pq.s
+    )
+    block = neo.Block()
+    block.segments.append(segment)
+    return block
+
+
 def foreign_channel():
     block = array_block([[[0.1]]])
     block.segments[0].spiketrains._channel_id_array[:] = 3
@@ -189,6 +199,7 @@ def foreign_channel():
         (lambda: array_block([[[0.1]], [[0.2], [0.3]]]), "segment 1 of the block has 2 spike trains"),
         (with_nan, "NaN in trial 1, train 0"),
         (too_late, r"1.5 s in segment 0 is outside"),
+        (too_early, r"-0.5 s in segment 0 is outside"),
         (foreign_channel, "not among all_channel_ids"),
     ],
 )

@@ -10,57 +10,90 @@ options as keywords. To add one, write it into the file here that it belongs to:
    for information.
 4. Decorate it with `@measure(unit)` for the table; if it is made of sums over trials, give them as `parts`,
    and the jackknife of `tabulate` needs no second pass.
-5. Export it here, and hold it in tests/test_measures_<file>.py against an independent oracle.
+5. Export it here, give it a row in tests/test_measures_contract.py, and hold it in
+   tests/test_measures_<file>.py against an independent oracle.
 """
 
 from .continuous import gaussian_copula, ksg
+from .correlation import (
+    CovarianceParts,
+    dimensionality,
+    law_of_total_covariance,
+    noise_correlation,
+    signal_correlation,
+    spike_time_tiling,
+)
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
 from .entropy import entropy
 from .estimate import Estimate, measure
+from .events import FiringEvents, firing_events
 from .fisher import gaussian_fisher, linear_fisher_information, poisson_fisher
 from .information import mutual_information
 from .plan import TrialPlan, plan_trials
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
+from .spectra import PowerSpectrum, Susceptibility, power_spectrum, susceptibility
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
+from .synchrony import isi_distance, mean_isi_distance, mean_spike_distance, spike_distance
 from .tabulate import tabulate
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, read_signal, warn_silent
+from .variability import MeanMatchedFano, allan_factor, fano_curve, mean_matched_fano
 
 __all__ = [
+    "CovarianceParts",
     "Estimate",
+    "FiringEvents",
+    "MeanMatchedFano",
+    "PowerSpectrum",
     "Psth",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
+    "Susceptibility",
     "Trains",
     "TrialPlan",
+    "allan_factor",
     "as_repeats",
     "as_trains",
     "coherence",
     "coherence_information",
     "cv",
     "cv2",
+    "dimensionality",
     "entropy",
+    "fano_curve",
     "fano_factor",
+    "firing_events",
     "firing_rate",
     "gamma_coincidence",
     "gaussian_copula",
     "gaussian_fisher",
     "isi",
+    "isi_distance",
     "ksg",
+    "law_of_total_covariance",
     "linear_fisher_information",
     "lv",
     "lvr",
+    "mean_isi_distance",
+    "mean_matched_fano",
+    "mean_spike_distance",
     "measure",
     "mutual_information",
+    "noise_correlation",
     "plan_trials",
     "poisson_fisher",
     "positive",
+    "power_spectrum",
     "psth",
     "rate_correlation",
     "read_signal",
     "schreiber_reliability",
     "serial_correlation",
+    "signal_correlation",
+    "spike_distance",
+    "spike_time_tiling",
     "spike_triggered_average",
+    "susceptibility",
     "tabulate",
     "van_rossum",
     "victor_purpura",

@@ -2,6 +2,8 @@
 
 `trains` is everywhere the repeats of one neuron: a list of neo.SpikeTrain or of arrays of seconds, a
 SpikeTrainList, or a neo.Block with one neuron. The loops over pairs are compiled by numba at the first call.
+Distances and reliability read spike times alone: they don't refuse trains of unequal duration, whose later
+spikes count as unmatched; give t_stop where that isn't meant.
 """
 
 from __future__ import annotations

@@ -250,6 +250,21 @@ def lvr(
     return warn_silent(value(sums.sum(axis=0)), "lvr", _FEW_PAIRS)
 
 
+def occupied_windows(trains: Trains, window: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Train, index and count of each window of `window` s that holds a spike, and windows per trial (n_trials,).
+
+    Ordered by train and index; without the empty windows, of which long recordings have most.
+    """
+    index, n_bins = trains.bins(window, "window")
+    inside = index < n_bins[trains.trial]
+    index, train = index[inside], trains.train[inside]
+    # spikes are sorted by train and time, so each occupied window is one run
+    new = np.flatnonzero(
+        np.concatenate([[True], (np.diff(index) != 0) | (np.diff(train) != 0)])[: index.size]
+    )
+    return train[new], index[new], np.diff(np.append(new, index.size)).astype(float), n_bins
+
+
 def _fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
     if ddof not in (0, 1):
         raise NsnnError(f"ddof = {ddof!r}: expected 1 (unbiased variance) or 0")
@@ -262,16 +277,8 @@ def _fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
         number = np.ones_like(trains.durations)
         total, square = trains.counts, trains.counts**2
     else:
-        index, n_bins = trains.bins(positive(window, "s", "window"), "window")
-        inside = index < n_bins[trains.trial]
-        index, train = index[inside], trains.train[inside]
-        # spikes are sorted by train and time, so each occupied window is one run
-        new = np.flatnonzero(
-            np.concatenate([[True], (np.diff(index) != 0) | (np.diff(train) != 0)])[: index.size]
-        )
-        run = np.diff(np.append(new, index.size)).astype(float)
-        number = n_bins
-        total, square = trains.per_train(train[new], run), trains.per_train(train[new], run**2)
+        train, _, count, number = occupied_windows(trains, positive(window, "s", "window"))
+        total, square = trains.per_train(train, count), trains.per_train(train, count**2)
     number = np.broadcast_to(number[:, None], total.shape)
     sums = np.stack([number, total, square], axis=1).astype(float)
 

@@ -35,6 +35,9 @@ __all__ = [
 # by rounding. A spike this fraction of a bin before a border belongs to the bin that begins there.
 BIN_SLACK = 1e-9
 
+# Seconds in the common units, known by identity: `rescale` hashes units, which takes longer than reading a train.
+_SECONDS = {id(unit): float(unit.rescale(pq.s).magnitude) for unit in (pq.s, pq.ms, pq.us)}
+
 
 class SilentNeuronWarning(UserWarning):
     """Some neurons have too few spikes for the measure; their value is NaN. One warning per call."""
@@ -240,7 +243,7 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
     if starts.size == 0:
         raise NsnnError("trains is empty: expected at least one spike train")
     edges = np.stack([starts, stops], axis=1)
-    return _sorted(times, np.zeros(times.size, np.int64), trial, 1, edges).crop(start, stop)
+    return _sorted(times.copy(), np.zeros(times.size, np.int64), trial, 1, edges).crop(start, stop)
 
 
 def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, float]:
@@ -320,11 +323,12 @@ def _different(what: str, starts: np.ndarray, stops: np.ndarray) -> str:
 
 def _sorted(times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int, edges: np.ndarray) -> Trains:
     """Checked and sorted arrays as a Trains; edges (n_trials, 2) holds t_start and t_stop."""
-    if np.isnan(times).any():
+    if times.size and np.isnan(times.min()):
         k = int(np.flatnonzero(np.isnan(times))[0])
         raise NsnnError(f"spike time NaN in trial {trial[k]}, train {neuron[k]}: expected finite times")
     train = trial * n + neuron
-    if ((np.diff(train) < 0) | ((np.diff(train) == 0) & (np.diff(times) < 0))).any():
+    step = np.diff(train)
+    if ((step < 0) | ((step == 0) & (np.diff(times) < 0))).any():
         order = np.lexsort((times, train))
         times, neuron, trial = times[order], neuron[order], trial[order]
     return Trains(times, neuron, trial, n, len(edges), edges[:, 0], edges[:, 1])
@@ -333,9 +337,8 @@ def _sorted(times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int, ed
 def _check_range(times: np.ndarray, start: Any, stop: Any, where: str) -> None:
     """Raise NsnnError when a time is outside [start, stop] by more than the rounding of a change of units."""
     slack = 1e-12 * np.maximum(1.0, np.abs(stop))
-    outside = (times < start - slack) | (times > stop + slack)
-    if np.any(outside):
-        bad = times[outside][0]
+    if times.min() < start - slack or times.max() > stop + slack:
+        bad = times[(times < start - slack) | (times > stop + slack)][0]
         raise NsnnError(f"spike time {bad} s in {where} is outside the train's own [t_start, t_stop]")
 
 
@@ -351,12 +354,13 @@ def _read_list(trains: Any, where: str) -> tuple[np.ndarray, np.ndarray, np.ndar
     if not isinstance(quantity, pq.Quantity):  # neo's answer for a list without trains
         return np.empty(0), np.empty(0, np.int64), np.empty(n), np.empty(n)
     scale = _scale(quantity)
-    times = np.asarray(quantity.magnitude, dtype=float) * scale
+    times = np.asarray(quantity.magnitude, dtype=float)
+    times = times if scale == 1 else times * scale
     start, stop = (
-        float(e.rescale(pq.s).magnitude) if isinstance(e, pq.Quantity) else float(e) * scale
+        float(e.magnitude) * _scale(e) if isinstance(e, pq.Quantity) else float(e) * scale
         for e in (trains.t_start, trains.t_stop)
     )
-    ids = np.asarray(ids).astype(np.int64)
+    ids = np.asarray(ids).astype(np.int64, copy=False)
     channels = np.asarray(trains.all_channel_ids, dtype=np.int64)
     if not np.array_equal(channels, np.arange(n)):
         order = np.argsort(channels, kind="stable")
@@ -366,7 +370,7 @@ def _read_list(trains: Any, where: str) -> tuple[np.ndarray, np.ndarray, np.ndar
         ids = order[place]
     elif ids.size and (ids.min() < 0 or ids.max() >= n):
         raise NsnnError(f"{where}: a spike belongs to a channel that is not among all_channel_ids")
-    if not np.isnan(times).any():
+    if times.size and not np.isnan(times.min()):
         _check_range(times, start, stop, where)
     return times, ids, np.full(n, start), np.full(n, stop)
 
@@ -375,17 +379,11 @@ def _read_sequence(items: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     """As `_read_list`, of SpikeTrains (neo has checked their range) or arrays (seconds, no duration)."""
     times: list[np.ndarray] = []
     edges = np.full((len(items), 2), np.nan)
-    scale, dimensionality = 1.0, None
     for k, item in enumerate(items):
         train = item.load() if hasattr(item, "load") else item
         if isinstance(train, neo.SpikeTrain):
-            if train.dimensionality != dimensionality:
-                scale, dimensionality = _scale(train), train.dimensionality
-            times.append(np.asarray(train.magnitude, dtype=float) * scale)
-            edges[k] = [
-                float(e.magnitude) * (scale if e.dimensionality == dimensionality else _scale(e))
-                for e in (train.t_start, train.t_stop)
-            ]
+            times.append(np.asarray(train.magnitude, dtype=float) * _scale(train))
+            edges[k] = [float(e.magnitude) * _scale(e) for e in (train.t_start, train.t_stop)]
             continue
         quantity = isinstance(train, pq.Quantity) or hasattr(train, "dim")
         try:
@@ -401,4 +399,9 @@ def _read_sequence(items: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
 
 def _scale(quantity: Any) -> float:
     """Seconds in one unit of `quantity`."""
+    units = quantity.dimensionality
+    if len(units) == 1:
+        ((unit, power),) = units.items()
+        if power == 1 and id(unit) in _SECONDS:
+            return _SECONDS[id(unit)]
     return float(quantity.units.rescale(pq.s).magnitude)

@@ -1,0 +1,360 @@
+"""What every public measure keeps: pure, deterministic, the documented shape, a named error for what isn't data, a doctest.
+
+Functions are found in `measures.__all__`. A new one needs a row in EXAMPLES and nothing else; one that takes a Block, the
+repeats of a neuron or counts also says in `bad` what it makes of empty, single, unequal and NaN trials.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import neo
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+
+from nsnn_neuro import measures
+from nsnn_neuro.errors import NsnnError
+from nsnn_neuro.measures import Estimate, SilentNeuronWarning, Trains, tabulate
+from nsnn_neuro.recording import to_block
+
+N_NEURONS, N_TRIALS = 3, 6
+
+
+def block_of(trials: list[Any], t_stop: Any = 1.0) -> neo.Block:
+    """Block from nested lists [trial][neuron] of seconds; t_stop in s, one for all trials or one each."""
+    block = neo.Block()
+    for trial, stop in zip(trials, np.broadcast_to(t_stop, len(trials)), strict=True):
+        segment = neo.Segment()
+        for times in trial:
+            segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=float(stop)))
+        block.segments.append(segment)
+    return block
+
+
+def random_trials(seed: int = 1, n_neurons: int = N_NEURONS, n_trials: int = N_TRIALS) -> list[Any]:
+    rng = np.random.default_rng(seed)
+    return [[np.sort(rng.uniform(0, 1, 12 + 2 * j)) for j in range(n_neurons)] for _ in range(n_trials)]
+
+
+def block(n_neurons: int = N_NEURONS) -> neo.Block:
+    """Trains held as arrays, as a simulation leaves them."""
+    out = neo.Block()
+    for trial in random_trials(n_neurons=n_neurons):
+        out.segments.append(to_block([trial], t_stop=1 * pq.s).segments[0])
+    return out
+
+
+def repeats(seed: int = 2) -> list[neo.SpikeTrain]:
+    return [segment.spiketrains[0] for segment in block_of(random_trials(seed, 1)).segments]
+
+
+def signal() -> neo.AnalogSignal:
+    return neo.AnalogSignal(np.random.default_rng(3).normal(size=1000), units="mV", sampling_rate=1 * pq.kHz)
+
+
+LABELS = np.arange(N_TRIALS) % 2
+
+
+NAN, FINE = "<nan>", "<fine>"
+
+
+class Example(NamedTuple):
+    """How to call a function: `args()` makes fresh arguments.
+
+    shape : shape of the array returned, a type, or a list of these for a tuple
+    data : what the first argument is: "block", "repeats", "counts" (of a Block), or None for anything else
+    bad : for these, what becomes of data without spikes, of one trial, and of trials of unequal duration: a part of the
+        error's message, NAN (with exactly one SilentNeuronWarning), or FINE (a value, no warning)
+    """
+
+    args: Callable[[], tuple[Any, ...]]
+    kwargs: Mapping[str, Any]
+    shape: Any
+    data: str | None = None
+    bad: tuple[str, str, str] | None = None
+
+
+PAIR = (N_TRIALS, N_TRIALS)
+NEURONS = (N_NEURONS,)
+TWO, COUNTS, WINDOWS = "at least two t", "trials last from 1.0 to 1.5 s", "cover different windows"
+# no measures but tools; each has its own tests
+TOOLS = {"measure", "positive", "warn_silent"}
+
+EXAMPLES: dict[str, Example] = {
+    "as_repeats": Example(lambda: (repeats(),), {}, Trains, "repeats", (FINE, FINE, FINE)),
+    "as_trains": Example(lambda: (block(),), {}, Trains, "block", (FINE, FINE, FINE)),
+    "read_signal": Example(lambda: (signal(),), {}, [(1000,), float, float]),
+    "tabulate": Example(lambda: (block(), [measures.cv]), {}, pd.DataFrame, "block", (FINE, FINE, FINE)),
+    "allan_factor": Example(lambda: (block(),), {"window": 0.2 * pq.s}, NEURONS, "block", (NAN, FINE, FINE)),
+    "coherence": Example(
+        lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, [(101,), (101,)]
+    ),
+    "coherence_information": Example(
+        lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100, "n_shuffle": 5}, Estimate
+    ),
+    "cv": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "cv2": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "dimensionality": Example(lambda: (block(),), {}, Estimate, "counts", (NAN, "counts of 1 trials", COUNTS)),
+    "fano_curve": Example(
+        lambda: (block(),), {"windows": [0.1, 0.5] * pq.s}, [(2,), (2, N_NEURONS)], "block", (NAN, FINE, FINE)),
+    "fano_factor": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, "at least two counts", COUNTS)),
+    "firing_events": Example(lambda: (repeats(),), {"sigma": 20 * pq.ms}, measures.FiringEvents, "repeats", (NAN, TWO, WINDOWS)),
+    "firing_rate": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, FINE, FINE)),
+    "gamma_coincidence": Example(lambda: (repeats(),), {"precision": 5 * pq.ms}, PAIR, "repeats", (NAN, FINE, WINDOWS)),
+    "isi": Example(lambda: (block(),), {}, list, "block", (FINE, FINE, FINE)),
+    "isi_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
+    "law_of_total_covariance": Example(
+        lambda: (block(), LABELS), {}, measures.CovarianceParts, "counts", (FINE, FINE, COUNTS)),
+    "lv": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "lvr": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "mean_isi_distance": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, TWO, WINDOWS)),
+    "mean_matched_fano": Example(
+        lambda: (block(),), {"window": 0.5 * pq.s, "bin_width": 99.0}, measures.MeanMatchedFano, "block",
+        ("no mean count is shared", TWO, WINDOWS)),
+    "mean_spike_distance": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, TWO, WINDOWS)),
+    "noise_correlation": Example(
+        lambda: (block(), LABELS), {"window": 0.5 * pq.s}, (3, 3), "counts",
+        (NAN, "each label has one trial", "different numbers of windows")),
+    "power_spectrum": Example(
+        lambda: (block(),), {"sampling_rate": 1 * pq.kHz, "nperseg": 200, "noverlap": 100},
+        measures.PowerSpectrum, "block", (NAN, FINE, FINE)),
+    "psth": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, measures.Psth, "block", (FINE, FINE, WINDOWS)),
+    "rate_correlation": Example(lambda: (block(), block()), {"sigma": 20 * pq.ms}, NEURONS),
+    "schreiber_reliability": Example(lambda: (repeats(),), {"sigma": 5 * pq.ms}, float, "repeats", (NAN, TWO, FINE)),
+    "serial_correlation": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "signal_correlation": Example(
+        lambda: (block(), LABELS), {"bias": None}, (3, 3), "counts",
+        (NAN, "stimulus has one label", COUNTS)),
+    "spike_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
+    "spike_time_tiling": Example(lambda: (block(),), {"dt": 5 * pq.ms}, (3, 3), "block", (NAN, FINE, FINE)),
+    "spike_triggered_average": Example(
+        lambda: (block(), signal()), {"before": 20 * pq.ms, "after": 20 * pq.ms},
+        measures.SpikeTriggeredAverage, "block", (NAN, FINE, FINE)),
+    "susceptibility": Example(
+        lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, measures.Susceptibility
+    ),
+    "van_rossum": Example(lambda: (repeats(),), {"tau": 20 * pq.ms}, PAIR, "repeats", (FINE, FINE, FINE)),
+    "victor_purpura": Example(lambda: (repeats(),), {"cost": 50 * pq.Hz}, PAIR, "repeats", (FINE, FINE, FINE)),
+}  # fmt: skip
+
+
+FUNCTIONS = {
+    name: getattr(measures, name)
+    for name in measures.__all__
+    if inspect.isroutine(getattr(measures, name)) and name not in TOOLS
+}
+ON_DATA = [name for name, example in EXAMPLES.items() if example.data]
+
+# what fits no column above: (function, arguments, options, a part of the message)
+REFUSED: list[tuple[str, Callable[[], tuple[Any, ...]], dict[str, Any], str]] = [
+    ("coherence", lambda: (signal(), [[0.1], [np.nan]]), {}, "NaN in trial 1"),
+    ("coherence", lambda: (neo.AnalogSignal([np.nan] * 999, units="V", sampling_rate=1 * pq.kHz), [[0.1]]), {},
+     "signal holds NaN"),
+    ("coherence_information", lambda: (signal(), [[0.1]]), {"nperseg": 800}, "fewer than two segments"),
+    ("gamma_coincidence", lambda: (repeats(),), {"precision": 50 * pq.ms}, "2 nu Delta = 1.2 >= 1"),
+    ("law_of_total_covariance", lambda: (block(), LABELS * 0.5), {}, "stimulus has type float64"),
+    ("noise_correlation", lambda: (block(), LABELS[:-1]), {}, "expected one label per trial"),
+    ("noise_correlation", lambda: (np.full((4, 2), np.nan), [0, 0, 1, 1]), {}, "counts holds NaN"),
+    ("rate_correlation", lambda: (block(), block(2)), {"sigma": 9 * pq.ms}, "expected the same neurons"),
+    ("rate_correlation", lambda: (block(), block_of(random_trials(), 2.0)), {"sigma": 9 * pq.ms}, "trials of block_a last"),
+    ("signal_correlation", lambda: (block(), LABELS[:, None]), {}, "expected one label per trial"),
+    ("spike_triggered_average", lambda: (block(), [signal()] * 2), {"before": 9 * pq.ms, "after": 9 * pq.ms},
+     "expected one per trial"),
+    ("susceptibility", lambda: (signal(), [[0.1], [np.nan]]), {}, "NaN in trial 1"),
+]  # fmt: skip
+
+
+def call(name: str, *args: Any) -> Any:
+    """The function of that name on its example's arguments, or on `args`."""
+    example = EXAMPLES[name]
+    return FUNCTIONS[name](*(args or example.args()), **example.kwargs)
+
+
+def content(thing: Any) -> Any:
+    """All that `thing` holds as plain values and copies of arrays, to be compared by `same`."""
+    if isinstance(thing, neo.Block):
+        return [[content(t) for t in s.spiketrains] + [dict(s.annotations)] for s in thing.segments] + [
+            dict(thing.annotations)
+        ]
+    if isinstance(thing, neo.SpikeTrain):
+        return [thing.magnitude.copy(), str(thing.units), float(thing.t_start), float(thing.t_stop)]
+    if isinstance(thing, pq.Quantity):
+        return [thing.magnitude.copy(), str(thing.units)]
+    if isinstance(thing, np.ndarray):
+        return thing.copy()
+    if isinstance(thing, pd.DataFrame):
+        return thing.to_dict("list")
+    if dataclasses.is_dataclass(thing):
+        return {f.name: content(getattr(thing, f.name)) for f in dataclasses.fields(thing)}
+    if isinstance(thing, Mapping):
+        return {key: content(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [content(item) for item in thing]
+    return thing
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal in all that `content` gives, NaN equal to NaN."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if a is pd.NA or b is pd.NA:
+        return a is b
+    return bool(a == b) or (a != a and b != b)
+
+
+def has_nan(thing: Any) -> bool:
+    plain = content(thing)
+    if isinstance(plain, dict | list):
+        return any(has_nan(item) for item in (plain.values() if isinstance(plain, dict) else plain))
+    return isinstance(plain, float | np.ndarray) and bool(np.isnan(plain).any())
+
+
+def test_every_public_function_has_an_example() -> None:
+    missing = sorted(FUNCTIONS.keys() - EXAMPLES.keys())
+    assert not missing, f"give {missing} a row in EXAMPLES"
+    assert not sorted(EXAMPLES.keys() - FUNCTIONS.keys())
+    assert not sorted(TOOLS - set(measures.__all__))
+    assert not [name for name in ON_DATA if EXAMPLES[name].bad is None]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_pure_and_deterministic(name: str) -> None:
+    """The input isn't changed, two calls on it agree, and so does one on a fresh input."""
+    args = EXAMPLES[name].args()
+    before = content(args)
+    first = content(call(name, *args))
+    assert same(content(args), before)
+    assert same(content(call(name, *args)), first)
+    assert same(content(call(name)), first)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_shape_of_the_result(name: str) -> None:
+    def fits(value: Any, wanted: Any) -> bool:
+        if isinstance(wanted, list):
+            return (
+                isinstance(value, tuple)
+                and len(value) == len(wanted)
+                and all(fits(v, w) for v, w in zip(value, wanted, strict=True))
+            )
+        if isinstance(wanted, tuple):
+            return isinstance(value, np.ndarray) and value.shape == wanted and value.dtype.kind in "fci"
+        return isinstance(value, wanted)
+
+    result = call(name)
+    assert fits(result, EXAMPLES[name].shape)
+    assert not isinstance(result, pq.Quantity)
+
+
+@pytest.mark.parametrize("wrong", [5, None])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_what_is_no_data_is_refused(name: str, wrong: Any) -> None:
+    with pytest.raises(NsnnError):
+        call(name, wrong, *EXAMPLES[name].args()[1:])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_docstring_has_an_example_that_runs(name: str) -> None:
+    assert ">>>" in (FUNCTIONS[name].__doc__ or "")
+
+
+# a table needs the Block's own annotations
+@pytest.mark.parametrize("name", [name for name in ON_DATA if name != "tabulate"])
+def test_a_trains_stands_in_for_the_data(name: str) -> None:
+    example = EXAMPLES[name]
+    read = measures.as_repeats if example.data == "repeats" else measures.as_trains
+    data, *rest = example.args()
+    assert same(content(call(name, read(data), *rest)), content(call(name, data, *rest)))
+
+
+def _marked() -> list[str]:
+    return [n for n in ON_DATA if hasattr(FUNCTIONS[n], "unit") and EXAMPLES[n].shape == NEURONS]
+
+
+@pytest.mark.parametrize("name", _marked())
+def test_measures_of_neurons_make_a_table(name: str) -> None:
+    """One row per neuron with the function's values and its unit, and an error for those that have one."""
+    function = partial(FUNCTIONS[name], **EXAMPLES[name].kwargs)
+    table = tabulate(block(), function)
+    assert same(table["value"].to_numpy(), call(name))
+    assert set(table["unit"]) == {FUNCTIONS[name].unit}
+    assert set(table["measure"]) == {name}
+    assert table["se"].notna().all()
+
+
+def test_measures_of_neurons_are_marked() -> None:
+    shaped = [n for n, e in EXAMPLES.items() if e.shape == NEURONS]
+    assert len(shaped) > 10
+    assert not [n for n in shaped if not getattr(FUNCTIONS[n], "unit", "")]
+
+
+def _bad_data(name: str, condition: str) -> tuple[Any, ...]:
+    """The example's arguments with bad data in place of the first."""
+    trials, stop = random_trials(), np.ones(N_TRIALS)
+    _, *rest = EXAMPLES[name].args()
+    if condition == "empty":
+        trials = [[[] for _ in trial] for trial in trials]
+    elif condition == "one trial":
+        trials, stop = trials[:1], stop[:1]
+        rest = [x[:1] if x is LABELS else x for x in rest]
+    elif condition == "unequal":
+        stop = 1 + np.arange(N_TRIALS) / 10
+    else:
+        trials[2][0] = np.array([0.1, np.nan])
+    bad = block_of(trials, stop)
+    first = [s.spiketrains[0] for s in bad.segments] if EXAMPLES[name].data == "repeats" else bad
+    return (first, *rest)
+
+
+@pytest.mark.parametrize("condition", ["empty", "one trial", "unequal", "nan"])
+@pytest.mark.parametrize("name", ON_DATA)
+def test_bad_data(name: str, condition: str) -> None:
+    """A named error, NaN with one warning, or a value: as the row says. A spike at NaN is always refused."""
+    bad = dict(zip(["empty", "one trial", "unequal"], EXAMPLES[name].bad or (), strict=True))
+    wanted = bad.get(condition, "spike time NaN in trial 2")
+    args = _bad_data(name, condition)
+    if wanted not in (NAN, FINE):
+        with pytest.raises(NsnnError, match=re.escape(wanted)):
+            call(name, *args)
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = call(name, *args)
+    assert [w.category for w in caught] == ([SilentNeuronWarning] if wanted == NAN else [])
+    if wanted == NAN:
+        assert has_nan(result)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "message"), REFUSED, ids=[f"{row[0]}-{row[3]}" for row in REFUSED]
+)
+def test_other_bad_arguments(name: str, args: Any, kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(NsnnError, match=re.escape(message)):
+        FUNCTIONS[name](*args(), **kwargs)
+
+
+def test_the_checks_see() -> None:
+    """`same` and `has_nan` tell a change of a spike, of an annotation, of a type; and NaN deep inside."""
+    one, two = content(block()), content(block())
+    assert same(one, two)
+    two[1][0][0][3] += 1e-12
+    assert not same(one, two)
+    two = content(block())
+    two[-1]["x"] = 1
+    assert not same(one, two)
+    assert not same(content(np.arange(3)), content(np.arange(3.0)))
+    assert has_nan(Estimate(float("nan")))
+    assert not has_nan(Estimate(1.0, 2.0))
+    assert has_nan((np.zeros(3), [np.array([1.0, np.nan])]))
