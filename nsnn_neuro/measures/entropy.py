@@ -125,10 +125,11 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
     | "best-upper-bound" | Paninski's, with the least bound of the worst error; needs K | 1 |
     | "auto" | "panzeri-treves" where N >= 4 K, else "nsb", K being n_symbols or the number of symbols that occur | |
 
-    The error bar is the delete-one jackknife over samples, exact and with the same partitions for "quadratic", with psi in place of
-    G, which jumps with the parity of a count, for "grassberger"; for "nsb" it
-    is the posterior standard deviation. One sample has no jackknife: NaN. The default corrects nothing because a
-    correction needs its assumption stated; `warning` says when samples are too few for the method.
+    The error bar is the exact delete-one jackknife over samples. For "quadratic" it keeps the partitions; for "grassberger" it
+    has psi in place of G, which jumps with the parity of a count; for "nsb" it is the posterior standard deviation, or the
+    jackknife where that is larger, as for laws that the prior finds unlikely. One sample has no jackknife: NaN. Close to the
+    uniform law the estimate is skewed and its error bar too small. The default corrects nothing because every correction
+    rests on an assumption; `warning` says when samples are too few for the method.
 
     Parameters
     ----------
@@ -164,7 +165,10 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
         value, se = _quadratic(symbols, seed)
     elif method == "nsb":
         mean, sd = nsb_moments(rows)
-        value, se, how = float(mean[0]), float(sd[0]), "posterior"
+        weights = (rows.values * rows.multiplicity)[0]
+        spread = jackknife_se(without_one(method, rows)[0], weights)
+        value, se = float(mean[0]), max(float(sd[0]), spread if spread > 0 else 0.0)
+        how = "posterior" if se == float(sd[0]) else how
     else:
         value = float(SYMMETRIC[method](rows)[0])
         how = SE_METHODS.get(method, how)
