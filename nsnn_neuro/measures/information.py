@@ -158,9 +158,9 @@ def mutual_information(
     R_s that of those which can occur with s, by `relevant_responses`: the cheapest correction that is right within about 0.01
     bit from 4 trials per response on.
 
-    `warning` is set below these trials per stimulus for each of the R responses that occur: 16 "miller-madow"; 4
+    `warning` is set below these trials per stimulus for each of the R responses that occur: 32 "miller-madow"; 4
     "panzeri-treves", "quadratic", "chao-shen" (which has the bias of "plugin" again beyond 64), "grassberger"; 1 "nsb",
-    "best-upper-bound", "shuffle"; and for "plugin" below N = [(n_s - 1) (R - 1)]^2, where its bias is about its error bar. From
+    "best-upper-bound", "shuffle"; and for "plugin" below N = 4 [(n_s - 1) (R - 1)]^2, where its bias is about a third of its error bar. From
     there two error bars contained the truth in nine of ten repeats on channels of 4 to 8 stimuli and 13 to 64 responses. What
     is left of a bias falls more slowly with the alphabet than the error bar: with hundreds of responses, most of them rare,
     "panzeri-treves" is within 0.02 bit but not always within two error bars; "shuffle" is there the safest.
@@ -226,7 +226,7 @@ def mutual_information(
         null_mean = float(shuffled.mean())
         p = float((1 + (shuffled >= value - 1e-12).sum()) / (1 + n_shuffle))
     notes = [inferred if bias in NEED_ALPHABET else None]
-    enough = _ENOUGH.get(bias, ((n_s - 1) * (responses.n_present - 1)) ** 2 / (n_s * responses.n_present))
+    enough = _ENOUGH.get(bias, 4 * ((n_s - 1) * (responses.n_present - 1)) ** 2 / (n_s * responses.n_present))
     if per_response < enough:
         notes.append(
             f"{trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
