@@ -14,7 +14,13 @@ from nsnn_neuro.measures import entropy
 from nsnn_neuro.measures.bub import best_upper_bound, bub_coefficients
 from nsnn_neuro.measures.counts import plugin_entropy, relevant_responses
 from nsnn_neuro.measures.entropies import CLOSED_FORMS, miller_madow, plugin, profile
-from nsnn_neuro.measures.extrapolation import _values, _without_one, quadratic_extrapolation
+from nsnn_neuro.measures.extrapolation import (
+    _WEIGHTS,
+    PARTITIONS,
+    _values,
+    _without_one,
+    quadratic_extrapolation,
+)
 
 SAMPLES = st.lists(st.integers(0, 6), min_size=1, max_size=40)
 METHODS = [
@@ -130,12 +136,39 @@ def test_error_bar_of_nsb_is_its_posterior_or_the_jackknife():
 
 
 def test_extrapolation_is_exact_for_a_quadratic_law_of_the_bias():
-    """Tables whose plug-in values are v + a / N + b / N^2 by construction do not exist; the weights are checked instead."""
-    from nsnn_neuro.measures.extrapolation import _WEIGHTS
-
     v, a, b = 1.7, -3.0, 11.0
     value = sum(w * (v + a * part / 64 + b * (part / 64) ** 2) for part, w in _WEIGHTS.items())
     assert abs(value - v) < 1e-12
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_extrapolation_and_its_jackknife_sample_by_sample(joint):
+    """The same partitions, dealt by hand, and every plug-in value from the samples of its part, with and without each."""
+    rng = np.random.default_rng(0)
+    s, r = np.repeat([0, 1, 2], [14, 9, 7]), rng.integers(0, 4, 30)
+
+    def value_of(keep, quarters):
+        def plain(part):
+            entropies = [plugin_entropy(np.bincount(x[part])) for x in ((r, s, 4 * s + r) if joint else (r,))]
+            return entropies[0] + entropies[1] - entropies[2] if joint else entropies[0]
+
+        halves = [np.mean([plain(keep & (q % 2 == h)) for h in (0, 1)]) for q in quarters]
+        fourths = [np.mean([plain(keep & (q == k)) for k in range(4)]) for q in quarters]
+        return (8 * plain(keep) - 6 * np.mean(halves) + np.mean(fourths)) / 3
+
+    dealer, quarters = np.random.default_rng(1), []
+    for _ in range(PARTITIONS):
+        quarter, turn = np.empty(30, dtype=int), [0, 1, 2]
+        for i in dealer.permutation(30):
+            quarter[i] = turn[s[i]] % 4
+            turn[s[i]] += 1
+        quarters.append(quarter)
+    options = {"rng": np.random.default_rng(1), "joint": joint, "jackknife": True}
+    value, without = quadratic_extrapolation(s, r, 3, 4, **options)
+    all_samples = np.ones(30, dtype=bool)
+    assert abs(value - value_of(all_samples, quarters)) < 1e-12
+    for i in range(30):
+        assert abs(without[i] - value_of(all_samples & (np.arange(30) != i), quarters)) < 1e-12
 
 
 @pytest.mark.parametrize("joint", [False, True])
