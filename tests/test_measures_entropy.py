@@ -7,7 +7,7 @@ import pytest
 from channels import entropy_bits
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures import entropy
@@ -224,6 +224,25 @@ def test_best_upper_bound_bounds_bias_and_error(n, k):
     )
     assert mine < worst["plugin"]
     assert n > k or mine < worst["miller-madow"]
+
+
+@pytest.mark.parametrize(("n", "k"), [(20, 10), (25, 100)])
+def test_best_upper_bound_is_near_the_least_of_all(n, k):
+    """The least bound over all coefficients: linear programs for the larger of |bias| + weight * SD, over the weights."""
+    p = np.unique(np.append(np.linspace(0, 1, 201) ** 2, 1 / k))
+    f = 2 * np.minimum(k, 1 / np.maximum(p, 1e-300))
+    rows, right = f[:, None] * stats.binom.pmf(np.arange(n + 1), n, p[:, None]), -f * special.xlogy(p, p)
+    steps = np.diff(np.eye(n + 1), axis=0) * np.sqrt(n)
+    bias, sd = (np.zeros((p.size, 2)) - [1, 0]), (np.zeros((n, 2)) - [0, 1])
+    blocks = np.vstack([np.hstack([sign * x, y]) for x, y in ((rows, bias), (steps, sd)) for sign in (1, -1)])
+    limits = np.concatenate([right, -right, np.zeros(2 * n)])
+    free = [(None, None)] * (n + 1) + [(0, None)] * 2
+    least = np.inf
+    for weight in np.logspace(-0.5, 1.0, 7):
+        cost = np.append(np.zeros(n + 1), [1, weight])
+        found = optimize.linprog(cost, A_ub=blocks, b_ub=limits, bounds=free, method="highs")
+        least = min(least, np.hypot(*found.x[-2:]) / np.log(2))
+    assert 0.99 * least < bub_coefficients(n, float(k))[1] < 1.25 * least
 
 
 @pytest.mark.parametrize("method", METHODS)
