@@ -122,7 +122,7 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
     | "chao-shen" | adjusted for coverage by the number of singletons | 4, up to 64 |
     | "grassberger" | Grassberger's G_n of 2003 in place of the logarithm of counts | 4 |
     | "nsb" | Bayesian, with a prior that is flat in the entropy; needs K | 1 |
-    | "best-upper-bound" | Paninski's, with the least bound of the worst error; needs K | 1 |
+    | "best-upper-bound" | Paninski's, with a low bound of the worst error; needs K | 1 |
     | "auto" | "panzeri-treves" where N >= 4 K, else "nsb", K being n_symbols or the number of symbols that occur | |
 
     The error bar is the exact delete-one jackknife over samples. For "quadratic" it keeps the partitions; for "grassberger" it
