@@ -14,9 +14,11 @@ options as keywords. To add one, write it into the file here that it belongs to:
 """
 
 from .continuous import gaussian_copula, ksg
+from .decoding import Decoding, LinearDiscriminant, NearestTrain, PoissonMAP, decode
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
 from .estimate import Estimate, measure
 from .fisher import gaussian_fisher, linear_fisher_information, poisson_fisher
+from .metric_space import MetricSpace, metric_space_information
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
@@ -24,7 +26,12 @@ from .tabulate import tabulate
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, read_signal, warn_silent
 
 __all__ = [
+    "Decoding",
     "Estimate",
+    "LinearDiscriminant",
+    "MetricSpace",
+    "NearestTrain",
+    "PoissonMAP",
     "Psth",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
@@ -35,6 +42,7 @@ __all__ = [
     "coherence_information",
     "cv",
     "cv2",
+    "decode",
     "fano_factor",
     "firing_rate",
     "gamma_coincidence",
@@ -46,6 +54,7 @@ __all__ = [
     "lv",
     "lvr",
     "measure",
+    "metric_space_information",
     "poisson_fisher",
     "positive",
     "psth",
