@@ -25,34 +25,36 @@ def information(tables: np.ndarray) -> np.ndarray:
 def miller_madow(tables: np.ndarray) -> np.ndarray:
     """`information` less (cells - rows - columns + 1) / (2 N ln 2), each counted where it isn't empty.
 
-    Miller's correction of the three entropies (1955); for all cells filled it is (K - 1)^2 / (2 N ln 2).
+    Miller's correction of the three entropies (1955); for all cells filled it is (K - 1)^2 / (2 N ln 2). Where
+    there are hardly any errors it has the wrong sign, so the entropy of the rows is the upper limit.
 
-    >>> float(miller_madow(np.array([[5, 5], [5, 5]])).round(4))
-    -0.0361
+    >>> float(miller_madow(np.array([[5, 5], [5, 5]])).round(4)), float(miller_madow(np.array([[5, 0], [0, 5]])))
+    (-0.0361, 1.0)
     """
     filled = tables > 0
     cells = filled.sum(axis=(-2, -1))
     rows, columns = filled.any(axis=-1).sum(axis=-1), filled.any(axis=-2).sum(axis=-1)
-    return information(tables) - (cells - rows - columns + 1) / (2 * np.log(2) * tables.sum(axis=(-2, -1)))
+    n = tables.sum(axis=(-2, -1))
+    value = information(tables) - (cells - rows - columns + 1) / (2 * np.log(2) * n)
+    return np.minimum(value, -_sum_p_log_p(tables.sum(axis=-1) / n[..., None], 1))
 
 
 def table_se(table: np.ndarray) -> float:
     """Standard error of the information in one table (K, K), bits.
 
     That of the multinomial by the delta method, the variance of log2(p / (p_row p_column)) over trials, and
-    in quadrature what remains at independence, where 2 N ln(2) I is a chi^2 with (rows - 1) (columns - 1) degrees of freedom.
+    in quadrature what remains at independence, where 2 N ln(2) I is a chi^2 with (K - 1)^2 degrees of freedom.
+    One trial is spread evenly over the cells first: an error that wasn't seen isn't impossible.
 
-    >>> table_se(np.array([[5, 5], [5, 5]])).round(4)
-    np.float64(0.051)
+    >>> round(table_se(np.array([[5, 5], [5, 5]])), 3)
+    0.049
     """
-    n = table.sum()
-    p = table / n
-    rows, columns = p.sum(axis=1, keepdims=True), p.sum(axis=0, keepdims=True)
-    filled = p > 0
-    density = np.log2(np.where(filled, p, 1.0) / np.where(filled, rows * columns, 1.0))
+    n = table.sum() + 1
+    p = (table + 1 / table.size) / n
+    density = np.log2(p / (p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)))
     variance = (p * density**2).sum() - (p * density).sum() ** 2
-    freedom = ((rows > 0).sum() - 1) * ((columns > 0).sum() - 1)
-    return np.sqrt(max(variance, 0.0) / n + freedom / 2 / (n * np.log(2)) ** 2)
+    freedom = (len(table) - 1) ** 2
+    return float(np.sqrt(max(variance, 0.0) / n + freedom / 2 / (n * np.log(2)) ** 2))
 
 
 def _sum_p_log_p(p: np.ndarray, axes: int) -> np.ndarray:

@@ -133,9 +133,10 @@ class _Nearest:
 
     def predict(self, distances: np.ndarray) -> np.ndarray:
         distinct, number = np.unique(self.labels, return_inverse=True)
+        one_hot = np.eye(distinct.size)[number]
         least = distances.min(axis=1, keepdims=True)
-        votes = (distances <= least * (1 + 1e-9)) @ np.eye(distinct.size)[number]
-        mean = distances @ np.eye(distinct.size)[number] / np.bincount(number)
+        votes = (distances <= least * (1 + 1e-9)) @ one_hot
+        mean = distances @ one_hot / one_hot.sum(axis=0)
         # among classes of most votes the one that is nearer on average
         candidates = np.where(votes == votes.max(axis=1, keepdims=True), mean, np.inf)
         return distinct[np.argmin(candidates, axis=1)]
@@ -229,12 +230,16 @@ def decode(
 ) -> Decoding:
     """Decode the stimulus of each trial, cross-validated: every trial by a decoder fitted to other folds.
 
-    Folds hold about the same share of each stimulus. se of the accuracy: sqrt(a (1 - a) / n) with a = (right + 1)/(n + 2),
-    so that it isn't 0 where all are right. The information is that of the confusion matrix less Miller's
-    correction (cells - rows - columns + 1)/(2 n ln 2), its se the multinomial's; it holds what the decoder finds
-    after training on (n_folds - 1)/n_folds of the trials, never more than the responses hold. p: labels are shuffled and all folds
-    fitted anew; whole numbers of trials often tie, which makes p too large rather than too small. The same
-    shuffles give the information's p. Regime of two standard errors, held in the tests: two stimuli, 100 trials or more.
+    Folds hold about the same share of each stimulus. se of the accuracy: sqrt(a (1 - a) / n) with a = (right +
+    1)/(n + 2), so that it isn't 0 where all are right. The information is that of the confusion matrix less
+    Miller's correction (cells - rows - columns + 1)/(2 n ln 2), and no more than the entropy of the stimulus; its se
+    is the multinomial's. It holds what the decoder finds after training on (n_folds - 1)/n_folds of the trials: less
+    than the responses hold. p: labels are shuffled and all folds fitted anew, the same shuffles for both; equal numbers
+    of right trials are frequent and make p too large rather than too small.
+
+    Regime of two standard errors, held in the tests: two stimuli, 50 trials of each, accuracy of 0.7 or more. At chance
+    the trials of a fold err together, since they share a decoder that is nothing but noise: there the accuracy
+    spreads about 1.3 times its se, and p, not se, is to be asked.
 
     Parameters
     ----------
@@ -339,14 +344,17 @@ def _cross_validated(
         blank = copy.deepcopy(decoder)  # nothing learned is carried from fold to fold
         fitted = blank.fit(features[train][:, columns], labels[train])
         fitted = blank if fitted is None else fitted
-        predictions[test] = fitted.predict(features[test][:, columns])
+        found = np.asarray(fitted.predict(features[test][:, columns]))
+        if found.shape != test.shape or not np.isin(found, labels).all():
+            raise NsnnError(
+                f"decoder {type(decoder).__name__} predicted {found!r}: expected one of the labels for each of "
+                f"{test.size} trials"
+            )
+        predictions[test] = found
     return predictions
 
 
 def _table(number: np.ndarray, predictions: np.ndarray, distinct: np.ndarray) -> np.ndarray:
-    known = np.isin(predictions, distinct)
-    if not known.all():
-        raise NsnnError(f"the decoder predicted {predictions[~known][0]!r}, which is none of the labels")
     cell = number * distinct.size + np.searchsorted(distinct, predictions)
     return np.bincount(cell, minlength=distinct.size**2).reshape(distinct.size, distinct.size)
 
@@ -358,7 +366,7 @@ def _information(table: np.ndarray, null: np.ndarray) -> Estimate:
     few = n < 5 * table.size
     return Estimate(
         value,
-        se=float(table_se(table)),
+        se=table_se(table),
         correction="miller-madow",
         null_mean=float(shuffled.mean()) if shuffled.size else None,
         p=reached(shuffled, value),

@@ -97,11 +97,15 @@ def metric_space_information(
     0 counts, for z < 0, above all others: classes are then compared by their share of such trains, the limit of
     distances that are nearly 0.
 
-    H is that of the table, sum of p log2(p / (p_true p_found)). It is too high by chance: the mean over shuffled labels
-    is subtracted (`corrected`), which takes off too much where H is near its ceiling of log2(K), as errors are then fewer
-    than by chance. The largest of several H(q) is too high once more, as the largest of several chances: `best.p` and
-    `best.null_mean` take the maximum over q in each shuffle, but `best.value` is not reduced. For a value without
-    this bias choose q on other trains, or before looking, and take `.at(k)`.
+    H is that of the table, sum of p log2(p / (p_true p_found)). It is too high by chance: the mean over shuffled
+    labels is subtracted (`corrected`). That takes off too much where H is near its ceiling of log2(K), as errors
+    are then fewer than by chance, and in classes of few trains at few distinct distances. The largest of several
+    H(q) is too high once more, as the largest of several chances: `best.p` and `best.null_mean` take the maximum
+    over q in each shuffle, but `best.value` is not reduced. For a value without this bias choose q on other
+    trains, or before looking, and take `.at(k)`.
+
+    p: as a train isn't compared with itself, shuffled classes of equal size can be told apart by systematic
+    mistakes, to which H is blind. For p, tables with fewer right than by chance hold 0 bits, in shuffles and data.
 
     se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand);
     leaving out one train moves too few of them to be of use, and gives up to four times the true error. Regime
@@ -147,13 +151,13 @@ def metric_space_information(
     rng = np.random.default_rng(seed)
     one_hot = np.eye(classes.size)[number]
     shuffled = one_hot[rng.permuted(np.tile(np.arange(n), (n_shuffle, 1)), axis=1)]  # (n_shuffle, n, K)
-    tables, errors, null = [], [], []
+    tables, errors, shuffles = [], [], []
     for one in cost:
         weights = _weights(np.asarray(distance(repeats, cost=one * pq.Hz), dtype=float), n, float(z))
         tables.append(_confusion(weights, one_hot))
-        null.append(information(_confusion(weights, shuffled)) if n_shuffle else np.empty(0))
+        shuffles.append(_confusion(weights, shuffled))
         errors.append(_half_samples(weights, number, rng))
-    return _result(cost, np.array(tables), np.array(errors), np.array(null), classes, n)
+    return _result(cost, np.array(tables), np.array(errors), np.array(shuffles), classes)
 
 
 def _weights(d: np.ndarray, n: int, z: float) -> np.ndarray:
@@ -204,22 +208,27 @@ def _too_few(n: int, k: int) -> str | None:
     return f"{n} trains for a table of {k} x {k}: fewer than 5 per cell" if n < 5 * k**2 else None
 
 
+def _signed(tables: np.ndarray) -> np.ndarray:
+    """Information of tables, 0 where fewer are right than by chance."""
+    rows, columns = tables.sum(axis=-1), tables.sum(axis=-2)
+    chance = (rows * columns).sum(axis=-1) / rows.sum(axis=-1)
+    return np.where(tables.trace(axis1=-2, axis2=-1) > chance, information(tables), 0.0)
+
+
 def _result(
-    cost: np.ndarray, tables: np.ndarray, errors: np.ndarray, null: np.ndarray, classes: np.ndarray, n: int
+    cost: np.ndarray, tables: np.ndarray, errors: np.ndarray, shuffles: np.ndarray, classes: np.ndarray
 ) -> MetricSpace:
-    """All of it from tables (n_q, K, K), errors (n_q,) and null values (n_q, n_shuffle)."""
-    raw, n_shuffle = information(tables), null.shape[1]
+    """All of it from tables (n_q, K, K), errors (n_q,) and shuffled tables (n_q, n_shuffle, K, K)."""
+    raw, n_shuffle, n = information(tables), shuffles.shape[1], round(tables[0].sum())
     if n_shuffle:
+        null, signed, own = information(shuffles), _signed(shuffles), _signed(tables)
         mean, sd = null.mean(axis=1), null.std(axis=1)
         errors = np.hypot(errors, sd / np.sqrt(n_shuffle))
-        corrected, p = (
-            raw - mean,
-            np.array([reached(v, h) for v, h in zip(null, raw, strict=True)], dtype=float),
-        )
-        highest = (null - mean[:, None]).max(axis=0)
+        corrected, p = raw - mean, np.array([reached(v, h) for v, h in zip(signed, own, strict=True)], float)
+        highest, own_highest = (signed - mean[:, None]).max(axis=0), float((own - mean).max())
     else:
         mean = sd = p = np.full(raw.shape, np.nan)
-        corrected, highest = raw, np.empty(0)
+        corrected, highest, own_highest = raw, np.empty(0), 0.0
     k = int(np.argmax(corrected))
     several = f"the largest of {cost.size} values, too high by choice" if cost.size > 1 else None
     warnings = [text for text in (_too_few(n, classes.size), several) if text]
@@ -228,7 +237,7 @@ def _result(
         se=float(errors[k]),
         correction="shuffle" if n_shuffle else "none",
         null_mean=float(highest.mean()) if n_shuffle else None,
-        p=reached(highest, float(corrected[k])),
+        p=reached(highest, own_highest),
         n=n,
         warning="; ".join(warnings) or None,
         se_method=None if np.isnan(errors[k]) else "half-samples of trains",
