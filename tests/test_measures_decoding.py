@@ -341,13 +341,15 @@ def test_refuses(responses, stimulus, options, message):
         decode(responses, stimulus, **options)
 
 
-def test_refuses_bins_of_trials_that_differ_and_bins_of_distances():
+def test_refuses_trials_of_unequal_duration_and_bins_of_distances():
     block, stimulus = timed_block(np.random.default_rng(1), 5)
     with pytest.raises(NsnnError, match="reads the spike times themselves"):
         decode(block, stimulus, decoder=NearestTrain(), bin=10 * pq.ms)
     block.segments[0].spiketrains[0].t_stop = block.segments[0].spiketrains[1].t_stop = 0.7 * pq.s
-    with pytest.raises(NsnnError, match="pass t_start and t_stop"):
-        decode(block, stimulus, bin=100 * pq.ms)
+    for options in ({}, {"bin": 100 * pq.ms}, {"decoder": NearestTrain()}):
+        with pytest.raises(NsnnError, match=r"trials last from 0\.5 to 0\.7 s"):
+            decode(block, stimulus, **options)
+    assert decode(block, stimulus, t_stop=0.5 * pq.s, n_shuffle=0).predictions.shape == (10,)
 
 
 def test_records_refuse():

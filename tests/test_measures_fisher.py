@@ -233,7 +233,14 @@ def test_gaussian_fisher_of_two_is_the_curvature_of_the_divergence():
 
 
 def test_theory_refuses():
-    for mean, slope in (([0.0], [1.0]), ([np.nan], [1.0]), ([1.0, 2.0], [1.0, 2.0, 3.0]), (1.0, 1.0)):
+    for mean, slope in (
+        ([0.0], [1.0]),
+        ([np.nan], [1.0]),
+        ([1.0, 2.0], [1.0, 2.0, 3.0]),
+        (1.0, 1.0),
+        (None, 1.0),
+        ("x", 1.0),
+    ):
         with pytest.raises(NsnnError, match="mean"):
             poisson_fisher(mean, slope)
     for arguments in (
@@ -242,6 +249,7 @@ def test_theory_refuses():
         ([1.0, 1.0], [[1.0, 2.0], [2.0, 1.0]]),
         ([1.0, 1.0], [[1.0, 0.5], [0.0, 1.0]]),
         ([1.0, 1.0], np.eye(2), np.eye(3)),
+        ("x", np.eye(2)),
     ):
         with pytest.raises(NsnnError, match="covariance"):
             gaussian_fisher(*arguments)

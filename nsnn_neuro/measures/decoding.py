@@ -255,9 +255,9 @@ def decode(
 
     Raises
     ------
-    NsnnError : labels that aren't whole numbers or texts or of another length, fewer trials of a stimulus than n_folds, one
-        stimulus, NaN, bins of an array, a decoder without fit, what `as_trains` refuses. Source: Quian Quiroga &
-        Panzeri 2009, doi 10.1038/nrn2578
+    NsnnError : labels that aren't whole numbers or texts or of another length, fewer trials of a stimulus than
+        n_folds, one stimulus, NaN, trials of unequal duration, bins of an array, a decoder without fit or whose
+        answer is no label, what `as_trains` refuses. Source: Quian Quiroga & Panzeri 2009, doi 10.1038/nrn2578
 
     >>> rng = np.random.default_rng(1)
     >>> stimulus = np.repeat([0, 1], 50)
@@ -316,6 +316,12 @@ def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: An
             raise NsnnError(f"decoder = {decoder!r}: needs spike trains; give a neo.Block")
         return as_samples(responses, "responses"), False
     trains = as_trains(responses, t_start, t_stop)
+    lasts = trains.t_stop - trains.t_start
+    if np.ptp(lasts) > 1e-9 * lasts.min():  # False for plain arrays, which don't know
+        raise NsnnError(
+            f"trials last from {lasts.min()} to {lasts.max()} s, which would be decoded too: pass t_start and t_stop "
+            "that lie within all of them"
+        )
     if of_trains:
         if width is not None:
             raise NsnnError(f"bin = {width}: {type(decoder).__name__} reads the spike times themselves")
@@ -323,10 +329,6 @@ def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: An
     if width is None:
         return trains.counts.astype(float), False
     index, n_bins = trains.bins(positive(width, "s", "bin"), "bin")
-    if np.ptp(n_bins) > 0:
-        raise NsnnError(
-            f"bin = {width}: trials hold {n_bins.min()} to {n_bins.max()} bins; pass t_start and t_stop"
-        )
     inside = index < n_bins[0]
     cell = trains.train[inside] * n_bins[0] + index[inside]
     counts = np.bincount(cell, minlength=trains.n_trials * trains.n_neurons * n_bins[0])
