@@ -151,7 +151,9 @@ def test_every_trial_is_predicted_by_a_decoder_that_has_not_seen_it():
             return np.array([self.known.get(r, 0) for r in responses[:, 0]])
 
     stimulus = np.tile([0, 1], 15)
-    d = decode(np.arange(30.0), stimulus, decoder=Memory(), n_folds=3, n_shuffle=0)
+    memory = Memory()
+    d = decode(np.arange(30.0), stimulus, decoder=memory, n_folds=3, n_shuffle=0)
+    assert not vars(memory)  # the caller's own stays blank
     assert_array_equal(d.predictions, np.zeros(30))
     assert len(seen) == 3
     assert all(not known & asked for known, asked in seen)

@@ -109,6 +109,19 @@ def test_order_of_trains_and_unequal_classes_do_not_matter():
     )
 
 
+def test_ties_but_for_rounding_are_ties():
+    """Train 0 is as far from both classes, 0.15 + 0.15 + 0.3 against 0.1 + 0.2 + 0.3."""
+    assert 0.15 + 0.15 + 0.3 != 0.1 + 0.2 + 0.3
+    d = np.full((7, 7), 1.0)
+    d[0] = d[:, 0] = [0, 0.1, 0.2, 0.3, 0.15, 0.15, 0.3]
+    d[1:4, 1:4] = d[4:, 4:] = 0.5
+    trains, labels = [[0.1]] * 7, [0, 0, 0, 0, 1, 1, 1]
+    found = metric_space_information(
+        trains, labels, q=1 * pq.Hz, z=1, distance=lambda t, cost: d, n_shuffle=0
+    )
+    assert_array_equal(found.confusion[0][0], [3.5, 0.5])
+
+
 def test_another_distance():
     trains, labels = timed(np.random.default_rng(5), 10, 0.03, 1)
     tau = lambda repeats, cost: van_rossum(repeats, tau=1 / cost)  # noqa: E731
@@ -227,6 +240,9 @@ def test_error_bar_of_a_table(p):
     spread = information(tables).std()
     se = np.sqrt(np.mean([table_se(t) ** 2 for t in tables]))
     assert 0.9 < se / spread < (1.1 if p[0] > 0.25 else 2.0)  # too wide at independence, as stated
+    joint = np.reshape(p, (2, 2))
+    hits = [abs(miller_madow(t) - information(joint)) < 2 * table_se(t) for t in tables]
+    assert np.mean(hits) >= 0.9
     assert table_se(np.diag([50, 50])) > 0
 
 
