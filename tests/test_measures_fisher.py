@@ -57,10 +57,10 @@ def test_formula_written_out():
     assert_allclose(e.value, alone, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("t1", "t2"), [(50, 50), (30, 90)])
-def test_unbiased_with_honest_error_bars(t1, t2):
+@pytest.mark.parametrize(("n", "t1", "t2"), [(5, 50, 50), (5, 30, 90), (15, 30, 30)])
+def test_unbiased_with_honest_error_bars(n, t1, t2):
     """400 repeats of a Gaussian population: mean, coverage, and SD against the mean se."""
-    slope, covariance = population(5)
+    slope, covariance = population(n)
     truth = slope @ np.linalg.solve(covariance, slope)
     values, se = estimates(slope, covariance, t1, t2, 400, seed=2, n_shuffle=0)
     assert abs(z_of_mean(values, truth)) < 4

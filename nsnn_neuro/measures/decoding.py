@@ -39,7 +39,7 @@ def _check_prior(prior: Any) -> None:
         raise NsnnError(f"prior = {prior!r}: expected 'uniform' or 'empirical'")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Scores:
     """A fitted decoder that takes the label with the highest of scores that are linear in the response."""
 
@@ -127,7 +127,7 @@ class LinearDiscriminant:
         return _Scores(distinct, weights, offset)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Nearest:
     labels: np.ndarray  # of the training trains
 

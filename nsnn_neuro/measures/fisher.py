@@ -249,11 +249,13 @@ def poisson_fisher(mean: Any, derivative: Any) -> Any:
         f, slope = (np.asarray(x, dtype=float) for x in (mean, derivative))
     except (TypeError, ValueError):
         raise NsnnError(f"mean = {mean!r}, derivative = {derivative!r}: expected arrays of numbers") from None
+    if f.ndim == 0:
+        raise NsnnError(f"mean = {mean!r}: expected (..., N), one number per neuron")
     try:
         f, slope = np.broadcast_arrays(f, slope)
     except ValueError:
         raise NsnnError(f"derivative has shape {slope.shape}: expected the mean's, {f.shape}") from None
-    if f.ndim == 0 or not (np.isfinite(f) & np.isfinite(slope) & (f > 0)).all():
+    if not (np.isfinite(f) & np.isfinite(slope) & (f > 0)).all():
         raise NsnnError(
             f"mean = {mean}, derivative = {derivative}: expected (..., N) finite, mean greater than 0"
         )
