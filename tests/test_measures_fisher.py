@@ -57,10 +57,10 @@ def test_formula_written_out():
     assert_allclose(e.value, alone, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("t1", "t2"), [(50, 50), (30, 90)])
-def test_unbiased_with_honest_error_bars(t1, t2):
+@pytest.mark.parametrize(("n", "t1", "t2"), [(5, 50, 50), (5, 30, 90), (15, 30, 30)])
+def test_unbiased_with_honest_error_bars(n, t1, t2):
     """400 repeats of a Gaussian population: mean, coverage, and SD against the mean se."""
-    slope, covariance = population(5)
+    slope, covariance = population(n)
     truth = slope @ np.linalg.solve(covariance, slope)
     values, se = estimates(slope, covariance, t1, t2, 400, seed=2, n_shuffle=0)
     assert abs(z_of_mean(values, truth)) < 4
@@ -233,7 +233,14 @@ def test_gaussian_fisher_of_two_is_the_curvature_of_the_divergence():
 
 
 def test_theory_refuses():
-    for mean, slope in (([0.0], [1.0]), ([np.nan], [1.0]), ([1.0, 2.0], [1.0, 2.0, 3.0]), (1.0, 1.0)):
+    for mean, slope in (
+        ([0.0], [1.0]),
+        ([np.nan], [1.0]),
+        ([1.0, 2.0], [1.0, 2.0, 3.0]),
+        (1.0, 1.0),
+        (None, 1.0),
+        ("x", 1.0),
+    ):
         with pytest.raises(NsnnError, match="mean"):
             poisson_fisher(mean, slope)
     for arguments in (
@@ -242,6 +249,7 @@ def test_theory_refuses():
         ([1.0, 1.0], [[1.0, 2.0], [2.0, 1.0]]),
         ([1.0, 1.0], [[1.0, 0.5], [0.0, 1.0]]),
         ([1.0, 1.0], np.eye(2), np.eye(3)),
+        ("x", np.eye(2)),
     ):
         with pytest.raises(NsnnError, match="covariance"):
             gaussian_fisher(*arguments)

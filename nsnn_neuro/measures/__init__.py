@@ -23,12 +23,14 @@ from .correlation import (
     signal_correlation,
     spike_time_tiling,
 )
+from .decoding import Decoding, LinearDiscriminant, NearestTrain, PoissonMAP, decode
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
 from .entropy import entropy
 from .estimate import Estimate, measure
 from .events import FiringEvents, firing_events
 from .fisher import gaussian_fisher, linear_fisher_information, poisson_fisher
 from .information import mutual_information
+from .metric_space import MetricSpace, metric_space_information
 from .plan import TrialPlan, plan_trials
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectra import PowerSpectrum, Susceptibility, power_spectrum, susceptibility
@@ -41,9 +43,14 @@ from .variability import MeanMatchedFano, allan_factor, fano_curve, mean_matched
 
 __all__ = [
     "CovarianceParts",
+    "Decoding",
     "Estimate",
     "FiringEvents",
+    "LinearDiscriminant",
     "MeanMatchedFano",
+    "MetricSpace",
+    "NearestTrain",
+    "PoissonMAP",
     "PowerSpectrum",
     "Psth",
     "SilentNeuronWarning",
@@ -58,6 +65,7 @@ __all__ = [
     "coherence_information",
     "cv",
     "cv2",
+    "decode",
     "dimensionality",
     "entropy",
     "fano_curve",
@@ -78,6 +86,7 @@ __all__ = [
     "mean_matched_fano",
     "mean_spike_distance",
     "measure",
+    "metric_space_information",
     "mutual_information",
     "noise_correlation",
     "plan_trials",

@@ -245,12 +245,17 @@ def poisson_fisher(mean: Any, derivative: Any) -> Any:
     >>> float(poisson_fisher([10.0, 20.0], [5.0, -2.0]))
     2.7
     """
-    f, slope = np.asarray(si(mean, "1", "mean")), np.asarray(si(derivative, "1", "derivative"))
+    try:
+        f, slope = (np.asarray(x, dtype=float) for x in (mean, derivative))
+    except (TypeError, ValueError):
+        raise NsnnError(f"mean = {mean!r}, derivative = {derivative!r}: expected arrays of numbers") from None
+    if f.ndim == 0:
+        raise NsnnError(f"mean = {mean!r}: expected (..., N), one number per neuron")
     try:
         f, slope = np.broadcast_arrays(f, slope)
     except ValueError:
         raise NsnnError(f"derivative has shape {slope.shape}: expected the mean's, {f.shape}") from None
-    if f.ndim == 0 or not (np.isfinite(f) & np.isfinite(slope) & (f > 0)).all():
+    if not (np.isfinite(f) & np.isfinite(slope) & (f > 0)).all():
         raise NsnnError(
             f"mean = {mean}, derivative = {derivative}: expected (..., N) finite, mean greater than 0"
         )
@@ -277,10 +282,12 @@ def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any
     >>> round(gaussian_fisher([1.0, 1.0], [[1.0, 0.5], [0.5, 1.0]]), 6)
     1.333333
     """
-    slope, s = np.asarray(derivative, dtype=float), np.asarray(covariance, dtype=float)
-    change = (
-        np.zeros_like(s) if covariance_derivative is None else np.asarray(covariance_derivative, dtype=float)
-    )
+    given = (derivative, covariance, 0.0 if covariance_derivative is None else covariance_derivative)
+    try:
+        slope, s, change = (np.asarray(x, dtype=float) for x in given)
+    except (TypeError, ValueError):
+        raise NsnnError("derivative and covariance must be arrays of numbers") from None
+    change = np.zeros_like(s) if covariance_derivative is None else change
     if slope.ndim != 1 or s.shape != (slope.size, slope.size) or change.shape != s.shape:
         raise NsnnError(
             f"derivative, covariance and its derivative have shapes {slope.shape}, {s.shape}, {change.shape}: "
