@@ -30,6 +30,7 @@ from .symbols import as_symbols, read_symbols
 __all__ = ["information_of_tables", "mutual_information"]
 
 _CELLS_AT_ONCE = 4_000_000
+_ALWAYS = {"best-upper-bound": "what is left of its entropies' biases need not cancel in their difference"}
 _ENOUGH = {**ENOUGH, "shuffle": 1.0}  # trials per stimulus for each response that occurs
 
 
@@ -160,11 +161,12 @@ def mutual_information(
 
     `warning` is set below these trials per stimulus for each of the R responses that occur: 32 "miller-madow"; 4
     "panzeri-treves", "quadratic", "chao-shen" (which has the bias of "plugin" again beyond 64), "grassberger"; 1 "nsb",
-    "best-upper-bound", "shuffle"; and for "plugin" below N = 4 [(n_s - 1) (R - 1)]^2, where its bias is about a third of its
-    error bar. From there two error bars contained the truth in nine of ten repeats on channels of 4 to 8 stimuli and 13 to 64
-    responses. What is left of a bias falls more slowly with the alphabet than the error bar: with hundreds of responses, most
-    of them rare, "panzeri-treves" is within 0.02 bit but not always within two error bars; "shuffle" and "best-upper-bound"
-    are the safest there.
+    "shuffle"; always for "best-upper-bound", whose bounds hold for each entropy but need not cancel in their difference: with
+    many trials what is left shows against the error bar; and for "plugin" below N = 4 [(n_s - 1) (R - 1)]^2, where its bias is
+    about a third of its error bar. From there two error bars contained the truth in nine of ten repeats on channels of 4 to 8
+    stimuli and 13 to 64 responses. What is left of a bias falls more slowly with the alphabet than the error bar: with hundreds of responses, most
+    of them rare, "panzeri-treves" is within 0.02 bit but not always within two error bars, "quadratic" and "nsb" less often;
+    "shuffle" is the safest there.
 
     se is the delete-one jackknife over samples, one value per occupied cell of the table; it is over all n samples, as if s had
     been drawn too, which is slightly wide for a fixed number of trials per stimulus. "grassberger" is jackknifed with psi in
@@ -236,6 +238,7 @@ def mutual_information(
         notes.append(
             f"{trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
         )
+    notes.append(_ALWAYS.get(bias))
     warning = "; ".join(note for note in notes if note) or None
     how = SE_METHODS.get(bias, "jackknife over samples")
     return Estimate(value, se, bias, null_mean, p, n, warning, se_method=how, reason=reason)
