@@ -164,9 +164,9 @@ def mutual_information(
     "shuffle"; always for "best-upper-bound", whose bounds hold for each entropy but need not cancel in their difference: with
     many trials what is left shows against the error bar; and for "plugin" below N = 4 [(n_s - 1) (R - 1)]^2, where its bias is
     about a third of its error bar. From there two error bars contained the truth in nine of ten repeats on channels of 4 to 8
-    stimuli and 13 to 64 responses. What is left of a bias falls more slowly with the alphabet than the error bar: with hundreds of responses, most
-    of them rare, "panzeri-treves" is within 0.02 bit but not always within two error bars, "quadratic" and "nsb" less often;
-    "shuffle" is the safest there.
+    stimuli and 13 to 64 responses. What is left of a bias falls more slowly with the alphabet than the error bar: with hundreds of
+    responses, most of them rare, "panzeri-treves" is within 0.02 bit but not always within two error bars, "quadratic" and "nsb"
+    less often; "shuffle" is the safest there.
 
     se is the delete-one jackknife over samples, one value per occupied cell of the table; it is over all n samples, as if s had
     been drawn too, which is slightly wide for a fixed number of trials per stimulus. "grassberger" is jackknifed with psi in
