@@ -20,6 +20,7 @@ from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
 from .tabulate import tabulate
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, read_signal, warn_silent
+from .words import first_spike_latency, latency_symbols, spike_counts, words
 
 __all__ = [
     "Estimate",
@@ -35,8 +36,10 @@ __all__ = [
     "cv2",
     "fano_factor",
     "firing_rate",
+    "first_spike_latency",
     "gamma_coincidence",
     "isi",
+    "latency_symbols",
     "lv",
     "lvr",
     "measure",
@@ -46,9 +49,11 @@ __all__ = [
     "read_signal",
     "schreiber_reliability",
     "serial_correlation",
+    "spike_counts",
     "spike_triggered_average",
     "tabulate",
     "van_rossum",
     "victor_purpura",
     "warn_silent",
+    "words",
 ]
