@@ -14,7 +14,9 @@ options as keywords. To add one, write it into the file here that it belongs to:
 """
 
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
+from .entropy import entropy
 from .estimate import Estimate, measure
+from .information import mutual_information
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
@@ -34,6 +36,7 @@ __all__ = [
     "coherence_information",
     "cv",
     "cv2",
+    "entropy",
     "fano_factor",
     "firing_rate",
     "first_spike_latency",
@@ -43,6 +46,7 @@ __all__ = [
     "lv",
     "lvr",
     "measure",
+    "mutual_information",
     "positive",
     "psth",
     "rate_correlation",
