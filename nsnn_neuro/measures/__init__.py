@@ -17,6 +17,8 @@ from .distances import gamma_coincidence, schreiber_reliability, van_rossum, vic
 from .entropy import entropy
 from .estimate import Estimate, measure
 from .information import mutual_information
+from .per_spike import information_per_spike, skaggs_information
+from .rates import direct_information_rate, word_entropies
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
@@ -36,11 +38,13 @@ __all__ = [
     "coherence_information",
     "cv",
     "cv2",
+    "direct_information_rate",
     "entropy",
     "fano_factor",
     "firing_rate",
     "first_spike_latency",
     "gamma_coincidence",
+    "information_per_spike",
     "isi",
     "latency_symbols",
     "lv",
@@ -53,11 +57,13 @@ __all__ = [
     "read_signal",
     "schreiber_reliability",
     "serial_correlation",
+    "skaggs_information",
     "spike_counts",
     "spike_triggered_average",
     "tabulate",
     "van_rossum",
     "victor_purpura",
     "warn_silent",
+    "word_entropies",
     "words",
 ]

@@ -25,7 +25,9 @@ from .words import binned, windowed
 
 __all__ = ["information_per_spike", "skaggs_information"]
 
-_FEW = 2.0  # spikes per bin; measured: below, corrections leave more than a tenth of the bias
+# Spikes per occupied bin. Measured on flat Poisson rates, the jackknife leaves a tenth of the bias at 1.6 (one spike
+# per bin on average) and four tenths at 1.2.
+_FEW = 2.0
 _NAMES = {"none": "none", "poisson": "poisson, (B - 1)/(2 N ln 2)", "jackknife": "jackknife"}
 
 
@@ -35,7 +37,7 @@ def _relative_entropy(spikes: np.ndarray, time: np.ndarray) -> np.ndarray:
     some = np.where(n > 0, n, 1.0)
     ratio = np.log(np.where(time > 0, time, 1.0))
     mean = (xlogy(spikes, spikes) - spikes * ratio).sum(axis=-1) / some
-    return np.where(n > 0, (mean - np.log(some) + np.log(total)) / math.log(2), np.nan)
+    return np.where(n > 0, (mean - np.log(some) + np.log(np.maximum(total, 1))) / math.log(2), np.nan)
 
 
 def _corrected(spikes: np.ndarray, time: np.ndarray, bias: str) -> tuple[float, float]:
@@ -130,7 +132,7 @@ def information_per_spike(
     >>> import quantities as pq
     >>> half = [[0.1, 0.2, 0.3, 0.4], [0.15, 0.25, 0.35]]
     >>> e = information_per_spike(half, bin=0.5*pq.s, t_start=0*pq.s, t_stop=1*pq.s, bias="none", n_shuffle=0)
-    >>> e.value, e.unit, e.n
+    >>> round(e.value, 12), e.unit, e.n
     (1.0, 'bit/spike', 7)
     """
     _check(bias, n_shuffle)

@@ -113,7 +113,9 @@ def _cut(letters: np.ndarray, length: int) -> _Words:
     """Words of `length` letters side by side, of letters (N, T)."""
     base, m = int(letters.max()) + 1, letters.shape[1] // length
     if base**length >= 2**62:
-        raise NsnnError(f"word_lengths has {length}: words of {length} letters of {base} are too many to number")
+        raise NsnnError(
+            f"word_lengths has {length}: words of {length} letters of {base} are too many to number"
+        )
     words = letters[:, : m * length].reshape(len(letters), m, length)
     codes = words @ (base ** np.arange(length)[::-1])
     present, codes = np.unique(codes, return_inverse=True)
@@ -250,9 +252,7 @@ def _jackknife(words: list[_Words], weight: np.ndarray, bias: str, over: str) ->
         q, h = w.frequencies(), w.noise(bias)
         m = len(q)
         starts = np.searchsorted(np.arange(m) * groups // m, np.arange(groups))
-        first, second, noise = (
-            x.sum(axis=0) - np.add.reduceat(x, starts, axis=0) for x in (q, q**2, h)
-        )
+        first, second, noise = (x.sum(axis=0) - np.add.reduceat(x, starts, axis=0) for x in (q, q**2, h))
         rest_m = m - np.diff(np.append(starts, m))
         left_out += factor * (_total(first, second, rest_m, bias) - noise / rest_m)
     se = np.sqrt((groups - 1) / groups * ((left_out - left_out.mean()) ** 2).sum())
