@@ -5,15 +5,22 @@ repeat. The total entropy is that of all words, the noise entropy the mean over 
 one time, and (total - noise) / (L bin) is the information per second in words of that length. Long words catch
 correlations in time but are badly sampled, so both are extrapolated to 1/L -> 0 by a straight line.
 
-Sampling. Plug-in entropies are low. Noise: N words per time, corrected by quadratic extrapolation in 1/N from all
-trials, halves and quarters, or by Miller & Madow's (R - 1) / (2 N ln 2). Total: N M words, but of M moments of the
-stimulus alone, which is what limits it; the expected error to second order is sum_r Var(q_r) / (2 M ln 2 p_r), q_r
-the frequency of word r at one time, p_r its mean, Var over times. It equals Miller & Madow's for N = 1 and takes the
-times as independent.
+Sampling. Plug-in entropies are low. The total entropy is that of N M words, but of M moments of the stimulus alone,
+which is what limits it; the expected error to second order is sum_r Var(q_r) / (2 M ln 2 p_r), q_r the frequency of
+word r at one time, p_r its mean, Var over times. It equals Miller & Madow's for N = 1 and takes the times as
+independent. The noise entropy has N words per time, and one of four corrections:
+- "shuffled" (Panzeri et al. 2007): H_ind + H - H_sh, with H_sh the plug-in entropy after shuffling each letter over
+  trials, which has nearly the error of H, and H_ind the sum over letters of their entropies by quadratic
+  extrapolation, which have hardly any. Letters of a word come from trials i, i + k, i + 2k, ...; mean over four k.
+- "quadratic" (Strong et al. 1998): the parabola in 1/N through all trials, halves and quarters, at 1/N = 0
+- "miller-madow": (R - 1) / (2 N ln 2), R the number of words seen at that time
+- "none"
+Measured with letters of probability .05 or .3, 100 trials and words up to 5 letters, truth 8.52 bit/s: shuffled 8.49,
+quadratic 8.87, miller-madow 9.7, none 11.4; with 40 trials 8.25, 9.77, 11.5, 14.7.
 
 Which lengths enter the line. A length is well sampled when the correction is at most a tenth of the noise entropy
-and both corrected entropies respect the bound H >= -log2 (probability that two words are the same), estimated
-without bias from pairs of trials (Ma 1981), which fails first where words are hardly ever seen twice.
+and neither corrected entropy is more than 2 % below the bound H >= -log2 (probability that two words are the same),
+estimated without bias from pairs of words (Ma 1981), which holds with equality for equiprobable words.
 """
 
 from __future__ import annotations
@@ -21,7 +28,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,66 +42,81 @@ from .words import binned, windowed
 __all__ = ["direct_information_rate", "word_entropies"]
 
 LN2 = math.log(2)
+_SHUFFLES = 4
+_MOST_CELLS = 50_000_000
+_LOOKUP = 256  # numbers of words below which sorting out those that don't occur costs more than it saves
 _GROUPS = 20  # of the jackknife: its error bar then has about 19 degrees of freedom
 _LARGEST_CORRECTION = 0.1
+_BOUND = 0.98
 
 
 def _entropy(counts: np.ndarray) -> np.ndarray:
     """Plug-in entropy over the last axis, bits."""
+    if counts.dtype.kind == "i":  # few different numbers: look n log n up
+        table = np.arange(int(counts.max()) + 1)
+        logs = xlogy(table, table)[counts]
+    else:
+        logs = xlogy(counts, counts)
     n = counts.sum(axis=-1)
-    return (np.log(n) - xlogy(counts, counts).sum(axis=-1) / n) / LN2
+    return (np.log(n) - logs.sum(axis=-1) / n) / LN2
 
 
-def _by_time(codes: np.ndarray, n_words: int) -> np.ndarray:
-    """(M, R) how often each word occurs at each time, of codes (N, M)."""
-    m = codes.shape[1]
-    cell = np.arange(m) * n_words + codes
-    return np.bincount(cell.ravel(), minlength=m * n_words).reshape(m, n_words)
+def _frequencies(words: np.ndarray) -> np.ndarray:
+    """(M, R) how often each word occurs at each time, of words (N, M, L); columns may be empty."""
+    base, (_, m, length) = int(words.max()) + 1, words.shape
+    codes, size = words[:, :, 0], base**length
+    for letter in range(1, length):
+        codes = codes * base + words[:, :, letter]
+    if size > _LOOKUP:
+        present, codes = np.unique(codes, return_inverse=True)
+        codes, size = codes.reshape(-1, m), present.size
+    if m * size > _MOST_CELLS:
+        raise NsnnError(f"word_lengths has {length}: {size} words at {m} times; use shorter words")
+    cell = np.arange(m) * size + codes
+    return np.bincount(cell.ravel(), minlength=m * size).reshape(m, size)
 
 
-def _quadratic(codes: np.ndarray, n_words: int, counts: np.ndarray) -> np.ndarray:
-    """(M,) noise entropies extrapolated to 1/N = 0 by the parabola through all, halves and quarters."""
-    n = len(codes)
-    node, h = [1.0 / n], [_entropy(counts)]
+def _plugin(words: np.ndarray) -> np.ndarray:
+    return _entropy(_frequencies(words))
+
+
+def _miller_madow(words: np.ndarray) -> np.ndarray:
+    counts = _frequencies(words)
+    return _entropy(counts) + ((counts > 0).sum(axis=-1) - 1) / (2 * len(words) * LN2)
+
+
+def _quadratic(words: np.ndarray) -> np.ndarray:
+    n = len(words)
+    node, h = [1.0 / n], [_plugin(words)]
     for parts in (2, 4):
         rows = np.array_split(np.arange(n), parts)
         node.append(np.mean([1.0 / r.size for r in rows]))
-        h.append(np.mean([_entropy(_by_time(codes[r], n_words)) for r in rows], axis=0))
-    a, b, c = node
+        h.append(np.mean([_plugin(words[r]) for r in rows], axis=0))
+    a, b, c = node  # the parabola through the three, at 0
     weight = b * c / ((a - b) * (a - c)), a * c / ((b - a) * (b - c)), a * b / ((c - a) * (c - b))
     return weight[0] * h[0] + weight[1] * h[1] + weight[2] * h[2]
 
 
-def _miller_madow(codes: np.ndarray, n_words: int, counts: np.ndarray) -> np.ndarray:
-    return _entropy(counts) + ((counts > 0).sum(axis=-1) - 1) / (2 * len(codes) * LN2)
+def _shuffled(words: np.ndarray) -> np.ndarray:
+    n, m, length = words.shape
+    letters = _quadratic(words.reshape(n, m * length, 1)).reshape(m, length).sum(axis=1)
+    if length == 1:
+        return letters
+    # letter l of trial i comes from trial i + l k: no two letters of a word from one trial
+    steps = [k for k in range(1, n) if np.unique(np.arange(length) * k % n).size == length][:_SHUFFLES]
+    rows = np.arange(n)[:, None, None]
+    pick = [(rows + k * np.arange(length)) % n for k in steps]
+    shuffled = np.mean([_plugin(np.take_along_axis(words, p, axis=0)) for p in pick], axis=0)
+    return letters + _plugin(words) - shuffled
 
 
-def _plugin(codes: np.ndarray, n_words: int, counts: np.ndarray) -> np.ndarray:
-    return _entropy(counts)
-
-
-_NOISE: dict[str, Callable[[np.ndarray, int, np.ndarray], np.ndarray]] = {
-    "quadratic": _quadratic,
-    "miller-madow": _miller_madow,
-    "none": _plugin,
+# noise entropies (M,), bits, of words (N, M, L), and the fewest trials that they take
+_NOISE: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
+    "shuffled": (_shuffled, 8),
+    "quadratic": (_quadratic, 8),
+    "miller-madow": (_miller_madow, 2),
+    "none": (_plugin, 2),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class _Words:
-    """One word length: codes (N, M), the number R of different words, length in letters."""
-
-    codes: np.ndarray
-    n_words: int
-    length: int
-
-    def noise(self, bias: str) -> np.ndarray:
-        """(M,) bits."""
-        return _NOISE[bias](self.codes, self.n_words, _by_time(self.codes, self.n_words))
-
-    def frequencies(self) -> np.ndarray:
-        """(M, R)"""
-        return _by_time(self.codes, self.n_words) / len(self.codes)
 
 
 def _total(first: np.ndarray, second: np.ndarray, m: np.ndarray, bias: str) -> np.ndarray:
@@ -109,42 +130,34 @@ def _total(first: np.ndarray, second: np.ndarray, m: np.ndarray, bias: str) -> n
     return entropy + (ratio / (2 * m * LN2)).sum(axis=-1)
 
 
-def _cut(letters: np.ndarray, length: int) -> _Words:
-    """Words of `length` letters side by side, of letters (N, T)."""
-    base, m = int(letters.max()) + 1, letters.shape[1] // length
-    if base**length >= 2**62:
-        raise NsnnError(
-            f"word_lengths has {length}: words of {length} letters of {base} are too many to number"
-        )
-    words = letters[:, : m * length].reshape(len(letters), m, length)
-    codes = words @ (base ** np.arange(length)[::-1])
-    present, codes = np.unique(codes, return_inverse=True)
-    if m * present.size > 50_000_000:
-        raise NsnnError(f"word_lengths has {length}: {present.size} words at {m} times; use shorter words")
-    return _Words(codes.reshape(len(letters), m), present.size, length)
+def _cut(letters: np.ndarray, length: int) -> np.ndarray:
+    """Words (N, M, length) side by side, of letters (N, T)."""
+    if (int(letters.max()) + 1) ** length >= 2**62:
+        raise NsnnError(f"word_lengths has {length}: such words are too many to number; use shorter ones")
+    n, m = len(letters), letters.shape[1] // length
+    return letters[:, : m * length].reshape(n, m, length)
 
 
-def _both(words: _Words, bias: str) -> tuple[float, float]:
+def _both(words: np.ndarray, bias: str) -> tuple[float, float]:
     """Total and noise entropy of a word, bits."""
-    q = words.frequencies()
+    q = _frequencies(words) / len(words)
     total = _total(q.sum(axis=0), (q**2).sum(axis=0), np.asarray(len(q)), bias)
-    return float(total), float(words.noise(bias).mean())
+    return float(total), float(_NOISE[bias][0](words).mean())
 
 
-def _ma_bounds(words: _Words) -> tuple[float, float]:
-    """Lower bounds of total and noise entropy from how often two trials agree, bits; infinite when never."""
-    counts = _by_time(words.codes, words.n_words).astype(float)
-    n, m = words.codes.shape
+def _ma_bounds(words: np.ndarray) -> tuple[float, float]:
+    """Lower bounds of total and noise entropy from how often two words agree, bits; infinite when never."""
+    counts = _frequencies(words).astype(float)
+    n, m, _ = words.shape
     same = (counts * (counts - 1)).sum() / (m * n * (n - 1))
-    total = counts.sum(axis=0)
-    across = (total**2 - (counts**2).sum(axis=0)).sum() / (n * n * m * (m - 1))  # of two different times
+    across = (counts.sum(axis=0) ** 2 - (counts**2).sum(axis=0)).sum() / (n * n * m * (m - 1))
     with np.errstate(divide="ignore"):
         return float(-np.log2(across)), float(-np.log2(same))
 
 
 def _prepare(
     trains: Any, bin: Any, word_lengths: Sequence[int], saturation: str, bias: str, window: tuple[Any, Any]
-) -> tuple[np.ndarray, list[_Words], float]:
+) -> tuple[np.ndarray, list[np.ndarray], float]:
     if bias not in _NOISE:
         raise NsnnError(f"bias = {bias!r}: expected one of {sorted(_NOISE)}")
     if saturation not in ("binary", "count"):
@@ -160,7 +173,7 @@ def _prepare(
         raise NsnnError(f"word_lengths = {word_lengths!r}: expected different whole numbers, at least 1")
     width = positive(bin, "s", "bin")
     repeats = windowed(as_repeats(trains, *window), None, None, None)
-    fewest = 8 if bias == "quadratic" else 2
+    fewest = _NOISE[bias][1]
     if repeats.n_trials < fewest:
         raise NsnnError(
             f"trains has {repeats.n_trials} trials: bias {bias!r} needs at least {fewest} repeats of one stimulus"
@@ -175,23 +188,23 @@ def _prepare(
     return letters, [_cut(letters, int(length)) for length in np.sort(lengths)], width
 
 
-def _table(words: list[_Words], width: float, bias: str) -> pd.DataFrame:
+def _table(words: list[np.ndarray], width: float, bias: str) -> pd.DataFrame:
     rows = []
     for w in words:
         (total, noise), (ma_total, ma_noise) = _both(w, bias), _ma_bounds(w)
-        correction = noise - float(w.noise("none").mean())
+        correction = noise - float(_plugin(w).mean())
         sampled = correction <= _LARGEST_CORRECTION * noise or noise <= 0
-        span = w.length * width
+        span = w.shape[2] * width
         rows.append(
             {
-                "length": w.length,
+                "length": w.shape[2],
                 "total": total / span,
                 "noise": noise / span,
                 "information": (total - noise) / span,
                 "total_bound": ma_total / span,
                 "noise_bound": ma_noise / span,
                 "correction": correction / span,
-                "well_sampled": bool(sampled and noise >= ma_noise - 1e-9 and total >= ma_total - 1e-9),
+                "well_sampled": bool(sampled and noise >= _BOUND * ma_noise and total >= _BOUND * ma_total),
             }
         )
     return pd.DataFrame(rows)
@@ -203,7 +216,7 @@ def word_entropies(
     bin: Any,
     word_lengths: Sequence[int] = (1, 2, 3, 4, 5, 6),
     saturation: str = "binary",
-    bias: str = "quadratic",
+    bias: str = "shuffled",
     t_start: Any = None,
     t_stop: Any = None,
 ) -> pd.DataFrame:
@@ -238,18 +251,18 @@ def _line_weights(lengths: np.ndarray) -> np.ndarray:
     return 1 / x.size - x.mean() * (x - x.mean()) / ((x - x.mean()) ** 2).sum()
 
 
-def _jackknife(words: list[_Words], weight: np.ndarray, bias: str, over: str) -> tuple[float, int]:
+def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str) -> tuple[float, int]:
     """Standard error of sum of weight * (total - noise), and the number of groups left out in turn."""
-    n, shortest = len(words[0].codes), min(w.codes.shape[1] for w in words)
+    n, shortest = len(words[0]), min(w.shape[1] for w in words)
     groups = min(_GROUPS, n if over == "trials" else shortest)
     left_out = np.zeros(groups)
     for w, factor in zip(words, weight, strict=True):
         if over == "trials":
             group = np.arange(n) * groups // n
-            rest = [_both(_Words(w.codes[group != g], w.n_words, w.length), bias) for g in range(groups)]
+            rest = [_both(w[group != g], bias) for g in range(groups)]
             left_out += factor * np.array([total - noise for total, noise in rest])
             continue
-        q, h = w.frequencies(), w.noise(bias)
+        q, h = _frequencies(w) / n, _NOISE[bias][0](w)
         m = len(q)
         starts = np.searchsorted(np.arange(m) * groups // m, np.arange(groups))
         first, second, noise = (x.sum(axis=0) - np.add.reduceat(x, starts, axis=0) for x in (q, q**2, h))
@@ -266,7 +279,7 @@ def direct_information_rate(
     bin: Any,
     word_lengths: Sequence[int] = (1, 2, 3, 4, 5, 6),
     saturation: str = "binary",
-    bias: str = "quadratic",
+    bias: str = "shuffled",
     over: str = "time",
     n_shuffle: int = 100,
     seed: int = 0,
@@ -286,8 +299,8 @@ def direct_information_rate(
     bin : time, scalar; letters
     word_lengths : letters per word; words lie side by side from the window's start, the remainder is dropped
     saturation : "binary" (default): a letter is 1 for one spike or more; "count": the number of spikes
-    bias : "quadratic" (default, as in the source; at least 8 trials), "miller-madow", or "none", of the noise
-        entropy; all but "none" correct the total entropy too, see the module
+    bias : "shuffled" (default: the least biased, see the module), "quadratic" (both at least 8 trials), "miller-madow",
+        or "none", of the noise entropy; all but "none" correct the total entropy too
     over : "time" (default): the jackknife for the error bar leaves out one of 20 stretches of the stimulus, so that it
         contains the sampling of the stimulus as well as the response's noise; "trials": it leaves out groups of
         trials, the error for this very stimulus
@@ -299,7 +312,7 @@ def direct_information_rate(
     ------
     NsnnError : too few trials, words longer than half a trial, unequal trials, an unknown option, or what `as_repeats`
         refuses. Warns once, SilentNeuronWarning, without a spike (NaN). Sources: Strong et al. 1998, doi
-        10.1103/PhysRevLett.80.197; Ma 1981, doi 10.1007/BF01011451
+        10.1103/PhysRevLett.80.197; Ma 1981, doi 10.1007/BF01011451; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
 
     >>> import quantities as pq
     >>> trains = [[0.011, 0.035, 0.055, 0.071]] * 8
@@ -319,7 +332,7 @@ def direct_information_rate(
     table = _table(words, width, bias)
     sampled = table["well_sampled"].to_numpy()
     used = [w for w, good in zip(words, sampled, strict=True) if good] or words[:1]
-    lengths = np.array([w.length for w in used])
+    lengths = np.array([w.shape[2] for w in used])
     warning = None
     if not sampled.any():
         warning = f"no word length is well sampled with {len(letters)} trials; the value is that of {lengths[0]} letters"
@@ -327,7 +340,7 @@ def direct_information_rate(
         warning = f"only words of {lengths[0]} letters are well sampled: no extrapolation"
     weight = _line_weights(lengths) / (lengths * width)
 
-    def rate(chosen: list[_Words]) -> float:
+    def rate(chosen: list[np.ndarray]) -> float:
         both = np.array([_both(w, bias) for w in chosen])
         return float(weight @ (both[:, 0] - both[:, 1]))
 
