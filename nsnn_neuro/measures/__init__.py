@@ -13,6 +13,7 @@ options as keywords. To add one, write it into the file here that it belongs to:
 5. Export it here, and hold it in tests/test_measures_<file>.py against an independent oracle.
 """
 
+from .breakdown import information_breakdown, synergy
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
 from .entropy import entropy
 from .estimate import Estimate, measure
@@ -44,6 +45,7 @@ __all__ = [
     "firing_rate",
     "first_spike_latency",
     "gamma_coincidence",
+    "information_breakdown",
     "information_per_spike",
     "isi",
     "latency_symbols",
@@ -60,6 +62,7 @@ __all__ = [
     "skaggs_information",
     "spike_counts",
     "spike_triggered_average",
+    "synergy",
     "tabulate",
     "van_rossum",
     "victor_purpura",
