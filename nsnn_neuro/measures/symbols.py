@@ -26,14 +26,16 @@ class Symbols:
         lexicographic)
     n_present : number of different symbols that occur
     n_possible : float, the product over the positions of a word of their ranges, max - min + 1
+    is_word : whether the samples were rows
 
     >>> read_symbols([[0, 1], [0, 1], [1, 0]], "r")
-    Symbols(codes=array([0, 0, 1]), n_present=2, n_possible=4.0)
+    Symbols(codes=array([0, 0, 1]), n_present=2, n_possible=4.0, is_word=True)
     """
 
     codes: np.ndarray
     n_present: int
     n_possible: float
+    is_word: bool
 
 
 @numba.njit(cache=True)
@@ -123,9 +125,10 @@ def read_symbols(x: Any, name: str) -> Symbols:
     NsnnError : empty, not one- or two-dimensional, NaN, a fraction, or no numbers at all
 
     >>> read_symbols([7, 5, 7, 7], "r")
-    Symbols(codes=array([1, 0, 1, 1]), n_present=2, n_possible=3.0)
+    Symbols(codes=array([1, 0, 1, 1]), n_present=2, n_possible=3.0, is_word=False)
     """
     words = _integers(x, name)
+    is_word = np.ndim(x) == 2
     lowest, highest = (edge.tolist() for edge in _ranges(words))
     width = [h - low + 1 for low, h in zip(lowest, highest, strict=True)]
     n_possible = 1
@@ -135,12 +138,12 @@ def read_symbols(x: Any, name: str) -> Symbols:
         codes = _mixed_radix(words, np.array(lowest, dtype=np.int64), np.array(width, dtype=np.int64))
         if n_possible <= max(_LOOKUP, 4 * len(codes)):
             codes, n_present = _renumber(codes, int(n_possible))
-            return Symbols(codes, int(n_present), float(n_possible))
+            return Symbols(codes, int(n_present), float(n_possible), is_word)
         present, codes = np.unique(codes, return_inverse=True)
     else:
         present, codes = np.unique(words, axis=0, return_inverse=True)
     possible = float(n_possible) if n_possible < 10**300 else np.inf
-    return Symbols(codes.reshape(-1).astype(np.int64), len(present), possible)
+    return Symbols(codes.reshape(-1).astype(np.int64), len(present), possible, is_word)
 
 
 def as_symbols(x: Any, name: str) -> tuple[np.ndarray, int]:
