@@ -181,12 +181,12 @@ def test_error_bars_equal_leaving_parts_out_by_hand():
 def test_independent_bins():
     """Mean over 25 stimuli and responses against the exact rate; the other corrections leave what they leave."""
     rng = np.random.default_rng(5)
-    values: dict[str, list[float]] = {"shuffled": [], "none": []}
+    values: dict[str, list[float]] = {"shuffle": [], "none": []}
     for _ in range(25):
         letters, truth = independent_bins(rng)
         for bias, found in values.items():
             found.append(rate_of(letters, bias=bias, word_lengths=[1, 2, 3, 4]).value)
-    assert abs(z_of_mean(values["shuffled"], truth)) < 4
+    assert abs(z_of_mean(values["shuffle"], truth)) < 4
     assert z_of_mean(values["none"], truth) > 10
 
 
@@ -315,7 +315,7 @@ def test_bad_arguments_are_refused_by_name(kwargs, message):
         direct_information_rate(trains_of(letters), **keywords(letters, **kwargs))
 
 
-@pytest.mark.parametrize(("bias", "fewest"), [("shuffled", 8), ("quadratic", 8), ("miller-madow", 2)])
+@pytest.mark.parametrize(("bias", "fewest"), [("shuffle", 8), ("quadratic", 8), ("miller-madow", 2)])
 def test_too_few_trials(bias, fewest):
     letters = np.random.default_rng(14).random((fewest - 1, 50)) < 0.3
     with pytest.raises(NsnnError, match=f"needs at least {fewest} repeats"):

@@ -14,6 +14,7 @@ options as keywords. To add one, write it into the file here that it belongs to:
 """
 
 from .breakdown import information_breakdown, synergy
+from .codes import rate_vs_temporal
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
 from .entropy import entropy
 from .estimate import Estimate, measure
@@ -56,6 +57,7 @@ __all__ = [
     "positive",
     "psth",
     "rate_correlation",
+    "rate_vs_temporal",
     "read_signal",
     "schreiber_reliability",
     "serial_correlation",

@@ -122,7 +122,7 @@ def _quantities(table: _Table, bias: str) -> np.ndarray:
     h, chi = table.mixed()
     if bias != "none":
         n, weight = table.joint.sum(), table.joint[table.joint > 0]
-        h, chi = ([n * x[0] - (n - 1) * (weight @ x[1:]) / n] for x in (h, chi))
+        h, chi = (x[:1] * n - (n - 1) * (weight @ x[1:]) / n for x in (h, chi))
     return np.array([*whole, *cells, h[0], chi[0]])
 
 

@@ -9,7 +9,7 @@ Sampling. Plug-in entropies are low. The total entropy is that of N M words, but
 which is what limits it; the expected error to second order is sum_r Var(q_r) / (2 M ln 2 p_r), q_r the frequency of
 word r at one time, p_r its mean, Var over times. It equals Miller & Madow's for N = 1 and takes the times as
 independent. The noise entropy has N words per time, and one of four corrections:
-- "shuffled" (Panzeri et al. 2007): H_ind + H - H_sh, with H_sh the plug-in entropy after shuffling each letter over
+- "shuffle" (Panzeri et al. 2007): H_ind + H - H_sh, with H_sh the plug-in entropy after shuffling each letter over
   trials, which has nearly the error of H, and H_ind the sum over letters of their entropies by quadratic
   extrapolation, which have hardly any. Letters of a word come from trials i, i + k, i + 2k, ...; mean over four k.
 - "quadratic" (Strong et al. 1998): the parabola in 1/N through all trials, halves and quarters, at 1/N = 0
@@ -112,7 +112,7 @@ def _shuffled(words: np.ndarray) -> np.ndarray:
 
 # noise entropies (M,), bits, of words (N, M, L), and the fewest trials that they take
 _NOISE: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
-    "shuffled": (_shuffled, 8),
+    "shuffle": (_shuffled, 8),
     "quadratic": (_quadratic, 8),
     "miller-madow": (_miller_madow, 2),
     "none": (_plugin, 2),
@@ -216,7 +216,7 @@ def word_entropies(
     bin: Any,
     word_lengths: Sequence[int] = (1, 2, 3, 4, 5, 6),
     saturation: str = "binary",
-    bias: str = "shuffled",
+    bias: str = "shuffle",
     t_start: Any = None,
     t_stop: Any = None,
 ) -> pd.DataFrame:
@@ -279,7 +279,7 @@ def direct_information_rate(
     bin: Any,
     word_lengths: Sequence[int] = (1, 2, 3, 4, 5, 6),
     saturation: str = "binary",
-    bias: str = "shuffled",
+    bias: str = "shuffle",
     over: str = "time",
     n_shuffle: int = 100,
     seed: int = 0,
@@ -299,7 +299,7 @@ def direct_information_rate(
     bin : time, scalar; letters
     word_lengths : letters per word; words lie side by side from the window's start, the remainder is dropped
     saturation : "binary" (default): a letter is 1 for one spike or more; "count": the number of spikes
-    bias : "shuffled" (default: the least biased, see the module), "quadratic" (both at least 8 trials), "miller-madow",
+    bias : "shuffle" (default: the least biased, see the module), "quadratic" (both at least 8 trials), "miller-madow",
         or "none", of the noise entropy; all but "none" correct the total entropy too
     over : "time" (default): the jackknife for the error bar leaves out one of 20 stretches of the stimulus, so that it
         contains the sampling of the stimulus as well as the response's noise; "trials": it leaves out groups of
