@@ -45,7 +45,14 @@ THIRD_PARTY = {"measures": {"numpy", "scipy", "neo", "elephant", "pandas", "numb
 IMPORTS_BRIAN2 = {"engine", "assemble", "simulate", "learn"}
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 # Public names without a doctest: errors, warnings, and what a function that has one returns.
-NO_DOCTEST = {"NsnnError", "FormatError", "SilentNeuronWarning", "Psth", "SpikeTriggeredAverage"}
+NO_DOCTEST = {
+    "NsnnError",
+    "FormatError",
+    "SilentNeuronWarning",
+    "Psth",
+    "Reconstruction",
+    "SpikeTriggeredAverage",
+}
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:work|root|home)/")
 SKIPPED_FOLDERS = {"__pycache__", "results", "build", "dist"}

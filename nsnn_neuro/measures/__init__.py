@@ -21,6 +21,7 @@ from .estimate import Estimate, measure
 from .information import mutual_information
 from .per_spike import information_per_spike, skaggs_information
 from .rates import direct_information_rate, word_entropies
+from .reconstruction import Reconstruction, linear_reconstruction
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectral import coherence, coherence_information
 from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
@@ -31,6 +32,7 @@ from .words import first_spike_latency, latency_symbols, spike_counts, words
 __all__ = [
     "Estimate",
     "Psth",
+    "Reconstruction",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
     "Trains",
@@ -50,6 +52,7 @@ __all__ = [
     "information_per_spike",
     "isi",
     "latency_symbols",
+    "linear_reconstruction",
     "lv",
     "lvr",
     "measure",
