@@ -141,6 +141,7 @@ def test_salamander_rates_variability_and_synchrony():
     assert_array_equal(together, binned.sum(axis=2))
 
 
+@pytest.mark.slow
 def test_salamander_correlations():
     letters = words(trains_of(salamander()), bin=20 * pq.ms).astype(np.float32)
     mean, pairs = letters.mean(axis=0, dtype=float), np.triu_indices(50, 1)

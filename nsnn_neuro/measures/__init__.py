@@ -20,6 +20,7 @@ from .entropy import entropy
 from .estimate import Estimate, measure
 from .information import mutual_information
 from .per_spike import information_per_spike, skaggs_information
+from .plan import TrialPlan, plan_trials
 from .rates import direct_information_rate, word_entropies
 from .reconstruction import Reconstruction, linear_reconstruction
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
@@ -36,6 +37,7 @@ __all__ = [
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
     "Trains",
+    "TrialPlan",
     "as_repeats",
     "as_trains",
     "coherence",
@@ -57,6 +59,7 @@ __all__ = [
     "lvr",
     "measure",
     "mutual_information",
+    "plan_trials",
     "positive",
     "psth",
     "rate_correlation",

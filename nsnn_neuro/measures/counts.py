@@ -101,18 +101,31 @@ def _relevant(values, multiplicity, limits, out):  # pragma: no cover - compiled
             continue
         each = -np.expm1(np.log(n / (n + seen)) / n)  # probability of each response that was not seen
         most = min(limits[row] - seen, np.floor((1.0 - 1e-9) / each))
-        low, high = 0.0, most + 1.0  # the expectation grows: it reaches `seen` in (low, high]
+        v, m = values[row], multiplicity[row]
+        # the expectation is concave in `extra`: it grows up to its peak and reaches `seen` before it, or never
+        low, high = -1.0, most
+        rise = _expected(most, each, n, seen, v, m) - _expected(most - 1.0, each, n, seen, v, m)
+        if rise > 1e-12 * seen:
+            low = most - 1.0
         while high - low > 1.0:
             middle = np.floor(0.5 * (low + high))
-            if _expected(middle, each, n, seen, values[row], multiplicity[row]) < seen:
+            rise = _expected(middle + 1.0, each, n, seen, v, m) - _expected(middle, each, n, seen, v, m)
+            if rise > 1e-12 * seen:
                 low = middle
             else:
                 high = middle
-        out[row] += low
-        if high <= most:
-            below = seen - _expected(low, each, n, seen, values[row], multiplicity[row])
-            above = _expected(high, each, n, seen, values[row], multiplicity[row]) - seen
-            out[row] += above < below
+        low, peak = -1.0, high
+        while high - low > 1.0:
+            middle = np.floor(0.5 * (low + high))
+            if middle < peak and _expected(middle, each, n, seen, v, m) < seen:
+                low = middle
+            else:
+                high = middle
+        if low >= 0.0:
+            below = seen - _expected(low, each, n, seen, v, m)
+            above = abs(_expected(high, each, n, seen, v, m) - seen)
+            high = high if above < below - 1e-9 else low  # of two as close the fewer
+        out[row] += high
 
 
 def relevant_from_profile(

@@ -151,13 +151,19 @@ def mutual_information(
     "quadratic" (of the plug-in information itself), "chao-shen", "grassberger", "nsb", "best-upper-bound"; and
 
     - "shuffle", of words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each entropy by Panzeri & Treves (`shuffled_correction`);
-    - "auto": "panzeri-treves" from 4 trials per stimulus for each response that occurs, else "nsb"; by these numbers
-      alone, which no shuffle changes.
+    - "auto": "panzeri-treves" from 4 trials per stimulus for each response that occurs, else "shuffle" for words from 1 on,
+      else "nsb"; by these numbers alone, which no shuffle changes.
 
     The default "panzeri-treves" subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), R the number of responses that occur and
-    R_s that of those which can occur with s, by `relevant_responses`: of the corrections that cost nothing the best from 4
-    trials per response on. With (trials per stimulus) / R below 64 for "plugin", 8 for "miller-madow", 4 for
-    "panzeri-treves", "quadratic", "chao-shen", "grassberger" or 1 for "shuffle", "nsb", "best-upper-bound", `warning` says so.
+    R_s that of those which can occur with s, by `relevant_responses`: the cheapest correction that is right within about 0.01
+    bit from 4 trials per response on.
+
+    `warning` is set below these trials per stimulus for each of the R responses that occur: 16 "miller-madow"; 4
+    "panzeri-treves", "quadratic", "chao-shen" (which has the bias of "plugin" again beyond 64), "grassberger"; 1 "nsb",
+    "best-upper-bound", "shuffle"; and for "plugin" below N = [(n_s - 1) (R - 1)]^2, where its bias is about its error bar. From
+    there two error bars contained the truth in nine of ten repeats on channels of 4 to 8 stimuli and 13 to 64 responses. What
+    is left of a bias falls more slowly with the alphabet than the error bar: with hundreds of responses, most of them rare,
+    "panzeri-treves" is within 0.02 bit but not always within two error bars; "shuffle" is there the safest.
 
     se is the delete-one jackknife over samples, one value per occupied cell of the table; "shuffle" adds the spread over its
     shuffles. Near I = 0 the law of the estimate is skewed: judge by p, the fraction (1 + shuffles that reach the value) / (1 +
@@ -192,14 +198,19 @@ def mutual_information(
     bias = choose(bias, [*_BIASES, "auto"], "bias")
     if isinstance(n_shuffle, bool) or not isinstance(n_shuffle, int | np.integer) or n_shuffle < 0:
         raise NsnnError(f"n_shuffle = {n_shuffle!r}: expected a whole number, 0 for no shuffles")
-    if bias == "shuffle" and not (responses.is_word and np.shape(r)[1] > 1):
+    has_letters = responses.is_word and np.shape(r)[1] > 1
+    if bias == "shuffle" and not has_letters:
         raise NsnnError("bias = 'shuffle' with r of one letter: expected words (n, k) with k > 1")
     size, inferred = alphabet_size(responses, n_symbols, "r")
     per_response = n / (n_s * responses.n_present)
     trials = f"{n / n_s:.4g} trials per stimulus for {responses.n_present} responses"
     reason = None
     if bias == "auto":
-        bias = "panzeri-treves" if per_response >= _ENOUGH["panzeri-treves"] else "nsb"
+        bias = next(
+            name
+            for name in ("panzeri-treves", "shuffle", "nsb")
+            if name == "nsb" or (per_response >= _ENOUGH[name] and (name != "shuffle" or has_letters))
+        )
         reason = f"there are {trials}"
     if bias in NEED_ALPHABET and not math.isfinite(size):
         raise NsnnError("n_symbols = None: r has words of too many letters to count them; give n_symbols")
@@ -215,9 +226,10 @@ def mutual_information(
         null_mean = float(shuffled.mean())
         p = float((1 + (shuffled >= value - 1e-12).sum()) / (1 + n_shuffle))
     notes = [inferred if bias in NEED_ALPHABET else None]
-    if per_response < _ENOUGH[bias]:
+    enough = _ENOUGH.get(bias, ((n_s - 1) * (responses.n_present - 1)) ** 2 / (n_s * responses.n_present))
+    if per_response < enough:
         notes.append(
-            f"{trials}, fewer than {_ENOUGH[bias]:g} for each: {bias} may be biased; take more trials or fewer responses"
+            f"{trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
         )
     warning = "; ".join(note for note in notes if note) or None
     how = SE_METHODS.get(bias, "jackknife over samples")

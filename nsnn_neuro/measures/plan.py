@@ -1,0 +1,106 @@
+"""How many trials an experiment needs for an information of wanted precision."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import NsnnError
+from .counts import contingency, panzeri_treves_bias
+from .estimate import Estimate
+from .information import mutual_information
+from .symbols import as_symbols
+
+__all__ = ["TrialPlan", "plan_trials"]
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """How many trials reach a precision; `int(plan)` is their number over all stimuli.
+
+    Parameters
+    ----------
+    n_trials : number of trials, all stimuli together
+    per_stimulus : n_trials / number of stimuli
+    se : standard error (bits) that is expected then
+    bias_left : bias (bits) that is allowed for then
+    pilot : the estimate from the pilot, with its own warning
+
+    >>> int(TrialPlan(1200, 300.0, 0.049, 0.002, Estimate(0.4, 0.1)))
+    1200
+    """
+
+    n_trials: int
+    per_stimulus: float
+    se: float
+    bias_left: float
+    pilot: Estimate
+
+    def __int__(self) -> int:
+        return self.n_trials
+
+
+def plan_trials(
+    pilot: tuple[Any, Any], *, precision: float = 0.05, bias: str = "panzeri-treves", seed: int = 0
+) -> TrialPlan:
+    """Trials after which the error bar of `mutual_information` has come down to `precision`, from a pilot.
+
+    The error of N trials is taken as sqrt(se(N)^2 + left(N)^2) with
+
+        se(N) = se_0 sqrt(N_0 / N),  left(N) = (B_0 N_0 / N) min(1, n_s R / N),
+
+    N_0 the pilot's trials, se_0 its jackknife, B_0 its Panzeri-Treves bias, n_s and R its numbers of stimuli and responses:
+    corrections of first order leave a part of about n_s R / N, one over the trials per response. For bias "plugin" all of
+    B_0 N_0 / N is left. The smallest N whose error is at most `precision` is returned, which may be below N_0. Near I = 0 the
+    standard error falls faster than 1 / sqrt(N), and the plan errs towards more trials.
+
+    Parameters
+    ----------
+    pilot : pair (s, r), as for `mutual_information`
+    precision : bits, positive
+    bias, seed : as for `mutual_information`
+
+    Raises
+    ------
+    NsnnError : precision not positive, pilot not a pair, what `mutual_information` refuses, or a pilot without an error bar.
+        Source: Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656
+
+    >>> s = np.repeat([0, 1], 20)
+    >>> r = np.r_[np.tile([0, 0, 0, 0, 1], 4), np.tile([1, 1, 1, 0, 1], 4)]
+    >>> plan = plan_trials((s, r), precision=0.05)
+    >>> plan.n_trials, round(plan.se, 3)
+    (304, 0.05)
+    """
+    if not isinstance(pilot, tuple | list) or len(pilot) != 2:
+        raise NsnnError(
+            f"pilot = {type(pilot).__name__} object: expected the pair (s, r) of stimuli and responses"
+        )
+    if (
+        isinstance(precision, bool)
+        or not isinstance(precision, int | float | np.number)
+        or not 0 < precision < math.inf
+    ):
+        raise NsnnError(f"precision = {precision!r}: expected a positive number of bits")
+    estimate = mutual_information(*pilot, bias=bias, n_shuffle=0, seed=seed)
+    (s, n_s), (r, n_r) = as_symbols(pilot[0], "s"), as_symbols(pilot[1], "r")
+    n_0 = estimate.n
+    if not estimate.se > 0:
+        raise NsnnError(
+            f"pilot of {n_0} trials has the error bar {estimate.se}: take a longer one, in which responses vary"
+        )
+    b_0 = abs(float(panzeri_treves_bias(contingency(s, r, n_s, n_r))))
+
+    def parts(n: float) -> tuple[float, float]:
+        share = 1.0 if estimate.correction == "plugin" else min(1.0, n_s * n_r / n)
+        return estimate.se * math.sqrt(n_0 / n), b_0 * n_0 / n * share
+
+    low, high = 1, 2
+    while math.hypot(*parts(high)) > precision:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if math.hypot(*parts(middle)) > precision else (low, middle)
+    return TrialPlan(high, high / n_s, *parts(high), pilot=estimate)

@@ -1,0 +1,57 @@
+"""Channels of known information that estimators are held against: a law of responses per stimulus, all exact."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special, stats
+
+
+def entropy_bits(p, axis=-1):
+    """-sum p log2 p of exact probabilities."""
+    return -special.xlogy(p, p).sum(axis) / np.log(2.0)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """`law` (n_s, n_r): probability of each response given each of the equiprobable stimuli; `letters` of a word."""
+
+    law: np.ndarray
+    letters: int = 0
+
+    @property
+    def information(self):
+        return float(entropy_bits(self.law.mean(0)) - entropy_bits(self.law).mean())
+
+    def tables(self, trials, repeats, rng):
+        """Counts (repeats, n_s, n_r) of `trials` per stimulus."""
+        return np.stack([rng.multinomial(trials, p, size=repeats) for p in self.law], axis=1)
+
+    def samples(self, table):
+        """Stimuli and responses (words where the channel has letters) with these counts."""
+        s, r = np.nonzero(table)
+        s, r = np.repeat(s, table[s, r]), np.repeat(r, table[s, r])
+        return s, (r[:, None] >> np.arange(self.letters)) & 1 if self.letters else r
+
+
+def binary_words(n_s, letters, low, high, seed=0):
+    """Words of independent bins whose spike probabilities, different for each stimulus, lie between low and high."""
+    q = np.random.default_rng(seed).uniform(low, high, (n_s, letters))
+    bits = (np.arange(2**letters)[:, None] >> np.arange(letters)) & 1
+    return Channel(np.where(bits, q[:, None, :], 1.0 - q[:, None, :]).prod(-1), letters)
+
+
+def poisson_counts(rates, most):
+    """Poisson counts at these means, those above `most` counted as `most`."""
+    law = stats.poisson.pmf(np.arange(most + 1), np.asarray(rates)[:, None])
+    law[:, -1] += 1.0 - law.sum(1)
+    return Channel(law)
+
+
+def symmetric(error):
+    """The binary symmetric channel, of 1 - H(error) bits."""
+    return Channel(np.array([[1.0 - error, error], [error, 1.0 - error]]))
+
+
+def erasure(lost):
+    """The binary erasure channel, of 1 - lost bits; response 2 is the erasure."""
+    return Channel(np.array([[1.0 - lost, 0.0, lost], [0.0, 1.0 - lost, lost]]))
