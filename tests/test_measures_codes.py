@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import neo
 import numpy as np
 import pytest
 import quantities as pq
 from numpy.testing import assert_allclose
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
+import nsnn_neuro as nsnn
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures.codes import rate_vs_temporal
 from nsnn_neuro.measures.information import mutual_information
@@ -166,6 +168,73 @@ def test_pure_timing_code():
         assert_allclose(found[:, 4], 0, atol=1e-12)
     assert_allclose([by_code(t, "count") for t in tables], 0, atol=1e-12)
     assert_allclose(by_code(tables[0], "words", "gain"), by_code(tables[0], "words"), atol=1e-12)
+
+
+def simulated(stimuli, trials):
+    """A stochastic neuron without memory: independent spikes of probability F(I - 1) in steps of 1 ms, 20 ms long."""
+    neuron, noise = nsnn.NSNNNeuron(beta=0.0), nsnn.EscapeNoise(nsnn.Gaussian(0.2))
+    block, labels = neo.Block(), []
+    for label, stimulus in enumerate(stimuli):
+        more: dict[str, Any] = {"dt": 1 * pq.ms, "seed": 5 + label, "engine": "numpy"}
+        one = nsnn.simulate(neuron, noise, stimulus, trials=trials, duration=20 * pq.ms, **more)
+        block.segments += list(one.segments)
+        labels += [label] * trials
+    return block, labels
+
+
+def geometric(p, active, width):
+    """P(bin of the first spike), silence last, of independent steps that are active or not."""
+    first, alive = np.zeros(20), 1.0
+    for k in range(20):
+        first[k] = alive * p * active[k]
+        alive *= 1 - p * active[k]
+    return np.append(first.reshape(-1, width).sum(axis=1), alive)
+
+
+def word_law(p, active, width):
+    """P(word) of counts in bins, the product of binomial laws."""
+    steps = np.reshape(active, (-1, width)).sum(axis=1)
+    law = np.ones(1)
+    for n in steps:
+        law = np.multiply.outer(law, binom.pmf(np.arange(width + 1), n, p)).ravel()
+    return law
+
+
+def within_four_errors(table, exact):
+    z = (table["information"] - exact) / table["se"]
+    assert (table["se"] > 0).all()
+    assert (np.abs(z) < 4).all(), z.tolist()
+
+
+def test_simulated_rate_code():
+    """Two constant currents: the count is binomial, words tell as much as it, latencies less."""
+    block, labels = simulated([nsnn.Constant(0.75), nsnn.Constant(0.9)], trials=600)
+    p, active = norm.cdf([-0.25 / 0.2, -0.1 / 0.2]), np.ones(20)
+    table = rate_vs_temporal(block, labels, resolutions=[5, 10, 20] * pq.ms, n_shuffle=0)
+    count = exact_information([binom.pmf(np.arange(21), 20, q) for q in p])
+    latency = [exact_information([geometric(q, active, w) for q in p]) for w in (5, 10, 20)]
+    assert_allclose(
+        [exact_information([word_law(q, active, w) for q in p]) for w in (5, 10)], count, rtol=1e-9
+    )
+    assert latency[0] < 0.7 * count
+    keep = ~((table["code"] == "words") & (table["resolution"] < 0.006))  # hundreds of words: warned
+    assert table.loc[~keep, "warning"].str.contains("may be biased").all()
+    within_four_errors(table[keep], np.array([count, *latency, count, count]))
+
+
+def test_simulated_timing_code():
+    """The same current from 2 or from 10 ms on, 8 ms long: counts of one law, different times."""
+    steps = [nsnn.Step(1.0, 2 * pq.ms, 10 * pq.ms), nsnn.Step(1.0, 6 * pq.ms, 14 * pq.ms)]
+    block, labels = simulated(steps, trials=600)
+    active = [(np.arange(20) >= on) & (np.arange(20) < on + 8) for on in (2, 6)]
+    table = rate_vs_temporal(block, labels, resolutions=[5, 10] * pq.ms, n_shuffle=99)
+    latency = [exact_information([geometric(0.5, a, w) for a in active]) for w in (5, 10)]
+    patterns = [exact_information([word_law(0.5, a, w) for a in active]) for w in (5, 10)]
+    assert patterns[0] > latency[0] > 0.5
+    within_four_errors(table[1:], np.array([*latency, *patterns]))
+    assert table["p"].iloc[0] > 0.05
+    assert abs(table["information"].iloc[0]) < 0.01
+    assert (table["p"].iloc[1:] == 0.01).all()
 
 
 def test_significance_of_a_timing_code_and_of_none():

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import neo
 import numpy as np
 import pytest
 import quantities as pq
@@ -194,6 +195,13 @@ def test_few_spikes_one_trial_no_spike():
 def test_bad_arguments_are_refused_by_name(kwargs, message):
     with pytest.raises(NsnnError, match=message):
         information_per_spike([[0.1], [0.2]], **{**WINDOW, **kwargs})
+
+
+def test_trials_of_unequal_length_need_a_window():
+    trains = [neo.SpikeTrain([0.1], units="s", t_stop=stop) for stop in (1.0, 1.5)]
+    with pytest.raises(NsnnError, match=r"trials last from 1.0 to 1.5 s"):
+        information_per_spike(trains, bin=100 * pq.ms)
+    assert information_per_spike(trains, bin=100 * pq.ms, t_stop=1 * pq.s, n_shuffle=0).n == 2
 
 
 def test_several_neurons_are_refused():

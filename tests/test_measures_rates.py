@@ -4,12 +4,14 @@ import warnings
 from collections import Counter
 from typing import Any
 
+import neo
 import numpy as np
 import pytest
 import quantities as pq
 from numpy.testing import assert_allclose
-from scipy.stats import kstest
+from scipy.stats import kstest, norm
 
+import nsnn_neuro as nsnn
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures.rates import _cut, _jackknife, _line_weights, direct_information_rate, word_entropies
 from nsnn_neuro.measures.trains import SilentNeuronWarning
@@ -212,6 +214,30 @@ def test_stimulus_correlated_over_bins():
     assert z_of_mean(single, line) > 4
 
 
+def test_simulated_neuron_under_a_sinusoid():
+    """Independent spikes of probability F(I(t) - 1): entropies of single bins from the known probabilities.
+
+    The total entropy's correction adds Var(p)/(2 M ln 2) (1/p + 1/(1 - p)) at the mean p for the stimulus' M moments.
+    """
+    noise = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
+    more: dict[str, Any] = {
+        "dt": 1 * pq.ms,
+        "seed": 8,
+        "engine": "numpy",
+        "trials": 200,
+        "duration": 0.2 * pq.s,
+    }
+    block = nsnn.simulate(nsnn.NSNNNeuron(beta=0.0), noise, nsnn.Sinusoid(0.5, 0.4, 20 * pq.Hz), **more)
+    p = norm.cdf((0.5 + 0.4 * np.sin(2 * np.pi * 20 * np.arange(200) * 1e-3) - 1) / 0.4)
+    mean = p.mean()
+    total = binary_entropy(mean) + p.var(ddof=1) * (1 / mean + 1 / (1 - mean)) / (400 * np.log(2))
+    truth = (total - binary_entropy(p).mean()) * 1000
+    single: dict[str, Any] = {"bin": 1 * pq.ms, "n_shuffle": 0, "over": "trials", "word_lengths": [1]}
+    e = direct_information_rate(block, **single)
+    assert abs(e.value - truth) < 4 * e.se
+    assert e.se < 0.05 * truth
+
+
 @pytest.mark.slow
 def test_two_errors_cover_the_truth():
     """Regime: 100 trials, 400 bins, words of 1 to 3 letters; over="time" holds the stimulus' sampling too."""
@@ -313,6 +339,14 @@ def test_bad_arguments_are_refused_by_name(kwargs, message):
     letters = np.random.default_rng(13).random((10, 50)) < 0.3
     with pytest.raises(NsnnError, match=message):
         direct_information_rate(trains_of(letters), **keywords(letters, **kwargs))
+
+
+def test_trials_of_unequal_length_need_a_window():
+    trains = [neo.SpikeTrain([0.1], units="s", t_stop=1.0 + 0.1 * k) for k in range(8)]
+    with pytest.raises(NsnnError, match=r"trials last from 1\.0 to 1\.7"):
+        direct_information_rate(trains, bin=50 * pq.ms)
+    e = direct_information_rate(trains, bin=50 * pq.ms, t_stop=1 * pq.s, word_lengths=[1], n_shuffle=0)
+    assert np.isfinite(e.value)
 
 
 @pytest.mark.parametrize(("bias", "fewest"), [("shuffle", 8), ("quadratic", 8), ("miller-madow", 2)])
