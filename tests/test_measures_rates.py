@@ -330,7 +330,8 @@ def test_silent_trains_warn():
         ({"word_lengths": [1, 1]}, "different whole numbers"),
         ({"word_lengths": [1.5]}, "whole numbers"),
         ({"word_lengths": [0, 1]}, "at least 1"),
-        ({"word_lengths": [30]}, "hold fewer than two such words"),
+        ({"word_lengths": [30], "bias": "none"}, "hold fewer than two such words"),
+        ({"word_lengths": [6]}, "at most half as many letters as trials, 10"),
         ({"bin": 10}, "bin = 10 has no unit"),
         ({"bin": 1 * pq.s}, "longer than the shortest trial"),
     ],
@@ -355,4 +356,4 @@ def test_too_few_trials(bias, fewest):
     with pytest.raises(NsnnError, match=f"needs at least {fewest} repeats"):
         rate_of(letters, bias=bias)
     letters = np.random.default_rng(14).random((fewest, 50)) < 0.3
-    assert np.isfinite(rate_of(letters, bias=bias, word_lengths=[1]).value)
+    assert np.isfinite(rate_of(letters, bias=bias, word_lengths=sorted({1, fewest // 2})).value)

@@ -11,7 +11,8 @@ word r at one time, p_r its mean, Var over times. It equals Miller & Madow's for
 independent. The noise entropy has N words per time, and one of four corrections:
 - "shuffle" (Panzeri et al. 2007): H_ind + H - H_sh, with H_sh the plug-in entropy after shuffling each letter over
   trials, which has nearly the error of H, and H_ind the sum over letters of their entropies by quadratic
-  extrapolation, which have hardly any. Letters of a word come from trials i, i + k, i + 2k, ...; mean over four k.
+  extrapolation, which have hardly any. Letters of a word come from trials i, i + k, i + 2k, ...; mean over four k. Where letters of one
+  trial are correlated (bursts) the two errors differ and a part of it stays: null_mean shows how much.
 - "quadratic" (Strong et al. 1998): the parabola in 1/N through all trials, halves and quarters, at 1/N = 0
 - "miller-madow": (R - 1) / (2 N ln 2), R the number of words seen at that time
 - "none"
@@ -64,7 +65,7 @@ def _entropy(counts: np.ndarray) -> np.ndarray:
 def _frequencies(words: np.ndarray) -> np.ndarray:
     """(M, R) how often each word occurs at each time, of words (N, M, L); columns may be empty."""
     base, (_, m, length) = int(words.max()) + 1, words.shape
-    codes, size = words[:, :, 0], base**length
+    codes, size = words[:, :, 0].astype(np.int64), base**length
     for letter in range(1, length):
         codes = codes * base + words[:, :, letter]
     if size > _LOOKUP:
@@ -104,9 +105,11 @@ def _shuffled(words: np.ndarray) -> np.ndarray:
         return letters
     # letter l of trial i comes from trial i + l k: no two letters of a word from one trial
     steps = [k for k in range(1, n) if np.unique(np.arange(length) * k % n).size == length][:_SHUFFLES]
-    rows = np.arange(n)[:, None, None]
-    pick = [(rows + k * np.arange(length)) % n for k in steps]
-    shuffled = np.mean([_plugin(np.take_along_axis(words, p, axis=0)) for p in pick], axis=0)
+    entropies = []
+    for k in steps:
+        mixed = [np.roll(words[:, :, letter], -k * letter, axis=0) for letter in range(length)]
+        entropies.append(_plugin(np.stack(mixed, axis=2)))
+    shuffled = np.mean(entropies, axis=0)
     return letters + _plugin(words) - shuffled
 
 
@@ -179,7 +182,12 @@ def _prepare(
             f"trains has {repeats.n_trials} trials: bias {bias!r} needs at least {fewest} repeats of one stimulus"
         )
     letters = binned(repeats, width, "bin")[:, 0]
-    letters = np.minimum(letters, 1) if saturation == "binary" else letters
+    letters = (np.minimum(letters, 1) if saturation == "binary" else letters).astype(np.int16)
+    if bias == "shuffle" and 2 * lengths.max() > repeats.n_trials:
+        raise NsnnError(
+            f"word_lengths has {lengths.max()}: bias 'shuffle' takes at most half as many letters as trials, "
+            f"{repeats.n_trials}"
+        )
     if letters.shape[1] < 2 * lengths.max():
         raise NsnnError(
             f"word_lengths has {lengths.max()}: {letters.shape[1]} bins hold fewer than two such words; take "
@@ -349,8 +357,7 @@ def direct_information_rate(
     rng, null = np.random.default_rng(seed), np.empty(n_shuffle)
     n, t = letters.shape
     for i in range(n_shuffle):
-        turned = (np.arange(t) - rng.integers(t, size=(n, 1))) % t
-        shuffled = np.take_along_axis(letters, turned, axis=1)
+        shuffled = np.stack([np.roll(x, k) for x, k in zip(letters, rng.integers(t, size=n), strict=True)])
         null[i] = rate([_cut(shuffled, int(length)) for length in lengths])
     return Estimate(
         value,
