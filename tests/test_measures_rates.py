@@ -134,11 +134,16 @@ def test_quadratic_extrapolation_is_exact_for_a_parabola():
 def test_shuffled_correction_equals_a_loop():
     letters = (np.random.default_rng(2).random((8, 12)) < 0.4).astype(int)
     single = word_entropies(trains_of(letters), **keywords(letters, bias="quadratic", word_lengths=[1]))
+
+    def quadratic(letters):
+        more: dict[str, Any] = {"bias": "quadratic", "word_lengths": [3]}
+        return word_entropies(trains_of(letters), **keywords(letters, **more))["noise"][0] * 3 * BIN
+
     shuffled = []
     for k in (1, 2, 3, 5):  # 4 would put one trial's letters 0 and 2 into a word
         mixed = np.stack([np.roll(letters[:, j], -k * (j % 3)) for j in range(12)], axis=1)
-        shuffled.append(plain_entropies(mixed, 3)[1])
-    expected = 3 * single["noise"][0] * BIN + plain_entropies(letters, 3)[1] - np.mean(shuffled)
+        shuffled.append(quadratic(mixed))
+    expected = 3 * single["noise"][0] * BIN + quadratic(letters) - np.mean(shuffled)
     table = word_entropies(trains_of(letters), **keywords(letters, word_lengths=[3]))
     assert_allclose(table["noise"][0] * 3 * BIN, expected, rtol=1e-10)
 
@@ -212,6 +217,46 @@ def test_stimulus_correlated_over_bins():
     assert abs(z_of_mean(values, line)) < 4
     assert abs(z_of_mean(single, exact[0] - noise)) < 4
     assert z_of_mean(single, line) > 4
+
+
+def refractory_noise_entropy(p, length):
+    """Exact mean over times, bits per letter, of a neuron that fires with p_t unless it fired in the bin before."""
+    fired = 0.0
+    entropies = []
+    for m in range(p.size // length):
+        laws = {
+            (): (1 - fired, fired)
+        }  # of the words so far: P(word, last bin silent), P(word, last bin fired)
+        for q in p[m * length : (m + 1) * length]:
+            longer = {}
+            for word, (silent, last) in laws.items():
+                longer[(*word, 0)] = (silent * (1 - q) + last, 0.0)
+                longer[(*word, 1)] = (0.0, silent * q)
+            laws = longer
+        fired = sum(last for _, last in laws.values())
+        entropies.append(-sum(x * np.log2(x) for pair in laws.values() for x in pair if x > 0))
+    return np.mean(entropies) / length
+
+
+def test_noise_entropy_of_a_refractory_neuron():
+    """Letters of a trial are correlated: "quadratic" is right, "shuffle" up to a hundredth too high (100 trials)."""
+    rng = np.random.default_rng(15)
+    p, lengths = rng.choice([0.1, 0.6], 200), [1, 2, 4]
+    exact = np.array([refractory_noise_entropy(p, k) for k in lengths])
+    assert exact[0] - exact[2] > 0.08 * exact[0]
+    found: dict[str, list[np.ndarray]] = {"quadratic": [], "shuffle": []}
+    for _ in range(20):
+        letters = np.zeros((100, 200), dtype=int)
+        for t in range(200):
+            letters[:, t] = (rng.random(100) < p[t]) & (letters[:, t - 1] == 0 if t else True)
+        for bias, values in found.items():
+            table = word_entropies(trains_of(letters), **keywords(letters, word_lengths=lengths, bias=bias))
+            values.append(table["noise"].to_numpy() * BIN)
+    for k in range(3):
+        assert abs(z_of_mean(np.array(found["quadratic"])[:, k], exact[k])) < 4
+        shuffle = np.array(found["shuffle"])[:, k]
+        assert z_of_mean(shuffle, exact[k]) > -4
+        assert z_of_mean(shuffle, exact[k] * 1.01) < 4
 
 
 def test_simulated_neuron_under_a_sinusoid():

@@ -9,15 +9,16 @@ Sampling. Plug-in entropies are low. The total entropy is that of N M words, but
 which is what limits it; the expected error to second order is sum_r Var(q_r) / (2 M ln 2 p_r), q_r the frequency of
 word r at one time, p_r its mean, Var over times. It equals Miller & Madow's for N = 1 and takes the times as
 independent. The noise entropy has N words per time, and one of four corrections:
-- "shuffle" (Panzeri et al. 2007): H_ind + H - H_sh, with H_sh the plug-in entropy after shuffling each letter over
-  trials, which has nearly the error of H, and H_ind the sum over letters of their entropies by quadratic
-  extrapolation, which have hardly any. Letters of a word come from trials i, i + k, i + 2k, ...; mean over four k. Where letters of one
-  trial are correlated (bursts) the two errors differ and a part of it stays: null_mean shows how much.
+- "shuffle" (Panzeri et al. 2007): H_ind + H - H_sh, each by quadratic extrapolation, with H_sh the entropy after
+  shuffling each letter over trials, whose error is nearly that of H, and H_ind the sum over letters of their entropies,
+  which have hardly any. Letters of a word come from trials i, i + k, i + 2k, ...; mean over four k.
 - "quadratic" (Strong et al. 1998): the parabola in 1/N through all trials, halves and quarters, at 1/N = 0
 - "miller-madow": (R - 1) / (2 N ln 2), R the number of words seen at that time
 - "none"
-Measured with letters of probability .05 or .3, 100 trials and words up to 5 letters, truth 8.52 bit/s: shuffled 8.49,
-quadratic 8.87, miller-madow 9.7, none 11.4; with 40 trials 8.25, 9.77, 11.5, 14.7.
+Measured with independent letters of probability .05 or .3, 100 trials and words of 1 to 5 letters, truth 8.52 bit/s:
+shuffle 8.50, quadratic 8.87, miller-madow 9.7, none 11.4; with 40 trials 8.24, 9.77, 11.5, 14.7. A refractory neuron's
+noise entropy, 100 trials and words of 4 letters: shuffle 0.6 % high, quadratic right, so that shuffle errs to less
+information.
 
 Which lengths enter the line. A length is well sampled when the correction is at most a tenth of the noise entropy
 and neither corrected entropy is more than 2 % below the bound H >= -log2 (probability that two words are the same),
@@ -108,9 +109,9 @@ def _shuffled(words: np.ndarray) -> np.ndarray:
     entropies = []
     for k in steps:
         mixed = [np.roll(words[:, :, letter], -k * letter, axis=0) for letter in range(length)]
-        entropies.append(_plugin(np.stack(mixed, axis=2)))
+        entropies.append(_quadratic(np.stack(mixed, axis=2)))
     shuffled = np.mean(entropies, axis=0)
-    return letters + _plugin(words) - shuffled
+    return letters + _quadratic(words) - shuffled
 
 
 # noise entropies (M,), bits, of words (N, M, L), and the fewest trials that they take
@@ -267,7 +268,9 @@ def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str
     for w, factor in zip(words, weight, strict=True):
         if over == "trials":
             group = np.arange(n) * groups // n
-            rest = [_both(w[group != g], bias) for g in range(groups)]
+            # partitions and shuffles of fewer trials are others: their noise would enter the error n-fold
+            smooth = "none" if bias == "none" else "miller-madow"
+            rest = [_both(w[group != g], smooth) for g in range(groups)]
             left_out += factor * np.array([total - noise for total, noise in rest])
             continue
         q, h = _frequencies(w) / n, _NOISE[bias][0](w)
@@ -311,7 +314,8 @@ def direct_information_rate(
         or "none", of the noise entropy; all but "none" correct the total entropy too
     over : "time" (default): the jackknife for the error bar leaves out one of 20 stretches of the stimulus, so that it
         contains the sampling of the stimulus as well as the response's noise; "trials": it leaves out groups of
-        trials, the error for this very stimulus
+        trials, the error for this very stimulus, with Miller & Madow's correction in place of the two that divide trials
+        (measured: a tenth low). Two errors of "time" held the truth in 94 to 98 % of sessions with 20 to 100 trials
     n_shuffle : 0 leaves null_mean and p None
     seed : of the shuffles
     t_start, t_stop : times, scalar; None is the trials' own end
@@ -357,7 +361,8 @@ def direct_information_rate(
     rng, null = np.random.default_rng(seed), np.empty(n_shuffle)
     n, t = letters.shape
     for i in range(n_shuffle):
-        shuffled = np.stack([np.roll(x, k) for x, k in zip(letters, rng.integers(t, size=n), strict=True)])
+        shifts: np.ndarray = np.asarray(rng.integers(t, size=n))
+        shuffled = np.stack([np.roll(letters[trial], shifts[trial]) for trial in range(n)])
         null[i] = rate([_cut(shuffled, int(length)) for length in lengths])
     return Estimate(
         value,
