@@ -214,7 +214,7 @@ def test_shuffling_within_stimuli_keeps_signals_and_takes_correlations():
     """Conditionally independent cells with strong tuning: cor_ and only cor_ terms are as their null."""
     rng, p = np.random.default_rng(5), []
     s = np.repeat(np.arange(3), 60)
-    for k in range(60):
+    for k in range(40):
         rates = np.array([0.2, 0.5, 0.8])[s]
         words = (rng.random((180, 2)) < rates[:, None]).astype(int)
         parts = information_breakdown(s, words, n_shuffle=19, seed=k)

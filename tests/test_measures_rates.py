@@ -323,7 +323,7 @@ def test_p_is_uniform_without_a_stimulus():
 
 def test_independent_trials_carry_nothing():
     rng = np.random.default_rng(10)
-    values = [rate_of(rng.random((60, 400)) < 0.3, word_lengths=[1, 2, 3]).value for _ in range(40)]
+    values = [rate_of(rng.random((60, 400)) < 0.3, word_lengths=[1, 2, 3]).value for _ in range(20)]
     assert abs(z_of_mean(values, 0.0)) < 4
 
 
