@@ -7,14 +7,20 @@ import pytest
 from channels import entropy_bits
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures import entropy
 from nsnn_neuro.measures.bub import best_upper_bound, bub_coefficients
 from nsnn_neuro.measures.counts import plugin_entropy, relevant_responses
 from nsnn_neuro.measures.entropies import CLOSED_FORMS, miller_madow, plugin, profile
-from nsnn_neuro.measures.extrapolation import _values, _without_one, quadratic_extrapolation
+from nsnn_neuro.measures.extrapolation import (
+    _WEIGHTS,
+    PARTITIONS,
+    _values,
+    _without_one,
+    quadratic_extrapolation,
+)
 
 SAMPLES = st.lists(st.integers(0, 6), min_size=1, max_size=40)
 METHODS = [
@@ -130,12 +136,39 @@ def test_error_bar_of_nsb_is_its_posterior_or_the_jackknife():
 
 
 def test_extrapolation_is_exact_for_a_quadratic_law_of_the_bias():
-    """Tables whose plug-in values are v + a / N + b / N^2 by construction do not exist; the weights are checked instead."""
-    from nsnn_neuro.measures.extrapolation import _WEIGHTS
-
     v, a, b = 1.7, -3.0, 11.0
     value = sum(w * (v + a * part / 64 + b * (part / 64) ** 2) for part, w in _WEIGHTS.items())
     assert abs(value - v) < 1e-12
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_extrapolation_and_its_jackknife_sample_by_sample(joint):
+    """The same partitions, dealt by hand, and every plug-in value from the samples of its part, with and without each."""
+    rng = np.random.default_rng(0)
+    s, r = np.repeat([0, 1, 2], [14, 9, 7]), rng.integers(0, 4, 30)
+
+    def value_of(keep, quarters):
+        def plain(part):
+            entropies = [plugin_entropy(np.bincount(x[part])) for x in ((r, s, 4 * s + r) if joint else (r,))]
+            return entropies[0] + entropies[1] - entropies[2] if joint else entropies[0]
+
+        halves = [np.mean([plain(keep & (q % 2 == h)) for h in (0, 1)]) for q in quarters]
+        fourths = [np.mean([plain(keep & (q == k)) for k in range(4)]) for q in quarters]
+        return (8 * plain(keep) - 6 * np.mean(halves) + np.mean(fourths)) / 3
+
+    dealer, quarters = np.random.default_rng(1), []
+    for _ in range(PARTITIONS):
+        quarter, turn = np.empty(30, dtype=int), [0, 1, 2]
+        for i in dealer.permutation(30):
+            quarter[i] = turn[s[i]] % 4
+            turn[s[i]] += 1
+        quarters.append(quarter)
+    options = {"rng": np.random.default_rng(1), "joint": joint, "jackknife": True}
+    value, without = quadratic_extrapolation(s, r, 3, 4, **options)
+    all_samples = np.ones(30, dtype=bool)
+    assert abs(value - value_of(all_samples, quarters)) < 1e-12
+    for i in range(30):
+        assert abs(without[i] - value_of(all_samples & (np.arange(30) != i), quarters)) < 1e-12
 
 
 @pytest.mark.parametrize("joint", [False, True])
@@ -193,6 +226,25 @@ def test_best_upper_bound_bounds_bias_and_error(n, k):
     assert n > k or mine < worst["miller-madow"]
 
 
+@pytest.mark.parametrize(("n", "k"), [(20, 10), (25, 100)])
+def test_best_upper_bound_is_near_the_least_of_all(n, k):
+    """The least bound over all coefficients: linear programs for the larger of |bias| + weight * SD, over the weights."""
+    p = np.unique(np.append(np.linspace(0, 1, 201) ** 2, 1 / k))
+    f = 2 * np.minimum(k, 1 / np.maximum(p, 1e-300))
+    rows, right = f[:, None] * stats.binom.pmf(np.arange(n + 1), n, p[:, None]), -f * special.xlogy(p, p)
+    steps = np.diff(np.eye(n + 1), axis=0) * np.sqrt(n)
+    bias, sd = (np.zeros((p.size, 2)) - [1, 0]), (np.zeros((n, 2)) - [0, 1])
+    blocks = np.vstack([np.hstack([sign * x, y]) for x, y in ((rows, bias), (steps, sd)) for sign in (1, -1)])
+    limits = np.concatenate([right, -right, np.zeros(2 * n)])
+    free = [(None, None)] * (n + 1) + [(0, None)] * 2
+    least = np.inf
+    for weight in np.logspace(-0.5, 1.0, 7):
+        cost = np.append(np.zeros(n + 1), [1, weight])
+        found = optimize.linprog(cost, A_ub=blocks, b_ub=limits, bounds=free, method="highs")
+        least = min(least, np.hypot(*found.x[-2:]) / np.log(2))
+    assert 0.99 * least < bub_coefficients(n, float(k))[1] < 1.25 * least
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_long_samples_of_known_laws(method):
     law = 0.75 ** np.arange(16)
@@ -206,8 +258,8 @@ def test_long_samples_of_known_laws(method):
 
 
 ENOUGH_OF_32 = {  # samples per symbol: the stated regimes
-    "plugin": 31**2 / 32,
-    "miller-madow": 16,
+    "plugin": 4 * 31**2 / 32,
+    "miller-madow": 32,
     "panzeri-treves": 4,
     "quadratic": 4,
     "chao-shen": 4,
@@ -224,7 +276,7 @@ def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(method, law):
     k = 32 if law == "zipf" else 16
     p = 1.0 / np.arange(1, k + 1) if law == "zipf" else 0.75 ** np.arange(k)
     p /= p.sum()
-    each = (k - 1) ** 2 / k if method == "plugin" else ENOUGH_OF_32[method]
+    each = 4 * (k - 1) ** 2 / k if method == "plugin" else ENOUGH_OF_32[method]
     rng = np.random.default_rng(0)
     found = [entropy(rng.choice(k, math.ceil(each * k), p=p), method=method, n_symbols=k) for _ in range(200)]
     assert all(e.warning is None for e in found)

@@ -8,7 +8,8 @@ sum_j a_j B(j; N, p), B the binomial law, its bias is sum_i g(p_i), so that
 
 The sum of the squared bias bound and the variance bound is an upper bound of the squared error for every law. Above a
 count k the coefficients are Miller & Madow's, -(j / N) ln(j / N) + (1 - j / N) / (2 N); below, they are the least-squares
-solution that weighs f g against sqrt(N) (a_j - a_(j - 1)); k and the weight are those of the lowest bound.
+solution that weighs f g against sqrt(N) (a_j - a_(j - 1)); k and the weight are those of the lowest bound. It comes within a
+quarter of the least that any coefficients reach, found by linear programming for N up to 100.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 LN2 = math.log(2.0)
-_MOST_CELLS = 100_000_000
+_MOST_CELLS = 20_000_000
 
 
 def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
 
     Raises
     ------
-    NsnnError : a table beyond 10^8 cells
+    NsnnError : a table beyond 2 10^7 cells
 
     >>> contingency(np.array([0, 0, 1]), np.array([1, 1, 0]), 2, 2)
     array([[0, 2], [1, 0]])

@@ -33,7 +33,7 @@ NEED_ALPHABET = ("best-upper-bound", "nsb")
 _ALIASES = {"none": "plugin"}
 # samples per symbol from which two error bars contain the truth in nine of ten repeats, on the channels of the tests
 ENOUGH = {
-    "miller-madow": 16.0,
+    "miller-madow": 32.0,
     "panzeri-treves": 4.0,
     "quadratic": 4.0,
     "chao-shen": 4.0,
@@ -101,7 +101,7 @@ def jackknife_se(values: np.ndarray, weights: np.ndarray | None = None) -> float
 
 
 def _few(method: str, n: int, size: float, seen: int) -> str | None:
-    each = ENOUGH.get(method, (size - 1.0) ** 2 / size)
+    each = ENOUGH.get(method, 4.0 * (size - 1.0) ** 2 / size)
     if n >= each * size:
         return None
     return (
@@ -115,14 +115,14 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
 
     | method | estimate | trust it from (samples per symbol) |
     |---|---|---|
-    | "plugin", "none" | with p(x) = n_x / N; too low by about (K - 1) / (2 N ln 2) | (K - 1)^2 / K |
-    | "miller-madow" | plugin + (symbols seen - 1) / (2 N ln 2) | 16 |
+    | "plugin", "none" | with p(x) = n_x / N; too low by about (K - 1) / (2 N ln 2) | 4 (K - 1)^2 / K |
+    | "miller-madow" | plugin + (symbols seen - 1) / (2 N ln 2) | 32 |
     | "panzeri-treves" | the same, with the number of symbols by `relevant_responses` | 4 |
     | "quadratic" | plug-in values of N, N/2 and N/4 samples, extrapolated (`quadratic_extrapolation`) | 4 |
     | "chao-shen" | adjusted for coverage by the number of singletons | 4, up to 64 |
     | "grassberger" | Grassberger's G_n of 2003 in place of the logarithm of counts | 4 |
     | "nsb" | Bayesian, with a prior that is flat in the entropy; needs K | 1 |
-    | "best-upper-bound" | Paninski's, with the least bound of the worst error; needs K | 1 |
+    | "best-upper-bound" | Paninski's, with a low bound of the worst error; needs K | 1 |
     | "auto" | "panzeri-treves" where N >= 4 K, else "nsb", K being n_symbols or the number of symbols that occur | |
 
     The error bar is the exact delete-one jackknife over samples. For "quadratic" it keeps the partitions; for "grassberger" it
@@ -146,7 +146,7 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
 
     >>> print(entropy([0, 0, 0, 1], method="miller-madow", n_symbols=2))
     0.9916 ± 0.87 bit (correction miller-madow; se jackknife over samples; n = 4; warning: 4 samples of 2 symbols (2 seen), fewer
-    than 16 each: miller-madow may be biased; take more samples or fewer symbols)
+    than 32 each: miller-madow may be biased; take more samples or fewer symbols)
     """
     symbols = read_symbols(x, "x")
     method = choose(method, [*SYMMETRIC, "quadratic", "auto"], "method")

@@ -1,0 +1,363 @@
+"""Mutual information against exact channels, plain loops, its inequalities, its null and its own coverage."""
+
+import math
+
+import numpy as np
+import pytest
+from brian2 import ms, second
+from channels import Channel, binary_words, entropy_bits, erasure, poisson_counts, symmetric
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import special, stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.errors import NsnnError
+from nsnn_neuro.measures import as_trains, entropy, mutual_information
+from nsnn_neuro.measures.counts import (
+    contingency,
+    panzeri_treves_bias,
+    plugin_information,
+    relevant_responses,
+)
+from nsnn_neuro.measures.entropy import SYMMETRIC
+from nsnn_neuro.measures.information import information_of_tables
+
+BIASES = [*SYMMETRIC, "quadratic"]
+PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=60)
+WORDS = {"words of 4 bins": binary_words(4, 4, 0.05, 0.5), "words of 6 bins": binary_words(8, 6, 0.05, 0.5)}
+COUNTS = poisson_counts(np.random.default_rng(0).uniform(0.5, 8.0, 8), 12)
+TRIALS_PER_RESPONSE = {  # the stated regimes
+    "miller-madow": 32,
+    "panzeri-treves": 4,
+    "quadratic": 4,
+    "chao-shen": 4,
+    "grassberger": 4,
+    "nsb": 1,
+    "best-upper-bound": 1,
+    "shuffle": 1,
+}
+
+
+def plain(s, r, **options):
+    return mutual_information(s, r, bias="plugin", n_shuffle=0, **options).value
+
+
+def test_channels_are_their_closed_forms():
+    assert abs(symmetric(0.11).information - (1 - entropy_bits(np.array([0.11, 0.89])))) < 1e-12
+    assert abs(erasure(0.3).information - 0.7) < 1e-12
+
+
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize(
+    "channel", [symmetric(0.11), erasure(0.3), COUNTS], ids=["symmetric", "erasure", "Poisson"]
+)
+def test_long_samples_of_known_channels(channel, bias):
+    n_s, n_r = channel.law.shape
+    s, r = channel.samples(channel.tables(40000 // n_s, 1, np.random.default_rng(0))[0])
+    estimate = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=n_r)
+    assert abs(estimate.value - channel.information) < 4 * estimate.se
+    assert estimate.warning is None
+    # error bar: SD of ln p(r|s) / p(r), the influence of one sample, over the square root of their number
+    density = special.xlogy(1.0, np.maximum(channel.law, 1e-300) / channel.law.mean(0)) / np.log(2)
+    spread = np.sqrt((channel.law / n_s * (density - channel.information) ** 2).sum() / s.size)
+    assert abs(estimate.se / spread - 1) < 0.05
+
+
+@pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
+def test_independent_data_have_no_information(bias):
+    rng = np.random.default_rng(1)
+    s, r = rng.integers(0, 4, 4000), rng.binomial(1, [0.1, 0.2, 0.4], (4000, 3))
+    estimate = mutual_information(s, r, bias=bias, n_shuffle=40 if bias != "quadratic" else 10, n_symbols=8)
+    if bias != "plugin":
+        assert abs(estimate.value) < 4 * estimate.se
+        # the bias of "plugin", which "chao-shen" has again beyond its regime, is 0.0038
+        assert abs(estimate.null_mean) < (0.0042 if bias == "chao-shen" else 0.002)
+    assert estimate.p > 0.02
+
+
+@given(PAIRS)
+def test_plain_information_is_the_double_sum(pairs):
+    s, r = np.array(pairs).T
+    n, total = len(pairs), 0.0
+    for a, b in set(pairs):
+        joint = pairs.count((a, b)) / n
+        total += joint * math.log2(joint / (np.mean(s == a) * np.mean(r == b)))
+    value = plain(s, r)
+    assert abs(value - total) < 1e-10
+    assert value > -1e-10
+    table = contingency(*(np.unique(x, return_inverse=True)[1] for x in (s, r)), len(set(s)), len(set(r)))
+    assert abs(plugin_information(table) - value) < 1e-10
+
+
+@given(PAIRS, st.lists(st.integers(0, 2), min_size=6, max_size=6))
+def test_merging_responses_cannot_add_information(pairs, merged):
+    s, r = np.array(pairs).T
+    assert plain(s, np.array(merged)[r]) <= plain(s, r) + 1e-10
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=2, max_size=60))
+def test_chain_rule(rows):
+    s, first, second = np.array(rows).T
+    given_first = sum(
+        np.mean(first == v) * plain(s[first == v], second[first == v])
+        for v in set(first)
+        if (first == v).sum() > 1
+    )
+    together = plain(s, np.column_stack([first, second]))
+    assert abs(together - plain(s, first) - given_first) < 1e-10
+
+
+@given(PAIRS)
+def test_symmetry_and_labels_do_not_matter(pairs):
+    s, r = np.array(pairs).T
+    value = plain(s, r)
+    assert abs(value - plain(r, s)) < 1e-10
+    assert abs(value - plain(7 - 3 * s, np.array([4, 9, 0, -2, 5, 1])[r])) < 1e-10
+    assert abs(plain(r, r) - entropy(r).value) < 1e-10
+
+
+@pytest.mark.parametrize("bias", sorted(SYMMETRIC))
+def test_information_is_the_difference_of_the_estimated_entropies(bias):
+    rng = np.random.default_rng(2)
+    s, r = rng.integers(0, 3, 90), rng.integers(0, 5, 90)
+    k = 7 if bias in ("nsb", "best-upper-bound") else 5  # the others take the responses that occur
+    options = {"method": bias, "n_symbols": k}
+    given_s = sum((s == k).mean() * entropy(r[s == k], **options).value for k in range(3))
+    value = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=7).value
+    assert abs(value - (entropy(r, **options).value - given_s)) < 1e-10
+
+
+def test_panzeri_treves_subtracts_its_bias():
+    table = np.random.default_rng(3).poisson(0.8, (5, 4, 9))
+    per_stimulus = relevant_responses(table, (table.sum(1) > 0).sum(1)[:, None])
+    for k in range(5):
+        n, seen = table[k].sum(), (table[k].sum(0) > 0).sum()
+        bias = (sum(per_stimulus[k] - 1) - (seen - 1)) / (2 * n * np.log(2))
+        assert abs(panzeri_treves_bias(table[k]) - bias) < 1e-12
+        value = information_of_tables(table[k], SYMMETRIC["panzeri-treves"], float(seen))
+        assert abs(value - (plugin_information(table[k]) - bias)) < 1e-12
+    s, r = np.nonzero(table[0])
+    s, r = np.repeat(s, table[0][s, r]), np.repeat(r, table[0][s, r])
+    default = mutual_information(s, r, n_shuffle=0)
+    assert default.correction == "panzeri-treves"
+    assert abs(default.value - (plugin_information(table[0]) - panzeri_treves_bias(table[0]))) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["words of 4 bins", "words of 6 bins", "counts"])
+def test_panzeri_treves_at_four_trials_per_response(name):
+    channel = COUNTS if name == "counts" else WORDS[name]
+    n_s, n_r = channel.law.shape
+    tables = channel.tables(4 * n_r, 4000 if n_r < 64 else 400, np.random.default_rng(0))
+    seen = (tables > 0).sum(-1)
+    degrees = (seen - 1).sum(-1) - ((tables.sum(1) > 0).sum(-1) - 1)
+    uncorrected = plugin_information(tables)
+    naive = (uncorrected - degrees / (2 * 4 * n_r * n_s * np.log(2))).mean() - channel.information
+    counted = uncorrected - panzeri_treves_bias(tables)
+    left = counted.mean() - channel.information
+    assert abs(left) + 2 * counted.std() / np.sqrt(len(counted)) < 0.02
+    assert naive > 0.02
+    assert naive > 2.5 * abs(left)
+
+
+@pytest.mark.parametrize("bias", [b for b in SYMMETRIC if b != "grassberger"])
+def test_error_bar_is_the_brute_force_jackknife(bias):
+    rng = np.random.default_rng(4)
+    s, r = np.append([0, 0, 1, 1], rng.integers(0, 3, 50)), np.append([0, 1, 2, 3], rng.integers(0, 4, 50))
+    table = contingency(s, r, 3, 4)
+    assert min(table.sum(0).min(), table.sum(1).min()) > 1  # the alphabets stay when a sample goes
+
+    def value(i):
+        options = {"bias": bias, "n_shuffle": 0, "n_symbols": 6}
+        return mutual_information(np.delete(s, i), np.delete(r, i), **options).value
+
+    left_out = np.array([value(i) for i in range(s.size)])
+    expected = np.sqrt((s.size - 1) * left_out.var())
+    estimate = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=6)
+    assert abs(estimate.se - expected) < 1e-8
+    assert estimate.se_method == "jackknife over samples"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["words of 4 bins", "words of 6 bins", "counts"])
+@pytest.mark.parametrize("bias", ["plugin", *TRIALS_PER_RESPONSE])
+def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(bias, name):
+    channel = COUNTS if name == "counts" else WORDS[name]
+    n_s, n_r = channel.law.shape
+    if bias == "plugin" and n_r == 64:
+        pytest.skip("its regime starts at 800000 samples")
+    if bias == "shuffle" and not channel.letters:
+        pytest.skip("for words only")
+    trials = TRIALS_PER_RESPONSE.get(bias, 4 * ((n_s - 1) * (n_r - 1)) ** 2 / (n_s * n_r)) * n_r
+    tables = channel.tables(math.ceil(trials), 200, np.random.default_rng(0))
+    found = [
+        mutual_information(*channel.samples(table), bias=bias, n_shuffle=0, n_symbols=n_r) for table in tables
+    ]
+    assert all(e.warning is None for e in found)
+    assert np.mean([abs(e.value - channel.information) <= 2 * e.se for e in found]) >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
+def test_null_p_values_are_uniform(bias):
+    rng = np.random.default_rng(5)
+    n_shuffle, ps = 19, []
+    for seed in range(500):
+        s = rng.integers(0, 4, 60)
+        r = rng.binomial(1, 0.4, (60, 4)) if bias == "shuffle" else rng.poisson(6.0, 60)
+        estimate = mutual_information(s, r, bias=bias, n_shuffle=n_shuffle, n_symbols=40, seed=seed)
+        ps.append(estimate.p - rng.random() / (n_shuffle + 1))  # uniform on [0, 1], not on its twentieths
+    assert stats.kstest(ps, "uniform").pvalue > 1e-3
+
+
+def test_null_shuffles_labels_and_is_corrected_alike():
+    s, r = symmetric(0.2).samples(symmetric(0.2).tables(100, 1, np.random.default_rng(6))[0])
+    for bias in (*BIASES, "plugin"):
+        estimate = mutual_information(s, r, bias=bias, n_shuffle=99, n_symbols=2)
+        assert estimate.p == 0.01
+    assert mutual_information(s, r, n_shuffle=0).p is None
+    expected = mutual_information(s, r, bias="plugin", n_shuffle=2000).null_mean
+    assert abs(expected - 1 / (2 * 200 * np.log(2))) < 4 * np.sqrt(2) / (2 * 200 * np.log(2)) / np.sqrt(2000)
+    # all cells of all shuffled tables are occupied, so each is corrected by the same amount
+    corrected = mutual_information(s, r, n_shuffle=2000).null_mean
+    assert abs(corrected - (expected - 1 / (2 * 200 * np.log(2)))) < 1e-12
+    same = [mutual_information(s, r, seed=seed).null_mean for seed in (3, 3, 4)]
+    assert same[0] == same[1] != same[2]
+
+
+def test_shuffled_estimator_keeps_the_information_of_correlations():
+    """Two cells that fire together or apart, by the stimulus: no cell alone tells anything, both tell 1 - H(.1)."""
+    law = np.array([[0.45, 0.05, 0.05, 0.45], [0.05, 0.45, 0.45, 0.05]])
+    channel = Channel(law, letters=2)
+    s, words = channel.samples(channel.tables(2000, 1, np.random.default_rng(7))[0])
+    estimate = mutual_information(s, words, bias="shuffle", n_shuffle=0)
+    assert abs(channel.information - (1 - entropy_bits(np.array([0.1, 0.9])))) < 1e-12
+    assert abs(estimate.value - channel.information) < 4 * estimate.se
+    assert estimate.se_method == "jackknife over samples, with the spread of the shuffles"
+
+
+def test_shuffled_estimator_is_less_biased_where_trials_are_few():
+    channel = WORDS["words of 6 bins"]
+    tables = channel.tables(64, 60, np.random.default_rng(0))
+    mean = {
+        bias: np.mean([mutual_information(*channel.samples(t), bias=bias, n_shuffle=0).value for t in tables])
+        for bias in ("shuffle", "panzeri-treves")
+    }
+    assert abs(mean["shuffle"] - channel.information) < 0.03
+    assert mean["panzeri-treves"] - channel.information > 0.07
+
+
+def test_stochastic_resonance_of_one_unit():
+    """u is 0.4 or 0.8, theta 1: the noise at which a spike tells most, and spikes of the package at that noise."""
+
+    def known(sigma):
+        p = special.ndtr((np.array([0.4, 0.8]) - 1.0) / sigma)
+        return Channel(np.column_stack([1 - p, p])).information
+
+    sigmas = np.arange(0.2, 0.35, 1e-5)
+    values = np.array([known(s) for s in sigmas])
+    assert abs(values.max() - 0.094071) < 1e-6
+    assert abs(sigmas[values.argmax()] - 0.26837) < 1.5e-5
+    block = nsnn.simulate(
+        nsnn.NSNNNeuron(beta=0.0),
+        nsnn.EscapeNoise(nsnn.Gaussian(0.268)),
+        nsnn.Constant([0.4, 0.8]),
+        n_neurons=2,
+        trials=20,
+        duration=1 * second,
+        dt=1 * ms,
+        seed=8,
+        engine="numpy",
+    )
+    trains = as_trains(block)
+    spikes = np.zeros((20, 2, 1000), dtype=int)
+    trial, neuron = trains.train // 2, trains.neuron
+    spikes[trial, neuron, np.rint(trains.times * 1000).astype(int)] = 1
+    u = np.broadcast_to(np.arange(2)[:, None], spikes.shape)
+    estimate = mutual_information(u.ravel(), spikes.ravel(), n_shuffle=19)
+    assert abs(estimate.value - known(0.268)) < 4 * estimate.se
+    assert estimate.p == 0.05
+
+
+def suprathreshold(k, noise, n_bins):
+    """Count of k units that fire where x + noise * xi > 0, given the bin of x ~ N(0, 1) in n_bins equiprobable ones."""
+    inner = 41 if n_bins < 500 else 1
+    x = special.ndtri((np.arange(n_bins * inner) + 0.5) / (n_bins * inner))
+    law = stats.binom.pmf(np.arange(k + 1), k, special.ndtr(x / noise)[:, None])
+    return Channel(law.reshape(n_bins, inner, k + 1).mean(1))
+
+
+def test_suprathreshold_resonance():
+    assert abs(suprathreshold(1, 1.0, 20000).information - 0.278652) < 2e-6
+    values = {r: suprathreshold(8, r, 20000).information for r in (0.296, 0.316, 0.336)}
+    assert abs(values[0.316] - 1.5646) < 1e-4
+    assert values[0.316] == max(values.values())
+    for k, noise in ((1, 1.0), (8, 0.316)):
+        channel = suprathreshold(k, noise, 20)
+        s, r = channel.samples(channel.tables(2000, 1, np.random.default_rng(9))[0])
+        estimate = mutual_information(s, r, n_shuffle=19)
+        assert abs(estimate.value - channel.information) < 4 * estimate.se
+        assert estimate.p == 0.05
+
+
+def test_warning_names_the_numbers_and_the_cure():
+    rng = np.random.default_rng(10)
+    for bias, each in TRIALS_PER_RESPONSE.items():
+        s = np.repeat([0, 1], 8 * each - 1)
+        r = rng.integers(0, 2, (s.size, 3))
+        r[:8] = (np.arange(8)[:, None] >> np.arange(3)) & 1
+        warning = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning
+        expected = f"{8 * each - 1} trials per stimulus for 8 responses, fewer than {each} for each: {bias} may be biased; "
+        assert warning == expected + "take more trials or fewer responses"
+        s, r = np.append(s, [0, 1]), np.vstack([r, r[:2]])
+        assert mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning is None
+    taken = mutual_information([0, 1] * 40, [0, 2] * 40, bias="nsb", n_shuffle=0)
+    assert taken.warning == "n_symbols not given: took 3, the range of the values in r"
+
+
+def test_auto_goes_by_sizes_alone():
+    rng = np.random.default_rng(11)
+    s = np.repeat(np.arange(3), 40)
+    words = rng.integers(0, 2, (120, 4))
+    cases = [(words[:, :2], "panzeri-treves"), (words, "shuffle"), (rng.integers(0, 60, 120), "nsb")]
+    for r, expected in cases:
+        chosen = mutual_information(s, r, bias="auto", n_shuffle=0)
+        assert chosen.correction == expected
+        assert chosen.reason.startswith("there are 40 trials per stimulus for")
+        assert chosen.value == mutual_information(s, r, bias=expected, n_shuffle=0).value
+        assert mutual_information(rng.permutation(s), r, bias="auto", n_shuffle=0).correction == expected
+
+
+def test_inputs_stay_as_they_are():
+    s, r = np.repeat([0, 1], 20), np.random.default_rng(0).integers(0, 2, (40, 3))
+    before = s.copy(), r.copy()
+    for bias in (*BIASES, "shuffle"):
+        mutual_information(s, r, bias=bias, n_shuffle=3)
+    assert (s == before[0]).all()
+    assert (r == before[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0.5, 1.0], [0, 1]), r"s has 0\.5: symbols are whole numbers"),
+        (([0, 1], [0.0, np.nan]), "r has NaN"),
+        (([0, 1, 1], [0, 1]), "s and r have 3 and 2 samples: expected one r for each s"),
+        (([], []), "s is empty"),
+        (([0], [1]), "1 sample: expected at least 2 trials"),
+        (
+            ([0, 1], [0, 1], {"bias": "jackknife"}),
+            r"bias = 'jackknife': expected one of 'auto', .*'shuffle', 'none'",
+        ),
+        (([0, 1], [0, 1], {"bias": "shuffle"}), "bias = 'shuffle' with r of one letter"),
+        (([0, 1], [[0], [1]], {"bias": "shuffle"}), "bias = 'shuffle' with r of one letter"),
+        (([0, 1], [0, 1], {"bias": "quadratic"}), "s has 2 samples: 'quadratic'"),
+        (([0, 1, 2], [0, 1, 2], {"bias": "nsb", "n_symbols": 2}), "n_symbols = 2: .* at least the 3 symbols"),
+        (([0, 1], [0, 1], {"n_shuffle": -1}), "n_shuffle = -1"),
+        (([0, 1], [0, 1], {"n_shuffle": 2.0}), "n_shuffle = 2.0"),
+        ((np.arange(20000), np.arange(20000)), "400000000 cells: use fewer symbols"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    s, r, *options = arguments
+    with pytest.raises(NsnnError, match=message):
+        mutual_information(s, r, **(options[0] if options else {}))
