@@ -357,6 +357,16 @@ def test_undersampled_lengths_are_left_out_and_told():
     assert "no word length is well sampled with 20 trials" in str(none.warning)
 
 
+def test_the_bound_of_coincidences_finds_undersampling_without_a_correction():
+    """100 trials can show log2(100) = 6.6 bit of fair words of 8 letters, whose coincidences say 8."""
+    letters = np.random.default_rng(16).random((100, 400)) < 0.5
+    table = word_entropies(trains_of(letters), **keywords(letters, word_lengths=[1, 8], bias="none"))
+    assert table["correction"].tolist() == [0.0, 0.0]
+    assert table["well_sampled"].tolist() == [True, False]
+    assert (table["total"] >= 0.98 * table["total_bound"]).all()
+    assert abs(table["noise_bound"][1] * 8 * BIN - 8) < 0.1
+
+
 def test_silent_trains_warn():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
