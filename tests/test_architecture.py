@@ -48,7 +48,7 @@ NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 NO_DOCTEST = {
     *("NsnnError", "FormatError", "SilentNeuronWarning", "Psth", "SpikeTriggeredAverage"),
     *("CovarianceParts", "FiringEvents", "MeanMatchedFano", "PowerSpectrum", "Susceptibility"),
-    *("Decoding", "MetricSpace"),
+    *("Decoding", "MetricSpace", "Reconstruction"),
 }
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:work|root|home)/")

@@ -14,6 +14,8 @@ options as keywords. To add one, write it into the file here that it belongs to:
    tests/test_measures_<file>.py against an independent oracle.
 """
 
+from .breakdown import information_breakdown, synergy
+from .codes import rate_vs_temporal
 from .continuous import gaussian_copula, ksg
 from .correlation import (
     CovarianceParts,
@@ -31,7 +33,10 @@ from .events import FiringEvents, firing_events
 from .fisher import gaussian_fisher, linear_fisher_information, poisson_fisher
 from .information import mutual_information
 from .metric_space import MetricSpace, metric_space_information
+from .per_spike import information_per_spike, skaggs_information
 from .plan import TrialPlan, plan_trials
+from .rates import direct_information_rate, word_entropies
+from .reconstruction import Reconstruction, linear_reconstruction
 from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
 from .spectra import PowerSpectrum, Susceptibility, power_spectrum, susceptibility
 from .spectral import coherence, coherence_information
@@ -40,6 +45,7 @@ from .synchrony import isi_distance, mean_isi_distance, mean_spike_distance, spi
 from .tabulate import tabulate
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, read_signal, warn_silent
 from .variability import MeanMatchedFano, allan_factor, fano_curve, mean_matched_fano
+from .words import first_spike_latency, latency_symbols, spike_counts, words
 
 __all__ = [
     "CovarianceParts",
@@ -53,6 +59,7 @@ __all__ = [
     "PoissonMAP",
     "PowerSpectrum",
     "Psth",
+    "Reconstruction",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
     "Susceptibility",
@@ -67,19 +74,25 @@ __all__ = [
     "cv2",
     "decode",
     "dimensionality",
+    "direct_information_rate",
     "entropy",
     "fano_curve",
     "fano_factor",
     "firing_events",
     "firing_rate",
+    "first_spike_latency",
     "gamma_coincidence",
     "gaussian_copula",
     "gaussian_fisher",
+    "information_breakdown",
+    "information_per_spike",
     "isi",
     "isi_distance",
     "ksg",
+    "latency_symbols",
     "law_of_total_covariance",
     "linear_fisher_information",
+    "linear_reconstruction",
     "lv",
     "lvr",
     "mean_isi_distance",
@@ -95,16 +108,22 @@ __all__ = [
     "power_spectrum",
     "psth",
     "rate_correlation",
+    "rate_vs_temporal",
     "read_signal",
     "schreiber_reliability",
     "serial_correlation",
     "signal_correlation",
+    "skaggs_information",
+    "spike_counts",
     "spike_distance",
     "spike_time_tiling",
     "spike_triggered_average",
     "susceptibility",
+    "synergy",
     "tabulate",
     "van_rossum",
     "victor_purpura",
     "warn_silent",
+    "word_entropies",
+    "words",
 ]

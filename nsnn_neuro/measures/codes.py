@@ -1,0 +1,134 @@
+"""Rate code against temporal code: one window read as a count, as a latency and as words, at several resolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import quantities as pq
+
+from ..errors import NsnnError
+from ..units import si
+from .information import mutual_information
+from .symbols import as_symbols
+from .trains import Trains
+from .words import binned, latency_bins, windowed
+
+__all__ = ["rate_vs_temporal"]
+
+_RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
+
+
+def rate_vs_temporal(
+    block: Any,
+    stimulus: Any,
+    *,
+    resolutions: Any = _RESOLUTIONS,
+    neuron: int | None = None,
+    saturation: str = "count",
+    bias: str = "panzeri-treves",
+    n_shuffle: int = 100,
+    seed: int = 0,
+    align: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> pd.DataFrame:
+    """Information about the stimulus in counts, first-spike latencies and words, as a table with a row per code.
+
+    Columns: code ("count", "latency", "words"), resolution (s; the window's length for the count), information (bit), se,
+    null_mean, p, n (trials), correction, warning, and gain (bit), information less that of the count. Words of counts
+    tell the count, and finer words tell the coarser ones, so that with enough trials neither information nor gain can
+    fall as bins get finer; with too few the corrections fail first for the finest bins, and the row's warning says so.
+    A gain without a p that tells it from chance, or with a warning, is no evidence of a temporal code.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    stimulus : (n_trials,) whole numbers, which stimulus each trial had
+    resolutions : times, (k,); each must divide the window
+    neuron : number of the neuron; None (default) for a Block with one
+    saturation : of the words, "count" (default) or "binary", which forgets all but one spike per bin
+    bias, n_shuffle, seed : see `mutual_information`; "shuffle" applies to the words, with "panzeri-treves" for the others
+    align, t_start, t_stop : the window, see `words`
+
+    Raises
+    ------
+    NsnnError : labels that aren't whole numbers or not one per trial, several neurons and none chosen, a resolution that
+        doesn't divide the window, or what `words` and `mutual_information` refuse. Sources: Strong et al. 1998, doi
+        10.1103/PhysRevLett.80.197; Panzeri et al. 2010, doi 10.1016/j.tins.2009.12.001
+
+    >>> import neo
+    >>> block, stimulus = neo.Block(), [0, 1] * 40
+    >>> for s in stimulus:
+    ...     block.segments.append(neo.Segment())
+    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain([12 + 20 * s], units="ms", t_stop=50))
+    >>> table = rate_vs_temporal(block, stimulus, resolutions=[10, 50]*pq.ms, bias="none", n_shuffle=0)
+    >>> table[["code", "resolution", "information", "gain"]].round(3).values.tolist()
+    [['count', 0.05, 0.0, 0.0], ['latency', 0.01, 1.0, 1.0], ['latency', 0.05, 0.0, 0.0],
+     ['words', 0.01, 1.0, 1.0], ['words', 0.05, 0.0, 0.0]]
+    """
+    if saturation not in ("binary", "count"):
+        raise NsnnError(f"saturation = {saturation!r}: expected 'binary' or 'count'")
+    trains = _one(windowed(block, align, t_start, t_stop), neuron)
+    labels, _ = as_symbols(stimulus, "stimulus")
+    if labels.size != trains.n_trials:
+        raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {trains.n_trials}")
+    length = float(trains.durations[0])
+    responses: list[tuple[str, float, np.ndarray]] = [("count", length, trains.counts[:, 0])]
+    widths = _dividing(resolutions, length)
+    responses += [("latency", width, latency_bins(trains, width)[:, 0]) for width in widths]
+    for width in widths:
+        letters = binned(trains, width, "resolutions")[:, 0]
+        responses.append(("words", width, np.minimum(letters, 1) if saturation == "binary" else letters))
+    rows = []
+    for code, width, response in responses:
+        many = response.ndim == 2 and response.shape[1] > 1
+        chosen = "panzeri-treves" if bias == "shuffle" and not many else bias
+        e = mutual_information(labels, response, bias=chosen, n_shuffle=n_shuffle, seed=seed)
+        rows.append(
+            {
+                "code": code,
+                "resolution": width,
+                "information": e.value,
+                "se": e.se,
+                "null_mean": np.nan if e.null_mean is None else e.null_mean,
+                "p": np.nan if e.p is None else e.p,
+                "n": e.n,
+                "correction": e.correction,
+                "warning": e.warning,
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["warning"] = pd.Series([row["warning"] for row in rows], dtype=object)  # None, not a missing text
+    table["gain"] = table["information"] - table["information"].iloc[0]
+    return table
+
+
+def _one(trains: Trains, neuron: int | None) -> Trains:
+    """The trains of one neuron."""
+    n = trains.n_neurons
+    if neuron is None and n > 1:
+        raise NsnnError(f"neuron = None: the block has {n} neurons, choose one from 0 to {n - 1}")
+    if neuron is not None and (isinstance(neuron, bool) or not 0 <= neuron < n or neuron != int(neuron)):
+        raise NsnnError(f"neuron = {neuron!r}: expected a whole number from 0 to {n - 1}")
+    own = trains.neuron == (neuron or 0)
+    trial = trains.trial[own]
+    return Trains(
+        trains.times[own], np.zeros_like(trial), trial, 1, trains.n_trials, trains.t_start, trains.t_stop
+    )
+
+
+def _dividing(resolutions: Any, length: float) -> Sequence[float]:
+    widths = np.atleast_1d(si(resolutions, "s", "resolutions"))
+    if widths.ndim != 1 or widths.size == 0 or not (widths > 0).all():
+        raise NsnnError(f"resolutions = {resolutions}: expected at least one time, greater than 0")
+    number = length / widths
+    for width, ratio in zip(widths, number, strict=True):
+        if abs(ratio - round(ratio)) > 1e-6 * ratio or round(ratio) < 1:
+            raise NsnnError(
+                f"resolutions has {width} s, which doesn't divide the window of {length} s: words would lack its "
+                "end; choose others, or t_start and t_stop"
+            )
+    return [float(width) for width in widths]
