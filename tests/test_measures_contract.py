@@ -61,6 +61,17 @@ def signal() -> neo.AnalogSignal:
 
 
 LABELS = np.arange(N_TRIALS) % 2
+STIMULUS = np.arange(200) % 2
+WORDS = np.random.default_rng(4).integers(0, 2, (200, 2))
+SYMBOLS = WORDS @ [1, 2] + STIMULUS
+
+
+def normals(seed: int = 4) -> tuple[np.ndarray, ...]:
+    return tuple(np.random.default_rng(seed).normal(size=(2, 60)))
+
+
+def many_repeats() -> list[neo.SpikeTrain]:
+    return [train for seed in range(4) for train in repeats(seed)]
 
 
 NAN, FINE = "<nan>", "<fine>"
@@ -143,6 +154,42 @@ EXAMPLES: dict[str, Example] = {
     ),
     "van_rossum": Example(lambda: (repeats(),), {"tau": 20 * pq.ms}, PAIR, "repeats", (FINE, FINE, FINE)),
     "victor_purpura": Example(lambda: (repeats(),), {"cost": 50 * pq.Hz}, PAIR, "repeats", (FINE, FINE, FINE)),
+    # information; words, counts and latencies of Blocks
+    "decode": Example(
+        lambda: (block(), LABELS), {"n_folds": 3, "n_shuffle": 5}, measures.Decoding, "block",
+        (FINE, "1 distinct label", COUNTS)),
+    "direct_information_rate": Example(
+        lambda: (many_repeats(),), {"bin": 0.1 * pq.s, "word_lengths": (1, 2), "n_shuffle": 3}, Estimate),
+    "entropy": Example(lambda: (SYMBOLS,), {}, Estimate),
+    "first_spike_latency": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
+    "gaussian_copula": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
+    "gaussian_fisher": Example(lambda: (np.ones(2), np.eye(2)), {}, float),
+    "information_breakdown": Example(lambda: (STIMULUS, WORDS), {"n_shuffle": 5}, dict),
+    "information_per_spike": Example(
+        lambda: (repeats(),), {"bin": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
+    "ksg": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
+    "latency_symbols": Example(
+        lambda: (block(),), {"resolution": 0.1 * pq.s}, (6, 3), "block", (FINE, FINE, COUNTS)),
+    "linear_fisher_information": Example(
+        lambda: (np.column_stack(normals()), 1 + np.column_stack(normals(5)), 1.0), {"n_shuffle": 5}, Estimate),
+    "linear_reconstruction": Example(
+        lambda: (signal(), repeats()), {"nperseg": 100, "noverlap": 50, "folds": 3, "n_shuffle": 3},
+        measures.Reconstruction),
+    "metric_space_information": Example(
+        lambda: (repeats(), LABELS), {"q": [0, 10] * pq.Hz, "n_shuffle": 5}, measures.MetricSpace, "repeats",
+        (FINE, "1 distinct label", FINE)),
+    "mutual_information": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
+    "plan_trials": Example(lambda: ((STIMULUS, SYMBOLS),), {}, measures.TrialPlan),
+    "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),
+    "rate_vs_temporal": Example(
+        lambda: (block(), LABELS), {"resolutions": [100, 500] * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame,
+        "block", (FINE, "expected at least 2 trials", COUNTS)),
+    "skaggs_information": Example(lambda: (SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
+    "spike_counts": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
+    "synergy": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
+    "word_entropies": Example(
+        lambda: (many_repeats(),), {"bin": 0.1 * pq.s, "word_lengths": (1, 2)}, pd.DataFrame),
+    "words": Example(lambda: (block(),), {"bin": 0.1 * pq.s}, (6, 3, 10), "block", (FINE, FINE, COUNTS)),
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import quantities as pq
 from scipy.special import xlogy
 
 from ..errors import NsnnError
@@ -98,7 +99,7 @@ def _estimate(
 def information_per_spike(
     trains: Any,
     *,
-    bin: Any,
+    bin: Any = 10 * pq.ms,
     bias: str = "jackknife",
     n_shuffle: int = 100,
     seed: int = 0,
@@ -118,7 +119,7 @@ def information_per_spike(
     Parameters
     ----------
     trains : the repeats of one neuron under one stimulus, see `as_repeats`; at least two for an error bar
-    bin : time, scalar; bins tile the window and the remainder is dropped
+    bin : time, scalar (default 10 ms, a usual PSTH's); bins tile the window and the remainder is dropped
     bias : "jackknife" over trials (default, since it asks nothing of the spikes' statistics), "poisson", or "none";
         see the module
     n_shuffle : 0 leaves null_mean and p None
