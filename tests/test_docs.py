@@ -102,3 +102,12 @@ def test_the_tutorials_synapse_is_two_exponentials(written):
         sign * 6 * ts / (20 - ts) * (np.exp(-t / 20) - np.exp(-t / ts)) for sign, ts in ((1, 5.0), (-1, 1.0))
     )
     np.testing.assert_allclose(v, exact, rtol=0, atol=1e-12)
+
+
+def test_the_page_on_information_runs(capsys):
+    (text,) = blocks(ROOT / "docs" / "information.md")
+    exec(compile(text, "information.md", "exec"), {})
+    corrected, chosen, plan = capsys.readouterr().out.splitlines()
+    assert "bit (correction panzeri-treves; se jackknife over samples; null" in corrected
+    assert "chosen because" in chosen
+    assert "trials" in plan
