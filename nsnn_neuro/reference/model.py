@@ -84,7 +84,8 @@ def layers(W: Any, family: Any, *, beta: Any, theta: Any, reset: Any, recurrent:
     """The network, checked."""
     rule = RESETS[choice(reset, list(RESETS), "reset")]
     if not isinstance(W, list | tuple) or not W:
-        raise NsnnError(f"W is {type(W).__name__} without a layer: expected a list of arrays (n_pre, n_post)")
+        got = "an empty list" if isinstance(W, list | tuple) else type(W).__name__
+        raise NsnnError(f"W is {got}: expected a list of arrays (n_pre, n_post), one for each layer")
     weights = [_matrix(w, f"W[{k}]") for k, w in enumerate(W)]
     loops = [None] * len(W) if recurrent is None else recurrent
     if not isinstance(loops, list | tuple) or len(loops) != len(W):
