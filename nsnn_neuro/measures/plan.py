@@ -29,8 +29,11 @@ class TrialPlan:
     bias_left : bias (bits) that is allowed for then
     pilot : the estimate from the pilot, with its own warning
 
-    >>> int(TrialPlan(1200, 300.0, 0.049, 0.002, Estimate(0.4, 0.1)))
+    >>> plan = TrialPlan(1200, 300.0, 0.049, 0.002, Estimate(0.4, 0.1, n=200))
+    >>> int(plan)
     1200
+    >>> print(plan)
+    1200 trials, 300 per stimulus: ± 0.049 bit, 0.002 bit of bias left (from 0.4 ± 0.1 bit, 200 trials)
     """
 
     n_trials: int
@@ -41,6 +44,14 @@ class TrialPlan:
 
     def __int__(self) -> int:
         return self.n_trials
+
+    def __str__(self) -> str:
+        pilot = f"{self.pilot.value:.3g} ± {self.pilot.se:.2g} {self.pilot.unit}, {self.pilot.n} trials"
+        warning = "" if self.pilot.warning is None else f"; warning: {self.pilot.warning}"
+        return (
+            f"{self.n_trials} trials, {self.per_stimulus:.0f} per stimulus: ± {self.se:.2g} bit, {self.bias_left:.1g} bit of "
+            f"bias left (from {pilot}{warning})"
+        )
 
 
 def plan_trials(
