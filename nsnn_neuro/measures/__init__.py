@@ -13,7 +13,8 @@ options as keywords. To add one, write it into the file here that it belongs to:
 5. Export it here, and hold it in tests/test_measures_<file>.py against an independent oracle.
 """
 
-from .continuous import gaussian_copula, ksg
+from .continuous import ksg
+from .copula import gaussian_copula, gaussian_copula_classes
 from .decoding import Decoding, LinearDiscriminant, NearestTrain, PoissonMAP, decode
 from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
 from .estimate import Estimate, measure
@@ -47,6 +48,7 @@ __all__ = [
     "firing_rate",
     "gamma_coincidence",
     "gaussian_copula",
+    "gaussian_copula_classes",
     "gaussian_fisher",
     "isi",
     "ksg",
