@@ -1,41 +1,14 @@
-"""KSG and the Gaussian copula against Gaussian closed forms, brute force, scikit-learn, and their own laws."""
+"""KSG against Gaussian closed forms, brute force, scikit-learn and its own law."""
 
 import numpy as np
 import pytest
+from gaussians import channel, channel_truth, gaussian, truth, uniform_p, z_of_mean
 from numpy.testing import assert_allclose
-from scipy.special import digamma, ndtri
-from scipy.stats import kstest, rankdata
+from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_regression
 
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures import gaussian_copula, ksg
-
-
-def gaussian(rng, n, rho):
-    """x, y (n,) of correlation rho: -1/2 log2(1 - rho^2) bit."""
-    x, z = rng.normal(size=(2, n))
-    return x, rho * x + np.sqrt(1 - rho**2) * z
-
-
-def channel(rng, n, mixing):
-    """x (n, d) and y = x mixing + noise (n, e): 1/2 log2 det(1 + mixing^T mixing) bit."""
-    x = rng.normal(size=(n, mixing.shape[0]))
-    return x, x @ mixing + rng.normal(size=(n, mixing.shape[1]))
-
-
-def truth(rho):
-    return -0.5 * np.log2(1 - rho**2)
-
-
-def channel_truth(mixing):
-    return 0.5 * np.linalg.slogdet(np.eye(mixing.shape[1]) + mixing.T @ mixing)[1] / np.log(2)
-
-
-def z_of_mean(values, expected):
-    return (np.mean(values) - expected) / (np.std(values, ddof=1) / np.sqrt(len(values)))
-
-
-# --- nearest neighbours ---
 
 
 def brute_ksg(x, y, k, variant):
@@ -170,120 +143,15 @@ def test_null(estimator):
     assert estimator(x, y, n_shuffle=0).p is None
 
 
-def uniform_p(estimator, shapes, n, seed):
-    """Kolmogorov and Smirnov's p of 500 p-values of independent x and y; steps of 1/(1 + 39) are filled."""
-    rng = np.random.default_rng(seed)
-    p = [estimator(*(rng.normal(size=(n, d)) for d in shapes), n_shuffle=39, seed=k).p for k in range(500)]
-    return kstest(np.array(p) - rng.uniform(0, 1 / 40, 500), "uniform").pvalue
-
-
 @pytest.mark.slow
 def test_p_of_ksg_is_uniform_under_independence():
     assert uniform_p(ksg, (1, 1), 40, 1) > 1e-3
-
-
-@pytest.mark.parametrize("shapes", [(1, 1), (2, 2)])
-def test_p_of_the_copula_is_uniform_under_independence(shapes):
-    assert uniform_p(gaussian_copula, shapes, 30, 2) > 1e-3
 
 
 def test_ksg_warns_where_samples_cannot_tell():
     x = np.random.default_rng(9).normal(size=50)
     assert "hardly more than 5.6 bit" in str(ksg(x, x + 1e-9 * np.arange(50), n_shuffle=0).warning)
     assert ksg(*gaussian(np.random.default_rng(9), 50, 0.5), n_shuffle=0).warning is None
-
-
-# --- Gaussian copula ---
-
-
-def test_copula_formula_written_out():
-    """Normal scores, log determinants of numpy's covariance, the digamma terms of each entropy."""
-    rng = np.random.default_rng(1)
-    x, y = channel(rng, 80, rng.normal(size=(2, 3)))
-
-    def entropy(z):
-        z = ndtri(rankdata(z, axis=0) / (len(z) + 1))
-        n, d = z.shape
-        h = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * np.cov(z.T).reshape(d, d))[1]
-        bias = sum(digamma((n - i) / 2) for i in range(1, d + 1)) / 2 - d * np.log((n - 1) / 2) / 2
-        return (h - bias) / np.log(2)
-
-    expected = entropy(x) + entropy(y) - entropy(np.concatenate([x, y], axis=1))
-    assert_allclose(gaussian_copula(x, y, n_shuffle=0).value, expected, atol=1e-10)
-
-
-def test_copula_ignores_increasing_functions():
-    x, y = gaussian(np.random.default_rng(2), 200, 0.7)
-    e = gaussian_copula(x, y)
-    assert gaussian_copula(np.exp(x), np.arctan(y) ** 3, seed=0) == e
-
-
-@pytest.mark.parametrize(
-    ("d", "e", "size", "n"),
-    [
-        (1, 1, 0.0, 100),
-        (1, 1, 0.5, 100),
-        (1, 1, 2.0, 200),
-        (2, 1, 0.7, 200),
-        (3, 2, 0.0, 100),
-        (3, 2, 0.6, 300),
-    ],
-)
-def test_copula_covers_the_truth(d, e, size, n):
-    """200 repeats; at independence the error bar is too wide, never too narrow."""
-    rng = np.random.default_rng(3)
-    mixing = size * np.eye(d, e) + 0.3 * size
-    found = [gaussian_copula(*channel(rng, n, mixing), n_shuffle=0) for _ in range(200)]
-    values, se = np.array([f.value for f in found]), np.array([f.se for f in found])
-    exact = channel_truth(mixing)
-    assert exact < 1.5
-    assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
-    assert 0.85 < np.sqrt((se**2).mean()) / values.std() < (1.25 if size else 2.5)
-
-
-def student(rng, n):
-    """Gaussians over a common chi of 2 degrees of freedom: extremes come together."""
-    x, y = gaussian(rng, n, 0.6)
-    radius = np.sqrt(rng.chisquare(2, n))
-    return x / radius, y / radius
-
-
-def parabola(rng, n):
-    x, noise = rng.normal(size=(2, n))
-    return x, x + x**2 + 0.5 * noise
-
-
-@pytest.mark.parametrize("make", [student, parabola])
-def test_copula_error_bar_of_copulas_that_are_not_gaussian(make):
-    """SD of 300 repeats within 4 / sqrt(600); without the change of ranks the se of the parabola is 1.25 times it."""
-    rng = np.random.default_rng(4)
-    found = [gaussian_copula(*make(rng, 2000), n_shuffle=0) for _ in range(300)]
-    values, se = np.array([f.value for f in found]), np.array([f.se for f in found])
-    assert abs(np.log(np.sqrt((se**2).mean()) / values.std())) < 4 / np.sqrt(600)
-
-
-def test_copula_is_unbiased_at_independence():
-    """2 + 2 columns, 30 samples: the correction takes off 0.1 bit exactly."""
-    rng = np.random.default_rng(4)
-    values = [gaussian_copula(*rng.normal(size=(2, 30, 2)), n_shuffle=0).value for _ in range(400)]
-    assert abs(z_of_mean(values, 0.0)) < 4
-    assert 4 / (2 * 30 * np.log(2)) > 10 * np.std(values) / 20  # without it the mean would be 10 SE off
-
-
-def test_copula_shuffles_agree_with_permuting_the_data():
-    rng = np.random.default_rng(5)
-    x, y = channel(rng, 60, rng.normal(size=(2, 3)))
-    e = gaussian_copula(x, y, n_shuffle=5, seed=9)
-    generator = np.random.default_rng(9)
-    orders = generator.permuted(np.tile(np.arange(60), (5, 1)), axis=1)
-    null = [gaussian_copula(x, y[order], n_shuffle=0).value for order in orders]
-    assert_allclose(e.null_mean, np.mean(null), atol=1e-10)
-
-
-def test_copula_tells_of_few_samples():
-    x, y = np.random.default_rng(6).normal(size=(2, 30, 2))
-    assert "fewer than 20 for each" in str(gaussian_copula(x, y, n_shuffle=0).warning)
-    assert gaussian_copula(X, Y, n_shuffle=0).warning is None
 
 
 # --- bad input ---
@@ -329,9 +197,3 @@ def test_ksg_refuses_discrete_data():
     counts = np.random.default_rng(1).poisson(5, 60)
     with pytest.raises(NsnnError, match="not continuous; use mutual_information"):
         ksg(counts, Y)
-
-
-def test_copula_refuses_functions_of_each_other():
-    for x, y in ((X, np.exp(X)), (np.stack([X, X], axis=1), Y)):
-        with pytest.raises(NsnnError, match="function of others"):
-            gaussian_copula(x, y)

@@ -17,6 +17,7 @@ options as keywords. To add one, write it into the file here that it belongs to:
 from .breakdown import information_breakdown, synergy
 from .codes import rate_vs_temporal
 from .continuous import gaussian_copula, ksg
+from .copula import gaussian_copula, gaussian_copula_classes
 from .correlation import (
     CovarianceParts,
     dimensionality,
@@ -83,6 +84,7 @@ __all__ = [
     "first_spike_latency",
     "gamma_coincidence",
     "gaussian_copula",
+    "gaussian_copula_classes",
     "gaussian_fisher",
     "information_breakdown",
     "information_per_spike",

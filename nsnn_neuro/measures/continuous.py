@@ -1,16 +1,12 @@
-"""Mutual information of continuous variables: by nearest neighbours, and through the Gaussian copula.
+"""Mutual information of continuous variables by nearest neighbours.
 
-`ksg` finds any dependence, at the price of samples; `gaussian_copula` sees what a Gaussian of the same ranks
-would carry, a lower bound where each marginal is transformed to a normal (exact for a Gaussian copula), with
-few samples. Samples must be independent of each other: of a time series take samples further apart than its
-correlation time.
+Samples must be independent of each other: of a time series take samples further apart than its correlation time.
 
 Standard errors. A bootstrap makes ties, which destroy distances to neighbours, and a jackknife over groups of
 samples gives 1.2 to 1.7 times the true error of `ksg` (both tried here). Its estimate is a mean of n local
 terms, of variance V, which would give se^2 = V/n were they independent; but neighbours share samples, and the
 variance at independence exceeds V/n by SHARED/k nats^2 / n: SHARED was 0.4 to 1.2 in simulations of uniform
-and normal variables in 2 to 4 dimensions, k from 1 to 10, both variants, without a trend. The error of
-`gaussian_copula` is that of its influence function, ranks included.
+and normal variables in 2 to 4 dimensions, k from 1 to 10, both variants, without a trend.
 """
 
 from __future__ import annotations
@@ -20,21 +16,19 @@ from typing import Any
 import numba
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.special import digamma, ndtri
-from scipy.stats import rankdata
+from scipy.special import digamma
 
 from ..errors import NsnnError
+from .copula import normal_scores as scores_of
 from .estimate import Estimate
-from .samples import as_samples, reached, whole
+from .samples import as_pair, reached, refuse_constant, whole
 
-__all__ = ["gaussian_copula", "ksg"]
+__all__ = ["ksg"]
 
 SHARED = 0.75
 """k times the variance (nats^2, times n) that samples shared by neighbours add"""
 JITTER = 1e-10
 """of the standard deviation: the noise that breaks ties"""
-CHUNK = 2**22
-"""numbers held at once by the vectorised shuffles"""
 
 
 @numba.njit(cache=True)
@@ -244,7 +238,7 @@ def ksg(
     whole(k, 1, "k")
     whole(n_shuffle, 0, "n_shuffle")
     rng = np.random.default_rng(seed)
-    a, b = _pair(x, y, least=max(10, k + 2))
+    a, b = as_pair(x, y, least=max(10, k + 2))
     a, b = _spread(a, "x", normal_scores, rng), _spread(b, "y", normal_scores, rng)
     local = _spatial
     if a.shape[1] == b.shape[1] == 1:
@@ -269,84 +263,11 @@ def ksg(
     )
 
 
-def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> Estimate:
-    """Mutual information of the Gaussian that has the ranks of x and y, in bits: a lower bound.
-
-    Each column becomes normal scores, ndtri(rank / (n + 1)), and I = 1/2 log2(|S_x| |S_y| / |S|), S the
-    covariance of the scores, less its bias, [sum of psi((n - i)/2) over i = 1..d, and over 1..e, less that over
-    1..(d + e)] / (2 ln 2): exact for Gaussian samples. Any increasing function of a column changes nothing. Dependence without
-    correlation of the ranks, as of y = x^2, is invisible. Ties share their mean rank.
-
-    se: from the influence function, valid for other copulas too, and in quadrature what remains at independence,
-    where I is a chi^2 with d e degrees of freedom over 2 n, so sqrt(d e / 2) / (n ln 2). Regime of two standard errors, held
-    in the tests: Gaussian copulas, n of at least 100 and 20 (d + e), up to 1.5 bits. p: the rows of y are permuted.
-
-    Parameters
-    ----------
-    x, y : (n, d) and (n, e) samples, or (n,)
-    n_shuffle : 0 leaves null_mean and p None
-    seed : of the shuffles
-
-    Raises
-    ------
-    NsnnError : a constant column, columns that are functions of each other, NaN, different lengths, n <= d +
-        e + 1. Source: Ince et al. 2017, doi 10.1002/hbm.23471
-
-    >>> rng = np.random.default_rng(1)
-    >>> x, noise = rng.normal(size=(2, 400))
-    >>> e = gaussian_copula(np.exp(x), x + noise)  # truth: 1/2 bit
-    >>> bool(abs(e.value - 0.5) < 2 * e.se), round(e.p, 4)
-    (True, 0.0099)
-    """
-    whole(n_shuffle, 0, "n_shuffle")
-    a, b = _pair(x, y, least=None)
-    for part, name in ((a, "x"), (b, "y")):
-        _refuse_constant(part, name)
-    n, d, e = len(a), a.shape[1], b.shape[1]
-    a, b = _scores(a), _scores(b)
-    value = _gaussian_information(a, b)
-    influence = _gaussian_influence(a, b)
-    se = float(np.hypot(influence.std(ddof=1) / np.sqrt(n), np.sqrt(d * e / 2) / (n * np.log(2))))
-    null = _gaussian_null(a, b, n_shuffle, np.random.default_rng(seed))
-    warning = f"{n} samples of {d + e} columns: fewer than 20 for each" if n < 20 * (d + e) else None
-    return Estimate(
-        value,
-        se=se,
-        correction="gaussian, digamma",
-        null_mean=float(null.mean()) if n_shuffle else None,
-        p=reached(null, value),
-        n=n,
-        warning=warning,
-        se_method="influence function",
-    )
-
-
-def _pair(x: Any, y: Any, least: int | None) -> tuple[np.ndarray, np.ndarray]:
-    a, b = as_samples(x, "x"), as_samples(y, "y")
-    if len(a) != len(b):
-        raise NsnnError(f"x has {len(a)} samples and y has {len(b)}: expected as many")
-    fewest = a.shape[1] + b.shape[1] + 2 if least is None else least
-    if len(a) < fewest:
-        raise NsnnError(
-            f"x and y have {len(a)} samples of {a.shape[1]} + {b.shape[1]} columns: need {fewest}"
-        )
-    return a, b
-
-
-def _refuse_constant(values: np.ndarray, name: str) -> None:
-    constant = np.ptp(values, axis=0) == 0
-    if constant.any():
-        k = int(np.argmax(constant))
-        raise NsnnError(
-            f"{name}: column {k} is constant ({values[0, k]}): it carries no information, leave it out"
-        )
-
-
 def _spread(values: np.ndarray, name: str, normal_scores: bool, rng: np.random.Generator) -> np.ndarray:
     """Columns in units of their standard deviations, with ties broken; refuses discrete data."""
-    _refuse_constant(values, name)
+    refuse_constant(values, name)
     n = len(values)
-    scaled = _scores(values) if normal_scores else values - values.mean(axis=0)
+    scaled = scores_of(values) if normal_scores else values - values.mean(axis=0)
     scaled /= scaled.std(axis=0)
     ordered = np.sort(scaled, axis=0)
     distinct = 1 + (np.diff(ordered, axis=0) > 0).sum(axis=0)
@@ -359,71 +280,3 @@ def _spread(values: np.ndarray, name: str, normal_scores: bool, rng: np.random.G
     tied = distinct < n
     scaled[:, tied] += JITTER * rng.standard_normal((n, int(tied.sum())))
     return scaled
-
-
-def _scores(values: np.ndarray) -> np.ndarray:
-    """Normal scores of the columns, centred."""
-    scores = ndtri(rankdata(values, axis=0) / (len(values) + 1))
-    return scores - scores.mean(axis=0)
-
-
-def _log_det(covariance: np.ndarray) -> float:
-    return float(np.linalg.slogdet(covariance)[1])
-
-
-def _excess(n: int, d: int, e: int) -> float:
-    """What the plug-in Gaussian information is too high by, in bits."""
-    psi = digamma((n - np.arange(1, d + e + 1)) / 2)
-    return float((psi[:d].sum() + psi[:e].sum() - psi.sum()) / (2 * np.log(2)))
-
-
-def _gaussian_information(a: np.ndarray, b: np.ndarray) -> float:
-    """Corrected information in bits of normal scores (n, d) and (n, e)."""
-    both = np.concatenate([a, b], axis=1)
-    correlation = np.corrcoef(both, rowvar=False)
-    if np.linalg.eigvalsh(correlation)[0] < 1e-12:
-        raise NsnnError(
-            "x and y: a column is a function of others in its ranks: infinite information; leave it out"
-        )
-    d = a.shape[1]
-    logs = _log_det(correlation[:d, :d]) + _log_det(correlation[d:, d:]) - _log_det(correlation)
-    return logs / (2 * np.log(2)) - _excess(len(a), d, b.shape[1])
-
-
-def _gaussian_influence(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """What each sample adds to the Gaussian information, (n,) bits, up to a constant.
-
-    The first part is the information density, m(z) = 1/2 (z_x^T S_x^-1 z_x + z_y^T S_y^-1 z_y - z^T S^-1 z). A
-    sample also moves the ranks of all that lie above it: the mean over those of dm/dz_c dz_c/du, dz/du = 1 / pdf(z),
-    for each column c.
-    """
-    both = np.concatenate([a, b], axis=1)
-    n = len(both)
-    slope = np.concatenate([_precision(a), _precision(b)], axis=1) - _precision(both)
-    density = 0.5 * (both * slope).sum(axis=1)
-    for column, rise in zip(both.T, slope.T, strict=True):
-        order = np.argsort(column, kind="stable")
-        push = (rise * np.sqrt(2 * np.pi) * np.exp(column**2 / 2))[order] / n
-        density[order] += np.cumsum(push[::-1])[::-1]
-    return density / np.log(2)
-
-
-def _precision(z: np.ndarray) -> np.ndarray:
-    """S^-1 z of each row."""
-    return np.linalg.solve(z.T @ z / len(z), z.T).T
-
-
-def _gaussian_null(a: np.ndarray, b: np.ndarray, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
-    """The same for b's rows permuted: only the covariance between a and b changes, so many at once."""
-    n = len(a)
-    a, b = np.linalg.qr(a)[0], np.linalg.qr(b)[0]  # white: I = -1/2 log2 det(1 - C^T C)
-    chunk = max(1, CHUNK // b.size)
-    values = []
-    for first in range(0, n_shuffle, chunk):
-        size = min(chunk, n_shuffle - first)
-        order = rng.permuted(np.tile(np.arange(n), (size, 1)), axis=1)
-        cross = np.einsum("nd,sne->sde", a, b[order], optimize=True)
-        remainder = np.eye(b.shape[1]) - np.swapaxes(cross, 1, 2) @ cross
-        values.append(-np.linalg.slogdet(remainder)[1] / (2 * np.log(2)))
-    null = np.concatenate([np.empty(0), *values])
-    return null - _excess(n, a.shape[1], b.shape[1])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import NsnnError
 
-__all__ = ["as_labels", "as_samples", "reached", "whole"]
+__all__ = ["as_labels", "as_pair", "as_samples", "reached", "refuse_constant", "whole"]
 
 
 def as_samples(x: Any, name: str) -> np.ndarray:
@@ -37,6 +37,36 @@ def as_samples(x: Any, name: str) -> np.ndarray:
         row = int(np.argmax(bad))
         raise NsnnError(f"{name}[{row}] = {values[row]}: expected finite numbers; leave such samples out")
     return values
+
+
+def as_pair(x: Any, y: Any, least: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """`x` and `y` by `as_samples`, of equal length and at least `least` (None: columns + 2) samples.
+
+    >>> [part.shape for part in as_pair([1, 2, 3, 4], [5, 6, 7, 8], None)]
+    [(4, 1), (4, 1)]
+    """
+    a, b = as_samples(x, "x"), as_samples(y, "y")
+    if len(a) != len(b):
+        raise NsnnError(f"x has {len(a)} samples and y has {len(b)}: expected as many")
+    fewest = a.shape[1] + b.shape[1] + 2 if least is None else least
+    if len(a) < fewest:
+        raise NsnnError(
+            f"x and y have {len(a)} samples of {a.shape[1]} + {b.shape[1]} columns: need {fewest}"
+        )
+    return a, b
+
+
+def refuse_constant(values: np.ndarray, name: str) -> None:
+    """NsnnError for a column (n, d) that never varies.
+
+    >>> refuse_constant(np.array([[1.0], [2.0]]), "x")
+    """
+    constant = np.ptp(values, axis=0) == 0
+    if constant.any():
+        k = int(np.argmax(constant))
+        raise NsnnError(
+            f"{name}: column {k} is constant ({values[0, k]}): it carries no information, leave it out"
+        )
 
 
 def as_labels(labels: Any, name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
