@@ -163,6 +163,7 @@ EXAMPLES: dict[str, Example] = {
     "entropy": Example(lambda: (SYMBOLS,), {}, Estimate),
     "first_spike_latency": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "gaussian_copula": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
+    "gaussian_copula_classes": Example(lambda: (normals()[0], np.arange(60) % 2), {"n_shuffle": 5}, Estimate),
     "gaussian_fisher": Example(lambda: (np.ones(2), np.eye(2)), {}, float),
     "information_breakdown": Example(lambda: (STIMULUS, WORDS), {"n_shuffle": 5}, dict),
     "information_per_spike": Example(
