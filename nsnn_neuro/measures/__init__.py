@@ -16,7 +16,7 @@ options as keywords. To add one, write it into the file here that it belongs to:
 
 from .breakdown import information_breakdown, synergy
 from .codes import rate_vs_temporal
-from .continuous import gaussian_copula, ksg
+from .continuous import ksg
 from .copula import gaussian_copula, gaussian_copula_classes
 from .correlation import (
     CovarianceParts,
