@@ -4,7 +4,7 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 (`nsnn_neuro.measures`, `tabulate`), closed forms to hold them against (`nsnn_neuro.theory`).
 """
 
-from . import datasets, measures, plotting, theory
+from . import datasets, measures, plotting, reference, theory
 from .certify import certify
 from .connectivity import (
     AllToAll,
@@ -127,6 +127,7 @@ __all__ = [
     "plotting",
     "provenance",
     "recurrent",
+    "reference",
     "save",
     "simulate",
     "tabulate",

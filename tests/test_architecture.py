@@ -36,7 +36,7 @@ ASIDE = {
     "measures": {"errors", "units"},
     "plotting": {"errors", "units", "measures"},
     "datasets": {"errors", "units", "recording"},
-    "reference": {"errors", "units", "records", "noise"},
+    "reference": {"errors", "units", "records", "noise", "escape"},
 }
 BESIDES = {"plasticity": {"assemble"}, "sweep": {"measures"}, "certify": {"measures", "plotting"}, "cli": set(ASIDE)}
 # Third-party packages, for modules where they are restricted.

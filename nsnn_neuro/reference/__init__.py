@@ -1,0 +1,61 @@
+"""What learning rules are tested against: layered NSNN networks in plain NumPy, small and slow. Nothing here trains.
+
+The model. Layer l at step t receives z = the spikes of layer l - 1 at the same step t (the first layer: x) and, where it has
+recurrent weights, its own spikes of step t - 1:
+
+    u(t) = beta kept(t-1) + z(t) W,    kept = u (1 - o) [hard reset] or u - theta o [subtractive],    P(o(t) = 1) = F(u(t) - theta)
+
+with u = o = 0 before step 0. So P(O|x) = prod over layers, steps, neurons of p^o (1 - p)^(1 - o), p = F(u - theta), and a learning
+rule minimises J = E[L(O)] over spike patterns O. All gradients here are dJ/dW or estimates of it, so weights change by -eta times
+them.
+
+The exact gradient. With spikes held fixed u is linear in W; e_ij(t) = du_j(t)/dw_ij obeys e(t) = beta (dkept/du)(t-1) e(t-1) + z_i(t),
+and
+
+    dJ/dW = E[L sum_t (dlog P(o(t))/du) e(t)],    dlog P/du = (o - p) / (p (1 - p)) f,    f = F'          (`score_function`)
+          = E[sum_t (E[L | o(t) = 1] - E[L | o(t) = 0]) f e(t)]                                     (`local_expectation`)
+
+where both expectations are given all that was drawn before o(t), over all that is drawn after it. `enumerate` sums the first of
+them over every pattern.
+
+Noise-driven learning, NDL (Ma, Yan & Tang 2023), puts a derivative in the place of the difference:
+
+    dW_ij = sum_t delta_j(t) f(u_j(t) - theta) e_ij(t)
+
+delta, the learning signal, is dL/do through everything above the layer (`signals`); f is the post-synaptic factor; e, the
+pre-synaptic factor, is `traces`: as above but, with reset_path="exact", also through o in kept, as if do/du were f. This is
+backpropagation through time with do/du = f (`bptt`), taken forward in time; for recurrent weights without the paths through other
+neurons. Both are exact for one step of an output layer and a loss affine in each spike; elsewhere biased, as dL/do isn't
+E[L | o = 1] - E[L | o = 0]: by the curvature of F over a spike's effect, so the bias vanishes as weight / sigma -> 0, many weak
+synapses, and by that of L.
+
+Arguments that all functions share, dimensionless:
+
+- W: a list of arrays (n_pre, n_post); recurrent: None or a list with an array (n, n) or None for each layer
+- x: (T, n_in); spikes: a list of arrays (T, n) of 0 and 1, one for each layer. Axes in front of T are samples, which results have too
+- family, beta, theta: one for all layers or a list with one for each, as the records `Family` and `NSNNNeuron` have them
+- reset: "hard" or "subtract"
+- loss: a callable; loss(o) is a number, o the list of arrays (T, n) of one sample; loss.gradient(o), if there is one, the list of its
+  derivatives. Without one they are central differences at steps 1/8 to 1/64, extrapolated: exact to rounding (1e-12 of the loss)
+  for polynomials up to degree 8 and about as good for functions that are smooth on that scale
+
+Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Shekhovtsov & Yanush 2021, doi 10.1007/978-3-030-92659-5_8;
+Titsias & Lazaro-Gredilla 2015, Local expectation gradients for black box variational inference, NeurIPS 28
+"""
+
+from .estimators import enumerate, local_expectation, score_function
+from .model import forward, patterns, probability, traces
+from .rules import bptt, ndl, signals
+
+__all__ = [
+    "bptt",
+    "enumerate",
+    "forward",
+    "local_expectation",
+    "ndl",
+    "patterns",
+    "probability",
+    "score_function",
+    "signals",
+    "traces",
+]

@@ -1,0 +1,243 @@
+"""Unbiased estimators of dE[L]/dW, and E[L] with its gradient exactly, by the sum over every spike pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .model import (
+    Layer,
+    States,
+    as_input,
+    as_spikes,
+    check_few,
+    choice,
+    eligibility,
+    layers,
+    likelihood,
+    numbered,
+    run,
+    split,
+)
+from .rules import loss_values
+
+__all__ = ["enumerate", "local_expectation", "score_function"]
+
+_AT_ONCE = 2**12  # patterns
+
+
+def _score(layer: Layer, s: States) -> np.ndarray:
+    """dlog P / dw of a layer's spikes, (..., rows of w, n)."""
+    q = np.where(s.o == 1, s.p, 1 - s.p)
+    slope = np.where(s.o == 1, s.f, -s.f)
+    by_u = np.divide(slope, q, out=np.zeros_like(q), where=q > 0)
+    return np.einsum("...tj,...tij->...ij", by_u, eligibility(layer, s, exact=False))
+
+
+def score_function(
+    W: Sequence[Any],
+    x: Any,
+    spikes: Sequence[Any],
+    loss: Callable[..., Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    baseline: float = 0.0,
+    recurrent: Sequence[Any] | None = None,
+) -> list[Any]:
+    """Score-function estimate of dE[L]/dW from drawn spikes: (L - baseline) sum_t (o - p) / (p (1 - p)) f e, spikes in e held fixed.
+
+    Unbiased for any loss, its value alone being broadcast; -L is the reward of a reward-modulated rule.
+
+    Parameters
+    ----------
+    W, x, spikes, loss, family, beta, theta, reset, recurrent : as in the module's text
+    baseline : a number that doesn't depend on the spikes; it changes the variance alone
+
+    Returns
+    -------
+    gradients : as of `ndl`
+
+    Source: Williams 1992, doi 10.1007/BF00992696; Pfister et al. 2006, doi 10.1162/neco.2006.18.6.1318
+
+    >>> from nsnn_neuro import Uniform
+    >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    >>> score_function([[[0.5]]], [[1.0]], [[[1]]], lambda o: o[0].sum(), Uniform(1.0), **layer)[0].tolist()
+    [[2.0]]
+    """
+    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
+    x = as_input(x, net)
+    states = run(net, x, as_spikes(spikes, net, x.shape[-2]))
+    value = loss_values(loss, [s.o for s in states]) - baseline
+    return split(
+        [value[..., None, None] * _score(m, s) for m, s in zip(net, states, strict=True)], net, recurrent
+    )
+
+
+def local_expectation(
+    W: Sequence[Any],
+    x: Any,
+    spikes: Sequence[Any],
+    loss: Callable[..., Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    later: str = "exact",
+    recurrent: Sequence[Any] | None = None,
+) -> list[Any]:
+    """Local-expectation estimate of dE[L]/dW from drawn spikes: sum_t (L|o=1 - L|o=0) f e, spikes in e held fixed.
+
+    L|o is the loss when one spike is set to o. What becomes of the spikes drawn later, in later steps and in layers above in the
+    same step, is the choice of `later`:
+
+    - "exact": L|o is the mean over all that may be drawn after o; unbiased
+    - "weighted": they are kept, A_o their probability after o, the difference is (A_1 L|o=1 - A_0 L|o=0) / (p A_1 + (1 - p) A_0);
+      unbiased
+    - "fixed": they are kept; exact for spikes that nothing drawn later depends on (A_1 = A_0), biased otherwise
+
+    Parameters
+    ----------
+    W, x, spikes, loss, family, beta, theta, reset, recurrent : as in the module's text
+
+    Returns
+    -------
+    gradients : as of `ndl`
+
+    Raises
+    ------
+    NsnnError : more than 2^20 patterns with later="exact"; as in `forward`
+
+    Source: Titsias & Lazaro-Gredilla 2015, Local expectation gradients for black box variational inference, NeurIPS 28
+
+    >>> from nsnn_neuro import Uniform
+    >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    >>> local_expectation([[[0.5]]], [[1.0]], [[[1]]], lambda o: o[0].sum(), Uniform(1.0), **layer)[0].tolist()
+    [[0.5]]
+    """
+    difference = _LATER[choice(later, list(_LATER), "later")]
+    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
+    x = as_input(x, net)
+    states = run(net, x, as_spikes(spikes, net, x.shape[-2]))
+    found = []
+    for k, (layer, s) in zip(range(len(net)), zip(net, states, strict=True), strict=True):
+        gain = np.empty_like(s.o)
+        for *sample, t, j in np.ndindex(s.o.shape):
+            one = tuple(sample)
+            here = np.broadcast_to(x, (*s.o.shape[:-2], *x.shape[-2:]))[one]
+            gain[(*one, t, j)] = difference(net, here, [r.o[one] for r in states], loss, (k, t, j))
+        found.append(np.einsum("...tj,...tj,...tij->...ij", gain, s.f, eligibility(layer, s, exact=False)))
+    return split(found, net, recurrent)
+
+
+Spike = tuple[int, int, int]  # layer, step, neuron
+
+
+def _set(o: list[np.ndarray], spike: Spike, value: float) -> list[np.ndarray]:
+    found = [a.copy() for a in o]
+    k, t, j = spike
+    found[k][..., t, j] = value
+    return found
+
+
+def _fixed(
+    net: list[Layer], x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike
+) -> float:
+    return float(loss(_set(o, spike, 1.0))) - float(loss(_set(o, spike, 0.0)))
+
+
+def _weighted(
+    net: list[Layer], x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike
+) -> float:
+    both = [_set(o, spike, value) for value in (0.0, 1.0)]
+    joint = [float(likelihood(run(net, x, pattern))) for pattern in both]
+    k, t, j = spike
+    p = run(net, x, o)[k].p[t, j]
+    if not 0 < p < 1:
+        return 0.0  # f is 0 there as well
+    a0, a1 = joint[0] / (1 - p), joint[1] / p
+    return (a1 * float(loss(both[1])) - a0 * float(loss(both[0]))) / (p * a1 + (1 - p) * a0)
+
+
+def _exact(
+    net: list[Layer], x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike
+) -> float:
+    k, t, _ = spike
+    sizes, n_steps = [m.n for m in net], x.shape[-2]
+    check_few(sizes, n_steps)
+    first = t * sum(sizes) + sum(sizes[: k + 1])  # of the spikes drawn later, in the order of `numbered`
+    free = numbered(np.arange(2 ** (n_steps * sum(sizes) - first)) << first, sizes, n_steps)
+    is_later = [np.zeros((n_steps, n), dtype=bool) for n in sizes]
+    for m, mask in zip(range(len(net)), is_later, strict=True):
+        mask[t + (m <= k) :] = True
+    mean = []
+    for value in (0.0, 1.0):
+        kept = _set(o, spike, value)
+        all_later = [np.where(mask, b, a) for mask, b, a in zip(is_later, free, kept, strict=True)]
+        states = run(net, x, all_later)
+        factors = [
+            np.where(mask, np.where(s.o == 1, s.p, 1 - s.p), 1.0)
+            for mask, s in zip(is_later, states, strict=True)
+        ]
+        weight = np.prod([np.prod(q, axis=(-2, -1)) for q in factors], axis=0)
+        mean.append(weight @ loss_values(loss, all_later))
+    return float(mean[1] - mean[0])
+
+
+_LATER = {"exact": _exact, "weighted": _weighted, "fixed": _fixed}
+
+
+def enumerate(
+    W: Sequence[Any],
+    x: Any,
+    loss: Callable[..., Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    recurrent: Sequence[Any] | None = None,
+) -> tuple[float, list[Any], float]:
+    """E[L], dE[L]/dW and sum P(O|x) over every spike pattern O, exact: dE[L]/dW = sum_O P(O|x) L(O) dlog P(O|x)/dW.
+
+    Parameters
+    ----------
+    W, x, loss, family, beta, theta, reset, recurrent : as in the module's text; x has no samples: (T, n_in)
+
+    Returns
+    -------
+    expected_loss : float
+    gradients : list of arrays shaped as W; with recurrent weights it goes on with those of `recurrent`, None where that has None
+    total_probability : float, 1 to rounding
+
+    Raises
+    ------
+    NsnnError : more than 2^20 patterns, as in `forward`
+
+    >>> from nsnn_neuro import Uniform
+    >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    >>> mean, (gradient,), total = enumerate([[[0.5]]], [[1.0]], lambda o: o[0].sum(), Uniform(1.0), **layer)
+    >>> mean, gradient.tolist(), total
+    (0.25, [[0.5]], 1.0)
+    """
+    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
+    x = as_input(x, net)
+    sizes, n_steps = [m.n for m in net], x.shape[-2]
+    check_few(sizes, n_steps)
+    mean, total, gradients = 0.0, 0.0, [np.zeros_like(m.w) for m in net]
+    n = 2 ** (n_steps * sum(sizes))
+    for start in range(0, n, _AT_ONCE):
+        states = run(net, x, numbered(np.arange(start, min(start + _AT_ONCE, n)), sizes, n_steps))
+        possible = likelihood(states) > 0
+        states = [States(**{name: array[possible] for name, array in vars(s).items()}) for s in states]
+        weight = likelihood(states)
+        value = loss_values(loss, [s.o for s in states])
+        mean, total = mean + weight @ value, total + weight.sum()
+        for g, layer, s in zip(gradients, net, states, strict=True):
+            g += np.einsum("k,kij->ij", weight * value, _score(layer, s))
+    return float(mean), split(gradients, net, recurrent), float(total)

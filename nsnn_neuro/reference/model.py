@@ -1,0 +1,370 @@
+"""The layered NSNN network: states, probability of spikes, eligibility traces, all patterns of a tiny network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import NsnnError
+from ..escape import Family
+
+__all__ = ["forward", "patterns", "probability", "traces"]
+
+MOST_SPIKES = 20  # of a pattern that is enumerated
+
+
+class Reset(NamedTuple):
+    """What a spike leaves of u, and its derivatives; each a function of u, o and theta."""
+
+    kept: Callable[[Any, Any, Any], Any]
+    by_u: Callable[[Any, Any, Any], Any]
+    by_o: Callable[[Any, Any, Any], Any]
+
+
+RESETS = {
+    "hard": Reset(lambda u, o, theta: u * (1 - o), lambda u, o, theta: 1 - o, lambda u, o, theta: -u),
+    "subtract": Reset(
+        lambda u, o, theta: u - theta * o,
+        lambda u, o, theta: np.ones_like(u),
+        lambda u, o, theta: -theta * np.ones_like(u),
+    ),
+}
+
+
+def choice(value: Any, known: Sequence[str], name: str) -> str:
+    """`value`, if it is among the `known`."""
+    if not isinstance(value, str) or value not in known:
+        raise NsnnError(f"{name} = {value!r}: expected one of " + ", ".join(f'"{k}"' for k in known))
+    return value
+
+
+@dataclasses.dataclass
+class Layer:
+    """One layer; `w` has the recurrent weights, if any, below those from the layer before."""
+
+    w: np.ndarray
+    n_pre: int
+    family: Family
+    beta: Any
+    theta: Any
+    reset: Reset
+
+    @property
+    def n(self) -> int:
+        """Number of neurons."""
+        return self.w.shape[1]
+
+    @property
+    def is_recurrent(self) -> bool:
+        """True when the layer receives its own spikes of the step before."""
+        return len(self.w) > self.n_pre
+
+    @property
+    def recurrent(self) -> np.ndarray:
+        """(n, n), or (0, n) without."""
+        return self.w[self.n_pre :]
+
+
+@dataclasses.dataclass
+class States:
+    """What a layer went through: each (..., T, n); z, its input, (..., T, rows of w)."""
+
+    u: np.ndarray
+    o: np.ndarray
+    z: np.ndarray
+    p: np.ndarray
+    f: np.ndarray
+
+
+def layers(W: Any, family: Any, *, beta: Any, theta: Any, reset: Any, recurrent: Any = None) -> list[Layer]:
+    """The network, checked."""
+    rule = RESETS[choice(reset, list(RESETS), "reset")]
+    if not isinstance(W, list | tuple) or not W:
+        raise NsnnError(f"W is {type(W).__name__} without a layer: expected a list of arrays (n_pre, n_post)")
+    weights = [_matrix(w, f"W[{k}]") for k, w in zip(range(len(W)), W, strict=True)]
+    loops = [None] * len(W) if recurrent is None else recurrent
+    if not isinstance(loops, list | tuple) or len(loops) != len(W):
+        raise NsnnError(
+            f"recurrent = {recurrent!r}: expected None or a list of {len(W)}, an array or None for each layer"
+        )
+    families, betas, thetas = (
+        _for_each_layer(value, len(W), name)
+        for value, name in ((family, "family"), (beta, "beta"), (theta, "theta"))
+    )
+    found = []
+    for k, w in zip(range(len(W)), weights, strict=True):
+        if k and len(w) != weights[k - 1].shape[1]:
+            raise NsnnError(
+                f"W[{k}] has {len(w)} rows: expected {weights[k - 1].shape[1]}, one for each neuron of the layer before"
+            )
+        if not isinstance(families[k], Family):
+            raise NsnnError(f"family = {families[k]!r}: expected a noise family such as Gaussian(0.4)")
+        b, th = (np.asarray(v, dtype=float)[()] if _numbers(v) else None for v in (betas[k], thetas[k]))
+        n = w.shape[1]
+        if (
+            b is None
+            or np.shape(b) not in ((), (n,))
+            or not np.all((np.asarray(b) >= 0) & (np.asarray(b) <= 1))
+        ):
+            raise NsnnError(
+                f"beta = {betas[k]!r}: expected a value from 0 to 1, for all or for each of {n} neurons"
+            )
+        if th is None or np.shape(th) not in ((), (n,)) or not np.all(np.isfinite(th)):
+            raise NsnnError(f"theta = {thetas[k]!r}: expected a number, for all or for each of {n} neurons")
+        full = w
+        if loops[k] is not None:
+            loop = _matrix(loops[k], f"recurrent[{k}]")
+            if loop.shape != (n, n):
+                raise NsnnError(f"recurrent[{k}] has shape {loop.shape}: expected {(n, n)}")
+            full = np.vstack([w, loop])
+        found.append(Layer(full, len(w), families[k], b, th, rule))
+    return found
+
+
+def _numbers(value: Any) -> bool:
+    return not isinstance(value, bool) and np.asarray(value).dtype.kind in "iuf"
+
+
+def _matrix(value: Any, name: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or array.ndim != 2 or not array.size or not np.all(np.isfinite(array)):
+        raise NsnnError(
+            f"{name} has shape {array.shape}, type {array.dtype}: expected finite numbers (n_pre, n_post)"
+        )
+    return array.astype(float)
+
+
+def _for_each_layer(value: Any, n: int, name: str) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        return [value] * n
+    if len(value) != n:
+        raise NsnnError(f"{name} = {value!r}: expected one for all layers or a list of {n}")
+    return list(value)
+
+
+def as_input(x: Any, net: list[Layer]) -> np.ndarray:
+    """X as floats, (..., T, n_in)."""
+    array = np.asarray(x)
+    if (
+        array.dtype.kind not in "biuf"
+        or array.ndim < 2
+        or array.shape[-1] != net[0].n_pre
+        or not array.shape[-2]
+    ):
+        raise NsnnError(f"x has shape {array.shape}: expected (T, {net[0].n_pre}), T of at least 1")
+    if not np.all(np.isfinite(array)):
+        raise NsnnError("x has values that aren't finite: expected finite numbers")
+    return array.astype(float)
+
+
+def as_spikes(spikes: Any, net: list[Layer], n_steps: int, *, all_layers: bool = True) -> list[Any]:
+    """The spikes of each layer as floats, (..., T, n)."""
+    if not isinstance(spikes, list | tuple) or len(spikes) != len(net):
+        raise NsnnError(
+            f"spikes is {type(spikes).__name__}: expected a list of {len(net)} arrays, one for each layer"
+        )
+    found: list[Any] = []
+    for k, (o, layer) in zip(range(len(net)), zip(spikes, net, strict=True), strict=True):
+        if o is None and not all_layers:
+            found.append(None)
+            continue
+        array = np.asarray(o)
+        if array.dtype.kind not in "biuf" or array.ndim < 2 or array.shape[-2:] != (n_steps, layer.n):
+            raise NsnnError(
+                f"spikes[{k}] has shape {array.shape}: expected {(n_steps, layer.n)}, as x and W have it"
+            )
+        if not np.all((array == 0) | (array == 1)):
+            raise NsnnError(f"spikes[{k}] has values besides 0 and 1: expected spikes")
+        found.append(array.astype(float))
+    return found
+
+
+def run(net: list[Layer], x: np.ndarray, spikes: list[Any], random: Any = None) -> list[States]:
+    """The states of each layer for these spikes; where there are none, they are drawn."""
+    shapes = [x.shape[:-2]] + [o.shape[:-2] for o in spikes if o is not None]
+    try:
+        batch = np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise NsnnError(
+            f"x and spikes have samples of shapes {shapes}: expected shapes that broadcast"
+        ) from None
+    n_steps = x.shape[-2]
+    states = [States(*(np.zeros((*batch, n_steps, k)) for k in (m.n, m.n, len(m.w), m.n, m.n))) for m in net]
+    for t in range(n_steps):
+        below = np.broadcast_to(x[..., t, :], (*batch, x.shape[-1]))
+        for layer, s, forced in zip(net, states, spikes, strict=True):
+            u, o = (s.u[..., t - 1, :], s.o[..., t - 1, :]) if t else np.zeros((2, *batch, layer.n))
+            s.z[..., t, :] = np.concatenate([below, o], axis=-1) if layer.is_recurrent else below
+            s.u[..., t, :] = layer.beta * layer.reset.kept(u, o, layer.theta) + s.z[..., t, :] @ layer.w
+            s.p[..., t, :] = layer.family.cdf(s.u[..., t, :] - layer.theta)
+            s.f[..., t, :] = layer.family.pdf(s.u[..., t, :] - layer.theta)
+            drawn = forced is None
+            s.o[..., t, :] = random.random((*batch, layer.n)) < s.p[..., t, :] if drawn else forced[..., t, :]
+            below = s.o[..., t, :]
+    return states
+
+
+def carried(layer: Layer, s: States, t: int, exact: bool) -> np.ndarray:
+    """du(t)/du(t-1) within a neuron, (..., n): through the membrane and, if exact, through the reset as if do/du were f."""
+    u, o, f = (a[..., t - 1, :] for a in (s.u, s.o, s.f))
+    by_u, by_o = (part(u, o, layer.theta) for part in (layer.reset.by_u, layer.reset.by_o))
+    return layer.beta * (by_u + by_o * f if exact else by_u)
+
+
+def eligibility(layer: Layer, s: States, exact: bool) -> np.ndarray:
+    """Traces of the rows of w, (..., T, rows, n)."""
+    e = np.zeros((*s.z.shape, layer.n))
+    for t in range(s.z.shape[-2]):
+        e[..., t, :, :] = s.z[..., t, :, None]
+        if t:
+            e[..., t, :, :] += carried(layer, s, t, exact)[..., None, :] * e[..., t - 1, :, :]
+    return e
+
+
+def split(values: list[np.ndarray], net: list[Layer], recurrent: Any) -> list[Any]:
+    """Arrays (..., rows of w, n) as those of W and, with recurrent weights, those of recurrent after them."""
+    found: list[Any] = [v[..., : m.n_pre, :] for v, m in zip(values, net, strict=True)]
+    if recurrent is not None:
+        found += [v[..., m.n_pre :, :] if m.is_recurrent else None for v, m in zip(values, net, strict=True)]
+    return found
+
+
+def forward(
+    W: Sequence[Any],
+    x: Any,
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    spikes: Sequence[Any] | None = None,
+    seed: int | None = None,
+    recurrent: Sequence[Any] | None = None,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Potentials and spikes: u(t) = beta kept(t-1) + z(t) W, o(t) = 1 with probability F(u(t) - theta).
+
+    Parameters
+    ----------
+    W, x, family, beta, theta, reset, recurrent : as in the module's text; dimensionless
+    spikes : None, or a list of (T, n) arrays to be taken for the spikes drawn; None within it for a layer that is drawn
+    seed : of the draws; None: another each time
+
+    Returns
+    -------
+    u, o : lists of (T, n) arrays
+
+    Raises
+    ------
+    NsnnError : shapes that don't fit, values out of range
+
+    >>> from nsnn_neuro import Gaussian
+    >>> u, o = forward([[[0.6]]], [[1], [1], [1]], Gaussian(1e-9), beta=0.5, theta=0.8, reset="hard")
+    >>> u[0][:, 0].round(6).tolist(), o[0][:, 0].tolist()
+    ([0.6, 0.9, 0.6], [0.0, 1.0, 0.0])
+    """
+    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
+    x = as_input(x, net)
+    given = [None] * len(net) if spikes is None else as_spikes(spikes, net, x.shape[-2], all_layers=False)
+    states = run(net, x, given, np.random.default_rng(seed))
+    return [s.u for s in states], [s.o for s in states]
+
+
+def probability(
+    W: Sequence[Any],
+    x: Any,
+    spikes: Sequence[Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    recurrent: Sequence[Any] | None = None,
+) -> np.ndarray:
+    """P(O|x), the product over layers, steps and neurons of p^o (1 - p)^(1 - o), p = F(u - theta); one for each sample.
+
+    Arguments and errors as of `forward`.
+
+    >>> from nsnn_neuro import Uniform
+    >>> float(probability([[[0.5]]], [[1.0]], [[[1]]], Uniform(1.0), beta=0.5, theta=1.0, reset="hard"))
+    0.25
+    """
+    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
+    x = as_input(x, net)
+    return likelihood(run(net, x, as_spikes(spikes, net, x.shape[-2])))
+
+
+def likelihood(states: list[States]) -> np.ndarray:
+    """P(O|x) of each sample."""
+    factors = [np.where(s.o == 1, s.p, 1 - s.p) for s in states]
+    return np.prod([np.prod(q, axis=(-2, -1)) for q in factors], axis=0)
+
+
+def traces(
+    W: Sequence[Any],
+    x: Any,
+    spikes: Sequence[Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    reset_path: str = "exact",
+    recurrent: Sequence[Any] | None = None,
+) -> list[Any]:
+    """Eligibility traces e_ij(t) = du_j(t)/dw_ij, local to the synapse, forward in time.
+
+    Hard reset: e(t) = beta [1 - o(t-1) - u(t-1) f(t-1)] e(t-1) + z(t); subtractive: e(t) = beta [1 - theta f(t-1)] e(t-1) + z(t).
+    With reset_path="detached" the term in f is dropped: that is the derivative with spikes held fixed.
+
+    Returns
+    -------
+    e : list of arrays (T, n_pre, n_post) in the order of W; with recurrent weights it goes on with (T, n, n) for each of `recurrent`,
+        None where that has None
+
+    Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Bellec et al. 2020, doi 10.1038/s41467-020-17236-y (detached)
+
+    >>> from nsnn_neuro import Uniform
+    >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    >>> traces([[[0.5]]], [[1.0], [1.0]], [[[0], [0]]], Uniform(1.0), **layer)[0][:, 0, 0].tolist()
+    [1.0, 1.375]
+    """
+    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
+    exact = choice(reset_path, ["exact", "detached"], "reset_path") == "exact"
+    x = as_input(x, net)
+    states = run(net, x, as_spikes(spikes, net, x.shape[-2]))
+    return split([eligibility(m, s, exact) for m, s in zip(net, states, strict=True)], net, recurrent)
+
+
+def patterns(W: Sequence[Any], n_steps: int) -> list[np.ndarray]:
+    """Every spike pattern of a network in n_steps: a list of arrays (2^N, T, n) of 0 and 1, N = T times the number of neurons.
+
+    Raises
+    ------
+    NsnnError : more than 2^20 patterns
+
+    >>> [o.shape for o in patterns([[[1.0, 1.0]], [[1.0], [1.0]]], 2)]
+    [(64, 2, 2), (64, 2, 1)]
+    """
+    sizes = [np.shape(w)[-1] for w in W]
+    check_few(sizes, n_steps)
+    return numbered(np.arange(2 ** (n_steps * sum(sizes))), sizes, n_steps)
+
+
+def check_few(sizes: list[int], n_steps: int) -> None:
+    """Refuse networks with too many patterns."""
+    n = n_steps * sum(sizes)
+    if n > MOST_SPIKES:
+        raise NsnnError(
+            f"{sum(sizes)} neurons in {n_steps} steps have 2^{n} spike patterns: expected at most 2^{MOST_SPIKES}, "
+            "fewer neurons or steps"
+        )
+
+
+def numbered(number: np.ndarray, sizes: list[int], n_steps: int) -> list[np.ndarray]:
+    """The patterns of these numbers: bits in the order of steps, layers, neurons, the lowest bit drawn first."""
+    bits = (number[:, None] >> np.arange(n_steps * sum(sizes)) & 1).astype(float)
+    bits = bits.reshape(len(number), n_steps, sum(sizes))
+    return np.split(bits, np.cumsum(sizes)[:-1], axis=-1)

@@ -1,0 +1,262 @@
+"""Gradients given the spikes: backpropagation through time, and noise-driven learning as three factors."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import NsnnError
+from .model import Layer, States, as_input, as_spikes, carried, choice, eligibility, layers, run, split
+
+__all__ = ["bptt", "ndl", "signals"]
+
+_PATHS = ["exact", "detached"]
+_STEPS = 0.5 ** np.arange(3, 7)  # of the differences; Richardson's extrapolation removes h^2, h^4 and h^6
+
+
+def loss_values(loss: Callable[..., Any], o: list[np.ndarray]) -> np.ndarray:
+    """L of each sample."""
+    batch = np.broadcast_shapes(*(a.shape[:-2] for a in o))
+    values = np.empty(batch)
+    for index in np.ndindex(batch):
+        values[index] = loss([a[index] for a in o])
+    return values
+
+
+def loss_gradients(loss: Callable[..., Any], o: list[np.ndarray]) -> list[np.ndarray]:
+    """dL/do of each sample, arrays shaped as o."""
+    found = [np.empty_like(a) for a in o]
+    for index in np.ndindex(o[0].shape[:-2]):
+        one = [a[index].copy() for a in o]
+        gradient = loss.gradient(one) if hasattr(loss, "gradient") else _differences(loss, one)
+        if len(gradient) != len(o) or any(np.shape(g) != a.shape for g, a in zip(gradient, one, strict=True)):
+            raise NsnnError(
+                f"loss.gradient gives shapes {[np.shape(g) for g in gradient]}: expected {[a.shape for a in one]}"
+            )
+        for total, g in zip(found, gradient, strict=True):
+            total[index] = g
+    return found
+
+
+def _differences(loss: Callable[..., Any], o: list[np.ndarray]) -> list[np.ndarray]:
+    found = [np.empty_like(a) for a in o]
+    for a, g in zip(o, found, strict=True):
+        for index in np.ndindex(a.shape):
+            spike, slopes = a[index], []
+            for h in _STEPS:
+                a[index] = spike + h
+                after = float(loss(o))
+                a[index] = spike - h
+                slopes.append((after - float(loss(o))) / (2 * h))
+            a[index] = spike
+            for order in (4, 16, 64):
+                slopes = [
+                    (order * fine - coarse) / (order - 1) for coarse, fine in itertools.pairwise(slopes)
+                ]
+            g[index] = slopes[0]
+    return found
+
+
+def _prepare(
+    W: Any, x: Any, spikes: Any, family: Any, recurrent: Any, **neuron: Any
+) -> tuple[list[Layer], list[States]]:
+    net = layers(W, family, recurrent=recurrent, **neuron)
+    x = as_input(x, net)
+    return net, run(net, x, as_spikes(spikes, net, x.shape[-2]))
+
+
+def bptt(
+    W: Sequence[Any],
+    x: Any,
+    spikes: Sequence[Any],
+    loss: Callable[..., Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    reset_path: str = "exact",
+    recurrent: Sequence[Any] | None = None,
+    recurrent_path: str = "exact",
+) -> list[Any]:
+    """dL/dW by backpropagation through time along the given spikes, as if do/du were f(u - theta) (a surrogate gradient).
+
+    Parameters
+    ----------
+    W, x, spikes, loss, family, beta, theta, reset, recurrent : as in the module's text
+    reset_path : "detached": spikes in the reset count as constants
+    recurrent_path : "detached": spikes in the recurrent input count as constants
+
+    Returns
+    -------
+    gradients : list of arrays shaped as W; with recurrent weights it goes on with those of `recurrent`, None where that has None
+
+    Raises
+    ------
+    NsnnError : shapes that don't fit, values out of range, unknown options
+
+    Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Neftci et al. 2019, doi 10.1109/MSP.2019.2931595
+
+    >>> from nsnn_neuro import Uniform
+    >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    >>> x, spikes = [[1.0], [1.0]], [[[0], [0]]]
+    >>> bptt([[[0.5]]], x, spikes, lambda o: o[0][1, 0], Uniform(1.0), **layer)[0].tolist()
+    [[0.6875]]
+    """
+    net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    through_reset = choice(reset_path, _PATHS, "reset_path") == "exact"
+    through_loops = choice(recurrent_path, _PATHS, "recurrent_path") == "exact"
+    by_o = loss_gradients(loss, [s.o for s in states])
+    by_u = [np.zeros_like(s.u) for s in states]
+    n_steps = states[0].u.shape[-2]
+    for t in reversed(range(n_steps)):
+        for k in reversed(range(len(net))):
+            layer, s = net[k], states[k]
+            u, o = s.u[..., t, :], s.o[..., t, :]
+            g_o, g_u = by_o[k][..., t, :], np.zeros_like(u)
+            if k + 1 < len(net):
+                g_o = g_o + by_u[k + 1][..., t, :] @ net[k + 1].w[: layer.n].T
+            if t + 1 < n_steps:
+                later = by_u[k][..., t + 1, :]
+                g_u = later * layer.beta * layer.reset.by_u(u, o, layer.theta)
+                if through_reset:
+                    g_o = g_o + later * layer.beta * layer.reset.by_o(u, o, layer.theta)
+                if through_loops and layer.is_recurrent:
+                    g_o = g_o + later @ layer.recurrent.T
+            by_u[k][..., t, :] = g_u + g_o * s.f[..., t, :]
+    return split([np.swapaxes(s.z, -1, -2) @ g for s, g in zip(states, by_u, strict=True)], net, recurrent)
+
+
+def signals(
+    W: Sequence[Any],
+    x: Any,
+    spikes: Sequence[Any],
+    loss: Callable[..., Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    reset_path: str = "exact",
+    recurrent: Sequence[Any] | None = None,
+    signal: str = "transport",
+    future: bool = True,
+    feedback: Sequence[Any] | None = None,
+) -> list[np.ndarray]:
+    """Learning signals delta of each layer, (T, n): dL/do through all that is above the layer; arguments as of `ndl`.
+
+    The output layer: delta = dL/do. A hidden layer l: delta_l(t) = dL/do_l(t) + g(t) B', where
+
+    - signal="transport": B = W of the layer above, g = its dL/du: delta(t) f(t), and with future=True what reaches later steps too,
+      g(t) = delta(t) f(t) + (du(t+1)/du(t)) g(t+1), with which the rule is backpropagation;
+    - signal="random": the same with B = feedback[l], (n of the layer, n of the next);
+    - signal="broadcast": g = dL/do of the output layer at t, B = feedback[l], (n of the layer, n of the output).
+
+    Source: Lillicrap et al. 2016, doi 10.1038/ncomms13276 (random); Nokland 2016, arXiv:1609.01596 (broadcast)
+
+    >>> from nsnn_neuro import Uniform
+    >>> chain, layer = [[[1.0]], [[0.5]]], {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    >>> [d.tolist() for d in signals(chain, [[1.0]], [[[1]], [[0]]], lambda o: o[1].sum(), Uniform(1.0), **layer)]
+    [[[0.25]], [[1.0]]]
+    """
+    net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    exact = choice(reset_path, _PATHS, "reset_path") == "exact"
+    return _signals(net, states, loss, exact, signal, future, feedback)
+
+
+def _signals(
+    net: list[Layer],
+    states: list[States],
+    loss: Callable[..., Any],
+    exact: bool,
+    signal: str,
+    future: bool,
+    feedback: Any,
+) -> list[np.ndarray]:
+    choice(signal, ["transport", "random", "broadcast"], "signal")
+    back = _feedback(net, signal, feedback)
+    found = loss_gradients(loss, [s.o for s in states])
+    output = found[-1].copy()
+    for k in reversed(range(len(net) - 1)):
+        above, s = net[k + 1], states[k + 1]
+        g = output if signal == "broadcast" else found[k + 1] * s.f
+        if future and signal != "broadcast":
+            for t in reversed(range(g.shape[-2] - 1)):
+                g[..., t, :] += carried(above, s, t + 1, exact) * g[..., t + 1, :]
+        found[k] = found[k] + g @ back[k].T
+    return found
+
+
+def _feedback(net: list[Layer], signal: str, feedback: Any) -> list[np.ndarray]:
+    if signal == "transport":
+        if feedback is not None:
+            raise NsnnError('feedback is given: expected None with signal = "transport", which uses W itself')
+        return [above.w[: above.n_pre] for above in net[1:]]
+    shapes = [(m.n, (net[-1] if signal == "broadcast" else above).n) for m, above in itertools.pairwise(net)]
+    got = [np.shape(b) for b in feedback] if isinstance(feedback, list | tuple) else feedback
+    if got != shapes:
+        raise NsnnError(
+            f"feedback has shapes {got}: expected a list of arrays {shapes} with signal = {signal!r}"
+        )
+    return [np.asarray(b, dtype=float) for b in feedback]
+
+
+def ndl(
+    W: Sequence[Any],
+    x: Any,
+    spikes: Sequence[Any],
+    loss: Callable[..., Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    reset_path: str = "exact",
+    recurrent: Sequence[Any] | None = None,
+    signal: str = "transport",
+    future: bool = True,
+    feedback: Sequence[Any] | None = None,
+) -> list[Any]:
+    """Noise-driven learning's gradient along given spikes: sum_t delta_j(t) f(u_j(t) - theta) e_ij(t), three factors.
+
+    With signal="transport" and future=True it equals `bptt` with recurrent_path="detached". With future=False, what can be known at
+    the time, it does so for the output layer, and for all layers when there is one step.
+
+    Parameters
+    ----------
+    W, x, spikes, loss, family, beta, theta, reset, recurrent : as in the module's text
+    reset_path : "exact" or "detached", of the trace (and of the signal's future)
+    signal : "transport", "random" or "broadcast", the signal of hidden layers, see `signals`
+    future : whether a signal from a layer above carries what the spike does there in later steps; without a meaning for "broadcast"
+    feedback : for "random" and "broadcast" a list of arrays, one for each hidden layer, see `signals`
+
+    Returns
+    -------
+    gradients : list of arrays shaped as W; with recurrent weights it goes on with those of `recurrent`, None where that has None
+
+    Raises
+    ------
+    NsnnError : shapes that don't fit, values out of range, unknown options
+
+    Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
+
+    >>> from nsnn_neuro import Uniform
+    >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    >>> x, spikes = [[1.0], [1.0]], [[[0], [0]]]
+    >>> ndl([[[0.5]]], x, spikes, lambda o: o[0][1, 0], Uniform(1.0), **layer)[0].tolist()
+    [[0.6875]]
+    """
+    net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    exact = choice(reset_path, _PATHS, "reset_path") == "exact"
+    deltas = _signals(net, states, loss, exact, signal, future, feedback)
+    return split(
+        [
+            np.einsum("...tj,...tj,...tij->...ij", delta, s.f, eligibility(m, s, exact))
+            for delta, s, m in zip(deltas, states, net, strict=True)
+        ],
+        net,
+        recurrent,
+    )
