@@ -55,7 +55,7 @@ def layers(x, drawn, signal, *, reset, period, copies=1, extra=""):
     networks stand beside each other, neuron by neuron.
     """
     namespace = dict(engine.functions()) | LAYER | {"period": period, "x_values": TimedArray(x, dt=DT)}
-    relay = NeuronGroup(copies * x.shape[1], "u : 1\no : 1", threshold="u != 0", namespace=namespace, dt=DT)
+    relay = NeuronGroup(copies * x.shape[1], "u : 1\no : 1", threshold="u != 0", reset="", namespace=namespace, dt=DT)
     relay.run_regularly(f"u = x_values(t, i // {copies})", when="groups", order=1)
     relay.thresholder["spike"].when, relay.thresholder["spike"].order = "groups", 5
     groups = [relay]
@@ -181,7 +181,8 @@ def test_three_layers_hand_the_signal_down_in_one_step():
 
 
 @pytest.mark.compile
-@pytest.mark.parametrize("target", ["cython", pytest.param("cpp", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["cython", "cpp"])
 def test_compiled_targets_learn_the_same(target):
     W, x, spikes, signals = example()
     found = play(NDL(0.2), FAMILIES[0], W, x, spikes, signals, reset="hard", target=target)
@@ -234,13 +235,14 @@ def test_optimizers(optimizer):
 
 
 def test_a_surrogate_is_ndl_on_the_same_states_family_by_family():
-    """Same states, same update; and e-prop is the triangle's, detached, up to gamma."""
+    """The same text, so given the same states the same update; and e-prop is the triangle's, detached, up to gamma."""
+    for family, path in itertools.product(FAMILIES, ("exact", "detached")):
+        for reset in ("hard", "subtract"):
+            surrogate = SurrogateGradient(family, 0.2, reset_path=path).text(reset=reset)
+            assert surrogate == NDL(0.2, reset_path=path).text(noise=family, reset=reset)
     W, x, spikes, signals = example()
-    for family in FAMILIES:
-        one = play(NDL(0.2), family, W, x, spikes, signals, reset="hard")
-        two = play(SurrogateGradient(family, 0.2), None, W, x, spikes, signals, reset="hard")
-        for a, b in zip(one, two, strict=True):
-            np.testing.assert_array_equal(a, b)
+    found = play(SurrogateGradient(FAMILIES[0], 0.2), None, W, x, spikes, signals, reset="hard")
+    close(found, learned_by_reference(0.2, FAMILIES[0], W, x, spikes, signals, reset="hard"), W)
     eprop = play(EProp(0.2, 0.3, signal="transport"), None, W, x, spikes, signals, reset="subtract")
     expected = learned_by_reference(
         0.2 * 0.3, nsnn.Triangular(1.0), W[1:], spikes[0], spikes[1:], signals, reset="subtract", reset_path="detached"
@@ -248,23 +250,29 @@ def test_a_surrogate_is_ndl_on_the_same_states_family_by_family():
     close(eprop[1:], expected, W[1:])
 
 
-def test_zero_signal_changes_nothing_exactly():
-    W, x, spikes, signals = example()
-    for rule in (NDL(0.2), NDL(0.2, optimizer=Adam()), NDL(0.2, signal="reward"), NDL(0.2, optimizer=Momentum())):
-        if rule.signal == "reward":
-            continue
-        for trial in (True, False):
-            found = play(rule, FAMILIES[0], W, x, spikes, 0 * signals, reset="hard", trial=trial)
-            for w, w0 in zip(found, W, strict=True):
-                np.testing.assert_array_equal(w, w0)
+@pytest.mark.parametrize(
+    "rule",
+    [NDL(0.2), NDL(0.2, optimizer=Adam()), NDL(0.2, signal="reward"), EProp(0.2)],
+    ids=["sgd", "adam", "reward", "eprop"],
+)
+def test_zero_signal_changes_nothing_exactly(rule):
+    W, x, spikes, signals = example(sizes=(4, 3))
+    reset = "subtract" if isinstance(rule, EProp) else "hard"
+    for trial in (True, False):
+        found = play(rule, FAMILIES[0], W, x, spikes, 0 * signals, reset=reset, trial=trial)
+        np.testing.assert_array_equal(found[0], W[0])
+    found = play(rule, FAMILIES[0], W, x, spikes, signals, reset=reset)
+    assert np.abs(found[0] - W[0]).min() > 1e-6
 
 
 def test_bounds_hold_weights():
-    W, x, spikes, signals = example()
-    free = play(NDL(2.0), FAMILIES[0], W, x, spikes, signals, reset="hard", trial=False)
-    held = play(NDL(2.0), FAMILIES[0], W, x, spikes, signals, reset="hard", trial=False, bounds=(-0.5, None))
-    assert min(w.min() for w in free) < -0.5
-    assert min(w.min() for w in held) == -0.5
+    W, x, spikes, signals = example(sizes=(4, 3))
+    how = {"reset": "hard", "trial": False}
+    free = play(NDL(2.0), FAMILIES[0], W, x, spikes, abs(signals), **how)[0]
+    held = play(NDL(2.0), FAMILIES[0], W, x, spikes, abs(signals), **how, bounds=(-0.5, 0.1))[0]
+    assert free.min() < -0.5
+    assert held.min() == -0.5
+    assert held.max() <= 0.1
 
 
 def test_a_delay_is_seen_by_the_trace():
@@ -290,3 +298,207 @@ def test_parameters_that_differ_between_neurons():
     wide = nsnn.Gaussian([0.3, 0.5, 0.8])
     found = play(NDL(0.2), wide, W, x, spikes, signals, reset="hard")
     close(found, learned_by_reference(0.2, wide, W, x, spikes, signals, reset="hard"), W)
+
+
+# ----------------------------------------------------------------------------------------------------- many samples
+
+
+def sampled(rule, W, x, *, copies, seed, signal, extra="", reward=False, sigma=0.4):
+    """Weights (n_pre, n_post, copy) after one trial of networks that draw their own spikes, side by side, from the same weights."""
+    key = keyed_noise.key(seed)
+    sizes, family = [w.shape[1] for w in W], nsnn.Gaussian(sigma)
+    drawn = [
+        (n, {}, f"keyed_uniform(t_in_timesteps, i, {k}, 0, 2, {key[0]}, {key[1]}) < normal_cdf((u - theta) / {sigma})")
+        for k, n in enumerate(sizes)
+    ]  # fmt: skip
+    with engine.running("numpy") as device:
+        groups = layers(x, drawn, signal, reset="hard", period=len(x), copies=copies, extra=extra)
+        learned, others = [], []
+        for k, (w, (a, b)) in enumerate(zip(W, itertools.pairwise(groups), strict=True), 1):
+            feedback = "L" if k > 1 and not reward else None
+            s = rule.synapses(
+                a, b, noise=family, **LAYER, graded="u" if k == 1 else None, feedback=feedback, trial=len(x) * DT,
+                order=len(W) - k,
+            )  # fmt: skip
+            i, j, c = (m.ravel() for m in np.meshgrid(*(np.arange(n) for n in (*w.shape, copies)), indexing="ij"))
+            s.connect(i=i * copies + c, j=j * copies + c)
+            s.w = w[i, j]
+            place(s, k)
+            learned.append(s)
+        if reward:  # all are told what the one output neuron is told
+            told = Synapses(groups[1], groups[2], "L_pre = L_post : 1 (summed)", clock=groups[1].clock)
+            told.connect(i=np.arange(sizes[0] * copies), j=np.tile(np.arange(copies), sizes[0]))
+            told.summed_updaters["L_pre"].when, told.summed_updaters["L_pre"].order = "end", -1
+            others.append(told)
+        engine.run(Network(*groups, *learned, *others), len(x) * 1e-3, device, False)
+        return [np.asarray(s.w[:]).reshape(*w.shape, copies) for s, w in zip(learned, W, strict=True)]
+
+
+SMALL = [np.array([[0.9, 0.4], [-0.3, 0.8]]), np.array([[0.9], [0.7]])]
+SMALL_X = np.array([[1.0, 0.6], [0.5, 1.0]])
+
+
+def z_scores(found, expected, start, eta):
+    """Of the mean gradient of many samples, weight by weight."""
+    out = []
+    for w, g, w0 in zip(found, expected, start, strict=True):
+        sample = (w0[..., None] - w) / eta
+        out.append((sample.mean(-1) - g) / (sample.std(-1, ddof=1) / np.sqrt(sample.shape[-1])))
+    return np.concatenate([z.ravel() for z in out])
+
+
+def test_the_mean_of_many_updates_is_the_enumerated_ndl_expectation():
+    """Two layers, two steps, a squared error: 1e5 samples against the sum over all 64 patterns; not the gradient, with depth."""
+    found = sampled(NDL(0.1), SMALL, SMALL_X, copies=100_000, seed=5, signal="L = 2 * (o - 0.3)")
+    how = LAYER | {"reset": "hard"}
+    family, patterns = nsnn.Gaussian(0.4), reference.patterns(SMALL, 2)
+    chance = reference.probability(SMALL, SMALL_X, patterns, family, **how)
+
+    def loss(o):
+        return np.sum((o[-1] - 0.3) ** 2)
+
+    each = reference.ndl(SMALL, SMALL_X, patterns, loss, family, **how, future=False)
+    expected = [np.einsum("k,kij->ij", chance, g) for g in each]
+    assert np.abs(z_scores(found, expected, SMALL, 0.1)).max() < 4
+    _, exact, _ = reference.enumerate(SMALL, SMALL_X, loss, family, **how)
+    assert np.abs(z_scores(found, exact, SMALL, 0.1)).max() > 20
+
+
+def test_reward_with_a_baseline_is_the_gradient_at_any_depth():
+    """The same network told its loss (less a baseline) in the last step alone: 1e5 samples against the enumerated gradient."""
+    signal = "cost += (o - 0.3)**2\nL = int(t_in_timesteps == 1) * (cost - 0.5)"
+    run = {"copies": 100_000, "seed": 6, "signal": signal, "extra": "cost : 1", "reward": True}
+    found = sampled(NDL(0.1, signal="reward"), SMALL, SMALL_X, **run)
+    _, exact, _ = reference.enumerate(
+        SMALL, SMALL_X, lambda o: np.sum((o[-1] - 0.3) ** 2), nsnn.Gaussian(0.4), **LAYER, reset="hard"
+    )
+    assert np.abs(z_scores(found, exact, SMALL, 0.1)).max() < 4
+    assert np.abs(z_scores(found, [0 * g for g in exact], SMALL, 0.1)).max() > 20
+
+
+def test_the_same_seed_gives_the_same_weights():
+    run = {"copies": 20, "signal": "L = 2 * (o - 0.3)"}
+    one, again, other = (sampled(NDL(0.1), SMALL, SMALL_X, seed=s, **run) for s in (1, 1, 2))
+    for a, b, c in zip(one, again, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert np.any(a != c)
+
+
+# ------------------------------------------------------------------------------------------------------- spike timing
+
+
+def trains(n, steps, seed):
+    """Spikes (step, neuron), about one in ten steps."""
+    return (np.random.default_rng(seed).random((steps, n)) < 0.1).astype(float)
+
+
+def pair_sum(pre, post, rule, dt):
+    """dw of one synapse: every pair of spikes by itself."""
+    a, b, tau_a, tau_b = (rule.si(name) for name in ("A_plus", "A_minus", "tau_plus", "tau_minus"))
+    lag = dt * (np.flatnonzero(post)[None, :] - np.flatnonzero(pre)[:, None])
+    return np.sum(np.where(lag >= 0, a * np.exp(-np.abs(lag) / tau_a), -b * np.exp(-np.abs(lag) / tau_b)))
+
+
+def timed(rule, pre, post, *, target="numpy", **more):
+    """Weights (n_pre, n_post) after spikes at these steps of 1 ms."""
+    with engine.running(target) as device:
+        a, b = (
+            SpikeGeneratorGroup(s.shape[1], np.nonzero(s)[1], np.nonzero(s)[0] * ms, dt=DT) for s in (pre, post)
+        )
+        s = rule.synapses(a, b, on_pre="", **more)
+        s.connect()
+        engine.run(Network(a, b, s), len(pre) * 1e-3, device, False)
+        return np.asarray(s.w[:]).reshape(pre.shape[1], post.shape[1])
+
+
+@pytest.mark.parametrize("unit", [1, mV], ids=["number", "volts"])
+def test_stdp_is_the_sum_over_pairs(unit):
+    rule = PairSTDP(A_plus=0.3 * unit, A_minus=0.2 * unit, tau_plus=17 * ms, tau_minus=34 * ms)
+    pre, post = trains(3, 300, 1), trains(2, 300, 2)
+    assert np.any(pre.T @ post > 0)  # some at the same time
+    expected = [[pair_sum(a, b, rule, 1e-3) for b in post.T] for a in pre.T]
+    found = timed(rule, pre, post)
+    scale = 1e-3 if unit is mV else 1
+    assert np.abs(np.array(expected)).min() > 0.1 * scale
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * scale)
+
+
+def test_stdp_of_single_pairs_and_bounds():
+    rule = PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms)
+    for first, second_, change in ((5, 15, 0.3 * np.exp(-1)), (15, 5, -0.2 * np.exp(-0.5)), (5, 5, 0.3)):
+        pre, post = np.zeros((20, 1)), np.zeros((20, 1))
+        pre[first], post[second_] = 1, 1
+        assert timed(rule, pre, post)[0, 0] == pytest.approx(change, abs=1e-13)
+        assert timed(rule, pre, post, bounds=(-0.05, 0.1))[0, 0] == (0.1 if change > 0 else -0.05)
+
+
+def test_rewarded_pairs():
+    """Eligibility by hand, step by step: pairs join it, it decays with tau_e, and weights follow reward times eligibility."""
+    rule = RewardModulatedSTDP(
+        A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms, tau_e=30 * ms, eta=0.5
+    )
+    steps, reward = 80, np.random.default_rng(3).normal(0, 1, (80, 1))
+    pre, post = trains(3, steps, 4), trains(2, steps, 5)
+    with engine.running("numpy") as device:
+        source = SpikeGeneratorGroup(3, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
+        values = {"fires": TimedArray(post, dt=DT), "rewards": TimedArray(reward, dt=DT)}
+        target = NeuronGroup(2, "R = rewards(t, 0) : 1", threshold="fires(t, i) > 0", reset="", namespace=values, dt=DT)
+        s = rule.synapses(source, target, on_pre="")
+        s.connect()
+        engine.run(Network(source, target, s), steps * 1e-3, device, False)
+        found = np.asarray(s.w[:]).reshape(3, 2)
+        left = np.asarray(s.c[:]).reshape(3, 2)
+    for i, j in np.ndindex(3, 2):
+        w, c, before = 0.0, 0.0, 0.0
+        for k in range(steps):
+            paired = pair_sum(pre[: k + 1, i], post[: k + 1, j], rule, 1e-3)
+            c += paired - before
+            before = paired
+            w += 0.5 * reward[k, 0] * c
+            c *= np.exp(-1 / 30)
+        assert found[i, j] == pytest.approx(w, abs=1e-12)
+        assert left[i, j] == pytest.approx(c, abs=1e-12)
+    assert np.abs(found).min() > 1e-3
+
+
+def test_eligibility_decays_and_reward_comes_late():
+    """One pair, and a reward 40 ms later: w = eta R A exp(-40 / tau_e) exp(-lag / tau_plus)."""
+    rule = RewardModulatedSTDP(
+        A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms, tau_e=30 * ms, eta=0.5
+    )
+    with engine.running("numpy") as device:
+        source = SpikeGeneratorGroup(1, [0], [5] * ms, dt=DT)
+        equations = "reward = 2 * int(t_in_timesteps == 55) : 1"
+        target = NeuronGroup(1, equations, threshold="t_in_timesteps == 15", reset="", namespace={}, dt=DT)
+        s = rule.synapses(source, target, on_pre="", learning_signal="reward")
+        s.connect()
+        engine.run(Network(source, target, s), 0.07, device, False)
+        assert s.w[0] == pytest.approx(0.5 * 2 * 0.3 * np.exp(-1) * np.exp(-40 / 30), rel=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------ white-noise factors
+
+
+def crossing(m, x0, s, theta, bridge):
+    """P of a spike in a white-noise step, the bridge's part by exp(A) Phi(-y) = phi(z) sqrt(pi / 2) erfcx(y / sqrt 2)."""
+    z, y = (m - theta) / s, (m + theta - 2 * x0) / s
+    return special.ndtr(z) + bridge * np.exp(-0.5 * z**2) * special.erfcx(y / np.sqrt(2)) / 2
+
+
+@pytest.mark.parametrize("bridge", [False, True])
+def test_the_factor_of_a_white_noise_step_is_the_derivative_of_its_probability(bridge):
+    theta, s = 1.0, 0.1
+    m, x0 = (g.ravel() for g in np.meshgrid(np.linspace(0.2, 1.4, 61), np.linspace(-0.5, 0.99, 40)))
+    h = 1e-3
+    d = [crossing(m + k * h, x0, s, theta, bridge) for k in (-2, -1, 1, 2)]
+    slope = (d[0] - 8 * d[1] + 8 * d[2] - d[3]) / (12 * h)
+    names = {"m": m, "x0": x0, "s": s, "v_thresh": theta, "normal_cdf": special.ndtr, "pi": np.pi, "inf": np.inf}
+    names |= {"exp": np.exp, "sqrt": np.sqrt, "clip": np.clip, "int": lambda b: np.asarray(b).astype(int)}
+    found = eval(white_noise_factor(bridge=bridge), {}, names)
+    assert slope.max() > 2
+    np.testing.assert_allclose(found, slope, rtol=0, atol=2e-6)  # the differences' own error, h^4 / s^5
+    z, y = (m - theta) / s, (m + theta - 2 * x0) / s
+    if bridge:
+        closed = (theta - x0) / s**2 * np.exp(-0.5 * z**2) * special.erfcx(y / np.sqrt(2))
+        assert ((y > 8) & (closed > 1e-3)).sum() > 20
+        np.testing.assert_allclose(found, closed, rtol=1e-10, atol=1e-290)
