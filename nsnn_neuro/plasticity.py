@@ -4,15 +4,15 @@ Three-factor rules (`NDL`, `SurrogateGradient`, `EProp`) go down the slope of a 
 
     dw_ij = -eta sum_t L_i(t) f(u_i(t) - theta) trace_ij(t)
 
-L the learning signal (the derivative of the loss to neuron i's spike in step t), f the factor of the neuron (a density at the distance
-to threshold), and the synapse's eligibility trace du_i/dw_ij, which keeps what has arrived, `pre`:
+L the learning signal (the derivative of the loss to neuron i's spike in step t), f the factor of the neuron (a density at the
+distance to threshold), and the synapse's eligibility trace du_i/dw_ij, which keeps what has arrived, `pre`:
 
     trace(t) = k(t-1) trace(t-1) + pre(t),      k = beta (1 - o - u f) for a hard reset, beta (1 - theta f) for a subtractive one
 
 and beta (1 - o) and beta with the reset's path detached. `PairSTDP` and `RewardModulatedSTDP` know spike times alone.
 
-A rule's text (`text`) is in the names w, trace, pre, u, o, L, beta, theta and its parameters. `assemble.plastic` makes synapses of it;
-`synapses` is the way there for anybody's Brian2 network. A new rule is a subclass of `Plasticity` with its `text`.
+A rule's text (`text`) is in the names w, trace, pre, u, o, L, beta, theta and its parameters. `assemble.plastic` makes synapses of
+it; `synapses` is the way there for anybody's Brian2 network. A new rule is a subclass of `Plasticity` with its `text`.
 """
 
 from __future__ import annotations
@@ -214,6 +214,7 @@ class Plasticity(_Scalars):
         learning_signal: str | None = None,
         membrane: str = "u",
         spike: str = "o",
+        weight: str = "w",
         graded: str | None = None,
         feedback: str | None = None,
         trial: Any = None,
@@ -223,7 +224,7 @@ class Plasticity(_Scalars):
         name: str = "plastic*",
         **neuron: Any,
     ) -> Any:
-        """Brian2 synapses that learn by this rule while a network runs: connect them, set `w`, add them to the network.
+        """Brian2 synapses that learn by this rule while a network runs: connect them, set `w`, add them to your network.
 
         Weights change in generated code, at the end of each step (slot "end"; STDP at spikes). What the rule reads of the target
         it reads then: u as it was held against the threshold, not yet reset; o = 1 if the neuron has fired in this step, else 0.
@@ -233,7 +234,7 @@ class Plasticity(_Scalars):
         ----------
         source, target : Brian2 groups; the source anything that spikes
         learning_signal : name of the target's variable that holds it; default "L", or "R" for a reward
-        membrane, spike : names of the target's variables
+        membrane, spike : names of the target's variables; weight : of the synapses' (not "w" where the target has a w of its own)
         graded : name of a variable of the source, the value that a spike brings along; None: 1
         feedback : name of the source's variable that takes the learning signal handed back by this rule's `signal`; None: none.
             With signal "random" and "broadcast" set the weights of the way back, `S.b`
@@ -257,6 +258,7 @@ class Plasticity(_Scalars):
             source,
             target,
             names={"u": membrane, "o": spike, "L": learning_signal or self.signal_name},
+            weight=weight,
             graded=graded,
             feedback=feedback,
             trial=trial,
@@ -290,7 +292,7 @@ class _ThreeFactor(Plasticity):
         """Texts of the factor f and, if the neuron is noisy, of the probability of a spike, in `x`; their numbers."""
         raise NotImplementedError
 
-    def text(
+    def text(  # type: ignore[override]
         self,
         *,
         noise: Any = None,
@@ -320,9 +322,17 @@ class _ThreeFactor(Plasticity):
         if trial:
             states.append("g : 1")
             lines += ["due = int(t_in_timesteps % steps == steps - 1)", f"g += {gradient}", *change]
-            lines += ["g *= 1 - due", *(["score *= 1 - due"] if rewarded else []), f"carried = (1 - due) * {kept}"]
+            lines += [
+                "g *= 1 - due",
+                *(["score *= 1 - due"] if rewarded else []),
+                f"carried = (1 - due) * {kept}",
+            ]
         else:
-            lines += [f"g = {gradient}", *(substitute(line, {"due": "1"}) for line in change), f"carried = {kept}"]
+            lines += [
+                f"g = {gradient}",
+                *(substitute(line, {"due": "1"}) for line in change),
+                f"carried = {kept}",
+            ]
         backward = substitute(_BACKWARD[self.signal], {"f": f"({density})"})
         if self.signal in ("random", "broadcast"):
             states.append("b : 1")
@@ -357,8 +367,8 @@ class NDL(_ThreeFactor):
     ----------
     eta : number >= 0, learning rate
     signal : where a hidden layer's L comes from: "transport" sum_k w_k f_k L_k over its target neurons in the same step (it doesn't
-        carry the future terms of the targets' membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k, "reward"
-    reset_path : "exact", or "detached": the trace ignores that a spike resets the membrane, "reward" always does (spikes held fixed)
+        carry the future terms of the targets' membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k; "reward"
+    reset_path : "exact", or "detached": the trace ignores that a spike resets the membrane; "reward" always holds spikes fixed
     optimizer : `SGD()`, `Momentum()`, `Adam()` or your own
 
     Raises
@@ -524,11 +534,14 @@ class _Pairs(Plasticity):
         """The unit of the weights, that of A_plus: "V" or "1"."""
         return self.unit("A_plus")
 
-    def _paired(self, changed: str) -> dict[str, tuple[str, ...]]:
-        return {
-            "on_pre": ("pre_trace += 1", f"{changed} -= A_minus * post_trace"),
-            "on_post": ("post_trace += 1", f"{changed} += A_plus * pre_trace"),
-        }
+    def _paired(self, changed: str) -> RuleText:
+        """The text with which pairs of spikes change `changed`."""
+        return RuleText(
+            states=self.states,
+            on_pre=("pre_trace += 1", f"{changed} -= A_minus * post_trace"),
+            on_post=("post_trace += 1", f"{changed} += A_plus * pre_trace"),
+            parameters=_numbers(self),
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -558,7 +571,7 @@ class PairSTDP(_Pairs):
 
     def text(self) -> RuleText:  # type: ignore[override]
         """The rule's text."""
-        return RuleText(states=self.states, parameters=_numbers(self), **self._paired("w"))
+        return self._paired("w")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -593,19 +606,18 @@ class RewardModulatedSTDP(_Pairs):
     def text(self) -> RuleText:  # type: ignore[override]
         """The rule's text."""
         unit = "volt" if self.weight_unit == "V" else "1"
-        return RuleText(
+        return dataclasses.replace(
+            self._paired("c"),
             states=(*self.states, f"c : {unit}"),
             each_step=("w += eta * L * c", "c *= exp(-dt / tau_e)"),
-            parameters=_numbers(self),
-            **self._paired("c"),
         )
 
 
 def white_noise_factor(*, bridge: bool = True) -> str:
     """NDL's factor for a white-noise membrane: dP/dm, P the probability that the step u' = m + s xi from x0 fires at v_thresh.
 
-    Without the bridge P = Phi((m - v_thresh) / s). With it P = Phi((m - v_thresh) / s) + exp(A) Phi(-y), A = 2 (m - x0)(v_thresh - x0) / s^2
-    and y = (m + v_thresh - 2 x0) / s, whose derivative is
+    Without the bridge P = Phi((m - v_thresh) / s). With it P = Phi((m - v_thresh) / s) + exp(A) Phi(-y),
+    A = 2 (m - x0)(v_thresh - x0) / s^2 and y = (m + v_thresh - 2 x0) / s, whose derivative is
 
         dP/dm = 2 (v_thresh - x0) / s^2 exp(A) Phi(-y)      and 0 for x0 >= v_thresh, where it fires anyhow
 
@@ -615,8 +627,8 @@ def white_noise_factor(*, bridge: bool = True) -> str:
 
     Returns
     -------
-    text in Brian2's syntax, in m, s, v_thresh and, with the bridge, x0 and the function normal_cdf (`engine.functions()`); exp(A) Phi(-y)
-    is phi((m - v_thresh) / s) times Mills' ratio of y, taken as a continued fraction for y > 8, so nothing overflows
+    text in Brian2's syntax, in m, s, v_thresh and, with the bridge, x0 and the function normal_cdf (`engine.functions()`).
+    exp(A) Phi(-y) is phi((m - v_thresh) / s) times Mills' ratio of y, a continued fraction for y > 8, so nothing overflows
 
     Source: Brownian bridge: Karatzas & Shreve 1998, doi 10.1007/978-1-4612-0949-2, ch. 2.8
 

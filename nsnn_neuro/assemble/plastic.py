@@ -32,6 +32,7 @@ def plastic(
     target: Any,
     *,
     names: dict[str, str],
+    weight: str,
     graded: str | None,
     feedback: str | None,
     trial: Any,
@@ -46,24 +47,28 @@ def plastic(
         if not isinstance(group, SpikeSource):
             raise NsnnError(f"{end} = {group!r}: expected a Brian2 group such as a NeuronGroup")
     text = _text(rule, neuron, trial)
-    namespace: dict[str, Any] = dict(engine.functions())
+    # the groups' own names first: variables that are read may be expressions in them
+    namespace: dict[str, Any] = _names(source) | _names(target) | engine.functions()
     own = {w: f"rule_{w}" for w in _locals(text)}
     own |= _bind(text.parameters, namespace, len(target))
     if trial is not None:
         namespace["rule_steps"] = _steps(trial, target)
         own["steps"] = "rule_steps"
-    own |= _read(text, target, names)
-    states = [f"w : {BRIAN_UNIT[rule.weight_unit]}", *(substitute(line, own) for line in text.states)]
-    transmit, arrived = _transmit(source, graded, on_pre, names["u"])
-    learn, fired, firing = ([substitute(x, own) for x in lines] for lines in (text.each_step, text.on_pre, text.on_post))
+    own |= _read(text, target, names) | {"w": weight}
+    states = [f"{weight} : {BRIAN_UNIT[rule.weight_unit]}", *(substitute(line, own) for line in text.states)]
+    transmit, arrived = _transmit(source, graded, on_pre, names["u"], weight)
+    learn, fired, firing = (
+        [substitute(x, own) for x in lines] for lines in (text.each_step, text.on_pre, text.on_post)
+    )
     if _uses(text, "pre"):
         states.append("arrived : 1")
         fired.append(f"arrived += {arrived}")
         learn = [substitute(line, {"pre": "arrived"}) for line in learn]
         learn.append("arrived = 0")
     if bounds is not None:
-        clip = _clip(bounds, rule.weight_unit, namespace)
-        learn, fired, firing = (_bounded(lines, clip) for lines in (learn, fired, firing))
+        clip = _clip(bounds, weight, rule.weight_unit, namespace)
+        learn, fired, firing = (_bounded(lines, weight, clip) for lines in (learn, fired, firing))
+    _apart(states, target)
     if feedback is not None:
         states.append(_backward(rule, text, source, feedback, own))
     synapses = Synapses(
@@ -84,6 +89,10 @@ def plastic(
     return synapses
 
 
+def _names(group: Any) -> dict[str, Any]:
+    return dict(getattr(group, "namespace", None) or {})
+
+
 def _clock(group: Any) -> Any:
     return group.clock if hasattr(group, "clock") else group.source.clock
 
@@ -98,7 +107,9 @@ def _text(rule: Plasticity, neuron: dict[str, Any], trial: Any) -> RuleText:
             raise NsnnError(f"{given} = {neuron.get(given, trial)}: {who} takes no {given}")
     for needed in _NEEDED:
         if needed in taken and neuron.get(needed) is None:
-            raise NsnnError(f"{needed} = None: {who} needs the {needed} of the target's neuron, e.g. {needed}=0.5")
+            raise NsnnError(
+                f"{needed} = None: {who} needs the {needed} of the target's neuron, e.g. {needed}=0.5"
+            )
     return rule.text(**neuron, **({"trial": True} if trial is not None else {}))
 
 
@@ -110,9 +121,14 @@ def _uses(text: RuleText, name: str) -> bool:
     return any(re.search(rf"(?<![\w.]){name}\b", line) for line in _all_lines(text))
 
 
+def _state(line: str) -> str:
+    """The variable that a line of equations defines."""
+    return re.sub(r"^d(\w+)/dt$", r"\1", re.split(r"[:=]", line)[0].strip())
+
+
 def _locals(text: RuleText) -> set[str]:
     """Names that a step sets and that aren't states: renamed, or they would set a variable of the target of that name."""
-    states = {re.match(r"d?(\w+?)(/dt)?\s*[:=]", line)[1] for line in text.states} | {"w"}  # type: ignore[index]
+    states = {_state(line) for line in text.states} | {"w"}
     assigned = {m[1] for line in text.each_step if (m := re.match(r"(\w+) *[-+*/]?=", line))}
     return assigned - states
 
@@ -130,7 +146,9 @@ def _bind(parameters: dict[str, tuple[Any, str]], namespace: dict[str, Any], n: 
             namespace[found[name]] = TimedArray(quantity[None, :], dt=1 * second)
             found[name] += "(t, j)"
         else:
-            raise NsnnError(f"{name} has shape {values.shape}: expected a number or the shape (n_target,) = ({n},)")
+            raise NsnnError(
+                f"{name} has shape {values.shape}: expected a number or the shape (n_target,) = ({n},)"
+            )
     return found
 
 
@@ -155,7 +173,11 @@ def _read(text: RuleText, target: Any, names: dict[str, str]) -> dict[str, str]:
 
 def _variable(group: Any, name: str, argument: str, end: str) -> None:
     if name not in group.variables:
-        had = ", ".join(v for v in group.variables if not v.startswith("_") and v not in ("i", "N", "t", "dt", "t_in_timesteps"))
+        had = ", ".join(
+            v
+            for v in group.variables
+            if not v.startswith("_") and v not in ("i", "N", "t", "dt", "t_in_timesteps")
+        )
         raise NsnnError(
             f"{argument} = {name!r}: the {end} group {group.name!r} has no such variable (it has {had or 'none'}), "
             f"expected one, e.g. {name + ' : 1'!r} in its equations"
@@ -166,34 +188,54 @@ def _variable(group: Any, name: str, argument: str, end: str) -> None:
         )
 
 
-def _transmit(source: Any, graded: str | None, on_pre: str | None, membrane: str) -> tuple[list[str], str]:
+def _transmit(
+    source: Any, graded: str | None, on_pre: str | None, membrane: str, weight: str
+) -> tuple[list[str], str]:
     """What a spike does to the target, and the value that it brings along."""
     if graded is not None:
         _variable(source, graded, "graded", "source")
     if on_pre is None:
-        on_pre = f"{membrane}_post += w" + (f" * {graded}_pre" if graded else "")
+        on_pre = f"{membrane}_post += {weight}" + (f" * {graded}_pre" if graded else "")
     return ([on_pre] if on_pre else []), (f"{graded}_pre" if graded else "1")
 
 
 def _backward(rule: Plasticity, text: RuleText, source: Any, feedback: str, own: dict[str, str]) -> str:
     if not text.backward:
-        raise NsnnError(f"feedback = {feedback!r}: this {type(rule).__name__} hands no signal back, expected None")
+        raise NsnnError(
+            f"feedback = {feedback!r}: this {type(rule).__name__} hands no signal back, expected None"
+        )
     _variable(source, feedback, "feedback", "source")
     return f"{feedback}_pre = {substitute(text.backward, own)} : 1 (summed)"
 
 
-def _clip(bounds: tuple[Any, Any], unit: str, namespace: dict[str, Any]) -> str:
+def _apart(states: list[str], target: Any) -> None:
+    for name in map(_state, states):
+        if name in target.variables:
+            cure = "give weight=... another name" if name == states[0].split()[0] else "rename it"
+            raise NsnnError(
+                f"target = {target.name!r} has a variable {name!r}, and so have these synapses, where it would be taken for "
+                f"the target's: {cure}"
+            )
+
+
+def _clip(bounds: tuple[Any, Any], weight: str, unit: str, namespace: dict[str, Any]) -> str:
     try:
         low, high = bounds
     except (TypeError, ValueError):
-        raise NsnnError(f"bounds = {bounds!r}: expected two values (low, high), None for an open end") from None
-    low, high = (sign * np.inf if x is None else units.si(x, unit, "bounds") for x, sign in ((low, -1), (high, 1)))
+        raise NsnnError(
+            f"bounds = {bounds!r}: expected two values (low, high), None for an open end"
+        ) from None
+    low, high = (
+        sign * np.inf if x is None else units.si(x, unit, "bounds") for x, sign in ((low, -1), (high, 1))
+    )
     if not low <= high:
         raise NsnnError(f"bounds = {bounds!r}: expected low <= high")
     for name, value in (("rule_low", low), ("rule_high", high)):
         namespace[name] = units.brian(value, unit) if unit != "1" else value
-    return "w = clip(w, rule_low, rule_high)"
+    return f"{weight} = clip({weight}, rule_low, rule_high)"
 
 
-def _bounded(lines: list[str], clip: str) -> list[str]:
-    return [x for line in lines for x in ((line, clip) if re.match(r"w *[-+*/]?=", line) else (line,))]
+def _bounded(lines: list[str], weight: str, clip: str) -> list[str]:
+    return [
+        x for line in lines for x in ((line, clip) if re.match(rf"{weight} *[-+*/]?=", line) else (line,))
+    ]
