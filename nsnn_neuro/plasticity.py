@@ -366,8 +366,8 @@ class NDL(_ThreeFactor):
     Parameters
     ----------
     eta : number >= 0, learning rate
-    signal : where a hidden layer's L comes from: "transport" sum_k w_k f_k L_k over its target neurons in the same step (it doesn't
-        carry the future terms of the targets' membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k; "reward"
+    signal : where a hidden layer's L comes from: "transport" sum_k w_k f_k L_k over its target neurons in the same step (without
+        the future terms of the targets' membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k; "reward"
     reset_path : "exact", or "detached": the trace ignores that a spike resets the membrane; "reward" always holds spikes fixed
     optimizer : `SGD()`, `Momentum()`, `Adam()` or your own
 
