@@ -9,8 +9,7 @@ with u = o = 0 before step 0. So P(O|x) = prod over layers, steps, neurons of p^
 rule minimises J = E[L(O)] over spike patterns O. All gradients here are dJ/dW or estimates of it, so weights change by -eta times
 them.
 
-The exact gradient. With spikes held fixed u is linear in W; e_ij(t) = du_j(t)/dw_ij obeys e(t) = beta (dkept/du)(t-1) e(t-1) + z_i(t),
-and
+The exact gradient. With spikes held fixed u is linear in W: e_ij(t) = du_j(t)/dw_ij = beta (dkept/du)(t-1) e_ij(t-1) + z_i(t), and
 
     dJ/dW = E[L sum_t (dlog P(o(t))/du) e(t)],    dlog P/du = (o - p) / (p (1 - p)) f,    f = F'          (`score_function`)
           = E[sum_t (E[L | o(t) = 1] - E[L | o(t) = 0]) f e(t)]                                     (`local_expectation`)
@@ -32,10 +31,10 @@ synapses, and by that of L.
 Arguments that all functions share, dimensionless:
 
 - W: a list of arrays (n_pre, n_post); recurrent: None or a list with an array (n, n) or None for each layer
-- x: (T, n_in); spikes: a list of arrays (T, n) of 0 and 1, one for each layer. Axes in front of T are samples, which results have too
+- x: (T, n_in); spikes: a list of arrays (T, n) of 0 and 1, one for each layer. Axes before T are samples; results have them too
 - family, beta, theta: one for all layers or a list with one for each, as the records `Family` and `NSNNNeuron` have them
 - reset: "hard" or "subtract"
-- loss: a callable; loss(o) is a number, o the list of arrays (T, n) of one sample; loss.gradient(o), if there is one, the list of its
+- loss: a callable; loss(o) is a number, o the list of arrays (T, n) of one sample; loss.gradient(o), if it exists, the list of the
   derivatives. Without one they are central differences at steps 1/8 to 1/64, extrapolated: exact to rounding (1e-12 of the loss)
   for polynomials up to degree 8 and about as good for functions that are smooth on that scale
 

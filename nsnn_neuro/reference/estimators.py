@@ -49,9 +49,9 @@ def score_function(
     baseline: float = 0.0,
     recurrent: Sequence[Any] | None = None,
 ) -> list[Any]:
-    """Score-function estimate of dE[L]/dW from drawn spikes: (L - baseline) sum_t (o - p) / (p (1 - p)) f e, spikes in e held fixed.
+    """Score-function estimate of dE[L]/dW from drawn spikes: (L - baseline) sum_t (o - p) / (p (1 - p)) f e, spikes in e fixed.
 
-    Unbiased for any loss, its value alone being broadcast; -L is the reward of a reward-modulated rule.
+    Unbiased for any loss, whose value alone is broadcast; -L is the reward of a reward-modulated rule.
 
     Parameters
     ----------
@@ -158,8 +158,8 @@ def _weighted(
     joint = [float(likelihood(run(net, x, pattern))) for pattern in both]
     k, t, j = spike
     p = run(net, x, o)[k].p[t, j]
-    if not 0 < p < 1:
-        return 0.0  # f is 0 there as well
+    if not 0 < p < 1 or not sum(joint):
+        return 0.0  # f is 0 there as well, or the pattern can't be drawn
     a0, a1 = joint[0] / (1 - p), joint[1] / p
     return (a1 * float(loss(both[1])) - a0 * float(loss(both[0]))) / (p * a1 + (1 - p) * a0)
 

@@ -321,7 +321,7 @@ def traces(
 
     Returns
     -------
-    e : list of arrays (T, n_pre, n_post) in the order of W; with recurrent weights it goes on with (T, n, n) for each of `recurrent`,
+    e : list of arrays (T, n_pre, n_post) in the order of W; with recurrent weights it goes on with (T, n, n) for each of those,
         None where that has None
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Bellec et al. 2020, doi 10.1038/s41467-020-17236-y (detached)

@@ -1,0 +1,634 @@
+"""The reference for learning rules: f against F, P(O|x) against loops and the simulator, gradients against complex steps, finite
+differences of enumerated expectations, and what is known of the bias of noise-driven learning."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from brian2 import ms
+from neo import AnalogSignal
+from quantities import ms as pq_ms
+from scipy import stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import reference
+from nsnn_neuro.errors import NsnnError
+
+FAMILIES = [
+    nsnn.Gaussian(0.4),
+    nsnn.Logistic(0.25),
+    nsnn.Uniform(2.5),
+    nsnn.Triangular(3.0),
+    nsnn.Cauchy(0.3),
+    nsnn.FastSigmoid(4.0),
+]
+EVERY = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+RESETS = pytest.mark.parametrize("reset", ["hard", "subtract"])
+# Distances to threshold, in scales, where F has a kink or f a jump.
+KINKS = {nsnn.Uniform: (-1, 1), nsnn.Triangular: (-1, 0, 1), nsnn.FastSigmoid: (0,)}
+
+
+class Count:
+    """The squared distance of the weighted spikes from 1, and a product of the first and last: a loss that isn't affine."""
+
+    def __init__(self, shapes, seed=0):
+        self.c = [np.random.default_rng(seed).normal(0, 0.6, s) for s in shapes]
+
+    def __call__(self, o):
+        total = sum((c * a).sum() for c, a in zip(self.c, o, strict=True))
+        return (total - 1) ** 2 + o[0][0, 0] * o[-1][-1, -1]
+
+    def gradient(self, o):
+        total = sum((c * a).sum() for c, a in zip(self.c, o, strict=True))
+        found = [2 * (total - 1) * c for c in self.c]
+        found[0][0, 0] += o[-1][-1, -1]
+        found[-1][-1, -1] += o[0][0, 0]
+        return found
+
+
+def problem(sizes, n_steps, seed, *, recurrent=(), spread=0.7):
+    """Weights, recurrent weights, graded input, spikes and a loss."""
+    rng = np.random.default_rng(seed)
+    W = [rng.normal(0.35, spread, size) for size in itertools.pairwise(sizes)]
+    R = [rng.normal(0, 0.5, (n, n)) if k in recurrent else None for k, n in enumerate(sizes[1:])]
+    x = rng.random((n_steps, sizes[0]))
+    spikes = [(rng.random((n_steps, n)) < 0.4).astype(float) for n in sizes[1:]]
+    return W, R, x, spikes, Count([o.shape for o in spikes], seed)
+
+
+def largest(a, b):
+    """The largest difference between two lists of arrays, relative to the largest entry."""
+    pairs = [(p, q) for p, q in zip(a, b, strict=True) if p is not None or q is not None]
+    scale = max(np.abs(q).max() for _, q in pairs)
+    assert scale > 1e-3
+    assert all(p.shape == q.shape for p, q in pairs)
+    return max(np.abs(p - q).max() for p, q in pairs) / scale
+
+
+# ------------------------------------------------------------------------------------------------------------- families
+
+
+def test_every_public_family_is_tested():
+    public = {
+        thing
+        for name in nsnn.__all__
+        if isinstance(thing := getattr(nsnn, name), type) and issubclass(thing, nsnn.Family)
+    }
+    assert public - {nsnn.Family} == {type(family) for family in FAMILIES}
+
+
+@EVERY
+def test_f_is_the_derivative_of_F(family):
+    """Fourth-order differences, to 1e-8 of f; at kinks from the side."""
+    (width,) = vars(family).values()
+    scale = 1 / width if isinstance(family, nsnn.FastSigmoid) else width
+    kinks = KINKS.get(type(family), ())
+    h = 1e-3 * scale
+    x = scale * np.array([v for v in np.linspace(-3, 3, 121) if all(abs(v - k) > 4e-3 for k in kinks)])
+    F = [family.cdf(x + k * h) for k in (-2, -1, 1, 2)]
+    slope = (F[0] - 8 * F[1] + 8 * F[2] - F[3]) / (12 * h)
+    np.testing.assert_allclose(slope, family.pdf(x), rtol=1e-8, atol=1e-13)
+    for kink, side in itertools.product(kinks, (-1, 1)):
+        F = [family.cdf(scale * kink + side * k * h) for k in range(5)]
+        slope = side * np.dot([-25, 48, -36, 16, -3], F) / (12 * h)
+        np.testing.assert_allclose(
+            slope, family.pdf(scale * (kink + side * 1e-12)), rtol=1e-8, atol=1e-10 / scale
+        )
+
+
+# ------------------------------------------------------------------------------------------- states and probabilities
+
+
+def by_loop(W, R, x, spikes, family, beta, theta, reset):
+    """Potentials and P(O|x), neuron by neuron."""
+    u = [np.zeros((len(x), w.shape[1])) for w in W]
+    probability = 1.0
+    for t, k in itertools.product(range(len(x)), range(len(W))):
+        below = x[t] if k == 0 else spikes[k - 1][t]
+        for j in range(W[k].shape[1]):
+            old = u[k][t - 1, j] if t else 0.0
+            fired = spikes[k][t - 1, j] if t else 0.0
+            kept = old * (1 - fired) if reset == "hard" else old - theta * fired
+            drive = sum(W[k][i, j] * below[i] for i in range(len(below)))
+            if R[k] is not None and t:
+                drive += sum(R[k][i, j] * spikes[k][t - 1, i] for i in range(len(R[k])))
+            u[k][t, j] = beta * kept + drive
+            p = float(family.cdf(u[k][t, j] - theta))
+            probability *= p if spikes[k][t, j] else 1 - p
+    return u, probability
+
+
+@EVERY
+@RESETS
+def test_states_and_probability_as_by_a_loop(family, reset):
+    W, R, x, spikes, _ = problem([3, 4, 2, 3], 5, 1, recurrent=[1], spread=0.4)
+    neuron = {"beta": 0.7, "theta": 0.9, "reset": reset, "recurrent": R}
+    u, o = reference.forward(W, x, family, spikes=spikes, **neuron)
+    expected, probability = by_loop(W, R, x, spikes, family, 0.7, 0.9, reset)
+    assert largest(u, expected) < 1e-14
+    assert all(np.array_equal(a, b) for a, b in zip(o, spikes, strict=True))
+    assert probability > 0
+    assert abs(reference.probability(W, x, spikes, family, **neuron) / probability - 1) < 1e-13
+
+
+def test_drawn_spikes_have_their_probabilities():
+    """100,000 samples of two layers, then the first forced: frequencies within 4 standard errors; a seed repeats."""
+    W, x, n = [[[0.8]], [[1.1]]], np.ones((100_000, 1, 1)), 100_000
+    neuron = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    F = nsnn.Gaussian(0.4).cdf
+    _, (hidden, output) = reference.forward(W, x, nsnn.Gaussian(0.4), seed=3, **neuron)
+    p = float(F(-0.2)) * float(F(0.1))
+    assert abs((hidden * output).mean() - p) < 4 * np.sqrt(p * (1 - p) / n)
+    forced = [np.ones((n, 1, 1)), None]
+    _, (hidden, output) = reference.forward(W, x, nsnn.Gaussian(0.4), spikes=forced, seed=3, **neuron)
+    p = float(F(0.1))
+    assert hidden.all()
+    assert abs(output.mean() - p) < 4 * np.sqrt(p * (1 - p) / n)
+    again = reference.forward(W, x, nsnn.Gaussian(0.4), spikes=forced, seed=3, **neuron)[1][1]
+    other = reference.forward(W, x, nsnn.Gaussian(0.4), spikes=forced, seed=4, **neuron)[1][1]
+    assert np.array_equal(output, again)
+    assert not np.array_equal(output, other)
+
+
+@EVERY
+@RESETS
+def test_probabilities_of_all_patterns_sum_to_one(family, reset):
+    W, R, x, _, loss = problem([2, 2, 1, 1], 3, 2, recurrent=[0])
+    neuron = {"beta": 0.6, "theta": 1.0, "reset": reset, "recurrent": R}
+    patterns = reference.patterns(W, 3)
+    assert np.unique(np.concatenate([o.reshape(2**12, -1) for o in patterns], axis=1), axis=0).shape == (
+        2**12,
+        12,
+    )
+    p = reference.probability(W, x, patterns, family, **neuron)
+    mean, _, total = reference.enumerate(W, x, loss, family, **neuron)
+    assert abs(p.sum() - 1) < 1e-12
+    assert abs(total - 1) < 1e-12
+    assert abs(mean - sum(q * loss([o[k] for o in patterns]) for k, q in enumerate(p))) < 1e-12
+
+
+@RESETS
+def test_simulated_patterns_have_the_probabilities(reset):
+    """1,000 trials of a layered net with a recurrent layer on the simulator: chi-square; the other reset's law is refused."""
+    n_steps, trials = 3, 1_000
+    W, R, x, _, _ = problem([2, 2, 1], n_steps, 5, recurrent=[0], spread=0.4)
+    W = [np.abs(w) + 0.3 for w in W]
+    family = nsnn.Gaussian(0.4)
+    drive = nsnn.Recorded(AnalogSignal(x, units="dimensionless", sampling_period=1 * pq_ms))
+    cell, noise = nsnn.NSNNNeuron(beta=0.8, reset=reset), nsnn.EscapeNoise(family)
+    source = nsnn.Population(2, nsnn.Relay(), stimulus=drive, name="input")
+    hidden, output = (
+        nsnn.Population(n, cell, noise=noise, name=s) for n, s in ((2, "hidden"), (1, "output"))
+    )
+    wires = [
+        nsnn.Projection(a, b, rule=nsnn.AllToAll(), weight=w)
+        for a, b, w in ((source, hidden, W[0]), (hidden, hidden, R[0]), (hidden, output, W[1]))
+    ]
+    net = nsnn.Network([source, hidden, output], wires)
+    block = nsnn.simulate(net, duration=n_steps * ms, dt=1 * ms, trials=trials, seed=7, engine="numpy")
+    number = np.zeros(trials, dtype=int)  # bits in the order of `patterns`: steps, then neurons
+    for trial, segment in enumerate(block.segments):
+        for j, train in enumerate(segment.spiketrains[2:]):
+            steps = np.rint(1e3 * train.rescale("s").magnitude).astype(int)
+            number[trial] += (1 << (3 * steps + j)).sum()
+    count = np.bincount(number, minlength=2**9)
+
+    def p_value(rule):
+        neuron = {"beta": 0.8, "theta": 1.0, "reset": rule, "recurrent": R}
+        expected = trials * reference.probability(W, x, reference.patterns(W, n_steps), family, **neuron)
+        rare = expected < 5
+        found, law = (np.append(v[~rare], v[rare].sum()) for v in (count, expected))
+        return stats.chi2.sf(((found - law) ** 2 / law).sum(), len(law) - 1)
+
+    assert p_value(reset) > 1e-4
+    assert p_value("subtract" if reset == "hard" else "hard") < 1e-12
+
+
+# -------------------------------------------------------------------------------------------- gradients along spikes
+
+
+def along_spikes(W, R, x, spikes, loss, family, beta, theta, reset, reset_path, recurrent_path):
+    """The derivative by complex steps of the network whose spikes are o = spikes + f (u - u at these weights)."""
+    u0 = by_loop(W, R, x, spikes, family, beta, theta, reset)[0]
+    f = [family.pdf(u - theta) for u in u0]
+
+    def value(W, R):
+        o = [np.zeros(s.shape, dtype=complex) for s in spikes]
+        u = [np.zeros(w.shape[1], dtype=complex) for w in W]
+        for t, k in itertools.product(range(len(x)), range(len(W))):
+            fired, loop = (
+                ((o if path == "exact" else spikes)[k][t - 1] if t else 0 * u[k])
+                for path in (reset_path, recurrent_path)
+            )
+            kept = u[k] * (1 - fired) if reset == "hard" else u[k] - theta * fired
+            u[k] = beta * kept + (x[t] if k == 0 else o[k - 1][t]) @ W[k]
+            if R[k] is not None:
+                u[k] = u[k] + loop @ R[k]
+            o[k][t] = spikes[k][t] + f[k][t] * (u[k] - u0[k][t])
+        return loss(o)
+
+    found = []
+    for k, w in enumerate([*W, *R]):
+        if w is None:
+            found.append(None)
+            continue
+        gradient = np.zeros(w.shape)
+        for index in np.ndindex(w.shape):
+            step = np.zeros(w.shape, dtype=complex)
+            step[index] = 1e-30j
+            changed = [v if m != k else v + step for m, v in enumerate([*W, *R])]
+            gradient[index] = value(changed[: len(W)], changed[len(W) :]).imag / 1e-30
+        found.append(gradient)
+    return found
+
+
+PATHS = [("exact", "exact"), ("exact", "detached"), ("detached", "exact"), ("detached", "detached")]
+
+
+@EVERY
+@RESETS
+@pytest.mark.parametrize(("reset_path", "recurrent_path"), PATHS)
+def test_bptt_is_the_complex_step(family, reset, reset_path, recurrent_path):
+    W, R, x, spikes, loss = problem([3, 3, 2, 2], 6, 3, recurrent=[0, 2])
+    neuron = {"beta": 0.8, "theta": 0.9, "reset": reset, "recurrent": R}
+    found = reference.bptt(
+        W, x, spikes, loss, family, reset_path=reset_path, recurrent_path=recurrent_path, **neuron
+    )
+    expected = along_spikes(W, R, x, spikes, loss, family, 0.8, 0.9, reset, reset_path, recurrent_path)
+    assert largest(found, expected) < 1e-12
+
+
+@EVERY
+@RESETS
+@pytest.mark.parametrize("reset_path", ["exact", "detached"])
+def test_three_factors_are_bptt(family, reset, reset_path):
+    """All layers, recurrent ones too, when the signal carries the future; the output's, and any at one step, when it doesn't."""
+    W, R, x, spikes, loss = problem([4, 5, 4, 3], 12, 4, recurrent=[1])
+    neuron = {"beta": 0.8, "theta": 0.9, "reset": reset, "recurrent": R, "reset_path": reset_path}
+    whole = reference.bptt(W, x, spikes, loss, family, recurrent_path="detached", **neuron)
+    assert largest(reference.ndl(W, x, spikes, loss, family, **neuron), whole) < 1e-12
+    local = reference.ndl(W, x, spikes, loss, family, future=False, **neuron)
+    assert largest(local[2:3], whole[2:3]) < 1e-12
+    assert largest(local[:1], whole[:1]) > 1e-2
+    first, spikes = x[:1], [o[:1] for o in spikes]
+    loss = Count([o.shape for o in spikes], 4)
+    whole = reference.bptt(W, first, spikes, loss, family, **neuron)
+    assert largest(reference.ndl(W, first, spikes, loss, family, future=False, **neuron), whole) < 1e-12
+
+
+@RESETS
+def test_traces_as_written(reset):
+    """The recursion for one synapse, step by step: exact and detached; of a recurrent weight too."""
+    family = nsnn.Triangular(1.6)
+    W, R, x, spikes, _ = problem([2, 3], 8, 6, recurrent=[0])
+    neuron = {"beta": 0.8, "theta": 0.9, "reset": reset, "recurrent": R}
+    u = reference.forward(W, x, family, spikes=spikes, **neuron)[0][0]
+    f = family.pdf(u - 0.9)
+    for path, on in (("exact", 1), ("detached", 0)):
+        e, loop = reference.traces(W, x, spikes, family, reset_path=path, **neuron)
+        for i, j in itertools.product(range(2), range(3)):
+            a = b = 0.0
+            for t in range(8):
+                if t:
+                    o = spikes[0][t - 1, j]
+                    left = (
+                        1 - o - on * u[t - 1, j] * f[t - 1, j]
+                        if reset == "hard"
+                        else 1 - on * 0.9 * f[t - 1, j]
+                    )
+                    a, b = 0.8 * left * a, 0.8 * left * b + spikes[0][t - 1, i]
+                a += x[t, i]
+                assert abs(e[t, i, j] - a) < 1e-13
+                assert abs(loop[t, i, j] - b) < 1e-13
+
+
+@RESETS
+@pytest.mark.parametrize("signal", ["random", "broadcast"])
+def test_feedback_signals(reset, signal):
+    """Hidden layers' signals by loops; random feedback that is W is transport."""
+    family = nsnn.Gaussian(0.4)
+    W, _, x, spikes, loss = problem([3, 4, 3, 2], 5, 7)
+    neuron = {"beta": 0.8, "theta": 0.9, "reset": reset}
+    rng = np.random.default_rng(1)
+    shapes = [(4, 3), (3, 2)] if signal == "random" else [(4, 2), (3, 2)]
+    B = [rng.normal(size=s) for s in shapes]
+    u = reference.forward(W, x, family, spikes=spikes, **neuron)[0]
+    by_o, f = loss.gradient(spikes), [family.pdf(v - 0.9) for v in u]
+    hidden = {}
+    output = by_o[2]
+    if signal == "random":
+        hidden[1] = by_o[1] + (output * f[2]) @ B[1].T
+        hidden[0] = by_o[0] + (hidden[1] * f[1]) @ B[0].T
+    else:
+        hidden = {k: by_o[k] + output @ B[k].T for k in (0, 1)}
+    given = {"signal": signal, "feedback": B, "future": False, **neuron}
+    assert (
+        largest(reference.signals(W, x, spikes, loss, family, **given), [hidden[0], hidden[1], output])
+        < 1e-13
+    )
+    e = reference.traces(W, x, spikes, family, **neuron)
+    sums = [
+        sum(d[t] * g[t] * a[t] for t in range(5))
+        for d, g, a in zip([hidden[0], hidden[1], output], f, e, strict=True)
+    ]
+    assert largest(reference.ndl(W, x, spikes, loss, family, **given), sums) < 1e-13
+    for future in (False, True):
+        same = {"future": future, **neuron}
+        transport = reference.ndl(W, x, spikes, loss, family, **same)
+        random = reference.ndl(W, x, spikes, loss, family, signal="random", feedback=W[1:], **same)
+        assert largest(random, transport) < 1e-14
+
+
+def test_recurrent_paths_left_out_are_first_order():
+    """The local trace against full BPTT: the gap is of the order of the recurrent weights, and nothing without them."""
+    W, R, x, spikes, loss = problem([4, 6, 2], 15, 8, recurrent=[0])
+    gap = []
+    for scale in (1.0, 1e-2, 1e-4):
+        loops = [scale * R[0], None]
+        neuron = {"beta": 0.8, "theta": 0.9, "reset": "hard", "recurrent": loops}
+        whole = reference.bptt(W, x, spikes, loss, nsnn.Gaussian(0.4), **neuron)
+        gap.append(largest(reference.ndl(W, x, spikes, loss, nsnn.Gaussian(0.4), **neuron), whole))
+    assert gap[0] > 0.05
+    assert abs(gap[1] / gap[2] / 100 - 1) < 0.05
+
+
+def test_losses_without_a_gradient_are_differentiated():
+    """A polynomial of degree 8 and a softmax cross-entropy of counts against their derivatives; the spikes stay as they were."""
+    W, _, x, spikes, _ = problem([3, 4, 3], 4, 9)
+    neuron = {"beta": 0.8, "theta": 0.9, "reset": "hard"}
+
+    class Octic:
+        def __call__(self, o):
+            return sum(((a - 0.3) ** 8).sum() for a in o)
+
+        def gradient(self, o):
+            return [8 * (a - 0.3) ** 7 for a in o]
+
+    class CrossEntropy:
+        def __call__(self, o):
+            logits = o[-1].sum(axis=0)
+            return np.log(np.exp(logits).sum()) - logits[1]
+
+        def gradient(self, o):
+            logits = o[-1].sum(axis=0)
+            share = np.exp(logits) / np.exp(logits).sum() - np.eye(3)[1]
+            return [np.zeros_like(o[0]), np.tile(share, (4, 1))]
+
+    for loss in (Octic(), CrossEntropy()):
+        kept = [o.copy() for o in spikes]
+        plain = reference.signals(W, x, spikes, loss.__call__, nsnn.Gaussian(0.4), **neuron)
+        exact = reference.signals(W, x, spikes, loss, nsnn.Gaussian(0.4), **neuron)
+        assert largest(plain, exact) < 1e-12
+        assert all(np.array_equal(a, b) for a, b in zip(spikes, kept, strict=True))
+
+
+def test_samples_and_layers_of_their_own():
+    """Axes before T are samples; family, beta and theta of each layer or neuron; each as if alone."""
+    rng = np.random.default_rng(2)
+    W, R, x, _, loss = problem([3, 4, 2], 5, 10, recurrent=[1])
+    spikes = [(rng.random((2, 3, 5, n)) < 0.5).astype(float) for n in (4, 2)]
+    family = [nsnn.Gaussian(np.array([0.2, 0.3, 0.4, 0.5])), nsnn.Logistic(0.3)]
+    neuron = {"beta": [0.9, np.array([0.3, 0.7])], "theta": [np.arange(1, 5) / 2, 0.8], "reset": "hard"}
+    neuron["recurrent"] = R
+    functions = {
+        "bptt": reference.bptt,
+        "ndl": reference.ndl,
+        "score": reference.score_function,
+    }
+    together = {name: rule(W, x, spikes, loss, family, **neuron) for name, rule in functions.items()}
+    for index in np.ndindex(2, 3):
+        one = [o[index] for o in spikes]
+        for name, rule in functions.items():
+            alone = rule(W, x, one, loss, family, **neuron)
+            taken = [None if g is None else g[index] for g in together[name]]
+            assert largest(taken, alone) < 1e-12
+    hidden = {"beta": 0.9, "theta": 1.0, "reset": "hard"}
+    u = reference.forward(W, x, family, spikes=one, **neuron)[0][0][:, 1]
+    second = reference.forward([W[0][:, 1:2]], x, family[1], spikes=[one[0][:, 1:2]], **hidden)[0][0][:, 0]
+    assert np.abs(u - second).max() < 1e-14
+    q = reference.forward(W, x, family, spikes=one, **neuron)[0][1][:, 0]
+    assert np.abs(q - by_hand(one[0] @ W[1][:, 0], one[1] @ R[1][:, 0], one[1][:, 0], 0.3)).max() < 1e-14
+
+
+def by_hand(drive, loop, o, beta):
+    """Potential of one neuron with a hard reset."""
+    u = [drive[0]]
+    for t in range(1, len(drive)):
+        u.append(beta * u[-1] * (1 - o[t - 1]) + drive[t] + loop[t - 1])
+    return np.array(u)
+
+
+# --------------------------------------------------------------------------------------- estimators and expectations
+
+
+def differences(W, R, x, loss, family, neuron, h=1e-3):
+    """Fourth-order central differences of the enumerated E[L], for every weight."""
+    found = []
+    for k, w in enumerate([*W, *R]):
+        if w is None:
+            found.append(None)
+            continue
+        gradient = np.zeros(w.shape)
+        for index in np.ndindex(w.shape):
+            values = []
+            for step in (-2, -1, 1, 2):
+                moved = [None if v is None else np.array(v, dtype=float) for v in [*W, *R]]
+                moved[k][index] += step * h
+                net = {**neuron, "recurrent": moved[len(W) :]}
+                patterns = reference.patterns(W, len(x))
+                p = reference.probability(moved[: len(W)], x, patterns, family, **net)
+                values.append(p @ loss)
+            gradient[index] = np.dot([1, -8, 8, -1], values) / (12 * h)
+        found.append(gradient)
+    return found
+
+
+def mean_of(rule, p, *arguments, **options):
+    """The mean of an estimator over patterns of probabilities p."""
+    return [None if g is None else np.tensordot(p, g, 1) for g in rule(*arguments, **options)]
+
+
+@EVERY
+@RESETS
+def test_estimators_are_unbiased(family, reset):
+    """Averaged over every pattern: finite differences of E[L] to 1e-8, `enumerate` and each other to 1e-12."""
+    W, R, x, _, loss = problem([2, 2, 1], 2, 11, recurrent=[0])
+    neuron = {"beta": 0.6, "theta": 1.0, "reset": reset, "recurrent": R}
+    patterns = reference.patterns(W, 2)
+    p = reference.probability(W, x, patterns, family, **neuron)
+    values = np.array([loss([o[k] for o in patterns]) for k in range(len(p))])
+    expected = differences(W, R, x, values, family, neuron)
+    mean, exact, total = reference.enumerate(W, x, loss, family, **neuron)
+    assert abs(mean - p @ values) < 1e-13
+    assert abs(total - 1) < 1e-13
+    assert largest(exact, expected) < 1e-8
+    given = (p, W, x, patterns, loss, family)
+    assert largest(mean_of(reference.score_function, *given, **neuron), exact) < 1e-12
+    assert largest(mean_of(reference.score_function, *given, baseline=0.7, **neuron), exact) < 1e-12
+    assert largest(mean_of(reference.local_expectation, *given, **neuron), exact) < 1e-12
+    assert largest(mean_of(reference.local_expectation, *given, later="weighted", **neuron), exact) < 1e-12
+    assert largest(mean_of(reference.local_expectation, *given, later="fixed", **neuron), exact) > 1e-2
+
+
+@EVERY
+def test_local_expectation_with_the_others_fixed(family):
+    """Exact for the last spikes drawn, so for an output layer at one step."""
+    W, _, x, _, loss = problem([3, 4], 1, 12)
+    neuron = {"beta": 0.6, "theta": 1.0, "reset": "hard"}
+    patterns = reference.patterns(W, 1)
+    p = reference.probability(W, x, patterns, family, **neuron)
+    exact = reference.enumerate(W, x, loss, family, **neuron)[1]
+    fixed = mean_of(reference.local_expectation, p, W, x, patterns, loss, family, later="fixed", **neuron)
+    assert largest(fixed, exact) < 1e-12
+
+
+@pytest.mark.parametrize("sure", [2.0, -2.0])
+def test_spikes_that_are_certain(sure):
+    """Outside the noise's support: no gradient through that spike, no warning, the others as they are."""
+    W, x = [[[sure, 0.9]], [[0.4], [0.3]]], [[1.0]]
+    neuron = {"beta": 0.5, "theta": 0.5, "reset": "hard"}
+    family = nsnn.Uniform(1.0)
+    mean, gradients, total = reference.enumerate(W, x, lambda o: o[1].sum(), family, **neuron)
+    fires, p = float(sure > 0), 0.7
+    base = (0.4 * fires + 0.5) / 2
+    assert abs(total - 1) < 1e-14
+    assert abs(mean - (base + 0.15 * p)) < 1e-14
+    np.testing.assert_allclose(gradients[0], [[0.0, 0.5 * 0.15]], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(gradients[1], [[0.5 * fires], [0.5 * p]], rtol=0, atol=1e-14)
+    patterns = reference.patterns(W, 1)
+    q = reference.probability(W, x, patterns, family, **neuron)
+    for later in ("exact", "weighted"):
+        given = (q, W, x, patterns, lambda o: o[1].sum(), family)
+        assert largest(mean_of(reference.local_expectation, *given, later=later, **neuron), gradients) < 1e-13
+
+
+# ---------------------------------------------------------------------------------------------- what NDL gets right
+
+
+@EVERY
+def test_ndl_is_exact_for_one_step_of_an_output_layer(family):
+    """A loss affine in each spike; with squared spikes it is biased, and so it is at two steps."""
+    W, _, x, _, _ = problem([3, 3], 1, 13, spread=0.3)
+    neuron = {"beta": 0.6, "theta": 1.0, "reset": "hard"}
+
+    def affine(o):
+        a, b, c = o[0][0]
+        return 0.7 * a - 1.3 * a * b + 0.4 * b * c + 2 * a * b * c
+
+    def curved(o):
+        return (o[0].sum() - 1.2) ** 2
+
+    patterns = reference.patterns(W, 1)
+    p = reference.probability(W, x, patterns, family, **neuron)
+    for loss, low, high in ((affine, 0, 1e-12), (curved, 1e-2, np.inf)):
+        exact = reference.enumerate(W, x, loss, family, **neuron)[1]
+        assert low <= largest(mean_of(reference.ndl, p, W, x, patterns, loss, family, **neuron), exact) < high
+
+
+def chain(sigma, weight=1.0, n_hidden=1):
+    """NDL's mean and the exact gradient for an input weight of .8 onto each hidden neuron; one more, of weight .5, always fires."""
+    W = [[[0.8] * n_hidden + [1e3]], [*[[weight]] * n_hidden, [0.5]]]
+    family, x = nsnn.Gaussian(sigma), [[1.0]]
+    neuron = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+
+    def loss(o):
+        return o[1].sum()
+
+    patterns = reference.patterns(W, 1)
+    p = reference.probability(W, x, patterns, family, **neuron)
+    ndl = mean_of(reference.ndl, p, W, x, patterns, loss, family, **neuron)[0][0, 0]
+    return ndl, reference.enumerate(W, x, loss, family, **neuron)[1][0][0, 0]
+
+
+@pytest.mark.parametrize(
+    ("sigma", "ratio", "digits"),
+    [(0.1, 1.487e-5, 8), (0.2, 0.088744, 6), (0.4, 0.578956, 6), (0.8, 0.876444, 6), (1.6, 0.967870, 6)],
+)
+def test_bias_of_ndl_in_depth(sigma, ratio, digits):
+    """One hidden, one output neuron: published ratios, and both by hand."""
+    ndl, exact = chain(sigma)
+    F, f = nsnn.Gaussian(sigma).cdf, nsnn.Gaussian(sigma).pdf
+    p = F(-0.2)
+    assert abs(exact - f(-0.2) * (F(0.5) - F(-0.5))) < 1e-14
+    assert abs(ndl - f(-0.2) * (p * f(0.5) + (1 - p) * f(-0.5))) < 1e-14
+    assert round(float(ndl / exact), digits) == ratio
+    if sigma == 0.4:
+        assert (round(float(exact), 6), round(float(ndl), 6)) == (0.694185, 0.401903)
+
+
+def test_bias_of_ndl_vanishes_for_weak_synapses():
+    """Of the order of weight / sigma, whether the weight falls or eight neurons share it."""
+    bias = [abs(np.divide(*chain(0.4, weight)) - 1) for weight in (0.1, 0.01, 0.001)]
+    assert abs(bias[0] / bias[1] / 10 - 1) < 0.2
+    assert abs(bias[1] / bias[2] / 10 - 1) < 0.02
+    assert bias[2] < 1e-2
+    shared = [abs(np.divide(*chain(0.4, 1 / n, n)) - 1) for n in (1, 2, 4, 8)]
+    assert all(b < a / 1.5 for a, b in itertools.pairwise(shared))
+
+
+# ------------------------------------------------------------------------------------------------------------- mistakes
+
+GOOD = {"W": [[[0.5, 0.2]], [[1.0], [1.0]]], "x": [[1.0], [0.0]], "family": nsnn.Gaussian(0.4)}
+SPIKES = [[[0, 1], [1, 0]], [[1], [0]]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"W": []}, "W is list without a layer"),
+        ({"W": [[[1.0]], [[1.0], [1.0]]]}, r"W\[1\] has 2 rows: expected 1"),
+        ({"W": [[[np.nan, 0]], [[1.0], [1.0]]]}, r"W\[0\].*finite"),
+        ({"x": [1.0, 0.0]}, r"x has shape \(2,\)"),
+        ({"x": [[np.inf], [0]]}, "x has values that aren't finite"),
+        ({"family": 0.4}, "family = 0.4"),
+        ({"family": [nsnn.Gaussian(0.4)]}, "family .* a list of 2"),
+        ({"beta": 1.5}, "beta = 1.5: expected a value from 0 to 1"),
+        ({"beta": "a"}, "beta = 'a'"),
+        ({"theta": [1.0, [1.0, 2.0]]}, r"theta = \[1.0, 2.0\].*each of 1 neurons"),
+        ({"reset": "soft"}, "reset = 'soft'"),
+        ({"reset_path": "none"}, "reset_path = 'none'"),
+        ({"recurrent": [None]}, "recurrent .* a list of 2"),
+        ({"recurrent": [[[1.0]], None]}, r"recurrent\[0\] has shape \(1, 1\): expected \(2, 2\)"),
+        ({"spikes": SPIKES[:1]}, "spikes is list: expected a list of 2"),
+        ({"spikes": [SPIKES[0], [[1], [0], [1]]]}, r"spikes\[1\] has shape \(3, 1\): expected \(2, 1\)"),
+        ({"spikes": [SPIKES[0], [[0.5], [0]]]}, r"spikes\[1\] has values besides 0 and 1"),
+        ({"spikes": [SPIKES[0], None]}, r"spikes\[1\]"),
+        ({"spikes": [np.zeros((3, 2, 2)), np.zeros((2, 2, 1))]}, "shapes that broadcast"),
+        ({"signal": "reward"}, "signal = 'reward'"),
+        ({"signal": "random"}, "feedback has shapes None"),
+        ({"signal": "broadcast", "feedback": [np.ones((3, 1))]}, r"feedback has shapes \[\(3, 1\)\]"),
+        ({"feedback": [np.ones((2, 1))]}, "feedback is given"),
+    ],
+)
+def test_typical_mistakes_are_named(change, words):
+    given = {**GOOD, "beta": 0.5, "theta": 1.0, "reset": "hard", "spikes": SPIKES, **change}
+    W, x, spikes, family = (given.pop(name) for name in ("W", "x", "spikes", "family"))
+    with pytest.raises(NsnnError, match=words):
+        reference.ndl(W, x, spikes, lambda o: o[1].sum(), family, **given)
+
+
+def test_other_mistakes_are_named():
+    neuron = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    W, family = [np.ones((1, 3))], nsnn.Gaussian(0.4)
+    with pytest.raises(NsnnError, match=r"3 neurons in 7 steps have 2\^21 spike patterns"):
+        reference.enumerate(W, np.ones((7, 1)), lambda o: 0.0, family, **neuron)
+    with pytest.raises(NsnnError, match=r"2\^21 spike patterns"):
+        reference.local_expectation(W, np.ones((7, 1)), [np.ones((7, 3))], lambda o: 0.0, family, **neuron)
+    with pytest.raises(NsnnError, match=r"2\^21 spike patterns"):
+        reference.patterns(W, 7)
+    with pytest.raises(NsnnError, match="later = 'all'"):
+        reference.local_expectation(W, [[1]], [np.ones((1, 3))], lambda o: 0.0, family, later="all", **neuron)
+    with pytest.raises(NsnnError, match="recurrent_path = 'no'"):
+        reference.bptt(W, [[1]], [np.ones((1, 3))], lambda o: 0.0, family, recurrent_path="no", **neuron)
+
+    class Wrong:
+        def __call__(self, o):
+            return 0.0
+
+        def gradient(self, o):
+            return [np.zeros(3)]
+
+    with pytest.raises(NsnnError, match=r"loss.gradient gives shapes \[\(3,\)\]: expected \[\(1, 3\)\]"):
+        reference.bptt(W, [[1]], [np.ones((1, 3))], Wrong(), family, **neuron)
