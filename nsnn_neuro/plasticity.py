@@ -24,6 +24,7 @@ import numpy as np
 
 from .errors import NsnnError
 from .escape import EscapeNoise, Family
+from .neurons import NSNNNeuron
 from .noise import Noise
 from .records import Record, parameter, substitute
 
@@ -304,6 +305,7 @@ class _ThreeFactor(Plasticity):
         """The rule's text for a neuron with this noise and reset; `trial`: gradients are summed over a trial (see `synapses`)."""
         reset = reset or self.resets[0]
         _one_of(reset, self.resets, "reset")
+        neuron = _numbers(NSNNNeuron(beta=beta, theta=theta, reset=reset))  # type: ignore[arg-type]
         rewarded = self.signal == "reward"
         density, chance, numbers = self._family(noise)
         at = {"x": "(u - theta)", **{n.removeprefix("noise_"): n for n in numbers if n.startswith("noise_")}}
@@ -336,7 +338,7 @@ class _ThreeFactor(Plasticity):
         backward = substitute(_BACKWARD[self.signal], {"f": f"({density})"})
         if self.signal in ("random", "broadcast"):
             states.append("b : 1")
-        numbers = {"eta": (self.si("eta"), "1"), "beta": (beta, "1"), "theta": (theta, "1")} | numbers
+        numbers = {"eta": (self.si("eta"), "1")} | neuron | numbers
         return RuleText(
             states=tuple(states),
             each_step=tuple(lines),
@@ -511,6 +513,15 @@ class EProp(_ThreeFactor):
                 f"noise = {noise}: e-prop is for a neuron without noise, expected None (or use NDL)"
             )
         return "gamma * clip(1 - abs(x) / theta, 0, 1) / theta", None, {"gamma": (self.si("gamma"), "1")}
+
+    def text(self, **neuron: Any) -> RuleText:  # type: ignore[override]
+        """The rule's text, see `NDL`; theta has to be above 0."""
+        made = super().text(**neuron)
+        if np.any(np.asarray(made.parameters["theta"][0]) <= 0):
+            raise NsnnError(
+                f"theta = {neuron['theta']}: e-prop's factor has the width theta, expected a value above 0"
+            )
+        return made
 
 
 class _Pairs(Plasticity):

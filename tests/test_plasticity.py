@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -300,11 +302,40 @@ def test_a_delay_is_seen_by_the_trace():
     close(delayed, learned_by_reference(0.2, FAMILIES[0], W, shifted, spikes, signals, reset="hard"), W)
 
 
+def test_recurrent_synapses_keep_their_local_trace():
+    """A layer's own spikes of the step before, through plastic synapses: the reference without the paths through other neurons."""
+    W, x, spikes, signals = example(sizes=(4, 3), trials=1, period=20)
+    loop = np.random.default_rng(4).normal(0, 0.5, (3, 3))
+    with engine.running("numpy") as device:
+        values = {"spikes_at": TimedArray(spikes[0][0], dt=DT), "signals_at": TimedArray(signals[0], dt=DT)}
+        drawn = [(3, values, "spikes_at(t, i) > 0.5")]
+        groups = layers(x[0], drawn, "L = signals_at(t, i)", reset="subtract", period=20)
+        learned = []
+        for source, w, graded in ((groups[0], W[0], "u"), (groups[1], loop, None)):
+            how = {"noise": FAMILIES[0], "reset": "subtract", "trial": 20 * ms, "graded": graded}
+            s = NDL(0.2).synapses(source, groups[1], **LAYER, **how)
+            s.connect()
+            s.w = w.ravel()
+            place(s, 1)
+            learned.append(s)
+        engine.run(Network(*groups, *learned), 0.020, device, False)
+        found = [np.asarray(s.w[:]).reshape(w.shape) for s, w in zip(learned, (W[0], loop), strict=True)]
+    o = [spikes[0][0]]
+    gradients = reference.ndl(
+        W, x[0], o, told(signals[0], o), FAMILIES[0], **LAYER, reset="subtract", recurrent=[loop]
+    )
+    close(found, [w - 0.2 * g for w, g in zip((W[0], loop), gradients, strict=True)], (W[0], loop))
+
+
 def test_parameters_that_differ_between_neurons():
+    """Widths of the noise, and thresholds (the reference with these, family and layer by layer)."""
     W, x, spikes, signals = example(sizes=(4, 3), trials=1)
     wide = nsnn.Gaussian([0.3, 0.5, 0.8])
     found = play(NDL(0.2), wide, W, x, spikes, signals, reset="hard")
     close(found, learned_by_reference(0.2, wide, W, x, spikes, signals, reset="hard"), W)
+    thresholds = np.array([0.6, 1.0, 1.4])
+    text = NDL(0.2).text(noise=wide, beta=0.6, theta=thresholds)
+    np.testing.assert_array_equal(text.parameters["theta"][0], thresholds)
 
 
 # ----------------------------------------------------------------------------------------------------- many samples
@@ -625,9 +656,9 @@ def test_a_target_with_a_variable_of_the_synapses_name():
     target = cells(equations="u : 1\no : 1\nL : 1\nw : 1\ntrace : 1")
     source = PoissonGroup(2, 10 * Hz, dt=DT)
     how = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
-    with pytest.raises(NsnnError, match="has a variable 'w'.*give weight=... another name"):
+    with pytest.raises(NsnnError, match=r"has a variable 'w'.*give weight=... another name"):
         NDL(0.1).synapses(source, target, **how)
-    with pytest.raises(NsnnError, match="has a variable 'trace'.*rename it"):
+    with pytest.raises(NsnnError, match=r"has a variable 'trace'.*rename it"):
         NDL(0.1).synapses(source, target, **how, weight="strength")
     rule, pre, post = (
         PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=17 * ms, tau_minus=34 * ms),
@@ -648,13 +679,35 @@ def test_a_target_with_a_variable_of_the_synapses_name():
         assert np.all(target.v[:] > 0)
 
 
-ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
+@pytest.mark.parametrize("eta", ["0.05", "0.0"])
+def test_the_pages_cells_learn(eta):
+    """docs/ndl.md: spikes of the cell that belongs to what is shown, in the first 60 ms and in the last 300 ms."""
+    page = (Path(__file__).resolve().parent.parent / "docs" / "ndl.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    state, names = np.random.get_state(), {}  # noqa: NPY002
+    try:
+        with engine.running("numpy"):
+            exec(code.replace("NDL(0.05)", f"NDL({eta})"), names)
+            spikes = names["spikes"]
+            cell, step = np.asarray(spikes.i), np.rint(np.asarray(spikes.t) / 1e-3).astype(int)
+            weights = np.asarray(names["synapses"].w[:]).reshape(12, 3)
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    right = cell == step // 20 % 3
+    assert right[step < 60].mean() < 0.6
+    if eta == "0.0":
+        assert right[step >= 2700].mean() < 0.6
+        assert np.all(weights == 0.3)
+    else:
+        assert right[step >= 2700].mean() > 0.8
+        own = np.arange(12) // 4 == np.arange(3)[:, None]
+        assert weights.T[own].min() > weights.T[~own].max()
 
 
 @pytest.mark.parametrize(
     ("rule", "changed", "message"),
     [
-        (NDL(0.1), {"learning_signal": "M"}, "learning_signal = 'M': the target group 'cells' has no such variable .it has L, o, u, x."),
+        (NDL(0.1), {"learning_signal": "M"}, "learning_signal = 'M': the target group 'cells' has no such .* .it has L, o, u, x."),
         (NDL(0.1), {"membrane": "v"}, "membrane = 'v': the target group"),
         (NDL(0.1), {"spike": "s"}, "spike = 's': the target group"),
         (NDL(0.1), {"membrane": "x"}, "membrane = 'x': this variable of 'cells' has a dimension"),
@@ -669,6 +722,8 @@ ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
         (NDL(0.1), {"noise": nsnn.Gaussian([0.4, 0.5])}, "noise_sigma has shape .2,.: expected a number or"),
         (NDL(0.1), {"beta": None}, "beta = None: NDL needs the beta"),
         (NDL(0.1), {"theta": 20 * mV}, "theta = 20. mV"),
+        (NDL(0.1), {"beta": 1.5}, "beta = 1.5: expected a value from 0 to 1"),
+        (EProp(0.1), {"noise": None, "theta": 0.0}, "theta = 0.0: e-prop"),
         (NDL(0.1), {"reset": "soft"}, "reset = 'soft': expected"),
         (NDL(0.1), {"trial": 1.5 * ms}, "trial = 1.5 ms: expected a multiple"),
         (NDL(0.1), {"trial": 20}, "trial = 20 has no unit"),

@@ -137,7 +137,7 @@ def _bind(parameters: dict[str, tuple[Any, str]], namespace: dict[str, Any], n: 
     """Give numbers names in the namespace, arrays (one value for each neuron of the target) a table; returns their names."""
     found = {}
     for name, (value, unit) in parameters.items():
-        values = np.asarray(units.si(value, "1", name) if unit == "1" else value)
+        values = np.asarray(value)
         quantity = units.brian(values[()], unit) if unit != "1" else values[()]
         found[name] = f"rule_{name}"
         if values.ndim == 0:
