@@ -272,6 +272,27 @@ def test_zero_signal_changes_nothing_exactly(rule):
     assert np.abs(found[0] - W[0]).min() > 1e-6
 
 
+@pytest.mark.parametrize("family", [FAMILIES[k] for k in (0, 1, 4, 5)], ids=lambda f: type(f).__name__)
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+def test_reward_is_the_score_function_trial_by_trial(family, reset):
+    """Told in the last step of each of two trials, every neuron its own number; and told early, it is for what came before."""
+    W, x, spikes, signals = example(sizes=(4, 3))
+    w = W[0]
+    for n in range(2):
+        (score,) = reference.score_function(
+            [w], x[n], [spikes[0][n]], lambda o: 1.0, family, **LAYER, reset=reset
+        )
+        w = w - 0.02 * signals[n, -1] * score
+    late = signals * (np.arange(12) == 11)[:, None]
+    close(play(NDL(0.02, signal="reward"), family, W, x, spikes, late, reset=reset), [w], W)
+    early = np.zeros_like(signals[:1])
+    early[0, 4] = signals[0, 4]
+    part, (o,) = x[:1, :5], [spikes[0][0, :5]]
+    (score,) = reference.score_function(W, part[0], [o], lambda o: 1.0, family, **LAYER, reset=reset)
+    found = play(NDL(0.02, signal="reward"), family, W, x[:1], [spikes[0][:1]], early, reset=reset)
+    close(found, [W[0] - 0.02 * signals[0, 4] * score], W)
+
+
 def test_bounds_hold_weights():
     W, x, spikes, signals = example(sizes=(4, 3))
     how = {"reset": "hard", "trial": False}
@@ -702,6 +723,56 @@ def test_the_pages_cells_learn(eta):
         assert right[step >= 2700].mean() > 0.8
         own = np.arange(12) // 4 == np.arange(3)[:, None]
         assert weights.T[own].min() > weights.T[~own].max()
+
+
+def all_rules(target):
+    """What every rule makes of the same spikes in 60 steps, and the white-noise factor, in one model."""
+    steps, rng = 60, np.random.default_rng(7)
+    pre, post = trains(4, steps, 1), trains(3, steps, 2)
+    pairs = {"A_plus": 0.3, "A_minus": 0.2, "tau_plus": 17 * ms, "tau_minus": 34 * ms}
+    rules = [
+        (NDL(0.1, optimizer=Adam()), {"noise": nsnn.Gaussian([0.3, 0.4, 0.6]), "trial": 20 * ms}),
+        (NDL(0.1, signal="reward"), {"noise": nsnn.Gaussian(0.4), "trial": 20 * ms}),
+        (
+            NDL(0.1, optimizer=Momentum(), reset_path="detached"),
+            {"noise": nsnn.Cauchy(0.4), "bounds": (-0.5, 0.5)},
+        ),
+        *((SurrogateGradient(family, 0.1), {}) for family in FAMILIES[2:4]),
+        (EProp(0.1), {"trial": 20 * ms}),
+        (PairSTDP(**pairs), None),
+        (RewardModulatedSTDP(**pairs, tau_e=30 * ms, eta=0.1), None),
+    ]
+    values = {"fires": TimedArray(post, dt=DT), "told": TimedArray(rng.normal(0, 1, (steps, 3)), dt=DT)}
+    values |= engine.functions() | {"s": 0.1, "v_thresh": 1.0}
+    with engine.running(target) as device:
+        source = SpikeGeneratorGroup(4, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
+        equations = "u : 1\no : 1\nL = told(t, i) : 1\nR = L : 1\nfactor : 1"
+        equations += "\nm = 0.2 + 0.1 * i + t / (60*ms) : 1\nx0 = t / (70*ms) : 1"
+        cells = NeuronGroup(
+            3, equations, threshold="fires(t, i) > 0", reset="o = 1", namespace=values | {"ms": ms}, dt=DT
+        )
+        cells.run_regularly("u = 0.5 * u * (1 - o)\no = 0", when="start")
+        cells.run_regularly(f"factor += {white_noise_factor()}", when="end")
+        learned = []
+        for rule, how in rules:
+            neuron = {} if how is None else {"beta": 0.5, "theta": 1.0, **how}
+            s = rule.synapses(source, cells, **neuron, **({} if how is None else {"on_pre": "u_post += 0.1"}))
+            s.connect()
+            s.pre.when = "groups"
+            learned.append(s)
+        engine.run(Network(source, cells, learned), steps * 1e-3, device, False)
+        return [np.array(cells.factor[:]), *(np.array(s.w[:]) for s in learned)]
+
+
+@pytest.mark.compile
+@pytest.mark.slow
+def test_every_rule_in_cpp_is_what_it_is_in_numpy():
+    for one, other in zip(all_rules("numpy"), all_rules("cpp"), strict=True):
+        assert np.abs(one).min() > 1e-6
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
 
 
 @pytest.mark.parametrize(
