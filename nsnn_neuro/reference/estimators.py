@@ -113,7 +113,7 @@ def local_expectation(
     ------
     NsnnError : more than 2^20 patterns with later="exact"; as in `forward`
 
-    Source: Titsias & Lazaro-Gredilla 2015, Local expectation gradients for black box variational inference, NeurIPS 28
+    Source: Titsias & Lazaro-Gredilla 2015, arXiv:1503.01494
 
     >>> from nsnn_neuro import Uniform
     >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
@@ -155,9 +155,10 @@ def _weighted(
     net: list[Layer], x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike
 ) -> float:
     both = [_set(o, spike, value) for value in (0.0, 1.0)]
-    joint = [float(likelihood(run(net, x, pattern))) for pattern in both]
+    states = [run(net, x, pattern) for pattern in both]
     k, t, j = spike
-    p = run(net, x, o)[k].p[t, j]
+    p = states[0][k].p[t, j]
+    joint = [float(likelihood(s)) for s in states]
     if not 0 < p < 1 or not sum(joint):
         return 0.0  # f is 0 there as well, or the pattern can't be drawn
     a0, a1 = joint[0] / (1 - p), joint[1] / p
@@ -179,12 +180,7 @@ def _exact(
     for value in (0.0, 1.0):
         kept = _set(o, spike, value)
         all_later = [np.where(mask, b, a) for mask, b, a in zip(is_later, free, kept, strict=True)]
-        states = run(net, x, all_later)
-        factors = [
-            np.where(mask, np.where(s.o == 1, s.p, 1 - s.p), 1.0)
-            for mask, s in zip(is_later, states, strict=True)
-        ]
-        weight = np.prod([np.prod(q, axis=(-2, -1)) for q in factors], axis=0)
+        weight = likelihood(run(net, x, all_later), is_later)
         mean.append(weight @ loss_values(loss, all_later))
     return float(mean[1] - mean[0])
 
@@ -233,8 +229,6 @@ def enumerate(
     n = 2 ** (n_steps * sum(sizes))
     for start in range(0, n, _AT_ONCE):
         states = run(net, x, numbered(np.arange(start, min(start + _AT_ONCE, n)), sizes, n_steps))
-        possible = likelihood(states) > 0
-        states = [States(**{name: array[possible] for name, array in vars(s).items()}) for s in states]
         weight = likelihood(states)
         value = loss_values(loss, [s.o for s in states])
         mean, total = mean + weight @ value, total + weight.sum()

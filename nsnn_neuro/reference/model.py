@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -83,8 +84,9 @@ def layers(W: Any, family: Any, *, beta: Any, theta: Any, reset: Any, recurrent:
     """The network, checked."""
     rule = RESETS[choice(reset, list(RESETS), "reset")]
     if not isinstance(W, list | tuple) or not W:
-        raise NsnnError(f"W is {type(W).__name__} without a layer: expected a list of arrays (n_pre, n_post)")
-    weights = [_matrix(w, f"W[{k}]") for k, w in zip(range(len(W)), W, strict=True)]
+        got = "an empty list" if isinstance(W, list | tuple) else type(W).__name__
+        raise NsnnError(f"W is {got}: expected a list of arrays (n_pre, n_post), one for each layer")
+    weights = [_matrix(w, f"W[{k}]") for k, w in enumerate(W)]
     loops = [None] * len(W) if recurrent is None else recurrent
     if not isinstance(loops, list | tuple) or len(loops) != len(W):
         raise NsnnError(
@@ -94,38 +96,48 @@ def layers(W: Any, family: Any, *, beta: Any, theta: Any, reset: Any, recurrent:
         _for_each_layer(value, len(W), name)
         for value, name in ((family, "family"), (beta, "beta"), (theta, "theta"))
     )
-    found = []
-    for k, w in zip(range(len(W)), weights, strict=True):
-        if k and len(w) != weights[k - 1].shape[1]:
+    for k, (before, w) in enumerate(itertools.pairwise(weights), 1):
+        if len(w) != before.shape[1]:
             raise NsnnError(
-                f"W[{k}] has {len(w)} rows: expected {weights[k - 1].shape[1]}, one for each neuron of the layer before"
+                f"W[{k}] has {len(w)} rows: expected {before.shape[1]}, one for each neuron of the layer before"
             )
-        if not isinstance(families[k], Family):
-            raise NsnnError(f"family = {families[k]!r}: expected a noise family such as Gaussian(0.4)")
-        b, th = (np.asarray(v, dtype=float)[()] if _numbers(v) else None for v in (betas[k], thetas[k]))
-        n = w.shape[1]
-        if (
-            b is None
-            or np.shape(b) not in ((), (n,))
-            or not np.all((np.asarray(b) >= 0) & (np.asarray(b) <= 1))
-        ):
-            raise NsnnError(
-                f"beta = {betas[k]!r}: expected a value from 0 to 1, for all or for each of {n} neurons"
-            )
-        if th is None or np.shape(th) not in ((), (n,)) or not np.all(np.isfinite(th)):
-            raise NsnnError(f"theta = {thetas[k]!r}: expected a number, for all or for each of {n} neurons")
-        full = w
-        if loops[k] is not None:
-            loop = _matrix(loops[k], f"recurrent[{k}]")
-            if loop.shape != (n, n):
-                raise NsnnError(f"recurrent[{k}] has shape {loop.shape}: expected {(n, n)}")
-            full = np.vstack([w, loop])
-        found.append(Layer(full, len(w), families[k], b, th, rule))
-    return found
+    return [
+        Layer(
+            np.vstack([weights[k], _loop(loops[k], weights[k].shape[1], f"recurrent[{k}]")]),
+            len(weights[k]),
+            _family(families[k]),
+            _value(betas[k], weights[k].shape[1], "beta", 0.0, 1.0, "a value from 0 to 1"),
+            _value(thetas[k], weights[k].shape[1], "theta", -np.inf, np.inf, "a finite number"),
+            rule,
+        )
+        for k in range(len(weights))
+    ]
 
 
-def _numbers(value: Any) -> bool:
-    return not isinstance(value, bool) and np.asarray(value).dtype.kind in "iuf"
+def _loop(value: Any, n: int, name: str) -> np.ndarray:
+    if value is None:
+        return np.empty((0, n))
+    loop = _matrix(value, name)
+    if loop.shape != (n, n):
+        raise NsnnError(f"{name} has shape {loop.shape}: expected {(n, n)}")
+    return loop
+
+
+def _family(value: Any) -> Family:
+    if not isinstance(value, Family):
+        raise NsnnError(f"family = {value!r}: expected a noise family such as Gaussian(0.4)")
+    return value
+
+
+def _value(value: Any, n: int, name: str, least: float, most: float, told: str) -> np.ndarray:
+    array = np.asarray(value)
+    if (
+        array.dtype.kind not in "iuf"
+        or array.shape not in ((), (n,))
+        or not np.all((array >= least) & (array <= most) & np.isfinite(array))
+    ):
+        raise NsnnError(f"{name} = {value!r}: expected {told}, for all or for each of {n} neurons")
+    return array.astype(float)
 
 
 def _matrix(value: Any, name: str) -> np.ndarray:
@@ -167,7 +179,7 @@ def as_spikes(spikes: Any, net: list[Layer], n_steps: int, *, all_layers: bool =
             f"spikes is {type(spikes).__name__}: expected a list of {len(net)} arrays, one for each layer"
         )
     found: list[Any] = []
-    for k, (o, layer) in zip(range(len(net)), zip(spikes, net, strict=True), strict=True):
+    for k, (o, layer) in enumerate(zip(spikes, net, strict=True)):
         if o is None and not all_layers:
             found.append(None)
             continue
@@ -296,10 +308,13 @@ def probability(
     return likelihood(run(net, x, as_spikes(spikes, net, x.shape[-2])))
 
 
-def likelihood(states: list[States]) -> np.ndarray:
-    """P(O|x) of each sample."""
-    factors = [np.where(s.o == 1, s.p, 1 - s.p) for s in states]
-    return np.prod([np.prod(q, axis=(-2, -1)) for q in factors], axis=0)
+def likelihood(states: list[States], only: list[np.ndarray] | None = None) -> np.ndarray:
+    """P(O|x) of each sample; with masks (T, n), `only` the factors of those spikes."""
+    product: Any = 1.0
+    for k, s in enumerate(states):
+        factor = np.where(s.o == 1, s.p, 1 - s.p)
+        product = product * np.prod(factor if only is None else np.where(only[k], factor, 1.0), axis=(-2, -1))
+    return product
 
 
 def traces(

@@ -229,7 +229,8 @@ def ndl(
     ----------
     W, x, spikes, loss, family, beta, theta, reset, recurrent : as in the module's text
     reset_path : "exact" or "detached", of the trace (and of the signal's future)
-    signal : "transport", "random" or "broadcast", the signal of hidden layers, see `signals`
+    signal : "transport", "random" or "broadcast", the signal of hidden layers, see `signals`;
+        a rule that is told the loss's value alone is `score_function`
     future : whether a signal from a layer above carries what the spike does there in later steps; without a meaning for "broadcast"
     feedback : for "random" and "broadcast" a list of arrays, one for each hidden layer, see `signals`
 
