@@ -18,7 +18,7 @@ from brian2 import (
     ms,
     mV,
 )
-from learning import DT, FAMILIES, trains
+from learning import DT, trains
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import engine
@@ -232,6 +232,8 @@ ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
         (NDL(0.1), {"noise": 0.4}, "noise = 0.4: expected a noise family"),
         (NDL(0.1), {"noise": nsnn.Gaussian([0.4, 0.5])}, "noise_sigma has shape .2,.: expected a number or"),
         (NDL(0.1), {"beta": None}, "beta = None: NDL needs the beta"),
+        (EProp(0.1), {"noise": None, "beta": None}, "beta = None: EProp needs the beta"),
+        (EProp(0.1), {"noise": None, "width": 3}, "width = 3: EProp takes no width"),
         (NDL(0.1), {"theta": 20 * mV}, "theta = 20. mV"),
         (NDL(0.1), {"beta": 1.5}, "beta = 1.5: expected a value from 0 to 1"),
         (EProp(0.1), {"noise": None, "theta": 0.0}, "theta = 0.0: e-prop"),

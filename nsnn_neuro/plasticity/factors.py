@@ -50,6 +50,9 @@ class _ThreeFactor(Plasticity):
         """Texts of the factor f and, if the neuron is noisy, of the probability of a spike, in `x`; their numbers."""
         raise NotImplementedError
 
+    def _check(self, theta: Any) -> None:
+        """Raise NsnnError for a threshold that the rule can't have."""
+
     def text(  # type: ignore[override]
         self,
         *,
@@ -63,6 +66,7 @@ class _ThreeFactor(Plasticity):
         reset = reset or self.resets[0]
         one_of(reset, self.resets, "reset")
         neuron = numbers(NSNNNeuron(beta=beta, theta=theta, reset=reset))  # type: ignore[arg-type]
+        self._check(neuron["theta"][0])
         rewarded = self.signal == "reward"
         density, chance, own_numbers = self._family(noise)
         at = {
@@ -274,14 +278,9 @@ class EProp(_ThreeFactor):
             )
         return "gamma * clip(1 - abs(x) / theta, 0, 1) / theta", None, {"gamma": (self.si("gamma"), "1")}
 
-    def text(self, **neuron: Any) -> RuleText:  # type: ignore[override]
-        """The rule's text, see `NDL`; theta has to be above 0."""
-        made = super().text(**neuron)
-        if np.any(np.asarray(made.parameters["theta"][0]) <= 0):
-            raise NsnnError(
-                f"theta = {neuron['theta']}: e-prop's factor has the width theta, expected a value above 0"
-            )
-        return made
+    def _check(self, theta: Any) -> None:
+        if np.any(np.asarray(theta) <= 0):
+            raise NsnnError(f"theta = {theta}: e-prop's factor has the width theta, expected a value above 0")
 
 
 def white_noise_factor(*, bridge: bool = True) -> str:
