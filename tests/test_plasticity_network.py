@@ -246,6 +246,7 @@ ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
         (SurrogateGradient(nsnn.Gaussian(0.4), 0.1), {}, "a surrogate is for a neuron without noise"),
         (EProp(0.1), {}, "e-prop is for a neuron without noise"),
         (EProp(0.1), {"noise": None, "reset": "hard"}, "reset = 'hard': expected \"subtract\""),
+        (Forgetting(0.1), {}, "noise = .*: Forgetting takes no noise"),
         (PairSTDP(A_plus=1, A_minus=1, tau_plus=1 * ms, tau_minus=1 * ms), {}, "noise = .*: PairSTDP takes no noise"),
     ],
     ids=lambda v: type(v).__name__ if isinstance(v, nsnn.Plasticity) else None,
@@ -275,6 +276,12 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
             "A_minus = 1. mV: expected the unit of A_plus",
         ),
         (lambda: NDL(0.1).synapses(3, 4), "source = 3: expected a Brian2 group"),
+        (
+            lambda: PairSTDP(A_plus=1, A_minus=1, tau_plus=1 * ms, tau_minus=1 * ms).synapses(
+                cells(), cells(), learning_signal="L"
+            ),
+            "learning_signal = 'L': PairSTDP has none",
+        ),
     ],
 )
 def test_bad_records_are_refused_by_name(make, message):

@@ -32,6 +32,7 @@ def plastic(
     target: Any,
     *,
     names: dict[str, str],
+    learning_signal: str | None,
     weight: str,
     graded: str | None,
     feedback: str | None,
@@ -43,6 +44,7 @@ def plastic(
     neuron: dict[str, Any],
 ) -> Synapses:
     """The synapses of `Plasticity.synapses`; `names`: neutral name -> that of the target's variable."""
+    names = names | {"L": learning_signal or rule.signal_name}
     for group, end in ((source, "source"), (target, "target")):
         if not isinstance(group, SpikeSource):
             raise NsnnError(f"{end} = {group!r}: expected a Brian2 group such as a NeuronGroup")
@@ -54,6 +56,10 @@ def plastic(
     if trial is not None:
         namespace["rule_steps"] = _steps(trial, target)
         own["steps"] = "rule_steps"
+    if learning_signal is not None and not _uses(text, "L"):
+        raise NsnnError(
+            f"learning_signal = {learning_signal!r}: {type(rule).__name__} has none, expected None"
+        )
     own |= _read(text, target, names) | {"w": weight}
     states = [f"{weight} : {BRIAN_UNIT[rule.weight_unit]}", *(substitute(line, own) for line in text.states)]
     transmit, arrived = _transmit(source, graded, on_pre, names["u"], weight)

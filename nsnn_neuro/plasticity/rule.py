@@ -120,7 +120,7 @@ class Plasticity(Scalars):
         feedback : name of the source's variable that takes the learning signal handed back by this rule's `signal`; None: none.
             With signal "random" and "broadcast" set the weights of the way back, `S.b`
         trial : time, a multiple of dt: gradients are summed and weights change in a trial's last step, after which traces start
-            anew; None: weights change in every step
+            anew (membranes don't, that is the network's to do); trials follow each other from t = 0. None: in every step
         on_pre : text of what a spike does, as in Brian2; default: the membrane jumps by w (times the graded value); "": nothing
         bounds : two numbers (or None for either) between which a weight stays
         order : signals go back in this order and weights change in the next; give a layer a higher one than the layer after it
@@ -138,7 +138,8 @@ class Plasticity(Scalars):
             self,
             source,
             target,
-            names={"u": membrane, "o": spike, "L": learning_signal or self.signal_name},
+            names={"u": membrane, "o": spike},
+            learning_signal=learning_signal,
             weight=weight,
             graded=graded,
             feedback=feedback,
