@@ -49,6 +49,20 @@ from .neurons import (
     WangBuzsaki,
 )
 from .noise import ConductanceNoise, MultiplicativeNoise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from .plasticity import (
+    NDL,
+    SGD,
+    Adam,
+    EProp,
+    Momentum,
+    Optimizer,
+    PairSTDP,
+    Plasticity,
+    RewardModulatedSTDP,
+    RuleText,
+    SurrogateGradient,
+    white_noise_factor,
+)
 from .populations import Population, Projection
 from .presets import balanced, brunel, feedforward, recurrent
 from .recording import load, provenance, save, to_block
@@ -62,9 +76,12 @@ __all__ = [
     "EIF",
     "GIF",
     "LIF",
+    "NDL",
     "PIF",
     "QIF",
+    "SGD",
     "AdEx",
+    "Adam",
     "AllToAll",
     "AlphaSynapse",
     "Between",
@@ -77,6 +94,7 @@ __all__ = [
     "DistanceDependent",
     "Distribution",
     "DoubleNoise",
+    "EProp",
     "EscapeNoise",
     "Exponential",
     "ExponentialSynapse",
@@ -94,6 +112,7 @@ __all__ = [
     "Jump",
     "LogNormal",
     "Logistic",
+    "Momentum",
     "MultiplicativeNoise",
     "NSNNNeuron",
     "Network",
@@ -101,6 +120,9 @@ __all__ = [
     "NsnnError",
     "OUNoise",
     "OneToOne",
+    "Optimizer",
+    "PairSTDP",
+    "Plasticity",
     "PlesserGerstner",
     "PoissonNoise",
     "PoissonSource",
@@ -108,9 +130,12 @@ __all__ = [
     "Projection",
     "Recorded",
     "Relay",
+    "RewardModulatedSTDP",
     "Rule",
+    "RuleText",
     "Sinusoid",
     "Step",
+    "SurrogateGradient",
     "Synapse",
     "ThresholdNoise",
     "Triangular",
@@ -133,4 +158,5 @@ __all__ = [
     "tabulate",
     "theory",
     "to_block",
+    "white_noise_factor",
 ]

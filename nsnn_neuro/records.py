@@ -7,6 +7,7 @@ arrays of shape (n_neurons,).
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from . import units
 from .errors import NsnnError
 
-__all__ = ["Record", "parameter"]
+__all__ = ["Record", "parameter", "substitute"]
 
 _BOUNDS = {
     "positive": (lambda x: x > 0, "a positive value"),
@@ -30,6 +31,11 @@ def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
         default = kwargs.pop("default")
         kwargs["default_factory"] = lambda: default
     return dataclasses.field(metadata={"units": unit, "bound": bound}, **kwargs)
+
+
+def substitute(text: str, names: dict[str, str]) -> str:
+    """`text` with its names replaced, all at once: what is put in isn't searched again."""
+    return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -38,7 +38,12 @@ ASIDE = {
     "datasets": {"errors", "units", "recording"},
     "reference": {"errors", "units", "records", "noise", "escape"},
 }
-BESIDES = {"sweep": {"measures"}, "certify": {"measures", "plotting"}, "cli": set(ASIDE)}
+BESIDES = {
+    "plasticity": {"assemble"},
+    "sweep": {"measures"},
+    "certify": {"measures", "plotting"},
+    "cli": set(ASIDE),
+}
 # Third-party packages, for modules where they are restricted.
 THIRD_PARTY = {"measures": {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn"}}
 # Modules whose import may import Brian2; the others may only do so inside a function.

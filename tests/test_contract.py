@@ -10,11 +10,12 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
-from brian2 import Hz, ms, mV
+from brian2 import Hz, Network, NeuronGroup, ms, mV
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import engine
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.neurons import Neuron
 from nsnn_neuro.noise import Noise
@@ -86,6 +87,16 @@ EXAMPLES: dict[type, Record] = {
     nsnn.Normal: nsnn.Normal(0.5, 0.1),
     nsnn.LogNormal: nsnn.LogNormal(0.5, 0.1),
     nsnn.Between: nsnn.Between(0.2, 0.6),
+    nsnn.NDL: nsnn.NDL(0.1),
+    nsnn.SurrogateGradient: nsnn.SurrogateGradient(nsnn.Gaussian(0.3), 0.1),
+    nsnn.EProp: nsnn.EProp(0.1),
+    nsnn.PairSTDP: nsnn.PairSTDP(A_plus=0.1, A_minus=0.1, tau_plus=20 * ms, tau_minus=20 * ms),
+    nsnn.RewardModulatedSTDP: nsnn.RewardModulatedSTDP(
+        A_plus=0.1, A_minus=0.1, tau_plus=20 * ms, tau_minus=20 * ms, tau_e=500 * ms, eta=0.1
+    ),
+    nsnn.SGD: nsnn.SGD(),
+    nsnn.Momentum: nsnn.Momentum(),
+    nsnn.Adam: nsnn.Adam(),
 }
 IN_VOLTS: dict[type, Record] = {
     nsnn.WhiteNoise: nsnn.WhiteNoise(8 * mV),
@@ -117,6 +128,7 @@ def public(base):
     found = [getattr(nsnn, name) for name in nsnn.__all__]
     bases = (
         nsnn.Family, nsnn.Hazard, nsnn.IntegrateAndFire, nsnn.ConductanceBased, nsnn.Synapse, nsnn.Rule, nsnn.Distribution,
+        nsnn.Plasticity, nsnn.Optimizer,
     )  # fmt: skip
     return [c for c in found if inspect.isclass(c) and issubclass(c, base) and c not in bases]
 
@@ -273,6 +285,31 @@ def test_every_rule_makes_a_network_that_runs(rule):
     block = nsnn.simulate(net, duration=10 * ms, dt=1 * ms, engine="numpy")
     fired = {k - 3 for k, t in enumerate(block.segments[0].spiketrains) if k >= 3 and len(t)}
     assert fired == set(net.connections(net.projections[0]).post.tolist()) != set()
+
+
+@pytest.mark.parametrize("rule", public(nsnn.Plasticity), ids=lambda c: c.__name__)
+def test_every_plasticity_rule_moves_weights_by_its_own_text(rule):
+    """One step with spikes on both sides, Brian2's own schedule; a rule that has a learning signal does nothing when told 0."""
+    found = []
+    for told in (1.0, 0.0):
+        with engine.running("numpy") as device:
+            equations = f"u : 1\no : 1\n{rule.signal_name} : 1"
+            source, target = (
+                NeuronGroup(2, equations, threshold="True", reset="o = 1", namespace={}, dt=1 * ms)
+                for _ in range(2)
+            )
+            setattr(target, rule.signal_name, told)
+            needs = inspect.signature(rule.text).parameters
+            neuron = {"beta": 0.5, "theta": 1.0} if "beta" in needs else {}
+            noise = {"noise": nsnn.Gaussian(0.4)} if rule is nsnn.NDL else {}
+            synapses = EXAMPLES[rule].synapses(source, target, **neuron, **noise)
+            synapses.connect()
+            synapses.w = 0.5
+            engine.run(Network(source, target, synapses), 1e-3, device, False)
+            found.append(np.asarray(synapses.w[:]) - 0.5)
+    assert np.all(found[0] != 0)
+    if rule is not nsnn.PairSTDP:
+        np.testing.assert_array_equal(found[1], 0)
 
 
 @pytest.mark.parametrize("law", public(nsnn.Distribution), ids=lambda c: c.__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from brian2 import NeuronGroup, TimedArray, second
 
 from .. import engine, units
 from ..errors import NsnnError
-from ..records import Record
+from ..records import Record, substitute
 from ..stimuli import Stimulus
 
 __all__ = [
@@ -31,11 +30,6 @@ BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hert
 # The order of what happens in one step to population number k, in Brian2's slot "groups": synapses come after the state
 # update and before the threshold, so a spike acts in the step in which it arrives; a later population sees this step's spikes.
 ORDERS_EACH, UPDATE, SYNAPSES, THRESHOLD, RESET = 10, 1, 3, 5, 7
-
-
-def substitute(text: str, names: dict[str, str]) -> str:
-    """`text` with its names replaced, all at once: what is put in isn't searched again."""
-    return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)
 
 
 def either(name: str) -> str:

@@ -1,0 +1,247 @@
+"""Plastic synapses: a learning rule's text as a Brian2 object, in anybody's network.
+
+What arrives through a synapse in a step is counted in its variable `arrived` and taken into the trace at the step's end; so delays,
+graded values and any schedule of the network are right as long as the spike arrives before the threshold that is to see it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from brian2 import Synapses, TimedArray, second
+from brian2.core.spikesource import SpikeSource
+
+from .. import engine, units
+from ..errors import NsnnError
+from .model import BRIAN_UNIT, substitute
+
+if TYPE_CHECKING:
+    from ..plasticity import Plasticity, RuleText
+
+__all__ = ["plastic"]
+
+_NEEDED = ("beta", "theta")  # of the neuron, by rules that take them
+
+
+def plastic(
+    rule: Plasticity,
+    source: Any,
+    target: Any,
+    *,
+    names: dict[str, str],
+    learning_signal: str | None,
+    weight: str,
+    graded: str | None,
+    feedback: str | None,
+    trial: Any,
+    on_pre: str | None,
+    bounds: tuple[Any, Any] | None,
+    order: int,
+    name: str,
+    neuron: dict[str, Any],
+) -> Synapses:
+    """The synapses of `Plasticity.synapses`; `names`: neutral name -> that of the target's variable."""
+    names = names | {"L": learning_signal or rule.signal_name}
+    for group, end in ((source, "source"), (target, "target")):
+        if not isinstance(group, SpikeSource):
+            raise NsnnError(f"{end} = {group!r}: expected a Brian2 group such as a NeuronGroup")
+    text = _text(rule, neuron, trial)
+    # the groups' own names first: variables that are read may be expressions in them
+    namespace: dict[str, Any] = _names(source) | _names(target) | engine.functions()
+    own = {w: f"rule_{w}" for w in _locals(text)}
+    own |= _bind(text.parameters, namespace, len(target))
+    if trial is not None:
+        namespace["rule_steps"] = _steps(trial, target)
+        own["steps"] = "rule_steps"
+    if learning_signal is not None and not _uses(text, "L"):
+        raise NsnnError(
+            f"learning_signal = {learning_signal!r}: {type(rule).__name__} has none, expected None"
+        )
+    own |= _read(text, target, names) | {"w": weight}
+    states = [f"{weight} : {BRIAN_UNIT[rule.weight_unit]}", *(substitute(line, own) for line in text.states)]
+    transmit, arrived = _transmit(source, graded, on_pre, names["u"], weight)
+    learn, fired, firing = (
+        [substitute(x, own) for x in lines] for lines in (text.each_step, text.on_pre, text.on_post)
+    )
+    if _uses(text, "pre"):
+        states.append("arrived : 1")
+        fired.append(f"arrived += {arrived}")
+        learn = [substitute(line, {"pre": "arrived"}) for line in learn]
+        learn.append("arrived = 0")
+    if bounds is not None:
+        clip = _clip(bounds, weight, rule.weight_unit, namespace)
+        learn, fired, firing = (_bounded(lines, weight, clip) for lines in (learn, fired, firing))
+    _apart(states, target)
+    if feedback is not None:
+        states.append(_backward(rule, text, source, feedback, own))
+    synapses = Synapses(
+        source,
+        target,
+        "\n".join(states),
+        on_pre="\n".join([*transmit, *fired]) or None,
+        on_post="\n".join(firing) or None,
+        namespace=namespace,
+        clock=_clock(target),
+        name=name,
+    )
+    if feedback is not None:
+        updater = synapses.summed_updaters[f"{feedback}_pre"]
+        updater.when, updater.order = "end", order
+    if learn:
+        synapses.run_regularly("\n".join(learn), when="end", order=order + 1)
+    return synapses
+
+
+def _names(group: Any) -> dict[str, Any]:
+    return dict(getattr(group, "namespace", None) or {})
+
+
+def _clock(group: Any) -> Any:
+    return group.clock if hasattr(group, "clock") else group.source.clock
+
+
+def _text(rule: Plasticity, neuron: dict[str, Any], trial: Any) -> RuleText:
+    """The rule's text for what is known of the neuron."""
+    taken = inspect.signature(rule.text).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
+    who = type(rule).__name__
+    for given in (*neuron, *(["trial"] if trial is not None else [])):
+        if given not in taken and not open_ended:
+            raise NsnnError(f"{given} = {neuron.get(given, trial)}: {who} takes no {given}")
+    for needed in _NEEDED:
+        if needed in taken and neuron.get(needed) is None:
+            raise NsnnError(
+                f"{needed} = None: {who} needs the {needed} of the target's neuron, e.g. {needed}=0.5"
+            )
+    return rule.text(**neuron, **({"trial": True} if trial is not None else {}))
+
+
+def _all_lines(text: RuleText) -> list[str]:
+    return [*text.each_step, *text.on_pre, *text.on_post, *([text.backward] if text.backward else [])]
+
+
+def _uses(text: RuleText, name: str) -> bool:
+    return any(re.search(rf"(?<![\w.]){name}\b", line) for line in _all_lines(text))
+
+
+def _state(line: str) -> str:
+    """The variable that a line of equations defines."""
+    return re.sub(r"^d(\w+)/dt$", r"\1", re.split(r"[:=]", line)[0].strip())
+
+
+def _locals(text: RuleText) -> set[str]:
+    """Names that a step sets and that aren't states: renamed, or they would set a variable of the target of that name."""
+    states = {_state(line) for line in text.states} | {"w"}
+    assigned = {m[1] for line in text.each_step if (m := re.match(r"(\w+) *[-+*/]?=", line))}
+    return assigned - states
+
+
+def _bind(parameters: dict[str, tuple[Any, str]], namespace: dict[str, Any], n: int) -> dict[str, str]:
+    """Give numbers names in the namespace, arrays (one value for each neuron of the target) a table; returns their names."""
+    found = {}
+    for name, (value, unit) in parameters.items():
+        values = np.asarray(value)
+        quantity = units.brian(values[()], unit) if unit != "1" else values[()]
+        found[name] = f"rule_{name}"
+        if values.ndim == 0:
+            namespace[found[name]] = quantity
+        elif values.shape == (n,):
+            namespace[found[name]] = TimedArray(quantity[None, :], dt=1 * second)
+            found[name] += "(t, j)"
+        else:
+            raise NsnnError(
+                f"{name} has shape {values.shape}: expected a number or the shape (n_target,) = ({n},)"
+            )
+    return found
+
+
+def _steps(trial: Any, target: Any) -> int:
+    dt = float(_clock(target).dt)
+    steps = units.si(trial, "s", "trial") / dt
+    if np.ndim(steps) or not np.rint(steps) >= 1 or abs(steps - np.rint(steps)) > 1e-6 * steps:
+        raise NsnnError(f"trial = {trial}: expected a multiple of the target's dt = {1e3 * dt:g} ms")
+    return int(np.rint(steps))
+
+
+def _read(text: RuleText, target: Any, names: dict[str, str]) -> dict[str, str]:
+    """Neutral name -> name in the synapses' text, of the target's variables that the rule reads."""
+    argument = {"u": "membrane", "o": "spike", "L": "learning_signal"}
+    found = {}
+    for neutral, name in names.items():
+        if _uses(text, neutral):
+            _variable(target, name, argument[neutral], "target")
+            found[neutral] = f"{name}_post"
+    return found
+
+
+def _variable(group: Any, name: str, argument: str, end: str) -> None:
+    if name not in group.variables:
+        had = ", ".join(
+            v
+            for v in group.variables
+            if not v.startswith("_") and v not in ("i", "N", "t", "dt", "t_in_timesteps")
+        )
+        raise NsnnError(
+            f"{argument} = {name!r}: the {end} group {group.name!r} has no such variable (it has {had or 'none'}), "
+            f"expected one, e.g. {name + ' : 1'!r} in its equations"
+        )
+    if not group.variables[name].dim.is_dimensionless:
+        raise NsnnError(
+            f"{argument} = {name!r}: this variable of {group.name!r} has a dimension, expected a plain number"
+        )
+
+
+def _transmit(
+    source: Any, graded: str | None, on_pre: str | None, membrane: str, weight: str
+) -> tuple[list[str], str]:
+    """What a spike does to the target, and the value that it brings along."""
+    if graded is not None:
+        _variable(source, graded, "graded", "source")
+    if on_pre is None:
+        on_pre = f"{membrane}_post += {weight}" + (f" * {graded}_pre" if graded else "")
+    return ([on_pre] if on_pre else []), (f"{graded}_pre" if graded else "1")
+
+
+def _backward(rule: Plasticity, text: RuleText, source: Any, feedback: str, own: dict[str, str]) -> str:
+    if not text.backward:
+        raise NsnnError(
+            f"feedback = {feedback!r}: this {type(rule).__name__} hands no signal back, expected None"
+        )
+    _variable(source, feedback, "feedback", "source")
+    return f"{feedback}_pre = {substitute(text.backward, own)} : 1 (summed)"
+
+
+def _apart(states: list[str], target: Any) -> None:
+    for name in map(_state, states):
+        if name in target.variables:
+            cure = "give weight=... another name" if name == states[0].split()[0] else "rename it"
+            raise NsnnError(
+                f"target = {target.name!r} has a variable {name!r}, and so have these synapses, where it would be taken for "
+                f"the target's: {cure}"
+            )
+
+
+def _clip(bounds: tuple[Any, Any], weight: str, unit: str, namespace: dict[str, Any]) -> str:
+    try:
+        low, high = bounds
+    except (TypeError, ValueError):
+        raise NsnnError(
+            f"bounds = {bounds!r}: expected two values (low, high), None for an open end"
+        ) from None
+    low, high = (
+        sign * np.inf if x is None else units.si(x, unit, "bounds") for x, sign in ((low, -1), (high, 1))
+    )
+    if not low <= high:
+        raise NsnnError(f"bounds = {bounds!r}: expected low <= high")
+    for name, value in (("rule_low", low), ("rule_high", high)):
+        namespace[name] = units.brian(value, unit) if unit != "1" else value
+    return f"{weight} = clip({weight}, rule_low, rule_high)"
+
+
+def _bounded(lines: list[str], weight: str, clip: str) -> list[str]:
+    return [
+        x for line in lines for x in ((line, clip) if re.match(rf"{weight} *[-+*/]?=", line) else (line,))
+    ]
