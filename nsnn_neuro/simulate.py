@@ -147,11 +147,11 @@ class _Run:
             for p, group in zip(self.net.populations, groups, strict=True):
                 _check_finite(group, p)
             v = {
-                p.name: np.asarray(getattr(m, p.neuron.state)[:])
+                p.name: np.array(getattr(m, p.neuron.state)[:])
                 for p in self.net.populations
                 if (m := membranes[p.name]) is not None
             }
-            w = {name: np.asarray(m.weight[:]) for name, m in weights.items()}
+            w = {name: np.array(m.weight[:]) for name, m in weights.items()}
         order = np.lexsort(
             (np.concatenate(neuron), np.concatenate(tick))
         )  # in time, as one monitor would give them

@@ -306,7 +306,7 @@ def test_every_plasticity_rule_moves_weights_by_its_own_text(rule):
             synapses.connect()
             synapses.w = 0.5
             engine.run(Network(source, target, synapses), 1e-3, device, False)
-            found.append(np.asarray(synapses.w[:]) - 0.5)
+            found.append(np.array(synapses.w[:]) - 0.5)
     assert np.all(found[0] != 0)
     if rule is not nsnn.PairSTDP:
         np.testing.assert_array_equal(found[1], 0)

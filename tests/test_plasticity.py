@@ -101,7 +101,7 @@ def play(rule, family, W, x, spikes, signals, *, reset, target="numpy", trial=Tr
             place(s, k)
             learned.append(s)
         engine.run(Network(*groups, *learned), trials * period * 1e-3, device, False)
-        return [np.asarray(s.w[:]).reshape(w.shape).copy() for s, w in zip(learned, W, strict=True)]
+        return [np.array(s.w[:]).reshape(w.shape).copy() for s, w in zip(learned, W, strict=True)]
 
 
 def example(sizes=(4, 5, 3), period=12, trials=2, seed=0):
@@ -302,7 +302,7 @@ def test_a_delay_is_seen_by_the_trace():
         s.w, s.pre.delay = W[0].ravel(), 2 * ms
         place(s, 1)
         engine.run(Network(*groups, s), 0.020, device, False)
-        delayed.append(np.asarray(s.w[:]).reshape(4, 3))
+        delayed.append(np.array(s.w[:]).reshape(4, 3))
     close(delayed, learned_by_reference(0.2, FAMILIES[0], W, shifted, spikes, signals, reset="hard"), W)
 
 
@@ -323,7 +323,7 @@ def test_recurrent_synapses_keep_their_local_trace():
             place(s, 1)
             learned.append(s)
         engine.run(Network(*groups, *learned), 0.020, device, False)
-        found = [np.asarray(s.w[:]).reshape(w.shape) for s, w in zip(learned, (W[0], loop), strict=True)]
+        found = [np.array(s.w[:]).reshape(w.shape) for s, w in zip(learned, (W[0], loop), strict=True)]
     o = [spikes[0][0]]
     gradients = reference.ndl(
         W, x[0], o, told(signals[0], o), FAMILIES[0], **LAYER, reset="subtract", recurrent=[loop]
@@ -375,7 +375,7 @@ def sampled(rule, W, x, *, copies, seed, signal, extra="", reward=False, sigma=0
             told.summed_updaters["L_pre"].when, told.summed_updaters["L_pre"].order = "end", -1
             others.append(told)
         engine.run(Network(*groups, *learned, *others), len(x) * 1e-3, device, False)
-        return [np.asarray(s.w[:]).reshape(*w.shape, copies) for s, w in zip(learned, W, strict=True)]
+        return [np.array(s.w[:]).reshape(*w.shape, copies) for s, w in zip(learned, W, strict=True)]
 
 
 SMALL = [np.array([[0.9, 0.4], [-0.3, 0.8]]), np.array([[0.9], [0.7]])]

@@ -152,7 +152,7 @@ def test_the_pages_cells_learn(eta):
             exec(code.replace("NDL(0.05)", f"NDL({eta})"), names)
             spikes = names["spikes"]
             cell, step = np.asarray(spikes.i), np.rint(np.asarray(spikes.t) / 1e-3).astype(int)
-            weights = np.asarray(names["synapses"].w[:]).reshape(12, 3)
+            weights = np.array(names["synapses"].w[:]).reshape(12, 3)
     finally:
         np.random.set_state(state)  # noqa: NPY002
     right = cell == step // 20 % 3

@@ -42,7 +42,7 @@ def timed(rule, pre, post, *, target="numpy", **more):
         s = rule.synapses(a, b, on_pre="", **more)
         s.connect()
         engine.run(Network(a, b, s), len(pre) * 1e-3, device, False)
-        return np.asarray(s.w[:]).reshape(pre.shape[1], post.shape[1])
+        return np.array(s.w[:]).reshape(pre.shape[1], post.shape[1])
 
 
 @pytest.mark.parametrize("unit", [1, mV], ids=["number", "volts"])
@@ -82,8 +82,8 @@ def test_rewarded_pairs():
         s = rule.synapses(source, target, on_pre="")
         s.connect()
         engine.run(Network(source, target, s), steps * 1e-3, device, False)
-        found = np.asarray(s.w[:]).reshape(3, 2)
-        left = np.asarray(s.c[:]).reshape(3, 2)
+        found = np.array(s.w[:]).reshape(3, 2)
+        left = np.array(s.c[:]).reshape(3, 2)
     for i, j in np.ndindex(3, 2):
         w, c, before = 0.0, 0.0, 0.0
         for k in range(steps):
@@ -158,7 +158,7 @@ def test_the_factors_text_is_brian2s_and_keeps_units():
             group.m, group.x0 = [19.5, 19.9, 25.0, 20.2] * mV, [19.0, 15.0, 15.0, 20.1] * mV
             group.run_regularly(f"factor = {white_noise_factor(bridge=bridge)}")
             engine.run(Network(group), 1e-3, device, False)
-            found = 1e-3 * np.asarray(group.factor[:])
+            found = 1e-3 * np.array(group.factor[:])
         m, x0 = np.array([19.5, 19.9, 25.0, 20.2]), np.array([19.0, 15.0, 15.0, 20.1])
         h = 1e-4
         slope = (crossing(m + h, x0, 0.5, 20.0, bridge) - crossing(m - h, x0, 0.5, 20.0, bridge)) / (2 * h)
