@@ -2,8 +2,10 @@
 
 import math
 
+import neo
 import numpy as np
 import pytest
+import quantities as pq
 from brian2 import ms, second
 from channels import Channel, binary_words, entropy_bits, erasure, poisson_counts, symmetric
 from hypothesis import given
@@ -297,6 +299,28 @@ def test_suprathreshold_resonance():
         estimate = mutual_information(s, r, n_shuffle=19)
         assert abs(estimate.value - channel.information) < 4 * estimate.se
         assert estimate.p == 0.05
+
+
+@pytest.mark.parametrize(("k", "noise"), [(1, 1.0), (8, 0.316)])
+def test_suprathreshold_resonance_of_simulated_spikes(k, noise):
+    """A new x in each step for k NSNN neurons without memory: what their count says of the bin of x."""
+    steps, n_bins = 40_000, 20
+    x = np.random.default_rng(12).normal(size=steps)
+    drive = neo.AnalogSignal(1.0 + x, units="dimensionless", sampling_period=1 * pq.ms)
+    block = nsnn.simulate(
+        nsnn.NSNNNeuron(beta=0.0, theta=1.0),
+        nsnn.EscapeNoise(nsnn.Gaussian(noise)),
+        nsnn.Recorded(drive),
+        n_neurons=k,
+        duration=steps * ms,
+        dt=1 * ms,
+        seed=3,
+        engine="numpy",
+    )
+    count = np.bincount(np.rint(as_trains(block).times * 1000).astype(int), minlength=steps)
+    inside = (special.ndtr(x) * n_bins).astype(int)
+    estimate = mutual_information(inside, count, n_shuffle=0)
+    assert abs(estimate.value - suprathreshold(k, noise, n_bins).information) < 4 * estimate.se
 
 
 def test_warning_names_the_numbers_and_the_cure():
