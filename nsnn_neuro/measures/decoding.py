@@ -215,6 +215,12 @@ class Decoding:
     def __float__(self) -> float:
         return self.accuracy
 
+    def __str__(self) -> str:
+        p = "" if self.p is None else f", p = {self.p:.2g}"
+        return (
+            f"accuracy {self.accuracy:.3g} ± {self.se:.2g} (chance {self.chance:.2g}{p}); {self.information}"
+        )
+
 
 def decode(
     responses: Any,
@@ -262,6 +268,8 @@ def decode(
     >>> rng = np.random.default_rng(1)
     >>> stimulus = np.repeat([0, 1], 50)
     >>> d = decode(rng.poisson([[3, 8], [8, 3]], (50, 2, 2)).swapaxes(0, 1).reshape(100, 2), stimulus)
+    >>> print(d)
+    accuracy 0.94 ± 0.025 (chance 0.5, p = 0.0099); 0.6829 ± 0.091 bit (correction miller-madow; ...)
     >>> d.accuracy > 0.9, d.chance, round(d.p, 4), d.information.unit
     (True, 0.5, 0.0099, 'bit')
     """

@@ -63,6 +63,9 @@ class MetricSpace:
         """The q, 1/s, of the largest corrected information; the smallest such q."""
         return float(self.q[np.argmax(self.corrected)])
 
+    def __str__(self) -> str:
+        return f"q_max {self.q_max:.4g} / s: {self.best}"
+
     def at(self, k: int) -> Estimate:
         """The corrected information at q[k], chosen beforehand, as an Estimate."""
         shuffles = self.n_shuffle > 0
@@ -132,6 +135,8 @@ def metric_space_information(
 
     >>> trains = [[0.1], [0.102], [0.101], [0.3], [0.301], [0.303]]
     >>> found = metric_space_information(trains, [0, 0, 0, 1, 1, 1], q=[0, 20]*pq.Hz, n_shuffle=0)
+    >>> print(found)
+    q_max 20 / s: 1 bit (correction none; n = 6; ...)
     >>> found.information, found.q_max
     (array([0., 1.]), 20.0)
     """
