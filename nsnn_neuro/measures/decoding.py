@@ -16,8 +16,6 @@ from typing import Any
 import neo
 import numpy as np
 import quantities as pq
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.model_selection import StratifiedKFold
 
 from ..errors import NsnnError
 from .confusion import miller_madow, table_se
@@ -118,6 +116,8 @@ class LinearDiscriminant:
         offset = _log_prior(self.prior, number)
         if varies.any():
             even = np.full(distinct.size, 1 / distinct.size)
+            from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # slow to import
+
             model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=self.shrinkage, priors=even)
             model.fit(responses[:, varies], number)
             two = distinct.size == 2  # scikit-learn then keeps the difference alone
@@ -348,6 +348,8 @@ def _cross_validated(
 ) -> np.ndarray:
     """(n_trials,) labels found for each trial by a decoder that hasn't seen it."""
     predictions = np.empty_like(labels)
+    from sklearn.model_selection import StratifiedKFold  # slow to import
+
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
     for train, test in folds.split(np.zeros(len(labels)), labels):
         columns = train if pairwise else slice(None)
