@@ -27,7 +27,7 @@ from scipy import special
 from . import keyed_noise
 from .errors import NsnnError
 
-__all__ = ["ENGINES", "NoCompilerWarning", "choose", "draw", "functions", "has_compiler", "run", "running"]
+__all__ = ["ENGINES", "NoCompilerWarning", "bar", "choose", "draw", "functions", "has_compiler", "run", "running"]
 
 brian_device: Any = importlib.import_module(
     "brian2.devices.device"
@@ -170,11 +170,11 @@ def running(engine: str) -> Iterator[Any]:
 def run(network: Network, duration: float, device: Any, progress: Any) -> None:
     """Run `network` for `duration` seconds on the active `device`; with `namespace={}` no caller's name is captured."""
     if not isinstance(device, CPPStandaloneDevice):
-        with _bar(progress, "simulating") as report:
+        with bar(progress, "simulating") as report:
             network.run(duration * second, namespace={}, report=report, report_period=0.2 * second)
         return
     directory = device.build_options["directory"]
-    with _bar(progress, "compiling and simulating (C++)") as report:
+    with bar(progress, "compiling and simulating (C++)") as report:
         network.run(duration * second, namespace={})
         device.build(directory=directory, compile=True, run=True, with_output=False)
         if report is not None:
@@ -182,7 +182,7 @@ def run(network: Network, duration: float, device: Any, progress: Any) -> None:
 
 
 @contextlib.contextmanager
-def _bar(progress: Any, title: str) -> Iterator[Callable | None]:
+def bar(progress: Any, title: str) -> Iterator[Callable | None]:
     """A progress report for Brian2. None: a bar on a terminal that isn't CI; True / False: always / never; or a function of
     the completed fraction."""
     if progress is None:
