@@ -45,9 +45,9 @@ def _function(
     head, _, body = code.rpartition("{\n")
     text = f"{head.rstrip()}:\n    global {declared}\n{pointers}\n{body}"
     function.implementations.add_implementation(NumpyCodeGenerator, code=numpy_target)
-    function.implementations.add_implementation(
+    function.implementations.add_dynamic_implementation(
         CythonCodeGenerator,
-        code=text,
+        code=lambda owner: text,
         name=name,
         namespace=lambda owner: {f"{name}_{array}": value.reshape(-1) for array, value in arrays().items()},
     )
@@ -204,6 +204,11 @@ class Sweep:
         """(i, step) for generated code."""
         return _function("sweep", ["integer"] * 2, self._run, self._code(), self._arrays)
 
+    def pending(self) -> Function:
+        """(i): 1 where the gradients of the batch before are to change the weights, else 0."""
+        code = "\ncdef double pending(int i) {\n    return due[0]\n"
+        return _function("pending", ["integer"], lambda i: self.due[0], code, lambda: {"due": self.due})
+
     def _loss_code(self) -> str:
         """C of the loss for all copies, which also finds each copy's guess."""
         out = self.layers[-1]
@@ -214,9 +219,10 @@ class Sweep:
 cdef extern from *:
     \"\"\"
     #include <math.h>
+    #include <stdint.h>
     #define O(t, k) nsnn_o[((t) * n + (k)) * batch + b]
     #define D(t, k) nsnn_d[((t) * n + (k)) * batch + b]
-    static void nsnn_loss(const double *nsnn_o, double *nsnn_d, const int *labels, double *values, int *guess) {{
+    static void nsnn_loss(const double *nsnn_o, double *nsnn_d, const int32_t *labels, double *values, int32_t *guess) {{
     const int n = {out.n}, n_steps = {out.n_steps}, batch = {out.batch};
     (void)nsnn_o;
 {numbers}
@@ -235,7 +241,7 @@ cdef extern from *:
     #undef O
     #undef D
     \"\"\"
-    void nsnn_loss(const double *o, double *d, const int *labels, double *values, int *guess) nogil
+    void nsnn_loss(const double *o, double *d, const int32_t *labels, double *values, int32_t *guess) nogil
 """
 
     def _code(self) -> str:

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 import numpy as np
-from brian2 import Function, NeuronGroup, ms, second
+from brian2 import NeuronGroup, ms, second
 from brian2 import Network as Objects
 
 from .. import engine, keyed_noise
@@ -179,26 +179,11 @@ class Learner:
         optimizer = rule.optimizer
         own = {f.name: f"optimizer_{f.name}" for f in optimizer._parameters()}
         namespace: dict[str, Any] = {name: optimizer.si(f) for f, name in own.items()}
-        due = Function(
-            lambda i: self.sweep.due[0],
-            arg_units=[1],
-            return_unit=1,
-            arg_types=["integer"],
-            return_type="float",
-            stateless=False,
-        )
-        due.implementations.add_implementation("numpy", code=lambda i: self.sweep.due[0])
-        due.implementations.add_implementation(
-            "cython",
-            code="cdef double pending(int i):\n    global _namespacepending_due\n    return _namespacepending_due[0]\n",
-            name="pending",
-            namespace=lambda owner: {"pending_due": self.sweep.due},
-        )
         equations = ["w : 1", "g : 1", "due : 1", "eta : 1 (shared)", *(f"{s} : 1" for s in optimizer.states)]
         group = NeuronGroup(
             before.n * layer.n,
             "\n".join(equations),
-            namespace=namespace | {"pending": due},
+            namespace=namespace | {"pending": self.sweep.pending()},
             dt=self.n_steps * ms,
             name=f"weights_{k}",
         )
