@@ -27,7 +27,17 @@ from scipy import special
 from . import keyed_noise
 from .errors import NsnnError
 
-__all__ = ["ENGINES", "NoCompilerWarning", "bar", "choose", "draw", "functions", "has_compiler", "run", "running"]
+__all__ = [
+    "ENGINES",
+    "NoCompilerWarning",
+    "bar",
+    "choose",
+    "draw",
+    "functions",
+    "has_compiler",
+    "run",
+    "running",
+]
 
 brian_device: Any = importlib.import_module(
     "brian2.devices.device"

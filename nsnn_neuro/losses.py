@@ -73,9 +73,7 @@ def _softmax(z: np.ndarray) -> np.ndarray:
 
 def _cross_entropy(z: np.ndarray, target: np.ndarray) -> np.ndarray:
     highest = z.max(-1, keepdims=True)
-    return np.asarray(
-        np.log(np.exp(z - highest).sum(-1)) + highest[..., 0] - np.sum(z * target, axis=-1)
-    )
+    return np.asarray(np.log(np.exp(z - highest).sum(-1)) + highest[..., 0] - np.sum(z * target, axis=-1))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -151,7 +151,9 @@ class Sweep:
     layer before d(t) = back g(t), back = W or fixed weights; or, told directly (`broadcast`), back d of the output.
     """
 
-    def __init__(self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, broadcast: bool) -> None:
+    def __init__(
+        self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, broadcast: bool
+    ) -> None:
         self.layers, self.loss, self.feedback, self.broadcast = layers, loss, feedback, broadcast
         self.plan: dict[str, np.ndarray] = {}
         self.due = np.zeros(1)
@@ -195,7 +197,12 @@ class Sweep:
         for k, layer in enumerate(self.layers):
             found |= {f"o{k}": layer.o, f"d{k}": layer.d}
             if k:
-                found |= {f"f{k}": layer.f, f"c{k}": layer.carried, f"g{k}": layer.g, f"slope{k}": layer.slope}
+                found |= {
+                    f"f{k}": layer.f,
+                    f"c{k}": layer.carried,
+                    f"g{k}": layer.g,
+                    f"slope{k}": layer.slope,
+                }
             if 0 < k < len(self.layers) - 1:
                 found[f"back{k}"] = self._back(k)
         return found
@@ -264,7 +271,9 @@ cdef extern from *:
         for index in range(top, 0, -1):
             lines += self._layer_code(index)
         body = "\n".join("    " + line for line in lines)
-        return f"{_BLAS}{self._loss_code()}\ncdef double sweep(int i, int64_t step) {{\n{body}\n    return 0\n"
+        return (
+            f"{_BLAS}{self._loss_code()}\ncdef double sweep(int i, int64_t step) {{\n{body}\n    return 0\n"
+        )
 
     def _layer_code(self, k: int) -> list[str]:
         layer, before, top = self.layers[k], self.layers[k - 1], len(self.layers) - 1

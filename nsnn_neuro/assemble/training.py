@@ -12,8 +12,8 @@ import re
 from typing import Any
 
 import numpy as np
-from brian2 import NeuronGroup, ms, second
 from brian2 import Network as Objects
+from brian2 import NeuronGroup, ms, second
 
 from .. import engine, keyed_noise
 from ..coding import Encoder
@@ -55,14 +55,20 @@ def layered(net: Network) -> list[Projection]:
         name = net.projection_names[k]
         pre, post = net.populations[k], net.populations[k + 1]
         if projection.pre is not pre or projection.post is not post:
-            raise NsnnError(f"projection {name!r} isn't from {pre.name!r} to {post.name!r}, the next layer: {told}")
+            raise NsnnError(
+                f"projection {name!r} isn't from {pre.name!r} to {post.name!r}, the next layer: {told}"
+            )
         if not isinstance(post.neuron, NSNNNeuron):
-            raise NsnnError(f"population {post.name!r} is of {type(post.neuron).__name__}s, expected NSNNNeuron()")
+            raise NsnnError(
+                f"population {post.name!r} is of {type(post.neuron).__name__}s, expected NSNNNeuron()"
+            )
         if post.stimulus is not None:
             raise NsnnError(f"population {post.name!r} has a stimulus, expected None: samples come from X")
         found = net.connections(projection)
         if len(projection.shape(found.pre.size)) != 2 or projection.release < 1 or np.any(found.delay):
-            raise NsnnError(f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1")
+            raise NsnnError(
+                f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1"
+            )
         if projection.plasticity is None:
             raise NsnnError(f"projection {name!r}: plasticity = None, expected a rule such as NDL(0.01)")
         _check_rule(projection, name)
@@ -91,7 +97,9 @@ def _check_rule(projection: Projection, name: str) -> None:
             "plasticity=SurrogateGradient(Gaussian(0.4), eta)"
         )
     if noise is not None and noise.family is None:
-        raise NsnnError(f"noise = {noise}: a hazard has no density per step, expected a family such as Gaussian(0.4)")
+        raise NsnnError(
+            f"noise = {noise}: a hazard has no density per step, expected a family such as Gaussian(0.4)"
+        )
     _text(projection)
 
 
@@ -153,10 +161,17 @@ class Learner:
         self.members = [self._input(encoder)]
         self.members += [self._layer(k, p) for k, p in enumerate(projections, 1)]
         self.trainer = NeuronGroup(
-            1, "done : 1\norigin : integer (shared)", namespace={"sweep": self.sweep.function()}, dt=1 * ms, name="trainer"
+            1,
+            "done : 1\norigin : integer (shared)",
+            namespace={"sweep": self.sweep.function()},
+            dt=1 * ms,
+            name="trainer",
         )
         self.trainer.run_regularly(
-            "done = sweep(i, t_in_timesteps - origin)", when="groups", order=len(self.layers), name="trainer_step"
+            "done = sweep(i, t_in_timesteps - origin)",
+            when="groups",
+            order=len(self.layers),
+            name="trainer_step",
         )
         self.objects = Objects(*self.groups, *self.members, self.trainer, name="learner")
         self.steps_done = 0
@@ -211,14 +226,30 @@ class Learner:
         group.run_regularly("\n".join(code), when="groups", order=k, name=f"layer_{k}_step")
         return group
 
-    def _bind(self, record: Record, prefix: str, k: int, namespace: dict[str, Any], equations: list[str], values: dict[str, Any]) -> dict[str, str]:
+    def _bind(
+        self,
+        record: Record,
+        prefix: str,
+        k: int,
+        namespace: dict[str, Any],
+        equations: list[str],
+        values: dict[str, Any],
+    ) -> dict[str, str]:
         """Names for a record's numbers: constants, and, for those with a value for each neuron, variables of the members."""
         names = {f.name: prefix + f.name for f in record._parameters()}
         for old, new in names.items():
             self._number(record.si(old), new, k, namespace, equations, values)
         return names
 
-    def _number(self, value: Any, name: str, k: int, namespace: dict[str, Any], equations: list[str], values: dict[str, Any]) -> None:
+    def _number(
+        self,
+        value: Any,
+        name: str,
+        k: int,
+        namespace: dict[str, Any],
+        equations: list[str],
+        values: dict[str, Any],
+    ) -> None:
         if name in namespace or name in values:
             return
         if np.ndim(value) == 0:
@@ -279,7 +310,15 @@ class Learner:
             setattr(group, name, value)
         return group
 
-    def _fires(self, k: int, population: Population, noise: Any, namespace: dict[str, Any], equations: list[str], values: dict[str, Any]) -> str:
+    def _fires(
+        self,
+        k: int,
+        population: Population,
+        noise: Any,
+        namespace: dict[str, Any],
+        equations: list[str],
+        values: dict[str, Any],
+    ) -> str:
         if noise is None:
             return "1.0 * int(u > theta)"
         family: Family = noise.family
