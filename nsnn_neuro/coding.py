@@ -1,7 +1,7 @@
 """Encoders: how a number from 0 to 1 becomes the input of a network, step by step.
 
-An encoder is a record with one line of text, `o`, in Brian2's syntax: of the value `x`, the step `k` of a sample (from 0), `n_steps`,
-`uniform` (a draw for each unit, sample and step) and its parameters. One's own is a subclass of `Encoder`.
+An encoder is a record with one line of text, `o`, in Brian2's syntax: of the value `x`, the step `k` of a sample (from 0),
+`n_steps`, `uniform` (a draw for each unit, sample and step) and its parameters. One's own is a subclass of `Encoder`.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ _NOISE, _SHUFFLE, _SPLIT, _FEEDBACK, _EVALUATION = range(5)
 class Fit:
     """What `train` returns.
 
-    history : DataFrame, a row for each epoch: epoch (from 1), loss and accuracy (means over the training samples, each taken when it
-        was learned from), val_loss and val_accuracy (after the epoch; NaN without validation), seconds
+    history : DataFrame, a row for each epoch: epoch (from 1), loss and accuracy (means over the training samples, each when it was
+        learned from), val_loss and val_accuracy (after the epoch; NaN without validation), seconds
     network : a copy of the network with the learned weights; `simulate` runs it
     block : neo.Block: the history's columns as signals by epoch, "weight of NAME" before the first epoch and after the last, in the
         network's own time; annotations seed, parameters, versions
@@ -71,8 +71,8 @@ class Fit:
 
         Returns
         -------
-        dict : accuracy, the share of right guesses; se, its standard error over samples, each taken as its mean over passes (NaN for
-            one sample); loss, the mean
+        dict : accuracy, the share of right guesses; se, its standard error over samples, each its mean over passes (NaN for one
+            sample); loss, the mean
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Fit:
         batch = self._settings["batch"]
         order = _batches(np.arange(len(y)), batch)
         right, loss = np.zeros(order.shape), np.zeros(order.shape)
-        with engine.running(self._engine):
+        with engine.running(self._engine), engine.collected():
             learner = Learner(self.network, **self._settings)
             for k in range(passes):
                 found, guess = learner.run(
@@ -171,7 +171,8 @@ class _Task:
     """The arguments of one call, checked, and what becomes of them."""
 
     def __init__(
-        self, net, data, loss, epochs, batch, n_steps, encoder, validation, formulation, schedule, patience, seed, checkpoint, target
+        self, net, data, loss, epochs, batch, n_steps, encoder, validation, formulation, schedule, patience, seed, checkpoint,
+        target,
     ):  # fmt: skip
         if not isinstance(net, Network):
             raise NsnnError(f"net = {net!r}: expected a Network, e.g. feedforward([64, 128, 10], ...)")
@@ -209,10 +210,10 @@ class _Task:
                 )
         self.engine = engine.choose(target)
         feedback = _feedback(projections, self.seed)
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "batch": self.batch, "n_steps": int(n_steps), "encoder": encoder, "loss": loss, "feedback": feedback,
         }  # fmt: skip
-        self.described = {
+        self.described: dict[str, Any] = {
             "model": net.describe(),
             "loss": {**loss.describe(), "code": loss.code},
             "encoder": {**encoder.describe(), "o": encoder.o},
@@ -255,7 +256,7 @@ class _Task:
             best = _Best(first)
             if self.path is not None and self.path.exists():
                 history = self._resume(learner, best)
-            with engine.bar(progress, "training") as report:
+            with engine.collected(), engine.bar(progress, "training") as report:
                 for epoch in range(len(history), self.epochs):
                     if self._enough(best, epoch):
                         break
@@ -332,8 +333,8 @@ class _Task:
             old = about.get("described", {})
             changed = [name for name in now if now[name] != old.get(name)]
             raise NsnnError(
-                f"checkpoint = {self.path}: of another configuration ({', '.join(changed) or 'other data or epochs'} changed), expected "
-                "the same arguments, or another file"
+                f"checkpoint = {self.path}: of another configuration ({', '.join(changed) or 'other data or epochs'} changed), "
+                "expected the same arguments, or another file"
             )
         if about["epoch"] > self.epochs:
             raise NsnnError(

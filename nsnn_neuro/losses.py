@@ -27,20 +27,23 @@ __all__ = [
 
 
 class Loss(Record):
-    """Base of the losses. o: output spikes (..., n_steps, n); y: labels (...), whole numbers from 0 to n - 1.
+    '''Base of the losses. o: output spikes (..., n_steps, n); y: labels (...), whole numbers from 0 to n - 1.
 
     `code` is C that does the same for one sample. It reads O(t, k), the output, n_steps, n, `label` and the record's parameters by
     name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`. The number of missing spikes, for example:
 
     >>> class Missing(Loss):
-    ...     code = "for (int t = 0; t < n_steps; t++) for (int k = 0; k < n; k++) { D(t, k) = -(k == label); value += (k == label) * (1 - O(t, k)); }"
+    ...     code = """for (int t = 0; t < n_steps; t++) for (int k = 0; k < n; k++) {
+    ...         D(t, k) = -(k == label);
+    ...         value += (k == label) * (1 - O(t, k));
+    ...     }"""
     ...     def value(self, o, y):
     ...         return np.sum(one_hot(y, o)[..., None, :] * (1 - np.asarray(o)), axis=(-2, -1))
     ...     def gradient(self, o, y):
     ...         return -one_hot(y, o)[..., None, :] * np.ones(np.shape(o))
     >>> float(Missing().value([[0, 1], [0, 0]], 1))
     1.0
-    """
+    '''
 
     code: ClassVar[str]
 
@@ -78,7 +81,7 @@ def _cross_entropy(z: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RateMSE(Loss):
-    """Squared distance of the firing rates from the target: L = sum_k (r_k - y_k)^2, r_k = mean_t o_k(t), y_k 1 for the label, else 0.
+    """Squared distance of the rates from the target: L = sum_k (r_k - y_k)^2, r_k = mean_t o_k(t), y_k 1 for the label, else 0.
 
     dL/do_k(t) = 2 (r_k - y_k) / n_steps. `rate_mse` is one of these.
 

@@ -115,7 +115,7 @@ class Projection:
     delay : time >= 0, an array of times of shape (n_synapses,), or a distribution without negative values
     synapse : "jump" (the membrane jumps by the weight), or a synapse record; an `NSNNNeuron` takes jumps alone
     release : number, the probability that a spike is transmitted, drawn for each synapse and spike
-    plasticity : a learning rule such as `NDL(0.01)`, by which `train` changes the weights, or None; `simulate` leaves them as they are
+    plasticity : a learning rule such as `NDL(0.01)`, by which `train` changes the weights, or None; `simulate` leaves them
     name : unique in a network; default "pre->post", with "#2" and so on for further ones of the same populations
 
     Raises

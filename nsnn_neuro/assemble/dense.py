@@ -1,7 +1,7 @@
-"""The dense work of learning in layers, as functions of generated code: what arrives, what is kept, the sweep back in time.
+"""The dense work of learning in layers as functions of generated code: what arrives, what is kept, the sweep back in time.
 
-Arrays are unit-major: the value of unit q in copy b is at [q * batch + b], and of step t at [t][q * batch + b]. Each function exists
-for the NumPy target and for Cython, where products are BLAS's dgemm and the arrays lie in the function's namespace.
+Arrays are unit-major: the value of unit q in copy b is at [q * batch + b], and of step t at [t][q * batch + b]. Each function is
+there for the NumPy target and for Cython, where products are BLAS's dgemm and the arrays lie in the function's namespace.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ cdef double {name}(int i, int64_t step, double o, double f, double carried) {{
 class Sweep:
     """After the last step of a batch: its loss and guesses, and, where it is to be learned from, the gradients.
 
-    Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal of the
-    layer before d(t) = back g(t), back = W or fixed weights; or, told directly (`broadcast`), back d of the output.
+    Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal
+    of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (`broadcast`), back d of the output.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 A batch takes n_steps steps of the clock. In each, the input's group and each layer's do one step (one code object each); after the
 last one `dense.Sweep` goes back in time through what was kept, so learning signals carry their future terms: given the spikes,
 the gradients are those of backpropagation through time. Weights are the members of a group with one step per batch, in which the
-optimizer's text changes them: so those of a batch change when the next one begins, and a run ends with a batch that isn't learned from.
+optimizer's text changes them: when the next batch begins, so a run ends with a batch that isn't learned from.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from brian2 import NeuronGroup, ms, second
 from .. import engine, keyed_noise
 from ..coding import Encoder
 from ..errors import NsnnError
-from ..escape import EscapeNoise, Family
+from ..escape import EscapeNoise
 from ..keyed_noise import Stream
 from ..losses import Loss
 from ..network import Network
 from ..neurons import NSNNNeuron, Relay
 from ..plasticity import NDL, Optimizer
-from ..populations import Population, Projection
+from ..populations import Projection
 from ..records import Record
 from .dense import Layer, Sweep, keep, pixel, product
 from .model import substitute
@@ -109,8 +109,8 @@ def _text(projection: Projection) -> tuple[str, str, dict[str, tuple[Any, str]]]
     assert isinstance(neuron, NSNNNeuron)
     text = rule.text(
         noise=projection.post.noise,
-        beta=_one(neuron, "beta"),
-        theta=_one(neuron, "theta"),
+        beta=neuron.beta,
+        theta=neuron.theta,
         reset=neuron.reset,
     )
     lines = dict(re.split(r" = ", line, maxsplit=1) for line in text.each_step if " = " in line)
@@ -121,8 +121,35 @@ def _text(projection: Projection) -> tuple[str, str, dict[str, tuple[Any, str]]]
     return lines["f"], substitute(lines["carried"], {"trace": "1"}), text.parameters
 
 
-def _one(neuron: NSNNNeuron, name: str) -> Any:
-    return getattr(neuron, name)
+class _Text:
+    """What a layer's text is collected in: equations, names, and values of the members' constants."""
+
+    def __init__(self, layer: Layer, equations: list[str]) -> None:
+        self.layer, self.equations = layer, equations
+        self.namespace: dict[str, Any] = {}
+        self.values: dict[str, Any] = {
+            "unit": np.repeat(np.arange(layer.n), layer.batch),
+            "copy": np.tile(np.arange(layer.batch), layer.n),
+        }
+
+    def record(self, record: Record, prefix: str) -> dict[str, str]:
+        """Give a record's numbers names; returns old -> new."""
+        names = {f.name: prefix + f.name for f in record._parameters()}
+        for old, new in names.items():
+            self.number(new, record.si(old))
+        return names
+
+    def number(self, name: str, value: Any) -> None:
+        """A number becomes a constant; an array with a value for each neuron a variable of the members."""
+        if name in self.namespace or name in self.values:
+            return
+        if np.ndim(value) == 0:
+            self.namespace[name] = float(value)
+        elif np.shape(value) == (self.layer.n,):
+            self.equations.append(f"{name} : 1 (constant)")
+            self.values[name] = np.repeat(value, self.layer.batch)
+        else:
+            raise NsnnError(f"{name} has shape {np.shape(value)}: expected a number or ({self.layer.n},)")
 
 
 class Learner:
@@ -148,6 +175,7 @@ class Learner:
         signal = projections[0].plasticity.signal
         self.sweep = Sweep(self.layers, loss, feedback, broadcast=signal == "broadcast")
         self.functions = engine.functions()
+        self.groups: list[NeuronGroup] = []
         # the weights first: the other functions read them
         self.states = [self._weights(k, p) for k, p in enumerate(projections, 1)]
         self.weights = [
@@ -156,7 +184,10 @@ class Learner:
         ]
         for w, given in zip(self.weights, net.get_weights(), strict=True):
             w[:] = given
-        self.data = {"values": np.zeros(self.layers[0].n), "order": np.zeros(batch, np.int32)}
+        self.data: dict[str, np.ndarray] = {
+            "values": np.zeros(self.layers[0].n),
+            "order": np.zeros(batch, np.int32),
+        }
         self._plan(1)
         self.members = [self._input(encoder)]
         self.members += [self._layer(k, p) for k, p in enumerate(projections, 1)]
@@ -186,8 +217,6 @@ class Learner:
             "learns": np.zeros(periods),
         }
 
-    groups: list[NeuronGroup]
-
     def _weights(self, k: int, projection: Projection) -> dict[str, np.ndarray]:
         """The group of a projection's weights; its arrays become the layer's. Returns the optimizer's states."""
         rule, layer, before = projection.plasticity, self.layers[k], self.layers[k - 1]
@@ -209,64 +238,28 @@ class Learner:
         )
         group.eta = rule.si("eta")
         layer.w, layer.slope = (group.variables[v].get_value() for v in ("w", "g"))
-        self.groups = [*(self.groups if k > 1 else []), group]
+        self.groups.append(group)
         return {s: group.variables[s].get_value() for s in optimizer.states}
 
-    def _group(self, k: int, equations: list[str], code: list[str], namespace: dict[str, Any]) -> NeuronGroup:
+    def _group(self, k: int, code: list[str], text: _Text) -> NeuronGroup:
         layer = self.layers[k]
         group = NeuronGroup(
             layer.n * self.batch,
-            _MEMBERS + "\n".join(equations),
-            namespace=self.functions | namespace | {"n_steps": self.n_steps},
+            _MEMBERS + "\n".join(text.equations),
+            namespace=self.functions | text.namespace | {"n_steps": self.n_steps},
             dt=1 * ms,
             name=f"layer_{k}",
         )
-        group.unit = np.repeat(np.arange(layer.n), self.batch)
-        group.copy = np.tile(np.arange(self.batch), layer.n)
+        for name, value in text.values.items():
+            setattr(group, name, value)
         group.run_regularly("\n".join(code), when="groups", order=k, name=f"layer_{k}_step")
         return group
 
-    def _bind(
-        self,
-        record: Record,
-        prefix: str,
-        k: int,
-        namespace: dict[str, Any],
-        equations: list[str],
-        values: dict[str, Any],
-    ) -> dict[str, str]:
-        """Names for a record's numbers: constants, and, for those with a value for each neuron, variables of the members."""
-        names = {f.name: prefix + f.name for f in record._parameters()}
-        for old, new in names.items():
-            self._number(record.si(old), new, k, namespace, equations, values)
-        return names
-
-    def _number(
-        self,
-        value: Any,
-        name: str,
-        k: int,
-        namespace: dict[str, Any],
-        equations: list[str],
-        values: dict[str, Any],
-    ) -> None:
-        if name in namespace or name in values:
-            return
-        if np.ndim(value) == 0:
-            namespace[name] = float(value)
-        elif np.shape(value) == (self.layers[k].n,):
-            equations.append(f"{name} : 1 (constant)")
-            values[name] = np.repeat(value, self.batch)
-        else:
-            raise NsnnError(f"{name} has shape {np.shape(value)}: expected a number or ({self.layers[k].n},)")
-
     def _input(self, encoder: Encoder) -> NeuronGroup:
-        namespace: dict[str, Any] = {
-            "pixel": pixel(self.layers[0].n, self.batch, self.n_steps, lambda: self.data),
-            "keep_0": keep("keep_0", self.layers[0]),
-        }
-        equations, values = ["kept : 1"], {}
-        names = self._bind(encoder, "encoder_", 0, namespace, equations, values)
+        text = _Text(self.layers[0], ["kept : 1"])
+        text.namespace["pixel"] = pixel(self.layers[0].n, self.batch, self.n_steps, lambda: self.data)
+        text.namespace["keep_0"] = keep("keep_0", self.layers[0])
+        names = text.record(encoder, "encoder_")
         draw = f"keyed_uniform(step, unit, copy, 0, {int(Stream.SOURCE)}, key0, key1)"
         code = [
             "step = t_in_timesteps - origin",
@@ -275,25 +268,25 @@ class Learner:
             f"sent = 1.0 * ({substitute(encoder.o, names | {'uniform': draw})})",
             "kept = keep_0(i, step, sent, 0.0, 0.0)",
         ]
-        group = self._group(0, equations, code, namespace)
-        for name, value in values.items():
-            setattr(group, name, value)
-        return group
+        return self._group(0, code, text)
 
     def _layer(self, k: int, projection: Projection) -> NeuronGroup:
         neuron, noise = projection.post.neuron, projection.post.noise
         assert isinstance(neuron, NSNNNeuron)
-        namespace: dict[str, Any] = {
-            f"product_{k}": product(f"product_{k}", self.layers[k], self.layers[k - 1]),
-            f"keep_{k}": keep(f"keep_{k}", self.layers[k]),
-        }
-        equations, values = ["u : 1", "o : 1", "kept : 1"], {}
-        self._bind(neuron, "", k, namespace, equations, values)
+        text = _Text(self.layers[k], ["u : 1", "o : 1", "kept : 1"])
+        text.namespace[f"product_{k}"] = product(f"product_{k}", self.layers[k], self.layers[k - 1])
+        text.namespace[f"keep_{k}"] = keep(f"keep_{k}", self.layers[k])
+        text.record(neuron, "")
         factor, carried, numbers = _text(projection)
-        optimizer = {f"optimizer_{f.name}" for f in projection.plasticity.optimizer._parameters()}
         for name, (value, _) in numbers.items():
-            if name not in optimizer | {"eta"}:
-                self._number(value, name, k, namespace, equations, values)
+            if name != "eta" and not name.startswith("optimizer_"):
+                text.number(name, value)
+        if isinstance(noise, EscapeNoise) and noise.family is not None:
+            names = text.record(noise.family, "noise_") | {"x": "(u - theta)"}
+            chance = substitute(noise.family.cdf_text, names)
+            fires = f"keyed_uniform(step, unit, copy, 0, {int(Stream.ESCAPE)}, key0, key1) < {chance}"
+        else:
+            fires = "u > theta"
         code = [
             "step = t_in_timesteps - origin",
             "going = int(step % n_steps > 0)",
@@ -302,29 +295,10 @@ class Learner:
             f"drive = product_{k}(i, step)",
             neuron.updates[neuron.reset],
             f"f = {factor}",
-            f"o = {self._fires(k, projection.post, noise, namespace, equations, values)}",
+            f"o = 1.0 * int({fires})",
             f"kept = keep_{k}(i, step, o, f, {carried})",
         ]
-        group = self._group(k, equations, code, namespace)
-        for name, value in values.items():
-            setattr(group, name, value)
-        return group
-
-    def _fires(
-        self,
-        k: int,
-        population: Population,
-        noise: Any,
-        namespace: dict[str, Any],
-        equations: list[str],
-        values: dict[str, Any],
-    ) -> str:
-        if noise is None:
-            return "1.0 * int(u > theta)"
-        family: Family = noise.family
-        names = self._bind(family, "noise_", k, namespace, equations, values)
-        chance = substitute(family.cdf_text, names | {"x": "(u - theta)"})
-        return f"1.0 * int(keyed_uniform(step, unit, copy, 0, {int(Stream.ESCAPE)}, key0, key1) < {chance})"
+        return self._group(k, code, text)
 
     def run(
         self,
