@@ -248,29 +248,46 @@ class _Task:
         return checkpoints.digest(self.described | rest, self.X, self.y, self.trained)
 
     def run(self, progress: Any) -> Fit:
-        target = self.engine
+        first = [w.copy() for w in self.net.get_weights()]
         history: list[dict[str, float]] = []
-        with engine.running(target):
-            learner = Learner(self.net, **self.settings)
-            first = [w.copy() for w in learner.weights]
-            best = _Best(first)
-            if self.path is not None and self.path.exists():
-                history = self._resume(learner, best)
-            with engine.collected(), engine.bar(progress, "training") as report:
-                for epoch in range(len(history), self.epochs):
-                    if self._enough(best, epoch):
-                        break
-                    history.append(self._epoch(learner, epoch, report))
-                    self._check_finite(learner, epoch)
-                    best.see(epoch + 1, history[-1]["val_loss"], learner.weights)
-                    self._save(learner, history, best)
+        best, arrays, last = _Best(first), None, first
+        if self.path is not None and self.path.exists():
+            arrays, history = self._resume(self.path, best)
+            last = [arrays[f"weights_{k}"] for k in range(len(first))]
+        if len(history) < self.epochs and not self._enough(best, len(history)):
+            last = self._learn(history, best, arrays, progress)
         keep_best = self.patience is not None
-        learned = best.weights if keep_best else [w.copy() for w in learner.weights]
+        learned = best.weights if keep_best else last
         network = Network(self.net.populations, self.net.projections, seed=self.net.seed)
         network.set_weights(learned)
         table = pd.DataFrame(history, columns=_COLUMNS)
         block = self._block(table, first, learned)
-        return Fit(table, network, block, best.epoch if keep_best else len(table), self.settings, target)
+        epoch = best.epoch if keep_best else len(table)
+        return Fit(table, network, block, epoch, self.settings, self.engine)
+
+    def _learn(
+        self,
+        history: list[dict[str, float]],
+        best: _Best,
+        arrays: dict[str, np.ndarray] | None,
+        progress: Any,
+    ) -> list[np.ndarray]:
+        """Go on from the end of `history`, which grows, and the state in `arrays`; returns the last weights."""
+        with engine.running(self.engine), engine.collected(), engine.bar(progress, "training") as report:
+            learner = Learner(self.net, **self.settings)
+            for k, (w, states) in enumerate(zip(learner.weights, learner.states, strict=True)):
+                if arrays is not None:
+                    w[:] = arrays[f"weights_{k}"]
+                    for name, values in states.items():
+                        values[:] = arrays[f"state_{k}_{name}"]
+            for epoch in range(len(history), self.epochs):
+                if self._enough(best, epoch):
+                    break
+                history.append(self._epoch(learner, epoch, report))
+                self._check_finite(learner, epoch)
+                best.see(epoch + 1, history[-1]["val_loss"], learner.weights)
+                self._save(learner, history, best)
+            return [w.copy() for w in learner.weights]
 
     def _enough(self, best: _Best, epoch: int) -> bool:
         return self.patience is not None and epoch - best.epoch >= self.patience
@@ -324,29 +341,24 @@ class _Task:
         }  # fmt: skip
         checkpoints.write(self.path, arrays, about)
 
-    def _resume(self, learner: Learner, best: _Best) -> list[dict[str, float]]:
-        """Put the checkpoint's state into the learner; returns its history."""
-        assert self.path is not None
-        arrays, about = checkpoints.read(self.path)
+    def _resume(self, path: Path, best: _Best) -> tuple[dict[str, np.ndarray], list[dict[str, float]]]:
+        """The checkpoint's arrays and history, if it is of this configuration; what it knows of the best goes into `best`."""
+        arrays, about = checkpoints.read(path)
         if about["config"] != self._config():
             now = json.loads(json.dumps(self.described))
             old = about.get("described", {})
             changed = [name for name in now if now[name] != old.get(name)]
             raise NsnnError(
-                f"checkpoint = {self.path}: of another configuration ({', '.join(changed) or 'other data or epochs'} changed), "
+                f"checkpoint = {path}: of another configuration ({', '.join(changed) or 'other data or epochs'} changed), "
                 "expected the same arguments, or another file"
             )
         if about["epoch"] > self.epochs:
             raise NsnnError(
                 f"epochs = {self.epochs}: the checkpoint has {about['epoch']}, expected as many or more"
             )
-        for k, (w, states) in enumerate(zip(learner.weights, learner.states, strict=True)):
-            w[:] = arrays[f"weights_{k}"]
-            for name, values in states.items():
-                values[:] = arrays[f"state_{k}_{name}"]
         best.epoch, best.loss = about["best"]
-        best.weights = [arrays[f"best_{k}"] for k in range(len(learner.weights))]
-        return list(about["history"])
+        best.weights = [arrays[f"best_{k}"] for k in range(len(best.weights))]
+        return arrays, list(about["history"])
 
     def _block(self, table: pd.DataFrame, first: list[np.ndarray], learned: list[np.ndarray]) -> neo.Block:
         n = -(-self.trained.size // self.batch) + max(1, -(-self.held_out.size // self.batch))
