@@ -209,6 +209,8 @@ class _Task:
                     f"patience = {patience}: expected None without validation, whose loss it watches"
                 )
         self.engine = engine.choose(target)
+        if self.engine == "cython" and not loss.code:
+            raise NsnnError(f'loss = {loss!r}: it has no C text `code`, expected one, or engine="numpy"')
         feedback = _feedback(projections, self.seed)
         self.settings: dict[str, Any] = {
             "batch": self.batch, "n_steps": int(n_steps), "encoder": encoder, "loss": loss, "feedback": feedback,

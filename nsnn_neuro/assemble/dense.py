@@ -86,7 +86,7 @@ def pixel(n: int, batch: int, n_steps: int, data: Callable[[], dict[str, np.ndar
 
     code = f"""
 cdef double pixel(int i, int64_t step) {{
-    return values[order[(step // {n_steps}) * {batch} + i % {batch}] * {n} + i // {batch}]
+    return values[<int64_t>order[(step // {n_steps}) * {batch} + i % {batch}] * {n} + i // {batch}]
 """
     return _function("pixel", ["integer"] * 2, numpy_target, code, data)
 
