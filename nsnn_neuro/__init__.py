@@ -4,7 +4,7 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 (`nsnn_neuro.measures`, `tabulate`), closed forms to hold them against (`nsnn_neuro.theory`).
 """
 
-from . import datasets, measures, plotting, reference, theory
+from . import coding, datasets, losses, measures, plotting, reference, theory
 from .certify import certify
 from .connectivity import (
     AllToAll,
@@ -32,6 +32,7 @@ from .escape import (
     Triangular,
     Uniform,
 )
+from .learn import Fit, train
 from .measures import tabulate
 from .network import Connections, Network
 from .neurons import (
@@ -100,6 +101,7 @@ __all__ = [
     "ExponentialSynapse",
     "Family",
     "FastSigmoid",
+    "Fit",
     "FixedInDegree",
     "FixedProbability",
     "FormatError",
@@ -145,9 +147,11 @@ __all__ = [
     "balanced",
     "brunel",
     "certify",
+    "coding",
     "datasets",
     "feedforward",
     "load",
+    "losses",
     "measures",
     "plotting",
     "provenance",
@@ -158,5 +162,6 @@ __all__ = [
     "tabulate",
     "theory",
     "to_block",
+    "train",
     "white_noise_factor",
 ]

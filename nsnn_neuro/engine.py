@@ -7,6 +7,7 @@ return and on an exception. Nothing here touches NumPy's global random state: no
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import shutil
@@ -27,7 +28,18 @@ from scipy import special
 from . import keyed_noise
 from .errors import NsnnError
 
-__all__ = ["ENGINES", "NoCompilerWarning", "choose", "draw", "functions", "has_compiler", "run", "running"]
+__all__ = [
+    "ENGINES",
+    "NoCompilerWarning",
+    "bar",
+    "choose",
+    "collected",
+    "draw",
+    "functions",
+    "has_compiler",
+    "run",
+    "running",
+]
 
 brian_device: Any = importlib.import_module(
     "brian2.devices.device"
@@ -167,14 +179,28 @@ def running(engine: str) -> Iterator[Any]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def collected() -> Iterator[None]:
+    """Collect garbage once and put what is left aside: Brian2 collects before every run, a tenth of a second with a large heap."""
+    frozen = gc.get_freeze_count()
+    gc.collect()
+    if not frozen:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if not frozen:
+            gc.unfreeze()
+
+
 def run(network: Network, duration: float, device: Any, progress: Any) -> None:
     """Run `network` for `duration` seconds on the active `device`; with `namespace={}` no caller's name is captured."""
     if not isinstance(device, CPPStandaloneDevice):
-        with _bar(progress, "simulating") as report:
+        with bar(progress, "simulating") as report:
             network.run(duration * second, namespace={}, report=report, report_period=0.2 * second)
         return
     directory = device.build_options["directory"]
-    with _bar(progress, "compiling and simulating (C++)") as report:
+    with bar(progress, "compiling and simulating (C++)") as report:
         network.run(duration * second, namespace={})
         device.build(directory=directory, compile=True, run=True, with_output=False)
         if report is not None:
@@ -182,7 +208,7 @@ def run(network: Network, duration: float, device: Any, progress: Any) -> None:
 
 
 @contextlib.contextmanager
-def _bar(progress: Any, title: str) -> Iterator[Callable | None]:
+def bar(progress: Any, title: str) -> Iterator[Callable | None]:
     """A progress report for Brian2. None: a bar on a terminal that isn't CI; True / False: always / never; or a function of
     the completed fraction."""
     if progress is None:

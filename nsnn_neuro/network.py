@@ -219,6 +219,7 @@ class Network:
                     "delay": _described(p._delay, "s"),
                     "synapse": p.synapse.describe(),
                     "release": p.release,
+                    **({} if p.plasticity is None else {"plasticity": p.plasticity.describe()}),
                 }
                 for name, p, weight in zip(
                     self.projection_names, self.projections, self._weights, strict=True

@@ -15,6 +15,7 @@ from .distributions import Distribution
 from .errors import NsnnError
 from .neurons import Neuron, NSNNNeuron, PoissonSource, Relay
 from .noise import Noise
+from .plasticity import Plasticity
 from .records import Record
 from .stimuli import Stimulus
 from .synapses import Jump, Synapse
@@ -114,7 +115,7 @@ class Projection:
     delay : time >= 0, an array of times of shape (n_synapses,), or a distribution without negative values
     synapse : "jump" (the membrane jumps by the weight), or a synapse record; an `NSNNNeuron` takes jumps alone
     release : number, the probability that a spike is transmitted, drawn for each synapse and spike
-    plasticity : None
+    plasticity : a learning rule such as `NDL(0.01)`, by which `train` changes the weights, or None; `simulate` leaves them
     name : unique in a network; default "pre->post", with "#2" and so on for further ones of the same populations
 
     Raises
@@ -135,7 +136,7 @@ class Projection:
     delay: Any = dataclasses.field(default_factory=lambda: 0.0 * pq.ms, kw_only=True)
     synapse: Synapse = dataclasses.field(default="jump", kw_only=True)  # type: ignore[assignment]
     release: float = dataclasses.field(default=1.0, kw_only=True)
-    plasticity: None = dataclasses.field(default=None, kw_only=True)
+    plasticity: Any = dataclasses.field(default=None, kw_only=True)
     name: str | None = dataclasses.field(default=None, kw_only=True)
     _weight: float | np.ndarray | Distribution = dataclasses.field(init=False, repr=False)
     _delay: float | np.ndarray | Distribution = dataclasses.field(init=False, repr=False)
@@ -145,9 +146,7 @@ class Projection:
             instance(getattr(self, name), Population, name, "a Population")
         instance(self.rule, Rule, "rule", "a connection rule such as AllToAll() or FixedProbability(0.1)")
         if self.plasticity is not None:
-            raise NsnnError(
-                f"plasticity = {self.plasticity!r}: expected None, plasticity comes with learning"
-            )
+            instance(self.plasticity, Plasticity, "plasticity", "a learning rule such as NDL(0.01), or None")
         if self.name is not None:
             _named(self.name, "_>#-", "the projection")
         self._check_synapse()

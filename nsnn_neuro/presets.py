@@ -16,6 +16,7 @@ from .errors import NsnnError
 from .network import Network
 from .neurons import LIF, IntegrateAndFire, Neuron, NSNNNeuron, Relay
 from .noise import Noise, PoissonNoise
+from .plasticity import Plasticity
 from .populations import Population, Projection
 from .stimuli import Constant
 
@@ -172,7 +173,7 @@ def feedforward(
     *,
     noise: Noise | None,
     neuron: Neuron = _NSNN,
-    plasticity: None = None,
+    plasticity: Plasticity | None = None,
     weights: Sequence[Any] | None = None,
     seed: int | None = 0,
 ) -> Network:
@@ -184,7 +185,7 @@ def feedforward(
     ----------
     sizes : numbers of neurons, of the input first, at least two
     noise, neuron : of all layers but the input
-    plasticity : None
+    plasticity : the learning rule of all projections, such as `NDL(0.01)`, or None
     weights : list of arrays of shape (n_pre, n_post), one for each layer but the input; None: normal with mean 0 and standard
         deviation 2 theta / sqrt(n_pre) from `seed` (theta: distance from reset to threshold), so that for inputs of 0 or 1 that
         are equally likely the summed weights of a neuron vary by about 1.4 theta
@@ -216,6 +217,7 @@ def recurrent(
     *,
     noise: Noise | None,
     neuron: Neuron = _NSNN,
+    plasticity: Plasticity | None = None,
     weights: Sequence[Any] | None = None,
     seed: int | None = 0,
 ) -> Network:
@@ -227,6 +229,7 @@ def recurrent(
     ----------
     n_in, n_hidden, n_out : whole numbers
     noise, neuron : of hidden and output
+    plasticity : the learning rule of all projections, or None
     weights : list of three arrays (n_pre, n_post): input to hidden, hidden to hidden, hidden to output; None: as in `feedforward`
     seed : whole number, of the random weights
 
@@ -244,11 +247,11 @@ def recurrent(
         Population(n, neuron, noise=noise, name=name) for n, name in ((n_hidden, "hidden"), (n_out, "output"))
     )
     pairs = [(source, hidden), (hidden, hidden), (hidden, output)]
-    return Network([source, hidden, output], _all_to_all(pairs, weights, None), seed=seed)
+    return Network([source, hidden, output], _all_to_all(pairs, weights, plasticity), seed=seed)
 
 
 def _all_to_all(
-    pairs: list[tuple[Population, Population]], weights: Sequence[Any] | None, plasticity: None
+    pairs: list[tuple[Population, Population]], weights: Sequence[Any] | None, plasticity: Plasticity | None
 ) -> list[Projection]:
     if weights is None:
         weights = [_random_weights(pre, post) for pre, post in pairs]

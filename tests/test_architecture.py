@@ -26,10 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = [
     *("errors", "units", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
-    *("synapses", "distributions", "connectivity", "populations", "network", "presets"),
-    *("plasticity", "theory"),
+    *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
+    *("losses", "coding", "theory"),
     *("engine", "assemble", "annotations", "blocks", "nwb", "foreign", "recording"),
-    *("simulate", "certify", "learn", "sweep", "toml_lines", "config", "cli"),
+    *("simulate", "certify", "checkpoints", "learn", "sweep", "toml_lines", "config", "cli"),
 ]
 # Off the line: each may import these alone, and those on the line only import them where BESIDES says so.
 ASIDE = {

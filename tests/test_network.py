@@ -360,7 +360,7 @@ def test_mistakes_in_a_population_are_named(make, message):
         ({"post": CELLS, "synapse": AlphaSynapse([1, 2] * ms)}, "tau_syn of AlphaSynapse has 2 values: .* n = 5"),
         ({"release": 1.5}, "release = 1.5: expected one probability"),
         ({"release": [0.5, 0.5]}, "release = .*: expected one probability"),
-        ({"plasticity": "stdp"}, "plasticity = 'stdp': expected None, plasticity comes with learning"),
+        ({"plasticity": "stdp"}, "plasticity = 'stdp': expected a learning rule such as NDL"),
         ({"name": "1st"}, "name = '1st': expected a text for the projection"),
         ({"rule": DistanceDependent(0.5, 0.1), "pre": population(positions=np.eye(3))}, "on 3 dimension.* and ring"),
     ],

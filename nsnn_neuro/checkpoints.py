@@ -1,0 +1,68 @@
+"""Checkpoints of learning: arrays and plain data in one npz file, without pickles, replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import FormatError, NsnnError
+
+__all__ = ["digest", "read", "write"]
+
+
+def digest(described: Any, *arrays: np.ndarray) -> str:
+    """SHA-256 of plain data and arrays.
+
+    >>> digest({"a": 1}) == digest({"a": 1}), digest({"a": 1}) == digest({"a": 2})
+    (True, False)
+    """
+    found = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for array in arrays:
+        found.update(f"{array.dtype}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def write(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+    """Write a checkpoint: first beside `path`, as NAME.part, which then takes its place in one act.
+
+    Raises
+    ------
+    NsnnError : the folder can't be written to
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, **arrays, about=np.array(json.dumps(about)))  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise NsnnError(f"checkpoint = {path}: can't be written ({error.strerror})") from None
+
+
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and plain data of a checkpoint.
+
+    Raises
+    ------
+    FormatError : not a checkpoint, or one that is damaged
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(str(arrays.pop("about")))
+        if not isinstance(about, dict) or not {"config", "epoch", "history"} <= set(about):
+            raise KeyError("config")
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise FormatError(
+            f"checkpoint = {path}: not a checkpoint of train, or damaged ({error}): expected another path, or delete it"
+        ) from None
+    return arrays, about

@@ -1,0 +1,453 @@
+"""Training layered networks: `train`, and what comes of it, `Fit`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import neo
+import numpy as np
+import pandas as pd
+
+from . import checkpoints, engine, keyed_noise, recording, units
+from .assemble.training import Learner, layered
+from .coding import Bernoulli, Encoder
+from .errors import NsnnError
+from .losses import Loss
+from .network import Network
+
+__all__ = ["Fit", "train"]
+
+_STEP = 1e-3  # s, of the network's time in a Fit's block
+_COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
+# schedule -> factor of the learning rate in an epoch (from 0), of so many
+_SCHEDULES = {
+    "constant": lambda epoch, epochs: 1.0,
+    "cosine": lambda epoch, epochs: 0.5 * (1 + np.cos(np.pi * epoch / epochs)),
+}
+# what random numbers are for: the first number of their path from the seed
+_NOISE, _SHUFFLE, _SPLIT, _FEEDBACK, _EVALUATION = range(5)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fit:
+    """What `train` returns.
+
+    history : DataFrame, a row for each epoch: epoch (from 1), loss and accuracy (means over the training samples, each when it was
+        learned from), val_loss and val_accuracy (after the epoch; NaN without validation), seconds
+    network : a copy of the network with the learned weights; `simulate` runs it
+    block : neo.Block: the history's columns as signals by epoch, "weight of NAME" before the first epoch and after the last, in the
+        network's own time; annotations seed, parameters, versions
+    best_epoch : the epoch whose weights these are
+
+    >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses
+    >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+    >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+    >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=2, seed=1, engine="numpy")
+    >>> fit.history.columns.tolist(), len(fit.history)
+    (['epoch', 'loss', 'accuracy', 'val_loss', 'val_accuracy', 'seconds'], 2)
+    >>> sorted(fit.evaluate((X, y)))
+    ['accuracy', 'loss', 'se']
+    """
+
+    history: pd.DataFrame
+    network: Network
+    block: neo.Block = dataclasses.field(repr=False)
+    best_epoch: int
+    _settings: dict[str, Any] = dataclasses.field(repr=False)
+    _engine: str = dataclasses.field(repr=False)
+
+    def evaluate(self, data: Any, *, passes: int = 1, seed: int = 0) -> dict[str, float]:
+        """Accuracy and loss on samples (X, y): the guess is the output neuron with the most spikes, the first of several.
+
+        Parameters
+        ----------
+        data : (X, y) as for `train`
+        passes : how often each sample is shown, with noise of its own
+        seed : whole number, of that noise
+
+        Returns
+        -------
+        dict : accuracy, the share of right guesses; se, its standard error over samples, each its mean over passes (NaN for one
+            sample); loss, the mean
+
+        Raises
+        ------
+        NsnnError : as `train` for the data
+        """
+        X, y = _data(data, self.network)
+        _whole(passes, "passes")
+        seed = keyed_noise.check_seed(seed)
+        batch = self._settings["batch"]
+        order = _batches(np.arange(len(y)), batch)
+        right, loss = np.zeros(order.shape), np.zeros(order.shape)
+        with engine.running(self._engine), engine.collected():
+            learner = Learner(self.network, **self._settings)
+            for k in range(passes):
+                found, guess = learner.run(
+                    X, y, order, np.zeros(len(order), bool), key=(seed, _EVALUATION, k)
+                )
+                right += (guess == y[order]) / passes
+                loss += found / passes
+        share = right[order >= 0]
+        se = share.std(ddof=1) / np.sqrt(share.size) if share.size > 1 else np.nan
+        return {"accuracy": float(share.mean()), "se": float(se), "loss": float(loss[order >= 0].mean())}
+
+
+def train(
+    net: Network,
+    data: Any,
+    *,
+    loss: Loss,
+    epochs: int,
+    batch: int = 16,
+    n_steps: int = 20,
+    encoder: Encoder | None = None,
+    validation: Any = 0.2,
+    formulation: str = "fast",
+    schedule: str = "constant",
+    patience: int | None = None,
+    seed: int | None = None,
+    checkpoint: str | Path | None = None,
+    engine: str = "cython",
+    progress: Any = None,
+) -> Fit:
+    """Train a layered network by its projections' learning rule: mini-batches, down the mean loss of each.
+
+    The fast formulation: `batch` copies of the network share their weights, and the learning signals of hidden layers carry their
+    future terms, by a sweep back through the stored steps after each batch. Given the spikes the gradient is, with
+    signal="transport", that of backpropagation through time. A rule in an online network (`NDL(...).synapses`) can't know those
+    terms, so below the output its updates differ when there are several steps.
+
+    With noise=None and `SurrogateGradient` or `EProp` it trains the deterministic twin, which fires when u > theta.
+    Every random number comes from the seed, the epoch and the place in it: the same seed gives the same weights bit for bit on the
+    same machine and engine, resumed or not.
+
+    Parameters
+    ----------
+    net : `Network` of layers with plasticity, as `feedforward` makes it; it isn't changed. signal="random" and "broadcast" have
+        fixed weights from the seed, normal with variance 1 / the number of neurons they come from
+    data : (X, y): X (n, n_in) from 0 to 1, y (n,) labels, whole numbers from 0 to n_out - 1
+    loss : a loss, e.g. `losses.rate_mse`
+    epochs : whole number, how often each training sample is shown
+    batch : samples in a batch; the last batch of an epoch may have fewer, its mean is over those
+    n_steps : steps for which each sample is shown, from u = 0
+    encoder : how X becomes input; None: `coding.Bernoulli()`
+    validation : share of the samples of each label that is held out, drawn from the seed; 0 for none; or data of its own, (X, y)
+    formulation : "fast"
+    schedule : of the learning rates: "constant", or "cosine", from eta to 0 over the epochs
+    patience : stop when the validation loss hasn't reached a new minimum in so many epochs, and return the weights of the minimum;
+        None: all epochs, and the last weights
+    seed : whole number; None draws one (it is in the block's annotations)
+    checkpoint : a file, written after each epoch; where it exists the training goes on from there
+    engine : "cython" or "numpy"
+    progress : as for `simulate`
+
+    Raises
+    ------
+    NsnnError : a network, data or an option that doesn't fit; a checkpoint of another configuration; weights that aren't finite any
+        more (the checkpoint is then that of the epoch before)
+    FormatError : a checkpoint that is damaged
+
+    Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
+
+    >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses
+    >>> X, y = np.eye(2)[[0, 1] * 40], np.array([0, 1] * 40)
+    >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+    >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=5, seed=1, engine="numpy")
+    >>> fit.evaluate((X, y), passes=5)["accuracy"] > 0.95
+    True
+    """
+    task = _Task(
+        net, data, loss, epochs, batch, n_steps, encoder, validation, formulation, schedule, patience, seed, checkpoint, engine,
+    )  # fmt: skip
+    return task.run(progress)
+
+
+class _Task:
+    """The arguments of one call, checked, and what becomes of them."""
+
+    def __init__(
+        self, net, data, loss, epochs, batch, n_steps, encoder, validation, formulation, schedule, patience, seed, checkpoint,
+        target,
+    ):  # fmt: skip
+        if not isinstance(net, Network):
+            raise NsnnError(f"net = {net!r}: expected a Network, e.g. feedforward([64, 128, 10], ...)")
+        projections = layered(net)
+        if not isinstance(loss, Loss):
+            raise NsnnError(f"loss = {loss!r}: expected a loss such as losses.rate_mse")
+        encoder = Bernoulli() if encoder is None else encoder
+        if not isinstance(encoder, Encoder):
+            raise NsnnError(f"encoder = {encoder!r}: expected an encoder such as coding.Bernoulli()")
+        for value, name in ((epochs, "epochs"), (batch, "batch"), (n_steps, "n_steps")):
+            _whole(value, name)
+        if formulation != "fast":
+            raise NsnnError(
+                f'formulation = {formulation!r}: expected "fast"; online, in a network of your own: NDL(...).synapses'
+            )
+        if not isinstance(schedule, str) or schedule not in _SCHEDULES:
+            raise NsnnError(f'schedule = {schedule!r}: expected "constant" or "cosine"')
+        if target not in ("cython", "numpy"):
+            raise NsnnError(f'engine = {target!r}: training runs on "cython" or "numpy"')
+        self.net, self.epochs, self.batch, self.schedule = net, int(epochs), int(batch), schedule
+        self.path = None if checkpoint is None else Path(checkpoint)
+        if self.path is not None and not self.path.parent.is_dir():
+            raise NsnnError(f"checkpoint = {checkpoint}: expected a file in a folder that exists")
+        if seed is None and self.path is not None:
+            raise NsnnError("seed = None with a checkpoint: expected a number, by which it can go on")
+        self.seed = keyed_noise.check_seed(seed)
+        self.X, self.y = _data(data, net)
+        self._split(validation)
+        self.patience = patience
+        if patience is not None:
+            _whole(patience, "patience")
+            if not self.held_out.size:
+                raise NsnnError(
+                    f"patience = {patience}: expected None without validation, whose loss it watches"
+                )
+        self.engine = engine.choose(target)
+        if self.engine == "cython" and not loss.code:
+            raise NsnnError(f'loss = {loss!r}: it has no C text `code`, expected one, or engine="numpy"')
+        feedback = _feedback(projections, self.seed)
+        self.settings: dict[str, Any] = {
+            "batch": self.batch, "n_steps": int(n_steps), "encoder": encoder, "loss": loss, "feedback": feedback,
+        }  # fmt: skip
+        self.described: dict[str, Any] = {
+            "model": net.describe(),
+            "loss": {**loss.describe(), "code": loss.code},
+            "encoder": {**encoder.describe(), "o": encoder.o},
+            "batch": self.batch, "n_steps": int(n_steps), "seed": self.seed, "schedule": schedule, "engine": self.engine,
+            "patience": patience,
+        }  # fmt: skip
+
+    def _split(self, validation: Any) -> None:
+        """Which samples are trained on, which held out."""
+        n = len(self.y)
+        if isinstance(validation, tuple | list):
+            X, y = _data(validation, self.net, "validation")
+            self.X, self.y = np.concatenate([self.X, X]), np.concatenate([self.y, y])
+            self.trained, self.held_out = np.arange(n), np.arange(n, len(self.y))
+            return
+        share = units.si(validation, "1", "validation")
+        if np.ndim(share) or not 0 <= share < 1:
+            raise NsnnError(f"validation = {validation}: expected a share from 0 to below 1, or (X, y)")
+        rng = _rng(self.seed, _SPLIT)
+        held = []
+        for label in np.unique(self.y):
+            which = rng.permutation(np.flatnonzero(self.y == label))
+            held.append(which[: round(share * which.size)])
+        self.held_out = np.sort(np.concatenate(held))
+        self.trained = np.setdiff1d(np.arange(n), self.held_out)
+        if not self.trained.size:
+            raise NsnnError(f"validation = {validation}: nothing is left to train on, expected less")
+
+    def _config(self) -> str:
+        # epochs may grow, unless the schedule depends on them
+        rest = {"epochs": self.epochs} if self.schedule != "constant" else {}
+        return checkpoints.digest(self.described | rest, self.X, self.y, self.trained)
+
+    def run(self, progress: Any) -> Fit:
+        first = [w.copy() for w in self.net.get_weights()]
+        history: list[dict[str, float]] = []
+        best, arrays, last = _Best(first), None, first
+        if self.path is not None and self.path.exists():
+            arrays, history = self._resume(self.path, best)
+            last = [arrays[f"weights_{k}"] for k in range(len(first))]
+        if len(history) < self.epochs and not self._enough(best, len(history)):
+            last = self._learn(history, best, arrays, progress)
+        keep_best = self.patience is not None
+        learned = best.weights if keep_best else last
+        network = Network(self.net.populations, self.net.projections, seed=self.net.seed)
+        network.set_weights(learned)
+        table = pd.DataFrame(history, columns=_COLUMNS)
+        block = self._block(table, first, learned)
+        epoch = best.epoch if keep_best else len(table)
+        return Fit(table, network, block, epoch, self.settings, self.engine)
+
+    def _learn(
+        self,
+        history: list[dict[str, float]],
+        best: _Best,
+        arrays: dict[str, np.ndarray] | None,
+        progress: Any,
+    ) -> list[np.ndarray]:
+        """Go on from the end of `history`, which grows, and the state in `arrays`; returns the last weights."""
+        with engine.running(self.engine), engine.collected(), engine.bar(progress, "training") as report:
+            learner = Learner(self.net, **self.settings)
+            for k, (w, states) in enumerate(zip(learner.weights, learner.states, strict=True)):
+                if arrays is not None:
+                    w[:] = arrays[f"weights_{k}"]
+                    for name, values in states.items():
+                        values[:] = arrays[f"state_{k}_{name}"]
+            for epoch in range(len(history), self.epochs):
+                if self._enough(best, epoch):
+                    break
+                history.append(self._epoch(learner, epoch, report))
+                self._check_finite(learner, epoch)
+                best.see(epoch + 1, history[-1]["val_loss"], learner.weights)
+                self._save(learner, history, best)
+            return [w.copy() for w in learner.weights]
+
+    def _enough(self, best: _Best, epoch: int) -> bool:
+        return self.patience is not None and epoch - best.epoch >= self.patience
+
+    def _epoch(self, learner: Learner, epoch: int, report: Any) -> dict[str, float]:
+        began = time.perf_counter()
+        shuffled = _rng(self.seed, _SHUFFLE, epoch).permutation(self.trained)
+        parts = [_batches(shuffled, self.batch), _batches(self.held_out, self.batch)]
+        if not self.held_out.size:
+            parts[1] = np.full((1, self.batch), -1)  # a run ends with a batch that isn't learned from
+        order = np.concatenate(parts)
+        learns = np.arange(len(order)) < len(parts[0])
+
+        def overall(elapsed, completed, start, duration):
+            report(elapsed, (epoch + float(completed)) / self.epochs, start, duration)
+
+        loss, guess = learner.run(
+            self.X,
+            self.y,
+            order,
+            learns,
+            key=(self.seed, _NOISE, epoch),
+            eta=_SCHEDULES[self.schedule](epoch, self.epochs),
+            report=overall if report is not None else None,
+        )
+        row: dict[str, float] = {"epoch": epoch + 1}
+        for prefix, rows in (("", learns), ("val_", ~learns)):
+            real = order[rows] >= 0
+            right = guess[rows][real] == self.y[order[rows][real]]
+            row[f"{prefix}loss"] = float(loss[rows][real].mean()) if real.any() else np.nan
+            row[f"{prefix}accuracy"] = float(right.mean()) if real.any() else np.nan
+        return row | {"seconds": time.perf_counter() - began}
+
+    def _check_finite(self, learner: Learner, epoch: int) -> None:
+        for w, name in zip(learner.weights, self.net.projection_names, strict=True):
+            if not np.isfinite(w).all():
+                kept = f"; {self.path} is that of epoch {epoch}" if self.path is not None and epoch else ""
+                raise NsnnError(
+                    f"epoch {epoch + 1}: weights of {name!r} aren't finite any more, expected a smaller eta{kept}"
+                )
+
+    def _save(self, learner: Learner, history: list[dict[str, float]], best: _Best) -> None:
+        if self.path is None:
+            return
+        arrays = {f"weights_{k}": w for k, w in enumerate(learner.weights)}
+        arrays |= {f"best_{k}": w for k, w in enumerate(best.weights)}
+        arrays |= {f"state_{k}_{name}": v for k, s in enumerate(learner.states) for name, v in s.items()}
+        about = {
+            "config": self._config(), "epoch": len(history), "history": history,
+            "best": [best.epoch, best.loss], "described": self.described,
+        }  # fmt: skip
+        checkpoints.write(self.path, arrays, about)
+
+    def _resume(self, path: Path, best: _Best) -> tuple[dict[str, np.ndarray], list[dict[str, float]]]:
+        """The checkpoint's arrays and history, if it is of this configuration; what it knows of the best goes into `best`."""
+        arrays, about = checkpoints.read(path)
+        if about["config"] != self._config():
+            now = json.loads(json.dumps(self.described))
+            old = about.get("described", {})
+            changed = [name for name in now if now[name] != old.get(name)]
+            raise NsnnError(
+                f"checkpoint = {path}: of another configuration ({', '.join(changed) or 'other data or epochs'} changed), "
+                "expected the same arguments, or another file"
+            )
+        if about["epoch"] > self.epochs:
+            raise NsnnError(
+                f"epochs = {self.epochs}: the checkpoint has {about['epoch']}, expected as many or more"
+            )
+        best.epoch, best.loss = about["best"]
+        best.weights = [arrays[f"best_{k}"] for k in range(len(best.weights))]
+        return arrays, list(about["history"])
+
+    def _block(self, table: pd.DataFrame, first: list[np.ndarray], learned: list[np.ndarray]) -> neo.Block:
+        n = -(-self.trained.size // self.batch) + max(1, -(-self.held_out.size // self.batch))
+        epoch = n * self.settings["n_steps"] * _STEP
+        block = neo.Block(name="training")
+        block.annotate(
+            seed=self.seed, parameters={**self.described, "epochs": len(table)}, **recording.provenance()
+        )
+        segment = neo.Segment(name="training")
+        for column in _COLUMNS[1:-1]:
+            values = table[column].to_numpy(float)[:, None]
+            segment.analogsignals.append(_signal(values, epoch, column, t_start=epoch))
+        for name, before, after in zip(self.net.projection_names, first, learned, strict=True):
+            values = np.stack([before.ravel(), after.ravel()])
+            segment.analogsignals.append(_signal(values, epoch * max(1, len(table)), f"weight of {name}"))
+        block.segments.append(segment)
+        return block
+
+
+class _Best:
+    """The weights of the smallest validation loss so far."""
+
+    def __init__(self, weights: list[np.ndarray]) -> None:
+        self.epoch, self.loss, self.weights = 0, float("inf"), weights
+
+    def see(self, epoch: int, loss: float, weights: list[np.ndarray]) -> None:
+        if loss < self.loss:
+            self.epoch, self.loss, self.weights = epoch, loss, [w.copy() for w in weights]
+
+
+def _signal(values: np.ndarray, period: float, name: str, t_start: float = 0.0) -> neo.AnalogSignal:
+    return neo.AnalogSignal(
+        values,
+        units="dimensionless",
+        sampling_rate=units.pq_quantity(1 / period, "Hz"),
+        t_start=units.pq_quantity(t_start, "s"),
+        name=name,
+    )
+
+
+def _rng(seed: int, *path: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=path)))
+
+
+def _feedback(projections: list[Any], seed: int) -> list[np.ndarray] | None:
+    """Fixed weights that bring hidden layers their signal, (n of the layer, n of where it comes from)."""
+    signal = projections[0].plasticity.signal
+    if signal == "transport":
+        return None
+    rng = _rng(seed, _FEEDBACK)
+    found = []
+    for projection in projections[1:]:
+        source = projections[-1].post if signal == "broadcast" else projection.post
+        found.append(rng.normal(0.0, source.n**-0.5, (projection.pre.n, source.n)))
+    return found
+
+
+def _batches(which: np.ndarray, batch: int) -> np.ndarray:
+    """Samples as rows of a batch each, the last one filled up with -1."""
+    n = -(-which.size // batch)
+    padded = np.full(n * batch, -1)
+    padded[: which.size] = which
+    return padded.reshape(n, batch)
+
+
+def _whole(value: Any, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise NsnnError(f"{name} = {value!r}: expected a whole number, 1 or more")
+
+
+def _data(data: Any, net: Network, name: str = "data") -> tuple[np.ndarray, np.ndarray]:
+    """X and y, checked against the network."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
+    X, y = np.asarray(data[0]), np.asarray(data[1])
+    n_in, n_out = net.populations[0].n, net.populations[-1].n
+    if X.dtype.kind not in "iufb" or X.ndim != 2 or X.shape[1] != n_in or not len(X):
+        raise NsnnError(f"X has shape {X.shape}, {X.dtype}: expected numbers of shape (n, {n_in})")
+    X = X.astype(float)
+    if not np.all((X >= 0) & (X <= 1)):
+        raise NsnnError(
+            f"X has values from {X.min():g} to {X.max():g}: expected values from 0 to 1, e.g. X / X.max()"
+        )
+    if y.shape != (len(X),) or y.dtype.kind not in "iu":
+        raise NsnnError(f"y has shape {y.shape}, {y.dtype}: expected whole numbers of shape ({len(X)},)")
+    if y.min() < 0 or y.max() >= n_out:
+        raise NsnnError(
+            f"y has labels from {y.min()} to {y.max()}: expected 0 to {n_out - 1}, the output's neurons"
+        )
+    return X, y.astype(np.int64)

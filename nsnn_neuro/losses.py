@@ -1,0 +1,195 @@
+"""Losses of a layered spiking network: a value for each sample's output spikes, and the learning signal dL/do(t).
+
+A loss is a record with its gradient twice, in NumPy (`value`, `gradient`; the NumPy code generation target and the reference use
+these) and in C (`code`; compiled targets). `rate_mse`, `cross_entropy_mean` and `cross_entropy_step` are ready to be handed to
+`train`. One's own is a subclass of `Loss` with the three.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .errors import NsnnError
+from .plasticity.rule import Scalars
+from .records import parameter
+
+__all__ = [
+    "CrossEntropyMean",
+    "CrossEntropyStep",
+    "Loss",
+    "RateMSE",
+    "cross_entropy_mean",
+    "cross_entropy_step",
+    "rate_mse",
+]
+
+
+class Loss(Scalars):
+    '''Base of the losses. o: output spikes (..., n_steps, n); y: labels (...), whole numbers from 0 to n - 1.
+
+    `code` is C that does the same for one sample. It reads O(t, k), the output, n_steps, n, `label` and the record's parameters by
+    name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`; without `code` a loss is for engine="numpy" alone. The number of missing spikes, for example:
+
+    >>> class Missing(Loss):
+    ...     code = """for (int t = 0; t < n_steps; t++) for (int k = 0; k < n; k++) {
+    ...         D(t, k) = -(k == label);
+    ...         value += (k == label) * (1 - O(t, k));
+    ...     }"""
+    ...     def value(self, o, y):
+    ...         return np.sum(one_hot(y, o)[..., None, :] * (1 - np.asarray(o)), axis=(-2, -1))
+    ...     def gradient(self, o, y):
+    ...         return -one_hot(y, o)[..., None, :] * np.ones(np.shape(o))
+    >>> float(Missing().value([[0, 1], [0, 0]], 1))
+    1.0
+    '''
+
+    code: ClassVar[str] = ""
+
+    def value(self, o: Any, y: Any) -> np.ndarray:
+        """L of each sample, (...)."""
+        raise NotImplementedError
+
+    def gradient(self, o: Any, y: Any) -> np.ndarray:
+        """dL/do, shaped as o."""
+        raise NotImplementedError
+
+
+def one_hot(y: Any, o: Any) -> np.ndarray:
+    """The targets (..., n) of labels y: 1 at the label, else 0.
+
+    Raises
+    ------
+    NsnnError : labels that aren't whole numbers from 0 to n - 1
+    """
+    y, n = np.asarray(y), np.shape(o)[-1]
+    if y.dtype.kind not in "iu" or np.any((y < 0) | (y >= n)):
+        raise NsnnError(f"y = {y}: expected labels, whole numbers from 0 to {n - 1}")
+    return np.asarray(y[..., None] == np.arange(n), dtype=float)
+
+
+def _softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+def _cross_entropy(z: np.ndarray, target: np.ndarray) -> np.ndarray:
+    highest = z.max(-1, keepdims=True)
+    return np.asarray(np.log(np.exp(z - highest).sum(-1)) + highest[..., 0] - np.sum(z * target, axis=-1))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RateMSE(Loss):
+    """Squared distance of the rates from the target: L = sum_k (r_k - y_k)^2, r_k = mean_t o_k(t), y_k 1 for the label, else 0.
+
+    dL/do_k(t) = 2 (r_k - y_k) / n_steps. `rate_mse` is one of these.
+
+    >>> float(RateMSE().value([[1, 0], [1, 1]], 0))
+    0.25
+    """
+
+    code = """
+    for (int k = 0; k < n; k++) {
+        double rate = 0;
+        for (int t = 0; t < n_steps; t++) rate += O(t, k);
+        const double off = rate / n_steps - (k == label);
+        value += off * off;
+        for (int t = 0; t < n_steps; t++) D(t, k) = 2 * off / n_steps;
+    }
+    """
+
+    def value(self, o: Any, y: Any) -> np.ndarray:
+        """L of each sample."""
+        return np.asarray(np.sum((np.mean(o, axis=-2) - one_hot(y, o)) ** 2, axis=-1))
+
+    def gradient(self, o: Any, y: Any) -> np.ndarray:
+        """dL/do."""
+        o = np.asarray(o, dtype=float)
+        off = o.mean(-2, keepdims=True) - one_hot(y, o)[..., None, :]
+        return np.asarray(np.broadcast_to(2 * off / o.shape[-2], o.shape)).copy()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CrossEntropyMean(Loss):
+    """Cross-entropy of time-averaged spikes: L = -log softmax(gain r)_label, r_k = mean_t o_k(t).
+
+    gain : number > 0: rates lie within 0 and 1, so without a gain softmax can't come near certainty
+
+    dL/do_k(t) = gain (softmax(gain r)_k - y_k) / n_steps. `cross_entropy_mean` is one of these with gain 5.
+
+    >>> round(float(CrossEntropyMean(1.0).value([[0, 0], [0, 0]], 0)), 6)
+    0.693147
+    """
+
+    gain: Any = parameter("1", bound="positive", default=5.0)
+
+    code = """
+    double highest = -HUGE_VAL, total = 0;
+    for (int k = 0; k < n; k++) {
+        double rate = 0;
+        for (int t = 0; t < n_steps; t++) rate += O(t, k);
+        D(0, k) = gain * rate / n_steps;
+        if (D(0, k) > highest) highest = D(0, k);
+    }
+    for (int k = 0; k < n; k++) total += exp(D(0, k) - highest);
+    value += log(total) + highest - D(0, label);
+    for (int k = 0; k < n; k++) {
+        const double d = gain * (exp(D(0, k) - highest) / total - (k == label)) / n_steps;
+        for (int t = 0; t < n_steps; t++) D(t, k) = d;
+    }
+    """
+
+    def value(self, o: Any, y: Any) -> np.ndarray:
+        """L of each sample."""
+        return _cross_entropy(self.si("gain") * np.mean(o, axis=-2), one_hot(y, o))
+
+    def gradient(self, o: Any, y: Any) -> np.ndarray:
+        """dL/do."""
+        o, gain = np.asarray(o, dtype=float), self.si("gain")
+        off = _softmax(gain * o.mean(-2)) - one_hot(y, o)
+        return np.asarray(np.broadcast_to(gain * off[..., None, :] / o.shape[-2], o.shape)).copy()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CrossEntropyStep(Loss):
+    """Cross-entropy of each step's spikes, averaged over steps: L = -mean_t log softmax(gain o(t))_label.
+
+    gain : number > 0
+
+    dL/do_k(t) = gain (softmax(gain o(t))_k - y_k) / n_steps: known at t. `cross_entropy_step` is one of these with gain 5.
+
+    Source: Deng et al. 2022, arXiv:2202.11946 (temporal efficient training)
+
+    >>> round(float(CrossEntropyStep(1.0).value([[1, 1], [0, 0]], 0)), 6)
+    0.693147
+    """
+
+    gain: Any = parameter("1", bound="positive", default=5.0)
+
+    code = """
+    for (int t = 0; t < n_steps; t++) {
+        double highest = -HUGE_VAL, total = 0;
+        for (int k = 0; k < n; k++) if (gain * O(t, k) > highest) highest = gain * O(t, k);
+        for (int k = 0; k < n; k++) total += exp(gain * O(t, k) - highest);
+        value += (log(total) + highest - gain * O(t, label)) / n_steps;
+        for (int k = 0; k < n; k++)
+            D(t, k) = gain * (exp(gain * O(t, k) - highest) / total - (k == label)) / n_steps;
+    }
+    """
+
+    def value(self, o: Any, y: Any) -> np.ndarray:
+        """L of each sample."""
+        o = np.asarray(o, dtype=float)
+        return np.asarray(_cross_entropy(self.si("gain") * o, one_hot(y, o)[..., None, :]).mean(-1))
+
+    def gradient(self, o: Any, y: Any) -> np.ndarray:
+        """dL/do."""
+        o, gain = np.asarray(o, dtype=float), self.si("gain")
+        return np.asarray(gain * (_softmax(gain * o) - one_hot(y, o)[..., None, :]) / o.shape[-2])
+
+
+rate_mse = RateMSE()
+cross_entropy_mean = CrossEntropyMean()
+cross_entropy_step = CrossEntropyStep()

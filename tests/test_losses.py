@@ -1,0 +1,96 @@
+"""Losses against numbers by hand, their gradients against differences; encoders' laws in a run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, coding, engine, losses
+from nsnn_neuro.assemble.training import Learner
+
+LOSSES = [
+    losses.rate_mse, losses.cross_entropy_mean, losses.cross_entropy_step, losses.CrossEntropyMean(1.3),
+    losses.CrossEntropyStep(0.7),
+]  # fmt: skip
+ALL = pytest.mark.parametrize(
+    "loss", LOSSES, ids=lambda loss: f"{type(loss).__name__}{loss.describe().get('gain', '')}"[:30]
+)
+
+
+@ALL
+def test_gradient_is_the_derivative_of_the_value(loss):
+    rng = np.random.default_rng(1)
+    o, y, h = rng.random((3, 5, 4)), np.array([0, 3, 2]), 1e-3
+    found = loss.gradient(o, y)
+    assert found.shape == o.shape
+    for t, k in np.ndindex(5, 4):
+        step = np.zeros((5, 4))
+        step[t, k] = h
+        slopes = [(loss.value(o + m * step, y) - loss.value(o - m * step, y)) / (2 * m * h) for m in (1, 2)]
+        np.testing.assert_allclose(found[:, t, k], (4 * slopes[0] - slopes[1]) / 3, atol=1e-10, rtol=0)
+    assert np.abs(found).max() > 1e-3
+
+
+def test_values_by_hand():
+    o, y = np.array([[1, 0, 0], [1, 1, 0]]), 1
+    assert float(losses.rate_mse.value(o, y)) == pytest.approx(1.0 + 0.25, abs=1e-15)
+    z = 5.0 * np.array([1, 0.5, 0])
+    assert float(losses.cross_entropy_mean.value(o, y)) == pytest.approx(
+        np.log(np.exp(z).sum()) - z[1], abs=1e-14
+    )
+    steps = [np.log(np.exp(5.0 * row).sum()) - 5.0 * row[1] for row in o]
+    assert float(losses.cross_entropy_step.value(o, y)) == pytest.approx(np.mean(steps), abs=1e-14)
+
+
+def test_cross_entropy_is_finite_for_any_gain():
+    loss = losses.CrossEntropyMean(1e4)
+    assert float(loss.value([[1, 0]], 1)) == pytest.approx(1e4)
+    assert np.isfinite(loss.gradient([[1, 0]], 1)).all()
+
+
+@pytest.mark.parametrize("y", [[2], [-1], [0.0]])
+def test_labels_out_of_range_are_refused(y):
+    with pytest.raises(NsnnError, match="expected labels, whole numbers from 0 to 1"):
+        losses.rate_mse.value(np.zeros((1, 3, 2)), y)
+
+
+def sent(encoder, X, n_steps, batch=1):
+    """What the input sends, (batch, n_steps, n)."""
+    net = nsnn.feedforward(
+        [X.shape[1], 1],
+        noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)),
+        plasticity=nsnn.NDL(0.1),
+        weights=[np.ones((X.shape[1], 1))],
+    )
+    with engine.running("numpy"):
+        learner = Learner(
+            net, batch=batch, n_steps=n_steps, encoder=encoder, loss=losses.rate_mse, feedback=None
+        )
+        order = np.arange(batch)[None] % len(X)
+        learner.run(X, np.zeros(len(X), int), order, np.array([False]), key=(3,))
+    return learner.layers[0].samples("o")
+
+
+def test_bernoulli_spikes_have_their_probability():
+    x = np.array([[0.0, 0.2, 0.7, 1.0]])
+    o = sent(coding.Bernoulli(0.9), x, 400, batch=50)
+    n, p = 400 * 50, 0.9 * x[0]
+    assert set(np.unique(o)) == {0.0, 1.0}
+    z = (o.sum((0, 1)) - n * p)[1:] / np.sqrt(n * p * (1 - p))[1:]
+    assert np.abs(z).max() < 4
+    assert o[:, :, 0].sum() == 0
+    # units, copies and steps don't share their draws
+    flat = o[:, :, 2] - o[:, :, 2].mean()
+    for other in (o[:, :, 1], np.roll(o[:, :, 2], 1, 0), np.roll(o[:, :, 2], 1, 1)):
+        r = (flat * (other - other.mean())).mean() / flat.std() / other.std()
+        assert abs(r) * np.sqrt(n) < 4
+
+
+def test_direct_sends_the_value_and_latency_one_spike():
+    x = np.array([[0.0, 0.25, 0.6, 1.0], [0.5, 0.1, 0.0, 0.9]])
+    o = sent(coding.Direct(2.0), x, 5, batch=2)
+    np.testing.assert_array_equal(o, np.repeat(2 * x[:, None], 5, axis=1))
+    o = sent(coding.Latency(), x[:1], 5)
+    assert o[0].sum(0).tolist() == [0, 1, 1, 1]
+    assert o[0].argmax(0)[1:].tolist() == [3, 2, 0]
