@@ -52,7 +52,8 @@ def digits(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarr
     The split is stratified: of the n images of a digit, in an order drawn from the seed, the first round(.6 n) are for training,
     those up to round(.8 n) for validation, the others for the test. With one seed the three parts are disjoint and complete; with
     another seed they are others, so never choose by one split and test on another's. Images keep the order of the collection, in
-    which digits are well mixed. The same 13 writers wrote all parts.
+    which digits are well mixed. The same 13 writers wrote all parts. The test images of seed 0 happen to be easy: a nearest
+    neighbour in the training part gets them all right, over many seeds 98.6 %, so give an accuracy over several seeds.
 
     Parameters
     ----------
