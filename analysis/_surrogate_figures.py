@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from ._surrogate_rules import SURROGATES
 
 
-def _tidy(ax: Axes) -> None:
+def _tidy(ax: Axes, columns: int = 1) -> None:
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False, fontsize=8, loc="upper left", ncols=columns, handlelength=1.2, columnspacing=0.8)
 
 
 def draw_densities(ax: Axes, table: pd.DataFrame) -> None:
@@ -19,14 +19,17 @@ def draw_densities(ax: Axes, table: pd.DataFrame) -> None:
         rows = table[(table.part == "density") & (table.case == name)].sort_values("x")
         shown = rows.value > 0
         ax.plot(rows.x[shown], rows.value[shown], color=surrogate.colour, lw=1.3)
-        ax.plot(rows.x[shown], rows.exact[shown], "o", color=surrogate.colour, ms=2.6)
+        ax.plot(rows.x[shown][::3], rows.exact[shown][::3], "o", color=surrogate.colour, ms=3.5)
         label = f"{name}: {surrogate.name.split(',')[0]}"
-        ax.plot([], [], "-o", color=surrogate.colour, lw=1.3, ms=3, label=label)
+        ax.plot([], [], "-o", color=surrogate.colour, lw=1.3, ms=3.5, label=label)
     ax.set(
-        yscale="log", ylim=(1e-3, 40), xlabel="distance to threshold (widths)", ylabel="density (1 / width)"
+        yscale="log", ylim=(1e-3, 12), xlabel="distance to threshold (widths)", ylabel="density (1 / width)"
     )
+    ticks = [0.001, 0.01, 0.1, 1]
+    ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    ax.minorticks_off()
     ax.set_title("density of the noise = surrogate", fontsize=10)
-    _tidy(ax)
+    _tidy(ax, columns=2)
 
 
 def draw_bias(ax: Axes, table: pd.DataFrame, sigma: float) -> None:
@@ -43,7 +46,7 @@ def draw_bias(ax: Axes, table: pd.DataFrame, sigma: float) -> None:
     for rows, colour, style, label in curves:
         x = rows.weight / rows.sigma
         ax.plot(x, 100 * (rows.value / rows.exact - 1).abs(), style, color=colour, ms=4, lw=1.2, label=label)
-    ax.set(xscale="log", yscale="log", ylim=(1e-3, 4e4))
+    ax.set(xscale="log", yscale="log", ylim=(1e-3, 2e3))
     ticks = [0.01, 0.1, 1, 10]
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ticks = [0.01, 0.1, 1, 10, 100]
@@ -67,6 +70,6 @@ def draw_limit(ax: Axes, table: pd.DataFrame) -> None:
     ticks = [0, 0.01, 0.1, 1, 10]
     ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
-    ax.set(ylim=(-0.002, 60), xlabel="width of the noise", ylabel="spikes that differ (%)")
+    ax.set(xlim=(3e-9, 2), ylim=(-0.002, 60), xlabel="width of the noise", ylabel="spikes that differ (%)")
     ax.set_title("towards the deterministic neuron", fontsize=10)
     _tidy(ax)
