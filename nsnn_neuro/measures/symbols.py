@@ -77,6 +77,10 @@ def _renumber(codes, n_codes):  # pragma: no cover - compiled
 
 def _integers(x: Any, name: str) -> np.ndarray:
     """(n, k) integers of x, or an NsnnError that says what is wrong."""
+    if hasattr(x, "segments"):
+        raise NsnnError(
+            f"{name} is a Block: expected symbols, make them with spike_counts, words or latency_symbols"
+        )
     try:
         values = np.asarray(x)
     except ValueError as error:
