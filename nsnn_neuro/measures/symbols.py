@@ -88,7 +88,12 @@ def _integers(x: Any, name: str) -> np.ndarray:
             f"{name} has rows of unequal length: expected (n,) or (n, k) whole numbers"
         ) from error
     if values.ndim not in (1, 2):
-        raise NsnnError(f"{name} has shape {values.shape}: expected (n,) symbols or (n, k) words")
+        cure = (
+            "; of words(block, ...) take one neuron, [:, j], or one bin, [:, :, k]"
+            if values.ndim == 3
+            else ""
+        )
+        raise NsnnError(f"{name} has shape {values.shape}: expected (n,) symbols or (n, k) words{cure}")
     if values.size == 0:
         raise NsnnError(f"{name} is empty, shape {values.shape}: expected at least one sample")
     if values.dtype.kind == "f":
