@@ -66,13 +66,13 @@ class Fit:
         Parameters
         ----------
         data : (X, y) as for `train`
-        passes : how often each sample is shown, with noise of its own
+        passes : how often each sample is shown, with noise of its own; its output spikes are added up over them
         seed : whole number, of that noise
 
         Returns
         -------
-        dict : accuracy, the share of right guesses; se, its standard error over samples, each its mean over passes (NaN for one
-            sample); loss, the mean
+        dict : accuracy, the share of right guesses; se, its standard error over samples (NaN for one sample); loss, the mean over
+            samples and passes, each pass by itself
 
         Raises
         ------
@@ -81,20 +81,18 @@ class Fit:
         X, y = _data(data, self.network)
         _whole(passes, "passes")
         seed = keyed_noise.check_seed(seed)
-        batch = self._settings["batch"]
-        order = _batches(np.arange(len(y)), batch)
-        right, loss = np.zeros(order.shape), np.zeros(order.shape)
+        order = _batches(np.arange(len(y)), self._settings["batch"])
+        loss, count = [], []
         with engine.running(self._engine), engine.collected():
             learner = Learner(self.network, **self._settings)
             for k in range(passes):
-                found, guess = learner.run(
-                    X, y, order, np.zeros(len(order), bool), key=(seed, _EVALUATION, k)
-                )
-                right += (guess == y[order]) / passes
-                loss += found / passes
-        share = right[order >= 0]
-        se = share.std(ddof=1) / np.sqrt(share.size) if share.size > 1 else np.nan
-        return {"accuracy": float(share.mean()), "se": float(se), "loss": float(loss[order >= 0].mean())}
+                quiet = np.zeros(len(order), bool)
+                found = learner.run(X, y, order, quiet, key=(seed, _EVALUATION, k))
+                loss.append(found[0][order >= 0])
+                count.append(found[1][order >= 0])
+        right = np.sum(count, axis=0).argmax(-1) == y[order[order >= 0]]
+        se = right.std(ddof=1) / np.sqrt(right.size) if right.size > 1 else np.nan
+        return {"accuracy": float(right.mean()), "se": float(se), "loss": float(np.mean(loss))}
 
 
 def train(
@@ -306,7 +304,7 @@ class _Task:
         def overall(elapsed, completed, start, duration):
             report(elapsed, (epoch + float(completed)) / self.epochs, start, duration)
 
-        loss, guess = learner.run(
+        loss, count = learner.run(
             self.X,
             self.y,
             order,
@@ -318,7 +316,7 @@ class _Task:
         row: dict[str, float] = {"epoch": epoch + 1}
         for prefix, rows in (("", learns), ("val_", ~learns)):
             real = order[rows] >= 0
-            right = guess[rows][real] == self.y[order[rows][real]]
+            right = count[rows][real].argmax(-1) == self.y[order[rows][real]]
             row[f"{prefix}loss"] = float(loss[rows][real].mean()) if real.any() else np.nan
             row[f"{prefix}accuracy"] = float(right.mean()) if real.any() else np.nan
         return row | {"seconds": time.perf_counter() - began}

@@ -13,6 +13,7 @@ from . import units
 from .connectivity import AllToAll, Rule, summary
 from .distributions import Distribution
 from .errors import NsnnError
+from .escape import Family, Hazard
 from .neurons import Neuron, NSNNNeuron, PoissonSource, Relay
 from .noise import Noise
 from .plasticity import Plasticity
@@ -61,6 +62,7 @@ class Population:
         _named(self.name, "_-", "the population")
         instance(self.neuron, Neuron, "neuron", "a neuron record such as LIF(...) or NSNNNeuron()")
         if self.noise is not None:
+            refuse_bare(self.noise)
             instance(self.noise, Noise, "noise", "a noise record such as WhiteNoise(3*mV), or None")
         if self.stimulus is not None:
             instance(
@@ -210,6 +212,16 @@ def instance(value: Any, kind: type, name: str, expected: str) -> None:
     """Raise NsnnError unless `value` is of this kind."""
     if not isinstance(value, kind):
         raise NsnnError(f"{name} = {value!r}: expected {expected}")
+
+
+def refuse_bare(noise: Any) -> None:
+    """Raise NsnnError for an escape family or hazard that isn't within an `EscapeNoise`."""
+    if isinstance(noise, Family | Hazard):
+        keyword = "hazard=" if isinstance(noise, Hazard) else ""
+        kind = type(noise).__name__
+        raise NsnnError(
+            f"noise = {noise!r}: expected EscapeNoise({keyword}{kind}(...)), escape noise of this kind"
+        )
 
 
 def _named(name: Any, others: str, what: str) -> None:

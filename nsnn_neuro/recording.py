@@ -250,6 +250,10 @@ def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
     """
     import h5py
 
+    if not isinstance(path, str | os.PathLike):
+        raise NsnnError(
+            f"path is a {type(path).__name__}: expected the name of a file that ends in .nwb, save(block, path)"
+        )
     path = Path(path)
     if path.suffix.lower() != ".nwb" or path.is_dir():
         raise NsnnError(f"path = {path}: expected the name of a file that ends in .nwb")

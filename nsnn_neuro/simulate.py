@@ -15,7 +15,7 @@ from . import network as nsnn_network
 from .errors import NsnnError
 from .neurons import IntegrateAndFire, Neuron
 from .noise import Noise
-from .populations import Population
+from .populations import Population, refuse_bare
 from .stimuli import Constant, Stimulus
 
 __all__ = ["simulate"]
@@ -80,6 +80,7 @@ def simulate(
     >>> block.segments[0].spiketrains[0].magnitude.round(4).tolist()
     [0.0321, 0.0561, 0.0801]
     """
+    refuse_bare(noise)
     _instance(noise, Noise, "noise", "a noise record such as WhiteNoise(3*mV), or None")
     _instance(stimulus, Stimulus, "stimulus", "a stimulus record such as Constant(15*mV), or None")
     if isinstance(model, nsnn_network.Network):

@@ -57,7 +57,7 @@ NO_DOCTEST = {
 }
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:work|root|home)/")
-SKIPPED_FOLDERS = {"__pycache__", "results", "build", "dist"}
+SKIPPED_FOLDERS = {"__pycache__", "results", "build", "dist", ".git"}  # .git is a file in a linked worktree
 SHOWN_FOLDERS = {".ci", ".github"}
 
 

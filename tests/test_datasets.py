@@ -1,4 +1,4 @@
-"""The grasshopper recordings against their original text (checksums) and against numbers found elsewhere."""
+"""The grasshopper recordings against their original text (checksums) and numbers found elsewhere; the split of the digits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import quantities as pq
 from scipy.signal import get_window
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
 
 from nsnn_neuro import datasets
 from nsnn_neuro.errors import FormatError, NsnnError
@@ -256,3 +258,66 @@ def test_envelope_db_needs_a_positive_stimulus() -> None:
         datasets.envelope_db(block_with(np.ones(3), name="v"))
     with pytest.raises(NsnnError, match="no AnalogSignal named 'stimulus'"):
         datasets.envelope_db(neo.Block())
+
+
+# ------------------------------------------------------------------------------------------------------------- digits
+
+# Images of each digit 0 to 9 in the test set, as its authors' description (optdigits.names) gives them
+IMAGES = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+PARTS = ("train", "val", "test")
+
+
+def rows(X: np.ndarray, y: np.ndarray) -> list[tuple[float, ...]]:
+    """Each image as 64 grey values of 0 to 16 and its digit; no image is there twice."""
+    return [(*row, digit) for row, digit in zip((16 * X).tolist(), y.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_parts_of_the_digits_are_disjoint_and_complete(seed: int) -> None:
+    parts = {part: set(rows(*datasets.digits(part, seed=seed))) for part in PARTS}  # type: ignore[arg-type]
+    assert [len(parts[part]) for part in PARTS] == [1078, 360, 359]
+    everything = load_digits()
+    assert set().union(*parts.values()) == set(rows(everything.data / 16, everything.target))
+    assert sum(len(part) for part in parts.values()) == len(everything.target) == sum(IMAGES)
+
+
+@pytest.mark.parametrize(("part", "share"), [("train", 0.6), ("val", 0.2), ("test", 0.2)])
+def test_the_digits_are_stratified(part: str, share: float) -> None:
+    X, y = datasets.digits(part)
+    assert X.dtype == float
+    assert y.dtype.kind == "i"
+    assert (X.min(), X.max()) == (0.0, 1.0)
+    assert np.abs(np.bincount(y, minlength=10) - share * np.array(IMAGES)).max() < 1
+
+
+def test_the_seed_decides_the_split_and_no_other_state_does() -> None:
+    first, again, other = datasets.digits(seed=3), datasets.digits("train", seed=3), datasets.digits(seed=4)
+    assert np.array_equal(first[0], again[0])
+    assert np.array_equal(first[1], again[1])
+    shared = len(set(rows(*first)) & set(rows(*other)))
+    assert abs(shared - 0.6 * 1078) < 4 * np.sqrt(1797 * 0.6 * 0.4 * 0.4 * 0.6)  # two independent splits
+    first[0][:] = 0
+    assert datasets.digits(seed=3)[0].max() == 1
+
+
+def test_images_and_digits_belong_together() -> None:
+    """The nearest neighbour is of a test image's digit about as often as the authors found: 98 % (optdigits.names, k = 1)."""
+    right = [
+        KNeighborsClassifier(1).fit(*datasets.digits(seed=k)).score(*datasets.digits("test", seed=k))
+        for k in range(8)
+    ]
+    assert abs(np.mean(right) - 0.98) < 0.01
+    assert right[0] == 1  # as the docstring says
+    assert max(right[1:]) < 0.995
+
+
+@pytest.mark.parametrize("split", ["Train", "validation", "", None, 0, ["train"]])
+def test_digits_refuse_other_splits(split: object) -> None:
+    with pytest.raises(NsnnError, match=r'split = .*expected one of "train", "val", "test"'):
+        datasets.digits(split)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", True, None])
+def test_digits_refuse_other_seeds(seed: object) -> None:
+    with pytest.raises(NsnnError, match=r"seed = .*whole number"):
+        datasets.digits(seed=seed)  # type: ignore[arg-type]

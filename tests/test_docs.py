@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -32,6 +33,21 @@ def written(tmp_path_factory):
         patch.syspath_prepend(str(path.parent))
         yield vars(importlib.import_module("my_models"))
         del sys.modules["my_models"]
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere_and_tables_have_their_columns(page):
+    """A row of dashes with another number of cells than the head isn't a table to most readers."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert not [link for link in links if not (page.parent / link.split("#")[0]).exists()]
+    lines = text.splitlines()
+    for head, dashes in itertools.pairwise(lines):
+        if re.fullmatch(r"\|(\s*:?-+:?\s*\|)+", dashes):
+            assert len(re.findall(r"(?<!\\)\|", head)) == dashes.count("|"), head
 
 
 def test_each_record_of_ones_own_takes_fifteen_lines():

@@ -287,6 +287,7 @@ def test_synergy_takes_words_and_finds_xor():
         ({"s": [np.nan, 1, 0, 1]}, "s has NaN"),
         ({"words": [0, 1, 0, 1]}, r"words has shape \(4,\)"),
         ({"words": [[0], [1], [0], [1]]}, "at least two cells"),
+        ({"words": np.zeros((4, 2, 3), int)}, r"shape \(4, 2, 3\).*take one bin"),
         ({"words": [[0, 0.5], [1, 0], [0, 1], [1, 1]]}, r"words\[:, 1\] has 0.5"),
         ({"words": [[0, np.nan], [1, 0], [0, 1], [1, 1]]}, r"words\[:, 1\] has NaN"),
         ({"words": np.arange(4)[:, None] * np.ones(9, int)}, "262144 possible words"),

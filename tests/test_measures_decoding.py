@@ -320,7 +320,8 @@ class Deaf:
     ("responses", "stimulus", "options", "message"),
     [
         (R, S[:5], {}, r"stimulus has shape \(5,\)"),
-        (R, S.astype(float), {}, "stimulus holds float64"),
+        (R, S.astype(float), {}, r"stimulus holds float64 .* they are whole, so give .astype\(int\)"),
+        (R, S + 0.5, {}, "stimulus holds float64 .* numpy.digitize"),
         (R, np.zeros(20, int), {}, "1 distinct label"),
         (R, np.r_[S[:-7], np.zeros(7, int)], {}, "stimulus 1 has 3 trials: expected at least n_folds = 5"),
         (R[:1], S[:1], {}, "1 distinct label"),

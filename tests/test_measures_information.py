@@ -368,6 +368,8 @@ def test_inputs_stay_as_they_are():
         (([0, 1], [0.0, np.nan]), "r has NaN"),
         (([0, 1, 1], [0, 1]), "s and r have 3 and 2 samples: expected one r for each s"),
         (([], []), "s is empty"),
+        (([0, 1], np.zeros((2, 3, 4), int)), r"r has shape \(2, 3, 4\): .* take one neuron"),
+        (([0, 1], neo.Block()), "r is a Block: expected symbols, make them with spike_counts"),
         (([0], [1]), "1 sample: expected at least 2 trials"),
         (
             ([0, 1], [0, 1], {"bias": "jackknife"}),

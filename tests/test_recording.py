@@ -193,6 +193,8 @@ def test_save_arguments(tmp_path):
             save(block, tmp_path / path)
     with pytest.raises(NsnnError, match=r"expected a neo\.Block"):
         save([block], tmp_path / "a.nwb")
+    with pytest.raises(NsnnError, match=r"path is a Block: .* save\(block, path\)"):
+        save(tmp_path / "a.nwb", block)
     with pytest.raises(NsnnError, match="no segments"):
         save(neo.Block(), tmp_path / "a.nwb")
     ragged = neo.Block()

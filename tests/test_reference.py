@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import ms, mV
 from neo import AnalogSignal
 from quantities import ms as pq_ms
 from scipy import stats
@@ -396,6 +396,10 @@ SPIKES = [[[0, 1], [1, 0]], [[1], [0]]]
         ({"x": [[np.inf], [0]]}, "x has values that aren't finite"),
         ({"family": 0.4}, "family = 0.4"),
         ({"family": [nsnn.Gaussian(0.4)]}, "family .* a list of 2"),
+        ({"family": nsnn.Gaussian(2 * mV)}, "family = Gaussian.*these networks have no unit"),
+        ({"loss": "mse"}, "loss = 'mse': expected a function of the spikes"),
+        ({"loss": lambda o: o[1]}, r"loss gives shape \(2, 1\), type float64: expected a number"),
+        ({"loss": lambda o: None}, r"loss gives shape \(\), type object: expected a number"),
         ({"beta": 1.5}, "beta = 1.5: expected a value from 0 to 1"),
         ({"beta": "a"}, "beta = 'a'"),
         ({"theta": [1.0, [1.0, 2.0]]}, r"theta = \[1.0, 2.0\].*each of 1 neurons"),
@@ -415,10 +419,11 @@ SPIKES = [[[0, 1], [1, 0]], [[1], [0]]]
     ],
 )
 def test_typical_mistakes_are_named(change, words):
-    given = {**GOOD, "beta": 0.5, "theta": 1.0, "reset": "hard", "spikes": SPIKES, **change}
-    W, x, spikes, family = (given.pop(name) for name in ("W", "x", "spikes", "family"))
+    neuron = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    given = {**GOOD, **neuron, "spikes": SPIKES, "loss": lambda o: o[1].sum(), **change}
+    W, x, spikes, loss, family = (given.pop(name) for name in ("W", "x", "spikes", "loss", "family"))
     with pytest.raises(NsnnError, match=words):
-        reference.ndl(W, x, spikes, lambda o: o[1].sum(), family, **given)
+        reference.ndl(W, x, spikes, loss, family, **given)
 
 
 def test_other_mistakes_are_named():
@@ -430,6 +435,8 @@ def test_other_mistakes_are_named():
         reference.local_expectation(W, np.ones((7, 1)), [np.ones((7, 3))], lambda o: 0.0, family, **neuron)
     with pytest.raises(NsnnError, match=r"2\^21 spike patterns"):
         reference.patterns(W, 7)
+    with pytest.raises(NsnnError, match=r"loss gives shape \(1, 3\)"):
+        reference.enumerate(W, [[1]], lambda o: o[0], family, **neuron)
     with pytest.raises(NsnnError, match="later = 'all'"):
         reference.local_expectation(W, [[1]], [np.ones((1, 3))], lambda o: 0.0, family, later="all", **neuron)
     with pytest.raises(NsnnError, match="recurrent_path = 'no'"):

@@ -181,6 +181,10 @@ def test_broadcasting_and_bad_arguments():
     assert table[1, 1] == pytest.approx(theory.escape_rate(single, 0.8, **CELL), rel=1e-12)
     with pytest.raises(NsnnError, match="sigma = 0"):
         theory.plesser_gerstner_hazard(0, tau_m=1.0, v_thresh=1.0)
+    with pytest.raises(NsnnError, match=r"hazard = Gaussian\(.*: expected a function"):
+        theory.escape_rate(Gaussian(0.4), 0.8, **CELL)
+    with pytest.raises(NsnnError, match="hazard = 50: expected a function"):
+        theory.renewal_rate(50, tau_refrac=0.005)
     with pytest.raises(NsnnError, match="tau_refrac = -1"):
         theory.escape_rate(single, 0.8, tau_m=1.0, v_reset=0.0, tau_refrac=-1)
 

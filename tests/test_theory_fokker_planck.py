@@ -230,6 +230,7 @@ def test_broadcasting_equals_single_calls():
         ({"sigma": 5 * mV}, "one unit"),
         ({"v_reset": 2.0}, "v_reset < v_spike"),
         ({"v_low": 0.5}, "v_low = 0.5"),
+        ({"drift": 0.8}, "drift = 0.8: expected a function"),
         ({"cells": 2.5}, "cells = 2.5"),
         ({"drift": theory.lif_drift(20 * mV)}, "unit of the drift, 'V'"),
         ({"tau_m": 20 * ms}, "tau_m"),

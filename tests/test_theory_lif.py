@@ -82,10 +82,20 @@ def test_discrete_threshold_has_chernoffs_constant():
 
 @pytest.mark.parametrize(
     ("change", "words"),
+    [({"dt": -0.1}, "dt = -0.1"), ({"tau_m": 0.0}, "tau_m = 0.0"), ({"sigma": -1.0}, "sigma = -1.0")],
+)
+def test_the_discrete_threshold_refuses(change, words):
+    arguments = {"sigma": 5.0, "tau_m": 20.0, "dt": 0.1, **change}
+    with pytest.raises(NsnnError, match=words):
+        theory.discrete_threshold(20.0, arguments.pop("sigma"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
     [
         ({"v_thresh": 20 * mV}, "one unit"),
         ({"tau_m": 20 * ms}, "tau_m"),
-        ({"v_reset": 1.0}, "v_reset < v_thresh"),
+        ({"v_reset": 1.0}, "v_reset = 1.0, v_thresh = .*: expected v_reset < v_thresh"),
         ({"sigma": -1.0}, "sigma >= 0"),
     ],
 )

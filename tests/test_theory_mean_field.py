@@ -76,5 +76,7 @@ def test_pairs_of_roots_between_two_points_are_found():
 def test_bad_arguments_are_named():
     with pytest.raises(NsnnError, match="g = -1"):
         theory.brunel_rates(g=-1, eta=2)
+    with pytest.raises(NsnnError, match=r"eta = 2\. Hz"):
+        theory.brunel_rates(g=5, eta=2 * Hz)
     with pytest.raises(NsnnError, match="J"):
         theory.brunel_rates(g=5, eta=2, J=0.1)

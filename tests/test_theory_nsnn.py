@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from brian2 import mV
 from scipy import special, stats
 
 import nsnn_neuro as nsnn
@@ -43,11 +44,22 @@ def test_perfect_integration_at_beta_one():
     np.testing.assert_allclose(pmf, [0, 0, 1, 0, 0], atol=1e-12)
 
 
-@pytest.mark.parametrize(("change", "words"), [({"kmax": 0}, "kmax"), ({"beta": 1.1}, "beta")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kmax": 0}, "kmax"),
+        ({"beta": 1.1}, "beta"),
+        ({"current": 0.5 * mV}, "current = 0.5 mV"),
+        ({"theta": 1 * mV}, "theta = 1. mV"),
+        ({"family": 0.4}, "family = 0.4: expected a dimensionless"),
+        ({"family": nsnn.Gaussian(4 * mV)}, r"family = Gaussian\(.*: expected a dimensionless"),
+        ({"family": nsnn.EscapeNoise(nsnn.Gaussian(0.4))}, "family = EscapeNoise"),
+    ],
+)
 def test_bad_arguments_are_named(change, words):
-    arguments = {"beta": 0.5, "theta": 1.0, "kmax": 3, **change}
+    arguments = {"current": 0.5, "family": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0, "kmax": 3, **change}
     with pytest.raises(NsnnError, match=words):
-        nsnn.theory.nsnn_interval(0.5, nsnn.Gaussian(0.4), **arguments)
+        nsnn.theory.nsnn_interval(arguments.pop("current"), arguments.pop("family"), **arguments)
 
 
 CASES = [(0.5, 0.4, 0.5, 1.0), (0.1, 0.3, 0.95, 1.0), (1.2, 0.2, 0.7, 1.0), (-0.2, 1.0, 1.0, 0.5)]

@@ -145,7 +145,7 @@ cdef double {name}(int i, int64_t step, double o, double f, double carried) {{
 
 
 class Sweep:
-    """After the last step of a batch: its loss and guesses, and, where it is to be learned from, the gradients.
+    """After the last step of a batch: its loss and numbers of spikes, and, where it is to be learned from, the gradients.
 
     Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal
     of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (`broadcast`), back d of the output.
@@ -171,7 +171,7 @@ class Sweep:
         here = slice(period * batch, (period + 1) * batch)
         o, y = out.samples("o"), plan["labels"][here]
         plan["value"][here] = self.loss.value(o, y)
-        plan["guess"][here] = o.sum(1).argmax(1)
+        plan["count"].reshape(-1, out.n)[here] = o.sum(1)
         self.due[0] = plan["learns"][period]
         if not self.due[0]:
             return np.zeros(1)
@@ -217,7 +217,7 @@ class Sweep:
         return _function("pending", ["integer"], lambda i: self.due[0], code, lambda: {"due": self.due})
 
     def _loss_code(self) -> str:
-        """C of the loss for all copies, which also finds each copy's guess."""
+        """C of the loss for all copies, which also counts the spikes of each copy's output."""
         out = self.layers[-1]
         numbers = "".join(
             f"    const double {f.name} = {float(self.loss.si(f.name))!r};\n" for f in self.loss._parameters()
@@ -229,26 +229,26 @@ cdef extern from *:
     #include <stdint.h>
     #define O(t, k) nsnn_o[((t) * n + (k)) * batch + b]
     #define D(t, k) nsnn_d[((t) * n + (k)) * batch + b]
-    static void nsnn_loss(const double *nsnn_o, double *nsnn_d, const int32_t *labels, double *values, int32_t *guess) {{
+    static void nsnn_loss(const double *nsnn_o, double *nsnn_d, const int32_t *labels, double *values, double *counts) {{
     const int n = {out.n}, n_steps = {out.n_steps}, batch = {out.batch};
     (void)nsnn_o;
 {numbers}
     for (int b = 0; b < batch; b++) {{
         const int label = labels[b];
-        double value = 0, most = -1;
+        double value = 0;
         {{ {self.loss.code} }}
         values[b] = value;
         for (int k = 0; k < n; k++) {{
             double count = 0;
             for (int t = 0; t < n_steps; t++) count += O(t, k);
-            if (count > most) {{ most = count; guess[b] = k; }}
+            counts[b * n + k] = count;
         }}
     }}
     }}
     #undef O
     #undef D
     \"\"\"
-    void nsnn_loss(const double *o, double *d, const int32_t *labels, double *values, int32_t *guess) nogil
+    void nsnn_loss(const double *o, double *d, const int32_t *labels, double *values, double *counts) nogil
 """
 
     def _code(self) -> str:
@@ -260,7 +260,7 @@ cdef extern from *:
             f"cdef int64_t period = step // {out.n_steps}",
             f"if step % {out.n_steps} < {out.n_steps - 1}:",
             "    return 0",
-            f"nsnn_loss(o{top}, d{top}, labels + period * batch, value + period * batch, guess + period * batch)",
+            f"nsnn_loss(o{top}, d{top}, labels + period * batch, value + period * batch, count + period * batch * {out.n})",
             "due[0] = learns[period]",
             "if due[0] == 0:",
             "    return 0",

@@ -213,7 +213,7 @@ class Learner:
             "labels": np.zeros(n, np.int32),
             "share": np.zeros(n),
             "value": np.zeros(n),
-            "guess": np.zeros(n, np.int32),
+            "count": np.zeros(n * self.layers[-1].n),
             "learns": np.zeros(periods),
         }
 
@@ -318,7 +318,8 @@ class Learner:
 
         Returns
         -------
-        loss, guess : (n_batches, batch), of each sample before it was learned from; NaN and -1 where there is none
+        loss (n_batches, batch) and output spikes (n_batches, batch, n_out) of each sample before it was learned from; NaN where
+            there is none
         """
         if len(learns) and learns[-1]:
             raise NsnnError("learns[-1]: the last batch of a run isn't learned from, expected False")
@@ -345,4 +346,4 @@ class Learner:
             self.objects.run(steps * 1e-3 * second, namespace={}, report=report, report_period=0.2 * second)
         self.steps_done += steps
         loss = np.where(real, plan["value"].reshape(n, -1), np.nan)
-        return loss, np.where(real, plan["guess"].reshape(n, -1), -1)
+        return loss, np.where(real[..., None], plan["count"].reshape(*real.shape, -1), np.nan)

@@ -219,8 +219,9 @@ def information_breakdown(
     codes, n_s = _read(s, n_shuffle, bias)
     array = np.asarray(words)
     if array.ndim != 2 or array.shape[1] < 2:
+        cure = "; of words(block, ...) take one bin, [:, :, k]" if array.ndim == 3 else ""
         raise NsnnError(
-            f"words has shape {array.shape}: expected (n_trials, n_cells) with at least two cells"
+            f"words has shape {array.shape}: expected (n_trials, n_cells) with at least two cells{cure}"
         )
     if len(array) != codes.size:
         raise NsnnError(f"s has {codes.size} trials, words {len(array)}: expected as many")

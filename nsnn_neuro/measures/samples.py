@@ -82,10 +82,13 @@ def as_labels(labels: Any, name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
     if values.ndim != 1 or values.size != n:
         raise NsnnError(f"{name} has shape {values.shape}: expected ({n},), one label per trial")
     if values.dtype.kind not in "iubU":
-        raise NsnnError(
-            f"{name} holds {values.dtype} values: expected whole numbers or texts; bin a continuous stimulus, "
-            "for example with numpy.digitize"
+        is_whole = values.dtype.kind == "f" and bool(np.all(values == np.rint(values)))
+        cure = (
+            "they are whole, so give .astype(int)"
+            if is_whole
+            else "bin a continuous stimulus, for example with numpy.digitize"
         )
+        raise NsnnError(f"{name} holds {values.dtype} values: expected whole numbers or texts; {cure}")
     distinct, number = np.unique(values, return_inverse=True)
     if distinct.size < 2:
         raise NsnnError(f"{name} holds {distinct.size} distinct label: expected at least two")

@@ -77,6 +77,10 @@ def _renumber(codes, n_codes):  # pragma: no cover - compiled
 
 def _integers(x: Any, name: str) -> np.ndarray:
     """(n, k) integers of x, or an NsnnError that says what is wrong."""
+    if hasattr(x, "segments"):
+        raise NsnnError(
+            f"{name} is a Block: expected symbols, make them with spike_counts, words or latency_symbols"
+        )
     try:
         values = np.asarray(x)
     except ValueError as error:
@@ -84,7 +88,12 @@ def _integers(x: Any, name: str) -> np.ndarray:
             f"{name} has rows of unequal length: expected (n,) or (n, k) whole numbers"
         ) from error
     if values.ndim not in (1, 2):
-        raise NsnnError(f"{name} has shape {values.shape}: expected (n,) symbols or (n, k) words")
+        cure = (
+            "; of words(block, ...) take one neuron, [:, j], or one bin, [:, :, k]"
+            if values.ndim == 3
+            else ""
+        )
+        raise NsnnError(f"{name} has shape {values.shape}: expected (n,) symbols or (n, k) words{cure}")
     if values.size == 0:
         raise NsnnError(f"{name} is empty, shape {values.shape}: expected at least one sample")
     if values.dtype.kind == "f":

@@ -21,7 +21,7 @@ from .model import (
     run,
     split,
 )
-from .rules import loss_values
+from .rules import loss_values, value_of
 
 __all__ = ["enumerate", "local_expectation", "score_function"]
 
@@ -148,7 +148,7 @@ def _set(o: list[np.ndarray], spike: Spike, value: float) -> list[np.ndarray]:
 def _fixed(
     net: list[Layer], x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike
 ) -> float:
-    return float(loss(_set(o, spike, 1.0))) - float(loss(_set(o, spike, 0.0)))
+    return value_of(loss, _set(o, spike, 1.0)) - value_of(loss, _set(o, spike, 0.0))
 
 
 def _weighted(
@@ -162,7 +162,7 @@ def _weighted(
     if not 0 < p < 1 or not sum(joint):
         return 0.0  # f is 0 there as well, or the pattern can't be drawn
     a0, a1 = joint[0] / (1 - p), joint[1] / p
-    return (a1 * float(loss(both[1])) - a0 * float(loss(both[0]))) / (p * a1 + (1 - p) * a0)
+    return (a1 * value_of(loss, both[1]) - a0 * value_of(loss, both[0])) / (p * a1 + (1 - p) * a0)
 
 
 def _exact(

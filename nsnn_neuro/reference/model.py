@@ -126,6 +126,10 @@ def _loop(value: Any, n: int, name: str) -> np.ndarray:
 def _family(value: Any) -> Family:
     if not isinstance(value, Family):
         raise NsnnError(f"family = {value!r}: expected a noise family such as Gaussian(0.4)")
+    if value.x_unit != "1":
+        raise NsnnError(
+            f"family = {value!r}: these networks have no unit, expected plain numbers such as Gaussian(0.4)"
+        )
     return value
 
 

@@ -17,12 +17,26 @@ _PATHS = ["exact", "detached"]
 _STEPS = 0.5 ** np.arange(3, 7)  # of the differences; Richardson's extrapolation removes h^2, h^4 and h^6
 
 
+def value_of(loss: Callable[..., Any], o: list[np.ndarray]) -> float:
+    """L of one sample, checked."""
+    if not callable(loss):
+        raise NsnnError(
+            f"loss = {loss!r}: expected a function of the spikes, a list of arrays (T, n), that returns a number"
+        )
+    value = np.asarray(loss(o))
+    if value.size != 1 or value.dtype.kind not in "biuf":
+        raise NsnnError(
+            f"loss gives shape {value.shape}, type {value.dtype}: expected a number, e.g. a sum over steps and neurons"
+        )
+    return float(value.reshape(()))
+
+
 def loss_values(loss: Callable[..., Any], o: list[np.ndarray]) -> np.ndarray:
     """L of each sample."""
     batch = np.broadcast_shapes(*(a.shape[:-2] for a in o))
     values = np.empty(batch)
     for index in np.ndindex(batch):
-        values[index] = loss([a[index] for a in o])
+        values[index] = value_of(loss, [a[index] for a in o])
     return values
 
 
@@ -48,9 +62,9 @@ def _differences(loss: Callable[..., Any], o: list[np.ndarray]) -> list[np.ndarr
             spike, slopes = a[index], []
             for h in _STEPS:
                 a[index] = spike + h
-                after = float(loss(o))
+                after = value_of(loss, o)
                 a[index] = spike - h
-                slopes.append((after - float(loss(o))) / (2 * h))
+                slopes.append((after - value_of(loss, o)) / (2 * h))
             a[index] = spike
             for order in (4, 16, 64):
                 slopes = [

@@ -9,7 +9,7 @@ import numpy as np
 from .. import units
 from ..errors import NsnnError
 
-__all__ = ["arguments", "out", "plain", "times", "voltages"]
+__all__ = ["arguments", "expect", "function", "out", "plain", "times", "voltages"]
 
 
 def plain(value: Any, name: str) -> np.ndarray:
@@ -39,12 +39,28 @@ def times(**named: Any) -> list[np.ndarray]:
     return [plain(v, n) for n, v in named.items()]
 
 
+def expect(held: Any, rule: str, **shown: Any) -> None:
+    """Raise NsnnError with the values `shown` unless the `rule` is held everywhere."""
+    if not np.all(held):
+        raise NsnnError(
+            ", ".join(f"{name} = {value}" for name, value in shown.items()) + f": expected {rule}"
+        )
+
+
+def function(value: Any, name: str, example: str) -> None:
+    """Raise NsnnError unless `value` can be called."""
+    if not callable(value):
+        raise NsnnError(f"{name} = {value}: expected a function such as {example}")
+
+
 def arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac) -> list[np.ndarray]:
     """Those of an integrate-and-fire neuron with a hard threshold, checked: broadcast mu, sigma, tau, refrac, theta, reset."""
     mean, deviation, theta, reset = voltages(mu=mu, sigma=sigma, v_thresh=v_thresh, v_reset=v_reset)
     tau, refrac = times(tau_m=tau_m, tau_refrac=tau_refrac)
-    if np.any(deviation < 0) or np.any(tau <= 0) or np.any(refrac < 0) or np.any(reset >= theta):
-        raise NsnnError("sigma >= 0, tau_m > 0, tau_refrac >= 0 and v_reset < v_thresh are expected")
+    expect(deviation >= 0, "sigma >= 0", sigma=sigma)
+    expect(tau > 0, "tau_m > 0", tau_m=tau_m)
+    expect(refrac >= 0, "tau_refrac >= 0", tau_refrac=tau_refrac)
+    expect(reset < theta, "v_reset < v_thresh", v_reset=v_reset, v_thresh=v_thresh)
     return list(np.broadcast_arrays(mean, deviation, tau, refrac, theta, reset))
 
 

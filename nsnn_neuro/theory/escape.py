@@ -11,7 +11,7 @@ from .. import units
 from ..errors import NsnnError
 from ..escape import Family
 from ..noise import SQRT2
-from .arguments import out, times, voltages
+from .arguments import function, out, times, voltages
 
 __all__ = [
     "escape_cv",
@@ -83,6 +83,10 @@ def escape_rate(
     hazard : function of u and du/dt (SI) that returns 1/s, e.g. `plesser_gerstner_hazard`; its parameters broadcast, too
     mu : where u goes without spikes; tau_m, tau_refrac : times; v_reset : voltage. All broadcast
 
+    Raises
+    ------
+    NsnnError : wrong units or ranges, a hazard that isn't a function
+
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 
     >>> rho = plesser_gerstner_hazard(0.4 / 2**.5, tau_m=1.0, v_thresh=1.0)
@@ -124,6 +128,7 @@ def escape_cv(
 
 def _interval(hazard, mu, tau_m, v_reset, tau_refrac):
     """The mean interval and tau_refrac in s; in tau_m each step's start, length and densities rho S, and at the end S and rho."""
+    function(hazard, "hazard", "plesser_gerstner_hazard(...), of u and du/dt")
     mean, reset = voltages(mu=mu, v_reset=v_reset)
     tau, refrac = times(tau_m=tau_m, tau_refrac=tau_refrac)
     if np.any(tau <= 0) or np.any(refrac < 0):
@@ -260,6 +265,7 @@ def renewal_cv(hazard: Callable[[Any], Any], *, tau_refrac: Any) -> float:
 
 def _renewal(hazard: Callable[[Any], Any], tau_refrac: Any) -> tuple[float, float, float]:
     """Mean and variance of the time from release to spike, and tau_refrac; in s."""
+    function(hazard, "hazard", "lambda t: 50.0 + 0 * t")
     (refrac,) = times(tau_refrac=tau_refrac)
     start, end, total = 0.0, 1e-6, 0.0
     while True:

@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import units
 from ..errors import NsnnError
-from .arguments import out, times, voltages
+from .arguments import expect, function, out, times, voltages
 
 __all__ = ["fp_cv", "fp_density", "fp_rate"]
 
@@ -56,6 +56,7 @@ class Problem(NamedTuple):
 
 def problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, **more: Any) -> Problem:
     """The arguments checked and broadcast; `more` are times or f, checked for their unit only."""
+    function(drift, "drift", "lif_drift(mu)")
     given = {} if v_low is None else {"v_low": v_low}
     deviation, spike, reset, *low = voltages(sigma=sigma, v_spike=v_spike, v_reset=v_reset, **given)
     tau, refrac, *_ = times(tau_m=tau_m, tau_refrac=tau_refrac, **more)
@@ -63,8 +64,10 @@ def problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, **m
         raise NsnnError(f"sigma = {sigma}: expected the unit of the drift, {drift.unit!r}")
     if isinstance(cells, bool) or not isinstance(cells, int | np.integer) or cells < 1:
         raise NsnnError(f"cells = {cells!r}: expected a whole number, 1 or more")
-    if np.any(deviation <= 0) or np.any(tau <= 0) or np.any(refrac < 0) or np.any(reset >= spike):
-        raise NsnnError("sigma > 0, tau_m > 0, tau_refrac >= 0 and v_reset < v_spike are expected")
+    expect(deviation > 0, "sigma > 0", sigma=sigma)
+    expect(tau > 0, "tau_m > 0", tau_m=tau_m)
+    expect(refrac >= 0, "tau_refrac >= 0", tau_refrac=tau_refrac)
+    expect(reset < spike, "v_reset < v_spike", v_reset=v_reset, v_spike=v_spike)
     if low and np.any(low[0] >= reset):
         raise NsnnError(f"v_low = {v_low}: expected a value below v_reset = {v_reset}")
     shape = np.broadcast_shapes(*(np.shape(a) for a in (deviation, tau, refrac, spike, reset, *low)))

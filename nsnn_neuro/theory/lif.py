@@ -12,7 +12,7 @@ from scipy.interpolate import BSpline, make_interp_spline
 from .. import units
 from ..errors import NsnnError
 from ..noise import SQRT2
-from .arguments import arguments, out, plain
+from .arguments import arguments, expect, out, plain
 
 __all__ = ["discrete_threshold", "siegert_cv", "siegert_gain", "siegert_rate"]
 
@@ -71,7 +71,12 @@ def siegert_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any
     ----------
     mu : mean of the free membrane, v_rest + drive
     sigma : standard deviation of the free membrane, >= 0; at 0 the deterministic rate
-    tau_m, tau_refrac : times; v_thresh, v_reset : voltages. All broadcast
+    tau_m, tau_refrac : times; v_thresh, v_reset : voltages. All broadcast. Or plain numbers for all of them: then the
+        rate is in 1 / the unit of tau_m, which for tau_m=20 in ms is 1/ms
+
+    Raises
+    ------
+    NsnnError : wrong or mixed units; sigma, tau_m, tau_refrac or v_reset out of range
 
     Source: Siegert 1951, doi 10.1103/PhysRev.81.617; Brunel 2000, eq. 21, doi 10.1023/A:1008925309027
 
@@ -162,7 +167,15 @@ def _inner(x: np.ndarray) -> np.ndarray:
 def discrete_threshold(v_thresh: Any, sigma: Any, *, tau_m: Any, dt: Any) -> Any:
     """The threshold that a neuron checked once every dt seems to have: v_thresh + 0.582597 sigma sqrt(2 dt / tau_m).
 
-    First order in sqrt(dt / tau_m). Put it into `siegert_rate` to predict a simulation without the bridge.
+    First order in sqrt(dt / tau_m). Put it into `siegert_rate` to predict a simulation without the bridge. SI float.
+
+    Parameters
+    ----------
+    v_thresh, sigma : voltages, or both plain; tau_m, dt : times, or both plain. All broadcast
+
+    Raises
+    ------
+    NsnnError : mixed units, negative sigma or dt, tau_m not above 0
 
     Source: Chernoff 1965; Broadie, Glasserman & Kou 1997, doi 10.1111/1467-9965.00035
 
@@ -173,6 +186,9 @@ def discrete_threshold(v_thresh: Any, sigma: Any, *, tau_m: Any, dt: Any) -> Any
         raise NsnnError(
             f"v_thresh = {v_thresh}, sigma = {sigma}; tau_m = {tau_m}, dt = {dt}: expected one unit in each pair"
         )
+    expect(plain(sigma, "sigma") >= 0, "sigma >= 0", sigma=sigma)
+    expect(plain(tau_m, "tau_m") > 0, "tau_m > 0", tau_m=tau_m)
+    expect(plain(dt, "dt") >= 0, "dt >= 0", dt=dt)
     shift = _ZETA * plain(sigma, "sigma") * np.sqrt(2 * plain(dt, "dt") / plain(tau_m, "tau_m"))
     threshold = plain(v_thresh, "v_thresh") + shift
     return out(threshold)

@@ -9,6 +9,7 @@ import numpy as np
 import quantities as pq
 from scipy import optimize
 
+from .. import units
 from ..errors import NsnnError
 from ..noise import SQRT2
 from .arguments import out, plain, times, voltages
@@ -89,6 +90,10 @@ def brunel_rates(
     -------
     rates : (n,), ascending
 
+    Raises
+    ------
+    NsnnError : wrong units or ranges
+
     Source: Brunel 2000, doi 10.1023/A:1008925309027
 
     >>> brunel_rates(g=5, eta=2).round(2).tolist()
@@ -96,6 +101,7 @@ def brunel_rates(
     """
     weight, theta, reset = (float(x) for x in voltages(J=J, v_thresh=v_thresh, v_reset=v_reset))
     tau, refrac = (float(x) for x in times(tau_m=tau_m, tau_refrac=tau_refrac))
+    g, eta = units.si(g, "1", "g"), units.si(eta, "1", "eta")
     if not (weight > 0 and eta >= 0 and g >= 0 and 0 < epsilon <= 1 and n_e > 0 and n_i >= 0):
         raise NsnnError(
             f"J = {J}, eta = {eta}, g = {g}, epsilon = {epsilon}, n_e = {n_e}, n_i = {n_i}: expected none negative"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse, special
 
+from .. import units
 from ..errors import NsnnError
 from ..escape import Family
 from ..noise import SQRT2
@@ -31,6 +32,10 @@ def nsnn_interval(current: float, family: Family, *, beta: float, theta: float, 
     -------
     pmf : (kmax,); what is missing to 1 is the probability of longer intervals
 
+    Raises
+    ------
+    NsnnError : arguments out of range, with a unit, or a family that has one
+
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831 (the neuron); renewal theory
 
     >>> from nsnn_neuro import Gaussian
@@ -39,6 +44,9 @@ def nsnn_interval(current: float, family: Family, *, beta: float, theta: float, 
     3.438516
     """
     _checked(beta, kmax)
+    if not isinstance(family, Family) or family.x_unit != "1":
+        raise NsnnError(f"family = {family!r}: expected a dimensionless noise family such as Gaussian(0.4)")
+    current, theta = units.si(current, "1", "current"), units.si(theta, "1", "theta")
     k = np.arange(1, kmax + 1)
     u = current * (k if beta == 1 else (1 - beta**k) / (1 - beta))
     p = family.cdf(u - theta)

@@ -23,7 +23,7 @@ from scipy.sparse.linalg import splu
 
 from .. import units
 from ..errors import NsnnError
-from .arguments import out, plain, times, voltages
+from .arguments import expect, out, plain, times, voltages
 
 __all__ = ["shot_noise_cv", "shot_noise_rate"]
 
@@ -134,8 +134,9 @@ def _moments(mu, weight, rate, weight_inh, rate_inh, tau_m, v_thresh, v_reset, t
         raise NsnnError(
             f"weight = {weight}, weight_inh = {weight_inh}: expected a positive and no positive voltage"
         )
-    if np.any(tau <= 0) or np.any(refrac < 0) or np.any(reset >= theta):
-        raise NsnnError("tau_m > 0, tau_refrac >= 0 and v_reset < v_thresh are expected")
+    expect(tau > 0, "tau_m > 0", tau_m=tau_m)
+    expect(refrac >= 0, "tau_refrac >= 0", tau_refrac=tau_refrac)
+    expect(reset < theta, "v_reset < v_thresh", v_reset=v_reset, v_thresh=v_thresh)
     often, often_inh = _frequency(rate, "rate", tau_m), _frequency(rate_inh, "rate_inh", tau_m)
     *cell, refrac, tau = np.broadcast_arrays(
         mean, up, often * tau, down, np.where(down < 0, often_inh * tau, 0.0), theta, reset, refrac, tau

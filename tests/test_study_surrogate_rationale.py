@@ -1,0 +1,127 @@
+"""Where surrogate gradients come from: the study's numbers by hand, and that each of its claims can fail."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.stats import binom, norm
+
+from analysis import surrogate_rationale as study
+from analysis.harness import ClaimFailed
+
+
+@pytest.fixture(scope="module")
+def table():
+    return study.run(study.Config(quick=True))
+
+
+def test_a_quick_run_verifies(table):
+    study.verify(table)
+    assert all(claim.holds for claim in study.claims(table))
+    assert len(study.summary(table)) == 6
+    assert [len(frame) for frame in study.tables(table).values()] == [
+        (table.part == "depth").sum(),
+        (table.part == "reset").sum(),
+    ]
+
+
+def test_another_seed_verifies():
+    """With other weights, inputs and draws."""
+    study.verify(study.run(study.Config(quick=True, seed=2)))
+
+
+# claim's words -> part of the table, case, and what becomes of one value there
+BROKEN = {
+    "is a surrogate gradient in use": ("density", "Cauchy", lambda v: v * (1 + 1e-9)),
+    "is the slope of its neuron's probability": ("slope", "Logistic", lambda v: v * (1 + 1e-6)),
+    "NDL's gradient is backpropagation": ("gradient", "Uniform", lambda v: 1e-9),
+    "are one text in Brian2": ("text", "Triangular", lambda v: 2.0),
+    "as computed independently": ("depth", "noise", lambda v: v * (1 + 1e-4)),
+    "falls at each doubling of sigma": ("depth", "noise", lambda v: -3 * v),
+    "falls with each halving of the weight": ("depth", "weaker", lambda v: 1.2 * v),
+    "falls with each doubling of the synapses": ("depth", "shared", lambda v: 1.2 * v),
+    "through the reset, two steps": ("reset", "exact", lambda v: v * (1 + 1e-3)),
+    "those of the deterministic neuron": ("limit", "Gaussian", lambda v: 1e-5),
+}
+
+
+def row_to_break(table, part, case):
+    """The row of that part which a claim can't do without: near threshold, of the published sigma, the last of a series."""
+    rows = table[(table.part == part) & (table.case == case)]
+    if part in ("density", "slope"):
+        return rows.x.abs().idxmin()
+    if part == "limit":
+        return rows.sigma.idxmin()
+    if case == "noise" or part == "reset":
+        return rows.index[rows.sigma == study.SIGMA][0]
+    return rows.index[-1]
+
+
+@pytest.mark.parametrize("words", BROKEN)
+def test_one_wrong_number_fails_the_claim(table, words):
+    part, case, change = BROKEN[words]
+    broken = table.copy()
+    row = row_to_break(table, part, case)
+    broken.loc[row, "value"] = change(broken.loc[row, "value"])
+    with pytest.raises(ClaimFailed, match=words.replace("/", ".")) as raised:
+        study.verify(broken)
+    assert (
+        1 <= len(str(raised.value).splitlines()) <= 2
+    )  # the other claims don't mind, but for one on the same number
+
+
+def test_each_central_claim_is_broken_once(table):
+    texts = [claim.text for claim in study.claims(table) if claim.central]
+    assert len(texts) == len(BROKEN)
+    assert all(sum(words in text for text in texts) == 1 for words in BROKEN)
+
+
+@pytest.mark.parametrize("part", ["density", "slope", "gradient", "text", "limit"])
+def test_a_family_that_is_missing_fails(table, part):
+    with pytest.raises(ClaimFailed):
+        study.verify(table[(table.part != part) | (table.case != "Triangular")])
+
+
+def test_bias_in_depth_by_hand(table):
+    """n hidden neurons, one step: the difference of F, and the density, averaged over the others' binomial count."""
+    rows = table[table.part == "depth"]
+    assert len(rows) > 20
+    for row in rows.itertuples():
+        others, w, s = np.arange(row.synapses), row.weight, row.sigma
+        p = norm.cdf(-0.2, scale=s)
+        chance, at = binom.pmf(others, row.synapses - 1, p), others * w - 0.5
+        factor = norm.pdf(-0.2, scale=s)
+        exact = factor * chance @ (norm.cdf(at + w, scale=s) - norm.cdf(at, scale=s))
+        ndl = factor * w * chance @ (p * norm.pdf(at + w, scale=s) + (1 - p) * norm.pdf(at, scale=s))
+        assert row.exact == pytest.approx(exact, rel=1e-9)
+        assert row.value == pytest.approx(ndl, rel=1e-9)
+
+
+def test_the_deterministic_network_is_the_textbooks():
+    """One neuron, drive .8, beta .5: u = .8, 1.2 and a spike; hard reset to 0, subtractive to .2 beta."""
+    W, x = [np.full((1, 1), 0.8)], np.ones((1, 5, 1))
+    for reset, potentials in (
+        ("hard", [0.8, 1.2, 0.8, 1.2, 0.8]),
+        ("subtract", [0.8, 1.2, 0.9, 1.25, 0.925]),
+    ):
+        (u,), (o,) = study.deterministic(W, x, beta=0.5, theta=1.0, reset=reset)
+        np.testing.assert_allclose(u[0, :, 0], potentials, rtol=1e-14)
+        assert o[0, :, 0].tolist() == [0, 1, 0, 1, 0]
+
+
+def test_the_figure_has_three_panels_with_every_curve(table):
+    axes = study.plot(table).axes
+    assert len(axes) == 3
+    legends = [{text.get_text().split(":")[0] for text in ax.get_legend().get_texts()} for ax in axes]
+    assert legends[0] == legends[2] == set(study.SURROGATES)
+    assert len(legends[1]) == 5
+    assert len(study.figures(table)) == 2
+
+
+@pytest.mark.slow
+def test_the_whole_study_verifies():
+    config = study.Config()
+    assert dataclasses.asdict(config) != dataclasses.asdict(study.Config(quick=True))
+    study.verify(study.run(config))
