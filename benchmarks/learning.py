@@ -2,8 +2,8 @@
 
 `python benchmarks/learning.py [--epochs N] [--batch B] [--engines cython numpy]`: seconds per epoch of 1078 samples, 20 steps,
 without validation and evaluation: the median over epochs after a first one that compiles. All in double precision: Gaussian noise
-0.4, beta 0.5, theta 1, hard reset, exact reset path, squared error of rates, Adam. PyTorch's autograd joins where it can be imported
-(without the path through the reset). BLAS has one thread where OMP_NUM_THREADS and OPENBLAS_NUM_THREADS say so.
+0.4, beta 0.5, theta 1, hard reset, exact reset path, squared error of rates, Adam. PyTorch's autograd joins where it can be
+imported (without the path through the reset). BLAS has one thread where OMP_NUM_THREADS and OPENBLAS_NUM_THREADS say so.
 """
 
 from __future__ import annotations

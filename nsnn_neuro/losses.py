@@ -31,7 +31,8 @@ class Loss(Scalars):
     '''Base of the losses. o: output spikes (..., n_steps, n); y: labels (...), whole numbers from 0 to n - 1.
 
     `code` is C that does the same for one sample. It reads O(t, k), the output, n_steps, n, `label` and the record's parameters by
-    name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`; without `code` a loss is for engine="numpy" alone. The number of missing spikes, for example:
+    name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`; without `code` a loss is for engine="numpy"
+    alone. The number of missing spikes, for example:
 
     >>> class Missing(Loss):
     ...     code = """for (int t = 0; t < n_steps; t++) for (int k = 0; k < n; k++) {

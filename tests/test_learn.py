@@ -322,11 +322,29 @@ def test_same_seed_same_weights_and_the_network_is_left_alone():
 def test_validation_is_a_share_of_each_label():
     y = np.repeat([0, 1, 2], [20, 30, 50])
     X = np.random.default_rng(0).random((100, 6))
-    task = nsnn.learn._Task(
-        net_of(), (X, y), losses.rate_mse, 1, 8, 4, None, 0.2, "fast", "constant", None, 1, None, "numpy"
-    )
-    assert np.bincount(y[task.held_out]).tolist() == [4, 6, 10]
-    assert np.array_equal(np.sort(np.r_[task.held_out, task.trained]), np.arange(100))
+    tasks = [
+        nsnn.learn._Task(
+            net_of(),
+            (X, y),
+            losses.rate_mse,
+            1,
+            8,
+            4,
+            None,
+            0.2,
+            "fast",
+            "constant",
+            None,
+            seed,
+            None,
+            "numpy",
+        )
+        for seed in (1, 2)
+    ]
+    for task in tasks:
+        assert np.bincount(y[task.held_out]).tolist() == [4, 6, 10]
+        assert np.array_equal(np.sort(np.r_[task.held_out, task.trained]), np.arange(100))
+    assert not np.array_equal(tasks[0].held_out, tasks[1].held_out)
 
 
 @pytest.mark.parametrize("validation", [0, 0.2, problem(30, seed=3)], ids=["none", "share", "own"])
@@ -335,17 +353,18 @@ def test_every_training_sample_is_shown_once_an_epoch(validation, monkeypatch):
     inner = Learner.run
 
     def run(self, values, labels, order, learns, **kw):
-        shown.append((order[learns], order[~learns]))
+        shown.append((order[learns], order[~learns], kw["key"]))
         return inner(self, values, labels, order, learns, **kw)
 
     monkeypatch.setattr(Learner, "run", run)
     fit = fit_of(epochs=2, validation=validation)
-    first, second = (np.sort(trained[trained >= 0]) for trained, _ in shown)
+    first, second = (np.sort(trained[trained >= 0]) for trained, *_ in shown)
     n_held = {0: 0, 0.2: 24}.get(validation, 30) if not isinstance(validation, tuple) else 30
     assert first.size == (120 if isinstance(validation, tuple) or not validation else 120 - n_held)
     assert np.array_equal(first, second)
     assert np.unique(first).size == first.size
     assert not np.array_equal(shown[0][0], shown[1][0])
+    assert shown[0][2] != shown[1][2]  # noise anew in each epoch
     held = shown[0][1][shown[0][1] >= 0]
     assert abs(held.size - n_held) <= 1
     assert not np.isin(held, first).any()
