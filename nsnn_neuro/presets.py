@@ -22,7 +22,9 @@ from .stimuli import Constant
 
 __all__ = ["balanced", "brunel", "feedforward", "recurrent"]
 
-_GAIN = 2.0  # standard deviation of a neuron's summed random weights, in distances from reset to threshold
+# standard deviation of a neuron's random weights times the root of their number, in distances from reset to threshold. More, and
+# some neurons start so far below threshold that noise-driven learning cannot reach them
+_GAIN = 1.0
 _NSNN = NSNNNeuron()
 
 
@@ -187,8 +189,8 @@ def feedforward(
     noise, neuron : of all layers but the input
     plasticity : the learning rule of all projections, such as `NDL(0.01)`, or None
     weights : list of arrays of shape (n_pre, n_post), one for each layer but the input; None: normal with mean 0 and standard
-        deviation 2 theta / sqrt(n_pre) from `seed` (theta: distance from reset to threshold), so that for inputs of 0 or 1 that
-        are equally likely the summed weights of a neuron vary by about 1.4 theta
+        deviation theta / sqrt(n_pre) from `seed` (theta: distance from reset to threshold), so that for inputs of 0 or 1 that
+        are equally likely the summed weights of a neuron vary by about .7 theta
     seed : whole number, of the random weights
 
     Raises

@@ -631,3 +631,18 @@ def test_compiled_training_gives_the_same_history_and_resumes_bit_for_bit(tmp_pa
     assert largest(cython.network.get_weights(), numpy.network.get_weights()) < 1e-9
     fit_of(epochs=2, engine="cython", checkpoint=tmp_path / "fit.npz")
     assert same(fit_of(epochs=4, engine="cython", checkpoint=tmp_path / "fit.npz"), cython)
+
+
+def test_a_second_learner_is_the_same_text_as_the_first():
+    """So what was compiled once is found again, though the first isn't collected yet."""
+    net = net_of()
+    names = []
+    with engine.running("numpy"):
+        learners = [
+            Learner(net, batch=4, n_steps=3, encoder=coding.Bernoulli(), loss=losses.rate_mse, feedback=None)
+            for _ in range(2)
+        ]
+        for learner in learners:
+            groups = [*learner.groups, *learner.members, learner.trainer]
+            names.append([(g.name, g.clock.name, *(o.name for o in g.contained_objects)) for g in groups])
+    assert names[0] == names[1]

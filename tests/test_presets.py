@@ -237,7 +237,7 @@ def test_recurrent():
 def test_random_weights_are_normal_with_the_stated_deviation(neuron, noise, distance):
     w = [np.asarray(x).ravel() for x in feedforward([100, 200, 50], neuron=neuron, noise=noise).get_weights()]
     for values, n_pre in zip(w, (100, 200), strict=True):
-        assert stats.kstest(values, stats.norm(0, 2 * distance / np.sqrt(n_pre)).cdf).pvalue > 6e-5
+        assert stats.kstest(values, stats.norm(0, distance / np.sqrt(n_pre)).cdf).pvalue > 6e-5
 
 
 class Odd(Neuron):

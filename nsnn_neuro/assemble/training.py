@@ -12,8 +12,8 @@ import re
 from typing import Any
 
 import numpy as np
+from brian2 import Clock, NeuronGroup, ms, second
 from brian2 import Network as Objects
-from brian2 import NeuronGroup, ms, second
 
 from .. import engine, keyed_noise
 from ..coding import Encoder
@@ -174,6 +174,11 @@ class Learner:
         self.layers = [Layer(p.n, batch, n_steps) for p in net.populations]
         signal = projections[0].plasticity.signal
         self.sweep = Sweep(self.layers, loss, feedback, broadcast=signal == "broadcast")
+        # names of their own, or another learner's clocks, not yet collected, would change them, and every text be compiled anew
+        self.clock, self.slow = (
+            Clock(1 * ms, name="learner_clock"),
+            Clock(n_steps * ms, name="learner_slow_clock"),
+        )
         self.functions = engine.functions()
         self.groups: list[NeuronGroup] = []
         # the weights first: the other functions read them
@@ -195,7 +200,7 @@ class Learner:
             1,
             "done : 1\norigin : integer (shared)",
             namespace={"sweep": self.sweep.function()},
-            dt=1 * ms,
+            clock=self.clock,
             name="trainer",
         )
         self.trainer.run_regularly(
@@ -228,7 +233,7 @@ class Learner:
             before.n * layer.n,
             "\n".join(equations),
             namespace=namespace | {"pending": self.sweep.pending()},
-            dt=self.n_steps * ms,
+            clock=self.slow,
             name=f"weights_{k}",
         )
         group.run_regularly(
@@ -247,7 +252,7 @@ class Learner:
             layer.n * self.batch,
             _MEMBERS + "\n".join(text.equations),
             namespace=self.functions | text.namespace | {"n_steps": self.n_steps},
-            dt=1 * ms,
+            clock=self.clock,
             name=f"layer_{k}",
         )
         for name, value in text.values.items():

@@ -1,0 +1,231 @@
+"""Noise-driven learning on handwritten digits: a noisy network, its deterministic twin, a perceptron of the same size.
+
+64-128-10, Bernoulli input for 20 steps, squared error of the firing rates, Adam. The noisy network has Gaussian escape noise and
+learns by `NDL`; its twin fires when u > theta and learns by the surrogate gradient with the same family's density. Scikit-learn's
+digits are split once, 60/20/20. Learning rate and width of the noise (or of the surrogate, or the perceptron's penalty) are chosen
+on the validation part, each from a grid of the same size, with one seed; then five other seeds are trained with that choice, and
+each network sees the test part once. With ten passes a sample is shown ten times and the output spikes are added up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats
+
+import nsnn_neuro as nsnn
+
+from .harness import Claim, check
+
+CLAIM = "A noisy spiking network learns digits by NDL as well as its deterministic twin, and better than a perceptron of its size"
+ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2", "perceptron": "#555555"}
+LEAST, MARGIN = 0.983, 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that decides a run."""
+
+    seed: int = 1
+    quick: bool = False
+    seeds: int = 5
+    hidden: int = 128
+    n_steps: int = 20
+    batch: int = 32
+    epochs: int = 60
+    passes: int = 10
+    widths: tuple[float, ...] = (0.2, 0.4, 0.8)
+    """of the Gaussian: noise or surrogate"""
+    penalties: tuple[float, ...] = (1e-4, 1e-2, 1.0)
+    """of the perceptron"""
+    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    """of learning, all three"""
+
+    def __post_init__(self) -> None:
+        if self.quick:
+            smaller = {"seeds": 3, "epochs": 30, "widths": (0.2,), "penalties": (1e-4,), "rates": (3e-3,)}
+            for name, value in smaller.items():
+                object.__setattr__(self, name, value)
+
+
+def _spiking(arm: str, config: Config, width: float, rate: float, seed: int) -> nsnn.Fit:
+    """A trained network; the twin's only noise is that of its input."""
+    family = nsnn.Gaussian(width)
+    adam: dict[str, Any] = {"optimizer": nsnn.Adam()}
+    noise, rule = (
+        (nsnn.EscapeNoise(family), nsnn.NDL(rate, **adam))
+        if arm == "noisy"
+        else (None, nsnn.SurrogateGradient(family, rate, **adam))
+    )
+    sizes = [64, config.hidden, 10]
+    net = nsnn.feedforward(sizes, noise=noise, plasticity=rule, seed=seed)
+    return nsnn.train(
+        net,
+        nsnn.datasets.digits("train"),
+        loss=nsnn.losses.rate_mse,
+        epochs=config.epochs,
+        batch=config.batch,
+        n_steps=config.n_steps,
+        validation=nsnn.datasets.digits("val"),
+        schedule="cosine",
+        seed=seed,
+        progress=False,
+    )
+
+
+def _perceptron(config: Config, penalty: float, rate: float, seed: int) -> Any:
+    """Scikit-learn's, trained until it has converged."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    model = MLPClassifier(
+        (config.hidden,), alpha=penalty, learning_rate_init=rate, max_iter=400, random_state=seed
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(*nsnn.datasets.digits("train"))
+
+
+def _accuracy(model: Any, part: str, passes: int, seed: int) -> float:
+    X, y = nsnn.datasets.digits(part)
+    if isinstance(model, nsnn.Fit):
+        return model.evaluate((X, y), passes=passes, seed=seed)["accuracy"]
+    return float(model.score(X, y))
+
+
+def _train(arm: str, config: Config, setting: float, rate: float, seed: int) -> Any:
+    if arm == "perceptron":
+        return _perceptron(config, setting, rate, seed)
+    return _spiking(arm, config, setting, rate, seed)
+
+
+def _row(stage: str, arm: str, setting: float, rate: float, seed: int, **values: float) -> dict[str, Any]:
+    blank = dict.fromkeys(("validation", "one pass", "accuracy"), np.nan)
+    return {"stage": stage, "arm": arm, "setting": setting, "rate": rate, "seed": seed} | blank | values
+
+
+def run(
+    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """A row for each choice on the validation part, and for each arm and seed on the test part; and the nearest neighbour's."""
+    rows = []
+    for arm in ARMS:
+        settings = config.penalties if arm == "perceptron" else config.widths
+        best = (-1.0, settings[0], config.rates[0])
+        for setting, rate in itertools.product(settings, config.rates):
+            progress(f"choosing: {arm}, {setting:g}, learning rate {rate:g}")
+            model = _train(arm, config, setting, rate, config.seed)
+            found = _accuracy(model, "val", config.passes, config.seed)
+            rows.append(_row("choice", arm, setting, rate, config.seed, validation=found))
+            best = max(best, (found, setting, rate), key=lambda choice: choice[0])
+        for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
+            progress(f"{arm}, {best[1]:g}, learning rate {best[2]:g}, seed {seed}")
+            model = _train(arm, config, *best[1:], seed)
+            tested = {
+                name: _accuracy(model, "test", passes, seed)
+                for name, passes in (("one pass", 1), ("accuracy", config.passes))
+            }
+            rows.append(_row("test", arm, *best[1:], seed, **tested))
+    rows.append(_row("test", "nearest neighbour", np.nan, np.nan, 0, accuracy=_neighbour()))
+    return pd.DataFrame(rows)
+
+
+def _neighbour() -> float:
+    (X, y), (test, label) = nsnn.datasets.digits("train"), nsnn.datasets.digits("test")
+    nearest = ((test[:, None] - X) ** 2).sum(-1).argmin(1)
+    return float((y[nearest] == label).mean())
+
+
+def _test(table: pd.DataFrame, arm: str, column: str = "accuracy") -> np.ndarray:
+    return table.loc[(table.stage == "test") & (table.arm == arm), column].to_numpy()
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The study's claims with their evidence."""
+    noisy, twin, perceptron = (_test(table, arm) for arm in ARMS)
+    difference = noisy - twin
+    half = stats.t.ppf(0.975, difference.size - 1) * difference.std(ddof=1) / np.sqrt(difference.size)
+    low, high = difference.mean() - half, difference.mean() + half
+    return [
+        Claim(
+            f"the noisy network's mean test accuracy is {100 * LEAST:g} % or more, with its passes added up",
+            bool(noisy.mean() >= LEAST),
+            f"{_percent(noisy)} over {noisy.size} seeds; one pass {_percent(_test(table, 'noisy', 'one pass'))}",
+        ),
+        Claim(
+            "it is above that of a perceptron of the same size on the same split",
+            bool(noisy.mean() > perceptron.mean()),
+            f"{_percent(noisy)} against {_percent(perceptron)}",
+        ),
+        Claim(
+            f"it isn't inferior to its deterministic twin by more than {100 * MARGIN:g} point (paired 95 % interval)",
+            bool(low > -MARGIN),
+            f"noisy less deterministic {100 * difference.mean():+.2f} points, [{100 * low:+.2f}, {100 * high:+.2f}]; "
+            f"deterministic {_percent(twin)}",
+        ),
+        Claim(
+            "it is above the nearest neighbour in the training part (this split is an easy one for it)",
+            bool(noisy.mean() > _test(table, "nearest neighbour")[0]),
+            f"{_percent(noisy)} against {100 * _test(table, 'nearest neighbour')[0]:.2f} %",
+            central=False,
+        ),
+    ]
+
+
+def _percent(values: np.ndarray) -> str:
+    return f"{100 * values.mean():.2f} ± {100 * values.std(ddof=1):.2f} %"
+
+
+def verify(table: pd.DataFrame) -> None:
+    """Raise `ClaimFailed` when one of the claims doesn't hold."""
+    check(claims(table))
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Each run, for people."""
+    shown = {
+        name: (100 * table[name]).map(lambda x: "" if np.isnan(x) else f"{x:.2f}")
+        for name in ("validation", "one pass", "accuracy")
+    }
+    return pd.DataFrame(
+        {
+            "stage": table.stage,
+            "arm": table.arm,
+            "width or penalty": table.setting.map("{:g}".format),
+            "learning rate": table.rate.map("{:g}".format),
+            "seed": table.seed,
+            "validation (%)": shown["validation"],
+            "test, one pass (%)": shown["one pass"],
+            "test (%)": shown["accuracy"],
+        }
+    )
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Test accuracy of each arm and seed, with the mean; open circles: one pass."""
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    ax = figure.subplots()
+    for place, (arm, colour) in enumerate(ARMS.items()):
+        values = 100 * _test(table, arm)
+        shift = np.linspace(-0.15, 0.15, values.size)
+        ax.plot(place + shift, values, "o", color=colour, ms=5)
+        ax.plot([place - 0.25, place + 0.25], [values.mean()] * 2, color=colour, lw=1.5)
+        if arm != "perceptron":
+            ax.plot(place + shift, 100 * _test(table, arm, "one pass"), "o", color=colour, mfc="white", ms=5)
+    ax.axhline(
+        100 * _test(table, "nearest neighbour")[0], color="#B0B0B0", lw=0.8, ls=":", label="nearest neighbour"
+    )
+    ax.axhline(100 * LEAST, color="black", lw=0.8, ls="--", label=f"{100 * LEAST:g} %")
+    ax.set_xticks(range(len(ARMS)), list(ARMS))
+    ax.set_ylabel("test accuracy (%)")
+    ax.legend(frameon=False, fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure
