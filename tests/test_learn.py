@@ -265,6 +265,31 @@ def test_spikes_have_their_probability():
     assert np.abs((counts - n * p) / np.sqrt(n * p * (1 - p))).max() < 4
 
 
+def test_spikes_are_those_of_simulate_in_distribution():
+    """The same network under a constant input, there and here: mean spikes of each neuron in each step."""
+    rng = np.random.default_rng(3)
+    W, x, n = [rng.normal(0.4, 0.6, size) for size in ((3, 4), (4, 2))], np.array([0.2, 0.9, 0.6]), 400
+    net = nsnn.feedforward([3, 4, 2], noise=NOISE, weights=W, plasticity=nsnn.NDL(0.1))
+    with engine.running("numpy"):
+        learner = Learner(
+            net, batch=n, n_steps=5, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
+        )
+        learner.run(x[None], np.zeros(1, int), np.zeros((1, n), int), np.array([False]), key=(1,))
+    here = np.concatenate([layer.samples("o") for layer in learner.layers[1:]], axis=2)
+    block = nsnn.simulate(
+        net, stimulus=nsnn.Constant(x), trials=n, duration=5 * ms, dt=1 * ms, seed=2, engine="numpy"
+    )
+    there = np.zeros_like(here)
+    for trial, segment in enumerate(block.segments):
+        for neuron in range(6):
+            ticks = np.rint(segment.spiketrains[3 + neuron].rescale("ms").magnitude).astype(int)
+            there[trial, ticks, neuron] = 1
+    error = np.sqrt((here.var(0) + there.var(0)) / n)
+    z = (here.mean(0) - there.mean(0))[error > 0] / error[error > 0]
+    assert z.size > 20
+    assert np.abs(z).max() < 4
+
+
 def problem(n=120, seed=0):
     """Three groups of inputs, one of which is active: separable."""
     rng = np.random.default_rng(seed)
