@@ -328,7 +328,7 @@ def test_a_separable_problem_is_learned(kind):
     assert fit.history["val_accuracy"].iloc[-1] > 0.9
     assert fit.history["loss"].iloc[-1] < 0.5 * fit.history["loss"].iloc[0]
     still = fit_of(net_of(eta=0.0), epochs=3)
-    assert still.evaluate(other, passes=2)["accuracy"] < 0.7
+    assert still.evaluate(other, passes=2)["accuracy"] < after["accuracy"] - 0.15
     assert all(
         np.array_equal(a, b) for a, b in zip(still.network.get_weights(), net_of().get_weights(), strict=True)
     )
@@ -413,7 +413,7 @@ def test_history_is_what_it_says():
 
 def test_evaluate_adds_the_spikes_of_its_passes_up():
     """What noise takes from one pass many give back; the error is over samples."""
-    fit = fit_of(epochs=2)
+    fit = fit_of(epochs=10, n_steps=2)
     X, y = problem(50, seed=8)
     once = fit.evaluate((X, y), seed=2)
     assert once == fit.evaluate((X, y), seed=2)
