@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import time
 from pathlib import Path
@@ -218,7 +219,7 @@ class _Task:
             "loss": {**loss.describe(), "code": loss.code},
             "encoder": {**encoder.describe(), "o": encoder.o},
             "batch": self.batch, "n_steps": int(n_steps), "seed": self.seed, "schedule": schedule, "engine": self.engine,
-            "patience": patience,
+            "patience": None if patience is None else int(patience),
         }  # fmt: skip
 
     def _split(self, validation: Any) -> None:
@@ -242,7 +243,9 @@ class _Task:
         if not self.trained.size:
             raise NsnnError(f"validation = {validation}: nothing is left to train on, expected less")
 
+    @functools.cached_property
     def _config(self) -> str:
+        """What a checkpoint has to be of."""
         # epochs may grow, unless the schedule depends on them
         rest = {"epochs": self.epochs} if self.schedule != "constant" else {}
         return checkpoints.digest(self.described | rest, self.X, self.y, self.trained)
@@ -336,7 +339,7 @@ class _Task:
         arrays |= {f"best_{k}": w for k, w in enumerate(best.weights)}
         arrays |= {f"state_{k}_{name}": v for k, s in enumerate(learner.states) for name, v in s.items()}
         about = {
-            "config": self._config(), "epoch": len(history), "history": history,
+            "config": self._config, "epoch": len(history), "history": history,
             "best": [best.epoch, best.loss], "described": self.described,
         }  # fmt: skip
         checkpoints.write(self.path, arrays, about)
@@ -344,7 +347,7 @@ class _Task:
     def _resume(self, path: Path, best: _Best) -> tuple[dict[str, np.ndarray], list[dict[str, float]]]:
         """The checkpoint's arrays and history, if it is of this configuration; what it knows of the best goes into `best`."""
         arrays, about = checkpoints.read(path)
-        if about["config"] != self._config():
+        if about["config"] != self._config:
             now = json.loads(json.dumps(self.described))
             old = about.get("described", {})
             changed = [name for name in now if now[name] != old.get(name)]

@@ -23,6 +23,7 @@ __all__ = [
     "RateMSE",
     "cross_entropy_mean",
     "cross_entropy_step",
+    "one_hot",
     "rate_mse",
 ]
 
@@ -59,11 +60,14 @@ class Loss(Scalars):
 
 
 def one_hot(y: Any, o: Any) -> np.ndarray:
-    """The targets (..., n) of labels y: 1 at the label, else 0.
+    """The targets (..., n) of labels y, for output spikes o (..., n_steps, n): 1 at the label, else 0.
 
     Raises
     ------
     NsnnError : labels that aren't whole numbers from 0 to n - 1
+
+    >>> one_hot(1, [[0, 0, 0]]).tolist()
+    [0.0, 1.0, 0.0]
     """
     y, n = np.asarray(y), np.shape(o)[-1]
     if y.dtype.kind not in "iu" or np.any((y < 0) | (y >= n)):
