@@ -216,7 +216,7 @@ def plot(table: pd.DataFrame) -> Figure:
     for place, (arm, colour) in enumerate(ARMS.items()):
         values = 100 * _test(table, arm)
         shift = np.linspace(-0.15, 0.15, values.size)
-        ax.plot(place + shift, values, "o", color=colour, ms=5)
+        ax.plot(place + shift, values, "o", color=colour, ms=5, zorder=3)
         ax.plot([place - 0.25, place + 0.25], [values.mean()] * 2, color=colour, lw=1.5)
         if arm != "perceptron":
             ax.plot(place + shift, 100 * _test(table, arm, "one pass"), "o", color=colour, mfc="white", ms=5)

@@ -145,7 +145,7 @@ def test_a_target_with_a_variable_of_the_synapses_name():
 def test_the_pages_cells_learn(eta):
     """docs/ndl.md: spikes of the cell that belongs to what is shown, in the first 60 ms and in the last 300 ms."""
     page = (Path(__file__).resolve().parent.parent / "docs" / "ndl.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    code, *_ = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     state, names = np.random.get_state(), {}  # noqa: NPY002
     try:
         with engine.running("numpy"):

@@ -1,0 +1,73 @@
+"""The study of digits: its claims on made-up tables, and its arms on a short run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import learn_digits as study
+from analysis.harness import ClaimFailed
+
+
+def table(
+    noisy: float = 0.99, twin: float = 0.99, perceptron: float = 0.97, spread: float = 0.001
+) -> pd.DataFrame:
+    rows = []
+    for arm, mean in zip(study.ARMS, (noisy, twin, perceptron), strict=True):
+        for seed, shift in enumerate((-spread, 0.0, spread)):
+            turned = shift if arm == "noisy" else -shift
+            rows.append(
+                study._row("test", arm, 0.4, 1e-3, seed, accuracy=mean + turned, **{"one pass": mean})
+            )
+    rows.append(study._row("test", "nearest neighbour", np.nan, np.nan, 0, accuracy=1.0))
+    return pd.DataFrame(rows)
+
+
+def test_claims_hold_and_fail_one_by_one() -> None:
+    study.verify(table())
+    with pytest.raises(ClaimFailed, match=r"mean test accuracy is 98\.3 %"):
+        study.verify(table(noisy=0.98, twin=0.98))
+    with pytest.raises(ClaimFailed, match="above that of a perceptron"):
+        study.verify(table(perceptron=0.995))
+    with pytest.raises(ClaimFailed, match="isn't inferior"):
+        study.verify(table(noisy=0.985, twin=0.999))
+    with pytest.raises(
+        ClaimFailed, match="isn't inferior"
+    ):  # equal means whose difference isn't known well enough
+        study.verify(table(spread=0.01))
+
+
+@pytest.mark.slow
+def test_choices_are_made_on_the_validation_part_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test part isn't read before the choice is made, once for each network and number of passes."""
+    read: list[str] = []
+    digits = study.nsnn.datasets.digits
+
+    def watched(split: str = "train", *, seed: int = 0):
+        read.append(split)
+        X, y = digits(split, seed=seed)
+        return X[:60], y[:60]
+
+    monkeypatch.setattr(study.nsnn.datasets, "digits", watched)
+    config = dataclasses.replace(
+        study.Config(),
+        seeds=2,
+        hidden=8,
+        n_steps=3,
+        epochs=1,
+        passes=2,
+        widths=(0.4,),
+        penalties=(1.0,),
+        rates=(1e-3, 1e-2),
+    )
+    found = study.run(config)
+    assert found.stage.value_counts().to_dict() == {"choice": 6, "test": 7}
+    first = read.index("test")
+    assert read[:first].count("val") >= 4
+    assert read.count("test") == 3 * 2 * 2 + 1
+    assert set(study.summary(found).arm) == {*study.ARMS, "nearest neighbour"}
+    figure = study.plot(found)
+    assert len(figure.axes) == 1
