@@ -51,7 +51,7 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.quick:
-            smaller = {"seeds": 3, "epochs": 30, "widths": (0.2,), "penalties": (1e-4,), "rates": (3e-3,)}
+            smaller = {"seeds": 3, "epochs": 30, "widths": (0.4,), "penalties": (1e-4,), "rates": (1e-2,)}
             for name, value in smaller.items():
                 object.__setattr__(self, name, value)
 
