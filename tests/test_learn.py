@@ -253,22 +253,22 @@ def test_spikes_have_their_probability():
     net = nsnn.feedforward([1, 3], noise=NOISE, weights=[w], plasticity=nsnn.NDL(0.0))
     with engine.running("numpy"):
         learner = Learner(
-            net, batch=500, n_steps=1, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
+            net, batch=2000, n_steps=1, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )
         counts = np.zeros(3)
-        for k in range(20):
+        for k in range(5):
             learner.run(
-                np.ones((1, 1)), np.zeros(1, int), np.zeros((1, 500), int), np.array([False]), key=(1, k)
+                np.ones((1, 1)), np.zeros(1, int), np.zeros((1, 2000), int), np.array([False]), key=(1, k)
             )
             counts += learner.layers[1].samples("o").sum((0, 1))
-    p, n = nsnn.Gaussian(0.4).cdf(w[0] - 1), 500 * 20
+    p, n = nsnn.Gaussian(0.4).cdf(w[0] - 1), 2000 * 5
     assert np.abs((counts - n * p) / np.sqrt(n * p * (1 - p))).max() < 4
 
 
 def test_spikes_are_those_of_simulate_in_distribution():
     """The same network under a constant input, there and here: mean spikes of each neuron in each step."""
     rng = np.random.default_rng(3)
-    W, x, n = [rng.normal(0.4, 0.6, size) for size in ((3, 4), (4, 2))], np.array([0.2, 0.9, 0.6]), 400
+    W, x, n = [rng.normal(0.4, 0.6, size) for size in ((3, 4), (4, 2))], np.array([0.2, 0.9, 0.6]), 200
     net = nsnn.feedforward([3, 4, 2], noise=NOISE, weights=W, plasticity=nsnn.NDL(0.1))
     with engine.running("numpy"):
         learner = Learner(
@@ -319,7 +319,14 @@ def same(a, b):
     )
 
 
-@pytest.mark.parametrize("kind", ["transport", "random", "broadcast"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "transport",
+        pytest.param("random", marks=pytest.mark.slow),
+        pytest.param("broadcast", marks=pytest.mark.slow),
+    ],
+)
 def test_a_separable_problem_is_learned(kind):
     fit = fit_of(net_of(rule={"signal": kind}), epochs=20)
     other = problem(200, seed=9)
@@ -425,11 +432,15 @@ def test_evaluate_adds_the_spikes_of_its_passes_up():
     assert np.isnan(fit.evaluate((X[:1], y[:1]))["se"])
 
 
-def test_schedule_and_patience():
-    fit = fit_of(epochs=4, schedule="cosine")
-    steady = fit_of(epochs=4)
+def test_a_schedule_begins_with_eta_and_changes_it():
+    fit = fit_of(epochs=2, schedule="cosine")
+    steady = fit_of(epochs=2)
     assert fit.history["loss"][0] == steady.history["loss"][0]
     assert not same(fit, steady)
+
+
+@pytest.mark.slow
+def test_patience_ends_training_and_returns_the_best_weights():
     net = net_of(eta=3.0)  # too large: it gets worse soon
     stopped = fit_of(net, epochs=30, patience=2)
     loss = stopped.history["val_loss"].to_numpy()
@@ -482,6 +493,7 @@ fit_of(epochs=200, checkpoint=sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     path = tmp_path / "fit.npz"
     here = Path(__file__).resolve().parent
@@ -637,6 +649,7 @@ print("trained", len(fit.history))
 """
 
 
+@pytest.mark.slow
 def test_training_runs_with_the_reference_deleted():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_REFERENCE, nsnn.__file__],
