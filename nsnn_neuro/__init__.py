@@ -4,7 +4,7 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 (`nsnn_neuro.measures`, `tabulate`), closed forms to hold them against (`nsnn_neuro.theory`).
 """
 
-from . import datasets, measures, plotting, reference, theory
+from . import datasets, likelihood, measures, plotting, reference, theory
 from .certify import certify
 from .connectivity import (
     AllToAll,
@@ -32,6 +32,7 @@ from .escape import (
     Triangular,
     Uniform,
 )
+from .likelihood import fit_neuron
 from .measures import tabulate
 from .network import Connections, Network
 from .neurons import (
@@ -147,6 +148,8 @@ __all__ = [
     "certify",
     "datasets",
     "feedforward",
+    "fit_neuron",
+    "likelihood",
     "load",
     "measures",
     "plotting",
