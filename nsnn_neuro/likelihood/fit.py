@@ -111,7 +111,7 @@ class NeuronFit:
     def score(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
         """Bits per spike of these data over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
-        P0 is a Bernoulli neuron of constant probability, that of *these* data (outside refractory steps): a rival that knows
+        P0 is a Bernoulli neuron of constant probability, that of *these* data: a rival that knows
         more of held-out data than the fit does. `se` is from 20 consecutive parts, by linearising the ratio; it says how
         much another stretch would differ, not how the fit would.
         """
@@ -261,8 +261,8 @@ def _score(model: NeuronModel, p: np.ndarray, data: Data) -> Estimate:
     n = data.o.sum()
     if n == 0:
         raise NsnnError("trains hold no spikes: expected some, as the score is per spike")
-    rate = n / data.free.sum()
-    constant = np.where(data.free, xlogy(data.o, rate) + xlogy(1 - data.o, 1 - rate), 0.0)
+    rate = n / len(data.o)
+    constant = xlogy(data.o, rate) + xlogy(1 - data.o, 1 - rate)
     gain = (model.probability(p, data)[1] - constant) / np.log(2)
     value = gain.sum() / n
     parts = np.array_split(np.arange(len(gain)), min(_PARTS, len(gain)))

@@ -93,10 +93,10 @@ class NeuronModel:
         if self.reset not in RESETS:
             raise NsnnError(f"reset = {self.reset!r}: expected one of {', '.join(RESETS)}")
         for name, value in (("beta", self.beta), ("theta", self.theta)):
-            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-            good = (
-                np.isfinite(float(value)) if number else value == "fit" or (value is None and name == "theta")
-            )  # type: ignore[arg-type]
+            if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+                good = bool(np.isfinite(value))
+            else:
+                good = value == "fit" or (value is None and name == "theta")
             if not good:
                 raise NsnnError(f'{name} = {value!r}: expected a number or "fit"')
         if isinstance(self.beta, int | float | np.number) and not -1 < self.beta < 1:
