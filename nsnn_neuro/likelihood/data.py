@@ -150,26 +150,7 @@ def prepare(
         on_steps(s, dt, f"signal[{k}]" if listed else "signal")
         for k, s in enumerate(signal if listed else [signal])
     ]
-    kept = {}
-    if (
-        not isinstance(trains, Trains | neo.Block | neo.SpikeTrain)
-        and (t_start is None or t_stop is None)
-        and signals
-    ):
-        first = signals[0]  # plain arrays have no duration: the signal's
-        ends = (first.start, first.start + len(first.values) * dt)
-        given = [getattr(train, "t_start", None) is None for train in trains] if np.iterable(trains) else []
-        if (
-            given
-            and all(given)
-            and all((s.start, len(s.values)) == (first.start, len(first.values)) for s in signals)
-        ):
-            kept = {"t_start": ends[0] * pq.s, "t_stop": ends[1] * pq.s}
-    repeats = as_repeats(
-        trains,
-        kept.get("t_start") if t_start is None else t_start,
-        kept.get("t_stop") if t_stop is None else t_stop,
-    )
+    repeats = _repeats(trains, signals, t_start, t_stop)
     if len(signals) not in (1, repeats.n_trials) or (listed and len(signals) != repeats.n_trials):
         raise NsnnError(
             f"signal: {len(signals)} signals for {repeats.n_trials} trials: expected one for all, or a list with one for each"
@@ -199,3 +180,16 @@ def prepare(
         np.concatenate([past(o, history) for o in spikes]),
         np.concatenate(free),
     )
+
+
+def _repeats(trains: Any, signals: list[Steps], t_start: Any, t_stop: Any) -> Trains:
+    """The trials; plain arrays, which have no duration, last as long as the signals."""
+    plain = isinstance(trains, list | tuple) and not any(
+        isinstance(train, neo.SpikeTrain) for train in trains
+    )
+    spans = {(s.start, s.start + len(s.values) * s.dt) for s in signals}
+    if plain and len(spans) == 1:
+        ((start, stop),) = spans
+        t_start = start * pq.s if t_start is None else t_start
+        t_stop = stop * pq.s if t_stop is None else t_stop
+    return as_repeats(trains, t_start, t_stop)

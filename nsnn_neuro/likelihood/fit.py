@@ -168,12 +168,13 @@ def fit_neuron(
     ----------
     trains : neo.Block of one neuron, or a list of spike trains: repeats; plain arrays last as long as the signal
     signal : neo.AnalogSignal (any number of channels) on all trials' clock, or a list with one for each trial. Samples are
-        averaged to dt or held; before its start it is taken for 0, so take off its mean
+        averaged to dt or held; before its start it is taken for 0, so take off its mean.
+        Filters are per its own unit
     dt : time, the step: short enough for one spike at most; a whole multiple or fraction of the signal's sampling period
     stimulus : basis of the filter, lags from 0: `RaisedCosines`, `Lags(n)` or just n, `Exponentials`
     history : basis of what a spike adds to the potential later, lags from one step; None: nothing
     family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and isn't fitted
-    beta : membrane's decay for each step, a number or "fit"; 0: none
+    beta : membrane's decay for each step, a number from 0 to below 1 or "fit"; 0: none
     theta : threshold; None: 0 without a membrane, fitted with one; a number: that
     reset : "hard", "subtract" or "none", what a spike does to the membrane
     refractory : time after a spike in which none is possible

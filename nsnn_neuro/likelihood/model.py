@@ -13,6 +13,7 @@ from numba import njit
 from ..blocks import build_block
 from ..errors import NsnnError
 from ..escape import Family
+from ..measures.trains import positive
 from ..recording import provenance
 from ..units import si
 from .bases import Basis
@@ -51,7 +52,7 @@ class NeuronModel:
     family : escape family F without a unit, scale and all: it sets the unit of all potentials
     stimulus : `Basis` over lags 0, 1, ... of the stimulus
     history : `Basis` over lags 1, 2, ... of the neuron's own spikes, or None
-    beta : decay of the membrane for each step, -1 < beta < 1, or "fit"; 0: no membrane
+    beta : decay of the membrane for each step, from 0 to below 1, or "fit" (whose estimate may fall below 0); 0: no membrane
     theta : threshold, "fit" (needs a membrane), or None: 0 without a membrane, "fit" with one
     reset : "hard", "subtract" or "none", of the membrane
     refractory : time after a spike in which none is possible, rounded to whole steps, or None
@@ -83,8 +84,7 @@ class NeuronModel:
             raise NsnnError(
                 f"family = {self.family!r}: expected an escape family of one scale without a unit, such as Gaussian(1.0)"
             )
-        if not self.step > 0:
-            raise NsnnError(f"dt = {self.dt}: expected a time greater than 0")
+        positive(self.dt, "s", "dt")
         for name, basis in (("stimulus", self.stimulus), ("history", self.history)):
             if not isinstance(basis, Basis) and not (name == "history" and basis is None):
                 raise NsnnError(
@@ -99,14 +99,15 @@ class NeuronModel:
                 good = value == "fit" or (value is None and name == "theta")
             if not good:
                 raise NsnnError(f'{name} = {value!r}: expected a number or "fit"')
-        if isinstance(self.beta, int | float | np.number) and not -1 < self.beta < 1:
+        if isinstance(self.beta, int | float | np.number) and not 0 <= self.beta < 1:
             raise NsnnError(f"beta = {self.beta}: expected a decay for each step, from 0 to below 1")
         if self.theta == "fit" and (self.beta == 0 or self.reset == "none"):
             raise NsnnError(
                 'theta = "fit": without a membrane that is reset only bias - theta matters; leave theta out'
             )
-        if self.refractory is not None and not si(self.refractory, "s", "refractory") >= 0:
-            raise NsnnError(f"refractory = {self.refractory}: expected a time from 0")
+        silent = 0.0 if self.refractory is None else si(self.refractory, "s", "refractory")
+        if np.ndim(silent) or not 0 <= silent < np.inf:
+            raise NsnnError(f"refractory = {self.refractory}: expected one time from 0")
 
     # --- parameters ---
 

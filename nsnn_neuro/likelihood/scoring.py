@@ -20,8 +20,8 @@ _STRIDE = 0.15  # of beta in one step
 _MOST = 200  # steps
 _DONE = 1e-14  # nats still to be won
 _DONE_BETA = 1e-10  # likewise, by beta: 1e-5 of its standard error off
-_FLAT = 1e-6  # nats; a step that wins less but moves a by more than _FAR noise scales goes to infinity
-_FAR = 0.1
+_FAR = 1e-3  # noise scales that a last step moves a: more, and a's standard error is above 10,000; it goes to infinity
+_FLAT = 1e-6  # nats; with less to be won, rounding may end the search
 
 
 def inverse(information: np.ndarray) -> np.ndarray | None:
@@ -138,9 +138,9 @@ def _climb(
             raise _diverges(model, now, step)
         step[free] = covariance @ gradient
         gain = float(gradient @ step[free])
-        if gain < _FLAT and np.max(np.abs(now.traces @ step)) > _FAR * scale:
-            raise _diverges(model, now, step)
         if gain < _DONE:
+            if np.max(np.abs(now.traces @ step)) > _FAR * scale:
+                raise _diverges(model, now, step)
             return p, now, count
         p, now, moved = _search(p, now, step, gain, penalty, evaluate)
         if not moved:
@@ -210,8 +210,8 @@ def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> Non
             share = np.abs(vectors[:, 0])
             alike = ", ".join(n for n, s in zip(names, share, strict=True) if s > 0.1 * share.max())
             raise NsnnError(
-                f"{alike}: these can't be told apart, one is a sum of the others in these data; "
-                "take a smaller basis or a richer signal, or pass ridge=1.0"
+                f"{alike}: these can't be told apart, one is a sum of the others in these data; take a smaller basis or a richer "
+                f"signal, {'give theta a value' if 'theta' in alike else 'or pass ridge=1.0'}"
             )
 
 
