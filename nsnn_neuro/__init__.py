@@ -4,7 +4,7 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 (`nsnn_neuro.measures`, `tabulate`), closed forms to hold them against (`nsnn_neuro.theory`).
 """
 
-from . import coding, datasets, losses, measures, plotting, reference, theory
+from . import coding, datasets, likelihood, losses, measures, plotting, reference, theory
 from .certify import certify
 from .connectivity import (
     AllToAll,
@@ -33,6 +33,7 @@ from .escape import (
     Uniform,
 )
 from .learn import Fit, train
+from .likelihood import fit_neuron
 from .measures import tabulate
 from .network import Connections, Network
 from .neurons import (
@@ -150,6 +151,8 @@ __all__ = [
     "coding",
     "datasets",
     "feedforward",
+    "fit_neuron",
+    "likelihood",
     "load",
     "losses",
     "measures",

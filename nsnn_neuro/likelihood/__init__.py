@@ -1,0 +1,58 @@
+"""Maximum likelihood fits of noisy neurons to recorded spikes: noise-driven learning with the observed spikes forced.
+
+The model. In step t of length dt a neuron fires with probability F(a_t), F an escape family such as `Gaussian(1.0)`:
+
+    m_t = beta kept_(t-1) + b + sum_k w_k x_k(t),     kept = m (1 - o) [hard], m - theta o [subtract], m [none]
+    a_t = m_t + sum_k h_k y_k(t) - theta
+
+x_k is the stimulus seen through the k-th function of a basis over lags 0, 1, ..., y_k the neuron's own spikes through the k-th
+function of a basis over lags 1, 2, ... (reset, refractoriness, adaptation; the same as a moving threshold). With beta = 0 it is a
+generalised linear model; without history, with beta and a hard reset, it is the NSNN neuron. m = o = 0 before the first step.
+
+The gradient. The loss is the improbability of what was recorded,
+
+    L = -log P(O|x) = -sum_t [o_t log F(a_t) + (1 - o_t) log(1 - F(a_t))]
+
+Its derivative to the probability of a spike is the learning signal, and a reaches the loss through F alone, so
+
+    dL/dF(a_t) = -(o_t - F) / (F (1 - F)),      dL/dw_k = sum_t  dL/dF(a_t)  f(a_t)  e_k(t)
+                                                            learning signal, density, eligibility trace
+
+with f = F' and e_k(t) = da_t/dw_k while the spikes, and so the resets, are held fixed: for a hard reset
+e_k(t) = beta (1 - o_(t-1)) e_k(t-1) + x_k(t). These are the three factors of noise-driven learning (`reference.ndl` with
+reset_path="detached" and this signal), and the score-function rule with L = 1. Unlike in training a
+network nothing is biased, for the spikes are data and not drawn. beta has a trace too:
+e_beta(t) = (1 - o_(t-1)) (m_(t-1) + beta e_beta(t-1)).
+
+The maximum. a is linear in b, w, h and theta. For a log-concave density f (Gaussian, logistic, uniform, triangular) log F and
+log(1 - F) are concave, so for a given beta there is one maximum, found by Fisher scoring; beta goes uphill on the
+profile of these maxima from the best of a few starts. With Cauchy's and the fast sigmoid's heavy tails there may be several maxima.
+
+What can't be told apart. All of a and F's scale can be multiplied by one number: the family is given, scale and all;
+potentials are in its units (`Gaussian(1.0)`: in noise SDs). Without a membrane (beta = 0) b and theta act as b - theta: theta is 0
+unless given. With one, the threshold is fitted: only b's effect grows after a reset. Ratios such as sigma / theta come with their
+errors from `NeuronFit.derived`.
+
+Standard errors are from the expected Fisher information along the recorded spikes, I = sum_t f^2 / (F (1 - F)) e e^T.
+
+Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Pillow et al. 2008, doi 10.1038/nature07140; Pfister et al. 2006,
+doi 10.1162/neco.2006.18.6.1318; Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
+"""
+
+from __future__ import annotations
+
+from .bases import Basis, Exponentials, Lags, RaisedCosines
+from .fit import NeuronFit, fit_neuron
+from .model import NeuronModel
+from .rescale import Rescaled
+
+__all__ = [
+    "Basis",
+    "Exponentials",
+    "Lags",
+    "NeuronFit",
+    "NeuronModel",
+    "RaisedCosines",
+    "Rescaled",
+    "fit_neuron",
+]

@@ -1,0 +1,129 @@
+"""Bases of filters over past steps: a few numbers stand for a curve over many lags."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from .. import units
+from ..errors import NsnnError
+
+__all__ = ["Basis", "Exponentials", "Lags", "RaisedCosines"]
+
+
+class Basis:
+    """Functions over lags. One's own is a subclass with `matrix`, and should be a frozen dataclass.
+
+    >>> class Ramp(Basis):
+    ...     def matrix(self, dt, first):
+    ...         return np.linspace(1, 0, 5)[:, None]
+    >>> Ramp().matrix(1e-3, 0).shape
+    (5, 1)
+    """
+
+    def matrix(self, dt: float, first: int) -> np.ndarray:
+        """(n_lags, n_functions): the functions at lags first, first + 1, ... steps of dt seconds."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Lags(Basis):
+    """One number for each of n lags.
+
+    >>> Lags(2).matrix(1e-3, 0).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        _count(self.n)
+
+    def matrix(self, dt: float, first: int) -> np.ndarray:
+        """The unit matrix."""
+        return np.eye(self.n)
+
+
+@dataclasses.dataclass(frozen=True)
+class Exponentials(Basis):
+    """exp(-(lag - first) / tau) for each tau, cut off at ten times the longest: 1 in the first step, then a decay.
+
+    taus : times > 0, one or a list
+
+    >>> from brian2 import ms
+    >>> Exponentials([1, 5]*ms).matrix(1e-3, 1)[:2].round(3).tolist()
+    [[1.0, 1.0], [0.368, 0.819]]
+    """
+
+    taus: Any
+
+    def __post_init__(self) -> None:
+        taus = np.atleast_1d(units.si(self.taus, "s", "taus"))
+        if taus.ndim != 1 or not taus.size or not np.all((taus > 0) & np.isfinite(taus)):
+            raise NsnnError(f"taus = {self.taus}: expected times greater than 0 such as [2, 20]*ms")
+
+    def matrix(self, dt: float, first: int) -> np.ndarray:
+        """(n_lags, n_taus)"""
+        taus = np.atleast_1d(units.si(self.taus, "s", "taus"))
+        steps = np.arange(max(1, int(np.ceil(10 * taus.max() / dt))))
+        return np.exp(-steps[:, None] * dt / taus)
+
+
+@dataclasses.dataclass(frozen=True)
+class RaisedCosines(Basis):
+    """Bumps (1 + cos) / 2 on the axis log(lag + offset), peaks evenly spaced there from lag `start` to lag `stop`.
+
+    Each is 0 from two spacings off its peak on; between the second peak and the last but one they add up to 2. A large offset makes
+    an even grid in time; a small one resolves short lags finely and long ones coarsely.
+
+    n : number of bumps, 2 or more
+    stop, start : times of the last and the first peak
+    offset : time > 0; None: (stop - start) / 5
+
+    Source: Pillow et al. 2008, doi 10.1038/nature07140
+
+    >>> from brian2 import ms
+    >>> RaisedCosines(4, 10*ms).matrix(1e-3, 0)[[0, 3, 10]].sum(axis=1).round(3).tolist()
+    [1.5, 2.0, 1.5]
+    """
+
+    n: int
+    stop: Any
+    _: dataclasses.KW_ONLY
+    start: Any = None
+    offset: Any = None
+
+    def __post_init__(self) -> None:
+        _count(self.n, 2)
+        start, stop, offset = self._seconds()
+        if not 0 <= start < stop < np.inf or not 0 < offset < np.inf:
+            raise NsnnError(
+                f"start = {self.start}, stop = {self.stop}, offset = {self.offset}: expected 0 <= start < stop "
+                "and offset > 0"
+            )
+
+    def _seconds(self) -> tuple[float, float, float]:
+        stop = float(units.si(self.stop, "s", "stop"))
+        start = 0.0 if self.start is None else float(units.si(self.start, "s", "start"))
+        return (
+            start,
+            stop,
+            (stop - start) / 5 if self.offset is None else float(units.si(self.offset, "s", "offset")),
+        )
+
+    def matrix(self, dt: float, first: int) -> np.ndarray:
+        """(n_lags, n), as many lags as the last bump reaches."""
+        start, stop, offset = self._seconds()
+        low, high = np.log([start + offset, stop + offset])
+        spacing = (high - low) / (self.n - 1)
+        end = np.exp(high + 2 * spacing) - offset
+        lag = dt * np.arange(first, max(first + 1, int(np.ceil(end / dt))))
+        phase = (np.log(lag + offset)[:, None] - (low + spacing * np.arange(self.n))) * np.pi / (2 * spacing)
+        return 0.5 * (1 + np.cos(np.clip(phase, -np.pi, np.pi)))
+
+
+def _count(n: Any, least: int = 1) -> None:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < least:
+        raise NsnnError(f"n = {n!r}: expected a whole number from {least}")

@@ -1,0 +1,195 @@
+"""Recorded spikes and a stimulus on the steps of a model: at most one spike per bin, one row per step, trials one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+from ..errors import NsnnError
+from ..measures.trains import Trains, as_repeats
+
+__all__ = ["Data", "Steps", "filtered", "on_steps", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """A stimulus on the grid of dt: values (n_steps, n_channels) and the time of the first step, s."""
+
+    values: np.ndarray
+    start: float
+    dt: float
+
+    def slice(self, t_start: float, n: int, where: str) -> slice:
+        """The n steps from t_start on."""
+        offset = (t_start - self.start) / self.dt
+        first = round(offset)
+        if abs(offset - first) > 1e-3:
+            raise NsnnError(
+                f"{where} starts at {t_start} s, {offset - np.floor(offset):.3g} of a step off the signal's grid (from "
+                f"{self.start} s by dt = {self.dt} s): pass t_start on that grid"
+            )
+        if first < 0 or first + n > len(self.values):
+            stop = self.start + len(self.values) * self.dt
+            raise NsnnError(
+                f"signal lasts from {self.start} s to {stop:.6g} s, but {where} from {t_start} s to "
+                f"{t_start + n * self.dt:.6g} s: expected a signal for all of it; or pass t_start and t_stop"
+            )
+        return slice(first, first + n)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a fit sees, one row per step; trials one after another."""
+
+    o: np.ndarray
+    """(n,) 1.0 in a step with a spike"""
+    begins: np.ndarray
+    """(n,) True in the first step of a trial"""
+    drive: np.ndarray
+    """(n, n_stimulus) stimulus through its basis"""
+    history: np.ndarray
+    """(n, n_history) spikes through their basis"""
+    free: np.ndarray
+    """(n,) False where the neuron is refractory"""
+
+    @property
+    def before(self) -> np.ndarray:
+        """(n,) the spike of the step before, 0 in a trial's first step."""
+        return np.where(self.begins, 0.0, np.concatenate([[0.0], self.o[:-1]]))
+
+
+def on_steps(signal: Any, dt: float, name: str = "signal") -> Steps:
+    """A stimulus on steps of dt: means of its samples, or each sample held."""
+    if not isinstance(signal, neo.AnalogSignal):
+        raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
+    values = np.asarray(signal.magnitude, dtype=float)
+    if not values.size or not np.all(np.isfinite(values)):
+        told = "no samples" if not values.size else "NaN or infinite samples"
+        raise NsnnError(f"{name} holds {told}: expected finite samples")
+    period = float(signal.sampling_period.rescale(pq.s).magnitude)
+    start = float(signal.t_start.rescale(pq.s).magnitude)
+    down, up = round(dt / period), round(period / dt)
+    if down >= 1 and abs(dt / period - down) < 1e-6:
+        whole = len(values) // down
+        if not whole:
+            raise NsnnError(f"{name} is shorter than dt = {dt} s: expected at least one step")
+        return Steps(values[: whole * down].reshape(whole, down, -1).mean(axis=1), start, dt)
+    if up >= 1 and abs(period / dt - up) < 1e-6:
+        return Steps(np.repeat(values, up, axis=0), start, dt)
+    raise NsnnError(
+        f"dt = {dt} s, {name} is sampled every {period} s: expected a whole multiple or a whole fraction of that"
+    )
+
+
+def filtered(steps: Steps, basis: np.ndarray) -> np.ndarray:
+    """Each channel through each function of the basis (lags from 0), (n_steps, n_channels * n_functions); 0 before the signal."""
+    n = len(steps.values)
+    columns = [np.convolve(x, b[:n])[:n] for x in steps.values.T for b in basis.T]
+    return np.stack(columns, axis=1) if columns else np.empty((n, 0))
+
+
+def binned(trains: Trains, dt: float) -> list[np.ndarray]:
+    """The spikes of each trial as 0.0 and 1.0 per step."""
+    index, n_bins = trains.bins(dt, "dt")
+    found = []
+    for k, n in enumerate(n_bins):
+        mine = trains.trial == k
+        where, times = index[mine], trains.times[mine]
+        twice = np.flatnonzero(np.diff(where) == 0)
+        if twice.size:
+            gaps = np.diff(times)
+            gap = gaps[gaps > 0].min() if (gaps > 0).any() else 0.0
+            t = trains.t_start[k] + where[twice[0]] * dt
+            raise NsnnError(
+                f"dt = {dt} s: trial {k} has two spikes in the step at {t:.6g} s, {times[twice[0]]:.9g} s and "
+                f"{times[twice[0] + 1]:.9g} s: expected one per step; take a smaller dt (the trial's "
+                f"shortest interval is {gap:.3g} s) or merge double detections"
+            )
+        o = np.zeros(n)
+        o[where[where < n]] = 1.0
+        found.append(o)
+    return found
+
+
+def past(o: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """The spikes of one trial through a basis over lags from 1, (n, n_functions)."""
+    found = np.zeros((len(o), basis.shape[1]))
+    for t in np.flatnonzero(o):
+        rest = found[t + 1 : t + 1 + len(basis)]
+        rest += basis[: len(rest)]
+    return found
+
+
+def not_refractory(o: np.ndarray, steps: int) -> np.ndarray:
+    """True where no spike was in the last `steps` steps."""
+    total = np.concatenate([[0.0], np.cumsum(o)])
+    t = np.arange(len(o))
+    return np.asarray(total[t] == total[np.maximum(t - steps, 0)])
+
+
+def prepare(
+    trains: Any,
+    signal: Any,
+    *,
+    dt: float,
+    stimulus: np.ndarray,
+    history: np.ndarray,
+    refractory: int,
+    channels: int | None = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> Data:
+    """Spikes and stimulus as a `Data`."""
+    listed = isinstance(signal, Sequence)
+    signals = [
+        on_steps(s, dt, f"signal[{k}]" if listed else "signal")
+        for k, s in enumerate(signal if listed else [signal])
+    ]
+    repeats = _repeats(trains, signals, t_start, t_stop)
+    if len(signals) not in (1, repeats.n_trials) or (listed and len(signals) != repeats.n_trials):
+        raise NsnnError(
+            f"signal: {len(signals)} signals for {repeats.n_trials} trials: expected one for all, or a list with one for each"
+        )
+    wide = [s.values.shape[1] for s in signals]
+    if len(set(wide)) > 1 or (channels is not None and wide[0] != channels):
+        raise NsnnError(f"signal has {wide} channels: expected {channels or wide[0]} in each")
+    spikes = binned(repeats, dt)
+    columns = [filtered(s, stimulus) for s in signals]
+    drive = []
+    for k, o in enumerate(spikes):
+        which = k if len(signals) > 1 else 0
+        drive.append(columns[which][signals[which].slice(float(repeats.t_start[k]), len(o), f"trial {k}")])
+    free = [not_refractory(o, refractory) for o in spikes]
+    for k, (o, f) in enumerate(zip(spikes, free, strict=True)):
+        if np.any(o[~f]):
+            t = repeats.t_start[k] + np.flatnonzero((o == 1) & ~f)[0] * dt
+            raise NsnnError(
+                f"refractory = {refractory * dt:.6g} s: trial {k} has a spike at {t:.6g} s within that time after another: "
+                "expected no shorter interval; take a smaller refractory"
+            )
+    begins = np.concatenate([np.arange(len(o)) == 0 for o in spikes])
+    return Data(
+        np.concatenate(spikes),
+        begins,
+        np.concatenate(drive),
+        np.concatenate([past(o, history) for o in spikes]),
+        np.concatenate(free),
+    )
+
+
+def _repeats(trains: Any, signals: list[Steps], t_start: Any, t_stop: Any) -> Trains:
+    """The trials; plain arrays, which have no duration, last as long as the signals."""
+    plain = isinstance(trains, list | tuple) and not any(
+        isinstance(train, neo.SpikeTrain) for train in trains
+    )
+    spans = {(s.start, s.start + len(s.values) * s.dt) for s in signals}
+    if plain and len(spans) == 1:
+        ((start, stop),) = spans
+        t_start = start * pq.s if t_start is None else t_start
+        t_stop = stop * pq.s if t_stop is None else t_stop
+    return as_repeats(trains, t_start, t_stop)

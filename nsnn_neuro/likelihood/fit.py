@@ -1,0 +1,273 @@
+"""`fit_neuron`: maximum likelihood of a neuron's spikes, and what the fit is good for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import neo
+import numpy as np
+from scipy.special import xlogy
+from scipy.stats import norm
+
+from ..errors import NsnnError
+from ..escape import Family, Gaussian
+from ..measures import Estimate
+from ..units import si
+from .bases import Basis, Lags
+from .data import Data
+from .model import NeuronModel
+from .rescale import Rescaled, rescale
+from .scoring import inverse, maximise
+
+__all__ = ["NeuronFit", "fit_neuron"]
+
+_PARTS = 20  # of the data, for the standard error of a score
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronFit:
+    """A neuron fitted by `fit_neuron`: parameters with errors, likelihood of new data, spikes drawn from it, goodness of fit.
+
+    >>> import neo, quantities as pq
+    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=4000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> true = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(1))
+    >>> fit = fit_neuron(true.simulate([-2.0, 0.8], signal), signal, dt=1*pq.ms, stimulus=1)
+    >>> {name: round(value, 1) for name, value in fit.parameters.items()}
+    {'bias': -2.0, 'stimulus[0]': 0.8}
+    """
+
+    model: NeuronModel
+    parameters: dict[str, float]
+    se: dict[str, float]
+    """standard errors; with a ridge those of a Gaussian prior's posterior"""
+    covariance: np.ndarray
+    """(n_parameters, n_parameters), the inverse of the expected Fisher information (plus the ridge's)"""
+    log_likelihood: float
+    """nats, of the data that were fitted"""
+    bits_per_spike: float
+    """of these data, over a neuron of constant probability; `score` has the meaning, and other data"""
+    n_spikes: int
+    n_steps: int
+    ridge: float
+    iterations: int
+    _data: Data = field(repr=False)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The parameters as an array, in the order of `covariance`."""
+        return np.array(list(self.parameters.values()))
+
+    def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
+        """Confidence intervals by name: value -+ z se, the normal law of large samples."""
+        if not 0 < level < 1:
+            raise NsnnError(f"level = {level}: expected a number between 0 and 1")
+        z = float(norm.ppf(0.5 + level / 2))
+        return {k: (v - z * self.se[k], v + z * self.se[k]) for k, v in self.parameters.items()}
+
+    def derived(self, function: Callable[[Mapping[str, float]], Any]) -> tuple[Any, Any]:
+        """A function of the parameters (a dict by name) and its standard error by the delta method, floats or arrays.
+
+        fit.derived(lambda p: 0.4 / p["theta"]) is noise over threshold. Slopes are central differences over a thousandth of a
+        standard error.
+        """
+        p, names = self.values, list(self.parameters)
+        h = 1e-3 * np.sqrt(np.diag(self.covariance))
+
+        def at(x: np.ndarray) -> np.ndarray:
+            return np.asarray(function(dict(zip(names, x.tolist(), strict=True))), dtype=float)
+
+        slopes = np.array([(at(p + d) - at(p - d)) / (2 * d[k]) for k, d in enumerate(np.diag(h))])
+        variance = np.einsum("i...,ij,j...->...", slopes, self.covariance, slopes)
+        value, se = at(p), np.sqrt(variance)
+        return (float(value), float(se)) if value.ndim == 0 else (value, se)
+
+    def stimulus_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The filter of the stimulus: lags (s), values and standard errors (n_lags,), or (n_lags, n_channels) with several."""
+        basis = self.model.bases()[0]
+        lags, value, se = self._filter(np.kron(np.eye(self.model.channels), basis), 1, 0, len(basis))
+        if self.model.channels == 1:
+            return lags, value[:, 0], se[:, 0]
+        return lags, value, se
+
+    def history_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a spike adds to the potential: lags (s), values and standard errors (n_lags,); empty without history."""
+        basis = self.model.bases()[1]
+        if not basis.size:
+            return np.empty(0), np.empty(0), np.empty(0)
+        first = 1 + self._data.drive.shape[1]
+        lags, value, se = self._filter(basis, first, 1, len(basis))
+        return lags, value[:, 0], se[:, 0]
+
+    def _filter(
+        self, basis: np.ndarray, first: int, lag: int, n: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        mine = slice(first, first + basis.shape[1])
+        value = basis @ self.values[mine]
+        se = np.sqrt(np.einsum("ti,ij,tj->t", basis, self.covariance[mine, mine], basis))
+        return (lag + np.arange(n)) * self.model.step, value.reshape(-1, n).T, se.reshape(-1, n).T
+
+    def score(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
+        """Bits per spike of these data over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
+
+        P0 is a Bernoulli neuron of constant probability, that of *these* data: a rival that knows
+        more of held-out data than the fit does. `se` is from 20 consecutive parts, by linearising the ratio; it says how
+        much another stretch would differ, not how the fit would.
+        """
+        data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        return _score(self.model, self.values, data)
+
+    def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
+        """Spikes drawn from the fitted model under `signal`; see `NeuronModel.simulate`."""
+        return self.model.simulate(self.values, signal, trials=trials, seed=seed)
+
+    def rescaled(
+        self,
+        trains: Any = None,
+        signal: Any = None,
+        *,
+        t_start: Any = None,
+        t_stop: Any = None,
+        seed: int = 0,
+    ) -> Rescaled:
+        """Time-rescaling test of these data (None: those that were fitted), exact for steps; `seed` draws the place in a step.
+
+        Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
+        """
+        if (trains is None) != (signal is None):
+            raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
+        data = (
+            self._data if trains is None else self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        )
+        return rescale(self.model.probability(self.values, data)[0], data.o, seed)
+
+
+def fit_neuron(
+    trains: Any,
+    signal: Any,
+    *,
+    dt: Any,
+    stimulus: Basis | int,
+    history: Basis | int | None = None,
+    family: Family | None = None,
+    beta: float | str = 0.0,
+    theta: float | str | None = None,
+    reset: str = "hard",
+    refractory: Any = None,
+    ridge: float = 0.0,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> NeuronFit:
+    """Fit a noisy neuron to spikes: the parameters of P(spike) = F(potential - theta) that make what was recorded most probable.
+
+    The potential is stimulus filter * signal + bias through a membrane (beta, reset), plus spike history. The formula, what
+    can't be told apart and how the maximum is found stand in the module's text (`nsnn_neuro.likelihood`).
+
+    Parameters
+    ----------
+    trains : neo.Block of one neuron, or a list of spike trains: repeats; plain arrays last as long as the signal
+    signal : neo.AnalogSignal (any number of channels) on all trials' clock, or a list with one for each trial. Samples are
+        averaged to dt or held; before its start it is taken for 0, so take off its mean.
+        Filters are per its own unit
+    dt : time, the step: short enough for one spike at most; a whole multiple or fraction of the signal's sampling period
+    stimulus : basis of the filter, lags from 0: `RaisedCosines`, `Lags(n)` or just n, `Exponentials`
+    history : basis of what a spike adds to the potential later, lags from one step; None: nothing
+    family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and isn't fitted
+    beta : membrane's decay for each step, a number from 0 to below 1 or "fit"; 0: none
+    theta : threshold; None: 0 without a membrane, fitted with one; a number: that
+    reset : "hard", "subtract" or "none", what a spike does to the membrane
+    refractory : time after a spike in which none is possible
+    ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2 on stimulus and history, in
+        nats; 0 by default, as it biases; 1 cures separable data
+    t_start, t_stop : times; None is the trials' own end. The signal before t_start is used, spikes before it are not
+
+    Returns
+    -------
+    NeuronFit
+
+    Raises
+    ------
+    NsnnError : two spikes in a step, no spikes, a signal shorter than the trains or NaN in it, a spike within `refractory`,
+        regressors that can't be told apart, a likelihood without a maximum (separable data)
+
+    >>> import quantities as pq
+    >>> signal = neo.AnalogSignal(np.random.default_rng(1).normal(size=5000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> cell = NeuronModel(dt=1*pq.ms, family=Gaussian(0.4), stimulus=Lags(1), beta=0.5, theta=1.0)
+    >>> block = cell.simulate({"bias": 0.2, "stimulus[0]": 0.5}, signal)
+    >>> fit = fit_neuron(block, signal, dt=1*pq.ms, stimulus=1, family=Gaussian(0.4), beta="fit", theta=1.0)
+    >>> {name: round(value, 1) for name, value in fit.parameters.items()}
+    {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
+    """
+    first = signal[0] if isinstance(signal, list | tuple) and signal else signal
+    if not isinstance(first, neo.AnalogSignal):
+        raise NsnnError(
+            f"signal = {type(first).__name__} object: expected a neo.AnalogSignal, or a list with one for each trial"
+        )
+    strength = si(ridge, "1", "ridge")
+    if np.ndim(strength) or not 0 <= strength < np.inf:
+        raise NsnnError(f"ridge = {ridge}: expected a number from 0")
+    model = NeuronModel(
+        dt=dt,
+        family=Gaussian(1.0) if family is None else family,
+        stimulus=_basis(stimulus, "stimulus"),
+        history=None if history is None else _basis(history, "history"),
+        beta=beta,
+        theta=theta,
+        reset=reset,
+        refractory=refractory,
+        channels=int(first.shape[1]),
+    )
+    data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+    n = int(data.o.sum())
+    if n == 0:
+        raise NsnnError(
+            f"trains hold no spikes in {len(data.o)} steps: expected some; the likelihood has no maximum without"
+        )
+    if np.all(data.o[data.free] == 1):
+        raise NsnnError(
+            f"trains have a spike in every step of dt = {model.step} s: expected silent steps too; take a smaller dt"
+        )
+    p, value, penalty, count = maximise(model, data, float(strength))
+    covariance = inverse(value.information + np.diag(penalty))
+    assert covariance is not None  # the last step was taken with it
+    names = model.names
+    return NeuronFit(
+        model=model,
+        parameters=dict(zip(names, p.tolist(), strict=True)),
+        se=dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
+        covariance=covariance,
+        log_likelihood=value.log_likelihood,
+        bits_per_spike=float(_score(model, p, data)),
+        n_spikes=n,
+        n_steps=len(data.o),
+        ridge=float(strength),
+        iterations=count,
+        _data=data,
+    )
+
+
+def _basis(value: Any, name: str) -> Basis:
+    if isinstance(value, Basis):
+        return value
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
+        return Lags(int(value))
+    raise NsnnError(
+        f"{name} = {value!r}: expected a basis such as RaisedCosines(8, 50*ms), or a number of lags"
+    )
+
+
+def _score(model: NeuronModel, p: np.ndarray, data: Data) -> Estimate:
+    """Bits per spike over a homogeneous Bernoulli neuron."""
+    n = data.o.sum()
+    if n == 0:
+        raise NsnnError("trains hold no spikes: expected some, as the score is per spike")
+    rate = n / len(data.o)
+    constant = xlogy(data.o, rate) + xlogy(1 - data.o, 1 - rate)
+    gain = (model.probability(p, data)[1] - constant) / np.log(2)
+    value = gain.sum() / n
+    parts = np.array_split(np.arange(len(gain)), min(_PARTS, len(gain)))
+    rest = np.array([gain[k].sum() - value * data.o[k].sum() for k in parts])
+    k = len(parts)
+    se = np.sqrt(k / (k - 1) * np.sum(rest**2)) / n if k > 1 else np.nan
+    return Estimate(float(value), float(se), n=int(n), unit="bit/spike", se_method=f"{k} consecutive parts")

@@ -1,0 +1,349 @@
+"""The model of a noisy neuron, its log-likelihood, the three-factor gradient, its information, and spikes drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import neo
+import numpy as np
+from numba import njit
+
+from ..blocks import build_block
+from ..errors import NsnnError
+from ..escape import Family
+from ..measures.trains import positive
+from ..recording import provenance
+from ..units import si
+from .bases import Basis
+from .data import Data, filtered, on_steps, prepare
+from .tails import Terms, terms
+
+__all__ = ["LARGEST", "NeuronModel", "Value"]
+
+LARGEST = 0.9999  # |beta|, while it is fitted
+RESETS = ("hard", "subtract", "none")
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """The log-likelihood at one set of parameters, in nats."""
+
+    log_likelihood: float
+    gradient: np.ndarray
+    """(n_parameters,)"""
+    information: np.ndarray
+    """(n_parameters, n_parameters) expected Fisher information along the recorded spikes"""
+    traces: np.ndarray
+    """(n, n_parameters) da/dparameter"""
+    potential: np.ndarray
+    """(n,) a"""
+    terms: Terms
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NeuronModel:
+    """a = m + history - theta, P(spike) = F(a), m = beta kept + bias + stimulus: what is fitted; see the module's text.
+
+    Parameters
+    ----------
+    dt : time, the step
+    family : escape family F without a unit, scale and all: it sets the unit of all potentials
+    stimulus : `Basis` over lags 0, 1, ... of the stimulus
+    history : `Basis` over lags 1, 2, ... of the neuron's own spikes, or None
+    beta : decay of the membrane for each step, from 0 to below 1, or "fit" (whose estimate may fall below 0); 0: no membrane
+    theta : threshold, "fit" (needs a membrane), or None: 0 without a membrane, "fit" with one
+    reset : "hard", "subtract" or "none", of the membrane
+    refractory : time after a spike in which none is possible, rounded to whole steps, or None
+    channels : of the stimulus
+
+    Raises
+    ------
+    NsnnError : values out of range, unknown options, threshold and bias that can't be told apart
+
+    >>> from brian2 import ms
+    >>> from nsnn_neuro import Gaussian
+    >>> from nsnn_neuro.likelihood import Lags
+    >>> NeuronModel(dt=1*ms, family=Gaussian(0.4), stimulus=Lags(1), beta="fit", theta=1.0).names
+    ('bias', 'stimulus[0]', 'beta')
+    """
+
+    dt: Any
+    family: Family
+    stimulus: Basis
+    history: Basis | None = None
+    beta: float | str = 0.0
+    theta: float | str | None = None
+    reset: str = "hard"
+    refractory: Any = None
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.family, Family) or self.family.x_unit != "1" or self._scale.ndim:
+            raise NsnnError(
+                f"family = {self.family!r}: expected an escape family of one scale without a unit, such as Gaussian(1.0)"
+            )
+        positive(self.dt, "s", "dt")
+        for name, basis in (("stimulus", self.stimulus), ("history", self.history)):
+            if not isinstance(basis, Basis) and not (name == "history" and basis is None):
+                raise NsnnError(
+                    f"{name} = {basis!r}: expected a basis such as Lags(5) or RaisedCosines(8, 50*ms)"
+                )
+        if self.reset not in RESETS:
+            raise NsnnError(f"reset = {self.reset!r}: expected one of {', '.join(RESETS)}")
+        for name, value in (("beta", self.beta), ("theta", self.theta)):
+            if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+                good = bool(np.isfinite(value))
+            else:
+                good = value == "fit" or (value is None and name == "theta")
+            if not good:
+                raise NsnnError(f'{name} = {value!r}: expected a number or "fit"')
+        if isinstance(self.beta, int | float | np.number) and not 0 <= self.beta < 1:
+            raise NsnnError(f"beta = {self.beta}: expected a decay for each step, from 0 to below 1")
+        if self.theta == "fit" and (self.beta == 0 or self.reset == "none"):
+            raise NsnnError(
+                'theta = "fit": without a membrane that is reset only bias - theta matters; leave theta out'
+            )
+        silent = 0.0 if self.refractory is None else si(self.refractory, "s", "refractory")
+        if np.ndim(silent) or not 0 <= silent < np.inf:
+            raise NsnnError(f"refractory = {self.refractory}: expected one time from 0")
+
+    # --- parameters ---
+
+    @property
+    def step(self) -> float:
+        """dt in s."""
+        return float(si(self.dt, "s", "dt"))
+
+    @property
+    def _scale(self) -> np.ndarray:
+        return np.asarray(self.family.si(self.family._parameters()[0].name))
+
+    @property
+    def threshold(self) -> float | None:
+        """The given theta; None when it is fitted."""
+        if self.theta is None:
+            return 0.0 if self.beta == 0 or self.reset == "none" else None
+        return None if isinstance(self.theta, str) else float(self.theta)
+
+    @property
+    def refractory_steps(self) -> int:
+        """Whole steps."""
+        return (
+            0 if self.refractory is None else round(float(si(self.refractory, "s", "refractory")) / self.step)
+        )
+
+    def bases(self) -> tuple[np.ndarray, np.ndarray]:
+        """The functions of stimulus and history, (n_lags, n)."""
+        past = np.empty((0, 0)) if self.history is None else self.history.matrix(self.step, 1)
+        return self.stimulus.matrix(self.step, 0), past
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters in the order of gradients and covariances; theta and beta where they are fitted."""
+        first, second = (b.shape[1] for b in self.bases())
+        one = self.channels == 1
+        found = ["bias"]
+        found += [
+            f"stimulus[{k}]" if one else f"stimulus[{c},{k}]"
+            for c in range(self.channels)
+            for k in range(first)
+        ]
+        found += [f"history[{k}]" for k in range(second)]
+        found += ["theta"] * (self.threshold is None) + ["beta"] * (self.beta == "fit")
+        return tuple(found)
+
+    def vector(self, parameters: Any) -> np.ndarray:
+        """Parameters by name, or in the order of `names`, as an array."""
+        names = self.names
+        if isinstance(parameters, Mapping):
+            if set(parameters) != set(names):
+                raise NsnnError(f"parameters has the names {sorted(parameters)}: expected {', '.join(names)}")
+            parameters = [parameters[name] for name in names]
+        array = np.asarray(parameters, dtype=float)
+        if array.shape != (len(names),) or not np.all(np.isfinite(array)):
+            raise NsnnError(
+                f"parameters = {parameters!r}: expected {len(names)} finite numbers: {', '.join(names)}"
+            )
+        return array
+
+    # --- likelihood ---
+
+    def data(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Data:
+        """Spikes and stimulus on the model's steps."""
+        first, second = self.bases()
+        return prepare(
+            trains,
+            signal,
+            dt=self.step,
+            stimulus=first,
+            history=second,
+            refractory=self.refractory_steps,
+            channels=self.channels,
+            t_start=t_start,
+            t_stop=t_stop,
+        )
+
+    def log_likelihood(
+        self, parameters: Any, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None
+    ) -> tuple[float, np.ndarray]:
+        """log P(O|x) in nats and its gradient (n_parameters,), three factors summed over steps; arguments as of `fit_neuron`.
+
+        >>> import neo, quantities as pq
+        >>> from nsnn_neuro import Logistic
+        >>> from nsnn_neuro.likelihood import Lags
+        >>> signal = neo.AnalogSignal([0.0, 1.0, 0.0], units=pq.dimensionless, sampling_period=1*pq.ms)
+        >>> model = NeuronModel(dt=1*pq.ms, family=Logistic(1.0), stimulus=Lags(1))
+        >>> value, gradient = model.log_likelihood({"bias": 0.0, "stimulus[0]": 0.0}, [[0.001]], signal)
+        >>> round(value, 6), gradient.tolist()
+        (-2.079442, [-0.5, 0.5])
+        """
+        found = self.evaluate(
+            self.vector(parameters), self.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        )
+        return found.log_likelihood, found.gradient
+
+    def traces(self, beta: float, data: Data) -> tuple[np.ndarray, np.ndarray]:
+        """da/dparameter of all but beta, (n, n_linear), and da/dtheta (n,), at this beta, spikes held fixed."""
+        o, n = data.before, len(data.o)
+        inputs = np.column_stack(
+            [np.ones(n), data.drive, -beta * o if self.reset == "subtract" else np.zeros(n)]
+        )
+        through = leak(inputs, self.kept(data), beta)
+        threshold = through[:, -1] - 1.0
+        linear = np.concatenate([through[:, :-1], data.history], axis=1)
+        if self.threshold is None:
+            linear = np.concatenate([linear, threshold[:, None]], axis=1)
+        return linear, threshold
+
+    def kept(self, data: Data) -> np.ndarray:
+        """(n,) which part of m outlives the step before: none over a trial's border, none after a hard reset."""
+        alive = np.where(data.begins, 0.0, 1.0)
+        return alive * (1 - data.before) if self.reset == "hard" else alive
+
+    def evaluate(
+        self, p: np.ndarray, data: Data, linear: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> Value:
+        """Log-likelihood, gradient and information; `linear`, the traces, if they are known."""
+        fitted = self.beta == "fit"
+        beta = float(p[-1]) if fitted else float(self.beta)
+        e, threshold = self.traces(beta, data) if linear is None else linear
+        a = e @ (p[:-1] if fitted else p)
+        theta = self.threshold
+        if theta is not None:
+            a = a + theta * threshold
+        elif fitted:
+            theta = float(p[-2])
+        if fitted:
+            n_history = data.history.shape[1]
+            m = a + theta - data.history @ p[1 + data.drive.shape[1] :][:n_history]
+            before = np.concatenate([[0.0], m[:-1]]) * self.kept(data)
+            if self.reset == "subtract":
+                before = before - theta * data.before
+            e = np.concatenate([e, leak(before[:, None], self.kept(data), beta)], axis=1)
+        parts = terms(self.family, a)
+        signal = np.where(data.o == 1, parts.up, -parts.down)  # minus the learning signal, times the density
+        weight = parts.up * parts.down
+        logs = np.where(data.o == 1, parts.log_spike, parts.log_silence)
+        free = data.free
+        if not free.all():
+            signal, weight = signal * free, weight * free
+        return Value(float(logs[free].sum()), e.T @ signal, e.T @ (weight[:, None] * e), e, a, parts)
+
+    def probability(self, p: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) log(1 - P(spike)) and log-likelihood of each step; both 0 while refractory."""
+        found = self.evaluate(p, data)
+        logs = np.where(data.o == 1, found.terms.log_spike, found.terms.log_silence)
+        return np.where(data.free, found.terms.log_silence, 0.0), np.where(data.free, logs, 0.0)
+
+    # --- spikes ---
+
+    def simulate(
+        self, parameters: Any, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0
+    ) -> neo.Block:
+        """Spikes drawn from the model under `signal`: a Block with one segment per trial; a spike in step k is stamped k dt.
+
+        Parameters
+        ----------
+        parameters : by name, or in the order of `names`
+        signal : neo.AnalogSignal, as of `fit_neuron`; all trials see it from its start to its end
+        trials : repeats
+        seed : of numpy.random.default_rng
+
+        >>> import quantities as pq
+        >>> from nsnn_neuro import Logistic
+        >>> from nsnn_neuro.likelihood import Lags
+        >>> signal = neo.AnalogSignal([0.0, 900.0, 0.0], units=pq.dimensionless, sampling_period=1*pq.ms)
+        >>> model = NeuronModel(dt=1*pq.ms, family=Logistic(1.0), stimulus=Lags(1))
+        >>> model.simulate([-50.0, 1.0], signal, trials=2).segments[1].spiketrains[0].times
+        array([0.001]) * s
+        """
+        p = self.vector(parameters)
+        steps = on_steps(signal, self.step)
+        if steps.values.shape[1] != self.channels:
+            raise NsnnError(f"signal has {steps.values.shape[1]} channels: expected {self.channels}")
+        if isinstance(trials, bool) or not isinstance(trials, int | np.integer) or trials < 1:
+            raise NsnnError(f"trials = {trials!r}: expected a whole number from 1")
+        first, second = self.bases()
+        columns = filtered(steps, first)
+        n_stimulus = columns.shape[1]
+        drive = p[0] + columns @ p[1 : 1 + n_stimulus]
+        kernel = second @ p[1 + n_stimulus :][: second.shape[1]]
+        tick, trial = self._draw(p, drive, kernel, trials, np.random.default_rng(seed))
+        n, dt = len(drive), self.step
+        return build_block(
+            trial,
+            np.zeros(len(trial), dtype=int),
+            times=steps.start + tick * dt,
+            dt=dt,
+            n_trials=int(trials),
+            n_neurons=1,
+            t_start=steps.start,
+            t_stop=steps.start + n * dt,
+            annotations={
+                "seed": int(seed),
+                "parameters": dict(zip(self.names, p.tolist(), strict=True)),
+                **provenance(),
+            },
+        )
+
+    def _draw(
+        self, p: np.ndarray, drive: np.ndarray, kernel: np.ndarray, trials: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Step and trial of each spike."""
+        fitted = self.beta == "fit"
+        beta = float(p[-1]) if fitted else float(self.beta)
+        theta = float(p[-2] if fitted else p[-1]) if self.threshold is None else self.threshold
+        n, scale, silent = len(drive), self._scale, self.refractory_steps
+        past, m, last = np.zeros((n, trials)), np.zeros(trials), np.full(trials, -np.inf)
+        ticks, who = [], []
+        for t in range(n):
+            m = beta * m + drive[t]
+            p_spike = self.family._cdf(m + past[t] - theta, scale)
+            spikes = np.flatnonzero((rng.random(trials) < p_spike) & (t - last > silent))
+            if spikes.size:
+                ticks.append(np.full(spikes.size, t))
+                who.append(spikes)
+                last[spikes] = t
+                later = slice(t + 1, t + 1 + len(kernel))
+                past[later, spikes] += kernel[: n - t - 1, None]
+                if self.reset == "hard":
+                    m[spikes] = 0.0
+                elif self.reset == "subtract":
+                    m[spikes] -= theta
+        empty = [np.empty(0, dtype=int)]
+        return np.concatenate(ticks or empty), np.concatenate(who or empty)
+
+
+@njit(cache=True)
+def leak(inputs: np.ndarray, kept: np.ndarray, beta: float) -> np.ndarray:
+    """y(t) = inputs(t) + beta kept(t) y(t - 1), (n, k)."""
+    found = inputs.copy()
+    if beta != 0.0:
+        for t in range(1, len(inputs)):
+            factor = beta * kept[t]
+            if factor != 0.0:
+                for k in range(inputs.shape[1]):
+                    found[t, k] += factor * found[t - 1, k]
+    return found

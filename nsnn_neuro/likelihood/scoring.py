@@ -1,0 +1,225 @@
+"""Fisher scoring: the maximum of a log-likelihood from its gradient and expected information, or a named error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import brentq
+
+from ..errors import NsnnError
+from .data import Data
+from .model import LARGEST, NeuronModel, Value
+
+__all__ = ["inverse", "maximise"]
+
+_STARTS = (0.2, 0.5, 0.8, 0.95)  # of beta
+_STRIDE = 0.15  # of beta in one step
+_MOST = 200  # steps
+_DONE = 1e-14  # nats still to be won
+_DONE_BETA = 1e-10  # likewise, by beta: 1e-5 of its standard error off
+_FAR = 1e-3  # noise scales that a last step moves a: more, and a's standard error is above 10,000; it goes to infinity
+_FLAT = 1e-6  # nats; with less to be won, rounding may end the search
+
+
+def inverse(information: np.ndarray) -> np.ndarray | None:
+    """The inverse of a positive definite matrix, scaled by its diagonal; None when it is singular."""
+    diagonal = np.sqrt(np.diag(information))
+    if not np.all(diagonal > 0) or not np.all(np.isfinite(information)):
+        return None
+    scaled = information / np.outer(diagonal, diagonal)
+    if np.linalg.eigvalsh(scaled)[0] < 1e-13:
+        return None
+    return np.asarray(cho_solve(cho_factor(scaled), np.eye(len(scaled))) / np.outer(diagonal, diagonal))
+
+
+def maximise(model: NeuronModel, data: Data, ridge: float) -> tuple[np.ndarray, Value, np.ndarray, int]:
+    """Parameters, value there, penalty's weights (n_parameters,) and number of scoring steps.
+
+    With beta fitted, the others are maximised at each beta (one maximum, for a log-concave family), and beta goes to the root of
+    the profile's slope, which is the likelihood's own slope in beta there: secant steps kept within a bracket.
+    """
+    penalty = _penalty(model, data, ridge)
+    start = np.zeros(len(model.names))
+    start[0] = (model.threshold or 0.0) + _at(model, float(data.o[data.free].mean()))
+
+    def at(beta: float, p: np.ndarray, most: int = _MOST) -> tuple[np.ndarray, Value, int]:
+        linear = model.traces(beta, data)
+        _check_columns(model, linear[0][data.free], ridge)
+        evaluate = partial(model.evaluate, data=data, linear=linear)
+        if fitted:
+            both = [np.concatenate([known[:-1], [beta]]) for known in (p, start)]
+            p = max(both, key=lambda one: evaluate(one).log_likelihood - 0.5 * penalty @ one**2)
+        return _climb(model, p, penalty, evaluate, fitted, most)
+
+    fitted = model.beta == "fit"
+    if not fitted:
+        p, value, count = at(float(model.beta), start)
+        return p, value, penalty, count
+    found, refused = [], []
+    for beta in _STARTS:
+        try:
+            p, value, _ = at(beta, start, 8)
+        except NsnnError as error:
+            refused.append(error)
+        else:
+            found.append((value.log_likelihood - 0.5 * penalty @ p**2, beta, p))
+    if not found:
+        raise refused[0]
+    _, beta, p = max(found, key=lambda one: one[0])
+    p, value, count = _root(at, beta, p, penalty)
+    return p, value, penalty, count
+
+
+def _root(
+    at: Callable[[float, np.ndarray], tuple[np.ndarray, Value, int]],
+    beta: float,
+    p: np.ndarray,
+    penalty: np.ndarray,
+) -> tuple[np.ndarray, Value, int]:
+    """The maximum of the profile likelihood over beta, uphill from the given one."""
+    low, high, total = -LARGEST, LARGEST, 0
+    before: tuple[float, float] | None = None
+    for _ in range(60):
+        p, value, count = at(beta, p)
+        total += count
+        covariance = inverse(value.information + np.diag(penalty))
+        if covariance is None:
+            raise NsnnError(
+                "beta can't be told apart from the other parameters in these data: give it a value"
+            )
+        slope, variance = float(value.gradient[-1]), float(covariance[-1, -1])
+        if slope**2 * variance < _DONE_BETA:
+            return p, value, total
+        low, high = (beta, high) if slope > 0 else (low, beta)
+        step = slope * variance
+        if before is not None and (slope - before[1]) * (beta - before[0]) < 0:
+            step = -slope * (beta - before[0]) / (slope - before[1])
+        before = beta, slope
+        most = min(_STRIDE, 0.5 * (1 - abs(beta)))
+        new = beta + float(np.clip(step, -most, most))
+        beta = new if low < new < high else 0.5 * (low + high)
+        p = p + (beta - p[-1]) * covariance[:, -1] / variance  # along the ridge of the likelihood
+        if high - low < 1e-12 or LARGEST - abs(beta) < 1e-6:
+            break
+    raise NsnnError(
+        f"beta: the likelihood grows towards {beta:.4g}, the border of what a membrane can be; give beta a value below 1, or use "
+        'reset="none" without a membrane and a longer basis'
+    )
+
+
+def _climb(
+    model: NeuronModel,
+    p: np.ndarray,
+    penalty: np.ndarray,
+    evaluate: Callable[[np.ndarray], Value],
+    held: bool,
+    most: int,
+) -> tuple[np.ndarray, Value, int]:
+    """Fisher scoring with halved steps; `held` keeps the last parameter, beta. Fewer steps than _MOST may not end at it."""
+    free = slice(None, -1) if held else slice(None)
+    scale = 1.0 / float(np.max(model.family.pdf(0.0)))
+    now = evaluate(p)
+    if not np.isfinite(now.log_likelihood):
+        raise NsnnError(
+            f"family = {model.family!r}: the spikes are impossible at the start; take a family without bounds such as Gaussian"
+        )
+    gain = np.inf
+    for count in range(1, most + 1):
+        gradient = (now.gradient - penalty * p)[free]
+        covariance = inverse((now.information + np.diag(penalty))[free, free])
+        step = np.zeros(len(p))
+        if covariance is None:
+            information = (now.information + np.diag(penalty))[free, free]
+            size = np.maximum(np.sqrt(np.diag(information)), 1e-150)
+            step[free] = np.linalg.eigh(information / np.outer(size, size))[1][:, 0] / size
+            raise _diverges(model, now, step)
+        step[free] = covariance @ gradient
+        gain = float(gradient @ step[free])
+        if gain < _DONE:
+            if np.max(np.abs(now.traces @ step)) > _FAR * scale:
+                raise _diverges(model, now, step)
+            return p, now, count
+        p, now, moved = _search(p, now, step, gain, penalty, evaluate)
+        if not moved:
+            break
+    if gain < _FLAT or most < _MOST:
+        return p, now, most
+    raise NsnnError(
+        f"no maximum was reached in {most} steps of Fisher scoring (log-likelihood {now.log_likelihood:.6g}, "
+        f"still to be won about {gain:.2g} nats): expected a smooth family such as Gaussian, a smaller basis, or pass ridge=1.0"
+    )
+
+
+def _search(
+    p: np.ndarray,
+    now: Value,
+    step: np.ndarray,
+    gain: float,
+    penalty: np.ndarray,
+    evaluate: Callable[[np.ndarray], Value],
+) -> tuple[np.ndarray, Value, bool]:
+    """The longest of the step's halves that wins what its slope promises; False where none does."""
+    here = now.log_likelihood - 0.5 * penalty @ p**2
+    slack = 1e-13 * abs(here) + 1e-14  # the sum's rounding
+    length = 1.0
+    for _ in range(50):
+        there = p + length * step
+        new = evaluate(there)
+        reached = new.log_likelihood - 0.5 * penalty @ there**2
+        if reached >= here + 1e-4 * length * gain - slack:
+            return there, new, True
+        length /= 2
+    return p, now, False
+
+
+def _penalty(model: NeuronModel, data: Data, ridge: float) -> np.ndarray:
+    """ridge times the mean square of each column of stimulus and history; 0 for bias, theta and beta."""
+    squares = np.concatenate([np.mean(data.drive**2, axis=0), np.mean(data.history**2, axis=0)])
+    found = np.zeros(len(model.names))
+    found[1 : 1 + len(squares)] = ridge * squares
+    return found
+
+
+def _at(model: NeuronModel, rate: float) -> float:
+    """F^-1(rate)."""
+    width = 1.0 / float(np.max(model.family.pdf(0.0)))
+    low, high = -width, width
+    while model.family.cdf(low) > rate:
+        low *= 2
+    while model.family.cdf(high) < rate:
+        high *= 2
+    return float(brentq(lambda x: float(model.family.cdf(x)) - rate, low, high, xtol=1e-9 * width))
+
+
+def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> None:
+    """Refuse regressors of which one is a sum of others."""
+    names = model.names[: columns.shape[1]]
+    size = np.sqrt(np.mean(columns**2, axis=0))
+    if ridge == 0 and np.any(size == 0):
+        zero = ", ".join(n for n, s in zip(names, size, strict=True) if s == 0)
+        raise NsnnError(
+            f"{zero}: nothing reaches it in these data (0 in every step), so it can't be fitted; drop it or pass ridge=1.0"
+        )
+    if ridge == 0:
+        scaled = columns / size
+        values, vectors = np.linalg.eigh(scaled.T @ scaled / len(columns))
+        if values[0] < 1e-12:
+            share = np.abs(vectors[:, 0])
+            alike = ", ".join(n for n, s in zip(names, share, strict=True) if s > 0.1 * share.max())
+            raise NsnnError(
+                f"{alike}: these can't be told apart, one is a sum of the others in these data; take a smaller basis or a richer "
+                f"signal, {'give theta a value' if 'theta' in alike else 'or pass ridge=1.0'}"
+            )
+
+
+def _diverges(model: NeuronModel, now: Value, step: np.ndarray) -> NsnnError:
+    moved = np.max(np.abs(now.traces * step), axis=0)
+    names = ", ".join(n for n, m in zip(model.names, moved, strict=True) if m > 0.1 * moved.max())
+    return NsnnError(
+        f"the likelihood has no maximum: it grows without end with {names}, because these separate steps with spikes "
+        "perfectly from those without (a refractory time in the history, too few spikes); pass refractory=, a smaller or "
+        "smoother basis, or ridge=1.0"
+    )
