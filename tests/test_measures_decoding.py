@@ -10,6 +10,7 @@ import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest, norm, poisson
 from sklearn.neighbors import KNeighborsClassifier
+from ties import sharing
 
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures import (
@@ -182,6 +183,16 @@ def test_p_is_valid_without_information():
         filled = p - rng.uniform(0, 0.1, 500)
         assert kstest(filled, "uniform", alternative="greater").pvalue > 1e-3
         assert np.mean(p <= 0.2) > 0.08
+
+
+@pytest.mark.slow
+def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
+    """500 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
+    rng = np.random.default_rng(18)
+    monkeypatch.setattr("nsnn_neuro.measures.decoding.reached", sharing(rng))
+    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=19, seed=k) for k in range(500)]
+    assert kstest([d.p for d in found], "uniform").pvalue > 1e-3
+    assert kstest([d.information.p for d in found], "uniform").pvalue > 1e-3
 
 
 # --- trains ---

@@ -6,6 +6,7 @@ import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest
 from sklearn.metrics import mutual_info_score
+from ties import sharing
 
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures import metric_space_information, van_rossum, victor_purpura
@@ -184,6 +185,17 @@ def test_p_is_uniform_without_information():
     ]
     assert kstest(np.array(p) - rng.uniform(0, 1 / 40, 500), "uniform", alternative="greater").pvalue > 1e-3
     assert np.mean(np.array(p) <= 0.2) > 0.2 - 4 * np.sqrt(0.16 / 500)  # and not much too large
+
+
+@pytest.mark.slow
+def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
+    """500 repeats at three costs: of one, and of the best; equal values are shared out by chance."""
+    rng = np.random.default_rng(18)
+    monkeypatch.setattr("nsnn_neuro.measures.metric_space.reached", sharing(rng))
+    q = [5, 30, 200] * pq.Hz
+    found = [metric_space_information(*timed(rng, 20, 0.0, 3), q=q, n_shuffle=19, seed=k) for k in range(500)]
+    assert kstest([f.p[1] for f in found], "uniform").pvalue > 1e-3
+    assert kstest([f.best.p for f in found], "uniform").pvalue > 1e-3
 
 
 def asymptotic(make, q):

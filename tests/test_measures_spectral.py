@@ -9,6 +9,7 @@ import pytest
 import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal as sp
+from scipy.stats import kstest
 
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures.spectral import _spectra, coherence, coherence_information
@@ -253,6 +254,33 @@ def test_shift_null_of_a_driven_neuron():
     other = coherence_information(x, train, seed=1, **keywords)
     assert other.null_mean != e.null_mean
     assert other.value == e.value
+
+
+@pytest.mark.slow
+def test_two_errors_hold_the_truth_in_nine_of_ten_repeats():
+    """200 repeats of the linear Poisson neuron, 100 segments, corrected."""
+    rng = np.random.default_rng(13)
+    n, held = 12_800, []
+    keywords: dict[str, Any] = {"f_max": 200 * pq.Hz, "nperseg": 128, "noverlap": 0, "n_shuffle": 0}
+    truth = -26 * RATE / 128 * np.log2(1 - linear_coherence(1.0, r0=1000.0))
+    for _ in range(200):
+        x = rng.normal(size=n)
+        train = train_of(poisson_spikes(x, rng, r0=1000.0), n)
+        e = coherence_information(analog(x), train, bias="subtract", **keywords)
+        held.append(abs(e.value - truth) <= 2 * e.se)
+    assert np.mean(held) >= 0.9
+
+
+@pytest.mark.slow
+def test_p_is_uniform_without_information():
+    """500 repeats; steps of 1/20 are filled."""
+    rng = np.random.default_rng(14)
+    n, p = 3200, []
+    keywords: dict[str, Any] = {"nperseg": 100, "noverlap": 0, "n_shuffle": 19}
+    for k in range(500):
+        train = train_of(spikes_of(rng.poisson(0.3, n)), n)
+        p.append(coherence_information(analog(rng.normal(size=n)), train, seed=k, **keywords).p)
+    assert kstest(np.array(p) - rng.uniform(0, 1 / 20, 500), "uniform").pvalue > 1e-3
 
 
 # --- edges ---

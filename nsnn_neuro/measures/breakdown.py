@@ -26,6 +26,7 @@ from scipy.special import xlogy
 
 from ..errors import NsnnError
 from .counts import contingency, plugin_entropy, relevant_responses
+from .entropy import jackknife_se
 from .estimate import Estimate
 from .symbols import as_symbols
 
@@ -148,13 +149,6 @@ def _without_one(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
     return np.column_stack([np.log(n - 1) - right / (n - 1), (left - joint) / (n - 1)]) / LN2
 
 
-def _jackknife_se(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Of values (m, k) that each stand for `weight` trials."""
-    n = weight.sum()
-    mean = weight @ values / n
-    return np.sqrt((n - 1) / n * (weight @ (values - mean) ** 2))
-
-
 def _read(s: Any, n_shuffle: int, bias: str) -> tuple[np.ndarray, int]:
     if bias not in _BIAS:
         raise NsnnError(f"bias = {bias!r}: expected one of {_BIAS}")
@@ -235,7 +229,7 @@ def information_breakdown(
     table = _Table(codes, letters, n_s, sizes)
     value = _WEIGHTS @ _quantities(table, bias)
     value[4] = value[:4].sum()  # the same number but for rounding
-    se = _jackknife_se(_left_out(table) @ _WEIGHTS.T, table.joint[table.joint > 0])
+    se = jackknife_se(_left_out(table) @ _WEIGHTS.T, table.joint[table.joint > 0])
     rng, null = np.random.default_rng(seed), np.empty((n_shuffle, 5))
     for i in range(n_shuffle):
         labels = _Table(rng.permutation(codes), letters, n_s, sizes)
@@ -310,7 +304,7 @@ def synergy(
     null = np.array([value_of(rng.permutation(codes)) for _ in range(n_shuffle)])
     return Estimate(
         value,
-        se=float(_jackknife_se(left_out[:, None], np.ones(codes.size))[0]),
+        se=float(jackknife_se(left_out)),
         correction=bias,
         null_mean=float(null.mean()) if n_shuffle else None,
         p=float((1 + (np.abs(null) >= abs(value) - 1e-12).sum()) / (1 + n_shuffle)) if n_shuffle else None,

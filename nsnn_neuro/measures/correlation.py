@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import NsnnError
 from .estimate import Estimate, measure
+from .samples import as_labels
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, nan_ratio, positive
 
 __all__ = [
@@ -72,17 +73,7 @@ def read_labels(stimulus: Any, n_trials: int) -> np.ndarray:
     """Labels 0, 1, ... (n_trials,) of integers, booleans or text; None: all the same."""
     if stimulus is None:
         return np.zeros(n_trials, dtype=np.int64)
-    labels = np.asarray(stimulus)
-    if labels.dtype == object and all(isinstance(label, str) for label in labels.flat):
-        labels = labels.astype(str)  # as pandas holds text
-    if labels.dtype.kind not in "iubUS":
-        raise NsnnError(
-            f"stimulus has type {labels.dtype}: expected integer, boolean or text labels; np.unique(x, "
-            "return_inverse=True)[1] makes labels of discrete floats"
-        )
-    if labels.shape != (n_trials,):
-        raise NsnnError(f"stimulus has shape {labels.shape}: expected one label per trial, ({n_trials},)")
-    return np.unique(labels, return_inverse=True)[1]
+    return as_labels(stimulus, "stimulus", n_trials, least=1)[1]
 
 
 def _means(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -86,18 +86,19 @@ def without_one(method: str, p: Profile) -> np.ndarray:
     return nsb_without_one(p) if method == "nsb" else JACKKNIFED[method](p.without_one())
 
 
-def jackknife_se(values: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """sqrt((n - 1) / n sum_i (v_(i) - mean)^2) of delete-one values, each counted `weights` times; NaN for n < 2.
+def jackknife_se(values: np.ndarray, weights: np.ndarray | None = None) -> Any:
+    """sqrt((n - 1) / n sum_i (v_(i) - mean)^2) of delete-one values (m, ...), each counted `weights` (m,) times; NaN for n < 2.
 
     >>> round(jackknife_se(np.array([1.0, 3.0]), np.array([2, 2])), 3)
     1.732
     """
-    weights = np.ones(values.shape) if weights is None else weights
+    weights = np.ones(len(values)) if weights is None else weights
     n = weights.sum()
     if n < 2:
-        return math.nan
-    mean = (weights * values).sum() / n
-    return math.sqrt((n - 1.0) / n * (weights * (values - mean) ** 2).sum())
+        return np.full(values.shape[1:], np.nan) if values.ndim > 1 else math.nan
+    mean = np.tensordot(weights, values, 1) / n
+    se = np.sqrt((n - 1.0) / n * np.tensordot(weights, (values - mean) ** 2, 1))
+    return se if values.ndim > 1 else float(se)
 
 
 def _few(method: str, n: int, size: float, seen: int) -> str | None:

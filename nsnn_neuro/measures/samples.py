@@ -69,16 +69,18 @@ def refuse_constant(values: np.ndarray, name: str) -> None:
         )
 
 
-def as_labels(labels: Any, name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """The distinct labels (k,), sorted, and the number of each sample's label, (n,) int.
 
     Labels are whole numbers, booleans or texts; NsnnError for floats, for another length than n, or for fewer
-    than two distinct ones.
+    than `least` distinct ones.
 
     >>> as_labels(["b", "a", "b"], "labels", 3)
     (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
     """
     values = np.asarray(labels)
+    if values.dtype == object and all(isinstance(value, str) for value in values.flat):
+        values = values.astype(str)  # as pandas holds text
     if values.ndim != 1 or values.size != n:
         raise NsnnError(f"{name} has shape {values.shape}: expected ({n},), one label per trial")
     if values.dtype.kind not in "iubU":
@@ -90,7 +92,7 @@ def as_labels(labels: Any, name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
         )
         raise NsnnError(f"{name} holds {values.dtype} values: expected whole numbers or texts; {cure}")
     distinct, number = np.unique(values, return_inverse=True)
-    if distinct.size < 2:
+    if distinct.size < least:
         raise NsnnError(f"{name} holds {distinct.size} distinct label: expected at least two")
     return distinct, number.reshape(-1)
 
