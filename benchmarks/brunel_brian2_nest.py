@@ -263,7 +263,7 @@ def row(size: Size, name: str, seeds: int) -> str:
     apart = rate_i - rate_e
     line = f"{name:40s} {with_error(rate)}  {apart.mean():+6.3f}"
     line += f"  {with_error(rate - slope(size) * apart) if alike else '':>17s}"
-    return line + f"  {np.mean([run[2] for run in runs]):5.3f}  {time.perf_counter() - begun:5.0f}"
+    return line + f"  {with_error(np.array([run[2] for run in runs]))}  {time.perf_counter() - begun:5.0f}"
 
 
 def with_error(values: np.ndarray) -> str:
@@ -292,7 +292,7 @@ def main() -> None:
     print(
         f"mean field {', '.join(f'{rate:.2f}' for rate in field(size))} Hz; slope {slope(size):.2f} Hz per Hz"
     )
-    print(f"{'':40s} {'rate (Hz)':>17s}  {'I - E':>6s}  {'at I = E':>17s}  {'CV':>5s}  {'s':>5s}")
+    print(f"{'':40s} {'rate (Hz)':>17s}  {'I - E':>6s}  {'at I = E':>17s}  {'CV':>17s}  {'s':>5s}")
     for name in CASES:
         if any(text in name for text in given.only) and (has_nest or not name.startswith("NEST")):
             print(row(size, name, given.seeds), flush=True)
