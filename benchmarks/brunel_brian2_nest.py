@@ -20,9 +20,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import Any
 
 import brian2 as b2
+import neo
 import numpy as np
+import quantities as pq
 from brian2 import ms, mV, second
 
 import nsnn_neuro as nsnn
@@ -158,12 +161,33 @@ def nest_delta(
 
 
 def ours(size: Size, wiring: Wiring, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """nsnn_neuro, from rest: sources and times (s) of the spikes after SKIP."""
+    """This package's network: external jumps come at their own times within the step."""
+    noise = nsnn.PoissonNoise(size.external * size.c_e * b2.Hz, size.weight * mV)
+    return package(size, wiring, seed, {"noise": noise}, bridge=True)
+
+
+def gridded(size: Size, wiring: Wiring, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same network with NEST's step: the external jumps of a step all at its end, spikes dated there.
+
+    A drive that is constant over a step moves V by (1 - exp(-dt/tau)) of it: what makes a jump of the whole at the step's end.
+    """
+    steps = round((SKIP + size.seconds) / (1e-3 * size.dt))
+    mean = size.external * size.c_e * 1e-3 * size.dt
+    jumps = np.random.default_rng([seed, 7]).poisson(mean, (steps, size.n)) * (
+        size.weight / -np.expm1(-size.dt / TAU)
+    )
+    drive = neo.AnalogSignal(jumps, units="mV", sampling_period=size.dt * pq.ms)
+    return package(size, wiring, seed, {"stimulus": nsnn.Recorded(drive)}, bridge=False)
+
+
+def package(
+    size: Size, wiring: Wiring, seed: int, given: dict[str, Any], *, bridge: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """A run of this package."""
     cell = nsnn.LIF(
         tau_m=TAU * ms, v_rest=0 * mV, v_reset=RESET * mV, v_thresh=THETA * mV, tau_refrac=REFRAC * ms
     )
-    noise = nsnn.PoissonNoise(size.external * size.c_e * b2.Hz, size.weight * mV)
-    cells = nsnn.Population(size.n, cell, noise=noise, name="cells")
+    cells = nsnn.Population(size.n, cell, **given, name="cells")
     projections = [
         nsnn.Projection(
             cells, cells, rule=nsnn.FromList(sources, targets), weight=weight * mV, delay=DELAY * ms
@@ -172,7 +196,12 @@ def ours(size: Size, wiring: Wiring, seed: int) -> tuple[np.ndarray, np.ndarray]
     ]
     net = nsnn.Network([cells], projections)
     block = nsnn.simulate(
-        net, duration=(SKIP + size.seconds) * second, dt=size.dt * ms, seed=seed, progress=False
+        net,
+        duration=(SKIP + size.seconds) * second,
+        dt=size.dt * ms,
+        seed=seed,
+        bridge=bridge,
+        progress=False,
     )
     index, times = block.segments[0].spiketrains.multiplexed
     late = np.asarray(times.rescale("s").magnitude) - SKIP
@@ -193,6 +222,7 @@ Simulator = Callable[[Size, Wiring, int], tuple[np.ndarray, np.ndarray]]
 CASES: dict[str, tuple[Callable[[Size, np.random.Generator], Wiring], Simulator, bool]] = {
     # name: wiring, simulator, whether I = E on average in each run
     "nsnn_neuro": (fixed, ours, True),
+    "nsnn_neuro, external jumps on the grid": (fixed, gridded, True),
     "Brian2, stock": (fixed, brian, True),
     "Brian2, theta exp(-dt/tau), delay - dt": (fixed, earlier, True),
     "Brian2, stock, connect(p=0.1)": (coin, brian, False),
