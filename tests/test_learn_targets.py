@@ -414,32 +414,24 @@ def test_spikes_become_more_probable():
     assert fit.evaluate((X, y))["loss"] == pytest.approx(truth, abs=4 / 300)
 
 
+class Own(nsnn.SurrogateGradient):
+    """A factor of its own for a noisy neuron."""
+
+    def _family(self, noise):
+        return super()._family(None)
+
+
 @pytest.mark.parametrize(
     ("noise", "rule", "message"),
     [
-        (
-            None,
-            nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.1),
-            "noise = None: NegativeLogLikelihood.*EscapeNoise",
-        ),
-        (
-            NOISE,
-            nsnn.EProp(0.1, signal="transport"),
-            "plasticity = EProp.*expected NDL",
-        ),
+        (None, nsnn.SurrogateGradient, "noise = None: NegativeLogLikelihood.*EscapeNoise"),
+        (NOISE, Own, "plasticity = Own.*expected NDL"),
     ],
 )
 def test_the_likelihood_needs_the_outputs_noise(noise, rule, message):
+    net = net_of(noise=noise, rule=rule(nsnn.Gaussian(0.3), 0.1))
     with pytest.raises(NsnnError, match=message):
-        neuron = nsnn.NSNNNeuron(reset="subtract")
-        train(
-            net_of(noise=noise, rule=rule, neuron=neuron),
-            (X, Y),
-            loss=LIKELIHOOD,
-            epochs=1,
-            engine="numpy",
-            seed=1,
-        )
+        train(net, (X, Y), loss=LIKELIHOOD, epochs=1, engine="numpy", seed=1)
 
 
 # --- mistakes
