@@ -16,7 +16,7 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
 from ..losses import Loss
 
-__all__ = ["Layer", "Sweep", "pixel", "product"]
+__all__ = ["Layer", "Sweep", "forced", "pixel", "product"]
 
 _BLAS = "from libc.string cimport memcpy\nfrom scipy.linalg.cython_blas cimport dgemm\n"
 
@@ -68,13 +68,14 @@ class Layer:
     """What the layers' functions share: weights, gradient and what a batch went through, each (n_steps, n * batch).
 
     o : output; f : the factor; carried : du(t+1)/du(t) without the input's; d : dL/do; g : dL/du
-    now : o, f and carried in this step, those of the Brian2 group
+    odds : log-odds of a spike, of an output that is given its spikes
+    now : o, f, carried and odds in this step, those of the Brian2 group
     """
 
     def __init__(self, n: int, batch: int, n_steps: int) -> None:
         self.n, self.batch, self.n_steps = n, batch, n_steps
         shape = (n_steps, n * batch)
-        self.o, self.f, self.carried, self.d, self.g = (np.zeros(shape) for _ in range(5))
+        self.o, self.f, self.carried, self.odds, self.d, self.g = (np.zeros(shape) for _ in range(6))
         # those of the Brian2 groups, once there are these
         self.arrived = self.w = self.slope = np.zeros(0)
         self.now: dict[str, np.ndarray] = {}
@@ -84,17 +85,19 @@ class Layer:
         return getattr(self, name).reshape(self.n_steps, self.n, self.batch).transpose(2, 0, 1).copy()
 
 
-def pixel(n: int, batch: int, n_steps: int, data: Callable[[], dict[str, np.ndarray]]) -> Function:
-    """x(unit, copy, step): the input's value in the sample that the copy has in this step. `data`: values, order."""
+def pixel(batch: int, n_steps: int, data: Callable[[], dict[str, np.ndarray]]) -> Function:
+    """x(unit, copy, step): the input's value in the sample that the copy has in this step. `data`: values, order, strides."""
 
     def numpy_target(unit, copy, step):
         found = data()
-        rows = found["order"].reshape(-1, batch)[_number(step) // n_steps]
-        return found["values"].reshape(-1, n)[rows[copy], unit]
+        period, k = divmod(_number(step), n_steps)
+        rows, (sample, further) = found["order"].reshape(-1, batch)[period].astype(np.int64), found["strides"]
+        return found["values"][rows[copy] * sample + k * further + unit]
 
     code = f"""
 cdef double pixel(int unit, int copy, int64_t step) {{
-    return values[<int64_t>order[(step // {n_steps}) * {batch} + copy] * {n} + unit]
+    cdef int64_t row = order[(step // {n_steps}) * {batch} + copy]
+    return values[row * strides[0] + (step % {n_steps}) * strides[1] + unit]
 """
     return _function("pixel", ["integer"] * 3, numpy_target, code, data)
 
@@ -123,6 +126,29 @@ cdef double {name}(int64_t step) {{
         code,
         lambda: {"z": before.now["o"], "w": layer.w, "arrived": layer.arrived},
         shared=True,
+    )
+
+
+def forced(layer: Layer, plan: Callable[[], dict[str, np.ndarray]]) -> Function:
+    """(unit, copy, step): the target spike of a member in this step."""
+    n, m, last = layer.n, layer.batch, layer.n_steps
+
+    def numpy_target(unit, copy, step):
+        period, k = divmod(_number(step), last)
+        rows = plan()["rows"].reshape(-1, m)[period]
+        return plan()["targets"].reshape(-1, last, n)[rows[copy], k, unit]
+
+    code = f"""
+cdef double forced(int unit, int copy, int64_t step) {{
+    cdef int64_t k = step % {last}, row = rows[(step // {last}) * {m} + copy]
+    return targets[(row * {last} + k) * {n} + unit]
+"""
+    return _function(
+        "forced",
+        ["integer"] * 3,
+        numpy_target,
+        code,
+        lambda: {"targets": plan()["targets"], "rows": plan()["rows"]},
     )
 
 
@@ -155,13 +181,18 @@ class Sweep:
             return np.zeros(1)
         plan, batch = self.plan, out.batch
         here = slice(period * batch, (period + 1) * batch)
-        o, y = out.samples("o"), plan["labels"][here]
-        plan["value"][here] = self.loss.value(o, y)
+        o = out.samples("o")
+        if self.loss.targets == "spikes":
+            y = plan["targets"].reshape(-1, out.n_steps, out.n)[plan["rows"][here]]
+        else:
+            y = plan["labels"][here]
+        read = out.samples("odds") if self.loss.forced else o
+        plan["value"][here] = self.loss.value(read, y)
         plan["count"].reshape(-1, out.n)[here] = o.sum(1)
         self.due[0] = plan["learns"][period]
         if not self.due[0]:
             return np.zeros(1)
-        d = self.loss.gradient(o, y) * plan["share"][here][:, None, None]
+        d = self.loss.gradient(read, y) * plan["share"][here][:, None, None]
         out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
         for k in range(len(self.layers) - 1, 0, -1):
             layer, before = self.layers[k], self.layers[k - 1]
@@ -180,6 +211,8 @@ class Sweep:
 
     def _arrays(self) -> dict[str, np.ndarray]:
         found = {"due": self.due} | self.plan
+        if self.loss.forced:
+            found[f"odds{len(self.layers) - 1}"] = self.layers[-1].odds
         for k, layer in enumerate(self.layers):
             found |= {f"o{k}": layer.o, f"d{k}": layer.d}
             found |= {f"{name}{k}_now": values for name, values in layer.now.items()}
@@ -214,11 +247,13 @@ cdef extern from *:
     \"\"\"
     #include <math.h>
     #include <stdint.h>
-    #define O(t, k) nsnn_o[((t) * n + (k)) * batch + b]
+    #define O(t, k) nsnn_read[((t) * n + (k)) * batch + b]
     #define D(t, k) nsnn_d[((t) * n + (k)) * batch + b]
-    static void nsnn_loss(const double *nsnn_o, double *nsnn_d, const int32_t *labels, double *values, double *counts) {{
+    #define T(t, k) nsnn_targets[((int64_t)rows[b] * n_steps + (t)) * n + (k)]
+    static void nsnn_loss(const double *nsnn_read, const double *nsnn_o, double *nsnn_d, const int32_t *labels,
+                          const double *nsnn_targets, const int32_t *rows, double *values, double *counts) {{
     const int n = {out.n}, n_steps = {out.n_steps}, batch = {out.batch};
-    (void)nsnn_o;
+    (void)nsnn_read;
 {numbers}
     for (int b = 0; b < batch; b++) {{
         const int label = labels[b];
@@ -227,20 +262,23 @@ cdef extern from *:
         values[b] = value;
         for (int k = 0; k < n; k++) {{
             double count = 0;
-            for (int t = 0; t < n_steps; t++) count += O(t, k);
+            for (int t = 0; t < n_steps; t++) count += nsnn_o[(t * n + k) * batch + b];
             counts[b * n + k] = count;
         }}
     }}
     }}
     #undef O
     #undef D
+    #undef T
     \"\"\"
-    void nsnn_loss(const double *o, double *d, const int32_t *labels, double *values, double *counts) nogil
+    void nsnn_loss(const double *read, const double *o, double *d, const int32_t *labels, const double *targets,
+                   const int32_t *rows, double *values, double *counts) nogil
 """
 
     def _code(self) -> str:
         top = len(self.layers) - 1
         out, batch = self.layers[-1], self.layers[-1].batch
+        read = f"odds{top}" if self.loss.forced else f"o{top}"
         lines = [
             f"cdef int t, q, b, m, n, k, batch = {batch}",
             "cdef double one = 1, zero = 0, first",
@@ -252,7 +290,8 @@ cdef extern from *:
             ),
             f"if k_now < {out.n_steps - 1}:",
             "    return 0",
-            f"nsnn_loss(o{top}, d{top}, labels + period * batch, value + period * batch, count + period * batch * {out.n})",
+            f"nsnn_loss({read}, o{top}, d{top}, labels + period * batch, targets, rows + period * batch, "
+            f"value + period * batch, count + period * batch * {out.n})",
             "due[0] = learns[period]",
             "if due[0] == 0:",
             "    return 0",

@@ -8,6 +8,7 @@ optimizer's text changes them: when the next batch begins, or the run has ended.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -25,10 +26,11 @@ from ..neurons import NSNNNeuron, Relay
 from ..plasticity import NDL, Optimizer
 from ..populations import Projection
 from ..records import Record
-from .dense import Layer, Sweep, pixel, product
+from .dense import Layer, Sweep, forced, pixel, product
 from .model import substitute
+from .odds import odds
 
-__all__ = ["Learner", "layered"]
+__all__ = ["Learner", "check_forced", "layered"]
 
 _MEMBERS = """
 unit : integer (constant)
@@ -102,9 +104,24 @@ def _check_rule(projection: Projection, name: str) -> None:
     _text(projection)
 
 
-def _text(projection: Projection) -> tuple[str, str, dict[str, tuple[Any, str]]]:
-    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers."""
+def check_forced(projection: Projection, loss: Loss) -> None:
+    """Raise NsnnError where a loss that gives the output its spikes hasn't their probability, or the density of its noise."""
+    noise, rule = projection.post.noise, projection.plasticity
+    if noise is None:
+        raise NsnnError(
+            f"noise = None: {loss} needs the probability of a spike, expected EscapeNoise(Gaussian(0.4)) or the like"
+        )
+    if not isinstance(rule, NDL):
+        raise NsnnError(
+            f"plasticity = {rule}: {loss} has the density of the output's own noise for its factor, expected NDL(eta)"
+        )
+
+
+def _text(projection: Projection, detached: bool = False) -> tuple[str, str, dict[str, tuple[Any, str]]]:
+    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers; `detached`: of NDL that ignores the reset."""
     rule, neuron = projection.plasticity, projection.post.neuron
+    if detached:
+        rule = dataclasses.replace(rule, reset_path="detached")
     assert isinstance(neuron, NSNNNeuron)
     text = rule.text(
         noise=projection.post.noise,
@@ -190,11 +207,11 @@ class Learner:
         for w, given in zip(self.weights, net.get_weights(), strict=True):
             w[:] = given
         self.data: dict[str, np.ndarray] = {}
-        self._plan(1, np.zeros(self.layers[0].n))
+        self.sizes: tuple[int, ...] = ()
+        self._plan(1, np.zeros(self.layers[0].n), np.zeros(1))
         self.members = [self._input(encoder)]
-        for k, projection in enumerate(
-            projections, 1
-        ):  # from the input up: a layer's functions read the arrays below
+        # from the input up: a layer's functions read the arrays of the one below
+        for k, projection in enumerate(projections, 1):
             self.members.append(self._layer(k, projection))
         self.trainer = NeuronGroup(
             1,
@@ -212,25 +229,27 @@ class Learner:
         self.objects = engine.Prepared(*self.groups, *self.members, self.trainer, name="learner")
         self.steps_done = 0
 
-    def _plan(self, periods: int, values: np.ndarray) -> None:
+    def _plan(self, periods: int, values: np.ndarray, labels: np.ndarray) -> None:
         """Arrays for so many batches of samples from `values`: those of the last run where they have the sizes."""
-        if (
-            self.data
-            and values.size == self.data["values"].size
-            and periods == len(self.sweep.plan["learns"])
-        ):
-            self.data["values"][:] = values.reshape(-1)
-            return
-        n = periods * self.batch
-        self.data = {"values": np.array(values, dtype=float).reshape(-1), "order": np.zeros(n, np.int32)}
-        self.sweep.plan = {
-            "labels": np.zeros(n, np.int32),
-            "share": np.zeros(n),
-            "value": np.zeros(n),
-            "count": np.zeros(n * self.layers[-1].n),
-            "learns": np.zeros(periods),
-        }
-        self.prepared = False
+        n, n_targets = periods * self.batch, 1 if labels.ndim == 1 else labels.size
+        sizes = (periods, values.size, n_targets)
+        if sizes != self.sizes:
+            self.sizes, self.prepared = sizes, False
+            self.data = {
+                "values": np.zeros(values.size),
+                "order": np.zeros(n, np.int32),
+                "strides": np.zeros(2, np.int32),
+            }
+            self.sweep.plan = {
+                "labels": np.zeros(n, np.int32),
+                "rows": np.zeros(n, np.int32),
+                "targets": np.zeros(n_targets),
+                "share": np.zeros(n),
+                "value": np.zeros(n),
+                "count": np.zeros(n * self.layers[-1].n),
+                "learns": np.zeros(periods),
+            }
+        self.data["values"][:] = values.reshape(-1)
 
     def _weights(self, k: int, projection: Projection) -> dict[str, np.ndarray]:
         """The group of a projection's weights; its arrays become the layer's. Returns the optimizer's states."""
@@ -269,12 +288,14 @@ class Learner:
         for name, value in text.values.items():
             setattr(group, name, value)
         group.run_regularly("\n".join(code), when="groups", order=k, name=f"layer_{k}_step")
-        layer.now = {v: group.variables[v].get_value() for v in ("o", "f", "carried") if v in group.variables}
+        layer.now = {
+            v: group.variables[v].get_value() for v in ("o", "f", "carried", "odds") if v in group.variables
+        }
         return group
 
     def _input(self, encoder: Encoder) -> NeuronGroup:
         text = _Text(self.layers[0], ["o : 1"])
-        text.namespace["pixel"] = pixel(self.layers[0].n, self.batch, self.n_steps, lambda: self.data)
+        text.namespace["pixel"] = pixel(self.batch, self.n_steps, lambda: self.data)
         names = text.record(encoder, "encoder_")
         draw = f"keyed_uniform(step, unit, copy, 0, {int(Stream.SOURCE)}, key0, key1)"
         code = [
@@ -291,7 +312,8 @@ class Learner:
         text = _Text(self.layers[k], ["u : 1", "o : 1", "f : 1", "carried : 1", "arrived : 1"])
         text.namespace[f"product_{k}"] = product(f"product_{k}", self.layers[k], self.layers[k - 1])
         text.record(neuron, "")
-        factor, carried, numbers = _text(projection)
+        given = self.sweep.loss.forced and k == len(self.layers) - 1
+        factor, carried, numbers = _text(projection, detached=given)
         for name, (value, _) in numbers.items():
             if name != "eta" and not name.startswith("optimizer_"):
                 text.number(name, value)
@@ -301,6 +323,12 @@ class Learner:
             fires = f"keyed_uniform(step, unit, copy, 0, {int(Stream.ESCAPE)}, key0, key1) < {chance}"
         else:
             fires = "u > theta"
+        spike = [f"f = {factor}", f"o = 1.0 * int({fires})"]
+        if given and isinstance(noise, EscapeNoise) and noise.family is not None:
+            spike, functions = odds(noise.family, "(u - theta)", names)
+            text.namespace |= functions | {"forced": forced(self.layers[k], lambda: self.sweep.plan)}
+            spike.append("o = forced(unit, copy, step)")
+            text.equations.append("odds : 1")
         code = [
             "step = t_in_timesteps - origin",
             f"ready = product_{k}(step)",
@@ -309,8 +337,7 @@ class Learner:
             "o = o * going",
             "drive = arrived",
             neuron.updates[neuron.reset],
-            f"f = {factor}",
-            f"o = 1.0 * int({fires})",
+            *spike,
             f"carried = {carried}",
         ]
         smooth = {"exp": "smooth_exp", "normal_cdf": "smooth_normal_cdf"}
@@ -329,8 +356,9 @@ class Learner:
         eta: float = 1.0,
         report: Any = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Batches in a row: of samples order[b] (-1: none) of `values` (n, n_in), learned from where learns[b].
+        """Batches in a row: of samples order[b] (-1: none) of `values`, learned from where learns[b].
 
+        values : (n, n_in) or (n, n_steps, n_in); labels : (n,), or target spikes (n, n_steps, n_out)
         key : a seed and numbers: what random numbers depend on, besides layer, unit, copy and step of this run
         eta : factor of the rules' learning rates
 
@@ -340,10 +368,15 @@ class Learner:
             there is none
         """
         n, real = len(order), order >= 0
-        self._plan(n, values)
+        self._plan(n, values, labels)
         plan, rows = self.sweep.plan, np.where(real, order, 0)
-        self.data["order"][:] = rows.reshape(-1)
-        plan["labels"][:] = labels[rows].reshape(-1)
+        self.data["order"][:] = plan["rows"][:] = rows.reshape(-1)
+        # of the values: from a sample to the next, from a step to the next
+        self.data["strides"][:] = values[0].size, values.shape[-1] if values.ndim == 3 else 0
+        if labels.ndim == 1:
+            plan["labels"][:] = labels[rows].reshape(-1)
+        else:
+            plan["targets"][:] = labels.reshape(-1)
         plan["share"][:] = (real / np.maximum(real.sum(1, keepdims=True), 1)).reshape(-1)
         plan["learns"][:] = learns
         for k, group in enumerate(self.members):
