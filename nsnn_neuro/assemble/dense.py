@@ -157,6 +157,7 @@ class Sweep:
         self.layers, self.loss, self.feedback, self.broadcast = layers, loss, feedback, broadcast
         self.plan: dict[str, np.ndarray] = {}
         self.due = np.zeros(1)
+        self.levels: list[Any] = []  # the `Level`s that are learned
 
     def _back(self, k: int) -> np.ndarray:
         return self.layers[k + 1].w if self.feedback is None else self.feedback[k - 1]
@@ -190,6 +191,8 @@ class Sweep:
                 back = self._back(k - 1).reshape(before.n, source.n)
                 for t in range(out.n_steps):
                     before.d[t] = (back @ told[t].reshape(source.n, batch)).ravel()
+        for level in self.levels:
+            level.go_back()
         return np.zeros(1)
 
     def _arrays(self) -> dict[str, np.ndarray]:
@@ -205,6 +208,8 @@ class Sweep:
                 }
             if 0 < k < len(self.layers) - 1:
                 found[f"back{k}"] = self._back(k)
+        for level in self.levels:
+            found |= level.arrays()
         return found
 
     def function(self) -> Function:
@@ -270,6 +275,8 @@ cdef extern from *:
         ]
         for index in range(top, 0, -1):
             lines += self._layer_code(index)
+        for level in self.levels:
+            lines += level.code()
         body = "\n".join("    " + line for line in lines)
         return (
             f"{_BLAS}{self._loss_code()}\ncdef double sweep(int i, int64_t step) {{\n{body}\n    return 0\n"

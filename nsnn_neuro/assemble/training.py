@@ -27,6 +27,7 @@ from ..plasticity import NDL, Optimizer
 from ..populations import Projection
 from ..records import Record
 from .dense import Layer, Sweep, keep, pixel, product
+from .levels import Level, eta_noise, family_of
 from .model import substitute
 
 __all__ = ["Learner", "layered"]
@@ -100,6 +101,7 @@ def _check_rule(projection: Projection, name: str) -> None:
         raise NsnnError(
             f"noise = {noise}: a hazard has no density per step, expected a family such as Gaussian(0.4)"
         )
+    eta_noise(projection)
     _text(projection)
 
 
@@ -157,6 +159,7 @@ class Learner:
 
     weights : list of arrays (n_pre, n_post), views: what is written into them counts
     states : for each projection the optimizer's states by name, views likewise
+    levels : layer -> `Level`, of layers whose noise is learned; of all where `scheduled`
     """
 
     def __init__(
@@ -168,6 +171,7 @@ class Learner:
         encoder: Encoder,
         loss: Loss,
         feedback: list[np.ndarray] | None,
+        scheduled: bool = False,
     ) -> None:
         self.net, self.batch, self.n_steps = net, batch, n_steps
         projections = layered(net)
@@ -183,6 +187,10 @@ class Learner:
         self.groups: list[NeuronGroup] = []
         # the weights first: the other functions read them
         self.states = [self._weights(k, p) for k, p in enumerate(projections, 1)]
+        self.levels = {
+            k: self._level(k, p) for k, p in enumerate(projections, 1) if scheduled or eta_noise(p)
+        }
+        self.sweep.levels = [level for level in self.levels.values() if level.rate]
         self.weights = [
             layer.w.reshape(before.n, layer.n)
             for before, layer in zip(self.layers, self.layers[1:], strict=False)
@@ -209,7 +217,9 @@ class Learner:
             order=len(self.layers),
             name="trainer_step",
         )
-        self.objects = Objects(*self.groups, *self.members, self.trainer, name="learner")
+        self.objects = Objects(
+            *self.groups, *(v.group for v in self.sweep.levels), *self.members, self.trainer, name="learner"
+        )
         self.steps_done = 0
 
     def _plan(self, periods: int) -> None:
@@ -245,6 +255,34 @@ class Learner:
         layer.w, layer.slope = (group.variables[v].get_value() for v in ("w", "g"))
         self.groups.append(group)
         return {s: group.variables[s].get_value() for s in optimizer.states}
+
+    def _level(self, k: int, projection: Projection) -> Level:
+        """The level of a layer's noise and, where it is learned, the group of its logarithm, as of weights."""
+        level = Level(k, self.layers[k], family_of(projection, f"levels of layer {k}"), eta_noise(projection))
+        if not level.rate:
+            return level
+        optimizer = projection.plasticity.optimizer
+        own = {f.name: f"optimizer_{f.name}" for f in optimizer._parameters()}
+        shared = ["eta : 1 (shared)", "factor : 1 (shared)"]
+        group = NeuronGroup(
+            level.n,
+            "\n".join(
+                ["w : 1", "g : 1", "due : 1", "level : 1", *shared, *(f"{s} : 1" for s in optimizer.states)]
+            ),
+            namespace={name: optimizer.si(f) for f, name in own.items()} | {"pending": self.sweep.pending()},
+            clock=self.slow,
+            name=f"level_{k}",
+        )
+        lines = [
+            "due = pending(i)",
+            *(substitute(line, own) for line in optimizer.lines),
+            "level = factor * exp(w)",
+        ]
+        group.run_regularly("\n".join(lines), when="start", name=f"level_{k}_step")
+        level.log, level.slope, level.values = (group.variables[v].get_value() for v in ("w", "g", "level"))
+        level.states = {s: group.variables[s].get_value() for s in optimizer.states}
+        level.group = group
+        return level
 
     def _group(self, k: int, code: list[str], text: _Text) -> NeuronGroup:
         layer = self.layers[k]
@@ -286,9 +324,12 @@ class Learner:
         for name, (value, _) in numbers.items():
             if name != "eta" and not name.startswith("optimizer_"):
                 text.number(name, value)
+        level = self.levels.get(k)
+        at_level = level.names() if level else {}
+        factor = substitute(factor, at_level)
         if isinstance(noise, EscapeNoise) and noise.family is not None:
             names = text.record(noise.family, "noise_") | {"x": "(u - theta)"}
-            chance = substitute(noise.family.cdf_text, names)
+            chance = substitute(substitute(noise.family.cdf_text, names), at_level)
             fires = f"keyed_uniform(step, unit, copy, 0, {int(Stream.ESCAPE)}, key0, key1) < {chance}"
         else:
             fires = "u > theta"
@@ -303,6 +344,14 @@ class Learner:
             f"o = 1.0 * int({fires})",
             f"kept = keep_{k}(i, step, o, f, {carried})",
         ]
+        if level:
+            text.namespace[f"level_{k}"] = level.read()
+            code.insert(1, f"level = level_{k}(i)")
+        if level and level.rate:
+            text.namespace[f"keep_level_{k}"] = level.keep()
+            # what goes on with the spike held: without the factor, by which the reset would follow the membrane
+            held = substitute(carried, {"f": "0"})
+            code.append(f"kept = keep_level_{k}(i, step, u - theta, {held})")
         return self._group(k, code, text)
 
     def run(
@@ -314,12 +363,14 @@ class Learner:
         *,
         key: tuple[int, ...],
         eta: float = 1.0,
+        noise: float = 1.0,
         report: Any = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Batches in a row: of samples order[b] (-1: none) of `values` (n, n_in), learned from where learns[b].
 
         key : a seed and numbers: what random numbers depend on, besides layer, unit, copy and step of this run
         eta : factor of the rules' learning rates
+        noise : factor of the noise, of layers with a level
 
         Returns
         -------
@@ -345,6 +396,8 @@ class Learner:
         self.trainer.origin = self.steps_done
         for group, projection in zip(self.groups, self.net.projections, strict=True):
             group.eta = eta * projection.plasticity.si("eta")
+        for level in self.levels.values():
+            level.begin(eta, noise)
         steps = n * self.n_steps
         # weights that overflow are found by whoever reads them
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
