@@ -138,7 +138,7 @@ class NDL(_ThreeFactor):
     optimizer : `SGD()`, `Momentum()`, `Adam()` or your own
     eta_noise : number >= 0, for `train` alone: learning rate of log s, s the scale of the target layer's noise, which goes down the
         loss by the same optimizer, `SGD`: d log s = -eta_noise dL/dlog s. One s for the layer, or one for each neuron where the
-        family has an array. 0: the noise stays as it is
+        family has an array; the rate is that of the projection from the layer before. 0: the noise stays as it is
 
     Raises
     ------
