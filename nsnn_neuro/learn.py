@@ -118,8 +118,9 @@ def train(
 
     The fast formulation: `batch` copies of the network share their weights, and the learning signals of hidden layers carry their
     future terms, by a sweep back through the stored steps after each batch. Given the spikes the gradient is, with
-    signal="transport", that of backpropagation through time. A rule in an online network (`NDL(...).synapses`) can't know those
-    terms, so below the output its updates differ when there are several steps.
+    signal="transport", that of backpropagation through time; with signal="reward" it is the score function's, a sample's baseline
+    the mean loss of the others in its batch. A rule in an online network (`NDL(...).synapses`) can't know the future terms, so
+    below the output its updates differ when there are several steps.
 
     With noise=None and `SurrogateGradient` or `EProp` it trains the deterministic twin, which fires when u > theta.
     Every random number comes from the seed, the epoch and the place in it: the same seed gives the same weights bit for bit on the
@@ -409,7 +410,7 @@ def _rng(seed: int, *path: int) -> np.random.Generator:
 def _feedback(projections: list[Any], seed: int) -> list[np.ndarray] | None:
     """Fixed weights that bring hidden layers their signal, (n of the layer, n of where it comes from)."""
     signal = projections[0].plasticity.signal
-    if signal == "transport":
+    if signal in ("transport", "reward"):
         return None
     rng = _rng(seed, _FEEDBACK)
     found = []

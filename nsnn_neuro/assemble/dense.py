@@ -148,13 +148,15 @@ class Sweep:
     """After the last step of a batch: its loss and numbers of spikes, and, where it is to be learned from, the gradients.
 
     Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal
-    of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (`broadcast`), back d of the output.
+    of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (signal "broadcast"), back d of the output.
+    With "reward" d(t) is the same for all: the sample's loss minus the mean of the batch's others, or, where there are none, of
+    those learned from earlier in the run.
     """
 
     def __init__(
-        self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, broadcast: bool
+        self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, signal: str
     ) -> None:
-        self.layers, self.loss, self.feedback, self.broadcast = layers, loss, feedback, broadcast
+        self.layers, self.loss, self.feedback, self.signal = layers, loss, feedback, signal
         self.plan: dict[str, np.ndarray] = {}
         self.due = np.zeros(1)
 
@@ -175,8 +177,14 @@ class Sweep:
         self.due[0] = plan["learns"][period]
         if not self.due[0]:
             return np.zeros(1)
-        d = self.loss.gradient(o, y) * plan["share"][here][:, None, None]
-        out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
+        share = plan["share"][here]
+        if self.signal == "reward":
+            told = share * self._advantage(plan["value"][here], share > 0)
+            for layer in self.layers[1:]:
+                layer.d.reshape(-1, batch)[:] = told
+        else:
+            d = self.loss.gradient(o, y) * share[:, None, None]
+            out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
         for k in range(len(self.layers) - 1, 0, -1):
             layer, before = self.layers[k], self.layers[k - 1]
             later = np.zeros(layer.n * batch)
@@ -185,12 +193,19 @@ class Sweep:
             for t in reversed(range(out.n_steps)):
                 later = layer.g[t] = layer.d[t] * layer.f[t] + layer.carried[t] * later
                 slope += before.o[t].reshape(before.n, batch) @ later.reshape(layer.n, batch).T
-            if k > 1:
-                source, told = (out, out.d) if self.broadcast else (layer, layer.g)
+            if k > 1 and self.signal != "reward":
+                source, told = (out, out.d) if self.signal == "broadcast" else (layer, layer.g)
                 back = self._back(k - 1).reshape(before.n, source.n)
                 for t in range(out.n_steps):
                     before.d[t] = (back @ told[t].reshape(source.n, batch)).ravel()
         return np.zeros(1)
+
+    def _advantage(self, value: np.ndarray, real: np.ndarray) -> np.ndarray:
+        """The losses of a batch minus their baselines, which don't depend on the sample's own spikes."""
+        earlier, total, n = self.plan["earlier"], value[real].sum(), real.sum()
+        baseline = (total - value) / (n - 1) if n > 1 else earlier[0] / max(earlier[1], 1)
+        earlier += total, n
+        return np.asarray(value - baseline)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         found = {"due": self.due} | self.plan
@@ -203,7 +218,7 @@ class Sweep:
                     f"g{k}": layer.g,
                     f"slope{k}": layer.slope,
                 }
-            if 0 < k < len(self.layers) - 1:
+            if 0 < k < len(self.layers) - 1 and self.signal != "reward":
                 found[f"back{k}"] = self._back(k)
         return found
 
@@ -254,9 +269,14 @@ cdef extern from *:
     def _code(self) -> str:
         top = len(self.layers) - 1
         out, batch = self.layers[-1], self.layers[-1].batch
+        share = [
+            f"for q in range({out.n_steps * out.n}):",
+            "    for b in range(batch):",
+            f"        d{top}[q * batch + b] *= share[period * batch + b]",
+        ]
         lines = [
             f"cdef int t, q, b, m, n, k, batch = {batch}",
-            "cdef double one = 1, zero = 0, first",
+            "cdef double one = 1, zero = 0, first, total, number, told",
             f"cdef int64_t period = step // {out.n_steps}",
             f"if step % {out.n_steps} < {out.n_steps - 1}:",
             "    return 0",
@@ -264,9 +284,7 @@ cdef extern from *:
             "due[0] = learns[period]",
             "if due[0] == 0:",
             "    return 0",
-            f"for q in range({out.n_steps * out.n}):",
-            "    for b in range(batch):",
-            f"        d{top}[q * batch + b] *= share[period * batch + b]",
+            *(self._reward_code() if self.signal == "reward" else share),
         ]
         for index in range(top, 0, -1):
             lines += self._layer_code(index)
@@ -274,6 +292,29 @@ cdef extern from *:
         return (
             f"{_BLAS}{self._loss_code()}\ncdef double sweep(int i, int64_t step) {{\n{body}\n    return 0\n"
         )
+
+    def _reward_code(self) -> list[str]:
+        """`_advantage`, told to all layers."""
+        lines = [
+            "total, number = 0, 0",
+            "for b in range(batch):",
+            "    if share[period * batch + b] > 0:",
+            "        total += value[period * batch + b]",
+            "        number += 1",
+            "for b in range(batch):",
+            "    told = value[period * batch + b]",
+            "    if number > 1:",
+            "        told -= (total - told) / (number - 1)",
+            "    elif earlier[1] > 0:",
+            "        told -= earlier[0] / earlier[1]",
+            "    told *= share[period * batch + b]",
+        ]
+        for k, layer in enumerate(self.layers[1:], 1):
+            lines += [
+                f"    for q in range({layer.n_steps * layer.n}):",
+                f"        d{k}[q * batch + b] = told",
+            ]
+        return [*lines, "earlier[0] += total", "earlier[1] += number"]
 
     def _layer_code(self, k: int) -> list[str]:
         layer, before, top = self.layers[k], self.layers[k - 1], len(self.layers) - 1
@@ -289,8 +330,8 @@ cdef extern from *:
             f'    dgemm("T", "N", &m, &n, &batch, &one, g{k} + t * {size}, &batch, '
             f"o{k - 1} + t * {size_before}, &batch, &first, slope{k}, &m)",
         ]
-        if k > 1:
-            source, told = (self.layers[-1], f"d{top}") if self.broadcast else (layer, f"g{k}")
+        if k > 1 and self.signal != "reward":
+            source, told = (self.layers[-1], f"d{top}") if self.signal == "broadcast" else (layer, f"g{k}")
             lines += [
                 f"    n, k = {before.n}, {source.n}",
                 f'    dgemm("N", "N", &batch, &n, &k, &one, {told} + t * {source.n * layer.batch}, &batch, '

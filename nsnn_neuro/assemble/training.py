@@ -84,11 +84,6 @@ def _check_rule(projection: Projection, name: str) -> None:
         raise NsnnError(
             f"projection {name!r}: plasticity = {rule}: expected a rule that goes down a loss, NDL, SurrogateGradient or EProp"
         )
-    if signal == "reward":
-        raise NsnnError(
-            f'projection {name!r}: signal = "reward" is told the loss alone and has no gradient here, expected "transport", '
-            '"random" or "broadcast" (the rule itself: NDL(...).synapses)'
-        )
     if noise is not None and not isinstance(noise, EscapeNoise):
         raise NsnnError(f"noise = {noise}: expected EscapeNoise(Gaussian(0.4)) or the like, or None")
     if noise is None and isinstance(rule, NDL):
@@ -104,7 +99,10 @@ def _check_rule(projection: Projection, name: str) -> None:
 
 
 def _text(projection: Projection) -> tuple[str, str, dict[str, tuple[Any, str]]]:
-    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers."""
+    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers.
+
+    The factor of "reward" is the score, f (o / p - (1 - o) / (1 - p)).
+    """
     rule, neuron = projection.plasticity, projection.post.neuron
     assert isinstance(neuron, NSNNNeuron)
     text = rule.text(
@@ -113,12 +111,18 @@ def _text(projection: Projection) -> tuple[str, str, dict[str, tuple[Any, str]]]
         theta=neuron.theta,
         reset=neuron.reset,
     )
-    lines = dict(re.split(r" = ", line, maxsplit=1) for line in text.each_step if " = " in line)
+    lines = dict(
+        re.split(r" \+?= ", line, maxsplit=1) for line in text.each_step if re.search(r" \+?= ", line)
+    )
     if not {"f", "carried"} <= set(lines):
         raise NsnnError(
             f"plasticity = {rule}: its text has no factor f or no trace carried on, expected NDL or the like"
         )
-    return lines["f"], substitute(lines["carried"], {"trace": "1"}), text.parameters
+    factor = lines["f"]
+    if rule.signal == "reward":
+        given = {"f": f"({factor})", "p": lines["p"], "trace": "1"}
+        factor = substitute(lines["score"], given)
+    return factor, substitute(lines["carried"], {"trace": "1"}), text.parameters
 
 
 class _Text:
@@ -172,8 +176,7 @@ class Learner:
         self.net, self.batch, self.n_steps = net, batch, n_steps
         projections = layered(net)
         self.layers = [Layer(p.n, batch, n_steps) for p in net.populations]
-        signal = projections[0].plasticity.signal
-        self.sweep = Sweep(self.layers, loss, feedback, broadcast=signal == "broadcast")
+        self.sweep = Sweep(self.layers, loss, feedback, projections[0].plasticity.signal)
         # names of their own, or another learner's clocks, not yet collected, would change them, and every text be compiled anew
         self.clock, self.slow = (
             Clock(1 * ms, name="learner_clock"),
@@ -220,6 +223,7 @@ class Learner:
             "value": np.zeros(n),
             "count": np.zeros(n * self.layers[-1].n),
             "learns": np.zeros(periods),
+            "earlier": np.zeros(2),  # sum and number of the losses that were learned from
         }
 
     def _weights(self, k: int, projection: Projection) -> dict[str, np.ndarray]:
@@ -299,8 +303,8 @@ class Learner:
             "o = o * going",
             f"drive = product_{k}(i, step)",
             neuron.updates[neuron.reset],
-            f"f = {factor}",
             f"o = 1.0 * int({fires})",
+            f"f = {factor}",
             f"kept = keep_{k}(i, step, o, f, {carried})",
         ]
         return self._group(k, code, text)
