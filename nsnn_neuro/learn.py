@@ -128,8 +128,8 @@ def train(
 
     Parameters
     ----------
-    net : `Network` of layers with plasticity, as `feedforward` makes it; it isn't changed. signal="random" and "broadcast" have
-        fixed weights from the seed, normal with variance 1 / the number of neurons they come from
+    net : `Network` of layers with plasticity, as `feedforward` or `recurrent` makes it; it isn't changed. signal="random" and
+        "broadcast" have fixed weights from the seed, normal with variance 1 / the number of neurons they come from
     data : (X, y): X (n, n_in) from 0 to 1, y (n,) labels, whole numbers from 0 to n_out - 1
     loss : a loss, e.g. `losses.rate_mse`
     epochs : whole number, how often each training sample is shown
@@ -176,7 +176,7 @@ class _Task:
     ):  # fmt: skip
         if not isinstance(net, Network):
             raise NsnnError(f"net = {net!r}: expected a Network, e.g. feedforward([64, 128, 10], ...)")
-        projections = layered(net)
+        projections, _ = layered(net)
         if not isinstance(loss, Loss):
             raise NsnnError(f"loss = {loss!r}: expected a loss such as losses.rate_mse")
         encoder = Bernoulli() if encoder is None else encoder
@@ -263,7 +263,7 @@ class _Task:
         keep_best = self.patience is not None
         learned = best.weights if keep_best else last
         network = Network(self.net.populations, self.net.projections, seed=self.net.seed)
-        network.set_weights(learned)
+        network.set_weights([w.reshape(f.shape) for w, f in zip(learned, first, strict=True)])
         table = pd.DataFrame(history, columns=_COLUMNS)
         block = self._block(table, first, learned)
         epoch = best.epoch if keep_best else len(table)

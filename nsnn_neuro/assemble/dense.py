@@ -16,7 +16,7 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
 from ..losses import Loss
 
-__all__ = ["Layer", "Sweep", "keep", "pixel", "product"]
+__all__ = ["Layer", "Loop", "Sweep", "keep", "pixel", "product"]
 
 _BLAS = "from scipy.linalg.cython_blas cimport dgemm\n"
 
@@ -58,6 +58,18 @@ def _number(step: Any) -> int:
     return int(np.ravel(step)[0])
 
 
+class Loop:
+    """Synapses of a layer to itself: what a neuron sends in one step arrives in the next.
+
+    autapses : whether a neuron has one to itself; without, weight and gradient stay 0
+    back : whether signals go back through them
+    """
+
+    def __init__(self, *, autapses: bool, back: bool) -> None:
+        self.autapses, self.back = autapses, back
+        self.w = self.slope = np.zeros(0)  # as a layer's
+
+
 class Layer:
     """What the layers' functions share: weights, gradient and what a batch went through, each (n_steps, n * batch).
 
@@ -70,6 +82,7 @@ class Layer:
         self.o, self.f, self.carried, self.d, self.g = (np.zeros(shape) for _ in range(5))
         self.arrived = np.zeros(n * batch)
         self.w = self.slope = np.zeros(0)  # those of the Brian2 group, once there is one
+        self.loop: Loop | None = None
 
     def samples(self, name: str) -> np.ndarray:
         """One of the histories as (batch, n_steps, n)."""
@@ -92,13 +105,26 @@ cdef double pixel(int i, int64_t step) {{
 
 
 def product(name: str, layer: Layer, before: Layer) -> Function:
-    """(i, step): what arrives at member i in this step, the weighted output of the layer before, for all members at i = 0."""
-    m, n, k, last = layer.batch, layer.n, before.n, layer.n_steps
+    """(i, step): what arrives at member i in this step, the weighted output of the layer before and, of the step before, of its own
+    layer; for all members at i = 0.
+    """
+    m, n, k, last, loop = layer.batch, layer.n, before.n, layer.n_steps, layer.loop
 
     def numpy_target(i, step):
         z = before.o[_number(step) % last].reshape(k, m)
         layer.arrived.reshape(n, m)[:] = layer.w.reshape(k, n).T @ z
+        if loop is not None and _number(step) % last:
+            own = layer.o[_number(step) % last - 1].reshape(n, m)
+            layer.arrived.reshape(n, m)[:] += loop.w.reshape(n, n).T @ own
         return layer.arrived[i]
+
+    arrays = {"z": before.o, "w": layer.w, "arrived": layer.arrived}
+    again = ""
+    if loop is not None:
+        arrays |= {"own": layer.o, "loop": loop.w}
+        again = f"""
+        if step % {last} > 0:
+            dgemm("N", "T", &m, &n, &n, &one, own + (step % {last} - 1) * {n * m}, &m, loop, &n, &one, arrived, &m)"""
 
     code = f"""
 {_BLAS}
@@ -106,16 +132,10 @@ cdef double {name}(int i, int64_t step) {{
     cdef int m = {m}, n = {n}, k = {k}
     cdef double one = 1, zero = 0
     if i == 0:
-        dgemm("N", "T", &m, &n, &k, &one, z + (step % {last}) * {k * m}, &m, w, &n, &zero, arrived, &m)
+        dgemm("N", "T", &m, &n, &k, &one, z + (step % {last}) * {k * m}, &m, w, &n, &zero, arrived, &m){again}
     return arrived[i]
 """
-    return _function(
-        name,
-        ["integer"] * 2,
-        numpy_target,
-        code,
-        lambda: {"z": before.o, "w": layer.w, "arrived": layer.arrived},
-    )
+    return _function(name, ["integer"] * 2, numpy_target, code, lambda: arrays)
 
 
 def keep(name: str, layer: Layer) -> Function:
@@ -149,6 +169,7 @@ class Sweep:
 
     Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal
     of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (signal "broadcast"), back d of the output.
+    Of a loop with weights R: d(t) += R g(t+1) where it hands signals back, dL/dR = sum_t o(t-1) g(t)^T.
     With "reward" d(t) is the same for all: the sample's loss minus the mean of the batch's others, or, where there are none, of
     those learned from earlier in the run.
     """
@@ -190,9 +211,17 @@ class Sweep:
             later = np.zeros(layer.n * batch)
             slope = layer.slope.reshape(before.n, layer.n)
             slope[:] = 0
+            loop, size = layer.loop, (layer.n, layer.n)
+            again = np.zeros(size)
             for t in reversed(range(out.n_steps)):
+                if loop is not None and loop.back:
+                    layer.d[t] += (loop.w.reshape(size) @ later.reshape(layer.n, batch)).ravel()
                 later = layer.g[t] = layer.d[t] * layer.f[t] + layer.carried[t] * later
                 slope += before.o[t].reshape(before.n, batch) @ later.reshape(layer.n, batch).T
+                if loop is not None and t:
+                    again += layer.o[t - 1].reshape(layer.n, batch) @ later.reshape(layer.n, batch).T
+            if loop is not None:
+                loop.slope[:] = (again * (loop.autapses | ~np.eye(layer.n, dtype=bool))).ravel()
             if k > 1 and self.signal != "reward":
                 source, told = (out, out.d) if self.signal == "broadcast" else (layer, layer.g)
                 back = self._back(k - 1).reshape(before.n, source.n)
@@ -218,6 +247,8 @@ class Sweep:
                     f"g{k}": layer.g,
                     f"slope{k}": layer.slope,
                 }
+            if layer.loop is not None:
+                found |= {f"loop{k}": layer.loop.w, f"again{k}": layer.loop.slope}
             if 0 < k < len(self.layers) - 1 and self.signal != "reward":
                 found[f"back{k}"] = self._back(k)
         return found
@@ -319,8 +350,16 @@ cdef extern from *:
     def _layer_code(self, k: int) -> list[str]:
         layer, before, top = self.layers[k], self.layers[k - 1], len(self.layers) - 1
         size, size_before = layer.n * layer.batch, before.n * layer.batch
+        loop, last, after = layer.loop, layer.n_steps - 1, list[str]()
+        back = [
+            f"    if t < {last}:",
+            f"        n = {layer.n}",
+            f'        dgemm("N", "N", &batch, &n, &n, &one, g{k} + (t + 1) * {size}, &batch, loop{k}, &n, &one, '
+            f"d{k} + t * {size}, &batch)",
+        ]
         lines = [
             f"for t in range({layer.n_steps - 1}, -1, -1):",
+            *(back if loop is not None and loop.back else []),
             f"    for q in range({size}):",
             f"        g{k}[t * {size} + q] = d{k}[t * {size} + q] * f{k}[t * {size} + q]",
             f"    if t < {layer.n_steps - 1}:",
@@ -330,6 +369,14 @@ cdef extern from *:
             f'    dgemm("T", "N", &m, &n, &batch, &one, g{k} + t * {size}, &batch, '
             f"o{k - 1} + t * {size_before}, &batch, &first, slope{k}, &m)",
         ]
+        if loop is not None:
+            lines += [
+                "    if t > 0:",
+                f'        dgemm("T", "N", &m, &m, &batch, &one, g{k} + t * {size}, &batch, '
+                f"o{k} + (t - 1) * {size}, &batch, &first, again{k}, &m)",
+            ]
+            if not loop.autapses:
+                after = [f"for q in range({layer.n}):", f"    again{k}[q * {layer.n + 1}] = 0"]
         if k > 1 and self.signal != "reward":
             source, told = (self.layers[-1], f"d{top}") if self.signal == "broadcast" else (layer, f"g{k}")
             lines += [
@@ -337,4 +384,4 @@ cdef extern from *:
                 f'    dgemm("N", "N", &batch, &n, &k, &one, {told} + t * {source.n * layer.batch}, &batch, '
                 f"back{k - 1}, &k, &zero, d{k - 1} + t * {size_before}, &batch)",
             ]
-        return lines
+        return [*lines, *after]

@@ -17,6 +17,7 @@ from brian2 import Network as Objects
 
 from .. import engine, keyed_noise
 from ..coding import Encoder
+from ..connectivity import AllToAll
 from ..errors import NsnnError
 from ..escape import EscapeNoise
 from ..keyed_noise import Stream
@@ -26,7 +27,7 @@ from ..neurons import NSNNNeuron, Relay
 from ..plasticity import NDL, Optimizer
 from ..populations import Projection
 from ..records import Record
-from .dense import Layer, Sweep, keep, pixel, product
+from .dense import Layer, Loop, Sweep, keep, pixel, product
 from .model import substitute
 
 __all__ = ["Learner", "layered"]
@@ -40,41 +41,75 @@ key1 : integer (shared)
 """
 
 
-def layered(net: Network) -> list[Projection]:
-    """The projections of a network that can be trained, from the input up.
+def layered(net: Network) -> tuple[list[Projection], list[Projection | None]]:
+    """The projections of a network that can be trained: from each layer to the next, from the input up, and of each layer to
+    itself, or None.
 
     Raises
     ------
-    NsnnError : not an input `Relay` and layers of `NSNNNeuron`s, all to all from one to the next without delay; no plasticity
+    NsnnError : not an input `Relay` and layers of `NSNNNeuron`s, all to all from one to the next and, or not, to itself, without
+        delay; no plasticity
     """
-    told = "expected layers, as feedforward([64, 128, 10], noise=..., plasticity=NDL(0.01)) makes them"
+    told = "expected layers, as feedforward([64, 128, 10], noise=..., plasticity=NDL(0.01)) makes them, or recurrent(...)"
     n = len(net.populations)
-    if n < 2 or len(net.projections) != n - 1 or not isinstance(net.populations[0].neuron, Relay):
+    ahead: list[Projection | None] = [None] * (n - 1)
+    loops: list[Projection | None] = [None] * (n - 1)
+    if n < 2 or not isinstance(net.populations[0].neuron, Relay):
         raise NsnnError(f"net = {net!r}: {told}")
-    for k, projection in enumerate(net.projections):
-        name = net.projection_names[k]
-        pre, post = net.populations[k], net.populations[k + 1]
-        if projection.pre is not pre or projection.post is not post:
+    for name, projection in zip(net.projection_names, net.projections, strict=True):
+        pre, k = (net.populations.index(p) for p in (projection.pre, projection.post))
+        kind = {0: loops, 1: ahead}.get(k - pre)
+        if kind is None or kind[k - 1] is not None:
             raise NsnnError(
-                f"projection {name!r} isn't from {pre.name!r} to {post.name!r}, the next layer: {told}"
+                f"projection {name!r} isn't from a layer to the next or to itself, or isn't the only such one: {told}"
             )
-        if not isinstance(post.neuron, NSNNNeuron):
-            raise NsnnError(
-                f"population {post.name!r} is of {type(post.neuron).__name__}s, expected NSNNNeuron()"
-            )
-        if post.stimulus is not None:
-            raise NsnnError(f"population {post.name!r} has a stimulus, expected None: samples come from X")
-        found = net.connections(projection)
-        if len(projection.shape(found.pre.size)) != 2 or projection.release < 1 or np.any(found.delay):
-            raise NsnnError(
-                f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1"
-            )
-        if projection.plasticity is None:
-            raise NsnnError(f"projection {name!r}: plasticity = None, expected a rule such as NDL(0.01)")
-        _check_rule(projection, name)
+        kind[k - 1] = projection
+        _check_projection(net, projection, name)
+    found = [p for p in ahead if p is not None]
+    if len(found) < n - 1:
+        raise NsnnError(f"net = {net!r}: {told}")
     if len({(p.plasticity.signal) for p in net.projections}) > 1:
         raise NsnnError("plasticity: the projections' rules differ in signal, expected one for all")
-    return list(net.projections)
+    for first, loop in zip(found, loops, strict=True):
+        if loop is not None and not _alike(_text(first), _text(loop)):
+            raise NsnnError(
+                f"plasticity: the rules of both projections to {loop.post.name!r} differ in more than eta and optimizer, "
+                "expected one factor for each neuron"
+            )
+    return found, loops
+
+
+def _check_projection(net: Network, projection: Projection, name: str) -> None:
+    post = projection.post
+    if not isinstance(post.neuron, NSNNNeuron):
+        raise NsnnError(
+            f"population {post.name!r} is of {type(post.neuron).__name__}s, expected NSNNNeuron()"
+        )
+    if post.stimulus is not None:
+        raise NsnnError(f"population {post.name!r} has a stimulus, expected None: samples come from X")
+    delay = net.connections(projection).delay
+    if not isinstance(projection.rule, AllToAll) or projection.release < 1 or np.any(delay):
+        raise NsnnError(
+            f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1"
+        )
+    if projection.plasticity is None:
+        raise NsnnError(f"projection {name!r}: plasticity = None, expected a rule such as NDL(0.01)")
+    _check_rule(projection, name)
+
+
+def _alike(a: tuple[str, str, dict[str, Any]], b: tuple[str, str, dict[str, Any]]) -> bool:
+    """Whether two rules' factors and traces are the same."""
+    numbers = [_own_numbers(text[2]) for text in (a, b)]
+    return (
+        a[:2] == b[:2]
+        and numbers[0].keys() == numbers[1].keys()
+        and all(np.array_equal(value, numbers[1][name]) for name, value in numbers[0].items())
+    )
+
+
+def _own_numbers(parameters: dict[str, tuple[Any, str]]) -> dict[str, Any]:
+    """Of a rule's numbers those that its factor and trace have."""
+    return {n: v for n, (v, _) in parameters.items() if n != "eta" and not n.startswith("optimizer_")}
 
 
 def _check_rule(projection: Projection, name: str) -> None:
@@ -159,7 +194,8 @@ class _Text:
 class Learner:
     """Brian2's objects for a network that learns, and their arrays.
 
-    weights : list of arrays (n_pre, n_post), views: what is written into them counts
+    weights : for each of the network's projections an array (n_pre, n_post), or without autapses (n - 1, n), the others' in the
+        order of synapses; views: what is written into them counts
     states : for each projection the optimizer's states by name, views likewise
     """
 
@@ -174,8 +210,12 @@ class Learner:
         feedback: list[np.ndarray] | None,
     ) -> None:
         self.net, self.batch, self.n_steps = net, batch, n_steps
-        projections = layered(net)
+        projections, loops = layered(net)
         self.layers = [Layer(p.n, batch, n_steps) for p in net.populations]
+        for layer, p in zip(self.layers[1:], loops, strict=True):
+            if p is not None:
+                back = p.plasticity.signal == "transport" and getattr(p.plasticity, "recurrent_path", True)
+                layer.loop = Loop(autapses=len(p.shape(0)) == 2, back=back)
         self.sweep = Sweep(self.layers, loss, feedback, projections[0].plasticity.signal)
         # names of their own, or another learner's clocks, not yet collected, would change them, and every text be compiled anew
         self.clock, self.slow = (
@@ -185,13 +225,10 @@ class Learner:
         self.functions = engine.functions()
         self.groups: list[NeuronGroup] = []
         # the weights first: the other functions read them
-        self.states = [self._weights(k, p) for k, p in enumerate(projections, 1)]
-        self.weights = [
-            layer.w.reshape(before.n, layer.n)
-            for before, layer in zip(self.layers, self.layers[1:], strict=False)
-        ]
+        self.weights: list[np.ndarray] = []
+        self.states = [self._weights(k, p) for k, p in enumerate(net.projections, 1)]
         for w, given in zip(self.weights, net.get_weights(), strict=True):
-            w[:] = given
+            w[:] = given.reshape(w.shape)
         self.data: dict[str, np.ndarray] = {
             "values": np.zeros(self.layers[0].n),
             "order": np.zeros(batch, np.int32),
@@ -226,9 +263,13 @@ class Learner:
             "earlier": np.zeros(2),  # sum and number of the losses that were learned from
         }
 
-    def _weights(self, k: int, projection: Projection) -> dict[str, np.ndarray]:
-        """The group of a projection's weights; its arrays become the layer's. Returns the optimizer's states."""
+    def _weights(self, number: int, projection: Projection) -> dict[str, np.ndarray]:
+        """The group of a projection's weights; its arrays become the layer's, or its loop's. Returns the optimizer's states."""
+        k = self.net.populations.index(projection.post)
         rule, layer, before = projection.plasticity, self.layers[k], self.layers[k - 1]
+        holder: Layer | Loop = layer
+        if projection.pre is projection.post and layer.loop is not None:
+            before, holder = layer, layer.loop
         optimizer = rule.optimizer
         own = {f.name: f"optimizer_{f.name}" for f in optimizer._parameters()}
         namespace: dict[str, Any] = {name: optimizer.si(f) for f, name in own.items()}
@@ -238,15 +279,19 @@ class Learner:
             "\n".join(equations),
             namespace=namespace | {"pending": self.sweep.pending()},
             clock=self.slow,
-            name=f"weights_{k}",
+            name=f"weights_{number}",
         )
         group.run_regularly(
             "\n".join(["due = pending(i)", *(substitute(line, own) for line in optimizer.lines)]),
             when="start",
-            name=f"weights_{k}_step",
+            name=f"weights_{number}_step",
         )
         group.eta = rule.si("eta")
-        layer.w, layer.slope = (group.variables[v].get_value() for v in ("w", "g"))
+        holder.w, holder.slope = (group.variables[v].get_value() for v in ("w", "g"))
+        if isinstance(holder, Loop) and not holder.autapses:  # all but the diagonal
+            self.weights.append(holder.w[1:].reshape(layer.n - 1, layer.n + 1)[:, :-1])
+        else:
+            self.weights.append(holder.w.reshape(before.n, layer.n))
         self.groups.append(group)
         return {s: group.variables[s].get_value() for s in optimizer.states}
 
@@ -287,9 +332,8 @@ class Learner:
         text.namespace[f"keep_{k}"] = keep(f"keep_{k}", self.layers[k])
         text.record(neuron, "")
         factor, carried, numbers = _text(projection)
-        for name, (value, _) in numbers.items():
-            if name != "eta" and not name.startswith("optimizer_"):
-                text.number(name, value)
+        for name, value in _own_numbers(numbers).items():
+            text.number(name, value)
         if isinstance(noise, EscapeNoise) and noise.family is not None:
             names = text.record(noise.family, "noise_") | {"x": "(u - theta)"}
             chance = substitute(noise.family.cdf_text, names)
