@@ -122,8 +122,9 @@ def train(
 
     The fast formulation: `batch` copies of the network share their weights, and the learning signals of hidden layers carry their
     future terms, by a sweep back through the stored steps after each batch. Given the spikes the gradient is, with
-    signal="transport", that of backpropagation through time. A rule in an online network (`NDL(...).synapses`) can't know those
-    terms, so below the output its updates differ when there are several steps.
+    signal="transport", that of backpropagation through time; with signal="reward" it is the score function's, a sample's baseline
+    the mean loss of the others in its batch. A rule in an online network (`NDL(...).synapses`) can't know the future terms, so
+    below the output its updates differ when there are several steps.
 
     With noise=None and `SurrogateGradient` or `EProp` it trains the deterministic twin, which fires when u > theta.
     Every random number comes from the seed, the epoch and the place in it: the same seed gives the same weights bit for bit on the
@@ -131,8 +132,8 @@ def train(
 
     Parameters
     ----------
-    net : `Network` of layers with plasticity, as `feedforward` makes it; it isn't changed. signal="random" and "broadcast" have
-        fixed weights from the seed, normal with variance 1 / the number of neurons they come from
+    net : `Network` of layers with plasticity, as `feedforward` or `recurrent` makes it; it isn't changed. signal="random" and
+        "broadcast" have fixed weights from the seed, normal with variance 1 / the number of neurons they come from
     data : (X, y): X (n, n_in) from 0 to 1, y (n,) labels, whole numbers from 0 to n_out - 1
     loss : a loss, e.g. `losses.rate_mse`
     epochs : whole number, how often each training sample is shown
@@ -182,7 +183,7 @@ class _Task:
     ):  # fmt: skip
         if not isinstance(net, Network):
             raise NsnnError(f"net = {net!r}: expected a Network, e.g. feedforward([64, 128, 10], ...)")
-        projections = layered(net)
+        projections, _ = layered(net)
         if not isinstance(loss, Loss):
             raise NsnnError(f"loss = {loss!r}: expected a loss such as losses.rate_mse")
         encoder = Bernoulli() if encoder is None else encoder
@@ -278,7 +279,7 @@ class _Task:
         keep_best = self.patience is not None
         learned, levels = (best.weights, best.levels) if keep_best else (last, levels)
         network = _with_noise(self.net, levels)
-        network.set_weights(learned)
+        network.set_weights([w.reshape(f.shape) for w, f in zip(learned, first, strict=True)])
         table = pd.DataFrame(history, columns=[*_COLUMNS, *map(_noise_of, self.levels.values())])
         block = self._block(table, first, learned, levels)
         epoch = best.epoch if keep_best else len(table)
@@ -477,7 +478,7 @@ def _rng(seed: int, *path: int) -> np.random.Generator:
 def _feedback(projections: list[Any], seed: int) -> list[np.ndarray] | None:
     """Fixed weights that bring hidden layers their signal, (n of the layer, n of where it comes from)."""
     signal = projections[0].plasticity.signal
-    if signal == "transport":
+    if signal in ("transport", "reward"):
         return None
     rng = _rng(seed, _FEEDBACK)
     found = []

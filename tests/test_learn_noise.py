@@ -107,9 +107,10 @@ class Fixed(Family):
 # ------------------------------------------------------------------------------------------------------------ reference
 
 
-def along_spikes(W, x, spikes, loss, family, beta, theta, reset, reset_path):
+def along_spikes(W, x, spikes, loss, family, beta, theta, reset, reset_path, R=None):
     """dL/dlog s by complex steps: of the network whose spikes are o = spikes + f (u - u0) - x f log s, x = u0 - theta."""
-    u0, _ = reference.forward(W, x, family, spikes=spikes, beta=beta, theta=theta, reset=reset)
+    R = [None] * len(W) if R is None else R
+    u0, _ = reference.forward(W, x, family, spikes=spikes, beta=beta, theta=theta, reset=reset, recurrent=R)
     f = [family.pdf(u - theta) for u in u0]
 
     def value(log_s):
@@ -119,6 +120,8 @@ def along_spikes(W, x, spikes, loss, family, beta, theta, reset, reset_path):
             fired = (o if reset_path == "exact" else spikes)[k][t - 1] if t else 0 * u[k]
             kept = u[k] * (1 - fired) if reset == "hard" else u[k] - theta * fired
             u[k] = beta * kept + (x[t] if k == 0 else o[k - 1][t]) @ W[k]
+            if R[k] is not None and t:
+                u[k] = u[k] + o[k][t - 1] @ R[k]
             o[k][t] = spikes[k][t] + f[k][t] * (u[k] - u0[k][t]) - (u0[k][t] - theta) * f[k][t] * log_s[k]
         return loss(o)
 
@@ -222,6 +225,46 @@ def test_gradients_in_a_batch_that_is_not_full_at_another_level(case):
     assert largest(found, expected) < 1e-10
     for level in learner.levels.values():
         np.testing.assert_allclose(level.values, 1.7 * np.exp(level.log), rtol=1e-15)
+
+
+@pytest.mark.parametrize("case", PATHS)
+def test_gradients_of_a_recurrent_layer_are_the_complex_step(case):
+    """The formula holds however g has come about: by way of the layer's other neurons too."""
+    reset, path = case
+    rng = np.random.default_rng(5)
+    W, R = [rng.normal(0.4, 0.6, s) for s in ((4, 5), (5, 3))], rng.normal(0, 0.5, (5, 5))
+    family, rule = nsnn.Logistic(0.25), nsnn.NDL(0.0, reset_path=path, eta_noise=0.1)
+    net = nsnn.recurrent(
+        4, 5, 3, noise=nsnn.EscapeNoise(family), neuron=nsnn.NSNNNeuron(beta=0.6, theta=0.8, reset=reset), plasticity=rule,
+        weights=[W[0], R, W[1]],
+    )  # fmt: skip
+    X, y = rng.random((2, 4)), np.array([0, 2])
+    learner = learner_of(net, batch=2)
+    with engine.running("numpy"):
+        learner.run(X, y, np.array([[0, 1]]), np.array([False]), key=(1,))
+        states = [layer.samples("o") for layer in learner.layers]
+        learner.run(X, y, np.array([[0, 1], [0, 1]]), np.array([True, False]), key=(1,))
+
+    def squared(label):  # of complex spikes too
+        return lambda o: np.sum((o[-1].mean(0) - np.eye(3)[label]) ** 2)
+
+    each = [
+        along_spikes(
+            W,
+            states[0][b],
+            [o[b] for o in states[1:]],
+            squared(y[b]),
+            family,
+            0.6,
+            0.8,
+            reset,
+            path,
+            [R, None],
+        )
+        for b in range(2)
+    ]
+    expected = [sum(g.sum(keepdims=True) for g in layer) / 2 for layer in zip(*each, strict=True)]
+    assert largest([level.slope for level in learner.levels.values()], expected) < 1e-10
 
 
 @pytest.mark.slow
@@ -496,6 +539,29 @@ def test_a_schedule_that_is_interrupted_goes_on(tmp_path, monkeypatch):
     with pytest.raises(NsnnError, match=r"of another configuration .*epochs changed"):
         learned(epochs=5, noise_schedule=(2.0, 0.5), checkpoint=path)
     assert equal(learned(checkpoint=path, **asked), whole)
+
+
+def test_a_recurrent_networks_noise_is_learned_and_resumed(tmp_path):
+    rule = nsnn.NDL(0.02, eta_noise=0.05, optimizer=nsnn.Adam())
+    net = nsnn.recurrent(6, 8, 3, noise=NOISE, seed=1, plasticity=rule)
+    whole = fit_of(net, epochs=3)
+    fit_of(net, epochs=1, checkpoint=tmp_path / "fit.npz")
+    assert equal(fit_of(net, epochs=3, checkpoint=tmp_path / "fit.npz"), whole)
+    assert whole.history.columns[-2:].tolist() == ["noise of hidden", "noise of output"]
+    assert len({0.4, *sigmas(whole)}) == 3
+
+
+def test_a_schedule_goes_with_reward_too():
+    twice = [
+        fit_of(
+            nsnn.feedforward(
+                [6, 5, 3], noise=nsnn.EscapeNoise(nsnn.Gaussian(s)), plasticity=nsnn.NDL(0.1, signal="reward")
+            ),
+            **kw,
+        )
+        for s, kw in ((0.4, {"epochs": 1, "noise_schedule": [2.0]}), (0.8, {"epochs": 1}))
+    ]
+    assert same(*twice)
 
 
 @pytest.mark.slow

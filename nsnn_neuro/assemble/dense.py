@@ -16,7 +16,7 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
 from ..losses import Loss
 
-__all__ = ["Layer", "Sweep", "keep", "pixel", "product"]
+__all__ = ["Layer", "Loop", "Sweep", "keep", "pixel", "product"]
 
 _BLAS = "from scipy.linalg.cython_blas cimport dgemm\n"
 
@@ -58,6 +58,18 @@ def _number(step: Any) -> int:
     return int(np.ravel(step)[0])
 
 
+class Loop:
+    """Synapses of a layer to itself: what a neuron sends in one step arrives in the next.
+
+    autapses : whether a neuron has one to itself; without, weight and gradient stay 0
+    back : whether signals go back through them
+    """
+
+    def __init__(self, *, autapses: bool, back: bool) -> None:
+        self.autapses, self.back = autapses, back
+        self.w = self.slope = np.zeros(0)  # as a layer's
+
+
 class Layer:
     """What the layers' functions share: weights, gradient and what a batch went through, each (n_steps, n * batch).
 
@@ -70,6 +82,7 @@ class Layer:
         self.o, self.f, self.carried, self.d, self.g = (np.zeros(shape) for _ in range(5))
         self.arrived = np.zeros(n * batch)
         self.w = self.slope = np.zeros(0)  # those of the Brian2 group, once there is one
+        self.loop: Loop | None = None
 
     def samples(self, name: str) -> np.ndarray:
         """One of the histories as (batch, n_steps, n)."""
@@ -92,13 +105,26 @@ cdef double pixel(int i, int64_t step) {{
 
 
 def product(name: str, layer: Layer, before: Layer) -> Function:
-    """(i, step): what arrives at member i in this step, the weighted output of the layer before, for all members at i = 0."""
-    m, n, k, last = layer.batch, layer.n, before.n, layer.n_steps
+    """(i, step): what arrives at member i in this step, the weighted output of the layer before and, of the step before, of its own
+    layer; for all members at i = 0.
+    """
+    m, n, k, last, loop = layer.batch, layer.n, before.n, layer.n_steps, layer.loop
 
     def numpy_target(i, step):
         z = before.o[_number(step) % last].reshape(k, m)
         layer.arrived.reshape(n, m)[:] = layer.w.reshape(k, n).T @ z
+        if loop is not None and _number(step) % last:
+            own = layer.o[_number(step) % last - 1].reshape(n, m)
+            layer.arrived.reshape(n, m)[:] += loop.w.reshape(n, n).T @ own
         return layer.arrived[i]
+
+    arrays = {"z": before.o, "w": layer.w, "arrived": layer.arrived}
+    again = ""
+    if loop is not None:
+        arrays |= {"own": layer.o, "loop": loop.w}
+        again = f"""
+        if step % {last} > 0:
+            dgemm("N", "T", &m, &n, &n, &one, own + (step % {last} - 1) * {n * m}, &m, loop, &n, &one, arrived, &m)"""
 
     code = f"""
 {_BLAS}
@@ -106,16 +132,10 @@ cdef double {name}(int i, int64_t step) {{
     cdef int m = {m}, n = {n}, k = {k}
     cdef double one = 1, zero = 0
     if i == 0:
-        dgemm("N", "T", &m, &n, &k, &one, z + (step % {last}) * {k * m}, &m, w, &n, &zero, arrived, &m)
+        dgemm("N", "T", &m, &n, &k, &one, z + (step % {last}) * {k * m}, &m, w, &n, &zero, arrived, &m){again}
     return arrived[i]
 """
-    return _function(
-        name,
-        ["integer"] * 2,
-        numpy_target,
-        code,
-        lambda: {"z": before.o, "w": layer.w, "arrived": layer.arrived},
-    )
+    return _function(name, ["integer"] * 2, numpy_target, code, lambda: arrays)
 
 
 def keep(name: str, layer: Layer) -> Function:
@@ -148,13 +168,16 @@ class Sweep:
     """After the last step of a batch: its loss and numbers of spikes, and, where it is to be learned from, the gradients.
 
     Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal
-    of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (`broadcast`), back d of the output.
+    of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (signal "broadcast"), back d of the output.
+    Of a loop with weights R: d(t) += R g(t+1) where it hands signals back, dL/dR = sum_t o(t-1) g(t)^T.
+    With "reward" d(t) is the same for all: the sample's loss minus the mean of the batch's others, or, where there are none, of
+    those learned from earlier in the run.
     """
 
     def __init__(
-        self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, broadcast: bool
+        self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, signal: str
     ) -> None:
-        self.layers, self.loss, self.feedback, self.broadcast = layers, loss, feedback, broadcast
+        self.layers, self.loss, self.feedback, self.signal = layers, loss, feedback, signal
         self.plan: dict[str, np.ndarray] = {}
         self.due = np.zeros(1)
         self.levels: list[Any] = []  # the `Level`s that are learned
@@ -176,24 +199,45 @@ class Sweep:
         self.due[0] = plan["learns"][period]
         if not self.due[0]:
             return np.zeros(1)
-        d = self.loss.gradient(o, y) * plan["share"][here][:, None, None]
-        out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
+        share = plan["share"][here]
+        if self.signal == "reward":
+            told = share * self._advantage(plan["value"][here], share > 0)
+            for layer in self.layers[1:]:
+                layer.d.reshape(-1, batch)[:] = told
+        else:
+            d = self.loss.gradient(o, y) * share[:, None, None]
+            out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
         for k in range(len(self.layers) - 1, 0, -1):
             layer, before = self.layers[k], self.layers[k - 1]
             later = np.zeros(layer.n * batch)
             slope = layer.slope.reshape(before.n, layer.n)
             slope[:] = 0
+            loop, size = layer.loop, (layer.n, layer.n)
+            again = np.zeros(size)
             for t in reversed(range(out.n_steps)):
+                if loop is not None and loop.back:
+                    layer.d[t] += (loop.w.reshape(size) @ later.reshape(layer.n, batch)).ravel()
                 later = layer.g[t] = layer.d[t] * layer.f[t] + layer.carried[t] * later
                 slope += before.o[t].reshape(before.n, batch) @ later.reshape(layer.n, batch).T
-            if k > 1:
-                source, told = (out, out.d) if self.broadcast else (layer, layer.g)
+                if loop is not None and t:
+                    again += layer.o[t - 1].reshape(layer.n, batch) @ later.reshape(layer.n, batch).T
+            if loop is not None:
+                loop.slope[:] = (again * (loop.autapses | ~np.eye(layer.n, dtype=bool))).ravel()
+            if k > 1 and self.signal != "reward":
+                source, told = (out, out.d) if self.signal == "broadcast" else (layer, layer.g)
                 back = self._back(k - 1).reshape(before.n, source.n)
                 for t in range(out.n_steps):
                     before.d[t] = (back @ told[t].reshape(source.n, batch)).ravel()
         for level in self.levels:
             level.go_back()
         return np.zeros(1)
+
+    def _advantage(self, value: np.ndarray, real: np.ndarray) -> np.ndarray:
+        """The losses of a batch minus their baselines, which don't depend on the sample's own spikes."""
+        earlier, total, n = self.plan["earlier"], value[real].sum(), real.sum()
+        baseline = (total - value) / (n - 1) if n > 1 else earlier[0] / max(earlier[1], 1)
+        earlier += total, n
+        return np.asarray(value - baseline)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         found = {"due": self.due} | self.plan
@@ -206,7 +250,9 @@ class Sweep:
                     f"g{k}": layer.g,
                     f"slope{k}": layer.slope,
                 }
-            if 0 < k < len(self.layers) - 1:
+            if layer.loop is not None:
+                found |= {f"loop{k}": layer.loop.w, f"again{k}": layer.loop.slope}
+            if 0 < k < len(self.layers) - 1 and self.signal != "reward":
                 found[f"back{k}"] = self._back(k)
         for level in self.levels:
             found |= level.arrays()
@@ -259,9 +305,14 @@ cdef extern from *:
     def _code(self) -> str:
         top = len(self.layers) - 1
         out, batch = self.layers[-1], self.layers[-1].batch
+        share = [
+            f"for q in range({out.n_steps * out.n}):",
+            "    for b in range(batch):",
+            f"        d{top}[q * batch + b] *= share[period * batch + b]",
+        ]
         lines = [
             f"cdef int t, q, b, m, n, k, batch = {batch}",
-            "cdef double one = 1, zero = 0, first",
+            "cdef double one = 1, zero = 0, first, total, number, told",
             f"cdef int64_t period = step // {out.n_steps}",
             f"if step % {out.n_steps} < {out.n_steps - 1}:",
             "    return 0",
@@ -269,9 +320,7 @@ cdef extern from *:
             "due[0] = learns[period]",
             "if due[0] == 0:",
             "    return 0",
-            f"for q in range({out.n_steps * out.n}):",
-            "    for b in range(batch):",
-            f"        d{top}[q * batch + b] *= share[period * batch + b]",
+            *(self._reward_code() if self.signal == "reward" else share),
         ]
         for index in range(top, 0, -1):
             lines += self._layer_code(index)
@@ -282,11 +331,42 @@ cdef extern from *:
             f"{_BLAS}{self._loss_code()}\ncdef double sweep(int i, int64_t step) {{\n{body}\n    return 0\n"
         )
 
+    def _reward_code(self) -> list[str]:
+        """`_advantage`, told to all layers."""
+        lines = [
+            "total, number = 0, 0",
+            "for b in range(batch):",
+            "    if share[period * batch + b] > 0:",
+            "        total += value[period * batch + b]",
+            "        number += 1",
+            "for b in range(batch):",
+            "    told = value[period * batch + b]",
+            "    if number > 1:",
+            "        told -= (total - told) / (number - 1)",
+            "    elif earlier[1] > 0:",
+            "        told -= earlier[0] / earlier[1]",
+            "    told *= share[period * batch + b]",
+        ]
+        for k, layer in enumerate(self.layers[1:], 1):
+            lines += [
+                f"    for q in range({layer.n_steps * layer.n}):",
+                f"        d{k}[q * batch + b] = told",
+            ]
+        return [*lines, "earlier[0] += total", "earlier[1] += number"]
+
     def _layer_code(self, k: int) -> list[str]:
         layer, before, top = self.layers[k], self.layers[k - 1], len(self.layers) - 1
         size, size_before = layer.n * layer.batch, before.n * layer.batch
+        loop, last, after = layer.loop, layer.n_steps - 1, list[str]()
+        back = [
+            f"    if t < {last}:",
+            f"        n = {layer.n}",
+            f'        dgemm("N", "N", &batch, &n, &n, &one, g{k} + (t + 1) * {size}, &batch, loop{k}, &n, &one, '
+            f"d{k} + t * {size}, &batch)",
+        ]
         lines = [
             f"for t in range({layer.n_steps - 1}, -1, -1):",
+            *(back if loop is not None and loop.back else []),
             f"    for q in range({size}):",
             f"        g{k}[t * {size} + q] = d{k}[t * {size} + q] * f{k}[t * {size} + q]",
             f"    if t < {layer.n_steps - 1}:",
@@ -296,11 +376,19 @@ cdef extern from *:
             f'    dgemm("T", "N", &m, &n, &batch, &one, g{k} + t * {size}, &batch, '
             f"o{k - 1} + t * {size_before}, &batch, &first, slope{k}, &m)",
         ]
-        if k > 1:
-            source, told = (self.layers[-1], f"d{top}") if self.broadcast else (layer, f"g{k}")
+        if loop is not None:
+            lines += [
+                "    if t > 0:",
+                f'        dgemm("T", "N", &m, &m, &batch, &one, g{k} + t * {size}, &batch, '
+                f"o{k} + (t - 1) * {size}, &batch, &first, again{k}, &m)",
+            ]
+            if not loop.autapses:
+                after = [f"for q in range({layer.n}):", f"    again{k}[q * {layer.n + 1}] = 0"]
+        if k > 1 and self.signal != "reward":
+            source, told = (self.layers[-1], f"d{top}") if self.signal == "broadcast" else (layer, f"g{k}")
             lines += [
                 f"    n, k = {before.n}, {source.n}",
                 f'    dgemm("N", "N", &batch, &n, &k, &one, {told} + t * {source.n * layer.batch}, &batch, '
                 f"back{k - 1}, &k, &zero, d{k - 1} + t * {size_before}, &batch)",
             ]
-        return lines
+        return [*lines, *after]

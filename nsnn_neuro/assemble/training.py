@@ -17,6 +17,7 @@ from brian2 import Network as Objects
 
 from .. import engine, keyed_noise
 from ..coding import Encoder
+from ..connectivity import AllToAll
 from ..errors import NsnnError
 from ..escape import EscapeNoise
 from ..keyed_noise import Stream
@@ -26,7 +27,7 @@ from ..neurons import NSNNNeuron, Relay
 from ..plasticity import NDL, Optimizer
 from ..populations import Projection
 from ..records import Record
-from .dense import Layer, Sweep, keep, pixel, product
+from .dense import Layer, Loop, Sweep, keep, pixel, product
 from .levels import Level, eta_noise, family_of
 from .model import substitute
 
@@ -41,41 +42,75 @@ key1 : integer (shared)
 """
 
 
-def layered(net: Network) -> list[Projection]:
-    """The projections of a network that can be trained, from the input up.
+def layered(net: Network) -> tuple[list[Projection], list[Projection | None]]:
+    """The projections of a network that can be trained: from each layer to the next, from the input up, and of each layer to
+    itself, or None.
 
     Raises
     ------
-    NsnnError : not an input `Relay` and layers of `NSNNNeuron`s, all to all from one to the next without delay; no plasticity
+    NsnnError : not an input `Relay` and layers of `NSNNNeuron`s, all to all from one to the next and, or not, to itself, without
+        delay; no plasticity
     """
-    told = "expected layers, as feedforward([64, 128, 10], noise=..., plasticity=NDL(0.01)) makes them"
+    told = "expected layers, as feedforward([64, 128, 10], noise=..., plasticity=NDL(0.01)) makes them, or recurrent(...)"
     n = len(net.populations)
-    if n < 2 or len(net.projections) != n - 1 or not isinstance(net.populations[0].neuron, Relay):
+    ahead: list[Projection | None] = [None] * (n - 1)
+    loops: list[Projection | None] = [None] * (n - 1)
+    if n < 2 or not isinstance(net.populations[0].neuron, Relay):
         raise NsnnError(f"net = {net!r}: {told}")
-    for k, projection in enumerate(net.projections):
-        name = net.projection_names[k]
-        pre, post = net.populations[k], net.populations[k + 1]
-        if projection.pre is not pre or projection.post is not post:
+    for name, projection in zip(net.projection_names, net.projections, strict=True):
+        pre, k = (net.populations.index(p) for p in (projection.pre, projection.post))
+        kind = {0: loops, 1: ahead}.get(k - pre)
+        if kind is None or kind[k - 1] is not None:
             raise NsnnError(
-                f"projection {name!r} isn't from {pre.name!r} to {post.name!r}, the next layer: {told}"
+                f"projection {name!r} isn't from a layer to the next or to itself, or isn't the only such one: {told}"
             )
-        if not isinstance(post.neuron, NSNNNeuron):
-            raise NsnnError(
-                f"population {post.name!r} is of {type(post.neuron).__name__}s, expected NSNNNeuron()"
-            )
-        if post.stimulus is not None:
-            raise NsnnError(f"population {post.name!r} has a stimulus, expected None: samples come from X")
-        found = net.connections(projection)
-        if len(projection.shape(found.pre.size)) != 2 or projection.release < 1 or np.any(found.delay):
-            raise NsnnError(
-                f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1"
-            )
-        if projection.plasticity is None:
-            raise NsnnError(f"projection {name!r}: plasticity = None, expected a rule such as NDL(0.01)")
-        _check_rule(projection, name)
+        kind[k - 1] = projection
+        _check_projection(net, projection, name)
+    found = [p for p in ahead if p is not None]
+    if len(found) < n - 1:
+        raise NsnnError(f"net = {net!r}: {told}")
     if len({(p.plasticity.signal) for p in net.projections}) > 1:
         raise NsnnError("plasticity: the projections' rules differ in signal, expected one for all")
-    return list(net.projections)
+    for first, loop in zip(found, loops, strict=True):
+        if loop is not None and not _alike(_text(first), _text(loop)):
+            raise NsnnError(
+                f"plasticity: the rules of both projections to {loop.post.name!r} differ in more than eta and optimizer, "
+                "expected one factor for each neuron"
+            )
+    return found, loops
+
+
+def _check_projection(net: Network, projection: Projection, name: str) -> None:
+    post = projection.post
+    if not isinstance(post.neuron, NSNNNeuron):
+        raise NsnnError(
+            f"population {post.name!r} is of {type(post.neuron).__name__}s, expected NSNNNeuron()"
+        )
+    if post.stimulus is not None:
+        raise NsnnError(f"population {post.name!r} has a stimulus, expected None: samples come from X")
+    delay = net.connections(projection).delay
+    if not isinstance(projection.rule, AllToAll) or projection.release < 1 or np.any(delay):
+        raise NsnnError(
+            f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1"
+        )
+    if projection.plasticity is None:
+        raise NsnnError(f"projection {name!r}: plasticity = None, expected a rule such as NDL(0.01)")
+    _check_rule(projection, name)
+
+
+def _alike(a: tuple[str, str, dict[str, Any]], b: tuple[str, str, dict[str, Any]]) -> bool:
+    """Whether two rules' factors and traces are the same."""
+    numbers = [_own_numbers(text[2]) for text in (a, b)]
+    return (
+        a[:2] == b[:2]
+        and numbers[0].keys() == numbers[1].keys()
+        and all(np.array_equal(value, numbers[1][name]) for name, value in numbers[0].items())
+    )
+
+
+def _own_numbers(parameters: dict[str, tuple[Any, str]]) -> dict[str, Any]:
+    """Of a rule's numbers those that its factor and trace have."""
+    return {n: v for n, (v, _) in parameters.items() if n != "eta" and not n.startswith("optimizer_")}
 
 
 def _check_rule(projection: Projection, name: str) -> None:
@@ -84,11 +119,6 @@ def _check_rule(projection: Projection, name: str) -> None:
     if not isinstance(optimizer, Optimizer) or signal is None:
         raise NsnnError(
             f"projection {name!r}: plasticity = {rule}: expected a rule that goes down a loss, NDL, SurrogateGradient or EProp"
-        )
-    if signal == "reward":
-        raise NsnnError(
-            f'projection {name!r}: signal = "reward" is told the loss alone and has no gradient here, expected "transport", '
-            '"random" or "broadcast" (the rule itself: NDL(...).synapses)'
         )
     if noise is not None and not isinstance(noise, EscapeNoise):
         raise NsnnError(f"noise = {noise}: expected EscapeNoise(Gaussian(0.4)) or the like, or None")
@@ -106,7 +136,10 @@ def _check_rule(projection: Projection, name: str) -> None:
 
 
 def _text(projection: Projection) -> tuple[str, str, dict[str, tuple[Any, str]]]:
-    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers."""
+    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers.
+
+    The factor of "reward" is the score, f (o / p - (1 - o) / (1 - p)).
+    """
     rule, neuron = projection.plasticity, projection.post.neuron
     assert isinstance(neuron, NSNNNeuron)
     text = rule.text(
@@ -115,12 +148,18 @@ def _text(projection: Projection) -> tuple[str, str, dict[str, tuple[Any, str]]]
         theta=neuron.theta,
         reset=neuron.reset,
     )
-    lines = dict(re.split(r" = ", line, maxsplit=1) for line in text.each_step if " = " in line)
+    lines = dict(
+        re.split(r" \+?= ", line, maxsplit=1) for line in text.each_step if re.search(r" \+?= ", line)
+    )
     if not {"f", "carried"} <= set(lines):
         raise NsnnError(
             f"plasticity = {rule}: its text has no factor f or no trace carried on, expected NDL or the like"
         )
-    return lines["f"], substitute(lines["carried"], {"trace": "1"}), text.parameters
+    factor = lines["f"]
+    if rule.signal == "reward":
+        given = {"f": f"({factor})", "p": lines["p"], "trace": "1"}
+        factor = substitute(lines["score"], given)
+    return factor, substitute(lines["carried"], {"trace": "1"}), text.parameters
 
 
 class _Text:
@@ -157,7 +196,8 @@ class _Text:
 class Learner:
     """Brian2's objects for a network that learns, and their arrays.
 
-    weights : list of arrays (n_pre, n_post), views: what is written into them counts
+    weights : for each of the network's projections an array (n_pre, n_post), or without autapses (n - 1, n), the others' in the
+        order of synapses; views: what is written into them counts
     states : for each projection the optimizer's states by name, views likewise
     levels : layer -> `Level`, of layers whose noise is learned; of all where `scheduled`
     """
@@ -174,10 +214,13 @@ class Learner:
         scheduled: bool = False,
     ) -> None:
         self.net, self.batch, self.n_steps = net, batch, n_steps
-        projections = layered(net)
+        projections, loops = layered(net)
         self.layers = [Layer(p.n, batch, n_steps) for p in net.populations]
-        signal = projections[0].plasticity.signal
-        self.sweep = Sweep(self.layers, loss, feedback, broadcast=signal == "broadcast")
+        for layer, p in zip(self.layers[1:], loops, strict=True):
+            if p is not None:
+                back = p.plasticity.signal == "transport" and getattr(p.plasticity, "recurrent_path", True)
+                layer.loop = Loop(autapses=len(p.shape(0)) == 2, back=back)
+        self.sweep = Sweep(self.layers, loss, feedback, projections[0].plasticity.signal)
         # names of their own, or another learner's clocks, not yet collected, would change them, and every text be compiled anew
         self.clock, self.slow = (
             Clock(1 * ms, name="learner_clock"),
@@ -186,17 +229,14 @@ class Learner:
         self.functions = engine.functions()
         self.groups: list[NeuronGroup] = []
         # the weights first: the other functions read them
-        self.states = [self._weights(k, p) for k, p in enumerate(projections, 1)]
+        self.weights: list[np.ndarray] = []
+        self.states = [self._weights(k, p) for k, p in enumerate(net.projections, 1)]
         self.levels = {
             k: self._level(k, p) for k, p in enumerate(projections, 1) if scheduled or eta_noise(p)
         }
         self.sweep.levels = [level for level in self.levels.values() if level.rate]
-        self.weights = [
-            layer.w.reshape(before.n, layer.n)
-            for before, layer in zip(self.layers, self.layers[1:], strict=False)
-        ]
         for w, given in zip(self.weights, net.get_weights(), strict=True):
-            w[:] = given
+            w[:] = given.reshape(w.shape)
         self.data: dict[str, np.ndarray] = {
             "values": np.zeros(self.layers[0].n),
             "order": np.zeros(batch, np.int32),
@@ -230,11 +270,16 @@ class Learner:
             "value": np.zeros(n),
             "count": np.zeros(n * self.layers[-1].n),
             "learns": np.zeros(periods),
+            "earlier": np.zeros(2),  # sum and number of the losses that were learned from
         }
 
-    def _weights(self, k: int, projection: Projection) -> dict[str, np.ndarray]:
-        """The group of a projection's weights; its arrays become the layer's. Returns the optimizer's states."""
+    def _weights(self, number: int, projection: Projection) -> dict[str, np.ndarray]:
+        """The group of a projection's weights; its arrays become the layer's, or its loop's. Returns the optimizer's states."""
+        k = self.net.populations.index(projection.post)
         rule, layer, before = projection.plasticity, self.layers[k], self.layers[k - 1]
+        holder: Layer | Loop = layer
+        if projection.pre is projection.post and layer.loop is not None:
+            before, holder = layer, layer.loop
         optimizer = rule.optimizer
         own = {f.name: f"optimizer_{f.name}" for f in optimizer._parameters()}
         namespace: dict[str, Any] = {name: optimizer.si(f) for f, name in own.items()}
@@ -244,15 +289,19 @@ class Learner:
             "\n".join(equations),
             namespace=namespace | {"pending": self.sweep.pending()},
             clock=self.slow,
-            name=f"weights_{k}",
+            name=f"weights_{number}",
         )
         group.run_regularly(
             "\n".join(["due = pending(i)", *(substitute(line, own) for line in optimizer.lines)]),
             when="start",
-            name=f"weights_{k}_step",
+            name=f"weights_{number}_step",
         )
         group.eta = rule.si("eta")
-        layer.w, layer.slope = (group.variables[v].get_value() for v in ("w", "g"))
+        holder.w, holder.slope = (group.variables[v].get_value() for v in ("w", "g"))
+        if isinstance(holder, Loop) and not holder.autapses:  # all but the diagonal
+            self.weights.append(holder.w[1:].reshape(layer.n - 1, layer.n + 1)[:, :-1])
+        else:
+            self.weights.append(holder.w.reshape(before.n, layer.n))
         self.groups.append(group)
         return {s: group.variables[s].get_value() for s in optimizer.states}
 
@@ -321,9 +370,8 @@ class Learner:
         text.namespace[f"keep_{k}"] = keep(f"keep_{k}", self.layers[k])
         text.record(neuron, "")
         factor, carried, numbers = _text(projection)
-        for name, (value, _) in numbers.items():
-            if name != "eta" and not name.startswith("optimizer_"):
-                text.number(name, value)
+        for name, value in _own_numbers(numbers).items():
+            text.number(name, value)
         level = self.levels.get(k)
         at_level = level.names() if level else {}
         factor = substitute(factor, at_level)
@@ -340,8 +388,8 @@ class Learner:
             "o = o * going",
             f"drive = product_{k}(i, step)",
             neuron.updates[neuron.reset],
-            f"f = {factor}",
             f"o = 1.0 * int({fires})",
+            f"f = {factor}",
             f"kept = keep_{k}(i, step, o, f, {carried})",
         ]
         if level:

@@ -35,6 +35,9 @@ class _ThreeFactor(Plasticity):
     signal: str
     optimizer: Optimizer
     resets: ClassVar[tuple[str, ...]] = ("hard", "subtract")
+    recurrent_path: ClassVar[bool] = (
+        True  # whether transported signals go back through a layer's recurrent weights
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -270,6 +273,7 @@ class EProp(_ThreeFactor):
     optimizer: Optimizer = dataclasses.field(default_factory=SGD, kw_only=True)
 
     resets: ClassVar[tuple[str, ...]] = ("subtract",)
+    recurrent_path: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
