@@ -12,7 +12,7 @@ hazard one of `Hazard` with its rate twice likewise, in `x` and `rise` = dx/dt.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import special
@@ -45,7 +45,8 @@ class Family(Record):
     """A distribution of escape noise: F = P(noise > -x) and its density f, x the distance to threshold u - theta.
 
     `cdf_text` and `pdf_text` are F and f in Brian2's syntax, in `x` and the names of the record's parameters; they stay
-    finite for any x. A family of one's own:
+    finite for any x. Parameters that may have the unit of x, or 1 over it, are its scale: all of them times c (divided by it), F(x)
+    becomes F(x / c). A family of one's own:
 
     >>> @dataclasses.dataclass(frozen=True, eq=False)
     ... class Laplace(Family):
@@ -77,6 +78,36 @@ class Family(Record):
     def pdf(self, x: Any) -> np.ndarray:
         """f(x) = F'(x) in 1/unit of x (SI), same shape as x."""
         return self._pdf(np.asarray(units.si(x, self.x_unit, "x")), self.si(self._parameters()[0].name))
+
+    @classmethod
+    def _powers(cls) -> dict[str, int]:
+        """Parameters that grow with the scale of x: name -> 1, or -1 for one that shrinks."""
+        units_of = {f.name: f.metadata["units"] for f in cls._parameters()}
+        return {name: 1 if "V" in u else -1 for name, u in units_of.items() if "V" in u or "1/V" in u}
+
+    def scaled(self, factor: Any) -> Self:
+        """The family of noise that is `factor` times as large: F(x / factor).
+
+        Parameters
+        ----------
+        factor : number or (n_neurons,), > 0
+
+        Raises
+        ------
+        NsnnError : a family without a parameter that has the unit of x
+
+        >>> Gaussian(0.4).scaled(0.5), FastSigmoid(10.0).scaled(0.5)
+        (Gaussian(sigma=0.2), FastSigmoid(b=20.0))
+        """
+        if not self._powers():
+            raise NsnnError(
+                f'{self!r}: no parameter of it has the unit of x, expected its scale declared as parameter("V", "1")'
+            )
+        c = units.si(factor, "1", "factor")
+        new = {name: self.si(name) * c if p > 0 else self.si(name) / c for name, p in self._powers().items()}
+        return dataclasses.replace(
+            self, **{k: v if self.unit(k) == "1" else units.brian(v, self.unit(k)) for k, v in new.items()}
+        )
 
     def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         raise NotImplementedError

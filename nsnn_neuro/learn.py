@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from . import checkpoints, engine, keyed_noise, recording, units
+from .assemble.levels import eta_noise, family_of
 from .assemble.training import Learner, check_forced, layered
 from .coding import Bernoulli, Encoder
 from .errors import NsnnError
@@ -22,6 +23,7 @@ from .network import Network
 
 __all__ = ["Fit", "train"]
 
+_WIDEST = 1e3  # times what it was: learned noise beyond has run away, or collapsed
 _STEP = 1e-3  # s, of the network's time in a Fit's block
 _N_STEPS = 20  # where nothing says how many
 _COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
@@ -40,10 +42,11 @@ class Fit:
 
     history : DataFrame, a row for each epoch: epoch (from 1), loss and accuracy (means over the training samples, each when it was
         learned from), val_loss and val_accuracy (after the epoch; NaN without validation), seconds. Accuracies are NaN where y are
-        target spikes
-    network : a copy of the network with the learned weights; `simulate` runs it
+        target spikes. Where the noise of a layer is learned or scheduled "noise of NAME": its scale after the epoch over that in
+        the network given, the mean over neurons
+    network : a copy of the network with the learned weights, and noise; `simulate` runs it
     block : neo.Block: the history's columns as signals by epoch, "weight of NAME" before the first epoch and after the last, in the
-        network's own time; annotations seed, parameters, versions
+        network's own time, and "level of NAME", of each neuron's noise, likewise; annotations seed, parameters, versions
     best_epoch : the epoch whose weights these are
 
     >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses
@@ -113,6 +116,7 @@ def train(
     validation: Any = 0.2,
     formulation: str = "fast",
     schedule: str = "constant",
+    noise_schedule: Any = None,
     patience: int | None = None,
     seed: int | None = None,
     checkpoint: str | Path | None = None,
@@ -123,8 +127,9 @@ def train(
 
     The fast formulation: `batch` copies of the network share their weights, and the learning signals of hidden layers carry their
     future terms, by a sweep back through the stored steps after each batch. Given the spikes the gradient is, with
-    signal="transport", that of backpropagation through time. A rule in an online network (`NDL(...).synapses`) can't know those
-    terms, so below the output its updates differ when there are several steps.
+    signal="transport", that of backpropagation through time; with signal="reward" it is the score function's, a sample's baseline
+    the mean loss of the others in its batch. A rule in an online network (`NDL(...).synapses`) can't know the future terms, so
+    below the output its updates differ when there are several steps.
 
     With noise=None and `SurrogateGradient` or `EProp` it trains the deterministic twin, which fires when u > theta.
     Every random number comes from the seed, the epoch and the place in it: the same seed gives the same weights bit for bit on the
@@ -132,8 +137,8 @@ def train(
 
     Parameters
     ----------
-    net : `Network` of layers with plasticity, as `feedforward` makes it; it isn't changed. signal="random" and "broadcast" have
-        fixed weights from the seed, normal with variance 1 / the number of neurons they come from
+    net : `Network` of layers with plasticity, as `feedforward` or `recurrent` makes it; it isn't changed. signal="random" and
+        "broadcast" have fixed weights from the seed, normal with variance 1 / the number of neurons they come from
     data : (X, y): X (n, n_in) from 0 to 1, or sequences (n, n_steps, n_in), of which the encoder gets each step's x; y as the loss
         wants it: labels (n,), whole numbers from 0 to n_out - 1, or target spikes (n, n_steps, n_out), 0 or 1
     loss : a loss, e.g. `losses.rate_mse`
@@ -145,6 +150,8 @@ def train(
         or data of its own, (X, y)
     formulation : "fast"
     schedule : of the learning rates: "constant", or "cosine", from eta to 0 over the epochs
+    noise_schedule : of every layer's noise: factors of its scale, a list with one for each epoch, or a pair (first, last) between
+        which they go geometrically, e.g. (2.0, 0.5); None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied too
     patience : stop when the validation loss hasn't reached a new minimum in so many epochs, and return the weights of the minimum;
         None: all epochs, and the last weights
     seed : whole number; None draws one (it is in the block's annotations)
@@ -155,7 +162,7 @@ def train(
     Raises
     ------
     NsnnError : a network, data or an option that doesn't fit; a checkpoint of another configuration; weights that aren't finite any
-        more (the checkpoint is then that of the epoch before)
+        more, noise that has left 1/1000 to 1000 times what it was (the checkpoint is then that of the epoch before)
     FormatError : a checkpoint that is damaged
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
@@ -169,6 +176,7 @@ def train(
     """
     task = _Task(
         net, data, loss, epochs, batch, n_steps, encoder, validation, formulation, schedule, patience, seed, checkpoint, engine,
+        noise_schedule,
     )  # fmt: skip
     return task.run(progress)
 
@@ -178,11 +186,11 @@ class _Task:
 
     def __init__(
         self, net, data, loss, epochs, batch, n_steps, encoder, validation, formulation, schedule, patience, seed, checkpoint,
-        target,
+        target, noise_schedule=None,
     ):  # fmt: skip
         if not isinstance(net, Network):
             raise NsnnError(f"net = {net!r}: expected a Network, e.g. feedforward([64, 128, 10], ...)")
-        projections = layered(net)
+        projections, _ = layered(net)
         if not isinstance(loss, Loss):
             raise NsnnError(f"loss = {loss!r}: expected a loss such as losses.rate_mse")
         if loss.forced:
@@ -199,6 +207,12 @@ class _Task:
             )
         if not isinstance(schedule, str) or schedule not in _SCHEDULES:
             raise NsnnError(f'schedule = {schedule!r}: expected "constant" or "cosine"')
+        self.noise = _factors(noise_schedule, int(epochs))
+        self.scheduled = noise_schedule is not None
+        # layer -> name of its population, where the noise changes
+        self.levels = {k: p.post.name for k, p in enumerate(projections, 1) if self.scheduled or eta_noise(p)}
+        for p in projections if self.scheduled else []:
+            family_of(p, f"noise_schedule = {noise_schedule}")
         if target not in ("cython", "numpy"):
             raise NsnnError(f'engine = {target!r}: training runs on "cython" or "numpy"')
         self.net, self.epochs, self.batch, self.schedule = net, int(epochs), int(batch), schedule
@@ -230,6 +244,7 @@ class _Task:
             "encoder": {**encoder.describe(), "o": encoder.o},
             "batch": self.batch, "n_steps": n_steps, "seed": self.seed, "schedule": schedule, "engine": self.engine,
             "patience": None if patience is None else int(patience),
+            **({"noise_schedule": [float(v) for v in noise_schedule]} if self.scheduled else {}),
         }  # fmt: skip
 
     def _split(self, validation: Any, loss: Loss, n_steps: int) -> None:
@@ -264,24 +279,26 @@ class _Task:
     def _config(self) -> str:
         """What a checkpoint has to be of."""
         # epochs may grow, unless the schedule depends on them
-        rest = {"epochs": self.epochs} if self.schedule != "constant" else {}
+        rest = {"epochs": self.epochs} if self.schedule != "constant" or self.scheduled else {}
         return checkpoints.digest(self.described | rest, self.X, self.y, self.trained)
 
     def run(self, progress: Any) -> Fit:
         first = [w.copy() for w in self.net.get_weights()]
         history: list[dict[str, float]] = []
         best, arrays, last = _Best(first), None, first
+        levels: dict[int, np.ndarray] = {}
         if self.path is not None and self.path.exists():
             arrays, history = self._resume(self.path, best)
             last = [arrays[f"weights_{k}"] for k in range(len(first))]
+            levels = {k: arrays[f"level_{k}_values"] for k in self.levels}
         if len(history) < self.epochs and not self._enough(best, len(history)):
-            last = self._learn(history, best, arrays, progress)
+            last, levels = self._learn(history, best, arrays, progress)
         keep_best = self.patience is not None
-        learned = best.weights if keep_best else last
-        network = Network(self.net.populations, self.net.projections, seed=self.net.seed)
-        network.set_weights(learned)
-        table = pd.DataFrame(history, columns=_COLUMNS)
-        block = self._block(table, first, learned)
+        learned, levels = (best.weights, best.levels) if keep_best else (last, levels)
+        network = _with_noise(self.net, levels)
+        network.set_weights([w.reshape(f.shape) for w, f in zip(learned, first, strict=True)])
+        table = pd.DataFrame(history, columns=[*_COLUMNS, *map(_noise_of, self.levels.values())])
+        block = self._block(table, first, learned, levels)
         epoch = best.epoch if keep_best else len(table)
         return Fit(table, network, block, epoch, self.settings, self.engine)
 
@@ -291,10 +308,13 @@ class _Task:
         best: _Best,
         arrays: dict[str, np.ndarray] | None,
         progress: Any,
-    ) -> list[np.ndarray]:
-        """Go on from the end of `history`, which grows, and the state in `arrays`; returns the last weights."""
+    ) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
+        """Go on from the end of `history`, which grows, and the state in `arrays`; returns the last weights and noise levels."""
         with engine.running(self.engine), engine.collected(), engine.bar(progress, "training") as report:
-            learner = Learner(self.net, **self.settings)
+            learner = Learner(self.net, **self.settings, scheduled=self.scheduled)
+            for name, values in [pair for level in learner.levels.values() for pair in level.saved().items()]:
+                if arrays is not None:
+                    values[:] = arrays[name]
             for k, (w, states) in enumerate(zip(learner.weights, learner.states, strict=True)):
                 if arrays is not None:
                     w[:] = arrays[f"weights_{k}"]
@@ -304,10 +324,13 @@ class _Task:
                 if self._enough(best, epoch):
                     break
                 history.append(self._epoch(learner, epoch, report))
+                self._check_levels(learner, epoch)
                 self._check_finite(learner, epoch)
-                best.see(epoch + 1, history[-1]["val_loss"], learner.weights)
+                levels = {k: level.values.copy() for k, level in learner.levels.items()}
+                history[-1] |= {_noise_of(self.levels[k]): float(v.mean()) for k, v in levels.items()}
+                best.see(epoch + 1, history[-1]["val_loss"], learner.weights, levels)
                 self._save(learner, history, best)
-            return [w.copy() for w in learner.weights]
+            return [w.copy() for w in learner.weights], levels
 
     def _enough(self, best: _Best, epoch: int) -> bool:
         return self.patience is not None and epoch - best.epoch >= self.patience
@@ -329,6 +352,7 @@ class _Task:
             learns,
             key=(self.seed, _NOISE, epoch),
             eta=_SCHEDULES[self.schedule](epoch, self.epochs),
+            noise=self.noise[epoch],
             report=overall if report is not None else None,
         )
         row: dict[str, float] = {"epoch": epoch + 1}
@@ -341,12 +365,23 @@ class _Task:
                 row[f"{prefix}accuracy"] = float(right.mean())
         return row | {"seconds": time.perf_counter() - began}
 
+    def _check_levels(self, learner: Learner, epoch: int) -> None:
+        for k, level in learner.levels.items():
+            wrong = level.log[~(np.abs(level.log) <= np.log(_WIDEST))]  # of NaN too
+            if wrong.size:
+                raise NsnnError(
+                    f"epoch {epoch + 1}: the noise of {self.levels[k]!r} is exp({wrong[0]:.4g}) times what it was, expected "
+                    f"1/{_WIDEST:g} to {_WIDEST:g} times, a smaller eta_noise{self._kept(epoch)}"
+                )
+
+    def _kept(self, epoch: int) -> str:
+        return f"; {self.path} is that of epoch {epoch}" if self.path is not None and epoch else ""
+
     def _check_finite(self, learner: Learner, epoch: int) -> None:
         for w, name in zip(learner.weights, self.net.projection_names, strict=True):
             if not np.isfinite(w).all():
-                kept = f"; {self.path} is that of epoch {epoch}" if self.path is not None and epoch else ""
                 raise NsnnError(
-                    f"epoch {epoch + 1}: weights of {name!r} aren't finite any more, expected a smaller eta{kept}"
+                    f"epoch {epoch + 1}: weights of {name!r} aren't finite any more, expected a smaller eta{self._kept(epoch)}"
                 )
 
     def _save(self, learner: Learner, history: list[dict[str, float]], best: _Best) -> None:
@@ -355,6 +390,8 @@ class _Task:
         arrays = {f"weights_{k}": w for k, w in enumerate(learner.weights)}
         arrays |= {f"best_{k}": w for k, w in enumerate(best.weights)}
         arrays |= {f"state_{k}_{name}": v for k, s in enumerate(learner.states) for name, v in s.items()}
+        for k, level in learner.levels.items():
+            arrays |= {**level.saved(), f"best_level_{k}": best.levels.get(k, np.ones(level.n))}
         about = {
             "config": self._config, "epoch": len(history), "history": history,
             "best": [best.epoch, best.loss], "described": self.described,
@@ -378,9 +415,16 @@ class _Task:
             )
         best.epoch, best.loss = about["best"]
         best.weights = [arrays[f"best_{k}"] for k in range(len(best.weights))]
+        best.levels = {k: arrays[f"best_level_{k}"] for k in self.levels}
         return arrays, list(about["history"])
 
-    def _block(self, table: pd.DataFrame, first: list[np.ndarray], learned: list[np.ndarray]) -> neo.Block:
+    def _block(
+        self,
+        table: pd.DataFrame,
+        first: list[np.ndarray],
+        learned: list[np.ndarray],
+        levels: dict[int, np.ndarray],
+    ) -> neo.Block:
         n = -(-self.trained.size // self.batch) + -(-self.held_out.size // self.batch)
         epoch = n * self.settings["n_steps"] * _STEP
         block = neo.Block(name="training")
@@ -388,25 +432,50 @@ class _Task:
             seed=self.seed, parameters={**self.described, "epochs": len(table)}, **recording.provenance()
         )
         segment = neo.Segment(name="training")
-        for column in _COLUMNS[1:-1]:
+        for column in table.columns.drop(["epoch", "seconds"]):
             values = table[column].to_numpy(float)[:, None]
             segment.analogsignals.append(_signal(values, epoch, column, t_start=epoch))
         for name, before, after in zip(self.net.projection_names, first, learned, strict=True):
             values = np.stack([before.ravel(), after.ravel()])
             segment.analogsignals.append(_signal(values, epoch * max(1, len(table)), f"weight of {name}"))
+        for k, after in levels.items():
+            values = np.stack([np.ones_like(after), after])
+            segment.analogsignals.append(
+                _signal(values, epoch * max(1, len(table)), f"level of {self.levels[k]}")
+            )
         block.segments.append(segment)
         return block
 
 
 class _Best:
-    """The weights of the smallest validation loss so far."""
+    """The weights, and noise levels, of the smallest validation loss so far."""
 
     def __init__(self, weights: list[np.ndarray]) -> None:
         self.epoch, self.loss, self.weights = 0, float("inf"), weights
+        self.levels: dict[int, np.ndarray] = {}
 
-    def see(self, epoch: int, loss: float, weights: list[np.ndarray]) -> None:
+    def see(self, epoch: int, loss: float, weights: list[np.ndarray], levels: dict[int, np.ndarray]) -> None:
         if loss < self.loss:
             self.epoch, self.loss, self.weights = epoch, loss, [w.copy() for w in weights]
+            self.levels = levels
+
+
+def _noise_of(name: str) -> str:
+    return f"noise of {name}"
+
+
+def _with_noise(net: Network, levels: dict[int, np.ndarray]) -> Network:
+    """A copy of a layered network whose layers' noise is that many times as large."""
+    new = list(net.populations)
+    for k, level in levels.items():
+        noise = new[k].noise
+        scaled = noise.family.scaled(level if level.size > 1 else float(level[0]))
+        new[k] = dataclasses.replace(new[k], noise=dataclasses.replace(noise, family=scaled))
+    now = {p.name: p for p in new}
+    projections = [
+        dataclasses.replace(p, pre=now[p.pre.name], post=now[p.post.name]) for p in net.projections
+    ]
+    return Network(new, projections, seed=net.seed)
 
 
 def _signal(values: np.ndarray, period: float, name: str, t_start: float = 0.0) -> neo.AnalogSignal:
@@ -426,7 +495,7 @@ def _rng(seed: int, *path: int) -> np.random.Generator:
 def _feedback(projections: list[Any], seed: int) -> list[np.ndarray] | None:
     """Fixed weights that bring hidden layers their signal, (n of the layer, n of where it comes from)."""
     signal = projections[0].plasticity.signal
-    if signal == "transport":
+    if signal in ("transport", "reward"):
         return None
     rng = _rng(seed, _FEEDBACK)
     found = []
@@ -442,6 +511,21 @@ def _batches(which: np.ndarray, batch: int) -> np.ndarray:
     padded = np.full(n * batch, -1)
     padded[: which.size] = which
     return padded.reshape(n, batch)
+
+
+def _factors(noise_schedule: Any, epochs: int) -> np.ndarray:
+    """The factor of the noise in each epoch."""
+    if noise_schedule is None:
+        return np.ones(epochs)
+    try:
+        factors = np.asarray(noise_schedule, dtype=float)
+    except (TypeError, ValueError):
+        factors = np.empty(0)
+    if factors.shape not in ((2,), (epochs,)) or not np.all((factors > 0) & np.isfinite(factors)):
+        raise NsnnError(
+            f"noise_schedule = {noise_schedule}: expected two positive numbers (first, last), or one for each of {epochs} epochs"
+        )
+    return factors if factors.size == epochs else np.geomspace(factors[0], factors[1], epochs)
 
 
 def _whole(value: Any, name: str) -> None:

@@ -173,7 +173,7 @@ def balanced(
 def feedforward(
     sizes: Sequence[int],
     *,
-    noise: Noise | None,
+    noise: Noise | Sequence[Noise | None] | None,
     neuron: Neuron = _NSNN,
     plasticity: Plasticity | None = None,
     weights: Sequence[Any] | None = None,
@@ -186,7 +186,8 @@ def feedforward(
     Parameters
     ----------
     sizes : numbers of neurons, of the input first, at least two
-    noise, neuron : of all layers but the input
+    noise : of all layers but the input, or a list with one for each of them
+    neuron : of all layers but the input
     plasticity : the learning rule of all projections, such as `NDL(0.01)`, or None
     weights : list of arrays of shape (n_pre, n_post), one for each layer but the input; None: normal with mean 0 and standard
         deviation theta / sqrt(n_pre) from `seed` (theta: distance from reset to threshold), so that for inputs of 0 or 1 that
@@ -195,7 +196,7 @@ def feedforward(
 
     Raises
     ------
-    NsnnError : fewer than two layers, weights whose number or shapes don't fit
+    NsnnError : fewer than two layers, noises or weights whose number or shapes don't fit
 
     >>> from nsnn_neuro.escape import EscapeNoise, Gaussian
     >>> net = feedforward([64, 32, 10], noise=EscapeNoise(Gaussian(0.4)))
@@ -206,8 +207,15 @@ def feedforward(
         raise NsnnError(
             f"sizes = {sizes!r}: expected a list of at least two numbers of neurons, the input's first"
         )
+    noises: list[Any] = list(noise) if isinstance(noise, list | tuple) else [noise] * (len(sizes) - 1)
+    if len(noises) != len(sizes) - 1:
+        raise NsnnError(
+            f"noise has {len(noises)} entries: expected one for all layers, or {len(sizes) - 1}, one for each but the input"
+        )
     layers = [Population(sizes[0], Relay(), name="input")]
-    layers += [Population(n, neuron, noise=noise, name=f"layer{k}") for k, n in enumerate(sizes[1:], 1)]
+    layers += [
+        Population(n, neuron, noise=noises[k - 1], name=f"layer{k}") for k, n in enumerate(sizes[1:], 1)
+    ]
     pairs = list(itertools.pairwise(layers))
     return Network(layers, _all_to_all(pairs, weights, plasticity), seed=seed)
 

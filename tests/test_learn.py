@@ -601,12 +601,11 @@ HAZARD = nsnn.EscapeNoise(None, hazard=nsnn.Exponential(10 * Hz, 0.1))
             {"net": nsnn.feedforward([6, 3], noise=NOISE, plasticity=nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.1))},
             "a surrogate is for a neuron without noise",
         ),
-        ({"net": net_of(rule={"signal": "reward"})}, 'signal = "reward" is told the loss alone'),
         (
             {"net": nsnn.feedforward([6, 3], noise=NOISE, plasticity=PAIRS)},
             "expected a rule that goes down a loss",
         ),
-        ({"net": nsnn.recurrent(6, 4, 3, noise=NOISE, plasticity=nsnn.NDL(0.1))}, "expected layers, as feedforward"),
+        ({"net": nsnn.Network(nsnn.feedforward([6, 3], noise=NOISE).populations)}, "expected layers, as feedforward"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(change, message):

@@ -16,7 +16,7 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
 from ..losses import Loss
 
-__all__ = ["Layer", "Sweep", "forced", "pixel", "product"]
+__all__ = ["Layer", "Loop", "Sweep", "forced", "pixel", "product"]
 
 _BLAS = "from libc.string cimport memcpy\nfrom scipy.linalg.cython_blas cimport dgemm\n"
 
@@ -64,6 +64,18 @@ def _number(step: Any) -> int:
     return int(np.ravel(step)[0])
 
 
+class Loop:
+    """Synapses of a layer to itself: what a neuron sends in one step arrives in the next.
+
+    autapses : whether a neuron has one to itself; without, weight and gradient stay 0
+    back : whether signals go back through them
+    """
+
+    def __init__(self, *, autapses: bool, back: bool) -> None:
+        self.autapses, self.back = autapses, back
+        self.w = self.slope = np.zeros(0)  # as a layer's
+
+
 class Layer:
     """What the layers' functions share: weights, gradient and what a batch went through, each (n_steps, n * batch).
 
@@ -79,6 +91,7 @@ class Layer:
         # those of the Brian2 groups, once there are these
         self.arrived = self.w = self.slope = np.zeros(0)
         self.now: dict[str, np.ndarray] = {}
+        self.loop: Loop | None = None
 
     def samples(self, name: str) -> np.ndarray:
         """One of the histories as (batch, n_steps, n)."""
@@ -103,30 +116,36 @@ cdef double pixel(int unit, int copy, int64_t step) {{
 
 
 def product(name: str, layer: Layer, before: Layer) -> Function:
-    """(step): puts what arrives in this step, the weighted output of the layer before, into `layer.arrived`."""
-    m, n, k = layer.batch, layer.n, before.n
+    """(step): puts what arrives in this step, the weighted output of the layer before and, of the step before, of its own layer,
+    into `layer.arrived`.
+    """
+    m, n, k, last, loop = layer.batch, layer.n, before.n, layer.n_steps, layer.loop
 
     def numpy_target(step):
         z = before.now["o"].reshape(k, m)
         layer.arrived.reshape(n, m)[:] = layer.w.reshape(k, n).T @ z
+        if loop is not None and _number(step) % last:
+            own = layer.o[_number(step) % last - 1].reshape(n, m)
+            layer.arrived.reshape(n, m)[:] += loop.w.reshape(n, n).T @ own
         return 0.0
 
+    def arrays() -> dict[str, np.ndarray]:
+        found = {"z": before.now["o"], "w": layer.w, "arrived": layer.arrived}
+        return found | ({"own": layer.o, "loop": loop.w} if loop is not None else {})
+
+    again = f"""
+    if step % {last} > 0:
+        dgemm("N", "T", &m, &n, &n, &one, own + (step % {last} - 1) * {n * m}, &m, loop, &n, &one, arrived, &m)
+"""
     code = f"""
 {_BLAS}
 cdef double {name}(int64_t step) {{
     cdef int m = {m}, n = {n}, k = {k}
     cdef double one = 1, zero = 0
-    dgemm("N", "T", &m, &n, &k, &one, z, &m, w, &n, &zero, arrived, &m)
+    dgemm("N", "T", &m, &n, &k, &one, z, &m, w, &n, &zero, arrived, &m){again if loop is not None else ""}
     return 0
 """
-    return _function(
-        name,
-        ["integer"],
-        numpy_target,
-        code,
-        lambda: {"z": before.now["o"], "w": layer.w, "arrived": layer.arrived},
-        shared=True,
-    )
+    return _function(name, ["integer"], numpy_target, code, arrays, shared=True)
 
 
 def forced(layer: Layer, plan: Callable[[], dict[str, np.ndarray]]) -> Function:
@@ -157,15 +176,19 @@ class Sweep:
     from, the gradients.
 
     Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal
-    of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (`broadcast`), back d of the output.
+    of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (signal "broadcast"), back d of the output.
+    Of a loop with weights R: d(t) += R g(t+1) where it hands signals back, dL/dR = sum_t o(t-1) g(t)^T.
+    With "reward" d(t) is the same for all: the sample's loss minus the mean of the batch's others, or, where there are none, of
+    those learned from earlier in the run.
     """
 
     def __init__(
-        self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, broadcast: bool
+        self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, signal: str
     ) -> None:
-        self.layers, self.loss, self.feedback, self.broadcast = layers, loss, feedback, broadcast
+        self.layers, self.loss, self.feedback, self.signal = layers, loss, feedback, signal
         self.plan: dict[str, np.ndarray] = {}
         self.due = np.zeros(1)
+        self.levels: list[Any] = []  # the `Level`s that are learned
 
     def _back(self, k: int) -> np.ndarray:
         return self.layers[k + 1].w if self.feedback is None else self.feedback[k - 1]
@@ -192,22 +215,45 @@ class Sweep:
         self.due[0] = plan["learns"][period]
         if not self.due[0]:
             return np.zeros(1)
-        d = self.loss.gradient(read, y) * plan["share"][here][:, None, None]
-        out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
+        share = plan["share"][here]
+        if self.signal == "reward":
+            told = share * self._advantage(plan["value"][here], share > 0)
+            for layer in self.layers[1:]:
+                layer.d.reshape(-1, batch)[:] = told
+        else:
+            d = self.loss.gradient(read, y) * share[:, None, None]
+            out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
         for k in range(len(self.layers) - 1, 0, -1):
             layer, before = self.layers[k], self.layers[k - 1]
             later = np.zeros(layer.n * batch)
             slope = layer.slope.reshape(before.n, layer.n)
             slope[:] = 0
+            loop, size = layer.loop, (layer.n, layer.n)
+            again = np.zeros(size)
             for t in reversed(range(out.n_steps)):
+                if loop is not None and loop.back:
+                    layer.d[t] += (loop.w.reshape(size) @ later.reshape(layer.n, batch)).ravel()
                 later = layer.g[t] = layer.d[t] * layer.f[t] + layer.carried[t] * later
                 slope += before.o[t].reshape(before.n, batch) @ later.reshape(layer.n, batch).T
-            if k > 1:
-                source, told = (out, out.d) if self.broadcast else (layer, layer.g)
+                if loop is not None and t:
+                    again += layer.o[t - 1].reshape(layer.n, batch) @ later.reshape(layer.n, batch).T
+            if loop is not None:
+                loop.slope[:] = (again * (loop.autapses | ~np.eye(layer.n, dtype=bool))).ravel()
+            if k > 1 and self.signal != "reward":
+                source, told = (out, out.d) if self.signal == "broadcast" else (layer, layer.g)
                 back = self._back(k - 1).reshape(before.n, source.n)
                 for t in range(out.n_steps):
                     before.d[t] = (back @ told[t].reshape(source.n, batch)).ravel()
+        for level in self.levels:
+            level.go_back()
         return np.zeros(1)
+
+    def _advantage(self, value: np.ndarray, real: np.ndarray) -> np.ndarray:
+        """The losses of a batch minus their baselines, which don't depend on the sample's own spikes."""
+        earlier, total, n = self.plan["earlier"], value[real].sum(), real.sum()
+        baseline = (total - value) / (n - 1) if n > 1 else earlier[0] / max(earlier[1], 1)
+        earlier += total, n
+        return np.asarray(value - baseline)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         found = {"due": self.due} | self.plan
@@ -223,8 +269,12 @@ class Sweep:
                     f"g{k}": layer.g,
                     f"slope{k}": layer.slope,
                 }
-            if 0 < k < len(self.layers) - 1:
+            if layer.loop is not None:
+                found |= {f"loop{k}": layer.loop.w, f"again{k}": layer.loop.slope}
+            if 0 < k < len(self.layers) - 1 and self.signal != "reward":
                 found[f"back{k}"] = self._back(k)
+        for level in self.levels:
+            found |= level.arrays()
         return found
 
     def function(self) -> Function:
@@ -278,10 +328,15 @@ cdef extern from *:
     def _code(self) -> str:
         top = len(self.layers) - 1
         out, batch = self.layers[-1], self.layers[-1].batch
+        share = [
+            f"for q in range({out.n_steps * out.n}):",
+            "    for b in range(batch):",
+            f"        d{top}[q * batch + b] *= share[period * batch + b]",
+        ]
         read = f"odds{top}" if self.loss.forced else f"o{top}"
         lines = [
             f"cdef int t, q, b, m, n, k, batch = {batch}",
-            "cdef double one = 1, zero = 0, first",
+            "cdef double one = 1, zero = 0, first, total, number, told",
             f"cdef int64_t period = step // {out.n_steps}, k_now = step % {out.n_steps}",
             *(
                 f"memcpy({name}{k} + k_now * {values.size}, {name}{k}_now, {8 * values.size})"
@@ -295,22 +350,53 @@ cdef extern from *:
             "due[0] = learns[period]",
             "if due[0] == 0:",
             "    return 0",
-            f"for q in range({out.n_steps * out.n}):",
-            "    for b in range(batch):",
-            f"        d{top}[q * batch + b] *= share[period * batch + b]",
+            *(self._reward_code() if self.signal == "reward" else share),
         ]
         for index in range(top, 0, -1):
             lines += self._layer_code(index)
+        for level in self.levels:
+            lines += level.code()
         body = "\n".join("    " + line for line in lines)
         return (
             f"{_BLAS}{self._loss_code()}\ncdef double sweep(int i, int64_t step) {{\n{body}\n    return 0\n"
         )
 
+    def _reward_code(self) -> list[str]:
+        """`_advantage`, told to all layers."""
+        lines = [
+            "total, number = 0, 0",
+            "for b in range(batch):",
+            "    if share[period * batch + b] > 0:",
+            "        total += value[period * batch + b]",
+            "        number += 1",
+            "for b in range(batch):",
+            "    told = value[period * batch + b]",
+            "    if number > 1:",
+            "        told -= (total - told) / (number - 1)",
+            "    elif earlier[1] > 0:",
+            "        told -= earlier[0] / earlier[1]",
+            "    told *= share[period * batch + b]",
+        ]
+        for k, layer in enumerate(self.layers[1:], 1):
+            lines += [
+                f"    for q in range({layer.n_steps * layer.n}):",
+                f"        d{k}[q * batch + b] = told",
+            ]
+        return [*lines, "earlier[0] += total", "earlier[1] += number"]
+
     def _layer_code(self, k: int) -> list[str]:
         layer, before, top = self.layers[k], self.layers[k - 1], len(self.layers) - 1
         size, size_before = layer.n * layer.batch, before.n * layer.batch
+        loop, last, after = layer.loop, layer.n_steps - 1, list[str]()
+        back = [
+            f"    if t < {last}:",
+            f"        n = {layer.n}",
+            f'        dgemm("N", "N", &batch, &n, &n, &one, g{k} + (t + 1) * {size}, &batch, loop{k}, &n, &one, '
+            f"d{k} + t * {size}, &batch)",
+        ]
         lines = [
             f"for t in range({layer.n_steps - 1}, -1, -1):",
+            *(back if loop is not None and loop.back else []),
             f"    for q in range({size}):",
             f"        g{k}[t * {size} + q] = d{k}[t * {size} + q] * f{k}[t * {size} + q]",
             f"    if t < {layer.n_steps - 1}:",
@@ -320,11 +406,19 @@ cdef extern from *:
             f'    dgemm("T", "N", &m, &n, &batch, &one, g{k} + t * {size}, &batch, '
             f"o{k - 1} + t * {size_before}, &batch, &first, slope{k}, &m)",
         ]
-        if k > 1:
-            source, told = (self.layers[-1], f"d{top}") if self.broadcast else (layer, f"g{k}")
+        if loop is not None:
+            lines += [
+                "    if t > 0:",
+                f'        dgemm("T", "N", &m, &m, &batch, &one, g{k} + t * {size}, &batch, '
+                f"o{k} + (t - 1) * {size}, &batch, &first, again{k}, &m)",
+            ]
+            if not loop.autapses:
+                after = [f"for q in range({layer.n}):", f"    again{k}[q * {layer.n + 1}] = 0"]
+        if k > 1 and self.signal != "reward":
+            source, told = (self.layers[-1], f"d{top}") if self.signal == "broadcast" else (layer, f"g{k}")
             lines += [
                 f"    n, k = {before.n}, {source.n}",
                 f'    dgemm("N", "N", &batch, &n, &k, &one, {told} + t * {source.n * layer.batch}, &batch, '
                 f"back{k - 1}, &k, &zero, d{k - 1} + t * {size_before}, &batch)",
             ]
-        return lines
+        return [*lines, *after]

@@ -48,6 +48,10 @@ def plastic(
     for group, end in ((source, "source"), (target, "target")):
         if not isinstance(group, SpikeSource):
             raise NsnnError(f"{end} = {group!r}: expected a Brian2 group such as a NeuronGroup")
+    if getattr(rule, "eta_noise", 0):
+        raise NsnnError(
+            f"eta_noise = {rule.eta_noise}: synapses don't own their target's noise, expected 0 (train learns it)"  # type: ignore[attr-defined]
+        )
     text = _text(rule, neuron, trial)
     # the groups' own names first: variables that are read may be expressions in them
     namespace: dict[str, Any] = _names(source) | _names(target) | engine.functions()

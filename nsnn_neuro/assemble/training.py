@@ -17,6 +17,7 @@ from brian2 import Clock, NeuronGroup, ms, second
 
 from .. import engine, keyed_noise
 from ..coding import Encoder
+from ..connectivity import AllToAll
 from ..errors import NsnnError
 from ..escape import EscapeNoise
 from ..keyed_noise import Stream
@@ -26,7 +27,8 @@ from ..neurons import NSNNNeuron, Relay
 from ..plasticity import NDL, Optimizer
 from ..populations import Projection
 from ..records import Record
-from .dense import Layer, Sweep, forced, pixel, product
+from .dense import Layer, Loop, Sweep, forced, pixel, product
+from .levels import Level, eta_noise, family_of
 from .model import substitute
 from .odds import odds
 
@@ -41,41 +43,75 @@ key1 : integer (shared)
 """
 
 
-def layered(net: Network) -> list[Projection]:
-    """The projections of a network that can be trained, from the input up.
+def layered(net: Network) -> tuple[list[Projection], list[Projection | None]]:
+    """The projections of a network that can be trained: from each layer to the next, from the input up, and of each layer to
+    itself, or None.
 
     Raises
     ------
-    NsnnError : not an input `Relay` and layers of `NSNNNeuron`s, all to all from one to the next without delay; no plasticity
+    NsnnError : not an input `Relay` and layers of `NSNNNeuron`s, all to all from one to the next and, or not, to itself, without
+        delay; no plasticity
     """
-    told = "expected layers, as feedforward([64, 128, 10], noise=..., plasticity=NDL(0.01)) makes them"
+    told = "expected layers, as feedforward([64, 128, 10], noise=..., plasticity=NDL(0.01)) makes them, or recurrent(...)"
     n = len(net.populations)
-    if n < 2 or len(net.projections) != n - 1 or not isinstance(net.populations[0].neuron, Relay):
+    ahead: list[Projection | None] = [None] * (n - 1)
+    loops: list[Projection | None] = [None] * (n - 1)
+    if n < 2 or not isinstance(net.populations[0].neuron, Relay):
         raise NsnnError(f"net = {net!r}: {told}")
-    for k, projection in enumerate(net.projections):
-        name = net.projection_names[k]
-        pre, post = net.populations[k], net.populations[k + 1]
-        if projection.pre is not pre or projection.post is not post:
+    for name, projection in zip(net.projection_names, net.projections, strict=True):
+        pre, k = (net.populations.index(p) for p in (projection.pre, projection.post))
+        kind = {0: loops, 1: ahead}.get(k - pre)
+        if kind is None or kind[k - 1] is not None:
             raise NsnnError(
-                f"projection {name!r} isn't from {pre.name!r} to {post.name!r}, the next layer: {told}"
+                f"projection {name!r} isn't from a layer to the next or to itself, or isn't the only such one: {told}"
             )
-        if not isinstance(post.neuron, NSNNNeuron):
-            raise NsnnError(
-                f"population {post.name!r} is of {type(post.neuron).__name__}s, expected NSNNNeuron()"
-            )
-        if post.stimulus is not None:
-            raise NsnnError(f"population {post.name!r} has a stimulus, expected None: samples come from X")
-        found = net.connections(projection)
-        if len(projection.shape(found.pre.size)) != 2 or projection.release < 1 or np.any(found.delay):
-            raise NsnnError(
-                f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1"
-            )
-        if projection.plasticity is None:
-            raise NsnnError(f"projection {name!r}: plasticity = None, expected a rule such as NDL(0.01)")
-        _check_rule(projection, name)
+        kind[k - 1] = projection
+        _check_projection(net, projection, name)
+    found = [p for p in ahead if p is not None]
+    if len(found) < n - 1:
+        raise NsnnError(f"net = {net!r}: {told}")
     if len({(p.plasticity.signal) for p in net.projections}) > 1:
         raise NsnnError("plasticity: the projections' rules differ in signal, expected one for all")
-    return list(net.projections)
+    for first, loop in zip(found, loops, strict=True):
+        if loop is not None and not _alike(_text(first), _text(loop)):
+            raise NsnnError(
+                f"plasticity: the rules of both projections to {loop.post.name!r} differ in more than eta and optimizer, "
+                "expected one factor for each neuron"
+            )
+    return found, loops
+
+
+def _check_projection(net: Network, projection: Projection, name: str) -> None:
+    post = projection.post
+    if not isinstance(post.neuron, NSNNNeuron):
+        raise NsnnError(
+            f"population {post.name!r} is of {type(post.neuron).__name__}s, expected NSNNNeuron()"
+        )
+    if post.stimulus is not None:
+        raise NsnnError(f"population {post.name!r} has a stimulus, expected None: samples come from X")
+    delay = net.connections(projection).delay
+    if not isinstance(projection.rule, AllToAll) or projection.release < 1 or np.any(delay):
+        raise NsnnError(
+            f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1"
+        )
+    if projection.plasticity is None:
+        raise NsnnError(f"projection {name!r}: plasticity = None, expected a rule such as NDL(0.01)")
+    _check_rule(projection, name)
+
+
+def _alike(a: tuple[str, str, dict[str, Any]], b: tuple[str, str, dict[str, Any]]) -> bool:
+    """Whether two rules' factors and traces are the same."""
+    numbers = [_own_numbers(text[2]) for text in (a, b)]
+    return (
+        a[:2] == b[:2]
+        and numbers[0].keys() == numbers[1].keys()
+        and all(np.array_equal(value, numbers[1][name]) for name, value in numbers[0].items())
+    )
+
+
+def _own_numbers(parameters: dict[str, tuple[Any, str]]) -> dict[str, Any]:
+    """Of a rule's numbers those that its factor and trace have."""
+    return {n: v for n, (v, _) in parameters.items() if n != "eta" and not n.startswith("optimizer_")}
 
 
 def _check_rule(projection: Projection, name: str) -> None:
@@ -84,11 +120,6 @@ def _check_rule(projection: Projection, name: str) -> None:
     if not isinstance(optimizer, Optimizer) or signal is None:
         raise NsnnError(
             f"projection {name!r}: plasticity = {rule}: expected a rule that goes down a loss, NDL, SurrogateGradient or EProp"
-        )
-    if signal == "reward":
-        raise NsnnError(
-            f'projection {name!r}: signal = "reward" is told the loss alone and has no gradient here, expected "transport", '
-            '"random" or "broadcast" (the rule itself: NDL(...).synapses)'
         )
     if noise is not None and not isinstance(noise, EscapeNoise):
         raise NsnnError(f"noise = {noise}: expected EscapeNoise(Gaussian(0.4)) or the like, or None")
@@ -101,6 +132,7 @@ def _check_rule(projection: Projection, name: str) -> None:
         raise NsnnError(
             f"noise = {noise}: a hazard has no density per step, expected a family such as Gaussian(0.4)"
         )
+    eta_noise(projection)
     _text(projection)
 
 
@@ -115,10 +147,17 @@ def check_forced(projection: Projection, loss: Loss) -> None:
         raise NsnnError(
             f"plasticity = {rule}: {loss} has the density of the output's own noise for its factor, expected NDL(eta)"
         )
+    if rule.signal == "reward":
+        raise NsnnError(
+            f'signal = "reward": {loss} gives the output its spikes, expected "transport", "random" or "broadcast"'
+        )
 
 
 def _text(projection: Projection, detached: bool = False) -> tuple[str, str, dict[str, tuple[Any, str]]]:
-    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers; `detached`: of NDL that ignores the reset."""
+    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers; `detached`: of NDL that ignores the reset.
+
+    The factor of "reward" is the score, f (o / p - (1 - o) / (1 - p)).
+    """
     rule, neuron = projection.plasticity, projection.post.neuron
     if detached:
         rule = dataclasses.replace(rule, reset_path="detached")
@@ -129,12 +168,18 @@ def _text(projection: Projection, detached: bool = False) -> tuple[str, str, dic
         theta=neuron.theta,
         reset=neuron.reset,
     )
-    lines = dict(re.split(r" = ", line, maxsplit=1) for line in text.each_step if " = " in line)
+    lines = dict(
+        re.split(r" \+?= ", line, maxsplit=1) for line in text.each_step if re.search(r" \+?= ", line)
+    )
     if not {"f", "carried"} <= set(lines):
         raise NsnnError(
             f"plasticity = {rule}: its text has no factor f or no trace carried on, expected NDL or the like"
         )
-    return lines["f"], substitute(lines["carried"], {"trace": "1"}), text.parameters
+    factor = lines["f"]
+    if rule.signal == "reward":
+        given = {"f": f"({factor})", "p": lines["p"], "trace": "1"}
+        factor = substitute(lines["score"], given)
+    return factor, substitute(lines["carried"], {"trace": "1"}), text.parameters
 
 
 class _Text:
@@ -171,8 +216,10 @@ class _Text:
 class Learner:
     """Brian2's objects for a network that learns, and their arrays.
 
-    weights : list of arrays (n_pre, n_post), views: what is written into them counts
+    weights : for each of the network's projections an array (n_pre, n_post), or without autapses (n - 1, n), the others' in the
+        order of synapses; views: what is written into them counts
     states : for each projection the optimizer's states by name, views likewise
+    levels : layer -> `Level`, of layers whose noise is learned; of all where `scheduled`
     """
 
     def __init__(
@@ -184,12 +231,16 @@ class Learner:
         encoder: Encoder,
         loss: Loss,
         feedback: list[np.ndarray] | None,
+        scheduled: bool = False,
     ) -> None:
         self.net, self.batch, self.n_steps = net, batch, n_steps
-        projections = layered(net)
+        projections, loops = layered(net)
         self.layers = [Layer(p.n, batch, n_steps) for p in net.populations]
-        signal = projections[0].plasticity.signal
-        self.sweep = Sweep(self.layers, loss, feedback, broadcast=signal == "broadcast")
+        for layer, p in zip(self.layers[1:], loops, strict=True):
+            if p is not None:
+                back = p.plasticity.signal == "transport" and getattr(p.plasticity, "recurrent_path", True)
+                layer.loop = Loop(autapses=len(p.shape(0)) == 2, back=back)
+        self.sweep = Sweep(self.layers, loss, feedback, projections[0].plasticity.signal)
         # names of their own, or another learner's clocks, not yet collected, would change them, and every text be compiled anew
         self.clock, self.slow = (
             Clock(1 * ms, name="learner_clock"),
@@ -199,13 +250,14 @@ class Learner:
         self.groups: list[NeuronGroup] = []
         self.changes: list[Any] = []  # the weights' steps
         # the weights first: the other functions read them
-        self.states = [self._weights(k, p) for k, p in enumerate(projections, 1)]
-        self.weights = [
-            layer.w.reshape(before.n, layer.n)
-            for before, layer in zip(self.layers, self.layers[1:], strict=False)
-        ]
+        self.weights: list[np.ndarray] = []
+        self.states = [self._weights(k, p) for k, p in enumerate(net.projections, 1)]
+        self.levels = {
+            k: self._level(k, p) for k, p in enumerate(projections, 1) if scheduled or eta_noise(p)
+        }
+        self.sweep.levels = [level for level in self.levels.values() if level.rate]
         for w, given in zip(self.weights, net.get_weights(), strict=True):
-            w[:] = given
+            w[:] = given.reshape(w.shape)
         self.data: dict[str, np.ndarray] = {}
         self.sizes: tuple[int, ...] = ()
         self._plan(1, np.zeros(self.layers[0].n), np.zeros(1))
@@ -226,7 +278,9 @@ class Learner:
             order=len(self.layers),
             name="trainer_step",
         )
-        self.objects = engine.Prepared(*self.groups, *self.members, self.trainer, name="learner")
+        self.objects = engine.Prepared(
+            *self.groups, *(v.group for v in self.sweep.levels), *self.members, self.trainer, name="learner"
+        )
         self.steps_done = 0
 
     def _plan(self, periods: int, values: np.ndarray, labels: np.ndarray) -> None:
@@ -248,12 +302,18 @@ class Learner:
                 "value": np.zeros(n),
                 "count": np.zeros(n * self.layers[-1].n),
                 "learns": np.zeros(periods),
+                "earlier": np.zeros(2),  # sum and number of the losses that were learned from
             }
         self.data["values"][:] = values.reshape(-1)
+        self.sweep.plan["earlier"][:] = 0
 
-    def _weights(self, k: int, projection: Projection) -> dict[str, np.ndarray]:
-        """The group of a projection's weights; its arrays become the layer's. Returns the optimizer's states."""
+    def _weights(self, number: int, projection: Projection) -> dict[str, np.ndarray]:
+        """The group of a projection's weights; its arrays become the layer's, or its loop's. Returns the optimizer's states."""
+        k = self.net.populations.index(projection.post)
         rule, layer, before = projection.plasticity, self.layers[k], self.layers[k - 1]
+        holder: Layer | Loop = layer
+        if projection.pre is projection.post and layer.loop is not None:
+            before, holder = layer, layer.loop
         optimizer = rule.optimizer
         own = {f.name: f"optimizer_{f.name}" for f in optimizer._parameters()}
         namespace: dict[str, Any] = {name: optimizer.si(f) for f, name in own.items()}
@@ -263,18 +323,50 @@ class Learner:
             "\n".join(equations),
             namespace=namespace | {"pending": self.sweep.pending()},
             clock=self.slow,
-            name=f"weights_{k}",
+            name=f"weights_{number}",
         )
         change = group.run_regularly(
             "\n".join(["due = pending(i)", *(substitute(line, own) for line in optimizer.lines)]),
             when="start",
-            name=f"weights_{k}_step",
+            name=f"weights_{number}_step",
         )
         self.changes.append(change)
         group.eta = rule.si("eta")
-        layer.w, layer.slope = (group.variables[v].get_value() for v in ("w", "g"))
+        holder.w, holder.slope = (group.variables[v].get_value() for v in ("w", "g"))
+        if isinstance(holder, Loop) and not holder.autapses:  # all but the diagonal
+            self.weights.append(holder.w[1:].reshape(layer.n - 1, layer.n + 1)[:, :-1])
+        else:
+            self.weights.append(holder.w.reshape(before.n, layer.n))
         self.groups.append(group)
         return {s: group.variables[s].get_value() for s in optimizer.states}
+
+    def _level(self, k: int, projection: Projection) -> Level:
+        """The level of a layer's noise and, where it is learned, the group of its logarithm, as of weights."""
+        level = Level(k, self.layers[k], family_of(projection, f"levels of layer {k}"), eta_noise(projection))
+        if not level.rate:
+            return level
+        optimizer = projection.plasticity.optimizer
+        own = {f.name: f"optimizer_{f.name}" for f in optimizer._parameters()}
+        shared = ["eta : 1 (shared)", "factor : 1 (shared)"]
+        group = NeuronGroup(
+            level.n,
+            "\n".join(
+                ["w : 1", "g : 1", "due : 1", "level : 1", *shared, *(f"{s} : 1" for s in optimizer.states)]
+            ),
+            namespace={name: optimizer.si(f) for f, name in own.items()} | {"pending": self.sweep.pending()},
+            clock=self.slow,
+            name=f"level_{k}",
+        )
+        lines = [
+            "due = pending(i)",
+            *(substitute(line, own) for line in optimizer.lines),
+            "level = factor * exp(w)",
+        ]
+        self.changes.append(group.run_regularly("\n".join(lines), when="start", name=f"level_{k}_step"))
+        level.log, level.slope, level.values = (group.variables[v].get_value() for v in ("w", "g", "level"))
+        level.states = {s: group.variables[s].get_value() for s in optimizer.states}
+        level.group = group
+        return level
 
     def _group(self, k: int, code: list[str], text: _Text) -> NeuronGroup:
         layer = self.layers[k]
@@ -314,18 +406,21 @@ class Learner:
         text.record(neuron, "")
         given = self.sweep.loss.forced and k == len(self.layers) - 1
         factor, carried, numbers = _text(projection, detached=given)
-        for name, (value, _) in numbers.items():
-            if name != "eta" and not name.startswith("optimizer_"):
-                text.number(name, value)
+        for name, value in _own_numbers(numbers).items():
+            text.number(name, value)
+        level = self.levels.get(k)
+        at_level = level.names() if level else {}
+        factor = substitute(factor, at_level)
         if isinstance(noise, EscapeNoise) and noise.family is not None:
             names = text.record(noise.family, "noise_") | {"x": "(u - theta)"}
-            chance = substitute(noise.family.cdf_text, names)
+            chance = substitute(substitute(noise.family.cdf_text, names), at_level)
             fires = f"keyed_uniform(step, unit, copy, 0, {int(Stream.ESCAPE)}, key0, key1) < {chance}"
         else:
             fires = "u > theta"
-        spike = [f"f = {factor}", f"o = 1.0 * int({fires})"]
+        spike = [f"o = 1.0 * int({fires})", f"f = {factor}"]
         if given and isinstance(noise, EscapeNoise) and noise.family is not None:
             spike, functions = odds(noise.family, "(u - theta)", names)
+            spike = [substitute(line, at_level) for line in spike]
             text.namespace |= functions | {"forced": forced(self.layers[k], lambda: self.sweep.plan)}
             spike.append("o = forced(unit, copy, step)")
             text.equations.append("odds : 1")
@@ -340,6 +435,14 @@ class Learner:
             *spike,
             f"carried = {carried}",
         ]
+        if level:
+            text.namespace[f"level_{k}"] = level.read()
+            code.insert(1, f"level = level_{k}(i)")
+        if level and level.rate:
+            text.namespace[f"keep_level_{k}"] = level.keep()
+            # what goes on with the spike held: without the factor, by which the reset would follow the membrane
+            held = substitute(carried, {"f": "0"})
+            code.append(f"kept = keep_level_{k}(i, step, u - theta, {held})")
         smooth = {"exp": "smooth_exp", "normal_cdf": "smooth_normal_cdf"}
         group = self._group(k, [substitute(line, smooth) for line in code], text)
         self.layers[k].arrived = group.variables["arrived"].get_value()
@@ -354,6 +457,7 @@ class Learner:
         *,
         key: tuple[int, ...],
         eta: float = 1.0,
+        noise: float = 1.0,
         report: Any = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Batches in a row: of samples order[b] (-1: none) of `values`, learned from where learns[b].
@@ -361,6 +465,7 @@ class Learner:
         values : (n, n_in) or (n, n_steps, n_in); labels : (n,), or target spikes (n, n_steps, n_out)
         key : a seed and numbers: what random numbers depend on, besides layer, unit, copy and step of this run
         eta : factor of the rules' learning rates
+        noise : factor of the noise, of layers with a level
 
         Returns
         -------
@@ -385,6 +490,8 @@ class Learner:
         self.trainer.origin = self.steps_done
         for group, projection in zip(self.groups, self.net.projections, strict=True):
             group.eta = eta * projection.plasticity.si("eta")
+        for level in self.levels.values():
+            level.begin(eta, noise)
         steps = n * self.n_steps
         # weights that overflow are found by whoever reads them
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

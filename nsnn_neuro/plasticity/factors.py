@@ -35,6 +35,9 @@ class _ThreeFactor(Plasticity):
     signal: str
     optimizer: Optimizer
     resets: ClassVar[tuple[str, ...]] = ("hard", "subtract")
+    recurrent_path: ClassVar[bool] = (
+        True  # whether transported signals go back through a layer's recurrent weights
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -136,10 +139,13 @@ class NDL(_ThreeFactor):
         the future terms of the targets' membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k; "reward"
     reset_path : "exact", or "detached": the trace ignores that a spike resets the membrane; "reward" always holds spikes fixed
     optimizer : `SGD()`, `Momentum()`, `Adam()` or your own
+    eta_noise : number >= 0, for `train` alone: learning rate of log s, s the scale of the target layer's noise, which goes down the
+        loss by the same optimizer, `SGD`: d log s = -eta_noise dL/dlog s. One s for the layer, or one for each neuron where the
+        family has an array; the rate is that of the projection from the layer before. 0: the noise stays as it is
 
     Raises
     ------
-    NsnnError : a value out of bounds, an unknown signal or path
+    NsnnError : a value out of bounds, an unknown signal or path, eta_noise with signal="reward"
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; the score-function rule: Williams 1992, doi 10.1007/BF00992696
 
@@ -164,10 +170,15 @@ class NDL(_ThreeFactor):
     )
     reset_path: Literal["exact", "detached"] = dataclasses.field(default="exact", kw_only=True)
     optimizer: Optimizer = dataclasses.field(default_factory=SGD, kw_only=True)
+    eta_noise: Any = parameter("1", bound="non-negative", default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(self.reset_path, ("exact", "detached"), "reset_path")
+        if self.eta_noise and self.signal == "reward":
+            raise NsnnError(
+                f'eta_noise = {self.eta_noise}: signal = "reward" has no gradient for the noise, expected 0 or another signal'
+            )
 
     @property
     def _detached(self) -> bool:
@@ -262,6 +273,7 @@ class EProp(_ThreeFactor):
     optimizer: Optimizer = dataclasses.field(default_factory=SGD, kw_only=True)
 
     resets: ClassVar[tuple[str, ...]] = ("subtract",)
+    recurrent_path: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -53,7 +53,7 @@ Titsias & Lazaro-Gredilla 2015, arXiv:1503.01494 (local expectation)
 
 from .estimators import enumerate, local_expectation, score_function
 from .model import forward, patterns, probability, traces
-from .rules import bptt, ndl, signals
+from .rules import bptt, ndl, noise_scale, signals
 
 __all__ = [
     "bptt",
@@ -61,6 +61,7 @@ __all__ = [
     "forward",
     "local_expectation",
     "ndl",
+    "noise_scale",
     "patterns",
     "probability",
     "score_function",

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import NsnnError
 from .model import Layer, States, as_input, as_spikes, carried, choice, eligibility, layers, run, split
 
-__all__ = ["bptt", "ndl", "signals"]
+__all__ = ["bptt", "ndl", "noise_scale", "signals"]
 
 _PATHS = ["exact", "detached"]
 _STEPS = 0.5 ** np.arange(3, 7)  # of the differences; Richardson's extrapolation removes h^2, h^4 and h^6
@@ -275,3 +275,48 @@ def ndl(
         net,
         recurrent,
     )
+
+
+def noise_scale(
+    W: Sequence[Any],
+    x: Any,
+    spikes: Sequence[Any],
+    loss: Callable[..., Any],
+    family: Any,
+    *,
+    beta: Any,
+    theta: Any,
+    reset: str,
+    reset_path: str = "exact",
+    recurrent: Sequence[Any] | None = None,
+    signal: str = "transport",
+    future: bool = True,
+    feedback: Sequence[Any] | None = None,
+) -> list[np.ndarray]:
+    """dL/dlog s along given spikes, s the scale of each neuron's noise, as if do/dlog s were dF/dlog s = -x f, x = u - theta.
+
+    Forward in time: dL/dlog s = sum_t delta(t) f(t) [e(t) - x(t)], with the trace e(t) = du(t)/dlog s that a scale has by way of
+    the neuron's own reset. Hard: e(t) = beta [(1 - o - u f) e + u x f](t-1); subtractive: e(t) = beta [(1 - theta f) e +
+    theta x f](t-1); with reset_path="detached" e = 0. Arguments and errors as of `ndl`.
+
+    Returns
+    -------
+    gradients : list of arrays (n,), one for each layer
+
+    >>> from nsnn_neuro import Uniform
+    >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+    >>> noise_scale([[[0.5]]], [[1.0]], [[[1]]], lambda o: o[0].sum(), Uniform(1.0), **layer)[0].tolist()
+    [0.25]
+    """
+    net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    exact = choice(reset_path, _PATHS, "reset_path") == "exact"
+    deltas = _signals(net, states, loss, exact, signal, future, feedback)
+    found = []
+    for delta, s, m in zip(deltas, states, net, strict=True):
+        e = np.zeros_like(s.u)
+        for t in range(1, s.u.shape[-2]) if exact else []:
+            u, o, f = (a[..., t - 1, :] for a in (s.u, s.o, s.f))
+            by_scale = -(u - m.theta) * f * m.beta * m.reset.by_o(u, o, m.theta)
+            e[..., t, :] = carried(m, s, t, exact) * e[..., t - 1, :] + by_scale
+        found.append(np.sum(delta * s.f * (e - (s.u - m.theta)), axis=-2))
+    return found
