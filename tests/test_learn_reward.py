@@ -135,7 +135,7 @@ def test_the_mean_is_the_exact_gradient_and_the_baseline_saves_variance(monkeypa
     assert np.abs(z_of(found, exact)).max() < 4
     assert np.abs(z_of(bare, exact)).max() < 4
     assert np.abs(exact).max() > 20 * found.std(0).max() / np.sqrt(1000) > 0  # the error is small against it
-    assert (found.var(0) / bare.var(0)).max() < 1
+    assert 0.25 < (found.var(0) / bare.var(0)).mean() < 0.4
     biased, _, _ = sampled("transport", monkeypatch, batches=100, batch=20)
     assert np.abs(z_of(biased, exact)).max() > 10
 
