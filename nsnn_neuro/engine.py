@@ -15,6 +15,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ from .errors import NsnnError
 
 __all__ = [
     "ENGINES",
+    "FLAGS",
     "NoCompilerWarning",
+    "Prepared",
     "bar",
     "choose",
     "collected",
@@ -45,11 +48,30 @@ brian_device: Any = importlib.import_module(
     "brian2.devices.device"
 )  # the package holds a proxy under this name
 
+_SMOOTH = (Path(__file__).parent / "smooth.h").read_text(encoding="utf-8")
+# GCC gives up vectorising loops over more than a few arrays, and takes the loops of Cython's functions for cold code after the
+# many errors that might have come before; Brian2 leaves out flags that a compiler doesn't know
+FLAGS = ["--param=vect-max-version-for-alias-checks=1000", "--param=builtin-expect-probability=100"]
+
 ENGINES = ("cython", "numpy", "cpp")
 
 
 class NoCompilerWarning(UserWarning):
     """There is no C++ compiler: the NumPy code generation target runs instead, several times slower."""
+
+
+class Prepared(Network):
+    """Brian2's Network for many runs of the same objects: with `prepared` set a run takes the code that the last one made.
+
+    Right as long as no array has been replaced or resized; Brian2 makes all code anew, a twentieth of a second.
+    """
+
+    prepared = False
+
+    def before_run(self, run_namespace: Any) -> None:
+        """Brian2's preparations, unless they are done."""
+        if not self.prepared:
+            super().before_run(run_namespace)
 
 
 def has_compiler() -> bool:
@@ -105,27 +127,40 @@ def _keyed_function(pyfunc: Callable, c_name: str, further: tuple[str, ...] = ()
     return function
 
 
-def _implement(function: Function, numpy_target: Callable, c_name: str, c_arguments: str) -> None:
+def _implement(
+    function: Function,
+    numpy_target: Callable,
+    c_name: str,
+    c_arguments: str,
+    header: str = keyed_noise.HEADER,
+) -> None:
     implementations = function.implementations
     implementations.add_implementation(NumpyCodeGenerator, code=numpy_target)
-    implementations.add_implementation(CPPCodeGenerator, code=keyed_noise.HEADER, name=c_name)
-    indented = "\n".join("    " + line for line in keyed_noise.HEADER.splitlines())
+    implementations.add_implementation(CPPCodeGenerator, code=header, name=c_name)
+    indented = "\n".join("    " + line for line in header.splitlines())
     cython = f'cdef extern from *:\n    """\n{indented}\n    """\n    double {c_name}({c_arguments}) nogil\n'
     implementations.add_implementation(CythonCodeGenerator, code=cython, name=c_name)
 
 
-def functions() -> dict[str, Function]:
-    """The functions that generated code may call: keyed draws and normal_cdf, for every target."""
-    cdf = Function(
-        special.ndtr, arg_units=[1], return_unit=1, arg_types=["float"], return_type="float", stateless=True
+def _of_one_number(numpy_target: Callable, c_name: str, header: str) -> Function:
+    function = Function(
+        numpy_target, arg_units=[1], return_unit=1, arg_types=["float"], return_type="float", stateless=True
     )
-    _implement(cdf, special.ndtr, "nsnn_normal_cdf", "double x")
+    _implement(function, numpy_target, c_name, "double x", header)
+    return function
+
+
+def functions() -> dict[str, Function]:
+    """The functions that generated code may call, for every target: keyed draws and normal_cdf; smooth_exp and
+    smooth_normal_cdf, the same in a form that the compiler vectorises, slower where it can't."""
     return {
         "keyed_normal": _keyed_function(keyed_noise.normal, "nsnn_normal"),
         "keyed_uniform": _keyed_function(keyed_noise.uniform, "nsnn_uniform"),
         "keyed_shots": _keyed_function(keyed_noise.shots, "nsnn_shots", (*_JUMPS, "lapse")),
         "keyed_summit": _keyed_function(keyed_noise.summit, "nsnn_summit", (*_JUMPS, "drift", "room")),
-        "normal_cdf": cdf,
+        "normal_cdf": _of_one_number(special.ndtr, "nsnn_normal_cdf", keyed_noise.HEADER),
+        "smooth_exp": _of_one_number(np.exp, "nsnn_smooth_exp", _SMOOTH),
+        "smooth_normal_cdf": _of_one_number(special.ndtr, "nsnn_smooth_normal_cdf", _SMOOTH),
     }
 
 
@@ -157,7 +192,9 @@ def running(engine: str) -> Iterator[Any]:
     """
     previous = brian_device.active_device
     target, directory, stops = prefs.codegen.target, None, prefs.core.stop_on_keyboard_interrupt
+    flags = prefs.codegen.cpp.extra_compile_args_gcc
     try:
+        prefs.codegen.cpp.extra_compile_args_gcc = [*flags, *FLAGS]
         if engine == "cpp":
             directory = tempfile.mkdtemp(prefix="nsnn_")
             device = (
@@ -175,6 +212,7 @@ def running(engine: str) -> Iterator[Any]:
         brian_device.active_device = previous
         prefs.codegen.target = target
         prefs.core.stop_on_keyboard_interrupt = stops
+        prefs.codegen.cpp.extra_compile_args_gcc = flags
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -9,6 +9,7 @@
 #define NSNN_KEYED_NOISE_H
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline uint64_t nsnn_bits(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
                                  int32_t key0, int32_t key1) {
@@ -30,7 +31,11 @@ static inline uint64_t nsnn_bits(int64_t step, int32_t neuron, int32_t trial, in
 static inline double nsnn_uniform(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
                                   int32_t key0, int32_t key1) {
     const uint64_t bits = nsnn_bits(step, neuron, trial, point, stream, key0, key1);
-    return ((double)(bits >> 12) + 0.5) * (1.0 / 4503599627370496.0); /* 2^-52 */
+    /* (n + 1/2) 2^-52, n of 52 bits: 1 + n 2^-52 by its bits, as few machines convert whole numbers of 64 bits in loops */
+    const uint64_t one_to_two = 0x3FF0000000000000u | (bits >> 12);
+    double u;
+    memcpy(&u, &one_to_two, 8);
+    return u - (1.0 - 1.0 / 9007199254740992.0);
 }
 
 /* minus the normal quantile of p, 0 < p < 1/2 */

@@ -302,8 +302,6 @@ class _Task:
         began = time.perf_counter()
         shuffled = _rng(self.seed, _SHUFFLE, epoch).permutation(self.trained)
         parts = [_batches(shuffled, self.batch), _batches(self.held_out, self.batch)]
-        if not self.held_out.size:
-            parts[1] = np.full((1, self.batch), -1)  # a run ends with a batch that isn't learned from
         order = np.concatenate(parts)
         learns = np.arange(len(order)) < len(parts[0])
 
@@ -367,7 +365,7 @@ class _Task:
         return arrays, list(about["history"])
 
     def _block(self, table: pd.DataFrame, first: list[np.ndarray], learned: list[np.ndarray]) -> neo.Block:
-        n = -(-self.trained.size // self.batch) + max(1, -(-self.held_out.size // self.batch))
+        n = -(-self.trained.size // self.batch) + -(-self.held_out.size // self.batch)
         epoch = n * self.settings["n_steps"] * _STEP
         block = neo.Block(name="training")
         block.annotate(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
+import subprocess
+import sysconfig
 
 import brian2
+import mpmath
 import numpy as np
 import pytest
 from brian2 import NeuronGroup, SpikeMonitor, ms, mV, prefs, second
@@ -144,3 +149,62 @@ def test_progress_reports_fractions_up_to_one():
 def test_progress_is_silent_unless_asked(capfd):
     nsnn.simulate(CELL, duration=100 * ms, engine="numpy")
     assert capfd.readouterr() == ("", "")
+
+
+def test_smooth_functions_are_exp_and_the_normal_distribution_function():
+    x = np.concatenate([np.linspace(-37, 39, 4001), [-np.inf, np.inf, np.nan, -50.0, 0.0]])
+    large = np.concatenate([np.linspace(-707, 708, 4001), [-np.inf, np.inf, np.nan, -800.0, 0.0]])
+    with engine.running("cython"):
+        group = NeuronGroup(
+            len(x),
+            "x : 1\nlarge : 1\ncdf : 1\npower : 1",
+            namespace=engine.functions(),
+            dt=1 * ms,
+            name="smooth_functions",
+        )
+        group.x, group.large = x, large
+        group.run_regularly(
+            "cdf = smooth_normal_cdf(x)\npower = smooth_exp(large)", name="smooth_functions_step"
+        )
+        brian2.Network(group).run(1 * ms, namespace={})
+        cdf, power = np.array(group.cdf), np.array(group.power)
+    with mpmath.workdps(40):
+        exact = np.array([float(mpmath.erfc(-mpmath.mpf(v) / mpmath.sqrt(2)) / 2) for v in x[::10]])
+    np.testing.assert_allclose(cdf[::10], exact, rtol=2e-15)
+    np.testing.assert_array_equal(cdf[-5:], [0, 1, np.nan, 0, 0.5])
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(power, np.where(large < -708, 0, np.exp(large)), rtol=1e-15)
+
+
+def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path):
+    """Fast learning stands on it: flags, header and text have to go together."""
+    gcc = shutil.which("g++")
+    if (
+        gcc is None
+        or "Free Software" not in subprocess.run([gcc, "--version"], capture_output=True, text=True).stdout
+    ):
+        pytest.skip("the message is that of GCC")
+    prefs_before = prefs.codegen.runtime.cython.cache_dir, prefs.codegen.runtime.cython.delete_source_files
+    prefs.codegen.runtime.cython.cache_dir = str(tmp_path)
+    prefs.codegen.runtime.cython.delete_source_files = False
+    try:
+        net = nsnn.feedforward([3, 7], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.1))
+        X, y = np.eye(3), np.arange(3)
+        nsnn.train(net, (X, y), loss=nsnn.losses.rate_mse, epochs=1, batch=2, validation=0, seed=1)
+    finally:
+        prefs.codegen.runtime.cython.cache_dir, prefs.codegen.runtime.cython.delete_source_files = (
+            prefs_before
+        )
+    (source,) = [p for p in tmp_path.glob("*.cpp") if "array_layer_1_carried" in p.read_text()]
+    lines = source.read_text().splitlines()
+    loop = max(n for n, line in enumerate(lines, 1) if re.match(r"  for \(__pyx_t_\d+ = 0;", line))
+    arguments = [*prefs.codegen.cpp.extra_compile_args_gcc, *engine.FLAGS]
+    includes = [sysconfig.get_paths()["include"], np.get_include(), os.path.dirname(brian2.synapses.__file__)]
+    done = subprocess.run(
+        [gcc, *arguments, *(f"-I{i}" for i in includes), "-fPIC", "-fno-strict-aliasing", "-fopt-info-vec",
+         "-c", str(source), "-o", os.devnull],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    messages = [line for line in done.stderr.splitlines() if f"{source.name}:{loop}:" in line]
+    assert any("loop vectorized" in line for line in messages), messages

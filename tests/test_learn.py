@@ -613,13 +613,47 @@ def test_mistakes_are_named(change, message):
         fit_of(**({"net": None} | change))
 
 
-def test_the_last_batch_of_a_run_is_not_learned_from():
+def test_a_run_changes_the_weights_after_each_batch_the_last_too():
+    net = nsnn.feedforward(
+        [6, 12, 3], noise=None, seed=1, plasticity=nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.1)
+    )
+    X, y = problem()
+
+    def weights(runs):
+        with engine.running("numpy"):
+            learner = Learner(
+                net, batch=2, n_steps=3, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
+            )
+            found = []
+            for order in runs:
+                learner.run(X, y, np.array(order), np.ones(len(order), bool), key=(1,))
+                found.append(learner.weights[0].copy())
+            return found
+
+    together, (first, second, third) = (
+        weights([[[0, 1], [2, 3], [4, 5]]]),
+        weights([[[0, 1]], [[2, 3]], [[4, 5]]]),
+    )
+    np.testing.assert_array_equal(together[0], third)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(second, third)
+
+
+def test_a_learner_runs_again_with_samples_of_another_number():
     with engine.running("numpy"):
-        learner = Learner(
-            net_of(), batch=2, n_steps=3, encoder=coding.Bernoulli(), loss=losses.rate_mse, feedback=None
-        )
-        with pytest.raises(NsnnError, match="the last batch of a run isn't learned from"):
-            learner.run(*problem(), np.array([[0, 1]]), np.array([True]), key=(1,))
+        learners = [
+            Learner(
+                net_of(), batch=2, n_steps=3, encoder=coding.Bernoulli(), loss=losses.rate_mse, feedback=None
+            )
+            for _ in range(2)
+        ]
+        X, y = problem()
+        quiet = np.zeros(1, bool)
+        learners[0].run(X[:4], y[:4], np.array([[2, 3]]), quiet, key=(7,))
+        again = learners[0].run(X, y, np.array([[4, 5], [0, 1]]), np.zeros(2, bool), key=(1,))
+        fresh = learners[1].run(X, y, np.array([[4, 5], [0, 1]]), np.zeros(2, bool), key=(1,))
+    np.testing.assert_array_equal(again[1], fresh[1])
+    np.testing.assert_array_equal(again[0], fresh[0])
 
 
 WITHOUT_REFERENCE = """

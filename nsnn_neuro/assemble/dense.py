@@ -16,9 +16,9 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
 from ..losses import Loss
 
-__all__ = ["Layer", "Loop", "Sweep", "keep", "pixel", "product"]
+__all__ = ["Layer", "Loop", "Sweep", "pixel", "product"]
 
-_BLAS = "from scipy.linalg.cython_blas cimport dgemm\n"
+_BLAS = "from libc.string cimport memcpy\nfrom scipy.linalg.cython_blas cimport dgemm\n"
 
 
 def _function(
@@ -27,15 +27,20 @@ def _function(
     numpy_target: Callable[..., Any],
     code: str,
     arrays: Callable[[], dict[str, np.ndarray]],
+    *,
+    shared: bool = False,
 ) -> Function:
-    """A function of generated code; in `code` the name of an array is that of its pointer."""
+    """A function of generated code; in `code` the name of an array is that of its pointer.
+
+    `shared`: called once in a step, of shared values alone, before the loop over members.
+    """
     function = Function(
         numpy_target,
         arg_units=[1] * len(types),
         return_unit=1,
         arg_types=types,
         return_type="float",
-        stateless=False,
+        stateless=shared,
     )
     declared = ", ".join(f"_namespace{name}_{array}" for array in arrays())
     pointers = "\n".join(
@@ -43,7 +48,8 @@ def _function(
         for array, value in arrays().items()
     )
     head, _, body = code.rpartition("{\n")
-    text = f"{head.rstrip()}:\n    global {declared}\n{pointers}\n{body}"
+    # no look at Python's errors after each call: it would keep the compiler from vectorising the loop
+    text = f"{head.rstrip()} noexcept:\n    global {declared}\n{pointers}\n{body}"
     function.implementations.add_implementation(NumpyCodeGenerator, code=numpy_target)
     function.implementations.add_dynamic_implementation(
         CythonCodeGenerator,
@@ -74,14 +80,16 @@ class Layer:
     """What the layers' functions share: weights, gradient and what a batch went through, each (n_steps, n * batch).
 
     o : output; f : the factor; carried : du(t+1)/du(t) without the input's; d : dL/do; g : dL/du
+    now : o, f and carried in this step, those of the Brian2 group
     """
 
     def __init__(self, n: int, batch: int, n_steps: int) -> None:
         self.n, self.batch, self.n_steps = n, batch, n_steps
         shape = (n_steps, n * batch)
         self.o, self.f, self.carried, self.d, self.g = (np.zeros(shape) for _ in range(5))
-        self.arrived = np.zeros(n * batch)
-        self.w = self.slope = np.zeros(0)  # those of the Brian2 group, once there is one
+        # those of the Brian2 groups, once there are these
+        self.arrived = self.w = self.slope = np.zeros(0)
+        self.now: dict[str, np.ndarray] = {}
         self.loop: Loop | None = None
 
     def samples(self, name: str) -> np.ndarray:
@@ -90,82 +98,64 @@ class Layer:
 
 
 def pixel(n: int, batch: int, n_steps: int, data: Callable[[], dict[str, np.ndarray]]) -> Function:
-    """x(i, step): the input's value in the sample that copy i % batch has in this step. `data`: values, order."""
+    """x(unit, copy, step): the input's value in the sample that the copy has in this step. `data`: values, order."""
 
-    def numpy_target(i, step):
+    def numpy_target(unit, copy, step):
         found = data()
         rows = found["order"].reshape(-1, batch)[_number(step) // n_steps]
-        return found["values"].reshape(-1, n)[rows].T.reshape(-1)[i]
+        return found["values"].reshape(-1, n)[rows[copy], unit]
 
     code = f"""
-cdef double pixel(int i, int64_t step) {{
-    return values[<int64_t>order[(step // {n_steps}) * {batch} + i % {batch}] * {n} + i // {batch}]
+cdef double pixel(int unit, int copy, int64_t step) {{
+    return values[<int64_t>order[(step // {n_steps}) * {batch} + copy] * {n} + unit]
 """
-    return _function("pixel", ["integer"] * 2, numpy_target, code, data)
+    return _function("pixel", ["integer"] * 3, numpy_target, code, data)
 
 
 def product(name: str, layer: Layer, before: Layer) -> Function:
-    """(i, step): what arrives at member i in this step, the weighted output of the layer before and, of the step before, of its own
-    layer; for all members at i = 0.
+    """(step): puts what arrives in this step, the weighted output of the layer before and, a step late, of the layer itself, into
+    `layer.arrived`.
     """
     m, n, k, last, loop = layer.batch, layer.n, before.n, layer.n_steps, layer.loop
 
-    def numpy_target(i, step):
-        z = before.o[_number(step) % last].reshape(k, m)
+    def numpy_target(step):
+        z = before.now["o"].reshape(k, m)
         layer.arrived.reshape(n, m)[:] = layer.w.reshape(k, n).T @ z
         if loop is not None and _number(step) % last:
             own = layer.o[_number(step) % last - 1].reshape(n, m)
             layer.arrived.reshape(n, m)[:] += loop.w.reshape(n, n).T @ own
-        return layer.arrived[i]
+        return 0.0
 
-    arrays = {"z": before.o, "w": layer.w, "arrived": layer.arrived}
-    again = ""
-    if loop is not None:
-        arrays |= {"own": layer.o, "loop": loop.w}
-        again = f"""
-        if step % {last} > 0:
-            dgemm("N", "T", &m, &n, &n, &one, own + (step % {last} - 1) * {n * m}, &m, loop, &n, &one, arrived, &m)"""
+    again = f"""
+    if step % {last} > 0:
+        dgemm("N", "T", &m, &n, &n, &one, own + (step % {last} - 1) * {n * m}, &m, loop, &n, &one, arrived, &m)"""
 
     code = f"""
 {_BLAS}
-cdef double {name}(int i, int64_t step) {{
+cdef double {name}(int64_t step) {{
     cdef int m = {m}, n = {n}, k = {k}
     cdef double one = 1, zero = 0
-    if i == 0:
-        dgemm("N", "T", &m, &n, &k, &one, z + (step % {last}) * {k * m}, &m, w, &n, &zero, arrived, &m){again}
-    return arrived[i]
-"""
-    return _function(name, ["integer"] * 2, numpy_target, code, lambda: arrays)
-
-
-def keep(name: str, layer: Layer) -> Function:
-    """(i, step, o, f, carried): put away what the sweep needs."""
-    size, last = layer.n * layer.batch, layer.n_steps
-
-    def numpy_target(i, step, o, f, carried):
-        k = _number(step) % last
-        layer.o[k], layer.f[k], layer.carried[k] = o, f, carried
-        return np.zeros(size)
-
-    code = f"""
-cdef double {name}(int i, int64_t step, double o, double f, double carried) {{
-    cdef int64_t at = (step % {last}) * {size} + i
-    kept_o[at] = o
-    kept_f[at] = f
-    kept_carried[at] = carried
+    dgemm("N", "T", &m, &n, &k, &one, z, &m, w, &n, &zero, arrived, &m){again if loop else ""}
     return 0
 """
     return _function(
         name,
-        ["integer"] * 2 + ["float"] * 3,
+        ["integer"],
         numpy_target,
         code,
-        lambda: {"kept_o": layer.o, "kept_f": layer.f, "kept_carried": layer.carried},
+        lambda: {
+            "z": before.now["o"],
+            "w": layer.w,
+            "arrived": layer.arrived,
+            **({"own": layer.o, "loop": loop.w} if loop else {}),
+        },
+        shared=True,
     )
 
 
 class Sweep:
-    """After the last step of a batch: its loss and numbers of spikes, and, where it is to be learned from, the gradients.
+    """Keeps what each step was like. After the last one of a batch: its loss and numbers of spikes, and, where it is to be learned
+    from, the gradients.
 
     Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal
     of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (signal "broadcast"), back d of the output.
@@ -188,6 +178,9 @@ class Sweep:
         """The NumPy target's."""
         out = self.layers[-1]
         period, k = divmod(_number(step), out.n_steps)
+        for layer in self.layers:
+            for name, values in layer.now.items():
+                getattr(layer, name)[k] = values
         if k < out.n_steps - 1:
             return np.zeros(1)
         plan, batch = self.plan, out.batch
@@ -240,10 +233,11 @@ class Sweep:
         found = {"due": self.due} | self.plan
         for k, layer in enumerate(self.layers):
             found |= {f"o{k}": layer.o, f"d{k}": layer.d}
+            found |= {f"{name}{k}_now": values for name, values in layer.now.items()}
             if k:
                 found |= {
                     f"f{k}": layer.f,
-                    f"c{k}": layer.carried,
+                    f"carried{k}": layer.carried,
                     f"g{k}": layer.g,
                     f"slope{k}": layer.slope,
                 }
@@ -308,8 +302,13 @@ cdef extern from *:
         lines = [
             f"cdef int t, q, b, m, n, k, batch = {batch}",
             "cdef double one = 1, zero = 0, first, total, number, told",
-            f"cdef int64_t period = step // {out.n_steps}",
-            f"if step % {out.n_steps} < {out.n_steps - 1}:",
+            f"cdef int64_t period = step // {out.n_steps}, k_now = step % {out.n_steps}",
+            *(
+                f"memcpy({name}{k} + k_now * {values.size}, {name}{k}_now, {8 * values.size})"
+                for k, layer in enumerate(self.layers)
+                for name, values in layer.now.items()
+            ),
+            f"if k_now < {out.n_steps - 1}:",
             "    return 0",
             f"nsnn_loss(o{top}, d{top}, labels + period * batch, value + period * batch, count + period * batch * {out.n})",
             "due[0] = learns[period]",
@@ -364,7 +363,7 @@ cdef extern from *:
             f"        g{k}[t * {size} + q] = d{k}[t * {size} + q] * f{k}[t * {size} + q]",
             f"    if t < {layer.n_steps - 1}:",
             f"        for q in range({size}):",
-            f"            g{k}[t * {size} + q] += c{k}[t * {size} + q] * g{k}[(t + 1) * {size} + q]",
+            f"            g{k}[t * {size} + q] += carried{k}[t * {size} + q] * g{k}[(t + 1) * {size} + q]",
             f"    m, n, first = {layer.n}, {before.n}, 0 if t == {layer.n_steps - 1} else 1",
             f'    dgemm("T", "N", &m, &n, &batch, &one, g{k} + t * {size}, &batch, '
             f"o{k - 1} + t * {size_before}, &batch, &first, slope{k}, &m)",

@@ -3,7 +3,7 @@
 A batch takes n_steps steps of the clock. In each, the input's group and each layer's do one step (one code object each); after the
 last one `dense.Sweep` goes back in time through what was kept, so learning signals carry their future terms: given the spikes,
 the gradients are those of backpropagation through time. Weights are the members of a group with one step per batch, in which the
-optimizer's text changes them: when the next batch begins, so a run ends with a batch that isn't learned from.
+optimizer's text changes them: when the next batch begins, or the run has ended.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from brian2 import Clock, NeuronGroup, ms, second
-from brian2 import Network as Objects
 
 from .. import engine, keyed_noise
 from ..coding import Encoder
@@ -27,7 +26,7 @@ from ..neurons import NSNNNeuron, Relay
 from ..plasticity import NDL, Optimizer
 from ..populations import Projection
 from ..records import Record
-from .dense import Layer, Loop, Sweep, keep, pixel, product
+from .dense import Layer, Loop, Sweep, pixel, product
 from .model import substitute
 
 __all__ = ["Learner", "layered"]
@@ -224,18 +223,19 @@ class Learner:
         )
         self.functions = engine.functions()
         self.groups: list[NeuronGroup] = []
+        self.changes: list[Any] = []  # the weights' steps
         # the weights first: the other functions read them
         self.weights: list[np.ndarray] = []
         self.states = [self._weights(k, p) for k, p in enumerate(net.projections, 1)]
         for w, given in zip(self.weights, net.get_weights(), strict=True):
             w[:] = given.reshape(w.shape)
-        self.data: dict[str, np.ndarray] = {
-            "values": np.zeros(self.layers[0].n),
-            "order": np.zeros(batch, np.int32),
-        }
-        self._plan(1)
+        self.data: dict[str, np.ndarray] = {}
+        self._plan(1, np.zeros(self.layers[0].n))
         self.members = [self._input(encoder)]
-        self.members += [self._layer(k, p) for k, p in enumerate(projections, 1)]
+        for k, projection in enumerate(
+            projections, 1
+        ):  # from the input up: a layer's functions read the arrays below
+            self.members.append(self._layer(k, projection))
         self.trainer = NeuronGroup(
             1,
             "done : 1\norigin : integer (shared)",
@@ -249,11 +249,20 @@ class Learner:
             order=len(self.layers),
             name="trainer_step",
         )
-        self.objects = Objects(*self.groups, *self.members, self.trainer, name="learner")
+        self.objects = engine.Prepared(*self.groups, *self.members, self.trainer, name="learner")
         self.steps_done = 0
 
-    def _plan(self, periods: int) -> None:
+    def _plan(self, periods: int, values: np.ndarray) -> None:
+        """Arrays for so many batches of samples from `values`: those of the last run where they have the sizes."""
+        if (
+            self.data
+            and values.size == self.data["values"].size
+            and periods == len(self.sweep.plan["learns"])
+        ):
+            self.data["values"][:] = values.reshape(-1)
+            return
         n = periods * self.batch
+        self.data = {"values": np.array(values, dtype=float).reshape(-1), "order": np.zeros(n, np.int32)}
         self.sweep.plan = {
             "labels": np.zeros(n, np.int32),
             "share": np.zeros(n),
@@ -262,6 +271,7 @@ class Learner:
             "learns": np.zeros(periods),
             "earlier": np.zeros(2),  # sum and number of the losses that were learned from
         }
+        self.prepared = False
 
     def _weights(self, number: int, projection: Projection) -> dict[str, np.ndarray]:
         """The group of a projection's weights; its arrays become the layer's, or its loop's. Returns the optimizer's states."""
@@ -281,11 +291,12 @@ class Learner:
             clock=self.slow,
             name=f"weights_{number}",
         )
-        group.run_regularly(
+        change = group.run_regularly(
             "\n".join(["due = pending(i)", *(substitute(line, own) for line in optimizer.lines)]),
             when="start",
             name=f"weights_{number}_step",
         )
+        self.changes.append(change)
         group.eta = rule.si("eta")
         holder.w, holder.slope = (group.variables[v].get_value() for v in ("w", "g"))
         if isinstance(holder, Loop) and not holder.autapses:  # all but the diagonal
@@ -307,29 +318,27 @@ class Learner:
         for name, value in text.values.items():
             setattr(group, name, value)
         group.run_regularly("\n".join(code), when="groups", order=k, name=f"layer_{k}_step")
+        layer.now = {v: group.variables[v].get_value() for v in ("o", "f", "carried") if v in group.variables}
         return group
 
     def _input(self, encoder: Encoder) -> NeuronGroup:
-        text = _Text(self.layers[0], ["kept : 1"])
+        text = _Text(self.layers[0], ["o : 1"])
         text.namespace["pixel"] = pixel(self.layers[0].n, self.batch, self.n_steps, lambda: self.data)
-        text.namespace["keep_0"] = keep("keep_0", self.layers[0])
         names = text.record(encoder, "encoder_")
         draw = f"keyed_uniform(step, unit, copy, 0, {int(Stream.SOURCE)}, key0, key1)"
         code = [
             "step = t_in_timesteps - origin",
             "k = step % n_steps",
-            "x = pixel(i, step)",
-            f"sent = 1.0 * ({substitute(encoder.o, names | {'uniform': draw})})",
-            "kept = keep_0(i, step, sent, 0.0, 0.0)",
+            "x = pixel(unit, copy, step)",
+            f"o = 1.0 * ({substitute(encoder.o, names | {'uniform': draw})})",
         ]
         return self._group(0, code, text)
 
     def _layer(self, k: int, projection: Projection) -> NeuronGroup:
         neuron, noise = projection.post.neuron, projection.post.noise
         assert isinstance(neuron, NSNNNeuron)
-        text = _Text(self.layers[k], ["u : 1", "o : 1", "kept : 1"])
+        text = _Text(self.layers[k], ["u : 1", "o : 1", "f : 1", "carried : 1", "arrived : 1"])
         text.namespace[f"product_{k}"] = product(f"product_{k}", self.layers[k], self.layers[k - 1])
-        text.namespace[f"keep_{k}"] = keep(f"keep_{k}", self.layers[k])
         text.record(neuron, "")
         factor, carried, numbers = _text(projection)
         for name, value in _own_numbers(numbers).items():
@@ -342,16 +351,20 @@ class Learner:
             fires = "u > theta"
         code = [
             "step = t_in_timesteps - origin",
+            f"ready = product_{k}(step)",
             "going = int(step % n_steps > 0)",
             "u = u * going",
             "o = o * going",
-            f"drive = product_{k}(i, step)",
+            "drive = arrived",
             neuron.updates[neuron.reset],
             f"o = 1.0 * int({fires})",
             f"f = {factor}",
-            f"kept = keep_{k}(i, step, o, f, {carried})",
+            f"carried = {carried}",
         ]
-        return self._group(k, code, text)
+        smooth = {"exp": "smooth_exp", "normal_cdf": "smooth_normal_cdf"}
+        group = self._group(k, [substitute(line, smooth) for line in code], text)
+        self.layers[k].arrived = group.variables["arrived"].get_value()
+        return group
 
     def run(
         self,
@@ -374,19 +387,14 @@ class Learner:
         loss (n_batches, batch) and output spikes (n_batches, batch, n_out) of each sample before it was learned from; NaN where
             there is none
         """
-        if len(learns) and learns[-1]:
-            raise NsnnError("learns[-1]: the last batch of a run isn't learned from, expected False")
         n, real = len(order), order >= 0
-        self._plan(n)
-        plan = self.sweep.plan
-        rows = np.where(real, order, 0)
-        self.data = {
-            "values": np.ascontiguousarray(values, dtype=float).reshape(-1),
-            "order": rows.astype(np.int32).reshape(-1),
-        }
+        self._plan(n, values)
+        plan, rows = self.sweep.plan, np.where(real, order, 0)
+        self.data["order"][:] = rows.reshape(-1)
         plan["labels"][:] = labels[rows].reshape(-1)
         plan["share"][:] = (real / np.maximum(real.sum(1, keepdims=True), 1)).reshape(-1)
         plan["learns"][:] = learns
+        plan["earlier"][:] = 0
         for k, group in enumerate(self.members):
             group.key0, group.key1 = keyed_noise.key(*key, k)
             group.origin = self.steps_done
@@ -396,7 +404,12 @@ class Learner:
         steps = n * self.n_steps
         # weights that overflow are found by whoever reads them
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            self.objects.prepared = self.prepared
             self.objects.run(steps * 1e-3 * second, namespace={}, report=report, report_period=0.2 * second)
+            self.prepared = True
+            for change in self.changes:  # that of the last batch
+                change.run()
+        self.sweep.due[0] = 0
         self.steps_done += steps
         loss = np.where(real, plan["value"].reshape(n, -1), np.nan)
         return loss, np.where(real[..., None], plan["count"].reshape(*real.shape, -1), np.nan)
