@@ -131,6 +131,8 @@ def train(
     the mean loss of the others in its batch. A rule in an online network (`NDL(...).synapses`) can't know the future terms, so
     below the output its updates differ when there are several steps.
 
+    Layers may be recurrent: with "transport" signals go back through the recurrent weights too, otherwise (and with `EProp`) not.
+
     With noise=None and `SurrogateGradient` or `EProp` it trains the deterministic twin, which fires when u > theta.
     Every random number comes from the seed, the epoch and the place in it: the same seed gives the same weights bit for bit on the
     same machine and engine, resumed or not.

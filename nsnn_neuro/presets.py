@@ -222,7 +222,7 @@ def feedforward(
 
 def recurrent(
     n_in: int,
-    n_hidden: int,
+    n_hidden: int | Sequence[int],
     n_out: int,
     *,
     noise: Noise | None,
@@ -237,27 +237,35 @@ def recurrent(
 
     Parameters
     ----------
-    n_in, n_hidden, n_out : whole numbers
+    n_in, n_out : whole numbers
+    n_hidden : whole number, or a list of them for several such layers, "hidden1", "hidden2", ..., each to itself and to the next
     noise, neuron : of hidden and output
     plasticity : the learning rule of all projections, or None
-    weights : list of three arrays (n_pre, n_post): input to hidden, hidden to hidden, hidden to output; None: as in `feedforward`
+    weights : list of arrays (n_pre, n_post): input to hidden, hidden to hidden, hidden to output (or on through all hidden layers);
+        None: as in `feedforward`
     seed : whole number, of the random weights
 
     Raises
     ------
-    NsnnError : weights whose number or shapes don't fit
+    NsnnError : an empty list, weights whose number or shapes don't fit
 
     >>> from nsnn_neuro.escape import EscapeNoise, Gaussian
     >>> net = recurrent(5, 20, 2, noise=EscapeNoise(Gaussian(0.4)))
     >>> net.projection_names
     ('input->hidden', 'hidden->hidden', 'hidden->output')
     """
-    source = Population(n_in, Relay(), name="input")
-    hidden, output = (
-        Population(n, neuron, noise=noise, name=name) for n, name in ((n_hidden, "hidden"), (n_out, "output"))
-    )
-    pairs = [(source, hidden), (hidden, hidden), (hidden, output)]
-    return Network([source, hidden, output], _all_to_all(pairs, weights, plasticity), seed=seed)
+    sizes = {"hidden": n_hidden}
+    if isinstance(n_hidden, list | tuple | np.ndarray):
+        if not len(n_hidden):
+            raise NsnnError(f"n_hidden = {n_hidden!r}: expected a whole number, or a list of at least one")
+        sizes = {f"hidden{k}": n for k, n in enumerate(n_hidden, 1)}
+    layers = [Population(n_in, Relay(), name="input")]
+    for name, n in (sizes | {"output": n_out}).items():
+        layers.append(Population(n, neuron, noise=noise, name=name))  # type: ignore[arg-type]
+    pairs = []
+    for pre, post in itertools.pairwise(layers):
+        pairs += [(pre, post), (post, post)]
+    return Network(layers, _all_to_all(pairs[:-1], weights, plasticity), seed=seed)
 
 
 def _all_to_all(

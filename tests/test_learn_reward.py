@@ -135,16 +135,19 @@ def test_the_mean_is_the_exact_gradient_and_the_baseline_saves_variance(monkeypa
     assert np.abs(z_of(found, exact)).max() < 4
     assert np.abs(z_of(bare, exact)).max() < 4
     assert np.abs(exact).max() > 20 * found.std(0).max() / np.sqrt(1000) > 0  # the error is small against it
-    assert (found.var(0) / bare.var(0)).max() < 1
+    assert 0.25 < (found.var(0) / bare.var(0)).mean() < 0.4
     biased, _, _ = sampled("transport", monkeypatch, batches=100, batch=20)
     assert np.abs(z_of(biased, exact)).max() > 10
 
 
-def test_single_samples_are_held_against_those_before():
+@pytest.mark.parametrize(
+    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.compile])]
+)
+def test_single_samples_are_held_against_those_before(target):
     """Batches of one: the baseline is the mean of the losses learned from earlier in the run, 0 for the first."""
     _, net = tiny("reward")
     X, y = np.random.default_rng(2).random((4, 2)), np.array([0, 1, 1, 0])
-    with engine.running("numpy"):
+    with engine.running(target):
         learner = Learner(
             net, batch=1, n_steps=3, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )
@@ -154,8 +157,8 @@ def test_single_samples_are_held_against_those_before():
             value = value[:, 0]
             told = value[n - 1] - (value[: n - 1].mean() if n > 1 else 0)
             assert abs(told) > 0.01
-            for layer in learner.layers[1:]:
-                np.testing.assert_allclose(layer.samples("d"), told, rtol=0, atol=1e-14)
+            # of the hidden layer: the output's is written anew by the batch that isn't learned from
+            np.testing.assert_allclose(learner.layers[1].samples("d"), told, rtol=0, atol=1e-14)
 
 
 def test_it_learns():

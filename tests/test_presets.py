@@ -222,6 +222,21 @@ def test_recurrent():
     assert [w.shape for w in random] == [(4, 3), (3, 3), (3, 2)]
 
 
+def test_recurrent_with_several_hidden_layers():
+    net = recurrent(4, [3, 5], 2, noise=NOISE, seed=2)
+    assert [(p.name, p.n) for p in net.populations] == [
+        ("input", 4),
+        ("hidden1", 3),
+        ("hidden2", 5),
+        ("output", 2),
+    ]
+    assert net.projection_names == (
+        "input->hidden1", "hidden1->hidden1", "hidden1->hidden2", "hidden2->hidden2", "hidden2->output",
+    )  # fmt: skip
+    assert [w.shape for w in net.get_weights()] == [(4, 3), (3, 3), (3, 5), (5, 5), (5, 2)]
+    assert [p.name for p in recurrent(4, [3], 2, noise=NOISE).populations] == ["input", "hidden1", "output"]
+
+
 @pytest.mark.parametrize(
     ("neuron", "noise", "distance"),
     [
@@ -291,6 +306,7 @@ class Odd(Neuron):
             lambda: recurrent(3, 2, 1, noise=NOISE, weights=[1, 2]),
             "list of 3 arrays, input->hidden, hidden->hidden, hidden->output",
         ),
+        (lambda: recurrent(3, [], 1, noise=NOISE), r"n_hidden = \[\]: expected a whole number, or a list"),
     ],
 )
 def test_mistakes_are_named(make, message):
