@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 import numpy as np
-from brian2 import Clock, NeuronGroup, ms, second
+from brian2 import Clock, NetworkOperation, NeuronGroup, ms, second
 from brian2 import Network as Objects
 
 from .. import engine, keyed_noise
@@ -211,6 +211,20 @@ class Learner:
         )
         self.objects = Objects(*self.groups, *self.members, self.trainer, name="learner")
         self.steps_done = 0
+
+    def record(self) -> list[np.ndarray]:
+        """The spikes of the runs to come: a list that grows by an array for each batch and layer, from the input up.
+
+        Each is (batch, n_steps, n) truth values; layer k of batch b is item b * n_layers + k.
+        """
+        seen: list[np.ndarray] = []
+
+        def see() -> None:
+            if (self.clock.timestep - self.steps_done) % self.n_steps == self.n_steps - 1:
+                seen.extend(layer.samples("o") > 0 for layer in self.layers)
+
+        self.objects.add(NetworkOperation(see, clock=self.clock, when="end", name="learner_recorder"))
+        return seen
 
     def _plan(self, periods: int) -> None:
         n = periods * self.batch
