@@ -233,9 +233,8 @@ def build_block(
             t_start=float(starts[i]) * pq.s,
             t_stop=float(stops[i]) * pq.s,
         )
-        if n_neurons:  # Neo makes one train of no channels
-            trains.segment = segment
-            segment.spiketrains = trains
+        trains.segment = segment
+        segment.spiketrains = trains
         for signal in signals[i] if signals is not None else ():
             segment.analogsignals.append(signal)
         block.segments.append(segment)

@@ -512,6 +512,8 @@ def test_the_block_is_saved_and_loaded(tmp_path):
     for one, two in zip(fit.block.segments[0].analogsignals, again.segments[0].analogsignals, strict=True):
         assert (one.name, one.t_start, one.sampling_rate) == (two.name, two.t_start, two.sampling_rate)
         assert one.magnitude.tobytes() == two.magnitude.tobytes()  # NaN of no validation too
+    twice = nsnn.load(nsnn.save(again, tmp_path / "again.nwb"))
+    assert len(twice.segments[0].analogsignals) == len(fit.block.segments[0].analogsignals)
     fit.block.segments[0].analogsignals.clear()
     with pytest.raises(NsnnError, match="neither spike trains nor analog signals"):
         nsnn.save(fit.block, tmp_path / "empty.nwb")
