@@ -48,6 +48,8 @@ def test_all_claims_hold_on_a_table_made_for_them() -> None:
     study.verify(table())
     assert failing(table()) == []
     assert len(study.claims(table())) == 10
+    assert len(study.summary(table())) == 4
+    assert len(study.plot(table()).axes) == 8
 
 
 @pytest.mark.parametrize("arm", ["noisy", "deterministic"])
@@ -137,9 +139,9 @@ def test_without_any_noise_repeats_are_alike(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(study.nsnn.datasets, "digits", sharp)
     monkeypatch.setattr(study, "_train", watched)
-    config = dataclasses.replace(study.Config(), seeds=2, epochs=(0, 1, 2), repeats=4, every=16)
+    config = dataclasses.replace(study.Config(), seeds=1, epochs=(0, 1, 2), repeats=4, every=16)
     found = study.run(config)
-    assert found.groupby(["arm", "seed"]).epochs.apply(list).tolist() == [[0, 1, 2]] * 4
+    assert found.groupby("arm").epochs.apply(list).tolist() == [[0, 1, 2]] * 2
     twin = found[found.arm == "deterministic"]
     assert (twin.fano == 0).all()
     assert np.abs(twin["noise entropy"]).max() < 1e-9
@@ -149,15 +151,10 @@ def test_without_any_noise_repeats_are_alike(monkeypatch: pytest.MonkeyPatch) ->
     assert (noisy["noise entropy"] > 0.1).all()
     assert (noisy.reliability < 0.9).all()
     # before learning the weights are the network's first, and learning goes on from a checkpoint
-    for k, seed in ((0, 1), (3, 2)):
-        first = study.nsnn.feedforward(
-            [64, 128, 10], noise=study.nsnn.EscapeNoise(study.nsnn.Gaussian(0.4)), seed=seed
-        )
-        assert all(
-            np.array_equal(a, b)
-            for a, b in zip(first.get_weights(), learned[k].network.get_weights(), strict=True)
-        )
-        assert learned[k + 2].history.epoch.tolist() == [1, 2]
-        assert learned[k + 2].history.loss[0] == learned[k + 1].history.loss[0]
-    assert len(study.summary(found)) == 6
-    assert len(study.plot(found).axes) == 8
+    first = study.nsnn.feedforward(
+        [64, 128, 10], noise=study.nsnn.EscapeNoise(study.nsnn.Gaussian(0.4)), seed=1
+    )
+    for a, b in zip(first.get_weights(), learned[0].network.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+    assert learned[2].history.epoch.tolist() == [1, 2]
+    assert learned[2].history.loss[0] == learned[1].history.loss[0]
