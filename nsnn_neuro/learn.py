@@ -103,6 +103,80 @@ class Fit:
         right = np.sum(count, axis=0).argmax(-1) == y[order[order >= 0]]
         return {"accuracy": float(right.mean()), "se": _standard_error(right), "loss": float(np.mean(loss))}
 
+    def spikes(self, data: Any, *, layers: Any = None, passes: int = 1, seed: int = 0) -> neo.Block:
+        """The spikes of the trained network on samples (X, y), the same ones that `evaluate` counts for the same seed.
+
+        Parameters
+        ----------
+        data : (X, y) as for `train`
+        layers : name of a population, or a list of names; None: all, from "input" on
+        passes : how often each sample is shown, with noise of its own
+        seed : whole number, of that noise
+
+        Returns
+        -------
+        neo.Block : a segment for each pass and sample, all samples of the first pass first; a step of the network lasts 1 ms. The
+            segments' annotations: sample (its row in X), label, repeat (from 0); the Block's: seed, dt, parameters, populations,
+            versions
+
+        Raises
+        ------
+        NsnnError : as `train` for the data; a population that the network doesn't have
+
+        >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, measures
+        >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+        >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+        >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=5, seed=1, engine="numpy")
+        >>> block = fit.spikes((X, y), layers="layer1", passes=5)
+        >>> len(block.segments), block.annotations["populations"]
+        (200, [{'name': 'layer1', 'size': 2}])
+        >>> measures.decode(block, [s.annotations["label"] for s in block.segments]).accuracy > 0.8
+        True
+        """
+        X, y = _data(data, self.network)
+        _whole(passes, "passes")
+        seed = keyed_noise.check_seed(seed)
+        chosen = self._chosen(layers)
+        order = _batches(np.arange(len(y)), self._settings["batch"])
+        quiet = np.zeros(len(order), bool)
+        with engine.running(self._engine), engine.collected():
+            learner = Learner(self.network, **self._settings)
+            seen = learner.record()
+            for k in range(passes):
+                learner.run(X, y, order, quiet, key=(seed, _EVALUATION, k))
+        every = len(learner.layers)
+        real = np.tile(order.ravel() >= 0, passes)
+        fired = np.concatenate([np.concatenate(seen[k::every])[real] for k in chosen], axis=2)
+        trial, tick, neuron = np.nonzero(fired)
+        populations = [self.network.populations[k] for k in chosen]
+        block = recording.build_block(
+            trial,
+            neuron,
+            tick,
+            dt=_STEP,
+            n_trials=passes * len(y),
+            n_neurons=sum(p.n for p in populations),
+            t_start=0.0,
+            t_stop=fired.shape[1] * _STEP,
+            annotations={
+                "seed": seed,
+                "parameters": {"model": self.network.describe(), "passes": int(passes)},
+                "populations": [{"name": p.name, "size": p.n} for p in populations],
+                **recording.provenance(),
+            },
+        )
+        for k, segment in enumerate(block.segments):
+            repeat, sample = divmod(k, len(y))
+            segment.annotate(sample=sample, label=int(y[sample]), repeat=repeat)
+        return block
+
+    def _chosen(self, layers: Any) -> list[int]:
+        names = [p.name for p in self.network.populations]
+        wanted = names if layers is None else [layers] if isinstance(layers, str) else layers
+        if not isinstance(wanted, list | tuple) or not wanted or not all(name in names for name in wanted):
+            raise NsnnError(f"layers = {layers!r}: expected names of populations, of {', '.join(names)}")
+        return [names.index(name) for name in wanted]
+
 
 def train(
     net: Network,

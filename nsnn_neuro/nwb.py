@@ -105,7 +105,7 @@ def _units(spikes: Spikes, offset: np.ndarray, annotations: dict[str, Any]) -> A
         columns.append(VectorData(name=name, description=description, data=_packed(values)))
         columns.append(VectorIndex(name=f"{name}_index", target=columns[-1], data=ends))
     names = _population_names(annotations.get("populations"), n)
-    if names is not None:
+    if names:
         columns.append(VectorData(name="population", description="the neuron's population", data=names))
     resolution = None if ticks is None or dt is None else float(dt)
     description = f"{n} neurons, silent ones included"
@@ -227,13 +227,13 @@ def write(block: neo.Block, file: h5py.File) -> None:
 
     Raises
     ------
-    NsnnError : no neurons, ragged trials, a spike outside its trial, an annotation or unit no file can hold
+    NsnnError : neither neurons nor signals, ragged trials, a spike outside its trial, an annotation or unit no file can hold
     """
     import pynwb
 
     spikes = gather(block)
-    if spikes.n_neurons == 0:
-        raise NsnnError("block has no spike trains: nothing to save")
+    if spikes.n_neurons == 0 and not any(len(s.analogsignals) for s in block.segments):
+        raise NsnnError("block has neither spike trains nor analog signals: nothing to save")
     spikes.check()
     _warn_left_out(block)
     offset = np.concatenate([[0.0], np.cumsum(spikes.t_stop - spikes.t_start)[:-1]])

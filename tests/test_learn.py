@@ -17,7 +17,9 @@ from tiny_networks import FAMILIES, largest
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError, coding, engine, losses, reference, train
+from nsnn_neuro.annotations import dumps
 from nsnn_neuro.assemble.training import Learner
+from nsnn_neuro.blocks import gather
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
 SIZES, BATCH, STEPS = [4, 5, 6, 3], 3, 6
@@ -430,6 +432,91 @@ def test_evaluate_adds_the_spikes_of_its_passes_up():
         assert found["se"] == pytest.approx(np.sqrt(p * (1 - p) / 49), abs=1e-12)
     assert once["accuracy"] < many["accuracy"]
     assert np.isnan(fit.evaluate((X[:1], y[:1]))["se"])
+
+
+def fired(block):
+    """(n_trials, n_steps, n_neurons) of a Block with steps of 1 ms."""
+    found = gather(block)
+    o = np.zeros((len(block.segments), round(found.t_stop[0] * 1e3), found.n_neurons))
+    o[found.trial, np.rint(found.times * 1e3).astype(int), found.neuron] = 1
+    assert o.sum() == found.times.size
+    return o
+
+
+@pytest.mark.parametrize("n", [32, 37])
+def test_spikes_are_those_that_evaluate_counts(n):
+    fit = fit_of(n_steps=5)
+    X, y = problem(n, seed=8)
+    block = fit.spikes((X, y), layers="layer2", passes=3, seed=2)
+    count = fired(block).sum(1).reshape(3, n, 3).sum(0)
+    expected = fit.evaluate((X, y), passes=3, seed=2)
+    assert (count.argmax(1) == y).mean() == expected["accuracy"]
+    loss = losses.rate_mse.value(fired(block), np.tile(y, 3))
+    assert loss.mean() == pytest.approx(expected["loss"], abs=1e-14)
+    told = [s.annotations for s in block.segments]
+    assert [a["sample"] for a in told] == [*range(n)] * 3
+    assert [a["label"] for a in told] == [*y] * 3
+    assert [a["repeat"] for a in told] == np.repeat([0, 1, 2], n).tolist()
+    assert np.array_equal(fired(block), fired(fit.spikes((X, y), layers=["layer2"], passes=3, seed=2)))
+    assert not np.array_equal(fired(block), fired(fit.spikes((X, y), layers="layer2", passes=3, seed=3)))
+
+
+@pytest.mark.parametrize(
+    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
+)
+def test_spikes_follow_from_those_of_the_layer_below(target):
+    """Without noise, by the neuron's own equation: neurons, steps, samples and weights are where they belong."""
+    rule = nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.02, optimizer=nsnn.Adam())
+    net = nsnn.feedforward([6, 12, 3], seed=1, noise=None, plasticity=rule)
+    fit = fit_of(net, engine=target)
+    X, y = problem(300, seed=8)
+    block = fit.spikes((X, y))
+    assert block.annotations["populations"] == [
+        {"name": "input", "size": 6}, {"name": "layer1", "size": 12}, {"name": "layer2", "size": 3},
+    ]  # fmt: skip
+    o = fired(block)
+    for below, here, w, population in zip(
+        (o[..., :6], o[..., 6:18]), (o[..., 6:18], o[..., 18:]), fit.network.get_weights(),
+        fit.network.populations[1:], strict=True,
+    ):  # fmt: skip
+        assert 0.02 < here.mean() < 0.9
+        beta, theta = population.neuron.beta, population.neuron.theta
+        u = last = np.zeros(here.shape[::2])
+        for t in range(8):
+            u = beta * u * (1 - last) + below[:, t] @ w
+            last = here[:, t]
+            clear = np.abs(u - theta) > 1e-9  # sums in another order
+            assert np.array_equal((u > theta)[clear], last[clear] > 0)
+    share, p = o[..., :6].sum((0, 1)), X.sum(0) * 8
+    assert (np.abs(share - p) / np.sqrt((X * (1 - X)).sum(0) * 8) < 4).all()
+
+
+def test_spikes_refuse_layers_that_are_not_there():
+    fit = fit_of(epochs=1)
+    for layers in ("hidden", ["layer1", "layer3"], [], 1):
+        with pytest.raises(
+            NsnnError, match=r"layers = .*expected names of populations, of input, layer1, layer2"
+        ):
+            fit.spikes(problem(5), layers=layers)
+    with pytest.raises(NsnnError, match="passes = 0"):
+        fit.spikes(problem(5), passes=0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_block_is_saved_and_loaded(tmp_path):
+    fit = fit_of(validation=0)
+    again = nsnn.load(nsnn.save(fit.block, tmp_path / "fit.nwb"))
+    assert len(again.segments[0].spiketrains) == 0
+    assert dumps(dict(again.annotations)) == dumps(dict(fit.block.annotations))
+    assert (again.name, again.segments[0].name) == ("training", "training")
+    for one, two in zip(fit.block.segments[0].analogsignals, again.segments[0].analogsignals, strict=True):
+        assert (one.name, one.t_start, one.sampling_rate) == (two.name, two.t_start, two.sampling_rate)
+        assert one.magnitude.tobytes() == two.magnitude.tobytes()  # NaN of no validation too
+    twice = nsnn.load(nsnn.save(again, tmp_path / "again.nwb"))
+    assert len(twice.segments[0].analogsignals) == len(fit.block.segments[0].analogsignals)
+    fit.block.segments[0].analogsignals.clear()
+    with pytest.raises(NsnnError, match="neither spike trains nor analog signals"):
+        nsnn.save(fit.block, tmp_path / "empty.nwb")
 
 
 def test_a_schedule_begins_with_eta_and_changes_it():

@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 import numpy as np
-from brian2 import Clock, NeuronGroup, ms, second
+from brian2 import Clock, NetworkOperation, NeuronGroup, ms, second
 
 from .. import engine, keyed_noise
 from ..coding import Encoder
@@ -282,6 +282,21 @@ class Learner:
             *self.groups, *(v.group for v in self.sweep.levels), *self.members, self.trainer, name="learner"
         )
         self.steps_done = 0
+
+    def record(self) -> list[np.ndarray]:
+        """The spikes of the runs to come: a list that grows by an array for each batch and layer, from the input up.
+
+        Each is (batch, n_steps, n) truth values; layer k of batch b is item b * n_layers + k.
+        """
+        seen: list[np.ndarray] = []
+
+        def see() -> None:
+            if (self.clock.timestep - self.steps_done) % self.n_steps == self.n_steps - 1:
+                seen.extend(layer.samples("o") > 0 for layer in self.layers)
+
+        self.objects.add(NetworkOperation(see, clock=self.clock, when="end", name="learner_recorder"))
+        self.prepared = False
+        return seen
 
     def _plan(self, periods: int, values: np.ndarray, labels: np.ndarray) -> None:
         """Arrays for so many batches of samples from `values`: those of the last run where they have the sizes."""
