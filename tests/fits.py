@@ -15,7 +15,6 @@ from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, RaisedCosines
 from nsnn_neuro.records import parameter
 
 DT = 1e-3
-MEMBRANE = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
 
 
 def analog(x: Any, period: float = DT, start: float = 0.0) -> neo.AnalogSignal:
