@@ -23,6 +23,7 @@ from .network import Network
 __all__ = ["Fit", "train"]
 
 _STEP = 1e-3  # s, of the network's time in a Fit's block
+_N_STEPS = 20  # where nothing says how many
 _COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
 # schedule -> factor of the learning rate in an epoch (from 0), of so many
 _SCHEDULES = {
@@ -38,7 +39,8 @@ class Fit:
     """What `train` returns.
 
     history : DataFrame, a row for each epoch: epoch (from 1), loss and accuracy (means over the training samples, each when it was
-        learned from), val_loss and val_accuracy (after the epoch; NaN without validation), seconds
+        learned from), val_loss and val_accuracy (after the epoch; NaN without validation), seconds. Accuracies are NaN where y are
+        target spikes
     network : a copy of the network with the learned weights; `simulate` runs it
     block : neo.Block: the history's columns as signals by epoch, "weight of NAME" before the first epoch and after the last, in the
         network's own time; annotations seed, parameters, versions
@@ -73,13 +75,14 @@ class Fit:
         Returns
         -------
         dict : accuracy, the share of right guesses; se, its standard error over samples (NaN for one sample); loss, the mean over
-            samples and passes, each pass by itself
+            samples and passes, each pass by itself. For target spikes there is no accuracy, and se is that of the loss over samples
+            (over passes for one sample)
 
         Raises
         ------
         NsnnError : as `train` for the data
         """
-        X, y = _data(data, self.network)
+        X, y, _ = _data(data, self.network, self._settings["loss"], self._settings["n_steps"])
         _whole(passes, "passes")
         seed = keyed_noise.check_seed(seed)
         order = _batches(np.arange(len(y)), self._settings["batch"])
@@ -91,9 +94,11 @@ class Fit:
                 found = learner.run(X, y, order, quiet, key=(seed, _EVALUATION, k))
                 loss.append(found[0][order >= 0])
                 count.append(found[1][order >= 0])
+        if y.ndim > 1:
+            values = np.mean(loss, axis=0) if len(y) > 1 else np.ravel(loss)
+            return {"loss": float(np.mean(loss)), "se": _standard_error(values)}
         right = np.sum(count, axis=0).argmax(-1) == y[order[order >= 0]]
-        se = right.std(ddof=1) / np.sqrt(right.size) if right.size > 1 else np.nan
-        return {"accuracy": float(right.mean()), "se": float(se), "loss": float(np.mean(loss))}
+        return {"accuracy": float(right.mean()), "se": _standard_error(right), "loss": float(np.mean(loss))}
 
 
 def train(
@@ -103,7 +108,7 @@ def train(
     loss: Loss,
     epochs: int,
     batch: int = 16,
-    n_steps: int = 20,
+    n_steps: int | None = None,
     encoder: Encoder | None = None,
     validation: Any = 0.2,
     formulation: str = "fast",
@@ -129,13 +134,15 @@ def train(
     ----------
     net : `Network` of layers with plasticity, as `feedforward` makes it; it isn't changed. signal="random" and "broadcast" have
         fixed weights from the seed, normal with variance 1 / the number of neurons they come from
-    data : (X, y): X (n, n_in) from 0 to 1, y (n,) labels, whole numbers from 0 to n_out - 1
+    data : (X, y): X (n, n_in) from 0 to 1, or sequences (n, n_steps, n_in), of which the encoder gets each step's x; y as the loss
+        wants it: labels (n,), whole numbers from 0 to n_out - 1, or target spikes (n, n_steps, n_out), 0 or 1
     loss : a loss, e.g. `losses.rate_mse`
     epochs : whole number, how often each training sample is shown
     batch : samples in a batch; the last batch of an epoch may have fewer, its mean is over those
-    n_steps : steps for which each sample is shown, from u = 0
-    encoder : how X becomes input; None: `coding.Bernoulli()`
-    validation : share of the samples of each label that is held out, drawn from the seed; 0 for none; or data of its own, (X, y)
+    n_steps : steps for which each sample is shown, from u = 0; None: as many as sequences and target spikes have, else 20
+    encoder : how X becomes input; None: `coding.Bernoulli()`. It passes spikes, 0 or 1, on as they are, as `coding.Direct()` does
+    validation : share of the samples of each label (with target spikes: of all) that is held out, drawn from the seed; 0 for none;
+        or data of its own, (X, y)
     formulation : "fast"
     schedule : of the learning rates: "constant", or "cosine", from eta to 0 over the epochs
     patience : stop when the validation loss hasn't reached a new minimum in so many epochs, and return the weights of the minimum;
@@ -182,7 +189,8 @@ class _Task:
         if not isinstance(encoder, Encoder):
             raise NsnnError(f"encoder = {encoder!r}: expected an encoder such as coding.Bernoulli()")
         for value, name in ((epochs, "epochs"), (batch, "batch"), (n_steps, "n_steps")):
-            _whole(value, name)
+            if value is not None or name != "n_steps":
+                _whole(value, name)
         if formulation != "fast":
             raise NsnnError(
                 f'formulation = {formulation!r}: expected "fast"; online, in a network of your own: NDL(...).synapses'
@@ -198,8 +206,8 @@ class _Task:
         if seed is None and self.path is not None:
             raise NsnnError("seed = None with a checkpoint: expected a number, by which it can go on")
         self.seed = keyed_noise.check_seed(seed)
-        self.X, self.y = _data(data, net)
-        self._split(validation)
+        self.X, self.y, n_steps = _data(data, net, loss, n_steps)
+        self._split(validation, loss, n_steps)
         self.patience = patience
         if patience is not None:
             _whole(patience, "patience")
@@ -212,21 +220,25 @@ class _Task:
             raise NsnnError(f'loss = {loss!r}: it has no C text `code`, expected one, or engine="numpy"')
         feedback = _feedback(projections, self.seed)
         self.settings: dict[str, Any] = {
-            "batch": self.batch, "n_steps": int(n_steps), "encoder": encoder, "loss": loss, "feedback": feedback,
+            "batch": self.batch, "n_steps": n_steps, "encoder": encoder, "loss": loss, "feedback": feedback,
         }  # fmt: skip
         self.described: dict[str, Any] = {
             "model": net.describe(),
             "loss": {**loss.describe(), "code": loss.code},
             "encoder": {**encoder.describe(), "o": encoder.o},
-            "batch": self.batch, "n_steps": int(n_steps), "seed": self.seed, "schedule": schedule, "engine": self.engine,
+            "batch": self.batch, "n_steps": n_steps, "seed": self.seed, "schedule": schedule, "engine": self.engine,
             "patience": None if patience is None else int(patience),
         }  # fmt: skip
 
-    def _split(self, validation: Any) -> None:
+    def _split(self, validation: Any, loss: Loss, n_steps: int) -> None:
         """Which samples are trained on, which held out."""
         n = len(self.y)
         if isinstance(validation, tuple | list):
-            X, y = _data(validation, self.net, "validation")
+            X, y, _ = _data(validation, self.net, loss, n_steps, "validation")
+            if X.ndim != self.X.ndim:
+                raise NsnnError(
+                    f"validation: X has shape {X.shape}, expected {self.X.ndim} axes as that of data, {self.X.shape}"
+                )
             self.X, self.y = np.concatenate([self.X, X]), np.concatenate([self.y, y])
             self.trained, self.held_out = np.arange(n), np.arange(n, len(self.y))
             return
@@ -235,8 +247,11 @@ class _Task:
             raise NsnnError(f"validation = {validation}: expected a share from 0 to below 1, or (X, y)")
         rng = _rng(self.seed, _SPLIT)
         held = []
-        for label in np.unique(self.y):
-            which = rng.permutation(np.flatnonzero(self.y == label))
+        groups = (
+            [np.arange(n)] if self.y.ndim > 1 else [np.flatnonzero(self.y == k) for k in np.unique(self.y)]
+        )
+        for group in groups:
+            which = rng.permutation(group)
             held.append(which[: round(share * which.size)])
         self.held_out = np.sort(np.concatenate(held))
         self.trained = np.setdiff1d(np.arange(n), self.held_out)
@@ -319,9 +334,11 @@ class _Task:
         row: dict[str, float] = {"epoch": epoch + 1}
         for prefix, rows in (("", learns), ("val_", ~learns)):
             real = order[rows] >= 0
-            right = count[rows][real].argmax(-1) == self.y[order[rows][real]]
             row[f"{prefix}loss"] = float(loss[rows][real].mean()) if real.any() else np.nan
-            row[f"{prefix}accuracy"] = float(right.mean()) if real.any() else np.nan
+            row[f"{prefix}accuracy"] = np.nan
+            if real.any() and self.y.ndim == 1:
+                right = count[rows][real].argmax(-1) == self.y[order[rows][real]]
+                row[f"{prefix}accuracy"] = float(right.mean())
         return row | {"seconds": time.perf_counter() - began}
 
     def _check_finite(self, learner: Learner, epoch: int) -> None:
@@ -432,23 +449,54 @@ def _whole(value: Any, name: str) -> None:
         raise NsnnError(f"{name} = {value!r}: expected a whole number, 1 or more")
 
 
-def _data(data: Any, net: Network, name: str = "data") -> tuple[np.ndarray, np.ndarray]:
-    """X and y, checked against the network."""
+def _standard_error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")
+
+
+def _data(
+    data: Any, net: Network, loss: Loss, n_steps: int | None = None, name: str = "data"
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """X, y and the number of steps, checked against the network and the loss."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
     X, y = np.asarray(data[0]), np.asarray(data[1])
-    n_in, n_out = net.populations[0].n, net.populations[-1].n
-    if X.dtype.kind not in "iufb" or X.ndim != 2 or X.shape[1] != n_in or not len(X):
-        raise NsnnError(f"X has shape {X.shape}, {X.dtype}: expected numbers of shape (n, {n_in})")
+    n_in = net.populations[0].n
+    if X.dtype.kind not in "iufb" or X.ndim not in (2, 3) or X.shape[-1] != n_in or not X.size:
+        raise NsnnError(
+            f"X has shape {X.shape}, {X.dtype}: expected numbers of shape (n, {n_in}), or (n, n_steps, {n_in}) for sequences"
+        )
     X = X.astype(float)
     if not np.all((X >= 0) & (X <= 1)):
         raise NsnnError(
             f"X has values from {X.min():g} to {X.max():g}: expected values from 0 to 1, e.g. X / X.max()"
         )
-    if y.shape != (len(X),) or y.dtype.kind not in "iu":
-        raise NsnnError(f"y has shape {y.shape}, {y.dtype}: expected whole numbers of shape ({len(X)},)")
+    y = (_spikes if loss.targets == "spikes" else _labels)(y, len(X), net.populations[-1].n, loss)
+    told = {"n_steps": n_steps} if n_steps is not None else {}
+    told |= {f"steps of {name}": a.shape[1] for name, a in (("X", X), ("y", y)) if a.ndim == 3}
+    if len(set(told.values())) > 1:
+        said = ", ".join(f"{what} = {n}" for what, n in told.items())
+        raise NsnnError(f"{said}: expected one number of steps (n_steps = None takes that of the data)")
+    return X, y, int(next(iter(told.values()), _N_STEPS))
+
+
+def _labels(y: np.ndarray, n: int, n_out: int, loss: Loss) -> np.ndarray:
+    if y.shape != (n,) or y.dtype.kind not in "iu":
+        raise NsnnError(
+            f"y has shape {y.shape}, {y.dtype}: expected whole numbers of shape ({n},), the labels that {loss} wants"
+        )
     if y.min() < 0 or y.max() >= n_out:
         raise NsnnError(
             f"y has labels from {y.min()} to {y.max()}: expected 0 to {n_out - 1}, the output's neurons"
         )
-    return X, y.astype(np.int64)
+    return y.astype(np.int64)
+
+
+def _spikes(y: np.ndarray, n: int, n_out: int, loss: Loss) -> np.ndarray:
+    if y.dtype.kind not in "iufb" or y.ndim != 3 or (len(y), y.shape[2]) != (n, n_out):
+        raise NsnnError(
+            f"y has shape {y.shape}, {y.dtype}: expected 0 or 1 of shape ({n}, n_steps, {n_out}), "
+            f"the target spikes that {loss} wants"
+        )
+    if not np.all((y == 0) | (y == 1)):
+        raise NsnnError(f"y has values from {y.min():g} to {y.max():g}: expected target spikes, 0 or 1")
+    return y.astype(float)

@@ -2,7 +2,7 @@
 
 A loss is a record with its gradient twice, in NumPy (`value`, `gradient`; the NumPy code generation target and the reference use
 these) and in C (`code`; compiled targets). `rate_mse`, `cross_entropy_mean` and `cross_entropy_step` are ready to be handed to
-`train`. One's own is a subclass of `Loss` with the three.
+`train`; they want labels. `VanRossum(tau)` wants target spikes. One's own is a subclass of `Loss` with the three.
 """
 
 from __future__ import annotations
@@ -21,19 +21,22 @@ __all__ = [
     "CrossEntropyStep",
     "Loss",
     "RateMSE",
+    "VanRossum",
     "cross_entropy_mean",
     "cross_entropy_step",
     "one_hot",
     "rate_mse",
+    "target_spikes",
 ]
 
 
 class Loss(Scalars):
-    '''Base of the losses. o: output spikes (..., n_steps, n); y: labels (...), whole numbers from 0 to n - 1.
+    '''Base of the losses. o: output spikes (..., n_steps, n); y: labels (...), whole numbers from 0 to n - 1, or, for a loss
+    whose `targets` are "spikes", 0 or 1 of the shape of o.
 
-    `code` is C that does the same for one sample. It reads O(t, k), the output, n_steps, n, `label` and the record's parameters by
-    name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`; without `code` a loss is for engine="numpy"
-    alone. The number of missing spikes, for example:
+    `code` is C that does the same for one sample. It reads O(t, k), the output, n_steps, n, `label` (or T(t, k), the target spike)
+    and the record's parameters by name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`; without `code` a
+    loss is for engine="numpy" alone. The number of missing spikes, for example:
 
     >>> class Missing(Loss):
     ...     code = """for (int t = 0; t < n_steps; t++) for (int k = 0; k < n; k++) {
@@ -49,6 +52,7 @@ class Loss(Scalars):
     '''
 
     code: ClassVar[str] = ""
+    targets: ClassVar[str] = "labels"
 
     def value(self, o: Any, y: Any) -> np.ndarray:
         """L of each sample, (...)."""
@@ -73,6 +77,24 @@ def one_hot(y: Any, o: Any) -> np.ndarray:
     if y.dtype.kind not in "iu" or np.any((y < 0) | (y >= n)):
         raise NsnnError(f"y = {y}: expected labels, whole numbers from 0 to {n - 1}")
     return np.asarray(y[..., None] == np.arange(n), dtype=float)
+
+
+def target_spikes(y: Any, o: Any) -> np.ndarray:
+    """Target spikes y as floats, checked: 0 or 1, of the shape of the output spikes o.
+
+    Raises
+    ------
+    NsnnError : another shape, other values
+
+    >>> target_spikes([[0, 1]], [[1, 1]]).tolist()
+    [[0.0, 1.0]]
+    """
+    y = np.asarray(y)
+    if y.shape != np.shape(o) or y.dtype.kind not in "biuf" or not np.all((y == 0) | (y == 1)):
+        raise NsnnError(
+            f"y has shape {y.shape}, {y.dtype}: expected target spikes, 0 or 1, of shape {np.shape(o)}"
+        )
+    return y.astype(float)
 
 
 def _softmax(z: np.ndarray) -> np.ndarray:
@@ -193,6 +215,68 @@ class CrossEntropyStep(Loss):
         """dL/do."""
         o, gain = np.asarray(o, dtype=float), self.si("gain")
         return np.asarray(gain * (_softmax(gain * o) - one_hot(y, o)[..., None, :]) / o.shape[-2])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class VanRossum(Loss):
+    """Squared van Rossum distance from target spikes: L = sum_k D_k^2, D_k that of `measures.van_rossum` for neuron k's spikes.
+
+    tau : number > 0, of the exponential kernel, in steps
+
+    With q = exp(-1 / tau) and the trace h_k(t) = q h_k(t-1) + o_k(t) - y_k(t), h = 0 before the first step,
+
+        D_k^2 = (1 - q^2) sum_(t >= 0) h_k(t)^2 = (1 - q^2) sum_(t < T) h_k(t)^2 + q^2 h_k(T-1)^2,    T = n_steps,
+
+    the last term what decays after the last step. So a lone spike is at 1 from silence, two spikes d steps apart are at
+    D^2 = 2 (1 - exp(-d / tau)): on a grid nothing is left of the difference to D^2 = 2 / tau times the integral over time.
+    dL/do_k(s) = 2 (1 - q^2) sum_(s <= t < T) q^(t-s) h_k(t) + 2 q^(T+1-s) h_k(T-1), in one pass backwards in time.
+
+    Source: van Rossum 2001, doi 10.1162/089976601300014321; as a loss: Zenke & Ganguli 2018, doi 10.1162/neco_a_01086
+
+    >>> loss, target = VanRossum(5.0), [[0], [1], [0], [0]]
+    >>> [round(float(loss.value(o, target)), 6) for o in ([[0], [0], [0], [0]], [[0], [0], [0], [1]], target)]
+    [1.0, 0.65936, 0.0]
+    """
+
+    tau: Any = parameter("1", bound="positive")
+    targets = "spikes"
+
+    code = """
+    const double q = exp(-1 / tau), rest = -expm1(-2 / tau);
+    for (int k = 0; k < n; k++) {
+        double h = 0;
+        for (int t = 0; t < n_steps; t++) {
+            h = q * h + O(t, k) - T(t, k);
+            value += rest * h * h;
+            D(t, k) = 2 * rest * h;
+        }
+        value += q * q * h * h;
+        D(n_steps - 1, k) = 2 * h;
+        for (int t = n_steps - 2; t >= 0; t--) D(t, k) += q * D(t + 1, k);
+    }
+    """
+
+    def _traces(self, o: Any, y: Any) -> tuple[np.ndarray, float, float]:
+        """h, q and 1 - q^2."""
+        h, tau = np.asarray(o, dtype=float) - target_spikes(y, o), self.si("tau")
+        q = float(np.exp(-1 / tau))
+        for t in range(1, h.shape[-2]):
+            h[..., t, :] += q * h[..., t - 1, :]
+        return h, q, float(-np.expm1(-2 / tau))
+
+    def value(self, o: Any, y: Any) -> np.ndarray:
+        """L of each sample."""
+        h, q, rest = self._traces(o, y)
+        return np.asarray(rest * np.sum(h**2, axis=(-2, -1)) + q**2 * np.sum(h[..., -1, :] ** 2, axis=-1))
+
+    def gradient(self, o: Any, y: Any) -> np.ndarray:
+        """dL/do."""
+        h, q, rest = self._traces(o, y)
+        d = 2 * rest * h
+        d[..., -1, :] = 2 * h[..., -1, :]
+        for t in reversed(range(h.shape[-2] - 1)):
+            d[..., t, :] += q * d[..., t + 1, :]
+        return d
 
 
 rate_mse = RateMSE()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import quantities as pq
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, engine, losses
@@ -41,6 +42,47 @@ def test_values_by_hand():
     )
     steps = [np.log(np.exp(5.0 * row).sum()) - 5.0 * row[1] for row in o]
     assert float(losses.cross_entropy_step.value(o, y)) == pytest.approx(np.mean(steps), abs=1e-14)
+
+
+OF_SPIKES = [losses.VanRossum(2.5), losses.VanRossum(0.3), losses.VanRossum(1e6)]
+
+
+@pytest.mark.parametrize("loss", OF_SPIKES, ids=lambda loss: f"tau {loss.tau:g}")
+def test_gradient_of_a_loss_of_target_spikes_is_the_derivative(loss):
+    """A polynomial of degree two: a central difference is exact but for rounding."""
+    rng = np.random.default_rng(1)
+    o, y = rng.random((3, 7, 4)), (rng.random((3, 7, 4)) < 0.4).astype(int)
+    found = loss.gradient(o, y)
+    assert found.shape == o.shape
+    for t, k in np.ndindex(7, 4):
+        step = np.zeros((7, 4))
+        step[t, k] = 0.5
+        np.testing.assert_allclose(
+            found[:, t, k], loss.value(o + step, y) - loss.value(o - step, y), atol=1e-12, rtol=0
+        )
+    assert np.abs(found).max() > 0.1
+
+
+@pytest.mark.parametrize("tau", [0.5, 3.0, 40.0])
+def test_the_van_rossum_loss_is_the_measures_distance(tau):
+    """Squared and summed over neurons, with spikes to the last step, whose decay goes on beyond it."""
+    rng = np.random.default_rng(2)
+    o, y = (rng.random((2, 12, 5)) < 0.3).astype(int)
+    o[-1], y[-1] = 1, 0
+    squares = [
+        nsnn.measures.van_rossum([np.flatnonzero(a) * 1e-3, np.flatnonzero(b) * 1e-3], tau=tau * pq.ms)[0, 1]
+        ** 2
+        for a, b in zip(o.T, y.T, strict=True)
+    ]
+    assert float(losses.VanRossum(tau).value(o, y)) == pytest.approx(sum(squares), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "y", [np.zeros((2, 3)), np.full((3, 2), 2), np.full((3, 2), np.nan), np.full((3, 2), "a"), 1]
+)
+def test_target_spikes_that_are_none_are_refused(y):
+    with pytest.raises(NsnnError, match=r"expected target spikes, 0 or 1, of shape \(3, 2\)"):
+        losses.VanRossum(2.0).value(np.zeros((3, 2)), y)
 
 
 def test_cross_entropy_is_finite_for_any_gain():

@@ -76,17 +76,19 @@ class Layer:
         return getattr(self, name).reshape(self.n_steps, self.n, self.batch).transpose(2, 0, 1).copy()
 
 
-def pixel(n: int, batch: int, n_steps: int, data: Callable[[], dict[str, np.ndarray]]) -> Function:
-    """x(i, step): the input's value in the sample that copy i % batch has in this step. `data`: values, order."""
+def pixel(batch: int, n_steps: int, data: Callable[[], dict[str, np.ndarray]]) -> Function:
+    """x(i, step): the input's value in the sample that copy i % batch has in this step. `data`: values, order, strides."""
 
     def numpy_target(i, step):
         found = data()
-        rows = found["order"].reshape(-1, batch)[_number(step) // n_steps]
-        return found["values"].reshape(-1, n)[rows].T.reshape(-1)[i]
+        period, k = divmod(_number(step), n_steps)
+        rows, (sample, further) = found["order"].reshape(-1, batch)[period].astype(np.int64), found["strides"]
+        return found["values"][rows[i % batch] * sample + k * further + i // batch]
 
     code = f"""
 cdef double pixel(int i, int64_t step) {{
-    return values[<int64_t>order[(step // {n_steps}) * {batch} + i % {batch}] * {n} + i // {batch}]
+    cdef int64_t row = order[(step // {n_steps}) * {batch} + i % {batch}]
+    return values[row * strides[0] + (step % {n_steps}) * strides[1] + i // {batch}]
 """
     return _function("pixel", ["integer"] * 2, numpy_target, code, data)
 
@@ -169,7 +171,11 @@ class Sweep:
             return np.zeros(1)
         plan, batch = self.plan, out.batch
         here = slice(period * batch, (period + 1) * batch)
-        o, y = out.samples("o"), plan["labels"][here]
+        o = out.samples("o")
+        if self.loss.targets == "spikes":
+            y = plan["targets"].reshape(-1, out.n_steps, out.n)[plan["rows"][here]]
+        else:
+            y = plan["labels"][here]
         plan["value"][here] = self.loss.value(o, y)
         plan["count"].reshape(-1, out.n)[here] = o.sum(1)
         self.due[0] = plan["learns"][period]
@@ -229,7 +235,9 @@ cdef extern from *:
     #include <stdint.h>
     #define O(t, k) nsnn_o[((t) * n + (k)) * batch + b]
     #define D(t, k) nsnn_d[((t) * n + (k)) * batch + b]
-    static void nsnn_loss(const double *nsnn_o, double *nsnn_d, const int32_t *labels, double *values, double *counts) {{
+    #define T(t, k) nsnn_targets[((int64_t)rows[b] * n_steps + (t)) * n + (k)]
+    static void nsnn_loss(const double *nsnn_o, double *nsnn_d, const int32_t *labels, const double *nsnn_targets,
+                          const int32_t *rows, double *values, double *counts) {{
     const int n = {out.n}, n_steps = {out.n_steps}, batch = {out.batch};
     (void)nsnn_o;
 {numbers}
@@ -247,8 +255,10 @@ cdef extern from *:
     }}
     #undef O
     #undef D
+    #undef T
     \"\"\"
-    void nsnn_loss(const double *o, double *d, const int32_t *labels, double *values, double *counts) nogil
+    void nsnn_loss(const double *o, double *d, const int32_t *labels, const double *targets, const int32_t *rows,
+                   double *values, double *counts) nogil
 """
 
     def _code(self) -> str:
@@ -260,7 +270,8 @@ cdef extern from *:
             f"cdef int64_t period = step // {out.n_steps}",
             f"if step % {out.n_steps} < {out.n_steps - 1}:",
             "    return 0",
-            f"nsnn_loss(o{top}, d{top}, labels + period * batch, value + period * batch, count + period * batch * {out.n})",
+            f"nsnn_loss(o{top}, d{top}, labels + period * batch, targets, rows + period * batch, value + period * batch, "
+            f"count + period * batch * {out.n})",
             "due[0] = learns[period]",
             "if due[0] == 0:",
             "    return 0",

@@ -192,6 +192,7 @@ class Learner:
         self.data: dict[str, np.ndarray] = {
             "values": np.zeros(self.layers[0].n),
             "order": np.zeros(batch, np.int32),
+            "strides": np.zeros(2, np.int32),
         }
         self._plan(1)
         self.members = [self._input(encoder)]
@@ -216,6 +217,8 @@ class Learner:
         n = periods * self.batch
         self.sweep.plan = {
             "labels": np.zeros(n, np.int32),
+            "rows": np.zeros(n, np.int32),
+            "targets": np.zeros(1),
             "share": np.zeros(n),
             "value": np.zeros(n),
             "count": np.zeros(n * self.layers[-1].n),
@@ -262,7 +265,7 @@ class Learner:
 
     def _input(self, encoder: Encoder) -> NeuronGroup:
         text = _Text(self.layers[0], ["kept : 1"])
-        text.namespace["pixel"] = pixel(self.layers[0].n, self.batch, self.n_steps, lambda: self.data)
+        text.namespace["pixel"] = pixel(self.batch, self.n_steps, lambda: self.data)
         text.namespace["keep_0"] = keep("keep_0", self.layers[0])
         names = text.record(encoder, "encoder_")
         draw = f"keyed_uniform(step, unit, copy, 0, {int(Stream.SOURCE)}, key0, key1)"
@@ -316,8 +319,9 @@ class Learner:
         eta: float = 1.0,
         report: Any = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Batches in a row: of samples order[b] (-1: none) of `values` (n, n_in), learned from where learns[b].
+        """Batches in a row: of samples order[b] (-1: none) of `values`, learned from where learns[b].
 
+        values : (n, n_in) or (n, n_steps, n_in); labels : (n,), or target spikes (n, n_steps, n_out)
         key : a seed and numbers: what random numbers depend on, besides layer, unit, copy and step of this run
         eta : factor of the rules' learning rates
 
@@ -335,8 +339,14 @@ class Learner:
         self.data = {
             "values": np.ascontiguousarray(values, dtype=float).reshape(-1),
             "order": rows.astype(np.int32).reshape(-1),
+            # of the values: from a sample to the next, from a step to the next
+            "strides": np.array([values[0].size, values.shape[-1] if values.ndim == 3 else 0], np.int32),
         }
-        plan["labels"][:] = labels[rows].reshape(-1)
+        plan["rows"][:] = rows.reshape(-1)
+        if labels.ndim == 1:
+            plan["labels"][:] = labels[rows].reshape(-1)
+        else:
+            plan["targets"] = np.ascontiguousarray(labels, dtype=float).reshape(-1)
         plan["share"][:] = (real / np.maximum(real.sum(1, keepdims=True), 1)).reshape(-1)
         plan["learns"][:] = learns
         for k, group in enumerate(self.members):
