@@ -259,9 +259,7 @@ class NetworkModel:
 
     def score(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> Estimate:
         """Bits per spike over homogeneous neurons; see `NetworkFit.score`."""
-        return bits_per_spike(
-            self.log_likelihood(weights, data, particles=particles, seed=seed), data.o
-        )
+        return bits_per_spike(self.log_likelihood(weights, data, particles=particles, seed=seed), data.o)
 
     # --- spikes ---
 
