@@ -10,14 +10,15 @@ import pytest
 import quantities as pq
 from brian2 import ms
 from fits import DT, analog, gaussian_signal
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.blocks import gather
 from nsnn_neuro.errors import NsnnError
-from nsnn_neuro.likelihood import Lags
+from nsnn_neuro.likelihood import Lags, RaisedCosines, fit_neuron
 from nsnn_neuro.likelihood.network import NetworkModel, Observed
+from nsnn_neuro.likelihood.network_fit import Ranged, fit_network
 
 STEPS = 4
 SIGNAL = analog([0.4, -0.8, 1.1, 0.3])
@@ -168,3 +169,123 @@ def test_simulated_patterns_have_their_probabilities(drawn):
     expected = n * np.array(chance)
     assert expected.min() > 5
     assert chi2.sf(np.sum((counts - expected) ** 2 / expected), 15) > 1e-4
+
+
+# --- the fit -----------------------------------------------------------------------------------------------------------------
+
+
+class Improbability:
+    """-log P(observed | hidden) of each pattern as a function of the output's spikes, with its learning signal (p - o) / (p (1 - p))."""
+
+    def __init__(self, p: np.ndarray) -> None:
+        self.p = p
+
+    def gradient(self, o: list[np.ndarray]) -> list[np.ndarray]:
+        return [np.zeros_like(o[0]), (self.p - o[1]) / (self.p * (1 - self.p))]
+
+
+def enumerated_ndl(
+    model: NetworkModel, weights: tuple[np.ndarray, np.ndarray], x: np.ndarray, o: np.ndarray
+) -> list[np.ndarray]:
+    """E_hidden of noise-driven learning's gradient: the reference's signals, densities and traces for each pattern of the hidden
+    layer, weighted by its probability. The output's spikes are data: its reset path is detached, the hidden layer's isn't."""
+    n = model.n_hidden
+    W = [np.column_stack([np.zeros(len(weights[0])), weights[0]]), weights[1]]
+    layer: dict[str, Any] = {
+        "beta": [np.append(0.0, np.full(n, model.hidden.beta)), model.output.beta],
+        "theta": [np.append(-1e12, np.full(n, model.hidden.theta)), model.output.theta],
+        "reset": model.hidden.reset,
+    }
+    found = [np.zeros_like(w) for w in W]
+    for h in itertools.product((0.0, 1.0), repeat=len(x) * n):
+        below = np.column_stack([np.ones(len(x)), np.reshape(h, (len(x), n))])
+        u, spikes = nsnn.reference.forward(W, x, model.family, spikes=[below, o], **layer)
+        p = [model.family.cdf(v - theta) for v, theta in zip(u, layer["theta"], strict=True)]
+        prior = np.prod(np.where(below == 1, p[0], 1 - p[0]))
+        options: dict[str, Any] = {"reset_path": "detached", **layer}
+        told = nsnn.reference.signals(W, x, spikes, Improbability(p[1]), model.family, **options)
+        e = nsnn.reference.traces(W, x, spikes, model.family, **layer)[0]
+        f = model.family.pdf(u[0] - layer["theta"][0])
+        found[0] += prior * np.einsum("tj,tj,tij->ij", told[0], f, e)
+        found[1] += prior * nsnn.reference.ndl(W, x, spikes, Improbability(p[1]), model.family, **options)[1]
+    return found
+
+
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+def test_what_is_learned_is_the_expectation_of_noise_driven_learning(reset):
+    """One step down the slope of 2,000 draws of the hidden layer, for each of 12 seeds, against the sum over all 256 patterns: |z| < 4."""
+    model, weights = tiny(reset)
+    o = np.array([[0.0], [1.0], [1.0], [0.0]])
+    data = model.data(block_of(o), SIGNAL)
+    exact = enumerated_ndl(model, weights, data.x, o)
+    rule = nsnn.NDL(1.0)
+    net, n = model.network(weights, (rule, rule)), 2000
+    X, y = np.tile((data.x + 2) / 4, (n, 1, 1)), np.tile(o, (n, 1, 1))
+    steps: list[list[np.ndarray]] = [[], []]
+    for seed in range(12):
+        fit = nsnn.train(
+            net,
+            (X, y),
+            loss=nsnn.losses.NegativeLogLikelihood(),
+            epochs=1,
+            batch=n,
+            encoder=Ranged(-2.0, 4.0),
+            validation=0.0,
+            seed=seed,
+            engine="numpy",
+        )
+        for mine, before, after in zip(steps, net.get_weights(), fit.network.get_weights(), strict=True):
+            mine.append(before - after)
+    for mine, wanted in zip(steps, exact, strict=True):
+        mean, se = np.mean(mine, axis=0), np.std(mine, axis=0, ddof=1) / np.sqrt(12)
+        moves = np.abs(wanted) > 1e-12
+        assert moves.any()
+        assert_allclose(mean[~moves], 0, atol=1e-12)
+        assert np.all(np.abs(mean - wanted)[moves] < 4 * se[moves])
+        assert np.max(np.abs(wanted / np.where(moves, se, np.inf))) > 30
+
+
+BASIS = RaisedCosines(4, 10 * ms)
+FILTER = np.array([0.6, 0.3, -0.5, -0.2])
+EACH = 8  # hidden neurons of a pathway
+
+
+def on_off(n: int = EACH) -> tuple[NetworkModel, tuple[np.ndarray, np.ndarray]]:
+    """A cell that fires when the filtered stimulus is far from 0, either way: n hidden neurons of a filter, n of its opposite."""
+    model = NetworkModel(dt=1 * ms, stimulus=BASIS, n_hidden=2 * n)
+    columns = [np.append(-0.2, sign * FILTER) for sign in (1, -1) for _ in range(n)]
+    return model, (np.stack(columns, axis=1), np.append(0.0, np.full(2 * n, 1 / n))[:, None])
+
+
+def test_the_bound_of_the_history_is_that_of_the_weights():
+    """After the last epoch the held-out windows' bound, of one draw of the hidden layer each, is the model's own with the weights it
+    gave out, from draws of its own: weights come back from the scaled columns, bits from nats."""
+    model, true = on_off(2)
+    signal = analog(5 + 3 * np.random.default_rng(1).normal(size=3000))
+    block = model.simulate(true, signal, seed=2)
+    fit = fit_network(block, signal, dt=1 * ms, stimulus=BASIS, n_hidden=3, epochs=3, eta=0.05, engine="numpy")
+    data = fit.model.data(block, signal).split(0.2)[1]
+    windows = Observed(data.o, data.x, np.full(12, 50))
+    scores = [fit.model.score(fit.weights, windows, particles=1, seed=k).value for k in range(30)]
+    assert abs(fit.history.held_out_bound.iloc[-1] - np.mean(scores)) < 4 * np.std(scores, ddof=1)
+    assert np.std(scores) < 0.1 * abs(np.mean(scores))
+    assert fit.n_steps == 2400
+    assert fit.n_spikes == fit.model.data(block, signal).o[:2400].sum()
+    again = fit.model.score(fit.weights, data, particles=100)
+    assert fit.held_out.value == again.value
+
+
+def test_the_same_seed_gives_the_same_fit():
+    model, true = on_off(2)
+    signal = gaussian_signal(1000, 3)
+    block = model.simulate(true, signal, seed=4)
+    options = {"dt": 1 * ms, "stimulus": BASIS, "n_hidden": 2, "epochs": 2, "engine": "numpy"}
+    fits = [fit_network(block, signal, seed=seed, **options) for seed in (1, 1, 2)]
+    for one, same, other in zip(*(fit.weights for fit in fits), strict=True):
+        assert_array_equal(one, same)
+        assert not np.allclose(one, other, rtol=1e-3)
+    assert fits[0].simulate(signal, seed=5).annotations["seed"] == 5
+    same, whole = (fits[0].network.get_weights()[0], fits[0].weights[0])
+    assert_array_equal(same[:, 1:], whole)
+
+

@@ -208,8 +208,8 @@ def fit_neuron(
     model = NeuronModel(
         dt=dt,
         family=Gaussian(1.0) if family is None else family,
-        stimulus=_basis(stimulus, "stimulus"),
-        history=None if history is None else _basis(history, "history"),
+        stimulus=as_basis(stimulus, "stimulus"),
+        history=None if history is None else as_basis(history, "history"),
         beta=beta,
         theta=theta,
         reset=reset,
@@ -245,7 +245,8 @@ def fit_neuron(
     )
 
 
-def _basis(value: Any, name: str) -> Basis:
+def as_basis(value: Any, name: str) -> Basis:
+    """A basis as it is, a whole number as so many lags."""
     if isinstance(value, Basis):
         return value
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:

@@ -42,6 +42,16 @@ class Observed:
     lengths: np.ndarray
     """(n_trials,) steps of each trial"""
 
+    def split(self, share: float) -> tuple[Observed, Observed]:
+        """Each trial's first part, and its last `share`."""
+        late = np.round(share * self.lengths).astype(int)
+        at = np.arange(len(self.o)) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
+        first = at < np.repeat(self.lengths - late, self.lengths)
+        return (
+            Observed(self.o[first], self.x[first], self.lengths - late),
+            Observed(self.o[~first], self.x[~first], late),
+        )
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NetworkModel:
