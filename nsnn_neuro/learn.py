@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from . import checkpoints, engine, keyed_noise, recording, units
-from .assemble.training import Learner, layered
+from .assemble.training import Learner, check_forced, layered
 from .coding import Bernoulli, Encoder
 from .errors import NsnnError
 from .losses import Loss
@@ -185,6 +185,8 @@ class _Task:
         projections = layered(net)
         if not isinstance(loss, Loss):
             raise NsnnError(f"loss = {loss!r}: expected a loss such as losses.rate_mse")
+        if loss.forced:
+            check_forced(projections[-1], loss)
         encoder = Bernoulli() if encoder is None else encoder
         if not isinstance(encoder, Encoder):
             raise NsnnError(f"encoder = {encoder!r}: expected an encoder such as coding.Bernoulli()")

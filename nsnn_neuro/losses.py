@@ -2,7 +2,8 @@
 
 A loss is a record with its gradient twice, in NumPy (`value`, `gradient`; the NumPy code generation target and the reference use
 these) and in C (`code`; compiled targets). `rate_mse`, `cross_entropy_mean` and `cross_entropy_step` are ready to be handed to
-`train`; they want labels. `VanRossum(tau)` wants target spikes. One's own is a subclass of `Loss` with the three.
+`train`; they want labels. `VanRossum(tau)` and `NegativeLogLikelihood()` want target spikes. One's own is a subclass of `Loss` with
+the three.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy import special
 
 from .errors import NsnnError
 from .plasticity.rule import Scalars
@@ -20,6 +22,7 @@ __all__ = [
     "CrossEntropyMean",
     "CrossEntropyStep",
     "Loss",
+    "NegativeLogLikelihood",
     "RateMSE",
     "VanRossum",
     "cross_entropy_mean",
@@ -36,7 +39,8 @@ class Loss(Scalars):
 
     `code` is C that does the same for one sample. It reads O(t, k), the output, n_steps, n, `label` (or T(t, k), the target spike)
     and the record's parameters by name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`; without `code` a
-    loss is for engine="numpy" alone. The number of missing spikes, for example:
+    loss is for engine="numpy" alone. If it is `forced`, the output is given the target spikes, o and O(t, k) are the log-odds of a
+    spike, log(p / (1 - p)), and D(t, k) the derivative to those. The number of missing spikes, for example:
 
     >>> class Missing(Loss):
     ...     code = """for (int t = 0; t < n_steps; t++) for (int k = 0; k < n; k++) {
@@ -53,6 +57,7 @@ class Loss(Scalars):
 
     code: ClassVar[str] = ""
     targets: ClassVar[str] = "labels"
+    forced: ClassVar[bool] = False
 
     def value(self, o: Any, y: Any) -> np.ndarray:
         """L of each sample, (...)."""
@@ -277,6 +282,51 @@ class VanRossum(Loss):
         for t in reversed(range(h.shape[-2] - 1)):
             d[..., t, :] += q * d[..., t + 1, :]
         return d
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NegativeLogLikelihood(Loss):
+    """How improbable the target spikes are (nats): L = -sum_(t, k) [y log p + (1 - y) log(1 - p)], p the probability of a spike.
+
+    Output spikes aren't drawn: the output is given the targets, and is reset by them; hidden spikes are drawn. Given those u is a
+    function of the weights without a path through the reset, and with f the density of the output's noise
+
+        dL/du_k(t) = f (p - y) / (p (1 - p))
+
+    is exact; the learning signal that hidden layers are told is that of NDL, with its bias. `value` and `gradient` are functions of
+    the log-odds z = log(p / (1 - p)), dL/dz = p - y, so that they are exact far from threshold. Where a target is impossible, p = 0
+    or 1 with a bounded noise, L is infinite and the gradient 0.
+
+    The output needs `EscapeNoise` and `NDL` (of either reset_path: the output's is detached).
+
+    Source: Pfister et al. 2006, doi 10.1162/neco.2006.18.6.1318; Brea, Senn & Pfister 2013, doi 10.1523/JNEUROSCI.4098-12.2013
+
+    >>> loss = NegativeLogLikelihood()
+    >>> round(float(loss.value([[0.0], [-1000.0]], [[1], [0]])), 6), loss.gradient([[1000.0]], [[0]]).tolist()
+    (0.693147, [[1.0]])
+    """
+
+    targets = "spikes"
+    forced = True
+
+    code = """
+    for (int t = 0; t < n_steps; t++)
+        for (int k = 0; k < n; k++) {
+            const double sign = T(t, k) > 0 ? 1 : -1, z = sign * O(t, k);
+            value += z > 0 ? log1p(exp(-z)) : log1p(exp(z)) - z;
+            D(t, k) = -sign / (1 + exp(z));
+        }
+    """
+
+    def value(self, o: Any, y: Any) -> np.ndarray:
+        """L of each sample; o: log-odds (..., n_steps, n)."""
+        z = np.asarray(o, dtype=float) * (2 * target_spikes(y, o) - 1)
+        return np.asarray(np.logaddexp(0.0, -z).sum((-2, -1)))
+
+    def gradient(self, o: Any, y: Any) -> np.ndarray:
+        """dL/dz; o: log-odds."""
+        sign = 2 * target_spikes(y, o) - 1
+        return np.asarray(-sign * special.expit(-sign * np.asarray(o, dtype=float)))
 
 
 rate_mse = RateMSE()

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from typing import Any
 
+import neo
 import numpy as np
 import pytest
+import quantities as pq
+from brian2 import ms
+from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from test_learn import One
-from tiny_networks import largest
+from tiny_networks import FAMILIES, largest
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, coding, engine, losses, reference, train
+from nsnn_neuro import NsnnError, coding, engine, likelihood, losses, reference, train
+from nsnn_neuro.assemble.odds import odds
 from nsnn_neuro.assemble.training import Learner
+from nsnn_neuro.likelihood.tails import terms
+from nsnn_neuro.records import parameter
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
 SIZES, BATCH, STEPS = [4, 5, 3], 3, 6
@@ -201,6 +210,231 @@ def test_resumed_equals_uninterrupted(tmp_path):
 
 X, Y = data_of()
 LABELS = np.zeros(7, int)
+
+
+# --- the likelihood of target spikes, which the output is given
+
+
+LIKELIHOOD = losses.NegativeLogLikelihood()
+
+
+class Told:
+    """A loss of which the derivative is known, as the reference takes it."""
+
+    def __init__(self, d):
+        self.d = d
+
+    def __call__(self, o):
+        return 0.0
+
+    def gradient(self, o):
+        return [self.d]
+
+
+def by_hand(W, x, spikes, family, **neuron):
+    """-log P of the output's spikes given the hidden ones, and its gradients: the output's exact, then NDL for the hidden layer."""
+    u, _ = reference.forward(W, x, family, spikes=spikes, **neuron)
+    y, p, f = spikes[-1], family.cdf(u[-1] - neuron["theta"]), family.pdf(u[-1] - neuron["theta"])
+    g = f * (p - y) / (p * (1 - p))
+    for t in reversed(range(len(y) - 1)):
+        kept = 1 - y[t] if neuron["reset"] == "hard" else 1.0
+        g[t] += neuron["beta"] * kept * g[t + 1]
+    hidden = reference.ndl(W[:1], x, spikes[:1], Told(g @ W[1].T), family, **neuron)
+    return -np.sum(y * np.log(p) + (1 - y) * np.log1p(-p)), [hidden[0], spikes[0].T @ g]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+def test_the_likelihoods_gradient_is_the_references_and_the_difference_quotient(family, reset):
+    likelihoods(family, reset, "numpy")
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.parametrize(
+    "family", [nsnn.Gaussian(0.4), nsnn.Cauchy(0.3)], ids=lambda family: type(family).__name__
+)
+def test_the_compiled_likelihood_is_the_references(family):
+    likelihoods(family, "hard", "cython")
+
+
+def likelihoods(family, reset, target):
+    X, y = data_of()
+    neuron = {"beta": 0.6, "theta": 0.8, "reset": reset}
+    net = net_of(neuron=nsnn.NSNNNeuron(**neuron), noise=nsnn.EscapeNoise(family))
+    W = net.get_weights()
+    value, slopes, states = learned(net, X, y, LIKELIHOOD, target=target)
+    expected, quotient = [np.zeros_like(w) for w in W], np.zeros_like(W[-1])
+    for b, sample in enumerate((3, 1)):
+        spikes = [o[b] for o in states[1:]]
+        np.testing.assert_array_equal(spikes[-1], y[sample])  # given, not drawn
+        loss, one = by_hand(W, X[sample], spikes, family, **neuron)
+        expected = [e + g / 2 for e, g in zip(expected, one, strict=True)]
+        assert value[b] == pytest.approx(loss, abs=1e-12)
+
+        def improbable(w, sample=sample, spikes=spikes):
+            # the hidden layer's factor doesn't depend on the output's weights
+            return -np.log(reference.probability([W[0], w], X[sample], spikes, family, **neuron))
+
+        h = 1e-4
+        for index in np.ndindex(W[-1].shape):
+            step = np.zeros_like(W[-1])
+            step[index] = h
+            d = [(improbable(W[-1] + m * step) - improbable(W[-1] - m * step)) / (2 * m * h) for m in (1, 2)]
+            quotient[index] += (4 * d[0] - d[1]) / 3 / 2
+    assert largest(slopes, expected) < 1e-10
+    assert np.abs(slopes[-1] - quotient).max() < 1e-8
+    assert np.abs(slopes[-1]).max() > 0.1
+
+
+def test_reset_path_of_the_output_makes_no_difference_to_its_likelihood():
+    X, y = data_of()
+    a, b = (
+        learned(net_of(sizes=[4, 3], rule=nsnn.NDL(0.1, reset_path=path)), X, y, LIKELIHOOD)[1][0]
+        for path in ("exact", "detached")
+    )
+    np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+def test_the_likelihood_and_its_gradient_are_those_of_a_fit(reset):
+    """One neuron: `likelihood.NeuronModel` has no code in common with training."""
+    rng = np.random.default_rng(1)
+    X, y = rng.random((3, STEPS, 1)), (rng.random((3, STEPS, 1)) < 0.5).astype(float)
+    net = nsnn.feedforward(
+        [1, 1], noise=NOISE, neuron=nsnn.NSNNNeuron(beta=0.6, theta=0.8, reset=reset), weights=[np.array([[0.9]])],
+        plasticity=nsnn.NDL(0.1),
+    )  # fmt: skip
+    with engine.running("numpy"):
+        learner = Learner(
+            net, batch=3, n_steps=STEPS, encoder=coding.Direct(), loss=LIKELIHOOD, feedback=None
+        )
+        value, _ = learner.run(X, y, np.repeat([[0, 1, 2]], 2, 0), np.array([True, False]), key=(1,))
+        slope = learner.layers[-1].slope[0]
+    model = likelihood.NeuronModel(
+        dt=1 * ms, family=nsnn.Gaussian(0.4), stimulus=likelihood.Lags(1), beta=0.6, theta=0.8, reset=reset
+    )
+    found = [
+        model.log_likelihood(
+            [0.0, 0.9],
+            [np.flatnonzero(o) * 1e-3],
+            neo.AnalogSignal(x, units="dimensionless", sampling_period=1 * pq.ms),
+        )
+        for x, o in zip(X[..., 0], y[..., 0], strict=True)
+    ]
+    np.testing.assert_allclose(value[0], [-v for v, _ in found], rtol=0, atol=1e-12)
+    assert slope == pytest.approx(-np.mean([g[1] for _, g in found]), abs=1e-12)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gumbel(nsnn.Family):
+    """A density that isn't even."""
+
+    s: Any = parameter("1", bound="positive")
+    cdf_text = "exp(-exp(-x / s))"
+    pdf_text = "exp(-x / s - exp(-x / s)) / s"
+
+    def _cdf(self, x, scale):
+        return np.exp(-np.exp(-x / scale))
+
+    def _pdf(self, x, scale):
+        return np.exp(-x / scale - np.exp(-x / scale)) / scale
+
+
+@pytest.mark.parametrize(
+    "family",
+    [*FAMILIES, nsnn.Gaussian(np.array([0.2, 0.5, 1.5])), Gumbel(0.5)],
+    ids=lambda f: type(f).__name__,
+)
+def test_log_odds_are_those_of_the_tails(family):
+    """Far from threshold too, where F or 1 - F is nothing beside 1."""
+    x = np.array([-300.0, -20.0, -3.0, -0.5, 0.0, 0.1, 2.0, 5.0, 40.0])[:, None] * np.ones(3)
+    names = {f.name: f"noise_{f.name}" for f in family._parameters()}
+    lines, functions = odds(family, "x", names)
+    scope = {f"noise_{f.name}": family.si(f.name) for f in family._parameters()}
+    scope |= {name: f.implementations[NumpyCodeGenerator].get_code(None) for name, f in functions.items()}
+    scope |= {
+        "x": x,
+        "int": lambda a: np.asarray(a, dtype=int),
+        "exp": np.exp,
+        "log": np.log,
+        "abs": np.abs,
+        "pi": np.pi,
+    }
+    scope |= {"sqrt": np.sqrt, "clip": np.clip, "arctan": np.arctan}
+    with np.errstate(divide="ignore"):
+        exec("\n".join(lines), scope)
+    known = terms(family, x)
+    expected = known.log_spike - known.log_silence
+    np.testing.assert_allclose(scope["odds"] * np.ones(3), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(scope["f"] * np.ones_like(x), known.up + known.down, rtol=1e-9, atol=1e-12)
+
+
+def test_an_impossible_target_is_an_infinite_loss_and_has_no_gradient():
+    net = nsnn.feedforward(
+        [1, 1],
+        noise=nsnn.EscapeNoise(nsnn.Uniform(0.2)),
+        weights=[np.array([[0.1]])],
+        plasticity=nsnn.NDL(0.1),
+    )
+    X, y = np.ones((1, 2, 1)), np.array([[[1], [0]]])
+    with engine.running("numpy"):
+        learner = Learner(net, batch=1, n_steps=2, encoder=coding.Direct(), loss=LIKELIHOOD, feedback=None)
+        value, _ = learner.run(X, y, np.zeros((2, 1), int), np.array([True, False]), key=(1,))
+        assert value[0, 0] == np.inf
+        assert learner.layers[-1].slope.tolist() == [0.0]
+
+
+def test_spikes_become_more_probable():
+    """Drawn from a network, learned by another from its inputs and spikes: the likelihood rises to the first network's."""
+    rng = np.random.default_rng(3)
+    X = (rng.random((300, 10, 4)) < 0.5).astype(float)
+    W = [np.array([[1.2, -0.3], [0.4, 0.9], [-0.5, 1.0], [0.3, 0.2]])]
+    neuron = {"beta": 0.6, "theta": 1.0, "reset": "hard"}
+    y = reference.forward(W, X, nsnn.Gaussian(0.4), seed=1, **neuron)[1][0]
+    net = nsnn.feedforward(
+        [4, 2], noise=NOISE, neuron=nsnn.NSNNNeuron(**neuron), weights=[0.5 * np.ones((4, 2))],
+        plasticity=nsnn.NDL(0.03, optimizer=nsnn.Adam()),
+    )  # fmt: skip
+    fit = train(
+        net,
+        (X, y),
+        loss=LIKELIHOOD,
+        epochs=12,
+        batch=20,
+        validation=0,
+        schedule="cosine",
+        seed=1,
+        engine="numpy",
+    )
+    assert np.abs(fit.network.get_weights()[0] - W[0]).max() < 0.1  # 3000 steps tell them to some hundredths
+    truth = -np.log(reference.probability(W, X, [y], nsnn.Gaussian(0.4), **neuron)).mean()
+    assert fit.history["loss"].iloc[0] > truth + 1
+    # at the maximum it would be lower by half the number of weights over 300
+    assert fit.evaluate((X, y))["loss"] == pytest.approx(truth, abs=4 / 300)
+
+
+class Own(nsnn.SurrogateGradient):
+    """A factor of its own for a noisy neuron."""
+
+    def _family(self, noise):
+        return super()._family(None)
+
+
+@pytest.mark.parametrize(
+    ("noise", "rule", "message"),
+    [
+        (None, nsnn.SurrogateGradient, "noise = None: NegativeLogLikelihood.*EscapeNoise"),
+        (NOISE, Own, "plasticity = Own.*expected NDL"),
+    ],
+)
+def test_the_likelihood_needs_the_outputs_noise(noise, rule, message):
+    net = net_of(noise=noise, rule=rule(nsnn.Gaussian(0.3), 0.1))
+    with pytest.raises(NsnnError, match=message):
+        train(net, (X, Y), loss=LIKELIHOOD, epochs=1, engine="numpy", seed=1)
+
+
+# --- mistakes
 
 
 @pytest.mark.parametrize(

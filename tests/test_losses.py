@@ -77,6 +77,20 @@ def test_the_van_rossum_loss_is_the_measures_distance(tau):
     assert float(losses.VanRossum(tau).value(o, y)) == pytest.approx(sum(squares), rel=1e-12)
 
 
+def test_the_likelihood_of_log_odds():
+    """Against p itself where p can be told from 0 and 1; far from there nothing is lost."""
+    loss, rng = losses.NegativeLogLikelihood(), np.random.default_rng(4)
+    p, y = rng.uniform(0.01, 0.99, (3, 5, 2)), (rng.random((3, 5, 2)) < 0.5).astype(int)
+    z = np.log(p) - np.log1p(-p)
+    expected = -np.sum(y * np.log(p) + (1 - y) * np.log1p(-p), axis=(1, 2))
+    np.testing.assert_allclose(loss.value(z, y), expected, rtol=1e-13)
+    np.testing.assert_allclose(loss.gradient(z, y), p - y, rtol=0, atol=1e-14)
+    far, seen = [[800.0], [-800.0], [800.0], [-800.0]], [[0], [1], [1], [0]]
+    assert float(loss.value(far, seen)) == 1600.0
+    assert loss.gradient(far, seen).ravel().tolist() == [1, -1, 0, 0]
+    assert loss.gradient([[40.0]], [[1]])[0, 0] == pytest.approx(-np.exp(-40.0), rel=1e-12)
+
+
 @pytest.mark.parametrize(
     "y", [np.zeros((2, 3)), np.full((3, 2), 2), np.full((3, 2), np.nan), np.full((3, 2), "a"), 1]
 )

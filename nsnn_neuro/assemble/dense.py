@@ -16,7 +16,7 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
 from ..losses import Loss
 
-__all__ = ["Layer", "Sweep", "keep", "pixel", "product"]
+__all__ = ["Layer", "Sweep", "forced", "keep", "pixel", "product"]
 
 _BLAS = "from scipy.linalg.cython_blas cimport dgemm\n"
 
@@ -61,6 +61,7 @@ def _number(step: Any) -> int:
 class Layer:
     """What the layers' functions share: weights, gradient and what a batch went through, each (n_steps, n * batch).
 
+    odds : log-odds of a spike, of an output that is given its spikes
     o : output; f : the factor; carried : du(t+1)/du(t) without the input's; d : dL/do; g : dL/du
     """
 
@@ -68,6 +69,7 @@ class Layer:
         self.n, self.batch, self.n_steps = n, batch, n_steps
         shape = (n_steps, n * batch)
         self.o, self.f, self.carried, self.d, self.g = (np.zeros(shape) for _ in range(5))
+        self.odds = np.zeros((0, n * batch))
         self.arrived = np.zeros(n * batch)
         self.w = self.slope = np.zeros(0)  # those of the Brian2 group, once there is one
 
@@ -146,6 +148,32 @@ cdef double {name}(int i, int64_t step, double o, double f, double carried) {{
     )
 
 
+def forced(layer: Layer, plan: Callable[[], dict[str, np.ndarray]]) -> Function:
+    """(i, step, odds): the target spike of member i, its spike in this step; the log-odds are put away for the loss."""
+    n, m, last = layer.n, layer.batch, layer.n_steps
+    layer.odds = np.zeros((last, n * m))
+
+    def numpy_target(i, step, odds):
+        period, k = divmod(_number(step), last)
+        layer.odds[k] = odds
+        rows = plan()["rows"].reshape(-1, m)[period]
+        return plan()["targets"].reshape(-1, last, n)[rows, k].T.reshape(-1)[i]
+
+    code = f"""
+cdef double forced(int i, int64_t step, double odds) {{
+    cdef int64_t k = step % {last}, row = rows[(step // {last}) * {m} + i % {m}]
+    kept_odds[k * {n * m} + i] = odds
+    return targets[(row * {last} + k) * {n} + i // {m}]
+"""
+    return _function(
+        "forced",
+        ["integer"] * 2 + ["float"],
+        numpy_target,
+        code,
+        lambda: {"kept_odds": layer.odds, "targets": plan()["targets"], "rows": plan()["rows"]},
+    )
+
+
 class Sweep:
     """After the last step of a batch: its loss and numbers of spikes, and, where it is to be learned from, the gradients.
 
@@ -176,12 +204,13 @@ class Sweep:
             y = plan["targets"].reshape(-1, out.n_steps, out.n)[plan["rows"][here]]
         else:
             y = plan["labels"][here]
-        plan["value"][here] = self.loss.value(o, y)
+        read = out.samples("odds") if self.loss.forced else o
+        plan["value"][here] = self.loss.value(read, y)
         plan["count"].reshape(-1, out.n)[here] = o.sum(1)
         self.due[0] = plan["learns"][period]
         if not self.due[0]:
             return np.zeros(1)
-        d = self.loss.gradient(o, y) * plan["share"][here][:, None, None]
+        d = self.loss.gradient(read, y) * plan["share"][here][:, None, None]
         out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
         for k in range(len(self.layers) - 1, 0, -1):
             layer, before = self.layers[k], self.layers[k - 1]
@@ -200,6 +229,8 @@ class Sweep:
 
     def _arrays(self) -> dict[str, np.ndarray]:
         found = {"due": self.due} | self.plan
+        if self.loss.forced:
+            found["odds"] = self.layers[-1].odds
         for k, layer in enumerate(self.layers):
             found |= {f"o{k}": layer.o, f"d{k}": layer.d}
             if k:
@@ -233,13 +264,13 @@ cdef extern from *:
     \"\"\"
     #include <math.h>
     #include <stdint.h>
-    #define O(t, k) nsnn_o[((t) * n + (k)) * batch + b]
+    #define O(t, k) nsnn_read[((t) * n + (k)) * batch + b]
     #define D(t, k) nsnn_d[((t) * n + (k)) * batch + b]
     #define T(t, k) nsnn_targets[((int64_t)rows[b] * n_steps + (t)) * n + (k)]
-    static void nsnn_loss(const double *nsnn_o, double *nsnn_d, const int32_t *labels, const double *nsnn_targets,
-                          const int32_t *rows, double *values, double *counts) {{
+    static void nsnn_loss(const double *nsnn_read, const double *nsnn_o, double *nsnn_d, const int32_t *labels,
+                          const double *nsnn_targets, const int32_t *rows, double *values, double *counts) {{
     const int n = {out.n}, n_steps = {out.n_steps}, batch = {out.batch};
-    (void)nsnn_o;
+    (void)nsnn_read;
 {numbers}
     for (int b = 0; b < batch; b++) {{
         const int label = labels[b];
@@ -248,7 +279,7 @@ cdef extern from *:
         values[b] = value;
         for (int k = 0; k < n; k++) {{
             double count = 0;
-            for (int t = 0; t < n_steps; t++) count += O(t, k);
+            for (int t = 0; t < n_steps; t++) count += nsnn_o[(t * n + k) * batch + b];
             counts[b * n + k] = count;
         }}
     }}
@@ -257,21 +288,22 @@ cdef extern from *:
     #undef D
     #undef T
     \"\"\"
-    void nsnn_loss(const double *o, double *d, const int32_t *labels, const double *targets, const int32_t *rows,
-                   double *values, double *counts) nogil
+    void nsnn_loss(const double *read, const double *o, double *d, const int32_t *labels, const double *targets,
+                   const int32_t *rows, double *values, double *counts) nogil
 """
 
     def _code(self) -> str:
         top = len(self.layers) - 1
         out, batch = self.layers[-1], self.layers[-1].batch
+        read = "odds" if self.loss.forced else f"o{top}"
         lines = [
             f"cdef int t, q, b, m, n, k, batch = {batch}",
             "cdef double one = 1, zero = 0, first",
             f"cdef int64_t period = step // {out.n_steps}",
             f"if step % {out.n_steps} < {out.n_steps - 1}:",
             "    return 0",
-            f"nsnn_loss(o{top}, d{top}, labels + period * batch, targets, rows + period * batch, value + period * batch, "
-            f"count + period * batch * {out.n})",
+            f"nsnn_loss({read}, o{top}, d{top}, labels + period * batch, targets, rows + period * batch, "
+            f"value + period * batch, count + period * batch * {out.n})",
             "due[0] = learns[period]",
             "if due[0] == 0:",
             "    return 0",

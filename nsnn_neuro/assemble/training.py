@@ -8,6 +8,7 @@ optimizer's text changes them: when the next batch begins, so a run ends with a 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -26,10 +27,11 @@ from ..neurons import NSNNNeuron, Relay
 from ..plasticity import NDL, Optimizer
 from ..populations import Projection
 from ..records import Record
-from .dense import Layer, Sweep, keep, pixel, product
+from .dense import Layer, Sweep, forced, keep, pixel, product
 from .model import substitute
+from .odds import odds
 
-__all__ = ["Learner", "layered"]
+__all__ = ["Learner", "check_forced", "layered"]
 
 _MEMBERS = """
 unit : integer (constant)
@@ -103,9 +105,24 @@ def _check_rule(projection: Projection, name: str) -> None:
     _text(projection)
 
 
-def _text(projection: Projection) -> tuple[str, str, dict[str, tuple[Any, str]]]:
-    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers."""
+def check_forced(projection: Projection, loss: Loss) -> None:
+    """Raise NsnnError where a loss that gives the output its spikes hasn't their probability, or the density of its noise."""
+    noise, rule = projection.post.noise, projection.plasticity
+    if noise is None:
+        raise NsnnError(
+            f"noise = None: {loss} needs the probability of a spike, expected EscapeNoise(Gaussian(0.4)) or the like"
+        )
+    if not isinstance(rule, NDL):
+        raise NsnnError(
+            f"plasticity = {rule}: {loss} has the density of the output's own noise for its factor, expected NDL(eta)"
+        )
+
+
+def _text(projection: Projection, detached: bool = False) -> tuple[str, str, dict[str, tuple[Any, str]]]:
+    """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers; `detached`: of NDL that ignores the reset."""
     rule, neuron = projection.plasticity, projection.post.neuron
+    if detached:
+        rule = dataclasses.replace(rule, reset_path="detached")
     assert isinstance(neuron, NSNNNeuron)
     text = rule.text(
         noise=projection.post.noise,
@@ -285,7 +302,8 @@ class Learner:
         text.namespace[f"product_{k}"] = product(f"product_{k}", self.layers[k], self.layers[k - 1])
         text.namespace[f"keep_{k}"] = keep(f"keep_{k}", self.layers[k])
         text.record(neuron, "")
-        factor, carried, numbers = _text(projection)
+        given = self.sweep.loss.forced and k == len(self.layers) - 1
+        factor, carried, numbers = _text(projection, detached=given)
         for name, (value, _) in numbers.items():
             if name != "eta" and not name.startswith("optimizer_"):
                 text.number(name, value)
@@ -295,6 +313,11 @@ class Learner:
             fires = f"keyed_uniform(step, unit, copy, 0, {int(Stream.ESCAPE)}, key0, key1) < {chance}"
         else:
             fires = "u > theta"
+        spike = [f"f = {factor}", f"o = 1.0 * int({fires})"]
+        if given and isinstance(noise, EscapeNoise) and noise.family is not None:
+            spike, functions = odds(noise.family, "(u - theta)", names)
+            text.namespace |= functions | {"forced": forced(self.layers[k], lambda: self.sweep.plan)}
+            spike.append("o = forced(i, step, odds)")
         code = [
             "step = t_in_timesteps - origin",
             "going = int(step % n_steps > 0)",
@@ -302,8 +325,7 @@ class Learner:
             "o = o * going",
             f"drive = product_{k}(i, step)",
             neuron.updates[neuron.reset],
-            f"f = {factor}",
-            f"o = 1.0 * int({fires})",
+            *spike,
             f"kept = keep_{k}(i, step, o, f, {carried})",
         ]
         return self._group(k, code, text)
