@@ -1,4 +1,4 @@
-"""Two-layer fits: likelihoods against the sum over all hidden patterns, gradients against its expectation, recovery, what is refused."""
+"""Two-layer fits: likelihood and gradient against sums over all hidden patterns, recovery of simulated cells, what is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from nsnn_neuro.blocks import gather
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.likelihood import Lags, RaisedCosines, fit_neuron
 from nsnn_neuro.likelihood.network import NetworkModel, Observed
-from nsnn_neuro.likelihood.network_fit import Ranged, fit_network
+from nsnn_neuro.likelihood.network_fit import Ranged, Scale, fit_network
+from nsnn_neuro.likelihood.score import bits_per_spike
 
 STEPS = 4
 SIGNAL = analog([0.4, -0.8, 1.1, 0.3])
@@ -43,7 +44,7 @@ def tiny(reset: str = "hard", n_outputs: int = 1) -> tuple[NetworkModel, tuple[n
 def hidden_patterns(
     model: NetworkModel, weights: tuple[np.ndarray, np.ndarray], x: np.ndarray, o: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """P(hidden) and P(observed | hidden) of all patterns of the hidden layer, by the reference's forward pass with spikes forced."""
+    """P(hidden) and P(observed | hidden) of all patterns of the hidden layer, by the reference with spikes forced."""
     h = np.array(list(itertools.product((0.0, 1.0), repeat=len(x) * model.n_hidden)))
     h = h.reshape(len(h), len(x), model.n_hidden)
     neuron = {
@@ -175,7 +176,7 @@ def test_simulated_patterns_have_their_probabilities(drawn):
 
 
 class Improbability:
-    """-log P(observed | hidden) of each pattern as a function of the output's spikes, with its learning signal (p - o) / (p (1 - p))."""
+    """-log P(observed | hidden) as a function of the output's spikes, with its learning signal (p - o) / (p (1 - p))."""
 
     def __init__(self, p: np.ndarray) -> None:
         self.p = p
@@ -213,7 +214,7 @@ def enumerated_ndl(
 
 @pytest.mark.parametrize("reset", ["hard", "subtract"])
 def test_what_is_learned_is_the_expectation_of_noise_driven_learning(reset):
-    """One step down the slope of 2,000 draws of the hidden layer, for each of 12 seeds, against the sum over all 256 patterns: |z| < 4."""
+    """One step down the slope of 2,000 draws of the hidden layer, 12 seeds, against the sum over all 256 patterns: |z| < 4."""
     model, weights = tiny(reset)
     o = np.array([[0.0], [1.0], [1.0], [0.0]])
     data = model.data(block_of(o), SIGNAL)
@@ -258,17 +259,23 @@ def on_off(n: int = EACH) -> tuple[NetworkModel, tuple[np.ndarray, np.ndarray]]:
 
 
 def test_the_bound_of_the_history_is_that_of_the_weights():
-    """After the last epoch the held-out windows' bound, of one draw of the hidden layer each, is the model's own with the weights it
-    gave out, from draws of its own: weights come back from the scaled columns, bits from nats."""
+    """After the last epoch the held-out windows' bound, of one draw of the hidden layer each, is the model's own with the fit's
+    weights, from other draws: weights come back from the scaled columns, bits from nats."""
     model, true = on_off(2)
-    signal = analog(5 + 3 * np.random.default_rng(1).normal(size=3000))
+    signal = analog(2 + 1.5 * np.random.default_rng(1).normal(size=3000))
     block = model.simulate(true, signal, seed=2)
-    fit = fit_network(block, signal, dt=1 * ms, stimulus=BASIS, n_hidden=3, epochs=3, eta=0.05, engine="numpy")
+    fit = fit_network(block, signal, dt=1 * ms, stimulus=BASIS, n_hidden=6, epochs=20, engine="numpy")
     data = fit.model.data(block, signal).split(0.2)[1]
     windows = Observed(data.o, data.x, np.full(12, 50))
     scores = [fit.model.score(fit.weights, windows, particles=1, seed=k).value for k in range(30)]
     assert abs(fit.history.held_out_bound.iloc[-1] - np.mean(scores)) < 4 * np.std(scores, ddof=1)
-    assert np.std(scores) < 0.1 * abs(np.mean(scores))
+    assert np.std(scores) < 0.03
+    x, w = fit.model.data(block, signal).x, np.random.default_rng(3).normal(size=(5, 2))
+    scale = Scale.of(x[:2000], x)
+    z = scale.low + scale.span * scale.done(x)
+    assert_allclose(z[:2000, 1:].mean(axis=0), 0, atol=1e-12)
+    assert_allclose(z[:2000, 1:].std(axis=0), 1, rtol=1e-12)
+    assert_allclose(z @ w, x @ scale.undone(w), atol=1e-12)
     assert fit.n_steps == 2400
     assert fit.n_spikes == fit.model.data(block, signal).o[:2400].sum()
     again = fit.model.score(fit.weights, data, particles=100)
@@ -289,3 +296,78 @@ def test_the_same_seed_gives_the_same_fit():
     assert_array_equal(same[:, 1:], whole)
 
 
+@pytest.mark.slow
+def test_a_cell_of_two_opposite_pathways_is_recovered():
+    """Of 20,000 steps. Held out, the true model has 1.07 bits per spike; the fit 97 % of that, and not more; a single neuron, whose
+    response is monotone in one filter, is worse than a constant probability: its membrane and reset are there and don't help.
+    Spikes drawn from the fit have the cell's rate whether the stimulus is far above, near or far below 0."""
+    model, true = on_off()
+    signal, other = gaussian_signal(20_000, 11), gaussian_signal(5000, 12)
+    block, test = model.simulate(true, signal, seed=3), model.simulate(true, other, seed=4)
+    fit = fit_network(block, signal, dt=1 * ms, stimulus=BASIS, held_out=0.0, epochs=25, engine="numpy")
+    assert fit.held_out is None
+    assert fit.history.held_out_bound.isna().all()
+    data = model.data(test, other)
+    logs = [m.log_likelihood(w, data, particles=100) for m, w in ((model, true), (fit.model, fit.weights))]
+    truth, fitted = (float(bits_per_spike(one, data.o)) for one in logs)
+    assert fitted > 0.95 * truth > 1
+    assert truth > fitted
+    assert fit.score(test, other, particles=1).value < fitted
+    one = fit_neuron(
+        block, signal, dt=1 * ms, stimulus=BASIS, family=nsnn.Gaussian(0.4), beta=0.5, theta=1.0
+    ).score(test, other)
+    assert fitted - one.value > 1
+    drive = data.x[:, 1:] @ FILTER
+    drawn = model.data(fit.simulate(other, seed=5), other).o
+    for where in (drive < -0.8, np.abs(drive) < 0.3, drive > 0.8):
+        assert where.sum() > 400
+        rates = data.o[where].mean(), drawn[where].mean()
+        assert abs(rates[0] - rates[1]) < 0.08, rates
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_hidden": 0}, "n_hidden = 0: expected a whole number"),
+        ({"held_out": 1.0}, "held_out = 1.0: expected a share"),
+        ({"window": 2000 * ms}, "2000 steps, and the longest trial has 800"),
+        ({"window": 0.1 * ms}, "window = .*expected a step or more"),
+        ({"particles": 1.5}, "particles = 1.5"),
+        ({"family": 0.4}, "family = 0.4"),
+        ({"hidden": nsnn.NSNNNeuron(beta=[0.5, 0.6])}, "hidden = .*arrays of 4 values"),
+        ({"output": nsnn.Relay()}, "output = .*NSNNNeuron"),
+        ({"stimulus": 0}, "stimulus = 0"),
+        ({"eta": 1 * ms}, "eta"),
+        ({"epochs": 0}, "epochs = 0"),
+        ({"signal": np.zeros(1000)}, "signal = ndarray object"),
+        ({"signal": analog(np.zeros(1000))}, r"stimulus\[0\]: nothing reaches it"),
+        ({"trains": [[]]}, "trains hold no spikes of neuron 0 in 800 steps"),
+        ({"trains": [[0.1]]}, "the last 0.2 of the trains hold no spikes"),
+        ({"trains": [[0.1001, 0.1002, 0.9]]}, "two spikes in the step"),
+    ],
+)
+def test_bad_input_is_refused_by_name(options, message):
+    trains = [np.arange(0.005, 0.99, 0.02)]
+    given = {
+        "trains": trains,
+        "signal": gaussian_signal(1000, 5),
+        "dt": 1 * ms,
+        "stimulus": 2,
+        "n_hidden": 4,
+        **options,
+    }
+    with pytest.raises(NsnnError, match=f"(?s){message}"):
+        fit_network(given.pop("trains"), given.pop("signal"), engine="numpy", **given)
+
+
+def test_weights_that_do_not_fit_are_refused():
+    model, weights = tiny()
+    for wrong in (weights[0], [weights[1], weights[0]], [weights[0], np.full_like(weights[1], np.nan)]):
+        with pytest.raises(NsnnError, match="weights"):
+            model.simulate(wrong, SIGNAL)
+    with pytest.raises(NsnnError, match="trains are of 2 neurons: expected n_outputs = 1"):
+        model.data(block_of(np.ones((4, 2))), SIGNAL)
+    with pytest.raises(NsnnError, match="signal has 2 channels: expected 1"):
+        model.simulate(weights, gaussian_signal(10, 1, channels=2))
+    with pytest.raises(NsnnError, match="trials = 0"):
+        model.simulate(weights, SIGNAL, trials=0)

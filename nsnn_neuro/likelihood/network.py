@@ -1,4 +1,4 @@
-"""The two-layer model: hidden noisy neurons between a stimulus and neurons whose spikes are observed; its likelihood by sampling."""
+"""The two-layer model: hidden noisy neurons between a stimulus and observed neurons; its likelihood by a particle filter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import neo
 import numpy as np
 
 from ..blocks import build_block
+from ..connectivity import AllToAll
 from ..errors import NsnnError
 from ..escape import EscapeNoise, Family, Gaussian
 from ..measures import Estimate
@@ -17,7 +18,6 @@ from ..network import Network
 from ..neurons import NSNNNeuron, Relay
 from ..plasticity import Plasticity
 from ..populations import Population, Projection
-from ..connectivity import AllToAll
 from ..recording import provenance
 from ..units import pq_quantity, si
 from .bases import Basis
@@ -33,7 +33,11 @@ _KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What a two-layer fit sees, one row per step; trials one after another."""
+    """What a two-layer fit sees, one row per step; trials one after another; made by `NetworkModel.data`.
+
+    >>> Observed(np.array([[0.0], [1.0]]), np.ones((2, 1)), np.array([2])).split(0.5)[1].o.tolist()
+    [[1.0]]
+    """
 
     o: np.ndarray
     """(n, n_outputs) 1.0 in a step with a spike"""
@@ -181,8 +185,8 @@ class NetworkModel:
     def network(self, weights: Any, plasticity: tuple[Plasticity, Plasticity] | None = None) -> Network:
         """The model as a `Network` of "input" (a `Relay`), "hidden" and "output".
 
-        "hidden" has a neuron more, the first: it fires in every step (its threshold is -1e12), and its weights are the output's biases.
-        `simulate` runs it where the input has `Recorded(model.inputs(signal))` for a stimulus.
+        "hidden" has a neuron more, the first: it fires in every step (its threshold is -1e12); its weights are the output's
+        biases. `simulate` runs it with `Recorded(model.inputs(signal))` for a stimulus.
         """
         first, second = self.check(weights)
         n_in = len(first)
@@ -276,7 +280,7 @@ class NetworkModel:
     def simulate(
         self, weights: Any, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0
     ) -> neo.Block:
-        """The output's spikes drawn from the model under `signal`: a Block with one segment per trial; arguments as of `NeuronModel`.
+        """The output's spikes drawn from the model under `signal`, a Block with one segment per trial; see `NeuronModel.simulate`.
 
         >>> import quantities as pq
         >>> from nsnn_neuro.likelihood import Lags
