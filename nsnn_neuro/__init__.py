@@ -33,7 +33,7 @@ from .escape import (
     Uniform,
 )
 from .learn import Fit, train
-from .likelihood import fit_neuron
+from .likelihood import fit_network, fit_neuron
 from .measures import tabulate
 from .network import Connections, Network
 from .neurons import (
@@ -151,6 +151,7 @@ __all__ = [
     "coding",
     "datasets",
     "feedforward",
+    "fit_network",
     "fit_neuron",
     "likelihood",
     "load",

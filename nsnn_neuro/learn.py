@@ -116,7 +116,7 @@ class Fit:
         Returns
         -------
         neo.Block : a segment for each pass and sample, all samples of the first pass first; a step of the network lasts 1 ms. The
-            segments' annotations: sample (its row in X), label, repeat (from 0); the Block's: seed, dt, parameters, populations,
+            segments' annotations: sample (its row in X), label (where y are labels), repeat (from 0); the Block's: seed, dt, parameters, populations,
             versions
 
         Raises
@@ -133,7 +133,7 @@ class Fit:
         >>> measures.decode(block, [s.annotations["label"] for s in block.segments]).accuracy > 0.8
         True
         """
-        X, y = _data(data, self.network)
+        X, y, _ = _data(data, self.network, self._settings["loss"], self._settings["n_steps"])
         _whole(passes, "passes")
         seed = keyed_noise.check_seed(seed)
         chosen = self._chosen(layers)
@@ -167,7 +167,9 @@ class Fit:
         )
         for k, segment in enumerate(block.segments):
             repeat, sample = divmod(k, len(y))
-            segment.annotate(sample=sample, label=int(y[sample]), repeat=repeat)
+            segment.annotate(sample=sample, repeat=repeat)
+            if y.ndim == 1:
+                segment.annotate(label=int(y[sample]))
         return block
 
     def _chosen(self, layers: Any) -> list[int]:

@@ -29,8 +29,7 @@ LINE = [
     *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
     *("losses", "coding", "theory"),
     *("engine", "assemble", "annotations", "blocks", "nwb", "foreign", "recording"),
-    "likelihood",
-    *("simulate", "certify", "checkpoints", "learn", "sweep", "toml_lines", "config", "cli"),
+    *("simulate", "certify", "checkpoints", "learn", "likelihood", "sweep", "toml_lines", "config", "cli"),
 ]
 # Off the line: each may import these alone, and those on the line only import them where BESIDES says so.
 ASIDE = {

@@ -7,6 +7,7 @@ import itertools
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,3 +128,15 @@ def test_the_page_on_information_runs(capsys):
     assert "bit (correction panzeri-treves; se jackknife over samples; null" in corrected
     assert "chosen because" in chosen
     assert "trials" in plan
+
+
+def test_the_page_on_likelihood_runs(capsys):
+    """Held-out scores are above a constant probability's, and the true kind of model isn't refuted."""
+    (text,) = blocks(ROOT / "docs" / "likelihood.md")
+    names: dict[str, Any] = {}
+    exec(compile(text, "likelihood.md", "exec"), names)
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    half = {"t_start": names["half"]}
+    one, two = (names[name].score(names["spikes"], names["signal"], **half) for name in ("fit", "network"))
+    assert one.value > two.value > 0
+    assert names["fit"].rescaled(names["spikes"], names["signal"], **half).p > 0.01

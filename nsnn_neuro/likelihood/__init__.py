@@ -33,6 +33,10 @@ potentials are in its units (`Gaussian(1.0)`: in noise SDs). Without a membrane 
 unless given. With one, the threshold is fitted: only b's effect grows after a reset. Ratios such as sigma / theta come with their
 errors from `NeuronFit.derived`.
 
+Two layers. `fit_network` puts hidden noisy neurons between the stimulus and the observed ones: the output's spikes are forced as
+above, the hidden layer's are drawn, and noise-driven learning goes up the bound E_hidden[log P(O|hidden)] <= log P(O|x). What a fit
+is scored by is log P(O|x) itself, by a particle filter.
+
 Standard errors are from the expected Fisher information along the recorded spikes, I = sum_t f^2 / (F (1 - F)) e e^T.
 
 Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Pillow et al. 2008, doi 10.1038/nature07140; Pfister et al. 2006,
@@ -44,15 +48,21 @@ from __future__ import annotations
 from .bases import Basis, Exponentials, Lags, RaisedCosines
 from .fit import NeuronFit, fit_neuron
 from .model import NeuronModel
+from .network import NetworkModel, Observed
+from .network_fit import NetworkFit, fit_network
 from .rescale import Rescaled
 
 __all__ = [
     "Basis",
     "Exponentials",
     "Lags",
+    "NetworkFit",
+    "NetworkModel",
     "NeuronFit",
     "NeuronModel",
+    "Observed",
     "RaisedCosines",
     "Rescaled",
+    "fit_network",
     "fit_neuron",
 ]

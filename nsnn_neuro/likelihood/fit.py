@@ -8,7 +8,6 @@ from typing import Any
 
 import neo
 import numpy as np
-from scipy.special import xlogy
 from scipy.stats import norm
 
 from ..errors import NsnnError
@@ -19,11 +18,10 @@ from .bases import Basis, Lags
 from .data import Data
 from .model import NeuronModel
 from .rescale import Rescaled, rescale
+from .score import bits_per_spike
 from .scoring import inverse, maximise
 
 __all__ = ["NeuronFit", "fit_neuron"]
-
-_PARTS = 20  # of the data, for the standard error of a score
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +114,7 @@ class NeuronFit:
         much another stretch would differ, not how the fit would.
         """
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
-        return _score(self.model, self.values, data)
+        return bits_per_spike(self.model.probability(self.values, data)[1], data.o)
 
     def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
         """Spikes drawn from the fitted model under `signal`; see `NeuronModel.simulate`."""
@@ -210,8 +208,8 @@ def fit_neuron(
     model = NeuronModel(
         dt=dt,
         family=Gaussian(1.0) if family is None else family,
-        stimulus=_basis(stimulus, "stimulus"),
-        history=None if history is None else _basis(history, "history"),
+        stimulus=as_basis(stimulus, "stimulus"),
+        history=None if history is None else as_basis(history, "history"),
         beta=beta,
         theta=theta,
         reset=reset,
@@ -238,7 +236,7 @@ def fit_neuron(
         se=dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
         covariance=covariance,
         log_likelihood=value.log_likelihood,
-        bits_per_spike=float(_score(model, p, data)),
+        bits_per_spike=float(bits_per_spike(model.probability(p, data)[1], data.o)),
         n_spikes=n,
         n_steps=len(data.o),
         ridge=float(strength),
@@ -247,7 +245,8 @@ def fit_neuron(
     )
 
 
-def _basis(value: Any, name: str) -> Basis:
+def as_basis(value: Any, name: str) -> Basis:
+    """A basis as it is, a whole number as so many lags."""
     if isinstance(value, Basis):
         return value
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
@@ -255,19 +254,3 @@ def _basis(value: Any, name: str) -> Basis:
     raise NsnnError(
         f"{name} = {value!r}: expected a basis such as RaisedCosines(8, 50*ms), or a number of lags"
     )
-
-
-def _score(model: NeuronModel, p: np.ndarray, data: Data) -> Estimate:
-    """Bits per spike over a homogeneous Bernoulli neuron."""
-    n = data.o.sum()
-    if n == 0:
-        raise NsnnError("trains hold no spikes: expected some, as the score is per spike")
-    rate = n / len(data.o)
-    constant = xlogy(data.o, rate) + xlogy(1 - data.o, 1 - rate)
-    gain = (model.probability(p, data)[1] - constant) / np.log(2)
-    value = gain.sum() / n
-    parts = np.array_split(np.arange(len(gain)), min(_PARTS, len(gain)))
-    rest = np.array([gain[k].sum() - value * data.o[k].sum() for k in parts])
-    k = len(parts)
-    se = np.sqrt(k / (k - 1) * np.sum(rest**2)) / n if k > 1 else np.nan
-    return Estimate(float(value), float(se), n=int(n), unit="bit/spike", se_method=f"{k} consecutive parts")

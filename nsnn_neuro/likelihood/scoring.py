@@ -10,10 +10,11 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import brentq
 
 from ..errors import NsnnError
+from ..escape import Family
 from .data import Data
 from .model import LARGEST, NeuronModel, Value
 
-__all__ = ["inverse", "maximise"]
+__all__ = ["inverse", "maximise", "quantile"]
 
 _STARTS = (0.2, 0.5, 0.8, 0.95)  # of beta
 _STRIDE = 0.15  # of beta in one step
@@ -43,7 +44,7 @@ def maximise(model: NeuronModel, data: Data, ridge: float) -> tuple[np.ndarray, 
     """
     penalty = _penalty(model, data, ridge)
     start = np.zeros(len(model.names))
-    start[0] = (model.threshold or 0.0) + _at(model, float(data.o[data.free].mean()))
+    start[0] = (model.threshold or 0.0) + quantile(model.family, float(data.o[data.free].mean()))
 
     def at(beta: float, p: np.ndarray, most: int = _MOST) -> tuple[np.ndarray, Value, int]:
         linear = model.traces(beta, data)
@@ -183,15 +184,15 @@ def _penalty(model: NeuronModel, data: Data, ridge: float) -> np.ndarray:
     return found
 
 
-def _at(model: NeuronModel, rate: float) -> float:
+def quantile(family: Family, rate: float) -> float:
     """F^-1(rate)."""
-    width = 1.0 / float(np.max(model.family.pdf(0.0)))
+    width = 1.0 / float(np.max(family.pdf(0.0)))
     low, high = -width, width
-    while model.family.cdf(low) > rate:
+    while family.cdf(low) > rate:
         low *= 2
-    while model.family.cdf(high) < rate:
+    while family.cdf(high) < rate:
         high *= 2
-    return float(brentq(lambda x: float(model.family.cdf(x)) - rate, low, high, xtol=1e-9 * width))
+    return float(brentq(lambda x: float(family.cdf(x)) - rate, low, high, xtol=1e-9 * width))
 
 
 def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> None:

@@ -1,0 +1,337 @@
+"""The two-layer model: hidden noisy neurons between a stimulus and observed neurons; its likelihood by a particle filter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import neo
+import numpy as np
+
+from ..blocks import build_block
+from ..connectivity import AllToAll
+from ..errors import NsnnError
+from ..escape import EscapeNoise, Family, Gaussian
+from ..measures import Estimate
+from ..measures.trains import as_trains, positive
+from ..network import Network
+from ..neurons import NSNNNeuron, Relay
+from ..plasticity import Plasticity
+from ..populations import Population, Projection
+from ..recording import provenance
+from ..units import pq_quantity, si
+from .bases import Basis
+from .data import filtered, on_steps, prepare
+from .score import bits_per_spike
+from .tails import terms
+
+__all__ = ["NetworkModel", "Observed"]
+
+_ALWAYS = -1e12  # threshold of the hidden unit that fires in every step: the output's bias
+_KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta: u - theta * o}
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What a two-layer fit sees, one row per step; trials one after another; made by `NetworkModel.data`.
+
+    >>> Observed(np.array([[0.0], [1.0]]), np.ones((2, 1)), np.array([2])).split(0.5)[1].o.tolist()
+    [[1.0]]
+    """
+
+    o: np.ndarray
+    """(n, n_outputs) 1.0 in a step with a spike"""
+    x: np.ndarray
+    """(n, 1 + n_stimulus) 1 and the stimulus through its basis"""
+    lengths: np.ndarray
+    """(n_trials,) steps of each trial"""
+
+    def split(self, share: float) -> tuple[Observed, Observed]:
+        """Each trial's first part, and its last `share`."""
+        late = np.round(share * self.lengths).astype(int)
+        at = np.arange(len(self.o)) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
+        first = at < np.repeat(self.lengths - late, self.lengths)
+        return (
+            Observed(self.o[first], self.x[first], self.lengths - late),
+            Observed(self.o[~first], self.x[~first], late),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NetworkModel:
+    """Two layers of NSNN neurons: the stimulus through a basis, hidden neurons that nobody sees, observed output neurons.
+
+        hidden    u_t = beta kept(u, h)_(t-1) + b_1 + sum_k w_k x_k(t),    P(h_t = 1) = F(u_t - theta)
+        output    v_t = beta kept(v, o)_(t-1) + b_2 + sum_j w_j h_j(t),    P(o_t = 1) = F(v_t - theta)
+
+    All potentials are 0 before a trial's first step. Weights are a pair of arrays: hidden (1 + n_stimulus, n_hidden) and output
+    (1 + n_hidden, n_outputs), biases first; n_stimulus = channels times functions of the basis.
+
+    Parameters
+    ----------
+    dt : time, the step
+    stimulus : `Basis` over lags 0, 1, ... of the stimulus
+    n_hidden, n_outputs : whole numbers
+    family : escape family F without a unit, of both layers
+    hidden, output : `NSNNNeuron`s: beta, theta and reset of the layers
+    channels : of the stimulus
+
+    Raises
+    ------
+    NsnnError : values out of range
+
+    >>> from brian2 import ms
+    >>> from nsnn_neuro.likelihood import Lags
+    >>> NetworkModel(dt=1*ms, stimulus=Lags(3), n_hidden=2).shapes
+    ((4, 2), (3, 1))
+    """
+
+    dt: Any
+    stimulus: Basis
+    n_hidden: int
+    n_outputs: int = 1
+    family: Family = field(default_factory=lambda: Gaussian(0.4))
+    hidden: NSNNNeuron = field(default_factory=NSNNNeuron)
+    output: NSNNNeuron = field(default_factory=NSNNNeuron)
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        positive(self.dt, "s", "dt")
+        if not isinstance(self.stimulus, Basis):
+            raise NsnnError(
+                f"stimulus = {self.stimulus!r}: expected a basis such as Lags(5) or RaisedCosines(8, 50*ms)"
+            )
+        for name in ("n_hidden", "n_outputs", "channels"):
+            whole(getattr(self, name), name)
+        if not isinstance(self.family, Family) or self.family.x_unit != "1":
+            raise NsnnError(
+                f"family = {self.family!r}: expected an escape family without a unit, such as Gaussian(0.4)"
+            )
+        for name, n in (("hidden", self.n_hidden), ("output", self.n_outputs)):
+            neuron = getattr(self, name)
+            if not isinstance(neuron, NSNNNeuron):
+                raise NsnnError(f"{name} = {neuron!r}: expected a neuron such as NSNNNeuron(beta=0.5)")
+            for value in (neuron.si("beta"), neuron.si("theta")):
+                if np.shape(value) not in ((), (n,)):
+                    raise NsnnError(f"{name} = {neuron!r}: expected numbers, or arrays of {n} values")
+
+    # --- weights and data ---
+
+    @property
+    def step(self) -> float:
+        """dt in s."""
+        return float(si(self.dt, "s", "dt"))
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Of the weights."""
+        n_stimulus = self.channels * self.stimulus.matrix(self.step, 0).shape[1]
+        return (1 + n_stimulus, self.n_hidden), (1 + self.n_hidden, self.n_outputs)
+
+    def check(self, weights: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Weights as arrays of the right shapes."""
+        if not isinstance(weights, list | tuple) or len(weights) != 2:
+            raise NsnnError(f"weights = {type(weights).__name__}: expected a pair of arrays {self.shapes}")
+        found = tuple(np.asarray(w, dtype=float) for w in weights)
+        if tuple(w.shape for w in found) != self.shapes or not all(np.all(np.isfinite(w)) for w in found):
+            raise NsnnError(
+                f"weights have shapes {[w.shape for w in found]}: expected finite numbers of shapes {self.shapes}"
+            )
+        return found[0], found[1]
+
+    def data(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Observed:
+        """Spikes and stimulus on the model's steps; `trains` a neo.Block, or the repeats of one neuron."""
+        outputs = [trains]
+        if isinstance(trains, neo.Block):
+            n = as_trains(trains).n_neurons
+            outputs = [[segment.spiketrains[j] for segment in trains.segments] for j in range(n)]
+        if len(outputs) != self.n_outputs:
+            raise NsnnError(f"trains are of {len(outputs)} neurons: expected n_outputs = {self.n_outputs}")
+        each = [
+            prepare(
+                one,
+                signal,
+                dt=self.step,
+                stimulus=self.stimulus.matrix(self.step, 0),
+                history=np.empty((0, 0)),
+                refractory=0,
+                channels=self.channels,
+                t_start=t_start,
+                t_stop=t_stop,
+            )
+            for one in outputs
+        ]
+        begins = np.flatnonzero(each[0].begins)
+        n = len(each[0].o)
+        return Observed(
+            np.stack([one.o for one in each], axis=1),
+            np.column_stack([np.ones(n), each[0].drive]),
+            np.diff(np.append(begins, n)),
+        )
+
+    def inputs(self, signal: neo.AnalogSignal) -> neo.AnalogSignal:
+        """What the input of `network` is to be given: 1 and the stimulus through its basis, (n_steps, 1 + n_stimulus)."""
+        steps = on_steps(signal, self.step)
+        if steps.values.shape[1] != self.channels:
+            raise NsnnError(f"signal has {steps.values.shape[1]} channels: expected {self.channels}")
+        columns = filtered(steps, self.stimulus.matrix(self.step, 0))
+        return neo.AnalogSignal(
+            np.column_stack([np.ones(len(columns)), columns]),
+            units="dimensionless",
+            sampling_period=pq_quantity(self.step, "s"),
+            t_start=pq_quantity(steps.start, "s"),
+        )
+
+    def network(self, weights: Any, plasticity: tuple[Plasticity, Plasticity] | None = None) -> Network:
+        """The model as a `Network` of "input" (a `Relay`), "hidden" and "output".
+
+        "hidden" has a neuron more, the first: it fires in every step (its threshold is -1e12); its weights are the output's
+        biases. `simulate` runs it with `Recorded(model.inputs(signal))` for a stimulus.
+        """
+        first, second = self.check(weights)
+        n_in = len(first)
+        noise = EscapeNoise(self.family)
+        each = np.ones(self.n_hidden)
+        hidden = NSNNNeuron(
+            beta=np.append(0.0, self.hidden.si("beta") * each),
+            theta=np.append(_ALWAYS, self.hidden.si("theta") * each),
+            reset=self.hidden.reset,
+        )
+        layers = [
+            Population(n_in, Relay(), name="input"),
+            Population(1 + self.n_hidden, hidden, noise=noise, name="hidden"),
+            Population(self.n_outputs, self.output, noise=noise, name="output"),
+        ]
+        projections = [
+            Projection(pre, post, rule=AllToAll(), weight=w, plasticity=rule)
+            for pre, post, w, rule in zip(
+                layers[:2],
+                layers[1:],
+                (np.column_stack([np.zeros(n_in), first]), second),
+                plasticity or (None, None),
+                strict=True,
+            )
+        ]
+        return Network(layers, projections)
+
+    # --- likelihood ---
+
+    def log_likelihood(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> np.ndarray:
+        """Estimates of log P(o_t | o before t, x) of each step, (n,), nats, by a particle filter; their sum is that of log P(O|x).
+
+        `particles` copies of the hidden layer are drawn; in each step a copy counts by the probability that it gives to what was
+        observed, and copies are drawn anew in proportion (systematic resampling). The product over steps of the mean probability is
+        an unbiased estimate of P(O|x) = E_hidden[P(O|hidden)]; so its log is too low on average, the less the more copies.
+        With one copy the mean of the sum is the bound that is trained, E_hidden[log P(O|hidden)].
+
+        Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
+
+        >>> import quantities as pq
+        >>> from nsnn_neuro.likelihood import Lags
+        >>> signal = neo.AnalogSignal([0.0, 1.0, 0.0], units=pq.dimensionless, sampling_period=1*pq.ms)
+        >>> model = NetworkModel(dt=1*pq.ms, stimulus=Lags(1), n_hidden=1, family=Gaussian(1.0), hidden=NSNNNeuron(theta=0.0))
+        >>> data = model.data([[0.001]], signal)
+        >>> model.log_likelihood([np.zeros((2, 1)), np.zeros((2, 1))], data, particles=10).round(4).tolist()
+        [-0.1728, -1.841, -0.1728]
+        """
+        whole(particles, "particles")
+        weights, rng = self.check(weights), np.random.default_rng(seed)
+        # trials beside each other, padded to the longest
+        here = np.arange(data.lengths.max()) < data.lengths[:, None]
+        x, o = (np.zeros((*here.shape, a.shape[1])) for a in (data.x, data.o))
+        x[here], o[here] = data.x, data.o
+        found = np.zeros(here.shape)
+        drive = x @ weights[0]
+        h = u = np.zeros((len(here), particles, self.n_hidden))
+        v = np.zeros((len(here), particles, self.n_outputs))
+        before = np.zeros((len(here), 1, self.n_outputs))
+        for t in range(here.shape[1]):
+            u, h, v = self._advance(weights, drive[:, t, None], u, h, v, before, rng)
+            before = o[:, t, None]
+            parts = terms(self.family, v - self.output.si("theta"))
+            logs = np.where(before == 1, parts.log_spike, parts.log_silence).sum(axis=-1)
+            highest = logs.max(axis=1, keepdims=True)
+            weight = np.exp(logs - np.where(np.isfinite(highest), highest, 0.0))
+            total = weight.sum(axis=1)
+            with np.errstate(divide="ignore"):
+                found[:, t] = highest[:, 0] + np.log(total / particles)
+            if particles > 1:
+                chosen = _systematic(weight, rng)[..., None]
+                u, h, v = (np.take_along_axis(a, chosen, axis=1) for a in (u, h, v))
+        return found[here]
+
+    def _advance(
+        self, weights: tuple[np.ndarray, np.ndarray], drive: Any, u: Any, h: Any, v: Any, o: Any, rng: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One step: u, h and v, (..., n), from those of the step before and the output's spikes o of the step before."""
+        theta = self.hidden.si("theta")
+        u = self.hidden.si("beta") * _KEPT[self.hidden.reset](u, h, theta) + drive
+        h = (rng.random(u.shape) < self.family.cdf(u - theta)).astype(float)
+        kept = _KEPT[self.output.reset](v, o, self.output.si("theta"))
+        v = self.output.si("beta") * kept + weights[1][0] + h @ weights[1][1:]
+        return u, h, v
+
+    def score(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> Estimate:
+        """Bits per spike over homogeneous neurons; see `NetworkFit.score`."""
+        return bits_per_spike(self.log_likelihood(weights, data, particles=particles, seed=seed), data.o)
+
+    # --- spikes ---
+
+    def simulate(
+        self, weights: Any, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0
+    ) -> neo.Block:
+        """The output's spikes drawn from the model under `signal`, a Block with one segment per trial; see `NeuronModel.simulate`.
+
+        >>> import quantities as pq
+        >>> from nsnn_neuro.likelihood import Lags
+        >>> signal = neo.AnalogSignal([0.0, 9.0, 0.0], units=pq.dimensionless, sampling_period=1*pq.ms)
+        >>> model = NetworkModel(dt=1*pq.ms, stimulus=Lags(1), n_hidden=1)
+        >>> block = model.simulate([[[-9.0], [2.0]], [[-9.0], [20.0]]], signal, trials=2)
+        >>> [segment.spiketrains[0].magnitude.tolist() for segment in block.segments]
+        [[0.001], [0.001]]
+        """
+        weights, x = self.check(weights), self.inputs(signal)
+        whole(trials, "trials")
+        rng, start = np.random.default_rng(seed), float(x.t_start.rescale("s").magnitude)
+        drive = x.magnitude @ weights[0]
+        h = u = np.zeros((trials, self.n_hidden))
+        v = np.zeros((trials, self.n_outputs))
+        spikes = np.zeros((len(drive), trials, self.n_outputs))
+        o = spikes[0]
+        for t in range(len(drive)):
+            u, h, v = self._advance(weights, drive[t], u, h, v, o, rng)
+            spikes[t] = rng.random(v.shape) < self.family.cdf(v - self.output.si("theta"))
+            o = spikes[t]
+        tick, trial, neuron = np.nonzero(spikes)
+        return build_block(
+            trial,
+            neuron,
+            times=start + tick * self.step,
+            dt=self.step,
+            n_trials=int(trials),
+            n_neurons=self.n_outputs,
+            t_start=start,
+            t_stop=start + len(drive) * self.step,
+            annotations={
+                "seed": int(seed),
+                "parameters": {"hidden": weights[0].tolist(), "output": weights[1].tolist()},
+                **provenance(),
+            },
+        )
+
+
+def whole(value: Any, name: str) -> None:
+    """Refuse what isn't a whole number from 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise NsnnError(f"{name} = {value!r}: expected a whole number from 1")
+
+
+def _systematic(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(n_trials, particles) which particle each new one is: in proportion to weights, from one draw for each trial."""
+    n = weight.shape[1]
+    edges = np.cumsum(weight, axis=1)
+    edges /= np.where(edges[:, -1:] > 0, edges[:, -1:], 1.0)
+    at = (np.arange(n) + rng.random((len(weight), 1))) / n
+    row = np.arange(len(weight))[:, None]
+    found = np.searchsorted((edges + row).ravel(), (at + row).ravel(), side="right").reshape(weight.shape)
+    return np.asarray(np.minimum(found - n * row, n - 1))

@@ -1,0 +1,302 @@
+"""`fit_network`: hidden noisy neurons between a stimulus and observed spikes, by noise-driven learning on the likelihood."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import neo
+import numpy as np
+import pandas as pd
+from scipy.special import xlogy
+
+from ..coding import Encoder
+from ..errors import NsnnError
+from ..escape import Family, Gaussian
+from ..learn import train
+from ..losses import NegativeLogLikelihood
+from ..measures import Estimate
+from ..network import Network
+from ..neurons import NSNNNeuron
+from ..plasticity import NDL, Adam
+from ..records import parameter
+from ..units import si
+from .bases import Basis
+from .fit import as_basis
+from .network import NetworkModel, Observed, whole
+from .scoring import quantile
+
+__all__ = ["NetworkFit", "fit_network"]
+
+
+_BUSY = 0.3  # share of steps in which a hidden neuron near threshold fires, roughly
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ranged(Encoder):
+    """A value from 0 to 1 brought back to the range it came from."""
+
+    low: Any = parameter("1")
+    span: Any = parameter("1")
+    o = "low + span * x"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NetworkFit:
+    """A two-layer network fitted by `fit_network`: weights, their history, likelihood of new data, spikes drawn from it.
+
+    There are no standard errors: hidden neurons can change places, so neither their weights nor the output's are identified. What
+    is identified is what the network does: its score, and the spikes that it draws.
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro.likelihood import Lags
+    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=2000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> trains = [np.flatnonzero(signal.magnitude[:, 0] > 1.5) * 1e-3]
+    >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, epochs=10, eta=0.05, engine="numpy")
+    >>> [w.shape for w in fit.weights], fit.held_out.value > 1
+    ([(2, 16), (17, 1)], True)
+    """
+
+    model: NetworkModel
+    weights: tuple[np.ndarray, np.ndarray]
+    """hidden (1 + n_stimulus, n_hidden) and output (1 + n_hidden, n_outputs), biases first"""
+    history: pd.DataFrame
+    """a row for each epoch: epoch, bound and held_out_bound (bits per spike of the bound that is trained), seconds"""
+    held_out: Estimate | None
+    """score of the share of the data that wasn't learned from; None without"""
+    n_spikes: int
+    """learned from"""
+    n_steps: int
+    """learned from"""
+
+    @property
+    def network(self) -> Network:
+        """The fit as a `Network`; see `NetworkModel.network`."""
+        return self.model.network(self.weights)
+
+    def score(
+        self,
+        trains: Any,
+        signal: Any,
+        *,
+        t_start: Any = None,
+        t_stop: Any = None,
+        particles: int = 100,
+        seed: int = 0,
+    ) -> Estimate:
+        """Bits per spike of these data over homogeneous neurons: (log2 P(O|x) - log2 P0(O)) / n_spikes, as `NeuronFit.score`.
+
+        P(O|x) = E_hidden[P(O|hidden)] is estimated by a particle filter, over whole trials, from potentials of 0: on average too
+        low, the less the more `particles`. particles=1 gives the bound E_hidden[log2 P(O|hidden)] in its place. `se` says how much
+        another stretch would differ, not how the fit would.
+
+        Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
+        """
+        data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        return self.model.score(self.weights, data, particles=particles, seed=seed)
+
+    def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
+        """The output's spikes drawn from the fit under `signal`; see `NetworkModel.simulate`."""
+        return self.model.simulate(self.weights, signal, trials=trials, seed=seed)
+
+
+def fit_network(
+    trains: Any,
+    signal: Any,
+    *,
+    dt: Any,
+    stimulus: Basis | int,
+    n_hidden: int = 16,
+    family: Family | None = None,
+    hidden: NSNNNeuron | None = None,
+    output: NSNNNeuron | None = None,
+    window: Any = None,
+    held_out: float = 0.2,
+    particles: int = 100,
+    epochs: int = 30,
+    batch: int = 16,
+    eta: float = 0.01,
+    t_start: Any = None,
+    t_stop: Any = None,
+    seed: int = 0,
+    engine: str = "cython",
+    progress: Any = None,
+) -> NetworkFit:
+    """Fit a two-layer network of NSNN neurons to the spikes of observed neurons; the hidden layer's are drawn, the output's forced.
+
+    What goes up is the bound E_hidden[log P(O|hidden)] <= log P(O|x), by noise-driven learning (`train` with
+    `losses.NegativeLogLikelihood`): along one draw of the hidden spikes at a time. Bound and learning are good where a hidden spike
+    matters little, that is with many hidden neurons; with two or three strong ones the bound is far below the likelihood, and the
+    rule is biased (`docs/likelihood.md`). Take 16 or more, and judge by the held-out score.
+
+    The recording is cut into windows, each from potentials of 0, as at a trial's start: take them long against the membranes'
+    memory of 1 / (1 - beta) steps. What is left over at a trial's end isn't learned from. Scores are of whole trials.
+
+    Parameters
+    ----------
+    trains : neo.Block of the observed neurons, one segment for each trial; or the repeats of one, as for `fit_neuron`
+    signal, dt, stimulus, t_start, t_stop : as for `fit_neuron`; hidden neurons see the stimulus through the basis, and 1
+    n_hidden : whole number of hidden neurons
+    family : noise F of both layers, `Gaussian(0.4)` by default
+    hidden, output : `NSNNNeuron`s, of given beta, theta and reset; None: `NSNNNeuron()`
+    window : time; None: 50 steps
+    held_out : share from 0 to below 1, at the end of each trial, that isn't learned from and gives `held_out`
+    particles : of that score
+    epochs, batch : whole numbers, of windows, as for `train`
+    eta : learning rate of Adam, in units of the noise's width 1 / f(0); it goes to 0 with a cosine
+    seed : whole number, of first weights, order and hidden spikes
+    engine, progress : as for `train`
+
+    Returns
+    -------
+    NetworkFit
+
+    Raises
+    ------
+    NsnnError : as `fit_neuron` for the data; windows that no trial holds
+
+    Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro.likelihood import Lags
+    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=4000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> trains = [np.flatnonzero(np.abs(signal.magnitude[:, 0]) > 1.5) * 1e-3]
+    >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, epochs=10, eta=0.05, engine="numpy")
+    >>> fit.held_out.value > 1
+    True
+    """
+    first = signal[0] if isinstance(signal, list | tuple) and signal else signal
+    if not isinstance(first, neo.AnalogSignal):
+        raise NsnnError(
+            f"signal = {type(first).__name__} object: expected a neo.AnalogSignal, or a list with one for each trial"
+        )
+    model = NetworkModel(
+        dt=dt,
+        stimulus=as_basis(stimulus, "stimulus"),
+        n_hidden=n_hidden,
+        n_outputs=len(trains.segments[0].spiketrains)
+        if isinstance(trains, neo.Block) and trains.segments
+        else 1,
+        family=Gaussian(0.4) if family is None else family,
+        hidden=NSNNNeuron() if hidden is None else hidden,
+        output=NSNNNeuron() if output is None else output,
+        channels=int(first.shape[1]),
+    )
+    share, rate = (float(si(value, "1", name)) for value, name in ((held_out, "held_out"), (eta, "eta")))
+    if not 0 <= share < 1:
+        raise NsnnError(f"held_out = {held_out}: expected a share from 0 to below 1")
+    whole(particles, "particles")
+    data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+    learned, rest = data.split(share)
+    for o, where in ((learned.o, "trains"), (rest.o, f"the last {share:g} of the trains")):
+        silent = np.flatnonzero(o.sum(axis=0) == 0)
+        if len(o) and silent.size:
+            raise NsnnError(f"{where} hold no spikes of neuron {silent[0]} in {len(o)} steps: expected some")
+    n_steps = 50 if window is None else round(float(si(window, "s", "window")) / model.step)
+    scale = Scale.of(learned.x, data.x)
+    windows = [_windows(part, n_steps, scale) for part in (learned, rest)]
+    if not len(windows[0][0]):
+        raise NsnnError(
+            f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected fewer"
+        )
+    width = 1 / float(np.max(model.family.pdf(0.0)))
+    rule = NDL(rate * width, optimizer=Adam())
+    fit = train(
+        model.network(_start(model, learned, width, np.random.default_rng(seed)), (rule, rule)),
+        windows[0],
+        loss=NegativeLogLikelihood(),
+        epochs=epochs,
+        batch=batch,
+        encoder=Ranged(scale.low, scale.span),
+        validation=windows[1] if len(windows[1][0]) else 0.0,
+        schedule="cosine",
+        seed=seed,
+        engine=engine,
+        progress=progress,
+    )
+    w1, w2 = fit.network.get_weights()
+    weights = scale.undone(w1[:, 1:]), w2
+    bounds = [_bits(fit.history[name], y) for name, (_, y) in zip(("loss", "val_loss"), windows, strict=True)]
+    return NetworkFit(
+        model=model,
+        weights=weights,
+        history=pd.DataFrame(
+            {
+                "epoch": fit.history.epoch,
+                "bound": bounds[0],
+                "held_out_bound": bounds[1],
+                "seconds": fit.history.seconds,
+            }
+        ),
+        held_out=model.score(weights, rest, particles=particles, seed=seed) if len(rest.o) else None,
+        n_spikes=int(windows[0][1].sum()),
+        n_steps=windows[0][1].shape[0] * n_steps,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """Columns of mean 0 and variance 1, so that one learning rate fits all, as values from 0 to 1, which `train` takes."""
+
+    mean: np.ndarray
+    sd: np.ndarray
+    low: np.ndarray
+    span: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, everything: np.ndarray) -> Scale:
+        mean, sd = x.mean(axis=0), x.std(axis=0)
+        mean[0], sd[0] = 0.0, 1.0
+        if np.any(sd == 0):
+            raise NsnnError(
+                f"stimulus[{np.flatnonzero(sd == 0)[0] - 1}]: nothing reaches it in these data; drop it"
+            )
+        z = (everything - mean) / sd
+        low = z.min(axis=0)
+        low[0] = 0.0
+        return cls(mean, sd, low, z.max(axis=0) - low)
+
+    def done(self, x: np.ndarray) -> np.ndarray:
+        """(n, n_in) from 0 to 1."""
+        return np.asarray(np.clip(((x - self.mean) / self.sd - self.low) / self.span, 0.0, 1.0))  # rounding
+
+    def undone(self, w: np.ndarray) -> np.ndarray:
+        """Weights of the columns as they are, from those of the scaled ones."""
+        found = w / self.sd[:, None]
+        found[0] -= self.mean[1:] @ found[1:]
+        return found
+
+
+def _windows(data: Observed, n_steps: int, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (n, n_steps, n_in) from 0 to 1 and spikes (n, n_steps, n_outputs)."""
+    if n_steps < 1:
+        raise NsnnError(f"window = {n_steps} steps: expected a step or more")
+    ends = np.cumsum(data.lengths)
+    starts = [
+        np.arange(end - n, end - n_steps + 1, n_steps) for n, end in zip(data.lengths, ends, strict=True)
+    ]
+    rows = np.concatenate([*starts, np.empty(0, int)]).astype(int)[:, None] + np.arange(n_steps)
+    return scale.done(data.x)[rows], data.o[rows]
+
+
+def _start(
+    model: NetworkModel, data: Observed, width: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random weights that move a membrane by about the noise's width; hidden neurons near threshold, outputs at their rate."""
+    first, second = (rng.normal(0.0, width / np.sqrt(n - 1), (n, m)) for n, m in model.shapes)
+    first[0] = (1 - model.hidden.si("beta")) * model.hidden.si("theta")
+    rates = np.minimum(data.o.mean(axis=0), 1 - 0.5 / len(data.o))  # a neuron may fire in every step
+    middle = np.array([quantile(model.family, rate) for rate in rates])
+    second[0] = (1 - model.output.si("beta")) * (model.output.si("theta") + middle) - _BUSY * second[1:].sum(
+        axis=0
+    )
+    return first, second
+
+
+def _bits(loss: pd.Series, o: np.ndarray) -> np.ndarray:
+    """Bits per spike of a mean loss per window, over homogeneous neurons."""
+    if not o.sum():
+        return np.full(len(loss), np.nan)
+    p = o.mean(axis=(0, 1))
+    entropy = -o.shape[1] * np.sum(xlogy(p, p) + xlogy(1 - p, 1 - p))
+    return np.asarray((entropy - loss) * len(o) / o.sum() / np.log(2))
