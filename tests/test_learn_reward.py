@@ -173,3 +173,26 @@ def test_it_learns():
     )  # fmt: skip
     test = 0.05 + 0.9 * (np.arange(6) // 2 == rng.permutation(y)[:, None])
     assert fit.evaluate((test, test.reshape(-1, 3, 2).sum(-1).argmax(-1)), passes=3)["accuracy"] > 0.9
+
+
+class Alike(losses.Loss):
+    """How many steps the output's first two neurons differ in: a loss that has no gradient."""
+
+    def value(self, o, y):
+        return np.abs(np.asarray(o)[..., 0] - np.asarray(o)[..., 1]).sum(-1)
+
+
+def test_the_loss_needs_no_gradient_and_a_checkpoint_no_baseline(tmp_path):
+    """Batches of one, whose baseline begins anew with each epoch: resumed they go on bit for bit."""
+    data = np.random.default_rng(2).random((6, 2)), np.array([0, 1] * 3)
+    told = {"loss": Alike(), "batch": 1, "n_steps": 4, "seed": 1, "engine": "numpy", "validation": 0}
+    noise, rule = nsnn.EscapeNoise(nsnn.Gaussian(0.4)), nsnn.NDL(0.02, signal="reward")
+    net = nsnn.feedforward([2, 2, 2], noise=noise, plasticity=rule, weights=tiny("reward")[0])
+    whole = train(net, data, epochs=3, **told)
+    train(net, data, epochs=2, checkpoint=tmp_path / "fit.npz", **told)
+    resumed = train(net, data, epochs=3, checkpoint=tmp_path / "fit.npz", **told)
+    for a, b, first in zip(
+        resumed.network.get_weights(), whole.network.get_weights(), net.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+        assert np.abs(b - first).max() > 1e-3

@@ -130,7 +130,7 @@ class NDL(_ThreeFactor):
     the gradient of the expected loss for an output layer, one step, and a loss affine in each spike; with depth it is biased
     (`docs/ndl.md`). signal="reward" is the score-function rule instead, dw_ij = -eta sum_t L(t) sum_(s <= t) score(s),
     score = (o - p) / (p (1 - p)) f trace, with L a scalar that all neurons are told: unbiased at any depth, of a large variance.
-    Subtract a baseline from L.
+    Subtract a baseline from L, as `train` does.
 
     Parameters
     ----------
