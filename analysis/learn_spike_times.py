@@ -300,9 +300,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             central=False,
         ),
         Claim(
-            "jitter grows less than in proportion to sigma: learning makes up for some of the noise",
+            "jitter grows less than in proportion to sigma",
             steep_high < 1,
-            f"exponent {steep:.2f} [{steep_low:.2f}, {steep_high:.2f}] (the window holds it below {CHANCE:.2f} steps)",
+            f"exponent {steep:.2f} [{steep_low:.2f}, {steep_high:.2f}] (the window alone holds it below {CHANCE:.2f} steps)",
             central=False,
         ),
         Claim(
