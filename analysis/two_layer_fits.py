@@ -26,7 +26,7 @@ from nsnn_neuro.likelihood import NetworkModel, RaisedCosines
 
 from .harness import Claim, check
 
-CLAIM = "Networks of sixteen hidden neurons find a response that no single neuron has, all but a few per cent; smaller ones lose more"
+CLAIM = "Networks of sixteen hidden neurons find a response that no single neuron has but for some per cent; smaller ones lose more"
 
 STEP = 1 * pq.ms
 BASIS = RaisedCosines(4, 10 * pq.ms)

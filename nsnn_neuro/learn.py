@@ -116,8 +116,8 @@ class Fit:
         Returns
         -------
         neo.Block : a segment for each pass and sample, all samples of the first pass first; a step of the network lasts 1 ms. The
-            segments' annotations: sample (its row in X), label (where y are labels), repeat (from 0); the Block's: seed, dt, parameters, populations,
-            versions
+            segments' annotations: sample (its row in X), label (where y are labels), repeat (from 0); the Block's: seed, dt,
+            parameters, populations, versions
 
         Raises
         ------

@@ -483,3 +483,31 @@ def test_evaluation_refuses_another_number_of_steps():
     fit = train(net_of(), (X, Y), loss=VAN_ROSSUM, epochs=1, seed=1, engine="numpy")
     with pytest.raises(NsnnError, match="n_steps = 6, steps of X = 5"):
         fit.evaluate((X[:, :5], Y[:, :5]))
+
+
+def test_given_spikes_of_a_recurrent_output_carry_no_gradient():
+    X, y = data_of(sizes=[4, 3])
+    rng = np.random.default_rng(8)
+    W, R = rng.normal(0.3, 0.6, (4, 3)), rng.normal(0.1, 0.6, (3, 3))
+
+    def slopes(W, R):
+        rule = nsnn.NDL(0.1)
+        net = nsnn.feedforward([4, 3], noise=NOISE, weights=[W], plasticity=rule)
+        out = net.populations[1]
+        loop = nsnn.Projection(out, out, rule=nsnn.AllToAll(), weight=R, plasticity=rule)
+        net = nsnn.Network(net.populations, [*net.projections, loop], seed=1)
+        with engine.running("numpy"):
+            learner = Learner(
+                net, batch=2, n_steps=STEPS, encoder=coding.Direct(), loss=losses.NegativeLogLikelihood(), feedback=None
+            )  # fmt: skip
+            value, _ = learner.run(X, y, np.array([[3, 1]]), np.array([True]), key=(1,))
+            layer = learner.layers[1]
+            return value.mean(), layer.slope.reshape(4, 3).copy(), layer.loop.slope.reshape(3, 3).copy()
+
+    _, by_w, by_r = slopes(W, R)
+    for found, where in ((by_w, 0), (by_r, 1)):
+        for place in np.ndindex(found.shape):
+            step = np.zeros(found.shape)
+            step[place] = 1e-5
+            ends = [slopes(W + s * step, R) if where == 0 else slopes(W, R + s * step) for s in (1, -1)]
+            assert abs((ends[0][0] - ends[1][0]) / 2e-5 - found[place]) < 1e-7
