@@ -239,9 +239,8 @@ class Learner:
         for layer, p in zip(self.layers[1:], loops, strict=True):
             if p is not None:
                 back = p.plasticity.signal == "transport" and getattr(p.plasticity, "recurrent_path", True)
-                back = back and not (
-                    loss.forced and layer is self.layers[-1]
-                )  # spikes that are given don't depend on weights
+                given = loss.forced and layer is self.layers[-1]  # spikes that don't depend on weights
+                back = back and not given
                 layer.loop = Loop(autapses=len(p.shape(0)) == 2, back=back)
         self.sweep = Sweep(self.layers, loss, feedback, projections[0].plasticity.signal)
         # names of their own, or another learner's clocks, not yet collected, would change them, and every text be compiled anew
