@@ -4,8 +4,8 @@ The cell fires when the filtered stimulus (Gaussian white noise through four cos
 neurons of a filter, as many of its opposite, all with the same weight to the output. Twice: one hidden neuron each, of weight 1
 (theta 1, sigma .4), and eight each, of weight 1/8. Fitted are networks of several sizes (`fit_network`), and a single neuron
 (`fit_neuron`) with a free history of three steps. Scores are bits per spike over a constant probability, of spikes that no
-fit has seen, by a particle filter; `bound` is the mean log-likelihood given the hidden spikes, which is what a fit raises. Refined fits go
-on with the likelihood itself (`fit_network(..., refine=20)`).
+fit has seen, by a particle filter; `bound` is the mean log-likelihood given the hidden spikes, which is what a fit raises.
+Refined fits go on with the likelihood itself (`fit_network(..., refine=20)`).
 """
 
 from __future__ import annotations
@@ -178,6 +178,22 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 f"{many.value:.3f} of {true.value:.3f} bits per spike, {many.lost:.3f} ± {many.lost_se:.3f} fewer",
             )
         )
+        fine = mine[(mine.model == "refined") & (mine.n_hidden == many.n_hidden)].iloc[0]
+        central.append(
+            Claim(
+                f"{name}: refined, the network of {many.n_hidden} loses less",
+                bool(many.lost - fine.lost > 2 * np.hypot(many.lost_se, fine.lost_se)),
+                f"{many.lost:.3f} ± {many.lost_se:.3f} and {fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike",
+            )
+        )
+        also.append(
+            Claim(
+                f"{name}: refined, the network of {many.n_hidden} is as good as the true model",
+                bool(fine.lost < 2 * fine.lost_se),
+                f"{fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike are lost",
+                central=False,
+            )
+        )
         also.append(
             Claim(
                 f"{name}: the network of {many.n_hidden} is as good as the true model",
@@ -229,31 +245,28 @@ def plot(table: pd.DataFrame) -> Figure:
     most = table.cell.max()
     looks = {
         "true": ("cell", "k", "o"),
-        "network": ("network", "C0", "-"),
+        "refined": ("network", "C0", "-"),
         "neuron": ("single neuron", "C1", "-"),
     }
     for model, (label, colour, style) in looks.items():
         rows = table[(table.part == "response") & (table.cell == most) & (table.model == model)]
-        label = f"network of {rows.n_hidden.iloc[0]}" if model == "network" else label
+        label = f"network of {rows.n_hidden.iloc[0]}, refined" if model == "refined" else label
         left.errorbar(rows.x, rows.value, rows.se, fmt=style, ms=4, color=colour, label=label)
     left.set(xlabel="filtered stimulus", ylabel="probability of a spike", ylim=(0, None))
     left.set_title(f"cell of {most} + {most} hidden neurons", fontsize="medium")
     left.legend(frameon=False, fontsize="small")
     scores = table[table.part == "score"]
     for colour, (each, mine) in zip(("C2", "C0"), scores.groupby("cell"), strict=False):
-        networks, true = mine[mine.model == "network"], mine[mine.model == "true"].iloc[0]
+        networks, fine = (mine[mine.model == name].sort_values("n_hidden") for name in ("network", "refined"))
+        true, label = mine[mine.model == "true"].iloc[0], f"cell of {each} + {each}"
         right.errorbar(
-            networks.n_hidden,
-            networks.value,
-            networks.se,
-            fmt="o-",
-            color=colour,
-            ms=4,
-            label=f"cell of {each} + {each}",
+            networks.n_hidden, networks.value, networks.se, fmt="o-", color=colour, ms=4, label=label
         )
+        right.errorbar(fine.n_hidden, fine.value, fine.se, fmt="s-", color=colour, ms=5)
         right.plot(networks.n_hidden, networks.bound, "o:", mfc="none", color=colour, ms=4)
         right.axhline(true.value, color=colour, lw=0.8, ls="--")
-    right.plot([], [], "ko:", mfc="none", ms=4, label="their bounds")
+    right.plot([], [], "ks-", ms=5, label="refined")
+    right.plot([], [], "ko:", mfc="none", ms=4, label="bounds, not refined")
     right.plot([], [], "k--", lw=0.8, label="true models")
     right.set_xscale("log", base=2)
     right.set_xticks(sorted(scores[scores.model == "network"].n_hidden.unique()), minor=False)

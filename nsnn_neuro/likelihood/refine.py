@@ -85,7 +85,7 @@ def refined(
     particles: int,
     rng: np.random.Generator,
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
-    """The weights after so many epochs of Adam; of each epoch the mean log-likelihood of a window as it was learned from, seconds."""
+    """The weights after so many epochs of Adam; of each, mean log-likelihood of a window as it was learned from, and seconds."""
     w = [one.copy() for one in weights]
     mean, square = ([np.zeros_like(one) for one in w] for _ in range(2))
     count, history, seconds = 0, [], []
