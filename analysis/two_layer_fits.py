@@ -33,7 +33,7 @@ STEP = 1 * pq.ms
 BASIS = RaisedCosines(4, 10 * pq.ms)
 FILTER = np.array([0.6, 0.3, -0.5, -0.2])
 NOISE = nsnn.Gaussian(0.4)
-COLUMNS = ["part", "cell", "model", "n_hidden", "x", "value", "se", "bound", "lost", "lost_se"]
+COLUMNS = ["part", "cell", "model", "n_hidden", "x", "value", "se", "bound", "lost", "lost_se", "cost"]
 PARTS = 20  # of the test data, for the standard error of a difference
 BINS = np.linspace(-1.75, 1.75, 15)
 
@@ -80,8 +80,9 @@ def white(n: int, seed: Any) -> neo.AnalogSignal:
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """Rows of part "score": value and se, bound, and what is lost beside the true model with the error of that difference; of
-    part "response": probability of a spike against the filtered stimulus x."""
+    """Rows of part "score": value and se, bound, and what is lost beside the true model with the error of that difference, and
+    what maximum likelihood loses on average by estimating so many weights, `cost` = weights / (2 spikes ln 2); of part
+    "response": probability of a spike against the filtered stimulus x."""
     rows: list[dict[str, Any]] = []
     signal, other = (white(n, [config.seed, k]) for k, n in enumerate((config.steps, config.test)))
     for each in config.cells:
@@ -119,7 +120,10 @@ def run(
             )
             logs = fit.model.log_likelihood(fit.weights, data, particles=config.particles)
             lost, error = _difference(reference - logs, data.o.sum())
-            rows.append(evaluated(name, fit.model, fit.weights) | {"lost": lost, "lost_se": error})
+            cost = sum(w.size for w in fit.weights) / (2 * fit.n_spikes * np.log(2))
+            rows.append(
+                evaluated(name, fit.model, fit.weights) | {"lost": lost, "lost_se": error, "cost": cost}
+            )
             if n == config.n_hidden[-1]:
                 drawn = model.data(fit.simulate(other, seed=config.seed + 2), other).o[:, 0]
                 rows += _response(each, name, n, drive, drawn)
@@ -184,6 +188,13 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 f"{name}: refined, the network of {many.n_hidden} loses less",
                 bool(many.lost - fine.lost > 2 * np.hypot(many.lost_se, fine.lost_se)),
                 f"{many.lost:.3f} ± {many.lost_se:.3f} and {fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike",
+            )
+        )
+        central.append(
+            Claim(
+                f"{name}: refined, it loses no more than it costs to estimate its weights",
+                bool(fine.lost - fine.cost < 2 * fine.lost_se),
+                f"{fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike; on average {fine.cost:.3f}",
             )
         )
         also.append(

@@ -19,12 +19,20 @@ def table(
     many: float = 0.86,
     neuron: float = -0.4,
     refined: float = 0.899,
+    cost: float = 0.01,
 ) -> pd.DataFrame:
     rows = []
     for each in (1, 8):
         rows.append(study._row("score", each, "true", 2 * each, value=true, se=0.02, bound=bound))
         for name, n, value in (("network", 2, few), ("network", 16, many), ("refined", 16, refined)):
-            numbers = {"value": value, "se": 0.02, "bound": value, "lost": true - value, "lost_se": 0.005}
+            numbers = {
+                "value": value,
+                "se": 0.02,
+                "bound": value,
+                "lost": true - value,
+                "lost_se": 0.005,
+                "cost": cost,
+            }
             rows.append(study._row("score", each, name, n, **numbers))
         rows.append(study._row("score", each, "neuron", 0, value=neuron, se=0.02))
     return pd.DataFrame(rows, columns=study.COLUMNS)
@@ -42,6 +50,8 @@ def test_claims_hold_and_fail_one_by_one() -> None:
         study.verify(table(few=0.85))
     with pytest.raises(ClaimFailed, match=r"loses less: 0\.040 ± 0\.005 and 0\.030 ± 0\.005"):
         study.verify(table(refined=0.87))
+    with pytest.raises(ClaimFailed, match=r"costs to estimate its weights: 0\.021 ± 0\.005 .* 0\.010"):
+        study.verify(table(refined=0.879))
     asked = [c for c in study.claims(table(few=0.3, many=0.895)) if not c.central]
     assert len(asked) == 5
     assert all(claim.holds for claim in asked)
