@@ -327,6 +327,22 @@ def test_the_likelihood_and_its_gradient_are_those_of_a_fit(reset):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Laplace(nsnn.Family):
+    """An even density with light tails, its cdf exact in the lower one."""
+
+    s: Any = parameter("1", bound="positive")
+    cdf_text = "int(x < 0) * 0.5 * exp(-abs(x) / s) + int(x >= 0) * (1 - 0.5 * exp(-abs(x) / s))"
+    pdf_text = "0.5 * exp(-abs(x) / s) / s"
+
+    def _cdf(self, x, scale):
+        tail = 0.5 * np.exp(-np.abs(x) / scale)
+        return np.where(x < 0, tail, 1 - tail)
+
+    def _pdf(self, x, scale):
+        return 0.5 * np.exp(-np.abs(x) / scale) / scale
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Gumbel(nsnn.Family):
     """A density that isn't even."""
 
@@ -343,7 +359,7 @@ class Gumbel(nsnn.Family):
 
 @pytest.mark.parametrize(
     "family",
-    [*FAMILIES, nsnn.Gaussian(np.array([0.2, 0.5, 1.5])), Gumbel(0.5)],
+    [*FAMILIES, nsnn.Gaussian(np.array([0.2, 0.5, 1.5])), Gumbel(0.5), Laplace(0.5)],
     ids=lambda f: type(f).__name__,
 )
 def test_log_odds_are_those_of_the_tails(family):

@@ -1,0 +1,170 @@
+"""The study of spike times: its measures by hand, its claims on made-up tables, and a short run."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import learn_spike_times as study
+from analysis.harness import ClaimFailed
+
+SIGMAS, SEEDS = (0.1, 0.2, 0.4), (2, 3, 4)
+DISTANCES = {"untrained": 2.0, "noisy": 0.5, "likelihood": 0.3, "twin in noise": 0.8, "twin": 0.01}
+
+
+def table(
+    jitter: float = 0.5,
+    reliability: float = -0.3,
+    z: float = 1.0,
+    shuffled: float = 1.0,
+    low: float = 0.1,
+    **distances: float,
+) -> pd.DataFrame:
+    """Jitter and reliability go as these powers of sigma; `low` is added to the noisy distance at the smallest sigma."""
+    rows = []
+    for arm, distance in (DISTANCES | distances).items():
+        for sigma in (0.0,) if arm == "twin" else SIGMAS:
+            for width, more in ((0.2, 0.1), (0.4, 0.0)) if arm.startswith("twin") else ((sigma, 0.0),):
+                for seed in SEEDS:
+                    spread = 0.001 * (seed - 3) * (1 if arm == "noisy" else -1)
+                    at = distance + more + spread + low * (arm == "noisy" and sigma == SIGMAS[0])
+                    row = {
+                        "part": "measure",
+                        "arm": arm,
+                        "sigma": sigma,
+                        "width": width,
+                        "seed": seed,
+                        "distance": at,
+                    }
+                    row |= {"shuffled": shuffled, "missing": 0.1, "extra": 0.2, "offset": 0.3}
+                    if sigma:
+                        row |= {
+                            "jitter": (1 + spread) * sigma**jitter,
+                            "reliability": (1 + spread) * sigma**reliability,
+                        }
+                    if arm == "noisy" and seed == SEEDS[0]:
+                        row |= {"se": 0.03, "evaluated": at + 0.05 * z, "evaluated_se": 0.04}
+                    rows.append(row)
+    y = np.eye(3)
+    o = np.stack([y, 0 * y])
+    rows += [row for s in SIGMAS for arm in ("noisy", "likelihood") for row in study._firing(o, y, arm, s)]
+    return pd.DataFrame(rows)
+
+
+def test_claims_hold_and_fail_one_by_one() -> None:
+    study.verify(table())
+    assert all(claim.holds for claim in study.claims(table()))
+    for message, broken in {
+        "below that before learning": {"untrained": 0.5},
+        "to other targets of the same number": {"shuffled": 0.5},
+        "jitter grows with sigma": {"jitter": 0.0},
+        r"that `Fit.evaluate` finds": {"z": 4.5},
+        "the twin without noise learns": {"twin": 0.06},
+    }.items():
+        with pytest.raises(ClaimFailed, match=message):
+            study.verify(table(**broken))
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("reliability falls", {"reliability": 0.1}),
+        ("less than in proportion", {"jitter": 1.0}),
+        ("that learned in the noise", {"twin in noise": 0.5}),
+        ("taught by the likelihood", {"likelihood": 0.6}),
+        ("too little noise", {"low": -0.1}),
+        ("too little noise", {"low": 0.0}),
+    ],
+)
+def test_expectations_fail_one_by_one(text: str, broken: dict[str, float]) -> None:
+    claims = study.claims(table(**broken))
+    assert [claim.holds for claim in claims if text in claim.text] == [False]
+    study.verify(table(**broken))  # not central
+
+
+def test_of_the_twin_the_width_of_the_least_distance_counts() -> None:
+    found = study._of(table(), "twin in noise", "distance")
+    assert found.shape == (3, 3)
+    np.testing.assert_allclose(found.mean(), 0.8, atol=1e-12)
+
+
+def test_measures_by_hand() -> None:
+    y = np.zeros((40, 2))
+    y[[10, 30], 0] = y[20, 1] = 1
+    rng = np.random.default_rng(0)
+    exact = study.measure(np.repeat(y[None], 3, axis=0), y, 5.0, rng)
+    assert [exact[name] for name in ("distance", "se", "jitter", "offset", "missing", "extra")] == [0] * 6
+    assert exact["reliability"] == pytest.approx(1)
+    assert exact["shuffled"] > 0.3
+    silent = study.measure(np.zeros((3, 40, 2)), y, 5.0, rng)
+    assert (silent["distance"], silent["missing"], silent["extra"]) == (1, 1, 0)
+    assert np.isnan(silent["jitter"])
+    o = np.zeros((4, 40, 2))
+    for repeat, step in enumerate((9, 11, 13, 11)):  # about 11: SD sqrt(8 / 3), 1 late
+        o[repeat, step, 0] = 1
+    o[:, 25, 0] = 1  # 5 from 30: out of the window
+    o[:2, 18, 1] = o[:2, 21, 1] = 1  # the nearest counts, 1 late; the other is extra
+    found = study.measure(o, y, 5.0, rng)
+    assert found["jitter"] == pytest.approx(np.sqrt((8 / 3 + 0) / 2))
+    assert found["offset"] == pytest.approx(1.0)
+    assert found["missing"] == pytest.approx(1 - 6 / 12)
+    assert found["extra"] == pytest.approx(6 / 12)
+
+
+def test_spikes_at_random_in_the_window_have_the_jitter_of_chance() -> None:
+    rng, y, o = np.random.default_rng(1), np.zeros((50, 1)), np.zeros((4000, 50, 1))
+    y[10] = 1
+    o[np.arange(4000), rng.integers(10 - study.WINDOW, 11 + study.WINDOW, 4000), 0] = 1
+    assert study.measure(o, y, 5.0, rng)["jitter"] == pytest.approx(study.CHANCE, rel=0.03)
+
+
+def test_targets_are_so_far_apart_that_windows_do_not_overlap() -> None:
+    config = study.Config()
+    at = [np.flatnonzero(column) for seed in range(30) for column in study.task(config, seed)[1].T]
+    assert {len(a) for a in at} == {study.TARGETS}
+    assert min(np.diff(a).min() for a in at) == study.APART > 2 * study.WINDOW
+    assert min(a[0] for a in at) == study.FIRST
+    assert max(a[-1] for a in at) == config.steps - 1
+
+
+def test_the_figures_show_every_arm_and_sigma() -> None:
+    first, second = study.figures(table()).values()
+    assert len(first.axes) == 3
+    assert {t.get_text() for t in first.axes[0].get_legend().get_texts()} >= {
+        "noisy",
+        "likelihood",
+        "untrained",
+    }
+    assert [ax.get_ylabel() for ax in second.axes[:6:2]] == ["sigma 0.1", "sigma 0.2", "sigma 0.4"]
+    assert [ax.get_title() for ax in second.axes[:2]] == ["noisy", "likelihood"]
+    assert second.axes[0].images[0].get_array().tolist() == (np.eye(3) / 2).tolist()
+    assert set(study.summary(table()).arm) == set(DISTANCES)
+
+
+@pytest.mark.slow
+def test_a_short_run_has_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
+    config = dataclasses.replace(
+        study.Config(),
+        seeds=2,
+        sizes=(10, 6, 2),
+        sigmas=(0.3,),
+        widths=(0.4,),
+        updates=20,
+        batch=2,
+        repeats=10,
+    )
+    found = study.run(config)
+    assert found[found.part == "measure"].groupby("arm").size().to_dict() == dict.fromkeys(DISTANCES, 2)
+    assert found.evaluated.notna().sum() == 1
+    assert (found.part == "firing").sum() == 2 * 2 * config.steps
+    assert len(study.claims(found)) == 10
+
+
+@pytest.mark.slow
+def test_the_quick_study_verifies() -> None:
+    study.verify(study.run(study.Config(quick=True)))
