@@ -130,6 +130,7 @@ def test_the_page_on_information_runs(capsys):
     assert "trials" in plan
 
 
+@pytest.mark.slow
 def test_the_page_on_likelihood_runs(capsys):
     """Held-out scores are above a constant probability's, and the true kind of model isn't refuted."""
     (text,) = blocks(ROOT / "docs" / "likelihood.md")

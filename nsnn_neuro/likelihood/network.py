@@ -25,7 +25,7 @@ from .data import filtered, on_steps, prepare
 from .score import bits_per_spike
 from .tails import terms
 
-__all__ = ["NetworkModel", "Observed"]
+__all__ = ["NetworkModel", "Observed", "systematic"]
 
 _ALWAYS = -1e12  # threshold of the hidden unit that fires in every step: the output's bias
 _KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta: u - theta * o}
@@ -246,7 +246,7 @@ class NetworkModel:
         v = np.zeros((len(here), particles, self.n_outputs))
         before = np.zeros((len(here), 1, self.n_outputs))
         for t in range(here.shape[1]):
-            u, h, v = self._advance(weights, drive[:, t, None], u, h, v, before, rng)
+            u, h, v = self.advance(weights, drive[:, t, None], u, h, v, before, rng)
             before = o[:, t, None]
             parts = terms(self.family, v - self.output.si("theta"))
             logs = np.where(before == 1, parts.log_spike, parts.log_silence).sum(axis=-1)
@@ -256,11 +256,11 @@ class NetworkModel:
             with np.errstate(divide="ignore"):
                 found[:, t] = highest[:, 0] + np.log(total / particles)
             if particles > 1:
-                chosen = _systematic(weight, rng)[..., None]
+                chosen = systematic(weight, rng)[..., None]
                 u, h, v = (np.take_along_axis(a, chosen, axis=1) for a in (u, h, v))
         return found[here]
 
-    def _advance(
+    def advance(
         self, weights: tuple[np.ndarray, np.ndarray], drive: Any, u: Any, h: Any, v: Any, o: Any, rng: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One step: u, h and v, (..., n), from those of the step before and the output's spikes o of the step before."""
@@ -299,7 +299,7 @@ class NetworkModel:
         spikes = np.zeros((len(drive), trials, self.n_outputs))
         o = spikes[0]
         for t in range(len(drive)):
-            u, h, v = self._advance(weights, drive[t], u, h, v, o, rng)
+            u, h, v = self.advance(weights, drive[t], u, h, v, o, rng)
             spikes[t] = rng.random(v.shape) < self.family.cdf(v - self.output.si("theta"))
             o = spikes[t]
         tick, trial, neuron = np.nonzero(spikes)
@@ -326,7 +326,7 @@ def whole(value: Any, name: str) -> None:
         raise NsnnError(f"{name} = {value!r}: expected a whole number from 1")
 
 
-def _systematic(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def systematic(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(n_trials, particles) which particle each new one is: in proportion to weights, from one draw for each trial."""
     n = weight.shape[1]
     edges = np.cumsum(weight, axis=1)

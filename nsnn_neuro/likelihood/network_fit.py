@@ -24,11 +24,13 @@ from ..units import si
 from .bases import Basis
 from .fit import as_basis
 from .network import NetworkModel, Observed, whole
+from .refine import refined
 from .scoring import quantile
 
 __all__ = ["NetworkFit", "fit_network"]
 
 
+_PARTICLES = 30  # of the refinement
 _BUSY = 0.3  # share of steps in which a hidden neuron near threshold fires, roughly
 
 
@@ -61,7 +63,8 @@ class NetworkFit:
     weights: tuple[np.ndarray, np.ndarray]
     """hidden (1 + n_stimulus, n_hidden) and output (1 + n_hidden, n_outputs), biases first"""
     history: pd.DataFrame
-    """a row for each epoch: epoch, bound and held_out_bound (bits per spike of the bound that is trained), seconds"""
+    """a row for each epoch: epoch; bound and held_out_bound (bits per spike of the bound that is trained); likelihood (bits per
+    spike, while it is refined, estimated as it was learned from); seconds"""
     held_out: Estimate | None
     """score of the share of the data that wasn't learned from; None without"""
     n_spikes: int
@@ -116,6 +119,7 @@ def fit_network(
     epochs: int = 30,
     batch: int = 16,
     eta: float = 0.01,
+    refine: int = 0,
     t_start: Any = None,
     t_stop: Any = None,
     seed: int = 0,
@@ -127,7 +131,9 @@ def fit_network(
     What goes up is the bound E_hidden[log P(O|hidden)] <= log P(O|x), by noise-driven learning (`train` with
     `losses.NegativeLogLikelihood`): along one draw of the hidden spikes at a time. Bound and learning are good where a hidden spike
     matters little, that is with many hidden neurons; with two or three strong ones the bound is far below the likelihood, and the
-    rule is biased (`docs/likelihood.md`). Take 16 or more, and judge by the held-out score.
+    rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`: epochs that go on with the gradient of log P(O|x) itself,
+    of hidden spikes drawn by a particle filter in proportion to what they explain; slower, and without that bias. Judge by the
+    held-out score.
 
     The recording is cut into windows, each from potentials of 0, as at a trial's start: take them long against the membranes'
     memory of 1 / (1 - beta) steps. What is left over at a trial's end isn't learned from. Scores are of whole trials.
@@ -144,6 +150,7 @@ def fit_network(
     particles : of that score
     epochs, batch : whole numbers, of windows, as for `train`
     eta : learning rate of Adam, in units of the noise's width 1 / f(0); it goes to 0 with a cosine
+    refine : whole number of epochs up the likelihood itself, with 30 particles, after the others; in NumPy
     seed : whole number, of first weights, order and hidden spikes
     engine, progress : as for `train`
 
@@ -186,6 +193,8 @@ def fit_network(
     if not 0 <= share < 1:
         raise NsnnError(f"held_out = {held_out}: expected a share from 0 to below 1")
     whole(particles, "particles")
+    if isinstance(refine, bool) or not isinstance(refine, int | np.integer) or refine < 0:
+        raise NsnnError(f"refine = {refine!r}: expected a whole number from 0")
     data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
     learned, rest = data.split(share)
     for o, where in ((learned.o, "trains"), (rest.o, f"the last {share:g} of the trains")):
@@ -215,19 +224,40 @@ def fit_network(
         progress=progress,
     )
     w1, w2 = fit.network.get_weights()
-    weights = scale.undone(w1[:, 1:]), w2
-    bounds = [_bits(fit.history[name], y) for name, (_, y) in zip(("loss", "val_loss"), windows, strict=True)]
+    history = pd.DataFrame(
+        {
+            "epoch": fit.history.epoch,
+            "bound": _bits(fit.history.loss, windows[0][1]),
+            "held_out_bound": _bits(fit.history.val_loss, windows[1][1]),
+            "likelihood": np.nan,
+            "seconds": fit.history.seconds,
+        }
+    )
+    if refine:
+        (w1, w2), logs, seconds = refined(
+            model,
+            (np.asarray(w1[:, 1:]), w2),
+            scale.low + scale.span * windows[0][0],
+            windows[0][1],
+            epochs=refine,
+            batch=batch,
+            eta=rate * width,
+            particles=_PARTICLES,
+            rng=np.random.default_rng([seed, 1]),
+        )
+        more = {
+            "epoch": epochs + 1 + np.arange(refine),
+            "likelihood": _bits(-logs, windows[0][1]),
+            "seconds": seconds,
+        }
+        history = pd.concat([history, pd.DataFrame(more)], ignore_index=True)
+    else:
+        w1 = w1[:, 1:]
+    weights = scale.undone(w1), w2
     return NetworkFit(
         model=model,
         weights=weights,
-        history=pd.DataFrame(
-            {
-                "epoch": fit.history.epoch,
-                "bound": bounds[0],
-                "held_out_bound": bounds[1],
-                "seconds": fit.history.seconds,
-            }
-        ),
+        history=history,
         held_out=model.score(weights, rest, particles=particles, seed=seed) if len(rest.o) else None,
         n_spikes=int(windows[0][1].sum()),
         n_steps=windows[0][1].shape[0] * n_steps,
@@ -293,7 +323,7 @@ def _start(
     return first, second
 
 
-def _bits(loss: pd.Series, o: np.ndarray) -> np.ndarray:
+def _bits(loss: Any, o: np.ndarray) -> np.ndarray:
     """Bits per spike of a mean loss per window, over homogeneous neurons."""
     if not o.sum():
         return np.full(len(loss), np.nan)
