@@ -3,7 +3,8 @@
 `python benchmarks/learning.py [--epochs N] [--batch B] [--engines cython numpy]`: seconds per epoch of 1078 samples, 20 steps,
 without validation and evaluation: the median over epochs after a first one that compiles. All in double precision: Gaussian noise
 0.4, beta 0.5, theta 1, hard reset, exact reset path, squared error of rates, Adam. PyTorch's autograd joins where it can be
-imported (without the path through the reset). BLAS has one thread where OMP_NUM_THREADS and OPENBLAS_NUM_THREADS say so.
+imported (without the path through the reset). The online formulation learns from one sample at a time. BLAS has one thread where
+OMP_NUM_THREADS and OPENBLAS_NUM_THREADS say so.
 """
 
 from __future__ import annotations
@@ -130,12 +131,15 @@ class Torch:
             self.optimizer.step()
 
 
-def ours(X: np.ndarray, y: np.ndarray, epochs: int, batch: int, engine: str) -> np.ndarray:
+def ours(
+    X: np.ndarray, y: np.ndarray, epochs: int, batch: int, engine: str, formulation: str = "fast"
+) -> np.ndarray:
     """Seconds of each epoch of `train` after the first."""
     rule = nsnn.NDL(ETA, optimizer=nsnn.Adam())
     net = nsnn.feedforward(list(SIZES), noise=nsnn.EscapeNoise(nsnn.Gaussian(SIGMA)), plasticity=rule)
     fit = nsnn.train(
-        net, (X, y), loss=nsnn.losses.rate_mse, epochs=epochs + 1, batch=batch, n_steps=STEPS, validation=0, seed=1, engine=engine
+        net, (X, y), loss=nsnn.losses.rate_mse, epochs=epochs + 1, batch=batch, n_steps=STEPS, validation=0, seed=1, engine=engine,
+        formulation=formulation,
     )  # fmt: skip
     return fit.history["seconds"].to_numpy()[1:]
 
@@ -166,6 +170,8 @@ def main() -> None:
         rows["PyTorch, autograd"] = theirs(Torch(W, 1), X, y, chosen.epochs, chosen.batch)
     for engine in chosen.engines:
         rows[f"nsnn_neuro, {engine}"] = ours(X, y, chosen.epochs, chosen.batch, engine)
+    if "cython" in chosen.engines:
+        rows["nsnn_neuro, online"] = ours(X, y, max(2, chosen.epochs // 3), 1, "cython", "online")
     versions = ", ".join(f"{name} {version(name)}" for name in ("brian2", "numpy"))
     print(f"{platform.machine()}, Python {platform.python_version()}, {versions}; batch {chosen.batch}")
     base = np.median(rows["NumPy, BPTT"])

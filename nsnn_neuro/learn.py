@@ -15,6 +15,7 @@ import pandas as pd
 
 from . import checkpoints, engine, keyed_noise, recording, units
 from .assemble.levels import eta_noise, family_of
+from .assemble.online import OnlineLearner, check_online
 from .assemble.training import Learner, check_forced, layered
 from .coding import Bernoulli, Encoder
 from .errors import NsnnError
@@ -32,6 +33,7 @@ _SCHEDULES = {
     "constant": lambda epoch, epochs: 1.0,
     "cosine": lambda epoch, epochs: 0.5 * (1 + np.cos(np.pi * epoch / epochs)),
 }
+_LEARNERS: dict[str, Any] = {"fast": Learner, "online": OnlineLearner}
 # what random numbers are for: the first number of their path from the seed
 _NOISE, _SHUFFLE, _SPLIT, _FEEDBACK, _EVALUATION = range(5)
 
@@ -226,7 +228,8 @@ def train(
     encoder : how X becomes input; None: `coding.Bernoulli()`. It passes spikes, 0 or 1, on as they are, as `coding.Direct()` does
     validation : share of the samples of each label (with target spikes: of all) that is held out, drawn from the seed; 0 for none;
         or data of its own, (X, y)
-    formulation : "fast"
+    formulation : "fast", or "online": batch=1, layers without recurrent projections, a loss that is the mean of something over
+        steps (its `averaged`), fixed noise, any signal but "reward"
     schedule : of the learning rates: "constant", or "cosine", from eta to 0 over the epochs
     noise_schedule : of every layer's noise: factors of its scale, a list with one for each epoch, or a pair (first, last) between
         which they go geometrically, e.g. (2.0, 0.5); None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied too
@@ -279,10 +282,11 @@ class _Task:
         for value, name in ((epochs, "epochs"), (batch, "batch"), (n_steps, "n_steps")):
             if value is not None or name != "n_steps":
                 _whole(value, name)
-        if formulation != "fast":
-            raise NsnnError(
-                f'formulation = {formulation!r}: expected "fast"; online, in a network of your own: NDL(...).synapses'
-            )
+        if not isinstance(formulation, str) or formulation not in _LEARNERS:
+            raise NsnnError(f'formulation = {formulation!r}: expected "fast" or "online"')
+        if formulation == "online":
+            check_online(net, loss, batch, noise_schedule is not None)
+        self.learner = _LEARNERS[formulation]
         if not isinstance(schedule, str) or schedule not in _SCHEDULES:
             raise NsnnError(f'schedule = {schedule!r}: expected "constant" or "cosine"')
         self.noise = _factors(noise_schedule, int(epochs))
@@ -322,6 +326,7 @@ class _Task:
             "encoder": {**encoder.describe(), "o": encoder.o},
             "batch": self.batch, "n_steps": n_steps, "seed": self.seed, "schedule": schedule, "engine": self.engine,
             "patience": None if patience is None else int(patience),
+            "formulation": formulation,
             **({"noise_schedule": [float(v) for v in noise_schedule]} if self.scheduled else {}),
         }  # fmt: skip
 
@@ -389,7 +394,7 @@ class _Task:
     ) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
         """Go on from the end of `history`, which grows, and the state in `arrays`; returns the last weights and noise levels."""
         with engine.running(self.engine), engine.collected(), engine.bar(progress, "training") as report:
-            learner = Learner(self.net, **self.settings, scheduled=self.scheduled)
+            learner = self.learner(self.net, **self.settings, scheduled=self.scheduled)
             for name, values in [pair for level in learner.levels.values() for pair in level.saved().items()]:
                 if arrays is not None:
                     values[:] = arrays[name]

@@ -40,7 +40,8 @@ class Loss(Scalars):
     `code` is C that does the same for one sample. It reads O(t, k), the output, n_steps, n, `label` (or T(t, k), the target spike)
     and the record's parameters by name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`; without `code` a
     loss is for engine="numpy" alone. If it is `forced`, the output is given the target spikes, o and O(t, k) are the log-odds of a
-    spike, log(p / (1 - p)), and D(t, k) the derivative to those. The number of missing spikes, for example:
+    spike, log(p / (1 - p)), and D(t, k) the derivative to those. If it is `averaged`, it is the mean of something over steps, which
+    can be told before they are over. The number of missing spikes, for example:
 
     >>> class Missing(Loss):
     ...     code = """for (int t = 0; t < n_steps; t++) for (int k = 0; k < n; k++) {
@@ -58,6 +59,7 @@ class Loss(Scalars):
     code: ClassVar[str] = ""
     targets: ClassVar[str] = "labels"
     forced: ClassVar[bool] = False
+    averaged: ClassVar[bool] = False
 
     def value(self, o: Any, y: Any) -> np.ndarray:
         """L of each sample, (...)."""
@@ -122,6 +124,7 @@ class RateMSE(Loss):
     0.25
     """
 
+    averaged = True
     code = """
     for (int k = 0; k < n; k++) {
         double rate = 0;
@@ -157,6 +160,7 @@ class CrossEntropyMean(Loss):
 
     gain: Any = parameter("1", bound="positive", default=5.0)
 
+    averaged = True
     code = """
     double highest = -HUGE_VAL, total = 0;
     for (int k = 0; k < n; k++) {
@@ -200,6 +204,7 @@ class CrossEntropyStep(Loss):
 
     gain: Any = parameter("1", bound="positive", default=5.0)
 
+    averaged = True
     code = """
     for (int t = 0; t < n_steps; t++) {
         double highest = -HUGE_VAL, total = 0;

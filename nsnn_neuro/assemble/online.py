@@ -1,0 +1,369 @@
+"""The readable formulation of learning: one network of synapses, samples one after the other, each synapse with what it knows.
+
+In each step the input's group and the layers' fire one after the other, their spikes travel through Brian2's synapses; `Teacher`
+hands the output its learning signal L(t), synapses hand it on downwards, and at the step's end each synapse does
+
+    trace(t) = k(t-1) trace(t-1) + z(t),    g += L(t) f(t) trace(t)
+
+with f and k of its target neuron. When the next sample begins, or the run has ended, the optimizer's text changes the weights by g.
+Nothing comes from the future: so below the output the signal lacks what reaches the loss through later membranes above, and a loss
+that is known at the end alone is told as if the sample ended now, L(t) = (t / n_steps) d/do(t) of the loss of the first t steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from brian2 import Clock, Function, NeuronGroup, Synapses, ms, second
+
+from .. import engine, keyed_noise
+from ..coding import Encoder
+from ..errors import NsnnError
+from ..escape import EscapeNoise
+from ..keyed_noise import Stream
+from ..losses import Loss
+from ..network import Network
+from ..neurons import NSNNNeuron
+from ..populations import Projection
+from .dense import Layer, _function, _number, pixel
+from .levels import eta_noise
+from .model import substitute
+from .training import _MEMBERS, _own_numbers, _Text, _text, layered
+
+__all__ = ["OnlineLearner", "check_online"]
+
+
+def check_online(net: Network, loss: Loss, batch: int, scheduled: bool) -> None:
+    """Raise NsnnError for what the readable formulation can't learn."""
+    projections, loops = layered(net)
+    told = 'formulation = "online"'
+    if batch != 1:
+        raise NsnnError(f"batch = {batch}: {told} learns from each sample by itself, expected 1")
+    if not loss.averaged:
+        raise NsnnError(
+            f"loss = {loss!r}: {told} needs the mean of something over steps, such as losses.cross_entropy_step"
+        )
+    if any(p is not None for p in loops):
+        raise NsnnError(f'net = {net!r}: {told} is for layers without recurrent projections, expected "fast"')
+    if scheduled or any(eta_noise(p) for p in projections):
+        raise NsnnError(
+            f'{told} leaves the noise as it is, expected no noise_schedule and eta_noise, or "fast"'
+        )
+    if projections[0].plasticity.signal == "reward":
+        raise NsnnError(f'{told} has no signal = "reward", expected "fast", or NDL(...).synapses')
+
+
+class Teacher:
+    """The learning signal of the output in each step and, after the last one of a sample, its loss and numbers of spikes."""
+
+    def __init__(self, n: int, n_steps: int, loss: Loss) -> None:
+        self.n, self.n_steps, self.loss = n, n_steps, loss
+        self.o, self.d = np.zeros((n_steps, n)), np.zeros((n_steps, n))
+        self.now = self.told = np.zeros(0)  # o and L of the output's group, once there is one
+        self.plan: dict[str, np.ndarray] = {}
+        self.due = np.zeros(1)
+
+    def _run(self, i: Any, step: Any) -> Any:
+        """The NumPy target's."""
+        sample, k = divmod(_number(step), self.n_steps)
+        self.o[k] = self.now
+        o, label = self.o[None, : k + 1], self.plan["labels"][sample : sample + 1]
+        self.told[:] = self.loss.gradient(o, label)[0, k] * ((k + 1) / self.n_steps)
+        if k == self.n_steps - 1:
+            self.plan["value"][sample] = self.loss.value(o, label)[0]
+            self.plan["count"].reshape(-1, self.n)[sample] = self.o.sum(0)
+            self.due[0] = self.plan["learns"][sample]
+        return np.zeros(1)
+
+    def function(self) -> Function:
+        """(i, step) for generated code."""
+        numbers = "".join(
+            f"    const double {f.name} = {float(self.loss.si(f.name))!r};\n" for f in self.loss._parameters()
+        )
+        code = f"""
+from libc.string cimport memcpy
+cdef extern from *:
+    \"\"\"
+    #include <math.h>
+    #include <stdint.h>
+    #define O(t, k) nsnn_o[(t) * n + (k)]
+    #define D(t, k) nsnn_d[(t) * n + (k)]
+    static double nsnn_part(const double *nsnn_o, double *nsnn_d, int n_steps, int label) {{
+    const int n = {self.n};
+    double value = 0;
+{numbers}
+    {{ {self.loss.code} }}
+    return value;
+    }}
+    #undef O
+    #undef D
+    \"\"\"
+    double nsnn_part(const double *o, double *d, int n_steps, int label) nogil
+cdef double teach(int i, int64_t step) {{
+    cdef int64_t sample = step // {self.n_steps}
+    cdef int q, t, k = step % {self.n_steps}
+    cdef double found
+    memcpy(o + k * {self.n}, now, {8 * self.n})
+    found = nsnn_part(o, d, k + 1, labels[sample])
+    for q in range({self.n}):
+        told[q] = d[k * {self.n} + q] * (k + 1) / {self.n_steps}
+    if k == {self.n_steps - 1}:
+        value[sample] = found
+        for q in range({self.n}):
+            count[sample * {self.n} + q] = 0
+            for t in range({self.n_steps}):
+                count[sample * {self.n} + q] += o[t * {self.n} + q]
+        due[0] = learns[sample]
+    return 0
+"""
+        return _function("teach", ["integer"] * 2, self._run, code, self._arrays)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        names = ("labels", "value", "count", "learns")
+        return {
+            "o": self.o, "d": self.d, "now": self.now, "told": self.told, "due": self.due, **{n: self.plan[n] for n in names},
+        }  # fmt: skip
+
+    def pending(self) -> Function:
+        """(i): 1 where the weights are to change by what the sample before has left, else 0."""
+        code = "\ncdef double pending(int i) {\n    return due[0]\n"
+        return _function("pending", ["integer"], lambda i: self.due[0], code, lambda: {"due": self.due})
+
+
+class OnlineLearner:
+    """Brian2's objects for a network that learns from one sample after the other; as `training.Learner`, of batches of one.
+
+    weights : for each of the network's projections an array (n_pre, n_post); views: what is written into them counts
+    states : for each projection the optimizer's states by name, views likewise
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        *,
+        batch: int,
+        n_steps: int,
+        encoder: Encoder,
+        loss: Loss,
+        feedback: list[np.ndarray] | None,
+        scheduled: bool = False,
+    ) -> None:
+        check_online(net, loss, batch, scheduled)
+        self.net, self.n_steps, self.feedback, self.levels = net, n_steps, feedback, dict[int, Any]()
+        projections, _ = layered(net)
+        self.layers = [Layer(p.n, 1, n_steps) for p in net.populations]
+        self.clock = Clock(1 * ms, name="online_clock")
+        self.slow = Clock(n_steps * ms, name="online_slow_clock")
+        self.functions = engine.functions()
+        self.teacher = Teacher(self.layers[-1].n, n_steps, loss)
+        self.data: dict[str, np.ndarray] = {}
+        self.sizes: tuple[int, ...] = ()
+        self._plan(1, np.zeros(self.layers[0].n))
+        self.members = [self._input(encoder)]
+        self.members += [self._layer(k, p) for k, p in enumerate(projections, 1)]
+        out = self.members[-1]
+        self.teacher.now, self.teacher.told = (out.variables[v].get_value() for v in ("o", "L"))
+        self.trainer = NeuronGroup(
+            1,
+            "done : 1\norigin : integer (shared)",
+            namespace={"teach": self.teacher.function()},
+            clock=self.clock,
+            name="online_teacher",
+        )
+        self.trainer.run_regularly(
+            "done = teach(i, t_in_timesteps - origin)", when="groups", order=self._at(len(self.layers)), name="online_teacher_step"
+        )  # fmt: skip
+        self.weights: list[np.ndarray] = []
+        self.states: list[dict[str, np.ndarray]] = []
+        self.changes: list[Any] = []
+        self.synapses = [self._synapses(k, p) for k, p in enumerate(projections, 1)]
+        self.ways_back = self._ways_back(projections)
+        for w, given in zip(self.weights, net.get_weights(), strict=True):
+            w[:] = given
+        self.objects = engine.Prepared(
+            *self.members, self.trainer, *self.synapses, *self.ways_back, name="online_learner"
+        )
+        self.steps_done = 0
+
+    @staticmethod
+    def _at(k: int) -> int:
+        """When in a step layer k fires: three places for each, its update, its threshold, and its spikes' arrival above."""
+        return 3 * k
+
+    def _plan(self, samples: int, values: np.ndarray) -> None:
+        """Arrays for so many samples of `values`: those of the last run where they have the sizes."""
+        if (samples, values.size) != self.sizes:
+            self.sizes, self.prepared = (samples, values.size), False
+            self.data = {
+                "values": np.zeros(values.size),
+                "order": np.zeros(samples, np.int32),
+                "strides": np.zeros(2, np.int32),
+            }
+            self.teacher.plan = {
+                "labels": np.zeros(samples, np.int32),
+                "value": np.zeros(samples),
+                "count": np.zeros(samples * self.layers[-1].n),
+                "learns": np.zeros(samples),
+            }
+        self.data["values"][:] = values.reshape(-1)
+
+    def _group(self, k: int, code: list[str], text: _Text, threshold: str | None) -> NeuronGroup:
+        group = NeuronGroup(
+            self.layers[k].n,
+            _MEMBERS + "\n".join(text.equations),
+            threshold=threshold,
+            reset="" if threshold else None,
+            namespace=self.functions | text.namespace | {"n_steps": self.n_steps},
+            clock=self.clock,
+            name=f"online_layer_{k}",
+        )
+        for name, value in text.values.items():
+            setattr(group, name, value)
+        group.run_regularly("\n".join(code), when="groups", order=self._at(k), name=f"online_layer_{k}_step")
+        if threshold:
+            group.thresholder["spike"].when, group.thresholder["spike"].order = "groups", self._at(k) + 1
+        return group
+
+    def _input(self, encoder: Encoder) -> NeuronGroup:
+        text = _Text(self.layers[0], ["o : 1"])
+        text.namespace["pixel"] = pixel(1, self.n_steps, lambda: self.data)
+        names = text.record(encoder, "encoder_")
+        draw = f"keyed_uniform(step, unit, copy, 0, {int(Stream.SOURCE)}, key0, key1)"
+        code = [
+            "step = t_in_timesteps - origin",
+            "k = step % n_steps",
+            "x = pixel(unit, copy, step)",
+            f"o = 1.0 * ({substitute(encoder.o, names | {'uniform': draw})})",
+        ]
+        return self._group(0, code, text, "o != 0")
+
+    def _layer(self, k: int, projection: Projection) -> NeuronGroup:
+        neuron, noise = projection.post.neuron, projection.post.noise
+        assert isinstance(neuron, NSNNNeuron)
+        text = _Text(self.layers[k], [f"{v} : 1" for v in ("u", "o", "f", "carried", "held", "arrived", "L")])
+        text.record(neuron, "")
+        factor, carried, numbers = _text(projection)
+        for name, value in _own_numbers(numbers).items():
+            text.number(name, value)
+        fires = "u > theta"
+        if isinstance(noise, EscapeNoise) and noise.family is not None:
+            chance = substitute(
+                noise.family.cdf_text, text.record(noise.family, "noise_") | {"x": "(u - theta)"}
+            )
+            fires = f"keyed_uniform(step, unit, copy, 0, {int(Stream.ESCAPE)}, key0, key1) < {chance}"
+        code = [
+            "step = t_in_timesteps - origin",
+            "going = int(step % n_steps > 0)",
+            "u = u * going",
+            "o = o * going",
+            "held = carried * going",
+            "drive = arrived",
+            "arrived = 0",
+            neuron.updates[neuron.reset],
+            f"o = 1.0 * int({fires})",
+            f"f = {factor}",
+            f"carried = {carried}",
+        ]
+        smooth = {"exp": "smooth_exp", "normal_cdf": "smooth_normal_cdf"}
+        code = [substitute(line, smooth) for line in code]
+        return self._group(k, code, text, "o > 0" if k < len(self.layers) - 1 else None)
+
+    def _synapses(self, k: int, projection: Projection) -> Synapses:
+        """Of a projection: spikes go up, the learning signal goes down by the weights, and the weights learn."""
+        rule, before = projection.plasticity, self.layers[k - 1]
+        optimizer = rule.optimizer
+        own = {f.name: f"optimizer_{f.name}" for f in optimizer._parameters()}
+        equations = ["w : 1", "trace : 1", "g : 1", "due : 1", "eta : 1 (shared)"]
+        equations += [f"{state} : 1" for state in optimizer.states]
+        down = k > 1 and self.feedback is None
+        if down:
+            equations.append("L_pre = w * L_post * f_post : 1 (summed)")
+        synapses = Synapses(
+            self.members[k - 1],
+            self.members[k],
+            "\n".join(equations),
+            on_pre="arrived_post += w * o_pre",
+            namespace={name: optimizer.si(f) for f, name in own.items()}
+            | {"pending": self.teacher.pending()},
+            clock=self.clock,
+            name=f"online_synapses_{k}",
+        )
+        synapses.connect()
+        synapses.pre.when, synapses.pre.order = "groups", self._at(k - 1) + 2
+        if down:
+            updater = synapses.summed_updaters["L_pre"]
+            updater.when, updater.order = "groups", self._at(2 * len(self.layers) - k)
+        synapses.run_regularly(
+            "trace = held_post * trace + o_pre\ng += L_post * f_post * trace", when="end", name=f"online_synapses_{k}_learn"
+        )  # fmt: skip
+        change = synapses.run_regularly(
+            "\n".join(["due = pending(i)", *(substitute(line, own) for line in optimizer.lines), "g = 0"]),
+            when="start",
+            clock=self.slow,
+            name=f"online_synapses_{k}_change",
+        )
+        self.changes.append(change)
+        synapses.eta = rule.si("eta")
+        shape = (before.n, self.layers[k].n)
+        self.weights.append(synapses.variables["w"].get_value().reshape(shape))
+        self.states.append({s: synapses.variables[s].get_value() for s in optimizer.states})
+        return synapses
+
+    def _ways_back(self, projections: list[Projection]) -> list[Synapses]:
+        """Synapses of fixed weights by which hidden layers are told, where it isn't by those of the projections."""
+        found = []
+        for k, weights in enumerate(self.feedback or [], 1):
+            above = len(self.layers) - 1 if projections[0].plasticity.signal == "broadcast" else k + 1
+            told = "L_post" if projections[0].plasticity.signal == "broadcast" else "L_post * f_post"
+            back = Synapses(
+                self.members[k],
+                self.members[above],
+                f"b : 1 (constant)\nL_pre = b * {told} : 1 (summed)",
+                clock=self.clock,
+                name=f"online_way_back_{k}",
+            )
+            back.connect()
+            back.b = weights.reshape(-1)
+            updater = back.summed_updaters["L_pre"]
+            updater.when, updater.order = "groups", self._at(2 * len(self.layers) - k)
+            found.append(back)
+        return found
+
+    def run(
+        self,
+        values: np.ndarray,
+        labels: np.ndarray,
+        order: np.ndarray,
+        learns: np.ndarray,
+        *,
+        key: tuple[int, ...],
+        eta: float = 1.0,
+        noise: float = 1.0,
+        report: Any = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Samples order[b] in a row, learned from where learns[b]; all as for `training.Learner`, batch 1."""
+        n = len(order)
+        self._plan(n, values)
+        plan = self.teacher.plan
+        self.data["order"][:] = order.reshape(-1)
+        self.data["strides"][:] = values[0].size, values.shape[-1] if values.ndim == 3 else 0
+        plan["labels"][:] = labels[order.reshape(-1)]
+        plan["learns"][:] = learns
+        for k, group in enumerate(self.members):
+            group.key0, group.key1 = keyed_noise.key(*key, k)
+            group.origin = self.steps_done
+        self.trainer.origin = self.steps_done
+        for synapses, projection in zip(self.synapses, self.net.projections, strict=True):
+            synapses.eta = eta * projection.plasticity.si("eta")
+        steps = n * self.n_steps
+        # weights that overflow are found by whoever reads them
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            self.objects.prepared = self.prepared
+            self.objects.run(steps * 1e-3 * second, namespace={}, report=report, report_period=0.2 * second)
+            self.prepared = True
+            for change in self.changes:  # that of the last sample
+                change.run()
+        self.teacher.due[0] = 0
+        self.steps_done += steps
+        return plan["value"].reshape(n, 1).copy(), plan["count"].reshape(n, 1, -1).copy()
