@@ -90,8 +90,8 @@ def test_one_layer_learns_from_a_population_what_it_cannot_from_the_value():
             net, middle(), loss=losses.rate_mse, epochs=30, n_steps=8, encoder=encoder, seed=1, engine="numpy"
         )
         found[name] = fit.evaluate(middle(300, seed=5), passes=4)["accuracy"]
-    assert found["population"] > 0.85
-    assert found["value"] < 0.75
+    assert found["population"] > 0.93
+    assert found["value"] < 0.67  # the share of the outer thirds
 
 
 @pytest.mark.slow
