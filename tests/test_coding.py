@@ -233,3 +233,17 @@ def test_decoders_that_do_not_fit_are_refused():
     fit = fit_of(data=(X, spikes), loss=losses.VanRossum(2.0))
     with pytest.raises(NsnnError, match=r"decoder = Count\(\): expected None with target spikes"):
         fit.evaluate((X, spikes), decoder=coding.Count())
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_compiled_training_from_a_population_is_read_the_same():
+    """One epoch that changes nothing (eta = 0): the same spikes on both targets."""
+    X, y = np.random.default_rng(2).random((120, 2)), np.arange(120) % 3
+    found = []
+    for target in ("numpy", "cython"):
+        net = nsnn.feedforward([10, 3], noise=NOISE, seed=1, plasticity=nsnn.NDL(0.0))
+        fit = fit_of(net, (X, y), encoder=POPULATION, engine=target)
+        found.append([fit.evaluate((X, y), passes=2, seed=7, decoder=d)["accuracy"] for d in DECODERS])
+    assert found[0] == found[1]
+    assert len(set(found[0])) > 2
