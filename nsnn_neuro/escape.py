@@ -85,6 +85,11 @@ class Family(Record):
         units_of = {f.name: f.metadata["units"] for f in cls._parameters()}
         return {name: 1 if "V" in u else -1 for name, u in units_of.items() if "V" in u or "1/V" in u}
 
+    def _cure(self, name: str, value: np.ndarray) -> str:
+        if self._powers().get(name) != 1 or not np.all(value == 0):
+            return ""
+        return "; without noise: noise=None, whose network learns by plasticity=SurrogateGradient(Gaussian(0.4), eta)"
+
     def scaled(self, factor: Any) -> Self:
         """The family of noise that is `factor` times as large: F(x / factor).
 

@@ -17,7 +17,7 @@ from . import checkpoints, engine, keyed_noise, recording, units
 from .assemble.levels import eta_noise, family_of
 from .assemble.online import OnlineLearner, check_online
 from .assemble.training import Learner, check_forced, layered
-from .coding import Bernoulli, Encoder
+from .coding import Bernoulli, Count, Decoder, Encoder
 from .errors import NsnnError
 from .losses import Loss
 from .network import Network
@@ -68,14 +68,17 @@ class Fit:
     _settings: dict[str, Any] = dataclasses.field(repr=False)
     _engine: str = dataclasses.field(repr=False)
 
-    def evaluate(self, data: Any, *, passes: int = 1, seed: int = 0) -> dict[str, float]:
-        """Accuracy and loss on samples (X, y): the guess is the output neuron with the most spikes, the first of several.
+    def evaluate(
+        self, data: Any, *, passes: int = 1, seed: int = 0, decoder: Decoder | None = None
+    ) -> dict[str, float]:
+        """Accuracy and loss on samples (X, y): the guess is the output neuron with the highest score, the first of several.
 
         Parameters
         ----------
         data : (X, y) as for `train`
-        passes : how often each sample is shown, with noise of its own; its output spikes are added up over them
+        passes : how often each sample is shown, with noise of its own; its scores are added up over them
         seed : whole number, of that noise
+        decoder : what scores the output's spikes, of `coding`; None: `coding.Count()`, the number of spikes
 
         Returns
         -------
@@ -85,24 +88,35 @@ class Fit:
 
         Raises
         ------
-        NsnnError : as `train` for the data
+        NsnnError : as `train` for the data; a decoder with target spikes, where nothing is guessed
         """
-        X, y, _ = _data(data, self.network, self._settings["loss"], self._settings["n_steps"])
+        X, y = self._data(data)
         _whole(passes, "passes")
         seed = keyed_noise.check_seed(seed)
+        if decoder is not None and (not isinstance(decoder, Decoder) or y.ndim > 1):
+            wanted = "None with target spikes" if y.ndim > 1 else "a decoder such as coding.Count()"
+            raise NsnnError(f"decoder = {decoder!r}: expected {wanted}")
         order = _batches(np.arange(len(y)), self._settings["batch"])
-        loss, count = [], []
+        real = order >= 0
+        loss, scores = [], []
         with engine.running(self._engine), engine.collected():
             learner = Learner(self.network, **self._settings)
+            counts = decoder is None or type(decoder) is Count  # the run counts them itself
+            seen = [] if counts else learner.record()
             for k in range(passes):
                 quiet = np.zeros(len(order), bool)
-                found = learner.run(X, y, order, quiet, key=(seed, _EVALUATION, k))
-                loss.append(found[0][order >= 0])
-                count.append(found[1][order >= 0])
+                value, count = learner.run(X, y, order, quiet, key=(seed, _EVALUATION, k))
+                loss.append(value[real])
+                if decoder is None or counts:
+                    scores.append(count[real])
+                else:
+                    every = len(learner.layers)
+                    scores.append(decoder.scores(np.concatenate(seen[every - 1 :: every])[real.ravel()]))
+                    seen.clear()
         if y.ndim > 1:
             values = np.mean(loss, axis=0) if len(y) > 1 else np.ravel(loss)
             return {"loss": float(np.mean(loss)), "se": _standard_error(values)}
-        right = np.sum(count, axis=0).argmax(-1) == y[order[order >= 0]]
+        right = np.sum(scores, axis=0).argmax(-1) == y[order[real]]
         return {"accuracy": float(right.mean()), "se": _standard_error(right), "loss": float(np.mean(loss))}
 
     def spikes(self, data: Any, *, layers: Any = None, passes: int = 1, seed: int = 0) -> neo.Block:
@@ -135,7 +149,7 @@ class Fit:
         >>> measures.decode(block, [s.annotations["label"] for s in block.segments]).accuracy > 0.8
         True
         """
-        X, y, _ = _data(data, self.network, self._settings["loss"], self._settings["n_steps"])
+        X, y = self._data(data)
         _whole(passes, "passes")
         seed = keyed_noise.check_seed(seed)
         chosen = self._chosen(layers)
@@ -173,6 +187,10 @@ class Fit:
             if y.ndim == 1:
                 segment.annotate(label=int(y[sample]))
         return block
+
+    def _data(self, data: Any) -> tuple[np.ndarray, np.ndarray]:
+        told = self._settings
+        return _data(data, self.network, told["loss"], told["encoder"], told["n_steps"])[:2]
 
     def _chosen(self, layers: Any) -> list[int]:
         names = [p.name for p in self.network.populations]
@@ -219,7 +237,8 @@ def train(
     ----------
     net : `Network` of layers with plasticity, as `feedforward` or `recurrent` makes it; it isn't changed. signal="random" and
         "broadcast" have fixed weights from the seed, normal with variance 1 / the number of neurons they come from
-    data : (X, y): X (n, n_in) from 0 to 1, or sequences (n, n_steps, n_in), of which the encoder gets each step's x; y as the loss
+    data : (X, y): X (n, n_in) from 0 to 1, or sequences (n, n_steps, n_in), of which the encoder gets each step's x; n_in is the
+        number of input neurons over the encoder's units (1, but for `coding.Population`); y as the loss
         wants it: labels (n,), whole numbers from 0 to n_out - 1, or target spikes (n, n_steps, n_out), 0 or 1
     loss : a loss, e.g. `losses.rate_mse`
     epochs : whole number, how often each training sample is shown
@@ -304,8 +323,8 @@ class _Task:
         if seed is None and self.path is not None:
             raise NsnnError("seed = None with a checkpoint: expected a number, by which it can go on")
         self.seed = keyed_noise.check_seed(seed)
-        self.X, self.y, n_steps = _data(data, net, loss, n_steps)
-        self._split(validation, loss, n_steps)
+        self.X, self.y, n_steps = _data(data, net, loss, encoder, n_steps)
+        self._split(validation, loss, encoder, n_steps)
         self.patience = patience
         if patience is not None:
             _whole(patience, "patience")
@@ -330,11 +349,11 @@ class _Task:
             **({"noise_schedule": [float(v) for v in noise_schedule]} if self.scheduled else {}),
         }  # fmt: skip
 
-    def _split(self, validation: Any, loss: Loss, n_steps: int) -> None:
+    def _split(self, validation: Any, loss: Loss, encoder: Encoder, n_steps: int) -> None:
         """Which samples are trained on, which held out."""
         n = len(self.y)
         if isinstance(validation, tuple | list):
-            X, y, _ = _data(validation, self.net, loss, n_steps, "validation")
+            X, y, _ = _data(validation, self.net, loss, encoder, n_steps, "validation")
             if X.ndim != self.X.ndim:
                 raise NsnnError(
                     f"validation: X has shape {X.shape}, expected {self.X.ndim} axes as that of data, {self.X.shape}"
@@ -621,16 +640,22 @@ def _standard_error(values: np.ndarray) -> float:
 
 
 def _data(
-    data: Any, net: Network, loss: Loss, n_steps: int | None = None, name: str = "data"
+    data: Any, net: Network, loss: Loss, encoder: Encoder, n_steps: int | None = None, name: str = "data"
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """X, y and the number of steps, checked against the network and the loss."""
+    """X, y and the number of steps, checked against the network, the loss and the encoder."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
     X, y = np.asarray(data[0]), np.asarray(data[1])
-    n_in = net.populations[0].n
+    n_in, rest = divmod(net.populations[0].n, encoder.units)
+    shared = (
+        "" if encoder.units == 1 else f"the {net.populations[0].n} input neurons / units = {encoder.units}"
+    )
+    if rest:
+        raise NsnnError(f"encoder = {encoder!r}: expected a whole number of values, not {shared}")
     if X.dtype.kind not in "iufb" or X.ndim not in (2, 3) or X.shape[-1] != n_in or not X.size:
         raise NsnnError(
             f"X has shape {X.shape}, {X.dtype}: expected numbers of shape (n, {n_in}), or (n, n_steps, {n_in}) for sequences"
+            + (f"; {n_in} is {shared}" if shared else "")
         )
     X = X.astype(float)
     if not np.all((X >= 0) & (X <= 1)):

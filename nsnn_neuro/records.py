@@ -71,7 +71,13 @@ class Record:
             )
         within, wanted = _BOUNDS[field.metadata["bound"]]
         if not np.isfinite(array).all() or not np.all(within(array)):
-            raise NsnnError(f"{name} = {value}: expected {wanted}, finite ({units.describe(unit)})")
+            raise NsnnError(
+                f"{name} = {value}: expected {wanted}, finite ({units.describe(unit)}){self._cure(name, array)}"
+            )
+
+    def _cure(self, name: str, value: np.ndarray) -> str:
+        """What else there is to say of a value of parameter `name` that is out of bounds."""
+        return ""
 
     def unit(self, name: str) -> str:
         """The unit symbol of parameter `name`: "s", "V", "Hz", "1"."""

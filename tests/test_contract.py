@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import engine
+from nsnn_neuro import coding, engine, losses
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.neurons import Neuron
 from nsnn_neuro.noise import Noise
@@ -98,6 +98,15 @@ EXAMPLES: dict[type, Record] = {
     nsnn.Momentum: nsnn.Momentum(),
     nsnn.Adam: nsnn.Adam(),
 }
+CODING: dict[type, Record] = {
+    coding.Bernoulli: coding.Bernoulli(0.9),
+    coding.Direct: coding.Direct(2.0),
+    coding.Latency: coding.Latency(),
+    coding.Population: coding.Population(3, width=0.8, gain=0.9),
+    coding.Count: coding.Count(),
+    coding.FirstSpike: coding.FirstSpike(),
+    coding.LeakyReadout: coding.LeakyReadout(0.7),
+}
 IN_VOLTS: dict[type, Record] = {
     nsnn.WhiteNoise: nsnn.WhiteNoise(8 * mV),
     nsnn.OUNoise: nsnn.OUNoise(8 * mV, 3 * ms),
@@ -145,6 +154,33 @@ def run_of(neuron):
 
 def test_every_public_record_has_an_example():
     assert set(public(Record)) == set(EXAMPLES)
+
+
+def test_every_encoder_and_decoder_has_an_example():
+    found = {getattr(coding, name) for name in coding.__all__} - {coding.Encoder, coding.Decoder}
+    assert found == set(CODING)
+
+
+@pytest.mark.parametrize(
+    "encoder", [r for r in CODING.values() if isinstance(r, coding.Encoder)], ids=lambda r: type(r).__name__
+)
+def test_every_encoder_trains_repeats_and_is_read_by_every_decoder(encoder):
+    X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+    net = nsnn.feedforward(
+        [2 * encoder.units, 4, 2], noise=EXAMPLES[nsnn.EscapeNoise], plasticity=nsnn.NDL(0.5), seed=1
+    )
+    run = {"loss": losses.rate_mse, "epochs": 2, "n_steps": 6, "engine": "numpy"}
+    fit, again, other = (nsnn.train(net, (X, y), encoder=encoder, seed=s, **run) for s in (1, 1, 2))
+    one, same, new = (
+        np.concatenate([w.ravel() for w in f.network.get_weights()]) for f in (fit, again, other)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, new)
+    for decoder in CODING.values():
+        if isinstance(decoder, coding.Decoder):
+            found = fit.evaluate((X, y), decoder=decoder, seed=3)
+            assert found == again.evaluate((X, y), decoder=decoder, seed=3)
+            assert 0 <= found["accuracy"] <= 1
 
 
 def spikes(block):
@@ -365,7 +401,7 @@ def test_vanishing_escape_noise_is_the_deterministic_nsnn():
         ) == spikes(quiet)
 
 
-@pytest.mark.parametrize("record", EXAMPLES.values(), ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize("record", (EXAMPLES | CODING).values(), ids=lambda r: type(r).__name__)
 def test_it_describes_itself_as_plain_data(record):
     text = record.describe()
     assert json.loads(json.dumps(text)) == text
@@ -380,9 +416,9 @@ VALUES = st.one_of(
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-@given(kind=st.sampled_from(list(EXAMPLES)), data=st.data())
+@given(kind=st.sampled_from(list(EXAMPLES | CODING)), data=st.data())
 def test_fuzzed_parameters_make_a_record_or_a_named_error(kind, data):
-    example = EXAMPLES[kind]
+    example = (EXAMPLES | CODING)[kind]
     assume(dataclasses.fields(example))
     field = data.draw(st.sampled_from([f.name for f in dataclasses.fields(example)]))
     arguments = {f.name: getattr(example, f.name) for f in dataclasses.fields(example)} | {

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -575,29 +577,90 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
 KILLED = """
 import sys
 sys.path.insert(0, sys.argv[2])
+from nsnn_neuro import checkpoints
+inner = checkpoints.write
+def write(*args):
+    inner(*args)
+    print("epoch", flush=True)
+checkpoints.write = write
 from test_learn import fit_of
-fit_of(epochs=200, checkpoint=sys.argv[1])
+fit_of(epochs=10000, checkpoint=sys.argv[1], engine=sys.argv[3])
 """
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_equals_uninterrupted(tmp_path):
-    path = tmp_path / "fit.npz"
-    here = Path(__file__).resolve().parent
+@pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=pytest.mark.compile)])
+def test_killed_five_times_and_resumed_equals_uninterrupted(target, tmp_path, monkeypatch):
+    """Each child goes on from where the one before was killed: some epochs, and a random part of one, later."""
+    path, here = tmp_path / "fit.npz", Path(__file__).resolve().parent
     environment = os.environ | {"PYTHONPATH": str(here.parent)}
-    child = subprocess.Popen([sys.executable, "-c", KILLED, str(path), str(here)], env=environment)
-    try:
-        until = time.monotonic() + 60
-        while not path.exists() and child.poll() is None and time.monotonic() < until:
-            time.sleep(0.02)
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-    assert path.exists()
-    _, about = nsnn.checkpoints.read(path)
-    assert 1 <= about["epoch"] < 200
-    epochs = about["epoch"] + 2
-    assert same(fit_of(epochs=epochs, checkpoint=path), fit_of(epochs=epochs))
+    parts, after = np.random.default_rng(6).random(5), []
+    for n_epochs, part in zip((2, 3, 2, 4, 3), parts, strict=True):
+        child = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(path), str(here), target],
+            env=environment,
+            stdout=subprocess.PIPE,
+        )
+        watchdog = threading.Timer(90, child.kill)
+        watchdog.start()
+        try:
+            told = []
+            for _ in range(n_epochs):
+                assert child.stdout.readline() == b"epoch\n"
+                told.append(time.monotonic())
+            time.sleep(part * (told[-1] - told[-2]))
+        finally:
+            watchdog.cancel()
+            child.kill()  # SIGKILL
+            child.wait()
+            child.stdout.close()
+        assert child.returncode == -signal.SIGKILL
+        arrays, about = nsnn.checkpoints.read(path)
+        assert about["epoch"] >= n_epochs + (after[-1][1] if after else 0)
+        after.append((arrays, about["epoch"]))
+    kept, inner = {}, nsnn.checkpoints.write
+
+    def write(path, arrays, about):
+        kept[about["epoch"]] = {name: values.copy() for name, values in arrays.items()}
+        inner(path, arrays, about)
+
+    last = after[-1][1] + 2
+    resumed = fit_of(epochs=last, checkpoint=path, engine=target)
+    monkeypatch.setattr(nsnn.checkpoints, "write", write)
+    whole = fit_of(epochs=last, checkpoint=tmp_path / "whole.npz", engine=target)
+    assert same(resumed, whole)
+    for arrays, epoch in after:
+        assert arrays.keys() == kept[epoch].keys()
+        assert all(np.array_equal(values, kept[epoch][name]) for name, values in arrays.items())
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_samples_beyond_the_data(monkeypatch):
+    """X is kept twice (as given, checked; as a run's values), numbers of each sample beside it; no spikes or membranes."""
+    rng, width = np.random.default_rng(0), 40
+    net = nsnn.feedforward([width, 30, 2], noise=NOISE, plasticity=nsnn.NDL(0.01), seed=1)
+
+    def peak(n):
+        data = rng.random((n, width)), np.arange(n) % 2
+        tracemalloc.start()
+        try:
+            train(net, data, loss=losses.rate_mse, epochs=1, batch=32, n_steps=20, seed=1, engine="numpy")
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(64)  # what Brian2 makes once
+    few, many = 128, 1024
+    grown = (peak(many) - peak(few)) / ((many - few) * width * 8)
+    assert grown < 3
+    init = Learner.__init__
+
+    def hoarding(self, *args, **kw):
+        init(self, *args, **kw)
+        self.record()
+
+    monkeypatch.setattr(Learner, "__init__", hoarding)
+    assert (peak(many) - peak(few)) / ((many - few) * width * 8) > 5
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,14 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
         (lambda: NDL(0.1, signal="bptt"), "signal = 'bptt': expected \"transport\" or"),
         (lambda: NDL(0.1, reset_path="none"), "reset_path = 'none'"),
         (lambda: NDL(0.1, optimizer=0.9), "optimizer = 0.9: expected an optimizer"),
-        (lambda: nsnn.Gaussian(0.0), "sigma = 0.0"),
+        (
+            lambda: nsnn.Gaussian(0.0),
+            r"sigma = 0\.0: expected a positive value.*noise=None.*SurrogateGradient\(",
+        ),
+        (
+            lambda: nsnn.Gaussian(0 * mV),
+            r"sigma = 0.*V: expected a positive value.*noise=None.*SurrogateGradient\(",
+        ),
         (lambda: Adam(beta_2=1.0), "beta_2 = 1.0: expected a value below 1"),
         (lambda: SurrogateGradient(0.4, 0.1), "family = 0.4"),
         (lambda: SurrogateGradient(nsnn.Gaussian(0.4), 0.1, signal="reward"), "signal = 'reward'"),

@@ -98,19 +98,21 @@ class Layer:
         return getattr(self, name).reshape(self.n_steps, self.n, self.batch).transpose(2, 0, 1).copy()
 
 
-def pixel(batch: int, n_steps: int, data: Callable[[], dict[str, np.ndarray]]) -> Function:
-    """x(unit, copy, step): the input's value in the sample that the copy has in this step. `data`: values, order, strides."""
+def pixel(batch: int, n_steps: int, data: Callable[[], dict[str, np.ndarray]], units: int = 1) -> Function:
+    """x(unit, copy, step): the input's value in the sample that the copy has in this step. `data`: values, order, strides; `units`
+    in a row share a value.
+    """
 
     def numpy_target(unit, copy, step):
         found = data()
         period, k = divmod(_number(step), n_steps)
         rows, (sample, further) = found["order"].reshape(-1, batch)[period].astype(np.int64), found["strides"]
-        return found["values"][rows[copy] * sample + k * further + unit]
+        return found["values"][rows[copy] * sample + k * further + unit // units]
 
     code = f"""
 cdef double pixel(int unit, int copy, int64_t step) {{
     cdef int64_t row = order[(step // {n_steps}) * {batch} + copy]
-    return values[row * strides[0] + (step % {n_steps}) * strides[1] + unit]
+    return values[row * strides[0] + (step % {n_steps}) * strides[1] + unit // {units}]
 """
     return _function("pixel", ["integer"] * 3, numpy_target, code, data)
 

@@ -404,7 +404,7 @@ class Learner:
 
     def _input(self, encoder: Encoder) -> NeuronGroup:
         text = _Text(self.layers[0], ["o : 1"])
-        text.namespace["pixel"] = pixel(self.batch, self.n_steps, lambda: self.data)
+        text.namespace["pixel"] = pixel(self.batch, self.n_steps, lambda: self.data, int(encoder.units))
         names = text.record(encoder, "encoder_")
         draw = f"keyed_uniform(step, unit, copy, 0, {int(Stream.SOURCE)}, key0, key1)"
         code = [
