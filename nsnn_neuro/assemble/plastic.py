@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from brian2 import Synapses, TimedArray, second
+from brian2 import Synapses, TimedArray, get_dimensions, second
 from brian2.core.spikesource import SpikeSource
 
 from .. import engine, units
@@ -53,6 +53,9 @@ def plastic(
             f"eta_noise = {rule.eta_noise}: synapses don't own their target's noise, expected 0 (train learns it)"  # type: ignore[attr-defined]
         )
     text = _text(rule, neuron, trial)
+    unit = text.unit or rule.weight_unit
+    if isinstance(neuron.get("mu"), str):
+        names["mu"] = neuron["mu"]
     # the groups' own names first: variables that are read may be expressions in them
     namespace: dict[str, Any] = _names(source) | _names(target) | engine.functions()
     own = {w: f"rule_{w}" for w in _locals(text)}
@@ -65,18 +68,30 @@ def plastic(
             f"learning_signal = {learning_signal!r}: {type(rule).__name__} has none, expected None"
         )
     own |= _read(text, target, names) | {"w": weight}
-    states = [f"{weight} : {BRIAN_UNIT[rule.weight_unit]}", *(substitute(line, own) for line in text.states)]
+    states = [f"{weight} : {BRIAN_UNIT[unit]}", *(substitute(line, own) for line in text.states)]
     transmit, arrived = _transmit(source, graded, on_pre, names["u"], weight)
-    learn, fired, firing = (
-        [substitute(x, own) for x in lines] for lines in (text.each_step, text.on_pre, text.on_post)
+    held = _held(target, names["u"])
+    if text.at_start and "not_refractory" in target.variables and not held:
+        raise NsnnError(
+            f"target = {target.name!r} moves while refractory: expected its {names['u']} with the flag (unless refractory)"
+        )
+    brought = f"({arrived}) * int(not_refractory_post)" if held else arrived
+    learn, first, fired, firing = (
+        [substitute(x, own | at) for x in lines]
+        for lines, at in (
+            (text.each_step, {}),
+            (text.at_start, {}),
+            (text.on_pre, {"pre": brought}),
+            (text.on_post, {}),
+        )
     )
-    if _uses(text, "pre"):
+    if any(_names_in(line, "pre") for line in text.each_step):
         states.append("arrived : 1")
         fired.append(f"arrived += {arrived}")
         learn = [substitute(line, {"pre": "arrived"}) for line in learn]
         learn.append("arrived = 0")
     if bounds is not None:
-        clip = _clip(bounds, weight, rule.weight_unit, namespace)
+        clip = _clip(bounds, weight, unit, namespace)
         learn, fired, firing = (_bounded(lines, weight, clip) for lines in (learn, fired, firing))
     _apart(states, target)
     if feedback is not None:
@@ -94,6 +109,8 @@ def plastic(
     if feedback is not None:
         updater = synapses.summed_updaters[f"{feedback}_pre"]
         updater.when, updater.order = "end", order
+    if first:
+        synapses.run_regularly("\n".join(first), when="before_groups", order=order)
     if learn:
         synapses.run_regularly("\n".join(learn), when="end", order=order + 1)
     return synapses
@@ -109,7 +126,8 @@ def _clock(group: Any) -> Any:
 
 def _text(rule: Plasticity, neuron: dict[str, Any], trial: Any) -> RuleText:
     """The rule's text for what is known of the neuron."""
-    taken = inspect.signature(rule.text).parameters
+    form = rule.text_for(neuron.get("noise"))
+    taken = inspect.signature(form).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
     who = type(rule).__name__
     for given in (*neuron, *(["trial"] if trial is not None else [])):
@@ -120,15 +138,31 @@ def _text(rule: Plasticity, neuron: dict[str, Any], trial: Any) -> RuleText:
             raise NsnnError(
                 f"{needed} = None: {who} needs the {needed} of the target's neuron, e.g. {needed}=0.5"
             )
-    return rule.text(**neuron, **({"trial": True} if trial is not None else {}))
+    return form(**neuron, **({"trial": True} if trial is not None else {}))
 
 
 def _all_lines(text: RuleText) -> list[str]:
-    return [*text.each_step, *text.on_pre, *text.on_post, *([text.backward] if text.backward else [])]
+    return [
+        *text.at_start,
+        *text.each_step,
+        *text.on_pre,
+        *text.on_post,
+        *([text.backward] if text.backward else []),
+    ]
 
 
 def _uses(text: RuleText, name: str) -> bool:
-    return any(re.search(rf"(?<![\w.]){name}\b", line) for line in _all_lines(text))
+    return any(_names_in(line, name) for line in _all_lines(text))
+
+
+def _names_in(line: str, name: str) -> bool:
+    return re.search(rf"(?<![\w.]){name}\b", line) is not None
+
+
+def _held(target: Any, membrane: str) -> bool:
+    """True for a membrane that is held while refractory: Brian2 then also drops what arrives."""
+    held = membrane in target.variables and target.variables[membrane].conditional_write is not None
+    return held and "not_refractory" in target.variables
 
 
 def _state(line: str) -> str:
@@ -139,7 +173,9 @@ def _state(line: str) -> str:
 def _locals(text: RuleText) -> set[str]:
     """Names that a step sets and that aren't states: renamed, or they would set a variable of the target of that name."""
     states = {_state(line) for line in text.states} | {"w"}
-    assigned = {m[1] for line in text.each_step if (m := re.match(r"(\w+) *[-+*/]?=", line))}
+    assigned = {
+        m[1] for line in (*text.at_start, *text.each_step) if (m := re.match(r"(\w+) *[-+*/]?=", line))
+    }
     return assigned - states
 
 
@@ -172,16 +208,17 @@ def _steps(trial: Any, target: Any) -> int:
 
 def _read(text: RuleText, target: Any, names: dict[str, str]) -> dict[str, str]:
     """Neutral name -> name in the synapses' text, of the target's variables that the rule reads."""
-    argument = {"u": "membrane", "o": "spike", "L": "learning_signal"}
+    argument = {"u": "membrane", "o": "spike", "L": "learning_signal", "mu": "mu"}
     found = {}
     for neutral, name in names.items():
         if _uses(text, neutral):
-            _variable(target, name, argument[neutral], "target")
+            unit = (text.unit or "1") if neutral in ("u", "mu") else "1"
+            _variable(target, name, argument[neutral], "target", unit)
             found[neutral] = f"{name}_post"
     return found
 
 
-def _variable(group: Any, name: str, argument: str, end: str) -> None:
+def _variable(group: Any, name: str, argument: str, end: str, unit: str = "1") -> None:
     if name not in group.variables:
         had = ", ".join(
             v
@@ -192,10 +229,13 @@ def _variable(group: Any, name: str, argument: str, end: str) -> None:
             f"{argument} = {name!r}: the {end} group {group.name!r} has no such variable (it has {had or 'none'}), "
             f"expected one, e.g. {name + ' : 1'!r} in its equations"
         )
-    if not group.variables[name].dim.is_dimensionless:
-        raise NsnnError(
-            f"{argument} = {name!r}: this variable of {group.name!r} has a dimension, expected a plain number"
+    if group.variables[name].dim != get_dimensions(units.brian(1.0, unit)):
+        had = (
+            "a dimension, expected a plain number"
+            if unit == "1"
+            else f"another dimension, expected {units.describe(unit)}"
         )
+        raise NsnnError(f"{argument} = {name!r}: this variable of {group.name!r} has {had}")
 
 
 def _transmit(

@@ -17,7 +17,8 @@ it; `synapses` is the way there for anybody's Brian2 network. A new rule is a su
 
 from __future__ import annotations
 
-from .factors import NDL, EProp, SurrogateGradient, white_noise_factor
+from .diffusive import white_noise_factor
+from .factors import NDL, EProp, SurrogateGradient
 from .optimizers import SGD, Adam, Momentum, Optimizer
 from .rule import Plasticity, RuleText
 from .timing import PairSTDP, RewardModulatedSTDP

@@ -1,8 +1,9 @@
-"""Three-factor rules: noise-driven learning, surrogate gradients and e-prop; the factor of a white-noise membrane."""
+"""Three-factor rules: noise-driven learning, surrogate gradients and e-prop."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,10 +13,11 @@ from ..escape import EscapeNoise, Family
 from ..neurons import NSNNNeuron
 from ..noise import Noise
 from ..records import parameter, substitute
+from .diffusive import diffusive_text, is_diffusive
 from .optimizers import SGD, Optimizer
 from .rule import Plasticity, RuleText, numbers, one_of
 
-__all__ = ["NDL", "EProp", "SurrogateGradient", "white_noise_factor"]
+__all__ = ["NDL", "EProp", "SurrogateGradient"]
 
 # (reset of the neuron, path through the reset) -> what is left of the trace in the next step
 _KEPT = {
@@ -132,6 +134,16 @@ class NDL(_ThreeFactor):
     score = (o - p) / (p (1 - p)) f trace, with L a scalar that all neurons are told: unbiased at any depth, of a large variance.
     Subtract a baseline from L, as `train` does.
 
+    *Diffusive neurons*: `synapses(..., noise=WhiteNoise(sigma), tau_m=, v_thresh=, mu=, method=, bridge=)` is for a leaky membrane
+    of your own in white noise, with delta synapses (each spike adds w) and a hard reset. A step goes from x0 to m(x0) + s xi:
+
+        dw_ij = -eta sum_t L_i(t) dP_i/dx0_i trace_ij(t),      P(x0) the probability of a spike in the step (`white_noise_factor`)
+
+    dP/dx0 is dP/dm dm/dx0 and, with the bridge, what x0 does to P at the same m. The trace is dx0/dw along the path that the noise
+    has taken: what has arrived, times dm/dx0 in each step, 0 from a spike of the target on and while the membrane is held
+    refractory. So that w moves a membrane that doesn't fire is in it. Left out: that a spike now takes the place of later ones,
+    as the reset ends the path (`docs/ndl.md`).
+
     Parameters
     ----------
     eta : number >= 0, learning rate
@@ -184,6 +196,10 @@ class NDL(_ThreeFactor):
     def _detached(self) -> bool:
         return self.reset_path == "detached"
 
+    def text_for(self, noise: Any) -> Any:
+        """`text`, or for `WhiteNoise` that of a diffusive membrane."""
+        return functools.partial(diffusive_text, self) if is_diffusive(noise) else self.text
+
     def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
         family = noise.family if isinstance(noise, EscapeNoise) else noise
         if not isinstance(family, Family):
@@ -200,7 +216,7 @@ def _no_density(noise: Any) -> str:
     if isinstance(noise, Noise):
         return (
             "noise of the membrane has no density of its own, expected a family such as Gaussian(0.4) "
-            "(the factor of a white-noise LIF is white_noise_factor())"
+            "(of a membrane in WhiteNoise there are `synapses`)"
         )
     return "expected a noise family such as Gaussian(0.4)"
 
@@ -293,38 +309,3 @@ class EProp(_ThreeFactor):
     def _check(self, theta: Any) -> None:
         if np.any(np.asarray(theta) <= 0):
             raise NsnnError(f"theta = {theta}: e-prop's factor has the width theta, expected a value above 0")
-
-
-def white_noise_factor(*, bridge: bool = True) -> str:
-    """NDL's factor for a white-noise membrane: dP/dm, P the probability that the step u' = m + s xi from x0 fires at v_thresh.
-
-    Without the bridge P = Phi((m - v_thresh) / s). With it P = Phi((m - v_thresh) / s) + exp(A) Phi(-y),
-    A = 2 (m - x0)(v_thresh - x0) / s^2 and y = (m + v_thresh - 2 x0) / s, whose derivative is
-
-        dP/dm = 2 (v_thresh - x0) / s^2 exp(A) Phi(-y)      and 0 for x0 >= v_thresh, where it fires anyhow
-
-    Parameters
-    ----------
-    bridge : with crossings between grid points, as `simulate` has them
-
-    Returns
-    -------
-    text in Brian2's syntax, in m, s, v_thresh and, with the bridge, x0 and the function normal_cdf (`engine.functions()`).
-    exp(A) Phi(-y) is phi((m - v_thresh) / s) times Mills' ratio of y, a continued fraction for y > 8, so nothing overflows
-
-    Source: Brownian bridge: Karatzas & Shreve 1998, doi 10.1007/978-1-4612-0949-2, ch. 2.8
-
-    >>> white_noise_factor(bridge=False)
-    'exp(-0.5 * ((m - v_thresh) / s)**2) / (s * sqrt(2 * pi))'
-    """
-    density = "exp(-0.5 * ((m - v_thresh) / s)**2) / (s * sqrt(2 * pi))"
-    if not bridge:
-        return density
-    y = "((m + v_thresh - 2 * x0) / s)"
-    far = f"clip({y}, 8, inf)"
-    mills = far
-    for k in range(12, 0, -1):
-        mills = f"({far} + {k} / {mills})"
-    exponent = "2 * ((m - x0) / s) * ((v_thresh - x0) / s)"
-    near = f"exp(clip({exponent}, -700, 40)) * normal_cdf(-{y}) * int({y} <= 8)"
-    return f"2 * clip(v_thresh - x0, 0 * s, inf * s) / s * ({near} / s + {density} / {mills} * int({y} > 8))"

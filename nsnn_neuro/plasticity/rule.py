@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,9 +19,12 @@ class RuleText:
     """A rule in Brian2's syntax: the synapse's states, what happens in each step and at spikes, what goes back to the source.
 
     states : lines of Brian2 equations (`w` not among them)
-    each_step : lines at the end of each step; on_pre, on_post : lines at a spike of the source, of the target
+    at_start : lines before the membrane moves in a step; each_step : lines at the end of each step
+    on_pre, on_post : lines at a spike of the source, of the target; `pre` in them is what this spike adds to the membrane,
+        0 while that is held refractory
     backward : an expression, or "" for none
     parameters : name -> (SI number or array of shape (n_target,), unit)
+    unit : of the membrane and the weights; None: the rule's `weight_unit`, for a membrane without dimension
 
     >>> from nsnn_neuro.escape import Logistic
     >>> from nsnn_neuro.plasticity import NDL
@@ -34,9 +38,16 @@ class RuleText:
     on_post: tuple[str, ...] = ()
     backward: str = ""
     parameters: dict[str, tuple[Any, str]] = dataclasses.field(default_factory=dict)
+    at_start: tuple[str, ...] = ()
+    unit: str | None = None
 
     def __str__(self) -> str:
-        parts = {"states": self.states, "each step": self.each_step, "on_pre": self.on_pre}
+        parts = {
+            "states": self.states,
+            "at start": self.at_start,
+            "each step": self.each_step,
+            "on_pre": self.on_pre,
+        }
         parts |= {"on_post": self.on_post, "backward": (self.backward,) if self.backward else ()}
         return "\n".join(f"{name}:\n    " + "\n    ".join(lines) for name, lines in parts.items() if lines)
 
@@ -87,6 +98,10 @@ class Plasticity(Scalars):
         """The rule's text. `neuron`: what the rule has to know of the target's neuron and of trials."""
         raise NotImplementedError
 
+    def text_for(self, noise: Any) -> Callable[..., RuleText]:
+        """The `text` to ask for a neuron with this noise."""
+        return self.text
+
     def synapses(
         self,
         source: Any,
@@ -125,8 +140,17 @@ class Plasticity(Scalars):
         bounds : two numbers (or None for either) between which a weight stays
         order : signals go back in this order and weights change in the next; give a layer a higher one than the layer after it
         name : of the Brian2 object
-        noise : a family, `EscapeNoise(family)`; for `NDL` alone
+        noise : a family, `EscapeNoise(family)`, or `WhiteNoise(sigma)` of a diffusive membrane; for `NDL` alone
         beta, theta : number or array (n_target,), of the target's neuron; reset : "hard" (default) or "subtract"
+        tau_m, v_thresh, mu : in place of those, with `WhiteNoise`: number or array (n_target,), sigma's unit for v_thresh and mu,
+            what the membrane relaxes to; or mu is the name of a variable of the target. Membrane and weights have sigma's unit, and
+            eta is a number: in V^2, `NDL(float(2*mV**2))`, with Adam in V. No `spike` is read, no `feedback` given
+        method : the target's step, "euler" (default, Brian2's for white noise): m = x0 + (mu - x0) dt / tau_m and
+            s^2 = 2 sigma^2 dt / tau_m; "exact", as of `simulate`: m = mu + (x0 - mu) exp(-dt / tau_m),
+            s^2 = sigma^2 (1 - exp(-2 dt / tau_m))
+        bridge : True if the target also fires at crossings between grid points; default False, Brian2's threshold alone.
+            With `WhiteNoise` the rule reads the membrane in slot "before_groups", and the target has to move later (in "groups");
+            spikes arrive after the threshold ("synapses", the default) or before the rule's reading, L is read at the end
 
         Raises
         ------
