@@ -732,7 +732,6 @@ HAZARD = nsnn.EscapeNoise(None, hazard=nsnn.Exponential(10 * Hz, 0.1))
         ({"epochs": 0}, "epochs = 0: expected a whole number"),
         ({"batch": 1.5}, "batch = 1.5: expected a whole number"),
         ({"validation": 1.0}, "validation = 1.0: expected a share"),
-        ({"formulation": "online"}, "formulation = 'online': expected \"fast\""),
         ({"schedule": "step"}, "schedule = 'step': expected \"constant\""),
         ({"engine": "cpp"}, "engine = 'cpp': training runs on"),
         ({"patience": 2, "validation": 0}, "patience = 2: expected None without validation"),

@@ -227,7 +227,7 @@ class OnlineLearner:
 
     def _input(self, encoder: Encoder) -> NeuronGroup:
         text = _Text(self.layers[0], ["o : 1"])
-        text.namespace["pixel"] = pixel(1, self.n_steps, lambda: self.data, encoder.units)
+        text.namespace["pixel"] = pixel(1, self.n_steps, lambda: self.data, int(encoder.units))
         names = text.record(encoder, "encoder_")
         draw = f"keyed_uniform(step, unit, copy, 0, {int(Stream.SOURCE)}, key0, key1)"
         code = [

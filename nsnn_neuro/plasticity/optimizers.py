@@ -78,14 +78,16 @@ class Adam(Optimizer):
     beta_1: Any = parameter("1", bound="fraction", default=0.9)
     beta_2: Any = parameter("1", bound="fraction", default=0.999)
     epsilon: Any = parameter("1", bound="positive", default=1e-8)
-    states = ("changes", "first", "second_moment")
+    states = ("known_1", "known_2", "first", "second_moment")
     lines = (
-        "changes += due",
+        # 1 - beta^n after n changes, without a power: loops of these lines can be vectorised
+        "known_1 += due * (1 - beta_1) * (1 - known_1)",
+        "known_2 += due * (1 - beta_2) * (1 - known_2)",
         "first += due * (1 - beta_1) * (g - first)",
         "second_moment += due * (1 - beta_2) * (g * g - second_moment)",
-        # changes + 1 - due: never 0, also before the first change
-        "mean = first / (1 - beta_1**(changes + 1 - due))",
-        "power = second_moment / (1 - beta_2**(changes + 1 - due))",
+        # + 1 - due: never 0, also before the first change
+        "mean = first / (known_1 + 1 - due)",
+        "power = second_moment / (known_2 + 1 - due)",
         "w -= due * eta * mean / (sqrt(power) + epsilon)",
     )
 
