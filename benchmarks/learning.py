@@ -3,7 +3,7 @@
 `python benchmarks/learning.py [--epochs N] [--batch B] [--engines cython numpy]`: seconds per epoch of 1078 samples, 20 steps,
 without validation and evaluation: the median over epochs after a first one that compiles. All in double precision: Gaussian noise
 0.4, beta 0.5, theta 1, hard reset, exact reset path, squared error of rates, Adam. PyTorch's autograd joins where it can be
-imported (without the path through the reset). The online formulation learns from one sample at a time. BLAS has one thread where
+imported (without the path through the reset). The online formulation shows one sample at a time. BLAS has one thread where
 OMP_NUM_THREADS and OPENBLAS_NUM_THREADS say so.
 """
 
@@ -171,7 +171,7 @@ def main() -> None:
     for engine in chosen.engines:
         rows[f"nsnn_neuro, {engine}"] = ours(X, y, chosen.epochs, chosen.batch, engine)
     if "cython" in chosen.engines:
-        rows["nsnn_neuro, online"] = ours(X, y, max(2, chosen.epochs // 3), 1, "cython", "online")
+        rows["nsnn_neuro, online"] = ours(X, y, max(2, chosen.epochs // 3), chosen.batch, "cython", "online")
     versions = ", ".join(f"{name} {version(name)}" for name in ("brian2", "numpy"))
     print(f"{platform.machine()}, Python {platform.python_version()}, {versions}; batch {chosen.batch}")
     base = np.median(rows["NumPy, BPTT"])

@@ -247,8 +247,8 @@ def train(
     encoder : how X becomes input; None: `coding.Bernoulli()`. It passes spikes, 0 or 1, on as they are, as `coding.Direct()` does
     validation : share of the samples of each label (with target spikes: of all) that is held out, drawn from the seed; 0 for none;
         or data of its own, (X, y)
-    formulation : "fast", or "online": batch=1, layers without recurrent projections, a loss that is the mean of something over
-        steps (its `averaged`), fixed noise, any signal but "reward"
+    formulation : "fast", or "online": for layers without recurrent projections, a loss that is the mean of something over steps
+        (its `averaged`), fixed noise, any signal but "reward"
     schedule : of the learning rates: "constant", or "cosine", from eta to 0 over the epochs
     noise_schedule : of every layer's noise: factors of its scale, a list with one for each epoch, or a pair (first, last) between
         which they go geometrically, e.g. (2.0, 0.5); None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied too
@@ -304,7 +304,7 @@ class _Task:
         if not isinstance(formulation, str) or formulation not in _LEARNERS:
             raise NsnnError(f'formulation = {formulation!r}: expected "fast" or "online"')
         if formulation == "online":
-            check_online(net, loss, batch, noise_schedule is not None)
+            check_online(net, loss, noise_schedule is not None)
         self.learner = _LEARNERS[formulation]
         if not isinstance(schedule, str) or schedule not in _SCHEDULES:
             raise NsnnError(f'schedule = {schedule!r}: expected "constant" or "cosine"')

@@ -5,7 +5,7 @@ hands the output its learning signal L(t), synapses hand it on downwards, and at
 
     trace(t) = k(t-1) trace(t-1) + z(t),    g += L(t) f(t) trace(t)
 
-with f and k of its target neuron. When the next sample begins, or the run has ended, the optimizer's text changes the weights by g.
+with f and k of its target neuron. When the next batch begins, or the run has ended, the optimizer's text changes the weights by g.
 Nothing comes from the future: so below the output the signal lacks what reaches the loss through later membranes above, and a loss
 that is known at the end alone is told as if the sample ended now, L(t) = (t / n_steps) d/do(t) of the loss of the first t steps.
 """
@@ -34,12 +34,10 @@ from .training import _MEMBERS, _own_numbers, _Text, _text, layered
 __all__ = ["OnlineLearner", "check_online"]
 
 
-def check_online(net: Network, loss: Loss, batch: int, scheduled: bool) -> None:
+def check_online(net: Network, loss: Loss, scheduled: bool) -> None:
     """Raise NsnnError for what the readable formulation can't learn."""
     projections, loops = layered(net)
     told = 'formulation = "online"'
-    if batch != 1:
-        raise NsnnError(f"batch = {batch}: {told} learns from each sample by itself, expected 1")
     if not loss.averaged:
         raise NsnnError(
             f"loss = {loss!r}: {told} needs the mean of something over steps, such as losses.cross_entropy_step"
@@ -57,8 +55,8 @@ def check_online(net: Network, loss: Loss, batch: int, scheduled: bool) -> None:
 class Teacher:
     """The learning signal of the output in each step and, after the last one of a sample, its loss and numbers of spikes."""
 
-    def __init__(self, n: int, n_steps: int, loss: Loss) -> None:
-        self.n, self.n_steps, self.loss = n, n_steps, loss
+    def __init__(self, n: int, batch: int, n_steps: int, loss: Loss) -> None:
+        self.n, self.batch, self.n_steps, self.loss = n, batch, n_steps, loss
         self.o, self.d = np.zeros((n_steps, n)), np.zeros((n_steps, n))
         self.now = self.told = np.zeros(0)  # o and L of the output's group, once there is one
         self.plan: dict[str, np.ndarray] = {}
@@ -69,11 +67,12 @@ class Teacher:
         sample, k = divmod(_number(step), self.n_steps)
         self.o[k] = self.now
         o, label = self.o[None, : k + 1], self.plan["labels"][sample : sample + 1]
-        self.told[:] = self.loss.gradient(o, label)[0, k] * ((k + 1) / self.n_steps)
+        share = self.plan["share"][sample] * self.plan["learns"][sample // self.batch]
+        self.told[:] = self.loss.gradient(o, label)[0, k] * (share * (k + 1) / self.n_steps)
         if k == self.n_steps - 1:
             self.plan["value"][sample] = self.loss.value(o, label)[0]
             self.plan["count"].reshape(-1, self.n)[sample] = self.o.sum(0)
-            self.due[0] = self.plan["learns"][sample]
+            self.due[0] = self.plan["learns"][sample // self.batch]
         return np.zeros(1)
 
     def function(self) -> Function:
@@ -103,36 +102,36 @@ cdef extern from *:
 cdef double teach(int i, int64_t step) {{
     cdef int64_t sample = step // {self.n_steps}
     cdef int q, t, k = step % {self.n_steps}
-    cdef double found
+    cdef double found, part = share[sample] * learns[sample // {self.batch}] * (k + 1) / {self.n_steps}
     memcpy(o + k * {self.n}, now, {8 * self.n})
     found = nsnn_part(o, d, k + 1, labels[sample])
     for q in range({self.n}):
-        told[q] = d[k * {self.n} + q] * (k + 1) / {self.n_steps}
+        told[q] = d[k * {self.n} + q] * part
     if k == {self.n_steps - 1}:
         value[sample] = found
         for q in range({self.n}):
             count[sample * {self.n} + q] = 0
             for t in range({self.n_steps}):
                 count[sample * {self.n} + q] += o[t * {self.n} + q]
-        due[0] = learns[sample]
+        due[0] = learns[sample // {self.batch}]
     return 0
 """
         return _function("teach", ["integer"] * 2, self._run, code, self._arrays)
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        names = ("labels", "value", "count", "learns")
+        names = ("labels", "value", "count", "learns", "share")
         return {
             "o": self.o, "d": self.d, "now": self.now, "told": self.told, "due": self.due, **{n: self.plan[n] for n in names},
         }  # fmt: skip
 
     def pending(self) -> Function:
-        """(i): 1 where the weights are to change by what the sample before has left, else 0."""
+        """(i): 1 where the weights are to change by what the batch before has left, else 0."""
         code = "\ncdef double pending(int i) {\n    return due[0]\n"
         return _function("pending", ["integer"], lambda i: self.due[0], code, lambda: {"due": self.due})
 
 
 class OnlineLearner:
-    """Brian2's objects for a network that learns from one sample after the other; as `training.Learner`, of batches of one.
+    """Brian2's objects for a network that learns from one sample after the other; used as `training.Learner`.
 
     weights : for each of the network's projections an array (n_pre, n_post); views: what is written into them counts
     states : for each projection the optimizer's states by name, views likewise
@@ -149,17 +148,23 @@ class OnlineLearner:
         feedback: list[np.ndarray] | None,
         scheduled: bool = False,
     ) -> None:
-        check_online(net, loss, batch, scheduled)
-        self.net, self.n_steps, self.feedback, self.levels = net, n_steps, feedback, dict[int, Any]()
+        check_online(net, loss, scheduled)
+        self.net, self.batch, self.n_steps, self.feedback, self.levels = (
+            net,
+            batch,
+            n_steps,
+            feedback,
+            dict[int, Any](),
+        )
         projections, _ = layered(net)
         self.layers = [Layer(p.n, 1, n_steps) for p in net.populations]
         self.clock = Clock(1 * ms, name="online_clock")
-        self.slow = Clock(n_steps * ms, name="online_slow_clock")
+        self.slow = Clock(batch * n_steps * ms, name="online_slow_clock")
         self.functions = engine.functions()
-        self.teacher = Teacher(self.layers[-1].n, n_steps, loss)
+        self.teacher = Teacher(self.layers[-1].n, batch, n_steps, loss)
         self.data: dict[str, np.ndarray] = {}
         self.sizes: tuple[int, ...] = ()
-        self._plan(1, np.zeros(self.layers[0].n))
+        self._plan(batch, np.zeros(self.layers[0].n))
         self.members = [self._input(encoder)]
         self.members += [self._layer(k, p) for k, p in enumerate(projections, 1)]
         out = self.members[-1]
@@ -204,7 +209,8 @@ class OnlineLearner:
                 "labels": np.zeros(samples, np.int32),
                 "value": np.zeros(samples),
                 "count": np.zeros(samples * self.layers[-1].n),
-                "learns": np.zeros(samples),
+                "share": np.zeros(samples),
+                "learns": np.zeros(samples // self.batch),
             }
         self.data["values"][:] = values.reshape(-1)
 
@@ -342,13 +348,14 @@ class OnlineLearner:
         noise: float = 1.0,
         report: Any = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Samples order[b] in a row, learned from where learns[b]; all as for `training.Learner`, batch 1."""
-        n = len(order)
-        self._plan(n, values)
+        """Batches in a row, and their samples; all as for `training.Learner`."""
+        real, rows = order >= 0, np.where(order >= 0, order, 0).reshape(-1)
+        self._plan(rows.size, values)
         plan = self.teacher.plan
-        self.data["order"][:] = order.reshape(-1)
+        self.data["order"][:] = rows
         self.data["strides"][:] = values[0].size, values.shape[-1] if values.ndim == 3 else 0
-        plan["labels"][:] = labels[order.reshape(-1)]
+        plan["labels"][:] = labels[rows]
+        plan["share"][:] = (real / np.maximum(real.sum(1, keepdims=True), 1)).reshape(-1)
         plan["learns"][:] = learns
         for k, group in enumerate(self.members):
             group.key0, group.key1 = keyed_noise.key(*key, k)
@@ -356,14 +363,15 @@ class OnlineLearner:
         self.trainer.origin = self.steps_done
         for synapses, projection in zip(self.synapses, self.net.projections, strict=True):
             synapses.eta = eta * projection.plasticity.si("eta")
-        steps = n * self.n_steps
+        steps = rows.size * self.n_steps
         # weights that overflow are found by whoever reads them
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self.objects.prepared = self.prepared
             self.objects.run(steps * 1e-3 * second, namespace={}, report=report, report_period=0.2 * second)
             self.prepared = True
-            for change in self.changes:  # that of the last sample
+            for change in self.changes:  # that of the last batch
                 change.run()
         self.teacher.due[0] = 0
         self.steps_done += steps
-        return plan["value"].reshape(n, 1).copy(), plan["count"].reshape(n, 1, -1).copy()
+        loss = np.where(real, plan["value"].reshape(real.shape), np.nan)
+        return loss, np.where(real[..., None], plan["count"].reshape(*real.shape, -1), np.nan)
