@@ -163,8 +163,3 @@ def test_a_short_run_has_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.evaluated.notna().sum() == 1
     assert (found.part == "firing").sum() == 2 * 2 * config.steps
     assert len(study.claims(found)) == 10
-
-
-@pytest.mark.slow
-def test_the_quick_study_verifies() -> None:
-    study.verify(study.run(study.Config(quick=True)))
