@@ -105,6 +105,19 @@ _C_ARGUMENTS = (
 )
 
 
+def _normal_in_turn() -> Function:
+    def numpy_target(turn, step, neuron, trial, point, stream, key0, key1):
+        key0, key1 = np.ravel(key0)[0], np.ravel(key1)[0]
+        return keyed_noise.normal_in_turn(turn, step, neuron, trial, point, stream, key0, key1)
+
+    function = Function(
+        keyed_noise.normal_in_turn, arg_units=[1] * 8, return_unit=1, arg_types=["integer"] * 8, return_type="float",
+        stateless=True,
+    )  # fmt: skip
+    _implement(function, numpy_target, "nsnn_normal_in_turn", f"int32_t turn, {_C_ARGUMENTS}")
+    return function
+
+
 _JUMPS = ("mean", "weight", "mean_inh", "weight_inh")
 
 
@@ -155,6 +168,7 @@ def functions() -> dict[str, Function]:
     smooth_normal_cdf, the same in a form that the compiler vectorises, slower where it can't."""
     return {
         "keyed_normal": _keyed_function(keyed_noise.normal, "nsnn_normal"),
+        "keyed_normal_in_turn": _normal_in_turn(),
         "keyed_uniform": _keyed_function(keyed_noise.uniform, "nsnn_uniform"),
         "keyed_shots": _keyed_function(keyed_noise.shots, "nsnn_shots", (*_JUMPS, "lapse")),
         "keyed_summit": _keyed_function(keyed_noise.summit, "nsnn_summit", (*_JUMPS, "drift", "room")),

@@ -4,10 +4,13 @@
 depend on how many draws came before it, on the order of neurons in a group, on how many trials run beside it, or on the code
 generation target. The counter's four words are
 
-    step >> 1  |  neuron  |  trial  |  point * 256 + stream
+    step >> 1  |  neuron  |  trial  |  point * 256 + stream              for uniforms: 64 bits each for an even and an odd step
+    step >> 2  |  neuron  |  trial  |  point * 256 + 128 + stream        for normals: 32 bits each for four steps
 
-and the 64-bit key comes from the seed (`key`). The block's two halves serve the even and the odd step. Streams keep the
-uses of noise in one neuron apart (`Stream`). A neuron id of -1 gives the draw that a whole trial shares.
+and the 64-bit key comes from the seed (`key`). Streams keep the uses of noise in one neuron apart (`Stream`). A neuron id of -1
+gives the draw that a whole trial shares. Normals are Box and Muller's (1958, doi 10.1214/aoms/1177706645), from a radius
+sqrt(-2 log u) and an angle of 32 bits each: cosine and sine serve an even and an odd step. They are symmetric and end at
+sqrt(2 log 2^33) = 6.76 standard deviations, beyond which one of 7e10 normals lies.
 The functions exist twice: here for the NumPy target (compiled by numba) and in keyed_noise.h for Cython and C++.
 """
 
@@ -29,6 +32,7 @@ __all__ = [
     "check_seed",
     "key",
     "normal",
+    "normal_in_turn",
     "philox4x32",
     "poisson",
     "shots",
@@ -105,73 +109,47 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 
 
 @njit(cache=True)
-def _bits(step, neuron, trial, point, stream, key0, key1):
+def _words(first, neuron, trial, point, stream, key0, key1):
     mask = np.int64(0xFFFFFFFF)
-    last = ((np.int64(point) & mask) << np.int64(8)) | (np.int64(stream) & np.int64(255))
-    w0, w1, w2, w3 = philox4x32(
-        np.uint64((np.int64(step) >> np.int64(1)) & mask),
+    last = ((np.int64(point) & mask) << np.int64(8)) | np.int64(stream)
+    return philox4x32(
+        np.uint64(np.int64(first) & mask),
         np.uint64(np.int64(neuron) & mask),
         np.uint64(np.int64(trial) & mask),
         np.uint64(last & mask),
         np.uint64(np.int64(key0) & mask),
         np.uint64(np.int64(key1) & mask),
     )
+
+
+@njit(cache=True)
+def _bits(step, neuron, trial, point, stream, key0, key1):
+    stream = np.int64(stream) & np.int64(127)
+    w0, w1, w2, w3 = _words(np.int64(step) >> np.int64(1), neuron, trial, point, stream, key0, key1)
     if np.int64(step) & np.int64(1):
         return (w3 << np.uint64(32)) | w2
     return (w1 << np.uint64(32)) | w0
 
 
 @njit(cache=True)
-def _ratio(r, num, den):
-    n = num[0]
-    d = den[0]
-    for k in range(1, num.size):
-        n = n * r + num[k]
-        d = d * r + den[k]
-    return n / d
-
-
-# AS 241 (Wichura 1988): numerators and denominators, highest power first
-_CENTRE = np.array([
-    [2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4, 4.5921953931549871457e4,
-     1.3731693765509461125e4, 1.9715909503065514427e3, 1.3314166789178437745e2, 3.3871328727963666080e0],
-    [5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4, 2.1213794301586595867e4,
-     5.3941960214247511077e3, 6.8718700749205790830e2, 4.2313330701600911252e1, 1.0],
-])  # fmt: skip
-_TAIL = np.array([
-    [7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e0,
-     3.64784832476320460504e0, 5.76949722146069140550e0, 4.63033784615654529590e0, 1.42343711074968357734e0],
-    [1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
-     6.89767334985100004550e-1, 1.67638483018380384940e0, 2.05319162663775882187e0, 1.0],
-])  # fmt: skip
-_FAR_TAIL = np.array([
-    [2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
-     2.96560571828504891230e-1, 1.78482653991729133580e0, 5.46378491116411436990e0, 6.65790464350110377720e0],
-    [2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
-     1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0],
-])  # fmt: skip
-
-
-@njit(cache=True)
-def _upper_quantile(p):
-    q = 0.5 - p
-    if q <= 0.425:
-        return q * _ratio(0.180625 - q * q, _CENTRE[0], _CENTRE[1])
-    r = math.sqrt(-math.log(p))
-    if r <= 5.0:
-        return _ratio(r - 1.6, _TAIL[0], _TAIL[1])
-    return _ratio(r - 5.0, _FAR_TAIL[0], _FAR_TAIL[1])
+def _normal_of(turn, step, neuron, trial, point, stream, key0, key1):
+    turn = np.int64(turn)
+    stream = (np.int64(stream) & np.int64(127)) | np.int64(128)
+    w0, w1, w2, w3 = _words(np.int64(step) >> np.int64(2), neuron, trial, point, stream, key0, key1)
+    radius, angle = (w2, w3) if turn & 2 else (w0, w1)
+    turns = (np.float64(angle) + 0.5) * 2.0**-32
+    if turn & 1:
+        turns -= 0.25
+    # the cosine of `turns` by the sine of a distance to a quarter of a turn, small where the cosine is
+    turns -= np.rint(turns)
+    return math.sqrt(-2.0 * math.log((np.float64(radius) + 0.5) * 2.0**-32)) * math.sin(
+        2.0 * math.pi * (0.25 - abs(turns))
+    )
 
 
 @njit(cache=True)
 def _uniform_of(bits):
     return (np.float64(bits >> np.uint64(12)) + 0.5) * 2.0**-52
-
-
-@njit(cache=True)
-def _normal_of(bits):
-    z = _upper_quantile((np.float64(bits & np.uint64(0x7FFFFFFFFFFFFFFF)) + 0.5) * 2.0**-64)
-    return z if bits >> np.uint64(63) else -z
 
 
 @njit(cache=True)
@@ -183,7 +161,13 @@ def _fill_uniform(out, step, neuron, trial, point, stream, key0, key1):
 @njit(cache=True)
 def _fill_normal(out, step, neuron, trial, point, stream, key0, key1):
     for i in range(out.size):
-        out[i] = _normal_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1))
+        out[i] = _normal_of(step[i] & np.int64(3), step[i], neuron[i], trial[i], point[i], stream, key0, key1)
+
+
+@njit(cache=True)
+def _fill_normal_in_turn(out, step, neuron, trial, point, turn, stream, key0, key1):
+    for i in range(out.size):
+        out[i] = _normal_of(turn[i], step[i], neuron[i], trial[i], point[i], stream, key0, key1)
 
 
 @njit(cache=True)
@@ -301,8 +285,18 @@ def uniform(step, neuron, trial, point, stream, key0, key1):
 
 
 def normal(step, neuron, trial, point, stream, key0, key1):
-    """Standard normal draws, symmetric, out to 9.1 standard deviations. Arguments as for `uniform`."""
+    """Standard normal draws, symmetric, out to 6.7 standard deviations. Arguments as for `uniform`."""
     return _draw(_fill_normal, step, neuron, trial, point, stream, key0, key1)
+
+
+def normal_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
+    """Of the four steps 4 n to 4 n + 3 that `step` is one of, the normal of step 4 n + `turn`. Broadcasts.
+
+    >>> k = key(seed=1)
+    >>> bool(normal_in_turn(3, 8, 0, 0, 0, Stream.MEMBRANE, *k) == normal(11, 0, 0, 0, Stream.MEMBRANE, *k))
+    True
+    """
+    return _draw_with(_fill_normal_in_turn, step, neuron, trial, point, stream, key0, key1, turn)
 
 
 def poisson(step, neuron, trial, point, stream, key0, key1, mean):

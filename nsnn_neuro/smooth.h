@@ -17,7 +17,7 @@ static inline double nsnn_smooth_exp(double x) {
     double p = 1.6059043836821613e-10;
     double scale;
     const int64_t bits = ((int64_t)(int32_t)k + 1023) << 52;
-    memcpy(&scale, &bits, 8);
+    __builtin_memcpy(&scale, &bits, 8);
     p = __builtin_fma(p, r, 2.08767569878681e-09);
     p = __builtin_fma(p, r, 2.505210838544172e-08);
     p = __builtin_fma(p, r, 2.755731922398589e-07);

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import cmath
+import math
+
 import numpy as np
 import pytest
-from scipy import special, stats
+from brian2 import Function, Network, NeuronGroup, ms
+from scipy import stats
 
+from nsnn_neuro import engine
 from nsnn_neuro import keyed_noise as kn
 from nsnn_neuro.errors import NsnnError
 
@@ -37,24 +42,77 @@ def test_philox_gives_the_published_words(counter, key, expected):
     assert philox(counter, key) == expected
 
 
-def test_draws_are_the_words_of_their_counter():
+COUNTERS = [(0, 0, 0, 0, 0), (7, 3, 2, 5, 4), (10**9, -1, 9, 70000, 1)]
+
+
+@pytest.mark.parametrize(("step", "neuron", "trial", "point", "stream"), COUNTERS)
+def test_uniforms_are_the_words_of_their_counter(step, neuron, trial, point, stream):
     """The documented layout: step >> 1 | neuron | trial | point * 256 + stream; halves for even and odd steps."""
     k0, k1 = kn.key(11)
-    for step, neuron, trial, point, stream in [(0, 0, 0, 0, 0), (7, 3, 2, 5, 4), (10**9, -1, 9, 70000, 1)]:
-        words = philox((step >> 1, neuron % 2**32, trial, (point << 8) | stream), (k0 % 2**32, k1 % 2**32))
-        low, high = words[2:] if step % 2 else words[:2]
-        bits = (high << 32) | low
-        u = ((bits >> 12) + 0.5) / 2**52
-        p = ((bits % 2**63) + 0.5) / 2**64
-        z = special.ndtri(p) * (-1 if bits >> 63 else 1)
-        assert kn.uniform(step, neuron, trial, point, stream, k0, k1) == u
-        assert abs(kn.normal(step, neuron, trial, point, stream, k0, k1) - z) < 1e-14 * max(1, abs(z))
+    words = philox((step >> 1, neuron % 2**32, trial, (point << 8) | stream), (k0 % 2**32, k1 % 2**32))
+    low, high = words[2:] if step % 2 else words[:2]
+    u = ((((high << 32) | low) >> 12) + 0.5) / 2**52
+    assert kn.uniform(step, neuron, trial, point, stream, k0, k1) == u
 
 
-def test_normal_quantile_is_exact_out_to_the_last_tail():
-    p = np.concatenate([10.0 ** np.linspace(-19.2, -1, 500), np.linspace(0.01, 0.4999, 500)])
-    z = np.array([kn._upper_quantile(x) for x in p])
-    assert np.max(np.abs(z / -special.ndtri(p) - 1)) < 4e-15
+@pytest.mark.parametrize(("step", "neuron", "trial", "point", "stream"), COUNTERS)
+def test_normals_are_box_and_mullers_of_the_words_of_their_counter(step, neuron, trial, point, stream):
+    """step >> 2 | neuron | trial | point * 256 + 128 + stream; cosine, sine, cosine, sine for four steps."""
+    k0, k1 = kn.key(11)
+    words = philox((step >> 2, neuron % 2**32, trial, (point << 8) | 128 | stream), (k0 % 2**32, k1 % 2**32))
+    for turn in range(4):
+        radius, angle = words[2:] if turn > 1 else words[:2]
+        z = complex(0, 2 * math.pi * (angle + 0.5) / 2**32)
+        z = math.sqrt(-2 * math.log((radius + 0.5) / 2**32)) * cmath.exp(z)
+        z = z.imag if turn % 2 else z.real
+        there = step - step % 4 + turn
+        for found in (
+            kn.normal(there, neuron, trial, point, stream, k0, k1),
+            kn.normal_in_turn(turn, step, neuron, trial, point, stream, k0, k1),
+        ):
+            assert abs(found - z) < 1e-14
+
+
+@pytest.mark.compile
+def test_normals_of_generated_code_are_those_of_numpy():
+    """C's polynomials against the C library's functions: 1e5 blocks, and all pairs of the words where something changes."""
+    n = 50_000
+    edges = np.array([0, 1, 2**29, 2**30, 2**31, 3 * 2**30, 2**32 - 2, 2**32 - 1])[:, None] + np.arange(-2, 3)
+    edges = (
+        np.unique(np.concatenate([edges.ravel(), np.rint(2**32 * 2.0 ** -np.arange(0.5, 20, 0.5))])) % 2**32
+    )
+    radius, angle = (w.ravel() for w in np.meshgrid(edges, edges))
+    pair = Function(lambda r, a: 0.0 * r, arg_units=[1, 1], return_unit=1, arg_types=["float"] * 2)
+    code = kn.HEADER + "\nstatic inline double of_pair(double r, double a) {\n"
+    code += "    return nsnn_box_muller((uint32_t)r, (uint32_t)a);\n}\n"
+    engine._implement(pair, lambda r, a: 0.0 * r, "of_pair", "double r, double a", code)
+    with engine.running("cython"):
+        group = NeuronGroup(n, "z : 1\ny : 1", namespace=engine.functions(), dt=1 * ms, name="normals_of_c")
+        group.run_regularly(
+            "z = keyed_normal(t_in_timesteps, i, 5, 3, 2, 11, -7)\n"
+            "y = keyed_normal_in_turn(2, t_in_timesteps, i, 5, 3, 2, 11, -7)",
+            name="normals_of_c_step",
+        )
+        pairs = NeuronGroup(
+            radius.size, "r : 1\na : 1\nz : 1", namespace={"of_pair": pair}, dt=1 * ms, name="pairs_of_c"
+        )
+        pairs.r, pairs.a = radius, angle
+        pairs.run_regularly("z = of_pair(r, a)", name="pairs_of_c_step")
+        network = Network(group, pairs, name="normals_of_c_network")
+        for step in range(8):
+            network.run(1 * ms, namespace={})
+            for found, there in ((group.z, step), (group.y, step - step % 4 + 2)):
+                expected = kn.normal(there, np.arange(n), 5, 3, 2, 11, -7)
+                assert np.abs(np.array(found[:]) - expected).max() < 1e-14
+        # the angle from the nearest quarter of a turn, where the cosine has its zeros
+        near = np.where(angle >= 2**31, 2**32 - 1 - angle, angle) + 0.5
+        expected = np.sqrt(-2 * np.log((radius + 0.5) / 2**32)) * np.sin(2 * np.pi * (2**30 - near) / 2**32)
+        assert np.abs(np.array(pairs.z[:]) / expected - 1).max() < 1e-14
+
+
+def test_normals_end_where_the_smallest_word_leads():
+    """Nothing beyond 6.76 standard deviations, as the docstring says."""
+    assert math.isclose(math.sqrt(2 * math.log(2**33)), 6.7637, abs_tol=1e-4)
 
 
 def test_normals_have_the_normal_law_and_neighbours_are_independent():

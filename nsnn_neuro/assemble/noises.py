@@ -68,11 +68,11 @@ def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoi
     fraction = noise.si("shared")
     if np.ndim(fraction):
         raise NsnnError(f"shared has shape {np.shape(fraction)}: expected one number")
-    private, common = engine.draw("normal", kind_private), engine.draw("normal", kind_shared, neuron="-1")
     if fraction == 0:
-        return private
+        return model.normal(kind_private)
     if fraction == 1:
-        return common
+        return model.normal(kind_shared, neuron="-1")
+    private, common = model.normal(kind_private), model.normal(kind_shared, neuron="-1")
     model.bind("noise_common", np.sqrt(fraction), "1")
     model.bind("noise_private", np.sqrt(1 - fraction), "1")
     return f"(noise_common * {common} + noise_private * {private})"
@@ -109,7 +109,7 @@ def _white(
     if isinstance(noise, MultiplicativeNoise):
         names = model.record(noise, "noise_") | {"v": "v"}
         b, slope = (f"({substitute(text, names)})" for text in (noise.amplitude, noise.slope))
-        chance = engine.draw("normal", Stream.MEMBRANE)
+        chance = model.normal(Stream.MEMBRANE)
         square = "noise_z**2" if noise.calculus == "stratonovich" else "(noise_z**2 - 1)"
         terms.lines += [f"noise_z = {chance}", f"noise_sd = {spread}", f"noise_b = {b}"]
         terms.lines += [f"kick = noise_b * (noise_sd * noise_z + 0.5 * {slope} * noise_sd**2 * {square})"]
