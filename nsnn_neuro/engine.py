@@ -67,7 +67,7 @@ class Prepared(Network):
     """Brian2's Network for many runs of the same objects: with `prepared` set a run takes the code that the last one made.
 
     Right as long as no array has been replaced or resized; Brian2 makes all code anew, a twentieth of a second. And in a step
-    it asks objects without code too, and calls the others' through four functions: neither here, a fifth of the time of small groups.
+    it asks objects without code too, and calls the others' through four functions: neither here, a fifth of small groups' time.
     """
 
     prepared = False
