@@ -7,6 +7,7 @@ return and on an exception. Nothing here touches NumPy's global random state: no
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
 import os
@@ -23,6 +24,8 @@ from brian2 import Function, Network, prefs, second
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
 from brian2.codegen.generators.cython_generator import CythonCodeGenerator
 from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
+from brian2.codegen.runtime.cython_rt import CythonCodeObject
+from brian2.core.base import BrianObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from scipy import special
 
@@ -63,15 +66,36 @@ class NoCompilerWarning(UserWarning):
 class Prepared(Network):
     """Brian2's Network for many runs of the same objects: with `prepared` set a run takes the code that the last one made.
 
-    Right as long as no array has been replaced or resized; Brian2 makes all code anew, a twentieth of a second.
+    Right as long as no array has been replaced or resized; Brian2 makes all code anew, a twentieth of a second. And in a step
+    it asks objects without code too, and calls the others' through four functions: neither here, a fifth of small groups' time.
     """
 
     prepared = False
 
     def before_run(self, run_namespace: Any) -> None:
         """Brian2's preparations, unless they are done."""
-        if not self.prepared:
-            super().before_run(run_namespace)
+        if self.prepared:
+            return
+        asked = [obj for obj in self.sorted_objects if type(obj).run is BrianObject.run]
+        for obj in asked:
+            obj._active = True
+            vars(obj).pop("run", None)
+        super().before_run(run_namespace)
+        for obj in asked:
+            calls = [_direct(code) for code in obj._code_objects]
+            if not calls:
+                obj._active = False
+            elif len(calls) == 1 and calls[0] is not None:
+                vars(obj)["run"] = calls[0]
+
+
+def _direct(code: Any) -> Callable | None:
+    """The compiled function of a code object that finds all it needs where it was."""
+    if not isinstance(code, CythonCodeObject) or code.nonconstant_values or not code.compiled_code["run"]:
+        return None
+    # names that are the very objects which the function looks up need no comparison
+    code.namespace = {sys.intern(name): value for name, value in code.namespace.items()}
+    return functools.partial(code.compiled_code["run"].main, code.namespace)
 
 
 def has_compiler() -> bool:

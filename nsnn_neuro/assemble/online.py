@@ -229,6 +229,7 @@ class OnlineLearner:
         group.run_regularly("\n".join(code), when="groups", order=self._at(k), name=f"online_layer_{k}_step")
         if threshold:
             group.thresholder["spike"].when, group.thresholder["spike"].order = "groups", self._at(k) + 1
+            group.contained_objects.remove(group.resetter["spike"])  # it has nothing to do
         return group
 
     def _input(self, encoder: Encoder) -> NeuronGroup:
