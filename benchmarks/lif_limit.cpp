@@ -204,7 +204,7 @@ static double now() {
 template <typename Generator> static void simulate(int n, int steps, uint64_t seed, const Cell cell) {
     Generator generator(seed);
     const int padded = (n + GROUP - 1) / GROUP * GROUP;
-    std::vector<double> membrane(padded, 0.0);
+    std::vector<double> membrane(padded, cell.reset);
     std::vector<int64_t> silent(padded, 0);
     std::vector<Spike> spikes;
     alignas(64) double z[CHUNK];
