@@ -2,18 +2,18 @@
 
 `python benchmarks/noisy_lif.py [--neurons N] [--seconds T] [--engines cython numpy cpp]`: ns per neuron and step, median of three
 runs after one that compiles. Stock Brian2 is Euler-Maruyama with `xi` and its own random numbers; this package draws keyed noise,
-takes the exact step, and runs with the bridge off and on.
+takes the exact step, and runs with the bridge off and on. Whole calls of
+`simulate`; `engine.py` times the steps alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
 import time
-from importlib.metadata import version
 
 import numpy as np
 from brian2 import Network, NeuronGroup, SpikeMonitor, ms, mV, prefs, second
+from timing import machine
 
 import nsnn_neuro as nsnn
 
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--engines", nargs="+", default=["cython", "numpy"])
     arguments = parser.parse_args()
-    print(f"{platform.machine()}, Python {platform.python_version()}, Brian2 {version('brian2')}")
+    print(machine())
     print(
         f"{arguments.neurons} neurons, {arguments.seconds} s at 0.1 ms; ns per neuron and step, median of 3"
     )

@@ -1,0 +1,136 @@
+"""The timings in benchmarks/: the tables come out and both sides simulate the same thing. Nothing here asserts a speed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Any:
+    """benchmarks/engine.py, imported as the script finds its neighbours."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        yield importlib.import_module("engine")
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def small(engine: Any) -> Any:
+    size = engine.wired.Size(400, 100, 40, 10, 0.1, engine.DT)
+    return engine.Setting(200, 0.2, 2, points=4, trials=5, singles=2, engine="numpy", size=size)
+
+
+@pytest.mark.parametrize("row", ["lif", "sweep", pytest.param("brunel", marks=pytest.mark.slow)])
+def test_both_sides_of_a_row_fire_alike(engine: Any, small: Any, tmp_path: Path, row: str) -> None:
+    for line in engine.ROWS[row](small, tmp_path):
+        rate, error = engine.pooled(line.ours)
+        assert rate > 0
+        if line.true_rate is None:
+            other, its = engine.pooled(line.theirs)
+            assert abs(rate - other) < 4 * np.hypot(error, its) + line.slack * other
+        assert all(0 < s.loop <= s.call for s in line.ours + line.theirs)
+        assert len(line.cells()) == len(engine.HEAD)
+        assert "WRONG" not in line.cells()[-1]
+
+
+def test_a_side_that_fires_otherwise_is_called_wrong(engine: Any) -> None:
+    right = [engine.Sample(1.0, 1.0, 10.0, 0.01)] * 2
+    wrong = [engine.Sample(1.0, 1.0, 12.0, 0.01)] * 2
+    assert "WRONG" in engine.Line("", "", wrong, right, "").cells()[-1]
+    assert "WRONG" not in engine.Line("", "", right, right, "").cells()[-1]
+    assert "WRONG" in engine.Line("", "", right, right, "", true_rate=12.0).cells()[-1]
+
+
+def test_ratio_is_of_the_medians_and_of_the_whole_call_where_the_line_says_so(engine: Any) -> None:
+    ours = [engine.Sample(loop, 10.0, 1.0, 0.1) for loop in (1.0, 2.0, 30.0)]
+    theirs = [engine.Sample(loop, 50.0, 1.0, 0.1) for loop in (8.0, 6.0, 1.0)]
+    assert engine.Line("", "", ours, theirs, "").cells()[5] == "3 x"
+    assert engine.Line("", "", ours, theirs, "", within=True).cells()[5] == "0.33 of its time"
+    assert engine.Line("", "", ours, theirs, "", whole=True).cells()[5] == "5 x"
+
+
+def test_cases_are_taken_in_turn_and_every_second_round_backwards(engine: Any) -> None:
+    order: list[tuple[str, int]] = []
+
+    def case(name: str) -> Any:
+        def run(seed: int) -> Any:
+            order.append((name, seed))
+            return engine.Sample(1.0, 1.0, 1.0, 1.0)
+
+        return run
+
+    engine.in_turn({"a": case("a"), "b": case("b")}, 3)
+    assert order == [("a", 1), ("b", 1), ("b", 2), ("a", 2), ("a", 3), ("b", 3)]
+
+
+def test_a_row_that_cannot_be_had_says_why(engine: Any, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    (cells,) = engine.run(small, ["nest"])
+    assert cells[:2] == ["nest", "NEST is not installed"]
+    assert len(cells) == len(engine.HEAD)
+
+
+def test_table_lines_up_and_the_machine_is_described(engine: Any) -> None:
+    lines = engine.table(["a", "b"], [["long", "x"], ["s", "y"]]).splitlines()
+    assert lines == ["a     b", "----  -", "long  x", "s     y"]
+    assert "Python" in engine.machine()
+    assert "brian2" in engine.machine()
+
+
+@pytest.fixture(scope="module")
+def limit(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("limit") / "lif_limit"
+    flags = ["-O3", "-march=native", "-ffast-math", "-std=c++11"]
+    subprocess.run(
+        [str(engine.compiler()), *flags, str(FOLDER / "lif_limit.cpp"), "-o", str(program)], check=True
+    )
+    return program
+
+
+def said(program: Path, *arguments: object) -> dict[str, float]:
+    command = [str(program), *(str(a) for a in arguments)]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("generator", ["xoshiro", "single", "quantile", "philox10", "philox7"])
+def test_generators_of_the_limit_are_normal(limit: Path, generator: str) -> None:
+    found = said(limit, "draw", generator, 1024, 4000, 5)
+    n = found["n"]
+    assert abs(found["mean"]) < 4 / np.sqrt(n)
+    assert abs(found["variance"] - 1) < 4 * np.sqrt(2 / n)
+    assert abs(found["fourth"] - 3) < 4 * np.sqrt(96 / n)
+
+
+@pytest.mark.compile
+def test_limit_without_noise_fires_when_the_membrane_says(limit: Path) -> None:
+    # from 10 mV to 20 mV under 25 mV: ln 3 of tau = 220 steps of dt = tau / 200 (219.7), then 20 steps of silence
+    steps = 220 + 20 + 220 + 20 + 220
+    for more, spikes in ((-1, 2), (0, 3)):
+        found = said(limit, "step", "xoshiro", 70, steps + more, 1, 25, 0, 0.005, 20, 10, 20)
+        assert found["rate"] * (steps + more) == pytest.approx(spikes, rel=1e-6)
+        assert found["error"] == 0
+
+
+@pytest.mark.compile
+def test_limit_fires_at_the_rate_of_an_independent_simulation(
+    engine: Any, limit: Path, tmp_path: Path
+) -> None:
+    setting = replace(engine.Setting(), neurons=1500, seconds=0.3, engine="numpy")
+    ours = engine.lif(setting, "numpy", False)(1)
+    theirs = engine.limit(setting, limit, "xoshiro")(1)
+    z = (ours.rate - theirs.rate) / np.hypot(ours.error, theirs.error)
+    assert abs(z) < stats.norm.isf(3e-5)
