@@ -263,7 +263,8 @@ def destination(path: Any, name: str = "path") -> Path:
     """
     if not isinstance(path, str | os.PathLike):
         raise NsnnError(
-            f"{name} is a {type(path).__name__}: expected the name of a file that ends in .nwb, save(block, path)"
+            f"{name} is a {type(path).__name__}: expected the name of a file that ends in .nwb"
+            + (", save(block, path)" if name == "path" else "")
         )
     path = Path(path)
     if path.suffix.lower() != ".nwb" or path.is_dir():

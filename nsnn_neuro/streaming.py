@@ -158,6 +158,17 @@ def _told(out: Any) -> Iterator[None]:
         ) from error
 
 
+class _InWindows(engine.Prepared):
+    """A network whose runs are one: at a run's end Brian2 takes away the last step's spikes, which synapses may yet have to see."""
+
+    done = False
+
+    def after_run(self) -> None:
+        """Brian2's end of a run, when it is the end."""
+        if self.done:
+            super().after_run()
+
+
 def windows(
     objects: list[Any], monitors: list[Any], n_steps: int, dt: float, device: Any, progress: Any
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -171,17 +182,20 @@ def windows(
         for k, monitor in enumerate(monitors):
             yield from ((k, *piece) for piece in _written(monitor, device))
         return
-    network = engine.Prepared(objects, name="network")
+    network = _InWindows(objects, name="network")
     most = max(1, MEMBER_STEPS // sum(len(monitor.source) for monitor in monitors))
-    done = 0
+    done, steps, told = 0, 0, 0.0
     with engine.collected(), engine.bar(progress, "simulating") as report:
 
         def part(elapsed: Any, completed: float, start: Any, duration: Any) -> None:
+            nonlocal told  # a window's end and the start of the next differ by rounding
+            told = max(told, min(1.0, (done + float(completed) * steps) / n_steps))
             if report is not None:
-                report(elapsed, (done + float(completed) * steps) / n_steps, start, duration)
+                report(elapsed, told, start, duration)
 
         while done < n_steps:
             steps = min(most, n_steps - done)
+            network.done = done + steps == n_steps
             network.run(
                 steps * dt * second,
                 namespace={},
@@ -224,5 +238,11 @@ def write(block: neo.Block, spool: Spool) -> Path:
         for edge in ("t_start", "t_stop")
     )
     spikes = Sorted(spool.counts, starts, stops, float(block.annotations["dt"]), np.int32, spool.pieces)
+    held = sum(signal.nbytes for segment in block.segments[:1] for signal in segment.analogsignals)
+    room = 17 * int(spool.counts.sum()) + 200 * len(spool.counts) + held + 2**20
     with _told(spool.out):
+        # HDF5 doesn't survive a disk that is full: whether there is room is seen before
+        with tempfile.TemporaryFile(dir=recording.destination(spool.out).parent) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, room)
         return recording.written(spool.out, lambda file: nwb.write_sorted(block, spikes, file))
