@@ -25,7 +25,7 @@ from .errors import NsnnError
 
 __all__ = ["Spool", "opened", "windows", "write"]
 
-MEMBER_STEPS = 2**24
+MEMBER_STEPS = 2**22
 """Steps of all neurons in a window: so many spikes it has at most, a hundredth of that as a rule."""
 RUN = 2**20
 """Spikes that are sorted at once."""
