@@ -206,7 +206,8 @@ def windows(
             done += steps
             for k, monitor in enumerate(monitors):
                 yield k, np.array(monitor.i[:]), np.array(monitor.t[:])
-                monitor.resize(0)
+                for name in ("i", "t"):
+                    monitor.variables[name].resize(0)
                 monitor.variables["N"].set_value(0)
 
 
