@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import neo
@@ -17,7 +19,10 @@ from neo.core.spiketrainlist import SpikeTrainList
 
 from .errors import NsnnError
 
-__all__ = ["Spikes", "build_block", "gather", "seconds"]
+__all__ = ["PIECE", "Sorted", "Spikes", "build_block", "gather", "in_file_order", "seconds"]
+
+PIECE = 2**20
+"""Spikes that are looked at, read or written at once where all would be too many."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,13 @@ class Spikes:
 
     def check(self) -> None:
         """Raise NsnnError naming the first spike that isn't a number or lies outside its trial."""
-        inside = (self.times >= self.t_start[self.trial]) & (self.times <= self.t_stop[self.trial])
-        if not inside.all():
-            k = int(np.argmin(inside))
+        for begin in range(0, self.times.size, PIECE):
+            piece = slice(begin, begin + PIECE)
+            times, trial = self.times[piece], self.trial[piece]
+            inside = (times >= self.t_start[trial]) & (times <= self.t_stop[trial])
+            if inside.all():
+                continue
+            k = begin + int(np.argmin(inside))
             i, j, t = self.trial[k], self.neuron[k], self.times[k]
             raise NsnnError(
                 f"neuron {j} has a spike at {t} s in trial {i}, "
@@ -54,6 +63,25 @@ def seconds(value: Any) -> np.ndarray:
     if isinstance(value, pq.Quantity) and value.dimensionality != pq.s.dimensionality:
         value = value.view(pq.Quantity).rescale(pq.s)
     return np.asarray(getattr(value, "magnitude", value), dtype=float)
+
+
+def _in_order(times: np.ndarray, *above: np.ndarray) -> bool:
+    """Whether spikes are sorted by `above`, the first one first, and then by time; without arrays of all of them."""
+    for begin in range(0, max(0, times.size - 1), PIECE):
+        piece = slice(begin, begin + PIECE + 1)
+        wrong: Any = False
+        equal: Any = True
+        for values in (*above, times):
+            step = np.diff(values[piece])
+            wrong, equal = wrong | (equal & (step < 0)), equal & (step == 0)
+        if np.any(wrong):
+            return False
+    return True
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """The arrays one after the other; a single one as it is."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _lazy_spikes(trains: SpikeTrainList) -> tuple[np.ndarray, np.ndarray, int, float, float]:
@@ -88,8 +116,7 @@ def _segment_spikes(segment: neo.Segment) -> tuple[np.ndarray, np.ndarray, int, 
     # None: still arrays, and reading a single train would make them all
     lazy = getattr(trains, "_items", ()) is None
     neuron, times, n, start, stop = _lazy_spikes(trains) if lazy else _listed_spikes(trains)
-    step = np.diff(neuron)
-    if (step < 0).any() or (np.diff(times)[step == 0] < 0).any():
+    if not _in_order(times, neuron):
         order = np.lexsort((times, neuron))
         neuron, times = neuron[order], times[order]
     return neuron, times, n, start, stop
@@ -123,28 +150,110 @@ def gather(block: neo.Block) -> Spikes:
                 f"block.segments[{i}] has {part[2]} spike trains, segments[0] has {parts[0][2]}: "
                 "expected the same neurons in every trial, an empty train for a silent one"
             )
+    times = _joined([p[1] for p in parts])
     return Spikes(
         trial=np.repeat(np.arange(len(parts)), [len(p[0]) for p in parts]),
-        neuron=np.concatenate([p[0] for p in parts]).astype(np.int64, copy=False),
-        times=np.concatenate([p[1] for p in parts]) + 0.0,  # makes -0.0 plain 0.0
+        neuron=_joined([p[0] for p in parts]).astype(np.int64, copy=False),
+        times=times + 0.0 if np.signbit(times).any() else times,  # makes -0.0 plain 0.0
         t_start=np.array([p[3] for p in parts]),
         t_stop=np.array([p[4] for p in parts]),
         n_neurons=parts[0][2],
     )
 
 
+def _ticks(times: np.ndarray, dt: Any) -> np.ndarray | None:
+    """Integers k with k dt == times bit for bit, or None when there are none."""
+    if isinstance(dt, bool) or not isinstance(dt, int | float | np.number) or not 0 < dt < np.inf:
+        return None
+    k = np.rint(times / float(dt))
+    return k if (np.abs(k) < 2**53).all() and (k * float(dt) == times).all() else None
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The spikes of a file in its own order, by neuron, then trial, then time, which need not be in memory at once."""
+
+    counts: np.ndarray
+    """Spikes of each train, (n_neurons, n_trials) int64."""
+    t_start: np.ndarray
+    """(n_trials,) float64, s."""
+    t_stop: np.ndarray
+    """(n_trials,) float64, s."""
+    dt: float | None
+    """s, where every spike is at k dt; else None."""
+    tick_type: type
+    """Of the integers k in the file, np.int32 or np.int64."""
+    pieces: Callable[[], Iterator[np.ndarray]]
+    """One after the other, arrays of integers k, or of times in s without a dt."""
+
+    def trial(self, begin: int, end: int) -> np.ndarray:
+        """Trial of the spikes from number `begin` to `end`."""
+        first, last = np.searchsorted(self.ends, begin, "right"), np.searchsorted(self.ends, end) + 1
+        number = np.diff(np.minimum(self.ends[first:last], end), prepend=begin)
+        return np.repeat(np.arange(first, first + number.size) % len(self.t_start), number)
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """For each train the number of spikes up to its end."""
+        return np.cumsum(self.counts.ravel())
+
+
+def in_file_order(spikes: Spikes, dt: Any) -> Sorted:
+    """`spikes` by neuron, trial, time, in pieces of whole neurons; with ticks where every spike is at a whole number of dt."""
+    n, n_trials = spikes.n_neurons, len(spikes.t_start)
+    borders = np.searchsorted(spikes.trial, np.arange(n_trials + 1))
+    trials = [spikes.neuron[a:b] for a, b in pairwise(borders)]
+    counts = np.stack([np.bincount(one, minlength=n) for one in trials], axis=1).reshape(n, n_trials)
+    largest = 0.0
+    for k in range(0, spikes.times.size, PIECE):
+        ticks = _ticks(spikes.times[k : k + PIECE], dt)
+        largest = np.inf if ticks is None else max(largest, np.abs(ticks).max())
+        if ticks is None:
+            break
+    # a Block without spikes has ticks where its dt could give some
+    on_grid = largest < np.inf and _ticks(np.empty(0), dt) is not None
+
+    def pieces() -> Iterator[np.ndarray]:
+        per_neuron = np.cumsum(counts.sum(axis=1))
+        begin = 0
+        while begin < n:
+            before = per_neuron[begin - 1] if begin else 0
+            end = max(begin + 1, int(np.searchsorted(per_neuron, before + PIECE, "right")))
+            parts = []
+            for a, one in zip(borders, trials, strict=False):
+                low, high = np.searchsorted(one, [begin, end])
+                parts.append((one[low:high], spikes.times[a + low : a + high]))
+            times = parts[0][1] if n_trials == 1 else np.concatenate([t for _, t in parts])
+            if n_trials > 1:
+                times = times[np.argsort(np.concatenate([m for m, _ in parts]), kind="stable")]
+            yield np.rint(times / float(dt)).astype(np.int64) if on_grid else times
+            begin = end
+
+    small = np.int32 if largest < 2**31 else np.int64
+    return Sorted(counts, spikes.t_start, spikes.t_stop, float(dt) if on_grid else None, small, pieces)
+
+
 def _sorted_ticks(
     trial: np.ndarray, neuron: np.ndarray, tick: np.ndarray, n_neurons: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All three sorted by trial, neuron, tick; as one packed integer where they fit, 4 times faster."""
-    if len(tick) == 0:
+    if _in_order(tick, trial, neuron):
         return trial, neuron, tick
     low = int(tick.min())
     span = int(tick.max()) - low + 1
     if (int(trial.max()) + 1) * n_neurons * span < 2**63:
-        cell, rest = np.divmod(np.sort((trial * n_neurons + neuron) * span + (tick - low)), span)
-        trial, neuron = np.divmod(cell, n_neurons)
-        return trial, neuron, rest + low
+        packed = trial * n_neurons  # in place from here on: each of these may be of 10^7 and more
+        packed += neuron
+        packed *= span
+        packed += tick
+        packed -= low
+        packed.sort()
+        tick = packed % span
+        tick += low
+        packed //= span
+        neuron = packed % n_neurons
+        packed //= n_neurons
+        return packed, neuron, tick
     order = np.lexsort((tick, neuron, trial))
     return trial[order], neuron[order], tick[order]
 

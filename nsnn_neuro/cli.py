@@ -207,13 +207,18 @@ def _simulate(arguments: argparse.Namespace) -> None:
     from .simulate import simulate
 
     given = {key: v for key in ("seed", "engine") if (v := getattr(arguments, key)) is not None}
+    # spikes go to the disk as they come, unless traces of the membrane are kept, which are in memory
+    out = None if settings.run.get("record_v") else target
     began = time.perf_counter()
     try:
         with _stopped_by_ctrl_c():
-            block = simulate(settings.model, settings.noise, settings.stimulus, **settings.run | given)
+            block = simulate(
+                settings.model, settings.noise, settings.stimulus, **settings.run | given, out=out
+            )
     except NsnnError as error:
         raise NsnnError(settings.place(str(error), given)) from error
-    save(block, target)
+    if out is None:
+        save(block, target)
     seconds = time.perf_counter() - began
     engine = block.annotations["parameters"]["engine"]
     _say(f"{target}: {_size(block)}, seed {block.annotations['seed']}, engine {engine}, took {seconds:.1f} s")

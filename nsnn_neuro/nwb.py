@@ -29,13 +29,13 @@ import numpy as np
 import quantities as pq
 
 from .annotations import decode, dumps, encode, parse_unit, unit_text
-from .blocks import Spikes, build_block, gather, seconds
+from .blocks import PIECE, Sorted, build_block, gather, in_file_order, seconds
 from .errors import FormatError, NsnnError
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["array", "ragged", "read", "write", "written_here"]
+__all__ = ["array", "ragged", "read", "write", "write_sorted", "written_here"]
 
 _FORMAT, _VERSION = "nsnn_neuro.block", 1
 _PREFIX = f'{{"format": "{_FORMAT}"'
@@ -52,17 +52,6 @@ def _packed(values: np.ndarray) -> Any:
     return H5DataIO(values, compression="gzip", compression_opts=1, shuffle=True)
 
 
-def _ticks(times: np.ndarray, dt: Any) -> np.ndarray | None:
-    """Integers k with k dt == times bit for bit, or None when there are none."""
-    if isinstance(dt, bool) or not isinstance(dt, int | float | np.number) or not 0 < dt < np.inf:
-        return None
-    k = np.rint(times / float(dt))
-    if not (np.abs(k) < 2**53).all() or not (k * float(dt) == times).all():
-        return None
-    small = len(k) == 0 or np.abs(k).max() < 2**31
-    return k.astype(np.int32 if small else np.int64)
-
-
 def _population_names(populations: Any, n: int) -> list[str] | None:
     try:
         names = [str(p["name"]) for p in populations for _ in range(int(p["size"]))]
@@ -71,50 +60,65 @@ def _population_names(populations: Any, n: int) -> list[str] | None:
     return names if len(names) == n else None
 
 
-def _units(spikes: Spikes, offset: np.ndarray, annotations: dict[str, Any]) -> Any:
+def _empty(size: int, kind: Any) -> Any:
+    """A dataset that `_fill` fills, compressed; zlib's checksum gives a damaged file away."""
+    from hdmf.backends.hdf5 import H5DataIO
+
+    if size == 0:
+        return np.empty(0, dtype=kind)
+    return H5DataIO(shape=(size,), dtype=kind, compression="gzip", compression_opts=1, shuffle=True)
+
+
+def _units(spikes: Sorted, offset: np.ndarray, populations: Any) -> Any:
     from hdmf.common import VectorData, VectorIndex
     from pynwb.misc import Units
 
-    n, dt = spikes.n_neurons, annotations.get("dt")
-    order = np.argsort(spikes.neuron, kind="stable")  # by neuron, then trial, then time
-    trial, times = spikes.trial[order], spikes.times[order]
-    ticks = _ticks(times, dt)
-    session = offset[trial] + (times - spikes.t_start[trial])
+    (n, _), size = spikes.counts.shape, int(spikes.counts.sum())
     total = offset[-1] + (spikes.t_stop[-1] - spikes.t_start[-1])
-    bounds = np.cumsum(np.bincount(spikes.neuron, minlength=n)).astype(np.uint64)
+    bounds = np.cumsum(spikes.counts.sum(axis=1)).astype(np.uint64)
+    times = ("trial_time", "spike times on the trial's clock, in seconds", _empty(size, float), bounds)
+    if spikes.dt is not None:
+        words = "this integer times dt (in /general/notes): the time on the trial's clock"
+        times = ("tick", words, _empty(size, spikes.tick_type), bounds)
+    whole = _packed(np.tile([0.0, total], (n, 1)))
     table = [
-        ("spike_times", "spike times on the session's clock, in seconds", session, bounds),
-        ("trial", "the trial of each spike, from 0", trial.astype(np.int32), bounds),
-        ("trial_time", "spike times on the trial's clock, in seconds", times, bounds),
-        (
-            "obs_intervals",
-            "the whole session",
-            np.tile([0.0, total], (n, 1)),
-            np.arange(1, n + 1, dtype=np.uint64),
-        ),
+        ("spike_times", "spike times on the session's clock, in seconds", _empty(size, float), bounds),
+        ("trial", "the trial of each spike, from 0", _empty(size, np.int32), bounds),
+        times,
+        ("obs_intervals", "the whole session", whole, np.arange(1, n + 1, dtype=np.uint64)),
     ]
-    if ticks is not None:
-        table[2] = (
-            "tick",
-            "this integer times dt (in /general/notes): the time on the trial's clock",
-            ticks,
-            bounds,
-        )
     columns: list[Any] = []
     for name, description, values, ends in table:
-        columns.append(VectorData(name=name, description=description, data=_packed(values)))
+        columns.append(VectorData(name=name, description=description, data=values))
         columns.append(VectorIndex(name=f"{name}_index", target=columns[-1], data=ends))
-    names = _population_names(annotations.get("populations"), n)
+    names = _population_names(populations, n)
     if names:
         columns.append(VectorData(name="population", description="the neuron's population", data=names))
-    resolution = None if ticks is None or dt is None else float(dt)
     description = f"{n} neurons, silent ones included"
     return Units(
-        name="units", description=description, columns=columns, id=np.arange(n), resolution=resolution
+        name="units", description=description, columns=columns, id=np.arange(n), resolution=spikes.dt
     )
 
 
-def _trials(spikes: Spikes, offset: np.ndarray) -> Any:
+def _fill(file: h5py.File, spikes: Sorted, offset: np.ndarray, digest: Any) -> None:
+    """Write the spikes into the units table, piece by piece, and into the digest."""
+    digest.update(np.ascontiguousarray(spikes.counts).tobytes())
+    digest.update(spikes.t_start.tobytes() + spikes.t_stop.tobytes())
+    begin = 0
+    for piece in spikes.pieces():
+        for k in range(0, piece.size, PIECE):
+            moment = piece[k : k + PIECE]
+            end = begin + moment.size
+            trial = spikes.trial(begin, end)
+            times = moment if spikes.dt is None else moment * spikes.dt
+            digest.update(np.ascontiguousarray(times).tobytes())
+            file["units/spike_times"][begin:end] = offset[trial] + (times - spikes.t_start[trial])
+            file["units/trial"][begin:end] = trial
+            file["units/trial_time" if spikes.dt is None else "units/tick"][begin:end] = moment
+            begin = end
+
+
+def _trials(spikes: Sorted, offset: np.ndarray) -> Any:
     from hdmf.common import VectorData
     from pynwb.epoch import TimeIntervals
 
@@ -167,7 +171,7 @@ def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     )
 
 
-def _signals(block: neo.Block, spikes: Spikes, offset: np.ndarray) -> list[tuple[dict[str, Any], Any]]:
+def _signals(block: neo.Block, spikes: Sorted, offset: np.ndarray) -> list[tuple[dict[str, Any], Any]]:
     """For each group of signals what `_read_signals` must know, and the TimeSeries."""
     from pynwb import TimeSeries
 
@@ -229,32 +233,38 @@ def write(block: neo.Block, file: h5py.File) -> None:
     ------
     NsnnError : neither neurons nor signals, ragged trials, a spike outside its trial, an annotation or unit no file can hold
     """
-    import pynwb
-
     spikes = gather(block)
     if spikes.n_neurons == 0 and not any(len(s.analogsignals) for s in block.segments):
         raise NsnnError("block has neither spike trains nor analog signals: nothing to save")
     spikes.check()
     _warn_left_out(block)
+    write_sorted(block, in_file_order(spikes, block.annotations.get("dt")), file)
+
+
+def write_sorted(block: neo.Block, spikes: Sorted, file: h5py.File) -> None:
+    """Write `block` with `spikes` in place of its own into the empty HDF5 `file`, and close it."""
+    import pynwb
+
+    n, n_trials = spikes.counts.shape
     offset = np.concatenate([[0.0], np.cumsum(spikes.t_stop - spikes.t_start)[:-1]])
     series = _signals(block, spikes, offset)
     notes = _notes(block, [head for head, _ in series])
-    digest = sha256(f"{spikes.n_neurons} {notes}".encode())
-    for values in (spikes.trial, spikes.neuron, spikes.times, spikes.t_start, spikes.t_stop):
-        digest.update(np.ascontiguousarray(values).tobytes())
     start = block.rec_datetime if isinstance(block.rec_datetime, datetime) else _EPOCH
     nwbfile = pynwb.NWBFile(
-        session_description=f"{spikes.n_neurons} neurons in {len(offset)} trials, written by nsnn_neuro",
-        identifier=str(uuid.uuid5(_NAMESPACE, digest.hexdigest())),
+        session_description=f"{n} neurons in {n_trials} trials, written by nsnn_neuro",
+        identifier=str(_NAMESPACE),  # until all spikes are known
         session_start_time=start if start.tzinfo is not None else start.replace(tzinfo=UTC),
         notes=notes,
         trials=_trials(spikes, offset),
-        units=_units(spikes, offset, block.annotations),
+        units=_units(spikes, offset, block.annotations.get("populations")),
     )
     for head, one in series:
         (nwbfile.add_acquisition if head["path"].startswith("acq") else nwbfile.add_stimulus)(one)
+    digest = sha256(f"{n} {notes}".encode())
     with pynwb.NWBHDF5IO(file=file, mode="w") as io:
         io.write(nwbfile)
+        _fill(file, spikes, offset, digest)
+        file["identifier"][()] = str(uuid.uuid5(_NAMESPACE, digest.hexdigest()))
 
 
 def array(file: h5py.File, path: str) -> Any:

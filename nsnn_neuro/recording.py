@@ -15,10 +15,10 @@ import secrets
 import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import neo
 import numpy as np
@@ -28,7 +28,10 @@ from . import foreign, nwb, units
 from .blocks import build_block
 from .errors import FormatError, NsnnError
 
-__all__ = ["build_block", "load", "provenance", "save", "to_block"]
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["build_block", "destination", "load", "provenance", "save", "to_block", "written"]
 
 _PACKAGES = ("nsnn-neuro", "brian2", "numpy", "scipy", "neo", "elephant")
 _NESTING = "expected spike_times[trial][neuron] to be an array of times in seconds"
@@ -248,27 +251,44 @@ def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
     ...     load(save(block, folder + "/two.nwb")).segments[0].spiketrains.multiplexed
     (array([0, 0]), array([0.1, 0.3]) * s)
     """
-    import h5py
+    return written(path, lambda file: nwb.write(block, file))
 
+
+def destination(path: Any, name: str = "path") -> Path:
+    """Where an NWB file of that name goes, links followed; `name` is the argument that gave the path.
+
+    Raises
+    ------
+    NsnnError : not the name of a file, another ending, no such folder
+    """
     if not isinstance(path, str | os.PathLike):
         raise NsnnError(
-            f"path is a {type(path).__name__}: expected the name of a file that ends in .nwb, save(block, path)"
+            f"{name} is a {type(path).__name__}: expected the name of a file that ends in .nwb"
+            + (", save(block, path)" if name == "path" else "")
         )
     path = Path(path)
     if path.suffix.lower() != ".nwb" or path.is_dir():
-        raise NsnnError(f"path = {path}: expected the name of a file that ends in .nwb")
+        raise NsnnError(f"{name} = {path}: expected the name of a file that ends in .nwb")
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
-        raise NsnnError(f"path = {path}: there is no folder {target.parent}")
+        raise NsnnError(f"{name} = {path}: there is no folder {target.parent}")
+    return target
+
+
+def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> Path:
+    """The file at `path`, whole or not at all, after `fill` has filled an empty one and closed it."""
+    import h5py
+
+    target = destination(path)
     temporary = target.with_name(f".{target.stem[:50]}.{secrets.token_hex(6)}.tmp")
     try:
         with h5py.File(temporary, "x") as file:
-            nwb.write(block, file)
+            fill(file)
         _replace(target, temporary)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    return path
+    return Path(path)
 
 
 def _load_nwb(path: Path) -> neo.Block:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import neo
 import numpy as np
 from brian2 import Network, SpikeMonitor, StateMonitor, second
 
-from . import assemble, engine, keyed_noise, recording, units
+from . import assemble, engine, keyed_noise, recording, streaming, units
 from . import network as nsnn_network
 from .errors import NsnnError
 from .neurons import IntegrateAndFire, Neuron
@@ -38,6 +39,7 @@ def simulate(
     record_v: Sequence[int] | bool | dict[str, Any] | None = None,
     record_w: dict[str, Any] | None = None,
     progress: Any = None,
+    out: str | os.PathLike[str] | None = None,
 ) -> neo.Block:
     """Simulate independent noisy neurons, or a network of them, for several trials, all in one run.
 
@@ -61,6 +63,9 @@ def simulate(
         step's spike is drawn from
     record_w : dict from projection names to indices of synapses, or True for all, whose weights are recorded every millisecond
     progress : None shows a bar on a terminal when the run is long, True or False; or a function of the completed fraction
+    out : name of an NWB file, for long and large runs: the run goes in windows, whose spikes wait on the disk, and when it is over
+        the file is what `save` would have written. A run that fails or is killed leaves the old file, or none. Spikes are the
+        same as without; the Block is the one that `load` gives. With record_v or record_w: refused
 
     Returns
     -------
@@ -96,7 +101,7 @@ def simulate(
     else:
         net, parameters = _single(model, noise, stimulus, n_neurons)
         override = None
-    run = _Run(net, override, parameters, trials, duration, dt, seed, bridge, record_v, record_w)
+    run = _Run(net, override, parameters, trials, duration, dt, seed, bridge, record_v, record_w, out)
     return run.execute(_choose(engine), progress)
 
 
@@ -107,7 +112,9 @@ def _choose(name: str) -> str:
 class _Run:
     """The arguments of one call, checked, and what becomes of them. One neuron record is a network of one population."""
 
-    def __init__(self, net, stimulus, parameters, trials, duration, dt, seed, bridge, record_v, record_w):
+    def __init__(
+        self, net, stimulus, parameters, trials, duration, dt, seed, bridge, record_v, record_w, out
+    ):
         _whole(trials, "trials")
         if not isinstance(bridge, bool | np.bool_):
             raise NsnnError(f"bridge = {bridge!r}: expected True or False")
@@ -120,44 +127,56 @@ class _Run:
         self.weights = _recorded_weights(record_w, net)
         for name in record_v if isinstance(record_v, dict) else ():
             net.population(name)
+        self.out = out
+        if out is not None and (self.weights or any(chosen.size for chosen in self.recorded.values())):
+            raise NsnnError(
+                f"out = {out}: with record_v or record_w, whose traces are in memory: leave one out, and save(block, {str(out)!r})"
+            )
         for p in net.populations:
             _check_step(p.neuron, self.dt)
 
     def execute(self, target: str, progress: Any) -> neo.Block:
-        n = [p.n for p in self.net.populations]
-        first = np.concatenate([[0], np.cumsum(n)])
-        with engine.running(target) as device:
-            groups, synapses = assemble.network(
-                self.net, trials=self.trials, dt=self.dt, n_steps=self.n_steps, seed=self.seed, bridge=self.bridge,
-                stimulus=self.stimulus, recorded=set(self.weights),
-            )  # fmt: skip
-            spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
-            membranes = {
-                p.name: self._monitor(p, g) for p, g in zip(self.net.populations, groups, strict=True)
-            }
-            weights = {name: self._weight_monitor(name, synapses) for name in self.weights}
-            watched = [m for m in (*membranes.values(), *weights.values()) if m is not None]
-            objects = [*groups, *synapses, *spikes, *watched]
-            engine.run(Network(objects, name="network"), self.n_steps * self.dt, device, progress)
-            trial, neuron, tick = [], [], []
-            for k, monitor in enumerate(spikes):
-                member = np.asarray(monitor.i[:], dtype=np.int64)
-                trial.append(member // n[k])
-                neuron.append(member % n[k] + first[k])
-                tick.append(np.rint(np.asarray(monitor.t[:]) / self.dt).astype(np.int64))
-            for p, group in zip(self.net.populations, groups, strict=True):
-                _check_finite(group, p)
-            v = {
-                p.name: np.array(getattr(m, p.neuron.state)[:])
-                for p in self.net.populations
-                if (m := membranes[p.name]) is not None
-            }
-            w = {name: np.array(m.weight[:]) for name, m in weights.items()}
-        order = np.lexsort(
-            (np.concatenate(neuron), np.concatenate(tick))
-        )  # in time, as one monitor would give them
-        found = [np.concatenate(a)[order] for a in (trial, neuron, tick)]
-        return self._block(found, v, w, target)
+        sizes = {"n_neurons": sum(p.n for p in self.net.populations), "n_trials": self.trials}
+        opened = streaming.opened(self.out, **sizes, n_steps=self.n_steps)
+        with opened as spool:
+            with engine.running(target) as device:
+                groups, synapses = assemble.network(
+                    self.net, trials=self.trials, dt=self.dt, n_steps=self.n_steps, seed=self.seed, bridge=self.bridge,
+                    stimulus=self.stimulus, recorded=set(self.weights),
+                )  # fmt: skip
+                spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
+                objects = [*groups, *synapses, *spikes]
+                if spool is None:
+                    found, v, w = self._in_one_piece(objects, groups, synapses, spikes, device, progress)
+                else:
+                    found, v, w = [np.empty(0, dtype=np.int64)] * 3, {}, {}
+                    for window in streaming.windows(objects, spikes, self.n_steps, self.dt, device, progress):
+                        spool.add(*self._placed(*window))
+                for p, group in zip(self.net.populations, groups, strict=True):
+                    _check_finite(group, p)
+            block = self._block(found, v, w, target)
+            return block if spool is None else recording.load(streaming.write(block, spool))
+
+    def _in_one_piece(self, objects, groups, synapses, spikes, device, progress):
+        """Trial, neuron and tick of all spikes, and the traces of membranes and of weights by name."""
+        membranes = {p.name: self._monitor(p, g) for p, g in zip(self.net.populations, groups, strict=True)}
+        weights = {name: self._weight_monitor(name, synapses) for name in self.weights}
+        watched = [m for m in (*membranes.values(), *weights.values()) if m is not None]
+        engine.run(Network([*objects, *watched], name="network"), self.n_steps * self.dt, device, progress)
+        parts = [self._placed(k, monitor.i[:], monitor.t[:]) for k, monitor in enumerate(spikes)]
+        found = [np.concatenate(some) for some in zip(*parts, strict=True)]
+        v = {
+            p.name: np.array(getattr(m, p.neuron.state)[:])
+            for p in self.net.populations
+            if (m := membranes[p.name]) is not None
+        }
+        return found, v, {name: np.array(m.weight[:]) for name, m in weights.items()}
+
+    def _placed(self, k: int, members: Any, times: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Trial, neuron and tick of spikes of population k at times in s."""
+        trial, neuron = np.divmod(np.asarray(members, dtype=np.int64), self.net.populations[k].n)
+        neuron += sum(p.n for p in self.net.populations[:k])
+        return trial, neuron, np.rint(np.asarray(times) / self.dt).astype(np.int64)
 
     def _monitor(self, population: Population, group: Any) -> StateMonitor | None:
         chosen = self.recorded[population.name]

@@ -19,7 +19,7 @@ import quantities as pq
 from ..errors import NsnnError
 from ..units import describe, si
 from .estimate import measure
-from .trains import Trains, as_trains, nan_ratio, positive, warn_silent
+from .trains import PIECE, Trains, as_trains, nan_ratio, positive, warn_silent
 
 __all__ = ["cv", "cv2", "fano_factor", "firing_rate", "isi", "lv", "lvr", "serial_correlation"]
 
@@ -88,13 +88,13 @@ def isi(block: Any, *, t_start: Any = None, t_stop: Any = None) -> list[np.ndarr
 
 def _cv_parts(trains: Trains) -> Parts:
     intervals, train = trains.intervals
-    neuron = train % trains.n_neurons
     number = trains.per_train(train)
     mean = nan_ratio(trains.per_train(train, intervals).sum(axis=0), number.sum(axis=0))
-    deviation = intervals - mean[neuron]  # about the mean, or the variance of regular trains would cancel
-    sums = np.stack(
-        [number, trains.per_train(train, deviation), trains.per_train(train, deviation**2)], axis=1
-    )
+    # about the mean, or the variance of regular trains would cancel
+    deviation = intervals - mean[train % trains.n_neurons]
+    total = trains.per_train(train, deviation)
+    deviation *= deviation
+    sums = np.stack([number, total, trains.per_train(train, deviation)], axis=1)
 
     def value(s: np.ndarray) -> np.ndarray:
         shift = nan_ratio(s[..., 1, :], s[..., 0, :])
@@ -142,11 +142,17 @@ def _pairs(trains: Trains) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _mean_over_pairs(trains: Trains, contrast: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Parts:
     """Parts of a mean over pairs (a, b) of contrast(|a - b| / (a + b), a + b); two zero intervals give 0."""
-    first, second, train = _pairs(trains)
-    total = first + second
-    # three spikes at one time: equal intervals, so no local variation, but 0/0
-    relative = np.where(total > 0, nan_ratio(np.abs(first - second), total), 0.0)
-    weights = np.where(total > 0, contrast(relative, total), 0.0)
+    intervals, train = trains.intervals
+    same = train[1:] == train[:-1]
+    train, weights, end = train[1:][same], np.empty(np.count_nonzero(same)), 0
+    for k in range(0, same.size, PIECE):
+        inside = same[k : k + PIECE]
+        first, second = (intervals[j : j + inside.size][inside] for j in (k, k + 1))
+        total = first + second
+        # three spikes at one time: equal intervals, so no local variation, but 0/0
+        relative = np.where(total > 0, nan_ratio(np.abs(first - second), total), 0.0)
+        begin, end = end, end + total.size
+        weights[begin:end] = np.where(total > 0, contrast(relative, total), 0.0)
     sums = np.stack([trains.per_train(train), trains.per_train(train, weights)], axis=1)
     return sums, lambda s: nan_ratio(s[..., 1, :], s[..., 0, :])
 

@@ -34,6 +34,8 @@ __all__ = [
 # Spike times are multiples of a time step: k*dt and a bin border that is meant to be the same number differ
 # by rounding. A spike this fraction of a bin before a border belongs to the bin that begins there.
 BIN_SLACK = 1e-9
+# Spikes that are worked on at once where several arrays of all of them would fill the memory.
+PIECE = 2**20
 
 # Seconds in the common units, known by identity: `rescale` hashes units, which takes longer than reading a train.
 _SECONDS = {id(unit): float(unit.rescale(pq.s).magnitude) for unit in (pq.s, pq.ms, pq.us)}
@@ -119,7 +121,11 @@ class Trains:
             raise NsnnError(
                 f"{name} = {width} s is longer than the shortest trial ({self.durations.min()} s)"
             )
-        return np.floor((self.times - self.t_start[self.trial]) / width + BIN_SLACK).astype(np.int64), n_bins
+        index = np.empty(self.times.size, dtype=np.int64)
+        for k in range(0, index.size, PIECE):
+            times, trial = self.times[k : k + PIECE], self.trial[k : k + PIECE]
+            index[k : k + PIECE] = np.floor((times - self.t_start[trial]) / width + BIN_SLACK)
+        return index, n_bins
 
     def per_train(self, train: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Sums of `weights` (default: ones) by train number, as (n_trials, n_neurons) floats."""
@@ -196,9 +202,9 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
             raise NsnnError(_different(f"the spike trains of segment {k}", starts, stops))
     edges = np.array([(starts.max(), stops.min()) for _, _, starts, stops in read])
     trial = np.repeat(np.arange(len(read)), [times.size for times, _, _, _ in read])
-    trains = _sorted(
-        np.concatenate([r[0] for r in read]), np.concatenate([r[1] for r in read]), trial, sizes[0], edges
-    )
+    # of a single trial the Block's own arrays: measures don't write into them
+    times, neuron = (read[0][k] if len(read) == 1 else np.concatenate([r[k] for r in read]) for k in (0, 1))
+    trains = _sorted(times, neuron, trial, sizes[0], edges)
     return trains.crop(start, stop)
 
 
@@ -326,12 +332,19 @@ def _sorted(times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int, ed
     if times.size and np.isnan(times.min()):
         k = int(np.flatnonzero(np.isnan(times))[0])
         raise NsnnError(f"spike time NaN in trial {trial[k]}, train {neuron[k]}: expected finite times")
-    train = trial * n + neuron
-    step = np.diff(train)
-    if ((step < 0) | ((step == 0) & (np.diff(times) < 0))).any():
-        order = np.lexsort((times, train))
+    if not _in_order(times, neuron, trial, n):
+        order = np.lexsort((times, trial * n + neuron))
         times, neuron, trial = times[order], neuron[order], trial[order]
     return Trains(times, neuron, trial, n, len(edges), edges[:, 0], edges[:, 1])
+
+
+def _in_order(times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int) -> bool:
+    for k in range(0, times.size, PIECE):
+        piece = slice(k, k + PIECE + 1)  # and the first of the next
+        step = np.diff(trial[piece] * n + neuron[piece])
+        if ((step < 0) | ((step == 0) & (np.diff(times[piece]) < 0))).any():
+            return False
+    return True
 
 
 def _check_range(times: np.ndarray, start: Any, stop: Any, where: str) -> None:
