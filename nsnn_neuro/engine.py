@@ -23,10 +23,9 @@ from brian2 import Function, Network, prefs, second
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
 from brian2.codegen.generators.cython_generator import CythonCodeGenerator
 from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
-from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from scipy import special
 
-from . import keyed_noise
+from . import keyed_noise, standalone
 from .errors import NsnnError
 
 __all__ = [
@@ -76,8 +75,7 @@ class Prepared(Network):
 
 def has_compiler() -> bool:
     """True when a C++ compiler is on the PATH (or named by CXX)."""
-    named = os.environ.get("CXX", "").split()
-    return any(shutil.which(name) for name in [*named[:1], "c++", "g++", "clang++"])
+    return standalone.compiler() is not None
 
 
 def choose(engine: str) -> str:
@@ -198,7 +196,7 @@ def running(engine: str) -> Iterator[Any]:
         if engine == "cpp":
             directory = tempfile.mkdtemp(prefix="nsnn_")
             device = (
-                CPPStandaloneDevice()
+                standalone.Device()
             )  # our own: a model that the user is building for theirs stays as it is
             device.activate(build_on_run=False, directory=directory)
         else:
@@ -233,14 +231,14 @@ def collected() -> Iterator[None]:
 
 def run(network: Network, duration: float, device: Any, progress: Any) -> None:
     """Run `network` for `duration` seconds on the active `device`; with `namespace={}` no caller's name is captured."""
-    if not isinstance(device, CPPStandaloneDevice):
+    if not isinstance(device, standalone.Device):
         with bar(progress, "simulating") as report:
             network.run(duration * second, namespace={}, report=report, report_period=0.2 * second)
         return
     directory = device.build_options["directory"]
     with bar(progress, "compiling and simulating (C++)") as report:
         network.run(duration * second, namespace={})
-        device.build(directory=directory, compile=True, run=True, with_output=False)
+        device.execute(directory)
         if report is not None:
             report(0, 1.0, 0, duration)
 

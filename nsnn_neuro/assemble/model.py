@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from brian2 import NeuronGroup, TimedArray, second
+from brian2 import Clock, NeuronGroup, TimedArray, second
 
 from .. import engine, units
 from ..errors import NsnnError
@@ -136,7 +136,7 @@ class Model:
             threshold=threshold,
             reset=reset,
             namespace=self.namespace,
-            dt=self.layout.dt * second,
+            clock=Clock(self.layout.dt * second, name=f"{name}_clock"),
             name=name,
         )
         for variable, value in self.initial.items():
