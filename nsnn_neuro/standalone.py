@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import os
 import re
 import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -131,13 +132,26 @@ class Device(CPPStandaloneDevice):
 
     def write_static_arrays(self, directory: str) -> None:
         """Take the numbers out of the text that is about to be written, into arrays of their own, then Brian2's."""
-        self.main_queue = [self._without_numbers(*entry) for entry in self.main_queue]
+        self.main_queue = [self._without_numbers(*entry) for entry in self._in_order()]
         for _, code_object in sorted(self.code_objects.items()):
             self._take_constants(code_object)
         for kind, dtype in zip(_NUMBERS, (np.float64, np.int64), strict=True):
             if self._values[kind]:
                 self.static_array(kind, np.array(self._values[kind], dtype=dtype))
         super().write_static_arrays(directory)
+
+    def _in_order(self) -> Iterator[tuple[str, Any]]:
+        """What the program is to do, without the order in which this process happens to store a set of clocks."""
+        for what, group in itertools.groupby(self.main_queue, key=lambda entry: entry[0]):
+            if what == "set_by_single_value":
+                yield from sorted(group, key=lambda entry: (entry[1][0], str(entry[1][1])))
+            elif what == "run_network":
+                for _, (network, lines) in group:
+                    idle = {line for line in lines if line.endswith(", NULL);")}
+                    following = iter(sorted(idle))
+                    yield what, (network, [next(following) if line in idle else line for line in lines])
+            else:
+                yield from group
 
     def _without_numbers(self, what: str, args: Any) -> tuple[str, Any]:
         if what == "set_by_single_value":
