@@ -49,7 +49,7 @@ brian_device: Any = importlib.import_module(
 
 _SMOOTH = (Path(__file__).parent / "smooth.h").read_text(encoding="utf-8")
 # GCC gives up vectorising loops over more than a few arrays, and takes the loops of Cython's functions for cold code after the
-# many errors that might have come before; Brian2 leaves out flags that a compiler doesn't know
+# many errors that might have come before
 FLAGS = ["--param=vect-max-version-for-alias-checks=1000", "--param=builtin-expect-probability=100"]
 
 ENGINES = ("cython", "numpy", "cpp")
@@ -192,7 +192,8 @@ def running(engine: str) -> Iterator[Any]:
     target, directory, stops = prefs.codegen.target, None, prefs.core.stop_on_keyboard_interrupt
     flags = prefs.codegen.cpp.extra_compile_args_gcc
     try:
-        prefs.codegen.cpp.extra_compile_args_gcc = [*flags, *FLAGS]
+        if engine != "numpy":
+            prefs.codegen.cpp.extra_compile_args_gcc = [*flags, *standalone.usable(FLAGS)]
         if engine == "cpp":
             directory = tempfile.mkdtemp(prefix="nsnn_")
             device = (

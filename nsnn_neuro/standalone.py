@@ -50,13 +50,16 @@ def compiler() -> list[str] | None:
 
 
 def usable(flags: Sequence[str]) -> list[str]:
-    """Those of the `flags` that the C++ compiler knows."""
+    """Those of the `flags` that the C++ compiler knows; all where there is none."""
     return list(_ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[0])
 
 
 @functools.lru_cache(maxsize=8)
 def _ask(command: tuple[str, ...], flags: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
     """The flags that a compiler knows, and what it says of itself: version, and what -march=native is here."""
+
+    if not command:
+        return flags, ""
 
     def tried(flags: Sequence[str]) -> subprocess.CompletedProcess:
         asked = [*command, "-v", *flags, "-fsyntax-only", "-x", "c++", os.devnull]
