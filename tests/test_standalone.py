@@ -93,7 +93,8 @@ def test_what_is_compiled_is_in_the_key(key, monkeypatch):
         keys.append(key(*model))
     finally:
         prefs.codegen.cpp.extra_compile_args_gcc = flags
-    monkeypatch.setattr(standalone, "_ask", lambda *args: ((), "another compiler, another machine"))
+    ask = standalone._ask
+    monkeypatch.setattr(standalone, "_ask", lambda *args: (ask(*args)[0], "another compiler or processor"))
     keys.append(key(*model))
     monkeypatch.setattr(standalone, "_version", lambda package: "another version")
     keys.append(key(*model))
