@@ -38,6 +38,19 @@ _NUMBERS = ("reals", "wholes")
 _DURATION = re.compile(r"(?<=\.run\()[^,()]+(?=,)")
 # Parts of a program that take no time when it runs: one file of them compiles faster than five
 _ONCE = ("main", "network", "objects", "run", "synapses_classes")
+# Half the time of a network's compilation is for the headers of its many files; where this fails they are read as ever
+_MANY = 10
+_EARLY = '#include "objects.h"\n#include "brianlib/common_math.h"\n' + "".join(
+    f"#include <{name}>\n"
+    for name in ("algorithm", "climits", "cmath", "ctime", "fstream", "iostream", "map")
+)
+_RULES = """
+PARTS = $(filter code_objects/%,$(OBJS))
+$(PARTS): OPTIMISATIONS += -include early.h
+$(PARTS): early.h.gch
+early.h.gch: early.h
+\t-$(CXX) -Wno-write-strings FLAGS -I. -x c++-header early.h -o early.h.gch
+"""
 
 
 def compiler() -> list[str] | None:
@@ -190,14 +203,19 @@ class Device(CPPStandaloneDevice):
             setattr(code_object.code, block, text.replace("%CONSTANTS%", "\n".join([*lines, "%CONSTANTS%"])))
 
     def generate_makefile(self, writer: Any, *args: Any, **kwargs: Any) -> None:
-        """Brian2's, with one file for all that runs once."""
+        """Brian2's, with one file for all that runs once, and headers compiled beforehand where many files have them."""
         once = [f"{name}.cpp" for name in _ONCE if f"{name}.cpp" in writer.source_files]
         writer.write("once.cpp", "".join(f'#include "{name}"\n' for name in once))
         writer.source_files -= set(once)
+        rules = "\nonce.o: OPTIMISATIONS += -O1\n"
+        if len(writer.source_files) >= _MANY:
+            writer.write("early.h", _EARLY)
+            flags = " ".join(self.extra_compile_args)
+            rules += _RULES.replace("FLAGS", flags)
         super().generate_makefile(writer, *args, **kwargs)
         folder = Path(writer.project_dir)
         with open(folder / "makefile", "a", encoding="utf-8") as makefile:
-            makefile.write("\nonce.o: OPTIMISATIONS += -O1\n")
+            makefile.write(rules)
         (folder / "make.deps").touch()  # everything is compiled once: nothing depends on what it was before
 
 
