@@ -23,6 +23,7 @@ from brian2 import Function, Network, prefs, second
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
 from brian2.codegen.generators.cython_generator import CythonCodeGenerator
 from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from scipy import special
 
 from . import keyed_noise, standalone
@@ -232,7 +233,7 @@ def collected() -> Iterator[None]:
 
 def run(network: Network, duration: float, device: Any, progress: Any) -> None:
     """Run `network` for `duration` seconds on the active `device`; with `namespace={}` no caller's name is captured."""
-    if not isinstance(device, standalone.Device):
+    if not isinstance(device, CPPStandaloneDevice):
         with bar(progress, "simulating") as report:
             network.run(duration * second, namespace={}, report=report, report_period=0.2 * second)
         return
