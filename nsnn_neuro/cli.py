@@ -1,4 +1,4 @@
-"""The command `nsnn`: simulate from a file, measure, plot, say what is in a file, and certify the neurons.
+"""The command `nsnn`: simulate from a file, measure, plot, say what is in a file, certify the neurons, list compiled models.
 
 Exit codes: 0 fine; 1 a claim or certificate failed; 2 bad input, told in one line on stderr; 3 an error inside the package
 (the environment variable NSNN_DEBUG=1 shows where); 130 interrupted; 141 the reader of the output went away. Results go to
@@ -167,6 +167,10 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("info", help="versions and engines, or what is in a file", allow_abbrev=False)
     one.add_argument("file", nargs="?", metavar="FILE")
     one.set_defaults(run=_info)
+
+    one = commands.add_parser("cache", help="compiled C++ models: list or remove them", allow_abbrev=False)
+    one.add_argument("action", choices=("list", "clear"))
+    one.set_defaults(run=_cache)
 
     one = commands.add_parser("certify", help="hold the simulated neurons against theory", allow_abbrev=False)
     one.add_argument("models", nargs="*", metavar="MODEL", help="names of neurons; default: all")
@@ -393,6 +397,22 @@ def _info(arguments: argparse.Namespace) -> None:
     for name, value in lines:
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in f"{name.ljust(widest)}  {value}")
         _print(text + "\n")
+
+
+def _cache(arguments: argparse.Namespace) -> None:
+    from . import builds
+
+    if arguments.action == "clear":
+        _print(f"compiled models removed: {builds.clear()}, from {builds.folder()}\n")
+        return
+    found = builds.entries()
+    for entry in found:
+        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
+        _print(f"{entry.key[:16]}  {entry.size / 1e6:.2f} MB  last used {used}\n")
+    total = sum(entry.size for entry in found) / 1e6
+    _print(
+        f"compiled models: {len(found)}, {total:.2f} MB of at most {builds.MOST_BYTES / 1e6:.0f}, in {builds.folder()}\n"
+    )
 
 
 def _about_here() -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ from brian2.core.base import BrianObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from scipy import special
 
-from . import keyed_noise
+from . import keyed_noise, standalone
 from .errors import NsnnError
 
 __all__ = [
@@ -53,7 +53,7 @@ brian_device: Any = importlib.import_module(
 
 _SMOOTH = (Path(__file__).parent / "smooth.h").read_text(encoding="utf-8")
 # GCC gives up vectorising loops over more than a few arrays, and takes the loops of Cython's functions for cold code after the
-# many errors that might have come before; Brian2 leaves out flags that a compiler doesn't know
+# many errors that might have come before
 FLAGS = ["--param=vect-max-version-for-alias-checks=1000", "--param=builtin-expect-probability=100"]
 
 ENGINES = ("cython", "numpy", "cpp")
@@ -100,8 +100,7 @@ def _direct(code: Any) -> Callable | None:
 
 def has_compiler() -> bool:
     """True when a C++ compiler is on the PATH (or named by CXX)."""
-    named = os.environ.get("CXX", "").split()
-    return any(shutil.which(name) for name in [*named[:1], "c++", "g++", "clang++"])
+    return standalone.compiler() is not None
 
 
 def choose(engine: str) -> str:
@@ -232,11 +231,12 @@ def running(engine: str) -> Iterator[Any]:
     target, directory, stops = prefs.codegen.target, None, prefs.core.stop_on_keyboard_interrupt
     flags = prefs.codegen.cpp.extra_compile_args_gcc
     try:
-        prefs.codegen.cpp.extra_compile_args_gcc = [*flags, *FLAGS]
+        if engine != "numpy":
+            prefs.codegen.cpp.extra_compile_args_gcc = [*flags, *standalone.usable(FLAGS)]
         if engine == "cpp":
             directory = tempfile.mkdtemp(prefix="nsnn_")
             device = (
-                CPPStandaloneDevice()
+                standalone.Device()
             )  # our own: a model that the user is building for theirs stays as it is
             device.activate(build_on_run=False, directory=directory)
         else:
@@ -278,7 +278,7 @@ def run(network: Network, duration: float, device: Any, progress: Any) -> None:
     directory = device.build_options["directory"]
     with bar(progress, "compiling and simulating (C++)") as report:
         network.run(duration * second, namespace={})
-        device.build(directory=directory, compile=True, run=True, with_output=False)
+        device.execute(directory)
         if report is not None:
             report(0, 1.0, 0, duration)
 

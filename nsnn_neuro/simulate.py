@@ -9,7 +9,7 @@ from typing import Any
 
 import neo
 import numpy as np
-from brian2 import Network, SpikeMonitor, StateMonitor, second
+from brian2 import Clock, Network, SpikeMonitor, StateMonitor, second
 
 from . import assemble, engine, keyed_noise, recording, streaming, units
 from . import network as nsnn_network
@@ -196,7 +196,7 @@ class _Run:
             projection,
             "weight",
             record=self.weights[name],
-            dt=every * second,
+            clock=Clock(every * second, name=f"{projection.name}_weight_clock"),
             name=f"{projection.name}_weight",
         )
 

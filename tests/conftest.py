@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ["MPLBACKEND"] = "Agg"
+if (
+    "PYTEST_XDIST_WORKER" not in os.environ
+):  # what tests compile in C++ is shared by the workers, and gone at the end
+    os.environ["NSNN_CACHE_DIR"] = tempfile.mkdtemp(prefix="nsnn_tests_")
+    atexit.register(shutil.rmtree, os.environ["NSNN_CACHE_DIR"], ignore_errors=True)
 
 import pytest
 from hypothesis import settings

@@ -15,6 +15,7 @@ from brian2 import ms, mV
 from scipy.integrate import solve_ivp
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import standalone
 
 ROOT = Path(__file__).resolve().parent.parent
 YOUR_OWN = ROOT / "docs" / "your_own.md"
@@ -141,3 +142,14 @@ def test_the_page_on_likelihood_runs(capsys):
     one, two = (names[name].score(names["spikes"], names["signal"], **half) for name in ("fit", "network"))
     assert one.value > two.value > 0
     assert names["fit"].rescaled(names["spikes"], names["signal"], **half).p > 0.01
+
+
+@pytest.mark.compile
+def test_the_page_on_engines_compiles_once(monkeypatch):
+    calls, make = [], standalone._make
+    monkeypatch.setattr(standalone, "_make", lambda directory: (calls.append(directory), make(directory)))
+    (text,) = blocks(ROOT / "docs" / "engine.md")
+    names: dict[str, Any] = {}
+    exec(text, names)
+    assert names["block"].segments[0].spiketrains[0].size > 0
+    assert len(calls) <= 1

@@ -7,19 +7,23 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import sysconfig
+import types
 
 import brian2
 import mpmath
 import numpy as np
 import pytest
 from brian2 import NeuronGroup, SpikeMonitor, ms, mV, prefs, second
+from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import engine
 from nsnn_neuro.errors import NsnnError
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+HERE = os.path.dirname(os.path.abspath(__file__))
 RUN = {"n_neurons": 4, "duration": 100 * ms, "seed": 1}
 
 
@@ -149,6 +153,63 @@ def test_progress_reports_fractions_up_to_one():
 def test_progress_is_silent_unless_asked(capfd):
     nsnn.simulate(CELL, duration=100 * ms, engine="numpy")
     assert capfd.readouterr() == ("", "")
+
+
+def modules(*args, **kwargs):
+    """The texts that a simulation would compile with Cython; nothing is compiled, nothing happens."""
+    found = set()
+
+    def create(code, *args, **kwargs):
+        found.add(code)
+        return types.SimpleNamespace(main=lambda namespace: None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cython_extension_manager, "create_extension", create)
+        nsnn.simulate(*args, **RUN | kwargs)
+    return found
+
+
+NET = {"g": 5, "eta": 2, "n_e": 40, "n_i": 10, "epsilon": 0.2, "J": 2 * mV}
+
+
+@pytest.mark.compile
+def test_cython_compiles_no_new_value():
+    """Parameters, seed, duration, step, and sizes too, are data of a Cython module."""
+    cell = nsnn.LIF(tau_m=9 * ms, v_rest=-1 * mV, v_reset=0 * mV, v_thresh=19 * mV, tau_refrac=1.23 * ms)
+    texts = modules(CELL, nsnn.WhiteNoise(3 * mV), nsnn.Sinusoid(22 * mV, 1 * mV, 5 * brian2.Hz))
+    assert len(texts) >= 3
+    changed = {"n_neurons": 5, "trials": 2, "duration": 50 * ms, "dt": 0.05 * ms, "seed": 2**40}
+    stimulus = nsnn.Sinusoid(2 * mV, 3 * mV, 7 * brian2.Hz)
+    assert modules(cell, nsnn.WhiteNoise(1 * mV), stimulus, **changed) == texts
+    assert modules(CELL, nsnn.OUNoise(3 * mV, 5 * ms), stimulus) != texts
+    other = NET | {"g": 6, "eta": 1.5, "J": 1 * mV, "delay": 1 * ms, "seed": 3, "n_e": 50}
+    assert modules(nsnn.brunel(**NET), n_neurons=1) == modules(nsnn.brunel(**other), n_neurons=1, seed=2)
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_cython_compiles_the_same_text_in_every_process():
+    script = (
+        "import hashlib, test_engine as t\n"
+        "texts = t.modules(t.nsnn.brunel(**t.NET), n_neurons=1)\n"
+        "print(len(texts), hashlib.sha256(''.join(sorted(texts)).encode()).hexdigest())"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": seed,
+                "PYTHONPATH": os.pathsep.join([HERE, os.path.dirname(HERE)]),
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in "12"
+    ]
+    first, second = [p.communicate()[0] for p in both]
+    assert first == second
+    assert int(first.split()[0]) >= 10
 
 
 def test_smooth_functions_are_exp_and_the_normal_distribution_function():

@@ -152,7 +152,7 @@ class Model:
             threshold=threshold,
             reset=reset,
             namespace=self.namespace,
-            dt=self.layout.dt * second,
+            clock=Clock(self.layout.dt * second, name=f"{name}_clock"),
             name=name,
         )
         for variable, value in self.initial.items():

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-from brian2 import NeuronGroup, Synapses, TimedArray, second
+from brian2 import Clock, NeuronGroup, Synapses, TimedArray, second
 
 from .. import engine, keyed_noise, units
 from ..errors import NsnnError
@@ -163,7 +163,7 @@ class _Wiring:
             "\n".join(self.equations),
             on_pre="\n".join(arrival(synapse, rank, post.neuron.state, names)),
             namespace=self.namespace,
-            dt=self.dt * second,
+            clock=Clock(self.dt * second, name=f"projection_{self.number}_clock"),
             name=f"projection_{self.number}",
         )
         blocks = np.arange(self.trials)[:, None]

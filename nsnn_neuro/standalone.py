@@ -1,0 +1,259 @@
+"""Brian2's C++ standalone mode, so that one compiled program serves many runs.
+
+Numbers are data: what Brian2 writes into the text as literals (scalar parameters, initial values, the noise's key, the step, the
+duration) is read by the program from a file instead. What is left in the text are equations, sizes and names. Its checksum,
+with that of what the compiler says of itself, the flags and this machine, is the key under which `builds` keeps the program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import itertools
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from brian2 import prefs
+from brian2.codegen.generators.cpp_generator import c_data_type
+from brian2.core.names import find_name
+from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_UNITS
+from brian2.core.variables import Constant
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+
+from . import builds
+
+__all__ = ["Device", "compiler", "usable"]
+
+_NUMBERS = ("reals", "wholes")
+_DURATION = re.compile(r"(?<=\.run\()[^,()]+(?=,)")
+# Parts of a program that take no time when it runs: one file of them compiles faster than five
+_ONCE = ("main", "network", "objects", "run", "synapses_classes")
+# Half the time of a network's compilation is for the headers of its many files; where this fails they are read as ever
+_MANY = 10
+_EARLY = '#include "objects.h"\n#include "brianlib/common_math.h"\n' + "".join(
+    f"#include <{name}>\n"
+    for name in ("algorithm", "climits", "cmath", "ctime", "fstream", "iostream", "map")
+)
+_RULES = """
+PARTS = $(filter code_objects/%,$(OBJS))
+$(PARTS): OPTIMISATIONS += -include early.h
+$(PARTS): early.h.gch
+early.h.gch: early.h
+\t-$(CXX) -Wno-write-strings FLAGS -I. -x c++-header early.h -o early.h.gch
+"""
+
+
+def compiler() -> list[str] | None:
+    """The command of the C++ compiler: CXX, or the first of c++, g++, clang++ on the PATH; None without any."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    for command in (named, ["c++"], ["g++"], ["clang++"]):
+        if command and shutil.which(command[0]):
+            return command
+    return None
+
+
+def usable(flags: Sequence[str]) -> list[str]:
+    """Those of the `flags` that the C++ compiler knows; all where there is none."""
+    return list(_ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[0])
+
+
+@functools.lru_cache(maxsize=8)
+def _ask(command: tuple[str, ...], flags: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
+    """The flags that a compiler knows, and what it says of itself: version, and what -march=native is here."""
+
+    if not command:
+        return flags, ""
+
+    def tried(flags: Sequence[str]) -> subprocess.CompletedProcess:
+        asked = [*command, "-v", *flags, "-fsyntax-only", "-x", "c++", os.devnull]
+        return subprocess.run(asked, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+
+    answer = tried(flags)
+    if answer.returncode:
+        flags = tuple(flag for flag in flags if not tried([flag]).returncode)
+        answer = tried(flags)
+    return flags, "\n".join([shutil.which(command[0]) or "", *command, answer.stderr])
+
+
+class Device(CPPStandaloneDevice):
+    """Brian2's C++ standalone device with numbers as data and programs that are kept."""
+
+    main_queue: list[Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._values: dict[str, list] = {kind: [] for kind in _NUMBERS}
+
+    def code_object(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Brian2's, named without regard to the models that this process has had before."""
+        return super().code_object(owner, find_name(name, self.code_objects), *args, **kwargs)
+
+    def execute(self, directory: str) -> None:
+        """Compile the model, unless that has been done before, and run it, in `directory`."""
+        chosen = prefs.codegen.cpp.extra_compile_args
+        flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
+        try:
+            prefs.codegen.cpp.extra_compile_args = []  # Brian2 would compile a file for each flag, to try it
+            self.extra_compile_args = usable(flags)
+            self.build(directory=directory, compile=False, run=False)
+        finally:
+            prefs.codegen.cpp.extra_compile_args = chosen
+        key, program = self._key(Path(directory)), Path(directory) / "main"
+        if not builds.fetch(key, program):
+            _make(directory)
+            builds.keep(key, program)
+        self.run(directory, "results", with_output=False)
+
+    def _key(self, directory: Path) -> str:
+        command = tuple(compiler() or ())
+        said = _ask(command, tuple(self.extra_compile_args), os.environ.get("PATH", ""))[1]
+        found = hashlib.sha256(said.encode())
+        for package in ("brian2", "nsnn_neuro"):
+            found.update(f"{package} {_version(package)}\n".encode())
+        for path in sorted(
+            p for p in directory.rglob("*") if p.suffix in (".cpp", ".h") or p.name == "makefile"
+        ):
+            text = path.read_bytes()
+            found.update(f"{path.relative_to(directory)} {len(text)}\n".encode() + text)
+        return found.hexdigest()
+
+    def _datum(self, value: float) -> str:
+        """Text that reads a number from the data."""
+        kind = "wholes" if isinstance(value, int) else "reals"
+        self._values[kind].append(value)
+        return f"_static_array_{kind}[{len(self._values[kind]) - 1}]"
+
+    def _read(self, literal: str) -> str:
+        """Text that reads the number which `literal` is; what is no number stays."""
+        plain = literal.replace(" ", "")
+        try:
+            value = int(plain)
+            return self._datum(value) if abs(value) < 2**63 else literal
+        except ValueError:
+            pass
+        try:
+            return self._datum(float(plain))
+        except ValueError:
+            return literal
+
+    def write_static_arrays(self, directory: str) -> None:
+        """Take the numbers out of the text that is about to be written, into arrays of their own, then Brian2's."""
+        self.main_queue = [self._without_numbers(*entry) for entry in self._in_order()]
+        for _, code_object in sorted(self.code_objects.items()):
+            self._take_constants(code_object)
+        for kind, dtype in zip(_NUMBERS, (np.float64, np.int64), strict=True):
+            if self._values[kind]:
+                self.static_array(kind, np.array(self._values[kind], dtype=dtype))
+        super().write_static_arrays(directory)
+
+    def _in_order(self) -> Iterator[tuple[str, Any]]:
+        """What the program is to do, without the order in which this process happens to store a set of clocks."""
+        for what, group in itertools.groupby(self.main_queue, key=lambda entry: entry[0]):
+            if what == "set_by_single_value":
+                yield from sorted(group, key=lambda entry: (entry[1][0], str(entry[1][1])))
+            elif what == "run_network":
+                for _, (network, lines) in group:
+                    idle = {line for line in lines if line.endswith(", NULL);")}
+                    following = iter(sorted(idle))
+                    yield what, (network, [next(following) if line in idle else line for line in lines])
+            else:
+                yield from group
+
+    def _without_numbers(self, what: str, args: Any) -> tuple[str, Any]:
+        if what == "set_by_single_value":
+            name, item, value = args
+            return what, (name, item, self._read(value))
+        if what == "set_by_constant" and isinstance(args[1], int | float) and not isinstance(args[1], bool):
+            name, value, dynamic = args
+            size = f"{name}.size()" if dynamic else f"_num_{name}"
+            return "insert_code", f"for(int i=0; i<{size}; i++) {name}[i] = {self._datum(value)};"
+        if what == "run_network":
+            network, lines = args
+            return what, (network, [_DURATION.sub(lambda m: self._read(m[0]), line) for line in lines])
+        return what, args
+
+    def _take_constants(self, code_object: Any) -> None:
+        taken = {
+            name: variable
+            for name, variable in sorted(code_object.variables.items())
+            if isinstance(variable, Constant)
+            and variable.owner is None
+            and isinstance(variable.value, int | float)
+            and not isinstance(variable.value, bool)
+            and name not in DEFAULT_CONSTANTS
+            and name not in DEFAULT_UNITS
+        }
+        code_object.variables = {k: v for k, v in code_object.variables.items() if k not in taken}
+        lines = [
+            f"const {c_data_type(variable.dtype)} {name} = {self._datum(variable.value)};"
+            for name, variable in taken.items()
+        ]
+        for block in ("cpp_file", *(f"{block}_cpp_file" for block in code_object.before_after_blocks)):
+            text = getattr(code_object.code, block)
+            setattr(code_object.code, block, text.replace("%CONSTANTS%", "\n".join([*lines, "%CONSTANTS%"])))
+
+    def generate_makefile(self, writer: Any, *args: Any, **kwargs: Any) -> None:
+        """Brian2's, with one file for all that runs once, and headers compiled beforehand where many files have them."""
+        once = [f"{name}.cpp" for name in _ONCE if f"{name}.cpp" in writer.source_files]
+        writer.write("once.cpp", "".join(f'#include "{name}"\n' for name in once))
+        writer.source_files -= set(once)
+        rules = "\nonce.o: OPTIMISATIONS += -O1\n"
+        if len(writer.source_files) >= _MANY:
+            writer.write("early.h", _EARLY)
+            flags = " ".join(self.extra_compile_args)
+            rules += _RULES.replace("FLAGS", flags)
+        super().generate_makefile(writer, *args, **kwargs)
+        folder = Path(writer.project_dir)
+        with open(folder / "makefile", "a", encoding="utf-8") as makefile:
+            makefile.write(rules)
+        (folder / "make.deps").touch()  # everything is compiled once: nothing depends on what it was before
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package.replace("_", "-"))
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _make(directory: str) -> None:
+    """Compile the project in `directory`; nothing goes on compiling after an exception.
+
+    Raises
+    ------
+    RuntimeError : the compiler failed; its last words
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    extra = prefs.devices.cpp_standalone.extra_make_args_unix
+    command = [
+        *shlex.split(prefs.devices.cpp_standalone.make_cmd_unix),
+        *(f"-j{cores}" if argument == "-j" else argument for argument in extra),
+        f"CXX={shlex.join(compiler() or ['c++'])}",
+    ]
+    make = subprocess.Popen(
+        command,
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        told = make.communicate()[1]
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(make.pid, signal.SIGKILL)
+        make.wait()
+        raise
+    if make.returncode:
+        raise RuntimeError(f"the C++ compiler failed:\n{told[-2000:]}")
