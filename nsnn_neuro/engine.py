@@ -128,20 +128,25 @@ _C_ARGUMENTS = (
 )
 
 
-def _normal_in_turn() -> Function:
+def _in_turn(pyfunc: Callable, c_name: str) -> Function:
+    """A keyed draw whose first argument says of which of four steps."""
+
     def numpy_target(turn, step, neuron, trial, point, stream, key0, key1):
-        key0, key1 = np.ravel(key0)[0], np.ravel(key1)[0]
-        return keyed_noise.normal_in_turn(turn, step, neuron, trial, point, stream, key0, key1)
+        return pyfunc(turn, step, neuron, trial, point, stream, np.ravel(key0)[0], np.ravel(key1)[0])
 
     function = Function(
-        keyed_noise.normal_in_turn, arg_units=[1] * 8, return_unit=1, arg_types=["integer"] * 8, return_type="float",
+        pyfunc,
+        arg_units=[1] * 8,
+        return_unit=1,
+        arg_types=["integer"] * 8,
+        return_type="float",
         stateless=True,
-    )  # fmt: skip
-    _implement(function, numpy_target, "nsnn_normal_in_turn", f"int32_t turn, {_C_ARGUMENTS}")
+    )
+    _implement(function, numpy_target, c_name, f"int32_t turn, {_C_ARGUMENTS}")
     return function
 
 
-_JUMPS = ("mean", "weight", "mean_inh", "weight_inh")
+_PATH = ("jumps", "weight", "jumps_inh", "weight_inh", "drift", "room")
 
 
 def _keyed_function(pyfunc: Callable, c_name: str, further: tuple[str, ...] = ()) -> Function:
@@ -178,11 +183,19 @@ def _implement(
     implementations.add_implementation(CythonCodeGenerator, code=cython, name=c_name)
 
 
-def _of_one_number(numpy_target: Callable, c_name: str, header: str) -> Function:
+def _of_numbers(
+    numpy_target: Callable, c_name: str, header: str = keyed_noise.HEADER, names: tuple[str, ...] = ("x",)
+) -> Function:
+    n = len(names)
     function = Function(
-        numpy_target, arg_units=[1], return_unit=1, arg_types=["float"], return_type="float", stateless=True
+        numpy_target,
+        arg_units=[1] * n,
+        return_unit=1,
+        arg_types=["float"] * n,
+        return_type="float",
+        stateless=True,
     )
-    _implement(function, numpy_target, c_name, "double x", header)
+    _implement(function, numpy_target, c_name, ", ".join(f"double {name}" for name in names), header)
     return function
 
 
@@ -191,18 +204,19 @@ def functions() -> dict[str, Function]:
     smooth_normal_cdf, the same in a form that the compiler vectorises, slower where it can't."""
     return {
         "keyed_normal": _keyed_function(keyed_noise.normal, "nsnn_normal"),
-        "keyed_normal_in_turn": _normal_in_turn(),
+        "keyed_normal_in_turn": _in_turn(keyed_noise.normal_in_turn, "nsnn_normal_in_turn"),
         "keyed_uniform": _keyed_function(keyed_noise.uniform, "nsnn_uniform"),
-        "keyed_shots": _keyed_function(keyed_noise.shots, "nsnn_shots", (*_JUMPS, "lapse")),
-        "keyed_summit": _keyed_function(keyed_noise.summit, "nsnn_summit", (*_JUMPS, "drift", "room")),
-        "normal_cdf": _of_one_number(special.ndtr, "nsnn_normal_cdf", keyed_noise.HEADER),
-        "smooth_exp": _of_one_number(np.exp, "nsnn_smooth_exp", _SMOOTH),
-        "smooth_normal_cdf": _of_one_number(special.ndtr, "nsnn_smooth_normal_cdf", _SMOOTH),
+        "keyed_uniform_in_turn": _in_turn(keyed_noise.uniform_in_turn, "nsnn_uniform_in_turn"),
+        "keyed_summit": _keyed_function(keyed_noise.summit, "nsnn_summit", _PATH),
+        "jumps_of": _of_numbers(keyed_noise.jumps, "nsnn_jumps", names=("u", "mean", "none")),
+        "normal_cdf": _of_numbers(special.ndtr, "nsnn_normal_cdf"),
+        "smooth_exp": _of_numbers(np.exp, "nsnn_smooth_exp", _SMOOTH),
+        "smooth_normal_cdf": _of_numbers(special.ndtr, "nsnn_smooth_normal_cdf", _SMOOTH),
     }
 
 
 def draw(kind: str, stream: keyed_noise.Stream, *further: str, neuron: str = "noise_neuron") -> str:
-    """Brian2 text of one draw, "normal", "uniform", "shots" or "summit" (with `further` arguments) of a stream.
+    """Brian2 text of one draw, "normal", "uniform" or "summit" (with `further` arguments) of a stream.
 
     neuron="-1" gives the draw that a trial shares.
     """

@@ -49,21 +49,36 @@ NSNN_INLINE nsnn_block nsnn_philox(uint32_t first, uint32_t neuron, uint32_t tri
     return out;
 }
 
-static inline uint64_t nsnn_bits(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
-                                 int32_t key0, int32_t key1) {
-    const nsnn_block x = nsnn_philox((uint32_t)(step >> 1), (uint32_t)neuron, (uint32_t)trial,
+NSNN_INLINE uint64_t nsnn_half(uint32_t pair, uint32_t odd, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
+                               int32_t key0, int32_t key1) {
+    const nsnn_block x = nsnn_philox(pair, (uint32_t)neuron, (uint32_t)trial,
                                      ((uint32_t)point << 8) | (uint32_t)(stream & 127), (uint32_t)key0, (uint32_t)key1);
-    return (step & 1) ? ((uint64_t)x.c3 << 32) | x.c2 : ((uint64_t)x.c1 << 32) | x.c0;
+    return odd ? ((uint64_t)x.c3 << 32) | x.c2 : ((uint64_t)x.c1 << 32) | x.c0;
 }
 
-static inline double nsnn_uniform(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
-                                  int32_t key0, int32_t key1) {
-    const uint64_t bits = nsnn_bits(step, neuron, trial, point, stream, key0, key1);
-    /* (n + 1/2) 2^-52, n of 52 bits: 1 + n 2^-52 by its bits, as few machines convert whole numbers of 64 bits in loops */
+static inline uint64_t nsnn_bits(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
+                                 int32_t key0, int32_t key1) {
+    return nsnn_half((uint32_t)(step >> 1), (uint32_t)(step & 1), neuron, trial, point, stream, key0, key1);
+}
+
+/* (n + 1/2) 2^-52, n of 52 bits: 1 + n 2^-52 by its bits, as few machines convert whole numbers of 64 bits in loops */
+NSNN_INLINE double nsnn_uniform_of(uint64_t bits) {
     const uint64_t one_to_two = 0x3FF0000000000000u | (bits >> 12);
     double u;
     __builtin_memcpy(&u, &one_to_two, 8);
     return u - (1.0 - 1.0 / 9007199254740992.0);
+}
+
+static inline double nsnn_uniform(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
+                                  int32_t key0, int32_t key1) {
+    return nsnn_uniform_of(nsnn_bits(step, neuron, trial, point, stream, key0, key1));
+}
+
+/* Of the four steps 4 n to 4 n + 3 that `step` is one of, the uniform of step 4 n + turn */
+NSNN_INLINE double nsnn_uniform_in_turn(int32_t turn, int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
+                                        int32_t key0, int32_t key1) {
+    const uint32_t pair = ((uint32_t)(step >> 2) << 1) + ((turn & 2) ? 1u : 0u);
+    return nsnn_uniform_of(nsnn_half(pair, (uint32_t)(turn & 1), neuron, trial, point, stream, key0, key1));
 }
 
 /* Box and Muller's normal of two words: radius sqrt(-2 log u) times the cosine of the angle, u = (radius + 1/2) 2^-32 */
@@ -114,11 +129,9 @@ NSNN_INLINE double nsnn_normal(int64_t step, int32_t neuron, int32_t trial, int3
     return nsnn_normal_in_turn((int32_t)(step & 3), step, neuron, trial, point, stream, key0, key1);
 }
 
-/* Poisson with the given mean, by inversion */
-static inline double nsnn_poisson(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
-                                  int32_t key0, int32_t key1, double mean) {
-    const double u = nsnn_uniform(step, neuron, trial, point, stream, key0, key1);
-    double term = exp(-mean), total = term;
+/* Poisson with the given mean, by inversion of a uniform number u; none = exp(-mean) */
+static inline double nsnn_jumps(double u, double mean, double none) {
+    double term = none, total = none;
     int k = 0;
     while (u > total && k < 2000) {
         k++;
@@ -128,23 +141,12 @@ static inline double nsnn_poisson(int64_t step, int32_t neuron, int32_t trial, i
     return (double)k;
 }
 
-/* Poisson shot noise in one step. mean: expected jumps of each kind. The sum of the jumps at the step's end, each decayed by the
- * mean factor of a uniform time in it; lapse is the step's length in tau (0 without leak). */
-static inline double nsnn_shots(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0,
-                                int32_t key1, double mean, double weight, double mean_inh, double weight_inh, double lapse) {
-    double sum = 0.0;
-    if (mean > 0.0) sum += weight * nsnn_poisson(step, neuron, trial, point, stream, key0, key1, mean);
-    if (mean_inh > 0.0) sum += weight_inh * nsnn_poisson(step, neuron, trial, point, stream + 1, key0, key1, mean_inh);
-    return lapse > 0.0 ? -sum * expm1(-lapse) / lapse : sum;
-}
-
-/* The highest point of the path in that step, from its beginning: the jumps in random order at ordered uniform times, on a drift
- * that is linear in time. Where it cannot exceed room, a number below room. */
+/* The highest point of a membrane's path in a step, from its beginning: the jumps in random order at ordered uniform times, on a
+ * drift that is linear in time. Where it cannot exceed room, a number below room. */
 static inline double nsnn_summit(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0,
-                                 int32_t key1, double mean, double weight, double mean_inh, double weight_inh, double drift,
+                                 int32_t key1, double jumps, double weight, double jumps_inh, double weight_inh, double drift,
                                  double room) {
-    int64_t left = mean > 0.0 ? (int64_t)nsnn_poisson(step, neuron, trial, point, stream, key0, key1, mean) : 0;
-    int64_t left_inh = mean_inh > 0.0 ? (int64_t)nsnn_poisson(step, neuron, trial, point, stream + 1, key0, key1, mean_inh) : 0;
+    int64_t left = (int64_t)jumps, left_inh = (int64_t)jumps_inh;
     double bound = drift > 0.0 ? drift : 0.0, highest = bound, s = 0.0, sum = 0.0;
     int32_t event = 0;
     if (weight > 0.0) bound += (double)left * weight;
@@ -154,7 +156,7 @@ static inline double nsnn_summit(int64_t step, int32_t neuron, int32_t trial, in
     while (left + left_inh > 0) {
         const double n = (double)(left + left_inh);
         const int32_t other = (int32_t)((uint32_t)key1 ^ ((uint32_t)(++event) * 0x9E3779B9u));
-        const uint64_t bits = nsnn_bits(step, neuron, trial, point, stream + 2, key0, other);
+        const uint64_t bits = nsnn_bits(step, neuron, trial, point, stream, key0, other);
         const double u = ((double)(bits >> 32) + 0.5) * (1.0 / 4294967296.0);
         const double which = ((double)(bits & 0xFFFFFFFFull) + 0.5) * (1.0 / 4294967296.0);
         s = 1.0 - (1.0 - s) * exp(log(u) / n);

@@ -30,14 +30,14 @@ __all__ = [
     "HEADER",
     "Stream",
     "check_seed",
+    "jumps",
     "key",
     "normal",
     "normal_in_turn",
     "philox4x32",
-    "poisson",
-    "shots",
     "summit",
     "uniform",
+    "uniform_in_turn",
 ]
 
 HEADER = (Path(__file__).parent / "keyed_noise.h").read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ class Stream(IntEnum):
     SHARED_OU_CURRENT = 6
     SHARED_OU_START = 7
     POISSON = 8
-    POISSON_INH = 9  # POISSON + 1 and + 2: the shots of one step
+    POISSON_INH = 9
     POISSON_ORDER = 10
     THRESHOLD = 11
     THRESHOLD_START = 12
@@ -171,8 +171,8 @@ def _fill_normal_in_turn(out, step, neuron, trial, point, turn, stream, key0, ke
 
 
 @njit(cache=True)
-def _poisson_of(u, mean):
-    term = math.exp(-mean)
+def _poisson_of(u, mean, none):
+    term = none
     total, k = term, 0
     while u > total and k < 2000:
         k += 1
@@ -182,33 +182,22 @@ def _poisson_of(u, mean):
 
 
 @njit(cache=True)
-def _fill_poisson(out, step, neuron, trial, point, mean, stream, key0, key1):
+def _fill_jumps(out, u, mean, none):
     for i in range(out.size):
-        out[i] = _poisson_of(
-            _uniform_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1)), mean[i]
-        )
+        out[i] = _poisson_of(u[i], mean[i], none[i])
 
 
 @njit(cache=True)
-def _count(step, neuron, trial, point, stream, key0, key1, mean):
-    if mean > 0.0:
-        return _poisson_of(_uniform_of(_bits(step, neuron, trial, point, stream, key0, key1)), mean)
-    return 0.0
-
-
-@njit(cache=True)
-def _shots_of(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, lapse):
-    total = weight * _count(step, neuron, trial, point, stream, key0, key1, mean)
-    total += weight_inh * _count(step, neuron, trial, point, stream + 1, key0, key1, mean_inh)
-    return -total * math.expm1(-lapse) / lapse if lapse > 0.0 else total
+def _fill_uniform_in_turn(out, step, neuron, trial, point, turn, stream, key0, key1):
+    for i in range(out.size):
+        there = step[i] - (step[i] & np.int64(3)) + np.int64(turn[i])
+        out[i] = _uniform_of(_bits(there, neuron[i], trial[i], point[i], stream, key0, key1))
 
 
 @njit(cache=True)
 def _summit_of(
-    step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, drift, room
+    step, neuron, trial, point, stream, key0, key1, left, weight, left_inh, weight_inh, drift, room
 ):
-    left = _count(step, neuron, trial, point, stream, key0, key1, mean)
-    left_inh = _count(step, neuron, trial, point, stream + 1, key0, key1, mean_inh)
     highest = max(drift, 0.0)
     if highest + left * max(weight, 0.0) + left_inh * max(weight_inh, 0.0) < room or left + left_inh == 0:
         return highest
@@ -219,7 +208,7 @@ def _summit_of(
         other = (np.int64(key1) & np.int64(0xFFFFFFFF)) ^ (
             (np.int64(event) * np.int64(0x9E3779B9)) & np.int64(0xFFFFFFFF)
         )
-        bits = _bits(step, neuron, trial, point, stream + 2, key0, other)
+        bits = _bits(step, neuron, trial, point, stream, key0, other)
         u = (np.float64(bits >> np.uint64(32)) + 0.5) * 2.0**-32
         which = (np.float64(bits & np.uint64(0xFFFFFFFF)) + 0.5) * 2.0**-32
         s = 1.0 - (1.0 - s) * math.exp(math.log(u) / n)
@@ -235,34 +224,13 @@ def _summit_of(
 
 
 @njit(cache=True)
-def _fill_shots(
-    out, step, neuron, trial, point, mean, weight, mean_inh, weight_inh, lapse, stream, key0, key1
-):
-    for i in range(out.size):
-        out[i] = _shots_of(
-            step[i],
-            neuron[i],
-            trial[i],
-            point[i],
-            stream,
-            key0,
-            key1,
-            mean[i],
-            weight[i],
-            mean_inh[i],
-            weight_inh[i],
-            lapse[i],
-        )
-
-
-@njit(cache=True)
 def _fill_summit(
-    out, step, neuron, trial, point, mean, weight, mean_inh, weight_inh, drift, room, stream, key0, key1
+    out, step, neuron, trial, point, jumps, weight, jumps_inh, weight_inh, drift, room, stream, key0, key1
 ):
     for i in range(out.size):
         out[i] = _summit_of(
             step[i], neuron[i], trial[i], point[i], stream, key0, key1,
-            mean[i], weight[i], mean_inh[i], weight_inh[i], drift[i], room[i],
+            jumps[i], weight[i], jumps_inh[i], weight_inh[i], drift[i], room[i],
         )  # fmt: skip
 
 
@@ -299,40 +267,39 @@ def normal_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
     return _draw_with(_fill_normal_in_turn, step, neuron, trial, point, stream, key0, key1, turn)
 
 
-def poisson(step, neuron, trial, point, stream, key0, key1, mean):
-    """Poisson draws by inversion of a uniform draw, for a mean from 0 to 700. `mean` broadcasts with the first four arguments.
+def uniform_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
+    """Of the four steps 4 n to 4 n + 3 that `step` is one of, the uniform of step 4 n + `turn`. Broadcasts.
 
-    >>> poisson(0, [0, 1, 2, 3], 0, 0, Stream.POISSON, *key(seed=1), 2.5).tolist()
+    >>> k = key(seed=1)
+    >>> bool(uniform_in_turn(3, 8, 0, 0, 0, Stream.ESCAPE, *k) == uniform(11, 0, 0, 0, Stream.ESCAPE, *k))
+    True
+    """
+    return _draw_with(_fill_uniform_in_turn, step, neuron, trial, point, stream, key0, key1, turn)
+
+
+def jumps(u, mean, none):
+    """Poisson numbers of a mean from 0 to 700 by inversion of uniform ones; `none` is exp(-mean). Broadcasts.
+
+    >>> u = uniform(0, [0, 1, 2, 3], 0, 0, Stream.POISSON, *key(seed=1))
+    >>> jumps(u, 2.5, np.exp(-2.5)).tolist()
     [1.0, 2.0, 3.0, 7.0]
     """
-    return _draw_with(_fill_poisson, step, neuron, trial, point, stream, key0, key1, mean)
+    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (u, mean, none)))
+    out = np.empty(arrays[0].shape).ravel()
+    _fill_jumps(out, *(np.ascontiguousarray(a).ravel() for a in arrays))
+    return out.reshape(arrays[0].shape) if arrays[0].shape else out[0]
 
 
-def shots(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, lapse):
-    """The sum at a step's end of its Poisson jumps, decayed by the mean factor of a uniform time in the step.
+def summit(step, neuron, trial, point, stream, key0, key1, jumps, weight, jumps_inh, weight_inh, drift, room):
+    """The highest point, from a step's beginning, of a path of `jumps` of `weight` and `jumps_inh` of `weight_inh`.
 
-    Broadcasts. `mean`, `mean_inh` : expected jumps of `weight` and `weight_inh` in the step; `lapse` : the step's length in tau (0
-    without leak). Uses the streams `stream` and `stream` + 1.
+    They come in random order at ordered uniform times, on a linear `drift`. Where the path cannot exceed `room`, some number below
+    room. Broadcasts.
 
-    >>> k = key(seed=1)
-    >>> shots(0, [0, 1, 2, 3], 0, 0, Stream.POISSON, *k, 2.5, 0.1, 0.0, 0.0, 0.0).round(3).tolist()
-    [0.1, 0.2, 0.3, 0.7]
-    """
-    return _draw_with(
-        _fill_shots, step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, lapse
-    )
-
-
-def summit(step, neuron, trial, point, stream, key0, key1, mean, weight, mean_inh, weight_inh, drift, room):
-    """The highest point, from a step's beginning, of the path whose jumps `shots` sums, in random order, on a linear `drift`.
-
-    Where the path cannot exceed `room`, some number below room. Uses the streams `stream`, + 1 and + 2.
-
-    >>> k = key(seed=1)
-    >>> summit(0, [0, 1], 0, 0, Stream.POISSON, *k, 2.5, 0.1, 2.5, -0.1, 0.0, 0.0).round(3).tolist()
+    >>> summit(0, [0, 1], 0, 0, Stream.POISSON_ORDER, *key(seed=1), [1, 2], 0.1, 0, 0.0, 0.0, 0.0).round(3).tolist()
     [0.1, 0.2]
     """
-    further = (mean, weight, mean_inh, weight_inh, drift, room)
+    further = (jumps, weight, jumps_inh, weight_inh, drift, room)
     return _draw_with(_fill_summit, step, neuron, trial, point, stream, key0, key1, *further)
 
 

@@ -65,7 +65,7 @@ class IntegrateAndFire(Neuron):
     >>> cell = CubicIF(tau_m=10*ms, v_reset=0.0, v_thresh=5.0, tau_refrac=1*ms)
     >>> block = nsnn.simulate(cell, nsnn.WhiteNoise(0.1), nsnn.Constant(0.5), duration=100*ms, seed=1, engine="numpy")
     >>> len(block.segments[0].spiketrains[0])
-    4
+    5
     """
 
     state: ClassVar[str] = "v"

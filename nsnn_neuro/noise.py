@@ -116,7 +116,7 @@ class MultiplicativeNoise(Noise):
     >>> noise = Bounded(0.2, -10*mV, width=15*mV, calculus="ito")
     >>> block = nsnn.simulate(cell, noise, nsnn.Constant(18*mV), duration=500*ms, seed=1, engine="numpy")
     >>> len(block.segments[0].spiketrains[0])
-    9
+    5
 
     Parameters
     ----------

@@ -158,7 +158,8 @@ def test_noisy_threshold_is_drawn_anew_for_each_interval():
 
 @pytest.mark.parametrize("mean", [0.05, 2.5, 40.0, 300.0])
 def test_keyed_poisson_draws_are_poisson(mean):
-    k = keyed_noise.poisson(np.arange(20000), 3, 1, 0, Stream.POISSON, *keyed_noise.key(5), mean)
+    u = keyed_noise.uniform(np.arange(20000), 3, 1, 0, Stream.POISSON, *keyed_noise.key(5))
+    k = keyed_noise.jumps(u, mean, np.exp(-mean))
     assert abs(k.mean() - mean) / np.sqrt(mean / k.size) < 4
     edges = np.unique(stats.poisson(mean).ppf(np.linspace(0, 1, 12)[1:-1]))
     observed = np.bincount(np.searchsorted(edges, k), minlength=edges.size + 1)

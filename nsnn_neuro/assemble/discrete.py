@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from brian2 import NeuronGroup
 
-from .. import engine
 from ..escape import DoubleNoise, EscapeNoise
 from ..keyed_noise import Stream
 from ..neurons import NSNNNeuron, PoissonSource
@@ -31,12 +30,12 @@ def discrete(model: Model, neuron: NSNNNeuron, noise: Noise | None) -> NeuronGro
                 chance = substitute(noise.family.cdf_text, names)
             else:
                 chance = f"1 - exp(-clip(dt * ({substitute(noise.hazard.rate_text, names)}), 0, 700))"  # type: ignore[union-attr]
-            threshold = f"{engine.draw('uniform', Stream.ESCAPE)} < {chance}"
+            threshold = f"{model.draw('uniform', Stream.ESCAPE)} < {chance}"
         case DoubleNoise():
             model.record(noise, "noise_")
-            update += f" + noise_sigma * {engine.draw('normal', Stream.MEMBRANE)}"
+            update += f" + noise_sigma * {model.draw('normal', Stream.MEMBRANE)}"
             chance = f"normal_cdf((u - {neuron.threshold}) / noise_sigma)"
-            threshold = f"{engine.draw('uniform', Stream.ESCAPE)} < {chance}"
+            threshold = f"{model.draw('uniform', Stream.ESCAPE)} < {chance}"
     return model.make(threshold, "o = 1", f"{update}\no = 0")
 
 
@@ -50,4 +49,4 @@ def poisson_source(model: Model, neuron: PoissonSource) -> NeuronGroup:
     """Independent Poisson trains; u is 1 in a step with a spike."""
     model.bind("chance", -np.expm1(-np.asarray(neuron.si("rate")) * model.layout.dt), "1")
     model.state("u", "1", 0.0)
-    return model.make("u > 0", "", f"u = int({engine.draw('uniform', Stream.SOURCE)} < chance)")
+    return model.make("u > 0", "", f"u = int({model.draw('uniform', Stream.SOURCE)} < chance)")

@@ -65,7 +65,13 @@ def membrane(
     level, reset = _level(model, neuron, noise)
     bridged = add_noise(model, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge and resets)
     jumps = any("v" in s.on_arrival for s in synapses)
-    step = ["free = int(hold <= 1)", "part = int(hold == 1)", "hold = int(hold > 0) * (hold - 1)"]
+    part = "part = int(hold == 1)"
+    step = ["free = int(hold <= 1)", part]
+    if model.counts and model.many:
+        model.counts.insert(0, part)
+    else:
+        step += model.counts
+    step.append("hold = int(hold > 0) * (hold - 1)")
     if isinstance(noise, EscapeNoise) and noise.hazard is not None:
         model.state("span", "s")
         model.bind("part_length", h, "1")
@@ -119,7 +125,7 @@ def _threshold(
             chance = substitute(noise.family.cdf_text, {**names, "x": f"(v - {level})"})
         else:
             chance = _hazard(neuron, noise.hazard, model.record(noise.hazard, "escape_"), level, before)  # type: ignore[arg-type]
-        return f"{engine.draw('uniform', Stream.ESCAPE)} < {chance}"
+        return f"{model.draw('uniform', Stream.ESCAPE)} < {chance}"
     if isinstance(neuron, ConductanceBased):
         return f"v > {level} and v_prev <= {level}"
     highest = [

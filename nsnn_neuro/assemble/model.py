@@ -30,7 +30,7 @@ BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hert
 
 # The order of what happens in one step to population number k, in Brian2's slot "groups": synapses come after the state
 # update and before the threshold, so a spike acts in the step in which it arrives; a later population sees this step's spikes.
-ORDERS_EACH, AHEAD, UPDATE, SYNAPSES, THRESHOLD, RESET = 10, 0, 1, 3, 5, 7
+ORDERS_EACH, AHEAD, COUNTS, UPDATE, SYNAPSES, THRESHOLD, RESET = 10, 0, 1, 2, 3, 5, 7
 
 # From so many members on, a block of random words is made once for the four steps that it serves: with fewer, the loop that does it
 # costs more than it saves
@@ -93,7 +93,9 @@ class Model:
             "noise_key0 : integer (shared, constant)",
             "noise_key1 : integer (shared, constant)",
         ]
-        self.ahead: list[str] = []
+        self.ahead: list[str] = []  # lines for every fourth step
+        # lines of a step that the compiler can't vectorise: in large groups a loop before that of the step
+        self.counts: list[str] = []
         self.namespace: dict[str, Any] = dict(engine.functions())
         self.initial: dict[str, Any] = {
             "noise_neuron": np.tile(np.arange(layout.n_neurons), layout.trials),
@@ -102,6 +104,11 @@ class Model:
             "noise_key0": layout.key[0],
             "noise_key1": layout.key[1],
         }
+
+    @property
+    def many(self) -> bool:
+        """True where random words are drawn for four steps at once."""
+        return self.layout.size >= MANY
 
     def bind(self, name: str, value: Any, unit: str) -> None:
         """Give a parameter (an SI number, or an array of shape (n_neurons,)) a name in the model's text."""
@@ -126,15 +133,16 @@ class Model:
             value = np.tile(value, self.layout.trials) if value.shape == (self.layout.n_neurons,) else value
             self.initial[name] = value if unit in ("1", "integer") else units.brian(value, unit)
 
-    def normal(self, stream: Stream, neuron: str = "noise_neuron") -> str:
-        """Text of a standard normal in a step; large groups have drawn it with those of three other steps (`ahead`)."""
-        if self.layout.size < MANY:
-            return engine.draw("normal", stream, neuron=neuron)
-        text = engine.draw("normal_in_turn", stream, neuron=neuron)
-        names = [f"normal_{int(stream)}_{turn}" for turn in range(4)]
+    def draw(self, kind: str, stream: Stream, neuron: str = "noise_neuron") -> str:
+        """Text of a "normal" or "uniform" number in a step; large groups have drawn it with those of three other steps."""
+        if not self.many:
+            return engine.draw(kind, stream, neuron=neuron)
+        text = engine.draw(f"{kind}_in_turn", stream, neuron=neuron)
+        names = [f"{kind}_{int(stream)}_{turn}" for turn in range(4)]
         self.equations += [f"{name} : 1" for name in names]
         self.ahead += [f"{name} = {text.replace('(', f'({turn}, ', 1)}" for turn, name in enumerate(names)]
-        return "(" + " + ".join(f"turn_{turn} * {name}" for turn, name in enumerate(names)) + ")"
+        terms = (f"int(t_in_timesteps % 4 == {turn}) * {name}" for turn, name in enumerate(names))
+        return f"({' + '.join(terms)})"
 
     def record(self, record: Record, prefix: str = "") -> dict[str, str]:
         """Bind all parameters of a record; returns old -> new names for its text."""
@@ -160,10 +168,13 @@ class Model:
         for part, order in ((group.thresholder["spike"], THRESHOLD), (group.resetter["spike"], RESET)):
             part.when, part.order = "groups", first + order
         if self.ahead:
-            update = "\n".join([f"turn_{k} = int(t_in_timesteps % 4 == {k})" for k in range(4)] + [update])
             clock = Clock(4 * self.layout.dt * second, name=f"{name}_ahead_clock")
             group.run_regularly(
                 "\n".join(self.ahead), clock=clock, when="groups", order=first + AHEAD, name=f"{name}_ahead"
+            )
+        if self.counts and self.many:
+            group.run_regularly(
+                "\n".join(self.counts), when="groups", order=first + COUNTS, name=f"{name}_counts"
             )
         group.run_regularly(update, when="groups", order=first + UPDATE, name=f"{name}_step")
         return group

@@ -69,10 +69,10 @@ def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoi
     if np.ndim(fraction):
         raise NsnnError(f"shared has shape {np.shape(fraction)}: expected one number")
     if fraction == 0:
-        return model.normal(kind_private)
+        return model.draw("normal", kind_private)
     if fraction == 1:
-        return model.normal(kind_shared, neuron="-1")
-    private, common = model.normal(kind_private), model.normal(kind_shared, neuron="-1")
+        return model.draw("normal", kind_shared, neuron="-1")
+    private, common = model.draw("normal", kind_private), model.draw("normal", kind_shared, neuron="-1")
     model.bind("noise_common", np.sqrt(fraction), "1")
     model.bind("noise_private", np.sqrt(1 - fraction), "1")
     return f"(noise_common * {common} + noise_private * {private})"
@@ -109,7 +109,7 @@ def _white(
     if isinstance(noise, MultiplicativeNoise):
         names = model.record(noise, "noise_") | {"v": "v"}
         b, slope = (f"({substitute(text, names)})" for text in (noise.amplitude, noise.slope))
-        chance = model.normal(Stream.MEMBRANE)
+        chance = model.draw("normal", Stream.MEMBRANE)
         square = "noise_z**2" if noise.calculus == "stratonovich" else "(noise_z**2 - 1)"
         terms.lines += [f"noise_z = {chance}", f"noise_sd = {spread}", f"noise_b = {b}"]
         terms.lines += [f"kick = noise_b * (noise_sd * noise_z + 0.5 * {slope} * noise_sd**2 * {square})"]
@@ -231,30 +231,42 @@ def _poisson(
     bridge: bool,
     level: str,
 ) -> None:
-    """`shots`: the jumps of a step together; in the partial step after refractoriness those of its length.
+    """The jumps of a step together, decayed by the mean factor of a uniform time in it; in the partial step after refractoriness
+    those of its length.
 
     With the bridge also the state `summit`, the highest point of the membrane's path in the step.
     """
     tau, unit, one = np.asarray(neuron.si("tau_m")), neuron.membrane_unit, "1"
     model.bind("one_unit", 1.0, unit)
-    arguments = []
-    for rate, weight in (("rate", "weight"), ("rate_inh", "weight_inh")):
+    path, total = [], []
+    for rate, weight, stream in (
+        ("rate", "weight", Stream.POISSON),
+        ("rate_inh", "weight_inh", Stream.POISSON_INH),
+    ):
         mean = np.asarray(noise.si(rate)) * model.layout.dt
         if np.any(mean * 1.5 > _MOST_JUMPS):
             raise NsnnError(
                 f"{rate} = {getattr(noise, rate)}: expected at most {_MOST_JUMPS} jumps in a step and a half"
             )
+        model.bind(f"noise_{weight}", noise.si(weight), one)
+        count = f"jumps_{int(stream)}"
+        model.state(count, one, 0.0)
+        path += [count, f"noise_{weight}"]
+        total.append(f"noise_{weight} * {count}")
+        if not np.any(mean > 0):
+            continue
         for suffix, length in (("", 1.0), ("_part", h)):
             model.bind(f"noise_{rate}{suffix}", mean * length, one)
-        model.bind(f"noise_{weight}", noise.si(weight), one)
-        arguments += [either(f"noise_{rate}"), f"noise_{weight}"]
+            model.bind(f"noise_none_{rate}{suffix}", np.exp(-mean * length), one)
+        chances = f"{either(f'noise_{rate}')}, {either(f'noise_none_{rate}')}"
+        model.counts.append(f"{count} = jumps_of({model.draw('uniform', stream)}, {chances})")
     for suffix, length in (("", 1.0), ("_part", h)):
-        model.bind(f"noise_lapse{suffix}", length * model.layout.dt / tau * neuron.leaky, one)
-    sum_text = engine.draw("shots", Stream.POISSON, *arguments, either("noise_lapse"))
-    terms.jumps.append(f"one_unit * {sum_text}")
+        lapse = length * model.layout.dt / tau * neuron.leaky
+        model.bind(f"noise_left{suffix}", special.exprel(-lapse), one)
+    terms.jumps.append(f"one_unit * ({either('noise_left')}) * ({' + '.join(total)})")
     if bridge:
         model.state("summit", unit)
-        path = engine.draw(
-            "summit", Stream.POISSON, *arguments, "(moved - v) / one_unit", f"({level} - v) / one_unit"
+        highest = engine.draw(
+            "summit", Stream.POISSON_ORDER, *path, "(moved - v) / one_unit", f"({level} - v) / one_unit"
         )
-        terms.moved.append(f"summit = v + free * one_unit * {path}")
+        terms.moved.append(f"summit = v + free * one_unit * {highest}")
