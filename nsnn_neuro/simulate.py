@@ -18,7 +18,7 @@ from .noise import Noise
 from .populations import Population, refuse_bare
 from .stimuli import Constant, Stimulus
 
-__all__ = ["simulate", "simulate_together"]
+__all__ = ["check_together", "simulate", "simulate_together"]
 
 _MOST_STEPS = 2**31
 _MOST_POINTS = 2**24  # the noise's counter has 32 bits for a point and a stream
@@ -109,6 +109,7 @@ def simulate_together(
     seed: int,
     engine: str,
     bridge: bool,
+    progress: Any = None,
 ) -> Iterator[neo.Block]:
     """The Blocks that `simulate` gives for each of `parts` with its number in `points`, all run as one population.
 
@@ -119,7 +120,7 @@ def simulate_together(
     given = (trials, duration, dt, seed, bridge, None, None)
     target = _choose(engine)
     whole = _Together(*_parts(*stacked, size), *given, of_each, ids)
-    spikes = blocks.gather(whole.execute(target, False))
+    spikes = blocks.gather(whole.execute(target, progress))
     order = np.argsort(spikes.neuron, kind="stable")
     neuron, trial = spikes.neuron[order], spikes.trial[order]
     tick = np.rint(spikes.times[order] / whole.dt).astype(np.int64)
@@ -130,6 +131,38 @@ def simulate_together(
             warnings.simplefilter("ignore")  # what there is to say of dt has been said
             run = _Run(*_parts(*part, n), *given, points[k])
         yield run._block([trial[mine], neuron[mine] - k * n, tick[mine]], {}, {}, target)
+
+
+def check_together(
+    stacked: tuple[Neuron | nsnn_network.Network, Noise | None, Stimulus | None],
+    points: Sequence[int],
+    *,
+    n_neurons: int,
+    duration: Any,
+    dt: Any,
+    bridge: bool,
+) -> None:
+    """Raise what is wrong with a run of `simulate_together`, without compiling or running anything. A Network isn't wired."""
+    given = (1, duration, dt, 0, bridge, None, None)
+    if isinstance(stacked[0], nsnn_network.Network):
+        _Run(*_parts(*stacked, n_neurons), *given)
+        return
+    ids, of_each = np.tile(np.arange(n_neurons), len(points)), np.repeat(points, n_neurons)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = _Together(*_parts(*stacked, ids.size), *given, of_each, ids)
+    with engine.running("numpy"):
+        groups, _ = assemble.network(
+            run.net,
+            trials=1,
+            dt=run.dt,
+            n_steps=run.n_steps,
+            seed=0,
+            bridge=run.bridge,
+            point=of_each,
+            ids=ids,
+        )
+        Network(groups, name="checked").run(0 * second, namespace={})
 
 
 def _parts(
