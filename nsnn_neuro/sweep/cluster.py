@@ -44,7 +44,7 @@ def results(tasks: list[Task], scheduler: Any) -> Iterator[dict[str, Any]]:
             raise NsnnError(f"scheduler = {scheduler!r}: expected an address or a distributed.Client")
         waiting = {client.submit(work.run, task, pure=False, retries=1): task for task in tasks}
         try:
-            for future in distributed.as_completed(list(waiting)):
+            for future in distributed.as_completed(list(waiting), loop=client.loop):
                 task = waiting.pop(future)
                 try:
                     found = future.result()

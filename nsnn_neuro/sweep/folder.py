@@ -259,6 +259,10 @@ def differences(old: Any, new: Any, place: str = "", most: int = 5) -> list[str]
 
 def _short(value: Any) -> str:
     if isinstance(value, list):
-        return f"{len(value)} values" if len(value) > 4 else str(value)
+        return (
+            f"{len(value)} values"
+            if len(value) > 4 or any(isinstance(v, dict) for v in value)
+            else str(value)
+        )
     text = str(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -29,7 +29,7 @@ __all__ = ["Group", "chunk_size", "free_memory", "groups", "memory", "stack"]
 
 # What a group takes, in bytes, measured at its peak: for each member its variables, in Brian2 and in the arrays they are set
 # from; for each spike the monitor's arrays, their sorted copies and the Block's
-PER_MEMBER, PER_SPIKE = 600, 120
+PER_MEMBER, PER_SPIKE = 300, 120
 _RATE, _SHARE = 50.0, 0.25  # spikes to expect: in a second; of a neuron that lives in steps, in a step
 _MEMBERS = 20_000  # more neurons in a group aren't faster, and a chunk is what a killed run loses
 _MOST_TRIED = 16  # groups assembled beforehand
@@ -45,10 +45,10 @@ class Group:
 
 
 def memory(members: int, spikes: float) -> float:
-    """Bytes that a run takes: 600 for each member (neurons x trials x points) and 120 for each spike.
+    """Bytes that a run takes: 300 for each member (neurons x trials x points) and 120 for each spike.
 
     >>> memory(1000, 50_000)
-    6600000.0
+    6300000.0
     """
     return float(PER_MEMBER * members + PER_SPIKE * spikes)
 
@@ -100,7 +100,8 @@ def groups(points: Points, *, n_neurons: int, duration: Any, dt: Any, bridge: bo
     alike: dict[str, list[int]] = {}
     made = [points.records(k) for k in range(len(points))]
     for k, parts in enumerate(made):
-        alike.setdefault(str(k) if isinstance(parts[0], Network) else _structure(parts), []).append(k)
+        key = str(k) if isinstance(parts[0], Network) else f"{is_silent(parts[1])} {_structure(parts)}"
+        alike.setdefault(key, []).append(k)
     found = [group for members in alike.values() for group in _split(members, made, size)]
     for group in found[:_MOST_TRIED]:
         _try(points, group, made, size)
@@ -131,7 +132,7 @@ def _split(members: list[int], made: list[Parts], size: dict[str, Any]) -> list[
     alike: dict[Any, list[int]] = {}
     for k in members:
         fixed = tuple(_key(leaves[k][path]) for path in varying if path not in arrays)
-        alike.setdefault((fixed, is_silent(made[k][1])), []).append(k)
+        alike.setdefault(fixed, []).append(k)
     return [Group(tuple(group), tuple(arrays)) for group in alike.values()]
 
 
