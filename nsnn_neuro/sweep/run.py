@@ -83,7 +83,7 @@ def sweep(
         version is refused. False deletes it and starts anew
     common_noise : True gives every point the noise of point 0 (common random numbers): Var(a - b) = Var a + Var b - 2 Cov(a, b).
         The difference of rates between neighbouring points then has a variance several times smaller than with noise of their
-        own (GAIN times, a LIF in white noise whose drive differs by 0.5 mV), but all points err together
+        own (10 times for drives of 18 and 18.5 mV, 36 times for 18 and 18.1 mV: a LIF in white noise), but all points err together
     memory : bytes for all chunks that run at a time; default half of what is free, at most 2 GiB a chunk
     chunk : most points at a time; default 20,000 neurons (neurons x trials x points), as far as memory allows
     progress : None shows a bar on a terminal, True or False; or a function of the completed fraction
