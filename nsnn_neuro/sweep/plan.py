@@ -28,8 +28,8 @@ from .grid import PARTS, Parts, Points, fingerprint
 __all__ = ["Group", "chunk_size", "free_memory", "groups", "memory", "stack"]
 
 # What a group takes, in bytes, measured at its peak: for each member its variables, in Brian2 and in the arrays they are set
-# from; for each spike the monitor's arrays, their sorted copies and the Block's
-PER_MEMBER, PER_SPIKE = 300, 120
+# from, and a row of the table; for each spike the monitor's arrays, their sorted copies and the Block's
+PER_MEMBER, PER_SPIKE = 400, 120
 _RATE, _SHARE = 50.0, 0.25  # spikes to expect: in a second; of a neuron that lives in steps, in a step
 _MEMBERS = 20_000  # more neurons in a group aren't faster, and a chunk is what a killed run loses
 _MOST_TRIED = 16  # groups assembled beforehand
@@ -45,10 +45,10 @@ class Group:
 
 
 def memory(members: int, spikes: float) -> float:
-    """Bytes that a run takes: 300 for each member (neurons x trials x points) and 120 for each spike.
+    """Bytes that a run takes: 400 for each member (neurons x trials x points) and 120 for each spike.
 
     >>> memory(1000, 50_000)
-    6300000.0
+    6400000.0
     """
     return float(PER_MEMBER * members + PER_SPIKE * spikes)
 
