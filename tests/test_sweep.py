@@ -192,6 +192,32 @@ def test_what_cannot_be_an_array_runs_in_groups_and_gives_the_same_table() -> No
     assert [len(group.points) for group in found] == [4, 4]
 
 
+def test_arrays_of_the_neurons_of_a_point_stay_theirs() -> None:
+    """A drive that differs between the neurons is repeated for each point; a swept parameter is each neuron's."""
+    drive = nsnn.Constant(np.array([12.0, 22.0]) * mV)
+    table = swept({"noise.sigma": [1 * mV, 4 * mV]}, stimulus=drive, n_neurons=2)
+    parts = [(CELL, nsnn.WhiteNoise(s * mV), drive) for s in (1, 4)]
+    np.testing.assert_array_equal(table["value"], expected(parts, n_neurons=2))
+    assert (table["value"][1::2].to_numpy() > table["value"][::2].to_numpy()).all()
+    points = grids.read(CELL, NOISE, drive, {"noise.sigma": [1 * mV, 4 * mV]})
+    (group,) = plan.groups(points, n_neurons=2, duration=RUN["duration"], dt=RUN["dt"], bridge=True)
+    assert group.paths == ("noise.sigma",)
+
+
+def test_what_a_trial_starts_from_is_the_points_own_too() -> None:
+    """Slow OU currents of two points, seen in the membrane after a few steps, are uncorrelated; of one point they are the same."""
+    noise, run = (
+        nsnn.OUNoise(3 * mV, 500 * ms),
+        {"n_neurons": 400, "duration": 2 * ms, "record_v": True, "engine": "numpy"},
+    )
+    v = [
+        nsnn.simulate(CELL, noise, seed=1, point=k, **run).segments[0].analogsignals[0].magnitude[-1]
+        for k in (0, 1, 1)
+    ]
+    assert abs(np.corrcoef(v[0], v[1])[0, 1]) < 4 / np.sqrt(400)
+    np.testing.assert_array_equal(v[1], v[2])
+
+
 def test_networks_and_kinds_of_noise_come_from_a_function_of_the_point() -> None:
     def net(point):
         cells = nsnn.Population(2, CELL, noise=nsnn.WhiteNoise(point["sigma"]), stimulus=DRIVE, name="E")
