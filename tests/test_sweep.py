@@ -445,7 +445,7 @@ def test_a_chunk_is_no_larger_than_memory_and_jobs_allow() -> None:
     assert plan.free_memory() > 2**20
 
 
-def test_no_warning_for_a_sweep_without_failures() -> None:
+def test_no_word_of_failures_where_there_are_none() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("error", nsnn.FailedPoints)
         swept()
