@@ -70,6 +70,7 @@ from .presets import balanced, brunel, feedforward, recurrent
 from .recording import load, provenance, save, to_block
 from .simulate import simulate
 from .stimuli import Constant, FrozenNoise, Recorded, Sinusoid, Step
+from .sweep import FailedPoints, sweep
 from .synapses import AlphaSynapse, ConductanceSynapse, ExponentialSynapse, Jump, Synapse
 
 __version__ = "0.1.0"
@@ -100,6 +101,7 @@ __all__ = [
     "EscapeNoise",
     "Exponential",
     "ExponentialSynapse",
+    "FailedPoints",
     "Family",
     "FastSigmoid",
     "Fit",
@@ -163,6 +165,7 @@ __all__ = [
     "reference",
     "save",
     "simulate",
+    "sweep",
     "tabulate",
     "theory",
     "to_block",

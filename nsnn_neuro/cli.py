@@ -1,8 +1,8 @@
-"""The command `nsnn`: simulate from a file, measure, plot, say what is in a file, certify the neurons, list compiled models.
+"""The command `nsnn`: simulate from a file, sweep, measure, plot, say what is in a file, certify neurons, list compiled models.
 
-Exit codes: 0 fine; 1 a claim or certificate failed; 2 bad input, told in one line on stderr; 3 an error inside the package
-(the environment variable NSNN_DEBUG=1 shows where); 130 interrupted; 141 the reader of the output went away. Results go to
-stdout, everything else to stderr. What takes long to import is imported where it is used.
+Exit codes: 0 fine; 1 a claim or certificate failed, or points of a sweep; 2 bad input, told in one line on stderr; 3 an error
+inside the package (the environment variable NSNN_DEBUG=1 shows where); 130 interrupted; 141 the reader of the output went away.
+Results go to stdout, everything else to stderr. What takes long to import is imported where it is used.
 """
 
 from __future__ import annotations
@@ -139,6 +139,23 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--engine", metavar="E", help="cython, numpy or cpp, in place of the file's engine")
     one.set_defaults(run=_simulate)
 
+    one = commands.add_parser(
+        "sweep", help="a grid of parameters described in a TOML file, as a table", allow_abbrev=False
+    )
+    one.add_argument("config", metavar="CONFIG.toml", help="as for simulate, with a table sweep")
+    one.add_argument(
+        "-o", "--output", required=True, metavar="FOLDER", help="where results land; made if need be"
+    )
+    one.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes; -1 for all cores; default: 1"
+    )
+    one.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler, in place of processes")
+    one.add_argument(
+        "--resume", action=argparse.BooleanOptionalAction, default=True,
+        help="go on from what the folder has; --no-resume deletes it and starts anew",
+    )  # fmt: skip
+    one.set_defaults(run=_sweep)
+
     one = commands.add_parser("measure", help="rates and irregularity as a table", allow_abbrev=False)
     one.add_argument(
         "files", nargs="+", metavar="FILE", help="NWB, or any file that Neo reads without unpickling"
@@ -226,6 +243,19 @@ def _simulate(arguments: argparse.Namespace) -> None:
     seconds = time.perf_counter() - began
     engine = block.annotations["parameters"]["engine"]
     _say(f"{target}: {_size(block)}, seed {block.annotations['seed']}, engine {engine}, took {seconds:.1f} s")
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from . import config, sweep_command
+
+    settings = config.read(arguments.config)
+    with _stopped_by_ctrl_c():
+        text, said, failed = sweep_command.run(
+            settings, arguments.output, arguments.jobs, arguments.scheduler, arguments.resume
+        )
+    _print(text)
+    _say(said)
+    return CLAIM_FAILED if failed else 0
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@
     [stimulus]                 # optional: a stimulus record
     [run]
     duration = "2 s"           # and n_neurons, trials, dt, seed, engine, bridge, record_v, as in `simulate`
+    [sweep]                    # optional: for `nsnn sweep` alone, see `sweep_command.py`
 
 A file is anybody's: nothing in it is evaluated, and names are looked up among the public records alone. Every
 error is a FormatError "file:line: key = value: what was expected".
@@ -31,7 +32,7 @@ from .errors import FormatError, NsnnError
 from .records import Record
 from .toml_lines import key_lines
 
-__all__ = ["Config", "in_units", "parse", "quantity", "read", "shown"]
+__all__ = ["Config", "in_units", "parse", "quantity", "quantity_or_text", "read", "shown"]
 
 Keys = tuple[str, ...]
 
@@ -103,6 +104,22 @@ class Config:
     """Arguments of `simulate`: duration and what else the file gives."""
     lines: dict[Keys, int]
     """Line of each key."""
+    sweep: dict[str, Any] | None = None
+    """The table [sweep] as it is in the file."""
+
+    def fail(self, path: Keys, message: str) -> NoReturn:
+        """Raise FormatError with the line of `path`, or of the innermost table around it that has one."""
+        raise FormatError(_at(self.name, self.lines, path) + _as_in_a_file(message))
+
+    def check_keys(self, path: Keys, given: Iterable[str], known: Iterable[str]) -> None:
+        """Raise FormatError unless the keys `given` in the table `path` are known ones."""
+        for key in given:
+            if key not in (known := list(known)):
+                who = f"[{'.'.join(path)}]"
+                self.fail(
+                    (*path, key),
+                    f"{_key(key)}: {who} has no such key{_close(key, known)} (expected {', '.join(known)})",
+                )
 
     def place(self, message: str, given: Iterable[str] = ()) -> str:
         """`message` of an NsnnError about the first word in it, with the file and the lines of that key.
@@ -184,6 +201,24 @@ def quantity(value: Any, unit: str, name: str) -> Any:
     return units.brian(numbers, unit)
 
 
+def quantity_or_text(value: Any, name: str) -> Any:
+    """A value of a file by its looks: number and unit as a Brian2 quantity, anything else as it is.
+
+    Raises
+    ------
+    NsnnError : a number with a unit that isn't one
+
+    >>> quantity_or_text("20 ms", "tau_m"), quantity_or_text("hard", "reset"), quantity_or_text(0.5, "beta")
+    (20. * msecond, 'hard', 0.5)
+    """
+    if not isinstance(value, str) or not _QUANTITY.fullmatch(
+        value.strip().replace("\u00b5", "u").replace("\u03bc", "u")
+    ):
+        return value
+    number, unit = _si(value, tuple(_EXAMPLES), name)
+    return units.brian(number, unit)
+
+
 def in_units(value: Any, unit: str) -> str:
     """SI number or list as in a file, in the unit that makes it readable: the inverse of `quantity`.
 
@@ -231,6 +266,12 @@ def _key(key: str) -> str:
 def _as_in_a_file(message: str) -> str:
     """Python's `20*ms` in a record's message as the "20 ms" of a file."""
     return re.sub(r"\b([0-9][0-9.]*)\*([A-Za-z]+)\b", r'"\1 \2"', message)
+
+
+def _at(name: str, lines: dict[Keys, int], path: Keys) -> str:
+    """File and line of `path`, or of the innermost table around it that has one, before a message."""
+    line = next((lines[path[:k]] for k in range(len(path), 0, -1) if path[:k] in lines), None)
+    return f"{name}{'' if line is None else f':{line}'}: "
 
 
 def _close(word: Any, known: Iterable[str]) -> str:
@@ -334,7 +375,7 @@ class _Reader:
         self.data, self.lines, self.name = data, lines, name
 
     def config(self) -> Config:
-        known = [*_SECTIONS, "run"]
+        known = [*_SECTIONS, "run", "sweep"]
         for key in self.data:
             if key not in known:
                 self.fail(
@@ -344,13 +385,14 @@ class _Reader:
             self.fail((), 'no [model]: expected a table [model] with type = "LIF", say, and its parameters')
         made = {key: self.record((key,), base) for key, base in _SECTIONS.items() if key in self.data}
         run = self.run()
-        return Config(self.name, made["model"], made.get("noise"), made.get("stimulus"), run, self.lines)
+        swept = self.table(("sweep",), "[sweep] with measures and grid") if "sweep" in self.data else None
+        return Config(
+            self.name, made["model"], made.get("noise"), made.get("stimulus"), run, self.lines, swept
+        )
 
     def fail(self, path: Keys, message: str) -> NoReturn:
         """Raise with the line of `path`, or of the innermost table around it that has one."""
-        found = (self.lines[path[:k]] for k in range(len(path), 0, -1) if path[:k] in self.lines)
-        line = next(found, None)
-        raise FormatError(f"{self.name}{'' if line is None else f':{line}'}: {_as_in_a_file(message)}")
+        raise FormatError(_at(self.name, self.lines, path) + _as_in_a_file(message))
 
     def table(self, path: Keys, example: str) -> dict[str, Any]:
         value: Any = self.data

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import neo
 import numpy as np
 from brian2 import Clock, Network, SpikeMonitor, StateMonitor, second
 
-from . import assemble, engine, keyed_noise, recording, streaming, units
+from . import assemble, blocks, engine, keyed_noise, recording, streaming, units
 from . import network as nsnn_network
 from .errors import NsnnError
 from .neurons import IntegrateAndFire, Neuron
@@ -19,9 +19,10 @@ from .noise import Noise
 from .populations import Population, refuse_bare
 from .stimuli import Constant, Stimulus
 
-__all__ = ["simulate"]
+__all__ = ["check_together", "simulate", "simulate_together"]
 
 _MOST_STEPS = 2**31
+_MOST_POINTS = 2**24  # the noise's counter has 32 bits for a point and a stream
 
 
 def simulate(
@@ -38,6 +39,7 @@ def simulate(
     bridge: bool = True,
     record_v: Sequence[int] | bool | dict[str, Any] | None = None,
     record_w: dict[str, Any] | None = None,
+    point: int = 0,
     progress: Any = None,
     out: str | os.PathLike[str] | None = None,
 ) -> neo.Block:
@@ -62,6 +64,7 @@ def simulate(
         population names to these. A voltage at time t is the one that enters the step at t; an NSNN potential is the one that the
         step's spike is drawn from
     record_w : dict from projection names to indices of synapses, or True for all, whose weights are recorded every millisecond
+    point : whole number >= 0: whose noise to take, that of the point of a `sweep` with this number; each has its own
     progress : None shows a bar on a terminal when the run is long, True or False; or a function of the completed fraction
     out : name of an NWB file, for long and large runs: the run goes in windows, whose spikes wait on the disk, and when it is over
         the file is what `save` would have written. A run that fails or is killed leaves the old file, or none. Spikes are the
@@ -85,24 +88,105 @@ def simulate(
     >>> block.segments[0].spiketrains[0].magnitude.round(4).tolist()
     [0.0321, 0.0561, 0.0801]
     """
+    run = _Run(
+        *_parts(model, noise, stimulus, n_neurons),
+        trials,
+        duration,
+        dt,
+        seed,
+        bridge,
+        record_v,
+        record_w,
+        point,
+        out=out,
+    )
+    return run.execute(_choose(engine), progress)
+
+
+def simulate_together(
+    parts: Sequence[tuple[Neuron, Noise | None, Stimulus | None]],
+    stacked: tuple[Neuron, Noise | None, Stimulus | None],
+    points: Sequence[int],
+    *,
+    n_neurons: int,
+    trials: int,
+    duration: Any,
+    dt: Any,
+    seed: int,
+    engine: str,
+    bridge: bool,
+    progress: Any = None,
+) -> Iterator[neo.Block]:
+    """The Blocks that `simulate` gives for each of `parts` with its number in `points`, all run as one population.
+
+    stacked : the same records once, what differs between parts as arrays of shape (parts * n_neurons,), part by part
+    """
+    n, size = n_neurons, len(points) * n_neurons
+    ids, of_each = np.tile(np.arange(n), len(points)), np.repeat(points, n)
+    given = (trials, duration, dt, seed, bridge, None, None)
+    target = _choose(engine)
+    whole = _Together(*_parts(*stacked, size), *given, of_each, ids)
+    spikes = blocks.gather(whole.execute(target, progress))
+    order = np.argsort(spikes.neuron, kind="stable")
+    neuron, trial = spikes.neuron[order], spikes.trial[order]
+    tick = np.rint(spikes.times[order] / whole.dt).astype(np.int64)
+    edges = np.searchsorted(neuron, n * np.arange(len(points) + 1))
+    for k, part in enumerate(parts):
+        mine = slice(edges[k], edges[k + 1])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what there is to say of dt has been said
+            run = _Run(*_parts(*part, n), *given, points[k])
+        yield run._block([trial[mine], neuron[mine] - k * n, tick[mine]], {}, {}, target)
+
+
+def check_together(
+    stacked: tuple[Neuron | nsnn_network.Network, Noise | None, Stimulus | None],
+    points: Sequence[int],
+    *,
+    n_neurons: int,
+    duration: Any,
+    dt: Any,
+    bridge: bool,
+) -> None:
+    """Raise what is wrong with a run of `simulate_together`, without compiling or running anything. A Network isn't wired."""
+    given = (1, duration, dt, 0, bridge, None, None)
+    if isinstance(stacked[0], nsnn_network.Network):
+        _Run(*_parts(*stacked, n_neurons), *given)
+        return
+    ids, of_each = np.tile(np.arange(n_neurons), len(points)), np.repeat(points, n_neurons)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = _Together(*_parts(*stacked, ids.size), *given, of_each, ids)
+    with engine.running("numpy"):
+        groups, _ = assemble.network(
+            run.net,
+            trials=1,
+            dt=run.dt,
+            n_steps=run.n_steps,
+            seed=0,
+            bridge=run.bridge,
+            point=of_each,
+            ids=ids,
+        )
+        Network(groups, name="checked").run(0 * second, namespace={})
+
+
+def _parts(
+    model: Any, noise: Noise | None, stimulus: Stimulus | None, n_neurons: int
+) -> tuple[nsnn_network.Network, Stimulus | None, dict[str, Any]]:
+    """What is to run as a network, the stimulus that takes the place of its first population's, and all as parameters."""
     refuse_bare(noise)
     _instance(noise, Noise, "noise", "a noise record such as WhiteNoise(3*mV), or None")
     _instance(stimulus, Stimulus, "stimulus", "a stimulus record such as Constant(15*mV), or None")
-    if isinstance(model, nsnn_network.Network):
-        if noise is not None or n_neurons != 1:
-            raise NsnnError(
-                f"noise = {noise}, n_neurons = {n_neurons}: a Network's populations have their own noise and size; leave both out"
-            )
-        net, parameters = (
-            model,
-            {"model": model.describe(), "noise": None, "stimulus": stimulus and stimulus.describe()},
-        )
-        override = stimulus
-    else:
+    if not isinstance(model, nsnn_network.Network):
         net, parameters = _single(model, noise, stimulus, n_neurons)
-        override = None
-    run = _Run(net, override, parameters, trials, duration, dt, seed, bridge, record_v, record_w, out)
-    return run.execute(_choose(engine), progress)
+        return net, None, parameters
+    if noise is not None or n_neurons != 1:
+        raise NsnnError(
+            f"noise = {noise}, n_neurons = {n_neurons}: a Network's populations have their own noise and size; leave both out"
+        )
+    described = {"model": model.describe(), "noise": None, "stimulus": stimulus and stimulus.describe()}
+    return model, stimulus, described
 
 
 def _choose(name: str) -> str:
@@ -113,9 +197,25 @@ class _Run:
     """The arguments of one call, checked, and what becomes of them. One neuron record is a network of one population."""
 
     def __init__(
-        self, net, stimulus, parameters, trials, duration, dt, seed, bridge, record_v, record_w, out
+        self,
+        net,
+        stimulus,
+        parameters,
+        trials,
+        duration,
+        dt,
+        seed,
+        bridge,
+        record_v,
+        record_w,
+        point=0,
+        ids=None,
+        out=None,
     ):
         _whole(trials, "trials")
+        if np.ndim(point) == 0:
+            _whole(point, "point", least=0, most=_MOST_POINTS - 1)
+        self.point, self.ids = point, ids
         if not isinstance(bridge, bool | np.bool_):
             raise NsnnError(f"bridge = {bridge!r}: expected True or False")
         self.net, self.stimulus, self.bridge = net, stimulus, bool(bridge)
@@ -142,7 +242,7 @@ class _Run:
             with engine.running(target) as device:
                 groups, synapses = assemble.network(
                     self.net, trials=self.trials, dt=self.dt, n_steps=self.n_steps, seed=self.seed, bridge=self.bridge,
-                    stimulus=self.stimulus, recorded=set(self.weights),
+                    stimulus=self.stimulus, recorded=set(self.weights), point=self.point, ids=self.ids,
                 )  # fmt: skip
                 spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
                 objects = [*groups, *synapses, *spikes]
@@ -205,6 +305,7 @@ class _Run:
             "seed": self.seed,
             "parameters": {**self.parameters, "bridge": self.bridge, "engine": target},
             "populations": [{"name": p.name, "size": p.n} for p in self.net.populations],
+            **({"point": int(self.point)} if np.ndim(self.point) == 0 and self.point else {}),
             **recording.provenance(),
         }
         block = recording.build_block(
@@ -243,6 +344,13 @@ class _Run:
         signal = _signal(samples, population.neuron.membrane_unit, 1 / self.dt, f"stimulus{suffix}")
         for segment in block.segments:
             segment.analogsignals.append(signal[:])  # a view: the samples are in memory once
+
+
+class _Together(_Run):
+    """Neurons of several points of a sweep, whose stimuli their own Blocks tell."""
+
+    def _add_stimulus(self, *_: Any) -> None:
+        pass
 
 
 def _single(
@@ -295,9 +403,12 @@ def _instance(value: Any, kind: type, name: str, expected: str) -> None:
         raise NsnnError(f"{name} = {shown}: expected {expected}")
 
 
-def _whole(value: Any, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise NsnnError(f"{name} = {value!r}: expected a whole number, 1 or more")
+def _whole(value: Any, name: str, least: int = 1, most: int | None = None) -> None:
+    whole = not isinstance(value, bool) and isinstance(value, int | np.integer)
+    if not whole or value < least or (most is not None and value > most):
+        raise NsnnError(
+            f"{name} = {value!r}: expected a whole number, {least} {'or more' if most is None else f'to {most}'}"
+        )
 
 
 def _positive_time(value: Any, name: str) -> float:

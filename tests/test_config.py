@@ -121,7 +121,7 @@ WRONG = [
         "[noise]",
         "[noize]",
         10,
-        r"noize: no such table; did you mean noise\? \(expected model, noise, stimulus, run\)",
+        r"noize: no such table; did you mean noise\? \(expected model, noise, stimulus, run, sweep\)",
     ),
     (
         "[noise]",

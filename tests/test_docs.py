@@ -131,6 +131,22 @@ def test_the_page_on_information_runs(capsys):
     assert "trials" in plan
 
 
+def test_the_page_on_sweeps_runs(capsys, tmp_path, monkeypatch):
+    """More noise, more irregular; more drive, more spikes."""
+    monkeypatch.chdir(tmp_path)
+    (text,) = blocks(ROOT / "docs" / "sweep.md")
+    names: dict[str, Any] = {}
+    exec(compile(text.replace('out="rates"', 'out="rates", engine="numpy"'), "sweep.md", "exec"), names)
+    assert "firing_rate" in capsys.readouterr().out
+    table = names["table"]
+    rate, cv = (
+        table[table["measure"] == one].groupby("point")["value"].mean() for one in ("firing_rate", "cv")
+    )
+    assert rate[0] < rate[1] < rate[2]
+    assert cv[5] > cv[2]
+    assert (tmp_path / "rates" / "table.csv").exists()
+
+
 @pytest.mark.slow
 def test_the_page_on_likelihood_runs(capsys):
     """Held-out scores are above a constant probability's, and the true kind of model isn't refuted."""

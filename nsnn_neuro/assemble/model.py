@@ -64,21 +64,31 @@ class Terms:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How members are numbered (member = trial * n_neurons + neuron), the grid of time, and the population's place and name."""
+    """How members are numbered (member = trial * n_neurons + neuron), the grid of time, and the population's place and name.
+
+    `point` is that of a sweep, for all neurons or one for each, shape (n_neurons,); `ids` are the numbers by which the neurons'
+    noise is drawn, None for 0, 1, ...: neurons of several points are one population in which ids repeat.
+    """
 
     n_neurons: int
     trials: int
     dt: float
     n_steps: int
     key: tuple[int, int]
-    point: int = 0
+    point: int | np.ndarray = 0
     index: int = 0
     name: str = "neurons"
+    ids: np.ndarray | None = None
 
     @property
     def size(self) -> int:
         """The number of members of the group."""
         return self.n_neurons * self.trials
+
+    @property
+    def n_ids(self) -> int:
+        """The number of neurons of one point."""
+        return self.n_neurons if self.ids is None else int(self.ids.max()) + 1
 
 
 class Model:
@@ -98,9 +108,11 @@ class Model:
         self.counts: list[str] = []
         self.namespace: dict[str, Any] = dict(engine.functions())
         self.initial: dict[str, Any] = {
-            "noise_neuron": np.tile(np.arange(layout.n_neurons), layout.trials),
+            "noise_neuron": np.tile(
+                np.arange(layout.n_neurons) if layout.ids is None else layout.ids, layout.trials
+            ),
             "noise_trial": np.repeat(np.arange(layout.trials), layout.n_neurons),
-            "noise_point": layout.point,
+            "noise_point": np.tile(layout.point, layout.trials) if np.ndim(layout.point) else layout.point,
             "noise_key0": layout.key[0],
             "noise_key1": layout.key[1],
         }
@@ -191,9 +203,9 @@ def add_drive(model: Model, stimulus: Stimulus | None, unit: str) -> None:
         text = substitute(stimulus.text, model.record(stimulus, "stim_"))
     else:
         values = stimulus.samples(model.layout.n_steps, model.layout.dt)
-        if values.ndim == 2 and values.shape[1] != model.layout.n_neurons:
+        if values.ndim == 2 and values.shape[1] != model.layout.n_ids:
             raise NsnnError(
-                f"signal has {values.shape[1]} channels: expected 1 or n_neurons = {model.layout.n_neurons}"
+                f"signal has {values.shape[1]} channels: expected 1 or n_neurons = {model.layout.n_ids}"
             )
         model.namespace["stim_samples"] = TimedArray(
             units.brian(values, unit), dt=model.layout.dt * second, name=f"{model.layout.name}_samples"

@@ -165,10 +165,8 @@ def _ou_start(model: Model, noise: OUNoise, sigma_i: Any) -> np.ndarray:
 
 def start_normal(model: Model, stream: Stream, shared: bool = False) -> np.ndarray:
     """Standard normals of time 0, shape (size,)."""
-    neuron, trial = model.initial["noise_neuron"], model.initial["noise_trial"]
-    return keyed_noise.normal(
-        0, -1 if shared else neuron, trial, model.layout.point, stream, *model.layout.key
-    )
+    neuron, trial, point = (model.initial[f"noise_{word}"] for word in ("neuron", "trial", "point"))
+    return keyed_noise.normal(0, -1 if shared else neuron, trial, point, stream, *model.layout.key)
 
 
 def ou_step(

@@ -38,16 +38,21 @@ def network(
     bridge: bool,
     stimulus: Stimulus | None = None,
     recorded: Collection[str] = (),
+    point: int | np.ndarray = 0,
+    ids: np.ndarray | None = None,
 ) -> tuple[list[NeuronGroup], list[Synapses]]:
     """The Brian2 groups (in the order of `net.populations`) and synapses (of `net.projections`).
 
-    `stimulus` takes the place of the first population's; `recorded` projections have a weight variable that can be recorded.
+    `stimulus` takes the place of the first population's; `recorded` projections have a weight variable that can be recorded;
+    `point` and, of a network of one population, `ids` say whose noise is drawn (`Layout`).
     """
     types = {p.name: _types(net, p) for p in net.populations}
     groups = []
     for index, p in enumerate(net.populations):
         key = keyed_noise.key(seed, *([index] if index else []))
-        layout = Layout(p.n, trials, dt, n_steps, key, index=index, name=f"population_{index}")
+        layout = Layout(
+            p.n, trials, dt, n_steps, key, point, index=index, name=f"population_{index}", ids=ids
+        )
         driven = _driven(net, p, stimulus)
         try:
             groups.append(group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge))

@@ -17,7 +17,7 @@ from ..units import si
 from .estimate import Estimate
 from .trains import SilentNeuronWarning, Trains, as_trains
 
-__all__ = ["tabulate"]
+__all__ = ["measure_unit", "named_measures", "tabulate"]
 
 _COLUMNS = ["block", "population", "neuron", "measure", "value", "se", "n", "unit"]
 
@@ -62,14 +62,14 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     """
     if by not in ("neuron", "population"):
         raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
-    functions = _named_measures(measures)
+    functions = named_measures(measures)
     frames = []
     for name, block in _named_blocks(blocks).items():
         trains = as_trains(block)
         populations = _populations(block, trains.n_neurons)
         for label, function in functions.items():
             frame = _rows(block, trains, label, function, by, populations)
-            frame["block"], frame["measure"], frame["unit"] = name, label, _unit(function)
+            frame["block"], frame["measure"], frame["unit"] = name, label, measure_unit(function)
             frames.append(frame)
     table = pd.concat(frames, ignore_index=True)
     return table[_COLUMNS].astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
@@ -87,7 +87,8 @@ def _named_blocks(blocks: Any) -> dict[Any, neo.Block]:
     return result
 
 
-def _named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
+def named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
+    """The functions of `measures`, as `tabulate` takes them, by name."""
     listed = [measures] if callable(measures) else measures
     if isinstance(listed, Mapping):
         pairs = list(listed.items())
@@ -114,7 +115,8 @@ def _plain(function: Any) -> tuple[Any, dict[str, Any]]:
     return function, options
 
 
-def _unit(function: Any) -> str:
+def measure_unit(function: Any) -> str:
+    """The unit of a measure's values as text."""
     return str(getattr(function, "unit", None) or getattr(_plain(function)[0], "unit", "1"))
 
 

@@ -1,0 +1,353 @@
+"""`sweep`: a grid of points x seeds in, a table of measures out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import engine as engines
+from .. import units
+from ..errors import NsnnError
+from ..keyed_noise import check_seed
+from ..measures.tabulate import named_measures
+from ..recording import provenance
+from . import work
+from .folder import Folder, digest
+from .grid import PARTS, Points, fingerprint, read
+from .plan import chunk_size, free_memory, groups
+from .work import Task
+
+__all__ = ["FailedPoints", "sweep"]
+
+_MOST_BYTES = 2 * 2**30  # of a chunk: what more memory would hold isn't faster
+_DASK_BYTES = 2**30  # of a chunk elsewhere
+Results = dict[tuple[int, int], dict[str, Any]]
+
+
+class FailedPoints(UserWarning):
+    """Points of a sweep raised an error; their rows say so, and errors.json tells where."""
+
+
+def sweep(
+    model: Any,
+    grid: Any,
+    *,
+    noise: Any = None,
+    stimulus: Any = None,
+    measures: Any,
+    trials: int = 1,
+    duration: Any,
+    dt: Any = None,
+    seed: int | Sequence[int] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    n_jobs: int = 1,
+    scheduler: Any = None,
+    resume: bool = True,
+    common_noise: bool = False,
+    n_neurons: int = 1,
+    engine: str = "cython",
+    bridge: bool = True,
+    by: str = "neuron",
+    memory: float | None = None,
+    chunk: int | None = None,
+    progress: Any = None,
+) -> pd.DataFrame:
+    """Measure neurons or a network at every point of a grid, for every seed.
+
+    Points are run together, as one population whose parameters are arrays, in chunks that fit the memory. A point's spikes are
+    those of `simulate(..., seed=seed, point=its number)`, whatever chunks, processes or order.
+
+    Parameters
+    ----------
+    model : a neuron record, a `Network`, or a function of the point (a dict of names and values) that gives one
+    grid : dict from names to lists, all combined, the last name fastest; or a list of points, each a dict from names to values.
+        "noise.sigma" is the parameter sigma of `noise`, "noise.family.sigma" that of its family; likewise "model.", "stimulus.".
+        A function of the point may have names of its own. Values are quantities, numbers, texts, True or False
+    noise, stimulus : records, None, or functions of the point
+    measures, by : as `tabulate` takes them
+    trials, duration, dt, n_neurons, engine, bridge : as for `simulate`
+    seed : a whole number, several (every point runs with each), or None to draw one; recorded in the folder
+    out : folder for what is finished, made if need be; None keeps nothing
+    n_jobs : processes; -1 for all cores. From a script, call sweep inside `if __name__ == "__main__":`
+    scheduler : address of a Dask scheduler, or a `distributed.Client`, in place of processes; needs `distributed`
+    resume : True takes what the folder has of this very sweep, and runs points that failed again; another configuration or
+        version is refused. False deletes it and starts anew
+    common_noise : True gives every point the noise of point 0 (common random numbers): Var(a - b) = Var a + Var b - 2 Cov(a, b).
+        The difference of rates between neighbouring points then has a variance several times smaller than with noise of their
+        own (10 times for drives of 18 and 18.5 mV, 36 times for 18 and 18.1 mV: a LIF in white noise), but all points err together
+    memory : bytes for all chunks that run at a time; default half of what is free, at most 2 GiB a chunk
+    chunk : most points at a time; default 20,000 neurons (neurons x trials x points), as far as memory allows
+    progress : None shows a bar on a terminal, True or False; or a function of the completed fraction
+
+    Returns
+    -------
+    DataFrame : for every point and seed the rows of `tabulate`. Columns: point (its number), the grid's names (SI, their units
+        in `attrs["units"]`), seed, population, neuron, measure, value, se, n, unit, failed. A point that failed has rows with the
+        value NaN and failed True.
+
+    Raises
+    ------
+    NsnnError : a name, value or argument that isn't right, before anything runs; a folder of another sweep; a process killed
+    FormatError : a damaged manifest
+    Warns FailedPoints : how many points failed and where to read why
+
+    Source: common random numbers: Glasserman & Yao 1992, doi 10.1287/mnsc.38.6.884
+
+    >>> from brian2 import ms, mV
+    >>> from nsnn_neuro import LIF, Constant, WhiteNoise
+    >>> from nsnn_neuro.measures import firing_rate
+    >>> cell = LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
+    >>> table = sweep(cell, {"noise.sigma": [2*mV, 4*mV]}, noise=WhiteNoise(1*mV), stimulus=Constant(15*mV),
+    ...               measures=firing_rate, trials=20, duration=500*ms, seed=1, engine="numpy")
+    >>> table[["noise.sigma", "value", "unit"]]
+       noise.sigma  value unit
+    0        0.002    1.7   Hz
+    1        0.004   11.1   Hz
+    """
+    points = read(model, noise, stimulus, grid)
+    options = {"trials": _whole(trials, "trials"), "n_neurons": _whole(n_neurons, "n_neurons"), "duration": duration, "dt": dt,
+               "bridge": bridge, "engine": engines.choose(engine)}  # fmt: skip
+    functions, jobs = named_measures(measures), _jobs(n_jobs)
+    for value, name in ((resume, "resume"), (common_noise, "common_noise")):
+        if not isinstance(value, bool | np.bool_):
+            raise NsnnError(f"{name} = {value!r}: expected True or False")
+    if by not in ("neuron", "population"):
+        raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
+    budget = _budget(memory, jobs, scheduler)
+    most = len(points) if chunk is None else _whole(chunk, "chunk")
+    seeds = _seeds(seed)
+    parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
+    folder = None if out is None else Folder(out)
+    with contextlib.ExitStack() as stack:
+        done: Results = {}
+        if folder is not None:
+            stack.enter_context(folder.locked())
+            known = folder.known() if resume else None
+            if seed is None and known is not None:
+                seeds = [check_seed(s) for s in known.get("seeds", [])] or seeds
+            folder.begin(_config(points, functions, by, options, seeds, bool(common_noise)), bool(resume))
+            done = folder.results(seeds, len(points))
+        tasks = []
+        for s in seeds:
+            for group in parts:
+                left = [k for k in group.points if (s, k) not in done]
+                if not left:
+                    continue
+                size = 1 if group.alone else min(most, _size(points, left, options, budget, jobs))
+                for first in range(0, len(left), size):
+                    numbers = tuple(left[first : first + size])
+                    chosen = Points(points.given, tuple(points.values[k] for k in numbers))
+                    tasks.append(
+                        Task(chosen, numbers, group.paths, functions, by, s, bool(common_noise), options)
+                    )
+        tell = stack.enter_context(_bar(progress, len(seeds) * len(points), len(done)))
+        for result in _results(tasks, jobs, scheduler, tell, folder):
+            _same_software(result["made_with"])
+            if folder is not None:
+                folder.add(result["seed"], result["points"])
+            done.update({(result["seed"], one["point"]): one for one in result["points"]})
+            tell(len(result["points"]), 0.0)
+        table = _table(points, seeds, done)
+        errors = [told for s in seeds for k in range(len(points)) for told in done[s, k]["failed"]]
+        if folder is not None:
+            folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
+            folder.write("table.csv", table.to_csv(index=False))
+    _warn(errors, len(seeds) * len(points), folder)
+    return table
+
+
+def _whole(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise NsnnError(f"{name} = {value!r}: expected a whole number, 1 or more")
+    return int(value)
+
+
+def _jobs(n_jobs: Any) -> int:
+    if not isinstance(n_jobs, bool) and isinstance(n_jobs, int | np.integer):
+        if n_jobs == -1:
+            return os.cpu_count() or 1
+        if n_jobs >= 1:
+            return int(n_jobs)
+    raise NsnnError(
+        f"n_jobs = {n_jobs!r}: expected a whole number of processes, 1 or more, or -1 for all cores"
+    )
+
+
+def _seeds(seed: Any) -> list[int]:
+    if seed is None or isinstance(seed, int | np.integer):
+        return [check_seed(seed)]
+    listed = [] if isinstance(seed, str) or not np.iterable(seed) else list(seed)
+    if not listed:
+        raise NsnnError(f"seed = {seed!r}: expected a whole number, a list of them, or None")
+    seeds = [check_seed("None" if s is None else s) for s in listed]
+    if len(set(seeds)) < len(seeds):
+        raise NsnnError(f"seed = {seed!r}: expected every seed once")
+    return seeds
+
+
+def _budget(limit: Any, jobs: int, scheduler: Any) -> float:
+    """Bytes for one chunk."""
+    if limit is not None:
+        if (
+            isinstance(limit, bool)
+            or not isinstance(limit, int | float | np.number)
+            or not 0 < limit < np.inf
+        ):
+            raise NsnnError(f"memory = {limit!r}: expected a number of bytes such as 4e9")
+        return float(limit) / (1 if scheduler is not None else jobs)
+    return (
+        float(_DASK_BYTES) if scheduler is not None else min(float(_MOST_BYTES), 0.5 * free_memory() / jobs)
+    )
+
+
+def _size(points: Points, left: list[int], options: dict[str, Any], budget: float, jobs: int) -> int:
+    """Points of a chunk of a group; a warning where one alone is too much for the memory."""
+    model = points.records(left[0])[0]
+    duration = units.si(options["duration"], "s", "duration")
+    dt = 1e-4 if options["dt"] is None else units.si(options["dt"], "s", "dt")
+    size = {"n_neurons": options["n_neurons"], "trials": options["trials"], "duration": duration, "dt": dt}
+    return chunk_size(len(left), model, **size, budget=budget, jobs=jobs)
+
+
+def _config(
+    points: Points, measures: dict[str, Any], by: str, options: dict[str, Any], seeds: list[int], common: bool
+) -> dict[str, Any]:
+    """What a table follows from, as plain data: not the engine, which gives the same spikes, nor chunks and processes."""
+    given = {
+        name: "a function of the point" if callable(part) else fingerprint(part)
+        for name, part in zip(PARTS, points.given, strict=True)
+    }
+    dt = 1e-4 if options["dt"] is None else units.si(options["dt"], "s", "dt")
+    told = {
+        **given,
+        "units": points.units(),
+        "points": points.plain(),
+        "records": digest([[fingerprint(part) for part in points.records(k)] for k in range(len(points))]),
+        "measures": {name: fingerprint(function) for name, function in measures.items()},
+        "by": by,
+        "n_neurons": options["n_neurons"],
+        "trials": options["trials"],
+        "duration": units.si(options["duration"], "s", "duration"),
+        "dt": dt,
+        "bridge": bool(options["bridge"]),
+        "seeds": seeds,
+        "common_noise": common,
+        "dtype": "float64",
+        **provenance(),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(told))
+    return plain
+
+
+def _same_software(made_with: dict[str, Any]) -> None:
+    from .folder import differences
+
+    if told := differences(provenance(), made_with):
+        raise NsnnError(
+            f"scheduler: a worker has other software than this process ({'; '.join(told)}): install the same on both"
+        )
+
+
+def _results(
+    tasks: list[Task], jobs: int, scheduler: Any, tell: Callable[[int, float], None], folder: Folder | None
+) -> Iterator[dict[str, Any]]:
+    """The results of all tasks, as they come."""
+    if scheduler is not None:
+        from .cluster import results
+
+        yield from results(tasks, scheduler)
+        return
+    if jobs == 1 or len(tasks) < 2:
+        for task in tasks:
+            n = len(task.numbers)
+            yield work.run(task, lambda fraction, n=n: tell(0, n * fraction))  # type: ignore[misc]
+        return
+    from joblib import Parallel, delayed
+
+    kept = (
+        ""
+        if folder is None
+        else f"; what is finished is kept in {folder.path}, and the same call goes on from there"
+    )
+    try:
+        yield from Parallel(
+            n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
+        )(delayed(work.run)(task) for task in tasks)
+    except BrokenProcessPool:
+        raise NsnnError(
+            f"n_jobs = {jobs}: a process was killed (memory?): give fewer jobs, or less memory to a chunk, memory=...{kept}"
+        ) from None
+
+
+@contextlib.contextmanager
+def _bar(progress: Any, total: int, done: int) -> Iterator[Callable[[int, float], None]]:
+    """What to call with the number of points that are done now, and of those that a running chunk has done in part."""
+    if progress is None:
+        progress = sys.stderr.isatty() and not os.environ.get("CI")
+    state = {"done": done}
+    if not progress:
+        yield lambda n, part: None
+    elif callable(progress):
+
+        def report(n: int, part: float) -> None:
+            state["done"] += n
+            progress((state["done"] + part) / total)
+
+        yield report
+    else:
+        from tqdm import tqdm
+
+        # smoothing=0: the time left follows from the mean speed so far, without points found in the folder
+        with tqdm(total=total, initial=done, desc="sweep", unit="point", smoothing=0, file=sys.stderr) as bar:
+
+            def show(n: int, part: float) -> None:
+                state["done"] += n
+                bar.update(int(state["done"] + part) - bar.n)
+
+            yield show
+
+
+def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
+    """All rows in the order of points, then seeds."""
+    plain = points.plain()
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("point", *plain[0], "seed", *work.COLUMNS, "failed")
+    }
+    for k, values in enumerate(plain):
+        for s in seeds:
+            rows, bad = done[s, k]["rows"], {told["measure"] for told in done[s, k]["failed"]}
+            n = len(rows["measure"])
+            for name, value in {"point": k, **values, "seed": s}.items():
+                columns[name] += [value] * n
+            for name in work.COLUMNS:
+                columns[name] += rows[name]
+            columns["failed"] += [None in bad or name in bad for name in rows["measure"]]
+    table = pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
+    table.attrs["units"] = points.units()
+    return table
+
+
+def _warn(errors: list[dict[str, Any]], total: int, folder: Folder | None) -> None:
+    if not errors:
+        return
+    n = len({(told["seed"], told["point"]) for told in errors})
+    where = (
+        "give out=... to keep the tracebacks"
+        if folder is None
+        else f"{folder.path / 'errors.json'} tells which and why"
+    )
+    first = errors[0]
+    warnings.warn(
+        f"{n} of {total} points failed, the first with {first['error']!r} at {first['parameters']}: {where}",
+        FailedPoints,
+        stacklevel=3,
+    )
