@@ -223,8 +223,39 @@ def points(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     return mu.ravel(), sigma.ravel()
 
 
+def swept(setting: Setting, engine: str) -> Case:
+    """All points and trials by `sweep`, the table of rates included."""
+    mu, sigma = points(setting)
+    cell = nsnn.LIF(
+        tau_m=TAU * ms, v_rest=RESET * mV, v_reset=RESET * mV, v_thresh=THETA * mV, tau_refrac=REFRAC * ms
+    )
+    listed = [{"stimulus.v": (m - RESET) * mV, "noise.sigma": s * mV} for m, s in zip(mu, sigma, strict=True)]
+
+    def case(seed: int) -> Sample:
+        table, loop, whole = timed(
+            lambda: nsnn.sweep(
+                cell,
+                listed,
+                noise=nsnn.WhiteNoise(1 * mV),
+                stimulus=nsnn.Constant(0 * mV),
+                measures=nsnn.measures.firing_rate,
+                trials=setting.trials,
+                duration=setting.seconds * second,
+                dt=DT * ms,
+                seed=seed,
+                engine=engine,
+                bridge=False,
+                progress=False,
+            )
+        )
+        error = np.sqrt((table["se"] ** 2).sum()) / len(table)
+        return Sample(loop, whole, float(table["value"].mean()), float(error))
+
+    return case
+
+
 def grid(setting: Setting, engine: str, bridge: bool) -> Case:
-    """All points and trials in one call: the one place that says how this package runs a sweep of a single neuron."""
+    """All points and trials as one group."""
     mu, sigma = points(setting)
     cell = nsnn.LIF(
         tau_m=TAU * ms, v_rest=RESET * mV, v_reset=RESET * mV, v_thresh=THETA * mV, tau_refrac=REFRAC * ms
@@ -388,17 +419,19 @@ def singles(setting: Setting, engine: str, folder: Path) -> Case:
 def sweep_row(setting: Setting, folder: Path) -> list[Line]:
     mu, sigma = points(setting)
     everything = [np.tile(values, setting.trials) for values in (mu, sigma)]
-    ours_of_all = grid(setting, setting.engine, False)
-    first = ours_of_all(0)
+    by_sweep = swept(setting, setting.engine)
+    first = by_sweep(0)
     runtime = "cython" if setting.engine == "cpp" else setting.engine
     alone = singles(setting, runtime, folder)
     alone(0)  # compiles
     cases = {
-        "ours": ours_of_all,
+        "swept": by_sweep,
+        "ours": grid(setting, setting.engine, False),
         "bridged": grid(setting, setting.engine, True),
         "stock": stock(setting.engine, setting.seconds, folder, stock_lif(len(everything[0]), *everything)),
     }
-    cases["bridged"](0)
+    for name in ("ours", "bridged"):
+        cases[name](0)  # compiles
     found = in_turn(cases, setting.repeats)
     one_by_one = [alone(1)]
     what = f"{setting.points} points x {setting.trials} trials x {setting.seconds:g} s, {setting.engine}"
@@ -407,7 +440,7 @@ def sweep_row(setting: Setting, folder: Path) -> list[Line]:
     group = f"one group, Brian2 {setting.engine}"
     return [
         Line(f"{what}, first call, compile included", each, [first], known, "400, 1000", whole=True),
-        Line(f"{what}, later call, a new seed", each, found["ours"], known, "400, 1000", whole=True),
+        Line(f"{what}, later call, a new seed", each, found["swept"], known, "400, 1000", whole=True),
         Line(f"{what}, bridge off", group, found["ours"], found["stock"], "4, 6"),
         Line(
             f"{what}, bridge on",

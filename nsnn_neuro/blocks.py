@@ -333,14 +333,15 @@ def build_block(
     block.annotations.update(given)
     edges = np.searchsorted(trial, np.arange(n_trials + 1))
     channels = list(range(n_neurons))
+    seconds = {float(moment): pq.Quantity(float(moment), pq.s) for moment in np.unique([*starts, *stops])}
     for i in range(n_trials):
         segment, mine = neo.Segment(index=i), slice(edges[i], edges[i + 1])
         trains = SpikeTrainList.from_spike_time_array(
             pq.Quantity(moment[mine], pq.s),
             neuron[mine],
             all_channel_ids=channels,
-            t_start=float(starts[i]) * pq.s,
-            t_stop=float(stops[i]) * pq.s,
+            t_start=seconds[float(starts[i])],
+            t_stop=seconds[float(stops[i])],
         )
         trains.segment = segment
         segment.spiketrains = trains

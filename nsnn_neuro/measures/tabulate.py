@@ -17,9 +17,9 @@ from ..units import si
 from .estimate import Estimate
 from .trains import SilentNeuronWarning, Trains, as_trains
 
-__all__ = ["measure_unit", "named_measures", "tabulate"]
+__all__ = ["COLUMNS", "measure_unit", "named_measures", "rows", "tabulate"]
 
-_COLUMNS = ["block", "population", "neuron", "measure", "value", "se", "n", "unit"]
+COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
 
 
 def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
@@ -63,16 +63,27 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     if by not in ("neuron", "population"):
         raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
     functions = named_measures(measures)
-    frames = []
+    columns: dict[str, list[Any]] = {name: [] for name in ["block", *COLUMNS]}
     for name, block in _named_blocks(blocks).items():
         trains = as_trains(block)
-        populations = _populations(block, trains.n_neurons)
         for label, function in functions.items():
-            frame = _rows(block, trains, label, function, by, populations)
-            frame["block"], frame["measure"], frame["unit"] = name, label, measure_unit(function)
-            frames.append(frame)
-    table = pd.concat(frames, ignore_index=True)
-    return table[_COLUMNS].astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
+            found = rows(block, trains, label, function, by)
+            columns["block"] += [name] * len(found["value"])
+            for column, values in found.items():
+                columns[column] += values
+    return pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
+
+
+def rows(block: neo.Block, trains: Trains, label: str, function: Any, by: str) -> dict[str, list[Any]]:
+    """The table's columns for one measure of one Block, without `block`; `trains` are those of `as_trains(block)`."""
+    found = _rows(block, trains, label, function, by, _populations(block, trains.n_neurons))
+    n = len(found[0])
+    listed = (column if isinstance(column, list) else column.tolist() for column in found)
+    population, neuron, value, se, number = listed
+    return {
+        "population": population, "neuron": neuron, "measure": [label] * n, "value": value, "se": se, "n": number,
+        "unit": [measure_unit(function)] * n,
+    }  # fmt: skip
 
 
 def _named_blocks(blocks: Any) -> dict[Any, neo.Block]:
@@ -130,38 +141,36 @@ def _populations(block: neo.Block, n: int) -> list[tuple[str, int]]:
 
 def _rows(
     block: neo.Block, trains: Trains, label: str, function: Any, by: str, populations: list[tuple[str, int]]
-) -> pd.DataFrame:
+) -> tuple[Any, Any, Any, Any, Any]:
     """Columns population, neuron, value, se, n of one measure of one block."""
     value, left_out = _evaluate(block, trains, function)
     if isinstance(value, Estimate):
-        return pd.DataFrame(
-            {"population": [""], "neuron": [pd.NA], "value": [value.value], "se": [value.se], "n": [value.n]}
-        )
+        return [""], [None], [float(value.value)], [float(value.se)], [int(value.n)]
     if np.ndim(value) == 0:
-        se = _jackknife(left_out)
-        return pd.DataFrame(
-            {"population": [""], "neuron": [pd.NA], "value": [value], "se": [se], "n": [trains.n_trials]}
-        )
+        return [""], [None], [float(value)], [float(_jackknife(left_out))], [trains.n_trials]
     if np.shape(value) != (trains.n_neurons,):
         raise NsnnError(
             f"measure {label} returned shape {np.shape(value)}: expected ({trains.n_neurons},), a number or "
             "an Estimate"
         )
-    population = np.repeat([name for name, _ in populations], [size for _, size in populations])
+    value = np.asarray(value, dtype=float)
     if by == "neuron":
-        neuron = np.arange(trains.n_neurons)
-        se = _jackknife(left_out)
-        return pd.DataFrame(
-            {"population": population, "neuron": neuron, "value": value, "se": se, "n": trains.n_trials}
+        population = [name for name, size in populations for _ in range(size)]
+        n = [trains.n_trials] * trains.n_neurons
+        return (
+            population,
+            np.arange(trains.n_neurons),
+            value,
+            np.asarray(_jackknife(left_out), dtype=float),
+            n,
         )
-    rows = []
-    parts = np.split(np.asarray(value, dtype=float), np.cumsum([size for _, size in populations])[:-1])
-    for (name, _), values in zip(populations, parts, strict=True):
-        known = values[~np.isnan(values)]
-        mean = known.mean() if known.size else math.nan
-        sem = known.std(ddof=1) / math.sqrt(known.size) if known.size > 1 else math.nan
-        rows.append({"population": name, "neuron": pd.NA, "value": mean, "se": sem, "n": known.size})
-    return pd.DataFrame(rows)
+    means, errors, known = [], [], []
+    for values in np.split(value, np.cumsum([size for _, size in populations])[:-1]):
+        there = values[~np.isnan(values)]
+        means.append(float(there.mean()) if there.size else math.nan)
+        errors.append(float(there.std(ddof=1)) / math.sqrt(there.size) if there.size > 1 else math.nan)
+        known.append(int(there.size))
+    return [name for name, _ in populations], [None] * len(populations), means, errors, known
 
 
 def _jackknife(left_out: np.ndarray) -> Any:

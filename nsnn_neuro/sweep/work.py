@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import neo
-import numpy as np
-import pandas as pd
 
-from ..measures.tabulate import measure_unit, tabulate
+from .. import engine
+from ..measures.tabulate import measure_unit
+from ..measures.tabulate import rows as rows_of
+from ..measures.trains import as_trains
 from ..network import Network
 from ..recording import provenance
 from ..simulate import simulate, simulate_together
@@ -55,7 +56,7 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
     rows are the columns of the point's table; failed lists what went wrong, with its traceback. Where the points fail together
     they are run one by one.
     """
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, engine.collected():
         points = _points(task, range(len(task.numbers)), progress)
     return {"seed": task.seed, "points": points, "made_with": provenance()}
 
@@ -89,22 +90,17 @@ def _blocks(task: Task, chosen: range, progress: Callable[[float], None] | None)
 def _measured(task: Task, k: int, block: neo.Block) -> dict[str, Any]:
     rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     failed = []
+    trains = as_trains(block)
     for name, function in task.measures.items():
         try:
-            table = tabulate(block, {name: function}, by=task.by)
+            found = rows_of(block, trains, name, function, task.by)
         except Exception as error:
             _add_failed(rows, name, function)
             failed.append(_told(task, k, name, error))
             continue
         for column, values in rows.items():
-            values += [_plain(v) for v in table[column]]
+            values += found[column]
     return {"point": task.numbers[k], "rows": rows, "failed": failed}
-
-
-def _plain(value: Any) -> Any:
-    if value is pd.NA:
-        return None
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _failed(task: Task, k: int, error: Exception) -> dict[str, Any]:
