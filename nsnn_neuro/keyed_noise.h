@@ -56,14 +56,17 @@ static inline uint64_t nsnn_bits(int64_t step, int32_t neuron, int32_t trial, in
     return (step & 1) ? ((uint64_t)x.c3 << 32) | x.c2 : ((uint64_t)x.c1 << 32) | x.c0;
 }
 
-static inline double nsnn_uniform(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
-                                  int32_t key0, int32_t key1) {
-    const uint64_t bits = nsnn_bits(step, neuron, trial, point, stream, key0, key1);
-    /* (n + 1/2) 2^-52, n of 52 bits: 1 + n 2^-52 by its bits, as few machines convert whole numbers of 64 bits in loops */
+/* (n + 1/2) 2^-52, n the upper 52 bits: 1 + n 2^-52 by its bits, as few machines convert whole numbers of 64 bits in loops */
+NSNN_INLINE double nsnn_uniform_of(uint64_t bits) {
     const uint64_t one_to_two = 0x3FF0000000000000u | (bits >> 12);
     double u;
     __builtin_memcpy(&u, &one_to_two, 8);
     return u - (1.0 - 1.0 / 9007199254740992.0);
+}
+
+static inline double nsnn_uniform(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream,
+                                  int32_t key0, int32_t key1) {
+    return nsnn_uniform_of(nsnn_bits(step, neuron, trial, point, stream, key0, key1));
 }
 
 /* Box and Muller's normal of two words: radius sqrt(-2 log u) times the cosine of the angle, u = (radius + 1/2) 2^-32 */

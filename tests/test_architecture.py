@@ -28,7 +28,7 @@ LINE = [
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
     *("losses", "coding", "theory"),
-    *("engine", "assemble", "annotations", "blocks", "nwb", "foreign", "recording"),
+    *("engine", "fast_noise", "assemble", "annotations", "blocks", "nwb", "foreign", "recording"),
     *("simulate", "certify", "checkpoints", "learn", "likelihood", "sweep", "toml_lines", "config", "cli"),
 ]
 # Off the line: each may import these alone, and those on the line only import them where BESIDES says so.
@@ -48,7 +48,7 @@ BESIDES = {
 # Third-party packages, for modules where they are restricted.
 THIRD_PARTY = {"measures": {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn"}}
 # Modules whose import may import Brian2; the others may only do so inside a function.
-IMPORTS_BRIAN2 = {"engine", "assemble", "simulate", "learn"}
+IMPORTS_BRIAN2 = {"engine", "fast_noise", "assemble", "simulate", "learn"}
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 # Public names without a doctest: errors, warnings, and what a function that has one returns.
 NO_DOCTEST = {
