@@ -54,13 +54,4 @@ NSNN_INLINE double nsnn_next_uniform(int64_t *state, double *buffer) {
     return buffer[state[3]++];
 }
 
-/* A stream of its own for a file of generated code: FNV-1a (64 bits) of its name without the folders, which
- * end in a slash of either kind (no backslash here: Cython reads this text as a string) */
-static inline int64_t nsnn_stream_of(const char *path) {
-    uint64_t hash = 0xCBF29CE484222325u;
-    for (; *path; path++)
-        hash = (*path == 47 || *path == 92) ? 0xCBF29CE484222325u : (hash ^ (uint8_t)*path) * 0x100000001B3u;
-    return (int64_t)hash;
-}
-
 #endif

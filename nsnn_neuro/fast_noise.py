@@ -8,6 +8,7 @@ as Brian2's own: which neuron gets which number depends on all that is drawn bef
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,11 @@ cdef inline double _{name}(int _idx) noexcept nogil:
     return code, {f"_fast_{name}_state": state, f"_fast_{name}_buffer": np.empty(_BUFFER)}
 
 
-def _standalone(name: str, draw: str, key: tuple[int, int]) -> dict[str, str]:
-    """Code with a state of its own in each file that is compiled, the file's name its stream."""
+def _standalone(name: str, draw: str, key: tuple[int, int], stream: int) -> dict[str, str]:
+    """Code with a state of its own, as each code object is compiled on its own."""
     _refuse_threads()
     code = f"""
-static int64_t _fast_{name}_state[5] = {{{key[0]}, {key[1]}, 0, NSNN_BUFFER, nsnn_stream_of(__FILE__)}};
+static int64_t _fast_{name}_state[5] = {{{key[0]}, {key[1]}, 0, NSNN_BUFFER, {stream}}};
 static double _fast_{name}_buffer[NSNN_BUFFER];
 static inline double _{name}(const int _vectorisation_idx) {{
     return {draw}(_fast_{name}_state, _fast_{name}_buffer);
@@ -82,9 +83,10 @@ def _implementations(name: str, draw: str, key: tuple[int, int], numpy_draw: Cal
     found.add_implementation(NumpyCodeGenerator, code=_numpy(numpy_draw))
     code, arrays = _cython(name, draw, key)
     found.add_implementation(CythonCodeGenerator, code=code, name=f"_{name}", namespace=arrays)
+    streams = itertools.count(1)
     found.add_dynamic_implementation(
         CPPStandaloneCodeObject,
-        code=lambda owner: _standalone(name, draw, key),
+        code=lambda owner: _standalone(name, draw, key, next(streams)),
         namespace=lambda owner: {},
         name=f"_{name}",
     )
@@ -101,9 +103,9 @@ def fast_noise(seed: int | None = None) -> Iterator[int]:
     - Normals have a radius and an angle of 32 bits each and end at 6.76 standard deviations, beyond which one of 7e10 lies;
       uniforms have 52 bits and are never 0 or 1. NumPy's target has NumPy's Philox and its normals instead, of full resolution.
     - The numbers are the same for the same seed and target if the same code runs in the same order, unlike the package's keyed
-      noise, whose numbers depend on neuron, trial and step alone. In C++ standalone each code object has a stream of its own, by
-      its name (name your objects), and each run of a binary has the same numbers. `brian2.seed` has no effect, and `restore`
-      doesn't set the draws back.
+      noise, whose numbers depend on neuron, trial and step alone. In C++ standalone each code object has a stream of its own, in
+      the order in which Brian2 writes them, and each run of a binary has the same numbers. `brian2.seed` has no effect, and
+      `restore` doesn't set the draws back.
     - `poisson()` is drawn from `rand()` in Cython and C++. On the NumPy target `poisson()` and `BinomialFunction` (`PoissonInput`)
       stay Brian2's own.
     - Not for cryptography.

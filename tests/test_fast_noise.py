@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import brian2
 import numpy as np
@@ -43,10 +44,13 @@ def draws(target, seed=1, n=1000, steps=60, fast=True):
         return np.stack([np.array(getattr(m, name)).T for name in "zu" for m in found], -1)
 
 
+drawn = functools.cache(draws)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_draws_have_their_laws_and_are_independent(target):
     """Moments, Kolmogorov and Smirnov's test, correlations of numbers and of squares along every axis, over several buffers."""
-    x = draws(target)
+    x = drawn(target)
     z, u = x[..., :2], x[..., 2:]
     n = z.size
     assert abs(z.mean()) * np.sqrt(n) < 4
@@ -75,9 +79,9 @@ def test_draws_have_their_laws_and_are_independent(target):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_seed_makes_the_numbers(target):
-    one, two = draws(target, n=100, steps=30), draws(target, n=100, steps=30)
+    one, two = drawn(target), draws(target)
     np.testing.assert_array_equal(one, two)
-    other = draws(target, n=100, steps=30, seed=2)
+    other = draws(target, seed=2)
     assert not np.intersect1d(one, other).size
 
 
