@@ -32,6 +32,7 @@ from .escape import (
     Triangular,
     Uniform,
 )
+from .fast_noise import fast_noise
 from .learn import Fit, train
 from .likelihood import fit_network, fit_neuron
 from .measures import tabulate
@@ -152,6 +153,7 @@ __all__ = [
     "certify",
     "coding",
     "datasets",
+    "fast_noise",
     "feedforward",
     "fit_network",
     "fit_neuron",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import cmath
+import importlib.util
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from brian2 import Function, Network, NeuronGroup, ms
+from numba import njit
 from scipy import stats
 
 from nsnn_neuro import engine
@@ -137,6 +140,74 @@ def test_normals_have_the_normal_law_and_neighbours_are_independent():
     for name, (a, b) in others.items():
         r = np.corrcoef(a.ravel(), b.ravel())[0, 1]
         assert abs(r) * np.sqrt(a.size) < 4, name
+
+
+@njit
+def _moments_and_tails(n_steps, n_neurons, k0, k1):
+    """Sums of z to z^8; how many |z| are above 3, 4, 5, 5.5 and 6."""
+    sums, beyond = np.zeros(9), np.zeros(5)
+    for step in range(n_steps):
+        for neuron in range(n_neurons):
+            z = kn._normal_of(step & 3, step, neuron, 0, 0, 0, k0, k1)
+            power = 1.0
+            for m in range(1, 9):
+                power *= z
+                sums[m] += power
+            for b, edge in enumerate((3.0, 4.0, 5.0, 5.5, 6.0)):
+                beyond[b] += abs(z) > edge
+    return sums, beyond
+
+
+@pytest.mark.slow
+def test_moments_to_the_eighth_and_tails_to_six_standard_deviations():
+    """Of 1e8 normals, 57 beyond 5 and 0.2 beyond 6 sd expected: binomial counts. Then pairs of neighbours in 16 x 16 cells of
+    equal probability, 4e6 along each axis of the key."""
+    n_steps, n_neurons = 10_000, 10_000
+    n = n_steps * n_neurons
+    sums, beyond = _moments_and_tails(n_steps, n_neurons, *kn.key(13))
+    for m in range(1, 9):
+        mean, variance = (math.prod(range(1, k, 2)) * (k % 2 == 0) for k in (m, 2 * m))
+        assert abs(sums[m] / n - mean) < 4 * math.sqrt((variance - mean**2) / n), m
+    for edge, count in zip((3, 4, 5, 5.5, 6), beyond, strict=True):
+        p = 2 * stats.norm.sf(edge)
+        assert stats.binomtest(int(count), n, p).pvalue > 1e-4, edge
+    step, neuron = np.arange(2000)[:, None], np.arange(2000)
+    k = kn.key(14)
+    edges = stats.norm.ppf(np.arange(1, 16) / 16)
+
+    def cells(*where, keys=k):
+        return np.digitize(kn.normal(*where, *keys), edges)
+
+    here = cells(step, neuron, 0, 0, 0)
+    others = {
+        **{f"step + {d}": cells(step + d, neuron, 0, 0, 0) for d in (1, 2, 3, 4)},
+        "neuron": cells(step, neuron + 1, 0, 0, 0),
+        "trial": cells(step, neuron, 1, 0, 0),
+        "point": cells(step, neuron, 0, 1, 0),
+        "stream": cells(step, neuron, 0, 0, 1),
+        "seed": cells(step, neuron, 0, 0, 0, keys=kn.key(15)),
+        "key": cells(step, neuron, 0, 0, 0, keys=(k[0] ^ 1, k[1])),
+    }
+    for name, there in others.items():
+        counts = np.bincount((16 * here + there).ravel(), minlength=256)
+        assert stats.chisquare(counts).pvalue > 1e-4, name
+
+
+def test_the_words_for_batteries_are_those_of_the_normals():
+    """benchmarks/random_words.py: neighbours along each axis are blocks that follow each other."""
+    path = Path(__file__).resolve().parent.parent / "benchmarks" / "random_words.py"
+    spec = importlib.util.spec_from_file_location("random_words", path)
+    random_words = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(random_words)
+    for axis in random_words.AXES:
+        width = random_words.WIDTH[axis]
+        found = random_words.words(axis, width, 3)[-1]  # from the second block of steps on
+        there = {"steps": 0, axis: 2} | ({"steps": 3} if axis == "steps" else {"steps": 1})
+        seed = there.pop("seeds", 0) + 1
+        where = (4 * there["steps"], *(there.get(a, 0) for a in ("neurons", "trials", "points", "streams")))
+        r, angle = (found[0] + 0.5) / 2**32, (found[1] + 0.5) / 2**32
+        z = math.sqrt(-2 * math.log(r)) * math.cos(2 * math.pi * angle)
+        assert abs(kn.normal(*where, *kn.key(seed)) - z) < 1e-13, axis
 
 
 def test_uniforms_have_the_uniform_law_jointly():
