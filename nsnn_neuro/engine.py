@@ -55,6 +55,10 @@ _SMOOTH = (Path(__file__).parent / "smooth.h").read_text(encoding="utf-8")
 # GCC gives up vectorising loops over more than a few arrays, and takes the loops of Cython's functions for cold code after the
 # many errors that might have come before
 FLAGS = ["--param=vect-max-version-for-alias-checks=1000", "--param=builtin-expect-probability=100"]
+PROGRAM_FLAGS = [
+    *FLAGS,
+    "-funroll-loops",
+]  # the loops of C++ programs that stay scalar, over thresholds above all
 
 ENGINES = ("cython", "numpy", "cpp")
 
@@ -246,7 +250,10 @@ def running(engine: str) -> Iterator[Any]:
     flags = prefs.codegen.cpp.extra_compile_args_gcc
     try:
         if engine != "numpy":
-            prefs.codegen.cpp.extra_compile_args_gcc = [*flags, *standalone.usable(FLAGS)]
+            prefs.codegen.cpp.extra_compile_args_gcc = [
+                *flags,
+                *standalone.usable(PROGRAM_FLAGS if engine == "cpp" else FLAGS),
+            ]
         if engine == "cpp":
             directory = tempfile.mkdtemp(prefix="nsnn_")
             device = (

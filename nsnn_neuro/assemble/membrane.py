@@ -91,7 +91,10 @@ def membrane(
     own = " + ".join(["moved", *(f"free * {text}" for text in terms.jumps)])
     step += [f"v_end = {own}", "v = v_end"] if end == "v_end" else [f"v = {own}"]
     threshold = _threshold(model, neuron, noise, level, end, bridged, bridge)
-    return model.make(f"free == 1 and ({threshold})", "\n".join(reset), "\n".join(step))
+    # without a branch where that costs nothing: a processor can't foresee which neurons are free
+    plain = not (bridged or isinstance(noise, EscapeNoise))
+    fires = f"int({threshold}) * free > 0" if plain else f"free == 1 and ({threshold})"
+    return model.make(fires, "\n".join(reset), "\n".join(step))
 
 
 def _level(model: Model, neuron: IntegrateAndFire, noise: Noise | None) -> tuple[str, list[str]]:
