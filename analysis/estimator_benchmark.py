@@ -14,6 +14,7 @@ where what it supposes of the law, which no sample tells, holds: a long tail for
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -174,7 +175,7 @@ def curve_channel(sizes: tuple[int, ...], noise: float = 0.5) -> Channel:
         x = rng.normal(size=n)
         return x, x**2 + noise * rng.normal(size=n)
 
-    return _continuous("curve", h - 0.5 * np.log2(2 * np.pi * np.e * noise**2), sizes, draw)
+    return _continuous("curve", h - 0.5 * np.log2(2 * np.pi * math.e * noise**2), sizes, draw)
 
 
 def channels(config: Config) -> list[Channel]:

@@ -15,7 +15,8 @@ import brian2
 import mpmath
 import numpy as np
 import pytest
-from brian2 import NeuronGroup, SpikeMonitor, ms, mV, prefs, second
+from brian2 import Clock, NeuronGroup, SpikeMonitor, Synapses, ms, mV, prefs, second
+from brian2 import Network as BrianNetwork
 from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
 
 import nsnn_neuro as nsnn
@@ -269,3 +270,42 @@ def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     messages = [line for line in done.stderr.splitlines() if f"{source.name}:{loop}:" in line]
     assert any("loop vectorized" in line for line in messages), messages
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=pytest.mark.compile)])
+def test_prepared_runs_are_brian2s(target):
+    """A group without code, one that counts, spikes that travel: three runs of each kind of network, and then a new member."""
+
+    def network(kind, name):
+        group = NeuronGroup(
+            3, "x : 1\nlast : 1", threshold="x % 2 == 1", reset="last = x", dt=1 * ms, name=f"{name}_group"
+        )
+        group.run_regularly("x += 1 + i", when="groups", name=f"{name}_step")
+        idle = NeuronGroup(2, "y : 1", dt=1 * ms, name=f"{name}_idle")
+        synapses = Synapses(
+            group, idle, on_pre="y_post += x_pre", dt=1 * ms, namespace={}, name=f"{name}_synapses"
+        )
+        synapses.connect(i=[0, 1, 2], j=[0, 1, 1])
+        slow = Clock(2 * ms, name=f"{name}_clock")
+        idle.run_regularly("y *= 0.5", clock=slow, name=f"{name}_decay")
+        return kind(group, idle, synapses, name=f"{name}_network"), group, idle
+
+    found = {}
+    with engine.running(target):
+        for kind, name in ((BrianNetwork, "plain"), (engine.Prepared, "prepared")):
+            net, group, idle = network(kind, name)
+            for k in range(3):
+                if kind is engine.Prepared:
+                    net.prepared = k > 0
+                net.run(3 * ms, namespace={})
+            if kind is engine.Prepared:
+                asked = [obj.name for obj in net.sorted_objects if obj.active]
+                assert f"{name}_idle" not in asked
+                assert {f"{name}_step", f"{name}_decay", f"{name}_synapses_pre"} <= set(asked)
+                net.prepared = False
+            net.add(idle.run_regularly("y += 100", name=f"{name}_late"))
+            net.run(3 * ms, namespace={})
+            found[name] = [np.array(a[:]) for a in (group.x, group.last, idle.y)]
+    assert found["plain"][2].max() > 300
+    for plain, prepared in zip(*found.values(), strict=True):
+        assert np.array_equal(plain, prepared)
