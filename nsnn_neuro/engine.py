@@ -150,6 +150,23 @@ def _in_turn(pyfunc: Callable, c_name: str) -> Function:
     return function
 
 
+def _chosen_in_turn() -> Function:
+    def numpy_target(step, *numbers):
+        return numbers[int(np.ravel(step)[0]) % 4]
+
+    function = Function(
+        numpy_target, arg_units=[1] * 5, return_unit=1, arg_types=["integer", *["float"] * 4], return_type="float", stateless=True
+    )  # fmt: skip
+    names = ("first", "second", "third", "fourth")
+    _implement(
+        function,
+        numpy_target,
+        "nsnn_in_turn",
+        "int64_t step, " + ", ".join(f"double {name}" for name in names),
+    )
+    return function
+
+
 _PATH = ("jumps", "weight", "jumps_inh", "weight_inh", "drift", "room")
 
 
@@ -212,6 +229,7 @@ def functions() -> dict[str, Function]:
         "keyed_uniform": _keyed_function(keyed_noise.uniform, "nsnn_uniform"),
         "keyed_uniform_in_turn": _in_turn(keyed_noise.uniform_in_turn, "nsnn_uniform_in_turn"),
         "keyed_summit": _keyed_function(keyed_noise.summit, "nsnn_summit", _PATH),
+        "in_turn": _chosen_in_turn(),
         "jumps_of": _of_numbers(keyed_noise.jumps, "nsnn_jumps", names=("u", "mean", "none")),
         "normal_cdf": _of_numbers(special.ndtr, "nsnn_normal_cdf"),
         "smooth_exp": _of_numbers(np.exp, "nsnn_smooth_exp", _SMOOTH),

@@ -129,6 +129,12 @@ NSNN_INLINE double nsnn_normal(int64_t step, int32_t neuron, int32_t trial, int3
     return nsnn_normal_in_turn((int32_t)(step & 3), step, neuron, trial, point, stream, key0, key1);
 }
 
+/* That of four steps' numbers which is the step's */
+NSNN_INLINE double nsnn_in_turn(int64_t step, double first, double second, double third, double fourth) {
+    const double early = (step & 1) ? second : first, late = (step & 1) ? fourth : third;
+    return (step & 2) ? late : early;
+}
+
 /* Poisson with the given mean, by inversion of a uniform number u; none = exp(-mean) */
 static inline double nsnn_jumps(double u, double mean, double none) {
     double term = none, total = none;

@@ -151,10 +151,11 @@ class Model:
             return engine.draw(kind, stream, neuron=neuron)
         text = engine.draw(f"{kind}_in_turn", stream, neuron=neuron)
         names = [f"{kind}_{int(stream)}_{turn}" for turn in range(4)]
+        if any(line.startswith(f"{names[0]} ") for line in self.ahead):
+            raise ValueError(f"{kind} numbers of stream {stream!r} are drawn already")
         self.equations += [f"{name} : 1" for name in names]
         self.ahead += [f"{name} = {text.replace('(', f'({turn}, ', 1)}" for turn, name in enumerate(names)]
-        terms = (f"int(t_in_timesteps % 4 == {turn}) * {name}" for turn, name in enumerate(names))
-        return f"({' + '.join(terms)})"
+        return f"in_turn(t_in_timesteps, {', '.join(names)})"
 
     def record(self, record: Record, prefix: str = "") -> dict[str, str]:
         """Bind all parameters of a record; returns old -> new names for its text."""
