@@ -27,7 +27,7 @@ LINE = [
     *("errors", "units", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
-    *("losses", "coding", "theory"),
+    *("losses", "coding", "theory", "deep"),
     *("builds", "standalone", "engine", "fast_noise", "assemble"),
     *("annotations", "blocks", "nwb", "foreign", "recording", "streaming"),
     *("simulate", "certify", "checkpoints", "learn", "likelihood", "sweep", "toml_lines", "config"),
