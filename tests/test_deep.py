@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -417,17 +419,31 @@ def test_drops_into_convolutions_and_residual_blocks(tmp_path):
         losses.append(float(loss.detach()))
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:3])
     net.eval()
-    scores = deep.passes(lambda_module(net), drive, 8, seed=5)
+    scores = deep.passes(rates_of(net), drive, 8, seed=5)
     assert (scores.argmax(-1) == y).float().mean() > 0.9
     deep.save(net, tmp_path / "net.pt")
     assert [p.name for p in tmp_path.iterdir()] == ["net.pt"]
     other = deep.load(residual_net(), tmp_path / "net.pt").eval()
-    assert torch.equal(deep.passes(lambda_module(other), drive, 8, seed=5), scores)
+    assert torch.equal(deep.passes(rates_of(other), drive, 8, seed=5), scores)
     clone = copy.deepcopy(net)
-    assert torch.equal(deep.passes(lambda_module(clone), drive, 8, seed=5), scores)
+    assert torch.equal(deep.passes(rates_of(clone), drive, 8, seed=5), scores)
 
 
-def lambda_module(net):
+@needs_torch
+@pytest.mark.slow
+def test_the_page_runs(capsys):
+    """What it says of precision is tested above; here its nets learn, and a digit is read in Brian2."""
+    text = (Path(__file__).resolve().parent.parent / "docs" / "deep.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(compile(code.replace("seed=1)", 'seed=1, engine="numpy")'), "deep.md", "exec"), names)
+    lines = capsys.readouterr().out.splitlines()
+    assert [float(line.split()[1]) > 0.85 for line in lines[:2]] == [True, True]
+    counts = np.array([[len(t) for t in s.spiketrains[-10:]] for s in names["block"].segments]).sum(0)
+    assert counts.argmax() == names["labels"][1500]
+
+
+def rates_of(net):
     """The net with the mean over steps for its output."""
 
     class Rates(nn.Module):
@@ -585,6 +601,11 @@ def test_the_twin_moves_too_and_other_wiring_becomes_zeros():
 
 
 # -------------------------------------------------------------------------------------------------------------- errors
+
+
+@needs_torch
+def test_public_names_have_docstrings_that_run():
+    assert all(">>>" in getattr(deep, name).__doc__ for name in deep.__all__)
 
 
 @needs_torch
