@@ -171,6 +171,17 @@ def test_a_family_of_ones_own_needs_its_text_alone():
     np.testing.assert_allclose(x.grad.numpy(), np.exp(-2 * np.abs(x.detach().numpy())), rtol=1e-12)
 
     @dataclasses.dataclass(frozen=True, eq=False)
+    class Mixed(Laplace):
+        cdf_text = "clip(x, -1, scale) + sqrt(2 * pi) * (clip(0.5, 0, scale) + int(x >= 0)) + clip(3, 0, 1)"
+
+    scale = np.array([0.3, 0.7])
+    odd = deep.NoisySpike(Mixed(scale), theta=0.0).probability(
+        torch.tensor([[-2.0, 2.0]], dtype=torch.float64)
+    )
+    root = np.sqrt(2 * np.pi)
+    np.testing.assert_allclose(odd.numpy(), [[-1 + root * 0.3 + 1, 0.7 + root * 1.5 + 1]], rtol=1e-14)
+
+    @dataclasses.dataclass(frozen=True, eq=False)
     class Odd(Laplace):
         cdf_text = "__import__('os').getpid() + x / scale"
 
@@ -681,7 +692,10 @@ def test_files_of_something_else_are_refused(tmp_path):
     for other, told in (
         (nn.Sequential(nn.Linear(4, 3), cell()), r"0.weight: \(3, 4\) there, \(2, 4\) here"),
         (nn.Sequential(nn.Linear(4, 2), cell(), nn.Linear(2, 2)), r"2.weight: \(2, 2\) there, nothing here"),
-        (nn.Sequential(nn.Linear(4, 2), deep.NoisySpike(nsnn.Logistic(0.4))), "'type': 'Logistic'"),
+        (
+            nn.Sequential(nn.Linear(4, 2), deep.NoisySpike(nsnn.Logistic(0.4))),
+            "family type Logistic there, Gaussian here",
+        ),
         (
             nn.Sequential(nn.Linear(4, 2), deep.NoisySpike(nsnn.Gaussian(0.4), beta=0.7)),
             "of another architecture",

@@ -22,6 +22,12 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     NsnnError : not a module, a folder that can't be written to
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(nn.Linear(4, 2), f"{folder}/net.pt")
+    ...     load(nn.Linear(4, 2), f"{folder}/net.pt")
+    Linear(in_features=4, out_features=2, bias=True)
     """
     if not isinstance(module, nn.Module):
         raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
@@ -63,7 +69,7 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
     state = _read(path)
     own = module.state_dict()
     wrong = [
-        f"{name}: {_told(state.get(name))} there, {_told(own.get(name))} here"
+        f"{name}: {_difference(state.get(name), own.get(name))}"
         for name in [*own, *(n for n in state if n not in own)]
         if not _alike(state.get(name), own.get(name))
     ]
@@ -98,6 +104,16 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
         return one.shape == other.shape
     return type(one) is type(other) and not isinstance(one, torch.Tensor) and one == other
+
+
+def _difference(there: Any, here: Any) -> str:
+    if isinstance(there, dict) and isinstance(here, dict):  # what neurons are
+        return ", ".join(
+            f"{key} {_difference(there.get(key), value)}"
+            for key, value in here.items()
+            if there.get(key) != value
+        )
+    return f"{_told(there)} there, {_told(here)} here"
 
 
 def _told(value: Any) -> str:

@@ -290,7 +290,7 @@ def passes(module: nn.Module, x: Any, k: int, *, seed: int | None = None) -> tor
     ----------
     module : a net with noisy neurons whose output is a tensor, in `eval()` mode if it has layers that know one
     k : whole number >= 1
-    seed : whole number, of the noise; torch's generators are then left as they were. None: they go on
+    seed : whole number, of the noise on CPU and CUDA; torch's generators are then left as they were. None: they go on
 
     Raises
     ------

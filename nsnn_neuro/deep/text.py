@@ -21,11 +21,21 @@ _OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
     ast.Eq: operator.eq, ast.NotEq: operator.ne,
 }  # fmt: skip
+
+
+def _clip(x: Any, low: Any, high: Any) -> torch.Tensor:
+    """Of numbers and tensors in any mixture."""
+    if any(isinstance(v, torch.Tensor) for v in (low, high)) or not isinstance(x, torch.Tensor):
+        like = next(v for v in (x, low, high) if isinstance(v, torch.Tensor))
+        x, low, high = (torch.as_tensor(v, dtype=like.dtype, device=like.device) for v in (x, low, high))
+    return torch.clamp(x, low, high)
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": torch.exp, "expm1": torch.expm1, "log": torch.log, "log1p": torch.log1p, "sqrt": torch.sqrt,
     "sin": torch.sin, "cos": torch.cos, "tan": torch.tan, "sinh": torch.sinh, "cosh": torch.cosh, "tanh": torch.tanh,
     "arcsin": torch.asin, "arccos": torch.acos, "arctan": torch.atan, "abs": torch.abs, "sign": torch.sign,
-    "floor": torch.floor, "ceil": torch.ceil, "int": torch.trunc, "clip": torch.clamp,
+    "floor": torch.floor, "ceil": torch.ceil, "int": torch.trunc, "clip": _clip,
     "normal_cdf": torch.special.ndtr,
 }  # fmt: skip
 _CONSTANTS = {"pi": math.pi, "e": math.e}
@@ -74,11 +84,13 @@ def _value(node: ast.AST, names: dict[str, Any], text: str, like: torch.Tensor) 
         case ast.Compare(left=a, ops=[op], comparators=[b]) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](of(a), of(b))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
-            return _FUNCTIONS[name](*(_tensor(of(a), like) for a in args))
+            return _called(_FUNCTIONS[name], [of(a) for a in args], like)
     told = ", ".join([*names, *_CONSTANTS, *_FUNCTIONS])
     raise NsnnError(f"{ast.unparse(node)!r} in text = {text!r}: expected arithmetic on {told}")
 
 
-def _tensor(value: Any, like: torch.Tensor) -> torch.Tensor:
-    """Truth values and numbers as `like` has them."""
-    return torch.as_tensor(value, dtype=like.dtype, device=like.device)
+def _called(function: Callable[..., Any], values: list[Any], like: torch.Tensor) -> Any:
+    """Of numbers alone a number: nothing is sent to the device of `like`."""
+    if not any(isinstance(v, torch.Tensor) for v in values):
+        return float(function(*(torch.tensor(float(v), dtype=torch.float64) for v in values)))
+    return function(*(v.to(like.dtype) if isinstance(v, torch.Tensor) else v for v in values))
