@@ -41,9 +41,8 @@ def has_compiler() -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that hands out tests reads the workers' warnings in a thread, where Brian2 can't be imported: before, then."""
-    if (
-        importlib.util.find_spec("torch") is None
-    ):  # then nsnn_neuro.deep, which is imported for its doctests, says so
+    # nsnn_neuro.deep is imported for its doctests
+    if importlib.util.find_spec("torch") is None:
         config.option.doctest_ignore_import_errors = True
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         import nsnn_neuro  # noqa: F401
