@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib.util
 import os
 import shutil
 import sys
@@ -40,6 +41,9 @@ def has_compiler() -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that hands out tests reads the workers' warnings in a thread, where Brian2 can't be imported: before, then."""
+    # nsnn_neuro.deep is imported for its doctests
+    if importlib.util.find_spec("torch") is None:
+        config.option.doctest_ignore_import_errors = True
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         import nsnn_neuro  # noqa: F401
 
@@ -77,6 +81,11 @@ def _close(pyplot: Any, kept: list[int]) -> None:
 WATCHED: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
     "NumPy's legacy random state": ("numpy", _legacy, lambda m, old: m.random.set_state(old)),
     "Matplotlib's open figures": ("matplotlib.pyplot", lambda m: m.get_fignums(), _close),
+    "Torch's random state": (
+        "torch",
+        lambda m: m.get_rng_state().numpy().tobytes(),
+        lambda m, old: m.set_rng_state(m.frombuffer(bytearray(old), dtype=m.uint8)),
+    ),
     "Brian2's device": (
         "brian2",
         lambda m: m.get_device(),

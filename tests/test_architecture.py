@@ -27,7 +27,7 @@ LINE = [
     *("errors", "units", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
-    *("losses", "coding", "theory"),
+    *("losses", "coding", "theory", "deep"),
     *("builds", "standalone", "engine", "fast_noise", "assemble"),
     *("annotations", "blocks", "nwb", "foreign", "recording", "streaming"),
     *("simulate", "certify", "checkpoints", "learn", "likelihood", "sweep", "toml_lines", "config"),
@@ -52,6 +52,7 @@ BESIDES = {
 THIRD_PARTY = {"measures": {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn"}}
 # Modules whose import may import Brian2; the others may only do so inside a function.
 IMPORTS_BRIAN2 = {"standalone", "engine", "fast_noise", "assemble", "streaming", "simulate", "learn"}
+IMPORTS_TORCH = {"deep"}  # an extra: nothing else may need it
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 # Public names without a doctest: errors, warnings, and what a function that has one returns.
 NO_DOCTEST = {
@@ -110,6 +111,8 @@ def violations(source: str, module: str, package: str = "nsnn_neuro") -> list[st
             found.append(f"{module}:{line} imports {name}")
         elif top == "nsnn_neuro" and (not rest or rest[0] not in allowed(module)):
             found.append(f"{module}:{line} imports {name}: {module} may import {sorted(allowed(module))}")
+        elif top == "torch" and module not in IMPORTS_TORCH:
+            found.append(f"{module}:{line} imports {name}: only {sorted(IMPORTS_TORCH)} may")
         elif top == "brian2" and on_import and module not in IMPORTS_BRIAN2:
             found.append(f"{module}:{line} imports {name} outside a function")
         known = THIRD_PARTY.get(module, {top}) | {"nsnn_neuro"} | sys.stdlib_module_names
@@ -166,6 +169,8 @@ def test_layers(module: str, package: str, path: Path) -> None:
         ("def f():\n    import brian2", "noise", "nsnn_neuro", False),
         ("if TYPE_CHECKING:\n    import brian2", "noise", "nsnn_neuro", False),
         ("import brian2", "engine", "nsnn_neuro", False),
+        ("def f():\n    import torch", "learn", "nsnn_neuro", True),
+        ("from torch import nn", "deep", "nsnn_neuro.deep", False),
     ],
 )
 def test_the_checker_of_layers_sees(source: str, module: str, package: str, broken: bool) -> None:

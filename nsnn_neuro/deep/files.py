@@ -1,0 +1,122 @@
+"""Files of what a torch module has learned: its state_dict, written as a whole or not at all, read without running code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import FormatError, NsnnError
+
+__all__ = ["load", "save"]
+
+_MOST = 4  # differences that a message tells
+
+
+def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Write the module's state_dict: first beside `path`, as NAME.part, which then takes its place in one act.
+
+    Raises
+    ------
+    NsnnError : not a module, a folder that can't be written to
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(nn.Linear(4, 2), f"{folder}/net.pt")
+    ...     load(nn.Linear(4, 2), f"{folder}/net.pt")
+    Linear(in_features=4, out_features=2, bias=True)
+    """
+    if not isinstance(module, nn.Module):
+        raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            torch.save(module.state_dict(), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise NsnnError(f"path = {path}: can't be written ({error.strerror})") from None
+
+
+def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
+    """Give the module the state that `save` wrote, and return it. No code in the file is run (weights_only=True).
+
+    Raises
+    ------
+    NsnnError : no such file; another architecture, or other neurons; values that aren't finite; then nothing has been changed
+    FormatError : not a state_dict, or a file that is damaged
+
+    >>> import tempfile
+    >>> from nsnn_neuro import Gaussian
+    >>> from nsnn_neuro.deep import NoisySpike
+    >>> net = nn.Sequential(nn.Linear(4, 2), NoisySpike(Gaussian(0.4)))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(net, f"{folder}/net.pt")
+    ...     load(nn.Sequential(nn.Linear(4, 3), NoisySpike(Gaussian(0.4))), f"{folder}/net.pt")
+    Traceback (most recent call last):
+    nsnn_neuro.errors.NsnnError: path = ...net.pt: of another architecture (0.weight: (2, 4) there, (3, 4) here; 0.bias: ...
+    """
+    if not isinstance(module, nn.Module):
+        raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
+    path = Path(path)
+    if not path.is_file():
+        raise NsnnError(f"path = {path}: no such file, expected one that `save` has written")
+    state = _read(path)
+    own = module.state_dict()
+    wrong = [
+        f"{name}: {_difference(state.get(name), own.get(name))}"
+        for name in [*own, *(n for n in state if n not in own)]
+        if not _alike(state.get(name), own.get(name))
+    ]
+    if wrong:
+        more = f"; and {len(wrong) - _MOST} more" if len(wrong) > _MOST else ""
+        raise NsnnError(
+            f"path = {path}: of another architecture ({'; '.join(wrong[:_MOST])}{more}), expected the same module or another file"
+        )
+    for name, value in state.items():
+        if isinstance(value, torch.Tensor) and not torch.isfinite(value).all():
+            raise NsnnError(
+                f"path = {path}: {name} has values that aren't finite, expected a file of before they ran away"
+            )
+    module.load_state_dict(state)
+    return module
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # bytes of something else make torch's reader fail in any way
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FormatError(
+            f"path = {path}: not a state_dict that `save` has written, or damaged ({first[:100]}): expected another file"
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise FormatError(f"path = {path}: holds {type(state).__name__}, expected a state_dict")
+    return state
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return one.shape == other.shape
+    return type(one) is type(other) and not isinstance(one, torch.Tensor) and one == other
+
+
+def _difference(there: Any, here: Any) -> str:
+    if isinstance(there, dict) and isinstance(here, dict):  # what neurons are
+        return ", ".join(
+            f"{key} {_difference(there.get(key), value)}"
+            for key, value in here.items()
+            if there.get(key) != value
+        )
+    return f"{_told(there)} there, {_told(here)} here"
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return str(tuple(value.shape))
+    return "nothing" if value is None else str(value)

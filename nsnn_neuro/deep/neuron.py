@@ -1,0 +1,356 @@
+"""The NSNN neuron as a torch module: P(o_t = 1) = F(u_t - theta), and in the backward pass do/du = f, the density of its noise."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import NsnnError
+from ..escape import EscapeNoise, Family
+from ..neurons import NSNNNeuron
+from .text import evaluate
+
+__all__ = ["EachStep", "NoisySpike", "State", "passes"]
+
+
+class State(NamedTuple):
+    """A layer between two steps: potentials u, before the reset, and spikes o, each shaped as the drive of a step.
+
+    >>> State(torch.zeros(2), torch.ones(2)).o.tolist()
+    [1.0, 1.0]
+    """
+
+    u: torch.Tensor
+    o: torch.Tensor
+
+
+class NoisySpike(nn.Module):
+    """Noisy spiking neurons: drive (T, batch, ...) in, spikes of 0 and 1 of the same shape out.
+
+        u_t = beta u_(t-1) (1 - o_(t-1)) + drive_t,      P(o_t = 1) = F(u_t - theta)
+
+    or u_t = beta (u_(t-1) - theta o_(t-1)) + drive_t; u = 0 and o = 0 before the first step. A spike and its reset are the same
+    draw. The backward pass is noise-driven learning: do/du = f(u - theta), f = F' the density of the neuron's own noise. F and f
+    are computed from the family's text, that which Brian2 runs, in float32 if the drive has half precision, else in its type.
+
+    It is noisy in `eval()` too: average with `passes`. Noise comes from torch's generator of the device.
+
+    Parameters
+    ----------
+    family : a noise family such as `Gaussian(0.4)`, dimensionless, one of your own too
+    beta, theta, reset : as of `NSNNNeuron`; decay for each step, threshold, "hard" or "subtract"
+    reset_path : "exact", or "detached": the backward pass takes the spikes in the reset for constants
+    noisy : False: the deterministic twin, which fires when u > theta; the family's density is then its surrogate gradient
+    learn_noise : whether the scale of the noise is learned, as exp(log_level) times the family's, one level for the layer, or one
+        for each neuron where the family has an array; d/dlog_level of F is -(u - theta) f
+    axis : of a step's drive, that along which the values of array parameters go: -1, or 1 for the channels of a convolution
+
+    Raises
+    ------
+    NsnnError : a value out of range, an unknown option; when called, a drive that isn't finite or doesn't fit
+
+    Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
+
+    >>> from nsnn_neuro import Gaussian, Uniform
+    >>> NoisySpike(Gaussian(1e-3))(torch.tensor([[[0.6]], [[0.9]], [[0.6]]])).flatten().tolist()
+    [0.0, 1.0, 0.0]
+    >>> drive = torch.tensor([[0.5, 0.75]], requires_grad=True)
+    >>> NoisySpike(Uniform(2.0))(drive).sum().backward()
+    >>> drive.grad.tolist()
+    [[0.25, 0.25]]
+    """
+
+    def __init__(
+        self,
+        family: Family | EscapeNoise,
+        *,
+        beta: Any = 0.5,
+        theta: Any = 1.0,
+        reset: str = "hard",
+        reset_path: str = "exact",
+        noisy: bool = True,
+        learn_noise: bool = False,
+        axis: int = -1,
+    ) -> None:
+        super().__init__()
+        self.neuron = NSNNNeuron(beta=beta, theta=theta, reset=reset)  # type: ignore[arg-type]
+        self._family = _family(family)
+        if reset_path not in ("exact", "detached"):
+            raise NsnnError(f'reset_path = {reset_path!r}: expected "exact" or "detached"')
+        if isinstance(axis, bool) or not isinstance(axis, int):
+            raise NsnnError(
+                f"axis = {axis!r}: expected a whole number, -1 for the last axis of a step's drive"
+            )
+        if learn_noise and not noisy:
+            raise NsnnError(
+                "learn_noise = True: expected False with noisy=False, where there is no noise to learn"
+            )
+        self.reset_path, self.noisy, self.axis = reset_path, bool(noisy), axis
+        self.log_level: nn.Parameter | None = None
+        if learn_noise:
+            self._family.scaled(1.0)  # refuses a family without a scale
+            sizes = [np.shape(self._family.si(name)) for name in self._family._powers()]
+            self.log_level = nn.Parameter(torch.zeros(max(sizes, key=len)))
+
+    @property
+    def family(self) -> Family:
+        """The noise family, with the scale learned so far."""
+        if self.log_level is None:
+            return self._family
+        level = self.log_level.detach().double().exp().cpu().numpy()
+        return self._family.scaled(level if level.ndim else float(level))
+
+    def forward(
+        self, drive: torch.Tensor, *, spikes: Any = None, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """The spikes of all steps, from u = 0 on.
+
+        Parameters
+        ----------
+        drive : (T, batch, ...) or (T, n), finite
+        spikes : None, or 0 and 1 of the drive's shape, taken for the spikes drawn
+        generator : of the draws; None: torch's own
+        """
+        if not isinstance(drive, torch.Tensor) or drive.ndim < 2 or not len(drive):
+            raise NsnnError(
+                f"drive is {_told(drive)}: expected a tensor (T, batch, ...), T of at least 1; for a single step call `step`"
+            )
+        work, forced = self._checked(drive, spikes)
+        law = _Law(self, work[0])
+        state, fired = None, []
+        for t in range(len(work)):
+            state = law.step(work[t], state, None if forced is None else forced[t], generator)
+            fired.append(state.o)
+        return torch.stack(fired).to(drive.dtype)
+
+    def step(
+        self,
+        drive: torch.Tensor,
+        state: State | None = None,
+        *,
+        spikes: Any = None,
+        generator: torch.Generator | None = None,
+    ) -> State:
+        """One step: the state after it, whose o are its spikes and whose u they were drawn from.
+
+        Parameters
+        ----------
+        drive : (batch, ...) or (n,), finite
+        state : that after the step before; None: u = 0 and o = 0
+        spikes, generator : as of `forward`
+
+        >>> from nsnn_neuro import Gaussian
+        >>> cell = NoisySpike(Gaussian(1e-3))
+        >>> state = cell.step(torch.tensor([0.5]))
+        >>> cell.step(torch.tensor([0.5]), state).u.tolist()
+        [0.75]
+        """
+        work, forced = self._checked(drive, spikes)
+        if state is not None and any(part.shape != work.shape for part in state):
+            shapes = ", ".join(str(tuple(part.shape)) for part in state)
+            raise NsnnError(
+                f"state has shapes {shapes}: expected that of the drive, {tuple(work.shape)}, or None"
+            )
+        return _Law(self, work).step(work, state, forced, generator)
+
+    def probability(self, u: torch.Tensor) -> torch.Tensor:
+        """F(u - theta), the probability of a spike at potentials u (..., as a step's drive); 0 or 1 where noisy=False.
+
+        >>> from nsnn_neuro import Uniform
+        >>> NoisySpike(Uniform(1.0)).probability(torch.tensor([0.5])).tolist()
+        [0.25]
+        """
+        work, _ = self._checked(u, None, "u")
+        law = _Law(self, work)
+        return law.probability(work - law.theta).to(u.dtype)
+
+    def _checked(
+        self, drive: Any, spikes: Any, name: str = "drive"
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Drive and spikes in the type that is computed in."""
+        if not isinstance(drive, torch.Tensor) or not drive.is_floating_point():
+            raise NsnnError(f"{name} is {_told(drive)}: expected a tensor of floats")
+        if not torch.isfinite(drive).all():
+            raise NsnnError(f"{name} has values that aren't finite: expected finite numbers")
+        work = drive.to(torch.promote_types(drive.dtype, torch.float32))
+        if spikes is None:
+            return work, None
+        forced = torch.as_tensor(spikes, dtype=work.dtype, device=work.device)
+        if forced.shape != work.shape or not ((forced == 0) | (forced == 1)).all():
+            raise NsnnError(f"spikes is {_told(forced)}: expected 0 and 1 of shape {tuple(work.shape)}")
+        return work, forced
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What the neurons are, for the state_dict: plain data."""
+        return {
+            "neuron": self.neuron.describe(),
+            "family": self._family.describe(),
+            "noisy": self.noisy,
+            "learn_noise": self.log_level is not None,
+        }
+
+    def set_extra_state(self, state: Any) -> None:
+        """Refuse a state_dict of other neurons."""
+        own = self.get_extra_state()
+        if state != own:
+            given = state if isinstance(state, dict) else {}
+            changed = [f"{k}: {given.get(k)} there, {own[k]} here" for k in own if given.get(k) != own[k]]
+            raise NsnnError(f"state_dict is of other neurons ({'; '.join(changed)}): expected the same")
+
+    def extra_repr(self) -> str:
+        """What is shown in brackets."""
+        numbers = f"beta={self.neuron.beta}, theta={self.neuron.theta}, reset={self.neuron.reset!r}"
+        return f"{self.family!r}, {numbers}, reset_path={self.reset_path!r}, noisy={self.noisy}"
+
+
+class _Law:
+    """A neuron's numbers as tensors that go with a step's drive, and what is computed from them."""
+
+    def __init__(self, module: NoisySpike, like: torch.Tensor) -> None:
+        self.family, self.noisy = module._family, module.noisy
+        self.hard, self.detached = module.neuron.reset == "hard", module.reset_path == "detached"
+        spread = functools.partial(_spread, like=like, axis=module.axis)
+        self.beta, self.theta = (spread(module.neuron.si(name), name=name) for name in ("beta", "theta"))
+        names = [f.name for f in self.family._parameters()]
+        self.numbers = {name: spread(self.family.si(name), name=name) for name in names}
+        level = module.log_level
+        self.level = None if level is None else spread(level, name="log_level")
+
+    def step(
+        self, drive: torch.Tensor, state: State | None, forced: torch.Tensor | None, generator: Any
+    ) -> State:
+        u = drive
+        if state is not None:
+            o = state.o.detach() if self.detached else state.o
+            u = drive + self.beta * (state.u * (1 - o) if self.hard else state.u - self.theta * o)
+        x = u - self.theta
+        if forced is None:
+            with torch.no_grad():
+                p = self.probability(x)
+                level = torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device)
+                forced = (level < p).to(p.dtype)
+        return State(u, _Spike.apply(x, self.level, forced, self))
+
+    def probability(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.noisy:
+            return (x > 0).to(x.dtype)
+        return self._at(self.family.cdf_text, x, self.level)
+
+    def density(self, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
+        return self._at(self.family.pdf_text, x, level)
+
+    def _at(self, text: str, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
+        names = dict(self.numbers)
+        if level is not None:
+            for name, power in self.family._powers().items():
+                names[name] = names[name] * torch.exp(power * level)
+        return evaluate(text, {**names, "x": x}, x)
+
+
+class _Spike(torch.autograd.Function):
+    """Spikes that were drawn, as a function of x = u - theta and of log s: do/dx = f, do/dlog s = -x f."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, level: Any, o: torch.Tensor, law: _Law) -> torch.Tensor:  # type: ignore[override]
+        ctx.law = law
+        ctx.save_for_backward(x, level)
+        return o.clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, g: torch.Tensor) -> Any:  # type: ignore[override]
+        x, level = ctx.saved_tensors
+        by_x = g * ctx.law.density(x, level)
+        by_level = None if level is None else (-x * by_x).sum_to_size(level.shape)
+        return by_x, by_level, None, None
+
+
+class EachStep(nn.Sequential):
+    """Modules that know no time, applied to every step: (T, batch, ...) goes through them as (T batch, ...).
+
+    >>> EachStep(nn.Conv2d(1, 4, 3), nn.Flatten())(torch.zeros(5, 2, 1, 8, 8)).shape
+    torch.Size([5, 2, 144])
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        """All steps at once."""
+        if not isinstance(x, torch.Tensor) or x.ndim < 3:
+            raise NsnnError(f"x is {_told(x)}: expected a tensor (T, batch, ...)")
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def passes(module: nn.Module, x: Any, k: int, *, seed: int | None = None) -> torch.Tensor:
+    """The mean of module(x) over k passes, each with noise of its own, without gradients.
+
+    Parameters
+    ----------
+    module : a net with noisy neurons whose output is a tensor, in `eval()` mode if it has layers that know one
+    k : whole number >= 1
+    seed : whole number, of the noise on CPU and CUDA; torch's generators are then left as they were. None: they go on
+
+    Raises
+    ------
+    NsnnError : k or seed that isn't such a number, an output that isn't a tensor
+
+    >>> from nsnn_neuro import Uniform
+    >>> rates = passes(NoisySpike(Uniform(1.0)), torch.full((1, 1000), 0.5), 20, seed=1)
+    >>> abs(rates.mean().item() - 0.25) < 0.01
+    True
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise NsnnError(f"k = {k!r}: expected a whole number, 1 or more")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        raise NsnnError(f"seed = {seed!r}: expected a whole number, 0 or more, or None")
+    tensors = [*module.parameters(), *module.buffers(), *([x] if isinstance(x, torch.Tensor) else [])]
+    cards = sorted({t.device.index for t in tensors if t.device.type == "cuda"})
+    with torch.no_grad(), torch.random.fork_rng(devices=cards, enabled=seed is not None):
+        if seed is not None:
+            torch.default_generator.manual_seed(int(seed))
+            for card in cards:
+                torch.cuda.default_generators[card].manual_seed(int(seed))
+        total: Any = 0
+        for _ in range(k):
+            found = module(x)
+            if not isinstance(found, torch.Tensor):
+                raise NsnnError(f"module gives {type(found).__name__}: expected one tensor")
+            total = total + found.to(torch.promote_types(found.dtype, torch.float32))
+    return total / k
+
+
+def _family(value: Any) -> Family:
+    family = value.family if isinstance(value, EscapeNoise) else value
+    if not isinstance(family, Family) or family.x_unit != "1":
+        raise NsnnError(
+            f"family = {value!r}: expected a dimensionless noise family such as Gaussian(0.4); the deterministic twin is "
+            "NoisySpike(Gaussian(0.4), noisy=False)"
+        )
+    return family
+
+
+def _spread(value: Any, like: torch.Tensor, axis: int, name: str) -> Any:
+    """A number, or values along an axis of a step's drive."""
+    if np.ndim(value) == 0 and not isinstance(value, torch.Tensor):
+        return float(value)
+    tensor = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    if not tensor.ndim:
+        return tensor
+    if not -like.ndim <= axis < like.ndim or like.shape[axis] != len(tensor):
+        raise NsnnError(
+            f"{name} has {len(tensor)} values: expected one, or one for each along axis {axis} of a step's drive, which has shape "
+            f"{tuple(like.shape)}"
+        )
+    shape = [1] * like.ndim
+    shape[axis] = len(tensor)
+    return tensor.reshape(shape)
+
+
+def _told(value: Any) -> str:
+    return (
+        f"{value.dtype} of shape {tuple(value.shape)}"
+        if isinstance(value, torch.Tensor)
+        else type(value).__name__
+    )
