@@ -66,8 +66,11 @@ def fetch(key: str, target: Path) -> bool:
         except FileNotFoundError:
             if not entry.exists():
                 continue
-        except (OSError, ValueError):
+        except ValueError:  # a checksum that is no text
             pass
+        except OSError:  # it can't be read or copied now, which says nothing of the entry
+            target.unlink(missing_ok=True)
+            continue
         target.unlink(missing_ok=True)
         _discard(entry)
     return False

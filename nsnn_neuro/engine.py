@@ -41,6 +41,7 @@ __all__ = [
     "choose",
     "collected",
     "draw",
+    "dtype",
     "functions",
     "has_compiler",
     "run",
@@ -125,6 +126,11 @@ def choose(engine: str) -> str:
         f"no C++ compiler found: running with NumPy code generation; {cure}", NoCompilerWarning, stacklevel=4
     )
     return "numpy"
+
+
+def dtype() -> str:
+    """The type of state variables: Brian2's preference."""
+    return str(np.dtype(prefs.core.default_float_dtype).name)
 
 
 _C_ARGUMENTS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -250,8 +251,10 @@ class _Run:
                     found, v, w = self._in_one_piece(objects, groups, synapses, spikes, device, progress)
                 else:
                     found, v, w = [np.empty(0, dtype=np.int64)] * 3, {}, {}
-                    for window in streaming.windows(objects, spikes, self.n_steps, self.dt, device, progress):
-                        spool.add(*self._placed(*window))
+                    run = streaming.windows(objects, spikes, self.n_steps, self.dt, device, progress)
+                    with contextlib.closing(run) as windows:
+                        for window in windows:
+                            spool.add(*self._placed(*window))
                 for p, group in zip(self.net.populations, groups, strict=True):
                     _check_finite(group, p)
             block = self._block(found, v, w, target)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ class _InWindows(engine.Prepared):
 
 def windows(
     objects: list[Any], monitors: list[Any], n_steps: int, dt: float, device: Any, progress: Any
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+) -> Generator[tuple[int, np.ndarray, np.ndarray], None, None]:
     """Run `objects`; of each window and each of the `monitors` yield its number, the members that spiked, and when (s).
 
     The runtime engines stop after `MEMBER_STEPS` to empty the monitors. A C++ program runs through: it holds its spikes, 12

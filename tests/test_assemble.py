@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from brian2 import ms, mV
+from brian2 import Hz, kHz, ms, mV
 from scipy.integrate import quad_vec
 from scipy.linalg import expm
 
@@ -56,3 +56,50 @@ def test_a_callers_names_are_not_captured():
     tau_m, v_thresh, drive, relax, hold_steps = 1 * ms, 0 * mV, 0 * mV, 1.0, 7  # noqa: F841
     assert [float(t) for t in run().segments[0].spiketrains[0]] == expected
     assert len(expected) == 3
+
+
+LIF_CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+DRAWN = {
+    "white": (LIF_CELL, nsnn.WhiteNoise(4 * mV, shared=0.3), 17 * mV),
+    "OU": (LIF_CELL, nsnn.OUNoise(4 * mV, 5 * ms), 18 * mV),
+    "escape": (LIF_CELL, nsnn.EscapeNoise(nsnn.Gaussian(2 * mV)), 17 * mV),
+    "Poisson": (
+        LIF_CELL,
+        nsnn.PoissonNoise(8 * kHz, 0.2 * mV, rate_inh=1 * kHz, weight_inh=-0.2 * mV),
+        2 * mV,
+    ),
+    "source": (nsnn.PoissonSource(rate=50 * Hz), None, None),
+    "NSNN": (nsnn.NSNNNeuron(), nsnn.EscapeNoise(nsnn.Logistic(0.3)), 0.5),
+    "double": (nsnn.NSNNNeuron(), nsnn.DoubleNoise(0.3), 0.5),
+}
+
+
+@pytest.mark.parametrize(
+    "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
+)
+@pytest.mark.parametrize("case", DRAWN)
+def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_path):
+    """Numbers of four steps at once, counts in a loop of their own; and in windows that don't end with a fourth step."""
+    neuron, noise, drive = DRAWN[case]
+    stimulus = None if drive is None else nsnn.Constant(drive)
+    dt = 1 * ms if isinstance(neuron, nsnn.NSNNNeuron) else 0.1 * ms
+    given = {
+        "n_neurons": 30,
+        "trials": 2,
+        "duration": 101 * dt * (1 if dt == 1 * ms else 7),
+        "dt": dt,
+        "seed": 3,
+        "engine": engine,
+    }
+    found = []
+    for many, out in ((10**9, None), (1, None), (1, tmp_path / "run.nwb")):
+        monkeypatch.setattr("nsnn_neuro.assemble.model.MANY", many)
+        monkeypatch.setattr("nsnn_neuro.streaming.MEMBER_STEPS", 60 * 37)
+        block = nsnn.simulate(neuron, noise, stimulus, out=out, **given)
+        found.append([segment.spiketrains.multiplexed for segment in block.segments])
+    assert sum(len(ids) for ids, _ in found[0]) > 15
+    for other in found[1:]:
+        for (ids, times), (same_ids, same_times) in zip(found[0], other, strict=True):
+            order, same_order = np.lexsort((times, ids)), np.lexsort((same_times, same_ids))
+            assert np.array_equal(ids[order], same_ids[same_order])
+            assert np.array_equal(np.asarray(times)[order], np.asarray(same_times)[same_order])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
+import functools
 import itertools
 import json
 import multiprocessing
@@ -22,6 +24,7 @@ from nsnn_neuro.errors import FormatError, NsnnError
 from nsnn_neuro.measures import cv, firing_rate
 from nsnn_neuro.sweep import work
 from nsnn_neuro.sweep.folder import Folder, digest
+from nsnn_neuro.sweep.grid import fingerprint
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 RUN = {
@@ -170,23 +173,79 @@ def test_resume_false_starts_anew_and_leaves_other_files(finished, copy) -> None
 
 def test_a_damaged_manifest_and_a_folder_of_something_else_are_refused(copy, tmp_path) -> None:
     text = (copy / "manifest.json").read_text()
-    for bad in (
-        text[:-30],
-        text.replace('"trials": 2', '"trials": 3'),
-        "[]",
-        "\udcff".encode("utf-8", "surrogateescape"),
-    ):
-        (copy / "manifest.json").write_bytes(bad if isinstance(bad, bytes) else bad.encode())
+    for bad in (text[:-30], text.replace('"trials": 2', '"trials": 3')):
+        (copy / "manifest.json").write_text(bad)
         with pytest.raises(FormatError, match=r"manifest.json: damaged.*resume=False"):
             swept(copy)
     swept(copy, resume=False)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "thesis.tex").write_text("")
-    for resume in (True, False):
-        with pytest.raises(NsnnError, match=r"'thesis.tex' in it and no sweep"):
-            swept(other, resume=resume)
-    assert [p.name for p in other.iterdir()] == ["thesis.tex"]
+    for k, name in enumerate(["thesis.tex", "table.csv", "manifest.json", "chunk-1-0-0-47e8424e707b.json"]):
+        other = tmp_path / f"other{k}"
+        other.mkdir()
+        (other / name).write_text("[]")
+        for resume in (True, False):
+            with pytest.raises(NsnnError, match=rf"'{name}' in it and no manifest.json of a sweep"):
+                swept(other, resume=resume)
+        assert [(p.name, p.read_text()) for p in other.iterdir()] == [(name, "[]")]
+
+
+def _bounded(text: str):
+    """A class of noise made on the spot, all of one name."""
+
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Bounded(nsnn.MultiplicativeNoise):
+        amplitude = text
+        slope = "0"
+
+    return Bounded(0.2, -10 * mV, calculus="ito")
+
+
+def test_what_a_measure_or_a_record_of_ones_own_does_is_part_of_the_configuration() -> None:
+    def of(value):
+        return fingerprint(value)
+
+    def window(block, *, width=0.1):
+        return width
+
+    def wider(block, *, width=0.2):
+        return width
+
+    wider.__qualname__ = window.__qualname__
+
+    def scaled(factor):
+        return lambda block: factor
+
+    class Counter:
+        def __init__(self, start):
+            self.start = start
+
+        def __call__(self, block):
+            return self.start
+
+        def method(self, block):
+            return self.start
+
+    assert of(window) != of(wider)
+    assert of(scaled(1)) != of(scaled(2))
+    assert of(Counter(1)) != of(Counter(2))
+    assert of(Counter(1).method) != of(Counter(2).method)
+    assert of(functools.partial(window, width=np.int64(3))) != of(
+        functools.partial(window, width=np.int64(4))
+    )
+    assert of(_bounded("v")) != of(_bounded("2 * v"))
+    assert of(_bounded("v")) == of(_bounded("v"))
+    assert of(scaled(1)) == of(scaled(1))
+
+
+def test_classes_of_one_name_are_not_run_as_one() -> None:
+    texts = ["10*mV", "0*mV"]
+    table = nsnn.sweep(
+        nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms), {"k": [0, 1]},
+        noise=lambda point: _bounded(texts[point["k"]]), stimulus=nsnn.Constant(17 * mV), measures=firing_rate, trials=20,
+        duration=200 * ms, seed=1, engine="numpy",
+    )  # fmt: skip
+    rates = table["value"].to_numpy()
+    assert rates[0] > 0
+    assert rates[1] == 0
 
 
 def test_a_seed_that_was_drawn_is_kept(tmp_path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from ..errors import NsnnError
@@ -13,7 +13,7 @@ from .work import Task
 __all__ = ["results"]
 
 
-def results(tasks: list[Task], scheduler: Any) -> Iterator[dict[str, Any]]:
+def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None, None]:
     """The results of all tasks, as workers finish them. A chunk that its worker doesn't survive has failed.
 
     Raises

@@ -29,6 +29,7 @@ _MANIFEST, _CHUNK = "nsnn_neuro sweep 1", "nsnn_neuro sweep chunk 1"
 _OWN = re.compile(
     r"manifest\.json|chunk-[\w-]+\.json|table\.csv|errors\.json|sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp"
 )
+_SCRATCH = re.compile(r"sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp")
 _CURE = "take another folder, or resume=False (--no-resume), which deletes what the folder has of a sweep and starts anew"
 
 
@@ -79,10 +80,16 @@ class Folder:
 
     def _check_own(self) -> None:
         """A folder with other things in it isn't ours to fill."""
-        foreign = sorted(p.name for p in self.path.iterdir() if not (_OWN.fullmatch(p.name) and p.is_file()))
-        if foreign and not (self.path / "manifest.json").is_file():
+        manifest = self.path / "manifest.json"
+        if manifest.is_file() and _MANIFEST.encode() in manifest.read_bytes()[:200]:
+            return
+        foreign = sorted(
+            p.name for p in self.path.iterdir() if not (_SCRATCH.fullmatch(p.name) and p.is_file())
+        )
+        if foreign:
             raise NsnnError(
-                f"out = {self.path}: the folder has {foreign[0]!r} in it and no sweep: expected a new or empty folder"
+                f"out = {self.path}: the folder has {foreign[0]!r} in it and no manifest.json of a sweep: expected a new or empty "
+                "folder, or what is in it moved away"
             )
 
     def known(self) -> dict[str, Any] | None:
@@ -114,8 +121,11 @@ class Folder:
         """
         self.hash = digest(config)
         if not resume:
-            for path in self.path.iterdir():
-                if _OWN.fullmatch(path.name) and path.is_file() and path.name != "sweep.lock":
+            own = [p for p in self.path.iterdir() if _OWN.fullmatch(p.name) and p.is_file()]
+            for path in sorted(
+                own, key=lambda p: p.name == "manifest.json"
+            ):  # that last: a folder half emptied is still known
+                if path.name != "sweep.lock":
                     path.unlink()
         elif (known := self.known()) is not None and digest(known) != self.hash:
             told = "; ".join(differences(known, config))

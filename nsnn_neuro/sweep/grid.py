@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
+import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -245,6 +246,8 @@ def fingerprint(value: Any) -> Any:
         return value.describe()
     if isinstance(value, Record):
         told: dict[str, Any] = {"type": f"{type(value).__module__}.{type(value).__qualname__}"}
+        if not type(value).__module__.startswith("nsnn_neuro."):
+            told["text"] = _texts(type(value))
         for field in dataclasses.fields(value):
             inner = getattr(value, field.name)
             told[field.name] = (
@@ -264,14 +267,14 @@ def fingerprint(value: Any) -> Any:
             "sha256": hashlib.sha256(plain.tobytes()).hexdigest(),
             **more,
         }
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, list | tuple):
         return [fingerprint(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): fingerprint(v) for k, v in value.items()}
-    if units.is_quantity(value):
-        return str(value)
     return _function(value) if callable(value) else f"{type(value).__module__}.{type(value).__qualname__}"
 
 
@@ -287,7 +290,37 @@ def _function(function: Callable[..., Any]) -> Any:
     code = getattr(function, "__code__", None)
     if code is not None and not module.startswith("nsnn_neuro."):
         told["code"] = hashlib.sha256(repr(_code(code)).encode()).hexdigest()
-        told["defaults"] = fingerprint(getattr(function, "__defaults__", None))
+        told["defaults"] = fingerprint([function.__defaults__, function.__kwdefaults__])  # type: ignore[attr-defined]
+        told["closure"] = [_cell(cell, function) for cell in function.__closure__ or ()]  # type: ignore[attr-defined]
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not isinstance(owner, type):
+        told["owner"] = fingerprint(vars(owner)) if hasattr(owner, "__dict__") else repr(type(owner))
+    elif code is None and hasattr(function, "__dict__") and not isinstance(function, type):
+        told["owner"] = fingerprint(vars(function))
+    return told
+
+
+def _cell(cell: Any, function: Any) -> Any:
+    """What a function takes from around it; not itself."""
+    try:
+        inside = cell.cell_contents
+    except ValueError:  # nothing yet
+        return None
+    return None if inside is function else fingerprint(inside)
+
+
+def _texts(kind: type) -> dict[str, Any]:
+    """The equations of a record's class, of one's own: attributes that are text, and the code of its methods."""
+    told = {}
+    for name in sorted(dir(kind)):
+        inner = inspect.getattr_static(kind, name)
+        if isinstance(inner, property):
+            inner = inner.fget
+        if name.startswith("__"):
+            continue
+        plain = isinstance(inner, str | bool | int | float | tuple | list | dict)
+        if plain or (hasattr(inner, "__code__") and not (inner.__module__ or "").startswith("nsnn_neuro.")):
+            told[name] = fingerprint(inner)
     return told
 
 

@@ -100,7 +100,11 @@ def groups(points: Points, *, n_neurons: int, duration: Any, dt: Any, bridge: bo
     alike: dict[str, list[int]] = {}
     made = [points.records(k) for k in range(len(points))]
     for k, parts in enumerate(made):
-        key = str(k) if isinstance(parts[0], Network) else f"{is_silent(parts[1])} {_structure(parts)}"
+        key = (
+            str(k)
+            if isinstance(parts[0], Network)
+            else f"{is_silent(parts[1])} {[id(type(part)) for part in parts]} {_structure(parts)}"
+        )
         alike.setdefault(key, []).append(k)
     found = [group for members in alike.values() for group in _split(members, made, size)]
     for group in found[:_MOST_TRIED]:

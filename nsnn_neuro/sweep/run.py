@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from ..keyed_noise import check_seed
 from ..measures.tabulate import named_measures
 from ..recording import provenance
 from . import work
-from .folder import Folder, digest
+from .folder import Folder, differences, digest
 from .grid import PARTS, Points, fingerprint, read
 from .plan import chunk_size, free_memory, groups
 from .work import Task
@@ -151,7 +153,8 @@ def sweep(
                         Task(chosen, numbers, group.paths, functions, by, s, bool(common_noise), options)
                     )
         tell = stack.enter_context(_bar(progress, len(seeds) * len(points), len(done)))
-        for result in _results(tasks, jobs, scheduler, tell, folder):
+        found = stack.enter_context(contextlib.closing(_results(tasks, jobs, scheduler, tell, folder)))
+        for result in found:
             _same_software(result["made_with"])
             if folder is not None:
                 folder.add(result["seed"], result["points"])
@@ -242,16 +245,23 @@ def _config(
         "bridge": bool(options["bridge"]),
         "seeds": seeds,
         "common_noise": common,
-        "dtype": "float64",
+        "dtype": engines.dtype(),
+        "code": _code(),
         **provenance(),
     }
     plain: dict[str, Any] = json.loads(json.dumps(told))
     return plain
 
 
-def _same_software(made_with: dict[str, Any]) -> None:
-    from .folder import differences
+@functools.cache
+def _code() -> str:
+    """Checksum of the package's files: a revision doesn't tell what was edited since."""
+    package = Path(__file__).parents[1]
+    files = sorted([*package.rglob("*.py"), *package.rglob("*.h")])
+    return digest([[f.relative_to(package).as_posix(), f.read_text(encoding="utf-8")] for f in files])
 
+
+def _same_software(made_with: dict[str, Any]) -> None:
     if told := differences(provenance(), made_with):
         raise NsnnError(
             f"scheduler: a worker has other software than this process ({'; '.join(told)}): install the same on both"
@@ -260,12 +270,13 @@ def _same_software(made_with: dict[str, Any]) -> None:
 
 def _results(
     tasks: list[Task], jobs: int, scheduler: Any, tell: Callable[[int, float], None], folder: Folder | None
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """The results of all tasks, as they come."""
     if scheduler is not None:
         from .cluster import results
 
-        yield from results(tasks, scheduler)
+        with contextlib.closing(results(tasks, scheduler)) as found:
+            yield from found
         return
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
