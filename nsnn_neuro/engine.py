@@ -35,6 +35,7 @@ from .errors import NsnnError
 __all__ = [
     "ENGINES",
     "FLAGS",
+    "PROGRAM_FLAGS",
     "NoCompilerWarning",
     "Prepared",
     "bar",

@@ -253,7 +253,7 @@ def uniform(step, neuron, trial, point, stream, key0, key1):
 
 
 def normal(step, neuron, trial, point, stream, key0, key1):
-    """Standard normal draws, symmetric, out to 6.7 standard deviations. Arguments as for `uniform`."""
+    """Standard normal draws, symmetric, out to 6.76 standard deviations. Arguments as for `uniform`."""
     return _draw(_fill_normal, step, neuron, trial, point, stream, key0, key1)
 
 

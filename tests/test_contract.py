@@ -126,7 +126,7 @@ IN_VOLTS: dict[type, Record] = {
     nsnn.Step: nsnn.Step(15 * mV, 20 * ms, 180 * ms),
     nsnn.Sinusoid: nsnn.Sinusoid(12 * mV, 5 * mV, 20 * Hz),
     nsnn.FrozenNoise: nsnn.FrozenNoise(12 * mV, 3 * mV, 5 * ms, seed=2),
-    nsnn.Recorded: nsnn.Recorded(20 * SIGNAL.rescale("dimensionless") * pq.mV),
+    nsnn.Recorded: nsnn.Recorded(SIGNAL.rescale("dimensionless") * 60 * pq.mV),
     nsnn.ConductanceSynapse: nsnn.ConductanceSynapse(5 * ms, 0 * mV),
 }
 RUN = {"n_neurons": 3, "trials": 2, "duration": 100 * ms, "dt": 0.5 * ms, "seed": 3, "engine": "numpy"}
