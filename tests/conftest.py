@@ -56,6 +56,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no C++ compiler"))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _small_heap() -> Iterator[None]:
+    """What the tests of a module leave behind is put aside too."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_finish() -> None:
     """Brian2 calls gc.collect() before every run, half of a short run's time with all that pytest has collected: put that aside."""
     gc.collect()
