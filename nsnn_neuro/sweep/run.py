@@ -112,8 +112,8 @@ def sweep(
     ...               measures=firing_rate, trials=20, duration=500*ms, seed=1, engine="numpy")
     >>> table[["noise.sigma", "value", "unit"]]
        noise.sigma  value unit
-    0        0.002    1.7   Hz
-    1        0.004   11.1   Hz
+    0        0.002    1.6   Hz
+    1        0.004    9.9   Hz
     """
     points = read(model, noise, stimulus, grid)
     options = {"trials": _whole(trials, "trials"), "n_neurons": _whole(n_neurons, "n_neurons"), "duration": duration, "dt": dt,
