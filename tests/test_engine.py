@@ -261,7 +261,13 @@ def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path):
     lines = source.read_text().splitlines()
     loop = max(n for n, line in enumerate(lines, 1) if re.match(r"  for \(__pyx_t_\d+ = 0;", line))
     arguments = [*prefs.codegen.cpp.extra_compile_args_gcc, *engine.FLAGS]
-    includes = [sysconfig.get_paths()["include"], np.get_include(), os.path.dirname(brian2.synapses.__file__)]
+    own = os.path.dirname(brian2.__file__)
+    includes = [
+        sysconfig.get_paths()["include"],
+        np.get_include(),
+        f"{own}/synapses",
+        f"{own}/devices/cpp_standalone/brianlib",
+    ]
     done = subprocess.run(
         [gcc, *arguments, *(f"-I{i}" for i in includes), "-fPIC", "-fno-strict-aliasing", "-fopt-info-vec",
          "-c", str(source), "-o", os.devnull],
