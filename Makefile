@@ -25,7 +25,7 @@ ifneq ($(have),$(or $(want),none))
 .PHONY: $(PY)
 endif
 
-.PHONY: help demo test test-all test-long lint studies bench clean
+.PHONY: help demo test test-all lint studies bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 # \2/p' Makefile | awk -F' # ' '{ printf "  %-15s %s\n", $$1, $$2 }'
@@ -35,12 +35,9 @@ demo: $(VENV)/.installed ## real spikes through the measures: a report in result
 	@echo "The report is in $$(ls -td results/grasshopper/*/ | head -n 1)"
 
 test: $(VENV)/.installed-test ## all tests that take seconds
-	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 -m "not slow and not long" $(TESTS)
+	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 -m "not slow" $(TESTS)
 
-test-all: $(VENV)/.installed-test ## the statistical tests too: what the gate runs
-	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 -m "not long" $(TESTS)
-
-test-long: $(VENV)/.installed-test ## every test: hundreds of repeats, kills, studies; an hour on two cores
+test-all: $(VENV)/.installed-test ## every test
 	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(TESTS)
 
 lint: $(VENV)/.installed-test ## ruff and mypy

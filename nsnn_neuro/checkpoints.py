@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .errors import FormatError, NsnnError
+from .whole import replaced
 
 __all__ = ["digest", "read", "write"]
 
@@ -31,19 +31,15 @@ def digest(described: Any, *arrays: np.ndarray) -> str:
 
 
 def write(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-    """Write a checkpoint: first beside `path`, as NAME.part, which then takes its place in one act.
+    """Write a checkpoint, whole or not at all.
 
     Raises
     ------
     NsnnError : the folder can't be written to
     """
-    part = path.with_name(path.name + ".part")
     try:
-        with open(part, "wb") as file:
+        with replaced(path) as part, open(part, "wb") as file:
             np.savez(file, **arrays, about=np.array(json.dumps(about)))  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
     except OSError as error:
         raise NsnnError(f"checkpoint = {path}: can't be written ({error.strerror})") from None
 

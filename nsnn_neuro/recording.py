@@ -11,8 +11,6 @@ import errno
 import importlib.metadata
 import os
 import platform
-import secrets
-import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +25,7 @@ import quantities as pq
 from . import foreign, nwb, units
 from .blocks import build_block
 from .errors import FormatError, NsnnError
+from .whole import replaced
 
 if TYPE_CHECKING:
     import h5py
@@ -216,20 +215,6 @@ def provenance() -> dict[str, Any]:
     return {"versions": dict(_versions()), "git_revision": _git_revision()}
 
 
-def _replace(target: Path, temporary: Path) -> None:
-    """Give `temporary`, safely on the disk, the name `target`."""
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    if target.exists():
-        temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-    os.replace(temporary, target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
     """Write `block` to an NWB file, whole or not at all: a killed run leaves the old file, or none.
 
@@ -279,15 +264,8 @@ def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> 
     """The file at `path`, whole or not at all, after `fill` has filled an empty one and closed it."""
     import h5py
 
-    target = destination(path)
-    temporary = target.with_name(f".{target.stem[:50]}.{secrets.token_hex(6)}.tmp")
-    try:
-        with h5py.File(temporary, "x") as file:
-            fill(file)
-        _replace(target, temporary)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replaced(destination(path)) as temporary, h5py.File(temporary, "x") as file:
+        fill(file)
     return Path(path)
 
 

@@ -31,6 +31,7 @@ from brian2.core.variables import Constant
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from . import builds
+from .errors import NsnnError
 
 __all__ = ["Device", "compiler", "usable"]
 
@@ -231,7 +232,7 @@ def _make(directory: str) -> None:
 
     Raises
     ------
-    RuntimeError : the compiler failed; its last words
+    NsnnError : the compiler failed; its last words
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     extra = prefs.devices.cpp_standalone.extra_make_args_unix
@@ -256,4 +257,7 @@ def _make(directory: str) -> None:
         make.wait()
         raise
     if make.returncode:
-        raise RuntimeError(f"the C++ compiler failed:\n{told[-2000:]}")
+        raise NsnnError(
+            f'engine = "cpp": the C++ compiler {shlex.join(compiler() or ["c++"])} failed; use engine="cython", or name another by '
+            f"the environment variable CXX:\n{told[-2000:]}"
+        )

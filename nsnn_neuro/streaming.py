@@ -8,6 +8,7 @@ the NWB file is written next to its final name and takes it in one act, as `reco
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Generator, Iterator
@@ -243,7 +244,18 @@ def write(block: neo.Block, spool: Spool) -> Path:
     room = 17 * int(spool.counts.sum()) + 200 * len(spool.counts) + held + 2**20
     with _told(spool.out):
         # HDF5 doesn't survive a disk that is full: whether there is room is seen before
-        with tempfile.TemporaryFile(dir=recording.destination(spool.out).parent) as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, room)
+        _see_room(recording.destination(spool.out).parent, room)
         return recording.written(spool.out, lambda file: nwb.write_sorted(block, spikes, file))
+
+
+def _see_room(folder: Path, room: int) -> None:
+    """Raise OSError where the disk hasn't got so many bytes, by reserving them or, where that isn't possible, by asking."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, room)
+    except (AttributeError, OSError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        free = os.statvfs(folder)
+        if free.f_bavail * free.f_frsize < room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Modules (or sub-packages) in line: each may import those before it.
 LINE = [
-    *("errors", "units", "records", "keyed_noise"),
+    *("errors", "whole", "units", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
     *("losses", "coding", "theory", "deep"),

@@ -75,7 +75,7 @@ DRAWN = {
 
 
 @pytest.mark.parametrize(
-    "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.long])]
+    "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
 )
 @pytest.mark.parametrize("case", DRAWN)
 def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_path):

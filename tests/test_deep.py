@@ -421,7 +421,7 @@ def test_drops_into_convolutions_and_residual_blocks(tmp_path):
 
 
 @needs_torch
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_page_runs(capsys):
     """What it says of precision is tested above; here its nets learn, and a digit is read in Brian2."""
     text = (Path(__file__).resolve().parent.parent / "docs" / "deep.md").read_text(encoding="utf-8")

@@ -187,7 +187,7 @@ def test_cython_compiles_no_new_value():
     assert modules(nsnn.brunel(**NET), n_neurons=1) == modules(nsnn.brunel(**other), n_neurons=1, seed=2)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_cython_compiles_the_same_text_in_every_process():
     script = (

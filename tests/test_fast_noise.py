@@ -17,7 +17,7 @@ from nsnn_neuro import engine, keyed_noise
 from nsnn_neuro.errors import NsnnError
 
 RUNTIME = ["numpy", pytest.param("cython", marks=pytest.mark.compile)]
-TARGETS = [*RUNTIME, pytest.param("cpp", marks=[pytest.mark.compile, pytest.mark.long])]
+TARGETS = [*RUNTIME, pytest.param("cpp", marks=[pytest.mark.compile, pytest.mark.slow])]
 
 
 def z_of_correlation(a, b):

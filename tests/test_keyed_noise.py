@@ -158,7 +158,7 @@ def _moments_and_tails(n_steps, n_neurons, k0, k1):
     return sums, beyond
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_moments_to_the_eighth_and_tails_to_six_standard_deviations():
     """Of 1e8 normals, 57 beyond 5 and 0.2 beyond 6 sd expected: binomial counts. Then pairs of neighbours in 16 x 16 cells of
     equal probability, 4e6 along each axis of the key."""

@@ -101,7 +101,7 @@ def test_gradients_of_every_loss_and_reset(loss, case):
     assert largest(found, expected) < 1e-10
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["transport", "random", "broadcast"])
 @pytest.mark.parametrize("case", PATHS)
 @pytest.mark.parametrize("family", FAMILIES)
@@ -112,7 +112,7 @@ def test_gradients_are_the_references_in_every_combination(family, case, kind):
     assert largest(found, expected) < 1e-10
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize(
     ("kind", "case", "loss"),
@@ -327,8 +327,8 @@ def same(a, b):
     "kind",
     [
         "transport",
-        pytest.param("random", marks=pytest.mark.long),
-        pytest.param("broadcast", marks=pytest.mark.long),
+        pytest.param("random", marks=pytest.mark.slow),
+        pytest.param("broadcast", marks=pytest.mark.slow),
     ],
 )
 def test_a_separable_problem_is_learned(kind):
@@ -464,7 +464,7 @@ def test_spikes_are_those_that_evaluate_counts(n):
 
 
 @pytest.mark.parametrize(
-    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.long])]
+    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
 )
 def test_spikes_follow_from_those_of_the_layer_below(target):
     """Without noise, by the neuron's own equation: neurons, steps, samples and weights are where they belong."""
@@ -528,7 +528,7 @@ def test_a_schedule_begins_with_eta_and_changes_it():
     assert not same(fit, steady)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_patience_ends_training_and_returns_the_best_weights():
     net = net_of(eta=3.0)  # too large: it gets worse soon
     stopped = fit_of(net, epochs=30, patience=2)
@@ -588,7 +588,7 @@ fit_of(epochs=10000, checkpoint=sys.argv[1], engine=sys.argv[3])
 """
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=pytest.mark.compile)])
 def test_killed_five_times_and_resumed_equals_uninterrupted(target, tmp_path, monkeypatch):
     """Each child goes on from where the one before was killed: some epochs, and a random part of one, later."""
@@ -634,7 +634,7 @@ def test_killed_five_times_and_resumed_equals_uninterrupted(target, tmp_path, mo
         assert all(np.array_equal(values, kept[epoch][name]) for name, values in arrays.items())
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_samples_beyond_the_data(monkeypatch):
     """X is kept twice (as given, checked; as a run's values), numbers of each sample beside it; no spikes or membranes."""
     rng, width = np.random.default_rng(0), 40
@@ -831,7 +831,7 @@ print("trained", len(fit.history))
 """
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_training_runs_with_the_reference_deleted():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_REFERENCE, nsnn.__file__],
@@ -843,7 +843,7 @@ def test_training_runs_with_the_reference_deleted():
     assert done.stdout.strip() == "trained 2", done.stderr[-2000:]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_compiled_training_gives_the_same_history_and_resumes_bit_for_bit(tmp_path):
     numpy, cython = fit_of(epochs=4), fit_of(epochs=4, engine="cython")

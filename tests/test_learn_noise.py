@@ -267,7 +267,7 @@ def test_gradients_of_a_recurrent_layer_are_the_complex_step(case):
     assert largest([level.slope for level in learner.levels.values()], expected) < 1e-10
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize(("kind", "case"), [("transport", PATHS[0]), ("random", PATHS[2])])
 def test_compiled_gradients_are_the_references(kind, case):
@@ -424,7 +424,7 @@ def test_half_of_the_scale_is_twice_the_steepness():
     assert same(fit, fit_of(steep, epochs=1))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_best_epochs_noise_is_returned():
     net = noisy(0.4, eta_noise=0.05)
     stopped = fit_of(net, epochs=30, patience=2, noise_schedule=(1.0, 20.0))
@@ -564,7 +564,7 @@ def test_a_schedule_goes_with_reward_too():
     assert same(*twice)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_compiled_training_resumes_bit_for_bit(tmp_path):
     path, asked = tmp_path / "fit.npz", {"epochs": 4, "engine": "cython"}
@@ -583,7 +583,7 @@ learned(epochs=200, checkpoint=sys.argv[1])
 """
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     path, here = tmp_path / "fit.npz", Path(__file__).resolve().parent
     environment = os.environ | {"PYTHONPATH": str(here.parent)}
@@ -600,7 +600,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     assert equal(learned(epochs=epochs, checkpoint=path), learned(epochs=epochs))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_far_too_much_noise_goes_down_and_the_loss_with_it():
     """Ten times what the other tests have: every seed ends below a quarter of it, with less than half of the loss."""
     for seed in range(1, 4):

@@ -78,7 +78,7 @@ def test_a_samples_update_is_the_references(family, case, signal):
     assert all(np.abs(g).max() > 1e-6 for g in expected)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize("loss", [losses.rate_mse, losses.cross_entropy_step])
 def test_compiled_it_is_the_references(loss):
@@ -153,7 +153,7 @@ def test_resumed_equals_uninterrupted(tmp_path):
         one_layer("fast", epochs=3, checkpoint=tmp_path / "c")
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_hidden_layers_learn():
     X, y = problem(150)
     rule = nsnn.NDL(0.01, optimizer=nsnn.Adam())

@@ -160,7 +160,7 @@ def test_e_prop_leaves_the_recurrent_way_out():
     assert largest(found, expected(reference.ndl, W, R, states, y, **options)) < 1e-10
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize("kind", ["transport", "reward"])
 def test_compiled_gradients_are_those_of_numpy(kind):
@@ -199,7 +199,7 @@ def spikes_of(block, n_steps, n):
     return found
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_trained_network_is_the_one_that_simulate_runs():
     """Along the spikes of `simulate` the reference has its membranes; and the learner spikes as often in each step."""
     net, _, _ = wired(nsnn.NDL(0.1), noise=NOISE, reset="hard")

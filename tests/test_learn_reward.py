@@ -76,7 +76,7 @@ def test_a_batch_that_is_not_full_has_the_baselines_of_its_samples():
     assert largest(found, expected(*given, nsnn.Gaussian(0.4), "hard")) < 1e-10
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_compiled_gradients_are_the_references_score_function():
     found, moved, *given = batch_of(nsnn.Logistic(0.25), "hard", target="cython", unfilled=True)
@@ -141,7 +141,7 @@ def test_the_mean_is_the_exact_gradient_and_the_baseline_saves_variance(monkeypa
 
 
 @pytest.mark.parametrize(
-    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.long, pytest.mark.compile])]
+    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.compile])]
 )
 def test_single_samples_are_held_against_those_before(target):
     """Batches of one: the baseline is the mean of the losses learned from earlier in the run, 0 for the first."""

@@ -61,7 +61,7 @@ def learned(net, X, y, loss, *, target="numpy", encoder=None):
 
 @pytest.mark.parametrize("reset", ["hard", "subtract"])
 @pytest.mark.parametrize(
-    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.long, pytest.mark.compile])]
+    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.compile])]
 )
 def test_gradients_of_target_spikes_are_the_references(target, reset):
     X, y = data_of()
@@ -249,7 +249,7 @@ def test_the_likelihoods_gradient_is_the_references_and_the_difference_quotient(
     likelihoods(family, reset, "numpy")
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize(
     "family", [nsnn.Gaussian(0.4), nsnn.Cauchy(0.3)], ids=lambda family: type(family).__name__

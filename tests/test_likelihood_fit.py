@@ -110,7 +110,7 @@ def test_intervals_cover_the_truth_of_simulated_neurons():
     assert np.all(np.abs(z.std(axis=0, ddof=1) - 1) < 4 / np.sqrt(2 * len(fits)))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("theta", [1.0, "fit"])
 def test_intervals_cover_the_truth_of_the_packages_nsnn_neuron(theta):
     """100 trials of `simulate`'s NSNN neuron, each fitted by itself; 300 or 400 intervals, SD 1.3 to 2.2 % about 95."""

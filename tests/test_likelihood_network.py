@@ -329,7 +329,7 @@ def test_the_same_seed_gives_the_same_fit():
     assert_array_equal(same[:, 1:], whole)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_refining_wins_what_the_bound_gives_away():
     """A cell of one strong hidden neuron in each pathway, fitted by as many: the refinement wins more than a tenth of a bit per
     spike of data that neither has seen, and comes no further than the true model."""
@@ -355,7 +355,7 @@ def test_refining_wins_what_the_bound_gives_away():
     assert rough_score + 0.1 < fine_score < truth
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_cell_of_two_opposite_pathways_is_recovered():
     """Of 20,000 steps. Held out, the true model has 1.07 bits per spike; the fit 97 % of that, and not more; a single neuron, whose
     response is monotone in one filter, has next to nothing of it but what its history tells.

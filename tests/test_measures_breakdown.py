@@ -179,7 +179,7 @@ def test_corrected_terms_on_samples():
     assert z_of_mean(np.array(found["none"])[:, 3], exact[3]) > 4
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_two_errors_cover_the_truth():
     """Regime: 200 trials per stimulus for 6 words, all terms away from 0."""
     rng, joint = np.random.default_rng(3), like_tuned_pair()
@@ -197,7 +197,7 @@ def test_two_errors_cover_the_truth():
     assert np.mean(pair) >= 0.9
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_uniform_where_there_is_nothing():
     """Words without a stimulus for all terms; p is a multiple of 1/10, less a uniform part of that step."""
     rng, p, pair = np.random.default_rng(4), [], []

@@ -69,7 +69,7 @@ def test_ksg_covers_the_truth_of_gaussians(variant, rho, n):
     )  # SD of 200: 5 %; SHARED: 15 % of the variance
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(("d", "e", "size"), [(2, 1, 0.0), (2, 1, 0.7071), (1, 2, 0.7071)])
 def test_ksg_covers_the_truth_of_channels(d, e, size):
     rng = np.random.default_rng(3)
@@ -143,7 +143,7 @@ def test_null(estimator):
     assert estimator(x, y, n_shuffle=0).p is None
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_of_ksg_is_uniform_under_independence():
     assert uniform_p(ksg, (1, 1), 40, 1) > 1e-3
 

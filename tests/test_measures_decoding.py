@@ -174,7 +174,7 @@ def test_shuffled_labels_are_at_chance_and_information_with_them():
     assert abs(lost.accuracy - 0.5) < 4 * 1.3 * lost.se
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_valid_without_information():
     """500 repeats; ties of accuracies make p too large, never too small."""
     rng = np.random.default_rng(8)
@@ -185,7 +185,7 @@ def test_p_is_valid_without_information():
         assert np.mean(p <= 0.2) > 0.08
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
     """500 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
     rng = np.random.default_rng(18)

@@ -269,7 +269,7 @@ ENOUGH_OF_32 = {  # samples per symbol: the stated regimes
 }
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["zipf", "geometric"])
 @pytest.mark.parametrize("method", METHODS)
 def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(method, law):

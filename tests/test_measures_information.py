@@ -179,7 +179,7 @@ def test_error_bar_is_the_brute_force_jackknife(bias):
     assert estimate.se_method == "jackknife over samples"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["words of 4 bins", "words of 6 bins", "counts"])
 @pytest.mark.parametrize("bias", ["plugin", *TRIALS_PER_RESPONSE])
 def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(bias, name):
@@ -198,7 +198,7 @@ def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(bias, name):
     assert np.mean([abs(e.value - channel.information) <= 2 * e.se for e in found]) >= 0.9
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
 def test_null_p_values_are_uniform(bias):
     rng = np.random.default_rng(5)

@@ -157,7 +157,7 @@ def test_shuffles_are_those_of_the_labels():
     assert_array_equal(again.se, found.se)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_max_over_q_is_told_and_tested_as_such():
     """200 repeats without information, 6 costs: the largest is too high, its p is not too low."""
     rng = np.random.default_rng(7)
@@ -175,7 +175,7 @@ def test_max_over_q_is_told_and_tested_as_such():
     assert found[0].at(3).warning == "16 trains for a table of 2 x 2: fewer than 5 per cell"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_uniform_without_information():
     """500 repeats at one cost. H of 40 trains takes few values, and ties make p too large: drawn evenly among them."""
     rng = np.random.default_rng(8)
@@ -187,7 +187,7 @@ def test_p_is_uniform_without_information():
     assert np.mean(np.array(p) <= 0.2) > 0.2 - 4 * np.sqrt(0.16 / 500)  # and not much too large
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
     """500 repeats at three costs: of one, and of the best; equal values are shared out by chance."""
     rng = np.random.default_rng(18)
@@ -204,7 +204,7 @@ def asymptotic(make, q):
     return metric_space_information(trains, labels, q=q * pq.Hz, n_shuffle=0).information[0]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "q"),
     [

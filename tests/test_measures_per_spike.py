@@ -123,7 +123,7 @@ def test_regular_trains_need_the_jackknife():
     assert abs(z_of_mean(found["poisson"], 0.0)) > 4
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_two_errors_cover_the_truth():
     """Regime: 40 trials, 1 spike per bin and trial or 1/8 (5 per bin in all)."""
     rng = np.random.default_rng(4)
@@ -136,7 +136,7 @@ def test_two_errors_cover_the_truth():
         assert np.mean(inside) >= 0.9
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_uniform_without_modulation():
     rng = np.random.default_rng(5)
     p = []
@@ -262,7 +262,7 @@ def test_poisson_place_field():
     assert np.mean(covered) >= 0.9
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_skaggs_p_is_uniform_without_a_field():
     rng = np.random.default_rng(11)
     p = []

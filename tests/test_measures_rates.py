@@ -283,7 +283,7 @@ def test_simulated_neuron_under_a_sinusoid():
     assert e.se < 0.05 * truth
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_two_errors_cover_the_truth():
     """Regime: 100 trials, 400 bins, words of 1 to 3 letters; over="time" holds the stimulus' sampling too."""
     rng = np.random.default_rng(7)
@@ -295,7 +295,7 @@ def test_two_errors_cover_the_truth():
     assert np.mean(inside) >= 0.9
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_error_over_trials_matches_the_spread_for_one_stimulus():
     """Mean se^2 over 100 repeats against their variance, whose relative SD is sqrt(2/99)."""
     rng = np.random.default_rng(8)
@@ -309,7 +309,7 @@ def test_error_over_trials_matches_the_spread_for_one_stimulus():
     assert abs(np.log(np.mean(squares) / np.var(values, ddof=1))) / np.sqrt(2 / 99) < 4
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_uniform_without_a_stimulus():
     """p is a multiple of 1/20; less a uniform part of that step it is continuous."""
     rng = np.random.default_rng(9)

@@ -130,7 +130,7 @@ def test_gaussian_channel():
     assert optimum * 1.01 < np.mean(errors) < optimum * 1.04  # 1/(K - 1) = 0.024
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_two_errors_cover_the_truth():
     """Regime: 48 segments, 8 folds, bias="subtract"."""
     rng = np.random.default_rng(3)
@@ -142,7 +142,7 @@ def test_two_errors_cover_the_truth():
     assert np.mean(inside) >= 0.9
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_uniform_without_a_relation():
     """p is a multiple of 1/20; less a uniform part of that step it is continuous."""
     rng = np.random.default_rng(4)

@@ -193,7 +193,7 @@ def test_error_of_the_susceptibility_covers():
             assert 0.85 < (part**2).mean() < 1.15
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_white_noise_lif_against_the_closed_forms():
     """100 LIF neurons of 60 s at dt = 0.1 ms: spectrum and susceptibility in bands against Lindner's, |z| < 4.

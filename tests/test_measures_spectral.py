@@ -256,7 +256,7 @@ def test_shift_null_of_a_driven_neuron():
     assert other.value == e.value
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_two_errors_hold_the_truth_in_nine_of_ten_repeats():
     """200 repeats of the linear Poisson neuron, 100 segments, corrected."""
     rng = np.random.default_rng(13)
@@ -271,7 +271,7 @@ def test_two_errors_hold_the_truth_in_nine_of_ten_repeats():
     assert np.mean(held) >= 0.9
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_p_is_uniform_without_information():
     """500 repeats; steps of 1/20 are filled."""
     rng = np.random.default_rng(14)

@@ -169,7 +169,7 @@ def test_three_layers_hand_the_signal_down_in_one_step():
 
 
 @pytest.mark.compile
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["cython", "cpp"])
 def test_compiled_targets_learn_the_same(target):
     W, x, spikes, signals = example()

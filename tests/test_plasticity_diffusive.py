@@ -254,7 +254,7 @@ def far_and_near(target, rule, **how):
 
 
 @pytest.mark.compile
-@pytest.mark.long
+@pytest.mark.slow
 def test_generated_code_is_that_of_numpy():
     rule = NDL(float(0.3 * mV**2))
     one = far_and_near("numpy", rule)

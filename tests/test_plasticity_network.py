@@ -205,7 +205,7 @@ def all_rules(target):
 
 
 @pytest.mark.compile
-@pytest.mark.long
+@pytest.mark.slow
 def test_every_rule_in_cpp_is_what_it_is_in_numpy():
     for one, other in zip(all_rules("numpy"), all_rules("cpp"), strict=True):
         assert np.abs(one).min() > 1e-6

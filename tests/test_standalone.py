@@ -15,7 +15,7 @@ import pytest
 from brian2 import Hz, ms, mV, prefs
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import builds, engine, standalone
+from nsnn_neuro import NsnnError, builds, engine, standalone
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -164,7 +164,7 @@ def test_one_program_serves_new_values_and_gives_the_spikes_of_numpy(compiled, c
     assert list(cache.iterdir()) == []
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_a_kept_program_gives_bit_for_bit_what_a_new_one_does(compiled, cache):
     """Spikes and membranes of a program that had been made for other values, and of one made for these."""
@@ -187,7 +187,7 @@ def test_a_kept_program_gives_bit_for_bit_what_a_new_one_does(compiled, cache):
     assert list(cache.iterdir()) == []
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_a_network_is_compiled_once(compiled, cache):
     net = {"g": 5, "eta": 2, "n_e": 40, "n_i": 10, "epsilon": 0.2, "J": 2 * mV}
@@ -219,7 +219,7 @@ def process(engine, *, seed, **environment):
     )  # fmt: skip
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_two_processes_at_once_make_one_entry(cache, tmp_path):
     """And agree on its key whatever the order of their sets and dicts."""
@@ -261,7 +261,7 @@ def test_ctrl_c_ends_the_compiler_and_leaves_nothing(cache, tmp_path, monkeypatc
     assert list(cache.iterdir()) == []
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_a_killed_process_leaves_no_entry(cache, tmp_path):
     text = f"""for a in "$@"; do if [ "$a" = -c ]; then touch {tmp_path}/started; sleep 2; fi; done"""
@@ -298,6 +298,6 @@ def test_a_compiler_without_a_flag_does_without(compiled, tmp_path, monkeypatch)
 def test_a_compiler_that_fails_is_quoted(cache, tmp_path, monkeypatch):
     text = 'for a in "$@"; do if [ "$a" = -c ]; then echo no space left >&2; exit 1; fi; done'
     monkeypatch.setenv("CXX", wrapper(tmp_path, text))
-    with pytest.raises(RuntimeError, match="no space left"):
+    with pytest.raises(NsnnError, match=r"engine = \"cpp\": (?s:.*)engine=\"cython\"(?s:.*)no space left"):
         spikes(**MODEL, engine="cpp")
     assert list(cache.iterdir()) == []

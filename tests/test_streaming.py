@@ -83,7 +83,7 @@ def n_spikes(block):
     ("case", "target"),
     [(case, "numpy") for case in (cells, network, discrete)]
     + [pytest.param(cells, "cython", marks=pytest.mark.compile)]
-    + [pytest.param(c, "cython", marks=[pytest.mark.compile, pytest.mark.long]) for c in (network, discrete)],
+    + [pytest.param(c, "cython", marks=[pytest.mark.compile, pytest.mark.slow]) for c in (network, discrete)],
 )
 def test_same_as_a_run_in_one_piece(case, target, tmp_path, small, monkeypatch):
     """Block, its file, and what `load` gives; with windows and sorted runs that are many."""
@@ -105,7 +105,7 @@ def test_same_as_a_run_in_one_piece(case, target, tmp_path, small, monkeypatch):
     assert sorted(os.listdir(tmp_path)) == ["a.nwb", "b.nwb"]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_a_cpp_program_gives_the_same(tmp_path, small, monkeypatch):
     monkeypatch.setattr(streaming, "PIECE", 17)
@@ -293,7 +293,7 @@ print(json.dumps([measures.as_trains(block).times.size, *peaks]))
 """
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_memory_per_spike(tmp_path):
     """Peaks of two runs of which one has four times the spikes: none of them in memory until they are loaded.
 

@@ -40,7 +40,7 @@ def test_claims_hold_and_fail_one_by_one() -> None:
         study.verify(table(spread=0.01))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_choices_are_made_on_the_validation_part_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test part isn't read before the choice is made, once for each network and number of passes."""
     read: list[str] = []

@@ -145,7 +145,7 @@ def test_the_figures_show_every_arm_and_sigma() -> None:
     assert set(study.summary(table()).arm) == set(DISTANCES)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_short_run_has_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
     config = dataclasses.replace(

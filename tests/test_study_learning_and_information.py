@@ -122,7 +122,7 @@ def test_repeats_are_those_of_the_hidden_layer(monkeypatch: pytest.MonkeyPatch) 
     assert found["reliability"] == pytest.approx(np.mean(reliability), abs=1e-12)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_without_any_noise_repeats_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin, shown images in black and white, whose Bernoulli input is always or never there; the noisy network isn't."""
     digits, learned = study.nsnn.datasets.digits, []

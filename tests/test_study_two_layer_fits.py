@@ -65,7 +65,7 @@ def test_differences_have_the_error_of_their_parts() -> None:
     assert error == pytest.approx(np.sqrt(20) * np.std(50 * np.arange(20.0), ddof=1) / np.log(2) / 100)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_short_run_fills_table_and_figure() -> None:
     config = dataclasses.replace(
         study.Config(), cells=(1,), n_hidden=(2, 3), steps=1000, test=1000, epochs=1, refine=1, particles=5

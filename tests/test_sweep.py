@@ -90,7 +90,7 @@ def test_chunks_lists_and_order_of_values_change_nothing() -> None:
     pd.testing.assert_frame_equal(again[table.columns], table, check_exact=True)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.compile
 def test_compiled_chunks_change_nothing_and_give_the_spikes_of_the_numpy_target() -> None:
     table = swept(n_neurons=7, engine="cython")
@@ -98,7 +98,7 @@ def test_compiled_chunks_change_nothing_and_give_the_spikes_of_the_numpy_target(
     pd.testing.assert_frame_equal(swept(n_neurons=7), table, check_exact=True)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_processes_change_nothing_even_with_a_function_made_here() -> None:
     drive = lambda point: nsnn.Constant(point["mu"] * mV)  # noqa: E731
     grid = {"mu": [15.0, 18.0, 20.0], "noise.sigma": [2 * mV, 4 * mV]}
@@ -116,7 +116,7 @@ PAIRS = [(EXAMPLES[nsnn.LIF], noise) for noise in NOISES] + [
 ]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(("neuron", "noise"), PAIRS, ids=lambda one: type(one).__name__)
 def test_every_parameter_of_every_neuron_and_noise_can_be_swept(neuron, noise) -> None:
     """Two points that differ in all parameters that may be arrays: each point's spikes are those of its own run."""
@@ -172,7 +172,7 @@ def _scaled(record):
     return dataclasses.replace(record, **changed)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_what_cannot_be_an_array_runs_in_groups_and_gives_the_same_table() -> None:
     """A text, a whole number, a fraction that must be one number, noise that vanishes."""
     grid = {"noise.shared": [0.0, 0.5], "noise.sigma": [0 * mV, 3 * mV], "stimulus.seed": [1, 2]}
@@ -219,7 +219,7 @@ def test_what_a_trial_starts_from_is_the_points_own_too() -> None:
     np.testing.assert_array_equal(v[1], v[2])
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_networks_and_kinds_of_noise_come_from_a_function_of_the_point() -> None:
     def net(point):
         cells = nsnn.Population(2, CELL, noise=nsnn.WhiteNoise(point["sigma"]), stimulus=DRIVE, name="E")
@@ -418,7 +418,7 @@ print((peak() - before) / plan.memory(points * neurons, spikes))
 """
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(20, 10_000, 2, 0), (20, 20, 5000, 8)], ids=["members", "spikes"])
 def test_the_memory_of_a_chunk_is_that_of_the_formula(size) -> None:
     """A run of many neurons, and one of many spikes, in a process of its own."""

@@ -35,7 +35,7 @@ def client():
         yield one
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_two_workers_give_the_table_of_one_process(client, tmp_path) -> None:
     """By a client, by an address, and into a folder that one process then finds finished."""
     table = swept()
@@ -48,7 +48,7 @@ def test_two_workers_give_the_table_of_one_process(client, tmp_path) -> None:
         pd.testing.assert_frame_equal(swept(out=tmp_path / "out"), table, check_exact=True)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_workers_with_other_software_are_refused(client, monkeypatch) -> None:
     from nsnn_neuro.sweep import run
 
@@ -58,7 +58,7 @@ def test_workers_with_other_software_are_refused(client, monkeypatch) -> None:
         swept(scheduler=client)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_scheduler_that_isnt_one_is_told() -> None:
     pytest.importorskip("distributed")
     with pytest.raises(NsnnError, match="expected an address or a distributed"):

@@ -340,7 +340,7 @@ def killed(out: Path, where: str, count: int) -> None:
     assert process.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_killed_ten_times_it_resumes_to_the_same_table(finished, tmp_path) -> None:
     """SIGKILL in the middle of chunks, half-way through the writing of a file, and before a file gets its name."""
     out = tmp_path / "out"

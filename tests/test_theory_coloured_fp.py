@@ -18,7 +18,7 @@ QIF = theory.Drift(lambda v: v * v + 0.2, unit="1")
 
 
 def slow(*values):
-    return pytest.param(*values, marks=pytest.mark.long)
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def test_perfect_integrator_has_the_noiseless_rate():
@@ -34,7 +34,7 @@ def test_perfect_integrator_has_the_noiseless_rate():
     assert np.max(np.abs(rate / (mu / 1.25) - 1)) < 1e-6  # what the mesh leaves out at the ends
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("mu", [0.8, 1.0])
 def test_short_correlations_meet_the_expansion(mu):
     """Fourcaud & Brunel's first order is right up to tau_noise: what it leaves, over tau_noise, is a constant within 2 % (a
@@ -51,7 +51,7 @@ def test_short_correlations_meet_the_expansion(mu):
     assert np.all(np.abs(following) < 0.4 * np.abs(first))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_smooth_spikes_tend_to_white_noise_in_proportion():
     """An EIF has no sqrt(tau_noise): rate and CV leave those of white noise in proportion to tau_noise, extrapolated to it."""
     tau_noise, cell = np.array([0.02, 0.01, 0.005]), {**HELD, "v_spike": 1.8}
@@ -66,7 +66,7 @@ def test_smooth_spikes_tend_to_white_noise_in_proportion():
         assert abs(8 * off[2] / 3 - 2 * off[1] + off[0] / 3) < 2e-4
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_long_correlations_average_the_noiseless_neuron():
     """Frozen I: rate E[1/T], CV^2 = E[1/T] E[T] - 1 over its law, T = tau_refrac + ln((mu + I) / (mu + I - 1))."""
     mu, sigma, tau_noise = 2.0, 0.2, np.array([0.25, 20.0])
@@ -123,7 +123,7 @@ def test_weak_noise():
     assert default**2 == pytest.approx(fine**2, abs=3e-7)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_long_correlations_converge():
     """tau_noise = 20 tau_m, where V and I are all but bound to each other."""
     half, default, fine = (
@@ -224,7 +224,7 @@ def mean_and_cv(spans, batches=200):
     return (first.mean(), np.std(first, ddof=1) / np.sqrt(batches)), (cv, error)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "drift", "mu", "sigma", "k", "low", "spike"),
     [

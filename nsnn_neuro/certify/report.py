@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..plotting import COLOURS
+from ..whole import replaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,27 +95,17 @@ def write(table: pd.DataFrame, folder: Path) -> list[Path]:
     """certificate.csv and certificate.png in `folder`, which is made; each appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "certificate.csv"]
-    _whole(files[0], lambda path: table.to_csv(path, index=False))
+    with replaced(files[0]) as path:
+        table.to_csv(path, index=False)
     if (table["n_spikes"] > 0).any():
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(8.0, 1.2 + 0.155 * int((table["n_spikes"] > 0).sum())), layout="constrained")
         draw(table, figure.subplots())
         files.append(folder / "certificate.png")
-        _whole(files[1], lambda path: figure.savefig(path, dpi=150))
+        with replaced(files[1]) as path:
+            figure.savefig(path, dpi=150, format="png")
     return files
-
-
-def _whole(path: Path, save: Any) -> None:
-    """Save under another name beside `path`, then rename."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    try:
-        save(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def draw(table: pd.DataFrame, ax: Axes) -> Axes:

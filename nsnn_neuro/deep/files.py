@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ..errors import FormatError, NsnnError
+from ..whole import replaced
 
 __all__ = ["load", "save"]
 
@@ -17,7 +18,7 @@ _MOST = 4  # differences that a message tells
 
 
 def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Write the module's state_dict: first beside `path`, as NAME.part, which then takes its place in one act.
+    """Write the module's state_dict, whole or not at all.
 
     Raises
     ------
@@ -32,13 +33,9 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     if not isinstance(module, nn.Module):
         raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
     path = Path(path)
-    part = path.with_name(path.name + ".part")
     try:
-        with open(part, "wb") as file:
+        with replaced(path) as part, open(part, "wb") as file:
             torch.save(module.state_dict(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
     except OSError as error:
         raise NsnnError(f"path = {path}: can't be written ({error.strerror})") from None
 

@@ -14,13 +14,13 @@ import json
 import math
 import os
 import re
-import secrets
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError, NsnnError
+from ..whole import replaced
 from .work import COLUMNS
 
 __all__ = ["Folder", "differences", "digest"]
@@ -140,22 +140,11 @@ class Folder:
     def write(self, name: str, text: str) -> None:
         """Write a file: first under another name, onto the disk, then in its place in one act."""
         target = self.path / name
-        temporary = self.path / f".{name}.{secrets.token_hex(6)}.tmp"
         try:
-            with open(temporary, "x", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-            folder = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            with replaced(target) as temporary:
+                temporary.write_text(text, encoding="utf-8", newline="")
         except OSError as error:
             raise NsnnError(f"out = {target}: can't be written ({error.strerror})") from None
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def add(self, seed: int, points: list[dict[str, Any]]) -> None:
         """Keep the results of a chunk."""
