@@ -28,9 +28,14 @@ def test_after_an_exception_nothing_has_changed(tmp_path, old):
     path = tmp_path / "a.txt"
     if old is not None:
         path.write_text(old)
-    with pytest.raises(KeyboardInterrupt), whole.replaced(path) as new:
-        new.write_text("ne")
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with whole.replaced(path) as new:
+            new.write_text("ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [p.read_text() for p in tmp_path.iterdir()] == ([] if old is None else [old])
 
 
