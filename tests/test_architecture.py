@@ -28,7 +28,7 @@ LINE = [
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
     *("losses", "coding", "theory", "deep"),
-    *("builds", "standalone", "engine", "fast_noise", "assemble"),
+    *("builds", "standalone", "lean", "engine", "fast_noise", "assemble"),
     *("annotations", "blocks", "nwb", "foreign", "recording", "streaming"),
     *("simulate", "certify", "checkpoints", "learn", "likelihood", "sweep", "toml_lines", "config"),
     *("sweep_command", "cli"),
@@ -51,7 +51,7 @@ BESIDES = {
 # Third-party packages, for modules where they are restricted.
 THIRD_PARTY = {"measures": {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn"}}
 # Modules whose import may import Brian2; the others may only do so inside a function.
-IMPORTS_BRIAN2 = {"standalone", "engine", "fast_noise", "assemble", "streaming", "simulate", "learn"}
+IMPORTS_BRIAN2 = {"standalone", "lean", "engine", "fast_noise", "assemble", "streaming", "simulate", "learn"}
 IMPORTS_TORCH = {"deep"}  # an extra: nothing else may need it
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 # Public names without a doctest: errors, warnings, and what a function that has one returns.

@@ -1,13 +1,15 @@
 """The readable formulation of learning: one network of synapses, samples one after the other, each synapse with what it knows.
 
 In each step the input's group and the layers' fire one after the other, their spikes travel through Brian2's synapses; `Teacher`
-hands the output its learning signal L(t), synapses hand it on downwards, and at the step's end each synapse does
+hands the output its learning signal L(t), synapses hand it on downwards. A synapse's trace grows by each spike that it carries,
+and at the step's end
 
-    trace(t) = k(t-1) trace(t-1) + z(t),    g += L(t) f(t) trace(t)
+    g += L(t) f(t) trace(t),    trace *= k(t)
 
-with f and k of its target neuron. When the next batch begins, or the run has ended, the optimizer's text changes the weights by g.
-Nothing comes from the future: so below the output the signal lacks what reaches the loss through later membranes above, and a loss
-that is known at the end alone is told as if the sample ended now, L(t) = (t / n_steps) d/do(t) of the loss of the first t steps.
+with f and k of its target neuron, k = 0 at a sample's end. When the next batch begins, or the run has ended, the optimizer's text
+changes the weights by g. Nothing comes from the future: so below the output the signal lacks what reaches the loss through later
+membranes above, and a loss that is known at the end alone is told as if the sample ended now, L(t) = (t / n_steps) d/do(t) of the
+loss of the first t steps.
 """
 
 from __future__ import annotations
@@ -69,10 +71,12 @@ class Teacher:
         o, label = self.o[None, : k + 1], self.plan["labels"][sample : sample + 1]
         share = self.plan["share"][sample] * self.plan["learns"][sample // self.batch]
         self.told[:] = self.loss.gradient(o, label)[0, k] * (share * (k + 1) / self.n_steps)
+        self.due[0] = 0
         if k == self.n_steps - 1:
             self.plan["value"][sample] = self.loss.value(o, label)[0]
             self.plan["count"].reshape(-1, self.n)[sample] = self.o.sum(0)
-            self.due[0] = self.plan["learns"][sample // self.batch]
+            if (sample + 1) % self.batch == 0:
+                self.due[0] = self.plan["learns"][sample // self.batch]
         return np.zeros(1)
 
     def function(self) -> Function:
@@ -107,13 +111,15 @@ cdef double teach(int i, int64_t step) {{
     found = nsnn_part(o, d, k + 1, labels[sample])
     for q in range({self.n}):
         told[q] = d[k * {self.n} + q] * part
+    due[0] = 0
     if k == {self.n_steps - 1}:
         value[sample] = found
         for q in range({self.n}):
             count[sample * {self.n} + q] = 0
             for t in range({self.n_steps}):
                 count[sample * {self.n} + q] += o[t * {self.n} + q]
-        due[0] = learns[sample // {self.batch}]
+        if (sample + 1) % {self.batch} == 0:
+            due[0] = learns[sample // {self.batch}]
     return 0
 """
         return _function("teach", ["integer"] * 2, self._run, code, self._arrays)
@@ -159,7 +165,6 @@ class OnlineLearner:
         projections, _ = layered(net)
         self.layers = [Layer(p.n, 1, n_steps) for p in net.populations]
         self.clock = Clock(1 * ms, name="online_clock")
-        self.slow = Clock(batch * n_steps * ms, name="online_slow_clock")
         self.functions = engine.functions()
         self.teacher = Teacher(self.layers[-1].n, batch, n_steps, loss)
         self.data: dict[str, np.ndarray] = {}
@@ -189,6 +194,7 @@ class OnlineLearner:
         self.objects = engine.Prepared(
             *self.members, self.trainer, *self.synapses, *self.ways_back, name="online_learner"
         )
+        self.objects.only_when = dict.fromkeys(self.changes, self.teacher.due)
         self.steps_done = 0
 
     @staticmethod
@@ -248,7 +254,7 @@ class OnlineLearner:
     def _layer(self, k: int, projection: Projection) -> NeuronGroup:
         neuron, noise = projection.post.neuron, projection.post.noise
         assert isinstance(neuron, NSNNNeuron)
-        text = _Text(self.layers[k], [f"{v} : 1" for v in ("u", "o", "f", "carried", "held", "arrived", "L")])
+        text = _Text(self.layers[k], [f"{v} : 1" for v in ("u", "o", "f", "carried", "arrived", "L", "told")])
         text.record(neuron, "")
         factor, carried, numbers = _text(projection)
         for name, value in _own_numbers(numbers).items():
@@ -264,17 +270,19 @@ class OnlineLearner:
             "going = int(step % n_steps > 0)",
             "u = u * going",
             "o = o * going",
-            "held = carried * going",
             "drive = arrived",
             "arrived = 0",
             neuron.updates[neuron.reset],
             f"o = 1.0 * int({fires})",
             f"f = {factor}",
-            f"carried = {carried}",
+            "staying = int((step + 1) % n_steps > 0)",
+            f"carried = staying * ({carried})",
         ]
         smooth = {"exp": "smooth_exp", "normal_cdf": "smooth_normal_cdf"}
         code = [substitute(line, smooth) for line in code]
-        return self._group(k, code, text, "o > 0" if k < len(self.layers) - 1 else None)
+        group = self._group(k, code, text, "o > 0" if k < len(self.layers) - 1 else None)
+        group.run_regularly("told = L * f", when="end", order=-1, name=f"online_layer_{k}_told")
+        return group
 
     def _synapses(self, k: int, projection: Projection) -> Synapses:
         """Of a projection: spikes go up, the learning signal goes down by the weights, and the weights learn."""
@@ -290,7 +298,7 @@ class OnlineLearner:
             self.members[k - 1],
             self.members[k],
             "\n".join(equations),
-            on_pre="arrived_post += w * o_pre",
+            on_pre="arrived_post += w * o_pre\ntrace += o_pre",
             namespace={name: optimizer.si(f) for f, name in own.items()}
             | {"pending": self.teacher.pending()},
             clock=self.clock,
@@ -302,12 +310,13 @@ class OnlineLearner:
             updater = synapses.summed_updaters["L_pre"]
             updater.when, updater.order = "groups", self._at(2 * len(self.layers) - k)
         synapses.run_regularly(
-            "trace = held_post * trace + o_pre\ng += L_post * f_post * trace", when="end", name=f"online_synapses_{k}_learn"
+            "g += told_post * trace\ntrace *= carried_post", when="end", name=f"online_synapses_{k}_learn"
         )  # fmt: skip
         change = synapses.run_regularly(
-            "\n".join(["due = pending(i)", *(substitute(line, own) for line in optimizer.lines), "g = 0"]),
+            "\n".join(
+                ["due = pending(i)", *(substitute(line, own) for line in optimizer.lines), "g *= 1 - due"]
+            ),
             when="start",
-            clock=self.slow,
             name=f"online_synapses_{k}_change",
         )
         self.changes.append(change)
