@@ -1,29 +1,45 @@
-"""Brian2's Cython code without what each step of it does in vain: a name that nothing uses, a type that can't be wrong.
+"""Brian2's Cython code without what each step of it does in vain, and without names that make equal code two texts.
 
 Generated code begins by reading its arrays from a dictionary. Brian2 reads every variable as an object, an array and a length, and
-asks each array for its type anew: a microsecond for a small group, of which a step calls many.
+asks each array for its type anew: a microsecond for a small group, of which a step calls many. Its arrays carry the name of their
+group, so that each of four equal layers is compiled; numbered instead, all four are one text, compiled once.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
+from keyword import kwlist
 from typing import Any
 
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.targets import codegen_targets
 
-__all__ = ["TARGET", "LeanCythonCodeObject", "lean"]
+__all__ = ["TARGET", "LeanCythonCodeObject", "lean", "nameless"]
 
 TARGET = "lean_cython"  # Brian2's name of the code generation target
 
 _BUFFER = re.compile(r"cdef _numpy\.ndarray\[[^]]*\] (_buf_\w+ = _namespace\[)")
 _READ = re.compile(r"\s*(?:cdef [\w. ]+ )?(\w+) = (?:len\()?_namespace\[['\"]\w+['\"]\]\)?\s*")
 _POINTER = re.compile(r"\s*cdef \w+ \* (\w+) = <\w+ \*> (_buf_\w+)\.data\s*")
-_NAME = re.compile(r"\w+")
+_DECLARED = re.compile(r"\s+cdef [\w. ]+ (\w+)\s*")
+_SUPPORT = re.compile(
+    r"(?<=# support code\n)(.*?)(?=# template-specific support code\n|def main\()", re.DOTALL
+)
+_ARRAY = re.compile(r"_namespace\[['\"](_(?:dynamic_)?array_)(\w+)['\"]\]")
+_MUTE = re.compile(r"_namespace\[['\"]\w+['\"]\]|#.*")  # names in keys and remarks
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_WORDS = frozenset({*kwlist, "_namespace", "nogil", "range", "size_t"})
+
+
+def _names(code: str) -> list[str]:
+    """The names in a text, those of keys in the namespace and of remarks left out."""
+    return _NAME.findall(_MUTE.sub("", code))
 
 
 def lean(code: str) -> str:
-    """The text of a Cython function without reads of what it doesn't use, its arrays taken by their data alone.
+    """The text of a Cython module without what its main function doesn't use, its arrays taken by their data alone.
 
     >>> print(lean('''def main(_namespace):
     ...     _var_v = _namespace["_var_v"]
@@ -36,31 +52,62 @@ def lean(code: str) -> str:
         cdef double * _array_v = <double *> _buf__array_v.data
         _array_v[0] = 1.0
     """
-    lines = _BUFFER.sub(r"cdef _numpy.ndarray \1", code).splitlines()
+    head, support, body = _SUPPORT.split(code) if _SUPPORT.search(code) else ("", "", code)
+    lines = _BUFFER.sub(r"cdef _numpy.ndarray \1", body).splitlines()
     while True:
-        used: dict[str, int] = {}
-        for line in lines:
-            for name in _NAME.findall(re.sub(r"_namespace\[['\"]\w+['\"]\]", "", line)):
-                used[name] = used.get(name, 0) + 1
+        used = Counter(_names("\n".join(lines)))
         kept = []
         for line in lines:
-            read = _READ.fullmatch(line) or _POINTER.fullmatch(line)
-            if not (read and used[read.group(1)] == 1):
+            unread = _READ.fullmatch(line) or _POINTER.fullmatch(line) or _DECLARED.fullmatch(line)
+            if not (unread and used[unread.group(1)] == 1):
                 kept.append(line)
         if len(kept) == len(lines):
-            return "\n".join(kept)
+            break
         lines = kept
+    if used.keys().isdisjoint({*_names(support)} - {*_names(head)} - _WORDS):
+        support = ""
+    return head + support + "\n".join(lines)
+
+
+def nameless(blocks: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Texts whose arrays are numbered in order of their first read, and the number's name of each array's.
+
+    >>> nameless({"run": "x = _namespace['_array_hidden_v']"})
+    ({'run': "x = _namespace['_array_0']"}, {'_array_hidden_v': '_array_0'})
+    """
+    renamed: dict[str, str] = {}
+    for text in blocks.values():
+        for kind, rest in _ARRAY.findall(text):
+            renamed.setdefault(kind + rest, f"{kind}{len(renamed)}")
+    everywhere = {
+        before + old: before + new for old, new in renamed.items() for before in ("", "_buf_", "_num")
+    }
+    numbered = {
+        block: _NAME.sub(lambda found: everywhere.get(found.group(), found.group()), text)
+        for block, text in blocks.items()
+    }
+    return numbered, renamed
 
 
 class LeanCythonCodeObject(CythonCodeObject):
-    """Brian2's CythonCodeObject, compiled from a leaner text."""
+    """Brian2's CythonCodeObject, compiled from a leaner text without its arrays' names."""
 
     class_name = TARGET
 
-    def compile_block(self, block: str) -> Any:
-        """The compiled module of a block, or None."""
-        setattr(self.code, block, lean(getattr(self.code, block, "")))
-        return super().compile_block(block)
+    def compile(self) -> None:
+        """Compile each block that does something."""
+        texts = {block: getattr(self.code, block, "") for block in ("before_run", "run", "after_run")}
+        blocks = {block: lean(text) for block, text in texts.items() if "EMPTY_CODE_BLOCK" not in text}
+        blocks, renamed = nameless(blocks)
+        for block, text in blocks.items():
+            setattr(self.code, block, text)
+        self.namespace: dict[str, Any] = {
+            renamed.get(name, name): value for name, value in self.namespace.items()
+        }
+        self.nonconstant_values: list[tuple[str, Any]] = [
+            (renamed.get(name, name), value) for name, value in self.nonconstant_values
+        ]
+        super().compile()
 
 
 codegen_targets.add(LeanCythonCodeObject)

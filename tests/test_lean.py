@@ -9,6 +9,7 @@ import brian2 as b2
 import numpy as np
 import pytest
 from brian2 import ms, mV, second
+from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import engine, lean
@@ -56,6 +57,40 @@ def test_a_text_that_is_lean_stays() -> None:
     assert lean.lean(lean.lean(STOCK)) == lean.lean(STOCK)
 
 
+MODULE = """\
+import numpy as _numpy
+# support code
+cdef double half(double u):
+    return u / 2
+
+def main(_namespace):
+    cdef double u
+    # half of it
+    w = {}
+"""
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_functions_stay_where_they_are_called(used: bool) -> None:
+    text = lean.lean(MODULE.format("half(1)" if used else "1"))
+    assert ("cdef double half(double u):" in text) is used
+    assert "    cdef double u\n    #" not in text
+
+
+def test_arrays_are_numbered_in_all_blocks() -> None:
+    run = "_buf__array_a_v = _namespace['_array_a_v']\n_num_array_a_v + _array_a_vs\n_namespace['_dynamic_array_b']"
+    blocks, renamed = lean.nameless({"run": run, "after_run": "_namespace['_array_c'] + _array_a_v"})
+    assert blocks == {
+        "run": "_buf__array_0 = _namespace['_array_0']\n_num_array_0 + _array_a_vs\n_namespace['_dynamic_array_1']",
+        "after_run": "_namespace['_array_2'] + _array_0",
+    }
+    assert renamed == {
+        "_array_a_v": "_array_0",
+        "_dynamic_array_b": "_dynamic_array_1",
+        "_array_c": "_array_2",
+    }
+
+
 @pytest.fixture
 def stock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes the engine run Brian2's own target."""
@@ -99,6 +134,27 @@ def test_compiled_code_is_the_lean_one() -> None:
         assert {code.__class__ for code in codes} == {lean.LeanCythonCodeObject}
         assert not any(re.search(r"\] _buf_", code.code.run) for code in codes)
         assert np.array(monitor.v) == pytest.approx(np.array([[2, 2 / np.e]] * 2), rel=1e-12)
+
+
+@pytest.mark.compile
+def test_equal_layers_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: dict[str, set[str]] = {}
+    create = cython_extension_manager.create_extension
+
+    def spied(code: str, **kwds: Any) -> Any:
+        compiled.setdefault(kwds["owner_name"], set()).add(code)
+        return create(code, **kwds)
+
+    monkeypatch.setattr(cython_extension_manager, "create_extension", spied)
+    noise = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
+    net = nsnn.feedforward([4, 3, 3, 3], noise=noise, seed=1)
+    nsnn.simulate(net, duration=20 * ms, seed=1, engine="cython", progress=False)
+    layers = [{k.split("_", 2)[2] for k in compiled if k.startswith(f"population_{i}_")} for i in (2, 3)]
+    assert layers[0] == layers[1] == {"stateupdate", "threshold", "reset"}
+    for part in layers[0]:
+        assert compiled[f"population_2_{part}"] == compiled[f"population_3_{part}"]
+    assert compiled["projection_1_synapses"] == compiled["projection_2_synapses"]
+    assert compiled["spikes_0_spikemonitor"] == compiled["spikes_3_spikemonitor"]
 
 
 @pytest.mark.compile
