@@ -345,13 +345,28 @@ def run(network: Network, duration: float, device: Any, progress: Any) -> None:
             report(0, 1.0, 0, duration)
 
 
+def wanted(progress: Any) -> Any:
+    """`progress` as True, False or a function. None: on a terminal that isn't CI.
+
+    Raises
+    ------
+    NsnnError : it is something else
+    """
+    if progress is None:
+        return sys.stderr.isatty() and not os.environ.get("CI")
+    if not (isinstance(progress, bool | np.bool_) or callable(progress)):
+        raise NsnnError(
+            f"progress = {progress!r}: expected True, False, None or a function of the completed fraction"
+        )
+    return progress
+
+
 @contextlib.contextmanager
 def bar(progress: Any, title: str) -> Iterator[Callable | None]:
     """A progress report for Brian2. None: a bar on a terminal that isn't CI; True / False: always / never; or a function of
     the completed fraction."""
-    if progress is None:
-        progress = sys.stderr.isatty() and not os.environ.get("CI")
-    if not progress:
+    progress = wanted(progress)
+    if not callable(progress) and not progress:
         yield None
     elif callable(progress):
         yield lambda elapsed, completed, start, duration: progress(float(completed))

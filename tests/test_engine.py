@@ -151,6 +151,11 @@ def test_progress_reports_fractions_up_to_one():
     assert seen[-1] == 1.0
 
 
+def test_another_progress_is_refused():
+    with pytest.raises(NsnnError, match="progress = 'yes': expected True, False, None or a function"):
+        nsnn.simulate(CELL, duration=1 * ms, engine="numpy", progress="yes")
+
+
 def test_progress_is_silent_unless_asked(capfd):
     nsnn.simulate(CELL, duration=100 * ms, engine="numpy")
     assert capfd.readouterr() == ("", "")

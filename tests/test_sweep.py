@@ -378,6 +378,12 @@ def test_progress_tells_the_fraction_of_points() -> None:
     assert {0.25, 0.5, 0.75} <= set(told)
 
 
+def test_another_progress_is_refused_before_the_folder_is_made(tmp_path: Path) -> None:
+    with pytest.raises(NsnnError, match="progress = 'yes': expected True, False"):
+        swept(out=tmp_path / "out", progress="yes")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_measure_with_options_and_a_recorded_stimulus() -> None:
     """The Block of a point carries its own stimulus."""
     seen = []
@@ -444,6 +450,21 @@ def test_a_chunk_is_no_larger_than_memory_and_jobs_allow() -> None:
     assert plan.chunk_size(1000, CELL, **given, budget=1e12, jobs=1) == 200
     assert plan.chunk_size(1000, CELL, **given, budget=1e12, jobs=10) == 100
     assert plan.free_memory() > 2**20
+
+
+def test_free_memory_counts_a_containers_limit_without_its_cached_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {
+        "/proc/meminfo": "MemTotal: 900 kB\nMemAvailable: 800 kB\n",
+        "/sys/fs/cgroup/memory.max": "500000\n",
+        "/sys/fs/cgroup/memory.current": "400000\n",
+        "/sys/fs/cgroup/memory.stat": "anon 100000\ninactive_file 250000\n",
+    }
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: files[str(self)])
+    assert plan.free_memory() == 350_000
+    files["/sys/fs/cgroup/memory.max"] = "max\n"
+    assert plan.free_memory() == 800 * 1024
 
 
 def test_no_word_of_failures_where_there_are_none() -> None:

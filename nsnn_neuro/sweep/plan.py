@@ -54,15 +54,19 @@ def memory(members: int, spikes: float) -> float:
 
 
 def free_memory() -> int:
-    """Bytes that are free here, a container's limit included."""
+    """Bytes that are free here or hold files that can be read again, a container's limit included."""
     found = []
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         found.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")))
-        limit, used = (
-            Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current")
+        limit, used, parts = (
+            Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")
+            for name in ("max", "current", "stat")
         )
-        found.append(max(0, int(limit) - int(used)))
+        cached = next(
+            int(line.split()[1]) for line in parts.splitlines() if line.startswith("inactive_file ")
+        )
+        found.append(max(0, int(limit) - int(used) + cached))
     except (OSError, ValueError, StopIteration):
         pass
     return min(found) if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

@@ -124,6 +124,7 @@ def sweep(
             raise NsnnError(f"{name} = {value!r}: expected True or False")
     if by not in ("neuron", "population"):
         raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
+    progress = engines.wanted(progress)
     budget = _budget(memory, jobs, scheduler)
     most = len(points) if chunk is None else _whole(chunk, "chunk")
     seeds = _seeds(seed)
@@ -214,7 +215,7 @@ def _budget(limit: Any, jobs: int, scheduler: Any) -> float:
 
 
 def _size(points: Points, left: list[int], options: dict[str, Any], budget: float, jobs: int) -> int:
-    """Points of a chunk of a group; a warning where one alone is too much for the memory."""
+    """Points of a chunk of a group."""
     model = points.records(left[0])[0]
     duration = units.si(options["duration"], "s", "duration")
     dt = 1e-4 if options["dt"] is None else units.si(options["dt"], "s", "dt")
@@ -303,10 +304,8 @@ def _results(
 @contextlib.contextmanager
 def _bar(progress: Any, total: int, done: int) -> Iterator[Callable[[int, float], None]]:
     """What to call with the number of points that are done now, and of those that a running chunk has done in part."""
-    if progress is None:
-        progress = sys.stderr.isatty() and not os.environ.get("CI")
     state = {"done": done}
-    if not progress:
+    if not callable(progress) and not progress:
         yield lambda n, part: None
     elif callable(progress):
 
