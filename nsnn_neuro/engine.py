@@ -40,13 +40,13 @@ __all__ = [
     "Prepared",
     "bar",
     "choose",
-    "collected",
     "draw",
     "dtype",
     "functions",
     "has_compiler",
     "run",
     "running",
+    "set_aside",
 ]
 
 brian_device: Any = importlib.import_module(
@@ -90,8 +90,8 @@ class Prepared(Network):
             vars(obj).pop("run", None)
         super().before_run(run_namespace)
         if (
-            gc.get_freeze_count()
-        ):  # `collected` put aside what was there before compiling: Cython leaves a tenth of a second
+            _Heap.depth
+        ):  # what was there is aside, what compiling leaves isn't: a tenth of a second for each run
             gc.collect()
             gc.freeze()
         for obj in asked:
@@ -317,17 +317,26 @@ def running(engine: str) -> Iterator[Any]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
+class _Heap:
+    """How deep in blocks of `set_aside` this process is."""
+
+    depth = 0
+
+
 @contextlib.contextmanager
-def collected() -> Iterator[None]:
-    """Collect garbage once and put what is left aside: Brian2 collects before every run, a tenth of a second with a large heap."""
-    frozen = gc.get_freeze_count()
-    gc.collect()
-    if not frozen:
+def set_aside() -> Iterator[None]:
+    """Put aside what is on the heap, through which Brian2 goes before every run; what was left in here is collected at the end."""
+    # outermost, and the caller hasn't frozen a heap, which `unfreeze` would undo
+    mine = _Heap.depth == 0 and gc.get_freeze_count() == 0
+    if mine:
         gc.freeze()
+    _Heap.depth += 1
     try:
         yield
     finally:
-        if not frozen:
+        _Heap.depth -= 1
+        gc.collect()
+        if mine:
             gc.unfreeze()
 
 

@@ -99,7 +99,7 @@ class Fit:
         order = _batches(np.arange(len(y)), self._settings["batch"])
         real = order >= 0
         loss, scores = [], []
-        with engine.running(self._engine), engine.collected():
+        with engine.running(self._engine), engine.set_aside():
             learner = Learner(self.network, **self._settings)
             counts = decoder is None or type(decoder) is Count  # the run counts them itself
             seen = [] if counts else learner.record()
@@ -155,7 +155,7 @@ class Fit:
         chosen = self._chosen(layers)
         order = _batches(np.arange(len(y)), self._settings["batch"])
         quiet = np.zeros(len(order), bool)
-        with engine.running(self._engine), engine.collected():
+        with engine.running(self._engine), engine.set_aside():
             learner = Learner(self.network, **self._settings)
             seen = learner.record()
             for k in range(passes):
@@ -412,7 +412,7 @@ class _Task:
         progress: Any,
     ) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
         """Go on from the end of `history`, which grows, and the state in `arrays`; returns the last weights and noise levels."""
-        with engine.running(self.engine), engine.collected(), engine.bar(progress, "training") as report:
+        with engine.running(self.engine), engine.set_aside(), engine.bar(progress, "training") as report:
             learner = self.learner(self.net, **self.settings, scheduled=self.scheduled)
             for name, values in [pair for level in learner.levels.values() for pair in level.saved().items()]:
                 if arrays is not None:

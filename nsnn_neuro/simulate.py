@@ -237,6 +237,10 @@ class _Run:
             _check_step(p.neuron, self.dt)
 
     def execute(self, target: str, progress: Any) -> neo.Block:
+        with engine.set_aside():
+            return self._execute(target, progress)
+
+    def _execute(self, target: str, progress: Any) -> neo.Block:
         sizes = {"n_neurons": sum(p.n for p in self.net.populations), "n_trials": self.trials}
         opened = streaming.opened(self.out, **sizes, n_steps=self.n_steps)
         with opened as spool:

@@ -186,7 +186,7 @@ def windows(
     network = _InWindows(objects, name="network")
     most = max(1, MEMBER_STEPS // sum(len(monitor.source) for monitor in monitors))
     done, steps, told = 0, 0, 0.0
-    with engine.collected(), engine.bar(progress, "simulating") as report:
+    with engine.set_aside(), engine.bar(progress, "simulating") as report:
 
         def part(elapsed: Any, completed: float, start: Any, duration: Any) -> None:
             nonlocal told  # a window's end and the start of the next differ by rounding

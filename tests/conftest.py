@@ -68,6 +68,9 @@ def pytest_collection_finish() -> None:
     """Brian2 calls gc.collect() before every run, half of a short run's time with all that pytest has collected: put that aside."""
     gc.collect()
     gc.freeze()
+    from nsnn_neuro import engine
+
+    engine._Heap.depth += 1
 
 
 def _figures() -> list[int]:

@@ -75,9 +75,15 @@ DRAWN = {
 
 
 @pytest.mark.parametrize(
-    "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
+    ("case", "engine"),
+    [
+        *((case, "numpy") for case in DRAWN),
+        *(
+            pytest.param(case, "cython", marks=[pytest.mark.compile, pytest.mark.slow])
+            for case in ("white", "Poisson")
+        ),
+    ],
 )
-@pytest.mark.parametrize("case", DRAWN)
 def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_path):
     """Numbers of four steps at once, counts in a loop of their own; and in windows that don't end with a fourth step."""
     neuron, noise, drive = DRAWN[case]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -144,6 +145,24 @@ def test_has_compiler_looks_at_the_path(monkeypatch, tmp_path):
     assert engine.has_compiler()
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_run_leaves_no_brian2_objects_and_the_heap_as_it_was(frozen, monkeypatch):
+    """Brian2 collects garbage before a run; what the caller has is put aside meanwhile, and stays so if the caller did it."""
+    monkeypatch.setattr(engine._Heap, "depth", 0)
+    gc.collect()
+    gc.unfreeze()
+    try:
+        if frozen:
+            gc.freeze()
+        with engine.set_aside():
+            assert gc.get_freeze_count() > 1000
+        nsnn.simulate(CELL, duration=1 * ms, engine="numpy")
+        assert (gc.get_freeze_count() > 0) is frozen
+        assert not [x for x in gc.get_objects() if type(x) in (NeuronGroup, SpikeMonitor)]
+    finally:
+        gc.freeze()
+
+
 def test_progress_reports_fractions_up_to_one():
     seen = []
     nsnn.simulate(CELL, duration=300 * ms, engine="numpy", progress=seen.append)
@@ -198,7 +217,7 @@ def test_cython_compiles_the_same_text_in_every_process():
     script = (
         "import hashlib, test_engine as t\n"
         "texts = t.modules(t.nsnn.brunel(**t.NET), n_neurons=1)\n"
-        "print(len(texts), hashlib.sha256(''.join(sorted(texts)).encode()).hexdigest())"
+        "print(len(set(texts)), hashlib.sha256(''.join(sorted(texts)).encode()).hexdigest())"
     )
     both = [
         subprocess.Popen(
@@ -215,7 +234,7 @@ def test_cython_compiles_the_same_text_in_every_process():
     ]
     first, second = [p.communicate()[0] for p in both]
     assert first == second
-    assert int(first.split()[0]) >= 10
+    assert int(first.split()[0]) >= 8
 
 
 def test_smooth_functions_are_exp_and_the_normal_distribution_function():
@@ -262,7 +281,7 @@ def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path):
         prefs.codegen.runtime.cython.cache_dir, prefs.codegen.runtime.cython.delete_source_files = (
             prefs_before
         )
-    (source,) = [p for p in tmp_path.glob("*.cpp") if "array_layer_1_carried" in p.read_text()]
+    (source,) = [p for p in tmp_path.glob("*.cpp") if "] = carried " in p.read_text()]
     lines = source.read_text().splitlines()
     loop = max(n for n, line in enumerate(lines, 1) if re.match(r"  for \(__pyx_t_\d+ = 0;", line))
     arguments = [*prefs.codegen.cpp.extra_compile_args_gcc, *engine.FLAGS]

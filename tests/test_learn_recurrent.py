@@ -162,7 +162,7 @@ def test_e_prop_leaves_the_recurrent_way_out():
 
 @pytest.mark.slow
 @pytest.mark.compile
-@pytest.mark.parametrize("kind", ["transport", "reward"])
+@pytest.mark.parametrize("kind", ["transport"])
 def test_compiled_gradients_are_those_of_numpy(kind):
     """Which are the reference's."""
     rule = nsnn.NDL(0.1, signal=kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,7 @@ def test_choices_are_made_on_the_validation_part_alone(monkeypatch: pytest.Monke
         return X[:60], y[:60]
 
     monkeypatch.setattr(study.nsnn.datasets, "digits", watched)
+    monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
     config = dataclasses.replace(
         study.Config(),
         seeds=2,

@@ -128,7 +128,7 @@ def sweep(
     budget = _budget(memory, jobs, scheduler)
     most = len(points) if chunk is None else _whole(chunk, "chunk")
     seeds = _seeds(seed)
-    with engines.collected():
+    with engines.set_aside():
         parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
     folder = None if out is None else Folder(out)
     with contextlib.ExitStack() as stack:

@@ -56,7 +56,7 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
     rows are the columns of the point's table; failed lists what went wrong, with its traceback. Where the points fail together
     they are run one by one.
     """
-    with _ONE_AT_A_TIME, engine.collected():
+    with _ONE_AT_A_TIME, engine.set_aside():
         points = _points(task, range(len(task.numbers)), progress)
     return {"seed": task.seed, "points": points, "made_with": provenance()}
 
