@@ -1,11 +1,13 @@
 # nsnn_neuro: `make help` lists the targets. Needs Python 3.11, 3.12 or 3.13 and GNU make (3.81 or later).
 #   make test PYTHON=python3.13 VENV=.venv313      another interpreter, in its own environment
 #   make test TESTS="tests/test_units.py -x"       chosen files and options for pytest
+#   make test EXTRAS=test,torch                    the tests of nsnn_neuro.deep too; EXTRAS are pyproject.toml's
 #   make test JOBS=0                               in this process alone (for a debugger); default: a process per core
 
 VENV ?= .venv
 TESTS ?=
 JOBS ?= auto
+EXTRAS ?= test
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
@@ -73,5 +75,5 @@ $(VENV)/.installed: $(PY) pyproject.toml
 	@$(PIP) install -e . && touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	@echo "== adding pytest, hypothesis, ruff and mypy"
-	@$(PIP) install -e ".[test]" && touch $@
+	@echo "== adding pytest, hypothesis, ruff and mypy (extras: $(EXTRAS))"
+	@$(PIP) install -e ".[$(EXTRAS)]" && touch $@
