@@ -140,14 +140,11 @@ def test_the_mean_is_the_exact_gradient_and_the_baseline_saves_variance(monkeypa
     assert np.abs(z_of(biased, exact)).max() > 10
 
 
-@pytest.mark.parametrize(
-    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.compile])]
-)
-def test_single_samples_are_held_against_those_before(target):
+def test_single_samples_are_held_against_those_before():
     """Batches of one: the baseline is the mean of the losses learned from earlier in the run, 0 for the first."""
     _, net = tiny("reward")
     X, y = np.random.default_rng(2).random((4, 2)), np.array([0, 1, 1, 0])
-    with engine.running(target):
+    with engine.running("numpy"):
         learner = Learner(
             net, batch=1, n_steps=3, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )

@@ -59,9 +59,13 @@ def learned(net, X, y, loss, *, target="numpy", encoder=None):
     return value[0, :2], slopes, states
 
 
-@pytest.mark.parametrize("reset", ["hard", "subtract"])
 @pytest.mark.parametrize(
-    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.compile])]
+    ("target", "reset"),
+    [
+        ("numpy", "hard"),
+        ("numpy", "subtract"),
+        pytest.param("cython", "hard", marks=[pytest.mark.slow, pytest.mark.compile]),
+    ],
 )
 def test_gradients_of_target_spikes_are_the_references(target, reset):
     X, y = data_of()

@@ -93,14 +93,12 @@ def test_long_correlations_average_the_noiseless_neuron():
     ("drift", "sigma", "tau_noise", "cell"),
     [
         slow(theory.lif_drift(1.0), 0.35, 0.05, HELD),
-        slow(theory.lif_drift(0.8), 0.3, 5.0, HELD),
         (theory.lif_drift(1.5), 0.1, 0.25, UNIT),
         slow(theory.lif_drift(1.5), 1.5, 0.25, HELD),
         slow(theory.pif_drift(0.8), 0.3, 0.5, HELD),
         slow(theory.pif_drift(0.0), 0.5, 0.5, {**HELD, "v_low": -0.5}),
         slow(EIF, 0.3, 0.05, {**HELD, "v_spike": 2.0}),
         slow(EIF, 0.3, 1.0, {**HELD, "v_spike": 2.0}),
-        slow(EIF, 0.3, 10.0, {**HELD, "v_spike": 2.0}),
         slow(QIF, 0.5, 0.25, {**UNIT, "v_spike": 40.0, "v_reset": -40.0}),
     ],
 )
