@@ -105,7 +105,7 @@ def test_a_header_that_claims_much_gets_no_room(tmp_path: Path, end: str, n: int
     files(tmp_path, idx(IMAGES, sizes=(n, 28, 28)), end=end)
     tracemalloc.start()
     try:
-        with pytest.raises(FormatError, match="truncated"):
+        with pytest.raises(FormatError, match="truncated, .* bytes can.t hold the"):
             datasets.mnist(tmp_path)
         assert tracemalloc.get_traced_memory()[1] < 8e6  # a piece is 1 MiB
     finally:
