@@ -175,6 +175,23 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
         datasets.nmnist(archive)
 
 
+def test_a_damaged_archive_is_read_or_refused(tmp_path: Path) -> None:
+    """Bytes changed anywhere, half of the times in the directory at its end: no error but FormatError."""
+    archive = zipped(collection(tmp_path, "Train", n=1))
+    good, rng = archive.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for k in range(200):
+        raw = bytearray(good)
+        for place in rng.integers((len(raw) - 1200) * (k % 2), len(raw), 3):
+            raw[place] = rng.integers(256)
+        archive.write_bytes(raw)
+        try:
+            datasets.nmnist(archive)
+        except FormatError:
+            refused += 1
+    assert refused > 100
+
+
 # ------------------------------------------------------------------------------------------------------------- spikes
 
 

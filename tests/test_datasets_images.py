@@ -105,11 +105,29 @@ def test_a_header_that_claims_much_gets_no_room(tmp_path: Path, end: str, n: int
     files(tmp_path, idx(IMAGES, sizes=(n, 28, 28)), end=end)
     tracemalloc.start()
     try:
-        with pytest.raises(FormatError, match="truncated, .* bytes can.t hold the"):
+        with pytest.raises(FormatError, match=r"truncated, .* bytes can.t hold the"):
             datasets.mnist(tmp_path)
         assert tracemalloc.get_traced_memory()[1] < 8e6  # a piece is 1 MiB
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("end", ["", ".gz"])
+def test_a_damaged_file_is_read_or_refused(tmp_path: Path, end: str) -> None:
+    """Bytes changed anywhere, half of the times in the header: no error but FormatError."""
+    files(tmp_path, end=end)
+    path, rng, refused = tmp_path / (NAMES["images"] + end), np.random.default_rng(0), 0
+    good = path.read_bytes()
+    for k in range(200):
+        raw = bytearray(good)
+        for place in rng.integers(0, 20 if k % 2 else len(raw), 3):
+            raw[place] = rng.integers(256)
+        path.write_bytes(raw)
+        try:
+            datasets.mnist(tmp_path)
+        except FormatError:
+            refused += 1
+    assert refused > 90
 
 
 def test_missing_files_are_named_with_the_cure(tmp_path: Path) -> None:

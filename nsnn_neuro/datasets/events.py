@@ -7,6 +7,7 @@ became brighter, 0: darker) and t (microseconds, in order). A pixel and a polari
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -31,6 +32,17 @@ _MOST = 10**6  # events of a recording: N-MNIST's have some thousand
 _US = 1e-6  # s
 _ENDINGS = (".bin", ".bs2")
 _SPLITS = {"train": "Train", "test": "Test"}  # split -> its folder
+# what reading a file, or a damaged zip archive, raises
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 # longer than any recording that was looked at (.314 s)
 _DURATION = 315 * pq.ms
 
@@ -75,7 +87,7 @@ def _events(path: Path | zipfile.Path) -> np.ndarray:
     try:
         with path.open("rb") as file:
             raw = file.read(_BYTES * _MOST + 1)
-    except (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise FormatError(f"{path}: can't be read ({error})") from None
     if len(raw) > _BYTES * _MOST:
         raise FormatError(f"{path}: more than {_MOST:,} events: no recording of N-MNIST")
@@ -165,7 +177,7 @@ def _digit_files(folder: Path, inside: str) -> list[list[Any]]:
             here = root / str(digit)
             files = here.iterdir() if here.is_dir() else ()
             found.append(sorted((f for f in files if f.name.endswith(_ENDINGS)), key=lambda f: f.name))
-    except (OSError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise FormatError(f"folder = {folder}: can't be read ({error})") from None
     missing = [str(digit) for digit, files in enumerate(found) if not files]
     if missing:
