@@ -82,6 +82,14 @@ def test_coordinates_are_the_formula_scaled_to_their_range(dimension: int) -> No
         assert (found[:, i].min(), found[:, i].max()) == pytest.approx((0, 1), abs=5e-3)
 
 
+def test_firing_times_of_a_rough_manifold_fill_their_range() -> None:
+    """Along a fine line the first and last time are 0 and 1, and next to nothing is cut off there."""
+    times = Manifold.drawn(4, 1, 100, 0.5, np.random.default_rng(3)).times(np.linspace(0, 1, 20_001)[:, None])
+    assert times.min(axis=0) == pytest.approx(0, abs=1e-3)
+    assert times.max(axis=0) == pytest.approx(1, abs=1e-3)
+    assert ((times == 0) | (times == 1)).mean() < 1e-3
+
+
 def test_larger_alpha_is_smoother() -> None:
     """The mean curvature along a line, of the same modes, falls by more than half with each unit of alpha."""
     line = np.linspace(0, 1, 2001)[:, None]

@@ -50,6 +50,14 @@ class Manifold:
         turns = self.frequency[unit, d] * x[:, None] + self.phase[unit, d]
         return np.asarray(np.sin(2 * np.pi * turns) @ self.amplitude[unit, d])
 
+    def _range(self, unit: int, d: int) -> tuple[float, float]:
+        """Of a factor, on a grid x = (m i + j) / (m^2 - 1): a product of two phasors for each mode, so m of each will do."""
+        m = int(np.ceil(np.sqrt(_FINE * self.phase.shape[-1])))
+        turns = np.outer(np.arange(m) / (m**2 - 1), self.frequency[unit, d])
+        coarse = self.amplitude[unit, d] * np.exp(2j * np.pi * (m * turns + self.phase[unit, d]))
+        values = (coarse @ np.exp(2j * np.pi * turns).T).imag
+        return float(values.min()), float(values.max())
+
     def times(self, x: np.ndarray) -> np.ndarray:
         """Firing times (n, n_units) of points x (n, dimension): coordinates, standardised so that each unit's go from 0 to 1.
 
@@ -61,15 +69,13 @@ class Manifold:
         >>> times.shape, bool((times >= 0).all() and (times <= 1).all())
         ((100, 20), True)
         """
-        n_units, dimension, n_modes = self.amplitude.shape
-        grid = np.linspace(0.0, 1.0, _FINE * n_modes + 1)
+        n_units, dimension, _ = self.amplitude.shape
         out = np.empty((len(x), n_units))
         for unit in range(n_units):
             value, low, high = np.ones(len(x)), 1.0, 1.0
             for d in range(dimension):
                 value *= self._factor(unit, d, x[:, d])
-                along = self._factor(unit, d, grid)
-                ends = np.outer([low, high], [along.min(), along.max()])
+                ends = np.outer([low, high], self._range(unit, d))
                 low, high = ends.min(), ends.max()
             out[:, unit] = np.clip((value - low) / (high - low), 0.0, 1.0)
         return out
