@@ -4,7 +4,7 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 (`nsnn_neuro.measures`, `tabulate`), closed forms to hold them against (`nsnn_neuro.theory`).
 """
 
-from . import coding, datasets, likelihood, losses, measures, plotting, reference, theory
+from . import coding, datasets, likelihood, losses, measures, perturb, plotting, reference, theory
 from .certify import certify
 from .connectivity import (
     AllToAll,
@@ -161,6 +161,7 @@ __all__ = [
     "load",
     "losses",
     "measures",
+    "perturb",
     "plotting",
     "provenance",
     "recurrent",

@@ -91,13 +91,65 @@ class Fit:
         NsnnError : as `train` for the data; a decoder with target spikes, where nothing is guessed
         """
         X, y = self._data(data)
+        if decoder is not None and y.ndim > 1:
+            raise NsnnError(f"decoder = {decoder!r}: expected None with target spikes")
+        loss, scores = self._shown(X, y, passes, seed, decoder)
+        if y.ndim > 1:
+            values = np.mean(loss, axis=0) if len(y) > 1 else np.ravel(loss)
+            return {"loss": float(np.mean(loss)), "se": _standard_error(values)}
+        right = np.sum(scores, axis=0).argmax(-1) == y
+        return {"accuracy": float(right.mean()), "se": _standard_error(right), "loss": float(np.mean(loss))}
+
+    def probabilities(
+        self, X: Any, *, passes: int = 20, seed: int = 0, decoder: Decoder | None = None
+    ) -> np.ndarray:
+        """How often the noisy network answers with each class: for each sample the share of passes in which a class scored highest.
+
+        Where several classes score highest, as all do in an output that is silent, they share the pass. A share p has the standard
+        error sqrt(p (1 - p) / passes). `measures.calibration_error` and its like tell how far such probabilities can be trusted.
+
+        Parameters
+        ----------
+        X : as for `train`
+        passes : how often each sample is shown, with noise of its own
+        seed : whole number, of that noise: the passes are those of `evaluate` for the same seed
+        decoder : as for `evaluate`
+
+        Returns
+        -------
+        (n, n_out) floats; each row adds up to 1
+
+        Raises
+        ------
+        NsnnError : as `train` for X; a network trained towards target spikes
+
+        >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses
+        >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+        >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+        >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=5, seed=1, engine="numpy")
+        >>> p = fit.probabilities(np.eye(2), passes=50)
+        >>> p.shape, bool((p.argmax(1) == [0, 1]).all())
+        ((2, 2), True)
+        """
+        if self._settings["loss"].targets != "labels":
+            raise NsnnError(
+                f"the loss was {self._settings['loss']!r}: expected one of labels, others guess nothing"
+            )
+        X, y = self._data((X, np.zeros(np.shape(X)[:1], np.int64)))
+        _, scores = self._shown(X, y, passes, seed, decoder)
+        best = scores == scores.max(-1, keepdims=True)
+        return np.asarray((best / best.sum(-1, keepdims=True)).mean(axis=0))
+
+    def _shown(
+        self, X: np.ndarray, y: np.ndarray, passes: int, seed: int, decoder: Decoder | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The loss (passes, n) of samples, and the scores of the output, (passes, n, n_out)."""
         _whole(passes, "passes")
         seed = keyed_noise.check_seed(seed)
-        if decoder is not None and (not isinstance(decoder, Decoder) or y.ndim > 1):
-            wanted = "None with target spikes" if y.ndim > 1 else "a decoder such as coding.Count()"
-            raise NsnnError(f"decoder = {decoder!r}: expected {wanted}")
+        if decoder is not None and not isinstance(decoder, Decoder):
+            raise NsnnError(f"decoder = {decoder!r}: expected a decoder such as coding.Count()")
         order = _batches(np.arange(len(y)), self._settings["batch"])
-        real = order >= 0
+        real = order >= 0  # in the samples' order
         loss, scores = [], []
         with engine.running(self._engine), engine.set_aside():
             learner = Learner(self.network, **self._settings)
@@ -113,11 +165,7 @@ class Fit:
                     every = len(learner.layers)
                     scores.append(decoder.scores(np.concatenate(seen[every - 1 :: every])[real.ravel()]))
                     seen.clear()
-        if y.ndim > 1:
-            values = np.mean(loss, axis=0) if len(y) > 1 else np.ravel(loss)
-            return {"loss": float(np.mean(loss)), "se": _standard_error(values)}
-        right = np.sum(scores, axis=0).argmax(-1) == y[order[real]]
-        return {"accuracy": float(right.mean()), "se": _standard_error(right), "loss": float(np.mean(loss))}
+        return np.array(loss), np.array(scores)
 
     def spikes(self, data: Any, *, layers: Any = None, passes: int = 1, seed: int = 0) -> neo.Block:
         """The spikes of the trained network on samples (X, y), the same ones that `evaluate` counts for the same seed.

@@ -29,7 +29,7 @@ LINE = [
     *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
     *("losses", "coding", "theory", "deep"),
     *("builds", "standalone", "lean", "engine", "fast_noise", "assemble"),
-    *("annotations", "blocks", "nwb", "foreign", "recording", "streaming"),
+    *("annotations", "blocks", "nwb", "foreign", "recording", "streaming", "perturb"),
     *("simulate", "certify", "checkpoints", "learn", "likelihood", "sweep", "toml_lines", "config"),
     *("sweep_command", "cli"),
 ]
@@ -58,7 +58,7 @@ NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 NO_DOCTEST = {
     *("NsnnError", "FormatError", "SilentNeuronWarning", "FailedPoints", "Psth", "SpikeTriggeredAverage"),
     *("CovarianceParts", "FiringEvents", "MeanMatchedFano", "PowerSpectrum", "Susceptibility"),
-    *("Decoding", "MetricSpace", "Reconstruction"),
+    *("Decoding", "MetricSpace", "Reconstruction", "ReliabilityCurve", "SelectiveAccuracy"),
 }
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:work|root|home)/")

@@ -235,6 +235,45 @@ def test_decoders_that_do_not_fit_are_refused():
         fit.evaluate((X, spikes), decoder=coding.Count())
 
 
+@pytest.mark.parametrize("decoder", [None, coding.FirstSpike(), Late()], ids=repr)
+def test_probabilities_are_shares_of_the_passes(decoder):
+    """Guesses of the single passes of `spikes`, which are shared where scores tie; one pass is the guess of `evaluate`."""
+    X, y = np.random.default_rng(2).random((21, 6)), np.arange(21) % 3
+    fit = fit_of(net_of(n_out=3), (X, y))
+    before = X.copy()
+    found = fit.probabilities(X, passes=4, seed=7, decoder=decoder)
+    block = fit.spikes((X, y), layers="layer1", passes=4, seed=7)
+    expected, ties = np.zeros((21, 3)), 0
+    for segment in block.segments:
+        o = np.zeros((5, 3))
+        for k, train in enumerate(segment.spiketrains):
+            o[np.rint(train.rescale("ms").magnitude).astype(int), k] = 1
+        scores = (decoder or coding.Count()).scores(o)
+        best = np.flatnonzero(scores == scores.max())
+        ties += best.size > 1
+        expected[segment.annotations["sample"], best] += 1 / best.size / 4
+    assert ties > 5
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(X, before)
+    one = fit.probabilities(X, passes=1, seed=7, decoder=decoder)
+    found = fit.evaluate((X, y), seed=7, decoder=decoder)["accuracy"]
+    assert found == (one.argmax(1) == y).mean()
+
+
+def test_probabilities_refuse_what_evaluate_does():
+    X, y = np.random.default_rng(2).random((8, 6)), np.arange(8) % 2
+    fit = fit_of(data=(X, y))
+    for wrong, options, message in [
+        (X[:, :5], {}, r"X has shape \(8, 5\)"), (None, {}, r"X has shape \(\)"), (X + 1, {}, "X has values from 1"),
+        (X, {"passes": 0}, "passes = 0"), (X, {"seed": -1}, "seed = -1"), (X, {"decoder": "count"}, "decoder = 'count'"),
+    ]:  # fmt: skip
+        with pytest.raises(NsnnError, match=message):
+            fit.probabilities(wrong, **options)
+    spikes = fit_of(data=(X, np.zeros((8, 5, 2))), loss=losses.VanRossum(2.0))
+    with pytest.raises(NsnnError, match="the loss was VanRossum"):
+        spikes.probabilities(X)
+
+
 @pytest.mark.slow
 @pytest.mark.compile
 def test_compiled_training_from_a_population_is_read_the_same():

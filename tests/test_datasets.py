@@ -154,13 +154,13 @@ def test_packaged_copy_with_another_checksum_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(FOLDER / "grasshopper2.npz", tmp_path / "grasshopper1.npz")
-    monkeypatch.setattr(datasets, "_GRASSHOPPER", tmp_path)
+    monkeypatch.setattr(datasets.recordings, "_GRASSHOPPER", tmp_path)
     with pytest.raises(FormatError, match="checksum"):
         datasets.grasshopper(1)
 
 
 def test_without_the_repository_it_says_give_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "_GRASSHOPPER", tmp_path / "absent")
+    monkeypatch.setattr(datasets.recordings, "_GRASSHOPPER", tmp_path / "absent")
     with pytest.raises(FormatError, match="give path="):
         datasets.grasshopper(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import itertools
 import re
@@ -145,6 +146,26 @@ def test_the_page_on_sweeps_runs(capsys, tmp_path, monkeypatch):
     assert rate[0] < rate[1] < rate[2]
     assert cv[5] > cv[2]
     assert (tmp_path / "rates" / "table.csv").exists()
+
+
+@pytest.mark.slow
+def test_the_page_on_robustness_runs(capsys):
+    """Noise and coarse weights cost accuracy, the unsure are wrong more often; manifolds are learned from times."""
+    for text in blocks(ROOT / "docs" / "robustness.md"):
+        quick = text.replace("validation=0, seed=1)", 'validation=0, seed=1, engine="numpy")')
+        assert quick != text
+        exec(compile(quick, "robustness.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    accuracy = [ast.literal_eval(line[line.index("{") :])["accuracy"] for line in lines if "{" in line]
+    clean, some, much, fine, coarse, coarsest, manifolds = accuracy
+    assert clean > 0.9
+    assert clean > some > much
+    assert abs(fine - clean) < 0.02
+    assert fine > coarse > coarsest
+    assert "correction none" in lines[6]
+    half, most, every = (float(number) for number in lines[7].strip("[]").split())
+    assert half >= most > every
+    assert manifolds > 0.85
 
 
 @pytest.mark.slow

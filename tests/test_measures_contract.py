@@ -62,6 +62,7 @@ def signal() -> neo.AnalogSignal:
 
 LABELS = np.arange(N_TRIALS) % 2
 STIMULUS = np.arange(200) % 2
+PROBABILITIES, CLASSES = np.random.default_rng(8).dirichlet([1, 1, 1], 60), np.arange(60) % 3
 WORDS = np.random.default_rng(4).integers(0, 2, (200, 2))
 SYMBOLS = WORDS @ [1, 2] + STIMULUS
 
@@ -155,6 +156,8 @@ EXAMPLES: dict[str, Example] = {
     "van_rossum": Example(lambda: (repeats(),), {"tau": 20 * pq.ms}, PAIR, "repeats", (FINE, FINE, FINE)),
     "victor_purpura": Example(lambda: (repeats(),), {"cost": 50 * pq.Hz}, PAIR, "repeats", (FINE, FINE, FINE)),
     # information; words, counts and latencies of Blocks
+    "brier_score": Example(lambda: (PROBABILITIES, CLASSES), {}, Estimate),
+    "calibration_error": Example(lambda: (PROBABILITIES, CLASSES), {"n_shuffle": 5}, Estimate),
     "decode": Example(
         lambda: (block(), LABELS), {"n_folds": 3, "n_shuffle": 5}, measures.Decoding, "block",
         (FINE, "1 distinct label", COUNTS)),
@@ -185,6 +188,8 @@ EXAMPLES: dict[str, Example] = {
     "rate_vs_temporal": Example(
         lambda: (block(), LABELS), {"resolutions": [100, 500] * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame,
         "block", (FINE, "expected at least 2 trials", COUNTS)),
+    "reliability_curve": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.ReliabilityCurve),
+    "selective_accuracy": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.SelectiveAccuracy),
     "skaggs_information": Example(lambda: (SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
     "spike_counts": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "synergy": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
@@ -203,6 +208,23 @@ ON_DATA = [name for name, example in EXAMPLES.items() if example.data]
 
 # what fits no column above: (function, arguments, options, a part of the message)
 REFUSED: list[tuple[str, Callable[[], tuple[Any, ...]], dict[str, Any], str]] = [
+    ("brier_score", lambda: ([0.2, 0.8], [0, 1]), {}, "expected (n, K), a column for each"),
+    ("brier_score", lambda: ([[1.0], [1.0]], [0, 0]), {}, "two classes or more"),
+    ("brier_score", lambda: ([[0.5, 0.4]], [0]), {}, "probabilities[0] = [0.5 0.4]: expected numbers from 0 that add up to 1"),
+    ("brier_score", lambda: ([[0.5, 0.5], [1.5, -0.5]], [0, 0]), {}, "probabilities[1]"),
+    ("brier_score", lambda: ([[0.5, np.nan]], [0]), {}, "probabilities[0] = [0.5 nan]"),
+    ("brier_score", lambda: (PROBABILITIES, CLASSES[1:]), {}, "expected whole numbers of shape (60,)"),
+    ("brier_score", lambda: (PROBABILITIES, CLASSES * 1.0), {}, "labels has shape (60,), float64"),
+    ("brier_score", lambda: (PROBABILITIES, CLASSES + 1), {}, "labels go from 1 to 3: expected 0 to 2"),
+    ("brier_score", lambda: (PROBABILITIES, CLASSES - 1), {}, "labels go from -1 to 1: expected 0 to 2"),
+    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"n_bins": 0}, "n_bins = 0"),
+    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"bins": "equal"}, "bins = 'equal': expected"),
+    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"n_shuffle": -1}, "n_shuffle = -1"),
+    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"seed": 0.5}, "seed = 0.5"),
+    ("reliability_curve", lambda: (PROBABILITIES, CLASSES), {"n_bins": 1.5}, "n_bins = 1.5"),
+    ("selective_accuracy", lambda: (PROBABILITIES, CLASSES), {"coverage": 0}, "coverage = 0: expected numbers above 0"),
+    ("selective_accuracy", lambda: (PROBABILITIES, CLASSES), {"coverage": [0.5, 1.1]}, "coverage = [0.5, 1.1]"),
+    ("selective_accuracy", lambda: (PROBABILITIES, CLASSES), {"coverage": "half"}, "coverage = 'half'"),
     ("coherence", lambda: (signal(), [[0.1], [np.nan]]), {}, "NaN in trial 1"),
     ("coherence", lambda: (neo.AnalogSignal([np.nan] * 999, units="V", sampling_rate=1 * pq.kHz), [[0.1]]), {},
      "signal holds NaN"),

@@ -15,6 +15,14 @@ options as keywords. To add one, write it into the file here that it belongs to:
 """
 
 from .breakdown import information_breakdown, synergy
+from .calibration import (
+    ReliabilityCurve,
+    SelectiveAccuracy,
+    brier_score,
+    calibration_error,
+    reliability_curve,
+    selective_accuracy,
+)
 from .codes import rate_vs_temporal
 from .continuous import ksg
 from .copula import gaussian_copula, gaussian_copula_classes
@@ -61,6 +69,8 @@ __all__ = [
     "PowerSpectrum",
     "Psth",
     "Reconstruction",
+    "ReliabilityCurve",
+    "SelectiveAccuracy",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
     "Susceptibility",
@@ -69,6 +79,8 @@ __all__ = [
     "allan_factor",
     "as_repeats",
     "as_trains",
+    "brier_score",
+    "calibration_error",
     "coherence",
     "coherence_information",
     "cv",
@@ -112,7 +124,9 @@ __all__ = [
     "rate_correlation",
     "rate_vs_temporal",
     "read_signal",
+    "reliability_curve",
     "schreiber_reliability",
+    "selective_accuracy",
     "serial_correlation",
     "signal_correlation",
     "skaggs_information",

@@ -1,6 +1,6 @@
-"""Data to work on: recordings that come with the repository, as Blocks, and labelled images to learn.
+"""Recordings that come with the repository, as Blocks.
 
-Each set of recordings is a folder data/<set>/ with small input files, the notice of their licence, and a README that
+Each set is a folder data/<set>/ with small input files, the notice of their licence, and a README that
 names source, checksums and how the files were made. They belong to the repository, not to the installed
 package: from a checkout or an editable install they are found by themselves, otherwise pass `path`.
 
@@ -12,7 +12,6 @@ test in tests/test_datasets.py a number that others have published of the same d
 from __future__ import annotations
 
 import hashlib
-import itertools
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,12 +21,12 @@ import neo
 import numpy as np
 import quantities as pq
 
-from . import recording
-from .errors import FormatError, NsnnError
+from .. import recording
+from ..errors import FormatError, NsnnError
 
-__all__ = ["digits", "envelope_db", "grasshopper"]
+__all__ = ["envelope_db", "grasshopper"]
 
-_GRASSHOPPER = Path(__file__).resolve().parent.parent / "data" / "grasshopper"
+_GRASSHOPPER = Path(__file__).resolve().parent.parent.parent / "data" / "grasshopper"
 _SHA256 = {
     1: "36d076a604b23d891acbc0c43b521ccb1ca7ddd4985490f59c3202d93eb9465b",
     2: "7605d3c00beb7762fd96645402e4877b523ba0864f7443967711f470bf363518",
@@ -41,56 +40,6 @@ _HEADER = {
     "carrier_hz": ("carrier freq (kHz)", 1000.0),
     "intensity_db": ("intensity (dB)", 1.0),
 }
-# Of the images of each digit: part -> where it begins and ends.
-_PARTS = dict(zip(("train", "val", "test"), itertools.pairwise((0.0, 0.6, 0.8, 1.0)), strict=True))
-_DARKEST = 16  # of a pixel
-
-
-def digits(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Handwritten digits, 8 x 8 pixels: one part of a fixed split of scikit-learn's 1,797 images into 60, 20 and 20 %.
-
-    The split is stratified: of the n images of a digit, in an order drawn from the seed, the first round(.6 n) are for training,
-    those up to round(.8 n) for validation, the others for the test. With one seed the three parts are disjoint and complete; with
-    another seed they are others, so never choose by one split and test on another's. Images keep the order of the collection, in
-    which digits are well mixed. The same 13 writers wrote all parts. The test images of seed 0 happen to be easy: a nearest
-    neighbour in the training part gets them all right, over many seeds 98.6 %, so give an accuracy over several seeds.
-
-    Parameters
-    ----------
-    split : "train" (1,078 images), "val" (360: for choices, as of a learning rate) or "test" (359)
-    seed : whole number >= 0, of the split
-
-    Returns
-    -------
-    X : (n, 64) floats in [0, 1], rows of pixels from the top left, 1 the darkest
-    y : (n,) integers, the digit 0 to 9
-
-    Raises
-    ------
-    NsnnError : another split, a seed that isn't a whole number from 0
-
-    Source: the test set of Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, doi 10.24432/C50P49,
-    as scikit-learn's load_digits has it
-
-    >>> X, y = digits("test")
-    >>> X.shape, y[:5].tolist()
-    ((359, 64), [2, 8, 9, 9, 8])
-    """
-    if not isinstance(split, str) or split not in _PARTS:
-        raise NsnnError(f"split = {split!r}: expected one of " + ", ".join(f'"{part}"' for part in _PARTS))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise NsnnError(f"seed = {seed!r}: expected a whole number from 0")
-    from sklearn.datasets import load_digits
-
-    X, y = load_digits(return_X_y=True)
-    rng = np.random.default_rng(seed)
-    chosen = []
-    for digit in range(10):
-        images = rng.permutation(np.flatnonzero(y == digit))
-        begin, end = (round(share * images.size) for share in _PARTS[split])
-        chosen.append(images[begin:end])
-    index = np.sort(np.concatenate(chosen))
-    return X[index] / _DARKEST, y[index]
 
 
 def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:

@@ -1,0 +1,386 @@
+"""How robust is it? Perturbed inputs, spikes and weights, to be given to whatever worked on the unperturbed ones.
+
+Inputs are numbers from 0 to 1, as encoders take them, and stay so: what a perturbation moves beyond is clipped. Spikes are arrays
+of 0 and 1, events, or a Block of any neurons; weights are a Network's. Nothing given is changed, every random number comes from the
+seed, and a perturbation of size 0 gives back what it got.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import neo
+import numpy as np
+
+from . import units
+from .blocks import Spikes, build_block, gather
+from .errors import NsnnError
+from .network import Network
+
+__all__ = [
+    "delete_spikes",
+    "drop_events",
+    "gaussian",
+    "insert_spikes",
+    "multiplicative",
+    "occlusion",
+    "quantised",
+    "salt_and_pepper",
+    "weight_noise",
+]
+
+
+def _inputs(x: Any) -> np.ndarray:
+    """A copy of x as floats from 0 to 1."""
+    try:
+        values = np.array(x, dtype=float)
+    except (TypeError, ValueError):
+        raise NsnnError(f"x = {type(x).__name__}: expected an array of numbers from 0 to 1") from None
+    if not values.ndim or not np.all((values >= 0) & (values <= 1)):  # of NaN too
+        told = "NaN" if np.isnan(values).any() else f"values from {values.min():g} to {values.max():g}"
+        raise NsnnError(
+            f"x has shape {values.shape}, {told}: expected an array of numbers from 0 to 1, e.g. x / x.max()"
+        )
+    return values
+
+
+def _number(value: Any, name: str, most: float = np.inf) -> float:
+    number = units.si(value, "1", name)
+    if np.ndim(number) or not 0 <= number <= most or number == np.inf:
+        raise NsnnError(
+            f"{name} = {value}: expected a number from 0" + ("" if most == np.inf else f" to {most:g}")
+        )
+    return float(number)
+
+
+def _rng(seed: Any) -> np.random.Generator:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise NsnnError(f"seed = {seed!r}: expected a whole number from 0")
+    return np.random.default_rng(seed)
+
+
+def gaussian(x: Any, *, sd: float, seed: int) -> np.ndarray:
+    """Additive noise: x + sd xi, xi normal and independent for each value, clipped to 0 to 1.
+
+    Parameters
+    ----------
+    x : array of numbers from 0 to 1, any shape
+    sd : number >= 0
+    seed : whole number >= 0
+
+    Returns
+    -------
+    floats, shaped as x
+
+    Raises
+    ------
+    NsnnError : NaN or values outside, another sd or seed
+
+    >>> gaussian([0.0, 0.5, 1.0], sd=0.1, seed=1).round(3)
+    array([0.035, 0.582, 1. ])
+    """
+    x, sd, rng = _inputs(x), _number(sd, "sd"), _rng(seed)
+    return np.asarray(np.clip(x + sd * rng.standard_normal(x.shape), 0.0, 1.0))
+
+
+def multiplicative(x: Any, *, sd: float, seed: int) -> np.ndarray:
+    """Speckle: x (1 + sd xi), xi normal and independent for each value, clipped to 0 to 1. A value of 0 stays 0.
+
+    Parameters, returns and raises: as `gaussian`.
+
+    >>> multiplicative([0.0, 0.5, 1.0], sd=0.1, seed=1).round(3)
+    array([0. , 0.541, 1. ])
+    """
+    x, sd, rng = _inputs(x), _number(sd, "sd"), _rng(seed)
+    return np.asarray(np.clip(x * (1 + sd * rng.standard_normal(x.shape)), 0.0, 1.0))
+
+
+def salt_and_pepper(x: Any, *, p: float, seed: int) -> np.ndarray:
+    """Each value is replaced with probability p, by 0 or by 1, each with one half.
+
+    Parameters
+    ----------
+    x : array of numbers from 0 to 1, any shape
+    p : number from 0 to 1
+    seed : whole number >= 0
+
+    Returns
+    -------
+    floats, shaped as x
+
+    Raises
+    ------
+    NsnnError : NaN or values outside, another p or seed
+
+    >>> salt_and_pepper(np.full(8, 0.5), p=0.5, seed=2)
+    array([1. , 1. , 0.5, 0. , 0.5, 0.5, 0. , 0. ])
+    """
+    x, p, rng = _inputs(x), _number(p, "p", 1.0), _rng(seed)
+    draw = rng.random(x.shape)
+    return np.where(draw < p, np.where(draw < p / 2, 0.0, 1.0), x)
+
+
+def occlusion(x: Any, *, size: int, shape: tuple[int, int] | None = None, seed: int) -> np.ndarray:
+    """In each image a square of size x size pixels is set to 0, at a place drawn from all where it lies inside.
+
+    Parameters
+    ----------
+    x : images with values from 0 to 1, (n, h, w), or (n, h w) with rows of pixels one after the other
+    size : whole number from 0 to the shorter side
+    shape : (h, w); needed for (n, h w)
+    seed : whole number >= 0
+
+    Returns
+    -------
+    floats, shaped as x
+
+    Raises
+    ------
+    NsnnError : images of another shape, NaN or values outside, a square that doesn't fit, another seed
+
+    >>> occlusion(np.ones((1, 9)), size=2, shape=(3, 3), seed=0).reshape(3, 3)
+    array([[1., 1., 1.],
+           [1., 0., 0.],
+           [1., 0., 0.]])
+    """
+    values, rng = _inputs(x), _rng(seed)
+    sides = values.shape[1:] if shape is None and values.ndim == 3 else shape
+    try:
+        h, w = (int(side) for side in sides or ())
+    except (TypeError, ValueError):
+        raise NsnnError(
+            f"shape = {shape!r} for x of shape {values.shape}: expected (height, width) of the images, e.g. (28, 28)"
+        ) from None
+    if values.shape not in ((len(values), h * w), (len(values), h, w)):
+        raise NsnnError(f"x has shape {values.shape}: expected images, (n, {h * w}) or (n, {h}, {w})")
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 0 <= size <= min(h, w):
+        raise NsnnError(f"size = {size!r}: expected a whole number of pixels from 0 to {min(h, w)}")
+    top, left = (rng.integers(0, side - size + 1, (len(values), 1)) for side in (h, w))
+    rows, columns = np.arange(h), np.arange(w)
+    row = (rows >= top) & (rows < top + size)
+    column = (columns >= left) & (columns < left + size)
+    hidden = row[:, :, None] & column[:, None, :]
+    return np.where(hidden.reshape(values.shape), 0.0, values)
+
+
+def drop_events(events: Any, *, p: float, seed: int) -> np.ndarray:
+    """Each event, or each spike, is lost with probability p.
+
+    Parameters
+    ----------
+    events : (n_events,) structured array, as `datasets.nmnist_events` gives it; or spikes, 0 and 1, any shape
+    p : number from 0 to 1
+    seed : whole number >= 0
+
+    Returns
+    -------
+    the events that are left, in their order; or spikes of the same shape and type
+
+    Raises
+    ------
+    NsnnError : something else, another p or seed
+
+    >>> drop_events(np.ones((2, 8), np.uint8), p=0.5, seed=1)
+    array([[1, 1, 0, 1, 0, 0, 1, 0],
+           [1, 0, 1, 1, 0, 1, 0, 0]], dtype=uint8)
+    """
+    given, p, rng = np.asarray(events), _number(p, "p", 1.0), _rng(seed)
+    if given.dtype.names is not None and given.ndim == 1:
+        return given[rng.random(given.size) >= p]
+    if not given.ndim or given.dtype.kind not in "biuf" or not np.all((given == 0) | (given == 1)):
+        raise NsnnError(
+            f"events has shape {given.shape}, {given.dtype}: expected an array of events, or of spikes, 0 and 1"
+        )
+    return np.where(rng.random(given.shape) >= p, given, np.zeros((), given.dtype))
+
+
+def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
+    """Each spike is lost with probability p.
+
+    Parameters
+    ----------
+    block : neo.Block, one segment per trial, the same neurons in each
+    p : number from 0 to 1
+    seed : whole number >= 0
+
+    Returns
+    -------
+    neo.Block : times, signals, events and annotations as they were, but those of single spike trains and waveforms, which aren't
+        kept; its annotation "perturbations" lists what was done
+
+    Raises
+    ------
+    NsnnError : no such Block, another p or seed
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro.recording import to_block
+    >>> block = to_block([[[0.1, 0.2, 0.3, 0.4]]], t_stop=1*pq.s)
+    >>> delete_spikes(block, p=0.5, seed=1).segments[0].spiketrains[0].magnitude
+    array([0.1, 0.2, 0.4])
+    """
+    spikes, p, rng = gather(block), _number(p, "p", 1.0), _rng(seed)
+    kept = rng.random(spikes.times.size) >= p
+    done = {"name": "delete_spikes", "p": p, "seed": int(seed)}
+    return _with_spikes(block, spikes, spikes.trial[kept], spikes.neuron[kept], spikes.times[kept], done)
+
+
+def insert_spikes(block: neo.Block, *, rate: Any, seed: int) -> neo.Block:
+    """Spikes of a Poisson process of this rate are added to each train, whatever is there: refractoriness isn't respected.
+
+    Parameters
+    ----------
+    block : neo.Block, one segment per trial, the same neurons in each
+    rate : frequency >= 0, scalar, for each neuron
+    seed : whole number >= 0
+
+    Returns
+    -------
+    neo.Block : as `delete_spikes` gives it, but for the annotation dt, which is dropped: new spikes lie between steps
+
+    Raises
+    ------
+    NsnnError : no such Block, another rate or seed
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro.recording import to_block
+    >>> block = to_block([[[0.1, 0.2], []]], t_stop=1*pq.s)
+    >>> [len(train) for train in insert_spikes(block, rate=5*pq.Hz, seed=1).segments[0].spiketrains]
+    [9, 3]
+    """
+    spikes, rng, hz = gather(block), _rng(seed), units.si(rate, "Hz", "rate")
+    if np.ndim(hz) or not 0 <= hz < np.inf:
+        raise NsnnError(f"rate = {rate}: expected {units.describe('Hz')}, from 0")
+    length = spikes.t_stop - spikes.t_start
+    number = rng.poisson(hz * length[:, None], (length.size, spikes.n_neurons)).reshape(-1)
+    trial, neuron = divmod(np.repeat(np.arange(number.size), number), max(1, spikes.n_neurons))
+    # below 1, so that rounding alone can reach the stop, which is in the trial too
+    times = spikes.t_start[trial] + rng.random(trial.size) * length[trial]
+    done = {"name": "insert_spikes", "rate": float(hz), "seed": int(seed)}
+    return _with_spikes(
+        block,
+        spikes,
+        np.concatenate([spikes.trial, trial]),
+        np.concatenate([spikes.neuron, neuron]),
+        np.concatenate([spikes.times, np.minimum(times, spikes.t_stop[trial])]),
+        done,
+        on_grid=not trial.size,
+    )
+
+
+def _with_spikes(
+    block: neo.Block,
+    spikes: Spikes,
+    trial: np.ndarray,
+    neuron: np.ndarray,
+    times: np.ndarray,
+    done: dict[str, Any],
+    *,
+    on_grid: bool = True,
+) -> neo.Block:
+    """A copy of a Block with other spikes."""
+    annotations = copy.deepcopy(dict(block.annotations))
+    annotations["perturbations"] = [*annotations.get("perturbations", []), done]
+    if not on_grid:
+        annotations.pop("dt", None)
+    new = build_block(
+        trial,
+        neuron,
+        times=times,
+        n_trials=spikes.t_start.size,
+        n_neurons=spikes.n_neurons,
+        t_start=spikes.t_start,
+        t_stop=spikes.t_stop,
+        signals=[[copy.deepcopy(signal) for signal in segment.analogsignals] for segment in block.segments],
+        annotations=annotations,
+    )
+    new.name, new.description = block.name, block.description
+    for old, segment in zip(block.segments, new.segments, strict=True):
+        segment.name, segment.description = old.name, old.description
+        segment.annotations.update(copy.deepcopy(dict(old.annotations)))
+        for kind in ("events", "epochs"):
+            for one in getattr(old, kind):
+                getattr(segment, kind).append(copy.deepcopy(one))
+    return new
+
+
+def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
+    """A network whose weights are w (1 + sd xi), xi normal and independent for each: mismatch of devices, relative to the weight.
+
+    A weight of 0 stays 0; with a large sd weights change their sign, one in 740 at sd = 1/3.
+
+    Parameters
+    ----------
+    net : Network; it isn't changed
+    sd : number >= 0
+    seed : whole number >= 0
+
+    Returns
+    -------
+    Network : with the same populations, connections and seed
+
+    Raises
+    ------
+    NsnnError : no network, another sd or seed
+
+    >>> from nsnn_neuro.escape import EscapeNoise, Gaussian
+    >>> from nsnn_neuro.presets import feedforward
+    >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), weights=[np.eye(2)])
+    >>> weight_noise(net, sd=0.1, seed=1).get_weights()[0].round(3)
+    array([[1.035, 0. ],
+           [0. , 0.87 ]])
+    """
+    sd, rng = _number(sd, "sd"), _rng(seed)
+    return _with_weights(net, lambda w: w * (1 + sd * rng.standard_normal(w.shape)))
+
+
+def quantised(net: Network, *, bits: int) -> Network:
+    """A network whose weights are rounded to so many bits: to the nearest of k step, |k| <= 2^(bits - 1) - 1.
+
+    The step belongs to a projection, its largest |w| / (2^(bits - 1) - 1): so the levels are symmetric, 0 is one of them, the
+    largest weight stays, and no weight moves by more than half a step.
+
+    Parameters
+    ----------
+    net : Network; it isn't changed
+    bits : whole number from 2 (the levels -1, 0 and 1 times the largest) to 32
+
+    Returns
+    -------
+    Network : with the same populations, connections and seed
+
+    Raises
+    ------
+    NsnnError : no network, another number of bits
+
+    >>> from nsnn_neuro.escape import EscapeNoise, Gaussian
+    >>> from nsnn_neuro.presets import feedforward
+    >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), weights=[[[0.9, 0.5], [-0.4, 0.1]]])
+    >>> quantised(net, bits=3).get_weights()[0].round(3)
+    array([[ 0.9, 0.6],
+           [-0.3, 0. ]])
+    """
+    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 2 <= bits <= 32:
+        raise NsnnError(f"bits = {bits!r}: expected a whole number from 2 to 32")
+    levels = 2 ** (int(bits) - 1) - 1
+
+    def rounded(w: np.ndarray) -> np.ndarray:
+        step = np.abs(w).max(initial=0.0) / levels
+        return step * np.rint(w / step) if step > 0 else w
+
+    return _with_weights(net, rounded)
+
+
+def _with_weights(net: Any, change: Callable[[np.ndarray], np.ndarray]) -> Network:
+    """A copy of a network with its weights changed, projection by projection, as SI floats."""
+    if not isinstance(net, Network):
+        raise NsnnError(f"net = {net!r}: expected a Network, such as fit.network")
+    new = Network(net.populations, net.projections, seed=net.seed)
+    weights = []
+    for values, projection in zip(net.get_weights(), net.projections, strict=True):
+        unit = projection.weight_unit
+        changed = change(np.asarray(units.si(values, unit, "weights")))
+        weights.append(changed if unit == "1" else units.brian(changed, unit))
+    new.set_weights(weights)
+    return new

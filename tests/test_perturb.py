@@ -1,0 +1,379 @@
+"""Perturbations against their laws, by the error of the sample; pure, from the seed alone, nothing at size 0, bad input named."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import ms, mV
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import perturb
+from nsnn_neuro.blocks import gather
+from nsnn_neuro.errors import NsnnError
+
+N = 40_000
+GREY = np.full((200, 200), 0.5)
+NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
+
+
+def z_of_share(hits: Any, p: float, n: int) -> float:
+    """Of a number of hits in n draws of probability p."""
+    return float((hits - n * p) / np.sqrt(n * p * (1 - p)))
+
+
+def block_of(n_trials: int = 3, n_neurons: int = 4, rate: float = 40.0) -> neo.Block:
+    """Trials of 1 to 3 s with all that a Block can have."""
+    rng = np.random.default_rng(2)
+    trains = [
+        [np.sort(rng.uniform(-1, 1, rng.poisson(2 * rate))) for _ in range(n_neurons)]
+        for _ in range(n_trials)
+    ]
+    signal = neo.AnalogSignal(rng.normal(size=20), units="mV", sampling_rate=10 * pq.Hz, name="stimulus")
+    block = nsnn.to_block(trains, t_start=-1 * pq.s, t_stop=1 * pq.s, stimulus=signal)
+    block.name = "cells"
+    block.annotate(dt=1e-4, seed=7)
+    for k, segment in enumerate(block.segments):
+        segment.annotate(label=k)
+        segment.events.append(neo.Event([0.5] * pq.s, labels=["on"]))
+        segment.epochs.append(neo.Epoch([0.1] * pq.s, durations=[0.2] * pq.s, labels=["shown"]))
+    return block
+
+
+def layered() -> nsnn.Network:
+    return nsnn.feedforward([6, 5, 3], noise=NOISE, plasticity=nsnn.NDL(0.1), seed=3)
+
+
+def sparse() -> nsnn.Network:
+    """Weights in volts, one of the projections with the same for all."""
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    one, two = (nsnn.Population(60, cell, name=name) for name in "EI")
+    some = nsnn.Projection(one, two, rule=nsnn.FixedProbability(0.2), weight=nsnn.Normal(0.5 * mV, 0.1 * mV))
+    others = nsnn.Projection(two, one, rule=nsnn.FixedInDegree(5), weight=-0.3 * mV)
+    return nsnn.Network([one, two], [some, others], seed=4)
+
+
+IMAGES = np.random.default_rng(1).random((7, 12))
+SPIKES = (np.random.default_rng(1).random((5, 8, 6)) < 0.4).astype(np.uint8)
+EVENTS = np.zeros(50, [("x", np.uint8), ("y", np.uint8), ("polarity", np.uint8), ("t", np.int64)])
+EVENTS["t"] = np.arange(50) ** 2
+
+# function, what it is given, options; options of size 0
+CASES: list[tuple[Callable[..., Any], Callable[[], Any], dict[str, Any], dict[str, Any]]] = [
+    (perturb.gaussian, IMAGES.copy, {"sd": 0.3}, {"sd": 0}),
+    (perturb.multiplicative, IMAGES.copy, {"sd": 0.3}, {"sd": 0}),
+    (perturb.salt_and_pepper, IMAGES.copy, {"p": 0.3}, {"p": 0}),
+    (perturb.occlusion, IMAGES.copy, {"size": 2, "shape": (3, 4)}, {"size": 0, "shape": (3, 4)}),
+    (perturb.drop_events, SPIKES.copy, {"p": 0.3}, {"p": 0}),
+    (perturb.drop_events, EVENTS.copy, {"p": 0.3}, {"p": 0}),
+    (perturb.delete_spikes, block_of, {"p": 0.3}, {"p": 0}),
+    (perturb.insert_spikes, block_of, {"rate": 9 * pq.Hz}, {"rate": 0 * pq.Hz}),
+    (perturb.weight_noise, layered, {"sd": 0.3}, {"sd": 0}),
+    (perturb.weight_noise, sparse, {"sd": 0.3}, {"sd": 0}),
+]
+NAMES = [f"{function.__name__}-{k}" for k, (function, *_) in enumerate(CASES)]
+
+
+def content(thing: Any) -> Any:
+    """What a perturbation may change, as plain values."""
+    if isinstance(thing, neo.Block):
+        spikes = gather(thing)
+        return [
+            a.tolist() for a in (spikes.trial, spikes.neuron, spikes.times, spikes.t_start, spikes.t_stop)
+        ]
+    if isinstance(thing, nsnn.Network):
+        return [np.asarray(w).tolist() for w in thing.get_weights()]
+    return thing.tolist()
+
+
+def test_every_public_function_is_in_the_table() -> None:
+    assert {function.__name__ for function, *_ in CASES} | {"quantised"} == set(perturb.__all__)
+
+
+@pytest.mark.parametrize(("function", "make", "options", "nothing"), CASES, ids=NAMES)
+def test_pure_and_from_the_seed_alone(function, make, options, nothing) -> None:  # type: ignore[no-untyped-def]
+    given = make()
+    before = content(given)
+    found = content(function(given, **options, seed=1))
+    assert content(given) == before
+    assert found != before
+    assert content(function(given, **options, seed=1)) == found
+    assert content(function(make(), **options, seed=2)) != found
+    same = function(given, **nothing, seed=1)
+    assert same is not given
+    assert content(same) == before
+
+
+@pytest.mark.parametrize(("function", "make", "options", "nothing"), CASES, ids=NAMES)
+@pytest.mark.parametrize("seed", [None, -1, 0.5, True, "1"])
+def test_other_seeds_are_refused(function, make, options, nothing, seed) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(NsnnError, match=r"seed = .*expected a whole number from 0"):
+        function(make(), **options, seed=seed)
+
+
+SHARES = [perturb.salt_and_pepper, perturb.drop_events, perturb.delete_spikes]
+ROWS: list[tuple[Callable[..., Any], Callable[[], Any], dict[str, Any], str]] = [
+    *((f, lambda: [0.5, np.nan], o, "x has shape .*NaN: expected an array of numbers from 0 to 1") for f, _, o, _ in CASES[:3]),
+    *((f, lambda: [0.5, 1.5], o, "values from 0.5 to 1.5: .*e.g. x / x.max") for f, _, o, _ in CASES[:3]),
+    *((f, lambda: [-0.1], o, "values from -0.1 to -0.1") for f, _, o, _ in CASES[:3]),
+    *((f, lambda: "text", o, "x = str: expected an array") for f, _, o, _ in CASES[:3]),
+    *((f, lambda: 0.5, o, "expected an array of numbers") for f, _, o, _ in CASES[:3]),
+    *((f, m, {"p": p}, "p = .*expected a number from 0 to 1") for f, m, *_ in CASES if f in SHARES for p in (-0.1, 1.1, np.inf)),
+    *((f, m, {"p": np.nan}, "p = nan: NaN") for f, m, *_ in CASES if f in SHARES),
+    *((f, m, {"sd": s}, "sd = .*expected a number from 0") for f, m, o, _ in CASES if "sd" in o for s in (-1, np.inf, [0.1, 0.2])),
+    (perturb.occlusion, IMAGES.copy, {"size": 4, "shape": (3, 4)}, "size = 4: expected a whole number of pixels from 0 to 3"),
+    (perturb.occlusion, IMAGES.copy, {"size": 1.0, "shape": (3, 4)}, "size = 1.0"),
+    (perturb.occlusion, IMAGES.copy, {"size": -1, "shape": (3, 4)}, "size = -1"),
+    (perturb.occlusion, IMAGES.copy, {"size": 1}, r"shape = None for x of shape \(7, 12\): expected \(height, width\)"),
+    (perturb.occlusion, IMAGES.copy, {"size": 1, "shape": (12,)}, r"shape = \(12,\)"),
+    (perturb.occlusion, IMAGES.copy, {"size": 1, "shape": (3, 5)}, r"x has shape \(7, 12\): expected images, \(n, 15\)"),
+    (perturb.occlusion, lambda: np.full((7, 12), np.nan), {"size": 1, "shape": (3, 4)}, "NaN"),
+    (perturb.drop_events, lambda: SPIKES * 2, {"p": 0.1}, "expected an array of events, or of spikes, 0 and 1"),
+    (perturb.drop_events, lambda: [0.0, np.nan], {"p": 0.1}, "or of spikes, 0 and 1"),
+    (perturb.drop_events, block_of, {"p": 0.1}, "expected an array of events"),
+    (perturb.delete_spikes, SPIKES.copy, {"p": 0.1}, "expected a neo.Block"),
+    (perturb.insert_spikes, SPIKES.copy, {"rate": 1 * pq.Hz}, "expected a neo.Block"),
+    (perturb.insert_spikes, block_of, {"rate": 5.0}, "rate = 5.0 has no unit"),
+    (perturb.insert_spikes, block_of, {"rate": -5 * pq.Hz}, "rate = -5.0 Hz: expected a frequency such as 10"),
+    (perturb.insert_spikes, block_of, {"rate": [5, 6] * pq.Hz}, "rate = "),
+    (perturb.weight_noise, IMAGES.copy, {"sd": 0.1}, "expected a Network, such as fit.network"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("function", "make", "options", "message"),
+    ROWS,
+    ids=[f"{row[0].__name__}-{k}" for k, row in enumerate(ROWS)],
+)
+def test_bad_input_is_named(function, make, options, message) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(NsnnError, match=message):
+        function(make(), **options, seed=1)
+
+
+# ------------------------------------------------------------------------------------------------------------- inputs
+
+
+@pytest.mark.parametrize(("function", "sd"), [(perturb.gaussian, 0.1), (perturb.multiplicative, 0.05)])
+def test_noise_has_its_mean_and_spread(function: Callable[..., np.ndarray], sd: float) -> None:
+    """Far from both ends, so that nothing is clipped: normal, by Kolmogorov and Smirnov too."""
+    found = function(GREY, sd=0.1, seed=1)
+    z = (found.ravel() - 0.5) / sd
+    assert abs(z.mean()) * np.sqrt(N) < 4
+    assert abs(z.var() - 1) * np.sqrt(N / 2) < 4
+    assert stats.kstest(z, "norm").pvalue > 1e-4
+    assert abs(np.corrcoef(z[:-1], z[1:])[0, 1]) * np.sqrt(N) < 4
+
+
+def test_noise_is_clipped() -> None:
+    black, white = perturb.gaussian(np.zeros(N), sd=0.5, seed=1), perturb.gaussian(np.ones(N), sd=0.5, seed=2)
+    assert abs(z_of_share((black == 0).sum(), 0.5, N)) < 4
+    assert abs(z_of_share((white == 1).sum(), 0.5, N)) < 4
+    assert abs(z_of_share((black == 1).sum(), stats.norm.sf(2), N)) < 4
+    assert (perturb.multiplicative(np.zeros(N), sd=3.0, seed=1) == 0).all()
+
+
+def test_salt_and_pepper_come_in_equal_parts() -> None:
+    found = perturb.salt_and_pepper(GREY, p=0.3, seed=1)
+    assert abs(z_of_share((found == 0).sum(), 0.15, N)) < 4
+    assert abs(z_of_share((found == 1).sum(), 0.15, N)) < 4
+    assert set(np.unique(found)) == {0.0, 0.5, 1.0}
+    assert set(np.unique(perturb.salt_and_pepper(GREY, p=1, seed=1))) == {0.0, 1.0}
+
+
+@given(
+    arrays(float, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=st.floats(0, 1)),
+    st.floats(0, 5),
+    st.integers(0, 99),
+)
+def test_inputs_stay_from_0_to_1(x: np.ndarray, size: float, seed: int) -> None:
+    for function, name in (
+        (perturb.gaussian, "sd"),
+        (perturb.multiplicative, "sd"),
+        (perturb.salt_and_pepper, "p"),
+    ):
+        found = function(x, **{name: size / 5 if name == "p" else size}, seed=seed)
+        assert found.shape == x.shape
+        assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_occlusion_is_a_square_anywhere() -> None:
+    """In 5 x 7 pixels a square of 3 has 3 x 5 places, all as probable; the rest of the image stays."""
+    x = np.random.default_rng(3).uniform(0.1, 1, (6000, 5, 7))
+    found = perturb.occlusion(x, size=3, seed=1)
+    hidden = found == 0
+    np.testing.assert_array_equal(found[~hidden], x[~hidden])
+    assert (hidden.sum(axis=(1, 2)) == 9).all()
+    top, left = hidden.any(axis=2).argmax(axis=1), hidden.any(axis=1).argmax(axis=1)
+    assert all(hidden[k, i : i + 3, j : j + 3].all() for k, (i, j) in enumerate(zip(top, left, strict=True)))
+    counts = np.bincount(5 * top + left, minlength=15)
+    assert counts.size == 15
+    assert stats.chisquare(counts).pvalue > 1e-4
+    flat = perturb.occlusion(x.reshape(6000, 35), size=3, shape=(5, 7), seed=1)
+    np.testing.assert_array_equal(flat, found.reshape(6000, 35))
+
+
+def test_a_square_of_the_whole_image_leaves_nothing() -> None:
+    assert not perturb.occlusion(np.ones((2, 4, 4)), size=4, seed=1).any()
+
+
+# ------------------------------------------------------------------------------------------------------------- spikes
+
+
+@pytest.mark.parametrize("kind", [np.uint8, bool, float])
+def test_spikes_are_dropped_at_random(kind: type) -> None:
+    spikes = (np.random.default_rng(4).random((100, 20, 30)) < 0.5).astype(kind)
+    left = perturb.drop_events(spikes, p=0.3, seed=1)
+    assert left.dtype == spikes.dtype
+    assert not left[spikes == 0].any()
+    n = int(spikes.sum())
+    assert abs(z_of_share(left.sum(), 0.7, n)) < 4
+
+
+def test_events_are_dropped_in_order() -> None:
+    events = np.zeros(N, EVENTS.dtype)
+    events["t"], events["x"] = np.arange(N), np.arange(N) % 34
+    left = perturb.drop_events(events, p=0.2, seed=1)
+    assert abs(z_of_share(len(left), 0.8, N)) < 4
+    np.testing.assert_array_equal(left, events[left["t"]])
+    assert (np.diff(left["t"]) > 0).all()
+    assert perturb.drop_events(events, p=1, seed=1).size == 0
+
+
+def trains(block: neo.Block) -> dict[tuple[int, int], list[float]]:
+    s = gather(block)
+    found: dict[tuple[int, int], list[float]] = {
+        (i, j): [] for i in range(s.t_start.size) for j in range(s.n_neurons)
+    }
+    for i, j, t in zip(s.trial.tolist(), s.neuron.tolist(), s.times.tolist(), strict=True):
+        found[i, j].append(t)
+    return found
+
+
+def test_spikes_are_deleted_at_random() -> None:
+    block = block_of(rate=2000.0)
+    left = perturb.delete_spikes(block, p=0.3, seed=1)
+    before, after = trains(block), trains(left)
+    assert before.keys() == after.keys()
+    for key, times in after.items():
+        assert set(times) <= set(before[key])
+        assert abs(z_of_share(len(times), 0.7, len(before[key]))) < 4
+    assert left.annotations["dt"] == 1e-4
+    assert not any(trains(perturb.delete_spikes(block, p=1, seed=1)).values())
+
+
+def test_a_thinned_renewal_process_has_its_cv() -> None:
+    """CV^2 of what is left with probability q is q CV^2 + 1 - q: .55 for intervals of 4 stages (CV .5) and q = .6."""
+    intervals = np.random.default_rng(5).gamma(4, 0.25, (60, 1000))
+    block = nsnn.to_block([np.cumsum(intervals, axis=1)], t_stop=2000 * pq.s)
+    found = nsnn.measures.cv(perturb.delete_spikes(block, p=0.4, seed=1)) ** 2
+    assert abs(found.mean() - (0.6 * 0.25 + 0.4)) < 4 * stats.sem(found)
+
+
+def test_inserted_spikes_are_a_poisson_process() -> None:
+    """300 Hz for 2 s in each of 12 trains, counts and times; what was there stays."""
+    block = block_of()
+    more = perturb.insert_spikes(block, rate=300 * pq.Hz, seed=1)
+    before, after = trains(block), trains(more)
+    new = {key: sorted(set(after[key]) - set(before[key])) for key in before}
+    counts = np.array([len(times) for times in new.values()])
+    assert [len(after[k]) for k in before] == [len(before[k]) + len(new[k]) for k in before]
+    assert abs(counts.sum() - 7200) < 4 * np.sqrt(7200)
+    assert abs(counts.var(ddof=1) / 600 - 1) < 4 * np.sqrt(2 / 11)
+    assert stats.kstest(np.concatenate(list(new.values())), stats.uniform(-1, 2).cdf).pvalue > 1e-4
+    assert "dt" not in more.annotations
+    assert block.annotations["dt"] == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [(perturb.delete_spikes, {"p": 0.2}), (perturb.insert_spikes, {"rate": 3 * pq.Hz})],
+)
+def test_the_rest_of_a_block_stays_and_what_was_done_is_told(function, options, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    block = block_of()
+    kept = copy.deepcopy(dict(block.annotations))
+    new = function(function(block, **options, seed=1), **options, seed=2)
+    assert dict(block.annotations) == kept
+    assert (new.name, new.annotations["seed"]) == ("cells", 7)
+    done = new.annotations["perturbations"]
+    assert [(d["name"], d["seed"]) for d in done] == [(function.__name__, 1), (function.__name__, 2)]
+    for k, (old, segment) in enumerate(zip(block.segments, new.segments, strict=True)):
+        assert segment.annotations["label"] == k
+        assert old.analogsignals[0].segment is old
+        np.testing.assert_array_equal(segment.analogsignals[0].magnitude, old.analogsignals[0].magnitude)
+        assert segment.events[0].labels.tolist() == ["on"]
+        assert segment.epochs[0].labels.tolist() == ["shown"]
+    for segment in new.segments:
+        segment.events.clear()
+        segment.epochs.clear()
+    again = nsnn.load(nsnn.save(new, tmp_path / "new.nwb"))
+    assert content(again) == content(new)
+    assert again.annotations["perturbations"] == done
+
+
+# ------------------------------------------------------------------------------------------------------------- weights
+
+
+@pytest.mark.parametrize("make", [layered, sparse])
+def test_weights_are_off_by_a_normal_relative_error(make: Callable[[], nsnn.Network]) -> None:
+    net = make()
+    errors = []
+    for seed in range(40):
+        new = perturb.weight_noise(net, sd=0.1, seed=seed)
+        errors += [
+            (np.asarray(b) / np.asarray(a) - 1).ravel()
+            for a, b in zip(net.get_weights(), new.get_weights(), strict=True)
+        ]
+    z = np.concatenate(errors) / 0.1
+    assert abs(z.mean()) * np.sqrt(z.size) < 4
+    assert abs(z.var() - 1) * np.sqrt(z.size / 2) < 4
+    for name in net.projection_names:
+        np.testing.assert_array_equal(new.connections(name).pre, net.connections(name).pre)
+        np.testing.assert_array_equal(new.connections(name).post, net.connections(name).post)
+    assert new.seed == net.seed
+    assert new.populations == net.populations
+
+
+@pytest.mark.parametrize("bits", [2, 3, 8])
+@pytest.mark.parametrize("make", [layered, sparse])
+def test_quantised_weights_lie_on_the_levels(make: Callable[[], nsnn.Network], bits: int) -> None:
+    net = make()
+    before = content(net)
+    new = perturb.quantised(net, bits=bits)
+    for a, b in zip(net.get_weights(), new.get_weights(), strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        step = np.abs(a).max() / (2 ** (bits - 1) - 1)
+        level = b / step
+        np.testing.assert_allclose(level, np.rint(level), rtol=0, atol=1e-9)
+        assert np.abs(level).max() <= 2 ** (bits - 1) - 1 + 1e-9
+        assert np.abs(a - b).max() <= step / 2 * (1 + 1e-9)
+        assert np.abs(b).max() == pytest.approx(np.abs(a).max(), rel=1e-12)
+    assert content(net) == before
+    twice = perturb.quantised(new, bits=bits)
+    for b, c in zip(new.get_weights(), twice.get_weights(), strict=True):
+        np.testing.assert_allclose(np.asarray(c), np.asarray(b), rtol=1e-12)
+
+
+def test_quantised_by_hand() -> None:
+    net = nsnn.feedforward(
+        [2, 3, 1], noise=NOISE, weights=[[[1.2, -0.5, 0.7], [-0.61, 0.0, 0.59]], np.zeros((3, 1))]
+    )
+    first, second = perturb.quantised(net, bits=2).get_weights()
+    np.testing.assert_allclose(first, [[1.2, 0, 1.2], [-1.2, 0, 0]])
+    np.testing.assert_array_equal(second, 0)
+
+
+@pytest.mark.parametrize("bits", [1, 33, 4.0, True, None])
+def test_other_numbers_of_bits_are_refused(bits: Any) -> None:
+    with pytest.raises(NsnnError, match=r"bits = .*expected a whole number from 2 to 32"):
+        perturb.quantised(layered(), bits=bits)
+    with pytest.raises(NsnnError, match="expected a Network"):
+        perturb.quantised(None, bits=4)  # type: ignore[arg-type]
