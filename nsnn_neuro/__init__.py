@@ -33,6 +33,7 @@ from .escape import (
     Uniform,
 )
 from .fast_noise import fast_noise
+from .images import AveragePooling, Convolution
 from .learn import Fit, train
 from .likelihood import fit_network, fit_neuron
 from .measures import tabulate
@@ -67,7 +68,7 @@ from .plasticity import (
     white_noise_factor,
 )
 from .populations import Population, Projection
-from .presets import balanced, brunel, feedforward, recurrent
+from .presets import Residual, balanced, brunel, convolutional, feedforward, recurrent
 from .recording import load, provenance, save, to_block
 from .simulate import simulate
 from .stimuli import Constant, FrozenNoise, Recorded, Sinusoid, Step
@@ -88,6 +89,7 @@ __all__ = [
     "Adam",
     "AllToAll",
     "AlphaSynapse",
+    "AveragePooling",
     "Between",
     "Cauchy",
     "ConductanceBased",
@@ -95,6 +97,7 @@ __all__ = [
     "ConductanceSynapse",
     "Connections",
     "Constant",
+    "Convolution",
     "DistanceDependent",
     "Distribution",
     "DoubleNoise",
@@ -136,6 +139,7 @@ __all__ = [
     "Projection",
     "Recorded",
     "Relay",
+    "Residual",
     "RewardModulatedSTDP",
     "Rule",
     "RuleText",
@@ -152,6 +156,7 @@ __all__ = [
     "brunel",
     "certify",
     "coding",
+    "convolutional",
     "datasets",
     "fast_noise",
     "feedforward",

@@ -2,14 +2,14 @@
 
 A rule's `connect(pre, post, rng)` takes two populations (see `network.Population`; it reads their size `n` and `positions`) and
 returns the connections as two int32 arrays, sorted by presynaptic, then postsynaptic neuron. The same population as pre and post
-makes autapses possible. A rule of one's own is a subclass of `Rule` with `connect`.
+makes autapses possible. A rule of one's own is a subclass of `Rule` with `connect`. Rules for images are in `images.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numba import njit
@@ -54,6 +54,10 @@ class Rule(Record):
     [1, 2, 0]
     """
 
+    shared: ClassVar[bool] = (
+        False  # whether synapses share weights, so that no rule can change each one's own
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         numbers(self)
@@ -68,6 +72,14 @@ class Rule(Record):
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
         """Pre- and postsynaptic indices, int32, shape (n_synapses,) each."""
         raise NotImplementedError
+
+    def weight_shape(self, pre: Any, post: Any, n_synapses: int) -> tuple[int, ...]:
+        """The shape of the weights as they are given and taken: (n_synapses,) where a rule has no other."""
+        return (n_synapses,)
+
+    def per_synapse(self, weight: float | np.ndarray) -> float | np.ndarray:
+        """One weight for each synapse, in the order of `connect`, from weights of `weight_shape`; a number stays one."""
+        return weight.reshape(-1) if isinstance(weight, np.ndarray) else weight
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,6 +111,10 @@ class AllToAll(Rule):
         i = np.repeat(np.arange(pre.n, dtype=np.int32), post.n)
         j = np.tile(np.arange(post.n, dtype=np.int32), pre.n)
         return (i, j) if self.dense(pre, post) else _without_autapses(i, j)
+
+    def weight_shape(self, pre: Any, post: Any, n_synapses: int) -> tuple[int, ...]:
+        """(n_pre, n_post) where all pairs are connected, else (n_synapses,)."""
+        return (pre.n, post.n) if self.dense(pre, post) else (n_synapses,)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

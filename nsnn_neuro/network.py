@@ -100,6 +100,9 @@ class Network:
                     )
         self.projection_names = _unique(self.projections)
         self._weights = [p._weight for p in self.projections]
+        self._values: dict[
+            int, float | np.ndarray
+        ] = {}  # of the weights, as `get_weights` shapes them, once drawn
         self._cache: dict[int, Connections] = {}
 
     def __repr__(self) -> str:
@@ -150,29 +153,38 @@ class Network:
                     f"{type(p.rule).__name__}.connect gave {name} of shape {indices.shape}, {indices.dtype}: expected "
                     f"indices from 0 to {population.n - 1}, shape (n_synapses,), as many of pre as of post"
                 )
-        shaped(self._weights[k], p.shape(pre.size), "weight", self.projection_names[k])
+        shape = p.shape(pre.size)
+        shaped(self._weights[k], shape, "weight", self.projection_names[k])
         shaped(p._delay, (pre.size,), "delay", self.projection_names[k])
-        weight, delay = (
-            read_only(value.sample(r, pre.size)) if isinstance(value, Distribution) else value
-            for value, r in ((self._weights[k], rng[1]), (p._delay, rng[2]))
+        self._values[k], delay = (
+            read_only(value.sample(r, int(np.prod(dims))).reshape(dims))
+            if isinstance(value, Distribution)
+            else value
+            for value, dims, r in ((self._weights[k], shape, rng[1]), (p._delay, (pre.size,), rng[2]))
         )
         return Connections(
             read_only(pre.astype(np.int32, copy=False)),
             read_only(post.astype(np.int32, copy=False)),
-            weight.reshape(-1) if isinstance(weight, np.ndarray) else weight,
+            self._expanded(k),
             delay,
         )
+
+    def _expanded(self, k: int) -> float | np.ndarray:
+        """The weights of a projection, one for each synapse or one for all."""
+        weight = self.projections[k].rule.per_synapse(self._values[k])
+        return read_only(weight) if isinstance(weight, np.ndarray) else weight
 
     def get_weights(self) -> list[Any]:
         """The weights, an array for each projection: of shape (n_pre, n_post) where all pairs are connected, else (n_synapses,).
 
-        Floats for dimensionless weights, Brian2 quantities for voltages; copies, to be changed and handed to `set_weights`.
+        Where synapses share weights, the shared ones: kernels (c_out, c_in, kh, kw), and one number, of shape (), for an average
+        pooling. Floats for dimensionless weights, Brian2 quantities for voltages; copies, to be changed and handed to
+        `set_weights`.
         """
         out = []
         for k, projection in enumerate(self.projections):
-            synapses = self.connections(projection)
-            shape = projection.shape(synapses.pre.size)
-            values = np.broadcast_to(synapses.weight, synapses.pre.size).reshape(shape).copy()
+            shape = projection.shape(self.connections(projection).pre.size)
+            values = np.broadcast_to(self._values[k], shape).copy()
             unit = self.projections[k].weight_unit
             out.append(values if unit == "1" else units.brian(values, unit))
         return out
@@ -199,9 +211,8 @@ class Network:
             shaped(values, projection.shape(n), f"weights[{k}]", self.projection_names[k])
             new.append(values)
         for k, values in enumerate(new):
-            self._weights[k] = values
-            flat = values.reshape(-1) if isinstance(values, np.ndarray) else values
-            self._cache[k] = dataclasses.replace(self._cache[k], weight=flat)
+            self._weights[k] = self._values[k] = values
+            self._cache[k] = dataclasses.replace(self._cache[k], weight=self._expanded(k))
 
     def describe(self) -> dict[str, Any]:
         """The network as plain data, ready for JSON; arrays by their shape and checksum."""

@@ -10,7 +10,7 @@ import numpy as np
 import quantities as pq
 
 from . import units
-from .connectivity import AllToAll, Rule, summary
+from .connectivity import Rule, summary
 from .distributions import Distribution
 from .errors import NsnnError
 from .escape import Family, Hazard
@@ -24,6 +24,8 @@ from .synapses import Jump, Synapse
 __all__ = ["Population", "Projection"]
 
 _MOST = 2**31 - 1  # neurons of a population: indices are int32
+# what the axes of an array of weights are, by their number
+_AXES = {1: "(n_synapses,)", 2: "(n_pre, n_post)", 4: "(c_out, c_in, kh, kw)"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,14 +112,15 @@ class Projection:
     ----------
     pre, post : `Population`s; post can't be a source (`Relay`, `PoissonSource`)
     rule : a connection rule: `AllToAll()`, `OneToOne()`, `FixedProbability(p)`, `FixedInDegree(k)`, `FromList(pre, post)`,
-        `DistanceDependent(p_max, scale)` or your own
+        `DistanceDependent(p_max, scale)`, of images `Convolution(...)` and `AveragePooling(...)`, or your own
     weight : a number, a distribution (`Normal`, `LogNormal`, `Between`), or an array, of shape (n_pre, n_post) for `AllToAll` (all
-        pairs connected), else (n_synapses,) in the rule's order. In the membrane's unit for jumps and currents, a plain number
-        for conductances (in units of the leak's)
+        pairs connected), a kernel (c_out, c_in, kh, kw) for `Convolution`, else (n_synapses,) in the rule's order. In the
+        membrane's unit for jumps and currents, a plain number for conductances (in units of the leak's)
     delay : time >= 0, an array of times of shape (n_synapses,), or a distribution without negative values
     synapse : "jump" (the membrane jumps by the weight), or a synapse record; an `NSNNNeuron` takes jumps alone
     release : number, the probability that a spike is transmitted, drawn for each synapse and spike
-    plasticity : a learning rule such as `NDL(0.01)`, by which `train` changes the weights, or None; `simulate` leaves them
+    plasticity : a learning rule such as `NDL(0.01)`, by which `train` changes the weights, or None; `simulate` leaves them. None
+        where synapses share weights
     name : unique in a network; default "pre->post", with "#2" and so on for further ones of the same populations
 
     Raises
@@ -149,6 +152,12 @@ class Projection:
         instance(self.rule, Rule, "rule", "a connection rule such as AllToAll() or FixedProbability(0.1)")
         if self.plasticity is not None:
             instance(self.plasticity, Plasticity, "plasticity", "a learning rule such as NDL(0.01), or None")
+            if self.rule.shared:
+                raise NsnnError(
+                    f"plasticity = {self.plasticity!r}: a learning rule changes each synapse's own weight, and those of "
+                    f"{type(self.rule).__name__} share theirs: expected None. Train in torch, deep.from_network(net), and come "
+                    "back by deep.to_network(module)"
+                )
         if self.name is not None:
             _named(self.name, "_>#-", "the projection")
         self._check_synapse()
@@ -203,9 +212,8 @@ class Projection:
         return f"{self.pre.name}->{self.post.name}" if self.name is None else self.name
 
     def shape(self, n_synapses: int) -> tuple[int, ...]:
-        """The shape of an array of weights: (n_pre, n_post) where all pairs are connected, else (n_synapses,)."""
-        dense = isinstance(self.rule, AllToAll) and self.rule.dense(self.pre, self.post)
-        return (self.pre.n, self.post.n) if dense else (n_synapses,)
+        """The shape of an array of weights: what the rule says, e.g. (n_pre, n_post) where all pairs are connected."""
+        return self.rule.weight_shape(self.pre, self.post, n_synapses)
 
 
 def instance(value: Any, kind: type, name: str, expected: str) -> None:
@@ -271,7 +279,5 @@ def _drawn_or_given(value: Any, unit: str, name: str) -> float | np.ndarray | Di
 def shaped(value: Any, shape: tuple[int, ...] | None, name: str, projection: str) -> None:
     """Raise NsnnError when `value` is an array of another shape (None: any)."""
     if shape is not None and isinstance(value, np.ndarray) and value.shape != shape:
-        meaning = "(n_pre, n_post)" if len(shape) == 2 else "(n_synapses,)"
-        raise NsnnError(
-            f"{name} of {projection!r} has shape {value.shape}: expected a number or the shape {meaning} = {shape}"
-        )
+        told = f" or the shape {_AXES.get(len(shape), 'of the rule')} = {shape}" if shape else ""
+        raise NsnnError(f"{name} of {projection!r} has shape {value.shape}: expected a number{told}")

@@ -1,7 +1,9 @@
-"""Ready-made networks: Brunel's, the balanced one of van Vreeswijk and Sompolinsky, and layered and recurrent NSNN networks."""
+"""Ready-made networks: Brunel's, the balanced one of van Vreeswijk and Sompolinsky, and layered, convolutional and recurrent NSNN
+networks."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +12,10 @@ import numpy as np
 import quantities as pq
 
 from . import units
-from .connectivity import AllToAll, FixedInDegree
+from .connectivity import AllToAll, FixedInDegree, OneToOne, Rule
 from .distributions import Normal
 from .errors import NsnnError
+from .images import AveragePooling, Convolution
 from .network import Network
 from .neurons import LIF, IntegrateAndFire, Neuron, NSNNNeuron, Relay
 from .noise import Noise, PoissonNoise
@@ -20,7 +23,7 @@ from .plasticity import Plasticity
 from .populations import Population, Projection
 from .stimuli import Constant
 
-__all__ = ["balanced", "brunel", "feedforward", "recurrent"]
+__all__ = ["Residual", "balanced", "brunel", "convolutional", "feedforward", "recurrent"]
 
 # standard deviation of a neuron's random weights times the root of their number, in distances from reset to threshold. More, and
 # some neurons start so far below threshold that noise-driven learning cannot reach them
@@ -207,17 +210,159 @@ def feedforward(
         raise NsnnError(
             f"sizes = {sizes!r}: expected a list of at least two numbers of neurons, the input's first"
         )
-    noises: list[Any] = list(noise) if isinstance(noise, list | tuple) else [noise] * (len(sizes) - 1)
-    if len(noises) != len(sizes) - 1:
-        raise NsnnError(
-            f"noise has {len(noises)} entries: expected one for all layers, or {len(sizes) - 1}, one for each but the input"
-        )
+    noises = _noises(noise, len(sizes) - 1)
     layers = [Population(sizes[0], Relay(), name="input")]
     layers += [
         Population(n, neuron, noise=noises[k - 1], name=f"layer{k}") for k, n in enumerate(sizes[1:], 1)
     ]
     pairs = list(itertools.pairwise(layers))
     return Network(layers, _all_to_all(pairs, weights, plasticity), seed=seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Residual:
+    """A residual block of `convolutional`: two convolutions; the spikes that enter it are added to the second one's drive too.
+
+    Parameters
+    ----------
+    channels : whole number, of both
+    kernel : odd whole number; the padding is half of it, so that only `stride` changes the size
+    stride : whole number, of the first. Where it, or the number of channels, changes the image, a convolution of kernel 1 and
+        this stride stands in for the addition
+
+    Raises
+    ------
+    NsnnError : values that aren't such numbers
+
+    >>> Residual(8, stride=2)
+    Residual(channels=8, kernel=3, stride=2)
+    """
+
+    channels: int
+    kernel: int = 3
+    stride: int = dataclasses.field(default=1, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.kernel, bool) or not isinstance(self.kernel, int) or self.kernel % 2 == 0:
+            raise NsnnError(
+                f"kernel = {self.kernel!r}: expected an odd whole number, for all of the image to be seen"
+            )
+        self.first()
+
+    def first(self) -> Convolution:
+        """The first convolution."""
+        return Convolution(self.channels, self.kernel, stride=self.stride, padding=self.kernel // 2)
+
+
+def convolutional(
+    image: Sequence[int],
+    layers: Sequence[Any],
+    *,
+    noise: Noise | Sequence[Noise | None] | None,
+    neuron: Neuron = _NSNN,
+    seed: int | None = 0,
+) -> Network:
+    """A convolutional network: "input" (a `Relay` of an image), then a population "layer1", "layer2", ... for each layer.
+
+    All layers have neurons, pooling layers too, and no delay: a spike passes through all of them in the step it is emitted in.
+
+    Parameters
+    ----------
+    image : (channels, height, width) of the input; its neurons are in the order of `image.ravel()`
+    layers : list of `Convolution`, `AveragePooling` and `Residual`, and whole numbers for dense layers. The images between them
+        are worked out. A residual block has populations "layerK_inner" and "layerK"
+    noise : of all layers, or a list with one, or None, for each of them
+    neuron : of all layers
+    seed : whole number, of the random weights
+
+    Weights (change them by `Network.set_weights`): of convolutions and dense layers normal, with mean 0 and standard deviation
+    theta / sqrt(number of inputs of a neuron), theta the distance from reset to threshold; of pooling layers 2 theta, so that a
+    window of which half fires drives a neuron to threshold; of the direct path around a block theta, or random where it is a
+    convolution.
+
+    Raises
+    ------
+    NsnnError : no layers, noises whose number doesn't fit, an image that a layer doesn't fit into, a layer that needs an image
+        after a dense one
+
+    >>> from nsnn_neuro.escape import EscapeNoise, Gaussian
+    >>> layers = [Convolution(8, 3, padding=1), AveragePooling(2), Residual(8), 10]
+    >>> net = convolutional((1, 8, 8), layers, noise=EscapeNoise(Gaussian(0.4)))
+    >>> [(p.name, p.n) for p in net.populations[1:]]
+    [('layer1', 512), ('layer2', 128), ('layer3_inner', 128), ('layer3', 128), ('layer4', 10)]
+    >>> [w.shape for w in net.get_weights()]
+    [(8, 1, 3, 3), (), (8, 8, 3, 3), (8, 8, 3, 3), (128,), (128, 10)]
+    """
+    if not isinstance(layers, list | tuple) or not layers:
+        raise NsnnError(
+            f"layers = {layers!r}: expected a list of Convolution(8, 3), AveragePooling(2) and the like"
+        )
+    made = _Layers(AveragePooling(1, image=image).post_image, neuron)
+    for k, (layer, own) in enumerate(zip(layers, _noises(noise, len(layers)), strict=True), 1):
+        name = f"layer{k}"
+        match layer:
+            case Convolution() | AveragePooling():
+                made.window(layer, name, own)
+            case Residual():
+                made.block(layer, name, own)
+            case int() | np.integer() if not isinstance(layer, bool):
+                made.add(AllToAll(), int(layer), name, own)
+                made.image = None
+            case _:
+                raise NsnnError(
+                    f"layers[{k - 1}] = {layer!r}: expected Convolution(8, 3), AveragePooling(2), Residual(8) or a whole number"
+                )
+    return Network(made.populations, made.projections, seed=seed)
+
+
+class _Layers:
+    """A layered network of images while it grows; `image` is that of its last population, None after a dense layer."""
+
+    def __init__(self, image: tuple[int, int, int], neuron: Neuron) -> None:
+        self.image: tuple[int, int, int] | None = image
+        self.neuron = neuron
+        self.populations = [Population(int(np.prod(image)), Relay(), name="input")]
+        self.projections: list[Projection] = []
+
+    def add(self, rule: Rule, n: int, name: str, noise: Noise | None) -> None:
+        """A population after the last one."""
+        post = Population(n, self.neuron, noise=noise, name=name)
+        self.connect(self.populations[-1], post, rule)
+        self.populations.append(post)
+
+    def window(self, rule: Convolution | AveragePooling, name: str, noise: Noise | None) -> None:
+        """The population of the image that the rule makes of the last one."""
+        if self.image is None:
+            raise NsnnError(
+                f"{name} = {rule!r}: a dense layer before it has no image, expected a whole number"
+            )
+        if rule.image not in (None, self.image):
+            raise NsnnError(
+                f"image = {rule.image} of {name}: expected None, or {self.image}, that of the layer before"
+            )
+        rule = dataclasses.replace(rule, image=self.image)
+        self.add(rule, int(np.prod(rule.post_image)), name, noise)
+        self.image = rule.post_image
+
+    def block(self, layer: Residual, name: str, noise: Noise | None) -> None:
+        """A residual block's two populations, and the path around the first."""
+        before, image = self.populations[-1], self.image
+        self.window(layer.first(), f"{name}_inner", noise)
+        self.window(dataclasses.replace(layer.first(), stride=1), name, noise)
+        around = Convolution(layer.channels, 1, stride=layer.stride, image=image)
+        self.connect(before, self.populations[-1], OneToOne() if image == self.image else around)
+
+    def connect(self, pre: Population, post: Population, rule: Rule) -> None:
+        """A projection with the weights to start from."""
+        match rule:
+            case Convolution():
+                weight: Any = _random_weights(post, int(np.prod((rule.image[0], *rule.kernel))))
+            case AllToAll():
+                weight = _random_weights(post, pre.n)
+            case _:
+                scale = _distance(post.neuron) * (2 if isinstance(rule, AveragePooling) else 1)
+                weight = _quantity(scale, post.neuron.membrane_unit)
+        self.projections.append(Projection(pre, post, rule=rule, weight=weight))
 
 
 def recurrent(
@@ -272,7 +417,7 @@ def _all_to_all(
     pairs: list[tuple[Population, Population]], weights: Sequence[Any] | None, plasticity: Plasticity | None
 ) -> list[Projection]:
     if weights is None:
-        weights = [_random_weights(pre, post) for pre, post in pairs]
+        weights = [_random_weights(post, pre.n) for pre, post in pairs]
     elif not isinstance(weights, list | tuple) or len(weights) != len(pairs):
         got = f"{len(weights)} entries" if isinstance(weights, list | tuple) else type(weights).__name__
         told = ", ".join(f"{pre.name}->{post.name}" for pre, post in pairs)
@@ -283,8 +428,18 @@ def _all_to_all(
     ]
 
 
-def _random_weights(pre: Population, post: Population) -> Normal:
-    neuron = post.neuron
+def _noises(noise: Any, n: int) -> list[Any]:
+    """One noise for each of n layers."""
+    noises = list(noise) if isinstance(noise, list | tuple) else [noise] * n
+    if len(noises) != n:
+        raise NsnnError(
+            f"noise has {len(noises)} entries: expected one for all layers, or {n}, one for each but the input"
+        )
+    return noises
+
+
+def _distance(neuron: Neuron) -> float:
+    """From reset to threshold."""
     match neuron:
         case NSNNNeuron():
             distance = np.mean(neuron.si("theta"))
@@ -294,9 +449,16 @@ def _random_weights(pre: Population, post: Population) -> Normal:
             raise NsnnError(
                 f"weights = None: no scale for a {type(neuron).__name__} is known, expected a list of arrays"
             )
-    sd = float(_GAIN * abs(distance) / np.sqrt(pre.n))
-    unit = neuron.membrane_unit
-    return Normal(*(0.0, sd) if unit == "1" else (units.pq_quantity(x, unit) for x in (0.0, sd)))
+    return float(abs(distance))
+
+
+def _random_weights(post: Population, n_inputs: int) -> Normal:
+    sd = float(_GAIN * _distance(post.neuron) / np.sqrt(n_inputs))
+    return Normal(*(_quantity(x, post.neuron.membrane_unit) for x in (0.0, sd)))
+
+
+def _quantity(value: float, unit: str) -> Any:
+    return value if unit == "1" else units.pq_quantity(value, unit)
 
 
 def _number(

@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = [
     *("errors", "whole", "units", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
-    *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
+    *("plasticity", "synapses", "distributions", "connectivity", "images"),
+    *("populations", "network", "presets"),
     *("losses", "coding", "theory", "deep"),
     *("builds", "standalone", "lean", "engine", "fast_noise", "assemble"),
     *("annotations", "blocks", "nwb", "foreign", "recording", "streaming", "perturb"),

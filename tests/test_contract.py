@@ -84,6 +84,8 @@ EXAMPLES: dict[type, Record] = {
     nsnn.FixedInDegree: nsnn.FixedInDegree(2),
     nsnn.FromList: nsnn.FromList([0, 1, 2], [2, 0, 1]),
     nsnn.DistanceDependent: nsnn.DistanceDependent(0.9, 0.4),
+    nsnn.Convolution: nsnn.Convolution(1, (1, 3), padding=(0, 1), image=(1, 1, 3)),
+    nsnn.AveragePooling: nsnn.AveragePooling(1, image=(3, 1, 1)),
     nsnn.Normal: nsnn.Normal(0.5, 0.1),
     nsnn.LogNormal: nsnn.LogNormal(0.5, 0.1),
     nsnn.Between: nsnn.Between(0.2, 0.6),

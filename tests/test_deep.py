@@ -425,13 +425,16 @@ def test_drops_into_convolutions_and_residual_blocks(tmp_path):
 def test_the_page_runs(capsys):
     """What it says of precision is tested above; here its nets learn, and a digit is read in Brian2."""
     text = (Path(__file__).resolve().parent.parent / "docs" / "deep.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.M | re.S))
     names: dict[str, Any] = {}
     exec(compile(code.replace("seed=1)", 'seed=1, engine="numpy")'), "deep.md", "exec"), names)
     lines = capsys.readouterr().out.splitlines()
     assert [float(line.split()[1]) > 0.85 for line in lines[:2]] == [True, True]
     counts = np.array([[len(t) for t in s.spiketrains[-10:]] for s in names["block"].segments]).sum(0)
     assert counts.argmax() == names["labels"][1500]
+    assert lines[-1].startswith(
+        "<Network input: 64, layer1: 512, layer2: 128, layer3: 128, layer4: 10; input->layer1,"
+    )
 
 
 def rates_of(net):
@@ -497,8 +500,8 @@ def test_public_names_have_docstrings_that_run():
         (lambda: deep.passes(cell(), torch.zeros(1, 2), 0), "k = 0: expected a whole number"),
         (lambda: deep.passes(cell(), torch.zeros(1, 2), 2, seed=-1), "seed = -1"),
         (lambda: deep.to_network(cell()), "module is NoisySpike: expected nn.Linear"),
-        (lambda: deep.to_network(nn.Sequential(nn.Linear(2, 2))), "module has 1 layers"),
-        (lambda: deep.to_network([nn.Conv2d(1, 1, 3), cell()]), "module has Conv2d at '0'"),
+        (lambda: deep.to_network(nn.Sequential(nn.Linear(2, 2))), "module has Linear at '0' and no NoisySpike after it"),
+        (lambda: deep.to_network([nn.Conv2d(1, 1, 3), cell()]), "image = None: .* which Conv2d at '0' takes"),
         (lambda: deep.to_network([nn.Linear(2, 2), nn.ReLU()]), "module has ReLU at '1'"),
         (lambda: deep.to_network([nn.Linear(2, 3), cell(), nn.Linear(2, 2), cell()]), "expected 3"),
         (lambda: deep.from_network(3), "net is int"),

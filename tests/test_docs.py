@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from brian2 import ms, mV
 from scipy.integrate import solve_ivp
+from scipy.signal import correlate2d
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import standalone
@@ -130,6 +131,21 @@ def test_the_page_on_information_runs(capsys):
     assert "bit (correction panzeri-treves; se jackknife over samples; null" in corrected
     assert "chosen because" in chosen
     assert "trials" in plan
+
+
+def test_the_page_on_architectures_runs(capsys):
+    """The channel that is given a detector of edges fires where they are."""
+    (text,) = blocks(ROOT / "docs" / "architectures.md")
+    names: dict[str, Any] = {}
+    exec(
+        compile(
+            text.replace("seed=1)\ncounts", 'seed=1, engine="numpy")\ncounts'), "architectures.md", "exec"
+        ),
+        names,
+    )
+    assert capsys.readouterr().out.startswith("(8, 1, 3, 3)")
+    edges = correlate2d(names["pixels"].reshape(8, 8), [[-1, 0, 1]] * 3, mode="same").clip(0)
+    assert np.corrcoef(names["counts"], edges.ravel())[0, 1] > 0.8
 
 
 def test_the_page_on_sweeps_runs(capsys, tmp_path, monkeypatch):

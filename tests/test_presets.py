@@ -13,9 +13,10 @@ from scipy import optimize, stats
 from nsnn_neuro import theory
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.escape import EscapeNoise, Gaussian
+from nsnn_neuro.images import AveragePooling, Convolution
 from nsnn_neuro.neurons import LIF, Neuron, NSNNNeuron, Relay
 from nsnn_neuro.noise import WhiteNoise
-from nsnn_neuro.presets import balanced, brunel, feedforward, recurrent
+from nsnn_neuro.presets import Residual, balanced, brunel, convolutional, feedforward, recurrent
 from nsnn_neuro.synapses import Jump
 
 NOISE = EscapeNoise(Gaussian(0.4))
@@ -237,6 +238,55 @@ def test_recurrent_with_several_hidden_layers():
     assert [p.name for p in recurrent(4, [3], 2, noise=NOISE).populations] == ["input", "hidden1", "output"]
 
 
+def test_convolutional():
+    """Images from layer to layer, who projects to whom by which rule, noises, weights."""
+    noises = [NOISE, None, EscapeNoise(Gaussian(0.2)), NOISE, None]
+    layers = [
+        Convolution(4, 3, stride=(2, 1)),
+        AveragePooling(2),
+        Residual(4),
+        Residual(6, 1, stride=2),
+        np.int64(3),
+    ]
+    net = convolutional((2, 9, 8), layers, noise=noises, neuron=NSNNNeuron(theta=0.6), seed=2)
+    sizes = {"input": 144, "layer1": 4 * 4 * 6, "layer2": 4 * 2 * 3, "layer3_inner": 24, "layer3": 24}
+    sizes |= {"layer4_inner": 6 * 1 * 2, "layer4": 12, "layer5": 3}
+    assert {p.name: p.n for p in net.populations} == sizes
+    expected = [NOISE, None, *noises[2:3] * 2, NOISE, NOISE, None]
+    assert [p.noise for p in net.populations[1:]] == expected
+    rules = {n: p.rule for n, p in zip(net.projection_names, net.projections, strict=True)}
+    assert [type(r).__name__ for r in rules.values()] == [
+        "Convolution", "AveragePooling", "Convolution", "Convolution", "OneToOne", "Convolution", "Convolution", "Convolution",
+        "AllToAll",
+    ]  # fmt: skip
+    assert rules["layer2->layer3"].n_synapses(net.population("layer2"), None) == 24
+    around = rules["layer3->layer4"]
+    assert (around.kernel, around.stride, around.image) == ((1, 1), (2, 2), (4, 2, 3))
+    assert rules["layer4_inner->layer4"].stride == (1, 1)
+    w = dict(zip(net.projection_names, net.get_weights(), strict=True))
+    assert w["layer1->layer2"] == 1.2
+    assert (w["layer2->layer3"] == 0.6).all()
+    assert w["layer3->layer4"].shape == (6, 4, 1, 1)
+    assert all(net.connections(p).delay == 0 for p in net.projections)
+    same, other = (
+        convolutional((2, 9, 8), layers, noise=noises, neuron=NSNNNeuron(theta=0.6), seed=s) for s in (2, 3)
+    )
+    assert same.describe() == net.describe()
+    assert not np.array_equal(other.get_weights()[0], net.get_weights()[0])
+
+
+def test_random_kernels_are_normal_with_the_stated_deviation():
+    cell = LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=5 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    net = convolutional(
+        (3, 6, 6), [Convolution(40, 5), AveragePooling(2), Residual(40), 9], noise=None, neuron=cell
+    )
+    w = [np.asarray(x) for x in net.get_weights()]  # V
+    for k, n_inputs in ((0, 75), (2, 360), (3, 360), (5, 40)):
+        assert stats.kstest(w[k].ravel(), stats.norm(0, 0.015 / np.sqrt(n_inputs)).cdf).pvalue > 6e-5
+    assert w[1] == pytest.approx(0.03)
+    assert w[4] == pytest.approx(0.015)
+
+
 @pytest.mark.parametrize(
     ("neuron", "noise", "distance"),
     [
@@ -307,6 +357,40 @@ class Odd(Neuron):
             "list of 3 arrays, input->hidden, hidden->hidden, hidden->output",
         ),
         (lambda: recurrent(3, [], 1, noise=NOISE), r"n_hidden = \[\]: expected a whole number, or a list"),
+        (lambda: convolutional((1, 8, 8), [], noise=NOISE), r"layers = \[\]: expected a list of Convolution"),
+        (
+            lambda: convolutional((8, 8), [3], noise=NOISE),
+            r"image = \(8, 8\): expected \(channels, height, width\)",
+        ),
+        (lambda: convolutional(None, [3], noise=NOISE), "image = None: expected"),
+        (
+            lambda: convolutional((1, 8, 8), ["conv"], noise=NOISE),
+            r"layers\[0\] = 'conv': expected Convolution",
+        ),
+        (lambda: convolutional((1, 8, 8), [0], noise=NOISE), "n = 0: expected a whole number"),
+        (
+            lambda: convolutional((1, 2, 2), [Convolution(2, 3)], noise=NOISE),
+            "expected a smaller window or more padding",
+        ),
+        (
+            lambda: convolutional((1, 8, 8), [4, Convolution(2, 3)], noise=NOISE),
+            "layer2 = Convolution.*a dense layer before it",
+        ),
+        (
+            lambda: convolutional((1, 8, 8), [4, Residual(2)], noise=NOISE),
+            "layer2_inner = Convolution.*a dense layer before it",
+        ),
+        (
+            lambda: convolutional((1, 8, 8), [Convolution(2, 3, image=(2, 8, 8))], noise=NOISE),
+            r"image = \(2, 8, 8\) of layer1: expected None, or \(1, 8, 8\)",
+        ),
+        (
+            lambda: convolutional((1, 8, 8), [4, 3], noise=[NOISE]),
+            "noise has 1 entries: expected one for all layers, or 2",
+        ),
+        (lambda: Residual(8, 2), "kernel = 2: expected an odd whole number"),
+        (lambda: Residual(0), "channels = 0"),
+        (lambda: Residual(8, stride=1.5), "stride = 1.5"),
     ],
 )
 def test_mistakes_are_named(make, message):

@@ -89,6 +89,11 @@ def _check_projection(net: Network, projection: Projection, name: str) -> None:
         )
     if post.stimulus is not None:
         raise NsnnError(f"population {post.name!r} has a stimulus, expected None: samples come from X")
+    if projection.rule.shared:
+        raise NsnnError(
+            f"projection {name!r}: the synapses of {type(projection.rule).__name__} share weights, which are learned in torch: "
+            "deep.from_network(net), and back by deep.to_network(module)"
+        )
     delay = net.connections(projection).delay
     if not isinstance(projection.rule, AllToAll) or projection.release < 1 or np.any(delay):
         raise NsnnError(

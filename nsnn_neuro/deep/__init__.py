@@ -1,7 +1,7 @@
 """The noisy neuron as a torch module, with noise-driven learning as its backward pass (docs/deep.md); needs the extra "torch".
 
-`text` computes a record's Brian2 text on tensors, `neuron` has `NoisySpike`, `transfer` moves feed-forward nets to Brian2 and
-back, `files` keeps what was learned.
+`text` computes a record's Brian2 text on tensors, `neuron` has `NoisySpike`, `residual` paths around layers, `transfer` moves
+feed-forward nets to Brian2 and back (`between`: what is linear in them), `files` keeps what was learned.
 """
 
 from ..errors import NsnnError
@@ -14,6 +14,7 @@ class TorchMissing(NsnnError, ImportError):
 try:
     from .files import load, save
     from .neuron import EachStep, NoisySpike, State, passes
+    from .residual import Residual, Times
     from .transfer import from_network, to_network
 except ImportError as error:
     if (error.name or "").split(".")[0] != "torch":
@@ -22,4 +23,15 @@ except ImportError as error:
         f'nsnn_neuro.deep needs torch ({error}): expected the extra, pip install "nsnn-neuro[torch]"'
     ) from None
 
-__all__ = ["EachStep", "NoisySpike", "State", "from_network", "load", "passes", "save", "to_network"]
+__all__ = [
+    "EachStep",
+    "NoisySpike",
+    "Residual",
+    "State",
+    "Times",
+    "from_network",
+    "load",
+    "passes",
+    "save",
+    "to_network",
+]

@@ -1,42 +1,56 @@
-"""Feed-forward nets from torch to Brian2 and back: the same weights, neurons and noise, so the same probabilities of spikes."""
+"""Nets from torch to Brian2 and back: the same weights, neurons and noise, so the same probabilities of spikes."""
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..connectivity import AllToAll
+from ..connectivity import OneToOne
 from ..errors import NsnnError
 from ..escape import EscapeNoise, Family
+from ..images import AveragePooling
 from ..network import Network
 from ..neurons import NSNNNeuron, Relay
 from ..plasticity import Plasticity
 from ..populations import Population, Projection
+from ..records import Record
 from ..stimuli import Constant
+from .between import LINEAR, Link, Shape, around, each_step, read, write
 from .neuron import NoisySpike
+from .residual import Residual
 
 __all__ = ["from_network", "to_network"]
 
 _TOLD = "expected nn.Linear and NoisySpike in turn, e.g. nn.Sequential(nn.Linear(64, 10), NoisySpike(Gaussian(0.4)))"
+_CONV = "nn.Conv2d, nn.AvgPool2d, nn.Flatten and Residual are moved too; fold a batch norm into the weights before it"
+Part = TypeVar("Part", bound=Record)
 
 
-def to_network(module: Any, *, plasticity: Plasticity | None = None, seed: int | None = 0) -> Network:
-    """A dense feed-forward net of torch as a `Network`: `simulate` runs it, `train` goes on with it.
+def to_network(
+    module: Any, *, image: Any = None, plasticity: Plasticity | None = None, seed: int | None = 0
+) -> Network:
+    """A feed-forward net of torch as a `Network`: `simulate` runs it, `train` goes on with it where all its layers are dense.
 
     A layer's u and F are those of the module, to rounding in double precision. A bias becomes a constant stimulus of the layer
-    (which `train` refuses: use nn.Linear(..., bias=False) for that).
+    (which `train` refuses: use bias=False for that).
+
+    Between the neurons there can be nn.Linear (a projection `AllToAll`), nn.Conv2d (`Convolution`) and nn.AvgPool2d
+    (`AveragePooling`), nn.Flatten and nn.Unflatten. A pooling with an nn.Conv2d or nn.Linear right after it is one linear map and
+    becomes one projection: a convolution whose kernel is that many times larger, or a dense one. `Residual` becomes a projection
+    around the block.
 
     Parameters
     ----------
-    module : nn.Sequential, or a list of modules, of nn.Linear and `NoisySpike` in turn; Sequentials and `EachStep`s within are
+    module : nn.Sequential, or a list of modules, of linear ones and `NoisySpike` in turn; Sequentials and `EachStep`s within are
         opened, nn.Identity left out
-    plasticity : the learning rule of all projections, or None
+    image : (channels, height, width) of the input, where an nn.Conv2d or nn.AvgPool2d takes it
+    plasticity : the learning rule of all projections, or None; refused by convolutions, which are trained in torch
     seed : of the network; it has no effect, as nothing is drawn
 
     Returns
@@ -50,41 +64,102 @@ def to_network(module: Any, *, plasticity: Plasticity | None = None, seed: int |
     >>> from nsnn_neuro import Gaussian
     >>> to_network(nn.Sequential(nn.Linear(4, 2, bias=False), NoisySpike(Gaussian(0.4))))
     <Network input: 4, layer1: 2; input->layer1; seed 0>
+    >>> from nsnn_neuro.deep import EachStep
+    >>> conv = nn.Sequential(EachStep(nn.Conv2d(1, 2, 3)), NoisySpike(Gaussian(0.4)))
+    >>> to_network(conv, image=(1, 5, 4))
+    <Network input: 20, layer1: 12; input->layer1; seed 0>
     """
-    found = [pair for pair in _opened(module) if not isinstance(pair[1], nn.Identity)]
-    if not found or len(found) % 2:
-        raise NsnnError(f"module has {len(found)} layers to move: {_TOLD}")
-    populations: list[Population] = []
-    projections = []
-    for k in range(len(found) // 2):
-        (linear_name, linear), (name, spike) = found[2 * k : 2 * k + 2]
-        for at, layer, kind in ((linear_name, linear, nn.Linear), (name, spike, NoisySpike)):
-            if not isinstance(layer, kind):
-                raise NsnnError(f"module has {type(layer).__name__} at {at!r}: {_TOLD}")
-        weight = linear.weight.detach().double().cpu().numpy().T.copy()
-        if not populations:
-            populations.append(Population(weight.shape[0], Relay(), name="input"))
-        if populations[-1].n != weight.shape[0]:
+    shape = None if image is None else AveragePooling(1, image=image).post_image
+    made = _Moved(shape, plasticity)
+    made.add(_opened(module))
+    if not made.projections:
+        raise NsnnError(f"module has no layers to move: {_TOLD}")
+    return Network(made.populations, made.projections, seed=seed)
+
+
+class _Moved:
+    """A network while it grows; `shapes` are those of its populations' spikes in a step."""
+
+    def __init__(self, image: Shape | None, plasticity: Plasticity | None) -> None:
+        self.image, self.plasticity = image, plasticity
+        self.populations: list[Population] = []
+        self.shapes: list[Shape] = []
+        self.projections: list[Projection] = []
+
+    def add(self, layers: Iterable[tuple[str, nn.Module]]) -> None:
+        """The layers' populations and projections, after those that are there."""
+        linear: list[tuple[str, nn.Module]] = []
+        for name, layer in layers:
+            match layer:
+                case nn.Identity():
+                    pass
+                case NoisySpike() if linear:
+                    self.neurons(name, layer, self.link(linear))
+                    linear = []
+                case Residual() if not linear:
+                    self.block(layer)
+                case _ if isinstance(layer, LINEAR):
+                    linear.append((name, layer))
+                case _:
+                    after = f" after {type(linear[-1][1]).__name__}" if linear else ""
+                    raise NsnnError(f"module has {type(layer).__name__} at {name!r}{after}: {_TOLD}; {_CONV}")
+        if linear:
+            name, layer = linear[-1]
             raise NsnnError(
-                f"Linear at {linear_name!r} takes {weight.shape[0]}: expected {populations[-1].n}, as many as before it"
+                f"module has {type(layer).__name__} at {name!r} and no NoisySpike after it: {_TOLD}"
             )
-        populations.append(_population(spike, linear.bias, weight.shape[1], name, k + 1))
-        projections.append(
-            Projection(*populations[-2:], rule=AllToAll(), weight=weight, plasticity=plasticity)
+
+    def link(self, linear: list[tuple[str, nn.Module]]) -> Link:
+        """What linear layers are, after the last population; the first ones say how large the input is."""
+        found = read(linear, self.shapes[-1] if self.shapes else self.image)
+        if not self.populations:
+            self.populations.append(Population(int(np.prod(found.before)), Relay(), name="input"))
+            self.shapes.append(found.before)
+        return found
+
+    def neurons(self, name: str, spike: NoisySpike, link: Link) -> None:
+        """A population, and what brings it its drive."""
+        axis = spike.axis - 1 if spike.axis > 0 else len(link.after) + spike.axis
+        if spike.axis == 0 or not 0 <= axis < len(link.after):
+            raise NsnnError(
+                f"axis = {spike.axis} at {name!r}: expected -1 for a dense layer, 1 for the channels of an image"
+            )
+        family = _each(spike.family, link.after, axis)
+        post = Population(
+            int(np.prod(link.after)),
+            _each(spike.neuron, link.after, axis),
+            noise=EscapeNoise(family) if spike.noisy else None,
+            stimulus=None if link.bias is None else Constant(link.bias),
+            name=f"layer{len(self.populations)}" if name.isdigit() else name,
         )
-    return Network(populations, projections, seed=seed)
+        pre = self.populations[-1]
+        self.populations.append(post)
+        self.shapes.append(link.after)
+        self.project(pre, post, link)
 
+    def block(self, block: Residual) -> None:
+        """A residual block: its layers, and a projection around them."""
+        start = max(len(self.populations) - 1, 0)
+        self.add(_opened(block.inner))
+        before, after = self.shapes[start], self.shapes[-1]
+        path = [] if block.skip is None else [*_opened([block.skip])]
+        for name, layer in path:
+            if not isinstance(layer, (*LINEAR, nn.Identity)):
+                raise NsnnError(
+                    f"skip has {type(layer).__name__} at {name!r}: expected linear modules, or None; {_CONV}"
+                )
+        link = read([(name, layer) for name, layer in path if isinstance(layer, LINEAR)], before)
+        if link.after != after or link.bias is not None:
+            got = "a bias" if link.bias is not None else f"the shape {link.after}"
+            raise NsnnError(
+                f"skip of the block of {self.populations[-1].name!r} has {got}: expected none, and the shape {after}"
+            )
+        self.project(self.populations[start], self.populations[-1], link)
 
-def _population(spike: NoisySpike, bias: Any, n: int, name: str, k: int) -> Population:
-    if spike.axis not in (-1, 1):
-        raise NsnnError(f"axis = {spike.axis} at {name!r}: expected -1, a dense layer's")
-    return Population(
-        n,
-        spike.neuron,
-        noise=EscapeNoise(spike.family) if spike.noisy else None,
-        stimulus=None if bias is None else Constant(bias.detach().double().cpu().numpy().copy()),
-        name=f"layer{k}" if name.isdigit() else name,
-    )
+    def project(self, pre: Population, post: Population, link: Link) -> None:
+        """A projection; one that only changes the shape is from each neuron to the same."""
+        rule, weight = (OneToOne(), 1.0) if link.rule is None else (link.rule, link.weight)
+        self.projections.append(Projection(pre, post, rule=rule, weight=weight, plasticity=self.plasticity))
 
 
 def _opened(module: Any) -> Iterator[tuple[str, nn.Module]]:
@@ -100,6 +175,38 @@ def _opened(module: Any) -> Iterator[tuple[str, nn.Module]]:
         raise NsnnError(f"module is {type(module).__name__}: {_TOLD}")
 
 
+def _each(record: Part, shape: Shape, axis: int) -> Part:
+    """The record with one value for each neuron where it has one for each place along an axis of a step's shape."""
+    if len(shape) == 1:
+        return record
+    along = [1] * len(shape)
+    along[axis] = -1
+    new = {}
+    for name in (f.name for f in record._parameters() if np.ndim(record.si(f.name))):
+        values = np.asarray(record.si(name))
+        if values.size != shape[axis]:
+            raise NsnnError(
+                f"{name} has {values.size} values: expected one, or {shape[axis]} along the axis of {shape}"
+            )
+        new[name] = np.broadcast_to(values.reshape(along), shape).ravel()
+    return dataclasses.replace(record, **new) if new else record
+
+
+def _channels(record: Part, shape: Shape, who: str) -> Part:
+    """The record with one value for each channel where it has one for each neuron of an image."""
+    if len(shape) == 1:
+        return record
+    new = {}
+    for name in (f.name for f in record._parameters() if np.ndim(record.si(f.name))):
+        values = np.asarray(record.si(name)).reshape(shape[0], -1)
+        if np.any(values != values[:, :1]):
+            raise NsnnError(
+                f"{name} of {type(record).__name__} differs within a channel of {who!r}: expected one value for each channel"
+            )
+        new[name] = values[:, 0].copy()
+    return dataclasses.replace(record, **new) if new else record
+
+
 def from_network(
     net: Network,
     *,
@@ -110,18 +217,22 @@ def from_network(
 ) -> nn.Sequential:
     """A feed-forward `Network` of NSNN layers as a torch module: drive (T, batch, n_in) in, the last layer's spikes out.
 
-    Of synapses that aren't there the weight is 0. Learning rules and the input's own stimulus aren't taken along.
+    `Convolution` and `AveragePooling` become nn.Conv2d and nn.AvgPool2d (with `Times` where its weight isn't 1), projections around
+    layers `Residual`; other synapses become a dense layer, with weight 0 where there are none. The input stays flat: nn.Unflatten
+    makes an image of it. Learning rules and the input's own stimulus aren't taken along.
 
     Parameters
     ----------
-    net : an input `Relay`, then layers of `NSNNNeuron`s, as `feedforward` makes it; a constant stimulus of a layer becomes its bias
+    net : an input `Relay`, then layers of `NSNNNeuron`s, as `feedforward` and `convolutional` make it; a constant stimulus of a
+        layer becomes its bias
     reset_path, learn_noise : of the `NoisySpike`s
     surrogate : the family whose density stands for the derivative of layers without noise; needed where there are some
     dtype : of the weights; in torch.float64 nothing is rounded
 
     Returns
     -------
-    nn.Sequential : "to_NAME", an nn.Linear, and "NAME", a `NoisySpike`, for each layer
+    nn.Sequential : "to_NAME", what is linear, and "NAME", a `NoisySpike`, for each layer; "block_NAME", a `Residual` that ends
+        with NAME
 
     Raises
     ------
@@ -134,44 +245,88 @@ def from_network(
     """
     if not isinstance(net, Network):
         raise NsnnError(f"net is {type(net).__name__}: expected a Network, e.g. feedforward([64, 10], ...)")
-    between = _projections(net)
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    for post, projection in zip(net.populations[1:], between, strict=True):
-        pre = projection.pre
-        synapses = net.connections(projection)
-        weight = np.zeros((pre.n, post.n))
-        np.add.at(weight, (synapses.pre, synapses.post), synapses.weight)
-        linear = nn.Linear(pre.n, post.n, bias=post.stimulus is not None, dtype=dtype)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(weight.T.copy()))
-            if post.stimulus is not None:
-                linear.bias.copy_(torch.from_numpy(np.broadcast_to(post.stimulus.si("v"), post.n).copy()))
-        layers[f"to_{post.name}"] = linear
-        layers[post.name] = _spikes(post, reset_path, learn_noise, surrogate).to(dtype)
-    return nn.Sequential(layers)
+    between, skips = _projections(net)
+    given = dict(zip(net.projection_names, net.get_weights(), strict=True))
+    shape: Shape = (net.populations[0].n,)
+    shapes, layers = [shape], []
+    for post, name in zip(net.populations[1:], between, strict=True):
+        projection = net.projection(name)
+        linear, shape = write(projection, given[name], net.connections(name), shape, dtype)
+        spike = _spikes(post, shape, reset_path, learn_noise, surrogate)
+        if post.stimulus is not None:
+            linear[-1] = _with_bias(linear[-1], _channels(post.stimulus, shape, post.name), name)
+        layers.append({f"to_{post.name}": each_step(linear), post.name: spike.to(dtype)})
+        shapes.append(shape)
+    paths = {
+        (a, b): around(net.projection(name), given[name], net.connections(name), shapes[a], shapes[b], dtype)
+        for (a, b), name in skips.items()
+    }
+    return _nested(net, layers, paths)
 
 
-def _spikes(post: Population, reset_path: str, learn_noise: bool, surrogate: Family | None) -> NoisySpike:
-    neuron = post.neuron
-    assert isinstance(neuron, NSNNNeuron)
+def _nested(
+    net: Network, layers: list[dict[str, nn.Module]], paths: dict[tuple[int, int], nn.Module | None]
+) -> nn.Sequential:
+    """The layers in turn, those between the ends of a path within a `Residual`."""
+    left = dict(paths)
+
+    def row(start: int, stop: int) -> nn.Sequential:
+        found: OrderedDict[str, nn.Module] = OrderedDict()
+        while start < stop:
+            ends = [pair for pair in left if pair[0] == start and pair[1] <= stop]
+            if ends:
+                pair = max(ends)
+                path = left.pop(pair)
+                found[f"block_{net.populations[pair[1]].name}"] = Residual(row(*pair), skip=path)
+                start = pair[1]
+            else:
+                found.update(layers[start])
+                start += 1
+        return nn.Sequential(found)
+
+    made = row(0, len(layers))
+    if left:
+        pre, post = (net.populations[k].name for k in next(iter(left)))
+        raise NsnnError(
+            f"the path around layers from {pre!r} to {post!r} crosses another one: expected paths one after the other or nested"
+        )
+    return made
+
+
+def _with_bias(module: nn.Module, bias: Any, name: str) -> nn.Module:
+    """The layer with a bias, from a constant stimulus."""
+    if not isinstance(module, nn.Linear | nn.Conv2d):
+        raise NsnnError(f"projection {name!r}: a pooling layer with a stimulus, expected None")
+    n = module.weight.shape[0]
+    module.bias = nn.Parameter(torch.from_numpy(np.broadcast_to(bias.si("v"), n).copy()).to(module.weight))
+    return module
+
+
+def _spikes(
+    post: Population, shape: Shape, reset_path: str, learn_noise: bool, surrogate: Family | None
+) -> NoisySpike:
     noise = post.noise
     if noise is None and surrogate is None:
         raise NsnnError(
             f"surrogate = None: population {post.name!r} has no noise, expected a family such as Gaussian(0.4) for its derivative"
         )
+    neuron = _channels(post.neuron, shape, post.name)
+    assert isinstance(neuron, NSNNNeuron)
+    family = surrogate if noise is None else _channels(noise.family, shape, post.name)  # type: ignore[attr-defined]
     return NoisySpike(
-        surrogate if noise is None else noise.family,  # type: ignore[arg-type, attr-defined]
+        family,  # type: ignore[arg-type]
         beta=neuron.beta,
         theta=neuron.theta,
         reset=neuron.reset,
         reset_path=reset_path,
         noisy=noise is not None,
         learn_noise=learn_noise and noise is not None,
+        axis=1 if len(shape) == 3 else -1,
     )
 
 
-def _projections(net: Network) -> list[Projection]:
-    """The projections from each layer to the next, if there are these and nothing else."""
+def _projections(net: Network) -> tuple[list[str], dict[tuple[int, int], str]]:
+    """Names of the projections from each layer to the next, and of those around layers by their ends, if there is nothing else."""
     told = "expected an input Relay() and layers, each to the next, as feedforward([64, 10], noise=...) makes them"
     if len(net.populations) < 2 or not isinstance(net.populations[0].neuron, Relay):
         raise NsnnError(f"net = {net!r}: {told}")
@@ -189,17 +344,21 @@ def _projections(net: Network) -> list[Projection]:
             raise NsnnError(
                 f"stimulus = {stimulus} of {post.name!r}: expected None, or Constant(...), a bias"
             )
-    pairs = list(itertools.pairwise(net.populations))
-    found: list[Any] = [None] * len(pairs)
+    found: list[str | None] = [None] * (len(net.populations) - 1)
+    skips: dict[tuple[int, int], str] = {}
     for name, p in zip(net.projection_names, net.projections, strict=True):
-        at = next((k for k, (pre, post) in enumerate(pairs) if p.pre is pre and p.post is post), None)
-        if at is None or found[at] is not None:
-            raise NsnnError(
-                f"projection {name!r} isn't from a layer to the next, or isn't the only such one: {told}"
-            )
+        pre, post = (net.populations.index(end) for end in (p.pre, p.post))
         if p.release < 1 or np.any(net.connections(p).delay):
             raise NsnnError(f"projection {name!r}: expected release=1 and no delay")
-        found[at] = p
-    if missing := [post.name for (_, post), p in zip(pairs, found, strict=True) if p is None]:
-        raise NsnnError(f"population {missing[0]!r} receives nothing: {told}")
-    return found
+        if pre == post - 1 and found[pre] is None:
+            found[pre] = name
+        elif pre < post and all(post != end for _, end in skips):
+            skips[pre, post] = name
+        else:
+            raise NsnnError(
+                f"projection {name!r} isn't from a layer to the next, or the only one around layers that ends there: {told}"
+            )
+    if None in found:
+        missing = net.populations[found.index(None) + 1]
+        raise NsnnError(f"population {missing.name!r} receives nothing from the one before it: {told}")
+    return [name for name in found if name is not None], skips
