@@ -40,7 +40,8 @@ def _flags(record: Record, *names: str) -> None:
 
 
 class Rule(Record):
-    """Base of the connection rules.
+    """Base of the connection rules. One whose synapses share weights says so, `shared = True`, and what they are: `weight_shape`,
+    `per_synapse`.
 
     >>> from nsnn_neuro.network import Population
     >>> from nsnn_neuro.neurons import NSNNNeuron
