@@ -27,10 +27,21 @@ LINE = [
     *("errors", "whole", "units", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "populations", "network", "presets"),
-    *("losses", "coding", "theory", "deep"),
+    *("losses", "coding", "theory"),
     *("builds", "standalone", "lean", "engine", "fast_noise", "assemble"),
     *("annotations", "blocks", "nwb", "foreign", "recording", "streaming"),
-    *("simulate", "certify", "checkpoints", "learn", "likelihood", "sweep", "toml_lines", "config"),
+    *(
+        "simulate",
+        "certify",
+        "checkpoints",
+        "epochs",
+        "deep",
+        "learn",
+        "likelihood",
+        "sweep",
+        "toml_lines",
+        "config",
+    ),
     *("sweep_command", "cli"),
 ]
 # Off the line: each may import these alone, and those on the line only import them where BESIDES says so.
