@@ -63,6 +63,7 @@ def same(a, b):
 # ---------------------------------------------------------------------------------------------------------- it learns
 
 
+@pytest.mark.slow
 def test_the_page_trains_and_attacks(capsys):
     """Both nets learn; they lose to the attack, and less to spikes that get lost."""
     text = (Path(__file__).resolve().parent.parent / "docs" / "deep.md").read_text(encoding="utf-8")
@@ -277,6 +278,16 @@ def test_an_optimizer_of_torch_and_a_falling_rate():
     learned(small(), epochs=4, batch=100, schedule="cosine", optimizer=Watched, eta=0.1)
     np.testing.assert_allclose(rates, 0.05 * (1 + np.cos(np.pi * np.arange(4) / 4)), rtol=1e-12)
     assert not same(learned(small(), optimizer=torch.optim.AdamW).module, small())
+
+
+def test_online_without_spikes_is_gradient_descent():
+    """There is nothing to cut off; with a loss of single steps both algorithms do the same."""
+    layer = nn.Linear(6, 3, bias=False)
+    net = deep.Classifier(nn.Sequential(layer), encoder=coding.Direct(), n_steps=3)
+    fits = [learned(net, algorithm=a, loss=losses.cross_entropy_step) for a in ("bptt", "online")]
+    weights = [fit.module.module[0].weight.detach() for fit in fits]
+    torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
+    assert not torch.equal(weights[0], layer.weight)
 
 
 def test_the_best_epoch_is_that_of_the_smallest_validation_loss():
