@@ -18,6 +18,10 @@ from .assemble.levels import eta_noise, family_of
 from .assemble.online import OnlineLearner, check_online
 from .assemble.training import Learner, check_forced, layered
 from .coding import Bernoulli, Count, Decoder, Encoder
+from .epochs import SCHEDULES, held_out
+from .epochs import check_whole as _whole
+from .epochs import rng as _rng
+from .epochs import standard_error as _standard_error
 from .errors import NsnnError
 from .losses import Loss
 from .network import Network
@@ -28,11 +32,6 @@ _WIDEST = 1e3  # times what it was: learned noise beyond has run away, or collap
 _STEP = 1e-3  # s, of the network's time in a Fit's block
 _N_STEPS = 20  # where nothing says how many
 _COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
-# schedule -> factor of the learning rate in an epoch (from 0), of so many
-_SCHEDULES = {
-    "constant": lambda epoch, epochs: 1.0,
-    "cosine": lambda epoch, epochs: 0.5 * (1 + np.cos(np.pi * epoch / epochs)),
-}
 _LEARNERS: dict[str, Any] = {"fast": Learner, "online": OnlineLearner}
 # what random numbers are for: the first number of their path from the seed
 _NOISE, _SHUFFLE, _SPLIT, _FEEDBACK, _EVALUATION = range(5)
@@ -354,7 +353,7 @@ class _Task:
         if formulation == "online":
             check_online(net, loss, noise_schedule is not None)
         self.learner = _LEARNERS[formulation]
-        if not isinstance(schedule, str) or schedule not in _SCHEDULES:
+        if not isinstance(schedule, str) or schedule not in SCHEDULES:
             raise NsnnError(f'schedule = {schedule!r}: expected "constant" or "cosine"')
         self.noise = _factors(noise_schedule, int(epochs))
         self.scheduled = noise_schedule is not None
@@ -409,21 +408,8 @@ class _Task:
             self.X, self.y = np.concatenate([self.X, X]), np.concatenate([self.y, y])
             self.trained, self.held_out = np.arange(n), np.arange(n, len(self.y))
             return
-        share = units.si(validation, "1", "validation")
-        if np.ndim(share) or not 0 <= share < 1:
-            raise NsnnError(f"validation = {validation}: expected a share from 0 to below 1, or (X, y)")
-        rng = _rng(self.seed, _SPLIT)
-        held = []
-        groups = (
-            [np.arange(n)] if self.y.ndim > 1 else [np.flatnonzero(self.y == k) for k in np.unique(self.y)]
-        )
-        for group in groups:
-            which = rng.permutation(group)
-            held.append(which[: round(share * which.size)])
-        self.held_out = np.sort(np.concatenate(held))
+        self.held_out = held_out(self.y, validation, _rng(self.seed, _SPLIT))
         self.trained = np.setdiff1d(np.arange(n), self.held_out)
-        if not self.trained.size:
-            raise NsnnError(f"validation = {validation}: nothing is left to train on, expected less")
 
     @functools.cached_property
     def _config(self) -> str:
@@ -501,7 +487,7 @@ class _Task:
             order,
             learns,
             key=(self.seed, _NOISE, epoch),
-            eta=_SCHEDULES[self.schedule](epoch, self.epochs),
+            eta=SCHEDULES[self.schedule](epoch, self.epochs),
             noise=self.noise[epoch],
             report=overall if report is not None else None,
         )
@@ -638,10 +624,6 @@ def _signal(values: np.ndarray, period: float, name: str, t_start: float = 0.0) 
     )
 
 
-def _rng(seed: int, *path: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=path)))
-
-
 def _feedback(projections: list[Any], seed: int) -> list[np.ndarray] | None:
     """Fixed weights that bring hidden layers their signal, (n of the layer, n of where it comes from)."""
     signal = projections[0].plasticity.signal
@@ -676,15 +658,6 @@ def _factors(noise_schedule: Any, epochs: int) -> np.ndarray:
             f"noise_schedule = {noise_schedule}: expected two positive numbers (first, last), or one for each of {epochs} epochs"
         )
     return factors if factors.size == epochs else np.geomspace(factors[0], factors[1], epochs)
-
-
-def _whole(value: Any, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise NsnnError(f"{name} = {value!r}: expected a whole number, 1 or more")
-
-
-def _standard_error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")
 
 
 def _data(

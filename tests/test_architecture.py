@@ -28,10 +28,10 @@ LINE = [
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "images"),
     *("populations", "network", "presets"),
-    *("losses", "coding", "theory", "deep"),
+    *("losses", "coding", "theory"),
     *("builds", "standalone", "lean", "engine", "fast_noise", "assemble"),
     *("annotations", "blocks", "nwb", "foreign", "recording", "streaming", "perturb"),
-    *("simulate", "certify", "checkpoints", "learn", "likelihood", "sweep", "toml_lines", "config"),
+    *("simulate", "certify", "checkpoints", "epochs", "deep", "learn", "likelihood", "sweep", "toml_lines", "config"),
     *("sweep_command", "cli"),
 ]
 # Off the line: each may import these alone, and those on the line only import them where BESIDES says so.

@@ -1,7 +1,9 @@
 """The noisy neuron as a torch module, with noise-driven learning as its backward pass (docs/deep.md); needs the extra "torch".
 
-`text` computes a record's Brian2 text on tensors, `neuron` has `NoisySpike`, `residual` paths around layers, `transfer` moves
-feed-forward nets to Brian2 and back (`between`: what is linear in them), `files` keeps what was learned.
+`text` computes a record's Brian2 text on tensors, `encode` that of encoders, `neuron` has `NoisySpike`, `residual` paths around
+layers, `transfer` moves nets to Brian2 and back (`between`: what is linear in them), `files` keeps what was learned. `classifier`
+takes images to scores, `fit` trains it by the package's losses (`objective`); `online` is the gradient without signals from the
+future, `feedback` has fixed random weights for signals. `attacks` and `disturb` are what a net is to withstand. `draws` are seeds.
 """
 
 from ..errors import NsnnError
@@ -12,8 +14,13 @@ class TorchMissing(NsnnError, ImportError):
 
 
 try:
+    from .attacks import fgsm, pgd, sphere, square
+    from .classifier import Classifier, accuracy
+    from .disturb import disturbed
+    from .feedback import RandomFeedback
     from .files import load, save
-    from .neuron import EachStep, NoisySpike, State, passes
+    from .fit import Diverged, Fit, fit
+    from .neuron import EachStep, NoisySpike, State, passes, twin
     from .residual import Residual, Times
     from .transfer import from_network, to_network
 except ImportError as error:
@@ -24,14 +31,26 @@ except ImportError as error:
     ) from None
 
 __all__ = [
+    "Classifier",
+    "Diverged",
     "EachStep",
+    "Fit",
     "NoisySpike",
+    "RandomFeedback",
     "Residual",
     "State",
     "Times",
+    "accuracy",
+    "disturbed",
+    "fgsm",
+    "fit",
     "from_network",
     "load",
     "passes",
+    "pgd",
     "save",
+    "sphere",
+    "square",
     "to_network",
+    "twin",
 ]

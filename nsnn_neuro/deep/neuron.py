@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import Any, NamedTuple
 
@@ -9,12 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..epochs import check_whole
 from ..errors import NsnnError
 from ..escape import EscapeNoise, Family
 from ..neurons import NSNNNeuron
+from .draws import seeded
 from .text import evaluate
 
-__all__ = ["EachStep", "NoisySpike", "State", "passes"]
+__all__ = ["EachStep", "Law", "NoisySpike", "State", "passes", "twin"]
 
 
 class State(NamedTuple):
@@ -90,6 +93,7 @@ class NoisySpike(nn.Module):
                 "learn_noise = True: expected False with noisy=False, where there is no noise to learn"
             )
         self.reset_path, self.noisy, self.axis = reset_path, bool(noisy), axis
+        self.tape: Any = None  # of `online`, while it learns
         self.log_level: nn.Parameter | None = None
         if learn_noise:
             self._family.scaled(1.0)  # refuses a family without a scale
@@ -120,12 +124,9 @@ class NoisySpike(nn.Module):
                 f"drive is {_told(drive)}: expected a tensor (T, batch, ...), T of at least 1; for a single step call `step`"
             )
         work, forced = self._checked(drive, spikes)
-        law = _Law(self, work[0])
-        state, fired = None, []
-        for t in range(len(work)):
-            state = law.step(work[t], state, None if forced is None else forced[t], generator)
-            fired.append(state.o)
-        return torch.stack(fired).to(drive.dtype)
+        law = Law(self, work[0])
+        run = law.sequence if self.tape is None else functools.partial(self.tape.sequence, law)
+        return run(work, forced, generator).to(drive.dtype)
 
     def step(
         self,
@@ -149,13 +150,17 @@ class NoisySpike(nn.Module):
         >>> cell.step(torch.tensor([0.5]), state).u.tolist()
         [0.75]
         """
+        if self.tape is not None:
+            raise NsnnError(
+                'algorithm = "online": the module calls NoisySpike.step, expected layers called with all steps, or "bptt"'
+            )
         work, forced = self._checked(drive, spikes)
         if state is not None and any(part.shape != work.shape for part in state):
             shapes = ", ".join(str(tuple(part.shape)) for part in state)
             raise NsnnError(
                 f"state has shapes {shapes}: expected that of the drive, {tuple(work.shape)}, or None"
             )
-        return _Law(self, work).step(work, state, forced, generator)
+        return Law(self, work).step(work, state, forced, generator)
 
     def probability(self, u: torch.Tensor) -> torch.Tensor:
         """F(u - theta), the probability of a spike at potentials u (..., as a step's drive); 0 or 1 where noisy=False.
@@ -165,7 +170,7 @@ class NoisySpike(nn.Module):
         [0.25]
         """
         work, _ = self._checked(u, None, "u")
-        law = _Law(self, work)
+        law = Law(self, work)
         return law.probability(work - law.theta).to(u.dtype)
 
     def _checked(
@@ -207,7 +212,7 @@ class NoisySpike(nn.Module):
         return f"{self.family!r}, {numbers}, reset_path={self.reset_path!r}, noisy={self.noisy}"
 
 
-class _Law:
+class Law:
     """A neuron's numbers as tensors that go with a step's drive, and what is computed from them."""
 
     def __init__(self, module: NoisySpike, like: torch.Tensor) -> None:
@@ -220,9 +225,23 @@ class _Law:
         level = module.log_level
         self.level = None if level is None else spread(level, name="log_level")
 
+    def sequence(
+        self, drive: torch.Tensor, forced: torch.Tensor | None, generator: Any, see: Any = None
+    ) -> torch.Tensor:
+        """All spikes (T, ...), from u = 0 on; `see` is called with the potentials of each step."""
+        state: State | None = None
+        fired = []
+        for t in range(len(drive)):
+            state = self.step(drive[t], state, None if forced is None else forced[t], generator)
+            if see is not None:
+                see(state.u)
+            fired.append(state.o)
+        return torch.stack(fired)
+
     def step(
         self, drive: torch.Tensor, state: State | None, forced: torch.Tensor | None, generator: Any
     ) -> State:
+        """One step; `forced` are its spikes, None: they are drawn."""
         u = drive
         if state is not None:
             o = state.o.detach() if self.detached else state.o
@@ -233,14 +252,21 @@ class _Law:
                 p = self.probability(x)
                 level = torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device)
                 forced = (level < p).to(p.dtype)
-        return State(u, _Spike.apply(x, self.level, forced, self))
+        return State(u, self.fired(x, self.level, forced))
+
+    def fired(self, x: torch.Tensor, level: torch.Tensor | None, o: torch.Tensor) -> torch.Tensor:
+        """Spikes o that were drawn at x = u - theta, as a function of x and level."""
+        found: torch.Tensor = _Spike.apply(x, level, o, self)
+        return found
 
     def probability(self, x: torch.Tensor) -> torch.Tensor:
+        """F(x)."""
         if not self.noisy:
             return (x > 0).to(x.dtype)
         return self._at(self.family.cdf_text, x, self.level)
 
     def density(self, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
+        """f(x)."""
         return self._at(self.family.pdf_text, x, level)
 
     def _at(self, text: str, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
@@ -255,7 +281,7 @@ class _Spike(torch.autograd.Function):
     """Spikes that were drawn, as a function of x = u - theta and of log s: do/dx = f, do/dlog s = -x f."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, level: Any, o: torch.Tensor, law: _Law) -> torch.Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: torch.Tensor, level: Any, o: torch.Tensor, law: Law) -> torch.Tensor:  # type: ignore[override]
         ctx.law = law
         ctx.save_for_backward(x, level)
         return o.clone()
@@ -301,17 +327,8 @@ def passes(module: nn.Module, x: Any, k: int, *, seed: int | None = None) -> tor
     >>> abs(rates.mean().item() - 0.25) < 0.01
     True
     """
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise NsnnError(f"k = {k!r}: expected a whole number, 1 or more")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
-        raise NsnnError(f"seed = {seed!r}: expected a whole number, 0 or more, or None")
-    tensors = [*module.parameters(), *module.buffers(), *([x] if isinstance(x, torch.Tensor) else [])]
-    cards = sorted({t.device.index for t in tensors if t.device.type == "cuda"})
-    with torch.no_grad(), torch.random.fork_rng(devices=cards, enabled=seed is not None):
-        if seed is not None:
-            torch.default_generator.manual_seed(int(seed))
-            for card in cards:
-                torch.cuda.default_generators[card].manual_seed(int(seed))
+    check_whole(k, "k")
+    with torch.no_grad(), seeded(seed, module, x):
         total: Any = 0
         for _ in range(k):
             found = module(x)
@@ -319,6 +336,28 @@ def passes(module: nn.Module, x: Any, k: int, *, seed: int | None = None) -> tor
                 raise NsnnError(f"module gives {type(found).__name__}: expected one tensor")
             total = total + found.to(torch.promote_types(found.dtype, torch.float32))
     return total / k
+
+
+def twin(module: nn.Module) -> Any:
+    """A copy whose neurons are deterministic: they fire when u > theta, and their family's density is the surrogate gradient.
+
+    Weights are the same; noise that was learned is kept as the family, and isn't learned any more.
+
+    Raises
+    ------
+    NsnnError : not a module
+
+    >>> from nsnn_neuro import Gaussian
+    >>> twin(nn.Sequential(nn.Linear(4, 2), NoisySpike(Gaussian(0.4))))[1].noisy
+    False
+    """
+    if not isinstance(module, nn.Module):
+        raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
+    found = copy.deepcopy(module)
+    for cell in found.modules():
+        if isinstance(cell, NoisySpike):
+            cell._family, cell.log_level, cell.noisy = cell.family, None, False
+    return found
 
 
 def _family(value: Any) -> Family:

@@ -1,0 +1,322 @@
+"""Adversarial images: small changes, within pixels of 0 to 1, that make a `Classifier` wrong; with the expectation over its noise.
+
+A net's noise hides its gradient from an attack that looks at one draw (Athalye et al. 2018, arXiv:1802.00420). So the white-box
+attacks, `fgsm`, `pgd` and `sphere`, go up the mean loss of `draws` noisy passes for each image, input spikes drawn anew too; images
+and draws run side by side in one batch. `square` asks for scores alone. All go by the net's own weights, also where it learned by
+`RandomFeedback`, and in `eval` mode. For a transfer attack make the images on another net:
+
+    accuracy(net, (pgd(other, (X, y), strength=0.1), y))
+
+What they share: net, a `Classifier`; data, (X, y): images (n, ...) from 0 to 1 and labels (n,), whole numbers; loss, of the output
+spikes, None: `losses.cross_entropy_mean`; draws, a whole number; seed, of all that is drawn, torch's generators are left as they
+were (None: they go on). They return the attacked images, a tensor of X's shape in the type of the net's weights, and raise
+`NsnnError` for images that aren't from 0 to 1, labels out of range, an encoder without a derivative, options that don't fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..epochs import check_whole
+from ..errors import NsnnError
+from ..losses import Loss, cross_entropy_mean
+from .classifier import Classifier, checked, evaluating, on_its_device, parts
+from .draws import seeded
+from .feedback import transported
+from .objective import check_loss, values
+
+__all__ = ["fgsm", "pgd", "sphere", "square"]
+
+_HALVINGS = 60  # of the interval that a scale is looked for in
+_FEWER = (
+    np.array([10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]) / 10_000
+)  # of the queries, when squares halve
+_TINY = 1e-30
+
+
+def fgsm(
+    net: Classifier,
+    data: Any,
+    *,
+    strength: float,
+    loss: Loss | None = None,
+    draws: int = 20,
+    seed: int | None = 0,
+) -> torch.Tensor:
+    """Fast gradient sign: x + strength sign(dL/dx), clipped to 0 and 1; arguments and errors as in the module's text.
+
+    strength : number >= 0, the largest change of a pixel
+
+    Source: Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572; expectation over draws: Athalye et al. 2018, arXiv:1802.00420
+
+    >>> from nsnn_neuro import Gaussian
+    >>> from nsnn_neuro.deep import NoisySpike
+    >>> net = Classifier(torch.nn.Sequential(torch.nn.Linear(4, 2), NoisySpike(Gaussian(0.4))))
+    >>> X = torch.full((3, 4), 0.5)
+    >>> (fgsm(net, (X, [0, 1, 1]), strength=0.1) - X).abs().max() <= 0.1 + 1e-6
+    tensor(True)
+    """
+    most = _number(strength, "strength")
+
+    def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
+        return (x + most * slope(x, y).sign()).clamp(0, 1)
+
+    return _attacked(net, data, change, loss, draws, seed)
+
+
+def pgd(
+    net: Classifier,
+    data: Any,
+    *,
+    strength: float,
+    steps: int = 10,
+    step: float | None = None,
+    random_start: bool = True,
+    loss: Loss | None = None,
+    draws: int = 20,
+    seed: int | None = 0,
+) -> torch.Tensor:
+    """Projected gradient ascent within `strength` of each pixel (L-infinity); arguments and errors as in the module's text.
+
+    strength : number >= 0, the largest change of a pixel
+    steps : whole number
+    step : change of a pixel in a step, number > 0; None: 2.5 strength / steps
+    random_start : from a uniform place in the box, or from the image
+
+    Source: Madry et al. 2018, arXiv:1706.06083; expectation over draws: Athalye et al. 2018, arXiv:1802.00420
+
+    >>> from nsnn_neuro import Gaussian
+    >>> from nsnn_neuro.deep import NoisySpike
+    >>> net = Classifier(torch.nn.Sequential(torch.nn.Linear(4, 2), NoisySpike(Gaussian(0.4))))
+    >>> X = torch.full((3, 4), 0.5)
+    >>> (pgd(net, (X, [0, 1, 1]), strength=0.1) - X).abs().max() <= 0.1 + 1e-6
+    tensor(True)
+    """
+    most = _number(strength, "strength")
+    check_whole(steps, "steps")
+    size = 2.5 * most / steps if step is None else _number(step, "step")
+
+    def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
+        low, high = (x - most).clamp(0, 1), (x + most).clamp(0, 1)
+        now = x
+        if random_start:
+            now = torch.clamp(x + most * (2 * torch.rand_like(x) - 1), low, high)
+        for _ in range(steps):
+            now = torch.clamp(now + size * slope(now, y).sign(), low, high)
+        return now
+
+    return _attacked(net, data, change, loss, draws, seed)
+
+
+def sphere(
+    net: Classifier,
+    data: Any,
+    *,
+    radius: float,
+    steps: int = 20,
+    step: float = 0.3,
+    loss: Loss | None = None,
+    draws: int = 20,
+    seed: int | None = 0,
+) -> torch.Tensor:
+    """Ascent on the sphere of changes of an L2 norm, from a random direction; arguments and errors as in the module's text.
+
+    In each step the change goes along the part of the gradient that is tangent to the sphere, and is scaled back: by the factor
+    with which it has the norm `radius` once pixels are clipped to 0 and 1. Where there is no such factor, by a very large one.
+
+    radius : number >= 0, the L2 norm of an image's change
+    steps : whole number
+    step : length of a step, in radii, number > 0
+
+    Source: the constraint of Szegedy et al. 2014, arXiv:1312.6199, as an L2 sphere; expectation over draws: Athalye et al. 2018,
+    arXiv:1802.00420
+
+    >>> from nsnn_neuro import Gaussian
+    >>> from nsnn_neuro.deep import NoisySpike
+    >>> net = Classifier(torch.nn.Sequential(torch.nn.Linear(4, 2), NoisySpike(Gaussian(0.4))))
+    >>> X = torch.full((3, 4), 0.5)
+    >>> [round(v, 4) for v in (sphere(net, (X, [0, 1, 1]), radius=0.3) - X).norm(dim=1).tolist()]
+    [0.3, 0.3, 0.3]
+    """
+    length = _number(radius, "radius")
+    check_whole(steps, "steps")
+    size = _number(step, "step")
+
+    def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
+        moved = _on_sphere(x, torch.randn_like(x), length)
+        for _ in range(steps):
+            d = _unit(moved - x)
+            g = slope(moved, y)
+            along = _unit(g - _sum(g * d) * d)
+            moved = _on_sphere(x, d + size * along, length)
+        return moved
+
+    return _attacked(net, data, change, loss, draws, seed)
+
+
+def square(
+    net: Classifier,
+    data: Any,
+    *,
+    strength: float,
+    queries: int = 2000,
+    area: float = 0.3,
+    draws: int = 20,
+    seed: int | None = 0,
+) -> torch.Tensor:
+    """Black box: random squares of +-strength, kept where they help, by the scores alone; arguments as in the module's text.
+
+    It starts with stripes. Each trial sets a square of pixels at a random place, one sign for a channel, and is kept if the label's
+    score over that of the best other class falls, the mean over `draws` passes. Images that aren't (n, channels, height, width)
+    have random pixels in the place of squares. As the net is noisy, what is kept isn't always better.
+
+    strength : number >= 0, the largest change of a pixel
+    queries : whole number, how often each image may be shown at most; one trial takes `draws` of them
+    area : share of the image that the first squares have, number from 0 to 1; it halves nine times on the way
+
+    Source: Andriushchenko et al. 2020, arXiv:1912.00049
+
+    >>> from nsnn_neuro import Gaussian
+    >>> from nsnn_neuro.deep import NoisySpike
+    >>> net = Classifier(torch.nn.Sequential(torch.nn.Linear(4, 2), NoisySpike(Gaussian(0.4))))
+    >>> X = torch.full((3, 4), 0.5)
+    >>> (square(net, (X, [0, 1, 1]), strength=0.1, queries=100) - X).abs().max() <= 0.1 + 1e-6
+    tensor(True)
+    """
+    most, share = _number(strength, "strength"), _number(area, "area")
+    check_whole(queries, "queries")
+    check_whole(draws, "draws")
+    trials = queries // draws
+    if not trials:
+        raise NsnnError(f"queries = {queries}: expected {draws} or more, as many as draws")
+    if not 0 < share <= 1:
+        raise NsnnError(f"area = {area}: expected a share above 0, up to 1")
+
+    def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
+        now = (x + most * _stripes(x)).clamp(0, 1)
+        lowest = _margin(net, now, y, draws)
+        for k in range(1, trials):
+            now_share = share / 2 ** int(np.sum(k / trials >= _FEWER))
+            where, sign = _patch(x, now_share)
+            tried = torch.where(where, (x + most * sign).clamp(0, 1), now)
+            margin = _margin(net, tried, y, draws)
+            better = margin < lowest
+            now = torch.where(better.reshape(-1, *[1] * (x.ndim - 1)), tried, now)
+            lowest = torch.where(better, margin, lowest)
+        return now
+
+    return _attacked(net, data, change, None, draws, seed)
+
+
+# ------------------------------------------------------------------------------------------------------------- the net
+
+_Slope = Callable[[torch.Tensor, np.ndarray], torch.Tensor]
+
+
+def _attacked(
+    net: Classifier,
+    data: Any,
+    change: Callable[[torch.Tensor, np.ndarray, _Slope], torch.Tensor],
+    loss: Loss | None,
+    draws: int,
+    seed: int | None,
+) -> torch.Tensor:
+    """All images changed, some of them at once."""
+    check_whole(draws, "draws")
+    chosen = check_loss(cross_entropy_mean if loss is None else loss)
+    X, y = checked(net, data)
+
+    def slope(x: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
+        """dL/dx, the mean over draws."""
+        with torch.enable_grad():
+            at = x.detach().requires_grad_()
+            o = net.spikes(at.expand(draws, *at.shape).flatten(0, 1))
+            total = values(chosen, o, np.tile(labels, draws)).sum() / draws
+            found = torch.autograd.grad(total, at, allow_unused=True)[0] if total.requires_grad else None
+        if found is None:
+            raise NsnnError(
+                f"encoder = {net.encoder!r}: it has no derivative, expected one such as coding.Bernoulli(), or `square`"
+            )
+        return found
+
+    found = []
+    with torch.no_grad(), evaluating(net), transported(net), seeded(seed, net):
+        for rows in parts(len(y), draws):
+            found.append(change(on_its_device(net, X[rows]), y[rows], slope))
+    return torch.cat(found)
+
+
+def _margin(net: Classifier, x: torch.Tensor, y: np.ndarray, draws: int) -> torch.Tensor:
+    """The label's score less the best other one, the mean over draws, (n,)."""
+    o = net.spikes(x.expand(draws, *x.shape).flatten(0, 1))
+    scores = net.scores(o).unflatten(0, (draws, -1)).mean(0)
+    label = torch.as_tensor(y, device=x.device)[:, None]
+    own = scores.gather(1, label)[:, 0]
+    return own - scores.scatter(1, label, -torch.inf).amax(1)
+
+
+# ---------------------------------------------------------------------------------------------------------- geometry
+
+
+def _sum(v: torch.Tensor) -> torch.Tensor:
+    """Over each image, with axes of 1 to go with it."""
+    return v.flatten(1).sum(1).reshape(-1, *[1] * (v.ndim - 1))
+
+
+def _norm(v: torch.Tensor) -> torch.Tensor:
+    return _sum(v**2).sqrt()
+
+
+def _unit(v: torch.Tensor) -> torch.Tensor:
+    return v / _norm(v).clamp(min=_TINY)
+
+
+def _on_sphere(x: torch.Tensor, direction: torch.Tensor, radius: float) -> torch.Tensor:
+    """x + s direction clipped to 0 and 1, with the s for which that is `radius` away from x, or all but the largest."""
+    d = _unit(direction)
+    low = torch.zeros_like(_norm(d))
+    high = torch.full_like(low, 1e3 * max(radius, 1e-3))
+    for _ in range(_HALVINGS):
+        s = (low + high) / 2
+        within = _norm((x + s * d).clamp(0, 1) - x) <= radius
+        low, high = torch.where(within, s, low), torch.where(within, high, s)
+    return (x + low * d).clamp(0, 1)
+
+
+def _signs(x: torch.Tensor, *shape: int) -> torch.Tensor:
+    return 2.0 * torch.randint(0, 2, shape, device=x.device).to(x.dtype) - 1
+
+
+def _stripes(x: torch.Tensor) -> torch.Tensor:
+    """A sign for each column of a channel; for others than images for each pixel."""
+    n, *rest = x.shape
+    return _signs(x, n, rest[0], 1, rest[2]) if len(rest) == 3 else _signs(x, n, *rest)
+
+
+def _patch(x: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where pixels of each image are tried anew, and their signs."""
+    n, *rest = x.shape
+    if len(rest) != 3:
+        chosen = torch.rand(n, int(np.prod(rest)), device=x.device)
+        m = max(1, round(share * chosen.shape[1]))
+        where = chosen <= chosen.kthvalue(m, dim=1, keepdim=True).values
+        return where.reshape(x.shape), _signs(x, *x.shape)
+    inside = []
+    side = max(1, round((share * rest[1] * rest[2]) ** 0.5))
+    for size in rest[1:]:
+        wide = min(side, size)
+        start = torch.randint(0, size - wide + 1, (n, 1), device=x.device)
+        at = torch.arange(size, device=x.device)
+        inside.append((at >= start) & (at < start + wide))
+    where = (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
+    return where.expand(x.shape), _signs(x, n, rest[0], 1, 1)
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
+        raise NsnnError(f"{name} = {value!r}: expected a number, 0 or more")
+    return float(value)

@@ -1,0 +1,217 @@
+"""Images in, scores of classes out: an encoder, spiking layers and a decoder as one torch module; and how often it is right."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..coding import Bernoulli, Count, Decoder, Encoder
+from ..epochs import check_whole, standard_error
+from ..errors import NsnnError
+from ..losses import Loss
+from .draws import seeded
+from .encode import encode
+from .objective import values
+
+__all__ = ["Classifier", "accuracy", "checked", "evaluating", "measured", "parts"]
+
+_MOST = 2000  # images times draws that run at once
+
+
+class Classifier(nn.Module):
+    """Images (batch, ...) from 0 to 1 in, scores (batch, classes) out: the mean over noisy passes; the highest is the guess.
+
+    Parameters
+    ----------
+    module : takes (n_steps, batch, ...) to output spikes (n_steps, batch, classes), e.g. an nn.Sequential that ends with a
+        `NoisySpike`. Numbers in the place of spikes, of a last nn.Linear, do too, with a decoder `coding.Count()`
+    encoder : of `coding`; None: `coding.Bernoulli()`. Images can be gone back to through what it draws (see Notes)
+    n_steps : for which each image is shown
+    decoder : of `coding`; None: `coding.Count()`, whose scores can be gone back from; those of others can't
+    passes : for each image, each with input spikes and noise of its own; they run side by side, as one batch
+
+    Notes
+    -----
+    The derivative of an encoder's spike is that of its probability (straight-through).
+
+    Raises
+    ------
+    NsnnError : an option that doesn't fit; when called, images that aren't numbers from 0 to 1, a module of other output
+
+    >>> from nsnn_neuro import Gaussian
+    >>> from nsnn_neuro.deep import NoisySpike
+    >>> net = Classifier(nn.Sequential(nn.Linear(4, 2), NoisySpike(Gaussian(0.4))), n_steps=5, passes=3)
+    >>> net(torch.rand(7, 4)).shape, net.spikes(torch.rand(7, 4)).shape
+    (torch.Size([7, 2]), torch.Size([5, 7, 2]))
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        encoder: Encoder | None = None,
+        n_steps: int = 20,
+        decoder: Decoder | None = None,
+        passes: int = 1,
+    ) -> None:
+        super().__init__()
+        encoder, decoder = encoder or Bernoulli(), decoder or Count()
+        if not isinstance(module, nn.Module):
+            raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
+        if not isinstance(encoder, Encoder):
+            raise NsnnError(f"encoder = {encoder!r}: expected an encoder such as coding.Bernoulli()")
+        if not isinstance(decoder, Decoder):
+            raise NsnnError(f"decoder = {decoder!r}: expected a decoder such as coding.Count()")
+        check_whole(n_steps, "n_steps")
+        check_whole(passes, "passes")
+        self.module, self.encoder, self.n_steps = module, encoder, int(n_steps)
+        self.decoder, self.passes = decoder, int(passes)
+
+    def spikes(self, x: torch.Tensor) -> torch.Tensor:
+        """Output spikes (n_steps, batch, classes) of one pass."""
+        if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.ndim < 2 or not x.numel():
+            told = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+            raise NsnnError(f"x is {told}: expected a tensor of floats (batch, ...)")
+        if not ((x >= 0) & (x <= 1)).all():
+            raise NsnnError(f"x has values {_told(x)}: expected values from 0 to 1, e.g. x / x.max()")
+        out = self.module(encode(self.encoder, x, self.n_steps))
+        if not isinstance(out, torch.Tensor) or out.ndim != 3 or out.shape[:2] != (self.n_steps, len(x)):
+            told = str(tuple(out.shape)) if isinstance(out, torch.Tensor) else type(out).__name__
+            raise NsnnError(f"module gives {told}: expected a tensor ({self.n_steps}, {len(x)}, classes)")
+        return out
+
+    def scores(self, o: torch.Tensor) -> torch.Tensor:
+        """The decoder's scores (batch, classes) of output spikes o (n_steps, batch, classes)."""
+        if type(self.decoder) is Count:
+            return o.sum(0)
+        found = self.decoder.scores(o.detach().transpose(0, 1).cpu().numpy())
+        return torch.as_tensor(found, dtype=o.dtype, device=o.device)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The scores of images x."""
+        many = x.expand(self.passes, *x.shape).flatten(0, 1) if isinstance(x, torch.Tensor) else x
+        return self.scores(self.spikes(many)).unflatten(0, (self.passes, -1)).mean(0)
+
+    def extra_repr(self) -> str:
+        """What is shown in brackets."""
+        return f"encoder={self.encoder!r}, n_steps={self.n_steps}, decoder={self.decoder!r}, passes={self.passes}"
+
+
+def accuracy(
+    net: Classifier, data: Any, *, passes: int | None = None, seed: int | None = 0
+) -> dict[str, float]:
+    """How often a classifier is right: scores are averaged over noisy passes; in `eval` mode.
+
+    Parameters
+    ----------
+    net : `Classifier`
+    data : (X, y): images (n, ...) from 0 to 1, labels (n,), whole numbers
+    passes : for each image; None: those of the classifier
+    seed : of all that is drawn; torch's generators are left as they were. None: they go on
+
+    Returns
+    -------
+    dict : accuracy, the share of right guesses, and se, its standard error over images (NaN for one image)
+
+    Raises
+    ------
+    NsnnError : images that aren't from 0 to 1 or not finite, labels out of range, an option that doesn't fit
+
+    >>> from nsnn_neuro import Gaussian, coding
+    >>> from nsnn_neuro.deep import NoisySpike
+    >>> net = Classifier(nn.Sequential(nn.Linear(2, 2, bias=False), NoisySpike(Gaussian(0.1))), encoder=coding.Direct())
+    >>> _ = nn.init.eye_(net.module[0].weight)
+    >>> accuracy(net, ([[0.9, 0.1], [0.1, 0.9]], [0, 1]))
+    {'accuracy': 1.0, 'se': 0.0}
+    """
+    X, y = checked(net, data)
+    k = net.passes if passes is None else passes
+    check_whole(k, "passes")
+    with seeded(seed, net):
+        right, _ = measured(net, X, y, int(k))
+    return {"accuracy": float(right.mean()), "se": standard_error(right)}
+
+
+def measured(
+    net: Classifier, X: torch.Tensor, y: np.ndarray, passes: int, loss: Loss | None = None
+) -> tuple[np.ndarray, float]:
+    """Which guesses are right, (n,), and the mean loss of samples and passes, in `eval` mode."""
+    right, lost = [], 0.0
+    with torch.no_grad(), evaluating(net):
+        for rows in parts(len(y), passes):
+            x = on_its_device(net, X[rows])
+            o = net.spikes(x.expand(passes, *x.shape).flatten(0, 1))
+            if loss is not None:
+                lost += float(values(loss, o, np.tile(y[rows], passes)).double().sum()) / (passes * len(y))
+            scores = net.scores(o).double().unflatten(0, (passes, -1)).mean(0)
+            right.append(scores.argmax(-1).cpu().numpy() == y[rows])
+    return np.concatenate(right), lost
+
+
+def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.ndarray]:
+    """X as a tensor of the classifier's type, and labels y, checked against one output of the classifier."""
+    if not isinstance(net, Classifier):
+        raise NsnnError(
+            f"net is {type(net).__name__}: expected a Classifier, e.g. Classifier(nn.Sequential(...))"
+        )
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
+    images, y = (np.asarray(v.detach().cpu() if isinstance(v, torch.Tensor) else v) for v in data)
+    if images.dtype.kind not in "iuf" or images.ndim < 2 or not images.size:
+        raise NsnnError(f"X has shape {images.shape}, {images.dtype}: expected numbers of shape (n, ...)")
+    X = torch.as_tensor(images)
+    if not ((X >= 0) & (X <= 1)).all():
+        raise NsnnError(f"X has values {_told(X)}: expected values from 0 to 1, e.g. X / X.max()")
+    if y.shape != (len(X),) or y.dtype.kind not in "iu":
+        raise NsnnError(
+            f"y has shape {y.shape}, {y.dtype}: expected labels, whole numbers of shape ({len(X)},)"
+        )
+    first = next(net.parameters(), None)
+    X = X.to(torch.get_default_dtype() if first is None else first.dtype)
+    try:
+        with torch.no_grad(), evaluating(net), seeded(0, net):
+            classes = net.spikes(on_its_device(net, X[:1])).shape[-1]
+    except RuntimeError as error:  # of torch, which says what doesn't fit
+        raise NsnnError(
+            f"X has shape {tuple(X.shape)}: the module doesn't take such images ({str(error).splitlines()[0]}), expected others"
+        ) from None
+    if y.min() < 0 or y.max() >= classes:
+        raise NsnnError(
+            f"y has labels from {y.min()} to {y.max()}: expected 0 to {classes - 1}, the module's output"
+        )
+    return X, y.astype(np.int64)
+
+
+def on_its_device(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """X where the module's parameters are."""
+    first = next(net.parameters(), None)
+    return x if first is None else x.to(first.device)
+
+
+@contextlib.contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Within it the module is in `eval` mode; each of its modules gets back its own."""
+    modes = [(module, module.training) for module in net.modules()]
+    try:
+        net.eval()
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def parts(n: int, draws: int) -> Iterator[slice]:
+    """Rows that run at once, each `draws` times."""
+    size = max(1, _MOST // draws)
+    return (slice(k, min(n, k + size)) for k in range(0, n, size))
+
+
+def _told(x: torch.Tensor) -> str:
+    if not torch.isfinite(x).all():
+        return "that aren't finite"
+    return f"from {float(x.min()):g} to {float(x.max()):g}"

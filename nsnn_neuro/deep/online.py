@@ -1,0 +1,97 @@
+"""The online gradient of a module of spiking layers: signals of the same step alone, each neuron's trace through its own membrane.
+
+With delta_l(t) = dL/do_l(t) through the modules above in step t, and e(t) = du(t)/dw along the neuron's own membrane and reset,
+
+    dw = sum_t delta(t) f(u(t) - theta) e(t),        e(t) = z(t) + c(t) e(t-1),        c(t) = du(t)/du(t-1)
+
+is what synapses sum up forward in time. Here the same sum is taken per neuron instead of per synapse, sum_t G(t) z(t) with
+G(t) = delta(t) f(t) + c(t+1) G(t+1): a trace for each weight of a convolution at each place would not fit into memory. What stands
+between two layers of `NoisySpike`, any modules, autograd goes through step by step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from .neuron import Law, NoisySpike
+
+__all__ = ["Tape", "taped"]
+
+
+class _Call(NamedTuple):
+    """A layer's run: its drive as it came, the same cut off, the spikes of its own membranes, the same as those above see them."""
+
+    drive: torch.Tensor
+    own: torch.Tensor
+    fired: torch.Tensor
+    seen: torch.Tensor
+
+
+class Tape:
+    """What the layers of `NoisySpike` did in one run of a module, and the gradient of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[_Call] = []
+        self.closed = False
+
+    def sequence(self, law: Law, drive: torch.Tensor, forced: Any, generator: Any) -> torch.Tensor:
+        """`Law.sequence`, with two graphs: along each membrane, cut off from the drive; and from step to the same step above."""
+        own = drive.detach().requires_grad_()
+        potentials: list[torch.Tensor] = []
+        fired = law.sequence(own, forced, generator, lambda u: potentials.append(u.detach()))
+        linked = _Gate.apply(drive if drive.requires_grad else own, self)
+        x = torch.stack(potentials) - law.theta + (linked - linked.detach())
+        seen = law.fired(x, None if law.level is None else law.level.detach(), fired.detach())
+        self.calls.append(_Call(drive, own, fired, seen))
+        return seen
+
+    def backward(self, out: torch.Tensor, signal: torch.Tensor) -> None:
+        """Add the gradient to that of all parameters; `out` is the module's output (T, batch, ...), `signal` dL/d`out`."""
+        seen = [call.seen for call in self.calls]
+        deltas: Any = ()
+        if seen:
+            deltas = torch.autograd.grad(out, seen, signal, retain_graph=True, allow_unused=True)
+        heads, signals = ([out], [signal]) if out.requires_grad else ([], [])
+        for call, delta in zip(self.calls, deltas, strict=True):
+            if delta is None:
+                continue
+            torch.autograd.backward(call.fired, delta)
+            if call.drive.requires_grad:
+                assert call.own.grad is not None
+                heads.append(call.drive)
+                signals.append(call.own.grad)
+        self.closed = True
+        torch.autograd.backward(heads, signals)
+        self.calls.clear()  # whose graphs know this tape: without it they would wait for the garbage collector
+
+
+class _Gate(torch.autograd.Function):
+    """The identity; once the tape is closed nothing goes back through it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, tape: Tape) -> torch.Tensor:  # type: ignore[override]
+        ctx.tape = tape
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:  # type: ignore[override]
+        return None if ctx.tape.closed else g, None
+
+
+@contextlib.contextmanager
+def taped(module: nn.Module) -> Iterator[Tape]:
+    """Within it one run of the module is put on the tape."""
+    tape = Tape()
+    cells = [cell for cell in module.modules() if isinstance(cell, NoisySpike)]
+    try:
+        for cell in cells:
+            cell.tape = tape
+        yield tape
+    finally:
+        for cell in cells:
+            cell.tape = None
