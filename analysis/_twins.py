@@ -29,14 +29,22 @@ def dense(n_in: int, hidden: int, n_out: int) -> Layers:
 
 
 def untrained(arm: str, layers: Layers, width: float, seed: int, **classifier: Any) -> Any:
-    """A classifier of Gaussian neurons, or its twin; a seed gives both the same weights."""
+    """A classifier of Gaussian neurons, or its twin. A seed gives both the same weights, drawn as `feedforward` draws them: normal,
+    with standard deviation 1 / sqrt(inputs); without biases at first.
+    """
     import torch
+    from torch import nn
 
     from nsnn_neuro import deep
 
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        module = layers(lambda: deep.NoisySpike(nsnn.Gaussian(width), noisy=arm == "noisy"))
+    module = layers(lambda: deep.NoisySpike(nsnn.Gaussian(width), noisy=arm == "noisy"))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for values in module.parameters():
+            if values.ndim > 1:
+                values.normal_(0, values[0].numel() ** -0.5, generator=generator)
+            else:
+                nn.init.zeros_(values)
     return deep.Classifier(module, **classifier)
 
 

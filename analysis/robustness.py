@@ -67,8 +67,8 @@ class Config:
     draws: int = 20
     steps: int = 10
     """of PGD and on the sphere"""
-    queries: int = 2000
-    """of random squares, for each image"""
+    queries: int = 1000
+    """of random squares, for each image, ten for each square"""
     images: int = 120
     """of the test part, that attacks get"""
     widths: tuple[float, ...] = (0.2, 0.4, 0.8)
@@ -136,7 +136,7 @@ def _attacks(
     for k in config.changes:
         yield "FGSM", k, deep.fgsm(net, data, strength=k, **shared)
         yield "transfer", k, deep.pgd(other, data, strength=k, steps=config.steps, **shared)
-        yield "squares", k, deep.square(net, data, strength=k, queries=config.queries, **shared)
+        yield "squares", k, deep.square(net, data, strength=k, queries=config.queries, draws=10, seed=seed)
     for k in (*config.changes, 1.0):
         yield "PGD", k, deep.pgd(net, data, strength=k, steps=config.steps, **shared)
     for radius in config.norms:
