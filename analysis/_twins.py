@@ -37,7 +37,8 @@ def untrained(arm: str, layers: Layers, width: float, seed: int, **classifier: A
 
     from nsnn_neuro import deep
 
-    module = layers(lambda: deep.NoisySpike(nsnn.Gaussian(width), noisy=arm == "noisy"))
+    with torch.random.fork_rng():  # torch draws weights of its own
+        module = layers(lambda: deep.NoisySpike(nsnn.Gaussian(width), noisy=arm == "noisy"))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for values in module.parameters():

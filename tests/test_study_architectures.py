@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -49,6 +50,18 @@ def test_table_and_figure_have_every_combination() -> None:
     assert len(study.plot(table()).axes[0].get_yticks()) == len(study.COMBINATIONS)
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty images in each part."""
+    digits = study.nsnn.datasets.digits
+
+    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        X, y = digits(split, seed=seed)
+        return X[:60], y[:60]
+
+    monkeypatch.setattr(study.nsnn.datasets, "digits", some)
+
+
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("side", [8, 28])
 def test_images_pass_through_the_networks(side: int, residual: bool) -> None:
@@ -67,7 +80,7 @@ def test_random_feedback_is_above_the_first_layer() -> None:
     assert [isinstance(m, deep.RandomFeedback) for m in net.module] == [False, False, True, False]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("few")
 def test_a_short_run_fills_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     some = (
@@ -77,7 +90,9 @@ def test_a_short_run_fills_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(study, "COMBINATIONS", some)
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
-    config = dataclasses.replace(study.Config(quick=True), epochs=1, hidden=8, samples=40)
+    config = dataclasses.replace(
+        study.Config(quick=True), epochs=1, hidden=8, channels=2, n_steps=4, samples=20
+    )
     found = study.run(config)
     assert found.groupby("stage").size().to_dict() == {"choice": 6, "test": 12}
     assert found.accuracy.between(0, 1).all()

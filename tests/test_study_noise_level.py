@@ -75,10 +75,24 @@ def test_table_and_figure_have_every_level() -> None:
     assert len(study.plot(table()).axes) == len(study.SHOWN)
 
 
-@pytest.mark.slow
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty images in each part."""
+    digits = study.nsnn.datasets.digits
+
+    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        X, y = digits(split, seed=seed)
+        return X[:60], y[:60]
+
+    monkeypatch.setattr(study.nsnn.datasets, "digits", some)
+
+
+@pytest.mark.usefixtures("few")
 def test_a_short_run_fills_the_table() -> None:
     pytest.importorskip("torch")
-    config = dataclasses.replace(study.Config(quick=True), epochs=3, images=10, draws=5, steps=2, passes=4)
+    config = dataclasses.replace(
+        study.Config(quick=True), epochs=2, hidden=16, n_steps=4, images=10, draws=4, steps=2, passes=4
+    )
     found = study.run(config)
     assert found.groupby(["arm", "stage"]).size().to_dict() == {
         ("deterministic", "choice"): 1, ("deterministic", "test"): 2, ("noisy", "choice"): 3, ("noisy", "test"): 6,
@@ -88,7 +102,6 @@ def test_a_short_run_fills_the_table() -> None:
     assert tested.information.between(-0.2, np.log2(10)).all()
 
 
-@pytest.mark.slow
 def test_without_any_noise_all_passes_answer_alike() -> None:
     """The twin, shown black and white images: every pass is the same, and so its shares are 0 or 1."""
     pytest.importorskip("torch")

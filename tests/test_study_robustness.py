@@ -74,10 +74,24 @@ def test_the_third_network_and_the_choice_are_not_in_the_curves() -> None:
     assert study.curve(table(), "noisy", "additive").columns.tolist() == [2, 3, 4]
 
 
-@pytest.mark.slow
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty images in each part."""
+    digits = study.nsnn.datasets.digits
+
+    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        X, y = digits(split, seed=seed)
+        return X[:60], y[:60]
+
+    monkeypatch.setattr(study.nsnn.datasets, "digits", some)
+
+
+@pytest.mark.usefixtures("few")
 def test_a_short_run_fills_the_table() -> None:
     pytest.importorskip("torch")
-    config = dataclasses.replace(study.Config(quick=True), epochs=3, images=10, draws=5, queries=20, steps=2)
+    config = dataclasses.replace(
+        study.Config(quick=True), epochs=2, hidden=16, n_steps=4, images=10, draws=4, queries=20, steps=2
+    )
     found = study.run(config)
     assert found.accuracy.between(0, 1).all()
     kinds = {kind for group in study.GROUPS.values() for kind in group}
@@ -88,11 +102,11 @@ def test_a_short_run_fills_the_table() -> None:
     assert study.run(config).equals(found)  # all random numbers come from the seed
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("few")
 def test_without_noise_both_arms_are_one_network() -> None:
     """Sabotage: the noisy arm made deterministic learns the same weights, and every difference is 0."""
     torch = pytest.importorskip("torch")
-    config = study.Config(quick=True)
+    config = dataclasses.replace(study.Config(quick=True), epochs=2, hidden=16, n_steps=4)
     nets = [study._trained("deterministic", config, 0.4, 0.01, 5) for _ in range(2)]
     other = study._trained("noisy", config, 0.4, 0.01, 5)
     state, again, noisy = (
