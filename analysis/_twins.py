@@ -1,0 +1,86 @@
+"""What the studies of deep nets share: a noisy classifier and its deterministic twin, trained alike, and paired intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+import nsnn_neuro as nsnn
+
+ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2"}
+
+Layers = Callable[[Callable[[], Any]], Any]
+"""From a maker of neurons to an nn.Sequential."""
+
+
+def dense(n_in: int, hidden: int, n_out: int) -> Layers:
+    """One hidden layer."""
+
+    def layers(cell: Callable[[], Any]) -> Any:
+        from torch import nn
+
+        return nn.Sequential(nn.Linear(n_in, hidden), cell(), nn.Linear(hidden, n_out), cell())
+
+    return layers
+
+
+def untrained(arm: str, layers: Layers, width: float, seed: int, **classifier: Any) -> Any:
+    """A classifier of Gaussian neurons, or its twin. A seed gives both the same weights, drawn as `feedforward` draws them: normal,
+    with standard deviation 1 / sqrt(inputs); without biases at first.
+    """
+    import torch
+    from torch import nn
+
+    from nsnn_neuro import deep
+
+    with torch.random.fork_rng():  # torch draws weights of its own
+        module = layers(lambda: deep.NoisySpike(nsnn.Gaussian(width), noisy=arm == "noisy"))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for values in module.parameters():
+            if values.ndim > 1:
+                values.normal_(0, values[0].numel() ** -0.5, generator=generator)
+            else:
+                nn.init.zeros_(values)
+    return deep.Classifier(module, **classifier)
+
+
+def chosen(
+    train: Callable[[float, float], Any], validation: Any, widths: Iterable[float], rates: Iterable[float]
+) -> tuple[float, float, list[dict[str, float]]]:
+    """Width and learning rate of the best accuracy on the validation part, the first of equals, and all that were tried."""
+    from nsnn_neuro import deep
+
+    tried = []
+    for width in widths:
+        for rate in rates:
+            found = deep.accuracy(train(width, rate), validation, passes=10)["accuracy"]
+            tried.append({"width": width, "rate": rate, "validation": found})
+    best = max(tried, key=lambda row: row["validation"])
+    return best["width"], best["rate"], tried
+
+
+def interval(difference: np.ndarray) -> tuple[float, float, float]:
+    """Mean and 95 % interval (Student) of paired differences, one for each seed."""
+    difference = np.asarray(difference, dtype=float)
+    half = (
+        stats.t.ppf(0.975, difference.size - 1) * difference.std(ddof=1) / np.sqrt(difference.size)
+        if difference.size > 1
+        else np.inf
+    )
+    return float(difference.mean()), float(difference.mean() - half), float(difference.mean() + half)
+
+
+def told(difference: np.ndarray) -> str:
+    """A difference in points, with its interval."""
+    mean, low, high = (100 * x for x in interval(difference))
+    return f"{mean:+.2f} points, [{low:+.2f}, {high:+.2f}]"
+
+
+def by_seed(table: pd.DataFrame, arm: str, column: str) -> np.ndarray:
+    """A column's mean for each seed of an arm, in the seeds' order."""
+    return table[table.arm == arm].groupby("seed")[column].mean().to_numpy()

@@ -1,0 +1,99 @@
+"""The study of architectures: its claims on made-up tables, its networks, and a short run."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import architectures as study
+from analysis.harness import ClaimFailed
+
+
+def table(difference: float = 0.0, poor: float = 0.0) -> pd.DataFrame:
+    """All combinations near .95; `difference` is what the noisy arm has more, `poor` what the first combination has less."""
+    rows = []
+    for place, what in enumerate(study.COMBINATIONS):
+        named = dict(zip(("architecture", "data", "algorithm"), what, strict=True))
+        for arm in study.ARMS:
+            for seed in (2, 3, 4):
+                wobble = 1e-3 * seed + (5e-4 if arm == "noisy" and seed == 3 else 0)
+                accuracy = 0.95 + wobble + (difference if arm == "noisy" else 0) - (poor if place == 0 else 0)
+                shared = named | {"arm": arm, "seed": seed, "rate": 0.01, "accuracy": accuracy}
+                rows.append(shared | {"stage": "test", "seconds": 0.1})
+            rows.append(shared | {"stage": "choice", "seed": 1})
+    return pd.DataFrame(rows)
+
+
+def test_networks_that_learn_pass() -> None:
+    study.verify(table())
+    assert all(claim.holds for claim in study.claims(table(difference=0.01)))
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ({"poor": 0.5}, "every combination .* learns.*not: dense, digits, rate MSE: 45"),
+        ({"difference": -0.02}, "isn't inferior by more than 1 point"),
+    ],
+)
+def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], told: str) -> None:
+    with pytest.raises(ClaimFailed, match=told):
+        study.verify(table(**made))
+
+
+def test_table_and_figure_have_every_combination() -> None:
+    assert len(study.summary(table())) == len(study.COMBINATIONS)
+    assert len(study.plot(table()).axes[0].get_yticks()) == len(study.COMBINATIONS)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty images in each part."""
+    digits = study.nsnn.datasets.digits
+
+    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        X, y = digits(split, seed=seed)
+        return X[:60], y[:60]
+
+    monkeypatch.setattr(study.nsnn.datasets, "digits", some)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("side", [8, 28])
+def test_images_pass_through_the_networks(side: int, residual: bool) -> None:
+    torch = pytest.importorskip("torch")
+    layers = study._convolutional(study.Config(quick=True), side, residual)
+    net = study.untrained("noisy", layers, 0.4, 1, n_steps=3)
+    assert net(torch.rand(5, 1, side, side)).shape == (5, 10)
+
+
+def test_random_feedback_is_above_the_first_layer() -> None:
+    pytest.importorskip("torch")
+    from nsnn_neuro import deep
+
+    layers = study._with_random_feedback(study.dense(4, 3, 2))
+    net = study.untrained("noisy", layers, 0.4, 1)
+    assert [isinstance(m, deep.RandomFeedback) for m in net.module] == [False, False, True, False]
+
+
+@pytest.mark.usefixtures("few")
+def test_a_short_run_fills_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    some = (
+        ("dense", "digits", "each step, online"),
+        ("residual", "digits", "each step"),
+        ("recurrent in Brian2", "manifolds", "mean"),
+    )
+    monkeypatch.setattr(study, "COMBINATIONS", some)
+    monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
+    config = dataclasses.replace(
+        study.Config(quick=True), epochs=1, hidden=8, channels=2, n_steps=4, samples=20
+    )
+    found = study.run(config)
+    assert found.groupby("stage").size().to_dict() == {"choice": 6, "test": 12}
+    assert found.accuracy.between(0, 1).all()
+    assert (found[found.stage == "test"].seconds > 0).all()
