@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import sys
 import time
 import warnings
@@ -33,12 +34,24 @@ def main(argv: list[str] | None = None) -> int:
     try:
         names = harness.studies() if arguments.study == "all" else [arguments.study]
         modules = [harness.find(name) for name in names]
+        if arguments.study == "all":
+            modules = [module for module in modules if _can_run(module)]
         outcomes = [_run(module, arguments) for module in modules]
     except NsnnError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
     central = [claim for outcome in outcomes for claim in outcome.claims if claim.central]
     return 0 if all(claim.holds for claim in central) else 1
+
+
+def _can_run(study) -> bool:
+    """Whether the extra that a study needs is there; if not, a line says so."""
+    needs = getattr(study, "NEEDS", None)
+    if needs is None or importlib.util.find_spec(needs) is not None:
+        return True
+    name = study.__name__.rpartition(".")[2]
+    print(f'{name}: left out, as it needs {needs}: pip install -e ".[{needs}]"', file=sys.stderr)
+    return False
 
 
 def _run(study, arguments: argparse.Namespace) -> harness.Outcome:

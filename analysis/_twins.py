@@ -75,6 +75,11 @@ def interval(difference: np.ndarray) -> tuple[float, float, float]:
     return float(difference.mean()), float(difference.mean() - half), float(difference.mean() + half)
 
 
+def above(difference: np.ndarray, least: float) -> bool:
+    """Whether the interval lies above a number."""
+    return bool(interval(difference)[1] > least)
+
+
 def told(difference: np.ndarray) -> str:
     """A difference in points, with its interval."""
     mean, low, high = (100 * x for x in interval(difference))

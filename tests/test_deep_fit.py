@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from torch import nn  # noqa: E402
 
 from nsnn_neuro import deep  # noqa: E402
 from nsnn_neuro.deep.encode import encode  # noqa: E402
+from nsnn_neuro.deep.online import Tape  # noqa: E402
 
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
 
@@ -67,7 +69,7 @@ def same(a, b):
 def test_the_page_trains_and_attacks(capsys):
     """Both nets learn; they lose to the attack, and less to spikes that get lost."""
     text = (Path(__file__).resolve().parent.parent / "docs" / "deep.md").read_text(encoding="utf-8")
-    _, code = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    _, code, _ = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
     names: dict[str, Any] = {}
     exec(compile(code, "deep.md", "exec"), names)
     assert len(capsys.readouterr().out.splitlines()) == 2
@@ -534,3 +536,26 @@ def learned_on(data):
 def test_errors_name_the_argument(call, told):
     with pytest.raises(NsnnError, match=told):
         call()
+
+
+def test_online_frees_its_graphs_without_the_garbage_collector():
+    X, y = patterns()
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(x, Tape) for x in gc.get_objects())
+        deep.fit(
+            small(),
+            (X, y),
+            loss=losses.cross_entropy_step,
+            algorithm="online",
+            epochs=2,
+            batch=10,
+            seed=1,
+            progress=False,
+        )
+        held = [x for x in gc.get_objects() if isinstance(x, Tape) and x.calls]
+    finally:
+        gc.enable()
+    assert before == 0
+    assert not held

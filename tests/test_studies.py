@@ -100,6 +100,16 @@ def test_the_command_reports_verdicts_and_returns_them(central, code, install, t
     assert "report.html" in out
 
 
+@pytest.mark.parametrize("needs", ["json", "no_such_module"])
+def test_all_leaves_out_what_has_no_extra(needs, install, monkeypatch, tmp_path, capsys):
+    install(CLAIMS[:1])
+    monkeypatch.setattr(harness.find("stub"), "NEEDS", needs, raising=False)
+    assert command.main(["all", "--results", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert ("stub: left out, as it needs no_such_module" in told.err) is (needs == "no_such_module")
+    assert ("water is wet" in told.out) is (needs == "json")
+
+
 def test_the_command_lists_studies_and_refuses_unknown_ones(capsys):
     assert command.main([]) == 0
     assert "grasshopper" in capsys.readouterr().out
