@@ -17,13 +17,14 @@ Layers = Callable[[Callable[[], Any]], Any]
 """From a maker of neurons to an nn.Sequential."""
 
 
-def dense(n_in: int, hidden: int, n_out: int) -> Layers:
-    """One hidden layer."""
+def dense(n_in: int, hidden: int, n_out: int, *, spiking: bool = True) -> Layers:
+    """One hidden layer. `spiking`: whether outputs are spikes, or the numbers that would drive them."""
 
     def layers(cell: Callable[[], Any]) -> Any:
         from torch import nn
 
-        return nn.Sequential(nn.Linear(n_in, hidden), cell(), nn.Linear(hidden, n_out), cell())
+        output = [cell()] if spiking else []
+        return nn.Sequential(nn.Linear(n_in, hidden), cell(), nn.Linear(hidden, n_out), *output)
 
     return layers
 

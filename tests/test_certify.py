@@ -310,17 +310,3 @@ def test_the_figure_shows_every_judged_row(rows):
     ax = report.draw(rows[0], Figure().subplots())
     assert len(ax.get_yticklabels()) == 3
     assert [t.get_text() for t in ax.texts] == ["-4.0 %", "LIF"]
-
-
-# --- all of it ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.compile
-def test_a_part_of_the_certificate():
-    """A first-passage neuron passes with the default seed; all of it is `nsnn certify`."""
-    table = nsnn.certify(["QIF"], progress=False)
-    assert not (table["verdict"] == "fail").any(), table[table["verdict"] == "fail"].to_string()
-    judged = table[table["verdict"] == "pass"]
-    assert len(judged) == 8
-    assert np.median(np.abs(judged["z"])) < 1.5

@@ -99,7 +99,6 @@ def test_a_short_run_fills_the_table() -> None:
     assert set(found[found.kind == "PGD"].strength) == {0.1, 0.2, 1.0}
     assert set(found.groupby(["arm", "seed", "kind", "strength"]).size()) == {1}
     assert {claim.central for claim in study.claims(found)} == {True, False}
-    assert study.run(config).equals(found)  # all random numbers come from the seed
 
 
 @pytest.mark.usefixtures("few")
