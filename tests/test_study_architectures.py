@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 
 import numpy as np
@@ -92,9 +91,7 @@ def test_a_short_run_fills_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(study, "COMBINATIONS", some)
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
-    config = dataclasses.replace(
-        study.Config(quick=True), seeds=1, epochs=1, hidden=8, channels=2, n_steps=4, samples=20
-    )
+    config = study.Config(seeds=1, epochs=1, hidden=8, channels=2, n_steps=4, samples=20, rates=(0.01,))
     found = study.run(config)
     assert found.groupby("stage").size().to_dict() == {"choice": 6, "test": 6}
     assert found.accuracy.between(0, 1).all()

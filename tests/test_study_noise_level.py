@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,8 +88,17 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("few")
 def test_a_short_run_fills_the_table() -> None:
     pytest.importorskip("torch")
-    config = dataclasses.replace(
-        study.Config(quick=True), epochs=2, hidden=16, n_steps=4, images=10, draws=4, steps=2, passes=4
+    config = study.Config(
+        seeds=2,
+        epochs=2,
+        hidden=16,
+        n_steps=4,
+        images=10,
+        draws=4,
+        steps=2,
+        passes=4,
+        levels=LEVELS,
+        rates=(0.01,),
     )
     found = study.run(config)
     assert found.groupby(["arm", "stage"]).size().to_dict() == {

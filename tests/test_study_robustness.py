@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,9 +87,10 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("few")
 def test_a_short_run_fills_the_table() -> None:
     pytest.importorskip("torch")
-    config = dataclasses.replace(
-        study.Config(quick=True), epochs=2, hidden=16, n_steps=4, images=10, draws=4, queries=20, steps=2
-    )
+    config = study.Config(
+        seeds=2, epochs=2, hidden=16, n_steps=4, images=10, draws=4, queries=20, steps=2, widths=(0.4,), rates=(0.01,), bits=(3,),
+        inputs=(0.3,), squares=(3,), changes=(0.1, 0.2), norms=(0.8,), losses=(0.3,), jitters=(0.4,),
+    )  # fmt: skip
     found = study.run(config)
     assert found.accuracy.between(0, 1).all()
     kinds = {kind for group in study.GROUPS.values() for kind in group}
@@ -105,7 +104,7 @@ def test_a_short_run_fills_the_table() -> None:
 def test_without_noise_both_arms_are_one_network() -> None:
     """Sabotage: the noisy arm made deterministic learns the same weights, and every difference is 0."""
     torch = pytest.importorskip("torch")
-    config = dataclasses.replace(study.Config(quick=True), epochs=2, hidden=16, n_steps=4)
+    config = study.Config(epochs=2, hidden=16, n_steps=4)
     nets = [study._trained("deterministic", config, 0.4, 0.01, 5) for _ in range(2)]
     other = study._trained("noisy", config, 0.4, 0.01, 5)
     state, again, noisy = (
