@@ -79,9 +79,14 @@ def nameless(blocks: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]
     for text in blocks.values():
         for kind, rest in _ARRAY.findall(text):
             renamed.setdefault(kind + rest, f"{kind}{len(renamed)}")
-    everywhere = {
-        before + old: before + new for old, new in renamed.items() for before in ("", "_buf_", "_num")
-    }
+    everywhere: dict[str, str] = {}
+    for old, new in renamed.items():
+        everywhere |= {before + old: before + new for before in ("", "_buf_", "_num")}
+    for old, new in renamed.items():  # Brian2 2.10 and later: what comes out of a dynamic array's capsule
+        if old.startswith("_dynamic"):
+            array = old.removesuffix("_capsule")
+            everywhere[f"{array}_ptr"] = f"{new}_ptr"
+            everywhere.setdefault(array.removeprefix("_dynamic"), new.removeprefix("_dynamic"))
     numbered = {
         block: _NAME.sub(lambda found: everywhere.get(found.group(), found.group()), text)
         for block, text in blocks.items()

@@ -91,6 +91,17 @@ def test_arrays_are_numbered_in_all_blocks() -> None:
     }
 
 
+def test_the_data_of_a_dynamic_array_have_its_number() -> None:
+    """As Brian2 writes them from 2.10 on; unless they are an array that is read by itself."""
+    text = "_namespace['_dynamic_array_b_capsule'] _dynamic_array_b_ptr _array_b[0]"
+    assert (
+        lean.nameless({"run": text})[0]["run"]
+        == "_namespace['_dynamic_array_0'] _dynamic_array_0_ptr _array_0[0]"
+    )
+    both, _ = lean.nameless({"run": f"{text} _namespace['_array_b']"})
+    assert both["run"].endswith("_array_1[0] _namespace['_array_1']")
+
+
 @pytest.fixture
 def stock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes the engine run Brian2's own target."""
