@@ -50,6 +50,25 @@ def untrained(arm: str, layers: Layers, width: float, seed: int, **classifier: A
     return deep.Classifier(module, **classifier)
 
 
+def trained(arm: str, config: Any, width: float, rate: float, seed: int) -> Any:
+    """A classifier of digits, one hidden layer, down the squared error of rates; of a study's Config with these numbers."""
+    from nsnn_neuro import deep
+
+    net = untrained(arm, dense(64, config.hidden, 10), width, seed, n_steps=config.n_steps)
+    return deep.fit(
+        net,
+        nsnn.datasets.digits("train"),
+        loss=nsnn.losses.rate_mse,
+        epochs=config.epochs,
+        batch=config.batch,
+        eta=rate,
+        schedule="cosine",
+        validation=nsnn.datasets.digits("val"),
+        seed=seed,
+        progress=False,
+    ).module
+
+
 def chosen(
     train: Callable[[float, float], Any], validation: Any, widths: Iterable[float], rates: Iterable[float]
 ) -> tuple[float, float, list[dict[str, float]]]:

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, perturb
 
-from ._twins import ARMS, above, chosen, dense, told, untrained
+from ._twins import ARMS, above, chosen, told, trained
 from .harness import Claim, check
 
 CLAIM = "Some noise is a resource: at a level chosen beforehand a network withstands attacks better than its deterministic twin"
@@ -79,24 +79,6 @@ class Config:
                 object.__setattr__(self, name, value)
 
 
-def _trained(arm: str, config: Config, width: float, rate: float, seed: int) -> Any:
-    from nsnn_neuro import deep
-
-    net = untrained(arm, dense(64, config.hidden, 10), width, seed, n_steps=config.n_steps)
-    return deep.fit(
-        net,
-        nsnn.datasets.digits("train"),
-        loss=nsnn.losses.rate_mse,
-        epochs=config.epochs,
-        batch=config.batch,
-        eta=rate,
-        schedule="cosine",
-        validation=nsnn.datasets.digits("val"),
-        seed=seed,
-        progress=False,
-    ).module
-
-
 def _attacked(net: Any, config: Config, part: str, seed: int) -> float:
     from nsnn_neuro import deep
 
@@ -147,19 +129,19 @@ def run(
         name = arm if len(levels) > 1 else f"noisy, {levels[0]:g}"
         progress(f"choosing: {name}")
         width, rate, tried = chosen(
-            lambda width, rate, arm=arm: _trained(arm, config, width, rate, config.seed),  # type: ignore[misc]
+            lambda width, rate, arm=arm: trained(arm, config, width, rate, config.seed),  # type: ignore[misc]
             nsnn.datasets.digits("val"),
             levels,
             config.rates,
         )
-        first = _trained(arm, config, width, rate, config.seed)
+        first = trained(arm, config, width, rate, config.seed)
         rows.append(
             {"arm": arm, "level": width, "rate": rate, "seed": config.seed, "stage": "choice",
              "accuracy": max(one["validation"] for one in tried), "attacked": _attacked(first, config, "val", config.seed)}
         )  # fmt: skip
         for seed in seeds:
             progress(f"{name}, seed {seed}")
-            net = _trained(arm, config, width, rate, seed)
+            net = trained(arm, config, width, rate, seed)
             rows.append(
                 {"arm": arm, "level": width, "rate": rate, "seed": seed, "stage": "test"} | measured(net, config, seed)
             )  # fmt: skip

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import perturb
 
-from ._twins import ARMS, above, by_seed, chosen, dense, interval, told, untrained
+from ._twins import ARMS, above, by_seed, chosen, interval, told, trained
 from .harness import Claim, check
 
 CLAIM = "A noisy spiking network is as accurate as its deterministic twin, and more robust"
@@ -100,24 +100,6 @@ class Config:
                 object.__setattr__(self, name, value)
 
 
-def _trained(arm: str, config: Config, width: float, rate: float, seed: int) -> Any:
-    from nsnn_neuro import deep
-
-    net = untrained(arm, dense(64, config.hidden, 10), width, seed, n_steps=config.n_steps)
-    return deep.fit(
-        net,
-        nsnn.datasets.digits("train"),
-        loss=nsnn.losses.rate_mse,
-        epochs=config.epochs,
-        batch=config.batch,
-        eta=rate,
-        schedule="cosine",
-        validation=nsnn.datasets.digits("val"),
-        seed=seed,
-        progress=False,
-    ).module
-
-
 def _inputs(config: Config, X: np.ndarray, seed: int) -> Iterator[tuple[str, float, np.ndarray]]:
     """Disturbed images, the same for both arms."""
     for k in config.inputs:
@@ -168,7 +150,7 @@ def run(
     for arm in ARMS:
         progress(f"choosing: {arm}")
         width, rate, tried = chosen(
-            lambda width, rate, arm=arm: _trained(arm, config, width, rate, config.seed),  # type: ignore[misc]
+            lambda width, rate, arm=arm: trained(arm, config, width, rate, config.seed),  # type: ignore[misc]
             nsnn.datasets.digits("val"),
             config.widths,
             config.rates,
@@ -178,10 +160,10 @@ def run(
             {"arm": arm, "seed": config.seed, "kind": "choice", "strength": one["width"], "rate": one["rate"],
              "accuracy": one["validation"]} for one in tried
         ]  # fmt: skip
-    other = _trained("deterministic", config, *best["deterministic"], config.seed)
+    other = trained("deterministic", config, *best["deterministic"], config.seed)
     for seed in seeds:
         for arm in ARMS:
-            net = _trained(arm, config, *best[arm], seed)
+            net = trained(arm, config, *best[arm], seed)
 
             def seen(
                 kind: str,

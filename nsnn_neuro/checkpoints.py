@@ -14,7 +14,7 @@ import numpy as np
 from .errors import FormatError, NsnnError
 from .whole import replaced
 
-__all__ = ["digest", "read", "write"]
+__all__ = ["digest", "read", "resumed", "write"]
 
 
 def digest(described: Any, *arrays: np.ndarray) -> str:
@@ -61,4 +61,30 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise FormatError(
             f"checkpoint = {path}: not a checkpoint of train, or damaged ({error}): expected another path, or delete it"
         ) from None
+    return arrays, about
+
+
+def resumed(
+    path: Path, config: str, described: dict[str, Any], epochs: int
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What `read` finds, if it is of this configuration and has no more than so many epochs.
+
+    config : the checksum of all that training follows from
+    described : the same as plain data, to name what has changed
+
+    Raises
+    ------
+    NsnnError : another configuration, too many epochs
+    FormatError : as `read`
+    """
+    arrays, about = read(path)
+    if about["config"] != config:
+        now, old = json.loads(json.dumps(described)), about.get("described", {})
+        changed = [name for name in now if now[name] != old.get(name)]
+        raise NsnnError(
+            f"checkpoint = {path}: of another configuration ({', '.join(changed) or 'other data or epochs'} changed), "
+            "expected the same arguments, or another file"
+        )
+    if about["epoch"] > epochs:
+        raise NsnnError(f"epochs = {epochs}: the checkpoint has {about['epoch']}, expected as many or more")
     return arrays, about

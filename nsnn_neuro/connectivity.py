@@ -55,9 +55,8 @@ class Rule(Record):
     [1, 2, 0]
     """
 
-    shared: ClassVar[bool] = (
-        False  # whether synapses share weights, so that no rule can change each one's own
-    )
+    # whether synapses share weights, so that no learning rule can change each one's own
+    shared: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -89,9 +89,8 @@ class Prepared(Network):
             obj._active = True
             vars(obj).pop("run", None)
         super().before_run(run_namespace)
-        if (
-            _Heap.depth
-        ):  # what was there is aside, what compiling leaves isn't: a tenth of a second for each run
+        # what was there is aside, what compiling leaves isn't: a tenth of a second for each run
+        if _Heap.depth:
             gc.collect()
             gc.freeze()
         for obj in asked:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -536,19 +535,7 @@ class _Task:
 
     def _resume(self, path: Path, best: _Best) -> tuple[dict[str, np.ndarray], list[dict[str, float]]]:
         """The checkpoint's arrays and history, if it is of this configuration; what it knows of the best goes into `best`."""
-        arrays, about = checkpoints.read(path)
-        if about["config"] != self._config:
-            now = json.loads(json.dumps(self.described))
-            old = about.get("described", {})
-            changed = [name for name in now if now[name] != old.get(name)]
-            raise NsnnError(
-                f"checkpoint = {path}: of another configuration ({', '.join(changed) or 'other data or epochs'} changed), "
-                "expected the same arguments, or another file"
-            )
-        if about["epoch"] > self.epochs:
-            raise NsnnError(
-                f"epochs = {self.epochs}: the checkpoint has {about['epoch']}, expected as many or more"
-            )
+        arrays, about = checkpoints.resumed(path, self._config, self.described, self.epochs)
         best.epoch, best.loss = about["best"]
         best.weights = [arrays[f"best_{k}"] for k in range(len(best.weights))]
         best.levels = {k: arrays[f"best_level_{k}"] for k in self.levels}

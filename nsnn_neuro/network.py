@@ -100,9 +100,8 @@ class Network:
                     )
         self.projection_names = _unique(self.projections)
         self._weights = [p._weight for p in self.projections]
-        self._values: dict[
-            int, float | np.ndarray
-        ] = {}  # of the weights, as `get_weights` shapes them, once drawn
+        # the weights, as `get_weights` shapes them, once drawn
+        self._values: dict[int, float | np.ndarray] = {}
         self._cache: dict[int, Connections] = {}
 
     def __repr__(self) -> str:

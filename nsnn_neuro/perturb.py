@@ -56,9 +56,7 @@ def _number(value: Any, name: str, most: float = np.inf) -> float:
 
 
 def _rng(seed: Any) -> np.random.Generator:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise NsnnError(f"seed = {seed!r}: expected a whole number from 0")
-    return np.random.default_rng(seed)
+    return np.random.default_rng(units.whole(seed, 0, "seed"))
 
 
 def gaussian(x: Any, *, sd: float, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import quantities as pq
 
 from .errors import NsnnError
 
-__all__ = ["brian", "describe", "is_quantity", "pq_quantity", "si", "unit_of"]
+__all__ = ["brian", "describe", "is_quantity", "pq_quantity", "si", "unit_of", "whole"]
 
 # symbol -> (Brian2 base dimension exponents m, kg, s, A, K, mol, cd; the unit in quantities; an example for messages)
 _UNITS: dict[str, tuple[tuple[float, ...], Any, str]] = {
@@ -113,6 +113,17 @@ def si(value: Any, unit: str, name: str) -> Any:
     if np.isnan(array).any():
         raise NsnnError(f"{name} = {value}: NaN where {example} was expected")
     return float(array) if array.ndim == 0 else array
+
+
+def whole(value: Any, least: int, name: str) -> int:
+    """`value` as a whole number of at least `least`; NsnnError otherwise.
+
+    >>> whole(3, 1, "k")
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise NsnnError(f"{name} = {value!r}: expected a whole number, at least {least}")
+    return int(value)
 
 
 def brian(value: Any, unit: str) -> Any:

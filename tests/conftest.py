@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib.util
 import os
@@ -64,13 +65,20 @@ def _small_heap() -> Iterator[None]:
     gc.freeze()
 
 
+_SESSION = contextlib.ExitStack()
+
+
 def pytest_collection_finish() -> None:
     """Brian2 calls gc.collect() before every run, half of a short run's time with all that pytest has collected: put that aside."""
-    gc.collect()
-    gc.freeze()
     from nsnn_neuro import engine
 
-    engine._Heap.depth += 1
+    gc.collect()
+    _SESSION.enter_context(engine.set_aside())
+
+
+def pytest_sessionfinish() -> None:
+    """The heap as it was."""
+    _SESSION.close()
 
 
 def _figures() -> list[int]:

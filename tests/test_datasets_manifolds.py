@@ -114,7 +114,7 @@ def test_a_network_learns_them_from_times_alone() -> None:
 @pytest.mark.parametrize("name", ["n", "n_classes", "n_units", "dimension", "n_steps", "n_modes"])
 @pytest.mark.parametrize("value", [0, 1.5, "3", True, None])
 def test_sizes_that_are_not_whole_are_refused(name: str, value: object) -> None:
-    with pytest.raises(NsnnError, match=f"{name} = .*expected a whole number from 1"):
+    with pytest.raises(NsnnError, match=f"{name} = .*expected a whole number, at least 1"):
         datasets.smooth_manifolds(**{name: value})  # type: ignore[arg-type]
 
 

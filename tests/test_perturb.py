@@ -116,7 +116,7 @@ def test_pure_and_from_the_seed_alone(function, make, options, nothing) -> None:
 @pytest.mark.parametrize(("function", "make", "options", "nothing"), CASES, ids=NAMES)
 @pytest.mark.parametrize("seed", [None, -1, 0.5, True, "1"])
 def test_other_seeds_are_refused(function, make, options, nothing, seed) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(NsnnError, match=r"seed = .*expected a whole number from 0"):
+    with pytest.raises(NsnnError, match=r"seed = .*expected a whole number, at least 0"):
         function(make(), **options, seed=seed)
 
 

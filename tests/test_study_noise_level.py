@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import _twins
 from analysis import noise_level as study
 from analysis.harness import ClaimFailed
 
@@ -113,8 +114,8 @@ def test_without_any_noise_all_passes_answer_alike() -> None:
     """The twin, shown black and white images: every pass is the same, and so its shares are 0 or 1."""
     pytest.importorskip("torch")
     config = study.Config(quick=True)
-    net = study.untrained("deterministic", study.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps)
+    net = _twins.untrained("deterministic", _twins.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps)
     X = np.rint(study.nsnn.datasets.digits("val")[0][:20])
     assert np.ptp(study.answers(net, X, 5, 1), axis=0).max() == 0
-    noisy = study.untrained("noisy", study.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps)
+    noisy = _twins.untrained("noisy", _twins.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps)
     assert np.ptp(study.answers(noisy, X, 5, 1), axis=0).max() > 0

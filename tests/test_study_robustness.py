@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import _twins
 from analysis import robustness as study
 from analysis.harness import ClaimFailed
 
@@ -105,15 +106,15 @@ def test_without_noise_both_arms_are_one_network() -> None:
     """Sabotage: the noisy arm made deterministic learns the same weights, and every difference is 0."""
     torch = pytest.importorskip("torch")
     config = study.Config(epochs=2, hidden=16, n_steps=4)
-    nets = [study._trained("deterministic", config, 0.4, 0.01, 5) for _ in range(2)]
-    other = study._trained("noisy", config, 0.4, 0.01, 5)
+    nets = [study.trained("deterministic", config, 0.4, 0.01, 5) for _ in range(2)]
+    other = study.trained("noisy", config, 0.4, 0.01, 5)
     state, again, noisy = (
         torch.cat([p.flatten() for p in net.parameters()]).detach().numpy() for net in (*nets, other)
     )
     assert np.array_equal(state, again)
     assert not np.array_equal(state, noisy)
     assert (
-        study.untrained("noisy", study.dense(4, 3, 2), 0.4, 7)
+        _twins.untrained("noisy", _twins.dense(4, 3, 2), 0.4, 7)
         .module[0]
-        .weight.equal(study.untrained("deterministic", study.dense(4, 3, 2), 0.8, 7).module[0].weight)
+        .weight.equal(_twins.untrained("deterministic", _twins.dense(4, 3, 2), 0.8, 7).module[0].weight)
     )

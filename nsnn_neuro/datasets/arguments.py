@@ -4,22 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..errors import NsnnError
 
-__all__ = ["one_of", "whole"]
-
-
-def whole(value: Any, least: int, name: str) -> int:
-    """`value` as a whole number of at least `least`; NsnnError otherwise.
-
-    >>> whole(3, 1, "n_steps")
-    3
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise NsnnError(f"{name} = {value!r}: expected a whole number from {least}")
-    return int(value)
+__all__ = ["one_of"]
 
 
 def one_of(value: Any, known: Any, name: str) -> str:

@@ -20,7 +20,8 @@ import quantities as pq
 
 from .. import recording, units
 from ..errors import FormatError, NsnnError
-from .arguments import one_of, whole
+from ..units import whole
+from .arguments import one_of
 
 __all__ = ["bin_events", "events_block", "nmnist", "nmnist_events"]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError, NsnnError
-from .arguments import one_of, whole
+from ..units import whole
+from .arguments import one_of
 
 __all__ = ["digits", "mnist", "mnist_sample"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import units
 from ..errors import NsnnError
-from .arguments import whole
+from ..units import whole
 
 __all__ = ["Manifold", "smooth_manifolds"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -313,19 +312,7 @@ class _Task:
 
     def _resume(self, path: Path, best: _Best) -> list[dict[str, float]]:
         """The checkpoint's history, if it is of this configuration; weights and optimizer go on from it, and `best`."""
-        arrays, about = checkpoints.read(path)
-        if about["config"] != self._config:
-            now = json.loads(json.dumps(self.described))
-            old = about.get("described", {})
-            changed = [name for name in now if now[name] != old.get(name)]
-            raise NsnnError(
-                f"checkpoint = {path}: of another configuration ({', '.join(changed) or 'other data or epochs'} changed), "
-                "expected the same arguments, or another file"
-            )
-        if about["epoch"] > self.epochs:
-            raise NsnnError(
-                f"epochs = {self.epochs}: the checkpoint has {about['epoch']}, expected as many or more"
-            )
+        arrays, about = checkpoints.resumed(path, self._config, self.described, self.epochs)
         for name, value in _tensors(self.net).items():
             value.copy_(torch.from_numpy(arrays[f"weights of {name}"]))
         states: dict[int, dict[str, Any]] = {}

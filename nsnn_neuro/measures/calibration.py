@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import NsnnError
+from ..units import whole
 from .estimate import Estimate
-from .samples import as_samples, reached, whole
+from .samples import as_samples, reached
 
 __all__ = [
     "ReliabilityCurve",

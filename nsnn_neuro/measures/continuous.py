@@ -19,9 +19,10 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from ..errors import NsnnError
+from ..units import whole
 from .copula import normal_scores as scores_of
 from .estimate import Estimate
-from .samples import as_pair, reached, refuse_constant, whole
+from .samples import as_pair, reached, refuse_constant
 
 __all__ = ["ksg"]
 

@@ -14,8 +14,9 @@ from scipy.special import digamma, ndtri
 from scipy.stats import rankdata
 
 from ..errors import NsnnError
+from ..units import whole
 from .estimate import Estimate
-from .samples import as_labels, as_pair, as_samples, reached, refuse_constant, whole
+from .samples import as_labels, as_pair, as_samples, reached, refuse_constant
 
 __all__ = ["gaussian_copula", "gaussian_copula_classes", "normal_scores"]
 

@@ -18,10 +18,11 @@ import numpy as np
 import quantities as pq
 
 from ..errors import NsnnError
+from ..units import whole
 from .confusion import miller_madow, table_se
 from .distances import victor_purpura
 from .estimate import Estimate
-from .samples import as_labels, as_samples, reached, whole
+from .samples import as_labels, as_samples, reached
 from .trains import Trains, as_trains, positive
 
 __all__ = ["Decoding", "LinearDiscriminant", "NearestTrain", "PoissonMAP", "decode"]

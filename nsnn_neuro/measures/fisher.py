@@ -16,9 +16,9 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from ..errors import NsnnError
-from ..units import si
+from ..units import si, whole
 from .estimate import Estimate
-from .samples import as_samples, reached, whole
+from .samples import as_samples, reached
 
 __all__ = ["gaussian_fisher", "linear_fisher_information", "poisson_fisher"]
 

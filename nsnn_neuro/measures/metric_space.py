@@ -15,11 +15,11 @@ import numpy as np
 import quantities as pq
 
 from ..errors import NsnnError
-from ..units import describe, si
+from ..units import describe, si, whole
 from .confusion import information
 from .distances import victor_purpura
 from .estimate import Estimate
-from .samples import as_labels, reached, whole
+from .samples import as_labels, reached
 from .trains import as_repeats
 
 __all__ = ["MetricSpace", "metric_space_information"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import NsnnError
 
-__all__ = ["as_labels", "as_pair", "as_samples", "reached", "refuse_constant", "whole"]
+__all__ = ["as_labels", "as_pair", "as_samples", "reached", "refuse_constant"]
 
 
 def as_samples(x: Any, name: str) -> np.ndarray:
@@ -95,17 +95,6 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
     if distinct.size < least:
         raise NsnnError(f"{name} holds {distinct.size} distinct label: expected at least two")
     return distinct, number.reshape(-1)
-
-
-def whole(value: Any, least: int, name: str) -> int:
-    """`value` as a whole number of at least `least`; NsnnError otherwise.
-
-    >>> whole(3, 1, "k")
-    3
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise NsnnError(f"{name} = {value!r}: expected a whole number, at least {least}")
-    return int(value)
 
 
 def reached(null: np.ndarray, value: float) -> float | None:
