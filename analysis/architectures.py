@@ -229,7 +229,7 @@ def run(
 
 def _found(table: pd.DataFrame) -> list[tuple[tuple[str, str, str], np.ndarray, np.ndarray]]:
     """Of each combination the test accuracies of both arms, in the seeds' order."""
-    tested = table[table.stage == "test"].sort_values("seed")
+    tested = table[table.stage == "test"].sort_values("seed", kind="stable")
     return [
         (key, *(own[own.arm == arm].accuracy.to_numpy() for arm in ARMS))  # type: ignore[misc]
         for key, own in tested.groupby(["architecture", "data", "algorithm"], sort=False)
@@ -304,6 +304,6 @@ def plot(table: pd.DataFrame) -> Figure:
     ax.set_yticks(range(len(found)), [", ".join(key) for key, *_ in found], fontsize=8)
     ax.invert_yaxis()
     ax.set_xlabel("test accuracy (%); bars: means of the seeds")
-    ax.legend(frameon=False, fontsize=8, loc="lower left")
+    figure.legend(frameon=False, fontsize=8, loc="outside upper right", ncols=2)
     ax.spines[["top", "right"]].set_visible(False)
     return figure
