@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib.util
 import sys
 import time
@@ -26,7 +25,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="folder for results (default: results)"
     )
+    parser.add_argument(
+        "--sabotage", help="spoil the input in one of the study's ways, and see its claims fail"
+    )
     arguments = parser.parse_args(argv)
+    if arguments.sabotage and arguments.study in (None, "all"):
+        parser.error("--sabotage is for one study: python -m analysis NAME --sabotage ...")
     if arguments.study is None:
         for name in harness.studies():
             print(f"{name:24s} {harness.find(name).CLAIM}")
@@ -55,8 +59,12 @@ def _can_run(study) -> bool:
 
 
 def _run(study, arguments: argparse.Namespace) -> harness.Outcome:
-    chosen = {"quick": arguments.quick} | ({} if arguments.seed is None else {"seed": arguments.seed})
-    config = dataclasses.replace(study.Config(), **chosen)
+    chosen = {
+        name: value
+        for name in ("quick", "seed", "sabotage")
+        if (value := getattr(arguments, name)) is not None and hasattr(study.Config, name)
+    }
+    config = study.Config(**chosen)
     begun = time.perf_counter()
 
     def progress(text: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 import analysis
-from nsnn_neuro import NsnnError
+from nsnn_neuro import NsnnError, provenance
 
 __all__ = [
     "Claim",
@@ -30,7 +30,11 @@ __all__ = [
     "execute",
     "find",
     "replacing",
+    "result",
+    "sabotaged",
+    "smaller",
     "studies",
+    "verdicts",
 ]
 
 _MACHINERY = {"harness", "report"}  # and what begins with an underscore: parts of one study
@@ -88,6 +92,61 @@ def find(name: str) -> ModuleType:
     return importlib.import_module(f"analysis.{name}")
 
 
+def smaller(config: Any, **values: Any) -> None:
+    """Give a quick configuration, which is frozen, these values: the last line of a Config's `__post_init__`."""
+    for name, value in values.items() if config.quick else ():
+        object.__setattr__(config, name, value)
+
+
+def sabotaged(study: ModuleType, config: Any) -> str:
+    """The sabotage that a configuration asks for, "" for none; one that the study doesn't list is a `NsnnError`."""
+    chosen = getattr(config, "sabotage", "")
+    known = getattr(study, "SABOTAGES", {})
+    if chosen and chosen not in known:
+        listed = ", ".join(repr(name) for name in known) or "none: this study has no sabotage"
+        raise NsnnError(f"sabotage = {chosen!r}: expected one of {listed}")
+    return chosen
+
+
+def verdicts(claims: list[Claim]) -> pd.DataFrame:
+    """Claims as a table for people: each with its verdict and its evidence, the central ones first."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": c.text,
+                "verdict": "holds" if c.holds else "fails",
+                "central": c.central,
+                "evidence": c.evidence,
+            }
+            for c in sorted(claims, key=lambda claim: not claim.central)
+        ]
+    )
+
+
+def result(
+    study: ModuleType,
+    config: Any,
+    results: Path = Path(analysis.__path__[0]).parent / "results",
+    progress: Callable[[str], None] = lambda text: None,
+) -> pd.DataFrame:
+    """A study's table: that of a run which has finished with this configuration and this code, else of a run now."""
+    folder = results / study.__name__.rpartition(".")[2] / config_hash(config)
+    if not _finished(folder / "run.json"):
+        execute(study, config, results, progress)
+    return pd.read_csv(folder / "table.csv")
+
+
+def _finished(path: Path) -> bool:
+    """Whether a run of this very code, by its git revision and versions, has written its record."""
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    now = provenance()
+    known = now["git_revision"] is not None and not now["git_revision"].endswith("+dirty")
+    return known and isinstance(run, dict) and all(run.get(name) == value for name, value in now.items())
+
+
 def config_hash(config: Any) -> str:
     """A short hash of a configuration's values: the same values, the same folder."""
     text = json.dumps(dataclasses.asdict(config), sort_keys=True, default=str)
@@ -114,6 +173,7 @@ def execute(
     """Run a study and write its folder `results/<study>/<hash>/`: table.csv, figures, run.json, report.html."""
     from . import report  # matplotlib and friends only when a study runs
 
+    sabotaged(study, config)
     name = study.__name__.rpartition(".")[2]
     folder = results / name / config_hash(config)
     folder.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,15 @@ class Config:
     quick: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class Spoilt(Config):
+    sabotage: str = ""
+    size: int = 9
+
+    def __post_init__(self):
+        harness.smaller(self, size=3)
+
+
 def stub(claims):
     """A study that does nothing, for the harness."""
     study = types.ModuleType("analysis.stub", doc="A stub.\n\nSecond <paragraph>.")
@@ -82,6 +91,63 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         temporary.write_text("new")
     assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
     assert path.read_text() == "new"
+
+
+def test_a_finished_run_is_read_rather_than_repeated(tmp_path, monkeypatch):
+    """Unless the code has changed since, or nobody knows whether it has."""
+    study, runs = stub(CLAIMS), []
+    run = study.run
+    study.run = lambda config, **how: runs.append(config) or run(config)
+    here = {"git_revision": "abc", "versions": {"numpy": "2"}}
+    for module in (harness, harness.importlib.import_module("analysis.report")):
+        monkeypatch.setattr(module, "provenance", lambda: dict(here))
+    tables = [harness.result(study, Config(), tmp_path) for _ in range(2)]
+    assert len(runs) == 1
+    pd.testing.assert_frame_equal(*tables)
+    harness.result(study, Config(seed=2), tmp_path)
+    assert len(runs) == 2
+    for revision in ("abd", "abd+dirty", None):
+        here["git_revision"] = revision
+        for _ in range(2):
+            harness.result(study, Config(), tmp_path)
+    assert len(runs) == 2 + 1 + 2 + 2
+    (tmp_path / "stub" / harness.config_hash(Config()) / "run.json").write_text("{half")
+    harness.result(study, Config(), tmp_path)
+    assert len(runs) == 8
+
+
+def test_an_unknown_sabotage_is_refused_before_the_run(tmp_path):
+    study = stub(CLAIMS)
+    study.run = None
+    study.SABOTAGES = {"noise off": "sigma is 0"}
+    with pytest.raises(harness.NsnnError, match="sabotage = 'noise': expected one of 'noise off'"):
+        harness.execute(study, dataclasses.replace(Spoilt(), sabotage="noise"), tmp_path)
+    assert harness.sabotaged(study, Spoilt(sabotage="noise off")) == "noise off"
+    with pytest.raises(harness.NsnnError, match="this study has no sabotage"):
+        harness.sabotaged(stub(CLAIMS), Spoilt(sabotage="noise off"))
+
+
+def test_the_command_passes_a_sabotage_on(install, tmp_path, capsys):
+    install(CLAIMS[:1])
+    study = harness.find("stub")
+    study.SABOTAGES, study.Config = {"noise off": "sigma is 0"}, Spoilt
+    study.run = lambda config, **how: pd.DataFrame({"x": [config.sabotage]})
+    assert command.main(["stub", "--sabotage", "noise off", "--results", str(tmp_path)]) == 0
+    assert "noise off" in capsys.readouterr().out
+    assert command.main(["stub", "--sabotage", "noise", "--results", str(tmp_path)]) == 2
+    with pytest.raises(SystemExit):
+        command.main(["all", "--sabotage", "noise off"])
+
+
+def test_quick_configurations_are_smaller():
+    assert Spoilt(quick=True).size == 3
+    assert Spoilt().size == 9
+
+
+def test_verdicts_put_the_central_claims_first():
+    found = harness.verdicts(CLAIMS[::-1])
+    assert found.claim.tolist() == ["water is wet", "pigs <fly>"]
+    assert found.verdict.tolist() == ["holds", "fails"]
 
 
 def test_check_names_the_central_claims_that_fail():
