@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -48,6 +51,33 @@ def test_table_and_figure_have_every_combination() -> None:
     assert len(study.summary(table())) == len(study.COMBINATIONS)
     labels = study.plot(table()).axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == [", ".join(what) for what in study.COMBINATIONS]
+
+
+def test_recordings_are_parted_digit_by_digit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen of each digit, each with a pixel of its own; none is in two parts."""
+    place = tmp_path / "nmnist_160"
+    place.mkdir()
+    (place / "SOURCE.txt").write_text("made up")
+    with zipfile.ZipFile(place / "nmnist_160.zip", "w") as archive:
+        for digit, k in itertools.product(range(10), range(16)):
+            archive.writestr(f"{digit}/{k}.bs2", bytes([k, digit, 0, 0, 0]))
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    seen = []
+    for part, of_each in (("train", 10), ("val", 3), ("test", 3)):
+        X, y = study._data(study.Config(), "N-MNIST", part, False)
+        assert np.bincount(y).tolist() == [of_each] * 10
+        pixel = X[:, 0].argmax(axis=1)
+        assert (pixel // 34 == y).all()
+        seen += pixel.tolist()
+    assert len(set(seen)) == 160
+    run = study.Config().combinations()
+    assert ("dense in Brian2", "N-MNIST", "rate MSE") in run
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(place))
+    assert [c for c in run if c not in study.Config().combinations()] == [
+        ("dense in Brian2", "N-MNIST", "rate MSE")
+    ]
+    with pytest.raises(study.nsnn.NsnnError, match="no recordings nmnist_160"):
+        study._data(study.Config(), "N-MNIST", "test", False)
 
 
 @pytest.fixture
