@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
+import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from nsnn_neuro import NsnnError
 
-from . import harness
+from . import harness, index
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns 0, 1 when a claim failed, 2 for bad input."""
+    """Run the command; returns 0, 1 when a claim failed, 2 for bad input, 3 when a study of `all` broke down."""
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     parser.add_argument(
         "study", nargs="?", help="a study's name, or 'all'; without it the studies are listed"
@@ -28,24 +33,81 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--sabotage", help="spoil the input in one of the study's ways, and see its claims fail"
     )
+    parser.add_argument(
+        "--jobs", type=int, help="studies of 'all' that run side by side (default: one for each core)"
+    )
     arguments = parser.parse_args(argv)
     if arguments.sabotage and arguments.study in (None, "all"):
         parser.error("--sabotage is for one study: python -m analysis NAME --sabotage ...")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        parser.error(f"--jobs {arguments.jobs}: expected 1 or more")
     if arguments.study is None:
         for name in harness.studies():
             print(f"{name:24s} {harness.find(name).CLAIM}")
         return 0
     try:
-        names = harness.studies() if arguments.study == "all" else [arguments.study]
-        modules = [harness.find(name) for name in names]
         if arguments.study == "all":
-            modules = [module for module in modules if _can_run(module)]
-        outcomes = [_run(module, arguments) for module in modules]
+            return _all([m for m in map(harness.find, harness.studies()) if _can_run(m)], arguments)
+        outcome = _run(harness.find(arguments.study), arguments)
     except NsnnError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
-    central = [claim for outcome in outcomes for claim in outcome.claims if claim.central]
-    return 0 if all(claim.holds for claim in central) else 1
+    return 0 if all(claim.holds for claim in outcome.claims if claim.central) else 1
+
+
+def _all(modules: list, arguments: argparse.Namespace) -> int:
+    """Run studies side by side, each in a process of its own; one that has finished with this very code isn't repeated."""
+    begun, codes = time.perf_counter(), []
+    jobs = arguments.jobs or os.cpu_count() or 1
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(_one_of_all, study, arguments): harness.name_of(study) for study in modules}
+        try:
+            for done in as_completed(waiting):
+                code, text = done.result()
+                codes.append(code)
+                print(text, flush=True)
+                told = {0: "claims hold", 1: "a claim FAILS"}.get(code, "broke down")
+                print(
+                    f"[{time.perf_counter() - begun:5.0f} s] {waiting[done]}: {told}; {len(codes)} of {len(modules)}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    print(f"all studies on one page: {index.write(arguments.results)}")
+    return max((3 if code not in (0, 1) else code for code in codes), default=0)
+
+
+def _one_of_all(study, arguments: argparse.Namespace) -> tuple[int, str]:
+    """The exit status of a study and what it printed; its last words where it broke down."""
+    name, config = harness.name_of(study), _config(study, arguments)
+    record = harness.finished(study, config, arguments.results)
+    if record is not None:
+        failed = [claim["text"] for claim in record["claims"] if claim["central"] and not claim["holds"]]
+        return int(bool(failed)), f"{name}: finished before, with this very code" + "".join(
+            f"\n  FAILS  {text}" for text in failed
+        )
+    command = [sys.executable, "-m", "analysis", name, "--results", str(arguments.results.resolve())]
+    command += ["--quick"] * arguments.quick + (
+        ["--seed", str(arguments.seed)] if arguments.seed is not None else []
+    )
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # the cores are shared out already
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | threads, capture_output=True, text=True, check=False
+    )
+    told = done.stdout if done.returncode in (0, 1) and done.stdout else done.stdout + done.stderr[-2000:]
+    return done.returncode if done.stdout else 3, f"== {name}: {study.CLAIM}\n{told}"
+
+
+def _config(study, arguments: argparse.Namespace):
+    """The study's configuration with what was said on the command line."""
+    chosen = {
+        name: value
+        for name in ("quick", "seed", "sabotage")
+        if (value := getattr(arguments, name)) is not None and hasattr(study.Config, name)
+    }
+    return study.Config(**chosen)
 
 
 def _can_run(study) -> bool:
@@ -53,27 +115,25 @@ def _can_run(study) -> bool:
     needs = getattr(study, "NEEDS", None)
     if needs is None or importlib.util.find_spec(needs) is not None:
         return True
-    name = study.__name__.rpartition(".")[2]
-    print(f'{name}: left out, as it needs {needs}: pip install -e ".[{needs}]"', file=sys.stderr)
+    print(
+        f'{harness.name_of(study)}: left out, as it needs {needs}: pip install -e ".[{needs}]"',
+        file=sys.stderr,
+    )
     return False
 
 
 def _run(study, arguments: argparse.Namespace) -> harness.Outcome:
-    chosen = {
-        name: value
-        for name in ("quick", "seed", "sabotage")
-        if (value := getattr(arguments, name)) is not None and hasattr(study.Config, name)
-    }
-    config = study.Config(**chosen)
+    config = _config(study, arguments)
     begun = time.perf_counter()
 
     def progress(text: str) -> None:
         print(f"[{time.perf_counter() - begun:5.1f} s] {text}", file=sys.stderr, flush=True)
 
-    print(f"{study.__name__.rpartition('.')[2]}: {study.CLAIM}", file=sys.stderr)
+    print(f"{harness.name_of(study)}: {study.CLAIM}", file=sys.stderr)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         outcome = harness.execute(study, config, arguments.results, progress)
+    index.write(arguments.results)
     print(outcome.summary.to_string(index=False))
     print()
     for central, title in ((True, "Claims"), (False, "Also asked")):

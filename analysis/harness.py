@@ -29,6 +29,8 @@ __all__ = [
     "config_hash",
     "execute",
     "find",
+    "finished",
+    "name_of",
     "replacing",
     "result",
     "sabotaged",
@@ -37,7 +39,7 @@ __all__ = [
     "verdicts",
 ]
 
-_MACHINERY = {"harness", "report"}  # and what begins with an underscore: parts of one study
+_MACHINERY = {"harness", "index", "report"}  # and what begins with an underscore: parts of one study
 
 
 class ClaimFailed(AssertionError):
@@ -130,21 +132,30 @@ def result(
     progress: Callable[[str], None] = lambda text: None,
 ) -> pd.DataFrame:
     """A study's table: that of a run which has finished with this configuration and this code, else of a run now."""
-    folder = results / study.__name__.rpartition(".")[2] / config_hash(config)
-    if not _finished(folder / "run.json"):
+    if finished(study, config, results) is None:
         execute(study, config, results, progress)
-    return pd.read_csv(folder / "table.csv")
+    return pd.read_csv(_folder(study, config, results) / "table.csv")
 
 
-def _finished(path: Path) -> bool:
-    """Whether a run of this very code, by its git revision and versions, has written its record."""
+def _folder(study: ModuleType, config: Any, results: Path) -> Path:
+    return results / name_of(study) / config_hash(config)
+
+
+def finished(study: ModuleType, config: Any, results: Path) -> dict[str, Any] | None:
+    """The record run.json of a run with this configuration and this very code, by git revision and versions; or None."""
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
+        run = json.loads((_folder(study, config, results) / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
+        return None
     now = provenance()
     known = now["git_revision"] is not None and not now["git_revision"].endswith("+dirty")
-    return known and isinstance(run, dict) and all(run.get(name) == value for name, value in now.items())
+    same = isinstance(run, dict) and all(run.get(name) == value for name, value in now.items())
+    return run if known and same else None
+
+
+def name_of(study: ModuleType) -> str:
+    """The name that the command line knows a study by."""
+    return study.__name__.rpartition(".")[2]
 
 
 def config_hash(config: Any) -> str:
@@ -174,8 +185,7 @@ def execute(
     from . import report  # matplotlib and friends only when a study runs
 
     sabotaged(study, config)
-    name = study.__name__.rpartition(".")[2]
-    folder = results / name / config_hash(config)
+    name, folder = name_of(study), _folder(study, config, results)
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.perf_counter()
     table = study.run(config, out=folder, progress=progress)

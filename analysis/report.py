@@ -21,9 +21,9 @@ from nsnn_neuro import provenance
 
 from .harness import Claim, Outcome, replacing
 
-__all__ = ["write"]
+__all__ = ["STYLE", "write"]
 
-_STYLE = """
+STYLE = """
 :root { --ink: #1b1f24; --soft: #5c6670; --line: #e3e6ea; --good: #00684a; --bad: #a8201a; }
 * { box-sizing: border-box; }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); max-width: 62rem; margin: 2.5rem auto; padding: 0 1.2rem; }
@@ -119,7 +119,7 @@ def write(
         )
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(outcome.name)}</title><style>{_STYLE}</style></head><body>
+<title>{html.escape(outcome.name)}</title><style>{STYLE}</style></head><body>
 <h1>{html.escape(study.CLAIM)}</h1>
 <p class="lead">{html.escape(headline)}</p>
 {parts[0]}

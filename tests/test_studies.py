@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import __main__ as command
-from analysis import harness
+from analysis import harness, index
 from analysis.harness import Claim, ClaimFailed
 
 CLAIMS = [Claim("water is wet", True, "10 of 10"), Claim("pigs <fly>", False, "0 ± 0", central=False)]
@@ -170,10 +170,101 @@ def test_the_command_reports_verdicts_and_returns_them(central, code, install, t
 def test_all_leaves_out_what_has_no_extra(needs, install, monkeypatch, tmp_path, capsys):
     install(CLAIMS[:1])
     monkeypatch.setattr(harness.find("stub"), "NEEDS", needs, raising=False)
+    monkeypatch.setattr(command, "_one_of_all", lambda study, arguments: (0, "water is wet"))
     assert command.main(["all", "--results", str(tmp_path)]) == 0
     told = capsys.readouterr()
     assert ("stub: left out, as it needs no_such_module" in told.err) is (needs == "no_such_module")
     assert ("water is wet" in told.out) is (needs == "json")
+
+
+@pytest.mark.parametrize(("codes", "status"), [((0, 0), 0), ((0, 1), 1), ((1, -9), 3), ((2, 0), 3)])
+def test_all_ends_with_the_worst_of_its_studies(codes, status, monkeypatch, tmp_path, capsys):
+    """A study that broke down is told apart from a claim that fails, and stops no other."""
+    ends = dict(zip(("grasshopper", "threshold_bridge"), codes, strict=True))
+    monkeypatch.setattr(harness, "studies", lambda: list(ends))
+    monkeypatch.setattr(command, "_one_of_all", lambda study, a: (ends[harness.name_of(study)], "told"))
+    assert command.main(["all", "--jobs", "2", "--results", str(tmp_path)]) == status
+    told = capsys.readouterr()
+    assert told.out.count("told\n") == 2
+    assert "2 of 2" in told.err
+    assert str(tmp_path / "index.html") in told.out
+
+
+@pytest.mark.slow
+def test_all_runs_its_studies_in_processes_of_their_own(monkeypatch, tmp_path, capsys):
+    """And what has finished with this very code isn't run again."""
+    monkeypatch.setattr(harness, "studies", lambda: ["grasshopper", "threshold_bridge"])
+    monkeypatch.setattr(command, "_can_run", lambda study: harness.name_of(study) == "threshold_bridge")
+    assert command.main(["all", "--quick", "--seed", "3", "--results", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert "== threshold_bridge: " in told.out
+    (record,) = (tmp_path / "threshold_bridge").glob("*/run.json")
+    run = json.loads(record.read_text())
+    assert run["config"]["quick"]
+    assert run["config"]["seed"] == 3
+    monkeypatch.setattr(harness, "provenance", lambda: {"git_revision": "abc"})
+    record.write_text(json.dumps(run | {"git_revision": "abc"}))
+    assert command.main(["all", "--quick", "--seed", "3", "--results", str(tmp_path)]) == 0
+    assert "threshold_bridge: finished before" in capsys.readouterr().out
+
+
+def test_a_study_that_breaks_down_is_told_with_its_last_words(install, tmp_path, monkeypatch):
+    install(CLAIMS[:1])
+    arguments = command.argparse.Namespace(quick=False, seed=None, sabotage=None, results=tmp_path)
+    code, told = command._one_of_all(harness.find("stub"), arguments)  # the process knows no such study
+    assert code == 3
+    assert "study = 'stub'" in told
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """Two stubs' folder of results."""
+    monkeypatch.setattr(harness, "studies", lambda: ["stub", "other"])
+    study, other = stub(CLAIMS), stub(CLAIMS)
+    other.__name__, other.CLAIM, other.NEEDS = "analysis.other", "others <are> studies", "torch"
+    study.PAPER = "noise is <good>"
+    monkeypatch.setattr(harness, "find", lambda name: {"stub": study, "other": other}[name])
+    return tmp_path
+
+
+def test_the_index_shows_claims_verdicts_figures_and_what_was_not_run(results):
+    study = harness.find("stub")
+    outcome = harness.execute(study, Config(), results, progress=lambda text: None)
+    page = index.write(results).read_text()
+    assert "stubs are studies" in page
+    assert '<b class="holds">holds</b> water is wet' in page
+    assert "others &lt;are&gt; studies" in page
+    assert "Not run yet: <code>python -m analysis other</code>" in page
+    assert "noise is &lt;good&gt;</td>" in page
+    links = re.findall(r'(?:src|href)="([^#"][^"]*)"', page)
+    assert sorted(set(links)) == [f"stub/{outcome.folder.name}/{n}" for n in ("figure1.png", "report.html")]
+    assert all((results / link).is_file() for link in links)
+    assert re.findall(r'href="#([^"]*)"', page) == re.findall(r'id="(stub)"', page)
+
+
+def test_the_index_shows_the_newest_full_run_that_nothing_spoilt(results):
+    study, claims = harness.find("stub"), {}
+    study.Config, study.SABOTAGES = Spoilt, {"noise off": "sigma is 0"}
+    for k, config in enumerate([Spoilt(), Spoilt(seed=2), Spoilt(quick=True), Spoilt(sabotage="noise off")]):
+        folder = harness.execute(study, config, results, progress=lambda text: None).folder
+        run = json.loads((folder / "run.json").read_text()) | {"finished": f"2026-01-0{k + 1}"}
+        (folder / "run.json").write_text(json.dumps(run))
+        claims[folder] = k
+    assert claims[index.newest(results, "stub")["folder"]] == 1
+    for path in list(claims)[:2]:
+        (path / "run.json").write_text("{half")
+    assert claims[index.newest(results, "stub")["folder"]] == 2
+    assert "quick run" in index.write(results).read_text()
+
+
+def test_the_index_counts_the_central_claims_that_hold(results):
+    for holds, told in [
+        ((True, False), "1 of 2 claims hold"),
+        ((False, False), ">fails<"),
+        ((True, True), ">holds<"),
+    ]:
+        claims = [Claim("a", holds[0], ""), Claim("b", holds[1], ""), Claim("c", False, "", central=False)]
+        assert told in index._verdict(claims)
 
 
 def test_the_command_lists_studies_and_refuses_unknown_ones(capsys):

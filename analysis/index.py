@@ -1,0 +1,110 @@
+"""The page over all studies: results/index.html, with each claim, its verdict, its main figure and run time."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from . import harness, report
+
+__all__ = ["newest", "write"]
+
+_STYLE = """
+table.paper td { text-align: left; white-space: normal; } table.paper th { text-align: left; }
+section { border-top: 1px solid var(--line); padding: 1.1rem 0; display: grid; grid-template-columns: 20rem 1fr; gap: 0 1.6rem; }
+section h2 { margin: 0 0 .3rem; } section img { width: 100%; height: auto; } section p { margin: .3rem 0; }
+section.none { display: block; } .small { color: var(--soft); font-size: .85rem; }
+b.holds { color: var(--good); } b.fails { color: var(--bad); } b.part { color: #8a5a00; }
+@media (max-width: 46rem) { section { display: block; } }
+"""
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A run's record, None for a file that isn't one."""
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        told = {
+            "claims": [harness.Claim(**claim) for claim in run["claims"]],
+            "quick": bool(run["config"].get("quick")),
+            "sabotage": str(run["config"].get("sabotage", "")),
+            "seconds": float(run["seconds"]),
+            "finished": str(run["finished"]),
+            "revision": str(run.get("git_revision") or "not known").replace("+dirty", ", changed"),
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return told | {"folder": path.parent}
+
+
+def newest(results: Path, name: str) -> dict[str, Any] | None:
+    """The record of a study's newest full run, or else its newest quick one; runs with a sabotage don't count."""
+    found = [run for path in (results / name).glob("*/run.json") if (run := _read(path)) is not None]
+    kept = [run for run in found if not run["sabotage"]]
+    return max(kept, key=lambda run: (not run["quick"], run["finished"]), default=None)
+
+
+def _verdict(claims: list[harness.Claim]) -> str:
+    central = [claim.holds for claim in claims if claim.central]
+    kind = "holds" if all(central) else "part" if any(central) else "fails"
+    told = {"holds": "holds", "fails": "fails", "part": f"{sum(central)} of {len(central)} claims hold"}
+    return f'<b class="{kind}">{told[kind]}</b>'
+
+
+def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: Path) -> str:
+    title = f'<h2 id="{html.escape(name)}">{html.escape(study.CLAIM)}</h2>'
+    if run is None:
+        needs = getattr(study, "NEEDS", None)
+        extra = f' It needs <code>pip install -e ".[{html.escape(needs)}]"</code>.' if needs else ""
+        return (
+            f'<section class="none">{title}<p class="small">Not run yet: <code>python -m analysis {html.escape(name)}'
+            f"</code>.{extra}</p></section>"
+        )
+    place = html.escape(run["folder"].relative_to(results).as_posix())
+    claims = "".join(
+        f'<li><b class="{word}">{word}</b> {html.escape(text)}</li>'
+        for word, text in (("holds" if c.holds else "fails", c.text) for c in run["claims"] if c.central)
+    )
+    scale = "quick run" if run["quick"] else "full run"
+    return (
+        f'<section><a href="{place}/report.html"><img loading="lazy" alt="main figure of {html.escape(name)}" '
+        f'src="{place}/figure1.png"></a><div>{title}<p>{_verdict(run["claims"])}</p><ul>{claims}</ul>'
+        f'<p class="small"><a href="{place}/report.html">report</a>, {scale} of {html.escape(run["finished"][:10])}, '
+        f"{run['seconds']:.0f} s, revision {html.escape(run['revision'])}; "
+        f"<code>python -m analysis {html.escape(name)}{' --quick' if run['quick'] else ''}</code></p></div></section>"
+    )
+
+
+def write(results: Path) -> Path:
+    """Write index.html over the newest runs in the folder `results`, replaced whole; returns its path."""
+    names = harness.studies()
+    modules = {name: harness.find(name) for name in names}
+    runs = {name: newest(results, name) for name in names}
+    rows = "".join(
+        f'<tr><td>{html.escape(study.PAPER)}</td><td><a href="#{html.escape(name)}">{html.escape(name)}</a></td>'
+        f"<td>{_verdict(run['claims']) if (run := runs[name]) else 'not run yet'}</td></tr>"
+        for name, study in modules.items()
+        if getattr(study, "PAPER", "")
+    )
+    order = sorted(names, key=lambda name: runs[name] is None)
+    sections = "".join(_section(name, modules[name], runs[name], results) for name in order)
+    page = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>What noise does to a neural code: the studies</title><style>{report.STYLE}{_STYLE}</style></head><body>
+<h1>What noise does to a neural code: the studies</h1>
+<p class="lead">Each study makes a claim that its data could refuse, and each verdict comes from a run on this machine. A claim that
+fails is shown as failing.</p>
+<h2>Claims of the paper</h2>
+<p class="small">Ma, Yan and Tang 2023, doi 10.1016/j.patter.2023.100831, in this package's words.</p>
+<table class="paper"><thead><tr><th>claim</th><th>study</th><th>verdict</th></tr></thead><tbody>{rows}</tbody></table>
+<h2>Studies</h2>
+{sections}
+</body></html>
+"""
+    results.mkdir(parents=True, exist_ok=True)
+    path = results / "index.html"
+    with harness.replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
