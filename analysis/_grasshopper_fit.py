@@ -14,6 +14,8 @@ from scipy.ndimage import gaussian_filter1d
 
 import nsnn_neuro as nsnn
 
+from .harness import smaller
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -21,6 +23,7 @@ class Config:
 
     seed: int = 1
     quick: bool = False
+    sabotage: str = ""
     recordings: tuple[int, ...] = (1, 2)
     data: str | None = None
     """folder with the recordings; None: the repository's own"""
@@ -55,15 +58,7 @@ class Config:
     sigma_factors: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 
     def __post_init__(self) -> None:
-        if self.quick:
-            smaller = {
-                "trials": 10,
-                "generations": 4,
-                "calibration_trials": 6,
-                "sigma_factors": (0.0, 0.5, 1.0, 2.0),
-            }
-            for name, value in smaller.items():
-                object.__setattr__(self, name, value)
+        smaller(self, trials=10, generations=4, calibration_trials=6, sigma_factors=(0.0, 0.5, 1.0, 2.0))
 
 
 # --- the recording, by halves ------------------------------------------------------------------------------------------------

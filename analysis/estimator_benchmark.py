@@ -26,9 +26,10 @@ from scipy import integrate, stats
 
 from nsnn_neuro import measures
 
-from .harness import Claim, check
+from .harness import Claim, check, smaller
 
 CLAIM = "Four trials per response are enough for Panzeri and Treves' correction; without one, eight are not"
+SABOTAGES = {"stimuli shuffled": "words and counts are told with stimuli that aren't theirs"}
 ESTIMATORS = {
     "plugin": "#555555",
     "miller-madow": "#B0B0B0",
@@ -55,6 +56,7 @@ class Config:
 
     seed: int = 1
     quick: bool = False
+    sabotage: str = ""
     repeats: int = 200
     per_response: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0)
     """trials per stimulus for each of the 64 words, and samples for each of the 100 symbols"""
@@ -64,11 +66,7 @@ class Config:
     """of the continuous channels"""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            object.__setattr__(self, "repeats", 40)
-            object.__setattr__(self, "per_response", (1.0, 4.0, 8.0))
-            object.__setattr__(self, "trials", (20, 80))
-            object.__setattr__(self, "samples", (100, 500))
+        smaller(self, repeats=40, per_response=(1.0, 4.0, 8.0), trials=(20, 80), samples=(100, 500))
 
 
 class Channel(NamedTuple):
@@ -88,8 +86,8 @@ def _information(joint: np.ndarray) -> float:
     return float((joint[seen] * np.log2(joint[seen] / independent[seen])).sum())
 
 
-def words_channel(per_response: tuple[float, ...]) -> Channel:
-    """Binary words of six bins under eight stimuli."""
+def words_channel(per_response: tuple[float, ...], *, shuffled: bool = False) -> Channel:
+    """Binary words of six bins under eight stimuli; `shuffled`: each is told with a stimulus at random."""
     time, s = np.arange(BINS), np.arange(STIMULI)[:, None]
     fire = 0.03 + (0.2 + 0.06 * s) * np.exp(
         -0.5 * ((time - 0.7 * s) / 1.2) ** 2
@@ -102,6 +100,7 @@ def words_channel(per_response: tuple[float, ...]) -> Channel:
     def estimate(trials: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
         stimulus = np.repeat(np.arange(STIMULI), trials)
         response = np.concatenate([words[rng.choice(len(words), trials, p=p)] for p in law])
+        response = rng.permutation(response) if shuffled else response
         for name in DISCRETE:
             yield name, _mutual(stimulus, response, name, len(words))
 
@@ -109,14 +108,14 @@ def words_channel(per_response: tuple[float, ...]) -> Channel:
     return Channel("words", _information(law / STIMULI), sizes, len(words), estimate)
 
 
-def counts_channel(trials: tuple[int, ...]) -> Channel:
-    """Poisson counts under eight stimuli."""
+def counts_channel(trials: tuple[int, ...], *, shuffled: bool = False) -> Channel:
+    """Poisson counts under eight stimuli, or `shuffled` as words are."""
     mean, most = np.linspace(1, 15, STIMULI), 60
     law = stats.poisson.pmf(np.arange(most), mean[:, None])
 
     def estimate(trials: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
         stimulus = np.repeat(np.arange(STIMULI), trials)
-        response = rng.poisson(mean[stimulus])
+        response = rng.poisson(mean[rng.permutation(stimulus) if shuffled else stimulus])
         for name in DISCRETE:
             if name != "shuffle":  # that is for words
                 yield name, _mutual(stimulus, response, name, 32)
@@ -180,10 +179,11 @@ def curve_channel(sizes: tuple[int, ...], noise: float = 0.5) -> Channel:
 
 def channels(config: Config) -> list[Channel]:
     """All of them, at the sizes of the configuration."""
+    shuffled = config.sabotage == "stimuli shuffled"
     zipf = 1 / np.arange(1, SYMBOLS + 1)
     return [
-        words_channel(config.per_response),
-        counts_channel(config.trials),
+        words_channel(config.per_response, shuffled=shuffled),
+        counts_channel(config.trials, shuffled=shuffled),
         entropy_channel("uniform", np.full(SYMBOLS, 1 / SYMBOLS), config.per_response),
         entropy_channel("Zipf", zipf / zipf.sum(), config.per_response),
         gaussian_channel(config.samples),

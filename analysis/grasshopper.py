@@ -38,6 +38,7 @@ CLAIM = (
     "On the half of a grasshopper receptor's recording that calibration never saw, a noisy LIF predicts the cell's spikes "
     "and its information rate better than LIFs without noise"
 )
+SABOTAGES = {"noise off": "the noisy model, calibrated, is simulated without its noise"}
 MODELS = ("noisy", "twin", "refitted twin")
 SEGMENT = 0.5  # s; differences between models are judged over segments of this length
 _SILENT: dict[str, Any] = {"n_shuffle": 0, "bias": "subtract"}
@@ -56,6 +57,8 @@ def run(
     """
     first = {which: load_half(which, config, second_half=False) for which in config.recordings}
     frozen = calibrate(first, config, progress)
+    if config.sabotage == "noise off":
+        frozen["sigma"] = 0.0
     halves = {which: load_half(which, config, second_half=True) for which in config.recordings}
     variants = _variants(frozen, config)
     progress(f"simulating {config.trials} trials of the second half, {len(variants)} models")

@@ -23,10 +23,11 @@ from scipy import stats
 
 import nsnn_neuro as nsnn
 
-from .harness import Claim, check
+from .harness import Claim, check, smaller
 
 CLAIM = "A noisy spiking network learns digits by NDL as well as its deterministic twin, and better than a perceptron of its size"
 ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2", "perceptron": "#555555"}
+SABOTAGES = {"labels shuffled": "all networks learn from shuffled labels"}
 LEAST, MARGIN = 0.983, 0.01
 
 
@@ -36,6 +37,7 @@ class Config:
 
     seed: int = 1
     quick: bool = False
+    sabotage: str = ""
     seeds: int = 5
     hidden: int = 128
     n_steps: int = 20
@@ -50,10 +52,15 @@ class Config:
     """of learning, all three"""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            smaller = {"seeds": 3, "epochs": 30, "widths": (0.4,), "penalties": (1e-4,), "rates": (1e-2,)}
-            for name, value in smaller.items():
-                object.__setattr__(self, name, value)
+        smaller(self, seeds=3, epochs=30, widths=(0.4,), penalties=(0.0001,), rates=(0.01,))
+
+
+def _lesson(config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """What is learned from."""
+    X, y = nsnn.datasets.digits("train")
+    if config.sabotage == "labels shuffled":
+        y = np.random.default_rng(config.seed).permutation(y)
+    return X, y
 
 
 def _spiking(arm: str, config: Config, width: float, rate: float, seed: int) -> nsnn.Fit:
@@ -69,7 +76,7 @@ def _spiking(arm: str, config: Config, width: float, rate: float, seed: int) -> 
     net = nsnn.feedforward(sizes, noise=noise, plasticity=rule, seed=seed)
     return nsnn.train(
         net,
-        nsnn.datasets.digits("train"),
+        _lesson(config),
         loss=nsnn.losses.rate_mse,
         epochs=config.epochs,
         batch=config.batch,
@@ -91,7 +98,7 @@ def _perceptron(config: Config, penalty: float, rate: float, seed: int) -> Any:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*nsnn.datasets.digits("train"))
+        return model.fit(*_lesson(config))
 
 
 def _accuracy(model: Any, part: str, passes: int, seed: int) -> float:

@@ -35,10 +35,11 @@ from scipy import stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from .harness import Claim, check
+from .harness import Claim, check, smaller
 
 CLAIM = "Learning makes a hidden neuron's spikes tell more about the class, and hands it on to the output"
 ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2"}
+SABOTAGES = {"learning off": "the learning rate is 0"}
 LAYERS = {"input": 64, "hidden": 128, "output": 10}
 SHARE, NEURON_NULL, LAYER_NULL, ALIKE = 0.9, 0.01, 0.05, 0.1
 
@@ -49,6 +50,7 @@ class Config:
 
     seed: int = 1
     quick: bool = False
+    sabotage: str = ""
     seeds: int = 5
     epochs: tuple[int, ...] = (0, 1, 2, 4, 8, 16)
     n_steps: int = 20
@@ -63,14 +65,15 @@ class Config:
     """reliability is that of every so many hidden neurons"""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            for name, value in {"seeds": 3, "epochs": (0, 1, 4)}.items():
-                object.__setattr__(self, name, value)
+        smaller(self, seeds=3, epochs=(0, 1, 4))
 
 
 def _train(arm: str, config: Config, epochs: int, seed: int, checkpoint: Path) -> nsnn.Fit:
     """The network after so many epochs, from those that are in the checkpoint already."""
-    family, rate = nsnn.Gaussian(config.width), config.rate if epochs else 0.0
+    family, rate = (
+        nsnn.Gaussian(config.width),
+        config.rate if epochs and config.sabotage != "learning off" else 0.0,
+    )
     adam: dict[str, Any] = {"optimizer": nsnn.Adam()}
     noise, rule = (
         (nsnn.EscapeNoise(family), nsnn.NDL(rate, **adam))

@@ -8,7 +8,9 @@ with its learning rate: same initial weights, batches and input spikes.
 Robust: accuracy under PGD with the expectation over 20 draws, and with Gaussian noise on the pixels; ten passes added up.
 Calibrated: the expected calibration error of the share of twenty passes that answer with the class. Information: bits that the
 answer of a single pass tells about the digit, with Panzeri and Treves' correction. The level that is held against the twin is the
-one with the highest accuracy under attack on the validation part, so no test image has chosen it.
+one with the highest accuracy under attack on the validation part, of those that learned: within a point of the best without an
+attack, on the same part. So no test image has chosen it. (In a first full run attack alone chose: it took the least noise, with
+which half of the classes hadn't been learned, and which answers the same wrong thing with and without an attack.)
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures, perturb
 
 from ._twins import ARMS, above, chosen, told, trained
-from .harness import Claim, check
+from .harness import Claim, check, smaller
 
 CLAIM = "Some noise is a resource: at a level chosen beforehand a network withstands attacks better than its deterministic twin"
 NEEDS = "torch"
+SABOTAGES = {"labels shuffled": "the noisy network learns from shuffled labels"}
 MARGIN = 0.01
 SHOWN = {
     "accuracy": "accuracy (%)",
@@ -46,6 +49,7 @@ class Config:
 
     seed: int = 1
     quick: bool = False
+    sabotage: str = ""
     seeds: int = 5
     hidden: int = 128
     n_steps: int = 10
@@ -65,18 +69,9 @@ class Config:
     """whose answers are counted"""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            smaller = {
-                "seeds": 2,
-                "hidden": 64,
-                "epochs": 12,
-                "levels": (0.1, 0.4, 1.6),
-                "rates": (1e-2,),
-                "images": 30,
-                "steps": 5,
-            }
-            for name, value in smaller.items():
-                object.__setattr__(self, name, value)
+        smaller(
+            self, seeds=2, hidden=64, epochs=12, levels=(0.1, 0.4, 1.6), rates=(0.01,), images=30, steps=5
+        )
 
 
 def _attacked(net: Any, config: Config, part: str, seed: int) -> float:
@@ -149,8 +144,9 @@ def run(
 
 
 def best_level(table: pd.DataFrame) -> float:
-    """The level with the highest accuracy under attack on the validation part."""
+    """The level with the highest accuracy under attack on the validation part, of those within `MARGIN` of the best without one."""
     own = table[(table.stage == "choice") & (table.arm == "noisy")]
+    own = own[own.accuracy >= own.accuracy.max() - MARGIN]
     return float(own.level.iloc[int(own.attacked.to_numpy().argmax())])
 
 

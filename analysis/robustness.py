@@ -28,11 +28,12 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import perturb
 
 from ._twins import ARMS, above, by_seed, chosen, interval, told, trained
-from .harness import Claim, check
+from .harness import Claim, check, smaller
 
 CLAIM = "A noisy spiking network is as accurate as its deterministic twin, and more robust"
 MARGIN = 0.01
 NEEDS = "torch"
+SABOTAGES = {"labels shuffled": "the noisy network learns from shuffled labels"}
 GROUPS = {
     "inputs": ("additive", "multiplicative", "salt and pepper", "occlusion"),
     "attacks": ("FGSM", "PGD", "sphere", "transfer", "squares"),
@@ -60,6 +61,7 @@ class Config:
 
     seed: int = 1
     quick: bool = False
+    sabotage: str = ""
     seeds: int = 5
     hidden: int = 128
     n_steps: int = 10
@@ -90,14 +92,25 @@ class Config:
     """of a weight"""
 
     def __post_init__(self) -> None:
-        if self.quick:
-            smaller = {
-                "seeds": 2, "hidden": 64, "epochs": 12, "widths": (0.4,), "rates": (1e-2,), "images": 30, "draws": 20, "steps": 5,
-                "queries": 200, "inputs": (0.3,), "squares": (3,), "changes": (0.1, 0.2), "norms": (0.8,), "losses": (0.3,),
-                "jitters": (0.4,), "bits": (3,),
-            }  # fmt: skip
-            for name, value in smaller.items():
-                object.__setattr__(self, name, value)
+        smaller(
+            self,
+            seeds=2,
+            hidden=64,
+            epochs=12,
+            widths=(0.4,),
+            rates=(0.01,),
+            images=30,
+            draws=20,
+            steps=5,
+            queries=200,
+            inputs=(0.3,),
+            squares=(3,),
+            changes=(0.1, 0.2),
+            norms=(0.8,),
+            losses=(0.3,),
+            jitters=(0.4,),
+            bits=(3,),
+        )
 
 
 def _inputs(config: Config, X: np.ndarray, seed: int) -> Iterator[tuple[str, float, np.ndarray]]:

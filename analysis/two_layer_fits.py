@@ -25,10 +25,10 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import NetworkModel, RaisedCosines
 
-from .harness import Claim, check
+from .harness import Claim, check, smaller
 
 CLAIM = "Networks of sixteen hidden neurons find a response that no single neuron has, all but a few per cent of it"
-
+SABOTAGES = {"another stimulus": "fits are given white noise that the cell wasn't driven by"}
 STEP = 1 * pq.ms
 BASIS = RaisedCosines(4, 10 * pq.ms)
 FILTER = np.array([0.6, 0.3, -0.5, -0.2])
@@ -44,6 +44,7 @@ class Config:
 
     seed: int = 1
     quick: bool = False
+    sabotage: str = ""
     cells: tuple[int, ...] = (1, 8)
     """hidden neurons of each of the two pathways"""
     n_hidden: tuple[int, ...] = (2, 4, 16)
@@ -57,11 +58,7 @@ class Config:
     particles: int = 100
 
     def __post_init__(self) -> None:
-        if self.quick:
-            object.__setattr__(self, "n_hidden", (2, 16))
-            object.__setattr__(self, "refine", 4)
-            object.__setattr__(self, "steps", 8_000)
-            object.__setattr__(self, "test", 4_000)
+        smaller(self, n_hidden=(2, 16), refine=4, steps=8_000, test=4_000)
 
 
 def cell(each: int) -> tuple[NetworkModel, tuple[np.ndarray, np.ndarray]]:
@@ -87,6 +84,7 @@ def run(
     signal, other = (white(n, [config.seed, k]) for k, n in enumerate((config.steps, config.test)))
     for each in config.cells:
         model, true = cell(each)
+        shown = white(config.steps, [config.seed, 2]) if config.sabotage == "another stimulus" else signal
         block = model.simulate(true, signal, seed=config.seed)
         test = model.simulate(true, other, seed=config.seed + 1)
         data = model.data(test, other)
@@ -107,7 +105,7 @@ def run(
             progress(f"cell of {each} + {each}: network of {n}" + ", refined" * (refine > 0))
             fit = nsnn.fit_network(
                 block,
-                signal,
+                shown,
                 dt=STEP,
                 stimulus=BASIS,
                 n_hidden=n,
@@ -127,7 +125,7 @@ def run(
             if n == config.n_hidden[-1]:
                 drawn = model.data(fit.simulate(other, seed=config.seed + 2), other).o[:, 0]
                 rows += _response(each, name, n, drive, drawn)
-        one = nsnn.fit_neuron(block, signal, dt=STEP, stimulus=BASIS, history=3)
+        one = nsnn.fit_neuron(block, shown, dt=STEP, stimulus=BASIS, history=3)
         score = one.score(test, other)
         rows.append(_row("score", each, "neuron", 0, value=score.value, se=score.se))
         drawn = model.data(one.simulate(other, seed=config.seed + 2), other).o[:, 0]

@@ -1,0 +1,118 @@
+"""A study that can't fail shows nothing: with its input spoilt, `verify` refuses it. Newer studies are in their own files."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_study_grasshopper import SMALL, first_second
+
+import nsnn_neuro as nsnn
+from analysis import harness
+from analysis.harness import ClaimFailed
+
+TINY = {"seeds": 2, "hidden": 8, "rates": (0.01,)}
+CASES: dict[str, tuple[dict[str, Any], str, str]] = {
+    # study: a small configuration, the sabotage, the claim that breaks
+    "threshold_bridge": ({"spikes": 20_000, "steps": (1e-4,)}, "bridge off", "within 1 % of Siegert's"),
+    "estimator_benchmark": (
+        {"repeats": 10, "per_response": (1.0, 4.0, 8.0), "trials": (20,), "samples": (100, 500)},
+        "stimuli shuffled",
+        "words, four trials per response",
+    ),
+    "surrogate_rationale": ({"quick": True}, "another density", "densities is a surrogate gradient in use"),
+    "grasshopper": (
+        {f.name: getattr(SMALL, f.name) for f in dataclasses.fields(SMALL) if f.name != "sabotage"} | {"split": 0.5},
+        "noise off",
+        "a higher likelihood than the twin",
+    ),
+    "two_layer_fits": (
+        {"cells": (1,), "n_hidden": (2, 3), "steps": 1000, "test": 1000, "epochs": 2, "refine": 1, "particles": 5},
+        "another stimulus",
+        "foretells it better than a single neuron",
+    ),
+    "learn_digits": (
+        TINY | {"epochs": 1, "widths": (0.4,), "penalties": (1e-4,), "n_steps": 6, "passes": 1},
+        "labels shuffled",
+        "mean test accuracy",
+    ),
+    "learn_spike_times": (
+        {"seeds": 2, "sizes": (10, 6, 2), "sigmas": (0.3,), "widths": (0.4,), "updates": 20, "batch": 2, "repeats": 10},
+        "other targets",
+        "below that to other targets",
+    ),
+    "learning_and_information": (
+        {"seeds": 2, "epochs": (0, 1), "repeats": 2, "every": 64, "n_steps": 6},
+        "learning off",
+        "tells more about the class after learning",
+    ),
+    "robustness": (
+        TINY | {"epochs": 2, "n_steps": 4, "images": 5, "draws": 1, "queries": 10, "steps": 1, "widths": (0.4,), "bits": (3,),
+         "inputs": (0.3,), "squares": (3,), "changes": (0.2,), "norms": (0.8,), "losses": (0.3,), "jitters": (0.4,)},
+        "labels shuffled",
+        "isn't inferior to its twin",
+    ),
+    "noise_level": (
+        TINY | {"epochs": 2, "n_steps": 4, "levels": (0.2, 0.4), "images": 5, "draws": 1, "steps": 1, "passes": 2},
+        "labels shuffled",
+        "isn't inferior to it",
+    ),
+    "architectures": (TINY | {"epochs": 2, "n_steps": 4, "samples": 50}, "labels shuffled", "every combination .* learns"),
+}  # fmt: skip
+PASS = {"threshold_bridge", "estimator_benchmark", "surrogate_rationale"}
+"""whose claim holds in the small run too; the others are too small, and there the sabotage has to change what is found"""
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second of the recording, 100 digits of each part, NumPy code for training, and of the study of architectures its first combination."""
+    digits = nsnn.datasets.digits
+
+    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        X, y = digits(split, seed=seed)
+        return X[:100], y[:100]
+
+    monkeypatch.setattr(nsnn.datasets, "digits", some)
+    study = harness.find("architectures")
+    monkeypatch.setattr(study, "COMBINATIONS", study.COMBINATIONS[:1])
+    monkeypatch.setattr(nsnn.datasets, "grasshopper", first_second)
+    monkeypatch.setattr(nsnn, "train", functools.partial(nsnn.train, engine="numpy"))
+
+
+def refused(study: Any, table: pd.DataFrame) -> str:
+    """The message of the claims that fail, "" where none does."""
+    try:
+        study.verify(table)
+    except ClaimFailed as failed:
+        return str(failed)
+    return ""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("light")
+@pytest.mark.parametrize("name", CASES)
+def test_a_spoilt_input_is_refused(name: str) -> None:
+    study = harness.find(name)
+    if getattr(study, "NEEDS", None):
+        pytest.importorskip(study.NEEDS)
+    small, sabotage, claim = CASES[name]
+    assert harness.sabotaged(study, study.Config(**small, sabotage=sabotage)) == sabotage
+    sound, spoilt = (study.run(study.Config(**small, sabotage=how)) for how in ("", sabotage))
+    assert re.search(claim, refused(study, spoilt))
+    if name in PASS:
+        assert not re.search(claim, refused(study, sound))
+    else:
+        assert not sound.equals(spoilt)
+
+
+@pytest.mark.parametrize("name", harness.studies())
+def test_every_study_can_be_spoilt(name: str) -> None:
+    study = harness.find(name)
+    assert study.SABOTAGES
+    assert all(isinstance(text, str) and text for pair in study.SABOTAGES.items() for text in pair)
+    assert study.Config().sabotage == ""
