@@ -27,7 +27,7 @@ ifneq ($(have),$(or $(want),none))
 .PHONY: $(PY)
 endif
 
-.PHONY: help demo test test-all lint studies bench clean
+.PHONY: help demo test test-all lint studies notebooks bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 # \2/p' Makefile | awk -F' # ' '{ printf "  %-15s %s\n", $$1, $$2 }'
@@ -47,15 +47,19 @@ lint: $(VENV)/.installed-test ## ruff and mypy
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-studies: $(VENV)/.installed ## every study in analysis/; reports in results/
-	@$(PY) -m analysis all
+studies: $(VENV)/.installed ## every study in analysis/, on one page: results/index.html; QUICK=1 for small runs
+	@$(PY) -m analysis all $(if $(QUICK),--quick)
+
+notebooks: $(VENV)/.installed ## opens the notebooks in a browser
+	@$(PIP) install -e ".[notebooks]"
+	@cd notebooks && ../$(PY) -m jupyter notebook
 
 bench: $(VENV)/.installed ## every timing in benchmarks/
 	@set -e; for f in benchmarks/*.py; do echo "== $$f"; $(PY) $$f; done
 
 clean: ## remove the environment, caches and build output; results/ stays
 	@$(remove_venv)
-	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
 	@find nsnn_neuro analysis tests benchmarks data -name __pycache__ -prune -exec rm -rf {} +
 
 $(PY):

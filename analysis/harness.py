@@ -128,10 +128,15 @@ def verdicts(claims: list[Claim]) -> pd.DataFrame:
 def result(
     study: ModuleType,
     config: Any,
-    results: Path = Path(analysis.__path__[0]).parent / "results",
+    results: Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> pd.DataFrame:
-    """A study's table: that of a run which has finished with this configuration and this code, else of a run now."""
+    """A study's table: that of a run which has finished with this configuration and this code, else of a run now.
+
+    In the folder `results`, by default the one that NSNN_RESULTS names, or else results/ beside the studies.
+    """
+    if results is None:
+        results = Path(os.environ.get("NSNN_RESULTS") or Path(analysis.__path__[0]).parent / "results")
     if finished(study, config, results) is None:
         execute(study, config, results, progress)
     return pd.read_csv(_folder(study, config, results) / "table.csv")

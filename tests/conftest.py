@@ -18,6 +18,8 @@ if (
     "PYTEST_XDIST_WORKER" not in os.environ
 ):  # what tests compile in C++ is shared by the workers, and gone at the end
     os.environ["NSNN_CACHE_DIR"] = tempfile.mkdtemp(prefix="nsnn_tests_")
+    # and so are the studies' quick runs: a notebook reads what a study's own test has run
+    os.environ["NSNN_RESULTS"] = os.path.join(os.environ["NSNN_CACHE_DIR"], "results")
     atexit.register(shutil.rmtree, os.environ["NSNN_CACHE_DIR"], ignore_errors=True)
 
 import pytest

@@ -1,0 +1,97 @@
+"""Notebooks: prose around one study each, in two files that say the same, run from the first cell to the last."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis import harness
+
+jupytext = pytest.importorskip("jupytext")
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+REQUIRED = {"learn_digits", "robustness"}
+
+
+def cells(name: str, kind: str) -> list[str]:
+    notebook = jupytext.read(FOLDER / f"{name}.ipynb")
+    return [cell.source for cell in notebook.cells if cell.cell_type == kind]
+
+
+def test_there_are_notebooks_and_each_is_a_pair() -> None:
+    assert set(NAMES) >= REQUIRED
+    assert NAMES == sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+    assert set(NAMES) <= set(harness.studies())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_files_of_a_pair_say_the_same_and_keep_no_output(name: str) -> None:
+    """`jupytext --sync notebooks/*.py` mends a pair, `jupyter nbconvert --clear-output` the rest."""
+    script, notebook = (jupytext.read(FOLDER / f"{name}{ending}") for ending in (".py", ".ipynb"))
+    assert [(c.cell_type, c.source) for c in script.cells] == [
+        (c.cell_type, c.source) for c in notebook.cells
+    ]
+    assert notebook.metadata["jupytext"]["formats"] == "ipynb,py:percent"
+    assert notebook.metadata["kernelspec"]["name"] == "python3"
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs
+            assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebooks_define_nothing_and_end_with_cells_to_try(name: str) -> None:
+    """What is worth a function belongs to the package or the study."""
+    code = ast.parse("\n".join(cells(name, "code")))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    assert not [node for node in ast.walk(code) if isinstance(node, kinds)]
+    prose = "\n".join(cells(name, "markdown"))
+    assert re.match(r"# \S", prose)
+    assert re.search(r"^## Try it", prose, re.M)
+    assert f"python -m analysis {name}" in prose
+    assert len(prose) > 1500
+    last = jupytext.read(FOLDER / f"{name}.py").cells
+    heads = [k for k, cell in enumerate(last) if cell.source.startswith("## Try it")]
+    assert sum(cell.cell_type == "code" for cell in last[heads[-1] :]) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs(name: str) -> None:
+    """In a kernel of its own, from its own folder, as a reader would; every figure is drawn."""
+    needs = getattr(harness.find(name), "NEEDS", None)
+    if needs is not None:
+        pytest.importorskip(needs)
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
+    )
+    client.execute(
+        env=os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    )
+    outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
+    kinds = {kind for out in outputs if "data" in out for kind in out["data"]}
+    assert "image/png" in kinds
+    assert "text/html" in kinds  # a table
+    errors = [out.text for out in outputs if out.output_type == "stream" and out.name == "stderr"]
+    assert not [text for text in errors if "Traceback" in text]
+
+
+def test_a_notebook_finds_the_studies_from_its_own_folder() -> None:
+    """Without the environment that the tests have: the first cell puts the repository's root on the path."""
+    first = cells(NAMES[0], "code")[0]
+    code = first + "\nimport analysis; print(analysis.__path__[0])"
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=FOLDER, env=clean, capture_output=True, text=True, check=True
+    )
+    assert Path(done.stdout.split()[-1]).resolve() == FOLDER.parent / "analysis"
