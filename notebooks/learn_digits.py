@@ -19,7 +19,8 @@
 #
 # - **Surrogate gradients**: take a smooth bump in the derivative's place, chosen by hand.
 # - **Noise**: let the neuron itself be noisy. With noise of distribution function $F$ a neuron with potential $u$ and threshold
-#   $\theta$ fires with the probability $p = F(u - \theta)$, and *that* has a derivative, the density $f(u - \theta)$ of the noise.
+#   $\theta$ fires with the probability $p = F(u - \theta)$, and *that* has a derivative, the density $f(u - \theta)$ of the
+#   noise.
 #
 # With noise the rule for a synapse $w_{ij}$ is a product of three factors (noise-driven learning, NDL):
 #
@@ -47,9 +48,9 @@ from analysis import learn_digits as study
 # %% [markdown]
 # ## The data
 #
-# Scikit-learn's digits are 8 by 8 pixels, with values from 0 to 1. They are split once into images to learn from, images to choose
-# by (noise level, learning rate) and images to test on, which are seen at the very end. In each of some twenty time steps a pixel
-# sends a spike with the probability that its value says.
+# Scikit-learn's digits are 8 by 8 pixels, with values from 0 to 1. They are split once into images to learn from, images to
+# choose by (noise level, learning rate) and images to test on, which are seen at the very end. In each of some twenty time
+# steps a pixel sends a spike with the probability that its value says.
 
 # %%
 X, y = nsnn.datasets.digits("train")
@@ -86,8 +87,8 @@ fit = nsnn.train(
 fit.history
 
 # %% [markdown]
-# The same image makes other spikes each time. Showing an image several times and adding up the spikes takes some of the noise away
-# again: it is the price, and the use, of answers that vary.
+# The same image makes other spikes each time. Showing an image several times and adding up the spikes takes some of the noise
+# away again: it is the price, and the use, of answers that vary.
 
 # %%
 test = nsnn.datasets.digits("test")
@@ -96,9 +97,10 @@ test = nsnn.datasets.digits("test")
 # %% [markdown]
 # ## The study
 #
-# The study does this carefully: noise level and learning rate are chosen on the validation part, from a grid of the same size for each
-# of the three competitors; then other seeds are trained with that choice and see the test part once. Here it runs at its quick
-# scale; `python -m analysis learn_digits` in a shell does the full one. A run that has finished is read again, not repeated.
+# The study does this carefully: noise level and learning rate are chosen on the validation part, from a grid of the same size
+# for each of the three competitors; then other seeds are trained with that choice and see the test part once. Here it runs at
+# its quick scale; `python -m analysis learn_digits` in a shell does the full one. A run that has finished is read again, not
+# repeated.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
@@ -106,17 +108,18 @@ harness.verdicts(study.claims(table))
 
 # %% [markdown]
 # Each row is a claim that could have failed, its verdict, and the numbers it rests on; "central" ones decide about the study.
-# *Not inferior by more than a point* means that the whole 95 % interval of the difference, paired by seed, lies above minus one point: a
-# small and badly known difference doesn't pass.
+# *Not inferior by more than a point* means that the whole 95 % interval of the difference, paired by seed, lies above minus
+# one point: a small and badly known difference doesn't pass.
 
 # %%
 study.plot(table)
 
 # %% [markdown]
-# **How to read it.** A filled circle is one trained network (a seed) on the test images, with ten passes added up; an open one is
-# the same network in a single pass; the bar is the mean over seeds. Compare the spread of the circles with the distance of the bars
-# before believing in a difference. The dotted line is what the nearest image in the training part gives: this split is an easy one
-# for it, and a network that comes near has not done anything remarkable for digits. That is why the claim is about noise, not records.
+# **How to read it.** A filled circle is one trained network (a seed) on the test images, with ten passes added up; an open one
+# is the same network in a single pass; the bar is the mean over seeds. Compare the spread of the circles with the distance of
+# the bars before believing in a difference. The dotted line is what the nearest image in the training part gives: this split
+# is an easy one for it, and a network that comes near has not done anything remarkable for digits. That is why the claim is
+# about noise, not records.
 
 # %%
 study.summary(table)
@@ -124,7 +127,8 @@ study.summary(table)
 # %% [markdown]
 # ## Try it
 #
-# Less noise: below some level hardly any neuron is near enough to threshold for $f$ to be different from zero, and learning stalls.
+# Less noise: below some level hardly any neuron is near enough to threshold for $f$ to be different from zero, and learning
+# stalls.
 
 # %%
 quiet = nsnn.feedforward(
@@ -146,8 +150,8 @@ stalled = nsnn.train(
 stalled.evaluate(test, passes=5, seed=1)["accuracy"], fit.evaluate(test, passes=5, seed=1)["accuracy"]
 
 # %% [markdown]
-# Another noise: exchange the family (`nsnn.Logistic`, `nsnn.Uniform`, `nsnn.Triangular`, `nsnn.Cauchy`, `nsnn.FastSigmoid`), and see
-# what its density looks like. Each is a surrogate gradient that somebody uses.
+# Another noise: exchange the family (`nsnn.Logistic`, `nsnn.Uniform`, `nsnn.Triangular`, `nsnn.Cauchy`, `nsnn.FastSigmoid`),
+# and see what its density looks like. Each is a surrogate gradient that somebody uses.
 
 # %%
 distance = np.linspace(-2, 2, 201)

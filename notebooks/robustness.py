@@ -15,19 +15,21 @@
 # # Are noisy networks more robust?
 #
 # Brains work with noisy neurons and bear a lot: noisy eyes, lost cells, changed synapses. Artificial networks are known for the
-# opposite: a change of an image that nobody would notice can turn the answer. It is tempting to think that a network which learned
-# *with* noise inside is the more robust one. Ma, Yan and Tang (2023) report just that for noisy spiking networks.
+# opposite: a change of an image that nobody would notice can turn the answer. It is tempting to think that a network which
+# learned *with* noise inside is the more robust one. Ma, Yan and Tang (2023) report just that for noisy spiking networks.
 #
-# **The claim** put to the test: a noisy spiking network is as accurate as its deterministic twin, and more robust against noisy inputs,
-# against attacks, and against noise inside the network.
+# **The claim** put to the test: a noisy spiking network is as accurate as its deterministic twin, and more robust against
+# noisy inputs, against attacks, and against noise inside the network.
 #
 # A fair comparison is easily spoilt, so the study takes some care.
 #
-# - **A twin differs in the noise alone**: same initial weights, batches, input spikes and schedule, as many settings to choose from.
+# - **A twin differs in the noise alone**: same initial weights, batches, input spikes and schedule, as many settings to choose
+#   from.
 # - **Choices are made on validation images**, and networks of other seeds see the test images.
-# - **Gradients must not be hidden.** A noisy network gives another gradient each time; an attacker who takes only one of them is
-#   led astray, and the network looks robust though it isn't (Athalye et al. 2018). Attacks here average the gradient over twenty draws
-#   of the noise, and are checked: a stronger attack must do more harm, and an attack without bounds must leave nothing.
+# - **Gradients must not be hidden.** A noisy network gives another gradient each time; an attacker who takes only one of them
+#   is led astray, and the network looks robust though it isn't (Athalye et al. 2018). Attacks here average the gradient over
+#   twenty draws of the noise, and are checked: a stronger attack must do more harm, and an attack without bounds must leave
+#   nothing.
 
 # %%
 import sys
@@ -76,8 +78,8 @@ deep.accuracy(net, (X, y), passes=5, seed=1)
 #
 # $$x' = x + \varepsilon\, \mathrm{sign}\, \nabla_x\, E_\xi\big[L(x, y, \xi)\big],$$
 #
-# where $E_\xi$ is the mean over the network's noise. Projected gradient descent (PGD) goes there in many small steps, and looks again
-# after each.
+# where $E_\xi$ is the mean over the network's noise. Projected gradient descent (PGD) goes there in many small steps, and
+# looks again after each.
 
 # %%
 some = X[:60], y[:60]
@@ -94,32 +96,33 @@ figure.suptitle("above: the image; below: after PGD, no pixel changed by more th
 # %% [markdown]
 # ## The study
 #
-# Fourteen disturbances: four of the input, five attacks (FGSM, PGD, ascent on a sphere, images made on another network, and random
-# squares, which need no gradient), five inside the network. For each the accuracy is drawn against the strength, and the area under
-# that curve is compared, noisy less deterministic, paired by seed. Here at the quick scale; `python -m analysis robustness` in a
-# shell does the full run.
+# Fourteen disturbances: four of the input, five attacks (FGSM, PGD, ascent on a sphere, images made on another network, and
+# random squares, which need no gradient), five inside the network. For each the accuracy is drawn against the strength, and
+# the area under that curve is compared, noisy less deterministic, paired by seed. Here at the quick scale; `python -m analysis
+# robustness` in a shell does the full run.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
 harness.verdicts(study.claims(table))
 
 # %% [markdown]
-# A claim of *larger area* holds only where the whole 95 % interval of the paired difference is above zero. A quick run has two seeds:
-# its intervals are wide, and few claims can hold. Read the full run's numbers in the README, with their date, before you conclude.
+# A claim of *larger area* holds only where the whole 95 % interval of the paired difference is above zero. A quick run has two
+# seeds: its intervals are wide, and few claims can hold. Read the full run's numbers in the README, with their date, before
+# you conclude.
 
 # %%
 study.plot(table)
 
 # %% [markdown]
-# **How to read it.** Thick lines are means over seeds, thin ones single seeds; solid red is the noisy network, dashed blue its twin. Where
-# the lines lie on each other, noise makes no difference, whatever the claim says.
+# **How to read it.** Thick lines are means over seeds, thin ones single seeds; solid red is the noisy network, dashed blue its
+# twin. Where the lines lie on each other, noise makes no difference, whatever the claim says.
 
 # %%
 study.summary(table)
 
 # %% [markdown]
-# Below "Also asked" in the verdicts stand the attacks' own checks. If PGD did less harm than random squares, the gradients would be
-# hidden by the noise, and no claim of robustness would be worth anything.
+# Below "Also asked" in the verdicts stand the attacks' own checks. If PGD did less harm than random squares, the gradients
+# would be hidden by the noise, and no claim of robustness would be worth anything.
 #
 # ## Try it
 #

@@ -70,7 +70,7 @@ PASS = {"threshold_bridge", "estimator_benchmark", "surrogate_rationale"}
 
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second of the recording, 100 digits of each part, NumPy code for training, and of the study of architectures its first combination."""
+    """A second of the recording, 100 digits of each part, NumPy code for training, and one of the architectures."""
     digits = nsnn.datasets.digits
 
     def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
