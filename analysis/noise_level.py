@@ -7,10 +7,15 @@ with its learning rate: same initial weights, batches and input spikes.
 
 Robust: accuracy under PGD with the expectation over 20 draws, and with Gaussian noise on the pixels; ten passes added up.
 Calibrated: the expected calibration error of the share of twenty passes that answer with the class. Information: bits that the
-answer of a single pass tells about the digit, with Panzeri and Treves' correction. The level that is held against the twin is the
-one with the highest accuracy under attack on the validation part, of those that learned: within a point of the best without an
-attack, on the same part. So no test image has chosen it. (In a first full run attack alone chose: it took the least noise, with
-which half of the classes hadn't been learned, and which answers the same wrong thing with and without an attack.)
+answer of a single pass tells about the digit, with Panzeri and Treves' correction. The level that is held against the twin is
+the one with the highest accuracy under attack on the validation part, of those that learned: within a point of the best without
+an attack, on the same part. So no test image has chosen it.
+
+That rule comes from a first full run, in which attack alone chose: it took the least noise, with which half of the classes
+hadn't been learned, and which answers the same wrong thing with and without an attack. So the run that counts is one with other
+seeds, and the seed below is theirs. (With the mended rule the first run's seeds, 1, would have passed: 99.1 % at the chosen
+level, and 3 points more than the twin under attack. With the other seeds that level loses classes, as lower ones do: an
+accident of training that five seeds don't show reliably.)
 """
 
 from __future__ import annotations
@@ -47,7 +52,7 @@ SHOWN = {
 class Config:
     """Everything that decides a run."""
 
-    seed: int = 1
+    seed: int = 11
     quick: bool = False
     sabotage: str = ""
     seeds: int = 5

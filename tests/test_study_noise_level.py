@@ -69,6 +69,16 @@ def test_the_level_is_chosen_on_validation_images() -> None:
     assert study.best_level(changed) == 0.4
 
 
+def test_a_level_that_was_not_learned_is_not_chosen() -> None:
+    """However little an attack takes from it: accuracy on the validation part more than a point below the best."""
+    changed = table()
+    own = (changed.stage == "choice") & (changed.level == 0.1)
+    changed.loc[own, "attacked"] = 0.99
+    assert study.best_level(changed) == 0.1
+    changed.loc[own, "accuracy"] = 0.96
+    assert study.best_level(changed) == 0.4
+
+
 def test_table_and_figure_have_every_level() -> None:
     assert len(study.summary(table())) == 4
     assert len(study.plot(table()).axes) == len(study.SHOWN)
