@@ -19,7 +19,7 @@ from sklearn.linear_model import PoissonRegressor
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import Basis, NeuronFit
 
-from ._recording_sets import WARM, Nothing, Recording
+from ._recording_sets import Nothing, Recording
 
 __all__ = [
     "ADDED",
@@ -48,6 +48,7 @@ ALONE, NO_HISTORY = "history alone", "no history"
 TWIN, FORCED, ADDED = "twin", "twin told the spikes", "noise added"
 LNP, GLM = "LNP", "Poisson GLM"
 LEAST = 1e-6  # no probability is nearer to 0 or 1
+LOWEST = 0.01  # of the mean rate, the twins' floor at least: none of them is surer of silence
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ def log_likelihood(p: np.ndarray, o: np.ndarray) -> np.ndarray:
 
 def explain(curve: np.ndarray, o: np.ndarray) -> tuple[float, float, float]:
     """Log-likelihood, floor and gain of the best P(spike) = floor + (1 - floor) gain curve, curve from 0 to 1; both of them
-    between 0 and 1."""
+    between 0 and 1, the floor at least a hundredth of the mean."""
 
     def value(x: np.ndarray) -> tuple[float, np.ndarray]:
         floor, gain = x
@@ -113,22 +114,25 @@ def explain(curve: np.ndarray, o: np.ndarray) -> tuple[float, float, float]:
         return found, -np.array([slope @ (1 - gain * curve), slope @ ((1 - floor) * curve)]) / n
 
     rate = float(o.mean())
-    bounds = [(LEAST, 0.9), (0.0, 1.0)]
+    bounds = [(LOWEST * rate, 0.9), (0.0, 1.0)]
     best = minimize(value, [0.5 * rate, 0.1], jac=True, bounds=bounds, method="L-BFGS-B")
     return -len(o) * float(best.fun), float(best.x[0]), float(best.x[1])
 
 
+Smoothing = Callable[[np.ndarray, float], np.ndarray]
+
+
 class Fitting:
-    """All models of one recording, on the same steps, split and bases. Chosen on the validation part: ridge and membrane's decay;
-    fitted on the training part: everything else."""
+    """All models of one recording, on the same steps, split and bases. Chosen on the validation part: ridge, the membrane's decay,
+    the twins' kernels; fitted on the training part: everything else."""
 
     def __init__(self, recording: Recording, config: Any) -> None:
         self.recording, self.config = recording, config
         train, validation, stop = recording.borders
-        self.warm = round(WARM / recording.dt)
+        self.n_train, self.past = (round(t / recording.dt) for t in (train, validation))
         self.train, self.validation = recording.data(0.0, train), recording.data(train, validation)
         self.test = recording.data(validation, stop)
-        self.free = recording.data(validation - WARM, stop)
+        self.free = recording.data(0.0, stop)
         self.repeats = len(recording.trains)
         self.o = self.test.o.reshape(self.repeats, -1)
         self.rate = float(self.train.o.mean())
@@ -139,7 +143,7 @@ class Fitting:
         return np.random.default_rng([self.config.seed, k])
 
     def steps(self, block: neo.Block) -> np.ndarray:
-        """A Block's trials in the steps of the test part, (n_steps, n_trials)."""
+        """A Block's trials in the steps of the test part, (n_steps, n_trials); models draw from the recording's start on."""
         found = np.zeros((self.o.shape[1], len(block.segments)), dtype=bool)
         for k, segment in enumerate(block.segments):
             times = segment.spiketrains[0].magnitude - self.recording.borders[1]
@@ -177,7 +181,7 @@ class Fitting:
         data = fit.model.data(r.trains, r.signals, t_start=r.borders[1] * pq.s, t_stop=r.borders[2] * pq.s)
         p = ndtr(fit.model.evaluate(fit.values, data).potential)
         block = fit.simulate(
-            r.signal(r.borders[1] - WARM, r.borders[2]), trials=self.config.trials, seed=self.config.seed + seed
+            r.signals[0], trials=self.config.trials, seed=self.config.seed + seed
         )  # fmt: skip
         return Arm(p.reshape(self.repeats, -1), self.steps(block), chosen), fit
 
@@ -185,33 +189,42 @@ class Fitting:
 
     def twins(self, fit: NeuronFit) -> dict[str, Arm]:
         """The fitted neuron without noise: by itself, its threshold lowered until it fires as often as the cell (training part);
-        told the recorded spikes, its threshold where it explains them best; and the first with noise added afterwards."""
+        told the recorded spikes, its threshold where it foretells best; and the first with noise added afterwards."""
         values = fit.parameters
         n_stimulus = self.train.drive.shape[1]
         w = fit.values[: 1 + n_stimulus]
         kernel = self.kernels @ fit.values[1 + n_stimulus :][: self.kernels.shape[1]]
         how = {"beta": float(fit.model.beta), "theta": float(values.get("theta", 0.0))}
-        shifts, widths, dt = np.array(self.config.shifts), self.config.widths, self.recording.dt
+        shifts = np.array(self.config.shifts)
 
         def columns(data: Any) -> np.ndarray:
             return (w[0] + data.drive @ w[1:]).reshape(self.repeats, -1).T
 
-        drive = np.repeat(columns(self.train), len(shifts), axis=1)
+        both = columns(self.recording.data(0.0, self.recording.borders[1]))
         lowered = how["theta"] - np.tile(shifts, self.repeats)
-        spikes = draw(drive, kernel, fires, self.rng(1), beta=how["beta"], theta=lowered)
-        spikes = spikes.reshape(len(drive), self.repeats, len(shifts)).transpose(2, 1, 0).astype(float)
-        level = fit.model.evaluate(fit.values, self.train).potential.reshape(self.repeats, -1)
-        rates = np.maximum(spikes.mean(axis=(1, 2)), LEAST)
+        spikes = draw(
+            np.repeat(both, len(shifts), axis=1), kernel, fires, self.rng(1), beta=how["beta"], theta=lowered
+        )
+        spikes = spikes.reshape(len(both), self.repeats, len(shifts)).transpose(2, 1, 0).astype(float)
+        rates = np.maximum(spikes[:, :, : self.n_train].mean(axis=(1, 2)), LEAST)
         same = int(np.argmin(np.abs(np.log(rates / self.rate))))
-        free = _search(spikes[same : same + 1], self.train.o, shifts[same : same + 1], widths, dt, _around)
-        told = _search(fires(level + shifts[:, None, None]), self.train.o, shifts, widths, dt, _behind)
+        free = self._smoothing(spikes[same : same + 1], shifts[same : same + 1], _around)
+        level = np.concatenate(
+            [
+                fit.model.evaluate(fit.values, data).potential.reshape(self.repeats, -1)
+                for data in (self.train, self.validation)
+            ],
+            axis=1,
+        )
+        told = self._smoothing(fires(level + shifts[:, None, None]), shifts, _behind)
+        dt, level = self.recording.dt, level[:, : self.n_train]
 
         shift = free["shift"]
         found = draw(
             columns(self.free), kernel, fires, self.rng(1), beta=how["beta"], theta=how["theta"] - shift
         )
-        p = _apply(free, found.T.astype(float), dt, _around)[:, self.warm :]
-        arms = {TWIN: Arm(p, np.repeat(found[self.warm :, :1], self.config.trials, axis=1), free)}
+        p = _apply(free, found.T.astype(float), dt, _around)[:, self.past :]
+        arms = {TWIN: Arm(p, np.repeat(found[self.past :, :1], self.config.trials, axis=1), free)}
         a = fit.model.evaluate(fit.values, self.test).potential.reshape(self.repeats, -1)
         arms[FORCED] = Arm(
             _apply(told, fires(a + told["shift"]), dt, _behind), arms[TWIN].spikes, told
@@ -227,8 +240,24 @@ class Fitting:
         late = draw(
             drive, kernel, lambda x: ndtr(x / sigma), self.rng(2), beta=how["beta"], theta=how["theta"] - shift
         )  # fmt: skip
-        arms[ADDED] = Arm(ndtr((a + shift) / sigma), late[self.warm :], {"shift": shift, "sigma": sigma})
+        arms[ADDED] = Arm(ndtr((a + shift) / sigma), late[self.past :], {"shift": shift, "sigma": sigma})
         return arms
+
+    def _smoothing(self, spikes: np.ndarray, shifts: np.ndarray, smooth: Smoothing) -> dict[str, float]:
+        """Shift of the threshold and width of the kernel: what foretells the validation part best, with floor and gain fitted to
+        the training part; spikes (n_shifts, n_repeats, n_steps) of both parts."""
+        best, found = -np.inf, {}
+        dt, n, o = self.recording.dt, self.n_train, self.train.o
+        later = self.validation.o.reshape(self.repeats, -1)
+        for (shift, mine), width in itertools.product(zip(shifts, spikes, strict=True), self.config.widths):
+            curve = smooth(mine[:, :n], width / dt).ravel()
+            top = max(float(curve.max()), 1.0)
+            floor, gain = explain(curve / top, o)[1:]
+            chosen = {"shift": float(shift), "width": width, "floor": floor, "gain": gain, "top": top}
+            score = log_likelihood(_apply(chosen, mine, dt, smooth)[:, n:], later).sum()
+            if score > best:
+                best, found = score, chosen
+        return found
 
     # --- Poisson models ---
 
@@ -259,7 +288,7 @@ class Fitting:
         drive = bias + self.free.drive[:n] @ coefficients[:n_stimulus]
         kernel = self.kernels @ coefficients[n_stimulus:] if history else np.empty(0)
         drive = np.repeat(drive[:, None], self.config.trials, axis=1)
-        spikes = draw(drive, kernel, at_least_one, self.rng(seed))[self.warm :]
+        spikes = draw(drive, kernel, at_least_one, self.rng(seed))[self.past :]
         return Arm(p, spikes, {"ridge": float(ridge)})
 
     # --- two layers ---
@@ -277,7 +306,7 @@ class Fitting:
         )  # of what was observed, given what was before
         p = np.where(data.o[:, 0] == 1, np.exp(logs), -np.expm1(logs))
         block = fit.simulate(
-            r.signal(r.borders[1] - WARM, r.borders[2]), trials=config.trials, seed=config.seed
+            r.signals[0], trials=config.trials, seed=config.seed
         )  # fmt: skip
         return Arm(p.reshape(self.repeats, -1), self.steps(block), {"hidden": float(config.n_hidden)})
 
@@ -295,24 +324,6 @@ def _behind(spikes: np.ndarray, steps: float) -> np.ndarray:
         return spikes
     kept = np.exp(-1 / steps)
     return np.asarray(lfilter([1.0], [1.0, -kept], spikes, axis=-1))
-
-
-Smoothing = Callable[[np.ndarray, float], np.ndarray]
-
-
-def _search(
-    spikes: np.ndarray, o: np.ndarray, shifts: np.ndarray, widths: Any, dt: float, smooth: Smoothing
-) -> dict[str, float]:
-    """Of all shifts of the threshold (n_shifts, n_repeats, n_steps) and widths of the kernel, what explains `o` best."""
-    best, found = -np.inf, {}
-    for (shift, mine), width in itertools.product(zip(shifts, spikes, strict=True), widths):
-        curve = smooth(mine, width / dt).ravel()
-        top = max(float(curve.max()), 1.0)
-        value, floor, gain = explain(curve / top, o)
-        if value > best:
-            best = value
-            found = {"shift": float(shift), "width": width, "floor": floor, "gain": gain, "top": top}
-    return found
 
 
 def _apply(chosen: dict[str, float], spikes: np.ndarray, dt: float, smooth: Smoothing) -> np.ndarray:

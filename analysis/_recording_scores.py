@@ -57,8 +57,10 @@ def mean_of(values: Any) -> dict[str, float]:
 
 
 def fano_across(counts: np.ndarray) -> float:
-    """Variance across trials over the mean, windows pooled: sum of variances over sum of means; counts (n_trials, n_windows)."""
-    return float(counts.var(axis=0, ddof=1).sum() / counts.mean(axis=0).sum())
+    """Variance across trials over the mean, windows pooled: sum of variances over sum of means; counts (n_trials, n_windows).
+    NaN without a spike."""
+    mean = counts.mean(axis=0).sum()
+    return float(counts.var(axis=0, ddof=1).sum() / mean) if mean > 0 else np.nan
 
 
 def scores(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:

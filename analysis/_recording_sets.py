@@ -15,14 +15,13 @@ from nsnn_neuro.likelihood import Basis, Lags, NeuronModel, RaisedCosines
 
 from . import _recordings
 
-__all__ = ["PUNITS", "WARM", "Nothing", "Recording", "analog", "recordings"]
+__all__ = ["PUNITS", "Nothing", "Recording", "analog", "recordings"]
 
 PUNITS = (
     "2010-11-08-al", "2012-06-27-an", "2012-07-03-ak", "2012-07-12-ag",
     "2012-07-12-ap", "2012-12-13-af", "2012-12-13-an", "2012-12-20-ac",
 )  # fmt: skip
 """cells of the weakly electric fish that are fitted; of the first the field is known too"""
-WARM = 0.2  # s of stimulus before a stretch in which models draw spikes freely
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,9 +117,10 @@ def _cortical(setting: str, config: Any) -> Recording | None:
         return None
     dt, each = 1e-3, round(1e-3 / sweeps[0].dt)
     borders = _split(sweeps[0].seconds, config.block)
-    currents = [s.current[: s.current.size // each * each].reshape(-1, each).mean(axis=1) for s in sweeps]
+    n = round(borders[2] / dt) * each
+    currents = [s.current[:n].reshape(-1, each).mean(axis=1) for s in sweeps]
     return Recording(
-        "cortical", f"cortical {setting}", [s.spikes for s in sweeps],
+        "cortical", f"cortical {setting}", [s.spikes[s.spikes < borders[2]] for s in sweeps],
         _standard(_shifted(currents, config.sabotage == "stimulus shifted"), dt, borders[0]), dt, borders,
         RaisedCosines(config.functions[0], 40 * pq.ms, offset=3 * pq.ms),
         RaisedCosines(config.functions[1], 60 * pq.ms, start=dt * pq.s, offset=4 * pq.ms),
