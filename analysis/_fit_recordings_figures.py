@@ -102,15 +102,13 @@ def _draw_raster(ax: Any, table: pd.DataFrame) -> None:
 def _draw_fano(ax: Any, table: pd.DataFrame) -> None:
     rows = table[(table.part == "measure") & (table.measure == "fano")]
     cell = rows[rows.model == CELL].set_index("recording").value
-    for model in (NEURON, GLM, LNP, TWIN):
+    for model in (LNP, TWIN, GLM, NEURON):
         mine = rows[rows.model == model].set_index("recording").loc[cell.index]
         colour, marker = LOOKS[model]
         ax.errorbar(cell, mine.value, mine.se, fmt=marker, ms=5, lw=0.8, color=colour, label=model)
-    top = 1.1 * float(
-        max(cell.max(), (rows.value + rows.se.fillna(0))[rows.model.isin([NEURON, GLM])].max(), 1.0)
-    )
+    top = 1.05 * float(max(cell.max(), (rows.value + rows.se.fillna(0))[rows.model.isin(list(LOOKS))].max()))
     ax.plot([0, top], [0, top], color="black", lw=0.8, zorder=0)
-    ax.set(xlim=(0, top), ylim=(-0.03 * top, top))
+    ax.set(xlim=(0, 1.1 * float(cell.max())), ylim=(-0.03 * top, top))
     ax.set(xlabel="Fano factor of the cell (windows of 50 ms)", ylabel="of the model")
     _spare(ax)
 
@@ -122,7 +120,7 @@ def leads(table: pd.DataFrame) -> Figure:
     rivals = [m for m in every if (rows.model == m).any()]
     names = _names(table)
     lines = -(-len(rivals) // 4)
-    figure = Figure(figsize=(10, lines * (1.0 + 0.2 * len(names))), layout="constrained")
+    figure = Figure(figsize=(10, lines * (1.0 + 0.16 * len(names))), layout="constrained")
     axes = figure.subplots(lines, 4, sharey=True, squeeze=False)
     for ax, model in zip(axes.flat, rivals, strict=False):
         _draw_leads(ax, rows[rows.model == model], names, model)

@@ -266,6 +266,14 @@ def test_spikes_drawn_by_the_fits_have_the_cell_s_rate(known):
         assert abs(drawn.mean() - cell.mean()) < 4 * np.hypot(stats.sem(drawn), stats.sem(cell)) + slack
 
 
+def test_drawn_blocks_are_laid_on_the_steps_of_the_test_part(known):
+    fitting = known[2]
+    block = nsnn.to_block([[[3.999, 4.0, 4.25]], [[5.999]]], t_stop=6 * pq.s)
+    found = fitting.steps(block)
+    assert found.shape == (2000, 2)
+    assert [np.flatnonzero(column).tolist() for column in found.T] == [[0, 250], [1999]]
+
+
 def test_the_twin_fires_as_often_as_the_cell(known):
     """Its threshold is lowered in steps that change the rate by less than a fifth."""
     _, _, fitting, arms = known
