@@ -26,7 +26,7 @@ from scipy.stats import chi2, kstest
 from sklearn.linear_model import LogisticRegression
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, RaisedCosines, fit_neuron
+from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, RaisedCosines, Rescaled, fit_neuron
 from nsnn_neuro.likelihood.rescale import rescale
 
 # --- the maximum -------------------------------------------------------------------------------------------------------------
@@ -259,6 +259,29 @@ def test_rescaling_rejects_wrong_models():
     assert wrong.rescaled(test, other).p < 1e-6
     assert right.rescaled(seed=1).p != right.rescaled(seed=2).p
     assert_array_equal(right.rescaled(seed=1).z, right.rescaled(seed=1).z)
+
+
+def test_any_model_s_probabilities_are_rescaled_alike():
+    """Those of a fit give the fit's own test; those of another order of repeats another; what is no probability is refused."""
+    signal = gaussian_signal(3000, 25)
+    block = BURSTY.simulate(BURSTY_P, signal, trials=2, seed=5)
+    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=2, history=HISTORY)
+    data = fit.model.data(block, signal)
+    p = fit.model.family.cdf(fit.model.evaluate(fit.values, data).potential)
+    own = fit.rescaled(seed=3)
+    assert_allclose(Rescaled.of(p, data.o, seed=3).z, own.z, rtol=1e-9, atol=1e-12)
+    table = p.reshape(2, -1), data.o.reshape(2, -1)
+    assert_allclose(Rescaled.of(*table, seed=3).z, own.z, rtol=1e-9, atol=1e-12)
+    assert Rescaled.of(*(a[::-1] for a in table), seed=3).ks != pytest.approx(own.ks, abs=1e-9)
+    for wrong, spikes, message in (
+        (p[:-1], data.o, "one number for each step"),
+        (p, 2 * data.o, "expected 1 in a step with a spike"),
+        (np.where(data.o == 1, 0.0, p), data.o, "above 0 where a spike is"),
+        (p + 1, data.o, "from 0 to below 1"),
+        (p, 0 * data.o, "hold no spikes"),
+    ):
+        with pytest.raises(nsnn.NsnnError, match=message):
+            Rescaled.of(wrong, spikes)
 
 
 def test_a_fit_simulates_what_it_was_fitted_to():
