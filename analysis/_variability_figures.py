@@ -82,7 +82,9 @@ def model(table: pd.DataFrame, interval: Callable[..., Any]) -> Figure:
     axes = [figure.add_subplot(grid[1, 2 * k : 2 * k + 2]) for k in range(3)]
     _curves(axes[0], table, "reliability", interval, fluctuations)
     _tidy(axes[0], "C", xlabel="sigma (mV)", ylabel="Schreiber's reliability", ylim=(0, 1.05))
-    axes[0].legend(frameon=False, fontsize=8, title="SD of the input", title_fontsize=8, loc="lower left")
+    axes[0].legend(
+        frameon=False, fontsize=8, title="SD of the input", title_fontsize=8, loc="lower left", ncols=2
+    )
     _curves(axes[1], table, "jitter", interval, fluctuations[-2:], 1e3)
     _tidy(axes[1], "D", xlabel="sigma (mV)", ylabel="jitter of events (ms)")
     axes[1].set_ylim(bottom=0)
