@@ -12,9 +12,11 @@
 Stated beforehand: simulated and exact information agree at every noise; a subthreshold signal's has its maximum at a noise in
 between, where the theory puts it; the control's only falls; a pool gains over its noiseless bit, the more the larger it is.
 
-Bits are estimated with Panzeri and Treves' correction in several replicates, each with noise of its own; a point is their mean and
-its error the jackknives' together. The location of a maximum is the vertex of a parabola in log sigma through the five points
-around the exact one, compared with that through exact values there, so that the parabola's own bias cancels.
+Bits are estimated in several replicates, each with noise of its own; a point is their mean and its error the jackknives' together.
+Bias is corrected after Panzeri and Treves, of the pools' counts after Grassberger: a first full run with the former left up to .01
+bit too little where 63 units have 64 responses, most of them rare, and so did counts drawn from the exact law without any neuron.
+That estimate is reported beside the other. The location of a maximum is the vertex of a parabola in log sigma through the five
+points around the exact one, compared with that through exact values there, so that the parabola's own bias cancels.
 
 A resonance says that a given threshold is better off with noise. It doesn't say that noise beats a threshold put in the right
 place: the control, whose threshold lies between its potentials, tells more at little noise than the other signal at any.
@@ -49,7 +51,9 @@ PUBLISHED_ONE = 0.278652
 """bits of one unit of a pool whose noise has the signal's SD"""
 LEFT = 0.003
 """bits; what a correction may leave where responses are nearly certain and the error bar is nearly 0"""
-COLUMNS = ["part", "kind", "signal", "units", "sigma", "replicate", "value", "se", "exact"]
+PROMISED = 0.01
+"""bits; within which Panzeri and Treves' correction is said to be right where there are enough trials"""
+COLUMNS = ["part", "kind", "signal", "units", "sigma", "replicate", "value", "se", "exact", "panzeri treves"]
 
 
 def run(
@@ -192,6 +196,8 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
     best = {k: curve(table, "pool", "Gaussian", k, "best").iloc[0] for k in pools if k > 1}
     one = float(table[(table.part == "pool") & (table.signal == "equal SDs")].exact.iloc[0])
     found = pd.concat([simulated(table, "pool", "Gaussian", k) for k in pools])
+    own = table[(table.part == "pool") & (table.kind == "simulated")]
+    other = (own["panzeri treves"] - own.exact).groupby([own.units, own.sigma]).mean().abs()
     gain = {k: replicates(table, "pool", "Gaussian", best[k].sigma, k) - 1 for k in best}
     more = [gain[b] - gain[a] for a, b in zip(list(gain), list(gain)[1:], strict=False)]
     return [
@@ -215,6 +221,12 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
             "pool: with noise two and more units tell more than the noiseless bit, and the gain grows with their number (95 %)",
             all(above(g, 0.0) for g in gain.values()) and all(above(d, 0.0) for d in more),
             "; ".join(f"{k} units {_told(g)}" for k, g in gain.items()),
+        ),
+        Claim(
+            f"pool: with Panzeri and Treves' correction instead every point is within {PROMISED:g} bit",
+            bool(other.max() < PROMISED),
+            f"largest difference {other.max():.4f} bit",
+            central=False,
         ),
         Claim(
             "pool: noise gives one unit alone nothing: its exact information falls from one bit on",
