@@ -92,8 +92,8 @@ def draw_distances(ax: Any, curves: dict[float, pd.DataFrame], halves: dict[floa
             ax.plot([halves[sigma]] * 2, [0, 0.5 * middle.max()], color=COLOURS[k], ls=LINES[k], lw=0.9)
     ax.axhline(0, color="#707070", lw=0.8)
     ax.set_ylabel("information (bit)")
-    ax.legend(frameon=False, fontsize=8, title="noise sigma", title_fontsize=8, ncols=2, loc="upper right")
-    ax.set_ylim(top=1.35 * max(seeds.mean().max() for seeds in curves.values()))
+    ax.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", columnspacing=0.9, handlelength=1.8)
+    ax.set_ylim(top=1.45 * max(seeds.mean().max() for seeds in curves.values()))
 
 
 def draw_resolutions(ax: Any, words: dict[float, pd.DataFrame], legend: bool) -> None:
@@ -104,7 +104,8 @@ def draw_resolutions(ax: Any, words: dict[float, pd.DataFrame], legend: bool) ->
     _finish(ax, 1e3 * x)
     ax.set_xlabel("width of a bin (ms)")
     if legend:
-        ax.legend(frameon=False, fontsize=8, title="noise sigma", title_fontsize=8)
+        place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+        ax.legend(frameon=False, fontsize=8, title="noise sigma", title_fontsize=8, **place)
 
 
 def draw_cortex(left: Any, right: Any, found: pd.DataFrame) -> None:

@@ -101,6 +101,12 @@ def cuts(table: pd.DataFrame, tau: float, sigma: float) -> np.ndarray:
     return np.array([cut(curves.columns.to_numpy(dtype=float), row) for row in curves.to_numpy()])
 
 
+def _cost(table: pd.DataFrame, found: np.ndarray) -> str:
+    """Geometric mean of costs over seeds, in words; `cut` can't look beyond the largest."""
+    largest = table[table.code == "distance"].x.max()
+    return f"{stats.gmean(found):.0f} / s" if (found < largest).any() else f"beyond {largest:g} / s"
+
+
 def told_apart(table: pd.DataFrame, tau: float, least: float = TELLS) -> list[float]:
     """Noises at which distances tell at least so much at best, in each seed."""
     sigmas = _axis(table, "sigma")
@@ -174,8 +180,7 @@ def _claims_of_distances(table: pd.DataFrame, taus: list[float]) -> list[Claim]:
         few, many = cuts(table, t, usable[0]), cuts(table, t, usable[-1])
         falls.append(above(np.log2(few / many), 0.0))
         told.append(
-            f"{1e3 * t:g} ms: from {stats.gmean(few):.0f} / s at sigma {usable[0]:g} mV to {stats.gmean(many):.0f} / s at "
-            f"{usable[-1]:g} mV"
+            f"{1e3 * t:g} ms: {_cost(table, few)} at sigma {usable[0]:g} mV, {_cost(table, many)} at {usable[-1]:g} mV"
         )
         top = [grid(table, "distance", t, s).idxmax(axis=1).to_numpy(dtype=float) for s in usable]
         best.append(above(top[0] - top[-1], 0.0))
@@ -306,9 +311,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                     **{f"{code} (bit)": f"{finest(table, code, t, s).mean():.3f}" for code in ("count", "latency", "words")},
                     "surplus (bit)": f"{extra.mean():.3f} ± {extra.std(ddof=1) / np.sqrt(extra.size):.3f}",
                     "needed (ms)": f"{1e3 * needed(table, t, s):g}",
-                    "half lost at (1/s)": f"{stats.gmean(cuts(table, t, s)):.0f}"
-                    if s in told_apart(table, t)
-                    else "",
+                    "half lost at": _cost(table, cuts(table, t, s)) if s in told_apart(table, t) else "",
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)

@@ -48,7 +48,7 @@ from analysis import rate_vs_temporal as study
 from nsnn_neuro import measures
 
 # %% [markdown]
-# ## A live example: two stimuli with the same count
+# ## A live example: two stimuli, two noises
 #
 # Two frozen stimuli are shown to a leaky integrate-and-fire neuron, forty times each, with little noise and with much. Every
 # row of dots is a trial.
@@ -82,9 +82,9 @@ for ax, first, title in zip(axes, (0, 2), ("sigma 1 mV", "sigma 8 mV"), strict=T
             color=colour,
             label=f"stimulus {k + 1}",
         )
-    ax.set(title=title, xlabel="time (ms)")
+    ax.set(title=title, xlabel="time (ms)", xlim=(0, 40))
 axes[0].set_ylabel("trial")
-axes[1].legend(loc="upper left", fontsize=8)
+axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
 ax.get_figure()
 
 # %% [markdown]
