@@ -104,7 +104,8 @@ harness.verdicts(study.claims(table))
 
 # %% [markdown]
 # Each row is a sentence that could have come out wrong. Those marked *central* decide about the study; the evidence gives the
-# numbers and their errors. All of them were written down before the run.
+# numbers and their errors. All were written down before the first run, but for the one on Panzeri and Treves' correction, which
+# that run taught us to ask.
 #
 # ## How to read the figure
 #

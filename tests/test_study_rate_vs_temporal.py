@@ -123,6 +123,7 @@ def test_without_the_recordings_that_part_is_left_out():
     assert "left out" in said[0]
 
 
+@pytest.mark.slow
 def test_with_the_recordings_reliable_spikes_gain_by_timing():
     recordings.folder("qsnmc2007_A")
     found = {}
