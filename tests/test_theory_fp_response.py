@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
+from scipy import stats
 from scipy.integrate import simpson
 
 from nsnn_neuro import theory
@@ -159,3 +160,48 @@ def test_units_and_broadcasting():
         theory.fp_interval_density(1.0, theory.lif_drift(0.8), SIGMA, terms=0, **LIF)
     with pytest.raises(NsnnError, match="so small"):
         theory.fp_spectrum(1.0, theory.lif_drift(0.5), 0.005, **LIF)
+
+
+@pytest.mark.parametrize("refrac", [0.0, 0.25])
+def test_counts_of_the_perfect_integrator(refrac):
+    """The k-th spike comes at an inverse-Gaussian time, to k thresholds, and k - 1 refractory periods."""
+    mu, sigma, tau, window = 0.8, 0.4, 2.0, np.array([3.0, 9.0])
+    got = theory.fp_counts(
+        window,
+        theory.pif_drift(mu),
+        sigma,
+        kmax=8,
+        tau_m=tau,
+        v_spike=1.0,
+        v_reset=0.0,
+        tau_refrac=refrac,
+        cells=20,
+    )
+    k = np.arange(1, 10)[:, None]
+    shape = k**2 / (2 * sigma**2 / tau)
+    reached = stats.invgauss.cdf(window - (k - 1) * refrac, k / (mu / tau) / shape, scale=shape)
+    expected = -np.diff(np.concatenate([np.ones((1, 2)), reached]), axis=0)
+    np.testing.assert_allclose(got, expected, atol=1e-7)
+
+
+def test_counts_of_the_lif():
+    """No spike: the survivor of the interval; the mean over a long window: r T + (CV^2 - 1) / 2."""
+    t = np.linspace(0, 2.5, 501)
+    density = theory.fp_interval_density(t, theory.lif_drift(0.8), SIGMA, **LIF)
+    pmf = theory.fp_counts(2.5, theory.lif_drift(0.8), SIGMA, kmax=10, **LIF)
+    assert pmf[0] == pytest.approx(1 - simpson(density, x=t), abs=1e-6)
+    pmf = theory.fp_counts([40.0, 60.0], theory.lif_drift(0.8), SIGMA, kmax=60, **LIF)
+    rate, cv = (
+        theory.fp_rate(theory.lif_drift(0.8), SIGMA, **LIF),
+        theory.fp_cv(theory.lif_drift(0.8), SIGMA, **LIF),
+    )
+    assert np.arange(61) @ pmf == pytest.approx(rate * np.array([40, 60]) + (cv**2 - 1) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"kmax": -1}, "kmax"), ({"window": 0.0}, "window"), ({"terms": 0}, "terms")]
+)
+def test_counts_name_bad_arguments(change, words):
+    arguments = {"window": 1.0, "drift": theory.lif_drift(0.8), "sigma": SIGMA, "kmax": 2, **LIF, **change}
+    with pytest.raises(NsnnError, match=words):
+        theory.fp_counts(**arguments)

@@ -19,7 +19,14 @@ from .escape import (
     step_escape_interval,
 )
 from .fokker_planck import fp_cv, fp_density, fp_rate
-from .fp_response import fp_interval_density, fp_noise_susceptibility, fp_spectrum, fp_susceptibility
+from .fp_response import (
+    fp_counts,
+    fp_interval_density,
+    fp_noise_susceptibility,
+    fp_spectrum,
+    fp_susceptibility,
+)
+from .information import channel_information, suprathreshold_information, threshold_information
 from .lif import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
 from .lindner import lindner_noise_susceptibility, lindner_spectrum, lindner_susceptibility
 from .mean_field import brunel_input, brunel_rates
@@ -33,6 +40,7 @@ __all__ = [
     "Drift",
     "brunel_input",
     "brunel_rates",
+    "channel_information",
     "coloured_fp_cv",
     "coloured_fp_rate",
     "coloured_rate",
@@ -43,6 +51,7 @@ __all__ = [
     "eif_drift",
     "escape_cv",
     "escape_rate",
+    "fp_counts",
     "fp_cv",
     "fp_density",
     "fp_interval_density",
@@ -74,4 +83,6 @@ __all__ = [
     "siegert_gain",
     "siegert_rate",
     "step_escape_interval",
+    "suprathreshold_information",
+    "threshold_information",
 ]
