@@ -88,12 +88,12 @@ for j, sigma in enumerate(sigmas):
 # - **One unit**, as above, over a range of noises, in several replicates. Its *control* has potentials on either side of the
 #   threshold ($0.8$ and $1.2$): without noise it tells everything, so noise can only harm.
 # - **A LIF neuron** in white noise. It starts at rest and is driven by one of two constant currents for 200 ms; the response is
-#   the number of spikes. Neither current reaches the threshold (the control's both do). The exact value comes from the law of the
-#   count: after each spike the membrane starts anew, so the count follows from the distribution of one interval, and that from the
-#   Fokker-Planck equation of the membrane (`theory.fp_counts`).
-# - **A pool** of $K$ units that see the same Gaussian signal $x$, centred on their threshold: unit $i$ fires if $x + r\,\xi_i > 0$
-#   with a $\xi_i$ of its own. Without noise ($r = 0$) all units do the same and tell one bit, the sign of $x$. The response is how
-#   many units fire. This is *suprathreshold* stochastic resonance (Stocks 2000).
+#   the number of spikes. Neither current reaches the threshold (the control's both do). The exact value comes from the law of
+#   the count: after each spike the membrane starts anew, so the count follows from the distribution of one interval, and that
+#   from the Fokker-Planck equation of the membrane (`theory.fp_counts`).
+# - **A pool** of $K$ units that see the same Gaussian signal $x$, centred on their threshold: unit $i$ fires if $x + r\,\xi_i
+#   > 0$ with a $\xi_i$ of its own. Without noise ($r = 0$) all units do the same and tell one bit, the sign of $x$. The
+#   response is how many units fire. This is *suprathreshold* stochastic resonance (Stocks 2000).
 #
 # What follows reads the table of the quick run, and makes it first if it isn't there. The full run, with more replicates and
 # noises, is `python -m analysis stochastic_resonance` in the repository's root.
