@@ -212,4 +212,4 @@ weights = np.linalg.solve((np.cov(counts[0].T) + np.cov(counts[1].T)) / 2, slope
 figure, ax = plt.subplots(figsize=(6, 2.5), layout="constrained")
 ax.bar(np.arange(neurons), weights, color="#0072B2")
 ax.axhline(0, color="black", lw=0.8)
-ax.set(xlabel="neuron", ylabel="weight (1/(spike mV))")
+_ = ax.set(xlabel="neuron", ylabel="weight (1/(spike mV))")
