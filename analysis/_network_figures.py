@@ -26,7 +26,7 @@ def _bar(values: pd.Series) -> tuple[float, float]:
 
 def activity(figure: Any, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> None:
     """A raster and the population's rate of each state, side by side."""
-    axes = figure.subplots(2, len(of), sharex=True, squeeze=False, height_ratios=(1.3, 1))
+    axes = figure.subplots(2, len(of), sharex="col", squeeze=False, height_ratios=(1.3, 1))
     for k, (name, row) in enumerate(of.items()):
         here = table[table.state == name]
         spikes, counts = here[here.part == "spike"], here[here.part == "count"]
@@ -35,7 +35,7 @@ def activity(figure: Any, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> N
         axes[0, k].set_ylim(0, SHOWN + 1)
         rate = counts.value / (row.neurons.iloc[0] * 1e-3)
         axes[1, k].fill_between(1e3 * counts.x, rate, step="post", color=COLOURS[name], lw=0)
-        axes[1, k].set(ylim=(0, None), xlim=(0, 100), xlabel="time (ms)")
+        axes[1, k].set(ylim=(0, None), xlim=(0, 1e3 * counts.x.max() + 1), xlabel="time (ms)")
         for ax in axes[:, k]:
             _open(ax)
     axes[0, 0].set_ylabel("neuron")
@@ -98,7 +98,15 @@ def rates(ax: Axes, of: dict[str, pd.DataFrame]) -> None:
         y, error = _bar(row.rate / row["mean field"])
         x = float(row["mean field"].iloc[0])
         ax.errorbar(x, y, yerr=error, fmt=MARKERS[name], ms=5, capsize=2, color=COLOURS[name])
-        ax.annotate(name, (x, y), xytext=(5, 6), textcoords="offset points", fontsize=8)
+        side = -1 if name == "AI" else 1  # SI fast is close by
+        ax.annotate(
+            name,
+            (x, y),
+            xytext=(5 * side, 6),
+            ha="right" if side < 0 else "left",
+            textcoords="offset points",
+            fontsize=8,
+        )
     ax.axhline(1, color="black", lw=0.8, zorder=0)
     ax.set(xscale="log", xlabel="mean-field rate (Hz)", ylabel="simulated / mean-field rate", xlim=(3, 1000))
     ax.margins(y=0.2)

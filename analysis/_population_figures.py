@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -120,16 +122,22 @@ def estimators(ax: Axes, few: pd.DataFrame) -> None:
 
 
 def recorded(ax: Axes, cells: pd.DataFrame) -> None:
-    """Information of retinal cells, repeats in order and shuffled."""
-    for column, name, colour, mark in (
-        ("information", "repeats in order", "#0072B2", "o-"),
-        ("shuffled", "repeats shuffled", "#D55E00", "s--"),
+    """Information of retinal cells, repeats in order and shuffled: hollow squares around the dots where they agree."""
+    for column, name, colour, mark, size, fill in (
+        ("shuffled", "repeats shuffled", "#D55E00", "s--", 9, "none"),
+        ("information", "repeats in order", "#0072B2", "o-", 4, "#0072B2"),
     ):
         found = _wide(cells, "retina", column)
         bar = 2 * found.std(ddof=1) / np.sqrt(len(found))
-        ax.errorbar(
-            found.columns, found.mean(), yerr=bar, fmt=mark, ms=5, lw=1.2, capsize=2, color=colour, label=name
-        )
+        style: dict[str, Any] = {
+            "fmt": mark,
+            "ms": size,
+            "mfc": fill,
+            "color": colour,
+            "lw": 1.2,
+            "capsize": size / 2,
+        }
+        ax.errorbar(found.columns, found.mean(), yerr=bar, label=name, **style)
     ax.set_title("salamander retina, pairs of moments of a film", fontsize=9)
     _finish(ax, cells, ylabel="information, $d'^2$")
     ax.set_xlabel("number of cells")

@@ -405,7 +405,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
     """Spikes and population rate of each state, with what tells them apart."""
     return {
-        f"{CLAIM}. Above: spikes of {drawn.SHOWN} neurons and the population's rate in windows of 1 ms, 100 ms of one network. "
+        f"{CLAIM}. Above: spikes of {drawn.SHOWN} neurons and the population's rate in windows of 1 ms, up to 100 ms of one network. "
         "Below, means over networks, with bars of two standard errors: spectrum of the population's count over that of "
         "independent Poisson neurons (means over 5 Hz, no bars); correlation of pairs of neurons against the window of their "
         "counts; CV of intervals against the population's Fano factor; rate over the mean field's.": plot(

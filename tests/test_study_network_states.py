@@ -120,10 +120,11 @@ def test_a_wrong_number_fails_the_claim(words):
             study.verify(table)
 
 
-@pytest.mark.parametrize(("column", "factor"), [("cv", 30.0), ("rate", 0.2), ("fano", 30.0)])
-def test_each_part_of_the_regular_states_claim_counts(column, factor):
+@pytest.mark.parametrize("change", [{"cv": 30.0}, {"rate": 0.8}, {"rate": 0.2, "peak": 0.2}, {"fano": 30.0}])
+def test_each_part_of_the_regular_states_claim_counts(change):
     table = made_up()
-    table.loc[table.state == "SR", column] *= factor
+    for column, factor in change.items():
+        table.loc[table.state == "SR", column] *= factor
     with pytest.raises(ClaimFailed, match="SR: regular and fast"):
         study.verify(table)
 
