@@ -55,6 +55,8 @@ WINDOWS = (1e-3, 2e-3, 5e-3, 10e-3)
 """s, of pairwise correlations"""
 RESOLVING = {"SR": 1e-3, "SI fast": 1e-3, "SI slow": 10e-3}
 """s, a fifth to a third of the rhythm's period"""
+LENGTH = {"SR": 0.25, "AI": 1.0, "SI fast": 1.0, "SI slow": 2.0}
+"""of a run: periods are 3, -, 6 and 45 ms, and a rhythm needs several of them"""
 SAMPLE = 200
 """neurons whose pairs are correlated, or all where there are fewer"""
 SABOTAGES = {
@@ -78,7 +80,7 @@ class Config:
     """n_e epsilon is the excitatory in-degree, 1,000"""
     J: float = 0.1
     seconds: float = 1.0
-    """after the transient; SR, whose rhythm has a period of 3 ms, a quarter"""
+    """after the transient, times LENGTH"""
     transient: float = 0.2
     dt: float = 0.1e-3
     engine: str = "cython"
@@ -143,7 +145,7 @@ def _simulated(config: Config, name: str, seed: int) -> tuple[measures.Trains, i
     if config.sabotage == "synapses cut":
         wired["epsilon"] = 1 / wired["n_i"]
     net = nsnn.brunel(g=g, eta=eta, **wired, seed=seed)
-    duration = config.transient + (config.seconds / 4 if name == "SR" else config.seconds)
+    duration = config.transient + config.seconds * LENGTH[name]
     duration = config.dt * round(duration / config.dt)
     block = nsnn.simulate(
         net,
@@ -405,7 +407,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
     """Spikes and population rate of each state, with what tells them apart."""
     return {
-        f"{CLAIM}. Above: spikes of {drawn.SHOWN} neurons and the population's rate in windows of 1 ms, up to 100 ms of one network. "
+        f"{CLAIM}. Above: spikes of {drawn.SHOWN} neurons and the population's rate in 1 ms, at most 100 ms of one network. "
         "Below, means over networks, with bars of two standard errors: spectrum of the population's count over that of "
         "independent Poisson neurons (means over 5 Hz, no bars); correlation of pairs of neurons against the window of their "
         "counts; CV of intervals against the population's Fano factor; rate over the mean field's.": plot(
