@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import scipy.io
 
 from nsnn_neuro import FormatError
 
-__all__ = ["CORTICAL", "Sweep", "cortical", "folder"]
+__all__ = ["CORTICAL", "Sweep", "cortical", "folder", "retina"]
 
 CORTICAL = ("00", "04", "05", "06", "08", "09", "11", "12")
 """settings of mean and standard deviation of the current that `cortical` reads"""
@@ -64,3 +65,21 @@ def cortical(setting: str) -> list[Sweep] | None:
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise FormatError(f"{place}: setting {setting!r} can't be read: {error}") from None
     return sweeps
+
+
+def retina() -> np.ndarray | None:
+    """Spikes (0 or 1) of 50 ganglion cells of a salamander's retina, (297 repeats of a film of 19 s, 953 bins of 20 ms, 50 cells).
+
+    None where the recordings are absent. Source: Tkacik et al. 2014, doi 10.1371/journal.pcbi.1003408
+    """
+    place = folder("salamander_retina_movie")
+    if place is None:
+        return None
+    path = place / "original_data_num_neurons_50_1.mat"
+    try:
+        spikes = scipy.io.loadmat(path)["data"]
+        if spikes.shape != (297 * 953, 50) or not np.isin(spikes, (0, 1)).all():
+            raise ValueError(f"an array {spikes.shape}, expected zeros and ones, (283041, 50)")
+    except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
+        raise FormatError(f"{path}: can't be read: {error}") from None
+    return spikes.reshape(297, 953, 50).astype(np.uint8)

@@ -7,7 +7,7 @@ import pytest
 from brian2 import ms, mV, second
 
 import nsnn_neuro as nsnn
-from analysis import brunel_states
+from analysis import network_states
 from nsnn_neuro import theory
 
 pytestmark = [pytest.mark.slow, pytest.mark.compile]
@@ -48,13 +48,11 @@ def test_count_correlation_of_shared_noise_is_linear_response(c):
 
 def test_brunels_asynchronous_state_has_its_mean_field_rate():
     """The full network, C_E 1,000: the study's central claims on AI and SI slow over .3 s."""
-    table = brunel_states.run(brunel_states.Config(quick=True, states=("AI", "SI slow")))
-    brunel_states.verify(table)
+    config = network_states.Config(states=("AI", "SI slow"), networks=1, seconds=0.3)
+    network_states.verify(network_states.run(config))
 
 
 def test_brunels_synchronous_states_are_told():
     """At the same in-degrees with fewer neurons: a regular network in step, and a fast rhythm of irregular neurons."""
-    table = brunel_states.run(
-        brunel_states.Config(quick=True, states=("SR", "SI fast"), n_e=2000, epsilon=0.5)
-    )
-    brunel_states.verify(table)
+    config = network_states.Config(states=("SR", "SI fast"), n_e=2000, epsilon=0.5, networks=1, seconds=0.3)
+    network_states.verify(network_states.run(config))
