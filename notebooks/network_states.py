@@ -15,10 +15,10 @@
 # %% [markdown]
 # # Four ways in which a network of noisy neurons fires
 #
-# Put ten thousand simple neurons together at random, let most excite and some inhibit each other, and drive all of them with the
-# same amount of random input. How will they fire? Brunel (2000) found that two numbers decide: how strong inhibition is, and how
-# strong the drive is. Neurons fire in step or independently, like clocks or at random, and these two questions have separate
-# answers: there are populations with a clear rhythm whose single neurons look random.
+# Put ten thousand simple neurons together at random, let most excite and some inhibit each other, and drive all of them with
+# the same amount of random input. How will they fire? Brunel (2000) found that two numbers decide: how strong inhibition is,
+# and how strong the drive is. Neurons fire in step or independently, like clocks or at random, and these two questions have
+# separate answers: there are populations with a clear rhythm whose single neurons look random.
 #
 # This study simulates one network of each kind and asks whether measures of single neurons, of pairs and of the population tell
 # the four apart, and how far a theory gets that knows nothing of single spikes.
@@ -82,8 +82,8 @@ harness.verdicts(study.claims(table))
 # %% [markdown]
 # ## What it looks like
 #
-# **Above**: each column is a state. Dots are spikes of fifty neurons, below is the rate of the whole population in steps of 1 ms.
-# In a state with a rhythm the rate goes up and down; whether a neuron keeps time with it is seen in its row of dots only.
+# **Above**: each column is a state. Dots are spikes of fifty neurons, below is the rate of the whole population in steps of 1
+# ms. In a state with a rhythm the rate goes up and down; whether a neuron keeps time with it is seen in its row of dots only.
 #
 # **Below, from the left**: the *spectrum* of the population's count, divided by what independent Poisson neurons would have; a
 # rhythm is a peak. The *correlation of pairs*: how much two neurons' counts go up and down together, depending on how long one
@@ -124,8 +124,8 @@ print(f"correlation of pairs, 5 ms: {study.pair_correlation(trains, 5e-3):.3f}")
 # the CV to a quarter of its value; read in the verdicts above whether it does. There is a reason why it needn't: the theory
 # takes input for white noise, while spikes of fairly regular neurons in a damped rhythm have less power at low frequencies.
 #
-# No network of finite size is wholly asynchronous. Neurons that share a tenth of their input are correlated a little, and this is
-# enough for a small rhythm. So states are told apart by comparison, not by a threshold.
+# No network of finite size is wholly asynchronous. Neurons that share a tenth of their input are correlated a little, and this
+# is enough for a small rhythm. So states are told apart by comparison, not by a threshold.
 #
 # The full run has networks of 12,500 neurons, three of each state; from the repository's root:
 #

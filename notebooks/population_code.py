@@ -41,23 +41,23 @@ pd.set_option("display.max_colwidth", None)
 # %% [markdown]
 # ## The question in numbers
 #
-# Two stimuli $s_1$ and $s_2$ lie $ds$ apart. On each trial we count every neuron's spikes in one window; the counts of $N$ neurons
-# form a vector with mean $f(s)$ and covariance $S$. The best weighted sum of counts tells the two stimuli apart with
+# Two stimuli $s_1$ and $s_2$ lie $ds$ apart. On each trial we count every neuron's spikes in one window; the counts of $N$
+# neurons form a vector with mean $f(s)$ and covariance $S$. The best weighted sum of counts tells the two stimuli apart with
 #
 # $$ d' = ds\,\sqrt{I}, \qquad I = f'^{\top} S^{-1} f', $$
 #
 # and is right in a fraction $\Phi(d'/2)$ of trials ($\Phi$ is the normal distribution function). $I$ is the *linear Fisher
 # information*. For independent neurons $S$ is diagonal, $I$ is a sum over neurons and grows in proportion to $N$.
 #
-# The neurons here are leaky integrate-and-fire neurons in white noise, driven with $\mu_i = a_i + g_i s$. A fraction $c$ of each
-# membrane's noise can be common to all. Three populations are compared: private noise; common noise with all gains $g_i = 1$;
-# common noise where every fourth gain is $-1$.
+# The neurons here are leaky integrate-and-fire neurons in white noise, driven with $\mu_i = a_i + g_i s$. A fraction $c$ of
+# each membrane's noise can be common to all. Three populations are compared: private noise; common noise with all gains $g_i =
+# 1$; common noise where every fourth gain is $-1$.
 #
 # ## A bound from theory
 #
-# Common noise enters a neuron exactly where the stimulus does. In a window $T$ the common part, $\sigma\sqrt{2\tau_m c}\,\xi(t)$,
-# looks like a stimulus that is off by a random amount of variance $2\tau_m\sigma^2 c/T$. Neurons with equal gains cannot tell this
-# from the true stimulus, so however many there are,
+# Common noise enters a neuron exactly where the stimulus does. In a window $T$ the common part, $\sigma\sqrt{2\tau_m
+# c}\,\xi(t)$, looks like a stimulus that is off by a random amount of variance $2\tau_m\sigma^2 c/T$. Neurons with equal gains
+# cannot tell this from the true stimulus, so however many there are,
 #
 # $$ I \le \frac{T + \text{warm-up}}{2\,\tau_m\,\sigma^2\,c}. $$
 #
@@ -82,17 +82,17 @@ harness.verdicts(study.claims(table))
 # ## What it looks like
 #
 # **Left**: information against the number of neurons, both axes logarithmic, so that proportional growth is a straight line of
-# slope 1. Points are estimates from simulated counts, lines are linear response theory, which knows only each neuron's rate, its
-# slope and its irregularity. Private noise and gains of both signs follow the straight line; equal gains bend and stay below the
-# dotted bound.
+# slope 1. Points are estimates from simulated counts, lines are linear response theory, which knows only each neuron's rate,
+# its slope and its irregularity. Private noise and gains of both signs follow the straight line; equal gains bend and stay
+# below the dotted bound.
 #
-# **Middle**: what a common short-cut costs. If each neuron's trials are put in a random order of their own, correlations are gone
-# while every single neuron is as before. The shuffled information is divided by the true one; at 1 correlations don't matter. For
-# equal gains in shared noise it rises without end: who records neurons one by one and adds them up believes in information that
-# isn't there.
+# **Middle**: what a common short-cut costs. If each neuron's trials are put in a random order of their own, correlations are
+# gone while every single neuron is as before. The shuffled information is divided by the true one; at 1 correlations don't
+# matter. For equal gains in shared noise it rises without end: who records neurons one by one and adds them up believes in
+# information that isn't there.
 #
-# **Right**: a decoder, trained on some trials and tested on others, against the most that a linear read-out can get right. It must
-# stay at or below the line. How far below is the price of training on few trials, which grows with the number of neurons.
+# **Right**: a decoder, trained on some trials and tested on others, against the most that a linear read-out can get right. It
+# must stay at or below the line. How far below is the price of training on few trials, which grows with the number of neurons.
 
 # %%
 figures = study.figures(table)
@@ -106,15 +106,15 @@ study.summary(table)
 # ## Estimating it from few trials
 #
 # Put sample means and a sample covariance into the formula and the result is too large, far too large when trials aren't many
-# times the neurons: the inverse of a noisy covariance is too big, and noise in the means looks like signal. For $T$ trials of each
-# stimulus the corrected estimate (Kanitscheider and others, 2015) is
+# times the neurons: the inverse of a noisy covariance is too big, and noise in the means looks like signal. For $T$ trials of
+# each stimulus the corrected estimate (Kanitscheider and others, 2015) is
 #
 # $$ \hat I = \hat f'^{\top}\hat S^{-1}\hat f'\;\frac{2T-N-3}{2T-2} - \frac{2N}{T\,ds^2}. $$
 #
 # The left panel below shows both at several numbers of trials, and the value from all trials as a dotted line. Where recordings
 # of a salamander's retina are at hand, a second panel shows the same question put to real cells: two moments of a film are the
-# two stimuli, and repeats of the film are the trials. If the two curves lie on each other, the cells' noise correlations play no
-# part over the sizes recorded. That says nothing about far larger populations: a limit shows only where it begins to bind.
+# two stimuli, and repeats of the film are the trials. If the two curves lie on each other, the cells' noise correlations play
+# no part over the sizes recorded. That says nothing about far larger populations: a limit shows only where it begins to bind.
 
 # %%
 figures[captions[1]]
@@ -171,10 +171,10 @@ print(f"mean of {pairs.size} pairs {pairs.mean():.3f}, linear response for long 
 # %% [markdown]
 # ## What was found, and what not
 #
-# A small correlation, of a size found in cortex, is harmless between two neurons and decisive among many, if it points where the
-# stimulus points. Its size alone says nothing: the population with gains of both signs has pairs as correlated as the other, and
-# loses little. The theory here is of first order in $c$ and for windows much longer than the membrane's time constant; the
-# window of this study is fifteen of them, which makes a few per cent. Only linear read-outs were asked for.
+# A small correlation, of a size found in cortex, is harmless between two neurons and decisive among many, if it points where
+# the stimulus points. Its size alone says nothing: the population with gains of both signs has pairs as correlated as the
+# other, and loses little. The theory here is of first order in $c$ and for windows much longer than the membrane's time
+# constant; the window of this study is fifteen of them, which makes a few per cent. Only linear read-outs were asked for.
 #
 # The full run has more populations, more trials and 64 neurons; from the repository's root:
 #
