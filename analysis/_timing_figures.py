@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._twins import interval
+from ._intervals import interval
 
 __all__ = ["draw_codes", "draw_cortex", "draw_distances", "draw_resolutions", "draw_surplus"]
 

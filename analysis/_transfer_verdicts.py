@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from ._variability_verdicts import interval
+from ._intervals import mean_and_half
 from .harness import Claim
 
 WEAK = 0.25  # the most that a weak signal moves the free membrane by, in units of sigma
@@ -97,7 +97,7 @@ def _bound(table: pd.DataFrame, weak: list[float]) -> Claim:
 def _interval(values: pd.Series) -> tuple[float, float]:
     """Mean and half the width of the 95 % interval of the values there are; NaN with fewer than two."""
     known = values.dropna().to_numpy()
-    return interval(known) if known.size > 1 else (np.nan, np.nan)
+    return mean_and_half(known) if known.size > 1 else (np.nan, np.nan)
 
 
 def _gain(table: pd.DataFrame, signal: str, one: float, other: float, quantity: str) -> tuple[float, float]:
@@ -156,7 +156,7 @@ def _also(table: pd.DataFrame) -> list[Claim]:
     first, last = sigmas[0], sigmas[-1]
     known = first in off and last in off
     closing = (
-        interval((off[first].abs() - off[last].abs()).dropna().to_numpy()) if known else (np.nan, np.nan)
+        mean_and_half((off[first].abs() - off[last].abs()).dropna().to_numpy()) if known else (np.nan, np.nan)
     )
     above = _above(table)
     per_spike = {

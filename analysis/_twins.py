@@ -1,4 +1,4 @@
-"""What the studies of deep nets share: a noisy classifier and its deterministic twin, trained alike, and paired intervals."""
+"""What the studies of deep nets share: a noisy classifier and its deterministic twin, trained alike, and differences in words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 import nsnn_neuro as nsnn
+
+from ._intervals import interval
 
 ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2"}
 
@@ -90,22 +91,6 @@ def chosen(
             tried.append({"width": width, "rate": rate, "validation": found})
     best = max(tried, key=lambda row: row["validation"])
     return best["width"], best["rate"], tried
-
-
-def interval(difference: np.ndarray) -> tuple[float, float, float]:
-    """Mean and 95 % interval (Student) of paired differences, one for each seed."""
-    difference = np.asarray(difference, dtype=float)
-    half = (
-        stats.t.ppf(0.975, difference.size - 1) * difference.std(ddof=1) / np.sqrt(difference.size)
-        if difference.size > 1
-        else np.inf
-    )
-    return float(difference.mean()), float(difference.mean() - half), float(difference.mean() + half)
-
-
-def above(difference: np.ndarray, least: float) -> bool:
-    """Whether the interval lies above a number."""
-    return bool(interval(difference)[1] > least)
 
 
 def told(difference: np.ndarray) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from ._intervals import mean_and_half
 
 STYLES = (
     ("#000000", "v", ":"),
@@ -37,7 +38,6 @@ def _curves(
     ax: Axes,
     table: pd.DataFrame,
     quantity: str,
-    interval: Callable[..., Any],
     fluctuations: list[float],
     scale: float = 1.0,
     **style: Any,
@@ -55,7 +55,7 @@ def _curves(
             values = rows[(rows.fluctuation == fluctuation) & (rows.sigma == sigma)].value.dropna()
             if len(values) > 1:
                 points.append(
-                    (least / 2 if sigma == 0 else sigma, *interval(scale * values.to_numpy() ** power))
+                    (least / 2 if sigma == 0 else sigma, *mean_and_half(scale * values.to_numpy() ** power))
                 )
         x, y, bar = np.array(points).T
         text = "constant" if fluctuation == 0 else f"{fluctuation:g} mV"
@@ -65,7 +65,7 @@ def _curves(
     _sigma_axis(ax, sigmas)
 
 
-def model(table: pd.DataFrame, interval: Callable[..., Any]) -> Figure:
+def model(table: pd.DataFrame) -> Figure:
     """Rasters above; reliability, jitter, Fano factor and CV^2 below."""
     figure = Figure(figsize=(9.5, 6.2), layout="constrained")
     grid = figure.add_gridspec(2, 6, height_ratios=(0.8, 1))
@@ -80,18 +80,18 @@ def model(table: pd.DataFrame, interval: Callable[..., Any]) -> Figure:
     frozen = table[table.part == "frozen"]
     fluctuations = sorted(frozen.fluctuation.unique())
     axes = [figure.add_subplot(grid[1, 2 * k : 2 * k + 2]) for k in range(3)]
-    _curves(axes[0], table, "reliability", interval, fluctuations)
+    _curves(axes[0], table, "reliability", fluctuations)
     _tidy(axes[0], "C", xlabel="sigma (mV)", ylabel="Schreiber's reliability", ylim=(0, 1.05))
     axes[0].legend(
         frameon=False, fontsize=8, title="SD of the input", title_fontsize=8, loc="lower left", ncols=2
     )
-    _curves(axes[1], table, "jitter", interval, fluctuations[-2:], 1e3)
+    _curves(axes[1], table, "jitter", fluctuations[-2:], 1e3)
     _tidy(axes[1], "D", xlabel="sigma (mV)", ylabel="jitter of events (ms)")
     axes[1].set_ylim(bottom=0)
     axes[1].legend(frameon=False, fontsize=8, title="SD of the input", title_fontsize=8, loc="upper left")
     ends = [fluctuations[0], fluctuations[-1]]
-    _curves(axes[2], table, "Fano factor", interval, ends)
-    _curves(axes[2], table, "CV", interval, ends, power=2, mfc="white", label=False)
+    _curves(axes[2], table, "Fano factor", ends)
+    _curves(axes[2], table, "CV", ends, power=2, mfc="white", label=False)
     _tidy(axes[2], "E", xlabel="sigma (mV)", ylabel="Fano factor (filled), CV$^2$ (open)")
     axes[2].set_ylim(bottom=-0.02)
     axes[2].legend(frameon=False, fontsize=8, title="SD of the input", title_fontsize=8, loc="center left")

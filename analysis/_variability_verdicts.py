@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from ._intervals import mean_and_half
 from .harness import Claim
 
 EXACT = 1e-12
@@ -16,13 +16,6 @@ EXACT = 1e-12
 def strongest(fluctuations: Any) -> list[float]:
     """The two strongest fluctuations: those that make events."""
     return sorted(float(f) for f in set(fluctuations))[-2:]
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Mean and half the width of its 95 % interval, Student's."""
-    values = np.asarray(values, dtype=float)
-    width = stats.t.ppf(0.975, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)
-    return float(values.mean()), float(width)
 
 
 def wide_of(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -58,7 +51,7 @@ def _slope_claim(
 ) -> Claim:
     wide, parts, holds = wide_of(table, quantity), [], True
     for at in points:
-        mean, width = interval(scale * slopes(wide, along, at))
+        mean, width = mean_and_half(scale * slopes(wide, along, at))
         holds = holds and bool(sign * mean > width)
         name = "fluctuation" if along == "sigma" else "sigma"
         parts.append(f"{name} {at:g} mV: {mean:+.3g} ± {width:.2g}")
@@ -115,7 +108,7 @@ def _renewal(table: pd.DataFrame, quantity: str, text: str) -> Claim:
 
 def _irregular(table: pd.DataFrame, fluctuation: float, noisy: list[float]) -> Claim:
     gap = wide_of(table, "Fano factor") - wide_of(table, "CV") ** 2
-    each = {s: interval(gap[fluctuation, s].to_numpy()) for s in noisy}
+    each = {s: mean_and_half(gap[fluctuation, s].to_numpy()) for s in noisy}
     return Claim(
         f"irregular yet repeatable: under fluctuations of {fluctuation:g} mV the Fano factor is below CV^2 at every sigma",
         all(mean + width < 0 for mean, width in each.values()),
@@ -130,7 +123,7 @@ def _also(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> list[
     gain = _each(np.log2(jitter[stronger][noisy] / jitter[weaker][noisy]), noisy)
     least = noisy[:2]
     order = np.log(jitter[stronger, least[1]] / jitter[stronger, least[0]]) / np.log(least[1] / least[0])
-    exponent = interval(order.to_numpy())
+    exponent = mean_and_half(order.to_numpy())
     half = _each(np.log(late[stronger][noisy] / early[stronger][noisy]), noisy)
     fluctuating = sorted(f for f in table[table.part == "frozen"].fluctuation.unique() if f > 0)
     everywhere = "Schreiber's reliability falls with sigma under every fluctuating input, weak ones too"
@@ -164,4 +157,4 @@ def _also(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> list[
 
 def _each(wide: pd.DataFrame, noisy: list[float]) -> dict[float, tuple[float, float]]:
     """Mean and half-width over seeds at each sigma at which every seed has a value."""
-    return {s: interval(wide[s].to_numpy()) for s in noisy if wide[s].notna().all()}
+    return {s: mean_and_half(wide[s].to_numpy()) for s in noisy if wide[s].notna().all()}

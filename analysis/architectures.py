@@ -28,8 +28,9 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 
+from ._intervals import above
 from ._recordings import folder
-from ._twins import ARMS, above, dense, spoilt, told, untrained
+from ._twins import ARMS, dense, spoilt, told, untrained
 from .harness import Claim, check, smaller
 
 CLAIM = "Noisy spiking networks of any architecture learn by any of the algorithms, about as well as their deterministic twins"

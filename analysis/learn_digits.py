@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy import stats
 
 import nsnn_neuro as nsnn
 
+from ._intervals import interval
 from .harness import Claim, check, smaller
 
 CLAIM = "A noisy spiking network learns digits by NDL as well as its deterministic twin, and better than a perceptron of its size"
@@ -159,8 +159,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     """The study's claims with their evidence."""
     noisy, twin, perceptron = (_test(table, arm) for arm in ARMS)
     difference = noisy - twin
-    half = stats.t.ppf(0.975, difference.size - 1) * difference.std(ddof=1) / np.sqrt(difference.size)
-    low, high = difference.mean() - half, difference.mean() + half
+    _, low, high = interval(difference)
     return [
         Claim(
             f"the noisy network's mean test accuracy is {100 * LEAST:g} % or more, with its passes added up",

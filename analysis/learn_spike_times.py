@@ -26,11 +26,11 @@ import numpy as np
 import pandas as pd
 import quantities as pq
 from matplotlib.figure import Figure
-from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import reference
 
+from ._intervals import interval
 from ._surrogate_rules import deterministic
 from .harness import Claim, check, smaller
 
@@ -234,13 +234,6 @@ def _of(table: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
     return rows.pivot(index="seed", columns="sigma", values=column)
 
 
-def _interval(values: Any) -> tuple[float, float, float]:
-    """Mean and its 95 % interval over seeds."""
-    values = np.asarray(values, dtype=float)
-    half = stats.t.ppf(0.975, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)
-    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
-
-
 def _slopes(found: pd.DataFrame) -> np.ndarray:
     """Of a measure's logarithm over that of sigma, one for each seed; of sigmas where all have a value, NaN for fewer than two."""
     found = found.dropna(axis=1)
@@ -253,7 +246,7 @@ def _below(a: pd.DataFrame, b: pd.DataFrame) -> tuple[bool, str]:
     """Whether a is below b at each sigma (the paired 95 % intervals exclude 0), and the numbers."""
     holds, told = True, []
     for sigma in a.columns:
-        mean, low, high = _interval(a[sigma] - b[sigma])
+        mean, low, high = interval(a[sigma] - b[sigma])
         holds = holds and high < 0
         told.append(f"sigma {sigma:g}: {mean:+.2f} [{low:+.2f}, {high:+.2f}]")
     return holds, "; ".join(told)
@@ -263,14 +256,14 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     """The study's claims with their evidence."""
     distance = _of(table, "noisy", "distance")
     jitter, reliability = (_of(table, "noisy", name) for name in ("jitter", "reliability"))
-    steep, steep_low, steep_high = _interval(_slopes(jitter))
-    fall, fall_low, fall_high = _interval(_slopes(reliability))
+    steep, steep_low, steep_high = interval(_slopes(jitter))
+    fall, fall_low, fall_high = interval(_slopes(reliability))
     twin = _of(table, "twin", "distance")[0.0]
     checked = table.dropna(subset=["evaluated"])
     z = (checked.distance - checked.evaluated) / np.hypot(checked.se, checked.evaluated_se)
     sigmas = distance.columns
     least = distance.mean().idxmin()
-    apart = _interval(distance[sigmas[0]] - distance[least])
+    apart = interval(distance[sigmas[0]] - distance[least])
     return [
         Claim(
             "at every sigma the learned distance is below that before learning",

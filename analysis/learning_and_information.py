@@ -30,11 +30,11 @@ import numpy as np
 import pandas as pd
 import quantities as pq
 from matplotlib.figure import Figure
-from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
+from ._intervals import interval
 from .harness import Claim, check, smaller
 
 CLAIM = "Learning makes a hidden neuron's spikes tell more about the class, and hands it on to the output"
@@ -184,15 +184,10 @@ def _of(table: pd.DataFrame, arm: str, column: str, last: bool = True) -> np.nda
     return rows[column].to_numpy()
 
 
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    half = stats.t.ppf(0.975, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)
-    return float(values.mean() - half), float(values.mean() + half)
-
-
 def _change(table: pd.DataFrame, arm: str, column: str) -> tuple[float, float, str]:
     """95 % interval of the change with learning, over seeds, and all in words."""
     before, after = _of(table, arm, column, last=False), _of(table, arm, column)
-    low, high = _interval(after - before)
+    _, low, high = interval(after - before)
     return low, high, f"{arm} {_told(before)} to {_told(after)}, change [{low:+.3f}, {high:+.3f}]"
 
 
@@ -211,12 +206,12 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     )
     spikes = _change(table, "noisy", "spikes")[2]
     gain = _of(table, "noisy", "hidden") - _of(table, "noisy", "input")
-    above = _interval(gain)
+    above = interval(gain)[1:]
     worse = {
-        name: _interval(sign * (_of(table, "noisy", name) - _of(table, "deterministic", name)))
+        name: interval(sign * (_of(table, "noisy", name) - _of(table, "deterministic", name)))[1:]
         for name, sign in (("fano", 1), ("reliability", -1))
     }
-    low, high = _interval(_of(table, "noisy", "output") - _of(table, "deterministic", "output"))
+    _, low, high = interval(_of(table, "noisy", "output") - _of(table, "deterministic", "output"))
     return [
         Claim(
             "a hidden neuron's count tells more about the class after learning, in both networks (95 % interval over seeds)",
@@ -325,7 +320,7 @@ def plot(table: pd.DataFrame) -> Figure:
         for arm, colour in ARMS.items():
             values = [table.loc[(table.arm == arm) & (table.epochs == e), name].to_numpy() for e in epochs]
             mean = np.array([v.mean() for v in values])
-            half = mean - np.array([_interval(v)[0] for v in values])
+            half = mean - np.array([interval(v)[1] for v in values])
             ax.errorbar(place, mean, half, color=colour, marker="o", ms=4, lw=1.2, capsize=2, label=arm)
         if name in ("hidden", "output"):
             ax.axhline(table.input.mean(), color="#909090", lw=0.8, ls=":", label="input")

@@ -32,7 +32,8 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, perturb
 
-from ._twins import ARMS, above, chosen, told, trained
+from ._intervals import above
+from ._twins import ARMS, chosen, told, trained
 from .harness import Claim, check, smaller
 
 CLAIM = "Some noise is a resource: at a level chosen beforehand a network withstands attacks better than its deterministic twin"

@@ -36,6 +36,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
 from . import _population_figures as drawn
+from ._intervals import mean_and_half
 from ._recordings import retina
 from .harness import Claim, check, smaller
 
@@ -310,12 +311,6 @@ def _of_retina(config: Config) -> list[dict]:
 # --- claims --------------------------------------------------------------------------------------------------------------------
 
 
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    """Mean and half its 95 % interval over populations."""
-    half = stats.t.ppf(0.975, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)
-    return float(values.mean()), float(half)
-
-
 def _wide(table: pd.DataFrame, condition: str, column: str) -> pd.DataFrame:
     """One row per population, one column per size."""
     return table[table.condition == condition].pivot(index="population", columns="neurons", values=column)
@@ -333,10 +328,10 @@ def exponents(information: pd.DataFrame) -> np.ndarray:
 def _claims_of_growth(model: pd.DataFrame) -> list[Claim]:
     found = {name: _wide(model, name, "information") for name in CONDITIONS}
     limit = float(model.limit[model.condition == "equal"].iloc[0])
-    private, half = _interval(exponents(found["private"]))
-    last, more = _interval(exponents(found["equal"].iloc[:, -2:]))
+    private, half = mean_and_half(exponents(found["private"]))
+    last, more = mean_and_half(exponents(found["equal"].iloc[:, -2:]))
     above = (found["equal"].mean() - limit) / _error(model, "equal")
-    mixed, wide = _interval(exponents(found["mixed"]))
+    mixed, wide = mean_and_half(exponents(found["mixed"]))
     beyond = (found["mixed"].mean() - limit) / _error(model, "mixed")
     n = max(found["equal"].columns)
     return [
@@ -378,7 +373,7 @@ def _claims_of_theory(model: pd.DataFrame) -> list[Claim]:
         worst = max(worst, float((off.abs() - 2 * error).max()))
         told.append(f"{name} {100 * off.iloc[-1]:+.1f} ± {100 * error.iloc[-1]:.1f} %")
         ratio = _wide(model, name, "shuffled").iloc[:, -1] / _wide(model, name, "information").iloc[:, -1]
-        ratios[name] = _interval(np.log(ratio.where(ratio > 0).to_numpy()))
+        ratios[name] = mean_and_half(np.log(ratio.where(ratio > 0).to_numpy()))
     (equal, more), (private, half) = ratios["equal"], ratios["private"]
     return [
         Claim(
@@ -444,10 +439,10 @@ def _claims_of_few(few: pd.DataFrame) -> list[Claim]:
 
 def _claims_of_retina(cells: pd.DataFrame) -> list[Claim]:
     found = _wide(cells, "retina", "information")
-    gain, half = _interval(
+    gain, half = mean_and_half(
         np.log(_wide(cells, "retina", "shuffled").sum(axis=1) / found.sum(axis=1)).to_numpy()
     )
-    last, more = _interval(
+    last, more = mean_and_half(
         np.log2(found.iloc[:, -1].clip(lower=1e-9) / found.iloc[:, -2].clip(lower=1e-9)).to_numpy()
     )
     return [

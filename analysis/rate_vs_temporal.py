@@ -33,9 +33,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
+from ._intervals import above, interval
 from ._timing_figures import draw_codes, draw_cortex, draw_distances, draw_resolutions, draw_surplus
 from ._timing_runs import Config, cortex, lif
-from ._twins import above, interval
 from .harness import Claim, check
 
 CLAIM = "Spike times tell more than spike counts where noise is small and stimuli fast; their surplus falls with noise to nothing"

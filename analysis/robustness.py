@@ -27,7 +27,8 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import perturb
 
-from ._twins import ARMS, above, by_seed, chosen, interval, told, trained
+from ._intervals import above, interval
+from ._twins import ARMS, by_seed, chosen, told, trained
 from .harness import Claim, check, smaller
 
 CLAIM = "A noisy spiking network is as accurate as its deterministic twin, and more robust"

@@ -31,9 +31,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ._intervals import above, interval
 from ._resonance_figures import draw_gain, draw_pool, draw_two_signals
 from ._resonance_runs import Config, lif, pools, unit
-from ._twins import above, interval
 from .harness import Claim, check
 
 CLAIM = "Information about a subthreshold signal has its maximum at a noise above zero, where exact theory puts it"

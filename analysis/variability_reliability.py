@@ -47,7 +47,8 @@ from nsnn_neuro import measures, theory
 
 from . import _variability_cell as cell
 from . import _variability_figures as drawn
-from ._variability_verdicts import interval, model_claims, strongest, wide_of
+from ._intervals import mean_and_half
+from ._variability_verdicts import model_claims, strongest, wide_of
 from .harness import Claim, check, smaller
 
 CLAIM = "Noise makes a neuron's spikes less repeatable and less precise, fluctuations of its input make them more so"
@@ -310,7 +311,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         for name, wide in wides.items():
             scale, label = (1e3, "jitter (ms)") if name == "jitter" else (1.0, name)
             if (fluctuation, sigma) in wide.columns and wide[fluctuation, sigma].notna().sum() > 1:
-                mean, width = interval(scale * wide[fluctuation, sigma].dropna().to_numpy())
+                mean, width = mean_and_half(scale * wide[fluctuation, sigma].dropna().to_numpy())
                 row[label] = f"{mean:.3f} ± {width:.2g}"
             else:
                 row[label] = "-"
@@ -343,7 +344,7 @@ def headline(table: pd.DataFrame) -> str:
 
 def plot(table: pd.DataFrame) -> Figure:
     """Rasters, reliability, jitter, Fano factor and CV of the model."""
-    return drawn.model(table, interval)
+    return drawn.model(table)
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
