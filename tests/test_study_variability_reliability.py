@@ -161,12 +161,6 @@ def test_slopes_by_hand():
     assert slopes(wide.iloc[:1], "fluctuation", 1.0).tolist() == pytest.approx([1.0])
 
 
-def test_interval_is_students():
-    mean, width = study.interval(np.array([1.0, 2.0, 4.0]))
-    low, high = stats.t.interval(0.95, 2, 7 / 3, stats.sem([1.0, 2.0, 4.0]))
-    assert (mean - width, mean + width) == (pytest.approx(low), pytest.approx(high))
-
-
 def test_trials_by_neuron_and_neurons_as_trials():
     """[trial][neuron]: neuron 1's repeats; the same spikes as two points of two copies each."""
     block = to_block([[[0.1], [0.2, 0.3]], [[0.4], []]], t_stop=1 * cell.pq.s)
