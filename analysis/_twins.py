@@ -79,16 +79,23 @@ def spoilt(arm: str, config: Any, data: tuple[np.ndarray, np.ndarray]) -> tuple[
 
 
 def chosen(
-    train: Callable[[float, float], Any], validation: Any, widths: Iterable[float], rates: Iterable[float]
+    train: Callable[[float, float, int], Any],
+    validation: Any,
+    widths: Iterable[float],
+    rates: Iterable[float],
+    seeds: Iterable[int],
 ) -> tuple[float, float, list[dict[str, float]]]:
-    """Width and learning rate of the best accuracy on the validation part, the first of equals, and all that were tried."""
+    """Width and learning rate of the best mean accuracy over seeds on the validation part, the first of equals, and all means."""
     from nsnn_neuro import deep
 
-    tried = []
+    tried, seeds = [], list(seeds)
     for width in widths:
         for rate in rates:
-            found = deep.accuracy(train(width, rate), validation, passes=10)["accuracy"]
-            tried.append({"width": width, "rate": rate, "validation": found})
+            found = [
+                deep.accuracy(train(width, rate, seed), validation, passes=10, seed=seed)["accuracy"]
+                for seed in seeds
+            ]
+            tried.append({"width": width, "rate": rate, "validation": float(np.mean(found))})
     best = max(tried, key=lambda row: row["validation"])
     return best["width"], best["rate"], tried
 

@@ -16,6 +16,7 @@ get is in the configuration: the first ones of the test part, the same for all.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,11 @@ UNITS = {
 class Config:
     """Everything that decides a run."""
 
-    seed: int = 1
+    seed: int = 31
     quick: bool = False
     sabotage: str = ""
+    tuning: int = 3
+    """seeds that choose width and learning rate, before those that are tested"""
     seeds: int = 5
     hidden: int = 128
     n_steps: int = 10
@@ -95,6 +98,7 @@ class Config:
     def __post_init__(self) -> None:
         smaller(
             self,
+            tuning=1,
             seeds=2,
             hidden=64,
             epochs=12,
@@ -159,15 +163,17 @@ def run(
     rows: list[dict[str, Any]] = []
     X, y = nsnn.datasets.digits("test")
     some = slice(config.images)
-    seeds = range(config.seed + 1, config.seed + 1 + config.seeds)
+    first = config.seed + config.tuning
+    seeds = range(first, first + config.seeds)
     best = {}
     for arm in ARMS:
         progress(f"choosing: {arm}")
         width, rate, tried = chosen(
-            lambda width, rate, arm=arm: trained(arm, config, width, rate, config.seed),  # type: ignore[misc]
+            functools.partial(trained, arm, config),
             nsnn.datasets.digits("val"),
             config.widths,
             config.rates,
+            range(config.seed, config.seed + config.tuning),
         )
         best[arm] = width, rate
         rows += [

@@ -52,13 +52,14 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "tells more about the class after learning",
     ),
     "robustness": (
-        TINY | {"epochs": 2, "n_steps": 4, "images": 5, "draws": 1, "queries": 10, "steps": 1, "widths": (0.4,), "bits": (3,),
+        TINY | {"tuning": 1, "epochs": 2, "n_steps": 4, "images": 5, "draws": 1, "queries": 10, "steps": 1,
+         "widths": (0.4,), "bits": (3,),
          "inputs": (0.3,), "squares": (3,), "changes": (0.2,), "norms": (0.8,), "losses": (0.3,), "jitters": (0.4,)},
         "labels shuffled",
         "isn't inferior to its twin",
     ),
     "noise_level": (
-        TINY | {"epochs": 2, "n_steps": 4, "levels": (0.2, 0.4), "images": 5, "draws": 1, "steps": 1, "passes": 2},
+        TINY | {"tuning": 1, "epochs": 2, "n_steps": 4, "levels": (0.2, 0.4), "images": 5, "draws": 1, "steps": 1, "passes": 2},
         "labels shuffled",
         "isn't inferior to it",
     ),

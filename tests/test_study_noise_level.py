@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,6 +86,26 @@ def test_table_and_figure_have_every_level() -> None:
     assert len(study.plot(table()).axes) == len(study.SHOWN)
 
 
+def test_choices_are_made_by_the_mean_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One seed of a setting that mostly fails may be the best of all."""
+    deep = pytest.importorskip("nsnn_neuro.deep")
+    accuracy = {(0.2, 1): 1.0, (0.2, 2): 0.5, (0.4, 1): 0.9, (0.4, 2): 0.9}
+    shown: list[Any] = []
+
+    def measured(net: tuple[float, int], data: Any, *, passes: int, seed: int) -> dict[str, float]:
+        shown.append((data, seed))
+        return {"accuracy": accuracy[net]}
+
+    monkeypatch.setattr(deep, "accuracy", measured)
+    width, rate, tried = _twins.chosen(
+        lambda width, rate, seed: (width, seed), "val", (0.2, 0.4), (0.01,), (1, 2)
+    )
+    assert (width, rate) == (0.4, 0.01)
+    assert [row["validation"] for row in tried] == [0.75, 0.9]
+    assert shown == [("val", 1), ("val", 2)] * 2
+    assert _twins.chosen(lambda width, rate, seed: (width, seed), "val", (0.2, 0.4), (0.01,), (1,))[0] == 0.2
+
+
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixty images in each part."""
@@ -100,6 +122,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_short_run_fills_the_table() -> None:
     pytest.importorskip("torch")
     config = study.Config(
+        tuning=1,
         seeds=2,
         epochs=2,
         hidden=16,
