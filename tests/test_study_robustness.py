@@ -90,7 +90,8 @@ def test_a_short_run_fills_the_table() -> None:
     pytest.importorskip("torch")
     config = study.Config(
         tuning=1, seeds=2, epochs=2, hidden=16, n_steps=4, images=10, draws=4, queries=20, steps=2,
-        widths=(0.4,), rates=(0.01,), bits=(3,), inputs=(0.3,), squares=(3,), changes=(0.1, 0.2), norms=(0.8,), losses=(0.3,), jitters=(0.4,),
+        widths=(0.4,), rates=(0.01,), bits=(3,), inputs=(0.3,), squares=(3,),
+        changes=(0.1, 0.2), norms=(0.8,), losses=(0.3,), jitters=(0.4,),
     )  # fmt: skip
     found = study.run(config)
     assert found.accuracy.between(0, 1).all()
