@@ -34,6 +34,7 @@ from ._twins import ARMS, dense, spoilt, told, untrained
 from .harness import Claim, check, smaller
 
 CLAIM = "Noisy spiking networks of any architecture learn by any of the algorithms, about as well as their deterministic twins"
+PAPER = "NSNNs come in any architecture, train with any of the usual algorithms, and compete with deterministic networks"
 NEEDS = "torch"
 SABOTAGES = {"labels shuffled": "the noisy network learns from shuffled labels"}
 MARGIN = 0.01

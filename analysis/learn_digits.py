@@ -26,6 +26,7 @@ from ._intervals import interval
 from .harness import Claim, check, smaller
 
 CLAIM = "A noisy spiking network learns digits by NDL as well as its deterministic twin, and better than a perceptron of its size"
+PAPER = "Noise-driven learning trains NSNNs to accuracies that compete with deterministic networks"
 ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2", "perceptron": "#555555"}
 SABOTAGES = {"labels shuffled": "all networks learn from shuffled labels"}
 LEAST, MARGIN = 0.983, 0.01

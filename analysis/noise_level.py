@@ -38,6 +38,7 @@ from ._twins import ARMS, chosen, told, trained
 from .harness import Claim, check, smaller
 
 CLAIM = "Some noise is a resource: at a level chosen beforehand a network withstands attacks better than its deterministic twin"
+PAPER = "Noise inside a network is a resource: in moderation it makes the network more robust at little cost"
 NEEDS = "torch"
 SABOTAGES = {"labels shuffled": "the noisy network learns from shuffled labels"}
 MARGIN = 0.01

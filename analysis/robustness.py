@@ -33,6 +33,7 @@ from ._twins import ARMS, by_seed, chosen, told, trained
 from .harness import Claim, check, smaller
 
 CLAIM = "A noisy spiking network is as accurate as its deterministic twin, and more robust"
+PAPER = "NSNNs are more robust than deterministic networks, against disturbed inputs and attacks"
 MARGIN = 0.01
 NEEDS = "torch"
 SABOTAGES = {"labels shuffled": "the noisy network learns from shuffled labels"}

@@ -33,6 +33,7 @@ from ._surrogate_rules import SURROGATES, backpropagation, deterministic
 from .harness import Claim, check, smaller
 
 CLAIM = "A surrogate gradient is the noise-driven rule of a neuron with that noise; its bias in depth vanishes with weight / sigma"
+PAPER = "Noise-driven learning contains surrogate gradients and explains them"
 SABOTAGES = {"another density": "NDL has the density of noise that is a tenth wider than the surrogate"}
 PUBLISHED = {
     0.1: (1.487e-5, 8),
