@@ -8,6 +8,7 @@ import recordings
 import scipy.io
 from scipy import stats
 
+from analysis import _population_verdicts as verdicts
 from analysis import _recordings as studied
 from analysis import population_code as study
 from analysis.harness import ClaimFailed
@@ -155,7 +156,7 @@ def test_a_plug_in_estimate_without_bias_fails(theory_alone):
 def test_exponents_are_those_of_powers():
     sizes = np.array([4, 8, 16, 32])
     frame = study.pd.DataFrame([3.0 * sizes, 0.1 * sizes**0.5, [1, -1, 1, 1]], columns=sizes)
-    np.testing.assert_allclose(study.exponents(frame), [1, 0.5, np.nan], atol=1e-12)
+    np.testing.assert_allclose(verdicts.exponents(frame), [1, 0.5, np.nan], atol=1e-12)
 
 
 def test_linear_response_of_many_equal_neurons_is_the_noise_of_the_stimulus():
