@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from quick_runs import quick_table
 
 from analysis import harness
 
@@ -68,9 +69,10 @@ def test_notebooks_define_nothing_and_end_with_cells_to_try(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs(name: str) -> None:
     """In a kernel of its own, from its own folder, as a reader would; every figure is drawn."""
-    needs = getattr(harness.find(name), "NEEDS", None)
-    if needs is not None:
-        pytest.importorskip(needs)
+    study = harness.find(name)
+    if getattr(study, "NEEDS", None) is not None:
+        pytest.importorskip(study.NEEDS)
+    quick_table(study)  # which the kernel reads, where git knows the code
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}

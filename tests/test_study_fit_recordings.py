@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import quantities as pq
 import recordings
+from quick_runs import quick_table
 from scipy import stats
 from scipy.special import ndtr
 
@@ -29,7 +30,7 @@ SMALL = dataclasses.replace(
 
 @pytest.fixture(scope="module")
 def table():
-    return study.run(study.Config(quick=True))
+    return quick_table(study)
 
 
 def test_a_quick_run_verifies_and_so_does_its_file(table, tmp_path):

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from quick_runs import quick_table
 from scipy.io import savemat
 
 from analysis import _transfer_recorded as recorded
@@ -20,7 +21,7 @@ from nsnn_neuro import FormatError, measures, theory, to_block
 
 @pytest.fixture(scope="module")
 def table():
-    return study.run(study.Config(quick=True))
+    return quick_table(study)
 
 
 def smaller_still(sabotage=""):

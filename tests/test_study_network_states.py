@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brian2 import second
+from quick_runs import quick_table
 
 from analysis import network_states as study
 from analysis.harness import ClaimFailed
@@ -14,7 +15,7 @@ from nsnn_neuro import measures, to_block
 
 @pytest.fixture(scope="module")
 def table():
-    return study.run(study.Config(quick=True))
+    return quick_table(study)
 
 
 @pytest.mark.slow

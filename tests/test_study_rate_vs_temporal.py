@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import recordings
+from quick_runs import quick_table
 
 from analysis import _recordings
 from analysis import _timing_runs as runs
@@ -20,7 +21,7 @@ def no_recordings(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def table():
-    return study.run(study.Config(quick=True))
+    return quick_table(study)
 
 
 @pytest.mark.slow

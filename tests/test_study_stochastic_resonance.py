@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from quick_runs import quick_table
 from scipy import stats
 
 from analysis import _resonance_runs as runs
@@ -16,7 +17,7 @@ from analysis.harness import ClaimFailed
 
 @pytest.fixture(scope="module")
 def table():
-    return study.run(study.Config(quick=True))
+    return quick_table(study)
 
 
 @pytest.mark.slow

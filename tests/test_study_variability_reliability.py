@@ -9,6 +9,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from quick_runs import quick_table
 from scipy import stats
 
 from analysis import _variability_cell as cell
@@ -22,7 +23,7 @@ QUICK = study.Config(quick=True, recordings=False)
 
 @pytest.fixture(scope="module")
 def table():
-    return study.run(study.Config(quick=True))
+    return quick_table(study)
 
 
 def test_a_quick_run_verifies(table):
