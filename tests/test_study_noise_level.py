@@ -18,9 +18,9 @@ LEVELS = (0.1, 0.4, 1.6)
 def table(gain: float = 0.1, clean: float = 0.0, best: float = 0.4) -> pd.DataFrame:
     """Attacked accuracies that peak at a level, there by `gain` above the twin's; `clean` is what it has more without attack."""
     rows = []
-    for arm, levels in (("noisy", LEVELS), ("deterministic", (0.4,))):
+    for arm, levels in (("noisy", LEVELS), ("deterministic", LEVELS)):
         for level in levels:
-            own = (gain if level == best else gain - 0.2) if arm == "noisy" else 0.0
+            own = (gain if arm == "noisy" else 0.0) - (0.0 if level == best else 0.2)
             rows.append(
                 {
                     "arm": arm,
@@ -82,7 +82,7 @@ def test_a_level_that_was_not_learned_is_not_chosen() -> None:
 
 
 def test_table_and_figure_have_every_level() -> None:
-    assert len(study.summary(table())) == 4
+    assert len(study.summary(table())) == 6
     assert len(study.plot(table()).axes) == len(study.SHOWN)
 
 
@@ -136,7 +136,7 @@ def test_a_short_run_fills_the_table() -> None:
     )
     found = study.run(config)
     assert found.groupby(["arm", "stage"]).size().to_dict() == {
-        ("deterministic", "choice"): 1, ("deterministic", "test"): 2, ("noisy", "choice"): 3, ("noisy", "test"): 6,
+        ("deterministic", "choice"): 3, ("deterministic", "test"): 6, ("noisy", "choice"): 3, ("noisy", "test"): 6,
     }  # fmt: skip
     tested = found[found.stage == "test"]
     assert tested[["accuracy", "attacked", "disturbed", "calibration"]].stack().between(0, 1).all()
