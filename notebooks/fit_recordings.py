@@ -44,6 +44,8 @@ from analysis import fit_recordings as study
 from analysis import harness
 from nsnn_neuro.likelihood import RaisedCosines
 
+plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+
 # %% [markdown]
 # ## The neuron, and how it is fitted
 #

@@ -39,6 +39,8 @@ from analysis import harness
 from analysis import information_transfer as study
 from nsnn_neuro import measures, theory
 
+plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+
 # %% [markdown]
 # ## From coherence to bits
 #

@@ -45,6 +45,8 @@ import nsnn_neuro as nsnn
 from analysis import harness
 from analysis import learn_digits as study
 
+plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+
 # %% [markdown]
 # ## The data
 #

@@ -41,6 +41,8 @@ from nsnn_neuro import measures, theory
 
 pd.set_option("display.max_colwidth", None)
 
+plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+
 # %% [markdown]
 # ## The network
 #

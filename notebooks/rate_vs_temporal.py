@@ -47,6 +47,8 @@ from analysis import harness
 from analysis import rate_vs_temporal as study
 from nsnn_neuro import measures
 
+plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+
 # %% [markdown]
 # ## A live example: two stimuli, two noises
 #

@@ -44,6 +44,8 @@ from analysis import harness
 from analysis import robustness as study
 from nsnn_neuro import deep
 
+plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+
 # %% [markdown]
 # ## An attack, step by step
 #

@@ -48,6 +48,8 @@ from analysis import harness
 from analysis import stochastic_resonance as study
 from nsnn_neuro import measures, theory
 
+plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+
 # %% [markdown]
 # ## A live example: one unit
 #

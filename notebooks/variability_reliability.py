@@ -41,6 +41,8 @@ from analysis import harness
 from analysis import variability_reliability as study
 from nsnn_neuro import measures, theory
 
+plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+
 # %% [markdown]
 # ## One neuron, two currents
 #

@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ["MPLBACKEND"] = "Agg"
+# processes share the cores out already; this is read when NumPy is imported
+os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
 if (
     "PYTEST_XDIST_WORKER" not in os.environ
 ):  # what tests compile in C++ is shared by the workers, and gone at the end
