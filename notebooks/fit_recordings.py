@@ -130,9 +130,14 @@ harness.verdicts(study.claims(table))
 # factor, variance over mean of spike counts in windows of 50 ms, where the line means "as variable as the cell".
 
 # %%
-for caption, figure in study.figures(table).items():
-    display(figure)
-    print(caption, "\n")
+figures = study.figures(table)
+captions = list(figures)
+print(captions[0])
+figures[captions[0]]
+
+# %%
+print(captions[1])
+figures[captions[1]]
 
 # %% [markdown]
 # In the second figure a marker to the right of 0 is a lead of the noisy neuron, and where the bar doesn't reach 0 the

@@ -82,6 +82,7 @@ def light(monkeypatch: pytest.MonkeyPatch) -> None:
     study = harness.find("architectures")
     monkeypatch.setattr(study, "COMBINATIONS", study.COMBINATIONS[:1])
     monkeypatch.setattr(nsnn.datasets, "grasshopper", first_second)
+    monkeypatch.setitem(harness.find("learning_and_information").LAYERS, "hidden", 16)
     monkeypatch.setattr(nsnn, "train", functools.partial(nsnn.train, engine="numpy"))
 
 

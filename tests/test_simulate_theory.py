@@ -50,9 +50,3 @@ def test_brunels_asynchronous_state_has_its_mean_field_rate():
     """The full network, C_E 1,000: the study's central claims on AI and SI slow over .3 s."""
     config = network_states.Config(states=("AI", "SI slow"), networks=1, seconds=0.3)
     network_states.verify(network_states.run(config))
-
-
-def test_brunels_synchronous_states_are_told():
-    """At the same in-degrees with fewer neurons: a regular network in step, and a fast rhythm of irregular neurons."""
-    config = network_states.Config(states=("SR", "SI fast"), n_e=2000, epsilon=0.5, networks=1, seconds=0.3)
-    network_states.verify(network_states.run(config))
