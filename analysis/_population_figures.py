@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from scipy import stats
+
+from ._intervals import mean_and_half
+from ._population_verdicts import error_of, wide
 
 COLOURS = {"private": "#0072B2", "equal": "#D55E00", "mixed": "#009E73"}
 MARKERS = {"private": "o", "equal": "s", "mixed": "^"}
@@ -19,8 +21,12 @@ LABELS = {
 }
 
 
-def _wide(rows: pd.DataFrame, condition: str, column: str) -> pd.DataFrame:
-    return rows[rows.condition == condition].pivot(index="population", columns="neurons", values=column)
+def _points(ax: Axes, name: str, mean: pd.Series, bar: Any, line: str = "") -> None:
+    """A population's values at its sizes, with bars."""
+    fmt, colour = MARKERS[name] + line, COLOURS[name]
+    ax.errorbar(
+        mean.index, mean, yerr=bar, fmt=fmt, ms=5, lw=1.2, capsize=2, color=colour, label=LABELS[name]
+    )
 
 
 def _finish(ax: Axes, rows: pd.DataFrame, **labels: str) -> None:
@@ -35,19 +41,8 @@ def _finish(ax: Axes, rows: pd.DataFrame, **labels: str) -> None:
 def information(ax: Axes, model: pd.DataFrame) -> None:
     """Against size, with linear response and the bound."""
     for name in ("private", "mixed", "equal"):
-        mean, errors = _wide(model, name, "information").mean(), _wide(model, name, "se")
-        bar = 2 * np.sqrt((errors**2).sum()) / len(errors)
-        ax.errorbar(
-            mean.index,
-            mean,
-            yerr=bar,
-            fmt=MARKERS[name],
-            ms=5,
-            capsize=2,
-            color=COLOURS[name],
-            label=LABELS[name],
-        )
-        theory = _wide(model, name, "theory").mean()
+        _points(ax, name, wide(model, name, "information").mean(), 2 * error_of(model, name))
+        theory = wide(model, name, "theory").mean()
         ax.plot(theory.index, theory, LINES[name], lw=1.2, color=COLOURS[name])
     limit = model.limit[model.condition == "equal"].iloc[0]
     ax.axhline(limit, color="black", lw=1, ls=":", label="bound of equal gains")
@@ -60,19 +55,9 @@ def information(ax: Axes, model: pd.DataFrame) -> None:
 def shuffled(ax: Axes, model: pd.DataFrame) -> None:
     """Shuffled over true information."""
     for name in ("equal", "private", "mixed"):
-        ratio = _wide(model, name, "shuffled") / _wide(model, name, "information")
-        half = stats.t.ppf(0.975, len(ratio) - 1) * ratio.std(ddof=1) / np.sqrt(len(ratio))
-        ax.errorbar(
-            ratio.columns,
-            ratio.mean(),
-            yerr=half,
-            fmt=MARKERS[name] + LINES[name],
-            ms=5,
-            lw=1.2,
-            capsize=2,
-            color=COLOURS[name],
-            label=LABELS[name],
-        )
+        ratio = wide(model, name, "shuffled") / wide(model, name, "information")
+        half = ratio.apply(lambda values: mean_and_half(values)[1])
+        _points(ax, name, ratio.mean(), half, LINES[name])
     ax.axhline(1, color="black", lw=0.8, zorder=0)
     _finish(ax, model, ylabel="information shuffled / true")
     ax.legend(frameon=False, fontsize=8, loc="upper left")
@@ -81,19 +66,9 @@ def shuffled(ax: Axes, model: pd.DataFrame) -> None:
 def decoding(ax: Axes, model: pd.DataFrame) -> None:
     """Right trials of a discriminant, and the most that a linear read-out gets right."""
     for name in ("private", "mixed", "equal"):
-        mean, errors = 100 * _wide(model, name, "right").mean(), 100 * _wide(model, name, "right se")
-        bar = 2 * np.sqrt((errors**2).sum()) / len(errors)
-        ax.errorbar(
-            mean.index,
-            mean,
-            yerr=bar,
-            fmt=MARKERS[name],
-            ms=5,
-            capsize=2,
-            color=COLOURS[name],
-            label=LABELS[name],
-        )
-        best = 100 * _wide(model, name, "right at best").mean()
+        bar = 200 * error_of(model, name, "right se")
+        _points(ax, name, 100 * wide(model, name, "right").mean(), bar)
+        best = 100 * wide(model, name, "right at best").mean()
         ax.plot(best.index, best, LINES[name], lw=1.2, color=COLOURS[name])
     _finish(ax, model, ylabel="right trials (%)")
     ax.set_ylim(50, 115)
@@ -127,7 +102,7 @@ def recorded(ax: Axes, cells: pd.DataFrame) -> None:
         ("shuffled", "repeats shuffled", "#D55E00", "s--", 9, "none"),
         ("information", "repeats in order", "#0072B2", "o-", 4, "#0072B2"),
     ):
-        found = _wide(cells, "retina", column)
+        found = wide(cells, "retina", column)
         bar = 2 * found.std(ddof=1) / np.sqrt(len(found))
         style: dict[str, Any] = {
             "fmt": mark,

@@ -93,8 +93,7 @@ def fp_interval_density(
     0.0336
     """
     p = problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, t=t)
-    if isinstance(terms, bool) or not isinstance(terms, int | np.integer) or terms < 1:
-        raise NsnnError(f"terms = {terms!r}: expected a whole number, 1 or more")
+    terms = whole(terms, 1, "terms")
     u = plain(t, "t") / p.tau - p.refrac
     late = u > 0
     u = np.where(late, u, 1.0)
