@@ -3,7 +3,8 @@
 A study is one module here (its parts may stand beside it in modules that begin with an underscore) with
 
 - `CLAIM`, a sentence; `Config`, a frozen record with at least `seed` and `quick`
-- `run(config, out=None, progress=None) -> table`: a tidy DataFrame; Blocks go as files into the folder `out`
+- `run(config, out=None, progress=None) -> table`: a tidy DataFrame; Blocks go as files into the folder `out`. One that takes
+  minutes is made of `harness.part`s, which a run that was killed goes on from
 - `plot(table) -> Figure`; optional `figures(table) -> {caption: Figure}`, the main one first
 - `claims(table) -> [Claim]` and `verify(table)`, which raises `ClaimFailed` when one of them doesn't hold
 - `SABOTAGES`, {name: what it does}: inputs that no true claim survives (noise off, labels shuffled, ...). `Config` has a field

@@ -1,4 +1,4 @@
-"""`python -m analysis` lists the studies; `python -m analysis NAME [--quick]` runs one, NAME `all` every one."""
+"""`python -m analysis` lists the studies; `python -m analysis NAME ... [--quick]` runs one or several, NAME `all` every one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 import time
 import warnings
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -17,13 +19,18 @@ from nsnn_neuro import NsnnError
 from . import harness, index
 
 ROOT = Path(__file__).resolve().parent.parent
+EVERY = 20.0
+"""seconds between two lines on the progress of one of several studies"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns 0, 1 when a claim failed, 2 for bad input, 3 when a study of `all` broke down."""
+    """Run the command; returns 0, 1 when a claim failed, 2 for bad input, 3 when one of several studies broke down."""
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     parser.add_argument(
-        "study", nargs="?", help="a study's name, or 'all'; without it the studies are listed"
+        "studies",
+        nargs="*",
+        metavar="NAME",
+        help="studies' names, or 'all'; without one the studies are listed",
     )
     parser.add_argument("--quick", action="store_true", help="smaller and faster, with larger errors")
     parser.add_argument("--seed", type=int, help="seed of the whole study (default: its Config's)")
@@ -34,33 +41,39 @@ def main(argv: list[str] | None = None) -> int:
         "--sabotage", help="spoil the input in one of the study's ways, and see its claims fail"
     )
     parser.add_argument(
-        "--jobs", type=int, help="studies of 'all' that run side by side (default: one for each core)"
+        "--jobs", type=int, help="how many of several studies run side by side (default: one for each core)"
     )
     arguments = parser.parse_args(argv)
-    if arguments.sabotage and arguments.study in (None, "all"):
+    names = list(dict.fromkeys(arguments.studies))
+    if arguments.sabotage and (len(names) != 1 or names == ["all"]):
         parser.error("--sabotage is for one study: python -m analysis NAME --sabotage ...")
     if arguments.jobs is not None and arguments.jobs < 1:
         parser.error(f"--jobs {arguments.jobs}: expected 1 or more")
-    if arguments.study is None:
+    if not names:
         for name in harness.studies():
             print(f"{name:24s} {harness.find(name).CLAIM}")
         return 0
     try:
-        if arguments.study == "all":
-            return _all([m for m in map(harness.find, harness.studies()) if _can_run(m)], arguments)
-        outcome = _run(harness.find(arguments.study), arguments)
+        if "all" in names:
+            return _several([m for m in map(harness.find, harness.studies()) if _can_run(m)], arguments)
+        modules = [harness.find(name) for name in names]
+        if len(modules) > 1:
+            return _several(modules, arguments)
+        outcome = _run(modules[0], arguments)
     except NsnnError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
     return 0 if all(claim.holds for claim in outcome.claims if claim.central) else 1
 
 
-def _all(modules: list, arguments: argparse.Namespace) -> int:
+def _several(modules: list, arguments: argparse.Namespace) -> int:
     """Run studies side by side, each in a process of its own; one that has finished with this very code isn't repeated."""
     begun, codes = time.perf_counter(), []
     jobs = arguments.jobs or os.cpu_count() or 1
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(_one_of_all, study, arguments): harness.name_of(study) for study in modules}
+        waiting = {
+            pool.submit(_one_of_several, study, arguments): harness.name_of(study) for study in modules
+        }
         try:
             for done in as_completed(waiting):
                 code, text = done.result()
@@ -75,11 +88,11 @@ def _all(modules: list, arguments: argparse.Namespace) -> int:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    print(f"all studies on one page: {index.write(arguments.results)}")
+    print(f"every study on one page: {index.write(arguments.results)}")
     return max((3 if code not in (0, 1) else code for code in codes), default=0)
 
 
-def _one_of_all(study, arguments: argparse.Namespace) -> tuple[int, str]:
+def _one_of_several(study, arguments: argparse.Namespace) -> tuple[int, str]:
     """The exit status of a study and what it printed; its last words where it broke down."""
     name, config = harness.name_of(study), _config(study, arguments)
     record = harness.finished(study, config, arguments.results)
@@ -93,11 +106,27 @@ def _one_of_all(study, arguments: argparse.Namespace) -> tuple[int, str]:
         ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     )
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # the cores are shared out already
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | threads, capture_output=True, text=True, check=False
-    )
-    told = done.stdout if done.returncode in (0, 1) and done.stdout else done.stdout + done.stderr[-2000:]
-    return done.returncode if done.stdout else 3, f"== {name}: {study.CLAIM}\n{told}"
+    errors: list[str] = []
+    with subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | threads, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        listening = threading.Thread(target=_listen, args=(child.stderr, name, errors))
+        listening.start()
+        told = child.stdout.read() if child.stdout else ""
+        listening.join()
+    broke_down = child.returncode not in (0, 1) or not told
+    told += "".join(errors)[-2000:] if broke_down else ""
+    return 3 if broke_down else child.returncode, f"== {name}: {study.CLAIM}\n{told}"
+
+
+def _listen(lines: Iterable[str], name: str, heard: list[str]) -> None:
+    """Collect what a study's process says while it runs, and pass on what it is at, from time to time."""
+    last = time.monotonic()
+    for line in lines:
+        heard.append(line)
+        if line.startswith("[") and time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            print(f"{name} {line}", end="", file=sys.stderr, flush=True)
 
 
 def _config(study, arguments: argparse.Namespace):

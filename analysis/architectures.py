@@ -16,7 +16,9 @@ its surrogate the density of the noise. Times are seconds per epoch on this mach
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +33,7 @@ import nsnn_neuro as nsnn
 from ._intervals import above
 from ._recordings import folder
 from ._twins import ARMS, dense, spoilt, told, untrained
-from .harness import Claim, check, smaller
+from .harness import Claim, check, part, smaller
 
 CLAIM = "Noisy spiking networks of any architecture learn by any of the algorithms, about as well as their deterministic twins"
 PAPER = "NSNNs come in any architecture, train with any of the usual algorithms, and compete with deterministic networks"
@@ -226,28 +228,31 @@ def run(
 ) -> pd.DataFrame:
     """A row for each combination, arm and seed, and for each choice on the validation part."""
     rows: list[dict[str, Any]] = []
-    for what in config.combinations():
-        architecture, data, algorithm = what
-        image = architecture in ("convolutional", "residual")
-        val, test = (_data(config, data, part, image) for part in ("val", "test"))
-        for arm in ARMS:
-            progress(f"{architecture}, {data}, {algorithm}: {arm}")
-            best = (-1.0, config.rates[0])
-            named = {"architecture": architecture, "data": data, "algorithm": algorithm, "arm": arm}
-            for rate in config.rates:
-                found = _accuracy(_train(arm, config, what, rate, config.seed), val, config.seed)
-                rows.append(named | {"stage": "choice", "rate": rate, "seed": config.seed, "accuracy": found})
-                best = max(best, (found, rate), key=lambda choice: choice[0])
-            for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
-                begun = time.perf_counter()
-                fit = _train(arm, config, what, best[1], seed)
-                seconds = (time.perf_counter() - begun) / config.epochs
-                found = _accuracy(fit, test, seed)
-                rows.append(
-                    named
-                    | {"stage": "test", "rate": best[1], "seed": seed, "accuracy": found, "seconds": seconds}
-                )
+    for what, arm in itertools.product(config.combinations(), ARMS):
+        name = f"{', '.join(what)}: {arm}"
+        progress(name)
+        rows += part(out, name, functools.partial(_of_one, config, what, arm))
     return pd.DataFrame(rows)
+
+
+def _of_one(config: Config, what: tuple[str, str, str], arm: str) -> list[dict[str, Any]]:
+    """The rows of one combination and arm."""
+    architecture, data, algorithm = what
+    image = architecture in ("convolutional", "residual")
+    val, test = (_data(config, data, which, image) for which in ("val", "test"))
+    named = {"architecture": architecture, "data": data, "algorithm": algorithm, "arm": arm}
+    rows, best = [], (-1.0, config.rates[0])
+    for rate in config.rates:
+        found = _accuracy(_train(arm, config, what, rate, config.seed), val, config.seed)
+        rows.append(named | {"stage": "choice", "rate": rate, "seed": config.seed, "accuracy": found})
+        best = max(best, (found, rate), key=lambda choice: choice[0])
+    for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
+        begun = time.perf_counter()
+        fit = _train(arm, config, what, best[1], seed)
+        seconds = (time.perf_counter() - begun) / config.epochs
+        shared = {"stage": "test", "rate": best[1], "seed": seed}
+        rows.append(named | shared | {"accuracy": _accuracy(fit, test, seed), "seconds": seconds})
+    return rows
 
 
 def _found(table: pd.DataFrame) -> list[tuple[tuple[str, str, str], np.ndarray, np.ndarray]]:

@@ -37,6 +37,7 @@ follow each other in time, so a cell that tires (all but the P-units do) counts 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 import warnings
 from collections.abc import Callable
@@ -52,9 +53,9 @@ from nsnn_neuro import measures
 from . import _fit_recordings_figures as figures_of
 from ._recording_fits import ADDED, ALONE, CELL, FORCED, GLM, LNP, NETWORK, NEURON, NO_HISTORY, TWIN, fitted
 from ._recording_scores import across, interval, mean_of, raster, scores, spike_measures
-from ._recording_sets import PUNITS, recordings
+from ._recording_sets import PUNITS, Recording, recordings
 from ._recordings import CORTICAL
-from .harness import Claim, check, sabotaged, smaller
+from .harness import Claim, check, part, sabotaged, smaller
 
 CLAIM = "A noisy neuron fitted to recorded spikes foretells new ones better than its noiseless twin, or one made noisy afterwards"
 
@@ -132,16 +133,21 @@ def run(
     kinds: set[str] = set()
     for recording in recordings(config):
         progress(f"{recording.name}: models")
-        fitting, arms = fitted(recording, config)
-        labels = {"kind": recording.kind, "recording": recording.name}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", measures.SilentNeuronWarning)
-            found = [*scores(fitting, arms), *spike_measures(fitting, arms), *across(fitting, arms)]
-            if recording.kind not in kinds:
-                found += raster(fitting, arms)
+        drawn = recording.kind not in kinds
+        rows += part(out, recording.name, functools.partial(_of_one, config, recording, drawn))
         kinds.add(recording.kind)
-        rows += [{**labels, **row} for row in found]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _of_one(config: Config, recording: Recording, drawn: bool) -> list[dict[str, Any]]:
+    """The rows of one recording; `drawn`: those of its raster too."""
+    fitting, arms = fitted(recording, config)
+    labels = {"kind": recording.kind, "recording": recording.name}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", measures.SilentNeuronWarning)
+        found = [*scores(fitting, arms), *spike_measures(fitting, arms), *across(fitting, arms)]
+        found += raster(fitting, arms) if drawn else []
+    return [{**labels, **row} for row in found]
 
 
 # --- verdicts ----------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import importlib
 import json
 import os
 import pkgutil
+import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +33,7 @@ __all__ = [
     "find",
     "finished",
     "name_of",
+    "part",
     "replacing",
     "result",
     "sabotaged",
@@ -39,6 +42,7 @@ __all__ = [
     "verdicts",
 ]
 
+_PARTS = "parts"
 _MACHINERY = {"harness", "index", "report"}  # and what begins with an underscore: parts of one study
 
 
@@ -148,14 +152,50 @@ def _folder(study: ModuleType, config: Any, results: Path) -> Path:
 
 def finished(study: ModuleType, config: Any, results: Path) -> dict[str, Any] | None:
     """The record run.json of a run with this configuration and this very code, by git revision and versions; or None."""
-    try:
-        run = json.loads((_folder(study, config, results) / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    return _of_this_code(_folder(study, config, results) / "run.json")
+
+
+def _code() -> dict[str, Any] | None:
+    """What tells this code from any other; None where tracked files were changed or nobody knows."""
     now = provenance()
     known = now["git_revision"] is not None and not now["git_revision"].endswith("+dirty")
-    same = isinstance(run, dict) and all(run.get(name) == value for name, value in now.items())
-    return run if known and same else None
+    return now if known else None
+
+
+def _of_this_code(path: Path) -> dict[str, Any] | None:
+    """A JSON file's record if this very code wrote it, else None."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    code = _code()
+    same = (
+        code and isinstance(record, dict) and all(record.get(name) == value for name, value in code.items())
+    )
+    return record if same else None
+
+
+def part(out: Path | None, name: str, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of a part of a long study's `run(config, out)`: made, and kept in `out` until the study has finished.
+
+    So a run that was killed goes on from its last part: what the same configuration and this very code have kept is read
+    rather than made again. A part may depend on the configuration and recorded data alone, and its name is its own.
+    """
+    if out is None:
+        return make()
+    path = out / _PARTS / (re.sub(r"\W+", "-", name) + ".json")
+    record = _of_this_code(path)
+    if record is not None and record.get("part") == name and isinstance(record.get("rows"), list):
+        return record["rows"]
+    begun = time.perf_counter()
+    rows, code = make(), _code()
+    if code is not None:
+        path.parent.mkdir(exist_ok=True)
+        with replacing(path) as temporary:
+            made = {"part": name, "seconds": time.perf_counter() - begun, "rows": rows}
+            text = json.dumps(made | code, default=lambda number: number.item())
+            temporary.write_text(text, encoding="utf-8")
+    return rows
 
 
 def name_of(study: ModuleType) -> str:
@@ -192,7 +232,10 @@ def execute(
     sabotaged(study, config)
     name, folder = name_of(study), _folder(study, config, results)
     folder.mkdir(parents=True, exist_ok=True)
-    begun = time.perf_counter()
+    kept = [r["seconds"] for path in (folder / _PARTS).glob("*.json") if (r := _of_this_code(path))]
+    if kept:
+        progress(f"going on: {len(kept)} of its parts are there from a run that was stopped")
+    begun = time.perf_counter() - sum(kept)
     table = study.run(config, out=folder, progress=progress)
     progress("writing the report")
     with replacing(folder / "table.csv") as path:
@@ -205,4 +248,5 @@ def execute(
     tables = study.tables(table) if hasattr(study, "tables") else {}
     headline = study.headline(table) if hasattr(study, "headline") else ""
     report.write(outcome, study, config, figures, tables, headline)
+    shutil.rmtree(folder / _PARTS, ignore_errors=True)
     return outcome

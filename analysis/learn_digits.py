@@ -10,6 +10,7 @@ each network sees the test part once. With ten passes a sample is shown ten time
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import warnings
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 
 from ._intervals import interval
-from .harness import Claim, check, smaller
+from .harness import Claim, check, part, smaller
 
 CLAIM = "A noisy spiking network learns digits by NDL as well as its deterministic twin, and better than a perceptron of its size"
 PAPER = "Noise-driven learning trains NSNNs to accuracies that compete with deterministic networks"
@@ -126,24 +127,31 @@ def run(
     """A row for each choice on the validation part, and for each arm and seed on the test part; and the nearest neighbour's."""
     rows = []
     for arm in ARMS:
-        settings = config.penalties if arm == "perceptron" else config.widths
-        best = (-1.0, settings[0], config.rates[0])
-        for setting, rate in itertools.product(settings, config.rates):
-            progress(f"choosing: {arm}, {setting:g}, learning rate {rate:g}")
-            model = _train(arm, config, setting, rate, config.seed)
-            found = _accuracy(model, "val", config.passes, config.seed)
-            rows.append(_row("choice", arm, setting, rate, config.seed, validation=found))
-            best = max(best, (found, setting, rate), key=lambda choice: choice[0])
-        for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
-            progress(f"{arm}, {best[1]:g}, learning rate {best[2]:g}, seed {seed}")
-            model = _train(arm, config, *best[1:], seed)
-            tested = {
-                name: _accuracy(model, "test", passes, seed)
-                for name, passes in (("one pass", 1), ("accuracy", config.passes))
-            }
-            rows.append(_row("test", arm, *best[1:], seed, **tested))
+        rows += part(out, arm, functools.partial(_of_one, config, arm, progress))
     rows.append(_row("test", "nearest neighbour", np.nan, np.nan, 0, accuracy=_neighbour()))
     return pd.DataFrame(rows)
+
+
+def _of_one(config: Config, arm: str, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The rows of one arm."""
+    rows = []
+    settings = config.penalties if arm == "perceptron" else config.widths
+    best = (-1.0, settings[0], config.rates[0])
+    for setting, rate in itertools.product(settings, config.rates):
+        progress(f"choosing: {arm}, {setting:g}, learning rate {rate:g}")
+        model = _train(arm, config, setting, rate, config.seed)
+        found = _accuracy(model, "val", config.passes, config.seed)
+        rows.append(_row("choice", arm, setting, rate, config.seed, validation=found))
+        best = max(best, (found, setting, rate), key=lambda choice: choice[0])
+    for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
+        progress(f"{arm}, {best[1]:g}, learning rate {best[2]:g}, seed {seed}")
+        model = _train(arm, config, *best[1:], seed)
+        tested = {
+            name: _accuracy(model, "test", passes, seed)
+            for name, passes in (("one pass", 1), ("accuracy", config.passes))
+        }
+        rows.append(_row("test", arm, *best[1:], seed, **tested))
+    return rows
 
 
 def _neighbour() -> float:

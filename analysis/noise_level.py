@@ -36,7 +36,7 @@ from nsnn_neuro import measures, perturb
 
 from ._intervals import above
 from ._twins import ARMS, chosen, told, trained
-from .harness import Claim, check, smaller
+from .harness import Claim, check, part, smaller
 
 CLAIM = "Some noise is a resource: at a level chosen beforehand a network withstands attacks better than its deterministic twin"
 PAPER = "Noise inside a network is a resource: in moderation it makes the network more robust at little cost"
@@ -135,25 +135,35 @@ def run(
 ) -> pd.DataFrame:
     """A row for each level and seed, the twin's too, and for each choice on the validation part."""
     rows: list[dict[str, Any]] = []
-    tuned = range(config.seed, config.seed + config.tuning)
-    seeds = range(tuned.stop, tuned.stop + config.seeds)
     for arm, level in itertools.product(ARMS, config.levels):
         name = f"{arm}, {level:g}"
         progress(f"choosing: {name}")
-        made = functools.cache(functools.partial(trained, arm, config))
-        _, rate, tried = chosen(made, nsnn.datasets.digits("val"), (level,), config.rates, tuned)
-        attacked = [_attacked(made(level, rate, seed), config, "val", seed) for seed in tuned]
-        rows.append(
-            {"arm": arm, "level": level, "rate": rate, "seed": config.seed, "stage": "choice",
-             "accuracy": max(one["validation"] for one in tried), "attacked": float(np.mean(attacked))}
-        )  # fmt: skip
-        for seed in seeds:
+        rows += part(out, f"choosing: {name}", functools.partial(_choice, config, arm, level))
+        rate = rows[-1]["rate"]
+        for seed in range(config.seed + config.tuning, config.seed + config.tuning + config.seeds):
             progress(f"{name}, seed {seed}")
-            net = trained(arm, config, level, rate, seed)
-            rows.append(
-                {"arm": arm, "level": level, "rate": rate, "seed": seed, "stage": "test"} | measured(net, config, seed)
-            )  # fmt: skip
+            rows += part(
+                out, f"{name}, seed {seed}", functools.partial(_test, config, arm, level, rate, seed)
+            )
     return pd.DataFrame(rows)
+
+
+def _choice(config: Config, arm: str, level: float) -> list[dict[str, Any]]:
+    """The learning rate of the best mean accuracy on the validation part, that accuracy, and the one under attack."""
+    tuned = range(config.seed, config.seed + config.tuning)
+    made = functools.cache(functools.partial(trained, arm, config))
+    _, rate, tried = chosen(made, nsnn.datasets.digits("val"), (level,), config.rates, tuned)
+    attacked = [_attacked(made(level, rate, seed), config, "val", seed) for seed in tuned]
+    return [
+        {"arm": arm, "level": level, "rate": rate, "seed": config.seed, "stage": "choice",
+         "accuracy": max(one["validation"] for one in tried), "attacked": float(np.mean(attacked))}
+    ]  # fmt: skip
+
+
+def _test(config: Config, arm: str, level: float, rate: float, seed: int) -> list[dict[str, Any]]:
+    net = trained(arm, config, level, rate, seed)
+    named = {"arm": arm, "level": level, "rate": rate, "seed": seed, "stage": "test"}
+    return [named | measured(net, config, seed)]
 
 
 def best_level(table: pd.DataFrame, arm: str = "noisy") -> float:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from nsnn_neuro import perturb
 
 from ._intervals import above, interval
 from ._twins import ARMS, by_seed, chosen, told, trained
-from .harness import Claim, check, smaller
+from .harness import Claim, check, part, smaller
 
 CLAIM = "A noisy spiking network is as accurate as its deterministic twin, and more robust"
 PAPER = "NSNNs are more robust than deterministic networks, against disturbed inputs and attacks"
@@ -163,67 +164,72 @@ def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
     """A row for each arm, seed, disturbance and strength (0: none), and for each choice on the validation part."""
+    rows: list[dict[str, Any]] = []
+    best = {}
+    for arm in ARMS:
+        progress(f"choosing: {arm}")
+        tried = part(out, f"choosing: {arm}", functools.partial(_choices, config, arm))
+        top = max(tried, key=lambda row: row["accuracy"])
+        best[arm] = top["strength"], top["rate"]
+        rows += tried
+    third = functools.cache(lambda: trained("deterministic", config, *best["deterministic"], config.seed))
+    first = config.seed + config.tuning
+    for seed, arm in itertools.product(range(first, first + config.seeds), ARMS):
+        name = f"{arm}, seed {seed}"
+        rows += part(out, name, functools.partial(_disturbed, config, arm, *best[arm], seed, third, progress))
+    return pd.DataFrame(rows)
+
+
+def _choices(config: Config, arm: str) -> list[dict[str, Any]]:
+    """The mean accuracy on the validation part with each width (as strength) and learning rate."""
+    *_, tried = chosen(
+        functools.partial(trained, arm, config),
+        nsnn.datasets.digits("val"),
+        config.widths,
+        config.rates,
+        range(config.seed, config.seed + config.tuning),
+    )
+    return [
+        {"arm": arm, "seed": config.seed, "kind": "choice", "strength": one["width"], "rate": one["rate"],
+         "accuracy": one["validation"]} for one in tried
+    ]  # fmt: skip
+
+
+def _disturbed(
+    config: Config,
+    arm: str,
+    width: float,
+    rate: float,
+    seed: int,
+    third: Callable[[], Any],
+    progress: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """A network's accuracies on the test part, with each disturbance and without; `third` gives a twin for transferred attacks."""
     from nsnn_neuro import deep
 
     rows: list[dict[str, Any]] = []
     X, y = nsnn.datasets.digits("test")
     some = slice(config.images)
-    first = config.seed + config.tuning
-    seeds = range(first, first + config.seeds)
-    best = {}
-    for arm in ARMS:
-        progress(f"choosing: {arm}")
-        width, rate, tried = chosen(
-            functools.partial(trained, arm, config),
-            nsnn.datasets.digits("val"),
-            config.widths,
-            config.rates,
-            range(config.seed, config.seed + config.tuning),
-        )
-        best[arm] = width, rate
-        rows += [
-            {"arm": arm, "seed": config.seed, "kind": "choice", "strength": one["width"], "rate": one["rate"],
-             "accuracy": one["validation"]} for one in tried
-        ]  # fmt: skip
-    other = trained("deterministic", config, *best["deterministic"], config.seed)
-    for seed in seeds:
-        for arm in ARMS:
-            net = trained(arm, config, *best[arm], seed)
+    net = trained(arm, config, width, rate, seed)
 
-            def seen(
-                kind: str,
-                strength: float,
-                images: Any,
-                labels: Any,
-                arm: str = arm,
-                seed: int = seed,
-                net: Any = net,
-            ) -> None:
-                found = deep.accuracy(net, (images, labels), passes=config.passes, seed=seed)["accuracy"]
-                rows.append(
-                    {
-                        "arm": arm,
-                        "seed": seed,
-                        "kind": kind,
-                        "strength": strength,
-                        "accuracy": found,
-                        "images": len(labels),
-                    }
-                )
+    def seen(kind: str, strength: float, images: Any, labels: Any) -> None:
+        found = deep.accuracy(net, (images, labels), passes=config.passes, seed=seed)["accuracy"]
+        shared = {"arm": arm, "seed": seed, "kind": kind, "strength": strength}
+        rows.append(shared | {"accuracy": found, "images": len(labels)})
 
-            progress(f"{arm}, seed {seed}: noisy inputs")
-            seen("none", 0.0, X, y)
-            seen("none, some", 0.0, X[some], y[some])
-            for kind, strength, images in _inputs(config, X, seed):
-                seen(kind, strength, images, y)
-            progress(f"{arm}, seed {seed}: noise inside")
-            for kind, strength, how in _inside(config):
-                with deep.disturbed(net, **how, seed=seed):
-                    seen(kind, strength, X, y)
-            progress(f"{arm}, seed {seed}: attacks")
-            for kind, strength, images in _attacks(net, other, config, (X[some], y[some]), seed):
-                seen(kind, strength, images, y[some])
-    return pd.DataFrame(rows)
+    progress(f"{arm}, seed {seed}: noisy inputs")
+    seen("none", 0.0, X, y)
+    seen("none, some", 0.0, X[some], y[some])
+    for kind, strength, images in _inputs(config, X, seed):
+        seen(kind, strength, images, y)
+    progress(f"{arm}, seed {seed}: noise inside")
+    for kind, strength, how in _inside(config):
+        with deep.disturbed(net, **how, seed=seed):
+            seen(kind, strength, X, y)
+    progress(f"{arm}, seed {seed}: attacks")
+    for kind, strength, images in _attacks(net, third(), config, (X[some], y[some]), seed):
+        seen(kind, strength, images, y[some])
+    return rows
 
 
 def curve(table: pd.DataFrame, arm: str, kind: str) -> pd.DataFrame:

@@ -62,6 +62,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no C++ compiler"))
 
 
+@pytest.fixture
+def known_code(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the studies' harness takes for the software they run on, whatever git says."""
+    from analysis import harness, report
+
+    known = {"git_revision": "abc", "versions": {"numpy": "2"}}
+    for module in (harness, report):
+        monkeypatch.setattr(module, "provenance", lambda: dict(known))
+    return known
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _small_heap() -> Iterator[None]:
     """What the tests of a module leave behind is put aside too."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import time
 import types
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -93,27 +95,93 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert path.read_text() == "new"
 
 
-def test_a_finished_run_is_read_rather_than_repeated(tmp_path, monkeypatch):
+def test_a_finished_run_is_read_rather_than_repeated(tmp_path, known_code):
     """Unless the code has changed since, or nobody knows whether it has."""
     study, runs = stub(CLAIMS), []
     run = study.run
     study.run = lambda config, **how: runs.append(config) or run(config)
-    here = {"git_revision": "abc", "versions": {"numpy": "2"}}
-    for module in (harness, harness.importlib.import_module("analysis.report")):
-        monkeypatch.setattr(module, "provenance", lambda: dict(here))
     tables = [harness.result(study, Config(), tmp_path) for _ in range(2)]
     assert len(runs) == 1
     pd.testing.assert_frame_equal(*tables)
     harness.result(study, Config(seed=2), tmp_path)
     assert len(runs) == 2
     for revision in ("abd", "abd+dirty", None):
-        here["git_revision"] = revision
+        known_code["git_revision"] = revision
         for _ in range(2):
             harness.result(study, Config(), tmp_path)
     assert len(runs) == 2 + 1 + 2 + 2
     (tmp_path / "stub" / harness.config_hash(Config()) / "run.json").write_text("{half")
     harness.result(study, Config(), tmp_path)
     assert len(runs) == 8
+
+
+def parts_of(makers):
+    """A study in parts, from {name: what makes its number}."""
+    study = stub(CLAIMS)
+
+    def run(config, out=None, progress=None):
+        rows = []
+        for name, make in makers.items():
+            rows += harness.part(out, name, lambda name=name, make=make: [{"x": name, "value": make()}])
+        return pd.DataFrame(rows)
+
+    study.run = run
+    return study
+
+
+@pytest.mark.usefixtures("known_code")
+def test_a_study_that_was_stopped_goes_on_from_its_last_part(tmp_path):
+    made, told = [], []
+
+    def first():
+        made.append("first")
+        time.sleep(0.2)
+        return np.float32(0.1)
+
+    def stopped():
+        raise KeyboardInterrupt
+
+    makers = {"noisy, 0.1": first, "noisy, 0.10": stopped}
+    study = parts_of(makers)
+    with pytest.raises(KeyboardInterrupt):
+        harness.execute(study, Config(), tmp_path, progress=told.append)
+    makers["noisy, 0.10"] = lambda: np.int64(7)
+    outcome = harness.execute(study, Config(), tmp_path, progress=told.append)
+    assert made == ["first"]
+    assert outcome.seconds >= 0.2  # those of its parts are counted
+    assert told.count("going on: 1 of its parts are there from a run that was stopped") == 1
+    assert pd.read_csv(outcome.folder / "table.csv").value.tolist() == [float(np.float32(0.1)), 7.0]
+    assert not (outcome.folder / "parts").exists()
+    harness.execute(study, Config(seed=2), tmp_path, progress=told.append)
+    assert made == ["first", "first"]  # another configuration has parts of its own
+
+
+@pytest.mark.parametrize("change", ["revision", "versions", "dirty", "unknown", "half", "no rows", "name"])
+def test_parts_of_other_code_are_made_again(change, known_code, tmp_path):
+    values = iter([1, 2])
+
+    def rows(name="a b"):
+        return harness.part(tmp_path, name, lambda: [{"value": next(values)}])
+
+    assert rows() == rows() == [{"value": 1}]
+    (path,) = (tmp_path / "parts").iterdir()
+    match change:
+        case "versions":
+            known_code["versions"] = {"numpy": "3"}
+        case "half":
+            path.write_text(path.read_text()[:-5])
+        case "no rows":
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"rows": None}))
+        case "name":  # another part whose file would have the same name
+            assert rows("a-b") == [{"value": 2}]
+            return
+        case _:
+            known_code["git_revision"] = {"revision": "abd", "dirty": "abc+dirty"}.get(change)
+    assert rows() == [{"value": 2}]
+
+
+def test_without_a_folder_a_part_is_just_made():
+    assert harness.part(None, "a", lambda: [{"x": 1}]) == [{"x": 1}]
 
 
 def test_an_unknown_sabotage_is_refused_before_the_run(tmp_path):
@@ -170,7 +238,7 @@ def test_the_command_reports_verdicts_and_returns_them(central, code, install, t
 def test_all_leaves_out_what_has_no_extra(needs, install, monkeypatch, tmp_path, capsys):
     install(CLAIMS[:1])
     monkeypatch.setattr(harness.find("stub"), "NEEDS", needs, raising=False)
-    monkeypatch.setattr(command, "_one_of_all", lambda study, arguments: (0, "water is wet"))
+    monkeypatch.setattr(command, "_one_of_several", lambda study, arguments: (0, "water is wet"))
     assert command.main(["all", "--results", str(tmp_path)]) == 0
     told = capsys.readouterr()
     assert ("stub: left out, as it needs no_such_module" in told.err) is (needs == "no_such_module")
@@ -182,12 +250,39 @@ def test_all_ends_with_the_worst_of_its_studies(codes, status, monkeypatch, tmp_
     """A study that broke down is told apart from a claim that fails, and stops no other."""
     ends = dict(zip(("grasshopper", "threshold_bridge"), codes, strict=True))
     monkeypatch.setattr(harness, "studies", lambda: list(ends))
-    monkeypatch.setattr(command, "_one_of_all", lambda study, a: (ends[harness.name_of(study)], "told"))
+    monkeypatch.setattr(command, "_one_of_several", lambda study, a: (ends[harness.name_of(study)], "told"))
     assert command.main(["all", "--jobs", "2", "--results", str(tmp_path)]) == status
     told = capsys.readouterr()
     assert told.out.count("told\n") == 2
     assert "2 of 2" in told.err
     assert str(tmp_path / "index.html") in told.out
+
+
+def test_several_studies_run_in_their_order(monkeypatch, tmp_path, capsys):
+    """Twice the same name is once; one that nobody knows is told before any runs."""
+    ran = []
+    monkeypatch.setattr(
+        command, "_one_of_several", lambda study, a: (ran.append(harness.name_of(study)) or 0, "told")
+    )
+    names = ["threshold_bridge", "grasshopper", "threshold_bridge"]
+    assert command.main([*names, "--jobs", "1", "--results", str(tmp_path)]) == 0
+    assert ran == names[:2]
+    assert "2 of 2" in capsys.readouterr().err
+    assert command.main(["grasshopper", "grashopper", "--results", str(tmp_path)]) == 2
+    assert ran == names[:2]
+    with pytest.raises(SystemExit):
+        command.main([*names, "--sabotage", "noise off"])
+
+
+def test_several_studies_tell_what_they_are_at(monkeypatch, capsys):
+    """Each at most once in a while, and their progress alone; all is kept for one that breaks down."""
+    lines, heard = ["[  1.0 s] first\n", "a warning\n", "[  2.0 s] second\n"], []
+    command._listen(lines, "stub", heard)
+    assert capsys.readouterr().err == ""
+    assert heard == lines
+    monkeypatch.setattr(command, "EVERY", 0.0)
+    command._listen(lines, "stub", heard)
+    assert capsys.readouterr().err == "stub [  1.0 s] first\nstub [  2.0 s] second\n"
 
 
 @pytest.mark.slow
@@ -211,7 +306,7 @@ def test_all_runs_its_studies_in_processes_of_their_own(monkeypatch, tmp_path, c
 def test_a_study_that_breaks_down_is_told_with_its_last_words(install, tmp_path, monkeypatch):
     install(CLAIMS[:1])
     arguments = command.argparse.Namespace(quick=False, seed=None, sabotage=None, results=tmp_path)
-    code, told = command._one_of_all(harness.find("stub"), arguments)  # the process knows no such study
+    code, told = command._one_of_several(harness.find("stub"), arguments)  # the process knows no such study
     assert code == 3
     assert "study = 'stub'" in told
 

@@ -112,8 +112,8 @@ def test_random_feedback_is_above_the_first_layer() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few")
-def test_a_short_run_fills_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("few", "known_code")
+def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     some = (
         ("dense", "digits", "each step, online"),
@@ -123,7 +123,9 @@ def test_a_short_run_fills_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "COMBINATIONS", some)
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
     config = study.Config(seeds=1, epochs=1, hidden=8, channels=2, n_steps=4, samples=20, rates=(0.01,))
-    found = study.run(config)
+    found = study.run(config, tmp_path)
     assert found.groupby("stage").size().to_dict() == {"choice": 6, "test": 6}
     assert found.accuracy.between(0, 1).all()
     assert (found[found.stage == "test"].seconds > 0).all()
+    monkeypatch.setattr(study, "_train", None)  # all parts are there
+    pd.testing.assert_frame_equal(study.run(config, tmp_path), found)

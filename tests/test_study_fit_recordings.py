@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 
 import numpy as np
 import pandas as pd
@@ -332,6 +333,26 @@ def test_nothing_is_learned_from_the_test_part(known):
 
 
 # --- recordings --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("known_code")
+def test_a_stopped_run_goes_on_and_each_kind_has_one_raster(tmp_path, monkeypatch):
+    known = [types.SimpleNamespace(name=name, kind=name[0]) for name in ("a1", "a2", "b1")]
+    made = []
+
+    def of_one(config, recording, drawn):
+        made.append((recording.name, drawn))
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        return [{"kind": recording.kind, "recording": recording.name, "value": np.float64(len(made))}]
+
+    monkeypatch.setattr(study, "recordings", lambda config: known)
+    monkeypatch.setattr(study, "_of_one", of_one)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(study.Config(quick=True), tmp_path)
+    found = study.run(study.Config(quick=True), tmp_path)
+    assert made == [("a1", True), ("a2", False), ("a2", False), ("b1", True)]
+    assert found.value.tolist() == [1.0, 3.0, 4.0]
 
 
 def test_parts_follow_each_other_and_the_stimulus_can_be_shifted():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,10 @@ def test_claims_hold_and_fail_one_by_one() -> None:
 
 
 @pytest.mark.slow
-def test_choices_are_made_on_the_validation_part_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("known_code")
+def test_choices_are_made_on_the_validation_part_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The test part isn't read before the choice is made, once for each network and number of passes."""
     read: list[str] = []
     digits = study.nsnn.datasets.digits
@@ -65,7 +69,7 @@ def test_choices_are_made_on_the_validation_part_alone(monkeypatch: pytest.Monke
         penalties=(1.0,),
         rates=(1e-3, 1e-2),
     )
-    found = study.run(config)
+    found = study.run(config, tmp_path)
     assert found.stage.value_counts().to_dict() == {"choice": 6, "test": 7}
     first = read.index("test")
     assert read[:first].count("val") >= 4
@@ -73,3 +77,5 @@ def test_choices_are_made_on_the_validation_part_alone(monkeypatch: pytest.Monke
     assert set(study.summary(found).arm) == {*study.ARMS, "nearest neighbour"}
     figure = study.plot(found)
     assert len(figure.axes) == 1
+    monkeypatch.setattr(study, "_train", None)  # a run that was stopped goes on from the parts it has kept
+    pd.testing.assert_frame_equal(study.run(config, tmp_path), found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study.nsnn.datasets, "digits", some)
 
 
-@pytest.mark.usefixtures("few")
-def test_a_short_run_fills_the_table() -> None:
+@pytest.mark.usefixtures("few", "known_code")
+def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     config = study.Config(
         tuning=1,
@@ -134,13 +135,15 @@ def test_a_short_run_fills_the_table() -> None:
         levels=LEVELS,
         rates=(0.01,),
     )
-    found = study.run(config)
+    found = study.run(config, tmp_path)
     assert found.groupby(["arm", "stage"]).size().to_dict() == {
         ("deterministic", "choice"): 3, ("deterministic", "test"): 6, ("noisy", "choice"): 3, ("noisy", "test"): 6,
     }  # fmt: skip
     tested = found[found.stage == "test"]
     assert tested[["accuracy", "attacked", "disturbed", "calibration"]].stack().between(0, 1).all()
     assert tested.information.between(-0.2, np.log2(10)).all()
+    monkeypatch.setattr(study, "trained", None)  # all parts are there
+    pd.testing.assert_frame_equal(study.run(config, tmp_path), found)
 
 
 def test_without_any_noise_all_passes_answer_alike() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,21 +87,28 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study.nsnn.datasets, "digits", some)
 
 
-@pytest.mark.usefixtures("few")
-def test_a_short_run_fills_the_table() -> None:
+@pytest.mark.usefixtures("few", "known_code")
+def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     config = study.Config(
         tuning=1, seeds=2, epochs=2, hidden=16, n_steps=4, images=10, draws=4, queries=20, steps=2,
         widths=(0.4,), rates=(0.01,), bits=(3,), inputs=(0.3,), squares=(3,),
         changes=(0.1, 0.2), norms=(0.8,), losses=(0.3,), jitters=(0.4,),
     )  # fmt: skip
-    found = study.run(config)
+    found = study.run(config, tmp_path)
     assert found.accuracy.between(0, 1).all()
     kinds = {kind for group in study.GROUPS.values() for kind in group}
     assert set(found.kind) == kinds | {"none", "none, some", "choice"}
     assert set(found[found.kind == "PGD"].strength) == {0.1, 0.2, 1.0}
     assert set(found.groupby(["arm", "seed", "kind", "strength"]).size()) == {1}
     assert {claim.central for claim in study.claims(found)} == {True, False}
+    (tmp_path / "parts" / "noisy-seed-33.json").unlink()  # as if the run had been killed there
+    seeds = []
+    monkeypatch.setattr(
+        study, "trained", lambda *args: seeds.append((args[0], args[-1])) or _twins.trained(*args)
+    )
+    pd.testing.assert_frame_equal(study.run(config, tmp_path), found)
+    assert seeds == [("noisy", 33), ("deterministic", 31)]  # the part's and the third network
 
 
 @pytest.mark.usefixtures("few")
