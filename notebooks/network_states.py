@@ -124,7 +124,8 @@ print(f"correlation of pairs, 5 ms: {study.pair_correlation(trains, 5e-3):.3f}")
 # Rhythm and irregularity are separate: in both SI states the population has a clear rhythm, and each neuron takes part in some
 # of its cycles only, seemingly at random. In the asynchronous state the mean field gives the rate. It was also expected to give
 # the CV to a quarter of its value; read in the verdicts above whether it does. There is a reason why it needn't: the theory
-# takes input for white noise, while spikes of fairly regular neurons in a damped rhythm have less power at low frequencies.
+# takes input for white noise, while spikes of fairly regular neurons have less power at low frequencies. One of the verdicts
+# tells whether that is it: neurons are simulated in noise with the spectrum of their own spikes, found by turns, and have a CV.
 #
 # No network of finite size is wholly asynchronous. Neurons that share a tenth of their input are correlated a little, and this
 # is enough for a small rhythm. So states are told apart by comparison, not by a threshold.
