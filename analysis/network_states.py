@@ -22,9 +22,9 @@ step is coarser.
 Limits: the mean field takes the input for white noise. Spikes of neurons that fire regularly have less power at low frequencies,
 and the CV in AI, expected to be that of the mean field to 25 %, is far lower. A neuron whose recurrent input has the spectrum of
 its own spikes (Dummer, Wieland & Lindner 2014) tells why: it was asked when the mean field's CV had failed, and nothing in it is
-fitted. Its rate is 2 % below the network's, so that the mean field's better one is partly chance. SI slow has few cycles in a run. In
-AI a finite network has a damped rhythm, and correlations of order epsilon; both fall with its size at a fixed number of synapses,
-so that AI and SI are told apart by comparison, not by a threshold.
+fitted. Its rate is 2 % below the network's, so that the mean field's better one is partly chance. SI slow has few cycles in a
+run. In AI a finite network has a damped rhythm, and correlations of order epsilon; both fall with its size at a fixed number of
+synapses, so that AI and SI are told apart by comparison, not by a threshold.
 """
 
 from __future__ import annotations
