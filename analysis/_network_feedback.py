@@ -21,7 +21,8 @@ TAU, THETA, RESET, REFRACTORY = 20e-3, 20e-3, 10e-3, 2e-3
 """of Brunel's neurons, s and V"""
 START = 0.3
 """s that aren't measured"""
-WINDOWS = 4
+LEAST = 4
+"""windows of a generation, or as many as make a second"""
 RESOLUTION = 2.0
 """Hz"""
 HIGHEST = 500.0
@@ -69,23 +70,24 @@ def generation(
     dt: float,
     rng: np.random.Generator,
 ) -> Generation:
-    """Neurons in the input that presynaptic neurons like those of the generation before make. The spectrum is that of `WINDOWS`
+    """Neurons in the input that presynaptic neurons like those of the generation before make. The spectrum is that of several
     windows of so many seconds, the CV is that of single ones, as few intervals make it smaller."""
-    stop = START + WINDOWS * seconds
-    drive = increments(before, network, (round(stop / dt), neurons), dt, rng)
+    windows = max(LEAST, int(np.ceil(1 / seconds)))
+    drive = increments(before, network, (round((START + windows * seconds) / dt), neurons), dt, rng)
     steps, who = _fired(drive, dt, rng)
     times = (steps + 1) * dt - START
-    late = (times >= 0) & (times <= WINDOWS * seconds)
+    late = (times >= 0) & (times <= windows * seconds)
     times, who = times[late], who[late]
     spectrum = measures.power_spectrum(
-        _trains(times, who, neurons, WINDOWS * seconds),
+        _trains(times, who, neurons, windows * seconds),
         sampling_rate=2 * HIGHEST * Hz,
         nperseg=round(2 * HIGHEST / RESOLUTION),
     )
     shape = spectrum.power.mean(axis=0) / spectrum.rate.mean()
     shape[0] = shape[1]  # the mean was taken off
-    window = np.minimum((times / seconds).astype(int), WINDOWS - 1)
-    single = _trains(times - window * seconds, who + neurons * window, neurons * WINDOWS, seconds)
+    window = np.minimum((times / seconds).astype(int), windows - 1)
+    inside = np.clip(times - window * seconds, 0.0, seconds)  # the difference is rounded
+    single = _trains(inside, who + neurons * window, neurons * windows, seconds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", measures.SilentNeuronWarning)  # a window may have no two intervals
         cv = float(np.nanmean(measures.cv(single)))

@@ -237,3 +237,10 @@ def test_generations_settle_where_input_and_spikes_have_one_spectrum():
     assert after.shape[low].mean() == pytest.approx(fed.shape[low].mean(), rel=0.1)
     assert fed.shape[low].mean() < 0.3
     assert fed.cv < 0.75 * feedback.generation(FLAT, BRUNEL, 50, 0.5, 1e-4, np.random.default_rng(5)).cv
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.1, 0.3, 1 / 3])
+def test_a_window_may_be_short_and_needn_t_be_a_binary_fraction(seconds):
+    found = feedback.generation(FLAT, BRUNEL, 30, seconds, 1e-4, np.random.default_rng(6))
+    assert found.rate == pytest.approx(36.5, rel=0.1)  # in white input, and looked at once a step
+    assert 0 < found.cv < 0.8
