@@ -89,7 +89,9 @@ def test_table_and_figure_have_every_level() -> None:
 
 def test_choices_are_made_by_the_mean_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     """One seed of a setting that mostly fails may be the best of all."""
-    deep = pytest.importorskip("nsnn_neuro.deep")
+    pytest.importorskip("torch")
+    from nsnn_neuro import deep
+
     accuracy = {(0.2, 1): 1.0, (0.2, 2): 0.5, (0.4, 1): 0.9, (0.4, 2): 0.9}
     shown: list[Any] = []
 
