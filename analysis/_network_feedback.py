@@ -17,8 +17,9 @@ from brian2 import Hz, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
-TAU, THETA, RESET, REFRACTORY = 20e-3, 20e-3, 10e-3, 2e-3
-"""of Brunel's neurons, s and V"""
+CELL = {"tau_m": 20e-3, "v_thresh": 20e-3, "v_reset": 10e-3, "tau_refrac": 2e-3}
+"""Brunel's neurons, s and V, as theory takes them"""
+TAU, THETA, RESET, REFRACTORY = CELL.values()
 START = 0.3
 """s that aren't measured"""
 LEAST = 4

@@ -143,8 +143,7 @@ def run(
 
 def _mean_field_cv(rate: float, g: float, eta: float, config: Config) -> float:
     mu, sigma = theory.brunel_input(rate * Hz, g=g, eta=eta, **config.network)
-    cell = {"tau_m": 20e-3, "v_thresh": 20e-3, "v_reset": 10e-3, "tau_refrac": 2e-3}
-    return float(theory.siegert_cv(mu, sigma, **cell))
+    return float(theory.siegert_cv(mu, sigma, **feedback.CELL))
 
 
 def _fed_back(rate: float, g: float, eta: float, config: Config) -> feedback.Generation:
