@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import quantities as pq
 
+from .bins import LEAST, index, slack
 from .errors import NsnnError
 from .measures import as_trains, isi, positive
 from .measures import psth as rate_histogram
-from .measures.trains import BIN_SLACK
 from .units import si, unit_of
 
 if TYPE_CHECKING:
@@ -157,7 +157,8 @@ def isi_histogram(
     >>> ax.get_xlabel(), ax.patches[0].get_data().values.round(4).tolist()
     ('interspike interval (ms)', [0.0, 0.0067, 0.0133])
     """
-    per_neuron = isi(block)
+    trains = as_trains(block)
+    per_neuron = isi(trains)
     if neuron is not None:
         per_neuron = [per_neuron[j] for j in _chosen(neuron, len(per_neuron), "neuron")]
     intervals = 1e3 * np.concatenate(per_neuron)
@@ -170,7 +171,8 @@ def isi_histogram(
         low = float(values.min()) if log else 0.0
         dt = None if log else getattr(block, "annotations", {}).get("dt")
         width = width or _bin_width(values, float(values.max()) - low, 1e3 * dt if dt else None)
-        density, edges = _histogram(values, low, width)
+        share = LEAST if log else slack(1e-3 * width, trains.resolution, "bin_width")
+        density, edges = _histogram(values, low, width, share)
         edges = 10**edges if log else edges
         ax.stairs(density, edges, fill=True, color=COLOURS[0], alpha=0.35, lw=0)
         ax.stairs(density, edges, color=COLOURS[0], lw=1.2)
@@ -406,13 +408,12 @@ def _bin_width(values: np.ndarray, spread: float, grid: float | None) -> float:
     return width or 0.1  # all values are one
 
 
-def _histogram(values: np.ndarray, low: float, width: float) -> tuple[np.ndarray, np.ndarray]:
+def _histogram(values: np.ndarray, low: float, width: float, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Density of `values` in bins of `width` from `low`, and the bins' borders."""
     number = (values.max() - low) / width
     if not number < 1e6:
         raise NsnnError(f"bin_width = {width} ms: expected fewer than a million bins up to {values.max()} ms")
-    # as everywhere in the measures, a value that rounding put just below a border belongs above it
-    counts = np.bincount(np.floor((values - low) / width + BIN_SLACK).astype(np.int64))
+    counts = np.bincount(np.maximum(index(values, low, width, share), 0))
     return counts / (values.size * width), low + width * np.arange(counts.size + 1)
 
 

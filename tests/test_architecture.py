@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Modules (or sub-packages) in line: each may import those before it.
 LINE = [
-    *("errors", "whole", "units", "records", "keyed_noise"),
+    *("errors", "whole", "units", "bins", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "images"),
     *("populations", "network", "presets"),
@@ -47,8 +47,8 @@ LINE = [
 ]
 # Off the line: each may import these alone, and those on the line only import them where BESIDES says so.
 ASIDE = {
-    "measures": {"errors", "units"},
-    "plotting": {"errors", "units", "measures"},
+    "measures": {"errors", "units", "bins"},
+    "plotting": {"errors", "units", "bins", "measures"},
     "datasets": {"errors", "units", "recording"},
     "reference": {"errors", "units", "records", "noise", "escape"},
 }
@@ -68,7 +68,15 @@ IMPORTS_TORCH = {"deep"}  # an extra: nothing else may need it
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 # Public names without a doctest: errors, warnings, and what a function that has one returns.
 NO_DOCTEST = {
-    *("NsnnError", "FormatError", "SilentNeuronWarning", "FailedPoints", "Psth", "SpikeTriggeredAverage"),
+    *(
+        "NsnnError",
+        "FormatError",
+        "SilentNeuronWarning",
+        "ResolutionWarning",
+        "FailedPoints",
+        "Psth",
+        "SpikeTriggeredAverage",
+    ),
     *("CovarianceParts", "FiringEvents", "MeanMatchedFano", "PowerSpectrum", "Susceptibility"),
     *("Decoding", "MetricSpace", "Reconstruction", "ReliabilityCurve", "SelectiveAccuracy"),
 }

@@ -10,6 +10,7 @@ import neo
 import numpy as np
 import quantities as pq
 
+from ..bins import rounding, slack
 from ..errors import NsnnError
 from ..measures.trains import Trains, as_repeats
 
@@ -28,7 +29,8 @@ class Steps:
         """The n steps from t_start on."""
         offset = (t_start - self.start) / self.dt
         first = round(offset)
-        if abs(offset - first) > 1e-3:
+        apart = rounding(t_start, self.start + len(self.values) * self.dt)
+        if abs(offset - first) > max(1e-3, slack(self.dt, apart, "dt")):
             raise NsnnError(
                 f"{where} starts at {t_start} s, {offset - np.floor(offset):.3g} of a step off the signal's grid (from "
                 f"{self.start} s by dt = {self.dt} s): pass t_start on that grid"

@@ -14,6 +14,7 @@ options as keywords. To add one, write it into the file here that it belongs to:
    tests/test_measures_<file>.py against an independent oracle.
 """
 
+from ..bins import ResolutionWarning
 from .breakdown import information_breakdown, synergy
 from .calibration import (
     ReliabilityCurve,
@@ -70,6 +71,7 @@ __all__ = [
     "Psth",
     "Reconstruction",
     "ReliabilityCurve",
+    "ResolutionWarning",
     "SelectiveAccuracy",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",

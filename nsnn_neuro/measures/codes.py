@@ -77,7 +77,7 @@ def rate_vs_temporal(
         raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {trains.n_trials}")
     length = float(trains.durations[0])
     responses: list[tuple[str, float, np.ndarray]] = [("count", length, trains.counts[:, 0])]
-    widths = _dividing(resolutions, length)
+    widths = _dividing(resolutions, length, trains.resolution)
     responses += [("latency", width, latency_bins(trains, width)[:, 0]) for width in widths]
     for width in widths:
         letters = binned(trains, width, "resolutions")[:, 0]
@@ -113,20 +113,16 @@ def _one(trains: Trains, neuron: int | None) -> Trains:
         raise NsnnError(f"neuron = None: the block has {n} neurons, choose one from 0 to {n - 1}")
     if neuron is not None and (isinstance(neuron, bool) or not 0 <= neuron < n or neuron != int(neuron)):
         raise NsnnError(f"neuron = {neuron!r}: expected a whole number from 0 to {n - 1}")
-    own = trains.neuron == (neuron or 0)
-    trial = trains.trial[own]
-    return Trains(
-        trains.times[own], np.zeros_like(trial), trial, 1, trains.n_trials, trains.t_start, trains.t_stop
-    )
+    return trains.of_neuron(neuron or 0)
 
 
-def _dividing(resolutions: Any, length: float) -> Sequence[float]:
+def _dividing(resolutions: Any, length: float, apart: float) -> Sequence[float]:
     widths = np.atleast_1d(si(resolutions, "s", "resolutions"))
     if widths.ndim != 1 or widths.size == 0 or not (widths > 0).all():
         raise NsnnError(f"resolutions = {resolutions}: expected at least one time, greater than 0")
     number = length / widths
     for width, ratio in zip(widths, number, strict=True):
-        if abs(ratio - round(ratio)) > 1e-6 * ratio or round(ratio) < 1:
+        if abs(ratio - round(ratio)) > max(1e-6 * ratio, apart / width) or round(ratio) < 1:
             raise NsnnError(
                 f"resolutions has {width} s, which doesn't divide the window of {length} s: words would lack its "
                 "end; choose others, or t_start and t_stop"

@@ -17,6 +17,7 @@ import neo
 import numba
 import numpy as np
 
+from ..bins import slack
 from ..errors import NsnnError
 from .estimate import Estimate, measure
 from .samples import as_labels
@@ -48,7 +49,7 @@ def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str 
     """Counts (n_trials, n_neurons) as floats, of a Block, a Trains or an array."""
     if isinstance(counts, neo.Block | Trains):
         trains = as_trains(counts, t_start, t_stop)
-        if np.ptp(trains.durations) > 1e-9 * trains.durations.min():
+        if not trains.lasts_as_long():
             raise NsnnError(
                 f"trials last from {trains.durations.min()} to {trains.durations.max()} s; their counts can't "
                 "be compared: pass t_start and t_stop"
@@ -384,10 +385,11 @@ def spike_time_tiling(trains: Any, *, dt: Any, t_start: Any = None, t_stop: Any 
         data = as_repeats(trains, t_start, t_stop)
         n, (low, high) = data.n_trials, data.window()
         start, stop, length = np.array([low]), np.array([high]), high - low
-    reach *= 1 + 1e-9  # spikes on a grid: a distance that is meant to equal dt may exceed it by rounding
     count = data.counts.reshape(-1, n)
     first, last = np.repeat(start, n), np.repeat(stop, n)
     tiled = _tiled_time(data.times, data.offsets, first, last, reach).reshape(-1, n).sum(axis=0) / length
+    # spikes on a grid: a distance that is meant to equal dt may exceed it by rounding
+    reach *= 1 + slack(reach, data.resolution, "dt")
     hit = nan_ratio(_tiled_spikes(data.times, data.offsets, n, reach), count.sum(axis=0)[:, None])
     product = hit * tiled
     half = np.where(product >= 1, 1.0, nan_ratio(hit - tiled, 1 - product))

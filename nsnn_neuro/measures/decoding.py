@@ -171,18 +171,7 @@ class NearestTrain:
         """(n_trials, n_trials) distances, summed over neurons."""
         total = np.zeros((trains.n_trials, trains.n_trials))
         for neuron in range(trains.n_neurons):
-            mine = trains.neuron == neuron
-            zero = np.zeros(int(mine.sum()), np.int64)
-            one = Trains(
-                trains.times[mine],
-                zero,
-                trains.trial[mine],
-                1,
-                trains.n_trials,
-                trains.t_start,
-                trains.t_stop,
-            )
-            total += self.distance(one)
+            total += self.distance(trains.of_neuron(neuron))
         return total
 
     def fit(self, distances: np.ndarray, labels: np.ndarray) -> _Nearest:
@@ -326,7 +315,7 @@ def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: An
         return as_samples(responses, "responses"), False
     trains = as_trains(responses, t_start, t_stop)
     lasts = trains.t_stop - trains.t_start
-    if np.ptp(lasts) > 1e-9 * lasts.min():  # False for plain arrays, which don't know
+    if not np.isnan(lasts).any() and not trains.lasts_as_long():  # plain arrays don't know how long they last
         raise NsnnError(
             f"trials last from {lasts.min()} to {lasts.max()} s, which would be decoded too: pass t_start and t_stop "
             "that lie within all of them"

@@ -14,6 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from ..bins import slack
 from ..errors import NsnnError
 from ..units import describe, si
 from .estimate import measure
@@ -210,7 +211,8 @@ def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_sto
         )
     # spikes of simulated trains sit on a grid: a distance that is meant to equal Delta may exceed it by
     # rounding
-    found = _coincidences(repeats.times, repeats.offsets, delta * (1 + 1e-9))
+    reach = delta * (1 + slack(delta, repeats.resolution, "precision"))
+    found = _coincidences(repeats.times, repeats.offsets, reach)
     size = (count[:, None] + count) / 2 * (1 - chance)
     _warn_empty(count, "gamma_coincidence", "the pairs of two empty trains are NaN")
     return nan_ratio(found - chance * count[:, None], size)

@@ -143,7 +143,9 @@ def _borders(rate: np.ndarray, ratio: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _statistics(repeats: Trains, edges: np.ndarray, kept: np.ndarray) -> FiringEvents:
     n, events = repeats.n_trials, int(kept.sum())
-    place = np.clip(np.searchsorted(edges, repeats.times, side="right") - 1, 0, kept.size - 1)
+    # borders are those of bins, and so is the rule for a spike on one of them
+    place = np.searchsorted(edges - repeats.resolution, repeats.times, side="right") - 1
+    place = np.clip(place, 0, kept.size - 1)
     inside = kept[place]
     event = (np.cumsum(kept) - 1)[place[inside]]
     times, trial = repeats.times[inside], repeats.trial[inside]

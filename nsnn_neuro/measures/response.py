@@ -11,10 +11,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
+from ..bins import index, rounding, slack
 from ..errors import NsnnError
 from ..units import describe, si
 from .estimate import measure
-from .trains import BIN_SLACK, Trains, as_repeats, as_trains, nan_ratio, positive, read_signal, warn_silent
+from .trains import Trains, as_repeats, as_trains, nan_ratio, positive, read_signal, warn_silent
 
 __all__ = ["Psth", "SpikeTriggeredAverage", "psth", "rate_correlation", "spike_triggered_average"]
 
@@ -92,10 +93,10 @@ def psth(
 
 def _counts(trains: Trains, width: float, name: str) -> np.ndarray:
     """Spikes of all trials by neuron and bin, (n_neurons, n_bins)."""
-    index, n_bins = trains.bins(width, name)
+    number, n_bins = trains.bins(width, name)
     bins = int(n_bins.min())
-    inside = index < bins
-    cell = trains.neuron[inside] * bins + index[inside]
+    inside = number < bins
+    cell = trains.neuron[inside] * bins + number[inside]
     return np.bincount(cell, minlength=trains.n_neurons * bins).reshape(trains.n_neurons, bins)
 
 
@@ -168,9 +169,11 @@ def spike_triggered_average(
     total, squares = np.zeros((2, spikes.n_neurons, lags.size))
     number = np.zeros(spikes.n_neurons)
     borders = spikes.offsets[:: spikes.n_neurons]
+    ends = [at for values, _, start in signals for at in (start, start + values.size / rate)]
+    share = slack(1 / rate, max(spikes.resolution, rounding(ends)), "the signal's sampling interval")
     for trial, (values, _, start) in enumerate(signals):
         own = slice(borders[trial], borders[trial + 1])
-        sample = np.floor((spikes.times[own] - start) * rate + BIN_SLACK).astype(np.int64)
+        sample = index(spikes.times[own], start, 1 / rate, share)
         usable = (sample + first >= 0) & (sample + last <= values.size)
         sample, neuron = sample[usable], spikes.neuron[own][usable]
         number += np.bincount(neuron, minlength=spikes.n_neurons)
@@ -244,7 +247,7 @@ def rate_correlation(
             f"block_a has {a.n_neurons} neurons, block_b {b.n_neurons}: expected the same neurons"
         )
     length_a, length_b = (float(np.diff(trains.window())[0]) for trains in (a, b))
-    if abs(length_a - length_b) > 1e-9 * length_a:
+    if abs(length_a - length_b) > max(1e-9 * length_a, a.resolution, b.resolution):
         raise NsnnError(
             f"trials of block_a last {length_a} s, of block_b {length_b} s: pass t_start and t_stop"
         )

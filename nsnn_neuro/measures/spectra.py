@@ -20,9 +20,10 @@ import neo
 import numba
 import numpy as np
 
+from ..bins import index, slack
 from ..errors import NsnnError
 from .spectral import _binned, _n_effective, _spectra
-from .trains import BIN_SLACK, SilentNeuronWarning, Trains, as_repeats, as_trains, positive, warn_silent
+from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, warn_silent
 
 __all__ = ["PowerSpectrum", "Susceptibility", "power_spectrum", "susceptibility"]
 
@@ -119,7 +120,7 @@ def power_spectrum(
     many = isinstance(trains, neo.Block | Trains)
     data = (as_trains if many else as_repeats)(trains, t_start, t_stop)
     length, hop = nperseg / sampling, (nperseg - noverlap) / sampling
-    segments = np.floor((data.durations - length) / hop + BIN_SLACK).astype(np.int64) + 1
+    segments = index(data.durations, length, hop, slack(hop, data.resolution, "nperseg - noverlap")) + 1
     if (segments < 1).any() or segments.sum() < 2:
         raise NsnnError(
             f"nperseg = {nperseg} samples are {length} s: the shortest trial has {data.durations.min()} s, and "

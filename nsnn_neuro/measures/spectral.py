@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from scipy.signal import get_window
 
+from ..bins import index, rounding, slack
 from ..errors import NsnnError
 from .estimate import Estimate, measure
-from .trains import BIN_SLACK, SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive, read_signal
+from .trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive, read_signal
 
 __all__ = ["coherence", "coherence_information"]
 
@@ -71,9 +72,13 @@ def _binned(signal: Any, trains: Trains) -> tuple[np.ndarray, np.ndarray, float]
     values, rate, start = read_signal(signal)
     first = float(np.nanmax([start, *trains.t_start]))
     last = float(np.nanmin([start + values.size / rate, *trains.t_stop]))
-    low, high = int(np.ceil((first - start) * rate - 1e-6)), int(np.floor((last - start) * rate + 1e-6))
+    apart = max(trains.resolution, rounding(start, start + values.size / rate))
+    share = slack(1 / rate, apart, "the signal's sampling interval")
+    low, high = int(np.ceil((first - start) * rate - share)), int(np.floor((last - start) * rate + share))
     values = values[max(low, 0) : max(high, 0)]
-    bins = np.floor((trains.times - start) * rate + BIN_SLACK).astype(np.int64) - low
+    bins = index(trains.times, start, 1 / rate, share) - low
+    at_end = trains.times >= (trains.t_stop - apart)[trains.trial]  # in the last bin, see `trains`
+    bins[at_end & (bins == values.size)] -= 1
     inside = (bins >= 0) & (bins < values.size)
     cell = trains.trial[inside] * values.size + bins[inside]
     counts = np.bincount(cell, minlength=trains.n_trials * values.size)

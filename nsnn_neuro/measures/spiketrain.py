@@ -275,7 +275,7 @@ def _fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
     if ddof not in (0, 1):
         raise NsnnError(f"ddof = {ddof!r}: expected 1 (unbiased variance) or 0")
     if window is None:
-        if np.ptp(trains.durations) > 1e-9 * trains.durations.min():
+        if not trains.lasts_as_long():
             raise NsnnError(
                 f"trials last from {trains.durations.min()} to {trains.durations.max()} s; their counts "
                 "can't be compared: pass t_start and t_stop, or a window"
@@ -345,8 +345,8 @@ def _serial_parts(trains: Trains) -> Parts:
         n = s[..., 0, :]
         mx, my, xx, yy, xy = (nan_ratio(s[..., k, :], n) for k in range(1, 6))
         # the sums of squares are about the mean, so that rounding leaves a regular train a variance near
-        # 1e-16 mean^2
-        flat = np.minimum(xx - mx**2, yy - my**2) <= (1e-9 * mean) ** 2
+        # 1e-16 mean^2, or that of the times' own rounding
+        flat = np.minimum(xx - mx**2, yy - my**2) <= np.maximum(1e-9 * mean, trains.resolution) ** 2
         spread = np.where(flat, 0.0, (xx - mx**2) * (yy - my**2))
         return np.where(n < 3, np.nan, nan_ratio(xy - mx * my, np.sqrt(np.maximum(spread, 0.0))))
 
@@ -358,7 +358,7 @@ def serial_correlation(block: Any, *, t_start: Any = None, t_stop: Any = None) -
     """Pearson correlation of each interspike interval with the next (lag 1), (n_neurons,); 0 for renewal.
 
     Pairs are those within trials, pooled over trials. NaN for fewer than three pairs (two always give +1 or
-    -1), and for intervals that don't vary (SD below 1e-9 of their mean).
+    -1), and for intervals that don't vary (SD below 1e-9 of their mean, or below the times' rounding).
 
     Parameters
     ----------

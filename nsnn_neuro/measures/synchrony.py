@@ -133,7 +133,7 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
     for k in range(trains.n_neurons):
         own = slice(borders[k], borders[k + 1])
         zeros = np.zeros(borders[k + 1] - borders[k], dtype=np.int64)
-        one = Trains(times[own], zeros, trial[own], 1, n, trains.t_start, trains.t_stop)
+        one = Trains(times[own], zeros, trial[own], 1, n, trains.t_start, trains.t_stop, trains.resolution)
         values[k] = _matrix(one, spike)[upper].mean()
     return values
 

@@ -2,21 +2,29 @@
 
 `as_trains` takes the data of many neurons and trials, `as_repeats` the repeats of one neuron. Both check what
 comes in and read the arrays of a `SpikeTrainList` as they are, without making one object per train.
+
+Which spikes a window holds, for every measure: those in [t_start, t_stop), and where the window ends with the
+recording, one at exactly t_stop as well. Such a spike is in the last bin when bins tile the window, as in
+`numpy.histogram`. So rates, counts, histograms and words agree on the number of spikes, adjacent windows share none,
+and no spike of a recording is lost. The rule for rounded times stands in `bins`.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import neo
 import numpy as np
 import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 
+from .. import bins as binning
+from ..bins import EPS, rounding, slack, spacing
 from ..errors import NsnnError
 from ..units import describe, si
 
@@ -31,9 +39,6 @@ __all__ = [
     "warn_silent",
 ]
 
-# Spike times are multiples of a time step: k*dt and a bin border that is meant to be the same number differ
-# by rounding. A spike this fraction of a bin before a border belongs to the bin that begins there.
-BIN_SLACK = 1e-9
 # Spikes that are worked on at once where several arrays of all of them would fill the memory.
 PIECE = 2**20
 
@@ -70,6 +75,12 @@ class Trains:
     """(n_trials,) s, NaN where the source didn't say"""
     t_stop: np.ndarray
     """(n_trials,) s, NaN where the source didn't say"""
+    resolution: float = math.nan
+    """s, times no further apart than this may be one; NaN (default): that of double precision, see `bins.rounding`"""
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.resolution):
+            object.__setattr__(self, "resolution", rounding(self.t_start, self.t_stop, self.times[-1:]))
 
     @cached_property
     def train(self) -> np.ndarray:
@@ -101,30 +112,46 @@ class Trains:
         same = self.train[1:] == self.train[:-1]
         return np.diff(self.times)[same], self.train[1:][same]
 
+    def lasts_as_long(self) -> bool:
+        """True when all trials last equally long, but for rounding."""
+        lengths = self.durations
+        return bool(np.ptp(lengths) <= max(1e-9 * lengths.min(), self.resolution))
+
     def window(self) -> tuple[float, float]:
         """(t_start, t_stop) in s shared by all trials; raises NsnnError when trials differ."""
-        lengths = self.durations
-        slack = 1e-9 * lengths.min()
-        if np.ptp(self.t_start) > slack or np.ptp(self.t_stop) > slack:
+        apart = max(1e-9 * self.durations.min(), self.resolution)
+        if np.ptp(self.t_start) > apart or np.ptp(self.t_stop) > apart:
             raise NsnnError(_different("trials", self.t_start, self.t_stop))
         return float(self.t_start[0]), float(self.t_stop[0])
 
     def bins(self, width: float, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Bin (n_spikes,) of each spike and number of bins (n_trials,); bins of `width` s tile from t_start.
 
-        The remainder of a trial is dropped: a spike there has an index of at least the number of bins. `name`
-        is the argument that gave the width, for the message of the NsnnError raised when a trial is shorter
-        than one bin.
+        A spike on a border is in the bin that begins there, one at the end of a window without remainder in the last bin.
+        The remainder of a trial is dropped: a spike there has an index of at least the number of bins.
+
+        Parameters
+        ----------
+        width : s
+        name : of the argument that gave the width, for messages
+
+        Raises
+        ------
+        NsnnError : a trial shorter than one bin, times too coarse for the bins. Warns, ResolutionWarning, when they nearly are
         """
-        n_bins = np.floor(self.durations / width + BIN_SLACK).astype(np.int64)
+        share = slack(width, self.resolution, name)
+        n_bins = np.floor(self.durations / width + share).astype(np.int64)
         if (n_bins < 1).any():
             raise NsnnError(
                 f"{name} = {width} s is longer than the shortest trial ({self.durations.min()} s)"
             )
+        tiled = self.durations <= (n_bins + share) * width
+        last = np.where(tiled, n_bins - 1, np.iinfo(np.int64).max)
         index = np.empty(self.times.size, dtype=np.int64)
         for k in range(0, index.size, PIECE):
             times, trial = self.times[k : k + PIECE], self.trial[k : k + PIECE]
-            index[k : k + PIECE] = np.floor((times - self.t_start[trial]) / width + BIN_SLACK)
+            number = binning.index(times, self.t_start[trial], width, share)
+            np.clip(number, 0, last[trial], out=index[k : k + PIECE])
         return index, n_bins
 
     def per_train(self, train: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -133,26 +160,45 @@ class Trains:
         sums = np.bincount(train, weights, minlength=size)
         return sums.reshape(self.n_trials, self.n_neurons).astype(float, copy=False)
 
-    def crop(self, t_start: float | None, t_stop: float | None) -> Trains:
-        """The spikes in [t_start, t_stop), s; None keeps that end. NsnnError for a window beyond a trial."""
+    def of_neuron(self, number: int) -> Trains:
+        """The trains of one neuron alone."""
+        own = self.neuron == number
+        trial = self.trial[own]
+        return replace(self, times=self.times[own], neuron=np.zeros_like(trial), trial=trial, n_neurons=1)
+
+    def crop(self, t_start: Any, t_stop: Any) -> Trains:
+        """The spikes between t_start and t_stop, by the rule at the top of the module.
+
+        Parameters
+        ----------
+        t_start, t_stop : s, one number or (n_trials,); None keeps that end of the trials
+
+        Raises
+        ------
+        NsnnError : a window beyond a trial, or without length
+        """
         if t_start is None and t_stop is None:
             return self
-        start = self.t_start if t_start is None else np.full(self.n_trials, float(t_start))
-        stop = self.t_stop if t_stop is None else np.full(self.n_trials, float(t_stop))
-        slack = 1e-12 * max(1.0, *np.abs([start[-1], stop[-1]]))
-        for k in np.flatnonzero(start < self.t_start - slack):
+        start, stop = (
+            own if given is None else np.broadcast_to(np.asarray(given, dtype=float), self.n_trials)
+            for given, own in ((t_start, self.t_start), (t_stop, self.t_stop))
+        )
+        apart = np.fmax(self.resolution, rounding(start, stop))
+        for k in np.flatnonzero(start < self.t_start - apart):
             raise NsnnError(f"t_start = {start[k]} s: trial {k} starts at {self.t_start[k]} s")
-        for k in np.flatnonzero(stop > self.t_stop + slack):
+        for k in np.flatnonzero(stop > self.t_stop + apart):
             raise NsnnError(f"t_stop = {stop[k]} s: trial {k} stops at {self.t_stop[k]} s")
         if (start >= stop).any():
             raise NsnnError(f"t_start = {start.max()} s must be before t_stop = {stop.min()} s")
         keep = np.ones(self.times.size, dtype=bool)
         if t_start is not None:
-            keep &= self.times >= t_start - slack
+            keep &= self.times >= (start - apart)[self.trial]
         if t_stop is not None:
-            keep &= self.times < t_stop - slack
+            ends = np.where(stop >= self.t_stop - apart, stop + apart, stop - apart)
+            keep &= self.times < ends[self.trial]
         return Trains(
-            self.times[keep], self.neuron[keep], self.trial[keep], self.n_neurons, self.n_trials, start, stop
+            *(self.times[keep], self.neuron[keep], self.trial[keep]),
+            *(self.n_neurons, self.n_trials, start.copy(), stop.copy(), float(apart)),
         )
 
 
@@ -162,8 +208,7 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
     Parameters
     ----------
     block : neo.Block with one Segment per trial, or a Trains
-    t_start, t_stop : times; None (default) keeps the trials' own ends (and a spike exactly at the recording's
-        end)
+    t_start, t_stop : times; None (default) keeps the trials' own ends
 
     Raises
     ------
@@ -189,7 +234,7 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
     if len(block.segments) == 0:
         raise NsnnError("block has no segments: expected one Segment per trial")
     read = [_read_list(segment.spiketrains, f"segment {k}") for k, segment in enumerate(block.segments)]
-    sizes = [len(starts) for _, _, starts, _ in read]
+    sizes = [len(one.starts) for one in read]
     if len(set(sizes)) != 1:
         k = next(k for k, size in enumerate(sizes) if size != sizes[0])
         raise NsnnError(
@@ -197,15 +242,17 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
         )
     if sizes[0] == 0:
         raise NsnnError("block holds no spike trains: expected one per neuron in each segment")
-    for k, (_, _, starts, stops) in enumerate(read):
-        if (start is None and np.ptp(starts) > 0) or (stop is None and np.ptp(stops) > 0):
-            raise NsnnError(_different(f"the spike trains of segment {k}", starts, stops))
-    edges = np.array([(starts.max(), stops.min()) for _, _, starts, stops in read])
-    trial = np.repeat(np.arange(len(read)), [times.size for times, _, _, _ in read])
+    for k, one in enumerate(read):
+        apart = rounding(one.starts, one.stops, eps=one.eps)
+        unlike = [np.ptp(ends) > apart for ends in (one.starts, one.stops)]
+        if (start is None and unlike[0]) or (stop is None and unlike[1]):
+            raise NsnnError(_different(f"the spike trains of segment {k}", one.starts, one.stops))
+    edges = np.array([(one.starts.max(), one.stops.min()) for one in read])
+    trial = np.repeat(np.arange(len(read)), [one.times.size for one in read])
     # of a single trial the Block's own arrays: measures don't write into them
     times, neuron = (read[0][k] if len(read) == 1 else np.concatenate([r[k] for r in read]) for k in (0, 1))
-    trains = _sorted(times, neuron, trial, sizes[0], edges)
-    return trains.crop(start, stop)
+    eps = max(one.eps for one in read)
+    return _cropped(_sorted(times, neuron, trial, sizes[0], edges, eps), start, stop, eps)
 
 
 def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
@@ -239,17 +286,19 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
     if isinstance(trains, neo.SpikeTrain):
         trains = [trains]
     if isinstance(trains, SpikeTrainList):
-        times, trial, starts, stops = _read_list(trains, "trains")
+        read = _read_list(trains, "trains")
     elif isinstance(trains, Sequence | np.ndarray) and not isinstance(trains, str):
-        times, trial, starts, stops = _read_sequence(trains)
+        read = _read_sequence(trains)
     else:
         raise NsnnError(
             f"trains = {type(trains).__name__} object: expected a list of spike trains or a neo.Block"
         )
-    if starts.size == 0:
+    if read.starts.size == 0:
         raise NsnnError("trains is empty: expected at least one spike train")
-    edges = np.stack([starts, stops], axis=1)
-    return _sorted(times.copy(), np.zeros(times.size, np.int64), trial, 1, edges).crop(start, stop)
+    edges = np.stack([read.starts, read.stops], axis=1)
+    neuron = np.zeros(read.times.size, np.int64)
+    repeats = _sorted(read.times.copy(), neuron, read.train, 1, edges, read.eps)
+    return _cropped(repeats, start, stop, read.eps)
 
 
 def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, float]:
@@ -327,15 +376,42 @@ def _different(what: str, starts: np.ndarray, stops: np.ndarray) -> str:
     )
 
 
-def _sorted(times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int, edges: np.ndarray) -> Trains:
+class _Read(NamedTuple):
+    """Spike trains as they were read."""
+
+    times: np.ndarray
+    """(n_spikes,) s"""
+    train: np.ndarray
+    """(n_spikes,) position of each spike's train"""
+    starts: np.ndarray
+    """(n_trains,) s"""
+    stops: np.ndarray
+    """(n_trains,) s"""
+    eps: float
+    """relative spacing of the numbers that the times were stored in"""
+
+
+def _cropped(trains: Trains, start: float | None, stop: float | None, eps: float) -> Trains:
+    """`trains` between start and stop, with the resolution of what is left."""
+    if start is None and stop is None:
+        return trains
+    left = trains.crop(start, stop)
+    return replace(left, resolution=rounding(left.t_start, left.t_stop, left.times, eps=eps))
+
+
+def _sorted(
+    times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int, edges: np.ndarray, eps: float
+) -> Trains:
     """Checked and sorted arrays as a Trains; edges (n_trials, 2) holds t_start and t_stop."""
-    if times.size and np.isnan(times.min()):
-        k = int(np.flatnonzero(np.isnan(times))[0])
-        raise NsnnError(f"spike time NaN in trial {trial[k]}, train {neuron[k]}: expected finite times")
+    if times.size and not np.isfinite([times.min(), times.max()]).all():
+        k = int(np.flatnonzero(~np.isfinite(times))[0])
+        bad = "NaN" if np.isnan(times[k]) else f"{times[k]} s"
+        raise NsnnError(f"spike time {bad} in trial {trial[k]}, train {neuron[k]}: expected finite times")
     if not _in_order(times, neuron, trial, n):
         order = np.lexsort((times, trial * n + neuron))
         times, neuron, trial = times[order], neuron[order], trial[order]
-    return Trains(times, neuron, trial, n, len(edges), edges[:, 0], edges[:, 1])
+    largest = rounding(edges, times if np.isnan(edges).any() else (), eps=eps)
+    return Trains(times, neuron, trial, n, len(edges), edges[:, 0], edges[:, 1], largest)
 
 
 def _in_order(times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int) -> bool:
@@ -347,16 +423,16 @@ def _in_order(times: np.ndarray, neuron: np.ndarray, trial: np.ndarray, n: int) 
     return True
 
 
-def _check_range(times: np.ndarray, start: Any, stop: Any, where: str) -> None:
+def _check_range(times: np.ndarray, start: float, stop: float, where: str, eps: float) -> None:
     """Raise NsnnError when a time is outside [start, stop] by more than the rounding of a change of units."""
-    slack = 1e-12 * np.maximum(1.0, np.abs(stop))
-    if times.min() < start - slack or times.max() > stop + slack:
-        bad = times[(times < start - slack) | (times > stop + slack)][0]
+    apart = max(1e-12, rounding(start, stop, eps=eps))
+    if times.min() < start - apart or times.max() > stop + apart:
+        bad = times[(times < start - apart) | (times > stop + apart)][0]
         raise NsnnError(f"spike time {bad} s in {where} is outside the train's own [t_start, t_stop]")
 
 
-def _read_list(trains: Any, where: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Times (s) and position of the train of every spike, and t_start and t_stop (s) of every train."""
+def _read_list(trains: Any, where: str) -> _Read:
+    """Spikes and windows of a SpikeTrainList."""
     # `_items` is the only way to learn whether the list holds arrays or objects: indexing it or asking for
     # its length tells nothing, and its `multiplexed` is out of date once a train has been appended.
     items = getattr(trains, "_items", None)
@@ -365,8 +441,8 @@ def _read_list(trains: Any, where: str) -> tuple[np.ndarray, np.ndarray, np.ndar
     ids, quantity = trains.multiplexed
     n = len(trains)
     if not isinstance(quantity, pq.Quantity):  # neo's answer for a list without trains
-        return np.empty(0), np.empty(0, np.int64), np.empty(n), np.empty(n)
-    scale = _scale(quantity)
+        return _Read(np.empty(0), np.empty(0, np.int64), np.empty(n), np.empty(n), EPS)
+    scale, eps = _scale(quantity), spacing(quantity.magnitude)
     times = np.asarray(quantity.magnitude, dtype=float)
     times = times if scale == 1 else times * scale
     start, stop = (
@@ -384,17 +460,19 @@ def _read_list(trains: Any, where: str) -> tuple[np.ndarray, np.ndarray, np.ndar
     elif ids.size and (ids.min() < 0 or ids.max() >= n):
         raise NsnnError(f"{where}: a spike belongs to a channel that is not among all_channel_ids")
     if times.size and not np.isnan(times.min()):
-        _check_range(times, start, stop, where)
-    return times, ids, np.full(n, start), np.full(n, stop)
+        _check_range(times, start, stop, where, eps)
+    return _Read(times, ids, np.full(n, start), np.full(n, stop), eps)
 
 
-def _read_sequence(items: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _read_sequence(items: Any) -> _Read:
     """As `_read_list`, of SpikeTrains (neo has checked their range) or arrays (seconds, no duration)."""
     times: list[np.ndarray] = []
+    eps = EPS
     edges = np.full((len(items), 2), np.nan)
     for k, item in enumerate(items):
         train = item.load() if hasattr(item, "load") else item
         if isinstance(train, neo.SpikeTrain):
+            eps = max(eps, spacing(train.magnitude))
             times.append(np.asarray(train.magnitude, dtype=float) * _scale(train))
             edges[k] = [float(e.magnitude) * _scale(e) for e in (train.t_start, train.t_stop)]
             continue
@@ -405,9 +483,10 @@ def _read_sequence(items: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
             raise NsnnError(f"trains[{k}] = {train!r}: expected a spike train ({error})") from None
         if array.ndim != 1:
             raise NsnnError(f"trains[{k}] = {train!r}: expected a SpikeTrain or a 1-D array of seconds")
+        eps = max(eps, spacing(train))
         times.append(array)
     trial = np.repeat(np.arange(len(items)), [t.size for t in times])
-    return np.concatenate([np.empty(0), *times]), trial, edges[:, 0], edges[:, 1]
+    return _Read(np.concatenate([np.empty(0), *times]), trial, edges[:, 0], edges[:, 1], eps)
 
 
 def _scale(quantity: Any) -> float:

@@ -14,11 +14,12 @@ import numpy as np
 import quantities as pq
 from scipy.sparse import csr_array
 
+from ..bins import LEAST, slack
 from ..errors import NsnnError
 from ..units import describe, si
 from .estimate import measure
 from .spiketrain import Parts, _fano_parts, occupied_windows
-from .trains import BIN_SLACK, Trains, as_trains, nan_ratio, positive, warn_silent
+from .trains import Trains, as_trains, nan_ratio, positive, warn_silent
 
 __all__ = ["MeanMatchedFano", "allan_factor", "fano_curve", "mean_matched_fano"]
 
@@ -196,10 +197,11 @@ def mean_matched_fano(
     if trains.n_trials < 2:
         raise NsnnError("mean_matched_fano needs at least two trials: it compares counts across them")
     start, stop = trains.window()
-    if width > (stop - start) * (1 + BIN_SLACK):
+    share, hops = slack(width, trains.resolution, "window"), slack(hop, trains.resolution, "step")
+    if width * (1 - share) > stop - start:
         raise NsnnError(f"window = {window}: longer than a trial ({stop - start} s)")
-    begins = start + hop * np.arange(np.floor((stop - start - width) / hop + BIN_SLACK).astype(int) + 1)
-    ratio, bins = _ratios(trains, begins, width, bin_width)
+    begins = start + hop * np.arange(max(0, int(np.floor((stop - start - width) / hop + hops))) + 1)
+    ratio, bins = _ratios(trains, begins, width, bin_width, share * width)
     ones = np.ones((1, trains.n_neurons))
     fano, n = _matched(ratio, bins, ones)
     if n[0] == 0:
@@ -217,18 +219,21 @@ def mean_matched_fano(
 
 
 def _ratios(
-    trains: Trains, begins: np.ndarray, width: float, bin_width: float
+    trains: Trains, begins: np.ndarray, width: float, bin_width: float, apart: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """v/m, and the bin of m (-1 without a spike), both (n_times, n_neurons)."""
     ratio = np.empty((len(begins), trains.n_neurons))
     bins = np.empty(ratio.shape, dtype=np.int64)
-    slack = BIN_SLACK * width
     for k, begin in enumerate(begins):
-        inside = (trains.times >= begin - slack) & (trains.times < begin + width - slack)
+        end = begin + width - apart
+        end = (
+            np.inf if end >= trains.t_stop.min() - 2 * apart else end
+        )  # the trials' own end is in the last window
+        inside = (trains.times >= begin - apart) & (trains.times < end)
         counts = trains.per_train(trains.train[inside])
         mean = counts.mean(axis=0)
         ratio[k] = nan_ratio(counts.var(axis=0, ddof=1), mean)
-        bins[k] = np.where(mean > 0, np.floor(mean / bin_width + BIN_SLACK), -1)
+        bins[k] = np.where(mean > 0, np.floor(mean / bin_width + LEAST), -1)
     return ratio, bins
 
 

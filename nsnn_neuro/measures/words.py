@@ -1,21 +1,21 @@
 """Spikes to symbols: counts, latencies and words of letters, one per trial, that the discrete measures take.
 
-All functions here read the same window. Without `align` it is [t_start, t_stop) on each trial's own clock, None
-being the trial's own end. With `align`, one event time per trial, t_start and t_stop count from the event. The
-window is closed on the left and open on the right, and so is each bin: a spike on a border belongs to the bin
-that begins there (within `BIN_SLACK` of a bin, for spike times on a grid), a spike at the window's end to none.
-All trials must have a window of the same length.
+All functions here read the same window. Without `align` it is from t_start to t_stop on each trial's own clock, None
+being the trial's own end. With `align`, one event time per trial, t_start and t_stop count from the event. Which spikes
+a window and its bins hold is the rule of `trains`. All trials must have a window of the same length.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..bins import index, rounding, slack
 from ..errors import NsnnError
 from ..units import describe, si
-from .trains import BIN_SLACK, Trains, as_trains, positive
+from .trains import Trains, as_trains, positive
 
 __all__ = ["first_spike_latency", "latency_symbols", "spike_counts", "words"]
 
@@ -24,7 +24,6 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
     """The window's spikes as a Trains whose times count from the window's start, of one duration for all."""
     if align is None:
         trains = as_trains(block, t_start, t_stop)
-        start, stop = trains.t_start, trains.t_stop
     else:
         trains = as_trains(block)
         event = _events(align, trains.n_trials)
@@ -36,32 +35,23 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
         stop = event + _time(t_stop, "t_stop")
         if not start[0] < stop[0]:
             raise NsnnError(f"t_start = {t_start} must be before t_stop = {t_stop}")
-        slack = 1e-9 * (stop[0] - start[0])
-        for k in np.flatnonzero((start < trains.t_start - slack) | (stop > trains.t_stop + slack)):
+        apart = np.fmax(trains.resolution, rounding(start, stop))
+        for k in np.flatnonzero((start < trains.t_start - apart) | (stop > trains.t_stop + apart)):
             raise NsnnError(
                 f"align[{k}] = {event[k]} s: the window, {start[k]} to {stop[k]} s, leaves trial {k}, which "
                 f"runs from {trains.t_start[k]} to {trains.t_stop[k]} s; take a shorter window or drop the trial"
             )
-    lengths = stop - start
+        trains = trains.crop(start, stop)
+    lengths = trains.durations
     length = float(lengths.min())
-    if np.ptp(lengths) > 1e-9 * length:
+    if not trains.lasts_as_long():
         raise NsnnError(
             f"trials last from {length} to {lengths.max()} s; their words can't be compared: pass t_start and "
             "t_stop that lie within all of them"
         )
-    times = trains.times - start[trains.trial]
-    slack = 1e-12 * max(1.0, *np.abs(stop))  # as `Trains.crop`: what rounding leaves of times on a grid
-    keep = (times >= -slack) & (times < length - slack)
+    times = np.clip(trains.times - trains.t_start[trains.trial], 0.0, length)
     n = trains.n_trials
-    return Trains(
-        np.maximum(times[keep], 0.0),
-        trains.neuron[keep],
-        trains.trial[keep],
-        trains.n_neurons,
-        n,
-        np.zeros(n),
-        np.full(n, length),
-    )
+    return replace(trains, times=times, t_start=np.zeros(n), t_stop=np.full(n, length))
 
 
 def _time(value: Any, name: str) -> float:
@@ -129,10 +119,10 @@ def words(
 
 def binned(trains: Trains, width: float, name: str) -> np.ndarray:
     """Spikes per bin of `width` s, (n_trials, n_neurons, n_bins) int64, of trains of one duration."""
-    index, n_bins = trains.bins(width, name)
+    number, n_bins = trains.bins(width, name)
     m = int(n_bins[0])
-    inside = index < m
-    cell = trains.train[inside] * m + index[inside]
+    inside = number < m
+    cell = trains.train[inside] * m + number[inside]
     size = trains.n_trials * trains.n_neurons * m
     return np.bincount(cell, minlength=size).reshape(trains.n_trials, trains.n_neurons, m)
 
@@ -228,6 +218,9 @@ def latency_symbols(
 def latency_bins(trains: Trains, width: float) -> np.ndarray:
     """As `latency_symbols`, of a Trains made by `windowed` and a width in s."""
     latency = _latency(trains)
-    n_bins = int(np.ceil(trains.durations[0] / width - BIN_SLACK))
-    bins = np.floor(latency / width + BIN_SLACK)
-    return np.where(np.isnan(latency), n_bins, bins).astype(np.int64)
+    share = slack(width, trains.resolution, "resolution")
+    n_bins = max(1, int(np.ceil(trains.durations[0] / width - share)))
+    bins = np.full(latency.shape, n_bins)
+    fired = ~np.isnan(latency)
+    bins[fired] = np.minimum(index(latency[fired], 0.0, width, share), n_bins - 1)
+    return bins

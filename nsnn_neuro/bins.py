@@ -1,0 +1,114 @@
+"""Times in bins: the one rule by which every function of the package sorts spike times into bins and windows.
+
+A bin is closed on the left and open on the right, [start + k width, start + (k + 1) width). Spike times and borders are
+often multiples of one step, and each of them is rounded: in double precision a time t is known to about eps |t|, eps =
+2.2e-16, so that two computations of one time on a clock that shows T seconds differ by a few eps T. A spike that close
+before a border therefore belongs to the bin that begins there: `rounding` is that distance in seconds, and `slack` the
+same as a fraction of a bin. On a clock that shows 1e9 s it is 9e-7 s, which is little against a bin of 1 ms and too
+much against one of 1e-5 s; `slack` then warns, and refuses where neighbouring numbers are half a bin apart.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .errors import NsnnError
+
+__all__ = ["EPS", "LEAST", "ResolutionWarning", "index", "rounding", "slack", "spacing"]
+
+EPS = float(np.finfo(float).eps)
+LEAST = 1e-9
+"""of a bin: the least slack, for times that were summed or divided before they came here"""
+
+# A time and a border go through a sum, products and a change of units, each rounded by half an eps: 1.5 eps at most in
+# 6e6 times on clocks to 1e9 s, computed in seven ways.
+_ROUNDINGS = 4
+_NEAR = 0.05  # of a bin: with more slack than this, warn
+
+
+class ResolutionWarning(UserWarning):
+    """Spike times are known to no better than a good part of a bin, at the size of their numbers."""
+
+
+def rounding(*times: Any, eps: float = EPS) -> float:
+    """Distance (s) below which two times of this size may be one: 4 eps max |t|.
+
+    Parameters
+    ----------
+    times : numbers or arrays, s; NaN is left out
+    eps : relative spacing of the numbers that the times were stored in; 1.2e-7 for single precision
+
+    >>> rounding(1000.0), rounding(0.0, 2.0, eps=2.0**-23)
+    (8.88...e-13, 9.53...e-07)
+    """
+    largest = 0.0
+    for some in times:
+        values = np.abs(np.asarray(some, dtype=float))
+        if values.size and not np.isnan(values).all():
+            largest = max(largest, float(np.nanmax(values)))
+    return _ROUNDINGS * eps * largest
+
+
+def spacing(values: Any) -> float:
+    """Relative spacing of the numbers of an array: its own type's for float, that of double precision otherwise.
+
+    >>> spacing(np.float32([1, 2])) > spacing([1, 2])
+    True
+    """
+    kind = np.asarray(values).dtype
+    return max(EPS, float(np.finfo(kind).eps)) if kind.kind == "f" else EPS
+
+
+def slack(width: float, resolution: float, name: str) -> float:
+    """Fraction of a bin by which a time may lie before a border and belong to the bin that begins there, 1e-9 to 1/2.
+
+    Parameters
+    ----------
+    width : of the bin, s
+    resolution : of the times, s, as `rounding` gives it
+    name : of the argument that gave the width, for messages
+
+    Raises
+    ------
+    NsnnError : neighbouring numbers are half a bin or more apart. Warns, ResolutionWarning, when the times' resolution
+        exceeds a twentieth of a bin
+
+    >>> slack(1e-3, rounding(1e9), "bin")
+    0.000888...
+    """
+    share = resolution / width
+    if share <= _NEAR:
+        return max(LEAST, share)
+    cure = "subtract the recording's start from its times, in double precision, before they are rounded"
+    apart = resolution / _ROUNDINGS
+    if apart >= width / 2:
+        raise NsnnError(
+            f"{name} = {width:.6g} s: spike times of this size are stored {apart:.2g} s apart, too coarsely for such bins; "
+            f"take wider bins, or {cure}"
+        )
+    warnings.warn(
+        f"{name} = {width:.6g} s: spike times of this size are rounded by up to {resolution:.2g} s, {100 * share:.0f} % of a "
+        f"bin, so some may be in a neighbouring bin; take wider bins, or {cure}",
+        ResolutionWarning,
+        stacklevel=4,
+    )
+    return min(share, 0.5)
+
+
+def index(times: np.ndarray, start: Any, width: float, share: float) -> np.ndarray:
+    """Number of the bin, from 0, that each time lies in, (n,) int64; negative before `start`.
+
+    Parameters
+    ----------
+    times : (n,) s
+    start : of bin 0, s, one number or (n,)
+    width : s
+    share : as `slack` gives it
+
+    >>> index(np.array([0.3, 0.35]), 0.1, 0.1, 1e-9)  # (0.3 - 0.1) / 0.1 is 1.9999999999999998
+    array([2, 2])
+    """
+    return np.floor((times - start) / width + share).astype(np.int64)
