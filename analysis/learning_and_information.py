@@ -155,8 +155,8 @@ def _hidden(trains: measures.Trains, trial: int, n: int) -> measures.Trains:
     neuron = trains.neuron[part] - LAYERS["input"]
     keep = (neuron >= 0) & (neuron < LAYERS["hidden"])
     times, where = trains.times[part][keep], trains.trial[part][keep] - trial
-    edges = (e[trial : trial + n] for e in (trains.t_start, trains.t_stop))
-    return measures.Trains(times, neuron[keep], where, LAYERS["hidden"], n, *edges)
+    start, stop = (e[trial : trial + n] for e in (trains.t_start, trains.t_stop))
+    return measures.Trains(times, neuron[keep], where, LAYERS["hidden"], n, start, stop)
 
 
 def run(

@@ -227,10 +227,8 @@ def _measured(trains: measures.Trains, neurons: int, known: dict, shown: bool) -
 
 def population_counts(times: np.ndarray, start: float, stop: float) -> np.ndarray:
     """Spikes of all neurons in windows of 1 ms between start and stop (s)."""
-    edges = (
-        start + 1e-3 * np.arange(round((stop - start) / 1e-3) + 1) - 1e-7
-    )  # spikes are dated at a step's beginning
-    return np.histogram(times, edges)[0].astype(float)
+    index, bins = measures.as_repeats([times], start * second, stop * second).bins(1e-3, "window")
+    return np.bincount(index, minlength=bins[0])[: bins[0]].astype(float)
 
 
 def pair_correlation(trains: measures.Trains, window: float) -> float:

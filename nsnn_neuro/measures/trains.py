@@ -196,9 +196,14 @@ class Trains:
         if t_stop is not None:
             ends = np.where(stop >= self.t_stop - apart, stop + apart, stop - apart)
             keep &= self.times < ends[self.trial]
-        return Trains(
-            *(self.times[keep], self.neuron[keep], self.trial[keep]),
-            *(self.n_neurons, self.n_trials, start.copy(), stop.copy(), float(apart)),
+        return replace(
+            self,
+            times=self.times[keep],
+            neuron=self.neuron[keep],
+            trial=self.trial[keep],
+            t_start=start.copy(),
+            t_stop=stop.copy(),
+            resolution=float(apart),
         )
 
 
@@ -250,7 +255,9 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
     edges = np.array([(one.starts.max(), one.stops.min()) for one in read])
     trial = np.repeat(np.arange(len(read)), [one.times.size for one in read])
     # of a single trial the Block's own arrays: measures don't write into them
-    times, neuron = (read[0][k] if len(read) == 1 else np.concatenate([r[k] for r in read]) for k in (0, 1))
+    times, neuron = read[0].times, read[0].train
+    if len(read) > 1:
+        times, neuron = np.concatenate([r.times for r in read]), np.concatenate([r.train for r in read])
     eps = max(one.eps for one in read)
     return _cropped(_sorted(times, neuron, trial, sizes[0], edges, eps), start, stop, eps)
 
