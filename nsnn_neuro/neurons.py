@@ -75,6 +75,7 @@ class IntegrateAndFire(Neuron):
     threshold: ClassVar[str] = "v_thresh"
     reset: ClassVar[str] = "v_reset"
     slow: ClassVar[dict[str, tuple[str, str]]] = {}
+    slow_start: ClassVar[dict[str, str]] = {}
     after_spike: ClassVar[str] = ""
     moving: ClassVar[str] = ""
     channels: ClassVar[dict[str, tuple[str, str]]] = {}

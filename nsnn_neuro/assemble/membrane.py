@@ -35,6 +35,7 @@ from ..noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNoise
 from ..synapses import Synapse
 from .model import Model, Terms, either, substitute
 from .noises import add_noise, start_normal
+from .slow import after_spike, on_grid, start_slow, step_slow
 from .synapses import add_synapses
 
 __all__ = ["membrane", "release"]
@@ -57,12 +58,14 @@ def membrane(
     model.state("hold", "integer", 0)
     model.state("free", "integer", 0)
     terms = Terms()
+    start_slow(model, neuron)
     _gates(model, neuron, terms)
     loaded = (
         bool(neuron.channels) or isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
     )
     add_synapses(model, neuron, synapses, terms, h, loaded=loaded)
-    level, reset = _level(model, neuron, noise)
+    middle = (bridge and not per_step) or not resets
+    level, reset = _level(model, neuron, noise, middle)
     bridged = add_noise(model, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge and resets)
     jumps = any("v" in s.on_arrival for s in synapses)
     part = "part = int(hold == 1)"
@@ -76,12 +79,13 @@ def membrane(
         model.state("span", "s")
         model.bind("part_length", h, "1")
         step.append("span = dt * (1 + part * (part_length - 1))")
-    step += terms.first + _share(model, neuron, terms, tau, h) + terms.lines
-    step += _move(neuron, terms, level) + terms.moved
     if neuron.moving:
         model.state("level_prev", unit)
-        step.append(f"level_prev = {level}")
-    step += _slow(model, neuron) + terms.last
+        model.state("level_now", unit)
+        step.append(f"level_prev = {on_grid(level, neuron)}")
+    step += step_slow(neuron)
+    step += terms.first + _share(model, neuron, terms, tau, h) + terms.lines
+    step += _move(neuron, terms, level) + terms.moved + terms.last
     # via `moved`: on Brian2's NumPy target "v_prev = v" followed by "v = v + ..." changes v_prev too (an alias, updated in place)
     step.append("v_prev = v")
     end = "v"
@@ -90,6 +94,8 @@ def membrane(
         end = "v_end"
     own = " + ".join(["moved", *(f"free * {text}" for text in terms.jumps)])
     step += [f"v_end = {own}", "v = v_end"] if end == "v_end" else [f"v = {own}"]
+    if neuron.moving:
+        step.append(f"level_now = {on_grid(level, neuron)}")
     threshold = _threshold(model, neuron, noise, level, end, bridged, bridge)
     # without a branch where that costs nothing: a processor can't foresee which neurons are free
     plain = not (bridged or isinstance(noise, EscapeNoise))
@@ -97,10 +103,13 @@ def membrane(
     return model.make(fires, "\n".join(reset), "\n".join(step))
 
 
-def _level(model: Model, neuron: IntegrateAndFire, noise: Noise | None) -> tuple[str, list[str]]:
-    """Text of the threshold, and the lines of the reset."""
+def _level(
+    model: Model, neuron: IntegrateAndFire, noise: Noise | None, middle: bool
+) -> tuple[str, list[str]]:
+    """Text of the threshold in the step's middle, and the lines of the reset, of a spike in the middle or at the end."""
     level = f"({neuron.threshold} + {neuron.moving})" if neuron.moving else neuron.threshold
-    reset = [f"v = {neuron.reset}", "hold = hold_steps", *filter(None, [neuron.after_spike])]
+    before, after = after_spike(neuron, level, middle=middle)
+    reset = [*before, f"v = {neuron.reset}", "hold = hold_steps", *after]
     if isinstance(noise, ThresholdNoise):
         sigma = np.asarray(noise.si("sigma"))
         model.bind("noise_sigma", sigma, neuron.membrane_unit)
@@ -120,8 +129,13 @@ def _threshold(
     bridged: bool,
     bridge: bool,
 ) -> str:
-    """Text of the condition for a spike in a step that went from `v_prev` to `end` and then, by jumps, to `v`."""
-    before = "level_prev" if neuron.moving else level
+    """Text of the condition for a spike in a step that went from `v_prev` to `end` and then, by jumps, to `v`.
+
+    A threshold that moves is `level_prev` at the step's start, `level` in its middle, `level_now` at its end.
+    """
+    middle, before = level, level
+    if neuron.moving:
+        level, before = "level_now", "level_prev"
     if isinstance(noise, EscapeNoise):
         if noise.family is not None:
             names = model.record(noise.family, "escape_")
@@ -131,12 +145,12 @@ def _threshold(
         return f"{model.draw('uniform', Stream.ESCAPE)} < {chance}"
     if isinstance(neuron, ConductanceBased):
         return f"v > {level} and v_prev <= {level}"
-    highest = [
-        "v",
-        *(["v_end"] if end == "v_end" else []),
-        *(["summit"] if isinstance(noise, PoissonNoise) and bridge else []),
-    ]
-    crossed = " or ".join(f"{state} > {level}" for state in highest)
+    highest = [("v", level)]
+    if end == "v_end":
+        highest.append(("v_end", level))
+    if isinstance(noise, PoissonNoise) and bridge:
+        highest.append(("summit", middle))
+    crossed = " or ".join(f"{state} > {bound}" for state, bound in highest)
     return _bridged(crossed, level, before, end) if bridged else crossed
 
 
@@ -228,16 +242,6 @@ def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
         f"guess = ahead + int(ahead > {level}) * ({level} - ahead)",
         f"moved = v + free * (({linear} + 0.5 * (near + {there})) * share{kick})",
     ]
-
-
-def _slow(model: Model, neuron: IntegrateAndFire) -> list[str]:
-    """Text of the slow variables' step: exact for a membrane that stands still."""
-    lines = []
-    for variable, (time, target) in neuron.slow.items():
-        model.state(variable, neuron.membrane_unit, 0.0)
-        model.bind(f"relax_{variable}", -np.expm1(-model.layout.dt / np.asarray(neuron.si(time))), "1")
-        lines.append(f"{variable} = {variable} + ({target} - {variable}) * relax_{variable}")
-    return lines
 
 
 def _gates(model: Model, neuron: IntegrateAndFire, terms: Terms) -> None:
