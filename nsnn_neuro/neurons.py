@@ -7,11 +7,13 @@ state variable. `assemble.py` is the only place that turns it into Brian2 object
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import quantities as pq
 
+from . import units
 from .errors import NsnnError
 from .records import Record, parameter
 
@@ -47,9 +49,10 @@ class IntegrateAndFire(Neuron):
     """Base of neurons with a continuous membrane: tau_m dV/dt = linear + nonlinear, a threshold, a reset, refractoriness.
 
     `linear` and `nonlinear` are voltages in Brian2's syntax. With `leaky`, `linear` contains -v once and is integrated exactly;
-    without, it doesn't contain v. `nonlinear` takes a stochastic Heun step. `slow` are further variables (voltages) that relax,
-    name -> (time constant, target), and `after_spike` changes them; `moving` is what they add to the threshold. A neuron of
-    one's own is a dataclass with its parameters (tau_m, v_reset and tau_refrac among them) and these texts:
+    without, it does not contain v. `nonlinear` takes a stochastic Heun step. `slow` are further variables (voltages) that relax,
+    name -> (time constant, target), and `after_spike` changes them; `moving` is what they add to the threshold. They start a
+    trial at 0, or at `slow_start`, name -> text in the parameters. Membrane and slow variables are second order in dt. A neuron
+    of your own is a dataclass with its parameters (tau_m, v_reset and tau_refrac among them) and these texts:
 
     >>> from brian2 import ms
     >>> import nsnn_neuro as nsnn
@@ -66,6 +69,11 @@ class IntegrateAndFire(Neuron):
     >>> block = nsnn.simulate(cell, nsnn.WhiteNoise(0.1), nsnn.Constant(0.5), duration=100*ms, seed=1, engine="numpy")
     >>> len(block.segments[0].spiketrains[0])
     5
+
+    Raises
+    ------
+    NsnnError : a wrong unit, mixed units, v_reset not below the threshold; texts that do not fit together: `linear` does not
+        contain v as `leaky` says, `slow_start` names a variable that `slow` has not
     """
 
     state: ClassVar[str] = "v"
@@ -83,9 +91,14 @@ class IntegrateAndFire(Neuron):
     ordered: ClassVar[tuple[tuple[str, str], ...]] = (("v_reset", "v_thresh"),)
 
     def __post_init__(self) -> None:
+        self._check_texts()
+        fields = [f for f in self._parameters() if f.metadata["units"] == ("V", "1")]
+        for field in fields:
+            if field.default is None and getattr(self, field.name) is None:  # a start at 0
+                zero = units.pq_quantity(0.0, self.unit(self.threshold))
+                object.__setattr__(self, field.name, zero)
         super().__post_init__()
-        voltages = [f.name for f in self._parameters() if f.metadata["units"] == ("V", "1")]
-        for name in voltages:
+        for name in (f.name for f in fields):
             if self.unit(name) != self.unit(self.threshold):
                 one, other = getattr(self, name), getattr(self, self.threshold)
                 raise NsnnError(f"{name} = {one}, {self.threshold} = {other}: expected one unit for both")
@@ -95,10 +108,38 @@ class IntegrateAndFire(Neuron):
                     f"{low} = {getattr(self, low)}: expected a value below {high} = {getattr(self, high)}"
                 )
 
+    def _check_texts(self) -> None:
+        who = type(self).__name__
+        if (slope := _slope(self.linear)) is None:
+            raise NsnnError(f"{who}.linear = {self.linear!r}: expected an expression in Brian2's syntax")
+        if slope != ("-1" if self.leaky else "0"):
+            expected = (
+                "-v once, as the leak; give the rest to `nonlinear`, or set leaky = False and leave v out"
+                if self.leaky
+                else "no v; give what depends on v to `nonlinear`, or set leaky = True for a leak -v"
+            )
+            raise NsnnError(f"{who}.linear = {self.linear!r} with leaky = {self.leaky}: expected {expected}")
+        if unknown := self.slow_start.keys() - self.slow.keys():
+            raise NsnnError(
+                f"{who}.slow_start has {sorted(unknown)}: expected variables of {who}.slow, {list(self.slow)}"
+            )
+
     @property
     def membrane_unit(self) -> str:
         """The unit of the membrane: "V" or "1"."""
         return self.unit(self.threshold)
+
+
+@functools.cache
+def _slope(text: str) -> str | None:
+    """The derivative to v of a text in Brian2's syntax, as text; None where it is no such text."""
+    from brian2.parsing.sympytools import str_to_sympy
+    from sympy import Symbol
+
+    try:
+        return str(str_to_sympy(text).diff(Symbol("v", real=True)).simplify())
+    except (SyntaxError, TypeError, AttributeError):
+        return None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -248,7 +289,7 @@ class AdEx(EIF):
     """Adaptive exponential integrate-and-fire neuron: an `EIF` driven by -w, tau_w dw/dt = a (V - v_rest) - w, w += b at a spike.
 
     w is in the membrane's unit, as the drive is: in PyNN's terms, with the leak g_L = cm / tau_m, a is a / g_L and b is b / g_L.
-    w also moves while V is refractory.
+    w also moves while V is refractory. Second order in dt; where the upstroke is steeper than a step, see `docs/noise.md`.
 
     Parameters
     ----------
@@ -256,6 +297,7 @@ class AdEx(EIF):
     tau_w : scalar or (n_neurons,), time > 0
     a : scalar or (n_neurons,), dimensionless
     b : scalar or (n_neurons,), the membrane's unit
+    w_start : scalar or (n_neurons,), the membrane's unit: w at the start of a trial; default 0
 
     Source: Brette & Gerstner 2005, doi 10.1152/jn.00686.2005
 
@@ -269,9 +311,11 @@ class AdEx(EIF):
     tau_w: Any = parameter("s", bound="positive")
     a: Any = parameter("1")
     b: Any = parameter("V", "1")
+    w_start: Any = parameter("V", "1", default=None)
 
     linear: ClassVar[str] = "v_rest + drive - v - w"
     slow: ClassVar[dict[str, tuple[str, str]]] = {"w": ("tau_w", "a * (v - v_rest)")}
+    slow_start: ClassVar[dict[str, str]] = {"w": "w_start"}
     after_spike: ClassVar[str] = "w += b"
 
 
@@ -288,6 +332,7 @@ class GIF(LIF):
     as for `LIF`, and
     tau_w, tau_thresh : scalar or (n_neurons,), time > 0
     b, b_thresh : scalar or (n_neurons,), the membrane's unit
+    w_start, lift_start : scalar or (n_neurons,), the membrane's unit: w and lift at the start of a trial; default 0
 
     Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275
 
@@ -302,9 +347,12 @@ class GIF(LIF):
     b: Any = parameter("V", "1")
     tau_thresh: Any = parameter("s", bound="positive")
     b_thresh: Any = parameter("V", "1")
+    w_start: Any = parameter("V", "1", default=None)
+    lift_start: Any = parameter("V", "1", default=None)
 
     linear: ClassVar[str] = "v_rest + drive - v - w"
     slow: ClassVar[dict[str, tuple[str, str]]] = {"w": ("tau_w", "0 * w"), "lift": ("tau_thresh", "0 * lift")}
+    slow_start: ClassVar[dict[str, str]] = {"w": "w_start", "lift": "lift_start"}
     after_spike: ClassVar[str] = "w += b\nlift += b_thresh"
     moving: ClassVar[str] = "lift"
 

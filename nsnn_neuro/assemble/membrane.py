@@ -6,7 +6,7 @@ The linear part takes the exact step of its equation. Over a step of length h, w
 
 (without leak m = V + mu h/tau). A nonlinear part joins mu, by Heun's rule (`_move`): with additive noise Ito's and
 Stratonovich's calculus agree. Conductances of synapses and noise are taken at their mean over a step, those of channels at
-the voltage in its middle; gating variables stand between the voltages in time: second order throughout.
+the voltage in its middle; gating and slow variables (`slow.py`) stand between the voltages in time: second order throughout.
 
 Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
 crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable). The

@@ -52,9 +52,7 @@ def step_slow(neuron: IntegrateAndFire) -> list[str]:
     Other slow variables in a target, and the drive, are taken at the grid point: their values half a step on, and the mean of the
     drives before and after.
     """
-    seen = {
-        x for y, (_, target) in neuron.slow.items() for x in _names(target) & (neuron.slow.keys() - {y})
-    }
+    seen = {x for y, (_, target) in neuron.slow.items() for x in _names(target) & (neuron.slow.keys() - {y})}
     lines = [f"here_{x} = {on_grid(x, neuron)}" for x in neuron.slow if x in seen]
     for x, (_, target) in neuron.slow.items():
         at = {y: f"here_{y}" for y in seen - {x}} | {"drive": "(0.5 * (drive_before + drive))"}
