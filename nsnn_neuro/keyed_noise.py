@@ -65,6 +65,7 @@ class Stream(IntEnum):
     CONDUCTANCE_I_START = 16
     RELEASE = 17
     SOURCE = 18
+    SHARED_BRIDGE = 19
 
 
 def check_seed(seed: Any) -> int:

@@ -6,7 +6,7 @@ Conventions, stated here and converted nowhere else:
   tau dV = (mu - V) dt + sigma sqrt(2 tau) dW. Brunel's and Siegert's sigma_B is sqrt(2) sigma (`SQRT2`).
 - Ornstein-Uhlenbeck noise has its own correlation time and is scaled so that the free membrane again has standard deviation sigma.
 - `shared` is the fraction c of the noise *variance* that all neurons of a trial (of a population) have in common: sqrt(c) common
-  + sqrt(1 - c) private, so that the inputs of two neurons have correlation c.
+  + sqrt(1 - c) private, so that the inputs of two neurons have correlation c. Crossings between grid points are shared likewise.
 - Multiplicative noise names its calculus. Where the noise is additive, or coloured, Ito's and Stratonovich's agree.
 
 A noise of one's own whose strength depends on the membrane is a subclass of `MultiplicativeNoise` with two lines of text.

@@ -354,9 +354,7 @@ def test_populations_have_noise_of_their_own():
     """Two unconnected populations of one kind: neuron k of the one isn't neuron k of the other; shared noise is per population."""
     full = nsnn.WhiteNoise(4 * mV, shared=1.0)
     a, b = (nsnn.Population(2, CELL, noise=full, stimulus=nsnn.Constant(18 * mV), name=name) for name in "ab")
-    ((a0, a1, b0, b1),) = spiking(
-        nsnn.Network([a, b]), bridge=False, duration=300 * ms
-    )  # the bridge's draws are private
+    ((a0, a1, b0, b1),) = spiking(nsnn.Network([a, b]), duration=300 * ms)
     assert a0 == a1 != b0 == b1
     assert len(a0) > 1
 

@@ -9,7 +9,8 @@ Stratonovich's calculus agree. Conductances of synapses and noise are taken at t
 the voltage in its middle; gating and slow variables (`slow.py`) stand between the voltages in time: second order throughout.
 
 Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
-crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable). The
+crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) (white noise only; under OU input V is differentiable). Neurons
+that share their noise share the uniform number held against it (`noises.bridge_uniform`). The
 jumps of a Poisson background come at their own times within the step, and the highest point of that path is tested. What
 synapses bring comes at a step's end, after the bridge, and is tested there undecayed.
 
@@ -34,7 +35,7 @@ from ..neurons import ConductanceBased, IntegrateAndFire
 from ..noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNoise
 from ..synapses import Synapse
 from .model import Model, Terms, either, substitute
-from .noises import add_noise, start_normal
+from .noises import add_noise, bridge_uniform, start_normal
 from .slow import after_spike, on_grid, start_slow, step_slow
 from .synapses import add_synapses
 
@@ -151,13 +152,13 @@ def _threshold(
     if isinstance(noise, PoissonNoise) and bridge:
         highest.append(("summit", middle))
     crossed = " or ".join(f"{state} > {bound}" for state, bound in highest)
-    return _bridged(crossed, level, before, end) if bridged else crossed
+    return _bridged(crossed, level, before, end, bridge_uniform(model, noise)) if bridged else crossed
 
 
-def _bridged(threshold: str, level: str, before: str, end: str) -> str:
+def _bridged(threshold: str, level: str, before: str, end: str, uniform: str) -> str:
     """Fire also when the path between the step's two ends, both below threshold, has crossed it (Brownian bridge)."""
     exponent = f"(({before} - v_prev) * bridge_steep) * (({level} - {end}) * bridge_steep)"
-    chance = f"{exponent} < {_SURE} and {engine.draw('uniform', Stream.BRIDGE)} < exp(-clip({exponent}, 0, {_SURE}))"
+    chance = f"{exponent} < {_SURE} and {uniform} < exp(-clip({exponent}, 0, {_SURE}))"
     return f"{threshold} or v_prev >= {before} or ({chance})"
 
 

@@ -19,7 +19,7 @@ from ..neurons import IntegrateAndFire
 from ..noise import ConductanceNoise, MultiplicativeNoise, Noise, OUNoise, PoissonNoise, WhiteNoise
 from .model import Model, Terms, either, substitute
 
-__all__ = ["add_noise", "is_silent", "ou_step"]
+__all__ = ["add_noise", "bridge_uniform", "is_silent", "ou_step"]
 
 _NEVER = 1e150  # stands for 1/0 in the bridge of a neuron without noise: its probability underflows to 0
 _MOST_JUMPS = 500
@@ -63,19 +63,46 @@ def add_noise(
     return False
 
 
-def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoise, model: Model) -> str:
-    """Text of a standard normal with the fraction `noise.shared` of its variance common to the neurons of a trial."""
+def _fraction(noise: WhiteNoise | OUNoise) -> float:
+    """The shared fraction of the noise's variance: one number for a population."""
     fraction = noise.si("shared")
     if np.ndim(fraction):
         raise NsnnError(f"shared has shape {np.shape(fraction)}: expected one number")
+    return float(fraction)
+
+
+def _mixed(private: str, common: str, fraction: float, model: Model) -> str:
+    """Text of a standard normal with the fraction of its variance in `common`, the rest in `private`."""
+    model.bind("noise_common", np.sqrt(fraction), "1")
+    model.bind("noise_private", np.sqrt(1 - fraction), "1")
+    return f"(noise_common * {common} + noise_private * {private})"
+
+
+def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoise, model: Model) -> str:
+    """Text of a standard normal with the fraction `noise.shared` of its variance common to the neurons of a trial."""
+    fraction = _fraction(noise)
     if fraction == 0:
         return model.draw("normal", kind_private)
     if fraction == 1:
         return model.draw("normal", kind_shared, neuron="-1")
     private, common = model.draw("normal", kind_private), model.draw("normal", kind_shared, neuron="-1")
-    model.bind("noise_common", np.sqrt(fraction), "1")
-    model.bind("noise_private", np.sqrt(1 - fraction), "1")
-    return f"(noise_common * {common} + noise_private * {private})"
+    return _mixed(private, common, fraction, model)
+
+
+def bridge_uniform(model: Model, noise: Noise | None) -> str:
+    """Text of the uniform number that decides whether a step's path has crossed: Phi(sqrt(c) z_common + sqrt(1 - c) z_private).
+
+    One z_common for each population, trial and step, as the noise itself is shared, so that neurons that share their noise also
+    share the crossings between grid points. Each neuron's own law is uniform for every c.
+    """
+    fraction = _fraction(noise) if isinstance(noise, WhiteNoise) else 0.0
+    if fraction == 0:
+        return engine.draw("uniform", Stream.BRIDGE)
+    if fraction == 1:
+        return engine.draw("uniform", Stream.SHARED_BRIDGE, neuron="-1")
+    private = engine.draw("normal", Stream.BRIDGE)
+    common = engine.draw("normal", Stream.SHARED_BRIDGE, neuron="-1")
+    return f"normal_cdf({_mixed(private, common, fraction, model)})"
 
 
 def _white(

@@ -37,6 +37,9 @@ def white_noise_factor(*, bridge: bool = True) -> str:
 
         dP/dm = 2 (v_thresh - x0) / s^2 exp(A) Phi(-y)      and 0 for x0 >= v_thresh, where it fires anyhow
 
+    P is each neuron's own, which noise shared by a population leaves as it is. That spikes of such neurons are correlated doesn't
+    enter: the rule adds up the neurons' own gradients, which is exact for a loss that is a sum over neurons.
+
     Parameters
     ----------
     bridge : with crossings between grid points, as `simulate` has them
