@@ -27,7 +27,7 @@ ifneq ($(have),$(or $(want),none))
 .PHONY: $(PY)
 endif
 
-.PHONY: help demo test test-all lint studies notebooks bench clean
+.PHONY: help demo test test-all test-oldest lint studies notebooks bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 # \2/p' Makefile | awk -F' # ' '{ printf "  %-15s %s\n", $$1, $$2 }'
@@ -41,6 +41,13 @@ test: $(VENV)/.installed-test ## all tests that take seconds
 
 test-all: $(VENV)/.installed-test ## every test
 	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(TESTS)
+
+# files, simulation and measures; compiled code is the same whatever the versions of the rest
+OLDEST_TESTS := $(addprefix tests/test_,$(addsuffix .py,nwb foreign recording blocks simulate noise engine sweep measures_contract \
+	measures_spiketrain measures_information measures_spectral measures_decoding measures_tabulate plotting))
+
+test-oldest: .venv-oldest/.installed ## quick tests with the oldest versions of what pyproject.toml asks for (Python 3.11)
+	@.venv-oldest/bin/python -m pytest -n $(JOBS) --maxprocesses 8 -m "not slow" $(or $(TESTS),$(OLDEST_TESTS))
 
 lint: $(VENV)/.installed-test ## ruff and mypy
 	@$(PY) -m ruff check .
@@ -59,7 +66,7 @@ bench: $(VENV)/.installed ## every timing in benchmarks/
 
 clean: ## remove the environment, caches and build output; results/ stays
 	@$(remove_venv)
-	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
+	@rm -rf .venv-oldest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
 	@find nsnn_neuro analysis tests benchmarks data -name __pycache__ -prune -exec rm -rf {} +
 
 $(PY):
@@ -72,6 +79,13 @@ $(PY):
 	@for c in $${CXX:-c++ g++ clang++}; do if command -v "$$c" >/dev/null 2>&1; then exit 0; fi; done; \
 		echo "warning: no C++ compiler, so Brian2 falls back to NumPy code: correct, but many times slower." >&2; \
 		echo "  To install one: apt-get install g++ (Debian, Ubuntu); xcode-select --install (macOS)" >&2
+
+.venv-oldest/.installed: $(VENV)/.installed-test pyproject.toml
+	@echo "== installing the oldest versions into .venv-oldest"
+	@rm -rf .venv-oldest && python3.11 -m venv .venv-oldest && echo '*' > .venv-oldest/.gitignore
+	@$(PY) .ci/oldest.py > .venv-oldest/oldest.txt
+	@.venv-oldest/bin/python -m pip --disable-pip-version-check --quiet install -c .venv-oldest/oldest.txt -e . \
+		"pytest>=8" "pytest-xdist>=3.6" "hypothesis>=6.100" && touch $@
 
 # The stamps are written last, so an install that failed is tried again; a newer pyproject.toml renews them.
 $(VENV)/.installed: $(PY) pyproject.toml

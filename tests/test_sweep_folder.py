@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import functools
 import itertools
 import json
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brian2 import ms, mV
+from filelock import FileLock
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.errors import FormatError, NsnnError
@@ -285,10 +285,11 @@ def test_failed_points_run_again_on_the_next_call(tmp_path) -> None:
 
 
 def test_one_process_at_a_time(copy) -> None:
-    with open(copy / "sweep.lock", "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(NsnnError, match="another process is at work"):
-            swept(copy)
+    with (
+        FileLock(copy / "sweep.lock"),
+        pytest.raises(NsnnError, match="another process is at work"),
+    ):
+        swept(copy)
     swept(copy)
 
 

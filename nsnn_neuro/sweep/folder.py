@@ -8,7 +8,6 @@ damaged, or of another configuration, counts as not there.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import math
@@ -18,6 +17,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ..errors import FormatError, NsnnError
 from ..whole import replaced
@@ -60,23 +61,26 @@ class Folder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out; the lock goes with the process, however it ends."""
+        """Keep other processes out; the lock ends with the process, however it ends."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._check_own()
-            file = open(self.path / "sweep.lock", "a", encoding="ascii")  # noqa: SIM115
+            (self.path / "sweep.lock").touch()
         except OSError as error:
             raise NsnnError(f"out = {self.path}: can't be written to ({error.strerror})") from None
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise NsnnError(
-                    f"out = {self.path}: another process is at work on this sweep: wait for it, or take another folder"
-                ) from None
-            except OSError:
-                pass  # a file system without locks: two sweeps at once do work twice, and no harm
+        lock = FileLock(self.path / "sweep.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise NsnnError(
+                f"out = {self.path}: another process is at work on this sweep: wait for it, or take another folder"
+            ) from None
+        except (OSError, NotImplementedError):
+            pass  # a file system without locks: two sweeps at once repeat work, without other harm
+        try:
             yield
+        finally:
+            lock.release()
 
     def _check_own(self) -> None:
         """A folder with other things in it isn't ours to fill."""
