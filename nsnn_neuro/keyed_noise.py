@@ -76,7 +76,7 @@ def check_seed(seed: Any) -> int:
     NsnnError : not an integer from 0 to 2**63 - 1
     """
     if seed is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise NsnnError(f"seed = {seed!r}: expected None or an integer from 0 to 2**63 - 1")
     return int(seed)

@@ -47,4 +47,4 @@ def child(seed: int, *path: int) -> int:
     >>> child(1, 0) == child(1, 0), child(1, 0) == child(1, 1)
     (True, False)
     """
-    return int(np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)[0]) >> 1
