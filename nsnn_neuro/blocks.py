@@ -60,9 +60,12 @@ class Spikes:
 
 def seconds(value: Any) -> np.ndarray:
     """A quantities time, or plain numbers taken as seconds, as a float array in seconds."""
+    array = np.asarray(
+        getattr(value, "magnitude", value), dtype=float
+    )  # in double precision before it is rescaled
     if isinstance(value, pq.Quantity) and value.dimensionality != pq.s.dimensionality:
-        value = value.view(pq.Quantity).rescale(pq.s)
-    return np.asarray(getattr(value, "magnitude", value), dtype=float)
+        array = np.asarray(pq.Quantity(array, value.units).rescale(pq.s).magnitude)
+    return array
 
 
 def _in_order(times: np.ndarray, *above: np.ndarray) -> bool:

@@ -31,6 +31,7 @@ import quantities as pq
 from .annotations import decode, dumps, encode, parse_unit, unit_text
 from .blocks import PIECE, Sorted, build_block, gather, in_file_order, seconds
 from .errors import FormatError, NsnnError
+from .units import si
 
 if TYPE_CHECKING:
     import h5py
@@ -150,7 +151,7 @@ def _signal_groups(block: neo.Block) -> list[dict[str, Any]]:
                 "name": signal.name,
                 "description": signal.description,
                 "unit": unit_text(signal, where),
-                "rate": float(signal.sampling_rate.rescale("Hz")),
+                "rate": si(signal.sampling_rate, "Hz", f"{where}.sampling_rate"),
                 "array_annotations": dict(signal.array_annotations),
                 "annotations": dict(signal.annotations),
             }

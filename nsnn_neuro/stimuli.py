@@ -196,7 +196,7 @@ class Recorded(Stimulus):
 
     def samples(self, n_steps, dt):
         """The drive at k dt; see `Stimulus.samples`."""
-        period = float(self.signal.sampling_period.rescale("s").magnitude)
+        period = units.si(self.signal.sampling_period, "s", "signal")
         values = np.asarray(units.si(self.signal, self.drive_unit, "signal"), dtype=float)
         repeat, average = round(period / dt), round(dt / period)
         if repeat >= 1 and abs(repeat * dt - period) < 1e-6 * dt:

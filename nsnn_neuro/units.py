@@ -13,7 +13,7 @@ import quantities as pq
 
 from .errors import NsnnError
 
-__all__ = ["brian", "describe", "is_quantity", "pq_quantity", "si", "unit_of", "whole"]
+__all__ = ["brian", "describe", "floats", "is_quantity", "pq_quantity", "shown", "si", "unit_of", "whole"]
 
 # symbol -> (Brian2 base dimension exponents m, kg, s, A, K, mol, cd; the unit in quantities; an example for messages)
 _UNITS: dict[str, tuple[tuple[float, ...], Any, str]] = {
@@ -93,26 +93,77 @@ def si(value: Any, unit: str, name: str) -> Any:
     wanted, pq_unit, example = _UNITS[unit]
     dims = _brian_dims(value)
     if isinstance(value, pq.Quantity):
+        array = floats(value.magnitude, name, example)
         try:
-            array = np.asarray(value.rescale(pq_unit).magnitude, dtype=float)
+            double = value if value.dtype == float else pq.Quantity(array, value.units)
+            array = np.asarray(double.rescale(pq_unit).magnitude)
         except ValueError:
             raise NsnnError(f"{name} = {value}: expected {example}") from None
     elif dims is not None:
         if dims != wanted:
             raise NsnnError(f"{name} = {value}: expected {example}")
-        array = np.array(value, dtype=float, copy=True)
+        array = floats(value, name, example).copy()
+    elif isinstance(value, list | tuple) and value and all(is_quantity(v) for v in value):
+        parts = [si(v, unit, name) for v in value]
+        if len({np.shape(part) for part in parts}) > 1:
+            raise NsnnError(f"{name} = {shown(value)}: expected {example}, or quantities of one shape")
+        return np.array(parts)
     else:
-        try:
-            array = np.asarray(value, dtype=float)
-        except (TypeError, ValueError):
-            raise NsnnError(f"{name} = {value!r}: expected {example}") from None
+        array = floats(value, name, example)
         if unit != "1":
-            if isinstance(value, list | tuple) and value and all(is_quantity(v) for v in value):
-                return np.array([si(v, unit, name) for v in value], dtype=float)
-            raise NsnnError(f"{name} = {value!r} has no unit: expected {example}")
+            raise NsnnError(f"{name} = {shown(value)} has no unit: expected {example}")
     if np.isnan(array).any():
-        raise NsnnError(f"{name} = {value}: NaN where {example} was expected")
+        raise NsnnError(f"{name} = {shown(value)}: NaN where {example} was expected")
     return float(array) if array.ndim == 0 else array
+
+
+def shown(value: Any) -> str:
+    """`value` as in Python, in at most 80 characters, for messages.
+
+    >>> shown([1, 2]), shown(10**5000)
+    ('[1, 2]', 'int object')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # a number of too many digits, or a class whose repr fails
+        return f"{type(value).__name__} object"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def floats(value: Any, name: str, expected: str) -> np.ndarray:
+    """Real numbers of any type as an array in double precision; units are dropped.
+
+    Parameters
+    ----------
+    value : number, array or nested list
+    name, expected : the argument and what it should be, for the message
+
+    Raises
+    ------
+    NsnnError : text, complex numbers, other objects, rows of unequal length, numbers beyond the range of floats
+
+    >>> floats([1, 2.5], "x", "numbers")
+    array([1. , 2.5])
+    >>> floats([1 + 2j], "x", "numbers")
+    Traceback (most recent call last):
+    nsnn_neuro.errors.NsnnError: x = [(1+2j)]: complex, expected numbers; give its real part or its modulus
+    """
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "biufO" and not any(isinstance(x, str | bytes) for x in _objects(array)):
+            return array.astype(float, copy=False)
+    except (TypeError, ValueError, OverflowError) as error:
+        why = "too large for a float, " if isinstance(error, OverflowError) else ""
+        raise NsnnError(f"{name} = {shown(value)}: {why}expected {expected}") from None
+    if array.dtype.kind == "c":
+        raise NsnnError(
+            f"{name} = {shown(value)}: complex, expected {expected}; give its real part or its modulus"
+        )
+    raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
+
+
+def _objects(array: np.ndarray) -> Any:
+    return array.flat if array.dtype.kind == "O" else ()
 
 
 def whole(value: Any, least: int, name: str) -> int:
@@ -122,7 +173,7 @@ def whole(value: Any, least: int, name: str) -> int:
     3
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise NsnnError(f"{name} = {value!r}: expected a whole number, at least {least}")
+        raise NsnnError(f"{name} = {shown(value)}: expected a whole number, at least {least}")
     return int(value)
 
 

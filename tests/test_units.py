@@ -82,3 +82,36 @@ def test_what_is_a_quantity():
     assert not units.is_quantity(pq.Quantity(3, "dimensionless"))
     assert not units.is_quantity([1, 2])
     assert units.unit_of(3 * pq.m) == "?"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (np.array([1 + 2j]) * pq.ms, "s", "complex"),
+        ((1 + 2j) * ms, "s", "complex"),
+        (1 + 0j, "1", "complex"),
+        (np.array([1j]), "1", "its real part or its modulus"),
+        (10**400, "1", "too large for a float"),
+        ([1, 10**400], "1", "too large for a float"),
+        pytest.param(10**5000, "1", "int object", id="too many digits"),
+        ("5", "1", "a plain number"),
+        (["5"], "1", "a plain number"),
+        (np.array(["5"], dtype=object), "1", "a plain number"),
+        ([[1], [2, 3]], "1", "a plain number"),
+        ([1 * pq.ms, 2 * pq.ms], "1", "a plain number"),
+        ([1 * pq.ms, [2, 3] * pq.ms], "s", "of one shape"),
+        (None, "1", "a plain number"),
+        (object(), "1", "a plain number"),
+        (np.datetime64("2020-01-01"), "1", "a plain number"),
+    ],
+)
+def test_what_is_no_real_number_is_refused_by_name(value, unit, words):
+    with pytest.raises(NsnnError, match=words) as caught:
+        units.si(value, unit, "x")
+    assert str(caught.value).startswith("x = ")
+    assert len(str(caught.value)) < 300
+
+
+def test_whole_numbers_of_too_many_digits_are_refused_by_name():
+    with pytest.raises(NsnnError, match="k = int object"):
+        units.whole(-(10**5000), 1, "k")

@@ -13,6 +13,7 @@ import quantities as pq
 from ..bins import rounding, slack
 from ..errors import NsnnError
 from ..measures.trains import Trains, as_repeats
+from ..units import si
 
 __all__ = ["Data", "Steps", "filtered", "on_steps", "prepare"]
 
@@ -73,8 +74,7 @@ def on_steps(signal: Any, dt: float, name: str = "signal") -> Steps:
     if not values.size or not np.all(np.isfinite(values)):
         told = "no samples" if not values.size else "NaN or infinite samples"
         raise NsnnError(f"{name} holds {told}: expected finite samples")
-    period = float(signal.sampling_period.rescale(pq.s).magnitude)
-    start = float(signal.t_start.rescale(pq.s).magnitude)
+    period, start = si(signal.sampling_period, "s", name), si(signal.t_start, "s", name)
     down, up = round(dt / period), round(period / dt)
     if down >= 1 and abs(dt / period - down) < 1e-6:
         whole = len(values) // down

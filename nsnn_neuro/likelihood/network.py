@@ -8,7 +8,7 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..blocks import build_block
+from ..blocks import build_block, seconds
 from ..connectivity import AllToAll
 from ..errors import NsnnError
 from ..escape import EscapeNoise, Family, Gaussian
@@ -292,7 +292,7 @@ class NetworkModel:
         """
         weights, x = self.check(weights), self.inputs(signal)
         whole(trials, "trials")
-        rng, start = np.random.default_rng(seed), float(x.t_start.rescale("s").magnitude)
+        rng, start = np.random.default_rng(seed), float(seconds(x.t_start))
         drive = x.magnitude @ weights[0]
         h = u = np.zeros((trials, self.n_hidden))
         v = np.zeros((trials, self.n_outputs))

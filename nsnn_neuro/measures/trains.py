@@ -327,8 +327,7 @@ def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, f
         )
     if np.isnan(values).any():
         raise NsnnError(f"{name} holds NaN: expected finite samples")
-    rate = float(signal.sampling_rate.rescale(pq.Hz).magnitude)
-    return values[:, 0], rate, float(signal.t_start.rescale(pq.s).magnitude)
+    return values[:, 0], si(signal.sampling_rate, "Hz", name), si(signal.t_start, "s", name)
 
 
 def positive(value: Any, unit: str, name: str) -> float:
