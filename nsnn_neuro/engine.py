@@ -243,7 +243,7 @@ def _of_numbers(
 
 
 def functions() -> dict[str, Function]:
-    """The functions that generated code may call, for every target: keyed draws and normal_cdf; smooth_exp and
+    """The functions that generated code may call, for every target: keyed draws and normal_cdf; smooth_exp, smooth_exprel and
     smooth_normal_cdf, the same in a form that the compiler vectorises, slower where it can't."""
     return {
         "keyed_normal": _keyed_function(keyed_noise.normal, "nsnn_normal"),
@@ -255,6 +255,7 @@ def functions() -> dict[str, Function]:
         "jumps_of": _of_numbers(keyed_noise.jumps, "nsnn_jumps", names=("u", "mean", "none")),
         "normal_cdf": _of_numbers(special.ndtr, "nsnn_normal_cdf"),
         "smooth_exp": _of_numbers(np.exp, "nsnn_smooth_exp", _SMOOTH),
+        "smooth_exprel": _of_numbers(special.exprel, "nsnn_smooth_exprel", _SMOOTH),
         "smooth_normal_cdf": _of_numbers(special.ndtr, "nsnn_smooth_normal_cdf", _SMOOTH),
     }
 

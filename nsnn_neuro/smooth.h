@@ -1,5 +1,5 @@
-/* exp and the normal distribution function without branches and calls, for loops that the compiler is to vectorise: relative errors
- * below 1e-15, 0 below 1e-307. Without fused multiply-add those of the C library.
+/* exp, (exp(x) - 1) / x and the normal distribution function without branches and calls, for loops that the compiler is to
+ * vectorise: relative errors below 1e-15, exp 0 below 1e-307. Without fused multiply-add those of the C library.
  */
 #ifndef NSNN_SMOOTH_H
 #define NSNN_SMOOTH_H
@@ -33,6 +33,32 @@ static inline double nsnn_smooth_exp(double x) {
     p = __builtin_fma(p, r, 1.0);
     p = x < -708.0 ? 0.0 : p * scale;
     return x > 709.0 ? HUGE_VAL : x != x ? x : p;
+}
+
+/* (exp(x) - 1) / x, 1 at 0: with x = k ln(2) + r it is q(r), a Taylor series, for k = 0, else (2^k r q(r) + (2^k - 1)) / x */
+static inline double nsnn_smooth_exprel(double x) {
+    const double inside = x < -708.0 ? -708.0 : x > 709.0 ? 709.0 : x;
+    const double k = __builtin_rint(inside * 1.4426950408889634);
+    const double r = __builtin_fma(k, -1.9082149292705877e-10, __builtin_fma(k, -0.6931471803691238, inside));
+    double q = 1.1470745597729725e-11;
+    double scale;
+    const int64_t bits = ((int64_t)(int32_t)k + 1023) << 52;
+    __builtin_memcpy(&scale, &bits, 8);
+    q = __builtin_fma(q, r, 1.6059043836821613e-10);
+    q = __builtin_fma(q, r, 2.08767569878681e-09);
+    q = __builtin_fma(q, r, 2.505210838544172e-08);
+    q = __builtin_fma(q, r, 2.755731922398589e-07);
+    q = __builtin_fma(q, r, 2.7557319223985893e-06);
+    q = __builtin_fma(q, r, 2.48015873015873e-05);
+    q = __builtin_fma(q, r, 0.0001984126984126984);
+    q = __builtin_fma(q, r, 0.001388888888888889);
+    q = __builtin_fma(q, r, 0.008333333333333333);
+    q = __builtin_fma(q, r, 0.041666666666666664);
+    q = __builtin_fma(q, r, 0.16666666666666666);
+    q = __builtin_fma(q, r, 0.5);
+    q = __builtin_fma(q, r, 1.0);
+    q = k == 0.0 ? q : __builtin_fma(scale, r * q, scale - 1.0) / (k == 0.0 ? 1.0 : x);
+    return x > 709.0 ? HUGE_VAL : x != x ? x : q;
 }
 
 /* Phi(-a) exp(a^2 / 2) (a + 5), a from 0 to 39, is a polynomial in s, linear in 1 / (a + 5) and from -1 to 1: interpolation at
@@ -75,6 +101,9 @@ static inline double nsnn_smooth_normal_cdf(double x) {
 #else
 
 static inline double nsnn_smooth_exp(double x) { return exp(x); }
+static inline double nsnn_smooth_exprel(double x) {
+    return (x < 0.0 ? -x : x) < 1e-16 ? 1.0 : x > 709.0 ? HUGE_VAL : expm1(x) / x;
+}
 static inline double nsnn_smooth_normal_cdf(double x) { return 0.5 * erfc(-x * 0.70710678118654752440); }
 
 #endif

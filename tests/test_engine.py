@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import gc
 import os
 import re
@@ -243,29 +244,66 @@ def test_cython_compiles_the_same_text_in_every_process():
     assert int(first.split()[0]) >= 8
 
 
-def test_smooth_functions_are_exp_and_the_normal_distribution_function():
+def test_smooth_functions_are_those_that_they_are_named_after():
     x = np.concatenate([np.linspace(-37, 39, 4001), [-np.inf, np.inf, np.nan, -50.0, 0.0]])
     large = np.concatenate([np.linspace(-707, 708, 4001), [-np.inf, np.inf, np.nan, -800.0, 0.0]])
+    small = np.concatenate(
+        [np.linspace(-3, 3, 2001), np.geomspace(1e-300, 1, 1000), -np.geomspace(1e-300, 1, 1000)]
+    )
+    small = np.concatenate([small, np.linspace(-707, 707, 5)])
     with engine.running("cython"):
         group = NeuronGroup(
             len(x),
-            "x : 1\nlarge : 1\ncdf : 1\npower : 1",
+            "x : 1\nlarge : 1\ncdf : 1\npower : 1\nsmall : 1\nratio : 1\nratio_large : 1",
             namespace=engine.functions(),
             dt=1 * ms,
             name="smooth_functions",
         )
-        group.x, group.large = x, large
+        group.x, group.large, group.small = x, large, small
         group.run_regularly(
-            "cdf = smooth_normal_cdf(x)\npower = smooth_exp(large)", name="smooth_functions_step"
+            "cdf = smooth_normal_cdf(x)\npower = smooth_exp(large)\n"
+            "ratio = smooth_exprel(small)\nratio_large = smooth_exprel(large)",
+            name="smooth_functions_step",
         )
         brian2.Network(group).run(1 * ms, namespace={})
         cdf, power = np.array(group.cdf), np.array(group.power)
+        ratio, ratio_large = np.array(group.ratio), np.array(group.ratio_large)
     with mpmath.workdps(40):
         exact = np.array([float(mpmath.erfc(-mpmath.mpf(v) / mpmath.sqrt(2)) / 2) for v in x[::10]])
+        relative = np.array([float(mpmath.expm1(mpmath.mpf(v)) / mpmath.mpf(v)) if v else 1.0 for v in small])
     np.testing.assert_allclose(cdf[::10], exact, rtol=2e-15)
     np.testing.assert_array_equal(cdf[-5:], [0, 1, np.nan, 0, 0.5])
     with np.errstate(over="ignore"):
         np.testing.assert_allclose(power, np.where(large < -708, 0, np.exp(large)), rtol=1e-15)
+    np.testing.assert_allclose(ratio, relative, rtol=1e-15)
+    np.testing.assert_array_equal(ratio_large[-5:], [0, np.inf, np.nan, 1 / 800, 1])
+
+
+CONDUCTANCES = nsnn.ConductanceNoise(
+    g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=70 * mV, g_i=0.2, sigma_i=0.1, tau_i=10 * ms, e_rev_i=-10 * mV
+)
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("target", ["cython", pytest.param("cpp", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("cell", "noise", "dt"),
+    [(nsnn.WangBuzsaki(), nsnn.WhiteNoise(2 * mV), 0.02), (CELL, CONDUCTANCES, 0.1)],
+    ids=["channels", "conductance noise"],
+)
+def test_conductances_run_without_calls_into_python_and_fire_the_same_spikes(cell, noise, dt, target):
+    """10,000 evaluations of exprel and more: none is a call of a Python function, whose name the profiler would count."""
+    given = {"noise": noise, "stimulus": nsnn.Constant(12 * mV), "n_neurons": 10, "dt": dt * ms, "seed": 2}
+    profile = cProfile.Profile()
+    trains = []
+    for name in (target, "numpy"):
+        run = {**given, "duration": 1000 * dt * ms, "engine": name}
+        block = nsnn.simulate(cell, **run) if name == "numpy" else profile.runcall(nsnn.simulate, cell, **run)
+        trains.append([train.magnitude.tolist() for train in block.segments[0].spiketrains])
+    calls = [row for row in profile.getstats() if getattr(row.code, "co_name", "") == "exprel"]
+    assert sum(row.callcount for row in calls) < 100
+    assert trains[0] == trains[1]
+    assert sum(map(len, trains[0])) > 10
 
 
 def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path):

@@ -42,6 +42,11 @@ def either(name: str) -> str:
     return f"{name} + part * ({name}_part - {name})"
 
 
+def _in_c(text: str) -> str:
+    """`text` with functions that Brian2's Cython code would call in Python replaced by their C counterparts."""
+    return substitute(text, {"exprel": "smooth_exprel"})
+
+
 @dataclasses.dataclass
 class Terms:
     """What noises and synapses add to a membrane's step, as text.
@@ -167,9 +172,10 @@ class Model:
     def make(self, threshold: str, reset: str, update: str) -> NeuronGroup:
         """The Brian2 group, its parts in the order of `Layout.index`."""
         name, first = self.layout.name, ORDERS_EACH * self.layout.index
+        threshold, reset, update = (_in_c(text) for text in (threshold, reset, update))
         group = NeuronGroup(
             self.layout.size,
-            "\n".join(self.equations),
+            _in_c("\n".join(self.equations)),
             threshold=threshold,
             reset=reset,
             namespace=self.namespace,
@@ -183,11 +189,15 @@ class Model:
         if self.ahead:
             clock = Clock(4 * self.layout.dt * second, name=f"{name}_ahead_clock")
             group.run_regularly(
-                "\n".join(self.ahead), clock=clock, when="groups", order=first + AHEAD, name=f"{name}_ahead"
+                _in_c("\n".join(self.ahead)),
+                clock=clock,
+                when="groups",
+                order=first + AHEAD,
+                name=f"{name}_ahead",
             )
         if self.counts and self.many:
             group.run_regularly(
-                "\n".join(self.counts), when="groups", order=first + COUNTS, name=f"{name}_counts"
+                _in_c("\n".join(self.counts)), when="groups", order=first + COUNTS, name=f"{name}_counts"
             )
         group.run_regularly(update, when="groups", order=first + UPDATE, name=f"{name}_step")
         return group
