@@ -20,7 +20,7 @@ __all__ = ["diffusive_text", "is_diffusive", "white_noise_factor"]
 # how the target takes its step -> dm/dx0, and s; `lapse` is the step's length in tau_m
 _STEPS = {
     "euler": ("1 - lapse", "noise_sigma * sqrt(2 * lapse)"),
-    "exact": ("exp(-lapse)", "noise_sigma * sqrt(2 * lapse * exprel(-2 * lapse))"),
+    "exact": ("exp(-lapse)", "noise_sigma * sqrt(2 * lapse * smooth_exprel(-2 * lapse))"),
 }
 _DENSITY = "exp(-0.5 * ((m - v_thresh) / s)**2) / (s * sqrt(2 * pi))"
 _Y = "((m + v_thresh - 2 * x0) / s)"
