@@ -337,6 +337,7 @@ def build_block(
     edges = np.searchsorted(trial, np.arange(n_trials + 1))
     channels = list(range(n_neurons))
     seconds = {float(moment): pq.Quantity(float(moment), pq.s) for moment in np.unique([*starts, *stops])}
+    segments = []
     for i in range(n_trials):
         segment, mine = neo.Segment(index=i), slice(edges[i], edges[i + 1])
         trains = SpikeTrainList.from_spike_time_array(
@@ -350,5 +351,6 @@ def build_block(
         segment.spiketrains = trains
         for signal in signals[i] if signals is not None else ():
             segment.analogsignals.append(signal)
-        block.segments.append(segment)
+        segments.append(segment)
+    block.segments.extend(segments)  # append looks through all that are there
     return block

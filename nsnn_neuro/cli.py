@@ -1,4 +1,4 @@
-"""The command `nsnn`: simulate from a file, sweep, measure, plot, say what is in a file, certify neurons, list compiled models.
+"""The command `nsnn`: simulate from a file, sweep, measure, plot, describe or check a file, certify neurons, list compiled models.
 
 Exit codes: 0 fine; 1 a claim or certificate failed, or points of a sweep; 2 bad input, told in one line on stderr; 3 an error
 inside the package (the environment variable NSNN_DEBUG=1 shows where); 130 interrupted; 141 the reader of the output went away.
@@ -184,6 +184,12 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("info", help="versions and engines, or what is in a file", allow_abbrev=False)
     one.add_argument("file", nargs="?", metavar="FILE")
     one.set_defaults(run=_info)
+
+    one = commands.add_parser(
+        "check", help="read a file in full and check its structure, units and order", allow_abbrev=False
+    )
+    one.add_argument("file", metavar="FILE", help="NWB, or any file that Neo reads without unpickling")
+    one.set_defaults(run=_check)
 
     one = commands.add_parser("cache", help="compiled C++ models: list or remove them", allow_abbrev=False)
     one.add_argument("action", choices=("list", "clear"))
@@ -427,6 +433,13 @@ def _info(arguments: argparse.Namespace) -> None:
     for name, value in lines:
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in f"{name.ljust(widest)}  {value}")
         _print(text + "\n")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from .recording import load
+
+    block = load(arguments.file, check="full")
+    _print(f"{arguments.file}: no damage found; {_size(block)}\n")
 
 
 def _cache(arguments: argparse.Namespace) -> None:

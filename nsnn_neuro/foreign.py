@@ -9,58 +9,58 @@ what is left out.
 
 from __future__ import annotations
 
+import os
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import neo
 import numpy as np
 import quantities as pq
 
+from . import nwb
 from .annotations import parse_unit
 from .blocks import build_block, gather
 from .errors import FormatError
-from .nwb import array, ragged
+from .hdf5 import Reader, is_text
+from .limits import Budget, check_regular
 
-if TYPE_CHECKING:
-    import h5py
+__all__ = ["MOST_NAMED", "about", "read_neo", "read_nwb", "signal_unit", "signal_values"]
 
-__all__ = ["made_by_neo", "read_neo", "read_nwb"]
-
+MOST_NAMED = 10
+"""Series that a warning names."""
+_COMPRESSED = 15  # type of an element of a .mat file
+_MATLAB = 3  # bytes of memory for each byte of a .mat file
+_PIECE = 2**20  # bytes that are expanded at once
 _MOST_BYTES = 2**29  # of one signal; a raw multi-electrode recording isn't wanted in memory
 # the first unpickles, and so would run what is in the file; the others guess units and sampling rate
 _REFUSED = ("PickleIO", "RawBinarySignalIO", "AsciiSignalIO")
 
 
-def _table(file: h5py.File, path: str, skip: tuple[str, ...]) -> dict[str, list[Any]]:
+def _table(source: Reader, path: str, skip: tuple[str, ...]) -> dict[str, list[Any]]:
     """The plain columns (one number or text per row) of a table."""
-    import h5py
-
-    columns = {}
-    for name in np.ravel(file[path].attrs.get("colnames", [])):
-        name = name.decode() if isinstance(name, bytes) else str(name)
-        if name in skip or f"{name}_index" in file[path] or name not in file[path]:
+    columns: dict[str, list[Any]] = {}
+    names = source.names(path)
+    for name in names:
+        if name in (*skip, "id") or name.endswith("_index") or f"{name}_index" in names:
             continue
-        column = array(file, f"{path}/{name}")
-        if column.ndim == 1 and h5py.check_string_dtype(column.dtype):
-            columns[name] = column.asstr()[...].tolist()
-        elif column.ndim == 1 and column.dtype.kind in "biuf":
-            columns[name] = column[...].tolist()
+        column = source.find(f"{path}/{name}")
+        if getattr(column, "ndim", 0) != 1:
+            continue
+        if is_text(column):
+            columns[name] = source.texts(f"{path}/{name}")
+        elif column.dtype.kind in "biuf":
+            columns[name] = source.numbers(f"{path}/{name}", per_value=40).tolist()
     return columns
 
 
-def made_by_neo(file: h5py.File) -> bool:
-    """True for the layout of neo's own NWB writer, a row of the units table per spike train and segment."""
-    units = file.get("units", {})
-    return "segment" in units and "block" in units
-
-
-def _observed(file: h5py.File, n: int) -> tuple[np.ndarray, np.ndarray] | None:
+def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Start and stop of the observation intervals that all units share; their hull if the units' differ."""
-    if "obs_intervals" not in file["units"]:
+    if "units/obs_intervals" not in source:
         return None
-    values, unit = ragged(file, "obs_intervals", n)
+    values, unit = source.ragged("obs_intervals", n)
     values = np.asarray(values, dtype=float).reshape(-1, 2)
     if not len(values):
         return None
@@ -74,14 +74,19 @@ def _observed(file: h5py.File, n: int) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _bounds(
-    file: h5py.File, n: int, times: np.ndarray
+    source: Reader, n: int, times: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
     """Start, stop and zero of each segment's clock on the session's clock; its annotations."""
-    if "trials" in file.get("intervals", {}) and len(array(file, "intervals/trials/start_time")):
+    if "intervals/trials/start_time" in source and source.length("intervals/trials/start_time"):
         start, stop = (
-            array(file, f"intervals/trials/{k}")[...].astype(float) for k in ("start_time", "stop_time")
+            source.numbers(f"intervals/trials/{k}").astype(float) for k in ("start_time", "stop_time")
         )
-        columns = _table(file, "intervals/trials", ("start_time", "stop_time"))
+        if start.shape != stop.shape or start.ndim != 1:
+            raise FormatError(
+                f"intervals/trials has {len(start)} starts and {len(stop)} stops: expected as many"
+            )
+        columns = _table(source, "intervals/trials", ("start_time", "stop_time"))
+        source.budget.take((nwb.PER_TRIAL + 100 * len(columns)) * len(start), f"{len(start)} trials")
         rows = [{k: v[i] for k, v in columns.items() if len(v) == len(start)} for i in range(len(start))]
         good = start <= stop  # false for NaN
         if not good.all():
@@ -96,9 +101,10 @@ def _bounds(
             start[good],
             [row for row, fine in zip(rows, good, strict=True) if fine],
         )
-    observed = _observed(file, n)
+    observed = _observed(source, n)
     if observed is not None:
         start, stop = observed
+        source.budget.take(nwb.PER_TRIAL * len(start), f"{len(start)} intervals of observation")
         return start, stop, start if len(start) > 1 else np.zeros(1), [{} for _ in start]
     if not len(times):
         raise FormatError("no spikes, no trials and no obs_intervals in it: nothing tells how long it is")
@@ -108,8 +114,10 @@ def _bounds(
     return times.min(keepdims=True), times.max(keepdims=True), np.zeros(1), [{}]
 
 
-def _cut(times: np.ndarray, start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Trial and index of each spike in [start, stop), or at stop where no trial starts."""
+def _cut(
+    times: np.ndarray, start: np.ndarray, stop: np.ndarray, budget: Budget
+) -> tuple[np.ndarray, np.ndarray]:
+    """Trial and index of each spike in [start, stop), or at stop where no trial starts; trials may overlap."""
     order = np.argsort(times, kind="stable")
     ordered = times[order]
     low = np.searchsorted(ordered, start, side="left")
@@ -117,96 +125,117 @@ def _cut(times: np.ndarray, start: np.ndarray, stop: np.ndarray) -> tuple[np.nda
     followed = np.isin(stop, start) & (stop > start)
     high[followed] = np.searchsorted(ordered, stop[followed], side="left")
     count = high - low
+    total = float(count.sum(dtype=float))
+    budget.take(nwb.PER_SPIKE * total, f"{len(start)} trials with {total:.0f} spikes in all")
     trial = np.repeat(np.arange(len(start)), count)
     position = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
     return trial, order[position]
 
 
+def signal_values(source: Reader, path: str, low: Any = None, high: Any = None) -> Any:
+    """Samples `low` to `high` of the series at `path`, in its unit."""
+    data = source.array(f"{path}/data")
+    scale, shift = (
+        float(source.attribute(f"{path}/data", k, d)) for k, d in (("conversion", 1.0), ("offset", 0.0))
+    )
+    gain: Any = 1.0
+    if f"{path}/channel_conversion" in source:
+        gain = source.numbers(f"{path}/channel_conversion")
+    return data[low:high].reshape((high or len(data)) - (low or 0), -1) * (scale * gain) + shift
+
+
+def signal_unit(source: Reader, path: str) -> tuple[str, Any, dict[str, str]]:
+    """Name and unit of the series at `path`, and its annotations: the name of a unit that is none."""
+    text = str(source.attribute(f"{path}/data", "unit", ""))
+    unit = parse_unit(text)
+    name = path.rsplit("/", 1)[-1]
+    return name, pq.dimensionless if unit is None else unit.units, {"unit": text} if unit is None else {}
+
+
 def _signal(
-    series: Any, file: h5py.File, start: np.ndarray, stop: np.ndarray, zero: np.ndarray
+    source: Reader, path: str, start: np.ndarray, stop: np.ndarray, zero: np.ndarray
 ) -> list[Any] | str:
     """The signal in each trial, or why it is left out."""
-    if "data" not in series or "starting_time" not in series:
+    if f"{path}/data" not in source or f"{path}/starting_time" not in source:
         return "not sampled regularly"
-    data = array(file, f"{series.name}/data")
-    rate, first = float(series["starting_time"].attrs["rate"]), float(series["starting_time"][()])
+    data = source.array(f"{path}/data")
+    rate = float(source.attribute(f"{path}/starting_time", "rate", 0.0))
+    first = float(source.numbers(f"{path}/starting_time")[()])
     if data.ndim not in (1, 2) or data.dtype.kind not in "iuf" or not rate > 0:
         return "not a signal of numbers"
     low = np.clip(np.ceil((start - first) * rate - 1e-6), 0, len(data)).astype(int)
     high = np.clip(np.ceil((stop - first) * rate - 1e-6), low, len(data)).astype(int)
-    if (high - low).sum() * 8 * (data.shape[1] if data.ndim == 2 else 1) > _MOST_BYTES:
+    size = float((high - low).sum(dtype=float)) * 8 * (data.shape[1] if data.ndim == 2 else 1)
+    if size > _MOST_BYTES:
         return f"larger than {_MOST_BYTES >> 20} MiB"
-    scale, shift = (float(data.attrs.get(k, d)) for k, d in (("conversion", 1.0), ("offset", 0.0)))
-    gain = array(file, f"{series.name}/channel_conversion")[...] if "channel_conversion" in series else 1.0
-    name, text = series.name.rsplit("/", 1)[-1], str(data.attrs.get("unit", ""))
-    unit = parse_unit(text)
+    source.budget.take(3 * size + nwb.PER_SIGNAL * len(start), f"{path} in {len(start)} trials")
+    name, unit, annotations = signal_unit(source, path)
     signals = []
     for i, (a, b) in enumerate(zip(low, high, strict=True)):
-        values = data[a:b].reshape(b - a, -1) * (scale * gain) + shift
         at = (first + a / rate - zero[i]) * pq.s
-        units = pq.dimensionless if unit is None else unit.units
+        values = signal_values(source, path, a, b)
         signals.append(
-            neo.AnalogSignal(values, units=units, t_start=at, sampling_rate=rate * pq.Hz, name=name)
+            neo.AnalogSignal(values, units=unit, t_start=at, sampling_rate=rate * pq.Hz, name=name)
         )
-        signals[-1].annotations.update({"unit": text} if unit is None else {})
+        signals[-1].annotations.update(annotations)
     return signals
 
 
 def _signals(
-    file: h5py.File, start: np.ndarray, stop: np.ndarray, zero: np.ndarray
+    source: Reader, start: np.ndarray, stop: np.ndarray, zero: np.ndarray
 ) -> list[list[neo.AnalogSignal]]:
     import h5py
 
     signals: list[list[neo.AnalogSignal]] = [[] for _ in start]
     left_out = []
     for folder in ("stimulus/presentation", "acquisition"):
-        for name in file.get(folder, {}):
-            series = file[folder].get(name)
-            if not isinstance(series, h5py.Group) or series.file.filename != file.filename:
-                left_out.append(f"{name} (lies in another file)")
+        for name in source.names(folder):
+            if not isinstance(source.find(f"{folder}/{name}"), h5py.Group):
+                left_out.append(f"{name} (no time series)")
                 continue
-            found = _signal(series, file, start, stop, zero)
+            found = _signal(source, f"{folder}/{name}", start, stop, zero)
             if isinstance(found, str):
                 left_out.append(f"{name} ({found})")
                 continue
             for mine, signal in zip(signals, found, strict=True):
                 mine += [signal] if len(signal) else []
     if left_out:
-        warnings.warn(f"left out: {', '.join(left_out)}", stacklevel=4)
+        more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+        warnings.warn(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}", stacklevel=4)
     return signals
 
 
-def _about(file: h5py.File) -> dict[str, str]:
-    about = {}
-    for key in ("identifier", "session_description", "session_start_time"):
-        if key in file:
-            about[key] = str(array(file, key).asstr()[()])
-    return about
+def about(source: Reader) -> dict[str, str]:
+    """What an NWB file says of itself: identifier, session_description, session_start_time."""
+    texts = {key: source.text(key) for key in ("identifier", "session_description", "session_start_time")}
+    return {key: text.decode("utf-8", "replace") for key, text in texts.items() if text is not None}
 
 
-def read_nwb(file: h5py.File) -> neo.Block:
+def read_nwb(source: Reader) -> neo.Block:
     """The Block in an NWB file that another program wrote.
 
     Raises
     ------
     FormatError : no units table, no spike times, or nothing that tells how long the recording is
     """
-    if "units" not in file:
+    if "units" not in source:
         raise FormatError("no units table (spike times) in it")
-    n = len(array(file, "units/id"))
+    n = source.length("units/id")
     if n == 0:
         raise FormatError("its units table is empty")
-    times, unit = ragged(file, "spike_times", n)
+    source.budget.take(nwb.PER_UNIT * n, f"{n} units")
+    times, unit = source.ragged("spike_times", n, per_value=nwb.PER_SPIKE)
     times = np.asarray(times, dtype=float)
-    if not np.isfinite(times).all():
+    if times.ndim != 1 or not np.isfinite(times).all():
         raise FormatError("units/spike_times has values that are no numbers")
-    start, stop, zero, rows = _bounds(file, n, times)
-    trial, index = _cut(times, start, stop)
+    start, stop, zero, rows = _bounds(source, n, times)
+    source.budget.take(8 * n * len(start), f"{n} units in {len(start)} trials")
+    trial, index = _cut(times, start, stop, source.budget)
     lost = len(times) - len(np.unique(index))
     if lost:
         warnings.warn(f"{lost} of {len(times)} spikes lie outside every trial and were dropped", stacklevel=3)
-    columns = _table(file, "units", ())
-    ids = array(file, "units/id")[...].tolist()
+    columns = _table(source, "units", ())
+    ids = source.numbers("units/id", per_value=40).tolist()
     block = build_block(
         trial,
         unit[index],
@@ -215,20 +244,41 @@ def read_nwb(file: h5py.File) -> neo.Block:
         n_neurons=n,
         t_start=start - zero,
         t_stop=stop - zero,
-        signals=_signals(file, start, stop, zero),
-        annotations={"nwb": _about(file), "units": {"id": ids, **columns}},
+        signals=_signals(source, start, stop, zero),
+        annotations={"nwb": about(source), "units": {"id": ids, **columns}},
     )
     for segment, begin, row in zip(block.segments, start, rows, strict=True):
         segment.annotations.update(start_time=float(begin), **row)
     return block
 
 
-def _unit_names(path: Path) -> Iterator[str]:
+def _check_matlab(path: Path, budget: Budget) -> None:
+    """Take what the elements of a .mat file expand to; each may be compressed, a thousand to one."""
+    with path.open("rb") as file:
+        head = file.read(128)
+        order: Literal["little", "big"] = "little" if head[126:128] == b"IM" else "big"
+        while len(tag := file.read(8)) == 8:
+            kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
+            end = file.tell() + size
+            if kind == _COMPRESSED:
+                unpack = zlib.decompressobj()
+                while file.tell() < end and (data := file.read(min(_PIECE, end - file.tell()))):
+                    while data:
+                        budget.take(_MATLAB * len(unpack.decompress(data, _PIECE)), "its compressed parts")
+                        data = unpack.unconsumed_tail
+            else:
+                budget.take(_MATLAB * size, "its parts")
+            file.seek(end)
+
+
+def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
     """The unit names that Neo would hand on to be evaluated, from the formats that store them as text."""
     import h5py
 
     if path.suffix.lower() == ".mat":
         import scipy.io
+
+        _check_matlab(path, budget)
 
         stack: list[Any] = list(scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True).items())
         while stack:
@@ -243,9 +293,11 @@ def _unit_names(path: Path) -> Iterator[str]:
         with h5py.File(path, "r") as file:
             if "nwb_version" in file.attrs:
                 raise FormatError("holds NWB data: expected its name to end in .nwb")
-            found: list[Any] = []
-            file.visititems(lambda _, item: found.append(item.attrs.get("unit")))
-        yield from (u.decode() if isinstance(u, bytes) else u for u in found if isinstance(u, str | bytes))
+            source = Reader(file, budget)
+            source.check_all()
+            found: list[str] = []
+            file.visit(lambda name: found.append(source.attribute(name, "unit", "")))
+        yield from (unit for unit in found if isinstance(unit, str))
 
 
 def _standard(block: neo.Block) -> neo.Block:
@@ -285,7 +337,15 @@ def _with_neo(reader: Any, path: Path) -> neo.Block:
     return _standard(blocks[0])
 
 
-def read_neo(path: Path) -> neo.Block:
+def _check_folder(path: Path, budget: Budget) -> None:
+    """Only regular files in a folder that Neo is to read."""
+    for folder, _, names in os.walk(path):
+        budget.take(500 * len(names), f"{len(names)} files of {folder}")
+        for name in names:
+            check_regular(Path(folder) / name)
+
+
+def read_neo(path: Path, budget: Budget) -> neo.Block:
     """The first Block in a file or folder that Neo reads, by the ending of its name.
 
     Raises
@@ -304,7 +364,9 @@ def read_neo(path: Path) -> neo.Block:
             "that Neo reads; or read it yourself and hand the spike times to to_block"
         )
     try:
-        bad = next((name for name in _unit_names(path) if parse_unit(name) is None), None)
+        if path.is_dir():
+            _check_folder(path, budget)
+        bad = next((name for name in _unit_names(path, budget) if parse_unit(name) is None), None)
     except (FormatError, PermissionError):
         raise
     except Exception as error:

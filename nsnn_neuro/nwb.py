@@ -9,8 +9,10 @@ What is where in a file that `write` makes
     /stimulus/presentation/stimulus, /acquisition/v, ...
                         the signals, all trials in a row; once if all trials agree
     /general/notes      everything else as one JSON text (see annotations.py)
-The identifier is a UUID made from the content: the same content has the same one. session_start_time is the
-Block's rec_datetime, or 1970-01-01 UTC if it has none. To store something new, add it to `write` and `read`.
+The identifier is a UUID made from the content (spikes, trials, notes and signals): the same content has the same one, and
+`read` refuses a file whose content has another. Each compressed data set also carries checksums (fletcher32, zlib).
+session_start_time is the Block's rec_datetime, or 1970-01-01 UTC if it has none. To store something new, add it to `write`,
+`read` and the digest.
 """
 
 from __future__ import annotations
@@ -31,26 +33,45 @@ import quantities as pq
 from .annotations import decode, dumps, encode, parse_unit, unit_text
 from .blocks import PIECE, Sorted, build_block, gather, in_file_order, seconds
 from .errors import FormatError, NsnnError
+from .hdf5 import Reader
 from .units import si
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["array", "ragged", "read", "write", "write_sorted", "written_here"]
+__all__ = [
+    "PER_SIGNAL",
+    "PER_SPIKE",
+    "PER_TRIAL",
+    "PER_UNIT",
+    "read",
+    "write",
+    "write_sorted",
+    "written_here",
+]
+
+# Bytes of memory at the peak of reading, measured
+PER_SPIKE, PER_TRIAL, PER_UNIT, PER_SIGNAL = 60, 5000, 50, 4000
+_PER_MARK = 150  # of the notes: a comma, colon or bracket stands for a value
 
 _FORMAT, _VERSION = "nsnn_neuro.block", 1
 _PREFIX = f'{{"format": "{_FORMAT}"'
 _NAMESPACE = uuid.UUID("5c0c4d0e-3d5f-5b0a-9f0e-6e1f1b6d7a11")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WRITTEN = "written by nsnn_neuro"
+_DAMAGED = (
+    "damaged, or edited by another program: take a copy, or delete /general/notes and change /session_description to read it as a "
+    "file of another program"
+)
+_DIGEST = "notes, spikes, signals"
+_FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
 
 
 def _packed(values: np.ndarray) -> Any:
-    """`values` compressed; zlib's checksum gives a damaged file away."""
+    """`values` compressed, with checksums that reveal a damaged file."""
     from hdmf.backends.hdf5 import H5DataIO
 
-    if values.size == 0:
-        return values
-    return H5DataIO(values, compression="gzip", compression_opts=1, shuffle=True)
+    return values if values.size == 0 else H5DataIO(values, **_FILTERS)
 
 
 def _population_names(populations: Any, n: int) -> list[str] | None:
@@ -62,12 +83,10 @@ def _population_names(populations: Any, n: int) -> list[str] | None:
 
 
 def _empty(size: int, kind: Any) -> Any:
-    """A dataset that `_fill` fills, compressed; zlib's checksum gives a damaged file away."""
+    """A dataset that `_fill` fills, compressed, with checksums that reveal a damaged file."""
     from hdmf.backends.hdf5 import H5DataIO
 
-    if size == 0:
-        return np.empty(0, dtype=kind)
-    return H5DataIO(shape=(size,), dtype=kind, compression="gzip", compression_opts=1, shuffle=True)
+    return np.empty(0, dtype=kind) if size == 0 else H5DataIO(shape=(size,), dtype=kind, **_FILTERS)
 
 
 def _units(spikes: Sorted, offset: np.ndarray, populations: Any) -> Any:
@@ -103,8 +122,7 @@ def _units(spikes: Sorted, offset: np.ndarray, populations: Any) -> Any:
 
 def _fill(file: h5py.File, spikes: Sorted, offset: np.ndarray, digest: Any) -> None:
     """Write the spikes into the units table, piece by piece, and into the digest."""
-    digest.update(np.ascontiguousarray(spikes.counts).tobytes())
-    digest.update(spikes.t_start.tobytes() + spikes.t_stop.tobytes())
+    _digest_trains(digest, spikes.counts, spikes.t_start, spikes.t_stop)
     begin = 0
     for piece in spikes.pieces():
         for k in range(0, piece.size, PIECE):
@@ -172,11 +190,13 @@ def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     )
 
 
-def _signals(block: neo.Block, spikes: Sorted, offset: np.ndarray) -> list[tuple[dict[str, Any], Any]]:
-    """For each group of signals what `_read_signals` must know, and the TimeSeries."""
+def _signals(
+    block: neo.Block, spikes: Sorted, offset: np.ndarray
+) -> list[tuple[dict[str, Any], Any, np.ndarray]]:
+    """For each group of signals what `_read_signals` must know, the TimeSeries, and its values."""
     from pynwb import TimeSeries
 
-    series: list[tuple[dict[str, Any], Any]] = []
+    series: list[tuple[dict[str, Any], Any, np.ndarray]] = []
     for group in _signal_groups(block):
         data, trials, starts = group.pop("data"), np.array(group["trials"]), np.array(group["t_start"])
         alike = len(trials) == len(offset) and (starts == starts[0]).all()
@@ -184,7 +204,7 @@ def _signals(block: neo.Block, spikes: Sorted, offset: np.ndarray) -> list[tuple
             trials, starts, data = trials[:1], starts[:1], data[:1]
             group.update(trials=None, t_start=group["t_start"][:1])
         base = re.sub(r"[^\w .+-]", "_", group["name"] or "") or "signal"
-        taken = {s.name for _, s in series}
+        taken = {s.name for _, s, _ in series}
         name = base if base not in taken else f"{base}_{len(taken)}"
         begin = offset[trials] + (starts - spikes.t_start[trials])
         samples = [len(d) for d in data]
@@ -199,10 +219,10 @@ def _signals(block: neo.Block, spikes: Sorted, offset: np.ndarray) -> list[tuple
         neurons = np.ravel(group["array_annotations"].get("neuron", []))[:50].tolist()
         if neurons:
             words += f"; channels are neurons {neurons}"
-        values = _packed(data[0] if len(data) == 1 else np.concatenate(data))
-        one = TimeSeries(name=name, data=values, unit=group["unit"], description=words, **clock)
+        values = data[0] if len(data) == 1 else np.concatenate(data)
+        one = TimeSeries(name=name, data=_packed(values), unit=group["unit"], description=words, **clock)
         folder = "stimulus/presentation" if group["name"] == "stimulus" else "acquisition"
-        series.append(({**group, "path": f"{folder}/{name}", "samples": samples}, one))
+        series.append(({**group, "path": f"{folder}/{name}", "samples": samples}, one, values))
     return series
 
 
@@ -211,6 +231,7 @@ def _notes(block: neo.Block, signals: list[dict[str, Any]]) -> str:
     header = {
         "format": _FORMAT,
         "version": _VERSION,
+        "digest": _DIGEST,
         "annotations": encode(dict(block.annotations), "annotations"),
         "block": encode([block.name, block.description, block.rec_datetime], "block.rec_datetime"),
         "segments": None if all(s == [None, None, {}] for s in segments) else encode(segments, "segments"),
@@ -249,56 +270,54 @@ def write_sorted(block: neo.Block, spikes: Sorted, file: h5py.File) -> None:
     n, n_trials = spikes.counts.shape
     offset = np.concatenate([[0.0], np.cumsum(spikes.t_stop - spikes.t_start)[:-1]])
     series = _signals(block, spikes, offset)
-    notes = _notes(block, [head for head, _ in series])
+    notes = _notes(block, [head for head, _, _ in series])
     start = block.rec_datetime if isinstance(block.rec_datetime, datetime) else _EPOCH
     nwbfile = pynwb.NWBFile(
-        session_description=f"{n} neurons in {n_trials} trials, written by nsnn_neuro",
+        session_description=f"{n} neurons in {n_trials} trials, {_WRITTEN}",
         identifier=str(_NAMESPACE),  # until all spikes are known
         session_start_time=start if start.tzinfo is not None else start.replace(tzinfo=UTC),
         notes=notes,
         trials=_trials(spikes, offset),
         units=_units(spikes, offset, block.annotations.get("populations")),
     )
-    for head, one in series:
+    for head, one, _ in series:
         (nwbfile.add_acquisition if head["path"].startswith("acq") else nwbfile.add_stimulus)(one)
     digest = sha256(f"{n} {notes}".encode())
     with pynwb.NWBHDF5IO(file=file, mode="w") as io:
         io.write(nwbfile)
         _fill(file, spikes, offset, digest)
+        for _, _, values in series:
+            _digest_signal(digest, values)
         file["identifier"][()] = str(uuid.uuid5(_NAMESPACE, digest.hexdigest()))
 
 
-def array(file: h5py.File, path: str) -> Any:
-    """The dataset at `path`; FormatError when there is none, or when its values aren't all in this file."""
-    import h5py
-
-    found = file.get(path)
-    if not isinstance(found, h5py.Dataset):
-        raise FormatError(f"no {path} in it")
-    if found.file.filename != file.file.filename or found.external or found.is_virtual:
-        raise FormatError(f"{path} lies in another file")
-    if found.nbytes > 2**20 + 1100 * found.id.get_storage_size():  # gzip packs 1032 to 1 at best
-        raise FormatError(f"{path} claims {found.nbytes} bytes, more than the file holds")
-    return found
+def _digest_trains(digest: Any, counts: np.ndarray, t_start: np.ndarray, t_stop: np.ndarray) -> None:
+    """Add the number of spikes of each train, (n_neurons, n_trials) int64, and the trials' bounds to the digest."""
+    digest.update(np.ascontiguousarray(counts).tobytes())
+    digest.update(t_start.tobytes() + t_stop.tobytes())
 
 
-def ragged(file: h5py.File, name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ragged column `name` of the units table: all values, and the row (unit) of each."""
-    values = array(file, f"units/{name}")[...]
-    ends = array(file, f"units/{name}_index")[...].astype(np.int64)
-    counts = np.diff(ends, prepend=0)
-    if len(ends) != n or (counts < 0).any() or ends.max(initial=0) != len(values):
-        raise FormatError(f"units/{name}_index doesn't fit {n} units and {len(values)} values")
-    return values, np.repeat(np.arange(n), counts)
+def _digest_signal(digest: Any, values: np.ndarray) -> None:
+    digest.update(f"{values.dtype.str} {values.shape}".encode())
+    digest.update(np.ascontiguousarray(values).data)
 
 
-def written_here(file: h5py.File) -> dict[str, Any] | None:
-    """The header that `write` left in `file`, or None when another program made the file."""
-    if "general/notes" not in file:
+def written_here(source: Reader) -> dict[str, Any] | None:
+    """The header that `write` left in a file, or None when another program made the file.
+
+    Raises
+    ------
+    FormatError : a header that is damaged, gone from a file of `write`, or of a newer version
+    """
+    content = source.text("general/notes")
+    if content is None or not content.startswith(_PREFIX.encode()):
+        if (source.text("session_description") or b"").endswith(_WRITTEN.encode()):
+            raise FormatError(
+                f"/session_description says {_WRITTEN!r}, but /general/notes isn't what save left there: {_DAMAGED}"
+            )
         return None
-    content = array(file, "general/notes")[()]
-    if not isinstance(content, bytes) or not content.startswith(_PREFIX.encode()):
-        return None
+    marks = sum(content.count(mark) for mark in (b",", b":", b"[", b"{"))
+    source.budget.take(_PER_MARK * marks + 3 * len(content), "its notes")
     header = json.loads(content)
     if header["version"] > _VERSION:
         raise FormatError(f"version {header['version']} of the format: a newer nsnn_neuro wrote it")
@@ -306,14 +325,23 @@ def written_here(file: h5py.File) -> dict[str, Any] | None:
 
 
 def _read_signals(
-    file: h5py.File, heads: list[dict[str, Any]], n_trials: int
+    source: Reader, heads: list[dict[str, Any]], n_trials: int, digest: Any
 ) -> list[list[neo.AnalogSignal]]:
+    """The signals of each trial; their values go into the digest too."""
     signals: list[list[neo.AnalogSignal]] = [[] for _ in range(n_trials)]
     for head in heads:
-        values, unit = array(file, head["path"] + "/data")[...], parse_unit(head["unit"])
         trials, starts, samples = head["trials"], head["t_start"], head["samples"]
-        if unit is None or values.ndim != 2 or sum(samples) != len(values):
+        number = n_trials if trials is None else len(trials)
+        source.budget.take(PER_SIGNAL * number, f"{head['path']} in {number} trials")
+        values, unit = source.numbers(head["path"] + "/data"), parse_unit(head["unit"])
+        whole = isinstance(starts, list) and len(starts) == len(samples) == (1 if trials is None else number)
+        if unit is None or not whole or values.ndim != 2 or min(samples, default=0) < 0:
             raise FormatError(f"{head['path']} doesn't fit its description in general/notes")
+        if sum(samples) != len(values) or (
+            trials is not None and not 0 <= min(trials) <= max(trials) < n_trials
+        ):
+            raise FormatError(f"{head['path']} doesn't fit its description in general/notes")
+        _digest_signal(digest, values)
         pieces = np.split(values, np.cumsum(samples)[:-1])
         if trials is None:
             values.flags.writeable = False  # all trials share it
@@ -333,27 +361,106 @@ def _read_signals(
     return signals
 
 
-def read(file: h5py.File, header: dict[str, Any]) -> neo.Block:
-    """The Block that `write` put into `file`; `header` is what `written_here` found there."""
-    n = len(array(file, "units/id"))
-    t_start, t_stop = (array(file, f"intervals/trials/{k}")[...] for k in ("t_start", "t_stop"))
-    trial, neuron = ragged(file, "trial", n)
-    annotations = header["annotations"]
-    moments: dict[str, Any] = {}
-    if "tick" in file["units"]:
-        moments.update(tick=ragged(file, "tick", n)[0], dt=annotations["dt"])
-    else:
-        moments.update(times=ragged(file, "trial_time", n)[0])
+def _moments(source: Reader, dt: Any, n: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """Times of all spikes on their trials' clocks, as they stand in the file, and the same as arguments of `build_block`."""
+    if "units/tick" in source:
+        ticks = source.ragged("tick", n)[0]
+        if ticks.dtype.kind not in "iu" or isinstance(dt, bool) or not isinstance(dt, int | float):
+            raise FormatError("units/tick needs whole numbers, and dt in the annotations")
+        return ticks, {"tick": ticks, "dt": dt}
+    times = source.ragged("trial_time", n)[0]
+    return times, {"times": times}
+
+
+def _check_identifier(
+    source: Reader,
+    header: dict[str, Any],
+    bounds: list[np.ndarray],
+    trial: np.ndarray,
+    neuron: np.ndarray,
+    moments: np.ndarray,
+    n: int,
+) -> list[list[neo.AnalogSignal]]:
+    """The signals of each trial, when the file's content is what its identifier was made from.
+
+    Files of earlier versions have no signals in their digest, those of the first one have the spikes in the order of a Block.
+    """  # fmt: skip
+    t_start, t_stop = bounds
+    notes, n_trials = (source.text("general/notes") or b"").decode(), len(t_start)
+    digest = sha256(f"{n} {notes}".encode())
+    counts = np.zeros(n * n_trials, dtype=np.int64)
+    for k in range(0, trial.size, PIECE):
+        cell = neuron[k : k + PIECE + 1] * n_trials + trial[k : k + PIECE + 1]
+        if (np.diff(cell) < 0).any():  # the digest has the spikes in this order, without their trials
+            raise FormatError(f"units/trial goes back within a unit: {_DAMAGED}")
+        counts += np.bincount(cell[:PIECE], minlength=counts.size)
+    _digest_trains(digest, counts.reshape(n, n_trials), t_start, t_stop)
+    dt = None if moments.dtype.kind == "f" else float(header["annotations"]["dt"])
+    for k in range(0, moments.size, PIECE):
+        piece = moments[k : k + PIECE]
+        digest.update(np.ascontiguousarray(piece if dt is None else piece * dt, dtype=float).tobytes())
+    unsigned = digest.copy()
+    signals = _read_signals(source, header["signals"], n_trials, digest)
+    said = (source.text("identifier") or b"").decode("ascii", "replace")
+    made = digest if header.get("digest") == _DIGEST else unsigned
+    if said != str(uuid.uuid5(_NAMESPACE, made.hexdigest())) and not (
+        "digest" not in header and said == _first_identifier(notes, bounds, trial, neuron, moments, dt, n)
+    ):
+        raise FormatError(
+            f"its spikes, notes or signals are not those that its identifier was made from: {_DAMAGED}"
+        )
+    return signals
+
+
+def _first_identifier(
+    notes: str,
+    bounds: list[np.ndarray],
+    trial: np.ndarray,
+    neuron: np.ndarray,
+    moments: np.ndarray,
+    dt: float | None,
+    n: int,
+) -> str:
+    """The identifier that the first versions gave: of all spikes by trial, neuron and time."""  # fmt: skip
+    digest = sha256(f"{n} {notes}".encode())
+    times = np.asarray(moments if dt is None else moments * dt, dtype=float)
+    order = np.lexsort((times, neuron, trial))
+    for values in (trial.astype(np.int64)[order], neuron[order], times[order], *bounds):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return str(uuid.uuid5(_NAMESPACE, digest.hexdigest()))
+
+
+def read(source: Reader, header: dict[str, Any]) -> neo.Block:
+    """The Block that `write` put into a file; `header` is what `written_here` found there.
+
+    Raises
+    ------
+    FormatError : a part is missing or doesn't fit, the content isn't that of the identifier, or the budget is too small
+    """
+    n, n_trials = source.length("units/id"), source.length("intervals/trials/t_start")
+    n_spikes = source.length("units/trial")
+    source.budget.take(PER_TRIAL * n_trials, f"{n_trials} trials")
+    source.budget.take(PER_UNIT * n + 8 * n * n_trials, f"{n} neurons in {n_trials} trials")
+    source.budget.take(PER_SPIKE * n_spikes, f"{n_spikes} spikes")
+    bounds = [source.numbers(f"intervals/trials/{k}").astype(float) for k in ("t_start", "t_stop")]
+    trial, neuron = source.ragged("trial", n)
+    moments, given = _moments(source, header["annotations"].get("dt"), n)
+    if len(bounds[1]) != n_trials or len(moments) != len(trial) or trial.dtype.kind not in "iu":
+        raise FormatError("trials, spikes and their times are not as many, or of another type")
+    trial = trial.astype(np.int64, copy=False)
+    if trial.size and not 0 <= int(trial.min()) <= int(trial.max()) < n_trials:
+        raise FormatError(f"units/trial goes beyond {n_trials} trials")
+    signals = _check_identifier(source, header, bounds, trial, neuron, moments, n)
     block = build_block(
         trial,
         neuron,
-        **moments,
-        n_trials=len(t_start),
+        **given,
+        n_trials=n_trials,
         n_neurons=n,
-        t_start=t_start,
-        t_stop=t_stop,
-        signals=_read_signals(file, header["signals"], len(t_start)),
-        annotations=annotations,
+        t_start=bounds[0],
+        t_stop=bounds[1],
+        signals=signals,
+        annotations=header["annotations"],
     )
     block.name, block.description, block.rec_datetime = header["block"]
     for segment, known in zip(block.segments, header["segments"] or [], strict=False):

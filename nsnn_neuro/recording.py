@@ -22,9 +22,10 @@ import neo
 import numpy as np
 import quantities as pq
 
-from . import foreign, nwb, units
+from . import foreign, hdf5, neo_layout, nwb, units, validate
 from .blocks import build_block
 from .errors import FormatError, NsnnError
+from .limits import Budget, check_regular
 from .whole import replaced
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
-    NsnnError : another ending, no such folder, or a Block or annotation that can't be stored
+    NsnnError : another ending, no such folder, a Block or annotation that can't be stored, or a disk that is full; then the
+        file that was there is still there
 
     >>> import tempfile
     >>> block = to_block([[[0.1, 0.3], []]], t_stop=0.5*pq.s)
@@ -236,7 +238,13 @@ def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
     ...     load(save(block, folder + "/two.nwb")).segments[0].spiketrains.multiplexed
     (array([0, 0]), array([0.1, 0.3]) * s)
     """
-    return written(path, lambda file: nwb.write(block, file))
+    try:
+        return written(path, lambda file: nwb.write(block, file))
+    except OSError as error:
+        raise NsnnError(
+            f"path = {path}: can't be written ({error.strerror or error}); what was there is unchanged: expected a folder with "
+            "room for the file"
+        ) from error
 
 
 def destination(path: Any, name: str = "path") -> Path:
@@ -261,48 +269,66 @@ def destination(path: Any, name: str = "path") -> Path:
 
 
 def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> Path:
-    """The file at `path`, whole or not at all, after `fill` has filled an empty one and closed it."""
+    """The file at `path`, whole or not at all, after `fill` has filled an empty one and closed it.
+
+    Raises
+    ------
+    OSError : it can't be written, as on a full disk; what was at `path` is still there
+    """
     import h5py
 
-    with replaced(destination(path)) as temporary, h5py.File(temporary, "x") as file:
-        fill(file)
+    with replaced(destination(path)) as temporary, hdf5.DiskFile(temporary) as disk:
+        try:
+            with h5py.File(disk, "w") as file:
+                fill(file)
+        finally:
+            disk.check()  # what HDF5 says after a failed write isn't the cause
     return Path(path)
 
 
-def _load_nwb(path: Path) -> neo.Block:
-    import h5py
-
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        if error.errno:  # a folder, no permission
-            raise
-        raise FormatError(f"no NWB file, or a truncated one ({error})") from None
-    with file:
+def _load_nwb(path: Path, budget: Budget, full: bool) -> neo.Block:
+    with hdf5.opened(path) as file:
         try:
+            source = hdf5.Reader(file, budget)
             if "nwb_version" not in file.attrs:
                 raise FormatError("an HDF5 file, but not NWB 2")
-            if not foreign.made_by_neo(file):
-                header = nwb.written_here(file)
-                return foreign.read_nwb(file) if header is None else nwb.read(file, header)
+            header = nwb.written_here(source)
+            if header is not None:
+                block = nwb.read(source, header)
+            elif neo_layout.made_by_neo(source):
+                block = neo_layout.read(source)
+            else:
+                block = foreign.read_nwb(source)
+            if full:
+                source = hdf5.Reader(file, Budget(budget.most))
+                source.check_all()
+                validate.check_nwb(source, block, header)
+            return block
         except NsnnError:
             raise
         except Exception as error:  # a damaged file makes HDF5 and NumPy raise anything
             raise FormatError(f"a damaged NWB file ({type(error).__name__}: {error})") from error
-    return foreign.read_neo(path)
 
 
-def load(path: str | os.PathLike[str]) -> neo.Block:
+def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float | None = None) -> neo.Block:
     """The Block in a file: what `save` wrote comes back exactly, and others' files in the same layout.
+
+    A file of `save` is refused when its spikes, notes or signals are not those that its identifier was made from.
 
     Parameters
     ----------
     path : an .nwb file, or a file or folder that Neo knows by its ending. Formats that unpickle are refused
+    check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
+        compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
+    max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more. What
+        the file needs is estimated before it is read
 
     Raises
     ------
     FileNotFoundError : no such file
-    FormatError : truncated, damaged, of another format than its ending says, or without spike trains
+    FormatError : truncated, damaged, of another format than its ending says, or without spike trains; it needs more than
+        max_bytes; a pipe or device, or a file whose parts lie in another file
+    NsnnError : another check, max_bytes that is no number above 0
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -310,19 +336,29 @@ def load(path: str | os.PathLike[str]) -> neo.Block:
     ...     [segment.spiketrains[0].times for segment in load(path).segments]
     [array([0.1, 0.3]) * s, array([0.2]) * s]
     """
+    if check not in ("quick", "full"):
+        raise NsnnError(f"check = {check!r}: expected 'quick' or 'full'")
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    budget = Budget.of(path, max_bytes)
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise FormatError(
             f"{path}: {suffix} files can hold pickled objects, which run code when read: read it yourself if "
             "you trust it, and hand the spike times to to_block"
         )
-    if path.is_file() and path.stat().st_size == 0:
-        raise FormatError(f"{path}: the file is empty")
+    if not path.is_dir() or suffix == ".nwb":
+        check_regular(path)
+        if path.stat().st_size == 0:
+            raise FormatError(f"{path}: the file is empty")
     try:
-        block = _load_nwb(path) if suffix == ".nwb" else foreign.read_neo(path)
+        if suffix == ".nwb":
+            block = _load_nwb(path, budget, check == "full")
+        else:
+            block = foreign.read_neo(path, budget)
+            if check == "full":
+                validate.check_block(block)
     except NsnnError as error:
         raise FormatError(f"{path}: {error}") from error
     block.file_origin = str(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -262,7 +263,9 @@ class _Run:
                 for p, group in zip(self.net.populations, groups, strict=True):
                     _check_finite(group, p)
             block = self._block(found, v, w, target)
-            return block if spool is None else recording.load(streaming.write(block, spool))
+            return (
+                block if spool is None else recording.load(streaming.write(block, spool), max_bytes=math.inf)
+            )
 
     def _in_one_piece(self, objects, groups, synapses, spikes, device, progress):
         """Trial, neuron and tick of all spikes, and the traces of membranes and of weights by name."""

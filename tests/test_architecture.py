@@ -24,13 +24,24 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Modules (or sub-packages) in line: each may import those before it.
 LINE = [
-    *("errors", "whole", "units", "bins", "records", "keyed_noise"),
+    *("errors", "whole", "limits", "units", "bins", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "images"),
     *("populations", "network", "presets"),
     *("losses", "coding", "theory"),
     *("builds", "standalone", "lean", "engine", "fast_noise", "assemble"),
-    *("annotations", "blocks", "nwb", "foreign", "recording", "streaming", "perturb"),
+    *(
+        "annotations",
+        "blocks",
+        "hdf5",
+        "nwb",
+        "foreign",
+        "neo_layout",
+        "validate",
+        "recording",
+        "streaming",
+        "perturb",
+    ),
     *(
         "simulate",
         "certify",
@@ -49,7 +60,7 @@ LINE = [
 ASIDE = {
     "measures": {"errors", "units", "bins"},
     "plotting": {"errors", "units", "bins", "measures"},
-    "datasets": {"errors", "units", "recording"},
+    "datasets": {"errors", "limits", "units", "recording"},
     "reference": {"errors", "units", "records", "noise", "escape"},
 }
 BESIDES = {
