@@ -1,4 +1,4 @@
-"""Files of other programs as the package's Block: NWB files, and what Neo reads without unpickling.
+"""Files of other programs as the package's Block: NWB files, text (`spike_text`), and what Neo reads without unpickling.
 
 NWB: trials come from the trials table, else from observation intervals that all units share; each becomes a
 segment whose clock starts at 0 (its annotation "start_time": the start on the session's clock). With neither,
@@ -22,10 +22,12 @@ import quantities as pq
 
 from . import nwb
 from .annotations import parse_unit
+from .bins import rounding, slack
 from .blocks import build_block, gather
 from .errors import FormatError
 from .hdf5 import Reader, is_text
 from .limits import Budget, check_regular
+from .spike_text import read_text
 
 __all__ = ["MOST_NAMED", "about", "read_neo", "read_nwb", "signal_unit", "signal_values"]
 
@@ -119,11 +121,13 @@ def _cut(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Trial and index of each spike in [start, stop), or at stop where no trial starts; trials may overlap."""
     order = np.argsort(times, kind="stable")
-    ordered = times[order]
-    low = np.searchsorted(ordered, start, side="left")
-    high = np.searchsorted(ordered, stop, side="right")
-    followed = np.isin(stop, start) & (stop > start)
-    high[followed] = np.searchsorted(ordered, stop[followed], side="left")
+    ordered, begins = times[order], np.sort(start)
+    apart = rounding(times, start, stop)
+    low = np.searchsorted(ordered, start - apart, side="left")
+    high = np.searchsorted(ordered, stop + apart, side="right")
+    next_begin = begins[np.minimum(np.searchsorted(begins, stop - apart), len(begins) - 1)]
+    followed = (np.abs(next_begin - stop) <= apart) & (stop - start > apart)
+    high[followed] = np.searchsorted(ordered, stop[followed] - apart, side="left")
     count = high - low
     total = float(count.sum(dtype=float))
     budget.take(nwb.PER_SPIKE * total, f"{len(start)} trials with {total:.0f} spikes in all")
@@ -163,8 +167,11 @@ def _signal(
     first = float(source.numbers(f"{path}/starting_time")[()])
     if data.ndim not in (1, 2) or data.dtype.kind not in "iuf" or not rate > 0:
         return "not a signal of numbers"
-    low = np.clip(np.ceil((start - first) * rate - 1e-6), 0, len(data)).astype(int)
-    high = np.clip(np.ceil((stop - first) * rate - 1e-6), low, len(data)).astype(int)
+    share = slack(
+        1 / rate, rounding(start, stop, first, first + len(data) / rate), f"{path}: sampling interval"
+    )
+    low = np.clip(np.ceil((start - first) * rate - share), 0, len(data)).astype(int)
+    high = np.clip(np.ceil((stop - first) * rate - share), low, len(data)).astype(int)
     size = float((high - low).sum(dtype=float)) * 8 * (data.shape[1] if data.ndim == 2 else 1)
     if size > _MOST_BYTES:
         return f"larger than {_MOST_BYTES >> 20} MiB"
@@ -239,7 +246,7 @@ def read_nwb(source: Reader) -> neo.Block:
     block = build_block(
         trial,
         unit[index],
-        times=times[index] - zero[trial],
+        times=np.clip(times[index] - zero[trial], (start - zero)[trial], (stop - zero)[trial]),
         n_trials=len(start),
         n_neurons=n,
         t_start=start - zero,
@@ -326,12 +333,6 @@ def _with_neo(reader: Any, path: Path) -> neo.Block:
     blocks = [block for block in reader(str(path)).read(lazy=False) if block is not None and block.segments]
     if not any(len(s.spiketrains) or len(s.analogsignals) for block in blocks for s in block.segments):
         raise FormatError("no spike trains and no signals")
-    if reader.__name__ == "AsciiSpikeTrainIO":
-        if any((np.diff(train.magnitude) < 0).any() for s in blocks[0].segments for train in s.spiketrains):
-            raise FormatError("rows that don't ascend, and so are no spike times")
-        warnings.warn(
-            "text has no units: each row is taken as a neuron's spike times in seconds", stacklevel=4
-        )
     if len(blocks) > 1:
         warnings.warn(f"the first of {len(blocks)} Blocks is read, the others are left out", stacklevel=4)
     return _standard(blocks[0])
@@ -354,6 +355,8 @@ def read_neo(path: Path, budget: Budget) -> neo.Block:
     """
     import neo.io
 
+    if path.suffix.lower() == ".txt" and path.is_file():
+        return read_text(path, budget)
     try:
         readers = [r for r in neo.io.list_candidate_ios(path) if r.__name__ not in _REFUSED]
     except ValueError:

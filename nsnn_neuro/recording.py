@@ -317,7 +317,8 @@ def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float
 
     Parameters
     ----------
-    path : an .nwb file, or a file or folder that Neo knows by its ending. Formats that unpickle are refused
+    path : an .nwb file, a .txt file of spike times (see `spike_text`; a warning says what was assumed), or a file or folder that
+        Neo knows by its ending. Formats that unpickle are refused
     check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
         compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
     max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more. What

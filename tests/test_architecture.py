@@ -35,6 +35,7 @@ LINE = [
         "blocks",
         "hdf5",
         "nwb",
+        "spike_text",
         "foreign",
         "neo_layout",
         "validate",

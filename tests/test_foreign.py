@@ -161,9 +161,131 @@ def test_what_neo_wrote(tmp_path, kind):
     assert_same(found, load(save(found, tmp_path / "b.nwb")))
 
 
+def read(tmp_path, content, match):
+    """The trains in a text file; the warning that says what was assumed has all of `match`."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.warns(UserWarning, match=match) as caught:
+        block = load(path)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    (trains,) = trains_of(block)
+    return [np.frombuffer(train).tolist() for train in trains], block
+
+
 def test_a_text_file_of_spike_trains(tmp_path):
-    (tmp_path / "a.txt").write_text("0.5\t1.5\n0.25\n")
-    with pytest.warns(UserWarning, match="text has no units"):
-        block = load(tmp_path / "a.txt")
-    assert gather(block).times.tolist() == [0.5, 1.5, 0.25]
-    assert gather(block).neuron.tolist() == [0, 0, 1]
+    trains, block = read(
+        tmp_path,
+        "0.5\t1.5\n0.25\n",
+        "the text has no units: taken as seconds; each of 2 lines is a neuron; 3 spikes from 0.25 to 1.5 s",
+    )
+    assert trains == [[0.5, 1.5], [0.25]]
+    assert bounds_of(block) == [(0.0, 1.5, 2)]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n\n"])
+def test_the_last_line_of_a_text_file_keeps_its_digits_with_and_without_a_newline(tmp_path, end):
+    assert read(tmp_path, f"0.5 1.125\n0.25 7.98765{end}", "no units")[0] == [[0.5, 1.125], [0.25, 7.98765]]
+
+
+def test_text_is_read_in_double_precision(tmp_path):
+    times = (7000 + np.random.default_rng(0).random(50)).cumsum()
+    assert read(tmp_path, " ".join(map(repr, times.tolist())), "its line is one neuron")[0] == [
+        times.tolist()
+    ]
+
+
+def test_one_time_a_line_is_one_neuron(tmp_path):
+    assert read(tmp_path, "0.5\n1.5\n1.5\n2\n", "the 4 lines of one time each are one neuron")[0] == [
+        [0.5, 1.5, 1.5, 2.0]
+    ]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["# unit: ms", "% units = msec", "# spike times (ms)", "#Time [ms], 30 neurons", "# of 10 s, units: ms"],
+)
+def test_text_that_names_its_unit(tmp_path, comment):
+    trains, _ = read(
+        tmp_path,
+        f"{comment}\n12.5 30\n\n# another\n7.25",
+        "unit ms, as its comments say; each of 3 lines is a neuron, 1 of them silent",
+    )
+    assert trains == [[0.0125, 0.03], [], [0.00725]]
+    assert read(tmp_path, "# in seconds\n1.5 2\n-0.5", "unit s, .* from -0.5 s to the last")[0] == [
+        [1.5, 2.0],
+        [-0.5],
+    ]
+    assert read(tmp_path, "# µs\n1 2\n", "unit us")[0] == [[1e-6, 2e-6]]
+
+
+def test_slow_spikes_of_text_without_a_unit_are_doubted(tmp_path):
+    times = " ".join(f"{t}" for t in range(40, 10_000, 90))
+    with_hint = r"0\.011 spikes a second and neuron make it likely that the unit is ms; if that is wrong, write .*'# unit: ms'"
+    assert read(tmp_path, times, with_hint)[0][0][:2] == [40.0, 130.0]
+    with pytest.warns(UserWarning, match="taken as seconds"):
+        read_again = load(tmp_path / "a.txt")
+    assert read_again.segments[0].t_stop == 9940 * pq.s
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "empty"),
+        ("\n \n# none\n", "no spike times in it"),
+        ("3.0\t2.0\t1.0\n", "line 1: the numbers don't ascend"),
+        ("1\n2\n# back\n0.5\n", "line 4 is earlier than the one before"),
+        ("1\n\n2\n", "empty lines between: these may be neurons, trials or gaps"),
+        ("time\n1\n", "line 1: 'time' is no number: .* begin comments with #"),
+        ("1 nan\n", "line 1: 'nan' is no number"),
+        ("1 1_0\n", "line 1: '1_0' is no number"),
+        ("1 0x1f\n", "'0x1f' is no number"),
+        ("1 \u0661\n", "is no number"),
+        ("1 1e999\n", "beyond the range"),
+        ("1" * 5000, "is no number"),
+        ("0,5 1,25\n", "may be one number or two"),
+        ("0,5\n1,25\n", "may be one number or two"),
+        ("# in ms\n# of 3 s\n1 2\n", "several units, ms, s"),
+        ("0\n", "a single spike at 0"),
+        (b"\xff\xfe1\x00", "UTF-8"),
+        (b"1 2\x00\n", "is no number"),
+    ],
+)
+def test_text_that_is_no_spike_trains_is_refused(tmp_path, content, words):
+    path = tmp_path / "a.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(FormatError, match=words) as caught:
+        load(path)
+    assert len(str(caught.value)) < 400 + len(str(path))
+
+
+def test_separators_and_comments_of_text(tmp_path):
+    assert read(tmp_path, "\ufeff 0.5, 1.5;2.5 ,\n%\n.25 5.e-1\t1E0", "no units")[0] == [
+        [0.5, 1.5, 2.5],
+        [0.25, 0.5, 1.0],
+    ]
+    assert read(tmp_path, "1,2,3\n", "one neuron")[0] == [[1.0, 2.0, 3.0]]
+
+
+def test_a_text_file_larger_than_its_budget_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("1 " * 1000)
+    with pytest.raises(FormatError, match="max_bytes"):
+        load(tmp_path / "a.txt", max_bytes=1000)
+
+
+def test_trials_on_a_late_clock(tmp_path):
+    """A spike at a trial's start is in that trial, and a sample too, where start and time were rounded apart."""
+    clock, rate = 1e9 + 0.3, 1000.0
+    starts = clock + np.arange(40) * 0.05
+    spikes = (clock * 1e3 + np.arange(40) * 50.0) / 1e3  # the same moments, computed in ms
+    path = foreign(
+        tmp_path / "a.nwb",
+        trials=[(t, t + 0.05) for t in starts],
+        units=[{"spike_times": spikes}],
+        series=[{"name": "lfp", "data": np.arange(2000), "unit": "V", "rate": rate, "starting_time": clock}],
+    )
+    block = load(path)
+    assert gather(block).trial.tolist() == list(range(40))
+    assert np.abs(gather(block).times).max() < 1e-6
+    first = [int(segment.analogsignals[0].magnitude[0, 0]) for segment in block.segments]
+    assert first == list(range(0, 2000, 50))

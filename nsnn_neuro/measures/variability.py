@@ -197,11 +197,11 @@ def mean_matched_fano(
     if trains.n_trials < 2:
         raise NsnnError("mean_matched_fano needs at least two trials: it compares counts across them")
     start, stop = trains.window()
-    share, hops = slack(width, trains.resolution, "window"), slack(hop, trains.resolution, "step")
-    if width * (1 - share) > stop - start:
+    near, hops = slack(width, trains.resolution, "window"), slack(hop, trains.resolution, "step")
+    if width * (1 - near) > stop - start:
         raise NsnnError(f"window = {window}: longer than a trial ({stop - start} s)")
     begins = start + hop * np.arange(max(0, int(np.floor((stop - start - width) / hop + hops))) + 1)
-    ratio, bins = _ratios(trains, begins, width, bin_width, share * width)
+    ratio, bins = _ratios(trains, begins, width, bin_width, near * width)
     weights, n = _matching(bins)
     if n == 0:
         raise NsnnError(
