@@ -195,7 +195,7 @@ class Network:
 
         Raises
         ------
-        NsnnError : another number of arrays than of projections, a wrong shape or unit; then nothing has been changed
+        NsnnError : another number of arrays than of projections, a wrong shape, unit or sign; then nothing has been changed
         """
         if not isinstance(weights, list | tuple) or len(weights) != len(self.projections):
             got = f"{len(weights)} entries" if isinstance(weights, list | tuple) else type(weights).__name__
@@ -208,6 +208,7 @@ class Network:
             values = given(value, projection.weight_unit, f"weights[{k}]")
             n = self.connections(projection).pre.size
             shaped(values, projection.shape(n), f"weights[{k}]", self.projection_names[k])
+            projection.check_sign(values, f"weights[{k}]")
             new.append(values)
         for k, values in enumerate(new):
             self._weights[k] = self._values[k] = values

@@ -363,7 +363,8 @@ class ConductanceBased(IntegrateAndFire):
     `channels` are name -> (conductance in units of the leak, reversal), both texts; `gates` are gating variables, name ->
     (opening, closing rate), texts in v. A spike is counted when V rises through v_thresh; nothing is reset. Gates are exact for
     a voltage held over a step and stand between the voltages in time, channels are taken at the step's middle: second order in
-    dt; take 0.02 to 0.05 ms. One's own, Morris and Lecar's muscle fibre in units of its leak:
+    dt. Take dt of a tenth of the fastest gate's time constant; `simulate` warns above a third of it. A neuron of your own, Morris
+    and Lecar's muscle fibre in units of its leak:
 
     >>> from brian2 import ms, mV
     >>> import nsnn_neuro as nsnn
@@ -391,6 +392,9 @@ class WangBuzsaki(ConductanceBased):
 
     tau_m dV/dt = v_rest - V + g_na m^3 h (e_rev_na - V) + g_k n^4 (e_rev_k - V) + drive, m in equilibrium, h and n with phi times
     their published rates. In the published units tau_m is C_m / g_L, and a current of 1 uA/cm2 a drive of 10 mV.
+
+    Take dt=0.02*ms: rates are then within 0.1 % of an ODE solver's, for 0.3 to 5 uA/cm2. At 0.05 ms they are up to 0.4 % off, at
+    the default of 0.1 ms up to 0.9 % (`simulate` warns).
 
     Parameters
     ----------

@@ -115,8 +115,9 @@ class Projection:
         `DistanceDependent(p_max, scale)`, of images `Convolution(...)` and `AveragePooling(...)`, or your own
     weight : a number, a distribution (`Normal`, `LogNormal`, `Between`), or an array, of shape (n_pre, n_post) for `AllToAll` (all
         pairs connected), a kernel (c_out, c_in, kh, kw) for `Convolution`, else (n_synapses,) in the rule's order. In the
-        membrane's unit for jumps and currents, a plain number for conductances (in units of the leak's)
-    delay : time >= 0, an array of times of shape (n_synapses,), or a distribution without negative values
+        membrane's unit for jumps and currents; for conductances plain numbers >= 0 (in units of the leak's)
+    delay : time >= 0, an array of times of shape (n_synapses,), or a distribution without negative values. A run takes each to
+        the nearest step dt, a half step upwards, and warns where given delays (not drawn ones) are no multiples of dt
     synapse : "jump" (the membrane jumps by the weight), or a synapse record; an `NSNNNeuron` takes jumps alone
     release : number, the probability that a spike is transmitted, drawn for each synapse and spike
     plasticity : a learning rule such as `NDL(0.01)`, by which `train` changes the weights, or None; `simulate` leaves them. None
@@ -168,11 +169,12 @@ class Projection:
         self.rule.check(self.pre, self.post)
         n = self.rule.n_synapses(self.pre, self.post)
         weight = _drawn_or_given(self.weight, self.weight_unit, "weight")
+        self.check_sign(weight, "weight")
         shaped(weight, None if n is None else self.shape(n), "weight", self.default_name)
         object.__setattr__(self, "_weight", weight)
         delay = _drawn_or_given(self.delay, "s", "delay")
         shaped(delay, None if n is None else (n,), "delay", self.default_name)
-        if (delay.lowest if isinstance(delay, Distribution) else np.min(delay, initial=0.0)) < 0:
+        if _lowest(delay) < 0:
             cure = ", e.g. with low=0*ms" if isinstance(delay, Distribution) else ""
             raise NsnnError(f"delay = {self.delay}: expected no negative times{cure}")
         object.__setattr__(self, "_delay", delay)
@@ -200,6 +202,26 @@ class Projection:
                 f"{units.describe(target.membrane_unit)}"
             )
         _sized(synapse, self.post.n, f"postsynaptic population {self.post.name!r}")
+
+    def check_sign(self, weight: float | np.ndarray | Distribution, name: str) -> None:
+        """Raise NsnnError for negative weights of a conductance."""
+        if self.synapse.conductance is None or _lowest(weight) >= 0:
+            return
+        shown = weight if isinstance(weight, Distribution) else f"{float(np.min(weight)):g}"
+        cure = (
+            "a distribution without negative values, e.g. with low=0"
+            if isinstance(weight, Distribution)
+            else "no negative weight"
+        )
+        raise NsnnError(
+            f"{name} = {shown} of {self.default_name!r}: the weights of a {type(self.synapse).__name__} are conductances, expected "
+            f"{cure}; inhibition comes from {self.synapse.reversal}"
+        )
+
+    @property
+    def given_delay(self) -> float | np.ndarray | Distribution:
+        """The delay in s, or the law that it is drawn from."""
+        return self._delay
 
     @property
     def weight_unit(self) -> str:
@@ -252,6 +274,11 @@ def _sized(record: Record | None, n: int, where: str) -> None:
     for field in dataclasses.fields(record):
         if isinstance(inner := getattr(record, field.name), Record):
             _sized(inner, n, where)
+
+
+def _lowest(value: float | np.ndarray | Distribution) -> float:
+    """The least value, 0 if there is none below."""
+    return value.lowest if isinstance(value, Distribution) else float(np.min(value, initial=0.0))
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ LINE = [
     *("errors", "whole", "limits", "units", "bins", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "images"),
-    *("populations", "network", "presets"),
+    *("populations", "network", "presets", "time_step"),
     *("losses", "coding", "theory"),
     *("builds", "standalone", "lean", "engine", "fast_noise", "assemble"),
     *(

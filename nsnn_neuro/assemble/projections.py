@@ -21,6 +21,7 @@ from ..neurons import Relay
 from ..populations import Population, Projection
 from ..stimuli import Stimulus
 from ..synapses import Synapse
+from ..time_step import delay_steps
 from .groups import group
 from .model import BRIAN_UNIT, ORDERS_EACH, SYNAPSES, Layout
 from .synapses import arrival
@@ -97,7 +98,7 @@ class _Wiring:
     ) -> None:
         self.projection, self.number, self.trials, self.dt = projection, number, trials, dt
         self.found = net.connections(projection)
-        steps = np.rint(np.asarray(self.found.delay) / dt)
+        steps = delay_steps(self.found.delay, dt)
         # in steps; synapses that look back see a spike one step late already
         self.wait = np.maximum(steps, 1) - 1 if looks_back else steps
         self.late = int(looks_back)
