@@ -18,6 +18,7 @@ from fits import (
     analog,
     gaussian_signal,
     some_data,
+    train,
     trials_of,
 )
 from numpy.testing import assert_allclose, assert_array_equal
@@ -62,6 +63,64 @@ def test_no_search_finds_a_higher_likelihood(kind):
     theirs = minimize(loss, p, jac=True, method="BFGS", options={"gtol": 1e-4, "maxiter": 500})
     assert -theirs.fun <= fit.log_likelihood + 1e-9
     assert_allclose(theirs.x, fit.values, atol=2e-3 * max(fit.se.values()))
+
+
+def with_outliers(n: int, rate: float, pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes that follow channel 0 but for a few steps, and channel 1 is seen in these alone: sparse data with spikes where the
+    model expects none."""
+    rng = np.random.default_rng(seed)
+    o = (rng.random(n) < rate).astype(float)
+    x = np.column_stack([2 * o - 1, np.zeros(n)])
+    odd = np.concatenate([rng.choice(np.flatnonzero(o == k), pairs, replace=False) for k in (1, 0)])
+    x[odd, 0] *= -1
+    x[odd, 1] = rng.uniform(0.5, 1.5, 2 * pairs)
+    return o, x
+
+
+@pytest.mark.parametrize("data", [(20_000, 0.3, 2, 0), (20_000, 0.02, 1, 0), (5000, 0.05, 2, 2)], ids=str)
+@pytest.mark.parametrize(
+    ("family", "most"),
+    [
+        (nsnn.Gaussian(1.0), 15),
+        (nsnn.Logistic(0.55), 15),
+        (nsnn.Triangular(12.0), 15),
+        (nsnn.Cauchy(0.5), 60),
+        (nsnn.FastSigmoid(2.0), 60),
+    ],
+    ids=repr,
+)
+def test_sparse_data_take_few_steps(family, most, data):
+    """One maximum, or with heavy tails a maximum: the gradient vanishes and the curvature is positive definite."""
+    o, x = with_outliers(*data)
+    signal = analog(x)
+    fit = fit_neuron([train(o)], signal, dt=1 * ms, stimulus=1, family=family)
+    assert fit.iterations <= most
+    gradient = fit.model.log_likelihood(fit.parameters, [train(o)], signal)[1]
+    assert np.max(np.abs(gradient) * list(fit.se.values())) < 2e-5
+    value = fit.model.evaluate(fit.values, fit.model.data([train(o)], signal))
+    size = np.sqrt(np.diag(value.curvature))
+    assert np.linalg.eigvalsh(value.curvature / np.outer(size, size))[0] > 1e-8
+
+
+def test_a_membrane_that_subtracts_is_fitted_without_overflow():
+    """Rare strong inputs and spikes that ignore them: far from its maximum the likelihood falls like a^2."""
+    rng = np.random.default_rng(24)
+    x = 200.0 * (rng.random(8000) < 0.005)
+    o = (rng.random(8000) < 0.03).astype(float)
+    with np.errstate(all="raise", under="ignore"):
+        fit = fit_neuron(
+            [train(o)], analog(x), dt=1 * ms, stimulus=1, history=1, beta="fit", reset="subtract"
+        )
+    gradient = fit.model.log_likelihood(fit.parameters, [train(o)], analog(x))[1]
+    assert np.max(np.abs(gradient) * list(fit.se.values())) < 2e-5
+
+
+def test_a_likelihood_with_corners_is_refused_with_the_reason():
+    signal = gaussian_signal(4000, 1)
+    model = NeuronModel(dt=1 * ms, family=nsnn.Uniform(4.0), stimulus=Lags(3))
+    block = model.simulate([-3.8, 0.8, 0.4, -0.5], signal, seed=1)
+    with pytest.raises(nsnn.NsnnError, match="the density of Uniform jumps"):
+        fit_neuron(block, signal, dt=1 * ms, stimulus=3, family=model.family)
 
 
 @pytest.mark.parametrize(

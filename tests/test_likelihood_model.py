@@ -27,7 +27,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro.blocks import gather
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.likelihood import Lags, NeuronModel
-from nsnn_neuro.likelihood.tails import terms
+from nsnn_neuro.likelihood.tails import bends, terms
 
 # --- far in the tails --------------------------------------------------------------------------------------------------------
 
@@ -72,6 +72,42 @@ def test_terms_are_those_of_cdf_and_pdf(family):
     assert_allclose(found.log_silence, np.log1p(-spike), rtol=1e-10)
     assert_allclose(found.up, density / spike, rtol=1e-11)
     assert_allclose(found.down, density / (1 - spike), rtol=1e-10)
+
+
+@pytest.mark.parametrize("family", [nsnn.Gaussian(0.7), nsnn.Logistic(0.4), nsnn.Cauchy(0.5)], ids=repr)
+def test_curvatures_are_exact_far_in_both_tails(family):
+    """Second derivatives of log F and log(1 - F) by differences with 500 digits."""
+    x = np.array([-1e6, -1000.0, -40.0, -3.0, -0.1, 0.2, 5.0, 37.0, 1000.0])
+    found = bends(family, x, terms(family, x))
+    h = mpmath.mpf(10) ** -60
+    for k, value in enumerate(x):
+        with mpmath.workdps(500):
+            if abs(value) < 1e5:
+                three = [exactly(family, mpmath.mpf(value) + step * h)[:2] for step in (-1, 0, 1)]
+                logs = [[mpmath.log(q) for q in one] for one in zip(*three, strict=True)]
+                expected = [float(-(low - 2 * middle + high) / h**2) for low, middle, high in logs]
+            elif isinstance(family, nsnn.Gaussian):  # beyond 500 digits: 1 - 1/z^2, and nothing
+                expected = [(1 - (0.7 / value) ** 2) / 0.7**2, 0.0]
+            else:
+                continue
+        assert_allclose([part[k] for part in found], expected, rtol=2e-9, atol=1e-300)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, nsnn.Uniform(9.0)], ids=repr)
+def test_the_curvature_is_the_slope_of_the_gradient(family):
+    """Where f' is known; a family of one's own has none."""
+    model = NeuronModel(dt=1 * ms, family=family, stimulus=Lags(2), history=Lags(1), refractory=1 * ms)
+    trains, signal, p = some_data(model)
+    data = model.data(trains, signal)
+    found, h = model.evaluate(p, data).curvature, 1e-5
+    if type(family).__name__ == "Skewed":
+        assert found is None
+        return
+    slope = [
+        (model.evaluate(p - h * unit, data).gradient - model.evaluate(p + h * unit, data).gradient) / (2 * h)
+        for unit in np.eye(len(p))
+    ]
+    assert_allclose(found, slope, rtol=1e-5, atol=1e-5 * np.abs(found).max())
 
 
 # --- likelihood and gradient -------------------------------------------------------------------------------------------------

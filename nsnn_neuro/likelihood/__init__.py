@@ -25,8 +25,10 @@ network nothing is biased, for the spikes are data and not drawn. beta has a tra
 e_beta(t) = (1 - o_(t-1)) (m_(t-1) + beta e_beta(t-1)).
 
 The maximum. a is linear in b, w, h and theta. For a log-concave density f (Gaussian, logistic, uniform, triangular) log F and
-log(1 - F) are concave, so for a given beta there is one maximum, found by Fisher scoring; beta goes uphill on the
-profile of these maxima from the best of a few starts. With Cauchy's and the fast sigmoid's heavy tails there may be several maxima.
+log(1 - F) are concave, so for a given beta there is one maximum. Newton's method with safeguards finds it, in about ten steps on
+sparse data too; beta goes uphill on the profile of these maxima from the best of a few starts. With the heavy tails of Cauchy and
+the fast sigmoid there may be several maxima. The uniform density jumps at its edges, so its likelihood has corners: where the
+maximum is at one, the fit is refused.
 
 What can't be told apart. All of a and F's scale can be multiplied by one number: the family is given, scale and all;
 potentials are in its units (`Gaussian(1.0)`: in noise SDs). Without a membrane (beta = 0) b and theta act as b - theta: theta is 0

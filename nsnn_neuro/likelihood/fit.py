@@ -19,7 +19,7 @@ from .data import Data
 from .model import NeuronModel
 from .rescale import Rescaled, rescale
 from .score import bits_per_spike
-from .scoring import inverse, maximise
+from .scoring import covariance_at, maximise
 
 __all__ = ["NeuronFit", "fit_neuron"]
 
@@ -227,8 +227,8 @@ def fit_neuron(
             f"trains have a spike in every step of dt = {model.step} s: expected silent steps too; take a smaller dt"
         )
     p, value, penalty, count = maximise(model, data, float(strength))
-    covariance = inverse(value.information + np.diag(penalty))
-    assert covariance is not None  # the last step was taken with it
+    covariance = covariance_at(value, penalty)
+    assert covariance is not None  # the last step was taken with one of its two matrices
     names = model.names
     return NeuronFit(
         model=model,

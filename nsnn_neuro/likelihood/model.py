@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import neo
@@ -18,7 +19,7 @@ from ..recording import provenance
 from ..units import si
 from .bases import Basis
 from .data import Data, filtered, on_steps, prepare
-from .tails import Terms, terms
+from .tails import Terms, bends, terms
 
 __all__ = ["LARGEST", "NeuronModel", "Value"]
 
@@ -33,13 +34,29 @@ class Value:
     log_likelihood: float
     gradient: np.ndarray
     """(n_parameters,)"""
-    information: np.ndarray
-    """(n_parameters, n_parameters) expected Fisher information along the recorded spikes"""
     traces: np.ndarray
     """(n, n_parameters) da/dparameter"""
     potential: np.ndarray
     """(n,) a"""
     terms: Terms
+    family: Family
+    data: Data
+
+    @cached_property
+    def information(self) -> np.ndarray:
+        """(n_parameters, n_parameters) expected Fisher information along the recorded spikes."""
+        return self._weighted(self.terms.up * self.terms.down)
+
+    @cached_property
+    def curvature(self) -> np.ndarray | None:
+        """(n_parameters, n_parameters) minus the second derivatives of the log-likelihood, beta's row and column without those of
+        its trace. None for a family whose f' isn't known."""
+        found = bends(self.family, self.potential, self.terms)
+        return None if found is None else self._weighted(np.where(self.data.o == 1, *found))
+
+    def _weighted(self, weight: np.ndarray) -> np.ndarray:
+        e = self.traces
+        return np.asarray(e.T @ ((weight * self.data.free)[:, None] * e))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -225,7 +242,7 @@ class NeuronModel:
     def evaluate(
         self, p: np.ndarray, data: Data, linear: tuple[np.ndarray, np.ndarray] | None = None
     ) -> Value:
-        """Log-likelihood, gradient and information; `linear`, the traces, if they are known."""
+        """Log-likelihood and gradient, and on demand information and curvature; `linear`, the traces, if they are known."""
         fitted = self.beta == "fit"
         beta = float(p[-1]) if fitted else float(self.beta)
         e, threshold = self.traces(beta, data) if linear is None else linear
@@ -244,12 +261,11 @@ class NeuronModel:
             e = np.concatenate([e, leak(before[:, None], self.kept(data), beta)], axis=1)
         parts = terms(self.family, a)
         signal = np.where(data.o == 1, parts.up, -parts.down)  # minus the learning signal, times the density
-        weight = parts.up * parts.down
         logs = np.where(data.o == 1, parts.log_spike, parts.log_silence)
         free = data.free
         if not free.all():
-            signal, weight = signal * free, weight * free
-        return Value(float(logs[free].sum()), e.T @ signal, e.T @ (weight[:, None] * e), e, a, parts)
+            signal = signal * free
+        return Value(float(logs[free].sum()), e.T @ signal, e, a, parts, self.family, data)
 
     def probability(self, p: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """(n,) log(1 - P(spike)) and log-likelihood of each step; both 0 while refractory."""

@@ -1,4 +1,15 @@
-"""Fisher scoring: the maximum of a log-likelihood from its gradient and expected information, or a named error."""
+"""Newton's method with safeguards: the maximum of a log-likelihood, or a named error.
+
+A step is curvature^-1 gradient, with the observed curvature -d2 log P(O|x). Fisher scoring, with the expected information in its
+place, is a poor guide on sparse data: in the far tail of a Gaussian the information vanishes like f, while the observed
+curvature of a spike there is 1, so that scoring crawls or leaps. It remains for families whose f' isn't known.
+
+Safeguards. A curvature that isn't positive definite (a density that isn't log-concave, a plateau, data that are separable) gets the
+absolute values of its eigenvalues, at least `_FLOOR` of the largest: still uphill. Steps are limited to `_LEAP` and halved until
+they win enough.
+
+Source: Nocedal & Wright 2006, Numerical Optimization, ch. 3, doi 10.1007/978-0-387-40065-5
+"""
 
 from __future__ import annotations
 
@@ -14,7 +25,7 @@ from ..escape import Family
 from .data import Data
 from .model import LARGEST, NeuronModel, Value
 
-__all__ = ["inverse", "maximise", "quantile"]
+__all__ = ["covariance_at", "maximise", "quantile"]
 
 _STARTS = (0.2, 0.5, 0.8, 0.95)  # of beta
 _STRIDE = 0.15  # of beta in one step
@@ -23,13 +34,15 @@ _DONE = 1e-14  # nats still to be won
 _DONE_BETA = 1e-10  # likewise, by beta: 1e-5 of its standard error off
 _FAR = 1e-3  # noise scales that a last step moves a: more, and a's standard error is above 10,000; it goes to infinity
 _FLAT = 1e-6  # nats; with less to be won, rounding may end the search
+_FLOOR = 1e-8  # of the largest eigenvalue
+_LEAP = 100.0, 10.0  # a step may move a by so many noise scales, or by so many times its largest value
 
 
 def inverse(information: np.ndarray) -> np.ndarray | None:
     """The inverse of a positive definite matrix, scaled by its diagonal; None when it is singular."""
-    diagonal = np.sqrt(np.diag(information))
-    if not np.all(diagonal > 0) or not np.all(np.isfinite(information)):
+    if not np.all(np.diag(information) > 0) or not np.all(np.isfinite(information)):
         return None
+    diagonal = np.sqrt(np.diag(information))
     scaled = information / np.outer(diagonal, diagonal)
     if np.linalg.eigvalsh(scaled)[0] < 1e-13:
         return None
@@ -37,36 +50,40 @@ def inverse(information: np.ndarray) -> np.ndarray | None:
 
 
 def maximise(model: NeuronModel, data: Data, ridge: float) -> tuple[np.ndarray, Value, np.ndarray, int]:
-    """Parameters, value there, penalty's weights (n_parameters,) and number of scoring steps.
+    """Parameters, value there, penalty's weights (n_parameters,) and number of Newton steps.
 
     With beta fitted, the others are maximised at each beta (one maximum, for a log-concave family), and beta goes to the root of
     the profile's slope, which is the likelihood's own slope in beta there: secant steps kept within a bracket.
     """
     penalty = _penalty(model, data, ridge)
-    start = np.zeros(len(model.names))
-    start[0] = (model.threshold or 0.0) + quantile(model.family, float(data.o[data.free].mean()))
+    middle = quantile(model.family, float(data.o[data.free].mean()))
 
-    def at(beta: float, p: np.ndarray, most: int = _MOST) -> tuple[np.ndarray, Value, int]:
+    def at(beta: float, p: np.ndarray | None, most: int = _MOST) -> tuple[np.ndarray, Value, int]:
         linear = model.traces(beta, data)
         _check_columns(model, linear[0][data.free], ridge)
         evaluate = partial(model.evaluate, data=data, linear=linear)
+        start = np.zeros(len(model.names))
+        # the bias for which a, on average, gives the recorded rate
+        start[0] = (middle - (model.threshold or 0.0) * linear[1].mean()) / linear[0][:, 0].mean()
         if fitted:
-            both = [np.concatenate([known[:-1], [beta]]) for known in (p, start)]
-            p = max(both, key=lambda one: evaluate(one).log_likelihood - 0.5 * penalty @ one**2)
-        return _climb(model, p, penalty, evaluate, fitted, most)
+            start[-1] = beta
+        if p is not None:
+            there = np.concatenate([p[:-1], [beta]]) if fitted else p
+            start = max(start, there, key=lambda one: _height(evaluate(one), one, penalty))
+        return _climb(model, start, penalty, evaluate, fitted, most)
 
     fitted = model.beta == "fit"
     if not fitted:
-        p, value, count = at(float(model.beta), start)
+        p, value, count = at(float(model.beta), None)
         return p, value, penalty, count
     found, refused = [], []
     for beta in _STARTS:
         try:
-            p, value, _ = at(beta, start, 8)
+            p, value, _ = at(beta, None, 8)
         except NsnnError as error:
             refused.append(error)
         else:
-            found.append((value.log_likelihood - 0.5 * penalty @ p**2, beta, p))
+            found.append((_height(value, p, penalty), beta, p))
     if not found:
         raise refused[0]
     _, beta, p = max(found, key=lambda one: one[0])
@@ -86,7 +103,7 @@ def _root(
     for _ in range(60):
         p, value, count = at(beta, p)
         total += count
-        covariance = inverse(value.information + np.diag(penalty))
+        covariance = covariance_at(value, penalty)
         if covariance is None:
             raise NsnnError(
                 "beta can't be told apart from the other parameters in these data: give it a value"
@@ -105,6 +122,11 @@ def _root(
         p = p + (beta - p[-1]) * covariance[:, -1] / variance  # along the ridge of the likelihood
         if high - low < 1e-12 or LARGEST - abs(beta) < 1e-6:
             break
+    if LARGEST - abs(beta) > 1e-3:
+        raise NsnnError(
+            f"beta: no maximum was reached near {beta:.4g}, where the likelihood isn't smooth in beta (data that are nearly "
+            "separable, or too few spikes); give beta a value, or pass ridge=1.0"
+        )
     raise NsnnError(
         f"beta: the likelihood grows towards {beta:.4g}, the border of what a membrane can be; give beta a value below 1, or use "
         'reset="none" without a membrane and a longer basis'
@@ -119,7 +141,7 @@ def _climb(
     held: bool,
     most: int,
 ) -> tuple[np.ndarray, Value, int]:
-    """Fisher scoring with halved steps; `held` keeps the last parameter, beta. Fewer steps than _MOST may not end at it."""
+    """Newton's method with halved steps; `held` keeps the last parameter, beta. Fewer steps than _MOST may not end at it."""
     free = slice(None, -1) if held else slice(None)
     scale = 1.0 / float(np.max(model.family.pdf(0.0)))
     now = evaluate(p)
@@ -127,31 +149,72 @@ def _climb(
         raise NsnnError(
             f"family = {model.family!r}: the spikes are impossible at the start; take a family without bounds such as Gaussian"
         )
-    gain = np.inf
+    gain, count = np.inf, 0
     for count in range(1, most + 1):
         gradient = (now.gradient - penalty * p)[free]
-        covariance = inverse((now.information + np.diag(penalty))[free, free])
         step = np.zeros(len(p))
-        if covariance is None:
-            information = (now.information + np.diag(penalty))[free, free]
-            size = np.maximum(np.sqrt(np.diag(information)), 1e-150)
-            step[free] = np.linalg.eigh(information / np.outer(size, size))[1][:, 0] / size
-            raise _diverges(model, now, step)
-        step[free] = covariance @ gradient
+        step[free], sound = _direction(now, gradient, penalty, free)
         gain = float(gradient @ step[free])
+        moved = float(np.max(np.abs(now.traces @ step)))
         if gain < _DONE:
-            if np.max(np.abs(now.traces @ step)) > _FAR * scale:
+            if not sound:
+                step[free] = _flattest(now, penalty, free)
+            if not sound or moved > _FAR * scale:
                 raise _diverges(model, now, step)
             return p, now, count
-        p, now, moved = _search(p, now, step, gain, penalty, evaluate)
-        if not moved:
+        most_moved = max(_LEAP[0] * scale, _LEAP[1] * float(np.max(np.abs(now.potential))))
+        shorter = min(1.0, most_moved / moved)
+        p, now, better = _search(p, now, shorter * step, shorter * gain, penalty, evaluate)
+        if not better:
             break
     if gain < _FLAT or most < _MOST:
-        return p, now, most
+        return p, now, count
     raise NsnnError(
-        f"no maximum was reached in {most} steps of Fisher scoring (log-likelihood {now.log_likelihood:.6g}, "
-        f"still to be won about {gain:.2g} nats): expected a smooth family such as Gaussian, a smaller basis, or pass ridge=1.0"
+        f"no maximum was reached in {count} of Newton's steps (log-likelihood {now.log_likelihood:.6g}, "
+        f"still to be won about {gain:.2g} nats): expected a smooth family such as Gaussian (the density of Uniform jumps, so that "
+        "its likelihood has corners), a smaller basis, or pass ridge=1.0"
     )
+
+
+def _direction(now: Value, gradient: np.ndarray, penalty: np.ndarray, free: slice) -> tuple[np.ndarray, bool]:
+    """Newton's step and True; where the curvature isn't positive definite, an uphill step of its size and False."""
+    matrix = now.information if now.curvature is None else now.curvature
+    matrix = (matrix + np.diag(penalty))[free, free]
+    covariance = inverse(matrix)
+    if covariance is not None:
+        return covariance @ gradient, True
+    scaled, size = _scaled(matrix)
+    values, vectors = np.linalg.eigh(scaled)
+    values = np.abs(values)
+    values = np.maximum(values, _FLOOR * max(values.max(), 1e-300))
+    return vectors @ (vectors.T @ (gradient / size) / values) / size, False
+
+
+def _flattest(now: Value, penalty: np.ndarray, free: slice) -> np.ndarray:
+    """The direction in which the likelihood curves least."""
+    scaled, size = _scaled((now.information + np.diag(penalty))[free, free])
+    return np.asarray(np.linalg.eigh(scaled)[1][:, 0] / size)
+
+
+def _scaled(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix over the outer product of the roots of its diagonal, and these, kept from 0."""
+    diagonal = np.abs(np.diag(matrix))
+    size = np.sqrt(np.maximum(diagonal, max(1e-30 * diagonal.max(), 1e-300)))
+    return matrix / np.outer(size, size), size
+
+
+def covariance_at(value: Value, penalty: np.ndarray) -> np.ndarray | None:
+    """The inverse of the expected information plus the penalty's; where that is singular to rounding, of the observed curvature."""
+    found = inverse(value.information + np.diag(penalty))
+    if found is None and value.curvature is not None:
+        found = inverse(value.curvature + np.diag(penalty))
+    return found
+
+
+def _height(value: Value, p: np.ndarray, penalty: np.ndarray) -> float:
+    """The penalised log-likelihood; -inf where it isn't a number."""
+    height = value.log_likelihood - 0.5 * float(penalty @ p**2)
+    return height if np.isfinite(height) else -np.inf
 
 
 def _search(
@@ -163,14 +226,13 @@ def _search(
     evaluate: Callable[[np.ndarray], Value],
 ) -> tuple[np.ndarray, Value, bool]:
     """The longest of the step's halves that wins what its slope promises; False where none does."""
-    here = now.log_likelihood - 0.5 * penalty @ p**2
+    here = _height(now, p, penalty)
     slack = 1e-13 * abs(here) + 1e-14  # the sum's rounding
     length = 1.0
     for _ in range(50):
         there = p + length * step
         new = evaluate(there)
-        reached = new.log_likelihood - 0.5 * penalty @ there**2
-        if reached >= here + 1e-4 * length * gain - slack:
+        if _height(new, there, penalty) >= here + 1e-4 * length * gain - slack:
             return there, new, True
         length /= 2
     return p, now, False

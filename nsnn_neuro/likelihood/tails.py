@@ -1,4 +1,4 @@
-"""log F, log(1 - F) and the ratios f / F, f / (1 - F) of escape families, finite and exact far in both tails."""
+"""log F, log(1 - F) and their first and second derivatives for escape families, finite and exact far in both tails."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from ..escape import Family, Gaussian, Logistic
+from ..escape import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular, Uniform
 
-__all__ = ["Terms", "terms"]
+__all__ = ["Terms", "bends", "terms"]
+
+_FAR_TAIL = 1e4  # standard deviations; beyond, the curvature of log F is 1 - 1/z^2 to rounding
 
 
 class Terms(NamedTuple):
@@ -66,3 +68,49 @@ def _generic(family: Family, x: np.ndarray) -> Terms:
 
 
 _SAFE: dict[type[Family], Callable[[Family, np.ndarray], Terms]] = {Gaussian: _gaussian, Logistic: _logistic}
+
+
+def bends(family: Family, x: np.ndarray, found: Terms) -> tuple[np.ndarray, np.ndarray] | None:
+    """-(log F)'' and -(log(1 - F))'' at x, in 1/unit of x squared; `found` are the terms there. None where f' isn't known.
+
+    With f' the slope of the density they are (f / F)^2 - f' / F and (f / (1 - F))^2 + f' / (1 - F). Both are at least 0 for a
+    log-concave density, and may be negative for Cauchy's and the fast sigmoid's.
+
+    >>> x = np.array([-1000.0, 0.0, 1000.0])
+    >>> [b.round(6).tolist() for b in bends(Gaussian(1.0), x, terms(Gaussian(1.0), x))]
+    [[0.999999, 0.63662, 0.0], [0.0, 0.63662, 0.999999]]
+    """
+    if isinstance(family, Gaussian):
+        sigma = family.si("sigma")
+        return _gaussian_bend(x / sigma, found.up, sigma), _gaussian_bend(-x / sigma, found.down, sigma)
+    if isinstance(family, Logistic):
+        both = found.up * found.down
+        return both, both
+    slope = _SLOPES.get(type(family))
+    if slope is None:
+        return None
+    relative = slope(family, x)  # f' / f
+    return found.up**2 - relative * found.up, found.down**2 + relative * found.down
+
+
+def _gaussian_bend(z: np.ndarray, ratio: np.ndarray, sigma: float) -> np.ndarray:
+    """r (r + z) with r = phi(z) / Phi(z), which goes to 1 for z to -inf, where the sum loses its digits."""
+    far = z < -_FAR_TAIL
+    near = np.where(far, 0.0, z)
+    value = sigma * ratio * (sigma * ratio + near)
+    return np.where(far, 1.0 - 1.0 / np.where(far, z, 1.0) ** 2, np.clip(value, 0.0, 1.0)) / sigma**2
+
+
+def _triangular_slope(family: Family, x: np.ndarray) -> np.ndarray:
+    a = family.si("a")
+    rest = a - np.abs(x)
+    return np.divide(-np.sign(x), rest, out=np.zeros(x.shape), where=rest > 0)
+
+
+_SLOPES: dict[type[Family], Callable[[Family, np.ndarray], np.ndarray]] = {
+    Cauchy: lambda family, x: -2 * x / (family.si("g") ** 2 + x**2),
+    FastSigmoid: lambda family, x: -2 * np.sign(x) / (1 / family.si("b") + np.abs(x)),
+    Triangular: _triangular_slope,
+    Uniform: lambda family, x: np.zeros(x.shape),
+}
+"""f' / f of families, in 1/unit of x"""
