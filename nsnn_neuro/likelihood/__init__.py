@@ -27,8 +27,8 @@ e_beta(t) = (1 - o_(t-1)) (m_(t-1) + beta e_beta(t-1)).
 The maximum. a is linear in b, w, h and theta. For a log-concave density f (Gaussian, logistic, uniform, triangular) log F and
 log(1 - F) are concave, so for a given beta there is one maximum. Newton's method with safeguards finds it, in about ten steps on
 sparse data too; beta goes uphill on the profile of these maxima from the best of a few starts. With the heavy tails of Cauchy and
-the fast sigmoid there may be several maxima. The uniform density jumps at its edges, so its likelihood has corners: where the
-maximum is at one, the fit is refused.
+the fast sigmoid there may be several maxima. The uniform density jumps at its edges, so its likelihood has corners. Fisher
+scoring slides along them, in up to 200 steps; where it doesn't arrive, the fit is refused.
 
 What can't be told apart. All of a and F's scale can be multiplied by one number: the family is given, scale and all;
 potentials are in its units (`Gaussian(1.0)`: in noise SDs). Without a membrane (beta = 0) b and theta act as b - theta: theta is 0

@@ -2,7 +2,8 @@
 
 A step is curvature^-1 gradient, with the observed curvature -d2 log P(O|x). Fisher scoring, with the expected information in its
 place, is a poor guide on sparse data: in the far tail of a Gaussian the information vanishes like f, while the observed
-curvature of a spike there is 1, so that scoring crawls or leaps. It remains for families whose f' isn't known.
+curvature of a spike there is 1, so that scoring crawls or leaps. It remains for the uniform density
+and for families whose f' isn't known.
 
 Safeguards. A curvature that isn't positive definite (a density that isn't log-concave, a plateau, data that are separable) gets the
 absolute values of its eigenvalues, at least `_FLOOR` of the largest: still uphill. Steps are limited to `_LEAP` and halved until

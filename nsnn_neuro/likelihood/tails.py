@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from ..escape import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular, Uniform
+from ..escape import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular
 
 __all__ = ["Terms", "bends", "terms"]
 
@@ -71,7 +71,10 @@ _SAFE: dict[type[Family], Callable[[Family, np.ndarray], Terms]] = {Gaussian: _g
 
 
 def bends(family: Family, x: np.ndarray, found: Terms) -> tuple[np.ndarray, np.ndarray] | None:
-    """-(log F)'' and -(log(1 - F))'' at x, in 1/unit of x squared; `found` are the terms there. None where f' isn't known.
+    """-(log F)'' and -(log(1 - F))'' at x, in 1/unit of x squared; `found` are the terms there.
+
+    None where f' isn't known, and for the uniform density: its jumps put corners into the likelihood, where the curvature is
+    infinite. The expected information grows there.
 
     With f' the slope of the density they are (f / F)^2 - f' / F and (f / (1 - F))^2 + f' / (1 - F). Both are at least 0 for a
     log-concave density, and may be negative for Cauchy's and the fast sigmoid's.
@@ -111,6 +114,5 @@ _SLOPES: dict[type[Family], Callable[[Family, np.ndarray], np.ndarray]] = {
     Cauchy: lambda family, x: -2 * x / (family.si("g") ** 2 + x**2),
     FastSigmoid: lambda family, x: -2 * np.sign(x) / (1 / family.si("b") + np.abs(x)),
     Triangular: _triangular_slope,
-    Uniform: lambda family, x: np.zeros(x.shape),
 }
 """f' / f of families, in 1/unit of x"""
