@@ -96,11 +96,12 @@ def filtered(steps: Steps, basis: np.ndarray) -> np.ndarray:
 
 
 def binned(trains: Trains, dt: float) -> list[np.ndarray]:
-    """The spikes of each trial as 0.0 and 1.0 per step."""
+    """The spikes of each trial as 0.0 and 1.0 per step. One at exactly t_stop is of the step that begins there, and left out."""
     index, n_bins = trains.bins(dt, "dt")
+    within = trains.times < trains.t_stop[trains.trial] - trains.resolution
     found = []
     for k, n in enumerate(n_bins):
-        mine = trains.trial == k
+        mine = (trains.trial == k) & within
         where, times = index[mine], trains.times[mine]
         twice = np.flatnonzero(np.diff(where) == 0)
         if twice.size:
