@@ -190,6 +190,10 @@ def _chosen_in_turn() -> Function:
 
 
 _PATH = ("jumps", "weight", "jumps_inh", "weight_inh", "drift", "room")
+_PASSAGE = (
+    "stream_shared", "way", "kick", "now", "later", "room", "room_end", "pieces", "keep", "ebb", "pull", "lapse", "root_ii",
+    "root_vi", "root_vv", "far", "full", "common", "apart",
+)  # fmt: skip
 
 
 def _keyed_function(pyfunc: Callable, c_name: str, further: tuple[str, ...] = ()) -> Function:
@@ -251,6 +255,7 @@ def functions() -> dict[str, Function]:
         "keyed_uniform": _keyed_function(keyed_noise.uniform, "nsnn_uniform"),
         "keyed_uniform_in_turn": _in_turn(keyed_noise.uniform_in_turn, "nsnn_uniform_in_turn"),
         "keyed_summit": _keyed_function(keyed_noise.summit, "nsnn_summit", _PATH),
+        "keyed_passage": _keyed_function(keyed_noise.passage, "nsnn_passage", _PASSAGE),
         "in_turn": _chosen_in_turn(),
         "jumps_of": _of_numbers(keyed_noise.jumps, "nsnn_jumps", names=("u", "mean", "none")),
         "normal_cdf": _of_numbers(special.ndtr, "nsnn_normal_cdf"),
@@ -261,7 +266,7 @@ def functions() -> dict[str, Function]:
 
 
 def draw(kind: str, stream: keyed_noise.Stream, *further: str, neuron: str = "noise_neuron") -> str:
-    """Brian2 text of one draw, "normal", "uniform" or "summit" (with `further` arguments) of a stream.
+    """Brian2 text of one draw, "normal", "uniform", or "summit" and "passage" (with `further` arguments) of a stream.
 
     neuron="-1" gives the draw that a trial shares.
     """

@@ -179,6 +179,93 @@ static inline double nsnn_summit(int64_t step, int32_t neuron, int32_t trial, in
     return sum + drift > highest ? sum + drift : highest;
 }
 
+/* What `nsnn_passage` returns when there is none */
+#define NSNN_NEVER 1e150
+#define NSNN_MOST_PIECES 256
+
+/* Where in (0, 1) the cubic from p to q, both below 0, with slopes m and n has a maximum of 0 or more; -1 where it has none */
+static inline double nsnn_cubic_top(double p, double q, double m, double n) {
+    const double rise = q - p, above = (m > 0.0 ? m : 0.0) + (n < 0.0 ? -n : 0.0);
+    if ((p > q ? p : q) + 4.0 / 27.0 * above < 0.0) return -1.0;
+    const double a = 3.0 * (m + n - 2.0 * rise), b = 2.0 * (3.0 * rise - 2.0 * m - n), square = b * b - 4.0 * a * m;
+    if (square < 0.0) return -1.0;
+    const double half = -0.5 * (b + (b < 0.0 ? -sqrt(square) : sqrt(square)));
+    for (int k = 0; k < 2; k++) {
+        const double t = k ? m / half : half / a; /* not a number, or beyond 1, where there is no such root */
+        if (t > 0.0 && t < 1.0 && p + t * (m + t * (b / 2.0 + t * a / 3.0)) >= 0.0) return t;
+    }
+    return -1.0;
+}
+
+/* The current at which a membrane in an Ornstein-Uhlenbeck current first reaches the threshold within a step, or NSNN_NEVER.
+ *
+ * From the step's beginning the membrane moves by way, as without noise, and by kick, through the current, which goes from now to
+ * later; the threshold is room above the beginning of the membrane, then room_end. The path in between is drawn, given both ends, at
+ * the ends of equal pieces, and a cubic with the membrane's slopes is tested in each. keep, ebb, pull, lapse and the roots are
+ * those of one piece; far is how far the path may lie above its ends, and full the weight of a current in it. Fewer than one piece:
+ * nothing is tested. */
+static inline double nsnn_passage(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0,
+                                  int32_t key1, double stream_shared, double way, double kick, double now, double later,
+                                  double room, double room_end, double pieces, double keep, double ebb, double pull,
+                                  double lapse, double root_ii, double root_vi, double root_vv, double far, double full,
+                                  double common, double apart) {
+    double current[NSNN_MOST_PIECES + 1], moved[NSNN_MOST_PIECES + 1];
+    double var_ii[NSNN_MOST_PIECES + 1], var_vi[NSNN_MOST_PIECES + 1], var_vv[NSNN_MOST_PIECES + 1], gone[NSNN_MOST_PIECES + 1];
+    const int count = (int)pieces;
+    if (count < 1 || !(root_ii > 0.0)) return NSNN_NEVER;
+    const double swing = (kick > 0.0 ? kick : 0.0) + (way > 0.0 ? way : 0.0) + far;
+    if (swing + full * ((now < 0.0 ? -now : now) + (later < 0.0 ? -later : later)) < (room < room_end ? room : room_end))
+        return NSNN_NEVER;
+    current[0] = now;
+    moved[0] = var_ii[0] = var_vi[0] = var_vv[0] = gone[0] = 0.0;
+    for (int k = 0; k < count; k++) {
+        const int32_t other = (int32_t)((uint32_t)key1 ^ ((uint32_t)(k / 2 + 1) * 0x9E3779B9u));
+        double z[2];
+        for (int j = 0; j < 2; j++) {
+            const int32_t turn = 2 * (k % 2) + j;
+            z[j] = apart * nsnn_normal_in_turn(turn, step * 4, neuron, trial, point, stream, key0, other);
+            if (common > 0.0)
+                z[j] += common * nsnn_normal_in_turn(turn, step * 4, -1, trial, point, (int32_t)stream_shared, key0, other);
+        }
+        const double ii = var_ii[k], vi = var_vi[k], vv = var_vv[k];
+        moved[k + 1] = ebb * moved[k] + pull * current[k] + root_vi * z[0] + root_vv * z[1];
+        current[k + 1] = keep * current[k] + root_ii * z[0];
+        var_vv[k + 1] = ebb * ebb * vv + 2.0 * ebb * pull * vi + pull * pull * ii + root_vi * root_vi + root_vv * root_vv;
+        var_vi[k + 1] = keep * (ebb * vi + pull * ii) + root_ii * root_vi;
+        var_ii[k + 1] = keep * keep * ii + root_ii * root_ii;
+        gone[k + 1] = ebb * gone[k] + 1.0;
+    }
+    /* pin the free path to its end: Cov(k, end) Cov(end)^-1 (end - free end), backwards */
+    const double off_i = later - current[count], off_v = kick - moved[count], vi = var_vi[count];
+    const double det = var_ii[count] * var_vv[count] - vi * vi;
+    double pin_i = (var_vv[count] * off_i - vi * off_v) / det, pin_v = (var_ii[count] * off_v - vi * off_i) / det;
+    const double scale = way / gone[count], leak = ebb < 1.0 ? 1.0 : 0.0;
+    const double steep = ebb < 1.0 ? lapse / (1.0 - ebb) : 1.0, tilt = (room_end - room) / count;
+    double found = NSNN_NEVER, next = way + kick - room_end, next_i = later;
+    double next_slope = steep * scale * (1.0 + (ebb - 1.0) * gone[count]) + lapse * (later - leak * kick) - tilt;
+    for (int k = count - 1; k >= 0; k--) {
+        const double old = pin_i;
+        pin_i = keep * old + pull * pin_v;
+        pin_v = ebb * pin_v;
+        const double i = current[k] + var_ii[k] * pin_i + var_vi[k] * pin_v;
+        const double x = moved[k] + var_vi[k] * pin_i + var_vv[k] * pin_v;
+        const double here = scale * gone[k] + x - (room + tilt * k);
+        const double slope = steep * scale * (1.0 + (ebb - 1.0) * gone[k]) + lapse * (i - leak * x) - tilt;
+        double t = -1.0;
+        if (here >= 0.0)
+            t = 0.0;
+        else if (next >= 0.0)
+            t = here / (here - next);
+        else
+            t = nsnn_cubic_top(here, next, slope, next_slope);
+        if (t >= 0.0) found = i + t * (next_i - i);
+        next = here;
+        next_i = i;
+        next_slope = slope;
+    }
+    return found;
+}
+
 /* standard normal distribution function, relative accuracy kept in the lower tail */
 static inline double nsnn_normal_cdf(double x) { return 0.5 * erfc(-x * 0.70710678118654752440); }
 

@@ -28,18 +28,23 @@ from .errors import NsnnError
 
 __all__ = [
     "HEADER",
+    "MOST_PIECES",
+    "NEVER",
     "Stream",
     "check_seed",
     "jumps",
     "key",
     "normal",
     "normal_in_turn",
+    "passage",
     "philox4x32",
     "summit",
     "uniform",
     "uniform_in_turn",
 ]
 
+NEVER = 1e150  # what `passage` returns when there is none
+MOST_PIECES = 256  # of a step, for `passage`
 HEADER = (Path(__file__).parent / "keyed_noise.h").read_text(encoding="utf-8")
 
 
@@ -66,6 +71,8 @@ class Stream(IntEnum):
     RELEASE = 17
     SOURCE = 18
     SHARED_BRIDGE = 19
+    CURRENT_PATH = 20
+    SHARED_CURRENT_PATH = 21
 
 
 def check_seed(seed: Any) -> int:
@@ -235,6 +242,96 @@ def _fill_summit(
         )  # fmt: skip
 
 
+@njit(cache=True)
+def _cubic_top(p, q, m, n):
+    """Where in (0, 1) the cubic from p to q, both below 0, with slopes m and n has a maximum of 0 or more; -1 where it has none."""
+    rise = q - p
+    if max(p, q) + 4.0 / 27.0 * (max(m, 0.0) + max(-n, 0.0)) < 0.0:
+        return -1.0
+    a, b = 3.0 * (m + n - 2.0 * rise), 2.0 * (3.0 * rise - 2.0 * m - n)
+    square = b * b - 4.0 * a * m
+    if square < 0.0:
+        return -1.0
+    half = -0.5 * (b - math.sqrt(square)) if b < 0.0 else -0.5 * (b + math.sqrt(square))
+    for k in range(2):
+        over, under = (m, half) if k else (half, a)
+        if under == 0.0:
+            continue
+        t = over / under
+        if 0.0 < t < 1.0 and p + t * (m + t * (b / 2.0 + t * a / 3.0)) >= 0.0:
+            return t
+    return -1.0
+
+
+@njit(cache=True)
+def _passage_of(
+    step, neuron, trial, point, stream, key0, key1, stream_shared, way, kick, now, later, room, room_end,
+    pieces, keep, ebb, pull, lapse, root_ii, root_vi, root_vv, far, full, common, apart,
+):  # fmt: skip
+    count = int(pieces)
+    if count < 1 or not root_ii > 0.0:
+        return NEVER
+    if max(kick, 0.0) + max(way, 0.0) + far + full * (abs(now) + abs(later)) < min(room, room_end):
+        return NEVER
+    current, moved, gone = np.empty(count + 1), np.zeros(count + 1), np.zeros(count + 1)
+    var_ii, var_vi, var_vv = np.zeros(count + 1), np.zeros(count + 1), np.zeros(count + 1)
+    current[0] = now
+    for k in range(count):
+        other = (np.int64(key1) & np.int64(0xFFFFFFFF)) ^ (
+            (np.int64(k // 2 + 1) * np.int64(0x9E3779B9)) & np.int64(0xFFFFFFFF)
+        )
+        z, place = np.empty(2), np.int64(step) * np.int64(4)
+        for j in range(2):
+            turn = 2 * (k % 2) + j
+            z[j] = apart * _normal_of(turn, place, neuron, trial, point, stream, key0, other)
+            if common > 0.0:
+                z[j] += common * _normal_of(turn, place, -1, trial, point, stream_shared, key0, other)
+        ii, vi, vv = var_ii[k], var_vi[k], var_vv[k]
+        moved[k + 1] = ebb * moved[k] + pull * current[k] + root_vi * z[0] + root_vv * z[1]
+        current[k + 1] = keep * current[k] + root_ii * z[0]
+        var_vv[k + 1] = ebb * ebb * vv + 2.0 * ebb * pull * vi + pull * pull * ii + root_vi**2 + root_vv**2
+        var_vi[k + 1] = keep * (ebb * vi + pull * ii) + root_ii * root_vi
+        var_ii[k + 1] = keep * keep * ii + root_ii * root_ii
+        gone[k + 1] = ebb * gone[k] + 1.0
+    # pin the free path to its end: Cov(k, end) Cov(end)^-1 (end - free end), backwards
+    off_i, off_v, vi = later - current[count], kick - moved[count], var_vi[count]
+    det = var_ii[count] * var_vv[count] - vi * vi
+    pin_i, pin_v = (var_vv[count] * off_i - vi * off_v) / det, (var_ii[count] * off_v - vi * off_i) / det
+    leaky = ebb < 1.0
+    scale, steep, tilt = way / gone[count], lapse / (1.0 - ebb) if leaky else 1.0, (room_end - room) / count
+    found, after, after_i = NEVER, way + kick - room_end, later
+    after_slope = steep * scale * (1.0 + (ebb - 1.0) * gone[count]) + lapse * (later - leaky * kick) - tilt
+    for k in range(count - 1, -1, -1):
+        pin_i, pin_v = keep * pin_i + pull * pin_v, ebb * pin_v
+        i = current[k] + var_ii[k] * pin_i + var_vi[k] * pin_v
+        x = moved[k] + var_vi[k] * pin_i + var_vv[k] * pin_v
+        here = scale * gone[k] + x - (room + tilt * k)
+        slope = steep * scale * (1.0 + (ebb - 1.0) * gone[k]) + lapse * (i - leaky * x) - tilt
+        if here >= 0.0:
+            t = 0.0
+        elif after >= 0.0:
+            t = here / (here - after)
+        else:
+            t = _cubic_top(here, after, slope, after_slope)
+        if t >= 0.0:
+            found = i + t * (after_i - i)
+        after, after_i, after_slope = here, i, slope
+    return found
+
+
+@njit(cache=True)
+def _fill_passage(
+    out, step, neuron, trial, point, stream_shared, way, kick, now, later, room, room_end, pieces, keep, ebb, pull, lapse,
+    root_ii, root_vi, root_vv, far, full, common, apart, stream, key0, key1,
+):  # fmt: skip
+    for i in range(out.size):
+        out[i] = _passage_of(
+            step[i], neuron[i], trial[i], point[i], stream, key0, key1, np.int64(stream_shared[i]), way[i], kick[i], now[i],
+            later[i], room[i], room_end[i], pieces[i], keep[i], ebb[i], pull[i], lapse[i], root_ii[i], root_vi[i],
+            root_vv[i], far[i], full[i], common[i], apart[i],
+        )  # fmt: skip
+
+
 def _draw(fill, step, neuron, trial, point, stream, key0, key1):
     arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)))
     shape = arrays[0].shape
@@ -302,6 +399,23 @@ def summit(step, neuron, trial, point, stream, key0, key1, jumps, weight, jumps_
     """
     further = (jumps, weight, jumps_inh, weight_inh, drift, room)
     return _draw_with(_fill_summit, step, neuron, trial, point, stream, key0, key1, *further)
+
+
+def passage(step, neuron, trial, point, stream, key0, key1, stream_shared, *path):
+    """The current at which a membrane in an Ornstein-Uhlenbeck current first reaches its threshold within a step, or `NEVER`.
+
+    `path` are way, kick, now, later, room, room_end, pieces, keep, ebb, pull, lapse, root_ii, root_vi, root_vv, far, full, common,
+    apart. From the step's beginning the membrane moves by `way`, as without noise, and by `kick`, through the current, which goes
+    from `now` to `later`; the threshold is `room` above the membrane's beginning, `room_end` at the step's end. The path in
+    between is drawn, given both ends, at the ends of equal pieces; in each a cubic with the membrane's slopes is tested. `keep` to
+    `root_vv` are those of one piece (`assemble.noises.ou_step`), `far` is how far the path may lie above its ends, `full` the
+    weight of a current in it; sqrt(c) and sqrt(1 - c) are `common` and `apart`. Without a piece nothing is tested. Broadcasts.
+
+    >>> path = [0.0, 0.1, 2.0, -2.0, 0.15, 0.15, 5, 0.8, 0.98, 0.02, 0.02, 0.6, 0.005, 0.003, 0.1, 0.05, 0.0, 1.0]
+    >>> bool(passage(0, 0, 0, 0, Stream.CURRENT_PATH, *key(seed=1), Stream.SHARED_CURRENT_PATH, *path) == NEVER)
+    False
+    """
+    return _draw_with(_fill_passage, step, neuron, trial, point, stream, key0, key1, stream_shared, *path)
 
 
 def _draw_with(fill, step, neuron, trial, point, stream, key0, key1, *further):

@@ -101,9 +101,9 @@ class OUNoise(Noise):
 class MultiplicativeNoise(Noise):
     """White noise whose strength depends on the membrane: tau dV = ... dt + sigma (V - v_zero) sqrt(2 tau) dW, calculus declared.
 
-    A white conductance with reversal v_zero. Taken with Milstein's step (strong order 1) in either calculus. With the bridge
-    between grid points its strength at the step's beginning is used. Another dependence on V is a subclass with `amplitude`, a
-    text in the membrane's unit, in v and parameters, and `slope`, its derivative to v:
+    A white conductance with reversal v_zero. Taken with Milstein's step (strong order 1) in either calculus. The bridge
+    between grid points measures distances in units of the noise, int dV / amplitude. Another dependence on V is a subclass with
+    `amplitude`, a text in the membrane's unit, in v and parameters, and `slope`, its derivative to v:
 
     >>> from brian2 import ms, mV
     >>> import nsnn_neuro as nsnn

@@ -98,10 +98,11 @@ def membrane(
     if neuron.moving:
         step.append(f"level_now = {on_grid(level, neuron)}")
     threshold = _threshold(model, neuron, noise, level, end, bridged, bridge)
+    threshold = " or ".join([threshold, *terms.crossed])
     # without a branch where that costs nothing: a processor can't foresee which neurons are free
     plain = not (bridged or isinstance(noise, EscapeNoise))
     fires = f"int({threshold}) * free > 0" if plain else f"free == 1 and ({threshold})"
-    return model.make(fires, "\n".join(reset), "\n".join(step))
+    return model.make(fires, "\n".join(reset + terms.reset), "\n".join(step))
 
 
 def _level(

@@ -56,6 +56,8 @@ class Terms:
     moved : lines after `moved`, the voltage at the step's end without jumps, is known
     jumps : added to it, tested in the same step
     last : lines after the membrane has moved
+    crossed : further conditions for a spike
+    reset : further lines of the reset
     """
 
     first: list[str] = dataclasses.field(default_factory=list)
@@ -65,6 +67,8 @@ class Terms:
     moved: list[str] = dataclasses.field(default_factory=list)
     jumps: list[str] = dataclasses.field(default_factory=list)
     last: list[str] = dataclasses.field(default_factory=list)
+    crossed: list[str] = dataclasses.field(default_factory=list)
+    reset: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)

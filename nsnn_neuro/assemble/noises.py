@@ -23,6 +23,9 @@ __all__ = ["add_noise", "bridge_uniform", "is_silent", "ou_step"]
 
 _NEVER = 1e150  # stands for 1/0 in the bridge of a neuron without noise: its probability underflows to 0
 _MOST_JUMPS = 500
+SMOOTH = 10.0  # steps: above such a correlation time OU input is smooth enough for a threshold tested at grid points
+PIECES = 5  # of a shorter correlation time, between whose ends the membrane's path is a cubic
+_FAR = 3.5  # standard deviations of a step's end: seven of the middle of a path with both ends given
 
 
 def is_silent(noise: Noise | None) -> bool:
@@ -52,10 +55,10 @@ def add_noise(
         return False
     match noise:
         case WhiteNoise() | MultiplicativeNoise():
-            _white(model, neuron, noise, terms, h, loaded, bridge)
+            _white(model, neuron, noise, terms, h, loaded, bridge, level)
             return bridge
         case OUNoise():
-            _ou(model, neuron, noise, terms, h, loaded)
+            _ou(model, neuron, noise, terms, h, loaded, bridge, level)
         case ConductanceNoise():
             _conductances(model, noise, terms)
         case PoissonNoise():
@@ -113,6 +116,7 @@ def _white(
     h: Any,
     loaded: bool,
     bridge: bool,
+    level: str,
 ) -> None:
     """`kick` = S z, times the amplitude b(V) and with Milstein's term where the noise is multiplicative; and `bridge_steep`."""
     tau, sigma = np.asarray(neuron.si("tau_m")), np.asarray(noise.si("sigma"))
@@ -143,7 +147,13 @@ def _white(
         if bridge:
             model.bind("noise_least_b", 1 / _NEVER, neuron.membrane_unit)
             model.state("bridge_steep", inverse[neuron.membrane_unit])
-            terms.lines += [f"bridge_steep = ({steep}) / (abs(noise_b) + noise_least_b)"]
+            # distances to threshold in units of the noise, int dV / b(V), by the midpoint rule, from both ends of the step
+            ends = [
+                substitute(noise.amplitude, names | {"v": f"(0.5 * ({end} + {level}))"})
+                for end in ("v", "moved")
+            ]
+            terms.moved += [f"noise_b_{k} = abs({text}) + noise_least_b" for k, text in enumerate(ends)]
+            terms.moved += [f"bridge_steep = ({steep}) / sqrt(noise_b_0 * noise_b_1)"]
     else:
         terms.lines += [f"kick = ({spread}) * {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}"]
         if bridge:
@@ -152,33 +162,114 @@ def _white(
     terms.kicks.append("kick")
 
 
-def _ou(model: Model, neuron: IntegrateAndFire, noise: OUNoise, terms: Terms, h: Any, loaded: bool) -> None:
-    """`kick`: the joint exact step of a linear membrane and the current; of a loaded membrane, the current's mean over the step."""
+def _ou(
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: OUNoise,
+    terms: Terms,
+    h: Any,
+    loaded: bool,
+    path: bool,
+    level: str,
+) -> None:
+    """`kick`: the joint exact step of a linear membrane and the current; of a loaded membrane, the current's mean over the step.
+
+    A correlation time below `SMOOTH` steps is `short`: with `path` the way between the step's ends is tested too (`_passage`), and
+    the current of the partial step is that of the membrane's release.
+    """
     dt, unit, tau = model.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
     sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
+    short = tau_noise < SMOOTH * dt
     sigma_i = sigma * np.sqrt(1 + tau / tau_noise)
-    model.bind("keep", np.exp(-dt / tau_noise), "1")
     model.state("i_noise", unit, _ou_start(model, noise, sigma_i))
     terms.lines.append(f"z_i = {_shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, model)}")
-    if loaded:
-        model.bind("root_ii", sigma_i * np.sqrt(-np.expm1(-2 * dt / tau_noise)), unit)
-        terms.lines += [
-            "i_next = keep * i_noise + root_ii * z_i",
-            "kick = 0.5 * (i_noise + i_next) * share",
-            "i_noise = i_next",
-        ]
+    waits = np.where(short, np.where(h > 1, 1.5 - h, 1 - h), 0.0)  # of the current, before the membrane moves
+    lasts = np.where(short, waits + h, 1.0)
+    for suffix, wait, length, last in (("", 0.0, 1.0, 1.0), ("_part", waits, h, lasts)):
+        pull, root = ou_step(length * dt, tau, tau_noise, sigma, neuron.leaky and not loaded, wait=wait * dt)
+        if loaded:  # over the step's length: the current's mean
+            pull, root = pull * tau / (length * dt), {k: v * tau / (length * dt) for k, v in root.items()}
+        keep = np.exp(-last * dt / tau_noise)
+        root["root_ii"] = sigma_i * np.sqrt(-np.expm1(-2 * last * dt / tau_noise))
+        if loaded:
+            pull = np.where(short, pull, 0.5 * (1 + keep))
+            root["root_vi"] = np.where(short, root["root_vi"], 0.5 * root["root_ii"])
+            root["root_vv"] = np.where(short, root["root_vv"], 0.0)
+        model.bind("keep" + suffix, keep, "1")
+        model.bind("pull" + suffix, pull, "1")
+        for name, value in root.items():
+            model.bind(name + suffix, value, unit)
+    part = either if np.any(short) else lambda name: name
+    terms.lines.append(f"i_next = ({part('keep')}) * i_noise + ({part('root_ii')}) * z_i")
+    if loaded and not np.any(short):
+        terms.lines.append("kick = 0.5 * (i_noise + i_next) * share")
     else:
-        for suffix, length in (("", 1.0), ("_part", h)):
-            pull, root = ou_step(length * dt, tau, tau_noise, sigma, neuron.leaky)
-            model.bind("pull" + suffix, pull, "1")
-            for name, value in root.items():
-                model.bind(name + suffix, value, unit)
         terms.lines += [
             f"z_v = {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}",
-            f"kick = i_noise * ({either('pull')}) + ({either('root_vi')}) * z_i + ({either('root_vv')}) * z_v",
-            "i_noise = keep * i_noise + root_ii * z_i",
+            f"kick = (i_noise * ({either('pull')}) + ({either('root_vi')}) * z_i + ({either('root_vv')}) * z_v)"
+            + (" * share" if loaded else ""),
         ]
     terms.kicks.append("kick")
+    if path and np.any(short):
+        _passage(model, neuron, noise, terms, np.where(short, np.ceil(PIECES * dt / tau_noise), 0), level)
+        # released before the next grid point, the current goes on from where it was at the spike
+        model.bind("restart", np.where(short & (h > 1), 1.0, 0.0), "1")
+        terms.reset.append("i_noise = i_noise + restart * (i_spike - i_noise)")
+    terms.last.append("i_noise = i_next")
+
+
+def _passage(
+    model: Model, neuron: IntegrateAndFire, noise: OUNoise, terms: Terms, pieces: np.ndarray, level: str
+) -> None:
+    """`passed`, whether the path between a step's ends reaches the threshold, and `i_spike`, the current when it does.
+
+    The partial step after refractoriness is tested at its end only.
+    """
+    dt, unit, tau = model.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
+    sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
+    if np.any(pieces > keyed_noise.MOST_PIECES):
+        most = keyed_noise.MOST_PIECES / PIECES
+        raise NsnnError(
+            f"tau_noise = {1e3 * tau_noise.min():g} ms with dt = {1e3 * dt:g} ms: expected at least dt / {most:.0f}, "
+            f"{1e3 * dt / most:.2g} ms; take a smaller dt, WhiteNoise (the limit of short correlations), or "
+            "bridge=False (the threshold is tested at grid points only)"
+        )
+    length = dt / np.maximum(pieces, 1)
+    pull, root = ou_step(length, tau, tau_noise, sigma, neuron.leaky)
+    full, whole = ou_step(dt, tau, tau_noise, sigma, neuron.leaky)
+    constants = {
+        "keep": np.exp(-length / tau_noise),
+        "ebb": np.exp(-length / tau) if neuron.leaky else np.ones_like(length / tau),
+        "pull": pull,
+        "lapse": length / tau,
+        **root,
+        "far": _FAR * whole["root_vv"],
+        "full": full,
+    }
+    model.bind("one_unit", 1.0, unit)
+    model.bind("path_pieces", pieces, "1")
+    for name, value in constants.items():
+        model.bind(f"path_{name}", value, "1")
+    fraction = _fraction(noise)
+    path = ["(moved - v - kick)", "kick", "i_noise", "i_next", *[f"({level} - v)"] * 2]
+    call = engine.draw(
+        "passage",
+        Stream.CURRENT_PATH,
+        repr(float(Stream.SHARED_CURRENT_PATH)),
+        *(f"{text} / one_unit" for text in path),
+        "path_pieces * free * (1 - part)",
+        *(f"path_{name}" for name in constants),
+        repr(float(np.sqrt(fraction))),
+        repr(float(np.sqrt(1 - fraction))),
+    )
+    model.state("passed", "integer", 0)
+    model.state("i_spike", unit)
+    terms.moved += [
+        f"first = {call}",
+        f"passed = int(first < {keyed_noise.NEVER / 2:g})",
+        "i_spike = i_next + passed * (one_unit * first - i_next)",
+    ]
+    terms.crossed.append("passed > 0")
 
 
 def _ou_start(model: Model, noise: OUNoise, sigma_i: Any) -> np.ndarray:
@@ -197,12 +288,12 @@ def start_normal(model: Model, stream: Stream, shared: bool = False) -> np.ndarr
 
 
 def ou_step(
-    h: Any, tau: Any, tau_noise: Any, sigma: Any, leaky: bool = True
+    h: Any, tau: Any, tau_noise: Any, sigma: Any, leaky: bool = True, *, wait: Any = 0.0
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The exact step of tau dV = (I - V) dt (tau dV = I dt without leak), tau_noise dI = -I dt + noise, over a time h.
 
-    Returns the weight of I in the new V and the Cholesky factor of the step's covariance, in the order (I, V): root_ii,
-    root_vi, root_vv. With a leak the covariance is that which keeps the stationary law, P - A P A^T.
+    V stands still for a time `wait` before. Returns the weight of I in the new V and the Cholesky factor of the step's covariance,
+    in the order (I, V): root_ii, root_vi, root_vv. With a leak the covariance is that which keeps the stationary law, P - A P A^T.
     """
     a, e = np.exp(-h / tau_noise), np.exp(-h / tau)
     p_ii = sigma**2 * (1 + tau / tau_noise)
@@ -217,6 +308,10 @@ def ou_step(
         pull = ratio * -np.expm1(-h / tau_noise)
         q_vi = p_ii * ratio * (1 - a) ** 2
         q_vv = p_ii * ratio**2 * (2 * h / tau_noise - 3 + 4 * a - a**2)
+    if np.any(wait):
+        before = p_ii * -np.expm1(-2 * wait / tau_noise)  # of I when V begins to move
+        q_vi, q_vv = q_vi + pull * a * before, q_vv + pull**2 * before
+        q_ii, pull = q_ii + a**2 * before, pull * np.exp(-wait / tau_noise)
     with np.errstate(invalid="ignore", divide="ignore"):
         root_ii = np.sqrt(q_ii)
         root_vi = np.where(root_ii > 0, q_vi / root_ii, 0.0)
