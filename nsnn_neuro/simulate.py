@@ -62,7 +62,7 @@ def simulate(
     seed : integer, or None to draw one; it is recorded in the Block
     engine : "cython" (default; "numpy" with a warning where there is no compiler), "numpy" or "cpp" (C++ standalone). One seed
         gives the same spikes on all three
-    bridge : count threshold crossings between grid points too (white noise), and date every spike in the middle of its step
+    bridge : count threshold crossings between grid points too, and date every spike in the middle of its step
         when timing the refractory period; see the noise conventions in `noise.py` and `assemble.py`
     record_v : indices of neurons whose membrane is recorded in every trial, or True for all; of a network True, or a dict from
         population names to these. A voltage at time t is the one that enters the step at t; an NSNN potential is the one that the

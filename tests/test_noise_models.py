@@ -98,6 +98,23 @@ def test_multiplicative_noise_in_a_leaky_membrane_has_its_moments():
         assert abs(deviation.mean() - variance) / (deviation.std() / np.sqrt(now.size)) < 4
 
 
+def test_crossings_between_grid_points_are_those_of_the_logarithm():
+    """One step from .9 theta, its end below: P(spike) = exp(-2 ln(theta / x0) ln(theta / x1) / s^2); |z| < 4, of x1 > x0 too."""
+    n, sigma, dt = 20_000, 0.7, 0.4
+    cell = nsnn.PIF(tau_m=10 * ms, v_reset=0.9, v_thresh=1.0, tau_refrac=0 * ms)
+    noise = nsnn.MultiplicativeNoise(sigma, 0.0, calculus="ito")
+    block = nsnn.simulate(cell, noise, n_neurons=n, duration=dt * ms, dt=dt * ms, seed=3, engine="numpy")
+    fired = np.zeros(n)
+    fired[block.segments[0].spiketrains.multiplexed[0]] = 1
+    s = sigma * np.sqrt(2 * dt / 10)
+    z = keyed_noise.normal(0, np.arange(n), 0, 0, Stream.MEMBRANE, *keyed_noise.key(3))
+    x1 = 0.9 * (1 + s * z + 0.5 * s**2 * (z**2 - 1))
+    p = np.exp(-2 * np.log(1 / 0.9) * np.log(1 / np.minimum(x1, 1)) / s**2)
+    assert fired[x1 >= 1].all()
+    for some in (x1 < 1, (x1 > 0.9) & (x1 < 1)):
+        assert abs((fired - p)[some].sum()) / np.sqrt((p * (1 - p))[some].sum()) < 4
+
+
 def test_calculus_is_to_be_named():
     with pytest.raises(TypeError, match="calculus"):
         nsnn.MultiplicativeNoise(0.2, 0 * mV)
