@@ -77,8 +77,9 @@ class OUNoise(Noise):
     """Ornstein-Uhlenbeck input: tau_noise dI = -I dt + sigma_I sqrt(2 tau_noise) dW, added to the drive.
 
     sigma_I = sigma sqrt(1 + tau_m / tau_noise), so that the free membrane of a leaky neuron has standard deviation sigma.
-    The current of each trial starts from its own stationary law. V is smooth on the scale of tau_noise: below 10 dt the membrane's path
-    within each step is drawn and tested too (with the bridge), below dt / 51 the noise is refused: take a smaller dt or `WhiteNoise`.
+    The current of each trial starts from its own stationary law. V is smooth on the scale of tau_noise: below 10 dt the membrane's
+    path within each step is drawn and tested too (with the bridge), below dt / 51 the noise is refused: take a smaller dt or
+    `WhiteNoise`.
 
     Parameters
     ----------
@@ -152,8 +153,8 @@ class ConductanceNoise(Noise):
     tau_m dV = ... + g_e (e_rev_e - V) dt + g_i (e_rev_i - V) dt, tau_k dg_k = (mean_k - g_k) dt + sigma_k sqrt(2 tau_k) dW_k
 
     Conductances are in units of the neuron's leak conductance and are not cut at 0: keep sigma_k well below g_k. Coloured noise, so
-    Ito's and Stratonovich's calculus agree. A trial starts from their stationary law. A step sees the mean of their values at its ends:
-    keep tau_k above some 5 dt, where that makes the noise .2 % too strong (4 % at dt), and the threshold is tested at grid points.
+    Ito's and Stratonovich's calculus agree. A trial starts from their stationary law. A step sees the mean of their values at its
+    ends, which makes the noise .2 % too strong at tau_k = 5 dt and 4 % at dt; the threshold is tested at grid points.
 
     Parameters
     ----------

@@ -10,9 +10,10 @@ the voltage in its middle; gating and slow variables (`slow.py`) stand between t
 
 Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
 crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) in white noise; neurons that share their noise share the uniform
-number held against it (`noises.bridge_uniform`). Under OU input V is differentiable: where the correlation time is a few steps or
-less, the path within the step is drawn and tested. The jumps of a Poisson background come at their own times within the step, and
-the highest point of that path is tested. What synapses bring comes at a step's end, after the bridge, and is tested there undecayed.
+number held against it (`noises.bridge_uniform`). Under OU input V is differentiable: where the correlation time is a few steps
+or less, the path within the step is drawn and tested. The jumps of a Poisson background come at their own times within the step,
+and the highest point of that path is tested. What synapses bring comes at a step's end, after the bridge, and is tested there
+undecayed.
 
 Refractoriness counts real time, not steps. A spike found in step k happened on average at (k + 1/2) dt with the bridge, and by
 definition at (k + 1) dt without it. The membrane is released tau_refrac after that, in general inside a step, whose remaining
