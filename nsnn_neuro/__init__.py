@@ -4,6 +4,15 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 (`nsnn_neuro.measures`, `tabulate`), closed forms to hold them against (`nsnn_neuro.theory`).
 """
 
+from . import interrupt
+
+interrupt.end_quietly()
+
+from . import brian_import, builds
+
+brian_import.load()  # before anything else can import Brian2
+builds.prepare_numba()
+
 from . import coding, datasets, likelihood, losses, measures, perturb, plotting, reference, theory
 from .certify import certify
 from .connectivity import (

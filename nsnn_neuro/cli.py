@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from . import interrupt
 from .errors import NsnnError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-CLAIM_FAILED, BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
+CLAIM_FAILED, BAD_INPUT, INTERNAL, BROKEN_PIPE = 1, 2, 3, 141
 _NO_MEMORY = "not enough memory for so many neurons, trials, steps or spikes"
 _FIGURES = ("eps", "jpg", "pdf", "png", "svg", "tif")
 _MEASURES = ("firing_rate", "cv", "cv2", "lv", "fano_factor")
@@ -46,6 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     2
     """
     try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        return _fail(interrupt.INTERRUPTED, "interrupted")
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        interrupt.raise_again()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             arguments = _parser().parse_args(argv)
@@ -53,8 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except SystemExit as end:  # argparse: --help, --version, wrong arguments
         return int(end.code or 0)
-    except KeyboardInterrupt:
-        return _fail(INTERRUPTED, "interrupted")
     except BrokenPipeError:
         _drop_stdout()
         return BROKEN_PIPE
@@ -68,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(
             INTERNAL, f"internal error, {type(error).__name__}: {error} (NSNN_DEBUG=1 shows the traceback)"
         )
+    finally:
+        interrupt.end_quietly()
     return int(code or 0)
 
 

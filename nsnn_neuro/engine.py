@@ -1,7 +1,8 @@
 """Where and how a model runs: code generation target, device, keyed noise inside generated code, global state, progress.
 
 Brian2 keeps global state (active device, preferences). `running` sets what one simulation needs and puts everything back, on
-return and on an exception. Nothing here touches NumPy's global random state: noise is keyed (`keyed_noise.py`).
+return and on an exception; the runs of other threads wait. Nothing here touches NumPy's global random state: noise is keyed
+(`keyed_noise.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from brian2.core.base import BrianObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from scipy import special
 
-from . import keyed_noise, lean, standalone
+from . import brian_state, keyed_noise, lean, standalone
+from .brian_state import set_aside, taking_turns
 from .errors import NsnnError
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "run",
     "running",
     "set_aside",
+    "taking_turns",
 ]
 
 brian_device: Any = importlib.import_module(
@@ -90,7 +93,7 @@ class Prepared(Network):
             vars(obj).pop("run", None)
         super().before_run(run_namespace)
         # what was there is aside, what compiling leaves isn't: a tenth of a second for each run
-        if _Heap.depth:
+        if brian_state.is_set_aside():
             gc.collect()
             gc.freeze()
         for obj in asked:
@@ -289,19 +292,18 @@ def draw(kind: str, stream: keyed_noise.Stream, *further: str, neuron: str = "no
 def running(engine: str) -> Iterator[Any]:
     """Make `engine` the active one inside the block and restore Brian2's device and preferences afterwards.
 
-    Yields the active Brian2 device.
+    Threads take turns. Yields the active Brian2 device.
+
+    Raises
+    ------
+    NsnnError : the disk is full
     """
-    previous = brian_device.active_device
-    target, directory, stops = prefs.codegen.target, None, prefs.core.stop_on_keyboard_interrupt
-    flags = prefs.codegen.cpp.extra_compile_args_gcc
-    try:
+    with brian_state.borrowed() as state, contextlib.ExitStack() as stack:
+        flags = PROGRAM_FLAGS if engine == "cpp" else FLAGS
         if engine != "numpy":
-            prefs.codegen.cpp.extra_compile_args_gcc = [
-                *flags,
-                *standalone.usable(PROGRAM_FLAGS if engine == "cpp" else FLAGS),
-            ]
+            prefs.codegen.cpp.extra_compile_args_gcc = [*state.flags, *standalone.usable(flags)]
         if engine == "cpp":
-            directory = tempfile.mkdtemp(prefix="nsnn_")
+            directory = stack.enter_context(_temporary_folder())
             device = (
                 standalone.Device()
             )  # our own: a model that the user is building for theirs stays as it is
@@ -313,36 +315,16 @@ def running(engine: str) -> Iterator[Any]:
         # Brian2's own handler ends a run early and returns as if it were whole; Ctrl-C is to raise KeyboardInterrupt
         prefs.core.stop_on_keyboard_interrupt = False
         yield device
-    finally:
-        brian_device.active_device = previous
-        prefs.codegen.target = target
-        prefs.core.stop_on_keyboard_interrupt = stops
-        prefs.codegen.cpp.extra_compile_args_gcc = flags
-        if directory is not None:
-            shutil.rmtree(directory, ignore_errors=True)
-
-
-class _Heap:
-    """How deep in blocks of `set_aside` this process is."""
-
-    depth = 0
 
 
 @contextlib.contextmanager
-def set_aside() -> Iterator[None]:
-    """Put aside what is on the heap, through which Brian2 goes before every run; what was left in here is collected at the end."""
-    # outermost, and the caller hasn't frozen a heap, which `unfreeze` would undo
-    mine = _Heap.depth == 0 and gc.get_freeze_count() == 0
-    if mine:
-        gc.freeze()
-    _Heap.depth += 1
+def _temporary_folder() -> Iterator[str]:
+    directory, process = tempfile.mkdtemp(prefix="nsnn_"), os.getpid()
     try:
-        yield
+        yield directory
     finally:
-        _Heap.depth -= 1
-        gc.collect()
-        if mine:
-            gc.unfreeze()
+        if os.getpid() == process:  # a fork leaves the folder to the process that made it
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def run(network: Network, duration: float, device: Any, progress: Any) -> None:

@@ -333,11 +333,20 @@ def _fill_passage(
 
 
 def _draw(fill, step, neuron, trial, point, stream, key0, key1):
-    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)))
-    shape = arrays[0].shape
+    shape, arrays = _flat(np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point))
     out = np.empty(shape).ravel()
-    fill(out, *(np.ascontiguousarray(a).ravel() for a in arrays), int(stream), int(key0), int(key1))
+    fill(out, *arrays, int(stream), int(key0), int(key1))
     return out.reshape(shape) if shape else out[0]
+
+
+def _flat(arrays):
+    """The common shape of arrays, and each of them broadcast to it and flattened.
+
+    A view that NumPy's broadcasting has made warns Numba of a change to come, so what is broadcast is copied.
+    """
+    arrays = list(arrays)
+    shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    return shape, [(a if a.shape == shape else np.array(np.broadcast_to(a, shape))).ravel() for a in arrays]
 
 
 def uniform(step, neuron, trial, point, stream, key0, key1):
@@ -382,10 +391,10 @@ def jumps(u, mean, none):
     >>> jumps(u, 2.5, np.exp(-2.5)).tolist()
     [1.0, 2.0, 3.0, 7.0]
     """
-    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (u, mean, none)))
-    out = np.empty(arrays[0].shape).ravel()
-    _fill_jumps(out, *(np.ascontiguousarray(a).ravel() for a in arrays))
-    return out.reshape(arrays[0].shape) if arrays[0].shape else out[0]
+    shape, arrays = _flat(np.asarray(a, dtype=float) for a in (u, mean, none))
+    out = np.empty(shape).ravel()
+    _fill_jumps(out, *arrays)
+    return out.reshape(shape) if shape else out[0]
 
 
 def summit(step, neuron, trial, point, stream, key0, key1, jumps, weight, jumps_inh, weight_inh, drift, room):
@@ -421,8 +430,7 @@ def passage(step, neuron, trial, point, stream, key0, key1, stream_shared, *path
 def _draw_with(fill, step, neuron, trial, point, stream, key0, key1, *further):
     """As `_draw`, with further arguments that are floats."""
     whole = [np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)]
-    arrays = np.broadcast_arrays(*whole, *(np.asarray(a, dtype=float) for a in further))
-    shape = arrays[0].shape
+    shape, arrays = _flat([*whole, *(np.asarray(a, dtype=float) for a in further)])
     out = np.empty(shape).ravel()
-    fill(out, *(np.ascontiguousarray(a).ravel() for a in arrays), int(stream), int(key0), int(key1))
+    fill(out, *arrays, int(stream), int(key0), int(key1))
     return out.reshape(shape) if shape else out[0]

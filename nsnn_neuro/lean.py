@@ -7,18 +7,29 @@ group, so that each of four equal layers is compiled; numbered instead, all four
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
 from keyword import kwlist
+from types import ModuleType
 from typing import Any
 
+from brian2 import prefs
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.targets import codegen_targets
+from brian2.utils.stringtools import deindent
+
+from . import cython_build, standalone
 
 __all__ = ["TARGET", "LeanCythonCodeObject", "lean", "nameless"]
 
 TARGET = "lean_cython"  # Brian2's name of the code generation target
+_OWN_BUILD = os.name != "nt"  # on Windows Brian2 knows where the compiler is
+_OPTIONS = (
+    *("include_dirs", "library_dirs", "runtime_library_dirs"),
+    *("libraries", "define_macros", "extra_link_args"),
+)
 
 _BUFFER = re.compile(r"cdef _numpy\.ndarray\[[^]]*\] (_buf_\w+ = _namespace\[)")
 _READ = re.compile(r"\s*(?:cdef [\w. ]+ )?(\w+) = (?:len\()?_namespace\[['\"]\w+['\"]\]\)?\s*")
@@ -98,6 +109,29 @@ class LeanCythonCodeObject(CythonCodeObject):
     """Brian2's CythonCodeObject, compiled from a leaner text without its arrays' names."""
 
     class_name = TARGET
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not _OWN_BUILD:
+            super().__init__(*args, **kwargs)
+            return
+        chosen = prefs.codegen.cpp.extra_compile_args
+        flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
+        try:
+            prefs.codegen.cpp.extra_compile_args = []  # Brian2 would compile a file for each flag, to try it
+            super().__init__(*args, **kwargs)
+        finally:
+            prefs.codegen.cpp.extra_compile_args = chosen
+        self.extra_compile_args = standalone.usable(flags)
+
+    def compile_block(self, block: str) -> ModuleType | None:
+        """The compiled module of a block, or None for an empty one."""
+        if not _OWN_BUILD or self.sources:
+            return super().compile_block(block)
+        code = getattr(self.code, block, "").strip()
+        if not code or "EMPTY_CODE_BLOCK" in code:
+            return None
+        options = {name: getattr(self, name) for name in _OPTIONS}
+        return cython_build.load(deindent(code), self.extra_compile_args, options)
 
     def compile(self) -> None:
         """Compile each block that does something."""

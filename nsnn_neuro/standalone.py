@@ -17,7 +17,8 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from . import builds
 from .errors import NsnnError
 
-__all__ = ["Device", "compiler", "usable"]
+__all__ = ["Device", "call", "compiler", "described", "usable", "version"]
 
 _NUMBERS = ("reals", "wholes")
 _DURATION = re.compile(r"(?<=\.run\()[^,()]+(?=,)")
@@ -66,6 +67,11 @@ def compiler() -> list[str] | None:
 def usable(flags: Sequence[str]) -> list[str]:
     """Those of the `flags` that the C++ compiler knows; all where there is none."""
     return list(_ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[0])
+
+
+def described(flags: Sequence[str]) -> str:
+    """What the C++ compiler reports of itself with these flags: path, version, and the processor it compiles for."""
+    return _ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[1]
 
 
 @functools.lru_cache(maxsize=8)
@@ -113,14 +119,37 @@ class Device(CPPStandaloneDevice):
         if not builds.fetch(key, program):
             _make(directory)
             builds.keep(key, program)
-        self.run(directory, "results", with_output=False)
+        self._run_program(directory)
+
+    def _run_program(self, directory: str) -> None:
+        """Brian2's `run`, which would change the working directory of all threads, without that."""
+        if os.name == "nt":
+            self.run(directory, "results", with_output=False)
+            return
+        results = Path(directory).absolute() / "results"
+        results.mkdir(exist_ok=True)
+        self.results_dir = os.path.join(results, "")
+        for clock in self.clocks:
+            self.array_cache[clock.variables["t"]] = None
+        settings = prefs.devices.cpp_standalone
+        program = settings.run_cmd_unix
+        code, said = call(
+            [*([program] if isinstance(program, str) else program), "--results_dir", self.results_dir],
+            directory,
+            {**os.environ, **settings.run_environment_variables, **self.run_environment_variables},
+        )
+        if code:
+            raise NsnnError(
+                f'engine = "cpp": the compiled program ended with exit code {code}; use engine="cython":\n{said[-2000:]}'
+            )
+        self.has_been_run = True
+        seconds, fraction = (results / "last_run_info.txt").read_text(encoding="ascii").split()
+        self._last_run_time, self._last_run_completed_fraction = float(seconds), float(fraction)
 
     def _key(self, directory: Path) -> str:
-        command = tuple(compiler() or ())
-        said = _ask(command, tuple(self.extra_compile_args), os.environ.get("PATH", ""))[1]
-        found = hashlib.sha256(said.encode())
+        found = hashlib.sha256(described(self.extra_compile_args).encode())
         for package in ("brian2", "nsnn_neuro"):
-            found.update(f"{package} {_version(package)}\n".encode())
+            found.update(f"{package} {version(package)}\n".encode())
         for path in sorted(
             p for p in directory.rglob("*") if p.suffix in (".cpp", ".h") or p.name == "makefile"
         ):
@@ -220,7 +249,8 @@ class Device(CPPStandaloneDevice):
         (folder / "make.deps").touch()  # everything is compiled once: nothing depends on what it was before
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
+    """The installed version of a package, or "unknown"."""
     try:
         return metadata.version(package.replace("_", "-"))
     except metadata.PackageNotFoundError:
@@ -241,23 +271,64 @@ def _make(directory: str) -> None:
         *(f"-j{cores}" if argument == "-j" else argument for argument in extra),
         f"CXX={shlex.join(compiler() or ['c++'])}",
     ]
-    make = subprocess.Popen(
-        command,
-        cwd=directory,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        told = make.communicate()[1]
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(make.pid, signal.SIGKILL)
-        make.wait()
-        raise
-    if make.returncode:
+    code, said = call(command, directory)
+    if code:
         raise NsnnError(
             f'engine = "cpp": the C++ compiler {shlex.join(compiler() or ["c++"])} failed; use engine="cython", or name another by '
-            f"the environment variable CXX:\n{told[-2000:]}"
+            f"the environment variable CXX:\n{said[-2000:]}"
         )
+
+
+def call(
+    command: Sequence[str], directory: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run a command in a directory and in its own process group, which ends with an exception such as Ctrl-C.
+
+    Returns its exit code and what it wrote to stderr. The working directory of this process, which its threads share, stays.
+    """
+    process = None
+    try:
+        with _interrupt_later():
+            process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        said = process.communicate()[1]
+    except BaseException:
+        if process is not None:
+            _kill(process)
+        raise
+    return process.returncode, said
+
+
+def _kill(process: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+
+
+@contextlib.contextmanager
+def _interrupt_later() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block: a process that has just started is to be known, so that it can be ended."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])

@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import platformdirs
+
 os.environ["MPLBACKEND"] = "Agg"
 # processes share the cores out already; this is read when NumPy is imported
 os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
@@ -20,7 +22,13 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
 if (
     "PYTEST_XDIST_WORKER" not in os.environ
 ):  # what tests compile in C++ is shared by the workers, and gone at the end
+    _modules = platformdirs.user_cache_path("nsnn_neuro", appauthor=False) / "cython"
     os.environ["NSNN_CACHE_DIR"] = tempfile.mkdtemp(prefix="nsnn_tests_")
+    with contextlib.suppress(
+        OSError
+    ):  # Cython modules stay for the next session: there are many, and few change
+        _modules.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.symlink(_modules, os.path.join(os.environ["NSNN_CACHE_DIR"], "cython"))
     # and so are the studies' quick runs: a notebook reads what a study's own test has run
     os.environ["NSNN_RESULTS"] = os.path.join(os.environ["NSNN_CACHE_DIR"], "results")
     atexit.register(shutil.rmtree, os.environ["NSNN_CACHE_DIR"], ignore_errors=True)

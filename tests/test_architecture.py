@@ -24,12 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Modules (or sub-packages) in line: each may import those before it.
 LINE = [
-    *("errors", "whole", "limits", "units", "bins", "records", "keyed_noise"),
+    *("errors", "interrupt", "brian_import"),
+    *("whole", "limits", "units", "bins", "records", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "images"),
     *("populations", "network", "presets", "time_step"),
     *("losses", "coding", "theory"),
-    *("builds", "standalone", "lean", "engine", "fast_noise", "assemble"),
+    *("builds", "standalone", "cython_build", "lean", "brian_state", "engine", "fast_noise", "assemble"),
     *(
         "annotations",
         "blocks",
@@ -75,7 +76,18 @@ BESIDES = {
 # Third-party packages, for modules where they are restricted.
 THIRD_PARTY = {"measures": {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn"}}
 # Modules whose import may import Brian2; the others may only do so inside a function.
-IMPORTS_BRIAN2 = {"standalone", "lean", "engine", "fast_noise", "assemble", "streaming", "simulate", "learn"}
+IMPORTS_BRIAN2 = {
+    "standalone",
+    "cython_build",
+    "lean",
+    "brian_state",
+    "engine",
+    "fast_noise",
+    "assemble",
+    "streaming",
+    "simulate",
+    "learn",
+}
 IMPORTS_TORCH = {"deep"}  # an extra: nothing else may need it
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 # Public names without a doctest: errors, warnings, and what a function that has one returns.

@@ -19,10 +19,9 @@ import numpy as np
 import pytest
 from brian2 import Clock, NeuronGroup, SpikeMonitor, Synapses, ms, mV, prefs, second
 from brian2 import Network as BrianNetwork
-from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import engine
+from nsnn_neuro import brian_state, cython_build, engine
 from nsnn_neuro.errors import NsnnError
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
@@ -154,7 +153,7 @@ def test_a_run_leaves_no_brian2_objects_and_the_heap_as_it_was(frozen, monkeypat
         """How many there are; what is frozen isn't counted."""
         return sum(type(x) in (NeuronGroup, SpikeMonitor) for x in gc.get_objects())
 
-    monkeypatch.setattr(engine._Heap, "depth", 0)
+    monkeypatch.setattr(brian_state._heap, "depth", 0)
     gc.collect()
     gc.unfreeze()
     try:
@@ -191,12 +190,12 @@ def modules(*args, **kwargs):
     """The texts that a simulation would compile with Cython; nothing is compiled, nothing happens."""
     found = set()
 
-    def create(code, *args, **kwargs):
+    def load(code, *args):
         found.add(code)
         return types.SimpleNamespace(main=lambda namespace: None)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cython_extension_manager, "create_extension", create)
+        patch.setattr(cython_build, "load", load)
         nsnn.simulate(*args, **RUN | kwargs)
     return found
 
@@ -306,7 +305,7 @@ def test_conductances_run_without_calls_into_python_and_fire_the_same_spikes(cel
     assert sum(map(len, trains[0])) > 10
 
 
-def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path):
+def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path, monkeypatch):
     """Fast learning stands on it: flags, header and text have to go together."""
     gcc = shutil.which("g++")
     if (
@@ -314,18 +313,14 @@ def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path):
         or "Free Software" not in subprocess.run([gcc, "--version"], capture_output=True, text=True).stdout
     ):
         pytest.skip("the message is that of GCC")
-    prefs_before = prefs.codegen.runtime.cython.cache_dir, prefs.codegen.runtime.cython.delete_source_files
-    prefs.codegen.runtime.cython.cache_dir = str(tmp_path)
-    prefs.codegen.runtime.cython.delete_source_files = False
-    try:
-        net = nsnn.feedforward([3, 7], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.1))
-        X, y = np.eye(3), np.arange(3)
-        nsnn.train(net, (X, y), loss=nsnn.losses.rate_mse, epochs=1, batch=2, validation=0, seed=1)
-    finally:
-        prefs.codegen.runtime.cython.cache_dir, prefs.codegen.runtime.cython.delete_source_files = (
-            prefs_before
-        )
-    (source,) = [p for p in tmp_path.glob("*.cpp") if "] = carried " in p.read_text()]
+    load, texts = cython_build.load, []
+    monkeypatch.setattr(cython_build, "load", lambda code, *args: (texts.append(code), load(code, *args))[1])
+    net = nsnn.feedforward([3, 7], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.1))
+    X, y = np.eye(3), np.arange(3)
+    nsnn.train(net, (X, y), loss=nsnn.losses.rate_mse, epochs=1, batch=2, validation=0, seed=1)
+    source = tmp_path / "layer.cpp"
+    (text,) = {text for text in texts if "] = carried" in text}
+    cython_build.translate(text, source.with_suffix(".pyx"))
     lines = source.read_text().splitlines()
     loop = max(n for n, line in enumerate(lines, 1) if re.match(r"  for \(__pyx_t_\d+ = 0;", line))
     arguments = [*prefs.codegen.cpp.extra_compile_args_gcc, *engine.FLAGS]

@@ -9,7 +9,6 @@ import brian2 as b2
 import numpy as np
 import pytest
 from brian2 import ms, mV, second
-from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import engine, lean
@@ -151,13 +150,16 @@ def test_compiled_code_is_the_lean_one() -> None:
 @pytest.mark.compile
 def test_equal_layers_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: dict[str, set[str]] = {}
-    create = cython_extension_manager.create_extension
+    compile_block = lean.LeanCythonCodeObject.compile_block
 
-    def spied(code: str, **kwds: Any) -> Any:
-        compiled.setdefault(kwds["owner_name"], set()).add(code)
-        return create(code, **kwds)
+    def spied(code_object: Any, block: str) -> Any:
+        module = compile_block(code_object, block)
+        if module is not None:
+            name = f"{code_object.owner.name}_{code_object.template_name}"
+            compiled.setdefault(name, set()).add(getattr(code_object.code, block))
+        return module
 
-    monkeypatch.setattr(cython_extension_manager, "create_extension", spied)
+    monkeypatch.setattr(lean.LeanCythonCodeObject, "compile_block", spied)
     noise = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
     net = nsnn.feedforward([4, 3, 3, 3], noise=noise, seed=1)
     nsnn.simulate(net, duration=20 * ms, seed=1, engine="cython", progress=False)

@@ -96,7 +96,7 @@ def test_what_is_compiled_is_in_the_key(key, monkeypatch):
     ask = standalone._ask
     monkeypatch.setattr(standalone, "_ask", lambda *args: (ask(*args)[0], "another compiler or processor"))
     keys.append(key(*model))
-    monkeypatch.setattr(standalone, "_version", lambda package: "another version")
+    monkeypatch.setattr(standalone, "version", lambda package: "another version")
     keys.append(key(*model))
     assert len(set(keys)) == len(keys)
 

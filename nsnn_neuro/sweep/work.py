@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +31,6 @@ COLUMNS = {
     "n": "whole",
     "unit": "text",
 }
-_ONE_AT_A_TIME = threading.RLock()  # Brian2 keeps global state: threads of a worker take turns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +54,7 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
     rows are the columns of the point's table; failed lists what went wrong, with its traceback. Where the points fail together
     they are run one by one.
     """
-    with _ONE_AT_A_TIME, engine.set_aside():
+    with engine.taking_turns(), engine.set_aside():
         points = _points(task, range(len(task.numbers)), progress)
     return {"seed": task.seed, "points": points, "made_with": provenance()}
 

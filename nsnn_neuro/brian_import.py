@@ -1,0 +1,177 @@
+"""Importing Brian2 without side effects on the user's process.
+
+`import brian2` evaluates the values in a file `brian_preferences` of the working directory as Python code, so that a data folder
+can run code. It also replaces `sys.excepthook` by one that reports every error as a bug of Brian2, changes the form of warnings,
+keeps a log file and a copy of the script in the temporary folder, and fails outside the main thread. `load` imports Brian2
+without these.
+The file `~/.brian/user_preferences` is the user's own and is read as usual.
+
+A program that imports Brian2 itself first has accepted all that. Then `load` only lets an `NsnnError` appear as a plain traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.machinery
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.abc import MetaPathFinder
+from types import ModuleType
+from typing import Any
+
+from .errors import NsnnError
+
+__all__ = ["VARIABLE", "IgnoredPreferencesWarning", "load"]
+
+VARIABLE = "NSNN_BRIAN_PREFERENCES"
+_FILE = "brian_preferences"
+_PREFERENCES = "brian2.core.preferences"
+
+
+class IgnoredPreferencesWarning(UserWarning):
+    """The working directory has a file `brian_preferences`, which Brian2 would have evaluated."""
+
+
+def load() -> None:
+    """Import Brian2; a second call does nothing.
+
+    The environment variable NSNN_BRIAN_PREFERENCES=1 lets Brian2 evaluate the working directory's `brian_preferences`, 0 ignores
+    the file without a warning.
+
+    Warns
+    -----
+    IgnoredPreferencesWarning : there is such a file, and the variable is not set
+    """
+    if "brian2" in sys.modules:
+        importlib.import_module("brian2")  # wait for another thread that is importing it
+        _show_own_errors_plainly()
+        return
+    with contextlib.ExitStack() as stack:
+        for change in (_own_handlers, _any_thread, _no_preferences_of_the_folder, warnings.catch_warnings):
+            stack.enter_context(change())
+        warnings.simplefilter("ignore")  # of Brian2's dependencies, about Brian2
+        importlib.import_module("brian2")
+    if os.environ.get(VARIABLE) is None and os.path.lexists(_FILE):
+        os.environ[VARIABLE] = "0"  # worker processes say nothing more
+        warnings.warn(
+            f"{os.path.abspath(_FILE)} is ignored: Brian2 would evaluate it as Python code. If the file is yours, "
+            f"set the environment variable {VARIABLE}=1 to use it, or {VARIABLE}=0 to hide this warning",
+            IgnoredPreferencesWarning,
+            stacklevel=2,
+        )
+
+
+@contextlib.contextmanager
+def _no_preferences_of_the_folder() -> Iterator[None]:
+    """Prepare Brian2's preferences, as soon as their module is imported and before they are read."""
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        finder.restore()
+
+
+class _Finder(MetaPathFinder):
+    """Finds one module, and changes it when it has been executed."""
+
+    def __init__(self) -> None:
+        self.restore: Callable[[], None] = lambda: None
+
+    def find_spec(
+        self, fullname: str, path: Any, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The module of Brian2's preferences, to be prepared; None for all others."""
+        if fullname != _PREFERENCES:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.loader is None:
+            return None
+        loader, execute = spec.loader, spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            del vars(loader)["exec_module"]
+            execute(module)
+            self._prepare(module)
+
+        vars(loader)["exec_module"] = exec_module
+        return spec
+
+    def _prepare(self, module: Any) -> None:
+        preferences = module.BrianGlobalPreferences
+        load, read = preferences.load_preferences, preferences.read_preference_file
+
+        def load_preferences(self: Any) -> None:
+            # defaults, which the user's own file may change
+            for name in ("file_log", "save_script"):
+                self[f"logging.{name}"] = False
+            load(self)
+
+        def read_preference_file(self: Any, file: Any) -> None:
+            if file == _FILE and os.environ.get(VARIABLE) != "1":
+                raise FileNotFoundError(file)  # which Brian2 takes for no file
+            read(self, file)
+
+        def restore() -> None:
+            preferences.load_preferences, preferences.read_preference_file = load, read
+
+        preferences.load_preferences = load_preferences
+        preferences.read_preference_file = read_preference_file
+        self.restore = restore
+
+
+@contextlib.contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Keep Python's hook for errors and its form of warnings; keep a Ctrl-C that is ignored ignored."""
+    excepthook, show = sys.excepthook, warnings.showwarning
+    interrupt = signal.getsignal(signal.SIGINT)
+    yield
+    sys.excepthook = excepthook
+    if warnings.showwarning is not show:
+        logging.captureWarnings(False)
+    from brian2 import BrianLogger
+
+    logging.getLogger("py.warnings").removeHandler(BrianLogger.console_handler)
+    # Brian2's handler calls the one before, which has to be a function
+    if not callable(interrupt) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupt)
+
+
+@contextlib.contextmanager
+def _any_thread() -> Iterator[None]:
+    """Let this thread import Brian2, which sets a handler of signals, for the main thread alone, where it may be none."""
+    original = signal.signal
+    if threading.current_thread() is threading.main_thread():
+        yield
+        return
+    here = threading.get_ident()
+
+    def set_handler(signalnum: Any, handler: Any) -> Any:
+        if threading.get_ident() == here:
+            return signal.getsignal(signalnum)
+        return original(signalnum, handler)
+
+    signal.signal = set_handler
+    try:
+        yield
+    finally:
+        signal.signal = original
+
+
+def _show_own_errors_plainly() -> None:
+    """Leave Brian2's hook for other errors: it is the user who has imported Brian2."""
+    hook = sys.excepthook
+    if getattr(hook, "__module__", "") != "brian2.utils.logger":
+        return
+
+    def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        (sys.__excepthook__ if issubclass(kind, NsnnError) else hook)(kind, error, trace)
+
+    sys.excepthook = excepthook

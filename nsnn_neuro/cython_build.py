@@ -1,0 +1,150 @@
+"""Compiling Cython modules for the engine "cython", in place of Brian2's extension manager.
+
+Modules are kept by `builds`, under a checksum of their text, the flags, the compiler and the versions involved. The compiler runs
+in a process group of its own, which ends with an exception such as Ctrl-C; nothing is left behind. Brian2's manager, in
+contrast, loads whatever lies in its folder under a name, takes a module made with other flags, lets Cython read declarations
+(`numpy.pxd`) from the working directory, and redirects the output of the process, other threads included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import brian2
+import Cython
+import numpy as np
+
+from . import builds, standalone
+from .errors import NsnnError
+
+__all__ = ["load", "translate"]
+
+# Brian2's headers, which generated code includes
+_BRIAN = Path(brian2.__file__).parent
+_HEADERS = (str(_BRIAN / "synapses"), str(_BRIAN / "devices" / "cpp_standalone" / "brianlib"))
+_loaded: dict[str, ModuleType] = {}
+
+
+def load(code: str, flags: Sequence[str], options: Mapping[str, Sequence]) -> ModuleType:
+    """The module of a Cython text, compiled unless an equal one is in the cache.
+
+    flags : of the C++ compiler
+    options : include_dirs, library_dirs, runtime_library_dirs, libraries, define_macros (pairs), extra_link_args, as in distutils
+
+    Raises
+    ------
+    NsnnError : there is no compiler, or Cython or the compiler failed; the end of what they said
+    """
+    command = [*_compiler(), *_arguments(flags, options)]
+    libraries = [f"-l{name}" for name in options["libraries"]]
+    key = _key(code, [*command, *libraries], flags)
+    if key not in _loaded:
+        _loaded[key] = _cached(key) or _made(key, code, command, libraries)
+    return _loaded[key]
+
+
+def _compiler() -> list[str]:
+    command = standalone.compiler()
+    if command is None:
+        raise NsnnError(
+            'engine = "cython" needs a C++ compiler, which is not there any more; use engine="numpy"'
+        )
+    return command
+
+
+def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> list[str]:
+    shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
+    paths = sysconfig.get_paths()
+    includes = [*options["include_dirs"], np.get_include(), *_HEADERS, paths["include"], paths["platinclude"]]
+    chosen = [shlex.split(os.environ.get(name, "")) for name in ("CPPFLAGS", "CXXFLAGS", "LDFLAGS")]
+    return [
+        *shared,
+        *("-fPIC", "-fwrapv", "-fno-strict-aliasing", "-DNDEBUG"),
+        *(f"-D{name}" if value is None else f"-D{name}={value}" for name, value in options["define_macros"]),
+        *(f"-I{folder}" for folder in dict.fromkeys(includes)),
+        *(argument for arguments in chosen for argument in arguments),
+        *flags,
+        *(f"-L{folder}" for folder in options["library_dirs"]),
+        *(f"-Wl,-rpath,{folder}" for folder in options["runtime_library_dirs"]),
+        *options["extra_link_args"],
+    ]
+
+
+def _key(code: str, command: Sequence[str], flags: Sequence[str]) -> str:
+    versions = (sys.version, sysconfig.get_config_var("EXT_SUFFIX"), Cython.__version__, np.__version__)
+    told = (code, *command, standalone.described(flags), *versions, standalone.version("brian2"))
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _name(key: str) -> str:
+    return f"nsnn_{key[:32]}"
+
+
+def _cached(key: str) -> ModuleType | None:
+    path = builds.find(key, "cython")
+    if path is not None:
+        with contextlib.suppress(ImportError):  # removed in the meantime, or of another system after all
+            return _imported(key, path)
+    return None
+
+
+def _imported(key: str, path: Path) -> ModuleType:
+    loader = importlib.machinery.ExtensionFileLoader(_name(key), str(path))
+    spec = importlib.util.spec_from_file_location(_name(key), path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def _made(key: str, code: str, command: Sequence[str], libraries: Sequence[str]) -> ModuleType:
+    directory = Path(tempfile.mkdtemp(prefix="nsnn_"))
+    try:
+        text, target = directory / f"{_name(key)}.pyx", directory / f"{_name(key)}.so"
+        translate(code, text)
+        # libraries come after the file that uses them
+        files = [str(text.with_suffix(".cpp")), "-o", str(target), *libraries]
+        exit_code, said = standalone.call([*command, *files], str(directory))
+        if exit_code:
+            raise NsnnError(
+                f'engine = "cython": the C++ compiler {shlex.join(_compiler())} failed; use engine="numpy", or name another by '
+                f"the environment variable CXX:\n{said[-2000:]}"
+            )
+        builds.keep(key, target, "cython")
+        kept = builds.find(key, "cython")
+        return _imported(key, target if kept is None else kept)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def translate(code: str, path: Path) -> None:
+    """Write a Cython text as `path`, a .pyx file, and its translation to C++ next to it.
+
+    Raises
+    ------
+    NsnnError : Cython cannot compile the text
+    """
+    from Cython.Build import cythonize
+    from Cython.Compiler.Errors import CompileError
+
+    path.write_text(f"# distutils: language=c++\n{code}", encoding="utf-8")
+    try:
+        # without include_path Cython looks for declarations in the working directory first
+        cythonize([str(path)], include_path=[], force=True, quiet=True)
+    except CompileError as error:
+        if shutil.disk_usage(path.parent).free < 2**20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent)) from None
+        raise NsnnError(f'engine = "cython": Cython cannot compile the model: {error}') from error
