@@ -34,7 +34,9 @@ def run(
     )
 
 
-def test_preferences_of_the_working_directory_are_not_evaluated_and_errors_are_pythons(tmp_path: Path) -> None:
+def test_preferences_of_the_working_directory_are_not_evaluated_and_errors_are_pythons(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "brian_preferences").write_text(EVALUATED, encoding="utf-8")
     done = run(
         tmp_path,

@@ -44,7 +44,11 @@ def test_ctrl_c_during_imports_ends_the_command_with_one_line(tmp_path: Path) ->
         (["-m", "info"], ["python", "-W", "error", "-m", "nsnn_neuro.cli", "info"], True),
         (["script.py", "nsnn"], ["python", "script.py", "nsnn"], False),
         # a worker process gets the arguments of its parent
-        (["/usr/bin/nsnn", "sweep"], ["python", "-m", "joblib.externals.loky.backend.popen_loky_posix"], False),
+        (
+            ["/usr/bin/nsnn", "sweep"],
+            ["python", "-m", "joblib.externals.loky.backend.popen_loky_posix"],
+            False,
+        ),
     ],
 )
 def test_the_command_is_recognised(monkeypatch, arguments, given, yes) -> None:
