@@ -53,8 +53,9 @@ def load() -> None:
         _show_own_errors_plainly()
         return
     with contextlib.ExitStack() as stack:
-        for change in (_own_handlers, _any_thread, _no_preferences_of_the_folder, warnings.catch_warnings):
+        for change in (_own_handlers, _any_thread, _no_preferences_of_the_folder, _quiet_matplotlib):
             stack.enter_context(change())
+        stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # of Brian2's dependencies, about Brian2
         importlib.import_module("brian2")
     if os.environ.get(VARIABLE) is None and os.path.lexists(_FILE):
@@ -142,6 +143,18 @@ def _own_handlers() -> Iterator[None]:
     # Brian2's handler calls the one before, which has to be a function
     if not callable(interrupt) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, interrupt)
+
+
+@contextlib.contextmanager
+def _quiet_matplotlib() -> Iterator[None]:
+    """Without a home folder Matplotlib, which Brian2 imports, takes a temporary one, and says so in two lines."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ contrast, loads whatever lies in its folder under a name, takes a module made wi
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -119,10 +118,7 @@ def _made(key: str, code: str, command: Sequence[str], libraries: Sequence[str])
         files = [str(text.with_suffix(".cpp")), "-o", str(target), *libraries]
         exit_code, said = standalone.call([*command, *files], str(directory))
         if exit_code:
-            raise NsnnError(
-                f'engine = "cython": the C++ compiler {shlex.join(_compiler())} failed; use engine="numpy", or name another by '
-                f"the environment variable CXX:\n{said[-2000:]}"
-            )
+            raise standalone.failed("cython", "numpy", said)
         builds.keep(key, target, "cython")
         kept = builds.find(key, "cython")
         return _imported(key, target if kept is None else kept)
@@ -137,14 +133,10 @@ def translate(code: str, path: Path) -> None:
     ------
     NsnnError : Cython cannot compile the text
     """
-    from Cython.Build import cythonize
-    from Cython.Compiler.Errors import CompileError
+    from Cython.Compiler.Main import compile as translated
 
-    path.write_text(f"# distutils: language=c++\n{code}", encoding="utf-8")
-    try:
-        # without include_path Cython looks for declarations in the working directory first
-        cythonize([str(path)], include_path=[], force=True, quiet=True)
-    except CompileError as error:
-        if shutil.disk_usage(path.parent).free < 2**20:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent)) from None
-        raise NsnnError(f'engine = "cython": Cython cannot compile the model: {error}') from error
+    path.write_text(code, encoding="utf-8")
+    # without include_path Cython looks for declarations in the working directory first
+    target = str(path.with_suffix(".cpp"))
+    if translated(str(path), cplus=True, include_path=[], output_file=target).num_errors:
+        raise NsnnError('engine = "cython": Cython cannot compile the model, for the reasons above')

@@ -8,6 +8,7 @@ with that of what the compiler says of itself, the flags and this machine, is th
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import itertools
@@ -17,6 +18,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
@@ -34,9 +36,12 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from . import builds
 from .errors import NsnnError
 
-__all__ = ["Device", "call", "compiler", "described", "usable", "version"]
+__all__ = ["Device", "call", "compiler", "described", "failed", "usable", "version"]
 
 _NUMBERS = ("reals", "wholes")
+_FULL = 28  # exit code of a program that cannot write its results
+_CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")
+_NOT_OPENED = re.compile(r'std::cout << "Error writing [^"]*" << (?:std::)?endl;')
 _DURATION = re.compile(r"(?<=\.run\()[^,()]+(?=,)")
 # Parts of a program that take no time when it runs: one file of them compiles faster than five
 _ONCE = ("main", "network", "objects", "run", "synapses_classes")
@@ -113,6 +118,7 @@ class Device(CPPStandaloneDevice):
             prefs.codegen.cpp.extra_compile_args = []  # Brian2 would compile a file for each flag, to try it
             self.extra_compile_args = usable(flags)
             self.build(directory=directory, compile=False, run=False)
+            _check_writing(Path(directory) / "objects.cpp")
         finally:
             prefs.codegen.cpp.extra_compile_args = chosen
         key, program = self._key(Path(directory)), Path(directory) / "main"
@@ -138,6 +144,8 @@ class Device(CPPStandaloneDevice):
             directory,
             {**os.environ, **settings.run_environment_variables, **self.run_environment_variables},
         )
+        if code == _FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.results_dir)
         if code:
             raise NsnnError(
                 f'engine = "cpp": the compiled program ended with exit code {code}; use engine="cython":\n{said[-2000:]}'
@@ -249,6 +257,14 @@ class Device(CPPStandaloneDevice):
         (folder / "make.deps").touch()  # everything is compiled once: nothing depends on what it was before
 
 
+def _check_writing(objects: Path) -> None:
+    """Let the program end with an exit code of its own when it cannot write its results, which Brian2's would ignore."""
+    text = objects.read_text(encoding="utf-8")
+    text = _CLOSED.sub(rf"\g<0> if(!\g<1>) std::exit({_FULL});", text)
+    text = _NOT_OPENED.sub(rf"\g<0> std::exit({_FULL});", text)
+    objects.write_text(f"#include <cstdlib>\n{text}", encoding="utf-8")
+
+
 def version(package: str) -> str:
     """The installed version of a package, or "unknown"."""
     try:
@@ -273,10 +289,18 @@ def _make(directory: str) -> None:
     ]
     code, said = call(command, directory)
     if code:
-        raise NsnnError(
-            f'engine = "cpp": the C++ compiler {shlex.join(compiler() or ["c++"])} failed; use engine="cython", or name another by '
-            f"the environment variable CXX:\n{said[-2000:]}"
-        )
+        raise failed("cpp", "cython", said)
+
+
+def failed(engine: str, other: str, said: str) -> Exception:
+    """The error for what a failing compiler has said, which names another engine to use; an OSError when the disk is full."""
+    if os.strerror(errno.ENOSPC) in said:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())
+    command = shlex.join(compiler() or ["c++"])
+    return NsnnError(
+        f'engine = "{engine}": the C++ compiler {command} failed; use engine="{other}", or name another by the environment '
+        f"variable CXX:\n{said[-2000:]}"
+    )
 
 
 def call(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import brian2
 import pytest
 from brian2 import Hz, ms, mV, prefs
 
@@ -242,14 +245,15 @@ def wrapper(folder: Path, text: str) -> str:
 
 
 @pytest.mark.compile
-def test_ctrl_c_ends_the_compiler_and_leaves_nothing(cache, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["cpp", "cython"])
+def test_ctrl_c_ends_the_compiler_and_leaves_nothing(cache, tmp_path, monkeypatch, name):
     """A SIGINT to this process alone, from the compiler at its first file."""
-    text = f"""for a in "$@"; do if [ "$a" = -c ]; then
+    text = f"""for a in "$@"; do if [ "$a" = -c ] || [ "$a" = -shared ]; then
     echo $$ >> {tmp_path}/started; kill -INT {os.getpid()}; sleep 30; exit 1; fi; done"""
     monkeypatch.setenv("CXX", wrapper(tmp_path, text))
-    before = builds.entries()
+    before = builds.entries(name)
     with pytest.raises(KeyboardInterrupt):
-        spikes(**MODEL, engine="cpp")
+        spikes(**MODEL, engine=name)
     for started in (tmp_path / "started").read_text().split():
         for _ in range(100):
             if not Path(f"/proc/{started}").exists():
@@ -257,7 +261,7 @@ def test_ctrl_c_ends_the_compiler_and_leaves_nothing(cache, tmp_path, monkeypatc
             time.sleep(0.05)
         else:
             pytest.fail("the compiler goes on")
-    assert builds.entries() == before
+    assert builds.entries(name) == before
     assert list(cache.iterdir()) == []
 
 
@@ -295,9 +299,47 @@ def test_a_compiler_without_a_flag_does_without(compiled, tmp_path, monkeypatch)
 
 
 @pytest.mark.compile
-def test_a_compiler_that_fails_is_quoted(cache, tmp_path, monkeypatch):
-    text = 'for a in "$@"; do if [ "$a" = -c ]; then echo no space left >&2; exit 1; fi; done'
+@pytest.mark.parametrize(("name", "other"), [("cpp", "cython"), ("cython", "numpy")])
+def test_a_compiler_that_fails_is_quoted(cache, tmp_path, monkeypatch, name, other):
+    text = """for a in "$@"; do if [ "$a" = -c ] || [ "$a" = -shared ]; then echo bad luck >&2; exit 1; fi; done"""
     monkeypatch.setenv("CXX", wrapper(tmp_path, text))
-    with pytest.raises(NsnnError, match=r"engine = \"cpp\": (?s:.*)engine=\"cython\"(?s:.*)no space left"):
+    with pytest.raises(NsnnError, match=rf'engine = "{name}": (?s:.*)engine="{other}"(?s:.*)bad luck'):
+        spikes(**MODEL, engine=name)
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["numpy", pytest.param("cpp", marks=pytest.mark.compile)])
+def test_a_full_disk_is_named(cache, monkeypatch, name):
+    """It stands for the device of a run that writes to it, and for an object of Brian2's, which wraps the error."""
+    full = OSError(errno.ENOSPC, "No space left on device", "/somewhere/main.cpp")
+
+    def write(*args, **kwargs):
+        raise full
+
+    monkeypatch.setattr(standalone.Device, "build", write)
+    monkeypatch.setattr(brian2.NeuronGroup, "before_run", write)
+    with pytest.raises(
+        NsnnError, match=r"disk is full \(/somewhere/main.cpp\): free some space, or set TMPDIR"
+    ):
+        spikes(**MODEL, engine=name)
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.compile
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
+@pytest.mark.parametrize("which", ["dynamic_array_spikes_0_i", "last_run_info.txt"])
+def test_results_that_cannot_be_written_are_no_results(cache, monkeypatch, which):
+    """Brian2's program would end as if all were well, with spikes missing."""
+    call = standalone.call
+
+    def on_a_full_disk(command, directory, *rest):
+        if "--results_dir" in command:
+            text = (Path(directory) / "objects.cpp").read_text(encoding="utf-8")
+            (name,) = set(re.findall(rf'results_dir \+ "(\w*{which}\w*)"', text))
+            (Path(directory) / "results" / name).symlink_to("/dev/full")
+        return call(command, directory, *rest)
+
+    monkeypatch.setattr(standalone, "call", on_a_full_disk)
+    with pytest.raises(NsnnError, match=r"the disk is full \(.*results"):
         spikes(**MODEL, engine="cpp")
     assert list(cache.iterdir()) == []
