@@ -200,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("file", metavar="FILE", help="NWB, or any file that Neo reads without unpickling")
     one.set_defaults(run=_check)
 
-    one = commands.add_parser("cache", help="compiled C++ models: list or remove them", allow_abbrev=False)
+    one = commands.add_parser("cache", help="compiled models: list or remove them", allow_abbrev=False)
     one.add_argument("action", choices=("list", "clear"))
     one.set_defaults(run=_cache)
 
@@ -454,17 +454,18 @@ def _check(arguments: argparse.Namespace) -> None:
 def _cache(arguments: argparse.Namespace) -> None:
     from . import builds
 
+    places = " and ".join(str(builds.folder(kind)) for kind in builds.KINDS)
     if arguments.action == "clear":
-        _print(f"compiled models removed: {builds.clear()}, from {builds.folder()}\n")
+        _print(f"compiled models removed: {builds.clear()}, from {places}\n")
         return
-    found = builds.entries()
-    for entry in found:
-        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
-        _print(f"{entry.key[:16]}  {entry.size / 1e6:.2f} MB  last used {used}\n")
-    total = sum(entry.size for entry in found) / 1e6
-    _print(
-        f"compiled models: {len(found)}, {total:.2f} MB of at most {builds.MOST_BYTES / 1e6:.0f}, in {builds.folder()}\n"
-    )
+    sizes = []
+    for kind in builds.KINDS:
+        for entry in builds.entries(kind):
+            used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
+            _print(f"{entry.key[:16]}  {kind.ljust(6)}  {entry.size / 1e6:.2f} MB  last used {used}\n")
+            sizes.append(entry.size / 1e6)
+    most = f"{builds.MOST_BYTES / 1e6:.0f} MB in each folder"
+    _print(f"compiled models: {len(sizes)}, {sum(sizes):.2f} MB (at most {most}), in {places}\n")
 
 
 def _about_here() -> list[tuple[str, str]]:
