@@ -90,7 +90,7 @@ def _trains(spikes: np.ndarray, dt: float, start: float) -> list[np.ndarray]:
 
 def spike_measures(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
     r, config = fitting.recording, fitting.config
-    start, stop = r.borders[1:]
+    start, stop = r.borders
     at: dict[str, Any] = {"t_start": start * pq.s, "t_stop": stop * pq.s}
     kernel = config.kernel * pq.s
     drawn = {CELL: fitting.o.T, **{name: arm.spikes for name, arm in arms.items() if name != FORCED}}
@@ -128,8 +128,8 @@ def spike_measures(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str,
             yield {"part": "measure", "model": name, "measure": "rate correlation", "value": float(value)}
         if r.f_max is not None:
             found = measures.coherence_information(
-                r.signal(start, stop), blocks[name], f_max=r.f_max * pq.Hz, nperseg=256, noverlap=128, bias="subtract",
-                n_shuffle=0, **at,
+                r.signal(start, stop), blocks[name], f_max=r.f_max * pq.Hz, nperseg=round(r.segment / r.dt),
+                noverlap=round(r.segment / r.dt) // 2, bias="subtract", n_shuffle=0, **at,
             )  # fmt: skip
             yield {
                 "part": "measure", "model": name, "measure": "information", "value": found.value, "se": found.se,
@@ -149,7 +149,7 @@ def across(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
     r, repeats = fitting.recording, fitting.repeats
     if repeats < 2:
         return
-    start, stop = r.borders[1:]
+    start, stop = r.borders
     edges = np.arange(0, fitting.o.shape[1] + 1, round(2 * fitting.config.window / r.dt))
     cell = np.add.reduceat(fitting.o, edges[:-1], axis=1)
     trains = _trains(fitting.o.T, r.dt, start)
@@ -181,6 +181,6 @@ def raster(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
     r = fitting.recording
     shown = {CELL: fitting.o.T, **{name: arms[name].spikes for name in (NEURON, TWIN, LNP)}}
     for name, spikes in shown.items():
-        for k, train in enumerate(_trains(spikes[: round(0.6 / r.dt), :6], r.dt, r.borders[1])):
+        for k, train in enumerate(_trains(spikes[: round(0.6 / r.dt), :6], r.dt, r.borders[0])):
             for t in train:
                 yield {"part": "spike", "model": name, "value": k, "x": t}

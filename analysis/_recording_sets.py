@@ -35,7 +35,7 @@ class Nothing(Basis):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recording:
-    """Spikes and stimulus of one cell, and where training, validation and test part end. Times in s."""
+    """Spikes and stimulus of one cell, and where training and test part end. Times in s."""
 
     kind: str
     name: str
@@ -44,24 +44,25 @@ class Recording:
     signals: list[neo.AnalogSignal]
     """of each repeat, sampled at dt"""
     dt: float
-    borders: tuple[float, float, float]
-    stimulus: Basis
-    history: Basis
+    borders: tuple[float, float]
+    bases: tuple[dict[str, Basis], ...]
+    """candidates for the bases of stimulus and history"""
     precision: float
     """of coincidences"""
     f_max: float | None = None
     """of the coherence, Hz; None: the stimulus isn't one that it is defined for"""
+    segment: float = 0.256
+    """of its spectra"""
 
     @property
     def stimulated(self) -> bool:
         """Whether a stimulus is known."""
-        return not isinstance(self.stimulus, Nothing)
+        return not isinstance(self.bases[0]["stimulus"], Nothing)
 
-    def data(self, t_start: float, t_stop: float) -> Any:
-        """Spikes o, stimulus `drive` and `history` through their bases, one row for each step, repeats one after another."""
+    def data(self, bases: dict[str, Any], t_start: float, t_stop: float) -> Any:
+        """Spikes o, stimulus `drive` and `history` through bases, one row for each step, repeats one after another."""
         model = NeuronModel(
-            dt=self.dt * pq.s, family=nsnn.Gaussian(1.0), stimulus=self.stimulus, history=self.history,
-            channels=self.signals[0].shape[1],
+            dt=self.dt * pq.s, family=nsnn.Gaussian(1.0), channels=self.signals[0].shape[1], **bases
         )  # fmt: skip
         return model.data(self.trains, self.signals, t_start=t_start * pq.s, t_stop=t_stop * pq.s)
 
@@ -78,10 +79,10 @@ def analog(values: np.ndarray, dt: float, start: float = 0.0) -> neo.AnalogSigna
     )  # fmt: skip
 
 
-def _split(seconds: float, block: float) -> tuple[float, float, float]:
-    """Half for training, 15 % for validation, the rest for the test; borders between blocks."""
-    a, b, c = (int(share * seconds / block + 1e-9) * block for share in (0.5, 0.65, 1.0))
-    return a, b, c
+def _split(seconds: float, block: float) -> tuple[float, float]:
+    """65 % for training, the rest for the test; borders between blocks."""
+    a, b = (int(share * seconds / block + 1e-9) * block for share in (0.65, 1.0))
+    return a, b
 
 
 def _shifted(signals: list[np.ndarray], shift: bool) -> list[np.ndarray]:
@@ -95,19 +96,26 @@ def _standard(signals: list[np.ndarray], dt: float, until: float) -> list[neo.An
     return [analog((s - train.mean()) / train.std(), dt) for s in signals]
 
 
+def _bases(stimulus: list[RaisedCosines], history: RaisedCosines) -> tuple[dict[str, Basis], ...]:
+    return tuple({"stimulus": one, "history": history} for one in stimulus)
+
+
 def _grasshopper(which: int, config: Any) -> Recording:
+    """Steps of .2 ms: the cell's filter is sharper than .5 ms."""
     block = nsnn.datasets.grasshopper(which)
-    level = nsnn.datasets.envelope_db(block).magnitude[:, 0]
-    dt, seconds = 0.5e-3, min(config.seconds, 10.0)
+    level = nsnn.datasets.envelope_db(block, samples=4).magnitude[:, 0]
+    dt, seconds = 0.2e-3, min(config.seconds, 10.0)
     borders = _split(seconds, config.block)
-    level = level[: round(borders[2] / dt)]
+    level = level[: round(borders[1] / dt)]
     times = np.asarray(block.segments[0].spiketrains.multiplexed[1].rescale("s").magnitude)
     return Recording(
-        "grasshopper", f"grasshopper {which}", [times[times < borders[2]]],
+        "grasshopper", f"grasshopper {which}", [times[times < borders[1]]],
         _standard(_shifted([level], config.sabotage == "stimulus shifted"), dt, borders[0]), dt, borders,
-        RaisedCosines(config.functions[0], 20 * pq.ms),
-        RaisedCosines(config.functions[1], 20 * pq.ms, start=dt * pq.s),
-        2e-3, float(block.annotations["cutoff_hz"]),
+        _bases(
+            [RaisedCosines(n, stop * pq.ms) for n, stop in config.sound],
+            RaisedCosines(config.functions, 20 * pq.ms, start=dt * pq.s),
+        ),
+        2e-3, float(block.annotations["cutoff_hz"]), 0.128,
     )  # fmt: skip
 
 
@@ -117,13 +125,15 @@ def _cortical(setting: str, config: Any) -> Recording | None:
         return None
     dt, each = 1e-3, round(1e-3 / sweeps[0].dt)
     borders = _split(sweeps[0].seconds, config.block)
-    n = round(borders[2] / dt) * each
+    n = round(borders[1] / dt) * each
     currents = [s.current[:n].reshape(-1, each).mean(axis=1) for s in sweeps]
     return Recording(
-        "cortical", f"cortical {setting}", [s.spikes[s.spikes < borders[2]] for s in sweeps],
+        "cortical", f"cortical {setting}", [s.spikes[s.spikes < borders[1]] for s in sweeps],
         _standard(_shifted(currents, config.sabotage == "stimulus shifted"), dt, borders[0]), dt, borders,
-        RaisedCosines(config.functions[0], 40 * pq.ms, offset=3 * pq.ms),
-        RaisedCosines(config.functions[1], 60 * pq.ms, start=dt * pq.s, offset=4 * pq.ms),
+        _bases(
+            [RaisedCosines(n, stop * pq.ms, offset=3 * pq.ms) for n, stop in config.current],
+            RaisedCosines(config.functions, 60 * pq.ms, start=dt * pq.s, offset=4 * pq.ms),
+        ),
         2e-3, 100.0,
     )  # fmt: skip
 
@@ -144,16 +154,22 @@ def _punit(cell: str, config: Any) -> Recording | None:
         raise nsnn.FormatError(f"{place}: cell {cell!r} can't be read: {error}") from None
     dt = 0.5e-3
     borders = _split(min(config.seconds, float(times[-1])), config.block)
-    t = (np.arange(round(borders[2] / dt)) + 0.5) * dt
+    t = (np.arange(round(borders[1] / dt)) + 0.5) * dt
     values = np.zeros((len(t), 1))
     if eods is not None:
         phase = 2 * np.pi * np.interp(t, eods, np.arange(len(eods)))
         values = np.column_stack([np.cos(phase), np.sin(phase)])
     (values,) = _shifted([values], config.sabotage == "stimulus shifted")
     return Recording(
-        "P-unit", f"P-unit {cell[2:]}", [times[(times >= 0) & (times < borders[2])]], [analog(values, dt)], dt, borders,
-        Nothing() if eods is None else Lags(1),
-        RaisedCosines(config.functions[1] + 6, 40 * pq.ms, start=dt * pq.s, offset=4 * pq.ms), 1e-3,
+        "P-unit", f"P-unit {cell[2:]}", [times[(times >= 0) & (times < borders[1])]], [analog(values, dt)], dt, borders,
+        tuple(
+            {
+                "stimulus": Nothing() if eods is None else Lags(1),
+                "history": RaisedCosines(n, stop * pq.ms, start=dt * pq.s, offset=4 * pq.ms),
+            }
+            for n, stop in config.past
+        ),
+        1e-3,
     )  # fmt: skip
 
 

@@ -24,8 +24,8 @@ from nsnn_neuro import measures
 from nsnn_neuro.likelihood import Lags, NeuronModel
 
 SMALL = dataclasses.replace(
-    study.Config(), betas=(0.5,), ridges=(1.0,), shifts=(0.0, 0.5, 1.0, 1.5, 2.0), widths=(0.0, 1e-3, 4e-3), trials=40, n_hidden=0,
-    seconds=4.0,
+    study.Config(), betas=(0.5,), ridges=(1.0,), n_folds=2, sound=((8, 20.0),), past=((12, 40.0),),
+    shifts=(0.0, 0.5, 1.0, 1.5, 2.0), widths=(0.0, 1e-3, 4e-3), trials=40, n_hidden=0, seconds=4.0,
 )  # fmt: skip
 
 
@@ -56,7 +56,9 @@ def test_a_quick_run_verifies_and_so_does_its_file(table, tmp_path):
 )
 def test_each_sabotage_is_found_out(sabotage, named, monkeypatch):
     assert {"noise off", "noise late", "stimulus shifted"} == set(study.SABOTAGES)
-    monkeypatch.setattr(fits.Fitting, "network", lambda self: self.poisson(False, 3))  # not what is at stake
+    monkeypatch.setattr(
+        fits.Fitting, "network", lambda self, *args: self.poisson(False, 3)
+    )  # not what is at stake
     with pytest.raises(ClaimFailed, match=named):
         study.verify(study.run(study.Config(quick=True, sabotage=sabotage)))
 
@@ -105,7 +107,7 @@ def test_claims_hold_on_a_table_that_is_ahead_everywhere():
     ("model", "where", "value", "named"),
     [
         (study.TWIN, "P-unit 2", 0.05, "noiseless twin's on every recording"),
-        (study.FORCED, "cortical 1", 0.05, "told the spikes"),
+        (study.FORCED, "cortical 1", 0.05, "given the spikes"),
         (study.ADDED, "grasshopper 1", 0.05, "noise added afterwards"),
         (study.LNP, "grasshopper 2", 0.05, "linear-nonlinear"),
         (study.LNP, "cortical 2", 0.0, "linear-nonlinear"),
@@ -238,7 +240,7 @@ def known():
     block = truth.simulate(p, signal, trials=3, seed=8)
     trains = [segment.spiketrains[0].magnitude for segment in block.segments]
     recording = sets.Recording(
-        "made up", "made up", trains, [signal] * 3, 1e-3, (3.0, 4.0, 6.0), Lags(2), Lags(3), 2e-3, 400.0
+        "made up", "made up", trains, [signal] * 3, 1e-3, (4.0, 6.0), ({"stimulus": Lags(2), "history": Lags(3)},), 2e-3, 400.0
     )  # fmt: skip
     data = truth.data(trains, signal, t_start=4 * pq.s, t_stop=6 * pq.s)
     return recording, ndtr(truth.evaluate(p, data).potential).reshape(3, -1), *fits.fitted(recording, SMALL)
@@ -251,7 +253,7 @@ def test_the_fit_foretells_as_the_truth_does(known):
     lost = scores.per_spike(
         (truth - fits.log_likelihood(arms[study.NEURON].p, fitting.o)) / np.log(2), fitting.o, 200
     )
-    cost = 7 / (2 * fitting.train.o.sum() * np.log(2))
+    cost = 7 / (2 * fitting.trained.sum() * np.log(2))
     assert abs(lost["value"] - cost) < 4 * lost["se"]
     assert lost["value"] < 0.02
     for rival in (study.TWIN, study.FORCED, study.ADDED, study.LNP, study.ALONE):
@@ -296,7 +298,7 @@ def test_a_network_s_probabilities_are_those_of_its_likelihood(known):
             "fit_network",
             lambda *a, original=nsnn.fit_network, **k: made.append(original(*a, **k)) or made[0],
         )
-        arm = fitting.network()
+        arm = fitting.network(Lags(2), 0.5)
     score = made[0].score(
         recording.trains, recording.signals, t_start=4 * pq.s, t_stop=6 * pq.s, particles=10, seed=config.seed
     )
@@ -313,13 +315,42 @@ def test_the_twin_is_told_nothing_and_the_other_only_what_was(known):
     cut = 5.0
     other = [np.concatenate([t[t < cut], np.arange(cut, 5.99, 0.013)]) for t in recording.trains]
     changed = fits.Fitting(dataclasses.replace(recording, trains=other), SMALL)
-    fit, _ = fitting.neuron(recording.stimulus, recording.history)
-    again = changed.twins(fit)
+    again = changed.twins(fitting.neuron(recording.bases))
     np.testing.assert_array_equal(again[study.TWIN].p, arms[study.TWIN].p)
-    same = round((cut - recording.borders[1]) / recording.dt)
+    same = round((cut - recording.borders[0]) / recording.dt)
     np.testing.assert_array_equal(again[study.FORCED].p[:, :same], arms[study.FORCED].p[:, :same])
     assert (again[study.FORCED].p != arms[study.FORCED].p).any()
     assert again[study.ADDED].chosen == arms[study.ADDED].chosen
+
+
+def test_all_filter_models_choose_among_equally_many_candidates(known, monkeypatch):
+    """Bases times ridges, then as many further candidates: membranes and families, or ridges."""
+    recording = dataclasses.replace(
+        known[0], bases=tuple({"stimulus": Lags(n), "history": Lags(3)} for n in (1, 2, 4))
+    )
+    config = dataclasses.replace(SMALL, ridges=(1.0, 10.0), betas=(0.0, 0.5))
+    counts = {"neuron": 0, "poisson": 0}
+
+    def counted(*args, original=fits.cross_validate, **options):
+        counts["neuron"] += len(args[2])
+        return original(*args, **options)
+
+    class Counted(fits.PoissonRegressor):
+        def fit(self, x, o):
+            counts["poisson"] += 1
+            return super().fit(x, o)
+
+    monkeypatch.setattr(fits, "cross_validate", counted)
+    monkeypatch.setattr(fits, "PoissonRegressor", Counted)
+    fitting = fits.Fitting(recording, config)
+    chosen = fitting.neuron(recording.bases)
+    assert chosen.bases["stimulus"] != Lags(1)
+    for history in (True, False):
+        counts["poisson"] = 0
+        fitting.poisson(history, 3)
+        assert (
+            counts["neuron"] == (counts["poisson"] - 1) / config.n_folds == 3 * 2 + 2 * 2
+        )  # one fit is the last
 
 
 def test_nothing_is_learned_from_the_test_part(known):
@@ -359,8 +390,8 @@ def test_parts_follow_each_other_and_the_stimulus_can_be_shifted():
     plain, shifted = (
         next(sets.recordings(dataclasses.replace(SMALL, sabotage=s))) for s in ("", "stimulus shifted")
     )
-    a, b, c = plain.borders
-    assert 0 < a < b < c <= 4.0
+    a, b = plain.borders
+    assert 0 < a < b <= 4.0
     values, rolled = (r.signals[0].magnitude[:, 0] for r in (plain, shifted))
     assert values[: round(a / plain.dt)].mean() == pytest.approx(0, abs=1e-12)
     assert values[: round(a / plain.dt)].std() == pytest.approx(1, rel=1e-12)

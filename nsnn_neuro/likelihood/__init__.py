@@ -35,6 +35,9 @@ potentials are in its units (`Gaussian(1.0)`: in noise SDs). Without a membrane 
 unless given. With one, the threshold is fitted: only b's effect grows after a reset. Ratios such as sigma / theta come with their
 errors from `NeuronFit.derived`.
 
+Choices. `cross_validate` chooses bases, families, membranes and ridges by the likelihood of blocks of time that a fit hasn't
+seen; `fit_neuron(..., ridge="cv")` the ridge alone. A basis too coarse for the stimulus costs more than any other choice.
+
 Two layers. `fit_network` puts hidden noisy neurons between the stimulus and the observed ones: the output's spikes are forced as
 above, the hidden layer's are drawn, and noise-driven learning goes up the bound E_hidden[log P(O|hidden)] <= log P(O|x). What a fit
 is scored by is log P(O|x) itself, by a particle filter.
@@ -53,9 +56,11 @@ from .model import NeuronModel
 from .network import NetworkModel, Observed
 from .network_fit import NetworkFit, fit_network
 from .rescale import Rescaled
+from .selection import CrossValidation, cross_validate
 
 __all__ = [
     "Basis",
+    "CrossValidation",
     "Exponentials",
     "Lags",
     "NetworkFit",
@@ -65,6 +70,7 @@ __all__ = [
     "Observed",
     "RaisedCosines",
     "Rescaled",
+    "cross_validate",
     "fit_network",
     "fit_neuron",
 ]

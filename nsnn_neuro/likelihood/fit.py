@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import neo
@@ -20,6 +20,7 @@ from .model import NeuronModel
 from .rescale import Rescaled, rescale
 from .score import bits_per_spike
 from .scoring import covariance_at, maximise
+from .validation import RIDGES, best_ridge
 
 __all__ = ["NeuronFit", "fit_neuron"]
 
@@ -51,6 +52,8 @@ class NeuronFit:
     ridge: float
     iterations: int
     _data: Data = field(repr=False)
+    ridges: dict[float, Estimate] = field(default_factory=dict, repr=False)
+    """cross-validated bits per spike of each strength that ridge="cv" tried; empty without"""
 
     @property
     def values(self) -> np.ndarray:
@@ -153,7 +156,8 @@ def fit_neuron(
     theta: float | str | None = None,
     reset: str = "hard",
     refractory: Any = None,
-    ridge: float = 0.0,
+    ridge: float | str = 0.0,
+    n_folds: int = 5,
     t_start: Any = None,
     t_stop: Any = None,
 ) -> NeuronFit:
@@ -177,7 +181,9 @@ def fit_neuron(
     reset : "hard", "subtract" or "none", what a spike does to the membrane
     refractory : time after a spike in which none is possible
     ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2 on stimulus and history, in
-        nats; 0 by default, as it biases; 1 cures separable data
+        nats; 0 by default, as it biases; 1 cures separable data. "cv": the strength among .01, .1, 1, 10, 100 with the highest
+        likelihood in cross-validation; see `cross_validate`, which chooses bases and families too
+    n_folds : blocks in time of that cross-validation, a whole number from 2
     t_start, t_stop : times; None is the trials' own end. The signal before t_start is used, spikes before it are not
 
     Returns
@@ -197,14 +203,53 @@ def fit_neuron(
     >>> {name: round(value, 1) for name, value in fit.parameters.items()}
     {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
     """
+    if not isinstance(ridge, str):
+        strength = si(ridge, "1", "ridge")
+        if np.ndim(strength) or not 0 <= strength < np.inf:
+            raise NsnnError(f'ridge = {ridge}: expected a number from 0, or "cv"')
+    elif ridge != "cv":
+        raise NsnnError(f'ridge = {ridge!r}: expected a number from 0, or "cv"')
+    model, data = prepared(
+        trains,
+        signal,
+        dt=dt,
+        stimulus=stimulus,
+        history=history,
+        family=family,
+        beta=beta,
+        theta=theta,
+        reset=reset,
+        refractory=refractory,
+        t_start=t_start,
+        t_stop=t_stop,
+    )
+    if isinstance(ridge, str):
+        best, tried = best_ridge(model, data, RIDGES, n_folds)
+        return replace(fit_data(model, data, best), ridges=tried)
+    return fit_data(model, data, float(strength))
+
+
+def prepared(
+    trains: Any,
+    signal: Any,
+    *,
+    dt: Any,
+    stimulus: Basis | int,
+    history: Basis | int | None = None,
+    family: Family | None = None,
+    beta: float | str = 0.0,
+    theta: float | str | None = None,
+    reset: str = "hard",
+    refractory: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> tuple[NeuronModel, Data]:
+    """The model that `fit_neuron` fits with these arguments, and the data on its steps."""
     first = signal[0] if isinstance(signal, list | tuple) and signal else signal
     if not isinstance(first, neo.AnalogSignal):
         raise NsnnError(
             f"signal = {type(first).__name__} object: expected a neo.AnalogSignal, or a list with one for each trial"
         )
-    strength = si(ridge, "1", "ridge")
-    if np.ndim(strength) or not 0 <= strength < np.inf:
-        raise NsnnError(f"ridge = {ridge}: expected a number from 0")
     model = NeuronModel(
         dt=dt,
         family=Gaussian(1.0) if family is None else family,
@@ -217,8 +262,7 @@ def fit_neuron(
         channels=int(first.shape[1]),
     )
     data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
-    n = int(data.o.sum())
-    if n == 0:
+    if not data.o.any():
         raise NsnnError(
             f"trains hold no spikes in {len(data.o)} steps: expected some; the likelihood has no maximum without"
         )
@@ -226,9 +270,17 @@ def fit_neuron(
         raise NsnnError(
             f"trains have a spike in every step of dt = {model.step} s: expected silent steps too; take a smaller dt"
         )
-    p, value, penalty, count = maximise(model, data, float(strength))
+    return model, data
+
+
+def fit_data(model: NeuronModel, data: Data, ridge: float, near: np.ndarray | None = None) -> NeuronFit:
+    """The fit of a model to prepared data; `near` as of `maximise`."""
+    p, value, penalty, count = maximise(model, data, ridge, near)
     covariance = covariance_at(value, penalty)
-    assert covariance is not None  # the last step was taken with one of its two matrices
+    if covariance is None:
+        raise NsnnError(
+            "parameters can't be told apart in these data to rounding: take a smaller basis, or pass ridge=1.0"
+        )
     names = model.names
     return NeuronFit(
         model=model,
@@ -237,9 +289,9 @@ def fit_neuron(
         covariance=covariance,
         log_likelihood=value.log_likelihood,
         bits_per_spike=float(bits_per_spike(model.probability(p, data)[1], data.o)),
-        n_spikes=n,
+        n_spikes=int(data.o.sum()),
         n_steps=len(data.o),
-        ridge=float(strength),
+        ridge=ridge,
         iterations=count,
         _data=data,
     )

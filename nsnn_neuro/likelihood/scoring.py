@@ -50,8 +50,12 @@ def inverse(information: np.ndarray) -> np.ndarray | None:
     return np.asarray(cho_solve(cho_factor(scaled), np.eye(len(scaled))) / np.outer(diagonal, diagonal))
 
 
-def maximise(model: NeuronModel, data: Data, ridge: float) -> tuple[np.ndarray, Value, np.ndarray, int]:
+def maximise(
+    model: NeuronModel, data: Data, ridge: float, near: np.ndarray | None = None
+) -> tuple[np.ndarray, Value, np.ndarray, int]:
     """Parameters, value there, penalty's weights (n_parameters,) and number of Newton steps.
+
+    `near`: parameters to start from, if they are better than the recorded rate and nothing else; not with beta fitted.
 
     With beta fitted, the others are maximised at each beta (one maximum, for a log-concave family), and beta goes to the root of
     the profile's slope, which is the likelihood's own slope in beta there: secant steps kept within a bracket.
@@ -75,7 +79,7 @@ def maximise(model: NeuronModel, data: Data, ridge: float) -> tuple[np.ndarray, 
 
     fitted = model.beta == "fit"
     if not fitted:
-        p, value, count = at(float(model.beta), None)
+        p, value, count = at(float(model.beta), near)
         return p, value, penalty, count
     found, refused = [], []
     for beta in _STARTS:
@@ -150,7 +154,7 @@ def _climb(
         raise NsnnError(
             f"family = {model.family!r}: the spikes are impossible at the start; take a family without bounds such as Gaussian"
         )
-    gain, count = np.inf, 0
+    gain, count, sound = np.inf, 0, True
     for count in range(1, most + 1):
         gradient = (now.gradient - penalty * p)[free]
         step = np.zeros(len(p))
@@ -168,8 +172,11 @@ def _climb(
         p, now, better = _search(p, now, shorter * step, shorter * gain, penalty, evaluate)
         if not better:
             break
-    if gain < _FLAT or most < _MOST:
+    if most < _MOST or (gain < _FLAT and sound):
         return p, now, count
+    if gain < _FLAT:
+        step[free] = _flattest(now, penalty, free)
+        raise _diverges(model, now, step)
     raise NsnnError(
         f"no maximum was reached in {count} of Newton's steps (log-likelihood {now.log_likelihood:.6g}, "
         f"still to be won about {gain:.2g} nats): expected a smooth family such as Gaussian (the density of Uniform jumps, so that "

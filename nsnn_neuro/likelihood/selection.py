@@ -1,0 +1,163 @@
+"""`cross_validate`: bases, families, ridges and membranes chosen by the likelihood of what a fit hasn't seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import NsnnError
+from ..units import si
+from .fit import NeuronFit, fit_data, prepared
+from .score import bits_per_spike
+from .validation import blocks, held_out
+
+__all__ = ["CrossValidation", "cross_validate"]
+
+_OPTIONS = ("stimulus", "history", "family", "beta", "theta", "reset", "refractory", "ridge")
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Candidates for a fit with their cross-validated scores; made by `cross_validate`.
+
+    >>> import neo, quantities as pq
+    >>> from nsnn_neuro.likelihood import Lags, NeuronModel
+    >>> from nsnn_neuro import Gaussian
+    >>> signal = neo.AnalogSignal(np.random.default_rng(1).normal(size=3000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> spikes = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(2)).simulate([-1.5, 0.5, 0.6], signal)
+    >>> found = cross_validate(spikes, signal, [{"stimulus": 1}, {"stimulus": 2}], dt=1*pq.ms, n_folds=3)
+    >>> (found.table.behind > 0).tolist(), found.values.shape
+    ([True, False], (3, 3))
+    """
+
+    fit: NeuronFit
+    """the best candidate, fitted to all the data given"""
+    best: dict[str, Any]
+    """its options"""
+    table: pd.DataFrame
+    """a row for each candidate: its options as given; bits_per_spike and se, cross-validated; behind and behind_se, what it has
+    less than the best, paired over parts of the data; refused, why it can't be fitted, "" where it can (else numbers are NaN)"""
+    folds: np.ndarray = field(repr=False)
+    """(n_steps,) the block in time of each step, trials one after another"""
+    values: np.ndarray = field(repr=False)
+    """(n_folds, n_parameters) of the best candidate, fitted without each block"""
+
+
+def cross_validate(
+    trains: Any,
+    signal: Any,
+    candidates: Sequence[Mapping[str, Any]],
+    *,
+    dt: Any,
+    n_folds: int = 5,
+    t_start: Any = None,
+    t_stop: Any = None,
+    **options: Any,
+) -> CrossValidation:
+    """Choose among `candidates` the options of `fit_neuron` with the highest cross-validated likelihood, and fit with them.
+
+    Each trial is cut into `n_folds` blocks in time. A candidate is fitted to all blocks but one and scored on that one, for each in
+    turn. Blocks rather than single steps are left out, as neighbouring steps share stimulus and history. The choice uses all the
+    data given: leave out a test part by `t_stop`, and score `fit` there. The best candidate's own score is a little too high,
+    the more so the more candidates there are.
+
+    Parameters
+    ----------
+    trains, signal, dt, t_start, t_stop : as of `fit_neuron`
+    candidates : dicts of any of stimulus, history, family, beta, theta, reset, refractory and ridge (a number)
+    n_folds : whole number from 2
+    **options : the same for all candidates
+
+    Returns
+    -------
+    CrossValidation
+
+    Raises
+    ------
+    NsnnError : no candidate, unknown options, no candidate that can be fitted; and as `fit_neuron`
+
+    Source: Stone 1974, doi 10.1111/j.2517-6161.1974.tb00994.x; blocks: Roberts et al. 2017, doi 10.1111/ecog.02881
+
+    >>> import neo, quantities as pq
+    >>> from nsnn_neuro import Gaussian
+    >>> from nsnn_neuro.likelihood import Lags, NeuronModel
+    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=6000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> cell = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(3))
+    >>> spikes = cell.simulate([-1.5, 0.5, 0.0, 0.6], signal)
+    >>> found = cross_validate(spikes, signal, [{"stimulus": n} for n in (1, 3, 30)], dt=1*pq.ms)
+    >>> found.best, found.fit.n_steps
+    ({'stimulus': 3}, 6000)
+    """
+    if isinstance(candidates, Mapping) or not len(candidates):
+        raise NsnnError(
+            f"candidates = {candidates!r}: expected a list of dicts such as [{{'stimulus': 3}}, {{'stimulus': 9}}]"
+        )
+    rows: list[dict[str, Any]] = []
+    logs: list[np.ndarray | None] = []
+    made: list[Any] = []
+    last: tuple[dict[str, Any], Any] | None = None
+    near: np.ndarray | None = None
+    for candidate in candidates:
+        chosen = {**options, **candidate}
+        unknown = sorted(set(chosen) - set(_OPTIONS))
+        if unknown:
+            raise NsnnError(
+                f"candidates hold {', '.join(unknown)}: expected options of fit_neuron among {', '.join(_OPTIONS)}"
+            )
+        ridge = _strength(chosen.pop("ridge", 0.0))
+        row = {
+            **candidate,
+            "bits_per_spike": np.nan,
+            "se": np.nan,
+            "behind": np.nan,
+            "behind_se": np.nan,
+            "refused": "",
+        }
+        values = None
+        try:
+            if last is None or last[0] != chosen:
+                last = chosen, prepared(trains, signal, dt=dt, t_start=t_start, t_stop=t_stop, **chosen)
+                near = None
+            model, data = last[1]
+            fit = fit_data(model, data, ridge, near)
+            near = None if model.beta == "fit" else fit.values
+            values, folds = held_out(model, data, ridge, n_folds, near)
+            score = bits_per_spike(values, data.o)
+            row |= {"bits_per_spike": score.value, "se": score.se}
+            made.append((fit, data, folds))
+        except NsnnError as error:
+            row["refused"] = str(error)
+            made.append(None)
+        rows.append(row)
+        logs.append(values)
+    fitted = [k for k, values in enumerate(logs) if values is not None]
+    if not fitted:
+        raise NsnnError(f"none of {len(rows)} candidates can be fitted; the last one: {rows[-1]['refused']}")
+    k = max(fitted, key=lambda j: rows[j]["bits_per_spike"])
+    best = logs[k]
+    assert best is not None
+    fit, data, values = made[k]
+    for j in fitted:
+        gap = _behind(best, logs[j], data.o)
+        rows[j] |= {"behind": gap[0], "behind_se": gap[1]}
+    return CrossValidation(fit, dict(candidates[k]), pd.DataFrame(rows), blocks(data, n_folds), values)
+
+
+def _strength(ridge: Any) -> float:
+    value = si(ridge, "1", "ridge")
+    if np.ndim(value) or not 0 <= value < np.inf:
+        raise NsnnError(f"ridge = {ridge}: expected a number from 0 for each candidate")
+    return float(value)
+
+
+def _behind(best: np.ndarray, own: np.ndarray | None, o: np.ndarray) -> tuple[float, float]:
+    """What a candidate has less than the best, bits per spike, and its error from 20 consecutive parts."""
+    assert own is not None
+    gain = (best - own) / np.log(2)
+    parts = np.array([part.sum() for part in np.array_split(gain, min(20, len(gain)))])
+    k, n = len(parts), o.sum()
+    return float(gain.sum() / n), float(np.sqrt(k) * parts.std(ddof=1) / n) if k > 1 else np.nan

@@ -1,0 +1,74 @@
+"""Cross-validation in blocks of time: a fit to all blocks but one, and the likelihood of that one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import NsnnError
+from ..measures import Estimate
+from .data import Data
+from .model import NeuronModel
+from .score import bits_per_spike
+from .scoring import maximise
+
+__all__ = ["RIDGES", "best_ridge", "blocks", "held_out"]
+
+RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
+"""strengths that ridge="cv" tries"""
+
+
+def blocks(data: Data, n_folds: Any) -> np.ndarray:
+    """The fold (n,) of each step: every trial is cut into `n_folds` blocks in time, as equal as can be."""
+    if isinstance(n_folds, bool) or not isinstance(n_folds, int | np.integer) or n_folds < 2:
+        raise NsnnError(f"n_folds = {n_folds!r}: expected a whole number from 2")
+    begins = np.flatnonzero(data.begins)
+    lengths = np.diff(np.append(begins, len(data.o)))
+    if lengths.min() < n_folds:
+        raise NsnnError(
+            f"n_folds = {n_folds}: the shortest trial has {lengths.min()} steps; expected fewer folds"
+        )
+    return np.concatenate([np.arange(n) * int(n_folds) // n for n in lengths])
+
+
+def held_out(
+    model: NeuronModel, data: Data, ridge: float, n_folds: int, near: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-likelihood (n,) of each step, nats, under the fit to the other blocks; and parameters (n_folds, n_parameters).
+
+    Membrane and history run through all steps; a block that is left out only takes no part in the fit.
+    """
+    fold = blocks(data, n_folds)
+    logs, values = np.zeros(len(data.o)), []
+    for k in range(n_folds):
+        out = fold == k
+        rest = replace(data, free=data.free & ~out)
+        if not data.o[rest.free].any() or np.all(data.o[rest.free] == 1):
+            raise NsnnError(
+                f"n_folds = {n_folds}: without block {k} no spikes, or no silent steps, are left; expected fewer folds"
+            )
+        p = maximise(model, rest, ridge, near)[0]
+        logs[out] = model.probability(p, data)[1][out]
+        values.append(p)
+    return logs, np.array(values)
+
+
+def best_ridge(
+    model: NeuronModel, data: Data, ridges: Sequence[float], n_folds: int
+) -> tuple[float, dict[float, Estimate]]:
+    """The strength with the highest cross-validated likelihood, and the bits per spike of each that can be fitted."""
+    found: dict[float, Estimate] = {}
+    near, why = None, ""
+    for ridge in sorted(ridges, reverse=True):  # from the strongest, whose fit is a start for the next
+        try:
+            if model.beta != "fit":
+                near = maximise(model, data, ridge, near)[0]
+            found[ridge] = bits_per_spike(held_out(model, data, ridge, n_folds, near)[0], data.o)
+        except NsnnError as error:
+            why = str(error)
+    if not found:
+        raise NsnnError(f'ridge = "cv": no strength among {sorted(ridges)} can be fitted to all folds: {why}')
+    return max(found, key=lambda one: found[one].value), found
