@@ -32,7 +32,7 @@ added. After the second one the bases turned out too coarse: eight cosines to 20
 grasshopper 2, where 24 cosines in bins of .2 ms give 1.5. Since then bases, ridges and families are chosen by cross-validation, for
 every model, and the former validation part (15 %) trains too. Claims and criteria stayed as they were.
 
-OUTCOME
+Results, with date and revision: docs/likelihood.md and README.md.
 
 Limits. The twin keeps the noisy neuron's filters; a deterministic neuron fitted from scratch by surrogate gradients isn't tried.
 The errors say how another stretch would differ, not another cell: one cortical cell in eight settings isn't eight cells. Parts
