@@ -55,3 +55,27 @@ def symmetric(error):
 def erasure(lost):
     """The binary erasure channel, of 1 - lost bits; response 2 is the erasure."""
     return Channel(np.array([[1.0 - lost, 0.0, lost], [0.0, 1.0 - lost, lost]]))
+
+
+KINDS = ("independent", "refractory", "gain of two states", "gain of three states")
+
+
+def words_of_kind(kind, n_s, letters, *, informative=True, low=0.03, high=0.45):
+    """Words whose rate has its own time course for each stimulus, all 2^letters probabilities by enumeration.
+
+    independent: bins are independent given the stimulus; refractory: a spike leaves a tenth of the probability to the next bin;
+    gain: one factor for all bins of a trial, .2 or 1.8 (two states), .1, 1 or 2 (three). Without `informative` all stimuli have
+    one time course.
+    """
+    time, s = np.arange(letters), np.arange(n_s)[:, None]
+    peak = (letters - 1) * s / max(n_s - 1, 1)
+    rate = low + (high - low) * np.exp(-0.5 * ((time - peak) / (letters / 5)) ** 2)
+    rate = rate if informative else np.repeat(rate[n_s // 2][None], n_s, axis=0)
+    bits = (np.arange(2**letters)[:, None] >> np.arange(letters)) & 1
+    gains = {"gain of two states": ([0.2, 1.8], [0.5, 0.5]), "gain of three states": ([0.1, 1.0, 2.0], [0.3, 0.4, 0.3])}
+    before = np.column_stack([np.zeros(len(bits), dtype=int), bits[:, :-1]])
+    law = np.zeros((n_s, len(bits)))
+    for gain, weight in zip(*gains.get(kind, ([1.0], [1.0])), strict=True):
+        chance = np.minimum(gain * rate, 0.95)[:, None] * np.where(before & (kind == "refractory"), 0.1, 1.0)
+        law += weight * np.where(bits, chance, 1.0 - chance).prod(-1)
+    return Channel(law, letters)

@@ -69,7 +69,11 @@ def test_rows_are_the_measures_of_words_counts_and_latencies():
         assert_allclose(table[column].astype(float), [getattr(e, name) for e in expected], rtol=1e-12)
     assert table["warning"].tolist() == [e.warning for e in expected]
     assert table["correction"].tolist() == [e.correction for e in expected]
-    assert_allclose(table["gain"], table["information"] - expected[0].value, rtol=1e-12)
+    raw = rate_vs_temporal(block, stimulus, resolutions=[25, 50] * pq.ms, n_shuffle=0)
+    assert_allclose(raw["gain"], raw["information"] - expected[0].value, rtol=1e-12)
+    assert raw["gain_p"].isna().all()
+    is_words = (table["code"] == "words").to_numpy()
+    assert_allclose(table["gain"], raw["gain"] - is_words * table["gain_null_mean"], rtol=1e-12, atol=1e-15)
     binary = rate_vs_temporal(
         block, stimulus, resolutions=[25] * pq.ms, n_shuffle=0, saturation="binary", bias="plugin"
     )
@@ -237,13 +241,57 @@ def test_simulated_timing_code():
     assert (table["p"].iloc[1:] == 0.01).all()
 
 
+def test_gain_is_the_information_of_times_given_the_count():
+    """Counts and times both tell: the gain by hand, in the table of each count, and its jackknife by leaving trials out."""
+    rng, stimulus = np.random.default_rng(6), np.repeat(np.arange(3), 12)
+    trials = [np.clip(rng.normal(0.02 + 0.03 * s, 0.015, 1 + rng.poisson(s)), 0, 0.0999) for s in stimulus]
+
+    def gain(left_out=None):
+        keep = np.arange(36) != left_out
+        block = block_of([trial for trial, kept in zip(trials, keep, strict=True) if kept])
+        more: dict[str, Any] = {"resolutions": [50] * pq.ms, "bias": "none", "n_shuffle": 0}
+        return rate_vs_temporal(block, stimulus[keep], **more).iloc[-1]
+
+    counts = np.array([t.size for t in trials])
+    letters = words(block_of(trials), bin=50 * pq.ms, saturation="count")[:, 0]
+    by_hand = 0.0
+    for count in np.unique(counts):
+        here = counts == count
+        if here.sum() > 1:
+            given_count = mutual_information(stimulus[here], letters[here], bias="none", n_shuffle=0).value
+            by_hand += here.mean() * given_count
+    row = gain()
+    assert_allclose(row["gain"], by_hand, rtol=1e-9)
+    left_out = np.array([gain(i)["gain"] for i in range(36)])
+    assert_allclose(row["gain_se"], np.sqrt(35 * left_out.var()), rtol=1e-6)
+
+
+def test_gain_of_a_rate_code_is_nothing_within_its_error():
+    """20 trials of each of 4 rates: the difference of corrected informations is .1 bit and more too high, the gain is not."""
+    found, differences = [], []
+    for seed in range(30):
+        rng, stimulus = np.random.default_rng([7, seed]), np.repeat(np.arange(4), 20)
+        block = block_of([np.sort(rng.uniform(0, WINDOW, rng.poisson(1 + 1.2 * s))) for s in stimulus])
+        table = rate_vs_temporal(block, stimulus, resolutions=[20] * pq.ms, n_shuffle=19, seed=seed)
+        found.append(table.iloc[-1])
+        differences.append(table["information"].iloc[-1] - table["information"].iloc[0])
+    gains, errors, p = (np.array([row[k] for row in found], float) for k in ("gain", "gain_se", "gain_p"))
+    assert abs(z_of_mean(gains, 0.0)) < 4
+    assert abs(z_of_mean(differences, 0.0)) > 4
+    assert np.mean(np.abs(gains) <= 2 * errors) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 30)
+    assert abs(z_of_mean(p, 0.5 + 0.5 / 20)) < 4
+
+
 def test_significance_of_a_timing_code_and_of_none():
     rng, stimulus = np.random.default_rng(4), np.repeat(np.arange(4), 20)
     table = rate_vs_temporal(
         block_of([jittered_spike(rng, s) for s in stimulus]), stimulus, resolutions=[10] * pq.ms, n_shuffle=50
     )
     assert by_code(table, "words", "p") == 1 / 51
-    assert by_code(table, "count", "p") == 1.0
+    assert by_code(table, "words", "gain_p") == 1 / 51
+    assert by_code(table, "latency", "gain_p") == 1 / 51
+    assert by_code(table, "count", "p") == by_code(table, "count", "gain_p") == 1.0
+    assert by_code(table, "words", "gain") > 4 * by_code(table, "words", "gain_se")
 
 
 def test_a_large_alphabet_is_told_in_its_row_alone():

@@ -7,13 +7,13 @@ import pytest
 from channels import entropy_bits
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize, special, stats
+from scipy import integrate, optimize, special, stats
 
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures import entropy
 from nsnn_neuro.measures.bub import best_upper_bound, bub_coefficients
 from nsnn_neuro.measures.counts import plugin_entropy, relevant_responses
-from nsnn_neuro.measures.entropies import CLOSED_FORMS, miller_madow, plugin, profile
+from nsnn_neuro.measures.entropies import CLOSED_FORMS, grassberger, miller_madow, plugin, profile
 from nsnn_neuro.measures.extrapolation import (
     _WEIGHTS,
     PARTITIONS,
@@ -62,7 +62,8 @@ def by_loops(method, counts, k):
         g = {1: -np.euler_gamma - math.log(2), 2: 2 - np.euler_gamma - math.log(2)}
         for m in range(3, n + 1):  # the recursion of the source
             g[m] = g[m - 1] if m % 2 else g[m - 2] + 2 / (m - 1)
-        return math.log(n) - sum(c * g[c] for c in seen) / n
+        harmonic = sum(1 / m for m in range(1, n)) - np.euler_gamma  # psi(n)
+        return harmonic - sum(c * g[c] for c in seen) / n if len(seen) > 1 else 0.0
     plain = -sum(c / n * math.log(c / n) for c in seen)
     relevant = {
         "plugin": 1,
@@ -118,11 +119,28 @@ def test_error_bar_of_grassberger_is_that_of_the_digamma_form():
 
     def form(y):
         c = np.bincount(y, minlength=6)
-        return (np.log(y.size) - (c[c > 0] * special.digamma(c[c > 0])).sum() / y.size) / np.log(2)
+        terms = c[c > 0] * special.digamma(c[c > 0])
+        return (special.digamma(y.size) - terms.sum() / y.size) / np.log(2)
 
     left_out = np.array([form(np.delete(x, i)) for i in range(30)])
     expected = np.sqrt(29 / 30 * ((left_out - left_out.mean()) ** 2).sum())
     assert abs(entropy(x, method="grassberger").se - expected) < 1e-12
+
+
+@pytest.mark.parametrize("n", [4, 8, 9])
+def test_grassberger_has_the_bias_of_its_binomial_form(n):
+    """Exact expectation over all samples of n; samples of one symbol are given 0 in place of the rule's value."""
+    counts = np.array([[a, b, n - a - b] for a in range(n + 1) for b in range(n + 1 - a)])
+    law = np.array([0.6, 0.3, 0.1])
+    p = stats.multinomial.pmf(counts, n, law)
+    alone = -0.5 * (-1) ** n * (special.digamma((n + 1) / 2) - special.digamma(n / 2)) / np.log(2)
+    value = p @ (grassberger(profile(counts, 3.0)) + alone * (counts == n).any(1))
+    low = [q * integrate.quad(lambda x: x ** (n - 1) / (1 - x), 0, 1 - 2 * q)[0] for q in law]
+    assert abs(value - (entropy_bits(law) - sum(low) / np.log(2))) < 1e-10
+    # two symbols, four samples each: with ln N in place of psi(N) this is +.09 to +.19 bit
+    k = np.arange(9)
+    binary = stats.binom.pmf(k, 8, 0.5) @ grassberger(profile(np.column_stack([k, 8 - k]), 2.0))
+    assert abs(binary - 1.0) < 0.015
 
 
 def test_error_bar_of_nsb_is_its_posterior_or_the_jackknife():

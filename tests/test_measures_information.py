@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import ms, second
-from channels import Channel, binary_words, entropy_bits, erasure, poisson_counts, symmetric
+from channels import (
+    KINDS,
+    Channel,
+    binary_words,
+    entropy_bits,
+    erasure,
+    poisson_counts,
+    symmetric,
+    words_of_kind,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
@@ -23,20 +32,21 @@ from nsnn_neuro.measures.counts import (
 )
 from nsnn_neuro.measures.entropy import SYMMETRIC
 from nsnn_neuro.measures.information import _ALWAYS, information_of_tables
+from nsnn_neuro.measures.limits import zero_spread
+from nsnn_neuro.measures.prediction import predictive_bound
 
 BIASES = [*SYMMETRIC, "quadratic"]
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=60)
 WORDS = {"words of 4 bins": binary_words(4, 4, 0.05, 0.5), "words of 6 bins": binary_words(8, 6, 0.05, 0.5)}
 COUNTS = poisson_counts(np.random.default_rng(0).uniform(0.5, 8.0, 8), 12)
 TRIALS_PER_RESPONSE = {  # the stated regimes
-    "miller-madow": 32,
+    "miller-madow": 64,
     "panzeri-treves": 4,
-    "quadratic": 4,
-    "chao-shen": 4,
-    "grassberger": 4,
-    "nsb": 1,
+    "quadratic": 16,
+    "grassberger": 16,
+    "nsb": 8,
     "best-upper-bound": 1,
-    "shuffle": 1,
+    "shuffle": 8,
 }
 
 
@@ -327,7 +337,7 @@ def test_warning_names_the_numbers_and_the_cure():
     rng = np.random.default_rng(10)
     for bias, each in TRIALS_PER_RESPONSE.items():
         s = np.repeat([0, 1], 8 * each - 1)
-        r = rng.integers(0, 2, (s.size, 3))
+        r = np.column_stack([s ^ (rng.random(s.size) < 0.1), rng.integers(0, 2, (s.size, 2))])
         r[:8] = (np.arange(8)[:, None] >> np.arange(3)) & 1
         warning = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning
         expected = f"{8 * each - 1} trials per stimulus for 8 responses, fewer than {each} for each: {bias} may be biased; "
@@ -339,17 +349,151 @@ def test_warning_names_the_numbers_and_the_cure():
     assert taken.warning == "n_symbols not given: took 3, the range of the values in r"
 
 
-def test_auto_goes_by_sizes_alone():
+def test_more_than_64_responses_need_more_trials_for_each():
+    s = np.repeat([0, 1], 65 * 8)
+    r = np.append(np.arange(65), np.random.default_rng(0).integers(0, 65, s.size - 65))
+    assert mutual_information(s, np.minimum(r, 63), n_shuffle=0).warning is None
+    warning = mutual_information(s, r, n_shuffle=0).warning
+    assert warning.startswith("520 trials per stimulus for 65 responses, fewer than 64 for each")
+
+
+def test_auto_gives_the_estimate_on_which_estimators_agree():
     rng = np.random.default_rng(11)
-    s = np.repeat(np.arange(3), 40)
-    words = rng.integers(0, 2, (120, 4))
-    cases = [(words[:, :2], "panzeri-treves"), (words, "shuffle"), (rng.integers(0, 60, 120), "nsb")]
-    for r, expected in cases:
-        chosen = mutual_information(s, r, bias="auto", n_shuffle=0)
-        assert chosen.correction == expected
-        assert chosen.reason.startswith("there are 40 trials per stimulus for")
-        assert chosen.value == mutual_information(s, r, bias=expected, n_shuffle=0).value
-        assert mutual_information(rng.permutation(s), r, bias="auto", n_shuffle=0).correction == expected
+    s = np.repeat(np.arange(3), 80)
+    few_words = rng.binomial(1, 0.2 + 0.3 * s[:, None] / 2, (240, 2))
+    chosen = mutual_information(s, few_words, bias="auto", n_shuffle=20)
+    named = mutual_information(s, few_words, n_shuffle=20)
+    assert chosen.correction == "panzeri-treves"
+    assert (chosen.value, chosen.se, chosen.p) == (named.value, named.se, named.p)
+    assert (chosen.lower, chosen.upper, chosen.warning) == (None, None, None)
+    assert chosen.reason.startswith("there are 80 trials per stimulus for 4 responses and estimators agree (")
+    many = mutual_information(np.repeat(s, 4), np.repeat(few_words, 4, axis=0), bias="auto", n_shuffle=0)
+    assert many.reason == "there are 320 trials per stimulus for 4 responses"
+    channel = words_of_kind("independent", 8, 6, low=0.01, high=0.12)
+    s, words = channel.samples(channel.tables(60, 1, rng)[0])
+    words = words[:, words.any(0)]
+    middle = mutual_information(s, words, bias="auto", n_shuffle=0)
+    if middle.lower is None:
+        assert middle.value == mutual_information(s, words, bias=middle.correction, n_shuffle=0).value
+
+
+# --- what an information cannot be ---
+
+
+def test_sparse_words_give_no_impossible_information():
+    """Sparse words of 30 bins: the estimators are bits below zero, which they return as NaN with the cure."""
+    rng = np.random.default_rng(0)
+    s = np.repeat(np.arange(8), 20)
+    words = (rng.random((160, 30)) < 0.05 * (1 + s[:, None] / 8)).astype(int)
+    shuffled = mutual_information(s, words, bias="shuffle", n_shuffle=3)
+    assert math.isnan(shuffled.value)
+    assert math.isnan(shuffled.se)
+    assert "by shuffle is below zero beyond its error: take more trials, fewer responses" in shuffled.warning
+    assert shuffled.p is not None
+    auto = mutual_information(s, words, bias="auto", n_shuffle=3)
+    assert 0.0 <= auto.lower <= auto.value <= auto.upper <= 3.0
+    assert auto.value == pytest.approx((auto.lower + auto.upper) / 2)
+    assert auto.se == pytest.approx((auto.upper - auto.lower) / 4)
+    assert auto.warning.startswith("estimators disagree beyond their errors (shuffle -")
+    assert auto.correction == "bracket"
+    assert f"between {auto.lower:.4g} and {auto.upper:.4g} bit" in str(auto)
+
+
+def test_nothing_is_claimed_where_nothing_is_known():
+    """Every word comes once: the bracket is all that an information can be, and there is no value."""
+    rng = np.random.default_rng(0)
+    s, words = np.repeat([0, 1], 20), rng.integers(0, 2, (40, 100))
+    e = mutual_information(s, words, bias="auto", n_shuffle=3)
+    assert math.isnan(e.value)
+    assert (e.lower, e.upper) == pytest.approx((0.0, 1.0))
+    assert "nothing is known but that it lies between 0 and 1 bit; take more trials or fewer" in e.warning
+    assert str(e).startswith("nan, between 0 and 1 bit")
+    assert math.isfinite(mutual_information(s, words[:, :70], bias="nsb", n_shuffle=0, n_symbols=2**100).se)
+
+
+def test_information_is_at_most_that_of_the_stimuli():
+    s = np.repeat(np.arange(8), 20)
+    for bias in (*SYMMETRIC, "auto"):
+        for r in (s, s // 2):
+            e = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8)
+            assert math.isnan(e.value) or -2 * e.se - 1e-9 <= e.value <= 3.0 + 1e-9
+    assert mutual_information(s, s, n_shuffle=0).value == 3.0
+    assert mutual_information([0] * 9, [0, 1, 2] * 3, bias="auto", n_shuffle=0).value == 0.0
+
+
+def test_zero_spread_is_that_of_permuted_stimuli():
+    for n_s, trials, n_r, rate in ((2, 200, 2, 5.0), (8, 20, 64, 0.3), (5, 100, 10, 1.0)):
+        rng = np.random.default_rng(n_s)
+        s = np.repeat(np.arange(n_s), trials)
+        r = rng.choice(n_r, s.size, p=rng.dirichlet(np.full(n_r, rate)))
+        tables = [contingency(rng.permutation(s), r, n_s, n_r) for _ in range(1000)]
+        values = plugin_information(np.array(tables))
+        fourth = ((values - values.mean()) ** 4).mean() / values.var() ** 2
+        error = values.std() * math.sqrt((fourth - 1) / 4000)
+        # the Poisson cells are an approximation: within 6 % on these tables
+        assert abs(values.std() - zero_spread(tables[0])) < 4 * error + 0.06 * values.std()
+
+
+@pytest.mark.parametrize("n_s", [2, 8])
+def test_two_error_bars_hold_zero_information_of_two_by_few_responses(n_s):
+    """A jackknife alone is too small where the plug-in is small by chance: with two by two cells in a fifth of the tables."""
+    law = np.repeat([[0.4, 0.6]], n_s, axis=0)
+    tables = Channel(law).tables(40, 200, np.random.default_rng(3))
+    found = [mutual_information(*Channel(law).samples(t), n_shuffle=0) for t in tables]
+    assert all(e.warning is None for e in found)
+    held = np.mean([abs(e.value) <= 2 * e.se for e in found])
+    assert held >= 0.95 - 4 * math.sqrt(0.95 * 0.05 / 200)
+
+
+@pytest.mark.parametrize("informative", [True, False], ids=["informative", "zero information"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bound_by_prediction_is_below_the_information(kind, informative):
+    """And not trivially so: above half of the information of words of 8 bins with 50 trials."""
+    channel = words_of_kind(kind, 4, 8, informative=informative)
+    tables = channel.tables(50, 100, np.random.default_rng(2))
+    bounds = [predictive_bound(*channel.samples(t), 4) for t in tables]
+    above = np.mean([b.value - 2.5 * b.se > channel.information + 1e-9 for b in bounds])
+    assert above <= 0.05
+    assert np.mean([b.value for b in bounds]) > 0.5 * channel.information - 1e-9
+
+
+def honest(e, truth):
+    """Whether what is said of the truth is so: within the bracket, or two error bars; no value says nothing."""
+    if e.lower is not None:
+        return e.lower - 1e-9 <= truth <= e.upper + 1e-9
+    return math.isnan(e.value) or abs(e.value - truth) <= 2 * e.se + 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("informative", [True, False], ids=["informative", "zero information"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_auto_says_of_words_is_so(kind, informative):
+    """Words of 6 to 10 bins, 20 to 50 trials: two error bars or the bracket hold the truth in nine of ten repeats."""
+    for n_s, letters, trials in ((2, 6, 50), (8, 6, 20), (8, 6, 50), (4, 8, 20), (8, 10, 50)):
+        channel = words_of_kind(kind, n_s, letters, informative=informative)
+        tables = channel.tables(trials, 30, np.random.default_rng(1))
+        options = {"bias": "auto", "n_shuffle": 0, "n_symbols": 2**letters}
+        found = [mutual_information(*channel.samples(t), **options) for t in tables]
+        room = 3 * math.sqrt(0.9 * 0.1 / 30)
+        assert np.mean([honest(e, channel.information) for e in found]) >= 0.95 - room
+        assert all(math.isnan(e.value) or 0 <= e.value + 2 * e.se for e in found)
+        assert all(e.warning is not None for e in found if e.lower is not None)
+
+
+@pytest.mark.parametrize("bias", ["panzeri-treves", "nsb", "shuffle", "chao-shen", "grassberger"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_warning_two_error_bars_hold_the_truth(bias, kind):
+    """Few words, many words, sparse words and none of information, where the estimator does not warn."""
+    silent, held = 0, 0
+    cases = ((2, 4, True, 0.45, 150), (8, 6, True, 0.12, 400), (8, 6, False, 0.45, 150), (8, 6, True, 0.45, 50))
+    for n_s, letters, informative, high, trials in cases:
+        channel = words_of_kind(kind, n_s, letters, informative=informative, low=0.08 * high, high=high)
+        for table in channel.tables(trials, 12, np.random.default_rng(4)):
+            e = mutual_information(*channel.samples(table), bias=bias, n_shuffle=0, n_symbols=2**letters)
+            silent += e.warning is None
+            held += e.warning is None and honest(e, channel.information)
+    assert silent < 48  # it warns somewhere
+    assert held >= 0.9 * silent - 3 * math.sqrt(0.9 * 0.1 * max(silent, 1))
 
 
 def test_inputs_stay_as_they_are():

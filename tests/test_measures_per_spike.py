@@ -136,6 +136,43 @@ def test_two_errors_cover_the_truth():
         assert np.mean(inside) >= 0.9
 
 
+SHARP = {"events alone": (0.0, 2.0, 100), "low rate": (0.02, 1.0, 100), "higher rate": (0.1, 2.0, 50)}
+
+
+@pytest.mark.parametrize("name", SHARP)
+def test_two_errors_cover_the_truth_of_sharp_events_or_a_warning_says_why_not(name):
+    """With 5 trials the bins between events have a spike or none, and 2.3 bit are taken for 2.9."""
+    low, peak, n_bins = SHARP[name]
+    rate = np.full(n_bins, low)
+    rate[10 :: n_bins // 5] += peak
+    truth = bits(rate / rate.sum(), np.full(n_bins, 1 / n_bins))
+    window: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": n_bins * BIN * pq.s}
+    rng, silent, held = np.random.default_rng(11), 0, 0
+    for n_trials in (5, 10, 40):
+        for _ in range(40):
+            e = information_per_spike(trains_of(rng.poisson(rate, (n_trials, n_bins))), n_shuffle=0, **window)
+            assert e.warning is not None or n_trials > 5
+            silent += e.warning is None
+            held += e.warning is None and abs(e.value - truth) <= 2 * e.se
+    assert silent > 0
+    assert held >= 0.9 * silent - 3 * np.sqrt(0.9 * 0.1 * silent)
+
+
+def test_warnings_name_sparse_bins_few_trials_and_the_mean_of_shuffles():
+    rate = np.full(100, 0.02)
+    rate[10::20] += 1.0
+    counts = np.random.default_rng(12).poisson(rate, (5, 100))
+    window: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": 100 * BIN * pq.s}
+    warning = str(information_per_spike(trains_of(counts), n_shuffle=20, **window).warning)
+    assert "5 trials only: the error bar is uncertain; take 8 or more" in warning
+    assert f"of {counts.sum()} spikes are alone in their bin and {(counts.sum(0) == 0).sum()} bins are empty" in warning
+    assert "the mean of 20 shuffles is" in warning
+    plenty = information_per_spike(
+        trains_of(sine_counts(np.random.default_rng(13), n_trials=40)[0]), n_shuffle=20, **WINDOW
+    )
+    assert plenty.warning is None
+
+
 @pytest.mark.slow
 def test_p_is_uniform_without_modulation():
     rng = np.random.default_rng(5)

@@ -11,6 +11,7 @@ from nsnn_neuro.measures import mutual_information, plan_trials
 from nsnn_neuro.measures.counts import contingency, panzeri_treves_bias
 from nsnn_neuro.measures.entropy import SYMMETRIC
 from nsnn_neuro.measures.information import information_of_tables
+from nsnn_neuro.measures.limits import zero_spread
 from nsnn_neuro.measures.symbols import as_symbols
 
 CHANNELS = {
@@ -43,6 +44,35 @@ def test_estimates_spread_by_the_precision_at_the_planned_number(name):
     assert numbers.std() / numbers.mean() < 0.25
 
 
+def needed(channel, precision):
+    """Trials after which the root mean squared error of Panzeri and Treves' estimate over 400 repeats is the precision."""
+    n_s, n_r = channel.law.shape
+
+    def error(n):
+        tables = np.random.default_rng(1).multinomial(n, (channel.law / n_s).ravel(), size=400)
+        values = information_of_tables(tables.reshape(-1, n_s, n_r), SYMMETRIC["panzeri-treves"], float(n_r))
+        return math.hypot(values.std(), values.mean() - channel.information)
+
+    low, high = 8, 16
+    while error(high) > precision:
+        low, high = high, 2 * high
+    while high - low > high // 50:
+        middle = (low + high) // 2
+        low, high = (middle, high) if error(middle) > precision else (low, middle)
+    return high
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "pilot"),
+    [("words", 0.05, 100), ("words", 0.02, 100), ("words", 0.02, 50), ("counts", 0.02, 100), ("counts", 0.05, 200)],
+)
+def test_short_pilots_ask_for_about_the_trials_that_are_needed(name, precision, pilot):
+    """Their jackknife counts the spread at zero information twice: with its square root law 1.5 to 2.7 times as many."""
+    channel = CHANNELS[name]
+    plans = [int(plan_trials(pilot_of(channel, pilot, seed), precision=precision)) for seed in range(30)]
+    assert 1 / 1.3 < np.median(plans) / needed(channel, precision) < 1.3
+
+
 @pytest.mark.parametrize("bias", ["panzeri-treves", "plugin"])
 def test_number_is_the_smallest_of_the_formula(bias):
     s, r = pilot_of(CHANNELS["words"], 400, 2)
@@ -50,9 +80,12 @@ def test_number_is_the_smallest_of_the_formula(bias):
     (a, n_s), (b, n_r) = as_symbols(s, "s"), as_symbols(r, "r")
     first = panzeri_treves_bias(contingency(a, b, n_s, n_r))
 
+    zero = zero_spread(contingency(a, b, n_s, n_r)) ** 2
+    variance = pilot.se**2 - 2 * zero  # 400 trials of 4 x 16: six for each, so that the prediction's error plays no part
+
     def parts(n):
-        share = 1.0 if bias == "plugin" else min(1.0, n_s * n_r / n)
-        return pilot.se * math.sqrt(400 / n), first * 400 / n * share
+        share = 1.0 if bias == "plugin" else min(1.0, n_s * n_r / (3 * n))
+        return math.sqrt(variance * 400 / n + zero * (400 / n) ** 2), first * 400 / n * share
 
     for precision in (0.01, 0.05, 0.2):
         plan = plan_trials((s, r), precision=precision, bias=bias)

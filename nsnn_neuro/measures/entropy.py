@@ -28,6 +28,7 @@ JACKKNIFED = {**SYMMETRIC, "grassberger": digamma_form}
 SE_METHODS = {
     "grassberger": "jackknife over samples of the digamma form",
     "shuffle": "jackknife over samples, with the spread of the shuffles",
+    "bracket": "a quarter of the bracket's width",
 }
 NEED_ALPHABET = ("best-upper-bound", "nsb")
 _ALIASES = {"none": "plugin"}
@@ -121,7 +122,7 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
     | "panzeri-treves" | the same, with the number of symbols by `relevant_responses` | 4 |
     | "quadratic" | plug-in values of N, N/2 and N/4 samples, extrapolated (`quadratic_extrapolation`) | 4 |
     | "chao-shen" | adjusted for coverage by the number of singletons | 4, up to 64 |
-    | "grassberger" | Grassberger's G_n of 2003 in place of the logarithm of counts | 4 |
+    | "grassberger" | Grassberger's of 2003, psi(N) and G_n in place of logarithms of counts | 4 |
     | "nsb" | Bayesian, with a prior that is flat in the entropy; needs K | 1 |
     | "best-upper-bound" | Paninski's, with a low bound of the worst error; needs K | 1 |
     | "auto" | "panzeri-treves" where N >= 4 K, else "nsb", K being n_symbols or the number of symbols that occur | |

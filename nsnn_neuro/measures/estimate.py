@@ -22,7 +22,7 @@ class Estimate:
 
     Parameters
     ----------
-    value : the estimate, in `unit`, after the correction
+    value : the estimate, in `unit`, after the correction; NaN where the data give an impossible one, `warning` says the cure
     se : its standard error (NaN: not computed)
     correction : name of the bias correction that was applied, "none" for none
     null_mean : mean of the same estimator on shuffled data (None: no shuffle was made)
@@ -32,6 +32,8 @@ class Estimate:
     unit : "bit" unless the estimator says otherwise
     se_method : how `se` was found, for example "jackknife over trials"; None where there is none
     reason : why the correction was chosen, where the estimator chose it by itself; None otherwise
+    lower, upper : ends of the interval that holds the truth, where estimators disagree beyond their errors; value is then
+        its middle and se a quarter of its width. None where there is no such bracket
 
     >>> e = Estimate(0.71, 0.02, "panzeri-treves", 0.001, 0.0099, n=400, se_method="jackknife over trials")
     >>> float(e)
@@ -50,6 +52,8 @@ class Estimate:
     unit: str = "bit"
     se_method: str | None = None
     reason: str | None = None
+    lower: float | None = None
+    upper: float | None = None
 
     def __float__(self) -> float:
         return float(self.value)
@@ -58,9 +62,11 @@ class Estimate:
         se = "" if math.isnan(self.se) else f" ± {self.se:.2g}"
         null = "" if self.null_mean is None else f"; null {self.null_mean:.4g}"
         p = "" if self.p is None else f", p = {self.p:.2g}"
-        method = "" if not se or self.se_method is None else f"; se {self.se_method}"
+        method = "" if math.isnan(self.se) or self.se_method is None else f"; se {self.se_method}"
         reason = "" if self.reason is None else f", chosen because {self.reason}"
         warning = "" if self.warning is None else f"; warning: {self.warning}"
+        if self.lower is not None and self.upper is not None:
+            se += f", between {self.lower:.4g} and {self.upper:.4g}"
         how = f"correction {self.correction}{reason}{method}{null}{p}; n = {self.n}{warning}"
         return f"{self.value:.4g}{se} {self.unit} ({how})"
 

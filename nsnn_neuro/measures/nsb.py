@@ -161,11 +161,11 @@ def _without_one(values, multiplicity, limits, out):  # pragma: no cover - compi
                 top = _psi(size)
                 for d in range(v.size):
                     if m[d] > 0:
-                        a = v[d] + b
+                        less = v[d] - 1.0 + b  # so, since b may vanish beside 1
                         # a psi(a + 1) - (a - 1) psi(a) = psi(a) + 1
-                        w = weight[i] * (size - 1.0) / (a - 1.0)
+                        w = weight[i] * (size - 1.0) / less
                         mass[d] += w
-                        total[d] += w * (top - (parts - _psi(a) - 1.0) / (size - 1.0))
+                        total[d] += w * (top - (parts - _psi(v[d] + b) - 1.0) / (size - 1.0))
         for d in range(v.size):
             if m[d] > 0:
                 out[row, d] = total[d] / mass[d]

@@ -12,6 +12,8 @@ from ..errors import NsnnError
 from .counts import contingency, panzeri_treves_bias
 from .estimate import Estimate
 from .information import mutual_information
+from .limits import zero_spread
+from .prediction import predictive_bound
 from .symbols import as_symbols
 
 __all__ = ["TrialPlan", "plan_trials"]
@@ -61,12 +63,17 @@ def plan_trials(
 
     The error of N trials is taken as sqrt(se(N)^2 + left(N)^2) with
 
-        se(N) = se_0 sqrt(N_0 / N),  left(N) = (B_0 N_0 / N) min(1, n_s R / N),
+        se(N)^2 = v N_0 / N + z^2 (N_0 / N)^2,  v = se_0^2 - 2 z^2,  left(N) = (B_0 N_0 / N) min(1, n_s R / (3 N)),
 
-    N_0 the pilot's trials, se_0 its jackknife, B_0 its Panzeri-Treves bias, n_s and R its numbers of stimuli and responses:
-    corrections of first order leave a part of about n_s R / N, one over the trials per response. For bias "plugin" all of
-    B_0 N_0 / N is left. The smallest N whose error is at most `precision` is returned, which may be below N_0. Near I = 0 the
-    standard error falls faster than 1 / sqrt(N), and the plan errs towards more trials.
+    N_0 the pilot's trials, se_0 its error bar, z its spread at zero information (`zero_spread`), e the error
+    of predicting left-out stimuli (`predictive_bound`), B_0 its Panzeri-Treves bias, n_s
+    and R its numbers of stimuli and responses. The variance of an information falls as 1 / N, but for the part it has without
+    any information, which falls as 1 / N^2 and which a jackknife counts twice. With
+    fewer than four trials per stimulus for each response it counts more than that, and v is drawn towards e^2, which is too
+    low then: v^w e^(2 - 2 w), w a quarter of those trials but at least 1/2. Corrections of first order leave about n_s R / (3
+    N), a third of one over the trials per response. For bias "plugin" all of B_0 N_0 / N is left. The smallest N whose error is
+    at most `precision` is returned, which may be below N_0. From pilots of 100 trials the median plan was 0.8 to 1.6 times the
+    number that is needed on channels of .03 to .9 bit and 2 to 64 responses.
 
     Parameters
     ----------
@@ -83,7 +90,7 @@ def plan_trials(
     >>> r = np.r_[np.tile([0, 0, 0, 0, 1], 4), np.tile([1, 1, 1, 0, 1], 4)]
     >>> plan = plan_trials((s, r), precision=0.05)
     >>> plan.n_trials, round(plan.se, 3)
-    (304, 0.05)
+    (284, 0.05)
     """
     if not isinstance(pilot, tuple | list) or len(pilot) != 2:
         raise NsnnError(
@@ -102,11 +109,19 @@ def plan_trials(
         raise NsnnError(
             f"pilot of {n_0} trials has the error bar {estimate.se}: take a longer one, in which responses vary"
         )
-    b_0 = abs(float(panzeri_treves_bias(contingency(s, r, n_s, n_r))))
+    table = contingency(s, r, n_s, n_r)
+    b_0 = abs(float(panzeri_treves_bias(table)))
+
+    zero = zero_spread(table) ** 2
+    predicted = predictive_bound(s, np.asarray(pilot[1]).reshape(n_0, -1), n_s).se ** 2
+    first, filled = max(0.0, estimate.se**2 - 2.0 * zero), min(1.0, max(0.5, n_0 / (4.0 * n_s * n_r)))
+    if predicted < first:
+        first = first**filled * predicted ** (1.0 - filled)
 
     def parts(n: float) -> tuple[float, float]:
-        share = 1.0 if estimate.correction == "plugin" else min(1.0, n_s * n_r / n)
-        return estimate.se * math.sqrt(n_0 / n), b_0 * n_0 / n * share
+        fewer = n_0 / n
+        share = 1.0 if estimate.correction == "plugin" else min(1.0, n_s * n_r / (3.0 * n))
+        return math.sqrt(first * fewer + zero * fewer**2), b_0 * fewer * share
 
     low, high = 1, 2
     while math.hypot(*parts(high)) > precision:
