@@ -72,7 +72,10 @@ def words_of_kind(kind, n_s, letters, *, informative=True, low=0.03, high=0.45):
     rate = low + (high - low) * np.exp(-0.5 * ((time - peak) / (letters / 5)) ** 2)
     rate = rate if informative else np.repeat(rate[n_s // 2][None], n_s, axis=0)
     bits = (np.arange(2**letters)[:, None] >> np.arange(letters)) & 1
-    gains = {"gain of two states": ([0.2, 1.8], [0.5, 0.5]), "gain of three states": ([0.1, 1.0, 2.0], [0.3, 0.4, 0.3])}
+    gains = {
+        "gain of two states": ([0.2, 1.8], [0.5, 0.5]),
+        "gain of three states": ([0.1, 1.0, 2.0], [0.3, 0.4, 0.3]),
+    }
     before = np.column_stack([np.zeros(len(bits), dtype=int), bits[:, :-1]])
     law = np.zeros((n_s, len(bits)))
     for gain, weight in zip(*gains.get(kind, ([1.0], [1.0])), strict=True):

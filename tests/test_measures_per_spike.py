@@ -165,7 +165,10 @@ def test_warnings_name_sparse_bins_few_trials_and_the_mean_of_shuffles():
     window: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": 100 * BIN * pq.s}
     warning = str(information_per_spike(trains_of(counts), n_shuffle=20, **window).warning)
     assert "5 trials only: the error bar is uncertain; take 8 or more" in warning
-    assert f"of {counts.sum()} spikes are alone in their bin and {(counts.sum(0) == 0).sum()} bins are empty" in warning
+    assert (
+        f"of {counts.sum()} spikes are alone in their bin and {(counts.sum(0) == 0).sum()} bins are empty"
+        in warning
+    )
     assert "the mean of 20 shuffles is" in warning
     plenty = information_per_spike(
         trains_of(sine_counts(np.random.default_rng(13), n_trials=40)[0]), n_shuffle=20, **WINDOW

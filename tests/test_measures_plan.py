@@ -64,7 +64,13 @@ def needed(channel, precision):
 
 @pytest.mark.parametrize(
     ("name", "precision", "pilot"),
-    [("words", 0.05, 100), ("words", 0.02, 100), ("words", 0.02, 50), ("counts", 0.02, 100), ("counts", 0.05, 200)],
+    [
+        ("words", 0.05, 100),
+        ("words", 0.02, 100),
+        ("words", 0.02, 50),
+        ("counts", 0.02, 100),
+        ("counts", 0.05, 200),
+    ],
 )
 def test_short_pilots_ask_for_about_the_trials_that_are_needed(name, precision, pilot):
     """Their jackknife counts the spread at zero information twice: with its square root law 1.5 to 2.7 times as many."""
@@ -81,7 +87,9 @@ def test_number_is_the_smallest_of_the_formula(bias):
     first = panzeri_treves_bias(contingency(a, b, n_s, n_r))
 
     zero = zero_spread(contingency(a, b, n_s, n_r)) ** 2
-    variance = pilot.se**2 - 2 * zero  # 400 trials of 4 x 16: six for each, so that the prediction's error plays no part
+    variance = (
+        pilot.se**2 - 2 * zero
+    )  # 400 trials of 4 x 16: six for each, so that the prediction's error plays no part
 
     def parts(n):
         share = 1.0 if bias == "plugin" else min(1.0, n_s * n_r / (3 * n))

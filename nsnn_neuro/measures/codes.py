@@ -54,8 +54,8 @@ def rate_vs_temporal(
     Latencies, and binary words, may tell less than the count: their gain may be negative, is not shifted, and a small gain_p says
     that their times tell more than counts explain. gain_se is the jackknife over trials of the difference, or the standard
     deviation of the null where that is larger. Null and jackknife are of "panzeri-treves" where `bias` is no closed form
-    ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound"); nothing is then taken off. A gain whose gain_p does not tell it from chance, or
-    with a warning, is no evidence of a temporal code.
+    ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound"); nothing is then taken off. A gain whose gain_p does not tell it
+    from chance, or with a warning, is no evidence of a temporal code.
 
     Parameters
     ----------

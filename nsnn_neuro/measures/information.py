@@ -45,8 +45,13 @@ _ENOUGH = {
     "shuffle": 8.0,
 }
 _MANY, _PLENTY = 64, 64.0
-_UNCORRECTED = ("plugin", "chao-shen")  # where all symbols were seen several times: enough is where the plug-in's bias is small
-_CHANCE = 6.0  # spreads at zero information; below, the bias of all but Panzeri and Treves can exceed the error bar
+_UNCORRECTED = (
+    "plugin",
+    "chao-shen",
+)  # where all symbols were seen several times: enough is where the plug-in's bias is small
+_CHANCE = (
+    6.0  # spreads at zero information; below, the bias of all but Panzeri and Treves can exceed the error bar
+)
 _AGREE = 2.0  # trials per stimulus for each response: with fewer, estimators agree on what is wrong
 # with fewer trials per stimulus, or more responses that came once, Panzeri and Treves' count of responses runs into its limit
 _SAFE_TRIALS, _SAFE_RARE = 10, 0.35

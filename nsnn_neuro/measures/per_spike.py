@@ -111,7 +111,9 @@ def _estimate(
     shuffled = null.size > 0
     notes = [
         "one part only: no error bar, and no jackknife" if math.isnan(se) else None,
-        f"{parts} {se_method.split()[-1]} only: the error bar is uncertain; take {_PARTS} or more" if 1 < parts < _PARTS else None,
+        f"{parts} {se_method.split()[-1]} only: the error bar is uncertain; take {_PARTS} or more"
+        if 1 < parts < _PARTS
+        else None,
         _too_few(total, se),
         _left_by_chance(float(null.mean()), null.size, se) if shuffled else None,
     ]

@@ -324,7 +324,8 @@ def direct_information_rate(
     ------
     NsnnError : too few trials, words longer than half a trial, unequal trials, an unknown option, or what `as_repeats`
         refuses. Warns once, SilentNeuronWarning, without a spike (NaN). Sources: Strong et al. 1998, doi
-        10.1103/PhysRevLett.80.197; Ma 1981, doi 10.1007/BF01011451; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
+        10.1103/PhysRevLett.80.197; Ma 1981, Journal of Statistical Physics 26, 221-240; Panzeri et al. 2007, doi
+        10.1152/jn.00559.2007
 
     >>> import quantities as pq
     >>> trains = [[0.011, 0.035, 0.055, 0.071]] * 8
