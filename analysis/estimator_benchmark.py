@@ -4,11 +4,15 @@ The information of each channel is an exact sum or a closed form:
 - words: eight stimuli, binary words of six bins. Each stimulus has its own time course of firing, with refractoriness, so that of
   the 64 words some are common, many are rare and some all but never occur, as in recordings
 - counts: eight stimuli, Poisson counts of mean 1 to 15
+- words of each kind: eight stimuli, 6 to 10 binary bins, 20 and 50 trials of each; independent bins, refractory ones, a common gain
+  of two or three states; with information and without. Fewer trials than most corrections need, as in recordings
 - uniform, Zipf: the entropy of a flat and of a steep law over 100 symbols
 - Gaussian: two normal variables of correlation .6; curve: y = x^2 + noise, which depends on x without any correlation
 All estimators see the same repeats. Bias is the mean over repeats less the truth, coverage the fraction of repeats in which the
-truth lies within two standard errors as the estimator gives them. An estimator is in its regime where it returns no warning, and
-where what it supposes of the law, which no sample tells, holds: a long tail for Chao and Shen, normal variables for KSG and copula.
+truth lies within two standard errors as the estimator gives them, or within the bracket where it gives one. Repeats in which it
+gives no value, because none is possible, claim nothing and are counted apart. An estimator is in its regime where it returns no
+warning, and where what it supposes of the law, which no sample tells, holds: a long tail for Chao and Shen, normal variables for
+KSG and copula. `python -m analysis.estimator_benchmark` prints the words of each kind alone, as a table for the documentation.
 """
 
 from __future__ import annotations
@@ -26,10 +30,14 @@ from scipy import integrate, stats
 
 from nsnn_neuro import measures
 
+from ._estimator_words import KINDS, ON_WORDS, few_trials, shown, word_law
 from .harness import Claim, check, smaller
 
-CLAIM = "Four trials per response are enough for Panzeri and Treves' correction; without one, eight are not"
-SABOTAGES = {"stimuli shuffled": "words and counts are told with stimuli that aren't theirs"}
+CLAIM = (
+    "Four trials per response are enough for Panzeri and Treves' correction; without one, eight are not; with fewer, what 'auto' "
+    "says holds"
+)
+SABOTAGES = {"stimuli shuffled": "words and counts are paired with stimuli that aren't theirs"}
 ESTIMATORS = {
     "plugin": "#555555",
     "miller-madow": "#B0B0B0",
@@ -40,6 +48,7 @@ ESTIMATORS = {
     "grassberger": "#F0C419",
     "best-upper-bound": "#CC79A7",
     "nsb": "#A8201A",
+    "auto": "#000000",
     "ksg": "#0072B2",
     "gaussian-copula": "#D55E00",
 }
@@ -48,6 +57,7 @@ BINS, STIMULI, SYMBOLS = 6, 8, 100
 FEWEST = {"ksg": 300, "gaussian-copula": 100}  # samples, of the Gaussian channel, as their docstrings say
 FOUND = {"plugin": 5.82, "nsb": 6.54}  # bits, uniform law, a sample per symbol; to the printed digits
 ROOM = 3.0  # standard errors of a fraction of repeats
+ROUNDING = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +74,21 @@ class Config:
     """per stimulus, of the counts"""
     samples: tuple[int, ...] = (50, 100, 200, 500, 1000)
     """of the continuous channels"""
+    bins: tuple[int, ...] = (6, 8, 10)
+    """of the words of each kind"""
+    few: tuple[int, ...] = (20, 50)
+    """trials per stimulus of the words of each kind"""
 
     def __post_init__(self) -> None:
-        smaller(self, repeats=40, per_response=(1.0, 4.0, 8.0), trials=(20, 80), samples=(100, 500))
+        smaller(
+            self,
+            repeats=40,
+            per_response=(1.0, 4.0, 8.0),
+            trials=(20, 80),
+            samples=(100, 500),
+            bins=(6, 10),
+            few=(20,),
+        )
 
 
 class Channel(NamedTuple):
@@ -77,6 +99,7 @@ class Channel(NamedTuple):
     sizes: tuple[int, ...]
     alphabet: int  # symbols that a size is shared by, 1 for continuous ones
     estimate: Callable[[int, np.random.Generator], Iterator[tuple[str, measures.Estimate]]]
+    shown: bool = True  # in the figure
 
 
 def _information(joint: np.ndarray) -> float:
@@ -106,6 +129,24 @@ def words_channel(per_response: tuple[float, ...], *, shuffled: bool = False) ->
 
     sizes = tuple(round(x * len(words)) for x in per_response)
     return Channel("words", _information(law / STIMULI), sizes, len(words), estimate)
+
+
+def kind_channel(
+    kind: str, bins: int, trials: tuple[int, ...], *, informative: bool, shuffled: bool = False
+) -> Channel:
+    """Words of one kind, see `word_law`, or `shuffled` as words are."""
+    words, law = word_law(kind, STIMULI, bins, informative=informative)
+
+    def estimate(trials: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
+        stimulus = np.repeat(np.arange(STIMULI), trials)
+        response = np.concatenate([words[rng.choice(len(words), trials, p=p)] for p in law])
+        response = rng.permutation(response) if shuffled else response
+        for name in ON_WORDS:
+            yield name, _mutual(stimulus, response, name, len(words))
+
+    name = f"{kind}, {bins} bins{'' if informative else ', no information'}"
+    truth = max(0.0, _information(law / STIMULI))
+    return Channel(name, truth, trials, len(words), estimate, shown=False)
 
 
 def counts_channel(trials: tuple[int, ...], *, shuffled: bool = False) -> Channel:
@@ -188,6 +229,12 @@ def channels(config: Config) -> list[Channel]:
         entropy_channel("Zipf", zipf / zipf.sum(), config.per_response),
         gaussian_channel(config.samples),
         curve_channel(config.samples),
+        *(
+            kind_channel(kind, bins, config.few, informative=informative, shuffled=shuffled)
+            for kind in KINDS
+            for informative in (True, False)
+            for bins in config.bins
+        ),
     ]
 
 
@@ -197,29 +244,48 @@ def run(
     """One row for each channel, size and estimator: truth, mean, SD and mean standard error over repeats, coverage, regime."""
     rows = []
     for number, channel in enumerate(channels(config)):
-        for size in channel.sizes:
-            progress(f"{channel.name}: {size} trials, {config.repeats} repeats")
-            found: dict[str, list[measures.Estimate]] = {}
-            for repeat in range(config.repeats):
-                rng = np.random.default_rng([config.seed, number, size, repeat])
-                for name, estimate in channel.estimate(size, rng):
-                    found.setdefault(name, []).append(estimate)
-            rows += [_row(channel, size, name, estimates) for name, estimates in found.items()]
+        rows += _rows(channel, number, config, progress)
     return pd.DataFrame(rows)
 
 
+def _rows(
+    channel: Channel, number: int, config: Config, progress: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    rows = []
+    for size in channel.sizes:
+        progress(f"{channel.name}: {size} trials, {config.repeats} repeats")
+        found: dict[str, list[measures.Estimate]] = {}
+        for repeat in range(config.repeats):
+            rng = np.random.default_rng([config.seed, number, size, repeat])
+            for name, estimate in channel.estimate(size, rng):
+                found.setdefault(name, []).append(estimate)
+        rows += [_row(channel, size, name, estimates) for name, estimates in found.items()]
+    return rows
+
+
 def _row(channel: Channel, size: int, name: str, estimates: list[measures.Estimate]) -> dict[str, Any]:
-    value, se = np.array([(e.value, e.se) for e in estimates]).T
+    value = np.array([e.value for e in estimates])
+    low, high = (
+        np.array([e.value + k * e.se if end is None else end for e, end in ends])
+        for k, ends in ((-2, [(e, e.lower) for e in estimates]), (2, [(e, e.upper) for e in estimates]))
+    )
+    said = np.isfinite(low)
+    held = (low[said] <= channel.truth + ROUNDING) & (channel.truth - ROUNDING <= high[said])
+    known = value[np.isfinite(value)]
     return {
         "channel": channel.name,
         "estimator": name,
         "trials": size,
         "per response": size / channel.alphabet,
         "truth": channel.truth,
-        "mean": value.mean(),
-        "sd": value.std(ddof=1),
-        "se": se.mean(),
-        "coverage": float(np.mean(np.abs(value - channel.truth) <= 2 * se)),
+        "mean": known.mean() if known.size else math.nan,
+        "sd": known.std(ddof=1) if known.size > 1 else math.nan,
+        "se": (high[said] - low[said]).mean() / 4 if said.any() else math.nan,
+        "lower": low[said].mean() if said.any() else math.nan,
+        "upper": high[said].mean() if said.any() else math.nan,
+        "coverage": float(held.mean()) if said.any() else 1.0,
+        "without value": float(np.mean(np.isnan(value))),
+        "warned": float(np.mean([e.warning is not None for e in estimates])),
         "in regime": _in_regime(channel.name, name, size, estimates),
         "repeats": len(estimates),
     }
@@ -228,6 +294,8 @@ def _row(channel: Channel, size: int, name: str, estimates: list[measures.Estima
 def _in_regime(channel: str, name: str, size: int, estimates: list[measures.Estimate]) -> bool:
     if name in FEWEST:
         return channel == "Gaussian" and size >= FEWEST[name]
+    if name == "auto":
+        return True  # it says how far it can be trusted in every regime
     supposed = name != "chao-shen" or channel != "uniform"
     return supposed and not any(e.warning for e in estimates)
 
@@ -267,6 +335,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 for name in mean.index
             ),
         ),
+        _few_trials(table),
         Claim(
             "uniform law, one sample per symbol: plug-in 5.82, NSB 6.54 bit, as found independently (truth 6.644), |z| < 4",
             all(abs(flat["mean"][x] - number) < 0.005 + 4 * error[x] for x, number in FOUND.items()),
@@ -278,6 +347,21 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             f"KSG {100 * found['ksg']:.1f} %, copula {100 * found['gaussian-copula']:.1f} % of {curve.truth.iloc[0]:.3f} bit",
         ),
     ]
+
+
+def _few_trials(table: pd.DataFrame) -> Claim:
+    rows = table[~table.channel.isin(shown(table)) & (table.estimator == "auto")]
+    worst = rows.loc[rows.coverage.idxmin()]
+    others = table[~table.channel.isin(shown(table)) & (table.estimator != "auto")]
+    least = others.groupby("estimator").coverage.min()
+    room = ROOM * np.sqrt(0.9 * 0.1 / rows.repeats)
+    return Claim(
+        f"words of every kind with few trials: two standard errors or the bracket of 'auto' hold the truth in 90 % of the repeats, "
+        f"less {ROOM:g} standard errors of that fraction",
+        bool((rows.coverage >= 0.9 - room).all()),
+        f"worst {100 * worst.coverage:.0f} % ({worst.channel}, {worst.trials} trials); the others, all with a warning there: "
+        + "; ".join(f"{name} {100 * value:.0f} %" for name, value in least.items()),
+    )
 
 
 def verify(table: pd.DataFrame) -> None:
@@ -300,13 +384,15 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             "SE as given": table.se.map("{:.4f}".format),
             "within 2 SE (%)": (100 * table.coverage).map("{:.0f}".format),
             "in its regime": table["in regime"].map({True: "yes", False: "no"}),
+            "no value (%)": (100 * table["without value"]).map("{:.0f}".format),
+            "warned (%)": (100 * table.warned).map("{:.0f}".format),
         }
     )
 
 
 def plot(table: pd.DataFrame) -> Figure:
     """Bias (above) and standard deviation (below) against trials; filled points are in the estimator's regime."""
-    names = list(dict.fromkeys(table.channel))
+    names = shown(table)
     figure = Figure(figsize=(2.3 * len(names), 5.6), layout="constrained")
     axes = figure.subplots(2, len(names), sharex="col", squeeze=False)
     for column, channel in enumerate(names):
@@ -337,3 +423,16 @@ def plot(table: pd.DataFrame) -> Figure:
     handles |= dict(zip(*reversed(axes[0, -1].get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
     return figure
+
+
+def _print_few_trials(config: Config) -> None:
+    rows = []
+    for number, channel in enumerate(channels(config)):
+        rows += [] if channel.shown else _rows(channel, number, config, lambda text: None)
+    table = pd.DataFrame(rows)
+    for trials in config.few:
+        print(few_trials(table, trials), end="\n\n")
+
+
+if __name__ == "__main__":
+    _print_few_trials(Config())

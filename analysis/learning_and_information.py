@@ -122,12 +122,14 @@ def _measure(fit: nsnn.Fit, config: Config, seed: int) -> dict[str, Any]:
         ).information
         row |= {layer: found.value, f"{layer} null": found.null_mean}
     told = [measures.mutual_information(y, c, n_shuffle=1, seed=seed) for c in once["hidden"].T]
-    row["neuron"] = float(np.mean([e.value for e in told]))
+    row["neuron"] = float(
+        np.nan_to_num([e.value for e in told]).mean()
+    )  # no value: below zero beyond its error
     row["neuron null"] = float(np.mean([e.null_mean for e in told]))
     which = np.repeat(np.arange(10), config.repeats)
     given = [
         measures.entropy(c, method="panzeri-treves").value
-        - measures.mutual_information(which, c, n_shuffle=0).value
+        - np.nan_to_num(measures.mutual_information(which, c, n_shuffle=0).value)
         for c in again["hidden"].T
     ]
     row["noise entropy"] = float(np.mean(given))

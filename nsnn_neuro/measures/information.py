@@ -32,7 +32,7 @@ __all__ = ["information_of_tables", "informations_without_one", "mutual_informat
 
 _CELLS_AT_ONCE = 4_000_000
 _ALWAYS = {"best-upper-bound": "what is left of its entropies' biases need not cancel in their difference"}
-# trials per stimulus for each response that occurs, of which there are at most _MANY; then _PLENTY
+# trials per stimulus for each response that occurs, if these are at most _MANY and their pairs _PAIRS; else _PLENTY
 _ENOUGH = {
     "plugin": 0.0,
     "miller-madow": 64.0,
@@ -44,7 +44,7 @@ _ENOUGH = {
     "best-upper-bound": 1.0,
     "shuffle": 8.0,
 }
-_MANY, _PLENTY = 64, 64.0
+_MANY, _PAIRS, _PLENTY = 64, 1000, 64.0  # responses; pairs of stimulus and response
 _UNCORRECTED = (
     "plugin",
     "chao-shen",
@@ -214,7 +214,8 @@ def mutual_information(
     "grassberger"; 8 "nsb", "shuffle"; 4 "panzeri-treves"; always for "best-upper-bound", whose bounds hold for each entropy but
     need not cancel in their difference; and for "plugin" and "chao-shen", which is the plug-in once all symbols have come
     often, below N = 4 [(n_s - 1) (R - 1)]^2, where the plug-in's bias is about a third of its error bar. With more than 64
-    responses all need 64 trials for each: what is left of a bias falls more slowly with the alphabet than the error bar. Without
+    responses, or 1000 pairs of stimulus and response, all need 64 trials for each: what is left of a bias falls more slowly with
+    the alphabet than the error bar. Without
     a warning two error bars held the truth in nine of ten repeats of words of 4 to 8 bins, independent, refractory or of a
     common gain of two or three states, and of counts (docs/information.md has the table). At zero information that holds for
     "panzeri-treves" and "auto" alone; the others warn where the value is within what chance gives.
@@ -321,7 +322,8 @@ def _few(data: _Samples, bias: str) -> str | None:
         unbiased = 4 * ((data.n_s - 1) * (data.n_r - 1)) ** 2 / (data.n_s * data.n_r)
         enough = max(_ENOUGH[bias], unbiased)
     else:
-        enough = _ENOUGH[bias] if data.n_r <= _MANY else max(_PLENTY, _ENOUGH[bias])
+        many = data.n_r > _MANY or data.n_s * data.n_r > _PAIRS
+        enough = max(_PLENTY, _ENOUGH[bias]) if many else _ENOUGH[bias]
     if data.per_response >= enough:
         return None
     return f"{data.trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
