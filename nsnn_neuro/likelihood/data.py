@@ -13,7 +13,7 @@ import quantities as pq
 from ..bins import rounding, slack
 from ..errors import NsnnError
 from ..measures.trains import Trains, as_repeats
-from ..units import si
+from ..units import floats, si
 
 __all__ = ["Data", "Steps", "filtered", "on_steps", "prepare"]
 
@@ -70,7 +70,7 @@ def on_steps(signal: Any, dt: float, name: str = "signal") -> Steps:
     """A stimulus on steps of dt: means of its samples, or each sample held."""
     if not isinstance(signal, neo.AnalogSignal):
         raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
-    values = np.asarray(signal.magnitude, dtype=float)
+    values = floats(signal.magnitude, name, "real samples")
     if not values.size or not np.all(np.isfinite(values)):
         told = "no samples" if not values.size else "NaN or infinite samples"
         raise NsnnError(f"{name} holds {told}: expected finite samples")

@@ -25,9 +25,11 @@ import numpy as np
 from scipy.special import xlogy
 
 from ..errors import NsnnError
+from .arguments import check
 from .counts import contingency, plugin_entropy, relevant_responses
 from .entropy import jackknife_se
 from .estimate import Estimate
+from .samples import array_of
 from .symbols import as_symbols
 
 __all__ = ["information_breakdown", "synergy"]
@@ -149,11 +151,9 @@ def _without_one(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
     return np.column_stack([np.log(n - 1) - right / (n - 1), (left - joint) / (n - 1)]) / LN2
 
 
-def _read(s: Any, n_shuffle: int, bias: str) -> tuple[np.ndarray, int]:
+def _read(s: Any, bias: str) -> tuple[np.ndarray, int]:
     if bias not in _BIAS:
         raise NsnnError(f"bias = {bias!r}: expected one of {_BIAS}")
-    if n_shuffle < 0 or n_shuffle != int(n_shuffle):
-        raise NsnnError(f"n_shuffle = {n_shuffle}: expected a whole number, at least 0")
     codes, n_s = as_symbols(s, "s")
     if codes.size < 2:
         raise NsnnError(f"s has {codes.size} trial: expected at least two")
@@ -210,8 +210,9 @@ def information_breakdown(
     >>> {name: round(float(e), 6) + 0 for name, e in parts.items()}
     {'lin': 0.0, 'sig_sim': 0.0, 'cor_ind': 0.0, 'cor_dep': 1.0, 'total': 1.0}
     """
-    codes, n_s = _read(s, n_shuffle, bias)
-    array = np.asarray(words)
+    check(bias=bias, n_shuffle=n_shuffle, seed=seed)
+    codes, n_s = _read(s, bias)
+    array = array_of(words, "words")
     if array.ndim != 2 or array.shape[1] < 2:
         cure = "; of words(block, ...) take one bin, [:, :, k]" if array.ndim == 3 else ""
         raise NsnnError(
@@ -281,7 +282,8 @@ def synergy(
     >>> round(synergy([0, 1, 1, 0] * 25, r1, r2, bias="none", n_shuffle=0).value, 6)
     1.0
     """
-    codes, n_s = _read(s, n_shuffle, bias)
+    check(bias=bias, n_shuffle=n_shuffle, seed=seed)
+    codes, n_s = _read(s, bias)
     (one, n_1), (two, n_2) = as_symbols(r1, "r1"), as_symbols(r2, "r2")
     if not one.size == two.size == codes.size:
         raise NsnnError(f"s, r1, r2 have {codes.size}, {one.size}, {two.size} trials: expected as many")

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import NsnnError
-from ..units import whole
+from ..units import floats, shown
+from .arguments import check
 from .estimate import Estimate
-from .samples import as_samples, reached
+from .samples import array_of, as_samples, reached
 
 __all__ = [
     "ReliabilityCurve",
@@ -43,7 +44,7 @@ def _predictions(probabilities: Any, labels: Any) -> tuple[np.ndarray, np.ndarra
         raise NsnnError(
             f"probabilities[{row}] = {p[row]}: expected numbers from 0 that add up to 1, e.g. p / p.sum(1, keepdims=True)"
         )
-    y = np.asarray(labels)
+    y = array_of(labels, "labels")
     if y.shape != (len(p),) or y.dtype.kind not in "iu":
         raise NsnnError(f"labels has shape {y.shape}, {y.dtype}: expected whole numbers of shape ({len(p)},)")
     if y.min() < 0 or y.max() >= p.shape[1]:
@@ -59,7 +60,6 @@ def _confident(probabilities: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]
 
 def _binned(confidence: np.ndarray, n_bins: int, bins: str) -> tuple[np.ndarray, np.ndarray]:
     """Edges (n_bins + 1,), and the bin of each confidence; bins have their upper edge, not their lower one."""
-    whole(n_bins, 1, "n_bins")
     if not isinstance(bins, str) or bins not in ("width", "mass"):
         raise NsnnError(f'bins = {bins!r}: expected "width" or "mass"')
     rounded, k = np.round(confidence, _DECIMALS), np.arange(n_bins + 1)
@@ -111,10 +111,10 @@ def calibration_error(
     >>> round(float(error), 12), error.p
     (0.3, 0.01990049751243781)
     """
+    check(n_bins=n_bins, bins=bins, n_shuffle=n_shuffle, seed=seed)
     confidence, right = _confident(probabilities, labels)
     _, number = _binned(confidence, n_bins, bins)
-    whole(n_shuffle, 0, "n_shuffle")
-    rng = np.random.default_rng(whole(seed, 0, "seed"))
+    rng = np.random.default_rng(seed)
     n = confidence.size
 
     def excess(answers: np.ndarray) -> np.ndarray:
@@ -189,6 +189,7 @@ def reliability_curve(
     >>> curve.count, curve.confidence, curve.accuracy
     (array([ 0, 10]), array([nan, 0.9]), array([nan, 0.6]))
     """
+    check(n_bins=n_bins, bins=bins)
     confidence, right = _confident(probabilities, labels)
     edges, number = _binned(confidence, n_bins, bins)
     count = np.bincount(number, minlength=n_bins)
@@ -244,12 +245,9 @@ def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None)
     hits = np.cumsum(np.repeat(np.bincount(group, right) / size, size))
     counts = np.arange(1, n + 1)
     if coverage is not None:
-        try:
-            wanted = np.atleast_1d(np.asarray(coverage, dtype=float))
-        except (TypeError, ValueError):
-            wanted = np.array([np.nan])
+        wanted = np.atleast_1d(floats(coverage, "coverage", "numbers above 0, up to 1, or None"))
         if wanted.ndim != 1 or not wanted.size or not np.all((wanted > 0) & (wanted <= 1)):
-            raise NsnnError(f"coverage = {coverage!r}: expected numbers above 0, up to 1, or None")
+            raise NsnnError(f"coverage = {shown(coverage)}: expected numbers above 0, up to 1, or None")
         counts = np.maximum(1, np.ceil(wanted * n - 1e-9)).astype(np.int64)
     accuracy = hits / np.arange(1, n + 1)
     return SelectiveAccuracy(

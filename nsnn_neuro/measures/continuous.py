@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from ..errors import NsnnError
-from ..units import whole
+from .arguments import check
 from .copula import normal_scores as scores_of
 from .estimate import Estimate
 from .samples import as_pair, reached, refuse_constant
@@ -234,10 +234,9 @@ def ksg(
     >>> bool(abs(e.value - 0.5) < 2 * e.se), round(e.p, 4)
     (True, 0.0099)
     """
+    check(k=k, variant=variant, normal_scores=normal_scores, n_shuffle=n_shuffle, seed=seed)
     if isinstance(variant, bool) or variant not in (1, 2):
         raise NsnnError(f"variant = {variant!r}: expected 1 or 2")
-    whole(k, 1, "k")
-    whole(n_shuffle, 0, "n_shuffle")
     rng = np.random.default_rng(seed)
     a, b = as_pair(x, y, least=max(10, k + 2))
     a, b = _spread(a, "x", normal_scores, rng), _spread(b, "y", normal_scores, rng)

@@ -14,7 +14,7 @@ from scipy.special import digamma, ndtri
 from scipy.stats import rankdata
 
 from ..errors import NsnnError
-from ..units import whole
+from .arguments import check
 from .estimate import Estimate
 from .samples import as_labels, as_pair, as_samples, reached, refuse_constant
 
@@ -53,7 +53,7 @@ def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> E
     >>> bool(abs(e.value - 0.5) < 2 * e.se), round(e.p, 4)
     (True, 0.0099)
     """
-    whole(n_shuffle, 0, "n_shuffle")
+    check(n_shuffle=n_shuffle, seed=seed)
     a, b = as_pair(x, y, least=None)
     for part, name in ((a, "x"), (b, "y")):
         refuse_constant(part, name)
@@ -108,7 +108,7 @@ def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed:
     >>> bool(0.4 < e.value < 0.6), round(e.p, 4)
     (True, 0.0099)
     """
-    whole(n_shuffle, 0, "n_shuffle")
+    check(n_shuffle=n_shuffle, seed=seed)
     values = as_samples(x, "x")
     refuse_constant(values, "x")
     n, d = values.shape

@@ -19,6 +19,8 @@ import numpy as np
 
 from ..bins import slack
 from ..errors import NsnnError
+from ..units import floats
+from .arguments import check
 from .estimate import Estimate, measure
 from .samples import as_labels
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, nan_ratio, positive
@@ -55,10 +57,7 @@ def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str 
                 "be compared: pass t_start and t_stop"
             )
         return trains.counts.astype(float)
-    try:
-        array = np.asarray(counts, dtype=float)
-    except (TypeError, ValueError):
-        array = np.empty(0)
+    array = floats(counts, name, "a neo.Block or an array (n_trials, n_neurons)")
     if array.ndim != 2 or array.size == 0:
         raise NsnnError(
             f"{name} = {type(counts).__name__} object: expected a neo.Block or an array (n_trials, n_neurons)"
@@ -171,6 +170,7 @@ def noise_correlation(
     >>> noise_correlation([[1, 2], [3, 4], [5, 8], [7, 6]], [0, 0, 1, 1]).round(12)
     array([[1., 0.], [0., 1.]])
     """
+    check(zscore=zscore)
     x, label = _windowed(counts, stimulus, window, t_start, t_stop)
     mean, trials = _means(x, label)
     if trials.max() < 2:
@@ -223,6 +223,7 @@ def signal_correlation(
     array([[ 1.   , -1.065],
            [-1.065,  1.   ]])
     """
+    check(bias=bias)
     if bias not in (None, "subtract"):
         raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
     x = read_counts(counts, t_start, t_stop)
@@ -283,6 +284,7 @@ def dimensionality(
     >>> round(dimensionality(counts, bias=None).value, 2)
     13.75
     """
+    check(bias=bias)
     if bias not in (None, "subtract"):
         raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
     x = read_counts(counts, t_start, t_stop)

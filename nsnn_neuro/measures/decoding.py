@@ -18,7 +18,8 @@ import numpy as np
 import quantities as pq
 
 from ..errors import NsnnError
-from ..units import whole
+from ..units import shown
+from .arguments import check
 from .confusion import miller_madow, table_se
 from .distances import victor_purpura
 from .estimate import Estimate
@@ -263,12 +264,11 @@ def decode(
     >>> d.accuracy > 0.9, d.chance, round(d.p, 4), d.information.unit
     (True, 0.5, 0.0099, 'bit')
     """
+    check(n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
     if not hasattr(decoder, "fit"):
         raise NsnnError(
-            f"decoder = {decoder!r}: expected a record with fit and predict, such as PoissonMAP()"
+            f"decoder = {shown(decoder)}: expected an object with fit and predict, such as PoissonMAP()"
         )
-    whole(n_folds, 2, "n_folds")
-    whole(n_shuffle, 0, "n_shuffle")
     features, pairwise = _features(responses, decoder, bin, t_start, t_stop)
     n = len(features)
     distinct, number = as_labels(stimulus, "stimulus", n)

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ..errors import NsnnError
+from .arguments import check
 from .trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive
 
 __all__ = ["FiringEvents", "firing_events"]
@@ -95,6 +96,7 @@ def firing_events(
     >>> events.time.round(3), events.reliability.round(3), (1e3 * events.jitter).round(3)
     (array([0.102, 0.503]), array([1.   , 0.667]), array([2.   , 4.243]))
     """
+    check(ratio=ratio, threshold=threshold)
     width = positive(sigma, "s", "sigma")
     if not 1 < ratio < np.inf:
         raise NsnnError(f"ratio = {ratio}: expected a number above 1")

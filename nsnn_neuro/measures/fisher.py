@@ -16,7 +16,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from ..errors import NsnnError
-from ..units import si, whole
+from ..units import floats, shown, si
+from .arguments import check
 from .estimate import Estimate
 from .samples import as_samples, reached
 
@@ -72,13 +73,13 @@ def linear_fisher_information(
     >>> e.unit, bool(abs(e.value - 5) < 2 * e.se), round(e.p, 4)
     ('1/unit^2', True, 0.0099)
     """
+    check(bias=bias, shuffled=shuffled, n_shuffle=n_shuffle, seed=seed)
     step = si(ds, "1", "ds")
     if np.ndim(step) != 0 or not np.isfinite(step) or step == 0:
         raise NsnnError(f"ds = {ds}: expected a finite number other than 0")
     if bias not in ("kanitscheider", "none"):
         raise NsnnError(f"bias = {bias!r}: expected 'kanitscheider' or 'none'")
     a, b = _responses(r1, r2, shuffled)
-    whole(n_shuffle, 0, "n_shuffle")
     law = _Law(len(a), len(b), 1 if shuffled else a.shape[1], float(step), bias == "kanitscheider")
     both = np.concatenate([a, b])
     first = np.arange(len(both)) < len(a)
@@ -245,12 +246,12 @@ def poisson_fisher(mean: Any, derivative: Any) -> Any:
     >>> float(poisson_fisher([10.0, 20.0], [5.0, -2.0]))
     2.7
     """
-    try:
-        f, slope = (np.asarray(x, dtype=float) for x in (mean, derivative))
-    except (TypeError, ValueError):
-        raise NsnnError(f"mean = {mean!r}, derivative = {derivative!r}: expected arrays of numbers") from None
+    f, slope = (
+        floats(x, name, "an array of numbers, (..., N)")
+        for x, name in ((mean, "mean"), (derivative, "derivative"))
+    )
     if f.ndim == 0:
-        raise NsnnError(f"mean = {mean!r}: expected (..., N), one number per neuron")
+        raise NsnnError(f"mean = {shown(mean)}: expected (..., N), one number per neuron")
     try:
         f, slope = np.broadcast_arrays(f, slope)
     except ValueError:
@@ -282,12 +283,11 @@ def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any
     >>> round(gaussian_fisher([1.0, 1.0], [[1.0, 0.5], [0.5, 1.0]]), 6)
     1.333333
     """
-    given = (derivative, covariance, 0.0 if covariance_derivative is None else covariance_derivative)
-    try:
-        slope, s, change = (np.asarray(x, dtype=float) for x in given)
-    except (TypeError, ValueError):
-        raise NsnnError("derivative and covariance must be arrays of numbers") from None
-    change = np.zeros_like(s) if covariance_derivative is None else change
+    slope = floats(derivative, "derivative", "an array of numbers, (N,)")
+    s = floats(covariance, "covariance", "an array of numbers, (N, N)")
+    change = np.zeros_like(s)
+    if covariance_derivative is not None:
+        change = floats(covariance_derivative, "covariance_derivative", "an array of numbers, (N, N)")
     if slope.ndim != 1 or s.shape != (slope.size, slope.size) or change.shape != s.shape:
         raise NsnnError(
             f"derivative, covariance and its derivative have shapes {slope.shape}, {s.shape}, {change.shape}: "

@@ -15,7 +15,8 @@ import numpy as np
 import quantities as pq
 
 from ..errors import NsnnError
-from ..units import describe, si, whole
+from ..units import describe, si
+from .arguments import check
 from .confusion import information
 from .distances import victor_purpura
 from .estimate import Estimate
@@ -140,12 +141,12 @@ def metric_space_information(
     >>> found.information, found.q_max
     (array([0., 1.]), 20.0)
     """
+    check(z=z, distance=distance, n_shuffle=n_shuffle, seed=seed)
     cost = np.atleast_1d(si(q, "Hz", "q"))
     if cost.ndim != 1 or cost.size == 0 or not (cost >= 0).all():
         raise NsnnError(f"q = {q}: expected {describe('Hz')} or an array of them, at least 0")
-    if np.ndim(z) != 0 or not np.isfinite(z) or z == 0:
+    if z == 0:
         raise NsnnError(f"z = {z!r}: expected a finite number other than 0")
-    whole(n_shuffle, 0, "n_shuffle")
     repeats = as_repeats(trains, t_start, t_stop)
     n = repeats.n_trials
     classes, number = as_labels(labels, "labels", n)

@@ -37,7 +37,10 @@ import pandas as pd
 from scipy.special import xlogy
 
 from ..errors import NsnnError
+from ..units import shown
+from .arguments import check
 from .estimate import Estimate, measure
+from .samples import array_of
 from .trains import SilentNeuronWarning, as_repeats, positive
 from .words import binned, windowed
 
@@ -166,7 +169,7 @@ def _prepare(
         raise NsnnError(f"bias = {bias!r}: expected one of {sorted(_NOISE)}")
     if saturation not in ("binary", "count"):
         raise NsnnError(f"saturation = {saturation!r}: expected 'binary' or 'count'")
-    lengths = np.atleast_1d(np.asarray(word_lengths))
+    lengths = np.atleast_1d(array_of(word_lengths, "word_lengths"))
     if (
         lengths.ndim != 1
         or lengths.size == 0
@@ -174,7 +177,7 @@ def _prepare(
         or (lengths < 1).any()
         or np.unique(lengths).size < lengths.size
     ):
-        raise NsnnError(f"word_lengths = {word_lengths!r}: expected different whole numbers, at least 1")
+        raise NsnnError(f"word_lengths = {shown(word_lengths)}: expected different whole numbers, at least 1")
     width = positive(bin, "s", "bin")
     repeats = windowed(as_repeats(trains, *window), None, None, None)
     fewest = _NOISE[bias][1]
@@ -248,6 +251,7 @@ def word_entropies(
     >>> table[["length", "total", "noise"]].round(6).values.tolist()
     [[1.0, 100.0, 0.0], [2.0, 0.0, 0.0]]
     """
+    check(saturation=saturation, bias=bias)
     _, words, width = _prepare(trains, bin, word_lengths, saturation, bias, (t_start, t_stop))
     return _table(words, width, bias)
 
@@ -334,6 +338,7 @@ def direct_information_rate(
     >>> round(e.value, 6), e.unit
     (100.0, 'bit/s')
     """
+    check(saturation=saturation, bias=bias, over=over, n_shuffle=n_shuffle, seed=seed)
     if over not in ("time", "trials"):
         raise NsnnError(f"over = {over!r}: expected 'time' or 'trials'")
     letters, words, width = _prepare(trains, bin, word_lengths, saturation, bias, (t_start, t_stop))

@@ -23,6 +23,7 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 from ..errors import NsnnError
+from .arguments import check
 from .estimate import Estimate
 from .spectral import _binned, _n_effective, _Spectra, _spectra, _transform
 from .trains import SilentNeuronWarning, as_repeats, positive
@@ -126,6 +127,7 @@ def linear_reconstruction(
     >>> r.reconstructed.shape, bool(0.6 < r.correlation < 0.7), r.information.unit
     ((1, 8192), True, 'bit/s')
     """
+    check(nperseg=nperseg, noverlap=noverlap, folds=folds, bias=bias, n_shuffle=n_shuffle, seed=seed)
     if bias not in (None, "subtract"):
         raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
     values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop))

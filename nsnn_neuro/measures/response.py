@@ -14,6 +14,7 @@ from scipy.stats import chi2
 from ..bins import index, rounding, slack
 from ..errors import NsnnError
 from ..units import describe, si
+from .arguments import check
 from .estimate import measure
 from .trains import Trains, as_repeats, as_trains, nan_ratio, positive, read_signal, warn_silent
 
@@ -82,6 +83,7 @@ def psth(
     >>> h.edges, h.rate, h.lower.round(3), h.upper.round(3)
     (array([0. , 0.5, 1. ]), array([[4., 2.]]), array([[0.484, 0.051]]), array([[14.449, 11.143]]))
     """
+    check(confidence=confidence)
     width = positive(bin_width, "s", "bin_width")
     if not 0 < confidence < 1:
         raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import NsnnError
+from ..units import floats, shown
 
-__all__ = ["as_labels", "as_pair", "as_samples", "reached", "refuse_constant"]
+__all__ = ["array_of", "as_labels", "as_pair", "as_samples", "reached", "refuse_constant"]
 
 
 def as_samples(x: Any, name: str) -> np.ndarray:
@@ -20,12 +21,7 @@ def as_samples(x: Any, name: str) -> np.ndarray:
     >>> as_samples([1, 2, 3], "x").shape
     (3, 1)
     """
-    try:
-        values = np.asarray(x, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise NsnnError(
-            f"{name} = {type(x).__name__} object: expected an array of numbers ({error})"
-        ) from None
+    values = floats(x, name, "an array of numbers, (n,) or (n, d)")
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim != 2 or values.size == 0:
@@ -37,6 +33,20 @@ def as_samples(x: Any, name: str) -> np.ndarray:
         row = int(np.argmax(bad))
         raise NsnnError(f"{name}[{row}] = {values[row]}: expected finite numbers; leave such samples out")
     return values
+
+
+def array_of(values: Any, name: str) -> np.ndarray:
+    """`values` as an array of any type; NsnnError for rows of unequal length.
+
+    >>> array_of(["a", "b"], "labels")
+    array(['a', 'b'], dtype='<U1')
+    """
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise NsnnError(
+            f"{name} = {shown(values)}: rows of unequal length, expected one value per sample"
+        ) from None
 
 
 def as_pair(x: Any, y: Any, least: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +88,7 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
     >>> as_labels(["b", "a", "b"], "labels", 3)
     (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
     """
-    values = np.asarray(labels)
+    values = array_of(labels, name)
     if values.dtype == object and all(isinstance(value, str) for value in values.flat):
         values = values.astype(str)  # as pandas holds text
     if values.ndim != 1 or values.size != n:

@@ -22,6 +22,7 @@ import numpy as np
 
 from ..bins import index, slack
 from ..errors import NsnnError
+from .arguments import check
 from .spectral import _binned, _n_effective, _spectra
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, warn_silent
 
@@ -115,6 +116,7 @@ def power_spectrum(
     >>> s.f[1], s.rate, round(s.power.mean())
     (np.float64(1.953125), array([20.]), 20)
     """
+    check(nperseg=nperseg, noverlap=noverlap)
     sampling = positive(sampling_rate, "Hz", "sampling_rate")
     _check_segments(nperseg, noverlap)
     many = isinstance(trains, neo.Block | Trains)
@@ -216,6 +218,7 @@ def susceptibility(
     >>> round(response.chi.real.mean()), round(response.chi.imag.mean())
     (10, 0)
     """
+    check(nperseg=nperseg, noverlap=noverlap)
     _check_segments(nperseg, noverlap)
     values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop))
     spectra = _spectra(values, counts, rate, nperseg, noverlap)

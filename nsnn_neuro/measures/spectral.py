@@ -26,6 +26,7 @@ from scipy.signal import get_window
 
 from ..bins import index, rounding, slack
 from ..errors import NsnnError
+from .arguments import check
 from .estimate import Estimate, measure
 from .trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive, read_signal
 
@@ -150,6 +151,7 @@ def coherence(
     >>> f[1], bool(0.4 < c.mean() < 0.7)
     (np.float64(1.953125), True)
     """
+    check(nperseg=nperseg, noverlap=noverlap, bias=bias)
     _check_bias(bias)
     values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop))
     spectra = _spectra(values, counts, rate, nperseg, noverlap)
@@ -208,6 +210,7 @@ def coherence_information(
     >>> info.unit, bool(info.value > 5 * info.null_mean)
     ('bit/s', True)
     """
+    check(nperseg=nperseg, noverlap=noverlap, bias=bias, n_shuffle=n_shuffle, seed=seed)
     _check_bias(bias)
     values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop))
     top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")

@@ -18,6 +18,7 @@ import quantities as pq
 
 from ..errors import NsnnError
 from ..units import describe, si
+from .arguments import check
 from .estimate import measure
 from .trains import PIECE, Trains, as_trains, nan_ratio, positive, warn_silent
 
@@ -326,6 +327,7 @@ def fano_factor(
     >>> fano_factor(block), fano_factor(block, ddof=0)
     (array([1.]), array([0.5]))
     """
+    check(ddof=ddof)
     sums, value = _fano_parts(as_trains(block, t_start, t_stop), window=window, ddof=ddof)
     total = sums.sum(axis=0)
     if total[0].max() < 2:

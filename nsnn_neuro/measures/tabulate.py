@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import NsnnError
-from ..units import si
+from ..units import shown, si
+from .arguments import check
 from .estimate import Estimate
 from .trains import SilentNeuronWarning, Trains, as_trains
 
@@ -60,6 +61,7 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
       block population  neuron     measure  value  se  n unit
     control    neurons       0 firing_rate    2.0 1.0  2   Hz
     """
+    check(by=by)
     if by not in ("neuron", "population"):
         raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
     functions = named_measures(measures)
@@ -88,7 +90,7 @@ def rows(block: neo.Block, trains: Trains, label: str, function: Any, by: str) -
 
 def _named_blocks(blocks: Any) -> dict[Any, neo.Block]:
     named = blocks if isinstance(blocks, Mapping) else [blocks] if isinstance(blocks, neo.Block) else blocks
-    if not isinstance(named, Iterable):
+    if not isinstance(named, Iterable) or isinstance(named, np.ndarray):
         raise NsnnError(
             f"blocks = {type(blocks).__name__} object: expected a neo.Block, a list or a dict of them"
         )
@@ -103,13 +105,13 @@ def named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
     listed = [measures] if callable(measures) else measures
     if isinstance(listed, Mapping):
         pairs = list(listed.items())
-    elif isinstance(listed, Iterable):
+    elif isinstance(listed, Iterable) and not isinstance(listed, np.ndarray):
         pairs = [(getattr(_plain(f)[0], "__name__", repr(f)), f) for f in listed]
     else:
         pairs = []
     wrong = [f for _, f in pairs if not callable(f)]
     if not pairs or wrong:
-        raise NsnnError(f"measures = {measures!r}: expected a function, a list or a dict of functions")
+        raise NsnnError(f"measures = {shown(measures)}: expected a function, a list or a dict of functions")
     if len(dict(pairs)) < len(pairs):
         raise NsnnError(
             f"measures have equal names, {[n for n, _ in pairs]}: give a dict of name -> function"

@@ -26,7 +26,7 @@ from neo.core.spiketrainlist import SpikeTrainList
 from .. import bins as binning
 from ..bins import EPS, rounding, slack, spacing
 from ..errors import NsnnError
-from ..units import describe, si
+from ..units import describe, floats, shown, si
 
 __all__ = [
     "SilentNeuronWarning",
@@ -294,7 +294,11 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
         trains = [trains]
     if isinstance(trains, SpikeTrainList):
         read = _read_list(trains, "trains")
-    elif isinstance(trains, Sequence | np.ndarray) and not isinstance(trains, str):
+    elif (
+        isinstance(trains, Sequence | np.ndarray)
+        and not isinstance(trains, str | bytes)
+        and not _is_0d(trains)
+    ):
         read = _read_sequence(trains)
     else:
         raise NsnnError(
@@ -320,13 +324,14 @@ def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, f
     """
     if not isinstance(signal, neo.AnalogSignal):
         raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
-    values = np.asarray(signal.magnitude, dtype=float)
+    values = floats(signal.magnitude, name, "real samples")
     if values.ndim != 2 or values.shape[1] != 1 or values.size == 0:
         raise NsnnError(
             f"{name} has shape {values.shape}: expected one channel, (samples, 1); select with signal[:, [0]]"
         )
-    if np.isnan(values).any():
-        raise NsnnError(f"{name} holds NaN: expected finite samples")
+    if not np.isfinite(values).all():
+        bad = "NaN" if np.isnan(values).any() else "infinite samples"
+        raise NsnnError(f"{name} holds {bad}: expected finite samples")
     return values[:, 0], si(signal.sampling_rate, "Hz", name), si(signal.t_start, "s", name)
 
 
@@ -366,6 +371,10 @@ def nan_ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     """
     top, bottom = np.broadcast_arrays(top, bottom)
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
+
+
+def _is_0d(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 0
 
 
 def _scalar(value: Any, name: str) -> float:
@@ -482,13 +491,11 @@ def _read_sequence(items: Any) -> _Read:
             times.append(np.asarray(train.magnitude, dtype=float) * _scale(train))
             edges[k] = [float(e.magnitude) * _scale(e) for e in (train.t_start, train.t_stop)]
             continue
+        name, wanted = f"trains[{k}]", "a neo.SpikeTrain or a 1-D array of seconds"
         quantity = isinstance(train, pq.Quantity) or hasattr(train, "dim")
-        try:
-            array = np.asarray(si(train, "s", f"trains[{k}]") if quantity else train, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise NsnnError(f"trains[{k}] = {train!r}: expected a spike train ({error})") from None
+        array = np.asarray(si(train, "s", name)) if quantity else floats(train, name, wanted)
         if array.ndim != 1:
-            raise NsnnError(f"trains[{k}] = {train!r}: expected a SpikeTrain or a 1-D array of seconds")
+            raise NsnnError(f"{name} = {shown(train)}: expected {wanted}")
         eps = max(eps, spacing(train))
         times.append(array)
     trial = np.repeat(np.arange(len(items)), [t.size for t in times])

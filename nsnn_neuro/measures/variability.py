@@ -16,6 +16,7 @@ import quantities as pq
 from ..bins import LEAST, slack
 from ..errors import NsnnError
 from ..units import describe, si
+from .arguments import check, number
 from .estimate import measure
 from .spiketrain import Parts, _fano_parts, occupied_windows
 from .trains import Trains, as_trains, nan_ratio, positive, warn_silent
@@ -53,6 +54,7 @@ def fano_curve(
     >>> fano.round(3)
     array([[0.667], [1.   ]])
     """
+    check(ddof=ddof)
     widths = si(windows, "s", "windows")
     if np.ndim(widths) != 1 or np.size(widths) == 0 or not (widths > 0).all():
         raise NsnnError(
@@ -187,12 +189,13 @@ def mean_matched_fano(
     >>> matched.times, matched.fano, matched.n
     (array([0.25, 0.75]), array([1., 1.]), 1)
     """
+    check(n_resample=n_resample, seed=seed)
     width = positive(window, "s", "window")
     hop = width if step is None else positive(step, "s", "step")
-    if not bin_width > 0:
+    if not number(bin_width, "bin_width") > 0:
         raise NsnnError(f"bin_width = {bin_width}: expected a number of spikes, greater than 0")
-    if isinstance(n_resample, bool) or not isinstance(n_resample, int | np.integer) or n_resample < 0:
-        raise NsnnError(f"n_resample = {n_resample!r}: expected a whole number, at least 0")
+    if not np.isfinite(hop):
+        raise NsnnError(f"step = {step}: expected a finite time")
     trains = as_trains(block, t_start, t_stop)
     if trains.n_trials < 2:
         raise NsnnError("mean_matched_fano needs at least two trials: it compares counts across them")

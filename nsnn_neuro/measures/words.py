@@ -15,6 +15,7 @@ import numpy as np
 from ..bins import index, rounding, slack
 from ..errors import NsnnError
 from ..units import describe, si
+from .arguments import check
 from .trains import Trains, as_trains, positive
 
 __all__ = ["first_spike_latency", "latency_symbols", "spike_counts", "words"]
@@ -107,6 +108,7 @@ def words(
     >>> words(block, bin=100*pq.ms, saturation="count")[0, 0]
     array([0, 2, 0, 1])
     """
+    check(saturation=saturation, by=by)
     if saturation not in ("binary", "count"):
         raise NsnnError(f"saturation = {saturation!r}: expected 'binary' or 'count'")
     if by not in ("neuron", "population"):
