@@ -268,7 +268,9 @@ def test_rates_counts_histograms_and_words_agree_on_a_spike_at_the_end(clock: fl
     first, last = (measures.words(block, bin=0.25 * pq.s, saturation="count")[0, 0, k] for k in (0, -1))
     assert (first, last) == (1, 1)
     model = likelihood.NeuronModel(dt=0.1 * pq.s, family=Logistic(1.0), stimulus=likelihood.Lags(1))
-    assert_array_equal(model.data(block, signal).o[-10:], [1, 0, 1, 0, 0, 1, 0, 0, 0, 1])
+    assert_array_equal(
+        model.data(block, signal).o[-10:], [1, 0, 1, 0, 0, 1, 0, 0, 0, 0]
+    )  # of a step that isn't there
     c = measures.coherence(signal, block, nperseg=4, noverlap=2)[1]
     inside = to_block([[times - [0, 0, 0, 0.05]]] * 2, t_start=clock * pq.s, t_stop=(clock + 1) * pq.s)
     assert_allclose(c, measures.coherence(signal, inside, nperseg=4, noverlap=2)[1])

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import quantities as pq
+from brian2 import ms
 
 from nsnn_neuro import measures
 from nsnn_neuro.errors import NsnnError
@@ -413,6 +414,75 @@ def test_bad_data(name: str, condition: str) -> None:
 def test_other_bad_arguments(name: str, args: Any, kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(NsnnError, match=re.escape(message)):
         FUNCTIONS[name](*args(), **kwargs)
+
+
+# what no argument means, but for whole numbers of any size as a seed
+HOSTILE: dict[str, Any] = {
+    "an array of objects": np.array([object(), None], dtype=object),
+    "a list of objects": [object(), object()],
+    "an empty list": [],
+    "an empty array": np.empty(0),
+    "unsized": object(),
+    "an unsized array": np.array(None, dtype=object),
+    "huge": 10**400,
+    "below -huge": -(10**400),
+    "of too many digits": 10**5000,
+    "a list with a huge number": [10**400, 1],
+    "complex": 1 + 2j,
+    "complex numbers": np.array([1 + 2j, 3]),
+    "complex times": np.array([1 + 2j, 3]) * pq.ms,
+    "a complex time": (1 + 2j) * pq.ms,
+    "a complex time of Brian2": (1 + 2j) * ms,
+    "NaN": float("nan"),
+    "an array with NaN": np.array([np.nan, 1.0]),
+    "a time of NaN": np.nan * pq.ms,
+    "text": "x",
+    "texts": ["a", "b"],
+    "bytes": b"x",
+    "rows of unequal length": [[1], [1, 2]],
+    "a dictionary": {"a": 1},
+}
+MEANT = {
+    *(("seed", what) for what in ("huge", "of too many digits", "a list with a huge number")),
+    *((name, "rows of unequal length") for name in ("train", "trains")),  # repeats of one and of two spikes
+}
+PARAMETERS = [
+    (name, parameter)
+    for name, function in FUNCTIONS.items()
+    for parameter in inspect.signature(function).parameters
+    if parameter != "name"  # for messages
+    and name
+    not in (
+        "mutual_information",
+        "rate_vs_temporal",
+        "plan_trials",
+        "entropy",
+        "information_per_spike",
+        "skaggs_information",
+    )
+]
+
+
+@pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
+def test_what_is_no_argument_is_refused_by_its_name(name: str, parameter: str) -> None:
+    """Never a raw error, never a value: NsnnError that names the argument and says what was expected."""
+    place = list(inspect.signature(FUNCTIONS[name]).parameters).index(parameter)
+    fresh = EXAMPLES[name].args()
+    for what, value in HOSTILE.items():
+        if (parameter, what) in MEANT:
+            continue
+        args, kwargs = list(fresh), dict(EXAMPLES[name].kwargs)
+        if place < len(args):
+            args[place] = value
+        else:
+            kwargs[parameter] = value
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            with pytest.raises(NsnnError) as caught:
+                FUNCTIONS[name](*args, **kwargs)
+        text = str(caught.value)
+        assert re.search(rf"\b{parameter}\b", text), f"{what}: {text}"
+        assert len(text) < 1000
 
 
 def test_the_checks_see() -> None:

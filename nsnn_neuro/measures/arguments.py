@@ -60,10 +60,8 @@ def _truth(value: Any, name: str) -> None:
 
 
 def _seed(value: Any, name: str) -> None:
-    try:
-        np.random.default_rng(value)
-    except (TypeError, ValueError):
-        raise NsnnError(f"{name} = {shown(value)}: expected a whole number, at least 0") from None
+    for one in value if isinstance(value, list | tuple) and value else [value]:
+        whole(one, 0, name)
 
 
 def _function(value: Any, name: str) -> None:

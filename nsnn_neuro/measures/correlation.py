@@ -124,7 +124,7 @@ def _windowed(
     if window is None:
         x = read_counts(counts, t_start, t_stop)
         return x, read_labels(stimulus, len(x))
-    trains = as_trains(counts, t_start, t_stop)
+    trains = as_trains(counts, t_start, t_stop, "counts")
     index, n_bins = trains.bins(positive(window, "s", "window"), "window")
     bins = int(n_bins.min())
     if n_bins.max() > bins:

@@ -333,6 +333,12 @@ def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: An
     return counts.reshape(trains.n_trials, -1).astype(float), False
 
 
+def _state(seed: Any) -> int:
+    """A seed as scikit-learn takes it, below 2^32."""
+    small = isinstance(seed, int | np.integer) and seed < 2**32
+    return int(seed) if small else int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
 def _cross_validated(
     decoder: Any, features: np.ndarray, labels: np.ndarray, n_folds: int, seed: int, pairwise: bool
 ) -> np.ndarray:
@@ -340,7 +346,7 @@ def _cross_validated(
     predictions = np.empty_like(labels)
     from sklearn.model_selection import StratifiedKFold  # slow to import
 
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=_state(seed))
     for train, test in folds.split(np.zeros(len(labels)), labels):
         columns = train if pairwise else slice(None)
         blank = copy.deepcopy(decoder)  # nothing learned is carried from fold to fold

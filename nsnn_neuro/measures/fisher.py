@@ -290,11 +290,13 @@ def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any
         change = floats(covariance_derivative, "covariance_derivative", "an array of numbers, (N, N)")
     if slope.ndim != 1 or s.shape != (slope.size, slope.size) or change.shape != s.shape:
         raise NsnnError(
-            f"derivative, covariance and its derivative have shapes {slope.shape}, {s.shape}, {change.shape}: "
+            f"derivative, covariance, covariance_derivative have shapes {slope.shape}, {s.shape}, {change.shape}: "
             "expected (N,), (N, N), (N, N)"
         )
     if not all(np.isfinite(part).all() for part in (slope, s, change)):
-        raise NsnnError("derivative and covariance must be finite, one of them holds NaN or infinity")
+        raise NsnnError(
+            "derivative, covariance or covariance_derivative holds NaN or infinity: expected finite numbers"
+        )
     if not np.allclose(s, s.T, rtol=1e-9, atol=1e-12 * np.abs(s).max()) or np.linalg.eigvalsh(s)[0] <= 0:
         raise NsnnError("covariance must be symmetric and positive definite")
     relative = np.linalg.solve(s, change)

@@ -130,7 +130,7 @@ def linear_reconstruction(
     check(nperseg=nperseg, noverlap=noverlap, folds=folds, bias=bias, n_shuffle=n_shuffle, seed=seed)
     if bias not in (None, "subtract"):
         raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
-    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop))
+    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop, "train"))
     top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")
     if top > rate / 2 * (1 + 1e-9):
         raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")

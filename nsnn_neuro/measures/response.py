@@ -243,7 +243,12 @@ def rate_correlation(
     """
     width = positive(sigma, "s", "sigma")
     bin_width = width / 5 if step is None else positive(step, "s", "step")
-    a, b = (as_trains(block, t_start, t_stop) for block in (block_a, block_b))
+    if not np.isfinite([width, bin_width]).all():
+        raise NsnnError(f"sigma = {sigma}, step = {step}: expected finite times")
+    a, b = (
+        as_trains(block, t_start, t_stop, name)
+        for block, name in ((block_a, "block_a"), (block_b, "block_b"))
+    )
     if a.n_neurons != b.n_neurons:
         raise NsnnError(
             f"block_a has {a.n_neurons} neurons, block_b {b.n_neurons}: expected the same neurons"

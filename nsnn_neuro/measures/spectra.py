@@ -220,7 +220,7 @@ def susceptibility(
     """
     check(nperseg=nperseg, noverlap=noverlap)
     _check_segments(nperseg, noverlap)
-    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop))
+    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop, "train"))
     spectra = _spectra(values, counts, rate, nperseg, noverlap)
     n = len(spectra.x)
     independent = spectra.n_effective / len(counts)

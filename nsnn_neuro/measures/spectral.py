@@ -153,7 +153,7 @@ def coherence(
     """
     check(nperseg=nperseg, noverlap=noverlap, bias=bias)
     _check_bias(bias)
-    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop))
+    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop, "train"))
     spectra = _spectra(values, counts, rate, nperseg, noverlap)
     c = spectra.coherence()
     if not counts.any():
@@ -212,7 +212,7 @@ def coherence_information(
     """
     check(nperseg=nperseg, noverlap=noverlap, bias=bias, n_shuffle=n_shuffle, seed=seed)
     _check_bias(bias)
-    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop))
+    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop, "train"))
     top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")
     if top > rate / 2 * (1 + 1e-9):
         raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")

@@ -67,7 +67,7 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     functions = named_measures(measures)
     columns: dict[str, list[Any]] = {name: [] for name in ["block", *COLUMNS]}
     for name, block in _named_blocks(blocks).items():
-        trains = as_trains(block)
+        trains = as_trains(block, name=f"blocks[{name!r}]")
         for label, function in functions.items():
             found = rows(block, trains, label, function, by)
             columns["block"] += [name] * len(found["value"])

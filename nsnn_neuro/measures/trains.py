@@ -6,7 +6,8 @@ comes in and read the arrays of a `SpikeTrainList` as they are, without making o
 Which spikes a window holds, for every measure: those in [t_start, t_stop), and where the window ends with the
 recording, one at exactly t_stop as well. Such a spike is in the last bin when bins tile the window, as in
 `numpy.histogram`. So rates, counts, histograms and words agree on the number of spikes, adjacent windows share none,
-and no spike of a recording is lost. The rule for rounded times stands in `bins`.
+and no spike of a recording is lost. Fits alone, which know at most one spike a step, leave it out as one of the next step.
+The rule for rounded times stands in `bins`.
 """
 
 from __future__ import annotations
@@ -207,13 +208,14 @@ class Trains:
         )
 
 
-def as_trains(block: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
+def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "block") -> Trains:
     """`block`, cropped to [t_start, t_stop), as a `Trains`.
 
     Parameters
     ----------
     block : neo.Block with one Segment per trial, or a Trains
     t_start, t_stop : times; None (default) keeps the trials' own ends
+    name : of the argument that gave the Block, for messages
 
     Raises
     ------
@@ -233,7 +235,7 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
         return block.crop(start, stop)
     if not isinstance(block, neo.Block):
         raise NsnnError(
-            f"block = {type(block).__name__} object: expected a neo.Block with one Segment per trial "
+            f"{name} = {type(block).__name__} object: expected a neo.Block with one Segment per trial "
             "(to_block makes one from lists of spike times)"
         )
     if len(block.segments) == 0:
@@ -262,7 +264,7 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
     return _cropped(_sorted(times, neuron, trial, sizes[0], edges, eps), start, stop, eps)
 
 
-def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
+def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str = "trains") -> Trains:
     """The repeats of one neuron, cropped to [t_start, t_stop), as a `Trains` with one neuron.
 
     Parameters
@@ -271,6 +273,7 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
         SpikeTrain, or a neo.Block or Trains with one neuron. Plain arrays have no duration (NaN) unless
         t_start and t_stop are given.
     t_start, t_stop : times; None (default) keeps the trains' own ends
+    name : of the argument that gave the trains, for messages
 
     Raises
     ------
@@ -283,29 +286,29 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None) -> Trains:
     start = None if t_start is None else _scalar(t_start, "t_start")
     stop = None if t_stop is None else _scalar(t_stop, "t_stop")
     if isinstance(trains, Trains | neo.Block):
-        repeats = as_trains(trains, t_start, t_stop)
+        repeats = as_trains(trains, t_start, t_stop, name)
         if repeats.n_neurons != 1:
             raise NsnnError(
-                f"trains = {type(trains).__name__} of {repeats.n_neurons} neurons: expected the repeats of "
+                f"{name} = {type(trains).__name__} of {repeats.n_neurons} neurons: expected the repeats of "
                 "one; select neuron j with [segment.spiketrains[j] for segment in block.segments]"
             )
         return repeats
     if isinstance(trains, neo.SpikeTrain):
         trains = [trains]
     if isinstance(trains, SpikeTrainList):
-        read = _read_list(trains, "trains")
+        read = _read_list(trains, name)
     elif (
         isinstance(trains, Sequence | np.ndarray)
         and not isinstance(trains, str | bytes)
         and not _is_0d(trains)
     ):
-        read = _read_sequence(trains)
+        read = _read_sequence(trains, name)
     else:
         raise NsnnError(
-            f"trains = {type(trains).__name__} object: expected a list of spike trains or a neo.Block"
+            f"{name} = {type(trains).__name__} object: expected a list of spike trains or a neo.Block"
         )
     if read.starts.size == 0:
-        raise NsnnError("trains is empty: expected at least one spike train")
+        raise NsnnError(f"{name} is empty: expected at least one spike train")
     edges = np.stack([read.starts, read.stops], axis=1)
     neuron = np.zeros(read.times.size, np.int64)
     repeats = _sorted(read.times.copy(), neuron, read.train, 1, edges, read.eps)
@@ -452,7 +455,7 @@ def _read_list(trains: Any, where: str) -> _Read:
     # its length tells nothing, and its `multiplexed` is out of date once a train has been appended.
     items = getattr(trains, "_items", None)
     if items is not None:
-        return _read_sequence(items)
+        return _read_sequence(items, where)
     ids, quantity = trains.multiplexed
     n = len(trains)
     if not isinstance(quantity, pq.Quantity):  # neo's answer for a list without trains
@@ -479,7 +482,7 @@ def _read_list(trains: Any, where: str) -> _Read:
     return _Read(times, ids, np.full(n, start), np.full(n, stop), eps)
 
 
-def _read_sequence(items: Any) -> _Read:
+def _read_sequence(items: Any, where: str) -> _Read:
     """As `_read_list`, of SpikeTrains (neo has checked their range) or arrays (seconds, no duration)."""
     times: list[np.ndarray] = []
     eps = EPS
@@ -491,7 +494,7 @@ def _read_sequence(items: Any) -> _Read:
             times.append(np.asarray(train.magnitude, dtype=float) * _scale(train))
             edges[k] = [float(e.magnitude) * _scale(e) for e in (train.t_start, train.t_stop)]
             continue
-        name, wanted = f"trains[{k}]", "a neo.SpikeTrain or a 1-D array of seconds"
+        name, wanted = f"{where}[{k}]", "a neo.SpikeTrain or a 1-D array of seconds"
         quantity = isinstance(train, pq.Quantity) or hasattr(train, "dim")
         array = np.asarray(si(train, "s", name)) if quantity else floats(train, name, wanted)
         if array.ndim != 1:

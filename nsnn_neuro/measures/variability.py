@@ -194,8 +194,8 @@ def mean_matched_fano(
     hop = width if step is None else positive(step, "s", "step")
     if not number(bin_width, "bin_width") > 0:
         raise NsnnError(f"bin_width = {bin_width}: expected a number of spikes, greater than 0")
-    if not np.isfinite(hop):
-        raise NsnnError(f"step = {step}: expected a finite time")
+    if not np.isfinite([width, hop]).all():
+        raise NsnnError(f"window = {window}, step = {step}: expected finite times")
     trains = as_trains(block, t_start, t_stop)
     if trains.n_trials < 2:
         raise NsnnError("mean_matched_fano needs at least two trials: it compares counts across them")
@@ -245,7 +245,7 @@ def _ratios(
 
 def _matching(bins: np.ndarray) -> tuple[np.ndarray, int]:
     """Weight of each neuron at each time (n_times, n_neurons), which add up to 1, and the number of matched neurons."""
-    number = np.stack([np.bincount(b[b >= 0], minlength=int(bins.max()) + 1) for b in bins])
+    number = np.stack([np.bincount(b[b >= 0], minlength=max(1, int(bins.max()) + 1)) for b in bins])
     common = number.min(axis=0)
     n = int(common.sum())
     each = nan_ratio(common / max(n, 1), number)  # (n_times, n_bins), a neuron's weight in each bin
