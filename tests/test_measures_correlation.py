@@ -351,7 +351,7 @@ def test_other_refusals():
         dimensionality(counts[:3])
     with pytest.raises(NsnnError, match="t_start and t_stop only crop"):
         dimensionality(counts, t_stop=1 * pq.s)
-    with pytest.raises(NsnnError, match="block = list object"):
+    with pytest.raises(NsnnError, match="counts = list object"):
         noise_correlation(counts, window=1 * pq.s)
     with pytest.raises(NsnnError, match="different numbers of windows"):
         noise_correlation(make_block([[[0.1]], [[0.1]]], [1.0, 2.0]), window=0.5 * pq.s)

@@ -283,7 +283,7 @@ def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any
     >>> round(gaussian_fisher([1.0, 1.0], [[1.0, 0.5], [0.5, 1.0]]), 6)
     1.333333
     """
-    slope = floats(derivative, "derivative", "an array of numbers, (N,)")
+    slope = floats(derivative, "derivative", "an array of numbers, (N,), for a covariance of (N, N)")
     s = floats(covariance, "covariance", "an array of numbers, (N, N)")
     change = np.zeros_like(s)
     if covariance_derivative is not None:
