@@ -21,7 +21,7 @@ Earlier numbers, withdrawn. Up to revision 0c0f48800e the learning rate of each 
 The published comparison, 17 % right under attack with noise against 29 % without, set a noisy network trained at rate .01
 against a deterministic one trained at .003. It compared learning rates. A pilot with other seeds then found, at equal rate and
 sigma .8, 2 to 5 points more under attack with noise, and 1.0 to 1.4 points less without an attack. The claims below were written
-with that knowledge, and before the run with the seeds below.
+with that knowledge, and before the run with the seeds below. Its results, every cell: docs/robustness.md.
 
 Limit: PGD uses each network's own sigma as its surrogate's width. At equal sigma both arms face the same attack. Between sigmas the
 attack differs too, so a trend along sigma isn't one of robustness alone.
