@@ -435,4 +435,4 @@ def _print_few_trials(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    _print_few_trials(Config())
+    _print_few_trials(Config(repeats=100))
