@@ -485,6 +485,7 @@ def _about_here() -> list[tuple[str, str]]:
 
 def _about_file(path: str) -> list[tuple[str, str]]:
     from .measures import as_trains
+    from .measures.tabulate import populations_of
     from .recording import load
 
     block = load(path)
@@ -495,14 +496,17 @@ def _about_file(path: str) -> list[tuple[str, str]]:
         ("size", _size(block)),
         ("duration", f"{low:.6g} s" if high - low <= 1e-9 * high else f"{low:.6g} to {high:.6g} s"),
     ]
-    populations = known.pop("populations", [])
-    for population in populations if len(populations) > 1 else []:
-        lines.append(("population", f"{population['name']}, {_number(population['size'], 'neuron')}"))
+    populations = populations_of(block, trains.n_neurons)
+    known.pop("populations", None)
+    for name, size in populations if len(populations) > 1 else []:
+        lines.append(("population", f"{name}, {_number(size, 'neuron')}"))
     for trace in block.segments[0].analogsignals:
         rate, unit = float(trace.sampling_rate.rescale("Hz").magnitude), trace.dimensionality.string
         channels = _number(trace.shape[1], "channel")
         lines.append(("signal", f"{trace.name}, {channels}, {unit}, {rate:.6g} Hz (of trial 0)"))
-    parameters, versions = known.pop("parameters", {}), known.pop("versions", {})
+    parameters, versions = (
+        known.pop(key) if isinstance(known.get(key), dict) else {} for key in ("parameters", "versions")
+    )
     if "dt" in known:
         known["dt"] = {"value": known["dt"], "unit": "s"}
     for name, value in (*_flat(known), *_flat(parameters)):

@@ -76,10 +76,12 @@ def _packed(values: np.ndarray) -> Any:
 
 def _population_names(populations: Any, n: int) -> list[str] | None:
     try:
-        names = [str(p["name"]) for p in populations for _ in range(int(p["size"]))]
-    except (TypeError, KeyError, ValueError):
+        sizes = [(str(p["name"]), int(p["size"])) for p in populations]
+    except (TypeError, KeyError, ValueError, OverflowError):
         return None
-    return names if len(names) == n else None
+    if any(size < 0 for _, size in sizes) or sum(size for _, size in sizes) != n:
+        return None
+    return [name for name, size in sizes for _ in range(size)]
 
 
 def _empty(size: int, kind: Any) -> Any:

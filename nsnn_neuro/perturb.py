@@ -279,7 +279,12 @@ def _with_spikes(
 ) -> neo.Block:
     """A copy of a Block with other spikes."""
     annotations = copy.deepcopy(dict(block.annotations))
-    annotations["perturbations"] = [*annotations.get("perturbations", []), done]
+    before = annotations.get("perturbations", [])
+    if not isinstance(before, list | tuple):
+        raise NsnnError(
+            f"block.annotations['perturbations'] = {units.shown(before)}: expected a list of what was done; or remove it"
+        )
+    annotations["perturbations"] = [*before, done]
     if not on_grid:
         annotations.pop("dt", None)
     new = build_block(

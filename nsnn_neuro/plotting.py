@@ -19,7 +19,8 @@ from .bins import LEAST, index, slack
 from .errors import NsnnError
 from .measures import as_trains, isi, positive
 from .measures import psth as rate_histogram
-from .units import si, unit_of
+from .measures.tabulate import populations_of
+from .units import shown, si, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +170,7 @@ def isi_histogram(
     ax = _axes(ax)
     if values.size:
         low = float(values.min()) if log else 0.0
-        dt = None if log else getattr(block, "annotations", {}).get("dt")
+        dt = None if log else _annotated_dt(block)
         width = width or _bin_width(values, float(values.max()) - low, 1e3 * dt if dt else None)
         share = LEAST if log else slack(1e-3 * width, trains.resolution, "bin_width")
         density, edges = _histogram(values, low, width, share)
@@ -289,7 +290,11 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
         raise NsnnError(
             f'trial = {trial}: no signal "v" in the block; record it with simulate(..., record_v=[0])'
         )
-    recorded = np.asarray(signal.array_annotations.get("neuron", range(signal.shape[1])), dtype=int)
+    recorded = np.asarray(signal.array_annotations.get("neuron", range(signal.shape[1])))
+    if recorded.shape != (signal.shape[1],) or recorded.dtype.kind not in "iu":
+        raise NsnnError(
+            f'the signal "v" has array_annotations["neuron"] = {shown(recorded)}: expected a whole number for each channel'
+        )
     wanted = recorded if neurons is None else np.atleast_1d(neurons)
     missing = [int(j) for j in wanted if j not in recorded]
     if missing:
@@ -313,8 +318,8 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
         ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     ax.set_xlim(t[0], float(signal.t_stop.rescale(pq.s).magnitude))
     ax.set_xlabel("time (s)")
-    shown = {"V": " (mV)", "1": ""}.get(unit, f" ({signal.dimensionality.string})")
-    ax.set_ylabel("membrane" + shown)
+    plotted = {"V": " (mV)", "1": ""}.get(unit, f" ({signal.dimensionality.string})")
+    ax.set_ylabel("membrane" + plotted)
     return _finish(ax)
 
 
@@ -350,12 +355,10 @@ def _chosen(numbers: Any, n: int, name: str) -> np.ndarray:
 
 def _populations(block: Any, n: int) -> list[tuple[str, np.ndarray]]:
     """Names and neurons of the Block's populations; one of all neurons where they aren't annotated."""
-    listed = getattr(block, "annotations", {}).get("populations") or [{"name": "neurons", "size": n}]
-    ends = np.cumsum([0, *(int(p["size"]) for p in listed)])
-    if ends[-1] != n:
-        raise NsnnError(f"block.annotations['populations'] = {listed}: sizes don't add up to {n} neurons")
+    listed = populations_of(block, n)
+    ends = np.cumsum([size for _, size in listed])
     return [
-        (str(p["name"]), np.arange(a, b)) for p, a, b in zip(listed, ends, ends[1:], strict=False) if b > a
+        (name, np.arange(end - size, end)) for (name, size), end in zip(listed, ends, strict=True) if size
     ]
 
 
@@ -397,6 +400,18 @@ def _label_rows(ax: Axes, trials: np.ndarray, neurons: np.ndarray) -> None:
 
     ax.yaxis.set_major_formatter(FuncFormatter(name))
     ax.set_ylabel(label)
+
+
+def _annotated_dt(block: Any) -> float | None:
+    """The simulation's step in s, where the Block says it."""
+    dt = getattr(block, "annotations", {}).get("dt")
+    if dt is None:
+        return None
+    if isinstance(dt, bool) or not isinstance(dt, int | float | np.number) or not 0 < dt < np.inf:
+        raise NsnnError(
+            f"block.annotations['dt'] = {shown(dt)}: expected seconds, a number above 0; or remove it"
+        )
+    return float(dt)
 
 
 def _bin_width(values: np.ndarray, spread: float, grid: float | None) -> float:

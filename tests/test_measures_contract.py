@@ -451,15 +451,6 @@ PARAMETERS = [
     for name, function in FUNCTIONS.items()
     for parameter in inspect.signature(function).parameters
     if parameter != "name"  # for messages
-    and name
-    not in (
-        "mutual_information",
-        "rate_vs_temporal",
-        "plan_trials",
-        "entropy",
-        "information_per_spike",
-        "skaggs_information",
-    )
 ]
 
 

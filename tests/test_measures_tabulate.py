@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import quantities as pq
+from matplotlib.figure import Figure
 from neo.core.spiketrainlist import SpikeTrainList
 from numpy.testing import assert_allclose, assert_array_equal
 
+from nsnn_neuro import plotting
 from nsnn_neuro.errors import NsnnError
 from nsnn_neuro.measures.estimate import Estimate, measure
 from nsnn_neuro.measures.spiketrain import (
@@ -24,7 +26,8 @@ from nsnn_neuro.measures.spiketrain import (
     serial_correlation,
 )
 from nsnn_neuro.measures.tabulate import tabulate
-from nsnn_neuro.recording import to_block
+from nsnn_neuro.perturb import delete_spikes
+from nsnn_neuro.recording import load, save, to_block
 
 COLUMNS = ["block", "population", "neuron", "measure", "value", "se", "n", "unit"]
 
@@ -216,3 +219,41 @@ def test_the_standard_table_of_1e5_trains_takes_seconds():
     assert time.perf_counter() - begun < 30
     assert len(table) == 6000
     assert (table["value"][table["measure"] == "firing_rate"] == 10.0).all()
+
+
+@pytest.mark.parametrize(
+    "populations",
+    [
+        "E",
+        7,
+        {"E": 3},
+        [3, 1],
+        [{"name": "E"}],
+        [{"size": 4}],
+        [{"name": "E", "size": "4"}],
+        [{"name": "E", "size": None}],
+        [{"name": "E", "size": 10**400}],
+        [{"name": "E", "size": 5}, {"name": "I", "size": -1}],
+        np.zeros((2, 2)),
+    ],
+    ids=str,
+)
+def test_populations_of_another_form_are_refused_by_the_annotations_name(populations):
+    block = make_block(random_trials(4), populations=populations)
+    with pytest.raises(NsnnError, match=r"block\.annotations\['populations'\] = "):
+        tabulate(block, firing_rate)
+    with pytest.raises(NsnnError, match=r"block\.annotations\['populations'\] = "):
+        plotting.psth(block, bin_width=0.5 * pq.s, ax=Figure().subplots())
+
+
+def test_a_population_too_large_to_name_is_left_out_of_a_file(tmp_path):
+    block = make_block(random_trials(4), populations=[{"name": "E", "size": 10**12}])
+    assert load(save(block, tmp_path / "a.nwb")).annotations["populations"] == [{"name": "E", "size": 10**12}]
+
+
+def test_other_annotations_of_another_form_are_refused():
+    block = make_block(random_trials(4), dt="0.1 ms", perturbations="none")
+    with pytest.raises(NsnnError, match=r"block\.annotations\['dt'\] = '0\.1 ms'"):
+        plotting.isi_histogram(block, ax=Figure().subplots())
+    with pytest.raises(NsnnError, match=r"block\.annotations\['perturbations'\] = 'none'"):
+        delete_spikes(block, p=0.5, seed=1)

@@ -39,7 +39,13 @@ def number(value: Any, name: str) -> float:
     2.0
     """
     x = floats(value, name, "a finite number")
-    if x.ndim or not np.isfinite(x) or hasattr(value, "dim") or hasattr(value, "dimensionality"):
+    if (
+        x.ndim
+        or not np.isfinite(x)
+        or isinstance(value, bool | np.bool_)
+        or hasattr(value, "dim")
+        or hasattr(value, "dimensionality")
+    ):
         raise NsnnError(f"{name} = {shown(value)}: expected a finite number without a unit")
     return float(x)
 

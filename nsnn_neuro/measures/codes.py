@@ -12,6 +12,7 @@ import quantities as pq
 
 from ..errors import NsnnError
 from ..units import si
+from .arguments import check
 from .counts import contingency
 from .entropies import CLOSED_FORMS
 from .entropy import jackknife_se
@@ -83,6 +84,7 @@ def rate_vs_temporal(
     [['count', 0.05, 0.0, 0.0], ['latency', 0.01, 1.0, 1.0], ['latency', 0.05, 0.0, 0.0],
      ['words', 0.01, 1.0, 1.0], ['words', 0.05, 0.0, 0.0]]
     """
+    check(neuron=neuron, saturation=saturation, bias=bias, n_shuffle=n_shuffle, seed=seed)
     if saturation not in ("binary", "count"):
         raise NsnnError(f"saturation = {saturation!r}: expected 'binary' or 'count'")
     trains = _one(windowed(block, align, t_start, t_stop), neuron)

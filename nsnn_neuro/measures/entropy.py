@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NsnnError
+from .arguments import check
 from .bub import best_upper_bound
 from .entropies import CLOSED_FORMS, Profile, digamma_form, profile
 from .estimate import Estimate
@@ -150,6 +151,7 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
     0.9916 ± 0.87 bit (correction miller-madow; se jackknife over samples; n = 4; warning: 4 samples of 2 symbols (2 seen), fewer
     than 32 each: miller-madow may be biased; take more samples or fewer symbols)
     """
+    check(method=method, n_symbols=n_symbols, seed=seed)
     symbols = read_symbols(x, "x")
     method = choose(method, [*SYMMETRIC, "quadratic", "auto"], "method")
     size, inferred = alphabet_size(symbols, n_symbols, "x")

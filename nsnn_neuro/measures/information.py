@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import NsnnError
+from .arguments import check
 from .counts import contingency, plugin_entropy
 from .entropies import Profile, profile
 from .entropy import (
@@ -260,6 +261,7 @@ def mutual_information(
     >>> print(mutual_information(s, r))
     0.2709 ± 0.083 bit (correction panzeri-treves; se jackknife over samples; null 0.0003873, p = 0.0099; n = 100)
     """
+    check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
     data, bias = _read(s, r, n_symbols), choose(bias, [*_BIASES, "auto"], "bias")
     if isinstance(n_shuffle, bool) or not isinstance(n_shuffle, int | np.integer) or n_shuffle < 0:
         raise NsnnError(f"n_shuffle = {n_shuffle!r}: expected a whole number, 0 for no shuffles")

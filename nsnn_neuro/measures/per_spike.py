@@ -19,7 +19,10 @@ import quantities as pq
 from scipy.special import xlogy
 
 from ..errors import NsnnError
+from ..units import shown
+from .arguments import check
 from .estimate import Estimate, measure
+from .samples import array_of
 from .symbols import as_symbols
 from .trains import SilentNeuronWarning, as_repeats, positive
 from .words import binned, windowed
@@ -64,11 +67,9 @@ def _poisson(spikes: np.ndarray) -> np.ndarray:
     return np.maximum((spikes > 0).sum(axis=-1) - 1, 0) / (2 * n * math.log(2))
 
 
-def _check(bias: str, n_shuffle: int) -> None:
+def _check(bias: str) -> None:
     if bias not in _NAMES:
         raise NsnnError(f"bias = {bias!r}: expected one of {sorted(_NAMES)}")
-    if n_shuffle < 0 or n_shuffle != int(n_shuffle):
-        raise NsnnError(f"n_shuffle = {n_shuffle}: expected a whole number, at least 0")
 
 
 def _too_few(total: np.ndarray, se: float) -> str | None:
@@ -177,7 +178,8 @@ def information_per_spike(
     >>> round(e.value, 12), e.unit, e.n
     (1.0, 'bit/spike', 7)
     """
-    _check(bias, n_shuffle)
+    check(bias=bias, n_shuffle=n_shuffle, seed=seed)
+    _check(bias)
     if align is None:
         repeats = as_repeats(trains, t_start, t_stop)
         repeats = windowed(repeats, None, None, None)
@@ -230,13 +232,14 @@ def skaggs_information(
     >>> round(e.value, 12), e.n
     (1.0, 6)
     """
-    _check(bias, n_shuffle)
+    check(bias=bias, n_blocks=n_blocks, n_shuffle=n_shuffle, seed=seed, min_shift=min_shift)
+    _check(bias)
     where, n_places = as_symbols(position, "position")
-    spikes = np.asarray(counts)
+    spikes = array_of(counts, "counts")
     if spikes.shape != where.shape:
         raise NsnnError(f"counts has shape {spikes.shape}, position ({where.size},): expected equal lengths")
     if spikes.dtype.kind not in "iub" or (spikes < 0).any():
-        raise NsnnError(f"counts = {counts!r}: expected whole numbers of spikes, at least 0")
+        raise NsnnError(f"counts = {shown(counts)}: expected whole numbers of spikes, at least 0")
     n = where.size
     if not 2 <= n_blocks <= n:
         raise NsnnError(f"n_blocks = {n_blocks}: expected 2 to the number of bins, {n}")

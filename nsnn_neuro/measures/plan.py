@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import NsnnError
+from ..units import shown
+from .arguments import check, number
 from .counts import contingency, panzeri_treves_bias
 from .estimate import Estimate
 from .information import mutual_information
@@ -92,18 +94,17 @@ def plan_trials(
     >>> plan.n_trials, round(plan.se, 3)
     (284, 0.05)
     """
+    check(bias=bias, seed=seed)
     if not isinstance(pilot, tuple | list) or len(pilot) != 2:
         raise NsnnError(
             f"pilot = {type(pilot).__name__} object: expected the pair (s, r) of stimuli and responses"
         )
-    if (
-        isinstance(precision, bool)
-        or not isinstance(precision, int | float | np.number)
-        or not 0 < precision < math.inf
-    ):
-        raise NsnnError(f"precision = {precision!r}: expected a positive number of bits")
+    if not number(precision, "precision") > 0:
+        raise NsnnError(f"precision = {shown(precision)}: expected a positive number of bits")
+    (s, n_s), (r, n_r) = as_symbols(pilot[0], "pilot[0]"), as_symbols(pilot[1], "pilot[1]")
+    if s.size != r.size:
+        raise NsnnError(f"pilot has {s.size} stimuli and {r.size} responses: expected as many")
     estimate = mutual_information(*pilot, bias=bias, n_shuffle=0, seed=seed)
-    (s, n_s), (r, n_r) = as_symbols(pilot[0], "s"), as_symbols(pilot[1], "r")
     n_0 = estimate.n
     if not estimate.se > 0:
         raise NsnnError(

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import NsnnError
-from ..units import shown, si
+from ..units import shown, si, whole
 from .arguments import check
 from .estimate import Estimate
 from .trains import SilentNeuronWarning, Trains, as_trains
 
-__all__ = ["COLUMNS", "measure_unit", "named_measures", "rows", "tabulate"]
+__all__ = ["COLUMNS", "measure_unit", "named_measures", "populations_of", "rows", "tabulate"]
 
 COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
 
@@ -78,7 +78,7 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
 
 def rows(block: neo.Block, trains: Trains, label: str, function: Any, by: str) -> dict[str, list[Any]]:
     """The table's columns for one measure of one Block, without `block`; `trains` are those of `as_trains(block)`."""
-    found = _rows(block, trains, label, function, by, _populations(block, trains.n_neurons))
+    found = _rows(block, trains, label, function, by, populations_of(block, trains.n_neurons))
     n = len(found[0])
     listed = (column if isinstance(column, list) else column.tolist() for column in found)
     population, neuron, value, se, number = listed
@@ -133,12 +133,30 @@ def measure_unit(function: Any) -> str:
     return str(getattr(function, "unit", None) or getattr(_plain(function)[0], "unit", "1"))
 
 
-def _populations(block: neo.Block, n: int) -> list[tuple[str, int]]:
-    listed = block.annotations.get("populations") or [{"name": "neurons", "size": n}]
-    populations = [(str(p["name"]), int(p["size"])) for p in listed]
-    if sum(size for _, size in populations) != n:
-        raise NsnnError(f"block.annotations['populations'] = {listed}: sizes don't add up to {n} neurons")
-    return populations
+def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
+    """Names and sizes of a Block's populations, of n neurons in all; one named "neurons" where none are annotated.
+
+    Raises
+    ------
+    NsnnError : an annotation of another form, or sizes that don't add up
+
+    >>> populations_of(neo.Block(populations=[{"name": "E", "size": 2}, {"name": "I", "size": 1}]), 3)
+    [('E', 2), ('I', 1)]
+    """
+    listed = getattr(block, "annotations", {}).get("populations")
+    if listed is None or (isinstance(listed, list | tuple) and not listed):
+        return [("neurons", n)]
+    where = f"block.annotations['populations'] = {shown(listed)}"
+    if not isinstance(listed, list | tuple) or not all(
+        isinstance(p, Mapping) and {"name", "size"} <= p.keys() for p in listed
+    ):
+        raise NsnnError(
+            f"{where}: expected a list such as [{{'name': 'E', 'size': 80}}, {{'name': 'I', 'size': 20}}]"
+        )
+    sizes = [whole(p["size"], 0, f"{where}: size") for p in listed]
+    if sum(sizes) != n:
+        raise NsnnError(f"{where}: sizes don't add up to {n} neurons")
+    return [(str(p["name"]), size) for p, size in zip(listed, sizes, strict=True)]
 
 
 def _rows(
