@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .errors import FormatError, NsnnError
+from .limits import Budget, check_regular, check_stored, read_json
 from .whole import replaced
 
-__all__ = ["digest", "read", "resumed", "write"]
+__all__ = ["array", "digest", "read", "resumed", "write"]
 
 
 def digest(described: Any, *arrays: np.ndarray) -> str:
@@ -37,31 +38,113 @@ def write(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> N
     ------
     NsnnError : the folder can't be written to
     """
+    checked = about | {"sha256": _content(arrays, about)}
     try:
         with replaced(path) as part, open(part, "wb") as file:
-            np.savez(file, **arrays, about=np.array(json.dumps(about)))  # type: ignore[arg-type]
+            np.savez(file, **arrays, about=np.array(json.dumps(checked)))  # type: ignore[arg-type]
     except OSError as error:
-        raise NsnnError(f"checkpoint = {path}: can't be written ({error.strerror})") from None
+        raise NsnnError(
+            f"checkpoint = {path}: can't be written ({error.strerror or error}); what was there is unchanged"
+        ) from None
+
+
+def _content(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> str:
+    """The digest of everything in a checkpoint but the digest itself."""
+    plain = json.loads(json.dumps({key: value for key, value in about.items() if key != "sha256"}))
+    return digest([plain, sorted(arrays)], *(np.asarray(arrays[name]) for name in sorted(arrays)))
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and plain data of a checkpoint.
+    """The arrays and plain data of a checkpoint. What it may take in memory is the size of the file.
 
     Raises
     ------
     FormatError : not a checkpoint, or one that is damaged
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(str(arrays.pop("about")))
-        if not isinstance(about, dict) or not {"config", "epoch", "history"} <= set(about):
-            raise KeyError("config")
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise FormatError(
-            f"checkpoint = {path}: not a checkpoint of train, or damaged ({error}): expected another path, or delete it"
-        ) from None
+        check_regular(path)
+        with zipfile.ZipFile(path) as archive:
+            check_stored(archive, path.stat().st_size)
+            arrays = {
+                member.filename.removesuffix(".npy"): _array(archive, member) for member in archive.infolist()
+            }
+        about = read_json(str(arrays.pop("about")).encode(), Budget.of(path), "its plain data")
+        _check_about(about)
+        if "sha256" in about and about["sha256"] != _content(arrays, about):
+            raise ValueError("its content isn't that of its checksum")
+        about.setdefault("best", [0, math.inf])
+    except NsnnError as error:
+        raise _damaged(path, error) from None
+    except Exception as error:  # damaged bytes make the readers of zip, NumPy and JSON raise anything
+        raise _damaged(path, error) from None
     return arrays, about
+
+
+def _damaged(path: Path, error: Exception) -> FormatError:
+    reason = str(error)[:200] or type(error).__name__
+    return FormatError(
+        f"checkpoint = {path}: not a checkpoint of train, or damaged ({reason}): expected another path, or delete it"
+    )
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """An array of an npz file; what its header claims is compared with the bytes that are there."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran, dtype = read_header(file)
+        data = file.read()
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(
+            f"{member.filename[:40]!r}: {len(data)} bytes don't fit {shape} values of type {dtype}"
+        )
+    return np.frombuffer(bytearray(data), dtype=dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _check_about(about: Any) -> None:
+    """ValueError unless the plain data are those of a checkpoint."""
+    if not isinstance(about, dict) or not {"config", "epoch", "history"} <= set(about):
+        raise ValueError("no config, epoch and history")
+    history, best = about["history"], about.get("best", [0, math.inf])
+    rows = history if isinstance(history, list) else [None]
+    if not all(isinstance(row, dict) and all(map(_is_number, row.values())) for row in rows):
+        raise ValueError("its history isn't rows of numbers")
+    if type(about["epoch"]) is not int or about["epoch"] != len(rows):
+        raise ValueError("its number of epochs isn't that of its history")
+    if not isinstance(best, list) or len(best) != 2 or type(best[0]) is not int or not _is_number(best[1]):
+        raise ValueError("its best epoch and loss aren't numbers")
+    if not isinstance(about["config"], str) or not isinstance(about.get("described", {}), dict):
+        raise ValueError("its configuration isn't text")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def array(path: Path | None, arrays: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The array `name` of a checkpoint, checked.
+
+    Raises
+    ------
+    FormatError : there is none, or it has another shape or values that aren't finite numbers
+
+    >>> array(None, {"w": np.zeros(3)}, "w", (3,))
+    array([0., 0., 0.])
+    """
+    values = arrays.get(name)
+    if values is None or values.shape != shape or values.dtype.kind not in "biuf":
+        told = "none" if values is None else f"one of shape {values.shape} and type {values.dtype}"
+        raise FormatError(
+            f"checkpoint = {path}: expected an array {name!r} of shape {shape}, and there is {told}: another file, or delete it"
+        )
+    if not np.isfinite(values).all():
+        raise FormatError(
+            f"checkpoint = {path}: {name!r} has values that aren't finite: another file, or delete it"
+        )
+    return values
 
 
 def resumed(

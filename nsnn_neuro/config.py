@@ -29,8 +29,9 @@ import numpy as np
 
 from . import escape, neurons, noise, stimuli, units
 from .errors import FormatError, NsnnError
+from .limits import check_regular
 from .records import Record
-from .toml_lines import key_lines
+from .toml_lines import key_lines, longest_key
 
 __all__ = ["Config", "in_units", "parse", "quantity", "quantity_or_text", "read", "shown"]
 
@@ -65,6 +66,7 @@ _SECTIONS: dict[str, type[Record]] = {
     "stimulus": stimuli.Stimulus,
 }
 _LARGEST = 1_000_000  # characters
+_LONGEST_KEY = 16  # parts of a dotted key
 
 
 def _whole(low: int, high: int) -> tuple[Callable[[Any], bool], str]:
@@ -142,6 +144,7 @@ def read(path: str | Path) -> Config:
     FormatError : not UTF-8, not TOML, or something in it is wrong; the message names file, line, key and cure
     OSError : the file can't be read
     """
+    check_regular(Path(path))
     with open(path, "rb") as file:
         data = file.read(_LARGEST + 1)
     name = shown(str(path), quote=False)
@@ -169,6 +172,10 @@ def parse(text: str, name: str = "config") -> Config:
     Traceback (most recent call last):
     nsnn_neuro.errors.FormatError: config:3: bta: NSNNNeuron has no such key; did you mean beta? (...)
     """
+    if longest_key(text) > _LONGEST_KEY:
+        raise FormatError(
+            f"{name}: a key of more than {_LONGEST_KEY} parts: expected keys such as noise.family.sigma"
+        )
     try:
         data = tomllib.loads(text)
     except RecursionError:

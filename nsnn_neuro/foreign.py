@@ -136,7 +136,7 @@ def _cut(
     return trial, order[position]
 
 
-def signal_values(source: Reader, path: str, low: Any = None, high: Any = None) -> Any:
+def signal_values(source: Reader, path: str, low: int, high: int) -> Any:
     """Samples `low` to `high` of the series at `path`, in its unit."""
     data = source.array(f"{path}/data")
     scale, shift = (
@@ -145,7 +145,8 @@ def signal_values(source: Reader, path: str, low: Any = None, high: Any = None) 
     gain: Any = 1.0
     if f"{path}/channel_conversion" in source:
         gain = source.numbers(f"{path}/channel_conversion")
-    return data[low:high].reshape((high or len(data)) - (low or 0), -1) * (scale * gain) + shift
+    values = data[low:high].reshape(high - low, data.shape[1] if data.ndim == 2 else 1)
+    return values * (scale * gain) + shift
 
 
 def signal_unit(source: Reader, path: str) -> tuple[str, Any, dict[str, str]]:

@@ -423,7 +423,7 @@ class _Task:
         best, arrays, last = _Best(first), None, first
         levels: dict[int, np.ndarray] = {}
         if self.path is not None and self.path.exists():
-            arrays, history = self._resume(self.path, best)
+            arrays, history = self._resume(self.path, best, [w.size for w in first])
             last = [arrays[f"weights_{k}"] for k in range(len(first))]
             levels = {k: arrays[f"level_{k}_values"] for k in self.levels}
         if len(history) < self.epochs and not self._enough(best, len(history)):
@@ -449,12 +449,12 @@ class _Task:
             learner = self.learner(self.net, **self.settings, scheduled=self.scheduled)
             for name, values in [pair for level in learner.levels.values() for pair in level.saved().items()]:
                 if arrays is not None:
-                    values[:] = arrays[name]
+                    values[:] = checkpoints.array(self.path, arrays, name, values.shape)
             for k, (w, states) in enumerate(zip(learner.weights, learner.states, strict=True)):
                 if arrays is not None:
-                    w[:] = arrays[f"weights_{k}"]
+                    w[:] = checkpoints.array(self.path, arrays, f"weights_{k}", w.shape)
                     for name, values in states.items():
-                        values[:] = arrays[f"state_{k}_{name}"]
+                        values[:] = checkpoints.array(self.path, arrays, f"state_{k}_{name}", values.shape)
             for epoch in range(len(history), self.epochs):
                 if self._enough(best, epoch):
                     break
@@ -533,9 +533,19 @@ class _Task:
         }  # fmt: skip
         checkpoints.write(self.path, arrays, about)
 
-    def _resume(self, path: Path, best: _Best) -> tuple[dict[str, np.ndarray], list[dict[str, float]]]:
-        """The checkpoint's arrays and history, if it is of this configuration; what it knows of the best goes into `best`."""
+    def _resume(
+        self, path: Path, best: _Best, sizes: list[int]
+    ) -> tuple[dict[str, np.ndarray], list[dict[str, float]]]:
+        """The checkpoint's arrays and history, if it is of this configuration; what it knows of the best goes into `best`.
+
+        sizes : number of weights of each projection
+        """
         arrays, about = checkpoints.resumed(path, self._config, self.described, self.epochs)
+        known = {f"{name}_{k}": (size,) for name in ("weights", "best") for k, size in enumerate(sizes)}
+        known |= {name: (-1,) for k in self.levels for name in (f"level_{k}_values", f"best_level_{k}")}
+        for name, shape in known.items():
+            flat = {name: arrays[name].ravel()} if name in arrays else {}
+            checkpoints.array(path, flat, name, shape if shape != (-1,) or not flat else flat[name].shape)
         best.epoch, best.loss = about["best"]
         best.weights = [arrays[f"best_{k}"] for k in range(len(best.weights))]
         best.levels = {k: arrays[f"best_level_{k}"] for k in self.levels}

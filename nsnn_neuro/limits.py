@@ -6,19 +6,22 @@ file that claims or expands to a large one ends in a FormatError instead of fill
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from .errors import FormatError, NsnnError
 
-__all__ = ["LEAST", "RATIO", "Budget", "check_regular"]
+__all__ = ["LEAST", "RATIO", "Budget", "check_regular", "check_stored", "read_json"]
 
 LEAST = 2**29
 """Bytes that reading a file may take in memory, however small the file is."""
 RATIO = 32
 """Bytes of memory that each byte of a larger file may take."""
+_PER_MARK = 150  # bytes of memory for each value of a JSON text; a comma, colon or bracket stands for one
 _CURE = "pass a larger max_bytes to load if you trust the file"
 
 
@@ -41,7 +44,7 @@ class Budget:
         self.most, self.left, self._cure = float(most), float(most), cure
 
     @classmethod
-    def of(cls, path: Path, max_bytes: Any = None) -> Budget:
+    def of(cls, path: Path, max_bytes: Any = None, cure: str = _CURE) -> Budget:
         """The budget for the file at `path`: `max_bytes`, or by default 512 MiB, and 32 times the file's size where that is more.
 
         Raises
@@ -49,10 +52,10 @@ class Budget:
         NsnnError : max_bytes is no number above 0
         """
         if max_bytes is None:
-            return cls(max(LEAST, RATIO * path.stat().st_size))
+            return cls(max(LEAST, RATIO * path.stat().st_size), cure)
         if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | float) or not max_bytes > 0:
             raise NsnnError(f"max_bytes = {max_bytes!r}: expected a number of bytes such as 4e9, or None")
-        return cls(max_bytes)
+        return cls(max_bytes, cure)
 
     def take(self, size: float, what: str) -> None:
         """Set `size` bytes aside for `what`.
@@ -82,3 +85,40 @@ def check_regular(path: Path) -> None:
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise FormatError(f"{path}: a pipe, device, socket or folder: expected a regular file")
+
+
+def check_stored(archive: zipfile.ZipFile, size: int) -> None:
+    """Raise FormatError unless the members of a zip archive of `size` bytes are uncompressed, and each lies in it once.
+
+    NumPy's npz files and torch's files are such archives, so that a compressed one was made to expand.
+
+    >>> import io
+    >>> with zipfile.ZipFile(io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+    ...     archive.writestr("a", bytes(10**6))
+    ...     check_stored(archive, 2000)
+    Traceback (most recent call last):
+    nsnn_neuro.errors.FormatError: its member 'a' is compressed: expected a file as it was written
+    """
+    members = archive.infolist()
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise FormatError(
+                f"its member {member.filename[:40]!r} is compressed: expected a file as it was written"
+            )
+    if sum(member.file_size for member in members) > size or len(set(archive.namelist())) < len(members):
+        raise FormatError("its members overlap: expected a file as it was written")
+
+
+def read_json(text: bytes, budget: Budget, what: str) -> Any:
+    """The value of a JSON text, when the budget holds it.
+
+    Raises
+    ------
+    ValueError, RecursionError : no JSON; FormatError : too little budget left
+
+    >>> read_json(b'{"a": [1, 2]}', Budget(2000), "notes")
+    {'a': [1, 2]}
+    """
+    marks = sum(text.count(mark) for mark in (b",", b":", b"[", b"{"))
+    budget.take(_PER_MARK * marks + 3 * len(text), what)
+    return json.loads(text)

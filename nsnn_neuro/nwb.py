@@ -34,6 +34,7 @@ from .annotations import decode, dumps, encode, parse_unit, unit_text
 from .blocks import PIECE, Sorted, build_block, gather, in_file_order, seconds
 from .errors import FormatError, NsnnError
 from .hdf5 import Reader
+from .limits import read_json
 from .units import si
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ __all__ = [
 
 # Bytes of memory at the peak of reading, measured
 PER_SPIKE, PER_TRIAL, PER_UNIT, PER_SIGNAL = 60, 5000, 50, 4000
-_PER_MARK = 150  # of the notes: a comma, colon or bracket stands for a value
 
 _FORMAT, _VERSION = "nsnn_neuro.block", 1
 _PREFIX = f'{{"format": "{_FORMAT}"'
@@ -318,9 +318,7 @@ def written_here(source: Reader) -> dict[str, Any] | None:
                 f"/session_description says {_WRITTEN!r}, but /general/notes isn't what save left there: {_DAMAGED}"
             )
         return None
-    marks = sum(content.count(mark) for mark in (b",", b":", b"[", b"{"))
-    source.budget.take(_PER_MARK * marks + 3 * len(content), "its notes")
-    header = json.loads(content)
+    header = read_json(content, source.budget, "its notes")
     if header["version"] > _VERSION:
         raise FormatError(f"version {header['version']} of the format: a newer nsnn_neuro wrote it")
     return {key: decode(value) for key, value in header.items()}

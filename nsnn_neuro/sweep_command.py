@@ -23,6 +23,7 @@ from . import measures, units
 from .config import Config, quantity, quantity_or_text, shown
 from .errors import NsnnError
 from .sweep import sweep
+from .sweep.grid import check_number
 
 __all__ = ["arguments", "run"]
 
@@ -163,8 +164,18 @@ def _grid(config: Config, table: Any) -> dict[str, Any]:
             ("sweep", "grid"),
             f'grid = {shown(table)}: expected a table such as {{noise.sigma = ["2 mV", "4 mV"]}}',
         )
-    grid = {}
-    for path, value in _leaves(table):
+    grid: dict[str, Any] = {}
+    leaves = list(_leaves(table))
+    sizes = [
+        value.get("n", 1) if isinstance(value, dict) else len(value)
+        for _, value in leaves
+        if isinstance(value, dict | list)
+    ]
+    try:
+        check_number(size for size in sizes if type(size) is int and size > 0)
+    except NsnnError as error:
+        config.fail(("sweep", "grid"), str(error))
+    for path, value in leaves:
         name, place = ".".join(path), ("sweep", "grid", *path)
         if isinstance(value, dict):
             grid[name] = _range(config, place, name, value)

@@ -3,6 +3,7 @@
 import lzma
 import os
 import warnings
+import zipfile
 from pathlib import Path
 
 import bombs
@@ -14,9 +15,12 @@ import quantities as pq
 from brian2 import second
 from roundtrip import assert_same, rich_block, trains_of
 
+from nsnn_neuro import checkpoints, config, sweep_command
 from nsnn_neuro.cli import main
 from nsnn_neuro.errors import FormatError, NsnnError
 from nsnn_neuro.recording import load, save, to_block
+from nsnn_neuro.sweep import grid
+from nsnn_neuro.sweep.folder import Folder
 
 SAVED = Path(__file__).parent / "saved_files"
 
@@ -273,3 +277,74 @@ def test_the_command_check_ends_with_0_or_2(tmp_path, capsys):
     assert main(["check", str(path)]) == 2
     assert "a.nwb: units/spike_times" in capsys.readouterr().err
     assert main(["check", str(tmp_path / "none.nwb")]) == 2
+
+
+SWEPT = """
+[model]
+type = "NSNNNeuron"
+[run]
+duration = "20 ms"
+[sweep]
+measures = ["cv"]
+grid.model.beta = {from = 0.1, to = 0.9, n = 1048576}
+grid.model.theta = {from = 0.1, to = 0.9, n = 1048576}
+"""
+
+
+def test_a_grid_of_too_many_points_is_refused_before_it_is_made():
+    with pytest.raises(FormatError, match="grid has 1099511627776 points: expected at most 1048576"):
+        sweep_command.arguments(config.parse(SWEPT))
+    with pytest.raises(NsnnError, match="grid has 1000000000000 points"):
+        grid.read(lambda point: None, None, None, {name: range(10**4) for name in "abc"})
+
+
+def test_a_configuration_that_is_a_pipe_or_has_endless_keys_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "a.toml")
+    with pytest.raises(FormatError, match="a pipe, device, socket or folder"):
+        config.read(tmp_path / "a.toml")
+    with pytest.raises(FormatError, match="more than 16 parts"):
+        config.parse("a" + ".a" * 400_000 + " = 1")
+
+
+def test_a_sweeps_folder_of_pipes_is_not_waited_for(tmp_path):
+    folder = Folder(tmp_path)
+    folder.begin({"trials": 1}, True)
+    os.mkfifo(tmp_path / "chunk-1-0-0-0.json")
+    with pytest.warns(UserWarning, match="its points run again"):
+        assert folder.results([1], 1) == {}
+    (tmp_path / "manifest.json").unlink()
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(FormatError, match="damaged, or not of a sweep"):
+        folder.known()
+
+
+def test_a_checkpoint_that_expands_claims_or_was_edited_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    about = {"config": "x", "epoch": 1, "history": [{"loss": 0.5}]}
+    checkpoints.write(path, {"w": np.arange(3.0)}, about)
+    arrays, again = checkpoints.read(path)
+    assert arrays["w"].tolist() == [0.0, 1.0, 2.0]
+    assert {key: again[key] for key in about} == about
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    claim = parts["w.npy"].replace(b"(3,)", b"(2,)")
+    edited = parts["w.npy"][:-1] + b"\x41"
+    for method, changed, words in [
+        (zipfile.ZIP_DEFLATED, {}, "compressed"),
+        (zipfile.ZIP_STORED, {"w.npy": claim}, "24 bytes don't fit"),
+        (zipfile.ZIP_STORED, {"w.npy": edited}, "checksum"),
+    ]:
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name, data in (parts | changed).items():
+                archive.writestr(name, data)
+        with pytest.raises(FormatError, match=f"not a checkpoint of train, or damaged.*{words}"):
+            checkpoints.read(path)
+
+
+def test_a_trial_without_samples_of_a_signal_is_left_without_it(tmp_path):
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        bombs.units(file, [0.5, 1.5])
+        bombs.trials(file, [0.0, 1.0], [1.0, 2.0])
+        bombs.series(file, "v", np.zeros((500, 2)))
+    block = load(tmp_path / "a.nwb")
+    assert [[len(signal) for signal in segment.analogsignals] for segment in block.segments] == [[500], []]

@@ -20,6 +20,7 @@ import quantities as pq
 
 from .. import recording, units
 from ..errors import FormatError, NsnnError
+from ..limits import Budget
 from ..units import whole
 from .arguments import one_of
 
@@ -31,6 +32,7 @@ _EVENT = np.dtype([("x", np.uint8), ("y", np.uint8), ("polarity", np.uint8), ("t
 _BYTES = 5  # of an event in a file
 _MOST = 10**6  # events of a recording: N-MNIST's have some thousand
 _US = 1e-6  # s
+_DEEPEST = 16  # folders in each other in an archive
 _ENDINGS = (".bin", ".bs2")
 _SPLITS = {"train": "Train", "test": "Test"}  # split -> its folder
 # what reading a file, or a damaged zip archive, raises
@@ -164,20 +166,42 @@ def nmnist(
             )
         paths += [found[k] for k in rng.permutation(len(found))[:n]]
         y += [digit] * n
+    _check_expanded(Path(folder), paths)
     order = rng.permutation(len(paths))
     return [_events(paths[k]) for k in order], np.array(y, dtype=np.int64)[order]
+
+
+def _check_expanded(folder: Path, paths: list[Any]) -> None:
+    """Raise FormatError when the chosen members of an archive expand to much more than its size."""
+    if folder.is_file():
+        events = sum(path.root.getinfo(path.at).file_size for path in paths) // _BYTES
+        budget = Budget.of(folder, cure="expected a smaller per_digit, or the archive unpacked")
+        budget.take(float(events) * _EVENT.itemsize, f"folder = {folder}: {events:,} events")
+
+
+def _archive(file: Path) -> zipfile.Path:
+    """A zip archive as a folder; names with very many folders in each other would take hours to list."""
+    with zipfile.ZipFile(file) as archive:
+        deep = next((name for name in archive.namelist() if name.count("/") > _DEEPEST), None)
+    if deep is not None:
+        raise FormatError(
+            f"folder = {file}: {deep[:60]!r}... lies in more than {_DEEPEST} folders: expected an archive of N-MNIST"
+        )
+    return zipfile.Path(file)
 
 
 def _digit_files(folder: Path, inside: str) -> list[list[Any]]:
     """The recordings of each digit, by name."""
     try:
-        root: Any = zipfile.Path(folder) if folder.is_file() else folder
+        root: Any = _archive(folder) if folder.is_file() else folder
         root = root / inside if inside else root
         found = []
         for digit in range(10):
             here = root / str(digit)
             files = here.iterdir() if here.is_dir() else ()
             found.append(sorted((f for f in files if f.name.endswith(_ENDINGS)), key=lambda f: f.name))
+    except FormatError:
+        raise
     except _UNREADABLE as error:
         raise FormatError(f"folder = {folder}: can't be read ({error})") from None
     missing = [str(digit) for digit, files in enumerate(found) if not files]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError, NsnnError
+from ..limits import Budget
 from ..units import whole
 from .arguments import one_of
 
@@ -26,6 +27,8 @@ _SIDE = 28  # pixels of an MNIST image
 _UNSIGNED_BYTES = 0x0800  # magic number of an idx file of bytes, less the number of its axes
 _DEFLATE = 1032  # what a byte of a gzip file can become at most
 _PIECE = 2**20  # bytes read at once
+_PER_PIXEL = 9  # bytes of memory: itself, and the float it becomes
+_UNPACK = "expected fewer images, or the file unpacked, which may take 32 times its size"
 
 
 def _part(y: np.ndarray, split: str, rng: np.random.Generator) -> np.ndarray:
@@ -206,6 +209,7 @@ def _read_idx(path: Path, axes: int) -> np.ndarray:
             shape = " x ".join(map(str, sizes))
             if claimed > (_DEFLATE * room if packed else room - header):
                 raise FormatError(f"{path}: truncated, {room} bytes can't hold the {shape} values it claims")
+            Budget.of(path, cure=_UNPACK).take(_PER_PIXEL * claimed, f"{shape} values")
             while piece := file.read(min(_PIECE, claimed + 1 - len(values))):
                 values += piece
     except (OSError, EOFError, zlib.error) as error:

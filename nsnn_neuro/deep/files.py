@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from torch import nn
 
 from ..errors import FormatError, NsnnError
+from ..limits import check_regular, check_stored
 from ..whole import replaced
 
 __all__ = ["load", "save"]
@@ -33,11 +36,15 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     if not isinstance(module, nn.Module):
         raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
     path = Path(path)
+    content = io.BytesIO()  # torch's own writer ends in other errors where the disk is full
+    torch.save(module.state_dict(), content)
     try:
         with replaced(path) as part, open(part, "wb") as file:
-            torch.save(module.state_dict(), file)
+            file.write(content.getbuffer())
     except OSError as error:
-        raise NsnnError(f"path = {path}: can't be written ({error.strerror})") from None
+        raise NsnnError(
+            f"path = {path}: can't be written ({error.strerror or error}); what was there is unchanged"
+        ) from None
 
 
 def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
@@ -61,7 +68,7 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise NsnnError(f"path = {path}: no such file, expected one that `save` has written")
     state = _read(path)
     own = module.state_dict()
@@ -80,12 +87,20 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
             raise NsnnError(
                 f"path = {path}: {name} has values that aren't finite, expected a file of before they ran away"
             )
-    module.load_state_dict(state)
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise FormatError(
+            f"path = {path}: its values don't fit ({str(error)[:200]}): expected another file"
+        ) from None
     return module
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        check_regular(path)
+        with zipfile.ZipFile(path) as archive:
+            check_stored(archive, path.stat().st_size)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # bytes of something else make torch's reader fail in any way
         first = (str(error).splitlines() or [type(error).__name__])[0]

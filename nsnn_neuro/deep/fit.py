@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from .. import checkpoints, engine, epochs, keyed_noise
-from ..errors import NsnnError
+from ..errors import FormatError, NsnnError
 from ..losses import Loss
 from ..plasticity.optimizers import SGD, Adam, Momentum, Optimizer
 from .classifier import Classifier, checked, evaluating, measured, on_its_device
@@ -313,19 +313,46 @@ class _Task:
     def _resume(self, path: Path, best: _Best) -> list[dict[str, float]]:
         """The checkpoint's history, if it is of this configuration; weights and optimizer go on from it, and `best`."""
         arrays, about = checkpoints.resumed(path, self._config, self.described, self.epochs)
-        for name, value in _tensors(self.net).items():
-            value.copy_(torch.from_numpy(arrays[f"weights of {name}"]))
-        states: dict[int, dict[str, Any]] = {}
-        for key, value in [*arrays.items(), *about["optimizer"].items()]:
-            if key.startswith("optimizer "):
-                _, k, name = key.split(" ", 2)
-                array = isinstance(value, np.ndarray)
-                states.setdefault(int(k), {})[name] = torch.from_numpy(value) if array else value
+        learned = {
+            kind: {
+                name: checkpoints.array(path, arrays, f"{kind} of {name}", tuple(value.shape))
+                for name, value in _tensors(self.net).items()
+            }
+            for kind in ("weights", "best")
+        }
+        states = self._optimizer_states(path, arrays, about)
         groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
+        try:
+            self.optimizer.load_state_dict({"state": states, "param_groups": groups})
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise FormatError(
+                f"checkpoint = {path}: its optimizer's state doesn't fit ({error}): another file, or delete it"
+            ) from None
+        for name, value in _tensors(self.net).items():
+            value.copy_(torch.from_numpy(learned["weights"][name]))
         best.epoch, best.loss = about["best"]
-        best.state = {name: torch.from_numpy(arrays[f"best of {name}"]) for name in best.state}
+        best.state = {name: torch.from_numpy(learned["best"][name]) for name in best.state}
         return list(about["history"])
+
+    def _optimizer_states(
+        self, path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]
+    ) -> dict[int, dict[str, Any]]:
+        """The optimizer's state of each parameter: arrays of its shape or of none, and plain numbers."""
+        shapes = [tuple(p.shape) for group in self.optimizer.param_groups for p in group["params"]]
+        plain = about.get("optimizer", {})
+        states: dict[int, dict[str, Any]] = {}
+        for key, value in [*arrays.items(), *(plain.items() if isinstance(plain, dict) else ())]:
+            if not key.startswith("optimizer "):
+                continue
+            _, k, name = [*key.split(" ", 2), "", ""][:3]
+            if not k.isascii() or not k.isdigit() or int(k) >= len(shapes):
+                raise FormatError(
+                    f"checkpoint = {path}: {key[:60]!r} is of no parameter: another file, or delete it"
+                )
+            shape = shapes[int(k)] if np.shape(value) else ()
+            array = checkpoints.array(path, {key: np.asarray(value)}, key, shape)
+            states.setdefault(int(k), {})[name] = torch.from_numpy(array) if key in arrays else value
+        return states
 
 
 class _Best:

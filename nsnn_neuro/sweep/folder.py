@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..errors import FormatError, NsnnError
+from ..limits import Budget, check_regular, read_json
 from ..whole import replaced
 from .work import COLUMNS
 
@@ -31,6 +32,8 @@ _OWN = re.compile(
     r"manifest\.json|chunk-[\w-]+\.json|table\.csv|errors\.json|sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp"
 )
 _SCRATCH = re.compile(r"sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp")
+# what a file that is damaged, or holds other JSON, raises
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 _CURE = "take another folder, or resume=False (--no-resume), which deletes what the folder has of a sweep and starts anew"
 
 
@@ -85,8 +88,10 @@ class Folder:
     def _check_own(self) -> None:
         """A folder with other things in it isn't ours to fill."""
         manifest = self.path / "manifest.json"
-        if manifest.is_file() and _MANIFEST.encode() in manifest.read_bytes()[:200]:
-            return
+        if manifest.is_file():
+            with manifest.open("rb") as file:
+                if _MANIFEST.encode() in file.read(200):
+                    return
         foreign = sorted(
             p.name for p in self.path.iterdir() if not (_SCRATCH.fullmatch(p.name) and p.is_file())
         )
@@ -107,12 +112,12 @@ class Folder:
         if not path.exists():
             return None
         try:
-            data = json.loads(path.read_bytes())
+            data = _json(path)
             if data["format"] != _MANIFEST or digest(data["config"]) != data["sha256"]:
                 raise ValueError("wrong format or checksum")
             if not isinstance(data["config"], dict):
                 raise ValueError("no configuration")
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except _UNREADABLE as error:
             raise FormatError(f"out = {path}: damaged, or not of a sweep ({error}): {_CURE}") from None
         return data["config"]
 
@@ -164,7 +169,7 @@ class Folder:
         for path in sorted(self.path.glob("chunk-*.json")):
             try:
                 seed, points = self._read(path, seeds, n_points)
-            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            except _UNREADABLE as error:
                 warnings.warn(
                     f"{path}: not of this sweep, or damaged ({error}): its points run again", stacklevel=3
                 )
@@ -173,7 +178,7 @@ class Folder:
         return found
 
     def _read(self, path: Path, seeds: list[int], n_points: int) -> tuple[int, list[dict[str, Any]]]:
-        data = json.loads(path.read_bytes())
+        data = _json(path)
         chunk = data["chunk"]
         if data["format"] != _CHUNK or chunk["config"] != self.hash or digest(chunk) != data["sha256"]:
             raise ValueError("wrong format, configuration or checksum")
@@ -181,6 +186,13 @@ class Folder:
             raise ValueError("unknown seed")
         points = [_checked(one, n_points) for one in chunk["points"]]
         return int(chunk["seed"]), points
+
+
+def _json(path: Path) -> Any:
+    """The value of a JSON file that isn't larger than what is reckoned with."""
+    check_regular(path)
+    budget = Budget.of(path)
+    return read_json(path.read_bytes(), budget, "its content")
 
 
 def _dumps(told: Any, indent: int | None = None) -> str:

@@ -11,7 +11,8 @@ import difflib
 import hashlib
 import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,15 @@ from ..noise import Noise
 from ..records import Record
 from ..stimuli import Stimulus
 
-__all__ = ["PARTS", "Points", "fingerprint", "read"]
+__all__ = ["MOST", "PARTS", "Points", "check_number", "fingerprint", "read"]
 
 PARTS: dict[str, tuple[tuple[type, ...], str]] = {
     "model": ((Neuron, Network), "a neuron record such as LIF(...), a Network, or a function of the point"),
     "noise": ((Noise,), "a noise record such as WhiteNoise(3*mV), None, or a function of the point"),
     "stimulus": ((Stimulus,), "a stimulus record such as Constant(15*mV), None, or a function of the point"),
 }
-_MOST = 2**24
+MOST = 2**20
+"""Points of a grid: more would not fit into memory."""
 Parts = tuple[Any, Any, Any]
 
 
@@ -103,8 +105,6 @@ def read(model: Any, noise: Any, stimulus: Any, grid: Any) -> Points:
         if not (isinstance(given, kinds) or _is_function(given) or (given is None and part != "model")):
             raise NsnnError(f"{part} = {given!r}: expected {expected}")
     points = Points((model, noise, stimulus), tuple(_listed(grid)))
-    if len(points) > _MOST:
-        raise NsnnError(f"grid has {len(points)} points: expected at most {_MOST}")
     names = list(points.values[0])
     for name in names:
         _check_name(name, points.given)
@@ -123,6 +123,18 @@ def read(model: Any, noise: Any, stimulus: Any, grid: Any) -> Points:
     return points
 
 
+def check_number(sizes: Iterable[int]) -> None:
+    """Raise NsnnError for a grid whose lists, of these lengths, have too many points when all are combined.
+
+    >>> check_number([2**20, 2**20])
+    Traceback (most recent call last):
+    nsnn_neuro.errors.NsnnError: grid has 1099511627776 points: expected at most 1048576
+    """
+    number = math.prod(sizes)
+    if number > MOST:
+        raise NsnnError(f"grid has {number} points: expected at most {MOST}")
+
+
 def _is_function(given: Any) -> bool:
     return callable(given) and not isinstance(given, Record | Network | type)
 
@@ -134,10 +146,12 @@ def _listed(grid: Any) -> list[dict[str, Any]]:
     )
     if isinstance(grid, Mapping):
         lists = {name: _values(values, name) for name, values in grid.items()}
+        check_number(map(len, lists.values()))
         points = [dict(zip(lists, chosen, strict=True)) for chosen in itertools.product(*lists.values())]
     elif (
         isinstance(grid, Sequence) and not isinstance(grid, str) and all(isinstance(p, Mapping) for p in grid)
     ):
+        check_number([len(grid)])
         points = [dict(p) for p in grid]
     else:
         raise NsnnError(f"grid = {grid!r}: {expected}")

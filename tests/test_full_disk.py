@@ -1,0 +1,121 @@
+"""A disk that is full at any write: the old file or the new one, a named error, nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+
+import numpy as np
+import pytest
+from brian2 import second
+from roundtrip import assert_same, rich_block
+from with_torch import needs_torch
+
+from nsnn_neuro import checkpoints
+from nsnn_neuro.errors import NsnnError
+from nsnn_neuro.recording import load, save, to_block
+from nsnn_neuro.sweep.folder import Folder
+
+EVERY = bool(os.environ.get("NSNN_FUZZ"))  # by hand: each write; else each nineteenth
+
+
+class Disk:
+    """Counts the writes to unbuffered files, and refuses those from number `full` on."""
+
+    def __init__(self, full: float = float("inf")) -> None:
+        self.full, self.writes = full, 0
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk in place of the true one, for files that HDF5 writes."""
+    now, real = Disk(), io.FileIO
+
+    class File(real):
+        def write(self, data):
+            now.writes += 1
+            if now.writes >= now.full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data)
+
+    monkeypatch.setattr(io, "FileIO", File)
+    return now
+
+
+def test_full_at_any_write_of_a_save(tmp_path, disk):
+    path = save(to_block([[[0.1]]], t_stop=1 * second), tmp_path / "a.nwb")
+    old, block = path.read_bytes(), rich_block()
+    disk.writes = 0
+    save(block, tmp_path / "b.nwb")
+    (tmp_path / "b.nwb").unlink()
+    total = disk.writes
+    assert total > 50
+    for full in range(1, total + 1, 1 if EVERY else 19):
+        disk.writes, disk.full = 0, full
+        with pytest.raises(NsnnError, match=r"path = .*a\.nwb: can't be written \(No space left on device\)"):
+            save(block, path)
+        assert os.listdir(tmp_path) == ["a.nwb"]
+        assert path.read_bytes() == old
+    disk.full = float("inf")
+    assert_same(block, load(save(block, path)))
+
+
+@contextlib.contextmanager
+def room(size):
+    """No file may be longer than `size` bytes, as on a disk that is full."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def write_checkpoint(path):
+    about = {"config": "x", "epoch": 0, "history": []}
+    checkpoints.write(path, {"w": np.zeros(10_000)}, about)
+
+
+def write_module(path):
+    import torch
+
+    from nsnn_neuro import deep
+
+    deep.save(torch.nn.Linear(100, 100), path)
+
+
+def write_block(path):
+    save(rich_block(), path)
+
+
+def write_table(path):
+    Folder(path.parent).write(path.name, "x" * 40_000)
+
+
+WRITERS = [
+    (write_checkpoint, "checkpoint = "),
+    pytest.param(write_module, "path = ", marks=needs_torch),
+    (write_block, "path = "),
+    (write_table, "out = "),
+]
+
+
+@pytest.mark.parametrize(("write", "name"), WRITERS)
+def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, write, name):
+    path = tmp_path / "a.nwb"
+    write(path)
+    size = path.stat().st_size
+    path.write_bytes(b"what was there")
+    for share in (0.0, 0.01, 0.5, 0.99):
+        with (
+            room(int(share * size)),
+            pytest.raises(NsnnError, match=f"^{name}.*can't be written \\(File too large"),
+        ):
+            write(path)
+        assert os.listdir(tmp_path) == ["a.nwb"]
+        assert path.read_bytes() == b"what was there"
+    write(path)
+    assert path.stat().st_size > 0.9 * size
