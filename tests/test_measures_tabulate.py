@@ -257,3 +257,15 @@ def test_other_annotations_of_another_form_are_refused():
         plotting.isi_histogram(block, ax=Figure().subplots())
     with pytest.raises(NsnnError, match=r"block\.annotations\['perturbations'\] = 'none'"):
         delete_spikes(block, p=0.5, seed=1)
+
+
+def test_estimates_without_a_value_and_brackets_have_their_rows():
+    """An impossible information is NaN in the table, a bracket its middle and a quarter of its width."""
+    block = to_block([[[0.1]], [[0.2]]], t_stop=1 * pq.s)
+    found = {
+        "impossible": lambda block: Estimate(float("nan"), n=40, warning="below zero beyond its error"),
+        "bracket": lambda block: Estimate(0.5, 0.1, "bracket", n=40, lower=0.3, upper=0.7),
+    }
+    table = tabulate(block, found).set_index("measure")
+    assert np.isnan(table.loc["impossible", ["value", "se"]].astype(float)).all()
+    assert table.loc["bracket", ["value", "se", "n"]].tolist() == [0.5, 0.1, 40]
