@@ -84,16 +84,18 @@ def test_a_spike_at_the_windows_end_is_outside_but_at_the_recordings_own_end():
     assert_array_equal(spike_counts(block, t_stop=50 * pq.ms), [[2], [0]])
     assert np.isnan(first_spike_latency(block, t_stop=50 * pq.ms)[1, 0])
     assert_array_equal(words(block, bin=50 * pq.ms, t_stop=50 * pq.ms)[:, 0, 0], [1, 0])
-    whole = ticks_block([[[0, 49]], [[50]]], 50)
+    to_its_end = ticks_block([[[0, 49]], [[50]]], 50)
     for more in (
         {},
         {"t_stop": 50 * pq.ms},
         {"align": [20, 20] * pq.ms, "t_start": -20 * pq.ms, "t_stop": 30 * pq.ms},
     ):
-        assert_array_equal(spike_counts(whole, **more), [[2], [1]])
-        assert_allclose(first_spike_latency(whole, **more), [[0.0], [0.05]], atol=1e-12)
-        assert_array_equal(latency_symbols(whole, resolution=10 * pq.ms, **more), [[0], [4]])
-        assert_array_equal(words(whole, bin=10 * pq.ms, **more)[:, 0], [[1, 0, 0, 0, 1], [0, 0, 0, 0, 1]])
+        assert_array_equal(spike_counts(to_its_end, **more), [[2], [1]])
+        assert_allclose(first_spike_latency(to_its_end, **more), [[0.0], [0.05]], atol=1e-12)
+        assert_array_equal(latency_symbols(to_its_end, resolution=10 * pq.ms, **more), [[0], [4]])
+        assert_array_equal(
+            words(to_its_end, bin=10 * pq.ms, **more)[:, 0], [[1, 0, 0, 0, 1], [0, 0, 0, 0, 1]]
+        )
 
 
 def test_trials_of_equal_length_on_different_clocks_tile_from_their_own_starts():

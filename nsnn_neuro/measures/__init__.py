@@ -4,7 +4,8 @@ A measure is a pure function of a neo.Block (one Segment per trial), or of the r
 options as keywords. To add one, write it into the file here that it belongs to:
 
 1. Turn the input into arrays on the first line, `trains = as_trains(block, t_start, t_stop)` or
-   `as_repeats(...)`, and every quantity into an SI float with `units.si` or `positive`.
+   `as_repeats(...)`, and every quantity into an SI float with `units.si` or `positive`. Options that other measures have
+   too go through `arguments.check`.
 2. Compute on `trains.times`, `.train`, `.counts`, `.intervals`, `.bins`: no loop over trains.
 3. Return (n_neurons,) floats, NaN for neurons without enough spikes through `warn_silent`, or an `Estimate`
    for information.
