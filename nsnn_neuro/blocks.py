@@ -18,6 +18,7 @@ import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 
 from .errors import NsnnError
+from .units import shown
 
 __all__ = ["PIECE", "Sorted", "Spikes", "build_block", "gather", "in_file_order", "seconds"]
 
@@ -143,7 +144,7 @@ def gather(block: neo.Block) -> Spikes:
     (array([0.02, 0.03]), array([0.1]))
     """
     if not isinstance(block, neo.Block):
-        raise NsnnError(f"block = {repr(block)[:80]}: expected a neo.Block")
+        raise NsnnError(f"block = {shown(block)}: expected a neo.Block")
     parts = [_segment_spikes(segment) for segment in block.segments]
     if not parts:
         raise NsnnError("block has no segments: expected one per trial")

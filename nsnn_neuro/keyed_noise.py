@@ -25,6 +25,7 @@ import numpy as np
 from numba import njit
 
 from .errors import NsnnError
+from .units import shown
 
 __all__ = [
     "HEADER",
@@ -85,7 +86,7 @@ def check_seed(seed: Any) -> int:
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise NsnnError(f"seed = {seed!r}: expected None or an integer from 0 to 2**63 - 1")
+        raise NsnnError(f"seed = {shown(seed)}: expected None or an integer from 0 to 2**63 - 1")
     return int(seed)
 
 

@@ -299,7 +299,7 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
     missing = [int(j) for j in wanted if j not in recorded]
     if missing:
         raise NsnnError(
-            f"neurons = {neurons!r}: {missing} not among the recorded neurons {recorded.tolist()}"
+            f"neurons = {shown(neurons)}: {missing} not among the recorded neurons {recorded.tolist()}"
         )
     unit = unit_of(signal)
     values = 1e3 * si(signal, "V", "v") if unit == "V" else np.asarray(signal.magnitude, dtype=float)
@@ -349,7 +349,7 @@ def _chosen(numbers: Any, n: int, name: str) -> np.ndarray:
     array = np.atleast_1d(np.asarray(numbers))
     good = array.ndim == 1 and array.size and array.dtype.kind in "iu" and np.unique(array).size == array.size
     if not good or array.min() < 0 or array.max() >= n:
-        raise NsnnError(f"{name} = {numbers!r}: expected different whole numbers from 0 to {n - 1}")
+        raise NsnnError(f"{name} = {shown(numbers)}: expected different whole numbers from 0 to {n - 1}")
     return array
 
 

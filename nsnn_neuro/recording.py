@@ -47,7 +47,7 @@ def _times(item: Any, where: str, t_start: float, t_stop: float) -> np.ndarray:
     except ValueError:
         raise NsnnError(f"{where} is nested too deeply: {_NESTING}") from None
     if times.ndim == 0:
-        raise NsnnError(f"{where} = {item!r} is a single value: {_NESTING}")
+        raise NsnnError(f"{where} = {units.shown(item)} is a single value: {_NESTING}")
     if times.ndim > 1 or times.dtype == object:
         raise NsnnError(f"{where} is nested too deeply: {_NESTING}")
     if times.size and times.dtype.kind not in "iuf":
@@ -71,7 +71,7 @@ def _listed(value: Any, where: str) -> list[Any]:
         or units.is_quantity(value)
         or not np.iterable(value)
     ):
-        raise NsnnError(f"{where} = {repr(value)[:60]}: {_NESTING}")
+        raise NsnnError(f"{where} = {units.shown(value)}: {_NESTING}")
     return list(value)
 
 

@@ -406,12 +406,11 @@ def _instance(value: Any, kind: type, name: str, expected: str) -> None:
         raise NsnnError(f"{name} = {shown}: expected {expected}")
 
 
-def _whole(value: Any, name: str, least: int = 1, most: int | None = None) -> None:
+def _whole(value: Any, name: str, least: int = 1, most: int = 2**31 - 1) -> None:
     whole = not isinstance(value, bool) and isinstance(value, int | np.integer)
-    if not whole or value < least or (most is not None and value > most):
-        raise NsnnError(
-            f"{name} = {value!r}: expected a whole number, {least} {'or more' if most is None else f'to {most}'}"
-        )
+    if not whole or not least <= value <= most:
+        limit = "or more" if most == 2**31 - 1 else f"to {most}"
+        raise NsnnError(f"{name} = {units.shown(value)}: expected a whole number, {least} {limit}")
 
 
 def _positive_time(value: Any, name: str) -> float:
