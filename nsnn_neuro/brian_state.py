@@ -12,19 +12,21 @@ import dataclasses
 import errno
 import gc
 import importlib
+import logging
 import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-from brian2 import Network, prefs
+from brian2 import BrianLogger, Network, prefs
 from brian2.core.base import BrianObjectException
 
 from .errors import NsnnError
 
 __all__ = ["State", "borrowed", "is_set_aside", "set_aside", "taking_turns"]
 
+_PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 _device: Any = importlib.import_module("brian2.devices.device")  # the package holds a proxy under this name
 
 
@@ -79,6 +81,17 @@ class _Heap:
 
 
 _turn, _heap = _Turn(), _Heap()
+
+
+class _Own(logging.Filter):
+    """Drops Brian2's complaint that an object was never run where a run of this package failed before it began."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for objects that this package has made."""
+        return not (record.name.endswith("unused_brian_object") and _PACKAGE in record.getMessage())
+
+
+BrianLogger.console_handler.addFilter(_Own())
 
 
 def _after_fork() -> None:

@@ -49,6 +49,7 @@ _ABANDONED = 3600.0  # seconds after which what nobody has renamed is rubbish of
 _PROGRAM, _CHECKSUM, _UNFINISHED = "program", "sha256", ".part-"
 _MOST_LINKS = 40  # on the way to a file, as in Linux
 _stand_ins: dict[Path, Path] = {}
+_not_kept: set[Path] = set()  # folders of which a warning has said that they take no more
 
 
 class NoCacheWarning(UserWarning):
@@ -125,7 +126,10 @@ def keep(key: str, program: Path, kind: str = "cpp") -> None:
 
 
 def _warn_not_kept(place: Path, error: OSError) -> None:
-    warnings.warn(f"{place}: a compiled model can't be kept ({error.strerror})", NoCacheWarning, stacklevel=3)
+    if place in _not_kept:
+        return
+    _not_kept.add(place)
+    warnings.warn(f"{place}: compiled models can't be kept ({error.strerror})", NoCacheWarning, stacklevel=3)
 
 
 def entries(kind: str = "cpp") -> list[Entry]:

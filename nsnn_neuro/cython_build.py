@@ -116,7 +116,7 @@ def _made(key: str, code: str, command: Sequence[str], libraries: Sequence[str])
         translate(code, text)
         # libraries come after the file that uses them
         files = [str(text.with_suffix(".cpp")), "-o", str(target), *libraries]
-        exit_code, said = standalone.call([*command, *files], str(directory))
+        exit_code, said = standalone.compile_in(str(directory), [*command, *files])
         if exit_code:
             raise standalone.failed("cython", "numpy", said)
         builds.keep(key, target, "cython")

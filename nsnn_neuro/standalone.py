@@ -36,7 +36,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from . import builds
 from .errors import NsnnError
 
-__all__ = ["Device", "call", "compiler", "described", "failed", "usable", "version"]
+__all__ = ["Device", "call", "compile_in", "compiler", "described", "failed", "usable", "version"]
 
 _NUMBERS = ("reals", "wholes")
 _FULL = 28  # exit code of a program that cannot write its results
@@ -86,15 +86,15 @@ def _ask(command: tuple[str, ...], flags: tuple[str, ...], path: str) -> tuple[t
     if not command:
         return flags, ""
 
-    def tried(flags: Sequence[str]) -> subprocess.CompletedProcess:
+    def tried(flags: Sequence[str]) -> tuple[int, str]:
         asked = [*command, "-v", *flags, "-fsyntax-only", "-x", "c++", os.devnull]
-        return subprocess.run(asked, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+        return call(asked, tempfile.gettempdir(), {**os.environ, "LC_ALL": "C"})
 
-    answer = tried(flags)
-    if answer.returncode:
-        flags = tuple(flag for flag in flags if not tried([flag]).returncode)
-        answer = tried(flags)
-    return flags, "\n".join([shutil.which(command[0]) or "", *command, answer.stderr])
+    code, said = tried(flags)
+    if code:
+        flags = tuple(flag for flag in flags if not tried([flag])[0])
+        code, said = tried(flags)
+    return flags, "\n".join([shutil.which(command[0]) or "", *command, said])
 
 
 class Device(CPPStandaloneDevice):
@@ -287,9 +287,14 @@ def _make(directory: str) -> None:
         *(f"-j{cores}" if argument == "-j" else argument for argument in extra),
         f"CXX={shlex.join(compiler() or ['c++'])}",
     ]
-    code, said = call(command, directory)
+    code, said = compile_in(directory, command)
     if code:
         raise failed("cpp", "cython", said)
+
+
+def compile_in(directory: str, command: Sequence[str]) -> tuple[int, str]:
+    """Run a compiler, whose temporary files go with the directory. Returns its exit code and what it wrote to stderr."""
+    return call(command, directory, {**os.environ, "TMPDIR": directory})
 
 
 def failed(engine: str, other: str, said: str) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -145,6 +146,21 @@ def test_a_folder_that_cannot_be_used_is_replaced_with_one_warning(
     assert Path(gone[1]).is_dir()
     gone[0](*gone[1:])
     assert not Path(gone[1]).exists()
+
+
+def test_a_full_disk_is_named_once_and_leaves_nothing(place, program, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(builds.shutil, "copyfile", full)
+    with pytest.warns(
+        builds.NoCacheWarning, match=r"cpp: compiled models can't be kept \(No space left on device\)"
+    ):
+        builds.keep("a", program)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        builds.keep("b", program)
+    assert names(place) == []
 
 
 def test_where_the_folder_is(monkeypatch, tmp_path):

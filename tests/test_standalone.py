@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import re
 import signal
@@ -246,10 +247,11 @@ def wrapper(folder: Path, text: str) -> str:
 
 @pytest.mark.compile
 @pytest.mark.parametrize("name", ["cpp", "cython"])
-def test_ctrl_c_ends_the_compiler_and_leaves_nothing(cache, tmp_path, monkeypatch, name):
-    """A SIGINT to this process alone, from the compiler at its first file."""
+def test_ctrl_c_ends_the_compiler_and_leaves_nothing(cache, tmp_path, monkeypatch, capfd, name):
+    """A SIGINT to this process alone, from the compiler at its first file; nothing is said of Brian2's objects."""
+    monkeypatch.setenv("TMPDIR", str(cache))
     text = f"""for a in "$@"; do if [ "$a" = -c ] || [ "$a" = -shared ]; then
-    echo $$ >> {tmp_path}/started; kill -INT {os.getpid()}; sleep 30; exit 1; fi; done"""
+    touch $TMPDIR/cc.s; echo $$ >> {tmp_path}/started; kill -INT {os.getpid()}; sleep 30; exit 1; fi; done"""
     monkeypatch.setenv("CXX", wrapper(tmp_path, text))
     before = builds.entries(name)
     with pytest.raises(KeyboardInterrupt):
@@ -263,6 +265,8 @@ def test_ctrl_c_ends_the_compiler_and_leaves_nothing(cache, tmp_path, monkeypatc
             pytest.fail("the compiler goes on")
     assert builds.entries(name) == before
     assert list(cache.iterdir()) == []
+    gc.collect()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.slow
