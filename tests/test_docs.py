@@ -187,7 +187,7 @@ def test_the_page_on_robustness_runs(capsys):
 @pytest.mark.slow
 def test_the_page_on_likelihood_runs(capsys):
     """Held-out scores are above a constant probability's, and the true kind of model isn't refuted."""
-    (text,) = blocks(ROOT / "docs" / "likelihood.md")
+    text, choosing = blocks(ROOT / "docs" / "likelihood.md")
     names: dict[str, Any] = {}
     exec(compile(text, "likelihood.md", "exec"), names)
     assert len(capsys.readouterr().out.splitlines()) == 4
@@ -195,6 +195,11 @@ def test_the_page_on_likelihood_runs(capsys):
     one, two = (names[name].score(names["spikes"], names["signal"], **half) for name in ("fit", "network"))
     assert one.value > two.value > 0
     assert names["fit"].rescaled(names["spikes"], names["signal"], **half).p > 0.01
+    chosen: dict[str, Any] = {}
+    exec(compile(choosing, "likelihood.md", "exec"), chosen)
+    table = chosen["choice"].table
+    assert chosen["choice"].best["stimulus"] == 4
+    assert table.behind[0] > 4 * table.behind_se[0]
 
 
 @pytest.mark.compile
