@@ -1,7 +1,8 @@
 """What is certified: every public neuron with every public noise.
 
-`CELLS` is the table of what has cases; the rest of the product is "no theory" with the reason below, or what the package's own
-check refuses. A new neuron or noise needs an entry here, or the tests say that it lacks one.
+`CELLS` is the table of what has cases, with further ones at the ends of their ranges in `ranges.py`; the rest of the product is "no
+theory" with the reason below, or what the package's own check refuses. A new neuron or noise needs an entry here, or the tests say
+that it lacks one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ..noise import (
     ThresholdNoise,
     WhiteNoise,
 )
-from . import cases
+from . import cases, ranges
 from .cases import CELL, WHITE, Case, Hz, ms, mV
 
 __all__ = ["NEURONS", "Pair", "pairs", "refusal"]
@@ -149,6 +150,6 @@ def _pair(kind: type[Neuron], noise_kind: type[Noise] | None) -> Pair:
     if refused := refusal(CELL[kind], None if noise_kind is None else _example(kind, noise_kind)):
         return Pair(*names, refused=refused)
     if make := CELLS.get((kind, noise_kind)):
-        return Pair(*names, cases=tuple(make(CELL[kind])))
+        return Pair(*names, cases=(*make(CELL[kind]), *ranges.further(kind, noise_kind)))
     reason = NO_THEORY.get((kind, noise_kind)) or NO_THEORY.get((kind, None))
     return Pair(*names, reason=reason or "nobody has written its case in nsnn_neuro/certify/cases.py")

@@ -116,9 +116,11 @@ def drift_of(neuron: IntegrateAndFire, drive: float) -> theory.Drift:
 
 
 def fokker_planck(
-    neuron: IntegrateAndFire, noise: Any, drive: float, *, cells: int = 1000
+    neuron: IntegrateAndFire, noise: Any, drive: float, *, cells: int = 1000, cv: bool = True
 ) -> dict[str, float]:
     """Any drift: in white noise, in OU noise (two dimensions), or in multiplicative noise by Lamperti's transformation.
+
+    Without `cv` the rate alone, in half the time.
 
     y = ln[(V - v_zero) / (v_spike - v_zero)] has the drift f(V) / (V - v_zero), less sigma^2 in Ito's calculus, and noise sigma.
     """
@@ -132,17 +134,16 @@ def fokker_planck(
     }
     if isinstance(noise, OUNoise):
         coloured = (f, sigma, noise.si("tau_noise"))
-        return {
-            "rate": theory.coloured_fp_rate(*coloured, **cell),
-            "cv": theory.coloured_fp_cv(*coloured, **cell),
-        }
+        rate = {"rate": theory.coloured_fp_rate(*coloured, **cell)}
+        return rate | ({"cv": theory.coloured_fp_cv(*coloured, **cell)} if cv else {})
     if isinstance(noise, MultiplicativeNoise):
         zero, loss = noise.si("v_zero"), sigma**2 * (noise.calculus == "ito")
         scale, whole = spike - zero, f
         f = theory.Drift(lambda y: whole(zero + scale * np.exp(y)) / scale * np.exp(-y) - loss, unit="1")
         cell |= {"v_spike": 0.0, "v_reset": float(np.log((reset - zero) / scale))}
     fine = {"cells": cells}
-    return {"rate": theory.fp_rate(f, sigma, **cell, **fine), "cv": theory.fp_cv(f, sigma, **cell, **fine)}
+    rate = {"rate": theory.fp_rate(f, sigma, **cell, **fine)}
+    return rate | ({"cv": theory.fp_cv(f, sigma, **cell, **fine)} if cv else {})
 
 
 def path(neuron: IntegrateAndFire, drive: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -45,6 +45,7 @@ COLUMNS = [
 MOST_Z, MOST_ERROR, FEWEST = 4.0, 0.01, 100_000
 _AIM = 108_000  # intervals that start early enough; the first and the last piece of a run come on top
 _WINDOW, _TAIL = 1.4, 0.3  # s: spikes are counted in both, intervals start in the first
+_MOST_NEURONS = 8000  # at low rates the window is longer instead
 _GROUPS = 25  # of neurons, for the jackknife
 _RESOLVED = 4.0  # standard errors that a bias needs before an order is fitted to it
 _GAIN_DTS = (0.05, 0.1, 0.2)  # ms
@@ -286,11 +287,12 @@ def _measured(case: Case, dt: float, rate: float, engine: str, seed: int, name: 
     """Rate and CV of one run, its size chosen by the `rate` to expect. Every run has its own seed, of its names and dt."""
     discrete = isinstance(case.neuron, NSNNNeuron | PoissonSource)
     share = 2 if discrete else 1 if case.gain or dt == case.dts[0] else 0.5
-    n = int(np.ceil(share * _AIM / (rate * _WINDOW)))
+    window = max(_WINDOW, share * _AIM / (rate * _MOST_NEURONS))
+    n = int(np.ceil(share * _AIM / (rate * window)))
     sizes: dict[str, Any] = {"n_neurons": n}
     if case.shared:  # neurons of a trial are correlated, trials aren't
         sizes = {"n_neurons": 10, "trials": int(np.ceil(n / 10))}
-    stop = case.burn_in + _WINDOW + _TAIL
+    stop = case.burn_in + window + _TAIL
     stop = 1e-3 * dt * round(1e3 * stop / dt)
     block = simulate(
         case.neuron,

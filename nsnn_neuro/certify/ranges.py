@@ -1,0 +1,112 @@
+"""Further cases of the certificate: the ends of the ranges of correlation times, strengths of multiplicative noise, and rates.
+
+OU noise with correlation times of .1 to 100 ms, multiplicative noise with sigma .3 to .7, rates from .2 to 100 Hz. Each case is the
+rate at one dt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .. import escape
+from ..escape import EscapeNoise
+from ..neurons import EIF, GIF, LIF, PIF, QIF, AdEx, Neuron
+from ..noise import MultiplicativeNoise, Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ..stimuli import Constant
+from . import expected
+from .cases import CELL, WHITE, Case, Hz, ms, mV
+
+__all__ = ["further"]
+
+Law = Callable[[Any, Any, float], dict[str, float]]  # of neuron, noise and drive in V
+
+
+def _white(sigma: float) -> WhiteNoise:
+    return WhiteNoise(sigma * mV)
+
+
+def _ou(sigma: float, tau_noise: float) -> OUNoise:
+    return OUNoise(sigma * mV, tau_noise * ms)
+
+
+def _multiplicative(sigma: float, v_zero: float, calculus: str = "ito") -> MultiplicativeNoise:
+    return MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)  # type: ignore[arg-type]
+
+
+def _any_drift(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
+    return expected.fokker_planck(neuron, noise, drive, cv=False)
+
+
+def _siegert(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
+    return expected.leaky_white(neuron, noise.si("sigma"), drive)
+
+
+def _perfect(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
+    return expected.perfect_white(neuron, noise.si("sigma"), drive)
+
+
+def _threshold(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
+    return expected.leaky_threshold(neuron, noise.si("sigma"), drive)
+
+
+def _hazard(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
+    return expected.path_hazard(neuron, noise.hazard, drive)
+
+
+_JUMPS = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
+_EXPONENTIAL = EscapeNoise(hazard=escape.Exponential(100 * Hz, 2 * mV))
+
+# neuron and noise -> law, dt (ms), and the cases: mode, noise, drive (mV)
+RANGES: dict[tuple[type[Neuron], type[Noise]], tuple[Law, float, tuple[tuple[str, Noise, float], ...]]] = {
+    (LIF, WhiteNoise): (_siegert, 0.1, ((".2 Hz", WHITE, 8), ("2 Hz", WHITE, 11.3), ("100 Hz", WHITE, 39.8))),
+    (PIF, WhiteNoise): (_perfect, 0.1, (("2 Hz", _white(0.6), 0.2), ("100 Hz", _white(3), 12.5))),
+    (EIF, WhiteNoise): (_any_drift, 0.05, (("2 Hz", _white(3), -1.6), ("100 Hz", _white(3), 21.2))),
+    (QIF, WhiteNoise): (_any_drift, 0.1, (("2 Hz", _white(5), -3.3), ("100 Hz", _white(5), 50.9))),
+    (LIF, OUNoise): (_any_drift, 0.1, (
+        ("tau_noise .1 ms", _ou(3.5, 0.1), 20), ("tau_noise .1 ms, 2 Hz", _ou(3.5, 0.1), 12),
+        ("tau_noise .3 ms", _ou(3.5, 0.3), 20), ("tau_noise 1 ms, 2 Hz", _ou(3.5, 1), 12.5),
+        ("tau_noise 1 ms, 100 Hz", _ou(3.5, 1), 41), ("tau_noise 20 ms", _ou(3, 20), 25),
+        ("tau_noise 100 ms", _ou(3, 100), 30))),
+    (PIF, OUNoise): (_any_drift, 0.1, (("tau_noise .1 ms", _ou(3, 0.1), 8), ("tau_noise 1 ms", _ou(3, 1), 8),
+                                       ("tau_noise 100 ms", _ou(1.5, 100), 8))),
+    (EIF, OUNoise): (_any_drift, 0.05, (("tau_noise .1 ms", _ou(3, 0.1), 8), ("tau_noise 1 ms", _ou(3, 1), 8),
+                                        ("tau_noise 100 ms", _ou(2, 100), 12))),
+    (QIF, OUNoise): (_any_drift, 0.1, (("tau_noise .1 ms", _ou(5, 0.1), 20), ("tau_noise 1 ms", _ou(5, 1), 20),
+                                       ("tau_noise 100 ms", _ou(4, 100), 25))),
+    (AdEx, OUNoise): (_any_drift, 0.05, (("tau_noise .1 ms, a = b = 0, the EIF", _ou(3, 0.1), 8),)),
+    (GIF, OUNoise): (_any_drift, 0.1, (("tau_noise .1 ms, b = b_thresh = 0, the LIF", _ou(3.5, 0.1), 20),)),
+    (LIF, MultiplicativeNoise): (expected.leaky_multiplicative, 0.1, (
+        ("Ito, sigma .3, 2 Hz", _multiplicative(0.3, 0), 9.9), ("Ito, sigma .3", _multiplicative(0.3, 0), 20),
+        ("Ito, sigma .3, 100 Hz", _multiplicative(0.3, 0), 39.5), ("Ito, sigma .5", _multiplicative(0.5, 0), 20),
+        ("Ito, sigma .7", _multiplicative(0.7, 0), 20),
+        ("Stratonovich, sigma .7", _multiplicative(0.7, 0, "stratonovich"), 20))),
+    (PIF, MultiplicativeNoise): (_any_drift, 0.1, (("Ito, sigma .3", _multiplicative(0.3, -10), 8),
+                                                   ("Ito, sigma .7", _multiplicative(0.7, -10), 8))),
+    (EIF, MultiplicativeNoise): (_any_drift, 0.05, (("Ito, sigma .3", _multiplicative(0.3, -100), 5),
+                                                    ("Ito, sigma .7", _multiplicative(0.7, -75), 5))),
+    (QIF, MultiplicativeNoise): (_any_drift, 0.1, (("Ito, sigma .3", _multiplicative(0.3, -120), 10),
+                                                   ("Ito, sigma .7", _multiplicative(0.7, -90), 10))),
+    (AdEx, MultiplicativeNoise): (_any_drift, 0.05, (("Ito, sigma .7, a = b = 0, the EIF", _multiplicative(0.7, -75), 5),)),
+    (GIF, MultiplicativeNoise): (expected.leaky_multiplicative, 0.1, (
+        ("Ito, sigma .7, b = b_thresh = 0, the LIF", _multiplicative(0.7, 0), 20),)),
+    (LIF, PoissonNoise): (expected.leaky_shot_noise, 0.1, (("2 Hz", _JUMPS, -0.3), ("100 Hz", _JUMPS, 26.6))),
+    (LIF, ThresholdNoise): (_threshold, 0.1, (("100 Hz", ThresholdNoise(1.4 * mV), 46),)),
+    (LIF, EscapeNoise): (_hazard, 0.1, (("Exponential, 2 Hz", _EXPONENTIAL, 12.2),
+                                        ("Exponential, 100 Hz", _EXPONENTIAL, 49))),
+}  # fmt: skip
+
+
+def further(kind: type[Neuron], noise_kind: type[Noise] | None) -> Iterator[Case]:
+    """The further cases of a neuron in a noise."""
+    if noise_kind is None or (kind, noise_kind) not in RANGES:
+        return
+    law, dt, cases = RANGES[kind, noise_kind]
+    neuron = CELL[kind]
+    for mode, noise, drive in cases:
+
+        def rate(_: float, noise: Noise = noise, drive: float = drive) -> dict[str, float]:
+            return {"rate": law(neuron, noise, 1e-3 * drive)["rate"]}
+
+        burn_in = 4.0 if kind is PIF and "2 Hz" in mode else 0.3
+        yield Case(neuron, noise, mode, rate, Constant(drive * mV), dts=(dt,), burn_in=burn_in)
