@@ -91,7 +91,7 @@ RANGES: dict[tuple[type[Neuron], type[Noise]], tuple[Law, float, tuple[tuple[str
     (GIF, MultiplicativeNoise): (expected.leaky_multiplicative, 0.1, (
         ("Ito, sigma .7, b = b_thresh = 0, the LIF", _multiplicative(0.7, 0), 20),)),
     (LIF, PoissonNoise): (expected.leaky_shot_noise, 0.1, (("2 Hz", _JUMPS, -0.3), ("100 Hz", _JUMPS, 26.6))),
-    (LIF, ThresholdNoise): (_threshold, 0.1, (("100 Hz", ThresholdNoise(1.4 * mV), 46),)),
+    (LIF, ThresholdNoise): (_threshold, 0.1, (("100 Hz", ThresholdNoise(1.4 * mV), 40.5),)),
     (LIF, EscapeNoise): (_hazard, 0.1, (("Exponential, 2 Hz", _EXPONENTIAL, 12.2),
                                         ("Exponential, 100 Hz", _EXPONENTIAL, 49))),
 }  # fmt: skip
