@@ -42,6 +42,25 @@ def test_short_correlations_are_white_noise():
 
 
 @pytest.mark.parametrize(
+    ("mu", "refrac", "next_order", "percent"),
+    [
+        (25, 0, True, 1.65),
+        (16, 0, True, -0.42),
+        (12, 0, True, -4.26),
+        (25, 1, False, -2.91),
+        (16, 5, False, -0.75),
+    ],
+)
+def test_accuracy_is_what_the_docstring_says(mu, refrac, next_order, percent):
+    """The ends of the table's row of k^2 = .05, against the two-dimensional Fokker-Planck equation."""
+    cell = {**CELL, "tau_refrac": refrac * ms}
+    rate = theory.coloured_rate(mu * mV, SIGMA, tau_noise=1 * ms, next_order=next_order, **cell)
+    cell["v_spike"] = cell.pop("v_thresh")
+    exact = theory.coloured_fp_rate(theory.lif_drift(mu * mV), SIGMA, 1 * ms, **cell)
+    assert 100 * (rate / exact - 1) == pytest.approx(percent, abs=0.01)
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"tau_noise": -1 * ms}, "tau_noise"),

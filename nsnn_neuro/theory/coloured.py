@@ -37,16 +37,31 @@ def coloured_rate(
     The noise is high when it makes the neuron fire. What is left of that after the refractory period pushes the next interval
     like a higher reset, and the mean of an Ornstein-Uhlenbeck process decays as exp(-tau_refrac / tau_noise): that is the default.
     1 is Fourcaud & Brunel's own formula, for tau_refrac << tau_noise or noise that stands still during refractoriness;
-    0, the threshold alone, is for tau_refrac >> tau_noise. Against simulations with sigma_B = (v_thresh - v_reset) / 2 and
-    tau_refrac from 0 to 5 tau_noise the default is .9 % low at k^2 = .02 and 1 to 3 % low at .05; with `next_order` it is
-    within .2 % and .8 %.
+    0, the threshold alone, is for tau_refrac >> tau_noise.
+
+    Error against `coloured_fp_rate` in percent, for sigma_B = (v_thresh - v_reset) / 2, v_reset = v_thresh / 2, tau_refrac from 0
+    to 5 tau_noise, and mu from .8 to 1.25 v_thresh; the last column is for rare spikes, mu = .6 v_thresh (2 Hz at tau_m = 20 ms):
+
+    ====  ===============  ================  ==========================
+    k^2   default          `next_order`      rare: default, `next_order`
+    ====  ===============  ================  ==========================
+    .005  -.36 to -.08     -.05 to .15       .0, -.4
+    .01   -.69 to -.16     -.10 to .30       .0, -.9
+    .02   -1.28 to -.31    -.18 to .62       .1, -1.7
+    .05   -2.91 to -.75    -.42 to 1.65      .5, -4.3
+    .1    -5.4 to -1.5     -.8 to 3.5        1.5, -8.4
+    ====  ===============  ================  ==========================
+
+    `next_order` is best near mu = v_thresh: too high above it, and the more so for stronger noise (2.7 % at k^2 = .05 for
+    sigma_B = v_thresh - v_reset, mu = 1.25 v_thresh, tau_refrac = 0), too low far below it. For better than that, or longer
+    correlations, take `coloured_fp_rate`.
 
     Parameters
     ----------
     mu : mean of the free membrane; sigma : its standard deviation, as for `OUNoise`
     tau_noise : correlation time, >= 0, much shorter than tau_m; the others as in `siegert_rate`. All broadcast
     shift_reset : fraction of the threshold's shift, 0 to 1, or None
-    next_order : the terms in k^2, which are a fit and hold for the threshold only
+    next_order : the terms in k^2, which are a fit and hold for the threshold only; not for rare spikes
 
     Raises
     ------
