@@ -62,6 +62,7 @@ LIF_CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 *
 DRAWN = {
     "white": (LIF_CELL, nsnn.WhiteNoise(4 * mV, shared=0.3), 17 * mV),
     "OU": (LIF_CELL, nsnn.OUNoise(4 * mV, 5 * ms), 18 * mV),
+    "short OU": (LIF_CELL, nsnn.OUNoise(4 * mV, 0.2 * ms, shared=0.5), 18 * mV),
     "escape": (LIF_CELL, nsnn.EscapeNoise(nsnn.Gaussian(2 * mV)), 17 * mV),
     "Poisson": (
         LIF_CELL,
