@@ -1,11 +1,14 @@
-"""A disk that is full at any write: the old file or the new one, a named error, nothing left behind."""
+"""A disk that is full at any write, a process killed in a save: the old file or the new one; a named error, nothing left behind."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import io
+import multiprocessing
 import os
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -84,7 +87,7 @@ def write_module(path):
 
     from nsnn_neuro import deep
 
-    deep.save(torch.nn.Linear(100, 100), path)
+    deep.save(torch.nn.utils.skip_init(torch.nn.Linear, 100, 100), path)  # without random numbers
 
 
 def write_block(path):
@@ -119,3 +122,39 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, write, name):
         assert path.read_bytes() == b"what was there"
     write(path)
     assert path.stat().st_size > 0.9 * size
+
+
+def saving(path, started):
+    """Save two Blocks in turn, for ever."""
+    blocks = [rich_block(), rich_block(None)]
+    started.send(True)
+    while True:
+        for block in blocks:
+            save(block, path)
+
+
+def test_killed_in_a_save_twenty_times_the_file_is_one_of_the_two(tmp_path):
+    """SIGKILL at random moments of endless saves; what is left besides is a hidden file that ends in .tmp."""
+    path = save(rich_block(), tmp_path / "a.nwb")
+    context = multiprocessing.get_context("fork")
+    expected = {
+        name: save(rich_block(dt), tmp_path / name) for name, dt in (("b.nwb", 1e-4), ("c.nwb", None))
+    }
+    expected = {name: load(one) for name, one in expected.items()}
+    for wait in np.random.default_rng(0).uniform(0.0, 0.25, 20):
+        ours, theirs = context.Pipe()
+        child = context.Process(target=saving, args=(path, theirs))
+        child.start()
+        assert ours.recv()
+        time.sleep(wait)
+        os.kill(child.pid, signal.SIGKILL)
+        child.join(60)
+        assert child.exitcode == -signal.SIGKILL
+        block = load(path, check="full")
+        name = "b.nwb" if "dt" in block.annotations else "c.nwb"
+        assert_same(expected[name], block)
+        others = {
+            name for name in os.listdir(tmp_path) if not (name.startswith(".") and name.endswith(".tmp"))
+        }
+        assert others == {"a.nwb", "b.nwb", "c.nwb"}
+    assert any(name.endswith(".tmp") for name in os.listdir(tmp_path))  # some were killed in mid-save

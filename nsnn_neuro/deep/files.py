@@ -101,6 +101,8 @@ def _read(path: Path) -> dict[str, Any]:
         check_regular(path)
         with zipfile.ZipFile(path) as archive:
             check_stored(archive, path.stat().st_size)
+            if (bad := archive.testzip()) is not None:  # torch's reader doesn't compare checksums
+                raise FormatError(f"the checksum of {bad[:40]!r} is wrong")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # bytes of something else make torch's reader fail in any way
         first = (str(error).splitlines() or [type(error).__name__])[0]
