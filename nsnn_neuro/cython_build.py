@@ -84,8 +84,8 @@ def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> list[st
 
 def _key(code: str, command: Sequence[str], flags: Sequence[str]) -> str:
     versions = (sys.version, sysconfig.get_config_var("EXT_SUFFIX"), Cython.__version__, np.__version__)
-    told = (code, *command, standalone.described(flags), *versions, standalone.version("brian2"))
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    parts = (code, *command, standalone.described(flags), *versions, standalone.version("brian2"))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _name(key: str) -> str:
