@@ -100,13 +100,13 @@ def copula(a, b, c):
 
 # Count correlation of two neurons, LIF as above with mu 15, sigma 3.5 mV, in windows of 1, 2 and 10 ms, from an independent
 # simulation at dt = .0025 ms: (value, its standard error)
-TRUTH = {0.5: (0.0416, 0.0646, 0.1618), 0.9: (0.1981, 0.2715, 0.4775), 0.99: (0.5278, 0.6160, 0.7739)}
+TRUTH = {0.9: (0.1981, 0.2715, 0.4775), 0.99: (0.5278, 0.6160, 0.7739)}
 TRUTH_ERROR = 0.0013
 
 
 @pytest.mark.slow
 @pytest.mark.compile
-@pytest.mark.parametrize(("shared", "each"), [(0.5, 20), (0.9, 20), (0.99, 80)])
+@pytest.mark.parametrize(("shared", "each"), [(0.9, 20), (0.99, 80)])
 def test_count_correlations_of_shared_noise(shared, each):
     """Jackknife over 25 groups of trials: |z| < 4 to the truth in three windows; private crossings give .5129 at c = .99, 1 ms."""
     groups, seconds = 25, 2.0
