@@ -273,9 +273,9 @@ def peak():
         return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
-def told(path):
+def told(path, **how):
     peaks.append(peak())
-    return load(path)
+    return load(path, **how)
 
 streaming.MEMBER_STEPS, streaming.RUN = 2**20, 2**19  # as a larger run would have: several windows, both times
 peaks, load, recording.load = [], recording.load, told
