@@ -25,7 +25,7 @@ from .annotations import parse_unit
 from .bins import rounding, slack
 from .blocks import build_block, gather
 from .errors import FormatError
-from .hdf5 import Reader, is_text
+from .hdf5 import Reader, is_text, opened
 from .limits import Budget, check_regular
 from .spike_text import read_text
 
@@ -298,7 +298,7 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
             elif hasattr(value, "_fieldnames"):
                 stack += [(field, getattr(value, field)) for field in value._fieldnames]
     elif path.is_file() and path.suffix.lower() != ".nwb" and h5py.is_hdf5(path):
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             if "nwb_version" in file.attrs:
                 raise FormatError("holds NWB data: expected its name to end in .nwb")
             source = Reader(file, budget)

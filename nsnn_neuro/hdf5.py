@@ -11,6 +11,7 @@ crashes the process. So after the first failed write `DiskFile` accepts and disc
 from __future__ import annotations
 
 import io
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ _MOST_LINKS = 16  # soft links that lead to each other
 _EXPANSION = 1100  # gzip packs 1032 bytes into one at best
 _PER_TEXT = 60  # bytes of a Python string beside its characters
 _PER_NAME = 200  # bytes of a member of a group
+_HEAP = b"GCOL\1"
 _CACHE = 2**26  # bytes of HDF5's cache of chunks
 
 
@@ -267,6 +269,25 @@ def is_text(found: h5py.Dataset) -> bool:
     return isinstance(found, h5py.Dataset) and h5py.check_string_dtype(found.dtype) is not None
 
 
+def _check_heaps(path: Path) -> None:
+    """Walk the heaps that hold text of variable length: in one with an empty block of free space HDF5 walks for ever.
+
+    A heap has a head of 16 bytes ("GCOL", version, size); then objects: 16 bytes (index, references, size) and their data up to a
+    multiple of 8. Index 0 is free space, whose size counts its own 16 bytes.
+    """
+    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        begin = data.find(_HEAP)
+        while begin >= 0:
+            end, at = begin + int.from_bytes(data[begin + 8 : begin + 16], "little"), begin + 16
+            while at + 16 <= end <= len(data):
+                size = int.from_bytes(data[at + 8 : at + 16], "little")
+                step = 16 + (size + 7) // 8 * 8 if data[at : at + 2] != b"\0\0" else size
+                at = at + step if step >= 16 else end + 1
+            if not at <= end <= len(data):
+                raise FormatError(f"a damaged HDF5 file: its heap of text at byte {begin} is broken")
+            begin = data.find(_HEAP, begin + len(_HEAP))
+
+
 def opened(path: Path) -> h5py.File:
     """The HDF5 file at `path`, open for reading.
 
@@ -277,6 +298,7 @@ def opened(path: Path) -> h5py.File:
     """
     import h5py
 
+    _check_heaps(path)
     try:
         return h5py.File(path, "r", rdcc_nbytes=_CACHE)
     except OSError as error:

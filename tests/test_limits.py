@@ -348,3 +348,16 @@ def test_a_trial_without_samples_of_a_signal_is_left_without_it(tmp_path):
         bombs.series(file, "v", np.zeros((500, 2)))
     block = load(tmp_path / "a.nwb")
     assert [[len(signal) for signal in segment.analogsignals] for segment in block.segments] == [[500], []]
+
+
+def test_a_heap_of_text_that_hdf5_would_walk_for_ever_is_refused(tmp_path):
+    path = save(rich_block(), tmp_path / "a.nwb")
+    data = bytearray(path.read_bytes())
+    heap = data.index(b"GCOL\1")
+    at = heap + 16
+    while data[at : at + 2] != b"\0\0":  # to the free space at its end
+        at += 16 + (int.from_bytes(data[at + 8 : at + 16], "little") + 7) // 8 * 8
+    data[at + 8 : at + 16] = bytes(8)
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match="heap of text"):
+        load(path)
