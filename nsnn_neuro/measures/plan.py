@@ -74,7 +74,7 @@ def plan_trials(
     fewer than four trials per stimulus for each response it counts more than that, and v is drawn towards e^2, which is too
     low then: v^w e^(2 - 2 w), w a quarter of those trials but at least 1/2. Corrections of first order leave about n_s R / (3
     N), a third of one over the trials per response. For bias "plugin" all of B_0 N_0 / N is left. The smallest N whose error is
-    at most `precision` is returned, which may be below N_0. From pilots of 100 trials the median plan was 0.8 to 1.6 times the
+    at most `precision` is returned, which may be below N_0. From pilots of 100 trials the median plan was 0.6 to 1.3 times the
     number that is needed on channels of .03 to .9 bit and 2 to 64 responses.
 
     Parameters
