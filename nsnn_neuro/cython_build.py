@@ -47,11 +47,10 @@ def load(code: str, flags: Sequence[str], options: Mapping[str, Sequence]) -> Mo
     ------
     NsnnError : there is no compiler, or Cython or the compiler failed; the end of what they said
     """
-    command = [*_compiler(), *_arguments(flags, options)]
-    libraries = [f"-l{name}" for name in options["libraries"]]
-    key = _key(code, [*command, *libraries], flags)
+    compile_with, link_with = _arguments(flags, options)
+    key = _key(code, [*compile_with, *link_with], flags)
     if key not in _loaded:
-        _loaded[key] = _cached(key) or _made(key, code, command, libraries)
+        _loaded[key] = _cached(key) or _made(key, code, compile_with, link_with)
     return _loaded[key]
 
 
@@ -64,22 +63,34 @@ def _compiler() -> list[str]:
     return command
 
 
-def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> list[str]:
+def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[list[str], list[str]]:
+    """Commands that compile a file, and that link it; file names and libraries are still to come.
+
+    `flags` are no flags of the linker: given -ffast-math, GCC before 13 links code that makes the process round subnormal numbers
+    to zero.
+    """
     shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
     paths = sysconfig.get_paths()
     includes = [*options["include_dirs"], np.get_include(), *_HEADERS, paths["include"], paths["platinclude"]]
-    chosen = [shlex.split(os.environ.get(name, "")) for name in ("CPPFLAGS", "CXXFLAGS", "LDFLAGS")]
-    return [
-        *shared,
-        *("-fPIC", "-fwrapv", "-fno-strict-aliasing", "-DNDEBUG"),
+    chosen = {name: shlex.split(os.environ.get(name, "")) for name in ("CPPFLAGS", "CXXFLAGS", "LDFLAGS")}
+    compile_with = [
+        *(*_compiler(), "-c", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-DNDEBUG"),
         *(f"-D{name}" if value is None else f"-D{name}={value}" for name, value in options["define_macros"]),
         *(f"-I{folder}" for folder in dict.fromkeys(includes)),
-        *(argument for arguments in chosen for argument in arguments),
+        *chosen["CPPFLAGS"],
+        *chosen["CXXFLAGS"],
         *flags,
+    ]
+    link_with = [
+        *_compiler(),
+        *shared,
+        *chosen["LDFLAGS"],
         *(f"-L{folder}" for folder in options["library_dirs"]),
         *(f"-Wl,-rpath,{folder}" for folder in options["runtime_library_dirs"]),
         *options["extra_link_args"],
+        *(f"-l{name}" for name in options["libraries"]),
     ]
+    return compile_with, link_with
 
 
 def _key(code: str, command: Sequence[str], flags: Sequence[str]) -> str:
@@ -109,16 +120,20 @@ def _imported(key: str, path: Path) -> ModuleType:
     return module
 
 
-def _made(key: str, code: str, command: Sequence[str], libraries: Sequence[str]) -> ModuleType:
+def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[str]) -> ModuleType:
     directory = Path(tempfile.mkdtemp(prefix="nsnn_"))
     try:
         text, target = directory / f"{_name(key)}.pyx", directory / f"{_name(key)}.so"
         translate(code, text)
-        # libraries come after the file that uses them
-        files = [str(text.with_suffix(".cpp")), "-o", str(target), *libraries]
-        exit_code, said = standalone.compile_in(str(directory), [*command, *files])
-        if exit_code:
-            raise standalone.failed("cython", "numpy", said)
+        compiled = str(text.with_suffix(".o"))
+        compiler, *arguments = link_with
+        for command in (
+            [*compile_with, str(text.with_suffix(".cpp")), "-o", compiled],
+            [compiler, compiled, *arguments, "-o", str(target)],  # libraries come after the file that uses them
+        ):
+            exit_code, said = standalone.compile_in(str(directory), command)
+            if exit_code:
+                raise standalone.failed("cython", "numpy", said)
         builds.keep(key, target, "cython")
         kept = builds.find(key, "cython")
         return _imported(key, target if kept is None else kept)

@@ -421,7 +421,7 @@ def passage(step, neuron, trial, point, stream, key0, key1, stream_shared, *path
     `root_vv` are those of one piece (`assemble.noises.ou_step`), `far` is how far the path may lie above its ends, `full` the
     weight of a current in it; sqrt(c) and sqrt(1 - c) are `common` and `apart`. Without a piece nothing is tested. Broadcasts.
 
-    >>> path = [0.0, 0.1, 2.0, -2.0, 0.15, 0.15, 5, 0.8, 0.98, 0.02, 0.02, 0.6, 0.005, 0.003, 0.1, 0.05, 0.0, 1.0]
+    >>> path = [0.0, 0.1, 2.0, -2.0, 0.05, 0.05, 5, 0.8, 0.98, 0.02, 0.02, 0.6, 0.005, 0.003, 0.1, 0.05, 0.0, 1.0]
     >>> bool(passage(0, 0, 0, 0, Stream.CURRENT_PATH, *key(seed=1), Stream.SHARED_CURRENT_PATH, *path) == NEVER)
     False
     """

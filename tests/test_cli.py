@@ -255,7 +255,7 @@ def test_measure_of_populations_and_several_files(recording, folder, capsys) -> 
 def test_measure_names_the_file_it_cannot_read(recording, folder, capsys) -> None:
     (folder / "bad.nwb").write_bytes(b"\x89HDF\r\n\x1a\n no")
     assert main(["measure", "two.nwb", "bad.nwb"]) == 2
-    assert error(capsys).startswith("bad.nwb: no NWB file, or a truncated one")
+    assert error(capsys).startswith("bad.nwb: no HDF5 file, or a truncated one")
     assert main(["measure", "none.nwb"]) == 2
     assert error(capsys) == "none.nwb: No such file or directory"
 

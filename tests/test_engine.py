@@ -378,3 +378,13 @@ def test_prepared_runs_are_brian2s(target):
     assert found["plain"][2].max() > 300
     for plain, prepared in zip(*found.values(), strict=True):
         assert np.array_equal(plain, prepared)
+
+
+@pytest.mark.compile
+def test_compiled_modules_leave_subnormal_numbers_as_they_are() -> None:
+    """A module linked with -ffast-math would make the whole thread round them to zero."""
+    cell = nsnn.LIF(tau_m=10 * ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=1 * ms)
+    noise = nsnn.WhiteNoise(0.3)
+    nsnn.simulate(cell, noise, nsnn.Constant(0.5), duration=2 * ms, dt=0.1 * ms, seed=1, engine="cython")
+    smallest = np.finfo(float).tiny
+    assert np.full(1, smallest)[0] / 2 > 0
