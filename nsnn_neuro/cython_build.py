@@ -129,7 +129,13 @@ def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[
         compiler, *arguments = link_with
         for command in (
             [*compile_with, str(text.with_suffix(".cpp")), "-o", compiled],
-            [compiler, compiled, *arguments, "-o", str(target)],  # libraries come after the file that uses them
+            [
+                compiler,
+                compiled,
+                *arguments,
+                "-o",
+                str(target),
+            ],  # libraries come after the file that uses them
         ):
             exit_code, said = standalone.compile_in(str(directory), command)
             if exit_code:
