@@ -418,7 +418,8 @@ def test_information_is_at_most_that_of_the_stimuli():
             e = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8)
             assert math.isnan(e.value) or -2 * e.se - 1e-9 <= e.value <= 3.0 + 1e-9
     assert mutual_information(s, s, n_shuffle=0).value == 3.0
-    assert mutual_information([0] * 9, [0, 1, 2] * 3, bias="auto", n_shuffle=0).value == 0.0
+    nothing = mutual_information([0] * 9, [0, 1, 2] * 3, bias="auto", n_shuffle=0).value
+    assert abs(nothing) < 1e-14  # a difference of two equal entropies, whose sums may be rounded differently
 
 
 def test_zero_spread_is_that_of_permuted_stimuli():
