@@ -138,12 +138,13 @@ def trained_in_torch() -> list[list[float]]:
     from nsnn_neuro import deep
 
     rng = np.random.default_rng(2)
-    net = torch.nn.Sequential(
-        torch.nn.Linear(6, 5),
-        deep.NoisySpike(nsnn.Gaussian(0.4)),
-        torch.nn.Linear(5, 3),
-        deep.NoisySpike(nsnn.Gaussian(0.4)),
-    )
+    with torch.random.fork_rng():  # layers draw their first weights
+        net = torch.nn.Sequential(
+            torch.nn.Linear(6, 5),
+            deep.NoisySpike(nsnn.Gaussian(0.4)),
+            torch.nn.Linear(5, 3),
+            deep.NoisySpike(nsnn.Gaussian(0.4)),
+        )
     with torch.no_grad():
         for p in net.parameters():
             p.copy_(torch.as_tensor(0.5 * rng.standard_normal(tuple(p.shape))))
