@@ -12,7 +12,7 @@ from scipy import signal as sp
 from scipy.stats import kstest
 
 from nsnn_neuro.errors import NsnnError
-from nsnn_neuro.measures.spectral import _spectra, coherence, coherence_information
+from nsnn_neuro.measures.spectral import coherence, coherence_information, segment_spectra
 from nsnn_neuro.measures.trains import SilentNeuronWarning
 
 RATE = 1000.0
@@ -61,7 +61,7 @@ def test_coherence_equals_scipy_with_global_means_removed(nperseg, noverlap):
     assert_allclose(c, theirs, rtol=1e-9, atol=1e-12)
 
 
-def test_coherence_over_trials_averages_the_spectra():
+def test_coherence_over_trials_averages_thesegment_spectra():
     """Three trials against SciPy's csd and welch averaged by hand; a Block and a list agree."""
     rng = np.random.default_rng(2)
     x = rng.normal(size=4000)
@@ -135,7 +135,7 @@ def test_gaussian_channel():
     for _ in range(200):
         x = rng.normal(size=n)
         y = sp.lfilter(b, a, x) + noise * rng.normal(size=n)
-        spectra = _spectra(x, y[None], RATE, nperseg, 0)
+        spectra = segment_spectra(x, y[None], RATE, nperseg, 0)
         information.append(-np.log(1 - spectra.coherence()[used]).sum())
     power = np.abs(sp.freqz(b, a, spectra.f[used], fs=RATE)[1]) ** 2
     expected = np.log1p(power / noise**2).sum() + power.size / (n / nperseg - 1)
@@ -211,7 +211,7 @@ def test_overlap_counts_as_fewer_independent_segments():
     k = segments / (1 + 2 * (1 - 1 / segments) / 36)
     means = []
     for _ in range(200):
-        spectra = _spectra(rng.normal(size=n), rng.normal(size=(1, n)), RATE, nperseg, noverlap)
+        spectra = segment_spectra(rng.normal(size=n), rng.normal(size=(1, n)), RATE, nperseg, noverlap)
         means.append(spectra.coherence()[2:-2].mean())
     assert_allclose(spectra.n_effective, k, rtol=1e-9)
     assert abs(z_of_mean(means, 1 / k)) < 4

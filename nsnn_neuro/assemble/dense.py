@@ -21,7 +21,7 @@ __all__ = ["Layer", "Loop", "Sweep", "forced", "pixel", "product"]
 _BLAS = "from libc.string cimport memcpy\nfrom scipy.linalg.cython_blas cimport dgemm\n"
 
 
-def _function(
+def step_function(
     name: str,
     types: list[str],
     numpy_target: Callable[..., Any],
@@ -60,7 +60,7 @@ def _function(
     return function
 
 
-def _number(step: Any) -> int:
+def step_number(step: Any) -> int:
     return int(np.ravel(step)[0])
 
 
@@ -105,7 +105,7 @@ def pixel(batch: int, n_steps: int, data: Callable[[], dict[str, np.ndarray]], u
 
     def numpy_target(unit, copy, step):
         found = data()
-        period, k = divmod(_number(step), n_steps)
+        period, k = divmod(step_number(step), n_steps)
         rows, (sample, further) = found["order"].reshape(-1, batch)[period].astype(np.int64), found["strides"]
         return found["values"][rows[copy] * sample + k * further + unit // units]
 
@@ -114,7 +114,7 @@ cdef double pixel(int unit, int copy, int64_t step) {{
     cdef int64_t row = order[(step // {n_steps}) * {batch} + copy]
     return values[row * strides[0] + (step % {n_steps}) * strides[1] + unit // {units}]
 """
-    return _function("pixel", ["integer"] * 3, numpy_target, code, data)
+    return step_function("pixel", ["integer"] * 3, numpy_target, code, data)
 
 
 def product(name: str, layer: Layer, before: Layer) -> Function:
@@ -126,8 +126,8 @@ def product(name: str, layer: Layer, before: Layer) -> Function:
     def numpy_target(step):
         z = before.now["o"].reshape(k, m)
         layer.arrived.reshape(n, m)[:] = layer.w.reshape(k, n).T @ z
-        if loop is not None and _number(step) % last:
-            own = layer.o[_number(step) % last - 1].reshape(n, m)
+        if loop is not None and step_number(step) % last:
+            own = layer.o[step_number(step) % last - 1].reshape(n, m)
             layer.arrived.reshape(n, m)[:] += loop.w.reshape(n, n).T @ own
         return 0.0
 
@@ -147,7 +147,7 @@ cdef double {name}(int64_t step) {{
     dgemm("N", "T", &m, &n, &k, &one, z, &m, w, &n, &zero, arrived, &m){again if loop is not None else ""}
     return 0
 """
-    return _function(name, ["integer"], numpy_target, code, arrays, shared=True)
+    return step_function(name, ["integer"], numpy_target, code, arrays, shared=True)
 
 
 def forced(layer: Layer, plan: Callable[[], dict[str, np.ndarray]]) -> Function:
@@ -155,7 +155,7 @@ def forced(layer: Layer, plan: Callable[[], dict[str, np.ndarray]]) -> Function:
     n, m, last = layer.n, layer.batch, layer.n_steps
 
     def numpy_target(unit, copy, step):
-        period, k = divmod(_number(step), last)
+        period, k = divmod(step_number(step), last)
         rows = plan()["rows"].reshape(-1, m)[period]
         return plan()["targets"].reshape(-1, last, n)[rows[copy], k, unit]
 
@@ -164,7 +164,7 @@ cdef double forced(int unit, int copy, int64_t step) {{
     cdef int64_t k = step % {last}, row = rows[(step // {last}) * {m} + copy]
     return targets[(row * {last} + k) * {n} + unit]
 """
-    return _function(
+    return step_function(
         "forced",
         ["integer"] * 3,
         numpy_target,
@@ -198,7 +198,7 @@ class Sweep:
     def _run(self, i: Any, step: Any) -> Any:
         """The NumPy target's."""
         out = self.layers[-1]
-        period, k = divmod(_number(step), out.n_steps)
+        period, k = divmod(step_number(step), out.n_steps)
         for layer in self.layers:
             for name, values in layer.now.items():
                 getattr(layer, name)[k] = values
@@ -281,12 +281,12 @@ class Sweep:
 
     def function(self) -> Function:
         """(i, step) for generated code."""
-        return _function("sweep", ["integer"] * 2, self._run, self._code(), self._arrays)
+        return step_function("sweep", ["integer"] * 2, self._run, self._code(), self._arrays)
 
     def pending(self) -> Function:
         """(i): 1 where the gradients of the batch before are to change the weights, else 0."""
         code = "\ncdef double pending(int i) {\n    return due[0]\n"
-        return _function("pending", ["integer"], lambda i: self.due[0], code, lambda: {"due": self.due})
+        return step_function("pending", ["integer"], lambda i: self.due[0], code, lambda: {"due": self.due})
 
     def _loss_code(self) -> str:
         """C of the loss for all copies, which also counts the spikes of each copy's output."""

@@ -19,7 +19,7 @@ from brian2 import Function
 from ..errors import NsnnError
 from ..escape import EscapeNoise, Family
 from ..populations import Projection
-from .dense import Layer, _function, _number
+from .dense import Layer, step_function, step_number
 
 __all__ = ["Level", "eta_noise", "family_of"]
 
@@ -88,7 +88,7 @@ class Level:
         divisor = self.layer.batch if self.n > 1 else self.layer.n * self.layer.batch
         name = f"level_{self.k}"
         code = f"\ncdef double {name}(int i) {{\n    return values[i // {divisor}]\n"
-        return _function(
+        return step_function(
             name, ["integer"], lambda i: self.values[i // divisor], code, lambda: {"values": self.values}
         )
 
@@ -97,7 +97,7 @@ class Level:
         size, last, name = self.layer.n * self.layer.batch, self.layer.n_steps, f"keep_level_{self.k}"
 
         def numpy_target(i, step, x, held):
-            t = _number(step) % last
+            t = step_number(step) % last
             self.x[t], self.held[t] = x, held
             return np.zeros(size)
 
@@ -108,7 +108,7 @@ cdef double {name}(int i, int64_t step, double x, double held) {{
     kept_held[at] = held
     return 0
 """
-        return _function(
+        return step_function(
             name,
             ["integer"] * 2 + ["float"] * 2,
             numpy_target,

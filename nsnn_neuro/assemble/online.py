@@ -28,10 +28,10 @@ from ..losses import Loss
 from ..network import Network
 from ..neurons import NSNNNeuron
 from ..populations import Projection
-from .dense import Layer, _function, _number, pixel
+from .dense import Layer, pixel, step_function, step_number
 from .levels import eta_noise
 from .model import substitute
-from .training import _MEMBERS, _own_numbers, _Text, _text, layered
+from .training import MEMBERS, LayerText, layer_text, layered, own_numbers
 
 __all__ = ["OnlineLearner", "check_online"]
 
@@ -66,7 +66,7 @@ class Teacher:
 
     def _run(self, i: Any, step: Any) -> Any:
         """The NumPy target's."""
-        sample, k = divmod(_number(step), self.n_steps)
+        sample, k = divmod(step_number(step), self.n_steps)
         self.o[k] = self.now
         o, label = self.o[None, : k + 1], self.plan["labels"][sample : sample + 1]
         share = self.plan["share"][sample] * self.plan["learns"][sample // self.batch]
@@ -122,7 +122,7 @@ cdef double teach(int i, int64_t step) {{
             due[0] = learns[sample // {self.batch}]
     return 0
 """
-        return _function("teach", ["integer"] * 2, self._run, code, self._arrays)
+        return step_function("teach", ["integer"] * 2, self._run, code, self._arrays)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         names = ("labels", "value", "count", "learns", "share")
@@ -133,7 +133,7 @@ cdef double teach(int i, int64_t step) {{
     def pending(self) -> Function:
         """(i): 1 where the weights are to change by what the batch before has left, else 0."""
         code = "\ncdef double pending(int i) {\n    return due[0]\n"
-        return _function("pending", ["integer"], lambda i: self.due[0], code, lambda: {"due": self.due})
+        return step_function("pending", ["integer"], lambda i: self.due[0], code, lambda: {"due": self.due})
 
 
 class OnlineLearner:
@@ -220,10 +220,10 @@ class OnlineLearner:
             }
         self.data["values"][:] = values.reshape(-1)
 
-    def _group(self, k: int, code: list[str], text: _Text, threshold: str | None) -> NeuronGroup:
+    def _group(self, k: int, code: list[str], text: LayerText, threshold: str | None) -> NeuronGroup:
         group = NeuronGroup(
             self.layers[k].n,
-            _MEMBERS + "\n".join(text.equations),
+            MEMBERS + "\n".join(text.equations),
             threshold=threshold,
             reset="" if threshold else None,
             namespace=self.functions | text.namespace | {"n_steps": self.n_steps},
@@ -239,7 +239,7 @@ class OnlineLearner:
         return group
 
     def _input(self, encoder: Encoder) -> NeuronGroup:
-        text = _Text(self.layers[0], ["o : 1"])
+        text = LayerText(self.layers[0], ["o : 1"])
         text.namespace["pixel"] = pixel(1, self.n_steps, lambda: self.data, int(encoder.units))
         names = text.record(encoder, "encoder_")
         draw = f"keyed_uniform(step, unit, copy, 0, {int(Stream.SOURCE)}, key0, key1)"
@@ -254,10 +254,12 @@ class OnlineLearner:
     def _layer(self, k: int, projection: Projection) -> NeuronGroup:
         neuron, noise = projection.post.neuron, projection.post.noise
         assert isinstance(neuron, NSNNNeuron)
-        text = _Text(self.layers[k], [f"{v} : 1" for v in ("u", "o", "f", "carried", "arrived", "L", "told")])
+        text = LayerText(
+            self.layers[k], [f"{v} : 1" for v in ("u", "o", "f", "carried", "arrived", "L", "told")]
+        )
         text.record(neuron, "")
-        factor, carried, numbers = _text(projection)
-        for name, value in _own_numbers(numbers).items():
+        factor, carried, numbers = layer_text(projection)
+        for name, value in own_numbers(numbers).items():
             text.number(name, value)
         fires = "u > theta"
         if isinstance(noise, EscapeNoise) and noise.family is not None:

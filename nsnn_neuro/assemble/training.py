@@ -34,7 +34,7 @@ from .odds import odds
 
 __all__ = ["Learner", "check_forced", "layered"]
 
-_MEMBERS = """
+MEMBERS = """
 unit : integer (constant)
 copy : integer (constant)
 origin : integer (shared)
@@ -73,7 +73,7 @@ def layered(net: Network) -> tuple[list[Projection], list[Projection | None]]:
     if len({(p.plasticity.signal) for p in net.projections}) > 1:
         raise NsnnError("plasticity: the projections' rules differ in signal, expected one for all")
     for first, loop in zip(found, loops, strict=True):
-        if loop is not None and not _alike(_text(first), _text(loop)):
+        if loop is not None and not _alike(layer_text(first), layer_text(loop)):
             raise NsnnError(
                 f"plasticity: the rules of both projections to {loop.post.name!r} differ in more than eta and optimizer, "
                 "expected one factor for each neuron"
@@ -106,7 +106,7 @@ def _check_projection(net: Network, projection: Projection, name: str) -> None:
 
 def _alike(a: tuple[str, str, dict[str, Any]], b: tuple[str, str, dict[str, Any]]) -> bool:
     """Whether two rules' factors and traces are the same."""
-    numbers = [_own_numbers(text[2]) for text in (a, b)]
+    numbers = [own_numbers(text[2]) for text in (a, b)]
     return (
         a[:2] == b[:2]
         and numbers[0].keys() == numbers[1].keys()
@@ -114,7 +114,7 @@ def _alike(a: tuple[str, str, dict[str, Any]], b: tuple[str, str, dict[str, Any]
     )
 
 
-def _own_numbers(parameters: dict[str, tuple[Any, str]]) -> dict[str, Any]:
+def own_numbers(parameters: dict[str, tuple[Any, str]]) -> dict[str, Any]:
     """Of a rule's numbers those that its factor and trace have."""
     return {n: v for n, (v, _) in parameters.items() if n != "eta" and not n.startswith("optimizer_")}
 
@@ -138,7 +138,7 @@ def _check_rule(projection: Projection, name: str) -> None:
             f"noise = {noise}: a hazard has no density per step, expected a family such as Gaussian(0.4)"
         )
     eta_noise(projection)
-    _text(projection)
+    layer_text(projection)
 
 
 def check_forced(projection: Projection, loss: Loss) -> None:
@@ -158,7 +158,7 @@ def check_forced(projection: Projection, loss: Loss) -> None:
         )
 
 
-def _text(projection: Projection, detached: bool = False) -> tuple[str, str, dict[str, tuple[Any, str]]]:
+def layer_text(projection: Projection, detached: bool = False) -> tuple[str, str, dict[str, tuple[Any, str]]]:
     """Of the rule: the factor's text, that of du(t+1)/du(t), and its numbers; `detached`: of NDL that ignores the reset.
 
     The factor of "reward" is the score, f (o / p - (1 - o) / (1 - p)).
@@ -187,7 +187,7 @@ def _text(projection: Projection, detached: bool = False) -> tuple[str, str, dic
     return factor, substitute(lines["carried"], {"trace": "1"}), text.parameters
 
 
-class _Text:
+class LayerText:
     """What a layer's text is collected in: equations, names, and values of the members' constants."""
 
     def __init__(self, layer: Layer, equations: list[str]) -> None:
@@ -390,11 +390,11 @@ class Learner:
         level.group = group
         return level
 
-    def _group(self, k: int, code: list[str], text: _Text) -> NeuronGroup:
+    def _group(self, k: int, code: list[str], text: LayerText) -> NeuronGroup:
         layer = self.layers[k]
         group = NeuronGroup(
             layer.n * self.batch,
-            _MEMBERS + "\n".join(text.equations),
+            MEMBERS + "\n".join(text.equations),
             namespace=self.functions | text.namespace | {"n_steps": self.n_steps},
             clock=self.clock,
             name=f"layer_{k}",
@@ -408,7 +408,7 @@ class Learner:
         return group
 
     def _input(self, encoder: Encoder) -> NeuronGroup:
-        text = _Text(self.layers[0], ["o : 1"])
+        text = LayerText(self.layers[0], ["o : 1"])
         text.namespace["pixel"] = pixel(self.batch, self.n_steps, lambda: self.data, int(encoder.units))
         names = text.record(encoder, "encoder_")
         draw = f"keyed_uniform(step, unit, copy, 0, {int(Stream.SOURCE)}, key0, key1)"
@@ -423,12 +423,12 @@ class Learner:
     def _layer(self, k: int, projection: Projection) -> NeuronGroup:
         neuron, noise = projection.post.neuron, projection.post.noise
         assert isinstance(neuron, NSNNNeuron)
-        text = _Text(self.layers[k], ["u : 1", "o : 1", "f : 1", "carried : 1", "arrived : 1"])
+        text = LayerText(self.layers[k], ["u : 1", "o : 1", "f : 1", "carried : 1", "arrived : 1"])
         text.namespace[f"product_{k}"] = product(f"product_{k}", self.layers[k], self.layers[k - 1])
         text.record(neuron, "")
         given = self.sweep.loss.forced and k == len(self.layers) - 1
-        factor, carried, numbers = _text(projection, detached=given)
-        for name, value in _own_numbers(numbers).items():
+        factor, carried, numbers = layer_text(projection, detached=given)
+        for name, value in own_numbers(numbers).items():
             text.number(name, value)
         level = self.levels.get(k)
         at_level = level.names() if level else {}

@@ -25,7 +25,7 @@ from scipy.signal import fftconvolve
 from ..errors import NsnnError
 from .arguments import check
 from .estimate import Estimate
-from .spectral import _binned, _n_effective, _Spectra, _spectra, _transform
+from .spectral import SegmentSpectra, binned_trains, effective_segments, segment_spectra, transform
 from .trains import SilentNeuronWarning, as_repeats, positive
 
 __all__ = ["Reconstruction", "linear_reconstruction"]
@@ -63,14 +63,14 @@ def _folds(n_segments: int, folds: int, nperseg: int, hop: int) -> list[tuple[np
     return pairs
 
 
-def _kernel(s: _Spectra, x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def _kernel(s: SegmentSpectra, x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """(n_f,) Wiener filter from the chosen segments."""
     cross = (x[chosen] * s.y[chosen].conj()).sum(axis=0)
     power = s.power[chosen].sum(axis=0)
     return np.divide(cross, power, out=np.zeros_like(cross), where=power > 0)
 
 
-def _errors(s: _Spectra, x: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def _errors(s: SegmentSpectra, x: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """(segments, n_f) mean over trials of |X - K Y|^2, K from the segments apart."""
     out = np.empty(x.shape)
     for own, apart in pairs:
@@ -130,7 +130,7 @@ def linear_reconstruction(
     check(nperseg=nperseg, noverlap=noverlap, folds=folds, bias=bias, n_shuffle=n_shuffle, seed=seed)
     if bias not in (None, "subtract"):
         raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
-    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop, "train"))
+    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
     top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")
     if top > rate / 2 * (1 + 1e-9):
         raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")
@@ -150,7 +150,7 @@ def reconstruct(
     seed: int,
 ) -> Reconstruction:
     """`linear_reconstruction` of arrays: signal (m,) and responses (n_trials, m), sampled at `rate` Hz."""
-    s = _spectra(values, counts, rate, nperseg, noverlap)
+    s = segment_spectra(values, counts, rate, nperseg, noverlap)
     n, hop = len(s.x), nperseg - noverlap
     if folds < 2 or folds != int(folds):
         raise NsnnError(f"folds = {folds}: expected a whole number, at least 2")
@@ -171,7 +171,7 @@ def reconstruct(
         nan = np.full(nperseg, np.nan), s.f, np.full(s.f.size, np.nan), np.full(counts.shape, np.nan)
         return Reconstruction(lags, *nan, values, float("nan"), empty)
     used, df = s.f <= top * (1 + 1e-9), s.f[1]
-    fitted = min(_n_effective(int(apart.sum()), nperseg, noverlap) for _, apart in pairs) * len(counts)
+    fitted = min(effective_segments(int(apart.sum()), nperseg, noverlap) for _, apart in pairs) * len(counts)
     shift = used.sum() * df * np.log2(1 + 1 / (fitted - 1)) if fitted > 1 else 0.0
     offset = shift if bias == "subtract" else 0.0
 
@@ -187,7 +187,7 @@ def reconstruct(
     rng = np.random.default_rng(seed)
     for i in range(n_shuffle):
         turned = np.roll(values, rng.integers(nperseg, values.size - nperseg, endpoint=True))
-        x = _transform(turned, nperseg, noverlap)
+        x = transform(turned, nperseg, noverlap)
         null[i] = information((np.abs(x) ** 2).sum(axis=0), _errors(s, x, pairs).sum(axis=0))
     estimate = Estimate(
         value,
@@ -209,7 +209,7 @@ def reconstruct(
 
 
 def _in_time(
-    s: _Spectra,
+    s: SegmentSpectra,
     values: np.ndarray,
     counts: np.ndarray,
     pairs: list[tuple[np.ndarray, np.ndarray]],

@@ -6,7 +6,7 @@ t). Spectra are two-sided densities of the train x(t) = sum of delta(t - t_k) in
 for high f, is the rate at every f for a Poisson process, and S(0) = rate * CV^2 for a renewal process.
 The coherence of a spike train with a field potential or a stimulus is `coherence`.
 
-Errors. Segments are independent but for their overlap: K segments count as `_n_effective`. The Hann window
+Errors. Segments are independent but for their overlap: K segments count as `effective_segments`. The Hann window
 averages S over about two bins, 2 / (length of a segment): choose nperseg so that S is straight over it.
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 from ..bins import index, slack
 from ..errors import NsnnError
 from .arguments import check
-from .spectral import _binned, _n_effective, _spectra
+from .spectral import binned_trains, effective_segments, segment_spectra
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, warn_silent
 
 __all__ = ["PowerSpectrum", "Susceptibility", "power_spectrum", "susceptibility"]
@@ -129,7 +129,7 @@ def power_spectrum(
             "one segment in all tells no error; take a smaller nperseg"
         )
     rate = data.counts.sum(axis=0) / data.durations.sum()
-    n, n_effective = segments.sum(), sum(_n_effective(int(k), nperseg, noverlap) for k in segments)
+    n, n_effective = segments.sum(), sum(effective_segments(int(k), nperseg, noverlap) for k in segments)
     n_f = nperseg // 2 + 1
     total, squares = _periodograms(data.times, data.offsets, data.t_start, segments, length, hop, rate, n_f)
     mean = total / n
@@ -220,8 +220,8 @@ def susceptibility(
     """
     check(nperseg=nperseg, noverlap=noverlap)
     _check_segments(nperseg, noverlap)
-    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop, "train"))
-    spectra = _spectra(values, counts, rate, nperseg, noverlap)
+    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
+    spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
     n = len(spectra.x)
     independent = spectra.n_effective / len(counts)
     power = (np.abs(spectra.x) ** 2).sum(axis=0)

@@ -34,7 +34,7 @@ __all__ = ["coherence", "coherence_information"]
 
 
 @dataclass(frozen=True, eq=False)
-class _Spectra:
+class SegmentSpectra:
     """Windowed transforms by segment; the response's are averaged over trials, and no more is needed."""
 
     f: np.ndarray  # (n_f,) Hz
@@ -54,13 +54,13 @@ class _Spectra:
         return nan_ratio(np.abs(cross) ** 2, x2 * y2)
 
 
-def _transform(x: np.ndarray, nperseg: int, noverlap: int) -> np.ndarray:
+def transform(x: np.ndarray, nperseg: int, noverlap: int) -> np.ndarray:
     """(segments, n_f) Fourier transforms of windowed segments of x - mean(x)."""
     segments = np.lib.stride_tricks.sliding_window_view(x - x.mean(), nperseg)[:: nperseg - noverlap]
     return np.fft.rfft(segments * get_window("hann", nperseg), axis=1)
 
 
-def _n_effective(segments: int, nperseg: int, noverlap: int) -> float:
+def effective_segments(segments: int, nperseg: int, noverlap: int) -> float:
     window, hop = get_window("hann", nperseg), nperseg - noverlap
     shared = [
         (m, window[m * hop :] @ window[: nperseg - m * hop]) for m in range(1, segments) if m * hop < nperseg
@@ -68,7 +68,7 @@ def _n_effective(segments: int, nperseg: int, noverlap: int) -> float:
     return segments / (1 + 2 * sum((1 - m / segments) * (c / (window @ window)) ** 2 for m, c in shared))
 
 
-def _binned(signal: Any, trains: Trains) -> tuple[np.ndarray, np.ndarray, float]:
+def binned_trains(signal: Any, trains: Trains) -> tuple[np.ndarray, np.ndarray, float]:
     """Signal (m,) and spike counts (n_trials, m) over the time that all share, and the sampling rate."""
     values, rate, start = read_signal(signal)
     first = float(np.nanmax([start, *trains.t_start]))
@@ -86,7 +86,9 @@ def _binned(signal: Any, trains: Trains) -> tuple[np.ndarray, np.ndarray, float]
     return values, counts.reshape(trains.n_trials, values.size), rate
 
 
-def _spectra(signal: np.ndarray, counts: np.ndarray, rate: float, nperseg: int, noverlap: int) -> _Spectra:
+def segment_spectra(
+    signal: np.ndarray, counts: np.ndarray, rate: float, nperseg: int, noverlap: int
+) -> SegmentSpectra:
     """Spectra of arrays: signal (m,) and counts (n_trials, m)."""
     if not 0 <= noverlap < nperseg:
         raise NsnnError(f"noverlap = {noverlap}: expected at least 0 and less than nperseg = {nperseg}")
@@ -97,14 +99,14 @@ def _spectra(signal: np.ndarray, counts: np.ndarray, rate: float, nperseg: int, 
         )
     if np.ptp(signal) == 0:
         raise NsnnError(f"signal is constant ({signal[0]}): its coherence with anything is undefined")
-    x = _transform(signal, nperseg, noverlap)
+    x = transform(signal, nperseg, noverlap)
     y, power = np.zeros_like(x), np.zeros(x.shape)
     for count in counts:
-        one = _transform(count, nperseg, noverlap)
+        one = transform(count, nperseg, noverlap)
         y += one / len(counts)
         power += np.abs(one) ** 2 / len(counts)
-    n_effective = len(counts) * _n_effective(len(x), nperseg, noverlap)
-    return _Spectra(np.fft.rfftfreq(nperseg, 1 / rate), x, y, power, n_effective)
+    n_effective = len(counts) * effective_segments(len(x), nperseg, noverlap)
+    return SegmentSpectra(np.fft.rfftfreq(nperseg, 1 / rate), x, y, power, n_effective)
 
 
 def _check_bias(bias: Any) -> None:
@@ -153,8 +155,8 @@ def coherence(
     """
     check(nperseg=nperseg, noverlap=noverlap, bias=bias)
     _check_bias(bias)
-    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop, "train"))
-    spectra = _spectra(values, counts, rate, nperseg, noverlap)
+    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
+    spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
     c = spectra.coherence()
     if not counts.any():
         warnings.warn(
@@ -212,7 +214,7 @@ def coherence_information(
     """
     check(nperseg=nperseg, noverlap=noverlap, bias=bias, n_shuffle=n_shuffle, seed=seed)
     _check_bias(bias)
-    values, counts, rate = _binned(signal, as_repeats(train, t_start, t_stop, "train"))
+    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
     top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")
     if top > rate / 2 * (1 + 1e-9):
         raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")
@@ -220,7 +222,7 @@ def coherence_information(
         text = "coherence_information: the trains have no spikes; the result is NaN"
         warnings.warn(text, SilentNeuronWarning, stacklevel=2)
         return Estimate(float("nan"), warning="no spikes", unit="bit/s")
-    spectra = _spectra(values, counts, rate, nperseg, noverlap)
+    spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
     used, df = spectra.f <= top * (1 + 1e-9), spectra.f[1]
     k = spectra.n_effective
     expected_bias = used.sum() * df / ((k - 1) * np.log(2))
@@ -253,7 +255,7 @@ def coherence_information(
 
 def _shifted(
     values: np.ndarray,
-    spectra: _Spectra,
+    spectra: SegmentSpectra,
     nperseg: int,
     noverlap: int,
     n_shuffle: int,
@@ -270,8 +272,8 @@ def _shifted(
     )
     null = np.empty(n_shuffle)
     for i, shift in enumerate(shifts):
-        x = _transform(np.roll(values, shift), nperseg, noverlap)
+        x = transform(np.roll(values, shift), nperseg, noverlap)
         null[i] = information(
-            _Spectra(spectra.f, x, spectra.y, spectra.power, spectra.n_effective).coherence()
+            SegmentSpectra(spectra.f, x, spectra.y, spectra.power, spectra.n_effective).coherence()
         )
     return null

@@ -272,7 +272,7 @@ def occupied_windows(trains: Trains, window: float) -> tuple[np.ndarray, np.ndar
     return train[new], index[new], np.diff(np.append(new, index.size)).astype(float), n_bins
 
 
-def _fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
+def fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
     if ddof not in (0, 1):
         raise NsnnError(f"ddof = {ddof!r}: expected 1 (unbiased variance) or 0")
     if window is None:
@@ -297,7 +297,7 @@ def _fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
     return sums, value
 
 
-@measure("1", _fano_parts)
+@measure("1", fano_parts)
 def fano_factor(
     block: Any, *, window: Any = None, ddof: int = 1, t_start: Any = None, t_stop: Any = None
 ) -> np.ndarray:
@@ -328,7 +328,7 @@ def fano_factor(
     (array([1.]), array([0.5]))
     """
     check(ddof=ddof)
-    sums, value = _fano_parts(as_trains(block, t_start, t_stop), window=window, ddof=ddof)
+    sums, value = fano_parts(as_trains(block, t_start, t_stop), window=window, ddof=ddof)
     total = sums.sum(axis=0)
     if total[0].max() < 2:
         raise NsnnError("fano_factor needs at least two counts: give more trials, or a shorter window")

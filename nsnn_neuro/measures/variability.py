@@ -18,7 +18,7 @@ from ..errors import NsnnError
 from ..units import describe, si
 from .arguments import check, number
 from .estimate import measure
-from .spiketrain import Parts, _fano_parts, occupied_windows
+from .spiketrain import Parts, fano_parts, occupied_windows
 from .trains import Trains, as_trains, nan_ratio, positive, warn_silent
 
 __all__ = ["MeanMatchedFano", "allan_factor", "fano_curve", "mean_matched_fano"]
@@ -63,7 +63,7 @@ def fano_curve(
     trains = as_trains(block, t_start, t_stop)
     fano = np.empty((len(widths), trains.n_neurons))
     for k, width in enumerate(widths):
-        sums, value = _fano_parts(trains, window=width * pq.s, ddof=ddof)
+        sums, value = fano_parts(trains, window=width * pq.s, ddof=ddof)
         total = sums.sum(axis=0)
         if total[0].max() < 2:
             raise NsnnError(
