@@ -14,6 +14,7 @@ brian_import.load()  # before anything else can import Brian2
 builds.prepare_numba()
 
 from . import coding, datasets, likelihood, losses, measures, perturb, plotting, reference, theory
+from .assemble.plastic import plastic_synapses
 from .certify import certify
 from .connectivity import (
     AllToAll,
@@ -176,6 +177,7 @@ __all__ = [
     "losses",
     "measures",
     "perturb",
+    "plastic_synapses",
     "plotting",
     "provenance",
     "recurrent",

@@ -10,19 +10,13 @@ import numpy as np
 from . import units
 from .errors import NsnnError
 
-__all__ = ["SCHEDULES", "check_whole", "held_out", "rng", "standard_error"]
+__all__ = ["SCHEDULES", "held_out", "rng", "standard_error"]
 
 # schedule -> factor of the learning rate in an epoch (from 0), of so many
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "constant": lambda epoch, epochs: 1.0,
     "cosine": lambda epoch, epochs: float(0.5 * (1 + np.cos(np.pi * epoch / epochs))),
 }
-
-
-def check_whole(value: Any, name: str) -> None:
-    """Raise NsnnError unless `value` is a whole number, 1 or more."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise NsnnError(f"{name} = {value!r}: expected a whole number, 1 or more")
 
 
 def rng(seed: int, *path: int) -> np.random.Generator:

@@ -21,6 +21,7 @@ from brian2.core.functions import DEFAULT_FUNCTIONS, FunctionImplementationConta
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
 from . import keyed_noise
+from .checks import check_seed
 from .errors import NsnnError
 
 __all__ = ["fast_noise"]
@@ -124,7 +125,7 @@ def fast_noise(seed: int | None = None) -> Iterator[int]:
     >>> seed, bool(group.v[0] != group.v[1])
     (1, True)
     """
-    seed = keyed_noise.check_seed(seed)
+    seed = check_seed(seed)
     _refuse_threads()
     key = keyed_noise.key(seed, _PATH)
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(_PATH,))))

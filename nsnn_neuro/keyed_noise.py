@@ -19,20 +19,15 @@ from __future__ import annotations
 import math
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numba import njit
-
-from .errors import NsnnError
-from .units import shown
 
 __all__ = [
     "HEADER",
     "MOST_PIECES",
     "NEVER",
     "Stream",
-    "check_seed",
     "jumps",
     "key",
     "normal",
@@ -74,20 +69,6 @@ class Stream(IntEnum):
     SHARED_BRIDGE = 19
     CURRENT_PATH = 20
     SHARED_CURRENT_PATH = 21
-
-
-def check_seed(seed: Any) -> int:
-    """`seed` as an int; None draws a fresh one.
-
-    Raises
-    ------
-    NsnnError : not an integer from 0 to 2**63 - 1
-    """
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise NsnnError(f"seed = {shown(seed)}: expected None or an integer from 0 to 2**63 - 1")
-    return int(seed)
 
 
 def key(seed: int, *path: int) -> tuple[int, int]:

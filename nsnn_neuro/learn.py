@@ -12,13 +12,14 @@ import neo
 import numpy as np
 import pandas as pd
 
-from . import checkpoints, engine, keyed_noise, recording, units
+from . import checkpoints, engine, recording, units
 from .assemble.levels import eta_noise, family_of
 from .assemble.online import OnlineLearner, check_online
 from .assemble.training import Learner, check_forced, layered
+from .checks import check_seed
+from .checks import check_whole as _whole
 from .coding import Bernoulli, Count, Decoder, Encoder
 from .epochs import SCHEDULES, held_out
-from .epochs import check_whole as _whole
 from .epochs import rng as _rng
 from .epochs import standard_error as _standard_error
 from .errors import NsnnError
@@ -143,7 +144,7 @@ class Fit:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The loss (passes, n) of samples, and the scores of the output, (passes, n, n_out)."""
         _whole(passes, "passes")
-        seed = keyed_noise.check_seed(seed)
+        seed = check_seed(seed)
         if decoder is not None and not isinstance(decoder, Decoder):
             raise NsnnError(f"decoder = {decoder!r}: expected a decoder such as coding.Count()")
         order = _batches(np.arange(len(y)), self._settings["batch"])
@@ -197,7 +198,7 @@ class Fit:
         """
         X, y = self._data(data)
         _whole(passes, "passes")
-        seed = keyed_noise.check_seed(seed)
+        seed = check_seed(seed)
         chosen = self._chosen(layers)
         order = _batches(np.arange(len(y)), self._settings["batch"])
         quiet = np.zeros(len(order), bool)
@@ -368,7 +369,7 @@ class _Task:
             raise NsnnError(f"checkpoint = {checkpoint}: expected a file in a folder that exists")
         if seed is None and self.path is not None:
             raise NsnnError("seed = None with a checkpoint: expected a number, by which it can go on")
-        self.seed = keyed_noise.check_seed(seed)
+        self.seed = check_seed(seed)
         self.X, self.y, n_steps = _data(data, net, loss, encoder, n_steps)
         self._split(validation, loss, encoder, n_steps)
         self.patience = patience

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from . import units
+from .checks import check_seed
 from .connectivity import summary
 from .distributions import Distribution
 from .errors import NsnnError
-from .keyed_noise import check_seed
 from .populations import Population, Projection, given, instance, read_only, shaped
 
 __all__ = ["Connections", "Network", "Population", "Projection"]

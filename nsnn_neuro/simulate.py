@@ -13,8 +13,9 @@ import neo
 import numpy as np
 from brian2 import Clock, Network, SpikeMonitor, StateMonitor, second
 
-from . import assemble, blocks, engine, keyed_noise, recording, streaming, units
+from . import assemble, blocks, engine, recording, streaming, units
 from . import network as nsnn_network
+from .checks import check_seed
 from .errors import NsnnError
 from .neurons import IntegrateAndFire, Neuron
 from .noise import Noise
@@ -226,7 +227,7 @@ class _Run:
         self.parameters, self.trials = parameters, int(trials)
         self.dt = 1e-4 if dt is None else _positive_time(dt, "dt")
         self.n_steps = _steps(_positive_time(duration, "duration"), duration, self.dt)
-        self.seed = keyed_noise.check_seed(seed)
+        self.seed = check_seed(seed)
         self.recorded = {p.name: _recorded(record_v, p, len(net.populations)) for p in net.populations}
         self.weights = _recorded_weights(record_w, net)
         for name in record_v if isinstance(record_v, dict) else ():

@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Modules (or sub-packages) in line: each may import those before it.
 LINE = [
-    *("errors", "interrupt", "brian_import"),
-    *("whole", "limits", "units", "bins", "records", "keyed_noise"),
+    *("errors", "deprecated", "interrupt", "brian_import"),
+    *("whole", "limits", "units", "bins", "records", "checks", "keyed_noise"),
     *("neurons", "noise", "escape", "stimuli"),
     *("plasticity", "synapses", "distributions", "connectivity", "images"),
     *("populations", "network", "presets", "time_step"),
@@ -66,7 +66,6 @@ ASIDE = {
     "reference": {"errors", "units", "records", "noise", "escape"},
 }
 BESIDES = {
-    "plasticity": {"assemble"},
     "likelihood": {"measures"},
     "sweep": {"measures"},
     "certify": {"measures", "plotting"},

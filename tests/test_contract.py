@@ -340,7 +340,7 @@ def test_every_plasticity_rule_moves_weights_by_its_own_text(rule):
             needs = inspect.signature(rule.text).parameters
             neuron = {"beta": 0.5, "theta": 1.0} if "beta" in needs else {}
             noise = {"noise": nsnn.Gaussian(0.4)} if rule is nsnn.NDL else {}
-            synapses = EXAMPLES[rule].synapses(source, target, **neuron, **noise)
+            synapses = nsnn.plastic_synapses(EXAMPLES[rule], source, target, **neuron, **noise)
             synapses.connect()
             synapses.w = 0.5
             engine.run(Network(source, target, synapses), 1e-3, device, False)

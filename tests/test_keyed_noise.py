@@ -15,6 +15,7 @@ from scipy import stats
 
 from nsnn_neuro import engine
 from nsnn_neuro import keyed_noise as kn
+from nsnn_neuro.checks import check_seed
 from nsnn_neuro.errors import NsnnError
 
 # Random123's known answers for philox4x32-10: counter and key -> output
@@ -222,8 +223,8 @@ def test_uniforms_have_the_uniform_law_jointly():
 
 
 def test_seed_is_checked_and_drawn():
-    assert kn.check_seed(None) != kn.check_seed(None)
-    assert kn.check_seed(np.int64(7)) == 7
+    assert check_seed(None) != check_seed(None)
+    assert check_seed(np.int64(7)) == 7
     for bad in (-1, 1.5, True, "1", 2**63):
         with pytest.raises(NsnnError, match="seed"):
-            kn.check_seed(bad)
+            check_seed(bad)

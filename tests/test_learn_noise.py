@@ -679,5 +679,7 @@ def test_a_rule_that_cannot_learn_the_noise_says_so():
         nsnn.NDL(0.1, eta_noise=0.1, signal="reward")
     group = NeuronGroup(1, "u : 1\no : 1\nL : 1", threshold="o > 0", namespace={}, name="cells")
     with pytest.raises(NsnnError, match=r"eta_noise = 0\.1: synapses don't own their target's noise"):
-        nsnn.NDL(0.1, eta_noise=0.1).synapses(group, group, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0)
+        nsnn.plastic_synapses(
+            nsnn.NDL(0.1, eta_noise=0.1), group, group, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0
+        )
     Network(group).run(0 * ms, namespace={})  # Brian2 warns of an object that was never run

@@ -82,7 +82,8 @@ def play(rule, family, W, x, spikes, signals, *, reset, target="numpy", trial=Tr
         groups = layers(flat(x), drawn, "L = signals_at(t, i)", reset=reset, period=period)
         learned = []
         for k, (w, (a, b)) in enumerate(zip(W, itertools.pairwise(groups), strict=True), 1):
-            s = rule.synapses(
+            s = nsnn.plastic_synapses(
+                rule,
                 a,
                 b,
                 **({"noise": family} if isinstance(rule, NDL) else {}),
@@ -297,7 +298,7 @@ def test_a_delay_is_seen_by_the_trace():
         groups = layers(
             x[0], [(3, values, "spikes_at(t, i) > 0.5")], "L = signals_at(t, i)", reset="hard", period=20
         )
-        s = rule.synapses(*groups, noise=FAMILIES[0], **LAYER, trial=20 * ms)
+        s = nsnn.plastic_synapses(rule, *groups, noise=FAMILIES[0], **LAYER, trial=20 * ms)
         s.connect()
         s.w, s.pre.delay = W[0].ravel(), 2 * ms
         place(s, 1)
@@ -317,7 +318,7 @@ def test_recurrent_synapses_keep_their_local_trace():
         learned = []
         for source, w, graded in ((groups[0], W[0], "u"), (groups[1], loop, None)):
             how = {"noise": FAMILIES[0], "reset": "subtract", "trial": 20 * ms, "graded": graded}
-            s = NDL(0.2).synapses(source, groups[1], **LAYER, **how)
+            s = nsnn.plastic_synapses(NDL(0.2), source, groups[1], **LAYER, **how)
             s.connect()
             s.w = w.ravel()
             place(s, 1)
@@ -358,7 +359,7 @@ def sampled(rule, W, x, *, copies, seed, signal, extra="", reward=False, sigma=0
         learned, others = [], []
         for k, (w, (a, b)) in enumerate(zip(W, itertools.pairwise(groups), strict=True), 1):
             feedback = "L" if k > 1 and not reward else None
-            s = rule.synapses(
+            s = nsnn.plastic_synapses(rule,
                 a, b, noise=family, **LAYER, graded="u" if k == 1 else None, feedback=feedback, trial=len(x) * DT,
                 order=len(W) - k,
             )  # fmt: skip

@@ -77,7 +77,8 @@ def test_one_step_is_the_derivative_of_the_probability(lapse, mu, bridge, method
             )
             target.v, target.L, target.drive = v * unit, signal, mu * unit
             how = {"noise": nsnn.WhiteNoise(sigma * unit), "tau_m": DT / lapse, "v_thresh": theta * unit}
-            s = NDL(ETA * float(unit) ** 2).synapses(
+            s = nsnn.plastic_synapses(
+                NDL(ETA * float(unit) ** 2),
                 source,
                 target,
                 membrane="v",
@@ -107,7 +108,7 @@ def test_without_leak_and_bridge_it_is_the_gaussian_escape_neuron():
             if diffusive:
                 noise = nsnn.WhiteNoise(0.4 * np.sqrt(leakless / 2))
                 how = {"tau_m": leakless * ms, "v_thresh": 1.0, "mu": 0.0}
-            s = NDL(0.5).synapses(source, target, noise=noise, **how)
+            s = nsnn.plastic_synapses(NDL(0.5), source, target, noise=noise, **how)
             s.connect()
             s.w = 0.1
             if not diffusive:
@@ -178,7 +179,7 @@ def test_paths_with_resets_against_a_loop(bridge, method, refractory, trial):
             dt=DT,
         )
         target.v = [8, 12, 16]
-        s = NDL(ETA).synapses(
+        s = nsnn.plastic_synapses(NDL(ETA),
             source, target, noise=nsnn.WhiteNoise(3.0), tau_m=TAU, v_thresh=[18.0, 20.0, 19.0], mu=15.0,
             membrane="v", method=method, bridge=bridge, on_pre="v_post += 0.8",
             trial=None if trial is None else trial * ms,
@@ -212,8 +213,15 @@ def test_the_trace_is_the_slope_of_the_membranes_path(when):
                 2, equations, threshold="fire(t, i) > 0", reset="v = 0.5", refractory=4 * ms, method="euler",
                 namespace=values, dt=DT,
             )  # fmt: skip
-            s = NDL(0.0).synapses(
-                source, target, membrane="v", noise=nsnn.WhiteNoise(1.0), tau_m=TAU, v_thresh=1.0, mu=0.0
+            s = nsnn.plastic_synapses(
+                NDL(0.0),
+                source,
+                target,
+                membrane="v",
+                noise=nsnn.WhiteNoise(1.0),
+                tau_m=TAU,
+                v_thresh=1.0,
+                mu=0.0,
             )
             s.connect()
             s.pre.when = when
@@ -242,7 +250,7 @@ def far_and_near(target, rule, **how):
             reset="v = 10*mV", refractory=3 * ms, method="euler", namespace=values, dt=DT,
         )  # fmt: skip
         cells.v = [21, 19, 17, 14] * mV
-        s = rule.synapses(
+        s = nsnn.plastic_synapses(rule,
             source, cells, membrane="v", noise=nsnn.WhiteNoise([3, 5, 6, 7] * mV), tau_m=TAU, v_thresh=20 * mV, mu=18 * mV,
             bridge=True, **how,
         )  # fmt: skip
@@ -317,7 +325,7 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
         "membrane": "v",
     }
     with pytest.raises(NsnnError, match=message):
-        rule.synapses(source, target, **(how | changed))
+        nsnn.plastic_synapses(rule, source, target, **(how | changed))
 
 
 # ------------------------------------------------------------------------------------------------ in a network
@@ -349,7 +357,7 @@ def rates_along_learning(eta):
             namespace=values, dt=DT,
         )  # fmt: skip
         target.v, target.rate = 10 * mV, 20
-        s = NDL(eta).synapses(
+        s = nsnn.plastic_synapses(NDL(eta),
             source, target, membrane="v", noise=nsnn.WhiteNoise(3 * mV), tau_m=TAU, v_thresh=20 * mV, mu=10 * mV,
             bounds=(0 * mV, 2 * mV),
         )  # fmt: skip
@@ -445,7 +453,7 @@ def test_the_rule_sums_the_factor_along_its_own_spikes():
         )  # fmt: skip
         target.v, target.L = RESET, 1
         target.run_regularly("x0 = 1 * v\nv = 18 + (x0 - 18) * kept + s * randn()", when="groups")
-        s = NDL(0.1).synapses(
+        s = nsnn.plastic_synapses(NDL(0.1),
             source, target, membrane="v", noise=nsnn.WhiteNoise(SIGMA), tau_m=TAU, v_thresh=THETA, mu=MU,
             method="exact", bridge=True, on_pre="", trial=(steps + 1) * dt * ms,
         )  # fmt: skip

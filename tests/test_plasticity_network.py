@@ -61,7 +61,7 @@ def test_a_rule_of_ones_own():
         source = SpikeGeneratorGroup(2, [0, 1, 0], [0, 1, 2] * ms, dt=DT)
         target = cells(1, "u : 1\no : 1\ngain : 1")
         target.gain = 2
-        s = Forgetting(0.1).synapses(source, target, learning_signal="gain")
+        s = nsnn.plastic_synapses(Forgetting(0.1), source, target, learning_signal="gain")
         s.connect()
         s.w = [0.3, 0.4]
         engine.run(Network(source, target, s), 3e-3, device, False)
@@ -84,7 +84,9 @@ def test_names_inside_a_rule_do_not_touch_the_networks():
         learned = []
         for rule, part in ((NDL(0.1, optimizer=Adam()), target[:3]), (NDL(0.1, signal="reward"), target[3:])):
             for trial in (None, 2 * ms):
-                s = rule.synapses(source, part, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0, trial=trial)
+                s = nsnn.plastic_synapses(
+                    rule, source, part, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0, trial=trial
+                )
                 s.connect("i == j")
                 learned.append(s)
         net = Network(source, target, learned)
@@ -99,7 +101,9 @@ def test_poisson_input_and_default_slots():
     """Any group that spikes is a source: without a signal weights stay, with one they move."""
     with engine.running("numpy") as device:
         source, target = PoissonGroup(4, 400 * Hz, dt=DT), cells(3)
-        s = NDL(0.1).synapses(source, target, noise=nsnn.EscapeNoise(nsnn.Logistic(0.3)), beta=0.5, theta=1.0)
+        s = nsnn.plastic_synapses(
+            NDL(0.1), source, target, noise=nsnn.EscapeNoise(nsnn.Logistic(0.3)), beta=0.5, theta=1.0
+        )
         s.connect()
         state = np.random.get_state()  # noqa: NPY002
         np.random.seed(1)  # noqa: NPY002
@@ -119,9 +123,9 @@ def test_a_target_with_a_variable_of_the_synapses_name():
     source = PoissonGroup(2, 10 * Hz, dt=DT)
     how = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
     with pytest.raises(NsnnError, match=r"has a variable 'w'.*give weight=... another name"):
-        NDL(0.1).synapses(source, target, **how)
+        nsnn.plastic_synapses(NDL(0.1), source, target, **how)
     with pytest.raises(NsnnError, match=r"has a variable 'trace'.*rename it"):
-        NDL(0.1).synapses(source, target, **how, weight="strength")
+        nsnn.plastic_synapses(NDL(0.1), source, target, **how, weight="strength")
     rule, pre, post = (
         PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=17 * ms, tau_minus=34 * ms),
         *(trains(n, 100, n) for n in (1, 2)),
@@ -133,7 +137,7 @@ def test_a_target_with_a_variable_of_the_synapses_name():
             2, "v : 1\nw : 1", threshold="fires(t, i) > 0", reset="", namespace=values, dt=DT
         )
         target.w = 7
-        s = rule.synapses(source, target, membrane="v", weight="strength", bounds=(0, 0.4))
+        s = nsnn.plastic_synapses(rule, source, target, membrane="v", weight="strength", bounds=(0, 0.4))
         s.connect()
         engine.run(Network(source, target, s), 0.1, device, False)
         np.testing.assert_array_equal(target.w[:], 7)
@@ -196,7 +200,9 @@ def all_rules(target):
         learned = []
         for rule, how in rules:
             neuron = {} if how is None else {"beta": 0.5, "theta": 1.0, **how}
-            s = rule.synapses(source, cells, **neuron, **({} if how is None else {"on_pre": "u_post += 0.1"}))
+            s = nsnn.plastic_synapses(
+                rule, source, cells, **neuron, **({} if how is None else {"on_pre": "u_post += 0.1"})
+            )
             s.connect()
             s.pre.when = "groups"
             learned.append(s)
@@ -256,7 +262,7 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
     source = PoissonGroup(2, 10 * Hz, dt=DT, name="poisson")
     target = cells(equations="u : 1\no : 1\nL : 1\nx : volt", name="cells")
     with pytest.raises(NsnnError, match=message):
-        rule.synapses(source, target, **(ARGUMENTS | changed))
+        nsnn.plastic_synapses(rule, source, target, **(ARGUMENTS | changed))
 
 
 @pytest.mark.parametrize(
@@ -283,10 +289,13 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
             lambda: PairSTDP(A_plus=1.0, A_minus=1 * mV, tau_plus=1 * ms, tau_minus=1 * ms),
             "A_minus = 1. mV: expected the unit of A_plus",
         ),
-        (lambda: NDL(0.1).synapses(3, 4), "source = 3: expected a Brian2 group"),
+        (lambda: nsnn.plastic_synapses(NDL(0.1), 3, 4), "source = 3: expected a Brian2 group"),
         (
-            lambda: PairSTDP(A_plus=1, A_minus=1, tau_plus=1 * ms, tau_minus=1 * ms).synapses(
-                cells(), cells(), learning_signal="L"
+            lambda: nsnn.plastic_synapses(
+                PairSTDP(A_plus=1, A_minus=1, tau_plus=1 * ms, tau_minus=1 * ms),
+                cells(),
+                cells(),
+                learning_signal="L",
             ),
             "learning_signal = 'L': PairSTDP has none",
         ),
@@ -295,3 +304,12 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
 def test_bad_records_are_refused_by_name(make, message):
     with pytest.raises(NsnnError, match=message):
         make()
+
+
+def test_the_old_method_warns_and_names_the_function():
+    source, target = PoissonGroup(2, 10 * Hz), NeuronGroup(2, "u : 1\no : 1\nL : 1", threshold="o > 0")
+    with pytest.warns(DeprecationWarning, match=r"use nsnn_neuro\.plastic_synapses\(rule, source") as caught:
+        synapses = NDL(0.1).synapses(source, target, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0)
+    assert caught[0].filename == __file__
+    synapses.connect()
+    assert len(synapses) == 4

@@ -15,6 +15,7 @@ from brian2 import (
 from learning import DT, trains
 from scipy import special
 
+import nsnn_neuro as nsnn
 from nsnn_neuro import engine
 from nsnn_neuro.plasticity import (
     PairSTDP,
@@ -39,7 +40,7 @@ def timed(rule, pre, post, *, target="numpy", **more):
             SpikeGeneratorGroup(s.shape[1], np.nonzero(s)[1], np.nonzero(s)[0] * ms, dt=DT)
             for s in (pre, post)
         )
-        s = rule.synapses(a, b, on_pre="", **more)
+        s = nsnn.plastic_synapses(rule, a, b, on_pre="", **more)
         s.connect()
         engine.run(Network(a, b, s), len(pre) * 1e-3, device, False)
         return np.array(s.w[:]).reshape(pre.shape[1], post.shape[1])
@@ -79,7 +80,7 @@ def test_rewarded_pairs():
         target = NeuronGroup(
             2, "R = rewards(t, 0) : 1", threshold="fires(t, i) > 0", reset="", namespace=values, dt=DT
         )
-        s = rule.synapses(source, target, on_pre="")
+        s = nsnn.plastic_synapses(rule, source, target, on_pre="")
         s.connect()
         engine.run(Network(source, target, s), steps * 1e-3, device, False)
         found = np.array(s.w[:]).reshape(3, 2)
@@ -106,7 +107,7 @@ def test_eligibility_decays_and_reward_comes_late():
         source = SpikeGeneratorGroup(1, [0], [5] * ms, dt=DT)
         equations = "reward = 2 * int(t_in_timesteps == 55) : 1"
         target = NeuronGroup(1, equations, threshold="t_in_timesteps == 15", reset="", namespace={}, dt=DT)
-        s = rule.synapses(source, target, on_pre="", learning_signal="reward")
+        s = nsnn.plastic_synapses(rule, source, target, on_pre="", learning_signal="reward")
         s.connect()
         engine.run(Network(source, target, s), 0.07, device, False)
         assert s.w[0] == pytest.approx(0.5 * 2 * 0.3 * np.exp(-1) * np.exp(-40 / 30), rel=1e-12)

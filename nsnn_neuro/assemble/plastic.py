@@ -21,30 +21,76 @@ from .model import BRIAN_UNIT, substitute
 if TYPE_CHECKING:
     from ..plasticity import Plasticity, RuleText
 
-__all__ = ["plastic"]
+__all__ = ["plastic_synapses"]
 
 _NEEDED = ("beta", "theta")  # of the neuron, by rules that take them
 
 
-def plastic(
+def plastic_synapses(
     rule: Plasticity,
     source: Any,
     target: Any,
     *,
-    names: dict[str, str],
-    learning_signal: str | None,
-    weight: str,
-    graded: str | None,
-    feedback: str | None,
-    trial: Any,
-    on_pre: str | None,
-    bounds: tuple[Any, Any] | None,
-    order: int,
-    name: str,
-    neuron: dict[str, Any],
+    learning_signal: str | None = None,
+    membrane: str = "u",
+    spike: str = "o",
+    weight: str = "w",
+    graded: str | None = None,
+    feedback: str | None = None,
+    trial: Any = None,
+    on_pre: str | None = None,
+    bounds: tuple[Any, Any] | None = None,
+    order: int = 0,
+    name: str = "plastic*",
+    **neuron: Any,
 ) -> Synapses:
-    """The synapses of `Plasticity.synapses`; `names`: neutral name -> that of the target's variable."""
-    names = names | {"L": learning_signal or rule.signal_name}
+    """Brian2 synapses that learn by `rule` while a network runs: connect them, set `w`, add them to your network.
+
+    Weights change in generated code, at the end of each step (slot "end"; STDP at spikes). What the rule reads of the target
+    it reads then: u as it was held against the threshold, not yet reset; o = 1 if the neuron has fired in this step, else 0.
+    So a spike has to arrive before the threshold of the step that is to see it (see `S.pre.when` and `.order`).
+
+    Parameters
+    ----------
+    rule : plasticity rule such as NDL(0.1)
+    source, target : Brian2 groups; the source anything that spikes
+    learning_signal : name of the target's variable that holds it; default "L", or "R" for a reward
+    membrane, spike : names of the target's variables; weight : of the synapses' (not "w" where the target has a w of its own)
+    graded : name of a variable of the source, the value that a spike brings along; None: 1
+    feedback : name of the source's variable that takes the learning signal handed back by the rule's `signal`; None: none.
+        With signal "random" and "broadcast" set the weights of the way back, `S.b`
+    trial : time, a multiple of dt: gradients are summed and weights change in a trial's last step, after which traces start
+        anew (membranes don't, that is the network's to do); trials follow each other from t = 0. None: in every step
+    on_pre : text of what a spike does, as in Brian2; default: the membrane jumps by w (times the graded value); "": nothing
+    bounds : two numbers (or None for either) between which a weight stays
+    order : signals go back in this order and weights change in the next; give a layer a higher one than the layer after it
+    name : of the Brian2 object
+    noise : a family, `EscapeNoise(family)`, or `WhiteNoise(sigma)` of a diffusive membrane; for `NDL` alone
+    beta, theta : number or array (n_target,), of the target's neuron; reset : "hard" (default) or "subtract"
+    tau_m, v_thresh, mu : in place of those, with `WhiteNoise`: number or array (n_target,), sigma's unit for v_thresh and mu,
+        what the membrane relaxes to; or mu is the name of a variable of the target. Membrane and weights have sigma's unit, and
+        eta is a number: in V^2, `NDL(float(2*mV**2))`, with Adam in V. No `spike` is read, no `feedback` given
+    method : the target's step, "euler" (default, Brian2's for white noise): m = x0 + (mu - x0) dt / tau_m and
+        s^2 = 2 sigma^2 dt / tau_m; "exact", as of `simulate`: m = mu + (x0 - mu) exp(-dt / tau_m),
+        s^2 = sigma^2 (1 - exp(-2 dt / tau_m))
+    bridge : True if the target also fires at crossings between grid points; default False, Brian2's threshold alone.
+        With `WhiteNoise` the rule reads the membrane in slot "before_groups", and the target has to move later (in "groups");
+        spikes arrive after the threshold ("synapses", the default) or before the rule's reading, L is read at the end
+
+    Raises
+    ------
+    NsnnError : a variable that is missing, noise without a density, an argument the rule doesn't take or lacks
+
+    >>> from brian2 import NeuronGroup, PoissonGroup, Hz, ms
+    >>> from nsnn_neuro import NDL, Gaussian, plastic_synapses
+    >>> inputs = PoissonGroup(3, 20 * Hz, dt=1 * ms)
+    >>> cells = NeuronGroup(2, "u : 1\\no : 1\\nL : 1", threshold="o > 0", dt=1 * ms)
+    >>> synapses = plastic_synapses(NDL(0.05), inputs, cells, noise=Gaussian(0.2), beta=0.5, theta=1.0)
+    >>> synapses.connect()
+    >>> len(synapses)
+    6
+    """
+    names = {"u": membrane, "o": spike} | {"L": learning_signal or rule.signal_name}
     for group, end in ((source, "source"), (target, "target")):
         if not isinstance(group, SpikeSource):
             raise NsnnError(f"{end} = {group!r}: expected a Brian2 group such as a NeuronGroup")

@@ -16,8 +16,8 @@ import pandas as pd
 import quantities as pq
 
 from .. import engine as engines
+from ..checks import check_seed
 from ..errors import NsnnError
-from ..keyed_noise import check_seed
 from ..measures import as_trains
 from ..neurons import NSNNNeuron, PoissonSource
 from ..simulate import simulate

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..epochs import check_whole
+from ..checks import check_whole
 from ..errors import NsnnError
 from ..losses import Loss, cross_entropy_mean
 from .classifier import Classifier, checked, evaluating, on_its_device, parts

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..checks import check_whole
 from ..coding import Bernoulli, Count, Decoder, Encoder
-from ..epochs import check_whole, standard_error
+from ..epochs import standard_error
 from ..errors import NsnnError
 from ..losses import Loss
 from .draws import seeded

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .. import checkpoints, engine, epochs, keyed_noise
+from .. import checkpoints, engine, epochs
+from ..checks import check_seed, check_whole
 from ..errors import FormatError, NsnnError
 from ..losses import Loss
 from ..plasticity.optimizers import SGD, Adam, Momentum, Optimizer
@@ -143,7 +144,7 @@ class _Task:
         self, net, data, loss, n_epochs, algorithm, batch, optimizer, eta, schedule, validation, seed, checkpoint
     ):  # fmt: skip
         for value, name in ((n_epochs, "epochs"), (batch, "batch")):
-            epochs.check_whole(value, name)
+            check_whole(value, name)
         for value, known, name in (
             (algorithm, _ALGORITHMS, "algorithm"),
             (schedule, tuple(epochs.SCHEDULES), "schedule"),
@@ -160,7 +161,7 @@ class _Task:
             raise NsnnError(f"checkpoint = {checkpoint}: expected a file in a folder that exists")
         if seed is None and self.path is not None:
             raise NsnnError("seed = None with a checkpoint: expected a number, by which it can go on")
-        self.seed = keyed_noise.check_seed(seed)
+        self.seed = check_seed(seed)
         self.X, self.y = checked(net, data)
         self.net = copy.deepcopy(net)
         if self.online:  # refuses what it can't do before an epoch has begun

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..epochs import check_whole
+from ..checks import check_whole
 from ..errors import NsnnError
 from ..escape import EscapeNoise, Family
 from ..neurons import NSNNNeuron

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import deprecated
 from ..errors import NsnnError
 from ..records import Record
 
@@ -102,75 +103,9 @@ class Plasticity(Scalars):
         """The `text` to ask for a neuron with this noise."""
         return self.text
 
-    def synapses(
-        self,
-        source: Any,
-        target: Any,
-        *,
-        learning_signal: str | None = None,
-        membrane: str = "u",
-        spike: str = "o",
-        weight: str = "w",
-        graded: str | None = None,
-        feedback: str | None = None,
-        trial: Any = None,
-        on_pre: str | None = None,
-        bounds: tuple[Any, Any] | None = None,
-        order: int = 0,
-        name: str = "plastic*",
-        **neuron: Any,
-    ) -> Any:
-        """Brian2 synapses that learn by this rule while a network runs: connect them, set `w`, add them to your network.
-
-        Weights change in generated code, at the end of each step (slot "end"; STDP at spikes). What the rule reads of the target
-        it reads then: u as it was held against the threshold, not yet reset; o = 1 if the neuron has fired in this step, else 0.
-        So a spike has to arrive before the threshold of the step that is to see it (see `S.pre.when` and `.order`).
-
-        Parameters
-        ----------
-        source, target : Brian2 groups; the source anything that spikes
-        learning_signal : name of the target's variable that holds it; default "L", or "R" for a reward
-        membrane, spike : names of the target's variables; weight : of the synapses' (not "w" where the target has a w of its own)
-        graded : name of a variable of the source, the value that a spike brings along; None: 1
-        feedback : name of the source's variable that takes the learning signal handed back by this rule's `signal`; None: none.
-            With signal "random" and "broadcast" set the weights of the way back, `S.b`
-        trial : time, a multiple of dt: gradients are summed and weights change in a trial's last step, after which traces start
-            anew (membranes don't, that is the network's to do); trials follow each other from t = 0. None: in every step
-        on_pre : text of what a spike does, as in Brian2; default: the membrane jumps by w (times the graded value); "": nothing
-        bounds : two numbers (or None for either) between which a weight stays
-        order : signals go back in this order and weights change in the next; give a layer a higher one than the layer after it
-        name : of the Brian2 object
-        noise : a family, `EscapeNoise(family)`, or `WhiteNoise(sigma)` of a diffusive membrane; for `NDL` alone
-        beta, theta : number or array (n_target,), of the target's neuron; reset : "hard" (default) or "subtract"
-        tau_m, v_thresh, mu : in place of those, with `WhiteNoise`: number or array (n_target,), sigma's unit for v_thresh and mu,
-            what the membrane relaxes to; or mu is the name of a variable of the target. Membrane and weights have sigma's unit, and
-            eta is a number: in V^2, `NDL(float(2*mV**2))`, with Adam in V. No `spike` is read, no `feedback` given
-        method : the target's step, "euler" (default, Brian2's for white noise): m = x0 + (mu - x0) dt / tau_m and
-            s^2 = 2 sigma^2 dt / tau_m; "exact", as of `simulate`: m = mu + (x0 - mu) exp(-dt / tau_m),
-            s^2 = sigma^2 (1 - exp(-2 dt / tau_m))
-        bridge : True if the target also fires at crossings between grid points; default False, Brian2's threshold alone.
-            With `WhiteNoise` the rule reads the membrane in slot "before_groups", and the target has to move later (in "groups");
-            spikes arrive after the threshold ("synapses", the default) or before the rule's reading, L is read at the end
-
-        Raises
-        ------
-        NsnnError : a variable that is missing, noise without a density, an argument the rule doesn't take or lacks
-        """
-        from ..assemble.plastic import plastic
-
-        return plastic(
-            self,
-            source,
-            target,
-            names={"u": membrane, "o": spike},
-            learning_signal=learning_signal,
-            weight=weight,
-            graded=graded,
-            feedback=feedback,
-            trial=trial,
-            on_pre=on_pre,
-            bounds=bounds,
-            order=order,
-            name=name,
-            neuron=neuron,
+    def synapses(self, source: Any, target: Any, **options: Any) -> Any:
+        """Deprecated: `nsnn_neuro.plastic_synapses(rule, source, target, ...)` takes the same options."""
+        deprecated.warn(
+            "rule.synapses(source, target, ...)", "nsnn_neuro.plastic_synapses(rule, source, target, ...)"
         )
+        return deprecated.public("plastic_synapses")(self, source, target, **options)

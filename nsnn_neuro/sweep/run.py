@@ -18,8 +18,8 @@ import pandas as pd
 
 from .. import engine as engines
 from .. import units
+from ..checks import check_seed
 from ..errors import NsnnError
-from ..keyed_noise import check_seed
 from ..measures.tabulate import named_measures
 from ..recording import provenance
 from . import work
