@@ -11,6 +11,7 @@ import os
 import pickle
 import shutil
 import signal
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from filelock import FileLock
 import nsnn_neuro as nsnn
 from nsnn_neuro.errors import FormatError, NsnnError
 from nsnn_neuro.measures import cv, firing_rate
-from nsnn_neuro.sweep import work
+from nsnn_neuro.sweep import run, work
 from nsnn_neuro.sweep.folder import Folder, digest
 from nsnn_neuro.sweep.grid import fingerprint
 
@@ -142,13 +143,56 @@ def test_another_configuration_is_refused_with_what_changed(copy, options, told)
         swept(copy, **options)
 
 
-def test_another_version_or_function_is_refused(copy, monkeypatch) -> None:
-    from nsnn_neuro.sweep import run
-
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"git_revision": "abc"}, r"git revision abc, code checksum \w{12}\) now"),
+        (
+            {"versions": {"nsnn_neuro": "9.9", "numpy": "0.1"}},
+            r"before, nsnn_neuro 9\.9 .* now.*; numpy: .* before, 0\.1 now",
+        ),
+    ],
+)
+def test_rows_of_another_version_are_read_when_all_are_there_and_refused_when_some_are_missing(
+    finished, copy, monkeypatch, change, message
+) -> None:
     true = run.provenance()
-    monkeypatch.setattr(run, "provenance", lambda: {**true, "git_revision": "abc"})
-    with pytest.raises(NsnnError, match=r"git_revision: .* before, abc now"):
+    monkeypatch.setattr(run, "provenance", lambda: {**true, **change})
+    monkeypatch.setattr(work, "run", lambda *a: pytest.fail("ran"))
+    before = (copy / "manifest.json").read_bytes()
+    with pytest.warns(UserWarning, match=rf"these rows were computed by another version .*{message}"):
+        same(swept(copy), finished[1])
+    chunks(copy)[0].unlink()
+    with pytest.raises(NsnnError, match=rf"1 of 12 points are missing .*{message}.*resume=False"):
         swept(copy)
+    assert (copy / "manifest.json").read_bytes() == before
+    assert len(chunks(copy)) == 11
+
+
+def test_rows_of_other_code_are_not_mixed_with_new_ones(finished, copy, monkeypatch) -> None:
+    """A checksum of the package's files is part of its version."""
+    monkeypatch.setattr(run, "_code", lambda: "0" * 64)
+    with pytest.warns(UserWarning, match=r"code checksum 000000000000\) now"):
+        same(swept(copy), finished[1])
+    chunks(copy)[0].unlink()
+    with pytest.raises(NsnnError, match="rows of two versions aren't mixed"):
+        swept(copy)
+
+
+def test_a_finished_sweep_of_the_same_version_is_read_without_a_warning(finished, copy) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="out = ")
+        same(swept(copy), finished[1])
+
+
+def test_a_class_of_the_package_is_known_by_its_name_wherever_its_module_stands(monkeypatch) -> None:
+    before = fingerprint([CELL, RUN["noise"], firing_rate, functools.partial(cv, t_start=0.1)])
+    assert "nsnn_neuro" not in json.dumps(before)
+    for named in (nsnn.LIF, nsnn.WhiteNoise, firing_rate, cv):
+        monkeypatch.setattr(named, "__module__", "nsnn_neuro.models.elsewhere")
+    assert fingerprint([CELL, RUN["noise"], firing_rate, functools.partial(cv, t_start=0.1)]) == before
+    assert before[0]["type"] == "LIF"
+    assert fingerprint(_bounded("v"))["type"].startswith(f"{__name__}.")  # a user's class keeps its module
 
 
 def test_a_function_of_the_point_counts_by_what_it_gives(tmp_path, monkeypatch) -> None:

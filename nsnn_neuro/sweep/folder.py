@@ -3,6 +3,9 @@
 manifest.json says what the sweep is; chunk-*.json hold the rows of finished points, each with the configuration's hash and a
 checksum; at the end come table.csv and errors.json. Nothing in a file is ever executed: JSON and CSV alone. A chunk that is
 damaged, or of another configuration, counts as not there.
+
+The configuration has two parts: what the table follows from by definition (`identity`), and the software that computes it. Rows of
+another version of the software are read where the sweep is finished; they are never mixed with new ones.
 """
 
 from __future__ import annotations
@@ -23,15 +26,17 @@ from filelock import FileLock, Timeout
 from ..errors import FormatError, NsnnError
 from ..limits import Budget, check_regular, read_json
 from ..whole import replaced
+from .grid import OF_THE_POINT, PARTS, without_modules
 from .work import COLUMNS
 
-__all__ = ["Folder", "differences", "digest"]
+__all__ = ["Folder", "differences", "digest", "identity"]
 
 _MANIFEST, _CHUNK = "nsnn_neuro sweep 1", "nsnn_neuro sweep chunk 1"
 _OWN = re.compile(
     r"manifest\.json|chunk-[\w-]+\.json|table\.csv|errors\.json|sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp"
 )
 _SCRATCH = re.compile(r"sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp")
+_SOFTWARE = ("code", "versions", "git_revision")
 # what a file that is damaged, or holds other JSON, raises
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 _CURE = "take another folder, or resume=False (--no-resume), which deletes what the folder has of a sweep and starts anew"
@@ -44,6 +49,22 @@ def digest(told: Any) -> str:
     True
     """
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def identity(config: dict[str, Any]) -> dict[str, Any]:
+    """What a sweep is, whatever software computes it: its models, grid, seeds, measures and sizes.
+
+    Classes and functions of the package have no module in it, so that manifests of earlier versions, which named it, compare equal.
+
+    >>> identity({"model": {"type": "nsnn_neuro.neurons.LIF"}, "seeds": [1], "code": "4c60"})["model"]
+    {'type': 'LIF'}
+    """
+    told = {key: value for key, value in config.items() if key not in _SOFTWARE}
+    for key in (*PARTS, "measures"):
+        told[key] = without_modules(config.get(key))
+    if not any(told[part] == OF_THE_POINT for part in PARTS):
+        told.pop("records", None)  # it follows from the parts and the points
+    return told
 
 
 class Folder:
@@ -59,6 +80,7 @@ class Folder:
             raise NsnnError(f"out = {path!r}: expected the name of a folder, or None")
         self.path = Path(path)
         self.hash = ""
+        self._other_software = ""
         if self.path.exists() and not self.path.is_dir():
             raise NsnnError(f"out = {path}: that is a file: expected the name of a folder")
 
@@ -128,7 +150,7 @@ class Folder:
         ------
         NsnnError : it has another sweep, and is to be resumed
         """
-        self.hash = digest(config)
+        known = self.known() if resume else None
         if not resume:
             own = [p for p in self.path.iterdir() if _OWN.fullmatch(p.name) and p.is_file()]
             for path in sorted(
@@ -136,14 +158,44 @@ class Folder:
             ):  # that last: a folder half emptied is still known
                 if path.name != "sweep.lock":
                     path.unlink()
-        elif (known := self.known()) is not None and digest(known) != self.hash:
-            told = "; ".join(differences(known, config))
+        elif known is not None and identity(known) != identity(config):
+            told = "; ".join(differences(identity(known), identity(config)))
             raise NsnnError(f"out = {self.path} holds another sweep ({told}): {_CURE}")
         for path in self.path.glob(".*.tmp"):
             if _OWN.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+        kept = config if known is None else known
+        self.hash = digest(kept)
+        old, new = ({key: one.get(key) for key in _SOFTWARE} for one in (kept, config))
+        if old != new:
+            more = differences(_without_package(old), _without_package(new))
+            self._other_software = "; ".join([f"{_made_by(old)} before, {_made_by(new)} now", *more])
+            return
         self.write(
-            "manifest.json", _dumps({"format": _MANIFEST, "sha256": self.hash, "config": config}, indent=1)
+            "manifest.json", _dumps({"format": _MANIFEST, "sha256": self.hash, "config": kept}, indent=1)
+        )
+
+    def check_software(self, n_done: int, n_points: int) -> None:
+        """Warn that the rows are those of another version of the software.
+
+        n_done, n_points : how many points the folder has results of, and how many the sweep has, over all seeds
+
+        Raises
+        ------
+        NsnnError : the rows are of another version, and some are missing
+        """
+        if not self._other_software:
+            return
+        if n_done < n_points:
+            raise NsnnError(
+                f"out = {self.path}: {n_points - n_done} of {n_points} points are missing or failed, the others were computed by "
+                f"another version ({self._other_software}); rows of two versions aren't mixed: finish the sweep with the version "
+                f"that began it, or {_CURE}"
+            )
+        warnings.warn(
+            f"out = {self.path}: these rows were computed by another version ({self._other_software}); they are read, not "
+            "computed again (resume=False computes them anew)",
+            stacklevel=3,
         )
 
     def write(self, name: str, text: str) -> None:
@@ -186,6 +238,21 @@ class Folder:
             raise ValueError("unknown seed")
         points = [_checked(one, n_points) for one in chunk["points"]]
         return int(chunk["seed"]), points
+
+
+def _made_by(software: dict[str, Any]) -> str:
+    versions = software["versions"]
+    version = versions.get("nsnn_neuro") if isinstance(versions, dict) else None
+    revision = f"git revision {str(software['git_revision'])[:12]}, " if software["git_revision"] else ""
+    return f"nsnn_neuro {version} ({revision}code checksum {str(software['code'])[:12]})"
+
+
+def _without_package(software: dict[str, Any]) -> Any:
+    """The versions of Python and the other packages."""
+    versions = software["versions"]
+    if not isinstance(versions, dict):
+        return versions
+    return {name: version for name, version in versions.items() if name != "nsnn_neuro"}
 
 
 def _json(path: Path) -> Any:

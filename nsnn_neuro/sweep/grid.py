@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,16 +27,27 @@ from ..noise import Noise
 from ..records import Record
 from ..stimuli import Stimulus
 
-__all__ = ["MOST", "PARTS", "Points", "check_number", "fingerprint", "read"]
+__all__ = [
+    "MOST",
+    "OF_THE_POINT",
+    "PARTS",
+    "Points",
+    "check_number",
+    "fingerprint",
+    "read",
+    "without_modules",
+]
 
 PARTS: dict[str, tuple[tuple[type, ...], str]] = {
     "model": ((Neuron, Network), "a neuron record such as LIF(...), a Network, or a function of the point"),
     "noise": ((Noise,), "a noise record such as WhiteNoise(3*mV), None, or a function of the point"),
     "stimulus": ((Stimulus,), "a stimulus record such as Constant(15*mV), None, or a function of the point"),
 }
+OF_THE_POINT = "a function of the point"
 MOST = 2**20
 """Points of a grid: more would not fit into memory."""
 Parts = tuple[Any, Any, Any]
+_OWN_MODULE = re.compile(r"^nsnn_neuro\.(?:[a-z_0-9]+\.)*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,11 +267,14 @@ def _plain(value: Any, name: str) -> tuple[Any, str]:
 
 
 def fingerprint(value: Any) -> Any:
-    """Plain data that differ when `value` (a record, a Network, a function, an array, ...) does, the same in every process."""
+    """Plain data that differ when `value` (a record, a Network, a function, an array, ...) does, the same in every process.
+
+    The package's own classes and functions are named without their module, which may change; others with it.
+    """
     if isinstance(value, Network):
         return value.describe()
     if isinstance(value, Record):
-        told: dict[str, Any] = {"type": f"{type(value).__module__}.{type(value).__qualname__}"}
+        told: dict[str, Any] = {"type": _name(type(value))}
         if not type(value).__module__.startswith("nsnn_neuro."):
             told["text"] = _texts(type(value))
         for field in dataclasses.fields(value):
@@ -289,7 +304,26 @@ def fingerprint(value: Any) -> Any:
         return [fingerprint(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): fingerprint(v) for k, v in value.items()}
-    return _function(value) if callable(value) else f"{type(value).__module__}.{type(value).__qualname__}"
+    return _function(value) if callable(value) else _name(type(value))
+
+
+def without_modules(value: Any) -> Any:
+    """A fingerprint whose names of the package's classes and functions have lost their modules, as `fingerprint` names them.
+
+    >>> without_modules({"type": "nsnn_neuro.neurons.LIF", "tau_m": {"value": 0.02, "unit": "s"}})
+    {'type': 'LIF', 'tau_m': {'value': 0.02, 'unit': 's'}}
+    """
+    if isinstance(value, dict):
+        return {key: without_modules(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_modules(inner) for inner in value]
+    return _OWN_MODULE.sub("", value) if isinstance(value, str) else value
+
+
+def _name(named: Any) -> str:
+    """The name of a class or function, with its module unless it is the package's."""
+    name = getattr(named, "__qualname__", type(named).__qualname__)
+    return _OWN_MODULE.sub("", f"{getattr(named, '__module__', '') or ''}.{name}")
 
 
 def _function(function: Callable[..., Any]) -> Any:
@@ -298,9 +332,7 @@ def _function(function: Callable[..., Any]) -> Any:
         inner = {"arguments": fingerprint(function.args), "keywords": fingerprint(function.keywords)}  # type: ignore[attr-defined]
         return {"function": fingerprint(function.func), **inner}
     module = getattr(function, "__module__", "") or ""
-    told: dict[str, Any] = {
-        "name": f"{module}.{getattr(function, '__qualname__', type(function).__qualname__)}"
-    }
+    told: dict[str, Any] = {"name": _name(function)}
     code = getattr(function, "__code__", None)
     if code is not None and not module.startswith("nsnn_neuro."):
         told["code"] = hashlib.sha256(repr(_code(code)).encode()).hexdigest()
@@ -308,7 +340,7 @@ def _function(function: Callable[..., Any]) -> Any:
         told["closure"] = [_cell(cell, function) for cell in function.__closure__ or ()]  # type: ignore[attr-defined]
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, type):
-        told["owner"] = fingerprint(vars(owner)) if hasattr(owner, "__dict__") else repr(type(owner))
+        told["owner"] = fingerprint(vars(owner)) if hasattr(owner, "__dict__") else _name(type(owner))
     elif code is None and hasattr(function, "__dict__") and not isinstance(function, type):
         told["owner"] = fingerprint(vars(function))
     return told

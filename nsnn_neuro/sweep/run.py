@@ -24,7 +24,7 @@ from ..measures.tabulate import named_measures
 from ..recording import provenance
 from . import work
 from .folder import Folder, differences, digest
-from .grid import PARTS, Points, fingerprint, read
+from .grid import OF_THE_POINT, PARTS, Points, fingerprint, read
 from .plan import chunk_size, free_memory, groups
 from .work import Task
 
@@ -81,8 +81,9 @@ def sweep(
     out : folder for what is finished, made if need be; None keeps nothing
     n_jobs : processes; -1 for all cores. From a script, call sweep inside `if __name__ == "__main__":`
     scheduler : address of a Dask scheduler, or a `distributed.Client`, in place of processes; needs `distributed`
-    resume : True takes what the folder has of this very sweep, and runs points that failed again; another configuration or
-        version is refused. False deletes it and starts anew
+    resume : True takes what the folder has of this very sweep, and runs points that failed again. Another configuration is refused.
+        A finished folder of another version of the software is read, with a warning; an unfinished one is refused. False deletes
+        the folder's sweep and starts anew
     common_noise : True gives every point the noise of point 0 (common random numbers): Var(a - b) = Var a + Var b - 2 Cov(a, b).
         The difference of rates between neighbouring points then has a variance several times smaller than with noise of their
         own (10 times for drives of 18 and 18.5 mV, 36 times for 18 and 18.1 mV: a LIF in white noise), but all points err together
@@ -101,6 +102,7 @@ def sweep(
     NsnnError : a name, value or argument that isn't right, before anything runs; a folder of another sweep; a process killed
     FormatError : a damaged manifest
     Warns FailedPoints : how many points failed and where to read why
+    Warns UserWarning : the folder's rows were computed by another version of the software; which one, and which this is
 
     Source: common random numbers: Glasserman & Yao 1992, doi 10.1287/mnsc.38.6.884
 
@@ -140,6 +142,7 @@ def sweep(
                 seeds = [check_seed(s) for s in known.get("seeds", [])] or seeds
             folder.begin(_config(points, functions, by, options, seeds, bool(common_noise)), bool(resume))
             done = folder.results(seeds, len(points))
+            folder.check_software(len(done), len(seeds) * len(points))
         tasks = []
         for s in seeds:
             for group in parts:
@@ -228,7 +231,7 @@ def _config(
 ) -> dict[str, Any]:
     """What a table follows from, as plain data: not the engine, which gives the same spikes, nor chunks and processes."""
     given = {
-        name: "a function of the point" if callable(part) else fingerprint(part)
+        name: OF_THE_POINT if callable(part) else fingerprint(part)
         for name, part in zip(PARTS, points.given, strict=True)
     }
     dt = 1e-4 if options["dt"] is None else units.si(options["dt"], "s", "dt")

@@ -1,0 +1,173 @@
+"""Files that earlier code wrote still load, and give the values that they were saved with, wherever the code stands now."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from golden import make_saved
+from test_golden import same
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import measures
+from nsnn_neuro.annotations import encode
+from nsnn_neuro.errors import NsnnError
+from nsnn_neuro.sweep import run, work
+
+SAVED = make_saved.SAVED
+EXPECTED = json.loads((SAVED / "expected.json").read_text(encoding="utf-8"))
+SWEEPS = pytest.mark.parametrize("version", ["first", "."])
+
+
+def plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def copied(name: str, to: Path) -> Path:
+    """A copy of a sample, a file or a folder."""
+    source = SAVED / name
+    return Path(
+        shutil.copytree(source, to / source.name)
+        if source.is_dir()
+        else shutil.copy(source, to / source.name)
+    )
+
+
+@pytest.mark.parametrize("name", make_saved.BLOCKS)
+@pytest.mark.parametrize("check", ["quick", "full"])
+def test_nwb_files_load_with_the_same_spikes_signals_and_annotations(tmp_path, name, check) -> None:
+    path = tmp_path / f"{name}.nwb"
+    path.write_bytes(lzma.decompress((SAVED / f"{name}.nwb.xz").read_bytes()))
+    block = nsnn.load(path, check=check)
+    found = plain(make_saved.contents(block))
+    assert found == EXPECTED[name]
+    assert sum(len(train) for trial in found["spikes"] for train in trial) > 5
+    assert all(signal["values"] for trial in found["signals"] for signal in trial)
+    assert all(found["signals"])
+    if name == "neurons":
+        assert encode({key: block.annotations[key] for key in make_saved.NOTES}) == encode(make_saved.NOTES)
+
+
+def test_simulating_again_gives_the_spikes_of_the_files(tmp_path) -> None:
+    """The samples are those of their arguments."""
+    for name, block in (
+        ("neurons", make_saved.neurons()),
+        ("network", make_saved.network()),
+        ("streamed", make_saved.neurons(tmp_path / "streamed.nwb")),
+    ):
+        assert make_saved.contents(block)["spikes"] == EXPECTED[name]["spikes"]
+
+
+def test_saved_files_name_no_module() -> None:
+    """Models are saved by their class and parameters, so that a module may move; the first manifests of sweeps named modules."""
+    texts = {name: json.dumps(EXPECTED[name]["annotations"]["parameters"]) for name in make_saved.BLOCKS}
+    for name in ("finished", "unfinished"):
+        texts[name] = (
+            (SAVED / name / "manifest.json").read_text(encoding="utf-8").replace("nsnn_neuro sweep 1", "")
+        )
+    for name in ("fast.npz", "online.npz", "deep.npz"):
+        with np.load(SAVED / name, allow_pickle=False) as archive:
+            texts[name] = str(archive["about"])
+    assert all("nsnn_neuro." not in text and '"type"' in text for text in texts.values())
+    assert "nsnn_neuro.neurons.LIF" in (SAVED / "first/finished/manifest.json").read_text(encoding="utf-8")
+
+
+def the_table(table: pd.DataFrame) -> None:
+    """Exactly the table that the sample's sweep returned."""
+    assert plain(make_saved.table_rows(table)) == EXPECTED["sweep"]
+
+
+@pytest.fixture
+def another_version(monkeypatch) -> None:
+    """Give this package another revision than the samples have, also in the commit that writes them."""
+    true = run.provenance()
+    monkeypatch.setattr(run, "provenance", lambda: {**true, "git_revision": "elsewhere"})
+
+
+@SWEEPS
+def test_a_finished_sweep_is_read_with_a_warning_that_names_both_versions(
+    tmp_path, monkeypatch, another_version, version
+) -> None:
+    out = copied(f"{version}/finished", tmp_path)
+    before = (out / "manifest.json").read_bytes()
+    code = json.loads(before)["config"]["code"]
+    monkeypatch.setattr(work, "run", lambda *a: pytest.fail("ran"))
+    message = rf"computed by another version .*code checksum {code[:12]}.* before, .*elsewhere.* now"
+    with pytest.warns(UserWarning, match=message) as seen:
+        the_table(make_saved.swept(out))
+    assert len([one for one in seen if one.category is UserWarning]) == 1
+    assert (out / "manifest.json").read_bytes() == before
+    assert (out / "table.csv").read_bytes() == (SAVED / version / "finished" / "table.csv").read_bytes()
+
+
+@SWEEPS
+def test_an_unfinished_sweep_of_another_version_is_refused_and_left_as_it_is(
+    tmp_path, monkeypatch, another_version, version
+) -> None:
+    out = copied(f"{version}/unfinished", tmp_path)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(NsnnError, match=r"3 of 4 points are missing .*elsewhere.* now.*resume=False"):
+        make_saved.swept(out)
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.name != "sweep.lock"} == before
+    monkeypatch.undo()
+    the_table(make_saved.swept(out, resume=False))
+
+
+@SWEEPS
+@pytest.mark.parametrize("name", ["finished", "unfinished"])
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        ({"trials": 3}, "trials: 2 before, 3 now"),
+        (
+            {"noise": nsnn.OUNoise(3 * make_saved.mV, 5 * make_saved.ms)},
+            "noise.type: WhiteNoise before, OUNoise now",
+        ),
+        ({"measures": [measures.firing_rate, measures.lv]}, "measures.cv"),
+    ],
+)
+def test_another_sweep_than_the_sample_is_refused(tmp_path, version, name, options, difference) -> None:
+    out = copied(f"{version}/{name}", tmp_path)
+    with pytest.raises(NsnnError, match=rf"holds another sweep \({difference}"):
+        make_saved.swept(out, **options)
+
+
+@pytest.mark.parametrize("formulation", ["fast", "online"])
+def test_a_checkpoint_of_train_resumes_to_the_weights_of_training_at_once(tmp_path, formulation) -> None:
+    path = copied(f"{formulation}.npz", tmp_path)
+    with np.load(path, allow_pickle=False) as archive:
+        assert json.loads(str(archive["about"]))["epoch"] == make_saved.KEPT
+    epochs_run = []
+    found = make_saved.trained(formulation, make_saved.EPOCHS, path, progress=epochs_run.append)
+    assert same(plain(found), EXPECTED[f"train, {formulation}"])
+    assert min(epochs_run) >= make_saved.KEPT / make_saved.EPOCHS
+
+
+def test_a_checkpoint_of_deep_fit_resumes_to_the_parameters_of_training_at_once(tmp_path) -> None:
+    pytest.importorskip("torch")
+    path = copied("deep.npz", tmp_path)
+    epochs_run = []
+    found = make_saved.deep_fit(make_saved.EPOCHS, path, progress=epochs_run.append)
+    assert same(plain(make_saved.deep_results(found)), EXPECTED["deep.fit"])
+    assert min(epochs_run) > make_saved.KEPT / make_saved.EPOCHS
+
+
+def test_a_saved_classifier_loads_with_its_parameters() -> None:
+    pytest.importorskip("torch")
+    from nsnn_neuro import deep
+
+    new = make_saved.classifier()
+    assert not same(make_saved.state(new), EXPECTED["deep.fit"]["parameters"])
+    assert make_saved.state(deep.load(new, SAVED / "classifier.pt")) == EXPECTED["deep.fit"]["parameters"]
+
+
+@pytest.mark.parametrize("name", make_saved.CONFIGURATIONS)
+def test_configurations_of_the_command_give_the_same_models_spikes_and_table(name) -> None:
+    assert (SAVED / name).read_text(encoding="utf-8") == make_saved.CONFIGURATIONS[name]
+    assert plain(make_saved.configured(name)) == EXPECTED[name]
