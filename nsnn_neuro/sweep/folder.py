@@ -59,12 +59,12 @@ def identity(config: dict[str, Any]) -> dict[str, Any]:
     >>> identity({"model": {"type": "nsnn_neuro.neurons.LIF"}, "seeds": [1], "code": "4c60"})["model"]
     {'type': 'LIF'}
     """
-    told = {key: value for key, value in config.items() if key not in _SOFTWARE}
+    found = {key: value for key, value in config.items() if key not in _SOFTWARE}
     for key in (*PARTS, "measures"):
-        told[key] = without_modules(config.get(key))
-    if not any(told[part] == OF_THE_POINT for part in PARTS):
-        told.pop("records", None)  # it follows from the parts and the points
-    return told
+        found[key] = without_modules(config.get(key))
+    if not any(found[part] == OF_THE_POINT for part in PARTS):
+        found.pop("records", None)  # it follows from the parts and the points
+    return found
 
 
 class Folder:
@@ -159,8 +159,8 @@ class Folder:
                 if path.name != "sweep.lock":
                     path.unlink()
         elif known is not None and identity(known) != identity(config):
-            told = "; ".join(differences(identity(known), identity(config)))
-            raise NsnnError(f"out = {self.path} holds another sweep ({told}): {_CURE}")
+            changed = "; ".join(differences(identity(known), identity(config)))
+            raise NsnnError(f"out = {self.path} holds another sweep ({changed}): {_CURE}")
         for path in self.path.glob(".*.tmp"):
             if _OWN.fullmatch(path.name):
                 path.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from typing import Any
 
 import neo
 import numpy as np
+import pandas as pd
 import quantities as pq
 from brian2 import Hz, ms, mV
 
@@ -249,9 +250,13 @@ def configured(name: str) -> dict[str, Any]:
         if main(["simulate", str(SAVED / name), "--seed", "28", "--output", f"{folder}/run.nwb"]):
             raise RuntimeError(name)
         block = nsnn.load(f"{folder}/run.nwb")
-        csv = (Path(folder) / "out" / "table.csv").read_text(encoding="utf-8")
+        table = pd.read_csv(Path(folder) / "out" / "table.csv")
     found = contents(block)
-    return {"table": csv, "parameters": found["annotations"]["parameters"], "spikes": found["spikes"]}
+    return {
+        "table": table_rows(table),
+        "parameters": found["annotations"]["parameters"],
+        "spikes": found["spikes"],
+    }
 
 
 CONFIGURATIONS = {
