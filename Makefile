@@ -1,6 +1,6 @@
 # nsnn_neuro: `make help` lists the targets. Needs Python 3.11, 3.12 or 3.13 and GNU make (3.81 or later).
 #   make test PYTHON=python3.13 VENV=.venv313      another interpreter, in its own environment
-#   make test TESTS="tests/test_units.py -x"       chosen files and options for pytest
+#   make test TESTS="tests/core/test_units.py -x"       chosen files and options for pytest
 #   make test EXTRAS=test,torch                    the tests of nsnn_neuro.deep too; EXTRAS are pyproject.toml's
 #   make test JOBS=0                               in this process alone (for a debugger); default: a process per core
 
@@ -43,8 +43,9 @@ test-all: $(VENV)/.installed-test ## every test
 	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(TESTS)
 
 # files, simulation and measures; compiled code is the same whatever the versions of the rest
-OLDEST_TESTS := $(addprefix tests/test_,$(addsuffix .py,nwb foreign recording blocks simulate noise engine sweep measures_contract \
-	measures_spiketrain measures_information measures_spectral measures_decoding measures_tabulate plotting))
+OLDEST_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix io/test_,nwb external_files recording block) \
+	$(addprefix brian/test_,simulate engine) models/test_noise sweep/test_sweep plotting/test_plotting $(addprefix measures/test_measures_, \
+	contract firing_statistics mutual_information coherence decoders tabulate)))
 
 test-oldest: .venv-oldest/.installed ## quick tests with the oldest versions of what pyproject.toml asks for (Python 3.11)
 	@.venv-oldest/bin/python -m pytest -n $(JOBS) --maxprocesses 8 -m "not slow" $(or $(TESTS),$(OLDEST_TESTS))

@@ -30,10 +30,10 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 
-from ._intervals import above
-from ._recordings import folder
-from ._twins import ARMS, dense, spoilt, told, untrained
 from .harness import Claim, check, part, smaller
+from .shared.intervals import above
+from .shared.recordings import folder
+from .shared.twins import ARMS, dense, spoilt, told, untrained
 
 CLAIM = "Noisy spiking networks of any architecture learn by any of the algorithms, about as well as their deterministic twins"
 PAPER = "NSNNs come in any architecture, train with any of the usual algorithms, and compete with deterministic networks"

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _PARTS = "parts"
-_MACHINERY = {"harness", "index", "report"}  # and what begins with an underscore: parts of one study
+_MACHINERY = {"harness", "index", "report", "shared", "__main__"}
 
 
 class ClaimFailed(AssertionError):
@@ -84,11 +84,7 @@ def check(claims: list[Claim]) -> None:
 
 def studies() -> list[str]:
     """Names of the studies: the modules of this package that aren't its machinery."""
-    return sorted(
-        m.name
-        for m in pkgutil.iter_modules(analysis.__path__)
-        if m.name not in _MACHINERY and not m.name.startswith("_")
-    )
+    return sorted(m.name for m in pkgutil.iter_modules(analysis.__path__) if m.name not in _MACHINERY)
 
 
 def find(name: str) -> ModuleType:

@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 
-from ._intervals import interval
 from .harness import Claim, check, part, smaller
+from .shared.intervals import interval
 
 CLAIM = "A noisy spiking network learns digits by NDL as well as its deterministic twin, and better than a perceptron of its size"
 PAPER = "Noise-driven learning trains NSNNs to accuracies that compete with deterministic networks"

@@ -30,9 +30,9 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import reference
 
-from ._intervals import interval
-from ._surrogate_rules import deterministic
 from .harness import Claim, check, smaller
+from .shared.intervals import interval
+from .shared.surrogate_rules import deterministic
 
 CLAIM = "Noise-driven learning teaches a network spike times, which its noise makes the less precise the larger it is"
 SABOTAGES = {"other targets": "networks are taught other spike times than those they are judged by"}

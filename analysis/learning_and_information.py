@@ -34,8 +34,8 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from ._intervals import interval
 from .harness import Claim, check, smaller
+from .shared.intervals import interval
 
 CLAIM = "Learning makes a hidden neuron's spikes tell more about the class, and hands it on to the output"
 ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2"}

@@ -45,9 +45,9 @@ from scipy import stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, perturb
 
-from ._intervals import above, interval
-from ._twins import ARMS, told, trained
 from .harness import Claim, check, part, smaller
+from .shared.intervals import above, interval
+from .shared.twins import ARMS, told, trained
 
 CLAIM = (
     "Some noise is a resource: a noisy network withstands attacks better than its deterministic counterpart"

@@ -33,9 +33,9 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import perturb
 
-from ._intervals import above, interval
-from ._twins import ARMS, by_seed, chosen, told, trained
 from .harness import Claim, check, part, smaller
+from .shared.intervals import above, interval
+from .shared.twins import ARMS, by_seed, chosen, told, trained
 
 CLAIM = "A noisy spiking network is as accurate as its deterministic twin, and more robust"
 PAPER = "NSNNs are more robust than deterministic networks, against disturbed inputs and attacks"

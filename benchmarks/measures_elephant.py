@@ -21,7 +21,7 @@ from elephant.spike_train_dissimilarity import van_rossum_distance, victor_purpu
 from elephant.statistics import fanofactor
 
 from nsnn_neuro import measures
-from nsnn_neuro.recording import to_block
+from nsnn_neuro.io.save_load import to_block
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> float:

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 from numba import njit
 
-from nsnn_neuro import keyed_noise
+from nsnn_neuro.brian import philox
 
 AXES = ("steps", "neurons", "trials", "points", "streams", "seeds")
 WIDTH = {"steps": 1, "neurons": 10_000, "trials": 100, "points": 100, "streams": 18, "seeds": 100}
@@ -30,13 +30,13 @@ def _fill(out, begin, width, axis, keys):
         stream = fast if axis == 4 else 0
         row = fast if axis == 5 else 0
         last = (point << 8) | 128 | stream
-        out[b] = keyed_noise.philox4x32(step & 0xFFFFFFFF, neuron, trial, last, keys[row, 0], keys[row, 1])
+        out[b] = philox.philox4x32(step & 0xFFFFFFFF, neuron, trial, last, keys[row, 0], keys[row, 1])
 
 
 def words(axis: str, begin: int, n_blocks: int, seed: int = 1) -> np.ndarray:
     """Blocks `begin` to `begin` + `n_blocks` of the sequence, (n_blocks, 4), uint32."""
     seeds = range(seed, seed + WIDTH["seeds"])
-    keys = np.array([keyed_noise.key(s) for s in seeds], dtype=np.int64) & 0xFFFFFFFF
+    keys = np.array([philox.key(s) for s in seeds], dtype=np.int64) & 0xFFFFFFFF
     out = np.empty((n_blocks, 4), dtype=np.uint32)
     _fill(out, begin, WIDTH[axis], AXES.index(axis), keys)
     return out

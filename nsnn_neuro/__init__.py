@@ -4,19 +4,28 @@ Records in (`LIF`, `WhiteNoise`, `Constant`, ...), a `neo.Block` out (`simulate`
 (`nsnn_neuro.measures`, `tabulate`), closed forms to hold them against (`nsnn_neuro.theory`).
 """
 
-from . import interrupt
+from .core import interrupt
 
 interrupt.end_quietly()
 
-from . import brian_import, builds
+from .brian import program_cache
+from .core import brian_import
 
 brian_import.load()  # before anything else can import Brian2
-builds.prepare_numba()
+program_cache.prepare_numba()
 
-from . import coding, datasets, likelihood, losses, measures, perturb, plotting, reference, theory
-from .assemble.plastic import plastic_synapses
+from . import datasets, likelihood, measures, perturb, plotting, reference, theory
+from .brian.equations.plastic import plastic_synapses
+from .brian.fast_noise import fast_noise
+from .brian.simulate import simulate
 from .certify import certify
-from .connectivity import (
+from .core.errors import FormatError, NsnnError
+from .io.save_load import load, provenance, save, to_block
+from .learning import coding, losses
+from .learning.train import Fit, train
+from .likelihood import fit_network, fit_neuron
+from .measures import tabulate
+from .models.connectivity import (
     AllToAll,
     DistanceDependent,
     FixedInDegree,
@@ -25,9 +34,9 @@ from .connectivity import (
     OneToOne,
     Rule,
 )
-from .distributions import Between, Distribution, LogNormal, Normal
-from .errors import FormatError, NsnnError
-from .escape import (
+from .models.convolution import AveragePooling, Convolution
+from .models.distributions import Between, Distribution, LogNormal, Normal
+from .models.escape import (
     Cauchy,
     DoubleNoise,
     EscapeNoise,
@@ -42,13 +51,8 @@ from .escape import (
     Triangular,
     Uniform,
 )
-from .fast_noise import fast_noise
-from .images import AveragePooling, Convolution
-from .learn import Fit, train
-from .likelihood import fit_network, fit_neuron
-from .measures import tabulate
-from .network import Connections, Network
-from .neurons import (
+from .models.network import Connections, Network
+from .models.neurons import (
     EIF,
     GIF,
     LIF,
@@ -62,8 +66,15 @@ from .neurons import (
     Relay,
     WangBuzsaki,
 )
-from .noise import ConductanceNoise, MultiplicativeNoise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
-from .plasticity import (
+from .models.noise import (
+    ConductanceNoise,
+    MultiplicativeNoise,
+    OUNoise,
+    PoissonNoise,
+    ThresholdNoise,
+    WhiteNoise,
+)
+from .models.plasticity import (
     NDL,
     SGD,
     Adam,
@@ -77,13 +88,11 @@ from .plasticity import (
     SurrogateGradient,
     white_noise_factor,
 )
-from .populations import Population, Projection
-from .presets import Residual, balanced, brunel, convolutional, feedforward, recurrent
-from .recording import load, provenance, save, to_block
-from .simulate import simulate
-from .stimuli import Constant, FrozenNoise, Recorded, Sinusoid, Step
+from .models.populations import Population, Projection
+from .models.presets import Residual, balanced, brunel, convolutional, feedforward, recurrent
+from .models.stimuli import Constant, FrozenNoise, Recorded, Sinusoid, Step
+from .models.synapses import AlphaSynapse, ConductanceSynapse, ExponentialSynapse, Jump, Synapse
 from .sweep import FailedPoints, sweep
-from .synapses import AlphaSynapse, ConductanceSynapse, ExponentialSynapse, Jump, Synapse
 
 __version__ = "0.1.0"
 

@@ -14,10 +14,10 @@ from typing import Any
 import neo
 import numpy as np
 
-from . import units
-from .blocks import Spikes, build_block, gather
-from .errors import NsnnError
-from .network import Network
+from .core import units
+from .core.errors import NsnnError
+from .io.block import Spikes, build_block, gather
+from .models.network import Network
 
 __all__ = [
     "delete_spikes",
@@ -213,7 +213,7 @@ def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
     NsnnError : no such Block, another p or seed
 
     >>> import quantities as pq
-    >>> from nsnn_neuro.recording import to_block
+    >>> from nsnn_neuro.io.save_load import to_block
     >>> block = to_block([[[0.1, 0.2, 0.3, 0.4]]], t_stop=1*pq.s)
     >>> delete_spikes(block, p=0.5, seed=1).segments[0].spiketrains[0].magnitude
     array([0.1, 0.2, 0.4])
@@ -242,7 +242,7 @@ def insert_spikes(block: neo.Block, *, rate: Any, seed: int) -> neo.Block:
     NsnnError : no such Block, another rate or seed
 
     >>> import quantities as pq
-    >>> from nsnn_neuro.recording import to_block
+    >>> from nsnn_neuro.io.save_load import to_block
     >>> block = to_block([[[0.1, 0.2], []]], t_stop=1*pq.s)
     >>> [len(train) for train in insert_spikes(block, rate=5*pq.Hz, seed=1).segments[0].spiketrains]
     [9, 3]
@@ -327,8 +327,8 @@ def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
     ------
     NsnnError : no network, another sd or seed
 
-    >>> from nsnn_neuro.escape import EscapeNoise, Gaussian
-    >>> from nsnn_neuro.presets import feedforward
+    >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
+    >>> from nsnn_neuro.models.presets import feedforward
     >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), weights=[np.eye(2)])
     >>> weight_noise(net, sd=0.1, seed=1).get_weights()[0].round(3)
     array([[1.035, 0. ],
@@ -357,8 +357,8 @@ def quantised(net: Network, *, bits: int) -> Network:
     ------
     NsnnError : no network, another number of bits
 
-    >>> from nsnn_neuro.escape import EscapeNoise, Gaussian
-    >>> from nsnn_neuro.presets import feedforward
+    >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
+    >>> from nsnn_neuro.models.presets import feedforward
     >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), weights=[[[0.9, 0.5], [-0.4, 0.1]]])
     >>> quantised(net, bits=3).get_weights()[0].round(3)
     array([[ 0.9, 0.6],

@@ -94,7 +94,7 @@ _SESSION = contextlib.ExitStack()
 
 def pytest_collection_finish() -> None:
     """Brian2 calls gc.collect() before every run, half of a short run's time with all that pytest has collected: put that aside."""
-    from nsnn_neuro import engine
+    from nsnn_neuro.brian import engine
 
     gc.collect()
     _SESSION.enter_context(engine.set_aside())

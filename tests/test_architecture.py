@@ -6,6 +6,7 @@ The rules are the tables below; move a wall there, and say why in CONTRIBUTING.m
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 import sys
@@ -22,71 +23,38 @@ import nsnn_neuro
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Modules (or sub-packages) in line: each may import those before it.
+# Rooms (folders and files of nsnn_neuro) in line: each may import those before it.
 LINE = [
-    *("errors", "deprecated", "interrupt", "brian_import"),
-    *("whole", "limits", "units", "bins", "records", "checks", "keyed_noise"),
-    *("neurons", "noise", "escape", "stimuli"),
-    *("plasticity", "synapses", "distributions", "connectivity", "images"),
-    *("populations", "network", "presets", "time_step"),
-    *("losses", "coding", "theory"),
-    *("builds", "standalone", "cython_build", "lean", "brian_state", "engine", "fast_noise", "assemble"),
+    *("core", "models", "io", "theory", "measures", "reference"),
     *(
-        "annotations",
-        "blocks",
-        "hdf5",
-        "nwb",
-        "spike_text",
-        "foreign",
-        "neo_layout",
-        "validate",
-        "recording",
-        "streaming",
+        "brian",
         "perturb",
-    ),
-    *(
-        "simulate",
-        "certify",
-        "checkpoints",
-        "epochs",
-        "deep",
-        "learn",
+        "datasets",
+        "plotting",
+        "learning",
         "likelihood",
+        "deep",
         "sweep",
-        "toml_lines",
-        "config",
+        "certify",
+        "cli",
     ),
-    *("sweep_command", "cli"),
 ]
-# Off the line: each may import these alone, and those on the line only import them where BESIDES says so.
-ASIDE = {
-    "measures": {"errors", "units", "bins"},
-    "plotting": {"errors", "units", "bins", "measures"},
-    "datasets": {"errors", "limits", "units", "recording"},
-    "reference": {"errors", "units", "records", "noise", "escape"},
+# Rooms that may import less than what stands before them.
+ONLY = {
+    "models": {"core"},
+    "io": {"core"},
+    "theory": {"core", "models"},
+    "measures": {"core", "io"},
+    "reference": {"core", "models"},
+    "perturb": {"core", "models", "io"},
+    "datasets": {"core", "io"},
+    "plotting": {"core", "io", "measures"},
 }
-BESIDES = {
-    "likelihood": {"measures"},
-    "sweep": {"measures"},
-    "certify": {"measures", "plotting"},
-    "sweep_command": {"measures"},
-    "cli": set(ASIDE),
-}
-# Third-party packages, for modules where they are restricted.
+MOST_ROOMS, MOST_LAYERS = 17, 7
+# Third-party packages, for rooms where they are restricted.
 THIRD_PARTY = {"measures": {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn"}}
-# Modules whose import may import Brian2; the others may only do so inside a function.
-IMPORTS_BRIAN2 = {
-    "standalone",
-    "cython_build",
-    "lean",
-    "brian_state",
-    "engine",
-    "fast_noise",
-    "assemble",
-    "streaming",
-    "simulate",
-    "learn",
-}
+# Rooms whose import may import Brian2; the others may only do so inside a function.
+IMPORTS_BRIAN2 = {"brian", "learning"}
 IMPORTS_TORCH = {"deep"}  # an extra: nothing else may need it
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 # Public names without a doctest: errors, warnings, and what a function that has one returns.
@@ -110,45 +78,48 @@ SHOWN_FOLDERS = {".ci", ".github"}
 
 
 class Import(NamedTuple):
-    """One imported name: its dotted path, line, and whether it happens when the module is imported."""
+    """One imported name: its dotted path, line, whether it happens when the module is imported, and only for type checkers."""
 
     name: str
     line: int
     on_import: bool
+    for_types: bool
 
 
 def imports(source: str, package: str) -> Iterator[Import]:
     """Every import in `source`, a module of `package` (dotted), also those inside functions."""
 
-    def walk(node: ast.AST, on_import: bool) -> Iterator[Import]:
+    def walk(node: ast.AST, on_import: bool, for_types: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
-                yield from (Import(alias.name, child.lineno, on_import) for alias in child.names)
+                names = [alias.name for alias in child.names]
             elif isinstance(child, ast.ImportFrom):
                 parts = package.split(".")
                 base = ".".join(parts[: len(parts) - child.level + 1]) if child.level else ""
                 base = ".".join(filter(None, (base, child.module)))
-                yield from (Import(f"{base}.{alias.name}", child.lineno, on_import) for alias in child.names)
+                names = [f"{base}.{alias.name}" for alias in child.names]
             else:
                 later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
                 only_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-                yield from walk(child, on_import and not later and not only_types)
+                yield from walk(child, on_import and not later and not only_types, for_types or only_types)
+                continue
+            yield from (Import(name, child.lineno, on_import, for_types) for name in names)
 
-    yield from walk(ast.parse(source), True)
+    yield from walk(ast.parse(source), True, False)
 
 
 def allowed(module: str) -> set[str]:
-    """The modules of the package that `module` may import."""
-    before = ASIDE[module] if module in ASIDE else set(LINE[: LINE.index(module)])
-    return before | {module} | BESIDES.get(module, set())
+    """The rooms that `module`, a room, may import."""
+    before = set(LINE[: LINE.index(module)])
+    return before & ONLY.get(module, before) | {module}
 
 
 def violations(source: str, module: str, package: str = "nsnn_neuro") -> list[str]:
     """What the imports of `source` break; `module` is its name in the tables, `package` where it stands."""
-    if module not in ASIDE and module not in LINE:
-        return [f"{module} has no place in LINE or ASIDE"]
+    if module not in LINE:
+        return [f"{module} has no place in LINE"]
     found = []
-    for name, line, on_import in imports(source, package):
+    for name, line, on_import, _ in imports(source, package):
         top, *rest = name.split(".")
         if top in NOT_FROM_THE_PACKAGE:
             found.append(f"{module}:{line} imports {name}")
@@ -174,45 +145,132 @@ def package_files() -> list[tuple[str, str, Path]]:
     return files
 
 
-def test_every_module_has_a_place_in_the_tables() -> None:
-    unknown = {module for module, _, _ in package_files()} - set(LINE) - set(ASIDE)
-    assert not unknown, f"give {unknown} a place in LINE or ASIDE"
-    assert not set(LINE) & set(ASIDE)
+def test_every_room_has_a_place_in_line() -> None:
+    rooms = {module for module, _, _ in package_files()}
+    assert rooms == set(LINE), f"give {rooms ^ set(LINE)} a place in LINE, or take it away"
+    assert len(rooms | {"__init__"}) <= MOST_ROOMS
+
+
+@functools.cache
+def file_imports() -> dict[str, set[str]]:
+    """Dotted module -> the modules of the package that it imports as it runs, also inside functions."""
+    files = {}
+    for path in sorted((ROOT / "nsnn_neuro").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        files[".".join(parts[:-1] if is_package else parts)] = (path, ".".join(parts[:-1]))
+    graph = {}
+    for module, (path, package) in files.items():
+        found = set()
+        for name, _, _, for_types in imports(path.read_text(encoding="utf-8"), package):
+            if for_types:
+                continue
+            known = [name, name.rpartition(".")[0]]
+            found |= {next((k for k in known if k in files), "")} - {"", module}
+        graph[module] = found
+    return graph
+
+
+def layers(graph: dict[str, set[str]]) -> dict[str, int]:
+    """Node -> 1 + the layer of the highest that it imports; a `ValueError` that names a circle."""
+    height: dict[str, int] = {}
+
+    def visit(node: str, above: tuple[str, ...]) -> int:
+        if node in above:
+            raise ValueError(" -> ".join([*above[above.index(node) :], node]))
+        if node not in height:
+            height[node] = 1 + max((visit(n, (*above, node)) for n in sorted(graph[node])), default=0)
+        return height[node]
+
+    for node in graph:
+        visit(node, ())
+    return height
+
+
+def test_no_file_imports_itself_through_others() -> None:
+    layers(file_imports())
+
+
+def test_rooms_stand_on_few_layers() -> None:
+    graph: dict[str, set[str]] = {}
+    for module, found in file_imports().items():
+        room = ".".join(module.split(".")[:2])
+        graph.setdefault(room, set()).update({".".join(f.split(".")[:2]) for f in found} - {room})
+    assert max(layers(graph).values()) <= MOST_LAYERS
+
+
+def test_the_checker_of_circles_sees() -> None:
+    with pytest.raises(ValueError, match="a -> b -> a"):
+        layers({"a": {"b"}, "b": {"a"}})
+    assert layers({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == {"a": 3, "b": 2, "c": 1}
+
+
+def reached_for(source: str, package: str, modules: set[str]) -> list[str]:
+    """Underscored names of other modules that `source`, a module of `package`, imports or reaches by dots."""
+    tree, found, known = ast.parse(source), [], {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            base = ".".join(filter(None, (base, node.module)))
+            for alias in node.names:
+                if f"{base}.{alias.name}" in modules:
+                    known[alias.asname or alias.name] = f"{base}.{alias.name}"
+                elif base.split(".")[0] == "nsnn_neuro" and alias.name.startswith("_"):
+                    found.append(f"{base}.{alias.name}")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
+            private = node.attr.startswith("_") and not node.attr.startswith("__")
+            found += [f"{known[node.value.id]}.{node.attr}"] * private
+    return found
 
 
 @pytest.mark.parametrize(("module", "package", "path"), package_files(), ids=lambda v: getattr(v, "stem", ""))
-def test_layers(module: str, package: str, path: Path) -> None:
+def test_no_module_reaches_for_anothers_private_names(module: str, package: str, path: Path) -> None:
+    assert reached_for(path.read_text(encoding="utf-8"), package, set(file_imports())) == []
+
+
+def test_the_checker_of_private_names_sees() -> None:
+    modules = {"nsnn_neuro.core.units"}
+    assert reached_for("from ..core.units import _x", "nsnn_neuro.io", modules)
+    assert reached_for("from ..core import units\nunits._x(1)", "nsnn_neuro.io", modules)
+    assert not reached_for("from ..core import units\nunits.si(1), units.__doc__", "nsnn_neuro.io", modules)
+
+
+@pytest.mark.parametrize(("module", "package", "path"), package_files(), ids=lambda v: getattr(v, "stem", ""))
+def test_rooms_import_what_stands_before_them(module: str, package: str, path: Path) -> None:
     assert violations(path.read_text(encoding="utf-8"), module, package) == []
 
 
 @pytest.mark.parametrize(
     ("source", "module", "package", "broken"),
     [
-        ("from .simulate import simulate", "assemble", "nsnn_neuro", True),
-        ("from . import units, simulate", "assemble", "nsnn_neuro", True),
-        ("from nsnn_neuro.simulate import simulate", "assemble", "nsnn_neuro", True),
-        ("def f():\n    from . import cli", "noise", "nsnn_neuro", True),
-        ("from . import Network", "noise", "nsnn_neuro", True),
-        ("import nsnn_neuro", "noise", "nsnn_neuro", True),
-        ("from . import units\nfrom .errors import NsnnError", "noise", "nsnn_neuro", False),
-        ("from ..simulate import simulate", "measures", "nsnn_neuro.measures", True),
+        ("from ..learning import train", "brian", "nsnn_neuro.brian", True),
+        ("from ..core import units\nfrom ..cli import main", "brian", "nsnn_neuro.brian", True),
+        ("from nsnn_neuro.brian.simulate import simulate", "models", "nsnn_neuro.models", True),
+        ("def f():\n    from ..cli import main", "models", "nsnn_neuro.models", True),
+        ("from .. import Network", "models", "nsnn_neuro.models", True),
+        ("import nsnn_neuro", "models", "nsnn_neuro.models", True),
+        ("from . import escape\nfrom ..core.errors import NsnnError", "models", "nsnn_neuro.models", False),
+        ("from ..brian.simulate import simulate", "measures", "nsnn_neuro.measures", True),
+        ("from ..models.noise import WhiteNoise", "measures", "nsnn_neuro.measures", True),
         ("from .. import simulate", "measures", "nsnn_neuro.measures", True),
         ("import matplotlib", "measures", "nsnn_neuro.measures", True),
         (
-            "import math\nfrom .trains import x\nfrom ..units import si",
+            "import math\nfrom .trains import x\nfrom ..core.units import si",
             "measures",
             "nsnn_neuro.measures",
             False,
         ),
-        ("from analysis import resonance", "cli", "nsnn_neuro", True),
-        ("from .measures import tabulate", "sweep", "nsnn_neuro", False),
-        ("from .measures import tabulate", "simulate", "nsnn_neuro", True),
-        ("from brian2 import ms", "noise", "nsnn_neuro", True),
-        ("try:\n    import brian2\nexcept ImportError:\n    pass", "noise", "nsnn_neuro", True),
-        ("def f():\n    import brian2", "noise", "nsnn_neuro", False),
-        ("if TYPE_CHECKING:\n    import brian2", "noise", "nsnn_neuro", False),
-        ("import brian2", "engine", "nsnn_neuro", False),
-        ("def f():\n    import torch", "learn", "nsnn_neuro", True),
+        ("from analysis import resonance", "cli", "nsnn_neuro.cli", True),
+        ("from ..measures import tabulate", "sweep", "nsnn_neuro.sweep", False),
+        ("from ..theory import siegert_rate", "plotting", "nsnn_neuro.plotting", True),
+        ("from brian2 import ms", "models", "nsnn_neuro.models", True),
+        ("try:\n    import brian2\nexcept ImportError:\n    pass", "models", "nsnn_neuro.models", True),
+        ("def f():\n    import brian2", "models", "nsnn_neuro.models", False),
+        ("if TYPE_CHECKING:\n    import brian2", "models", "nsnn_neuro.models", False),
+        ("import brian2", "brian", "nsnn_neuro.brian", False),
+        ("def f():\n    import torch", "learning", "nsnn_neuro.learning", True),
         ("from torch import nn", "deep", "nsnn_neuro.deep", False),
     ],
 )
@@ -281,7 +339,7 @@ def test_studies_use_the_public_api_alone(path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "found"),
     [
-        ("from nsnn_neuro.engine import set_target", ["nsnn_neuro.engine.set_target"]),
+        ("from nsnn_neuro.brian.engine import set_target", ["nsnn_neuro.brian.engine.set_target"]),
         ("import nsnn_neuro as nn\nnn.data._check(1)", ["nsnn_neuro.data._check"]),
         ("import nsnn_neuro.data as d\nd._check(1)", ["nsnn_neuro.data._check"]),
         ("from nsnn_neuro import *", ["nsnn_neuro.*"]),
@@ -294,7 +352,7 @@ def test_studies_use_the_public_api_alone(path: Path) -> None:
 )
 def test_the_checker_of_studies_sees(source: str, found: list[str]) -> None:
     root, data = types.ModuleType("nsnn_neuro"), types.ModuleType("nsnn_neuro.data")
-    vars(root).update(__all__=["data"], data=data, engine=types.ModuleType("nsnn_neuro.engine"))
+    vars(root).update(__all__=["data"], data=data, engine=types.ModuleType("nsnn_neuro.brian.engine"))
     vars(data).update(__all__=["get"], get=len, _check=len)
     assert private_uses(source, root) == found
 

@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import coding, engine, losses
-from nsnn_neuro.errors import NsnnError
-from nsnn_neuro.neurons import Neuron
-from nsnn_neuro.noise import Noise
-from nsnn_neuro.records import Record
-from nsnn_neuro.stimuli import Stimulus
+from nsnn_neuro import coding, losses
+from nsnn_neuro.brian import engine
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.core.parameters import Record
+from nsnn_neuro.models.neurons import Neuron
+from nsnn_neuro.models.noise import Noise
+from nsnn_neuro.models.stimuli import Stimulus
 
 SIGNAL = neo.AnalogSignal(
     np.linspace(0.2, 0.8, 200), units="dimensionless", sampling_period=1 * pq.ms, name="ramp"

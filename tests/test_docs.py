@@ -17,7 +17,7 @@ from scipy.integrate import solve_ivp
 from scipy.signal import correlate2d
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import standalone
+from nsnn_neuro.brian import standalone
 
 ROOT = Path(__file__).resolve().parent.parent
 YOUR_OWN = ROOT / "docs" / "your_own.md"

@@ -16,9 +16,9 @@ from test_golden import same
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
-from nsnn_neuro.annotations import encode
-from nsnn_neuro.errors import NsnnError
-from nsnn_neuro.sweep import run, work
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.json_codec import encode
+from nsnn_neuro.sweep import run, worker
 
 SAVED = make_saved.SAVED
 EXPECTED = json.loads((SAVED / "expected.json").read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def test_a_finished_sweep_is_read_with_a_warning_that_names_both_versions(
     out = copied(f"{version}/finished", tmp_path)
     before = (out / "manifest.json").read_bytes()
     code = json.loads(before)["config"]["code"]
-    monkeypatch.setattr(work, "run", lambda *a: pytest.fail("ran"))
+    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
     message = rf"computed by another version .*code checksum {code[:12]}.* before, .*elsewhere.* now"
     with pytest.warns(UserWarning, match=message) as seen:
         the_table(make_saved.swept(out))

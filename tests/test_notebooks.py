@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from quick_runs import quick_table
+from helpers.quick_runs import quick_table
 
 from analysis import harness
 

@@ -18,8 +18,8 @@ from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import perturb
-from nsnn_neuro.blocks import gather
-from nsnn_neuro.errors import NsnnError
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.block import gather
 
 N = 40_000
 GREY = np.full((200, 200), 0.5)

@@ -12,21 +12,27 @@ import numpy as np
 import pandas as pd
 import pytest
 import quantities as pq
-import recordings
 import scipy.io
+from helpers import recordings
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal as sp
 from scipy.integrate import trapezoid
 
-from nsnn_neuro.errors import NsnnError
-from nsnn_neuro.measures.distances import gamma_coincidence
-from nsnn_neuro.measures.per_spike import information_per_spike, skaggs_information
-from nsnn_neuro.measures.rates import word_entropies
-from nsnn_neuro.measures.response import spike_triggered_average
-from nsnn_neuro.measures.spectral import coherence, coherence_information
-from nsnn_neuro.measures.spiketrain import cv, fano_factor, firing_rate, isi, serial_correlation
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures.information.information_rate import word_entropies
+from nsnn_neuro.measures.information.per_spike import information_per_spike, skaggs_information
+from nsnn_neuro.measures.information.words import spike_counts, words
+from nsnn_neuro.measures.spectral.coherence import coherence, coherence_information
+from nsnn_neuro.measures.spiketrain.firing_statistics import (
+    cv,
+    fano_factor,
+    firing_rate,
+    isi,
+    serial_correlation,
+)
+from nsnn_neuro.measures.spiketrain.rate_over_time import spike_triggered_average
+from nsnn_neuro.measures.timing.distances import gamma_coincidence
 from nsnn_neuro.measures.trains import Trains, as_repeats
-from nsnn_neuro.measures.words import spike_counts, words
 
 
 def rounds_to(value, published, digits):

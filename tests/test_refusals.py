@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import perturb, plotting
-from nsnn_neuro.errors import NsnnError
+from nsnn_neuro.core.errors import NsnnError
 
 HOSTILE = {
     "a complex time": (1 + 2j) * ms,

@@ -9,18 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from .. import escape, theory, units
-from ..escape import DoubleNoise, EscapeNoise
-from ..neurons import EIF, GIF, LIF, PIF, QIF, AdEx, Neuron, NSNNNeuron, PoissonSource, Relay, WangBuzsaki
-from ..noise import (
-    MultiplicativeNoise,
-    Noise,
-    OUNoise,
-    PoissonNoise,
-    ThresholdNoise,
-    WhiteNoise,
+from .. import theory
+from ..core import units
+from ..models import escape
+from ..models.escape import DoubleNoise, EscapeNoise
+from ..models.neurons import (
+    EIF,
+    GIF,
+    LIF,
+    PIF,
+    QIF,
+    AdEx,
+    Neuron,
+    NSNNNeuron,
+    PoissonSource,
+    Relay,
+    WangBuzsaki,
 )
-from ..stimuli import Constant, Step, Stimulus
+from ..models.noise import MultiplicativeNoise, Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ..models.stimuli import Constant, Step, Stimulus
 from . import expected
 
 __all__ = [

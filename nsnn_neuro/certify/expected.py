@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from .. import theory, units
-from ..escape import Family, Hazard
-from ..neurons import EIF, QIF, IntegrateAndFire
-from ..noise import MultiplicativeNoise, OUNoise, PoissonNoise
+from .. import theory
+from ..core import units
+from ..models.escape import Family, Hazard
+from ..models.neurons import EIF, QIF, IntegrateAndFire
+from ..models.noise import MultiplicativeNoise, OUNoise, PoissonNoise
 
 __all__ = [
     "conditional",

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .. import escape
-from ..escape import EscapeNoise
-from ..neurons import EIF, GIF, LIF, PIF, QIF, AdEx, Neuron
-from ..noise import MultiplicativeNoise, Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
-from ..stimuli import Constant
+from ..models import escape
+from ..models.escape import EscapeNoise
+from ..models.neurons import EIF, GIF, LIF, PIF, QIF, AdEx, Neuron
+from ..models.noise import MultiplicativeNoise, Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ..models.stimuli import Constant
 from . import expected
 from .cases import CELL, WHITE, Case, Hz, ms, mV
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..plotting import COLOURS
-from ..whole import replaced
+from ..core.atomic_write import replaced
+from ..plotting.figures import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import quantities as pq
 
-from .. import engine as engines
-from ..checks import check_seed
-from ..errors import NsnnError
+from ..brian import engine as engines
+from ..brian.simulate import simulate
+from ..core.checks import check_seed
+from ..core.errors import NsnnError
 from ..measures import as_trains
-from ..neurons import NSNNNeuron, PoissonSource
-from ..simulate import simulate
+from ..models.neurons import NSNNNeuron, PoissonSource
 from .cases import Case
-from .cells import NEURONS, Pair, pairs, refusal
+from .pairs import NEURONS, Pair, pairs, refusal
 
 __all__ = ["COLUMNS", "Bias", "Estimated", "certify", "fit_bias", "judge"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import NsnnError
+from ..core.errors import NsnnError
 
 __all__ = ["one_of"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError, NsnnError
-from ..limits import Budget
-from ..units import whole
+from ..core.errors import FormatError, NsnnError
+from ..core.limits import Budget
+from ..core.units import whole
 from .arguments import one_of
 
 __all__ = ["digits", "mnist", "mnist_sample"]

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import units
-from ..errors import NsnnError
-from ..units import whole
+from ..core import units
+from ..core.errors import NsnnError
+from ..core.units import whole
 
 __all__ = ["Manifold", "smooth_manifolds"]
 

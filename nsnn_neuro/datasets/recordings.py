@@ -21,8 +21,8 @@ import neo
 import numpy as np
 import quantities as pq
 
-from .. import recording
-from ..errors import FormatError, NsnnError
+from ..core.errors import FormatError, NsnnError
+from ..io import save_load
 
 __all__ = ["envelope_db", "grasshopper"]
 
@@ -87,7 +87,7 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
             "the recordings come with the repository, not with the installed package: give path="
         )
     _check(folder, spike_us, envelope)
-    block = recording.to_block(
+    block = save_load.to_block(
         [[spike_us / 1e6]],
         t_stop=envelope.size * _STEP_US / 1e6 * pq.s,
         stimulus=neo.AnalogSignal(

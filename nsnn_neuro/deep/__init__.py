@@ -6,7 +6,7 @@ takes images to scores, `fit` trains it by the package's losses (`objective`); `
 future, `feedback` has fixed random weights for signals. `attacks` and `disturb` are what a net is to withstand. `draws` are seeds.
 """
 
-from ..errors import NsnnError
+from ..core.errors import NsnnError
 
 
 class TorchMissing(NsnnError, ImportError):
@@ -16,11 +16,11 @@ class TorchMissing(NsnnError, ImportError):
 try:
     from .attacks import fgsm, pgd, sphere, square
     from .classifier import Classifier, accuracy
-    from .disturb import disturbed
-    from .feedback import RandomFeedback
+    from .feedback_alignment import RandomFeedback
     from .files import load, save
     from .fit import Diverged, Fit, fit
     from .neuron import EachStep, NoisySpike, State, passes, twin
+    from .perturbations import disturbed
     from .residual import Residual, Times
     from .transfer import from_network, to_network
 except ImportError as error:

@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..checks import check_whole
-from ..errors import NsnnError
-from ..losses import Loss, cross_entropy_mean
+from ..core.checks import check_whole
+from ..core.errors import NsnnError
+from ..learning.losses import Loss, cross_entropy_mean
 from .classifier import Classifier, checked, evaluating, on_its_device, parts
-from .draws import seeded
-from .feedback import transported
+from .feedback_alignment import transported
 from .objective import check_loss, values
+from .rng import seeded
 
 __all__ = ["fgsm", "pgd", "sphere", "square"]
 

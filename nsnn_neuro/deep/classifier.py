@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..checks import check_whole
-from ..coding import Bernoulli, Count, Decoder, Encoder
-from ..epochs import standard_error
-from ..errors import NsnnError
-from ..losses import Loss
-from .draws import seeded
+from ..core.checks import check_whole
+from ..core.errors import NsnnError
+from ..learning.coding import Bernoulli, Count, Decoder, Encoder
+from ..learning.loop import standard_error
+from ..learning.losses import Loss
 from .encode import encode
 from .objective import values
+from .rng import seeded
 
 __all__ = ["Classifier", "accuracy", "checked", "evaluating", "measured", "parts"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ..coding import Encoder
-from .text import evaluate
+from ..learning.coding import Encoder
+from .expressions import evaluate
 
 __all__ = ["encode"]
 

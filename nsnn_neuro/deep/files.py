@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import FormatError, NsnnError
-from ..limits import check_regular, check_stored
-from ..whole import replaced
+from ..core.atomic_write import replaced
+from ..core.errors import FormatError, NsnnError
+from ..core.limits import check_regular, check_stored
 
 __all__ = ["load", "save"]
 
@@ -63,7 +63,7 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
     ...     save(net, f"{folder}/net.pt")
     ...     load(nn.Sequential(nn.Linear(4, 3), NoisySpike(Gaussian(0.4))), f"{folder}/net.pt")
     Traceback (most recent call last):
-    nsnn_neuro.errors.NsnnError: path = ...net.pt: of another architecture (0.weight: (2, 4) there, (3, 4) here; 0.bias: ...
+    nsnn_neuro.core.errors.NsnnError: path = ...net.pt: of another architecture (0.weight: (2, 4) there, (3, 4) here; 0.bias: ...
     """
     if not isinstance(module, nn.Module):
         raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")

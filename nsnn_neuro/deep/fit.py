@@ -14,15 +14,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .. import checkpoints, engine, epochs
-from ..checks import check_seed, check_whole
-from ..errors import FormatError, NsnnError
-from ..losses import Loss
-from ..plasticity.optimizers import SGD, Adam, Momentum, Optimizer
+from ..brian import engine
+from ..core.checks import check_seed, check_whole
+from ..core.errors import FormatError, NsnnError
+from ..learning import checkpoint as checkpoints
+from ..learning import loop as epochs
+from ..learning.losses import Loss
+from ..models.plasticity.optimizers import SGD, Adam, Momentum, Optimizer
 from .classifier import Classifier, checked, evaluating, measured, on_its_device
-from .draws import child, seeded
 from .objective import check_loss, signal_in_time, values
 from .online import taped
+from .rng import child, seeded
 
 __all__ = ["Diverged", "Fit", "fit"]
 

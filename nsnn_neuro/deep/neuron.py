@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..checks import check_whole
-from ..errors import NsnnError
-from ..escape import EscapeNoise, Family
-from ..neurons import NSNNNeuron
-from .draws import seeded
-from .text import evaluate
+from ..core.checks import check_whole
+from ..core.errors import NsnnError
+from ..models.escape import EscapeNoise, Family
+from ..models.neurons import NSNNNeuron
+from .expressions import evaluate
+from .rng import seeded
 
 __all__ = ["EachStep", "Law", "NoisySpike", "State", "passes", "twin"]
 

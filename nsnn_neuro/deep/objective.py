@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import NsnnError
-from ..losses import Loss
+from ..core.errors import NsnnError
+from ..learning.losses import Loss
 
 __all__ = ["check_loss", "signal_in_time", "values"]
 

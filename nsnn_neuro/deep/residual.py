@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import NsnnError
+from ..core.errors import NsnnError
 from .neuron import NoisySpike
 
 __all__ = ["Residual", "Times"]

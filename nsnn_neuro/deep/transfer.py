@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..connectivity import OneToOne
-from ..errors import NsnnError
-from ..escape import EscapeNoise, Family
-from ..images import AveragePooling
-from ..network import Network
-from ..neurons import NSNNNeuron, Relay
-from ..plasticity import Plasticity
-from ..populations import Population, Projection
-from ..records import Record
-from ..stimuli import Constant
-from .between import LINEAR, Link, Shape, around, each_step, read, write
+from ..core.errors import NsnnError
+from ..core.parameters import Record
+from ..models.connectivity import OneToOne
+from ..models.convolution import AveragePooling
+from ..models.escape import EscapeNoise, Family
+from ..models.network import Network
+from ..models.neurons import NSNNNeuron, Relay
+from ..models.plasticity import Plasticity
+from ..models.populations import Population, Projection
+from ..models.stimuli import Constant
+from .linear_maps import LINEAR, Link, Shape, around, each_step, read, write
 from .neuron import NoisySpike
 from .residual import Residual
 

@@ -55,8 +55,8 @@ from .fit import NeuronFit, fit_neuron
 from .model import NeuronModel
 from .network import NetworkModel, Observed
 from .network_fit import NetworkFit, fit_network
-from .rescale import Rescaled
 from .selection import CrossValidation, cross_validate
+from .time_rescaling import Rescaled
 
 __all__ = [
     "Basis",

@@ -10,10 +10,10 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..bins import rounding, slack
-from ..errors import NsnnError
+from ..core.bins import rounding, slack
+from ..core.errors import NsnnError
+from ..core.units import floats, si
 from ..measures.trains import Trains, as_repeats
-from ..units import floats, si
 
 __all__ = ["Data", "Steps", "filtered", "on_steps", "prepare"]
 

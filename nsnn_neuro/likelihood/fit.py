@@ -10,16 +10,16 @@ import neo
 import numpy as np
 from scipy.stats import norm
 
-from ..errors import NsnnError
-from ..escape import Family, Gaussian
+from ..core.errors import NsnnError
+from ..core.units import si
 from ..measures import Estimate
-from ..units import si
+from ..models.escape import Family, Gaussian
 from .bases import Basis, Lags
+from .bits_per_spike import bits_per_spike
 from .data import Data
+from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
-from .rescale import Rescaled, rescale
-from .score import bits_per_spike
-from .scoring import covariance_at, maximise
+from .time_rescaling import Rescaled, rescale
 from .validation import RIDGES, best_ridge
 
 __all__ = ["NeuronFit", "fit_neuron"]

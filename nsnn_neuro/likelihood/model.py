@@ -11,12 +11,12 @@ import neo
 import numpy as np
 from numba import njit
 
-from ..blocks import build_block
-from ..errors import NsnnError
-from ..escape import Family
+from ..core.errors import NsnnError
+from ..core.units import si
+from ..io.block import build_block
+from ..io.save_load import provenance
 from ..measures.trains import positive
-from ..recording import provenance
-from ..units import si
+from ..models.escape import Family
 from .bases import Basis
 from .data import Data, filtered, on_steps, prepare
 from .tails import Terms, bends, terms

@@ -8,21 +8,21 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..blocks import build_block, seconds
-from ..connectivity import AllToAll
-from ..errors import NsnnError
-from ..escape import EscapeNoise, Family, Gaussian
+from ..core.errors import NsnnError
+from ..core.units import pq_quantity, si
+from ..io.block import build_block, seconds
+from ..io.save_load import provenance
 from ..measures import Estimate
 from ..measures.trains import as_trains, positive
-from ..network import Network
-from ..neurons import NSNNNeuron, Relay
-from ..plasticity import Plasticity
-from ..populations import Population, Projection
-from ..recording import provenance
-from ..units import pq_quantity, si
+from ..models.connectivity import AllToAll
+from ..models.escape import EscapeNoise, Family, Gaussian
+from ..models.network import Network
+from ..models.neurons import NSNNNeuron, Relay
+from ..models.plasticity import Plasticity
+from ..models.populations import Population, Projection
 from .bases import Basis
+from .bits_per_spike import bits_per_spike
 from .data import filtered, on_steps, prepare
-from .score import bits_per_spike
 from .tails import terms
 
 __all__ = ["NetworkModel", "Observed", "systematic"]

@@ -10,22 +10,22 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
-from ..coding import Encoder
-from ..errors import NsnnError
-from ..escape import Family, Gaussian
-from ..learn import train
-from ..losses import NegativeLogLikelihood
+from ..core.errors import NsnnError
+from ..core.parameters import parameter
+from ..core.units import si
+from ..learning.coding import Encoder
+from ..learning.losses import NegativeLogLikelihood
+from ..learning.train import train
 from ..measures import Estimate
-from ..network import Network
-from ..neurons import NSNNNeuron
-from ..plasticity import NDL, Adam
-from ..records import parameter
-from ..units import si
+from ..models.escape import Family, Gaussian
+from ..models.network import Network
+from ..models.neurons import NSNNNeuron
+from ..models.plasticity import NDL, Adam
 from .bases import Basis
+from .fisher_scoring import quantile
 from .fit import as_basis
 from .network import NetworkModel, Observed, whole
-from .refine import refined
-from .scoring import quantile
+from .particle_gradient import refined
 
 __all__ = ["NetworkFit", "fit_network"]
 

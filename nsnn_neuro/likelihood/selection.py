@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import NsnnError
-from ..units import si
+from ..core.errors import NsnnError
+from ..core.units import si
+from .bits_per_spike import bits_per_spike
 from .fit import NeuronFit, fit_data, prepared
-from .score import bits_per_spike
 from .validation import blocks, held_out
 
 __all__ = ["CrossValidation", "cross_validate"]

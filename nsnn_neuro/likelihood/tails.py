@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from ..escape import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular
+from ..models.escape import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular
 
 __all__ = ["Terms", "bends", "terms"]
 

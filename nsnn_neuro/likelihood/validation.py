@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NsnnError
+from ..core.errors import NsnnError
 from ..measures import Estimate
+from .bits_per_spike import bits_per_spike
 from .data import Data
+from .fisher_scoring import maximise
 from .model import NeuronModel
-from .score import bits_per_spike
-from .scoring import maximise
 
 __all__ = ["RIDGES", "best_ridge", "blocks", "held_out"]
 

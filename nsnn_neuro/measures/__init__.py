@@ -15,20 +15,8 @@ options as keywords. To add one, write it into the file here that it belongs to:
    tests/test_measures_<file>.py against an independent oracle.
 """
 
-from ..bins import ResolutionWarning
-from .breakdown import information_breakdown, synergy
-from .calibration import (
-    ReliabilityCurve,
-    SelectiveAccuracy,
-    brier_score,
-    calibration_error,
-    reliability_curve,
-    selective_accuracy,
-)
-from .codes import rate_vs_temporal
-from .continuous import ksg
-from .copula import gaussian_copula, gaussian_copula_classes
-from .correlation import (
+from ..core.bins import ResolutionWarning
+from .correlation.count_correlation import (
     CovarianceParts,
     dimensionality,
     law_of_total_covariance,
@@ -36,27 +24,45 @@ from .correlation import (
     signal_correlation,
     spike_time_tiling,
 )
-from .decoding import Decoding, LinearDiscriminant, NearestTrain, PoissonMAP, decode
-from .distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
-from .entropy import entropy
+from .decoding.decoders import Decoding, LinearDiscriminant, NearestTrain, PoissonMAP, decode
+from .decoding.probability_calibration import (
+    ReliabilityCurve,
+    SelectiveAccuracy,
+    brier_score,
+    calibration_error,
+    reliability_curve,
+    selective_accuracy,
+)
 from .estimate import Estimate, measure
-from .events import FiringEvents, firing_events
-from .fisher import gaussian_fisher, linear_fisher_information, poisson_fisher
-from .information import mutual_information
-from .metric_space import MetricSpace, metric_space_information
-from .per_spike import information_per_spike, skaggs_information
-from .plan import TrialPlan, plan_trials
-from .rates import direct_information_rate, word_entropies
-from .reconstruction import Reconstruction, linear_reconstruction
-from .response import Psth, SpikeTriggeredAverage, psth, rate_correlation, spike_triggered_average
-from .spectra import PowerSpectrum, Susceptibility, power_spectrum, susceptibility
-from .spectral import coherence, coherence_information
-from .spiketrain import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
-from .synchrony import isi_distance, mean_isi_distance, mean_spike_distance, spike_distance
+from .information.breakdown import information_breakdown, synergy
+from .information.copula import gaussian_copula, gaussian_copula_classes
+from .information.entropy.entropy import entropy
+from .information.fisher import gaussian_fisher, linear_fisher_information, poisson_fisher
+from .information.information_rate import direct_information_rate, word_entropies
+from .information.ksg import ksg
+from .information.mutual_information import mutual_information
+from .information.per_spike import information_per_spike, skaggs_information
+from .information.rate_vs_temporal import rate_vs_temporal
+from .information.sample_size import TrialPlan, plan_trials
+from .information.words import first_spike_latency, latency_symbols, spike_counts, words
+from .spectral.coherence import coherence, coherence_information
+from .spectral.reconstruction import Reconstruction, linear_reconstruction
+from .spectral.spectrum import PowerSpectrum, Susceptibility, power_spectrum, susceptibility
+from .spiketrain.count_variability import MeanMatchedFano, allan_factor, fano_curve, mean_matched_fano
+from .spiketrain.firing_statistics import cv, cv2, fano_factor, firing_rate, isi, lv, lvr, serial_correlation
+from .spiketrain.rate_over_time import (
+    Psth,
+    SpikeTriggeredAverage,
+    psth,
+    rate_correlation,
+    spike_triggered_average,
+)
 from .tabulate import tabulate
+from .timing.distances import gamma_coincidence, schreiber_reliability, van_rossum, victor_purpura
+from .timing.firing_events import FiringEvents, firing_events
+from .timing.isi_spike_distance import isi_distance, mean_isi_distance, mean_spike_distance, spike_distance
+from .timing.metric_space import MetricSpace, metric_space_information
 from .trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, read_signal, warn_silent
-from .variability import MeanMatchedFano, allan_factor, fano_curve, mean_matched_fano
-from .words import first_spike_latency, latency_symbols, spike_counts, words
 
 __all__ = [
     "CovarianceParts",

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NsnnError
-from ..units import floats, shown, whole
+from ..core.errors import NsnnError
+from ..core.units import floats, shown, whole
 
 __all__ = ["check", "number"]
 
@@ -26,7 +26,7 @@ def check(**options: Any) -> None:
     >>> check(n_shuffle=100, seed=0, bias=None)
     >>> check(n_shuffle=2.5)
     Traceback (most recent call last):
-    nsnn_neuro.errors.NsnnError: n_shuffle = 2.5: expected a whole number, at least 0
+    nsnn_neuro.core.errors.NsnnError: n_shuffle = 2.5: expected a whole number, at least 0
     """
     for name, value in options.items():
         _KINDS[name](value, name)

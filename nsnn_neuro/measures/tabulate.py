@@ -12,8 +12,8 @@ import neo
 import numpy as np
 import pandas as pd
 
-from ..errors import NsnnError
-from ..units import shown, si, whole
+from ..core.errors import NsnnError
+from ..core.units import shown, si, whole
 from .arguments import check
 from .estimate import Estimate
 from .trains import SilentNeuronWarning, Trains, as_trains
@@ -51,7 +51,7 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     NsnnError : what is none of these, a result of another shape, two measures of one name, or population
         sizes that don't add up. Source: Efron & Stein 1981, doi 10.1214/aos/1176345462
 
-    >>> from nsnn_neuro.measures.spiketrain import firing_rate
+    >>> from nsnn_neuro.measures.spiketrain.firing_statistics import firing_rate
     >>> block = neo.Block()
     >>> for times in [[0.1], [0.1, 0.2, 0.3]]:
     ...     segment = neo.Segment()

@@ -24,10 +24,10 @@ import numpy as np
 import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 
-from .. import bins as binning
-from ..bins import EPS, rounding, slack, spacing
-from ..errors import NsnnError
-from ..units import describe, floats, shown, si
+from ..core import bins as binning
+from ..core.bins import EPS, rounding, slack, spacing
+from ..core.errors import NsnnError
+from ..core.units import describe, floats, shown, si
 
 __all__ = [
     "SilentNeuronWarning",

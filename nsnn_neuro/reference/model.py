@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import NsnnError
-from ..escape import Family
+from ..core.errors import NsnnError
+from ..models.escape import Family
 
 __all__ = ["forward", "patterns", "probability", "traces"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NsnnError
+from ..core.errors import NsnnError
 from .model import Layer, States, as_input, as_spikes, carried, choice, eligibility, layers, run, split
 
 __all__ = ["bptt", "ndl", "noise_scale", "signals"]

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Generator
 from typing import Any
 
-from ..errors import NsnnError
-from . import work
-from .work import Task
+from ..core.errors import NsnnError
+from . import worker
+from .worker import Task
 
 __all__ = ["results"]
 
@@ -42,14 +42,14 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
                 ) from None
         else:
             raise NsnnError(f"scheduler = {scheduler!r}: expected an address or a distributed.Client")
-        waiting = {client.submit(work.run, task, pure=False, retries=1): task for task in tasks}
+        waiting = {client.submit(worker.run, task, pure=False, retries=1): task for task in tasks}
         try:
             for future in distributed.as_completed(list(waiting), loop=client.loop):
                 task = waiting.pop(future)
                 try:
                     found = future.result()
                 except Exception as error:
-                    found = work.all_failed(task, error)
+                    found = worker.all_failed(task, error)
                 yield found
         finally:
             client.cancel(list(waiting))

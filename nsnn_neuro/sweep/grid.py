@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
-from .. import units
-from ..errors import NsnnError
-from ..network import Network
-from ..neurons import Neuron
-from ..noise import Noise
-from ..records import Record
-from ..stimuli import Stimulus
+from ..core import units
+from ..core.errors import NsnnError
+from ..core.parameters import Record
+from ..models.network import Network
+from ..models.neurons import Neuron
+from ..models.noise import Noise
+from ..models.stimuli import Stimulus
 
 __all__ = [
     "MOST",
@@ -140,7 +140,7 @@ def check_number(sizes: Iterable[int]) -> None:
 
     >>> check_number([2**20, 2**20])
     Traceback (most recent call last):
-    nsnn_neuro.errors.NsnnError: grid has 1099511627776 points: expected at most 1048576
+    nsnn_neuro.core.errors.NsnnError: grid has 1099511627776 points: expected at most 1048576
     """
     number = math.prod(sizes)
     if number > MOST:

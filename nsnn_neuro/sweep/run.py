@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import engine as engines
-from .. import units
-from ..checks import check_seed
-from ..errors import NsnnError
+from ..brian import engine as engines
+from ..core import units
+from ..core.checks import check_seed
+from ..core.errors import NsnnError
+from ..io.save_load import provenance
 from ..measures.tabulate import named_measures
-from ..recording import provenance
-from . import work
-from .folder import Folder, differences, digest
+from . import worker
+from .batching import chunk_size, free_memory, groups
 from .grid import OF_THE_POINT, PARTS, Points, fingerprint, read
-from .plan import chunk_size, free_memory, groups
-from .work import Task
+from .store import Folder, differences, digest
+from .worker import Task
 
 __all__ = ["FailedPoints", "sweep"]
 
@@ -285,7 +285,7 @@ def _results(
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
             n = len(task.numbers)
-            yield work.run(task, lambda fraction, n=n: tell(0, n * fraction))  # type: ignore[misc]
+            yield worker.run(task, lambda fraction, n=n: tell(0, n * fraction))  # type: ignore[misc]
         return
     from joblib import Parallel, delayed
 
@@ -297,7 +297,7 @@ def _results(
     try:
         yield from Parallel(
             n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
-        )(delayed(work.run)(task) for task in tasks)
+        )(delayed(worker.run)(task) for task in tasks)
     except BrokenProcessPool:
         raise NsnnError(
             f"n_jobs = {jobs}: a process was killed (memory?): give fewer jobs, or less memory to a chunk, memory=...{kept}"
@@ -334,7 +334,7 @@ def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
     """All rows in the order of points, then seeds."""
     plain = points.plain()
     columns: dict[str, list[Any]] = {
-        name: [] for name in ("point", *plain[0], "seed", *work.COLUMNS, "failed")
+        name: [] for name in ("point", *plain[0], "seed", *worker.COLUMNS, "failed")
     }
     for k, values in enumerate(plain):
         for s in seeds:
@@ -342,7 +342,7 @@ def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
             n = len(rows["measure"])
             for name, value in {"point": k, **values, "seed": s}.items():
                 columns[name] += [value] * n
-            for name in work.COLUMNS:
+            for name in worker.COLUMNS:
                 columns[name] += rows[name]
             columns["failed"] += [None in bad or name in bad for name in rows["measure"]]
     table = pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})

@@ -5,11 +5,7 @@ with plain numbers everything is dimensionless, times in the unit of tau_m). `si
 standard deviation; sigma_B = sqrt(2) sigma of the diffusion literature appears inside only.
 """
 
-from .coloured import coloured_rate
-from .coloured_fp import coloured_fp_cv, coloured_fp_rate
-from .conductance import conductance_moments
 from .correlation import count_correlation
-from .drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
 from .escape import (
     escape_cv,
     escape_rate,
@@ -18,23 +14,27 @@ from .escape import (
     renewal_rate,
     step_escape_interval,
 )
-from .fokker_planck import fp_cv, fp_density, fp_rate
-from .fp_response import (
+from .fokker_planck.coloured import coloured_fp_cv, coloured_fp_rate
+from .fokker_planck.drifts import Drift, eif_drift, lif_drift, pif_drift, qif_drift
+from .fokker_planck.response import (
     fp_counts,
     fp_interval_density,
     fp_noise_susceptibility,
     fp_spectrum,
     fp_susceptibility,
 )
+from .fokker_planck.stationary import fp_cv, fp_density, fp_rate
 from .information import channel_information, suprathreshold_information, threshold_information
-from .lif import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
-from .lindner import lindner_noise_susceptibility, lindner_spectrum, lindner_susceptibility
+from .lif.coloured import coloured_rate
+from .lif.conductance import conductance_moments
+from .lif.lindner import lindner_noise_susceptibility, lindner_spectrum, lindner_susceptibility
+from .lif.multiplicative import geometric_mean, multiplicative_cv, multiplicative_rate
+from .lif.shot_noise import shot_noise_cv, shot_noise_rate
+from .lif.threshold_noise import noisy_threshold_cv, noisy_threshold_rate
+from .lif.white_noise import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
 from .mean_field import brunel_input, brunel_rates
-from .multiplicative import geometric_mean, multiplicative_cv, multiplicative_rate
 from .nsnn import double_noise_interval, nsnn_interval
 from .pif import pif_cv, pif_interval_density, pif_rate
-from .shot_noise import shot_noise_cv, shot_noise_rate
-from .threshold_noise import noisy_threshold_cv, noisy_threshold_rate
 
 __all__ = [
     "Drift",

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import units
-from ..errors import NsnnError
+from ..core import units
+from ..core.errors import NsnnError
 
 __all__ = ["arguments", "expect", "function", "out", "plain", "times", "voltages"]
 

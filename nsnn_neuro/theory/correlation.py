@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NsnnError
+from ..core.errors import NsnnError
 from .arguments import out, plain, times
 
 __all__ = ["count_correlation"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import units
-from ..errors import NsnnError
-from ..escape import Family
-from ..noise import SQRT2
+from ..core import units
+from ..core.errors import NsnnError
+from ..models.escape import Family
+from ..models.noise import SQRT2
 from .arguments import function, out, times, voltages
 
 __all__ = [

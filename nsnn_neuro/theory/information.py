@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from .. import units
-from ..errors import NsnnError
-from ..escape import Family
+from ..core import units
+from ..core.errors import NsnnError
+from ..models.escape import Family
 
 __all__ = ["channel_information", "suprathreshold_information", "threshold_information"]
 

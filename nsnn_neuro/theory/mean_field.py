@@ -9,11 +9,11 @@ import numpy as np
 import quantities as pq
 from scipy import optimize
 
-from .. import units
-from ..errors import NsnnError
-from ..noise import SQRT2
+from ..core import units
+from ..core.errors import NsnnError
+from ..models.noise import SQRT2
 from .arguments import out, plain, times, voltages
-from .lif import siegert_rate
+from .lif.white_noise import siegert_rate
 
 __all__ = ["brunel_input", "brunel_rates"]
 

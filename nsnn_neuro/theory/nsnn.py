@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse, special
 
-from .. import units
-from ..errors import NsnnError
-from ..escape import Family
-from ..noise import SQRT2
+from ..core import units
+from ..core.errors import NsnnError
+from ..models.escape import Family
+from ..models.noise import SQRT2
 
 __all__ = ["double_noise_interval", "nsnn_interval"]
 

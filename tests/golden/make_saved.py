@@ -242,7 +242,7 @@ def deep_results(fit: Any) -> dict[str, Any]:
 
 def configured(name: str) -> dict[str, Any]:
     """What a configuration file stands for: its models and arguments as plain data, and the table of its sweep."""
-    from nsnn_neuro.cli import main
+    from nsnn_neuro.cli.main import main
 
     with tempfile.TemporaryDirectory() as folder:
         if main(["sweep", str(SAVED / name), "--output", f"{folder}/out"]):

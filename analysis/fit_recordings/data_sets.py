@@ -1,0 +1,187 @@
+"""The recordings that are fitted: spikes and stimulus on one grid, split in time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.likelihood import Basis, Lags, NeuronModel, RaisedCosines
+
+from ..shared import recordings as _recordings
+
+__all__ = ["PUNITS", "Nothing", "Recording", "analog", "recordings"]
+
+PUNITS = (
+    "2010-11-08-al", "2012-06-27-an", "2012-07-03-ak", "2012-07-12-ag",
+    "2012-07-12-ap", "2012-12-13-af", "2012-12-13-an", "2012-12-20-ac",
+)  # fmt: skip
+"""cells of the weakly electric fish that are fitted; of the first the field is known too"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Nothing(Basis):
+    """No stimulus: a basis without functions."""
+
+    def matrix(self, dt: float, first: int) -> np.ndarray:
+        """(1, 0)"""
+        return np.empty((1, 0))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recording:
+    """Spikes and stimulus of one cell, and where training and test part end. Times in s."""
+
+    kind: str
+    name: str
+    trains: list[np.ndarray]
+    """repeats under one stimulus, or one pass"""
+    signals: list[neo.AnalogSignal]
+    """of each repeat, sampled at dt"""
+    dt: float
+    borders: tuple[float, float]
+    bases: tuple[dict[str, Basis], ...]
+    """candidates for the bases of stimulus and history"""
+    precision: float
+    """of coincidences"""
+    f_max: float | None = None
+    """of the coherence, Hz; None: the stimulus isn't one that it is defined for"""
+    segment: float = 0.256
+    """of its spectra"""
+
+    @property
+    def stimulated(self) -> bool:
+        """Whether a stimulus is known."""
+        return not isinstance(self.bases[0]["stimulus"], Nothing)
+
+    def data(self, bases: dict[str, Any], t_start: float, t_stop: float) -> Any:
+        """Spikes o, stimulus `drive` and `history` through bases, one row for each step, repeats one after another."""
+        model = NeuronModel(
+            dt=self.dt * pq.s, family=nsnn.Gaussian(1.0), channels=self.signals[0].shape[1], **bases
+        )  # fmt: skip
+        return model.data(self.trains, self.signals, t_start=t_start * pq.s, t_stop=t_stop * pq.s)
+
+    def signal(self, t_start: float, t_stop: float) -> neo.AnalogSignal:
+        """The first repeat's stimulus from t_start to t_stop."""
+        first, last = round(t_start / self.dt), round(t_stop / self.dt)
+        return analog(self.signals[0].magnitude[first:last], self.dt, first * self.dt)
+
+
+def analog(values: np.ndarray, dt: float, start: float = 0.0) -> neo.AnalogSignal:
+    """Samples dt apart (s), without a unit."""
+    return neo.AnalogSignal(
+        values, units=pq.dimensionless, sampling_period=dt * pq.s, t_start=start * pq.s
+    )  # fmt: skip
+
+
+def _split(seconds: float, block: float) -> tuple[float, float]:
+    """65 % for training, the rest for the test; borders between blocks."""
+    a, b = (int(share * seconds / block + 1e-9) * block for share in (0.65, 1.0))
+    return a, b
+
+
+def _shifted(signals: list[np.ndarray], shift: bool) -> list[np.ndarray]:
+    return [np.roll(s, len(s) // 2, axis=0) for s in signals] if shift else signals
+
+
+def _standard(signals: list[np.ndarray], dt: float, until: float) -> list[neo.AnalogSignal]:
+    """In units of the training part's standard deviation, from its mean."""
+    n = round(until / dt)
+    train = np.concatenate([s[:n] for s in signals])
+    return [analog((s - train.mean()) / train.std(), dt) for s in signals]
+
+
+def _bases(stimulus: list[RaisedCosines], history: RaisedCosines) -> tuple[dict[str, Basis], ...]:
+    return tuple({"stimulus": one, "history": history} for one in stimulus)
+
+
+def _grasshopper(which: int, config: Any) -> Recording:
+    """Steps of .2 ms: the cell's filter is sharper than .5 ms."""
+    block = nsnn.datasets.grasshopper(which)
+    level = nsnn.datasets.envelope_db(block, samples=4).magnitude[:, 0]
+    dt, seconds = 0.2e-3, min(config.seconds, 10.0)
+    borders = _split(seconds, config.block)
+    level = level[: round(borders[1] / dt)]
+    times = np.asarray(block.segments[0].spiketrains.multiplexed[1].rescale("s").magnitude)
+    return Recording(
+        "grasshopper", f"grasshopper {which}", [times[times < borders[1]]],
+        _standard(_shifted([level], config.sabotage == "stimulus shifted"), dt, borders[0]), dt, borders,
+        _bases(
+            [RaisedCosines(n, stop * pq.ms) for n, stop in config.sound],
+            RaisedCosines(config.functions, 20 * pq.ms, start=dt * pq.s),
+        ),
+        2e-3, float(block.annotations["cutoff_hz"]), 0.128,
+    )  # fmt: skip
+
+
+def _cortical(setting: str, config: Any) -> Recording | None:
+    sweeps = _recordings.cortical(setting)
+    if sweeps is None:
+        return None
+    dt, each = 1e-3, round(1e-3 / sweeps[0].dt)
+    borders = _split(sweeps[0].seconds, config.block)
+    n = round(borders[1] / dt) * each
+    currents = [s.current[:n].reshape(-1, each).mean(axis=1) for s in sweeps]
+    return Recording(
+        "cortical", f"cortical {setting}", [s.spikes[s.spikes < borders[1]] for s in sweeps],
+        _standard(_shifted(currents, config.sabotage == "stimulus shifted"), dt, borders[0]), dt, borders,
+        _bases(
+            [RaisedCosines(n, stop * pq.ms, offset=3 * pq.ms) for n, stop in config.current],
+            RaisedCosines(config.functions, 60 * pq.ms, start=dt * pq.s, offset=4 * pq.ms),
+        ),
+        2e-3, 100.0,
+    )  # fmt: skip
+
+
+def _punit(cell: str, config: Any) -> Recording | None:
+    """Baseline spikes of a P-unit; for a cell whose field is known, cosine and sine of its phase for a stimulus."""
+    place = _recordings.folder("punit_noisy_lif")
+    if place is None:
+        return None
+    files = {what: place / f"{cell}-invivo-1_baseline_{what}.npy" for what in ("spikes", "eods")}
+    try:
+        times = np.load(files["spikes"], allow_pickle=False)
+        eods = np.load(files["eods"], allow_pickle=False) if files["eods"].is_file() else None
+        for found in (times,) if eods is None else (times, eods):
+            if found.ndim != 1 or found.dtype.kind != "f" or len(found) < 2 or not (np.diff(found) > 0).all():
+                raise ValueError("expected rising times")
+    except (OSError, ValueError) as error:
+        raise nsnn.FormatError(f"{place}: cell {cell!r} can't be read: {error}") from None
+    dt = 0.5e-3
+    borders = _split(min(config.seconds, float(times[-1])), config.block)
+    t = (np.arange(round(borders[1] / dt)) + 0.5) * dt
+    values = np.zeros((len(t), 1))
+    if eods is not None:
+        phase = 2 * np.pi * np.interp(t, eods, np.arange(len(eods)))
+        values = np.column_stack([np.cos(phase), np.sin(phase)])
+    (values,) = _shifted([values], config.sabotage == "stimulus shifted")
+    return Recording(
+        "P-unit", f"P-unit {cell[2:]}", [times[(times >= 0) & (times < borders[1])]], [analog(values, dt)], dt, borders,
+        tuple(
+            {
+                "stimulus": Nothing() if eods is None else Lags(1),
+                "history": RaisedCosines(n, stop * pq.ms, start=dt * pq.s, offset=4 * pq.ms),
+            }
+            for n, stop in config.past
+        ),
+        1e-3,
+    )  # fmt: skip
+
+
+def recordings(config: Any) -> Iterator[Recording]:
+    """What the configuration names and is there."""
+    makers: list[tuple[Callable[[Any, Any], Recording | None], tuple[Any, ...]]] = [
+        (_grasshopper, config.grasshoppers),
+        (_cortical, config.settings),
+        (_punit, config.punits),
+    ]
+    for make, names in makers:
+        for name in names:
+            found = make(name, config)
+            if found is not None:
+                yield found

@@ -1,0 +1,414 @@
+"""How each model of the study of recordings is chosen and fitted, and its predictions for the test part."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import minimize, minimize_scalar
+from scipy.signal import lfilter
+from scipy.special import xlogy
+from sklearn.linear_model import PoissonRegressor
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.likelihood import Basis, NeuronFit, NeuronModel, RaisedCosines, cross_validate
+
+from .data_sets import Nothing, Recording
+
+__all__ = [
+    "ADDED",
+    "ALONE",
+    "CELL",
+    "FAMILIES",
+    "FORCED",
+    "GLM",
+    "LEAST",
+    "LNP",
+    "NETWORK",
+    "NEURON",
+    "NO_HISTORY",
+    "TWIN",
+    "Arm",
+    "Chosen",
+    "Fitting",
+    "at_least_one",
+    "draw",
+    "explain",
+    "fires",
+    "fitted",
+    "log_likelihood",
+]
+
+CELL, NEURON, NETWORK = "cell", "noisy neuron", "two-layer network"
+ALONE, NO_HISTORY = "history alone", "no history"
+TWIN, FORCED, ADDED = "twin", "twin given the spikes", "noise added"
+LNP, GLM = "LNP", "Poisson GLM"
+FAMILIES = (nsnn.Gaussian(1.0), nsnn.Logistic(0.55))
+"""of the noise, among which the noisy neuron's is chosen; about as wide as each other"""
+LEAST = 1e-6  # no probability is nearer to 0 or 1
+LOWEST = 0.01  # of the mean rate, the twins' floor at least: none of them is surer of silence
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arm:
+    """A fitted model: its probability of a spike in each test step, spikes it draws by itself, and what was chosen for it."""
+
+    p: np.ndarray
+    """(n_repeats, n_steps)"""
+    spikes: np.ndarray
+    """(n_steps, trials) under the first repeat's stimulus"""
+    chosen: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+def draw(
+    drive: np.ndarray,
+    kernel: np.ndarray,
+    chance: Callable[[np.ndarray], np.ndarray],
+    rng: np.random.Generator,
+    *,
+    beta: float = 0.0,
+    theta: Any = 0.0,
+) -> np.ndarray:
+    """Spikes (n_steps, n) of neurons side by side, each driven by a column of `drive` and by what its own spikes add, `kernel`
+    (n_lags,) from one step on: P(spike) = chance(m + history - theta), m = beta m + drive, 0 after a spike; theta (n,) or one."""
+    n, k = drive.shape
+    past, m, found = np.zeros((n + len(kernel), k)), np.zeros(k), np.zeros((n, k), dtype=bool)
+    for t in range(n):
+        m = beta * m + drive[t]
+        o = rng.random(k) < chance(m + past[t] - theta)
+        if o.any():
+            found[t] = o
+            past[t + 1 : t + 1 + len(kernel), o] += kernel[:, None]
+            m[o] = 0.0
+    return found
+
+
+def fires(a: np.ndarray) -> np.ndarray:
+    """A neuron without noise: 1 above threshold."""
+    return (a > 0).astype(float)
+
+
+def at_least_one(a: np.ndarray) -> np.ndarray:
+    """P(a Poisson count of mean exp(a) isn't 0)."""
+    return -np.expm1(-np.exp(np.minimum(a, 20.0)))
+
+
+def log_likelihood(p: np.ndarray, o: np.ndarray) -> np.ndarray:
+    """Of each step, nats: Bernoulli, for all models."""
+    p = np.clip(p, LEAST, 1 - LEAST)
+    return np.asarray(xlogy(o, p) + xlogy(1 - o, 1 - p))
+
+
+def explain(curve: np.ndarray, o: np.ndarray) -> tuple[float, float, float]:
+    """Log-likelihood, floor and gain of the best P(spike) = floor + (1 - floor) gain curve, curve from 0 to 1; both of them
+    between 0 and 1, the floor at least a hundredth of the mean."""
+
+    def value(x: np.ndarray) -> tuple[float, np.ndarray]:
+        floor, gain = x
+        p = np.clip(floor + (1 - floor) * gain * curve, LEAST, 1 - LEAST)
+        slope = o / p - (1 - o) / (1 - p)
+        n = len(o)
+        found = -(o @ np.log(p) + (1 - o) @ np.log1p(-p)) / n
+        return found, -np.array([slope @ (1 - gain * curve), slope @ ((1 - floor) * curve)]) / n
+
+    rate = float(o.mean())
+    bounds = [(LOWEST * rate, 0.9), (0.0, 1.0)]
+    best = minimize(value, [0.5 * rate, 0.1], jac=True, bounds=bounds, method="L-BFGS-B")
+    return -len(o) * float(best.fun), float(best.x[0]), float(best.x[1])
+
+
+Smoothing = Callable[[np.ndarray, float], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Chosen:
+    """A noisy neuron: fitted to the training part, and to all its blocks but one."""
+
+    fit: NeuronFit
+    folds: np.ndarray
+    """(n_folds, n_parameters)"""
+    options: dict[str, Any]
+    bases: dict[str, Any]
+
+
+class Fitting:
+    """All models of one recording, on the same steps and parts. Every choice is made by cross-validation over blocks in time of the
+    training part, and every model is then fitted to all of it."""
+
+    def __init__(self, recording: Recording, config: Any) -> None:
+        self.recording, self.config = recording, config
+        self.train, self.stop = recording.borders
+        self.past = round(self.train / recording.dt)
+        self.repeats = len(recording.trains)
+        plain = recording.bases[0]
+        self.trained = recording.data(plain, 0.0, self.train).o
+        self.o = recording.data(plain, self.train, self.stop).o.reshape(self.repeats, -1)
+        self.rate = float(self.trained.mean())
+        self.fold = np.tile(np.arange(self.past) * config.n_folds // self.past, self.repeats)
+
+    def rng(self, k: int) -> np.random.Generator:
+        """Of one model's spikes."""
+        return np.random.default_rng([self.config.seed, k])
+
+    def steps(self, block: neo.Block) -> np.ndarray:
+        """A Block's trials in the steps of the test part, (n_steps, n_trials); models draw from the recording's start on."""
+        found = np.zeros((self.o.shape[1], len(block.segments)), dtype=bool)
+        for k, segment in enumerate(block.segments):
+            times = segment.spiketrains[0].magnitude - self.train
+            step = np.rint(times / self.recording.dt).astype(int)
+            found[step[step >= 0], k] = True
+        return found
+
+    def neuron(self, bases: Sequence[dict[str, Any]]) -> Chosen:
+        """A noisy neuron by noise-driven maximum likelihood. First bases and ridge are chosen, of a neuron without a membrane; then
+        the membrane's decay and the family of the noise."""
+        r, config = self.recording, self.config
+
+        def best(candidates: list[dict[str, Any]]) -> Any:
+            return cross_validate(
+                r.trains, r.signals, candidates, dt=r.dt * pq.s, n_folds=config.n_folds, t_stop=self.train * pq.s
+            )  # fmt: skip
+
+        first = best([{**one, "ridge": ridge} for one in bases for ridge in config.ridges]).best
+        found = best(
+            [first | {"beta": beta, "family": family} for family in FAMILIES for beta in config.betas]
+        )
+        of = {name: found.best.get(name) for name in ("stimulus", "history")}
+        return Chosen(found.fit, found.values, found.best, of)
+
+    def noisy(self, bases: Sequence[dict[str, Any]], seed: int) -> tuple[Arm, Chosen]:
+        """A noisy neuron and its predictions."""
+        chosen = self.neuron(bases)
+        fit, r = chosen.fit, self.recording
+        data = fit.model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
+        p = fit.model.family.cdf(fit.model.evaluate(fit.values, data).potential)
+        block = fit.simulate(r.signals[0], trials=self.config.trials, seed=self.config.seed + seed)
+        numbers = {
+            "beta": float(chosen.options["beta"]), "ridge": float(chosen.options["ridge"]),
+            "logistic": float(isinstance(fit.model.family, nsnn.Logistic)), **sizes(chosen.bases),
+        }  # fmt: skip
+        return Arm(p.reshape(self.repeats, -1), self.steps(block), numbers), chosen
+
+    # --- the twin ---
+
+    def twins(self, chosen: Chosen) -> dict[str, Arm]:
+        """The fitted neuron without noise: by itself, its threshold lowered until it fires as often as the cell (training part);
+        given the recorded spikes, its threshold where it predicts best; and the first with noise added afterwards.
+
+        Threshold and kernel are chosen by cross-validation: the filters of each fold have not seen its block.
+        """
+        model, r = chosen.fit.model, self.recording
+        shifts = np.array(self.config.shifts)
+        data = model.data(r.trains, r.signals, t_stop=self.train * pq.s)
+        every = [chosen.fit.values, *chosen.folds]
+        lowered = [self._lowered(model, p, data, shifts) for p in every]
+        free = self._smoothing([one[1][None] for one in lowered], np.array([lowered[0][0]]), _around)
+        levels = [model.evaluate(p, data).potential.reshape(self.repeats, -1) for p in every]
+        given = self._smoothing([fires(a + shifts[:, None, None]) for a in levels], shifts, _behind)
+        dt, level, shift = r.dt, levels[0] + free["shift"], free["shift"]
+
+        w, kernel, how = _parts(model, chosen.fit.values)
+        how["theta"] = how["theta"] - shift
+        drive = self._drive(w, model.data(r.trains, r.signals, t_stop=self.stop * pq.s))
+        found = draw(drive, kernel, fires, self.rng(1), **how)
+        p = _apply(free, found.T.astype(float), dt, _around)[:, self.past :]
+        arms = {TWIN: Arm(p, np.repeat(found[self.past :, :1], self.config.trials, axis=1), free)}
+        later = model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
+        a = model.evaluate(chosen.fit.values, later).potential.reshape(self.repeats, -1)
+        arms[FORCED] = Arm(
+            _apply(given, fires(a + given["shift"]), dt, _behind), arms[TWIN].spikes, given
+        )  # it draws nothing of its own
+
+        o, cdf = self.trained.reshape(self.repeats, -1), model.family.cdf
+        best = minimize_scalar(
+            lambda x: -log_likelihood(cdf(level / np.exp(x)), o).sum(), bounds=np.log([0.05, 20.0]), method="bounded"
+        )  # fmt: skip
+        sigma = float(np.exp(best.x))
+        drive = np.repeat(drive[:, :1], self.config.trials, axis=1)
+        late = draw(drive, kernel, lambda x: cdf(x / sigma), self.rng(2), **how)
+        arms[ADDED] = Arm(cdf((a + shift) / sigma), late[self.past :], {"shift": shift, "sigma": sigma})
+        return arms
+
+    def _drive(self, w: np.ndarray, data: Any) -> np.ndarray:
+        """(n_steps, n_repeats) what enters the membrane."""
+        return np.asarray((w[0] + data.drive @ w[1:]).reshape(self.repeats, -1).T)
+
+    def _lowered(
+        self, model: NeuronModel, p: np.ndarray, data: Any, shifts: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """The shift of the threshold at which the neuron fires as often as the cell, and its spikes there (n_repeats, n_steps)."""
+        w, kernel, how = _parts(model, p)
+        drive = np.repeat(self._drive(w, data), len(shifts), axis=1)
+        theta = how["theta"] - np.tile(shifts, self.repeats)
+        spikes = draw(drive, kernel, fires, self.rng(1), beta=how["beta"], theta=theta)
+        spikes = spikes.reshape(-1, self.repeats, len(shifts)).transpose(2, 1, 0).astype(float)
+        rates = np.maximum(spikes.mean(axis=(1, 2)), LEAST)
+        same = int(np.argmin(np.abs(np.log(rates / self.rate))))
+        return float(shifts[same]), spikes[same]
+
+    def _smoothing(self, spikes: list[np.ndarray], shifts: np.ndarray, smooth: Smoothing) -> dict[str, float]:
+        """Shift of the threshold and width of the kernel that predict best in cross-validation, with floor and gain fitted to the
+        training part; spikes (n_shifts, n_repeats, n_steps) of the fit, and of those without each block."""
+        best, found = -np.inf, {}
+        dt, o = self.recording.dt, self.trained
+        for (j, shift), width in itertools.product(enumerate(shifts), self.config.widths):
+            score, made = 0.0, {}
+            for k, own in enumerate(spikes):
+                curve = smooth(own[j], width / dt).ravel()
+                kept = np.ones(len(o), dtype=bool) if k == 0 else self.fold != k - 1
+                top = max(float(curve[kept].max()), 1.0)
+                floor, gain = explain(np.minimum(curve / top, 1.0)[kept], o[kept])[1:]
+                chosen = {"shift": float(shift), "width": width, "floor": floor, "gain": gain, "top": top}
+                if k == 0:
+                    made = chosen
+                else:
+                    p = floor + (1 - floor) * gain * np.minimum(curve[~kept] / top, 1.0)
+                    score += log_likelihood(p, o[~kept]).sum()
+            if score > best:
+                best, found = score, made
+        return found
+
+    # --- Poisson models ---
+
+    def poisson(self, history: bool, seed: int) -> Arm:
+        """The linear-nonlinear Poisson model, or the generalised linear model with the spikes' history.
+
+        As many candidates as the noisy neuron has: bases and ridges first, then further ridges where that has membranes and
+        families.
+        """
+        r, config = self.recording, self.config
+        alone = [{**one, "history": None} for one in r.bases]
+        bases = list(r.bases) if history else _different(alone)
+
+        def columns(data: Any) -> np.ndarray:
+            return np.concatenate([data.drive, data.history], axis=1)
+
+        def fitted(x: np.ndarray, o: np.ndarray, strength: float) -> tuple[float, np.ndarray]:
+            if not x.shape[1]:
+                return float(np.log(-np.log1p(-o.mean()))), np.zeros(0)
+            size = np.sqrt(np.mean(x**2, axis=0))
+            size[size == 0] = 1.0
+            model = PoissonRegressor(
+                alpha=strength / len(o), solver="newton-cholesky", max_iter=300, tol=1e-7
+            )
+            model.fit(x / size, o)
+            return float(model.intercept_), model.coef_ / size
+
+        o = self.trained
+        prepared = [columns(r.data(one, 0.0, self.train)) for one in bases]
+
+        def score(k: int, strength: float) -> float:
+            total = 0.0
+            for fold in range(config.n_folds):
+                out = self.fold == fold
+                bias, w = fitted(prepared[k][~out], o[~out], strength)
+                total += log_likelihood(at_least_one(bias + prepared[k][out] @ w), o[out]).sum()
+            return total
+
+        tried = {(k, ridge): score(k, ridge) for k in range(len(bases)) for ridge in config.ridges}
+        k, _ = max(tried, key=lambda one: tried[one])
+        more = np.geomspace(
+            min(config.ridges) / 10, max(config.ridges) * 10, len(FAMILIES) * len(config.betas)
+        )
+        tried |= {(k, float(ridge)): score(k, float(ridge)) for ridge in more}
+        k, ridge = max((one for one in tried if one[0] == k), key=lambda one: tried[one])
+        bias, w = fitted(prepared[k], o, ridge)
+        test, every = (r.data(bases[k], start, self.stop) for start in (self.train, 0.0))
+        p = at_least_one(bias + columns(test) @ w).reshape(self.repeats, -1)
+        n_stimulus = test.drive.shape[1]
+        drive = bias + every.drive[: len(every.o) // self.repeats] @ w[:n_stimulus]
+        kernel = bases[k]["history"].matrix(r.dt, 1) @ w[n_stimulus:] if history else np.empty(0)
+        drive = np.repeat(drive[:, None], config.trials, axis=1)
+        spikes = draw(drive, kernel, at_least_one, self.rng(seed))[self.past :]
+        return Arm(p, spikes, {"ridge": float(ridge), **sizes(bases[k])})
+
+    # --- two layers ---
+
+    def network(self, stimulus: Basis, beta: float) -> Arm:
+        """Hidden noisy neurons between stimulus and cell, without history but for the output's reset; basis and the output's decay
+        are those chosen for the single neuron without history."""
+        r, config = self.recording, self.config
+        fit = nsnn.fit_network(
+            r.trains, r.signals, dt=r.dt * pq.s, stimulus=stimulus, n_hidden=config.n_hidden, held_out=0.0,
+            output=nsnn.NSNNNeuron(beta=beta), epochs=config.epochs, refine=config.refine, t_stop=self.train * pq.s,
+            seed=config.seed, engine="numpy",
+        )  # fmt: skip
+        data = fit.model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
+        logs = fit.model.log_likelihood(
+            fit.weights, data, particles=config.particles, seed=config.seed
+        )  # of what was observed, given what was before
+        p = np.where(data.o[:, 0] == 1, np.exp(logs), -np.expm1(logs))
+        block = fit.simulate(
+            r.signals[0], trials=config.trials, seed=config.seed
+        )  # fmt: skip
+        return Arm(p.reshape(self.repeats, -1), self.steps(block), {"hidden": float(config.n_hidden)})
+
+
+def _parts(model: NeuronModel, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """Bias and stimulus filter, what a spike adds at later lags, decay and threshold."""
+    kernels = model.bases()[1]
+    last = len(p) - kernels.shape[1] - (model.threshold is None)
+    kernel = kernels @ p[last:][: kernels.shape[1]] if kernels.size else np.empty(0)
+    theta = float(p[-1]) if model.threshold is None else model.threshold
+    return p[:last], kernel, {"beta": float(model.beta), "theta": theta}
+
+
+def sizes(bases: dict[str, Any]) -> dict[str, float]:
+    """Number of functions and span (ms) of raised cosines, for the table of what was chosen."""
+    found = {}
+    for name, basis in bases.items():
+        if isinstance(basis, RaisedCosines):
+            found[f"{name} functions"] = float(basis.n)
+            found[f"{name} span"] = float(basis.stop.rescale("ms").magnitude)
+    return found
+
+
+def _different(bases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without repetitions."""
+    return [one for k, one in enumerate(bases) if one not in bases[:k]]
+
+
+def _around(spikes: np.ndarray, steps: float) -> np.ndarray:
+    """Smoothed on both sides, a lone spike to height 1, by a Gaussian of so many steps."""
+    if steps < 0.1:
+        return spikes
+    return np.asarray(gaussian_filter1d(spikes, steps, axis=-1, mode="reflect") * steps * np.sqrt(2 * np.pi))
+
+
+def _behind(spikes: np.ndarray, steps: float) -> np.ndarray:
+    """Smoothed to later steps alone, by an exponential of so many steps: what is known of the past must not tell of the present."""
+    if steps < 0.1:
+        return spikes
+    kept = np.exp(-1 / steps)
+    return np.asarray(lfilter([1.0], [1.0, -kept], spikes, axis=-1))
+
+
+def _apply(chosen: dict[str, float], spikes: np.ndarray, dt: float, smooth: Smoothing) -> np.ndarray:
+    curve = np.minimum(smooth(spikes, chosen["width"] / dt) / chosen["top"], 1.0)
+    return chosen["floor"] + (1 - chosen["floor"]) * chosen["gain"] * curve
+
+
+def fitted(recording: Recording, config: Any) -> tuple[Fitting, dict[str, Arm]]:
+    """All models of a recording. Without a stimulus there is no network, and the neuron is history alone."""
+    fitting = Fitting(recording, config)
+    arms: dict[str, Arm] = {}
+    arms[NEURON], chosen = fitting.noisy(recording.bases, 0)
+    arms.update(fitting.twins(chosen))
+    arms[LNP], arms[GLM] = fitting.poisson(False, 3), fitting.poisson(True, 4)
+    if recording.stimulated:
+        alone = _different([{**one, "stimulus": Nothing()} for one in recording.bases])
+        without = _different([{**one, "history": None} for one in recording.bases])
+        arms[ALONE] = fitting.noisy(alone, 5)[0]
+        arms[NO_HISTORY], single = fitting.noisy(without, 6)
+        if config.n_hidden and recording.f_max is not None:
+            arms[NETWORK] = fitting.network(single.bases["stimulus"], single.options["beta"])
+    replaced = {"noise off": TWIN, "noise late": ADDED}.get(config.sabotage)
+    if replaced is not None:
+        arms[NEURON] = arms[replaced]
+    return fitting, arms

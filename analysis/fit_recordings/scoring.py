@@ -1,0 +1,178 @@
+"""Scores of fitted models on what they haven't seen, with their errors, and what the spikes that they draw are like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+from scipy import stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import measures
+from nsnn_neuro.likelihood import Rescaled
+
+from .fits import CELL, FORCED, LEAST, LNP, NETWORK, NEURON, NO_HISTORY, TWIN, Arm, Fitting, log_likelihood
+
+__all__ = ["across", "fano_across", "interval", "mean_of", "per_spike", "raster", "scores", "spike_measures"]
+
+
+def per_spike(gain: np.ndarray, spikes: np.ndarray, steps: int) -> dict[str, float]:
+    """sum(gain) / sum(spikes) of arrays (n_repeats, n_steps), its jackknife error over blocks of `steps`, all repeats of a block
+    left out together, and the 95 % interval by Student's t; what is left at the end is in the last block."""
+    k = max(gain.shape[1] // steps, 1)
+    starts = steps * np.arange(k)
+    top, below = (np.add.reduceat(a.sum(axis=0), starts) for a in (gain, spikes))
+    value = top.sum() / below.sum()
+    without = (top.sum() - top) / np.maximum(below.sum() - below, 1)
+    se = np.sqrt((k - 1) / k * np.sum((without - without.mean()) ** 2)) if k > 1 else np.nan
+    return interval(value, se, k)
+
+
+def interval(value: float, se: float, n: int) -> dict[str, float]:
+    """A value with the ends of its 95 % interval."""
+    half = float(stats.t.ppf(0.975, n - 1) * se) if n > 1 else np.nan
+    return {
+        "value": float(value), "se": float(se), "low": float(value) - half, "high": float(value) + half, "n": n,
+    }  # fmt: skip
+
+
+def mean_of(values: Any) -> dict[str, float]:
+    """Mean over recordings with its 95 % interval."""
+    x = np.asarray(values, dtype=float)
+    return interval(x.mean(), x.std(ddof=1) / np.sqrt(x.size) if x.size > 1 else np.nan, x.size)
+
+
+def fano_across(counts: np.ndarray) -> float:
+    """Variance across trials over the mean, windows pooled: sum of variances over sum of means; counts (n_trials, n_windows).
+    NaN without a spike."""
+    mean = counts.mean(axis=0).sum()
+    return float(counts.var(axis=0, ddof=1).sum() / mean) if mean > 0 else np.nan
+
+
+def scores(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
+    """Rows of scores, in bit per spike, of each arm of a fit."""
+    o, steps = fitting.o, round(fitting.config.block / fitting.recording.dt)
+    constant = log_likelihood(np.full(o.shape, fitting.rate), o)
+    bits = {name: (log_likelihood(arm.p, o) - constant) / np.log(2) for name, arm in arms.items()}
+    for name, arm in arms.items():
+        yield {"part": "score", "model": name, "measure": "bits", **per_spike(bits[name], o, steps)}
+        if name != NEURON:
+            yield {
+                "part": "lead", "model": name, "measure": "bits", **per_spike(bits[NEURON] - bits[name], o, steps),
+            }  # fmt: skip
+        test = Rescaled.of(np.clip(arm.p, LEAST, 1 - LEAST), o, seed=fitting.config.seed)
+        yield {"part": "measure", "model": name, "measure": "ks", "value": test.ks, "n": test.n}
+        yield {"part": "measure", "model": name, "measure": "p", "value": test.p, "n": test.n}
+        for what, value in arm.chosen.items():
+            yield {"part": "chosen", "model": name, "measure": what, "value": value}
+    if NETWORK in arms:
+        gain = per_spike(bits[NETWORK] - bits[NO_HISTORY], o, steps)
+        yield {"part": "lead", "model": NETWORK, "measure": "over no history", **gain}
+
+
+def _trains(spikes: np.ndarray, dt: float, start: float) -> list[np.ndarray]:
+    """Spike times, s, of the columns of (n_steps, n)."""
+    return [start + (np.flatnonzero(column) + 0.5) * dt for column in spikes.T]
+
+
+def spike_measures(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
+    """Rows of spike-train measures of the cell and of each arm."""
+    r, config = fitting.recording, fitting.config
+    start, stop = r.borders
+    at: dict[str, Any] = {"t_start": start * pq.s, "t_stop": stop * pq.s}
+    kernel = config.kernel * pq.s
+    drawn = {CELL: fitting.o.T, **{name: arm.spikes for name, arm in arms.items() if name != FORCED}}
+    trains = {name: _trains(spikes, r.dt, start) for name, spikes in drawn.items()}
+    blocks: dict[str, neo.Block] = {
+        name: nsnn.to_block([[t] for t in mine], **at) for name, mine in trains.items()
+    }
+    for name, mine in trains.items():
+        side = nsnn.to_block([mine], **at)  # trials as neurons beside each other
+        several = {
+            "rate": measures.firing_rate(side),
+            "cv": measures.cv(side),
+            "fano": measures.fano_factor(side, window=config.window * pq.s),
+        }
+        if name != CELL:
+            n, both = len(mine), [*mine, *trains[CELL]]
+            several["van rossum"] = measures.van_rossum(both, tau=kernel, **at)[:n, n:].mean(axis=1)
+            several["coincidence"] = np.array(
+                [
+                    _coincidence(t, trains[CELL], r.precision, at) for t in mine
+                ]
+            )  # fmt: skip
+        for measure, values in several.items():
+            good = values[np.isfinite(values)]
+            spread = float(good.std(ddof=1)) if good.size > 1 else np.nan
+            value = float(good.mean()) if good.size else np.nan
+            yield {
+                "part": "measure", "model": name, "measure": measure, "value": value, "se": spread, "n": good.size,
+            }  # fmt: skip
+        if r.stimulated and len(mine) > 1:
+            value = measures.schreiber_reliability(mine, sigma=kernel, **at)
+            yield {"part": "measure", "model": name, "measure": "reliability", "value": float(value)}
+        if r.stimulated and name != CELL:
+            value = measures.rate_correlation(blocks[name], blocks[CELL], sigma=kernel, **at)[0]
+            yield {"part": "measure", "model": name, "measure": "rate correlation", "value": float(value)}
+        if r.f_max is not None:
+            found = measures.coherence_information(
+                r.signal(start, stop), blocks[name], f_max=r.f_max * pq.Hz, nperseg=round(r.segment / r.dt),
+                noverlap=round(r.segment / r.dt) // 2, bias="subtract", n_shuffle=0, **at,
+            )  # fmt: skip
+            yield {
+                "part": "measure", "model": name, "measure": "information", "value": found.value, "se": found.se,
+            }  # fmt: skip
+
+
+def _coincidence(train: np.ndarray, cell: list[np.ndarray], precision: float, at: dict[str, Any]) -> float:
+    """Mean coincidence factor of a train as the prediction of each of the cell's; NaN where chance alone would match them all."""
+    if 2 * precision * len(train) >= float((at["t_stop"] - at["t_start"]).magnitude):
+        return np.nan
+    values = [measures.gamma_coincidence([c, train], precision=precision * pq.s, **at)[0, 1] for c in cell]
+    return float(np.mean(values))
+
+
+def across(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
+    """Variability from repeat to repeat, model less cell, where there are repeats: a jackknife over windows, or over repeats."""
+    r, repeats = fitting.recording, fitting.repeats
+    if repeats < 2:
+        return
+    start, stop = r.borders
+    edges = np.arange(0, fitting.o.shape[1] + 1, round(2 * fitting.config.window / r.dt))
+    cell = np.add.reduceat(fitting.o, edges[:-1], axis=1)
+    trains = _trains(fitting.o.T, r.dt, start)
+    at: dict[str, Any] = {
+        "sigma": fitting.config.kernel * pq.s, "t_start": start * pq.s, "t_stop": stop * pq.s,
+    }  # fmt: skip
+    own = measures.schreiber_reliability(trains, **at)
+    without = np.array(
+        [measures.schreiber_reliability(trains[:k] + trains[k + 1 :], **at) for k in range(repeats)]
+    )
+    error = np.sqrt((repeats - 1) / repeats * np.sum((without - without.mean()) ** 2))
+    yield {"part": "across", "model": CELL, "measure": "fano", "value": fano_across(cell)}
+    yield {"part": "across", "model": CELL, "measure": "reliability", **interval(own, error, repeats)}
+    n = cell.shape[1]
+    for name, arm in arms.items():
+        if name == FORCED:
+            continue
+        mine = np.add.reduceat(arm.spikes.T.astype(float), edges[:-1], axis=1)
+        keep = ~np.eye(n, dtype=bool)
+        off = np.array([fano_across(mine[:, k]) - fano_across(cell[:, k]) for k in keep])
+        se = np.sqrt((n - 1) / n * np.sum((off - off.mean()) ** 2))
+        value = fano_across(mine) - fano_across(cell)
+        yield {"part": "across", "model": name, "measure": "fano", **interval(value, se, n)}
+        value = measures.schreiber_reliability(_trains(arm.spikes, r.dt, start), **at) - own
+        yield {"part": "across", "model": name, "measure": "reliability", **interval(value, error, repeats)}
+
+
+def raster(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
+    """Rows of spike times of the cell and of some arms, for the raster."""
+    r = fitting.recording
+    shown = {CELL: fitting.o.T, **{name: arms[name].spikes for name in (NEURON, TWIN, LNP)}}
+    for name, spikes in shown.items():
+        for k, train in enumerate(_trains(spikes[: round(0.6 / r.dt), :6], r.dt, r.borders[0])):
+            for t in train:
+                yield {"part": "spike", "model": name, "value": k, "x": t}

@@ -1,0 +1,186 @@
+"""What the study `information_transfer` asks of its model, and the answers with their errors."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from ..harness import Claim
+from ..shared.intervals import mean_and_half
+
+WEAK = 0.25  # the most that a weak signal moves the free membrane by, in units of sigma
+
+
+def of_copies(table: pd.DataFrame, signal: str, sigma: float, quantity: str) -> pd.Series:
+    """A quantity of each copy."""
+    rows = table[(table.part == "copy") & (table.signal == signal) & (table.quantity == quantity)]
+    return rows[rows.sigma == sigma].set_index("copy").value
+
+
+def weak_sigmas(table: pd.DataFrame) -> list[float]:
+    """The sigmas for which the weak signal is weak."""
+    rows = table[(table.part == "theory") & (table.signal == "weak") & (table.quantity == "membrane")]
+    return [s for s in sigmas_of(table) if rows.value.iloc[0] <= WEAK * s]
+
+
+def sigmas_of(table: pd.DataFrame) -> list[float]:
+    """Those simulated."""
+    return sorted(table[table.part == "copy"].sigma.unique().tolist())
+
+
+def _z(table: pd.DataFrame, quantities: tuple[str, ...], signal: str, sigmas: list[float]) -> pd.DataFrame:
+    rows = table[(table.part == "response") & (table.signal == signal) & table.quantity.isin(quantities)]
+    rows = rows[rows.sigma.isin(sigmas) & (rows.x > 0)]
+    return rows.assign(z=(rows.value - rows.exact) / rows.se)
+
+
+def _curve_claim(
+    table: pd.DataFrame, text: str, quantities: tuple[str, ...], signal: str, sigmas: list[float]
+) -> Claim:
+    z = _z(table, quantities, signal, sigmas).z.abs()
+    expected = len(quantities) * len(sigmas) * table[table.part == "response"].query("x > 0").x.nunique()
+    rms = float(np.sqrt((z**2).mean())) if len(z) else np.nan
+    most = float(z.max()) if len(z) else np.nan
+    return Claim(
+        text,
+        bool(len(z) == expected and expected > 0 and (z < 4).all()),
+        f"{len(z)} of {expected} values: largest |z| {most:.1f}, root mean square {rms:.2f}",
+    )
+
+
+def model_claims(table: pd.DataFrame) -> list[Claim]:
+    """The claims about the model, with their evidence."""
+    weak = weak_sigmas(table)
+    shown = ", ".join(f"{s:g}" for s in weak)
+    return [
+        _curve_claim(
+            table,
+            f"the susceptibility is the Fokker-Planck equation's at every frequency, |z| < 4 (sigma {shown} mV)",
+            ("chi, real", "chi, imaginary"),
+            "weak",
+            weak,
+        ),
+        _curve_claim(
+            table,
+            f"so is the power spectrum without signal, |z| < 4 (sigma {shown} mV)",
+            ("spectrum",),
+            "none",
+            weak,
+        ),
+        _bound(table, weak),
+        _maximum(table),
+        _direct(table),
+        *_also(table),
+    ]
+
+
+def _bound(table: pd.DataFrame, weak: list[float]) -> Claim:
+    rows = table[(table.part == "copy") & (table.signal == "weak") & (table.quantity == "bound")]
+    parts, holds = [], bool(weak)
+    for sigma in weak:
+        values, exact = of_copies(table, "weak", sigma, "bound"), rows[rows.sigma == sigma].exact
+        exact_value = float(exact.iloc[0]) if len(exact) else np.nan
+        z = (values.mean() - exact_value) / values.sem() if len(values) > 1 else np.nan
+        holds = holds and bool(abs(z) < 4)
+        parts.append(
+            f"sigma {sigma:g} mV: {values.mean():.3f} ± {values.sem():.2g}, theory {exact_value:.3f} (z {z:+.1f})"
+        )
+    return Claim(
+        "a weak signal's information bound is linear response theory's, |z| < 4",
+        holds,
+        "bit/s, standard error over copies: " + "; ".join(parts),
+    )
+
+
+def _interval(values: pd.Series) -> tuple[float, float]:
+    """Mean and half the width of the 95 % interval of the values there are; NaN with fewer than two."""
+    known = values.dropna().to_numpy()
+    return mean_and_half(known) if known.size > 1 else (np.nan, np.nan)
+
+
+def _gain(table: pd.DataFrame, signal: str, one: float, other: float, quantity: str) -> tuple[float, float]:
+    """Paired over copies: mean of one - other and half the width of its 95 % interval."""
+    return _interval(of_copies(table, signal, one, quantity) - of_copies(table, signal, other, quantity))
+
+
+def _maximum(table: pd.DataFrame) -> Claim:
+    """The sigma inside the range at which theory is largest against both ends."""
+    rows = table[(table.part == "copy") & (table.signal == "weak") & (table.quantity == "bound")]
+    exact = rows.groupby("sigma").exact.first()
+    ends = sigmas_of(table)[0], sigmas_of(table)[-1]
+    inside = exact.drop(list(ends), errors="ignore")
+    if inside.empty:
+        return Claim(
+            "a weak signal's information bound has its maximum inside the range of sigma", False, "no values"
+        )
+    best = float(inside.idxmax())
+    gains = {end: _gain(table, "weak", best, end, "bound") for end in ends}
+    return Claim(
+        "a weak signal's information bound has its maximum inside the range of sigma",
+        all(bool(mean > width) for mean, width in gains.values()),
+        f"bit/s at sigma {best:g} mV (theory's choice) more than at the ends, 95 % over copies: "
+        + "; ".join(f"{end:g} mV: {mean:+.3f} ± {width:.2g}" for end, (mean, width) in gains.items()),
+    )
+
+
+def _above(table: pd.DataFrame) -> dict[float, tuple[float, float]]:
+    """Direct information less the bound, of the strong signal: mean over copies and half the width of its 95 % interval."""
+    out = {}
+    for sigma in sigmas_of(table):
+        gap = of_copies(table, "strong", sigma, "direct") - of_copies(table, "strong", sigma, "bound")
+        out[sigma] = _interval(gap)
+    return out
+
+
+def _direct(table: pd.DataFrame) -> Claim:
+    above = _above(table)
+    return Claim(
+        "the direct method's information is nowhere below the bound (strong signal, 95 %)",
+        all(bool(mean + width > 0) for mean, width in above.values()),
+        "direct less bound, bit/s, 95 % over copies: "
+        + "; ".join(f"sigma {s:g} mV: {mean:+.2f} ± {width:.2g}" for s, (mean, width) in above.items()),
+    )
+
+
+def _also(table: pd.DataFrame) -> list[Claim]:
+    sigmas = sigmas_of(table)
+    rows = table[(table.part == "copy") & (table.signal == "strong") & (table.quantity == "bound")]
+    exact = rows.groupby("sigma").exact.first()
+    off = {
+        s: np.log(of_copies(table, "strong", s, "bound").clip(lower=1e-9) / exact[s])
+        for s in sigmas
+        if s in exact.index
+    }
+    first, last = sigmas[0], sigmas[-1]
+    known = first in off and last in off
+    closing = (
+        mean_and_half((off[first].abs() - off[last].abs()).dropna().to_numpy()) if known else (np.nan, np.nan)
+    )
+    above = _above(table)
+    per_spike = {
+        s: of_copies(table, "strong", s, "bound") / of_copies(table, "strong", s, "rate") for s in sigmas
+    }
+    falls = [_interval(per_spike[b] - per_spike[a]) for a, b in itertools.pairwise(sigmas)]
+    return [
+        Claim(
+            "the strong signal's bound departs from linear theory, less so the larger sigma",
+            bool(closing[0] > closing[1]),
+            "log of bound / theory, mean over copies: "
+            + "; ".join(f"sigma {s:g} mV: {v.mean():+.2f} ± {v.sem():.2g}" for s, v in off.items()),
+            central=False,
+        ),
+        Claim(
+            "the direct method finds more than the bound at every sigma, 95 % (spikes tell more than their linear part)",
+            all(bool(mean > width) for mean, width in above.values()),
+            "; ".join(f"sigma {s:g} mV: {mean:+.2f} ± {width:.2g} bit/s" for s, (mean, width) in above.items()),
+            central=False,
+        ),
+        Claim(
+            "bits per spike have no such maximum: they fall from each sigma to the next (strong signal, bound)",
+            all(bool(mean + width < 0) for mean, width in falls),
+            "; ".join(f"sigma {s:g} mV: {v.mean():.3f}" for s, v in per_spike.items()) + " bit per spike",
+            central=False,
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,120 @@
+"""Panels of the study of population codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ..shared.intervals import mean_and_half
+from .verdicts import error_of, wide
+
+COLOURS = {"private": "#0072B2", "equal": "#D55E00", "mixed": "#009E73"}
+MARKERS = {"private": "o", "equal": "s", "mixed": "^"}
+LINES = {"private": "-", "equal": "--", "mixed": "-."}
+LABELS = {
+    "private": "private noise",
+    "equal": "shared noise, equal gains",
+    "mixed": "shared noise, gains of both signs",
+}
+
+
+def _points(ax: Axes, name: str, mean: pd.Series, bar: Any, line: str = "") -> None:
+    """A population's values at its sizes, with bars."""
+    fmt, colour = MARKERS[name] + line, COLOURS[name]
+    ax.errorbar(
+        mean.index, mean, yerr=bar, fmt=fmt, ms=5, lw=1.2, capsize=2, color=colour, label=LABELS[name]
+    )
+
+
+def _finish(ax: Axes, rows: pd.DataFrame, **labels: str) -> None:
+    sizes = np.unique(rows.neurons).astype(int)
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [str(n) for n in sizes])
+    ax.minorticks_off()
+    ax.set(xlabel="number of neurons", **labels)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def information(ax: Axes, model: pd.DataFrame) -> None:
+    """Against size, with linear response and the bound."""
+    for name in ("private", "mixed", "equal"):
+        _points(ax, name, wide(model, name, "information").mean(), 2 * error_of(model, name))
+        theory = wide(model, name, "theory").mean()
+        ax.plot(theory.index, theory, LINES[name], lw=1.2, color=COLOURS[name])
+    limit = model.limit[model.condition == "equal"].iloc[0]
+    ax.axhline(limit, color="black", lw=1, ls=":", label="bound of equal gains")
+    ax.set_yscale("log")
+    _finish(ax, model, ylabel="linear Fisher information (1/mV$^2$)")
+    ax.legend(frameon=False, fontsize=8, loc="upper left")
+    ax.set_ylim(top=ax.get_ylim()[1] * 4)  # room for the legend
+
+
+def shuffled(ax: Axes, model: pd.DataFrame) -> None:
+    """Shuffled over true information."""
+    for name in ("equal", "private", "mixed"):
+        ratio = wide(model, name, "shuffled") / wide(model, name, "information")
+        half = ratio.apply(lambda values: mean_and_half(values)[1])
+        _points(ax, name, ratio.mean(), half, LINES[name])
+    ax.axhline(1, color="black", lw=0.8, zorder=0)
+    _finish(ax, model, ylabel="information shuffled / true")
+    ax.legend(frameon=False, fontsize=8, loc="upper left")
+
+
+def decoding(ax: Axes, model: pd.DataFrame) -> None:
+    """Right trials of a discriminant, and the most that a linear read-out gets right."""
+    for name in ("private", "mixed", "equal"):
+        bar = 200 * error_of(model, name, "right se")
+        _points(ax, name, 100 * wide(model, name, "right").mean(), bar)
+        best = 100 * wide(model, name, "right at best").mean()
+        ax.plot(best.index, best, LINES[name], lw=1.2, color=COLOURS[name])
+    _finish(ax, model, ylabel="right trials (%)")
+    ax.set_ylim(50, 115)
+    ax.set_yticks(range(50, 101, 10))
+    ax.legend(frameon=False, fontsize=8, loc="upper left")
+
+
+def estimators(ax: Axes, few: pd.DataFrame) -> None:
+    """Plug-in and corrected estimates against trials."""
+    for column, name, colour, mark in (
+        ("plug-in", "plug-in", "#D55E00", "s--"),
+        ("information", "corrected", "#0072B2", "o-"),
+    ):
+        by = few.groupby("trials")[column]
+        bar = 2 * by.std(ddof=1) / np.sqrt(by.size())
+        ax.errorbar(
+            by.mean().index, by.mean(), yerr=bar, fmt=mark, ms=5, lw=1.2, capsize=2, color=colour, label=name
+        )
+    truth = few.groupby("population")["all trials"].first()
+    ax.axhline(truth.mean(), color="black", lw=1, ls=":", label="all trials")
+    ax.set(xlabel="trials per stimulus", ylabel="linear Fisher information (1/mV$^2$)")
+    ax.set_title(f"{int(few.neurons.iloc[0])} neurons, shared noise, equal gains", fontsize=9)
+    ax.set_ylim(0)
+    ax.legend(frameon=False, fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def recorded(ax: Axes, cells: pd.DataFrame) -> None:
+    """Information of retinal cells, repeats in order and shuffled: hollow squares around the dots where they agree."""
+    for column, name, colour, mark, size, fill in (
+        ("shuffled", "repeats shuffled", "#D55E00", "s--", 9, "none"),
+        ("information", "repeats in order", "#0072B2", "o-", 4, "#0072B2"),
+    ):
+        found = wide(cells, "retina", column)
+        bar = 2 * found.std(ddof=1) / np.sqrt(len(found))
+        style: dict[str, Any] = {
+            "fmt": mark,
+            "ms": size,
+            "mfc": fill,
+            "color": colour,
+            "lw": 1.2,
+            "capsize": size / 2,
+        }
+        ax.errorbar(found.columns, found.mean(), yerr=bar, label=name, **style)
+    ax.set_title("salamander retina, pairs of moments of a film", fontsize=9)
+    _finish(ax, cells, ylabel="information, $d'^2$")
+    ax.set_xlabel("number of cells")
+    ax.set_yscale("log")
+    ax.legend(frameon=False, fontsize=8)

@@ -1,0 +1,137 @@
+"""The panels of the study of rate and timing: Axes and numbers in, no simulation here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..shared.intervals import interval
+
+__all__ = ["draw_codes", "draw_cortex", "draw_distances", "draw_resolutions", "draw_surplus"]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#707070")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES: tuple[Any, ...] = (
+    "-",
+    "--",
+    "-.",
+    (0, (1, 1)),
+    (0, (6, 1.5)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (8, 2, 1, 2)),
+)
+
+
+def _bars(ax: Any, x: Any, intervals: Any, k: int, label: str) -> None:
+    middle, low, high = np.array(intervals).T
+    ax.errorbar(
+        x, middle, yerr=[middle - low, high - middle], fmt=MARKERS[k], ls=LINES[k], color=COLOURS[k],
+        lw=1.2, ms=4.5, capsize=2, mfc="white", label=label,
+    )  # fmt: skip
+
+
+def _finish(ax: Any, ticks: Any, name: Any = "{:g}".format) -> None:
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, [name(t) for t in ticks])
+    ax.minorticks_off()
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def draw_codes(ax: Any, sigmas: list[float], codes: dict[str, Any]) -> None:
+    """Bits against noise, a line for each code."""
+    names = {"words": "words", "latency": "first-spike latency", "count": "count"}
+    for k, (code, intervals) in enumerate(codes.items()):
+        _bars(ax, sigmas, intervals, k, names[code])
+    _finish(ax, sigmas)
+    ax.set(xlabel="noise sigma (mV)", ylabel="information (bit)", ylim=(0, None))
+    ax.legend(frameon=False, fontsize=8)
+
+
+def draw_surplus(ax: Any, sigmas: list[float], surplus: dict[float, Any]) -> None:
+    """Words less counts against noise, a line for each time scale."""
+    for k, (tau, intervals) in enumerate(surplus.items()):
+        _bars(ax, sigmas, intervals, k, f"stimuli of {1e3 * tau:g} ms")
+    ax.axhline(0, color="#707070", lw=0.8)
+    _finish(ax, sigmas)
+    ax.set(xlabel="noise sigma (mV)", ylabel="surplus of timing (bit)")
+    ax.legend(frameon=False, fontsize=8)
+
+
+def _costs(ax: Any, costs: np.ndarray) -> np.ndarray:
+    """Places of the costs on a logarithmic axis, 0 one step below the first."""
+    places = np.where(costs > 0, costs, costs[1] / 2)
+    ax.set_xscale("log")
+    shown = places[::2] if costs.size > 6 else places
+    ax.set_xticks(shown, ["0" if p == costs[1] / 2 else f"{p:g}" for p in shown])
+    ax.minorticks_off()
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_xlabel("cost of time q (1/s)")
+    return places
+
+
+def draw_distances(ax: Any, curves: dict[float, pd.DataFrame], halves: dict[float, float]) -> None:
+    """Bits in distances against their cost of time, a line for each noise."""
+    for k, (sigma, seeds) in enumerate(curves.items()):
+        places = _costs(ax, seeds.columns.to_numpy(dtype=float))
+        middle, low, high = np.array([interval(seeds[q].to_numpy()) for q in seeds]).T
+        ax.fill_between(places, low, high, color=COLOURS[k], alpha=0.15, lw=0)
+        ax.plot(
+            places,
+            middle,
+            ls=LINES[k],
+            marker=MARKERS[k],
+            ms=4,
+            mfc="white",
+            color=COLOURS[k],
+            lw=1.2,
+            label=f"{sigma:g} mV",
+        )
+        if sigma in halves:
+            ax.plot([halves[sigma]] * 2, [0, 0.5 * middle.max()], color=COLOURS[k], ls=LINES[k], lw=0.9)
+    ax.axhline(0, color="#707070", lw=0.8)
+    ax.set_ylabel("information (bit)")
+    ax.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", columnspacing=0.9, handlelength=1.8)
+    ax.set_ylim(top=1.45 * max(seeds.mean().max() for seeds in curves.values()))
+
+
+def draw_resolutions(ax: Any, words: dict[float, pd.DataFrame], legend: bool) -> None:
+    """Bits in words against the width of a bin, a line for each noise."""
+    for k, (sigma, seeds) in enumerate(words.items()):
+        x = seeds.columns.to_numpy(dtype=float)
+        _bars(ax, 1e3 * x, [interval(seeds[c].to_numpy()) for c in seeds], k, f"{sigma:g} mV")
+    _finish(ax, 1e3 * x)
+    ax.set_xlabel("width of a bin (ms)")
+    if legend:
+        place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+        ax.legend(frameon=False, fontsize=8, title="noise sigma", title_fontsize=8, **place)
+
+
+def draw_cortex(left: Any, right: Any, found: pd.DataFrame) -> None:
+    """Bits against the cost of time of each setting; what timing adds against reliability."""
+    for k, row in enumerate(found.itertuples()):
+        colour = COLOURS[k % len(COLOURS)]
+        costs = row.curve.index.to_numpy(dtype=float)
+        places = _costs(left, costs)
+        compared = row.setting in (11, 12)
+        left.plot(
+            places,
+            row.curve,
+            ls=LINES[k % len(LINES)],
+            color=colour,
+            lw=2.2 if compared else 0.9,
+            label=f"{row.setting:02d}",
+        )
+        middle, low, high = interval(row.gain)
+        marker = MARKERS[k % len(MARKERS)]
+        right.errorbar(
+            row.reliability, middle, yerr=[[middle - low], [high - middle]], fmt=marker, ms=6 if compared else 4.5,
+            capsize=2, color=colour, mfc=colour if compared else "white", label=f"{row.setting:02d}",
+        )  # fmt: skip
+    left.axhline(0, color="#707070", lw=0.8)
+    left.set_ylabel("information (bit)")
+    right.axhline(0, color="#707070", lw=0.8)
+    right.set_xlabel("reliability (Gamma)")
+    right.spines[["top", "right"]].set_visible(False)
+    right.legend(frameon=False, fontsize=8, title="setting", title_fontsize=8, ncols=2)

@@ -1,0 +1,1 @@
+"""What several studies share: intervals, recordings, networks, rules."""

@@ -1,0 +1,85 @@
+"""Recordings that studies can use but that are no part of the project: where they lie, and a reader for each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import scipy.io
+
+from nsnn_neuro import FormatError
+
+__all__ = ["CORTICAL", "Sweep", "cortical", "folder", "retina"]
+
+CORTICAL = ("00", "04", "05", "06", "08", "09", "11", "12")
+"""settings of mean and standard deviation of the current that `cortical` reads"""
+
+
+class Sweep(NamedTuple):
+    """One repeat: spike times (s), current (pA) and its sampling interval (s)."""
+
+    spikes: np.ndarray
+    current: np.ndarray
+    dt: float
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sweep."""
+        return self.current.size * self.dt
+
+
+def folder(name: str) -> Path | None:
+    """The folder of a set of recordings, None where it is absent.
+
+    Looked for in the folder that NSNN_SHARED_DATA names, or else in shared/data beside the repository.
+    """
+    named = os.environ.get("NSNN_SHARED_DATA")
+    data = Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
+    return data / name if (data / name / "SOURCE.txt").is_file() else None
+
+
+def cortical(setting: str) -> list[Sweep] | None:
+    """Four repeats of a rat's cortical neuron under one frozen current, None where the recordings are absent.
+
+    Challenge A of the 2007 competition on single neuron models: 6.8 s at 5 kHz; the current is an Ornstein-Uhlenbeck process whose
+    mean and standard deviation are the setting's. Source: Jolivet et al. 2008, doi 10.1007/s00422-008-0261-x
+    """
+    place = folder("qsnmc2007_A")
+    if place is None:
+        return None
+    rate, sweeps = 5000.0, []
+    try:
+        with np.load(place / "current_voltage.npz", allow_pickle=False) as data:
+            currents = [np.asarray(data[f"I_{setting}_{k}"], dtype=float) for k in range(4)]
+        for k, current in enumerate(currents):
+            samples = np.loadtxt(place / f"{setting}-{k}.spiketimes", ndmin=2)[:, 0]
+            if (
+                current.ndim != 1
+                or not (np.diff(samples) > 0).all()
+                or not 0 <= samples[0] <= samples[-1] < current.size
+            ):
+                raise ValueError("spikes out of order or outside the current")
+            sweeps.append(Sweep(samples / rate, current, 1 / rate))
+    except (OSError, KeyError, ValueError, IndexError) as error:
+        raise FormatError(f"{place}: setting {setting!r} can't be read: {error}") from None
+    return sweeps
+
+
+def retina() -> np.ndarray | None:
+    """Spikes (0 or 1) of 50 ganglion cells of a salamander's retina, (297 repeats of a film of 19 s, 953 bins of 20 ms, 50 cells).
+
+    None where the recordings are absent. Source: Tkacik et al. 2014, doi 10.1371/journal.pcbi.1003408
+    """
+    place = folder("salamander_retina_movie")
+    if place is None:
+        return None
+    path = place / "original_data_num_neurons_50_1.mat"
+    try:
+        spikes = scipy.io.loadmat(path)["data"]
+        if spikes.shape != (297 * 953, 50) or not np.isin(spikes, (0, 1)).all():
+            raise ValueError(f"an array {spikes.shape}, expected zeros and ones, (283041, 50)")
+    except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
+        raise FormatError(f"{path}: can't be read: {error}") from None
+    return spikes.reshape(297, 953, 50).astype(np.uint8)

@@ -1,0 +1,105 @@
+"""The panels of the study of stochastic resonance: Axes and curves in, no simulation here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..shared.intervals import interval
+
+__all__ = ["draw_gain", "draw_pool", "draw_two_signals"]
+
+SIGNALS = {"subthreshold": ("#0072B2", "o", "-"), "suprathreshold": ("#D55E00", "s", "--")}
+POOLS = (
+    ("#000000", "o", "-"),
+    ("#D55E00", "s", "--"),
+    ("#0072B2", "^", "-."),
+    ("#009E73", "D", (0, (6, 1.5, 1, 1.5, 1, 1.5))),
+)
+
+
+def _curve(
+    ax: Any, points: pd.DataFrame, exact: pd.DataFrame, style: tuple[str, str, Any], label: str
+) -> None:
+    colour, marker, line = style
+    ax.plot(exact.sigma, exact.exact, ls=line, color=colour, lw=1.2)
+    ax.errorbar(
+        points.sigma,
+        points.value,
+        yerr=2 * points.se,
+        fmt=marker,
+        ms=4.5,
+        capsize=2,
+        color=colour,
+        mfc="white",
+        label=label,
+    )
+
+
+def _finish(ax: Any) -> None:
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if low <= t <= high]
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.minorticks_off()
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def draw_two_signals(ax: Any, shown: dict[str, tuple[pd.DataFrame, pd.DataFrame]], best: float) -> None:
+    """Bits against noise for the two signals; the small one of the unit gets an axis of its own."""
+    small = shown["subthreshold"][1].exact.max() < 0.2
+    other = ax.twinx() if small else ax
+    _curve(ax, *shown["subthreshold"], SIGNALS["subthreshold"], "below threshold")
+    _curve(other, *shown["suprathreshold"], SIGNALS["suprathreshold"], "control")
+    ax.axvline(best, color=SIGNALS["subthreshold"][0], lw=0.8, ls=":")
+    ax.set_ylabel("information (bit)")
+    ax.set_ylim(bottom=0)
+    _finish(ax)
+    handles, labels = ax.get_legend_handles_labels()
+    if small:
+        other.set_ylim(0, 1.4)
+        ax.set_ylim(0, 1.4 * shown["subthreshold"][1].exact.max())
+        other.set_ylabel("of the control (bit)", color=SIGNALS["suprathreshold"][0])
+        other.tick_params(axis="y", colors=SIGNALS["suprathreshold"][0])
+        other.spines["top"].set_visible(False)
+        more = other.get_legend_handles_labels()
+        handles, labels = handles + more[0], labels + more[1]
+    ax.legend(handles, labels, frameon=False, fontsize=8, loc="upper right")
+
+
+def draw_pool(ax: Any, shown: dict[int, tuple[pd.DataFrame, pd.DataFrame]]) -> None:
+    """Bits against noise for pools of several sizes."""
+    for (k, curves), style in zip(reversed(shown.items()), POOLS, strict=False):
+        _curve(ax, *curves, style, f"{k} units" if k > 1 else "1 unit")
+    ax.axhline(1, color="#707070", lw=0.8, ls=":")
+    ax.set_ylabel("information (bit)")
+    ax.set_ylim(bottom=0)
+    _finish(ax)
+    ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.02))
+    ax.set_ylim(0, 1.25 * max(exact.exact.max() for _, exact in shown.values()))
+
+
+def draw_gain(ax: Any, best: pd.DataFrame, sizes: np.ndarray, bits: list[np.ndarray]) -> None:
+    """The largest information of a pool against its size."""
+    ax.plot([1, *best.units], [1, *best.exact], "-", color="#0072B2", lw=1.2, label="exact")
+    middle, low, high = np.array([interval(b) for b in bits]).T
+    ax.errorbar(
+        sizes,
+        middle,
+        yerr=[middle - low, high - middle],
+        fmt="o",
+        ms=5,
+        capsize=2,
+        color="#D55E00",
+        mfc="white",
+        label="simulated",
+    )
+    ax.axhline(1, color="#707070", lw=0.8, ls=":")
+    ax.set_xscale("log", base=2)
+    ticks = [1, 2, 4, 8, 16, 32, 64, 128]
+    ax.set_xticks(ticks, [str(t) for t in ticks])
+    ax.set(xlabel="units in the pool", ylabel="largest information (bit)", ylim=(0, None))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize=8, loc="upper left")

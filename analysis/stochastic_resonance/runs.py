@@ -1,0 +1,278 @@
+"""The simulations of the study of stochastic resonance and the exact values beside them: one unit, the LIF, pools."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+from brian2 import mV, second
+from scipy import optimize, stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import measures, theory
+
+from ..harness import smaller
+
+__all__ = ["Config", "counted", "lif", "pools", "unit"]
+
+STEP = 1e-4  # s, of the NSNN units; nothing depends on it
+CELL = {"tau_m": 20e-3 * second, "v_reset": 0 * mV, "tau_refrac": 0 * second}
+V_THRESH = 20 * mV
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that decides a run. Times in s, drives and noise of the LIF in mV."""
+
+    seed: int = 1
+    quick: bool = False
+    sabotage: str = ""
+    replicates: int = 8
+    subthreshold: tuple[float, float] = (0.4, 0.8)
+    """potentials of the unit, whose threshold is 1"""
+    straddling: tuple[float, float] = (0.8, 1.2)
+    """of its control"""
+    sigmas: tuple[float, ...] = tuple(np.geomspace(0.1, 2.0, 13))
+    presentations: int = 16_000
+    """of the two potentials, each replicate"""
+    weak: tuple[float, float] = (14.0, 18.0)
+    """drives of the LIF, whose threshold is 20 mV above rest and reset"""
+    strong: tuple[float, float] = (22.0, 28.0)
+    """of its control"""
+    lif_sigmas: tuple[float, ...] = tuple(np.geomspace(0.75, 16.0, 12))
+    window: float = 0.2
+    dt: float = 0.2e-3
+    trials: int = 500
+    """of each drive, each replicate"""
+    pools: tuple[int, ...] = (1, 2, 8, 63)
+    ratios: tuple[float, ...] = (0.05, 0.088, 0.15, 0.22, 0.316, 0.4, 0.503, 0.7, 1.0, 1.4)
+    """SD of a unit's noise over that of the signal"""
+    levels: int = 32
+    shown: int = 600
+    """times that each level is shown, each replicate"""
+
+    def __post_init__(self) -> None:
+        smaller(
+            self,
+            replicates=4,
+            sigmas=tuple(np.geomspace(0.1, 2.0, 9)),
+            presentations=8_000,
+            lif_sigmas=tuple(np.geomspace(0.75, 16.0, 8)),
+            trials=200,
+            ratios=(0.05, 0.088, 0.2, 0.316, 0.503, 1.0),
+            shown=240,
+        )
+
+
+def _bits(
+    s: np.ndarray, r: np.ndarray, rng: np.random.Generator, config: Config, bias: str = "panzeri-treves"
+) -> dict[str, float]:
+    """Estimate and standard error, with the labels shuffled where the sabotage says so; beside it Panzeri and Treves' estimate."""
+    labels = rng.permutation(s) if config.sabotage == "labels shuffled" else s
+    found, other = (
+        measures.mutual_information(labels, r, bias=b, n_shuffle=0) for b in (bias, "panzeri-treves")
+    )
+    return {"value": found.value, "se": found.se, "panzeri treves": other.value}
+
+
+def _best(information: Callable[[float], float], low: float, high: float) -> tuple[float, float]:
+    """Where a function of the noise has its maximum, and the maximum; searched in the noise's logarithm."""
+    found = optimize.minimize_scalar(
+        lambda x: -information(float(np.exp(x))),
+        bounds=(np.log(low), np.log(high)),
+        method="bounded",
+        options={"xatol": 1e-5},
+    )
+    return float(np.exp(found.x)), float(-found.fun)
+
+
+def _signal(values: np.ndarray) -> nsnn.Recorded:
+    return nsnn.Recorded(
+        neo.AnalogSignal(values[:, None], units=pq.dimensionless, sampling_period=STEP * pq.s)
+    )
+
+
+def _shown(values: np.ndarray, times: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """An order of equally many of each value for one trial, and the number of trials."""
+    each = max(k for k in range(1, 1 + 640 // values.size) if times % k == 0)
+    return rng.permutation(np.repeat(np.arange(values.size), each)), times // each
+
+
+# --- one unit ----------------------------------------------------------------------------------------------------------------
+
+
+def _signals(config: Config, weak: Any, strong: Any) -> dict[str, tuple[Any, Any]]:
+    """signal -> what is shown, and what the exact value is of."""
+    spoilt = config.sabotage == "suprathreshold signal"
+    return {"subthreshold": (strong if spoilt else weak, weak), "suprathreshold": (strong, strong)}
+
+
+def unit(config: Config) -> list[dict[str, Any]]:
+    """Rows of the single unit: simulated, exact curves, the exact maximum."""
+    rng, rows = np.random.default_rng([config.seed, 1]), []
+    sigma, replicate = np.meshgrid(config.sigmas, np.arange(config.replicates), indexing="ij")
+    for name, (shown, meant) in _signals(config, config.subthreshold, config.straddling).items():
+        order, trials = _shown(np.array(shown), config.presentations // 2, rng)
+        block = nsnn.simulate(
+            nsnn.NSNNNeuron(beta=0.0),
+            None if config.sabotage == "noise off" else nsnn.EscapeNoise(nsnn.Gaussian(sigma.ravel())),
+            _signal(np.array(shown)[order]),
+            n_neurons=sigma.size,
+            trials=trials,
+            duration=order.size * STEP * second,
+            dt=STEP * second,
+            seed=config.seed,
+            engine="numpy",
+            progress=False,
+        )
+        spikes = measures.words(block, bin=STEP * pq.s)
+        s = np.tile(order, trials)
+        for j, (level, k) in enumerate(zip(sigma.ravel(), replicate.ravel(), strict=True)):
+            exact = theory.threshold_information(meant, nsnn.Gaussian(level))
+            rows.append(
+                {"part": "unit", "kind": "simulated", "signal": name, "units": 1, "sigma": level, "replicate": k,
+                 "exact": exact, **_bits(s, spikes[:, j].ravel(), rng, config)}
+            )  # fmt: skip
+    return rows + _unit_curves(config)
+
+
+def _curve(part: str, name: str, units: int, sigmas: Any, bits: Any) -> list[dict[str, Any]]:
+    same = {"part": part, "kind": "curve", "signal": name, "units": units}
+    return [{**same, "sigma": s, "exact": float(b)} for s, b in zip(sigmas, bits, strict=True)]
+
+
+def _unit_curves(config: Config) -> list[dict[str, Any]]:
+    sigmas, rows = np.geomspace(config.sigmas[0], config.sigmas[-1], 60), []
+    for name, (_, u) in _signals(config, config.subthreshold, config.straddling).items():
+        bits = [theory.threshold_information(u, nsnn.Gaussian(s)) for s in sigmas]
+        rows += _curve("unit", name, 1, sigmas, bits)
+    at, most = _best(lambda s: theory.threshold_information(config.subthreshold, nsnn.Gaussian(s)), 0.05, 2.0)
+    best = {"part": "unit", "kind": "best", "signal": "subthreshold", "units": 1}
+    return [*rows, {**best, "sigma": at, "exact": most}]
+
+
+# --- the LIF in continuous time ----------------------------------------------------------------------------------------------
+
+
+def counted(drives: Any, sigmas: Any, window: float) -> np.ndarray:
+    """Exact information (bits), (n_sigmas,), of the count in a window that begins at reset, about which drive (mV) it was."""
+    law = theory.fp_counts(
+        window * second,
+        theory.lif_drift(np.asarray(drives)[:, None] * mV),
+        np.atleast_1d(sigmas) * mV,
+        kmax=80,
+        v_spike=V_THRESH,
+        terms=100,
+        **CELL,
+    )
+    return theory.channel_information(np.moveaxis(law, 1, 0))
+
+
+def lif(config: Config) -> list[dict[str, Any]]:
+    """Rows of the LIF, likewise."""
+    rng, rows = np.random.default_rng([config.seed, 2]), []
+    signals = _signals(config, config.weak, config.strong)
+    drives = np.array([shown for shown, _ in signals.values()])
+    axes = (np.arange(2), np.arange(2), config.lif_sigmas, np.arange(config.replicates))
+    which, drive, sigma, _ = (a.ravel() for a in np.meshgrid(*axes, indexing="ij"))
+    block = nsnn.simulate(
+        nsnn.LIF(v_rest=CELL["v_reset"], v_thresh=V_THRESH, **CELL),
+        None if config.sabotage == "noise off" else nsnn.WhiteNoise(sigma * mV),
+        nsnn.Constant(drives[which.astype(int), drive.astype(int)] * mV),
+        n_neurons=sigma.size,
+        trials=config.trials,
+        duration=config.window * second,
+        dt=config.dt * second,
+        seed=config.seed,
+        engine="numpy",
+        progress=False,
+    )
+    counts = measures.spike_counts(block).reshape(config.trials, *(len(axis) for axis in axes))
+    s = np.repeat([0, 1], config.trials)
+    for i, (name, (_, meant)) in enumerate(signals.items()):
+        exact = counted(meant, config.lif_sigmas, config.window)
+        for j, level in enumerate(config.lif_sigmas):
+            for k in range(config.replicates):
+                found = _bits(s, counts[:, i, :, j, k].T.ravel(), rng, config)
+                rows.append(
+                    {"part": "LIF", "kind": "simulated", "signal": name, "units": 1, "sigma": level, "replicate": k,
+                     "exact": exact[j], **found}
+                )  # fmt: skip
+    return rows + _lif_curves(config)
+
+
+def _lif_curves(config: Config) -> list[dict[str, Any]]:
+    sigmas, rows = np.geomspace(config.lif_sigmas[0], config.lif_sigmas[-1], 24), []
+    for name, (_, drives) in _signals(config, config.weak, config.strong).items():
+        rows += _curve("LIF", name, 1, sigmas, counted(drives, sigmas, config.window))
+    at = sigmas[[0, -1]]
+    for _ in range(3):  # a finer grid between the neighbours of the best of the last: all of a grid in one go
+        grid = np.geomspace(at[0], at[-1], 13)
+        bits = counted(config.weak, grid, config.window)
+        at = grid[np.clip(bits.argmax() + np.array([-1, 1]), 0, grid.size - 1)]
+    best = {"part": "LIF", "kind": "best", "signal": "subthreshold", "units": 1}
+    return [*rows, {**best, "sigma": grid[bits.argmax()], "exact": bits.max()}]
+
+
+# --- pools -------------------------------------------------------------------------------------------------------------------
+
+
+def pools(config: Config) -> list[dict[str, Any]]:
+    """Rows of the pools, likewise."""
+    rng, rows = np.random.default_rng([config.seed, 3]), []
+    x = stats.norm.ppf((np.arange(config.levels) + 0.5) / config.levels)
+    most, ratios = max(config.pools), np.array(config.ratios)
+    exact = {
+        (k, r): theory.threshold_information(x, nsnn.Gaussian(r), theta=0.0, n_units=k)
+        for k in config.pools
+        for r in config.ratios
+    }
+    for replicate in range(config.replicates):
+        order, trials = _shown(x, config.shown, rng)
+        block = nsnn.simulate(
+            nsnn.NSNNNeuron(beta=0.0, theta=0.0),
+            None
+            if config.sabotage == "noise off"
+            else nsnn.EscapeNoise(nsnn.Gaussian(np.repeat(ratios, most))),
+            _signal(x[order]),
+            n_neurons=ratios.size * most,
+            trials=trials,
+            duration=order.size * STEP * second,
+            dt=STEP * second,
+            seed=config.seed + replicate,
+            engine="numpy",
+            progress=False,
+        )
+        spikes = measures.as_trains(block)
+        point, unit = np.divmod(spikes.neuron, most)
+        cell = (point * trials + spikes.trial) * order.size + np.rint(spikes.times / STEP).astype(int)
+        s = np.tile(order, trials)
+        for k in config.pools:
+            counts = np.bincount(cell[unit < k], minlength=ratios.size * s.size).reshape(ratios.size, -1)
+            for r, count in zip(config.ratios, counts, strict=True):
+                rows.append(
+                    {"part": "pool", "kind": "simulated", "signal": "Gaussian", "units": k, "sigma": r,
+                     "replicate": replicate, "exact": exact[k, r], **_bits(s, count, rng, config, "grassberger")}
+                )  # fmt: skip
+    return rows + _pool_curves(config)
+
+
+def _pool_curves(config: Config) -> list[dict[str, Any]]:
+    ratios, rows = np.geomspace(config.ratios[0], config.ratios[-1], 30), []
+
+    def bits(r: float, k: int) -> float:
+        return theory.suprathreshold_information(nsnn.Gaussian(r), n_units=k)
+
+    for k in config.pools:
+        rows += _curve("pool", "Gaussian", k, ratios, [bits(r, k) for r in ratios])
+    rows += _curve("pool", "equal SDs", 1, [1.0], [bits(1.0, 1)])
+    for k in sorted({2, 4, 16, 32, 128, *config.pools} - {1}):
+        at, most = _best(lambda r, k=k: bits(r, k), 0.02, 1.5)  # type: ignore[misc]
+        rows.append(
+            {"part": "pool", "kind": "best", "signal": "Gaussian", "units": k, "sigma": at, "exact": most}
+        )
+    return rows

@@ -1,0 +1,160 @@
+"""What the study `variability_reliability` asks of its model, and the answers with their errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..harness import Claim
+from ..shared.intervals import mean_and_half
+
+EXACT = 1e-12
+
+
+def strongest(fluctuations: Any) -> list[float]:
+    """The two strongest fluctuations: those that make events."""
+    return sorted(float(f) for f in set(fluctuations))[-2:]
+
+
+def wide_of(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """A quantity of the model: a row for each seed, a column for each (fluctuation, sigma)."""
+    rows = table[(table.part == "frozen") & (table.quantity == quantity)]
+    return rows.pivot(index="seed", columns=["fluctuation", "sigma"], values="value")
+
+
+def slopes(wide: pd.DataFrame, along: str, at: float) -> np.ndarray:
+    """Of each seed: change per doubling of sigma at a fluctuation, or per mV of fluctuation at a sigma (> 0).
+
+    Over the points where every seed has a value; NaN with fewer than two.
+    """
+    other = "fluctuation" if along == "sigma" else "sigma"
+    part = wide.xs(at, axis=1, level=other).dropna(axis=1)
+    part = part.loc[:, part.columns > 0] if along == "sigma" else part
+    if part.shape[1] < 2:
+        return np.full(len(wide), np.nan)
+    x = np.log2(part.columns.to_numpy(float)) if along == "sigma" else part.columns.to_numpy(float)
+    x = x - x.mean()
+    return np.asarray(part.to_numpy() @ x / (x @ x))
+
+
+def _slope_claim(
+    table: pd.DataFrame,
+    text: str,
+    quantity: str,
+    along: str,
+    sign: int,
+    points: list[float],
+    scale: float = 1.0,
+    central: bool = True,
+) -> Claim:
+    wide, parts, holds = wide_of(table, quantity), [], True
+    for at in points:
+        mean, width = mean_and_half(scale * slopes(wide, along, at))
+        holds = holds and bool(sign * mean > width)
+        name = "fluctuation" if along == "sigma" else "sigma"
+        parts.append(f"{name} {at:g} mV: {mean:+.3g} ± {width:.2g}")
+    unit = "doubling of sigma" if along == "sigma" else "mV of fluctuation"
+    return Claim(text, holds, f"per {unit}, 95 % over seeds: " + "; ".join(parts), central)
+
+
+def model_claims(table: pd.DataFrame) -> list[Claim]:
+    """The claims about the model, with their evidence."""
+    frozen = table[table.part == "frozen"]
+    fluctuating = sorted(f for f in frozen.fluctuation.unique() if f > 0)
+    noisy = sorted(s for s in frozen.sigma.unique() if s > 0)
+    strong = strongest(frozen.fluctuation.unique())
+    reliability, gamma, jitter = "reliability", "Gamma", "jitter"
+    found = [
+        _slope_claim(table, "Gamma, net of chance, falls with sigma at every fluctuation", gamma, "sigma", -1, fluctuating),
+        _slope_claim(table, "Gamma rises with the input's fluctuation at every sigma", gamma, "fluctuation", 1, noisy),
+        _slope_claim(table, "so does Schreiber's reliability", reliability, "fluctuation", 1, noisy),
+        _slope_claim(table, "Schreiber's reliability falls with sigma under the two strongest", reliability, "sigma", -1, strong),
+        _slope_claim(table, "the jitter of firing events (ms) grows with sigma", jitter, "sigma", 1, strong, 1e3),
+        _twin(frozen),
+        _renewal(table, "CV", "under a constant current the CV is Siegert's at every sigma, |z| < 4"),
+        _renewal(table, "spread", "there the time of the n-th spike spreads with sqrt(n), as a renewal process's, |z| < 4"),
+        _irregular(table, max(fluctuating), noisy),
+    ]  # fmt: skip
+    return [*found, *_also(table, strong, noisy)]
+
+
+def _twin(frozen: pd.DataFrame) -> Claim:
+    twin = frozen[frozen.sigma == 0]
+    fano, unlike = (twin[twin.quantity == q].value for q in ("Fano factor", "trials unlike the first"))
+    off = (twin[twin.quantity == "reliability"].value - 1).abs()
+    holds = len(fano) > 0 and (fano.abs() < EXACT).all() and (off < EXACT).all() and (unlike == 0).all()
+    return Claim(
+        f"the twin without noise repeats itself: Fano factor 0 and reliability 1, to {EXACT:g}, under every input",
+        bool(holds),
+        f"{len(fano)} inputs: largest Fano factor {fano.abs().max():.2g}, largest distance of the reliability from 1 "
+        f"{off.max():.2g}, trials unlike the first {int(unlike.sum())}",
+    )
+
+
+def _renewal(table: pd.DataFrame, quantity: str, text: str) -> Claim:
+    rows = table[(table.part == "constant") & (table.quantity == quantity)]
+    z = (rows.value - rows.exact) / rows.se
+    scale, unit = (1e3, " ms") if quantity == "spread" else (1.0, "")
+    worst = rows.loc[z.abs().idxmax()]
+    return Claim(
+        text,
+        bool((z.abs() < 4).all()),
+        f"largest |z| of {len(z)}: {z.abs().max():.1f}, at sigma {worst.sigma:g} mV: "
+        f"{scale * worst.value:.4g} ± {scale * worst.se:.2g}{unit}, exactly {scale * worst.exact:.4g}",
+    )
+
+
+def _irregular(table: pd.DataFrame, fluctuation: float, noisy: list[float]) -> Claim:
+    gap = wide_of(table, "Fano factor") - wide_of(table, "CV") ** 2
+    each = {s: mean_and_half(gap[fluctuation, s].to_numpy()) for s in noisy}
+    return Claim(
+        f"irregular yet repeatable: under fluctuations of {fluctuation:g} mV the Fano factor is below CV^2 at every sigma",
+        all(mean + width < 0 for mean, width in each.values()),
+        "Fano factor - CV^2, 95 % over seeds: "
+        + "; ".join(f"sigma {s:g} mV: {mean:.3f} ± {width:.2g}" for s, (mean, width) in each.items()),
+    )
+
+
+def _also(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> list[Claim]:
+    jitter, early, late = (wide_of(table, q) for q in ("jitter", "jitter, early", "jitter, late"))
+    weaker, stronger = strong
+    gain = _each(np.log2(jitter[stronger][noisy] / jitter[weaker][noisy]), noisy)
+    least = noisy[:2]
+    order = np.log(jitter[stronger, least[1]] / jitter[stronger, least[0]]) / np.log(least[1] / least[0])
+    exponent = mean_and_half(order.to_numpy())
+    half = _each(np.log(late[stronger][noisy] / early[stronger][noisy]), noisy)
+    fluctuating = sorted(f for f in table[table.part == "frozen"].fluctuation.unique() if f > 0)
+    everywhere = "Schreiber's reliability falls with sigma under every fluctuating input, weak ones too"
+    return [
+        _slope_claim(table, everywhere, "reliability", "sigma", -1, fluctuating, central=False),
+        Claim(
+            f"events are more precise under {stronger:g} than {weaker:g} mV of fluctuation, at every sigma that leaves events",
+            len(gain) > 1 and all(mean + width < 0 for mean, width in gain.values()),
+            "log2 of the ratio of jitters, 95 % over seeds: "
+            + "; ".join(f"sigma {s:g} mV: {mean:.2f} ± {width:.2g}" for s, (mean, width) in gain.items()),
+            central=False,
+        ),
+        Claim(
+            "weak noise: jitter is proportional to sigma (exponent .8 to 1.2 between the two smallest)",
+            bool(exponent[0] - exponent[1] > 0.8 and exponent[0] + exponent[1] < 1.2),
+            f"exponent {exponent[0]:.3f} ± {exponent[1]:.2g} (95 % over seeds)",
+            central=False,
+        ),
+        Claim(
+            f"under {stronger:g} mV of fluctuation jitter doesn't grow in the course of a trial: later half / earlier < 1.25",
+            len(half) > 1 and all(np.exp(mean + width) < 1.25 for mean, width in half.values()),
+            "ratio, 95 % over seeds: "
+            + "; ".join(
+                f"sigma {s:g} mV: {np.exp(m):.2f} ({np.exp(m - w):.2f} to {np.exp(m + w):.2f})"
+                for s, (m, w) in half.items()
+            ),
+            central=False,
+        ),
+    ]
+
+
+def _each(wide: pd.DataFrame, noisy: list[float]) -> dict[float, tuple[float, float]]:
+    """Mean and half-width over seeds at each sigma at which every seed has a value."""
+    return {s: mean_and_half(wide[s].to_numpy()) for s in noisy if wide[s].notna().all()}

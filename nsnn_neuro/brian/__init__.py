@@ -1,0 +1,1 @@
+"""Simulation in Brian2: equations, code generation targets, random numbers, runs."""

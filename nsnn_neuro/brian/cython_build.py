@@ -1,0 +1,163 @@
+"""Compiling Cython modules for the engine "cython", in place of Brian2's extension manager.
+
+Modules are kept by `builds`, under a checksum of their text, the flags, the compiler and the versions involved. The compiler runs
+in a process group of its own, which ends with an exception such as Ctrl-C; nothing is left behind. Brian2's manager, in
+contrast, loads whatever lies in its folder under a name, takes a module made with other flags, lets Cython read declarations
+(`numpy.pxd`) from the working directory, and redirects the output of the process, other threads included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import brian2
+import Cython
+import numpy as np
+
+from ..core.errors import NsnnError
+from . import program_cache, standalone
+
+__all__ = ["load", "translate"]
+
+# Brian2's headers, which generated code includes
+_BRIAN = Path(brian2.__file__).parent
+_HEADERS = (str(_BRIAN / "synapses"), str(_BRIAN / "devices" / "cpp_standalone" / "brianlib"))
+_loaded: dict[str, ModuleType] = {}
+
+
+def load(code: str, flags: Sequence[str], options: Mapping[str, Sequence]) -> ModuleType:
+    """The module of a Cython text, compiled unless an equal one is in the cache.
+
+    flags : of the C++ compiler
+    options : include_dirs, library_dirs, runtime_library_dirs, libraries, define_macros (pairs), extra_link_args, as in distutils
+
+    Raises
+    ------
+    NsnnError : there is no compiler, or Cython or the compiler failed; the end of what they said
+    """
+    compile_with, link_with = _arguments(flags, options)
+    key = _key(code, [*compile_with, *link_with], flags)
+    if key not in _loaded:
+        _loaded[key] = _cached(key) or _made(key, code, compile_with, link_with)
+    return _loaded[key]
+
+
+def _compiler() -> list[str]:
+    command = standalone.compiler()
+    if command is None:
+        raise NsnnError(
+            'engine = "cython" needs a C++ compiler, which is not there any more; use engine="numpy"'
+        )
+    return command
+
+
+def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[list[str], list[str]]:
+    """Commands that compile a file, and that link it; file names and libraries are still to come.
+
+    `flags` are no flags of the linker: given -ffast-math, GCC before 13 links code that makes the process round subnormal numbers
+    to zero.
+    """
+    shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
+    paths = sysconfig.get_paths()
+    includes = [*options["include_dirs"], np.get_include(), *_HEADERS, paths["include"], paths["platinclude"]]
+    chosen = {name: shlex.split(os.environ.get(name, "")) for name in ("CPPFLAGS", "CXXFLAGS", "LDFLAGS")}
+    compile_with = [
+        *(*_compiler(), "-c", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-DNDEBUG"),
+        *(f"-D{name}" if value is None else f"-D{name}={value}" for name, value in options["define_macros"]),
+        *(f"-I{folder}" for folder in dict.fromkeys(includes)),
+        *chosen["CPPFLAGS"],
+        *chosen["CXXFLAGS"],
+        *flags,
+    ]
+    link_with = [
+        *_compiler(),
+        *shared,
+        *chosen["LDFLAGS"],
+        *(f"-L{folder}" for folder in options["library_dirs"]),
+        *(f"-Wl,-rpath,{folder}" for folder in options["runtime_library_dirs"]),
+        *options["extra_link_args"],
+        *(f"-l{name}" for name in options["libraries"]),
+    ]
+    return compile_with, link_with
+
+
+def _key(code: str, command: Sequence[str], flags: Sequence[str]) -> str:
+    versions = (sys.version, sysconfig.get_config_var("EXT_SUFFIX"), Cython.__version__, np.__version__)
+    parts = (code, *command, standalone.described(flags), *versions, standalone.version("brian2"))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _name(key: str) -> str:
+    return f"nsnn_{key[:32]}"
+
+
+def _cached(key: str) -> ModuleType | None:
+    path = program_cache.find(key, "cython")
+    if path is not None:
+        with contextlib.suppress(ImportError):  # removed in the meantime, or of another system after all
+            return _imported(key, path)
+    return None
+
+
+def _imported(key: str, path: Path) -> ModuleType:
+    loader = importlib.machinery.ExtensionFileLoader(_name(key), str(path))
+    spec = importlib.util.spec_from_file_location(_name(key), path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[str]) -> ModuleType:
+    directory = Path(tempfile.mkdtemp(prefix="nsnn_"))
+    try:
+        text, target = directory / f"{_name(key)}.pyx", directory / f"{_name(key)}.so"
+        translate(code, text)
+        compiled = str(text.with_suffix(".o"))
+        compiler, *arguments = link_with
+        for command in (
+            [*compile_with, str(text.with_suffix(".cpp")), "-o", compiled],
+            [
+                compiler,
+                compiled,
+                *arguments,
+                "-o",
+                str(target),
+            ],  # libraries come after the file that uses them
+        ):
+            exit_code, said = standalone.compile_in(str(directory), command)
+            if exit_code:
+                raise standalone.failed("cython", "numpy", said)
+        program_cache.keep(key, target, "cython")
+        kept = program_cache.find(key, "cython")
+        return _imported(key, target if kept is None else kept)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def translate(code: str, path: Path) -> None:
+    """Write a Cython text as `path`, a .pyx file, and its translation to C++ next to it.
+
+    Raises
+    ------
+    NsnnError : Cython cannot compile the text
+    """
+    from Cython.Compiler.Main import compile as translated
+
+    path.write_text(code, encoding="utf-8")
+    # without include_path Cython looks for declarations in the working directory first
+    target = str(path.with_suffix(".cpp"))
+    if translated(str(path), cplus=True, include_path=[], output_file=target).num_errors:
+        raise NsnnError('engine = "cython": Cython cannot compile the model, for the reasons above')

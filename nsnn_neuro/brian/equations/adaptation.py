@@ -1,0 +1,85 @@
+"""Text of a neuron's slow variables: adaptation currents, moving thresholds, whatever relaxes and jumps at a spike.
+
+A slow variable x obeys tau dx/dt = target - x. It stands between the voltages in time, as gating variables do: step k takes it from
+(k - 1/2) dt to (k + 1/2) dt, exactly for a target that is constant meanwhile, with the voltage at k dt, the middle. The membrane's
+step from k dt to (k + 1) dt then sees it in its own middle. Both are second order in dt.
+
+A spike that is dated (k + 1/2) dt changes the variable as it stands. For one that is dated (k + 1) dt it is taken there, changed,
+and taken back by the same half step. A threshold that moves is needed on the grid: half a step further (`on_grid`).
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from ...models.neurons import IntegrateAndFire
+from .model import BRIAN_UNIT, Model, substitute
+
+__all__ = ["after_spike", "on_grid", "start_slow", "step_slow"]
+
+_MOST = 500.0  # largest exponent of a half step backwards, for a time constant far below dt
+
+
+def _names(text: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
+def start_slow(model: Model, neuron: IntegrateAndFire) -> None:
+    """Add the variables, their constants and their values at half a step before time 0."""
+    zero = "0" if neuron.membrane_unit == "1" else f"0 * {BRIAN_UNIT[neuron.membrane_unit]}"
+    starts = {x: f"({neuron.slow_start.get(x, zero)})" for x in neuron.slow}
+    for x, (time, target) in neuron.slow.items():
+        lapse = model.layout.dt / np.asarray(neuron.si(time))
+        model.state(x, neuron.membrane_unit)
+        model.bind(f"relax_{x}", -np.expm1(-lapse), "1")
+        model.bind(f"half_{x}", -np.expm1(-lapse / 2), "1")
+        model.bind(f"back_{x}", np.expm1(np.minimum(lapse / 2, _MOST)), "1")
+        model.initial[x] = f"{starts[x]} + ({starts[x]} - ({substitute(target, starts)})) * back_{x}"
+    if _driven(neuron):
+        model.state("drive_before", neuron.membrane_unit)
+        model.initial["drive_before"] = "drive"
+
+
+def _driven(neuron: IntegrateAndFire) -> bool:
+    return any("drive" in _names(target) for _, target in neuron.slow.values())
+
+
+def step_slow(neuron: IntegrateAndFire) -> list[str]:
+    """Lines of the step from half a step before the grid point to half a step after it.
+
+    Other slow variables in a target, and the drive, are taken at the grid point: their values half a step on, and the mean of the
+    drives before and after.
+    """
+    seen = {x for y, (_, target) in neuron.slow.items() for x in _names(target) & (neuron.slow.keys() - {y})}
+    lines = [f"here_{x} = {on_grid(x, neuron)}" for x in neuron.slow if x in seen]
+    for x, (_, target) in neuron.slow.items():
+        at = {y: f"here_{y}" for y in seen - {x}} | {"drive": "(0.5 * (drive_before + drive))"}
+        lines.append(f"{x} = {x} + ({substitute(target, at)} - {x}) * relax_{x}")
+    return [*lines, *(["drive_before = drive"] if _driven(neuron) else [])]
+
+
+def on_grid(text: str, neuron: IntegrateAndFire) -> str:
+    """`text` with the slow variables at the grid point half a step after their own time, for the voltage at that point."""
+    later = {x: f"({x} + ({target} - {x}) * half_{x})" for x, (_, target) in neuron.slow.items()}
+    return substitute(text, later)
+
+
+def after_spike(neuron: IntegrateAndFire, level: str, *, middle: bool) -> tuple[list[str], list[str]]:
+    """Lines before the membrane's reset, and lines after it, for a spike in the step's middle or at its end.
+
+    Up to the end the variables follow the membrane, at most to the threshold `level`.
+    """
+    changed = [neuron.after_spike] if neuron.after_spike else []
+    if middle:
+        return [], changed
+    before = []
+    if any("v" in _names(target) for _, target in neuron.slow.values()):
+        before.append(f"top = v + int(v > {level}) * ({level} - v)")
+    before += [
+        f"{x} = {x} + ({substitute(target, {'v': 'top'})} - {x}) * half_{x}"
+        for x, (_, target) in neuron.slow.items()
+    ]
+    after = [f"{x} = {x} + ({x} - ({target})) * back_{x}" for x, (_, target) in neuron.slow.items()]
+    return before, [*changed, *after]

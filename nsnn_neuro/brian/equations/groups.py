@@ -1,0 +1,115 @@
+"""A population's group: which parts fit together, and who writes its text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from brian2 import NeuronGroup
+
+from ...core import units
+from ...core.errors import NsnnError
+from ...models.escape import DoubleNoise, EscapeNoise
+from ...models.neurons import ConductanceBased, IntegrateAndFire, Neuron, NSNNNeuron, PoissonSource, Relay
+from ...models.noise import Noise
+from ...models.stimuli import Stimulus
+from ...models.synapses import Synapse
+from .discrete import discrete, poisson_source, relay
+from .membrane import membrane
+from .model import Layout, Model, add_drive
+
+__all__ = ["check", "group"]
+
+
+def group(
+    neuron: Neuron,
+    noise: Noise | None,
+    stimulus: Stimulus | None,
+    layout: Layout,
+    *,
+    synapses: Sequence[Synapse] = (),
+    bridge: bool = True,
+) -> NeuronGroup:
+    """The Brian2 group of a population: neuron, noise, stimulus and the types of its incoming synapses, `layout.trials` copies of
+    `layout.n_neurons` neurons.
+
+    Raises
+    ------
+    NsnnError : parts that don't fit (units, array shapes, a noise that the neuron cannot have)
+    """
+    check(neuron, noise, stimulus)
+    model = Model(layout)
+    add_drive(model, stimulus, neuron.membrane_unit)
+    match neuron:
+        case IntegrateAndFire():
+            return membrane(model, neuron, noise, synapses, bridge)
+        case NSNNNeuron():
+            return discrete(model, neuron, noise)
+        case Relay():
+            return relay(model)
+        case PoissonSource():
+            return poisson_source(model, neuron)
+        case _:
+            raise NsnnError(
+                f"model = {type(neuron).__name__}: expected a neuron such as LIF(...) or NSNNNeuron(...)"
+            )
+
+
+def check(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> None:
+    """Raise unless the three fit together in kind and unit."""
+    unit, who = neuron.membrane_unit, type(neuron).__name__
+    _check_kind(neuron, noise, who)
+    if isinstance(neuron, PoissonSource) and stimulus is not None:
+        raise NsnnError(f"stimulus = {type(stimulus).__name__}(...): a PoissonSource has a rate and no drive")
+    if stimulus is not None and stimulus.drive_unit != unit:
+        raise NsnnError(
+            f"stimulus = {type(stimulus).__name__}(...) has unit {stimulus.drive_unit!r}: the drive of this {who} is in "
+            f"its membrane's unit, {units.describe(unit)}"
+        )
+    if isinstance(noise, EscapeNoise):
+        if noise.x_unit != unit:
+            named = "family" if noise.family is not None else "hazard"
+            raise NsnnError(
+                f"{named} = {getattr(noise, named)}: its argument is a distance to threshold, for this {who} {units.describe(unit)}"
+            )
+    elif noise is not None:
+        for name in noise.in_membrane_units():
+            if noise.unit(name) != unit:
+                raise NsnnError(
+                    f"{name} = {getattr(noise, name)}: the membrane of this {who} has the unit of {units.describe(unit)}"
+                )
+
+
+def _check_kind(neuron: Neuron, noise: Noise | None, who: str) -> None:
+    if noise is None:
+        return
+    given = f"noise = {type(noise).__name__}(...)"
+    if isinstance(neuron, Relay | PoissonSource):
+        raise NsnnError(f"{given}: a {who} has no membrane and takes no noise")
+    if isinstance(neuron, NSNNNeuron):
+        if not isinstance(noise, EscapeNoise | DoubleNoise):
+            raise NsnnError(
+                f"{given}: an NSNNNeuron has escape noise, e.g. EscapeNoise(Gaussian(0.4)); for a noisy membrane use LIF"
+            )
+    elif isinstance(noise, DoubleNoise):
+        raise NsnnError(
+            f"{given}: the published code's noise is for an NSNNNeuron; give a {who} EscapeNoise or WhiteNoise"
+        )
+    elif noise.at_threshold and (isinstance(neuron, ConductanceBased) or _starts_itself(neuron)):
+        raise NsnnError(
+            f"{given}: the spike of a {who} starts itself, so it has no distance to threshold; give it WhiteNoise or OUNoise, "
+            "or take LIF"
+        )
+    if isinstance(noise, EscapeNoise) and noise.hazard is not None and noise.hazard.uses_rise:
+        _check_rise(neuron, noise.hazard, who)
+
+
+def _starts_itself(neuron: Any) -> bool:
+    return getattr(neuron, "nonlinear", None) is not None
+
+
+def _check_rise(neuron: Neuron, hazard: Any, who: str) -> None:
+    if not (isinstance(neuron, IntegrateAndFire) and neuron.leaky):
+        raise NsnnError(
+            f"hazard = {type(hazard).__name__}(...): it needs dV/dt of a leaky membrane, which a {who} has not; take LIF"
+        )

@@ -1,0 +1,259 @@
+"""Text of a continuous membrane's step: `IntegrateAndFire` neurons, conductance-based ones among them.
+
+The linear part takes the exact step of its equation. Over a step of length h, with S^2 the noise's variance in it,
+
+    V -> m + S z,   m = mu + (V - mu) exp(-h/tau)
+
+(without leak m = V + mu h/tau). A nonlinear part joins mu, by Heun's rule (`_move`): with additive noise Ito's and
+Stratonovich's calculus agree. Conductances of synapses and noise are taken at their mean over a step, those of channels at
+the voltage in its middle; gating and slow variables (`slow.py`) stand between the voltages in time: second order throughout.
+
+Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
+crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) in white noise; neurons that share their noise share the uniform
+number held against it (`noises.bridge_uniform`). Under OU input V is differentiable: where the correlation time is a few steps
+or less, the path within the step is drawn and tested. The jumps of a Poisson background come at their own times within the step,
+and the highest point of that path is tested. What synapses bring comes at a step's end, after the bridge, and is tested there
+undecayed.
+
+Refractoriness counts real time, not steps. A spike found in step k happened on average at (k + 1/2) dt with the bridge, and by
+definition at (k + 1) dt without it. The membrane is released tau_refrac after that, in general inside a step, whose remaining
+length h is what it then takes (`release`). So intervals are not lengthened by the grid, and tau_refrac need not be a multiple
+of dt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from brian2 import NeuronGroup
+
+from ...models.escape import EscapeNoise
+from ...models.neurons import ConductanceBased, IntegrateAndFire
+from ...models.noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNoise
+from ...models.synapses import Synapse
+from .. import engine
+from ..philox import Stream
+from .adaptation import after_spike, on_grid, start_slow, step_slow
+from .model import Model, Terms, either, substitute
+from .noises import add_noise, bridge_uniform, start_normal
+from .synapses import add_synapses
+
+__all__ = ["membrane", "release"]
+
+_SURE = 37.0  # exp(-37) is below the smallest uniform draw, 2**-53: beyond it the draw needs no evaluation
+
+
+def membrane(
+    model: Model, neuron: IntegrateAndFire, noise: Noise | None, synapses: Sequence[Synapse], bridge: bool
+) -> NeuronGroup:
+    """A group of continuous membranes with a threshold, and refractoriness if the neuron has it."""
+    unit, dt, tau = neuron.membrane_unit, model.layout.dt, np.asarray(neuron.si("tau_m"))
+    model.record(neuron)
+    per_step = isinstance(noise, EscapeNoise) and noise.family is not None
+    resets = not isinstance(neuron, ConductanceBased)
+    j, h = release(neuron.si("tau_refrac"), dt, bridge and not per_step) if resets else (np.array(0), 1.0)
+    model.bind("hold_steps", j, "1")
+    model.state("v", unit, _start(neuron))
+    model.state("v_prev", unit)
+    model.state("hold", "integer", 0)
+    model.state("free", "integer", 0)
+    terms = Terms()
+    start_slow(model, neuron)
+    _gates(model, neuron, terms)
+    loaded = (
+        bool(neuron.channels) or isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
+    )
+    add_synapses(model, neuron, synapses, terms, h, loaded=loaded)
+    middle = (bridge and not per_step) or not resets
+    level, reset = _level(model, neuron, noise, middle)
+    bridged = add_noise(model, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge and resets)
+    jumps = any("v" in s.on_arrival for s in synapses)
+    part = "part = int(hold == 1)"
+    step = ["free = int(hold <= 1)", part]
+    if model.counts and model.many:
+        model.counts.insert(0, part)
+    else:
+        step += model.counts
+    step.append("hold = int(hold > 0) * (hold - 1)")
+    if isinstance(noise, EscapeNoise) and noise.hazard is not None:
+        model.state("span", "s")
+        model.bind("part_length", h, "1")
+        step.append("span = dt * (1 + part * (part_length - 1))")
+    if neuron.moving:
+        model.state("level_prev", unit)
+        model.state("level_now", unit)
+        step.append(f"level_prev = {on_grid(level, neuron)}")
+    step += step_slow(neuron)
+    step += terms.first + _share(model, neuron, terms, tau, h) + terms.lines
+    step += _move(neuron, terms, level) + terms.moved + terms.last
+    # via `moved`: on Brian2's NumPy target "v_prev = v" followed by "v = v + ..." changes v_prev too (an alias, updated in place)
+    step.append("v_prev = v")
+    end = "v"
+    if jumps and bridge:
+        model.state("v_end", unit)  # before what synapses bring
+        end = "v_end"
+    own = " + ".join(["moved", *(f"free * {text}" for text in terms.jumps)])
+    step += [f"v_end = {own}", "v = v_end"] if end == "v_end" else [f"v = {own}"]
+    if neuron.moving:
+        step.append(f"level_now = {on_grid(level, neuron)}")
+    threshold = _threshold(model, neuron, noise, level, end, bridged, bridge)
+    threshold = " or ".join([threshold, *terms.crossed])
+    # without a branch where that costs nothing: a processor can't foresee which neurons are free
+    plain = not (bridged or isinstance(noise, EscapeNoise))
+    fires = f"int({threshold}) * free > 0" if plain else f"free == 1 and ({threshold})"
+    return model.make(fires, "\n".join(reset + terms.reset), "\n".join(step))
+
+
+def _level(
+    model: Model, neuron: IntegrateAndFire, noise: Noise | None, middle: bool
+) -> tuple[str, list[str]]:
+    """Text of the threshold in the step's middle, and the lines of the reset, of a spike in the middle or at the end."""
+    level = f"({neuron.threshold} + {neuron.moving})" if neuron.moving else neuron.threshold
+    before, after = after_spike(neuron, level, middle=middle)
+    reset = [*before, f"v = {neuron.reset}", "hold = hold_steps", *after]
+    if isinstance(noise, ThresholdNoise):
+        sigma = np.asarray(noise.si("sigma"))
+        model.bind("noise_sigma", sigma, neuron.membrane_unit)
+        spread = np.tile(np.broadcast_to(sigma, model.layout.n_neurons), model.layout.trials)
+        model.state("shift", neuron.membrane_unit, spread * start_normal(model, Stream.THRESHOLD_START))
+        level = f"({level} + shift)"
+        reset.append(f"shift = noise_sigma * {engine.draw('normal', Stream.THRESHOLD)}")
+    return level, reset
+
+
+def _threshold(
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: Noise | None,
+    level: str,
+    end: str,
+    bridged: bool,
+    bridge: bool,
+) -> str:
+    """Text of the condition for a spike in a step that went from `v_prev` to `end` and then, by jumps, to `v`.
+
+    A threshold that moves is `level_prev` at the step's start, `level` in its middle, `level_now` at its end.
+    """
+    middle, before = level, level
+    if neuron.moving:
+        level, before = "level_now", "level_prev"
+    if isinstance(noise, EscapeNoise):
+        if noise.family is not None:
+            names = model.record(noise.family, "escape_")
+            chance = substitute(noise.family.cdf_text, {**names, "x": f"(v - {level})"})
+        else:
+            chance = _hazard(neuron, noise.hazard, model.record(noise.hazard, "escape_"), level, before)  # type: ignore[arg-type]
+        return f"{model.draw('uniform', Stream.ESCAPE)} < {chance}"
+    if isinstance(neuron, ConductanceBased):
+        return f"v > {level} and v_prev <= {level}"
+    highest = [("v", level)]
+    if end == "v_end":
+        highest.append(("v_end", level))
+    if isinstance(noise, PoissonNoise) and bridge:
+        highest.append(("summit", middle))
+    crossed = " or ".join(f"{state} > {bound}" for state, bound in highest)
+    return _bridged(crossed, level, before, end, bridge_uniform(model, noise)) if bridged else crossed
+
+
+def _bridged(threshold: str, level: str, before: str, end: str, uniform: str) -> str:
+    """Fire also when the path between the step's two ends, both below threshold, has crossed it (Brownian bridge)."""
+    exponent = f"(({before} - v_prev) * bridge_steep) * (({level} - {end}) * bridge_steep)"
+    chance = f"{exponent} < {_SURE} and {uniform} < exp(-clip({exponent}, 0, {_SURE}))"
+    return f"{threshold} or v_prev >= {before} or ({chance})"
+
+
+def _hazard(neuron: IntegrateAndFire, hazard: Any, names: dict, level: str, before: str) -> str:
+    """Text of a spike's probability from the hazard's values at both ends of the step."""
+    at = {}
+    for voltage, bound in (("v", level), ("v_prev", before)):
+        rise = f"(({substitute(neuron.linear, {'v': voltage})}) / tau_m)"
+        at[voltage] = substitute(hazard.rate_text, {**names, "x": f"({voltage} - {bound})", "rise": rise})
+    return f"1 - exp(-clip(0.5 * span * (({at['v']}) + ({at['v_prev']})), 0, 700))"
+
+
+def release(tau_refrac: Any, dt: float, bridge: bool) -> tuple[np.ndarray, np.ndarray]:
+    """When a neuron that fired in step k moves again: in step k + j, for a step of h dt (0 < h <= 1.5).
+
+    The spike is at k + 1/2 steps with the bridge, at k + 1 without. Returns (j, h), j >= 1.
+    """
+    free_at = (0.5 if bridge else 1.0) + np.asarray(tau_refrac) / dt
+    whole = np.floor(free_at + 1e-9)  # 2 ms / 0.1 ms is 20, not 19.999999999999996
+    j = np.maximum(1, whole)
+    return j.astype(np.int32), j + 1 - np.where(np.abs(free_at - whole) < 1e-9, whole, free_at)
+
+
+def _start(neuron: IntegrateAndFire) -> np.ndarray:
+    """Where a trial starts: at rest, or at the reset where there is no rest below threshold."""
+    if isinstance(neuron, ConductanceBased):
+        return np.asarray(neuron.si("v_rest"))
+    reset = np.asarray(neuron.si("v_reset"))
+    if not hasattr(neuron, "v_rest"):
+        return reset
+    return np.where(neuron.si("v_rest") < neuron.si(neuron.threshold), neuron.si("v_rest"), reset)
+
+
+def _share(model: Model, neuron: IntegrateAndFire, terms: Terms, tau: Any, h: Any) -> list[str]:
+    """Lines that set `share`, the step's gain for a drive; with conductances also `lapse`, its length in tau_m, and their `load`.
+
+    Channels follow the voltage: they are taken where half a step leads (the midpoint rule).
+    """
+    for suffix, length in (("", 1.0), ("_part", h)):
+        lapse = length * model.layout.dt / tau
+        if terms.conductances or neuron.channels:
+            model.bind("stride" + suffix, lapse, "1")
+        else:
+            model.bind("relax" + suffix, -np.expm1(-lapse) if neuron.leaky else lapse, "1")
+    if not (terms.conductances or neuron.channels):
+        return [f"share = {either('relax')}"]
+    lines = [f"lapse = {either('stride')}"]
+    if neuron.channels:
+        now = [(f"near_{name}", reversal) for name, (_, reversal) in neuron.channels.items()]
+        lines += [f"near_{name} = {conductance}" for name, (conductance, _) in neuron.channels.items()]
+        lines += [
+            f"near_load = {_load(neuron, terms.conductances + now)}",
+            f"middle = v + ({_pulled(neuron, terms.conductances + now)}) * 0.5 * lapse * exprel(-0.5 * lapse * near_load)",
+        ]
+        for name, (conductance, reversal) in neuron.channels.items():
+            lines.append(f"far_{name} = {substitute(conductance, {'v': 'middle'})}")
+            terms.conductances.append((f"far_{name}", reversal))
+    return [*lines, f"load = {_load(neuron, terms.conductances)}", "share = lapse * exprel(-lapse * load)"]
+
+
+def _load(neuron: IntegrateAndFire, conductances: list[tuple[str, str]]) -> str:
+    return " + ".join(["1"] * neuron.leaky + [g for g, _ in conductances])
+
+
+def _pulled(neuron: IntegrateAndFire, conductances: list[tuple[str, str]]) -> str:
+    return " + ".join([neuron.linear, *(f"{g} * ({e} - v)" for g, e in conductances)])
+
+
+def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
+    """Lines that set `moved`. Heun: the nonlinear part is the mean of its values at both ends, with the same noise.
+
+    The far end is first guessed with the value at the near one, and not beyond the threshold, where the part may be huge.
+    """
+    kick = "".join(f" + {text}" for text in terms.kicks)
+    linear = _pulled(neuron, terms.conductances)
+    if neuron.nonlinear is None:
+        return [f"moved = v + free * (({linear}) * share{kick})"]
+    there = substitute(neuron.nonlinear, {"v": "guess"})
+    return [
+        f"near = {neuron.nonlinear}",
+        f"ahead = v + ({linear} + near) * share{kick}",
+        f"guess = ahead + int(ahead > {level}) * ({level} - ahead)",
+        f"moved = v + free * (({linear} + 0.5 * (near + {there})) * share{kick})",
+    ]
+
+
+def _gates(model: Model, neuron: IntegrateAndFire, terms: Terms) -> None:
+    """Gating variables, exact for a membrane that stands still; they start in equilibrium with it, half a step back."""
+    for gate, (opening, closing) in neuron.gates.items():
+        model.state(gate, "1")
+        model.initial[gate] = f"({opening}) / (({opening}) + ({closing}))"
+        terms.first += [
+            f"opening_{gate} = {opening}",
+            f"both_{gate} = opening_{gate} + {closing}",
+            f"{gate} = {gate} + (opening_{gate} / both_{gate} - {gate}) * (1 - exp(-dt * both_{gate}))",
+        ]

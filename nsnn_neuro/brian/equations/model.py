@@ -1,0 +1,230 @@
+"""What a group's text is collected in: its equations, constants, initial values; and how its members are numbered."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from brian2 import Clock, NeuronGroup, TimedArray, second
+
+from ...core import units
+from ...core.errors import NsnnError
+from ...core.parameters import Record, substitute
+from ...models.stimuli import Stimulus
+from .. import engine
+from ..philox import Stream
+
+__all__ = [
+    "BRIAN_UNIT",
+    "ORDERS_EACH",
+    "SYNAPSES",
+    "Layout",
+    "Model",
+    "Terms",
+    "add_drive",
+    "either",
+    "substitute",
+]
+
+BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hertz"}
+
+# The order of what happens in one step to population number k, in Brian2's slot "groups": synapses come after the state
+# update and before the threshold, so a spike acts in the step in which it arrives; a later population sees this step's spikes.
+ORDERS_EACH, AHEAD, COUNTS, UPDATE, SYNAPSES, THRESHOLD, RESET = 10, 0, 1, 2, 3, 5, 7
+
+# From so many members on, a block of random words is made once for the four steps that it serves: with fewer, the loop that does it
+# costs more than it saves
+MANY = 2000
+
+
+def either(name: str) -> str:
+    """Text that is `name` in a full step and `name`_part in the first, partial step after refractoriness."""
+    return f"{name} + part * ({name}_part - {name})"
+
+
+def _in_c(text: str) -> str:
+    """`text` with functions that Brian2's Cython code would call in Python replaced by their C counterparts."""
+    return substitute(text, {"exprel": "smooth_exprel"})
+
+
+@dataclasses.dataclass
+class Terms:
+    """What noises and synapses add to a membrane's step, as text.
+
+    first : lines before the membrane moves, which set what `conductances` (pairs: conductance in units of the leak, reversal) name
+    lines : lines after that, which set what `kicks` name; a kick is added to a free membrane as it moves
+    moved : lines after `moved`, the voltage at the step's end without jumps, is known
+    jumps : added to it, tested in the same step
+    last : lines after the membrane has moved
+    crossed : further conditions for a spike
+    reset : further lines of the reset
+    """
+
+    first: list[str] = dataclasses.field(default_factory=list)
+    conductances: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    lines: list[str] = dataclasses.field(default_factory=list)
+    kicks: list[str] = dataclasses.field(default_factory=list)
+    moved: list[str] = dataclasses.field(default_factory=list)
+    jumps: list[str] = dataclasses.field(default_factory=list)
+    last: list[str] = dataclasses.field(default_factory=list)
+    crossed: list[str] = dataclasses.field(default_factory=list)
+    reset: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How members are numbered (member = trial * n_neurons + neuron), the grid of time, and the population's place and name.
+
+    `point` is that of a sweep, for all neurons or one for each, shape (n_neurons,); `ids` are the numbers by which the neurons'
+    noise is drawn, None for 0, 1, ...: neurons of several points are one population in which ids repeat.
+    """
+
+    n_neurons: int
+    trials: int
+    dt: float
+    n_steps: int
+    key: tuple[int, int]
+    point: int | np.ndarray = 0
+    index: int = 0
+    name: str = "neurons"
+    ids: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of members of the group."""
+        return self.n_neurons * self.trials
+
+    @property
+    def n_ids(self) -> int:
+        """The number of neurons of one point."""
+        return self.n_neurons if self.ids is None else int(self.ids.max()) + 1
+
+
+class Model:
+    """Collects equations, constants and initial values. Scalars become constants, arrays per-neuron constants."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.equations: list[str] = [
+            "noise_neuron : integer (constant)",
+            "noise_trial : integer (constant)",
+            "noise_point : integer (constant)",
+            "noise_key0 : integer (shared, constant)",
+            "noise_key1 : integer (shared, constant)",
+        ]
+        self.ahead: list[str] = []  # lines for every fourth step
+        # lines of a step that the compiler can't vectorise: in large groups a loop before that of the step
+        self.counts: list[str] = []
+        self.namespace: dict[str, Any] = dict(engine.functions())
+        self.initial: dict[str, Any] = {
+            "noise_neuron": np.tile(
+                np.arange(layout.n_neurons) if layout.ids is None else layout.ids, layout.trials
+            ),
+            "noise_trial": np.repeat(np.arange(layout.trials), layout.n_neurons),
+            "noise_point": np.tile(layout.point, layout.trials) if np.ndim(layout.point) else layout.point,
+            "noise_key0": layout.key[0],
+            "noise_key1": layout.key[1],
+        }
+
+    @property
+    def many(self) -> bool:
+        """True where random words are drawn for four steps at once."""
+        return self.layout.size >= MANY
+
+    def bind(self, name: str, value: Any, unit: str) -> None:
+        """Give a parameter (an SI number, or an array of shape (n_neurons,)) a name in the model's text."""
+        value = np.asarray(value)
+        if value.ndim == 0:
+            self.namespace[name] = units.brian(value[()], unit) if unit != "1" else value[()]
+            return
+        if value.shape != (self.layout.n_neurons,):
+            raise NsnnError(
+                f"{name} has shape {value.shape}: expected a number or shape (n_neurons,) = ({self.layout.n_neurons},)"
+            )
+        integer = value.dtype.kind in "iu"
+        self.equations.append(f"{name} : {'integer' if integer else BRIAN_UNIT[unit]} (constant)")
+        tiled = np.tile(value, self.layout.trials)
+        self.initial[name] = tiled if unit == "1" else units.brian(tiled, unit)
+
+    def state(self, name: str, unit: str, initial: Any = None) -> None:
+        """Add a variable that the dynamics change; `initial` is an SI number or an array of shape (n_neurons,) or (size,)."""
+        self.equations.append(f"{name} : {BRIAN_UNIT.get(unit, unit)}")
+        if initial is not None:
+            value = np.asarray(initial)
+            value = np.tile(value, self.layout.trials) if value.shape == (self.layout.n_neurons,) else value
+            self.initial[name] = value if unit in ("1", "integer") else units.brian(value, unit)
+
+    def draw(self, kind: str, stream: Stream, neuron: str = "noise_neuron") -> str:
+        """Text of a "normal" or "uniform" number in a step; large groups have drawn it with those of three other steps."""
+        if not self.many:
+            return engine.draw(kind, stream, neuron=neuron)
+        text = engine.draw(f"{kind}_in_turn", stream, neuron=neuron)
+        names = [f"{kind}_{int(stream)}_{turn}" for turn in range(4)]
+        if any(line.startswith(f"{names[0]} ") for line in self.ahead):
+            raise ValueError(f"{kind} numbers of stream {stream!r} are drawn already")
+        self.equations += [f"{name} : 1" for name in names]
+        self.ahead += [f"{name} = {text.replace('(', f'({turn}, ', 1)}" for turn, name in enumerate(names)]
+        return f"in_turn(t_in_timesteps, {', '.join(names)})"
+
+    def record(self, record: Record, prefix: str = "") -> dict[str, str]:
+        """Bind all parameters of a record; returns old -> new names for its text."""
+        names = {f.name: prefix + f.name for f in record._parameters()}
+        for old, new in names.items():
+            self.bind(new, record.si(old), record.unit(old))
+        return names
+
+    def make(self, threshold: str, reset: str, update: str) -> NeuronGroup:
+        """The Brian2 group, its parts in the order of `Layout.index`."""
+        name, first = self.layout.name, ORDERS_EACH * self.layout.index
+        threshold, reset, update = (_in_c(text) for text in (threshold, reset, update))
+        group = NeuronGroup(
+            self.layout.size,
+            _in_c("\n".join(self.equations)),
+            threshold=threshold,
+            reset=reset,
+            namespace=self.namespace,
+            clock=Clock(self.layout.dt * second, name=f"{name}_clock"),
+            name=name,
+        )
+        for variable, value in self.initial.items():
+            setattr(group, variable, value)  # a text is evaluated once
+        for part, order in ((group.thresholder["spike"], THRESHOLD), (group.resetter["spike"], RESET)):
+            part.when, part.order = "groups", first + order
+        if self.ahead:
+            clock = Clock(4 * self.layout.dt * second, name=f"{name}_ahead_clock")
+            group.run_regularly(
+                _in_c("\n".join(self.ahead)),
+                clock=clock,
+                when="groups",
+                order=first + AHEAD,
+                name=f"{name}_ahead",
+            )
+        if self.counts and self.many:
+            group.run_regularly(
+                _in_c("\n".join(self.counts)), when="groups", order=first + COUNTS, name=f"{name}_counts"
+            )
+        group.run_regularly(update, when="groups", order=first + UPDATE, name=f"{name}_step")
+        return group
+
+
+def add_drive(model: Model, stimulus: Stimulus | None, unit: str) -> None:
+    """Define `drive`, the stimulus at each step."""
+    if stimulus is None:
+        model.equations.append(
+            f"drive = 0 * {BRIAN_UNIT[unit]} : {BRIAN_UNIT[unit]}" if unit != "1" else "drive = 0 : 1"
+        )
+        return
+    if stimulus.text is not None:
+        text = substitute(stimulus.text, model.record(stimulus, "stim_"))
+    else:
+        values = stimulus.samples(model.layout.n_steps, model.layout.dt)
+        if values.ndim == 2 and values.shape[1] != model.layout.n_ids:
+            raise NsnnError(
+                f"signal has {values.shape[1]} channels: expected 1 or n_neurons = {model.layout.n_ids}"
+            )
+        model.namespace["stim_samples"] = TimedArray(
+            units.brian(values, unit), dt=model.layout.dt * second, name=f"{model.layout.name}_samples"
+        )
+        text = "stim_samples(t)" if values.ndim == 1 else "stim_samples(t, noise_neuron)"
+    model.equations.append(f"drive = {text} : {BRIAN_UNIT[unit]}")

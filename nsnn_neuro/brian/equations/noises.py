@@ -1,0 +1,392 @@
+"""Text of each noise's part in a membrane's step.
+
+Over a step of length h the linear membrane takes its exact step, with noise of variance S^2 = sigma^2 (1 - exp(-2 h / tau))
+(2 sigma^2 h / tau without leak). Where conductances load the membrane, the step's gain `share` = L exprel(-L load), with
+L = h / tau (`lapse`), and S^2 = 2 sigma^2 L exprel(-2 L load) are computed in each step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from ...core.errors import NsnnError
+from ...models.neurons import IntegrateAndFire
+from ...models.noise import ConductanceNoise, MultiplicativeNoise, Noise, OUNoise, PoissonNoise, WhiteNoise
+from .. import engine, philox
+from ..philox import Stream
+from .model import Model, Terms, either, substitute
+
+__all__ = ["add_noise", "bridge_uniform", "is_silent", "ou_step"]
+
+_NEVER = 1e150  # stands for 1/0 in the bridge of a neuron without noise: its probability underflows to 0
+_MOST_JUMPS = 500
+SMOOTH = 10.0  # steps: above such a correlation time OU input is smooth enough for a threshold tested at grid points
+PIECES = 5  # of a shorter correlation time, between whose ends the membrane's path is a cubic
+_FAR = 3.5  # standard deviations of a step's end: seven of the middle of a path with both ends given
+
+
+def is_silent(noise: Noise | None) -> bool:
+    """True for no noise, or diffusive noise that is zero for every neuron."""
+    match noise:
+        case None:
+            return True
+        case WhiteNoise() | OUNoise() | MultiplicativeNoise():
+            return not np.any(np.asarray(noise.si("sigma")) > 0)
+        case _:
+            return False
+
+
+def add_noise(
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: Noise | None,
+    terms: Terms,
+    h: Any,
+    *,
+    level: str,
+    loaded: bool,
+    bridge: bool,
+) -> bool:
+    """Add the noise's text to `terms`; `h` is the partial step's length in steps. True when it has a bridge (`bridge_steep`)."""
+    if is_silent(noise):
+        return False
+    match noise:
+        case WhiteNoise() | MultiplicativeNoise():
+            _white(model, neuron, noise, terms, h, loaded, bridge, level)
+            return bridge
+        case OUNoise():
+            _ou(model, neuron, noise, terms, h, loaded, bridge, level)
+        case ConductanceNoise():
+            _conductances(model, noise, terms)
+        case PoissonNoise():
+            _poisson(model, neuron, noise, terms, h, bridge, level)
+    return False
+
+
+def _fraction(noise: WhiteNoise | OUNoise) -> float:
+    """The shared fraction of the noise's variance: one number for a population."""
+    fraction = noise.si("shared")
+    if np.ndim(fraction):
+        raise NsnnError(f"shared has shape {np.shape(fraction)}: expected one number")
+    return float(fraction)
+
+
+def _mixed(private: str, common: str, fraction: float, model: Model) -> str:
+    """Text of a standard normal with the fraction of its variance in `common`, the rest in `private`."""
+    model.bind("noise_common", np.sqrt(fraction), "1")
+    model.bind("noise_private", np.sqrt(1 - fraction), "1")
+    return f"(noise_common * {common} + noise_private * {private})"
+
+
+def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoise, model: Model) -> str:
+    """Text of a standard normal with the fraction `noise.shared` of its variance common to the neurons of a trial."""
+    fraction = _fraction(noise)
+    if fraction == 0:
+        return model.draw("normal", kind_private)
+    if fraction == 1:
+        return model.draw("normal", kind_shared, neuron="-1")
+    private, common = model.draw("normal", kind_private), model.draw("normal", kind_shared, neuron="-1")
+    return _mixed(private, common, fraction, model)
+
+
+def bridge_uniform(model: Model, noise: Noise | None) -> str:
+    """Text of the uniform number that decides whether a step's path has crossed: Phi(sqrt(c) z_common + sqrt(1 - c) z_private).
+
+    One z_common for each population, trial and step, as the noise itself is shared, so that neurons that share their noise also
+    share the crossings between grid points. Each neuron's own law is uniform for every c.
+    """
+    fraction = _fraction(noise) if isinstance(noise, WhiteNoise) else 0.0
+    if fraction == 0:
+        return engine.draw("uniform", Stream.BRIDGE)
+    if fraction == 1:
+        return engine.draw("uniform", Stream.SHARED_BRIDGE, neuron="-1")
+    private = engine.draw("normal", Stream.BRIDGE)
+    common = engine.draw("normal", Stream.SHARED_BRIDGE, neuron="-1")
+    return f"normal_cdf({_mixed(private, common, fraction, model)})"
+
+
+def _white(
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: WhiteNoise | MultiplicativeNoise,
+    terms: Terms,
+    h: Any,
+    loaded: bool,
+    bridge: bool,
+    level: str,
+) -> None:
+    """`kick` = S z, times the amplitude b(V) and with Milstein's term where the noise is multiplicative; and `bridge_steep`."""
+    tau, sigma = np.asarray(neuron.si("tau_m")), np.asarray(noise.si("sigma"))
+    multiplicative = isinstance(noise, MultiplicativeNoise)
+    unit = "1" if multiplicative else neuron.membrane_unit
+    inverse = {"V": "1/V", "1": "1"}
+    if loaded:
+        model.bind("noise_sigma", sigma, unit)
+        model.bind("noise_least", 1 / _NEVER, unit)
+        terms.lines += ["step_sd_now = noise_sigma * sqrt(2 * lapse * exprel(-2 * lapse * load))"]
+        spread, steep = "step_sd_now", "sqrt(2) / (step_sd_now + noise_least)"
+    else:
+        for suffix, length in (("", 1.0), ("_part", h)):
+            lapse = length * model.layout.dt / tau
+            sd = sigma * np.sqrt(-np.expm1(-2 * lapse) if neuron.leaky else 2 * lapse)
+            model.bind("step_sd" + suffix, sd, unit)
+            if bridge:
+                with np.errstate(divide="ignore"):
+                    model.bind("steep" + suffix, np.where(sd > 0, np.sqrt(2) / sd, _NEVER), inverse[unit])
+        spread, steep = either("step_sd"), either("steep")
+    if isinstance(noise, MultiplicativeNoise):
+        names = model.record(noise, "noise_") | {"v": "v"}
+        b, slope = (f"({substitute(text, names)})" for text in (noise.amplitude, noise.slope))
+        chance = model.draw("normal", Stream.MEMBRANE)
+        square = "noise_z**2" if noise.calculus == "stratonovich" else "(noise_z**2 - 1)"
+        terms.lines += [f"noise_z = {chance}", f"noise_sd = {spread}", f"noise_b = {b}"]
+        terms.lines += [f"kick = noise_b * (noise_sd * noise_z + 0.5 * {slope} * noise_sd**2 * {square})"]
+        if bridge:
+            model.bind("noise_least_b", 1 / _NEVER, neuron.membrane_unit)
+            model.state("bridge_steep", inverse[neuron.membrane_unit])
+            # distances to threshold in units of the noise, int dV / b(V), by the midpoint rule, from both ends of the step
+            ends = [
+                substitute(noise.amplitude, names | {"v": f"(0.5 * ({end} + {level}))"})
+                for end in ("v", "moved")
+            ]
+            terms.moved += [f"noise_b_{k} = abs({text}) + noise_least_b" for k, text in enumerate(ends)]
+            terms.moved += [f"bridge_steep = ({steep}) / sqrt(noise_b_0 * noise_b_1)"]
+    else:
+        terms.lines += [f"kick = ({spread}) * {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}"]
+        if bridge:
+            model.state("bridge_steep", inverse[unit])
+            terms.lines += [f"bridge_steep = {steep}"]
+    terms.kicks.append("kick")
+
+
+def _ou(
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: OUNoise,
+    terms: Terms,
+    h: Any,
+    loaded: bool,
+    path: bool,
+    level: str,
+) -> None:
+    """`kick`: the joint exact step of a linear membrane and the current; of a loaded membrane, the current's mean over the step.
+
+    A correlation time below `SMOOTH` steps is `short`: with `path` the way between the step's ends is tested too (`_passage`), and
+    the current of the partial step is that of the membrane's release.
+    """
+    dt, unit, tau = model.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
+    sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
+    short = tau_noise < SMOOTH * dt
+    sigma_i = sigma * np.sqrt(1 + tau / tau_noise)
+    model.state("i_noise", unit, _ou_start(model, noise, sigma_i))
+    terms.lines.append(f"z_i = {_shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, model)}")
+    waits = np.where(short, np.where(h > 1, 1.5 - h, 1 - h), 0.0)  # of the current, before the membrane moves
+    lasts = np.where(short, waits + h, 1.0)
+    for suffix, wait, length, last in (("", 0.0, 1.0, 1.0), ("_part", waits, h, lasts)):
+        pull, root = ou_step(length * dt, tau, tau_noise, sigma, neuron.leaky and not loaded, wait=wait * dt)
+        if loaded:  # over the step's length: the current's mean
+            pull, root = pull * tau / (length * dt), {k: v * tau / (length * dt) for k, v in root.items()}
+        keep = np.exp(-last * dt / tau_noise)
+        root["root_ii"] = sigma_i * np.sqrt(-np.expm1(-2 * last * dt / tau_noise))
+        if loaded:
+            pull = np.where(short, pull, 0.5 * (1 + keep))
+            root["root_vi"] = np.where(short, root["root_vi"], 0.5 * root["root_ii"])
+            root["root_vv"] = np.where(short, root["root_vv"], 0.0)
+        model.bind("keep" + suffix, keep, "1")
+        model.bind("pull" + suffix, pull, "1")
+        for name, value in root.items():
+            model.bind(name + suffix, value, unit)
+    part = either if np.any(short) else lambda name: name
+    terms.lines.append(f"i_next = ({part('keep')}) * i_noise + ({part('root_ii')}) * z_i")
+    if loaded and not np.any(short):
+        terms.lines.append("kick = 0.5 * (i_noise + i_next) * share")
+    else:
+        terms.lines += [
+            f"z_v = {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}",
+            f"kick = (i_noise * ({either('pull')}) + ({either('root_vi')}) * z_i + ({either('root_vv')}) * z_v)"
+            + (" * share" if loaded else ""),
+        ]
+    terms.kicks.append("kick")
+    if path and np.any(short):
+        _passage(model, neuron, noise, terms, np.where(short, np.ceil(PIECES * dt / tau_noise), 0), level)
+        # released before the next grid point, the current goes on from where it was at the spike
+        model.bind("restart", np.where(short & (h > 1), 1.0, 0.0), "1")
+        terms.reset.append("i_noise = i_noise + restart * (i_spike - i_noise)")
+    terms.last.append("i_noise = i_next")
+
+
+def _passage(
+    model: Model, neuron: IntegrateAndFire, noise: OUNoise, terms: Terms, pieces: np.ndarray, level: str
+) -> None:
+    """`passed`, whether the path between a step's ends reaches the threshold, and `i_spike`, the current when it does.
+
+    The partial step after refractoriness is tested at its end only.
+    """
+    dt, unit, tau = model.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
+    sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
+    if np.any(pieces > philox.MOST_PIECES):
+        most = philox.MOST_PIECES / PIECES
+        raise NsnnError(
+            f"tau_noise = {1e3 * tau_noise.min():g} ms with dt = {1e3 * dt:g} ms: expected at least dt / {most:.0f}, "
+            f"{1e3 * dt / most:.2g} ms; take a smaller dt, WhiteNoise (the limit of short correlations), or "
+            "bridge=False (the threshold is tested at grid points only)"
+        )
+    length = dt / np.maximum(pieces, 1)
+    pull, root = ou_step(length, tau, tau_noise, sigma, neuron.leaky)
+    full, whole = ou_step(dt, tau, tau_noise, sigma, neuron.leaky)
+    constants = {
+        "keep": np.exp(-length / tau_noise),
+        "ebb": np.exp(-length / tau) if neuron.leaky else np.ones_like(length / tau),
+        "pull": pull,
+        "lapse": length / tau,
+        **root,
+        "far": _FAR * whole["root_vv"],
+        "full": full,
+    }
+    model.bind("one_unit", 1.0, unit)
+    model.bind("path_pieces", pieces, "1")
+    for name, value in constants.items():
+        model.bind(f"path_{name}", value, "1")
+    fraction = _fraction(noise)
+    path = ["(moved - v - kick)", "kick", "i_noise", "i_next", *[f"({level} - v)"] * 2]
+    call = engine.draw(
+        "passage",
+        Stream.CURRENT_PATH,
+        repr(float(Stream.SHARED_CURRENT_PATH)),
+        *(f"{text} / one_unit" for text in path),
+        "path_pieces * free * (1 - part)",
+        *(f"path_{name}" for name in constants),
+        repr(float(np.sqrt(fraction))),
+        repr(float(np.sqrt(1 - fraction))),
+    )
+    model.state("passed", "integer", 0)
+    model.state("i_spike", unit)
+    terms.moved += [
+        f"first = {call}",
+        f"passed = int(first < {philox.NEVER / 2:g})",
+        "i_spike = i_next + passed * (one_unit * first - i_next)",
+    ]
+    terms.crossed.append("passed > 0")
+
+
+def _ou_start(model: Model, noise: OUNoise, sigma_i: Any) -> np.ndarray:
+    """The currents at time 0, from their stationary law, shape (size,)."""
+    fraction = noise.si("shared")
+    private = start_normal(model, Stream.OU_START)
+    common = start_normal(model, Stream.SHARED_OU_START, shared=True)
+    z = np.sqrt(fraction) * common + np.sqrt(1 - fraction) * private
+    return z * np.tile(np.broadcast_to(sigma_i, model.layout.n_neurons), model.layout.trials)
+
+
+def start_normal(model: Model, stream: Stream, shared: bool = False) -> np.ndarray:
+    """Standard normals of time 0, shape (size,)."""
+    neuron, trial, point = (model.initial[f"noise_{word}"] for word in ("neuron", "trial", "point"))
+    return philox.normal(0, -1 if shared else neuron, trial, point, stream, *model.layout.key)
+
+
+def ou_step(
+    h: Any, tau: Any, tau_noise: Any, sigma: Any, leaky: bool = True, *, wait: Any = 0.0
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The exact step of tau dV = (I - V) dt (tau dV = I dt without leak), tau_noise dI = -I dt + noise, over a time h.
+
+    V stands still for a time `wait` before. Returns the weight of I in the new V and the Cholesky factor of the step's covariance,
+    in the order (I, V): root_ii, root_vi, root_vv. With a leak the covariance is that which keeps the stationary law, P - A P A^T.
+    """
+    a, e = np.exp(-h / tau_noise), np.exp(-h / tau)
+    p_ii = sigma**2 * (1 + tau / tau_noise)
+    q_ii = p_ii * -np.expm1(-2 * h / tau_noise)
+    if leaky:
+        pull = h / tau * e * special.exprel(h / tau - h / tau_noise)
+        p_vi, p_vv = p_ii * tau_noise / (tau_noise + tau), sigma**2
+        q_vi = p_vi - a * (pull * p_ii + e * p_vi)
+        q_vv = p_vv - (e**2 * p_vv + 2 * e * pull * p_vi + pull**2 * p_ii)
+    else:
+        ratio = tau_noise / tau
+        pull = ratio * -np.expm1(-h / tau_noise)
+        q_vi = p_ii * ratio * (1 - a) ** 2
+        q_vv = p_ii * ratio**2 * (2 * h / tau_noise - 3 + 4 * a - a**2)
+    if np.any(wait):
+        before = p_ii * -np.expm1(-2 * wait / tau_noise)  # of I when V begins to move
+        q_vi, q_vv = q_vi + pull * a * before, q_vv + pull**2 * before
+        q_ii, pull = q_ii + a**2 * before, pull * np.exp(-wait / tau_noise)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        root_ii = np.sqrt(q_ii)
+        root_vi = np.where(root_ii > 0, q_vi / root_ii, 0.0)
+        root_vv = np.sqrt(np.maximum(q_vv - root_vi**2, 0.0))
+    return pull, {"root_ii": root_ii, "root_vi": root_vi, "root_vv": root_vv}
+
+
+def _conductances(model: Model, noise: ConductanceNoise, terms: Terms) -> None:
+    """Two OU conductances with their exact step; the membrane sees the mean of each step's two ends."""
+    dt, layout = model.layout.dt, model.layout
+    for kind, stream, start in (
+        ("e", Stream.CONDUCTANCE_E, Stream.CONDUCTANCE_E_START),
+        ("i", Stream.CONDUCTANCE_I, Stream.CONDUCTANCE_I_START),
+    ):
+        mean, sd, tau = (np.asarray(noise.si(f"{name}_{kind}")) for name in ("g", "sigma", "tau"))
+        model.bind(f"noise_mean_{kind}", mean, "1")
+        model.bind(f"noise_keep_{kind}", np.exp(-dt / tau), "1")
+        model.bind(f"noise_root_{kind}", sd * np.sqrt(-np.expm1(-2 * dt / tau)), "1")
+        model.bind(f"noise_rev_{kind}", noise.si(f"e_rev_{kind}"), noise.unit(f"e_rev_{kind}"))
+        begin = np.tile(np.broadcast_to(sd, layout.n_neurons), layout.trials) * start_normal(model, start)
+        model.state(f"g_{kind}", "1", np.tile(np.broadcast_to(mean, layout.n_neurons), layout.trials) + begin)
+        terms.first += [
+            f"next_{kind} = noise_mean_{kind} + noise_keep_{kind} * (g_{kind} - noise_mean_{kind})"
+            f" + noise_root_{kind} * {engine.draw('normal', stream)}",
+            f"seen_{kind} = 0.5 * (g_{kind} + next_{kind})",
+        ]
+        terms.conductances.append((f"seen_{kind}", f"noise_rev_{kind}"))
+        terms.last.append(f"g_{kind} = next_{kind}")
+
+
+def _poisson(
+    model: Model,
+    neuron: IntegrateAndFire,
+    noise: PoissonNoise,
+    terms: Terms,
+    h: Any,
+    bridge: bool,
+    level: str,
+) -> None:
+    """The jumps of a step together, decayed by the mean factor of a uniform time in it; in the partial step after refractoriness
+    those of its length.
+
+    With the bridge also the state `summit`, the highest point of the membrane's path in the step.
+    """
+    tau, unit, one = np.asarray(neuron.si("tau_m")), neuron.membrane_unit, "1"
+    model.bind("one_unit", 1.0, unit)
+    path, total = [], []
+    for rate, weight, stream in (
+        ("rate", "weight", Stream.POISSON),
+        ("rate_inh", "weight_inh", Stream.POISSON_INH),
+    ):
+        mean = np.asarray(noise.si(rate)) * model.layout.dt
+        if np.any(mean * 1.5 > _MOST_JUMPS):
+            raise NsnnError(
+                f"{rate} = {getattr(noise, rate)}: expected at most {_MOST_JUMPS} jumps in a step and a half"
+            )
+        model.bind(f"noise_{weight}", noise.si(weight), one)
+        count = f"jumps_{int(stream)}"
+        model.state(count, one, 0.0)
+        path += [count, f"noise_{weight}"]
+        total.append(f"noise_{weight} * {count}")
+        if not np.any(mean > 0):
+            continue
+        for suffix, length in (("", 1.0), ("_part", h)):
+            model.bind(f"noise_{rate}{suffix}", mean * length, one)
+            model.bind(f"noise_none_{rate}{suffix}", np.exp(-mean * length), one)
+        chances = f"{either(f'noise_{rate}')}, {either(f'noise_none_{rate}')}"
+        model.counts.append(f"{count} = jumps_of({model.draw('uniform', stream)}, {chances})")
+    for suffix, length in (("", 1.0), ("_part", h)):
+        lapse = length * model.layout.dt / tau * neuron.leaky
+        model.bind(f"noise_left{suffix}", special.exprel(-lapse), one)
+    terms.jumps.append(f"one_unit * ({either('noise_left')}) * ({' + '.join(total)})")
+    if bridge:
+        model.state("summit", unit)
+        highest = engine.draw(
+            "summit", Stream.POISSON_ORDER, *path, "(moved - v) / one_unit", f"({level} - v) / one_unit"
+        )
+        terms.moved.append(f"summit = v + free * one_unit * {highest}")

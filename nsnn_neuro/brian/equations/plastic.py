@@ -1,0 +1,338 @@
+"""Plastic synapses: a learning rule's text as a Brian2 object, in anybody's network.
+
+What arrives through a synapse in a step is counted in its variable `arrived` and taken into the trace at the step's end; so delays,
+graded values and any schedule of the network are right as long as the spike arrives before the threshold that is to see it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from brian2 import Synapses, TimedArray, get_dimensions, second
+from brian2.core.spikesource import SpikeSource
+
+from ...core import units
+from ...core.errors import NsnnError
+from .. import engine
+from .model import BRIAN_UNIT, substitute
+
+if TYPE_CHECKING:
+    from ...models.plasticity import Plasticity, RuleText
+
+__all__ = ["plastic_synapses"]
+
+_NEEDED = ("beta", "theta")  # of the neuron, by rules that take them
+
+
+def plastic_synapses(
+    rule: Plasticity,
+    source: Any,
+    target: Any,
+    *,
+    learning_signal: str | None = None,
+    membrane: str = "u",
+    spike: str = "o",
+    weight: str = "w",
+    graded: str | None = None,
+    feedback: str | None = None,
+    trial: Any = None,
+    on_pre: str | None = None,
+    bounds: tuple[Any, Any] | None = None,
+    order: int = 0,
+    name: str = "plastic*",
+    **neuron: Any,
+) -> Synapses:
+    """Brian2 synapses that learn by `rule` while a network runs: connect them, set `w`, add them to your network.
+
+    Weights change in generated code, at the end of each step (slot "end"; STDP at spikes). What the rule reads of the target
+    it reads then: u as it was held against the threshold, not yet reset; o = 1 if the neuron has fired in this step, else 0.
+    So a spike has to arrive before the threshold of the step that is to see it (see `S.pre.when` and `.order`).
+
+    Parameters
+    ----------
+    rule : plasticity rule such as NDL(0.1)
+    source, target : Brian2 groups; the source anything that spikes
+    learning_signal : name of the target's variable that holds it; default "L", or "R" for a reward
+    membrane, spike : names of the target's variables; weight : of the synapses' (not "w" where the target has a w of its own)
+    graded : name of a variable of the source, the value that a spike brings along; None: 1
+    feedback : name of the source's variable that takes the learning signal handed back by the rule's `signal`; None: none.
+        With signal "random" and "broadcast" set the weights of the way back, `S.b`
+    trial : time, a multiple of dt: gradients are summed and weights change in a trial's last step, after which traces start
+        anew (membranes don't, that is the network's to do); trials follow each other from t = 0. None: in every step
+    on_pre : text of what a spike does, as in Brian2; default: the membrane jumps by w (times the graded value); "": nothing
+    bounds : two numbers (or None for either) between which a weight stays
+    order : signals go back in this order and weights change in the next; give a layer a higher one than the layer after it
+    name : of the Brian2 object
+    noise : a family, `EscapeNoise(family)`, or `WhiteNoise(sigma)` of a diffusive membrane; for `NDL` alone
+    beta, theta : number or array (n_target,), of the target's neuron; reset : "hard" (default) or "subtract"
+    tau_m, v_thresh, mu : in place of those, with `WhiteNoise`: number or array (n_target,), sigma's unit for v_thresh and mu,
+        what the membrane relaxes to; or mu is the name of a variable of the target. Membrane and weights have sigma's unit, and
+        eta is a number: in V^2, `NDL(float(2*mV**2))`, with Adam in V. No `spike` is read, no `feedback` given
+    method : the target's step, "euler" (default, Brian2's for white noise): m = x0 + (mu - x0) dt / tau_m and
+        s^2 = 2 sigma^2 dt / tau_m; "exact", as of `simulate`: m = mu + (x0 - mu) exp(-dt / tau_m),
+        s^2 = sigma^2 (1 - exp(-2 dt / tau_m))
+    bridge : True if the target also fires at crossings between grid points; default False, Brian2's threshold alone.
+        With `WhiteNoise` the rule reads the membrane in slot "before_groups", and the target has to move later (in "groups");
+        spikes arrive after the threshold ("synapses", the default) or before the rule's reading, L is read at the end
+
+    Raises
+    ------
+    NsnnError : a variable that is missing, noise without a density, an argument the rule doesn't take or lacks
+
+    >>> from brian2 import NeuronGroup, PoissonGroup, Hz, ms
+    >>> from nsnn_neuro import NDL, Gaussian, plastic_synapses
+    >>> inputs = PoissonGroup(3, 20 * Hz, dt=1 * ms)
+    >>> cells = NeuronGroup(2, "u : 1\\no : 1\\nL : 1", threshold="o > 0", dt=1 * ms)
+    >>> synapses = plastic_synapses(NDL(0.05), inputs, cells, noise=Gaussian(0.2), beta=0.5, theta=1.0)
+    >>> synapses.connect()
+    >>> len(synapses)
+    6
+    """
+    names = {"u": membrane, "o": spike} | {"L": learning_signal or rule.signal_name}
+    for group, end in ((source, "source"), (target, "target")):
+        if not isinstance(group, SpikeSource):
+            raise NsnnError(f"{end} = {group!r}: expected a Brian2 group such as a NeuronGroup")
+    if getattr(rule, "eta_noise", 0):
+        raise NsnnError(
+            f"eta_noise = {rule.eta_noise}: synapses don't own their target's noise, expected 0 (train learns it)"  # type: ignore[attr-defined]
+        )
+    text = _text(rule, neuron, trial)
+    unit = text.unit or rule.weight_unit
+    if isinstance(neuron.get("mu"), str):
+        names["mu"] = neuron["mu"]
+    # the groups' own names first: variables that are read may be expressions in them
+    namespace: dict[str, Any] = _names(source) | _names(target) | engine.functions()
+    own = {w: f"rule_{w}" for w in _locals(text)}
+    own |= _bind(text.parameters, namespace, len(target))
+    if trial is not None:
+        namespace["rule_steps"] = _steps(trial, target)
+        own["steps"] = "rule_steps"
+    if learning_signal is not None and not _uses(text, "L"):
+        raise NsnnError(
+            f"learning_signal = {learning_signal!r}: {type(rule).__name__} has none, expected None"
+        )
+    own |= _read(text, target, names) | {"w": weight}
+    states = [f"{weight} : {BRIAN_UNIT[unit]}", *(substitute(line, own) for line in text.states)]
+    transmit, arrived = _transmit(source, graded, on_pre, names["u"], weight)
+    held = _held(target, names["u"])
+    if text.at_start and "not_refractory" in target.variables and not held:
+        raise NsnnError(
+            f"target = {target.name!r} moves while refractory: expected its {names['u']} with the flag (unless refractory)"
+        )
+    brought = f"({arrived}) * int(not_refractory_post)" if held else arrived
+    learn, first, fired, firing = (
+        [substitute(x, own | at) for x in lines]
+        for lines, at in (
+            (text.each_step, {}),
+            (text.at_start, {}),
+            (text.on_pre, {"pre": brought}),
+            (text.on_post, {}),
+        )
+    )
+    if any(_names_in(line, "pre") for line in text.each_step):
+        states.append("arrived : 1")
+        fired.append(f"arrived += {arrived}")
+        learn = [substitute(line, {"pre": "arrived"}) for line in learn]
+        learn.append("arrived = 0")
+    if bounds is not None:
+        clip = _clip(bounds, weight, unit, namespace)
+        learn, fired, firing = (_bounded(lines, weight, clip) for lines in (learn, fired, firing))
+    _apart(states, target)
+    if feedback is not None:
+        states.append(_backward(rule, text, source, feedback, own))
+    synapses = Synapses(
+        source,
+        target,
+        "\n".join(states),
+        on_pre="\n".join([*transmit, *fired]) or None,
+        on_post="\n".join(firing) or None,
+        namespace=namespace,
+        clock=_clock(target),
+        name=name,
+    )
+    if feedback is not None:
+        updater = synapses.summed_updaters[f"{feedback}_pre"]
+        updater.when, updater.order = "end", order
+    if first:
+        synapses.run_regularly("\n".join(first), when="before_groups", order=order)
+    if learn:
+        synapses.run_regularly("\n".join(learn), when="end", order=order + 1)
+    return synapses
+
+
+def _names(group: Any) -> dict[str, Any]:
+    return dict(getattr(group, "namespace", None) or {})
+
+
+def _clock(group: Any) -> Any:
+    return group.clock if hasattr(group, "clock") else group.source.clock
+
+
+def _text(rule: Plasticity, neuron: dict[str, Any], trial: Any) -> RuleText:
+    """The rule's text for what is known of the neuron."""
+    form = rule.text_for(neuron.get("noise"))
+    taken = inspect.signature(form).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
+    who = type(rule).__name__
+    for given in (*neuron, *(["trial"] if trial is not None else [])):
+        if given not in taken and not open_ended:
+            raise NsnnError(f"{given} = {neuron.get(given, trial)}: {who} takes no {given}")
+    for needed in _NEEDED:
+        if needed in taken and neuron.get(needed) is None:
+            raise NsnnError(
+                f"{needed} = None: {who} needs the {needed} of the target's neuron, e.g. {needed}=0.5"
+            )
+    return form(**neuron, **({"trial": True} if trial is not None else {}))
+
+
+def _all_lines(text: RuleText) -> list[str]:
+    return [
+        *text.at_start,
+        *text.each_step,
+        *text.on_pre,
+        *text.on_post,
+        *([text.backward] if text.backward else []),
+    ]
+
+
+def _uses(text: RuleText, name: str) -> bool:
+    return any(_names_in(line, name) for line in _all_lines(text))
+
+
+def _names_in(line: str, name: str) -> bool:
+    return re.search(rf"(?<![\w.]){name}\b", line) is not None
+
+
+def _held(target: Any, membrane: str) -> bool:
+    """True for a membrane that is held while refractory: Brian2 then also drops what arrives."""
+    held = membrane in target.variables and target.variables[membrane].conditional_write is not None
+    return held and "not_refractory" in target.variables
+
+
+def _state(line: str) -> str:
+    """The variable that a line of equations defines."""
+    return re.sub(r"^d(\w+)/dt$", r"\1", re.split(r"[:=]", line)[0].strip())
+
+
+def _locals(text: RuleText) -> set[str]:
+    """Names that a step sets and that aren't states: renamed, or they would set a variable of the target of that name."""
+    states = {_state(line) for line in text.states} | {"w"}
+    assigned = {
+        m[1] for line in (*text.at_start, *text.each_step) if (m := re.match(r"(\w+) *[-+*/]?=", line))
+    }
+    return assigned - states
+
+
+def _bind(parameters: dict[str, tuple[Any, str]], namespace: dict[str, Any], n: int) -> dict[str, str]:
+    """Give numbers names in the namespace, arrays (one value for each neuron of the target) a table; returns their names."""
+    found = {}
+    for name, (value, unit) in parameters.items():
+        values = np.asarray(value)
+        quantity = units.brian(values[()], unit) if unit != "1" else values[()]
+        found[name] = f"rule_{name}"
+        if values.ndim == 0:
+            namespace[found[name]] = quantity
+        elif values.shape == (n,):
+            namespace[found[name]] = TimedArray(quantity[None, :], dt=1 * second)
+            found[name] += "(t, j)"
+        else:
+            raise NsnnError(
+                f"{name} has shape {values.shape}: expected a number or the shape (n_target,) = ({n},)"
+            )
+    return found
+
+
+def _steps(trial: Any, target: Any) -> int:
+    dt = float(_clock(target).dt)
+    steps = units.si(trial, "s", "trial") / dt
+    if np.ndim(steps) or not np.rint(steps) >= 1 or abs(steps - np.rint(steps)) > 1e-6 * steps:
+        raise NsnnError(f"trial = {trial}: expected a multiple of the target's dt = {1e3 * dt:g} ms")
+    return int(np.rint(steps))
+
+
+def _read(text: RuleText, target: Any, names: dict[str, str]) -> dict[str, str]:
+    """Neutral name -> name in the synapses' text, of the target's variables that the rule reads."""
+    argument = {"u": "membrane", "o": "spike", "L": "learning_signal", "mu": "mu"}
+    found = {}
+    for neutral, name in names.items():
+        if _uses(text, neutral):
+            unit = (text.unit or "1") if neutral in ("u", "mu") else "1"
+            _variable(target, name, argument[neutral], "target", unit)
+            found[neutral] = f"{name}_post"
+    return found
+
+
+def _variable(group: Any, name: str, argument: str, end: str, unit: str = "1") -> None:
+    if name not in group.variables:
+        had = ", ".join(
+            v
+            for v in group.variables
+            if not v.startswith("_") and v not in ("i", "N", "t", "dt", "t_in_timesteps")
+        )
+        raise NsnnError(
+            f"{argument} = {name!r}: the {end} group {group.name!r} has no such variable (it has {had or 'none'}), "
+            f"expected one, e.g. {name + ' : 1'!r} in its equations"
+        )
+    if group.variables[name].dim != get_dimensions(units.brian(1.0, unit)):
+        had = (
+            "a dimension, expected a plain number"
+            if unit == "1"
+            else f"another dimension, expected {units.describe(unit)}"
+        )
+        raise NsnnError(f"{argument} = {name!r}: this variable of {group.name!r} has {had}")
+
+
+def _transmit(
+    source: Any, graded: str | None, on_pre: str | None, membrane: str, weight: str
+) -> tuple[list[str], str]:
+    """What a spike does to the target, and the value that it brings along."""
+    if graded is not None:
+        _variable(source, graded, "graded", "source")
+    if on_pre is None:
+        on_pre = f"{membrane}_post += {weight}" + (f" * {graded}_pre" if graded else "")
+    return ([on_pre] if on_pre else []), (f"{graded}_pre" if graded else "1")
+
+
+def _backward(rule: Plasticity, text: RuleText, source: Any, feedback: str, own: dict[str, str]) -> str:
+    if not text.backward:
+        raise NsnnError(
+            f"feedback = {feedback!r}: this {type(rule).__name__} hands no signal back, expected None"
+        )
+    _variable(source, feedback, "feedback", "source")
+    return f"{feedback}_pre = {substitute(text.backward, own)} : 1 (summed)"
+
+
+def _apart(states: list[str], target: Any) -> None:
+    for name in map(_state, states):
+        if name in target.variables:
+            cure = "give weight=... another name" if name == states[0].split()[0] else "rename it"
+            raise NsnnError(
+                f"target = {target.name!r} has a variable {name!r}, and so have these synapses, where it would be taken for "
+                f"the target's: {cure}"
+            )
+
+
+def _clip(bounds: tuple[Any, Any], weight: str, unit: str, namespace: dict[str, Any]) -> str:
+    try:
+        low, high = bounds
+    except (TypeError, ValueError):
+        raise NsnnError(
+            f"bounds = {bounds!r}: expected two values (low, high), None for an open end"
+        ) from None
+    low, high = (
+        sign * np.inf if x is None else units.si(x, unit, "bounds") for x, sign in ((low, -1), (high, 1))
+    )
+    if not low <= high:
+        raise NsnnError(f"bounds = {bounds!r}: expected low <= high")
+    for name, value in (("rule_low", low), ("rule_high", high)):
+        namespace[name] = units.brian(value, unit) if unit != "1" else value
+    return f"{weight} = clip({weight}, rule_low, rule_high)"
+
+
+def _bounded(lines: list[str], weight: str, clip: str) -> list[str]:
+    return [
+        x for line in lines for x in ((line, clip) if re.match(rf"{weight} *[-+*/]?=", line) else (line,))
+    ]

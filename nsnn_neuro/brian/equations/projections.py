@@ -1,0 +1,187 @@
+"""All groups and synapses of a network, one copy for each trial, in the order in which a step takes them.
+
+A population's step is: state update, what synapses bring, threshold, reset; populations come in the order of the network's list.
+So a spike without delay reaches a later population in the same step, and any other one in the next. A delay of d steps is kept
+exactly in both directions: synapses that look back see the spikes of the step before, and wait d - 1 steps more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from brian2 import Clock, NeuronGroup, Synapses, TimedArray, second
+
+from ...core import units
+from ...core.errors import NsnnError
+from ...models.network import Network
+from ...models.neurons import Relay
+from ...models.populations import Population, Projection
+from ...models.stimuli import Stimulus
+from ...models.synapses import Synapse
+from .. import engine, philox
+from ..philox import Stream
+from ..time_step import delay_steps
+from .groups import group
+from .model import BRIAN_UNIT, ORDERS_EACH, SYNAPSES, Layout
+from .synapses import arrival
+
+__all__ = ["network"]
+
+
+def network(
+    net: Network,
+    *,
+    trials: int,
+    dt: float,
+    n_steps: int,
+    seed: int,
+    bridge: bool,
+    stimulus: Stimulus | None = None,
+    recorded: Collection[str] = (),
+    point: int | np.ndarray = 0,
+    ids: np.ndarray | None = None,
+) -> tuple[list[NeuronGroup], list[Synapses]]:
+    """The Brian2 groups (in the order of `net.populations`) and synapses (of `net.projections`).
+
+    `stimulus` takes the place of the first population's; `recorded` projections have a weight variable that can be recorded;
+    `point` and, of a network of one population, `ids` say whose noise is drawn (`Layout`).
+    """
+    types = {p.name: _types(net, p) for p in net.populations}
+    groups = []
+    for index, p in enumerate(net.populations):
+        key = philox.key(seed, *([index] if index else []))
+        layout = Layout(
+            p.n, trials, dt, n_steps, key, point, index=index, name=f"population_{index}", ids=ids
+        )
+        driven = _driven(net, p, stimulus)
+        try:
+            groups.append(group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge))
+        except NsnnError as error:
+            if len(net.populations) == 1:
+                raise
+            raise NsnnError(f"population {p.name!r}: {error}") from None
+    place = {p.name: k for k, p in enumerate(net.populations)}
+    synapses = []
+    for number, projection in enumerate(net.projections):
+        pre, post = place[projection.pre.name], place[projection.post.name]
+        made = _Wiring(net, projection, number, trials, dt, looks_back=post <= pre)
+        if isinstance(projection.pre.neuron, Relay):
+            made.relay(_driven(net, projection.pre, stimulus), n_steps)
+        rank = next(k for k, s in enumerate(types[projection.post.name]) if s is projection.synapse)
+        key = philox.key(seed, len(groups) + number)
+        as_variable = net.projection_names[number] in recorded
+        made.connect(groups[pre], groups[post], rank, key, ORDERS_EACH * post + SYNAPSES, as_variable)
+        synapses.append(made.synapses)
+    return groups, synapses
+
+
+def _driven(net: Network, population: Population, stimulus: Stimulus | None) -> Stimulus | None:
+    """The population's stimulus: for the first one `stimulus`, if given."""
+    return stimulus if population is net.populations[0] and stimulus is not None else population.stimulus
+
+
+def _types(net: Network, population: Population) -> list[Synapse]:
+    """The synapse records that reach a population, each once."""
+    found: list[Synapse] = []
+    for projection in net.projections:
+        if projection.post is population and not any(s is projection.synapse for s in found):
+            found.append(projection.synapse)
+    return found
+
+
+class _Wiring:
+    """One projection on its way to a Brian2 object, with a block of synapses for each trial."""
+
+    def __init__(
+        self, net: Network, projection: Projection, number: int, trials: int, dt: float, *, looks_back: bool
+    ) -> None:
+        self.projection, self.number, self.trials, self.dt = projection, number, trials, dt
+        self.found = net.connections(projection)
+        steps = delay_steps(self.found.delay, dt)
+        # in steps; synapses that look back see a spike one step late already
+        self.wait = np.maximum(steps, 1) - 1 if looks_back else steps
+        self.late = int(looks_back)
+        self.namespace: dict[str, Any] = dict(engine.functions())
+        self.equations: list[str] = []
+        self.values: dict[str, Any] = {}
+        self.factors: list[str] = []
+        self.synapses: Any = None
+
+    def relay(self, stimulus: Stimulus | None, n_steps: int) -> None:
+        """What a Relay sends is its value when it sent it: the present one, or, after a wait, the stimulus of then."""
+        if not np.any(self.wait) or stimulus is None:
+            self.factors.append("u_pre")
+            return
+        samples = stimulus.samples(n_steps, self.dt)
+        self.namespace["sent"] = TimedArray(
+            samples, dt=self.dt * second, name=f"projection_{self.number}_sent"
+        )
+        lag = self._name("lag", (self.wait + self.late - 0.5) * self.dt, "s")
+        self.factors.append(f"sent(t - {lag})" if samples.ndim == 1 else f"sent(t - {lag}, noise_neuron_pre)")
+
+    def _name(self, name: str, value: Any, unit: str) -> str:
+        """Give a number, or an array with one value for each synapse, a name in the text."""
+        value = np.asarray(value)
+        if value.ndim == 0:
+            self.namespace[name] = units.brian(value[()], unit) if unit != "1" else value[()]
+        else:
+            self.equations.append(f"{name} : {BRIAN_UNIT[unit]} (constant)")
+            tiled = np.tile(value, self.trials)
+            self.values[name] = tiled if unit == "1" else units.brian(tiled, unit)
+        return name
+
+    def _weight(self, key: tuple[int, int], as_variable: bool) -> str:
+        """Text of what a spike brings: the weight, times a Relay's value, times 0 or 1 where release can fail."""
+        projection = self.projection
+        unit = projection.synapse.weight_unit(projection.post.neuron.membrane_unit)
+        weight = (
+            np.broadcast_to(self.found.weight, self.found.pre.shape) if as_variable else self.found.weight
+        )
+        factors = [self._name("weight", weight, unit), *self.factors]
+        if projection.release < 1:
+            self.equations.append("synapse_number : integer (constant)")
+            self.values["synapse_number"] = np.tile(np.arange(self.found.pre.size), self.trials)
+            self.namespace |= {"release": projection.release, "key0": key[0], "key1": key[1]}
+            where = f"t_in_timesteps, synapse_number, noise_trial_post, noise_point_post, {int(Stream.RELEASE)}, key0, key1"
+            factors.append(f"int(keyed_uniform({where}) < release)")
+        return f"({' * '.join(factors)})"
+
+    def connect(
+        self,
+        source: NeuronGroup,
+        target: NeuronGroup,
+        rank: int,
+        key: tuple[int, int],
+        order: int,
+        as_variable: bool,
+    ) -> None:
+        """Make the Brian2 synapses; they act at `order` in the step."""
+        synapse, post = self.projection.synapse, self.projection.post
+        names = {"weight": self._weight(key, as_variable)}
+        for field in synapse._parameters():
+            value = np.asarray(synapse.si(field.name))
+            value = value[self.found.post] if value.ndim else value
+            names[field.name] = self._name(f"own_{field.name}", value, synapse.unit(field.name))
+        self.synapses = Synapses(
+            source,
+            target,
+            "\n".join(self.equations),
+            on_pre="\n".join(arrival(synapse, rank, post.neuron.state, names)),
+            namespace=self.namespace,
+            clock=Clock(self.dt * second, name=f"projection_{self.number}_clock"),
+            name=f"projection_{self.number}",
+        )
+        blocks = np.arange(self.trials)[:, None]
+        i = (self.found.pre + blocks * self.projection.pre.n).ravel()
+        j = (self.found.post + blocks * post.n).ravel()
+        if i.size:
+            self.synapses.connect(i=i, j=j)
+            for name, value in self.values.items():
+                setattr(self.synapses, name, value)
+            wait = self.wait if self.wait.ndim == 0 else np.tile(self.wait, self.trials)
+            self.synapses.pre.delay = wait * self.dt * second
+        else:
+            self.synapses.active = False
+        self.synapses.pre.when, self.synapses.pre.order = "groups", order

@@ -1,0 +1,143 @@
+"""Text of what synapses do to a population that they reach: their states' exact step, and their part in the membrane's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from brian2.parsing.sympytools import str_to_sympy
+from scipy.linalg import expm
+from sympy import Symbol, lambdify
+
+from ...core.errors import NsnnError
+from ...models.neurons import IntegrateAndFire
+from ...models.synapses import Synapse
+from .model import Model, Terms, either, substitute
+
+__all__ = ["add_synapses", "arrival"]
+
+
+def names_of(synapse: Synapse, number: int) -> dict[str, str]:
+    """The names that the states of synapse type `number` of a population have in its group."""
+    return {name: f"syn{number}_{name}" for name in synapse.states}
+
+
+def linear(text: str, synapse: Synapse) -> list[Any]:
+    """Coefficients of the synapse's states in a text that is linear in them, SI numbers or arrays of its parameters.
+
+    Raises
+    ------
+    NsnnError : the text isn't linear, or has a name that is neither a state nor a parameter
+    """
+    expression = str_to_sympy(text)
+    states = [Symbol(name, real=True) for name in synapse.states]
+    values = {f.name: synapse.si(f.name) for f in synapse._parameters()}
+    known = [Symbol(name, real=True) for name in values]
+    slopes = [expression.diff(x) for x in states]
+    rest = (expression - sum(a * x for a, x in zip(slopes, states, strict=True))).simplify()
+    free = set().union(*(a.free_symbols for a in slopes))
+    if rest != 0 or not free <= set(known):
+        raise NsnnError(
+            f"{type(synapse).__name__}: {text!r} is expected to be linear in the states {list(synapse.states)}, with numbers and "
+            f"parameters {list(values)} as factors"
+        )
+    return [lambdify(known, a, "numpy")(*values.values()) for a in slopes]
+
+
+def _stack(rows: list[list[Any]]) -> np.ndarray:
+    """A matrix of numbers and arrays (n,) as an array (..., rows, columns)."""
+    flat = np.broadcast_arrays(*[np.asarray(x, dtype=float) for row in rows for x in row])
+    return np.stack(flat, axis=-1).reshape(*flat[0].shape, len(rows), len(rows[0]))
+
+
+def add_synapses(
+    model: Model, neuron: IntegrateAndFire, synapses: Sequence[Synapse], terms: Terms, h: Any, *, loaded: bool
+) -> None:
+    """Add each synapse's states, their exact step and what the membrane sees of them: the exact integral of a current over the
+    step, or, where conductances load the membrane, the step's mean."""
+    unit, dt = neuron.membrane_unit, model.layout.dt
+    tau = np.asarray(neuron.si("tau_m"))
+    for number, synapse in enumerate(synapses):
+        if not synapse.states:
+            continue
+        names = names_of(synapse, number)
+        states = list(synapse.states)
+        drift = _stack([linear(synapse.states[x], synapse) for x in states])
+        keep = expm(drift * dt)
+        sees = _stack([linear(synapse.conductance or synapse.current or "", synapse)])
+        for x in states:
+            model.state(names[x], synapse.weight_unit(unit), 0.0)
+        if synapse.conductance or loaded:
+            text = _weighted(model, f"mean_syn{number}", _mean(drift, sees, dt), states, names)
+            terms.first.append(f"seen_syn{number} = {text}")
+            if synapse.conductance and synapse.reversal:
+                reversal = f"syn{number}_{synapse.reversal}"
+                model.bind(reversal, synapse.si(synapse.reversal), synapse.unit(synapse.reversal))
+                terms.conductances.append((f"seen_syn{number}", reversal))
+            else:
+                terms.kicks.append(f"seen_syn{number} * share")
+        else:
+            for suffix, length in (("", 1.0), ("_part", h)):
+                pull = _pull(drift, sees, length * dt, tau, neuron.leaky)
+                for k, x in enumerate(states):
+                    model.bind(f"pull_{names[x]}{suffix}", pull[..., k], "1")
+            terms.lines.append(
+                f"kick_syn{number} = "
+                + " + ".join(f"({either('pull_' + names[x])}) * {names[x]}" for x in states)
+            )
+            terms.kicks.append(f"kick_syn{number}")
+        for k, x in enumerate(states):
+            text = _weighted(model, f"keep_{names[x]}", keep[..., k, :], states, names)
+            terms.last.append(f"next_{names[x]} = {text}")
+        terms.last += [f"{names[x]} = next_{names[x]}" for x in states]
+
+
+def _weighted(
+    model: Model, prefix: str, weights: np.ndarray, states: list[str], names: dict[str, str]
+) -> str:
+    parts = []
+    for k, x in enumerate(states):
+        if np.any(weights[..., k]):
+            model.bind(f"{prefix}_{x}", weights[..., k], "1")
+            parts.append(f"{prefix}_{x} * {names[x]}")
+    return " + ".join(parts)
+
+
+def _mean(drift: np.ndarray, sees: np.ndarray, dt: float) -> np.ndarray:
+    """Weights of the states in the mean over a step of what is seen of them: (1/dt) int_0^dt sees exp(drift s) ds."""
+    size = drift.shape[-1]
+    joint = np.zeros((*np.broadcast_shapes(drift.shape[:-2], sees.shape[:-2]), size + 1, size + 1))
+    joint[..., :size, :size] = drift
+    joint[..., size, :size] = sees[..., 0, :]
+    return expm(joint * dt)[..., size, :size] / dt
+
+
+def _pull(drift: np.ndarray, sees: np.ndarray, h: Any, tau: np.ndarray, leaky: bool) -> np.ndarray:
+    """Weights of the states in a linear membrane's voltage after a time h: tau dV/dt = -V + sees x, dx/dt = drift x."""
+    size = drift.shape[-1]
+    h, tau = np.asarray(h), np.asarray(tau)
+    batch = np.broadcast_shapes(drift.shape[:-2], sees.shape[:-2], h.shape, tau.shape)
+    joint = np.zeros((*batch, size + 1, size + 1))
+    joint[..., :size, :size] = drift
+    joint[..., size, :size] = sees[..., 0, :] / tau[..., None]
+    joint[..., size, size] = -1 / tau if leaky else 0.0
+    return expm(joint * h[..., None, None])[..., size, :size]
+
+
+def arrival(synapse: Synapse, number: int, membrane: str, names: dict[str, str]) -> list[str]:
+    """Lines that run when a spike arrives; `names` are those of weight and parameters in the Brian2 synapse.
+
+    A refractory membrane takes no jump.
+    """
+    states = names_of(synapse, number)
+    lines = []
+    for target, amount in synapse.on_arrival.items():
+        text = substitute(amount, names)
+        if target != "v":
+            lines.append(f"{states[target]}_post += {text}")
+        elif membrane == "v":
+            lines.append(f"v_post += ({text}) * free_post")
+        else:
+            lines.append(f"{membrane}_post += {text}")
+    return lines

@@ -1,0 +1,139 @@
+"""Brian2's own `xi`, `randn()` and `rand()`, drawn from blocks that a vectorised loop fills: for any Brian2 model.
+
+Inside `fast_noise` the two functions have other implementations on each target; afterwards Brian2 is as it was. The generator is
+that of the package's keyed noise (Philox4x32-10, normals by Box and Muller), but draws are taken in the order in which code runs,
+as Brian2's own: which neuron gets which number depends on all that is drawn before. fast_noise.h is the C of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from brian2 import prefs
+from brian2.codegen.generators.cython_generator import CythonCodeGenerator
+from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
+from brian2.core.functions import DEFAULT_FUNCTIONS, FunctionImplementationContainer
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+
+from ..core.checks import check_seed
+from ..core.errors import NsnnError
+from . import philox
+
+__all__ = ["fast_noise"]
+
+_BUFFER = 2048
+_HEADER = "".join(
+    [
+        philox.HEADER,
+        f"#define NSNN_BUFFER {_BUFFER}\n",
+        (Path(__file__).parent / "fast_noise.h").read_text(encoding="utf-8"),
+    ]
+)
+_PATH = 0x66617374  # of the keys: other numbers than those of the keyed noise with the same seed
+
+
+def _refuse_threads() -> None:
+    if prefs.devices.cpp_standalone.openmp_threads:
+        raise NsnnError(
+            f"prefs.devices.cpp_standalone.openmp_threads = {prefs.devices.cpp_standalone.openmp_threads}: threads would share "
+            "fast_noise's buffers; set it to 0, or build without fast_noise"
+        )
+
+
+def _cython(name: str, draw: str, key: tuple[int, int]) -> tuple[str, dict[str, np.ndarray]]:
+    """Code, and the state that all code objects share. Nothing of it is in the code, so a compiled module serves any seed."""
+    indented = "\n".join("    " + line for line in _HEADER.splitlines())
+    code = f'''
+cdef extern from *:
+    """
+{indented}
+    """
+    double {draw}(int64_t *state, double *buffer) nogil
+
+cdef inline double _{name}(int _idx) noexcept nogil:
+    return {draw}(_namespace_fast_{name}_state, _namespace_fast_{name}_buffer)
+'''
+    state = np.array([*key, 0, _BUFFER, 0], dtype=np.int64)
+    return code, {f"_fast_{name}_state": state, f"_fast_{name}_buffer": np.empty(_BUFFER)}
+
+
+def _standalone(name: str, draw: str, key: tuple[int, int], stream: int) -> dict[str, str]:
+    """Code with a state of its own, as each code object is compiled on its own."""
+    _refuse_threads()
+    code = f"""
+static int64_t _fast_{name}_state[5] = {{{key[0]}, {key[1]}, 0, NSNN_BUFFER, {stream}}};
+static double _fast_{name}_buffer[NSNN_BUFFER];
+static inline double _{name}(const int _vectorisation_idx) {{
+    return {draw}(_fast_{name}_state, _fast_{name}_buffer);
+}}
+"""
+    return {"support_code": f"{_HEADER}\n{code}"}
+
+
+def _numpy(draw: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda vectorisation_idx: draw(np.shape(vectorisation_idx) or None)
+
+
+def _implementations(name: str, draw: str, key: tuple[int, int], numpy_draw: Callable[[Any], Any]) -> Any:
+    found = FunctionImplementationContainer(DEFAULT_FUNCTIONS[name])
+    found.add_implementation(NumpyCodeGenerator, code=_numpy(numpy_draw))
+    code, arrays = _cython(name, draw, key)
+    found.add_implementation(CythonCodeGenerator, code=code, name=f"_{name}", namespace=arrays)
+    streams = itertools.count(1)
+    found.add_dynamic_implementation(
+        CPPStandaloneCodeObject,
+        code=lambda owner: _standalone(name, draw, key, next(streams)),
+        namespace=lambda owner: {},
+        name=f"_{name}",
+    )
+    return found
+
+
+@contextlib.contextmanager
+def fast_noise(seed: int | None = None) -> Iterator[int]:
+    """Inside the block each `xi`, `randn()` and `rand()` of a Brian2 model draws from blocks that a vectorised loop has filled.
+
+    In equations, resets, thresholds, synapses and initial values, on Brian2's NumPy, Cython and C++ standalone targets. What counts
+    is where code is made: at `run` (and `connect`); a standalone model may be built later. Yields the seed; None draws one.
+
+    - Normals have a radius and an angle of 32 bits each and end at 6.76 standard deviations, beyond which one of 7e10 lies;
+      uniforms have 52 bits and are never 0 or 1. NumPy's target has NumPy's Philox and its normals instead, of full resolution.
+    - The numbers are the same for the same seed and target if the same code runs in the same order, unlike the package's keyed
+      noise, whose numbers depend on neuron, trial and step alone. In C++ standalone each code object has a stream of its own, in
+      the order in which Brian2 writes them, and each run of a binary has the same numbers. `brian2.seed` has no effect, and
+      `restore` doesn't set the draws back.
+    - `poisson()` is drawn from `rand()` in Cython and C++. On the NumPy target `poisson()` and `BinomialFunction` (`PoissonInput`)
+      stay Brian2's own.
+    - Not for cryptography.
+
+    Raises
+    ------
+    NsnnError : seed isn't None or an integer from 0 to 2**63 - 1; OpenMP threads, which would share a buffer. Other targets have no
+        implementation and fail in Brian2.
+
+    Source: Salmon et al. 2011, doi 10.1145/2063384.2063405; Box and Muller 1958, doi 10.1214/aoms/1177706645.
+
+    >>> from brian2 import Network, NeuronGroup, ms
+    >>> group = NeuronGroup(2, "dv/dt = -v/(10*ms) + xi*ms**-0.5 : 1", method="euler", namespace={"ms": ms}, name="doc_fast")
+    >>> with fast_noise(seed=1) as seed:
+    ...     Network(group, name="doc_fast_network").run(1 * ms, namespace={})
+    >>> seed, bool(group.v[0] != group.v[1])
+    (1, True)
+    """
+    seed = check_seed(seed)
+    _refuse_threads()
+    key = philox.key(seed, _PATH)
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(_PATH,))))
+    randn, rand = DEFAULT_FUNCTIONS["randn"], DEFAULT_FUNCTIONS["rand"]
+    before = randn.implementations, rand.implementations
+    randn.implementations = _implementations("randn", "nsnn_next_normal", key, generator.standard_normal)
+    rand.implementations = _implementations("rand", "nsnn_next_uniform", key, generator.random)
+    try:
+        yield seed
+    finally:
+        randn.implementations, rand.implementations = before

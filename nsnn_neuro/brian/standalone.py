@@ -1,0 +1,363 @@
+"""Brian2's C++ standalone mode, so that one compiled program serves many runs.
+
+Numbers are data: what Brian2 writes into the text as literals (scalar parameters, initial values, the noise's key, the step, the
+duration) is read by the program from a file instead. What is left in the text are equations, sizes and names. Its checksum,
+with that of what the compiler says of itself, the flags and this machine, is the key under which `builds` keeps the program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import hashlib
+import itertools
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from brian2 import prefs
+from brian2.codegen.generators.cpp_generator import c_data_type
+from brian2.core.names import find_name
+from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_UNITS
+from brian2.core.variables import Constant
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+
+from ..core.errors import NsnnError
+from . import program_cache
+
+__all__ = ["Device", "call", "compile_in", "compiler", "described", "failed", "usable", "version"]
+
+_NUMBERS = ("reals", "wholes")
+_FULL = 28  # exit code of a program that cannot write its results
+_CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")
+_NOT_OPENED = re.compile(r'std::cout << "Error writing [^"]*" << (?:std::)?endl;')
+_DURATION = re.compile(r"(?<=\.run\()[^,()]+(?=,)")
+# Parts of a program that take no time when it runs: one file of them compiles faster than five
+_ONCE = ("main", "network", "objects", "run", "synapses_classes")
+# Half the time of a network's compilation is for the headers of its many files; where this fails they are read as ever
+_MANY = 10
+_EARLY = '#include "objects.h"\n#include "brianlib/common_math.h"\n' + "".join(
+    f"#include <{name}>\n"
+    for name in ("algorithm", "climits", "cmath", "ctime", "fstream", "iostream", "map")
+)
+_RULES = """
+PARTS = $(filter code_objects/%,$(OBJS))
+$(PARTS): OPTIMISATIONS += -include early.h
+$(PARTS): early.h.gch
+early.h.gch: early.h
+\t-$(CXX) -Wno-write-strings FLAGS -I. -x c++-header early.h -o early.h.gch
+"""
+
+
+def compiler() -> list[str] | None:
+    """The command of the C++ compiler: CXX, or the first of c++, g++, clang++ on the PATH; None without any."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    for command in (named, ["c++"], ["g++"], ["clang++"]):
+        if command and shutil.which(command[0]):
+            return command
+    return None
+
+
+def usable(flags: Sequence[str]) -> list[str]:
+    """Those of the `flags` that the C++ compiler knows; all where there is none."""
+    return list(_ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[0])
+
+
+def described(flags: Sequence[str]) -> str:
+    """What the C++ compiler reports of itself with these flags: path, version, and the processor it compiles for."""
+    return _ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[1]
+
+
+@functools.lru_cache(maxsize=8)
+def _ask(command: tuple[str, ...], flags: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
+    """The flags that a compiler knows, and what it says of itself: version, and what -march=native is here."""
+
+    if not command:
+        return flags, ""
+
+    def tried(flags: Sequence[str]) -> tuple[int, str]:
+        asked = [*command, "-v", *flags, "-fsyntax-only", "-x", "c++", os.devnull]
+        return call(asked, tempfile.gettempdir(), {**os.environ, "LC_ALL": "C"})
+
+    code, said = tried(flags)
+    if code:
+        flags = tuple(flag for flag in flags if not tried([flag])[0])
+        code, said = tried(flags)
+    return flags, "\n".join([shutil.which(command[0]) or "", *command, said])
+
+
+class Device(CPPStandaloneDevice):
+    """Brian2's C++ standalone device with numbers as data and programs that are kept."""
+
+    main_queue: list[Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._values: dict[str, list] = {kind: [] for kind in _NUMBERS}
+
+    def code_object(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Brian2's, named without regard to the models that this process has had before."""
+        return super().code_object(owner, find_name(name, self.code_objects), *args, **kwargs)
+
+    def execute(self, directory: str) -> None:
+        """Compile the model, unless that has been done before, and run it, in `directory`."""
+        chosen = prefs.codegen.cpp.extra_compile_args
+        flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
+        try:
+            prefs.codegen.cpp.extra_compile_args = []  # Brian2 would compile a file for each flag, to try it
+            self.extra_compile_args = usable(flags)
+            self.build(directory=directory, compile=False, run=False)
+            _check_writing(Path(directory) / "objects.cpp")
+        finally:
+            prefs.codegen.cpp.extra_compile_args = chosen
+        key, program = self._key(Path(directory)), Path(directory) / "main"
+        if not program_cache.fetch(key, program):
+            _make(directory)
+            program_cache.keep(key, program)
+        self._run_program(directory)
+
+    def _run_program(self, directory: str) -> None:
+        """Brian2's `run`, which would change the working directory of all threads, without that."""
+        if os.name == "nt":
+            self.run(directory, "results", with_output=False)
+            return
+        results = Path(directory).absolute() / "results"
+        results.mkdir(exist_ok=True)
+        self.results_dir = os.path.join(results, "")
+        for clock in self.clocks:
+            self.array_cache[clock.variables["t"]] = None
+        settings = prefs.devices.cpp_standalone
+        program = settings.run_cmd_unix
+        code, said = call(
+            [*([program] if isinstance(program, str) else program), "--results_dir", self.results_dir],
+            directory,
+            {**os.environ, **settings.run_environment_variables, **self.run_environment_variables},
+        )
+        if code == _FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.results_dir)
+        if code:
+            raise NsnnError(
+                f'engine = "cpp": the compiled program ended with exit code {code}; use engine="cython":\n{said[-2000:]}'
+            )
+        self.has_been_run = True
+        seconds, fraction = (results / "last_run_info.txt").read_text(encoding="ascii").split()
+        self._last_run_time, self._last_run_completed_fraction = float(seconds), float(fraction)
+
+    def _key(self, directory: Path) -> str:
+        found = hashlib.sha256(described(self.extra_compile_args).encode())
+        for package in ("brian2", "nsnn_neuro"):
+            found.update(f"{package} {version(package)}\n".encode())
+        for path in sorted(
+            p for p in directory.rglob("*") if p.suffix in (".cpp", ".h") or p.name == "makefile"
+        ):
+            text = path.read_bytes()
+            found.update(f"{path.relative_to(directory)} {len(text)}\n".encode() + text)
+        return found.hexdigest()
+
+    def _datum(self, value: float) -> str:
+        """Text that reads a number from the data."""
+        kind = "wholes" if isinstance(value, int) else "reals"
+        self._values[kind].append(value)
+        return f"_static_array_{kind}[{len(self._values[kind]) - 1}]"
+
+    def _read(self, literal: str) -> str:
+        """Text that reads the number which `literal` is; what is no number stays."""
+        plain = literal.replace(" ", "")
+        try:
+            value = int(plain)
+            return self._datum(value) if abs(value) < 2**63 else literal
+        except ValueError:
+            pass
+        try:
+            return self._datum(float(plain))
+        except ValueError:
+            return literal
+
+    def write_static_arrays(self, directory: str) -> None:
+        """Take the numbers out of the text that is about to be written, into arrays of their own, then Brian2's."""
+        self.main_queue = [self._without_numbers(*entry) for entry in self._in_order()]
+        for _, code_object in sorted(self.code_objects.items()):
+            self._take_constants(code_object)
+        for kind, dtype in zip(_NUMBERS, (np.float64, np.int64), strict=True):
+            if self._values[kind]:
+                self.static_array(kind, np.array(self._values[kind], dtype=dtype))
+        super().write_static_arrays(directory)
+
+    def _in_order(self) -> Iterator[tuple[str, Any]]:
+        """What the program is to do, without the order in which this process happens to store a set of clocks."""
+        for what, group in itertools.groupby(self.main_queue, key=lambda entry: entry[0]):
+            if what == "set_by_single_value":
+                yield from sorted(group, key=lambda entry: (entry[1][0], str(entry[1][1])))
+            elif what == "run_network":
+                for _, (network, lines) in group:
+                    idle = {line for line in lines if line.endswith(", NULL);")}
+                    following = iter(sorted(idle))
+                    yield what, (network, [next(following) if line in idle else line for line in lines])
+            else:
+                yield from group
+
+    def _without_numbers(self, what: str, args: Any) -> tuple[str, Any]:
+        if what == "set_by_single_value":
+            name, item, value = args
+            return what, (name, item, self._read(value))
+        if what == "set_by_constant" and isinstance(args[1], int | float) and not isinstance(args[1], bool):
+            name, value, dynamic = args
+            size = f"{name}.size()" if dynamic else f"_num_{name}"
+            return "insert_code", f"for(int i=0; i<{size}; i++) {name}[i] = {self._datum(value)};"
+        if what == "run_network":
+            network, lines = args
+            return what, (network, [_DURATION.sub(lambda m: self._read(m[0]), line) for line in lines])
+        return what, args
+
+    def _take_constants(self, code_object: Any) -> None:
+        taken = {
+            name: variable
+            for name, variable in sorted(code_object.variables.items())
+            if isinstance(variable, Constant)
+            and variable.owner is None
+            and isinstance(variable.value, int | float)
+            and not isinstance(variable.value, bool)
+            and name not in DEFAULT_CONSTANTS
+            and name not in DEFAULT_UNITS
+        }
+        code_object.variables = {k: v for k, v in code_object.variables.items() if k not in taken}
+        lines = [
+            f"const {c_data_type(variable.dtype)} {name} = {self._datum(variable.value)};"
+            for name, variable in taken.items()
+        ]
+        for block in ("cpp_file", *(f"{block}_cpp_file" for block in code_object.before_after_blocks)):
+            text = getattr(code_object.code, block)
+            setattr(code_object.code, block, text.replace("%CONSTANTS%", "\n".join([*lines, "%CONSTANTS%"])))
+
+    def generate_makefile(self, writer: Any, *args: Any, **kwargs: Any) -> None:
+        """Brian2's, with one file for all that runs once, and headers compiled beforehand where many files have them."""
+        once = [f"{name}.cpp" for name in _ONCE if f"{name}.cpp" in writer.source_files]
+        writer.write("once.cpp", "".join(f'#include "{name}"\n' for name in once))
+        writer.source_files -= set(once)
+        rules = "\nonce.o: OPTIMISATIONS += -O1\n"
+        if len(writer.source_files) >= _MANY:
+            writer.write("early.h", _EARLY)
+            flags = " ".join(self.extra_compile_args)
+            rules += _RULES.replace("FLAGS", flags)
+        super().generate_makefile(writer, *args, **kwargs)
+        folder = Path(writer.project_dir)
+        with open(folder / "makefile", "a", encoding="utf-8") as makefile:
+            makefile.write(rules)
+        (folder / "make.deps").touch()  # everything is compiled once: nothing depends on what it was before
+
+
+def _check_writing(objects: Path) -> None:
+    """Let the program end with an exit code of its own when it cannot write its results, which Brian2's would ignore."""
+    text = objects.read_text(encoding="utf-8")
+    text = _CLOSED.sub(rf"\g<0> if(!\g<1>) std::exit({_FULL});", text)
+    text = _NOT_OPENED.sub(rf"\g<0> std::exit({_FULL});", text)
+    objects.write_text(f"#include <cstdlib>\n{text}", encoding="utf-8")
+
+
+def version(package: str) -> str:
+    """The installed version of a package, or "unknown"."""
+    try:
+        return metadata.version(package.replace("_", "-"))
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _make(directory: str) -> None:
+    """Compile the project in `directory`; nothing goes on compiling after an exception.
+
+    Raises
+    ------
+    NsnnError : the compiler failed; its last words
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    extra = prefs.devices.cpp_standalone.extra_make_args_unix
+    command = [
+        *shlex.split(prefs.devices.cpp_standalone.make_cmd_unix),
+        *(f"-j{cores}" if argument == "-j" else argument for argument in extra),
+        f"CXX={shlex.join(compiler() or ['c++'])}",
+    ]
+    code, said = compile_in(directory, command)
+    if code:
+        raise failed("cpp", "cython", said)
+
+
+def compile_in(directory: str, command: Sequence[str]) -> tuple[int, str]:
+    """Run a compiler, whose temporary files go with the directory. Returns its exit code and what it wrote to stderr."""
+    return call(command, directory, {**os.environ, "TMPDIR": directory})
+
+
+def failed(engine: str, other: str, said: str) -> Exception:
+    """The error for what a failing compiler has said, which names another engine to use; an OSError when the disk is full."""
+    if os.strerror(errno.ENOSPC) in said:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())
+    command = shlex.join(compiler() or ["c++"])
+    return NsnnError(
+        f'engine = "{engine}": the C++ compiler {command} failed; use engine="{other}", or name another by the environment '
+        f"variable CXX:\n{said[-2000:]}"
+    )
+
+
+def call(
+    command: Sequence[str], directory: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run a command in a directory and in its own process group, which ends with an exception such as Ctrl-C.
+
+    Returns its exit code and what it wrote to stderr. The working directory of this process, which its threads share, stays.
+    """
+    process = None
+    try:
+        with _interrupt_later():
+            process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        said = process.communicate()[1]
+    except BaseException:
+        if process is not None:
+            _kill(process)
+        raise
+    return process.returncode, said
+
+
+def _kill(process: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+
+
+@contextlib.contextmanager
+def _interrupt_later() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block: a process that has just started is to be known, so that it can be ended."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])

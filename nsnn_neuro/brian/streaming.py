@@ -1,0 +1,262 @@
+"""Spikes on their way to the disk: a run in windows, whose spikes fill an NWB file that is never in memory as a whole.
+
+Between two windows the monitors are emptied into a `Spool`: a file without a name in the folder of the result, which vanishes
+with the process. In it stand runs of sorted integers, (neuron, trial, step) in one; when the run is over they are merged, and
+the NWB file is written next to its final name and takes it in one act, as `recording.save` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import neo
+import numpy as np
+from brian2 import Network, second
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+
+from ..core.errors import NsnnError
+from ..io import nwb, save_load
+from ..io.block import PIECE, Sorted
+from . import engine
+
+__all__ = ["Spool", "opened", "windows", "write"]
+
+MEMBER_STEPS = 2**22
+"""Steps of all neurons in a window: so many spikes it has at most, a hundredth of that as a rule."""
+RUN = 2**20
+"""Spikes that are sorted at once."""
+
+
+class Spool:
+    """Spikes in the order in which they come, into a file; in the order of an NWB file out of it.
+
+    Parameters
+    ----------
+    out : path of the NWB file, for messages
+    file : open for reading and writing, unbuffered, empty
+    n_neurons, n_trials, n_steps : of the run; neuron, trial and step make one integer of 64 bits
+
+    >>> import io
+    >>> spool = Spool("run.nwb", io.BytesIO(), n_neurons=2, n_trials=2, n_steps=10)
+    >>> spool.add(trial=np.array([0, 0, 1]), neuron=np.array([1, 0, 0]), tick=np.array([3, 4, 4]))
+    >>> spool.add(trial=np.array([0]), neuron=np.array([0]), tick=np.array([7]))
+    >>> spool.finish()
+    >>> spool.counts.tolist(), [piece.tolist() for piece in spool.pieces()]
+    ([[2, 1], [1, 0]], [[4, 7, 4, 3]])
+    """
+
+    def __init__(self, out: Any, file: Any, *, n_neurons: int, n_trials: int, n_steps: int) -> None:
+        if n_neurons * n_trials * n_steps >= 2**63:
+            raise NsnnError(
+                f"{n_neurons} neurons x {n_trials} trials x {n_steps} steps: expected fewer than 2^63 with out"
+            )
+        self.out, self._file = out, file
+        self._n_steps, self._shape = n_steps, (n_neurons, n_trials)
+        self._counts = np.zeros(n_neurons * n_trials, dtype=np.int64)
+        self._waiting: list[np.ndarray] = []
+        self._sizes: list[int] = []
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Spikes of each train so far, (n_neurons, n_trials)."""
+        return self._counts.reshape(self._shape)
+
+    def add(self, trial: np.ndarray, neuron: np.ndarray, tick: np.ndarray) -> None:
+        """Take some spikes, (n_spikes,) integers each; later than those before, for each neuron."""
+        train = np.asarray(neuron, dtype=np.int64) * self._shape[1] + trial
+        if train.size:
+            self._counts += np.bincount(train, minlength=self._counts.size)
+            self._waiting.append(train * self._n_steps + tick)
+        if sum(keys.size for keys in self._waiting) >= RUN:
+            self.finish()
+
+    def finish(self) -> None:
+        """Write what is still waiting."""
+        if self._waiting:
+            keys = np.concatenate(self._waiting)
+            keys.sort()
+            self._waiting = []
+            self._file.seek(8 * sum(self._sizes))
+            view = memoryview(keys).cast("B")
+            with _told(self.out):
+                while view:
+                    view = view[self._file.write(view) :]
+            self._sizes.append(keys.size)
+
+    def pieces(self) -> Iterator[np.ndarray]:
+        """Steps of all spikes by neuron, trial and time, about a run's size at once: whole trains from every run, merged."""
+        ends, first, total = np.cumsum(self._counts), 0, 0
+        starts = np.cumsum([0, *self._sizes])[:-1].tolist()
+        left = list(self._sizes)
+        while first < ends.size:
+            last = max(first + 1, int(np.searchsorted(ends, total + RUN, "right")))
+            parts = []
+            for k, (start, size) in enumerate(zip(starts, left, strict=True)):
+                number = self._before(last * self._n_steps, start, size)
+                if number:
+                    parts.append((start, number))
+                    starts[k], left[k] = start + number, size - number
+            if last == first + 1:  # one train, in order of time as it came: it may be longer than memory
+                for start, number in parts:
+                    yield self._read(start, number) % self._n_steps
+            elif parts:
+                keys = np.concatenate([self._read(*part) for part in parts])
+                keys.sort()
+                yield keys % self._n_steps
+            first, total = last, ends[last - 1]
+
+    def _read(self, start: int, number: int) -> np.ndarray:
+        self._file.seek(8 * start)
+        keys = np.empty(number, dtype=np.int64)
+        if self._file.readinto(keys) != keys.nbytes:
+            raise OSError("the file of the spikes so far has lost some")
+        return keys
+
+    def _before(self, key: int, start: int, size: int) -> int:
+        """How many of the `size` sorted keys from number `start` are below `key`."""
+        low, high = 0, size
+        while low < high:
+            middle = (low + high) // 2
+            if self._read(start + middle, 1)[0] < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+@contextlib.contextmanager
+def opened(out: Any, **sizes: int) -> Iterator[Spool | None]:
+    """A Spool in the folder of `out`, gone at the end, or None without an `out`; `sizes` are those of Spool.
+
+    Raises
+    ------
+    NsnnError : not the name of an NWB file in a folder that can be written to
+    """
+    if out is None:
+        yield None
+        return
+    target = save_load.destination(out, "out")
+    with contextlib.ExitStack() as stack:
+        with _told(out):
+            file = stack.enter_context(tempfile.TemporaryFile(dir=target.parent, buffering=0))
+        yield Spool(out, file, **sizes)
+
+
+@contextlib.contextmanager
+def _told(out: Any) -> Iterator[None]:
+    """A full disk, a folder that can't be written to: what `out` says then."""
+    try:
+        yield
+    except OSError as error:
+        raise NsnnError(
+            f"out = {out}: can't be written ({error.strerror or error}); no file is left there: expected a folder "
+            "with room for it and as much again while the run lasts"
+        ) from error
+
+
+class _InWindows(engine.Prepared):
+    """A network whose runs are one: at a run's end Brian2 takes away the last step's spikes, which synapses may yet have to see."""
+
+    done = False
+
+    def after_run(self) -> None:
+        """Brian2's end of a run, when it is the end."""
+        if self.done:
+            super().after_run()
+
+
+def windows(
+    objects: list[Any], monitors: list[Any], n_steps: int, dt: float, device: Any, progress: Any
+) -> Generator[tuple[int, np.ndarray, np.ndarray], None, None]:
+    """Run `objects`; of each window and each of the `monitors` yield its number, the members that spiked, and when (s).
+
+    The runtime engines stop after `MEMBER_STEPS` to empty the monitors. A C++ program runs through: it holds its spikes, 12
+    bytes each, writes them at its end, and they are read in pieces.
+    """
+    if isinstance(device, CPPStandaloneDevice):
+        engine.run(Network(objects, name="network"), n_steps * dt, device, progress)
+        for k, monitor in enumerate(monitors):
+            yield from ((k, *piece) for piece in _written(monitor, device))
+        return
+    network = _InWindows(objects, name="network")
+    most = max(1, MEMBER_STEPS // sum(len(monitor.source) for monitor in monitors))
+    done, steps, told = 0, 0, 0.0
+    with engine.set_aside(), engine.bar(progress, "simulating") as report:
+
+        def part(elapsed: Any, completed: float, start: Any, duration: Any) -> None:
+            nonlocal told  # a window's end and the start of the next differ by rounding
+            told = max(told, min(1.0, (done + float(completed) * steps) / n_steps))
+            if report is not None:
+                report(elapsed, told, start, duration)
+
+        while done < n_steps:
+            steps = min(most, n_steps - done)
+            network.done = done + steps == n_steps
+            network.run(
+                steps * dt * second,
+                namespace={},
+                report=None if report is None else part,
+                report_period=0.2 * second,
+            )
+            network.prepared = True
+            done += steps
+            for k, monitor in enumerate(monitors):
+                yield k, np.array(monitor.i[:]), np.array(monitor.t[:])
+                for name in ("i", "t"):
+                    monitor.variables[name].resize(0)
+                monitor.variables["N"].set_value(0)
+
+
+def _written(monitor: Any, device: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Members and times of a monitor's spikes from the files of a C++ program, in pieces."""
+    files = [
+        (os.path.join(device.results_dir, device.get_array_filename(variable)), variable.dtype)
+        for variable in (monitor.variables["i"], monitor.variables["t"])
+    ]
+    size = os.path.getsize(files[0][0]) // np.dtype(files[0][1]).itemsize
+    for k in range(0, size, PIECE):
+        members, times = (
+            np.fromfile(name, dtype=kind, count=PIECE, offset=k * np.dtype(kind).itemsize)
+            for name, kind in files
+        )
+        yield members, times
+
+
+def write(block: neo.Block, spool: Spool) -> Path:
+    """Write `block`, with the spikes of `spool` in place of its own, into the file that is meant; its path.
+
+    Raises
+    ------
+    NsnnError : the disk is full
+    """
+    spool.finish()
+    starts, stops = (
+        np.array([float(getattr(segment.spiketrains, edge)) for segment in block.segments])
+        for edge in ("t_start", "t_stop")
+    )
+    spikes = Sorted(spool.counts, starts, stops, float(block.annotations["dt"]), np.int32, spool.pieces)
+    held = sum(signal.nbytes for segment in block.segments[:1] for signal in segment.analogsignals)
+    room = 17 * int(spool.counts.sum()) + 200 * len(spool.counts) + held + 2**20
+    with _told(spool.out):
+        # HDF5 doesn't survive a disk that is full: whether there is room is seen before
+        _see_room(save_load.destination(spool.out).parent, room)
+        return save_load.written(spool.out, lambda file: nwb.write_sorted(block, spikes, file))
+
+
+def _see_room(folder: Path, room: int) -> None:
+    """Raise OSError where the disk hasn't got so many bytes, by reserving them or, where that isn't possible, by asking."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, room)
+    except (AttributeError, OSError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        free = os.statvfs(folder)
+        if free.f_bavail * free.f_frsize < room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None

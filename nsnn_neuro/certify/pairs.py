@@ -1,0 +1,167 @@
+"""What is certified: every public neuron with every public noise.
+
+`CELLS` is the table of what has cases, with further ones at the ends of their ranges in `ranges.py`; the rest of the product is "no
+theory" with the reason below, or what the package's own check refuses. A new neuron or noise needs an entry here, or the tests say
+that it lacks one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..brian.equations.groups import check
+from ..core.errors import NsnnError
+from ..models import escape, neurons, noise
+from ..models.escape import DoubleNoise, EscapeNoise
+from ..models.neurons import (
+    EIF,
+    GIF,
+    LIF,
+    PIF,
+    QIF,
+    AdEx,
+    Neuron,
+    NSNNNeuron,
+    PoissonSource,
+    Relay,
+    WangBuzsaki,
+)
+from ..models.noise import (
+    ConductanceNoise,
+    MultiplicativeNoise,
+    Noise,
+    OUNoise,
+    PoissonNoise,
+    ThresholdNoise,
+    WhiteNoise,
+)
+from . import cases, ranges
+from .cases import CELL, WHITE, Case, Hz, ms, mV
+
+__all__ = ["NEURONS", "Pair", "pairs", "refusal"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A neuron and a noise by name, their cases, or why there are none: `refused` by the package, or without theory."""
+
+    model: str
+    noise: str
+    cases: tuple[Case, ...] = ()
+    refused: str = ""
+    reason: str = ""
+
+
+CONDUCTANCE = ConductanceNoise(
+    g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=60 * mV, g_i=0.2, sigma_i=0.1, tau_i=10 * ms, e_rev_i=-10 * mV
+)
+# a noise of each kind, to ask the package whether it takes it
+EXAMPLE: dict[type[Noise], Noise] = {
+    WhiteNoise: WHITE, OUNoise: OUNoise(3 * mV, 5 * ms), MultiplicativeNoise: MultiplicativeNoise(0.2, -90 * mV, calculus="ito"),
+    ConductanceNoise: CONDUCTANCE, ThresholdNoise: ThresholdNoise(1 * mV), PoissonNoise: PoissonNoise(1000 * Hz, 0.5 * mV),
+    EscapeNoise: EscapeNoise(escape.Gaussian(2 * mV)), DoubleNoise: DoubleNoise(0.4),
+}  # fmt: skip
+
+THREE = "first passage in three dimensions (voltage and two conductances): no formula and no solver here"
+SHOT = "a Fokker-Planck equation with jumps, solved here for the linear drift of the LIF and the PIF's lattice only"
+GATED = "four-dimensional with a voltage-dependent drift; its noiseless f-I curve is held against an ODE solver in the tests"
+# why a pair that runs has no theory; by neuron and noise, None for all noises
+NO_THEORY: dict[tuple[type[Neuron], type[Noise] | None], str] = {
+    **{(n, ConductanceNoise): THREE for n in (LIF, PIF, EIF, QIF, AdEx, GIF)},
+    **{(n, PoissonNoise): SHOT for n in (EIF, QIF, AdEx)},
+    (WangBuzsaki, None): GATED,
+    (Relay, None): "it is its stimulus: what it emits is what it is given",
+}
+
+
+_ADEX, _GIF = (
+    {"mode": "a = b = 0, the EIF", "dts": (0.05,)},
+    {"mode": "b = b_thresh = 0, the LIF", "dts": (0.1,)},
+)
+_LATE = "dt of .05 ms: where the upstroke is steeper than a step, its spike comes up to half a step late"
+_EIF_DTS = {"dts": (0.05, 0.1, 0.2), "reason": _LATE}
+CELLS: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterator[Case]]] = {
+    (LIF, WhiteNoise): cases.leaky_white,
+    (LIF, OUNoise): lambda n: cases.coloured(n, 27, 4),
+    (LIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 27, 0.25, 0),
+    (LIF, PoissonNoise): cases.leaky_poisson,
+    (LIF, ThresholdNoise): cases.leaky_threshold,
+    (LIF, EscapeNoise): lambda n: cases.escape_modes(n, LIF),
+    (PIF, WhiteNoise): cases.perfect_white,
+    (PIF, OUNoise): lambda n: cases.coloured(n, 8, 3),
+    (PIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 8, 0.2, -10),
+    (PIF, ThresholdNoise): cases.perfect_threshold,
+    (PIF, PoissonNoise): cases.perfect_poisson,
+    (PIF, EscapeNoise): lambda n: cases.escape_modes(n, PIF),
+    (EIF, WhiteNoise): lambda n: cases.nonlinear_white(n, 8, 3, **_EIF_DTS),
+    (EIF, OUNoise): lambda n: cases.coloured(n, 8, 3, **_EIF_DTS),
+    (EIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 8, 0.08, -100, **_EIF_DTS),
+    (QIF, WhiteNoise): lambda n: cases.nonlinear_white(n, 20, 5),
+    (QIF, OUNoise): lambda n: cases.coloured(n, 20, 5),
+    (QIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 20, 0.1, -120),
+    (AdEx, WhiteNoise): cases.adex_white,
+    (AdEx, OUNoise): lambda n: cases.coloured(n, 8, 3, **_ADEX),
+    (AdEx, MultiplicativeNoise): lambda n: cases.multiplicative(n, 8, 0.08, -100, calculi=("ito",), **_ADEX),
+    (GIF, WhiteNoise): cases.gif_white,
+    (GIF, OUNoise): lambda n: cases.coloured(n, 27, 4, **_GIF),
+    (GIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 27, 0.25, 0, calculi=("ito",), **_GIF),
+    (GIF, PoissonNoise): lambda n: cases.leaky_poisson(n, **_GIF),
+    (GIF, ThresholdNoise): lambda n: cases.leaky_threshold(n, **_GIF),
+    (GIF, EscapeNoise): cases.gif_escape,
+    (NSNNNeuron, EscapeNoise): cases.nsnn_escape,
+    (NSNNNeuron, DoubleNoise): cases.nsnn_double,
+    (PoissonSource, None): cases.poisson_source,
+}
+
+
+def _public(modules: tuple[Any, ...], base: type, without: tuple[str, ...]) -> list[type]:
+    found = [getattr(m, name) for m in modules for name in m.__all__ if name not in without]
+    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, base) and kind is not base]
+
+
+def _ordered(kinds: list[type], known: Any) -> list[type]:
+    return [kind for kind in known if kind in kinds] + [kind for kind in kinds if kind not in known]
+
+
+NEURONS = _ordered(_public((neurons,), Neuron, ("IntegrateAndFire", "ConductanceBased")), CELL)
+NOISES = _ordered(_public((noise, escape), Noise, ()), EXAMPLE)
+
+
+def refusal(neuron: Neuron, record: Noise | None) -> str:
+    """What the package says when it refuses the two together; empty when it takes them."""
+    try:
+        check(neuron, record, None)
+    except NsnnError as error:
+        return str(error)
+    return ""
+
+
+@functools.cache
+def pairs() -> tuple[Pair, ...]:
+    """Every public neuron with every public noise; the sources, which have none of their own, also without."""
+    found = []
+    for kind in NEURONS:
+        alone: list[type[Noise] | None] = [None] if kind in (Relay, PoissonSource) else []
+        for noise_kind in alone + NOISES:
+            found.append(_pair(kind, noise_kind))
+    return tuple(found)
+
+
+def _example(kind: type[Neuron], noise_kind: type[Noise]) -> Noise:
+    plain = kind is NSNNNeuron and noise_kind is EscapeNoise
+    return EscapeNoise(escape.Gaussian(0.4)) if plain else EXAMPLE[noise_kind]
+
+
+def _pair(kind: type[Neuron], noise_kind: type[Noise] | None) -> Pair:
+    names = kind.__name__, "none" if noise_kind is None else noise_kind.__name__
+    if kind not in CELL or (noise_kind is not None and noise_kind not in EXAMPLE):
+        return Pair(*names, reason="nobody has written its case in nsnn_neuro/certify/cases.py")
+    if refused := refusal(CELL[kind], None if noise_kind is None else _example(kind, noise_kind)):
+        return Pair(*names, refused=refused)
+    if make := CELLS.get((kind, noise_kind)):
+        return Pair(*names, cases=(*make(CELL[kind]), *ranges.further(kind, noise_kind)))
+    reason = NO_THEORY.get((kind, noise_kind)) or NO_THEORY.get((kind, None))
+    return Pair(*names, reason=reason or "nobody has written its case in nsnn_neuro/certify/cases.py")

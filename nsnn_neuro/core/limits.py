@@ -1,0 +1,124 @@
+"""Limits on files from others: regular files only, and one budget of memory for each file.
+
+A reader states what each part will take before it allocates memory: spikes, trials, units, signals, text. So a small
+file that claims or expands to a large one ends in a FormatError instead of filling the memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from .errors import FormatError, NsnnError
+
+__all__ = ["LEAST", "RATIO", "Budget", "check_regular", "check_stored", "read_json"]
+
+LEAST = 2**29
+"""Bytes that reading a file may take in memory, however small the file is."""
+RATIO = 32
+"""Bytes of memory that each byte of a larger file may take."""
+_PER_MARK = 150  # bytes of memory for each value of a JSON text; a comma, colon or bracket stands for one
+_CURE = "pass a larger max_bytes to load if you trust the file"
+
+
+class Budget:
+    """The memory that reading one file may take, in bytes; `take` it before allocating.
+
+    Parameters
+    ----------
+    most : bytes
+    cure : what to do about a file that needs more, for the message
+
+    >>> budget = Budget(1000)
+    >>> budget.take(800, "800 spikes")
+    >>> budget.take(2**20, "its notes")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.FormatError: its notes: about 1.0 MiB, and 0.0 of 0.0 MiB are left for this file: pass a ...
+    """
+
+    def __init__(self, most: float, cure: str = _CURE) -> None:
+        self.most, self.left, self._cure = float(most), float(most), cure
+
+    @classmethod
+    def of(cls, path: Path, max_bytes: Any = None, cure: str = _CURE) -> Budget:
+        """The budget for the file at `path`: `max_bytes`, or by default 512 MiB, and 32 times the file's size where that is more.
+
+        Raises
+        ------
+        NsnnError : max_bytes is no number above 0
+        """
+        if max_bytes is None:
+            return cls(max(LEAST, RATIO * path.stat().st_size), cure)
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | float) or not max_bytes > 0:
+            raise NsnnError(f"max_bytes = {max_bytes!r}: expected a number of bytes such as 4e9, or None")
+        return cls(max_bytes, cure)
+
+    def take(self, size: float, what: str) -> None:
+        """Set `size` bytes aside for `what`.
+
+        Raises
+        ------
+        FormatError : more than are left
+        """
+        if not size <= self.left:
+            raise FormatError(
+                f"{what}: about {size / 2**20:.1f} MiB, and {self.left / 2**20:.1f} of {self.most / 2**20:.1f} MiB are left "
+                f"for this file: {self._cure}"
+            )
+        self.left -= size
+
+
+def check_regular(path: Path) -> None:
+    """Raise FormatError unless `path` is a regular file: opening a pipe or device may wait forever.
+
+    Raises
+    ------
+    OSError : no such file
+
+    >>> check_regular(Path("/dev/null"))
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.FormatError: /dev/null: a pipe, device, socket or folder: expected a regular file
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise FormatError(f"{path}: a pipe, device, socket or folder: expected a regular file")
+
+
+def check_stored(archive: zipfile.ZipFile, size: int) -> None:
+    """Raise FormatError unless the members of a zip archive of `size` bytes are uncompressed, and each lies in it once.
+
+    NumPy's npz files and torch's files are such archives, so that a compressed one was made to expand.
+
+    >>> import io
+    >>> with zipfile.ZipFile(io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+    ...     archive.writestr("a", bytes(10**6))
+    ...     check_stored(archive, 2000)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.FormatError: its member 'a' is compressed: expected a file as it was written
+    """
+    members = archive.infolist()
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise FormatError(
+                f"its member {member.filename[:40]!r} is compressed: expected a file as it was written"
+            )
+    if sum(member.file_size for member in members) > size or len(set(archive.namelist())) < len(members):
+        raise FormatError("its members overlap: expected a file as it was written")
+
+
+def read_json(text: bytes, budget: Budget, what: str) -> Any:
+    """The value of a JSON text, when the budget holds it.
+
+    Raises
+    ------
+    ValueError, RecursionError : no JSON; FormatError : too little budget left
+
+    >>> read_json(b'{"a": [1, 2]}', Budget(2000), "notes")
+    {'a': [1, 2]}
+    """
+    marks = sum(text.count(mark) for mark in (b",", b":", b"[", b"{"))
+    budget.take(_PER_MARK * marks + 3 * len(text), what)
+    return json.loads(text)

@@ -1,0 +1,194 @@
+"""The one border between physical quantities (Brian2's or Neo's) and SI floats.
+
+Everything inside the package computes on SI floats; `si` takes a quantity in, `brian` and `pq_quantity` give one out.
+Brian2 is only imported when a Brian2 quantity is made, so that measures work without it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from .errors import NsnnError
+
+__all__ = ["brian", "describe", "floats", "is_quantity", "pq_quantity", "shown", "si", "unit_of", "whole"]
+
+# symbol -> (Brian2 base dimension exponents m, kg, s, A, K, mol, cd; the unit in quantities; an example for messages)
+_UNITS: dict[str, tuple[tuple[float, ...], Any, str]] = {
+    "s": ((0, 0, 1, 0, 0, 0, 0), pq.s, "a time such as 20*ms"),
+    "Hz": ((0, 0, -1, 0, 0, 0, 0), pq.Hz, "a frequency such as 10*Hz"),
+    "V": ((2, 1, -3, -1, 0, 0, 0), pq.V, "a voltage such as 15*mV"),
+    "1/V": ((-2, -1, 3, 1, 0, 0, 0), 1 / pq.V, "an inverse voltage such as 1/(2*mV)"),
+    "A": ((0, 0, 0, 1, 0, 0, 0), pq.A, "a current such as 100*pA"),
+    "F": ((-2, -1, 4, 2, 0, 0, 0), pq.F, "a capacitance such as 200*pF"),
+    "S": ((-2, -1, 3, 2, 0, 0, 0), pq.S, "a conductance such as 10*nS"),
+    "1": ((0, 0, 0, 0, 0, 0, 0), pq.dimensionless, "a plain number such as 0.5"),
+}
+
+
+def _brian_dims(value: Any) -> tuple[float, ...] | None:
+    dim = getattr(value, "dim", None)
+    exponents = getattr(dim, "_dims", None)
+    return None if exponents is None else tuple(float(e) for e in exponents)
+
+
+def is_quantity(value: Any) -> bool:
+    """True for a Brian2 or a quantities (Neo) quantity with a dimension, False for plain numbers and arrays."""
+    dims = _brian_dims(value)
+    if dims is not None:
+        return any(dims)
+    return isinstance(value, pq.Quantity) and value.dimensionality != pq.dimensionless.dimensionality
+
+
+def unit_of(value: Any) -> str:
+    """The symbol ("s", "V", "Hz", "1", ...) of the unit that `value` has, or "?" when it is none of the package's.
+
+    >>> from brian2 import mV
+    >>> unit_of(3*mV), unit_of(0.5), unit_of(2*pq.ms)
+    ('V', '1', 's')
+    """
+    dims = _brian_dims(value)
+    for symbol, (wanted, unit, _) in _UNITS.items():
+        if dims is not None:
+            if dims == wanted:
+                return symbol
+        elif isinstance(value, pq.Quantity):
+            if value.dimensionality.simplified == unit.dimensionality.simplified:
+                return symbol
+        elif symbol == "1":
+            return symbol
+    return "?"
+
+
+def describe(unit: str) -> str:
+    """What an argument in `unit` looks like, for error messages."""
+    return _UNITS[unit][2]
+
+
+def si(value: Any, unit: str, name: str) -> Any:
+    """`value` as an SI float, or a float array for an array; raises when its dimension isn't that of `unit`.
+
+    Parameters
+    ----------
+    value : Brian2 or quantities quantity; for unit "1" a plain number
+    unit : one of "s", "Hz", "V", "1/V", "A", "F", "S", "1"
+    name : the argument's name, for the message
+
+    Raises
+    ------
+    NsnnError : wrong or missing unit, not a number, or NaN
+
+    >>> from brian2 import ms, mV
+    >>> si(20*ms, "s", "tau_m")
+    0.02
+    >>> si(20*mV, "s", "tau_m")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: tau_m = 20. mV: expected a time such as 20*ms
+    >>> si(2.0, "s", "duration")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: duration = 2.0 has no unit: expected a time such as 20*ms
+    """
+    wanted, pq_unit, example = _UNITS[unit]
+    dims = _brian_dims(value)
+    if isinstance(value, pq.Quantity):
+        array = floats(value.magnitude, name, example)
+        try:
+            double = value if value.dtype == float else pq.Quantity(array, value.units)
+            array = np.asarray(double.rescale(pq_unit).magnitude)
+        except ValueError:
+            raise NsnnError(f"{name} = {value}: expected {example}") from None
+    elif dims is not None:
+        if dims != wanted:
+            raise NsnnError(f"{name} = {value}: expected {example}")
+        array = floats(value, name, example).copy()
+    elif isinstance(value, list | tuple) and value and all(is_quantity(v) for v in value):
+        parts = [si(v, unit, name) for v in value]
+        if len({np.shape(part) for part in parts}) > 1:
+            raise NsnnError(f"{name} = {shown(value)}: expected {example}, or quantities of one shape")
+        return np.array(parts)
+    else:
+        array = floats(value, name, example)
+        if unit != "1":
+            raise NsnnError(f"{name} = {shown(value)} has no unit: expected {example}")
+    if np.isnan(array).any():
+        raise NsnnError(f"{name} = {shown(value)}: NaN where {example} was expected")
+    return float(array) if array.ndim == 0 else array
+
+
+def shown(value: Any) -> str:
+    """`value` as in Python, in at most 80 characters, for messages.
+
+    >>> shown([1, 2]), shown(10**5000)
+    ('[1, 2]', 'int object')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # a number of too many digits, or a class whose repr fails
+        return f"{type(value).__name__} object"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def floats(value: Any, name: str, expected: str) -> np.ndarray:
+    """Real numbers of any type as an array in double precision; units are dropped.
+
+    Parameters
+    ----------
+    value : number, array or nested list
+    name, expected : the argument and what it should be, for the message
+
+    Raises
+    ------
+    NsnnError : text, complex numbers, other objects, rows of unequal length, numbers beyond the range of floats
+
+    >>> floats([1, 2.5], "x", "numbers")
+    array([1. , 2.5])
+    >>> floats([1 + 2j], "x", "numbers")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: x = [(1+2j)]: complex, expected numbers; give its real part or its modulus
+    """
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "biufO" and not any(isinstance(x, str | bytes) for x in _objects(array)):
+            return array.astype(float, copy=False)
+    except (TypeError, ValueError, OverflowError) as error:
+        why = "too large for a float, " if isinstance(error, OverflowError) else ""
+        raise NsnnError(f"{name} = {shown(value)}: {why}expected {expected}") from None
+    if array.dtype.kind == "c":
+        raise NsnnError(
+            f"{name} = {shown(value)}: complex, expected {expected}; give its real part or its modulus"
+        )
+    raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
+
+
+def _objects(array: np.ndarray) -> Any:
+    return array.flat if array.dtype.kind == "O" else ()
+
+
+def whole(value: Any, least: int, name: str) -> int:
+    """`value` as a whole number of at least `least`; NsnnError otherwise.
+
+    >>> whole(3, 1, "k")
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise NsnnError(f"{name} = {shown(value)}: expected a whole number, at least {least}")
+    return int(value)
+
+
+def brian(value: Any, unit: str) -> Any:
+    """SI floats as a Brian2 quantity of `unit`."""
+    from brian2 import Quantity
+    from brian2.units.fundamentalunits import get_or_create_dimension
+
+    return Quantity(value, dim=get_or_create_dimension(_UNITS[unit][0]))
+
+
+def pq_quantity(value: Any, unit: str) -> pq.Quantity:
+    """SI floats as a quantities (Neo) quantity of `unit`.
+
+    >>> pq_quantity(0.5, "s")
+    array(0.5) * s
+    """
+    return pq.Quantity(value, _UNITS[unit][1])

@@ -1,0 +1,77 @@
+"""Fixed random feedback: learning signals go back through other weights than activity came by."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from ..core.errors import NsnnError
+
+__all__ = ["RandomFeedback", "transported"]
+
+
+class RandomFeedback(nn.Module):
+    """A layer whose backward pass hands signals back through fixed random weights B in the place of its own.
+
+    What the layer computes, and the gradient of its own weights, are as they were. B is a buffer, `feedback`, of the shape of
+    `layer.weight`: normal with variance 1 / the number of weights that a signal is gathered by, as `train` draws it. Attacks go
+    back through the layer's own weights all the same.
+
+    Parameters
+    ----------
+    layer : nn.Linear or nn.Conv2d
+    seed : whole number, of B
+
+    Raises
+    ------
+    NsnnError : another layer, a seed that isn't a whole number
+
+    Source: Lillicrap et al. 2016, doi 10.1038/ncomms13276
+
+    >>> layer = RandomFeedback(nn.Linear(3, 2), seed=1)
+    >>> x = torch.zeros(3, requires_grad=True)
+    >>> layer(x).sum().backward()
+    >>> torch.equal(x.grad, layer.feedback.sum(0))
+    True
+    """
+
+    feedback: torch.Tensor
+
+    def __init__(self, layer: nn.Linear | nn.Conv2d, *, seed: int = 0) -> None:
+        super().__init__()
+        if not isinstance(layer, nn.Linear | nn.Conv2d):
+            raise NsnnError(f"layer is {type(layer).__name__}: expected nn.Linear or nn.Conv2d")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise NsnnError(f"seed = {seed!r}: expected a whole number, 0 or more")
+        weight = layer.weight
+        groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
+        gathered = weight.numel() / weight.shape[1] / groups
+        drawn = torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        self.layer, self.transport = layer, False
+        self.register_buffer("feedback", (drawn / gathered**0.5).to(weight))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The layer's output."""
+        if self.transport or not x.requires_grad:
+            out: torch.Tensor = self.layer(x)
+            return out
+        others = {name: p.detach() for name, p in self.layer.named_parameters()}
+        back = torch.func.functional_call(self.layer, others | {"weight": self.feedback}, (x,))
+        return self.layer(x.detach()) + (back - back.detach())
+
+
+@contextlib.contextmanager
+def transported(module: nn.Module) -> Iterator[None]:
+    """Within it signals go back through the layers' own weights."""
+    layers = [m for m in module.modules() if isinstance(m, RandomFeedback)]
+    before = [m.transport for m in layers]
+    try:
+        for m in layers:
+            m.transport = True
+        yield
+    finally:
+        for m, was in zip(layers, before, strict=True):
+            m.transport = was

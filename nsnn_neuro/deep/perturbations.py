@@ -1,0 +1,138 @@
+"""Disturbances of a net while it runs: spikes lost and added, noise of the membrane, weights that are noisy or coarse."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..core.errors import NsnnError
+from .neuron import NoisySpike
+
+__all__ = ["disturbed"]
+
+
+@contextlib.contextmanager
+def disturbed(
+    module: nn.Module,
+    *,
+    delete: Any = 0.0,
+    insert: Any = 0.0,
+    membrane: Any = 0.0,
+    weights: float = 0.0,
+    bits: int | None = None,
+    seed: int = 0,
+) -> Iterator[None]:
+    """Within it the module is disturbed; afterwards, and after an exception, all is as before, weights bit for bit.
+
+    delete, insert, membrane may be one number for all layers of `NoisySpike` or a dict of numbers for some, by their names in the
+    module. They come from torch's generator in each pass, as the neurons' noise does. A spike that is lost or added is so for the
+    layers above; the neuron's own reset knows what it fired. Layers that are stepped (`NoisySpike.step`) aren't disturbed by these.
+
+    Parameters
+    ----------
+    module : a torch.nn.Module, e.g. a `Classifier`
+    delete : probability from 0 to 1 that a spike is lost
+    insert : probability from 0 to 1 that a spike is added in a step without one
+    membrane : standard deviation, >= 0, of Gaussian noise added to the drive in each step
+    weights : relative standard deviation, >= 0: each weight is multiplied by 1 + weights * a normal number, once
+    bits : whole number, 2 or more, or None: weights become the nearest multiple of m / (2^(bits - 1) - 1), m the largest size in
+        the tensor: 2^bits - 1 values. After the noise, if there is both
+    seed : of the weights' noise
+
+    Weights are the parameters named "weight" with two axes or more: not biases, nor those of batch norm.
+
+    Raises
+    ------
+    NsnnError : values out of range, a layer that isn't there
+
+    >>> from nsnn_neuro import Gaussian
+    >>> layer = nn.Linear(8, 8)
+    >>> with disturbed(nn.Sequential(layer, NoisySpike(Gaussian(0.4))), bits=2):
+    ...     print(len(layer.weight.unique()) <= 3)
+    True
+    """
+    if not isinstance(module, nn.Module):
+        raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
+    cells = {name: m for name, m in module.named_modules() if isinstance(m, NoisySpike)}
+    losses, additions = (
+        _for_layers(v, cells, name, 1.0) for v, name in ((delete, "delete"), (insert, "insert"))
+    )
+    noises = _for_layers(membrane, cells, "membrane", np.inf)
+    _check(weights, "weights", np.inf)
+    if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits < 2):
+        raise NsnnError(f"bits = {bits!r}: expected a whole number, 2 or more, or None")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise NsnnError(f"seed = {seed!r}: expected a whole number, 0 or more")
+    found = dict(module.named_parameters())
+    changed = [p for name, p in found.items() if name.rpartition(".")[2] == "weight" and p.ndim >= 2]
+    kept = [p.detach().clone() for p in changed]
+    handles = []
+    try:
+        for name, cell in cells.items():
+            if noises[name]:
+                handles.append(cell.register_forward_pre_hook(_Jitter(noises[name])))
+            if losses[name] or additions[name]:
+                handles.append(cell.register_forward_hook(_Unreliable(losses[name], additions[name])))
+        generator = torch.Generator().manual_seed(int(seed))
+        with torch.no_grad():
+            for p in changed:
+                if weights:
+                    drawn = torch.randn(p.shape, generator=generator, dtype=torch.float64)
+                    p.mul_((1 + weights * drawn).to(p))
+                if bits is not None:
+                    p.copy_(_coarse(p, int(bits)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        with torch.no_grad():
+            for p, was in zip(changed, kept, strict=True):
+                p.copy_(was)
+
+
+class _Jitter:
+    def __init__(self, sd: float) -> None:
+        self.sd = sd
+
+    def __call__(self, cell: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        drive, *rest = given
+        return drive + self.sd * torch.randn_like(drive), *rest
+
+
+class _Unreliable:
+    def __init__(self, delete: float, insert: float) -> None:
+        self.delete, self.insert = delete, insert
+
+    def __call__(self, cell: nn.Module, given: tuple[Any, ...], o: torch.Tensor) -> torch.Tensor:
+        level = torch.rand(o.shape, dtype=torch.float32, device=o.device)
+        stays, comes = (level >= self.delete).to(o.dtype), (level < self.insert).to(o.dtype)
+        return o * stays + (1 - o) * comes
+
+
+def _coarse(w: torch.Tensor, bits: int) -> torch.Tensor:
+    most = w.abs().max()
+    unit = most / (2 ** (bits - 1) - 1)
+    return torch.where(most > 0, (w / unit).round() * unit, w)
+
+
+def _check(value: Any, name: str, most: float) -> float:
+    told = "a number from 0 to 1" if most == 1 else "a number, 0 or more"
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= most:
+        raise NsnnError(f"{name} = {value!r}: expected {told}")
+    if not np.isfinite(value):
+        raise NsnnError(f"{name} = {value!r}: expected {told}")
+    return float(value)
+
+
+def _for_layers(value: Any, cells: Mapping[str, Any], name: str, most: float) -> dict[str, float]:
+    """One number for each layer."""
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(cells, _check(value, name, most))
+    if unknown := [layer for layer in value if layer not in cells]:
+        raise NsnnError(f"{name} names {unknown[0]!r}: expected layers of NoisySpike, of {', '.join(cells)}")
+    return {layer: _check(value.get(layer, 0.0), f"{name}[{layer!r}]", most) for layer in cells}

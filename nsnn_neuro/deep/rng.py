@@ -1,0 +1,50 @@
+"""Draws by a seed of one's own: torch's generators are left as they were."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..core.errors import NsnnError
+
+__all__ = ["child", "seeded"]
+
+
+@contextlib.contextmanager
+def seeded(seed: int | None, module: nn.Module, *others: Any) -> Iterator[None]:
+    """Within it draws on CPU, and on the CUDA cards of the module's and the other tensors, come from the seed; None: they go on.
+
+    >>> with seeded(1, nn.Identity()):
+    ...     one = torch.rand(1)
+    >>> with seeded(1, nn.Identity()):
+    ...     print(torch.equal(one, torch.rand(1)))
+    True
+    """
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        raise NsnnError(f"seed = {seed!r}: expected a whole number, 0 or more, or None")
+    tensors = [
+        *module.parameters(),
+        *module.buffers(),
+        *(o for o in others if isinstance(o, torch.Tensor)),
+    ]
+    cards = sorted({t.device.index for t in tensors if t.device.type == "cuda"})
+    with torch.random.fork_rng(devices=cards, enabled=seed is not None):
+        if seed is not None:
+            torch.default_generator.manual_seed(int(seed))
+            for card in cards:
+                torch.cuda.default_generators[card].manual_seed(int(seed))
+        yield
+
+
+def child(seed: int, *path: int) -> int:
+    """The seed of one use of random numbers.
+
+    >>> child(1, 0) == child(1, 0), child(1, 0) == child(1, 1)
+    (True, False)
+    """
+    return int(np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)[0]) >> 1

@@ -1,0 +1,1 @@
+"""Recordings in and out: Blocks, NWB and external files, provenance."""

@@ -1,0 +1,385 @@
+"""HDF5 files from others, read within a budget; HDF5 files written so that a full disk is an ordinary error.
+
+`Reader` opens nothing outside the file: external links, external storage and virtual data sets are refused before they are
+followed. It states what each part takes in memory before it reads it. Text of variable length is read a few values at a
+time, since many values may refer to one long text.
+
+`DiskFile` stands between HDF5 and the disk. HDF5 keeps data in caches and doesn't survive a write that fails: a later file
+crashes the process. So after the first failed write `DiskFile` accepts and discards the rest, and `check` raises the error.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import FormatError
+from ..core.limits import Budget
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["DiskFile", "Reader", "is_text", "opened"]
+
+_MOST_LINKS = 16  # soft links that lead to each other
+_EXPANSION = 1100  # gzip packs 1032 bytes into one at best
+_PER_TEXT = 60  # bytes of a Python string beside its characters
+_PER_NAME = 200  # bytes of a member of a group
+_HEAP = b"GCOL\1"
+_CACHE = 2**26  # bytes of HDF5's cache of chunks
+
+
+class Reader:
+    """An HDF5 file that is read within a budget.
+
+    Parameters
+    ----------
+    file : open for reading
+    budget : of the file
+
+    Raises
+    ------
+    FormatError : in every method: a link or data set that leads out of the file, too little budget left
+
+    >>> import h5py, io
+    >>> with h5py.File(io.BytesIO(), "w") as file:
+    ...     file["units/id"] = [0, 1]
+    ...     source = Reader(file, Budget(10_000))
+    ...     source.numbers("units/id").tolist(), source.names("units"), source.find("units/spike_times") is None
+    ([0, 1], ['id'], True)
+    """
+
+    def __init__(self, file: h5py.File, budget: Budget) -> None:
+        self.file, self.budget = file, budget
+        self.size = max(1, int(file.id.get_filesize()))
+
+    def find(self, path: str) -> Any:
+        """The group or data set at `path`, or None; each link on the way is looked at before it is followed."""
+        return self._follow(self.file["/"], path, _MOST_LINKS)
+
+    def _follow(self, group: Any, path: str, links_left: int) -> Any:
+        from h5py import Group, h5l
+
+        if path.startswith("/"):
+            group = self.file["/"]
+        for name in filter(None, path.split("/")):
+            if not isinstance(group, Group):
+                return None
+            links, key = group.id.links, name.encode("utf-8", "surrogateescape")
+            if name == ".":
+                continue
+            if not links.exists(key):
+                return None
+            kind = links.get_info(key).type
+            if kind == h5l.TYPE_SOFT:
+                if not links_left:
+                    raise FormatError(f"{path} is a link that leads around in circles")
+                links_left -= 1
+                group = self._follow(group, links.get_val(key).decode("utf-8", "surrogateescape"), links_left)
+            elif kind == h5l.TYPE_HARD:
+                group = group[name]
+            else:
+                raise FormatError(f"{path} lies in another file")
+        return group
+
+    def __contains__(self, path: str) -> bool:
+        return self.find(path) is not None
+
+    def names(self, path: str) -> list[str]:
+        """The names of the members of a group, none where there is no such group."""
+        import h5py
+
+        group = self.find(path)
+        if not isinstance(group, h5py.Group):
+            return []
+        self.budget.take(_PER_NAME * len(group), f"{len(group)} names in {path}")
+        return list(group)
+
+    def array(self, path: str) -> h5py.Dataset:
+        """The data set at `path`, nothing of it read yet; FormatError when there is none, or its values aren't all in this file."""
+        import h5py
+
+        found = self.find(path)
+        if not isinstance(found, h5py.Dataset):
+            raise FormatError(f"no {path} in it")
+        if found.external or found.is_virtual:
+            raise FormatError(f"{path} lies in another file")
+        if found.nbytes > 2**20 + _EXPANSION * found.id.get_storage_size():
+            raise FormatError(f"{path} claims {found.nbytes} bytes, more than the file holds")
+        if found.chunks is not None:
+            chunk = float(np.prod([float(n) for n in found.chunks])) * found.dtype.itemsize
+            if chunk > self.budget.left:
+                self.budget.take(chunk, f"a chunk of {path}")
+        return found
+
+    def numbers(self, path: str, per_value: float = 0.0) -> np.ndarray:
+        """All values of a data set of numbers.
+
+        per_value : bytes that each of them will take besides
+        """
+        found = self.array(path)
+        if found.dtype.kind not in "biuf" or found.shape is None:
+            raise FormatError(f"{path} has values of type {found.dtype}: expected numbers")
+        self.budget.take(found.nbytes + per_value * found.size, f"{found.size} values of {path}")
+        return np.asarray(found[...])
+
+    def length(self, path: str) -> int:
+        """The length of a data set with one axis or more."""
+        found = self.array(path)
+        if not found.shape:
+            raise FormatError(f"{path} is a single value: expected an array")
+        return int(found.shape[0])
+
+    def texts(self, path: str) -> list[str]:
+        """All values of a data set of text with one axis."""
+        found = self.array(path)
+        if not is_text(found) or found.ndim != 1:
+            raise FormatError(f"{path} has values of type {found.dtype}: expected text")
+        self.budget.take((16 + _PER_TEXT) * found.size, f"{found.size} values of {path}")
+        texts: list[str] = []
+        for piece in self._text_pieces(found, path):
+            texts += [text.decode("utf-8", "surrogateescape") for text in piece]
+        return texts
+
+    def _text_pieces(self, found: h5py.Dataset, path: str) -> Iterator[list[bytes]]:
+        """The values of a flat data set of text, as many at once as the budget holds even if each is as long as the file."""
+        longest = self.size if found.dtype.kind == "O" else max(1, found.dtype.itemsize)
+        begin = 0
+        while begin < found.size:
+            number = int(max(1, min(2**16, self.budget.left // longest, found.size - begin)))
+            if longest > self.budget.left:
+                self.budget.take(longest, path)
+            piece = [bytes(text) for text in found[begin : begin + number]]
+            self.budget.take(sum(map(len, piece)), f"the text of {path}")
+            yield piece
+            begin += number
+
+    def text(self, path: str) -> bytes | None:
+        """A data set that is a single text, as bytes; None when there is no such one."""
+        if path not in self:
+            return None
+        found = self.array(path)
+        if not is_text(found) or found.shape != ():
+            return None
+        value = bytes(found[()])
+        self.budget.take(len(value), path)
+        return value
+
+    def attribute(self, path: str, name: str, default: Any) -> Any:
+        """An attribute that is a single number or text; `default` when there is none, or another kind of value."""
+        from h5py import h5a
+
+        found, key = self.find(path), name.encode()
+        if found is None or not h5a.exists(found.id, key):
+            return default
+        about = h5a.open(found.id, key)
+        if np.prod(about.shape or (1,), dtype=float) != 1 or about.dtype.itemsize > self.size:
+            return default
+        value = found.attrs[name]
+        if isinstance(value, np.ndarray):
+            value = value.reshape(-1)[0]
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        return value if isinstance(value, str | bool | int | float | np.number | np.bool_) else default
+
+    def ragged(self, name: str, n: int, per_value: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """The ragged column `name` of the units table: all values, and the row (unit) of each.
+
+        Raises
+        ------
+        FormatError : also an index that goes back, or that doesn't fit the values
+        """
+        index = f"units/{name}_index"
+        ends = self.numbers(index, per_value=16)
+        values = self.numbers(f"units/{name}", per_value=8 + per_value)
+        if ends.dtype.kind not in "iu" or ends.shape != (n,) or not values.shape:
+            raise FormatError(f"{index} doesn't fit {n} units and {len(np.atleast_1d(values))} values")
+        if (ends[1:] < ends[:-1]).any() or (n and not 0 <= int(ends[0]) <= int(ends[-1]) == len(values)):
+            raise FormatError(f"{index} goes back, or doesn't fit {n} units and {len(values)} values")
+        counts = np.diff(ends.astype(np.int64), prepend=0)
+        return values, np.repeat(np.arange(n), counts)
+
+    def check_all(self) -> None:
+        """Read every data set once, piece by piece, so that every checksum is looked at.
+
+        Raises
+        ------
+        FormatError : also a link that leads nowhere, or more data than the budget
+        OSError : a checksum that is wrong
+        """
+        import h5py
+        from h5py import h5o
+
+        scan = Budget(max(self.budget.most, float(self.size)))
+        seen: set[int] = set()
+        waiting = ["/"]
+        while waiting:
+            path = waiting.pop()
+            found = self.find(path)
+            if found is None:
+                raise FormatError(f"{path} is a link that leads nowhere")
+            address = h5o.get_info(found.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if isinstance(found, h5py.Group):
+                waiting += [f"{path.rstrip('/')}/{name}" for name in self.names(path)]
+            elif isinstance(found, h5py.Dataset):
+                self._scan(path, scan)
+
+    def _scan(self, path: str, scan: Budget) -> None:
+        found = self.array(path)
+        if found.shape is None or found.size == 0:
+            return
+        if is_text(found) and found.dtype.kind == "O":
+            if found.ndim == 1:
+                whole, self.budget = self.budget, scan
+                try:
+                    for _ in self._text_pieces(found, path):
+                        pass
+                finally:
+                    self.budget = whole
+            elif found.ndim == 0:
+                self.text(path)
+            return
+        if found.dtype.hasobject:  # references and compound values: nothing here reads them
+            return
+        scan.take(found.nbytes, f"all values of {path}")
+        if found.ndim == 0:
+            found[()]
+        elif found.chunks is not None:
+            for piece in found.iter_chunks():
+                found[piece]
+        else:
+            rows = max(1, 2**22 * found.shape[0] // max(1, found.nbytes))
+            for k in range(0, found.shape[0], rows):
+                found[k : k + rows]
+
+
+def is_text(found: h5py.Dataset) -> bool:
+    """True for a data set of text."""
+    import h5py
+
+    return isinstance(found, h5py.Dataset) and h5py.check_string_dtype(found.dtype) is not None
+
+
+def _check_heaps(path: Path) -> None:
+    """Walk the heaps that hold text of variable length: in one with an empty block of free space HDF5 walks for ever.
+
+    A heap has a head of 16 bytes ("GCOL", version, size); then objects: 16 bytes (index, references, size) and their data up to a
+    multiple of 8. Index 0 is free space, whose size counts its own 16 bytes.
+    """
+    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        begin = data.find(_HEAP)
+        while begin >= 0:
+            end, at = begin + int.from_bytes(data[begin + 8 : begin + 16], "little"), begin + 16
+            while at + 16 <= end <= len(data):
+                size = int.from_bytes(data[at + 8 : at + 16], "little")
+                step = 16 + (size + 7) // 8 * 8 if data[at : at + 2] != b"\0\0" else size
+                at = at + step if step >= 16 else end + 1
+            if not at <= end <= len(data):
+                raise FormatError(f"a damaged HDF5 file: its heap of text at byte {begin} is broken")
+            begin = data.find(_HEAP, begin + len(_HEAP))
+
+
+def opened(path: Path) -> h5py.File:
+    """The HDF5 file at `path`, open for reading.
+
+    Raises
+    ------
+    FormatError : no HDF5 file, or a truncated one
+    OSError : no permission
+    """
+    import h5py
+
+    _check_heaps(path)
+    try:
+        return h5py.File(path, "r", rdcc_nbytes=_CACHE)
+    except OSError as error:
+        if error.errno:
+            raise
+        raise FormatError(f"no HDF5 file, or a truncated one ({error})") from None
+
+
+class DiskFile(io.RawIOBase):
+    """A new file for HDF5 to write to, h5py.File(DiskFile(path), "w"); after a write that fails it only pretends.
+
+    >>> import h5py, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with DiskFile(Path(folder) / "a.h5") as disk:
+    ...         with h5py.File(disk, "w") as file:
+    ...             file["x"] = [1, 2]
+    ...         disk.check()
+    ...     with h5py.File(folder + "/a.h5") as file:
+    ...         file["x"][:].tolist()
+    [1, 2]
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = io.FileIO(path, "x+b")
+        self._error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the error of the first write that failed."""
+        if self._error is not None:
+            raise self._error
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a byte."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The byte that is read or written next."""
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into `buffer`; zeros for what isn't on the disk."""
+        view = memoryview(buffer).cast("B")
+        number = self._file.readinto(view) or 0
+        if self._error is not None and number < len(view):
+            view[number:] = bytes(len(view) - number)
+            return len(view)
+        return number
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`, or remember why not."""
+        view = memoryview(data).cast("B")
+        size = len(view)
+        try:
+            while view and self._error is None:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            self._error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the length of the file."""
+        try:
+            return self._file.truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+            return self.tell() if size is None else size
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._file.close()
+        super().close()

@@ -1,0 +1,135 @@
+"""What `load(..., check="full")` looks at apart from reading: the structure of a file, its units, the order of its spikes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import neo
+import numpy as np
+
+from ..core.errors import FormatError
+from .block import gather
+from .hdf5 import Reader
+
+__all__ = ["check_block", "check_nwb"]
+
+_ULPS = 8  # rounding of a time on the session's clock
+
+
+def check_nwb(source: Reader, block: neo.Block, header: dict[str, Any] | None) -> None:
+    """Check the tables and units of an NWB file; `header` is that of a file of `save`, or None.
+
+    Raises
+    ------
+    FormatError : the first thing that is wrong, with its place in the file
+    """
+    check_block(block)
+    _check_order(source)
+    _check_trials(source)
+    for folder in ("acquisition", "stimulus/presentation"):
+        for name in source.names(folder):
+            _check_series(source, f"{folder}/{name}")
+    if header is not None:
+        _check_clocks(source, header["annotations"].get("dt"))
+        for head in header["signals"]:
+            unit = source.attribute(f"{head['path']}/data", "unit", "")
+            if unit != head["unit"]:
+                raise FormatError(
+                    f"{head['path']}/data has the unit {unit!r}, its notes say {head['unit']!r}"
+                )
+
+
+def check_block(block: neo.Block) -> None:
+    """Check that every spike lies in its trial, and that every signal has a sampling rate and finite start.
+
+    Raises
+    ------
+    NsnnError : the first thing that is wrong
+    """
+    gather(block).check()
+    for i, segment in enumerate(block.segments):
+        for j, signal in enumerate(segment.analogsignals):
+            rate, start = float(signal.sampling_rate.rescale("Hz")), float(signal.t_start.rescale("s"))
+            if not 0 < rate < np.inf or not np.isfinite(start):
+                raise FormatError(
+                    f"segments[{i}].analogsignals[{j}] starts at {start} s and has {rate} samples a second"
+                )
+
+
+def _check_order(source: Reader) -> None:
+    """Spike times ascend in each unit, and lie in its observation intervals."""
+    n = source.length("units/id")
+    times, unit = source.ragged("spike_times", n, per_value=16)
+    back = np.flatnonzero((np.diff(times) < 0) & (np.diff(unit) == 0))
+    if back.size:
+        k = int(back[0]) + 1
+        raise FormatError(
+            f"units/spike_times[{k}] = {times[k]} s is earlier than the one before it in unit {unit[k]}"
+        )
+    if "units/obs_intervals" not in source:
+        return
+    values, row = source.ragged("obs_intervals", n)
+    if values.ndim != 2 or values.shape[1:] != (2,) or not (values[:, 0] <= values[:, 1]).all():
+        raise FormatError("units/obs_intervals: expected pairs of start and stop, in this order")
+    low, high = np.full(n, np.inf), np.full(n, -np.inf)
+    np.minimum.at(low, row, values[:, 0])
+    np.maximum.at(high, row, values[:, 1])
+    slack = _ULPS * np.spacing(np.abs(times))
+    outside = (np.isfinite(low[unit])) & ((times < low[unit] - slack) | (times > high[unit] + slack))
+    if outside.any():
+        k = int(np.argmax(outside))
+        raise FormatError(
+            f"units/spike_times[{k}] = {times[k]} s of unit {unit[k]} lies outside its obs_intervals, "
+            f"{low[unit[k]]} to {high[unit[k]]} s"
+        )
+
+
+def _check_trials(source: Reader) -> None:
+    path = "intervals/trials"
+    if f"{path}/start_time" not in source:
+        return
+    start, stop = (source.numbers(f"{path}/{name}") for name in ("start_time", "stop_time"))
+    if start.shape != stop.shape or source.length(f"{path}/id") != len(start):
+        raise FormatError(
+            f"{path} has {len(start)} starts, {len(stop)} stops and {source.length(f'{path}/id')} rows"
+        )
+    bad = ~(np.isfinite(start) & (start <= stop))
+    if bad.any():
+        k = int(np.argmax(bad))
+        raise FormatError(f"{path}[{k}] starts at {start[k]} s and stops at {stop[k]} s")
+
+
+def _check_series(source: Reader, path: str) -> None:
+    """A time series has data with a unit, and a clock."""
+    import h5py
+
+    if not isinstance(source.find(path), h5py.Group) or f"{path}/data" not in source:
+        raise FormatError(f"{path} is no time series: it has no data")
+    if not source.attribute(f"{path}/data", "unit", ""):
+        raise FormatError(f"{path}/data has no unit")
+    if f"{path}/timestamps" in source:
+        times = source.numbers(f"{path}/timestamps")
+        if times.shape != source.array(f"{path}/data").shape[:1] or not (np.diff(times) >= 0).all():
+            raise FormatError(f"{path}/timestamps don't ascend, or aren't as many as its data")
+    elif not source.attribute(f"{path}/starting_time", "rate", 0.0) > 0:
+        raise FormatError(f"{path} has neither timestamps nor a sampling rate")
+
+
+def _check_clocks(source: Reader, dt: Any) -> None:
+    """The session's clock of a file of `save` follows from the trials' own."""
+    n = source.length("units/id")
+    path = "intervals/trials"
+    t_start, t_stop = (source.numbers(f"{path}/{name}") for name in ("t_start", "t_stop"))
+    offset = np.concatenate([[0.0], np.cumsum(t_stop - t_start)[:-1]])
+    slack = _ULPS * np.spacing(max(1e-300, float(np.abs([offset, t_start, t_stop]).max(initial=0.0))))
+    if not (np.abs(source.numbers(f"{path}/start_time") - offset) <= slack).all():
+        raise FormatError(f"{path}/start_time isn't that of trials one after the other")
+    trial = source.ragged("trial", n)[0]
+    on_grid = "units/tick" in source
+    times = source.ragged("tick" if on_grid else "trial_time", n)[0] * (float(dt) if on_grid else 1.0)
+    wrong = np.abs(source.numbers("units/spike_times") - (offset[trial] + (times - t_start[trial]))) > slack
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise FormatError(
+            f"units/spike_times[{k}] isn't the trial's start and the spike's time on the trial's clock"
+        )

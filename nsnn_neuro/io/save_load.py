@@ -1,0 +1,367 @@
+"""Spikes and signals into a `neo.Block`, a Block into a file and out of it, and where it came from.
+
+`to_block` takes anybody's spike times; `save` and `load` keep a Block in an NWB file exactly; `load` also
+reads files of other programs (foreign.py), but nothing that unpickles. `provenance` is what a Block remembers
+of the software that made it.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+from ..core import units
+from ..core.atomic_write import replaced
+from ..core.errors import FormatError, NsnnError
+from ..core.limits import Budget, check_regular
+from . import external_files, hdf5, integrity, neo_layout, nwb
+from .block import build_block
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["build_block", "destination", "load", "provenance", "save", "to_block", "written"]
+
+_PACKAGES = ("nsnn-neuro", "brian2", "numpy", "scipy", "neo", "elephant")
+_NESTING = "expected spike_times[trial][neuron] to be an array of times in seconds"
+_PICKLES = (".pkl", ".pickle", ".p", ".pck", ".pcl", ".joblib", ".dill", ".pt", ".pth", ".npy", ".npz")
+
+
+def _times(item: Any, where: str, t_start: float, t_stop: float) -> np.ndarray:
+    """One train as sorted seconds, or an NsnnError that says what is wrong with it."""
+    if units.is_quantity(item):
+        item = units.si(item, "s", where)
+    try:
+        times = np.asarray(item)
+    except ValueError:
+        raise NsnnError(f"{where} is nested too deeply: {_NESTING}") from None
+    if times.ndim == 0:
+        raise NsnnError(f"{where} = {units.shown(item)} is a single value: {_NESTING}")
+    if times.ndim > 1 or times.dtype == object:
+        raise NsnnError(f"{where} is nested too deeply: {_NESTING}")
+    if times.size and times.dtype.kind not in "iuf":
+        raise NsnnError(f"{where} holds {times.dtype} values: {_NESTING}")
+    times = times.astype(float)
+    if np.isnan(times).any():
+        raise NsnnError(f"{where}[{int(np.argmax(np.isnan(times)))}] is NaN: expected times in seconds")
+    outside = (times < t_start) | (times > t_stop)
+    if outside.any():
+        k = int(np.argmax(outside))
+        raise NsnnError(
+            f"{where}[{k}] = {times[k]} s lies outside t_start = {t_start} s to t_stop = {t_stop} s: "
+            "expected times in seconds (divide milliseconds by 1000)"
+        )
+    return times
+
+
+def _listed(value: Any, where: str) -> list[Any]:
+    if (
+        isinstance(value, str | bytes | dict | neo.Block)
+        or units.is_quantity(value)
+        or not np.iterable(value)
+    ):
+        raise NsnnError(f"{where} = {units.shown(value)}: {_NESTING}")
+    return list(value)
+
+
+def _scalar_time(value: Any, name: str) -> float:
+    time = units.si(value, "s", name)
+    if not isinstance(time, float) or not np.isfinite(time):
+        raise NsnnError(f"{name} = {value}: expected one finite time such as 2*second")
+    return time
+
+
+def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
+    """For each trial its stimulus; one that all trials have is stored once."""
+    if stimulus is None:
+        return [[] for _ in range(n_trials)]
+    alike = isinstance(stimulus, neo.AnalogSignal)
+    given = [stimulus] if alike else list(stimulus) if isinstance(stimulus, Sequence) else [None]
+    if not alike and len(given) != n_trials:
+        raise NsnnError(
+            f"stimulus: {len(given)} signals for {n_trials} trials: expected one, or one per trial"
+        )
+    signals: list[list[neo.AnalogSignal]] = []
+    for i, one in enumerate(given):
+        where = "stimulus" if alike else f"stimulus[{i}]"
+        if not isinstance(one, neo.AnalogSignal) or one.shape[1] != 1:
+            shape = f" of shape {one.shape}" if isinstance(one, neo.AnalogSignal) else ""
+            raise NsnnError(
+                f"{where}: {type(one).__name__}{shape}: expected a neo.AnalogSignal with one channel"
+            )
+        values = np.array(one.magnitude)
+        values.flags.writeable = not alike
+        for _ in range(n_trials if alike else 1):
+            copy = neo.AnalogSignal(
+                values,
+                units=one.units,
+                t_start=one.t_start,
+                sampling_rate=one.sampling_rate,
+                name="stimulus",
+                description=one.description,
+                array_annotations=dict(one.array_annotations),
+            )
+            copy.annotations.update(one.annotations)
+            signals.append([copy])
+    return signals
+
+
+def to_block(spike_times: Any, *, t_stop: Any, t_start: Any = 0 * pq.s, stimulus: Any = None) -> neo.Block:
+    """Anybody's spike times as the package's Block: one segment per trial, one spike train per neuron.
+
+    Parameters
+    ----------
+    spike_times : nested list [trial][neuron] of arrays of times in seconds (or with a unit), in any order
+    t_stop, t_start : s, scalar, when every trial ends and starts
+    stimulus : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
+
+    Raises
+    ------
+    NsnnError : nesting other than that, trials with different numbers of neurons, or times that are NaN, not
+        times, or outside t_start to t_stop
+
+    >>> block = to_block([[[0.1, 0.3], []], [[0.2], [0.4]]], t_stop=0.5*pq.s)
+    >>> [len(train) for train in block.segments[0].spiketrains]
+    [2, 0]
+    >>> to_block([0.1, 0.3], t_stop=0.5*pq.s)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: spike_times[0] = 0.1: expected spike_times[trial][neuron] to be an array ...
+    """
+    start, stop = _scalar_time(t_start, "t_start"), _scalar_time(t_stop, "t_stop")
+    if not start < stop:
+        raise NsnnError(f"t_stop = {t_stop}: expected a time after t_start = {t_start}")
+    trials = [
+        _listed(trial, f"spike_times[{i}]") for i, trial in enumerate(_listed(spike_times, "spike_times"))
+    ]
+    if not trials or not trials[0]:
+        raise NsnnError(f"spike_times has {'no neurons' if trials else 'no trials'}: {_NESTING}")
+    arrays = []
+    for i, trial in enumerate(trials):
+        arrays += [_times(item, f"spike_times[{i}][{j}]", start, stop) for j, item in enumerate(trial)]
+        if len(trial) != len(trials[0]):
+            raise NsnnError(
+                f"spike_times[{i}] has {len(trial)} neurons, spike_times[0] has {len(trials[0])}: "
+                "expected as many, an empty array for a silent one"
+            )
+    n = len(trials[0])
+    cell = np.repeat(np.arange(len(arrays)), [len(a) for a in arrays])
+    return build_block(
+        cell // n,
+        cell % n,
+        times=np.concatenate(arrays),
+        n_trials=len(trials),
+        n_neurons=n,
+        t_start=start,
+        t_stop=stop,
+        signals=_stimuli(stimulus, len(trials)),
+        annotations=provenance(),
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        # a checkout on the path knows its own version all the same
+        return str(getattr(sys.modules.get(name.replace("-", "_")), "__version__", "not installed"))
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    return {name.replace("-", "_"): _version(name) for name in _PACKAGES} | {
+        "python": platform.python_version()
+    }
+
+
+@lru_cache(maxsize=1)
+def _git_revision() -> str | None:
+    # GIT_DIR and the like, set inside a hook, would point to another repository
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+
+    def git(*arguments: str) -> str:
+        command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments]
+        folder = Path(__file__).parent
+        options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 3, "check": True}
+        return str(subprocess.run(command, cwd=folder, env=environment, **options).stdout).strip()
+
+    try:
+        # an installed copy inside somebody else's repository isn't tracked there
+        git("ls-files", "--error-unmatch", "save_load.py")
+        revision = git("rev-parse", "HEAD")
+        return revision + ("+dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+
+
+def provenance() -> dict[str, Any]:
+    """The software a Block is made with: {"versions": {name: version}, "git_revision": str or None}.
+
+    The revision is that of the checkout the package runs from, with "+dirty" when tracked files differ from
+    it; None for an installed package or without git.
+
+    >>> sorted(provenance()), "numpy" in provenance()["versions"]
+    (['git_revision', 'versions'], True)
+    """
+    return {"versions": dict(_versions()), "git_revision": _git_revision()}
+
+
+def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
+    """Write `block` to an NWB file, whole or not at all: a killed run leaves the old file, or none.
+
+    Everything comes back bit for bit from `load`: spike times, starts and stops, silent neurons, stimulus and
+    traces, annotations. A file of the same name is replaced, and its permissions are kept.
+
+    Parameters
+    ----------
+    block : neo.Block, one segment per trial, the same neurons in each
+    path : ends in .nwb
+
+    Raises
+    ------
+    NsnnError : another ending, no such folder, a Block or annotation that can't be stored, or a disk that is full; then the
+        file that was there is still there
+
+    >>> import tempfile
+    >>> block = to_block([[[0.1, 0.3], []]], t_stop=0.5*pq.s)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     load(save(block, folder + "/two.nwb")).segments[0].spiketrains.multiplexed
+    (array([0, 0]), array([0.1, 0.3]) * s)
+    """
+    try:
+        return written(path, lambda file: nwb.write(block, file))
+    except OSError as error:
+        raise NsnnError(
+            f"path = {path}: can't be written ({error.strerror or error}); what was there is unchanged: expected a folder with "
+            "room for the file"
+        ) from error
+
+
+def destination(path: Any, name: str = "path") -> Path:
+    """Where an NWB file of that name goes, links followed; `name` is the argument that gave the path.
+
+    Raises
+    ------
+    NsnnError : not the name of a file, another ending, no such folder
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise NsnnError(
+            f"{name} is a {type(path).__name__}: expected the name of a file that ends in .nwb"
+            + (", save(block, path)" if name == "path" else "")
+        )
+    path = Path(path)
+    if path.suffix.lower() != ".nwb" or path.is_dir():
+        raise NsnnError(f"{name} = {path}: expected the name of a file that ends in .nwb")
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise NsnnError(f"{name} = {path}: there is no folder {target.parent}")
+    return target
+
+
+def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> Path:
+    """The file at `path`, whole or not at all, after `fill` has filled an empty one and closed it.
+
+    Raises
+    ------
+    OSError : it can't be written, as on a full disk; what was at `path` is still there
+    """
+    import h5py
+
+    with replaced(destination(path)) as temporary, hdf5.DiskFile(temporary) as disk:
+        try:
+            with h5py.File(disk, "w") as file:
+                fill(file)
+        finally:
+            disk.check()  # what HDF5 says after a failed write isn't the cause
+    return Path(path)
+
+
+def _load_nwb(path: Path, budget: Budget, full: bool) -> neo.Block:
+    with hdf5.opened(path) as file:
+        try:
+            source = hdf5.Reader(file, budget)
+            if "nwb_version" not in file.attrs:
+                raise FormatError("an HDF5 file, but not NWB 2")
+            header = nwb.written_here(source)
+            if header is not None:
+                block = nwb.read(source, header)
+            elif neo_layout.made_by_neo(source):
+                block = neo_layout.read(source)
+            else:
+                block = external_files.read_nwb(source)
+            if full:
+                source = hdf5.Reader(file, Budget(budget.most))
+                source.check_all()
+                integrity.check_nwb(source, block, header)
+            return block
+        except NsnnError:
+            raise
+        except Exception as error:  # a damaged file makes HDF5 and NumPy raise anything
+            raise FormatError(f"a damaged NWB file ({type(error).__name__}: {error})") from error
+
+
+def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float | None = None) -> neo.Block:
+    """The Block in a file: what `save` wrote comes back exactly, and others' files in the same layout.
+
+    A file of `save` is refused when its spikes, notes or signals are not those that its identifier was made from.
+
+    Parameters
+    ----------
+    path : an .nwb file, a .txt file of spike times (see `spike_text`; a warning says what was assumed), or a file or folder that
+        Neo knows by its ending. Formats that unpickle are refused
+    check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
+        compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
+    max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more. What
+        the file needs is estimated before it is read
+
+    Raises
+    ------
+    FileNotFoundError : no such file
+    FormatError : truncated, damaged, of another format than its ending says, or without spike trains; it needs more than
+        max_bytes; a pipe or device, or a file whose parts lie in another file
+    NsnnError : another check, max_bytes that is no number above 0
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save(to_block([[[0.1, 0.3]], [[0.2]]], t_stop=0.5*pq.s), folder + "/one.nwb")
+    ...     [segment.spiketrains[0].times for segment in load(path).segments]
+    [array([0.1, 0.3]) * s, array([0.2]) * s]
+    """
+    if check not in ("quick", "full"):
+        raise NsnnError(f"check = {check!r}: expected 'quick' or 'full'")
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    budget = Budget.of(path, max_bytes)
+    suffix = path.suffix.lower()
+    if suffix in _PICKLES:
+        raise FormatError(
+            f"{path}: {suffix} files can hold pickled objects, which run code when read: read it yourself if "
+            "you trust it, and hand the spike times to to_block"
+        )
+    if not path.is_dir() or suffix == ".nwb":
+        check_regular(path)
+        if path.stat().st_size == 0:
+            raise FormatError(f"{path}: the file is empty")
+    try:
+        if suffix == ".nwb":
+            block = _load_nwb(path, budget, check == "full")
+        else:
+            block = external_files.read_neo(path, budget)
+            if check == "full":
+                integrity.check_block(block)
+    except NsnnError as error:
+        raise FormatError(f"{path}: {error}") from error
+    block.file_origin = str(path)
+    return block

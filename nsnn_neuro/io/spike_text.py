@@ -1,0 +1,180 @@
+"""Text files of spike times as the package's Block, in double precision; a warning says what was assumed.
+
+A line holds the times of one neuron, separated by spaces, tabs, commas or semicolons; an empty line between others is a
+silent neuron. A file with one time a line is one neuron. Lines that begin with # or % are comments, and may name the unit:
+"# unit: ms"; without one, times are taken as seconds. The recording is taken to last from 0, or from the first spike where
+that is before 0, to the last spike.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import neo
+import numpy as np
+
+from ..core.errors import FormatError
+from ..core.limits import Budget
+from .block import build_block
+
+__all__ = ["read_text"]
+
+_BYTES = 60  # of memory that each byte of the text may take
+_LONGEST = 100  # characters of a number, or of what is read of a comment
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
+_NAMES = r"(?:(ms|msecs?|milliseconds?)|([uµμ]s|[uµμ]secs?|microseconds?)|(s|secs?|seconds?))"
+_UNIT = re.compile(rf"(?<![\w'’]){_NAMES}(?!\w)", re.IGNORECASE)
+_STATED = re.compile(rf"\bunits?\s*[:=]?\s*[\[(]?{_NAMES}(?!\w)", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_SLOWEST, _FASTEST = 0.1, 1000.0  # Hz, mean rates of a neuron that a reader wouldn't wonder at
+_CURE = "or read the file yourself and hand the spike times to to_block"
+
+
+def read_text(path: Path, budget: Budget) -> neo.Block:
+    """The Block in a text file of spike times; see the module for the layout.
+
+    Parameters
+    ----------
+    path : of the file
+    budget : of memory; each byte of the text takes 60
+
+    Raises
+    ------
+    FormatError : larger than the budget, not text, something that is no number, times that don't ascend, no times,
+        several units named, commas that may be decimal points. Warns with what was assumed: unit, layout and duration
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     path = Path(folder, "a.txt")
+    ...     _ = path.write_text("# unit: ms\\n12.5 30\\n7.25")
+    ...     block = read_text(path, Budget(1e6))
+    >>> block.segments[0].spiketrains.multiplexed
+    (array([0, 0, 1]), array([0.0125 , 0.03 , 0.00725]) * s)
+    >>> print(caught[0].message)
+    unit ms, as its comments say; each of 2 lines is a neuron; 3 spikes from 0.00725 to 0.03 s; the recording is taken ...
+    """
+    budget.take(_BYTES * path.stat().st_size, "its text")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FormatError("no text in UTF-8, and so no text file of spike times") from None
+    lines = re.split(r"\r\n|\r|\n", text)
+    comments = [line.strip()[1:_LONGEST] for line in lines if line.strip()[:1] in ("#", "%")]
+    numbered = [(k, line) for k, line in enumerate(lines, 1) if line.strip()[:1] not in ("#", "%")]
+    unit = _stated_unit(comments)
+    rows = [(k, _times(k, line)) for k, line in numbered]
+    _refuse_decimal_commas([line for _, line in numbered])
+    filled = [place for place, (_, times) in enumerate(rows) if times.size]
+    if not filled:
+        raise FormatError("no spike times in it")
+    rows = rows[filled[0] : filled[-1] + 1]
+    layout, trains = _neurons(rows)
+    trains = [train / _PER_SECOND[unit or "s"] for train in trains]
+    times = np.concatenate(trains)
+    start, stop = min(0.0, float(times.min())), float(times.max())
+    if not start < stop:
+        raise FormatError("a single spike at 0: nothing tells how long the recording is")
+    said = f"unit {unit}, as its comments say" if unit else "the text has no units: taken as seconds"
+    silent = sum(not train.size for train in trains)
+    warnings.warn(
+        f"{said}; {layout}{f', {silent} of them silent' if silent else ''}; {times.size} spikes from {times.min():.6g} to "
+        f"{stop:.6g} s; the recording is taken to last from {start:.6g} s to the last spike"
+        + _doubt(unit, times.size, trains, stop - start),
+        stacklevel=4,
+    )
+    return build_block(
+        np.zeros(times.size, np.int64),
+        np.repeat(np.arange(len(trains)), [train.size for train in trains]),
+        times=times,
+        n_trials=1,
+        n_neurons=len(trains),
+        t_start=start,
+        t_stop=stop,
+    )
+
+
+def _stated_unit(comments: list[str]) -> str | None:
+    """The unit that the comments name: after the word unit, else the only one."""
+    for pattern in (_STATED, _UNIT):
+        found = {
+            next(unit for unit, name in zip(("ms", "us", "s"), match.groups(), strict=True) if name)
+            for comment in comments
+            for match in pattern.finditer(comment)
+        }
+        if len(found) > 1:
+            raise FormatError(
+                f"its comments name several units, {', '.join(sorted(found))}: write a line such as '# unit: ms'"
+            )
+        if found:
+            return found.pop()
+    return None
+
+
+def _times(number: int, line: str) -> np.ndarray:
+    """The numbers of a line."""
+    tokens = re.split(r"[\s,;]+", line.strip(" \t\v\f,;"))
+    tokens = tokens if tokens != [""] else []
+    for token in tokens:
+        if len(token) > _LONGEST or not token.isascii() or not _NUMBER.fullmatch(token):
+            raise FormatError(
+                f"line {number}: {token[:40]!r} is no number: expected spike times; begin comments with #, {_CURE}"
+            )
+    times = np.array([float(token) for token in tokens])
+    if not np.isfinite(times).all():
+        raise FormatError(f"line {number}: a time beyond the range of numbers")
+    return times
+
+
+def _refuse_decimal_commas(lines: list[str]) -> None:
+    tokens = [token for line in lines for token in re.split(r"[\s;]+", line.strip()) if token]
+    if any("," in token for token in tokens) and all(
+        re.fullmatch(r"[+-]?\d+(,\d+)?", token) for token in tokens
+    ):
+        first = next(token for token in tokens if "," in token)
+        raise FormatError(
+            f"{first[:40]!r} may be one number or two: write decimal points, and separate times by spaces, {_CURE}"
+        )
+
+
+def _neurons(rows: list[tuple[int, np.ndarray]]) -> tuple[str, list[np.ndarray]]:
+    """What was assumed of the layout, and the times of each neuron."""
+    sizes = {times.size for _, times in rows}
+    if sizes == {1} and len(rows) > 1:
+        column = np.concatenate([times for _, times in rows])
+        falls = np.flatnonzero(np.diff(column) < 0)
+        if falls.size:
+            raise FormatError(
+                f"one time a line, but line {rows[falls[0] + 1][0]} is earlier than the one before: expected the times of one "
+                f"neuron, in order; write each neuron's times in one line, {_CURE}"
+            )
+        return f"the {len(rows)} lines of one time each are one neuron", [column]
+    if sizes == {0, 1}:
+        raise FormatError(
+            f"lines of one time each with empty lines between: these may be neurons, trials or gaps; write each neuron's times in "
+            f"one line, {_CURE}"
+        )
+    for number, times in rows:
+        if (np.diff(times) < 0).any():
+            raise FormatError(
+                f"line {number}: the numbers don't ascend, and so are no spike times of one neuron: expected a line for each "
+                f"neuron, {_CURE}"
+            )
+    return f"each of {len(rows)} lines is a neuron" if len(rows) > 1 else "its line is one neuron", [
+        t for _, t in rows
+    ]
+
+
+def _doubt(unit: str | None, number: int, trains: list[np.ndarray], length: float) -> str:
+    """What to do where no unit is given, and what the rate says of it."""
+    if unit is not None:
+        return ""
+    cure = "; if that is wrong, write a first line such as '# unit: ms'"
+    rate = number / length / max(1, sum(train.size > 0 for train in trains))
+    if rate < _SLOWEST:
+        other = next((u for u, scale in _PER_SECOND.items() if _SLOWEST <= rate * scale <= _FASTEST), None)
+        if other:
+            return f"; {rate:.2g} spikes a second and neuron make it likely that the unit is {other}{cure}"
+    return cure

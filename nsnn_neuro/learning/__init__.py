@@ -1,0 +1,1 @@
+"""Training of spiking networks in Brian2: losses, encoders, training loops."""

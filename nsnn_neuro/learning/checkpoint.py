@@ -1,0 +1,173 @@
+"""Checkpoints of learning: arrays and plain data in one npz file, without pickles, replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.atomic_write import replaced
+from ..core.errors import FormatError, NsnnError
+from ..core.limits import Budget, check_regular, check_stored, read_json
+
+__all__ = ["array", "digest", "read", "resumed", "write"]
+
+
+def digest(described: Any, *arrays: np.ndarray) -> str:
+    """SHA-256 of plain data and arrays.
+
+    >>> digest({"a": 1}) == digest({"a": 1}), digest({"a": 1}) == digest({"a": 2})
+    (True, False)
+    """
+    found = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for array in arrays:
+        found.update(f"{array.dtype}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def write(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises
+    ------
+    NsnnError : the folder can't be written to
+    """
+    checked = about | {"sha256": _content(arrays, about)}
+    try:
+        with replaced(path) as part, open(part, "wb") as file:
+            np.savez(file, **arrays, about=np.array(json.dumps(checked)))  # type: ignore[arg-type]
+    except OSError as error:
+        raise NsnnError(
+            f"checkpoint = {path}: can't be written ({error.strerror or error}); what was there is unchanged"
+        ) from None
+
+
+def _content(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> str:
+    """The digest of everything in a checkpoint but the digest itself."""
+    plain = json.loads(json.dumps({key: value for key, value in about.items() if key != "sha256"}))
+    return digest([plain, sorted(arrays)], *(np.asarray(arrays[name]) for name in sorted(arrays)))
+
+
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and plain data of a checkpoint. What it may take in memory is the size of the file.
+
+    Raises
+    ------
+    FormatError : not a checkpoint, or one that is damaged
+    """
+    try:
+        check_regular(path)
+        with zipfile.ZipFile(path) as archive:
+            check_stored(archive, path.stat().st_size)
+            arrays = {
+                member.filename.removesuffix(".npy"): _array(archive, member) for member in archive.infolist()
+            }
+        about = read_json(str(arrays.pop("about")).encode(), Budget.of(path), "its plain data")
+        _check_about(about)
+        if "sha256" in about and about["sha256"] != _content(arrays, about):
+            raise ValueError("its content isn't that of its checksum")
+        about.setdefault("best", [0, math.inf])
+    except NsnnError as error:
+        raise _damaged(path, error) from None
+    except Exception as error:  # damaged bytes make the readers of zip, NumPy and JSON raise anything
+        raise _damaged(path, error) from None
+    return arrays, about
+
+
+def _damaged(path: Path, error: Exception) -> FormatError:
+    reason = str(error)[:200] or type(error).__name__
+    return FormatError(
+        f"checkpoint = {path}: not a checkpoint of train, or damaged ({reason}): expected another path, or delete it"
+    )
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """An array of an npz file; what its header claims is compared with the bytes that are there."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran, dtype = read_header(file)
+        data = file.read()
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(
+            f"{member.filename[:40]!r}: {len(data)} bytes don't fit {shape} values of type {dtype}"
+        )
+    return np.frombuffer(bytearray(data), dtype=dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _check_about(about: Any) -> None:
+    """ValueError unless the plain data are those of a checkpoint."""
+    if not isinstance(about, dict) or not {"config", "epoch", "history"} <= set(about):
+        raise ValueError("no config, epoch and history")
+    history, best = about["history"], about.get("best", [0, math.inf])
+    rows = history if isinstance(history, list) else [None]
+    if not all(isinstance(row, dict) and all(map(_is_number, row.values())) for row in rows):
+        raise ValueError("its history isn't rows of numbers")
+    if type(about["epoch"]) is not int or about["epoch"] != len(rows):
+        raise ValueError("its number of epochs isn't that of its history")
+    if not isinstance(best, list) or len(best) != 2 or type(best[0]) is not int or not _is_number(best[1]):
+        raise ValueError("its best epoch and loss aren't numbers")
+    if not isinstance(about["config"], str) or not isinstance(about.get("described", {}), dict):
+        raise ValueError("its configuration isn't text")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def array(path: Path | None, arrays: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The array `name` of a checkpoint, checked.
+
+    Raises
+    ------
+    FormatError : there is none, or it has another shape or values that aren't finite numbers
+
+    >>> array(None, {"w": np.zeros(3)}, "w", (3,))
+    array([0., 0., 0.])
+    """
+    values = arrays.get(name)
+    if values is None or values.shape != shape or values.dtype.kind not in "biuf":
+        told = "none" if values is None else f"one of shape {values.shape} and type {values.dtype}"
+        raise FormatError(
+            f"checkpoint = {path}: expected an array {name!r} of shape {shape}, and there is {told}: another file, or delete it"
+        )
+    if not np.isfinite(values).all():
+        raise FormatError(
+            f"checkpoint = {path}: {name!r} has values that aren't finite: another file, or delete it"
+        )
+    return values
+
+
+def resumed(
+    path: Path, config: str, described: dict[str, Any], epochs: int
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What `read` finds, if it is of this configuration and has no more than so many epochs.
+
+    config : the checksum of all that training follows from
+    described : the same as plain data, to name what has changed
+
+    Raises
+    ------
+    NsnnError : another configuration, too many epochs
+    FormatError : as `read`
+    """
+    arrays, about = read(path)
+    if about["config"] != config:
+        now, old = json.loads(json.dumps(described)), about.get("described", {})
+        changed = [name for name in now if now[name] != old.get(name)]
+        raise NsnnError(
+            f"checkpoint = {path}: of another configuration ({', '.join(changed) or 'other data or epochs'} changed), "
+            "expected the same arguments, or another file"
+        )
+    if about["epoch"] > epochs:
+        raise NsnnError(f"epochs = {epochs}: the checkpoint has {about['epoch']}, expected as many or more")
+    return arrays, about

@@ -1,0 +1,206 @@
+"""Encoders: how a number from 0 to 1 becomes the input of a network, step by step. Decoders: how its output becomes a guess.
+
+An encoder is a record with one line of text, `o`, in Brian2's syntax: of the value `x`, the step `k` of a sample (from 0),
+`n_steps`, `unit` (number of the input neuron), `uniform` (a draw for each unit, sample and step) and its parameters. A decoder is a
+record that gives every output neuron a score; the guess is the neuron with the highest, the first of several. One's own are
+subclasses of `Encoder` and `Decoder`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core.errors import NsnnError
+from ..core.parameters import Record, parameter
+from ..models.plasticity.rule import Scalars
+
+__all__ = [
+    "Bernoulli",
+    "Count",
+    "Decoder",
+    "Direct",
+    "Encoder",
+    "FirstSpike",
+    "Latency",
+    "LeakyReadout",
+    "Population",
+]
+
+
+class Encoder(Record):
+    """Base of the encoders: `o` is the text of what the input sends in a step. A value that is sent at the first step alone:
+
+    >>> class Flash(Encoder):
+    ...     o = "x * int(k == 0)"
+    >>> Flash().o
+    'x * int(k == 0)'
+
+    `units` is the number of input neurons that share a value: those from units j on have the value j, and tell each other apart by
+    unit % units.
+    """
+
+    o: ClassVar[str]
+    units: Any = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bernoulli(Encoder):
+    """Rate code: in each step a spike with probability gain x.
+
+    gain : number from 0 to 1
+
+    >>> Bernoulli().o
+    'int(uniform < gain * x)'
+    """
+
+    gain: Any = parameter("1", bound="fraction", default=1.0)
+    o = "int(uniform < gain * x)"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Direct(Encoder):
+    """Direct current: the value itself, times gain, in every step.
+
+    gain : number
+
+    >>> Direct(2.0).gain
+    2.0
+    """
+
+    gain: Any = parameter("1", default=1.0)
+    o = "gain * x"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Latency(Encoder):
+    """Latency code: one spike, the sooner the larger x: at step floor((1 - x) (n_steps - 1) + 1/2). A value of 0 sends none.
+
+    >>> Latency().describe()
+    {'type': 'Latency'}
+    """
+
+    o = "int(x > 0) * int(k == floor((1 - x) * (n_steps - 1) + 0.5))"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Population(Encoder):
+    """Population code: each value is sent by `units` neurons, whose preferred values are equally spaced from 0 to 1. In each step
+    the neuron that prefers c fires with probability gain exp(-(x - c)^2 / (2 w^2)), w = width / (units - 1).
+
+    The network's input layer has units neurons for each value of X, those of the first value first.
+
+    units : whole number, 2 or more
+    width : number > 0, of the tuning curves, in spacings of the preferred values
+    gain : number from 0 to 1
+
+    Raises
+    ------
+    NsnnError : units that aren't a whole number, 2 or more; as all records
+
+    >>> net_sizes = [3 * Population(8).units, 20, 2]  # for X of shape (n, 3)
+    >>> net_sizes
+    [24, 20, 2]
+    """
+
+    units: Any = parameter("1", bound="positive")
+    width: Any = parameter("1", bound="positive", default=1.0)
+    gain: Any = parameter("1", bound="fraction", default=1.0)
+    o = "int(uniform < gain * exp(-0.5 * ((x * (units - 1) - unit % units) / width)**2))"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.units, int | np.integer) or self.units < 2:
+            raise NsnnError(f"units = {self.units!r}: expected a whole number, 2 or more")
+
+
+class Decoder(Scalars):
+    """Base of the decoders: `scores` of output spikes o (..., n_steps, n), 0 or 1, is (..., n). How often a neuron fired in the
+    last two steps, for example:
+
+    >>> class Late(Decoder):
+    ...     def scores(self, o):
+    ...         return np.asarray(o)[..., -2:, :].sum(-2)
+    >>> Late().scores([[1, 0], [1, 0], [0, 1], [0, 1]]).tolist()
+    [0, 2]
+    """
+
+    def scores(self, o: Any) -> np.ndarray:
+        """The score of each output neuron, (..., n)."""
+        raise NotImplementedError
+
+
+def _fired(o: Any) -> np.ndarray:
+    """Output spikes as truth values (..., n_steps, n)."""
+    o = np.asarray(o)
+    if o.ndim < 2 or o.dtype.kind not in "iufb" or not o.shape[-2] or not np.all((o == 0) | (o == 1)):
+        raise NsnnError(
+            f"o has shape {o.shape}, {o.dtype}: expected spikes, 0 or 1, of shape (..., n_steps, n)"
+        )
+    return np.asarray(o, dtype=bool)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Count(Decoder):
+    """The number of spikes.
+
+    >>> Count().scores([[1, 0], [0, 1], [0, 1]]).tolist()
+    [1.0, 2.0]
+    """
+
+    def scores(self, o: Any) -> np.ndarray:
+        """(..., n) of spikes o (..., n_steps, n).
+
+        Raises
+        ------
+        NsnnError : anything but 0 and 1 of such a shape
+        """
+        return np.asarray(_fired(o).sum(-2), dtype=float)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FirstSpike(Decoder):
+    """The sooner the first spike the better: n_steps minus its step (from 0); 0 for a neuron that never fires.
+
+    Neurons whose first spike is in the same step tie, and so do all of an output that is silent; the guess is the first of them.
+
+    >>> FirstSpike().scores([[0, 0, 0], [0, 1, 0], [1, 1, 0]]).tolist()
+    [1.0, 2.0, 0.0]
+    """
+
+    def scores(self, o: Any) -> np.ndarray:
+        """(..., n) of spikes o (..., n_steps, n).
+
+        Raises
+        ------
+        NsnnError : anything but 0 and 1 of such a shape
+        """
+        fired = _fired(o)
+        return np.where(fired.any(-2), fired.shape[-2] - fired.argmax(-2), 0.0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LeakyReadout(Decoder):
+    """What a leaky sum of the spikes has come to at the end: x(t) = beta x(t-1) + o(t), so that late spikes weigh more.
+
+    beta : number from 0 (the last step alone) to 1 (the number of spikes)
+
+    >>> LeakyReadout(0.5).scores([[1, 0], [1, 0], [0, 1]]).tolist()
+    [0.75, 1.0]
+    """
+
+    beta: Any = parameter("1", bound="fraction")
+
+    def scores(self, o: Any) -> np.ndarray:
+        """(..., n) of spikes o (..., n_steps, n).
+
+        Raises
+        ------
+        NsnnError : anything but 0 and 1 of such a shape
+        """
+        fired = _fired(o)
+        weights = self.si("beta") ** np.arange(fired.shape[-2])[::-1]
+        # not a BLAS product, which could round two neurons with the same spikes differently
+        return np.asarray((weights[:, None] * fired).sum(-2))

@@ -1,0 +1,144 @@
+"""Noise that changes while layers learn: by a factor from outside, and down the loss.
+
+P(spike) = F(x / s), x = u - theta, so dP/dlog s = -x f, f the density. With lambda(t) the derivative of the loss to the spike o(t),
+also through the neuron's own reset, dL/dlog s = -sum_t lambda(t) x(t) f(t). The sweep's g(t) = dL/du(t) is lambda(t) f(t) plus what
+goes on in the membrane with the spike held, du(t+1)/du(t) = held(t), so
+
+    dL/dlog s = -sum_t x(t) [g(t) - held(t) g(t+1)],    held = beta (1 - o) [hard reset] or beta [subtractive]
+
+without a division by f, for either path through the reset, and for any way in which g has come about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from brian2 import Function
+
+from ..core.errors import NsnnError
+from ..models.escape import EscapeNoise, Family
+from ..models.populations import Projection
+from .kernels import Layer, step_function, step_number
+
+__all__ = ["Level", "eta_noise", "family_of"]
+
+
+def eta_noise(projection: Projection) -> float:
+    """The learning rate of the target's noise, 0 for none."""
+    rate = projection.plasticity.si("eta_noise") if hasattr(projection.plasticity, "eta_noise") else 0.0
+    if rate:
+        family_of(projection, f"eta_noise = {rate}")
+    return rate
+
+
+def family_of(projection: Projection, told: str) -> Family:
+    """The family of the target's noise, whose level is to change."""
+    noise = projection.post.noise
+    if not isinstance(noise, EscapeNoise) or noise.family is None:
+        raise NsnnError(
+            f"{told}: population {projection.post.name!r} has noise = {noise}, expected noise of a family such as Gaussian(0.4)"
+        )
+    noise.family.scaled(1.0)  # refuses a family without a scale
+    return noise.family
+
+
+class Level:
+    """The noise level of layer k: a factor of its family's scale, one for all or one for each neuron.
+
+    rate : the learning rate; 0: the level isn't learned
+    values : the factors
+    x, held : u - theta and du(t+1)/du(t) with the spike held, (n_steps, n * batch), where the level is learned
+    group : its Brian2 group, whose arrays `values` are then, and slope (dL/dlog s), log (what is learned), states (the optimizer's)
+    """
+
+    def __init__(self, k: int, layer: Layer, family: Family, rate: float) -> None:
+        self.k, self.layer, self.rate = k, layer, rate
+        self.powers = family._powers()
+        alone = rate and any(np.ndim(family.si(name)) for name in self.powers)
+        self.n = layer.n if alone else 1
+        self.values = np.ones(self.n)
+        shape = layer.o.shape if rate else (0, 0)
+        self.x, self.held = np.zeros(shape), np.zeros(shape)
+        self.log = self.slope = np.zeros(0)
+        self.states: dict[str, np.ndarray] = {}
+        self.group: Any = None
+
+    def begin(self, eta: float, factor: float) -> None:
+        """What holds in the run to come: factors of the learning rate and of the noise."""
+        if self.rate:
+            self.group.eta, self.group.factor = eta * self.rate, factor
+        else:
+            self.values[:] = factor
+
+    def saved(self) -> dict[str, np.ndarray]:
+        """The arrays by which training goes on, by the names that they have in a checkpoint."""
+        found = {"values": self.values, "log": self.log} | {f"state_{s}": v for s, v in self.states.items()}
+        return {f"level_{self.k}_{name}": values for name, values in found.items()}
+
+    def names(self) -> dict[str, str]:
+        """The family's parameters, as in a layer's text, at this level."""
+        return {
+            f"noise_{name}": f"(noise_{name} {'*' if power > 0 else '/'} level)"
+            for name, power in self.powers.items()
+        }
+
+    def read(self) -> Function:
+        """(i): the level of member i."""
+        divisor = self.layer.batch if self.n > 1 else self.layer.n * self.layer.batch
+        name = f"level_{self.k}"
+        code = f"\ncdef double {name}(int i) {{\n    return values[i // {divisor}]\n"
+        return step_function(
+            name, ["integer"], lambda i: self.values[i // divisor], code, lambda: {"values": self.values}
+        )
+
+    def keep(self) -> Function:
+        """(i, step, x, held): put away what the sweep needs."""
+        size, last, name = self.layer.n * self.layer.batch, self.layer.n_steps, f"keep_level_{self.k}"
+
+        def numpy_target(i, step, x, held):
+            t = step_number(step) % last
+            self.x[t], self.held[t] = x, held
+            return np.zeros(size)
+
+        code = f"""
+cdef double {name}(int i, int64_t step, double x, double held) {{
+    cdef int64_t at = (step % {last}) * {size} + i
+    kept_x[at] = x
+    kept_held[at] = held
+    return 0
+"""
+        return step_function(
+            name,
+            ["integer"] * 2 + ["float"] * 2,
+            numpy_target,
+            code,
+            lambda: {"kept_x": self.x, "kept_held": self.held},
+        )
+
+    def go_back(self) -> None:
+        """The gradient, once the sweep has g; the NumPy target's."""
+        by_spike = self.layer.g.copy()
+        by_spike[:-1] -= self.held[:-1] * self.layer.g[1:]
+        self.slope[:] = -(self.x * by_spike).sum(0).reshape(self.n, -1).sum(1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What `code` reads and writes."""
+        k = self.k
+        return {f"level_x{k}": self.x, f"level_held{k}": self.held, f"level_slope{k}": self.slope}
+
+    def code(self) -> list[str]:
+        """The same in Cython."""
+        k, size, last = self.k, self.layer.n * self.layer.batch, self.layer.n_steps - 1
+        at = f"t * {size} + q"
+        return [
+            f"cdef double by_spike{k}",
+            f"for q in range({self.n}):",
+            f"    level_slope{k}[q] = 0",
+            f"for t in range({last + 1}):",
+            f"    for q in range({size}):",
+            f"        by_spike{k} = g{k}[{at}]",
+            f"        if t < {last}:",
+            f"            by_spike{k} -= level_held{k}[{at}] * g{k}[(t + 1) * {size} + q]",
+            f"        level_slope{k}[q // {size // self.n}] -= level_x{k}[{at}] * by_spike{k}",
+        ]

@@ -1,0 +1,296 @@
+"""Newton's method with safeguards: the maximum of a log-likelihood, or a named error.
+
+A step is curvature^-1 gradient, with the observed curvature -d2 log P(O|x). Fisher scoring, with the expected information in its
+place, is a poor guide on sparse data: in the far tail of a Gaussian the information vanishes like f, while the observed
+curvature of a spike there is 1, so that scoring crawls or leaps. It remains for the uniform density
+and for families whose f' isn't known.
+
+Safeguards. A curvature that isn't positive definite (a density that isn't log-concave, a plateau, data that are separable) gets the
+absolute values of its eigenvalues, at least `_FLOOR` of the largest: still uphill. Steps are limited to `_LEAP` and halved until
+they win enough.
+
+Source: Nocedal & Wright 2006, Numerical Optimization, ch. 3, doi 10.1007/978-0-387-40065-5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import brentq
+
+from ..core.errors import NsnnError
+from ..models.escape import Family
+from .data import Data
+from .model import LARGEST, NeuronModel, Value
+
+__all__ = ["covariance_at", "maximise", "quantile"]
+
+_STARTS = (0.2, 0.5, 0.8, 0.95)  # of beta
+_STRIDE = 0.15  # of beta in one step
+_MOST = 200  # steps
+_DONE = 1e-14  # nats still to be won
+_DONE_BETA = 1e-10  # likewise, by beta: 1e-5 of its standard error off
+_FAR = 1e-3  # noise scales that a last step moves a: more, and a's standard error is above 10,000; it goes to infinity
+_FLAT = 1e-6  # nats; with less to be won, rounding may end the search
+_FLOOR = 1e-8  # of the largest eigenvalue
+_LEAP = 100.0, 10.0  # a step may move a by so many noise scales, or by so many times its largest value
+
+
+def inverse(information: np.ndarray) -> np.ndarray | None:
+    """The inverse of a positive definite matrix, scaled by its diagonal; None when it is singular."""
+    if not np.all(np.diag(information) > 0) or not np.all(np.isfinite(information)):
+        return None
+    diagonal = np.sqrt(np.diag(information))
+    scaled = information / np.outer(diagonal, diagonal)
+    if np.linalg.eigvalsh(scaled)[0] < 1e-13:
+        return None
+    return np.asarray(cho_solve(cho_factor(scaled), np.eye(len(scaled))) / np.outer(diagonal, diagonal))
+
+
+def maximise(
+    model: NeuronModel, data: Data, ridge: float, near: np.ndarray | None = None
+) -> tuple[np.ndarray, Value, np.ndarray, int]:
+    """Parameters, value there, penalty's weights (n_parameters,) and number of Newton steps.
+
+    `near`: parameters to start from, if they are better than the recorded rate and nothing else; not with beta fitted.
+
+    With beta fitted, the others are maximised at each beta (one maximum, for a log-concave family), and beta goes to the root of
+    the profile's slope, which is the likelihood's own slope in beta there: secant steps kept within a bracket.
+    """
+    penalty = _penalty(model, data, ridge)
+    middle = quantile(model.family, float(data.o[data.free].mean()))
+
+    def at(beta: float, p: np.ndarray | None, most: int = _MOST) -> tuple[np.ndarray, Value, int]:
+        linear = model.traces(beta, data)
+        _check_columns(model, linear[0][data.free], ridge)
+        evaluate = partial(model.evaluate, data=data, linear=linear)
+        start = np.zeros(len(model.names))
+        # the bias for which a, on average, gives the recorded rate
+        start[0] = (middle - (model.threshold or 0.0) * linear[1].mean()) / linear[0][:, 0].mean()
+        if fitted:
+            start[-1] = beta
+        if p is not None:
+            there = np.concatenate([p[:-1], [beta]]) if fitted else p
+            start = max(start, there, key=lambda one: _height(evaluate(one), one, penalty))
+        return _climb(model, start, penalty, evaluate, fitted, most)
+
+    fitted = model.beta == "fit"
+    if not fitted:
+        p, value, count = at(float(model.beta), near)
+        return p, value, penalty, count
+    found, refused = [], []
+    for beta in _STARTS:
+        try:
+            p, value, _ = at(beta, None, 8)
+        except NsnnError as error:
+            refused.append(error)
+        else:
+            found.append((_height(value, p, penalty), beta, p))
+    if not found:
+        raise refused[0]
+    _, beta, p = max(found, key=lambda one: one[0])
+    p, value, count = _root(at, beta, p, penalty)
+    return p, value, penalty, count
+
+
+def _root(
+    at: Callable[[float, np.ndarray], tuple[np.ndarray, Value, int]],
+    beta: float,
+    p: np.ndarray,
+    penalty: np.ndarray,
+) -> tuple[np.ndarray, Value, int]:
+    """The maximum of the profile likelihood over beta, uphill from the given one."""
+    low, high, total = -LARGEST, LARGEST, 0
+    before: tuple[float, float] | None = None
+    for _ in range(60):
+        p, value, count = at(beta, p)
+        total += count
+        covariance = covariance_at(value, penalty)
+        if covariance is None:
+            raise NsnnError(
+                "beta can't be told apart from the other parameters in these data: give it a value"
+            )
+        slope, variance = float(value.gradient[-1]), float(covariance[-1, -1])
+        if slope**2 * variance < _DONE_BETA:
+            return p, value, total
+        low, high = (beta, high) if slope > 0 else (low, beta)
+        step = slope * variance
+        if before is not None and (slope - before[1]) * (beta - before[0]) < 0:
+            step = -slope * (beta - before[0]) / (slope - before[1])
+        before = beta, slope
+        most = min(_STRIDE, 0.5 * (1 - abs(beta)))
+        new = beta + float(np.clip(step, -most, most))
+        beta = new if low < new < high else 0.5 * (low + high)
+        p = p + (beta - p[-1]) * covariance[:, -1] / variance  # along the ridge of the likelihood
+        if high - low < 1e-12 or LARGEST - abs(beta) < 1e-6:
+            break
+    if LARGEST - abs(beta) > 1e-3:
+        raise NsnnError(
+            f"beta: no maximum was reached near {beta:.4g}, where the likelihood isn't smooth in beta (data that are nearly "
+            "separable, or too few spikes); give beta a value, or pass ridge=1.0"
+        )
+    raise NsnnError(
+        f"beta: the likelihood grows towards {beta:.4g}, the border of what a membrane can be; give beta a value below 1, or use "
+        'reset="none" without a membrane and a longer basis'
+    )
+
+
+def _climb(
+    model: NeuronModel,
+    p: np.ndarray,
+    penalty: np.ndarray,
+    evaluate: Callable[[np.ndarray], Value],
+    held: bool,
+    most: int,
+) -> tuple[np.ndarray, Value, int]:
+    """Newton's method with halved steps; `held` keeps the last parameter, beta. Fewer steps than _MOST may not end at it."""
+    free = slice(None, -1) if held else slice(None)
+    scale = 1.0 / float(np.max(model.family.pdf(0.0)))
+    now = evaluate(p)
+    if not np.isfinite(now.log_likelihood):
+        raise NsnnError(
+            f"family = {model.family!r}: the spikes are impossible at the start; take a family without bounds such as Gaussian"
+        )
+    gain, count, sound = np.inf, 0, True
+    for count in range(1, most + 1):
+        gradient = (now.gradient - penalty * p)[free]
+        step = np.zeros(len(p))
+        step[free], sound = _direction(now, gradient, penalty, free)
+        gain = float(gradient @ step[free])
+        moved = float(np.max(np.abs(now.traces @ step)))
+        if gain < _DONE:
+            if not sound:
+                step[free] = _flattest(now, penalty, free)
+            if not sound or moved > _FAR * scale:
+                raise _diverges(model, now, step)
+            return p, now, count
+        most_moved = max(_LEAP[0] * scale, _LEAP[1] * float(np.max(np.abs(now.potential))))
+        shorter = min(1.0, most_moved / moved)
+        p, now, better = _search(p, now, shorter * step, shorter * gain, penalty, evaluate)
+        if not better:
+            break
+    if most < _MOST or (gain < _FLAT and sound):
+        return p, now, count
+    if gain < _FLAT:
+        step[free] = _flattest(now, penalty, free)
+        raise _diverges(model, now, step)
+    raise NsnnError(
+        f"no maximum was reached in {count} of Newton's steps (log-likelihood {now.log_likelihood:.6g}, "
+        f"still to be won about {gain:.2g} nats): expected a smooth family such as Gaussian (the density of Uniform jumps, so that "
+        "its likelihood has corners), a smaller basis, or pass ridge=1.0"
+    )
+
+
+def _direction(now: Value, gradient: np.ndarray, penalty: np.ndarray, free: slice) -> tuple[np.ndarray, bool]:
+    """Newton's step and True; where the curvature isn't positive definite, an uphill step of its size and False."""
+    matrix = now.information if now.curvature is None else now.curvature
+    matrix = (matrix + np.diag(penalty))[free, free]
+    covariance = inverse(matrix)
+    if covariance is not None:
+        return covariance @ gradient, True
+    scaled, size = _scaled(matrix)
+    values, vectors = np.linalg.eigh(scaled)
+    values = np.abs(values)
+    values = np.maximum(values, _FLOOR * max(values.max(), 1e-300))
+    return vectors @ (vectors.T @ (gradient / size) / values) / size, False
+
+
+def _flattest(now: Value, penalty: np.ndarray, free: slice) -> np.ndarray:
+    """The direction in which the likelihood curves least."""
+    scaled, size = _scaled((now.information + np.diag(penalty))[free, free])
+    return np.asarray(np.linalg.eigh(scaled)[1][:, 0] / size)
+
+
+def _scaled(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix over the outer product of the roots of its diagonal, and these, kept from 0."""
+    diagonal = np.abs(np.diag(matrix))
+    size = np.sqrt(np.maximum(diagonal, max(1e-30 * diagonal.max(), 1e-300)))
+    return matrix / np.outer(size, size), size
+
+
+def covariance_at(value: Value, penalty: np.ndarray) -> np.ndarray | None:
+    """The inverse of the expected information plus the penalty's; where that is singular to rounding, of the observed curvature."""
+    found = inverse(value.information + np.diag(penalty))
+    if found is None and value.curvature is not None:
+        found = inverse(value.curvature + np.diag(penalty))
+    return found
+
+
+def _height(value: Value, p: np.ndarray, penalty: np.ndarray) -> float:
+    """The penalised log-likelihood; -inf where it isn't a number."""
+    height = value.log_likelihood - 0.5 * float(penalty @ p**2)
+    return height if np.isfinite(height) else -np.inf
+
+
+def _search(
+    p: np.ndarray,
+    now: Value,
+    step: np.ndarray,
+    gain: float,
+    penalty: np.ndarray,
+    evaluate: Callable[[np.ndarray], Value],
+) -> tuple[np.ndarray, Value, bool]:
+    """The longest of the step's halves that wins what its slope promises; False where none does."""
+    here = _height(now, p, penalty)
+    slack = 1e-13 * abs(here) + 1e-14  # the sum's rounding
+    length = 1.0
+    for _ in range(50):
+        there = p + length * step
+        new = evaluate(there)
+        if _height(new, there, penalty) >= here + 1e-4 * length * gain - slack:
+            return there, new, True
+        length /= 2
+    return p, now, False
+
+
+def _penalty(model: NeuronModel, data: Data, ridge: float) -> np.ndarray:
+    """ridge times the mean square of each column of stimulus and history; 0 for bias, theta and beta."""
+    squares = np.concatenate([np.mean(data.drive**2, axis=0), np.mean(data.history**2, axis=0)])
+    found = np.zeros(len(model.names))
+    found[1 : 1 + len(squares)] = ridge * squares
+    return found
+
+
+def quantile(family: Family, rate: float) -> float:
+    """F^-1(rate)."""
+    width = 1.0 / float(np.max(family.pdf(0.0)))
+    low, high = -width, width
+    while family.cdf(low) > rate:
+        low *= 2
+    while family.cdf(high) < rate:
+        high *= 2
+    return float(brentq(lambda x: float(family.cdf(x)) - rate, low, high, xtol=1e-9 * width))
+
+
+def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> None:
+    """Refuse regressors of which one is a sum of others."""
+    names = model.names[: columns.shape[1]]
+    size = np.sqrt(np.mean(columns**2, axis=0))
+    if ridge == 0 and np.any(size == 0):
+        zero = ", ".join(n for n, s in zip(names, size, strict=True) if s == 0)
+        raise NsnnError(
+            f"{zero}: nothing reaches it in these data (0 in every step), so it can't be fitted; drop it or pass ridge=1.0"
+        )
+    if ridge == 0:
+        scaled = columns / size
+        values, vectors = np.linalg.eigh(scaled.T @ scaled / len(columns))
+        if values[0] < 1e-12:
+            share = np.abs(vectors[:, 0])
+            alike = ", ".join(n for n, s in zip(names, share, strict=True) if s > 0.1 * share.max())
+            raise NsnnError(
+                f"{alike}: these can't be told apart, one is a sum of the others in these data; take a smaller basis or a richer "
+                f"signal, {'give theta a value' if 'theta' in alike else 'or pass ridge=1.0'}"
+            )
+
+
+def _diverges(model: NeuronModel, now: Value, step: np.ndarray) -> NsnnError:
+    moved = np.max(np.abs(now.traces * step), axis=0)
+    names = ", ".join(n for n, m in zip(model.names, moved, strict=True) if m > 0.1 * moved.max())
+    return NsnnError(
+        f"the likelihood has no maximum: it grows without end with {names}, because these separate steps with spikes "
+        "perfectly from those without (a refractory time in the history, too few spikes); pass refractory=, a smaller or "
+        "smoother basis, or ridge=1.0"
+    )

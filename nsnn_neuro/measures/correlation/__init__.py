@@ -1,0 +1,1 @@
+"""Correlations between neurons."""

@@ -1,0 +1,1 @@
+"""Decoding of stimuli, and calibration of class probabilities."""

@@ -1,0 +1,285 @@
+"""Are probabilities what they say? Calibration of class probabilities, and what is gained by trusting the confident ones alone.
+
+Probabilities are (n, K), a row for each sample, as `Fit.probabilities` or any classifier gives them; labels are whole numbers, 0 to
+K - 1. The guess is the most probable class, the first of several; its probability is the confidence, c. Perfect calibration means
+P(guess right | c) = c. Confidences are told apart and binned after rounding to 12 decimals, so that shares of so many passes tie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import NsnnError
+from ...core.units import floats, shown
+from ..arguments import check
+from ..estimate import Estimate
+from ..validation import array_of, as_samples, reached
+
+__all__ = [
+    "ReliabilityCurve",
+    "SelectiveAccuracy",
+    "brier_score",
+    "calibration_error",
+    "reliability_curve",
+    "selective_accuracy",
+]
+
+_SLACK = 1e-6  # of a sum of probabilities
+_DECIMALS = 12
+
+
+def _predictions(probabilities: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The door: (n, K) floats whose rows add up to 1, and (n,) labels from 0 to K - 1."""
+    p = as_samples(probabilities, "probabilities")
+    if np.ndim(probabilities) != 2 or p.shape[1] < 2:
+        raise NsnnError(
+            f"probabilities has shape {np.shape(probabilities)}: expected (n, K), a column for each of two classes or more"
+        )
+    wrong = (p < 0).any(axis=1) | (np.abs(p.sum(axis=1) - 1) > _SLACK)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise NsnnError(
+            f"probabilities[{row}] = {p[row]}: expected numbers from 0 that add up to 1, e.g. p / p.sum(1, keepdims=True)"
+        )
+    y = array_of(labels, "labels")
+    if y.shape != (len(p),) or y.dtype.kind not in "iu":
+        raise NsnnError(f"labels has shape {y.shape}, {y.dtype}: expected whole numbers of shape ({len(p)},)")
+    if y.min() < 0 or y.max() >= p.shape[1]:
+        raise NsnnError(f"labels go from {y.min()} to {y.max()}: expected 0 to {p.shape[1] - 1}, the columns")
+    return p, y
+
+
+def _confident(probabilities: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Confidence (n,) of each guess, and whether it is right."""
+    p, y = _predictions(probabilities, labels)
+    return p.max(axis=1), p.argmax(axis=1) == y
+
+
+def _binned(confidence: np.ndarray, n_bins: int, bins: str) -> tuple[np.ndarray, np.ndarray]:
+    """Edges (n_bins + 1,), and the bin of each confidence; bins have their upper edge, not their lower one."""
+    if not isinstance(bins, str) or bins not in ("width", "mass"):
+        raise NsnnError(f'bins = {bins!r}: expected "width" or "mass"')
+    rounded, k = np.round(confidence, _DECIMALS), np.arange(n_bins + 1)
+    ranks = np.maximum(-(-k * confidence.size // n_bins) - 1, 0)
+    edges = np.round(k / n_bins, _DECIMALS) if bins == "width" else np.sort(rounded)[ranks]
+    return edges, np.searchsorted(edges[1:-1], rounded, side="left")
+
+
+def calibration_error(
+    probabilities: Any,
+    labels: Any,
+    *,
+    n_bins: int = 15,
+    bins: str = "width",
+    n_shuffle: int = 200,
+    seed: int = 0,
+) -> Estimate:
+    """Expected calibration error: the distance of accuracy and confidence in bins of the confidence, weighted by their samples.
+
+    ECE = sum_b n_b / n |accuracy_b - confidence_b|, from 0 (calibrated) to 1.
+
+    It is never negative, so it has a positive bias: with perfect calibration it is about sum_b sqrt(2 n_b c_b (1 - c_b) / pi) / n,
+    which falls as 1 / sqrt(n) and grows as sqrt(n_bins). The value isn't corrected, as the bias of a predictor that is far from
+    calibrated is much smaller; what to hold it against is null_mean, the mean ECE when each guess is right with just its
+    confidence, and p, the fraction of such draws that reach the value. Within a bin errors of both signs cancel: with few bins the
+    ECE is a lower bound.
+
+    Parameters
+    ----------
+    probabilities : (n, K), rows add up to 1
+    labels : (n,) whole numbers from 0 to K - 1
+    n_bins : whole number
+    bins : "width" (default, as in the source): equal parts of 0 to 1, (a, b]; "mass": as many samples in each, equal confidences
+        never parted, so there may be fewer bins
+    n_shuffle : draws of calibrated answers for null_mean and p; 0 for none
+    seed : whole number, of these
+
+    Returns
+    -------
+    Estimate : unit "1"; se from a jackknife over samples, for fixed bins; too large where bins are calibrated, as |x| has a kink
+
+    Raises
+    ------
+    NsnnError : rows that are no probabilities, labels that don't fit, another option. Source: Guo, Pleiss, Sun & Weinberger
+        2017, doi 10.48550/arXiv.1706.04599; the null: Bröcker & Smith 2007, doi 10.1175/WAF993.1
+
+    >>> p = np.tile([0.9, 0.1], (10, 1))
+    >>> error = calibration_error(p, [0] * 6 + [1] * 4)  # right in 6 of 10, sure by .9
+    >>> round(float(error), 12), error.p
+    (0.3, 0.01990049751243781)
+    """
+    check(n_bins=n_bins, bins=bins, n_shuffle=n_shuffle, seed=seed)
+    confidence, right = _confident(probabilities, labels)
+    _, number = _binned(confidence, n_bins, bins)
+    rng = np.random.default_rng(seed)
+    n = confidence.size
+
+    def excess(answers: np.ndarray) -> np.ndarray:
+        """Of each bin, the sum of right answers less that of confidences."""
+        return np.bincount(number, answers - confidence, minlength=n_bins)
+
+    sums = excess(right)
+    total = np.abs(sums).sum()
+    value = float(total / n)
+    se = np.nan
+    if n > 1:
+        own = sums[number]
+        left = (total - np.abs(own) + np.abs(own - (right - confidence))) / (n - 1)
+        se = float(np.sqrt((n - 1) * left.var()))
+    null = np.array([np.abs(excess(rng.random(n) < confidence)).sum() / n for _ in range(n_shuffle)])
+    mean = float(null.mean()) if null.size else None
+    warning = None
+    if mean is not None and mean > value / 2:
+        warning = "perfect calibration would give half of it or more: take more samples, or fewer bins"
+    return Estimate(
+        value,
+        se,
+        "none",
+        mean,
+        reached(null, value),
+        n,
+        warning,
+        "1",
+        "jackknife over samples" if n > 1 else None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ReliabilityCurve:
+    """Accuracy against confidence; made by `reliability_curve`. Bins without samples have NaN."""
+
+    edges: np.ndarray
+    """(n_bins + 1,) of the confidence; a bin has its upper edge, not its lower one"""
+    count: np.ndarray
+    """(n_bins,) samples"""
+    confidence: np.ndarray
+    """(n_bins,) mean confidence"""
+    accuracy: np.ndarray
+    """(n_bins,) share of right guesses"""
+    se: np.ndarray
+    """(n_bins,) of the accuracy: sqrt(a (1 - a) / n) with a = (right + 1) / (n + 2), so that it isn't 0 where all are right"""
+
+
+def _binomial_se(right: np.ndarray, n: np.ndarray) -> np.ndarray:
+    a = (right + 1) / (n + 2)
+    return np.asarray(np.sqrt(a * (1 - a) / n))
+
+
+def reliability_curve(
+    probabilities: Any, labels: Any, *, n_bins: int = 15, bins: str = "width"
+) -> ReliabilityCurve:
+    """Accuracy against confidence in bins: on the diagonal where probabilities are what they say, below it where they are too sure.
+
+    Parameters
+    ----------
+    probabilities, labels, n_bins, bins : as for `calibration_error`
+
+    Returns
+    -------
+    ReliabilityCurve : `calibration_error` is its sum of count |accuracy - confidence| / n
+
+    Raises
+    ------
+    NsnnError : as `calibration_error`. Source: Guo, Pleiss, Sun & Weinberger 2017, doi 10.48550/arXiv.1706.04599
+
+    >>> curve = reliability_curve(np.tile([0.9, 0.1], (10, 1)), [0] * 6 + [1] * 4, n_bins=2)
+    >>> curve.count, curve.confidence, curve.accuracy
+    (array([ 0, 10]), array([nan, 0.9]), array([nan, 0.6]))
+    """
+    check(n_bins=n_bins, bins=bins)
+    confidence, right = _confident(probabilities, labels)
+    edges, number = _binned(confidence, n_bins, bins)
+    count = np.bincount(number, minlength=n_bins)
+    n = np.where(count > 0, count, np.nan)
+    hits = np.bincount(number, right, minlength=n_bins)
+    mean = np.bincount(number, confidence, minlength=n_bins) / n
+    return ReliabilityCurve(edges, count, mean, hits / n, _binomial_se(hits, n))
+
+
+@dataclass(frozen=True, eq=False)
+class SelectiveAccuracy:
+    """Accuracy among the most confident; made by `selective_accuracy`."""
+
+    coverage: np.ndarray
+    """(m,) share of samples that are answered"""
+    accuracy: np.ndarray
+    """(m,) share of right guesses among them"""
+    se: np.ndarray
+    """(m,) binomial, as that of `ReliabilityCurve`"""
+    area: float
+    """under the curve over all coverages k / n: the mean of its n values"""
+
+
+def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None) -> SelectiveAccuracy:
+    """The accuracy when only the most confident fraction of samples is answered: does the network know when it doesn't know?
+
+    Equal confidences are taken in random order, whose mean is given: a group of ties counts with its own accuracy. An area at the
+    accuracy of all says that confidence tells nothing, 1 would be no errors at all; with accuracy a and all errors last it is
+    about a (1 - ln a).
+
+    Parameters
+    ----------
+    probabilities : (n, K), rows add up to 1
+    labels : (n,) whole numbers from 0 to K - 1
+    coverage : numbers above 0 to 1, (m,) or one: the ceil(coverage n) most confident; None: 1 / n, 2 / n, ... 1
+
+    Returns
+    -------
+    SelectiveAccuracy
+
+    Raises
+    ------
+    NsnnError : as `calibration_error`; another coverage. Source: Geifman & El-Yaniv 2017, doi 10.48550/arXiv.1705.08500
+
+    >>> curve = selective_accuracy([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], [0, 0, 0, 1], coverage=[0.5, 1])
+    >>> curve.accuracy, round(curve.area, 4)
+    (array([1. , 0.75]), 0.8542)
+    """
+    confidence, right = _confident(probabilities, labels)
+    n = right.size
+    _, group = np.unique(-np.round(confidence, _DECIMALS), return_inverse=True)
+    size = np.bincount(group)
+    hits = np.cumsum(np.repeat(np.bincount(group, right) / size, size))
+    counts = np.arange(1, n + 1)
+    if coverage is not None:
+        wanted = np.atleast_1d(floats(coverage, "coverage", "numbers above 0, up to 1, or None"))
+        if wanted.ndim != 1 or not wanted.size or not np.all((wanted > 0) & (wanted <= 1)):
+            raise NsnnError(f"coverage = {shown(coverage)}: expected numbers above 0, up to 1, or None")
+        counts = np.maximum(1, np.ceil(wanted * n - 1e-9)).astype(np.int64)
+    accuracy = hits / np.arange(1, n + 1)
+    return SelectiveAccuracy(
+        counts / n, accuracy[counts - 1], _binomial_se(hits[counts - 1], counts), float(accuracy.mean())
+    )
+
+
+def brier_score(probabilities: Any, labels: Any) -> Estimate:
+    """The squared distance of probabilities from what came true, sum_k (p_k - [k is the label])^2, its mean over samples.
+
+    From 0 to 2; 1 - 1/K for one who always says 1/K. For two classes it is twice the score that has the probability of one class
+    alone. It is proper: nobody does better than by saying the true probabilities.
+
+    Parameters
+    ----------
+    probabilities : (n, K), rows add up to 1
+    labels : (n,) whole numbers from 0 to K - 1
+
+    Returns
+    -------
+    Estimate : unit "1"; unbiased; se over samples
+
+    Raises
+    ------
+    NsnnError : as `calibration_error`. Source: Brier 1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+
+    >>> float(brier_score([[0.5, 0.5], [1.0, 0.0]], [0, 0]))
+    0.25
+    """
+    p, y = _predictions(probabilities, labels)
+    each = ((p - (y[:, None] == np.arange(p.shape[1]))) ** 2).sum(axis=1)
+    n = each.size
+    se = float(each.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
+    method = "standard deviation over samples / sqrt(n)" if n > 1 else None
+    return Estimate(float(each.mean()), se, n=n, unit="1", se_method=method)

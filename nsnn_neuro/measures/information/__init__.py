@@ -1,0 +1,1 @@
+"""Information measures with bias corrections, errors and nulls."""

@@ -1,0 +1,316 @@
+"""Where the information of a population comes from: signal and noise correlations, synergy of two cells.
+
+Breakdown (Pola et al. 2003). With P_ind(r|s) = prod_c P(r_c|s), P_ind(r) = sum_s P(s) P_ind(r|s) and
+chi = -sum_r P(r) log2 P_ind(r), the information splits without remainder into
+    lin      sum_c H(R_c) - H_ind(R|S)             sum of the cells' own informations
+    sig_sim  H_ind(R) - sum_c H(R_c)               <= 0, redundancy from like tuning
+    cor_ind  chi - H_ind(R)                        noise correlations against or along signal correlations
+    cor_dep  H(R) - H(R|S) - chi + H_ind(R|S)      >= 0, correlations that depend on the stimulus: what a decoder
+                                                   that ignores them loses at most (Nirenberg & Latham's Delta I)
+
+Correction. Each of the six quantities is corrected once and enters all terms with the same value, so that they cancel
+and the terms add up to the corrected total exactly. By bias="panzeri-treves" the four entropies of observed tables, H(R),
+H(R|S), H(R_c) and H(R_c|S), get (R - 1) / (2 N ln 2) with R counted as Panzeri & Treves do. Of H_ind(R) and chi no such
+count exists: they depend on products of marginals. Their error, of order 1/N too but small, is taken off by the
+jackknife over trials, N x - (N - 1) mean x_(i). The corrected sig_sim may then exceed 0 and cor_dep fall below it, by
+sampling.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.special import xlogy
+
+from ...core.errors import NsnnError
+from ..arguments import check
+from ..estimate import Estimate
+from ..validation import array_of
+from .entropy.contingency import contingency, plugin_entropy, relevant_responses
+from .entropy.entropy import jackknife_se
+from .symbols import as_symbols
+
+__all__ = ["information_breakdown", "synergy"]
+
+LN2 = math.log(2)
+_MOST_WORDS = 1 << 16
+_BIAS = ("panzeri-treves", "none")
+_TERMS = ("lin", "sig_sim", "cor_ind", "cor_dep", "total")
+# of H(R), H(R|S), sum_c H(R_c), H_ind(R|S), H_ind(R), chi
+_WEIGHTS = np.array(
+    [
+        [0, 0, 1, -1, 0, 0],
+        [0, 0, -1, 0, 1, 0],
+        [0, 0, 0, 0, -1, 1],
+        [1, -1, 0, 1, 0, -1],
+        [1, -1, 0, 0, 0, 0],
+    ],
+    dtype=float,
+)
+
+
+def _entropies(table: np.ndarray, bias: str) -> tuple[float, float]:
+    """H(R) and H(R|S), bits, of a table (n_s, n_r)."""
+    n_s, n = table.sum(axis=1), table.sum()
+    total, given = float(plugin_entropy(table.sum(axis=0))), float(n_s @ plugin_entropy(table) / n)
+    if bias == "panzeri-treves":
+        seen = (table.sum(axis=0) > 0).sum()
+        relevant = relevant_responses(table, np.full(len(table), float(seen)))
+        total += (seen - 1) / (2 * n * LN2)
+        given += np.where(n_s > 0, relevant - 1, 0).sum() / (2 * n * LN2)
+    return total, given
+
+
+class _Table:
+    """Counts of stimuli and words, and the marginals of the cells.
+
+    joint : (n_s, n_r) of the n_r words that occur; letters : (n_r, n_cells) their letters
+    """
+
+    def __init__(self, s: np.ndarray, words: np.ndarray, n_s: int, sizes: list[int]) -> None:
+        self.sizes = sizes
+        base = np.append(np.cumprod(sizes[::-1])[::-1][1:], 1)
+        self.present, codes = np.unique(words @ base, return_inverse=True)
+        self.codes = codes.reshape(-1)
+        self.letters = self.present[:, None] // base % np.array(sizes)
+        self.joint = contingency(s, self.codes, n_s, self.present.size)
+        self.n_s = self.joint.sum(axis=1)
+        self.cells = [self.joint @ (self.letters[:, c, None] == np.arange(k)) for c, k in enumerate(sizes)]
+
+    def independent(self, cells: list[np.ndarray], n: np.ndarray) -> np.ndarray:
+        """(rows, all words) products of the cells' letter frequencies, cells being (rows, letters) counts of n."""
+        out = np.ones((len(n), 1))
+        for counts in cells:
+            out = (out[:, :, None] * (counts / np.maximum(n, 1)[:, None])[:, None, :]).reshape(len(n), -1)
+        return out
+
+    def mixed(self) -> tuple[np.ndarray, np.ndarray]:
+        """H_ind(R) and chi, with those that leave one trial of each occupied (stimulus, word) out: (1 + cells,)."""
+        n, given = self.joint.sum(), self.independent(self.cells, self.n_s)
+        mixture = self.n_s @ given  # N P_ind(r)
+        occurs = self.joint.sum(axis=0)
+        h, chi = [_entropy_of(mixture / n)], [_chi(occurs, mixture[self.present])]
+        for s in np.flatnonzero(self.n_s):
+            here = np.flatnonzero(self.joint[s])
+            own = [
+                counts[s] - (self.letters[here, c, None] == np.arange(k))
+                for c, (counts, k) in enumerate(zip(self.cells, self.sizes, strict=True))
+            ]
+            left = self.n_s[s] - 1
+            without = self.independent(own, np.full(here.size, left)) * left
+            rest = np.maximum(mixture - self.n_s[s] * given[s] + without, 0.0)
+            fewer = np.repeat(occurs[None], here.size, axis=0)
+            fewer[np.arange(here.size), here] -= 1
+            h.append(_entropy_of(rest / (n - 1)))
+            chi.append(_chi(fewer, rest[:, self.present]))
+        return np.hstack(h), np.hstack(chi)
+
+
+def _entropy_of(p: np.ndarray) -> np.ndarray:
+    return -xlogy(p, p).sum(axis=-1) / LN2
+
+
+def _chi(counts: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+    """-sum_r P(r) log2 P_ind(r) of counts of words and N P_ind(r)."""
+    n = counts.sum(axis=-1)
+    return np.log2(n) - xlogy(counts, np.where(counts > 0, mixture, 1.0)).sum(axis=-1) / (n * LN2)
+
+
+def _quantities(table: _Table, bias: str) -> np.ndarray:
+    """The six quantities that make up the terms, corrected."""
+    whole = _entropies(table.joint, bias)
+    cells = np.sum([_entropies(c, bias) for c in table.cells], axis=0)
+    h, chi = table.mixed()
+    if bias != "none":
+        n, weight = table.joint.sum(), table.joint[table.joint > 0]
+        h, chi = (x[:1] * n - (n - 1) * (weight @ x[1:]) / n for x in (h, chi))
+    return np.array([*whole, *cells, h[0], chi[0]])
+
+
+def _left_out(table: _Table) -> np.ndarray:
+    """(occupied cells, 6) plug-in quantities without one trial of each occupied (stimulus, word)."""
+    rows, columns = np.nonzero(table.joint)
+    h, chi = table.mixed()
+    whole = _without_one(table.joint, rows, columns)
+    cells = sum(_without_one(c, rows, table.letters[columns, k]) for k, c in enumerate(table.cells))
+    return np.column_stack([whole, cells, h[1:], chi[1:]])
+
+
+def _without_one(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(m, 2) plug-in H(R) and H(R|S), bits, of the table less one sample at each (row, column)."""
+    n, n_s, n_r = table.sum(), table.sum(axis=1), table.sum(axis=0)
+
+    def change(counts: np.ndarray) -> np.ndarray:
+        return xlogy(counts - 1, counts - 1) - xlogy(counts, counts)
+
+    joint = xlogy(table, table).sum() + change(table[rows, columns])
+    right = xlogy(n_r, n_r).sum() + change(n_r[columns])
+    left = xlogy(n_s, n_s).sum() + change(n_s[rows])
+    return np.column_stack([np.log(n - 1) - right / (n - 1), (left - joint) / (n - 1)]) / LN2
+
+
+def _read(s: Any, bias: str) -> tuple[np.ndarray, int]:
+    if bias not in _BIAS:
+        raise NsnnError(f"bias = {bias!r}: expected one of {_BIAS}")
+    codes, n_s = as_symbols(s, "s")
+    if codes.size < 2:
+        raise NsnnError(f"s has {codes.size} trial: expected at least two")
+    return codes, n_s
+
+
+def _few(n_s: np.ndarray, n_r: int) -> str | None:
+    """A warning when trials are fewer than four per stimulus and word that occurs (Panzeri et al. 2007)."""
+    fewest = int(n_s.min())
+    if fewest >= 4 * n_r:
+        return None
+    return f"{fewest} trials of a stimulus for {n_r} words: fewer than 4 per word, the correction may not do"
+
+
+def _shuffle_within(s: np.ndarray, words: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Words with the trials of each cell permuted among those of the same stimulus."""
+    out, order = np.empty_like(words), np.argsort(s, kind="stable")
+    for c in range(words.shape[1]):
+        mixed = np.lexsort((rng.random(s.size), s))
+        out[order, c] = words[mixed, c]
+    return out
+
+
+def information_breakdown(
+    s: Any, words: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
+) -> dict[str, Estimate]:
+    """Information of a population word about the stimulus, split into lin, sig_sim, cor_ind, cor_dep; and total.
+
+    The formulas and the correction stand at the top of the module. total equals `mutual_information(s, words)` with the
+    same correction, and the four terms add up to it. se: jackknife over trials, of the plug-in terms. null_mean and p: for
+    total, lin and sig_sim the stimuli are permuted over trials; for cor_ind and cor_dep each cell's responses are
+    permuted among trials of one stimulus, which leaves signals as they are and takes noise correlations away. p counts
+    shuffles that reach the value, for sig_sim and cor_ind, whose sign is free, in absolute value. A warning tells when
+    trials per stimulus are fewer than four per word that occurs. Two errors held the truth of each term in 93 to 98 % of
+    sessions with 40 to 200 trials per stimulus for 6 words; less for a term near its bound of 0, where its law is skewed.
+
+    Parameters
+    ----------
+    s : (n_trials,) whole numbers, the stimulus
+    words : (n_trials, n_cells) whole numbers, each cell's response; at most 2^16 possible words
+    bias : "panzeri-treves" (default) or "none"
+    n_shuffle : 0 leaves null_mean and p None
+    seed : of the shuffles
+
+    Raises
+    ------
+    NsnnError : lengths that differ, labels that aren't whole numbers, fewer than two trials or two cells, too many possible
+        words, an unknown bias. Sources: Pola et al. 2003, doi 10.1088/0954-898X/14/1/303; Nirenberg & Latham 2003, doi
+        10.1073/pnas.1131895100; Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656
+
+    >>> s = [0, 0, 1, 1] * 25
+    >>> words = [[0, 0], [1, 1], [0, 1], [1, 0]] * 25
+    >>> parts = information_breakdown(s, words, bias="none", n_shuffle=0)
+    >>> {name: round(float(e), 6) + 0 for name, e in parts.items()}
+    {'lin': 0.0, 'sig_sim': 0.0, 'cor_ind': 0.0, 'cor_dep': 1.0, 'total': 1.0}
+    """
+    check(bias=bias, n_shuffle=n_shuffle, seed=seed)
+    codes, n_s = _read(s, bias)
+    array = array_of(words, "words")
+    if array.ndim != 2 or array.shape[1] < 2:
+        cure = "; of words(block, ...) take one bin, [:, :, k]" if array.ndim == 3 else ""
+        raise NsnnError(
+            f"words has shape {array.shape}: expected (n_trials, n_cells) with at least two cells{cure}"
+        )
+    if len(array) != codes.size:
+        raise NsnnError(f"s has {codes.size} trials, words {len(array)}: expected as many")
+    read = [as_symbols(array[:, c], f"words[:, {c}]") for c in range(array.shape[1])]
+    letters, sizes = np.stack([r[0] for r in read], axis=1), [r[1] for r in read]
+    if math.prod(sizes) > _MOST_WORDS:
+        raise NsnnError(
+            f"words has {len(sizes)} cells of {sizes} letters, {math.prod(sizes)} possible words: expected at most "
+            f"{_MOST_WORDS}; take fewer cells or letters"
+        )
+    table = _Table(codes, letters, n_s, sizes)
+    value = _WEIGHTS @ _quantities(table, bias)
+    value[4] = value[:4].sum()  # the same number but for rounding
+    se = jackknife_se(_left_out(table) @ _WEIGHTS.T, table.joint[table.joint > 0])
+    rng, null = np.random.default_rng(seed), np.empty((n_shuffle, 5))
+    for i in range(n_shuffle):
+        labels = _Table(rng.permutation(codes), letters, n_s, sizes)
+        cells = _Table(codes, _shuffle_within(codes, letters, rng), n_s, sizes)
+        by_label, by_cell = (_WEIGHTS @ _quantities(t, bias) for t in (labels, cells))
+        null[i] = np.where([False, False, True, True, False], by_cell, by_label)
+    signed = np.array([False, True, True, False, False])
+    reach = np.where(signed, np.abs(null) >= np.abs(value) - 1e-12, null >= value - 1e-12)
+    warning = _few(table.n_s, table.present.size)
+    return {
+        name: Estimate(
+            float(value[k]),
+            se=float(se[k]),
+            correction=bias,
+            null_mean=float(null[:, k].mean()) if n_shuffle else None,
+            p=float((1 + reach[:, k].sum()) / (1 + n_shuffle)) if n_shuffle else None,
+            n=codes.size,
+            warning=warning,
+            se_method="jackknife over trials",
+        )
+        for k, name in enumerate(_TERMS)
+    }
+
+
+def synergy(
+    s: Any, r1: Any, r2: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
+) -> Estimate:
+    """Synergy of two responses, I(S; R1, R2) - I(S; R1) - I(S; R2) in bits: positive where the pair says more.
+
+    Its negative is the redundancy that remains when synergy is taken off. 1 bit for s = r1 xor r2 of fair coins, -H(S)
+    for r1 = r2 = s. Each information is corrected alike. se: jackknife over trials, of the plug-in value. null_mean and
+    p: stimuli permuted over trials; p counts shuffles that reach the value in absolute value.
+
+    Parameters
+    ----------
+    s : (n_trials,) whole numbers, the stimulus
+    r1, r2 : (n_trials,) whole numbers, or (n_trials, k) words
+    bias : "panzeri-treves" (default) or "none"
+    n_shuffle : 0 leaves null_mean and p None
+    seed : of the shuffles
+
+    Raises
+    ------
+    NsnnError : lengths that differ, labels that aren't whole numbers, fewer than two trials, an unknown bias. Sources:
+        Brenner et al. 2000, doi 10.1162/089976600300015259; Schneidman, Bialek & Berry 2003, doi
+        10.1523/JNEUROSCI.23-37-11539.2003
+
+    >>> r1, r2 = [0, 0, 1, 1] * 25, [0, 1, 0, 1] * 25
+    >>> round(synergy([0, 1, 1, 0] * 25, r1, r2, bias="none", n_shuffle=0).value, 6)
+    1.0
+    """
+    check(bias=bias, n_shuffle=n_shuffle, seed=seed)
+    codes, n_s = _read(s, bias)
+    (one, n_1), (two, n_2) = as_symbols(r1, "r1"), as_symbols(r2, "r2")
+    if not one.size == two.size == codes.size:
+        raise NsnnError(f"s, r1, r2 have {codes.size}, {one.size}, {two.size} trials: expected as many")
+    both, n_both = as_symbols(one * n_2 + two, "r1, r2")
+    responses = (both, n_both, 1.0), (one, n_1, -1.0), (two, n_2, -1.0)
+
+    def value_of(stimulus: np.ndarray) -> float:
+        total = 0.0
+        for r, n_r, sign in responses:
+            h, given = _entropies(contingency(stimulus, r, n_s, n_r), bias)
+            total += sign * (h - given)
+        return total
+
+    value = value_of(codes)
+    left_out = np.zeros(codes.size)
+    for r, n_r, sign in responses:
+        rest = _without_one(contingency(codes, r, n_s, n_r), codes, r)
+        left_out += sign * (rest[:, 0] - rest[:, 1])
+    rng = np.random.default_rng(seed)
+    null = np.array([value_of(rng.permutation(codes)) for _ in range(n_shuffle)])
+    return Estimate(
+        value,
+        se=float(jackknife_se(left_out)),
+        correction=bias,
+        null_mean=float(null.mean()) if n_shuffle else None,
+        p=float((1 + (np.abs(null) >= abs(value) - 1e-12).sum()) / (1 + n_shuffle)) if n_shuffle else None,
+        n=codes.size,
+        warning=_few(np.bincount(codes), n_both),
+        se_method="jackknife over trials",
+    )

@@ -1,0 +1,1 @@
+"""Entropy of discrete samples and its estimators."""

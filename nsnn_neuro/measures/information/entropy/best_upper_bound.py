@@ -1,0 +1,103 @@
+"""Entropy by Paninski's best upper bound: coefficients that make the worst error over all laws of K symbols small.
+
+The estimator is linear in how many symbols have each count, H = sum_i a(n_i) in nats, zeros too. With g(p) = -p ln p -
+sum_j a_j B(j; N, p), B the binomial law, its bias is sum_i g(p_i), so that
+
+    |bias| <= 2 sup_p f(p) |g(p)|,  f(p) = min(K, 1 / p),     since sum_i 1 / f(p_i) = sum_i max(p_i, 1 / K) <= 2,
+    variance <= N max_j (a_j - a_(j - 1))^2                   (Efron-Stein).
+
+The sum of the squared bias bound and the variance bound is an upper bound of the squared error for every law. Above a
+count k the coefficients are Miller & Madow's, -(j / N) ln(j / N) + (1 - j / N) / (2 N); below, they are the least-squares
+solution that weighs f g against sqrt(N) (a_j - a_(j - 1)); k and the weight are those of the lowest bound. It comes within a
+quarter of the least that any coefficients reach, found by linear programming for N up to 100.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import special, stats
+
+from .contingency import LN2
+from .estimators import Profile
+
+__all__ = ["best_upper_bound", "bub_coefficients"]
+
+_FREE = (2, 5, 10, 15, 20, 30)  # numbers of coefficients that are solved for
+_WEIGHTS = np.logspace(-4, 3, 15)  # of the variance against the bias
+_GRID = 400
+
+
+def _miller_madow(j: np.ndarray, n: int) -> np.ndarray:
+    return -special.xlogy(j / n, j / n) + (1.0 - j / n) / (2.0 * n)
+
+
+@lru_cache(maxsize=4096)
+def bub_coefficients(n: int, n_symbols: float) -> tuple[np.ndarray, float]:
+    """Coefficients a_0 ... a_k in nats (the counts above have Miller & Madow's) and the bound of the RMS error in bits.
+
+    Parameters
+    ----------
+    n : number of samples, at least 1
+    n_symbols : size of the alphabet, at least 2
+
+    >>> a, bound = bub_coefficients(100, 100.0)
+    >>> bool(a[0] < a[1] < a[2]), round(bound, 2)
+    (True, 0.87)
+    """
+    highest = min(n, _FREE[-1])
+    edge = min(1.0, 3.0 * (highest + 20.0) / n)
+    # where f changes, 1 / K, and where counts of few samples live the curve has structure: a grid in sqrt(p)
+    p = np.unique(np.concatenate([np.linspace(0.0, np.sqrt(edge), _GRID) ** 2, [min(1.0 / n_symbols, edge)]]))
+    most = int(min(n, n * edge + 12.0 * np.sqrt(n * edge) + 20))
+    j = np.arange(most + 1)
+    law = stats.binom.pmf(j[None, :], n, p[:, None])
+    with np.errstate(divide="ignore"):
+        f = np.minimum(n_symbols, 1.0 / p)
+    target = -special.xlogy(p, p)
+    tail = _miller_madow(j, n)
+    best: tuple[float, np.ndarray] = (np.inf, tail[: highest + 1])
+    for free in sorted({min(k, n) for k in _FREE}):
+        rows = (2.0 * f)[:, None] * law[:, :free] / np.sqrt(p.size)
+        wanted = 2.0 * f * (target - law[:, free:] @ tail[free:]) / np.sqrt(p.size)
+        square, right = rows.T @ rows, rows.T @ wanted
+        steps = n * (2.0 * np.eye(free) - np.eye(free, k=1) - np.eye(free, k=-1))
+        steps[0, 0] = n
+        end = np.zeros(free)
+        end[-1] = n * tail[free]
+        for weight in _WEIGHTS:
+            solved = np.linalg.solve(square + weight * steps, right + weight * end)
+            a = np.concatenate([solved, tail[free:]])
+            bias = 2.0 * np.abs(f * (target - law @ a)).max()
+            bound = bias**2 + n * (np.diff(a) ** 2).max()
+            if bound < best[0]:
+                best = bound, a[: highest + 1]
+    coefficients = best[1].copy()
+    coefficients.setflags(write=False)
+    return coefficients, float(np.sqrt(best[0]) / LN2)
+
+
+def best_upper_bound(p: Profile) -> np.ndarray:
+    """Best-upper-bound entropy in bits; 0 for no samples. Each pair of sizes (N, K) costs tens of milliseconds once.
+        Source: Paninski 2003, doi 10.1162/089976603321780272
+
+    >>> from nsnn_neuro.measures.information.entropy.estimators import profile
+    >>> round(float(best_upper_bound(profile(np.array([[25, 25, 25, 25]]), 4.0))[0]), 1)
+    2.0
+    """
+    size = (p.values * p.multiplicity).sum(-1)
+    zeros = p.limit - p.multiplicity.sum(-1)
+    out = np.zeros(size.shape)
+    for n, k in {
+        (int(n), float(k)) for n, k in zip(size.flat, np.broadcast_to(p.limit, size.shape).flat, strict=True)
+    }:
+        here = (size == n) & (p.limit == k)
+        if n == 0 or k < 2:
+            continue
+        a, _ = bub_coefficients(n, k)
+        m = p.values[here]
+        low = a[np.minimum(m, a.size - 1).astype(int)]
+        terms = np.where(m < a.size, low, _miller_madow(m, n))
+        out[here] = ((p.multiplicity[here] * terms).sum(-1) + zeros[here] * a[0]) / LN2
+    return out

@@ -1,0 +1,190 @@
+"""Functions of counts: contingency tables, plug-in entropies and the Panzeri-Treves bias.
+
+A table has shape (..., n_s, n_r): stimuli in rows, responses in columns, leading axes for many tables at once
+(shuffles, repeats). Entropies are in bits; 0 log 0 = 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from scipy import special
+
+from ....core.errors import NsnnError
+
+__all__ = [
+    "contingency",
+    "panzeri_treves_bias",
+    "plugin_entropy",
+    "plugin_information",
+    "relevant_from_profile",
+    "relevant_responses",
+]
+
+LN2 = math.log(2.0)
+_MOST_CELLS = 20_000_000
+
+
+def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
+    """Counts (n_s, n_r) of pairs of codes.
+
+    Parameters
+    ----------
+    s, r : int (n,), codes from 0, see `as_symbols`
+    n_s, n_r : numbers of symbols
+
+    Raises
+    ------
+    NsnnError : a table beyond 2 10^7 cells
+
+    >>> contingency(np.array([0, 0, 1]), np.array([1, 1, 0]), 2, 2)
+    array([[0, 2], [1, 0]])
+    """
+    if n_s * n_r > _MOST_CELLS:
+        raise NsnnError(
+            f"a table of {n_s} stimuli by {n_r} responses has {n_s * n_r} cells: use fewer symbols, for example "
+            "shorter words or wider bins"
+        )
+    return np.bincount(s * n_r + r, minlength=n_s * n_r).reshape(n_s, n_r)
+
+
+def plugin_entropy(counts: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Plug-in entropy, H = -sum_i (n_i / N) log2(n_i / N), in bits; 0 where N = 0.
+
+    Parameters
+    ----------
+    counts : (...), whole numbers or probabilities
+    axis : the axis of the symbols; it is gone from the result
+
+    >>> plugin_entropy(np.array([[1, 1], [2, 0]])).tolist()
+    [1.0, 0.0]
+    """
+    counts = np.asarray(counts, dtype=float)
+    n = counts.sum(axis=axis)
+    total = np.where(n > 0, n, 1.0)
+    return (np.log(total) - special.xlogy(counts, counts).sum(axis=axis) / total) / LN2 + 0.0
+
+
+def plugin_information(table: np.ndarray) -> np.ndarray:
+    """Plug-in mutual information of tables (..., n_s, n_r), I = H(S) + H(R) - H(S, R), in bits (...).
+
+    >>> float(plugin_information(np.array([[5, 0], [0, 5]])).round(12))
+    1.0
+    """
+    table = np.asarray(table)
+    joint = plugin_entropy(table.reshape(*table.shape[:-2], -1))
+    return plugin_entropy(table.sum(-1)) + plugin_entropy(table.sum(-2)) - joint
+
+
+@numba.njit(cache=True)
+def _expected(extra, each, n, seen, values, multiplicity):  # pragma: no cover - compiled
+    """How many responses to expect in n samples if `extra` more can occur than were seen."""
+    expected = extra * seen / (n + seen)
+    for k in range(values.size):
+        if multiplicity[k] > 0:
+            p = min((1.0 - extra * each) * (values[k] + 1.0) / (n + seen), 1.0 - 1e-16)
+            expected += multiplicity[k] * -np.expm1(n * np.log1p(-p))
+    return expected
+
+
+@numba.njit(cache=True)
+def _relevant(values, multiplicity, limits, out):  # pragma: no cover - compiled
+    for row in range(values.shape[0]):
+        n, seen = 0.0, 0.0
+        for k in range(values.shape[1]):
+            n += values[row, k] * multiplicity[row, k]
+            seen += multiplicity[row, k]
+        out[row] = seen
+        if seen == 0 or limits[row] <= seen:
+            continue
+        each = -np.expm1(np.log(n / (n + seen)) / n)  # probability of each response that was not seen
+        most = min(limits[row] - seen, np.floor((1.0 - 1e-9) / each))
+        v, m = values[row], multiplicity[row]
+        # the expectation is concave in `extra`: it grows up to its peak and reaches `seen` before it, or never
+        low, high = -1.0, most
+        rise = _expected(most, each, n, seen, v, m) - _expected(most - 1.0, each, n, seen, v, m)
+        if rise > 1e-12 * seen:
+            low = most - 1.0
+        while high - low > 1.0:
+            middle = np.floor(0.5 * (low + high))
+            rise = _expected(middle + 1.0, each, n, seen, v, m) - _expected(middle, each, n, seen, v, m)
+            if rise > 1e-12 * seen:
+                low = middle
+            else:
+                high = middle
+        low, peak = -1.0, high
+        while high - low > 1.0:
+            middle = np.floor(0.5 * (low + high))
+            if middle < peak and _expected(middle, each, n, seen, v, m) < seen:
+                low = middle
+            else:
+                high = middle
+        if low >= 0.0:
+            below = seen - _expected(low, each, n, seen, v, m)
+            above = abs(_expected(high, each, n, seen, v, m) - seen)
+            high = high if above < below - 1e-9 else low  # of two as close the fewer
+        out[row] += high
+
+
+def relevant_from_profile(
+    values: np.ndarray, multiplicity: np.ndarray, limit: np.ndarray | float
+) -> np.ndarray:
+    """`relevant_responses` of a profile: `multiplicity` (..., d) responses have count `values`.
+
+    >>> float(relevant_from_profile(np.array([9.0, 3.0, 1.0]), np.array([1.0, 1.0, 2.0]), 8.0))
+    6.0
+    """
+    shape, d = values.shape[:-1], values.shape[-1]
+    limits = np.ascontiguousarray(np.broadcast_to(np.asarray(limit, dtype=float), shape)).reshape(-1)
+    out = np.empty(limits.size)
+    v, m = (np.ascontiguousarray(a, dtype=float).reshape(-1, d) for a in (values, multiplicity))
+    _relevant(v, m, limits, out)
+    return out.reshape(shape)
+
+
+def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndarray:
+    """Number R of responses that can occur, by the Bayesian counting of Panzeri & Treves.
+
+    Of `limit` responses `seen` were observed in N samples, n_i of each. Suppose that x more can occur. With a flat
+    prior the observed ones then have probability (1 - x q) (n_i + 1) / (N + seen) and the x others q = 1 - (N / (N +
+    seen))^(1/N) each. R = seen + x for that x at which the expected number of observed responses, sum_i 1 - (1 -
+    p_i)^N, comes closest to `seen`.
+
+    Parameters
+    ----------
+    counts : (..., k)
+    limit : how many responses there can be, scalar or (...)
+
+    Returns
+    -------
+    (...) floats between the number of observed responses and `limit`.
+        Source: Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656
+
+    >>> relevant_responses(np.array([[9, 3, 1, 1, 0, 0, 0, 0], [5, 5, 5, 5, 0, 0, 0, 0]]), 8).tolist()
+    [6.0, 4.0]
+    """
+    counts = np.asarray(counts)
+    return relevant_from_profile(counts, counts > 0, limit)
+
+
+def panzeri_treves_bias(table: np.ndarray) -> np.ndarray:
+    """Bias of plug-in information by Panzeri & Treves, [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), in bits (...).
+
+    R is the number of responses seen with any stimulus; R_s, of which it is the limit, is counted by
+    `relevant_responses`. Rows without samples don't count. Subtract the bias from `plugin_information`.
+
+    Parameters
+    ----------
+    table : (..., n_s, n_r) counts
+
+    >>> round(float(panzeri_treves_bias(np.array([[10, 10], [10, 10]]))), 5)
+    0.01803
+    """
+    table = np.asarray(table)
+    n_s = table.sum(-1)
+    seen = (table.sum(-2) > 0).sum(-1)
+    per_stimulus = relevant_responses(table, np.broadcast_to(seen[..., None], n_s.shape))
+    degrees = np.where(n_s > 0, per_stimulus - 1.0, 0.0).sum(-1) - (seen - 1.0)
+    return degrees / (2.0 * np.maximum(n_s.sum(-1), 1) * LN2)

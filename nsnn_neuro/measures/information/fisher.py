@@ -1,0 +1,303 @@
+"""Fisher information of a population about a stimulus: from responses, and from the model's own parameters.
+
+Linear Fisher information I = f'^T Sigma^-1 f' is the precision of the best unbiased linear read-out: two
+stimuli ds apart are told apart with d' = ds sqrt(I). Its plug-in estimate is far too high, for the inverse of
+a sampled covariance is too large and the sampled f' has a noise of its own. For Gaussian responses of equal
+covariance both are known exactly: with T1 and T2 trials, nu = T1 + T2 - 2 and c = 1/T1 + 1/T2, ds^2 / c times
+the plug-in value is Hotelling's T^2, so that (nu - N + 1) / (nu N) T^2 follows a noncentral F(N, nu - N + 1)
+with noncentrality I ds^2 / c. The correction and the standard error are that law's mean and variance.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from ...core.errors import NsnnError
+from ...core.units import floats, shown, si
+from ..arguments import check
+from ..estimate import Estimate
+from ..validation import as_samples, reached
+
+__all__ = ["gaussian_fisher", "linear_fisher_information", "poisson_fisher"]
+
+UNIT = "1/unit^2"
+
+
+def linear_fisher_information(
+    r1: Any,
+    r2: Any,
+    ds: Any,
+    *,
+    bias: str = "kanitscheider",
+    shuffled: bool = False,
+    n_shuffle: int = 100,
+    seed: int = 0,
+) -> Estimate:
+    """Linear Fisher information from the responses to two stimuli that lie ds apart, in 1 / (unit of ds)^2.
+
+    I = f'^T S^-1 f' (2T - N - 3)/(2T - 2) - 2N/(T ds^2), f' = (mean r2 - mean r1)/ds, S the mean of the two
+    unbiased covariances, T trials per stimulus, N neurons. For T1 and T2 trials S is weighted by T - 1, and
+    the terms are (nu - N - 1)/nu, nu = T1 + T2 - 2, and N (1/T1 + 1/T2)/ds^2: the same where T1 = T2. Unbiased for
+    Gaussian responses of equal covariance; it may be negative, and cutting it at 0 would bias it.
+
+    With `shuffled` the information in the same neurons without noise correlations, sum over neurons of
+    f'^2/sigma^2, each with the correction of a single neuron, (T - 2)/(T - 1) and 2/(T ds^2).
+
+    se: from the noncentral F law (see the module), with the estimate in place of the truth; of the shuffled
+    information a jackknife over trials, as its neurons stay correlated. Regime of two standard errors, held
+    in the tests: at least 4 N trials in total and 30 per stimulus, Gaussian-like counts. p: trials change
+    their stimulus at random.
+
+    Parameters
+    ----------
+    r1, r2 : (T1, N) and (T2, N) responses, for example counts (`as_trains(block).counts`)
+    ds : number, the difference of the stimuli in their unit, not 0
+    bias : "kanitscheider" (default: the plug-in value is useless as soon as N isn't small against T) or
+        "none"
+    shuffled : True for the information without noise correlations
+    n_shuffle : 0 leaves null_mean and p None
+    seed : of the shuffles
+
+    Raises
+    ------
+    NsnnError : T1 + T2 <= N + 3 (with `shuffled`: T1 + T2 <= 4), different numbers of neurons, a neuron that
+        never varies or neurons that are linearly dependent, NaN. Source: Kanitscheider et al. 2015, doi
+        10.1371/journal.pcbi.1004218
+
+    >>> rng = np.random.default_rng(0)
+    >>> r1, r2 = rng.normal([0, 0], 1, (400, 2)), rng.normal([0.5, 1], 1, (400, 2))
+    >>> e = linear_fisher_information(r1, r2, 0.5)  # truth: 1 + 4
+    >>> e.unit, bool(abs(e.value - 5) < 2 * e.se), round(e.p, 4)
+    ('1/unit^2', True, 0.0099)
+    """
+    check(bias=bias, shuffled=shuffled, n_shuffle=n_shuffle, seed=seed)
+    step = si(ds, "1", "ds")
+    if np.ndim(step) != 0 or not np.isfinite(step) or step == 0:
+        raise NsnnError(f"ds = {ds}: expected a finite number other than 0")
+    if bias not in ("kanitscheider", "none"):
+        raise NsnnError(f"bias = {bias!r}: expected 'kanitscheider' or 'none'")
+    a, b = _responses(r1, r2, shuffled)
+    law = _Law(len(a), len(b), 1 if shuffled else a.shape[1], float(step), bias == "kanitscheider")
+    both = np.concatenate([a, b])
+    first = np.arange(len(both)) < len(a)
+    distance = _per_neuron(both) if shuffled else _joint(both)
+    value = float(law.information(distance(first[None]), a.shape[1])[0])
+    null = np.empty(0)
+    if n_shuffle:
+        rng = np.random.default_rng(seed)
+        masks = rng.permuted(np.tile(first, (n_shuffle, 1)), axis=1)
+        null = law.information(distance(masks), a.shape[1])
+    if shuffled:
+        se, method = _jackknife(both, first, law), "jackknife over trials"
+    else:
+        se, method = law.se(value), "noncentral F"
+    warning = None
+    if len(both) < 4 * a.shape[1]:
+        warning = f"{len(both)} trials for {a.shape[1]} neurons: the estimate is unbiased, but se is coarse"
+    if np.isnan(se):
+        warning = f"{len(both)} trials for {a.shape[1]} neurons: too few for an se"
+    return Estimate(
+        value,
+        se=se,
+        correction=bias,
+        null_mean=float(null.mean()) if n_shuffle else None,
+        p=reached(null, value),
+        n=len(both),
+        warning=warning,
+        unit=UNIT,
+        se_method=None if np.isnan(se) else method,
+    )
+
+
+class _Law:
+    """What Hotelling's law says of T1 and T2 trials of N neurons, ds apart."""
+
+    def __init__(self, t1: int, t2: int, n: int, ds: float, corrected: bool) -> None:
+        self.nu, self.c, self.n, self.ds, self.corrected = t1 + t2 - 2, 1 / t1 + 1 / t2, n, ds, corrected
+
+    def information(self, squared: np.ndarray, terms: int) -> np.ndarray:
+        """Information of plug-in squared distances; `terms` neurons are in it, alone or together."""
+        plugin = squared / self.ds**2
+        if not self.corrected:
+            return plugin
+        return plugin * (self.nu - self.n - 1) / self.nu - terms * self.c / self.ds**2
+
+    def se(self, information: float) -> float:
+        """Standard deviation of the estimate where the truth is `information`; NaN below five spare trials."""
+        d1, d2 = self.n, self.nu - self.n + 1
+        if d2 <= 4:
+            return float("nan")
+        shift = max(information, 0.0) * self.ds**2 / self.c
+        spread = ((d1 + shift) ** 2 + (d1 + 2 * shift) * (d2 - 2)) / ((d2 - 2) ** 2 * (d2 - 4))
+        scale = d2 / d1 * self.nu * d1 / d2 * self.c / self.ds**2  # of F -> T^2 -> information
+        if self.corrected:
+            scale *= (self.nu - self.n - 1) / self.nu
+        return float(scale * np.sqrt(2 * spread))
+
+
+def _responses(r1: Any, r2: Any, shuffled: bool) -> tuple[np.ndarray, np.ndarray]:
+    a, b = as_samples(r1, "r1"), as_samples(r2, "r2")
+    if a.shape[1] != b.shape[1]:
+        raise NsnnError(f"r1 has {a.shape[1]} neurons and r2 has {b.shape[1]}: expected the same neurons")
+    least = 4 if shuffled else a.shape[1] + 3
+    if min(len(a), len(b)) < 2 or len(a) + len(b) <= least:
+        raise NsnnError(
+            f"r1 and r2 have {len(a)} and {len(b)} trials of {a.shape[1]} neurons: expected at least 2 each and "
+            f"more than {least} together; take more trials or fewer neurons"
+        )
+    centred = np.concatenate([a - a.mean(axis=0), b - b.mean(axis=0)])
+    size = np.sqrt((centred**2).sum(axis=0))
+    scale = np.abs(np.concatenate([a, b])).max(axis=0)
+    if (size <= 1e-12 * scale).any():
+        k = int(np.argmax(size <= 1e-12 * scale))
+        raise NsnnError(f"neuron {k} gives the same response in all trials of a stimulus: leave it out")
+    if not shuffled and np.linalg.matrix_rank(centred / size) < a.shape[1]:
+        raise NsnnError(
+            "the neurons' responses are linearly dependent (one is a sum of others): leave some out"
+        )
+    return a, b
+
+
+def _sums(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """(m, N) differences of means, mean outside of the mask minus inside, for masks (m, n)."""
+    inside = masks.sum(axis=1, keepdims=True)
+    ones = masks @ both
+    return (both.sum(axis=0) - ones) / (len(both) - inside) - ones / inside
+
+
+def _joint(both: np.ndarray) -> Any:
+    """A function of masks (m, n) of the first stimulus' trials: d^T S^-1 d, (m,).
+
+    The scatter within stimuli is the total one minus d d^T / c, so by Sherman and Morrison one factorisation
+    of the total serves all shuffles: d^T W^-1 d = h / (1 - h/c), h = d^T Total^-1 d.
+    """
+    centred = both - both.mean(axis=0)
+    centred = centred / np.sqrt((centred**2).mean(axis=0))
+    factor = cho_factor(centred.T @ centred)
+
+    def distance(masks: np.ndarray) -> np.ndarray:
+        d = _sums(centred, masks)
+        inside = masks.sum(axis=1)
+        c = 1 / inside + 1 / (len(both) - inside)
+        h = (d * cho_solve(factor, d.T).T).sum(axis=1)
+        return (len(both) - 2) * h / np.maximum(1 - h / c, np.finfo(float).tiny)
+
+    return distance
+
+
+def _per_neuron(both: np.ndarray) -> Any:
+    """As `_joint`, each neuron by itself and summed."""
+    centred = both - both.mean(axis=0)
+    total = (centred**2).sum(axis=0)
+
+    def distance(masks: np.ndarray) -> np.ndarray:
+        d = _sums(centred, masks)
+        inside = masks.sum(axis=1, keepdims=True)
+        c = 1 / inside + 1 / (len(both) - inside)
+        within = np.maximum(total - d**2 / c, np.finfo(float).tiny * np.maximum(total, 1))
+        return (len(both) - 2) * (d**2 / within).sum(axis=1)
+
+    return distance
+
+
+def _jackknife(both: np.ndarray, first: np.ndarray, law: _Law) -> float:
+    """SE of the shuffled information: each stimulus' trials are left out one by one, stratum by stratum."""
+    variance = 0.0
+    whole_sum = [both[first].sum(axis=0), both[~first].sum(axis=0)]
+    whole_square = [(both[first] ** 2).sum(axis=0), (both[~first] ** 2).sum(axis=0)]
+    sizes = [int(first.sum()), int((~first).sum())]
+    if min(sizes) < 3:
+        return float("nan")
+    for k, chosen in enumerate((first, ~first)):
+        sums = [np.broadcast_to(s, both[chosen].shape) for s in whole_sum]
+        squares = [np.broadcast_to(s, both[chosen].shape) for s in whole_square]
+        n = list(sizes)
+        n[k] -= 1
+        sums[k], squares[k] = sums[k] - both[chosen], squares[k] - both[chosen] ** 2
+        d = sums[1] / n[1] - sums[0] / n[0]
+        within = squares[0] - sums[0] ** 2 / n[0] + squares[1] - sums[1] ** 2 / n[1]
+        less = _Law(n[0], n[1], 1, law.ds, law.corrected)
+        tiny = np.finfo(float).tiny
+        left_out = less.information((less.nu * d**2 / np.maximum(within, tiny)).sum(axis=1), both.shape[1])
+        variance += (sizes[k] - 1) / sizes[k] * ((left_out - left_out.mean()) ** 2).sum()
+    return float(np.sqrt(variance))
+
+
+def poisson_fisher(mean: Any, derivative: Any) -> Any:
+    """Fisher information of independent Poisson counts, sum over neurons of f'^2 / f, in 1 / unit^2.
+
+    Parameters
+    ----------
+    mean : (..., N) expected counts f (rate times duration), greater than 0
+    derivative : (..., N) df/ds, counts per unit of the stimulus
+
+    Returns
+    -------
+    float, or an array (...) where there are leading axes
+
+    Raises
+    ------
+    NsnnError : a mean that isn't positive, NaN, shapes that don't fit. Source: Seung & Sompolinsky 1993, doi
+        10.1073/pnas.90.22.10749
+
+    >>> float(poisson_fisher([10.0, 20.0], [5.0, -2.0]))
+    2.7
+    """
+    f, slope = (
+        floats(x, name, "an array of numbers, (..., N)")
+        for x, name in ((mean, "mean"), (derivative, "derivative"))
+    )
+    if f.ndim == 0:
+        raise NsnnError(f"mean = {shown(mean)}: expected (..., N), one number per neuron")
+    try:
+        f, slope = np.broadcast_arrays(f, slope)
+    except ValueError:
+        raise NsnnError(f"derivative has shape {slope.shape}: expected the mean's, {f.shape}") from None
+    if not (np.isfinite(f) & np.isfinite(slope) & (f > 0)).all():
+        raise NsnnError(
+            f"mean = {mean}, derivative = {derivative}: expected (..., N) finite, mean greater than 0"
+        )
+    return (slope**2 / f).sum(axis=-1)
+
+
+def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any = None) -> float:
+    """Fisher information of a Gaussian response, f'^T S^-1 f' + 1/2 tr((S^-1 S')^2), in 1 / unit^2.
+
+    The first term is the linear Fisher information; the second, of a covariance that depends on the stimulus,
+    is open to quadratic read-outs only.
+
+    Parameters
+    ----------
+    derivative : (N,) f' = df/ds
+    covariance : (N, N) S, positive definite
+    covariance_derivative : (N, N) S' = dS/ds; None is 0
+
+    Raises
+    ------
+    NsnnError : shapes that don't fit, NaN, a covariance that isn't symmetric and positive definite. Source:
+        Abbott & Dayan 1999, doi 10.1162/089976699300016827
+
+    >>> round(gaussian_fisher([1.0, 1.0], [[1.0, 0.5], [0.5, 1.0]]), 6)
+    1.333333
+    """
+    slope = floats(derivative, "derivative", "an array of numbers, (N,), for a covariance of (N, N)")
+    s = floats(covariance, "covariance", "an array of numbers, (N, N)")
+    change = np.zeros_like(s)
+    if covariance_derivative is not None:
+        change = floats(covariance_derivative, "covariance_derivative", "an array of numbers, (N, N)")
+    if slope.ndim != 1 or s.shape != (slope.size, slope.size) or change.shape != s.shape:
+        raise NsnnError(
+            f"derivative, covariance, covariance_derivative have shapes {slope.shape}, {s.shape}, {change.shape}: "
+            "expected (N,), (N, N), (N, N)"
+        )
+    if not all(np.isfinite(part).all() for part in (slope, s, change)):
+        raise NsnnError(
+            "derivative, covariance or covariance_derivative holds NaN or infinity: expected finite numbers"
+        )
+    if not np.allclose(s, s.T, rtol=1e-9, atol=1e-12 * np.abs(s).max()) or np.linalg.eigvalsh(s)[0] <= 0:
+        raise NsnnError("covariance must be symmetric and positive definite")
+    relative = np.linalg.solve(s, change)
+    return float(slope @ np.linalg.solve(s, slope) + 0.5 * np.trace(relative @ relative))

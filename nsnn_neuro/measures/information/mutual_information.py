@@ -1,0 +1,403 @@
+"""Mutual information of discrete stimuli and responses with its bias correction, error bar and shuffle null."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...core.errors import NsnnError
+from ..arguments import check
+from ..estimate import Estimate
+from .entropy.contingency import contingency, plugin_entropy
+from .entropy.entropy import (
+    JACKKNIFED,
+    NEED_ALPHABET,
+    SE_METHODS,
+    SYMMETRIC,
+    alphabet_size,
+    choose,
+    jackknife_se,
+    without_one,
+)
+from .entropy.estimators import Profile, profile
+from .entropy.extrapolation import quadratic_extrapolation
+from .limits import possible, zero_spread
+from .predictive_bound import predictive_bound
+from .shuffled_information import shuffled_correction
+from .symbols import as_symbols, read_symbols
+
+__all__ = ["information_of_tables", "informations_without_one", "mutual_information"]
+
+_CELLS_AT_ONCE = 4_000_000
+_ALWAYS = {"best-upper-bound": "what is left of its entropies' biases need not cancel in their difference"}
+# trials per stimulus for each response that occurs, if these are at most _MANY and their pairs _PAIRS; else _PLENTY
+_ENOUGH = {
+    "plugin": 0.0,
+    "miller-madow": 64.0,
+    "panzeri-treves": 4.0,
+    "quadratic": 16.0,
+    "chao-shen": 4.0,
+    "grassberger": 16.0,
+    "nsb": 8.0,
+    "best-upper-bound": 1.0,
+    "shuffle": 8.0,
+}
+_MANY, _PAIRS, _PLENTY = 64, 1000, 64.0  # responses; pairs of stimulus and response
+_UNCORRECTED = (
+    "plugin",
+    "chao-shen",
+)  # where all symbols were seen several times: enough is where the plug-in's bias is small
+_CHANCE = (
+    6.0  # spreads at zero information; below, the bias of all but Panzeri and Treves can exceed the error bar
+)
+_AGREE = 2.0  # trials per stimulus for each response: with fewer, estimators agree on what is wrong
+# with fewer trials per stimulus, or more responses that came once, Panzeri and Treves' count of responses runs into its limit
+_SAFE_TRIALS, _SAFE_RARE = 10, 0.35
+_BOUND_ERRORS = 2.5  # the highest of several bounds is a little too high
+_NOTHING = 0.95  # of the stimuli's entropy: a bracket as wide says nothing
+
+
+class _Samples(NamedTuple):
+    """Stimuli and responses as read, and what the estimators need to know of them."""
+
+    s: np.ndarray
+    n_s: int
+    r: np.ndarray
+    n_r: int
+    words: np.ndarray
+    has_letters: bool
+    size: float  # of the alphabet of responses
+    inferred: str | None  # a warning where that was taken from the samples
+
+    def limit(self, bias: str) -> float:
+        """The alphabet that the estimator takes for granted."""
+        return self.size if bias in NEED_ALPHABET else float(self.n_r)
+
+    def table(self, s: np.ndarray | None = None) -> np.ndarray:
+        """Counts (n_s, n_r), with other stimuli where they are given."""
+        return contingency(self.s if s is None else s, self.r, self.n_s, self.n_r)
+
+    @property
+    def per_response(self) -> float:
+        """Trials per stimulus for each response that occurs."""
+        return len(self.s) / (self.n_s * self.n_r)
+
+    @property
+    def trials(self) -> str:
+        return f"{len(self.s) / self.n_s:.4g} trials per stimulus for {self.n_r} responses"
+
+
+def information_of_tables(
+    tables: np.ndarray, estimator: Callable[[Profile], np.ndarray], limit: float
+) -> np.ndarray:
+    """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r), each entropy by the same estimator.
+
+    Parameters
+    ----------
+    tables : counts, stimuli in rows
+    estimator : of `Profile` rows, for example `entropies.panzeri_treves`
+    limit : size of the alphabet of responses
+
+    >>> from nsnn_neuro.measures.information.entropy.estimators import plugin
+    >>> round(float(information_of_tables(np.array([[5, 0], [0, 5]]), plugin, 2.0)), 12)
+    1.0
+    """
+    tables = np.asarray(tables)
+    lead, (n_s, n_r) = tables.shape[:-2], tables.shape[-2:]
+    total = estimator(profile(tables.sum(-2).reshape(-1, n_r), limit)).reshape(lead)
+    rows = estimator(profile(tables.reshape(-1, n_r), limit)).reshape(*lead, n_s)
+    weights = tables.sum(-1)
+    return total - (weights * rows).sum(-1) / weights.sum(-1)
+
+
+def informations_without_one(table: np.ndarray, method: str, limit: float) -> np.ndarray:
+    """`information_of_tables` without one sample of each cell, (n_s, n_r) in bits; NaN for empty cells.
+
+    >>> informations_without_one(np.array([[2, 0], [0, 3]]), "plugin", 2.0).round(3).tolist()
+    [[0.811, nan], [nan, 1.0]]
+    """
+    n_s, n = table.sum(1), table.sum()
+    total, rows = profile(table.sum(0)[None], limit), profile(table, limit)
+    h = JACKKNIFED[method](rows)
+    h_total, h_rows = without_one(method, total)[0], without_one(method, rows)
+    i, j = np.nonzero(table)
+    conditional = n_s @ h - n_s[i] * h[i] + (n_s[i] - 1) * h_rows[i, rows.place[i, j]]
+    without = np.full(table.shape, np.nan)
+    without[i, j] = h_total[total.place[0, j]] - conditional / (n - 1)
+    return without
+
+
+def _jackknife(table: np.ndarray, method: str, limit: float) -> float:
+    """Delete-one jackknife of `information_of_tables`: one value per occupied cell."""
+    seen = table > 0
+    return jackknife_se(informations_without_one(table, method, limit)[seen], table[seen])
+
+
+def _symmetric(method: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    estimator = SYMMETRIC[method]
+
+    def estimate(data: _Samples, s: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+        table, limit = data.table(s), data.limit(method)
+        return float(information_of_tables(table, estimator, limit)), _jackknife(table, method, limit)
+
+    def null(data: _Samples, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
+        at_once = max(1, _CELLS_AT_ONCE // (data.n_s * data.n_r))
+        values = []
+        for first in range(0, n_shuffle, at_once):
+            tables = [data.table(rng.permutation(data.s)) for _ in range(min(at_once, n_shuffle - first))]
+            values.append(information_of_tables(np.array(tables), estimator, data.limit(method)))
+        return np.concatenate(values)
+
+    return estimate, null
+
+
+def _quadratic(
+    data: _Samples, s: np.ndarray, rng: np.random.Generator, jackknife: bool = True
+) -> tuple[float, float]:
+    if len(s) < 4:
+        raise NsnnError(f"s has {len(s)} samples: 'quadratic' halves them twice, so expected at least 4")
+    value, without = quadratic_extrapolation(
+        s, data.r, data.n_s, data.n_r, rng=rng, joint=True, jackknife=jackknife
+    )
+    return value, jackknife_se(without)
+
+
+def _shuffle(
+    data: _Samples, s: np.ndarray, rng: np.random.Generator, jackknife: bool = True
+) -> tuple[float, float]:
+    table, limit = data.table(s), data.limit("panzeri-treves")
+    change, spread = shuffled_correction(data.words, s, data.n_s, rng=rng)
+    value = float(information_of_tables(table, SYMMETRIC["panzeri-treves"], limit)) + change
+    return value, math.hypot(_jackknife(table, "panzeri-treves", limit), spread) if jackknife else math.nan
+
+
+def _one_by_one(estimate: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def null(data: _Samples, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
+        return np.array(
+            [estimate(data, rng.permutation(data.s), rng, jackknife=False)[0] for _ in range(n_shuffle)]
+        )
+
+    return estimate, null
+
+
+_BIASES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    **{name: _symmetric(name) for name in SYMMETRIC},
+    "quadratic": _one_by_one(_quadratic),
+    "shuffle": _one_by_one(_shuffle),
+}
+
+
+def mutual_information(
+    s: Any,
+    r: Any,
+    *,
+    bias: str = "panzeri-treves",
+    n_shuffle: int = 100,
+    n_symbols: int | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """Mutual information I(S; R) = H(R) - sum_s p(s) H(R | s) of two discrete variables, in bits.
+
+    `bias` names the estimator of all the entropies, see `entropy`: "plugin" ("none"), "miller-madow", "panzeri-treves",
+    "quadratic" (of the plug-in information itself), "chao-shen", "grassberger", "nsb", "best-upper-bound"; and
+
+    - "shuffle", of words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each entropy by Panzeri & Treves (`shuffled_correction`);
+    - "auto": an estimate where estimators agree, else a bracket; see below.
+
+    The default "panzeri-treves" subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), R the number of responses that occur and
+    R_s that of those which can occur with s, by `relevant_responses`: the cheapest correction that is right within about 0.01
+    bit from 4 trials per response on.
+
+    `warning` is set below these trials per stimulus for each of the R responses that occur: 64 "miller-madow"; 16 "quadratic",
+    "grassberger"; 8 "nsb", "shuffle"; 4 "panzeri-treves"; always for "best-upper-bound", whose bounds hold for each entropy but
+    need not cancel in their difference; and for "plugin" and "chao-shen", which is the plug-in once all symbols have come
+    often, below N = 4 [(n_s - 1) (R - 1)]^2, where the plug-in's bias is about a third of its error bar. With more than 64
+    responses, or 1000 pairs of stimulus and response, all need 64 trials for each: what is left of a bias falls more slowly with
+    the alphabet than the error bar. Without
+    a warning two error bars held the truth in nine of ten repeats of words of 4 to 8 bins, independent, refractory or of a
+    common gain of two or three states, and of counts (docs/information.md has the table). At zero information that holds for
+    "panzeri-treves" and "auto" alone; the others warn where the value is within what chance gives.
+
+    "auto" computes "panzeri-treves", whose bias is mostly upwards, "shuffle" (for words), whose bias is mostly downwards, and
+    "nsb". Where they lie within one standard error of each other, from 2 trials per stimulus and response on, it returns
+    "panzeri-treves", below 4 trials the middle one. Otherwise it says so and returns a bracket: `lower` is what prediction of
+    left-out stimuli proves (`predictive_bound`), less 2.5 standard errors, or 0; `upper` is the highest of the three plus two
+    standard errors, at most the stimuli's entropy, and the plug-in's upper end where most responses came once or trials are
+    fewer than 10 per stimulus; value is the middle and se a quarter of the width, so that value ± 2 se is the bracket. A bracket
+    as wide as the stimuli's entropy says nothing: value is NaN. From 64 trials for each response on it is
+    "panzeri-treves" alone. Its null_mean and p are those of "panzeri-treves", which no choice enters.
+
+    An estimate below zero by more than two standard errors, or above the entropy of the stimuli by more, is impossible: value
+    and se are NaN and the warning says what to do. Above by less, it is the entropy of the stimuli.
+
+    se is the delete-one jackknife over samples, one value per occupied cell of the table, or the spread that the plug-in has
+    without any information (`zero_spread`) where that is larger; it is over all n samples, as if s had been drawn too, which is
+    slightly wide for a fixed number of trials per stimulus. "grassberger" is jackknifed with psi in place of G; "shuffle" adds
+    the spread over its shuffles, and costs ten times the others, in the null too.
+
+    Near I = 0 the law of the estimate is skewed: judge by p, the fraction (1 + shuffles that reach the value) / (1 + n_shuffle),
+    where a shuffle permutes s and is corrected in the same way. p is that of the formula's value where value is NaN.
+
+    Parameters
+    ----------
+    s, r : (n,) or (n, k) whole numbers or truth values, one row per trial, see `read_symbols`; at least 2 trials
+    bias : see above
+    n_shuffle : number of shuffles, 0 for no null
+    n_symbols : size of the alphabet of responses for "nsb" and "best-upper-bound"; None is the range of r (for words the
+        product of the letters' ranges), with a warning
+    seed : of shuffles and partitions
+
+    Raises
+    ------
+    NsnnError : what `read_symbols` refuses, unequal lengths, fewer than 2 trials, an unknown bias, "shuffle" without words,
+        n_symbols below the number of responses that occur. Source: Panzeri & Treves 1996, doi
+        10.1080/0954898X.1996.11978656; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
+
+    >>> s = [0] * 50 + [1] * 50
+    >>> r = [0] * 40 + [1] * 10 + [0] * 10 + [1] * 40
+    >>> print(mutual_information(s, r))
+    0.2709 ± 0.083 bit (correction panzeri-treves; se jackknife over samples; null 0.0003873, p = 0.0099; n = 100)
+    """
+    check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
+    data, bias = _read(s, r, n_symbols), choose(bias, [*_BIASES, "auto"], "bias")
+    if isinstance(n_shuffle, bool) or not isinstance(n_shuffle, int | np.integer) or n_shuffle < 0:
+        raise NsnnError(f"n_shuffle = {n_shuffle!r}: expected a whole number, 0 for no shuffles")
+    if bias == "shuffle" and not data.has_letters:
+        raise NsnnError("bias = 'shuffle' with r of one letter: expected words (n, k) with k > 1")
+    if bias in NEED_ALPHABET and not math.isfinite(data.size):
+        raise NsnnError("n_symbols = None: r has words of too many letters to count them; give n_symbols")
+    if bias == "auto":
+        return _automatic(data, n_shuffle, seed)
+    found = _find(data, bias, n_shuffle, seed)
+    value, impossible = possible(found.value, found.se, _most(data), bias)
+    inferred = data.inferred if bias in NEED_ALPHABET else None
+    notes = [impossible, inferred, _few(data, bias), _by_chance(data, found), _ALWAYS.get(bias)]
+    return _as_estimate(data, found, value=value, notes=notes)
+
+
+def _read(s: Any, r: Any, n_symbols: Any) -> _Samples:
+    s_codes, n_s = as_symbols(s, "s")
+    responses = read_symbols(r, "r")
+    n = len(s_codes)
+    if n != len(responses.codes):
+        raise NsnnError(f"s and r have {n} and {len(responses.codes)} samples: expected one r for each s")
+    if n < 2:
+        raise NsnnError("s and r have 1 sample: expected at least 2 trials")
+    has_letters = responses.is_word and np.shape(r)[1] > 1
+    size, inferred = alphabet_size(responses, n_symbols, "r")
+    words = np.asarray(r).reshape(n, -1)
+    return _Samples(s_codes, n_s, responses.codes, responses.n_present, words, has_letters, size, inferred)
+
+
+class _Found(NamedTuple):
+    """An estimate as the formula gives it, possible or not."""
+
+    bias: str
+    value: float
+    se: float
+    null_mean: float | None = None
+    p: float | None = None
+
+
+def _find(data: _Samples, bias: str, n_shuffle: int, seed: int) -> _Found:
+    rng = np.random.default_rng(seed)
+    estimate, null = _BIASES[bias]
+    value, se = estimate(data, data.s, rng)
+    se = max(se, zero_spread(data.table()))
+    if not n_shuffle:
+        return _Found(bias, value, se)
+    shuffled = null(data, n_shuffle, rng)
+    p = float((1 + (shuffled >= value - 1e-12).sum()) / (1 + n_shuffle))
+    return _Found(bias, value, se, float(shuffled.mean()), p)
+
+
+def _most(data: _Samples) -> float:
+    """Entropy of the stimuli as they were presented."""
+    return float(plugin_entropy(np.bincount(data.s, minlength=data.n_s)))
+
+
+def _few(data: _Samples, bias: str) -> str | None:
+    if bias in _UNCORRECTED:
+        unbiased = 4 * ((data.n_s - 1) * (data.n_r - 1)) ** 2 / (data.n_s * data.n_r)
+        enough = max(_ENOUGH[bias], unbiased)
+    else:
+        many = data.n_r > _MANY or data.n_s * data.n_r > _PAIRS
+        enough = max(_PLENTY, _ENOUGH[bias]) if many else _ENOUGH[bias]
+    if data.per_response >= enough:
+        return None
+    return f"{data.trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
+
+
+def _by_chance(data: _Samples, found: _Found) -> str | None:
+    spread = zero_spread(data.table())
+    if found.bias in ("panzeri-treves", *_ALWAYS) or not found.value < _CHANCE * spread:
+        return None
+    return (
+        f"{found.value:.2g} bit is within what chance gives ({_CHANCE:.0f} times {spread:.2g} bit), where the bias of "
+        f"{found.bias} may be larger than its error bar; judge by p"
+    )
+
+
+def _as_estimate(
+    data: _Samples, found: _Found, *, value: float, notes: list[str | None], **more: Any
+) -> Estimate:
+    how = SE_METHODS.get(found.bias, "jackknife over samples")
+    warning = "; ".join(note for note in notes if note) or None
+    se = found.se if math.isfinite(value) else math.nan
+    return Estimate(
+        value, se, found.bias, found.null_mean, found.p, len(data.s), warning, se_method=how, **more
+    )
+
+
+def _automatic(data: _Samples, n_shuffle: int, seed: int) -> Estimate:
+    """An estimate on which estimators of different biases agree, or a bracket."""
+    first = _find(data, "panzeri-treves", n_shuffle, seed)
+    most = _most(data)
+    if data.per_response >= _PLENTY or data.n_s == 1:
+        value, impossible = possible(first.value, first.se, most, first.bias)
+        return _as_estimate(data, first, value=value, notes=[impossible], reason=f"there are {data.trials}")
+    others = [name for name, use in (("shuffle", data.has_letters), ("nsb", math.isfinite(data.size))) if use]
+    found = sorted([first, *(_find(data, name, 0, seed) for name in others)], key=lambda one: one.value)
+    listed = ", ".join(f"{one.bias} {one.value:.3g} ± {one.se:.2g}" for one in found)
+    agree = found[-1].value - found[0].value <= max(one.se for one in found)
+    if agree and len(found) > 1 and data.per_response >= _AGREE:
+        middle = first if data.per_response >= _ENOUGH["panzeri-treves"] else found[len(found) // 2]
+        chosen = middle._replace(null_mean=first.null_mean, p=first.p)
+        value, impossible = possible(chosen.value, chosen.se, most, chosen.bias)
+        if impossible is None:
+            note = data.inferred if chosen.bias == "nsb" else None
+            reason = f"there are {data.trials} and estimators agree ({listed})"
+            return _as_estimate(data, chosen, value=value, notes=[note], reason=reason)
+    return _bracket(data, found, listed, first, most, seed)
+
+
+def _bracket(
+    data: _Samples, found: list[_Found], listed: str, first: _Found, most: float, seed: int
+) -> Estimate:
+    """From what prediction proves to the highest estimate, each by its error."""
+    plain = _find(data, "plugin", 0, seed)
+    bound = predictive_bound(data.s, data.words, data.n_s)
+    lower = max(0.0, bound.value - _BOUND_ERRORS * bound.se)
+    rare = (np.bincount(data.r) == 1).sum()
+    safe = len(data.s) >= _SAFE_TRIALS * data.n_s and rare <= _SAFE_RARE * len(data.s)
+    upper = max(one.value + 2.0 * one.se for one in (found if safe else [plain]))
+    if upper <= lower:
+        upper = plain.value + 2.0 * plain.se
+    upper = min(max(upper, lower), most)
+    what = f"estimators disagree beyond their errors ({listed} bit) with {data.trials}"
+    width, cure = upper - lower, "take more trials or fewer responses (shorter words, wider bins)"
+    if width >= _NOTHING * most:
+        note = f"{what}: nothing is known but that it lies between {lower:.3g} and {upper:.3g} bit; {cure}"
+        value = math.nan
+    else:
+        note = f"{what}: it lies between {lower:.3g} and {upper:.3g} bit, and value is the middle; {cure}"
+        value = 0.5 * (lower + upper)
+    both = _Found("bracket", value, 0.25 * width, first.null_mean, first.p)
+    inferred = data.inferred if any(one.bias == "nsb" for one in found) else None
+    reason = f"there are {data.trials} and estimators disagree"
+    return _as_estimate(
+        data, both, value=value, notes=[note, inferred], reason=reason, lower=lower, upper=upper
+    )

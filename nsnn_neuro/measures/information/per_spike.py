@@ -1,0 +1,260 @@
+"""Information that one spike carries: about time in a repeated stimulus, or about a position.
+
+Both are relative entropies of two distributions, of the spikes and of the time spent, over bins of time or of
+place: I = sum_b p_b log2(p_b / o_b), p_b = n_b / N the share of the N spikes in bin b and o_b that of the time.
+Sampling makes p_b uneven even where the rate is not modulated. With independent (Poisson) spikes the excess is
+(B - 1) / (2 N ln 2), B the number of bins in which the neuron can fire (Miller 1955; Panzeri & Treves 1996, doi
+10.1080/0954898X.1996.11978656). Trains more regular than Poisson have less of it, bursting ones more; the
+jackknife, K I - (K - 1) mean I_(k) over K trials or stretches of time, follows the data.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import quantities as pq
+from scipy.special import xlogy
+
+from ...core.errors import NsnnError
+from ...core.units import shown
+from ..arguments import check
+from ..estimate import Estimate, measure
+from ..trains import SilentNeuronWarning, as_repeats, positive
+from ..validation import array_of
+from .symbols import as_symbols
+from .words import binned, windowed
+
+__all__ = ["information_per_spike", "skaggs_information"]
+
+# Spikes per occupied bin. Measured on flat Poisson rates, the jackknife leaves a tenth of the bias at 1.6 (one spike
+# per bin on average) and four tenths at 1.2.
+_FEW = 2.0
+# standard errors that what sparse bins add may come to; measured on sharp events above a low rate
+_LEFT = 0.4
+_PARTS = 8  # trials or stretches below which the error bar itself is uncertain: two of it held the truth in 81 to 88 % with 5
+_NAMES = {"none": "none", "poisson": "poisson, (B - 1)/(2 N ln 2)", "jackknife": "jackknife"}
+
+
+def _relative_entropy(spikes: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """sum_b p_b log2(p_b / o_b) of counts (..., B) of spikes and of time; NaN without spikes."""
+    n, total = spikes.sum(axis=-1), time.sum(axis=-1)
+    some = np.where(n > 0, n, 1.0)
+    ratio = np.log(np.where(time > 0, time, 1.0))
+    mean = (xlogy(spikes, spikes) - spikes * ratio).sum(axis=-1) / some
+    return np.where(n > 0, (mean - np.log(some) + np.log(np.maximum(total, 1))) / math.log(2), np.nan)
+
+
+def _corrected(spikes: np.ndarray, time: np.ndarray, bias: str) -> tuple[float, float]:
+    """Value and jackknife standard error of parts (K, B) of spikes and time."""
+    total, whole = spikes.sum(axis=0), time.sum(axis=0)
+    rest = total - spikes, whole - time
+    value, left_out = _relative_entropy(total, whole), _relative_entropy(*rest)
+    if bias == "poisson":
+        value, left_out = value - _poisson(total), left_out - _poisson(rest[0])
+    k = np.isfinite(left_out).sum()
+    if k < 2:
+        return float(value), math.nan
+    mean = np.nanmean(left_out)
+    se = float(np.sqrt((k - 1) / k * np.nansum((left_out - mean) ** 2)))
+    return float(k * value - (k - 1) * mean if bias == "jackknife" else value), se
+
+
+def _poisson(spikes: np.ndarray) -> np.ndarray:
+    n = np.maximum(spikes.sum(axis=-1), 1)
+    return np.maximum((spikes > 0).sum(axis=-1) - 1, 0) / (2 * n * math.log(2))
+
+
+def _check(bias: str) -> None:
+    if bias not in _NAMES:
+        raise NsnnError(f"bias = {bias!r}: expected one of {sorted(_NAMES)}")
+
+
+def _too_few(total: np.ndarray, se: float) -> str | None:
+    """A warning when bins of low rate have too few spikes for the correction, whatever the others have.
+
+    Of bins that hold one spike or none, f_1 and f_0 of them, the mean count is about f_1 / f_0. The share f_1 / N of the spikes is
+    taken for concentrated in the bins that happened to get one, which adds about f_1 / N log2(f_0 / f_1) bits. With fewer than
+    ten spikes per occupied bin f_1 = 0 may be chance too, and counts as one half.
+    """
+    n, occupied = int(total.sum()), int((total > 0).sum())
+    alone, empty = int((total == 1).sum()), int((total == 0).sum())
+    cure = "too few for the correction; take wider bins or more trials"
+    if n < _FEW * occupied:
+        return f"{n} spikes in {occupied} bins: {cure}"
+    rare = 0.5 if alone == 0 and n < 10 * occupied else float(alone)
+    left = rare / n * math.log2(empty / rare) if empty > rare > 0 else 0.0
+    if left > _LEFT * se:
+        return f"{alone} of {n} spikes are alone in their bin and {empty} bins are empty: {cure}, which leaves up to {left:.2g} bit"
+    return None
+
+
+def _left_by_chance(null_mean: float, n_shuffle: int, se: float) -> str | None:
+    """A warning when the same number of spikes without modulation would be given more information than the error bar."""
+    if not null_mean > se:
+        return None
+    return (
+        f"the mean of {n_shuffle} shuffles is {null_mean:.2g} bit, above the error bar: the correction leaves as much where "
+        "rates are flat; take wider bins or more trials"
+    )
+
+
+def _estimate(
+    name: str, value: float, se: float, bias: str, null: np.ndarray, counts: np.ndarray, se_method: str
+) -> Estimate:
+    total, parts = counts.sum(axis=0), len(counts)
+    n = int(total.sum())
+    if n == 0:
+        warnings.warn(f"{name}: no spike; the result is NaN", SilentNeuronWarning, stacklevel=3)
+        return Estimate(math.nan, correction=_NAMES[bias], unit="bit/spike", warning="no spikes")
+    shuffled = null.size > 0
+    notes = [
+        "one part only: no error bar, and no jackknife" if math.isnan(se) else None,
+        f"{parts} {se_method.split()[-1]} only: the error bar is uncertain; take {_PARTS} or more"
+        if 1 < parts < _PARTS
+        else None,
+        _too_few(total, se),
+        _left_by_chance(float(null.mean()), null.size, se) if shuffled else None,
+    ]
+    warning = "; ".join(note for note in notes if note) or None
+    return Estimate(
+        value,
+        se=se,
+        correction=_NAMES[bias] if not (bias == "jackknife" and math.isnan(se)) else "none",
+        null_mean=float(null.mean()) if shuffled else None,
+        p=float((1 + (null >= value - 1e-12).sum()) / (1 + null.size)) if shuffled else None,
+        n=n,
+        warning=warning,
+        unit="bit/spike",
+        se_method=None if math.isnan(se) else se_method,
+    )
+
+
+@measure("bit/spike")
+def information_per_spike(
+    trains: Any,
+    *,
+    bin: Any = 10 * pq.ms,
+    bias: str = "jackknife",
+    n_shuffle: int = 100,
+    seed: int = 0,
+    align: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> Estimate:
+    """Information of a single spike about when in the stimulus it came, bit/spike, from repeats of one stimulus.
+
+    I = (1/T) integral of (r/rbar) log2(r/rbar) dt, r(t) the rate over repeats, as the sum over bins. It is exact for
+    any statistics of the spikes, and equals the information rate over the rate where spikes are independent given
+    the stimulus. Bins average the rate, which lowers I by about (bin^2/24) <r'^2/r> / (rbar ln 2): shorten the bin
+    until I stays. null_mean and p: each trial is turned around a circle by its own random number of bins. n is the
+    number of spikes. Two errors held the truth in 91 to 96 % of sessions with 2 to 40 spikes per bin in all.
+
+    The correction needs the rate of every bin, of those with a low one too: 5 trials of sharp events above a low rate are given
+    .6 bit too much of 2.3. A warning is set where spikes are fewer than two per occupied bin; where bins of low rate, by the
+    number of bins with one spike and with none, may add more than .4 error bars; where the shuffles' mean is above the error
+    bar; and below 8 trials, from which no error bar can be had exactly.
+
+    Parameters
+    ----------
+    trains : the repeats of one neuron under one stimulus, see `as_repeats`; at least two for an error bar
+    bin : time, scalar (default 10 ms, a usual PSTH's); bins tile the window and the remainder is dropped
+    bias : "jackknife" over trials (default, since it asks nothing of the spikes' statistics), "poisson", or "none";
+        see the module
+    n_shuffle : 0 leaves null_mean and p None
+    seed : of the shuffles
+    align, t_start, t_stop : the window, see `words`
+
+    Raises
+    ------
+    NsnnError : an unknown bias, trials of unequal length, or what `as_repeats` and `words` refuse. Warns once,
+        SilentNeuronWarning, without a spike (NaN). Source: Brenner et al. 2000, doi 10.1162/089976600300015259
+
+    >>> import quantities as pq
+    >>> half = [[0.1, 0.2, 0.3, 0.4], [0.15, 0.25, 0.35]]
+    >>> e = information_per_spike(half, bin=0.5*pq.s, t_start=0*pq.s, t_stop=1*pq.s, bias="none", n_shuffle=0)
+    >>> round(e.value, 12), e.unit, e.n
+    (1.0, 'bit/spike', 7)
+    """
+    check(bias=bias, n_shuffle=n_shuffle, seed=seed)
+    _check(bias)
+    if align is None:
+        repeats = as_repeats(trains, t_start, t_stop)
+        repeats = windowed(repeats, None, None, None)
+    else:
+        repeats = windowed(as_repeats(trains), align, t_start, t_stop)
+    counts = binned(repeats, positive(bin, "s", "bin"), "bin")[:, 0]
+    value, se = _corrected(counts, np.ones(counts.shape), bias)
+    rng, null = np.random.default_rng(seed), np.empty(n_shuffle)
+    n_trials, n_bins = counts.shape
+    for i in range(n_shuffle):
+        turned = (np.arange(n_bins) - rng.integers(n_bins, size=(n_trials, 1))) % n_bins
+        null[i] = _corrected(np.take_along_axis(counts, turned, axis=1), np.ones(counts.shape), bias)[0]
+    return _estimate("information_per_spike", value, se, bias, null, counts, "jackknife over trials")
+
+
+@measure("bit/spike")
+def skaggs_information(
+    counts: Any,
+    position: Any,
+    *,
+    bias: str = "jackknife",
+    n_blocks: int = 20,
+    n_shuffle: int = 100,
+    seed: int = 0,
+    min_shift: int = 1,
+) -> Estimate:
+    """Information per spike about position (any label that changes with time), bit/spike.
+
+    I = sum_x o_x (l_x / l) log2(l_x / l), o_x the share of time at x, l_x the rate there and l the mean rate. se and
+    the jackknife leave out one of `n_blocks` stretches of time. null_mean and p: the counts are shifted against the
+    positions around a circle. n is the number of spikes.
+
+    Parameters
+    ----------
+    counts : (n,) whole numbers, spikes in each bin of time
+    position : (n,) whole numbers, where the animal was in each bin
+    bias : "jackknife" over stretches (default), "poisson", or "none"; see the module
+    n_blocks : stretches of equal length, at least 2 and at most n; long against the time the position takes to change
+    n_shuffle : 0 leaves null_mean and p None
+    seed : of the shifts
+    min_shift : bins, the least shift; long against the time that the counts stay correlated with the position
+
+    Raises
+    ------
+    NsnnError : lengths that differ, labels or counts that aren't whole numbers, negative counts, a number of blocks or a
+        shift that doesn't fit. Warns once, SilentNeuronWarning, without a spike (NaN). Source: Skaggs et al. 1993
+        (Advances in Neural Information Processing Systems 5, 1030-1037)
+
+    >>> e = skaggs_information([0, 2, 0, 3, 0, 1], [4, 7, 4, 7, 4, 7], bias="none", n_blocks=2, n_shuffle=0)
+    >>> round(e.value, 12), e.n
+    (1.0, 6)
+    """
+    check(bias=bias, n_blocks=n_blocks, n_shuffle=n_shuffle, seed=seed, min_shift=min_shift)
+    _check(bias)
+    where, n_places = as_symbols(position, "position")
+    spikes = array_of(counts, "counts")
+    if spikes.shape != where.shape:
+        raise NsnnError(f"counts has shape {spikes.shape}, position ({where.size},): expected equal lengths")
+    if spikes.dtype.kind not in "iub" or (spikes < 0).any():
+        raise NsnnError(f"counts = {shown(counts)}: expected whole numbers of spikes, at least 0")
+    n = where.size
+    if not 2 <= n_blocks <= n:
+        raise NsnnError(f"n_blocks = {n_blocks}: expected 2 to the number of bins, {n}")
+    if not 0 <= min_shift <= n // 2:
+        raise NsnnError(f"min_shift = {min_shift}: expected 0 to half the number of bins, {n // 2}")
+    block = np.arange(n) * n_blocks // n
+    cell, size = block * n_places + where, n_blocks * n_places
+    time = np.bincount(cell, minlength=size).reshape(n_blocks, n_places)
+
+    def parts(shift: int) -> np.ndarray:
+        return np.bincount(cell, np.roll(spikes, shift), minlength=size).reshape(n_blocks, n_places)
+
+    value, se = _corrected(parts(0), time, bias)
+    shifts = np.random.default_rng(seed).integers(min_shift, n - min_shift, size=n_shuffle, endpoint=True)
+    null = np.array([_corrected(parts(shift), time, bias)[0] for shift in shifts])
+    return _estimate(
+        "skaggs_information", value, se, bias, null, parts(0), f"jackknife over {n_blocks} stretches"
+    )

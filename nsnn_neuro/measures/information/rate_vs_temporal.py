@@ -1,0 +1,188 @@
+"""Rate code against temporal code: one window read as a count, as a latency and as words, at several resolutions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import quantities as pq
+
+from ...core.errors import NsnnError
+from ...core.units import si
+from ..arguments import check
+from ..estimate import Estimate
+from ..trains import Trains
+from .entropy.contingency import contingency
+from .entropy.entropy import jackknife_se
+from .entropy.estimators import CLOSED_FORMS
+from .mutual_information import information_of_tables, informations_without_one, mutual_information
+from .symbols import as_symbols
+from .words import binned, latency_bins, windowed
+
+__all__ = ["rate_vs_temporal"]
+
+_RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
+
+
+def rate_vs_temporal(
+    block: Any,
+    stimulus: Any,
+    *,
+    resolutions: Any = _RESOLUTIONS,
+    neuron: int | None = None,
+    saturation: str = "count",
+    bias: str = "panzeri-treves",
+    n_shuffle: int = 100,
+    seed: int = 0,
+    align: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> pd.DataFrame:
+    """Information about the stimulus in counts, first-spike latencies and words, as a table with a row per code.
+
+    Columns: code ("count", "latency", "words"), resolution (s; the window's length for the count), information (bit), se,
+    null_mean, p, n (trials), correction, warning; gain (bit), information less that of the count, gain_se, gain_null_mean,
+    gain_p. Words of counts contain the count, and finer words the coarser ones, so that with enough trials neither
+    information nor gain can fall as bins get finer; with too few the corrections fail first for the finest bins, and the row's
+    warning says so.
+
+    The null of the gain exchanges responses between trials of the same count: what counts tell stays, what times add goes.
+    gain_null_mean is the mean difference then, gain_p the fraction (1 + exchanges that reach the response's information) / (1 +
+    n_shuffle). Words of counts gain nothing then, so their gain_null_mean is the bias that `bias` left and is taken off the gain.
+    Latencies, and binary words, may tell less than the count: their gain may be negative, is not shifted, and a small gain_p says
+    that their times tell more than counts explain. gain_se is the jackknife over trials of the difference, or the standard
+    deviation of the null where that is larger. Null and jackknife are of "panzeri-treves" where `bias` is no closed form
+    ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound"); nothing is then taken off. A gain whose gain_p does not tell it
+    from chance, or with a warning, is no evidence of a temporal code.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    stimulus : (n_trials,) whole numbers, which stimulus each trial had
+    resolutions : times, (k,); each must divide the window
+    neuron : number of the neuron; None (default) for a Block with one
+    saturation : of the words, "count" (default) or "binary", which forgets all but one spike per bin
+    bias, n_shuffle, seed : see `mutual_information`; "shuffle" applies to the words, with "panzeri-treves" for the others
+    align, t_start, t_stop : the window, see `words`
+
+    Raises
+    ------
+    NsnnError : labels that aren't whole numbers or not one per trial, several neurons and none chosen, a resolution that
+        doesn't divide the window, or what `words` and `mutual_information` refuse. Sources: Strong et al. 1998, doi
+        10.1103/PhysRevLett.80.197; Panzeri et al. 2010, doi 10.1016/j.tins.2009.12.001
+
+    >>> import neo
+    >>> block, stimulus = neo.Block(), [0, 1] * 40
+    >>> for s in stimulus:
+    ...     block.segments.append(neo.Segment())
+    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain([12 + 20 * s], units="ms", t_stop=50))
+    >>> table = rate_vs_temporal(block, stimulus, resolutions=[10, 50]*pq.ms, bias="none", n_shuffle=0)
+    >>> table[["code", "resolution", "information", "gain"]].round(3).values.tolist()
+    [['count', 0.05, 0.0, 0.0], ['latency', 0.01, 1.0, 1.0], ['latency', 0.05, 0.0, 0.0],
+     ['words', 0.01, 1.0, 1.0], ['words', 0.05, 0.0, 0.0]]
+    """
+    check(neuron=neuron, saturation=saturation, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    if saturation not in ("binary", "count"):
+        raise NsnnError(f"saturation = {saturation!r}: expected 'binary' or 'count'")
+    trains = _one(windowed(block, align, t_start, t_stop), neuron)
+    labels, _ = as_symbols(stimulus, "stimulus")
+    if labels.size != trains.n_trials:
+        raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {trains.n_trials}")
+    length = float(trains.durations[0])
+    responses: list[tuple[str, float, np.ndarray]] = [("count", length, trains.counts[:, 0])]
+    widths = _dividing(resolutions, length, trains.resolution)
+    responses += [("latency", width, latency_bins(trains, width)[:, 0]) for width in widths]
+    for width in widths:
+        letters = binned(trains, width, "resolutions")[:, 0]
+        responses.append(("words", width, np.minimum(letters, 1) if saturation == "binary" else letters))
+    counts, _ = as_symbols(trains.counts[:, 0], "counts")
+    rows, first = [], None
+    for code, width, response in responses:
+        many = response.ndim == 2 and response.shape[1] > 1
+        chosen = "panzeri-treves" if bias == "shuffle" and not many else bias
+        e = mutual_information(labels, response, bias=chosen, n_shuffle=n_shuffle, seed=seed)
+        first = e if first is None else first
+        contains = code == "words" and saturation == "count"
+        rows.append(
+            {
+                "code": code,
+                "resolution": width,
+                "information": e.value,
+                "se": e.se,
+                "null_mean": np.nan if e.null_mean is None else e.null_mean,
+                "p": np.nan if e.p is None else e.p,
+                "n": e.n,
+                "correction": e.correction,
+                "warning": e.warning,
+                **_gain(labels, counts, response, e, first, contains, bias, n_shuffle, seed),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["warning"] = pd.Series([row["warning"] for row in rows], dtype=object)  # None, not a missing text
+    return table
+
+
+def _gain(
+    labels: np.ndarray,
+    counts: np.ndarray,
+    response: np.ndarray,
+    e: Estimate,
+    first: Estimate,
+    contains: bool,
+    bias: str,
+    n_shuffle: int,
+    seed: int,
+) -> dict[str, float]:
+    """Columns of what a response tells beyond the count; `contains` says that it determines the count."""
+    same = bias == "none" or bias in CLOSED_FORMS
+    method = {"none": "plugin"}.get(bias, bias) if same else "panzeri-treves"
+    estimator = CLOSED_FORMS[method]
+    (r, n_r), n_s, n_c = as_symbols(response, "response"), int(labels.max()) + 1, int(counts.max()) + 1
+    table, of_counts = contingency(labels, r, n_s, n_r), contingency(labels, counts, n_s, n_c)
+    without = informations_without_one(table, method, float(n_r))[labels, r]
+    without = without - informations_without_one(of_counts, method, float(n_c))[labels, counts]
+    se, null = float(jackknife_se(without)), np.empty(n_shuffle)
+    gain = e.value - first.value
+    if not n_shuffle:
+        return {"gain": gain, "gain_se": se, "gain_null_mean": math.nan, "gain_p": math.nan}
+    rng = np.random.default_rng(seed)
+    order = np.argsort(counts, kind="stable")
+    for i in range(n_shuffle):
+        mixed = np.empty_like(r)
+        mixed[order] = r[np.lexsort((rng.random(r.size), counts))]
+        null[i] = information_of_tables(contingency(labels, mixed, n_s, n_r), estimator, float(n_r))
+    value = float(information_of_tables(table, estimator, float(n_r)))
+    left = float(null.mean() - information_of_tables(of_counts, estimator, float(n_c)))
+    return {
+        "gain": gain - left if contains and same else gain,
+        "gain_se": max(se, float(null.std())),
+        "gain_null_mean": left,
+        "gain_p": float((1 + (null >= value - 1e-12).sum()) / (1 + n_shuffle)),
+    }
+
+
+def _one(trains: Trains, neuron: int | None) -> Trains:
+    """The trains of one neuron."""
+    n = trains.n_neurons
+    if neuron is None and n > 1:
+        raise NsnnError(f"neuron = None: the block has {n} neurons, choose one from 0 to {n - 1}")
+    if neuron is not None and (isinstance(neuron, bool) or not 0 <= neuron < n or neuron != int(neuron)):
+        raise NsnnError(f"neuron = {neuron!r}: expected a whole number from 0 to {n - 1}")
+    return trains.of_neuron(neuron or 0)
+
+
+def _dividing(resolutions: Any, length: float, apart: float) -> Sequence[float]:
+    widths = np.atleast_1d(si(resolutions, "s", "resolutions"))
+    if widths.ndim != 1 or widths.size == 0 or not (widths > 0).all():
+        raise NsnnError(f"resolutions = {resolutions}: expected at least one time, greater than 0")
+    number = length / widths
+    for width, ratio in zip(widths, number, strict=True):
+        if abs(ratio - round(ratio)) > max(1e-6 * ratio, apart / width) or round(ratio) < 1:
+            raise NsnnError(
+                f"resolutions has {width} s, which doesn't divide the window of {length} s: words would lack its "
+                "end; choose others, or t_start and t_stop"
+            )
+    return [float(width) for width in widths]

@@ -1,0 +1,174 @@
+"""Responses and stimuli as symbols: whole numbers, truth values or words of them, numbered from 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+
+from ...core.errors import NsnnError
+
+__all__ = ["Symbols", "as_symbols", "read_symbols"]
+
+_MOST_CODES = 2**62  # of mixed radix, so that no sum overflows
+_LOOKUP = 1 << 16  # a table of codes up to this many, or 4 per sample, beats sorting
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """Samples as symbols.
+
+    Parameters
+    ----------
+    codes : int64 (n,), symbol of each sample, 0 ... n_present - 1 in the sorted order of the values (of the words:
+        lexicographic)
+    n_present : number of different symbols that occur
+    n_possible : float, the product over the positions of a word of their ranges, max - min + 1
+    is_word : whether the samples were rows
+
+    >>> read_symbols([[0, 1], [0, 1], [1, 0]], "r")
+    Symbols(codes=array([0, 0, 1]), n_present=2, n_possible=4.0, is_word=True)
+    """
+
+    codes: np.ndarray
+    n_present: int
+    n_possible: float
+    is_word: bool
+
+
+@numba.njit(cache=True)
+def _ranges(words):  # pragma: no cover - compiled
+    lowest, highest = words[0].copy(), words[0].copy()
+    for i in range(words.shape[0]):
+        for j in range(words.shape[1]):
+            lowest[j] = min(lowest[j], words[i, j])
+            highest[j] = max(highest[j], words[i, j])
+    return lowest, highest
+
+
+@numba.njit(cache=True)
+def _mixed_radix(words, lowest, width):  # pragma: no cover - compiled
+    out = np.empty(words.shape[0], dtype=np.int64)
+    for i in range(words.shape[0]):
+        code = np.int64(0)
+        for j in range(words.shape[1]):
+            code = code * width[j] + (np.int64(words[i, j]) - lowest[j])
+        out[i] = code
+    return out
+
+
+@numba.njit(cache=True)
+def _renumber(codes, n_codes):  # pragma: no cover - compiled
+    number = np.zeros(n_codes, dtype=np.int64)
+    for code in codes:
+        number[code] = 1
+    found = 0
+    for code in range(n_codes):
+        if number[code]:
+            number[code] = found
+            found += 1
+    out = np.empty_like(codes)
+    for i in range(codes.size):
+        out[i] = number[codes[i]]
+    return out, found
+
+
+def _integers(x: Any, name: str) -> np.ndarray:
+    """(n, k) integers of x, or an NsnnError that says what is wrong."""
+    if hasattr(x, "segments"):
+        raise NsnnError(
+            f"{name} is a Block: expected symbols, make them with spike_counts, words or latency_symbols"
+        )
+    try:
+        values = np.asarray(x)
+    except ValueError as error:
+        raise NsnnError(
+            f"{name} has rows of unequal length: expected (n,) or (n, k) whole numbers"
+        ) from error
+    if values.ndim not in (1, 2):
+        cure = (
+            "; of words(block, ...) take one neuron, [:, j], or one bin, [:, :, k]"
+            if values.ndim == 3
+            else ""
+        )
+        raise NsnnError(f"{name} has shape {values.shape}: expected (n,) symbols or (n, k) words{cure}")
+    if values.size == 0:
+        raise NsnnError(f"{name} is empty, shape {values.shape}: expected at least one sample")
+    if values.dtype.kind == "f":
+        if np.isnan(values).any():
+            raise NsnnError(f"{name} has NaN: drop these samples, in all arguments alike")
+        whole = np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2.0**53)
+        if not whole.all():
+            raise NsnnError(
+                f"{name} has {values[~whole].flat[0]}: symbols are whole numbers; bin continuous values first, "
+                "for example with numpy.digitize"
+            )
+        values = values.astype(np.int64)
+    elif values.dtype.kind == "b":
+        values = values.view(np.int8)
+    elif values.dtype.kind == "u" and values.dtype.itemsize == 8:
+        if values.max() >= 2**63:
+            raise NsnnError(f"{name} has {values.max()}: expected whole numbers below 2^63")
+        values = values.astype(np.int64)
+    elif values.dtype.kind not in "iu":
+        raise NsnnError(
+            f"{name} has type {values.dtype}: expected whole numbers or truth values; number other labels with "
+            "numpy.unique(..., return_inverse=True)"
+        )
+    return values.reshape(len(values), -1)
+
+
+def read_symbols(x: Any, name: str) -> Symbols:
+    """`Symbols` of samples: their codes, how many symbols occur and how many could by their ranges.
+
+    Parameters
+    ----------
+    x : (n,) or (n, k) whole numbers of any integer type, truth values, or floats without fraction; rows of (n, k) are
+        words of k letters, and each different word is a symbol
+    name : the argument's name in messages
+
+    Raises
+    ------
+    NsnnError : empty, not one- or two-dimensional, NaN, a fraction, or no numbers at all
+
+    >>> read_symbols([7, 5, 7, 7], "r")
+    Symbols(codes=array([1, 0, 1, 1]), n_present=2, n_possible=3.0, is_word=False)
+    """
+    words = _integers(x, name)
+    is_word = np.ndim(x) == 2
+    lowest, highest = (edge.tolist() for edge in _ranges(words))
+    width = [h - low + 1 for low, h in zip(lowest, highest, strict=True)]
+    n_possible = 1
+    for w in width:
+        n_possible *= w
+    if n_possible < _MOST_CODES:
+        codes = _mixed_radix(words, np.array(lowest, dtype=np.int64), np.array(width, dtype=np.int64))
+        if n_possible <= max(_LOOKUP, 4 * len(codes)):
+            codes, n_present = _renumber(codes, int(n_possible))
+            return Symbols(codes, int(n_present), float(n_possible), is_word)
+        present, codes = np.unique(codes, return_inverse=True)
+    else:
+        present, codes = np.unique(words, axis=0, return_inverse=True)
+    possible = float(n_possible) if n_possible < 10**300 else np.inf
+    return Symbols(codes.reshape(-1).astype(np.int64), len(present), possible, is_word)
+
+
+def as_symbols(x: Any, name: str) -> tuple[np.ndarray, int]:
+    """Codes (n,) from 0 and how many different symbols there are; see `read_symbols`.
+
+    Parameters
+    ----------
+    x : (n,) symbols or (n, k) words of whole numbers or truth values
+    name : the argument's name in messages
+
+    Raises
+    ------
+    NsnnError : what `read_symbols` refuses
+
+    >>> as_symbols([[True, False], [False, False], [True, False]], "r")
+    (array([1, 0, 1]), 2)
+    """
+    symbols = read_symbols(x, name)
+    return symbols.codes, symbols.n_present

@@ -1,0 +1,228 @@
+"""Spikes to symbols: counts, latencies and words of letters, one per trial, that the discrete measures take.
+
+All functions here read the same window. Without `align` it is from t_start to t_stop on each trial's own clock, None
+being the trial's own end. With `align`, one event time per trial, t_start and t_stop count from the event. Which spikes
+a window and its bins hold is the rule of `trains`. All trials must have a window of the same length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...core.bins import index, rounding, slack
+from ...core.errors import NsnnError
+from ...core.units import describe, si
+from ..arguments import check
+from ..trains import Trains, as_trains, positive
+
+__all__ = ["first_spike_latency", "latency_symbols", "spike_counts", "words"]
+
+
+def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
+    """The window's spikes as a Trains whose times count from the window's start, of one duration for all."""
+    if align is None:
+        trains = as_trains(block, t_start, t_stop)
+    else:
+        trains = as_trains(block)
+        event = _events(align, trains.n_trials)
+        if t_stop is None:
+            raise NsnnError(
+                "t_stop = None: with align the window's end, counted from the event, must be given"
+            )
+        start = event + (0.0 if t_start is None else _time(t_start, "t_start"))
+        stop = event + _time(t_stop, "t_stop")
+        if not start[0] < stop[0]:
+            raise NsnnError(f"t_start = {t_start} must be before t_stop = {t_stop}")
+        apart = np.fmax(trains.resolution, rounding(start, stop))
+        for k in np.flatnonzero((start < trains.t_start - apart) | (stop > trains.t_stop + apart)):
+            raise NsnnError(
+                f"align[{k}] = {event[k]} s: the window, {start[k]} to {stop[k]} s, leaves trial {k}, which "
+                f"runs from {trains.t_start[k]} to {trains.t_stop[k]} s; take a shorter window or drop the trial"
+            )
+        trains = trains.crop(start, stop)
+    lengths = trains.durations
+    length = float(lengths.min())
+    if not trains.lasts_as_long():
+        raise NsnnError(
+            f"trials last from {length} to {lengths.max()} s; their words can't be compared: pass t_start and "
+            "t_stop that lie within all of them"
+        )
+    times = np.clip(trains.times - trains.t_start[trains.trial], 0.0, length)
+    n = trains.n_trials
+    return replace(trains, times=times, t_start=np.zeros(n), t_stop=np.full(n, length))
+
+
+def _time(value: Any, name: str) -> float:
+    x = si(value, "s", name)
+    if np.ndim(x) != 0 or not np.isfinite(x):
+        raise NsnnError(f"{name} = {value}: expected {describe('s')}")
+    return float(x)
+
+
+def _events(align: Any, n_trials: int) -> np.ndarray:
+    event = np.asarray(si(align, "s", "align"))
+    if event.shape != (n_trials,) or not np.isfinite(event).all():
+        raise NsnnError(f"align has shape {event.shape}: expected one finite time per trial, ({n_trials},)")
+    return event
+
+
+def words(
+    block: Any,
+    *,
+    bin: Any,
+    align: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    saturation: str = "binary",
+    by: str = "neuron",
+) -> np.ndarray:
+    """Spikes in bins as integer letters, (n_trials, n_neurons, n_bins), or (n_trials, n_bins) of the pool.
+
+    Row `words(block, ...)[:, j]` holds the words of neuron j, one per trial, as `mutual_information` and
+    `entropy` take them; `.reshape(n_trials, -1)` the joint words of all neurons.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    bin : time, scalar; bins tile the window from its start and the remainder is dropped
+    align : times, (n_trials,), one event per trial; None (default) is the trial's clock
+    t_start, t_stop : times, scalar, see the module
+    saturation : "binary" (default): 1 for one spike or more; "count": the number of spikes
+    by : "neuron" (default), or "population": the spikes of all neurons taken as one train
+
+    Raises
+    ------
+    NsnnError : windows of unequal length or beyond a trial, a bin longer than the window, or what `as_trains`
+        refuses. Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197
+
+    >>> import neo, quantities as pq
+    >>> block = neo.Block()
+    >>> for times in [[0.1, 0.15, 0.3], []]:
+    ...     block.segments.append(neo.Segment())
+    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=0.4))
+    >>> words(block, bin=100*pq.ms)[:, 0]
+    array([[0, 1, 0, 1], [0, 0, 0, 0]])
+    >>> words(block, bin=100*pq.ms, saturation="count")[0, 0]
+    array([0, 2, 0, 1])
+    """
+    check(saturation=saturation, by=by)
+    if saturation not in ("binary", "count"):
+        raise NsnnError(f"saturation = {saturation!r}: expected 'binary' or 'count'")
+    if by not in ("neuron", "population"):
+        raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
+    trains = windowed(block, align, t_start, t_stop)
+    counts = binned(trains, positive(bin, "s", "bin"), "bin")
+    counts = counts.sum(axis=1) if by == "population" else counts
+    return np.minimum(counts, 1) if saturation == "binary" else counts
+
+
+def binned(trains: Trains, width: float, name: str) -> np.ndarray:
+    """Spikes per bin of `width` s, (n_trials, n_neurons, n_bins) int64, of trains of one duration."""
+    number, n_bins = trains.bins(width, name)
+    m = int(n_bins[0])
+    inside = number < m
+    cell = trains.train[inside] * m + number[inside]
+    size = trains.n_trials * trains.n_neurons * m
+    return np.bincount(cell, minlength=size).reshape(trains.n_trials, trains.n_neurons, m)
+
+
+def spike_counts(block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Number of spikes of each trial and neuron in the window, (n_trials, n_neurons) ints.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    align, t_start, t_stop : the window, see `words`
+
+    Raises
+    ------
+    NsnnError : windows of unequal length or beyond a trial, or what `as_trains` refuses
+
+    >>> import neo, quantities as pq
+    >>> block = neo.Block()
+    >>> for times in [[0.1, 0.15, 0.3], []]:
+    ...     block.segments.append(neo.Segment())
+    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=0.4))
+    >>> spike_counts(block, t_stop=0.3*pq.s).ravel()
+    array([2, 0])
+    """
+    return windowed(block, align, t_start, t_stop).counts
+
+
+def first_spike_latency(
+    block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None
+) -> np.ndarray:
+    """Time from the window's start to the first spike in it, (n_trials, n_neurons) in s; NaN where silent.
+
+    Silence is a response, not a lack of data, so no warning is given; `latency_symbols` gives it a symbol.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    align, t_start, t_stop : the window, see `words`
+
+    Raises
+    ------
+    NsnnError : windows of unequal length or beyond a trial, or what `as_trains` refuses.
+        Source: Heil 2004, doi 10.1016/j.conb.2004.07.002
+
+    >>> import neo, quantities as pq
+    >>> block = neo.Block()
+    >>> for times in [[0.1, 0.15, 0.3], []]:
+    ...     block.segments.append(neo.Segment())
+    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=0.4))
+    >>> first_spike_latency(block).ravel()
+    array([0.1, nan])
+    >>> first_spike_latency(block, align=[0.05, 0.0]*pq.s, t_stop=0.2*pq.s).ravel().round(3)
+    array([0.05, nan])
+    """
+    return _latency(windowed(block, align, t_start, t_stop))
+
+
+def _latency(trains: Trains) -> np.ndarray:
+    first = np.full(trains.counts.size, np.nan)
+    some = trains.counts.ravel() > 0
+    first[some] = trains.times[trains.offsets[:-1][some]]  # times are sorted within a train
+    return first.reshape(trains.counts.shape)
+
+
+def latency_symbols(
+    block: Any, *, resolution: Any, align: Any = None, t_start: Any = None, t_stop: Any = None
+) -> np.ndarray:
+    """The bin of the first spike, 0 to n_bins - 1, and n_bins for a silent window, (n_trials, n_neurons) ints.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    resolution : time, scalar; width of the bins, which tile the window; a shorter last one holds the remainder
+    align, t_start, t_stop : the window, see `words`
+
+    Raises
+    ------
+    NsnnError : windows of unequal length or beyond a trial, a resolution that isn't positive, or what
+        `as_trains` refuses
+
+    >>> import neo, quantities as pq
+    >>> block = neo.Block()
+    >>> for times in [[0.1, 0.15, 0.3], []]:
+    ...     block.segments.append(neo.Segment())
+    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=0.4))
+    >>> latency_symbols(block, resolution=50*pq.ms).ravel()
+    array([2, 8])
+    """
+    width = positive(resolution, "s", "resolution")
+    return latency_bins(windowed(block, align, t_start, t_stop), width)
+
+
+def latency_bins(trains: Trains, width: float) -> np.ndarray:
+    """As `latency_symbols`, of a Trains made by `windowed` and a width in s."""
+    latency = _latency(trains)
+    share = slack(width, trains.resolution, "resolution")
+    n_bins = max(1, int(np.ceil(trains.durations[0] / width - share)))
+    bins = np.full(latency.shape, n_bins)
+    fired = ~np.isnan(latency)
+    bins[fired] = np.minimum(index(latency[fired], 0.0, width, share), n_bins - 1)
+    return bins

@@ -1,0 +1,1 @@
+"""Spectra, coherence, linear reconstruction."""

@@ -1,0 +1,279 @@
+"""Coherence of a stimulus and the spikes it evokes, and the information rate that it bounds from below.
+
+Both follow Welch: segments of `nperseg` samples, `noverlap` shared by neighbours, a Hann window, the global
+mean taken off and no detrending of segments (SciPy's default detrends each one, which raises the coherence).
+Spikes are binned at the signal's sampling rate, so resample the signal to choose the bin. Only the time that
+signal and all trials share is used. Over trials of one signal the cross-spectrum and the response's power are
+averaged, which gives the coherence of a single trial's response.
+
+Bias. With K independent segments, times the number of trials, an estimated coherence C' is too high, by 1/K
+where response and signal are independent and by about (1 - C)^2 / K in general (Carter, Knapp & Nuttall 1973,
+doi 10.1109/TAU.1973.1162496). For complex Gaussian spectra E ln(1 - C') = ln(1 - C) - 1/(K - 1) exactly: the
+expected log determinants of a complex Wishart matrix (Goodman 1963, doi 10.1214/aoms/1177704250) differ by
+digamma(K - 1) - digamma(K). Overlapping segments are correlated: K = segments / (1 + 2 sum over m of (1 -
+m/segments) c_m^2), c_m the correlation of the window with itself m hops on (Welch 1967, doi
+10.1109/TAU.1967.1161901).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.signal import get_window
+
+from ...core.bins import index, rounding, slack
+from ...core.errors import NsnnError
+from ..arguments import check
+from ..estimate import Estimate, measure
+from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive, read_signal
+
+__all__ = ["coherence", "coherence_information"]
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentSpectra:
+    """Windowed transforms by segment; the response's are averaged over trials, and no more is needed."""
+
+    f: np.ndarray  # (n_f,) Hz
+    x: np.ndarray  # (segments, n_f) of the signal
+    y: np.ndarray  # (segments, n_f) mean over trials of the response's
+    power: np.ndarray  # (segments, n_f) mean over trials of |response|^2
+    n_effective: float  # independent segments, times trials
+
+    def coherence(self) -> np.ndarray:
+        cross = (self.x.conj() * self.y).sum(axis=0)
+        return nan_ratio(np.abs(cross) ** 2, (np.abs(self.x) ** 2).sum(axis=0) * self.power.sum(axis=0))
+
+    def leave_one_out(self) -> np.ndarray:
+        """(segments, n_f) coherence without each segment."""
+        cross, x2 = self.x.conj() * self.y, np.abs(self.x) ** 2
+        cross, x2, y2 = (total.sum(axis=0) - total for total in (cross, x2, self.power))
+        return nan_ratio(np.abs(cross) ** 2, x2 * y2)
+
+
+def transform(x: np.ndarray, nperseg: int, noverlap: int) -> np.ndarray:
+    """(segments, n_f) Fourier transforms of windowed segments of x - mean(x)."""
+    segments = np.lib.stride_tricks.sliding_window_view(x - x.mean(), nperseg)[:: nperseg - noverlap]
+    return np.fft.rfft(segments * get_window("hann", nperseg), axis=1)
+
+
+def effective_segments(segments: int, nperseg: int, noverlap: int) -> float:
+    window, hop = get_window("hann", nperseg), nperseg - noverlap
+    shared = [
+        (m, window[m * hop :] @ window[: nperseg - m * hop]) for m in range(1, segments) if m * hop < nperseg
+    ]
+    return segments / (1 + 2 * sum((1 - m / segments) * (c / (window @ window)) ** 2 for m, c in shared))
+
+
+def binned_trains(signal: Any, trains: Trains) -> tuple[np.ndarray, np.ndarray, float]:
+    """Signal (m,) and spike counts (n_trials, m) over the time that all share, and the sampling rate."""
+    values, rate, start = read_signal(signal)
+    first = float(np.nanmax([start, *trains.t_start]))
+    last = float(np.nanmin([start + values.size / rate, *trains.t_stop]))
+    apart = max(trains.resolution, rounding(start, start + values.size / rate))
+    share = slack(1 / rate, apart, "the signal's sampling interval")
+    low, high = int(np.ceil((first - start) * rate - share)), int(np.floor((last - start) * rate + share))
+    values = values[max(low, 0) : max(high, 0)]
+    bins = index(trains.times, start, 1 / rate, share) - low
+    at_end = trains.times >= (trains.t_stop - apart)[trains.trial]  # in the last bin, see `trains`
+    bins[at_end & (bins == values.size)] -= 1
+    inside = (bins >= 0) & (bins < values.size)
+    cell = trains.trial[inside] * values.size + bins[inside]
+    counts = np.bincount(cell, minlength=trains.n_trials * values.size)
+    return values, counts.reshape(trains.n_trials, values.size), rate
+
+
+def segment_spectra(
+    signal: np.ndarray, counts: np.ndarray, rate: float, nperseg: int, noverlap: int
+) -> SegmentSpectra:
+    """Spectra of arrays: signal (m,) and counts (n_trials, m)."""
+    if not 0 <= noverlap < nperseg:
+        raise NsnnError(f"noverlap = {noverlap}: expected at least 0 and less than nperseg = {nperseg}")
+    if signal.size < 2 * nperseg - noverlap:
+        raise NsnnError(
+            f"nperseg = {nperseg}: signal and trains share {signal.size} samples, fewer than two segments "
+            "(a single one has coherence 1 whatever the data)"
+        )
+    if np.ptp(signal) == 0:
+        raise NsnnError(f"signal is constant ({signal[0]}): its coherence with anything is undefined")
+    x = transform(signal, nperseg, noverlap)
+    y, power = np.zeros_like(x), np.zeros(x.shape)
+    for count in counts:
+        one = transform(count, nperseg, noverlap)
+        y += one / len(counts)
+        power += np.abs(one) ** 2 / len(counts)
+    n_effective = len(counts) * effective_segments(len(x), nperseg, noverlap)
+    return SegmentSpectra(np.fft.rfftfreq(nperseg, 1 / rate), x, y, power, n_effective)
+
+
+def _check_bias(bias: Any) -> None:
+    if bias not in (None, "subtract"):
+        raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
+
+
+@measure("1")
+def coherence(
+    signal: Any,
+    train: Any,
+    *,
+    nperseg: int = 512,
+    noverlap: int = 256,
+    bias: str | None = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coherence C(f) = |S_xy|^2 / (S_xx S_yy) of a signal and spikes: (f in Hz, C), each (n_f,).
+
+    With a stimulus as the signal it is the stimulus-response coherence, with a field potential the spike-field coherence.
+
+    Parameters
+    ----------
+    signal : neo.AnalogSignal with one channel; its sampling rate is the spikes' bin
+    train : neo.SpikeTrain, or the repeats of one neuron under the same signal as in `as_repeats` (a Block
+        with one neuron, a list of trains)
+    nperseg, noverlap : samples per segment and shared by neighbours
+    bias : None (default) is Welch's estimate, comparable with published values and with other software;
+        "subtract" takes off (1 - C)^2 / K, see the module, and may give values just below 0
+    t_start, t_stop : times, scalar; None is the trains' own end
+
+    Raises
+    ------
+    NsnnError : fewer than two segments, a constant signal, several channels, or what `as_repeats` refuses.
+        Warns once, SilentNeuronWarning, for trains without a spike (C is NaN). Source: Borst & Theunissen
+        1999, doi 10.1038/14731
+
+    >>> import neo, quantities as pq
+    >>> rng = np.random.default_rng(1)
+    >>> signal = neo.AnalogSignal(rng.normal(size=4096), units="mV", sampling_rate=1*pq.kHz)
+    >>> times = np.flatnonzero(signal.magnitude[:, 0] > 1) / 1000
+    >>> f, c = coherence(signal, [times])
+    >>> f[1], bool(0.4 < c.mean() < 0.7)
+    (np.float64(1.953125), True)
+    """
+    check(nperseg=nperseg, noverlap=noverlap, bias=bias)
+    _check_bias(bias)
+    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
+    spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
+    c = spectra.coherence()
+    if not counts.any():
+        warnings.warn(
+            "coherence: the trains have no spikes; the result is NaN", SilentNeuronWarning, stacklevel=2
+        )
+    return spectra.f, c if bias is None else c - (1 - c) ** 2 / spectra.n_effective
+
+
+@measure("bit/s")
+def coherence_information(
+    signal: Any,
+    train: Any,
+    *,
+    f_max: Any = None,
+    nperseg: int = 512,
+    noverlap: int = 256,
+    bias: str | None = None,
+    n_shuffle: int = 100,
+    seed: int = 0,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> Estimate:
+    """Lower bound of the information rate about a Gaussian signal, I = -sum of log2(1 - C(f)) df, in bit/s.
+
+    The sum runs over 0 <= f <= f_max. se: jackknife over segments (all trials of one segment left out
+    together), which ignores the small correlation of overlapping segments. null_mean and p: the signal is
+    shifted against the trains around a circle by at least one segment, n_shuffle times. n is the number of
+    segments. A warning tells when the expected bias, n_f df / ((K - 1) ln 2), exceeds a tenth of the value,
+    or when K < 10.
+
+    Parameters
+    ----------
+    signal : neo.AnalogSignal with one channel; its sampling rate is the spikes' bin
+    train : neo.SpikeTrain, or the repeats of one neuron under the same signal as in `as_repeats`
+    f_max : frequency, scalar, the signal's cut-off; None is half the sampling rate
+    nperseg, noverlap : samples per segment and shared by neighbours
+    bias : None (default) leaves Welch's estimate, comparable with published values; its size is known from
+        null_mean. "subtract" takes off the expected bias, exact for Gaussian spectra, see the module
+    n_shuffle : 0 leaves null_mean and p None
+    seed : of the shifts
+    t_start, t_stop : times, scalar; None is the trains' own end
+
+    Raises
+    ------
+    NsnnError : f_max above half the sampling rate, too few samples for shifts, or what `coherence` refuses.
+        Source: Borst & Theunissen 1999, doi 10.1038/14731
+
+    >>> import neo, quantities as pq
+    >>> rng = np.random.default_rng(1)
+    >>> signal = neo.AnalogSignal(rng.normal(size=4096), units="mV", sampling_rate=1*pq.kHz)
+    >>> times = np.flatnonzero(signal.magnitude[:, 0] > 1) / 1000
+    >>> info = coherence_information(signal, [times], f_max=200*pq.Hz)
+    >>> info.unit, bool(info.value > 5 * info.null_mean)
+    ('bit/s', True)
+    """
+    check(nperseg=nperseg, noverlap=noverlap, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    _check_bias(bias)
+    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
+    top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")
+    if top > rate / 2 * (1 + 1e-9):
+        raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")
+    if not counts.any():
+        text = "coherence_information: the trains have no spikes; the result is NaN"
+        warnings.warn(text, SilentNeuronWarning, stacklevel=2)
+        return Estimate(float("nan"), warning="no spikes", unit="bit/s")
+    spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
+    used, df = spectra.f <= top * (1 + 1e-9), spectra.f[1]
+    k = spectra.n_effective
+    expected_bias = used.sum() * df / ((k - 1) * np.log(2))
+    offset = expected_bias if bias == "subtract" else 0.0
+
+    def information(c: np.ndarray) -> np.ndarray:
+        return -np.log2(np.maximum(1 - c[..., used], np.finfo(float).tiny)).sum(axis=-1) * df - offset
+
+    n = len(spectra.x)
+    value = float(information(spectra.coherence()))
+    left_out = information(spectra.leave_one_out()) if n > 2 else np.full(n, np.nan)
+    se = float(np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()))
+    null = _shifted(values, spectra, nperseg, noverlap, n_shuffle, seed, information)
+    warning = None
+    if k < 10:
+        warning = f"only {k:.1f} independent segments"
+    elif bias is None and expected_bias > 0.1 * value:
+        warning = f"bias of about {expected_bias:.3g} bit/s: use bias='subtract'"
+    return Estimate(
+        value,
+        se=se,
+        correction="none" if bias is None else "coherence, 1/(K - 1)",
+        null_mean=float(null.mean()) if n_shuffle else None,
+        p=float((1 + (null >= value).sum()) / (1 + n_shuffle)) if n_shuffle else None,
+        n=n,
+        warning=warning,
+        unit="bit/s",
+    )
+
+
+def _shifted(
+    values: np.ndarray,
+    spectra: SegmentSpectra,
+    nperseg: int,
+    noverlap: int,
+    n_shuffle: int,
+    seed: int,
+    information: Any,
+) -> np.ndarray:
+    """`information` of the coherence for n_shuffle random circular shifts of the signal."""
+    if n_shuffle and values.size <= 2 * nperseg:
+        raise NsnnError(
+            f"n_shuffle = {n_shuffle}: {values.size} samples leave no shift; use 0 or a shorter nperseg"
+        )
+    shifts = np.random.default_rng(seed).integers(
+        nperseg, values.size - nperseg, size=n_shuffle, endpoint=True
+    )
+    null = np.empty(n_shuffle)
+    for i, shift in enumerate(shifts):
+        x = transform(np.roll(values, shift), nperseg, noverlap)
+        null[i] = information(
+            SegmentSpectra(spectra.f, x, spectra.y, spectra.power, spectra.n_effective).coherence()
+        )
+    return null

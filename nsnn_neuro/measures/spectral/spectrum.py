@@ -1,0 +1,239 @@
+"""Power spectrum of spike trains and the linear response of the rate to a signal, each with error bars.
+
+Both follow Welch, with the rules of `spectral`: segments of `nperseg` samples, `noverlap` shared by neighbours, a
+Hann window, the global mean taken off, no detrending of segments. Fourier transforms are integrals of exp(-2 pi i f
+t). Spectra are two-sided densities of the train x(t) = sum of delta(t - t_k) in Hz (spikes^2 / s): S(f) tends to the rate
+for high f, is the rate at every f for a Poisson process, and S(0) = rate * CV^2 for a renewal process.
+The coherence of a spike train with a field potential or a stimulus is `coherence`.
+
+Errors. Segments are independent but for their overlap: K segments count as `effective_segments`. The Hann window
+averages S over about two bins, 2 / (length of a segment): choose nperseg so that S is straight over it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import neo
+import numba
+import numpy as np
+
+from ...core.bins import index, slack
+from ...core.errors import NsnnError
+from ..arguments import check
+from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, warn_silent
+from .coherence import binned_trains, effective_segments, segment_spectra
+
+__all__ = ["PowerSpectrum", "Susceptibility", "power_spectrum", "susceptibility"]
+
+
+@dataclass(frozen=True, eq=False)
+class PowerSpectrum:
+    """Power spectra of spike trains; made by `power_spectrum`."""
+
+    f: np.ndarray
+    """(n_f,) Hz"""
+    power: np.ndarray
+    """(n_neurons, n_f) Hz, two-sided, without the peak of the mean rate at 0"""
+    se: np.ndarray
+    """(n_neurons, n_f) Hz, over segments and trials"""
+    rate: np.ndarray
+    """(n_neurons,) Hz"""
+    n: int
+    """segments, of all trials"""
+    n_effective: float
+    """independent segments"""
+
+
+@numba.njit(cache=True)
+def _periodograms(times, offsets, starts, segments, length, hop, rate, n_f):  # pragma: no cover - compiled
+    """Sums over segments and trials of |X|^2 and |X|^4, (n_neurons, n_f), of Hann-windowed trains less their mean."""
+    n = rate.size
+    total, squares = np.zeros((n, n_f)), np.zeros((n, n_f))
+    re, im = np.empty(n_f), np.empty(n_f)
+    for train in range(offsets.size - 1):
+        trial, neuron = train // n, train % n
+        low = offsets[train]
+        for segment in range(segments[trial]):
+            begin = starts[trial] + segment * hop
+            while low < offsets[train + 1] and times[low] < begin:
+                low += 1
+            re[:], im[:] = 0.0, 0.0
+            re[0], re[1] = -rate[neuron] * length / 2, rate[neuron] * length / 4  # the window's own transform
+            i = low
+            while i < offsets[train + 1] and times[i] < begin + length:
+                angle = 2 * np.pi * (times[i] - begin) / length
+                c, s = np.cos(angle), np.sin(angle)
+                x, y = 0.5 * (1 - c), 0.0
+                for k in range(n_f):
+                    re[k] += x
+                    im[k] += y
+                    x, y = x * c + y * s, y * c - x * s
+                i += 1
+            for k in range(n_f):
+                power = (re[k] ** 2 + im[k] ** 2) / (0.375 * length)
+                total[neuron, k] += power
+                squares[neuron, k] += power**2
+    return total, squares
+
+
+def power_spectrum(
+    trains: Any,
+    *,
+    sampling_rate: Any,
+    nperseg: int = 512,
+    noverlap: int = 256,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> PowerSpectrum:
+    """Power spectrum of each neuron's spike train in Hz, with its error over segments.
+
+    S(f) = mean over segments of |sum over spikes of w(t_k) exp(-2 pi i f t_k) - r W(f)|^2 / integral of w^2, w the
+    Hann window, W its transform, r the neuron's mean rate: the transform of the spike times themselves, so no
+    bin and no aliasing. Taking off the mean lowers S(0) by the fraction 2 T / (3 L) and the next bin by T / (6
+    L), T the length of a segment, L of all trials.
+
+    Parameters
+    ----------
+    trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in
+        `as_repeats`
+    sampling_rate : frequency, scalar; sets the frequencies k * sampling_rate / nperseg up to half of it, and the
+        segments' length nperseg / sampling_rate, as in a coherence with a signal so sampled
+    nperseg, noverlap : samples per segment and shared by neighbours
+    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
+
+    Raises
+    ------
+    NsnnError : a trial shorter than a segment, a single segment, noverlap out of range, or what `as_trains`
+        refuses. Warns once, SilentNeuronWarning, for neurons without a spike (NaN). Source: Bair et al. 1994, doi
+        10.1523/JNEUROSCI.14-05-02870.1994
+
+    >>> import quantities as pq
+    >>> times = np.random.default_rng(0).uniform(0, 100, 2000)
+    >>> s = power_spectrum([times], sampling_rate=1*pq.kHz, t_start=0*pq.s, t_stop=100*pq.s)
+    >>> s.f[1], s.rate, round(s.power.mean())
+    (np.float64(1.953125), array([20.]), 20)
+    """
+    check(nperseg=nperseg, noverlap=noverlap)
+    sampling = positive(sampling_rate, "Hz", "sampling_rate")
+    _check_segments(nperseg, noverlap)
+    many = isinstance(trains, neo.Block | Trains)
+    data = (as_trains if many else as_repeats)(trains, t_start, t_stop)
+    length, hop = nperseg / sampling, (nperseg - noverlap) / sampling
+    segments = index(data.durations, length, hop, slack(hop, data.resolution, "nperseg - noverlap")) + 1
+    if (segments < 1).any() or segments.sum() < 2:
+        raise NsnnError(
+            f"nperseg = {nperseg} samples are {length} s: the shortest trial has {data.durations.min()} s, and "
+            "one segment in all tells no error; take a smaller nperseg"
+        )
+    rate = data.counts.sum(axis=0) / data.durations.sum()
+    n, n_effective = segments.sum(), sum(effective_segments(int(k), nperseg, noverlap) for k in segments)
+    n_f = nperseg // 2 + 1
+    total, squares = _periodograms(data.times, data.offsets, data.t_start, segments, length, hop, rate, n_f)
+    mean = total / n
+    variance = np.maximum(squares - n * mean**2, 0.0) / (n - 1)
+    silent = np.where(rate > 0, 1.0, np.nan)
+    warn_silent(silent, "power_spectrum", "have no spikes")
+    return PowerSpectrum(
+        np.fft.rfftfreq(nperseg, 1 / sampling),
+        mean * silent[:, None],
+        np.sqrt(variance / n_effective) * silent[:, None],
+        rate,
+        int(n),
+        float(n_effective),
+    )
+
+
+def _check_segments(nperseg: Any, noverlap: Any) -> None:
+    for name, value, least in (("nperseg", nperseg, 2), ("noverlap", noverlap, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise NsnnError(f"{name} = {value!r}: expected a whole number of samples, at least {least}")
+    if noverlap >= nperseg:
+        raise NsnnError(f"noverlap = {noverlap}: expected at least 0 and less than nperseg = {nperseg}")
+
+
+@dataclass(frozen=True, eq=False)
+class Susceptibility:
+    """Linear response of a neuron's rate to a signal; made by `susceptibility`. Arrays are (n_f,)."""
+
+    f: np.ndarray
+    """Hz"""
+    chi: np.ndarray
+    """complex, Hz per unit of the signal; a signal cos(2 pi f t) gives the rate Re[chi exp(2 pi i f t)]"""
+    se: np.ndarray
+    """Hz per unit of the signal, of the real and of the imaginary part each (at the ends of f of the real part)"""
+    n_effective: float
+    """independent segments"""
+
+    @property
+    def gain(self) -> np.ndarray:
+        """|chi|, Hz per unit of the signal; `se` is its error where gain is well above it."""
+        return np.asarray(np.abs(self.chi))
+
+    @property
+    def phase(self) -> np.ndarray:
+        """Angle of chi in rad, in (-pi, pi]; negative where the rate lags. Its error is se / gain where that is small."""
+        return np.angle(self.chi)
+
+
+def susceptibility(
+    signal: Any,
+    train: Any,
+    *,
+    nperseg: int = 512,
+    noverlap: int = 256,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> Susceptibility:
+    """Linear response of the rate to a signal, chi(f) = S_xy(f) / S_xx(f), complex, in Hz per unit of the signal.
+
+    x is the signal, y the spike train binned at its sampling rate, S_xy the mean of x(f)* y(f). For a linear rate
+    r(t) = r0 + integral of h(s) x(t - s) ds, chi is the transform of h; for a nonlinear one and a Gaussian signal, it is the
+    best linear prediction of the rate (Bussgang). Over trials y is averaged.
+
+    se: with y - chi x what is left of the trial-averaged response in each segment, se^2 = sum |y - chi x|^2 / (segments
+    - 1) / (2 sum |x|^2), times segments / independent segments. It holds the neuron's noise and what isn't linear.
+
+    Parameters
+    ----------
+    signal : neo.AnalogSignal with one channel; its sampling rate is the spikes' bin
+    train : neo.SpikeTrain, or the repeats of one neuron under the same signal as in `as_repeats`
+    nperseg, noverlap : samples per segment and shared by neighbours; a segment long against the response's memory
+    t_start, t_stop : times, scalar; None is the trains' own end
+
+    Raises
+    ------
+    NsnnError : fewer than two segments, a constant signal, several channels, or what `as_repeats` refuses.
+        Warns once, SilentNeuronWarning, for trains without a spike (NaN). Source: Lindner & Schimansky-Geier 2001, doi
+        10.1103/PhysRevLett.86.2934
+
+    >>> import neo, quantities as pq
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.normal(size=100_000)
+    >>> signal = neo.AnalogSignal(x, units="mV", sampling_rate=1*pq.kHz)
+    >>> times = np.flatnonzero(rng.uniform(size=x.size) < 0.05 * (1 + 0.2 * x)) / 1000
+    >>> response = susceptibility(signal, [times])  # 50 Hz times 0.2 per mV at all frequencies
+    >>> round(response.chi.real.mean()), round(response.chi.imag.mean())
+    (10, 0)
+    """
+    check(nperseg=nperseg, noverlap=noverlap)
+    _check_segments(nperseg, noverlap)
+    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
+    spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
+    n = len(spectra.x)
+    independent = spectra.n_effective / len(counts)
+    power = (np.abs(spectra.x) ** 2).sum(axis=0)
+    chi = rate * (spectra.x.conj() * spectra.y).sum(axis=0) / power
+    left = (np.abs(rate * spectra.y - chi * spectra.x) ** 2).sum(axis=0) / (n - 1)
+    parts = np.full(power.size, 2.0)
+    parts[0] = 1.0  # all of the noise is in the real part
+    if nperseg % 2 == 0:
+        parts[-1] = 1.0
+    se = np.sqrt(left / (parts * power) * n / independent)
+    if not counts.any():
+        text = "susceptibility: the trains have no spikes; the result is NaN"
+        warnings.warn(text, SilentNeuronWarning, stacklevel=2)
+        chi, se = np.full_like(chi, np.nan), np.full_like(se, np.nan)
+    return Susceptibility(spectra.f, chi, se, float(independent))

@@ -1,0 +1,1 @@
+"""Firing rates, intervals and counts of single neurons."""

@@ -1,0 +1,385 @@
+"""Single-neuron measures of rate and irregularity, (n_neurons,) from a neo.Block.
+
+Intervals are pooled over trials; none spans a border between trials, and neither does a pair of adjacent
+intervals. All take t_start and t_stop, times that crop every trial to [t_start, t_stop). A neuron with too
+few spikes gives NaN, and a call that meets such neurons warns once (SilentNeuronWarning).
+
+Each measure is a function of sums over trials. Its `_..._parts` returns these sums per trial, and the
+function that turns them into the value; `tabulate` takes its leave-one-trial-out values from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from ...core.errors import NsnnError
+from ...core.units import describe, si
+from ..arguments import check
+from ..estimate import measure
+from ..trains import PIECE, Trains, as_trains, nan_ratio, positive, warn_silent
+
+__all__ = ["cv", "cv2", "fano_factor", "firing_rate", "isi", "lv", "lvr", "serial_correlation"]
+
+Parts = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
+
+_FEW_INTERVALS = "have fewer than two intervals"
+_FEW_PAIRS = "have no two adjacent intervals in a trial"
+
+
+def _rate_parts(trains: Trains) -> Parts:
+    durations = np.broadcast_to(trains.durations[:, None], trains.counts.shape)
+    sums = np.stack([trains.counts, durations], axis=1).astype(float)
+    return sums, lambda s: nan_ratio(s[..., 0, :], s[..., 1, :])
+
+
+@measure("Hz", _rate_parts)
+def firing_rate(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Spikes of each neuron in all trials over the trials' total duration, (n_neurons,) in Hz.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    t_start, t_stop : times, scalar; None is the trial's own end
+
+    Raises
+    ------
+    NsnnError : what `as_trains` refuses. Source: Dayan & Abbott 2001, eq. 1.4 (ISBN 978-0-262-04199-7).
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.1, 0.2, 0.4], units="s", t_stop=2.0))
+    >>> firing_rate(block), firing_rate(block, t_stop=200*pq.ms)
+    (array([1.5]), array([5.]))
+    """
+    sums, value = _rate_parts(as_trains(block, t_start, t_stop))
+    return value(sums.sum(axis=0))
+
+
+def isi(block: Any, *, t_start: Any = None, t_stop: Any = None) -> list[np.ndarray]:
+    """Interspike intervals in s, one array per neuron: trial after trial, none across a border.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    t_start, t_stop : times, scalar; None is the trial's own end
+
+    Raises
+    ------
+    NsnnError : what `as_trains` refuses
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.25, 0.5, 1.5], units="s", t_stop=2.0))
+    >>> isi(block)
+    [array([0.25, 1.  ])]
+    """
+    trains = as_trains(block, t_start, t_stop)
+    intervals, train = trains.intervals
+    neuron = train % trains.n_neurons
+    order = np.argsort(neuron, kind="stable")
+    borders = np.cumsum(np.bincount(neuron, minlength=trains.n_neurons))[:-1]
+    return np.split(intervals[order], borders)
+
+
+def _cv_parts(trains: Trains) -> Parts:
+    intervals, train = trains.intervals
+    number = trains.per_train(train)
+    mean = nan_ratio(trains.per_train(train, intervals).sum(axis=0), number.sum(axis=0))
+    # about the mean, or the variance of regular trains would cancel
+    deviation = intervals - mean[train % trains.n_neurons]
+    total = trains.per_train(train, deviation)
+    deviation *= deviation
+    sums = np.stack([number, total, trains.per_train(train, deviation)], axis=1)
+
+    def value(s: np.ndarray) -> np.ndarray:
+        shift = nan_ratio(s[..., 1, :], s[..., 0, :])
+        variance = nan_ratio(s[..., 2, :], s[..., 0, :]) - shift**2
+        result = nan_ratio(np.sqrt(np.maximum(variance, 0.0)), mean + shift)
+        return np.where(s[..., 0, :] < 2, np.nan, result)
+
+    return sums, value
+
+
+@measure("1", _cv_parts)
+def cv(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Coefficient of variation of each neuron's interspike intervals, (n_neurons,).
+
+    CV = sqrt(mean (I - mean I)^2) / mean I, the mean over all m intervals (divisor m, as in Elephant); 1 for
+    a Poisson process, 1/sqrt(k) for a gamma process of shape k.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    t_start, t_stop : times, scalar; None is the trial's own end
+
+    Raises
+    ------
+    NsnnError : what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons with fewer than two
+        intervals. Source: Softky & Koch 1993, doi 10.1523/JNEUROSCI.13-01-00334.1993
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.0, 1.0, 4.0], units="s", t_stop=5.0))
+    >>> cv(block)
+    array([0.5])
+    """
+    sums, value = _cv_parts(as_trains(block, t_start, t_stop))
+    return warn_silent(value(sums.sum(axis=0)), "cv", _FEW_INTERVALS)
+
+
+def _pairs(trains: Trains) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First and second of each pair of adjacent intervals of one trial, and the pair's train."""
+    intervals, train = trains.intervals
+    same = train[1:] == train[:-1]
+    return intervals[:-1][same], intervals[1:][same], train[1:][same]
+
+
+def _mean_over_pairs(trains: Trains, contrast: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Parts:
+    """Parts of a mean over pairs (a, b) of contrast(|a - b| / (a + b), a + b); two zero intervals give 0."""
+    intervals, train = trains.intervals
+    same = train[1:] == train[:-1]
+    train, weights, end = train[1:][same], np.empty(np.count_nonzero(same)), 0
+    for k in range(0, same.size, PIECE):
+        inside = same[k : k + PIECE]
+        first, second = (intervals[j : j + inside.size][inside] for j in (k, k + 1))
+        total = first + second
+        # three spikes at one time: equal intervals, so no local variation, but 0/0
+        relative = np.where(total > 0, nan_ratio(np.abs(first - second), total), 0.0)
+        begin, end = end, end + total.size
+        weights[begin:end] = np.where(total > 0, contrast(relative, total), 0.0)
+    sums = np.stack([trains.per_train(train), trains.per_train(train, weights)], axis=1)
+    return sums, lambda s: nan_ratio(s[..., 1, :], s[..., 0, :])
+
+
+def _cv2_parts(trains: Trains) -> Parts:
+    return _mean_over_pairs(trains, lambda relative, total: 2 * relative)
+
+
+@measure("1", _cv2_parts)
+def cv2(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Local variation of adjacent intervals, CV2 = mean of 2 |I_k+1 - I_k| / (I_k+1 + I_k), (n_neurons,).
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    t_start, t_stop : times, scalar; None is the trial's own end
+
+    Raises
+    ------
+    NsnnError : what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons without two adjacent
+        intervals. Source: Holt et al. 1996, doi 10.1152/jn.1996.75.5.1806. A pair of two zero intervals
+        contributes 0.
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.0, 1.0, 4.0], units="s", t_stop=5.0))
+    >>> cv2(block)
+    array([1.])
+    """
+    sums, value = _cv2_parts(as_trains(block, t_start, t_stop))
+    return warn_silent(value(sums.sum(axis=0)), "cv2", _FEW_PAIRS)
+
+
+def _lv_parts(trains: Trains) -> Parts:
+    return _mean_over_pairs(trains, lambda relative, total: 3 * relative**2)
+
+
+@measure("1", _lv_parts)
+def lv(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Local variation LV = mean of 3 (I_k - I_k+1)^2 / (I_k + I_k+1)^2 over adjacent pairs, (n_neurons,).
+
+    1 for a Poisson process, 3/(2k + 1) for a gamma process of shape k.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    t_start, t_stop : times, scalar; None is the trial's own end
+
+    Raises
+    ------
+    NsnnError : what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons without two adjacent
+        intervals. Source: Shinomoto et al. 2003, doi 10.1162/089976603322518759. A pair of two zero intervals
+        contributes 0.
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.0, 1.0, 4.0], units="s", t_stop=5.0))
+    >>> lv(block)
+    array([0.75])
+    """
+    sums, value = _lv_parts(as_trains(block, t_start, t_stop))
+    return warn_silent(value(sums.sum(axis=0)), "lv", _FEW_PAIRS)
+
+
+def _lvr_parts(trains: Trains, *, refractoriness: Any = 5 * pq.ms) -> Parts:
+    r = si(refractoriness, "s", "refractoriness")
+    if np.ndim(r) != 0 or r < 0:
+        raise NsnnError(f"refractoriness = {refractoriness}: expected {describe('s')}, at least 0")
+    return _mean_over_pairs(trains, lambda relative, total: 3 * relative**2 * (1 + 4 * nan_ratio(r, total)))
+
+
+@measure("1", _lvr_parts)
+def lvr(
+    block: Any, *, refractoriness: Any = 5 * pq.ms, t_start: Any = None, t_stop: Any = None
+) -> np.ndarray:
+    """Revised local variation, LV with each pair weighted by 1 + 4 R / (I_k + I_k+1), (n_neurons,).
+
+    LvR = mean of 3 (1 - 4 I_k I_k+1 / (I_k + I_k+1)^2) (1 + 4 R / (I_k + I_k+1)) over adjacent pairs.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    refractoriness : R, time, scalar; the default 5 ms is the source's best value
+    t_start, t_stop : times, scalar; None is the trial's own end
+
+    Raises
+    ------
+    NsnnError : negative R, or what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons without
+        two adjacent intervals. Source: Shinomoto et al. 2009, doi 10.1371/journal.pcbi.1000433
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.0, 1.0, 4.0], units="s", t_stop=5.0))
+    >>> lvr(block, refractoriness=1*pq.s)
+    array([1.5])
+    """
+    sums, value = _lvr_parts(as_trains(block, t_start, t_stop), refractoriness=refractoriness)
+    return warn_silent(value(sums.sum(axis=0)), "lvr", _FEW_PAIRS)
+
+
+def occupied_windows(trains: Trains, window: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Train, index and count of each window of `window` s that holds a spike, and windows per trial (n_trials,).
+
+    Ordered by train and index; without the empty windows, of which long recordings have most.
+    """
+    index, n_bins = trains.bins(window, "window")
+    inside = index < n_bins[trains.trial]
+    index, train = index[inside], trains.train[inside]
+    # spikes are sorted by train and time, so each occupied window is one run
+    new = np.flatnonzero(
+        np.concatenate([[True], (np.diff(index) != 0) | (np.diff(train) != 0)])[: index.size]
+    )
+    return train[new], index[new], np.diff(np.append(new, index.size)).astype(float), n_bins
+
+
+def fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
+    if ddof not in (0, 1):
+        raise NsnnError(f"ddof = {ddof!r}: expected 1 (unbiased variance) or 0")
+    if window is None:
+        if not trains.lasts_as_long():
+            raise NsnnError(
+                f"trials last from {trains.durations.min()} to {trains.durations.max()} s; their counts "
+                "can't be compared: pass t_start and t_stop, or a window"
+            )
+        number = np.ones_like(trains.durations)
+        total, square = trains.counts, trains.counts**2
+    else:
+        train, _, count, number = occupied_windows(trains, positive(window, "s", "window"))
+        total, square = trains.per_train(train, count), trains.per_train(train, count**2)
+    number = np.broadcast_to(number[:, None], total.shape)
+    sums = np.stack([number, total, square], axis=1).astype(float)
+
+    def value(s: np.ndarray) -> np.ndarray:
+        m, count, squares = s[..., 0, :], s[..., 1, :], s[..., 2, :]
+        variance = nan_ratio(m * squares - count**2, m * np.maximum(m - ddof, 0))
+        return np.where(m < 2, np.nan, nan_ratio(variance, nan_ratio(count, m)))
+
+    return sums, value
+
+
+@measure("1", fano_parts)
+def fano_factor(
+    block: Any, *, window: Any = None, ddof: int = 1, t_start: Any = None, t_stop: Any = None
+) -> np.ndarray:
+    """Variance of the spike count over its mean, (n_neurons,): across trials, or across windows and trials.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    window : time, scalar; windows tile each trial from its start and the remainder is dropped. None
+        (default): one count per trial, across trials
+    ddof : 1 (default) divides by the number of counts less 1, which leaves the variance unbiased; 0 is what
+        Elephant's fanofactor does, and is low by the factor 1 - 1/counts
+    t_start, t_stop : times, scalar; None is the trial's own end
+
+    Raises
+    ------
+    NsnnError : a single count, trials of unequal duration without a window, a window longer than a trial, or
+        what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons without a spike.
+        Source: Fano 1947, doi 10.1103/PhysRev.72.26
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> for times in [[0.1], [0.1, 0.2, 0.3]]:
+    ...     segment = neo.Segment()
+    ...     segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=1.0))
+    ...     block.segments.append(segment)
+    >>> fano_factor(block), fano_factor(block, ddof=0)
+    (array([1.]), array([0.5]))
+    """
+    check(ddof=ddof)
+    sums, value = fano_parts(as_trains(block, t_start, t_stop), window=window, ddof=ddof)
+    total = sums.sum(axis=0)
+    if total[0].max() < 2:
+        raise NsnnError("fano_factor needs at least two counts: give more trials, or a shorter window")
+    return warn_silent(value(total), "fano_factor", "have no spike in any window")
+
+
+def _serial_parts(trains: Trains) -> Parts:
+    first, second, train = _pairs(trains)
+    neuron = train % trains.n_neurons
+    number = trains.per_train(train)
+    mean = nan_ratio(trains.per_train(train, first).sum(axis=0), number.sum(axis=0))
+    x, y = first - mean[neuron], second - mean[neuron]
+    sums = np.stack([number, *(trains.per_train(train, w) for w in (x, y, x * x, y * y, x * y))], axis=1)
+
+    def value(s: np.ndarray) -> np.ndarray:
+        n = s[..., 0, :]
+        mx, my, xx, yy, xy = (nan_ratio(s[..., k, :], n) for k in range(1, 6))
+        # the sums of squares are about the mean, so that rounding leaves a regular train a variance near
+        # 1e-16 mean^2, or that of the times' own rounding
+        flat = np.minimum(xx - mx**2, yy - my**2) <= np.maximum(1e-9 * mean, trains.resolution) ** 2
+        spread = np.where(flat, 0.0, (xx - mx**2) * (yy - my**2))
+        return np.where(n < 3, np.nan, nan_ratio(xy - mx * my, np.sqrt(np.maximum(spread, 0.0))))
+
+    return sums, value
+
+
+@measure("1", _serial_parts)
+def serial_correlation(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Pearson correlation of each interspike interval with the next (lag 1), (n_neurons,); 0 for renewal.
+
+    Pairs are those within trials, pooled over trials. NaN for fewer than three pairs (two always give +1 or
+    -1), and for intervals that don't vary (SD below 1e-9 of their mean, or below the times' rounding).
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    t_start, t_stop : times, scalar; None is the trial's own end
+
+    Raises
+    ------
+    NsnnError : what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons whose value is NaN.
+        Source: Farkhooi et al. 2009, doi 10.1103/PhysRevE.79.021905
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> train = neo.SpikeTrain([0.0, 1.0, 3.0, 4.0, 6.0], units="s", t_stop=7.0)
+    >>> block.segments[0].spiketrains.append(train)
+    >>> serial_correlation(block).round(12)
+    array([-1.])
+    """
+    sums, value = _serial_parts(as_trains(block, t_start, t_stop))
+    reason = "have fewer than three pairs of intervals, or intervals that don't vary"
+    return warn_silent(value(sums.sum(axis=0)), "serial_correlation", reason)

@@ -1,0 +1,270 @@
+"""Rates against time: histogram over trials, spike-triggered average, agreement of two sets of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import neo
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.stats import chi2
+
+from ...core.bins import index, rounding, slack
+from ...core.errors import NsnnError
+from ...core.units import describe, si
+from ..arguments import check
+from ..estimate import measure
+from ..trains import Trains, as_repeats, as_trains, nan_ratio, positive, read_signal, warn_silent
+
+__all__ = ["Psth", "SpikeTriggeredAverage", "psth", "rate_correlation", "spike_triggered_average"]
+
+
+@dataclass(frozen=True, eq=False)
+class Psth:
+    """Peri-stimulus time histogram; made by `psth`."""
+
+    edges: np.ndarray
+    """(n_bins + 1,) s"""
+    rate: np.ndarray
+    """(n, n_bins) Hz"""
+    lower: np.ndarray
+    """(n, n_bins) Hz, lower end of the confidence band"""
+    upper: np.ndarray
+    """(n, n_bins) Hz, upper end"""
+    counts: np.ndarray
+    """(n, n_bins) spikes of all trials"""
+    exposure: int
+    """trials (times neurons, after `pooled`) behind each count"""
+    confidence: float
+
+    def pooled(self, neurons: Any = None) -> Psth:
+        """The mean rate of the chosen neurons (index array or slice; None: all) as a Psth with n = 1.
+
+        Its band takes the pooled count as Poisson, which needs neurons that are independent given the
+        stimulus.
+        """
+        chosen = self.counts if neurons is None else self.counts[neurons]
+        if chosen.ndim != 2 or len(chosen) == 0:
+            raise NsnnError(f"neurons = {neurons!r}: expected a non-empty index array or slice")
+        return _with_band(
+            self.edges, chosen.sum(axis=0, keepdims=True), self.exposure * len(chosen), self.confidence
+        )
+
+
+def psth(
+    block: Any, *, bin_width: Any, confidence: float = 0.95, t_start: Any = None, t_stop: Any = None
+) -> Psth:
+    """Rate of each neuron against time with exact Poisson confidence bands, (n_neurons, n_bins) in a `Psth`.
+
+    With c spikes in a bin over all trials, rate = c / (trials * bin_width) and, a = 1 - confidence (Garwood
+    1936), lower = chi2(a/2; 2c)/2, upper = chi2(1 - a/2; 2c + 2)/2, over the same divisor: limits of a
+    Poisson mean with at least the stated coverage, bin by bin. They are too wide for trains more regular than
+    Poisson. For the rate of a population use `.pooled()`.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial, all of the same window
+    bin_width : time, scalar; bins tile from t_start and the remainder is dropped
+    confidence : in (0, 1)
+    t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : trials of different windows, a bin longer than a trial, confidence outside (0, 1), or what
+        `as_trains` refuses. Source: Garwood 1936, doi 10.1093/biomet/28.3-4.437
+
+    >>> import quantities as pq
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.1, 0.2, 0.7], units="s", t_stop=1.0))
+    >>> h = psth(block, bin_width=500*pq.ms)
+    >>> h.edges, h.rate, h.lower.round(3), h.upper.round(3)
+    (array([0. , 0.5, 1. ]), array([[4., 2.]]), array([[0.484, 0.051]]), array([[14.449, 11.143]]))
+    """
+    check(confidence=confidence)
+    width = positive(bin_width, "s", "bin_width")
+    if not 0 < confidence < 1:
+        raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
+    trains = as_trains(block, t_start, t_stop)
+    start, _ = trains.window()
+    counts = _counts(trains, width, "bin_width")
+    return _with_band(start + width * np.arange(counts.shape[1] + 1), counts, trains.n_trials, confidence)
+
+
+def _counts(trains: Trains, width: float, name: str) -> np.ndarray:
+    """Spikes of all trials by neuron and bin, (n_neurons, n_bins)."""
+    number, n_bins = trains.bins(width, name)
+    bins = int(n_bins.min())
+    inside = number < bins
+    cell = trains.neuron[inside] * bins + number[inside]
+    return np.bincount(cell, minlength=trains.n_neurons * bins).reshape(trains.n_neurons, bins)
+
+
+def _with_band(edges: np.ndarray, counts: np.ndarray, exposure: int, confidence: float) -> Psth:
+    per_spike = 1.0 / (exposure * np.diff(edges))
+    seen, where = np.unique(counts, return_inverse=True)  # quantiles are slow and few counts differ
+    tail = (1 - confidence) / 2
+    low = np.where(seen > 0, chi2.ppf(tail, 2 * np.maximum(seen, 1)) / 2, 0.0)
+    high = chi2.ppf(1 - tail, 2 * seen + 2) / 2
+    lower, upper = (limit[where].reshape(counts.shape) * per_spike for limit in (low, high))
+    return Psth(edges, counts * per_spike, lower, upper, counts, exposure, confidence)
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeTriggeredAverage:
+    """Mean signal around a spike; made by `spike_triggered_average`."""
+
+    lags: np.ndarray
+    """(n_lags,) s; 0 is the sample that holds the spike, negative lags come before it"""
+    average: np.ndarray
+    """(n_neurons, n_lags) in the signal's unit"""
+    se: np.ndarray
+    """(n_neurons, n_lags) SD over spikes / sqrt(n); spikes taken as independent"""
+    n: np.ndarray
+    """(n_neurons,) spikes used: those whose whole window lies inside the signal"""
+
+
+def spike_triggered_average(
+    trains: Any, signal: Any, *, before: Any, after: Any, t_start: Any = None, t_stop: Any = None
+) -> SpikeTriggeredAverage:
+    """Mean of a signal around the spikes of each neuron, A(lag) = mean over spikes of signal(t_spike + lag).
+
+    Lags run from -before to after, the last one left out, in steps of the signal's sampling interval. A spike
+    belongs to the sample that begins at or last before it. Spikes closer than the window to the signal's ends
+    are left out.
+
+    Parameters
+    ----------
+    trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in
+        `as_repeats`
+    signal : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
+    before, after : times, scalar
+    t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : a signal with several channels or NaN, numbers of signals and trials that differ, a window
+        longer than the signal. Warns once, SilentNeuronWarning, for neurons without a usable spike (NaN).
+        Source: de Boer & Kuyper 1968, doi 10.1109/TBME.1968.4502561
+
+    >>> import quantities as pq
+    >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0, 0.0, 0.0], units="mV", sampling_rate=1*pq.kHz)
+    >>> sta = spike_triggered_average([[0.002]], signal, before=1*pq.ms, after=2*pq.ms)
+    >>> sta.lags, sta.average
+    (array([-0.001,  0.   ,  0.001]), array([[1., 5., 2.]]))
+    """
+    many = isinstance(trains, neo.Block | Trains)
+    spikes = (as_trains if many else as_repeats)(trains, t_start, t_stop)
+    signals = _one_per_trial(signal, spikes.n_trials)
+    rate, shift = (
+        signals[0][1],
+        signals[0][0].mean(),
+    )  # sums about a mean, or a large offset would swallow the SD
+    first, last = -round(_at_least_0(before, "before") * rate), round(_at_least_0(after, "after") * rate)
+    if not first < last <= first + min(values.size for values, _, _ in signals):
+        raise NsnnError(
+            f"before = {before}, after = {after}: the window has no sample, or more than the signal"
+        )
+    lags = np.arange(first, last)
+    total, squares = np.zeros((2, spikes.n_neurons, lags.size))
+    number = np.zeros(spikes.n_neurons)
+    borders = spikes.offsets[:: spikes.n_neurons]
+    ends = [at for values, _, start in signals for at in (start, start + values.size / rate)]
+    share = slack(1 / rate, max(spikes.resolution, rounding(ends)), "the signal's sampling interval")
+    for trial, (values, _, start) in enumerate(signals):
+        own = slice(borders[trial], borders[trial + 1])
+        sample = index(spikes.times[own], start, 1 / rate, share)
+        usable = (sample + first >= 0) & (sample + last <= values.size)
+        sample, neuron = sample[usable], spikes.neuron[own][usable]
+        number += np.bincount(neuron, minlength=spikes.n_neurons)
+        for k, lag in enumerate(lags):
+            x = values[sample + lag] - shift
+            total[:, k] += np.bincount(neuron, x, minlength=spikes.n_neurons)
+            squares[:, k] += np.bincount(neuron, x**2, minlength=spikes.n_neurons)
+    n = number[:, None]
+    mean = nan_ratio(total, n)
+    variance = nan_ratio(np.maximum(squares - n * mean**2, 0.0), np.maximum(n - 1, 0))
+    warn_silent(mean[:, 0], "spike_triggered_average", "have no spike whose window lies inside the signal")
+    return SpikeTriggeredAverage(
+        lags / rate, mean + shift, np.sqrt(nan_ratio(variance, n)), number.astype(np.int64)
+    )
+
+
+def _one_per_trial(signal: Any, n_trials: int) -> list[tuple[np.ndarray, float, float]]:
+    if isinstance(signal, neo.AnalogSignal) or not isinstance(signal, Sequence):
+        return [read_signal(signal)] * n_trials
+    signals = [read_signal(one, f"signal[{k}]") for k, one in enumerate(signal)]
+    if len(signals) != n_trials or len({rate for _, rate, _ in signals}) > 1:
+        raise NsnnError(
+            f"signal = list of {len(signals)}: expected one per trial ({n_trials}), of one sampling rate"
+        )
+    return signals
+
+
+def _at_least_0(value: Any, name: str) -> float:
+    x = si(value, "s", name)
+    if np.ndim(x) != 0 or not 0 <= x < np.inf:
+        raise NsnnError(f"{name} = {value}: expected {describe('s')}, at least 0")
+    return float(x)
+
+
+@measure("1")
+def rate_correlation(
+    block_a: Any, block_b: Any, *, sigma: Any, step: Any = None, t_start: Any = None, t_stop: Any = None
+) -> np.ndarray:
+    """Pearson correlation over time of each neuron's rate in two Blocks, (n_neurons,).
+
+    Each rate is the trial average of spike counts in bins of `step`, smoothed by a Gaussian of standard
+    deviation sigma (cut at 5 sigma) that is renormalised at the ends, so that both rates don't drop there
+    together. The spikes' own noise lowers the value below the correlation of the underlying rates; more
+    trials raise it.
+
+    Parameters
+    ----------
+    block_a, block_b : neo.Blocks of the same neurons, one Segment per trial, all of the same duration
+    sigma : time, scalar
+    step : time, scalar; None (default) is sigma / 5
+    t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : different numbers of neurons or windows, a step longer than a trial, or what `as_trains`
+        refuses. Warns once, SilentNeuronWarning, for neurons without spikes or of constant rate in either
+        Block (NaN)
+
+    >>> import quantities as pq
+    >>> block = neo.Block()
+    >>> block.segments.append(neo.Segment())
+    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.1, 0.2, 0.7], units="s", t_stop=1.0))
+    >>> rate_correlation(block, block, sigma=50*pq.ms).round(12)
+    array([1.])
+    """
+    width = positive(sigma, "s", "sigma")
+    bin_width = width / 5 if step is None else positive(step, "s", "step")
+    if not np.isfinite([width, bin_width]).all():
+        raise NsnnError(f"sigma = {sigma}, step = {step}: expected finite times")
+    a, b = (
+        as_trains(block, t_start, t_stop, name)
+        for block, name in ((block_a, "block_a"), (block_b, "block_b"))
+    )
+    if a.n_neurons != b.n_neurons:
+        raise NsnnError(
+            f"block_a has {a.n_neurons} neurons, block_b {b.n_neurons}: expected the same neurons"
+        )
+    length_a, length_b = (float(np.diff(trains.window())[0]) for trains in (a, b))
+    if abs(length_a - length_b) > max(1e-9 * length_a, a.resolution, b.resolution):
+        raise NsnnError(
+            f"trials of block_a last {length_a} s, of block_b {length_b} s: pass t_start and t_stop"
+        )
+    rates = []
+    for trains in (a, b):
+        rate = _counts(trains, bin_width, "step").astype(float)
+        ends = gaussian_filter1d(np.ones(rate.shape[1]), width / bin_width, mode="constant", truncate=5.0)
+        smooth = gaussian_filter1d(rate, width / bin_width, axis=1, mode="constant", truncate=5.0) / ends
+        smooth[np.ptp(smooth, axis=1) <= 1e-9 * smooth.max(axis=1)] = 0.0
+        rates.append(smooth - smooth.mean(axis=1, keepdims=True))
+    x, y = rates
+    value = nan_ratio((x * y).sum(axis=1), np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1)))
+    return warn_silent(value, "rate_correlation", "have no spikes or a constant rate in one of the blocks")

@@ -1,0 +1,1 @@
+"""Spike timing: distances between trains, firing events, metric-space information."""

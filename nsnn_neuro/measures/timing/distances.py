@@ -1,0 +1,265 @@
+"""How alike the repeats of one neuron are: spike-train distances, coincidences, reliability.
+
+`trains` is everywhere the repeats of one neuron: a list of neo.SpikeTrain or of arrays of seconds, a
+SpikeTrainList, or a neo.Block with one neuron. The loops over pairs are compiled by numba at the first call.
+Distances and reliability read spike times alone: they don't refuse trains of unequal duration, whose later
+spikes count as unmatched; give t_stop where that isn't meant.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numba
+import numpy as np
+
+from ...core.bins import slack
+from ...core.errors import NsnnError
+from ...core.units import describe, si
+from ..estimate import measure
+from ..trains import SilentNeuronWarning, as_repeats, nan_ratio, positive
+
+__all__ = ["gamma_coincidence", "schreiber_reliability", "van_rossum", "victor_purpura"]
+
+
+@numba.njit(cache=True)
+def _victor_purpura(times, offsets, cost):  # pragma: no cover - compiled
+    n = offsets.size - 1
+    out = np.zeros((n, n))
+    longest = 0
+    for a in range(n):
+        longest = max(longest, offsets[a + 1] - offsets[a])
+    row = np.empty(longest + 1)
+    for a in range(n):
+        for b in range(a):
+            n_b = offsets[b + 1] - offsets[b]
+            for j in range(n_b + 1):
+                row[j] = j
+            for i in range(offsets[a], offsets[a + 1]):
+                diagonal = row[0]
+                row[0] += 1.0
+                for j in range(n_b):
+                    apart = abs(times[i] - times[offsets[b] + j])
+                    shift = diagonal + cost * apart if apart > 0 else diagonal  # inf * 0 would be NaN
+                    diagonal = row[j + 1]
+                    row[j + 1] = min(shift, row[j + 1] + 1.0, row[j] + 1.0)
+            out[a, b] = out[b, a] = row[n_b]
+    return out
+
+
+@numba.njit(cache=True)
+def _van_rossum(times, offsets, tau):  # pragma: no cover - compiled
+    n = offsets.size - 1
+    out = np.zeros((n, n))
+    for a in range(n):
+        for b in range(a):
+            i, j = offsets[a], offsets[b]
+            trace, last, total = 0.0, 0.0, 0.0
+            while i < offsets[a + 1] or j < offsets[b + 1]:
+                if j == offsets[b + 1] or (i < offsets[a + 1] and times[i] <= times[j]):
+                    t, sign, i = times[i], 1.0, i + 1
+                else:
+                    t, sign, j = times[j], -1.0, j + 1
+                if trace != 0.0:
+                    trace *= np.exp((last - t) / tau)
+                total += 1.0 + 2.0 * sign * trace
+                trace += sign
+                last = t
+            out[a, b] = out[b, a] = np.sqrt(max(total, 0.0))
+    return out
+
+
+@numba.njit(cache=True)
+def _coincidences(times, offsets, delta):  # pragma: no cover - compiled
+    n = offsets.size - 1
+    out = np.zeros((n, n))
+    for a in range(n):
+        for b in range(a + 1):
+            i, j = offsets[a], offsets[b]
+            found = 0
+            while i < offsets[a + 1] and j < offsets[b + 1]:
+                if abs(times[i] - times[j]) <= delta:
+                    found, i, j = found + 1, i + 1, j + 1
+                elif times[i] < times[j]:
+                    i += 1
+                else:
+                    j += 1
+            out[a, b] = out[b, a] = found
+    return out
+
+
+@numba.njit(cache=True)
+def _gaussian_products(times, offsets, sigma):  # pragma: no cover - compiled
+    n = offsets.size - 1
+    out = np.zeros((n, n))
+    reach = 13.0 * sigma  # beyond, exp(-d^2 / 4 sigma^2) is below 1e-18
+    for a in range(n):
+        for b in range(a + 1):
+            first = offsets[b]
+            total = 0.0
+            for i in range(offsets[a], offsets[a + 1]):
+                while first < offsets[b + 1] and times[first] < times[i] - reach:
+                    first += 1
+                j = first
+                while j < offsets[b + 1] and times[j] <= times[i] + reach:
+                    total += np.exp(-(((times[i] - times[j]) / (2.0 * sigma)) ** 2))
+                    j += 1
+            out[a, b] = out[b, a] = total
+    return out
+
+
+@measure("1")
+def victor_purpura(trains: Any, *, cost: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Victor-Purpura distance of each pair of trains, (n, n): the least cost of turning one into the other.
+
+    Adding or removing a spike costs 1, moving it by dt costs cost * abs(dt). cost 0 gives the difference of
+    the counts; an infinite cost the number of spikes without an exact partner (Elephant counts exact partners
+    too). O(n_a n_b) per pair.
+
+    Parameters
+    ----------
+    trains : the repeats of one neuron, see `as_repeats`
+    cost : frequency (1/s), scalar, at least 0
+    t_start, t_stop : times, scalar; None is the trains' own end
+
+    Raises
+    ------
+    NsnnError : negative cost, or what `as_repeats` refuses.
+        Source: Victor & Purpura 1996, doi 10.1152/jn.1996.76.2.1310
+
+    >>> import quantities as pq
+    >>> victor_purpura([[0.1, 0.2], [0.11]], cost=10*pq.Hz).round(12)
+    array([[0. , 1.1], [1.1, 0. ]])
+    """
+    q = si(cost, "Hz", "cost")
+    if np.ndim(q) != 0 or q < 0:
+        raise NsnnError(f"cost = {cost}: expected {describe('Hz')}, at least 0")
+    repeats = as_repeats(trains, t_start, t_stop)
+    return _victor_purpura(repeats.times, repeats.offsets, float(q))
+
+
+@measure("1")
+def van_rossum(trains: Any, *, tau: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Van Rossum distance of each pair of trains, (n, n); one lone spike is at distance 1 from silence.
+
+    D^2 = (2 / tau) * integral of (f_a - f_b)^2 dt, f(t) = sum over spikes before t of exp(-(t - t_spike) /
+    tau). This is Elephant's scale; the source's is D / sqrt(2). One pass over both trains with one decaying
+    trace of signed spikes (the markage of Houghton & Kreuz 2012) sums it in O(n_a + n_b), with 0 for equal
+    trains.
+
+    Parameters
+    ----------
+    trains : the repeats of one neuron, see `as_repeats`
+    tau : time, scalar; infinity gives the difference of the counts
+    t_start, t_stop : times, scalar; None is the trains' own end
+
+    Raises
+    ------
+    NsnnError : tau not positive, or what `as_repeats` refuses. Sources: van Rossum 2001, doi
+        10.1162/089976601300014321; Houghton & Kreuz 2012, doi 10.3109/0954898X.2012.673048
+
+    >>> import quantities as pq
+    >>> van_rossum([[0.1], []], tau=20*pq.ms)
+    array([[0., 1.], [1., 0.]])
+    """
+    decay = positive(tau, "s", "tau")
+    repeats = as_repeats(trains, t_start, t_stop)
+    return _van_rossum(repeats.times, repeats.offsets, decay)
+
+
+@measure("1")
+def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Coincidence factor Gamma of each pair of trains, (n, n); row: reference, column: its prediction.
+
+    Gamma = (N_coinc - 2 nu Delta N_a) / ((N_a + N_b)/2 (1 - 2 nu Delta)), nu = N_b / duration the rate of the
+    column's train, 2 nu Delta N_a the number of coincidences expected of a Poisson train of that rate.
+    N_coinc is the largest number of pairs of spikes at most Delta apart with each spike used once, so Gamma
+    <= 1; for intervals above 2 Delta it is the count of the source. 1 for equal trains, about 0 for
+    independent ones; not symmetric for unequal counts.
+
+    Parameters
+    ----------
+    trains : the repeats of one neuron, see `as_repeats`
+    precision : Delta, time, scalar
+    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays, whose duration is
+        unknown
+
+    Raises
+    ------
+    NsnnError : 2 nu Delta >= 1 (chance alone would then match every spike, and Gamma's denominator vanishes
+        or turns negative), trains of different windows or without one, or what `as_repeats` refuses. NaN,
+        with one SilentNeuronWarning, where both trains are empty. Sources: Kistler, Gerstner & van Hemmen
+        1997, doi 10.1162/neco.1997.9.5.1015; Jolivet et al. 2008, doi 10.1016/j.jneumeth.2007.11.006
+
+    >>> import quantities as pq
+    >>> trains = [[0.1, 0.5], [0.101, 0.7]]
+    >>> gamma_coincidence(trains, precision=2*pq.ms, t_start=0*pq.s, t_stop=1*pq.s).round(3)
+    array([[1.   , 0.496], [0.496, 1.   ]])
+    """
+    delta = positive(precision, "s", "precision")
+    repeats = as_repeats(trains, t_start, t_stop)
+    start, stop = repeats.window()
+    count = repeats.counts[:, 0].astype(float)
+    chance = 2 * delta * count / (stop - start)
+    if (chance >= 1).any():
+        k = int(np.argmax(chance))
+        raise NsnnError(
+            f"precision = {precision}: 2 nu Delta = {chance[k]:.3g} >= 1 for train {k} at "
+            f"{count[k] / (stop - start):.4g} Hz: a random train would match every spike, and Gamma has "
+            "no meaning; take a smaller precision"
+        )
+    # spikes of simulated trains sit on a grid: a distance that is meant to equal Delta may exceed it by
+    # rounding
+    reach = delta * (1 + slack(delta, repeats.resolution, "precision"))
+    found = _coincidences(repeats.times, repeats.offsets, reach)
+    size = (count[:, None] + count) / 2 * (1 - chance)
+    _warn_empty(count, "gamma_coincidence", "the pairs of two empty trains are NaN")
+    return nan_ratio(found - chance * count[:, None], size)
+
+
+@measure("1")
+def schreiber_reliability(trains: Any, *, sigma: Any, t_start: Any = None, t_stop: Any = None) -> float:
+    """Mean cosine of all pairs of trains after a Gaussian filter, in [0, 1]; 1 for equal trains.
+
+    R = 2 / (n (n - 1)) * sum over pairs of s_a.s_b / (abs(s_a) abs(s_b)). The product of two filtered trains
+    is summed in closed form over the whole line, s_a.s_b ~ sum of exp(-(t_i - t_j)^2 / (4 sigma^2)): no grid
+    and no cut at the trial's ends. A trial without spikes has no direction; its pairs count as 0, since such
+    a trial isn't reliable.
+
+    Parameters
+    ----------
+    trains : the repeats of one neuron, see `as_repeats`; at least two
+    sigma : standard deviation of the filter, time, scalar
+    t_start, t_stop : times, scalar; None is the trains' own end
+
+    Raises
+    ------
+    NsnnError : one train only, sigma not positive, or what `as_repeats` refuses. Warns once,
+        SilentNeuronWarning, when trains are empty (NaN if all are). Source: Schreiber et al. 2003, doi
+        10.1016/S0925-2312(02)00838-X
+
+    >>> import quantities as pq
+    >>> round(schreiber_reliability([[0.1, 0.5], [0.102, 0.5]], sigma=2*pq.ms), 4)
+    0.8894
+    """
+    width = positive(sigma, "s", "sigma")
+    repeats = as_repeats(trains, t_start, t_stop)
+    n = repeats.n_trials
+    if n < 2:
+        raise NsnnError("schreiber_reliability needs at least two trains")
+    products = _gaussian_products(repeats.times, repeats.offsets, width)
+    count = repeats.counts[:, 0]
+    _warn_empty(count, "schreiber_reliability", "their pairs count as 0 (NaN if all are empty)")
+    if not count.any():
+        return float("nan")
+    norm = np.sqrt(np.diag(products))
+    cosine = np.nan_to_num(nan_ratio(products, norm[:, None] * norm))
+    return float(cosine[np.triu_indices(n, 1)].mean())
+
+
+def _warn_empty(count: np.ndarray, name: str, consequence: str) -> None:
+    empty = int((count == 0).sum())
+    if empty:
+        text = f"{name}: {empty} of {count.size} trains have no spikes; {consequence}"
+        warnings.warn(text, SilentNeuronWarning, stacklevel=3)

@@ -1,0 +1,239 @@
+"""ISI-distance and SPIKE-distance of spike trains: without a time scale to choose, exact integrals of their profiles.
+
+Each profile compares two trains at every time t through the interval nu(t) that holds t, and is integrated piece by
+piece between spikes: it is constant there (ISI) or linear (SPIKE). Divided by the trial's duration, so in [0, 1].
+
+Edges, as in PySpike, so that the values are comparable: the interval before the first spike is the larger of its
+distance to t_start and of the first interval, that after the last spike the same way. For SPIKE, an auxiliary spike
+lies at the far end of each of these; it may be a spike's nearest neighbour, and the distance of the first (last) spike
+holds unchanged up to the edge. A train without spikes is taken as one with a spike at either end, and a lone
+spike at t_start as if followed by one at t_stop. Equal times within a train count once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from ...core.errors import NsnnError
+from ..estimate import measure
+from ..trains import Trains, as_repeats, as_trains
+
+__all__ = ["isi_distance", "mean_isi_distance", "mean_spike_distance", "spike_distance"]
+
+
+# A train of k spikes has k + 1 gaps. All trains lie one behind the other: `ends` (s) holds where each gap ends, so a train's
+# spikes and then t_stop; `nu` (s) is the interval that each gap stands for; train a has the gaps first[a]..first[a + 1] - 1.
+
+
+@numba.njit(cache=True)
+def _nearest(own, other, low, high, out):  # pragma: no cover - compiled
+    """out[i]: distance of own[i] to the nearest of the spikes `other` and of their auxiliary spikes."""
+    j = 0
+    for i in range(own.size):
+        while j < other.size - 1 and other[j + 1] <= own[i]:
+            j += 1
+        found = min(abs(own[i] - low), abs(own[i] - high), abs(own[i] - other[j]))
+        if j < other.size - 1:
+            found = min(found, abs(other[j + 1] - own[i]))
+        out[i] = found
+
+
+@numba.njit(cache=True)
+def _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike):  # pragma: no cover - compiled
+    """Integral of the profile of two trains; the spike profile is linear between spikes, so by trapezia."""
+    i, j, now, begin_a, begin_b, total = 0, 0, start, start, start, 0.0
+    while now < stop:
+        then = min(ends_a[i], ends_b[j])
+        step, x, y = then - now, nu_a[i], nu_b[j]
+        if step > 0 and spike:
+            # the spike before a gap and the one after it; at the edges both are the only one there is
+            left, right = near_a[max(i - 1, 0)], near_a[min(i, near_a.size - 1)]
+            s_a = 2 * left + (right - left) * (now + then - 2 * begin_a) / (ends_a[i] - begin_a)
+            left, right = near_b[max(j - 1, 0)], near_b[min(j, near_b.size - 1)]
+            s_b = 2 * left + (right - left) * (now + then - 2 * begin_b) / (ends_b[j] - begin_b)
+            total += step * (s_a * y + s_b * x) / (x + y) ** 2
+        elif step > 0:
+            total += step * abs(x - y) / max(x, y)
+        now = then
+        if ends_a[i] == then and i < ends_a.size - 1:
+            i, begin_a = i + 1, then
+        if ends_b[j] == then and j < ends_b.size - 1:
+            j, begin_b = j + 1, then
+    return total
+
+
+@numba.njit(cache=True)
+def _distances(ends, nu, first, auxiliary, start, stop, spike):  # pragma: no cover - compiled
+    """(n, n) ISI-distances, or SPIKE-distances."""
+    n = first.size - 1
+    out = np.zeros((n, n))
+    for a in range(n):
+        ends_a, nu_a = ends[first[a] : first[a + 1]], nu[first[a] : first[a + 1]]
+        near_a = np.zeros(ends_a.size - 1)
+        for b in range(a):
+            ends_b, nu_b = ends[first[b] : first[b + 1]], nu[first[b] : first[b + 1]]
+            near_b = np.zeros(ends_b.size - 1)
+            if spike:
+                _nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
+                _nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
+            value = _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike)
+            out[a, b] = out[b, a] = value / (stop - start)
+    return out
+
+
+def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times without repetitions and offsets; empty trains, and a lone spike at t_start, get spikes at the ends."""
+    count = repeats.counts[:, 0]
+    first = repeats.offsets[:-1]
+    empty = count == 0
+    lone = ~empty
+    lone[lone] = (repeats.times[first[lone]] <= start) & (
+        repeats.times[first[lone] + count[lone] - 1] <= start
+    )
+    train = np.concatenate([repeats.trial, np.flatnonzero(empty), np.flatnonzero(empty | lone)])
+    ends = [np.full(empty.sum(), start), np.full((empty | lone).sum(), stop)]
+    times = np.concatenate([repeats.times, *ends])
+    order = np.lexsort((times, train))
+    times, train = times[order], train[order]
+    new = np.concatenate([[True], (np.diff(times) > 0) | (np.diff(train) > 0)])
+    number = np.bincount(train[new], minlength=repeats.n_trials)
+    return times[new], np.concatenate([[0], np.cumsum(number)])
+
+
+def _matrix(repeats: Trains, spike: bool) -> np.ndarray:
+    start, stop = repeats.window()
+    times, offsets = _with_edges(repeats, start, stop)
+    n, last = repeats.n_trials, offsets[1:]
+    ends = np.insert(times, last, stop)
+    first = offsets + np.arange(n + 1)
+    nu = np.diff(ends, prepend=start)
+    nu[first[:-1]] = ends[first[:-1]] - start
+    # at the edges: the larger of what is seen of the interval and of the one next to it, if there is one
+    count = np.diff(offsets)
+    head, tail = first[:-1], first[1:] - 1
+    nu[head] = np.maximum(nu[head], np.where(count > 1, nu[head + 1], 0.0))
+    nu[tail] = np.maximum(nu[tail], np.where(count > 1, nu[tail - 1], 0.0))
+    auxiliary = np.stack([ends[head] - nu[head], times[last - 1] + nu[tail]], axis=1)
+    return _distances(ends, nu, first, auxiliary, start, stop, spike)
+
+
+def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: Any) -> np.ndarray:
+    trains = as_trains(block, t_start, t_stop)
+    n = trains.n_trials
+    if n < 2:
+        raise NsnnError(f"{name} needs at least two trials: it compares repeats")
+    upper = np.triu_indices(n, 1)
+    order = np.lexsort((trains.trial, trains.neuron))  # a stable sort: times stay in order
+    times, trial = trains.times[order], trains.trial[order]
+    borders = np.concatenate([[0], np.cumsum(trains.counts.sum(axis=0))])
+    values = np.empty(trains.n_neurons)
+    for k in range(trains.n_neurons):
+        own = slice(borders[k], borders[k + 1])
+        zeros = np.zeros(borders[k + 1] - borders[k], dtype=np.int64)
+        one = Trains(times[own], zeros, trial[own], 1, n, trains.t_start, trains.t_stop, trains.resolution)
+        values[k] = _matrix(one, spike)[upper].mean()
+    return values
+
+
+@measure("1")
+def isi_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """ISI-distance of each pair of trains, (n, n), in [0, 1]: how different the local rates are; 0 for equal trains.
+
+    D = 1/T integral of |nu_a - nu_b| / max(nu_a, nu_b) dt, nu(t) the interspike interval at t. Edges: see the
+    module (PySpike's). About 1/2 for independent Poisson trains of one rate.
+
+    Parameters
+    ----------
+    trains : the repeats of one neuron, see `as_repeats`; empty ones are allowed
+    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
+
+    Raises
+    ------
+    NsnnError : trains of different windows or without one, or what `as_repeats` refuses. Source: Kreuz et al.
+        2007, doi 10.1016/j.jneumeth.2007.05.031
+
+    >>> import quantities as pq
+    >>> trains = [[0.2, 0.4, 0.6, 0.8], [0.4, 0.8]]
+    >>> isi_distance(trains, t_start=0*pq.s, t_stop=1*pq.s).round(3)
+    array([[0. , 0.5], [0.5, 0. ]])
+    """
+    return _matrix(as_repeats(trains, t_start, t_stop), False)
+
+
+@measure("1")
+def spike_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """SPIKE-distance of each pair of trains, (n, n), in [0, 1]: how far apart the spikes are; 0 for equal trains.
+
+    D = 1/T integral of (S_a nu_b + S_b nu_a) / (2 m^2) dt, m = (nu_a + nu_b) / 2, S_a(t) the distance of a's
+    spikes to the nearest of b, interpolated between the spike before t and the one after. Edges: see the
+    module (PySpike's).
+
+    Parameters
+    ----------
+    trains : the repeats of one neuron, see `as_repeats`; empty ones are allowed
+    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
+
+    Raises
+    ------
+    NsnnError : trains of different windows or without one, or what `as_repeats` refuses. Source: Kreuz et al.
+        2013, doi 10.1152/jn.00873.2012
+
+    >>> import quantities as pq
+    >>> trains = [[0.2, 0.4, 0.6, 0.8], [0.21, 0.41, 0.61, 0.81]]
+    >>> spike_distance(trains, t_start=0*pq.s, t_stop=1*pq.s).round(3)
+    array([[0.  , 0.05], [0.05, 0.  ]])
+    """
+    return _matrix(as_repeats(trains, t_start, t_stop), True)
+
+
+@measure("1")
+def mean_isi_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Mean ISI-distance of all pairs of trials of each neuron, (n_neurons,).
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial, all of the same window
+    t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : one trial, trials of different windows, or what `as_trains` refuses. See `isi_distance`
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> for times in [[0.2, 0.4, 0.6, 0.8], [0.4, 0.8]]:
+    ...     segment = neo.Segment()
+    ...     segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=1.0))
+    ...     block.segments.append(segment)
+    >>> mean_isi_distance(block).round(3)
+    array([0.5])
+    """
+    return _mean_over_pairs(block, False, "mean_isi_distance", t_start, t_stop)
+
+
+@measure("1")
+def mean_spike_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Mean SPIKE-distance of all pairs of trials of each neuron, (n_neurons,).
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial, all of the same window
+    t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : one trial, trials of different windows, or what `as_trains` refuses. See `spike_distance`
+
+    >>> import neo
+    >>> block = neo.Block()
+    >>> for times in [[0.2, 0.4, 0.6, 0.8], [0.21, 0.41, 0.61, 0.81]]:
+    ...     segment = neo.Segment()
+    ...     segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=1.0))
+    ...     block.segments.append(segment)
+    >>> mean_spike_distance(block).round(3)
+    array([0.05])
+    """
+    return _mean_over_pairs(block, True, "mean_spike_distance", t_start, t_stop)

@@ -1,0 +1,119 @@
+"""The door of the measures that take plain arrays: responses (n, d) and labels (n,), checked.
+
+Units are dropped: information doesn't depend on them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import NsnnError
+from ..core.units import floats, shown
+
+__all__ = ["array_of", "as_labels", "as_pair", "as_samples", "reached", "refuse_constant"]
+
+
+def as_samples(x: Any, name: str) -> np.ndarray:
+    """`x` of shape (n,) or (n, d) as finite floats (n, d).
+
+    >>> as_samples([1, 2, 3], "x").shape
+    (3, 1)
+    """
+    values = floats(x, name, "an array of numbers, (n,) or (n, d)")
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2 or values.size == 0:
+        raise NsnnError(
+            f"{name} has shape {np.shape(x)}: expected (n,) or (n, d), one row per sample, not empty"
+        )
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise NsnnError(f"{name}[{row}] = {values[row]}: expected finite numbers; leave such samples out")
+    return values
+
+
+def array_of(values: Any, name: str) -> np.ndarray:
+    """`values` as an array of any type; NsnnError for rows of unequal length.
+
+    >>> array_of(["a", "b"], "labels")
+    array(['a', 'b'], dtype='<U1')
+    """
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise NsnnError(
+            f"{name} = {shown(values)}: rows of unequal length, expected one value per sample"
+        ) from None
+
+
+def as_pair(x: Any, y: Any, least: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """`x` and `y` by `as_samples`, of equal length and at least `least` (None: columns + 2) samples.
+
+    >>> [part.shape for part in as_pair([1, 2, 3, 4], [5, 6, 7, 8], None)]
+    [(4, 1), (4, 1)]
+    """
+    a, b = as_samples(x, "x"), as_samples(y, "y")
+    if len(a) != len(b):
+        raise NsnnError(f"x has {len(a)} samples and y has {len(b)}: expected as many")
+    fewest = a.shape[1] + b.shape[1] + 2 if least is None else least
+    if len(a) < fewest:
+        raise NsnnError(
+            f"x and y have {len(a)} samples of {a.shape[1]} + {b.shape[1]} columns: need {fewest}"
+        )
+    return a, b
+
+
+def refuse_constant(values: np.ndarray, name: str) -> None:
+    """NsnnError for a column (n, d) that never varies.
+
+    >>> refuse_constant(np.array([[1.0], [2.0]]), "x")
+    """
+    constant = np.ptp(values, axis=0) == 0
+    if constant.any():
+        k = int(np.argmax(constant))
+        raise NsnnError(
+            f"{name}: column {k} is constant ({values[0, k]}): it carries no information, leave it out"
+        )
+
+
+def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct labels (k,), sorted, and the number of each sample's label, (n,) int.
+
+    Labels are whole numbers, booleans or texts; NsnnError for floats, for another length than n, or for fewer
+    than `least` distinct ones.
+
+    >>> as_labels(["b", "a", "b"], "labels", 3)
+    (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
+    """
+    values = array_of(labels, name)
+    if values.dtype == object and all(isinstance(value, str) for value in values.flat):
+        values = values.astype(str)  # as pandas holds text
+    if values.ndim != 1 or values.size != n:
+        raise NsnnError(f"{name} has shape {values.shape}: expected ({n},), one label per trial")
+    if values.dtype.kind not in "iubU":
+        is_whole = values.dtype.kind == "f" and bool(np.all(values == np.rint(values)))
+        cure = (
+            "they are whole, so give .astype(int)"
+            if is_whole
+            else "bin a continuous stimulus, for example with numpy.digitize"
+        )
+        raise NsnnError(f"{name} holds {values.dtype} values: expected whole numbers or texts; {cure}")
+    distinct, number = np.unique(values, return_inverse=True)
+    if distinct.size < least:
+        raise NsnnError(f"{name} holds {distinct.size} distinct label: expected at least two")
+    return distinct, number.reshape(-1)
+
+
+def reached(null: np.ndarray, value: float) -> float | None:
+    """(1 + shuffles that reach value) / (1 + shuffles), None without shuffles; rounding counts as reaching.
+
+    >>> reached(np.array([0.1, 0.5, 0.2]), 0.5)
+    0.5
+    """
+    if null.size == 0:
+        return None
+    slack = 1e-12 * max(1.0, abs(value))
+    return float((1 + (null >= value - slack).sum()) / (1 + null.size))

@@ -1,0 +1,266 @@
+"""Connection rules for images: convolutions and average pooling, whose synapses share weights.
+
+A population is flat: of an image of (channels, height, width), neuron (c height + y) width + x is the one of channel c at row y,
+column x. That is the order of a C array, and of torch's `Flatten`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core.errors import NsnnError
+from .connectivity import Pairs, Rule
+
+__all__ = ["AveragePooling", "Convolution"]
+
+
+class _Windows(Rule):
+    """What rules have in common that look at an image through windows."""
+
+    shared: ClassVar[bool] = True
+
+    image: Any
+    stride: Any
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        raise NotImplementedError
+
+    @property
+    def _padding(self) -> tuple[int, int]:
+        return 0, 0
+
+    def _fits(self) -> None:
+        """Make a tuple of the image, and raise NsnnError unless a window fits into it."""
+        if self.image is None:
+            return
+        value = _several(self.image)
+        if len(value) != 3 or not all(_whole(n, 1) for n in value):
+            raise NsnnError(
+                f"image = {self.image!r}: expected (channels, height, width), whole numbers, or None"
+            )
+        object.__setattr__(self, "image", tuple(int(n) for n in value))
+        if min(self.post_image) < 1:
+            raise NsnnError(
+                f"image = {self.image}: smaller, with its padding of {self._padding}, than the window of {self._size}: expected "
+                "a smaller window or more padding"
+            )
+
+    @property
+    def post_image(self) -> tuple[int, int, int]:
+        """The image of the postsynaptic population: (channels, height, width)."""
+        if self.image is None:
+            raise NsnnError("image = None: expected (channels, height, width) of the presynaptic population")
+        height, width = (
+            (n + 2 * p - k) // s + 1
+            for n, k, s, p in zip(self.image[1:], self._size, self.stride, self._padding, strict=True)
+        )
+        return self._channels(self.image[0]), height, width
+
+    def _channels(self, c_in: int) -> int:
+        return c_in
+
+    def _taps(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Along y and along x, all that a window sees within the image: places after, places in the window, places before."""
+        assert self.image is not None
+        found = []
+        for axis in (0, 1):
+            after, tap = np.indices((self.post_image[1 + axis], self._size[axis])).reshape(2, -1)
+            before = after * self.stride[axis] - self._padding[axis] + tap
+            inside = (before >= 0) & (before < self.image[1 + axis])
+            found.append((after[inside], tap[inside], before[inside]))
+        return found
+
+    def check(self, pre: Any, post: Any) -> None:
+        """Raise NsnnError unless the populations have as many neurons as the images."""
+        after = self.post_image
+        for end, population, image in (("pre", pre, self.image), ("post", post, after)):
+            if population.n != np.prod(image):
+                raise NsnnError(
+                    f"{end} = {population.name!r} has {population.n} neurons: expected {np.prod(image)}, an image of "
+                    f"(channels, height, width) = {image}"
+                )
+
+    def describe(self) -> dict[str, Any]:
+        """The record as plain data."""
+        values = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
+        return {
+            "type": type(self).__name__,
+            **{k: list(v) if isinstance(v, tuple) else v for k, v in values},
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Convolution(_Windows):
+    """A convolution of an image, as torch's `conv2d` (a cross-correlation), zeros around the border:
+
+        drive[d, y, x] = sum over c, i, j of w[d, c, i, j] spikes[c, y stride - padding + i, x stride - padding + j]
+
+    The weight of the projection is the kernel, an array of shape (c_out, c_in, kh, kw), and so is what `Network.get_weights`
+    gives. A random law draws one number for each of its entries (delays are each synapse's own). Synapses share these weights, so
+    a learning rule on them is refused: train in torch (`deep`).
+
+    Parameters
+    ----------
+    channels : whole number, c_out
+    kernel : whole number, or (kh, kw)
+    stride, padding : whole numbers, or pairs (along y, along x)
+    image : (channels, height, width) of the presynaptic population; `convolutional` puts it in, elsewhere it is needed
+
+    Raises
+    ------
+    NsnnError : values that aren't such numbers, a kernel larger than the image with its padding, populations of another size
+
+    >>> rule = Convolution(8, 3, padding=1, image=(1, 6, 4))
+    >>> rule.post_image
+    (8, 6, 4)
+    >>> from nsnn_neuro.models.neurons import NSNNNeuron, Relay
+    >>> from nsnn_neuro.models.network import Network, Population, Projection
+    >>> pixels, cells = Population(24, Relay(), name="pixels"), Population(192, NSNNNeuron(), name="cells")
+    >>> wires = Projection(pixels, cells, rule=rule, weight=np.ones((8, 1, 3, 3)))
+    >>> net = Network([pixels, cells], [wires])
+    >>> net.get_weights()[0].shape, net.connections(wires).weight.shape
+    ((8, 1, 3, 3), (1280,))
+    """
+
+    channels: int
+    kernel: Any
+    stride: Any = dataclasses.field(default=1, kw_only=True)
+    padding: Any = dataclasses.field(default=0, kw_only=True)
+    image: Any = dataclasses.field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _whole(self.channels, 1):
+            raise NsnnError(f"channels = {self.channels!r}: expected a whole number >= 1")
+        object.__setattr__(self, "channels", int(self.channels))
+        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
+            object.__setattr__(self, name, _pair(getattr(self, name), name, least))
+        self._fits()
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.kernel
+
+    @property
+    def _padding(self) -> tuple[int, int]:
+        return self.padding
+
+    def _channels(self, c_in: int) -> int:
+        return self.channels
+
+    def weight_shape(self, pre: Any, post: Any, n_synapses: int) -> tuple[int, ...]:
+        """(c_out, c_in, kh, kw)."""
+        return (self.channels, self.image[0], *self.kernel)
+
+    def n_synapses(self, pre: Any, post: Any) -> int:
+        """The number of pairs within the image: less than c_out c_in kh kw for each place where there is padding."""
+        y, x = self._taps()
+        return self.channels * self.image[0] * y[0].size * x[0].size
+
+    def _synapses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pre- and postsynaptic neuron and place in the flat kernel of every synapse, by pre, then post."""
+        c_in, height, width = self.image
+        _, high, wide = self.post_image
+        (y, i, y0), (x, j, x0) = self._taps()
+        d, c = (a[..., None, None] for a in np.indices((self.channels, c_in)))
+        pre = (c * height + y0[:, None]) * width + x0
+        post = (d * high + y[:, None]) * wide + x
+        place = ((d * c_in + c) * self.kernel[0] + i[:, None]) * self.kernel[1] + j
+        order = np.lexsort((post.ravel(), pre.ravel()))
+        return pre.ravel()[order], post.ravel()[order], place.ravel()[order]
+
+    def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
+        """Pre- and postsynaptic indices; see `Rule.connect`."""
+        i, j, _ = self._synapses()
+        return i.astype(np.int32), j.astype(np.int32)
+
+    def per_synapse(self, weight: float | np.ndarray) -> float | np.ndarray:
+        """The kernel's entry of each synapse."""
+        return weight.reshape(-1)[self._synapses()[2]] if isinstance(weight, np.ndarray) else weight
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AveragePooling(_Windows):
+    """The mean of an image over windows, channel by channel, as torch's `avg_pool2d` without padding: a border that no whole window
+    covers is left out. Each synapse has the projection's one weight divided by the window's number of neurons.
+
+    The mean goes to spiking neurons, a population of the smaller image. (Between pooling and a convolution without neurons in
+    between there is nothing but a larger kernel: `deep.to_network` makes it of such modules.)
+
+    Parameters
+    ----------
+    size : whole number, or (along y, along x)
+    stride : the same; None: the size
+    image : (channels, height, width) of the presynaptic population; `convolutional` puts it in, elsewhere it is needed
+
+    Raises
+    ------
+    NsnnError : values that aren't such numbers, a window larger than the image, populations of another size
+
+    >>> AveragePooling(2, image=(8, 7, 6)).post_image
+    (8, 3, 3)
+    >>> AveragePooling(2, image=(8, 7, 6)).per_synapse(1.0)
+    0.25
+    """
+
+    size: Any
+    stride: Any = dataclasses.field(default=None, kw_only=True)
+    image: Any = dataclasses.field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "size", _pair(self.size, "size", 1))
+        stride = self.size if self.stride is None else _pair(self.stride, "stride", 1)
+        object.__setattr__(self, "stride", stride)
+        self._fits()
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.size
+
+    def weight_shape(self, pre: Any, post: Any, n_synapses: int) -> tuple[int, ...]:
+        """(), one number."""
+        return ()
+
+    def n_synapses(self, pre: Any, post: Any) -> int:
+        """The size of a window times n_post."""
+        return int(np.prod(self.size) * np.prod(self.post_image))
+
+    def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
+        """Pre- and postsynaptic indices; see `Rule.connect`."""
+        _, height, width = self.image
+        channels, high, wide = self.post_image
+        (y, _, y0), (x, _, x0) = self._taps()
+        c = np.arange(channels)[:, None, None]
+        i = ((c * height + y0[:, None]) * width + x0).ravel()
+        j = ((c * high + y[:, None]) * wide + x).ravel()
+        order = np.lexsort((j, i))
+        return i[order].astype(np.int32), j[order].astype(np.int32)
+
+    def per_synapse(self, weight: float | np.ndarray) -> float:
+        """The weight divided by the number of neurons in a window."""
+        return float(weight) / float(np.prod(self.size))
+
+
+def _whole(value: Any, least: int) -> bool:
+    return (
+        isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value < 2**31)
+    )
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    """The entries of a list, tuple or array, none of anything else."""
+    listed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    return tuple(value) if listed else ()
+
+
+def _pair(value: Any, name: str, least: int) -> tuple[int, int]:
+    """(along y, along x) of a whole number for both or two of them."""
+    both = _several(value) or (value,) * 2
+    if len(both) != 2 or not all(_whole(n, least) for n in both):
+        raise NsnnError(f"{name} = {value!r}: expected a whole number >= {least}, or two, along y and x")
+    return int(both[0]), int(both[1])

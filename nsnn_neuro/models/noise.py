@@ -1,0 +1,236 @@
+"""Noise of the membrane: records for what makes a neuron's spikes random before they are counted. Escape noise: `escape.py`.
+
+Conventions, stated here and converted nowhere else:
+
+- `sigma` is the stationary standard deviation of the *free* membrane (threshold removed), in the membrane's unit. White noise:
+  tau dV = (mu - V) dt + sigma sqrt(2 tau) dW. Brunel's and Siegert's sigma_B is sqrt(2) sigma (`SQRT2`).
+- Ornstein-Uhlenbeck noise has its own correlation time and is scaled so that the free membrane again has standard deviation sigma.
+- `shared` is the fraction c of the noise *variance* that all neurons of a trial (of a population) have in common: sqrt(c) common
+  + sqrt(1 - c) private, so that the inputs of two neurons have correlation c. Crossings between grid points are shared likewise.
+- Multiplicative noise names its calculus. Where the noise is additive, or coloured, Ito's and Stratonovich's agree.
+
+A noise of one's own whose strength depends on the membrane is a subclass of `MultiplicativeNoise` with two lines of text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import quantities as pq
+
+from ..core.errors import NsnnError
+from ..core.parameters import Record, parameter
+
+__all__ = [
+    "SQRT2",
+    "ConductanceNoise",
+    "MultiplicativeNoise",
+    "Noise",
+    "OUNoise",
+    "PoissonNoise",
+    "ThresholdNoise",
+    "WhiteNoise",
+]
+
+SQRT2 = np.sqrt(2.0)  # sigma_B = SQRT2 * sigma
+
+
+class Noise(Record):
+    """Base of the noise records. `at_threshold`: it needs a threshold that is the spike, not one behind it."""
+
+    at_threshold: ClassVar[bool] = False
+
+    def in_membrane_units(self) -> list[str]:
+        """The parameters that have the membrane's unit."""
+        return [f.name for f in self._parameters() if f.metadata["units"] == ("V", "1")]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WhiteNoise(Noise):
+    """Gaussian white noise: tau dV = (mu - V) dt + sigma sqrt(2 tau) dW, a diffusive noise.
+
+    Parameters
+    ----------
+    sigma : scalar or (n_neurons,), membrane's unit; standard deviation of the free membrane, >= 0
+    shared : scalar, fraction of the noise variance common to all neurons of a trial, 0 to 1
+
+    Raises
+    ------
+    NsnnError : negative sigma, wrong unit, fraction out of range
+
+    Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 8, doi 10.1017/CBO9781107447615
+
+    >>> from brian2 import mV
+    >>> WhiteNoise(sigma=-1*mV)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: sigma = -1. mV: expected zero or a positive value, finite (a voltage such as 15*mV)
+    """
+
+    sigma: Any = parameter("V", "1", bound="non-negative")
+    shared: Any = parameter("1", bound="fraction", default=0.0, kw_only=True)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OUNoise(Noise):
+    """Ornstein-Uhlenbeck input: tau_noise dI = -I dt + sigma_I sqrt(2 tau_noise) dW, added to the drive.
+
+    sigma_I = sigma sqrt(1 + tau_m / tau_noise), so that the free membrane of a leaky neuron has standard deviation sigma.
+    The current of each trial starts from its own stationary law. V is smooth on the scale of tau_noise: below 10 dt the membrane's
+    path within each step is drawn and tested too (with the bridge), below dt / 51 the noise is refused: take a smaller dt or
+    `WhiteNoise`.
+
+    Parameters
+    ----------
+    sigma : scalar or (n_neurons,), membrane's unit; standard deviation of the free membrane, >= 0
+    tau_noise : scalar or (n_neurons,), correlation time, > 0
+    shared : scalar, fraction of the noise variance common to all neurons of a trial, 0 to 1
+
+    Source: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015
+
+    >>> from brian2 import mV, ms
+    >>> OUNoise(3*mV, 5*ms).describe()["tau_noise"]
+    {'value': 0.005, 'unit': 's'}
+    """
+
+    sigma: Any = parameter("V", "1", bound="non-negative")
+    tau_noise: Any = parameter("s", bound="positive")
+    shared: Any = parameter("1", bound="fraction", default=0.0, kw_only=True)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MultiplicativeNoise(Noise):
+    """White noise whose strength depends on the membrane: tau dV = ... dt + sigma (V - v_zero) sqrt(2 tau) dW, calculus declared.
+
+    A white conductance with reversal v_zero. Taken with Milstein's step (strong order 1) in either calculus. The bridge
+    between grid points measures distances in units of the noise, int dV / amplitude. Another dependence on V is a subclass with
+    `amplitude`, a text in the membrane's unit, in v and parameters, and `slope`, its derivative to v:
+
+    >>> from brian2 import ms, mV
+    >>> import nsnn_neuro as nsnn
+    >>> @dataclasses.dataclass(frozen=True, eq=False)
+    ... class Bounded(nsnn.MultiplicativeNoise):
+    ...     width: Any = parameter("V", "1", kw_only=True)
+    ...     amplitude = "width * tanh((v - v_zero) / width)"
+    ...     slope = "1 - tanh((v - v_zero) / width)**2"
+    >>> cell = nsnn.LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
+    >>> noise = Bounded(0.2, -10*mV, width=15*mV, calculus="ito")
+    >>> block = nsnn.simulate(cell, noise, nsnn.Constant(18*mV), duration=500*ms, seed=1, engine="numpy")
+    >>> len(block.segments[0].spiketrains[0])
+    5
+
+    Parameters
+    ----------
+    sigma : scalar or (n_neurons,), dimensionless, >= 0: strength for each unit of `amplitude`
+    v_zero : scalar or (n_neurons,), membrane's unit: where the noise vanishes
+    calculus : "ito" or "stratonovich", no default
+
+    Raises
+    ------
+    NsnnError : unknown calculus, wrong unit
+
+    Source: Kloeden & Platen 1992, Numerical Solution of Stochastic Differential Equations, doi 10.1007/978-3-662-12616-5
+    """
+
+    sigma: Any = parameter("1", bound="non-negative")
+    v_zero: Any = parameter("V", "1")
+    calculus: Literal["ito", "stratonovich"] = dataclasses.field(kw_only=True)
+
+    amplitude: ClassVar[str] = "(v - v_zero)"
+    slope: ClassVar[str] = "1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.calculus not in ("ito", "stratonovich"):
+            raise NsnnError(f'calculus = {self.calculus!r}: expected "ito" or "stratonovich"')
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class ConductanceNoise(Noise):
+    """Fluctuating excitatory and inhibitory conductances, each an Ornstein-Uhlenbeck process: the point-conductance model.
+
+    tau_m dV = ... + g_e (e_rev_e - V) dt + g_i (e_rev_i - V) dt, tau_k dg_k = (mean_k - g_k) dt + sigma_k sqrt(2 tau_k) dW_k
+
+    Conductances are in units of the neuron's leak conductance and are not cut at 0: keep sigma_k well below g_k. Coloured noise, so
+    Ito's and Stratonovich's calculus agree. A trial starts from their stationary law. A step sees the mean of their values at its
+    ends, which makes the noise .2 % too strong at tau_k = 5 dt and 4 % at dt; the threshold is tested at grid points.
+
+    Parameters
+    ----------
+    g_e, g_i : scalar or (n_neurons,), dimensionless >= 0: means; sigma_e, sigma_i : their standard deviations, >= 0
+    tau_e, tau_i : times > 0; e_rev_e, e_rev_i : reversal potentials, membrane's unit
+
+    Source: Destexhe et al. 2001, doi 10.1016/S0306-4522(01)00344-X
+
+    >>> from brian2 import ms, mV
+    >>> ConductanceNoise(g_e=0.7, sigma_e=0.2, tau_e=2.7*ms, e_rev_e=0*mV,
+    ...                  g_i=3.5, sigma_i=0.4, tau_i=10.5*ms, e_rev_i=-75*mV).si("tau_i")
+    0.0105
+    """
+
+    g_e: Any = parameter("1", bound="non-negative")
+    sigma_e: Any = parameter("1", bound="non-negative")
+    tau_e: Any = parameter("s", bound="positive")
+    e_rev_e: Any = parameter("V", "1")
+    g_i: Any = parameter("1", bound="non-negative")
+    sigma_i: Any = parameter("1", bound="non-negative")
+    tau_i: Any = parameter("s", bound="positive")
+    e_rev_i: Any = parameter("V", "1")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ThresholdNoise(Noise):
+    """Noisy threshold: after each spike it is drawn anew, v_thresh + sigma z, z standard normal; the membrane is noise-free.
+
+    sigma : scalar or (n_neurons,), membrane's unit, >= 0. A threshold drawn anew in each step is `EscapeNoise(Gaussian(sigma))`
+
+    Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
+
+    >>> from brian2 import mV
+    >>> ThresholdNoise(2*mV).unit("sigma")
+    'V'
+    """
+
+    sigma: Any = parameter("V", "1", bound="non-negative")
+    at_threshold: ClassVar[bool] = True
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PoissonNoise(Noise):
+    """A Poisson background of finite synapses: the membrane jumps by `weight` at `rate`, and by `weight_inh` at `rate_inh`.
+
+    The mean drive is tau_m (weight rate + weight_inh rate_inh), and sigma^2 of the diffusion that it tends to is
+    tau_m (weight^2 rate + weight_inh^2 rate_inh) / 2. Each jump has its own time within a step, and the threshold is tested along
+    the path (with the bridge; without it at the step's end). While the neuron is refractory jumps are lost.
+
+    Parameters
+    ----------
+    rate, rate_inh : scalar or (n_neurons,), frequency >= 0: of all synapses of a kind together, at most 500 jumps a step
+    weight, weight_inh : scalar or (n_neurons,), membrane's unit, of either sign
+
+    Source: Stein 1965, doi 10.1016/S0006-3495(65)86709-1
+
+    >>> from brian2 import kHz, mV
+    >>> PoissonNoise(10*kHz, 0.1*mV, rate_inh=1*kHz, weight_inh=-0.5*mV).si("rate_inh")
+    1000.0
+    """
+
+    rate: Any = parameter("Hz", bound="non-negative")
+    weight: Any = parameter("V", "1")
+    rate_inh: Any = parameter("Hz", bound="non-negative", default=0 * pq.Hz, kw_only=True)
+    weight_inh: Any = parameter("V", "1", default=0.0, kw_only=True)
+
+    def in_membrane_units(self) -> list[str]:
+        """The parameters that have the membrane's unit."""
+        return ["weight", "weight_inh"] if self.inhibited else ["weight"]
+
+    @property
+    def inhibited(self) -> bool:
+        """True when there are jumps of the second kind."""
+        return bool(np.any(np.asarray(self.si("rate_inh")) > 0))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.inhibited and self.unit("weight_inh") != self.unit("weight"):
+            raise NsnnError(f"weight_inh = {self.weight_inh}: expected the unit of weight = {self.weight}")

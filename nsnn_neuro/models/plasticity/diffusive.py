@@ -1,0 +1,167 @@
+"""Noise-driven learning for a membrane in white noise: its factor, and the rule's text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...core import units
+from ...core.errors import NsnnError
+from ...core.parameters import substitute
+from ..noise import OUNoise, WhiteNoise
+from .rule import RuleText, numbers, one_of
+
+if TYPE_CHECKING:
+    from .factors import NDL
+
+__all__ = ["diffusive_text", "is_diffusive", "white_noise_factor"]
+
+# how the target takes its step -> dm/dx0, and s; `lapse` is the step's length in tau_m
+_STEPS = {
+    "euler": ("1 - lapse", "noise_sigma * sqrt(2 * lapse)"),
+    "exact": ("exp(-lapse)", "noise_sigma * sqrt(2 * lapse * smooth_exprel(-2 * lapse))"),
+}
+_DENSITY = "exp(-0.5 * ((m - v_thresh) / s)**2) / (s * sqrt(2 * pi))"
+_Y = "((m + v_thresh - 2 * x0) / s)"
+_NEAR = (
+    f"exp(clip(2 * ((m - x0) / s) * ((v_thresh - x0) / s), -700, 40)) * normal_cdf(-{_Y})"  # exp(A) Phi(-y)
+)
+
+
+def white_noise_factor(*, bridge: bool = True) -> str:
+    """NDL's factor for a white-noise membrane: dP/dm, P the probability that the step u' = m + s xi from x0 fires at v_thresh.
+
+    Without the bridge P = Phi((m - v_thresh) / s). With it P = Phi((m - v_thresh) / s) + exp(A) Phi(-y),
+    A = 2 (m - x0)(v_thresh - x0) / s^2 and y = (m + v_thresh - 2 x0) / s, whose derivative is
+
+        dP/dm = 2 (v_thresh - x0) / s^2 exp(A) Phi(-y)      and 0 for x0 >= v_thresh, where it fires anyhow
+
+    P is each neuron's own, which noise shared by a population leaves as it is. That spikes of such neurons are correlated doesn't
+    enter: the rule adds up the neurons' own gradients, which is exact for a loss that is a sum over neurons.
+
+    Parameters
+    ----------
+    bridge : with crossings between grid points, as `simulate` has them
+
+    Returns
+    -------
+    text in Brian2's syntax, in m, s, v_thresh and, with the bridge, x0 and the function normal_cdf (`engine.functions()`).
+    exp(A) Phi(-y) is phi((m - v_thresh) / s) times Mills' ratio of y, a continued fraction for y > 8, so nothing overflows
+
+    Source: Brownian bridge: Karatzas & Shreve 1998, doi 10.1007/978-1-4612-0949-2, ch. 2.8
+
+    >>> white_noise_factor(bridge=False)
+    'exp(-0.5 * ((m - v_thresh) / s)**2) / (s * sqrt(2 * pi))'
+    """
+    if not bridge:
+        return _DENSITY
+    near = f"{_NEAR} * int({_Y} <= 8)"
+    return (
+        f"2 * clip(v_thresh - x0, 0 * s, inf * s) / s * ({near} / s + {_DENSITY} / {_far(1)} * int({_Y} > 8))"
+    )
+
+
+def _start_factor() -> str:
+    """dP/dx0 at the same m, with the bridge: 2 / s (phi(z) - y exp(A) Phi(-y)), z = (m - v_thresh) / s; text as above.
+
+    For y > 8 by the continued fraction 1 / M = y + 1 / D of Mills' ratio M: 1 - y M = M / D, free of cancellation.
+    """
+    near = f"({_DENSITY} - {_Y} * {_NEAR} / s) * int({_Y} <= 8)"
+    far = f"{_DENSITY} / ({_far(1)} * {_far(2)}) * int({_Y} > 8)"
+    return f"2 * int(x0 < v_thresh) * ({near} + {far})"
+
+
+def _far(first: int) -> str:
+    """The continued fraction y + k / (y + (k + 1) / ...) from k = first on, for y > 8."""
+    fraction = beyond = f"clip({_Y}, 8, inf)"
+    for k in range(12, first - 1, -1):
+        fraction = f"({beyond} + {k} / {fraction})"
+    return fraction
+
+
+def is_diffusive(noise: Any) -> bool:
+    """True for white noise of the membrane.
+
+    Raises
+    ------
+    NsnnError : OU noise, in which a spike has no density per step
+    """
+    if isinstance(noise, OUNoise):
+        raise NsnnError(
+            f"noise = {noise}: given the state of coloured noise the membrane's step is deterministic, so NDL's factor vanishes; "
+            "expected WhiteNoise(...), or EscapeNoise for what stands in for it"
+        )
+    return isinstance(noise, WhiteNoise)
+
+
+def diffusive_text(
+    rule: NDL,
+    *,
+    noise: WhiteNoise,
+    tau_m: Any = None,
+    v_thresh: Any = None,
+    mu: Any = None,
+    method: str = "euler",
+    bridge: bool = False,
+    trial: bool = False,
+) -> RuleText:
+    """The text of `NDL` for a leaky membrane in white noise with a hard reset (see `NDL`).
+
+    The factor is taken of the state at the step's start, x0, before the membrane moves; the learning signal of the same step comes
+    at its end. A spike of the target sets the trace to 0.
+    """
+    if rule.signal != "transport":
+        raise NsnnError(
+            f'signal = "{rule.signal}": a diffusive membrane hands no signal back and has no reward rule, expected "transport"'
+        )
+    one_of(method, tuple(_STEPS), "method")
+    unit = noise.unit("sigma")
+    values = {"noise_sigma": (noise.si("sigma"), unit)}
+    if np.any(np.asarray(values["noise_sigma"][0]) == 0):
+        raise NsnnError(
+            f"sigma = {noise.sigma}: without noise NDL's factor vanishes, expected a positive value"
+        )
+    wanted = {"tau_m": (tau_m, "s"), "v_thresh": (v_thresh, unit), "mu": (mu, unit)}
+    for name, (value, its_unit) in wanted.items():
+        if value is None:
+            raise NsnnError(
+                f"{name} = None: NDL of a diffusive membrane needs it, {units.describe(its_unit)}"
+            )
+        if not (name == "mu" and isinstance(value, str)):
+            values[name] = (units.si(value, its_unit, name), its_unit)
+    if not np.all(np.asarray(values["tau_m"][0]) > 0):
+        raise NsnnError(f"tau_m = {tau_m}: expected a positive value")
+    kept, spread = _STEPS[method]
+    slope = f"({white_noise_factor(bridge=bridge)}) * kept" + (f" + {_start_factor()}" if bridge else "")
+    gradient = "g += L * pull" if trial else "g = L * pull"
+    own = {f.name: f"optimizer_{f.name}" for f in rule.optimizer._parameters()}
+    own |= {"w": "w_number"} | ({} if trial else {"due": "1"})
+    # optimizers are in plain numbers
+    lines = [gradient, "w_number = w / volts", *(substitute(line, own) for line in rule.optimizer.lines)]
+    lines.append("w = w_number * volts")
+    if trial:
+        lines = ["due = int(t_in_timesteps % steps == steps - 1)", *lines, "g *= 1 - due", "trace *= 1 - due"]
+    return RuleText(
+        states=(
+            "trace : 1",
+            "pull : 1",
+            *(f"{name} : 1" for name in rule.optimizer.states),
+            *(["g : 1"] if trial else []),
+        ),
+        at_start=(
+            "lapse = dt / tau_m",
+            f"kept = {kept}",
+            "m = mu + (u - mu) * kept",
+            f"s = {spread}",
+            f"pull = volts * ({substitute(slope, {'x0': 'u'})}) * trace",
+            "trace *= kept",
+        ),
+        each_step=tuple(lines),
+        on_pre=("trace += pre",),
+        on_post=("trace = 0",),
+        unit=unit,
+        parameters={"eta": (rule.si("eta"), "1"), "volts": (1.0, unit)}
+        | values
+        | numbers(rule.optimizer, "optimizer_"),
+    )

@@ -1,0 +1,311 @@
+"""Three-factor rules: noise-driven learning, surrogate gradients and e-prop."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ...core.errors import NsnnError
+from ...core.parameters import parameter, substitute
+from ..escape import EscapeNoise, Family
+from ..neurons import NSNNNeuron
+from ..noise import Noise
+from .diffusive import diffusive_text, is_diffusive
+from .optimizers import SGD, Optimizer
+from .rule import Plasticity, RuleText, numbers, one_of
+
+__all__ = ["NDL", "EProp", "SurrogateGradient"]
+
+# (reset of the neuron, path through the reset) -> what is left of the trace in the next step
+_KEPT = {
+    ("hard", "exact"): "beta * (1 - o - u * f) * trace",
+    ("hard", "detached"): "beta * (1 - o) * trace",
+    ("subtract", "exact"): "beta * (1 - theta * f) * trace",
+    ("subtract", "detached"): "beta * trace",
+}
+# learning signal -> what a synapse hands back to its source's signal, summed over the source's synapses
+_BACKWARD = {"transport": "w * L * f", "random": "b * L * f", "broadcast": "b * L", "reward": ""}
+
+
+class _ThreeFactor(Plasticity):
+    """What rules of the form signal x factor x trace have in common."""
+
+    eta: Any
+    signal: str
+    optimizer: Optimizer
+    resets: ClassVar[tuple[str, ...]] = ("hard", "subtract")
+    recurrent_path: ClassVar[bool] = (
+        True  # whether transported signals go back through a layer's recurrent weights
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self.signal, tuple(_BACKWARD), "signal")
+        if not isinstance(self.optimizer, Optimizer):
+            raise NsnnError(f"optimizer = {self.optimizer!r}: expected an optimizer such as SGD() or Adam()")
+
+    @property
+    def _detached(self) -> bool:
+        return False
+
+    def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
+        """Texts of the factor f and, if the neuron is noisy, of the probability of a spike, in `x`; their numbers."""
+        raise NotImplementedError
+
+    def _check(self, theta: Any) -> None:
+        """Raise NsnnError for a threshold that the rule can't have."""
+
+    def text(  # type: ignore[override]
+        self,
+        *,
+        noise: Any = None,
+        beta: Any = 0.5,
+        theta: Any = 1.0,
+        reset: str | None = None,
+        trial: bool = False,
+    ) -> RuleText:
+        """The rule's text for a neuron with this noise and reset; `trial`: gradients are summed over a trial (see `synapses`)."""
+        reset = reset or self.resets[0]
+        one_of(reset, self.resets, "reset")
+        neuron = numbers(NSNNNeuron(beta=beta, theta=theta, reset=reset))  # type: ignore[arg-type]
+        self._check(neuron["theta"][0])
+        rewarded = self.signal == "reward"
+        density, chance, own_numbers = self._family(noise)
+        at = {
+            "x": "(u - theta)",
+            **{n.removeprefix("noise_"): n for n in own_numbers if n.startswith("noise_")},
+        }
+        density = substitute(density, at)
+        kept = _KEPT[reset, "detached" if rewarded or self._detached else "exact"]
+        lines = ["trace = carried + pre", f"f = {density}"]
+        states = ["trace : 1", "carried : 1", *(f"{name} : 1" for name in self.optimizer.states)]
+        gradient = "L * f * trace"
+        if rewarded:
+            states.append("score : 1")
+            lines.append(f"p = clip({substitute(chance or '', at)}, 1e-300, 1 - 1e-16)")
+            lines.append("score += f * (o / p - (1 - o) / (1 - p)) * trace")
+            gradient = "L * score"
+        own = {f.name: f"optimizer_{f.name}" for f in self.optimizer._parameters()}
+        change = [substitute(line, own) for line in self.optimizer.lines]
+        if trial:
+            states.append("g : 1")
+            lines += ["due = int(t_in_timesteps % steps == steps - 1)", f"g += {gradient}", *change]
+            lines += [
+                "g *= 1 - due",
+                *(["score *= 1 - due"] if rewarded else []),
+                f"carried = (1 - due) * {kept}",
+            ]
+        else:
+            lines += [
+                f"g = {gradient}",
+                *(substitute(line, {"due": "1"}) for line in change),
+                f"carried = {kept}",
+            ]
+        backward = substitute(_BACKWARD[self.signal], {"f": f"({density})"})
+        if self.signal in ("random", "broadcast"):
+            states.append("b : 1")
+        values = {"eta": (self.si("eta"), "1")} | neuron | own_numbers
+        return RuleText(
+            states=tuple(states),
+            each_step=tuple(lines),
+            backward=backward,
+            parameters=values | numbers(self.optimizer, "optimizer_"),
+        )
+
+
+def _without_dimension(family: Family) -> Family:
+    if family.x_unit != "1":
+        raise NsnnError(
+            f"noise = {family}: these rules are for a dimensionless membrane, divide it, e.g. by the threshold: Gaussian(0.2)"
+        )
+    return family
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NDL(_ThreeFactor):
+    """Noise-driven learning: dw_ij = -eta sum_t L_i(t) f(u_i(t) - theta) trace_ij(t), f the density of the neuron's own noise.
+
+    The sum is the gradient of backpropagation through time, to rounding, for a layer that receives its signal L directly. It is
+    the gradient of the expected loss for an output layer, one step, and a loss affine in each spike; with depth it is biased
+    (`docs/ndl.md`). signal="reward" is the score-function rule instead, dw_ij = -eta sum_t L(t) sum_(s <= t) score(s),
+    score = (o - p) / (p (1 - p)) f trace, with L a scalar that all neurons are told: unbiased at any depth, of a large variance.
+    Subtract a baseline from L, as `train` does.
+
+    *Diffusive neurons*: `synapses(..., noise=WhiteNoise(sigma), tau_m=, v_thresh=, mu=, method=, bridge=)` is for a leaky membrane
+    of your own in white noise, with delta synapses (each spike adds w) and a hard reset. A step goes from x0 to m(x0) + s xi:
+
+        dw_ij = -eta sum_t L_i(t) dP_i/dx0_i trace_ij(t),      P(x0) the probability of a spike in the step (`white_noise_factor`)
+
+    dP/dx0 is dP/dm dm/dx0 and, with the bridge, what x0 does to P at the same m. The trace is dx0/dw along the path that the noise
+    has taken: what has arrived, times dm/dx0 in each step, 0 from a spike of the target on and while the membrane is held
+    refractory. So that w moves a membrane that doesn't fire is in it. Left out: that a spike now takes the place of later ones,
+    as the reset ends the path (`docs/ndl.md`).
+
+    Parameters
+    ----------
+    eta : number >= 0, learning rate
+    signal : where a hidden layer's L comes from: "transport" sum_k w_k f_k L_k over its target neurons in the same step (without
+        the future terms of the targets' membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k; "reward"
+    reset_path : "exact", or "detached": the trace ignores that a spike resets the membrane; "reward" always holds spikes fixed
+    optimizer : `SGD()`, `Momentum()`, `Adam()` or your own
+    eta_noise : number >= 0, for `train` alone: learning rate of log s, s the scale of the target layer's noise, which goes down the
+        loss by the same optimizer, `SGD`: d log s = -eta_noise dL/dlog s. One s for the layer, or one for each neuron where the
+        family has an array; the rate is that of the projection from the layer before. 0: the noise stays as it is
+
+    Raises
+    ------
+    NsnnError : a value out of bounds, an unknown signal or path, eta_noise with signal="reward"
+
+    Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; the score-function rule: Williams 1992, doi 10.1007/BF00992696
+
+    >>> from nsnn_neuro.models.escape import Gaussian
+    >>> print(NDL(0.1).text(noise=Gaussian(0.4)))
+    states:
+        trace : 1
+        carried : 1
+    each step:
+        trace = carried + pre
+        f = exp(-0.5 * ((u - theta) / noise_sigma)**2) / (noise_sigma * sqrt(2 * pi))
+        g = L * f * trace
+        w -= 1 * eta * g
+        carried = beta * (1 - o - u * f) * trace
+    backward:
+        w * L * (exp(-0.5 * ((u - theta) / noise_sigma)**2) / (noise_sigma * sqrt(2 * pi)))
+    """
+
+    eta: Any = parameter("1", bound="non-negative")
+    signal: Literal["transport", "random", "broadcast", "reward"] = dataclasses.field(
+        default="transport", kw_only=True
+    )
+    reset_path: Literal["exact", "detached"] = dataclasses.field(default="exact", kw_only=True)
+    optimizer: Optimizer = dataclasses.field(default_factory=SGD, kw_only=True)
+    eta_noise: Any = parameter("1", bound="non-negative", default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self.reset_path, ("exact", "detached"), "reset_path")
+        if self.eta_noise and self.signal == "reward":
+            raise NsnnError(
+                f'eta_noise = {self.eta_noise}: signal = "reward" has no gradient for the noise, expected 0 or another signal'
+            )
+
+    @property
+    def _detached(self) -> bool:
+        return self.reset_path == "detached"
+
+    def text_for(self, noise: Any) -> Any:
+        """`text`, or for `WhiteNoise` that of a diffusive membrane."""
+        return functools.partial(diffusive_text, self) if is_diffusive(noise) else self.text
+
+    def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
+        family = noise.family if isinstance(noise, EscapeNoise) else noise
+        if not isinstance(family, Family):
+            raise NsnnError(f"noise = {noise}: {_no_density(noise)}")
+        _without_dimension(family)
+        return family.pdf_text, family.cdf_text, numbers(family, "noise_")
+
+
+def _no_density(noise: Any) -> str:
+    if noise is None:
+        return "without noise NDL's factor vanishes, use the surrogate baseline, e.g. SurrogateGradient(Gaussian(0.4), eta)"
+    if isinstance(noise, EscapeNoise):
+        return "a hazard has no density per step, expected a family such as Gaussian(0.4)"
+    if isinstance(noise, Noise):
+        return (
+            "noise of the membrane has no density of its own, expected a family such as Gaussian(0.4) "
+            "(of a membrane in WhiteNoise there are `synapses`)"
+        )
+    return "expected a noise family such as Gaussian(0.4)"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SurrogateGradient(_ThreeFactor):
+    """Surrogate gradient of a deterministic neuron: `NDL`'s sum, the family's density in place of the derivative of the step.
+
+    Given the same states it is NDL's update; what differs is that the neuron fires when u > theta.
+
+    Parameters
+    ----------
+    family : a `Family`, dimensionless
+    eta, signal, reset_path, optimizer : as for `NDL`; no "reward"
+
+    Source: Neftci et al. 2019, doi 10.1109/MSP.2019.2931595; Gygax & Zenke 2025, doi 10.1162/neco_a_01752
+
+    >>> from nsnn_neuro.models.escape import Uniform
+    >>> SurrogateGradient(Uniform(0.5), 0.1).text().each_step[1]
+    'f = int(abs((u - theta)) < noise_a) / (2 * noise_a)'
+    """
+
+    family: Family
+    eta: Any = parameter("1", bound="non-negative")
+    signal: Literal["transport", "random", "broadcast"] = dataclasses.field(default="transport", kw_only=True)
+    reset_path: Literal["exact", "detached"] = dataclasses.field(default="exact", kw_only=True)
+    optimizer: Optimizer = dataclasses.field(default_factory=SGD, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.family, Family):
+            raise NsnnError(f"family = {self.family!r}: expected a noise family such as Gaussian(0.4)")
+        _without_dimension(self.family)
+        one_of(self.signal, ("transport", "random", "broadcast"), "signal")
+        one_of(self.reset_path, ("exact", "detached"), "reset_path")
+
+    @property
+    def _detached(self) -> bool:
+        return self.reset_path == "detached"
+
+    def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
+        if noise is not None:
+            raise NsnnError(
+                f"noise = {noise}: a surrogate is for a neuron without noise, expected None (or use NDL)"
+            )
+        return self.family.pdf_text, None, numbers(self.family, "noise_")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EProp(_ThreeFactor):
+    """E-prop for a deterministic neuron with subtractive reset: the factor is gamma max(0, 1 - |u - theta| / theta) / theta.
+
+    Up to gamma it is `SurrogateGradient(Triangular(theta), eta, reset_path="detached")`: trace(t) = beta trace(t-1) + pre(t).
+
+    Parameters
+    ----------
+    eta : number >= 0; gamma : number >= 0
+    signal : as for `NDL`; no "reward"
+    optimizer : `SGD()`, ...
+
+    Source: Bellec et al. 2020, doi 10.1038/s41467-020-17236-y
+
+    >>> EProp(0.01).text().each_step[-1]
+    'carried = beta * trace'
+    """
+
+    eta: Any = parameter("1", bound="non-negative")
+    gamma: Any = parameter("1", bound="non-negative", default=0.3)
+    signal: Literal["transport", "random", "broadcast"] = dataclasses.field(default="broadcast", kw_only=True)
+    optimizer: Optimizer = dataclasses.field(default_factory=SGD, kw_only=True)
+
+    resets: ClassVar[tuple[str, ...]] = ("subtract",)
+    recurrent_path: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self.signal, ("transport", "random", "broadcast"), "signal")
+
+    @property
+    def _detached(self) -> bool:
+        return True
+
+    def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
+        if noise is not None:
+            raise NsnnError(
+                f"noise = {noise}: e-prop is for a neuron without noise, expected None (or use NDL)"
+            )
+        return "gamma * clip(1 - abs(x) / theta, 0, 1) / theta", None, {"gamma": (self.si("gamma"), "1")}
+
+    def _check(self, theta: Any) -> None:
+        if np.any(np.asarray(theta) <= 0):
+            raise NsnnError(f"theta = {theta}: e-prop's factor has the width theta, expected a value above 0")

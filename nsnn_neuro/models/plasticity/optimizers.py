@@ -1,0 +1,98 @@
+"""Optimizers: how the gradient of a weight changes it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from ...core.errors import NsnnError
+from ...core.parameters import parameter
+from .rule import Scalars
+
+__all__ = ["SGD", "Adam", "Momentum", "Optimizer"]
+
+
+class Optimizer(Scalars):
+    """Base of the optimizers: how the gradient `g` of a weight changes it.
+
+    `states` : names of the synapse's variables, all 0 at first
+    `lines` : text in g, w, eta, due (1 in a step in which the weights change, else 0), the states and the parameters
+
+    One's own, the sign of the gradient alone:
+
+    >>> from nsnn_neuro.models.plasticity import NDL
+    >>> class SignDescent(Optimizer):
+    ...     lines = ("w -= due * eta * sign(g)",)
+    >>> NDL(0.01, optimizer=SignDescent()).optimizer.lines
+    ('w -= due * eta * sign(g)',)
+    """
+
+    states: ClassVar[tuple[str, ...]] = ()
+    lines: ClassVar[tuple[str, ...]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SGD(Optimizer):
+    """Gradient descent: w -= eta g.
+
+    >>> SGD().lines
+    ('w -= due * eta * g',)
+    """
+
+    lines = ("w -= due * eta * g",)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Momentum(Optimizer):
+    """Gradient descent with a heavy ball: velocity = mu velocity + g, w -= eta velocity.
+
+    mu : number, 0 to 1
+
+    Source: Polyak 1964, doi 10.1016/0041-5553(64)90137-5
+
+    >>> Momentum(0.5).mu
+    0.5
+    """
+
+    mu: Any = parameter("1", bound="fraction", default=0.9)
+    states = ("velocity",)
+    lines = ("velocity += due * (g - (1 - mu) * velocity)", "w -= due * eta * velocity")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Adam(Optimizer):
+    """Adam: w -= eta m / (sqrt(v) + epsilon), m and v bias-corrected running means of g and g^2.
+
+    beta_1, beta_2 : numbers, 0 to 1 (below 1); epsilon : number > 0
+
+    Raises
+    ------
+    NsnnError : beta_1 or beta_2 out of range
+
+    Source: Kingma & Ba 2014, arXiv 1412.6980
+
+    >>> Adam().epsilon
+    1e-08
+    """
+
+    beta_1: Any = parameter("1", bound="fraction", default=0.9)
+    beta_2: Any = parameter("1", bound="fraction", default=0.999)
+    epsilon: Any = parameter("1", bound="positive", default=1e-8)
+    states = ("known_1", "known_2", "first", "second_moment")
+    lines = (
+        # 1 - beta^n after n changes, without a power: loops of these lines can be vectorised
+        "known_1 += due * (1 - beta_1) * (1 - known_1)",
+        "known_2 += due * (1 - beta_2) * (1 - known_2)",
+        "first += due * (1 - beta_1) * (g - first)",
+        "second_moment += due * (1 - beta_2) * (g * g - second_moment)",
+        # + 1 - due: never 0, also before the first change
+        "mean = first / (known_1 + 1 - due)",
+        "power = second_moment / (known_2 + 1 - due)",
+        "w -= due * eta * mean / (sqrt(power) + epsilon)",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("beta_1", "beta_2"):
+            if self.si(name) == 1:
+                raise NsnnError(f"{name} = {getattr(self, name)}: expected a value below 1")

@@ -1,0 +1,111 @@
+"""What a learning rule is: its text, and the way to Brian2 synapses of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...core import deprecated
+from ...core.errors import NsnnError
+from ...core.parameters import Record
+
+__all__ = ["Plasticity", "RuleText", "Scalars", "numbers", "one_of"]
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleText:
+    """A rule in Brian2's syntax: the synapse's states, what happens in each step and at spikes, what goes back to the source.
+
+    states : lines of Brian2 equations (`w` not among them)
+    at_start : lines before the membrane moves in a step; each_step : lines at the end of each step
+    on_pre, on_post : lines at a spike of the source, of the target; `pre` in them is what this spike adds to the membrane,
+        0 while that is held refractory
+    backward : an expression, or "" for none
+    parameters : name -> (SI number or array of shape (n_target,), unit)
+    unit : of the membrane and the weights; None: the rule's `weight_unit`, for a membrane without dimension
+
+    >>> from nsnn_neuro.models.escape import Logistic
+    >>> from nsnn_neuro.models.plasticity import NDL
+    >>> print(NDL(0.1).text(reset="subtract", noise=Logistic(0.2)).each_step[-1])
+    carried = beta * (1 - theta * f) * trace
+    """
+
+    states: tuple[str, ...] = ()
+    each_step: tuple[str, ...] = ()
+    on_pre: tuple[str, ...] = ()
+    on_post: tuple[str, ...] = ()
+    backward: str = ""
+    parameters: dict[str, tuple[Any, str]] = dataclasses.field(default_factory=dict)
+    at_start: tuple[str, ...] = ()
+    unit: str | None = None
+
+    def __str__(self) -> str:
+        parts = {
+            "states": self.states,
+            "at start": self.at_start,
+            "each step": self.each_step,
+            "on_pre": self.on_pre,
+        }
+        parts |= {"on_post": self.on_post, "backward": (self.backward,) if self.backward else ()}
+        return "\n".join(f"{name}:\n    " + "\n    ".join(lines) for name, lines in parts.items() if lines)
+
+
+def numbers(record: Record, prefix: str = "") -> dict[str, tuple[Any, str]]:
+    """All parameters of a record in SI: name (with the prefix) -> (value, unit)."""
+    return {prefix + f.name: (record.si(f.name), record.unit(f.name)) for f in record._parameters()}
+
+
+def one_of(value: Any, allowed: tuple[str, ...], name: str) -> None:
+    """Raise NsnnError unless `value` is one of the texts allowed."""
+    if not isinstance(value, str) or value not in allowed:
+        raise NsnnError(f"{name} = {value!r}: expected " + " or ".join(f'"{a}"' for a in allowed))
+
+
+class Scalars(Record):
+    """A record whose parameters are single numbers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in self._parameters():
+            if np.ndim(self.si(field.name)):
+                raise NsnnError(f"{field.name} = {getattr(self, field.name)}: expected one value")
+
+
+class Plasticity(Scalars):
+    """Base of the learning rules: `text` is the rule, `synapses` its Brian2 object. One's own is a record with a `text`:
+
+    >>> from nsnn_neuro.core.parameters import parameter
+    >>> @dataclasses.dataclass(frozen=True, eq=False)
+    ... class Forgetting(Plasticity):
+    ...     rate: Any = parameter("1", bound="fraction")
+    ...     def text(self, **neuron):
+    ...         return RuleText(each_step=("w *= 1 - rate",), parameters={"rate": (self.si("rate"), "1")})
+    >>> print(Forgetting(0.1).text())
+    each step:
+        w *= 1 - rate
+    """
+
+    signal_name: ClassVar[str] = "L"
+
+    @property
+    def weight_unit(self) -> str:
+        """The unit of the weights: "V" or "1"."""
+        return "1"
+
+    def text(self, **neuron: Any) -> RuleText:
+        """The rule's text. `neuron`: what the rule has to know of the target's neuron and of trials."""
+        raise NotImplementedError
+
+    def text_for(self, noise: Any) -> Callable[..., RuleText]:
+        """The `text` to ask for a neuron with this noise."""
+        return self.text
+
+    def synapses(self, source: Any, target: Any, **options: Any) -> Any:
+        """Deprecated: `nsnn_neuro.plastic_synapses(rule, source, target, ...)` takes the same options."""
+        deprecated.warn(
+            "rule.synapses(source, target, ...)", "nsnn_neuro.plastic_synapses(rule, source, target, ...)"
+        )
+        return deprecated.public("plastic_synapses")(self, source, target, **options)

@@ -1,0 +1,310 @@
+"""Populations of neurons, and projections of synapses from one to another. A `network.Network` puts them together."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from ..core import units
+from ..core.errors import NsnnError
+from ..core.parameters import Record
+from .connectivity import Rule, summary
+from .distributions import Distribution
+from .escape import Family, Hazard
+from .neurons import Neuron, NSNNNeuron, PoissonSource, Relay
+from .noise import Noise
+from .plasticity import Plasticity
+from .stimuli import Stimulus
+from .synapses import Jump, Synapse
+
+__all__ = ["Population", "Projection"]
+
+_MOST = 2**31 - 1  # neurons of a population: indices are int32
+# what the axes of an array of weights are, by their number
+_AXES = {1: "(n_synapses,)", 2: "(n_pre, n_post)", 4: "(c_out, c_in, kh, kw)"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Population:
+    """Neurons of one kind: n copies of `neuron`, each with its own noise, all driven by `stimulus`.
+
+    Parameters
+    ----------
+    n : whole number >= 1
+    neuron : a neuron record; its array parameters, and those of noise and stimulus, have the shape (n,)
+    noise : a noise record, or None
+    stimulus : a stimulus record in the membrane's unit, or None
+    name : letters, digits, "_" and "-", a letter or "_" first; unique in a network
+    positions : plain numbers of shape (n,) or (n, d), for `DistanceDependent`; None: evenly on a ring of circumference 1
+
+    Raises
+    ------
+    NsnnError : an argument of the wrong type or size; noise or stimulus for a source that has none
+
+    >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
+    >>> Population(10, NSNNNeuron(), noise=EscapeNoise(Gaussian(0.4)), name="out").describe()["size"]
+    10
+    """
+
+    n: int
+    neuron: Neuron
+    noise: Noise | None = dataclasses.field(default=None, kw_only=True)
+    stimulus: Stimulus | None = dataclasses.field(default=None, kw_only=True)
+    name: str = dataclasses.field(kw_only=True)
+    positions: Any = dataclasses.field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or not 1 <= self.n <= _MOST:
+            raise NsnnError(f"n = {self.n!r}: expected a whole number >= 1")
+        object.__setattr__(self, "n", int(self.n))
+        _named(self.name, "_-", "the population")
+        instance(self.neuron, Neuron, "neuron", "a neuron record such as LIF(...) or NSNNNeuron()")
+        if self.noise is not None:
+            refuse_bare(self.noise)
+            instance(self.noise, Noise, "noise", "a noise record such as WhiteNoise(3*mV), or None")
+        if self.stimulus is not None:
+            instance(
+                self.stimulus, Stimulus, "stimulus", "a stimulus record such as Constant(15*mV), or None"
+            )
+        who = type(self.neuron).__name__
+        if isinstance(self.neuron, Relay | PoissonSource) and self.noise is not None:
+            raise NsnnError(f"noise = {self.noise}: a {who} takes no noise, expected None")
+        if isinstance(self.neuron, PoissonSource) and self.stimulus is not None:
+            raise NsnnError(f"stimulus = {self.stimulus}: a {who} takes no stimulus, expected None")
+        for record in (self.neuron, self.noise, self.stimulus):
+            _sized(record, self.n, f"population {self.name!r}")
+        if self.positions is not None:
+            object.__setattr__(self, "positions", self._placed())
+
+    def _placed(self) -> np.ndarray:
+        places = np.array(units.si(self.positions, "1", "positions"), dtype=float)
+        if (
+            places.ndim not in (1, 2)
+            or len(places) != self.n
+            or not places.size
+            or not np.isfinite(places).all()
+        ):
+            raise NsnnError(
+                f"positions has shape {places.shape}: expected finite numbers of shape (n,) or (n, d), n = {self.n}"
+            )
+        return read_only(places)
+
+    def describe(self) -> dict[str, Any]:
+        """The population as plain data, ready for JSON."""
+        parts = {"neuron": self.neuron, "noise": self.noise, "stimulus": self.stimulus}
+        return {
+            "name": self.name,
+            "size": self.n,
+            **{name: None if part is None else part.describe() for name, part in parts.items()},
+            "positions": None if self.positions is None else summary(self.positions),
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses of one kind from a population to another, or to itself.
+
+    Parameters
+    ----------
+    pre, post : `Population`s; post can't be a source (`Relay`, `PoissonSource`)
+    rule : a connection rule: `AllToAll()`, `OneToOne()`, `FixedProbability(p)`, `FixedInDegree(k)`, `FromList(pre, post)`,
+        `DistanceDependent(p_max, scale)`, of images `Convolution(...)` and `AveragePooling(...)`, or your own
+    weight : a number, a distribution (`Normal`, `LogNormal`, `Between`), or an array, of shape (n_pre, n_post) for `AllToAll` (all
+        pairs connected), a kernel (c_out, c_in, kh, kw) for `Convolution`, else (n_synapses,) in the rule's order. In the
+        membrane's unit for jumps and currents; for conductances plain numbers >= 0 (in units of the leak's)
+    delay : time >= 0, an array of times of shape (n_synapses,), or a distribution without negative values. A run takes each to
+        the nearest step dt, a half step upwards, and warns where given delays (not drawn ones) are no multiples of dt
+    synapse : "jump" (the membrane jumps by the weight), or a synapse record; an `NSNNNeuron` takes jumps alone
+    release : number, the probability that a spike is transmitted, drawn for each synapse and spike
+    plasticity : a learning rule such as `NDL(0.01)`, by which `train` changes the weights, or None; `simulate` leaves them. None
+        where synapses share weights
+    name : unique in a network; default "pre->post", with "#2" and so on for further ones of the same populations
+
+    Raises
+    ------
+    NsnnError : wrong type, unit, shape or sign; populations that the rule can't connect
+
+    >>> from nsnn_neuro.models.connectivity import AllToAll
+    >>> cells = Population(3, NSNNNeuron(), name="cells")
+    >>> Projection(cells, cells, rule=AllToAll(), weight=0.2*pq.mV)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: weight = 0.2 mV: expected a plain number such as 0.5
+    """
+
+    pre: Population
+    post: Population
+    rule: Rule = dataclasses.field(kw_only=True)
+    weight: Any = dataclasses.field(kw_only=True)
+    delay: Any = dataclasses.field(default_factory=lambda: 0.0 * pq.ms, kw_only=True)
+    synapse: Synapse = dataclasses.field(default="jump", kw_only=True)  # type: ignore[assignment]
+    release: float = dataclasses.field(default=1.0, kw_only=True)
+    plasticity: Any = dataclasses.field(default=None, kw_only=True)
+    name: str | None = dataclasses.field(default=None, kw_only=True)
+    _weight: float | np.ndarray | Distribution = dataclasses.field(init=False, repr=False)
+    _delay: float | np.ndarray | Distribution = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("pre", "post"):
+            instance(getattr(self, name), Population, name, "a Population")
+        instance(self.rule, Rule, "rule", "a connection rule such as AllToAll() or FixedProbability(0.1)")
+        if self.plasticity is not None:
+            instance(self.plasticity, Plasticity, "plasticity", "a learning rule such as NDL(0.01), or None")
+            if self.rule.shared:
+                raise NsnnError(
+                    f"plasticity = {self.plasticity!r}: a learning rule changes each synapse's own weight, and those of "
+                    f"{type(self.rule).__name__} share theirs: expected None. Train in torch, deep.from_network(net), and come "
+                    "back by deep.to_network(module)"
+                )
+        if self.name is not None:
+            _named(self.name, "_>#-", "the projection")
+        self._check_synapse()
+        release = units.si(self.release, "1", "release")
+        if np.ndim(release) or not 0 <= release <= 1:
+            raise NsnnError(f"release = {self.release}: expected one probability, from 0 to 1")
+        object.__setattr__(self, "release", release)
+        self.rule.check(self.pre, self.post)
+        n = self.rule.n_synapses(self.pre, self.post)
+        weight = _drawn_or_given(self.weight, self.weight_unit, "weight")
+        self.check_sign(weight, "weight")
+        shaped(weight, None if n is None else self.shape(n), "weight", self.default_name)
+        object.__setattr__(self, "_weight", weight)
+        delay = _drawn_or_given(self.delay, "s", "delay")
+        shaped(delay, None if n is None else (n,), "delay", self.default_name)
+        if _lowest(delay) < 0:
+            cure = ", e.g. with low=0*ms" if isinstance(delay, Distribution) else ""
+            raise NsnnError(f"delay = {self.delay}: expected no negative times{cure}")
+        object.__setattr__(self, "_delay", delay)
+
+    def _check_synapse(self) -> None:
+        if isinstance(self.synapse, str) and self.synapse == "jump":
+            object.__setattr__(self, "synapse", Jump())
+        instance(
+            self.synapse, Synapse, "synapse", '"jump" or a synapse record such as ExponentialSynapse(5*ms)'
+        )
+        target, synapse = self.post.neuron, self.synapse
+        who = type(target).__name__
+        if isinstance(target, Relay | PoissonSource):
+            raise NsnnError(
+                f"post = {self.post.name!r}: a {who} receives nothing, expected a population of neurons"
+            )
+        if isinstance(target, NSNNNeuron) and not isinstance(synapse, Jump):
+            raise NsnnError(
+                f"synapse = {synapse}: an NSNNNeuron takes jumps alone (added to u in the same step), "
+                'expected synapse="jump"'
+            )
+        if synapse.reversal is not None and synapse.unit(synapse.reversal) != target.membrane_unit:
+            raise NsnnError(
+                f"{synapse.reversal} = {getattr(synapse, synapse.reversal)}: the membrane of this {who} has the unit of "
+                f"{units.describe(target.membrane_unit)}"
+            )
+        _sized(synapse, self.post.n, f"postsynaptic population {self.post.name!r}")
+
+    def check_sign(self, weight: float | np.ndarray | Distribution, name: str) -> None:
+        """Raise NsnnError for negative weights of a conductance."""
+        if self.synapse.conductance is None or _lowest(weight) >= 0:
+            return
+        shown = weight if isinstance(weight, Distribution) else f"{float(np.min(weight)):g}"
+        cure = (
+            "a distribution without negative values, e.g. with low=0"
+            if isinstance(weight, Distribution)
+            else "no negative weight"
+        )
+        raise NsnnError(
+            f"{name} = {shown} of {self.default_name!r}: the weights of a {type(self.synapse).__name__} are conductances, expected "
+            f"{cure}; inhibition comes from {self.synapse.reversal}"
+        )
+
+    @property
+    def given_delay(self) -> float | np.ndarray | Distribution:
+        """The delay in s, or the law that it is drawn from."""
+        return self._delay
+
+    @property
+    def weight_unit(self) -> str:
+        """The unit of the weights: "V" or "1"."""
+        return self.synapse.weight_unit(self.post.neuron.membrane_unit)
+
+    @property
+    def default_name(self) -> str:
+        """The name it was given, or "pre->post"."""
+        return f"{self.pre.name}->{self.post.name}" if self.name is None else self.name
+
+    def shape(self, n_synapses: int) -> tuple[int, ...]:
+        """The shape of an array of weights: what the rule says, e.g. (n_pre, n_post) where all pairs are connected."""
+        return self.rule.weight_shape(self.pre, self.post, n_synapses)
+
+
+def instance(value: Any, kind: type, name: str, expected: str) -> None:
+    """Raise NsnnError unless `value` is of this kind."""
+    if not isinstance(value, kind):
+        raise NsnnError(f"{name} = {value!r}: expected {expected}")
+
+
+def refuse_bare(noise: Any) -> None:
+    """Raise NsnnError for an escape family or hazard that isn't within an `EscapeNoise`."""
+    if isinstance(noise, Family | Hazard):
+        keyword = "hazard=" if isinstance(noise, Hazard) else ""
+        kind = type(noise).__name__
+        raise NsnnError(
+            f"noise = {noise!r}: expected EscapeNoise({keyword}{kind}(...)), escape noise of this kind"
+        )
+
+
+def _named(name: Any, others: str, what: str) -> None:
+    if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z_][A-Za-z0-9{re.escape(others)}]*", name):
+        raise NsnnError(
+            f'name = {name!r}: expected a text for {what} of letters, digits and {" ".join(others)}, a letter or "_" first'
+        )
+
+
+def _sized(record: Record | None, n: int, where: str) -> None:
+    """Raise NsnnError unless every array parameter of the record, and of records in it, has n values."""
+    if record is None:
+        return
+    for field in record._parameters():
+        shape = np.shape(record.si(field.name))
+        if shape not in ((), (n,)):
+            raise NsnnError(
+                f"{field.name} of {type(record).__name__} has {shape[0]} values: expected one, or n = {n} for the {where}"
+            )
+    for field in dataclasses.fields(record):
+        if isinstance(inner := getattr(record, field.name), Record):
+            _sized(inner, n, where)
+
+
+def _lowest(value: float | np.ndarray | Distribution) -> float:
+    """The least value, 0 if there is none below."""
+    return value.lowest if isinstance(value, Distribution) else float(np.min(value, initial=0.0))
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The array, which can't be written to any more."""
+    array.flags.writeable = False
+    return array
+
+
+def given(value: Any, unit: str, name: str) -> float | np.ndarray:
+    """A number or an array in SI, the array an own, read-only copy."""
+    values = units.si(value, unit, name)
+    if not np.isfinite(values).all():
+        raise NsnnError(f"{name} = {value}: expected finite values")
+    return values if isinstance(values, float) else read_only(np.array(values, order="C"))
+
+
+def _drawn_or_given(value: Any, unit: str, name: str) -> float | np.ndarray | Distribution:
+    if not isinstance(value, Distribution):
+        return given(value, unit, name)
+    if value.unit_symbol != unit:
+        raise NsnnError(f"{name} = {value}: expected parameters in the unit of {units.describe(unit)}")
+    return value
+
+
+def shaped(value: Any, shape: tuple[int, ...] | None, name: str, projection: str) -> None:
+    """Raise NsnnError when `value` is an array of another shape (None: any)."""
+    if shape is not None and isinstance(value, np.ndarray) and value.shape != shape:
+        told = f" or the shape {_AXES.get(len(shape), 'of the rule')} = {shape}" if shape else ""
+        raise NsnnError(f"{name} of {projection!r} has shape {value.shape}: expected a number{told}")

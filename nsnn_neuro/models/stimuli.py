@@ -1,0 +1,239 @@
+"""Stimuli: the drive of a neuron over time, in the membrane's unit (a voltage R I, or dimensionless).
+
+A stimulus is either text in `t`, `dt` and the names of its parameters (`Constant`, `Step`, `Sinusoid`) or samples on the
+simulation's own time grid (`FrozenNoise`, `Recorded`). Over one step the drive is constant.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import neo
+import numpy as np
+from scipy.signal import lfilter
+
+from ..core import units
+from ..core.errors import NsnnError
+from ..core.parameters import Record, parameter
+
+__all__ = ["Constant", "FrozenNoise", "Recorded", "Sinusoid", "Step", "Stimulus"]
+
+
+class Stimulus(Record):
+    """Base of the stimuli: `text` in Brian2's syntax, or None when the stimulus is given by its samples."""
+
+    text: ClassVar[str | None] = None
+
+    @property
+    def drive_unit(self) -> str:
+        """The unit of the drive: "V" or "1"."""
+        return self.unit(self._parameters()[0].name)
+
+    def samples(self, n_steps: int, dt: float) -> np.ndarray:
+        """The drive at k dt, SI floats, shape (n_steps,), or (n_steps, n_neurons) where a parameter is an array."""
+        raise NotImplementedError
+
+
+def _time(n_steps: int, dt: float) -> np.ndarray:
+    return np.arange(n_steps)[:, None] * dt
+
+
+def _squeeze(values: np.ndarray, n_steps: int) -> np.ndarray:
+    values = np.broadcast_to(values, (n_steps, *np.shape(values)[1:]))
+    return values[:, 0] if values.shape[1] == 1 else values
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Constant(Stimulus):
+    """A constant drive v.
+
+    v : scalar or (n_neurons,), voltage or dimensionless
+
+    >>> Constant(0.5).samples(3, 1e-3).tolist()
+    [0.5, 0.5, 0.5]
+    """
+
+    v: Any = parameter("V", "1")
+    text: ClassVar[str | None] = "v"
+
+    def samples(self, n_steps, dt):
+        """The drive at k dt; see `Stimulus.samples`."""
+        return _squeeze(np.atleast_1d(self.si("v"))[None, :], n_steps)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Step(Stimulus):
+    """A step: v from t_on (included) to t_off (excluded), 0 elsewhere; on the grid, both rounded to the nearest step.
+
+    v : scalar or (n_neurons,), voltage or dimensionless
+    t_on, t_off : times, t_on before t_off
+
+    >>> from brian2 import ms, mV
+    >>> (1e3 * Step(5*mV, 1*ms, 3*ms).samples(5, 1e-3)).tolist()
+    [0.0, 5.0, 5.0, 0.0, 0.0]
+    """
+
+    v: Any = parameter("V", "1")
+    t_on: Any = parameter("s")
+    t_off: Any = parameter("s")
+    text: ClassVar[str | None] = "v * int(t >= t_on - 0.5 * dt) * int(t < t_off - 0.5 * dt)"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if np.any(np.asarray(self.si("t_on")) >= np.asarray(self.si("t_off"))):
+            raise NsnnError(f"t_on = {self.t_on}: expected a time before t_off = {self.t_off}")
+
+    def samples(self, n_steps, dt):
+        """The drive at k dt; see `Stimulus.samples`."""
+        t, on, off = _time(n_steps, dt), self.si("t_on"), self.si("t_off")
+        return _squeeze(self.si("v") * ((t >= on - 0.5 * dt) & (t < off - 0.5 * dt)), n_steps)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sinusoid(Stimulus):
+    """A sinusoid: mean + amplitude sin(2 pi frequency t + phase).
+
+    mean, amplitude : scalar or (n_neurons,), voltage or dimensionless, one unit for both
+    frequency : scalar or (n_neurons,), >= 0
+    phase : scalar or (n_neurons,), radians
+
+    >>> from brian2 import Hz
+    >>> Sinusoid(1.0, 0.5, 250*Hz).samples(4, 1e-3).round(12).tolist()
+    [1.0, 1.5, 1.0, 0.5]
+    """
+
+    mean: Any = parameter("V", "1")
+    amplitude: Any = parameter("V", "1")
+    frequency: Any = parameter("Hz", bound="non-negative")
+    phase: Any = parameter("1", default=0.0)
+    text: ClassVar[str | None] = "mean + amplitude * sin(2 * pi * frequency * t + phase)"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_unit(self, "mean", "amplitude")
+
+    def samples(self, n_steps, dt):
+        """The drive at k dt; see `Stimulus.samples`."""
+        angle = 2 * np.pi * self.si("frequency") * _time(n_steps, dt) + self.si("phase")
+        return _squeeze(self.si("mean") + self.si("amplitude") * np.sin(angle), n_steps)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrozenNoise(Stimulus):
+    """One Ornstein-Uhlenbeck path, the same in every trial and every call: mean, standard deviation sigma, time tau_noise.
+
+    The path depends on `seed` and dt alone; it starts from the stationary law.
+
+    mean, sigma : scalars, voltage or dimensionless, one unit for both; sigma >= 0
+    tau_noise : scalar, time > 0
+    seed : integer
+
+    Source: Mainen & Sejnowski 1995, doi 10.1126/science.7770778 (the experiment)
+
+    >>> from brian2 import ms
+    >>> one, two = FrozenNoise(0.0, 1.0, 5*ms, seed=3), FrozenNoise(0.0, 1.0, 5*ms, seed=3)
+    >>> bool((one.samples(100, 1e-4) == two.samples(100, 1e-4)).all())
+    True
+    """
+
+    mean: Any = parameter("V", "1")
+    sigma: Any = parameter("V", "1", bound="non-negative")
+    tau_noise: Any = parameter("s", bound="positive")
+    seed: int  # type: ignore[misc]  # mypy takes parameter(...) for a default
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_unit(self, "mean", "sigma")
+        _scalars(self, "mean", "sigma", "tau_noise")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise NsnnError(f"seed = {self.seed!r}: expected an integer >= 0")
+
+    def samples(self, n_steps, dt):
+        """The drive at k dt; see `Stimulus.samples`."""
+        z = np.random.Generator(np.random.PCG64(self.seed)).standard_normal(n_steps)
+        decay = np.exp(-dt / self.si("tau_noise"))
+        z[1:] *= np.sqrt(1 - decay**2)
+        return self.si("mean") + self.si("sigma") * lfilter([1.0], [1.0, -decay], z)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recorded(Stimulus):
+    """A recorded signal, held constant between its samples; longer samples than dt repeat, shorter ones are averaged.
+
+    The signal's first sample is at the start of the trial. Its sampling period and dt must be whole multiples one of the other.
+
+    signal : neo.AnalogSignal in volts or dimensionless, one channel or n_neurons channels
+
+    Raises
+    ------
+    NsnnError : not an AnalogSignal, unit, NaN; when run: shorter than the run, incommensurate with dt
+
+    >>> import neo, quantities as pq
+    >>> s = neo.AnalogSignal([[1.0], [2.0]], units="mV", sampling_period=2*pq.ms)
+    >>> (1e3 * Recorded(s).samples(4, 1e-3)).tolist()
+    [1.0, 1.0, 2.0, 2.0]
+    """
+
+    signal: neo.AnalogSignal
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.signal, neo.AnalogSignal):
+            raise NsnnError(f"signal = {type(self.signal).__name__}: expected a neo.AnalogSignal")
+        unit = units.unit_of(self.signal)
+        if unit not in ("V", "1"):
+            raise NsnnError(
+                f"signal has unit {self.signal.dimensionality}: expected a voltage or a dimensionless signal"
+            )
+        values = np.asarray(units.si(self.signal, unit, "signal"))
+        if not np.isfinite(values).all():
+            raise NsnnError("signal has infinite values: expected finite values")
+
+    @property
+    def drive_unit(self) -> str:
+        """The unit of the drive: "V" or "1"."""
+        return units.unit_of(self.signal)
+
+    def samples(self, n_steps, dt):
+        """The drive at k dt; see `Stimulus.samples`."""
+        period = units.si(self.signal.sampling_period, "s", "signal")
+        values = np.asarray(units.si(self.signal, self.drive_unit, "signal"), dtype=float)
+        repeat, average = round(period / dt), round(dt / period)
+        if repeat >= 1 and abs(repeat * dt - period) < 1e-6 * dt:
+            values = np.repeat(values, repeat, axis=0)
+        elif average >= 1 and abs(average * period - dt) < 1e-6 * period:
+            n = len(values) // average
+            values = values[: n * average].reshape(n, average, -1).mean(axis=1)
+        else:
+            raise NsnnError(
+                f"signal has a sampling period of {period:g} s and dt = {dt:g} s: expected one to be a whole multiple of the "
+                "other (resample the signal, or choose another dt)"
+            )
+        if len(values) < n_steps:
+            raise NsnnError(
+                f"signal lasts {len(values) * dt:g} s: expected at least the duration of {n_steps * dt:g} s (shorten duration)"
+            )
+        return _squeeze(values[:n_steps], n_steps)
+
+    def describe(self):
+        """The record as plain data, without the samples (they are in the Block as the signal "stimulus")."""
+        return {
+            "type": "Recorded",
+            "signal": str(self.signal.name or ""),
+            "sampling_rate": {
+                "value": float(self.signal.sampling_rate.rescale("Hz").magnitude),
+                "unit": "Hz",
+            },
+        }
+
+
+def _one_unit(record: Record, first: str, second: str) -> None:
+    a, b = getattr(record, first), getattr(record, second)
+    if record.unit(first) != record.unit(second):
+        raise NsnnError(f"{first} = {a}, {second} = {b}: expected one unit for both")
+
+
+def _scalars(record: Record, *names: str) -> None:
+    for name in names:
+        if np.ndim(record.si(name)):
+            raise NsnnError(f"{name} has shape {np.shape(record.si(name))}: expected one number")

@@ -1,0 +1,232 @@
+"""Synapses: what a spike does to the neuron that receives it, as text on a record.
+
+Either the membrane jumps, or a current (in the membrane's unit) joins the drive, or a conductance (in units of the leak's) pulls
+the membrane towards a reversal potential:
+
+    tau_m dV/dt = ... + current            tau_m dV/dt = ... + conductance (reversal - V)
+
+The state variables are linear, so that they are integrated exactly; `assemble.py` does it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core.errors import NsnnError
+from ..core.parameters import Record, parameter
+
+__all__ = ["AlphaSynapse", "ConductanceSynapse", "ExponentialSynapse", "Jump", "Synapse"]
+
+# functions and constants of Brian2 that a text may use
+_KNOWN: dict[str, Any] = {
+    name: getattr(np, name) for name in ("exp", "expm1", "log", "sqrt", "tanh", "pi", "e")
+}
+
+
+class Synapse(Record):
+    """Base of the synapses: linear state variables, what an arriving spike adds to them, and how they reach the membrane.
+
+    `states` : state -> its time derivative, linear in the states, with the parameters in the coefficients
+    `on_arrival` : state -> what a spike adds, in `weight` and the parameters; the key "v" is the membrane itself
+    `current` : linear in the states, joins the drive; or
+    `conductance` and `reversal` : linear in the states, in units of the leak conductance, and the name of the parameter that is
+        the voltage it pulls to
+
+    All states are in the unit of the weight. Parameters are scalars or of shape (n_post,). A synapse of one's own is a dataclass
+    with its parameters and these texts in Brian2's syntax:
+
+    >>> from brian2 import ms
+    >>> @dataclasses.dataclass(frozen=True, eq=False)
+    ... class TwoExponentials(Synapse):
+    ...     tau_rise: Any = parameter("s", bound="positive")
+    ...     tau_decay: Any = parameter("s", bound="positive")
+    ...     states = {"x": "-x / tau_decay", "y": "-y / tau_rise"}
+    ...     on_arrival = {"x": "weight", "y": "weight"}
+    ...     current = "x - y"
+    >>> synapse = TwoExponentials(1*ms, 5*ms)
+    >>> synapse.weight_unit("V")
+    'V'
+
+    Raises
+    ------
+    NsnnError : texts that don't fit together: unknown names, a derivative that isn't linear, current and conductance both
+    """
+
+    states: ClassVar[dict[str, str]] = {}
+    on_arrival: ClassVar[dict[str, str]] = {}
+    current: ClassVar[str | None] = None
+    conductance: ClassVar[str | None] = None
+    reversal: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        who, parameters = type(self).__name__, {f.name for f in self._parameters()}
+        if taken := {"v", "weight"} & (parameters | set(self.states)) or parameters & set(self.states):
+            raise NsnnError(f"{who} has a state or parameter {sorted(taken)}: expected a name of its own")
+        if unknown := set(self.on_arrival) - set(self.states) - {"v"}:
+            raise NsnnError(
+                f'{who}.on_arrival adds to {sorted(unknown)}: expected a state of {who}.states, or "v"'
+            )
+        if not self.on_arrival:
+            raise NsnnError(f'{who}.on_arrival is empty: expected what a spike adds, e.g. {{"x": "weight"}}')
+        if self.conductance is not None and (self.current is not None or "v" in self.on_arrival):
+            raise NsnnError(
+                f"{who} has a conductance and a current or jump, whose weights differ in unit: expected one of them"
+            )
+        if self.conductance is not None and self.reversal not in parameters:
+            raise NsnnError(f"{who}.reversal = {self.reversal!r}: expected the name of a parameter")
+        if self.states and self.current is None and self.conductance is None:
+            raise NsnnError(f"{who} has states but no current or conductance: nothing reaches the membrane")
+        for name, text in self.on_arrival.items():
+            self._compiled(f"on_arrival[{name!r}]", text, ("weight",))
+        for name, text in self.states.items():
+            self._linear(f"states[{name!r}]", text)
+        for name, output in (("current", self.current), ("conductance", self.conductance)):
+            if output is not None:
+                self._linear(name, output)
+
+    def _compiled(
+        self, where: str, text: str, variables: tuple[str, ...]
+    ) -> Callable[[Iterable[float]], float]:
+        """The function of `variables` that `text` is, with the parameters' (first) values; raises at names it can't have."""
+        who = f"{type(self).__name__}.{where} = {text!r}"
+        try:
+            tree = ast.parse(text, mode="eval")
+        except (SyntaxError, TypeError):
+            raise NsnnError(f"{who}: expected an expression in Brian2's syntax") from None
+        values = _KNOWN | {f.name: np.ravel(self.si(f.name))[0] for f in self._parameters()}
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        if unknown := names - set(values) - set(variables):
+            raise NsnnError(
+                f"{who} has {sorted(unknown)}: expected {', '.join(variables)}, parameters of the synapse, functions"
+            )
+        code = compile(tree, "synapse", "eval")
+
+        def function(point: Iterable[float]) -> float:
+            return float(eval(code, {"__builtins__": {}}, values | dict(zip(variables, point, strict=True))))
+
+        return function
+
+    def _linear(self, where: str, text: str) -> None:
+        """Raise unless `text` is linear in the states: f(a + b) = f(a) + f(b) for two points of general position."""
+        f = self._compiled(where, text, tuple(self.states))
+        a = np.sqrt(2.0 + np.arange(len(self.states)))
+        b = -np.cbrt(3.0 + np.arange(len(self.states)))
+        try:
+            with np.errstate(all="ignore"):
+                both, one, other = f(a + b), f(a), f(b)
+        except (ArithmeticError, TypeError, ValueError):
+            both = one = other = np.nan
+        if not abs(both - one - other) <= 1e-9 * max(abs(one), abs(other)):
+            raise NsnnError(
+                f"{type(self).__name__}.{where} = {text!r}: expected an expression linear in the states, "
+                f"{', '.join(self.states)}"
+            )
+
+    def weight_unit(self, membrane_unit: str) -> str:
+        """The unit of a weight, "V" or "1": the membrane's, or none for a conductance (in units of the leak's)."""
+        return membrane_unit if self.conductance is None else "1"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Jump(Synapse):
+    """A jump of the membrane: V -> V + weight when a spike arrives; in an NSNN neuron, weight is added to u in that step.
+
+    >>> Jump().on_arrival
+    {'v': 'weight'}
+    """
+
+    on_arrival: ClassVar[dict[str, str]] = {"v": "weight"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ExponentialSynapse(Synapse):
+    """An exponential current: tau_syn dx/dt = -x, x -> x + weight at a spike, and x joins the drive.
+
+    A spike's peak is weight, its integral weight tau_syn; through a leaky membrane it moves V by an area of weight tau_syn.
+
+    Parameters
+    ----------
+    tau_syn : scalar or (n_post,), time > 0
+
+    Raises
+    ------
+    NsnnError : tau_syn not positive, wrong unit
+
+    Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 3, doi 10.1017/CBO9781107447615
+
+    >>> from brian2 import ms
+    >>> ExponentialSynapse(5*ms).weight_unit("V")
+    'V'
+    """
+
+    tau_syn: Any = parameter("s", bound="positive")
+
+    states: ClassVar[dict[str, str]] = {"x": "-x / tau_syn"}
+    on_arrival: ClassVar[dict[str, str]] = {"x": "weight"}
+    current: ClassVar[str | None] = "x"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AlphaSynapse(Synapse):
+    """An alpha-function current: x(t) = weight (t / tau_syn) exp(1 - t / tau_syn) after a spike, and x joins the drive.
+
+    tau_syn dx/dt = y - x, tau_syn dy/dt = -y, y -> y + e weight at a spike: the peak, at tau_syn, is weight, the integral
+    e weight tau_syn.
+
+    Parameters
+    ----------
+    tau_syn : scalar or (n_post,), time > 0
+
+    Raises
+    ------
+    NsnnError : tau_syn not positive, wrong unit
+
+    Source: Rall 1967, doi 10.1152/jn.1967.30.5.1138
+
+    >>> from brian2 import ms
+    >>> AlphaSynapse(2*ms).states
+    {'x': '(y - x) / tau_syn', 'y': '-y / tau_syn'}
+    """
+
+    tau_syn: Any = parameter("s", bound="positive")
+
+    states: ClassVar[dict[str, str]] = {"x": "(y - x) / tau_syn", "y": "-y / tau_syn"}
+    on_arrival: ClassVar[dict[str, str]] = {"y": "exp(1) * weight"}
+    current: ClassVar[str | None] = "x"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ConductanceSynapse(Synapse):
+    """An exponential conductance: tau_syn dg/dt = -g, g -> g + weight at a spike, tau_m dV/dt = ... + g (e_rev - V).
+
+    g and the weight are in units of the leak conductance: in PyNN's terms, g / (cm / tau_m).
+
+    Parameters
+    ----------
+    tau_syn : scalar or (n_post,), time > 0
+    e_rev : scalar or (n_post,), the membrane's unit; the reversal potential
+
+    Raises
+    ------
+    NsnnError : tau_syn not positive, wrong unit
+
+    Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 3, doi 10.1017/CBO9781107447615
+
+    >>> from brian2 import ms, mV
+    >>> ConductanceSynapse(5*ms, 0*mV).weight_unit("V")
+    '1'
+    """
+
+    tau_syn: Any = parameter("s", bound="positive")
+    e_rev: Any = parameter("V", "1")
+
+    states: ClassVar[dict[str, str]] = {"g": "-g / tau_syn"}
+    on_arrival: ClassVar[dict[str, str]] = {"g": "weight"}
+    conductance: ClassVar[str | None] = "g"
+    reversal: ClassVar[str | None] = "e_rev"

@@ -1,0 +1,463 @@
+"""Figures of Blocks and tables: a Block or a table in, `matplotlib.axes.Axes` out.
+
+Every function draws on the axes it is given (`ax=None` makes a new figure) and returns them; none shows or
+saves anything or changes Matplotlib's settings. Colours are Okabe and Ito's, which colour-blind readers tell
+apart.
+
+A new figure is a function here: read with `as_trains` or a measure, draw, `_finish`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import quantities as pq
+
+from ..core.bins import LEAST, index, slack
+from ..core.errors import NsnnError
+from ..core.units import shown, si, unit_of
+from ..measures import as_trains, isi, positive
+from ..measures import psth as rate_histogram
+from ..measures.tabulate import populations_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["isi_histogram", "measure_against", "membrane", "psth", "raster"]
+
+# Okabe & Ito's colours without the yellow, which is hard to see on white
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_INK, _SOFT, _SPINE = "#1A1A1A", "#555555", "#999999"
+_MANY_SPIKES = 20_000  # beyond these a raster is a picture inside a PDF or SVG, not one line for each spike
+_LOWEST_TICK = 300  # a tick is at least 1/150 of the figure high: in a dense raster it covers several rows
+_MOST_GROUPS = 40  # beyond these two alternating colours no longer tell neighbours apart
+
+
+def raster(block: Any, *, trials: Any = None, neurons: Any = None, ax: Axes | None = None) -> Axes:
+    """Spikes as ticks against time; a row is a trial of a neuron, the rows of one neuron side by side.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    trials, neurons : number or list of numbers, in the order in which they are drawn from below; None is all
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : no such trial or neuron, or what `as_trains` refuses
+
+    >>> from matplotlib.figure import Figure
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.3], [0.2]], [[0.4], []]], t_stop=0.5*pq.s)
+    >>> ax = raster(block, neurons=0, ax=Figure().subplots())
+    >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.collections[0].get_segments())
+    ('time (s)', 'trial', 3)
+    """
+    from matplotlib.collections import LineCollection
+
+    trains = as_trains(block)
+    chosen, cells = _chosen(trials, trains.n_trials, "trials"), _chosen(neurons, trains.n_neurons, "neurons")
+    trial_row, neuron_row = np.full(trains.n_trials, -1), np.full(trains.n_neurons, -1)
+    trial_row[chosen], neuron_row[cells] = np.arange(chosen.size), np.arange(cells.size)
+    rank, group = trial_row[trains.trial], neuron_row[trains.neuron]
+    seen = (rank >= 0) & (group >= 0)
+    x, y = trains.times[seen], (group * chosen.size + rank)[seen]
+
+    ax = _axes(ax)
+    rows = cells.size * chosen.size
+    half = max(0.4, rows / _LOWEST_TICK)
+    segments = np.stack([np.stack([x, y - half], axis=1), np.stack([x, y + half], axis=1)], axis=1)
+    colour, names = _colours_of_neurons(block, trains.n_neurons, cells, chosen.size)
+    width = float(np.clip(3.0 * max(x.size, 1) ** -0.15, 0.4, 1.2))
+    colours = colour[trains.neuron[seen]] if len(set(colour)) > 1 else colour[0]
+    lines = LineCollection(list(segments), colors=colours, linewidths=width)
+    lines.set_rasterized(x.size > _MANY_SPIKES)
+    lines.set_snap(half == 0.4)  # ticks of about a pixel, put on whole pixels, would make stripes
+    ax.add_collection(lines, autolim=False)
+    for name, one in names:
+        ax.plot([], [], color=one, lw=3, label=name)
+    if names:
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names), handlelength=1)
+    ax.set_xlim(float(trains.t_start[chosen].min()), float(trains.t_stop[chosen].max()))
+    ax.set_ylim(-0.5, rows - 0.5)
+    _label_rows(ax, chosen, cells)
+    ax.set_xlabel("time (s)")
+    return _finish(ax)
+
+
+def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | None = None) -> Axes:
+    """Rate against time with its 95 % confidence band: of one neuron, or the mean of each population.
+
+    The band is `measures.psth`'s: Poisson, bin by bin; that of a population takes its neurons as independent
+    given the stimulus.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial, all of the same window
+    bin_width : time, scalar
+    neuron : number; None is the mean over the neurons of each population
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : no such neuron, or what `measures.psth` refuses
+
+    >>> from matplotlib.figure import Figure
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.2], [0.4]]], t_stop=0.5*pq.s)
+    >>> ax = psth(block, bin_width=250*pq.ms, ax=Figure().subplots())
+    >>> ax.patches[0].get_data().values.tolist(), ax.get_ylabel()
+    ([4.0, 2.0], 'rate (Hz)')
+    """
+    histogram = rate_histogram(block, bin_width=bin_width)
+    n = len(histogram.counts)
+    one_neuron = [] if neuron is None else [(f"neuron {neuron}", _chosen(neuron, n, "neuron"))]
+    groups = one_neuron or _populations(block, n)
+    ax = _axes(ax)
+    for k, (name, members) in enumerate(groups):
+        one, colour = histogram.pooled(members), COLOURS[k % len(COLOURS)]
+        ax.stairs(one.rate[0], one.edges, baseline=None, color=colour, lw=1.3, label=name)
+        lower, upper = (np.append(limit[0], limit[0, -1]) for limit in (one.lower, one.upper))
+        ax.fill_between(one.edges, lower, upper, step="post", color=colour, alpha=0.22, lw=0)
+    if len(groups) > 1:
+        ax.legend(frameon=False)
+    ax.set_xlim(histogram.edges[0], histogram.edges[-1])
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("time (s)")
+    ax.set_ylabel("rate (Hz)")
+    return _finish(ax)
+
+
+def isi_histogram(
+    block: Any, *, neuron: int | None = None, bin_width: Any = None, ax: Axes | None = None, log: bool = False
+) -> Axes:
+    """Histogram of the interspike intervals, as a density: of one neuron, or of all neurons pooled.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial; no interval spans a border between trials
+    neuron : number; None pools all neurons
+    bin_width : time, scalar; None (default) is Freedman & Diaconis' 2 IQR / m^(1/3) within 10 to 200 bins, a
+        multiple of the simulation's dt, so that every bin holds as many possible intervals
+    ax : axes to draw on; None makes a new figure
+    log : True draws bins of equal width on a logarithmic axis; the density is then per decade, so that the
+        areas still add up to 1
+
+    Raises
+    ------
+    NsnnError : no such neuron, a bin_width together with log, or what `measures.isi` refuses.
+        Source: Freedman & Diaconis 1981, doi 10.1007/BF01025868
+
+    >>> from matplotlib.figure import Figure
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.15, 0.25], [0.2, 0.3]]], t_stop=0.5*pq.s)
+    >>> ax = isi_histogram(block, bin_width=50*pq.ms, ax=Figure().subplots())
+    >>> ax.get_xlabel(), ax.patches[0].get_data().values.round(4).tolist()
+    ('interspike interval (ms)', [0.0, 0.0067, 0.0133])
+    """
+    trains = as_trains(block)
+    per_neuron = isi(trains)
+    if neuron is not None:
+        per_neuron = [per_neuron[j] for j in _chosen(neuron, len(per_neuron), "neuron")]
+    intervals = 1e3 * np.concatenate(per_neuron)
+    if log and bin_width is not None:
+        raise NsnnError(f"bin_width = {bin_width}: expected None with log=True, where bins have no one width")
+    width = None if bin_width is None else 1e3 * positive(bin_width, "s", "bin_width")
+    values = np.log10(intervals[intervals > 0]) if log else intervals
+    ax = _axes(ax)
+    if values.size:
+        low = float(values.min()) if log else 0.0
+        dt = None if log else _annotated_dt(block)
+        width = width or _bin_width(values, float(values.max()) - low, 1e3 * dt if dt else None)
+        share = LEAST if log else slack(1e-3 * width, trains.resolution, "bin_width")
+        density, edges = _histogram(values, low, width, share)
+        edges = 10**edges if log else edges
+        ax.stairs(density, edges, fill=True, color=COLOURS[0], alpha=0.35, lw=0)
+        ax.stairs(density, edges, color=COLOURS[0], lw=1.2)
+        ax.set_xlim(edges[0], edges[-1])
+        ax.set_ylim(bottom=0)
+    if log:
+        ax.set_xscale("log")
+    number = f"{intervals.size or 'no'} interval{'' if intervals.size == 1 else 's'}"
+    ax.text(0.98, 0.97, number, transform=ax.transAxes, ha="right", va="top", color=_SOFT, fontsize="small")
+    ax.set_xlabel("interspike interval (ms)")
+    ax.set_ylabel("density (1/decade)" if log else "density (1/ms)")
+    return _finish(ax)
+
+
+def measure_against(
+    table: pd.DataFrame,
+    x: str,
+    *,
+    y: str = "value",
+    se: str | None = "se",
+    hue: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """A measure against a parameter: points with error bars of one standard error, a colour for each `hue`.
+
+    Points of one colour are joined in the order of x when x is numeric and each x occurs once; several rows
+    of one x (neurons, say) stay points. A column x of text becomes categories in the order of the rows.
+
+    Parameters
+    ----------
+    table : DataFrame with a row per point, as `tabulate` and `sweep` make it
+    x, y : names of columns
+    se : name of the column of standard errors (NaN: no bar), or None for no bars
+    hue : name of the column that tells the groups apart
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : a column that the table lacks or of no numbers, or rows of several measures in one colour
+
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> table = pd.DataFrame({"sigma (mV)": [2, 1], "value": [9.0, 4.0], "se": [0.5, 0.2]})
+    >>> table = table.assign(measure="firing_rate", unit="Hz")
+    >>> ax = measure_against(table, "sigma (mV)", ax=Figure().subplots())
+    >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
+    ([[1.0, 4.0], [2.0, 9.0]], 'sigma (mV)', 'firing rate (Hz)')
+    """
+    for column in (x, y, *(name for name in (se, hue) if name is not None)):
+        if column not in table.columns:
+            raise NsnnError(
+                f"table has no column {column!r}: expected one of {[str(c) for c in table.columns]}"
+            )
+    label = _measure_label(table, y, hue)
+    numeric, places, names = _positions(table[x])
+    heights = _numbers(table[y], y)
+    bars = None if se is None else _numbers(table[se], se)
+    ax = _axes(ax)
+    groups = [(None, np.arange(len(table)))]
+    if hue is not None:
+        groups = [(name, np.flatnonzero(table[hue] == name)) for name in table[hue].dropna().unique()]
+    for k, (name, rows) in enumerate(groups):
+        rows = rows[np.argsort(places[rows], kind="stable")]
+        joined = numeric and np.unique(places[rows]).size == rows.size
+        aside = 0.0 if numeric else 0.4 * ((k + 0.5) / len(groups) - 0.5)
+        ax.errorbar(
+            places[rows] + aside,
+            heights[rows],
+            None if bars is None else bars[rows],
+            fmt="o-" if joined else "o",
+            color=COLOURS[k % len(COLOURS)],
+            ms=4.5,
+            lw=1.2,
+            elinewidth=1.0,
+            capsize=2.0,
+            label=None if name is None else str(name),
+        )
+    if not numeric:
+        ax.set_xticks(range(len(names)), names)
+        ax.set_xlim(-0.5, len(names) - 0.5)
+    if hue is not None:
+        ax.legend(frameon=False, title=hue)
+    ax.set_xlabel(x)
+    ax.set_ylabel(label)
+    return _finish(ax)
+
+
+def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None = None) -> Axes:
+    """The recorded membranes of one trial, the signal "v", with each neuron's spikes as ticks above.
+
+    Parameters
+    ----------
+    block : neo.Block of `simulate(..., record_v=...)`, or any whose Segments hold a signal of the name "v"
+    trial : number
+    neurons : number or list of numbers among the recorded ones; None is all of them
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : no such trial, no signal "v", or a neuron that wasn't recorded
+
+    >>> from matplotlib.figure import Figure
+    >>> from nsnn_neuro import NSNNNeuron, Constant, simulate
+    >>> block = simulate(NSNNNeuron(), stimulus=Constant(0.6), duration=6*pq.ms, dt=1*pq.ms, record_v=True,
+    ...                  engine="numpy")
+    >>> ax = membrane(block, ax=Figure().subplots())
+    >>> ax.get_ylabel(), ax.lines[0].get_ydata().round(3).tolist()
+    ('membrane', [0.6, 0.9, 1.05, 0.6, 0.9, 1.05])
+    """
+    trains = as_trains(block)
+    number = int(_chosen(trial, trains.n_trials, "trial")[0])
+    signal = next((s for s in block.segments[number].analogsignals if s.name == "v"), None)
+    if signal is None:
+        raise NsnnError(
+            f'trial = {trial}: no signal "v" in the block; record it with simulate(..., record_v=[0])'
+        )
+    recorded = np.asarray(signal.array_annotations.get("neuron", range(signal.shape[1])))
+    if recorded.shape != (signal.shape[1],) or recorded.dtype.kind not in "iu":
+        raise NsnnError(
+            f'the signal "v" has array_annotations["neuron"] = {shown(recorded)}: expected a whole number for each channel'
+        )
+    wanted = recorded if neurons is None else np.atleast_1d(neurons)
+    missing = [int(j) for j in wanted if j not in recorded]
+    if missing:
+        raise NsnnError(
+            f"neurons = {shown(neurons)}: {missing} not among the recorded neurons {recorded.tolist()}"
+        )
+    unit = unit_of(signal)
+    values = 1e3 * si(signal, "V", "v") if unit == "V" else np.asarray(signal.magnitude, dtype=float)
+    t = np.asarray(signal.times.rescale(pq.s).magnitude, dtype=float)
+    ax = _axes(ax)
+    own, lane = trains.trial == number, min(0.06, 0.6 / len(wanted))
+    for k, j in enumerate(wanted):
+        colour = _INK if len(wanted) == 1 else COLOURS[k % len(COLOURS)]
+        ax.plot(t, values[:, int(np.argmax(recorded == j))], color=colour, lw=0.9, label=f"neuron {j}")
+        spikes = trains.times[own & (trains.neuron == j)]
+        low = 1.0 - lane * (len(wanted) - k)
+        ax.vlines(spikes, low, low + 0.75 * lane, transform=ax.get_xaxis_transform(), color=colour, lw=1.0)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, bottom + (top - bottom) / (0.98 - lane * len(wanted)))
+    if len(wanted) > 1:
+        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    ax.set_xlim(t[0], float(signal.t_stop.rescale(pq.s).magnitude))
+    ax.set_xlabel("time (s)")
+    plotted = {"V": " (mV)", "1": ""}.get(unit, f" ({signal.dimensionality.string})")
+    ax.set_ylabel("membrane" + plotted)
+    return _finish(ax)
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")[1]
+
+
+def _finish(ax: Axes) -> Axes:
+    """Only the two axes that carry numbers, drawn lightly."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_color(_SPINE)
+        ax.spines[side].set_linewidth(0.8)
+    ax.tick_params(which="both", color=_SPINE, width=0.8)
+    return ax
+
+
+def _chosen(numbers: Any, n: int, name: str) -> np.ndarray:
+    """`numbers` (None: all) as an array of different numbers from 0 to n - 1."""
+    if numbers is None:
+        return np.arange(n)
+    array = np.atleast_1d(np.asarray(numbers))
+    good = array.ndim == 1 and array.size and array.dtype.kind in "iu" and np.unique(array).size == array.size
+    if not good or array.min() < 0 or array.max() >= n:
+        raise NsnnError(f"{name} = {shown(numbers)}: expected different whole numbers from 0 to {n - 1}")
+    return array
+
+
+def _populations(block: Any, n: int) -> list[tuple[str, np.ndarray]]:
+    """Names and neurons of the Block's populations; one of all neurons where they aren't annotated."""
+    listed = populations_of(block, n)
+    ends = np.cumsum([size for _, size in listed])
+    return [
+        (name, np.arange(end - size, end)) for (name, size), end in zip(listed, ends, strict=True) if size
+    ]
+
+
+def _colours_of_neurons(
+    block: Any, n: int, cells: np.ndarray, rows_each: int
+) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """Colour of each neuron, (n,); and name and colour of each population where there are several."""
+    colour = np.full(n, _INK, dtype=object)
+    populations = _populations(block, n)
+    if len(populations) > 1:
+        for k, (_, members) in enumerate(populations):
+            colour[members] = COLOURS[k % len(COLOURS)]
+        return colour, [(name, colour[m[0]]) for name, m in populations if np.isin(m, cells).any()]
+    if rows_each > 1 and 1 < cells.size <= _MOST_GROUPS:
+        colour[cells[1::2]] = COLOURS[0]
+    return colour, []
+
+
+def _label_rows(ax: Axes, trials: np.ndarray, neurons: np.ndarray) -> None:
+    """Ticks with the numbers of the trials when there is one neuron, else with those of the neurons."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+    if neurons.size == 1:
+        numbers, height, label = trials, 1, "trial"
+    else:
+        numbers, height, label = neurons, trials.size, "neuron"
+        if height > 1:
+            label += f" ({height} trials each)"
+    if height > 1:
+        step = int(np.diff(MaxNLocator(8, integer=True).tick_values(0, numbers.size))[0])
+        middles = np.arange(0, numbers.size, max(1, step)) * height + (height - 1) / 2
+        ax.yaxis.set_major_locator(FixedLocator(middles.tolist()))
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+
+    def name(y: float, _: int | None = None) -> str:
+        row = int(np.floor(y / height + 1e-9)) if height > 1 else round(y)
+        return str(numbers[row]) if 0 <= row < numbers.size else ""
+
+    ax.yaxis.set_major_formatter(FuncFormatter(name))
+    ax.set_ylabel(label)
+
+
+def _annotated_dt(block: Any) -> float | None:
+    """The simulation's step in s, where the Block says it."""
+    dt = getattr(block, "annotations", {}).get("dt")
+    if dt is None:
+        return None
+    if isinstance(dt, bool) or not isinstance(dt, int | float | np.number) or not 0 < dt < np.inf:
+        raise NsnnError(
+            f"block.annotations['dt'] = {shown(dt)}: expected seconds, a number above 0; or remove it"
+        )
+    return float(dt)
+
+
+def _bin_width(values: np.ndarray, spread: float, grid: float | None) -> float:
+    """Freedman and Diaconis' width for 10 to 200 bins over `spread`, a multiple of `grid`."""
+    iqr = float(np.subtract(*np.percentile(values, [75, 25])))
+    width = min(max(2 * iqr * values.size ** (-1 / 3), spread / 200), spread / 10)
+    if grid:
+        return grid * max(1, round(width / grid))
+    return width or 0.1  # all values are one
+
+
+def _histogram(values: np.ndarray, low: float, width: float, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Density of `values` in bins of `width` from `low`, and the bins' borders."""
+    number = (values.max() - low) / width
+    if not number < 1e6:
+        raise NsnnError(f"bin_width = {width} ms: expected fewer than a million bins up to {values.max()} ms")
+    counts = np.bincount(np.maximum(index(values, low, width, share), 0))
+    return counts / (values.size * width), low + width * np.arange(counts.size + 1)
+
+
+def _measure_label(table: pd.DataFrame, y: str, hue: str | None) -> str:
+    """The y axis' label: the measure and its unit, where the table says them."""
+    if y != "value" or "measure" not in table.columns:
+        return y
+    names: Sequence[str] = [str(name) for name in table["measure"].unique()]
+    if len(names) > 1 and hue != "measure":
+        cure = f'select one, table[table["measure"] == {names[0]!r}], or set hue="measure"'
+        raise NsnnError(f"table holds several measures, {names}: {cure}")
+    units = [str(u) for u in table["unit"].unique()] if "unit" in table.columns else []
+    unit = f" ({units[0]})" if len(units) == 1 and units[0] not in ("1", "") else ""
+    return (names[0] if len(names) == 1 else y).replace("_", " ") + unit
+
+
+def _positions(column: pd.Series) -> tuple[bool, np.ndarray, list[str]]:
+    """Whether x is numeric, the place of each row, and the names of the places where it isn't."""
+    try:
+        return True, column.to_numpy(dtype=float, na_value=np.nan), []
+    except (TypeError, ValueError):
+        names = list(dict.fromkeys(column.astype(str)))
+        return False, np.array([names.index(name) for name in column.astype(str)], dtype=float), names
+
+
+def _numbers(column: pd.Series, name: str) -> np.ndarray:
+    try:
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise NsnnError(
+            f"column {name!r} of the table holds {column.dtype} values: expected numbers"
+        ) from None

@@ -1,0 +1,350 @@
+"""The folder of a sweep: its configuration, and what is finished, each file whole or not there.
+
+manifest.json says what the sweep is; chunk-*.json hold the rows of finished points, each with the configuration's hash and a
+checksum; at the end come table.csv and errors.json. Nothing in a file is ever executed: JSON and CSV alone. A chunk that is
+damaged, or of another configuration, counts as not there.
+
+The configuration has two parts: what the table follows from by definition (`identity`), and the software that computes it. Rows of
+another version of the software are read where the sweep is finished; they are never mixed with new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ..core.atomic_write import replaced
+from ..core.errors import FormatError, NsnnError
+from ..core.limits import Budget, check_regular, read_json
+from .grid import OF_THE_POINT, PARTS, without_modules
+from .worker import COLUMNS
+
+__all__ = ["Folder", "differences", "digest", "identity"]
+
+_MANIFEST, _CHUNK = "nsnn_neuro sweep 1", "nsnn_neuro sweep chunk 1"
+_OWN = re.compile(
+    r"manifest\.json|chunk-[\w-]+\.json|table\.csv|errors\.json|sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp"
+)
+_SCRATCH = re.compile(r"sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp")
+_SOFTWARE = ("code", "versions", "git_revision")
+# what a file that is damaged, or holds other JSON, raises
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+_CURE = "take another folder, or resume=False (--no-resume), which deletes what the folder has of a sweep and starts anew"
+
+
+def digest(told: Any) -> str:
+    """SHA-256 of plain data.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def identity(config: dict[str, Any]) -> dict[str, Any]:
+    """What a sweep is, whatever software computes it: its models, grid, seeds, measures and sizes.
+
+    Classes and functions of the package have no module in it, so that manifests of earlier versions, which named it, compare equal.
+
+    >>> identity({"model": {"type": "nsnn_neuro.models.neurons.LIF"}, "seeds": [1], "code": "4c60"})["model"]
+    {'type': 'LIF'}
+    """
+    found = {key: value for key, value in config.items() if key not in _SOFTWARE}
+    for key in (*PARTS, "measures"):
+        found[key] = without_modules(config.get(key))
+    if not any(found[part] == OF_THE_POINT for part in PARTS):
+        found.pop("records", None)  # it follows from the parts and the points
+    return found
+
+
+class Folder:
+    """A folder that one sweep at a time writes to; use it in `with Folder(path).locked():`.
+
+    Raises
+    ------
+    NsnnError : not a folder that can be written to, or another process has it
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise NsnnError(f"out = {path!r}: expected the name of a folder, or None")
+        self.path = Path(path)
+        self.hash = ""
+        self._other_software = ""
+        if self.path.exists() and not self.path.is_dir():
+            raise NsnnError(f"out = {path}: that is a file: expected the name of a folder")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out; the lock ends with the process, however it ends."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._check_own()
+            (self.path / "sweep.lock").touch()
+        except OSError as error:
+            raise NsnnError(f"out = {self.path}: can't be written to ({error.strerror})") from None
+        lock = FileLock(self.path / "sweep.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise NsnnError(
+                f"out = {self.path}: another process is at work on this sweep: wait for it, or take another folder"
+            ) from None
+        except (OSError, NotImplementedError):
+            pass  # a file system without locks: two sweeps at once repeat work, without other harm
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _check_own(self) -> None:
+        """A folder with other things in it isn't ours to fill."""
+        manifest = self.path / "manifest.json"
+        if manifest.is_file():
+            with manifest.open("rb") as file:
+                if _MANIFEST.encode() in file.read(200):
+                    return
+        foreign = sorted(
+            p.name for p in self.path.iterdir() if not (_SCRATCH.fullmatch(p.name) and p.is_file())
+        )
+        if foreign:
+            raise NsnnError(
+                f"out = {self.path}: the folder has {foreign[0]!r} in it and no manifest.json of a sweep: expected a new or empty "
+                "folder, or what is in it moved away"
+            )
+
+    def known(self) -> dict[str, Any] | None:
+        """The configuration of the sweep in the folder, None when there is none.
+
+        Raises
+        ------
+        FormatError : the manifest is damaged
+        """
+        path = self.path / "manifest.json"
+        if not path.exists():
+            return None
+        try:
+            data = _json(path)
+            if data["format"] != _MANIFEST or digest(data["config"]) != data["sha256"]:
+                raise ValueError("wrong format or checksum")
+            if not isinstance(data["config"], dict):
+                raise ValueError("no configuration")
+        except _UNREADABLE as error:
+            raise FormatError(f"out = {path}: damaged, or not of a sweep ({error}): {_CURE}") from None
+        return data["config"]
+
+    def begin(self, config: dict[str, Any], resume: bool) -> None:
+        """Make the folder that of the sweep `config`: as it is, or from its beginning.
+
+        Raises
+        ------
+        NsnnError : it has another sweep, and is to be resumed
+        """
+        known = self.known() if resume else None
+        if not resume:
+            own = [p for p in self.path.iterdir() if _OWN.fullmatch(p.name) and p.is_file()]
+            for path in sorted(
+                own, key=lambda p: p.name == "manifest.json"
+            ):  # that last: a folder half emptied is still known
+                if path.name != "sweep.lock":
+                    path.unlink()
+        elif known is not None and identity(known) != identity(config):
+            changed = "; ".join(differences(identity(known), identity(config)))
+            raise NsnnError(f"out = {self.path} holds another sweep ({changed}): {_CURE}")
+        for path in self.path.glob(".*.tmp"):
+            if _OWN.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        kept = config if known is None else known
+        self.hash = digest(kept)
+        old, new = ({key: one.get(key) for key in _SOFTWARE} for one in (kept, config))
+        if old != new:
+            more = differences(_without_package(old), _without_package(new))
+            self._other_software = "; ".join([f"{_made_by(old)} before, {_made_by(new)} now", *more])
+            return
+        self.write(
+            "manifest.json", _dumps({"format": _MANIFEST, "sha256": self.hash, "config": kept}, indent=1)
+        )
+
+    def check_software(self, n_done: int, n_points: int) -> None:
+        """Warn that the rows are those of another version of the software.
+
+        n_done, n_points : how many points the folder has results of, and how many the sweep has, over all seeds
+
+        Raises
+        ------
+        NsnnError : the rows are of another version, and some are missing
+        """
+        if not self._other_software:
+            return
+        if n_done < n_points:
+            raise NsnnError(
+                f"out = {self.path}: {n_points - n_done} of {n_points} points are missing or failed, the others were computed by "
+                f"another version ({self._other_software}); rows of two versions aren't mixed: finish the sweep with the version "
+                f"that began it, or {_CURE}"
+            )
+        warnings.warn(
+            f"out = {self.path}: these rows were computed by another version ({self._other_software}); they are read, not "
+            "computed again (resume=False computes them anew)",
+            stacklevel=3,
+        )
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file: first under another name, onto the disk, then in its place in one act."""
+        target = self.path / name
+        try:
+            with replaced(target) as temporary:
+                temporary.write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise NsnnError(f"out = {target}: can't be written ({error.strerror})") from None
+
+    def add(self, seed: int, points: list[dict[str, Any]]) -> None:
+        """Keep the results of a chunk."""
+        content = {"config": self.hash, "seed": seed, "points": _as_json(points)}
+        check = digest(content)
+        numbers = [one["point"] for one in points]
+        name = f"chunk-{seed}-{min(numbers)}-{max(numbers)}-{check[:12]}.json"
+        self.write(name, _dumps({"format": _CHUNK, "sha256": check, "chunk": content}))
+
+    def results(self, seeds: list[int], n_points: int) -> dict[tuple[int, int], dict[str, Any]]:
+        """What is finished: (seed, point) -> the point's results. Points that failed are not."""
+        found: dict[tuple[int, int], dict[str, Any]] = {}
+        for path in sorted(self.path.glob("chunk-*.json")):
+            try:
+                seed, points = self._read(path, seeds, n_points)
+            except _UNREADABLE as error:
+                warnings.warn(
+                    f"{path}: not of this sweep, or damaged ({error}): its points run again", stacklevel=3
+                )
+                continue
+            found.update({(seed, one["point"]): one for one in points if not one["failed"]})
+        return found
+
+    def _read(self, path: Path, seeds: list[int], n_points: int) -> tuple[int, list[dict[str, Any]]]:
+        data = _json(path)
+        chunk = data["chunk"]
+        if data["format"] != _CHUNK or chunk["config"] != self.hash or digest(chunk) != data["sha256"]:
+            raise ValueError("wrong format, configuration or checksum")
+        if chunk["seed"] not in seeds:
+            raise ValueError("unknown seed")
+        points = [_checked(one, n_points) for one in chunk["points"]]
+        return int(chunk["seed"]), points
+
+
+def _made_by(software: dict[str, Any]) -> str:
+    versions = software["versions"]
+    version = versions.get("nsnn_neuro") if isinstance(versions, dict) else None
+    revision = f"git revision {str(software['git_revision'])[:12]}, " if software["git_revision"] else ""
+    return f"nsnn_neuro {version} ({revision}code checksum {str(software['code'])[:12]})"
+
+
+def _without_package(software: dict[str, Any]) -> Any:
+    """The versions of Python and the other packages."""
+    versions = software["versions"]
+    if not isinstance(versions, dict):
+        return versions
+    return {name: version for name, version in versions.items() if name != "nsnn_neuro"}
+
+
+def _json(path: Path) -> Any:
+    """The value of a JSON file that isn't larger than what is reckoned with."""
+    check_regular(path)
+    budget = Budget.of(path)
+    return read_json(path.read_bytes(), budget, "its content")
+
+
+def _dumps(told: Any, indent: int | None = None) -> str:
+    return json.dumps(told, allow_nan=False, indent=indent) + "\n"
+
+
+def _as_json(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with their NaN and infinities as text, which JSON lacks; every float comes back to the bit."""
+    return [
+        {
+            **one,
+            "rows": {
+                k: [_number(v) if COLUMNS[k] == "number" else v for v in c] for k, c in one["rows"].items()
+            },
+        }
+        for one in points
+    ]
+
+
+def _number(value: float) -> float | str:
+    return float(value) if math.isfinite(value) else repr(float(value))
+
+
+def _checked(one: Any, n_points: int) -> dict[str, Any]:
+    """A point's results from a file, as `work.run` gives them; ValueError when they aren't."""
+    point, rows, failed = one["point"], one["rows"], one["failed"]
+    whole = {"whole": int, "text": str}
+    if (
+        type(point) is not int
+        or not 0 <= point < n_points
+        or list(rows) != list(COLUMNS)
+        or type(failed) is not list
+    ):
+        raise ValueError("wrong columns or point")
+    lengths = {len(column) for column in rows.values()}
+    if len(lengths) != 1 or not lengths.pop():
+        raise ValueError("columns of different length, or none")
+    back: dict[str, list[Any]] = {}
+    for name, kind in COLUMNS.items():
+        if kind == "number":
+            back[name] = [
+                float(v) if v in ("nan", "inf", "-inf") or type(v) in (float, int) else _refuse(v)
+                for v in rows[name]
+            ]
+        else:
+            back[name] = [
+                v if type(v) is whole.get(kind, int) or (kind == "index" and v is None) else _refuse(v)
+                for v in rows[name]
+            ]
+    return {"point": point, "rows": back, "failed": failed}
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(f"unexpected value {value!r:.40}")
+
+
+def differences(old: Any, new: Any, place: str = "", most: int = 5) -> list[str]:
+    """What differs between two configurations, at most so many lines.
+
+    >>> differences({"trials": 2, "seeds": [1]}, {"trials": 3, "seeds": [1]})
+    ['trials: 2 before, 3 now']
+    """
+    found: list[str] = []
+
+    def walk(a: Any, b: Any, where: str) -> None:
+        if isinstance(a, dict) and isinstance(b, dict):
+            for key in [*a, *(k for k in b if k not in a)]:
+                walk(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))
+        elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+            for k, (one, other) in enumerate(zip(a, b, strict=True)):
+                walk(one, other, f"{where}[{k}]")
+        elif a != b:
+            found.append(f"{where}: {_short(a)} before, {_short(b)} now")
+
+    walk(old, new, place)
+    more = len(found) - most
+    return found[:most] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return (
+            f"{len(value)} values"
+            if len(value) > 4 or any(isinstance(v, dict) for v in value)
+            else str(value)
+        )
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."

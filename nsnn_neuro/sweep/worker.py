@@ -1,0 +1,131 @@
+"""One chunk of a sweep: points simulated together, measured one by one, as plain rows. It runs in any process."""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import neo
+
+from ..brian import engine
+from ..brian.simulate import simulate, simulate_together
+from ..io.save_load import provenance
+from ..measures.tabulate import measure_unit
+from ..measures.tabulate import rows as rows_of
+from ..measures.trains import as_trains
+from ..models.network import Network
+from .batching import stack
+from .grid import Points
+
+__all__ = ["COLUMNS", "Task", "all_failed", "run"]
+
+# kind of each column of a row: text, a whole number or none, a number
+COLUMNS = {
+    "population": "text",
+    "neuron": "index",
+    "measure": "text",
+    "value": "number",
+    "se": "number",
+    "n": "whole",
+    "unit": "text",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What a process needs to know of a chunk. `points` are those of the chunk alone, `numbers` their places in the grid."""
+
+    points: Points
+    numbers: tuple[int, ...]
+    paths: tuple[str, ...]
+    measures: dict[str, Any]
+    by: str
+    seed: int
+    common_noise: bool
+    options: dict[str, Any]
+    """n_neurons, trials, duration, dt, engine, bridge"""
+
+
+def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
+    """The chunk's results: {"seed", "points": [{"point", "rows", "failed"}], "made_with"}.
+
+    rows are the columns of the point's table; failed lists what went wrong, with its traceback. Where the points fail together
+    they are run one by one.
+    """
+    with engine.taking_turns(), engine.set_aside():
+        points = _points(task, range(len(task.numbers)), progress)
+    return {"seed": task.seed, "points": points, "made_with": provenance()}
+
+
+def _points(task: Task, chosen: range, progress: Callable[[float], None] | None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    try:
+        for k, block in zip(chosen, _blocks(task, chosen, progress), strict=True):
+            found.append(_measured(task, k, block))
+    except Exception as error:
+        if len(chosen) == 1:
+            return [_failed(task, chosen[0], error)]
+        for k in chosen[len(found) :]:
+            found += _points(task, range(k, k + 1), None)
+    return found
+
+
+def _blocks(task: Task, chosen: range, progress: Callable[[float], None] | None) -> Any:
+    parts = [task.points.records(k) for k in chosen]
+    numbers = [0 if task.common_noise else task.numbers[k] for k in chosen]
+    if isinstance(parts[0][0], Network):
+        return [
+            simulate(*parts[0], seed=task.seed, point=numbers[0], progress=progress or False, **task.options)
+        ]
+    stacked = stack(parts, task.paths, task.options["n_neurons"])
+    return simulate_together(
+        parts, stacked, numbers, seed=task.seed, progress=progress or False, **task.options
+    )
+
+
+def _measured(task: Task, k: int, block: neo.Block) -> dict[str, Any]:
+    rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    failed = []
+    trains = as_trains(block)
+    for name, function in task.measures.items():
+        try:
+            found = rows_of(block, trains, name, function, task.by)
+        except Exception as error:
+            _add_failed(rows, name, function)
+            failed.append(_told(task, k, name, error))
+            continue
+        for column, values in rows.items():
+            values += found[column]
+    return {"point": task.numbers[k], "rows": rows, "failed": failed}
+
+
+def _failed(task: Task, k: int, error: Exception) -> dict[str, Any]:
+    rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for name, function in task.measures.items():
+        _add_failed(rows, name, function)
+    return {"point": task.numbers[k], "rows": rows, "failed": [_told(task, k, None, error)]}
+
+
+def _add_failed(rows: dict[str, list[Any]], name: str, function: Any) -> None:
+    new = ("", None, name, float("nan"), float("nan"), 0, measure_unit(function))
+    for values, value in zip(rows.values(), new, strict=True):
+        values.append(value)
+
+
+def _told(task: Task, k: int, measure: str | None, error: Exception) -> dict[str, Any]:
+    return {
+        "point": task.numbers[k],
+        "seed": task.seed,
+        "parameters": {name: str(value) for name, value in task.points.values[k].items()},
+        "measure": measure,
+        "error": f"{type(error).__name__}: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+def all_failed(task: Task, error: Exception) -> dict[str, Any]:
+    """The results of a chunk whose process came to nothing."""
+    points = [_failed(task, k, error) for k in range(len(task.numbers))]
+    return {"seed": task.seed, "points": points, "made_with": provenance()}

@@ -1,0 +1,1 @@
+"""Fokker-Planck solvers for one-dimensional neurons."""

@@ -1,0 +1,1 @@
+"""Closed forms for the leaky integrate-and-fire neuron."""

@@ -1,0 +1,444 @@
+"""Noisy neurons fitted to recordings: what models may see, arithmetic by hand, and that each claim can fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from helpers import recordings
+from helpers.quick_runs import quick_table
+from scipy import stats
+from scipy.special import ndtr
+
+import nsnn_neuro as nsnn
+from analysis import fit_recordings as study
+from analysis.fit_recordings import data_sets as sets
+from analysis.fit_recordings import fits
+from analysis.fit_recordings import scoring as scores
+from analysis.harness import ClaimFailed
+from nsnn_neuro import measures
+from nsnn_neuro.likelihood import Lags, NeuronModel
+
+SMALL = dataclasses.replace(
+    study.Config(), betas=(0.5,), ridges=(1.0,), n_folds=2, sound=((8, 20.0),), past=((12, 40.0),),
+    shifts=(0.0, 0.5, 1.0, 1.5, 2.0), widths=(0.0, 1e-3, 4e-3), trials=40, n_hidden=0, seconds=4.0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def table():
+    return quick_table(study)
+
+
+def test_a_quick_run_verifies_and_so_does_its_file(table, tmp_path):
+    study.verify(table)
+    table.to_csv(tmp_path / "table.csv", index=False)
+    again = pd.read_csv(tmp_path / "table.csv")
+    assert study.claims(again) == study.claims(table)
+    assert study.headline(again) == study.headline(table)
+    pd.testing.assert_frame_equal(study.summary(again), study.summary(table))
+    assert [len(f) for f in study.tables(again).values()] == [len(f) for f in study.tables(table).values()]
+    assert all(isinstance(claim.holds, bool) for claim in study.claims(table))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sabotage", "named"),
+    [
+        ("noise off", "above its noiseless twin's"),
+        ("noise late", "noise added afterwards"),
+        ("stimulus shifted", "history without the stimulus"),
+    ],
+)
+def test_each_sabotage_is_found_out(sabotage, named, monkeypatch):
+    assert {"noise off", "noise late", "stimulus shifted"} == set(study.SABOTAGES)
+    monkeypatch.setattr(
+        fits.Fitting, "network", lambda self, *args: self.poisson(False, 3)
+    )  # not what is at stake
+    with pytest.raises(ClaimFailed, match=named):
+        study.verify(study.run(study.Config(quick=True, sabotage=sabotage)))
+
+
+def test_an_unknown_sabotage_is_refused():
+    with pytest.raises(nsnn.NsnnError, match="sabotage = 'labels'"):
+        study.run(study.Config(quick=True, sabotage="labels"))
+
+
+# --- verdicts ----------------------------------------------------------------------------------------------------------------
+
+RIVALS = (study.TWIN, study.FORCED, study.ADDED, study.LNP, study.ALONE, study.GLM)
+
+
+def made_up(**leads):
+    """A table in which the noisy neuron is ahead by .5 of everything on two recordings of each kind, but for `leads`."""
+    rows = []
+    for kind in ("grasshopper", "cortical", "P-unit"):
+        for k in (1, 2):
+            labels = {"kind": kind, "recording": f"{kind} {k}", "se": 0.01, "n": 20}
+            for model in (study.NEURON, *RIVALS):
+                rows.append({**labels, "part": "score", "model": model, "measure": "bits", "value": 1.0})
+                rows.append({**labels, "part": "measure", "model": model, "measure": "p", "value": 0.5})
+                if model != study.NEURON:
+                    value = leads.get(model, {}).get(f"{kind} {k}", 0.5 + 0.01 * k)
+                    lead = {"value": value, "low": value - 0.1, "high": value + 0.1}
+                    rows.append({**labels, "part": "lead", "model": model, "measure": "bits", **lead})
+            for model, off in ((study.CELL, 0.0), (study.NEURON, 0.001), (study.TWIN, -0.3)):
+                for measure in ("cv", "fano", "rate correlation", "van rossum"):
+                    sign = -1 if measure == "van rossum" else 1
+                    rows.append(
+                        {**labels, "part": "measure", "model": model, "measure": measure, "value": 1 + sign * off}
+                    )  # fmt: skip
+            across = {"part": "across", "model": study.NEURON, "value": 0.0, "low": -0.1, "high": 0.1}
+            rows += [{**labels, **across, "measure": m} for m in ("fano", "reliability")]
+    return pd.DataFrame(rows, columns=study.COLUMNS)
+
+
+def test_claims_hold_on_a_table_that_is_ahead_everywhere():
+    found = study.claims(made_up())
+    assert all(claim.holds for claim in found)
+    assert sum(claim.central for claim in found) == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "where", "value", "named"),
+    [
+        (study.TWIN, "P-unit 2", 0.05, "noiseless twin's on every recording"),
+        (study.FORCED, "cortical 1", 0.05, "given the spikes"),
+        (study.ADDED, "grasshopper 1", 0.05, "noise added afterwards"),
+        (study.LNP, "grasshopper 2", 0.05, "linear-nonlinear"),
+        (study.LNP, "cortical 2", 0.0, "linear-nonlinear"),
+        (study.ALONE, "cortical 2", 0.0, "history without the stimulus"),
+    ],
+)
+def test_each_central_claim_can_fail(model, where, value, named):
+    broken = made_up(**{model: {where: value}})
+    with pytest.raises(ClaimFailed, match=named) as failed:
+        study.verify(broken)
+    assert len(str(failed.value).splitlines()) == 1
+    assert where.split()[0] in str(failed.value)
+
+
+def test_the_margin_to_the_glm_is_that_of_non_inferiority():
+    """Lower ends of the intervals: -.04 isn't inferior, -.06 may be."""
+    for value, holds in ((0.06, True), (0.04, False)):
+        found = study.claims(made_up(**{study.GLM: {"cortical 1": value}}))
+        (claim,) = (c for c in found if "Poisson GLM's by" in c.text)
+        assert claim.holds is holds
+        assert not claim.central
+
+
+def test_no_recording_is_no_support():
+    with pytest.raises(ClaimFailed, match="no recording"):
+        study.verify(made_up()[lambda t: t.part != "lead"])
+
+
+# --- arithmetic --------------------------------------------------------------------------------------------------------------
+
+
+def test_gain_per_spike_is_the_mean_over_equal_blocks():
+    """With a spike in each block of 5 steps the jackknife's error is that of a mean, and the interval Student's."""
+    rng = np.random.default_rng(1)
+    gain = rng.normal(0.3, 1.0, (2, 60))
+    spikes = np.zeros((2, 60))
+    spikes[0, ::5] = 1
+    blocks = gain.sum(axis=0).reshape(12, 5).sum(axis=1)
+    found = scores.per_spike(gain, spikes, 5)
+    assert found["value"] == pytest.approx(blocks.mean(), rel=1e-12)
+    assert found["se"] == pytest.approx(stats.sem(blocks), rel=1e-12)
+    low, high = stats.ttest_1samp(blocks, 0).confidence_interval(0.95)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), rel=1e-12)
+    low, high = stats.ttest_1samp(blocks[:4], 0).confidence_interval(0.95)
+    assert scores.mean_of(blocks[:4])["low"] == pytest.approx(low, rel=1e-12)
+    assert np.isnan(scores.mean_of([1.0])["low"])
+
+
+def test_fano_factor_across_trials_pools_windows():
+    """One window: the package's Fano factor; several: weighted by their mean counts."""
+    counts = np.random.default_rng(2).poisson(3.0, (6, 4)).astype(float)
+    each = [
+        measures.fano_factor(nsnn.to_block([[np.linspace(0.1, 0.9, int(c))] for c in column], t_stop=1 * pq.s))[0]
+        for column in counts.T
+    ]  # fmt: skip
+    assert scores.fano_across(counts[:, :1]) == pytest.approx(each[0], rel=1e-12)
+    assert scores.fano_across(counts) == pytest.approx(
+        np.average(each, weights=counts.mean(axis=0)), rel=1e-12
+    )
+
+
+def test_drawn_spikes_are_those_of_the_model():
+    """Without noise the very spikes of `NeuronModel.simulate`; with noise its rate, two samples of 300 trials, |z| < 4."""
+    dt, rng = 1 * pq.ms, np.random.default_rng(3)
+    x = rng.normal(size=400)
+    p = {"bias": 0.4, "stimulus[0]": 0.8, "history[0]": -1.0, "history[1]": -0.5, "theta": 1.0}
+    kernel = np.array([p["history[0]"], p["history[1]"]])
+    drive = p["bias"] + p["stimulus[0]"] * x
+    rates = []
+    for sigma in (1e-9, 1.0):
+        model = NeuronModel(dt=dt, family=nsnn.Gaussian(sigma), stimulus=Lags(1), history=Lags(2), beta=0.6)
+        theirs = np.zeros((400, 300))
+        block = model.simulate(p, sets.analog(x[:, None], 1e-3), trials=300, seed=4)
+        for k, segment in enumerate(block.segments):
+            theirs[np.rint(segment.spiketrains[0].magnitude * 1e3).astype(int), k] = 1
+        ours = fits.draw(
+            np.repeat(drive[:, None], 300, axis=1), kernel,
+            fits.fires if sigma < 1 else ndtr, np.random.default_rng(5), beta=0.6, theta=1.0,
+        )  # fmt: skip
+        if sigma < 1:
+            assert 20 < ours[:, 0].sum() < 300
+            np.testing.assert_array_equal(ours, theirs)
+        rates.append([a.sum(axis=0) for a in (ours, theirs)])
+    ours, theirs = rates[1]
+    z = (ours.mean() - theirs.mean()) / np.hypot(stats.sem(ours), stats.sem(theirs))
+    assert abs(z) < 4
+
+
+def test_floor_and_gain_are_the_best():
+    rng = np.random.default_rng(6)
+    curve = rng.random(20_000)
+    o = (rng.random(20_000) < 0.02 + 0.98 * 0.3 * curve).astype(float)
+    value, floor, gain = fits.explain(curve, o)
+    errors = 4 * np.array([0.004, 0.008])  # four standard errors, roughly
+    assert np.all(np.abs([floor - 0.02, gain - 0.3]) < errors)
+    at = [
+        fits.log_likelihood(f + (1 - f) * g * curve, o).sum()
+        for f in np.linspace(0.001, 0.06, 40)
+        for g in np.linspace(0.2, 0.4, 40)
+    ]
+    assert max(at) <= value + 1e-6
+    assert value - max(at) < 0.5
+
+
+def test_kernels_have_height_one_and_the_told_twin_looks_back_alone():
+    lone = np.zeros((1, 201))
+    lone[0, 100] = 1
+    for smooth in (fits._around, fits._behind):
+        np.testing.assert_allclose(smooth(lone, 5.0)[0, 100], 1.0, rtol=1e-3)
+        np.testing.assert_array_equal(smooth(lone, 0.0), lone)
+    assert fits._behind(lone, 5.0)[0, :100].max() == 0
+    assert fits._behind(lone, 5.0)[0, 105] == pytest.approx(np.exp(-1), rel=1e-12)
+    around = fits._around(lone, 5.0)[0]
+    np.testing.assert_allclose(around, around[::-1], atol=1e-12)
+
+
+# --- fits --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Three repeats of a noisy neuron with a membrane, a stimulus and history, as a recording; and its true probabilities."""
+    x = np.random.default_rng(7).normal(size=6000)
+    truth = NeuronModel(dt=1 * pq.ms, family=nsnn.Gaussian(1.0), stimulus=Lags(2), history=Lags(3), beta=0.5)
+    assert truth.names == (
+        "bias", "stimulus[0]", "stimulus[1]", "history[0]", "history[1]", "history[2]", "theta",
+    )  # fmt: skip
+    p = np.array([-0.2, 0.6, 0.4, -1.5, -1.0, -0.5, 1.2])
+    signal = sets.analog(x[:, None], 1e-3)
+    block = truth.simulate(p, signal, trials=3, seed=8)
+    trains = [segment.spiketrains[0].magnitude for segment in block.segments]
+    recording = sets.Recording(
+        "made up", "made up", trains, [signal] * 3, 1e-3, (4.0, 6.0), ({"stimulus": Lags(2), "history": Lags(3)},), 2e-3, 400.0
+    )  # fmt: skip
+    data = truth.data(trains, signal, t_start=4 * pq.s, t_stop=6 * pq.s)
+    return recording, ndtr(truth.evaluate(p, data).potential).reshape(3, -1), *fits.fitted(recording, SMALL)
+
+
+def test_the_fit_foretells_as_the_truth_does(known):
+    """It loses what it costs to estimate 7 parameters, 7 / (2 spikes ln 2), and no more than four standard errors of that."""
+    _, p, fitting, arms = known
+    truth = fits.log_likelihood(p, fitting.o)
+    lost = scores.per_spike(
+        (truth - fits.log_likelihood(arms[study.NEURON].p, fitting.o)) / np.log(2), fitting.o, 200
+    )
+    cost = 7 / (2 * fitting.trained.sum() * np.log(2))
+    assert abs(lost["value"] - cost) < 4 * lost["se"]
+    assert lost["value"] < 0.02
+    for rival in (study.TWIN, study.FORCED, study.ADDED, study.LNP, study.ALONE):
+        gain = truth - fits.log_likelihood(arms[rival].p, fitting.o)
+        assert scores.per_spike(gain, fitting.o, 200)["low"] > 0
+
+
+def test_spikes_drawn_by_the_fits_have_the_cell_s_rate(known):
+    _, _, fitting, arms = known
+    cell = fitting.o.sum(axis=1)
+    for name in (study.NEURON, study.GLM, study.LNP):
+        drawn = arms[name].spikes.sum(axis=0)
+        slack = 0.05 * cell.mean()  # the rate itself is fitted on half as many spikes again
+        assert abs(drawn.mean() - cell.mean()) < 4 * np.hypot(stats.sem(drawn), stats.sem(cell)) + slack
+
+
+def test_drawn_blocks_are_laid_on_the_steps_of_the_test_part(known):
+    fitting = known[2]
+    block = nsnn.to_block([[[3.999, 4.0, 4.25]], [[5.999]]], t_stop=6 * pq.s)
+    found = fitting.steps(block)
+    assert found.shape == (2000, 2)
+    assert [np.flatnonzero(column).tolist() for column in found.T] == [[0, 250], [1999]]
+
+
+def test_the_twin_fires_as_often_as_the_cell(known):
+    """Its threshold is lowered in steps that change the rate by less than a fifth."""
+    _, _, fitting, arms = known
+    assert arms[study.TWIN].chosen["shift"] > 0
+    assert abs(np.log(arms[study.TWIN].spikes.mean() / fitting.rate)) < 0.2
+    assert np.ptp(arms[study.TWIN].spikes.sum(axis=1)) == len(arms[study.TWIN].spikes.T)  # all trials or none
+
+
+def test_a_network_s_probabilities_are_those_of_its_likelihood(known):
+    """Their bits per spike are the fit's own score, but for the constant rate beside it: the test part's there, training's here."""
+    recording, _, _, _ = known
+    config = dataclasses.replace(SMALL, n_hidden=3, epochs=2, refine=0, particles=10)
+    fitting = fits.Fitting(recording, config)
+    with pytest.MonkeyPatch.context() as patch:
+        made = []
+        patch.setattr(
+            nsnn,
+            "fit_network",
+            lambda *a, original=nsnn.fit_network, **k: made.append(original(*a, **k)) or made[0],
+        )
+        arm = fitting.network(Lags(2), 0.5)
+    score = made[0].score(
+        recording.trains, recording.signals, t_start=4 * pq.s, t_stop=6 * pq.s, particles=10, seed=config.seed
+    )
+    o = fitting.o
+    constant = fits.log_likelihood(np.full(o.shape, o.mean()), o).sum()
+    bits = (fits.log_likelihood(arm.p, o).sum() - constant) / o.sum() / np.log(2)
+    assert bits == pytest.approx(score.value, abs=1e-9)
+    assert arm.spikes.shape == (o.shape[1], config.trials)
+
+
+def test_the_twin_is_told_nothing_and_the_other_only_what_was(known):
+    """New test spikes leave the twin as it is, and change the told one from where they differ."""
+    recording, _, fitting, arms = known
+    cut = 5.0
+    other = [np.concatenate([t[t < cut], np.arange(cut, 5.99, 0.013)]) for t in recording.trains]
+    changed = fits.Fitting(dataclasses.replace(recording, trains=other), SMALL)
+    again = changed.twins(fitting.neuron(recording.bases))
+    np.testing.assert_array_equal(again[study.TWIN].p, arms[study.TWIN].p)
+    same = round((cut - recording.borders[0]) / recording.dt)
+    np.testing.assert_array_equal(again[study.FORCED].p[:, :same], arms[study.FORCED].p[:, :same])
+    assert (again[study.FORCED].p != arms[study.FORCED].p).any()
+    assert again[study.ADDED].chosen == arms[study.ADDED].chosen
+
+
+def test_all_filter_models_choose_among_equally_many_candidates(known, monkeypatch):
+    """Bases times ridges, then as many further candidates: membranes and families, or ridges."""
+    recording = dataclasses.replace(
+        known[0], bases=tuple({"stimulus": Lags(n), "history": Lags(3)} for n in (1, 2, 4))
+    )
+    config = dataclasses.replace(SMALL, ridges=(1.0, 10.0), betas=(0.0, 0.5))
+    counts = {"neuron": 0, "poisson": 0}
+
+    def counted(*args, original=fits.cross_validate, **options):
+        counts["neuron"] += len(args[2])
+        return original(*args, **options)
+
+    class Counted(fits.PoissonRegressor):
+        def fit(self, x, o):
+            counts["poisson"] += 1
+            return super().fit(x, o)
+
+    monkeypatch.setattr(fits, "cross_validate", counted)
+    monkeypatch.setattr(fits, "PoissonRegressor", Counted)
+    fitting = fits.Fitting(recording, config)
+    chosen = fitting.neuron(recording.bases)
+    assert chosen.bases["stimulus"] != Lags(1)
+    for history in (True, False):
+        counts["poisson"] = 0
+        fitting.poisson(history, 3)
+        assert (
+            counts["neuron"] == (counts["poisson"] - 1) / config.n_folds == 3 * 2 + 2 * 2
+        )  # one fit is the last
+
+
+def test_nothing_is_learned_from_the_test_part(known):
+    """With other test spikes all that was chosen or fitted is the same."""
+    recording, _, _, arms = known
+    other = [np.concatenate([t[t < 4.0], np.arange(4.0, 5.99, 0.02)]) for t in recording.trains]
+    again = fits.fitted(dataclasses.replace(recording, trains=other), SMALL)[1]
+    for name, arm in arms.items():
+        assert again[name].chosen == arm.chosen
+        np.testing.assert_array_equal(again[name].spikes, arm.spikes)
+
+
+# --- recordings --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("known_code")
+def test_a_stopped_run_goes_on_and_each_kind_has_one_raster(tmp_path, monkeypatch):
+    known = [types.SimpleNamespace(name=name, kind=name[0]) for name in ("a1", "a2", "b1")]
+    made = []
+
+    def of_one(config, recording, drawn):
+        made.append((recording.name, drawn))
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        return [{"kind": recording.kind, "recording": recording.name, "value": np.float64(len(made))}]
+
+    monkeypatch.setattr(study, "recordings", lambda config: known)
+    monkeypatch.setattr(study, "_of_one", of_one)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(study.Config(quick=True), tmp_path)
+    found = study.run(study.Config(quick=True), tmp_path)
+    assert made == [("a1", True), ("a2", False), ("a2", False), ("b1", True)]
+    assert found.value.tolist() == [1.0, 3.0, 4.0]
+
+
+def test_parts_follow_each_other_and_the_stimulus_can_be_shifted():
+    plain, shifted = (
+        next(sets.recordings(dataclasses.replace(SMALL, sabotage=s))) for s in ("", "stimulus shifted")
+    )
+    a, b = plain.borders
+    assert 0 < a < b <= 4.0
+    values, rolled = (r.signals[0].magnitude[:, 0] for r in (plain, shifted))
+    assert values[: round(a / plain.dt)].mean() == pytest.approx(0, abs=1e-12)
+    assert values[: round(a / plain.dt)].std() == pytest.approx(1, rel=1e-12)
+    assert np.corrcoef(np.roll(values, len(values) // 2), rolled)[0, 1] == pytest.approx(1, abs=1e-12)
+    np.testing.assert_array_equal(plain.trains[0], shifted.trains[0])
+
+
+def test_what_is_absent_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    assert [r.name for r in sets.recordings(study.Config())] == ["grasshopper 1", "grasshopper 2"]
+
+
+@pytest.mark.parametrize("times", [[0.1, 0.05, 0.3], [[0.1, 0.2]], [1, 2, 3], []])
+def test_broken_p_units_are_refused(times, tmp_path, monkeypatch):
+    place = tmp_path / "punit_noisy_lif"
+    place.mkdir()
+    (place / "SOURCE.txt").write_text("made up")
+    np.save(place / "some-invivo-1_baseline_spikes.npy", np.array(times))
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    config = dataclasses.replace(SMALL, grasshoppers=(), settings=(), punits=("some",))
+    with pytest.raises(nsnn.FormatError, match="cell 'some' can't be read"):
+        list(sets.recordings(config))
+
+
+def test_p_units_have_history_alone_or_the_phase_of_the_field():
+    recordings.folder("punit_noisy_lif")
+    config = dataclasses.replace(SMALL, grasshoppers=(), settings=(), punits=sets.PUNITS[:2])
+    phased, plain = sets.recordings(config)
+    np.testing.assert_allclose((phased.signals[0].magnitude ** 2).sum(axis=1), 1, rtol=1e-12)
+    assert phased.stimulated
+    assert not plain.stimulated
+    fitting, arms = fits.fitted(plain, config)
+    assert study.ALONE not in arms
+    assert np.ptp(arms[study.LNP].p) == 0
+    assert arms[study.LNP].p[0, 0] == pytest.approx(fitting.rate, rel=1e-9)
+    gain = fits.log_likelihood(arms[study.NEURON].p, fitting.o) - fits.log_likelihood(
+        arms[study.LNP].p, fitting.o
+    )
+    assert gain.sum() > 0
+
+
+def test_figures_show_every_model_and_recording(table):
+    figure, leads = study.figures(table).values()
+    assert len(figure.axes) == 3
+    shown = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
+    assert shown == {
+        study.NEURON, study.TWIN, study.FORCED, study.ADDED, study.LNP, study.GLM, study.NETWORK,
+    }  # fmt: skip
+    titles = [ax.get_title() for ax in leads.axes]
+    assert set(titles) == set(table[table.part == "lead"].model)

@@ -1,0 +1,252 @@
+"""Information transfer: the study's arithmetic against independent values, and that each of its claims can fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.quick_runs import quick_table
+from scipy.io import savemat
+
+from analysis import information_transfer as study
+from analysis.harness import ClaimFailed
+from analysis.information_transfer import recorded, verdicts
+from nsnn_neuro import FormatError, measures, theory, to_block
+
+
+@pytest.fixture(scope="module")
+def table():
+    return quick_table(study)
+
+
+def smaller_still(sabotage=""):
+    """Half a minute of spikes at each point: enough for a sabotage to show."""
+    config = study.Config(quick=True, sabotage=sabotage)
+    for name, value in {"trials": 16, "copies": (2, 4, 2), "sigmas": (0.75, 1.5, 6.0)}.items():
+        object.__setattr__(config, name, value)
+    return config
+
+
+def test_a_quick_run_verifies(table):
+    study.verify(table)
+    assert len(study.summary(table)) == 8
+    assert len(study.figures(table)) == 2
+    assert len(study.tables(table)["Recorded neurons"]) == 2 + (recorded.fly() is not None)
+    assert ("absent" in study.headline(table)) is (recorded.fly() is None)
+
+
+def test_claims_survive_a_file(table):
+    read = pd.read_csv(io.StringIO(table.to_csv(index=False)))
+    assert study.claims(read) == study.claims(table)
+    assert all(type(claim.holds) is bool for claim in study.claims(read))
+
+
+def changed(table, part, change, **where):
+    broken = table.copy()
+    rows = broken.part == part
+    for column, value in where.items():
+        rows &= broken[column] == value
+    assert rows.any()
+    broken.loc[rows, "value"] = [change(row) for row in broken[rows].itertuples()]
+    return broken
+
+
+# claim's words -> what to change: part of the table, its rows, and the value as a function of the row
+BROKEN = {
+    "susceptibility is the Fokker-Planck": (
+        "response",
+        {"quantity": "chi, real", "sigma": 3.0, "signal": "weak"},
+        lambda row: row.exact + 4.1 * row.se * (row.x > 40),
+    ),
+    "power spectrum without signal": (
+        "response",
+        {"quantity": "spectrum", "sigma": 6.0},
+        lambda row: row.exact - 4.1 * row.se * (row.x > 40),
+    ),
+    "information bound is linear response": (
+        "copy",
+        {"quantity": "bound", "signal": "weak", "sigma": 3.0},
+        lambda row: 1.5 * row.value,
+    ),
+    "maximum inside the range": (
+        "copy",
+        {"quantity": "bound", "signal": "weak", "sigma": 0.75},
+        lambda row: row.value + 2,
+    ),
+    "nowhere below the bound": (
+        "copy",
+        {"quantity": "direct", "sigma": 3.0},
+        lambda row: row.value - 20,
+    ),
+    "two grasshopper receptors": (
+        "recorded",
+        {"quantity": "bound", "source": "grasshopper 2"},
+        lambda row: row.value + 0.3,
+    ),
+}
+
+
+@pytest.mark.parametrize("words", BROKEN)
+def test_one_wrong_number_fails_its_claim_alone(table, words):
+    part, where, change = BROKEN[words]
+    with pytest.raises(ClaimFailed, match=words) as raised:
+        study.verify(changed(table, part, change, **where))
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_each_central_claim_is_broken_once(table):
+    texts = [claim.text for claim in study.claims(table) if claim.central]
+    assert len(texts) == len(BROKEN)
+    assert all(sum(words in text for text in texts) == 1 for words in BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("part", "quantity"),
+    [("response", "chi, imaginary"), ("response", "spectrum"), ("copy", "bound"), ("copy", "direct")],
+)
+def test_what_is_missing_fails(table, part, quantity):
+    with pytest.raises(ClaimFailed):
+        study.verify(table[(table.part != part) | (table.quantity != quantity) | (table.sigma != 6.0)])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("sabotage", "words"),
+    [
+        ("noise off", "susceptibility is the Fokker-Planck"),
+        ("signal shuffled", "information bound is linear response"),
+        ("theory of another sigma", "power spectrum without signal"),
+        ("trials of other signals", "nowhere below the bound"),
+    ],
+)
+def test_a_sabotaged_run_fails(sabotage, words):
+    assert sabotage in study.SABOTAGES
+    with np.errstate(all="ignore"), pytest.raises(ClaimFailed, match=words):
+        study.verify(study.run(smaller_still(sabotage)))
+
+
+def test_every_sabotage_is_tested():
+    marks = test_a_sabotaged_run_fails.pytestmark
+    cases = next(mark.args[1] for mark in marks if mark.name == "parametrize")
+    assert {case[0] for case in cases} == set(study.SABOTAGES)
+
+
+# --- arithmetic --------------------------------------------------------------------------------------------------------------
+
+
+def test_signals_are_white_up_to_the_cutoff_and_gaussian():
+    config = dataclasses.replace(study.Config(), seconds=40.0, copies=(0, 20, 0))
+    paths = study.signals(config)
+    assert paths.shape == (20, 80_000)
+    np.testing.assert_allclose(paths.mean(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(paths.std(axis=1), 1, rtol=1e-12)
+    power = (np.abs(np.fft.rfft(paths, axis=1)) ** 2).mean(axis=0) / paths.shape[1] / study.RATE
+    f = np.fft.rfftfreq(paths.shape[1], 1 / study.RATE)
+    assert power[f > config.cutoff].max() < 1e-20
+    flat = power[(f > 0) & (f <= config.cutoff)].reshape(20, -1).mean(axis=1) * 2 * config.cutoff
+    assert (np.abs(flat - 1) < 4 / np.sqrt(20 * 100)).all()  # 100 frequencies of 20 paths in each
+    fourth = (paths**4).mean()
+    assert abs(fourth - 3) < 4 * np.sqrt(96 / (20 * 40 * 2 * config.cutoff))
+    assert np.abs(np.corrcoef(paths) - np.eye(20)).max() < 4.5 / np.sqrt(2 * config.cutoff * 40)
+
+
+def test_signals_come_from_the_seed():
+    one, same, other = (study.signals(study.Config(quick=True, seed=s)) for s in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_linear_theory_is_lindners_closed_form():
+    config = study.Config(tau_refrac=0.0)
+    f = np.array([1.0, 10.0, 40.0])
+    chi, spectrum = study.linear_theory([1.5, 3.0], f, config)
+    for k, sigma in enumerate((1.5, 3.0)):
+        law = {"tau_m": 10e-3, "v_thresh": 10.0, "v_reset": 0.0, "tau_refrac": 0.0}
+        np.testing.assert_allclose(chi[k], theory.lindner_susceptibility(f, 7.0, sigma, **law), rtol=1e-3)
+        np.testing.assert_allclose(spectrum[k], theory.lindner_spectrum(f, 7.0, sigma, **law), rtol=1e-3)
+
+
+def test_coherence_and_bound_by_hand():
+    """A Poisson neuron of 20 Hz whose rate follows by 10 Hz/mV; signal of .5 mV up to 50 Hz: 1 / (1 + 20 / .25)."""
+    c = study.linear_coherence(np.array([6 + 8j]), np.array([20.0]), 0.5, 50.0)
+    assert c == pytest.approx(1 / 81)
+    assert study.bound_of(np.array([0.5, 0.75, 0.0]), 2.0) == pytest.approx(6.0)
+
+
+def test_the_membranes_standard_deviation_is_the_integral():
+    f = np.linspace(0, 50, 200_001)
+    power = np.trapezoid(1 / (1 + (2 * np.pi * f * 0.01) ** 2), f) / 50
+    assert study.membrane_sd(0.5, 50.0, 0.01) == pytest.approx(0.5 * np.sqrt(power), rel=1e-8)
+
+
+def test_weak_is_a_quarter_of_sigma(table):
+    moved = table[(table.quantity == "membrane") & (table.signal == "weak")].value.iloc[0]
+    assert verdicts.weak_sigmas(table) == [s for s in (0.75, 1.5, 3.0, 6.0) if s >= 4 * moved]
+    doubled = changed(table, "theory", lambda row: 6 * row.value, quantity="membrane")
+    assert verdicts.weak_sigmas(doubled) == []
+    with pytest.raises(ClaimFailed, match="susceptibility"):
+        study.verify(doubled)
+
+
+def test_mixed_trials_come_from_all_copies():
+    seconds = study.pq.s
+    copies = [
+        measures.as_repeats(to_block([[[0.1 * c + 0.01 * t]] for t in range(4)], t_stop=1 * seconds))
+        for c in range(1, 4)
+    ]
+    found = study.mixed(copies, 1)
+    assert found.times.tolist() == pytest.approx([0.2, 0.31, 0.12, 0.23])
+    assert found.trial.tolist() == [0, 1, 2, 3]
+
+
+# --- recorded neurons --------------------------------------------------------------------------------------------------------
+
+
+def packed(folder, **arrays):
+    content = io.BytesIO()
+    savemat(content, arrays)
+    with zipfile.ZipFile(folder / "c1p8.zip", "w") as archive:
+        archive.writestr("c1p8.mat", content.getvalue())
+    return folder
+
+
+def test_a_made_up_fly_is_read(tmp_path):
+    rho = np.array([0, 1, 0, 0, 1], dtype=np.uint8)
+    block, velocity = recorded.fly(packed(tmp_path, rho=rho, stim=np.arange(5.0)))
+    assert np.asarray(block.segments[0].spiketrains[0].magnitude).tolist() == pytest.approx([3e-3, 9e-3])
+    assert float(block.segments[0].t_stop.rescale("s")) == pytest.approx(0.01)
+    assert velocity.magnitude.ravel().tolist() == [0, 1, 2, 3, 4]
+    assert float(velocity.sampling_rate.rescale("Hz")) == 500
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"rho": np.array([0, 1, 0])},
+        {"rho": np.array([0, 1, 0]), "stim": np.zeros(4)},
+        {"rho": np.array([0, 2, 0]), "stim": np.zeros(3)},
+        {"rho": np.array([0, 1, 0]), "stim": np.array([0, np.nan, 0])},
+    ],
+)
+def test_a_spoilt_fly_is_refused(tmp_path, arrays):
+    with pytest.raises(FormatError, match="can't be read"):
+        recorded.fly(packed(tmp_path, **arrays))
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "c1p8.zip").write_bytes(b"nothing")
+    with pytest.raises(FormatError, match="can't be read"):
+        recorded.fly(tmp_path)
+
+
+@pytest.mark.skipif(recorded.fly() is None, reason="the recording is absent")
+def test_the_flys_numbers_are_those_of_its_source():
+    block, velocity = recorded.fly()
+    assert measures.firing_rate(block)[0] == pytest.approx(44.67, abs=0.005)
+    assert measures.cv(block)[0] == pytest.approx(2.009, abs=0.0005)
+    assert float(velocity.magnitude.std()) == pytest.approx(50.53, abs=0.005)

@@ -1,0 +1,185 @@
+"""The study of the noise's level: its claims on made-up tables, and a short run."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import noise_level as study
+from analysis.harness import ClaimFailed
+from analysis.shared import twins
+
+LEVELS, RATES, SEEDS = (0.1, 0.4, 1.6), (0.003, 0.01), (2, 3, 4)
+
+
+def table(
+    gain: float = 0.1, clean: float = 0.0, slow: float = 0.15, lead: float | None = None
+) -> pd.DataFrame:
+    """Noisy networks with `gain` more under attack and `clean` more without; `slow` is what the lower rate has more under attack.
+
+    `lead` replaces the gain at sigma .4 and the lower rate, the cell that validation images choose.
+    """
+    rows = []
+    for arm, level, rate, seed in itertools.product(study.ARMS, LEVELS, RATES, SEEDS):
+        noisy, wobble = arm == "noisy", 1e-3 * seed
+        own = gain if lead is None or (level, rate) != (0.4, 0.003) else lead
+        attacked = (
+            0.3 + slow * (rate == 0.003) - 0.1 * (level != 0.4) + noisy * (own + 5e-4 * (seed == 3)) + wobble
+        )
+        accuracy = 0.97 + wobble + noisy * (clean + 5e-4 * (seed == 3))
+        rows.append(
+            {
+                "arm": arm, "level": level, "rate": rate, "seed": seed, "accuracy": accuracy, "attacked": attacked,
+                "disturbed": 0.9, "calibration": 0.05 + 0.01 * (level != 0.4) - 0.01 * noisy + 0.1 * wobble * noisy,
+                "information": 2.9 - noisy * (level == 1.6) * (0.5 + wobble), "val_accuracy": accuracy, "val_attacked": attacked,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_resource_passes() -> None:
+    study.verify(table())
+    assert all(claim.holds for claim in study.claims(table()))
+    assert study.best_cell(table(), "noisy") == (0.4, 0.003)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (
+            {"gain": -0.021, "lead": 0.1},
+            "at equal sigma and learning rate the noisy network withstands PGD better",
+        ),
+        (
+            {"gain": -0.05, "lead": 0.1},
+            "at equal sigma and learning rate the noisy network withstands PGD better",
+        ),
+        ({"clean": -0.011}, "isn't inferior by more than 1 point"),
+        ({"lead": -0.02}, "chosen on validation images"),
+    ],
+)
+def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: str) -> None:
+    with pytest.raises(ClaimFailed, match=message) as failed:
+        study.verify(table(**made))
+    assert len(str(failed.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ({"slow": 0.05}, "learning rate changes the accuracy"),
+        ({"lead": -0.02}, "in every learned cell"),
+    ],
+)
+def test_an_expectation_that_fails_is_reported(made: dict[str, float], message: str) -> None:
+    (claim,) = (claim for claim in study.claims(table(**made)) if message in claim.text)
+    assert not claim.holds
+    assert not claim.central
+
+
+def test_a_better_learning_rate_is_not_counted_as_noise() -> None:
+    """The fault of the earlier comparison: noisy networks at the higher rate against deterministic ones at the lower.
+
+    Equal cells show the gain by noise; the choice by validation may pick another rate for each arm, and names it.
+    """
+    made = table(gain=0.03, slow=0.15)
+    cheaper = (made.arm == "noisy") & (made.rate == 0.003)
+    made.loc[cheaper, ["accuracy", "val_accuracy"]] -= 0.015  # the noisy arm's choice is the higher rate
+    equal, _, chosen = (claim for claim in study.claims(made) if claim.central)
+    assert equal.holds
+    assert study.gains(made, "attacked").mean().between(0.029, 0.032).all()
+    assert not chosen.holds
+    assert "sigma 0.4 at 0.01 (3 seeds)" in chosen.evidence
+    assert "sigma 0.4 at 0.003 (3 seeds)" in chosen.evidence
+
+
+def test_cells_are_chosen_on_validation_images_of_other_seeds() -> None:
+    """Neither test images nor a seed's own networks have a say."""
+    changed = table()
+    changed.loc[(changed.level == 1.6), "attacked"] = 0.99
+    assert set(study.chosen_cells(changed, "noisy").values()) == {(0.4, 0.003)}
+    changed.loc[(changed.level == 0.1) & (changed.rate == 0.01) & (changed.seed == 3), "val_attacked"] = 2.0
+    assert study.chosen_cells(changed, "noisy") == {2: (0.1, 0.01), 3: (0.4, 0.003), 4: (0.1, 0.01)}
+
+
+def test_a_cell_that_was_not_learned_counts_for_nothing() -> None:
+    """Neither in the mean over cells, where one arm falls short of 95 % on validation images, nor as a choice."""
+    changed = table()
+    own = (changed.level == 0.1) & (changed.arm == "noisy")
+    changed.loc[own, ["attacked", "val_attacked"]] = 0.0
+    with pytest.raises(ClaimFailed, match="at equal sigma"):
+        study.verify(changed)
+    changed.loc[own, "val_accuracy"] = 0.94
+    study.verify(changed)
+    assert len(study.learned(changed)) == 4
+    changed.loc[own, "val_attacked"] = 0.99
+    assert study.best_cell(changed, "noisy") == (0.4, 0.003)
+    changed["val_accuracy"] = 0.5
+    with pytest.raises(ClaimFailed, match="no cell was learned"):
+        study.verify(changed)
+
+
+def test_holms_correction_steps_down_from_the_smallest() -> None:
+    """By hand: sorted .005, .01, .012, .03, .04, .5 times 6, 5, 4, 3, 2, 1, never below the one before."""
+    p = np.array([0.01, 0.04, 0.03, 0.005, 0.5, 0.012])
+    np.testing.assert_allclose(study.holm(p), [0.05, 0.09, 0.09, 0.03, 0.5, 0.05], rtol=1e-12)
+
+
+def test_tables_and_figure_have_every_cell() -> None:
+    made = table()
+    assert len(study.summary(made)) == len(LEVELS) * len(RATES)
+    (every,) = study.tables(made).values()
+    assert len(every) == 2 * len(LEVELS) * len(RATES)
+    (figure,) = study.figures(made).values()
+    assert len(figure.axes) == len(RATES) * len(study.SHOWN)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty images in each part."""
+    digits = study.nsnn.datasets.digits
+
+    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        X, y = digits(split, seed=seed)
+        return X[:60], y[:60]
+
+    monkeypatch.setattr(study.nsnn.datasets, "digits", some)
+
+
+@pytest.mark.usefixtures("few", "known_code")
+def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    config = study.Config(
+        seeds=2,
+        epochs=2,
+        hidden=16,
+        n_steps=4,
+        images=10,
+        draws=4,
+        steps=2,
+        passes=4,
+        levels=LEVELS,
+        rates=RATES,
+    )
+    found = study.run(config, tmp_path)
+    assert found.groupby(["arm", "level", "rate"]).size().tolist() == [2] * 12
+    shares = ["accuracy", "attacked", "disturbed", "calibration", "val_accuracy", "val_attacked"]
+    assert found[shares].stack().between(0, 1).all()
+    assert found.information.between(-0.2, np.log2(10)).all()
+    monkeypatch.setattr(study, "trained", None)  # all parts are there
+    pd.testing.assert_frame_equal(study.run(config, tmp_path), found)
+
+
+def test_without_any_noise_all_passes_answer_alike() -> None:
+    """The twin, shown black and white images: every pass is the same, and so its shares are 0 or 1."""
+    pytest.importorskip("torch")
+    config = study.Config(quick=True)
+    net = twins.untrained("deterministic", twins.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps)
+    X = np.rint(study.nsnn.datasets.digits("val")[0][:20])
+    assert np.ptp(study.answers(net, X, 5, 1), axis=0).max() == 0
+    noisy = twins.untrained("noisy", twins.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps)
+    assert np.ptp(study.answers(noisy, X, 5, 1), axis=0).max() > 0

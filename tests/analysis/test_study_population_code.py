@@ -1,0 +1,241 @@
+"""Population codes: each claim can fail, each sabotage is noticed, the study's own arithmetic against slow or simple versions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.io
+from helpers import recordings
+from scipy import stats
+
+from analysis import population_code as study
+from analysis.harness import ClaimFailed
+from analysis.population_code import verdicts
+from analysis.shared import recordings as studied
+from nsnn_neuro import FormatError, theory
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NSNN_SHARED_DATA", str(tmp_path_factory.mktemp("none")))
+        return study.run(study.Config(quick=True))
+
+
+@pytest.mark.slow
+def test_a_quick_run_verifies_and_survives_a_file(table, tmp_path):
+    study.verify(table)
+    table.to_csv(tmp_path / "table.csv", index=False)
+    again = study.pd.read_csv(tmp_path / "table.csv")
+    assert study.claims(again) == study.claims(table)
+    assert len(study.claims(table)) == 8  # without recordings
+    assert len(study.summary(again)) == 3 * 4
+    assert len(study.figures(again)) == 2
+
+
+NOTICED = {
+    "noise private": "information stops growing",
+    "trials shuffled": "shuffling trials more than doubles",
+    "labels shuffled": "private noise: information grows",
+    "gains equal": "gains of both signs: with 32",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sabotage", study.SABOTAGES)
+def test_a_sabotaged_run_fails(sabotage, tmp_path, monkeypatch):
+    """Somewhat smaller than a quick run."""
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    config = study.Config(
+        sabotage=sabotage, populations=3, trials=150, sizes=(4, 8, 32), few=(20, 50), dt=1e-3, engine="numpy"
+    )
+    with pytest.raises(ClaimFailed, match=NOTICED[sabotage]):
+        study.verify(study.run(config))
+
+
+@pytest.fixture(scope="module")
+def theory_alone():
+    return made_up()
+
+
+def made_up():
+    """What theory says, with estimates that scatter by their standard errors: no simulation."""
+    config, rng, rows = study.Config(quick=True), np.random.default_rng(3), []
+    for population in range(5):
+        for condition in study.CONDITIONS:
+            shared = 0.0 if condition == "private" else config.shared
+            gain = np.ones(32)
+            if condition == "mixed":
+                gain[3::4] = -1
+            drive = rng.uniform(*config.drives, 32)
+            for n in config.sizes:
+                whole, single = study.linear_response(config, drive[:n], gain[:n], shared)
+                information = whole * (1 + 0.02 * rng.normal())
+                best = stats.norm.cdf(config.ds * np.sqrt(information) / 2)
+                right = study.trained(config.ds * np.sqrt(information), n, 120)
+                rows.append(
+                    {
+                        "population": population, "condition": condition, "part": "model", "neurons": n, "trials": 150,
+                        "information": information, "se": 0.02 * whole, "shuffled": single, "theory": whole,
+                        "theory shuffled": single, "right": right, "right se": 0.005, "right at best": best,
+                        "right at best se": 0.005, "right if trained": right,
+                        "limit": config.bound if condition == "equal" else np.inf,
+                    }
+                )  # fmt: skip
+        for trials in config.few:
+            for plug in (6.0, 6.5):
+                rows.append(
+                    {
+                        "population": population, "condition": "equal", "part": "few trials", "neurons": 16,
+                        "trials": trials, "plug-in": plug, "information": 2.3 + 0.2 * rng.normal(), "all trials": 2.3,
+                        "se": 0.02,
+                    }
+                )  # fmt: skip
+        for n in study.CELLS:
+            rows.append(
+                {
+                    "population": population, "condition": "retina", "part": "retina", "neurons": n,
+                    "information": n * (5 + 0.1 * rng.normal()), "se": 0.1, "shuffled": 5.1 * n,
+                }
+            )  # fmt: skip
+    return study.pd.DataFrame(rows)
+
+
+def rows_of(table, part, condition, n):
+    return (table.part == part) & (table.condition == condition) & (table.neurons == n)
+
+
+# a claim's words -> part, condition, size, column and the factor that breaks it
+BROKEN = {
+    "private noise: information grows": ("model", "private", 32, "information", 0.3),
+    "information stops growing": ("model", "equal", 32, "information", 1.5),
+    "at no size more than": ("model", "equal", 16, "information", 2.0),
+    "gains of both signs: with 32": ("model", "mixed", 32, "information", 0.2),
+    "linear response gives": ("model", "private", 8, "theory", 1.3),
+    "shuffling trials more than doubles": ("model", "equal", 32, "shuffled", 0.2),
+    "a discriminant never beats": ("model", "mixed", 16, "right", 0.93),
+    "plug-in estimate is too high": ("few trials", "equal", 16, "information", 0.5),
+    "shuffling repeats changes": ("retina", "retina", 16, "shuffled", 1.5),
+    "up to 16 cells nothing limits it": ("retina", "retina", 16, "information", 0.6),
+}
+
+
+def test_every_claim_has_a_breaker_and_holds_on_what_theory_says(theory_alone):
+    found = study.claims(theory_alone)
+    assert all(claim.holds for claim in found), [c for c in found if not c.holds]
+    assert len(found) == len(BROKEN)
+    assert sum(claim.central for claim in found) == 8
+
+
+@pytest.mark.parametrize("words", BROKEN)
+def test_a_wrong_number_fails_the_claim(words, theory_alone):
+    part, condition, n, column, factor = BROKEN[words]
+    table = theory_alone.copy()
+    table.loc[rows_of(table, part, condition, n), column] *= factor
+    (claim,) = [claim for claim in study.claims(table) if words in claim.text]
+    assert claim.holds is False
+    if claim.central:
+        with pytest.raises(ClaimFailed, match=words):
+            study.verify(table)
+
+
+def test_a_discriminant_that_beats_the_bound_fails(theory_alone):
+    table = theory_alone.copy()
+    table.loc[rows_of(table, "model", "equal", 4), ["right", "right if trained"]] += 0.05
+    with pytest.raises(ClaimFailed, match="never beats"):
+        study.verify(table)
+
+
+def test_a_plug_in_estimate_without_bias_fails(theory_alone):
+    table = theory_alone.copy()
+    table["plug-in"] = table["information"]
+    with pytest.raises(ClaimFailed, match="plug-in estimate is too high"):
+        study.verify(table)
+
+
+def test_exponents_are_those_of_powers():
+    sizes = np.array([4, 8, 16, 32])
+    frame = study.pd.DataFrame([3.0 * sizes, 0.1 * sizes**0.5, [1, -1, 1, 1]], columns=sizes)
+    np.testing.assert_allclose(verdicts.exponents(frame), [1, 0.5, np.nan], atol=1e-12)
+
+
+def test_linear_response_of_many_equal_neurons_is_the_noise_of_the_stimulus():
+    """N equal neurons: 1/I = 1/(N i) + 2 tau sigma^2 c / T, i a neuron's own; without shared noise N times a neuron's."""
+    config = study.Config()
+    one, _ = study.linear_response(config, np.full(1, 20.0), np.ones(1), 0.0)
+    for n in (1, 10, 1000):
+        drive, ones = np.full(n, 20.0), np.ones(n)
+        assert study.linear_response(config, drive, ones, 0.0)[0] == pytest.approx(n * one, rel=1e-9)
+        whole, single = study.linear_response(config, drive, ones, config.shared)
+        assert single == pytest.approx(n * one, rel=1e-9)
+        cell = {"tau_m": 0.02, "v_thresh": 20.0, "v_reset": 10.0, "tau_refrac": 0.002}
+        slope = theory.siegert_gain(20.0, 3.5, **cell)  # per mV; a finite ds makes 1 part in 1000
+        noise = 2 * 0.02 * 3.5**2 * config.shared
+        own = slope**2 / (
+            theory.siegert_cv(20.0, 3.5, **cell) ** 2 * theory.siegert_rate(20.0, 3.5, **cell)
+            - slope**2 * noise
+        )
+        assert whole == pytest.approx(config.window / (1 / (n * own) + noise), rel=5e-3)
+    assert config.bound == pytest.approx((0.3 + 0.06) / noise)
+
+
+def test_opposite_gains_lose_nothing_to_the_common_noise():
+    """Pairs of +1 and -1 at the same drive: their difference is free of it, and what is private is less."""
+    config = study.Config()
+    gain = np.tile([1.0, -1.0], 20)
+    with_noise, _ = study.linear_response(config, np.full(40, 20.0), gain, 0.2)
+    without, _ = study.linear_response(config, np.full(40, 20.0), gain, 0.0)
+    assert with_noise > without
+
+
+def test_training_costs_what_a_discriminant_loses():
+    """2,000 discriminants, each fitted to Gaussian trials: right trials in expectation, exactly, by each one's own normal law."""
+    rng, n, trials, d_prime = np.random.default_rng(0), 16, 24, 2.5
+    mean = np.zeros(n)
+    mean[0] = d_prime
+    right = []
+    for _ in range(2000):
+        a, b = rng.normal(size=(trials, n)), rng.normal(size=(trials, n)) + mean
+        w = np.linalg.solve(np.cov(a.T) + np.cov(b.T), b.mean(0) - a.mean(0))
+        middle, size = w @ (a.mean(0) + b.mean(0)) / 2, np.linalg.norm(w)
+        right.append((stats.norm.cdf(middle / size) + stats.norm.cdf((w @ mean - middle) / size)) / 2)
+    assert np.mean(right) == pytest.approx(study.trained(d_prime, n, trials), abs=0.008)
+    assert study.trained(d_prime, n, 1e9) == pytest.approx(stats.norm.cdf(d_prime / 2))
+    assert np.mean(right) < study.trained(d_prime, n, 1e9) - 0.05
+    assert study.trained(0.0, n, trials) == 0.5
+
+
+def test_the_retina_is_what_its_source_counts():
+    recordings.folder("salamander_retina_movie")
+    spikes = studied.retina()
+    assert spikes.shape == (297, 953, 50)
+    assert spikes.sum() == 544_080
+    rates = spikes.mean(axis=(0, 1)) / 0.02
+    np.testing.assert_allclose(
+        np.quantile(rates, [0, 0.25, 0.5, 0.75, 1]), [0.10, 0.82, 1.69, 2.57, 8.12], atol=0.006
+    )
+
+
+def test_the_study_reads_the_retina():
+    recordings.folder("salamander_retina_movie")
+    rows = study.pd.DataFrame(study._of_retina(study.Config(quick=True)))
+    assert set(rows.neurons) == set(study.CELLS)
+    assert rows.information.min() > -1
+
+
+def test_a_broken_retina_is_refused(tmp_path, monkeypatch):
+    place = tmp_path / "salamander_retina_movie"
+    place.mkdir()
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    assert studied.retina() is None
+    (place / "SOURCE.txt").write_text("made up")
+    path = place / "original_data_num_neurons_50_1.mat"
+    with pytest.raises(FormatError, match="can't be read"):
+        studied.retina()
+    for data in (np.zeros((5, 50)), np.full((297 * 953, 50), 2, np.uint8)):
+        scipy.io.savemat(path, {"data": data})
+        with pytest.raises(FormatError, match="zeros and ones"):
+            studied.retina()
+    path.write_bytes(b"not a file of that kind" * 20)
+    with pytest.raises(FormatError, match="can't be read"):
+        studied.retina()

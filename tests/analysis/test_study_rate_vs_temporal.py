@@ -1,0 +1,235 @@
+"""Rate and timing: that each claim can fail, the sabotages, the recording's part with and without it, and its arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import recordings
+from helpers.quick_runs import quick_table
+
+from analysis import rate_vs_temporal as study
+from analysis.harness import ClaimFailed
+from analysis.rate_vs_temporal import runs
+from analysis.shared import recordings as _recordings
+
+
+@pytest.fixture
+def no_recordings(tmp_path, monkeypatch):
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def table():
+    return quick_table(study)
+
+
+@pytest.mark.slow
+def test_a_quick_run_verifies(table):
+    study.verify(table)
+    assert len(study.summary(table)) == 8
+    assert all(type(claim.holds) is bool for claim in study.claims(table))
+    assert "spike times add" in study.headline(table)
+
+
+@pytest.mark.slow
+def test_a_table_read_from_a_file_gives_the_same(table, tmp_path):
+    table.to_csv(tmp_path / "table.csv", index=False)
+    again = pd.read_csv(tmp_path / "table.csv")
+    assert study.claims(again) == study.claims(table)
+    pd.testing.assert_frame_equal(study.summary(again), study.summary(table))
+    found = study.figures(again)
+    assert [len(figure.axes) for figure in found.values()] == [3, 2, 2][: len(found)]
+
+
+FAILS = {
+    "labels shuffled": "words at the finest resolution tell more than counts",
+    "times shuffled": "words at the finest resolution tell more than counts",
+    "most noise everywhere": "with the least noise it is larger for the fastest",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_recordings")
+@pytest.mark.parametrize("sabotage", study.SABOTAGES)
+def test_a_sabotage_fails(sabotage, monkeypatch):
+    """Half of a quick run's seeds, distances of two."""
+    config = study.Config(quick=True, sabotage=sabotage)
+    object.__setattr__(config, "seeds", 8)
+    object.__setattr__(config, "apart", 2)
+    with pytest.raises(ClaimFailed, match=FAILS[sabotage]):
+        study.verify(study.run(config))
+
+
+def small(**values):
+    config = study.Config(quick=True)
+    for name, value in {"seeds": 2, "together": 2, "trials": 40, "sigmas": (0.5, 8.0), **values}.items():
+        object.__setattr__(config, name, value)
+    return config
+
+
+def test_shuffled_times_keep_the_counts():
+    whole, spoilt = (list(runs.answers(small(sabotage=s), range(2))) for s in ("", "times shuffled"))
+    assert len(whole) == 2 * 2 * 2
+    for a, b in zip(whole, spoilt, strict=True):
+        assert (a.seed, a.tau, a.sigma) == (b.seed, b.tau, b.sigma)
+        np.testing.assert_array_equal(a.trains.counts, b.trains.counts)
+        assert not np.array_equal(a.trains.times, b.trains.times)
+        for cell in (a, b):
+            assert (cell.trains.times >= 0).all()
+            assert (cell.trains.times < 0.024).all()
+            same = np.diff(cell.trains.trial) == 0
+            assert (np.diff(cell.trains.times)[same] >= 0).all()
+
+
+def test_the_answers_are_those_of_the_stimulus_they_are_labelled_with():
+    """With next to no noise every trial of a stimulus is that of the neuron simulated by itself."""
+    config = small(sigmas=(1e-6,), taus=(8e-3,), trials=3)
+    for cell in runs.answers(config, range(2)):
+        for trial, label in enumerate(cell.labels):
+            drive = runs.stimulus(config, cell.seed, 8e-3, int(label))
+            v, held, spikes = 0.0, 0, []
+            for k, value in enumerate(drive):
+                v = v if held > 0 else value + (v - value) * np.exp(-config.dt / config.tau_m)
+                held -= 1
+                if v >= 20 and held <= 0:
+                    spikes.append(k)
+                    v, held = 0.0, round(config.tau_refrac / config.dt)
+            expected = np.array([k for k in spikes if k * config.dt >= config.lead - 1e-9])
+            got = cell.trains.times[cell.trains.trial == trial] + config.lead
+            assert got.size == expected.size
+            assert (
+                np.abs(got / config.dt - expected) < 2.5
+            ).all()  # how a step counts is the simulator's own
+
+
+def test_every_stimulus_shakes_the_membrane_alike():
+    """The free membrane's standard deviation over many paths, at the end of a window of twenty time constants."""
+    config = small()
+    object.__setattr__(config, "window", 0.2)
+    for tau in (2e-3, 32e-3):
+        ends = []
+        for number in range(300):
+            v = 0.0
+            for value in runs.stimulus(config, 0, tau, number)[-1000:]:
+                v += (value - config.mean - v) * -np.expm1(-config.dt / config.tau_m)
+            ends.append(v)
+        assert np.std(ends) == pytest.approx(config.amplitude, abs=4 * config.amplitude / np.sqrt(600))
+
+
+@pytest.mark.usefixtures("no_recordings")
+def test_without_the_recordings_that_part_is_left_out():
+    said = []
+    assert list(runs.cortex(small(), said.append)) == []
+    assert "left out" in said[0]
+
+
+@pytest.mark.slow
+def test_with_the_recordings_reliable_spikes_gain_by_timing():
+    recordings.folder("qsnmc2007_A")
+    found = {}
+    for sabotage in ("", "times shuffled"):
+        table = pd.DataFrame(list(runs.cortex(small(sabotage=sabotage), print)), columns=study.COLUMNS)
+        found[sabotage] = study.recorded(table).set_index("setting")
+    assert sorted(found[""].index) == sorted(map(int, _recordings.CORTICAL))
+    assert found[""].gain[11].mean() > 0.3
+    assert found["times shuffled"].gain[11].mean() < 0.1
+
+
+def made_up(seeds=4):
+    """A table in which each central claim holds, with a recording."""
+    rows = []
+    for seed in range(seeds):
+        for tau, share in ((2e-3, 1.0), (32e-3, 0.5)):
+            for sigma in (0.5, 2.0, 8.0):
+                same = {"part": "LIF", "group": seed, "tau": tau, "sigma": sigma, "se": 0.01}
+                count, extra = 0.8 / sigma, share * {0.5: 1.0, 2.0: 0.4, 8.0: 0.02}[sigma] + 0.002 * seed
+                rows.append(same | {"code": "count", "x": 0.024, "value": count})
+                rows.append(same | {"code": "spikes", "x": 0.024, "value": 1.5})
+                for x, part in ((0.004, 1.0), (0.008, 0.6), (0.012, 0.5)):
+                    rows.append(same | {"code": "words", "x": x, "value": count + part * extra})
+                    rows.append(same | {"code": "latency", "x": x, "value": count + 0.3 * part * extra})
+                for q in (0.0, 100.0, 400.0, 1600.0, 6400.0):
+                    top = count + extra * (q > 0)
+                    rows.append(same | {"code": "distance", "x": q, "value": top / (1 + q * sigma / 3000)})
+    for setting, gamma in zip(_recordings.CORTICAL, (0.85, 0.7, 0.8, 0.3, 0.1, 0.05, 0.9, 0.01), strict=True):
+        same = {"part": "cortex", "setting": setting, "sigma": 100.0}
+        rows.append(same | {"code": "reliability", "x": 2e-3, "value": gamma})
+        rows += [
+            same
+            | {"code": "distance", "group": g, "x": q, "value": 0.5 + gamma * (q > 0) + 0.01 * g * (q > 0)}
+            for g in range(4)
+            for q in (0.0, 100.0)
+        ]
+    return pd.DataFrame(rows, columns=study.COLUMNS)
+
+
+def test_a_made_up_table_verifies(tmp_path):
+    table = made_up()
+    study.verify(table)
+    assert [c.holds for c in study.claims(table) if c.text.startswith("recorded")] == [True] * 3
+    table.to_csv(tmp_path / "table.csv", index=False)
+    assert study.claims(pd.read_csv(tmp_path / "table.csv")) == study.claims(table)
+    alone = table[table.part == "LIF"]
+    assert not any(c.text.startswith("recorded") for c in study.claims(alone))
+    assert len(study.figures(alone)) == 2
+
+
+def shifted(table, by, **where):
+    table = table.copy()
+    rows = np.logical_and.reduce([table[name] == value for name, value in where.items()])
+    assert rows.any()
+    table.loc[rows, "value"] += by
+    return table
+
+
+BROKEN = {
+    "words at the finest resolution tell more than counts": [
+        (-1.2, {"code": "words", "tau": 2e-3, "sigma": 0.5})
+    ],
+    "the surplus falls with noise": [(0.8, {"code": "words", "tau": 32e-3, "sigma": 2.0})],
+    "with the most noise it is gone": [(0.06, {"code": "words", "tau": 2e-3, "sigma": 8.0})],
+    "with the least noise it is larger for the fastest": [
+        (0.6, {"code": "words", "tau": 32e-3, "sigma": 0.5})
+    ],
+    "have lost half of what they tell falls with noise": [
+        (2.0, {"code": "distance", "tau": 2e-3, "sigma": 2.0, "x": 6400.0}),
+    ],
+}
+
+
+@pytest.mark.parametrize("words", BROKEN)
+def test_a_claim_that_does_not_hold_is_named(words):
+    table = made_up()
+    for by, where in BROKEN[words]:
+        table = shifted(table, by, **where)
+    with pytest.raises(ClaimFailed, match=words):
+        study.verify(table)
+
+
+def test_each_central_claim_is_broken_once():
+    texts = [claim.text for claim in study.claims(made_up()) if claim.central]
+    assert len(texts) == len(BROKEN)
+    assert all(sum(words in text for text in texts) == 1 for words in BROKEN)
+
+
+def test_a_recording_whose_timing_adds_nothing_fails_its_claims():
+    table = shifted(made_up(), -1.0, part="cortex", code="distance", x=100.0, setting="11")
+    failed = {c.text for c in study.claims(table) if not c.holds and c.text.startswith("recorded")}
+    assert len(failed) >= 2
+
+
+def test_where_half_is_lost():
+    costs = np.array([0.0, 100.0, 200.0, 400.0])
+    assert study.cut(costs, np.array([0.5, 1.0, 0.8, 0.2])) == pytest.approx(200 * 2**0.5)
+    assert study.cut(costs, np.array([0.5, 1.0, 0.8, 0.6])) == 400  # never
+    assert study.cut(costs, np.array([1.0, 0.2, 0.1, 0.1])) == pytest.approx(
+        50 * 2 ** (0.5 / 0.8)
+    )  # 0 stands for 50
+
+
+def test_the_resolution_that_is_needed():
+    table = made_up()
+    assert study.needed(table, 2e-3, 0.5) == 0.004
+    flat = shifted(table, 10.0, code="words", tau=2e-3, sigma=0.5)
+    assert study.needed(flat, 2e-3, 0.5) == 0.012

@@ -1,0 +1,52 @@
+"""Recordings that studies look for: found where they lie, None where they don't, refused when they are broken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import recordings
+
+from analysis.shared import recordings as studied
+from nsnn_neuro import FormatError
+
+
+def test_absent_recordings_are_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    assert studied.folder("qsnmc2007_A") is None
+    assert studied.cortical("00") is None
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Four sweeps of 2 s, whose first repeat fires at .1 and .2 s."""
+    place = tmp_path / "qsnmc2007_A"
+    place.mkdir()
+    (place / "SOURCE.txt").write_text("made up")
+    np.savez(place / "current_voltage.npz", **{f"I_00_{k}": np.full(10_000, float(k)) for k in range(4)})
+    for k in range(4):
+        (place / f"00-{k}.spiketimes").write_text("500 1\n1000 0\n")
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    return place
+
+
+@pytest.mark.usefixtures("made")
+def test_a_setting_is_read():
+    sweeps = studied.cortical("00")
+    assert [s.current[0] for s in sweeps] == [0, 1, 2, 3]
+    assert sweeps[0].spikes.tolist() == [0.1, 0.2]
+    assert sweeps[0].seconds == pytest.approx(2.0)
+
+
+@pytest.mark.filterwarnings("ignore:.*input contained no data:UserWarning")
+@pytest.mark.parametrize("text", ["1000 0\n500 1\n", "500 1\n20000 0\n", "a b\n", ""])
+def test_broken_files_are_refused(text, made):
+    (made / "00-2.spiketimes").write_text(text)
+    with pytest.raises(FormatError, match="setting '00' can't be read"):
+        studied.cortical("00")
+
+
+def test_the_recordings_are_those_their_source_counts():
+    recordings.folder("qsnmc2007_A")
+    sweeps = [sweep for setting in studied.CORTICAL for sweep in studied.cortical(setting)]
+    assert sum(sweep.spikes.size for sweep in sweeps) == 12_106
+    assert {sweep.current.size for sweep in sweeps} == {34_000}

@@ -1,0 +1,153 @@
+"""The study of robustness: its claims on made-up tables, and a short run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import robustness as study
+from analysis.harness import ClaimFailed
+from analysis.shared import twins
+
+
+def table(noisy: float = 0.0, clean: float = 0.0, pgd: float = 0.0, unbounded: float = 0.05) -> pd.DataFrame:
+    """Curves that fall with the strength; `noisy` and `clean` are what the noisy arm has more, disturbed and not."""
+    rows = []
+    strengths = {kind: (0.1, 0.2) for kinds in study.GROUPS.values() for kind in kinds}
+    for arm in study.ARMS:
+        own, more = (noisy, clean) if arm == "noisy" else (0.0, 0.0)
+        for seed in (2, 3, 4):
+            wobble = 0.002 * seed + (0.001 if arm == "noisy" and seed == 3 else 0.0)
+            shared = {"arm": arm, "seed": seed, "images": 200}
+            rows += [
+                shared | {"kind": kind, "strength": 0.0, "accuracy": 0.95 + more + wobble}
+                for kind in ("none", "none, some")
+            ]
+            rows += [
+                shared | {"kind": kind, "strength": k, "accuracy": 0.9 - 2 * k + own + wobble + (pgd if kind == "PGD" else 0.0)}
+                for kind, ks in strengths.items()
+                for k in ks
+            ]  # fmt: skip
+            rows.append(shared | {"kind": "PGD", "strength": 1.0, "accuracy": unbounded})
+    rows.append(
+        {"arm": "noisy", "seed": 1, "kind": "choice", "strength": 0.4, "rate": 0.01, "accuracy": 0.99}
+    )
+    return pd.DataFrame(rows)
+
+
+def test_a_robust_network_passes() -> None:
+    study.verify(table(noisy=0.05))
+    assert all(claim.holds for claim in study.claims(table(noisy=0.05)))
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ({"noisy": 0.0}, "area under the curves of attacks"),  # no difference
+        ({"noisy": -0.05}, "area under the curves of noisy inputs"),
+        ({"noisy": 0.05, "clean": -0.03}, "isn't inferior to its twin by more than 1 point"),
+    ],
+)
+def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], told: str) -> None:
+    with pytest.raises(ClaimFailed, match=told):
+        study.verify(table(**made))
+
+
+@pytest.mark.parametrize("made", [{"pgd": 0.3}, {"unbounded": 0.6}])
+def test_a_hidden_gradient_is_told(made: dict[str, float]) -> None:
+    """PGD that is weaker than other attacks, or that leaves more than chance when all is allowed."""
+    assert [claim.holds for claim in study.claims(table(noisy=0.05, **made))].count(False) == 1
+
+
+def test_areas_are_mean_accuracies_over_strengths() -> None:
+    found = study.areas(table())
+    pgd = found[(found.kind == "PGD") & (found.arm == "deterministic") & (found.seed == 2)].area.item()
+    start, *others = 0.954, 0.704, 0.504
+    assert pgd == pytest.approx((0.5 * (start + others[0]) + 0.5 * (others[0] + others[1])) / 2, abs=1e-12)
+    assert len(study.summary(table())) == 14
+    assert len(study.plot(table()).axes) >= 14
+
+
+def test_the_third_network_and_the_choice_are_not_in_the_curves() -> None:
+    assert study.curve(table(), "noisy", "additive").columns.tolist() == [2, 3, 4]
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty images in each part."""
+    digits = study.nsnn.datasets.digits
+
+    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        X, y = digits(split, seed=seed)
+        return X[:60], y[:60]
+
+    monkeypatch.setattr(study.nsnn.datasets, "digits", some)
+
+
+@pytest.mark.usefixtures("few", "known_code")
+def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    config = study.Config(
+        tuning=1, seeds=2, epochs=2, hidden=16, n_steps=4, images=10, draws=4, queries=20, steps=2,
+        widths=(0.4,), rates=(0.01,), bits=(3,), inputs=(0.3,), squares=(3,),
+        changes=(0.1, 0.2), norms=(0.8,), losses=(0.3,), jitters=(0.4,),
+    )  # fmt: skip
+    found = study.run(config, tmp_path)
+    assert found.accuracy.between(0, 1).all()
+    kinds = {kind for group in study.GROUPS.values() for kind in group}
+    assert set(found.kind) == kinds | {"none", "none, some", "choice"}
+    assert set(found[found.kind == "PGD"].strength) == {0.1, 0.2, 1.0}
+    assert set(found.groupby(["arm", "seed", "kind", "strength"]).size()) == {1}
+    assert {claim.central for claim in study.claims(found)} == {True, False}
+    (tmp_path / "parts" / "noisy-seed-33.json").unlink()  # as if the run had been killed there
+    seeds = []
+    monkeypatch.setattr(
+        study, "trained", lambda *args: seeds.append((args[0], args[-1])) or twins.trained(*args)
+    )
+    pd.testing.assert_frame_equal(study.run(config, tmp_path), found)
+    assert seeds == [("noisy", 33), ("deterministic", 31)]  # the part's and the third network
+
+
+@pytest.mark.usefixtures("few")
+def test_without_noise_both_arms_are_one_network() -> None:
+    """Sabotage: the noisy arm made deterministic learns the same weights, and every difference is 0."""
+    torch = pytest.importorskip("torch")
+    config = study.Config(epochs=2, hidden=16, n_steps=4)
+    nets = [study.trained("deterministic", config, 0.4, 0.01, 5) for _ in range(2)]
+    other = study.trained("noisy", config, 0.4, 0.01, 5)
+    state, again, noisy = (
+        torch.cat([p.flatten() for p in net.parameters()]).detach().numpy() for net in (*nets, other)
+    )
+    assert np.array_equal(state, again)
+    assert not np.array_equal(state, noisy)
+    assert (
+        twins.untrained("noisy", twins.dense(4, 3, 2), 0.4, 7)
+        .module[0]
+        .weight.equal(twins.untrained("deterministic", twins.dense(4, 3, 2), 0.8, 7).module[0].weight)
+    )
+
+
+def test_choices_are_made_by_the_mean_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One seed of a setting that mostly fails may be the best of all."""
+    pytest.importorskip("torch")
+    from nsnn_neuro import deep
+
+    accuracy = {(0.2, 1): 1.0, (0.2, 2): 0.5, (0.4, 1): 0.9, (0.4, 2): 0.9}
+    shown: list[Any] = []
+
+    def measured(net: tuple[float, int], data: Any, *, passes: int, seed: int) -> dict[str, float]:
+        shown.append((data, seed))
+        return {"accuracy": accuracy[net]}
+
+    monkeypatch.setattr(deep, "accuracy", measured)
+    width, rate, tried = twins.chosen(
+        lambda width, rate, seed: (width, seed), "val", (0.2, 0.4), (0.01,), (1, 2)
+    )
+    assert (width, rate) == (0.4, 0.01)
+    assert [row["validation"] for row in tried] == [0.75, 0.9]
+    assert shown == [("val", 1), ("val", 2)] * 2
+    assert twins.chosen(lambda width, rate, seed: (width, seed), "val", (0.2, 0.4), (0.01,), (1,))[0] == 0.2

@@ -1,0 +1,253 @@
+"""Stochastic resonance: that each claim can fail, its sabotages and its arithmetic."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.quick_runs import quick_table
+from scipy import stats
+
+from analysis import stochastic_resonance as study
+from analysis.harness import ClaimFailed
+from analysis.stochastic_resonance import runs
+
+
+@pytest.fixture(scope="module")
+def table():
+    return quick_table(study)
+
+
+@pytest.mark.slow
+def test_a_quick_run_verifies(table):
+    study.verify(table)
+    assert all(claim.holds for claim in study.claims(table) if "Treves" not in claim.text)
+    assert len(study.summary(table)) == 5
+    assert "2.74 bits" in study.headline(table)
+
+
+@pytest.mark.slow
+def test_a_table_read_from_a_file_gives_the_same(table, tmp_path):
+    table.to_csv(tmp_path / "table.csv", index=False)
+    again = pd.read_csv(tmp_path / "table.csv")
+    assert study.claims(again) == study.claims(table)
+    assert [len(figure.axes) for figure in study.figures(again).values()] == [4, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sabotage", study.SABOTAGES)
+def test_a_sabotage_fails(sabotage, monkeypatch):
+    """The LIF's exact curves, which no sabotage touches, are computed once."""
+    monkeypatch.setattr(runs, "counted", counted_once)
+    config = study.Config(quick=True, sabotage=sabotage)
+    with pytest.raises(ClaimFailed) as raised:
+        study.verify(study.run(config))
+    failed = str(raised.value)
+    for part in ("one unit", "LIF"):
+        assert f"{part}: simulated and exact information agree" in failed
+        assert f"{part}: the subthreshold signal is told best in between" in failed
+
+
+_EXACT: dict = {}
+
+
+def counted_once(drives, sigmas, window, counted=runs.counted):
+    key = (*np.ravel(drives), *np.ravel(sigmas), window)
+    if key not in _EXACT:
+        _EXACT[key] = counted(drives, sigmas, window)
+    return _EXACT[key]
+
+
+def made_up():
+    """A table in which every claim holds: values that are the exact ones, three replicates, small errors."""
+    rows, x = [], np.geomspace(0.1, 2, 9)
+    peak = 0.094071 * np.exp(-0.5 * (np.log(x / 0.26837)) ** 2)
+    for part in ("unit", "LIF"):
+        for signal, bits in (("subthreshold", peak), ("suprathreshold", 1 / (1 + x))):
+            same = {"part": part, "signal": signal, "units": 1}
+            for s, b in zip(x, bits, strict=True):
+                rows.append(same | {"kind": "curve", "sigma": s, "exact": b})
+                rows += [
+                    same
+                    | {
+                        "kind": "simulated",
+                        "sigma": s,
+                        "replicate": k,
+                        "exact": b,
+                        "se": 1e-3,
+                        "value": b + 1e-4 * k,
+                    }
+                    for k in (-1, 0, 1)
+                ]
+        rows.append(
+            {
+                "part": part,
+                "kind": "best",
+                "signal": "subthreshold",
+                "units": 1,
+                "sigma": 0.26837,
+                "exact": 0.094071,
+            }
+        )
+    for units, (at, most) in {1: (0.088, 0.9), **study.PUBLISHED_POOL}.items():
+        same = {"part": "pool", "signal": "Gaussian", "units": units}
+        rows += [same | {"kind": "curve", "sigma": s, "exact": 0.9 - 0.1 * s} for s in x]
+        rows += [
+            same
+            | {
+                "kind": "simulated",
+                "sigma": at,
+                "replicate": k,
+                "exact": most,
+                "se": 1e-3,
+                "value": most + 1e-4 * k,
+            }
+            for k in (-1, 0, 1)
+        ]
+        rows += [same | {"kind": "best", "sigma": at, "exact": most}] if units > 1 else []
+    rows.append(
+        {"part": "pool", "kind": "curve", "signal": "equal SDs", "units": 1, "sigma": 1.0, "exact": 0.278652}
+    )
+    table = pd.DataFrame(rows, columns=study.COLUMNS)
+    return table.assign(**{"panzeri treves": table.value})
+
+
+def test_a_made_up_table_verifies():
+    study.verify(made_up())
+    assert all(type(claim.holds) is bool for claim in study.claims(made_up()))
+
+
+def changed(table, column, change, **where):
+    """The table with a change of one column in the rows that have these values, sigma the nearest."""
+    table = table.copy()
+    sigma = where.pop("sigma", None)
+    rows = np.logical_and.reduce([table[name] == value for name, value in where.items()])
+    if sigma is not None:
+        off = np.abs(np.log(table.sigma / sigma)).where(rows)
+        rows &= off <= off.min() + 1e-9
+    assert rows.any()
+    table.loc[rows, column] = change(table.loc[rows, column])
+    return table
+
+
+SIM = {"kind": "simulated"}
+BROKEN = {
+    "one unit: the exact maximum": ("exact", lambda b: b + 1e-5, {"part": "unit", "kind": "best"}),
+    "one unit: simulated and exact": (
+        "value",
+        lambda b: b + 0.004,
+        {"part": "unit", "signal": "suprathreshold", "sigma": 0.3, **SIM},
+    ),
+    "one unit: the subthreshold signal is told best": (
+        "value",
+        lambda b: b + 0.2,
+        {"part": "unit", "signal": "subthreshold", "sigma": 2.0, **SIM},
+    ),
+    "one unit: there is a maximum": (
+        "value",
+        lambda b: 0.09 + 0 * b,
+        {"part": "unit", "signal": "subthreshold", **SIM},
+    ),
+    "one unit: the control's": (
+        "exact",
+        lambda b: 0.5 + 0 * b,
+        {"part": "unit", "signal": "suprathreshold", "kind": "curve"},
+    ),
+    "LIF: simulated and exact": (
+        "value",
+        lambda b: b - 0.004,
+        {"part": "LIF", "signal": "subthreshold", "sigma": 0.1, **SIM},
+    ),
+    "LIF: the subthreshold signal is told best": (
+        "value",
+        lambda b: b + 0.2,
+        {"part": "LIF", "signal": "subthreshold", "sigma": 0.1, **SIM},
+    ),
+    "LIF: the control's": (
+        "value",
+        lambda b: b + 0.5,
+        {"part": "LIF", "signal": "suprathreshold", "sigma": 0.5, **SIM},
+    ),
+    "pool: the exact information is as published": (
+        "exact",
+        lambda b: b + 1e-3,
+        {"part": "pool", "kind": "best", "units": 8},
+    ),
+    "pool: simulated and exact": ("value", lambda b: b + 0.004, {"part": "pool", "units": 63, **SIM}),
+    "pool: with noise two and more": ("value", lambda b: 0.99 + 0 * b, {"part": "pool", "units": 2, **SIM}),
+    "pool: noise gives one unit alone nothing": (
+        "exact",
+        lambda b: b + 0.2,
+        {"part": "pool", "units": 1, "kind": "curve"},
+    ),
+}
+
+
+@pytest.mark.parametrize("words", BROKEN)
+def test_one_wrong_number_fails_the_claim(words):
+    column, change, where = BROKEN[words]
+    with pytest.raises(ClaimFailed, match=words):
+        study.verify(changed(made_up(), column, change, **where))
+
+
+def test_each_central_claim_is_broken_once():
+    texts = [claim.text for claim in study.claims(made_up()) if claim.central]
+    assert len(texts) == len(BROKEN)
+    assert all(sum(text.startswith(words) for text in texts) == 1 for words in BROKEN)
+
+
+def test_a_maximum_elsewhere_is_seen():
+    """The simulated curve shifted by a fifth: there is a maximum, but not where it should be."""
+    table = made_up()
+    rows = (table.part == "unit") & (table.signal == "subthreshold") & (table.kind == "simulated")
+    table.loc[rows, "value"] = 0.094071 * np.exp(-0.5 * (np.log(table.sigma[rows] / 0.32)) ** 2)
+    with pytest.raises(ClaimFailed, match="one unit: there is a maximum"):
+        study.verify(table)
+
+
+def test_the_vertex_of_a_noisy_parabola_and_its_error():
+    """Against the spread of many draws."""
+    rng, x, se = (
+        np.random.default_rng(3),
+        np.array([-2.0, -0.7, 0.1, 1.0, 1.5]),
+        np.array([0.02, 0.01, 0.03, 0.01, 0.02]),
+    )
+    y = 3 - 0.8 * (x - 0.3) ** 2
+    at, error, bent = study.vertex(x, y, se)
+    assert at == pytest.approx(0.3, abs=1e-12)
+    draws = np.array([study.vertex(x, y + se * rng.standard_normal(5), se) for _ in range(4000)])
+    assert draws[:, 0].std() == pytest.approx(error, rel=0.05)
+    design = np.vander(x, 3)
+    curvature = np.array(
+        [np.linalg.lstsq(design, y + se * rng.standard_normal(5), rcond=None)[0][0] for _ in range(4000)]
+    )
+    assert bent == pytest.approx(-0.8 / curvature.std(), rel=0.05)
+    assert np.isnan(study.vertex(x, 0 * x, se)).all()
+
+
+def test_the_lif_s_exact_information_where_one_drive_is_silent():
+    """A drive far below threshold never fires: a Z-channel, whose other side is the chance of no spike at all."""
+    silent = float(runs.counted((18.0, 18.0), 2.0, 0.2)[0])
+    assert silent == pytest.approx(0, abs=1e-9)
+    got = float(runs.counted((-60.0, 18.0), 2.0, 0.2)[0])
+    counts = runs.theory.fp_counts(
+        0.2, runs.theory.lif_drift(18.0), 2.0, kmax=0, tau_m=0.02, v_spike=20.0, v_reset=0.0, tau_refrac=0.0
+    )
+    q = float(counts[0])
+    assert got == pytest.approx(
+        stats.entropy([(1 + q) / 2, (1 - q) / 2], base=2) - stats.entropy([q, 1 - q], base=2) / 2, abs=1e-7
+    )
+
+
+def test_what_is_shown_is_shown_equally_often():
+    order, trials = runs._shown(np.arange(32), 160, np.random.default_rng(1))
+    assert (np.bincount(order) * trials == 160).all()
+    assert order.size <= 640
+
+
+def test_a_full_configuration_is_larger():
+    full, quick = study.Config(), study.Config(quick=True)
+    assert full.replicates > quick.replicates
+    assert dataclasses.replace(full, seed=2) != full

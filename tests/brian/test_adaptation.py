@@ -1,0 +1,273 @@
+"""Slow variables: intervals of adapting neurons against an ODE solver, their starts, their order in dt, texts that do not fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from brian2 import Hz, ms, mV
+from scipy.integrate import solve_ivp
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.core.parameters import parameter
+
+GIF = nsnn.GIF(
+    tau_m=15 * ms, v_rest=-70 * mV, v_reset=-60 * mV, v_thresh=-50 * mV, tau_refrac=3 * ms, tau_w=80 * ms, b=1.5 * mV,
+    tau_thresh=40 * ms, b_thresh=3 * mV,
+)  # fmt: skip
+# the spike is counted where the upstroke still takes several steps of 0.05 ms
+ADEX = nsnn.AdEx(
+    tau_m=9.4 * ms, v_rest=-70.6 * mV, v_reset=-65 * mV, v_thresh=-50.4 * mV, delta_T=2 * mV, v_spike=-46 * mV,
+    tau_refrac=2 * ms, tau_w=100 * ms, a=0.5, b=3 * mV,
+)  # fmt: skip
+CELLS = {"GIF": (GIF, (32, 60)), "AdEx": (ADEX, (34, 60))}  # drives in mV
+END = 120.0  # ms
+
+
+class Equations:
+    """The equations of a GIF or AdEx neuron in mV and ms, written out here once more; the state is V, w, lift."""
+
+    def __init__(self, cell, drive):
+        self.p = {
+            f.name: (1 if f.name == "a" else 1e3) * float(np.asarray(cell.si(f.name)))
+            for f in dataclasses.fields(cell)
+        }
+        self.drive, self.exponential = drive, isinstance(cell, nsnn.AdEx)
+
+    def pull(self, v):
+        return self.p["a"] * (v - self.p["v_rest"]) if self.exponential else 0.0
+
+    def rhs(self, _, y):
+        p, (v, w, lift) = self.p, y
+        upstroke = p["delta_T"] * np.exp((v - p["v_thresh"]) / p["delta_T"]) if self.exponential else 0.0
+        fading = 0.0 if self.exponential else -lift / p["tau_thresh"]
+        return [
+            (p["v_rest"] - v + upstroke - w + self.drive) / p["tau_m"],
+            (self.pull(v) - w) / p["tau_w"],
+            fading,
+        ]
+
+    def distance(self, _, y):
+        return y[0] - self.p["v_spike"] if self.exponential else y[0] - self.p["v_thresh"] - y[2]
+
+    distance.__dict__.update(terminal=True, direction=1)
+
+    def after(self, y):
+        """The state at the end of the refractory period that follows a spike in state y."""
+        p = self.p
+        held, w = self.pull(p["v_reset"]), y[1] + p["b"]
+        lift = (
+            0.0 if self.exponential else (y[2] + p["b_thresh"]) * np.exp(-p["tau_refrac"] / p["tau_thresh"])
+        )
+        return [p["v_reset"], held + (w - held) * np.exp(-p["tau_refrac"] / p["tau_w"]), lift]
+
+    def spikes(self, w=0.0, lift=0.0, *, grid=None, end=END):
+        """Spike times (ms) by an adaptive solver with events; with `grid` a spike is at the first grid point beyond threshold."""
+        given: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-9, "method": "DOP853"}
+        t, y, found = 0.0, [self.p["v_rest"], w, lift], []
+        while True:
+            run = solve_ivp(self.rhs, (t, end), y, events=self.distance, **given)
+            if not run.t_events[0].size:
+                return np.array(found)
+            t, y = run.t_events[0][0], run.y_events[0][0]
+            if grid is not None:
+                later = np.ceil(t / grid - 1e-9) * grid
+                y = solve_ivp(self.rhs, (t, later), y, **given).y[:, -1] if later > t else y
+                t = later
+            if t > end:
+                return np.array(found)
+            found.append(t)
+            y, t = self.after(y), t + self.p["tau_refrac"]
+
+
+def simulated(cell, drives, dt, **given):
+    """Times (ms) of the steps with spikes, for each drive."""
+    block = nsnn.simulate(
+        cell, stimulus=nsnn.Constant(drives * mV), n_neurons=len(drives), duration=END * ms, dt=dt * ms,
+        **{"engine": "numpy", **given},
+    )  # fmt: skip
+    return [1e3 * train.magnitude for train in block.segments[0].spiketrains]
+
+
+def interval_errors(found, exact, dt):
+    """Mean error of an interval in steps, for each drive."""
+    errors = []
+    for one, other in zip(found, exact, strict=True):
+        n = min(len(one), len(other))
+        assert abs(len(one) - len(other)) <= 1
+        assert n > 3
+        errors.append(((one[n - 1] - one[0]) - (other[n - 1] - other[0])) / (n - 1) / dt)
+    return np.array(errors)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_intervals_of_adapting_neurons_have_no_error_of_first_order(name):
+    """With the bridge a spike is in the middle of its step: over 200 drives the mean error of an interval is 0 steps, |z| < 4."""
+    cell, between = CELLS[name]
+    drives = np.random.default_rng(1).uniform(*between, 200)
+    exact = [Equations(cell, drive).spikes() for drive in drives]
+    errors = interval_errors(simulated(cell, drives, 0.05), exact, 0.05)
+    assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(200)
+    assert errors.std() / np.sqrt(200) < 0.012
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_without_the_bridge_adapting_neurons_are_an_ode_tested_on_the_grid(name):
+    """A spike is at the end of its step: 40 drives give the steps of a solver that looks at the threshold once a step."""
+    cell, between = CELLS[name]
+    drives = np.random.default_rng(2).uniform(*between, 40)
+    exact = [Equations(cell, drive).spikes(grid=0.05) for drive in drives]
+    found = simulated(cell, drives, 0.05, bridge=False)
+    errors = interval_errors(found, exact, 0.05)
+    assert abs(errors.mean()) <= 4 * errors.std() / np.sqrt(40)
+    same = [
+        len(a) == len(b) and np.allclose(a + 0.05, b, rtol=0, atol=1e-6)
+        for a, b in zip(found, exact, strict=True)
+    ]
+    assert np.mean(same) > 0.96  # room for one that meets the threshold within rounding of a grid point
+
+
+@pytest.mark.parametrize(
+    ("cell", "starts"),
+    [(GIF, {"w": 6.0, "lift": 4.0}), (ADEX, {"w": 8.0})],
+    ids=CELLS,
+)
+def test_slow_variables_start_where_they_are_set(cell, starts):
+    """First spikes within a step of an ODE solver's, by default from 0; a value for each neuron."""
+    plain = dataclasses.replace(
+        cell, **{f"{x}_start": np.array([0.0, value]) * mV for x, value in starts.items()}
+    )
+    drives = np.array([50.0, 50.0])
+    found = [train[0] + 0.025 for train in simulated(plain, drives, 0.05)]
+    solver = Equations(cell, 50.0)
+    exact = [solver.spikes(end=40.0)[0], solver.spikes(**starts, end=40.0)[0]]
+    assert exact[1] > exact[0] + 1
+    np.testing.assert_allclose(found, exact, rtol=0, atol=0.026)
+    assert simulated(cell, drives[:1], 0.05)[0][0] + 0.025 == found[0]
+    described = cell.describe()
+    assert [described[f"{x}_start"] for x in starts] == [{"value": 0.0, "unit": "V"}] * len(starts)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Cascade(nsnn.LIF):
+    """A drive that is filtered twice, and a threshold that follows the membrane."""
+
+    tau_x: Any = parameter("s", bound="positive")
+    x_0: Any = parameter("V")
+    linear: ClassVar[str] = "v_rest + drive - v + y"
+    slow: ClassVar[dict[str, tuple[str, str]]] = {
+        "x": ("tau_x", "2 * drive - 0.5 * y"),
+        "y": ("tau_m", "x + 0.1 * v"),
+        "lift": ("tau_m", "0.4 * (v - v_rest)"),
+    }
+    slow_start: ClassVar[dict[str, str]] = {"x": "x_0 + v_rest"}
+    moving: ClassVar[str] = "lift"
+
+
+CASCADE = Cascade(
+    tau_m=10 * ms,
+    v_rest=-1 * mV,
+    v_reset=0 * mV,
+    v_thresh=24 * mV,
+    tau_refrac=0 * ms,
+    tau_x=4 * ms,
+    x_0=3 * mV,
+)
+
+
+def cascade(drive):
+    """The equations of CASCADE in mV and ms, for a constant drive."""
+
+    def rhs(_, y):
+        v, x, slow, lift = y
+        return [
+            (-1 + drive - v + slow) / 10,
+            (2 * drive - 0.5 * slow - x) / 4,
+            (x + 0.1 * v - slow) / 10,
+            (0.4 * (v + 1) - lift) / 10,
+        ]
+
+    return rhs
+
+
+AT_START = [-1.0, 2.0, 0.0, 0.0]
+
+
+def test_coupled_slow_variables_are_second_order_in_dt():
+    """The membrane at 30 ms, of variables that drive each other and see a step of the drive: errors fall by four as dt halves."""
+    before = solve_ivp(cascade(0.0), (0, 12), AT_START, rtol=1e-11, atol=1e-11).y[:, -1]
+    exact = solve_ivp(cascade(14.0), (12, 30), before, rtol=1e-11, atol=1e-11).y[0, -1]
+    errors = []
+    for dt in (0.4, 0.2, 0.1):
+        block = nsnn.simulate(
+            dataclasses.replace(CASCADE, v_thresh=1e3 * mV), stimulus=nsnn.Step(14 * mV, 12 * ms, 60 * ms),
+            duration=32 * ms, dt=dt * ms, engine="numpy", record_v=[0],
+        )  # fmt: skip
+        v = block.segments[0].analogsignals[-1].rescale("mV").magnitude[:, 0]
+        errors.append(v[round(30 / dt)] - exact)
+    assert abs(errors[0]) < 0.02
+    np.testing.assert_allclose(np.divide(errors[:-1], errors[1:]), 4, atol=0.4)
+
+
+def test_a_threshold_that_follows_the_membrane_is_met_in_the_step_of_the_ode():
+    """First spikes of 40 drives, tested once a step: the step in which a solver's membrane meets its threshold."""
+    drives = np.random.default_rng(3).uniform(25, 60, 40)
+
+    def meets(_, y):
+        return y[0] - 24 - y[3]
+
+    meets.__dict__.update(terminal=True, direction=1)
+    exact = [
+        solve_ivp(cascade(drive), (0, 60), AT_START, events=meets, rtol=1e-9, atol=1e-9).t_events[0][0]
+        for drive in drives
+    ]
+    found = [train[0] for train in simulated(CASCADE, drives, 0.1, bridge=False)]
+    assert np.mean(np.rint(np.array(found) / 0.1) == np.floor(np.array(exact) / 0.1)) > 0.96
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("engine", ["cython", pytest.param("cpp", marks=pytest.mark.slow)])
+def test_adapting_neurons_fire_the_same_spikes_on_every_target(engine):
+    """With and without the bridge, in white noise and with a hazard; starts apart from 0."""
+    hazard = nsnn.EscapeNoise(hazard=nsnn.Exponential(50 * Hz, 2 * mV))
+    start = {"w_start": 2 * mV}
+    for cell, noise, bridge in (
+        (dataclasses.replace(ADEX, **start), nsnn.WhiteNoise(3 * mV), True),
+        (dataclasses.replace(GIF, **start, lift_start=1 * mV), hazard, False),
+    ):
+        given = {"noise": noise, "seed": 5, "bridge": bridge}
+        one, other = (simulated(cell, np.full(5, 40.0), 0.1, engine=e, **given) for e in ("numpy", engine))
+        assert sum(map(len, one)) > 20
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def texts(**given):
+    """A neuron of its own with these texts."""
+    kind = type("Own", (nsnn.GIF,), given)
+    return kind(**{f.name: getattr(GIF, f.name) for f in dataclasses.fields(GIF)})
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: texts(leaky=False), "Own.linear = 'v_rest .*' with leaky = False: expected no v"),
+        (lambda: texts(linear="v_rest - 2*v"), "Own.linear = 'v_rest - 2.v' with leaky = True: expected -v once"),
+        (lambda: texts(linear="v_rest + drive"), "with leaky = True: expected -v once"),
+        (lambda: texts(linear="v_rest +"), "Own.linear = 'v_rest .': expected an expression"),
+        (lambda: texts(slow_start={"u": "b"}), r"Own.slow_start has \['u'\]: expected variables of Own.slow"),
+        (lambda: dataclasses.replace(GIF, lift_start=1.0), "lift_start = 1.0, v_thresh = .*one unit"),
+        (lambda: dataclasses.replace(ADEX, w_start=1 * ms), "w_start = 1. ms: expected a voltage"),
+    ],
+)  # fmt: skip
+def test_texts_and_starts_that_do_not_fit_are_named(make, words):
+    with pytest.raises(NsnnError, match=words):
+        make()
+
+
+def test_texts_with_and_without_a_leak_are_taken():
+    assert texts(linear="drive - (v - v_rest) - w").leaky
+    assert not texts(linear="drive - w", nonlinear="-v", leaky=False).leaky

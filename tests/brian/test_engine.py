@@ -1,0 +1,390 @@
+"""Engines: choice and fall-back, global state restored, progress, and the user's own Brian2 model left alone."""
+
+from __future__ import annotations
+
+import cProfile
+import gc
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import types
+
+import brian2
+import mpmath
+import numpy as np
+import pytest
+from brian2 import Clock, NeuronGroup, SpikeMonitor, Synapses, ms, mV, prefs, second
+from brian2 import Network as BrianNetwork
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.brian import cython_build, engine, global_state
+from nsnn_neuro.core.errors import NsnnError
+
+CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+RUN = {"n_neurons": 4, "duration": 100 * ms, "seed": 1}
+
+
+def state():
+    return (
+        brian2.get_device(),
+        prefs.codegen.target,
+        prefs.core.stop_on_keyboard_interrupt,
+        float(brian2.defaultclock.dt),
+        tuple(np.random.get_state()[1]),  # noqa: NPY002 - the legacy state is what must stay
+        list(engine.brian_device.previous_devices),
+    )
+
+
+def go(name):
+    block = nsnn.simulate(CELL, nsnn.WhiteNoise(3 * mV), nsnn.Constant(22 * mV), engine=name, **RUN)
+    return [t.magnitude.tolist() for t in block.segments[0].spiketrains]
+
+
+@pytest.mark.compile
+def test_alternating_engines_leave_no_trace():
+    brian2.defaultclock.dt = 0.25 * ms
+    prefs.codegen.target = "numpy"
+    try:
+        before = state()
+        runs = []
+        for name in ("numpy", "cpp", "cython", "numpy", "cpp"):
+            runs.append(go(name))
+            assert state() == before, name
+        assert all(run == runs[0] for run in runs)
+    finally:
+        brian2.defaultclock.dt = 0.1 * ms
+        prefs.codegen.target = "auto"
+
+
+@pytest.mark.parametrize("name", ["numpy", pytest.param("cpp", marks=pytest.mark.compile)])
+def test_an_exception_leaves_no_trace(name, monkeypatch):
+    before = state()
+
+    def broken(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "run", broken)
+    with pytest.raises(KeyboardInterrupt):
+        go(name)
+    assert state() == before
+
+
+@pytest.mark.compile
+def test_a_standalone_model_being_built_by_the_user_survives():
+    """The user's own C++ standalone project, half written, runs to its end after a simulate() in between."""
+    brian2.set_device("cpp_standalone", build_on_run=False)
+    try:
+        group = NeuronGroup(
+            3, "dv/dt = 90*Hz : 1", threshold="v > 1", reset="v = 0", method="euler", name="mine"
+        )
+        monitor = SpikeMonitor(group, name="mine_spikes")
+        network = brian2.Network(group, monitor)
+        between = go("numpy")
+        network.run(50 * ms, namespace={})
+        brian2.device.build(compile=True, run=True, with_output=False, directory=None)
+        assert monitor.num_spikes == 3 * 4
+    finally:
+        brian2.device.delete(force=True)
+        brian2.device.reinit()
+        engine.brian_device.reset_device("runtime")
+        engine.brian_device.previous_devices.clear()
+    assert between == go("numpy")
+
+
+def test_ctrl_c_raises_and_leaves_no_half_block():
+    """One real SIGINT in the middle of a run: KeyboardInterrupt, not a Block of the first part.
+
+    One only: Brian2's handler, which would end the run quietly, gives way to a second.
+    """
+    before, sent = state(), []
+
+    def interrupt(fraction):
+        if 0 < fraction < 1 and not sent:
+            sent.append(fraction)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        nsnn.simulate(CELL, duration=20 * second, engine="numpy", progress=interrupt)
+    assert len(sent) == 1
+    assert state() == before
+
+
+def test_numpy_seed_and_other_randomness_do_not_matter():
+    first = go("numpy")
+    saved = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(5)  # noqa: NPY002
+        brian2.seed(77)
+        assert go("numpy") == first
+    finally:
+        np.random.set_state(saved)  # noqa: NPY002
+
+
+def test_without_a_compiler_numpy_runs_with_one_warning(monkeypatch):
+    monkeypatch.setattr(engine, "has_compiler", lambda: False)
+    with pytest.warns(engine.NoCompilerWarning, match="install one") as record:
+        block = nsnn.simulate(CELL, nsnn.WhiteNoise(3 * mV), nsnn.Constant(22 * mV), **RUN)
+    assert sum(w.category is engine.NoCompilerWarning for w in record) == 1
+    assert block.annotations["parameters"]["engine"] == "numpy"
+    with pytest.raises(NsnnError, match="needs a C\\+\\+ compiler"):
+        engine.choose("cpp")
+
+
+def test_has_compiler_looks_at_the_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    assert not engine.has_compiler()
+    fake = tmp_path / "clang++"
+    fake.write_text("#!/bin/sh\n")
+    fake.chmod(0o755)
+    assert engine.has_compiler()
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_run_leaves_no_brian2_objects_and_the_heap_as_it_was(frozen, monkeypatch):
+    """Brian2 collects garbage before a run; what the caller has is put aside meanwhile, and stays so if the caller did it."""
+
+    def groups():
+        """How many there are; what is frozen isn't counted."""
+        return sum(type(x) in (NeuronGroup, SpikeMonitor) for x in gc.get_objects())
+
+    monkeypatch.setattr(global_state._heap, "depth", 0)
+    gc.collect()
+    gc.unfreeze()
+    try:
+        if frozen:
+            gc.freeze()
+        with engine.set_aside():
+            assert gc.get_freeze_count() > 1000
+        before = groups()
+        nsnn.simulate(CELL, duration=1 * ms, engine="numpy")
+        assert (gc.get_freeze_count() > 0) is frozen
+        assert groups() <= before
+    finally:
+        gc.freeze()
+
+
+def test_progress_reports_fractions_up_to_one():
+    seen = []
+    nsnn.simulate(CELL, duration=300 * ms, engine="numpy", progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+def test_another_progress_is_refused():
+    with pytest.raises(NsnnError, match="progress = 'yes': expected True, False, None or a function"):
+        nsnn.simulate(CELL, duration=1 * ms, engine="numpy", progress="yes")
+
+
+def test_progress_is_silent_unless_asked(capfd):
+    nsnn.simulate(CELL, duration=100 * ms, engine="numpy")
+    assert capfd.readouterr() == ("", "")
+
+
+def modules(*args, **kwargs):
+    """The texts that a simulation would compile with Cython; nothing is compiled, nothing happens."""
+    found = set()
+
+    def load(code, *args):
+        found.add(code)
+        return types.SimpleNamespace(main=lambda namespace: None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cython_build, "load", load)
+        nsnn.simulate(*args, **RUN | kwargs)
+    return found
+
+
+NET = {"g": 5, "eta": 2, "n_e": 40, "n_i": 10, "epsilon": 0.2, "J": 2 * mV}
+
+
+@pytest.mark.compile
+def test_cython_compiles_no_new_value():
+    """Parameters, seed, duration, step, and sizes too, are data of a Cython module."""
+    cell = nsnn.LIF(tau_m=9 * ms, v_rest=-1 * mV, v_reset=0 * mV, v_thresh=19 * mV, tau_refrac=1.23 * ms)
+    texts = modules(CELL, nsnn.WhiteNoise(3 * mV), nsnn.Sinusoid(22 * mV, 1 * mV, 5 * brian2.Hz))
+    assert len(texts) >= 3
+    changed = {"n_neurons": 5, "trials": 2, "duration": 50 * ms, "dt": 0.05 * ms, "seed": 2**40}
+    stimulus = nsnn.Sinusoid(2 * mV, 3 * mV, 7 * brian2.Hz)
+    assert modules(cell, nsnn.WhiteNoise(1 * mV), stimulus, **changed) == texts
+    assert modules(CELL, nsnn.OUNoise(3 * mV, 5 * ms), stimulus) != texts
+    other = NET | {"g": 6, "eta": 1.5, "J": 1 * mV, "delay": 1 * ms, "seed": 3, "n_e": 50}
+    assert modules(nsnn.brunel(**NET), n_neurons=1) == modules(nsnn.brunel(**other), n_neurons=1, seed=2)
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_cython_compiles_the_same_text_in_every_process():
+    script = (
+        "import hashlib, test_engine as t\n"
+        "texts = t.modules(t.nsnn.brunel(**t.NET), n_neurons=1)\n"
+        "print(len(set(texts)), hashlib.sha256(''.join(sorted(texts)).encode()).hexdigest())"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": seed,
+                "PYTHONPATH": os.pathsep.join([HERE, os.path.dirname(HERE)]),
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in "12"
+    ]
+    first, second = [p.communicate()[0] for p in both]
+    assert first == second
+    assert int(first.split()[0]) >= 8
+
+
+def test_smooth_functions_are_those_that_they_are_named_after():
+    x = np.concatenate([np.linspace(-37, 39, 4001), [-np.inf, np.inf, np.nan, -50.0, 0.0]])
+    large = np.concatenate([np.linspace(-707, 708, 4001), [-np.inf, np.inf, np.nan, -800.0, 0.0]])
+    small = np.concatenate(
+        [np.linspace(-3, 3, 2001), np.geomspace(1e-300, 1, 1000), -np.geomspace(1e-300, 1, 1000)]
+    )
+    small = np.concatenate([small, np.linspace(-707, 707, 5)])
+    with engine.running("cython"):
+        group = NeuronGroup(
+            len(x),
+            "x : 1\nlarge : 1\ncdf : 1\npower : 1\nsmall : 1\nratio : 1\nratio_large : 1",
+            namespace=engine.functions(),
+            dt=1 * ms,
+            name="smooth_functions",
+        )
+        group.x, group.large, group.small = x, large, small
+        group.run_regularly(
+            "cdf = smooth_normal_cdf(x)\npower = smooth_exp(large)\n"
+            "ratio = smooth_exprel(small)\nratio_large = smooth_exprel(large)",
+            name="smooth_functions_step",
+        )
+        brian2.Network(group).run(1 * ms, namespace={})
+        cdf, power = np.array(group.cdf), np.array(group.power)
+        ratio, ratio_large = np.array(group.ratio), np.array(group.ratio_large)
+    with mpmath.workdps(40):
+        exact = np.array([float(mpmath.erfc(-mpmath.mpf(v) / mpmath.sqrt(2)) / 2) for v in x[::10]])
+        relative = np.array([float(mpmath.expm1(mpmath.mpf(v)) / mpmath.mpf(v)) if v else 1.0 for v in small])
+    np.testing.assert_allclose(cdf[::10], exact, rtol=2e-15)
+    np.testing.assert_array_equal(cdf[-5:], [0, 1, np.nan, 0, 0.5])
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(power, np.where(large < -708, 0, np.exp(large)), rtol=1e-15)
+    np.testing.assert_allclose(ratio, relative, rtol=1e-15)
+    np.testing.assert_array_equal(ratio_large[-5:], [0, np.inf, np.nan, 1 / 800, 1])
+
+
+CONDUCTANCES = nsnn.ConductanceNoise(
+    g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=70 * mV, g_i=0.2, sigma_i=0.1, tau_i=10 * ms, e_rev_i=-10 * mV
+)
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("target", ["cython", pytest.param("cpp", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("cell", "noise", "dt"),
+    [(nsnn.WangBuzsaki(), nsnn.WhiteNoise(2 * mV), 0.02), (CELL, CONDUCTANCES, 0.1)],
+    ids=["channels", "conductance noise"],
+)
+def test_conductances_run_without_calls_into_python_and_fire_the_same_spikes(cell, noise, dt, target):
+    """10,000 evaluations of exprel and more: none is a call of a Python function, whose name the profiler would count."""
+    given = {"noise": noise, "stimulus": nsnn.Constant(12 * mV), "n_neurons": 10, "dt": dt * ms, "seed": 2}
+    profile = cProfile.Profile()
+    trains = []
+    for name in (target, "numpy"):
+        run = {**given, "duration": 1000 * dt * ms, "engine": name}
+        block = nsnn.simulate(cell, **run) if name == "numpy" else profile.runcall(nsnn.simulate, cell, **run)
+        trains.append([train.magnitude.tolist() for train in block.segments[0].spiketrains])
+    calls = [row for row in profile.getstats() if getattr(row.code, "co_name", "") == "exprel"]
+    assert sum(row.callcount for row in calls) < 100
+    assert trains[0] == trains[1]
+    assert sum(map(len, trains[0])) > 10
+
+
+def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path, monkeypatch):
+    """Fast learning stands on it: flags, header and text have to go together."""
+    gcc = shutil.which("g++")
+    if (
+        gcc is None
+        or "Free Software" not in subprocess.run([gcc, "--version"], capture_output=True, text=True).stdout
+    ):
+        pytest.skip("the message is that of GCC")
+    load, texts = cython_build.load, []
+    monkeypatch.setattr(cython_build, "load", lambda code, *args: (texts.append(code), load(code, *args))[1])
+    net = nsnn.feedforward([3, 7], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.1))
+    X, y = np.eye(3), np.arange(3)
+    nsnn.train(net, (X, y), loss=nsnn.losses.rate_mse, epochs=1, batch=2, validation=0, seed=1)
+    source = tmp_path / "layer.cpp"
+    (text,) = {text for text in texts if "] = carried" in text}
+    cython_build.translate(text, source.with_suffix(".pyx"))
+    lines = source.read_text().splitlines()
+    loop = max(n for n, line in enumerate(lines, 1) if re.match(r"  for \(__pyx_t_\d+ = 0;", line))
+    arguments = [*prefs.codegen.cpp.extra_compile_args_gcc, *engine.FLAGS]
+    own = os.path.dirname(brian2.__file__)
+    includes = [
+        sysconfig.get_paths()["include"],
+        np.get_include(),
+        f"{own}/synapses",
+        f"{own}/devices/cpp_standalone/brianlib",
+    ]
+    done = subprocess.run(
+        [gcc, *arguments, *(f"-I{i}" for i in includes), "-fPIC", "-fno-strict-aliasing", "-fopt-info-vec",
+         "-c", str(source), "-o", os.devnull],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    messages = [line for line in done.stderr.splitlines() if f"{source.name}:{loop}:" in line]
+    assert any("loop vectorized" in line for line in messages), messages
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=pytest.mark.compile)])
+def test_prepared_runs_are_brian2s(target):
+    """A group without code, one that counts, spikes that travel: three runs of each kind of network, and then a new member."""
+
+    def network(kind, name):
+        group = NeuronGroup(
+            3, "x : 1\nlast : 1", threshold="x % 2 == 1", reset="last = x", dt=1 * ms, name=f"{name}_group"
+        )
+        group.run_regularly("x += 1 + i", when="groups", name=f"{name}_step")
+        idle = NeuronGroup(2, "y : 1", dt=1 * ms, name=f"{name}_idle")
+        synapses = Synapses(
+            group, idle, on_pre="y_post += x_pre", dt=1 * ms, namespace={}, name=f"{name}_synapses"
+        )
+        synapses.connect(i=[0, 1, 2], j=[0, 1, 1])
+        slow = Clock(2 * ms, name=f"{name}_clock")
+        idle.run_regularly("y *= 0.5", clock=slow, name=f"{name}_decay")
+        return kind(group, idle, synapses, name=f"{name}_network"), group, idle
+
+    found = {}
+    with engine.running(target):
+        for kind, name in ((BrianNetwork, "plain"), (engine.Prepared, "prepared")):
+            net, group, idle = network(kind, name)
+            for k in range(3):
+                if kind is engine.Prepared:
+                    net.prepared = k > 0
+                net.run(3 * ms, namespace={})
+            if kind is engine.Prepared:
+                asked = [obj.name for obj in net.sorted_objects if obj.active]
+                assert f"{name}_idle" not in asked
+                assert {f"{name}_step", f"{name}_decay", f"{name}_synapses_pre"} <= set(asked)
+                net.prepared = False
+            net.add(idle.run_regularly("y += 100", name=f"{name}_late"))
+            net.run(3 * ms, namespace={})
+            found[name] = [np.array(a[:]) for a in (group.x, group.last, idle.y)]
+    assert found["plain"][2].max() > 300
+    for plain, prepared in zip(*found.values(), strict=True):
+        assert np.array_equal(plain, prepared)
+
+
+@pytest.mark.compile
+def test_compiled_modules_leave_subnormal_numbers_as_they_are() -> None:
+    """A module linked with -ffast-math would make the whole thread round them to zero."""
+    cell = nsnn.LIF(tau_m=10 * ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=1 * ms)
+    noise = nsnn.WhiteNoise(0.3)
+    nsnn.simulate(cell, noise, nsnn.Constant(0.5), duration=2 * ms, dt=0.1 * ms, seed=1, engine="cython")
+    smallest = np.finfo(float).tiny
+    assert np.full(1, smallest)[0] / 2 > 0

@@ -1,0 +1,109 @@
+"""The pieces of assembly that have an oracle of their own: the joint OU step, release after refractoriness, captured names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brian2 import Hz, kHz, ms, mV
+from scipy.integrate import quad_vec
+from scipy.linalg import expm
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.brian.equations.membrane import release
+from nsnn_neuro.brian.equations.noises import ou_step
+
+
+@pytest.mark.parametrize("tau_noise", [0.5e-3, 5e-3, 20e-3, 20.00001e-3, 80e-3])
+@pytest.mark.parametrize("h", [1e-5, 1e-4, 5e-3])
+def test_ou_step_is_the_matrix_exponential(h, tau_noise):
+    """(I, V)' = B (I, V) + noise: transition exp(B h) and covariance int exp(B s) D exp(B s)^T ds, by quadrature."""
+    tau, sigma = 20e-3, 3.0
+    drift = np.array([[-1 / tau_noise, 0], [1 / tau, -1 / tau]])
+    sigma_i = sigma * np.sqrt(1 + tau / tau_noise)
+    spread = np.array([[2 * sigma_i**2 / tau_noise, 0], [0, 0]])
+    covariance, _ = quad_vec(
+        lambda s: expm(drift * s) @ spread @ expm(drift * s).T, 0, h, epsabs=0, epsrel=1e-10
+    )
+    pull, root = ou_step(h, tau, tau_noise, sigma)
+    lower = np.array([[root["root_ii"], 0], [root["root_vi"], root["root_vv"]]])
+    assert abs(pull / expm(drift * h)[1, 0] - 1) < 1e-12
+    built = lower @ lower.T
+    assert abs(built[0, 0] / covariance[0, 0] - 1) < 1e-9
+    # P - A P A^T cancels: rounding of the order of 1e-16 sigma^2, 1e-6 of the smallest entry here
+    assert abs(built[1, 0] - covariance[1, 0]) < 1e-9 * covariance[1, 0] + 1e-15 * sigma_i**2
+    assert abs(built[1, 1] - covariance[1, 1]) < 1e-9 * covariance[1, 1] + 1e-15 * sigma_i**2
+
+
+@pytest.mark.parametrize("bridge", [True, False])
+@pytest.mark.parametrize("refrac", [0.0, 0.02e-3, 0.05e-3, 0.1e-3, 2e-3, 2.03e-3, 2.05e-3, 2.08e-3])
+def test_release_counts_real_time(refrac, bridge):
+    """Spike (mid-step or step's end) + tau_refrac = start of the partial step, whose end is on the grid."""
+    j, h = release(refrac, 1e-4, bridge)
+    spike = 0.5 if bridge else 1.0
+    assert j >= 1
+    assert 0 < h <= 1.5
+    assert (j + 1 - h) - spike == pytest.approx(refrac / 1e-4, abs=1e-9)
+
+
+def test_a_callers_names_are_not_captured():
+    """Brian2 takes a caller's local for a model's constant unless told otherwise."""
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+
+    def run():
+        return nsnn.simulate(cell, stimulus=nsnn.Constant(25 * mV), duration=100 * ms, engine="numpy", seed=1)
+
+    expected = [float(t) for t in run().segments[0].spiketrains[0]]
+    tau_m, v_thresh, drive, relax, hold_steps = 1 * ms, 0 * mV, 0 * mV, 1.0, 7  # noqa: F841
+    assert [float(t) for t in run().segments[0].spiketrains[0]] == expected
+    assert len(expected) == 3
+
+
+LIF_CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+DRAWN = {
+    "white": (LIF_CELL, nsnn.WhiteNoise(4 * mV, shared=0.3), 17 * mV),
+    "OU": (LIF_CELL, nsnn.OUNoise(4 * mV, 5 * ms), 18 * mV),
+    "short OU": (LIF_CELL, nsnn.OUNoise(4 * mV, 0.2 * ms, shared=0.5), 18 * mV),
+    "escape": (LIF_CELL, nsnn.EscapeNoise(nsnn.Gaussian(2 * mV)), 17 * mV),
+    "Poisson": (
+        LIF_CELL,
+        nsnn.PoissonNoise(8 * kHz, 0.2 * mV, rate_inh=1 * kHz, weight_inh=-0.2 * mV),
+        2 * mV,
+    ),
+    "source": (nsnn.PoissonSource(rate=50 * Hz), None, None),
+    "NSNN": (nsnn.NSNNNeuron(), nsnn.EscapeNoise(nsnn.Logistic(0.3)), 0.5),
+    "double": (nsnn.NSNNNeuron(), nsnn.DoubleNoise(0.3), 0.5),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "engine"),
+    [
+        *((case, "numpy") for case in DRAWN),
+        pytest.param("white", "cython", marks=[pytest.mark.compile, pytest.mark.slow]),
+    ],
+)
+def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_path):
+    """Numbers of four steps at once, counts in a loop of their own; and in windows that don't end with a fourth step."""
+    neuron, noise, drive = DRAWN[case]
+    stimulus = None if drive is None else nsnn.Constant(drive)
+    dt = 1 * ms if isinstance(neuron, nsnn.NSNNNeuron) else 0.1 * ms
+    given = {
+        "n_neurons": 30,
+        "trials": 2,
+        "duration": 101 * dt * (1 if dt == 1 * ms else 7),
+        "dt": dt,
+        "seed": 3,
+        "engine": engine,
+    }
+    found = []
+    for many, out in ((10**9, None), (1, None), (1, tmp_path / "run.nwb")):
+        monkeypatch.setattr("nsnn_neuro.brian.equations.model.MANY", many)
+        monkeypatch.setattr("nsnn_neuro.brian.streaming.MEMBER_STEPS", 60 * 37)
+        block = nsnn.simulate(neuron, noise, stimulus, out=out, **given)
+        found.append([segment.spiketrains.multiplexed for segment in block.segments])
+    assert sum(len(ids) for ids, _ in found[0]) > 15
+    for other in found[1:]:
+        for (ids, times), (same_ids, same_times) in zip(found[0], other, strict=True):
+            order, same_order = np.lexsort((times, ids)), np.lexsort((same_times, same_ids))
+            assert np.array_equal(ids[order], same_ids[same_order])
+            assert np.array_equal(np.asarray(times)[order], np.asarray(same_times)[same_order])

@@ -1,0 +1,230 @@
+"""Keyed noise against published vectors, an independent plain-Python Philox, and the laws it must have."""
+
+from __future__ import annotations
+
+import cmath
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from brian2 import Function, Network, NeuronGroup, ms
+from numba import njit
+from scipy import stats
+
+from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import philox as kn
+from nsnn_neuro.core.checks import check_seed
+from nsnn_neuro.core.errors import NsnnError
+
+# Random123's known answers for philox4x32-10: counter and key -> output
+KNOWN = [
+    ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+    ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xA4093822, 0x299F31D0),
+        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    ),
+]
+
+
+def philox(counter, key):
+    """Philox4x32-10 in Python integers, written from the paper."""
+    (a, b, c, d), (k, m) = counter, key
+    for _ in range(10):
+        p, q = a * 0xD2511F53, c * 0xCD9E8D57
+        a, b, c, d = (q >> 32) ^ b ^ k, q % 2**32, (p >> 32) ^ d ^ m, p % 2**32
+        k, m = (k + 0x9E3779B9) % 2**32, (m + 0xBB67AE85) % 2**32
+    return a, b, c, d
+
+
+@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN)
+def test_philox_gives_the_published_words(counter, key, expected):
+    assert tuple(int(w) for w in kn.philox4x32(*map(np.uint64, (*counter, *key)))) == expected
+    assert philox(counter, key) == expected
+
+
+COUNTERS = [(0, 0, 0, 0, 0), (7, 3, 2, 5, 4), (10**9, -1, 9, 70000, 1)]
+
+
+@pytest.mark.parametrize(("step", "neuron", "trial", "point", "stream"), COUNTERS)
+def test_uniforms_are_the_words_of_their_counter(step, neuron, trial, point, stream):
+    """The documented layout: step >> 1 | neuron | trial | point * 256 + stream; halves for even and odd steps."""
+    k0, k1 = kn.key(11)
+    words = philox((step >> 1, neuron % 2**32, trial, (point << 8) | stream), (k0 % 2**32, k1 % 2**32))
+    low, high = words[2:] if step % 2 else words[:2]
+    u = ((((high << 32) | low) >> 12) + 0.5) / 2**52
+    assert kn.uniform(step, neuron, trial, point, stream, k0, k1) == u
+
+
+@pytest.mark.parametrize(("step", "neuron", "trial", "point", "stream"), COUNTERS)
+def test_normals_are_box_and_mullers_of_the_words_of_their_counter(step, neuron, trial, point, stream):
+    """step >> 2 | neuron | trial | point * 256 + 128 + stream; cosine, sine, cosine, sine for four steps."""
+    k0, k1 = kn.key(11)
+    words = philox((step >> 2, neuron % 2**32, trial, (point << 8) | 128 | stream), (k0 % 2**32, k1 % 2**32))
+    for turn in range(4):
+        radius, angle = words[2:] if turn > 1 else words[:2]
+        z = complex(0, 2 * math.pi * (angle + 0.5) / 2**32)
+        z = math.sqrt(-2 * math.log((radius + 0.5) / 2**32)) * cmath.exp(z)
+        z = z.imag if turn % 2 else z.real
+        there = step - step % 4 + turn
+        for found in (
+            kn.normal(there, neuron, trial, point, stream, k0, k1),
+            kn.normal_in_turn(turn, step, neuron, trial, point, stream, k0, k1),
+        ):
+            assert abs(found - z) < 1e-14
+
+
+@pytest.mark.compile
+def test_normals_of_generated_code_are_those_of_numpy():
+    """C's polynomials against the C library's functions: 1e5 blocks, and all pairs of the words where something changes."""
+    n = 50_000
+    edges = np.array([0, 1, 2**29, 2**30, 2**31, 3 * 2**30, 2**32 - 2, 2**32 - 1])[:, None] + np.arange(-2, 3)
+    edges = (
+        np.unique(np.concatenate([edges.ravel(), np.rint(2**32 * 2.0 ** -np.arange(0.5, 20, 0.5))])) % 2**32
+    )
+    radius, angle = (w.ravel() for w in np.meshgrid(edges, edges))
+    pair = Function(lambda r, a: 0.0 * r, arg_units=[1, 1], return_unit=1, arg_types=["float"] * 2)
+    code = kn.HEADER + "\nstatic inline double of_pair(double r, double a) {\n"
+    code += "    return nsnn_box_muller((uint32_t)r, (uint32_t)a);\n}\n"
+    engine._implement(pair, lambda r, a: 0.0 * r, "of_pair", "double r, double a", code)
+    with engine.running("cython"):
+        group = NeuronGroup(n, "z : 1\ny : 1", namespace=engine.functions(), dt=1 * ms, name="normals_of_c")
+        group.run_regularly(
+            "z = keyed_normal(t_in_timesteps, i, 5, 3, 2, 11, -7)\n"
+            "y = keyed_normal_in_turn(2, t_in_timesteps, i, 5, 3, 2, 11, -7)",
+            name="normals_of_c_step",
+        )
+        pairs = NeuronGroup(
+            radius.size, "r : 1\na : 1\nz : 1", namespace={"of_pair": pair}, dt=1 * ms, name="pairs_of_c"
+        )
+        pairs.r, pairs.a = radius, angle
+        pairs.run_regularly("z = of_pair(r, a)", name="pairs_of_c_step")
+        network = Network(group, pairs, name="normals_of_c_network")
+        for step in range(8):
+            network.run(1 * ms, namespace={})
+            for found, there in ((group.z, step), (group.y, step - step % 4 + 2)):
+                expected = kn.normal(there, np.arange(n), 5, 3, 2, 11, -7)
+                assert np.abs(np.array(found[:]) - expected).max() < 1e-14
+        # the angle from the nearest quarter of a turn, where the cosine has its zeros
+        near = np.where(angle >= 2**31, 2**32 - 1 - angle, angle) + 0.5
+        expected = np.sqrt(-2 * np.log((radius + 0.5) / 2**32)) * np.sin(2 * np.pi * (2**30 - near) / 2**32)
+        assert np.abs(np.array(pairs.z[:]) / expected - 1).max() < 1e-14
+
+
+def test_normals_end_where_the_smallest_word_leads():
+    """Nothing beyond 6.76 standard deviations, as the docstring says."""
+    assert math.isclose(math.sqrt(2 * math.log(2**33)), 6.7637, abs_tol=1e-4)
+
+
+def test_normals_have_the_normal_law_and_neighbours_are_independent():
+    """Moments and a Kolmogorov-Smirnov test over 4e5 draws; correlations along each axis of the key."""
+    k = kn.key(5)
+    z = kn.normal(np.arange(1000)[:, None], np.arange(400), 0, 0, kn.Stream.MEMBRANE, *k)
+    n = z.size
+    assert abs(z.mean()) * np.sqrt(n) < 4
+    assert abs(z.var() - 1) * np.sqrt(n / 2) < 4
+    assert abs((z**3).mean()) * np.sqrt(n / 15) < 4
+    assert abs((z**4).mean() - 3) * np.sqrt(n / 96) < 4
+    assert stats.kstest(z.ravel()[:50_000], "norm").pvalue > 1e-4
+    others = {
+        "step": (z[1:], z[:-1]),
+        "two steps": (z[2:], z[:-2]),
+        "neuron": (z[:, 1:], z[:, :-1]),
+        "trial": (z, kn.normal(np.arange(1000)[:, None], np.arange(400), 1, 0, 0, *k)),
+        "point": (z, kn.normal(np.arange(1000)[:, None], np.arange(400), 0, 1, 0, *k)),
+        "stream": (z, kn.normal(np.arange(1000)[:, None], np.arange(400), 0, 0, kn.Stream.OU_CURRENT, *k)),
+        "seed": (z, kn.normal(np.arange(1000)[:, None], np.arange(400), 0, 0, 0, *kn.key(6))),
+    }
+    for name, (a, b) in others.items():
+        r = np.corrcoef(a.ravel(), b.ravel())[0, 1]
+        assert abs(r) * np.sqrt(a.size) < 4, name
+
+
+@njit
+def _moments_and_tails(n_steps, n_neurons, k0, k1):
+    """Sums of z to z^8; how many |z| are above 3, 4, 5, 5.5 and 6."""
+    sums, beyond = np.zeros(9), np.zeros(5)
+    for step in range(n_steps):
+        for neuron in range(n_neurons):
+            z = kn._normal_of(step & 3, step, neuron, 0, 0, 0, k0, k1)
+            power = 1.0
+            for m in range(1, 9):
+                power *= z
+                sums[m] += power
+            for b, edge in enumerate((3.0, 4.0, 5.0, 5.5, 6.0)):
+                beyond[b] += abs(z) > edge
+    return sums, beyond
+
+
+@pytest.mark.slow
+def test_moments_to_the_eighth_and_tails_to_six_standard_deviations():
+    """Of 1e8 normals, 57 beyond 5 and 0.2 beyond 6 sd expected: binomial counts. Then pairs of neighbours in 16 x 16 cells of
+    equal probability, 4e6 along each axis of the key."""
+    n_steps, n_neurons = 10_000, 10_000
+    n = n_steps * n_neurons
+    sums, beyond = _moments_and_tails(n_steps, n_neurons, *kn.key(13))
+    for m in range(1, 9):
+        mean, variance = (math.prod(range(1, k, 2)) * (k % 2 == 0) for k in (m, 2 * m))
+        assert abs(sums[m] / n - mean) < 4 * math.sqrt((variance - mean**2) / n), m
+    for edge, count in zip((3, 4, 5, 5.5, 6), beyond, strict=True):
+        p = 2 * stats.norm.sf(edge)
+        assert stats.binomtest(int(count), n, p).pvalue > 1e-4, edge
+    step, neuron = np.arange(2000)[:, None], np.arange(2000)
+    k = kn.key(14)
+    edges = stats.norm.ppf(np.arange(1, 16) / 16)
+
+    def cells(*where, keys=k):
+        return np.digitize(kn.normal(*where, *keys), edges)
+
+    here = cells(step, neuron, 0, 0, 0)
+    others = {
+        **{f"step + {d}": cells(step + d, neuron, 0, 0, 0) for d in (1, 2, 3, 4)},
+        "neuron": cells(step, neuron + 1, 0, 0, 0),
+        "trial": cells(step, neuron, 1, 0, 0),
+        "point": cells(step, neuron, 0, 1, 0),
+        "stream": cells(step, neuron, 0, 0, 1),
+        "seed": cells(step, neuron, 0, 0, 0, keys=kn.key(15)),
+        "key": cells(step, neuron, 0, 0, 0, keys=(k[0] ^ 1, k[1])),
+    }
+    for name, there in others.items():
+        counts = np.bincount((16 * here + there).ravel(), minlength=256)
+        assert stats.chisquare(counts).pvalue > 1e-4, name
+
+
+def test_the_words_for_batteries_are_those_of_the_normals():
+    """benchmarks/random_words.py: neighbours along each axis are blocks that follow each other."""
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "random_words.py"
+    spec = importlib.util.spec_from_file_location("random_words", path)
+    random_words = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(random_words)
+    for axis in random_words.AXES:
+        width = random_words.WIDTH[axis]
+        found = random_words.words(axis, width, 3)[-1]  # from the second block of steps on
+        there = {"steps": 0, axis: 2} | ({"steps": 3} if axis == "steps" else {"steps": 1})
+        seed = there.pop("seeds", 0) + 1
+        where = (4 * there["steps"], *(there.get(a, 0) for a in ("neurons", "trials", "points", "streams")))
+        r, angle = (found[0] + 0.5) / 2**32, (found[1] + 0.5) / 2**32
+        z = math.sqrt(-2 * math.log(r)) * math.cos(2 * math.pi * angle)
+        assert abs(kn.normal(*where, *kn.key(seed)) - z) < 1e-13, axis
+
+
+def test_uniforms_have_the_uniform_law_jointly():
+    """Chi-square over the 10 x 10 squares of (bridge draw, escape draw)."""
+    k = kn.key(8)
+    u = kn.uniform(np.arange(500)[:, None], np.arange(400), 3, 0, kn.Stream.BRIDGE, *k)
+    w = kn.uniform(np.arange(500)[:, None], np.arange(400), 3, 0, kn.Stream.ESCAPE, *k)
+    counts = np.histogram2d(u.ravel(), w.ravel(), bins=10, range=[[0, 1], [0, 1]])[0]
+    assert stats.chisquare(counts.ravel()).pvalue > 1e-4
+    assert u.min() > 0
+    assert u.max() < 1
+
+
+def test_seed_is_checked_and_drawn():
+    assert check_seed(None) != check_seed(None)
+    assert check_seed(np.int64(7)) == 7
+    for bad in (-1, 1.5, True, "1", 2**63):
+        with pytest.raises(NsnnError, match="seed"):
+            check_seed(bad)

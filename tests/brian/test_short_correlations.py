@@ -1,0 +1,174 @@
+"""OU noise whose correlation time is a few steps or less: rates against the Fokker-Planck equation, the path within a step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brian2 import ms, mV, second
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import theory
+from nsnn_neuro.brian import philox as kn
+from nsnn_neuro.brian.equations.noises import ou_step
+from nsnn_neuro.brian.philox import Stream
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures import as_trains
+
+LIF = {"tau_m": 10 * ms, "v_rest": 0 * mV, "v_reset": 5 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}
+CELL = nsnn.LIF(**LIF)
+ENGINES = [
+    "numpy",
+    *(pytest.param(e, marks=[pytest.mark.compile, pytest.mark.slow]) for e in ("cython", "cpp")),
+]
+
+
+def spikes(block):
+    return [[np.rint(t.magnitude * 1e4).astype(int).tolist() for t in s.spiketrains] for s in block.segments]
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_rates_are_those_of_the_fokker_planck_equation():
+    """tau_noise of 1 and .2 steps, refractory 2 ms and 0, 1e5 spikes each: |z| < 4 and within 1 %."""
+    tau_noise, refrac = np.repeat([0.1, 0.1, 0.02], 1000), np.repeat([2.0, 0.0, 0.0], 1000)
+    cell, seconds = nsnn.LIF(**LIF | {"tau_refrac": refrac * ms}), 4.5
+    block = nsnn.simulate(
+        cell, nsnn.OUNoise(5 * mV, tau_noise * ms), nsnn.Constant(15 * mV), n_neurons=3000, duration=(seconds + 0.2) * second,
+        seed=3, progress=False,
+    )  # fmt: skip
+    t = as_trains(block)
+    counts = np.bincount(t.train[t.times >= 0.2], minlength=3000).reshape(3, 1000) / seconds
+    for found, at in zip(counts, (0, 1000, 2000), strict=True):
+        expected = theory.coloured_fp_rate(
+            theory.lif_drift(15 * mV), 5 * mV, tau_noise[at] * ms, tau_m=10 * ms, v_spike=20 * mV, v_reset=5 * mV,
+            tau_refrac=refrac[at] * ms,
+        )  # fmt: skip
+        error = found.std(ddof=1) / 1000**0.5
+        assert abs(found.mean() - expected) / error < 4, (tau_noise[at], refrac[at], found.mean(), expected)
+        assert abs(found.mean() / expected - 1) < 0.01
+
+
+@pytest.mark.parametrize(("fraction", "tau_noise"), [(0.0, 0.1e-3), (0.5, 0.1e-3), (0.0, 0.02e-3)])
+def test_crossings_within_a_step_are_those_of_the_path(fraction, tau_noise):
+    """One step from three voltages: `passage`, given both ends, against fine exact sub-steps from the same start; |z| < 4.
+
+    The current at a crossing is linear within a piece: its mean is within .15 of the current's standard deviation.
+    """
+    n, fine, dt, tau, sigma, theta, rng = 20_000, 200, 1e-4, 10e-3, 5.0, 20.0, np.random.default_rng(8)
+    pieces = 5 * round(dt / tau_noise)
+    v0 = np.repeat([19.2, 19.6, 19.9], n)
+    now = np.tile(rng.normal(0, sigma * np.sqrt(1 + tau / tau_noise), n), 3)
+    v, i, passed, at_spike = v0.copy(), now.copy(), np.zeros(3 * n, bool), np.zeros(3 * n)
+    pull, root = ou_step(dt / fine, tau, tau_noise, sigma)
+    for _ in range(fine):
+        z = rng.normal(size=(2, 3 * n))
+        v = (
+            15
+            + (v - 15) * np.exp(-dt / fine / tau)
+            + pull * i
+            + root["root_vi"] * z[0]
+            + root["root_vv"] * z[1]
+        )
+        i = i * np.exp(-dt / fine / tau_noise) + root["root_ii"] * z[0]
+        new = (v > theta) & ~passed
+        passed |= new
+        at_spike[new] = i[new]
+    full, whole = ou_step(dt, tau, tau_noise, sigma)
+    z = rng.normal(size=(2, 3 * n))
+    kick = full * now + whole["root_vi"] * z[0] + whole["root_vv"] * z[1]
+    later = now * np.exp(-dt / tau_noise) + whole["root_ii"] * z[0]
+    way = (15 - v0) * -np.expm1(-dt / tau)
+    h = dt / pieces
+    pull, root = ou_step(h, tau, tau_noise, sigma)
+    one = [pieces, np.exp(-h / tau_noise), np.exp(-h / tau), pull, h / tau, *root.values()]
+    ends = [3.5 * whole["root_vv"], full, np.sqrt(fraction), np.sqrt(1 - fraction)]
+    first = kn.passage(
+        5, np.arange(3 * n), np.arange(3 * n), 0, Stream.CURRENT_PATH, *kn.key(4), Stream.SHARED_CURRENT_PATH,
+        way, kick, now, later, theta - v0, theta - v0, *one, *ends,
+    )  # fmt: skip
+    found = first < kn.NEVER
+    assert found[v0 + way + kick > theta].all()
+    for k, at in enumerate((19.2, 19.6, 19.9)):
+        mine, other = found[k * n : (k + 1) * n], passed[k * n : (k + 1) * n]
+        p = other.mean()
+        assert 0.005 < p < 0.9
+        assert abs(mine.mean() - p) / np.sqrt(2 * p * (1 - p) / n) < 4, at
+    a, b = first[found], at_spike[passed]
+    assert abs(a.mean() - b.mean()) < 0.15 * sigma * np.sqrt(1 + tau / tau_noise)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_identical_neurons_in_common_short_noise_have_identical_spikes(engine):
+    noise = nsnn.OUNoise(5 * mV, 0.1 * ms, shared=1)
+    cell = nsnn.LIF(**LIF | {"tau_refrac": 0 * ms})
+    block = nsnn.simulate(
+        cell, noise, nsnn.Constant(18 * mV), n_neurons=2, trials=2, duration=150 * ms, seed=2, engine=engine
+    )
+    found = spikes(block)
+    assert all(a == b for a, b in found)
+    assert [a for a, _ in found] == COMMON  # on every engine
+
+
+COMMON = [[322, 434, 598, 889, 974, 1154, 1275, 1407], [112, 236, 359, 713, 923, 1190, 1327]]
+
+
+def test_every_neuron_is_its_scalar_run():
+    """Short and long correlation times, with and without refractoriness, in one population."""
+    taus, refracs = [0.1, 5.0, 0.05], [0.0, 0.0, 2.0]
+    cell = nsnn.LIF(**LIF | {"tau_refrac": refracs * ms})
+    drive, run = nsnn.Constant(18 * mV), {"n_neurons": 3, "duration": 100 * ms, "seed": 5, "engine": "numpy"}
+    together = spikes(nsnn.simulate(cell, nsnn.OUNoise(5 * mV, taus * ms, shared=0.4), drive, **run))[0]
+    for j, (tau, refrac) in enumerate(zip(taus, refracs, strict=True)):
+        one = nsnn.LIF(**LIF | {"tau_refrac": refrac * ms})
+        alone = spikes(nsnn.simulate(one, nsnn.OUNoise(5 * mV, tau * ms, shared=0.4), drive, **run))[0]
+        assert together[j] == alone[j]
+        assert together[j]
+
+
+def test_long_correlations_have_the_spikes_they_had():
+    """20 steps: the spikes of the version that tested the threshold at grid points for every correlation time."""
+    cell = nsnn.LIF(**LIF | {"tau_refrac": [2, 0] * ms})
+    block = nsnn.simulate(
+        cell, nsnn.OUNoise(5 * mV, 2 * ms), nsnn.Constant(18 * mV), n_neurons=2, duration=150 * ms, seed=4, engine="numpy"
+    )  # fmt: skip
+    assert spikes(block)[0] == [[304, 577, 872, 1343], [204, 468, 585, 814, 1374]]
+
+
+def test_a_membrane_loaded_by_conductances_keeps_its_variance():
+    """tau_noise = dt: the current's mean over a step, not that of the step's two ends, drives the membrane; |z| < 4."""
+    cell = nsnn.LIF(**LIF | {"v_thresh": 1000 * mV})
+    cells = nsnn.Population(1001, cell, noise=nsnn.OUNoise(5 * mV, 0.1 * ms), name="cells")
+    synapse = nsnn.ConductanceSynapse(5 * ms, e_rev=60 * mV)
+    wire = nsnn.Projection(cells, cells, rule=nsnn.OneToOne(), weight=0.1, synapse=synapse)
+    block = nsnn.simulate(
+        nsnn.Network([cells], [wire]), duration=200 * ms, seed=2, engine="numpy", record_v={"cells": True}
+    )
+    v = block.segments[0].analogsignals[0].rescale("mV").magnitude[500::5].T
+    squares = (v**2).mean(axis=1)
+    assert abs(squares.mean() - 25) / (squares.std(ddof=1) / 1001**0.5) < 4
+
+
+@pytest.mark.parametrize("leaky", [True, False])
+def test_a_membrane_that_waits_is_two_exact_steps(leaky):
+    """The current alone for `wait`, then both: means and covariances of the two composed."""
+    h, wait, tau, tau_noise, sigma = 0.7e-4, 0.3e-4, 10e-3, 0.05e-3, 3.0
+    pull, root = ou_step(h, tau, tau_noise, sigma, leaky)
+    found_pull, found = ou_step(h, tau, tau_noise, sigma, leaky, wait=wait)
+    alone = sigma**2 * (1 + tau / tau_noise) * -np.expm1(-2 * wait / tau_noise)
+    move, first = np.array([[np.exp(-h / tau_noise)], [pull]]), np.exp(-wait / tau_noise)
+
+    def lower(r):
+        return np.array([[r["root_ii"], 0], [r["root_vi"], r["root_vv"]]])
+
+    expected = alone * move @ move.T + lower(root) @ lower(root).T
+    np.testing.assert_allclose(lower(found) @ lower(found).T, expected, rtol=1e-9)
+    np.testing.assert_allclose(found_pull, pull * first, rtol=1e-12)
+
+
+def test_a_correlation_time_far_below_dt_is_refused():
+    run = {"stimulus": nsnn.Constant(18 * mV), "duration": 1 * ms, "engine": "numpy"}
+    with pytest.raises(
+        NsnnError, match=r"tau_noise = 0.001 ms with dt = 0.1 ms: expected at least dt / 51, .*WhiteNoise"
+    ):
+        nsnn.simulate(CELL, nsnn.OUNoise(5 * mV, 0.001 * ms), **run)
+    nsnn.simulate(CELL, nsnn.OUNoise(5 * mV, 0.001 * ms), bridge=False, **run)

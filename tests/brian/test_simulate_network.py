@@ -1,0 +1,444 @@
+"""Networks as simulated: layered NSNNs against a NumPy forward pass, synapses against exact convolutions and an ODE solver, delays,
+release, and what one part of a network leaves alone in another."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import Hz, ms, mV, second
+from neo import AnalogSignal
+from scipy.integrate import solve_ivp
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.brian import philox
+from nsnn_neuro.brian.philox import Stream
+from nsnn_neuro.core.errors import NsnnError
+
+CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+DEAF = nsnn.LIF(
+    tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms
+)  # never fires
+ENGINES = ["numpy", pytest.param("cython", marks=pytest.mark.compile)]
+
+
+def pulses(ticks, n_steps, dt=0.1):
+    """A dimensionless signal that is 1 at these steps."""
+    x = np.zeros((n_steps, 1))
+    x[ticks] = 1
+    return nsnn.Recorded(AnalogSignal(x, units="dimensionless", sampling_period=dt * pq.ms))
+
+
+def times(block, neuron, trial=0):
+    return 1e3 * np.asarray(block.segments[trial].spiketrains[neuron].rescale("s").magnitude)
+
+
+def signal(block, name, trial=0):
+    return next(s for s in block.segments[trial].analogsignals if s.name == name)
+
+
+# ---------------------------------------------------------------------------------------------------------------- NSNN
+
+
+def forward(weights, x, cdf, seed, trial, *, beta, reset, recurrent=()):
+    """The network in NumPy: layer l at step t sees what layer l-1 emits at t; recurrent input is from t-1."""
+    u = [np.zeros(w.shape[1]) for w in weights]
+    o = [np.zeros(w.shape[1]) for w in weights]
+    spikes, potentials = [], []
+    for t, value in enumerate(x):
+        below, before = value, [s.copy() for s in o]
+        for layer, w in enumerate(weights):
+            kept = u[layer] * (1 - o[layer]) if reset == "hard" else u[layer] - o[layer]
+            u[layer] = beta * kept + below @ w
+            if layer in dict(recurrent):
+                u[layer] = u[layer] + before[layer] @ dict(recurrent)[layer]
+            # populations 1, 2, ... of the network: the input is population 0
+            key = philox.key(seed, layer + 1)
+            draw = philox.uniform(t, np.arange(w.shape[1]), trial, 0, Stream.ESCAPE, *key)
+            o[layer] = (draw < cdf(u[layer] - 1.0)).astype(float)
+            below = o[layer]
+        spikes.append([s.copy() for s in o])
+        potentials.append([v.copy() for v in u])
+    return spikes, potentials
+
+
+@pytest.mark.parametrize(
+    ("engine", "reset"),
+    [("numpy", "hard"), ("numpy", "subtract"), pytest.param("cython", "hard", marks=pytest.mark.compile)],
+)
+def test_deep_nsnn_is_the_numpy_forward_pass(engine, reset):
+    """Four layers and a recurrent one, graded input, two trials: all spikes equal, all potentials to 1e-12."""
+    rng = np.random.default_rng(3)
+    sizes, family, n_steps, seed = [6, 9, 8, 7, 5], nsnn.Gaussian(0.4), 60, 11
+    weights = [rng.normal(0.15, 0.5, size) for size in itertools.pairwise(sizes)]
+    loop = rng.normal(0, 0.3, (8, 8))
+    x = rng.random((n_steps, sizes[0])) * (rng.random((n_steps, sizes[0])) < 0.7)
+    drive = nsnn.Recorded(AnalogSignal(x, units="dimensionless", sampling_period=1 * pq.ms))
+    cell, noise = nsnn.NSNNNeuron(beta=0.7, reset=reset), nsnn.EscapeNoise(family)
+    layers = [nsnn.Population(sizes[0], nsnn.Relay(), stimulus=drive, name="input")]
+    layers += [nsnn.Population(n, cell, noise=noise, name=f"layer{k}") for k, n in enumerate(sizes[1:], 1)]
+    wires = [
+        nsnn.Projection(a, b, rule=nsnn.AllToAll(), weight=w)
+        for a, b, w in zip(layers[:-1], layers[1:], weights, strict=True)
+    ]
+    wires.append(nsnn.Projection(layers[2], layers[2], rule=nsnn.AllToAll(), weight=loop))
+    net = nsnn.Network(layers, wires)
+    block = nsnn.simulate(
+        net, duration=n_steps * ms, dt=1 * ms, trials=2, seed=seed, engine=engine, record_v=True
+    )
+    first = np.cumsum([0, *sizes])
+    fired = 0
+    for trial in range(2):
+        spikes, potentials = forward(
+            weights, x, family.cdf, seed, trial, beta=0.7, reset=reset, recurrent=[(1, loop)]
+        )
+        for layer in range(1, 5):
+            u = signal(block, f"v of layer{layer}", trial).magnitude
+            np.testing.assert_allclose(u, [p[layer - 1] for p in potentials], rtol=0, atol=1e-12)
+            expected = np.array([s[layer - 1] for s in spikes])
+            got = np.zeros_like(expected)
+            for k in range(sizes[layer]):
+                got[np.rint(times(block, first[layer] + k, trial)).astype(int), k] = 1
+            np.testing.assert_array_equal(got, expected)
+            assert 0.05 < expected.mean() < 0.95
+            fired += expected.sum()
+    assert fired > 500
+
+
+# ------------------------------------------------------------------------------------------------------ delays, shapes
+
+
+@pytest.mark.parametrize(
+    ("engine", "looks_back", "delay"),
+    [
+        *(("numpy", looks_back, delay) for looks_back in (False, True) for delay in (0, 1, 3, 15)),
+        *(pytest.param("cython", looks_back, 3, marks=pytest.mark.compile) for looks_back in (False, True)),
+    ],
+)
+def test_a_jump_arrives_after_its_delay(engine, looks_back, delay):
+    """A spike of step k is in V at the end of step k + d; backward, without delay, of step k + 1. It isn't there before."""
+    source = nsnn.Population(1, nsnn.Relay(), stimulus=pulses([20, 24, 25], 60), name="source")
+    target = nsnn.Population(2, DEAF, name="target")
+    wire = nsnn.Projection(source, target, rule=nsnn.AllToAll(), weight=5 * mV, delay=delay * 0.1 * ms)
+    net = nsnn.Network([target, source] if looks_back else [source, target], [wire])
+    block = nsnn.simulate(net, duration=6 * ms, seed=1, engine=engine, record_v={"target": True})
+    v = signal(block, "v of target").rescale("mV").magnitude[:, 1]  # v[k] enters step k
+    expected = np.zeros(60)
+    for k in (20, 24, 25):
+        arrives = k + max(delay, 1 if looks_back else 0) + 1
+        expected[arrives:] += 5 * np.exp(-0.1 / 20 * np.arange(60 - arrives))
+    np.testing.assert_allclose(v, expected, rtol=0, atol=1e-11)
+
+
+def test_delays_and_weights_of_each_synapse_reach_their_own_neuron():
+    """Explicit list: weights and delays by synapse, two trials, several synapses between the same two neurons."""
+    source = nsnn.Population(2, nsnn.Relay(), stimulus=pulses([5], 60), name="source")
+    target = nsnn.Population(3, DEAF, name="target")
+    pre, post = [1, 0, 1, 0, 0], [0, 1, 1, 2, 2]
+    weight, delay = np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([0, 3, 7, 20, 20.0])
+    wire = nsnn.Projection(
+        source, target, rule=nsnn.FromList(pre, post), weight=weight * mV, delay=0.1 * delay * ms
+    )
+    block = nsnn.simulate(
+        nsnn.Network([source, target], [wire]),
+        duration=6 * ms,
+        trials=2,
+        seed=1,
+        engine="numpy",
+        record_v={"target": True},
+    )
+    expected = np.zeros((60, 3))
+    for j, w, d in zip(post, weight, delay.astype(int), strict=True):
+        expected[6 + d :, j] += w * np.exp(-0.1 / 20 * np.arange(54 - d))
+    for trial in range(2):
+        v = signal(block, "v of target", trial).rescale("mV").magnitude
+        np.testing.assert_allclose(v, expected, rtol=0, atol=1e-11)
+
+
+def response(synapse, weight, dt=0.1, drive=0.0, n=600, engine="numpy", cell=DEAF):
+    """V (mV) of one neuron that receives a spike in step 10, so at 1.1 ms for dt = .1; its times, from then on."""
+    tick = round(1 / dt)
+    source = nsnn.Population(1, nsnn.Relay(), stimulus=pulses([tick], n, dt), name="source")
+    target = nsnn.Population(1, cell, stimulus=nsnn.Constant(drive * mV), name="target")
+    wire = nsnn.Projection(source, target, rule=nsnn.OneToOne(), weight=weight, synapse=synapse)
+    block = nsnn.simulate(
+        nsnn.Network([source, target], [wire]),
+        duration=n * dt * ms,
+        dt=dt * ms,
+        seed=1,
+        engine=engine,
+        record_v={"target": [0]},
+    )
+    v = signal(block, "v of target").rescale("mV").magnitude[:, 0]
+    return v[tick + 1 :], dt * np.arange(n - tick - 1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_current_synapses_are_exact_on_a_linear_membrane(engine):
+    """Exponential: w ts/(tm - ts) (e^-t/tm - e^-t/ts); alpha: the integral of e w t/ts e^-t/ts against the membrane's kernel."""
+    tm, ts, w = 20.0, 5.0, 3.0
+    v, t = response(nsnn.ExponentialSynapse(ts * ms), w * mV, engine=engine)
+    np.testing.assert_allclose(
+        v, w * ts / (tm - ts) * (np.exp(-t / tm) - np.exp(-t / ts)), rtol=0, atol=1e-12
+    )
+    v, t = response(nsnn.AlphaSynapse(ts * ms), w * mV, engine=engine)
+    r = 1 / ts - 1 / tm
+    exact = np.e * w / (ts * tm) * np.exp(-t / tm) * (1 - np.exp(-r * t) * (1 + r * t)) / r**2
+    np.testing.assert_allclose(v, exact, rtol=0, atol=1e-12)
+
+
+def test_conductance_synapse_is_the_ode_at_second_order():
+    """Against solve_ivp; the error falls fourfold with half the step."""
+    ts, w, rev = 5.0, 2.0, 60.0
+    errors = []
+    for dt in (0.2, 0.1, 0.05):
+        v, t = response(nsnn.ConductanceSynapse(ts * ms, rev * mV), w, dt=dt, n=round(40 / dt), drive=8.0)
+        run = solve_ivp(
+            lambda s, y: (8.0 - y + w * np.exp(-s / ts) * (rev - y)) / 20.0,
+            (0, t[-1]),
+            [v[0]],
+            t_eval=t,
+            rtol=1e-11,
+            atol=1e-11,
+        )
+        errors.append(np.abs(v - run.y[0]).max())
+    assert 14 < v.max() < 25  # it is far from the linear response
+    assert errors[-1] < 2e-4
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
+    assert errors[1] / errors[2] == pytest.approx(4, rel=0.05)
+
+
+def test_current_synapse_beside_a_conductance_keeps_second_order():
+    """A current and a conductance on one membrane, against solve_ivp."""
+    errors = []
+    for dt in (0.2, 0.1):
+        n, tick = round(40 / dt), round(1 / dt)
+        source = nsnn.Population(1, nsnn.Relay(), stimulus=pulses([tick], n, dt), name="source")
+        target = nsnn.Population(1, DEAF, name="target")
+        wires = [
+            nsnn.Projection(
+                source, target, rule=nsnn.OneToOne(), weight=6 * mV, synapse=nsnn.ExponentialSynapse(3 * ms)
+            ),
+            nsnn.Projection(
+                source,
+                target,
+                rule=nsnn.OneToOne(),
+                weight=1.5,
+                synapse=nsnn.ConductanceSynapse(8 * ms, -10 * mV),
+            ),
+        ]
+        block = nsnn.simulate(
+            nsnn.Network([source, target], wires),
+            duration=40 * ms,
+            dt=dt * ms,
+            seed=1,
+            engine="numpy",
+            record_v={"target": [0]},
+        )
+        v = signal(block, "v of target").rescale("mV").magnitude[tick + 1 :, 0]
+        t = dt * np.arange(v.size)
+        run = solve_ivp(
+            lambda s, y: (-y + 6 * np.exp(-s / 3) + 1.5 * np.exp(-s / 8) * (-10 - y)) / 20,
+            (0, t[-1]),
+            [0.0],
+            t_eval=t,
+            rtol=1e-11,
+            atol=1e-11,
+        )
+        errors.append(np.abs(v - run.y[0]).max())
+    assert errors[1] < 1e-3
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
+
+
+def test_synapses_reach_nonlinear_neurons():
+    """An EIF below its threshold with an exponential current, against solve_ivp, at second order."""
+    cell = nsnn.EIF(
+        tau_m=20 * ms,
+        v_rest=0 * mV,
+        v_reset=0 * mV,
+        v_thresh=15 * mV,
+        delta_T=3 * mV,
+        v_spike=60 * mV,
+        tau_refrac=0 * ms,
+    )
+    errors = []
+    for dt in (0.2, 0.1):
+        v, t = response(nsnn.ExponentialSynapse(5 * ms), 30 * mV, dt=dt, n=round(40 / dt), cell=cell)
+        run = solve_ivp(
+            lambda s, y: (-y + 3 * np.exp((y - 15) / 3) + 30 * np.exp(-s / 5)) / 20,
+            (0, t[-1]),
+            [v[0]],
+            t_eval=t,
+            rtol=1e-11,
+            atol=1e-11,
+        )
+        errors.append(np.abs(v - run.y[0]).max())
+    assert errors[1] < 1e-3
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)
+
+
+def test_a_refractory_neuron_takes_no_jumps():
+    source = nsnn.Population(1, nsnn.Relay(), stimulus=pulses([10, 15, 40], 80), name="source")
+    target = nsnn.Population(1, CELL, name="target")
+    wire = nsnn.Projection(source, target, rule=nsnn.OneToOne(), weight=21 * mV)
+    block = nsnn.simulate(nsnn.Network([source, target], [wire]), duration=8 * ms, seed=1, engine="numpy")
+    np.testing.assert_allclose(
+        times(block, 1), [1.0, 4.0]
+    )  # the spike of step 15 falls into the 2 ms after that of step 10
+
+
+# ------------------------------------------------------------------------------------------------- release, independence
+
+
+def test_release_is_binomial():
+    """400 synapses with p = .3 onto one neuron: the sum's mean and variance over 500 spikes, |z| < 4; private to each synapse."""
+    n, p, w = 400, 0.3, 0.01
+    ticks = np.arange(500)
+    source = nsnn.Population(n, nsnn.Relay(), stimulus=pulses(ticks, 500, 1.0), name="source")
+    target = nsnn.Population(2, nsnn.NSNNNeuron(beta=0.0, theta=1e9), name="target")
+    wire = nsnn.Projection(source, target, rule=nsnn.AllToAll(), weight=w, release=p)
+    block = nsnn.simulate(
+        nsnn.Network([source, target], [wire]),
+        duration=500 * ms,
+        dt=1 * ms,
+        seed=4,
+        engine="numpy",
+        record_v={"target": True},
+    )
+    count = np.rint(signal(block, "v of target").magnitude / w)
+    assert abs(count.mean() - n * p) / np.sqrt(n * p * (1 - p) / count.size) < 4
+    variance = n * p * (1 - p)
+    assert abs(count.var() - variance) / (variance * np.sqrt(2 / count.size)) < 4
+    assert abs(np.corrcoef(count.T)[0, 1]) < 4 / np.sqrt(500)
+    assert abs(np.corrcoef(count[:-1, 0], count[1:, 0])[0, 1]) < 4 / np.sqrt(500)
+
+
+def spiking(net, **arguments):
+    block = nsnn.simulate(net, **{"duration": 100 * ms, "seed": 5, "engine": "numpy", **arguments})
+    return [[t.magnitude.tolist() for t in segment.spiketrains] for segment in block.segments]
+
+
+def small(release=1.0, weight=0.5):
+    noise = nsnn.WhiteNoise(4 * mV, shared=0.3)
+    e = nsnn.Population(8, CELL, noise=noise, stimulus=nsnn.Constant(17 * mV), name="E")
+    i = nsnn.Population(
+        4, CELL, noise=nsnn.PoissonNoise(8000 * Hz, 0.1 * mV), stimulus=nsnn.Constant(4 * mV), name="I"
+    )
+    between = {"rule": nsnn.FixedProbability(0.5), "delay": 1.5 * ms}
+    wires = [
+        nsnn.Projection(e, i, weight=weight * mV, release=release, **between),
+        nsnn.Projection(i, e, weight=-1 * mV, synapse=nsnn.ExponentialSynapse(5 * ms), **between),
+        nsnn.Projection(e, e, weight=nsnn.Normal(0.3 * mV, 0.1 * mV), **between),
+    ]
+    return nsnn.Network([e, i], wires, seed=2)
+
+
+@pytest.mark.compile
+@pytest.mark.slow
+def test_every_engine_gives_a_networks_same_spikes():
+    """White shared noise, Poisson background, jumps, currents, random weights, failing release: numpy, cython, C++."""
+    expected = spiking(small(release=0.6), trials=2, duration=300 * ms)
+    assert sum(len(t) for t in expected[0]) > 40
+    for engine in ("cython", "cpp"):
+        assert spiking(small(release=0.6), trials=2, duration=300 * ms, engine=engine) == expected
+
+
+def test_trials_of_a_network_do_not_depend_on_their_number():
+    one, three = spiking(small(release=0.6)), spiking(small(release=0.6), trials=3)
+    assert one[0] == three[0] != three[1]
+
+
+def test_populations_have_noise_of_their_own():
+    """Two unconnected populations of one kind: neuron k of the one isn't neuron k of the other; shared noise is per population."""
+    full = nsnn.WhiteNoise(4 * mV, shared=1.0)
+    a, b = (nsnn.Population(2, CELL, noise=full, stimulus=nsnn.Constant(18 * mV), name=name) for name in "ab")
+    ((a0, a1, b0, b1),) = spiking(nsnn.Network([a, b]), duration=300 * ms)
+    assert a0 == a1 != b0 == b1
+    assert len(a0) > 1
+
+
+def test_a_population_alone_in_a_network_is_the_plain_simulation():
+    noise, drive = nsnn.WhiteNoise(4 * mV, shared=0.3), nsnn.Constant(18 * mV)
+    net = nsnn.Network([nsnn.Population(3, CELL, noise=noise, stimulus=drive, name="cells")])
+    block = nsnn.simulate(CELL, noise, drive, n_neurons=3, duration=100 * ms, seed=5, engine="numpy")
+    assert spiking(net) == [[t.magnitude.tolist() for t in block.segments[0].spiketrains]]
+
+
+def test_poisson_sources_are_poisson():
+    """Counts of 200 sources over 5 s: mean and variance of the binomial law, |z| < 4."""
+    rate, n, steps = 50.0, 200, 5000
+    sources = nsnn.Population(n, nsnn.PoissonSource(rate * Hz), name="sources")
+    trains = spiking(nsnn.Network([sources]), duration=5 * second, dt=1 * ms)[0]
+    counts, p = np.array([len(t) for t in trains]), -np.expm1(-rate * 1e-3)
+    mean, variance = steps * p, steps * p * (1 - p)
+    assert abs(counts.mean() - mean) / np.sqrt(variance / n) < 4
+    assert abs(counts.var(ddof=1) - variance) / (variance * np.sqrt(2 / (n - 1))) < 4
+
+
+# ------------------------------------------------------------------------------------------------------ blocks, errors
+
+
+def test_block_has_populations_signals_and_survives_a_file(tmp_path):
+    net = small()
+    block = nsnn.simulate(
+        net,
+        duration=50 * ms,
+        seed=5,
+        engine="numpy",
+        record_v={"E": [0, 3]},
+        record_w={"E->I": [0, 2], "E->E": True},
+    )
+    assert block.annotations["populations"] == [{"name": "E", "size": 8}, {"name": "I", "size": 4}]
+    assert len(block.segments[0].spiketrains) == 12
+    assert block.annotations["parameters"]["model"] == net.describe()
+    v = signal(block, "v of E")
+    assert v.shape == (500, 2)
+    assert v.array_annotations["neuron"].tolist() == [0, 3]
+    w = signal(block, "weight of E->E")
+    np.testing.assert_allclose(w.rescale("V").magnitude[-1], net.connections("E->E").weight)
+    assert signal(block, "weight of E->I").shape == (50, 2)
+    again = nsnn.load(nsnn.save(block, tmp_path / "net.nwb"))
+    assert again.annotations["parameters"] == block.annotations["parameters"]
+    table = nsnn.tabulate(again, [nsnn.measures.firing_rate], by="population")
+    assert table["population"].tolist() == ["E", "I"]
+    assert [t.magnitude.tolist() for t in again.segments[0].spiketrains] == [
+        t.magnitude.tolist() for t in block.segments[0].spiketrains
+    ]
+
+
+def test_set_weights_is_seen_by_the_next_simulation():
+    net = small()
+    before = spiking(net)
+    net.set_weights([0 * mV, 0 * mV, 0 * mV])
+    cut = nsnn.Network(net.populations)
+    assert spiking(net) == spiking(cut) != before
+    net.set_weights(small().get_weights())
+    assert spiking(net) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"noise": nsnn.WhiteNoise(1 * mV)}, "noise"),
+        ({"n_neurons": 3}, "n_neurons = 3"),
+        ({"record_v": [0]}, "record_v"),
+        ({"record_v": {"X": [0]}}, "X"),
+        ({"record_v": {"E": [8]}}, "record_v\\['E'\\]"),
+        ({"record_w": {"E->X": True}}, "E->X"),
+        ({"record_w": True}, "record_w"),
+        ({"record_w": {"E->I": [10**6]}}, "record_w\\['E->I'\\]"),
+        ({"stimulus": nsnn.Constant(0.5)}, "population 'E'.*stimulus"),
+    ],
+)
+def test_typical_mistakes_are_named(arguments, named):
+    with pytest.raises(NsnnError, match=named):
+        nsnn.simulate(small(), **{"duration": 10 * ms, "engine": "numpy", **arguments})
+
+
+def test_parts_that_do_not_fit_name_their_population():
+    bad = nsnn.Population(2, CELL, noise=nsnn.WhiteNoise(0.5), name="bad")
+    good = nsnn.Population(2, CELL, name="good")
+    with pytest.raises(NsnnError, match=r"population 'bad': sigma = 0\.5"):
+        nsnn.simulate(nsnn.Network([good, bad]), duration=10 * ms, engine="numpy")

@@ -1,0 +1,312 @@
+"""`certify`: its cells against the product of public neurons and noises, its arithmetic on known numbers, the command, a run."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+import pandas as pd
+import pytest
+from brian2 import ms, mV
+from scipy import stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.certify import report, run
+from nsnn_neuro.certify.cases import Case
+from nsnn_neuro.certify.pairs import Pair, pairs, refusal
+from nsnn_neuro.cli.main import main
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.models.neurons import Neuron
+from nsnn_neuro.models.noise import Noise
+
+SOURCES = ("Relay", "PoissonSource")
+CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+
+
+def public(base: type) -> list[str]:
+    abstract = (nsnn.IntegrateAndFire, nsnn.ConductanceBased)
+    found = [getattr(nsnn, name) for name in nsnn.__all__]
+    return [c.__name__ for c in found if inspect.isclass(c) and issubclass(c, base) and c not in abstract]
+
+
+# --- the cells -----------------------------------------------------------------------------------------------
+
+
+def test_cells_are_the_product_of_neurons_and_noises():
+    expected = {(n, m) for n in public(Neuron) for m in public(Noise)} | {(n, "none") for n in SOURCES}
+    found = [(p.model, p.noise) for p in pairs()]
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+
+
+def test_each_cell_has_cases_or_says_why_not():
+    for pair in pairs():
+        told = [bool(pair.cases), bool(pair.refused), bool(pair.reason)]
+        assert sum(told) == 1, (pair.model, pair.noise)
+        assert "nobody has written" not in pair.reason, (pair.model, pair.noise)
+        modes = [case.mode for case in pair.cases]
+        assert len(modes) == len(set(modes))
+        assert all(case.theory is not None for case in pair.cases)
+
+
+def test_every_family_and_hazard_has_a_mode():
+    kinds = {*public(nsnn.Family), *public(nsnn.Hazard)} - {"Family", "Hazard"}
+    for model in ("LIF", "PIF", "NSNNNeuron"):
+        (pair,) = (p for p in pairs() if (p.model, p.noise) == (model, "EscapeNoise"))
+        assert kinds <= {case.mode for case in pair.cases}
+
+
+def test_a_refusal_is_what_simulate_says():
+    told = {(p.model, p.noise): p.refused for p in pairs() if p.refused}
+    assert len(told) == 37
+    drive = nsnn.Constant(20 * mV)
+    with pytest.raises(NsnnError) as caught:
+        nsnn.simulate(CELL, nsnn.DoubleNoise(0.4), drive, duration=1 * ms)
+    assert told["LIF", "DoubleNoise"] == str(caught.value)
+    assert refusal(CELL, nsnn.WhiteNoise(3 * mV)) == ""
+
+
+# --- verdicts and biases --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "n", "exact", "wrong"),
+    [
+        (20.05, 0.02, 120_000, 20.0, ""),
+        (20.05, 0.02, 99_999, 20.0, "99999 spikes"),
+        (20.09, 0.02, 120_000, 20.0, "|z| = 4.5"),
+        (20.30, 0.10, 120_000, 20.0, "relative error +1.50%"),
+        (30.00, 0.02, 10, 20.0, "10 spikes, fewer than 100000; |z| = 500.0, not below 4; relative error"),
+        (float("nan"), 0.02, 120_000, 20.0, "|z| = nan"),
+    ],
+)
+def test_verdicts(value, se, n, exact, wrong):
+    verdict, reason = run.judge(run.Estimated(value, se, n), exact)
+    assert verdict == ("fail" if wrong else "pass")
+    assert wrong in reason
+    assert bool(wrong) == bool(reason)
+
+
+@pytest.mark.parametrize("order", [0.5, 1.0, 2.0])
+def test_the_order_of_a_bias_is_found(order):
+    """50 sets of errors a dt^p with known noise: the order's z is standard normal, and so is that of the bias at .1 ms."""
+    rng, z, off = np.random.default_rng(4), [], []
+    for _ in range(50):
+        errors = {
+            dt: (0.04 * (dt / 0.1) ** order + 4e-3 * rng.normal(), 4e-3) for dt in (0.05, 0.1, 0.2, 0.4)
+        }
+        bias = run.fit_bias(errors, 0.1)
+        found, se = (float(x) for x in bias.order.split(" ± "))
+        z.append((found - order) / se)
+        off.append(bias.percent - 4.0)
+    assert abs(np.mean(z)) * 50**0.5 < 4
+    assert stats.chi2.cdf(np.sum(np.square(z)), 50) < 0.9999
+    assert abs(np.mean(off)) < 4 * np.std(off) / 50**0.5
+
+
+def test_no_order_is_invented():
+    """Noise alone: "< x %" nearly always, and x covers the true bias, 0; a bias of one size at every dt has no order."""
+    rng = np.random.default_rng(5)
+    noise = [
+        run.fit_bias({dt: (1e-3 * rng.normal(), 1e-3) for dt in (0.05, 0.1, 0.2)}, 0.1) for _ in range(200)
+    ]
+    assert all(bias.order.startswith("< ") for bias in noise)
+    assert (
+        np.mean([abs(b.percent / b.se_percent) > 1.96 for b in noise]) < 0.05 + 4 * (0.05 * 0.95 / 200) ** 0.5
+    )
+    assert run.fit_bias(dict.fromkeys((0.05, 0.1, 0.2), (0.02, 1e-4)), 0.1).order == "not resolved"
+
+
+def test_estimates_of_a_known_process():
+    """Gamma intervals in 400 stationary trains: rate and CV are within 4 standard errors, which are those that repeats show."""
+    rng, z = np.random.default_rng(6), []
+    for _ in range(20):
+        gaps = rng.gamma(4.0, 0.005, size=(400, 250))
+        times = np.cumsum(gaps, axis=1) - 1.0  # stationary after a second
+        times, train = times[(times >= 0) & (times < 2.0)], np.nonzero((times >= 0) & (times < 2.0))[0]
+        found = run._estimated(times, train, train, 400, 0.3, 2.0)
+        z.append([(found["rate"].value - 50) / found["rate"].se, (found["cv"].value - 0.5) / found["cv"].se])
+        assert found["rate"].n == np.sum(times >= 0.3)
+    assert np.abs(z).max() < 4
+    assert np.all(stats.chi2.cdf(np.sum(np.square(z), axis=0), 20) < 0.9999)
+    assert np.all(stats.chi2.sf(np.sum(np.square(z), axis=0), 20) < 0.9999)
+
+
+def fake(theory, **more):
+    """A quick case: an NSNN neuron that fires with probability 1/2 in each step."""
+    neuron = nsnn.NSNNNeuron(beta=0.0)
+    return Case(
+        neuron, nsnn.EscapeNoise(nsnn.Gaussian(0.4)), "", theory, nsnn.Constant(1.0), dts=(1.0,), **more
+    )
+
+
+def test_a_wrong_theory_fails(monkeypatch):
+    monkeypatch.setattr(
+        run, "pairs", lambda: (Pair("NSNNNeuron", "EscapeNoise", (fake(lambda dt: {"rate": 507.0}),)),)
+    )
+    table = run.certify(n_jobs=1, progress=False)
+    assert table["verdict"].tolist() == ["fail"]
+    assert "|z|" in table["reason"][0]
+    assert "relative error" in table["reason"][0]
+    monkeypatch.setattr(
+        run, "pairs", lambda: (Pair("NSNNNeuron", "EscapeNoise", (fake(lambda dt: {"rate": 500.0}),)),)
+    )
+    assert run.certify(n_jobs=1, progress=False)["verdict"].tolist() == ["pass"]
+
+
+# --- the function ---------------------------------------------------------------------------------------------
+
+
+def test_a_real_cell_passes_and_tells_progress():
+    """Binomial spikes: rate (1 - exp(-rate dt)) / dt, CV sqrt(exp(-rate dt)), both by hand."""
+    done = []
+    table = nsnn.certify("poissonsource", n_jobs=1, progress=done.append)
+    judged = table[table["n_spikes"] > 0]
+    assert list(table.columns) == run.COLUMNS
+    assert judged["verdict"].tolist() == ["pass", "pass"]
+    np.testing.assert_allclose(judged["theory"], [-np.expm1(-0.04) / 1e-3, np.exp(-0.02)], rtol=1e-12)
+    assert (judged["n_spikes"] >= 100_000).all()
+    assert done == [1.0]
+
+
+@pytest.mark.slow
+def test_numbers_depend_on_the_seed_alone():
+    """Not on the number of processes, nor on what else is asked for."""
+    table = nsnn.certify(["nsnnneuron"], n_jobs=1, progress=False)
+    judged = table[table["n_spikes"] > 0]
+    assert (judged["verdict"] == "pass").all()
+    assert len(judged) == 2 * 8 + 1 + 2
+    both = nsnn.certify(["PoissonSource", "NSNNNeuron"], n_jobs=2, progress=False)
+    pd.testing.assert_frame_equal(both[both["model"] == "NSNNNeuron"].reset_index(drop=True), table)
+    assert (nsnn.certify(["NSNNNeuron"], seed=2, n_jobs=1, progress=False)["z"] != table["z"]).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"models": "LIFE"}, "models = LIFE: expected names among LIF, PIF"),
+        ({"models": "Relay", "engine": "fortran"}, "engine = 'fortran'"),
+        ({"models": "Relay", "n_jobs": 0}, "n_jobs = 0"),
+        ({"models": "Relay", "seed": -1}, "seed = -1"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, words):
+    with pytest.raises(NsnnError, match=words):
+        nsnn.certify(**arguments)
+
+
+def test_a_killed_process_is_told(monkeypatch):
+    class Pool(ThreadPoolExecutor):
+        """Its workers die at once."""
+
+        def __init__(self, jobs, mp_context):
+            super().__init__(jobs)
+
+        def submit(self, *_):
+            future: Future = Future()
+            future.set_exception(BrokenProcessPool("terminated abruptly"))
+            return future
+
+    monkeypatch.setattr(run, "ProcessPoolExecutor", Pool)
+    with pytest.raises(NsnnError, match="n_jobs = 2: a process was killed"):
+        run.certify("NSNNNeuron", n_jobs=2, progress=False)
+
+
+# --- the command ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    """The command's `certify` gives these rows: one of each verdict."""
+    blank = run._row("LIF", "WhiteNoise", "bridge")
+    numbers = {"quantity": "rate", "simulated": 27.3, "se": 0.05, "theory": 27.34, "z": -0.8, "relative_error": -0.0015,
+               "n_spikes": 130_000, "dt_ms": 0.1, "order": "< 0.1 %", "bias_percent": 0.01, "bias_se_percent": 0.04}  # fmt: skip
+    table = pd.DataFrame(
+        [
+            blank | numbers | {"verdict": "pass"},
+            blank
+            | numbers
+            | {"quantity": "cv", "relative_error": 0.012, "verdict": "fail", "reason": "relative error"},
+            blank | numbers | {"mode": "grid", "relative_error": -0.04, "verdict": "known"},
+            run._row("LIF", "ConductanceNoise", "", verdict="no theory", reason="three dimensions"),
+            run._row("LIF", "DoubleNoise", "", verdict="not offered", reason="noise = DoubleNoise(...)"),
+        ],
+        columns=run.COLUMNS,
+    )
+    asked = []
+
+    def certify(models, **options):
+        asked.append((models, options))
+        return table
+
+    monkeypatch.setattr(sys.modules["nsnn_neuro.certify"], "certify", certify)
+    return table, asked
+
+
+def test_the_command_tells_and_writes(rows, tmp_path, capsys):
+    table, asked = rows
+    folder = tmp_path / "deep" / "out"
+    assert main(["certify", "lif", "PIF", "--out", str(folder), "--jobs", "1"]) == 1
+    assert asked == [(["lif", "PIF"], {"n_jobs": 1})]
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 1 + len(table) + 1
+    assert lines[-1].startswith("5 rows: 1 pass, 1 fail, 1 no theory, 1 not offered, 1 known bias, in ")
+    assert len({line.index("WhiteNoise") for line in lines if "WhiteNoise" in line}) == 1
+    assert err == f"nsnn: {folder / 'certificate.csv'}, {folder / 'certificate.png'}\n"
+    with (folder / "certificate.csv").open(newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [r["verdict"] for r in written] == table["verdict"].tolist()
+    assert list(written[0]) == run.COLUMNS
+    assert float(written[0]["theory"]) == 27.34
+    assert (folder / "certificate.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(p.name for p in folder.iterdir()) == ["certificate.csv", "certificate.png"]
+
+
+def test_the_command_passes_without_a_failure(rows, tmp_path):
+    rows[0].loc[1, "verdict"] = "pass"
+    assert main(["certify", "--out", str(tmp_path)]) == 0
+
+
+def test_json_is_all_there_is_on_stdout(rows, tmp_path, capsys):
+    assert main(["certify", "--json", "--out", str(tmp_path)]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [r["verdict"] for r in found] == rows[0]["verdict"].tolist()
+    assert found[0]["n_spikes"] == 130_000
+    assert found[3]["simulated"] is None
+
+
+@pytest.mark.parametrize("arguments", [["certify", "LIFE"], ["certify", "Relay", "--jobs", "0"]])
+def test_bad_input_is_told(arguments, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "expected" in err
+    assert "LIF, PIF" in err or "jobs" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_no_folder(tmp_path, capsys):
+    (tmp_path / "certificate").write_text("")
+    assert main(["certify", "Relay", "--out", str(tmp_path / "certificate")]) == 2
+    assert "that is a file" in capsys.readouterr().err
+
+
+def test_a_model_without_numbers_writes_no_figure(tmp_path, capsys):
+    assert main(["certify", "relay", "--out", str(tmp_path)]) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["certificate.csv"]
+    assert "9 rows: 0 pass, 0 fail, 1 no theory, 8 not offered" in capsys.readouterr().out
+
+
+def test_the_figure_shows_every_judged_row(rows):
+    from matplotlib.figure import Figure
+
+    ax = report.draw(rows[0], Figure().subplots())
+    assert len(ax.get_yticklabels()) == 3
+    assert [t.get_text() for t in ax.texts] == ["-4.0 %", "LIF"]

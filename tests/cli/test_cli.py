@@ -1,0 +1,480 @@
+"""The command `nsnn`: its results against the Python API, its exit codes, and what it says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import Hz, ms, mV, second
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.cli import main as cli
+from nsnn_neuro.cli.main import main
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.save_load import build_block
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = """\
+# white noise
+[model]
+type = "LIF"
+tau_m = "20 ms"
+v_rest = "0 mV"
+v_reset = "10 mV"
+v_thresh = "20 mV"
+tau_refrac = "2 ms"
+
+[noise]
+type = "WhiteNoise"
+sigma = "3.5 mV"
+
+[stimulus]
+type = "Constant"
+v = "15 mV"
+
+[run]
+n_neurons = 3
+trials = 2
+duration = "0.2 s"
+dt = "0.1 ms"
+seed = 1
+engine = "numpy"
+"""
+
+
+def spikes(block: neo.Block) -> list[list[list[float]]]:
+    return [[train.magnitude.tolist() for train in segment.spiketrains] for segment in block.segments]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NSNN_DEBUG", raising=False)
+    (tmp_path / "run.toml").write_text(RUN)
+    return tmp_path
+
+
+@pytest.fixture
+def recording(folder: Path) -> list[list[list[float]]]:
+    """The file two.nwb of two trials of two neurons, and its spike times."""
+    times = [[[0.1, 0.2, 0.5, 0.6], [0.3]], [[0.1, 0.4], []]]
+    nsnn.save(nsnn.to_block(times, t_stop=1 * pq.s), folder / "two.nwb")
+    return times
+
+
+def error(capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command said on stderr, in one line that starts with nsnn; nothing is on stdout."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("nsnn: ")
+    assert err.count("\n") == 1
+    return err.removeprefix("nsnn: ").rstrip("\n")
+
+
+# --- simulate ----------------------------------------------------------------------------------------------
+
+
+def api_block(seed: int = 1, **options) -> neo.Block:
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    noise, stimulus = nsnn.WhiteNoise(3.5 * mV), nsnn.Constant(15 * mV)
+    given = {"n_neurons": 3, "trials": 2, "duration": 0.2 * second, "seed": seed, "engine": "numpy"}
+    return nsnn.simulate(cell, noise, stimulus, **given | options)
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_simulate_gives_the_spikes_of_the_api(folder: Path, capsys, seed) -> None:
+    extra = [] if seed is None else ["--seed", str(seed)]
+    assert main(["simulate", "run.toml", "-o", "run.nwb", *extra]) == 0
+    said = error(capsys)
+    got, expected = nsnn.load("run.nwb"), api_block(seed or 1)
+    assert spikes(got) == spikes(expected)
+    assert sum(len(train) for trial in spikes(got) for train in trial) > 0
+    assert got.annotations["parameters"] == expected.annotations["parameters"]
+    assert got.annotations["seed"] == (seed or 1)
+    assert f"seed {seed or 1}, engine numpy" in said
+    assert "2 trials, 3 neurons" in said
+
+
+def test_a_file_can_hold_arrays_tables_and_recorded_membranes(folder: Path) -> None:
+    text = """
+    model = {type = "NSNNNeuron", beta = [0.5, 0.9], reset = "subtract"}
+    noise.type = "EscapeNoise"
+    noise.family.type = "Gaussian"
+    noise.family.sigma = 0.4
+    [stimulus]
+    type = "Sinusoid"
+    mean = 0.8
+    amplitude = 0.25
+    frequency = "0.05 kHz"
+    [run]
+    n_neurons = 2
+    duration = "100 ms"
+    dt = "1 ms"
+    seed = 3
+    engine = "numpy"
+    record_v = [1]
+    """
+    (folder / "n.toml").write_text(text)
+    assert main(["simulate", "n.toml", "-o", "n.nwb"]) == 0
+    expected = nsnn.simulate(
+        nsnn.NSNNNeuron(beta=np.array([0.5, 0.9]), reset="subtract"),
+        nsnn.EscapeNoise(nsnn.Gaussian(0.4)),
+        nsnn.Sinusoid(0.8, 0.25, 50 * Hz),
+        **{"n_neurons": 2, "duration": 100 * ms, "dt": 1 * ms, "seed": 3, "engine": "numpy", "record_v": [1]},
+    )
+    got = nsnn.load("n.nwb")
+    assert spikes(got) == spikes(expected)
+    assert got.annotations["parameters"] == expected.annotations["parameters"]
+    signals = [{s.name: s.magnitude.tolist() for s in b.segments[0].analogsignals} for b in (got, expected)]
+    assert signals[0] == signals[1]
+    assert set(signals[0]) == {"stimulus", "v"}
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("run.txt", "-o run.txt: expected a name that ends in .nwb"),
+        ("none/run.nwb", "-o none/run.nwb: there is no folder none"),
+        ("sub.nwb", "-o sub.nwb: that is a folder: expected the name of a file"),
+        ("config.nwb", "-o config.nwb: that is the input, which would be overwritten"),
+        ("link.nwb", "-o link.nwb: that is the input, which would be overwritten"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_the_run(
+    folder, capsys, monkeypatch, output, message
+) -> None:
+    monkeypatch.setattr(
+        sys.modules["nsnn_neuro.brian.simulate"], "simulate", lambda *_, **__: pytest.fail("it ran")
+    )
+    (folder / "config.nwb").write_text(RUN)
+    (folder / "link.nwb").symlink_to("config.nwb")
+    (folder / "sub.nwb").mkdir()
+    assert main(["simulate", "config.nwb", "-o", output]) == 2
+    assert error(capsys) == message
+    assert (folder / "config.nwb").read_text() == RUN
+
+
+def test_a_wrong_configuration_leaves_no_file(folder, capsys) -> None:
+    for old, new, said in [
+        ("tau_m", "tau_n", "run.toml:4: tau_n: LIF has no such key; did you mean tau_m?"),
+        ("0.2 s", "1.23 us", "run.toml:21: duration = 1.23 us: expected a whole number of steps"),
+    ]:
+        (folder / "run.toml").write_text(RUN.replace(old, new))
+        assert main(["simulate", "run.toml", "-o", "run.nwb"]) == 2
+        assert error(capsys).startswith(said)
+    (folder / "run.toml").unlink()
+    assert main(["simulate", "run.toml", "-o", "run.nwb"]) == 2
+    assert error(capsys) == "run.toml: No such file or directory"
+    assert list(folder.iterdir()) == []
+
+
+def test_a_wrong_seed_of_the_command_line_is_not_looked_for_in_the_file(folder, capsys) -> None:
+    assert main(["simulate", "run.toml", "-o", "run.nwb", "--seed", "-3"]) == 2
+    assert error(capsys).startswith("seed = -3: expected")
+
+
+@given(content=st.binary(max_size=200))
+@settings(max_examples=50)
+def test_the_command_takes_any_bytes(tmp_path_factory, content) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "a.toml").write_bytes(content)
+    assert main(["simulate", str(folder / "a.toml"), "-o", str(folder / "a.nwb")]) == 2
+
+
+# --- measure -----------------------------------------------------------------------------------------------
+
+
+def test_measure_prints_a_table_that_machines_read(recording, capsys) -> None:
+    assert main(["measure", "two.nwb", "--csv"]) == 0
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert err == ""
+    assert list(rows[0]) == ["block", "population", "neuron", "measure", "value", "se", "n", "unit"]
+    got = {(row["measure"], int(row["neuron"])): row["value"] for row in rows}
+    assert {measure for measure, _ in got} == {"firing_rate", "cv", "cv2", "lv", "fano_factor"}
+    for j in range(2):
+        counts = [len(trial[j]) for trial in recording]
+        assert abs(float(got["firing_rate", j]) - sum(counts) / 2) < 1e-12
+        assert abs(float(got["fano_factor", j]) - np.var(counts, ddof=1) / np.mean(counts)) < 1e-12
+    intervals = np.concatenate([np.diff(trial[0]) for trial in recording])
+    assert abs(float(got["cv", 0]) - intervals.std() / intervals.mean()) < 1e-12
+    assert got["cv", 1] == ""
+
+
+def test_measure_prints_a_table_that_people_read(recording, capsys) -> None:
+    assert main(["measure", "two.nwb"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert re.split(r"\s{2,}", header) == [
+        "file",
+        "neuron",
+        "firing_rate (Hz)",
+        "cv",
+        "cv2",
+        "lv",
+        "fano_factor",
+    ]
+    assert len({len(line) for line in (header, *rows)}) == 1
+    cells = [re.split(r"\s{2,}", row) for row in rows]
+    # counts 4 and 2 in 1 s: mean 3, SD of the mean 1
+    assert cells[0][:3] == ["two.nwb", "0", "3.0 ± 1.0"]
+    assert cells[1][:4] == ["two.nwb", "1", "0.50 ± 0.50", "-"]
+
+
+def test_measure_of_populations_and_several_files(recording, folder, capsys) -> None:
+    block = nsnn.to_block([[[0.1], [0.2, 0.3], [0.4, 0.5, 0.6]]], t_stop=1 * pq.s)
+    block.annotations["populations"] = [{"name": "E", "size": 2}, {"name": "I", "size": 1}]
+    nsnn.save(block, folder / "net.nwb")
+    assert main(["measure", "two.nwb", "net.nwb", "--by", "population"]) == 0
+    out, err = capsys.readouterr()
+    cells = [re.split(r"\s{2,}", row) for row in out.splitlines()[1:]]
+    assert [row[:3] for row in cells] == [
+        ["two.nwb", "neurons", "1.8 ± 1.2"],  # rates 3 and 0.5: mean 1.75, SD / sqrt 2 = 1.25
+        ["net.nwb", "E", "1.50 ± 0.50"],
+        ["net.nwb", "I", "3"],
+    ]
+    assert [row[-1] for row in cells[1:]] == ["-", "-"]
+    assert err == (
+        "nsnn: warning: net.nwb: fano_factor is left out: fano_factor needs at least two counts: give more trials, "
+        "or a shorter window\n"
+    )
+
+
+def test_measure_names_the_file_it_cannot_read(recording, folder, capsys) -> None:
+    (folder / "bad.nwb").write_bytes(b"\x89HDF\r\n\x1a\n no")
+    assert main(["measure", "two.nwb", "bad.nwb"]) == 2
+    assert error(capsys).startswith("bad.nwb: no HDF5 file, or a truncated one")
+    assert main(["measure", "none.nwb"]) == 2
+    assert error(capsys) == "none.nwb: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "text"),
+    [
+        (10.28, 0.1014, "10.28 ± 0.10"),
+        (0.95279, 0.00733, "0.9528 ± 0.0073"),
+        (1234.5, 99.6, "1234 ± 100"),
+        (12.3456, float("nan"), "12.35"),
+        (12.3456, 0.0, "12.35"),
+        (1.0, 1e-17, "1"),
+        (float("nan"), 1.0, "-"),
+        (3.0, float("inf"), "3"),
+    ],
+)
+def test_a_value_and_its_error(value, se, text) -> None:
+    assert cli._with_error(value, se) == text
+
+
+# --- plot --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "axes"), [("raster", 1), ("psth", 1), ("isi", 1), ("all", 3)])
+@pytest.mark.parametrize("ending", ["png", "pdf"])
+def test_plot_writes_a_figure(recording, folder, capsys, monkeypatch, kind, axes, ending) -> None:
+    from matplotlib.figure import Figure
+
+    seen = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (seen.append(self), save(self, *a, **k)))
+    assert main(["plot", "two.nwb", "-o", f"fig.{ending}", "--kind", kind]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert (folder / f"fig.{ending}").read_bytes()[:4] == {"png": b"\x89PNG", "pdf": b"%PDF"}[ending]
+    assert len(seen[0].axes) == axes
+    labels = {ax.get_ylabel() for ax in seen[0].axes}
+    expected = {"raster": "neuron (2 trials each)", "psth": "rate (Hz)", "isi": "density (1/ms)"}
+    assert labels == (set(expected.values()) if kind == "all" else {expected[kind]})
+
+
+def test_plot_takes_a_bin_width(recording, capsys, monkeypatch) -> None:
+    from nsnn_neuro import plotting
+
+    widths = []
+    draw = plotting.psth
+    monkeypatch.setattr(
+        plotting,
+        "psth",
+        lambda b, *, bin_width, ax: (widths.append(bin_width), draw(b, bin_width=bin_width, ax=ax)),
+    )
+    assert main(["plot", "two.nwb", "-o", "fig.png", "--kind", "psth", "--bin-width", "50 ms"]) == 0
+    assert main(["plot", "two.nwb", "-o", "fig.png", "--kind", "psth"]) == 0
+    assert [float(np.asarray(w)) for w in widths] == [0.05, 0.01]  # 1 s / 100
+    capsys.readouterr()
+    assert main(["plot", "two.nwb", "-o", "fig.png", "--bin-width", "50"]) == 2
+    assert error(capsys) == '--bin-width = "50" has no unit: expected a time such as "20 ms"'
+
+
+def test_plot_leaves_out_what_trials_of_different_length_do_not_have(folder, capsys) -> None:
+    block = build_block(
+        [0, 0, 1], [0, 0, 0], times=[0.1, 0.2, 0.7], n_trials=2, n_neurons=1, t_start=0.0, t_stop=[0.5, 1.0]
+    )
+    nsnn.save(block, folder / "uneven.nwb")
+    assert main(["plot", "uneven.nwb", "-o", "fig.png"]) == 0
+    assert "warning: uneven.nwb: psth is left out: trials cover different windows" in capsys.readouterr().err
+    assert main(["plot", "uneven.nwb", "-o", "fig.png", "--kind", "psth"]) == 2
+    assert error(capsys).startswith("trials cover different windows")
+
+
+def test_plot_refuses_outputs(recording, capsys) -> None:
+    for output, message in [("fig.doc", "ends in .eps .jpg"), ("no/fig.png", "no folder no")]:
+        assert main(["plot", "two.nwb", "-o", output]) == 2
+        assert message in error(capsys)
+
+
+@pytest.mark.parametrize(
+    ("x", "nice"), [(1.0, 1.0), (0.019, 0.01), (0.02, 0.02), (0.0999, 0.05), (3e-4, 2e-4)]
+)
+def test_the_default_bin_is_a_round_number(x, nice) -> None:
+    assert abs(cli._round_down(x) / nice - 1) < 1e-12
+
+
+# --- info, and the command itself --------------------------------------------------------------------------
+
+
+def table(text: str) -> dict[str, str]:
+    return dict(re.split(r"\s{2,}", line, maxsplit=1) for line in text.splitlines())
+
+
+def test_info_of_a_file(folder, capsys) -> None:
+    block = api_block(record_v=[0, 2])
+    nsnn.save(block, folder / "run.nwb")
+    assert main(["info", "run.nwb"]) == 0
+    told = table(capsys.readouterr().out)
+    n = sum(len(train) for trial in spikes(block) for train in trial)
+    assert told["size"] == f"2 trials, 3 neurons, {n} spikes ({n / (2 * 3 * 0.2):.4g} Hz)"
+    expected = {
+        "duration": "0.2 s",
+        "seed": "1",
+        "dt": "100 us",
+        "signal": "v, 2 channels, V, 10000 Hz (of trial 0)",
+    }
+    expected |= {"model.type": "LIF", "model.tau_m": "20 ms", "noise.sigma": "3.5 mV", "stimulus.v": "15 mV"}
+    expected |= {"made with numpy": np.__version__}
+    assert {key: told[key] for key in expected} == expected
+
+
+def test_info_of_strange_annotations_prints_no_control_characters(folder, capsys) -> None:
+    block = nsnn.to_block([[[0.1]]], t_stop=1 * pq.s)
+    block.annotations["note\x1b[2J"] = "a\x07\u202eb"
+    nsnn.save(block, folder / "odd.nwb")
+    assert main(["info", "odd.nwb"]) == 0
+    assert all(line.isprintable() for line in capsys.readouterr().out.split("\n"))
+
+
+def test_info_without_a_file(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("nsnn_neuro.brian.engine.has_compiler", lambda: False)
+    assert main(["info"]) == 0
+    told = table(capsys.readouterr().out)
+    assert told["nsnn_neuro"] == nsnn.__version__
+    assert told["numpy"] == np.__version__
+    assert told["neo"] == neo.__version__
+    assert told["engines"] == "numpy"
+    assert told["compiler"].startswith("no C++ compiler")
+
+
+def test_version_and_help(capsys) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"nsnn {nsnn.__version__}\n"
+    for command in ([], ["simulate"], ["measure"], ["plot"], ["info"]):
+        assert main([*command, "--help"]) == 0
+        assert capsys.readouterr().out.startswith("usage: nsnn")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], ["simulate"], ["simulate", "run.toml"], ["measure"], ["measure", "a", "--by", "x"], ["info", "a", "b"],
+     ["simulate", "a", "-o", "b.nwb", "--seed", "x"], ["plot", "a", "-o", "b.png", "--kind", "pie"]],
+)  # fmt: skip
+def test_wrong_arguments(capsys, arguments) -> None:
+    assert main(arguments) == 2
+    assert re.search(r"\(see nsnn.* --help\)$", error(capsys))
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "message"),
+    [
+        (RuntimeError("odd\x1b[2J"), 3, r"internal error, RuntimeError: odd\x1b[2J (NSNN_DEBUG=1 shows the traceback)"),
+        (ValueError("x"), 3, "internal error, ValueError: x (NSNN_DEBUG=1 shows the traceback)"),
+        (NsnnError("x = 1: expected 2"), 2, "x = 1: expected 2"),
+        (PermissionError(13, "Permission denied", "a.nwb"), 2, "a.nwb: Permission denied"),
+        (OSError("no space"), 2, "no space"),
+        (MemoryError(), 2, "not enough memory for so many neurons, trials, steps or spikes"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)  # fmt: skip
+def test_exit_codes(capsys, monkeypatch, raised, code, message) -> None:
+    def fail(*_):
+        raise raised
+
+    monkeypatch.delenv("NSNN_DEBUG", raising=False)
+    monkeypatch.setattr("nsnn_neuro.io.save_load.load", fail)
+    assert main(["info", "a.nwb"]) == code
+    assert error(capsys) == message
+    monkeypatch.setenv("NSNN_DEBUG", "1")
+    assert main(["info", "a.nwb"]) == code
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_memory_that_ran_out_inside_brian2(capsys, monkeypatch) -> None:
+    def fail(*_):
+        raise RuntimeError("an object") from MemoryError()
+
+    monkeypatch.setattr("nsnn_neuro.io.save_load.load", fail)
+    assert main(["info", "a.nwb"]) == 2
+    assert error(capsys).startswith("not enough memory")
+
+
+def test_the_handler_of_ctrl_c_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with cli._stopped_by_ctrl_c():
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def process(arguments: list[str], **options) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    environment.pop("PYTHONUNBUFFERED", None)  # with it every print would meet a closed pipe at once
+    command = [sys.executable, "-m", "nsnn_neuro.cli", *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+    )
+
+
+@pytest.mark.slow
+def test_as_a_process_with_a_terminal_that_knows_ascii_alone(recording, folder) -> None:
+    one = process(["measure", "two.nwb"], cwd=folder)
+    out, err = one.communicate(timeout=120)
+    assert (one.returncode, err) == (0, "")
+    assert "3.0 +/- 1.0" in out
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_is_no_error(recording, folder) -> None:
+    one = process(["measure", "two.nwb"], cwd=folder)
+    assert one.stdout
+    assert one.stderr
+    one.stdout.close()
+    assert one.wait(timeout=120) == 141
+    with one.stderr:
+        assert one.stderr.read() == ""
+
+
+def test_ctrl_c_ends_a_run_without_a_file(folder, capsys) -> None:
+    (folder / "run.toml").write_text(RUN.replace("0.2 s", "2000 s"))
+    timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    assert main(["simulate", "run.toml", "-o", "run.nwb"]) == 130
+    timer.join()
+    assert error(capsys) == "interrupted"
+    assert not list(folder.glob("*.nwb"))

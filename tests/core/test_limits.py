@@ -1,0 +1,365 @@
+"""Files that aren't what they say: damaged, too large for the memory, or leading out of themselves."""
+
+import lzma
+import os
+import warnings
+import zipfile
+from pathlib import Path
+
+import h5py
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import second
+from helpers import bombs
+from helpers.roundtrip import assert_same, rich_block, trains_of
+
+from nsnn_neuro.cli import config
+from nsnn_neuro.cli import sweep as sweep_command
+from nsnn_neuro.cli.main import main
+from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro.io.save_load import load, save, to_block
+from nsnn_neuro.learning import checkpoint
+from nsnn_neuro.sweep import grid
+from nsnn_neuro.sweep.store import Folder
+
+SAVED = Path(__file__).parents[1] / "saved_files"
+
+
+@pytest.mark.parametrize("version", ["first", "second"])
+@pytest.mark.parametrize(("kind", "dt"), [("ticks", 1e-4), ("times", None)])
+@pytest.mark.parametrize("check", ["quick", "full"])
+def test_files_saved_by_earlier_versions_load(tmp_path, version, kind, dt, check):
+    """Files of the first version of the format, and of that with the identifier of streamed runs."""
+    path = tmp_path / "old.nwb"
+    path.write_bytes(lzma.decompress((SAVED / f"{version}_{kind}.nwb.xz").read_bytes()))
+    old, new = load(path, check=check), rich_block(dt)
+    for one in (old, new):
+        for key in ("versions", "git_revision"):
+            one.annotations.pop(key, None)
+    assert_same(new, old)
+
+
+def flipped(data, bits):
+    """Copies of `data` with one bit changed in each."""
+    for bit in bits:
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << (bit % 8)
+        yield bytes(changed)
+
+
+def test_a_flipped_bit_never_gives_other_spike_times(tmp_path):
+    """Of 180 flips in the notes and the rest of the file, each ends in a FormatError or the same Block."""
+    block = rich_block()
+    data = save(block, tmp_path / "a.nwb").read_bytes()
+    begin = data.index(b'{"format": "nsnn_neuro.block"')
+    end = data.index(b"\0", begin)
+    rng = np.random.default_rng(0)
+    bits = [*rng.integers(8 * begin, 8 * end, 120), *rng.integers(0, 8 * len(data), 60)]
+    refused = 0
+    for changed in flipped(data, bits):
+        (tmp_path / "b.nwb").write_bytes(changed)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                again = load(tmp_path / "b.nwb")
+        except FormatError:
+            refused += 1
+            continue
+        assert_same(block, again)
+    assert refused > 115
+
+
+def replaced(path, name, value):
+    with h5py.File(path, "r+") as file:
+        attributes = dict(file[name].attrs)
+        del file[name]
+        file[name] = value
+        file[name].attrs.update(attributes)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("units/tick", lambda a: np.concatenate([a[:1] + 1, a[1:]])),
+        ("units/trial", lambda a: np.roll(a, 1)),
+        ("intervals/trials/t_stop", lambda a: a + 1.0),
+        ("acquisition/v/data", lambda a: a + 1e-9),
+        ("stimulus/presentation/stimulus/data", lambda a: a.astype("f4")),
+        ("general/notes", lambda text: text.replace(b'"dt": 0.0001', b'"dt": 0.0002')),
+        ("general/notes", lambda text: text.replace(b'"digest": "', b'"digesu": "')),
+        ("general/notes", lambda text: b"[" + text[1:]),
+        ("identifier", lambda text: text[::-1]),
+    ],
+)
+def test_content_that_is_not_that_of_the_identifier_is_refused(tmp_path, name, change):
+    path = save(rich_block(), tmp_path / "a.nwb")
+    with h5py.File(path) as file:
+        value = change(file[name][()])
+    replaced(path, name, value)
+    with pytest.raises(FormatError, match="damaged, or edited"):
+        load(path)
+
+
+def test_every_compressed_data_set_has_a_checksum(tmp_path):
+    found = []
+    with h5py.File(save(rich_block(), tmp_path / "a.nwb")) as file:
+        file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+        assert {item.fletcher32 for item in found if item.compression} == {True}
+        for name in ("units/tick", "units/trial", "units/spike_times", "acquisition/v/data"):
+            assert file[name].fletcher32
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(pytest.param(make, id=make.__name__) for make in bombs.BOMBS),
+        *(
+            pytest.param(bombs.in_neos_layout(make), id=f"neo-{make.__name__}")
+            for make in bombs.IN_NEOS_LAYOUT
+        ),
+    ],
+)
+def test_what_a_file_expands_to_is_limited_before_it_is_read(tmp_path, make):
+    make(tmp_path / "a.nwb")
+    with pytest.raises(FormatError, match=r"a\.nwb: .*(max_bytes|more than the file holds|expected as many)"):
+        load(tmp_path / "a.nwb")
+
+
+@pytest.mark.parametrize("make", bombs.ASTRAY, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("layout", [lambda make: make, bombs.in_neos_layout], ids=["plain", "neo"])
+@pytest.mark.parametrize("check", ["quick", "full"])
+def test_links_out_of_the_file_and_reversed_indices_are_refused(tmp_path, make, layout, check):
+    layout(make)(tmp_path / "a.nwb")
+    with pytest.raises(FormatError, match=r"a\.nwb: .*(another file|in circles|goes back)"):
+        load(tmp_path / "a.nwb", check=check)
+
+
+def test_max_bytes_sets_the_limit(tmp_path):
+    path = save(to_block([[[0.1]]] * 100, t_stop=1 * second), tmp_path / "a.nwb")
+    with pytest.raises(FormatError, match="max_bytes"):
+        load(path, max_bytes=100_000)
+    assert len(load(path, max_bytes=10_000_000).segments) == 100
+    for wrong in (0, -1, float("nan"), "1 GB", True):
+        with pytest.raises(NsnnError, match="max_bytes"):
+            load(path, max_bytes=wrong)
+
+
+def test_a_pipe_or_device_is_refused_and_not_waited_for(tmp_path):
+    for name in ("a.nwb", "a.mat", "a.txt"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(FormatError, match="a pipe, device, socket or folder"):
+            load(tmp_path / name)
+    (tmp_path / "null.nwb").symlink_to("/dev/zero")
+    with pytest.raises(FormatError, match="a pipe, device, socket or folder"):
+        load(tmp_path / "null.nwb")
+
+
+def test_a_compressed_matlab_file_is_limited(tmp_path):
+    import scipy.io
+
+    scipy.io.savemat(tmp_path / "a.mat", {"x": np.zeros(100_000_000, dtype="u1")}, do_compression=True)
+    assert (tmp_path / "a.mat").stat().st_size < 200_000
+    with pytest.raises(FormatError, match="max_bytes"):
+        load(tmp_path / "a.mat", max_bytes=50_000_000)
+
+
+def test_units_of_signals_in_neos_layout_are_never_evaluated(tmp_path):
+    """9**9**9**9 as a unit would take forever."""
+    bombs.in_neos_layout(with_a_signal)(tmp_path / "a.nwb")
+    block = load(tmp_path / "a.nwb")
+    (signal,) = block.segments[0].analogsignals
+    assert signal.units == pq.dimensionless
+    assert signal.annotations["unit"] == "9**9**9**9"
+
+
+def with_a_signal(path):
+    with h5py.File(path, "w") as file:
+        bombs.units(file, [0.1, 0.2])
+        group = bombs.series(file, "s", np.zeros((10, 1)))
+        group["data"].attrs["unit"] = "9**9**9**9"
+
+
+def test_neos_layout_brings_epochs_events_and_irregular_signals(tmp_path):
+    """Neo's own reader fails on the epochs that Neo writes."""
+    block = neo.Block(name="b")
+    for i in range(2):
+        segment = neo.Segment(name=f"trial {i}")
+        block.segments.append(segment)
+        segment.spiketrains.append(neo.SpikeTrain([0.125, 0.25 + i / 8] * pq.s, t_stop=1.0))
+        segment.epochs.append(neo.Epoch([0.25] * pq.s, durations=[0.5] * pq.s, labels=["go"], name="cue"))
+        segment.events.append(neo.Event([0.5] * pq.s, labels=["lick"], name="licks"))
+        times = [0.0, 0.1, 0.5] * pq.s
+        segment.irregularlysampledsignals.append(
+            neo.IrregularlySampledSignal(times, [1.0, 2.0, 3.0 + i] * pq.mV, name="odd")
+        )
+    block.annotate(session_start_time=neo_start(), session_description="d", identifier="i")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        neo.io.NWBIO(str(tmp_path / "a.nwb"), mode="w").write_all_blocks([block])
+    again = load(tmp_path / "a.nwb", check="full")
+    assert [s.name for s in again.segments] == ["trial 0", "trial 1"]
+    assert [[np.frombuffer(t).tolist() for t in trial] for trial in trains_of(again)] == [
+        [[0.125, 0.25]],
+        [[0.125, 0.375]],
+    ]
+    for i, segment in enumerate(again.segments):
+        (epoch,), (event,), (odd,) = segment.epochs, segment.events, segment.irregularlysampledsignals
+        assert (epoch.times.tolist(), epoch.durations.tolist(), epoch.labels.tolist()) == (
+            [0.25],
+            [0.5],
+            ["go"],
+        )
+        assert (event.times.tolist(), event.labels.tolist()) == ([0.5], ["lick"])
+        assert (odd.times.tolist(), odd.magnitude.ravel().tolist(), odd.units) == (
+            [0, 0.1, 0.5],
+            [1, 2, 3 + i],
+            pq.mV,
+        )
+
+
+def neo_start():
+    from datetime import UTC, datetime
+
+    return datetime(2020, 1, 1, tzinfo=UTC)
+
+
+FULL = [
+    ("units/spike_times", lambda a: a + 1e-6, "clock"),
+    ("units/spike_times", lambda a: a[::-1], "earlier than the one before it"),
+    ("intervals/trials/start_time", lambda a: a + 1e-3, "one after the other"),
+    ("intervals/trials/stop_time", lambda a: a - 5.0, "starts at"),
+    ("units/obs_intervals", lambda a: a * 0.5, "outside its obs_intervals"),
+    ("acquisition/v/starting_time", lambda a: a, "neither timestamps nor a sampling rate"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "words"), FULL)
+def test_a_full_check_looks_at_what_loading_does_not_need(tmp_path, name, change, words):
+    path = save(rich_block(), tmp_path / "a.nwb")
+    load(path, check="full")
+    with h5py.File(path, "r+") as file:
+        value = change(file[name][()])
+        del file[name]
+        file[name] = value
+    load(path)
+    with pytest.raises(FormatError, match=words):
+        load(path, check="full")
+
+
+def test_a_full_check_compares_checksums_that_loading_does_not_need(tmp_path):
+    path = save(rich_block(), tmp_path / "a.nwb")
+    with h5py.File(path) as file:
+        chunk = file["units/spike_times"].id.get_chunk_info(0)
+    data = bytearray(path.read_bytes())
+    data[chunk.byte_offset + chunk.size // 2] ^= 1
+    path.write_bytes(data)
+    load(path)
+    with pytest.raises(FormatError, match="damaged"):
+        load(path, check="full")
+    with pytest.raises(NsnnError, match="check = 'deep'"):
+        load(path, check="deep")
+
+
+def test_a_full_check_of_another_programs_file_looks_at_the_order_of_spikes(tmp_path):
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        bombs.units(file, [0.2, 0.1])
+    load(tmp_path / "a.nwb")
+    with pytest.raises(FormatError, match=r"units/spike_times\[1\] = 0.1 s is earlier"):
+        load(tmp_path / "a.nwb", check="full")
+
+
+def test_the_command_check_ends_with_0_or_2(tmp_path, capsys):
+    path = save(rich_block(), tmp_path / "a.nwb")
+    assert main(["check", str(path)]) == 0
+    assert "no damage found; 3 trials, 6 neurons, 300 spikes" in capsys.readouterr().out
+    with h5py.File(path, "r+") as file:
+        file["units/spike_times"][0] += 0.5
+    assert main(["check", str(path)]) == 2
+    assert "a.nwb: units/spike_times" in capsys.readouterr().err
+    assert main(["check", str(tmp_path / "none.nwb")]) == 2
+
+
+SWEPT = """
+[model]
+type = "NSNNNeuron"
+[run]
+duration = "20 ms"
+[sweep]
+measures = ["cv"]
+grid.model.beta = {from = 0.1, to = 0.9, n = 1048576}
+grid.model.theta = {from = 0.1, to = 0.9, n = 1048576}
+"""
+
+
+def test_a_grid_of_too_many_points_is_refused_before_it_is_made():
+    with pytest.raises(FormatError, match="grid has 1099511627776 points: expected at most 1048576"):
+        sweep_command.arguments(config.parse(SWEPT))
+    with pytest.raises(NsnnError, match="grid has 1000000000000 points"):
+        grid.read(lambda point: None, None, None, {name: range(10**4) for name in "abc"})
+
+
+def test_a_configuration_that_is_a_pipe_or_has_endless_keys_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "a.toml")
+    with pytest.raises(FormatError, match="a pipe, device, socket or folder"):
+        config.read(tmp_path / "a.toml")
+    with pytest.raises(FormatError, match="more than 16 parts"):
+        config.parse("a" + ".a" * 400_000 + " = 1")
+
+
+def test_a_sweeps_folder_of_pipes_is_not_waited_for(tmp_path):
+    folder = Folder(tmp_path)
+    folder.begin({"trials": 1}, True)
+    os.mkfifo(tmp_path / "chunk-1-0-0-0.json")
+    with pytest.warns(UserWarning, match="its points run again"):
+        assert folder.results([1], 1) == {}
+    (tmp_path / "manifest.json").unlink()
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(FormatError, match="damaged, or not of a sweep"):
+        folder.known()
+
+
+def test_a_checkpoint_that_expands_claims_or_was_edited_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    about = {"config": "x", "epoch": 1, "history": [{"loss": 0.5}]}
+    checkpoint.write(path, {"w": np.arange(3.0)}, about)
+    arrays, again = checkpoint.read(path)
+    assert arrays["w"].tolist() == [0.0, 1.0, 2.0]
+    assert {key: again[key] for key in about} == about
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    claim = parts["w.npy"].replace(b"(3,)", b"(2,)")
+    edited = parts["w.npy"][:-1] + b"\x41"
+    for method, changed, words in [
+        (zipfile.ZIP_DEFLATED, {}, "compressed"),
+        (zipfile.ZIP_STORED, {"w.npy": claim}, "24 bytes don't fit"),
+        (zipfile.ZIP_STORED, {"w.npy": edited}, "checksum"),
+    ]:
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name, data in (parts | changed).items():
+                archive.writestr(name, data)
+        with pytest.raises(FormatError, match=f"not a checkpoint of train, or damaged.*{words}"):
+            checkpoint.read(path)
+
+
+def test_a_trial_without_samples_of_a_signal_is_left_without_it(tmp_path):
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        bombs.units(file, [0.5, 1.5])
+        bombs.trials(file, [0.0, 1.0], [1.0, 2.0])
+        bombs.series(file, "v", np.zeros((500, 2)))
+    block = load(tmp_path / "a.nwb")
+    assert [[len(signal) for signal in segment.analogsignals] for segment in block.segments] == [[500], []]
+
+
+def test_a_heap_of_text_that_hdf5_would_walk_for_ever_is_refused(tmp_path):
+    path = save(rich_block(), tmp_path / "a.nwb")
+    data = bytearray(path.read_bytes())
+    heap = data.index(b"GCOL\1")
+    at = heap + 16
+    while data[at : at + 2] != b"\0\0":  # to the free space at its end
+        at += 16 + (int.from_bytes(data[at + 8 : at + 16], "little") + 7) // 8 * 8
+    data[at + 8 : at + 16] = bytes(8)
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match="heap of text"):
+        load(path)

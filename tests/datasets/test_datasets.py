@@ -1,0 +1,323 @@
+"""The grasshopper recordings against their original text (checksums) and numbers found elsewhere; the split of the digits."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import shutil
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from scipy.signal import get_window
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
+
+from nsnn_neuro import datasets
+from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro.measures import coherence_information
+
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "grasshopper"
+SUMS = {
+    name: sha
+    for sha, name in re.findall(r"^([0-9a-f]{64})  (\S+)$", (FOLDER / "README.md").read_text(), re.M)
+}
+# Computed outside this project: spikes, rate (Hz), CV, cut-off (Hz), lower bound from the coherence (bit/s)
+REFERENCE = {1: (929, 92.9, 0.533, 200.0, 118.3), 2: (868, 86.8, 0.450, 800.0, 77.7)}
+
+
+def arrays(block: neo.Block) -> tuple[np.ndarray, np.ndarray]:
+    """Spike times (s) and the envelope of a Block."""
+    ids, times = block.segments[0].spiketrains.multiplexed
+    assert not np.any(ids)
+    return times.rescale("s").magnitude, block.segments[0].analogsignals[0].magnitude[:, 0]
+
+
+@lru_cache
+def texts(which: int) -> tuple[str, str]:
+    """The text files of nitime, written back from what is packed: spike times and stimulus."""
+    spikes, envelope = arrays(datasets.grasshopper(which))
+    with np.load(FOLDER / f"grasshopper{which}.npz", allow_pickle=False) as packed:
+        header = str(packed["header"])
+    us = [str(t) for t in np.rint(spikes * 1e6).astype(int)]
+    stimulus = "".join(f"{50 * k}  {value:.6g}\n" for k, value in enumerate(envelope))
+    return "\n".join([header, *us]) + "\n" * (2 + which), stimulus
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A folder with the text files of recording 1."""
+    spikes, stimulus = texts(1)
+    (tmp_path / "grasshopper_spike_times1.txt").write_text(spikes)
+    (tmp_path / "grasshopper_stimulus1.txt").write_text(stimulus)
+    return tmp_path
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_packing_loses_nothing_of_the_original_text(which: int) -> None:
+    spikes, stimulus = texts(which)
+    assert hashlib.sha256(spikes.encode()).hexdigest() == SUMS[f"grasshopper_spike_times{which}.txt"]
+    assert hashlib.sha256(stimulus.encode()).hexdigest() == SUMS[f"grasshopper_stimulus{which}.txt"]
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_reference_statistics(which: int) -> None:
+    n, rate, cv, cutoff, _ = REFERENCE[which]
+    block = datasets.grasshopper(which)
+    spikes, envelope = arrays(block)
+    intervals = np.diff(spikes)
+    assert (len(spikes), round(len(spikes) / 10.0, 1)) == (n, rate)
+    assert round(float(intervals.std() / intervals.mean()), 3) == cv
+    assert block.annotations["cutoff_hz"] == cutoff
+    # Gaussian level of 6 dB, clipped at amplitude 1: within the header's rounding
+    assert round(float(np.std(20 * np.log10(envelope)))) == block.annotations["sd_db"] == 6
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_block_layout_and_provenance(which: int) -> None:
+    block = datasets.grasshopper(which)
+    (segment,) = block.segments
+    (stimulus,) = segment.analogsignals
+    assert len(segment.spiketrains) == 1
+    assert (float(segment.spiketrains.t_start), float(segment.spiketrains.t_stop.rescale("s"))) == (0.0, 10.0)
+    assert (stimulus.name, stimulus.shape) == ("stimulus", (200_000, 1))
+    assert stimulus.dimensionality == pq.dimensionless.dimensionality
+    assert float(stimulus.sampling_rate.rescale("Hz")) == 20_000.0
+    assert block.annotations["licence"] == "BSD-3-Clause"
+    assert "nitime" in block.annotations["source"]
+    assert block.annotations["which"] == which
+    assert block.annotations["carrier_hz"] == 2500.0
+    assert block.annotations["intensity_db"] == {1: 76.4286, 2: 71.2}[which]
+
+
+def lower_bound(level: np.ndarray, spikes: np.ndarray, cutoff: float) -> float:
+    """-sum of log2(1 - C) df over 0 <= f <= cutoff, at 2 kHz, Hann windows of 512 overlapping by half."""
+    counts = np.bincount((spikes * 2000 + 1e-9).astype(int), minlength=level.size)
+    x, y = level - level.mean(), counts - counts.mean()
+    starts = range(0, level.size - 511, 256)
+    fx, fy = (
+        np.array([np.fft.rfft(z[i : i + 512] * get_window("hann", 512)) for i in starts]) for z in (x, y)
+    )
+    c = np.abs(np.mean(fx * fy.conj(), 0)) ** 2 / (np.mean(np.abs(fx) ** 2, 0) * np.mean(np.abs(fy) ** 2, 0))
+    f = np.fft.rfftfreq(512, 1 / 2000)
+    return float(-np.log2(1 - c[f <= cutoff]).sum() * f[1])
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_reference_information_rate(which: int) -> None:
+    block = datasets.grasshopper(which)
+    spikes, envelope = arrays(block)
+    *_, cutoff, bits = REFERENCE[which]
+    level = (20 * np.log10(envelope)).reshape(-1, 10).mean(axis=1)
+    assert round(lower_bound(level, spikes, cutoff), 1) == bits
+    estimate = coherence_information(
+        datasets.envelope_db(block), block, f_max=cutoff * pq.Hz, nperseg=512, noverlap=256, n_shuffle=0
+    )
+    assert round(float(estimate), 1) == bits
+
+
+def test_text_files_and_packed_files_give_the_same_block(copy: Path) -> None:
+    text, packed = datasets.grasshopper(1, path=copy), datasets.grasshopper(1, path=str(FOLDER))
+    for a, b in zip(arrays(text), arrays(packed), strict=True):
+        assert np.array_equal(a, b)
+    assert text.annotations == packed.annotations
+
+
+def test_pack_reproduces_the_packed_file(copy: Path) -> None:
+    spec = importlib.util.spec_from_file_location("pack", FOLDER / "pack.py")
+    assert spec
+    assert spec.loader
+    pack = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pack)
+    again = pack.pack(copy, 1, copy)
+    with np.load(again, allow_pickle=False) as new, np.load(FOLDER / again.name, allow_pickle=False) as old:
+        assert list(new) == list(old)
+        for name in old:
+            assert new[name].dtype == old[name].dtype
+            assert np.array_equal(new[name], old[name])
+    first = again.read_bytes()
+    assert pack.pack(copy, 1, copy).read_bytes() == first
+
+
+def test_checksums_in_the_readme_are_those_of_the_files() -> None:
+    for which in (1, 2):
+        name = f"grasshopper{which}.npz"
+        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == SUMS[name]
+
+
+def test_packaged_copy_with_another_checksum_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(FOLDER / "grasshopper2.npz", tmp_path / "grasshopper1.npz")
+    monkeypatch.setattr(datasets.recordings, "_GRASSHOPPER", tmp_path)
+    with pytest.raises(FormatError, match="checksum"):
+        datasets.grasshopper(1)
+
+
+def test_without_the_repository_it_says_give_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.recordings, "_GRASSHOPPER", tmp_path / "absent")
+    with pytest.raises(FormatError, match="give path="):
+        datasets.grasshopper(1)
+
+
+@pytest.mark.parametrize("which", [0, 3, "1", None, True, 1.5])
+def test_other_recordings_do_not_exist(which: object) -> None:
+    with pytest.raises(NsnnError, match=r"which = .*expected 1"):
+        datasets.grasshopper(which)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [0, 100, 70_000])
+def test_truncated_packed_file(tmp_path: Path, size: int) -> None:
+    (tmp_path / "grasshopper1.npz").write_bytes((FOLDER / "grasshopper1.npz").read_bytes()[:size])
+    with pytest.raises(FormatError, match="truncated"):
+        datasets.grasshopper(1, path=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"spike_us": np.arange(3)},
+        {"header": "", "spike_us": np.arange(3), "order": 1, "planes": np.zeros((3, 9), np.uint8)},
+        {"header": "", "spike_us": np.arange(3), "order": 10**9, "planes": np.zeros((4, 9), np.uint8)},
+        {"header": "", "spike_us": np.array([None]), "order": 1, "planes": np.zeros((4, 9), np.uint8)},
+    ],
+    ids=["missing", "planes", "order", "pickled"],
+)
+def test_foreign_packed_file(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    np.savez(tmp_path / "grasshopper1.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(FormatError, match="not a packed grasshopper recording"):
+        datasets.grasshopper(1, path=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("spike_times", lambda s: s.replace("\n13900\n", "\n9800\n"), r"spike 3 \(9800 us\) isn't later"),
+        ("spike_times", lambda s: s.replace("\n13900\n", "\n9900\n"), r"spike 3 \(9900 us\) isn't later"),
+        ("spike_times", lambda s: s.replace("\n13900\n", "\n13900 7\n"), "not a table of numbers"),
+        ("spike_times", lambda s: s.replace("\n13900\n", "\n13900.5\n"), "whole microseconds"),
+        ("spike_times", lambda s: s.replace("\n9999300\n", "\n10000000\n"), "stimulus from 0 to 10000000 us"),
+        ("spike_times", lambda s: s.replace("# cut-off frequency", "# frequency"), "lacks a number.*cut-off"),
+        ("stimulus", lambda s: s[:-30], "not a table of numbers"),
+        ("stimulus", lambda s: s[: len(s) // 2].rsplit("\n", 1)[0], "stimulus from 0 to"),
+        (
+            "stimulus",
+            lambda s: s.replace("\n150  ", "\n100  "),
+            "row 4 has the time 100 us where 150 us was expected",
+        ),
+        ("stimulus", lambda s: "\n".join(line.split()[1] for line in s.splitlines()), r"2 column\(s\)"),
+        ("stimulus", lambda s: s.replace("\n150  0", "\n150  -0"), "aren't positive"),
+        ("stimulus", lambda s: s.replace("\n150  0", "\n150  nan #"), "finite"),
+    ],
+)
+def test_malformed_text(copy: Path, name: str, change: Callable[[str], str], message: str) -> None:
+    path = copy / f"grasshopper_{name}1.txt"
+    before = path.read_text()
+    path.write_text(change(before))
+    assert path.read_text() != before
+    with pytest.raises(FormatError, match=message):
+        datasets.grasshopper(1, path=copy)
+
+
+def block_with(amplitude: np.ndarray, name: str = "stimulus") -> neo.Block:
+    block = neo.Block()
+    block.segments.append(neo.Segment())
+    block.segments[0].analogsignals.append(
+        neo.AnalogSignal(
+            amplitude, units="dimensionless", sampling_period=5 * pq.ms, t_start=2 * pq.s, name=name
+        )
+    )
+    return block
+
+
+def test_envelope_db_is_the_mean_of_levels() -> None:
+    # 0, 20, -20, 40, 6.0206 dB; the level of mean amplitudes would be 14.8 and 34.0 dB
+    level = datasets.envelope_db(block_with(np.array([1.0, 10.0, 0.1, 100.0, 2.0])), samples=2)
+    assert level.magnitude[:, 0].tolist() == pytest.approx([10.0, 10.0], rel=1e-12)
+    assert float(level.sampling_rate.rescale("Hz")) == pytest.approx(100.0, rel=1e-12)
+    assert float(level.t_start.rescale("s")) == 2.0
+    every = datasets.envelope_db(block_with(np.array([1.0, 10.0, 2.0])), samples=1)
+    assert every.magnitude[:, 0].tolist() == pytest.approx([0.0, 20.0, 6.020599913], rel=1e-9)
+
+
+@pytest.mark.parametrize("samples", [0, -1, 4, 1.5, True])
+def test_envelope_db_refuses_samples(samples: float) -> None:
+    with pytest.raises(NsnnError, match="samples = "):
+        datasets.envelope_db(block_with(np.ones(3)), samples=samples)  # type: ignore[arg-type]
+
+
+def test_envelope_db_needs_a_positive_stimulus() -> None:
+    with pytest.raises(NsnnError, match="amplitude 0"):
+        datasets.envelope_db(block_with(np.array([1.0, 0.0])), samples=1)
+    with pytest.raises(NsnnError, match="no AnalogSignal named 'stimulus'"):
+        datasets.envelope_db(block_with(np.ones(3), name="v"))
+    with pytest.raises(NsnnError, match="no AnalogSignal named 'stimulus'"):
+        datasets.envelope_db(neo.Block())
+
+
+# ------------------------------------------------------------------------------------------------------------- digits
+
+# Images of each digit 0 to 9 in the test set, as its authors' description (optdigits.names) gives them
+IMAGES = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+PARTS = ("train", "val", "test")
+
+
+def rows(X: np.ndarray, y: np.ndarray) -> list[tuple[float, ...]]:
+    """Each image as 64 grey values of 0 to 16 and its digit; no image is there twice."""
+    return [(*row, digit) for row, digit in zip((16 * X).tolist(), y.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_parts_of_the_digits_are_disjoint_and_complete(seed: int) -> None:
+    parts = {part: set(rows(*datasets.digits(part, seed=seed))) for part in PARTS}  # type: ignore[arg-type]
+    assert [len(parts[part]) for part in PARTS] == [1078, 360, 359]
+    everything = load_digits()
+    assert set().union(*parts.values()) == set(rows(everything.data / 16, everything.target))
+    assert sum(len(part) for part in parts.values()) == len(everything.target) == sum(IMAGES)
+
+
+@pytest.mark.parametrize(("part", "share"), [("train", 0.6), ("val", 0.2), ("test", 0.2)])
+def test_the_digits_are_stratified(part: str, share: float) -> None:
+    X, y = datasets.digits(part)
+    assert X.dtype == float
+    assert y.dtype.kind == "i"
+    assert (X.min(), X.max()) == (0.0, 1.0)
+    assert np.abs(np.bincount(y, minlength=10) - share * np.array(IMAGES)).max() < 1
+
+
+def test_the_seed_decides_the_split_and_no_other_state_does() -> None:
+    first, again, other = datasets.digits(seed=3), datasets.digits("train", seed=3), datasets.digits(seed=4)
+    assert np.array_equal(first[0], again[0])
+    assert np.array_equal(first[1], again[1])
+    shared = len(set(rows(*first)) & set(rows(*other)))
+    assert abs(shared - 0.6 * 1078) < 4 * np.sqrt(1797 * 0.6 * 0.4 * 0.4 * 0.6)  # two independent splits
+    first[0][:] = 0
+    assert datasets.digits(seed=3)[0].max() == 1
+
+
+def test_images_and_digits_belong_together() -> None:
+    """The nearest neighbour is of a test image's digit about as often as the authors found: 98 % (optdigits.names, k = 1)."""
+    right = [
+        KNeighborsClassifier(1).fit(*datasets.digits(seed=k)).score(*datasets.digits("test", seed=k))
+        for k in range(8)
+    ]
+    assert abs(np.mean(right) - 0.98) < 0.01
+    assert right[0] == 1  # as the docstring says
+    assert max(right[1:]) < 0.995
+
+
+@pytest.mark.parametrize("split", ["Train", "validation", "", None, 0, ["train"]])
+def test_digits_refuse_other_splits(split: object) -> None:
+    with pytest.raises(NsnnError, match=r'split = .*expected one of "train", "val", "test"'):
+        datasets.digits(split)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", True, None])
+def test_digits_refuse_other_seeds(seed: object) -> None:
+    with pytest.raises(NsnnError, match=r"seed = .*whole number"):
+        datasets.digits(seed=seed)  # type: ignore[arg-type]

@@ -1,0 +1,209 @@
+"""Nets between torch and Brian2, and their files: the same potentials and law of spikes, there and back; what is refused."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import numpy as np
+import pytest
+from helpers.learning import DT
+from helpers.tiny_networks import EVERY, RESETS
+from helpers.with_torch import HAS_TORCH, needs_torch, own_noise  # noqa: F401
+from neo import AnalogSignal
+from quantities import dimensionless, ms
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
+
+if HAS_TORCH:
+    import torch
+    from torch import nn
+
+    from nsnn_neuro import deep
+
+
+def cell():
+    return deep.NoisySpike(nsnn.Gaussian(0.4))
+
+
+def two_layers(reset="hard", noise=None, seed=4, bias=True):
+    rng = np.random.default_rng(seed)
+    cell = nsnn.NSNNNeuron(beta=0.6, theta=0.9, reset=reset)
+    sizes, noises = (
+        [5, 4, 3],
+        noise or [nsnn.EscapeNoise(nsnn.Gaussian(0.3)), nsnn.EscapeNoise(nsnn.Cauchy(0.2))],
+    )
+    layers = [nsnn.Population(5, nsnn.Relay(), name="input")]
+    for n, own, name in zip(sizes[1:], noises, ("hidden", "out"), strict=True):
+        stimulus = nsnn.Constant(rng.normal(0, 0.2, n)) if bias else None
+        layers.append(nsnn.Population(n, cell, noise=own, stimulus=stimulus, name=name))
+    wires = [
+        nsnn.Projection(a, b, rule=nsnn.AllToAll(), weight=rng.normal(0.3, 0.5, (a.n, b.n)))
+        for a, b in itertools.pairwise(layers)
+    ]
+    return nsnn.Network(layers, wires, seed=0)
+
+
+@needs_torch
+@RESETS
+@EVERY
+def test_there_and_back_is_the_identity(family, reset):
+    net = two_layers(
+        reset, [nsnn.EscapeNoise(family), nsnn.EscapeNoise(nsnn.Gaussian(np.array([0.2, 0.3, 0.4])))]
+    )
+    assert deep.to_network(deep.from_network(net)).describe() == net.describe()
+    learned = deep.from_network(net, learn_noise=True)
+    assert deep.to_network(learned).describe() == net.describe()
+    with torch.no_grad():
+        learned.get_submodule("out").log_level.add_(0.5)
+    sigma = deep.to_network(learned).population("out").noise.family.sigma
+    np.testing.assert_allclose(sigma, np.exp(0.5) * np.array([0.2, 0.3, 0.4]), rtol=1e-12)
+    module = deep.from_network(deep.to_network(learned))
+    for name, values in module.state_dict().items():
+        if isinstance(values, torch.Tensor):  # the weights
+            assert torch.equal(values, learned.state_dict()[name])
+
+
+@needs_torch
+@RESETS
+def test_potentials_in_brian2_are_those_in_torch(reset):
+    """Of a run with recorded potentials and its own spikes: to 1e-12 in float64, the probabilities to 1e-6 in float32."""
+    net = two_layers(reset)
+    values = np.random.default_rng(2).random((12, 5))
+    drive = nsnn.Recorded(AnalogSignal(values, units=dimensionless, sampling_period=1 * ms))
+    block = nsnn.simulate(
+        net,
+        stimulus=drive,
+        duration=12 * DT,
+        dt=DT,
+        seed=3,
+        engine="numpy",
+        record_v={"hidden": True, "out": True},
+    )
+    segment = block.segments[0]
+    u = {
+        s.name.removeprefix("v of "): s.magnitude for s in segment.analogsignals if s.name.startswith("v of ")
+    }
+    fired = np.zeros((12, 12))
+    for j, train in enumerate(segment.spiketrains):
+        fired[np.rint(train.rescale("ms").magnitude).astype(int), j] = 1
+    spikes = {"hidden": fired[:, 5:9], "out": fired[:, 9:]}
+    assert min(o.sum() for o in spikes.values()) > 3
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-6)):
+        module = deep.from_network(net, dtype=dtype)
+        below = torch.as_tensor(values, dtype=dtype)
+        for name in ("hidden", "out"):
+            linear, cell = module.get_submodule(f"to_{name}"), module.get_submodule(name)
+            state, family = None, net.population(name).noise.family
+            for t in range(12):
+                state = cell.step(linear(below[t]), state, spikes=spikes[name][t])
+                p = cell.probability(state.u).detach().numpy()
+                np.testing.assert_allclose(p, family.cdf(u[name][t] - 0.9), rtol=0, atol=tolerance)
+            below = torch.as_tensor(spikes[name], dtype=dtype)
+
+
+@needs_torch
+def test_spikes_of_both_have_one_law():
+    """Mean counts of each output neuron over 1000 trials, those of Brian2 against torch's: |z| < 4."""
+    trials, steps = 1000, 6
+    module = nn.Sequential(
+        nn.Linear(4, 6), deep.NoisySpike(nsnn.Logistic(0.2), reset="subtract"),
+        deep.EachStep(nn.Linear(6, 3)), deep.NoisySpike(nsnn.Uniform(0.8), beta=0.8),
+    )  # fmt: skip
+    x = torch.tensor([0.9, 0.1, 0.6, 0.4])
+    with torch.no_grad():
+        module[0].bias.add_(0.3)
+        module[2][0].weight.abs_()
+        module[2][0].bias.add_(0.5)
+        o = module(x.expand(steps, trials, 4)).sum(0).numpy()
+    net = deep.to_network(module)
+    assert net.projection_names == ("input->layer1", "layer1->layer2")
+    block = nsnn.simulate(
+        net,
+        stimulus=nsnn.Constant(x.numpy()),
+        trials=trials,
+        duration=steps * DT,
+        dt=DT,
+        seed=1,
+        engine="numpy",
+    )
+    counts = np.array([[len(train) for train in s.spiketrains[-3:]] for s in block.segments])
+    for a, b in ((o, counts), (o**2, counts**2)):
+        z = (a.mean(0) - b.mean(0)) / np.sqrt((a.var(0) + b.var(0)) / trials)
+        assert np.all(np.abs(z) < 4)
+    assert np.all(counts.mean(0) > 0.2)
+
+
+@needs_torch
+def test_the_twin_moves_too_and_other_wiring_becomes_zeros():
+    net = two_layers(noise=[None, nsnn.EscapeNoise(nsnn.Gaussian(0.3))], bias=False)
+    with pytest.raises(NsnnError, match=r"surrogate = None: population 'hidden' has no noise"):
+        deep.from_network(net)
+    module = deep.from_network(net, surrogate=nsnn.Gaussian(0.4), learn_noise=True)
+    assert not module.get_submodule("hidden").noisy
+    assert deep.to_network(module).describe() == net.describe()
+    a = nsnn.Population(3, nsnn.Relay(), name="input")
+    b = nsnn.Population(2, nsnn.NSNNNeuron(), noise=nsnn.EscapeNoise(nsnn.Gaussian(0.3)), name="b")
+    sparse = nsnn.Projection(a, b, rule=nsnn.FromList([0, 2, 2], [1, 0, 0]), weight=np.array([0.5, 1.0, 2.0]))
+    weight = deep.from_network(nsnn.Network([a, b], [sparse]))[0].weight
+    assert weight.tolist() == [[0.0, 0.0, 3.0], [0.5, 0.0, 0.0]]
+
+
+@needs_torch
+def test_files_of_something_else_are_refused(tmp_path):
+    """A missing one, a damaged one, one that would run code, another architecture, other neurons, NaN; nothing is changed."""
+    net = nn.Sequential(nn.Linear(4, 2), cell())
+    before = copy.deepcopy(net.state_dict())
+    path = tmp_path / "net.pt"
+
+    def refused(told, kind=NsnnError):
+        with pytest.raises(kind, match=told):
+            deep.load(net, path)
+        now = net.state_dict()
+        assert all(torch.equal(now[k], v) for k, v in before.items() if isinstance(v, torch.Tensor))
+
+    refused("no such file")
+    for content in (b"", b"something else", b"PK\x03\x04 truncated"):
+        path.write_bytes(content)
+        refused("not a state_dict that `save` has written, or damaged", nsnn.FormatError)
+    torch.save([1, 2], path)
+    refused("holds list", nsnn.FormatError)
+    torch.save({"0.weight": Runs(tmp_path / "ran")}, path)
+    refused("not a state_dict", nsnn.FormatError)
+    assert not (tmp_path / "ran").exists()
+    for other, told in (
+        (nn.Sequential(nn.Linear(4, 3), cell()), r"0.weight: \(3, 4\) there, \(2, 4\) here"),
+        (nn.Sequential(nn.Linear(4, 2), cell(), nn.Linear(2, 2)), r"2.weight: \(2, 2\) there, nothing here"),
+        (
+            nn.Sequential(nn.Linear(4, 2), deep.NoisySpike(nsnn.Logistic(0.4))),
+            "family type Logistic there, Gaussian here",
+        ),
+        (
+            nn.Sequential(nn.Linear(4, 2), deep.NoisySpike(nsnn.Gaussian(0.4), beta=0.7)),
+            "of another architecture",
+        ),
+    ):
+        deep.save(other, path)
+        refused(told)
+    with pytest.raises(NsnnError, match=r"state_dict is of other neurons \(neuron: .*0.7"):
+        copy.deepcopy(net).load_state_dict(other.state_dict())
+    broken = nn.Sequential(nn.Linear(4, 2), cell())
+    with torch.no_grad():
+        broken[0].weight[0, 0] = torch.nan
+    deep.save(broken, path)
+    refused("0.weight has values that aren't finite")
+    with pytest.raises(NsnnError, match="can't be written"):
+        deep.save(net, tmp_path / "nowhere" / "net.pt")
+    deep.save(net, path)
+    assert deep.load(net, path) is net
+
+
+class Runs:
+    """Makes a file when a pickle of it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))

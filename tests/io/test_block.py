@@ -1,0 +1,89 @@
+"""Flat arrays into a Block and out of it."""
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from helpers.roundtrip import trains_of
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.block import gather
+from nsnn_neuro.io.save_load import build_block
+
+
+def test_build_block_against_a_loop():
+    rng = np.random.default_rng(1)
+    trial, neuron, tick = rng.integers(0, 7, 500), rng.integers(0, 11, 500), rng.integers(0, 1000, 500)
+    block = build_block(trial, neuron, tick, dt=1e-4, n_trials=8, n_neurons=12, t_start=0.0, t_stop=0.1)
+    expected = [
+        [
+            np.array([k * 1e-4 for k in sorted(tick[(trial == i) & (neuron == j)])]).tobytes()
+            for j in range(12)
+        ]
+        for i in range(8)
+    ]
+    times = build_block(
+        trial, neuron, times=tick * 1e-4, n_trials=8, n_neurons=12, t_start=0.0, t_stop=np.full(8, 0.1)
+    )
+    assert trains_of(block) == trains_of(times) == expected
+    assert block.annotations == {"dt": 1e-4}
+
+
+def test_build_block_stays_lazy_and_sorts_what_does_not_fit_one_integer():
+    tick = np.array([2**62, -3, 2**62, 5])
+    block = build_block(
+        [1, 1, 0, 1], [0, 1, 1, 1], tick, dt=1.0, n_trials=2, n_neurons=2, t_start=-9.0, t_stop=5e18
+    )
+    assert [s.spiketrains._items for s in block.segments] == [None, None]
+    spikes = gather(block)
+    assert spikes.neuron.tolist() == [1, 0, 1, 1]
+    assert spikes.times.tolist() == [2.0**62, 2.0**62, -3.0, 5.0]
+    assert [s.spiketrains._items for s in block.segments] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"trial": [2]},
+        {"trial": [-1]},
+        {"neuron": [3]},
+        {"neuron": [0.0]},
+        {"tick": [0, 1]},
+        {"tick": [11]},
+        {"tick": [0.5]},
+        {"dt": None},
+        {"times": [0.0]},
+    ],
+)
+def test_build_block_refuses(more):
+    arguments = {"trial": [0], "neuron": [0], "tick": [1], "dt": 0.1, "n_trials": 2, "n_neurons": 3}
+    with pytest.raises(NsnnError):
+        build_block(**{**arguments, **more}, t_start=0.0, t_stop=1.0)
+
+
+def test_gather_reads_ordinary_blocks():
+    block = neo.Block()
+    for start in (0.0, 5.0):
+        segment = neo.Segment()
+        for channel, times in ((9, [30.0, 20.0]), (9, []), (4, [25.0])):  # a repeated channel, unsorted times
+            train = neo.SpikeTrain(times, units="ms", t_start=start, t_stop=100.0)
+            train.annotate(channel_id=channel)
+            segment.spiketrains.append(train)
+        block.segments.append(segment)
+    spikes = gather(block)
+    assert spikes.neuron.tolist() == [0, 0, 2] * 2
+    np.testing.assert_array_max_ulp(spikes.times, np.array([0.02, 0.03, 0.025] * 2), maxulp=1)
+    assert spikes.t_start.tolist() == [0.0, 0.005]
+    assert spikes.t_stop.tolist() == [0.1, 0.1]
+
+
+def test_gather_translates_channel_ids():
+    trains = neo.core.spiketrainlist.SpikeTrainList.from_spike_time_array(
+        [0.1, 0.2, 0.3], np.array([7, 3, 7]), all_channel_ids=[7, 5, 3], units="s", t_stop=1.0 * pq.s
+    )
+    block, segment = neo.Block(), neo.Segment()
+    block.segments.append(segment)
+    segment.spiketrains = trains
+    spikes = gather(block)
+    assert spikes.neuron.tolist() == [0, 0, 2]
+    assert spikes.times.tolist() == [0.1, 0.3, 0.2]

@@ -1,0 +1,291 @@
+"""Files that other programs wrote."""
+
+import warnings
+from datetime import UTC, datetime
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from helpers.roundtrip import assert_same, bounds_of, trains_of, volt
+
+from nsnn_neuro.core.errors import FormatError
+from nsnn_neuro.io.block import gather
+from nsnn_neuro.io.save_load import load, save
+
+
+def foreign(path, *, trials=(), units=(), series=(), **columns):
+    import pynwb
+
+    file = pynwb.NWBFile(
+        session_description="somebody's", identifier="x1", session_start_time=datetime(2020, 1, 1, tzinfo=UTC)
+    )
+    for name in columns:
+        file.add_trial_column(name, name)
+    for i, (start, stop) in enumerate(trials):
+        file.add_trial(start_time=start, stop_time=stop, **{k: v[i] for k, v in columns.items()})
+    for unit in units:
+        file.add_unit(**unit)
+    for one in series:
+        file.add_acquisition(pynwb.TimeSeries(**one))
+    with pynwb.NWBHDF5IO(str(path), "w") as io:
+        io.write(file)
+    return path
+
+
+def test_foreign_trials(tmp_path):
+    path = foreign(
+        tmp_path / "a.nwb",
+        trials=[(10.0, 11.0), (11.0, 12.5), (20.0, 21.0), (float("nan"), 30.0)],
+        stimulus=["left", "right", "left", "none"],
+        contrast=[0.5, 1.0, 0.25, 0.0],
+        units=[
+            {"spike_times": [10.0, 10.5, 11.0, 15.0, 21.0], "obs_intervals": [[0.0, 30.0]]},
+            {"spike_times": [], "obs_intervals": [[0.0, 30.0]]},
+            {"spike_times": [12.0, 20.25], "obs_intervals": [[0.0, 30.0]]},
+        ],
+        series=[
+            {
+                "name": "lfp",
+                "data": np.arange(100),
+                "unit": "volts",
+                "rate": 4.0,
+                "conversion": 1e-3,
+                "offset": 5.0,
+            },
+            {"name": "odd", "data": np.arange(3.0), "unit": "V", "timestamps": [0.0, 1.0, 5.0]},
+        ],
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        block = load(path)
+    messages = sorted(str(w.message) for w in caught)
+    assert messages == [
+        "1 of 4 trials left out: no valid start and stop",
+        "1 of 7 spikes lie outside every trial and were dropped",
+        "left out: odd (not sampled regularly)",
+    ]
+    trains = [[np.frombuffer(t).tolist() for t in trial] for trial in trains_of(block)]
+    assert trains == [[[0.0, 0.5], [], []], [[0.0], [], [1.0]], [[1.0], [], [0.25]]]
+    assert bounds_of(block) == [(0.0, 1.0, 3), (0.0, 1.5, 3), (0.0, 1.0, 3)]
+    assert block.segments[1].annotations == {"start_time": 11.0, "stimulus": "right", "contrast": 1.0}
+    lfp = [segment.analogsignals[0] for segment in block.segments]
+    assert [len(s) for s in lfp] == [4, 6, 4]
+    np.testing.assert_allclose(lfp[1].magnitude.ravel(), 5.0 + 1e-3 * np.arange(44, 50), rtol=1e-12)
+    assert (lfp[1].units, lfp[1].t_start, lfp[1].sampling_rate) == (pq.V, 0.0 * pq.s, 4.0 * pq.Hz)
+    assert block.annotations["nwb"]["identifier"] == "x1"
+    assert block.annotations["units"]["id"] == [0, 1, 2]
+    assert_same(block, load(save(block, tmp_path / "b.nwb")))
+
+
+def test_foreign_without_trials(tmp_path):
+    spike_times = [{"spike_times": [3.0, 4.0]}, {"spike_times": []}, {"spike_times": [1.5]}]
+    with pytest.warns(UserWarning, match="from the first to the last spike"):
+        block = load(foreign(tmp_path / "a.nwb", units=spike_times))
+    assert bounds_of(block) == [(1.5, 4.0, 3)]
+    assert gather(block).times.tolist() == [3.0, 4.0, 1.5]
+
+    observed = [{**unit, "obs_intervals": [[1.0, 9.0]]} for unit in spike_times]
+    block = load(foreign(tmp_path / "b.nwb", units=observed))
+    assert bounds_of(block) == [(1.0, 9.0, 3)]
+
+    observed = [{**unit, "obs_intervals": [[1.0, 2.0], [3.5, 9.0]]} for unit in spike_times]
+    with pytest.warns(UserWarning, match="1 of 3 spikes"):
+        block = load(foreign(tmp_path / "c.nwb", units=observed))
+    assert bounds_of(block) == [(0.0, 1.0, 3), (0.0, 5.5, 3)]
+    assert [np.frombuffer(t).tolist() for t in trains_of(block)[1]] == [[0.5], [], []]
+    assert block.segments[1].annotations == {"start_time": 3.5}
+
+    observed = [{**unit, "obs_intervals": [[1.0, 9.0 + i]]} for i, unit in enumerate(spike_times)]
+    with pytest.warns(UserWarning, match="observed at different times"):
+        assert bounds_of(load(foreign(tmp_path / "d.nwb", units=observed))) == [(1.0, 11.0, 3)]
+
+
+def test_foreign_files_that_say_too_little(tmp_path):
+    for name, more, words in [
+        ("a.nwb", {}, "no units table"),
+        ("b.nwb", {"units": [{"id": 3}]}, "no units/spike_times"),
+        ("c.nwb", {"units": [{"spike_times": []}]}, "nothing tells how long it is"),
+        ("d.nwb", {"units": [{"spike_times": [1.0, float("nan")]}]}, "no numbers"),
+        ("e.nwb", {"units": [{"spike_times": [1.0]}], "trials": [(2.0, 1.0)]}, "valid start and stop"),
+    ]:
+        path = foreign(tmp_path / name, **more)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            with pytest.raises(FormatError, match=words):
+                load(path)
+
+
+def test_a_foreign_unit_is_never_evaluated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hostile = "__import__('os').system('touch marker')"
+    one = {"name": "s", "data": np.arange(10.0), "unit": hostile, "rate": 10.0}
+    unit = {"spike_times": [0.5], "obs_intervals": [[0.0, 1.0]]}
+    (found,) = load(foreign(tmp_path / "a.nwb", units=[unit], series=[one])).segments[0].analogsignals
+    assert found.units == pq.dimensionless
+    assert found.annotations == {"unit": hostile}
+    assert not (tmp_path / "marker").exists()
+
+
+def ordinary_block():
+    block = neo.Block()
+    for i in range(2):
+        segment = neo.Segment(name=f"trial {i}")
+        block.segments.append(segment)
+        segment.analogsignals.append(volt(np.arange(3.0), "v"))
+        for j in range(2):
+            train = neo.SpikeTrain(np.array([10.0, 20.0 + i + j]), units="ms", t_stop=100.0, name=f"{j}")
+            segment.spiketrains.append(train)
+    return block
+
+
+@pytest.mark.parametrize("kind", [".mat", ".nwb"])
+def test_what_neo_wrote(tmp_path, kind):
+    path = str(tmp_path / f"a{kind}")
+    block = ordinary_block()
+    if kind == ".mat":
+        neo.io.NeoMatlabIO(path).write_block(block)
+    else:
+        block.annotate(
+            session_start_time=datetime(2020, 1, 1, tzinfo=UTC), session_description="d", identifier="i"
+        )
+        neo.io.NWBIO(path, mode="w").write_all_blocks([block])
+    found = load(path)
+    assert [type(s.spiketrains).__name__ for s in found.segments] == ["SpikeTrainList"] * 2
+    assert [s.index for s in found.segments] == [0, 1]
+    np.testing.assert_array_max_ulp(
+        gather(found).times, np.array([0.01, 0.02, 0.01, 0.021, 0.01, 0.021, 0.01, 0.022]), maxulp=1
+    )
+    assert bounds_of(found) == [(0.0, 0.1, 2)] * 2
+    assert all(len(s.analogsignals) == 1 and s.analogsignals[0].segment is s for s in found.segments)
+    assert_same(found, load(save(found, tmp_path / "b.nwb")))
+
+
+def read(tmp_path, content, match):
+    """The trains in a text file; the warning that says what was assumed has all of `match`."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.warns(UserWarning, match=match) as caught:
+        block = load(path)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    (trains,) = trains_of(block)
+    return [np.frombuffer(train).tolist() for train in trains], block
+
+
+def test_a_text_file_of_spike_trains(tmp_path):
+    trains, block = read(
+        tmp_path,
+        "0.5\t1.5\n0.25\n",
+        "the text has no units: taken as seconds; each of 2 lines is a neuron; 3 spikes from 0.25 to 1.5 s",
+    )
+    assert trains == [[0.5, 1.5], [0.25]]
+    assert bounds_of(block) == [(0.0, 1.5, 2)]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n\n"])
+def test_the_last_line_of_a_text_file_keeps_its_digits_with_and_without_a_newline(tmp_path, end):
+    assert read(tmp_path, f"0.5 1.125\n0.25 7.98765{end}", "no units")[0] == [[0.5, 1.125], [0.25, 7.98765]]
+
+
+def test_text_is_read_in_double_precision(tmp_path):
+    times = (7000 + np.random.default_rng(0).random(50)).cumsum()
+    assert read(tmp_path, " ".join(map(repr, times.tolist())), "its line is one neuron")[0] == [
+        times.tolist()
+    ]
+
+
+def test_one_time_a_line_is_one_neuron(tmp_path):
+    assert read(tmp_path, "0.5\n1.5\n1.5\n2\n", "the 4 lines of one time each are one neuron")[0] == [
+        [0.5, 1.5, 1.5, 2.0]
+    ]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["# unit: ms", "% units = msec", "# spike times (ms)", "#Time [ms], 30 neurons", "# of 10 s, units: ms"],
+)
+def test_text_that_names_its_unit(tmp_path, comment):
+    trains, _ = read(
+        tmp_path,
+        f"{comment}\n12.5 30\n\n# another\n7.25",
+        "unit ms, as its comments say; each of 3 lines is a neuron, 1 of them silent",
+    )
+    assert trains == [[0.0125, 0.03], [], [0.00725]]
+    assert read(tmp_path, "# in seconds\n1.5 2\n-0.5", "unit s, .* from -0.5 s to the last")[0] == [
+        [1.5, 2.0],
+        [-0.5],
+    ]
+    assert read(tmp_path, "# µs\n1 2\n", "unit us")[0] == [[1e-6, 2e-6]]
+
+
+def test_slow_spikes_of_text_without_a_unit_are_doubted(tmp_path):
+    times = " ".join(f"{t}" for t in range(40, 10_000, 90))
+    with_hint = r"0\.011 spikes a second and neuron make it likely that the unit is ms; if that is wrong, write .*'# unit: ms'"
+    assert read(tmp_path, times, with_hint)[0][0][:2] == [40.0, 130.0]
+    with pytest.warns(UserWarning, match="taken as seconds"):
+        read_again = load(tmp_path / "a.txt")
+    assert read_again.segments[0].t_stop == 9940 * pq.s
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "empty"),
+        ("\n \n# none\n", "no spike times in it"),
+        ("3.0\t2.0\t1.0\n", "line 1: the numbers don't ascend"),
+        ("1\n2\n# back\n0.5\n", "line 4 is earlier than the one before"),
+        ("1\n\n2\n", "empty lines between: these may be neurons, trials or gaps"),
+        ("time\n1\n", "line 1: 'time' is no number: .* begin comments with #"),
+        ("1 nan\n", "line 1: 'nan' is no number"),
+        ("1 1_0\n", "line 1: '1_0' is no number"),
+        ("1 0x1f\n", "'0x1f' is no number"),
+        ("1 \u0661\n", "is no number"),
+        ("1 1e999\n", "beyond the range"),
+        ("1" * 5000, "is no number"),
+        ("0,5 1,25\n", "may be one number or two"),
+        ("0,5\n1,25\n", "may be one number or two"),
+        ("# in ms\n# of 3 s\n1 2\n", "several units, ms, s"),
+        ("0\n", "a single spike at 0"),
+        (b"\xff\xfe1\x00", "UTF-8"),
+        (b"1 2\x00\n", "is no number"),
+    ],
+)
+def test_text_that_is_no_spike_trains_is_refused(tmp_path, content, words):
+    path = tmp_path / "a.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(FormatError, match=words) as caught:
+        load(path)
+    assert len(str(caught.value)) < 400 + len(str(path))
+
+
+def test_separators_and_comments_of_text(tmp_path):
+    assert read(tmp_path, "\ufeff 0.5, 1.5;2.5 ,\n%\n.25 5.e-1\t1E0", "no units")[0] == [
+        [0.5, 1.5, 2.5],
+        [0.25, 0.5, 1.0],
+    ]
+    assert read(tmp_path, "1,2,3\n", "one neuron")[0] == [[1.0, 2.0, 3.0]]
+
+
+def test_a_text_file_larger_than_its_budget_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("1 " * 1000)
+    with pytest.raises(FormatError, match="max_bytes"):
+        load(tmp_path / "a.txt", max_bytes=1000)
+
+
+def test_trials_on_a_late_clock(tmp_path):
+    """A spike at a trial's start is in that trial, and a sample too, where start and time were rounded apart."""
+    clock, rate = 1e9 + 0.3, 1000.0
+    starts = clock + np.arange(40) * 0.05
+    spikes = (clock * 1e3 + np.arange(40) * 50.0) / 1e3  # the same moments, computed in ms
+    path = foreign(
+        tmp_path / "a.nwb",
+        trials=[(t, t + 0.05) for t in starts],
+        units=[{"spike_times": spikes}],
+        series=[{"name": "lfp", "data": np.arange(2000), "unit": "V", "rate": rate, "starting_time": clock}],
+    )
+    block = load(path)
+    assert gather(block).trial.tolist() == list(range(40))
+    assert np.abs(gather(block).times).max() < 1e-6
+    first = [int(segment.analogsignals[0].magnitude[0, 0]) for segment in block.segments]
+    assert first == list(range(0, 2000, 50))

@@ -1,0 +1,236 @@
+"""NWB files written here come back to the last bit, or say what is wrong with them."""
+
+import h5py
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import second
+from helpers.roundtrip import NESTED, assert_same, bounds_of, rich_block, trains_of, values, volt
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nsnn_neuro.core.errors import FormatError
+from nsnn_neuro.io.block import gather
+from nsnn_neuro.io.save_load import build_block, load, save, to_block
+
+times = st.floats(-2.0, 3.0, allow_nan=False)
+
+
+trains = st.lists(times, max_size=4)
+
+
+@pytest.mark.parametrize("dt", [1e-4, 0.1e-3 / 3, None])
+def test_roundtrip_of_everything(tmp_path, dt):
+    block = rich_block(dt)
+    path = save(block, tmp_path / "a.nwb")
+    assert path == tmp_path / "a.nwb"
+    again = load(path)
+    assert_same(block, again)
+    assert (again.name, again.rec_datetime) == (block.name, block.rec_datetime)
+    assert again.annotations["parameters"] == block.annotations["parameters"]
+    assert [s.spiketrains._items for s in load(path).segments] == [None] * 3
+    with h5py.File(path) as file:
+        assert ("tick" in file["units"]) == (dt is not None)
+        assert file["stimulus/presentation/stimulus/data"].shape == (10, 1)  # once
+        assert file["acquisition/v/data"].shape == (30, 2)
+        assert file["acquisition/v/starting_time"].attrs["rate"] == 10.0
+        assert "neurons [1, 3]" in file["acquisition/v"].attrs["description"]
+        assert file["units/population"].asstr()[:].tolist() == ["excitatory"] * 4 + ["inhibitory"] * 2
+    save(again, tmp_path / "b.nwb")
+    with h5py.File(path) as one, h5py.File(tmp_path / "b.nwb") as two:
+        assert one["identifier"][()] == two["identifier"][()]  # the same content
+
+
+def test_identifier_tells_contents_apart(tmp_path):
+    identifiers = set()
+    for nested in ([[[0.1]]], [[[0.2]]], [[[0.1], []]]):
+        with h5py.File(save(to_block(nested, t_stop=1 * second), tmp_path / "a.nwb")) as file:
+            identifiers.add(file["identifier"][()])
+    assert len(identifiers) == 3
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_pynwb_and_neo_read_what_we_save(tmp_path):
+    import pynwb
+
+    block = rich_block()
+    path = save(block, tmp_path / "a.nwb")
+    result = pynwb.validate(path=str(path))
+    assert not (result[0] if isinstance(result, tuple) else result)
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        file = io.read()
+        assert file.trials["start_time"][:].tolist() == [0.0, 1.0, 2.0]
+        expected = np.concatenate([i + np.frombuffer(t[4]) for i, t in enumerate(trains_of(block))])
+        assert file.units.get_unit_spike_times(4).tolist() == expected.tolist()
+        assert len(file.units.get_unit_spike_times(5)) == 0
+        assert file.acquisition["v"].unit == "mV"
+    (theirs,) = neo.io.NWBIO(str(path)).read()
+    assert [len(t) for t in theirs.segments[0].spiketrains] == [
+        sum(len(t[j]) // 8 for t in trains_of(block)) for j in range(6)
+    ]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), n=st.integers(1, 4), trials=st.integers(1, 3), note=values)
+def test_roundtrip_of_small_blocks(tmp_path, data, n, trials, note):
+    nested = data.draw(st.lists(st.lists(trains, min_size=n, max_size=n), min_size=trials, max_size=trials))
+    block = to_block(nested, t_start=-2 * second, t_stop=3 * second)
+    block.annotations["note"] = note
+    dt = data.draw(st.none() | st.sampled_from([1e-4, 0.1, 1 / 3]))
+    if dt is not None:  # annotated, but the times needn't be multiples
+        block.annotations["dt"] = dt
+    again = load(save(block, tmp_path / "a.nwb"))
+    assert_same(block, again)
+    assert trains_of(again) == [[(np.sort(t) + 0.0).tobytes() for t in trial] for trial in nested]
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ticks=st.lists(st.integers(0, 10**7), max_size=20),
+    dt=st.floats(1e-6, 1e-2),
+    t_start=st.floats(-1.0, 0.0),
+)
+def test_ticks_come_back_to_the_bit(tmp_path, ticks, dt, t_start):
+    trial = np.arange(len(ticks)) % 2
+    block = build_block(
+        trial, trial * 0, ticks, dt=dt, n_trials=2, n_neurons=1, t_start=t_start, t_stop=[1.1e5, 1.2e5]
+    )
+    path = save(block, tmp_path / "a.nwb")
+    again = load(path)
+    assert_same(block, again)
+    with h5py.File(path) as file:
+        stored = file["units/tick"][:]
+    assert sorted(stored) == sorted(ticks)
+    assert gather(again).times.tobytes() == b"".join(
+        np.array([k * dt for k in sorted(k for k, i in zip(ticks, trial, strict=True) if i == j)]).tobytes()
+        for j in (0, 1)
+    )
+
+
+def test_signals_with_gaps_and_of_many_kinds(tmp_path):
+    def given_signals(i):
+        return [
+            volt([0.5, -0.0, np.nan], rate=1 / 3),  # no name; shorter than the trial; the same in both
+            volt(np.arange(4 + i), "a/b:c", rate=20.0, t_start=0.25 * pq.s),
+            volt(np.float32([1, 2]), "a/b:c", rate=20.0, t_start=i * 0.1 * pq.s),
+            volt([-0.0 if i else 0.0], "signed zero"),
+            neo.AnalogSignal(np.arange(3), units="uV**2/Hz", sampling_rate=1 * pq.kHz, gain=(1, 2.5)),
+        ] + ([volt([9.0], "only once")] if i else [])
+
+    block = build_block(
+        [0],
+        [0],
+        times=[0.1],
+        n_trials=2,
+        n_neurons=1,
+        t_start=0.0,
+        t_stop=1.0,
+        signals=[given_signals(0), given_signals(1)],
+    )
+    path = save(block, tmp_path / "a.nwb")
+    again = load(path)
+    names = [[s.name for s in segment.analogsignals] for segment in again.segments]
+    assert names == [[s.name for s in segment.analogsignals] for segment in block.segments]
+    assert_same(block, again)
+    assert again.segments[1].analogsignals[4].annotations == {"gain": (1, 2.5)}
+    with h5py.File(path) as file:
+        np.testing.assert_allclose(
+            file["acquisition/a_b_c/timestamps"][:],
+            [0.25, 0.3, 0.35, 0.4, 1.25, 1.3, 1.35, 1.4, 1.45],
+            rtol=1e-12,
+        )
+
+
+def test_ordinary_blocks_are_saved_in_seconds(tmp_path):
+    block, segment = neo.Block(), neo.Segment()
+    block.segments.append(segment)
+    segment.spiketrains.append(neo.SpikeTrain([30.0, 20.0], units="ms", t_stop=100.0))
+    segment.spiketrains.append(neo.SpikeTrain([], units="ms", t_stop=100.0))
+    again = load(save(block, tmp_path / "a.nwb"))
+    assert gather(again).times.tolist() == [20.0 * 0.001, 30.0 * 0.001]
+    assert bounds_of(again) == [(0.0, 0.1, 2)]
+
+
+def test_what_is_not_saved_is_told(tmp_path):
+    block = to_block(NESTED, t_stop=1 * second)
+    block.segments[0].events.append(neo.Event([0.1] * pq.s, labels=["x"]))
+    with pytest.warns(UserWarning, match="not saved: the Block's events"):
+        save(block, tmp_path / "a.nwb")
+
+
+def test_truncated_files(tmp_path):
+    data = save(rich_block(), tmp_path / "a.nwb").read_bytes()
+    cut = tmp_path / "cut.nwb"
+    lengths = {0, 1, 8, 95, 96, 512, 2048, len(data) - 1} | set(range(1000, len(data), len(data) // 40))
+    for length in sorted(lengths):
+        cut.write_bytes(data[:length])
+        with pytest.raises(FormatError) as error:
+            load(cut)
+        assert str(cut) in str(error.value)
+
+
+def test_a_flipped_byte_in_the_spikes_is_noticed(tmp_path):
+    block = rich_block()
+    noise = np.random.default_rng(0).integers(-(2**63), 2**63 - 1, 500)  # too random to be compressed
+    block.segments[0].analogsignals.append(volt(noise, "noise"))
+    path = save(block, tmp_path / "a.nwb")
+    for name in ("units/tick", "units/trial", "acquisition/v/data", "acquisition/noise/data"):
+        with h5py.File(path) as file:
+            chunk = file[name].id.get_chunk_info(0)
+        data = bytearray(path.read_bytes())
+        data[chunk.byte_offset + chunk.size // 2] ^= 1
+        (tmp_path / "b.nwb").write_bytes(data)
+        with pytest.raises(FormatError, match="damaged"):
+            load(tmp_path / "b.nwb")
+
+
+def change(name, value):
+    def changed(file):
+        del file[name]
+        if value is not None:
+            file[name] = value
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        change("units", None),
+        change("units/trial", None),
+        change("units/trial_index", np.array([1, 2, 3])),
+        change("units/trial_index", np.array([3, 2, 3, 4, 5, 300])),
+        change("units/trial", np.full(300, 99)),
+        change("units/tick", np.full(300, -5)),
+        change("units/tick", np.full(299, 5)),
+        change("units/id", np.arange(7)),
+        change("intervals/trials/t_stop", np.array([1.0, np.nan, 1.0])),
+        change("intervals/trials/t_start", np.array([0.0])),
+        change("intervals", None),
+        change("acquisition/v", None),
+        change("acquisition/v/data", np.zeros((29, 2))),
+        change("general/notes", '{"format": "nsnn_neuro.block", "version": 2}'),
+        change("general/notes", '{"format": "nsnn_neuro.block"'),
+        change("general/notes", '{"format": "nsnn_neuro.block", "version": 1}'),
+        change("general/notes", '{"format": "nsnn_neuro.block", "version": ' + "[" * 10**5),
+    ],
+)
+def test_an_edited_file_is_a_format_error(tmp_path, edit):
+    path = save(rich_block(), tmp_path / "a.nwb")
+    with h5py.File(path, "r+") as file:
+        edit(file)
+    with pytest.raises(FormatError, match=r"a\.nwb"):
+        load(path)
+
+
+def test_values_in_another_file_are_not_read(tmp_path):
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["trial"] = np.zeros(300, dtype=int)
+    path = save(rich_block(), tmp_path / "a.nwb")
+    with h5py.File(path, "r+") as file:
+        del file["units/trial"]
+        file["units/trial"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "trial")
+    with pytest.raises(FormatError, match="lies in another file"):
+        load(path)

@@ -1,0 +1,289 @@
+"""Encoders' laws in a run, decoders against plain loops, and both in training."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, coding, losses
+from nsnn_neuro.brian import engine
+from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro.learning.batched import Learner
+
+NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
+POPULATION = coding.Population(5, width=0.8, gain=0.9)
+
+
+def sent(encoder, X, n_steps, batch, target="numpy"):
+    """What the input sends, (batch, n_steps, n): copy b has sample b modulo their number."""
+    n = X.shape[-1] * encoder.units
+    net = nsnn.feedforward([n, 1], noise=NOISE, plasticity=nsnn.NDL(0.1), weights=[np.ones((n, 1))])
+    with engine.running(target):
+        learner = Learner(
+            net, batch=batch, n_steps=n_steps, encoder=encoder, loss=losses.rate_mse, feedback=None
+        )
+        order = np.arange(batch)[None] % len(X)
+        learner.run(X, np.zeros(len(X), int), order, np.array([False]), key=(3,))
+    return learner.layers[0].samples("o")
+
+
+# --- population code
+
+
+def chances(x, units, width, gain):
+    """Of each neuron, by the normal density over that at its peak."""
+    bell = stats.norm(np.linspace(0, 1, units), width / (units - 1))
+    return gain * bell.pdf(x) / bell.pdf(np.linspace(0, 1, units))
+
+
+def test_a_population_fires_by_its_tuning_curves():
+    X, copies, steps = np.array([[0.0, 0.4], [1.0, 0.55]]), 100, 200
+    o = sent(POPULATION, X, steps, copies)
+    assert o.shape == (copies, steps, 10)
+    assert set(np.unique(o)) == {0.0, 1.0}
+    n = copies // 2 * steps
+    for row in (0, 1):
+        p = np.concatenate([chances(x, 5, 0.8, 0.9) for x in X[row]])
+        count = o[row::2].sum((0, 1))
+        assert np.abs((count - n * p) / np.sqrt(n * p * (1 - p)))[n * p > 5].max() < 4
+        assert count[n * p < 1e-3].sum() == 0
+    # the neurons of one value don't share their draws
+    r = np.corrcoef(o[::2, :, 6].ravel(), o[::2, :, 7].ravel())[0, 1]
+    assert abs(r) * np.sqrt(n) < 4
+
+
+def test_a_population_gets_each_steps_value():
+    x = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    sharp = coding.Population(5, width=1e-3)
+    o = sent(sharp, np.stack([x, x[::-1]], axis=1)[None], 5, 1)
+    np.testing.assert_array_equal(o[0], np.concatenate([np.eye(5), np.eye(5)[::-1]], axis=1))
+
+
+def test_an_encoder_of_ones_own_has_units_too():
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Above(coding.Encoder):
+        units: Any = parameter("1", default=4)
+        o = "int(4 * x > unit % units) * int(k == 0)"
+
+    o = sent(Above(), np.array([[0.3, 0.8]]), 2, 1)
+    assert o[0].tolist() == [[1, 1, 0, 0, 1, 1, 1, 1], [0] * 8]
+
+
+def middle(n=80, seed=0):
+    """Whether one value is between 1/3 and 2/3, which no weighting of the value itself can say of both sides."""
+    x = np.random.default_rng(seed).random((n, 1))
+    return x, ((x[:, 0] > 1 / 3) & (x[:, 0] < 2 / 3)).astype(int)
+
+
+def test_one_layer_learns_from_a_population_what_it_cannot_from_the_value():
+    found = {}
+    for name, encoder in (("population", coding.Population(8)), ("value", coding.Direct())):
+        net = nsnn.feedforward(
+            [encoder.units, 2], noise=NOISE, seed=1, plasticity=nsnn.NDL(0.05, optimizer=nsnn.Adam())
+        )
+        fit = nsnn.train(
+            net, middle(), loss=losses.rate_mse, epochs=30, n_steps=8, encoder=encoder, seed=1, engine="numpy"
+        )
+        found[name] = fit.evaluate(middle(300, seed=5), passes=4)["accuracy"]
+    assert found["population"] > 0.93
+    assert found["value"] < 0.67  # the share of the outer thirds
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_a_compiled_population_sends_the_same_spikes():
+    X = np.random.default_rng(1).random((4, 6, 3))
+    runs = [sent(POPULATION, X, 6, 8, target) for target in ("numpy", "cython")]
+    np.testing.assert_array_equal(*runs)
+    assert 0.1 < runs[0].mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: coding.Population(1), "units = 1: expected a whole number, 2 or more"),
+        (lambda: coding.Population(2.5), "units = 2.5: expected a whole number"),
+        (lambda: coding.Population(True), "units = True"),
+        (lambda: coding.Population([3, 4]), r"units = \[3, 4\]"),
+        (lambda: coding.Population(4, width=0), "width = 0"),
+        (lambda: coding.Population(4, gain=1.1), "gain = 1.1: expected a value from 0 to 1"),
+        (lambda: coding.LeakyReadout(1.5), "beta = 1.5: expected a value from 0 to 1"),
+        (lambda: coding.LeakyReadout([0.5, 0.6]), r"beta = \[0.5, 0.6\]: expected one value"),
+        (lambda: coding.Count().scores([1, 0]), r"o has shape \(2,\), int64: expected spikes, 0 or 1"),
+        (lambda: coding.FirstSpike().scores([[0.5]]), r"o has shape \(1, 1\), float64: expected spikes, 0 or 1"),
+        (lambda: coding.Count().scores(np.zeros((2, 0, 3))), r"o has shape \(2, 0, 3\)"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(make, message):
+    with pytest.raises(NsnnError, match=message):
+        make()
+
+
+def net_of(n_in=6, n_out=2):
+    return nsnn.feedforward([n_in, n_out], noise=NOISE, seed=1, plasticity=nsnn.NDL(0.1))
+
+
+def fit_of(net=None, data=None, **kw):
+    given = {"loss": losses.rate_mse, "epochs": 1, "n_steps": 5, "batch": 8, "seed": 1, "engine": "numpy"}
+    return nsnn.train(net or net_of(), data, **(given | kw))
+
+
+def test_the_width_of_the_data_is_that_of_values():
+    X, y = np.random.default_rng(0).random((20, 2)), np.array([0, 1] * 10)
+    three, four = coding.Population(3), coding.Population(4)
+    with pytest.raises(
+        NsnnError, match=r"X has shape \(20, 6\).*\(n, 2\).*2 is the 6 input neurons / units = 3"
+    ):
+        fit_of(data=(np.repeat(X, 3, 1), y), encoder=three)
+    with pytest.raises(
+        NsnnError, match=r"encoder = Population\(units=4.*not the 6 input neurons / units = 4"
+    ):
+        fit_of(data=(X, y), encoder=four)
+    fit = fit_of(data=(X, y), encoder=three, validation=(X[:4], y[:4]))
+    assert fit.evaluate((X, y))["loss"] > 0
+    with pytest.raises(NsnnError, match=r"X has shape \(20, 6\)"):
+        fit.evaluate((np.repeat(X, 3, 1), y))
+
+
+# --- decoders
+
+
+def by_loops(decoder, o):
+    """Scores of one sample, step by step."""
+    out = []
+    for train in np.transpose(o):
+        if isinstance(decoder, coding.Count):
+            out.append(len([s for s in train if s]))
+        elif isinstance(decoder, coding.FirstSpike):
+            out.append(len(train) - min([t for t, s in enumerate(train) if s], default=len(train)))
+        else:
+            x = 0.0
+            for s in train:
+                x = decoder.beta * x + s
+            out.append(x)
+    return out
+
+
+DECODERS = [
+    coding.Count(), coding.FirstSpike(), coding.LeakyReadout(0.6), coding.LeakyReadout(0.0), coding.LeakyReadout(1.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("decoder", DECODERS, ids=repr)
+def test_scores_of_all_outputs_are_those_of_loops(decoder):
+    every = np.array(list(itertools.product([0, 1], repeat=10))).reshape(4, 256, 5, 2)
+    found = decoder.scores(every)
+    expected = [[by_loops(decoder, o) for o in part] for part in every]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-15)
+    assert found.shape == (4, 256, 2)
+    np.testing.assert_array_equal(found, decoder.scores(every.astype(bool)))
+
+
+def test_the_decoders_disagree_where_they_should():
+    """Neuron 0 fires most, 1 first, 2 last."""
+    o = np.array([[0, 1, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]])
+    guesses = [d.scores(o).argmax() for d in (coding.Count(), coding.FirstSpike(), coding.LeakyReadout(0.3))]
+    assert guesses == [0, 1, 2]
+
+
+def test_equal_trains_tie_exactly():
+    o = np.repeat(np.random.default_rng(0).random((50, 40, 1)) < 0.3, 7, axis=2)
+    for decoder in DECODERS:
+        assert (decoder.scores(o).argmax(-1) == 0).all()
+
+
+class Late(coding.Decoder):
+    """Of one's own: spikes of the last two steps."""
+
+    def scores(self, o):
+        return o[..., -2:, :].sum(-2)
+
+
+@pytest.mark.parametrize("decoder", [*DECODERS, Late()], ids=repr)
+def test_evaluate_is_the_decoder_on_the_spikes_by_hand(decoder):
+    """21 samples in batches of 8, twice: the trains of `spikes`, put on a grid, scored, added up."""
+    X, y = np.random.default_rng(2).random((21, 6)), np.arange(21) % 3
+    fit = fit_of(net_of(n_out=3), (X, y))
+    block = fit.spikes((X, y), layers="layer1", passes=2, seed=7)
+    o = np.zeros((2, 21, 5, 3))
+    for segment in block.segments:
+        for k, train in enumerate(segment.spiketrains):
+            ticks = np.rint(train.rescale("ms").magnitude).astype(int)
+            o[segment.annotations["repeat"], segment.annotations["sample"], ticks, k] = 1
+    guess = decoder.scores(o).sum(0).argmax(-1)
+    found = fit.evaluate((X, y), passes=2, seed=7, decoder=decoder)
+    assert found["accuracy"] == (guess == y).mean()
+    assert found["se"] == pytest.approx(stats.sem(guess == y), rel=1e-12)
+    plain = fit.evaluate((X, y), passes=2, seed=7)
+    assert found["loss"] == plain["loss"]
+    if isinstance(decoder, coding.Count) or decoder is DECODERS[-1]:  # beta = 1
+        assert found == plain
+
+
+def test_decoders_that_do_not_fit_are_refused():
+    X, y = np.random.default_rng(2).random((8, 6)), np.arange(8) % 2
+    with pytest.raises(NsnnError, match="decoder = 'count': expected a decoder such as"):
+        fit_of(data=(X, y)).evaluate((X, y), decoder="count")
+    spikes = np.zeros((8, 5, 2))
+    fit = fit_of(data=(X, spikes), loss=losses.VanRossum(2.0))
+    with pytest.raises(NsnnError, match=r"decoder = Count\(\): expected None with target spikes"):
+        fit.evaluate((X, spikes), decoder=coding.Count())
+
+
+@pytest.mark.parametrize("decoder", [None, coding.FirstSpike(), Late()], ids=repr)
+def test_probabilities_are_shares_of_the_passes(decoder):
+    """Guesses of the single passes of `spikes`, which are shared where scores tie; one pass is the guess of `evaluate`."""
+    X, y = np.random.default_rng(2).random((21, 6)), np.arange(21) % 3
+    fit = fit_of(net_of(n_out=3), (X, y))
+    before = X.copy()
+    found = fit.probabilities(X, passes=4, seed=7, decoder=decoder)
+    block = fit.spikes((X, y), layers="layer1", passes=4, seed=7)
+    expected, ties = np.zeros((21, 3)), 0
+    for segment in block.segments:
+        o = np.zeros((5, 3))
+        for k, train in enumerate(segment.spiketrains):
+            o[np.rint(train.rescale("ms").magnitude).astype(int), k] = 1
+        scores = (decoder or coding.Count()).scores(o)
+        best = np.flatnonzero(scores == scores.max())
+        ties += best.size > 1
+        expected[segment.annotations["sample"], best] += 1 / best.size / 4
+    assert ties > 5
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(X, before)
+    one = fit.probabilities(X, passes=1, seed=7, decoder=decoder)
+    found = fit.evaluate((X, y), seed=7, decoder=decoder)["accuracy"]
+    assert found == (one.argmax(1) == y).mean()
+
+
+def test_probabilities_refuse_what_evaluate_does():
+    X, y = np.random.default_rng(2).random((8, 6)), np.arange(8) % 2
+    fit = fit_of(data=(X, y))
+    for wrong, options, message in [
+        (X[:, :5], {}, r"X has shape \(8, 5\)"), (None, {}, r"X has shape \(\)"), (X + 1, {}, "X has values from 1"),
+        (X, {"passes": 0}, "passes = 0"), (X, {"seed": -1}, "seed = -1"), (X, {"decoder": "count"}, "decoder = 'count'"),
+    ]:  # fmt: skip
+        with pytest.raises(NsnnError, match=message):
+            fit.probabilities(wrong, **options)
+    spikes = fit_of(data=(X, np.zeros((8, 5, 2))), loss=losses.VanRossum(2.0))
+    with pytest.raises(NsnnError, match="the loss was VanRossum"):
+        spikes.probabilities(X)
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_compiled_training_from_a_population_is_read_the_same():
+    """One epoch that changes nothing (eta = 0): the same spikes on both targets."""
+    X, y = np.random.default_rng(2).random((120, 2)), np.arange(120) % 3
+    found = []
+    for target in ("numpy", "cython"):
+        net = nsnn.feedforward([10, 3], noise=NOISE, seed=1, plasticity=nsnn.NDL(0.0))
+        fit = fit_of(net, (X, y), encoder=POPULATION, engine=target)
+        found.append([fit.evaluate((X, y), passes=2, seed=7, decoder=d)["accuracy"] for d in DECODERS])
+    assert found[0] == found[1]
+    assert len(set(found[0])) > 2

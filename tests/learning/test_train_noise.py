@@ -1,0 +1,688 @@
+"""Noise that changes in training: by layer and neuron, over epochs, and down the loss; gradients against the reference."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from brian2 import Network, NeuronGroup, ms, mV
+from helpers.tiny_networks import EVERY, FAMILIES, RESETS, largest
+from helpers.tiny_networks import problem as tiny
+from helpers.training import BATCH, NOISE, SIZES, STEPS, One, feedback_of, fit_of, problem, same
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, coding, losses, reference
+from nsnn_neuro.brian import engine
+from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro.learning import checkpoint as checkpoints
+from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.models.escape import Family
+
+PATHS = [*itertools.product(["hard", "subtract"], ["exact", "detached"])]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mixed(Family):
+    """Two logistic laws, one shifted: three parameters that are scales (one of them inverse), one that isn't."""
+
+    s: Any = parameter("V", "1", bound="positive")
+    shift: Any = parameter("V", "1")
+    steep: Any = parameter("1/V", "1", bound="positive")
+    share: Any = parameter("1", bound="fraction")
+    cdf_text = "share / (1 + exp(-(x - shift) / s)) + (1 - share) / (1 + exp(-x * steep))"
+    pdf_text = (
+        "share * exp(-(x - shift) / s) / (s * (1 + exp(-(x - shift) / s))**2) "
+        "+ (1 - share) * steep * exp(-x * steep) / (1 + exp(-x * steep))**2"
+    )
+
+    def _parts(self, x):
+        return 1 / (1 + np.exp(-(x - self.si("shift")) / self.si("s"))), 1 / (
+            1 + np.exp(-x * self.si("steep"))
+        )
+
+    def _cdf(self, x, scale):
+        a, b = self._parts(x)
+        return self.si("share") * a + (1 - self.si("share")) * b
+
+    def _pdf(self, x, scale):
+        a, b = self._parts(x)
+        return self.si("share") * a * (1 - a) / scale + (1 - self.si("share")) * b * (1 - b) * self.si(
+            "steep"
+        )
+
+
+MIXED = Mixed(0.3, 0.1, 4.0, 0.4)
+ALL = pytest.mark.parametrize("family", [*FAMILIES, MIXED], ids=lambda f: type(f).__name__)
+
+
+# ------------------------------------------------------------------------------------------------------------- families
+
+
+@ALL
+def test_a_family_that_is_scaled_is_the_law_of_scaled_noise(family):
+    x = np.array([-2.0, -0.7, -0.1, 0.0, 0.3, 1.1])
+    for c in (0.5, 3.0):
+        np.testing.assert_allclose(family.scaled(c).cdf(c * x), family.cdf(x), rtol=1e-14)
+        np.testing.assert_allclose(family.scaled(c).pdf(c * x), family.pdf(x) / c, rtol=1e-13)
+
+
+@ALL
+def test_minus_x_f_is_the_derivative_to_the_logarithm_of_the_scale(family):
+    """Central differences at four steps, extrapolated; away from kinks."""
+    x = np.array([-1.7, -0.33, -0.05, 0.21, 0.9])
+    slopes = [
+        (family.scaled(np.exp(h)).cdf(x) - family.scaled(np.exp(-h)).cdf(x)) / (2 * h)
+        for h in 0.01 * 0.5 ** np.arange(4)
+    ]
+    for order in (4, 16, 64):
+        slopes = [(order * fine - coarse) / (order - 1) for coarse, fine in itertools.pairwise(slopes)]
+    np.testing.assert_allclose(slopes[0], -x * family.pdf(x), rtol=1e-9, atol=1e-11)
+
+
+def test_scaled_keeps_units_and_arrays():
+    assert nsnn.Gaussian(2 * mV).scaled(0.5).si("sigma") == pytest.approx(1e-3, abs=1e-18)
+    assert nsnn.FastSigmoid(4 / mV).scaled(0.5).si("b") == pytest.approx(8e3, rel=1e-14)
+    assert nsnn.Gaussian([0.2, 0.4]).scaled([1.0, 2.0]).si("sigma").tolist() == [0.2, 0.8]
+    assert nsnn.Gaussian(0.2).scaled([1.0, 2.0]).si("sigma").tolist() == [0.2, 0.4]
+    with pytest.raises(NsnnError, match=r"sigma = 0\.0: expected a positive value"):
+        nsnn.Gaussian(0.2).scaled(0.0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fixed(Family):
+    """A logistic law of a width that nobody can set."""
+
+    share: Any = parameter("1", bound="fraction", default=1.0)
+    cdf_text = "share / (1 + exp(-x))"
+    pdf_text = "share * exp(-x) / (1 + exp(-x))**2"
+
+
+# ------------------------------------------------------------------------------------------------------------ reference
+
+
+def along_spikes(W, x, spikes, loss, family, beta, theta, reset, reset_path, R=None):
+    """dL/dlog s by complex steps: of the network whose spikes are o = spikes + f (u - u0) - x f log s, x = u0 - theta."""
+    R = [None] * len(W) if R is None else R
+    u0, _ = reference.forward(W, x, family, spikes=spikes, beta=beta, theta=theta, reset=reset, recurrent=R)
+    f = [family.pdf(u - theta) for u in u0]
+
+    def value(log_s):
+        o = [np.zeros(s.shape, dtype=complex) for s in spikes]
+        u = [np.zeros(w.shape[1], dtype=complex) for w in W]
+        for t, k in itertools.product(range(len(x)), range(len(W))):
+            fired = (o if reset_path == "exact" else spikes)[k][t - 1] if t else 0 * u[k]
+            kept = u[k] * (1 - fired) if reset == "hard" else u[k] - theta * fired
+            u[k] = beta * kept + (x[t] if k == 0 else o[k - 1][t]) @ W[k]
+            if R[k] is not None and t:
+                u[k] = u[k] + o[k][t - 1] @ R[k]
+            o[k][t] = spikes[k][t] + f[k][t] * (u[k] - u0[k][t]) - (u0[k][t] - theta) * f[k][t] * log_s[k]
+        return loss(o)
+
+    found = []
+    for k, w in enumerate(W):
+        gradient = np.zeros(w.shape[1])
+        for j in range(w.shape[1]):
+            log_s = [np.zeros(v.shape[1], dtype=complex) for v in W]
+            log_s[k][j] = 1e-30j
+            gradient[j] = value(log_s).imag / 1e-30
+        found.append(gradient)
+    return found
+
+
+@EVERY
+@RESETS
+@pytest.mark.parametrize("reset_path", ["exact", "detached"])
+def test_the_reference_is_the_complex_step(family, reset, reset_path):
+    W, _, x, spikes, loss = tiny([3, 3, 2, 2], 6, 3)
+    neuron = {"beta": 0.8, "theta": 0.9, "reset": reset}
+    found = reference.noise_scale(W, x, spikes, loss, family, reset_path=reset_path, **neuron)
+    expected = along_spikes(W, x, spikes, loss, family, 0.8, 0.9, reset, reset_path)
+    assert largest(found, expected) < 1e-12
+    shared = reference.noise_scale(
+        W, np.stack([x, x]), [np.stack([o, o]) for o in spikes], loss, family, **neuron
+    )
+    assert all(a.shape == (2, w.shape[1]) for a, w in zip(shared, W, strict=True))
+
+
+# ------------------------------------------------------------------------------------------------- gradients in training
+
+
+def learner_of(net, target="numpy", batch=BATCH, n_steps=STEPS, loss=losses.rate_mse, encoder=None, **kw):
+    with engine.running(target):
+        return Learner(
+            net,
+            batch=batch,
+            n_steps=n_steps,
+            encoder=encoder or coding.Bernoulli(),
+            loss=loss,
+            **({"feedback": None} | kw),
+        )
+
+
+def gradients(rule, families, reset, loss, kind, *, target="numpy", unfilled=False, factor=1.0):
+    """dL/dlog s of one batch, found and by the reference along the same spikes, and the logarithms' change."""
+    rng = np.random.default_rng(5)
+    W = [rng.normal(0.35, 0.7, pair) for pair in itertools.pairwise(SIZES)]
+    neuron = nsnn.NSNNNeuron(beta=0.6, theta=0.8, reset=reset)
+    noise = [nsnn.EscapeNoise(f) for f in families]
+    net = nsnn.feedforward(SIZES, noise=noise, neuron=neuron, weights=W, plasticity=rule)
+    X, y, feedback = rng.random((7, 4)), rng.integers(0, 3, 7), feedback_of(kind)
+    order = np.array([[3, 1, -1 if unfilled else 6], [0, 0, 0]])
+    learner = learner_of(net, target, loss=loss, feedback=feedback)
+    with engine.running(target):
+        learner.run(X, y, order[:1], np.array([False]), key=(1,), noise=factor)
+        states = [layer.samples("o") for layer in learner.layers]
+        learner.run(X, y, order, np.array([True, False]), key=(1,), noise=factor)
+    found = [level.slope.copy() for level in learner.levels.values()]
+    expected = [np.zeros(n) for n in SIZES[1:]]
+    samples = [b for b in range(BATCH) if order[0, b] >= 0]
+    for b in samples:
+        one = reference.noise_scale(
+            W, states[0][b], [o[b] for o in states[1:]], One(loss, y[order[0, b]]), [f.scaled(factor) for f in families],
+            beta=0.6, theta=0.8, reset=reset, reset_path=rule.reset_path, signal=kind, feedback=feedback,
+        )  # fmt: skip
+        expected = [e + g / len(samples) for e, g in zip(expected, one, strict=True)]
+    return found, expected, learner
+
+
+def of_each(family, n):
+    """The family with a scale for each neuron."""
+    return family.scaled(1 + 0.2 * np.arange(n))
+
+
+@pytest.mark.parametrize("kind", ["transport", "random", "broadcast"])
+@pytest.mark.parametrize(("family", "case"), [(f, PATHS[k % 4]) for k, f in enumerate([*FAMILIES, MIXED])])
+def test_gradients_are_the_references(family, case, kind):
+    """One scale for each neuron of two layers, one for the whole of the third."""
+    reset, path = case
+    rule = nsnn.NDL(0.0, signal=kind, reset_path=path, eta_noise=0.1)
+    # the functions of `Mixed` take numbers
+    families = [family] * 3 if family is MIXED else [of_each(family, 5), of_each(family, 6), family]
+    found, expected, learner = gradients(rule, families, reset, losses.rate_mse, kind)
+    expected = [e if f.size > 1 else e.sum(keepdims=True) for f, e in zip(found, expected, strict=True)]
+    assert [f.size for f in found] == ([1, 1, 1] if family is MIXED else [5, 6, 1])
+    assert largest(found, expected) < 1e-10
+    for level, e in zip(learner.levels.values(), expected, strict=True):
+        np.testing.assert_allclose(level.log, -0.1 * e, atol=1e-14)
+        np.testing.assert_allclose(level.values, np.exp(level.log), rtol=1e-15)
+
+
+@pytest.mark.parametrize("case", PATHS)
+def test_gradients_in_a_batch_that_is_not_full_at_another_level(case):
+    reset, path = case
+    rule = nsnn.NDL(0.0, reset_path=path, eta_noise=0.1)
+    families = [of_each(nsnn.Logistic(0.25), n) for n in SIZES[1:]]
+    found, expected, learner = gradients(
+        rule, families, reset, losses.cross_entropy_step, "transport", unfilled=True, factor=1.7
+    )
+    assert largest(found, expected) < 1e-10
+    for level in learner.levels.values():
+        np.testing.assert_allclose(level.values, 1.7 * np.exp(level.log), rtol=1e-15)
+
+
+@pytest.mark.parametrize("case", PATHS)
+def test_gradients_of_a_recurrent_layer_are_the_complex_step(case):
+    """The formula holds however g has come about: by way of the layer's other neurons too."""
+    reset, path = case
+    rng = np.random.default_rng(5)
+    W, R = [rng.normal(0.4, 0.6, s) for s in ((4, 5), (5, 3))], rng.normal(0, 0.5, (5, 5))
+    family, rule = nsnn.Logistic(0.25), nsnn.NDL(0.0, reset_path=path, eta_noise=0.1)
+    net = nsnn.recurrent(
+        4, 5, 3, noise=nsnn.EscapeNoise(family), neuron=nsnn.NSNNNeuron(beta=0.6, theta=0.8, reset=reset), plasticity=rule,
+        weights=[W[0], R, W[1]],
+    )  # fmt: skip
+    X, y = rng.random((2, 4)), np.array([0, 2])
+    learner = learner_of(net, batch=2)
+    with engine.running("numpy"):
+        learner.run(X, y, np.array([[0, 1]]), np.array([False]), key=(1,))
+        states = [layer.samples("o") for layer in learner.layers]
+        learner.run(X, y, np.array([[0, 1], [0, 1]]), np.array([True, False]), key=(1,))
+
+    def squared(label):  # of complex spikes too
+        return lambda o: np.sum((o[-1].mean(0) - np.eye(3)[label]) ** 2)
+
+    each = [
+        along_spikes(
+            W,
+            states[0][b],
+            [o[b] for o in states[1:]],
+            squared(y[b]),
+            family,
+            0.6,
+            0.8,
+            reset,
+            path,
+            [R, None],
+        )
+        for b in range(2)
+    ]
+    expected = [sum(g.sum(keepdims=True) for g in layer) / 2 for layer in zip(*each, strict=True)]
+    assert largest([level.slope for level in learner.levels.values()], expected) < 1e-10
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.parametrize(("kind", "case"), [("transport", PATHS[0])])
+def test_compiled_gradients_are_the_references(kind, case):
+    reset, path = case
+    rule = nsnn.NDL(0.0, signal=kind, reset_path=path, eta_noise=0.1, optimizer=nsnn.SGD())
+    families = [of_each(nsnn.Gaussian(0.4), 5), nsnn.FastSigmoid(4.0), of_each(nsnn.Cauchy(0.3), 3)]
+    found, expected, learner = gradients(
+        rule, families, reset, losses.rate_mse, kind, target="cython", unfilled=True, factor=1.3
+    )
+    expected[1] = expected[1].sum(keepdims=True)
+    assert largest(found, expected) < 1e-10
+    for level, e in zip(learner.levels.values(), expected, strict=True):
+        np.testing.assert_allclose(level.log, -0.1 * e, atol=1e-14)
+        np.testing.assert_allclose(level.values, 1.3 * np.exp(level.log), rtol=1e-15)
+
+
+class Affine(losses.Loss):
+    """A loss that is affine in each spike."""
+
+    c = np.array([0.7, -1.1, 0.4])
+
+    def value(self, o, y):
+        return np.asarray(np.sum(np.asarray(o) * self.c, axis=(-2, -1)))
+
+    def gradient(self, o, y):
+        return np.broadcast_to(self.c, np.shape(o)).copy()
+
+
+@ALL
+def test_one_step_of_an_output_layer_goes_down_the_expected_loss(family):
+    """E[L] by the sum over all spike patterns, and its derivative to each neuron's log s by extrapolated differences."""
+    rng = np.random.default_rng(8)
+    W, X = [rng.normal(0.5, 0.5, (4, 3))], rng.random((2, 4))
+    families = [family] if family is MIXED else [of_each(family, 3)]
+    rule = nsnn.NDL(0.0, eta_noise=0.1)
+    net = nsnn.feedforward([4, 3], noise=nsnn.EscapeNoise(families[0]), weights=W, plasticity=rule)
+    learner = learner_of(net, batch=2, n_steps=1, loss=Affine(), encoder=coding.Direct())
+    with engine.running("numpy"):
+        learner.run(X, np.zeros(2, int), np.array([[0, 1], [0, 1]]), np.array([True, False]), key=(1,))
+    size = learner.levels[1].n
+
+    def mean(log_s):
+        changed = [families[0].scaled(np.exp(log_s if size > 1 else log_s[0]))]
+        neuron = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
+        return np.mean(
+            [
+                reference.enumerate(W, x[None], lambda o: float(o[0][0] @ Affine.c), changed, **neuron)[0]
+                for x in X
+            ]
+        )
+
+    expected = np.zeros(size)
+    for j, one in enumerate(np.eye(size)):
+        slopes = [(mean(h * one) - mean(-h * one)) / (2 * h) for h in 0.01 * 0.5 ** np.arange(4)]
+        for order in (4, 16, 64):
+            slopes = [(order * fine - coarse) / (order - 1) for coarse, fine in itertools.pairwise(slopes)]
+        expected[j] = slopes[0]
+    assert np.abs(expected).max() > 0.01
+    assert np.abs(learner.levels[1].slope - expected).max() < 1e-10
+
+
+# ------------------------------------------------------------------------------------------------- layers and neurons
+
+
+def test_each_layer_and_neuron_has_its_own_noise():
+    """One step, u known: P = F(u - theta) by layer and neuron, at a factor from outside too."""
+    sigma, w = [0.2, np.array([0.2, 0.4, 0.8])], [np.array([[0.9]]), np.array([[0.7, 0.7, 0.7]])]
+    net = nsnn.feedforward(
+        [1, 1, 3],
+        noise=[nsnn.EscapeNoise(nsnn.Gaussian(s)) for s in sigma],
+        weights=w,
+        plasticity=nsnn.NDL(0.0),
+    )
+    learner = learner_of(net, batch=4000, n_steps=1, encoder=coding.Direct(), scheduled=True)
+    for factor in (1.0, 2.0):
+        with engine.running("numpy"):
+            learner.run(
+                np.ones((1, 1)),
+                np.zeros(1, int),
+                np.zeros((1, 4000), int),
+                np.array([False]),
+                key=(1,),
+                noise=factor,
+            )
+        first, second = (layer.samples("o")[:, 0] for layer in learner.layers[1:])
+        fired = first[:, 0] == 1
+        for found, x, s in (
+            (first, -0.1, sigma[0]),
+            (second[fired], -0.3, sigma[1]),
+            (second[~fired], -1.0, sigma[1]),
+        ):
+            p, n = nsnn.Gaussian(s * factor).cdf(x), len(found)
+            assert np.abs((found.sum(0) - n * p) / np.sqrt(n * p * (1 - p)))[n * p * (1 - p) > 5].max() < 4
+
+
+def test_noises_that_do_not_fit_the_layers_are_refused():
+    with pytest.raises(NsnnError, match="noise has 1 entries: expected one for all layers, or 2"):
+        nsnn.feedforward([2, 3, 2], noise=[NOISE])
+    with pytest.raises(NsnnError, match=r"sigma of Gaussian has 3 values: expected one, or n = 2"):
+        nsnn.feedforward([2, 3, 2], noise=[NOISE, nsnn.EscapeNoise(nsnn.Gaussian([0.1, 0.2, 0.3]))])
+
+
+# ------------------------------------------------------------------------------------------------------------ schedules
+
+
+def sigmas(fit):
+    return [p.noise.family.si("sigma") for p in fit.network.populations[1:]]
+
+
+def noisy(sigma, **kw):
+    """The net of the training tests with another noise."""
+    noise = nsnn.EscapeNoise(nsnn.Gaussian(sigma))
+    return nsnn.feedforward(
+        [6, 12, 3], noise=noise, seed=1, plasticity=nsnn.NDL(0.02, optimizer=nsnn.Adam(), **kw)
+    )
+
+
+def without_time(fit):
+    return fit.history.drop(columns="seconds")
+
+
+def test_a_schedule_is_a_factor_of_the_scale():
+    """An epoch at factor 2 is one with twice the noise, bit for bit; the network has the last epoch's."""
+    doubled, twice = fit_of(noisy(0.4), epochs=1, noise_schedule=[2.0]), fit_of(noisy(0.8), epochs=1)
+    assert same(doubled, twice)
+    assert doubled.history["loss"].equals(twice.history["loss"])
+    assert not same(doubled, fit_of(noisy(0.4), epochs=1))
+    assert sigmas(doubled) == [0.8, 0.8]
+    ones, plain = fit_of(epochs=2, noise_schedule=(1.0, 1.0)), fit_of(epochs=2)
+    assert same(ones, plain)
+    assert plain.history.columns.tolist() == nsnn.learning.train._COLUMNS
+    assert doubled.evaluate(problem(20)) == twice.evaluate(problem(20))
+
+
+def test_a_pair_goes_geometrically_and_the_history_has_it():
+    fit = fit_of(epochs=4, noise_schedule=(4.0, 0.5))
+    for name in ("layer1", "layer2"):
+        np.testing.assert_allclose(fit.history[f"noise of {name}"], [4, 2, 1, 0.5], rtol=1e-14)
+        signals = {s.name: s.magnitude for s in fit.block.segments[0].analogsignals}
+        np.testing.assert_allclose(signals[f"noise of {name}"][:, 0], [4, 2, 1, 0.5], rtol=1e-14)
+        assert signals[f"level of {name}"].tolist() == [[1.0], [0.5]]
+    assert sigmas(fit) == [0.2, 0.2]
+    listed = fit_of(epochs=4, noise_schedule=fit.history["noise of layer1"].to_numpy())
+    assert same(fit, listed)
+
+
+def test_half_of_the_scale_is_twice_the_steepness():
+    net, steep = (
+        nsnn.feedforward([6, 3], noise=nsnn.EscapeNoise(nsnn.FastSigmoid(b)), plasticity=nsnn.NDL(0.1))
+        for b in (4.0, 8.0)
+    )
+    fit = fit_of(net, epochs=1, noise_schedule=[0.5])
+    assert fit.network.populations[1].noise.family.b == 8.0
+    assert same(fit, fit_of(steep, epochs=1))
+
+
+@pytest.mark.slow
+def test_the_best_epochs_noise_is_returned():
+    net = noisy(0.4, eta_noise=0.05)
+    stopped = fit_of(net, epochs=30, patience=2, noise_schedule=(1.0, 20.0))
+    assert stopped.best_epoch < len(stopped.history) < 30
+    level = stopped.history["noise of layer1"][stopped.best_epoch - 1]
+    assert sigmas(stopped)[0] == 0.4 * level
+    found = stopped.block.segments[0].analogsignals
+    assert next(s for s in found if s.name == "level of layer1").magnitude.tolist() == [[1.0], [level]]
+
+
+# -------------------------------------------------------------------------------------------------------------- learned
+
+
+@pytest.mark.parametrize(
+    "optimizer", [nsnn.SGD(), nsnn.Momentum(0.8), nsnn.Adam()], ids=lambda o: type(o).__name__
+)
+def test_the_logarithm_follows_the_optimizer(optimizer):
+    X, y = np.eye(2)[[0, 1] * 4], np.array([0, 1] * 4)
+    noise = [nsnn.EscapeNoise(nsnn.Gaussian(0.4)), nsnn.EscapeNoise(nsnn.Gaussian([0.3, 0.5]))]
+    net = nsnn.feedforward(
+        [2, 3, 2], noise=noise, plasticity=nsnn.NDL(0.2, eta_noise=0.3, optimizer=optimizer)
+    )
+    learner = learner_of(net, batch=4, n_steps=5)
+    order, levels = np.arange(8).reshape(2, 4), list(learner.levels.values())
+    w, m, v = ([np.zeros(level.n) for level in levels] for _ in range(3))
+    for n in range(1, 4):
+        with engine.running("numpy"):
+            learner.run(X, y, order, np.array([True, False]), key=(1, n), eta=0.5)
+        for k, level in enumerate(levels):
+            g = level.slope
+            assert np.abs(g).max() > 0
+            if isinstance(optimizer, nsnn.SGD):
+                w[k] -= 0.15 * g
+            elif isinstance(optimizer, nsnn.Momentum):
+                m[k] = 0.8 * m[k] + g
+                w[k] -= 0.15 * m[k]
+            else:
+                m[k], v[k] = 0.9 * m[k] + 0.1 * g, 0.999 * v[k] + 0.001 * g**2
+                w[k] -= 0.15 * (m[k] / (1 - 0.9**n)) / (np.sqrt(v[k] / (1 - 0.999**n)) + 1e-8)
+            np.testing.assert_allclose(level.log, w[k], atol=1e-12, rtol=0)
+
+
+def test_learned_noise_is_in_the_network_the_history_and_the_block():
+    noise = [NOISE, nsnn.EscapeNoise(nsnn.Gaussian([0.3, 0.4, 0.5]))]
+    net = nsnn.feedforward([6, 12, 3], noise=noise, seed=1, plasticity=nsnn.NDL(0.02, eta_noise=0.2))
+    fit = fit_of(net, epochs=3, noise_schedule=(1.0, 0.5))
+    first, second = sigmas(fit)
+    signals = {s.name: s.magnitude for s in fit.block.segments[0].analogsignals}
+    assert signals["level of layer1"][1, 0] == first / 0.4
+    np.testing.assert_allclose(signals["level of layer2"][1], second / [0.3, 0.4, 0.5], rtol=1e-15)
+    assert np.unique(second / [0.3, 0.4, 0.5]).size == 3
+    assert fit.history["noise of layer2"].iloc[-1] == pytest.approx(
+        (second / [0.3, 0.4, 0.5]).mean(), rel=1e-15
+    )
+    assert abs(first / 0.2 - 1) > 0.01  # it moved beyond the schedule
+    assert [p.noise for p in net.populations[1:]] == noise
+    # what evaluate runs is that noise: the same network written down by hand
+    again = nsnn.feedforward(
+        [6, 12, 3], noise=[nsnn.EscapeNoise(nsnn.Gaussian(s)) for s in (first, second)], plasticity=nsnn.NDL(0.0),
+        weights=fit.network.get_weights(),
+    )  # fmt: skip
+    assert fit.evaluate(problem(30)) == fit_of(again, epochs=1).evaluate(problem(30))
+
+
+def test_without_a_rate_nothing_changes():
+    """And a rate so small that the noise stays is the same training, bit for bit."""
+    fixed, least = fit_of(noisy(0.4)), fit_of(noisy(0.4, eta_noise=1e-30))
+    assert same(fixed, least)
+    assert sigmas(fixed) == [0.4, 0.4]
+    assert fixed.history.columns.tolist() == nsnn.learning.train._COLUMNS
+    assert not same(fixed, fit_of(noisy(0.4, eta_noise=0.05)))
+
+
+def learned(**kw):
+    noise = [nsnn.EscapeNoise(nsnn.Gaussian(np.linspace(0.3, 0.6, 12))), NOISE]
+    rule = nsnn.NDL(0.02, eta_noise=0.05, optimizer=nsnn.Adam())
+    return fit_of(nsnn.feedforward([6, 12, 3], noise=noise, seed=1, plasticity=rule), **kw)
+
+
+def equal(a, b):
+    return (
+        same(a, b)
+        and without_time(a).equals(without_time(b))
+        and all(np.array_equal(p, q) for p, q in zip(sigmas(a), sigmas(b), strict=True))
+    )
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
+    path, whole = tmp_path / "fit.npz", learned(epochs=4)
+    learned(epochs=2, checkpoint=path)
+    assert equal(learned(epochs=4, checkpoint=path), whole)
+    assert equal(learned(epochs=4, checkpoint=path), whole)  # nothing left to do
+
+
+def test_a_schedule_that_is_interrupted_goes_on(tmp_path, monkeypatch):
+    path, inner, calls = tmp_path / "fit.npz", Learner.run, []
+    asked = {"epochs": 4, "noise_schedule": (2.0, 0.5)}
+    whole = learned(**asked)
+
+    def run(self, *args, **kw):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return inner(self, *args, **kw)
+
+    monkeypatch.setattr(Learner, "run", run)
+    with pytest.raises(KeyboardInterrupt):
+        learned(checkpoint=path, **asked)
+    assert checkpoints.read(path)[1]["epoch"] == 2
+    with pytest.raises(NsnnError, match=r"of another configuration .*noise_schedule changed"):
+        learned(epochs=4, noise_schedule=(2.0, 0.6), checkpoint=path)
+    with pytest.raises(NsnnError, match=r"of another configuration .*epochs changed"):
+        learned(epochs=5, noise_schedule=(2.0, 0.5), checkpoint=path)
+    assert equal(learned(checkpoint=path, **asked), whole)
+
+
+def test_a_recurrent_networks_noise_is_learned_and_resumed(tmp_path):
+    rule = nsnn.NDL(0.02, eta_noise=0.05, optimizer=nsnn.Adam())
+    net = nsnn.recurrent(6, 8, 3, noise=NOISE, seed=1, plasticity=rule)
+    whole = fit_of(net, epochs=3)
+    fit_of(net, epochs=1, checkpoint=tmp_path / "fit.npz")
+    assert equal(fit_of(net, epochs=3, checkpoint=tmp_path / "fit.npz"), whole)
+    assert whole.history.columns[-2:].tolist() == ["noise of hidden", "noise of output"]
+    assert len({0.4, *sigmas(whole)}) == 3
+
+
+def test_a_schedule_goes_with_reward_too():
+    twice = [
+        fit_of(
+            nsnn.feedforward(
+                [6, 5, 3], noise=nsnn.EscapeNoise(nsnn.Gaussian(s)), plasticity=nsnn.NDL(0.1, signal="reward")
+            ),
+            **kw,
+        )
+        for s, kw in ((0.4, {"epochs": 1, "noise_schedule": [2.0]}), (0.8, {"epochs": 1}))
+    ]
+    assert same(*twice)
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_compiled_training_resumes_bit_for_bit(tmp_path):
+    path, asked = tmp_path / "fit.npz", {"epochs": 4, "engine": "cython"}
+    numpy, whole = learned(epochs=4), learned(**asked)
+    # rounding differs; no draw of these fell between
+    assert largest(*([np.atleast_1d(s) for s in sigmas(fit)] for fit in (whole, numpy))) < 1e-9
+    learned(epochs=2, engine="cython", checkpoint=path)
+    assert equal(learned(checkpoint=path, **asked), whole)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, sys.argv[2])
+sys.path.insert(0, sys.argv[2] + "/learning")
+from test_train_noise import learned
+learned(epochs=200, checkpoint=sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_equals_uninterrupted(tmp_path):
+    path, here = tmp_path / "fit.npz", Path(__file__).resolve().parents[1]
+    environment = os.environ | {"PYTHONPATH": str(here.parent)}
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(path), str(here)], env=environment)
+    try:
+        until = time.monotonic() + 60
+        while not path.exists() and child.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    epochs = checkpoints.read(path)[1]["epoch"] + 2
+    assert epochs < 200
+    assert equal(learned(epochs=epochs, checkpoint=path), learned(epochs=epochs))
+
+
+@pytest.mark.slow
+def test_far_too_much_noise_goes_down_and_the_loss_with_it():
+    """Ten times what the other tests have: it ends below a quarter of it, with less than half of the loss."""
+    for seed in (1,):
+        made = {"noise": nsnn.EscapeNoise(nsnn.Gaussian(4.0)), "seed": seed}
+        still, moved = (
+            fit_of(
+                nsnn.feedforward([6, 12, 3], plasticity=nsnn.NDL(0.02, eta_noise=rate, optimizer=nsnn.Adam()), **made),
+                epochs=20, seed=seed,
+            )
+            for rate in (0.0, 0.05)
+        )  # fmt: skip
+        assert max(sigmas(moved)) < 1.0
+        assert sigmas(still) == [4.0, 4.0]
+        other = problem(200, seed=9)
+        assert moved.evaluate(other)["loss"] < 0.5 * still.evaluate(other)["loss"]
+
+
+# ------------------------------------------------------------------------------------------------------------- mistakes
+
+
+@pytest.mark.parametrize("rate", [50.0, 1e300, -50.0])
+def test_noise_that_runs_away_stops_it_and_the_last_good_checkpoint_stays(rate, tmp_path, monkeypatch):
+    path, inner, calls = tmp_path / "fit.npz", Learner.run, []
+
+    def run(self, *args, **kw):
+        calls.append(1)
+        if len(calls) == 3:
+            for level in self.levels.values():
+                level.rate = rate
+        return inner(self, *args, **kw)
+
+    monkeypatch.setattr(Learner, "run", run)
+    with pytest.raises(
+        NsnnError, match=r"epoch 3: the noise of 'layer1' is exp\(.*smaller eta_noise; .* is that of epoch 2"
+    ):
+        learned(epochs=5, checkpoint=path)
+    arrays, about = checkpoints.read(path)
+    assert about["epoch"] == 2
+    assert all(np.isfinite(a).all() for a in arrays.values())
+
+
+SURROGATE = nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("net", "change", "message"),
+    [
+        (None, {"noise_schedule": 2.0}, r"noise_schedule = 2\.0: expected two positive numbers .*each of 3 epochs"),
+        (None, {"noise_schedule": (1.0, 0.0)}, r"noise_schedule = \(1\.0, 0\.0\): expected two positive"),
+        (None, {"noise_schedule": (1.0, np.nan)}, "nan.*: expected two positive"),
+        (None, {"noise_schedule": [1.0, 1.0, 1.0, 1.0]}, "or one for each of 3 epochs"),
+        (None, {"noise_schedule": "cosine"}, "noise_schedule = cosine: expected"),
+        (
+            nsnn.feedforward([6, 3], noise=None, plasticity=SURROGATE), {"noise_schedule": (2, 1)},
+            r"noise_schedule = \(2, 1\): population 'layer1' has noise = None, expected noise of a family",
+        ),
+        (
+            nsnn.feedforward([6, 3], noise=None, plasticity=nsnn.NDL(0.1, eta_noise=0.1)), {},
+            "noise = None: .*vanishes for 'layer1'",
+        ),
+        (
+            nsnn.feedforward([6, 3], noise=nsnn.EscapeNoise(Fixed()), plasticity=nsnn.NDL(0.1, eta_noise=0.1)), {},
+            "Fixed.*: no parameter of it has the unit of x",
+        ),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(net, change, message):
+    with pytest.raises(NsnnError, match=message):
+        fit_of(net, **change)
+
+
+def test_a_rule_that_cannot_learn_the_noise_says_so():
+    with pytest.raises(NsnnError, match=r"eta_noise = -0\.1: expected zero or a positive value"):
+        nsnn.NDL(0.1, eta_noise=-0.1)
+    with pytest.raises(NsnnError, match=r'eta_noise = 0\.1: signal = "reward" has no gradient for the noise'):
+        nsnn.NDL(0.1, eta_noise=0.1, signal="reward")
+    group = NeuronGroup(1, "u : 1\no : 1\nL : 1", threshold="o > 0", namespace={}, name="cells")
+    with pytest.raises(NsnnError, match=r"eta_noise = 0\.1: synapses don't own their target's noise"):
+        nsnn.plastic_synapses(
+            nsnn.NDL(0.1, eta_noise=0.1), group, group, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0
+        )
+    Network(group).run(0 * ms, namespace={})  # Brian2 warns of an object that was never run

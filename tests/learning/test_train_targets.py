@@ -1,0 +1,518 @@
+"""Training on sequences and on target spikes: gradients against the reference, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import ms
+from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
+from helpers.tiny_networks import FAMILIES, largest
+from helpers.training import One
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, coding, likelihood, losses, reference, train
+from nsnn_neuro.brian import engine
+from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.learning.log_odds import odds
+from nsnn_neuro.likelihood.tails import terms
+
+NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
+SIZES, BATCH, STEPS = [4, 5, 3], 3, 6
+VAN_ROSSUM = losses.VanRossum(2.5)
+
+
+def data_of(n=7, seed=0, sizes=SIZES, steps=STEPS):
+    """Input spikes and target spikes."""
+    rng = np.random.default_rng(seed)
+    shapes = [(n, steps, sizes[0]), (n, steps, sizes[-1])]
+    return tuple(
+        (rng.random(shape) < chance).astype(float) for shape, chance in zip(shapes, (0.5, 0.3), strict=True)
+    )
+
+
+def net_of(eta=0.1, sizes=SIZES, noise=NOISE, rule=None, **kw):
+    rng = np.random.default_rng(5)
+    W = [rng.normal(0.35, 0.7, pair) for pair in itertools.pairwise(sizes)]
+    return nsnn.feedforward(sizes, noise=noise, weights=W, plasticity=rule or nsnn.NDL(eta), **kw)
+
+
+def learned(net, X, y, loss, *, target="numpy", encoder=None):
+    """One batch, of which the last copy is empty, learned from: value, slopes, states, samples."""
+    order = np.array([[3, 1, -1], [0, 0, 0]])
+    with engine.running(target):
+        learner = Learner(
+            net, batch=BATCH, n_steps=STEPS, encoder=encoder or coding.Direct(), loss=loss, feedback=None
+        )
+        learner.run(X, y, order[:1], np.array([False]), key=(1,))
+        states = [layer.samples("o") for layer in learner.layers]
+        value, _ = learner.run(X, y, order, np.array([True, False]), key=(1,))
+        slopes = [
+            layer.slope.reshape(w.shape).copy()
+            for layer, w in zip(learner.layers[1:], learner.weights, strict=True)
+        ]
+    return value[0, :2], slopes, states
+
+
+@pytest.mark.parametrize(
+    ("target", "reset"),
+    [
+        ("numpy", "hard"),
+        ("numpy", "subtract"),
+        pytest.param("cython", "hard", marks=[pytest.mark.slow, pytest.mark.compile]),
+    ],
+)
+def test_gradients_of_target_spikes_are_the_references(target, reset):
+    X, y = data_of()
+    net = net_of(neuron=nsnn.NSNNNeuron(beta=0.6, theta=0.8, reset=reset))
+    value, slopes, states = learned(net, X, y, VAN_ROSSUM, target=target)
+    expected = [np.zeros_like(w) for w in net.get_weights()]
+    for b, sample in enumerate((3, 1)):
+        np.testing.assert_array_equal(states[0][b], X[sample])
+        spikes = [o[b] for o in states[1:]]
+        one = reference.bptt(
+            net.get_weights(), X[sample], spikes, One(VAN_ROSSUM, y[sample]), nsnn.Gaussian(0.4),
+            beta=0.6, theta=0.8, reset=reset,
+        )  # fmt: skip
+        expected = [e + g / 2 for e, g in zip(expected, one, strict=True)]
+        assert value[b] == pytest.approx(float(VAN_ROSSUM.value(spikes[-1], y[sample])), abs=1e-13)
+    assert largest(slopes, expected) < 1e-10
+
+
+def test_the_encoder_gets_each_steps_x():
+    X = np.random.default_rng(1).random((7, STEPS, 4))
+    _, y = data_of()
+    net = net_of()
+    *_, states = learned(net, X, y, VAN_ROSSUM, encoder=coding.Direct(2.0))
+    np.testing.assert_array_equal(states[0][:2], 2 * X[[3, 1]])
+    spikes = (X < 0.4).astype(int)
+    *_, states = learned(net, spikes, y, VAN_ROSSUM, encoder=coding.Bernoulli())
+    np.testing.assert_array_equal(states[0][:2], spikes[[3, 1]])
+
+
+def test_a_sequence_that_does_not_change_is_the_sample():
+    """X of one value over all steps trains and evaluates bit for bit as X (n, n_in)."""
+    rng = np.random.default_rng(2)
+    X, y = rng.random((20, 4)), rng.integers(0, 3, 20)
+    long = np.repeat(X[:, None], STEPS, axis=1)
+    kw = {"loss": losses.rate_mse, "epochs": 2, "batch": 4, "seed": 3, "engine": "numpy"}
+    a, b = train(net_of(), (X, y), n_steps=STEPS, **kw), train(net_of(), (long, y), **kw)
+    for v, w in zip(a.network.get_weights(), b.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(v, w)
+    assert a.evaluate((X, y)) == b.evaluate((long, y)) == a.evaluate((long, y))
+    assert (
+        a.block.annotations["parameters"]["n_steps"] == b.block.annotations["parameters"]["n_steps"] == STEPS
+    )
+    assert train(net_of(), (X, y), **kw).block.annotations["parameters"]["n_steps"] == 20
+
+
+def test_order_in_time_is_learned():
+    """Two classes of the same spikes in reverse order: no classifier of counts tells them apart."""
+    forth = np.zeros((1, 8, 2))
+    forth[0, :4, 0] = forth[0, 4:, 1] = 1
+    X, y = np.concatenate([forth, forth[:, ::-1]])[[0, 1] * 30], np.array([0, 1] * 30)
+    net = nsnn.feedforward(
+        [2, 20, 2], noise=NOISE, neuron=nsnn.NSNNNeuron(beta=0.8), seed=1, plasticity=nsnn.NDL(0.02, optimizer=nsnn.Adam()),
+    )  # fmt: skip
+    fit = train(
+        net,
+        (X, y),
+        loss=losses.cross_entropy_mean,
+        encoder=coding.Direct(),
+        epochs=25,
+        batch=10,
+        seed=1,
+        engine="numpy",
+    )
+    assert fit.evaluate((X, y))["accuracy"] > 0.95
+
+
+def test_target_spikes_are_learned_and_measured():
+    X, y = data_of(1, seed=4, sizes=[30, 20, 2], steps=12)
+    y[:] = 0
+    y[0, [3, 9], 0] = y[0, [6, 11], 1] = 1
+    net = nsnn.feedforward(
+        [30, 60, 2], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.2)), neuron=nsnn.NSNNNeuron(beta=0.8), seed=1,
+        plasticity=nsnn.NDL(0.01, optimizer=nsnn.Adam()),
+    )  # fmt: skip
+    fit = train(
+        net, (np.repeat(X, 80, 0), np.repeat(y, 80, 0)), loss=losses.VanRossum(3.0), epochs=20, batch=8, seed=2,
+        validation=0, engine="numpy",
+    )  # fmt: skip
+    after = fit.evaluate((X, y), passes=40)
+    assert set(after) == {"loss", "se"}
+    assert fit.history["accuracy"].isna().all()
+    silent = float(losses.VanRossum(3.0).value(0 * y, y)[0])
+    assert after["loss"] + 4 * after["se"] < 0.4 * silent
+    assert after["loss"] < 0.4 * fit.history["loss"].iloc[0]
+
+
+def test_the_error_of_a_loss_is_over_samples_or_over_the_passes_of_one():
+    X, y = data_of(12)
+    fit = train(net_of(eta=0.0), (X, y), loss=VAN_ROSSUM, epochs=1, batch=12, seed=1, engine="numpy")
+    with engine.running("numpy"):
+        learner = Learner(
+            net_of(), batch=12, n_steps=STEPS, encoder=coding.Bernoulli(), loss=VAN_ROSSUM, feedback=None
+        )
+        order, values = np.arange(12)[None], []
+        for k in range(4):
+            learner.run(X, y, order, np.array([False]), key=(3, nsnn.learning.train._EVALUATION, k))
+            values.append(VAN_ROSSUM.value(learner.layers[-1].samples("o"), y))
+    found = fit.evaluate((X, y), passes=4, seed=3)
+    assert found["loss"] == pytest.approx(np.mean(values), abs=1e-13)
+    assert found["se"] == pytest.approx(np.mean(values, axis=0).std(ddof=1) / np.sqrt(12), abs=1e-13)
+    one, first = fit.evaluate((X[:1], y[:1]), passes=4, seed=3), np.array(values)[:, 0]
+    assert one["loss"] == pytest.approx(first.mean(), abs=1e-13)
+    assert one["se"] == pytest.approx(first.std(ddof=1) / 2, abs=1e-13)
+    assert first.std() > 0
+    assert np.isnan(fit.evaluate((X[:1], y[:1]))["se"])
+
+
+def test_validation_is_a_share_of_all_samples_with_target_spikes():
+    X, y = data_of(40)
+    tasks = [
+        nsnn.learning.train._Task(
+            net_of(),
+            (X, y),
+            VAN_ROSSUM,
+            1,
+            8,
+            None,
+            None,
+            0.25,
+            "fast",
+            "constant",
+            None,
+            seed,
+            None,
+            "numpy",
+        )
+        for seed in (1, 2)
+    ]
+    for task in tasks:
+        assert len(task.held_out) == 10
+        assert np.array_equal(np.sort(np.r_[task.held_out, task.trained]), np.arange(40))
+    assert not np.array_equal(tasks[0].held_out, tasks[1].held_out)
+
+
+def test_resumed_equals_uninterrupted(tmp_path):
+    given = {"loss": VAN_ROSSUM, "batch": 4, "seed": 1, "engine": "numpy", "patience": 9}
+    whole = train(net_of(), data_of(12), epochs=4, **given)
+    path = tmp_path / "fit.npz"
+    train(net_of(), data_of(12), epochs=2, checkpoint=path, **given)
+    resumed = train(net_of(), data_of(12), epochs=4, checkpoint=path, **given)
+    for v, w in zip(whole.network.get_weights(), resumed.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(v, w)
+    with pytest.raises(NsnnError, match=r"of another configuration .*other data"):
+        train(net_of(), data_of(12, seed=1), epochs=4, checkpoint=path, **given)
+
+
+X, Y = data_of()
+LABELS = np.zeros(7, int)
+
+
+# --- the likelihood of target spikes, which the output is given
+
+
+LIKELIHOOD = losses.NegativeLogLikelihood()
+
+
+class Told:
+    """A loss of which the derivative is known, as the reference takes it."""
+
+    def __init__(self, d):
+        self.d = d
+
+    def __call__(self, o):
+        return 0.0
+
+    def gradient(self, o):
+        return [self.d]
+
+
+def by_hand(W, x, spikes, family, **neuron):
+    """-log P of the output's spikes given the hidden ones, and its gradients: the output's exact, then NDL for the hidden layer."""
+    u, _ = reference.forward(W, x, family, spikes=spikes, **neuron)
+    y, p, f = spikes[-1], family.cdf(u[-1] - neuron["theta"]), family.pdf(u[-1] - neuron["theta"])
+    g = f * (p - y) / (p * (1 - p))
+    for t in reversed(range(len(y) - 1)):
+        kept = 1 - y[t] if neuron["reset"] == "hard" else 1.0
+        g[t] += neuron["beta"] * kept * g[t + 1]
+    hidden = reference.ndl(W[:1], x, spikes[:1], Told(g @ W[1].T), family, **neuron)
+    return -np.sum(y * np.log(p) + (1 - y) * np.log1p(-p)), [hidden[0], spikes[0].T @ g]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+def test_the_likelihoods_gradient_is_the_references_and_the_difference_quotient(family, reset):
+    likelihoods(family, reset, "numpy")
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.parametrize(
+    "family", [nsnn.Gaussian(0.4), nsnn.Cauchy(0.3)], ids=lambda family: type(family).__name__
+)
+def test_the_compiled_likelihood_is_the_references(family):
+    likelihoods(family, "hard", "cython")
+
+
+def likelihoods(family, reset, target):
+    X, y = data_of()
+    neuron = {"beta": 0.6, "theta": 0.8, "reset": reset}
+    net = net_of(neuron=nsnn.NSNNNeuron(**neuron), noise=nsnn.EscapeNoise(family))
+    W = net.get_weights()
+    value, slopes, states = learned(net, X, y, LIKELIHOOD, target=target)
+    expected, quotient = [np.zeros_like(w) for w in W], np.zeros_like(W[-1])
+    for b, sample in enumerate((3, 1)):
+        spikes = [o[b] for o in states[1:]]
+        np.testing.assert_array_equal(spikes[-1], y[sample])  # given, not drawn
+        loss, one = by_hand(W, X[sample], spikes, family, **neuron)
+        expected = [e + g / 2 for e, g in zip(expected, one, strict=True)]
+        assert value[b] == pytest.approx(loss, abs=1e-12)
+
+        def improbable(w, sample=sample, spikes=spikes):
+            # the hidden layer's factor doesn't depend on the output's weights
+            return -np.log(reference.probability([W[0], w], X[sample], spikes, family, **neuron))
+
+        h = 1e-4
+        for index in np.ndindex(W[-1].shape):
+            step = np.zeros_like(W[-1])
+            step[index] = h
+            d = [(improbable(W[-1] + m * step) - improbable(W[-1] - m * step)) / (2 * m * h) for m in (1, 2)]
+            quotient[index] += (4 * d[0] - d[1]) / 3 / 2
+    assert largest(slopes, expected) < 1e-10
+    assert np.abs(slopes[-1] - quotient).max() < 1e-8
+    assert np.abs(slopes[-1]).max() > 0.1
+
+
+def test_reset_path_of_the_output_makes_no_difference_to_its_likelihood():
+    X, y = data_of()
+    a, b = (
+        learned(net_of(sizes=[4, 3], rule=nsnn.NDL(0.1, reset_path=path)), X, y, LIKELIHOOD)[1][0]
+        for path in ("exact", "detached")
+    )
+    np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+def test_the_likelihood_and_its_gradient_are_those_of_a_fit(reset):
+    """One neuron: `likelihood.NeuronModel` has no code in common with training."""
+    rng = np.random.default_rng(1)
+    X, y = rng.random((3, STEPS, 1)), (rng.random((3, STEPS, 1)) < 0.5).astype(float)
+    net = nsnn.feedforward(
+        [1, 1], noise=NOISE, neuron=nsnn.NSNNNeuron(beta=0.6, theta=0.8, reset=reset), weights=[np.array([[0.9]])],
+        plasticity=nsnn.NDL(0.1),
+    )  # fmt: skip
+    with engine.running("numpy"):
+        learner = Learner(
+            net, batch=3, n_steps=STEPS, encoder=coding.Direct(), loss=LIKELIHOOD, feedback=None
+        )
+        value, _ = learner.run(X, y, np.repeat([[0, 1, 2]], 2, 0), np.array([True, False]), key=(1,))
+        slope = learner.layers[-1].slope[0]
+    model = likelihood.NeuronModel(
+        dt=1 * ms, family=nsnn.Gaussian(0.4), stimulus=likelihood.Lags(1), beta=0.6, theta=0.8, reset=reset
+    )
+    found = [
+        model.log_likelihood(
+            [0.0, 0.9],
+            [np.flatnonzero(o) * 1e-3],
+            neo.AnalogSignal(x, units="dimensionless", sampling_period=1 * pq.ms),
+        )
+        for x, o in zip(X[..., 0], y[..., 0], strict=True)
+    ]
+    np.testing.assert_allclose(value[0], [-v for v, _ in found], rtol=0, atol=1e-12)
+    assert slope == pytest.approx(-np.mean([g[1] for _, g in found]), abs=1e-12)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Laplace(nsnn.Family):
+    """An even density with light tails, its cdf exact in the lower one."""
+
+    s: Any = parameter("1", bound="positive")
+    cdf_text = "int(x < 0) * 0.5 * exp(-abs(x) / s) + int(x >= 0) * (1 - 0.5 * exp(-abs(x) / s))"
+    pdf_text = "0.5 * exp(-abs(x) / s) / s"
+
+    def _cdf(self, x, scale):
+        tail = 0.5 * np.exp(-np.abs(x) / scale)
+        return np.where(x < 0, tail, 1 - tail)
+
+    def _pdf(self, x, scale):
+        return 0.5 * np.exp(-np.abs(x) / scale) / scale
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gumbel(nsnn.Family):
+    """A density that isn't even."""
+
+    s: Any = parameter("1", bound="positive")
+    cdf_text = "exp(-exp(-x / s))"
+    pdf_text = "exp(-x / s - exp(-x / s)) / s"
+
+    def _cdf(self, x, scale):
+        return np.exp(-np.exp(-x / scale))
+
+    def _pdf(self, x, scale):
+        return np.exp(-x / scale - np.exp(-x / scale)) / scale
+
+
+@pytest.mark.parametrize(
+    "family",
+    [*FAMILIES, nsnn.Gaussian(np.array([0.2, 0.5, 1.5])), Gumbel(0.5), Laplace(0.5)],
+    ids=lambda f: type(f).__name__,
+)
+def test_log_odds_are_those_of_the_tails(family):
+    """Far from threshold too, where F or 1 - F is nothing beside 1."""
+    x = np.array([-300.0, -20.0, -3.0, -0.5, 0.0, 0.1, 2.0, 5.0, 40.0])[:, None] * np.ones(3)
+    names = {f.name: f"noise_{f.name}" for f in family._parameters()}
+    lines, functions = odds(family, "x", names)
+    scope = {f"noise_{f.name}": family.si(f.name) for f in family._parameters()}
+    scope |= {name: f.implementations[NumpyCodeGenerator].get_code(None) for name, f in functions.items()}
+    scope |= {
+        "x": x,
+        "int": lambda a: np.asarray(a, dtype=int),
+        "exp": np.exp,
+        "log": np.log,
+        "abs": np.abs,
+        "pi": np.pi,
+    }
+    scope |= {"sqrt": np.sqrt, "clip": np.clip, "arctan": np.arctan}
+    with np.errstate(divide="ignore"):
+        exec("\n".join(lines), scope)
+    known = terms(family, x)
+    expected = known.log_spike - known.log_silence
+    np.testing.assert_allclose(scope["odds"] * np.ones(3), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(scope["f"] * np.ones_like(x), known.up + known.down, rtol=1e-9, atol=1e-12)
+
+
+def test_an_impossible_target_is_an_infinite_loss_and_has_no_gradient():
+    net = nsnn.feedforward(
+        [1, 1],
+        noise=nsnn.EscapeNoise(nsnn.Uniform(0.2)),
+        weights=[np.array([[0.1]])],
+        plasticity=nsnn.NDL(0.1),
+    )
+    X, y = np.ones((1, 2, 1)), np.array([[[1], [0]]])
+    with engine.running("numpy"):
+        learner = Learner(net, batch=1, n_steps=2, encoder=coding.Direct(), loss=LIKELIHOOD, feedback=None)
+        value, _ = learner.run(X, y, np.zeros((2, 1), int), np.array([True, False]), key=(1,))
+        assert value[0, 0] == np.inf
+        assert learner.layers[-1].slope.tolist() == [0.0]
+
+
+def test_spikes_become_more_probable():
+    """Drawn from a network, learned by another from its inputs and spikes: the likelihood rises to the first network's."""
+    rng = np.random.default_rng(3)
+    X = (rng.random((300, 10, 4)) < 0.5).astype(float)
+    W = [np.array([[1.2, -0.3], [0.4, 0.9], [-0.5, 1.0], [0.3, 0.2]])]
+    neuron = {"beta": 0.6, "theta": 1.0, "reset": "hard"}
+    y = reference.forward(W, X, nsnn.Gaussian(0.4), seed=1, **neuron)[1][0]
+    net = nsnn.feedforward(
+        [4, 2], noise=NOISE, neuron=nsnn.NSNNNeuron(**neuron), weights=[0.5 * np.ones((4, 2))],
+        plasticity=nsnn.NDL(0.03, optimizer=nsnn.Adam()),
+    )  # fmt: skip
+    fit = train(
+        net,
+        (X, y),
+        loss=LIKELIHOOD,
+        epochs=12,
+        batch=20,
+        validation=0,
+        schedule="cosine",
+        seed=1,
+        engine="numpy",
+    )
+    assert np.abs(fit.network.get_weights()[0] - W[0]).max() < 0.1  # 3000 steps tell them to some hundredths
+    truth = -np.log(reference.probability(W, X, [y], nsnn.Gaussian(0.4), **neuron)).mean()
+    assert fit.history["loss"].iloc[0] > truth + 1
+    # at the maximum it would be lower by half the number of weights over 300
+    assert fit.evaluate((X, y))["loss"] == pytest.approx(truth, abs=4 / 300)
+
+
+class Own(nsnn.SurrogateGradient):
+    """A factor of its own for a noisy neuron."""
+
+    def _family(self, noise):
+        return super()._family(None)
+
+
+@pytest.mark.parametrize(
+    ("noise", "rule", "message"),
+    [
+        (None, nsnn.SurrogateGradient, "noise = None: NegativeLogLikelihood.*EscapeNoise"),
+        (NOISE, Own, "plasticity = Own.*expected NDL"),
+    ],
+)
+def test_the_likelihood_needs_the_outputs_noise(noise, rule, message):
+    net = net_of(noise=noise, rule=rule(nsnn.Gaussian(0.3), 0.1))
+    with pytest.raises(NsnnError, match=message):
+        train(net, (X, Y), loss=LIKELIHOOD, epochs=1, engine="numpy", seed=1)
+
+
+# --- mistakes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_steps": 9}, r"n_steps = 9, steps of X = 6, steps of y = 6: expected one number of steps"),
+        ({"data": (X, Y[:, :5])}, "steps of X = 6, steps of y = 5: expected one number"),
+        ({"data": (X[:, 0], Y), "n_steps": 7}, "n_steps = 7, steps of y = 6"),
+        ({"validation": (X[:, :5], Y[:, :5])}, "n_steps = 6, steps of X = 5"),
+        ({"validation": (X[:, 0], Y)}, r"validation: X has shape \(7, 4\), expected 3 axes"),
+        ({"data": (X, LABELS)}, r"y has shape \(7,\), int64: expected 0 or 1 of shape \(7, n_steps, 3\), .* VanRossum"),
+        ({"loss": losses.rate_mse}, r"y has shape \(7, 6, 3\), float64: expected whole numbers .* RateMSE"),
+        ({"data": (X, Y[:, :, :2])}, r"y has shape \(7, 6, 2\)"),
+        ({"data": (X, Y[:5])}, r"y has shape \(5, 6, 3\)"),
+        ({"data": (X, 2 * Y)}, "y has values from 0 to 2: expected target spikes"),
+        ({"data": (X, Y * np.nan)}, "y has values from nan"),
+        ({"data": (X[..., :3], Y)}, r"X has shape \(7, 6, 3\).*\(n, n_steps, 4\)"),
+        ({"data": (2 * X, Y)}, "X has values from 0 to 2"),
+        ({"data": (X[:, :0], Y[:, :0])}, r"X has shape \(7, 0, 4\)"),
+        ({"n_steps": 0}, "n_steps = 0: expected a whole number"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(change, message):
+    given = {"data": (X, Y), "loss": VAN_ROSSUM, "epochs": 1, "engine": "numpy", "seed": 1} | change
+    with pytest.raises(NsnnError, match=message):
+        train(net_of(), given.pop("data"), **given)
+
+
+def test_evaluation_refuses_another_number_of_steps():
+    fit = train(net_of(), (X, Y), loss=VAN_ROSSUM, epochs=1, seed=1, engine="numpy")
+    with pytest.raises(NsnnError, match="n_steps = 6, steps of X = 5"):
+        fit.evaluate((X[:, :5], Y[:, :5]))
+
+
+def test_given_spikes_of_a_recurrent_output_carry_no_gradient():
+    X, y = data_of(sizes=[4, 3])
+    rng = np.random.default_rng(8)
+    W, R = rng.normal(0.3, 0.6, (4, 3)), rng.normal(0.1, 0.6, (3, 3))
+
+    def slopes(W, R):
+        rule = nsnn.NDL(0.1)
+        net = nsnn.feedforward([4, 3], noise=NOISE, weights=[W], plasticity=rule)
+        out = net.populations[1]
+        loop = nsnn.Projection(out, out, rule=nsnn.AllToAll(), weight=R, plasticity=rule)
+        net = nsnn.Network(net.populations, [*net.projections, loop], seed=1)
+        with engine.running("numpy"):
+            learner = Learner(
+                net, batch=2, n_steps=STEPS, encoder=coding.Direct(), loss=losses.NegativeLogLikelihood(), feedback=None
+            )  # fmt: skip
+            value, _ = learner.run(X, y, np.array([[3, 1]]), np.array([True]), key=(1,))
+            layer = learner.layers[1]
+            return value.mean(), layer.slope.reshape(4, 3).copy(), layer.loop.slope.reshape(3, 3).copy()
+
+    _, by_w, by_r = slopes(W, R)
+    for found, where in ((by_w, 0), (by_r, 1)):
+        for place in ((0, 0), (1, 2), (2, 1)):
+            step = np.zeros(found.shape)
+            step[place] = 1e-5
+            ends = [slopes(W + s * step, R) if where == 0 else slopes(W, R + s * step) for s in (1, -1)]
+            assert abs((ends[0][0] - ends[1][0]) / 2e-5 - found[place]) < 1e-7

@@ -1,0 +1,265 @@
+"""The model behind fits of neurons: tails, probabilities and gradients against digits, loops, differences and the reference."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import mpmath
+import neo
+import numpy as np
+import pytest
+from brian2 import ms
+from helpers.fits import DT, FAMILIES, KINDS, analog, gaussian_signal, some_data, train, trials_of
+from numpy.testing import assert_allclose
+from scipy.stats import chi2
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.block import gather
+from nsnn_neuro.likelihood import Lags, NeuronModel
+from nsnn_neuro.likelihood.tails import bends, terms
+
+# --- far in the tails --------------------------------------------------------------------------------------------------------
+
+
+def exactly(family: nsnn.Family, x: float) -> tuple[Any, Any, Any]:
+    """F, 1 - F and f with 500 digits."""
+    with mpmath.workdps(500):
+        z = mpmath.mpf(x)
+        if isinstance(family, nsnn.Gaussian):
+            s = mpmath.mpf(family.sigma)
+            return (
+                mpmath.erfc(-z / s / mpmath.sqrt(2)) / 2,
+                mpmath.erfc(z / s / mpmath.sqrt(2)) / 2,
+                mpmath.npdf(z, 0, s),
+            )
+        if isinstance(family, nsnn.Logistic):
+            s = mpmath.mpf(family.s)
+            spike, silence = 1 / (1 + mpmath.exp(-z / s)), 1 / (1 + mpmath.exp(z / s))
+            return spike, silence, spike * silence / s
+        g = mpmath.mpf(family.g)
+        silence = mpmath.atan2(1, z / g) / mpmath.pi
+        return 1 - silence, silence, 1 / (mpmath.pi * g * (1 + (z / g) ** 2))
+
+
+@pytest.mark.parametrize("family", [nsnn.Gaussian(0.7), nsnn.Logistic(0.4), nsnn.Cauchy(0.5)], ids=repr)
+def test_terms_are_exact_far_in_both_tails(family):
+    x = np.array([-1000.0, -40.0, -3.0, -0.1, 0.0, 0.2, 5.0, 37.0, 1000.0])
+    found = terms(family, x)
+    for k, value in enumerate(x):
+        spike, silence, density = exactly(family, value)
+        with mpmath.workdps(500):
+            expected = [mpmath.log(spike), mpmath.log(silence), density / spike, density / silence]
+        # exponentials below the smallest double are 0: no relative accuracy there
+        assert_allclose([part[k] for part in found], [float(e) for e in expected], rtol=2e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=repr)
+def test_terms_are_those_of_cdf_and_pdf(family):
+    x = np.linspace(-1.5, 1.5, 13)
+    found, spike, density = terms(family, x), family.cdf(x), family.pdf(x)
+    assert_allclose(found.log_spike, np.log(spike), rtol=1e-11)
+    assert_allclose(found.log_silence, np.log1p(-spike), rtol=1e-10)
+    assert_allclose(found.up, density / spike, rtol=1e-11)
+    assert_allclose(found.down, density / (1 - spike), rtol=1e-10)
+
+
+@pytest.mark.parametrize("family", [nsnn.Gaussian(0.7), nsnn.Logistic(0.4), nsnn.Cauchy(0.5)], ids=repr)
+def test_curvatures_are_exact_far_in_both_tails(family):
+    """Second derivatives of log F and log(1 - F) by differences with 500 digits."""
+    x = np.array([-1e6, -1000.0, -40.0, -3.0, -0.1, 0.2, 5.0, 37.0, 1000.0])
+    found = bends(family, x, terms(family, x))
+    h = mpmath.mpf(10) ** -60
+    for k, value in enumerate(x):
+        with mpmath.workdps(500):
+            if abs(value) < 1e5:
+                three = [exactly(family, mpmath.mpf(value) + step * h)[:2] for step in (-1, 0, 1)]
+                logs = [[mpmath.log(q) for q in one] for one in zip(*three, strict=True)]
+                expected = [float(-(low - 2 * middle + high) / h**2) for low, middle, high in logs]
+            elif isinstance(family, nsnn.Gaussian):  # beyond 500 digits: 1 - 1/z^2, and nothing
+                expected = [(1 - (0.7 / value) ** 2) / 0.7**2, 0.0]
+            else:
+                continue
+        assert_allclose([part[k] for part in found], expected, rtol=2e-9, atol=1e-300)
+
+
+SMOOTH = (nsnn.Gaussian, nsnn.Logistic, nsnn.Cauchy, nsnn.FastSigmoid, nsnn.Triangular)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, nsnn.Uniform(9.0)], ids=repr)
+def test_the_curvature_is_the_slope_of_the_gradient(family):
+    """Where f' is known and has no jumps; families of the user's own and the uniform one have none."""
+    model = NeuronModel(dt=1 * ms, family=family, stimulus=Lags(2), history=Lags(1), refractory=1 * ms)
+    trains, signal, p = some_data(model)
+    data = model.data(trains, signal)
+    found, h = model.evaluate(p, data).curvature, 1e-5
+    if not isinstance(family, SMOOTH):
+        assert found is None
+        return
+    slope = [
+        (model.evaluate(p - h * unit, data).gradient - model.evaluate(p + h * unit, data).gradient) / (2 * h)
+        for unit in np.eye(len(p))
+    ]
+    assert_allclose(found, slope, rtol=1e-5, atol=1e-5 * np.abs(found).max())
+
+
+# --- likelihood and gradient -------------------------------------------------------------------------------------------------
+
+
+def looped(
+    model: NeuronModel, p: np.ndarray, trains: list[neo.SpikeTrain], signal: neo.AnalogSignal
+) -> float:
+    """The log-likelihood as the module's text has it, step by step."""
+    named = dict(zip(model.names, p, strict=True))
+    stimulus, past = model.bases()
+    x = signal.magnitude
+    beta = named.get("beta", model.beta)
+    theta = named.get("theta", model.threshold)
+    total = 0.0
+    for one in trains:
+        o = np.zeros(len(x))
+        o[np.rint(one.magnitude / DT).astype(int)] = 1
+        m = 0.0
+        for t in range(len(x)):
+            kept = 0.0
+            if t:
+                kept = {"hard": m * (1 - o[t - 1]), "subtract": m - theta * o[t - 1], "none": m}[model.reset]
+            m = beta * kept + named["bias"]
+            for c, k, lag in itertools.product(
+                range(model.channels), range(stimulus.shape[1]), range(len(stimulus))
+            ):
+                name = f"stimulus[{k}]" if model.channels == 1 else f"stimulus[{c},{k}]"
+                if t >= lag:
+                    m += named[name] * stimulus[lag, k] * x[t - lag, c]
+            a = m - theta
+            for k, lag in itertools.product(range(past.shape[1]), range(1, len(past) + 1)):
+                if t >= lag:
+                    a += named[f"history[{k}]"] * past[lag - 1, k] * o[t - lag]
+            if o[max(t - model.refractory_steps, 0) : t].any():
+                assert o[t] == 0
+                continue
+            spike = float(model.family.cdf(a))
+            total += np.log(spike if o[t] else 1 - spike)
+    return total
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_likelihood_is_the_loop_and_its_gradient_the_difference(kind, channels):
+    model = NeuronModel(
+        dt=1 * ms, family=nsnn.Gaussian(0.7), stimulus=Lags(3), channels=channels, **KINDS[kind]
+    )
+    trains, signal, p = some_data(model)
+    assert sum(map(len, trains)) > 10
+    value, gradient = model.log_likelihood(p, trains, signal)
+    assert_allclose(value, looped(model, p, trains, signal), rtol=1e-12)
+    h = 1e-3
+
+    def at(k: int, step: float) -> float:
+        return model.log_likelihood(p + step * h * np.eye(len(p))[k], trains, signal)[0]
+
+    slope = [(8 * (at(k, 1) - at(k, -1)) - at(k, 2) + at(k, -2)) / (12 * h) for k in range(len(p))]
+    assert_allclose(gradient, slope, rtol=1e-7, atol=1e-7)
+    assert np.linalg.norm(gradient) > 1
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=repr)
+def test_the_gradient_is_the_difference_for_every_family(family):
+    model = NeuronModel(dt=1 * ms, family=family, stimulus=Lags(2), beta="fit", theta=0.5)
+    trains, signal, p = some_data(model)
+    gradient = model.log_likelihood(p, trains, signal)[1]
+    h = 1e-4
+    slope = [
+        sum(
+            w * model.log_likelihood(p + s * h * unit, trains, signal)[0]
+            for w, s in ((8, 1), (-8, -1), (-1, 2), (1, -2))
+        )
+        / (12 * h)
+        for unit in np.eye(len(p))
+    ]
+    assert_allclose(gradient, slope, rtol=1e-7, atol=1e-7)
+
+
+class Improbability:
+    """-log P(O|x) as a loss whose derivative to the spikes is the learning signal -(o - F) / (F (1 - F))."""
+
+    def __init__(self, p: np.ndarray) -> None:
+        self.p = p
+
+    def __call__(self, o: list[np.ndarray]) -> float:
+        return -float(np.sum(np.where(o[0] == 1, np.log(self.p), np.log1p(-self.p))))
+
+    def gradient(self, o: list[np.ndarray]) -> list[np.ndarray]:
+        return [-(o[0] - self.p) / (self.p * (1 - self.p))]
+
+
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+@pytest.mark.parametrize("family", FAMILIES, ids=repr)
+def test_it_is_noise_driven_learning_with_the_spikes_forced(family, reset):
+    """Likelihood and gradient are the reference's: probability, NDL's three factors, the score-function rule with L = 1."""
+    layer = {"beta": 0.6, "theta": 0.9, "reset": reset}
+    model = NeuronModel(dt=1 * ms, family=family, stimulus=Lags(1), channels=2, **layer)
+    signal = gaussian_signal(50, 1, channels=2)
+    w = np.array([0.3, 0.7, -0.5])
+    (spikes,) = trials_of(model.simulate(w, signal, seed=2))
+    value, gradient = model.log_likelihood(w, [spikes], signal)
+
+    W, x = [w[:, None]], np.column_stack([np.ones(50), signal.magnitude])
+    o = np.zeros((50, 1))
+    o[np.rint(spikes.magnitude / DT).astype(int)] = 1
+    assert_allclose(value, np.log(nsnn.reference.probability(W, x, [o], family, **layer)), rtol=1e-12)
+    u = nsnn.reference.forward(W, x, family, spikes=[o], **layer)[0][0]
+    loss = Improbability(family.cdf(u - layer["theta"]))
+    assert_allclose(loss([o]), -value, rtol=1e-12)
+    (learned,) = nsnn.reference.ndl(W, x, [o], loss, family, reset_path="detached", **layer)
+    assert_allclose(-learned[:, 0], gradient, rtol=1e-11, atol=1e-11)
+    (score,) = nsnn.reference.score_function(W, x, [o], lambda o: 1.0, family, **layer)
+    assert_allclose(score[:, 0], gradient, rtol=1e-11, atol=1e-11)
+
+
+def test_probabilities_add_up_and_the_information_is_the_scores_variance():
+    """Over all patterns of 9 steps: sum P = 1, E[score] = 0, E[score score^T] = E[information], exactly."""
+    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(0.6), stimulus=Lags(2), history=Lags(2), beta="fit")
+    n, p = 9, np.array([0.3, 0.5, -0.2, -0.6, 0.2, 0.8, 0.5])
+    signal = gaussian_signal(n, 6)
+    total, mean, outer, information = 0.0, 0.0, 0.0, 0.0
+    for o in itertools.product((0, 1), repeat=n):
+        found = model.evaluate(p, model.data([train(o)], signal))
+        weight = np.exp(found.log_likelihood)
+        total += weight
+        mean = mean + weight * found.gradient
+        outer = outer + weight * np.outer(found.gradient, found.gradient)
+        information = information + weight * found.information
+    assert_allclose(total, 1, rtol=1e-12)
+    assert_allclose(mean, np.zeros(len(p)), atol=1e-12)
+    assert_allclose(outer, information, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["nsnn with theta", "subtract", "refractory"])
+def test_simulated_patterns_have_their_probabilities(kind):
+    """All patterns of 5 steps in 5,000 trials, chi-square; rare ones pooled."""
+    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(0.7), stimulus=Lags(2), **KINDS[kind])
+    p = some_data(model)[2]
+    p[:3] = 0.8, 0.4, 0.2
+    signal, n = analog([0.5, 1.0, -0.2, 0.8, 0.1]), 5_000
+    expected = {}
+    for o in itertools.product((0, 1), repeat=5):
+        try:
+            expected[o] = n * np.exp(model.log_likelihood(p, [train(o)], signal)[0])
+        except NsnnError:  # a spike while refractory
+            expected[o] = 0.0
+    assert_allclose(sum(expected.values()), n, rtol=1e-12)
+    counts = dict.fromkeys(expected, 0)
+    spikes = gather(model.simulate(p, signal, trials=n, seed=9))
+    drawn = np.zeros((n, 5), dtype=int)
+    drawn[spikes.trial, np.rint(spikes.times / DT).astype(int)] = 1
+    for o in map(tuple, drawn.tolist()):
+        counts[o] += 1
+    often = [o for o in expected if expected[o] >= 5]
+    assert len(often) >= (9 if kind == "refractory" else 20)
+    e = np.array([expected[o] for o in often] + [n - sum(expected[o] for o in often)])
+    k = np.array([counts[o] for o in often] + [n - sum(counts[o] for o in often)])
+    assert k[e == 0].sum() == 0
+    statistic = np.sum((k - e)[e > 0] ** 2 / e[e > 0])
+    assert chi2.sf(statistic, np.sum(e > 0) - 1) > 1e-4

@@ -1,0 +1,105 @@
+"""Choices by cross-validation: by hand, against new data, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import ms
+from helpers.fits import BURSTY, BURSTY_P, HISTORY, gaussian_signal, trials_of
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.likelihood import Lags, NeuronModel, cross_validate, fit_neuron
+
+
+def test_the_score_is_that_of_fits_without_each_block():
+    """Without membrane and history steps are independent: two folds are two fits, to one half and to the other."""
+    signal = gaussian_signal(4000, 30)
+    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1))
+    block = model.simulate([-1.3, 0.7], signal, seed=1)
+    options = {"dt": 1 * ms, "stimulus": 1, "ridge": 0.0}
+    found = cross_validate(block, signal, [{}], n_folds=2, **options)
+    middle = 2 * pq.s
+    early, late = (
+        fit_neuron(block, signal, t_stop=middle, **options),
+        fit_neuron(block, signal, t_start=middle, **options),
+    )
+    np.testing.assert_allclose(found.values, [late.values, early.values], rtol=1e-9)
+    logs = [
+        model.log_likelihood(late.parameters, block, signal, t_stop=middle)[0],
+        model.log_likelihood(early.parameters, block, signal, t_start=middle)[0],
+    ]
+    n, steps = found.fit.n_spikes, 4000
+    constant = n * np.log(n / steps) + (steps - n) * np.log(1 - n / steps)
+    assert found.table.bits_per_spike[0] == pytest.approx((sum(logs) - constant) / n / np.log(2), rel=1e-9)
+    assert found.folds.tolist() == [0] * 2000 + [1] * 2000
+
+
+def test_the_true_filter_history_and_family_are_chosen():
+    """Each wrong candidate is behind by more than four standard errors of the paired difference, or has needless parameters."""
+    signal = gaussian_signal(15_000, 31)
+    block = BURSTY.simulate(BURSTY_P, signal, seed=2)
+    wrong = [{"stimulus": 1, "history": HISTORY}, {"stimulus": 2}, {"stimulus": 40, "history": HISTORY}]
+    found = cross_validate(block, signal, [*wrong, {"stimulus": 2, "history": HISTORY}], dt=1 * ms, ridge=0.0)
+    assert found.best == {"stimulus": 2, "history": HISTORY}
+    assert found.table.behind[3] == 0
+    assert (found.table.behind[:2] > 4 * found.table.behind_se[:2]).all()
+    assert found.table.behind[2] > 0
+    assert found.fit.model.names == BURSTY.names
+    families = [{"family": nsnn.Gaussian(1.0)}, {"family": nsnn.Cauchy(0.3)}]
+    chosen = cross_validate(block, signal, families, dt=1 * ms, stimulus=2, history=HISTORY)
+    assert chosen.best == families[0]
+
+
+def test_a_chosen_ridge_predicts_new_data_better():
+    """Sixty lags, of which two matter, and few spikes: a paired difference of more than four standard errors on new data."""
+    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(2))
+    signal, other = gaussian_signal(3000, 32), gaussian_signal(20_000, 33)
+    block, test = (model.simulate([-1.8, 0.5, 0.3], s, seed=4) for s in (signal, other))
+    options = {"dt": 1 * ms, "stimulus": 60}
+    plain, chosen = (fit_neuron(block, signal, ridge=ridge, **options) for ridge in (0.0, "cv"))
+    assert chosen.ridge in chosen.ridges
+    assert chosen.ridge == max(chosen.ridges, key=lambda one: chosen.ridges[one].value)
+    data = plain.model.data(test, other)
+    gain = chosen.model.probability(chosen.values, data)[1] - plain.model.probability(plain.values, data)[1]
+    parts = [part.sum() for part in np.array_split(gain, 20)]
+    assert np.mean(parts) > 4 * np.std(parts, ddof=1) / np.sqrt(20) > 0
+    assert plain.ridges == {}
+
+
+def test_a_candidate_that_cannot_be_fitted_is_named():
+    signal = gaussian_signal(3000, 34)
+    block = BURSTY.simulate(BURSTY_P, signal, seed=5)
+    trains = [
+        t[np.append(True, np.diff(t.magnitude) > 0.0015)] for t in trials_of(block)
+    ]  # never in two steps in a row
+    found = cross_validate(trains, signal, [{"history": 2}, {"history": None}], dt=1 * ms, stimulus=1)
+    assert found.best == {"history": None}
+    assert "no maximum" in found.table.refused[0]
+    assert np.isnan(found.table.bits_per_spike[0])
+    with pytest.raises(nsnn.NsnnError, match=r"none of 1 candidates can be fitted; .*no maximum"):
+        cross_validate(trains, signal, [{"history": 2}], dt=1 * ms, stimulus=1)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "options", "message"),
+    [
+        ([], {}, "candidates = .*: expected a list of dicts"),
+        ({"stimulus": 2}, {}, "candidates = .*: expected a list of dicts"),
+        ([{"basis": 2}], {}, "candidates hold basis: expected options of fit_neuron"),
+        ([{"stimulus": 2, "ridge": -1.0}], {}, "ridge = -1.0: expected a number from 0"),
+        ([{"stimulus": 2}], {"n_folds": 1}, "n_folds = 1: expected a whole number from 2"),
+        ([{"stimulus": 2}], {"n_folds": 5000}, "n_folds = 5000: the shortest trial has 1000 steps"),
+    ],
+)
+def test_what_is_wrong_is_refused(candidates, options, message):
+    signal = gaussian_signal(1000, 35)
+    block = BURSTY.simulate(BURSTY_P, signal, seed=6)
+    with pytest.raises(nsnn.NsnnError, match=message):
+        cross_validate(block, signal, candidates, dt=1 * ms, **options)
+
+
+def test_a_ridge_of_another_name_is_refused():
+    signal = gaussian_signal(1000, 36)
+    with pytest.raises(nsnn.NsnnError, match="ridge = 'best': expected a number from 0"):
+        fit_neuron(BURSTY.simulate(BURSTY_P, signal), signal, dt=1 * ms, stimulus=2, ridge="best")

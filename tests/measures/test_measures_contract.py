@@ -1,0 +1,491 @@
+"""What every public measure keeps: pure, deterministic, the documented shape, a named error for what isn't data, a doctest.
+
+Functions are found in `measures.__all__`. A new one needs a row in EXAMPLES and nothing else; one that takes a Block, the
+repeats of a neuron or counts also says in `bad` what it makes of empty, single, unequal and NaN trials.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import neo
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from brian2 import ms
+
+from nsnn_neuro import measures
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.save_load import to_block
+from nsnn_neuro.measures import Estimate, SilentNeuronWarning, Trains, tabulate
+
+N_NEURONS, N_TRIALS = 3, 6
+
+
+def block_of(trials: list[Any], t_stop: Any = 1.0) -> neo.Block:
+    """Block from nested lists [trial][neuron] of seconds; t_stop in s, one for all trials or one each."""
+    block = neo.Block()
+    for trial, stop in zip(trials, np.broadcast_to(t_stop, len(trials)), strict=True):
+        segment = neo.Segment()
+        for times in trial:
+            segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=float(stop)))
+        block.segments.append(segment)
+    return block
+
+
+def random_trials(seed: int = 1, n_neurons: int = N_NEURONS, n_trials: int = N_TRIALS) -> list[Any]:
+    rng = np.random.default_rng(seed)
+    return [[np.sort(rng.uniform(0, 1, 12 + 2 * j)) for j in range(n_neurons)] for _ in range(n_trials)]
+
+
+def block(n_neurons: int = N_NEURONS) -> neo.Block:
+    """Trains held as arrays, as a simulation leaves them."""
+    out = neo.Block()
+    for trial in random_trials(n_neurons=n_neurons):
+        out.segments.append(to_block([trial], t_stop=1 * pq.s).segments[0])
+    return out
+
+
+def repeats(seed: int = 2) -> list[neo.SpikeTrain]:
+    return [segment.spiketrains[0] for segment in block_of(random_trials(seed, 1)).segments]
+
+
+def signal() -> neo.AnalogSignal:
+    return neo.AnalogSignal(np.random.default_rng(3).normal(size=1000), units="mV", sampling_rate=1 * pq.kHz)
+
+
+LABELS = np.arange(N_TRIALS) % 2
+STIMULUS = np.arange(200) % 2
+PROBABILITIES, CLASSES = np.random.default_rng(8).dirichlet([1, 1, 1], 60), np.arange(60) % 3
+WORDS = np.random.default_rng(4).integers(0, 2, (200, 2))
+SYMBOLS = WORDS @ [1, 2] + STIMULUS
+
+
+def normals(seed: int = 4) -> tuple[np.ndarray, ...]:
+    return tuple(np.random.default_rng(seed).normal(size=(2, 60)))
+
+
+def many_repeats() -> list[neo.SpikeTrain]:
+    return [train for seed in range(4) for train in repeats(seed)]
+
+
+NAN, FINE = "<nan>", "<fine>"
+
+
+class Example(NamedTuple):
+    """How to call a function: `args()` makes fresh arguments.
+
+    shape : shape of the array returned, a type, or a list of these for a tuple
+    data : what the first argument is: "block", "repeats", "counts" (of a Block), or None for anything else
+    bad : for these, what becomes of data without spikes, of one trial, and of trials of unequal duration: a part of the
+        error's message, NAN (with exactly one SilentNeuronWarning), or FINE (a value, no warning)
+    """
+
+    args: Callable[[], tuple[Any, ...]]
+    kwargs: Mapping[str, Any]
+    shape: Any
+    data: str | None = None
+    bad: tuple[str, str, str] | None = None
+
+
+PAIR = (N_TRIALS, N_TRIALS)
+NEURONS = (N_NEURONS,)
+TWO, COUNTS, WINDOWS = "at least two t", "trials last from 1.0 to 1.5 s", "cover different windows"
+# no measures but tools; each has its own tests
+TOOLS = {"measure", "positive", "warn_silent"}
+
+EXAMPLES: dict[str, Example] = {
+    "as_repeats": Example(lambda: (repeats(),), {}, Trains, "repeats", (FINE, FINE, FINE)),
+    "as_trains": Example(lambda: (block(),), {}, Trains, "block", (FINE, FINE, FINE)),
+    "read_signal": Example(lambda: (signal(),), {}, [(1000,), float, float]),
+    "tabulate": Example(lambda: (block(), [measures.cv]), {}, pd.DataFrame, "block", (FINE, FINE, FINE)),
+    "allan_factor": Example(lambda: (block(),), {"window": 0.2 * pq.s}, NEURONS, "block", (NAN, FINE, FINE)),
+    "coherence": Example(
+        lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, [(101,), (101,)]
+    ),
+    "coherence_information": Example(
+        lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100, "n_shuffle": 5}, Estimate
+    ),
+    "cv": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "cv2": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "dimensionality": Example(lambda: (block(),), {}, Estimate, "counts", (NAN, "counts of 1 trials", COUNTS)),
+    "fano_curve": Example(
+        lambda: (block(),), {"windows": [0.1, 0.5] * pq.s}, [(2,), (2, N_NEURONS)], "block", (NAN, FINE, FINE)),
+    "fano_factor": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, "at least two counts", COUNTS)),
+    "firing_events": Example(lambda: (repeats(),), {"sigma": 20 * pq.ms}, measures.FiringEvents, "repeats", (NAN, TWO, WINDOWS)),
+    "firing_rate": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, FINE, FINE)),
+    "gamma_coincidence": Example(lambda: (repeats(),), {"precision": 5 * pq.ms}, PAIR, "repeats", (NAN, FINE, WINDOWS)),
+    "isi": Example(lambda: (block(),), {}, list, "block", (FINE, FINE, FINE)),
+    "isi_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
+    "law_of_total_covariance": Example(
+        lambda: (block(), LABELS), {}, measures.CovarianceParts, "counts", (FINE, FINE, COUNTS)),
+    "lv": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "lvr": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "mean_isi_distance": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, TWO, WINDOWS)),
+    "mean_matched_fano": Example(
+        lambda: (block(),), {"window": 0.5 * pq.s, "bin_width": 99.0}, measures.MeanMatchedFano, "block",
+        ("no mean count is shared", TWO, WINDOWS)),
+    "mean_spike_distance": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, TWO, WINDOWS)),
+    "noise_correlation": Example(
+        lambda: (block(), LABELS), {"window": 0.5 * pq.s}, (3, 3), "counts",
+        (NAN, "each label has one trial", "different numbers of windows")),
+    "power_spectrum": Example(
+        lambda: (block(),), {"sampling_rate": 1 * pq.kHz, "nperseg": 200, "noverlap": 100},
+        measures.PowerSpectrum, "block", (NAN, FINE, FINE)),
+    "psth": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, measures.Psth, "block", (FINE, FINE, WINDOWS)),
+    "rate_correlation": Example(lambda: (block(), block()), {"sigma": 20 * pq.ms}, NEURONS),
+    "schreiber_reliability": Example(lambda: (repeats(),), {"sigma": 5 * pq.ms}, float, "repeats", (NAN, TWO, FINE)),
+    "serial_correlation": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
+    "signal_correlation": Example(
+        lambda: (block(), LABELS), {"bias": None}, (3, 3), "counts",
+        (NAN, "stimulus has one label", COUNTS)),
+    "spike_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
+    "spike_time_tiling": Example(lambda: (block(),), {"dt": 5 * pq.ms}, (3, 3), "block", (NAN, FINE, FINE)),
+    "spike_triggered_average": Example(
+        lambda: (block(), signal()), {"before": 20 * pq.ms, "after": 20 * pq.ms},
+        measures.SpikeTriggeredAverage, "block", (NAN, FINE, FINE)),
+    "susceptibility": Example(
+        lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, measures.Susceptibility
+    ),
+    "van_rossum": Example(lambda: (repeats(),), {"tau": 20 * pq.ms}, PAIR, "repeats", (FINE, FINE, FINE)),
+    "victor_purpura": Example(lambda: (repeats(),), {"cost": 50 * pq.Hz}, PAIR, "repeats", (FINE, FINE, FINE)),
+    # information; words, counts and latencies of Blocks
+    "brier_score": Example(lambda: (PROBABILITIES, CLASSES), {}, Estimate),
+    "calibration_error": Example(lambda: (PROBABILITIES, CLASSES), {"n_shuffle": 5}, Estimate),
+    "decode": Example(
+        lambda: (block(), LABELS), {"n_folds": 3, "n_shuffle": 5}, measures.Decoding, "block",
+        (FINE, "1 distinct label", COUNTS)),
+    "direct_information_rate": Example(
+        lambda: (many_repeats(),), {"bin": 0.1 * pq.s, "word_lengths": (1, 2), "n_shuffle": 3}, Estimate),
+    "entropy": Example(lambda: (SYMBOLS,), {}, Estimate),
+    "first_spike_latency": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
+    "gaussian_copula": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
+    "gaussian_copula_classes": Example(lambda: (normals()[0], np.arange(60) % 2), {"n_shuffle": 5}, Estimate),
+    "gaussian_fisher": Example(lambda: (np.ones(2), np.eye(2)), {}, float),
+    "information_breakdown": Example(lambda: (STIMULUS, WORDS), {"n_shuffle": 5}, dict),
+    "information_per_spike": Example(
+        lambda: (repeats(),), {"bin": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
+    "ksg": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
+    "latency_symbols": Example(
+        lambda: (block(),), {"resolution": 0.1 * pq.s}, (6, 3), "block", (FINE, FINE, COUNTS)),
+    "linear_fisher_information": Example(
+        lambda: (np.column_stack(normals()), 1 + np.column_stack(normals(5)), 1.0), {"n_shuffle": 5}, Estimate),
+    "linear_reconstruction": Example(
+        lambda: (signal(), repeats()), {"nperseg": 100, "noverlap": 50, "folds": 3, "n_shuffle": 3},
+        measures.Reconstruction),
+    "metric_space_information": Example(
+        lambda: (repeats(), LABELS), {"q": [0, 10] * pq.Hz, "n_shuffle": 5}, measures.MetricSpace, "repeats",
+        (FINE, "1 distinct label", FINE)),
+    "mutual_information": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
+    "plan_trials": Example(lambda: ((STIMULUS, SYMBOLS),), {}, measures.TrialPlan),
+    "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),
+    "rate_vs_temporal": Example(
+        lambda: (block(), LABELS), {"resolutions": [100, 500] * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame,
+        "block", (FINE, "expected at least 2 trials", COUNTS)),
+    "reliability_curve": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.ReliabilityCurve),
+    "selective_accuracy": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.SelectiveAccuracy),
+    "skaggs_information": Example(lambda: (SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
+    "spike_counts": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
+    "synergy": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
+    "word_entropies": Example(
+        lambda: (many_repeats(),), {"bin": 0.1 * pq.s, "word_lengths": (1, 2)}, pd.DataFrame),
+    "words": Example(lambda: (block(),), {"bin": 0.1 * pq.s}, (6, 3, 10), "block", (FINE, FINE, COUNTS)),
+}  # fmt: skip
+
+
+FUNCTIONS = {
+    name: getattr(measures, name)
+    for name in measures.__all__
+    if inspect.isroutine(getattr(measures, name)) and name not in TOOLS
+}
+ON_DATA = [name for name, example in EXAMPLES.items() if example.data]
+
+# what fits no column above: (function, arguments, options, a part of the message)
+REFUSED: list[tuple[str, Callable[[], tuple[Any, ...]], dict[str, Any], str]] = [
+    ("brier_score", lambda: ([0.2, 0.8], [0, 1]), {}, "expected (n, K), a column for each"),
+    ("brier_score", lambda: ([[1.0], [1.0]], [0, 0]), {}, "two classes or more"),
+    ("brier_score", lambda: ([[0.5, 0.4]], [0]), {}, "probabilities[0] = [0.5 0.4]: expected numbers from 0 that add up to 1"),
+    ("brier_score", lambda: ([[0.5, 0.5], [1.5, -0.5]], [0, 0]), {}, "probabilities[1]"),
+    ("brier_score", lambda: ([[0.5, np.nan]], [0]), {}, "probabilities[0] = [0.5 nan]"),
+    ("brier_score", lambda: (PROBABILITIES, CLASSES[1:]), {}, "expected whole numbers of shape (60,)"),
+    ("brier_score", lambda: (PROBABILITIES, CLASSES * 1.0), {}, "labels has shape (60,), float64"),
+    ("brier_score", lambda: (PROBABILITIES, CLASSES + 1), {}, "labels go from 1 to 3: expected 0 to 2"),
+    ("brier_score", lambda: (PROBABILITIES, CLASSES - 1), {}, "labels go from -1 to 1: expected 0 to 2"),
+    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"n_bins": 0}, "n_bins = 0"),
+    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"bins": "equal"}, "bins = 'equal': expected"),
+    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"n_shuffle": -1}, "n_shuffle = -1"),
+    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"seed": 0.5}, "seed = 0.5"),
+    ("reliability_curve", lambda: (PROBABILITIES, CLASSES), {"n_bins": 1.5}, "n_bins = 1.5"),
+    ("selective_accuracy", lambda: (PROBABILITIES, CLASSES), {"coverage": 0}, "coverage = 0: expected numbers above 0"),
+    ("selective_accuracy", lambda: (PROBABILITIES, CLASSES), {"coverage": [0.5, 1.1]}, "coverage = [0.5, 1.1]"),
+    ("selective_accuracy", lambda: (PROBABILITIES, CLASSES), {"coverage": "half"}, "coverage = 'half'"),
+    ("coherence", lambda: (signal(), [[0.1], [np.nan]]), {}, "NaN in trial 1"),
+    ("coherence", lambda: (neo.AnalogSignal([np.nan] * 999, units="V", sampling_rate=1 * pq.kHz), [[0.1]]), {},
+     "signal holds NaN"),
+    ("coherence_information", lambda: (signal(), [[0.1]]), {"nperseg": 800}, "fewer than two segments"),
+    ("gamma_coincidence", lambda: (repeats(),), {"precision": 50 * pq.ms}, "2 nu Delta = 1.2 >= 1"),
+    ("law_of_total_covariance", lambda: (block(), LABELS * 0.5), {}, "stimulus holds float64 values"),
+    ("noise_correlation", lambda: (block(), LABELS[:-1]), {}, "one label per trial"),
+    ("noise_correlation", lambda: (np.full((4, 2), np.nan), [0, 0, 1, 1]), {}, "counts holds NaN"),
+    ("rate_correlation", lambda: (block(), block(2)), {"sigma": 9 * pq.ms}, "expected the same neurons"),
+    ("rate_correlation", lambda: (block(), block_of(random_trials(), 2.0)), {"sigma": 9 * pq.ms}, "trials of block_a last"),
+    ("signal_correlation", lambda: (block(), LABELS[:, None]), {}, "one label per trial"),
+    ("spike_triggered_average", lambda: (block(), [signal()] * 2), {"before": 9 * pq.ms, "after": 9 * pq.ms},
+     "expected one per trial"),
+    ("susceptibility", lambda: (signal(), [[0.1], [np.nan]]), {}, "NaN in trial 1"),
+]  # fmt: skip
+
+
+def call(name: str, *args: Any) -> Any:
+    """The function of that name on its example's arguments, or on `args`."""
+    example = EXAMPLES[name]
+    return FUNCTIONS[name](*(args or example.args()), **example.kwargs)
+
+
+def content(thing: Any) -> Any:
+    """All that `thing` holds as plain values and copies of arrays, to be compared by `same`."""
+    if isinstance(thing, neo.Block):
+        return [[content(t) for t in s.spiketrains] + [dict(s.annotations)] for s in thing.segments] + [
+            dict(thing.annotations)
+        ]
+    if isinstance(thing, neo.SpikeTrain):
+        return [thing.magnitude.copy(), str(thing.units), float(thing.t_start), float(thing.t_stop)]
+    if isinstance(thing, pq.Quantity):
+        return [thing.magnitude.copy(), str(thing.units)]
+    if isinstance(thing, np.ndarray):
+        return thing.copy()
+    if isinstance(thing, pd.DataFrame):
+        return thing.to_dict("list")
+    if dataclasses.is_dataclass(thing):
+        return {f.name: content(getattr(thing, f.name)) for f in dataclasses.fields(thing)}
+    if isinstance(thing, Mapping):
+        return {key: content(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [content(item) for item in thing]
+    return thing
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal in all that `content` gives, NaN equal to NaN."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if a is pd.NA or b is pd.NA:
+        return a is b
+    return bool(a == b) or (a != a and b != b)
+
+
+def has_nan(thing: Any) -> bool:
+    plain = content(thing)
+    if isinstance(plain, dict | list):
+        return any(has_nan(item) for item in (plain.values() if isinstance(plain, dict) else plain))
+    return isinstance(plain, float | np.ndarray) and bool(np.isnan(plain).any())
+
+
+def test_every_public_function_has_an_example() -> None:
+    missing = sorted(FUNCTIONS.keys() - EXAMPLES.keys())
+    assert not missing, f"give {missing} a row in EXAMPLES"
+    assert not sorted(EXAMPLES.keys() - FUNCTIONS.keys())
+    assert not sorted(TOOLS - set(measures.__all__))
+    assert not [name for name in ON_DATA if EXAMPLES[name].bad is None]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_pure_and_deterministic(name: str) -> None:
+    """The input isn't changed, two calls on it agree, and so does one on a fresh input."""
+    args = EXAMPLES[name].args()
+    before = content(args)
+    first = content(call(name, *args))
+    assert same(content(args), before)
+    assert same(content(call(name, *args)), first)
+    assert same(content(call(name)), first)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_shape_of_the_result(name: str) -> None:
+    def fits(value: Any, wanted: Any) -> bool:
+        if isinstance(wanted, list):
+            return (
+                isinstance(value, tuple)
+                and len(value) == len(wanted)
+                and all(fits(v, w) for v, w in zip(value, wanted, strict=True))
+            )
+        if isinstance(wanted, tuple):
+            return isinstance(value, np.ndarray) and value.shape == wanted and value.dtype.kind in "fci"
+        return isinstance(value, wanted)
+
+    result = call(name)
+    assert fits(result, EXAMPLES[name].shape)
+    assert not isinstance(result, pq.Quantity)
+
+
+@pytest.mark.parametrize("wrong", [5, None])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_what_is_no_data_is_refused(name: str, wrong: Any) -> None:
+    with pytest.raises(NsnnError):
+        call(name, wrong, *EXAMPLES[name].args()[1:])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_docstring_has_an_example_that_runs(name: str) -> None:
+    assert ">>>" in (FUNCTIONS[name].__doc__ or "")
+
+
+# a table needs the Block's own annotations
+@pytest.mark.parametrize("name", [name for name in ON_DATA if name != "tabulate"])
+def test_a_trains_stands_in_for_the_data(name: str) -> None:
+    example = EXAMPLES[name]
+    read = measures.as_repeats if example.data == "repeats" else measures.as_trains
+    data, *rest = example.args()
+    assert same(content(call(name, read(data), *rest)), content(call(name, data, *rest)))
+
+
+def _marked() -> list[str]:
+    return [n for n in ON_DATA if hasattr(FUNCTIONS[n], "unit") and EXAMPLES[n].shape == NEURONS]
+
+
+@pytest.mark.parametrize("name", _marked())
+def test_measures_of_neurons_make_a_table(name: str) -> None:
+    """One row per neuron with the function's values and its unit, and an error for those that have one."""
+    function = partial(FUNCTIONS[name], **EXAMPLES[name].kwargs)
+    table = tabulate(block(), function)
+    assert same(table["value"].to_numpy(), call(name))
+    assert set(table["unit"]) == {FUNCTIONS[name].unit}
+    assert set(table["measure"]) == {name}
+    assert table["se"].notna().all()
+
+
+def test_measures_of_neurons_are_marked() -> None:
+    shaped = [n for n, e in EXAMPLES.items() if e.shape == NEURONS]
+    assert len(shaped) > 10
+    assert not [n for n in shaped if not getattr(FUNCTIONS[n], "unit", "")]
+
+
+def _bad_data(name: str, condition: str) -> tuple[Any, ...]:
+    """The example's arguments with bad data in place of the first."""
+    trials, stop = random_trials(), np.ones(N_TRIALS)
+    _, *rest = EXAMPLES[name].args()
+    if condition == "empty":
+        trials = [[[] for _ in trial] for trial in trials]
+    elif condition == "one trial":
+        trials, stop = trials[:1], stop[:1]
+        rest = [x[:1] if x is LABELS else x for x in rest]
+    elif condition == "unequal":
+        stop = 1 + np.arange(N_TRIALS) / 10
+    else:
+        trials[2][0] = np.array([0.1, np.nan])
+    bad = block_of(trials, stop)
+    first = [s.spiketrains[0] for s in bad.segments] if EXAMPLES[name].data == "repeats" else bad
+    return (first, *rest)
+
+
+@pytest.mark.parametrize("condition", ["empty", "one trial", "unequal", "nan"])
+@pytest.mark.parametrize("name", ON_DATA)
+def test_bad_data(name: str, condition: str) -> None:
+    """A named error, NaN with one warning, or a value: as the row says. A spike at NaN is always refused."""
+    bad = dict(zip(["empty", "one trial", "unequal"], EXAMPLES[name].bad or (), strict=True))
+    wanted = bad.get(condition, "spike time NaN in trial 2")
+    args = _bad_data(name, condition)
+    if wanted not in (NAN, FINE):
+        with pytest.raises(NsnnError, match=re.escape(wanted)):
+            call(name, *args)
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = call(name, *args)
+    assert [w.category for w in caught] == ([SilentNeuronWarning] if wanted == NAN else [])
+    if wanted == NAN:
+        assert has_nan(result)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "message"), REFUSED, ids=[f"{row[0]}-{row[3]}" for row in REFUSED]
+)
+def test_other_bad_arguments(name: str, args: Any, kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(NsnnError, match=re.escape(message)):
+        FUNCTIONS[name](*args(), **kwargs)
+
+
+# what no argument means, but for whole numbers of any size as a seed
+HOSTILE: dict[str, Any] = {
+    "an array of objects": np.array([object(), None], dtype=object),
+    "a list of objects": [object(), object()],
+    "an empty list": [],
+    "an empty array": np.empty(0),
+    "unsized": object(),
+    "an unsized array": np.array(None, dtype=object),
+    "huge": 10**400,
+    "below -huge": -(10**400),
+    "of too many digits": 10**5000,
+    "a list with a huge number": [10**400, 1],
+    "complex": 1 + 2j,
+    "complex numbers": np.array([1 + 2j, 3]),
+    "complex times": np.array([1 + 2j, 3]) * pq.ms,
+    "a complex time": (1 + 2j) * pq.ms,
+    "a complex time of Brian2": (1 + 2j) * ms,
+    "NaN": float("nan"),
+    "an array with NaN": np.array([np.nan, 1.0]),
+    "a time of NaN": np.nan * pq.ms,
+    "text": "x",
+    "texts": ["a", "b"],
+    "bytes": b"x",
+    "rows of unequal length": [[1], [1, 2]],
+    "a dictionary": {"a": 1},
+}
+MEANT = {
+    *(("seed", what) for what in ("huge", "of too many digits", "a list with a huge number")),
+    *((name, "rows of unequal length") for name in ("train", "trains")),  # repeats of one and of two spikes
+}
+PARAMETERS = [
+    (name, parameter)
+    for name, function in FUNCTIONS.items()
+    for parameter in inspect.signature(function).parameters
+    if parameter != "name"  # for messages
+]
+
+
+@pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
+def test_what_is_no_argument_is_refused_by_its_name(name: str, parameter: str) -> None:
+    """Never a raw error, never a value: NsnnError that names the argument and says what was expected."""
+    place = list(inspect.signature(FUNCTIONS[name]).parameters).index(parameter)
+    fresh = EXAMPLES[name].args()
+    for what, value in HOSTILE.items():
+        if (parameter, what) in MEANT:
+            continue
+        args, kwargs = list(fresh), dict(EXAMPLES[name].kwargs)
+        if place < len(args):
+            args[place] = value
+        else:
+            kwargs[parameter] = value
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            with pytest.raises(NsnnError) as caught:
+                FUNCTIONS[name](*args, **kwargs)
+        text = str(caught.value)
+        assert re.search(rf"\b{parameter}\b", text), f"{what}: {text}"
+        assert len(text) < 1000
+
+
+def test_the_checks_see() -> None:
+    """`same` and `has_nan` tell a change of a spike, of an annotation, of a type; and NaN deep inside."""
+    one, two = content(block()), content(block())
+    assert same(one, two)
+    two[1][0][0][3] += 1e-12
+    assert not same(one, two)
+    two = content(block())
+    two[-1]["x"] = 1
+    assert not same(one, two)
+    assert not same(content(np.arange(3)), content(np.arange(3.0)))
+    assert has_nan(Estimate(float("nan")))
+    assert not has_nan(Estimate(1.0, 2.0))
+    assert has_nan((np.zeros(3), [np.array([1.0, np.nan])]))

@@ -1,0 +1,203 @@
+"""The Gaussian copula against closed forms, quadrature, and its own law."""
+
+import numpy as np
+import pytest
+from helpers.gaussians import channel, channel_truth, gaussian, uniform_p, z_of_mean
+from numpy.testing import assert_allclose
+from scipy.special import digamma, ndtri
+from scipy.stats import norm, rankdata
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures import gaussian_copula, gaussian_copula_classes
+
+X, Y = np.random.default_rng(0).normal(size=(2, 60))
+
+
+def test_copula_formula_written_out():
+    """Normal scores, log determinants of numpy's covariance, the digamma terms of each entropy."""
+    rng = np.random.default_rng(1)
+    x, y = channel(rng, 80, rng.normal(size=(2, 3)))
+
+    def entropy(z):
+        z = ndtri(rankdata(z, axis=0) / (len(z) + 1))
+        n, d = z.shape
+        h = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * np.cov(z.T).reshape(d, d))[1]
+        bias = sum(digamma((n - i) / 2) for i in range(1, d + 1)) / 2 - d * np.log((n - 1) / 2) / 2
+        return (h - bias) / np.log(2)
+
+    expected = entropy(x) + entropy(y) - entropy(np.concatenate([x, y], axis=1))
+    assert_allclose(gaussian_copula(x, y, n_shuffle=0).value, expected, atol=1e-10)
+
+
+def test_copula_ignores_increasing_functions():
+    x, y = gaussian(np.random.default_rng(2), 200, 0.7)
+    e = gaussian_copula(x, y)
+    assert gaussian_copula(np.exp(x), np.arctan(y) ** 3, seed=0) == e
+
+
+@pytest.mark.parametrize(
+    ("d", "e", "size", "n"),
+    [
+        (1, 1, 0.0, 100),
+        (1, 1, 0.5, 100),
+        (1, 1, 2.0, 200),
+        (2, 1, 0.7, 200),
+        (3, 2, 0.0, 100),
+        (3, 2, 0.6, 300),
+    ],
+)
+def test_copula_covers_the_truth(d, e, size, n):
+    """200 repeats; at independence the error bar is too wide, never too narrow."""
+    rng = np.random.default_rng(3)
+    mixing = size * np.eye(d, e) + 0.3 * size
+    found = [gaussian_copula(*channel(rng, n, mixing), n_shuffle=0) for _ in range(200)]
+    values, se = np.array([f.value for f in found]), np.array([f.se for f in found])
+    exact = channel_truth(mixing)
+    assert exact < 1.5
+    assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
+    assert 0.85 < np.sqrt((se**2).mean()) / values.std() < (1.25 if size else 2.5)
+
+
+def student(rng, n):
+    """Gaussians over a common chi of 2 degrees of freedom: extremes come together."""
+    x, y = gaussian(rng, n, 0.6)
+    radius = np.sqrt(rng.chisquare(2, n))
+    return x / radius, y / radius
+
+
+def parabola(rng, n):
+    x, noise = rng.normal(size=(2, n))
+    return x, x + x**2 + 0.5 * noise
+
+
+@pytest.mark.parametrize("make", [student, parabola])
+def test_copula_error_bar_of_copulas_that_are_not_gaussian(make):
+    """SD of 300 repeats within 4 / sqrt(600); without the change of ranks the se of the parabola is 1.25 times it."""
+    rng = np.random.default_rng(4)
+    found = [gaussian_copula(*make(rng, 2000), n_shuffle=0) for _ in range(300)]
+    values, se = np.array([f.value for f in found]), np.array([f.se for f in found])
+    assert abs(np.log(np.sqrt((se**2).mean()) / values.std())) < 4 / np.sqrt(600)
+
+
+def test_copula_is_unbiased_at_independence():
+    """2 + 2 columns, 30 samples: the correction takes off 0.1 bit exactly."""
+    rng = np.random.default_rng(4)
+    values = [gaussian_copula(*rng.normal(size=(2, 30, 2)), n_shuffle=0).value for _ in range(400)]
+    assert abs(z_of_mean(values, 0.0)) < 4
+    assert 4 / (2 * 30 * np.log(2)) > 10 * np.std(values) / 20  # without it the mean would be 10 SE off
+
+
+def test_copula_shuffles_agree_with_permuting_the_data():
+    rng = np.random.default_rng(5)
+    x, y = channel(rng, 60, rng.normal(size=(2, 3)))
+    e = gaussian_copula(x, y, n_shuffle=5, seed=9)
+    generator = np.random.default_rng(9)
+    orders = generator.permuted(np.tile(np.arange(60), (5, 1)), axis=1)
+    null = [gaussian_copula(x, y[order], n_shuffle=0).value for order in orders]
+    assert_allclose(e.null_mean, np.mean(null), atol=1e-10)
+
+
+def test_copula_tells_of_few_samples():
+    x, y = np.random.default_rng(6).normal(size=(2, 30, 2))
+    assert "fewer than 20 for each" in str(gaussian_copula(x, y, n_shuffle=0).warning)
+    assert gaussian_copula(X, Y, n_shuffle=0).warning is None
+
+
+@pytest.mark.parametrize("shapes", [(1, 1), (2, 2)])
+def test_p_of_the_copula_is_uniform_under_independence(shapes):
+    assert uniform_p(gaussian_copula, shapes, 30, 2) > 1e-3
+
+
+def test_copula_refuses_functions_of_each_other():
+    for x, y in ((X, np.exp(X)), (np.stack([X, X], axis=1), Y)):
+        with pytest.raises(NsnnError, match="function of others"):
+            gaussian_copula(x, y)
+
+
+# --- classes ---
+
+
+def shifted(rng, n, shifts, d=1):
+    """n samples of each class, normal around its shift."""
+    classes = np.repeat(np.arange(len(shifts)), n)
+    return rng.normal(size=(n * len(shifts), d)) + np.array(shifts)[classes][:, None], classes
+
+
+def limit(shifts):
+    """The value for very many samples, by quadrature: scores z = ndtri(F(x)), their variance in each class."""
+    x = np.linspace(-9, 9 + max(shifts), 40001)
+    z = ndtri(np.mean([norm.cdf(x, s) for s in shifts], axis=0))
+    logs = []
+    for s in shifts:
+        weight = norm.pdf(x, s)
+        inside = (weight > 1e-15) & np.isfinite(z)
+        weight, score = weight[inside] / weight[inside].sum(), z[inside]
+        logs.append(np.log2(weight @ score**2 - (weight @ score) ** 2))
+    return -0.5 * np.mean(logs)
+
+
+def test_classes_formula_written_out():
+    rng = np.random.default_rng(1)
+    x, classes = shifted(rng, 15, (0, 1, 2), d=2)
+    x, classes = x[:40], classes[:40]
+    z = ndtri(rankdata(x, axis=0) / 41)
+
+    def entropy(z):
+        n, d = z.shape
+        bias = sum(digamma((n - i) / 2) for i in range(1, d + 1)) / 2 - d * np.log((n - 1) / 2) / 2
+        return (0.5 * np.linalg.slogdet(np.cov(z.T))[1] - bias) / np.log(2)
+
+    parts = [(classes == c).mean() * entropy(z[classes == c]) for c in range(3)]
+    e = gaussian_copula_classes(x, classes, n_shuffle=0)
+    assert_allclose(e.value, entropy(z) - sum(parts), atol=1e-10)
+    assert gaussian_copula_classes(np.exp(x), np.array(["a", "b", "c"])[classes], n_shuffle=0) == e
+
+
+@pytest.mark.parametrize("shifts", [(0.0, 0.0), (0.0, 1.0), (0.0, 2.0), (0.0, 1.0, 2.0)])
+def test_classes_cover_the_limit(shifts):
+    """300 repeats of 40 samples of each class; a lower bound of the information by quadrature."""
+    exact = limit(shifts)
+    x = np.linspace(-9, 11, 20001)
+    p = np.array([norm.pdf(x, s) for s in shifts])
+    whole = p.mean(axis=0)
+    information = (p * np.log2(p / whole)).mean(axis=0).sum() * (x[1] - x[0])
+    assert exact <= information + 1e-6
+    rng = np.random.default_rng(2)
+    found = [gaussian_copula_classes(*shifted(rng, 40, shifts), n_shuffle=0) for _ in range(300)]
+    values, se = np.array([f.value for f in found]), np.array([f.se for f in found])
+    assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
+    assert 0.85 < np.sqrt((se**2).mean()) / values.std() < (1.2 if any(shifts) else 2.5)
+
+
+def test_classes_p():
+    x, classes = shifted(np.random.default_rng(3), 40, (0.0, 1.0))
+    e = gaussian_copula_classes(x, classes, n_shuffle=9, seed=5)
+    rng = np.random.default_rng(5)
+    null = [gaussian_copula_classes(x, rng.permutation(classes), n_shuffle=0).value for _ in range(9)]
+    assert_allclose(e.null_mean, np.mean(null), atol=1e-12)
+    assert e.p == 0.1
+    split = lambda x, y, **options: gaussian_copula_classes(x, np.arange(len(x)) % 2, **options)  # noqa: E731
+    assert uniform_p(split, (1, 1), 24, 4) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("x", "classes", "message"),
+    [
+        (X, np.zeros(60, int), "1 distinct label"),
+        (X, np.arange(60) / 2, "classes holds float64"),
+        (X, np.arange(50) % 2, r"classes has shape \(50,\)"),
+        (X, np.r_[np.zeros(57, int), 1, 1, 1], "1 has 3 samples of 1 columns: expected at least 4"),
+        (np.where(np.arange(60) == 7, np.nan, X), np.arange(60) % 2, r"x\[7\]"),
+        (np.ones(60), np.arange(60) % 2, "constant"),
+        (np.arange(60) % 2, np.arange(60) % 2, "in a class a column is constant"),
+        (np.stack([X, X], axis=1), np.arange(60) % 2, "function of others"),
+    ],
+)
+def test_classes_refuse(x, classes, message):
+    with pytest.raises(NsnnError, match=message):
+        gaussian_copula_classes(x, classes)
+
+
+def test_small_classes_are_told():
+    warning = gaussian_copula_classes(X, np.arange(60) % 6, n_shuffle=0).warning
+    assert warning == "10 samples of 1 columns in a class: fewer than 20 for each"

@@ -1,0 +1,378 @@
+"""Decoding against exact error sums, and against leaks."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from helpers.ties import sharing
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import kstest, norm, poisson
+from sklearn.neighbors import KNeighborsClassifier
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures import (
+    LinearDiscriminant,
+    NearestTrain,
+    PoissonMAP,
+    as_trains,
+    decode,
+    van_rossum,
+    victor_purpura,
+)
+from nsnn_neuro.measures.information.confusion import information
+
+LOW, HIGH = np.array([3.0, 8.0]), np.array([6.0, 5.0])
+
+
+def counts(rng, n, rates=(LOW, HIGH)):
+    """n trials of Poisson counts for each stimulus."""
+    stimulus = np.repeat(np.arange(len(rates)), n)
+    return rng.poisson(np.array(rates)[stimulus]), stimulus
+
+
+def exact_table(rates=(LOW, HIGH)):
+    """(K, K) probabilities of stimulus and best guess: all count vectors of two neurons below 60, summed."""
+    n = np.arange(60)
+    p = np.array([np.outer(poisson.pmf(n, a), poisson.pmf(n, b)) for a, b in rates]) / len(rates)
+    best = p.argmax(axis=0)
+    return np.array([[one[best == k].sum() for k in range(len(rates))] for one in p])
+
+
+@dataclass(frozen=True)
+class KnownRates:
+    """Bayes' rule with the true rates: nothing is learned, so its errors are independent."""
+
+    rates: tuple
+
+    def fit(self, responses, labels):
+        return self
+
+    def predict(self, responses):
+        r = np.array(self.rates)
+        return np.argmax(responses @ np.log(r).T - r.sum(axis=1), axis=1)
+
+
+# --- exact error sums ---
+
+
+@pytest.mark.parametrize("rates", [(LOW, HIGH), ((2.0, 2.0), (2.0, 5.0), (6.0, 4.0))])
+def test_accuracy_and_information_are_those_of_the_exact_sum(rates):
+    """3000 trials of each: the decoder that knows the rates, and the one that learns them."""
+    table = exact_table(rates)
+    for decoder in (KnownRates(rates), PoissonMAP()):
+        d = decode(*counts(np.random.default_rng(1), 3000, rates), decoder=decoder, n_shuffle=0)
+        assert abs(d.accuracy - np.trace(table)) < 4 * d.se
+        assert abs(d.information.value - information(table)) < 4 * d.information.se
+        assert d.se < 0.01
+        assert_allclose(d.confusion / d.confusion.sum(), table, atol=0.02)
+
+
+def test_linear_discriminant_reaches_the_gaussian_optimum():
+    """Two correlated Gaussians: accuracy Phi(d'/2), d'^2 the linear Fisher information times ds^2."""
+    rng = np.random.default_rng(2)
+    covariance, apart = np.array([[1.0, 0.8], [0.8, 1.0]]), np.array([1.0, 0.0])
+    stimulus = np.repeat([0, 1], 3000)
+    r = rng.normal(size=(6000, 2)) @ np.linalg.cholesky(covariance).T + stimulus[:, None] * apart
+    best = norm.cdf(np.sqrt(apart @ np.linalg.solve(covariance, apart)) / 2)
+    for shrinkage in ("auto", None, 0.01):
+        d = decode(r, stimulus, decoder=LinearDiscriminant(shrinkage), n_shuffle=0)
+        assert abs(d.accuracy - best) < 4 * d.se
+    worse = decode(r, stimulus, decoder=LinearDiscriminant(1.0), n_shuffle=0)
+    assert worse.accuracy < best - 4 * worse.se
+
+
+def test_priors():
+    """9 of 10 trials are of one stimulus and counts tell little: the empirical prior wins, as the exact sum says."""
+    rng = np.random.default_rng(3)
+    stimulus = np.repeat([0, 1], [2700, 300])
+    r = rng.poisson(np.where(stimulus, 5.0, 4.0))[:, None]
+    n = np.arange(60)
+    p = np.array([0.9 * poisson.pmf(n, 4), 0.1 * poisson.pmf(n, 5)])
+    d = decode(r, stimulus, decoder=PoissonMAP(prior="empirical"), n_shuffle=0)
+    assert abs(d.accuracy - p.max(axis=0).sum()) < 4 * d.se
+    even = p[:, :, None][np.array([poisson.pmf(n, 4), poisson.pmf(n, 5)]).argmax(axis=0), n].sum()
+    d = decode(r, stimulus, n_shuffle=0)
+    assert abs(d.accuracy - even) < 4 * d.se
+    assert d.chance == 0.9
+    d = decode(r, stimulus, decoder=LinearDiscriminant(prior="empirical"), n_shuffle=0)
+    assert d.accuracy > 0.89
+
+
+@pytest.mark.parametrize("rates", [(LOW, HIGH), ((3.0, 3.0), (8.0, 8.0))])
+def test_error_bars_cover(rates):
+    """200 repeats of 2 x 50 trials."""
+    table = exact_table(rates)
+    rng = np.random.default_rng(4)
+    found = [decode(*counts(rng, 50, rates), n_shuffle=0) for _ in range(200)]
+    hits = [abs(d.accuracy - np.trace(table)) < 2 * d.se for d in found]
+    assert np.mean(hits) >= 0.9
+    hits = [abs(d.information.value - information(table)) < 2 * d.information.se for d in found]
+    assert np.mean(hits) >= 0.9
+
+
+# --- no leaks ---
+
+
+@pytest.mark.parametrize("decoder", [PoissonMAP(), LinearDiscriminant()])
+def test_no_information_gives_chance_even_with_many_features(decoder):
+    """80 features, 40 trials: both are nearly always right in their training trials; 40 repeats."""
+    rng = np.random.default_rng(5)
+    stimulus = np.repeat([0, 1], 20)
+    accuracy = []
+    for k in range(40):
+        r = rng.poisson(2.0, (40, 80)).astype(float)
+        accuracy.append(decode(r, stimulus, decoder=decoder, n_shuffle=0, seed=k).accuracy)
+    assert (decoder.fit(r, stimulus).predict(r) == stimulus).mean() > 0.9
+    assert abs(np.mean(accuracy) - 0.5) < 4 * np.std(accuracy) / np.sqrt(40)
+
+
+def test_classifiers_of_scikit_learn_decode():
+    """One neighbour of the training trials: their own answer is always right, that to others half of the time."""
+    r, stimulus = np.random.default_rng(5).normal(size=(200, 3)), np.repeat([0, 1], 100)
+    d = decode(r, stimulus, decoder=KNeighborsClassifier(1), n_shuffle=0)
+    assert abs(d.accuracy - 0.5) < 4 * d.se
+
+
+def test_every_trial_is_predicted_by_a_decoder_that_has_not_seen_it():
+    """A decoder that remembers: it knows training trials by heart and answers 0 otherwise."""
+    seen: list[tuple[set, set]] = []
+
+    class Memory:
+        def fit(self, responses, labels):
+            self.known = {
+                r: s for r, s in zip(responses[:, 0], labels, strict=True)
+            }  # no return: sklearn's way
+
+        def predict(self, responses):
+            seen.append((set(self.known), set(responses[:, 0])))
+            return np.array([self.known.get(r, 0) for r in responses[:, 0]])
+
+    stimulus = np.tile([0, 1], 15)
+    memory = Memory()
+    d = decode(np.arange(30.0), stimulus, decoder=memory, n_folds=3, n_shuffle=0)
+    assert not vars(memory)  # the caller's own stays blank
+    assert_array_equal(d.predictions, np.zeros(30))
+    assert len(seen) == 3
+    assert all(not known & asked for known, asked in seen)
+    assert set.union(*(asked for _, asked in seen)) == set(range(30))
+    assert all(len(asked) == 10 and sum(stimulus[int(r)] for r in asked) == 5 for _, asked in seen)
+
+
+def test_shuffled_labels_are_at_chance_and_information_with_them():
+    r, stimulus = counts(np.random.default_rng(6), 60)
+    d = decode(r, stimulus)
+    assert d.p == 1 / 101
+    assert d.information.p == 1 / 101
+    assert abs(d.null_accuracy - 0.5) < 0.03
+    assert abs(d.information.null_mean) < 0.02
+    assert decode(r, stimulus).null_accuracy == d.null_accuracy
+    lost = decode(r, np.random.default_rng(7).permutation(stimulus))
+    assert lost.p > 0.01
+    assert abs(lost.accuracy - 0.5) < 4 * 1.3 * lost.se
+
+
+@pytest.mark.slow
+def test_p_is_valid_without_information():
+    """500 repeats; ties of accuracies make p too large, never too small."""
+    rng = np.random.default_rng(8)
+    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=9, seed=k) for k in range(500)]
+    for p in (np.array([d.p for d in found]), np.array([d.information.p for d in found])):
+        filled = p - rng.uniform(0, 0.1, 500)
+        assert kstest(filled, "uniform", alternative="greater").pvalue > 1e-3
+        assert np.mean(p <= 0.2) > 0.08
+
+
+@pytest.mark.slow
+def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
+    """500 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
+    rng = np.random.default_rng(18)
+    monkeypatch.setattr("nsnn_neuro.measures.decoding.decoders.reached", sharing(rng))
+    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=19, seed=k) for k in range(500)]
+    assert kstest([d.p for d in found], "uniform").pvalue > 1e-3
+    assert kstest([d.information.p for d in found], "uniform").pvalue > 1e-3
+
+
+# --- trains ---
+
+
+def block_of(trials):
+    """A Block from times [trial][neuron], 0.5 s."""
+    block = neo.Block()
+    for trial in trials:
+        segment = neo.Segment()
+        for times in trial:
+            segment.spiketrains.append(neo.SpikeTrain(np.sort(times), units="s", t_stop=0.5))
+        block.segments.append(segment)
+    return block
+
+
+def timed_block(rng, n):
+    """Two neurons; the second's spike comes at 0.212 s or 0.262 s, the first tells nothing."""
+    stimulus = np.repeat(["early", "late"], n)
+    trials = [
+        [rng.uniform(0, 0.5, rng.poisson(1)), [0.212 + 0.05 * (s == "late") + 0.005 * rng.normal()]]
+        for s in stimulus
+    ]
+    return block_of(trials), stimulus
+
+
+def test_timing_is_decoded_from_bins_and_from_trains_but_not_from_counts():
+    block, stimulus = timed_block(np.random.default_rng(9), 30)
+    assert decode(block, stimulus, n_shuffle=0).accuracy < 0.75
+    for decoder, options in (
+        (PoissonMAP(), {"bin": 25 * pq.ms}),
+        (LinearDiscriminant(), {"bin": 25 * pq.ms}),
+        (NearestTrain(partial(victor_purpura, cost=100 * pq.Hz)), {}),
+        (NearestTrain(partial(van_rossum, tau=10 * pq.ms)), {}),
+    ):
+        d = decode(block, stimulus, decoder=decoder, n_shuffle=9, **options)
+        assert d.accuracy > 0.85
+        assert d.p == 0.1
+        assert set(d.predictions) == {"early", "late"}
+
+
+def test_a_block_gives_its_counts_and_bins():
+    block, stimulus = timed_block(np.random.default_rng(10), 10)
+    from_block = decode(block, stimulus, n_shuffle=0)
+    by_hand = decode(as_trains(block).counts, stimulus, n_shuffle=0)
+    assert_array_equal(from_block.predictions, by_hand.predictions)
+    assert_array_equal(decode(as_trains(block), stimulus, n_shuffle=0).predictions, by_hand.predictions)
+    edges = np.arange(6) / 10
+    binned = np.array(
+        [np.concatenate([np.histogram(t.magnitude, edges)[0] for t in s.spiketrains]) for s in block.segments]
+    )
+    by_hand = decode(binned, stimulus, n_shuffle=0)
+    assert_array_equal(decode(block, stimulus, bin=100 * pq.ms, n_shuffle=0).predictions, by_hand.predictions)
+    cropped = decode(block, stimulus, t_stop=0.235 * pq.s, n_shuffle=0)
+    assert cropped.accuracy > from_block.accuracy  # the late spike is gone
+
+
+def test_nearest_train_against_loops():
+    rng = np.random.default_rng(11)
+    block, stimulus = timed_block(rng, 6)
+    d = NearestTrain().distances(as_trains(block))
+    for i in range(12):
+        for j in range(12):
+            pairs = zip(block.segments[i].spiketrains, block.segments[j].spiketrains, strict=True)
+            expected = sum(victor_purpura([a, b], cost=50 * pq.Hz)[0, 1] for a, b in pairs)
+            assert_allclose(d[i, j], expected, atol=1e-9)
+    fitted = NearestTrain().fit(d[:10, :10], stimulus[:10])
+    assert_array_equal(fitted.predict(d[10:, :10]), stimulus[d[10:, :10].argmin(axis=1)])
+
+
+def test_nearest_train_breaks_ties_by_votes_then_by_the_mean():
+    fitted = NearestTrain().fit(np.zeros((5, 5)), np.array([0, 0, 1, 1, 1]))
+    distances = np.array([[1.0, 5, 1, 1, 9], [1, 2, 1, 5, 5], [1, 9, 1, 2, 2]])
+    assert_array_equal(fitted.predict(distances), [1, 0, 1])
+
+
+# --- the decoders by themselves ---
+
+
+def test_poisson_map_is_bayes_rule_written_out():
+    rng = np.random.default_rng(12)
+    r, stimulus = counts(rng, 20)
+    r, stimulus = r[:33], stimulus[:33]
+    asked = rng.poisson(5, (50, 2))
+    for prior in ("uniform", "empirical"):
+        mean = np.array([(r[stimulus == s].sum(axis=0) + 0.5) / (stimulus == s).sum() for s in (0, 1)])
+        log_p = poisson.logpmf(asked[:, None], mean).sum(axis=2)
+        log_p += np.log([20 / 33, 13 / 33]) if prior == "empirical" else 0
+        found = PoissonMAP(prior=prior).fit(r, stimulus).predict(asked)
+        assert_array_equal(found, log_p.argmax(axis=1))
+
+
+def test_silent_neurons_rule_nothing_out():
+    """A neuron that is silent in training but for one class; then it fires in the other."""
+    r = np.array([[5, 0], [6, 0], [0, 1], [1, 0]])
+    fitted = PoissonMAP().fit(r, np.array([0, 0, 1, 1]))
+    assert_array_equal(fitted.predict(np.array([[9, 1]])), [0])
+    assert_array_equal(PoissonMAP(pseudo_count=1e-9).fit(r, np.array([0, 0, 1, 1])).predict([[9, 1]]), [1])
+
+
+def test_features_that_never_vary_are_no_trouble():
+    r, stimulus = counts(np.random.default_rng(13), 30)
+    constant = np.concatenate([r, np.full((60, 1), 7), np.zeros((60, 1))], axis=1)
+    for decoder in (PoissonMAP(), LinearDiscriminant()):
+        plain = decode(r, stimulus, decoder=decoder, n_shuffle=0)
+        with_constant = decode(constant, stimulus, decoder=decoder, n_shuffle=0)
+        assert abs(plain.accuracy - with_constant.accuracy) < plain.se
+        flat = decode(np.ones((60, 2)), stimulus, decoder=decoder, n_shuffle=9)
+        assert flat.accuracy == 0.5
+        assert flat.information.value <= 0
+        assert flat.p == 1.0
+
+
+def test_all_right_is_not_certain():
+    d = decode(np.repeat([[0], [40]], 30, axis=0), np.repeat([0, 1], 30), n_shuffle=0)
+    assert d.accuracy == 1.0 == float(d)
+    assert 0.01 < d.se < 0.03
+    assert d.information.value == 1.0  # no more than the stimulus' entropy
+    assert d.information.se > 0
+
+
+# --- bad input ---
+
+R, S = counts(np.random.default_rng(0), 10)
+
+
+class Deaf:
+    def fit(self, responses, labels):
+        return self
+
+    def predict(self, responses):
+        return np.full(len(responses), 7.5)
+
+
+@pytest.mark.parametrize(
+    ("responses", "stimulus", "options", "message"),
+    [
+        (R, S[:5], {}, r"stimulus has shape \(5,\)"),
+        (R, S.astype(float), {}, r"stimulus holds float64 .* they are whole, so give .astype\(int\)"),
+        (R, S + 0.5, {}, "stimulus holds float64 .* numpy.digitize"),
+        (R, np.zeros(20, int), {}, "1 distinct label"),
+        (R, np.r_[S[:-7], np.zeros(7, int)], {}, "stimulus 1 has 3 trials: expected at least n_folds = 5"),
+        (R[:1], S[:1], {}, "1 distinct label"),
+        (np.where(np.arange(20)[:, None] == 3, np.nan, R), S, {}, "expected finite numbers"),
+        (R + 0.5, S, {}, "needs counts"),
+        (-R, S, {}, "needs counts"),
+        (R, S, {"decoder": "map"}, "decoder = 'map'"),
+        (R, S, {"decoder": NearestTrain()}, "needs spike trains"),
+        (R, S, {"decoder": Deaf()}, "expected one of the labels"),
+        (R, S, {"bin": 1 * pq.ms}, "an array of responses has no time"),
+        (R, S, {"t_stop": 1 * pq.s}, "an array of responses has no time"),
+        (R, S, {"n_folds": 1}, "n_folds = 1"),
+        (R, S, {"n_shuffle": -1}, "n_shuffle = -1"),
+        (np.zeros((2, 2, 2)), S, {}, r"\(n,\) or \(n, d\)"),
+    ],
+)
+def test_refuses(responses, stimulus, options, message):
+    with pytest.raises(NsnnError, match=message):
+        decode(responses, stimulus, **options)
+
+
+def test_refuses_trials_of_unequal_duration_and_bins_of_distances():
+    block, stimulus = timed_block(np.random.default_rng(1), 5)
+    with pytest.raises(NsnnError, match="reads the spike times themselves"):
+        decode(block, stimulus, decoder=NearestTrain(), bin=10 * pq.ms)
+    block.segments[0].spiketrains[0].t_stop = block.segments[0].spiketrains[1].t_stop = 0.7 * pq.s
+    for options in ({}, {"bin": 100 * pq.ms}, {"decoder": NearestTrain()}):
+        with pytest.raises(NsnnError, match=r"trials last from 0\.5 to 0\.7 s"):
+            decode(block, stimulus, **options)
+    assert decode(block, stimulus, t_stop=0.5 * pq.s, n_shuffle=0).predictions.shape == (10,)
+
+
+def test_records_refuse():
+    for make, message in (
+        (lambda: PoissonMAP(prior="flat"), "prior = 'flat'"),
+        (lambda: PoissonMAP(pseudo_count=0), "pseudo_count = 0"),
+        (lambda: LinearDiscriminant("some"), "shrinkage = 'some'"),
+        (lambda: LinearDiscriminant(1.5), r"shrinkage = 1\.5"),
+        (lambda: LinearDiscriminant(prior="flat"), "prior = 'flat'"),
+        (lambda: NearestTrain("victor-purpura"), "expected a function"),
+    ):
+        with pytest.raises(NsnnError, match=message):
+            make()

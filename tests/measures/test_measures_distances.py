@@ -1,0 +1,239 @@
+"""Distances and reliability against slow definitions, Elephant, and the theory of independent trains."""
+
+import warnings
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from elephant.spike_train_dissimilarity import van_rossum_distance, victor_purpura_distance
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures.timing.distances import (
+    gamma_coincidence,
+    schreiber_reliability,
+    van_rossum,
+    victor_purpura,
+)
+from nsnn_neuro.measures.trains import SilentNeuronWarning
+
+WINDOW = {"t_start": 0 * pq.s, "t_stop": 1 * pq.s}
+
+
+def random_trains(seed, n=6, rate=15.0):
+    """Poisson trains of 1 s; the last one is empty, and two share some spikes exactly."""
+    rng = np.random.default_rng(seed)
+    trains = [np.sort(rng.uniform(0, 1, rng.poisson(rate))) for _ in range(n - 1)]
+    trains[1] = np.sort(np.concatenate([trains[1], trains[0][::2]]))
+    return [*trains, np.empty(0)]
+
+
+def elephant_trains(trains):
+    return [neo.SpikeTrain(t, units="s", t_stop=1.0) for t in trains]
+
+
+def assert_metric(d, tolerance=1e-12):
+    """Zero on the diagonal, symmetric, triangle inequality."""
+    assert_array_equal(np.diag(d), 0.0)
+    assert_array_equal(d, d.T)
+    assert (d[:, None, :] <= d[:, :, None] + d[None, :, :] + tolerance).all()
+
+
+# --- Victor-Purpura ---
+
+
+def assignment_distance(a, b, q):
+    """Cheapest assignment of spikes to partners or to removal, without the dynamic programme."""
+    size = len(a) + len(b)
+    cost = np.ones((size, size))
+    cost[: len(a), : len(b)] = q * np.abs(np.subtract.outer(a, b))
+    cost[len(a) :, len(b) :] = 0.0
+    return cost[linear_sum_assignment(cost)].sum()
+
+
+@pytest.mark.parametrize("q", [0.0, 3.0, 50.0, 1000.0])
+def test_victor_purpura_against_assignment_and_elephant(q):
+    trains = random_trains(1)
+    d = victor_purpura(trains, cost=q * pq.Hz)
+    slow = [[assignment_distance(a, b, q) for b in trains] for a in trains]
+    assert_allclose(d, slow, rtol=0, atol=1e-9)
+    assert_allclose(d, victor_purpura_distance(elephant_trains(trains), q * pq.Hz), rtol=0, atol=1e-9)
+    assert_metric(d)
+
+
+def test_victor_purpura_limits():
+    trains = random_trains(2)
+    counts = np.array([t.size for t in trains])
+    shared = np.array([[np.intersect1d(a, b).size for b in trains] for a in trains])
+    assert shared[0, 1] > 0
+    assert_array_equal(victor_purpura(trains, cost=0 * pq.Hz), np.abs(np.subtract.outer(counts, counts)))
+    assert_array_equal(victor_purpura(trains, cost=np.inf * pq.Hz), np.add.outer(counts, counts) - 2 * shared)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"), [(-1 * pq.Hz, "at least 0"), (3.0, "has no unit"), (1 * pq.s, "Hz")]
+)
+def test_victor_purpura_refuses(bad, message):
+    with pytest.raises(NsnnError, match=message):
+        victor_purpura([[0.1]], cost=bad)
+
+
+# --- van Rossum ---
+
+
+def integral_distance(a, b, tau, step=1e-5):
+    """D^2 = 2/tau integral (f - g)^2 by the midpoint rule over the trial, and the tail in closed form."""
+    grid = (np.arange(round(1.0 / step)) + 0.5) * step
+    f = np.zeros_like(grid)
+    for times, sign in ((a, 1.0), (b, -1.0)):
+        for t in times:
+            f[grid > t] += sign * np.exp(-(grid[grid > t] - t) / tau)
+    end = sum(np.exp((a - 1.0) / tau)) - sum(np.exp((b - 1.0) / tau))
+    return np.sqrt(2 / tau * ((f**2).sum() * step + end**2 * tau / 2))
+
+
+def test_van_rossum_against_an_integral():
+    """The midpoint rule misplaces each jump by up to half a step of 10 us: D to 1e-3 at tau 20 ms."""
+    trains = random_trains(3, n=4)
+    d = van_rossum(trains, tau=20 * pq.ms)
+    slow = [[integral_distance(a, b, 0.02) for b in trains] for a in trains]
+    assert_allclose(d, slow, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("tau", [1e-4, 0.02, 3.0, np.inf])
+def test_van_rossum_equals_elephant(tau):
+    trains = random_trains(4)
+    ours = van_rossum(trains, tau=tau * pq.s)
+    theirs = van_rossum_distance(elephant_trains(trains), tau * pq.s)
+    off = ~np.eye(len(trains), dtype=bool)  # Elephant leaves rounding, sqrt(1e-15), on the diagonal
+    assert_allclose(ours[off], theirs[off], rtol=0, atol=1e-9)
+    assert_metric(ours)
+
+
+def test_van_rossum_of_equal_trains_is_exactly_0_and_late_times_are_safe():
+    """Times of 1e6 tau and below zero must not overflow; only differences of times matter (here to 1e-9)."""
+    a, b = np.array([0.1, 0.11, 0.3]), np.array([0.1, 0.12])
+    reference = van_rossum([a, b], tau=1 * pq.ms)[0, 1]
+    assert van_rossum([a, a.copy()], tau=1 * pq.ms)[0, 1] == 0.0
+    for shift in (-1000.0, 1000.0):
+        assert_allclose(van_rossum([a + shift, b + shift], tau=1 * pq.ms)[0, 1], reference, rtol=1e-9)
+
+
+def test_van_rossum_refuses():
+    with pytest.raises(NsnnError, match="greater than 0"):
+        van_rossum([[0.1]], tau=0 * pq.s)
+
+
+# --- coincidence factor ---
+
+
+def matched(a, b, delta):
+    """Largest one-to-one matching of spikes at most delta apart."""
+    near = csr_array((np.abs(np.subtract.outer(a, b)) <= delta).astype(int))
+    return int((maximum_bipartite_matching(near) >= 0).sum()) if near.nnz else 0
+
+
+def test_gamma_against_a_matching():
+    trains = random_trains(5, rate=40.0)
+    delta, counts = 0.004, [t.size for t in random_trains(5, rate=40.0)]
+    with pytest.warns(SilentNeuronWarning, match="1 of 6 trains"):
+        gamma = gamma_coincidence(trains, precision=delta * pq.s, **WINDOW)
+    expected = np.full((6, 6), np.nan)
+    for i, a in enumerate(trains):
+        for j, b in enumerate(trains):
+            if counts[i] + counts[j]:
+                chance = 2 * counts[j] * delta
+                found = matched(a, b, delta) if counts[i] * counts[j] else 0
+                size = (counts[i] + counts[j]) / 2 * (1 - chance)
+                expected[i, j] = (found - chance * counts[i]) / size
+    assert_allclose(gamma, expected, rtol=1e-12, atol=1e-15)
+    assert np.nanmax(gamma) <= 1.0 + 1e-12
+    assert_allclose(np.diag(gamma)[:-1], 1.0, rtol=1e-12)
+
+
+def test_gamma_of_independent_trains():
+    """A regular reference with intervals above 2 Delta and Poisson trains of rate nu.
+
+    Each of its N_a spikes is matched with probability 1 - exp(-2 nu Delta), and Gamma is near 0.
+    """
+    rng = np.random.default_rng(6)
+    rate, delta, repeats = 20.0, 0.002, 400
+    reference = np.arange(0.025, 1.0, 0.05)
+    trains = [np.sort(rng.uniform(0, 1, rng.poisson(rate))) for _ in range(repeats)]
+    gamma = gamma_coincidence([reference, *trains], precision=delta * pq.s, **WINDOW)[0, 1:]
+    n_b = np.array([t.size for t in trains])
+    chance = 2 * n_b * delta
+    coincidences = gamma * (reference.size + n_b) / 2 * (1 - chance) + chance * reference.size
+    expected = reference.size * (1 - np.exp(-2 * rate * delta))
+    assert abs((coincidences.mean() - expected) / (coincidences.std(ddof=1) / np.sqrt(repeats))) < 4
+    assert abs(gamma.mean()) < 0.02
+
+
+def test_gamma_counts_a_distance_of_exactly_delta_on_a_grid():
+    """2 ms apart on a grid of 0.1 ms, at times where the difference of k dt exceeds 0.002 by rounding."""
+    ticks = np.arange(100, 9000, 500)
+    a, b = ticks * 1e-4, (ticks + 20) * 1e-4
+    assert ((b - a) > 0.002).any()
+    gamma = gamma_coincidence([a, b], precision=2 * pq.ms, **WINDOW)
+    assert_allclose(gamma, 1.0, rtol=1e-12)
+
+
+def test_gamma_refuses_when_chance_matches_everything():
+    trains = [np.linspace(0.01, 0.99, 10), np.linspace(0.01, 0.99, 100)]
+    with pytest.raises(NsnnError, match=r"2 nu Delta = 1 >= 1 for train 1 at 100 Hz"):
+        gamma_coincidence(trains, precision=5 * pq.ms, **WINDOW)
+    with pytest.raises(NsnnError, match="pass t_start and t_stop"):
+        gamma_coincidence(trains, precision=1 * pq.ms)
+    gamma_coincidence(trains, precision=4.9 * pq.ms, **WINDOW)
+
+
+# --- reliability ---
+
+
+def test_schreiber_against_filtered_trains_on_a_fine_grid():
+    trains = random_trains(7, rate=20.0)[:-1]
+    sigma = 0.003
+    grid = np.arange(-0.05, 1.05, 1e-4)
+    s = np.array([np.exp(-0.5 * (np.subtract.outer(grid, t) / sigma) ** 2).sum(axis=1) for t in trains])
+    s /= np.linalg.norm(s, axis=1, keepdims=True)
+    cosine = (s @ s.T)[np.triu_indices(len(trains), 1)]
+    assert_allclose(schreiber_reliability(trains, sigma=sigma * pq.s), cosine.mean(), rtol=1e-9)
+
+
+def test_schreiber_limits():
+    train = np.array([0.1, 0.3, 0.31])
+    assert_allclose(schreiber_reliability([train] * 3, sigma=1 * pq.ms), 1.0, rtol=1e-12)
+    assert schreiber_reliability([[0.1], [0.9]], sigma=1 * pq.ms) == 0.0
+    # one spike each, d apart: exp(-d^2 / 4 sigma^2)
+    value = schreiber_reliability([[0.1], [0.103]], sigma=2 * pq.ms)
+    assert_allclose(value, np.exp(-9 / 16), rtol=1e-9)
+
+
+def test_schreiber_silent_trials_count_as_unreliable():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        value = schreiber_reliability([[0.1], [0.1], []], sigma=1 * pq.ms)
+    assert_allclose(value, 1 / 3, rtol=1e-12)
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    with pytest.warns(SilentNeuronWarning, match="2 of 2"):
+        assert np.isnan(schreiber_reliability([[], []], sigma=1 * pq.ms))
+    with pytest.raises(NsnnError, match="at least two trains"):
+        schreiber_reliability([[0.1]], sigma=1 * pq.ms)
+
+
+def test_all_crop_to_the_window():
+    trains = [[0.1, 0.2, 0.8], [0.12, 0.9]]
+    cut = [[0.1, 0.2], [0.12]]
+    window = {"t_start": 0 * pq.s, "t_stop": 0.5 * pq.s}
+    for call in (
+        lambda x, **w: victor_purpura(x, cost=5 * pq.Hz, **w),
+        lambda x, **w: van_rossum(x, tau=0.1 * pq.s, **w),
+        lambda x, **w: schreiber_reliability(x, sigma=0.1 * pq.s, **w),
+    ):
+        assert_array_equal(call(trains, **window), call(cut))
+    whole = gamma_coincidence(trains, precision=30 * pq.ms, **window)
+    assert_array_equal(whole, gamma_coincidence(cut, precision=30 * pq.ms, **window))

@@ -1,0 +1,155 @@
+"""Firing events on trains whose events, reliability and jitter were put in."""
+
+import warnings
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from numpy.testing import assert_allclose, assert_array_equal
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures import SilentNeuronWarning, firing_events
+
+WINDOW = {"t_start": 0 * pq.s, "t_stop": 2 * pq.s}
+TIMES = np.array([0.15, 0.4, 0.7, 1.1, 1.3, 1.8])
+CHANCE = np.array([1.0, 0.9, 0.5, 0.3, 0.8, 0.95])
+JITTER = np.array([1.0, 4.0, 2.0, 8.0, 3.0, 1.5]) * 1e-3
+
+
+def planted(seed, n_trials, background=0.0, second=0.0):
+    """Trains with one spike per event by chance, Gaussian jitter; a second one 10 ms later with chance `second`."""
+    rng = np.random.default_rng(seed)
+    trains = []
+    for _ in range(n_trials):
+        fires = rng.uniform(size=6) < CHANCE
+        spikes = (TIMES + JITTER * rng.normal(size=6))[fires]
+        again = spikes[rng.uniform(size=spikes.size) < second] + 0.01
+        noise = rng.uniform(0, 2, rng.poisson(2 * background))
+        trains.append(np.sort(np.concatenate([spikes, again, noise])))
+    return trains
+
+
+def test_planted_events_are_recovered():
+    """400 trials: reliability within 4 binomial errors, jitter within 4 errors of a Gaussian SD, mean time within 4."""
+    events = firing_events(planted(1, 400), sigma=10 * pq.ms, **WINDOW)
+    assert events.time.size == 6
+    error = np.sqrt(CHANCE * (1 - CHANCE) / 400)
+    assert (np.abs(events.reliability - CHANCE) <= 4 * error).all()
+    m = np.round(events.reliability * 400)
+    assert (np.abs(events.jitter / JITTER - 1) < 4 / np.sqrt(2 * (m - 1))).all()
+    assert (np.abs(events.time - TIMES) < 4 * JITTER / np.sqrt(m)).all()
+    assert_allclose(events.jitter_se, events.jitter / np.sqrt(2 * (m - 1)), rtol=1e-12)
+    assert_allclose(events.spread, events.jitter, rtol=1e-9)  # one spike each
+    assert_allclose(events.count, events.reliability, rtol=1e-12)
+    assert events.fraction == 1.0
+    assert_allclose(events.mean_reliability, events.reliability.mean(), rtol=1e-12)
+    assert_allclose(events.median_jitter, np.median(events.jitter), rtol=1e-12)
+    assert ((events.start < TIMES - 0.05) & (events.stop > TIMES + 0.05)).all()
+
+
+def test_error_bars_cover():
+    """200 repeats of 50 trials: at least 90 % of all events within two errors, but for the event that never fails."""
+    reliable, precise = [], []
+    for seed in range(200):
+        events = firing_events(planted(100 + seed, 50), sigma=10 * pq.ms, threshold=0.5, **WINDOW)
+        assert events.time.size == 6
+        reliable.append(np.abs(events.reliability - CHANCE)[1:] <= 2 * events.reliability_se[1:])
+        precise.append(np.abs(events.jitter - JITTER) <= 2 * events.jitter_se)
+    assert np.mean(reliable) >= 0.9
+    assert np.mean(precise) >= 0.9
+
+
+def test_numbers_of_each_event_against_a_loop():
+    """Second spikes and background: statistics from the borders, one by one."""
+    trains = planted(2, 60, background=1.0, second=0.4)
+    events = firing_events(trains, sigma=10 * pq.ms, threshold=2.0, **WINDOW)
+    assert events.time.size == 6
+    inside = 0
+    for k in range(6):
+        own = [t[(t >= events.start[k]) & (t < events.stop[k])] for t in trains]
+        first = np.array([t[0] for t in own if t.size])
+        counts = np.array([t.size for t in own])
+        inside += counts.sum()
+        assert_allclose(events.reliability[k], (counts > 0).mean(), rtol=1e-12)
+        assert_allclose(events.time[k], first.mean(), rtol=1e-12)
+        assert_allclose(events.jitter[k], first.std(ddof=1), rtol=1e-9)
+        assert_allclose(events.spread[k], np.concatenate(own).std(ddof=1), rtol=1e-9)
+        assert_allclose(events.count[k], counts.mean(), rtol=1e-12)
+        assert_allclose(events.count_variance[k], counts.var(ddof=1), rtol=1e-12)
+    assert_allclose(events.fraction, inside / sum(t.size for t in trains), rtol=1e-12)
+
+
+def test_second_spikes_stay_in_their_event():
+    """10 ms later, within the same peak: reliability and first-spike jitter are those without, counts are not."""
+    one = firing_events(planted(3, 300), sigma=12 * pq.ms, **WINDOW)
+    two = firing_events(planted(3, 300, second=1.0), sigma=12 * pq.ms, **WINDOW)
+    assert two.time.size == 6
+    error = np.sqrt(CHANCE * (1 - CHANCE) / 300)
+    assert (np.abs(two.reliability - CHANCE) <= 4 * error).all()
+    assert_allclose(two.count, 2 * two.reliability, rtol=1e-12)
+    assert (two.spread > one.spread).all()
+    assert (np.abs(two.spread**2 - JITTER**2 - 0.005**2) < 4 * two.spread**2 / np.sqrt(60)).all()
+
+
+def test_a_border_needs_its_ratio():
+    """Two bumps 30 ms apart with sigma 10 ms and no own jitter: peak 1, valley 2 exp(-1.125) = 0.649, ratio 1.54."""
+    trains = [[0.5, 0.53]] * 4
+    for ratio, number in ((1.5, 2), (1.6, 1)):
+        events = firing_events(trains, sigma=10 * pq.ms, ratio=ratio, threshold=1.0, **WINDOW)
+        assert events.time.size == number
+    assert_allclose(events.count, 2.0)
+    assert_array_equal(events.jitter, 0.0)
+
+
+def test_only_the_shallow_border_goes():
+    """Two bumps 24 ms apart are one event, 1.09 at their valley; the third, 376 ms on, stays on its own."""
+    events = firing_events([[0.5, 0.524, 0.9]] * 4, sigma=10 * pq.ms, threshold=1.0, **WINDOW)
+    assert_allclose(events.count, [2.0, 1.0])
+    assert_allclose(events.time, [0.5, 0.9], rtol=1e-12)
+
+
+def test_threshold_sorts_out_lone_spikes():
+    trains = [[0.5], [0.5], [0.5], [0.5, 1.5]]
+    assert firing_events(trains, sigma=100 * pq.ms, threshold=0.0, **WINDOW).time.size == 2
+    # smoothed peak of the lone spike: 1 / (sigma sqrt(2 pi)) = 4.0 per s, mean rate of all trials 5 / 2 = 2.5 per s
+    for threshold, number in ((1.5, 2), (1.7, 1)):
+        events = firing_events(trains, sigma=100 * pq.ms, threshold=threshold, **WINDOW)
+        assert events.time.size == number
+    assert events.fraction == 0.8
+
+
+def test_events_at_the_ends_and_a_spike_at_t_stop():
+    trains = [neo.SpikeTrain([0.0, 1.0], units="s", t_stop=1.0)] * 3
+    events = firing_events(trains, sigma=20 * pq.ms)
+    assert_allclose(events.time, [0.0, 1.0], rtol=0, atol=1e-12)
+    assert_array_equal(events.reliability, 1.0)
+    assert (events.start[0], events.stop[-1]) == (0.0, 1.0)
+    late = firing_events([[5.1], [5.1]], sigma=20 * pq.ms, t_start=5 * pq.s, t_stop=6 * pq.s)
+    assert_allclose(late.time, [5.1], rtol=1e-12)
+
+
+def test_no_spikes():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        events = firing_events([[], []], sigma=10 * pq.ms, **WINDOW)
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert events.time.size == 0
+    assert np.isnan([events.fraction, events.mean_reliability, events.median_jitter]).all()
+
+
+@pytest.mark.parametrize(
+    ("trains", "keywords", "message"),
+    [
+        ([[0.1]], {}, "at least two trains"),
+        ([[0.1], [0.2]], {"sigma": 0 * pq.s}, "greater than 0"),
+        ([[0.1], [0.2]], {"sigma": 20 * pq.s}, "longer than the shortest trial"),
+        ([[0.1], [0.2]], {"ratio": 1.0}, "ratio = 1.0"),
+        ([[0.1], [0.2]], {"threshold": -1.0}, "threshold = -1.0"),
+        ([[0.1], [np.nan]], {}, "NaN in trial 1"),
+        ([[0.1], [0.2]], {"t_stop": None}, "pass t_start and t_stop"),
+    ],
+)
+def test_refusals(trains, keywords, message):
+    with pytest.raises(NsnnError, match=message):
+        firing_events(trains, **{"sigma": 10 * pq.ms, **WINDOW, **keywords})

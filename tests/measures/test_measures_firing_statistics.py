@@ -1,0 +1,265 @@
+"""Rate and irregularity against Elephant on single trains, renewal theory, and slow loops over trials."""
+
+import warnings
+
+import elephant.statistics as es
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.integrate import quad
+from scipy.stats import beta, pearsonr
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.save_load import to_block
+from nsnn_neuro.measures.spiketrain.firing_statistics import (
+    cv,
+    cv2,
+    fano_factor,
+    firing_rate,
+    isi,
+    lv,
+    lvr,
+    serial_correlation,
+)
+from nsnn_neuro.measures.trains import SilentNeuronWarning
+
+ALL = [firing_rate, cv, cv2, lv, lvr, fano_factor, serial_correlation]
+
+
+def make_block(trials, t_stop):
+    """Block from nested lists [trial][neuron] of seconds; t_stop in s, one for all trials or one each."""
+    block = neo.Block()
+    for trial, stop in zip(trials, np.broadcast_to(t_stop, len(trials)), strict=True):
+        block.segments.append(to_block([trial], t_stop=float(stop) * pq.s).segments[0])
+    return block
+
+
+def gamma_trials(shape, seed, n_trials=3, n_neurons=6, n_spikes=40):
+    rng = np.random.default_rng(seed)
+    gaps = rng.gamma(shape, 0.05 / shape, size=(n_trials, n_neurons, n_spikes))
+    return [list(trial) for trial in np.cumsum(gaps, axis=2)]
+
+
+def z_of_mean(values, expected):
+    return (values.mean() - expected) / (values.std(ddof=1) / np.sqrt(values.size))
+
+
+# --- Elephant, on single trains ---
+
+
+def test_equal_to_elephant_on_single_trains():
+    trials = gamma_trials(2.0, seed=3, n_trials=1)
+    block = make_block(trials, 10.0)
+    intervals = [es.isi(t) for t in trials[0]]
+    for ours, theirs in zip(isi(block), intervals, strict=True):
+        assert_array_equal(ours, theirs)
+    assert_allclose(cv(block), [es.cv(i) for i in intervals], rtol=1e-12)
+    assert_allclose(cv2(block), [es.cv2(i) for i in intervals], rtol=1e-12)
+    assert_allclose(lv(block), [es.lv(i) for i in intervals], rtol=1e-12)
+    assert_allclose(lvr(block), [es.lvr(i * pq.s) for i in intervals], rtol=1e-12)
+    theirs = [es.lvr(i * pq.s, R=2 * pq.ms) for i in intervals]
+    assert_allclose(lvr(block, refractoriness=2 * pq.ms), theirs, rtol=1e-12)
+    rates = [es.mean_firing_rate(t * pq.s, t_stop=10 * pq.s).rescale("Hz").item() for t in trials[0]]
+    assert_allclose(firing_rate(block), rates, rtol=1e-12)
+
+
+def test_fano_factor_equal_to_elephant_with_ddof_0():
+    rng = np.random.default_rng(4)
+    trials = [[np.sort(rng.uniform(0, 1, rng.poisson(5))) for _ in range(4)] for _ in range(30)]
+    block = make_block(trials, 1.0)
+    theirs = [es.fanofactor([trial[j] for trial in trials]) for j in range(4)]
+    assert_allclose(fano_factor(block, ddof=0), theirs, rtol=1e-12)
+    assert_allclose(fano_factor(block), np.array(theirs) * 30 / 29, rtol=1e-12)
+
+
+# --- pooling over trials ---
+
+
+def test_intervals_and_pairs_never_cross_trials():
+    """Two trials with borders that would add wild intervals; the oracle loops over trials."""
+    trials = [[[0.10, 0.11, 0.13, 0.16]], [[0.80, 0.84, 0.85]]]
+    block = make_block(trials, 1.0)
+    pairs = [(0.01, 0.02), (0.02, 0.03), (0.04, 0.01)]
+    intervals = np.array([0.01, 0.02, 0.03, 0.04, 0.01])
+    assert_allclose(isi(block)[0], intervals, rtol=1e-12)
+    assert_allclose(cv(block), [np.std(intervals) / np.mean(intervals)], rtol=1e-12)
+    assert_allclose(cv2(block), [np.mean([2 * abs(a - b) / (a + b) for a, b in pairs])], rtol=1e-12)
+    assert_allclose(lv(block), [np.mean([3 * (a - b) ** 2 / (a + b) ** 2 for a, b in pairs])], rtol=1e-12)
+    weighted = [3 * (1 - 4 * a * b / (a + b) ** 2) * (1 + 4 * 0.005 / (a + b)) for a, b in pairs]
+    assert_allclose(lvr(block), [np.mean(weighted)], rtol=1e-12)
+    a, b = np.array(pairs).T
+    assert_allclose(serial_correlation(block), [pearsonr(a, b)[0]], rtol=1e-9)
+
+
+def test_rate_weighs_trials_by_duration():
+    block = make_block([[[0.1, 0.2]], [[0.5, 1.5, 2.5, 2.6]]], [1.0, 3.0])
+    assert_array_equal(firing_rate(block), [1.5])
+
+
+def test_many_neurons_equal_a_loop_over_neurons():
+    trials = gamma_trials(1.0, seed=5)
+    block = make_block(trials, 10.0)
+    for measure in (firing_rate, cv, cv2, lv, lvr, serial_correlation):
+        alone = [measure(make_block([[trial[j]] for trial in trials], 10.0))[0] for j in range(6)]
+        assert_allclose(measure(block), alone, rtol=1e-12)
+
+
+def test_crop_equals_cutting_the_input():
+    trials = gamma_trials(1.0, seed=6)
+    cut = [[t[(t >= 0.5) & (t < 1.5)] - 0.5 for t in trial] for trial in trials]
+    whole, part = make_block(trials, 10.0), make_block(cut, 1.0)
+    for measure in ALL:
+        cropped = measure(whole, t_start=0.5 * pq.s, t_stop=1.5 * pq.s)
+        assert_allclose(cropped, measure(part), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("window", [0.1, 0.3])
+def test_fano_windows_against_a_loop(window):
+    """Windows of 0.3 s leave a remainder of 0.1 s, whose spikes don't count."""
+    rng = np.random.default_rng(7)
+    trials = [[np.sort(rng.uniform(0, 1, rng.poisson(20))) for _ in range(3)] for _ in range(4)]
+    edges = window * np.arange(int(np.floor(1.0 / window + 1e-9)) + 1)
+    for ddof in (0, 1):
+        expected = []
+        for j in range(3):
+            counts = np.concatenate([np.histogram(trial[j], edges)[0] for trial in trials])
+            expected.append(counts.var(ddof=ddof) / counts.mean())
+        ours = fano_factor(make_block(trials, 1.0), window=window * pq.s, ddof=ddof)
+        assert_allclose(ours, expected, rtol=1e-12)
+
+
+def test_fano_windows_of_trials_of_unequal_duration():
+    block = make_block([[[0.1, 0.2]], [[0.1, 0.6, 0.7, 0.8]]], [0.5, 1.0])
+    counts = np.array([2, 1, 3])
+    assert_allclose(fano_factor(block, window=0.5 * pq.s), [counts.var(ddof=1) / counts.mean()], rtol=1e-12)
+
+
+# --- theory ---
+
+
+@pytest.mark.parametrize("shape", [1.0, 2.0, 4.0])
+def test_gamma_process(shape):
+    """CV 1/sqrt(k), LV 3/(2k + 1), CV2 from the beta law of I1/(I1 + I2), no serial correlation.
+
+    Trains hold a fixed number of spikes, which avoids the window's preference for short intervals. Biases of
+    order 1/2000 of CV and of the correlation are about a third of the standard error of the mean (0.0016).
+    """
+    trials = gamma_trials(shape, seed=11, n_trials=1, n_neurons=200, n_spikes=2000)
+    block = make_block(trials, 400.0)
+    mean_cv2 = quad(lambda x: 2 * abs(2 * x - 1) * beta.pdf(x, shape, shape), 0, 1, points=[0.5])[0]
+    assert abs(z_of_mean(cv(block), 1 / np.sqrt(shape))) < 4
+    assert abs(z_of_mean(lv(block), 3 / (2 * shape + 1))) < 4
+    assert abs(z_of_mean(cv2(block), mean_cv2)) < 4
+    assert abs(z_of_mean(serial_correlation(block), 0.0)) < 4
+
+
+def test_lvr_of_a_poisson_process_with_dead_time():
+    """LvR of Poisson intervals after a dead time R, nearer 1 than LV (Shinomoto 2009): exact means by quad.
+
+    I = R + E, E exponential of mean m: with S = E1 + E2 ~ Gamma(2, m), (E1 - E2)/S uniform on (-1, 1),
+    E LvR = E[S^2 / (S + 2R)^2 (1 + 4R/(S + 2R))].
+    """
+    m, r = 0.03, 0.005
+    rng = np.random.default_rng(12)
+    gaps = r + rng.exponential(m, size=(200, 1000))
+    block = make_block([list(np.cumsum(gaps, axis=1))], 100.0)
+    density = lambda s: s / m**2 * np.exp(-s / m)  # noqa: E731
+    expected = quad(
+        lambda s: density(s) * s**2 / (s + 2 * r) ** 2 * (1 + 4 * r / (s + 2 * r)), 0, 60 * m, limit=200
+    )[0]
+    expected_lv = quad(lambda s: density(s) * s**2 / (s + 2 * r) ** 2, 0, 60 * m, limit=200)[0]
+    assert abs(z_of_mean(lvr(block, refractoriness=r * pq.s), expected)) < 4
+    assert abs(z_of_mean(lv(block), expected_lv)) < 4
+    assert abs(expected - 1) < 0.5 * abs(expected_lv - 1)
+
+
+@pytest.mark.parametrize("window", [None, 50 * pq.ms])
+def test_poisson_fano_is_1(window):
+    rng = np.random.default_rng(13)
+    trials = [[np.sort(rng.uniform(0, 1, rng.poisson(20))) for _ in range(200)] for _ in range(50)]
+    block = make_block(trials, 1.0)
+    assert abs(z_of_mean(fano_factor(block, window=window), 1.0)) < 4
+    assert abs(z_of_mean(firing_rate(block), 20.0)) < 4
+
+
+def test_serial_correlation_of_a_moving_average():
+    """I_k = c + e_k + theta e_(k-1) with independent e: lag-1 correlation theta / (1 + theta^2)."""
+    theta = -0.5
+    e = np.random.default_rng(14).uniform(-0.02, 0.02, size=(200, 1001))
+    gaps = 0.1 + e[:, 1:] + theta * e[:, :-1]
+    block = make_block([list(np.cumsum(gaps, axis=1))], 200.0)
+    assert abs(z_of_mean(serial_correlation(block), theta / (1 + theta**2))) < 4
+
+
+# --- silence and edges ---
+
+
+@pytest.mark.parametrize("measure", ALL[1:])
+def test_silent_neurons_are_nan_with_one_warning(measure):
+    busy = np.cumsum(np.random.default_rng(1).uniform(0.01, 0.03, 20))
+    block = make_block([[busy, [], []], [busy[:9], [], []]], 1.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        values = measure(block)
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert f"{measure.__name__}: 2 of 3 neurons" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    assert_array_equal(np.isnan(values), [False, True, True])
+
+
+def test_silent_neuron_has_rate_0_and_no_intervals():
+    block = make_block([[[], [0.5]]], 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_array_equal(firing_rate(block), [0.0, 1.0])
+        assert [i.size for i in isi(block)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("measure", "enough"), [(cv, 3), (cv2, 3), (lv, 3), (lvr, 3), (serial_correlation, 5)]
+)
+def test_least_number_of_spikes(measure, enough):
+    times = np.array([0.1, 0.2, 0.4, 0.5, 0.9])
+    with pytest.warns(SilentNeuronWarning):
+        assert np.isnan(measure(make_block([[times[: enough - 1]]], 1.0)))[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not np.isnan(measure(make_block([[times[:enough]]], 1.0)))[0]
+
+
+def test_regular_train_has_cv_0_and_no_serial_correlation():
+    block = make_block([[np.arange(1, 2000) * 1e-4 * 37]], 10.0)
+    assert cv(block)[0] < 1e-10
+    assert lv(block)[0] < 1e-20
+    with pytest.warns(SilentNeuronWarning, match="don't vary"):
+        assert np.isnan(serial_correlation(block)[0])
+
+
+def test_coincident_spikes_of_one_train_count_as_equal_intervals():
+    block = make_block([[[0.1, 0.1, 0.1, 0.3]]], 1.0)  # pairs (0, 0) and (0, 0.2)
+    assert_allclose([cv2(block)[0], lv(block)[0]], [1.0, 1.5], rtol=1e-12)
+    assert_allclose(lvr(block), [1.5 * (1 + 4 * 0.005 / 0.2)], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda b: fano_factor(b), "needs at least two counts"),
+        (lambda b: fano_factor(b, window=50.0), "window = 50.0 has no unit"),
+        (lambda b: fano_factor(b, window=2 * pq.s), r"window = 2.0 s is longer"),
+        (lambda b: fano_factor(b, window=0 * pq.s), "greater than 0"),
+        (lambda b: fano_factor(b, window=0.1 * pq.s, ddof=2), "ddof = 2"),
+        (lambda b: lvr(b, refractoriness=-1 * pq.ms), "at least 0"),
+        (lambda b: cv(b, t_stop=5 * pq.s), r"t_stop = 5.0 s"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(call, message):
+    with pytest.raises(NsnnError, match=message):
+        call(make_block([[[0.1, 0.2, 0.4]]], 1.0))
+
+
+def test_fano_refuses_counts_of_unequal_trials():
+    with pytest.raises(NsnnError, match=r"trials last from 0.5 to 1.0 s"):
+        fano_factor(make_block([[[0.1]], [[0.2]]], [0.5, 1.0]))

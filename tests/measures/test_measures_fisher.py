@@ -1,0 +1,255 @@
+"""Fisher information against Hotelling's exact law, exact sums and quadrature."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.integrate import quad
+from scipy.stats import kstest, multivariate_normal, ncf, poisson
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures import gaussian_fisher, linear_fisher_information, poisson_fisher
+
+DS = 0.5
+
+
+def population(n, seed=3):
+    """f' and the covariance of n correlated neurons."""
+    rng = np.random.default_rng(seed)
+    mixing = rng.normal(size=(n, n))
+    return rng.normal(size=n), mixing @ mixing.T / n + 0.5 * np.eye(n)
+
+
+def responses(rng, slope, covariance, t1, t2):
+    root = np.linalg.cholesky(covariance)
+    r1, r2 = (rng.normal(size=(t, slope.size)) @ root.T for t in (t1, t2))
+    return r1, r2 + slope * DS
+
+
+def estimates(slope, covariance, t1, t2, repeats, seed, **options):
+    rng = np.random.default_rng(seed)
+    found = [
+        linear_fisher_information(*responses(rng, slope, covariance, t1, t2), DS, **options)
+        for _ in range(repeats)
+    ]
+    return np.array([e.value for e in found]), np.array([e.se for e in found])
+
+
+def z_of_mean(values, expected):
+    return (values.mean() - expected) / (values.std(ddof=1) / np.sqrt(values.size))
+
+
+def test_formula_written_out():
+    """The source's formula, equal T, with numpy's covariances."""
+    slope, covariance = population(4)
+    r1, r2 = responses(np.random.default_rng(1), slope, covariance, 20, 20)
+    t, n = r1.shape
+    d = (r2.mean(axis=0) - r1.mean(axis=0)) / DS
+    s = (np.cov(r1.T) + np.cov(r2.T)) / 2
+    plugin = d @ np.linalg.inv(s) @ d
+    expected = plugin * (2 * t - n - 3) / (2 * t - 2) - 2 * n / (t * DS**2)
+    assert_allclose(linear_fisher_information(r1, r2, DS, n_shuffle=0).value, expected, rtol=1e-9)
+    assert_allclose(linear_fisher_information(r1, r2, DS, bias="none", n_shuffle=0).value, plugin, rtol=1e-9)
+    alone = (d**2 / np.diag(s)).sum()
+    expected = alone * (t - 2) / (t - 1) - 2 * n / (t * DS**2)
+    e = linear_fisher_information(r1, r2, DS, shuffled=True, n_shuffle=0)
+    assert_allclose(e.value, expected, rtol=1e-9)
+    e = linear_fisher_information(r1, r2, DS, shuffled=True, bias="none", n_shuffle=0)
+    assert_allclose(e.value, alone, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "t1", "t2"), [(5, 50, 50), (5, 30, 90), (15, 30, 30)])
+def test_unbiased_with_honest_error_bars(n, t1, t2):
+    """400 repeats of a Gaussian population: mean, coverage, and SD against the mean se."""
+    slope, covariance = population(n)
+    truth = slope @ np.linalg.solve(covariance, slope)
+    values, se = estimates(slope, covariance, t1, t2, 400, seed=2, n_shuffle=0)
+    assert abs(z_of_mean(values, truth)) < 4
+    assert (np.abs(values - truth) < 2 * se).mean() >= 0.9
+    # the SD of 400 values is known to 1 / sqrt(800) = 3.5 %, more for a skewed law
+    assert abs(np.sqrt((se**2).mean()) / values.std() - 1) < 0.15
+    plugin, _ = estimates(slope, covariance, t1, t2, 400, seed=2, n_shuffle=0, bias="none")
+    assert z_of_mean(plugin, truth) > 10
+
+
+@pytest.mark.parametrize(("t1", "t2"), [(12, 12), (10, 30)])
+def test_plugin_follows_hotelling(t1, t2):
+    """400 plug-in values, few trials, against the noncentral F law by Kolmogorov and Smirnov."""
+    slope, covariance = population(4)
+    slope = 3 * slope  # enough that the law sees a wrong noncentrality
+    truth = slope @ np.linalg.solve(covariance, slope)
+    values, _ = estimates(slope, covariance, t1, t2, 400, seed=5, n_shuffle=0, bias="none")
+    c, nu, n = 1 / t1 + 1 / t2, t1 + t2 - 2, 4
+    f = values * DS**2 / c * (nu - n + 1) / (nu * n)
+    assert kstest(f, ncf(n, nu - n + 1, truth * DS**2 / c).cdf).pvalue > 1e-3
+    assert kstest(f, ncf(n, nu - n + 1, 0.5 * truth * DS**2 / c).cdf).pvalue < 1e-6
+
+
+def test_standard_error_is_that_of_the_noncentral_f():
+    """At an estimate I the se is the SD of scipy's noncentral F, scaled; found from one data set."""
+    slope, covariance = population(4)
+    r1, r2 = responses(np.random.default_rng(1), slope, covariance, 20, 30)
+    e = linear_fisher_information(r1, r2, DS, n_shuffle=0)
+    c, nu, n = 1 / 20 + 1 / 30, 48, 4
+    scale = c / DS**2 * nu * n / (nu - n + 1) * (nu - n - 1) / nu
+    assert_allclose(e.se, scale * ncf(n, nu - n + 1, e.value * DS**2 / c).std(), rtol=1e-6)
+
+
+def test_shuffled_information_ignores_correlations():
+    """400 repeats with strong correlations: unbiased for sum f'^2/sigma^2, coverage."""
+    slope, covariance = population(5)
+    truth = (slope**2 / np.diag(covariance)).sum()
+    assert abs(truth - slope @ np.linalg.solve(covariance, slope)) > 0.5
+    values, se = estimates(slope, covariance, 50, 50, 400, seed=4, shuffled=True, n_shuffle=0)
+    assert abs(z_of_mean(values, truth)) < 4
+    assert (np.abs(values - truth) < 2 * se).mean() >= 0.9
+
+
+def test_poisson_counts_reach_the_theory():
+    """Independent Poisson counts at two near stimuli; f linear between them, variance that of the midpoint."""
+    rng = np.random.default_rng(6)
+    mean, slope = np.array([8.0, 15.0, 30.0]), np.array([4.0, -6.0, 3.0])
+    values = np.array(
+        [
+            linear_fisher_information(
+                rng.poisson(mean - slope * DS / 2, (200, 3)),
+                rng.poisson(mean + slope * DS / 2, (200, 3)),
+                DS,
+                n_shuffle=0,
+            ).value
+            for _ in range(200)
+        ]
+    )
+    assert abs(z_of_mean(values, poisson_fisher(mean, slope))) < 4
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_p_is_uniform_without_information(shuffled):
+    """500 repeats of two equal stimuli; n_shuffle = 99, so that p is one of 100 equal steps."""
+    rng = np.random.default_rng(7)
+    p = [
+        linear_fisher_information(
+            rng.normal(size=(15, 3)), rng.normal(size=(20, 3)), DS, shuffled=shuffled, n_shuffle=99, seed=k
+        ).p
+        for k in range(500)
+    ]
+    steps = np.asarray(p) - rng.uniform(0, 0.01, 500)
+    assert kstest(steps, "uniform").pvalue > 1e-3
+
+
+def test_shuffles_agree_with_refitting():
+    """The null mean by one factorisation against estimates of data that were permuted by hand."""
+    slope, covariance = population(3)
+    r1, r2 = responses(np.random.default_rng(1), slope, covariance, 15, 20)
+    for shuffled in (False, True):
+        e = linear_fisher_information(r1, r2, DS, n_shuffle=7, seed=3, shuffled=shuffled)
+        both, rng = np.concatenate([r1, r2]), np.random.default_rng(3)
+        masks = rng.permuted(np.tile(np.arange(35) < 15, (7, 1)), axis=1)
+        null = [
+            linear_fisher_information(both[m], both[~m], DS, n_shuffle=0, shuffled=shuffled).value
+            for m in masks
+        ]
+        assert_allclose(e.null_mean, np.mean(null), rtol=1e-9)
+        assert e.p == (1 + (np.array(null) >= e.value).sum()) / 8
+
+
+def test_too_few_trials_for_an_error_bar_are_told():
+    rng = np.random.default_rng(1)
+    e = linear_fisher_information(rng.normal(size=(5, 6)), rng.normal(size=(5, 6)), DS)
+    assert np.isnan(e.se)
+    assert "too few for an se" in str(e.warning)
+    e = linear_fisher_information(rng.normal(size=(10, 6)), rng.normal(size=(10, 6)), DS)
+    assert e.se > 0
+    assert "coarse" in str(e.warning)
+
+
+GOOD = np.random.default_rng(0).normal(size=(10, 2))
+NAN = GOOD.copy()
+NAN[3, 1] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("r1", "r2", "ds", "options", "message"),
+    [
+        (GOOD, GOOD, 0.0, {}, "ds = 0.0"),
+        (GOOD, GOOD, np.nan, {}, "ds = nan"),
+        (GOOD, GOOD[:, :1], 1.0, {}, "same neurons"),
+        (NAN, GOOD, 1.0, {}, r"r1\[3\]"),
+        (GOOD[:1], GOOD, 1.0, {}, "1 and 10 trials"),
+        (GOOD[:2], GOOD[:3], 1.0, {}, "more than 5 together"),
+        (GOOD * [1, 0], GOOD * [1, 0], 1.0, {}, "neuron 1 gives the same"),
+        (GOOD[:, [0, 0]], GOOD[:, [0, 0]], 1.0, {}, "linearly dependent"),
+        (GOOD, GOOD, 1.0, {"bias": "yes"}, "bias = 'yes'"),
+        (GOOD, GOOD, 1.0, {"n_shuffle": -1}, "n_shuffle = -1"),
+        ("spam", GOOD, 1.0, {}, "array of numbers"),
+        (np.zeros((2, 2, 2)), GOOD, 1.0, {}, r"\(n,\) or \(n, d\)"),
+    ],
+)
+def test_refuses(r1, r2, ds, options, message):
+    with pytest.raises(NsnnError, match=message):
+        linear_fisher_information(r1, r2, ds, **options)
+
+
+# --- theory ---
+
+
+def test_poisson_fisher_is_the_exact_sum():
+    """E[(d/ds ln p)^2] = sum of p (n/f - 1)^2 f'^2, summed."""
+    mean, slope = np.array([0.3, 7.0]), np.array([1.2, -3.0])
+    n = np.arange(200)
+    exact = sum((poisson.pmf(n, m) * ((n / m - 1) * d) ** 2).sum() for m, d in zip(mean, slope, strict=True))
+    assert_allclose(poisson_fisher(mean, slope), exact, rtol=1e-12)
+    assert_allclose(poisson_fisher(np.tile(mean, (3, 1)), slope), np.full(3, exact), rtol=1e-12)
+
+
+def test_gaussian_fisher_by_quadrature():
+    """One neuron whose mean and variance change: integral of p (d/ds ln p)^2 by finite difference."""
+    mean, slope, variance, change, h = 1.0, 0.7, 2.0, 1.5, 1e-4
+
+    def log_p(x, s):
+        v = variance + change * s
+        return -0.5 * np.log(2 * np.pi * v) - (x - mean - slope * s) ** 2 / (2 * v)
+
+    exact = quad(lambda x: np.exp(log_p(x, 0)) * ((log_p(x, h) - log_p(x, -h)) / (2 * h)) ** 2, -15, 17)[0]
+    assert_allclose(gaussian_fisher([slope], [[variance]], [[change]]), exact, rtol=1e-5)
+    assert_allclose(gaussian_fisher([slope], [[variance]]), slope**2 / variance, rtol=1e-12)
+
+
+def test_gaussian_fisher_of_two_is_the_curvature_of_the_divergence():
+    """KL(s, s + h) = I h^2 / 2 in two dimensions, with scipy's log densities averaged in closed form."""
+    slope, covariance = np.array([0.7, -0.2]), np.array([[2.0, 0.5], [0.5, 1.0]])
+    change, h = np.array([[0.3, 0.1], [0.1, -0.4]]), 1e-3
+
+    def divergence(step):
+        other = covariance + change * step
+        d = slope * step
+        inverse = np.linalg.inv(other)
+        logs = multivariate_normal(cov=other).logpdf([0, 0]) - multivariate_normal(cov=covariance).logpdf(
+            [0, 0]
+        )
+        return 0.5 * (np.trace(inverse @ covariance) - 2 + d @ inverse @ d) - logs
+
+    curvature = (divergence(h) + divergence(-h)) / h**2
+    assert_allclose(gaussian_fisher(slope, covariance, change), curvature, rtol=1e-5)
+
+
+def test_theory_refuses():
+    for mean, slope in (
+        ([0.0], [1.0]),
+        ([np.nan], [1.0]),
+        ([1.0, 2.0], [1.0, 2.0, 3.0]),
+        (1.0, 1.0),
+        (None, 1.0),
+        ("x", 1.0),
+    ):
+        with pytest.raises(NsnnError, match="mean"):
+            poisson_fisher(mean, slope)
+    for arguments in (
+        ([1.0], np.eye(2)),
+        ([1.0, np.nan], np.eye(2)),
+        ([1.0, 1.0], [[1.0, 2.0], [2.0, 1.0]]),
+        ([1.0, 1.0], [[1.0, 0.5], [0.0, 1.0]]),
+        ([1.0, 1.0], np.eye(2), np.eye(3)),
+        ("x", np.eye(2)),
+    ):
+        with pytest.raises(NsnnError, match="covariance"):
+            gaussian_fisher(*arguments)

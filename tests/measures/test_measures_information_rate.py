@@ -1,0 +1,420 @@
+"""The direct method against binary neurons whose entropy rates are exact sums, and slow loops over words."""
+
+import warnings
+from collections import Counter
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from numpy.testing import assert_allclose
+from scipy.stats import kstest, norm
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures.information.information_rate import (
+    _cut,
+    _jackknife,
+    _line_weights,
+    direct_information_rate,
+    word_entropies,
+)
+from nsnn_neuro.measures.trains import SilentNeuronWarning
+
+BIN = 0.01
+
+
+def binary_entropy(p):
+    p = np.asarray(p)
+    return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+
+
+def keywords(letters, **more) -> dict[str, Any]:
+    return {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": letters.shape[1] * BIN * pq.s, **more}
+
+
+def trains_of(letters):
+    return [(np.repeat(np.arange(x.size), x) + 0.5) * BIN for x in np.asarray(letters).astype(int)]
+
+
+def rate_of(letters, **more):
+    return direct_information_rate(trains_of(letters), **keywords(letters, **{"n_shuffle": 0, **more}))
+
+
+def z_of_mean(values, expected):
+    return (np.mean(values) - expected) / (np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def independent_bins(rng, n_trials=100, n_bins=600, levels=(0.05, 0.6)):
+    """Each bin's probability is drawn from two levels: the exact rates are H(mean) and mean H, per bin."""
+    letters = rng.random((n_trials, n_bins)) < rng.choice(levels, n_bins)
+    return letters, (binary_entropy(np.mean(levels)) - binary_entropy(levels).mean()) / BIN
+
+
+LEVELS, STAY = np.array([0.05, 0.4]), 0.8
+
+
+def hidden_markov(rng, n_trials=100, n_bins=1000):
+    """The level stays with probability .8 from bin to bin: letters of different bins are correlated."""
+    state = np.cumsum(rng.random(n_bins) > STAY) % 2
+    return rng.random((n_trials, n_bins)) < LEVELS[state]
+
+
+def hidden_markov_entropy(length):
+    """Exact entropy of words, by the forward recursion over all of them."""
+    step = np.array([[STAY, 1 - STAY], [1 - STAY, STAY]])
+    alpha = np.array([[0.5, 0.5]])
+    for k in range(length):
+        alpha = alpha @ step if k else alpha
+        alpha = np.concatenate([alpha * (1 - LEVELS), alpha * LEVELS])
+    p = alpha.sum(axis=1)
+    return -(p * np.log2(p)).sum()
+
+
+# --- the estimator against loops ---
+
+
+def entropy_of(words):
+    n = np.array(list(Counter(words).values()))
+    return -(n / n.sum() * np.log2(n / n.sum())).sum()
+
+
+def plain_entropies(letters, length):
+    n, m = len(letters), letters.shape[1] // length
+    words = [[tuple(letters[i, k * length : (k + 1) * length]) for i in range(n)] for k in range(m)]
+    return entropy_of([word for w in words for word in w]), np.mean([entropy_of(w) for w in words])
+
+
+def slow_entropies(letters, length):
+    """Plug-in total and noise entropy, the Ma bounds and the mean number of words per time, by loops."""
+    n, m = len(letters), letters.shape[1] // length
+    words = [[tuple(x[k * length : (k + 1) * length]) for x in letters] for k in range(m)]
+    noise = np.mean([entropy_of(w) for w in words])
+    same = np.mean([[a == b for i, a in enumerate(w) for j, b in enumerate(w) if i != j] for w in words])
+    other = np.mean(
+        [[a == b for a in words[k] for b in words[j]] for k in range(m) for j in range(m) if k != j]
+    )
+    seen = np.mean([len(set(w)) for w in words])
+    everything = [word for w in words for word in w]
+    variance = 0.0
+    for word in set(everything):
+        q = np.array([w.count(word) / n for w in words])
+        variance += q.var(ddof=1) / (2 * m * q.mean() * np.log(2))
+    return entropy_of(everything), noise, -np.log2(other), -np.log2(same), seen, variance
+
+
+@pytest.mark.parametrize("saturation", ["binary", "count"])
+@pytest.mark.parametrize("length", [1, 3])
+def test_entropies_equal_loops(length, saturation):
+    counts = np.random.default_rng(0).poisson(0.5, (9, 20))
+    letters = counts if saturation == "count" else np.minimum(counts, 1)
+    total, noise, bound, noise_bound, seen, variance = slow_entropies(letters, length)
+    more: dict[str, Any] = {"word_lengths": [length], "saturation": saturation}
+    plain = word_entropies(trains_of(counts), **keywords(counts, bias="none", **more)).iloc[0] * length * BIN
+    assert_allclose(plain[["total", "noise"]].astype(float), [total, noise], rtol=1e-10)
+    bounds = plain[["total_bound", "noise_bound"]].astype(float)
+    assert_allclose(bounds, [bound, noise_bound], rtol=1e-10)
+    mm = (
+        word_entropies(trains_of(counts), **keywords(counts, bias="miller-madow", **more)).iloc[0]
+        * length
+        * BIN
+    )
+    assert_allclose(mm["noise"], noise + (seen - 1) / (2 * 9 * np.log(2)), rtol=1e-10)
+    assert_allclose(mm["total"], total + variance, rtol=1e-10)
+    assert_allclose(mm["correction"], (seen - 1) / (2 * 9 * np.log(2)), rtol=1e-10)
+
+
+def test_quadratic_extrapolation_is_exact_for_a_parabola():
+    """Solves h(n) = h + a/n + b/n^2 from loops over all, halves and quarters."""
+    letters = np.random.default_rng(1).random((16, 24)) < 0.4
+    h = []
+    for parts in (1, 2, 4):
+        h.append(np.mean([plain_entropies(x, 2)[1] for x in np.split(letters, parts)]))
+    x = np.array([1, 2, 4]) / 16
+    expected = np.linalg.solve(np.stack([x**0, x, x**2], axis=1), h)[0]
+    table = word_entropies(trains_of(letters), **keywords(letters, bias="quadratic", word_lengths=[2]))
+    assert_allclose(table["noise"][0] * 2 * BIN, expected, rtol=1e-10)
+
+
+def test_shuffled_correction_equals_a_loop():
+    letters = (np.random.default_rng(2).random((8, 12)) < 0.4).astype(int)
+    single = word_entropies(trains_of(letters), **keywords(letters, bias="quadratic", word_lengths=[1]))
+
+    def quadratic(letters):
+        more: dict[str, Any] = {"bias": "quadratic", "word_lengths": [3]}
+        return word_entropies(trains_of(letters), **keywords(letters, **more))["noise"][0] * 3 * BIN
+
+    shuffled = []
+    for k in (1, 2, 3, 5):  # 4 would put one trial's letters 0 and 2 into a word
+        mixed = np.stack([np.roll(letters[:, j], -k * (j % 3)) for j in range(12)], axis=1)
+        shuffled.append(quadratic(mixed))
+    expected = 3 * single["noise"][0] * BIN + quadratic(letters) - np.mean(shuffled)
+    table = word_entropies(trains_of(letters), **keywords(letters, word_lengths=[3]))
+    assert_allclose(table["noise"][0] * 3 * BIN, expected, rtol=1e-10)
+
+
+def test_value_is_the_intercept_of_the_lines_of_both_entropies():
+    letters = hidden_markov(np.random.default_rng(3))
+    table = word_entropies(trains_of(letters), **keywords(letters))
+    assert table["well_sampled"].all()
+    total, noise = (np.polyfit(1 / table["length"], table[name], 1)[1] for name in ("total", "noise"))
+    assert_allclose(rate_of(letters).value, total - noise, rtol=1e-9)
+
+
+def test_error_bars_equal_leaving_parts_out_by_hand():
+    """Without correction: noise entropies and word frequencies of the other stretches, or trials."""
+    letters = independent_bins(np.random.default_rng(4), n_trials=12, n_bins=60)[0]
+    lengths, n_groups = np.array([1, 2]), {"time": 20, "trials": 12}
+    weight = _line_weights(lengths) / (lengths * BIN)
+    for over, groups in n_groups.items():
+        left_out = np.zeros(groups)
+        for length, w in zip(lengths, weight, strict=True):
+            words = _cut(letters.astype(int), int(length))
+            axis = 1 if over == "time" else 0
+            group = np.arange(words.shape[axis]) * groups // words.shape[axis]
+            for g in range(groups):
+                rest = np.compress(group != g, words, axis=axis)
+                total, noise = plain_entropies(rest.reshape(len(rest), -1), int(length))
+                left_out[g] += w * (total - noise)
+        expected = np.sqrt((groups - 1) / groups * ((left_out - left_out.mean()) ** 2).sum())
+        e = rate_of(letters, bias="none", over=over, word_lengths=lengths)
+        assert e.se_method == f"jackknife over {groups} groups of {over}"
+        got = _jackknife([_cut(letters.astype(int), int(k)) for k in lengths], weight, "none", over)[0]
+        assert_allclose(got, expected, rtol=1e-9)
+        if word_entropies(trains_of(letters), **keywords(letters, bias="none", word_lengths=lengths))[
+            "well_sampled"
+        ].all():
+            assert_allclose(e.se, expected, rtol=1e-9)
+
+
+# --- known rates ---
+
+
+def test_independent_bins():
+    """Mean over 25 stimuli and responses against the exact rate; the other corrections leave what they leave."""
+    rng = np.random.default_rng(5)
+    values: dict[str, list[float]] = {"shuffle": [], "none": []}
+    for _ in range(25):
+        letters, truth = independent_bins(rng)
+        for bias, found in values.items():
+            found.append(rate_of(letters, bias=bias, word_lengths=[1, 2, 3, 4]).value)
+    assert abs(z_of_mean(values["shuffle"], truth)) < 4
+    assert z_of_mean(values["none"], truth) > 10
+
+
+def test_stimulus_correlated_over_bins():
+    """Against the same line through the exact entropies, and that line against the exact rate of the process.
+
+    The line is what the method gives with any amount of data: 13.127 for a rate of 12.971 bit/s. A single bin holds
+    14.02.
+    """
+    lengths = np.arange(1, 6)
+    exact = np.array([hidden_markov_entropy(k) for k in range(1, 15)])
+    noise = binary_entropy(LEVELS).mean()
+    line = np.polyfit(1 / lengths, exact[:5] / lengths, 1)[1] - noise
+    true_rate = exact[13] - exact[12] - noise
+    assert 1 < line / true_rate < 1.015
+    rng, values, single = np.random.default_rng(6), [], []
+    for _ in range(15):
+        letters = hidden_markov(rng)
+        values.append(rate_of(letters, word_lengths=lengths).value * BIN)
+        single.append(rate_of(letters, word_lengths=[1]).value * BIN)
+    assert abs(z_of_mean(values, line)) < 4
+    assert abs(z_of_mean(single, exact[0] - noise)) < 4
+    assert z_of_mean(single, line) > 4
+
+
+def refractory_noise_entropy(p, length):
+    """Exact mean over times, bits per letter, of a neuron that fires with p_t unless it fired in the bin before."""
+    fired = 0.0
+    entropies = []
+    for m in range(p.size // length):
+        laws = {
+            (): (1 - fired, fired)
+        }  # of the words so far: P(word, last bin silent), P(word, last bin fired)
+        for q in p[m * length : (m + 1) * length]:
+            longer = {}
+            for word, (silent, last) in laws.items():
+                longer[(*word, 0)] = (silent * (1 - q) + last, 0.0)
+                longer[(*word, 1)] = (0.0, silent * q)
+            laws = longer
+        fired = sum(last for _, last in laws.values())
+        entropies.append(-sum(x * np.log2(x) for pair in laws.values() for x in pair if x > 0))
+    return np.mean(entropies) / length
+
+
+def test_noise_entropy_of_a_refractory_neuron():
+    """Letters of a trial are correlated: "quadratic" is right, "shuffle" up to a hundredth too high (100 trials)."""
+    rng = np.random.default_rng(15)
+    p, lengths = rng.choice([0.1, 0.6], 200), [1, 2, 4]
+    exact = np.array([refractory_noise_entropy(p, k) for k in lengths])
+    assert exact[0] - exact[2] > 0.08 * exact[0]
+    found: dict[str, list[np.ndarray]] = {"quadratic": [], "shuffle": []}
+    for _ in range(20):
+        letters = np.zeros((100, 200), dtype=int)
+        for t in range(200):
+            letters[:, t] = (rng.random(100) < p[t]) & (letters[:, t - 1] == 0 if t else True)
+        for bias, values in found.items():
+            table = word_entropies(trains_of(letters), **keywords(letters, word_lengths=lengths, bias=bias))
+            values.append(table["noise"].to_numpy() * BIN)
+    for k in range(3):
+        assert abs(z_of_mean(np.array(found["quadratic"])[:, k], exact[k])) < 4
+        shuffle = np.array(found["shuffle"])[:, k]
+        assert z_of_mean(shuffle, exact[k]) > -4
+        assert z_of_mean(shuffle, exact[k] * 1.01) < 4
+
+
+def test_simulated_neuron_under_a_sinusoid():
+    """Independent spikes of probability F(I(t) - 1): entropies of single bins from the known probabilities.
+
+    The total entropy's correction adds Var(p)/(2 M ln 2) (1/p + 1/(1 - p)) at the mean p for the stimulus' M moments.
+    """
+    noise = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
+    more: dict[str, Any] = {
+        "dt": 1 * pq.ms,
+        "seed": 8,
+        "engine": "numpy",
+        "trials": 200,
+        "duration": 0.2 * pq.s,
+    }
+    block = nsnn.simulate(nsnn.NSNNNeuron(beta=0.0), noise, nsnn.Sinusoid(0.5, 0.4, 20 * pq.Hz), **more)
+    p = norm.cdf((0.5 + 0.4 * np.sin(2 * np.pi * 20 * np.arange(200) * 1e-3) - 1) / 0.4)
+    mean = p.mean()
+    total = binary_entropy(mean) + p.var(ddof=1) * (1 / mean + 1 / (1 - mean)) / (400 * np.log(2))
+    truth = (total - binary_entropy(p).mean()) * 1000
+    single: dict[str, Any] = {"bin": 1 * pq.ms, "n_shuffle": 0, "over": "trials", "word_lengths": [1]}
+    e = direct_information_rate(block, **single)
+    assert abs(e.value - truth) < 4 * e.se
+    assert e.se < 0.05 * truth
+
+
+@pytest.mark.slow
+def test_two_errors_cover_the_truth():
+    """Regime: 100 trials, 400 bins, words of 1 to 3 letters; over="time" holds the stimulus' sampling too."""
+    rng = np.random.default_rng(7)
+    inside = []
+    for _ in range(200):
+        letters, truth = independent_bins(rng, n_bins=400)
+        e = rate_of(letters, word_lengths=[1, 2, 3])
+        inside.append(abs(e.value - truth) < 2 * e.se)
+    assert np.mean(inside) >= 0.9
+
+
+@pytest.mark.slow
+def test_error_over_trials_matches_the_spread_for_one_stimulus():
+    """Mean se^2 over 100 repeats against their variance, whose relative SD is sqrt(2/99)."""
+    rng = np.random.default_rng(8)
+    p = rng.choice([0.05, 0.6], 200)
+    values, squares = [], []
+    for _ in range(100):
+        letters = rng.random((40, 200)) < p
+        e = rate_of(letters, over="trials", word_lengths=[1, 2])
+        values.append(e.value)
+        squares.append(e.se**2)
+    assert abs(np.log(np.mean(squares) / np.var(values, ddof=1))) / np.sqrt(2 / 99) < 4
+
+
+@pytest.mark.slow
+def test_p_is_uniform_without_a_stimulus():
+    """p is a multiple of 1/20; less a uniform part of that step it is continuous."""
+    rng = np.random.default_rng(9)
+    p = []
+    for k in range(500):
+        letters = rng.random((8, 60)) < 0.3
+        more: dict[str, Any] = {"word_lengths": [1, 2], "bias": "miller-madow", "n_shuffle": 19, "seed": k}
+        p.append(rate_of(letters, **more).p - rng.random() / 20)
+    assert kstest(p, "uniform").pvalue > 0.001
+
+
+def test_independent_trials_carry_nothing():
+    rng = np.random.default_rng(10)
+    values = [rate_of(rng.random((60, 400)) < 0.3, word_lengths=[1, 2, 3]).value for _ in range(20)]
+    assert abs(z_of_mean(values, 0.0)) < 4
+
+
+def test_shuffles_find_a_stimulus_and_repeat_with_their_seed():
+    letters, _ = independent_bins(np.random.default_rng(11), n_trials=30, n_bins=200)
+    more: dict[str, Any] = {"n_shuffle": 30, "word_lengths": [1, 2, 3]}
+    e = rate_of(letters, **more)
+    assert e.p == 1 / 31
+    assert e.null_mean is not None
+    assert abs(e.null_mean) < 0.1 * e.value
+    assert rate_of(letters, **more) == e
+    assert rate_of(letters, seed=1, **more).null_mean != e.null_mean
+    assert e.unit == direct_information_rate.unit == "bit/s"
+
+
+# --- edges ---
+
+
+def test_undersampled_lengths_are_left_out_and_told():
+    rng = np.random.default_rng(12)
+    letters = rng.random((20, 400)) < 0.5
+    table = word_entropies(trains_of(letters), **keywords(letters, word_lengths=[1, 2, 8]))
+    assert table["well_sampled"].tolist() == [True, True, False]
+    e = rate_of(letters, word_lengths=[1, 2, 8])
+    assert_allclose(e.value, rate_of(letters, word_lengths=[1, 2]).value, rtol=1e-12)
+    assert e.warning is None
+    one = rate_of(letters, word_lengths=[1, 8])
+    assert one.warning == "only words of 1 letters are well sampled: no extrapolation"
+    assert_allclose(one.value, table["information"][0], rtol=1e-9)
+    none = rate_of(letters, word_lengths=[8, 10])
+    assert "no word length is well sampled with 20 trials" in str(none.warning)
+
+
+def test_the_bound_of_coincidences_finds_undersampling_without_a_correction():
+    """100 trials can show log2(100) = 6.6 bit of fair words of 8 letters, whose coincidences say 8."""
+    letters = np.random.default_rng(16).random((100, 400)) < 0.5
+    table = word_entropies(trains_of(letters), **keywords(letters, word_lengths=[1, 8], bias="none"))
+    assert table["correction"].tolist() == [0.0, 0.0]
+    assert table["well_sampled"].tolist() == [True, False]
+    assert (table["total"] >= 0.98 * table["total_bound"]).all()
+    assert abs(table["noise_bound"][1] * 8 * BIN - 8) < 0.1
+
+
+def test_silent_trains_warn():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        e = rate_of(np.zeros((10, 100)), word_lengths=[1, 2])
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert np.isnan(e.value)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"bias": "nsb"}, "bias = 'nsb'"),
+        ({"over": "neurons"}, "over = 'neurons'"),
+        ({"saturation": "sum"}, "saturation = 'sum'"),
+        ({"word_lengths": []}, "word_lengths"),
+        ({"word_lengths": [1, 1]}, "different whole numbers"),
+        ({"word_lengths": [1.5]}, "whole numbers"),
+        ({"word_lengths": [0, 1]}, "at least 1"),
+        ({"word_lengths": [30], "bias": "none"}, "hold fewer than two such words"),
+        ({"word_lengths": [6]}, "at most half as many letters as trials, 10"),
+        ({"bin": 10}, "bin = 10 has no unit"),
+        ({"bin": 1 * pq.s}, "longer than the shortest trial"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(kwargs, message):
+    letters = np.random.default_rng(13).random((10, 50)) < 0.3
+    with pytest.raises(NsnnError, match=message):
+        direct_information_rate(trains_of(letters), **keywords(letters, **kwargs))
+
+
+def test_trials_of_unequal_length_need_a_window():
+    trains = [neo.SpikeTrain([0.1], units="s", t_stop=1.0 + 0.1 * k) for k in range(8)]
+    with pytest.raises(NsnnError, match=r"trials last from 1\.0 to 1\.7"):
+        direct_information_rate(trains, bin=50 * pq.ms)
+    e = direct_information_rate(trains, bin=50 * pq.ms, t_stop=1 * pq.s, word_lengths=[1], n_shuffle=0)
+    assert np.isfinite(e.value)
+
+
+@pytest.mark.parametrize(("bias", "fewest"), [("shuffle", 8), ("quadratic", 8), ("miller-madow", 2)])
+def test_too_few_trials(bias, fewest):
+    letters = np.random.default_rng(14).random((fewest - 1, 50)) < 0.3
+    with pytest.raises(NsnnError, match=f"needs at least {fewest} repeats"):
+        rate_of(letters, bias=bias)
+    letters = np.random.default_rng(14).random((fewest, 50)) < 0.3
+    assert np.isfinite(rate_of(letters, bias=bias, word_lengths=sorted({1, fewest // 2})).value)

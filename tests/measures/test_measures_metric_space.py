@@ -1,0 +1,299 @@
+"""Metric-space information against codes of known information, brute force, and Poisson counts summed exactly."""
+
+import numpy as np
+import pytest
+import quantities as pq
+from helpers.ties import sharing
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import kstest
+from sklearn.metrics import mutual_info_score
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures import metric_space_information, van_rossum, victor_purpura
+from nsnn_neuro.measures.information.confusion import information, miller_madow, table_se
+
+
+def timed(rng, n, apart, clutter, jitter=0.01):
+    """Two classes of n trains: a spike at 0.2 s or `apart` later, and Poisson spikes that tell nothing."""
+    trains = []
+    for late in (0.0, apart):
+        for _ in range(n):
+            spike = 0.2 + late + jitter * rng.normal()
+            trains.append(np.concatenate([[spike], rng.uniform(0, 0.5, rng.poisson(clutter))]))
+    return trains, np.repeat([0, 1], n)
+
+
+def counted(rng, n, means):
+    """n trains for each mean count, of Poisson counts at random times."""
+    trains = [rng.uniform(0, 0.5, rng.poisson(m)) for m in means for _ in range(n)]
+    return trains, np.repeat(np.arange(len(means)), n)
+
+
+# --- codes of known information ---
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_counts_alone_tell_all_at_q_0(classes):
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.arange(classes), 6)
+    trains = [rng.uniform(0, 1, 2 * label + 1) for label in labels]
+    found = metric_space_information(trains, labels, q=0 * pq.Hz)
+    assert_allclose(found.information, [np.log2(classes)], rtol=1e-12)
+    assert_array_equal(found.confusion[0], 6 * np.eye(classes))
+    assert found.best.p == 1 / 101
+
+
+def test_timing_alone_tells_nothing_at_q_0_and_all_at_moderate_q():
+    rng = np.random.default_rng(2)
+    trains = [[t + 0.002 * rng.normal()] for t in np.repeat([0.2, 0.3], 20)]
+    labels = np.repeat(["early", "late"], 20)
+    found = metric_space_information(trains, labels, q=np.array([0, 20, 100, np.inf]) * pq.Hz, n_shuffle=50)
+    assert_allclose(found.information, [0, 1, 1, 0], atol=1e-12)
+    assert_array_equal(found.confusion[0], np.full((2, 2), 10))  # all tie, shared out
+    assert_array_equal(found.confusion[3], np.full((2, 2), 10))  # no coincidence is exact: all are 2 apart
+    assert found.q_max == 20.0
+    assert_array_equal(found.labels, ["early", "late"])
+    assert found.best.p == 1 / 51
+    assert found.at(0).value == 0
+    assert found.at(0).p == 1
+
+
+def test_infinite_q_counts_exact_coincidences():
+    """Spikes on a grid: classes that share exact times are told apart, those of equal counts alone aren't."""
+    trains = [[0.1, 0.5 + k / 100] for k in range(5)] + [[0.2, 0.6 + k / 100] for k in range(5)]
+    found = metric_space_information(trains, np.repeat([0, 1], 5), q=[1e9, np.inf] * pq.Hz, n_shuffle=0)
+    assert_allclose(found.information, [1, 1], rtol=1e-12)
+
+
+# --- the table ---
+
+
+def brute_table(d, number, z):
+    """The source's rule with loops; distances of 0 are put at 1e-9 of the least (z < 0)."""
+    n, k = len(number), number.max() + 1
+    if z < 0:
+        d = np.maximum(d, 1e-9 * d[d > 0].min())
+    table = np.zeros((k, k))
+    for i in range(n):
+        mean = []
+        for c in range(k):
+            others = [d[i, j] for j in range(n) if number[j] == c and j != i]
+            mean.append((sum(x**z for x in others) / len(others)) ** (1 / z))
+        least = [c for c in range(k) if mean[c] <= min(mean) * (1 + 1e-9)]
+        for c in least:
+            table[number[i], c] += 1 / len(least)
+    return table
+
+
+@pytest.mark.parametrize("z", [-2.0, -8.0, 1.0])
+@pytest.mark.parametrize("q", [0.0, 20.0, 500.0])
+def test_table_against_loops(q, z):
+    rng = np.random.default_rng(3)
+    trains, labels = counted(rng, 7, (2, 4, 6))
+    trains = [np.round(t, 2) for t in trains]  # some pairs are at distance 0
+    found = metric_space_information(trains, labels, q=q * pq.Hz, z=z, n_shuffle=0)
+    expected = brute_table(victor_purpura(trains, cost=q * pq.Hz), labels, z)
+    assert_allclose(found.confusion[0], expected, atol=1e-9)
+    assert found.information[0] == information(found.confusion[0])
+
+
+def test_order_of_trains_and_unequal_classes_do_not_matter():
+    rng = np.random.default_rng(4)
+    trains, labels = timed(rng, 12, 0.03, 2)
+    trains, labels = trains[:19], labels[:19]
+    order = rng.permutation(19)
+    one = metric_space_information(trains, labels, q=30 * pq.Hz, n_shuffle=0)
+    two = metric_space_information([trains[k] for k in order], labels[order], q=30 * pq.Hz, n_shuffle=0)
+    assert_allclose(two.confusion, one.confusion, atol=1e-9)
+    assert_allclose(
+        one.confusion[0], brute_table(victor_purpura(trains, cost=30 * pq.Hz), labels, -2), atol=1e-9
+    )
+
+
+def test_ties_but_for_rounding_are_ties():
+    """Train 0 is as far from both classes, 0.15 + 0.15 + 0.3 against 0.1 + 0.2 + 0.3."""
+    assert 0.15 + 0.15 + 0.3 != 0.1 + 0.2 + 0.3
+    d = np.full((7, 7), 1.0)
+    d[0] = d[:, 0] = [0, 0.1, 0.2, 0.3, 0.15, 0.15, 0.3]
+    d[1:4, 1:4] = d[4:, 4:] = 0.5
+    trains, labels = [[0.1]] * 7, [0, 0, 0, 0, 1, 1, 1]
+    found = metric_space_information(
+        trains, labels, q=1 * pq.Hz, z=1, distance=lambda t, cost: d, n_shuffle=0
+    )
+    assert_array_equal(found.confusion[0][0], [3.5, 0.5])
+
+
+def test_another_distance():
+    trains, labels = timed(np.random.default_rng(5), 10, 0.03, 1)
+    tau = lambda repeats, cost: van_rossum(repeats, tau=1 / cost)  # noqa: E731
+    found = metric_space_information(trains, labels, q=50 * pq.Hz, distance=tau, n_shuffle=0)
+    expected = brute_table(van_rossum(trains, tau=20 * pq.ms), labels, -2)
+    assert_allclose(found.confusion[0], expected, atol=1e-9)
+
+
+# --- chance, and error bars ---
+
+
+def test_shuffles_are_those_of_the_labels():
+    trains, labels = timed(np.random.default_rng(6), 8, 0.03, 1)
+    q = np.array([5, 50]) * pq.Hz
+    found = metric_space_information(trains, labels, q=q, n_shuffle=9, seed=4)
+    orders = np.random.default_rng(4).permuted(np.tile(np.arange(16), (9, 1)), axis=1)
+    tables = np.array(
+        [metric_space_information(trains, labels[o], q=q, n_shuffle=0).confusion for o in orders]
+    )
+    null = information(tables)
+    assert_allclose(found.null_mean, null.mean(axis=0), atol=1e-12)
+    assert_allclose(found.null_sd, null.std(axis=0), atol=1e-12)
+    assert_allclose(found.corrected, found.information - null.mean(axis=0), atol=1e-12)
+    right = tables.trace(axis1=-2, axis2=-1) > 8  # classes of equal size: half of 16 by chance
+    assert not right.all()
+    signed = np.where(right, null, 0)
+    assert_array_equal(found.p, (1 + (signed >= found.information - 1e-12).sum(axis=0)) / 10)
+    highest = (signed - null.mean(axis=0)).max(axis=1)
+    assert_allclose(found.best.null_mean, highest.mean(), atol=1e-12)
+    assert found.best.p == (1 + (highest >= found.corrected.max()).sum()) / 10
+    again = metric_space_information(trains, labels, q=q, n_shuffle=9, seed=4)
+    assert_array_equal(again.se, found.se)
+
+
+@pytest.mark.slow
+def test_max_over_q_is_told_and_tested_as_such():
+    """200 repeats without information, 6 costs: the largest is too high, its p is not too low."""
+    rng = np.random.default_rng(7)
+    q = np.geomspace(1, 1000, 6) * pq.Hz
+    found = [metric_space_information(*timed(rng, 8, 0.0, 2), q=q, n_shuffle=19, seed=k) for k in range(200)]
+    best = np.array([f.best.value for f in found])
+    single = np.array([f.at(3).value for f in found])
+    assert best.mean() > 4 * best.std() / np.sqrt(200)
+    assert abs(single.mean()) < 4 * single.std() / np.sqrt(200)
+    hits = np.array([f.best.p <= 0.1 for f in found])
+    assert hits.mean() < 0.1 + 4 * np.sqrt(0.09 / 200)
+    naive = np.array([f.p.min() <= 0.1 for f in found])
+    assert naive.mean() > 0.2  # what choosing q after looking would do
+    assert "too high by choice" in str(found[0].best.warning)
+    assert found[0].at(3).warning == "16 trains for a table of 2 x 2: fewer than 5 per cell"
+
+
+@pytest.mark.slow
+def test_p_is_uniform_without_information():
+    """500 repeats at one cost. H of 40 trains takes few values, and ties make p too large: drawn evenly among them."""
+    rng = np.random.default_rng(8)
+    p = [
+        metric_space_information(*timed(rng, 20, 0.0, 3), q=30 * pq.Hz, n_shuffle=39, seed=k).p[0]
+        for k in range(500)
+    ]
+    assert kstest(np.array(p) - rng.uniform(0, 1 / 40, 500), "uniform", alternative="greater").pvalue > 1e-3
+    assert np.mean(np.array(p) <= 0.2) > 0.2 - 4 * np.sqrt(0.16 / 500)  # and not much too large
+
+
+@pytest.mark.slow
+def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
+    """500 repeats at three costs: of one, and of the best; equal values are shared out by chance."""
+    rng = np.random.default_rng(18)
+    monkeypatch.setattr("nsnn_neuro.measures.timing.metric_space.reached", sharing(rng))
+    q = [5, 30, 200] * pq.Hz
+    found = [metric_space_information(*timed(rng, 20, 0.0, 3), q=q, n_shuffle=19, seed=k) for k in range(500)]
+    assert kstest([f.p[1] for f in found], "uniform").pvalue > 1e-3
+    assert kstest([f.best.p for f in found], "uniform").pvalue > 1e-3
+
+
+def asymptotic(make, q):
+    """The information where each class has 700 trains."""
+    trains, labels = make(np.random.default_rng(99), 700)
+    return metric_space_information(trains, labels, q=q * pq.Hz, n_shuffle=0).information[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "q"),
+    [
+        (lambda rng, n: timed(rng, n, 0.02, 1), 50.0),
+        (lambda rng, n: counted(rng, n, (4, 8)), 0.0),
+        (lambda rng, n: counted(rng, n, (4, 12)), 5.0),
+        (lambda rng, n: timed(rng, n, 0.0, 2), 50.0),
+    ],
+    ids=["timing", "count", "both", "nothing"],
+)
+def test_covers_the_value_of_many_trains(make, q):
+    exact = asymptotic(make, q)
+    assert exact < 0.001 or 0.2 < exact < 0.75
+    rng = np.random.default_rng(9)
+    found = [metric_space_information(*make(rng, 40), q=q * pq.Hz, n_shuffle=20) for _ in range(200)]
+    values, se = np.array([f.best.value for f in found]), np.array([f.best.se for f in found])
+    assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
+
+
+# --- tables of trials ---
+
+
+def test_information_of_a_table_equals_scikit_learn():
+    rng = np.random.default_rng(1)
+    table = rng.integers(0, 9, (4, 4))
+    rows, columns = (np.repeat(index.ravel(), table.ravel()) for index in np.indices((4, 4)))
+    assert_allclose(information(table), mutual_info_score(rows, columns) / np.log(2), rtol=1e-9)
+    assert_allclose(information(np.stack([table, table.T])), [information(table)] * 2, rtol=1e-9)
+
+
+def test_correction_of_a_table_takes_the_bias_off():
+    """Independent rows and columns, 60 trials: 2000 tables at once; the plug-in is 40 SE too high."""
+    rng = np.random.default_rng(2)
+    tables = rng.multinomial(60, np.full(9, 1 / 9), size=2000).reshape(2000, 3, 3)
+    assert information(tables).mean() > 0.04
+    corrected = miller_madow(tables)
+    # the next term of the expansion is of order 1/n^2, here 0.001
+    assert abs(corrected.mean()) < 4 * corrected.std() / np.sqrt(2000) + 0.001
+
+
+@pytest.mark.parametrize("p", [(0.4, 0.1, 0.1, 0.4), (0.25, 0.25, 0.25, 0.25), (0.5, 0.2, 0.1, 0.2)])
+def test_error_bar_of_a_table(p):
+    rng = np.random.default_rng(3)
+    tables = rng.multinomial(200, p, size=2000).reshape(2000, 2, 2)
+    spread = information(tables).std()
+    se = np.sqrt(np.mean([table_se(t) ** 2 for t in tables]))
+    assert 0.9 < se / spread < (1.1 if p[0] > 0.25 else 2.0)  # too wide at independence, as stated
+    joint = np.reshape(p, (2, 2))
+    hits = [abs(miller_madow(t) - information(joint)) < 2 * table_se(t) for t in tables]
+    assert np.mean(hits) >= 0.9
+    assert table_se(np.diag([50, 50])) > 0
+
+
+# --- bad input ---
+
+TRAINS = [[0.1], [0.2], [0.1, 0.3], [0.2, 0.4]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        ([0, 0, 1], {}, r"labels has shape \(3,\)"),
+        ([0.0, 0.0, 1.0, 1.0], {}, "labels holds float64"),
+        ([0, 0, 0, 0], {}, "1 distinct label"),
+        ([0, 0, 0, 1], {}, "class 1 has one train"),
+        ([0, 0, 1, 1], {"q": -1 * pq.Hz}, "at least 0"),
+        ([0, 0, 1, 1], {"q": np.nan * pq.Hz}, "NaN where a frequency"),
+        ([0, 0, 1, 1], {"q": 3.0}, "has no unit"),
+        ([0, 0, 1, 1], {"q": [] * pq.Hz}, "array of them"),
+        ([0, 0, 1, 1], {"z": 0}, "z = 0"),
+        ([0, 0, 1, 1], {"n_shuffle": 1.5}, r"n_shuffle = 1\.5"),
+        ([0, 0, 1, 1], {"distance": lambda t, cost: np.zeros((2, 2))}, r"distance returned shape \(2, 2\)"),
+        ([0, 0, 1, 1], {"distance": lambda t, cost: -np.ones((4, 4))}, "at least 0"),
+    ],
+)
+def test_refuses(labels, options, message):
+    with pytest.raises(NsnnError, match=message):
+        metric_space_information(TRAINS, labels, **{"q": 10 * pq.Hz, **options})
+
+
+def test_refuses_bad_trains():
+    with pytest.raises(NsnnError, match="NaN"):
+        metric_space_information([[0.1], [np.nan]], [0, 1], q=1 * pq.Hz)
+    with pytest.raises(NsnnError, match="shape"):
+        metric_space_information([[0.1]], [0, 1], q=1 * pq.Hz)
+
+
+def test_no_error_bar_for_tiny_classes():
+    found = metric_space_information(TRAINS, [0, 0, 1, 1], q=0 * pq.Hz, n_shuffle=0)
+    assert np.isnan(found.se).all()
+    assert found.best.p is None
+    assert found.best.se_method is None

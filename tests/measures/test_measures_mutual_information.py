@@ -1,0 +1,540 @@
+"""Mutual information against exact channels, plain loops, its inequalities, its null and its own coverage."""
+
+import math
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import ms, second
+from helpers.channels import (
+    KINDS,
+    Channel,
+    binary_words,
+    entropy_bits,
+    erasure,
+    poisson_counts,
+    symmetric,
+    words_of_kind,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import special, stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures import as_trains, entropy, mutual_information
+from nsnn_neuro.measures.information.entropy.contingency import (
+    contingency,
+    panzeri_treves_bias,
+    plugin_information,
+    relevant_responses,
+)
+from nsnn_neuro.measures.information.entropy.entropy import SYMMETRIC
+from nsnn_neuro.measures.information.limits import zero_spread
+from nsnn_neuro.measures.information.mutual_information import _ALWAYS, information_of_tables
+from nsnn_neuro.measures.information.predictive_bound import predictive_bound
+
+BIASES = [*SYMMETRIC, "quadratic"]
+PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=60)
+WORDS = {"words of 4 bins": binary_words(4, 4, 0.05, 0.5), "words of 6 bins": binary_words(8, 6, 0.05, 0.5)}
+COUNTS = poisson_counts(np.random.default_rng(0).uniform(0.5, 8.0, 8), 12)
+TRIALS_PER_RESPONSE = {  # the stated regimes
+    "miller-madow": 64,
+    "panzeri-treves": 4,
+    "quadratic": 16,
+    "grassberger": 16,
+    "nsb": 8,
+    "best-upper-bound": 1,
+    "shuffle": 8,
+}
+
+
+def plain(s, r, **options):
+    return mutual_information(s, r, bias="plugin", n_shuffle=0, **options).value
+
+
+def test_channels_are_their_closed_forms():
+    assert abs(symmetric(0.11).information - (1 - entropy_bits(np.array([0.11, 0.89])))) < 1e-12
+    assert abs(erasure(0.3).information - 0.7) < 1e-12
+
+
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize(
+    "channel", [symmetric(0.11), erasure(0.3), COUNTS], ids=["symmetric", "erasure", "Poisson"]
+)
+def test_long_samples_of_known_channels(channel, bias):
+    n_s, n_r = channel.law.shape
+    s, r = channel.samples(channel.tables(40000 // n_s, 1, np.random.default_rng(0))[0])
+    estimate = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=n_r)
+    assert abs(estimate.value - channel.information) < 4 * estimate.se
+    assert (estimate.warning is None) == (bias != "best-upper-bound")
+    # error bar: SD of ln p(r|s) / p(r), the influence of one sample, over the square root of their number
+    density = special.xlogy(1.0, np.maximum(channel.law, 1e-300) / channel.law.mean(0)) / np.log(2)
+    spread = np.sqrt((channel.law / n_s * (density - channel.information) ** 2).sum() / s.size)
+    assert abs(estimate.se / spread - 1) < 0.05
+
+
+@pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
+def test_independent_data_have_no_information(bias):
+    rng = np.random.default_rng(1)
+    s, r = rng.integers(0, 4, 4000), rng.binomial(1, [0.1, 0.2, 0.4], (4000, 3))
+    estimate = mutual_information(s, r, bias=bias, n_shuffle=40 if bias != "quadratic" else 10, n_symbols=8)
+    if bias != "plugin":
+        assert abs(estimate.value) < 4 * estimate.se
+        # the bias of "plugin", which "chao-shen" has again beyond its regime, is 0.0038
+        assert abs(estimate.null_mean) < (0.0042 if bias == "chao-shen" else 0.002)
+    assert estimate.p > 0.02
+
+
+@given(PAIRS)
+def test_plain_information_is_the_double_sum(pairs):
+    s, r = np.array(pairs).T
+    n, total = len(pairs), 0.0
+    for a, b in set(pairs):
+        joint = pairs.count((a, b)) / n
+        total += joint * math.log2(joint / (np.mean(s == a) * np.mean(r == b)))
+    value = plain(s, r)
+    assert abs(value - total) < 1e-10
+    assert value > -1e-10
+    table = contingency(*(np.unique(x, return_inverse=True)[1] for x in (s, r)), len(set(s)), len(set(r)))
+    assert abs(plugin_information(table) - value) < 1e-10
+
+
+@given(PAIRS, st.lists(st.integers(0, 2), min_size=6, max_size=6))
+def test_merging_responses_cannot_add_information(pairs, merged):
+    s, r = np.array(pairs).T
+    assert plain(s, np.array(merged)[r]) <= plain(s, r) + 1e-10
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=2, max_size=60))
+def test_chain_rule(rows):
+    s, first, second = np.array(rows).T
+    given_first = sum(
+        np.mean(first == v) * plain(s[first == v], second[first == v])
+        for v in set(first)
+        if (first == v).sum() > 1
+    )
+    together = plain(s, np.column_stack([first, second]))
+    assert abs(together - plain(s, first) - given_first) < 1e-10
+
+
+@given(PAIRS)
+def test_symmetry_and_labels_do_not_matter(pairs):
+    s, r = np.array(pairs).T
+    value = plain(s, r)
+    assert abs(value - plain(r, s)) < 1e-10
+    assert abs(value - plain(7 - 3 * s, np.array([4, 9, 0, -2, 5, 1])[r])) < 1e-10
+    assert abs(plain(r, r) - entropy(r).value) < 1e-10
+
+
+@pytest.mark.parametrize("bias", sorted(SYMMETRIC))
+def test_information_is_the_difference_of_the_estimated_entropies(bias):
+    rng = np.random.default_rng(2)
+    s, r = rng.integers(0, 3, 90), rng.integers(0, 5, 90)
+    k = 7 if bias in ("nsb", "best-upper-bound") else 5  # the others take the responses that occur
+    options = {"method": bias, "n_symbols": k}
+    given_s = sum((s == k).mean() * entropy(r[s == k], **options).value for k in range(3))
+    value = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=7).value
+    assert abs(value - (entropy(r, **options).value - given_s)) < 1e-10
+
+
+def test_panzeri_treves_subtracts_its_bias():
+    table = np.random.default_rng(3).poisson(0.8, (5, 4, 9))
+    per_stimulus = relevant_responses(table, (table.sum(1) > 0).sum(1)[:, None])
+    for k in range(5):
+        n, seen = table[k].sum(), (table[k].sum(0) > 0).sum()
+        bias = (sum(per_stimulus[k] - 1) - (seen - 1)) / (2 * n * np.log(2))
+        assert abs(panzeri_treves_bias(table[k]) - bias) < 1e-12
+        value = information_of_tables(table[k], SYMMETRIC["panzeri-treves"], float(seen))
+        assert abs(value - (plugin_information(table[k]) - bias)) < 1e-12
+    s, r = np.nonzero(table[0])
+    s, r = np.repeat(s, table[0][s, r]), np.repeat(r, table[0][s, r])
+    default = mutual_information(s, r, n_shuffle=0)
+    assert default.correction == "panzeri-treves"
+    assert abs(default.value - (plugin_information(table[0]) - panzeri_treves_bias(table[0]))) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["words of 4 bins", "words of 6 bins", "counts"])
+def test_panzeri_treves_at_four_trials_per_response(name):
+    channel = COUNTS if name == "counts" else WORDS[name]
+    n_s, n_r = channel.law.shape
+    tables = channel.tables(4 * n_r, 4000 if n_r < 64 else 400, np.random.default_rng(0))
+    seen = (tables > 0).sum(-1)
+    degrees = (seen - 1).sum(-1) - ((tables.sum(1) > 0).sum(-1) - 1)
+    uncorrected = plugin_information(tables)
+    naive = (uncorrected - degrees / (2 * 4 * n_r * n_s * np.log(2))).mean() - channel.information
+    counted = uncorrected - panzeri_treves_bias(tables)
+    left = counted.mean() - channel.information
+    assert abs(left) + 2 * counted.std() / np.sqrt(len(counted)) < 0.02
+    assert naive > 0.02
+    assert naive > 2.5 * abs(left)
+
+
+@pytest.mark.parametrize("bias", [b for b in SYMMETRIC if b != "grassberger"])
+def test_error_bar_is_the_brute_force_jackknife(bias):
+    rng = np.random.default_rng(4)
+    s, r = np.append([0, 0, 1, 1], rng.integers(0, 3, 50)), np.append([0, 1, 2, 3], rng.integers(0, 4, 50))
+    table = contingency(s, r, 3, 4)
+    assert min(table.sum(0).min(), table.sum(1).min()) > 1  # the alphabets stay when a sample goes
+
+    def value(i):
+        options = {"bias": bias, "n_shuffle": 0, "n_symbols": 6}
+        return mutual_information(np.delete(s, i), np.delete(r, i), **options).value
+
+    left_out = np.array([value(i) for i in range(s.size)])
+    expected = np.sqrt((s.size - 1) * left_out.var())
+    estimate = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=6)
+    assert abs(estimate.se - expected) < 1e-8
+    assert estimate.se_method == "jackknife over samples"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["words of 4 bins", "words of 6 bins", "counts"])
+@pytest.mark.parametrize("bias", ["plugin", *TRIALS_PER_RESPONSE])
+def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(bias, name):
+    channel = COUNTS if name == "counts" else WORDS[name]
+    n_s, n_r = channel.law.shape
+    if bias == "plugin" and n_r == 64:
+        pytest.skip("its regime starts at 800000 samples")
+    if bias == "shuffle" and not channel.letters:
+        pytest.skip("for words only")
+    trials = TRIALS_PER_RESPONSE.get(bias, 4 * ((n_s - 1) * (n_r - 1)) ** 2 / (n_s * n_r)) * n_r
+    tables = channel.tables(math.ceil(trials), 200, np.random.default_rng(0))
+    found = [
+        mutual_information(*channel.samples(table), bias=bias, n_shuffle=0, n_symbols=n_r) for table in tables
+    ]
+    assert all((e.warning is None) == (bias != "best-upper-bound") for e in found)
+    assert np.mean([abs(e.value - channel.information) <= 2 * e.se for e in found]) >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
+def test_null_p_values_are_uniform(bias):
+    rng = np.random.default_rng(5)
+    n_shuffle, ps = 19, []
+    for seed in range(500):
+        s = rng.integers(0, 4, 60)
+        r = rng.binomial(1, 0.4, (60, 4)) if bias == "shuffle" else rng.poisson(6.0, 60)
+        estimate = mutual_information(s, r, bias=bias, n_shuffle=n_shuffle, n_symbols=40, seed=seed)
+        ps.append(estimate.p - rng.random() / (n_shuffle + 1))  # uniform on [0, 1], not on its twentieths
+    assert stats.kstest(ps, "uniform").pvalue > 1e-3
+
+
+def test_null_shuffles_labels_and_is_corrected_alike():
+    s, r = symmetric(0.2).samples(symmetric(0.2).tables(100, 1, np.random.default_rng(6))[0])
+    for bias in (*BIASES, "plugin"):
+        estimate = mutual_information(s, r, bias=bias, n_shuffle=99, n_symbols=2)
+        assert estimate.p == 0.01
+    assert mutual_information(s, r, n_shuffle=0).p is None
+    expected = mutual_information(s, r, bias="plugin", n_shuffle=2000).null_mean
+    assert abs(expected - 1 / (2 * 200 * np.log(2))) < 4 * np.sqrt(2) / (2 * 200 * np.log(2)) / np.sqrt(2000)
+    # all cells of all shuffled tables are occupied, so each is corrected by the same amount
+    corrected = mutual_information(s, r, n_shuffle=2000).null_mean
+    assert abs(corrected - (expected - 1 / (2 * 200 * np.log(2)))) < 1e-12
+    same = [mutual_information(s, r, seed=seed).null_mean for seed in (3, 3, 4)]
+    assert same[0] == same[1] != same[2]
+
+
+def test_shuffled_estimator_keeps_the_information_of_correlations():
+    """Two cells that fire together or apart, by the stimulus: no cell alone tells anything, both tell 1 - H(.1)."""
+    law = np.array([[0.45, 0.05, 0.05, 0.45], [0.05, 0.45, 0.45, 0.05]])
+    channel = Channel(law, letters=2)
+    s, words = channel.samples(channel.tables(2000, 1, np.random.default_rng(7))[0])
+    estimate = mutual_information(s, words, bias="shuffle", n_shuffle=0)
+    assert abs(channel.information - (1 - entropy_bits(np.array([0.1, 0.9])))) < 1e-12
+    assert abs(estimate.value - channel.information) < 4 * estimate.se
+    assert estimate.se_method == "jackknife over samples, with the spread of the shuffles"
+
+
+def test_shuffled_estimator_is_less_biased_where_trials_are_few():
+    channel = WORDS["words of 6 bins"]
+    tables = channel.tables(64, 60, np.random.default_rng(0))
+    mean = {
+        bias: np.mean([mutual_information(*channel.samples(t), bias=bias, n_shuffle=0).value for t in tables])
+        for bias in ("shuffle", "panzeri-treves")
+    }
+    assert abs(mean["shuffle"] - channel.information) < 0.03
+    assert mean["panzeri-treves"] - channel.information > 0.07
+
+
+def test_stochastic_resonance_of_one_unit():
+    """u is 0.4 or 0.8, theta 1: the noise at which a spike tells most, and spikes of the package at that noise."""
+
+    def known(sigma):
+        p = special.ndtr((np.array([0.4, 0.8]) - 1.0) / sigma)
+        return Channel(np.column_stack([1 - p, p])).information
+
+    sigmas = np.arange(0.2, 0.35, 1e-5)
+    values = np.array([known(s) for s in sigmas])
+    assert abs(values.max() - 0.094071) < 1e-6
+    assert abs(sigmas[values.argmax()] - 0.26837) < 1.5e-5
+    block = nsnn.simulate(
+        nsnn.NSNNNeuron(beta=0.0),
+        nsnn.EscapeNoise(nsnn.Gaussian(0.268)),
+        nsnn.Constant([0.4, 0.8]),
+        n_neurons=2,
+        trials=20,
+        duration=1 * second,
+        dt=1 * ms,
+        seed=8,
+        engine="numpy",
+    )
+    trains = as_trains(block)
+    spikes = np.zeros((20, 2, 1000), dtype=int)
+    trial, neuron = trains.train // 2, trains.neuron
+    spikes[trial, neuron, np.rint(trains.times * 1000).astype(int)] = 1
+    u = np.broadcast_to(np.arange(2)[:, None], spikes.shape)
+    estimate = mutual_information(u.ravel(), spikes.ravel(), n_shuffle=19)
+    assert abs(estimate.value - known(0.268)) < 4 * estimate.se
+    assert estimate.p == 0.05
+
+
+def suprathreshold(k, noise, n_bins):
+    """Count of k units that fire where x + noise * xi > 0, given the bin of x ~ N(0, 1) in n_bins equiprobable ones."""
+    inner = 41 if n_bins < 500 else 1
+    x = special.ndtri((np.arange(n_bins * inner) + 0.5) / (n_bins * inner))
+    law = stats.binom.pmf(np.arange(k + 1), k, special.ndtr(x / noise)[:, None])
+    return Channel(law.reshape(n_bins, inner, k + 1).mean(1))
+
+
+def test_suprathreshold_resonance():
+    assert abs(suprathreshold(1, 1.0, 20000).information - 0.278652) < 2e-6
+    values = {r: suprathreshold(8, r, 20000).information for r in (0.296, 0.316, 0.336)}
+    assert abs(values[0.316] - 1.5646) < 1e-4
+    assert values[0.316] == max(values.values())
+    for k, noise in ((1, 1.0), (8, 0.316)):
+        channel = suprathreshold(k, noise, 20)
+        s, r = channel.samples(channel.tables(2000, 1, np.random.default_rng(9))[0])
+        estimate = mutual_information(s, r, n_shuffle=19)
+        assert abs(estimate.value - channel.information) < 4 * estimate.se
+        assert estimate.p == 0.05
+
+
+@pytest.mark.parametrize(("k", "noise"), [(1, 1.0), (8, 0.316)])
+def test_suprathreshold_resonance_of_simulated_spikes(k, noise):
+    """A new x in each step for k NSNN neurons without memory: what their count says of the bin of x."""
+    steps, n_bins = 40_000, 20
+    x = np.random.default_rng(12).normal(size=steps)
+    drive = neo.AnalogSignal(1.0 + x, units="dimensionless", sampling_period=1 * pq.ms)
+    block = nsnn.simulate(
+        nsnn.NSNNNeuron(beta=0.0, theta=1.0),
+        nsnn.EscapeNoise(nsnn.Gaussian(noise)),
+        nsnn.Recorded(drive),
+        n_neurons=k,
+        duration=steps * ms,
+        dt=1 * ms,
+        seed=3,
+        engine="numpy",
+    )
+    count = np.bincount(np.rint(as_trains(block).times * 1000).astype(int), minlength=steps)
+    inside = (special.ndtr(x) * n_bins).astype(int)
+    estimate = mutual_information(inside, count, n_shuffle=0)
+    assert abs(estimate.value - suprathreshold(k, noise, n_bins).information) < 4 * estimate.se
+
+
+def test_warning_names_the_numbers_and_the_cure():
+    rng = np.random.default_rng(10)
+    for bias, each in TRIALS_PER_RESPONSE.items():
+        s = np.repeat([0, 1], 8 * each - 1)
+        r = np.column_stack([s ^ (rng.random(s.size) < 0.1), rng.integers(0, 2, (s.size, 2))])
+        r[:8] = (np.arange(8)[:, None] >> np.arange(3)) & 1
+        warning = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning
+        expected = f"{8 * each - 1} trials per stimulus for 8 responses, fewer than {each} for each: {bias} may be biased; "
+        always = _ALWAYS.get(bias)
+        assert warning == expected + "take more trials or fewer responses" + (f"; {always}" if always else "")
+        s, r = np.append(s, [0, 1]), np.vstack([r, r[:2]])
+        assert mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning == always
+    taken = mutual_information([0, 1] * 40, [0, 2] * 40, bias="nsb", n_shuffle=0)
+    assert taken.warning == "n_symbols not given: took 3, the range of the values in r"
+
+
+def test_more_than_64_responses_need_more_trials_for_each():
+    s = np.repeat([0, 1], 65 * 8)
+    r = np.append(np.arange(65), np.random.default_rng(0).integers(0, 65, s.size - 65))
+    assert mutual_information(s, np.minimum(r, 63), n_shuffle=0).warning is None
+    warning = mutual_information(s, r, n_shuffle=0).warning
+    assert warning.startswith("520 trials per stimulus for 65 responses, fewer than 64 for each")
+
+
+def test_auto_gives_the_estimate_on_which_estimators_agree():
+    rng = np.random.default_rng(11)
+    s = np.repeat(np.arange(3), 80)
+    few_words = rng.binomial(1, 0.2 + 0.3 * s[:, None] / 2, (240, 2))
+    chosen = mutual_information(s, few_words, bias="auto", n_shuffle=20)
+    named = mutual_information(s, few_words, n_shuffle=20)
+    assert chosen.correction == "panzeri-treves"
+    assert (chosen.value, chosen.se, chosen.p) == (named.value, named.se, named.p)
+    assert (chosen.lower, chosen.upper, chosen.warning) == (None, None, None)
+    assert chosen.reason.startswith("there are 80 trials per stimulus for 4 responses and estimators agree (")
+    many = mutual_information(np.repeat(s, 4), np.repeat(few_words, 4, axis=0), bias="auto", n_shuffle=0)
+    assert many.reason == "there are 320 trials per stimulus for 4 responses"
+    channel = words_of_kind("independent", 8, 6, low=0.01, high=0.12)
+    s, words = channel.samples(channel.tables(60, 1, rng)[0])
+    words = words[:, words.any(0)]
+    middle = mutual_information(s, words, bias="auto", n_shuffle=0)
+    if middle.lower is None:
+        assert middle.value == mutual_information(s, words, bias=middle.correction, n_shuffle=0).value
+
+
+# --- what an information cannot be ---
+
+
+def test_sparse_words_give_no_impossible_information():
+    """Sparse words of 30 bins: the estimators are bits below zero, which they return as NaN with the cure."""
+    rng = np.random.default_rng(0)
+    s = np.repeat(np.arange(8), 20)
+    words = (rng.random((160, 30)) < 0.05 * (1 + s[:, None] / 8)).astype(int)
+    shuffled = mutual_information(s, words, bias="shuffle", n_shuffle=3)
+    assert math.isnan(shuffled.value)
+    assert math.isnan(shuffled.se)
+    assert "by shuffle is below zero beyond its error: take more trials, fewer responses" in shuffled.warning
+    assert shuffled.p is not None
+    auto = mutual_information(s, words, bias="auto", n_shuffle=3)
+    assert 0.0 <= auto.lower <= auto.value <= auto.upper <= 3.0
+    assert auto.value == pytest.approx((auto.lower + auto.upper) / 2)
+    assert auto.se == pytest.approx((auto.upper - auto.lower) / 4)
+    assert auto.warning.startswith("estimators disagree beyond their errors (shuffle -")
+    assert auto.correction == "bracket"
+    assert f"between {auto.lower:.4g} and {auto.upper:.4g} bit" in str(auto)
+
+
+def test_nothing_is_claimed_where_nothing_is_known():
+    """Every word comes once: the bracket is all that an information can be, and there is no value."""
+    rng = np.random.default_rng(0)
+    s, words = np.repeat([0, 1], 20), rng.integers(0, 2, (40, 100))
+    e = mutual_information(s, words, bias="auto", n_shuffle=3)
+    assert math.isnan(e.value)
+    assert (e.lower, e.upper) == pytest.approx((0.0, 1.0))
+    assert "nothing is known but that it lies between 0 and 1 bit; take more trials or fewer" in e.warning
+    assert str(e).startswith("nan, between 0 and 1 bit")
+    assert math.isfinite(mutual_information(s, words[:, :70], bias="nsb", n_shuffle=0, n_symbols=2**100).se)
+
+
+def test_information_is_at_most_that_of_the_stimuli():
+    s = np.repeat(np.arange(8), 20)
+    for bias in (*SYMMETRIC, "auto"):
+        for r in (s, s // 2):
+            e = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8)
+            assert math.isnan(e.value) or -2 * e.se - 1e-9 <= e.value <= 3.0 + 1e-9
+    assert mutual_information(s, s, n_shuffle=0).value == 3.0
+    nothing = mutual_information([0] * 9, [0, 1, 2] * 3, bias="auto", n_shuffle=0).value
+    assert abs(nothing) < 1e-14  # a difference of two equal entropies, whose sums may be rounded differently
+
+
+def test_zero_spread_is_that_of_permuted_stimuli():
+    for n_s, trials, n_r, rate in ((2, 200, 2, 5.0), (8, 20, 64, 0.3), (5, 100, 10, 1.0)):
+        rng = np.random.default_rng(n_s)
+        s = np.repeat(np.arange(n_s), trials)
+        r = rng.choice(n_r, s.size, p=rng.dirichlet(np.full(n_r, rate)))
+        tables = [contingency(rng.permutation(s), r, n_s, n_r) for _ in range(1000)]
+        values = plugin_information(np.array(tables))
+        fourth = ((values - values.mean()) ** 4).mean() / values.var() ** 2
+        error = values.std() * math.sqrt((fourth - 1) / 4000)
+        # the Poisson cells are an approximation: within 6 % on these tables
+        assert abs(values.std() - zero_spread(tables[0])) < 4 * error + 0.06 * values.std()
+
+
+@pytest.mark.parametrize("n_s", [2, 8])
+def test_two_error_bars_hold_zero_information_of_two_by_few_responses(n_s):
+    """A jackknife alone is too small where the plug-in is small by chance: with two by two cells in a fifth of the tables."""
+    law = np.repeat([[0.4, 0.6]], n_s, axis=0)
+    tables = Channel(law).tables(40, 200, np.random.default_rng(3))
+    found = [mutual_information(*Channel(law).samples(t), n_shuffle=0) for t in tables]
+    assert all(e.warning is None for e in found)
+    held = np.mean([abs(e.value) <= 2 * e.se for e in found])
+    assert held >= 0.95 - 4 * math.sqrt(0.95 * 0.05 / 200)
+
+
+@pytest.mark.parametrize("informative", [True, False], ids=["informative", "zero information"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bound_by_prediction_is_below_the_information(kind, informative):
+    """And not trivially so: above half of the information of words of 8 bins with 50 trials."""
+    channel = words_of_kind(kind, 4, 8, informative=informative)
+    tables = channel.tables(50, 100, np.random.default_rng(2))
+    bounds = [predictive_bound(*channel.samples(t), 4) for t in tables]
+    above = np.mean([b.value - 2.5 * b.se > channel.information + 1e-9 for b in bounds])
+    assert above <= 0.05
+    assert np.mean([b.value for b in bounds]) > 0.5 * channel.information - 1e-9
+
+
+def honest(e, truth):
+    """Whether what is said of the truth is so: within the bracket, or two error bars; no value says nothing."""
+    if e.lower is not None:
+        return e.lower - 1e-9 <= truth <= e.upper + 1e-9
+    return math.isnan(e.value) or abs(e.value - truth) <= 2 * e.se + 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("informative", [True, False], ids=["informative", "zero information"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_auto_says_of_words_is_so(kind, informative):
+    """Words of 6 to 10 bins, 20 to 50 trials: two error bars or the bracket hold the truth in nine of ten repeats."""
+    for n_s, letters, trials in ((2, 6, 50), (8, 6, 20), (4, 8, 20), (8, 10, 50)):
+        channel = words_of_kind(kind, n_s, letters, informative=informative)
+        tables = channel.tables(trials, 20, np.random.default_rng(1))
+        options = {"bias": "auto", "n_shuffle": 0, "n_symbols": 2**letters}
+        found = [mutual_information(*channel.samples(t), **options) for t in tables]
+        room = 3 * math.sqrt(0.95 * 0.05 / 20)
+        assert np.mean([honest(e, channel.information) for e in found]) >= 0.95 - room
+        assert all(math.isnan(e.value) or e.value + 2 * e.se >= 0 for e in found)
+        assert all(e.warning is not None for e in found if e.lower is not None)
+
+
+@pytest.mark.parametrize("bias", ["panzeri-treves", "nsb", "shuffle", "chao-shen", "grassberger"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_warning_two_error_bars_hold_the_truth(bias, kind):
+    """Few words, many words, sparse words and none of information, where the estimator does not warn."""
+    silent, held = 0, 0
+    cases = (
+        (2, 4, True, 0.45, 150),
+        (8, 6, True, 0.12, 400),
+        (8, 6, False, 0.45, 150),
+        (8, 6, True, 0.45, 50),
+    )
+    for n_s, letters, informative, high, trials in cases:
+        channel = words_of_kind(kind, n_s, letters, informative=informative, low=0.08 * high, high=high)
+        for table in channel.tables(trials, 12, np.random.default_rng(4)):
+            e = mutual_information(*channel.samples(table), bias=bias, n_shuffle=0, n_symbols=2**letters)
+            silent += e.warning is None
+            held += e.warning is None and honest(e, channel.information)
+    assert silent < 48  # it warns somewhere
+    assert held >= 0.9 * silent - 3 * math.sqrt(0.9 * 0.1 * max(silent, 1))
+
+
+def test_inputs_stay_as_they_are():
+    s, r = np.repeat([0, 1], 20), np.random.default_rng(0).integers(0, 2, (40, 3))
+    before = s.copy(), r.copy()
+    for bias in (*BIASES, "shuffle"):
+        mutual_information(s, r, bias=bias, n_shuffle=3)
+    assert (s == before[0]).all()
+    assert (r == before[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0.5, 1.0], [0, 1]), r"s has 0\.5: symbols are whole numbers"),
+        (([0, 1], [0.0, np.nan]), "r has NaN"),
+        (([0, 1, 1], [0, 1]), "s and r have 3 and 2 samples: expected one r for each s"),
+        (([], []), "s is empty"),
+        (([0, 1], np.zeros((2, 3, 4), int)), r"r has shape \(2, 3, 4\): .* take one neuron"),
+        (([0, 1], neo.Block()), "r is a Block: expected symbols, make them with spike_counts"),
+        (([0], [1]), "1 sample: expected at least 2 trials"),
+        (
+            ([0, 1], [0, 1], {"bias": "jackknife"}),
+            r"bias = 'jackknife': expected one of 'auto', .*'shuffle', 'none'",
+        ),
+        (([0, 1], [0, 1], {"bias": "shuffle"}), "bias = 'shuffle' with r of one letter"),
+        (([0, 1], [[0], [1]], {"bias": "shuffle"}), "bias = 'shuffle' with r of one letter"),
+        (([0, 1], [0, 1], {"bias": "quadratic"}), "s has 2 samples: 'quadratic'"),
+        (([0, 1, 2], [0, 1, 2], {"bias": "nsb", "n_symbols": 2}), "n_symbols = 2: .* at least the 3 symbols"),
+        (([0, 1], [0, 1], {"n_shuffle": -1}), "n_shuffle = -1"),
+        (([0, 1], [0, 1], {"n_shuffle": 2.0}), "n_shuffle = 2.0"),
+        ((np.arange(20000), np.arange(20000)), "400000000 cells: use fewer symbols"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    s, r, *options = arguments
+    with pytest.raises(NsnnError, match=message):
+        mutual_information(s, r, **(options[0] if options else {}))

@@ -1,0 +1,350 @@
+"""Information per spike against Poisson neurons whose rate is known: exact sums over bins, and quadrature."""
+
+import warnings
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.integrate import quad
+from scipy.stats import kstest
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.save_load import to_block
+from nsnn_neuro.measures.information.per_spike import information_per_spike, skaggs_information
+from nsnn_neuro.measures.trains import SilentNeuronWarning
+
+BIN, N_BINS = 0.02, 25
+WINDOW: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": BIN * N_BINS * pq.s}
+
+
+def z_of_mean(values, expected):
+    return (np.mean(values) - expected) / (np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def trains_of(counts, width=BIN):
+    """Trials of spikes in the middles of the bins, of counts (n_trials, n_bins)."""
+    return [(np.repeat(np.arange(c.size), c) + 0.5) * width for c in np.asarray(counts)]
+
+
+def sine_counts(rng, n_trials=40, mean=1.0, depth=0.8):
+    """Poisson counts of a rate mean (1 + depth sin): the exact integral of each bin."""
+    edges = np.linspace(0, 1, N_BINS + 1)
+    inside = np.diff(edges - depth * np.cos(2 * np.pi * edges) / (2 * np.pi))
+    return rng.poisson(mean * N_BINS * inside, size=(n_trials, N_BINS)), inside
+
+
+def bits(p, o):
+    """Relative entropy by a loop."""
+    return sum(a * np.log2(a / b) for a, b in zip(p, o, strict=True) if a > 0)
+
+
+# --- Brenner ---
+
+
+def test_plug_in_equals_a_loop_over_bins():
+    rng = np.random.default_rng(0)
+    counts, _ = sine_counts(rng, n_trials=5)
+    n = counts.sum(axis=0)
+    e = information_per_spike(trains_of(counts), bias="none", n_shuffle=0, **WINDOW)
+    assert_allclose(e.value, bits(n / n.sum(), np.full(N_BINS, 1 / N_BINS)), rtol=1e-12)
+    rates = n / (5 * BIN)  # the source's formula, in rates and time
+    by_rate = np.mean(rates / rates.mean() * np.log2(np.where(rates > 0, rates, 1) / rates.mean()))
+    assert_allclose(e.value, by_rate, rtol=1e-12)
+    assert e.n == n.sum()
+    assert e.unit == information_per_spike.unit == "bit/spike"
+
+
+@pytest.mark.parametrize("bias", ["none", "poisson", "jackknife"])
+def test_corrections_and_errors_equal_leaving_trials_out_by_hand(bias):
+    counts, _ = sine_counts(np.random.default_rng(1), n_trials=6)
+
+    def value(c):
+        n = c.sum(axis=0)
+        plain = bits(n / n.sum(), np.full(N_BINS, 1 / N_BINS))
+        return plain - ((n > 0).sum() - 1) / (2 * n.sum() * np.log(2)) if bias == "poisson" else plain
+
+    left_out = np.array([value(np.delete(counts, k, axis=0)) for k in range(6)])
+    expected = 6 * value(counts) - 5 * left_out.mean() if bias == "jackknife" else value(counts)
+    e = information_per_spike(trains_of(counts), bias=bias, n_shuffle=0, **WINDOW)
+    assert_allclose(e.value, expected, rtol=1e-10)
+    assert_allclose(e.se, np.sqrt(5 / 6 * ((left_out - left_out.mean()) ** 2).sum()), rtol=1e-10)
+    assert e.se_method == "jackknife over trials"
+
+
+@pytest.mark.parametrize("depth", [0.0, 0.8])
+def test_sinusoidal_poisson_neuron(depth):
+    """Mean over 150 repeats against the exact sum over bins; without a correction it lies far above."""
+    rng = np.random.default_rng(2)
+    values: dict[str, list[float]] = {"none": [], "poisson": [], "jackknife": []}
+    for _ in range(150):
+        counts, p = sine_counts(rng, n_trials=20, mean=1.0, depth=depth)
+        for bias, found in values.items():
+            found.append(information_per_spike(trains_of(counts), bias=bias, n_shuffle=0, **WINDOW).value)
+    truth = bits(p, np.full(N_BINS, 1 / N_BINS))
+    assert abs(z_of_mean(values["jackknife"], truth)) < 4
+    assert abs(z_of_mean(values["poisson"], truth)) < 4
+    assert z_of_mean(values["none"], truth) > 8
+
+
+def test_bins_lower_the_information_as_the_docstring_says():
+    """Exact sums over bins against quadrature of the rate, and the stated loss bin^2/24 <r'^2/r>/(rbar ln 2)."""
+
+    def density(t):
+        return 1 + 0.8 * np.sin(2 * np.pi * t)
+
+    whole = quad(lambda t: density(t) * np.log2(density(t)), 0, 1, epsabs=1e-12)[0]
+    slope = quad(lambda t: (1.6 * np.pi * np.cos(2 * np.pi * t)) ** 2 / density(t), 0, 1)[0]
+    for n_bins in (50, 100):
+        edges = np.linspace(0, 1, n_bins + 1)
+        p = np.diff(edges - 0.8 * np.cos(2 * np.pi * edges) / (2 * np.pi))
+        loss = whole - bits(p, np.full(n_bins, 1 / n_bins))
+        assert_allclose(loss, slope / n_bins**2 / 24 / np.log(2), rtol=0.01)
+
+
+def test_regular_trains_need_the_jackknife():
+    """Four spikes per trial, one in each quarter of two bins: 4 degrees of freedom where Poisson trains have 7.
+
+    Truth is 0; the Poisson correction takes off 7/(2 N ln 2), too much by 3/7 of it.
+    """
+    rng = np.random.default_rng(3)
+    found: dict[str, list[float]] = {"poisson": [], "jackknife": []}
+    window: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": 8 * BIN * pq.s}
+    for _ in range(300):
+        counts = np.zeros((15, 8), dtype=int)
+        for quarter in range(4):
+            counts[np.arange(15), 2 * quarter + rng.integers(2, size=15)] = 1
+        for bias, values in found.items():
+            values.append(information_per_spike(trains_of(counts), bias=bias, n_shuffle=0, **window).value)
+    assert abs(z_of_mean(found["jackknife"], 0.0)) < 4
+    assert abs(z_of_mean(found["poisson"], -3 / (2 * 60 * np.log(2)))) < 4
+    assert abs(z_of_mean(found["poisson"], 0.0)) > 4
+
+
+@pytest.mark.slow
+def test_two_errors_cover_the_truth():
+    """Regime: 40 trials, 1 spike per bin and trial or 1/8 (5 per bin in all)."""
+    rng = np.random.default_rng(4)
+    for mean in (1.0, 0.125):
+        inside = []
+        for _ in range(200):
+            counts, p = sine_counts(rng, mean=mean)
+            e = information_per_spike(trains_of(counts), n_shuffle=0, **WINDOW)
+            inside.append(abs(e.value - bits(p, np.full(N_BINS, 1 / N_BINS))) < 2 * e.se)
+        assert np.mean(inside) >= 0.9
+
+
+SHARP = {"events alone": (0.0, 2.0, 100), "low rate": (0.02, 1.0, 100), "higher rate": (0.1, 2.0, 50)}
+
+
+@pytest.mark.parametrize("name", SHARP)
+def test_two_errors_cover_the_truth_of_sharp_events_or_a_warning_says_why_not(name):
+    """With 5 trials the bins between events have a spike or none, and 2.3 bit are taken for 2.9."""
+    low, peak, n_bins = SHARP[name]
+    rate = np.full(n_bins, low)
+    rate[10 :: n_bins // 5] += peak
+    truth = bits(rate / rate.sum(), np.full(n_bins, 1 / n_bins))
+    window: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": n_bins * BIN * pq.s}
+    rng, silent, held = np.random.default_rng(11), 0, 0
+    for n_trials in (5, 10, 40):
+        for _ in range(40):
+            e = information_per_spike(trains_of(rng.poisson(rate, (n_trials, n_bins))), n_shuffle=0, **window)
+            assert e.warning is not None or n_trials > 5
+            silent += e.warning is None
+            held += e.warning is None and abs(e.value - truth) <= 2 * e.se
+    assert silent > 0
+    assert held >= 0.9 * silent - 3 * np.sqrt(0.9 * 0.1 * silent)
+
+
+def test_warnings_name_sparse_bins_few_trials_and_the_mean_of_shuffles():
+    rate = np.full(100, 0.02)
+    rate[10::20] += 1.0
+    counts = np.random.default_rng(12).poisson(rate, (5, 100))
+    window: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": 100 * BIN * pq.s}
+    warning = str(information_per_spike(trains_of(counts), n_shuffle=20, **window).warning)
+    assert "5 trials only: the error bar is uncertain; take 8 or more" in warning
+    assert (
+        f"of {counts.sum()} spikes are alone in their bin and {(counts.sum(0) == 0).sum()} bins are empty"
+        in warning
+    )
+    assert "the mean of 20 shuffles is" in warning
+    plenty = information_per_spike(
+        trains_of(sine_counts(np.random.default_rng(13), n_trials=40)[0]), n_shuffle=20, **WINDOW
+    )
+    assert plenty.warning is None
+
+
+@pytest.mark.slow
+def test_p_is_uniform_without_modulation():
+    rng = np.random.default_rng(5)
+    p = []
+    for k in range(500):
+        counts, _ = sine_counts(rng, n_trials=8, mean=0.7, depth=0.0)
+        p.append(information_per_spike(trains_of(counts), n_shuffle=99, seed=k, **WINDOW).p)
+    assert kstest(p, "uniform").pvalue > 0.001
+    assert np.mean(p) < 0.6
+
+
+def test_shuffles_find_a_modulation_and_repeat_with_their_seed():
+    counts, _ = sine_counts(np.random.default_rng(6), n_trials=20)
+    e = information_per_spike(trains_of(counts), n_shuffle=50, **WINDOW)
+    assert e.p == 1 / 51
+    assert e.null_mean is not None
+    assert abs(e.null_mean) < 0.1 * e.value
+    assert information_per_spike(trains_of(counts), n_shuffle=50, **WINDOW) == e
+    assert information_per_spike(trains_of(counts), n_shuffle=50, seed=1, **WINDOW).null_mean != e.null_mean
+
+
+def test_block_and_alignment():
+    """Spikes locked to an event that moves: aligned, all fall into one bin of five."""
+    events = np.array([0.1, 0.14, 0.2, 0.31])
+    block = to_block([[[e + 0.031]] for e in events], t_stop=0.5 * pq.s)
+    keywords: dict[str, Any] = {"bin": 20 * pq.ms, "t_stop": 100 * pq.ms, "bias": "none", "n_shuffle": 0}
+    e = information_per_spike(block, align=events * pq.s, **keywords)
+    assert_allclose(e.value, np.log2(5), rtol=1e-12)
+    assert information_per_spike(block, bin=20 * pq.ms, bias="none", n_shuffle=0).value < np.log2(25) - 1
+
+
+def test_few_spikes_one_trial_no_spike():
+    rng = np.random.default_rng(7)
+    few = information_per_spike(trains_of(rng.poisson(0.02, (10, N_BINS))), n_shuffle=0, **WINDOW)
+    assert "too few for the correction" in str(few.warning)
+    one = information_per_spike(trains_of(rng.poisson(5.0, (1, N_BINS))), n_shuffle=0, **WINDOW)
+    assert np.isnan(one.se)
+    assert one.correction == "none"
+    assert "one part only" in str(one.warning)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        silent = information_per_spike([[], []], **WINDOW)
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert np.isnan(silent.value)
+    assert silent.warning == "no spikes"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"bias": "bootstrap"}, "bias = 'bootstrap'"),
+        ({"n_shuffle": -1}, "n_shuffle = -1"),
+        ({"bin": 20}, "bin = 20 has no unit"),
+        ({"bin": 1 * pq.s}, "longer than the shortest trial"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(kwargs, message):
+    with pytest.raises(NsnnError, match=message):
+        information_per_spike([[0.1], [0.2]], **{**WINDOW, **kwargs})
+
+
+def test_trials_of_unequal_length_need_a_window():
+    trains = [neo.SpikeTrain([0.1], units="s", t_stop=stop) for stop in (1.0, 1.5)]
+    with pytest.raises(NsnnError, match=r"trials last from 1.0 to 1.5 s"):
+        information_per_spike(trains, bin=100 * pq.ms)
+    assert information_per_spike(trains, bin=100 * pq.ms, t_stop=1 * pq.s, n_shuffle=0).n == 2
+
+
+def test_several_neurons_are_refused():
+    with pytest.raises(NsnnError, match="of 2 neurons"):
+        information_per_spike(to_block([[[0.1], [0.2]]], t_stop=1 * pq.s), bin=20 * pq.ms)
+
+
+# --- Skaggs ---
+
+
+def place_cell(rng, n=20_000, n_places=10, peak=0.6):
+    """A walker on a ring that dwells, and a Poisson place field with a floor."""
+    position = np.cumsum(rng.random(n) < 0.05) % n_places
+    rate = 0.02 + peak * np.exp(-((np.arange(n_places) - 4) ** 2) / 2)
+    return rng.poisson(rate[position]), position, rate
+
+
+def test_skaggs_plug_in_equals_the_sources_formula():
+    counts, position, _ = place_cell(np.random.default_rng(8), n=2000)
+    total, mean = 0.0, counts.sum() / counts.size
+    for x in range(10):
+        here = position == x
+        rate = counts[here].sum() / here.sum()
+        total += here.mean() * rate / mean * np.log2(rate / mean) if rate > 0 else 0.0
+    e = skaggs_information(counts, position, bias="none", n_shuffle=0)
+    assert_allclose(e.value, total, rtol=1e-12)
+    assert e.n == counts.sum()
+
+
+def test_skaggs_jackknife_equals_leaving_stretches_out_by_hand():
+    counts, position, _ = place_cell(np.random.default_rng(9), n=1000)
+    rest = [np.arange(1000) // 100 != k for k in range(10)]
+    left_out = np.array(
+        [skaggs_information(counts[r], position[r], bias="none", n_shuffle=0).value for r in rest]
+    )
+    plain = skaggs_information(counts, position, bias="none", n_shuffle=0).value
+    e = skaggs_information(counts, position, n_blocks=10, n_shuffle=0)
+    assert_allclose(e.value, 10 * plain - 9 * left_out.mean(), rtol=1e-10)
+    assert_allclose(e.se, np.sqrt(9 / 10 * ((left_out - left_out.mean()) ** 2).sum()), rtol=1e-10)
+
+
+def test_poisson_place_field():
+    """Given the path, the truth is the sum with the cell's own rates and the path's occupancy."""
+    rng = np.random.default_rng(10)
+    _, position, rate = place_cell(rng, n=4000)
+    occupancy = np.bincount(position, minlength=10) / position.size
+    p = occupancy * rate / (occupancy @ rate)
+    truth = bits(p, occupancy)
+    values, covered, plain = [], [], []
+    for _ in range(200):
+        counts = rng.poisson(rate[position])
+        e = skaggs_information(counts, position, n_shuffle=0)
+        values.append(e.value)
+        covered.append(abs(e.value - truth) < 2 * e.se)
+        plain.append(skaggs_information(counts, position, bias="poisson", n_shuffle=0).value)
+    assert abs(z_of_mean(plain, truth)) < 4
+    assert abs(z_of_mean(values, truth)) < 4
+    assert np.mean(covered) >= 0.9
+
+
+@pytest.mark.slow
+def test_skaggs_p_is_uniform_without_a_field():
+    rng = np.random.default_rng(11)
+    p = []
+    for k in range(500):
+        position = np.cumsum(rng.random(600) < 0.2) % 6
+        p.append(skaggs_information(rng.poisson(0.3, 600), position, n_shuffle=99, seed=k).p)
+    assert kstest(p, "uniform").pvalue > 0.001
+
+
+def test_skaggs_finds_a_field():
+    counts, position, _ = place_cell(np.random.default_rng(12))
+    e = skaggs_information(counts, position, n_shuffle=50, min_shift=500)
+    assert e.p == 1 / 51
+    assert e.null_mean is not None
+    assert abs(e.null_mean) < 0.05 * e.value
+    assert skaggs_information(counts, position, n_shuffle=50, min_shift=500) == e
+    # labels are names: which number a place has does not matter
+    assert_array_equal(
+        skaggs_information(counts, 7 * position - 3, n_shuffle=50, min_shift=500).value, e.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"counts": [1, 2]}, r"counts has shape \(2,\), position \(4,\)"),
+        ({"counts": [0.5, 1, 0, 0]}, "expected whole numbers of spikes"),
+        ({"counts": [-1, 1, 0, 0]}, "at least 0"),
+        ({"position": [0.5, 1, 0, 0]}, "position has 0.5"),
+        ({"position": [np.nan, 1, 0, 0]}, "position has NaN"),
+        ({"n_blocks": 1}, "n_blocks = 1"),
+        ({"n_blocks": 5}, "n_blocks = 5"),
+        ({"min_shift": 3}, "min_shift = 3"),
+        ({"bias": "shuffle"}, "bias = 'shuffle'"),
+    ],
+)
+def test_skaggs_refuses_by_name(kwargs, message):
+    with pytest.raises(NsnnError, match=message):
+        skaggs_information(**{"counts": [1, 0, 2, 0], "position": [0, 1, 0, 1], "n_blocks": 2, **kwargs})
+
+
+def test_skaggs_without_a_spike_warns():
+    with pytest.warns(SilentNeuronWarning, match="no spike"):
+        e = skaggs_information([0, 0, 0, 0], [0, 1, 0, 1], n_blocks=2)
+    assert np.isnan(e.value)

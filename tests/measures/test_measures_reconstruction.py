@@ -1,0 +1,231 @@
+"""Linear reconstruction against Gaussian channels, whose Wiener filter, error and information are known."""
+
+import warnings
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import signal as sp
+from scipy.stats import kstest
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures.spectral.coherence import coherence_information
+from nsnn_neuro.measures.spectral.reconstruction import Reconstruction, linear_reconstruction, reconstruct
+from nsnn_neuro.measures.trains import SilentNeuronWarning
+
+RATE, NPERSEG, NOISE, TAPS = 1000.0, 250, 0.5, [0.5, 0.5]
+
+
+def z_of_mean(values, expected):
+    return (np.mean(values, axis=0) - expected) / (np.std(values, ddof=1, axis=0) / np.sqrt(len(values)))
+
+
+def channel(rng, n, trials=1):
+    """White Gaussian x, filtered, plus white noise: C = |H|^2 / (|H|^2 + N)."""
+    x = rng.normal(size=n)
+    return x, sp.lfilter(TAPS, [1.0], x) + NOISE * rng.normal(size=(trials, n))
+
+
+def of_arrays(x, y, *, folds=8, bias=None, n_shuffle=0, seed=0, nperseg=NPERSEG) -> Reconstruction:
+    return reconstruct(x, y, RATE, RATE / 2, nperseg, 0, folds, bias, n_shuffle, seed)
+
+
+def gain(f):
+    return sp.freqz(TAPS, [1.0], f, fs=RATE)[1]
+
+
+def analog(x):
+    return neo.AnalogSignal(x, units="mV", sampling_rate=RATE * pq.Hz)
+
+
+def poisson_train(x, rng):
+    counts = rng.poisson(0.2 * np.maximum(1 + 0.25 * x, 0))
+    times = (np.repeat(np.arange(x.size), counts) + 0.5) / RATE
+    return neo.SpikeTrain(times, units="s", t_stop=x.size / RATE)
+
+
+# --- the estimator ---
+
+
+def test_folds_equal_a_loop_over_segments():
+    """Filter of the segments apart, error, information, jackknife: by hand, with overlap and two trials."""
+    rng = np.random.default_rng(0)
+    x, y = channel(rng, 3000, trials=2)
+    nperseg, hop, folds = 200, 100, 4
+    r = reconstruct(x, y, RATE, 300.0, nperseg, hop, folds, None, 0, 0)
+    window, n = sp.get_window("hann", nperseg), (3000 - 100) // hop
+    x_f, y_f = (
+        np.array([np.fft.rfft(window * (a - a.mean())[k * hop : k * hop + nperseg]) for k in range(n)])
+        for a in (x, y[0])
+    )
+    y_2 = np.array(
+        [np.fft.rfft(window * (y[1] - y[1].mean())[k * hop : k * hop + nperseg]) for k in range(n)]
+    )
+    error = np.zeros(x_f.shape)
+    for k in range(n):
+        own = [j for j in range(n) if j * folds // n == k * folds // n]
+        rest = [j for j in range(n) if j <= own[0] - 2 or j >= own[-1] + 2]  # neighbours share samples
+        top = (x_f[rest] * (y_f[rest] + y_2[rest]).conj()).sum(axis=0)
+        h = top / (np.abs(y_f[rest]) ** 2 + np.abs(y_2[rest]) ** 2).sum(axis=0)
+        error[k] = (np.abs(x_f[k] - h * y_f[k]) ** 2 + np.abs(x_f[k] - h * y_2[k]) ** 2) / 2
+    power = np.abs(x_f) ** 2
+    assert_allclose(r.snr, power.sum(axis=0) / error.sum(axis=0), rtol=1e-9)
+    used = r.f <= 300.0
+    assert_allclose(r.information.value, np.log2(r.snr[used]).sum() * 5.0, rtol=1e-9)
+    rest = [np.delete(np.arange(n), k) for k in range(n)]
+    left = np.array([np.log2(power[k].sum(axis=0) / error[k].sum(axis=0))[used].sum() * 5.0 for k in rest])
+    assert_allclose(r.information.se, np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()), rtol=1e-8)
+    assert r.information.n == n
+
+
+def test_stretches_are_reconstructed_with_the_other_folds_filter():
+    """The stretch of the second fold, by np.convolve with the filter of segments that share no sample with it."""
+    rng = np.random.default_rng(1)
+    x, y = channel(rng, 4000)
+    r = of_arrays(x + 3.0, y, folds=4)
+    window, rest = sp.get_window("hann", NPERSEG), [*range(4), *range(8, 16)]
+    x_f, y_f = (
+        np.array([np.fft.rfft(window * (a - a.mean())[k * NPERSEG : (k + 1) * NPERSEG]) for k in rest])
+        for a in (x, y[0])
+    )
+    h = (x_f * y_f.conj()).sum(axis=0) / (np.abs(y_f) ** 2).sum(axis=0)
+    kernel = np.roll(np.fft.irfft(h, NPERSEG), NPERSEG // 2)
+    expected = np.convolve(y[0] - y[0].mean(), kernel)[NPERSEG // 2 :][:4000] + (x + 3.0).mean()
+    assert_allclose(r.reconstructed[0, 1000:2000], expected[1000:2000], rtol=1e-9, atol=1e-9)
+    assert_allclose(r.correlation, np.corrcoef(x, r.reconstructed[0])[0, 1], rtol=1e-9)
+    assert_array_equal(r.signal, x + 3.0)
+
+
+# --- the Gaussian channel ---
+
+
+def test_gaussian_channel():
+    """Information, filter and error over 100 repeats against their closed forms.
+
+    bias="subtract" gives the channel's sum of log2(1 + |H|^2/N) df; without it the shift for K = 42 segments behind each
+    filter remains. Wiener filter H* / (|H|^2 + N). The error, in time, exceeds the optimum by the filter's own, 1/(K - 1)
+    of it.
+    """
+    rng = np.random.default_rng(2)
+    raw, corrected, filters, errors = [], [], [], []
+    for _ in range(100):
+        x, y = channel(rng, 12_000)
+        r = of_arrays(x, y)
+        raw.append(r.information.value)
+        corrected.append(of_arrays(x, y, bias="subtract").information.value)
+        filters.append(r.filter)
+        errors.append(((x - r.reconstructed[0]) ** 2).mean() / x.var())
+    h = gain(r.f)
+    exact, df = np.log2(1 + np.abs(h) ** 2 / NOISE**2).sum() * r.f[1], r.f[1]
+    assert abs(z_of_mean(corrected, exact)) < 4
+    assert abs(z_of_mean(raw, exact - r.f.size * df * np.log2(1 + 1 / 41))) < 4
+    wiener = np.roll(np.fft.irfft(h.conj() / (np.abs(h) ** 2 + NOISE**2), NPERSEG), NPERSEG // 2)
+    near = np.abs(r.lags) < 6.5e-3
+    assert np.abs(z_of_mean(np.array(filters)[:, near], wiener[near])).max() < 4
+    fine = np.abs(gain(np.linspace(0, 500, 20_001))) ** 2
+    optimum = (NOISE**2 / (fine + NOISE**2)).mean()
+    assert optimum * 1.01 < np.mean(errors) < optimum * 1.04  # 1/(K - 1) = 0.024
+
+
+@pytest.mark.slow
+def test_two_errors_cover_the_truth():
+    """Regime: 48 segments, 8 folds, bias="subtract"."""
+    rng = np.random.default_rng(3)
+    inside = []
+    for _ in range(200):
+        r = of_arrays(*channel(rng, 12_000), bias="subtract")
+        exact = np.log2(1 + np.abs(gain(r.f)) ** 2 / NOISE**2).sum() * r.f[1]
+        inside.append(abs(r.information.value - exact) < 2 * r.information.se)
+    assert np.mean(inside) >= 0.9
+
+
+@pytest.mark.slow
+def test_p_is_uniform_without_a_relation():
+    """p is a multiple of 1/20; less a uniform part of that step it is continuous."""
+    rng = np.random.default_rng(4)
+    p = []
+    for k in range(500):
+        r = of_arrays(
+            rng.normal(size=1600), rng.normal(size=(1, 1600)), n_shuffle=19, seed=k, folds=4, nperseg=64
+        )
+        p.append(r.information.p - rng.random() / 20)
+    assert kstest(p, "uniform").pvalue > 0.001
+
+
+def test_independent_response_bounds_nothing():
+    """Noise fitted does not pay: the shift for K = 15 segments without the correction, a tenth of it at most with it.
+
+    The correction is to first order in 1/K; the fluctuation of the error's power over the signal's is of the second.
+    """
+    rng = np.random.default_rng(5)
+    pairs = [(rng.normal(size=4000), rng.normal(size=(1, 4000))) for _ in range(200)]
+    raw = [of_arrays(x, y, folds=16).information.value for x, y in pairs]
+    shift = 126 * 4.0 * np.log2(1 + 1 / 14)
+    assert_allclose(
+        of_arrays(*pairs[-1], folds=16, bias="subtract").information.value, raw[-1] + shift, rtol=1e-9
+    )
+    corrected = np.add(raw, shift)
+    error = np.std(corrected, ddof=1) / np.sqrt(200)
+    assert abs(np.mean(corrected)) + error < 0.1 * shift
+
+
+# --- spikes ---
+
+
+def test_spikes_below_the_coherence_bound_and_above_chance():
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=20_000)
+    train = poisson_train(x, rng)
+    more: dict[str, Any] = {"f_max": 400 * pq.Hz, "nperseg": 200, "noverlap": 0}
+    r = linear_reconstruction(analog(x), train, n_shuffle=30, **more)
+    bound = coherence_information(analog(x), train, n_shuffle=0, **more)
+    e = r.information
+    assert 0 < e.value < bound.value
+    assert e.p == 1 / 31
+    assert e.null_mean is not None
+    assert e.null_mean < 0
+    again = linear_reconstruction(analog(x), train, n_shuffle=30, **more).information
+    assert again == e
+    assert (
+        linear_reconstruction(analog(x), train, n_shuffle=30, seed=1, **more).information.null_mean
+        != e.null_mean
+    )
+    # counts have variance r0 dt + (r0 m dt)^2: C = .0123, and the correlation is its root less what the filter costs
+    assert 0.05 < r.correlation < np.sqrt(0.2 * 0.25**2 / (1 + 0.2 * 0.25**2))
+    assert r.lags[np.argmax(r.filter)] == 0.0
+
+
+def test_silent_train_warns():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        r = linear_reconstruction(analog(np.random.default_rng(0).normal(size=6000)), [[]])
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert np.isnan(r.information.value)
+    assert np.isnan(r.reconstructed).all()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"folds": 1}, "folds = 1"),
+        ({"folds": 40}, "segments are too few"),
+        ({"nperseg": 2000, "noverlap": 0}, "segments are too few"),
+        ({"bias": "jackknife"}, "bias = 'jackknife'"),
+        ({"f_max": 600 * pq.Hz}, "above half the signal's sampling rate"),
+        ({"f_max": 100}, "f_max = 100 has no unit"),
+        ({"noverlap": 512}, "noverlap = 512"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(kwargs, message):
+    x = np.random.default_rng(0).normal(size=6000)
+    with pytest.raises(NsnnError, match=message):
+        linear_reconstruction(analog(x), [[0.1, 0.2, 1.0]], **kwargs)
+
+
+def test_few_segments_are_told():
+    rng = np.random.default_rng(7)
+    r = of_arrays(*channel(rng, 2500), folds=2)
+    assert r.information.warning == "only 5.0 independent segments behind a filter"

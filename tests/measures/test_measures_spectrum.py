@@ -1,0 +1,265 @@
+"""Power spectrum and susceptibility against direct sums, renewal theory, known filters and the white-noise LIF."""
+
+import itertools
+import warnings
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from numpy.testing import assert_allclose, assert_array_equal
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import theory
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.save_load import to_block
+from nsnn_neuro.measures import SilentNeuronWarning, power_spectrum, susceptibility
+
+KHZ = 1 * pq.kHz
+
+
+def make_block(trials, t_stop):
+    block = neo.Block()
+    for trial, stop in zip(trials, np.broadcast_to(t_stop, len(trials)), strict=True):
+        block.segments.append(to_block([trial], t_stop=float(stop) * pq.s).segments[0])
+    return block
+
+
+def gamma_trains(shape, rate, rng, *, n, duration):
+    """Stationary gamma trains: they begin a hundred intervals before 0."""
+    number = int(rate * duration * 1.1) + 300
+    times = np.cumsum(rng.gamma(shape, 1 / (shape * rate), size=(n, number)), axis=1) - 100 / rate
+    assert (times[:, -1] > duration).all()
+    return [t[(t >= 0) & (t < duration)] for t in times]
+
+
+def analog(values):
+    return neo.AnalogSignal(values, units="mV", sampling_rate=KHZ)
+
+
+# --- power spectrum ---
+
+
+def test_power_spectrum_against_direct_sums():
+    """Two neurons, three trials of unequal length, half overlap: each segment's transform as a sum of exponentials."""
+    rng = np.random.default_rng(1)
+    stops = [1.3, 0.7, 1.0]
+    trials = [[np.sort(rng.uniform(0, s, rng.poisson(30 * s))) for _ in range(2)] for s in stops]
+    found = power_spectrum(make_block(trials, stops), sampling_rate=KHZ, nperseg=200, noverlap=100)
+    f, length = np.arange(101) * 5.0, 0.2
+    u = (np.arange(20000) + 0.5) / 20000 * length
+    window = np.sin(np.pi * u / length) ** 2
+    constant = np.exp(-2j * np.pi * np.outer(f, u)) @ window * length / 20000
+    for j in range(2):
+        rate = sum(t[j].size for t in trials) / sum(stops)
+        powers = []
+        for trial, stop in zip(trials, stops, strict=True):
+            for begin in np.arange(round((stop - length) / 0.1) + 1) * 0.1:
+                t = trial[j][(trial[j] >= begin) & (trial[j] < begin + length)] - begin
+                x = np.exp(-2j * np.pi * np.outer(f, t)) @ np.sin(np.pi * t / length) ** 2 - rate * constant
+                powers.append(np.abs(x) ** 2 / (0.375 * length))
+        assert_allclose(found.power[j], np.mean(powers, axis=0), rtol=1e-9)
+        spread = np.std(powers, axis=0, ddof=1)
+        assert_allclose(found.se[j], spread / np.sqrt(found.n_effective), rtol=1e-9)
+        assert_allclose(found.rate[j], rate, rtol=1e-12)
+    assert_array_equal(found.f, f)
+    assert found.n == 12 + 6 + 9 == len(powers)
+    # Hann at half overlap shares 1/6: K = k / (1 + 2 (1 - 1/k) / 36) for k segments in a row
+    assert_allclose(found.n_effective, sum(k / (1 + (1 - 1 / k) / 18) for k in (12, 6, 9)), rtol=1e-9)
+
+
+def test_poisson_spectrum_is_the_rate_and_its_error_covers():
+    """200 trains: S = r at every f, less 2 T / (3 L) and T / (6 L) of it in the first two bins; coverage of se."""
+    rng = np.random.default_rng(2)
+    rate, duration, length = 40.0, 20.0, 0.25
+    trains = [np.sort(rng.uniform(0, duration, rng.poisson(rate * duration))) for _ in range(200)]
+    s = power_spectrum(make_block([trains], duration), sampling_rate=KHZ, nperseg=250, noverlap=125)
+    expected = np.full(s.f.size, rate)
+    expected[0] *= 1 - 2 * length / (3 * duration)
+    expected[1] *= 1 - length / (6 * duration)
+    z = (s.power.mean(axis=0) - expected) / (s.power.std(axis=0, ddof=1) / np.sqrt(200))
+    assert (np.abs(z) < 4).all()
+    assert (np.abs(s.power - expected) < 2 * s.se).mean() >= 0.9
+    # the error itself: mean se^2 against the variance over trains, each bin's with a relative SD of sqrt(2/199)
+    ratio = (s.se[:, 2:] ** 2).mean() / s.power[:, 2:].var(axis=0, ddof=1).mean()
+    assert abs(np.log(ratio)) < 4 * np.sqrt(2 / 199 / 40)
+
+
+@pytest.mark.parametrize("shape", [0.5, 4.0])
+def test_renewal_spectrum(shape):
+    """S = r (1 - |phi|^2) / |1 - phi|^2, phi = (1 + 2 pi i f / (k r))^-k; bins of 0.5 Hz, no two share a window bin.
+
+    The Hann window averages over two bins: below 1e-3 S here, a tenth of the error.
+    """
+    rng = np.random.default_rng(3)
+    rate, n = 20.0, 60
+    trains = gamma_trains(shape, rate, rng, n=n, duration=200.0)
+    s = power_spectrum(make_block([trains], 200.0), sampling_rate=200 * pq.Hz, nperseg=400, noverlap=200)
+    used = slice(3, None, 3)
+    phi = (1 + 2j * np.pi * s.f[used] / (shape * rate)) ** -shape
+    expected = rate * (1 - np.abs(phi) ** 2) / np.abs(1 - phi) ** 2
+    z = (s.power.mean(axis=0)[used] - expected) / (s.power.std(axis=0, ddof=1)[used] / np.sqrt(n))
+    assert (np.abs(z) < 4).all()
+    assert 0.6 < (z**2).mean() < 1.5
+    assert abs(s.power[:, 3].mean() / rate - 1 / shape) < 0.1 / shape  # S(0) = r CV^2
+    assert shape < 1 or abs(s.power[:, -40:].mean() / rate - 1) < 0.05  # S(infinity) = r
+
+
+def test_repeats_and_blocks_agree_and_time_may_start_anywhere():
+    rng = np.random.default_rng(4)
+    trials = [np.sort(rng.uniform(0, 2, 50)) for _ in range(3)]
+    keywords = {"sampling_rate": KHZ, "nperseg": 256, "noverlap": 128}
+    block = power_spectrum(make_block([[t] for t in trials], 2.0), **keywords)
+    window = {"t_start": 0 * pq.s, "t_stop": 2 * pq.s}
+    assert_array_equal(power_spectrum(trials, **keywords, **window).power, block.power)
+    late = [t + 7 for t in trials]
+    moved = power_spectrum(late, **keywords, t_start=7 * pq.s, t_stop=9 * pq.s)
+    assert_allclose(moved.power, block.power, rtol=1e-9)
+
+
+def test_silent_neurons_warn_once():
+    block = make_block([[[0.1, 0.5], []]], 2.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        s = power_spectrum(block, sampling_rate=KHZ)
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert_array_equal(np.isnan(s.power).all(axis=1), [False, True])
+    assert_array_equal(np.isnan(s.se).all(axis=1), [False, True])
+    with pytest.warns(SilentNeuronWarning, match="no spikes"):
+        c = susceptibility(analog(np.random.default_rng(0).normal(size=3000)), [[]])
+    assert np.isnan(c.chi).all()
+    assert np.isnan(c.se).all()
+
+
+# --- susceptibility ---
+
+
+def filtered_poisson(x, taps, rng, *, r0, trials=1):
+    """Spikes of rate r0 + taps * x per sample of 1 ms, spread over the sample; one array per trial."""
+    rate = r0 + np.convolve(x, taps)[: x.size]
+    assert rate.min() > 0
+    trains = []
+    for counts in rng.poisson(rate / 1000, (trials, x.size)):
+        t = np.repeat(np.arange(x.size), counts)
+        trains.append(np.sort(t + rng.uniform(0.01, 0.99, t.size)) / 1000)
+    return trains
+
+
+def filter_response(taps, f, nperseg):
+    """Transform of the taps, less what the Hann window loses of a response d samples late: its overlap with itself."""
+    window = np.sin(np.pi * np.arange(nperseg) / nperseg) ** 2
+    overlap = [window[: nperseg - d] @ window[d:] / (window @ window) for d in range(len(taps))]
+    return np.exp(-2j * np.pi * np.outer(f, np.arange(len(taps))) / 1000) @ (taps * overlap)
+
+
+def test_susceptibility_of_a_linear_poisson_neuron():
+    """A delayed, low-pass and a negative tap; real and imaginary part of all bins within 4 errors of the transform."""
+    rng = np.random.default_rng(5)
+    x = np.clip(rng.normal(size=200_000), -3, 3)
+    taps = np.array([0.0, 0.0, 6.0, 4.0, 2.0, 0.0, -3.0])
+    c = susceptibility(
+        analog(x), filtered_poisson(x, taps, rng, r0=60.0, trials=4), nperseg=256, noverlap=128
+    )
+    expected = filter_response(taps, c.f, 256)
+    inner = slice(1, -1)
+    z = np.concatenate([((c.chi - expected).real / c.se)[inner], ((c.chi - expected).imag / c.se)[inner]])
+    assert (np.abs(z) < 4).all()
+    assert 0.7 < (z**2).mean() < 1.4
+    assert (np.abs((c.chi - expected).real / c.se)[[0, -1]] < 4).all()
+    assert_array_equal(c.gain, np.abs(c.chi))
+    low = c.f < 60
+    assert (np.abs(c.phase - np.angle(expected))[1:][low[1:]] < 4 * (c.se / c.gain)[1:][low[1:]]).all()
+    assert c.phase[1:][low[1:]].mean() < -0.2  # it lags
+    # in volts the same signal gives a thousand times the gain
+    volts = neo.AnalogSignal(x / 1000, units="V", sampling_rate=KHZ)
+    train = [np.arange(0.5, 150, 1.7)]
+    assert_allclose(susceptibility(volts, train).chi, 1000 * susceptibility(analog(x), train).chi, rtol=1e-9)
+
+
+def test_error_of_the_susceptibility_covers():
+    """200 repeats, one and three trials: at least 90 % of the bins within two errors, and z^2 of mean 1."""
+    rng = np.random.default_rng(6)
+    taps = np.array([5.0, 5.0])
+    for trials in (1, 3):
+        z = []
+        for _ in range(100):
+            x = np.clip(rng.normal(size=8192), -3, 3)
+            train = filtered_poisson(x, taps, rng, r0=50.0, trials=trials)
+            c = susceptibility(analog(x), train, nperseg=64, noverlap=32)
+            z.append((c.chi - filter_response(taps, c.f, 64)) / c.se)
+        z = np.array(z)
+        for part in (z.real, z.imag[:, 1:-1]):
+            assert (np.abs(part) < 2).mean() >= 0.9
+            assert 0.85 < (part**2).mean() < 1.15
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_white_noise_lif_against_the_closed_forms():
+    """100 LIF neurons of 60 s at dt = 0.1 ms: spectrum and susceptibility in bands against Lindner's, |z| < 4.
+
+    The signal is an OU path of 0.05, weak against the noise's 0.3: what it adds to chi, of the order (0.05/0.3)^2, is
+    below the error. Every third bin is used, so that no two share a bin of the Hann window.
+    """
+    from brian2 import ms, second
+
+    cell = {"tau_m": 10 * ms, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 2 * ms}
+    plain = {"tau_m": 0.01, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.002}
+    mu, sigma, drive = 0.9, 0.3, nsnn.FrozenNoise(0.9, 0.05, 5 * ms, seed=4)
+    run = {"n_neurons": 100, "duration": 60 * second, "dt": 0.1 * ms}
+    model, noise = nsnn.LIF(v_rest=0.0, **cell), nsnn.WhiteNoise(sigma)
+    still = nsnn.simulate(model, noise, nsnn.Constant(mu), seed=6, **run)
+    s = power_spectrum(still, sampling_rate=KHZ, t_start=1 * pq.s)
+    closed = theory.lindner_spectrum(s.f, mu, sigma, **plain)
+    bands = [4, 10, 20, 40, 80, 160, 320, 500]
+    for low, high in itertools.pairwise(bands):
+        used = (s.f >= low) & (s.f < high)
+        mean = (s.power - closed)[:, used].mean(axis=1)
+        assert abs(mean.mean() / (mean.std(ddof=1) / 10)) < 4
+    assert s.power[:, 2:5].mean() < 0.5 * s.power[:, -50:].mean()  # regular: little power at low f
+
+    driven = nsnn.simulate(model, noise, drive, seed=5, **run)
+    x = drive.samples(600_000, 1e-4).reshape(-1, 10).mean(axis=1)
+    signal = neo.AnalogSignal(x, units="dimensionless", sampling_rate=KHZ)
+    c = susceptibility(signal, list(driven.segments[0].spiketrains), t_start=1 * pq.s)
+    closed = theory.lindner_susceptibility(c.f, mu, sigma, **plain)
+    for low, high in itertools.pairwise(bands[:-1]):
+        used = np.flatnonzero((c.f >= low) & (c.f < high))[::3]
+        error = np.sqrt((c.se[used] ** 2).sum())
+        for part in ("real", "imag"):
+            assert abs(getattr(c.chi - closed, part)[used].sum() / error) < 4
+    assert abs(c.chi[3]) > 10 * c.se[3]
+
+
+# --- refusals ---
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"nperseg": 2000, "noverlap": 0}, "nperseg = 2000 samples are 2.0 s"),
+        ({"nperseg": 1000, "noverlap": 0}, "one segment in all"),
+        ({"nperseg": 100, "noverlap": 100}, "noverlap = 100"),
+        ({"nperseg": 100, "noverlap": -1}, "noverlap = -1"),
+        ({"nperseg": 12.5}, "nperseg = 12.5"),
+        ({"sampling_rate": 0 * pq.Hz}, "greater than 0"),
+        ({"sampling_rate": 1000}, "has no unit"),
+    ],
+)
+def test_power_spectrum_refuses(keywords, message):
+    with pytest.raises(NsnnError, match=message):
+        power_spectrum(make_block([[[0.1]]], 1.0), **{"sampling_rate": KHZ, **keywords})
+
+
+def test_susceptibility_refuses():
+    noise = np.random.default_rng(0).normal(size=3000)
+    with pytest.raises(NsnnError, match="signal is constant"):
+        susceptibility(analog(np.ones(3000)), [[0.1]])
+    with pytest.raises(NsnnError, match="fewer than two segments"):
+        susceptibility(analog(noise), [[0.1]], nperseg=2900, noverlap=0)
+    with pytest.raises(NsnnError, match="noverlap = 600"):
+        susceptibility(analog(noise), [[0.1]], noverlap=600)
+    with pytest.raises(NsnnError, match="signal = ndarray object"):
+        susceptibility(noise, [[0.1]])
+    with pytest.raises(NsnnError, match="pass t_start and t_stop"):
+        power_spectrum([[0.1]], sampling_rate=KHZ)

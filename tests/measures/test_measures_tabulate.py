@@ -1,0 +1,271 @@
+"""The table: every number against a slow loop, the jackknife against leaving trials out by hand."""
+
+import time
+import warnings
+from functools import partial
+
+import neo
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from matplotlib.figure import Figure
+from neo.core.spiketrainlist import SpikeTrainList
+from numpy.testing import assert_allclose, assert_array_equal
+
+from nsnn_neuro import plotting
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.save_load import load, save, to_block
+from nsnn_neuro.measures.estimate import Estimate, measure
+from nsnn_neuro.measures.spiketrain.firing_statistics import (
+    cv,
+    cv2,
+    fano_factor,
+    firing_rate,
+    lv,
+    lvr,
+    serial_correlation,
+)
+from nsnn_neuro.measures.tabulate import tabulate
+from nsnn_neuro.perturb import delete_spikes
+
+COLUMNS = ["block", "population", "neuron", "measure", "value", "se", "n", "unit"]
+
+
+def make_block(trials, objects=False, **annotations):
+    """Block of array lists, or of ordinary SpikeTrain objects, 1 s long."""
+    block = to_block(trials, t_stop=1 * pq.s)
+    if objects:
+        for segment in block.segments:
+            segment.spiketrains = SpikeTrainList(items=list(segment.spiketrains), parent=segment)
+    block.annotate(**annotations)
+    return block
+
+
+def random_trials(seed, n_trials=6, n_neurons=4, rate=25.0):
+    rng = np.random.default_rng(seed)
+    return [
+        [np.sort(rng.uniform(0, 1, rng.poisson(rate))) for _ in range(n_neurons)] for _ in range(n_trials)
+    ]
+
+
+MEASURES = [
+    firing_rate,
+    cv,
+    cv2,
+    lv,
+    partial(lvr, refractoriness=2 * pq.ms),
+    fano_factor,
+    serial_correlation,
+    partial(firing_rate, t_start=0.2 * pq.s, t_stop=0.7 * pq.s),
+    partial(fano_factor, window=150 * pq.ms, ddof=0, t_start=0.1 * pq.s),
+]
+
+
+@pytest.mark.parametrize("function", MEASURES)
+def test_jackknife_equals_leaving_each_trial_out(function):
+    trials = random_trials(1)
+    table = tabulate(make_block(trials), function)
+    left_out = np.array([function(make_block(trials[:k] + trials[k + 1 :])) for k in range(6)])
+    se = np.sqrt(5 / 6 * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
+    assert_allclose(table["value"], function(make_block(trials)), rtol=1e-12)
+    assert_allclose(table["se"], se, rtol=1e-8)
+    assert (table["n"] == 6).all()
+
+
+def test_rate_error_is_the_textbook_one():
+    """For a mean over equal trials the jackknife is SD / sqrt(n)."""
+    trials = random_trials(2)
+    counts = np.array([[t.size for t in trial] for trial in trials])
+    table = tabulate(make_block(trials), [firing_rate])
+    assert_allclose(table["value"], counts.mean(axis=0), rtol=1e-12)
+    assert_allclose(table["se"], counts.std(axis=0, ddof=1) / np.sqrt(6), rtol=1e-12)
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_any_function_gets_a_jackknife_from_blocks_without_each_trial(objects):
+    """The oracle is the fast way; the user's function sees Blocks with signals, annotations and indices."""
+    seen = []
+
+    def mine(block):
+        seen.append((len(block.segments), block.annotations["note"], block.segments[-1].index))
+        assert block.segments[0].analogsignals[0].shape == (3, 1)
+        return firing_rate(block)
+
+    block = make_block(random_trials(3), objects=objects, note="kept")
+    for segment in block.segments:
+        segment.analogsignals.append(neo.AnalogSignal(np.zeros(3), units="V", sampling_rate=1 * pq.Hz))
+    slow, fast = tabulate(block, mine), tabulate(block, firing_rate)
+    assert_allclose(slow["value"], fast["value"], rtol=1e-12)
+    assert_allclose(slow["se"], fast["se"], rtol=1e-9)
+    assert seen == [(6, "kept", 5)] + [(5, "kept", 5)] * 5 + [(5, "kept", 4)]
+    assert all(segment.block is block for segment in block.segments)
+    assert all(segment.analogsignals[0].segment is segment for segment in block.segments)
+    assert all(segment.spiketrains.segment is segment for segment in block.segments)
+    if objects:
+        assert all(train.segment is segment for segment in block.segments for train in segment.spiketrains)
+    else:
+        assert all(segment.spiketrains._items is None for segment in block.segments)
+
+
+def test_columns_names_units_and_populations():
+    block = make_block(random_trials(4), populations=[{"name": "e", "size": 3}, {"name": "i", "size": 1}])
+    table = tabulate({"a": block, "b": block}, [firing_rate, cv])
+    assert list(table.columns) == COLUMNS
+    assert list(table["block"]) == ["a"] * 8 + ["b"] * 8
+    assert list(table["population"][:4]) == ["e", "e", "e", "i"]
+    assert list(table["neuron"][:4]) == [0, 1, 2, 3]
+    assert list(table["measure"][:8]) == ["firing_rate"] * 4 + ["cv"] * 4
+    assert list(table["unit"][:8]) == ["Hz"] * 4 + ["1"] * 4
+    assert table["value"].dtype == float
+    assert list(tabulate([block, block], cv)["block"].unique()) == [0, 1]
+    assert list(tabulate(make_block(random_trials(4)), cv)["population"].unique()) == ["neurons"]
+    named = tabulate(block, {"F 100 ms": partial(fano_factor, window=0.1 * pq.s), "F": fano_factor})
+    assert list(named["measure"].unique()) == ["F 100 ms", "F"]
+    assert list(tabulate(block, [partial(firing_rate, t_stop=0.5 * pq.s)])["unit"].unique()) == ["Hz"]
+
+
+def test_by_population_is_mean_and_sem_over_neurons_that_have_a_value():
+    trials = random_trials(5, n_neurons=5)
+    for trial in trials:
+        trial[4] = np.empty(0)
+    block = make_block(trials, populations=[{"name": "e", "size": 2}, {"name": "i", "size": 3}])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = tabulate(block, [cv], by="population")
+        values = tabulate(block, [cv])["value"].to_numpy()
+    assert np.isnan(values[4])
+    assert list(table["population"]) == ["e", "i"]
+    assert table["neuron"].isna().all()
+    assert list(table["n"]) == [2, 2]
+    assert_allclose(table["value"], [values[:2].mean(), values[2:4].mean()], rtol=1e-12)
+    sem = [values[:2].std(ddof=1) / np.sqrt(2), values[2:4].std(ddof=1) / np.sqrt(2)]
+    assert_allclose(table["se"], sem, rtol=1e-12)
+
+
+def test_one_trial_and_values_that_vanish_without_a_trial_have_no_error():
+    table = tabulate(make_block([[[0.1, 0.2, 0.4]]]), [cv])
+    assert table["se"].isna().all()
+    # only the first trial holds intervals, so cv without it doesn't exist
+    table = tabulate(make_block([[[0.1, 0.2, 0.4]], [[0.5]]]), [cv])
+    assert not table["value"].isna().any()
+    assert table["se"].isna().all()
+    two = make_block([[[0.1]], [[0.2, 0.3]]])
+    for function in (fano_factor, lambda block: fano_factor(block)):
+        table = tabulate(two, {"f": function})
+        assert_allclose(table["value"], [1 / 3], rtol=1e-12)
+        assert table["se"].isna().all()
+
+
+def test_numbers_and_estimates():
+    @measure("bit/s")
+    def information(block):
+        return Estimate(12.0, se=0.5, n=77)
+
+    def total(block):
+        return firing_rate(block).sum()
+
+    trials = random_trials(6)
+    for by in ("neuron", "population"):
+        table = tabulate(make_block(trials), [information, total, firing_rate], by=by)
+        assert list(table.iloc[0][["value", "se", "n", "unit"]]) == [12.0, 0.5, 77, "bit/s"]
+        sums = np.array([sum(t.size for t in trial) for trial in trials])
+        assert_allclose(
+            table.iloc[1][["value", "se"]].astype(float), [sums.mean(), sums.std(ddof=1) / np.sqrt(6)]
+        )
+        assert table["neuron"].isna()[:2].all()
+        assert_array_equal(table["population"][:2], ["", ""])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda b: tabulate(b, [cv], by="trial"), "by = 'trial'"),
+        (lambda b: tabulate(3, [cv]), "blocks = int object"),
+        (lambda b: tabulate([], [cv]), "blocks is empty"),
+        (lambda b: tabulate([b, 3], [cv]), "expected a neo.Block"),
+        (lambda b: tabulate(b, []), r"measures = \[\]"),
+        (lambda b: tabulate(b, ["cv"]), r"measures = \['cv'\]"),
+        (lambda b: tabulate(b, [cv, partial(cv)]), "equal names"),
+        (lambda b: tabulate(b, {"two": lambda b: np.ones((2, 2))}), r"measure two returned shape \(2, 2\)"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(call, message):
+    with pytest.raises(NsnnError, match=message):
+        call(make_block(random_trials(7)))
+
+
+def test_population_sizes_must_add_up():
+    block = make_block(random_trials(8), populations=[{"name": "e", "size": 3}])
+    with pytest.raises(NsnnError, match="don't add up to 4 neurons"):
+        tabulate(block, [cv])
+
+
+def test_table_is_tidy_for_pandas():
+    blocks = {rate: make_block(random_trials(9, rate=rate)) for rate in (10.0, 40.0)}
+    table = tabulate(blocks, [firing_rate], by="population")
+    assert isinstance(table, pd.DataFrame)
+    means = table.groupby("block")["value"].mean()
+    assert means[40.0] > means[10.0]
+
+
+def test_the_standard_table_of_1e5_trains_takes_seconds():
+    """1,000 neurons, 100 trials, 10 spikes a train: below 30 s, with some hundred times to spare on a laptop."""
+    rng = np.random.default_rng(10)
+    times = np.sort(rng.uniform(0, 1, (100, 1000, 10)), axis=2)
+    block = make_block([list(trial) for trial in times])
+    begun = time.perf_counter()
+    table = tabulate(block, [firing_rate, cv, cv2, lv, lvr, fano_factor])
+    assert time.perf_counter() - begun < 30
+    assert len(table) == 6000
+    assert (table["value"][table["measure"] == "firing_rate"] == 10.0).all()
+
+
+@pytest.mark.parametrize(
+    "populations",
+    [
+        "E",
+        7,
+        {"E": 3},
+        [3, 1],
+        [{"name": "E"}],
+        [{"size": 4}],
+        [{"name": "E", "size": "4"}],
+        [{"name": "E", "size": None}],
+        [{"name": "E", "size": 10**400}],
+        [{"name": "E", "size": 5}, {"name": "I", "size": -1}],
+        np.zeros((2, 2)),
+    ],
+    ids=str,
+)
+def test_populations_of_another_form_are_refused_by_the_annotations_name(populations):
+    block = make_block(random_trials(4), populations=populations)
+    with pytest.raises(NsnnError, match=r"block\.annotations\['populations'\] = "):
+        tabulate(block, firing_rate)
+    with pytest.raises(NsnnError, match=r"block\.annotations\['populations'\] = "):
+        plotting.psth(block, bin_width=0.5 * pq.s, ax=Figure().subplots())
+
+
+def test_a_population_too_large_to_name_is_left_out_of_a_file(tmp_path):
+    block = make_block(random_trials(4), populations=[{"name": "E", "size": 10**12}])
+    assert load(save(block, tmp_path / "a.nwb")).annotations["populations"] == [{"name": "E", "size": 10**12}]
+
+
+def test_other_annotations_of_another_form_are_refused():
+    block = make_block(random_trials(4), dt="0.1 ms", perturbations="none")
+    with pytest.raises(NsnnError, match=r"block\.annotations\['dt'\] = '0\.1 ms'"):
+        plotting.isi_histogram(block, ax=Figure().subplots())
+    with pytest.raises(NsnnError, match=r"block\.annotations\['perturbations'\] = 'none'"):
+        delete_spikes(block, p=0.5, seed=1)
+
+
+def test_estimates_without_a_value_and_brackets_have_their_rows():
+    """An impossible information is NaN in the table, a bracket its middle and a quarter of its width."""
+    block = to_block([[[0.1]], [[0.2]]], t_stop=1 * pq.s)
+    found = {
+        "impossible": lambda block: Estimate(float("nan"), n=40, warning="below zero beyond its error"),
+        "bracket": lambda block: Estimate(0.5, 0.1, "bracket", n=40, lower=0.3, upper=0.7),
+    }
+    table = tabulate(block, found).set_index("measure")
+    assert np.isnan(table.loc["impossible", ["value", "se"]].astype(float)).all()
+    assert table.loc["bracket", ["value", "se", "n"]].tolist() == [0.5, 0.1, 40]

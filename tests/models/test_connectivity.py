@@ -1,0 +1,308 @@
+"""Connection rules against their laws: exact degrees, enumerated patterns, binomial counts, the law of distance."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.models import connectivity
+from nsnn_neuro.models.connectivity import (
+    AllToAll,
+    DistanceDependent,
+    FixedInDegree,
+    FixedProbability,
+    FromList,
+    OneToOne,
+)
+from nsnn_neuro.models.neurons import NSNNNeuron
+from nsnn_neuro.models.populations import Population
+
+RARE = 6e-5  # two-sided |z| = 4
+
+
+def cells(n, name="cells", **kwargs):
+    return Population(n, NSNNNeuron(), name=name, **kwargs)
+
+
+def rng(seed=1):
+    return np.random.default_rng(seed)
+
+
+def chi_square(observed, expected, variance=None, constraints=0):
+    """Fail when sum (o - e)^2 / variance is out of the law it has, on either side (variance None: e, Pearson's statistic)."""
+    observed, expected = np.ravel(observed), np.ravel(expected)
+    variance = expected if variance is None else np.ravel(variance)
+    assert variance.min() >= 5
+    p = stats.chi2.sf(np.sum((observed - expected) ** 2 / variance), observed.size - constraints)
+    assert RARE < p < 1 - RARE
+
+
+RULES = [
+    AllToAll(),
+    AllToAll(autapses=False),
+    OneToOne(),
+    FixedProbability(0.3),
+    FixedProbability(0.3, autapses=True),
+    FixedProbability(1.0),
+    FixedInDegree(5),
+    FixedInDegree(5, autapses=True),
+    FixedInDegree(39),
+    FixedInDegree(60, multapses=True),
+    DistanceDependent(0.8, 0.1),
+    DistanceDependent(1.0, 0.3, profile="exponential", autapses=True),
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize("same", [True, False], ids=["recurrent", "forward"])
+def test_every_rule(rule, same, monkeypatch):
+    """int32, sorted by pre and then post, in range, repeatable, as many as announced, autapses and multapses only if asked for."""
+    monkeypatch.setattr(connectivity, "_CHUNK", 100)
+    pre = cells(40)
+    post = pre if same else cells(40, "others")
+    rule.check(pre, post)
+    i, j = rule.connect(pre, post, rng())
+    assert i.dtype == j.dtype == np.int32
+    assert i.shape == j.shape
+    assert min(i.min(), j.min()) >= 0
+    assert max(i.max(), j.max()) < 40
+    order = i.astype(int) * 40 + j
+    assert (np.diff(order) >= (0 if getattr(rule, "multapses", False) else 1)).all()
+    assert rule.n_synapses(pre, post) in (None, i.size)
+    wanted = not same or getattr(rule, "autapses", True)
+    assert (i == j).any() == wanted
+    again = rule.connect(pre, post, rng())
+    assert np.array_equal(i, again[0])
+    assert np.array_equal(j, again[1])
+    text = rule.describe()
+    assert json.loads(json.dumps(text)) == text
+
+
+def test_all_to_all_and_one_to_one_are_what_they_say():
+    a, b = cells(3), cells(2, "b")
+    assert np.transpose(AllToAll().connect(a, b, rng())).tolist() == [
+        list(p) for p in itertools.product(range(3), range(2))
+    ]
+    assert np.transpose(AllToAll(autapses=False).connect(b, b, rng())).tolist() == [[0, 1], [1, 0]]
+    assert np.transpose(OneToOne().connect(a, a, rng())).tolist() == [[0, 0], [1, 1], [2, 2]]
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 1 << 20])
+@pytest.mark.parametrize("p", [0.3, 0.7])
+def test_fixed_probability_gives_each_of_all_patterns_its_probability(p, chunk, monkeypatch):
+    """Six pairs, 64 patterns: so pairs are independent with probability p, across the borders of chunks too."""
+    monkeypatch.setattr(connectivity, "_CHUNK", chunk)
+    a, b, r, n = cells(3), cells(2, "b"), rng(2), 8_000
+    rule, counts = FixedProbability(p), np.zeros(64, dtype=int)
+    for _ in range(n):
+        i, j = rule.connect(a, b, r)
+        counts[np.sum(1 << (2 * i + j))] += 1
+    ones = np.array([bin(k).count("1") for k in range(64)])
+    chi_square(counts, n * p**ones * (1 - p) ** (6 - ones), constraints=1)
+
+
+def test_fixed_probability_in_the_large():
+    """Number of synapses, in-degrees and out-degrees are binomial."""
+    a, b, p = cells(1500), cells(900, "b"), 0.07
+    i, j = FixedProbability(p).connect(a, b, rng(3))
+    pairs = a.n * b.n
+    assert abs(i.size - pairs * p) < 4 * np.sqrt(pairs * p * (1 - p))
+    for index, n, other in ((i, a.n, b.n), (j, b.n, a.n)):
+        degree = np.bincount(index, minlength=n)
+        chi_square(degree, np.full(n, other * p), np.full(n, other * p * (1 - p)))
+
+
+def test_fixed_probability_at_its_ends():
+    a = cells(50)
+    assert FixedProbability(0.0).connect(a, a, rng())[0].size == 0
+    assert FixedProbability(1e-300).connect(a, a, rng())[0].size == 0
+    assert FixedProbability(1.0).connect(a, a, rng())[0].size == 50 * 49
+
+
+def test_in_degrees_are_exact_and_partners_differ():
+    a, b = cells(200), cells(300, "b")
+    for pre, post, rule in ((a, b, FixedInDegree(30)), (a, a, FixedInDegree(199)), (a, a, FixedInDegree(0))):
+        i, j = rule.connect(pre, post, rng())
+        assert (np.bincount(j, minlength=post.n) == rule.k).all()
+        assert np.unique(i.astype(int) * post.n + j).size == i.size
+
+
+def test_every_set_of_partners_is_equally_likely(monkeypatch):
+    """Two of five, ten sets; in blocks of a few neurons each."""
+    monkeypatch.setattr(connectivity, "_CHUNK", 64)
+    a, b = cells(5), cells(20_000, "b")
+    i, j = FixedInDegree(2).connect(a, b, rng(4))
+    chosen = np.zeros(b.n, dtype=int)
+    np.add.at(chosen, j, 1 << i)
+    counts = np.bincount(chosen, minlength=32)
+    sets = [bin(k).count("1") == 2 for k in range(32)]
+    assert counts[np.logical_not(sets)].sum() == 0
+    chi_square(counts[sets], np.full(10, b.n / 10), constraints=1)
+
+
+def test_every_set_of_partners_without_oneself_is_equally_likely():
+    a, r, n = cells(5), rng(5), 4_000
+    counts = np.zeros((5, 32), dtype=int)
+    for _ in range(n):
+        i, j = FixedInDegree(2).connect(a, a, r)
+        chosen = np.zeros(5, dtype=int)
+        np.add.at(chosen, j, 1 << i)
+        counts[np.arange(5), chosen] += 1
+    valid = [[bin(k).count("1") == 2 and not k >> cell & 1 for k in range(32)] for cell in range(5)]
+    assert counts[np.logical_not(valid)].sum() == 0
+    chi_square(counts[np.array(valid)], np.full(30, n / 6), constraints=5)
+
+
+def test_partners_are_uniform_over_the_presynaptic_neurons():
+    """Out-degrees are sums over independent neurons, each with the variance of its own draw of k from 400."""
+    a, b, k = cells(400), cells(5000, "b"), 40
+    for rule, factor in ((FixedInDegree(k), 1 - k / a.n), (FixedInDegree(k, multapses=True), 1 - 1 / a.n)):
+        i, _ = rule.connect(a, b, rng(6))
+        out = np.bincount(i, minlength=a.n)
+        mean = b.n * k / a.n
+        # sum over i of (out - mean)^2 / (mean factor a.n / (a.n - 1)) ~ chi-square with a.n - 1 degrees of freedom
+        chi_square(out, np.full(a.n, mean), np.full(a.n, mean * factor * a.n / (a.n - 1)), constraints=1)
+
+
+def test_multapses_are_drawn_with_replacement():
+    """k = 2 of 4: both are the same with probability 1/4."""
+    b = cells(20_000, "b")
+    i, j = FixedInDegree(2, multapses=True).connect(cells(4), b, rng(7))
+    same = np.sum(np.diff(i.astype(int) * b.n + j) == 0)
+    assert abs(same - b.n / 4) < 4 * np.sqrt(b.n * 3 / 16)
+
+
+def distances(a, b, positions):
+    if positions is None:
+        d = np.abs(np.arange(a)[:, None] / a - np.arange(b) / b)
+        return np.where(d > 0.5, 1 - d, d)
+    return np.linalg.norm(positions[0].reshape(a, 1, -1) - positions[1].reshape(1, b, -1), axis=2)
+
+
+@pytest.mark.parametrize("profile", ["gaussian", "exponential"])
+@pytest.mark.parametrize("space", ["ring", "line", "plane"])
+def test_the_law_of_distance(profile, space, monkeypatch):
+    """In bins of distance, the number of synapses minus the sum of p over pairs, by its own variance, is chi-square."""
+    monkeypatch.setattr(connectivity, "_CHUNK", 10_000)
+    n, m, scale, p_max = 400, 300, 0.15, 0.6
+    positions = {"ring": None, "line": (rng(1).random(n), rng(2).random(m))}.get(
+        space, (rng(1).random((n, 2)), rng(2).random((m, 2)))
+    )
+    a = cells(n, positions=None if positions is None else positions[0])
+    b = cells(m, "b", positions=None if positions is None else positions[1])
+    i, j = DistanceDependent(p_max, scale, profile=profile).connect(a, b, rng(8))
+    d = distances(n, m, positions)
+    p = p_max * np.exp(-(d**2) / (2 * scale**2) if profile == "gaussian" else -d / scale)
+    made = np.zeros((n, m))
+    made[i, j] = 1
+    edges = np.quantile(d, np.linspace(0, 0.9, 13))
+    which = np.digitize(d, edges)
+    parts = [[x[which == k].sum() for k in range(1, 14)] for x in (made, p, p * (1 - p))]
+    kept = np.array(parts[2]) >= 5
+    assert kept.sum() >= 6
+    chi_square(*(np.array(x)[kept] for x in parts))
+
+
+def test_a_list_keeps_its_order_and_cannot_be_changed_later():
+    given = np.array([2, 0, 2])
+    rule = FromList(given, [1, 1, 1])
+    given[0] = 0
+    i, j = rule.connect(cells(3), cells(2, "b"), rng())
+    assert (i.tolist(), j.tolist()) == ([2, 0, 2], [1, 1, 1])
+    i[0] = 1
+    assert rule.connect(None, None, rng())[0].tolist() == [2, 0, 2]
+    text = rule.describe()
+    assert json.loads(json.dumps(text)) == text
+    assert text["pre"]["sha256"] != FromList([2, 1, 2], [1, 1, 1]).describe()["pre"]["sha256"]
+    empty = FromList([], [])
+    assert empty.connect(None, None, rng())[0].size == 0
+    assert empty.describe()["pre"]["shape"] == [0]
+
+
+A, B, LINE, PLANE = (
+    cells(3),
+    cells(2, "b"),
+    cells(3, "line", positions=[0, 1, 2]),
+    cells(2, "plane", positions=np.eye(2)),
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FixedProbability(-0.1), "p = -0.1: expected a value from 0 to 1"),
+        (lambda: FixedProbability([0.1, 0.2]), r"p = \[0.1, 0.2\]: expected one number"),
+        (lambda: FixedProbability(0.1, autapses="no"), "autapses = 'no': expected True or False"),
+        (lambda: AllToAll(autapses=2), "autapses = 2: expected True or False"),
+        (lambda: FixedInDegree(-1), "k = -1: expected a whole number"),
+        (lambda: FixedInDegree(True), "k = True: expected a whole number"),
+        (lambda: FixedInDegree(4).check(A, B), "k = 4: expected at most 3"),
+        (lambda: FixedInDegree(3).check(A, A), "k = 3: expected at most 2"),
+        (lambda: FixedInDegree(1, multapses=True).check(cells(1), A), None),
+        (lambda: OneToOne().check(A, B), "populations of 3 and 2 neurons: expected one size"),
+        (lambda: FromList([0, 1], [0]), "pre has 2 and post 1 values"),
+        (lambda: FromList([0.5], [0]), r"pre = \[0.5\]: expected an array of indices"),
+        (lambda: FromList([0], [-1]), r"post = \[-1\]: expected an array of indices"),
+        (lambda: FromList([[0]], [[0]]), "expected an array of indices"),
+        (
+            lambda: FromList([0, 3], [0, 0]).check(A, B),
+            "pre has the index 3: expected 0 to 2, the neurons of 'cells'",
+        ),
+        (lambda: FromList([0], [2]).check(A, B), "post has the index 2: expected 0 to 1, the neurons of 'b'"),
+        (lambda: DistanceDependent(0.5, 0.0), "scale = 0.0: expected a positive value"),
+        (lambda: DistanceDependent(0.5, 0.1, profile=None), "profile = None"),
+        (
+            lambda: DistanceDependent(0.5, 0.1).check(A, LINE),
+            "'cells' and 'line' are on ring and 1 dimension",
+        ),
+        (lambda: DistanceDependent(0.5, 0.1).check(LINE, PLANE), r"on 1 dimension\(s\) and 2 dimension\(s\)"),
+    ],
+)
+def test_mistakes_are_named(make, message):
+    if message is None:
+        make()
+        return
+    with pytest.raises(NsnnError, match=message):
+        make()
+
+
+def test_a_neuron_alone_has_no_partner_even_with_multapses():
+    one = cells(1)
+    with pytest.raises(NsnnError, match="expected at most 0"):
+        FixedInDegree(1, multapses=True).check(one, one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (FixedProbability(0.1), 0.1 * 12_500 * 12_499),
+        (FixedInDegree(1250), 1250 * 12_500),
+        (DistanceDependent(0.5, 0.08), None),
+    ],
+    ids=repr,
+)
+def test_fifteen_million_synapses_in_less_than_a_gigabyte(rule, expected):
+    a = cells(12_500)
+    tracemalloc.start()
+    try:
+        i, j = rule.connect(a, a, rng(9))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1e9
+    if expected is None:  # sum over the ring of p, without d = 0
+        d = np.minimum(np.arange(1, a.n), a.n - np.arange(1, a.n)) / a.n
+        p = 0.5 * np.exp(-(d**2) / (2 * 0.08**2))
+        expected, variance = a.n * p.sum(), a.n * (p * (1 - p)).sum()
+    else:
+        variance = expected * 0.9
+    assert abs(i.size - expected) < 4 * np.sqrt(variance)
+    assert (i != j).all()
+    assert (np.diff(i.astype(np.int64) * a.n + j) > 0).all()

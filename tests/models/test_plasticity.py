@@ -1,0 +1,434 @@
+"""Learning rules as Brian2 synapses: against the NumPy reference given the same spikes, and many samples
+against enumerated gradients."""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from brian2 import (
+    Network,
+    NeuronGroup,
+    Synapses,
+    TimedArray,
+    ms,
+)
+from helpers.learning import DT, FAMILIES
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import reference
+from nsnn_neuro.brian import engine, philox
+from nsnn_neuro.models.plasticity import NDL, SGD, Adam, EProp, Momentum, SurrogateGradient
+
+LAYER = {"beta": 0.6, "theta": 1.0}
+FORGET = {"hard": "beta * u * (1 - o)", "subtract": "beta * (u - theta * o)"}
+
+
+def layers(x, drawn, signal, *, reset, period, copies=1, extra=""):
+    """A relay that plays x, and layers whose spikes are `drawn` (texts of conditions); the last one's L is the text `signal`.
+
+    In a step a layer forgets and fires in the order of the layers; u and o start anew after `period` steps. With `copies` the
+    networks stand beside each other, neuron by neuron.
+    """
+    namespace = dict(engine.functions()) | LAYER | {"period": period, "x_values": TimedArray(x, dt=DT)}
+    relay = NeuronGroup(
+        copies * x.shape[1], "u : 1\no : 1", threshold="u != 0", reset="", namespace=namespace, dt=DT
+    )
+    relay.run_regularly(f"u = x_values(t, i // {copies})", when="groups", order=1)
+    relay.thresholder["spike"].when, relay.thresholder["spike"].order = "groups", 5
+    groups = [relay]
+    for k, (n, values, condition) in enumerate(drawn, 1):
+        group = NeuronGroup(
+            copies * n,
+            f"u : 1\no : 1\nL : 1\n{extra}",
+            threshold=condition,
+            reset="o = 1",
+            namespace=namespace | values,
+            dt=DT,
+        )
+        update = f"u = {FORGET[reset]} * int(t_in_timesteps % period != 0)\no = 0"
+        group.run_regularly(update, when="groups", order=10 * k + 1)
+        for part, order in ((group.thresholder["spike"], 5), (group.resetter["spike"], 7)):
+            part.when, part.order = "groups", 10 * k + order
+        if k == len(drawn):
+            group.run_regularly(signal, when="groups", order=10 * k + 8)
+        groups.append(group)
+    return groups
+
+
+def place(synapses, layer):
+    """A spike without delay arrives between the layer's update and its threshold."""
+    synapses.pre.when, synapses.pre.order = "groups", 10 * layer + 3
+
+
+def play(rule, family, W, x, spikes, signals, *, reset, target="numpy", trial=True, back=None, **more):
+    """Weights after the trials that x, spikes and signals (trial, step, neuron) hold, as the rule's Brian2 synapses have them."""
+    trials, period = x.shape[:2]
+    flat = lambda a: a.reshape(trials * period, -1)  # noqa: E731
+    drawn = [
+        (w.shape[1], {"spikes_at": TimedArray(flat(o), dt=DT), "signals_at": TimedArray(flat(signals), dt=DT)},
+         "spikes_at(t, i) > 0.5")
+        for w, o in zip(W, spikes, strict=True)
+    ]  # fmt: skip
+    with engine.running(target) as device:
+        groups = layers(flat(x), drawn, "L = signals_at(t, i)", reset=reset, period=period)
+        learned = []
+        for k, (w, (a, b)) in enumerate(zip(W, itertools.pairwise(groups), strict=True), 1):
+            s = nsnn.plastic_synapses(
+                rule,
+                a,
+                b,
+                **({"noise": family} if isinstance(rule, NDL) else {}),
+                **LAYER,
+                reset=reset,
+                graded="u" if k == 1 else None,
+                feedback="L" if k > 1 else None,
+                trial=period * DT if trial else None,
+                order=len(W) - k,
+                **more,
+            )
+            s.connect()
+            s.w = w.ravel()
+            if k > 1 and back is not None:
+                s.b = back[k - 2].ravel()
+            place(s, k)
+            learned.append(s)
+        engine.run(Network(*groups, *learned), trials * period * 1e-3, device, False)
+        return [np.array(s.w[:]).reshape(w.shape).copy() for s, w in zip(learned, W, strict=True)]
+
+
+def example(sizes=(4, 5, 3), period=12, trials=2, seed=0):
+    """Weights, graded input, spikes that have nothing to do with the membranes, and a signal at the output."""
+    rng = np.random.default_rng(seed)
+    W = [rng.normal(0.3, 0.6, pair) for pair in itertools.pairwise(sizes)]
+    x = rng.random((trials, period, sizes[0])) * (rng.random((trials, period, sizes[0])) < 0.7)
+    spikes = [(rng.random((trials, period, n)) < 0.4).astype(float) for n in sizes[1:]]
+    return W, x, spikes, rng.normal(0, 1, (trials, period, sizes[-1]))
+
+
+def told(signals, spikes):
+    """A loss for the reference whose derivative at the output is `signals`, and 0 at hidden layers."""
+    return SimpleNamespace(gradient=lambda o: [*(np.zeros_like(s) for s in spikes[:-1]), signals])
+
+
+def learned_by_reference(eta, family, W, x, spikes, signals, **how):
+    W = [w.copy() for w in W]
+    for n in range(len(x)):
+        o = [s[n] for s in spikes]
+        gradients = reference.ndl(W, x[n], o, told(signals[n], o), family, **LAYER, future=False, **how)
+        W = [w - eta * g for w, g in zip(W, gradients, strict=True)]
+    return W
+
+
+def close(found, expected, start, tolerance=1e-10):
+    for w, v, w0 in zip(found, expected, start, strict=True):
+        assert np.abs(v - w0).max() > 1e-3  # there is something to learn
+        np.testing.assert_allclose(w, v, rtol=0, atol=tolerance)
+
+
+# ------------------------------------------------------------------------------------------- against the reference
+
+
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: type(f).__name__)
+def test_two_layers_learn_what_the_reference_learns(family, reset):
+    """Output layer told directly, hidden layer by the weights of the step; two trials, the second with the weights of the first."""
+    W, x, spikes, signals = example()
+    for path in ("exact", "detached"):
+        found = play(NDL(0.2, reset_path=path), family, W, x, spikes, signals, reset=reset)
+        expected = learned_by_reference(0.2, family, W, x, spikes, signals, reset=reset, reset_path=path)
+        close(found, expected, W)
+
+
+@pytest.mark.parametrize("kind", ["random", "broadcast"])
+def test_hidden_signals_by_fixed_feedback(kind):
+    W, x, spikes, signals = example()
+    back = [np.random.default_rng(8).normal(0, 1, W[1].shape)]
+    found = play(NDL(0.2, signal=kind), FAMILIES[0], W, x, spikes, signals, reset="hard", back=back)
+    expected = learned_by_reference(
+        0.2, FAMILIES[0], W, x, spikes, signals, reset="hard", signal=kind, feedback=back
+    )
+    close(found, expected, W)
+    silent = play(NDL(0.2, signal=kind), FAMILIES[0], W, x, spikes, signals, reset="hard")
+    np.testing.assert_array_equal(
+        silent[0], W[0]
+    )  # without feedback weights nothing reaches the hidden layer
+
+
+def test_three_layers_hand_the_signal_down_in_one_step():
+    W, x, spikes, signals = example(sizes=(3, 4, 4, 2))
+    found = play(NDL(0.2), FAMILIES[1], W, x, spikes, signals, reset="subtract")
+    close(found, learned_by_reference(0.2, FAMILIES[1], W, x, spikes, signals, reset="subtract"), W)
+
+
+@pytest.mark.compile
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["cython", "cpp"])
+def test_compiled_targets_learn_the_same(target):
+    W, x, spikes, signals = example()
+    found = play(NDL(0.2), FAMILIES[0], W, x, spikes, signals, reset="hard", target=target)
+    close(found, learned_by_reference(0.2, FAMILIES[0], W, x, spikes, signals, reset="hard"), W)
+
+
+def test_one_trial_is_backpropagation_for_the_output_layer():
+    W, x, spikes, signals = example(trials=1)
+    found = play(NDL(0.2), FAMILIES[0], W, x, spikes, signals, reset="hard")
+    o = [s[0] for s in spikes]
+    gradient = reference.bptt(W, x[0], o, told(signals[0], o), FAMILIES[0], **LAYER, reset="hard")
+    np.testing.assert_allclose(found[1], W[1] - 0.2 * gradient[1], rtol=0, atol=1e-10)
+    assert (
+        np.abs(found[0] - W[0] + 0.2 * gradient[0]).max() > 1e-3
+    )  # the hidden layer misses the future terms
+
+
+def step_by_step(eta, family, w, x, spikes, signals):
+    """One layer, weights that change in each step: a plain loop."""
+    w, u, o, e = w.copy(), np.zeros(w.shape[1]), np.zeros(w.shape[1]), np.zeros(w.shape)
+    f = np.zeros(w.shape[1])
+    for t in range(len(x)):
+        e = LAYER["beta"] * (1 - o - u * f) * e + x[t][:, None]
+        u = LAYER["beta"] * u * (1 - o) + x[t] @ w
+        f, o = family.pdf(u - 1.0), spikes[t]
+        w = w - eta * signals[t] * f * e
+    return w
+
+
+def test_weights_that_change_in_each_step():
+    W, x, spikes, signals = example(sizes=(4, 3), trials=1, period=25)
+    found = play(NDL(0.05), FAMILIES[0], W, x, spikes, signals, reset="hard", trial=False)
+    close(found, [step_by_step(0.05, FAMILIES[0], W[0], x[0], spikes[0][0], signals[0])], W)
+
+
+@pytest.mark.parametrize("optimizer", [Momentum(0.8), Adam(), SGD()], ids=lambda r: type(r).__name__)
+def test_optimizers(optimizer):
+    """Five trials; the optimizer in NumPy on the reference's gradients."""
+    W, x, spikes, signals = example(sizes=(4, 3), trials=5, period=6)
+    found = play(NDL(0.05, optimizer=optimizer), FAMILIES[0], W, x, spikes, signals, reset="hard")
+    w, velocity, m, v = W[0], 0.0, 0.0, 0.0
+    for n in range(5):
+        o = [spikes[0][n]]
+        (g,) = reference.ndl(
+            [w], x[n], o, told(signals[n], o), FAMILIES[0], **LAYER, reset="hard", future=False
+        )
+        velocity = 0.8 * velocity + g
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        by_adam = (m / (1 - 0.9 ** (n + 1))) / (np.sqrt(v / (1 - 0.999 ** (n + 1))) + 1e-8)
+        w = w - 0.05 * {Momentum: velocity, Adam: by_adam, SGD: g}[type(optimizer)]
+    close(found, [w], W)
+
+
+def test_a_surrogate_is_ndl_on_the_same_states_family_by_family():
+    """The same text, so given the same states the same update; and e-prop is the triangle's, detached, up to gamma."""
+    for family, path in itertools.product(FAMILIES, ("exact", "detached")):
+        for reset in ("hard", "subtract"):
+            surrogate = SurrogateGradient(family, 0.2, reset_path=path).text(reset=reset)
+            assert surrogate == NDL(0.2, reset_path=path).text(noise=family, reset=reset)
+    W, x, spikes, signals = example()
+    found = play(SurrogateGradient(FAMILIES[0], 0.2), None, W, x, spikes, signals, reset="hard")
+    close(found, learned_by_reference(0.2, FAMILIES[0], W, x, spikes, signals, reset="hard"), W)
+    eprop = play(EProp(0.2, 0.3, signal="transport"), None, W, x, spikes, signals, reset="subtract")
+    expected = learned_by_reference(
+        0.2 * 0.3, nsnn.Triangular(1.0), W[1:], spikes[0], spikes[1:], signals, reset="subtract", reset_path="detached"
+    )  # fmt: skip
+    close(eprop[1:], expected, W[1:])
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [NDL(0.2), NDL(0.2, optimizer=Adam()), NDL(0.2, signal="reward"), EProp(0.2)],
+    ids=["sgd", "adam", "reward", "eprop"],
+)
+def test_zero_signal_changes_nothing_exactly(rule):
+    W, x, spikes, signals = example(sizes=(4, 3))
+    reset = "subtract" if isinstance(rule, EProp) else "hard"
+    for trial in (True, False):
+        found = play(rule, FAMILIES[0], W, x, spikes, 0 * signals, reset=reset, trial=trial)
+        np.testing.assert_array_equal(found[0], W[0])
+    found = play(rule, FAMILIES[0], W, x, spikes, signals, reset=reset)
+    assert np.abs(found[0] - W[0]).min() > 1e-6
+
+
+@pytest.mark.parametrize("family", [FAMILIES[k] for k in (0, 1, 4, 5)], ids=lambda f: type(f).__name__)
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+def test_reward_is_the_score_function_trial_by_trial(family, reset):
+    """Told in the last step of each of two trials, every neuron its own number; and told early, it is for what came before."""
+    W, x, spikes, signals = example(sizes=(4, 3))
+    w = W[0]
+    for n in range(2):
+        (score,) = reference.score_function(
+            [w], x[n], [spikes[0][n]], lambda o: 1.0, family, **LAYER, reset=reset
+        )
+        w = w - 0.02 * signals[n, -1] * score
+    late = signals * (np.arange(12) == 11)[:, None]
+    close(play(NDL(0.02, signal="reward"), family, W, x, spikes, late, reset=reset), [w], W)
+    early = np.zeros_like(signals[:1])
+    early[0, 4] = signals[0, 4]
+    part, (o,) = x[:1, :5], [spikes[0][0, :5]]
+    (score,) = reference.score_function(W, part[0], [o], lambda o: 1.0, family, **LAYER, reset=reset)
+    found = play(NDL(0.02, signal="reward"), family, W, x[:1], [spikes[0][:1]], early, reset=reset)
+    close(found, [W[0] - 0.02 * signals[0, 4] * score], W)
+
+
+def test_bounds_hold_weights():
+    W, x, spikes, signals = example(sizes=(4, 3))
+    how = {"reset": "hard", "trial": False}
+    free = play(NDL(2.0), FAMILIES[0], W, x, spikes, abs(signals), **how)[0]
+    held = play(NDL(2.0), FAMILIES[0], W, x, spikes, abs(signals), **how, bounds=(-0.5, 0.1))[0]
+    assert free.min() < -0.5
+    assert held.min() == -0.5
+    assert held.max() <= 0.1
+
+
+def test_a_delay_is_seen_by_the_trace():
+    """A spike that comes two steps later is an input of two steps later."""
+    W, x, spikes, signals = example(sizes=(4, 3), trials=1, period=20)
+    x = (x > 0).astype(float)
+    rule, shifted = NDL(0.2), np.vstack([np.zeros((2, 4)), x[0][:-2]])[None]
+    delayed = []
+    with engine.running("numpy") as device:
+        values = {"spikes_at": TimedArray(spikes[0][0], dt=DT), "signals_at": TimedArray(signals[0], dt=DT)}
+        groups = layers(
+            x[0], [(3, values, "spikes_at(t, i) > 0.5")], "L = signals_at(t, i)", reset="hard", period=20
+        )
+        s = nsnn.plastic_synapses(rule, *groups, noise=FAMILIES[0], **LAYER, trial=20 * ms)
+        s.connect()
+        s.w, s.pre.delay = W[0].ravel(), 2 * ms
+        place(s, 1)
+        engine.run(Network(*groups, s), 0.020, device, False)
+        delayed.append(np.array(s.w[:]).reshape(4, 3))
+    close(delayed, learned_by_reference(0.2, FAMILIES[0], W, shifted, spikes, signals, reset="hard"), W)
+
+
+def test_recurrent_synapses_keep_their_local_trace():
+    """A layer's own spikes of the step before, through plastic synapses: the reference without the paths through other neurons."""
+    W, x, spikes, signals = example(sizes=(4, 3), trials=1, period=20)
+    loop = np.random.default_rng(4).normal(0, 0.5, (3, 3))
+    with engine.running("numpy") as device:
+        values = {"spikes_at": TimedArray(spikes[0][0], dt=DT), "signals_at": TimedArray(signals[0], dt=DT)}
+        drawn = [(3, values, "spikes_at(t, i) > 0.5")]
+        groups = layers(x[0], drawn, "L = signals_at(t, i)", reset="subtract", period=20)
+        learned = []
+        for source, w, graded in ((groups[0], W[0], "u"), (groups[1], loop, None)):
+            how = {"noise": FAMILIES[0], "reset": "subtract", "trial": 20 * ms, "graded": graded}
+            s = nsnn.plastic_synapses(NDL(0.2), source, groups[1], **LAYER, **how)
+            s.connect()
+            s.w = w.ravel()
+            place(s, 1)
+            learned.append(s)
+        engine.run(Network(*groups, *learned), 0.020, device, False)
+        found = [np.array(s.w[:]).reshape(w.shape) for s, w in zip(learned, (W[0], loop), strict=True)]
+    o = [spikes[0][0]]
+    gradients = reference.ndl(
+        W, x[0], o, told(signals[0], o), FAMILIES[0], **LAYER, reset="subtract", recurrent=[loop]
+    )
+    close(found, [w - 0.2 * g for w, g in zip((W[0], loop), gradients, strict=True)], (W[0], loop))
+
+
+def test_parameters_that_differ_between_neurons():
+    """Widths of the noise, and thresholds (the reference with these, family and layer by layer)."""
+    W, x, spikes, signals = example(sizes=(4, 3), trials=1)
+    wide = nsnn.Gaussian([0.3, 0.5, 0.8])
+    found = play(NDL(0.2), wide, W, x, spikes, signals, reset="hard")
+    close(found, learned_by_reference(0.2, wide, W, x, spikes, signals, reset="hard"), W)
+    thresholds = np.array([0.6, 1.0, 1.4])
+    text = NDL(0.2).text(noise=wide, beta=0.6, theta=thresholds)
+    np.testing.assert_array_equal(text.parameters["theta"][0], thresholds)
+
+
+# ----------------------------------------------------------------------------------------------------- many samples
+
+
+def sampled(rule, W, x, *, copies, seed, signal, extra="", reward=False, sigma=0.4):
+    """Weights (n_pre, n_post, copy) after one trial of networks that draw their own spikes, side by side, from the same weights."""
+    key = philox.key(seed)
+    sizes, family = [w.shape[1] for w in W], nsnn.Gaussian(sigma)
+    drawn = [
+        (n, {}, f"keyed_uniform(t_in_timesteps, i, {k}, 0, 2, {key[0]}, {key[1]}) < normal_cdf((u - theta) / {sigma})")
+        for k, n in enumerate(sizes)
+    ]  # fmt: skip
+    with engine.running("numpy") as device:
+        groups = layers(x, drawn, signal, reset="hard", period=len(x), copies=copies, extra=extra)
+        learned, others = [], []
+        for k, (w, (a, b)) in enumerate(zip(W, itertools.pairwise(groups), strict=True), 1):
+            feedback = "L" if k > 1 and not reward else None
+            s = nsnn.plastic_synapses(rule,
+                a, b, noise=family, **LAYER, graded="u" if k == 1 else None, feedback=feedback, trial=len(x) * DT,
+                order=len(W) - k,
+            )  # fmt: skip
+            i, j, c = (
+                m.ravel() for m in np.meshgrid(*(np.arange(n) for n in (*w.shape, copies)), indexing="ij")
+            )
+            s.connect(i=i * copies + c, j=j * copies + c)
+            s.w = w[i, j]
+            place(s, k)
+            learned.append(s)
+        if reward:  # all are told what the one output neuron is told
+            told = Synapses(groups[1], groups[2], "L_pre = L_post : 1 (summed)", clock=groups[1].clock)
+            told.connect(i=np.arange(sizes[0] * copies), j=np.tile(np.arange(copies), sizes[0]))
+            told.summed_updaters["L_pre"].when, told.summed_updaters["L_pre"].order = "end", -1
+            others.append(told)
+        engine.run(Network(*groups, *learned, *others), len(x) * 1e-3, device, False)
+        return [np.array(s.w[:]).reshape(*w.shape, copies) for s, w in zip(learned, W, strict=True)]
+
+
+SMALL = [np.array([[0.9, 0.4], [-0.3, 0.8]]), np.array([[0.9], [0.7]])]
+SMALL_X = np.array([[1.0, 0.6], [0.5, 1.0]])
+
+
+def z_scores(found, expected, start, eta):
+    """Of the mean gradient of many samples, weight by weight."""
+    out = []
+    for w, g, w0 in zip(found, expected, start, strict=True):
+        sample = (w0[..., None] - w) / eta
+        out.append((sample.mean(-1) - g) / (sample.std(-1, ddof=1) / np.sqrt(sample.shape[-1])))
+    return np.concatenate([z.ravel() for z in out])
+
+
+def test_the_mean_of_many_updates_is_the_enumerated_ndl_expectation():
+    """Two layers, two steps, a squared error: 1e5 samples against the sum over all 64 patterns; not the gradient, with depth."""
+    found = sampled(NDL(0.1), SMALL, SMALL_X, copies=100_000, seed=5, signal="L = 2 * (o - 0.3)")
+    how = LAYER | {"reset": "hard"}
+    family, patterns = nsnn.Gaussian(0.4), reference.patterns(SMALL, 2)
+    chance = reference.probability(SMALL, SMALL_X, patterns, family, **how)
+
+    def loss(o):
+        return np.sum((o[-1] - 0.3) ** 2)
+
+    each = reference.ndl(SMALL, SMALL_X, patterns, loss, family, **how, future=False)
+    expected = [np.einsum("k,kij->ij", chance, g) for g in each]
+    assert np.abs(z_scores(found, expected, SMALL, 0.1)).max() < 4
+    _, exact, _ = reference.enumerate(SMALL, SMALL_X, loss, family, **how)
+    assert np.abs(z_scores(found, exact, SMALL, 0.1)).max() > 20
+
+
+def spread(found, start, eta):
+    """Standard deviation of the samples' gradients, weight by weight."""
+    return np.concatenate(
+        [((w0[..., None] - w) / eta).std(-1).ravel() for w, w0 in zip(found, start, strict=True)]
+    )
+
+
+def test_reward_with_a_baseline_is_the_gradient_at_any_depth():
+    """The same network told its loss (less a baseline) in the last step alone: 1e5 samples against the enumerated gradient."""
+    _, exact, _ = reference.enumerate(
+        SMALL, SMALL_X, lambda o: np.sum((o[-1] - 0.3) ** 2), nsnn.Gaussian(0.4), **LAYER, reset="hard"
+    )
+    spreads = []
+    for baseline in (0.0, 0.5):
+        signal = f"cost += (o - 0.3)**2\nL = int(t_in_timesteps == 1) * (cost - {baseline})"
+        run = {"copies": 100_000, "seed": 6, "signal": signal, "extra": "cost : 1", "reward": True}
+        found = sampled(NDL(0.1, signal="reward"), SMALL, SMALL_X, **run)
+        assert np.abs(z_scores(found, exact, SMALL, 0.1)).max() < 4
+        assert np.abs(z_scores(found, [0 * g for g in exact], SMALL, 0.1)).max() > 20
+        spreads.append(spread(found, SMALL, 0.1))
+    assert np.all(spreads[1] < 0.6 * spreads[0])
+
+
+def test_the_same_seed_gives_the_same_weights():
+    run = {"copies": 20, "signal": "L = 2 * (o - 0.3)"}
+    one, again, other = (sampled(NDL(0.1), SMALL, SMALL_X, seed=s, **run) for s in (1, 1, 2))
+    for a, b, c in zip(one, again, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert np.any(a != c)

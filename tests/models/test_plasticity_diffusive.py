@@ -1,0 +1,469 @@
+"""Noise-driven learning of diffusive neurons: one step, paths with resets, a network that learns, and the rate's own slope."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+from brian2 import (
+    Hz,
+    Network,
+    NeuronGroup,
+    PoissonGroup,
+    SpikeGeneratorGroup,
+    SpikeMonitor,
+    StateMonitor,
+    TimedArray,
+    ms,
+    mV,
+)
+from helpers.learning import DT, trains
+from scipy import special
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.brian import engine
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.models.plasticity import NDL, Adam
+
+TAU = 20 * ms
+ETA = 0.3  # V^2
+
+
+def chance(m, x0, s, theta, bridge):
+    """The probability of a spike, from the two terms of the reflected path; an x0 above threshold fires with the bridge."""
+    straight = special.ndtr((m - theta) / s)
+    if not bridge:
+        return straight
+    below = np.minimum(x0, theta)
+    y = (m + theta - 2 * below) / s
+    reflected = np.exp(2 * (m - below) * (theta - below) / s**2 + special.log_ndtr(-y))
+    return np.where(x0 >= theta, 1.0, straight + reflected)
+
+
+def successor(x0, mu, sigma, method, lapse):
+    """The step's mean and standard deviation."""
+    if method == "euler":
+        return x0 + (mu - x0) * lapse, sigma * np.sqrt(2 * lapse)
+    return mu + (x0 - mu) * np.exp(-lapse), sigma * np.sqrt(-np.expm1(-2 * lapse))
+
+
+# ------------------------------------------------------------------------------------------------ one step
+
+
+@pytest.mark.parametrize("method", ["euler", "exact"])
+@pytest.mark.parametrize("bridge", [False, True])
+@pytest.mark.parametrize(("lapse", "mu"), [(1 / 20, 16.0), (1.0, 25.0)])
+def test_one_step_is_the_derivative_of_the_probability(lapse, mu, bridge, method):
+    """An arrival in the step before: dw = -eta L dP/dw, P at x0 = v + w, by differences; in volts and in plain numbers.
+
+    A step as long as tau_m goes to threshold from far below, where the text takes a continued fraction.
+    """
+    v, w, sigma, theta, signal = np.array([5.0, 12.0, 18.5, 14.0]), 1.2, 3.0, 20.0, 0.7
+
+    def probability(weight):
+        m, s = successor(v + weight, mu, sigma, method, lapse)
+        return chance(m, v + weight, s, theta, bridge)
+
+    h = 1e-3
+    d = [probability(w + k * h) for k in (-2, -1, 1, 2)]
+    expected = -ETA * signal * (d[0] - 8 * d[1] + 8 * d[2] - d[3]) / (12 * h)
+    assert np.abs(expected).max() > 1e-3 or (lapse == 1.0 and method == "euler" and not bridge)  # m = mu
+    for unit, kind in ((mV, "volt"), (1.0, "1")):
+        with engine.running("numpy") as device:
+            source = SpikeGeneratorGroup(1, [0], [0] * ms, dt=DT)
+            target = NeuronGroup(
+                4, f"v : {kind}\nL : 1\ndrive : {kind}", threshold="False", namespace={}, dt=DT
+            )
+            target.v, target.L, target.drive = v * unit, signal, mu * unit
+            how = {"noise": nsnn.WhiteNoise(sigma * unit), "tau_m": DT / lapse, "v_thresh": theta * unit}
+            s = nsnn.plastic_synapses(
+                NDL(ETA * float(unit) ** 2),
+                source,
+                target,
+                membrane="v",
+                mu="drive" if kind == "1" else mu * unit,
+                method=method,
+                bridge=bridge,
+                **how,
+            )
+            s.connect()
+            s.w = w * unit
+            engine.run(Network(source, target, s), 2e-3, device, False)
+            found = np.array(s.w[:]) / float(unit) - w
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7 * max(np.abs(expected).max(), 1e-3))
+
+
+def test_without_leak_and_bridge_it_is_the_gaussian_escape_neuron():
+    """tau_m so long that nothing leaks: a step from u, noise of the step's s, is the NSNN neuron with Gaussian noise, beta = 1."""
+    leakless = 1e12
+    values = np.array([0.1, 0.6, 0.95, 1.3])
+    with engine.running("numpy") as device:
+        changes = []
+        for diffusive in (True, False):
+            source = SpikeGeneratorGroup(1, [0], [0] * ms, dt=DT)
+            target = NeuronGroup(4, "u : 1\no : 1\nL : 1", threshold="False", namespace={}, dt=DT)
+            target.u, target.L = values, 0.4
+            noise, how = nsnn.Gaussian(0.4), {"beta": 1.0, "theta": 1.0}
+            if diffusive:
+                noise = nsnn.WhiteNoise(0.4 * np.sqrt(leakless / 2))
+                how = {"tau_m": leakless * ms, "v_thresh": 1.0, "mu": 0.0}
+            s = nsnn.plastic_synapses(NDL(0.5), source, target, noise=noise, **how)
+            s.connect()
+            s.w = 0.1
+            if not diffusive:
+                s.pre.when = "groups"  # before the threshold that is to see it
+            engine.run(Network(source, target, s), 2e-3, device, False)
+            changes.append(np.array(s.w[:]) - 0.1)
+    assert np.abs(changes[1]).min() > 0.005
+    np.testing.assert_allclose(changes[0], changes[1], rtol=1e-10)
+
+
+# ------------------------------------------------------------------------------------------------ paths
+
+
+def loop(path, refractory, sent, told, bridge, method, trial):
+    """The rule as a plain loop over steps; `path`: v at each step's start, fired there (steps, n)."""
+    (v, fired), (steps, n) = path, path[0].shape
+    lapse, theta, sigma, mu = 1 / 20, np.array([18.0, 20.0, 19.0]), 3.0, 15.0
+    trace, grad, w = np.zeros((sent.shape[1], n)), 0.0, np.zeros((sent.shape[1], n))
+    held = np.zeros(n)
+    for t in range(steps):
+        m, s = successor(v[t], mu, sigma, method, lapse)
+        h = 1e-3
+        kept = 1 - lapse if method == "euler" else np.exp(-lapse)
+        d = [chance(m + kept * k * h, v[t] + k * h, s, theta, bridge) for k in (-2, -1, 1, 2)]
+        slope = (d[0] - 8 * d[1] + 8 * d[2] - d[3]) / (12 * h)
+        z, y = (m - theta) / s, (m + theta - 2 * v[t]) / s
+        closed = kept * np.exp(-0.5 * z**2) / (s * np.sqrt(2 * np.pi))
+        if bridge:  # another form of the same, and of the path from an x0 that is nearer to threshold
+            mills = np.sqrt(np.pi / 2) * special.erfcx(y / np.sqrt(2))
+            closed *= 2 * ((theta - v[t]) / s * mills + (1 - y * mills) / kept)
+            closed = np.where(v[t] < theta, closed, 0)
+        np.testing.assert_allclose(closed, slope, rtol=0, atol=1e-8)
+        grad = grad + told[t] * closed * trace
+        trace = kept * trace
+        held = np.maximum(held - 1, 0)
+        trace = trace + sent[t][:, None] * ((held == 0) & ~fired[t])
+        trace = np.where(fired[t], 0, trace)
+        held = np.where(fired[t], refractory, held)
+        if trial is None or (t + 1) % trial == 0:
+            w, grad = w - ETA * grad, 0.0
+            if trial is not None:
+                trace = 0 * trace
+    return w
+
+
+@pytest.mark.parametrize(
+    ("bridge", "method", "refractory", "trial"),
+    [(False, "euler", 0, None), (True, "exact", 0, None), (True, "euler", 3, None), (False, "exact", 3, 40)],
+)
+def test_paths_with_resets_against_a_loop(bridge, method, refractory, trial):
+    """Spikes of the source arrive in the step's end, also in steps in which the target fires and while it is held."""
+    steps, n = 200, 3
+    sent = trains(4, steps, 1)
+    rng = np.random.default_rng(2)
+    told, kicks = rng.normal(0, 1, (steps, n)), rng.normal(0, 1.2, (steps, n))
+    values = {"told": TimedArray(told, dt=DT), "kick": TimedArray(kicks, dt=DT)}
+    values |= {"fire": TimedArray((rng.random((steps, n)) < 0.08).astype(float), dt=DT)}
+    with engine.running("numpy") as device:
+        source = SpikeGeneratorGroup(4, np.nonzero(sent)[1], np.nonzero(sent)[0] * ms, dt=DT)
+        target = NeuronGroup(
+            n,
+            "dv/dt = (15 - v) / (20*ms) + kick(t, i) / ms : 1 (unless refractory)\nL = told(t, i) : 1\nlevel : 1",
+            threshold="v > 20 or fire(t, i) > 0",
+            reset="v = 10",
+            refractory=refractory * ms if refractory else False,
+            method="euler",
+            namespace=values | {"ms": ms},
+            dt=DT,
+        )
+        target.v = [8, 12, 16]
+        s = nsnn.plastic_synapses(NDL(ETA),
+            source, target, noise=nsnn.WhiteNoise(3.0), tau_m=TAU, v_thresh=[18.0, 20.0, 19.0], mu=15.0,
+            membrane="v", method=method, bridge=bridge, on_pre="v_post += 0.8",
+            trial=None if trial is None else trial * ms,
+        )  # fmt: skip
+        s.connect()
+        state, spikes = StateMonitor(target, "v", record=True, when="start"), SpikeMonitor(target)
+        engine.run(Network(source, target, s, state, spikes), steps * 1e-3, device, False)
+        fired = np.zeros((steps, n), bool)
+        fired[np.rint(np.array(spikes.t) * 1e3).astype(int), np.array(spikes.i)] = True
+        found, v = np.array(s.w[:]).reshape(4, n), np.array(state.v).T
+    assert fired.sum() > 25
+    assert (sent.sum(1)[fired.any(1)] > 0).sum() > 5
+    expected = loop((v, fired), refractory, sent, told, bridge, method, trial)
+    assert np.abs(expected).min() > 1e-3
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("when", ["synapses", "after_resets"])
+def test_the_trace_is_the_slope_of_the_membranes_path(when):
+    """The membrane with weights w + h against w: spikes and noise the same, refractoriness, resets before and after arrivals."""
+    steps, paths = 120, []
+    sent = trains(3, steps, 3)
+    rng = np.random.default_rng(4)
+    values = {"kick": TimedArray(rng.normal(0, 1, (steps, 2)), dt=DT), "ms": ms}
+    values["fire"] = TimedArray((rng.random((steps, 2)) < 0.1).astype(float), dt=DT)
+    for weight in (0.0, 1.0):
+        with engine.running("numpy") as device:
+            source = SpikeGeneratorGroup(3, np.nonzero(sent)[1], np.nonzero(sent)[0] * ms, dt=DT)
+            equations = "dv/dt = -v / (20*ms) + kick(t, i) / ms : 1 (unless refractory)\nL : 1"
+            target = NeuronGroup(
+                2, equations, threshold="fire(t, i) > 0", reset="v = 0.5", refractory=4 * ms, method="euler",
+                namespace=values, dt=DT,
+            )  # fmt: skip
+            s = nsnn.plastic_synapses(
+                NDL(0.0),
+                source,
+                target,
+                membrane="v",
+                noise=nsnn.WhiteNoise(1.0),
+                tau_m=TAU,
+                v_thresh=1.0,
+                mu=0.0,
+            )
+            s.connect()
+            s.pre.when = when
+            s.w["i == 1"] = weight
+            v = StateMonitor(target, "v", record=True, when="before_groups")
+            trace = StateMonitor(s, "trace", record=s["i == 1"], when="before_groups", order=-1)
+            engine.run(Network(source, target, s, v, trace), steps * 1e-3, device, False)
+            paths.append(np.array(v.v))
+            found = np.array(trace.trace)
+    assert (found > 0.5).sum() > 30
+    assert (found == 0).sum() > 30
+    np.testing.assert_allclose(found, paths[1] - paths[0], rtol=0, atol=1e-12)
+
+
+def far_and_near(target, rule, **how):
+    """Weights along 30 steps of cells at and below threshold, in volts, with the bridge."""
+    with engine.running(target) as device:
+        source = SpikeGeneratorGroup(2, [0, 1, 0], [0, 3, 7] * ms, dt=DT)
+        values = {
+            "tau": TAU,
+            "mV": mV,
+            "told": TimedArray(np.random.default_rng(7).normal(0, 1, (30, 4)), dt=DT),
+        }
+        cells = NeuronGroup(
+            4, "dv/dt = (18*mV - v) / tau : volt (unless refractory)\nL = told(t, i) : 1", threshold="v > 20*mV",
+            reset="v = 10*mV", refractory=3 * ms, method="euler", namespace=values, dt=DT,
+        )  # fmt: skip
+        cells.v = [21, 19, 17, 14] * mV
+        s = nsnn.plastic_synapses(rule,
+            source, cells, membrane="v", noise=nsnn.WhiteNoise([3, 5, 6, 7] * mV), tau_m=TAU, v_thresh=20 * mV, mu=18 * mV,
+            bridge=True, **how,
+        )  # fmt: skip
+        s.connect()
+        s.w = 0.5 * mV
+        path = StateMonitor(s, "w", record=np.arange(8), dt=DT)
+        engine.run(Network(source, cells, s, path), 0.03, device, False)
+        return np.column_stack([np.array(path.w), np.array(s.w[:])])
+
+
+@pytest.mark.compile
+@pytest.mark.slow
+def test_generated_code_is_that_of_numpy():
+    rule = NDL(float(0.3 * mV**2))
+    one = far_and_near("numpy", rule)
+    assert np.abs(one[:, -1] - 5e-4).min() > 1e-8
+    np.testing.assert_allclose(far_and_near("cpp", rule), one, rtol=1e-12)
+
+
+def test_adam_in_volts():
+    """Adam's own formulas on the gradients of plain descent, where the membrane doesn't depend on w."""
+    eta = float(0.3 * mV**2)
+    gradient = -np.diff(far_and_near("numpy", NDL(eta), on_pre="")) / eta
+    first, second, w = 0.0, 0.0, 5e-4
+    for step, g in enumerate(gradient.T, start=1):
+        first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g**2
+        w = w - 1e-5 * first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+    found = far_and_near("numpy", NDL(1e-5, optimizer=Adam()), on_pre="")[:, -1]
+    assert np.abs(w - 5e-4).min() > 1e-6
+    np.testing.assert_allclose(found, w, rtol=1e-7)
+
+
+# ------------------------------------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize(
+    ("rule", "changed", "message"),
+    [
+        (NDL(0.1), {"noise": nsnn.OUNoise(3 * mV, 5 * ms)}, "coloured noise the membrane's step is deterministic, so NDL's factor"),
+        (NDL(0.1), {"noise": nsnn.WhiteNoise(0 * mV)}, "sigma = 0. V: without noise"),
+        (NDL(0.1), {"noise": nsnn.WhiteNoise(0.3)}, "v_thresh = 20. mV: expected a plain number"),
+        (NDL(0.1), {"tau_m": None}, "tau_m = None: NDL of a diffusive membrane needs it, a time"),
+        (NDL(0.1), {"tau_m": 0 * ms}, "tau_m = 0. s: expected a positive"),
+        (NDL(0.1), {"mu": None}, "mu = None"),
+        (NDL(0.1), {"mu": "drive"}, "mu = 'drive': the target group 'cells' has no such variable"),
+        (NDL(0.1), {"mu": "L"}, "mu = 'L': this variable of 'cells' has another dimension, expected a voltage"),
+        (NDL(0.1), {"membrane": "L"}, "membrane = 'L': this variable of 'cells' has another dimension"),
+        (NDL(0.1), {"method": "heun"}, "method = 'heun': expected \"euler\" or \"exact\""),
+        (NDL(0.1), {"theta": 1.0}, "theta = 1.0: NDL takes no theta"),
+        (NDL(0.1), {"feedback": "L"}, "feedback = 'L': this NDL hands no signal back"),
+        (NDL(0.1, signal="reward"), {}, "signal = \"reward\": a diffusive membrane"),
+        (NDL(0.1), {"membrane": "loose"}, "target = 'cells' moves while refractory: expected its loose with the flag"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
+    source = SpikeGeneratorGroup(1, [0], [0] * ms, dt=DT)
+    target = NeuronGroup(
+        2,
+        "dv/dt = -v / tau : volt (unless refractory)\nloose : volt\nL : 1",
+        threshold="v > 20*mV",
+        refractory=2 * ms,
+        method="euler",
+        namespace={"tau": TAU, "mV": mV},
+        name="cells",
+        dt=DT,
+    )
+    how = {
+        "noise": nsnn.WhiteNoise(3 * mV),
+        "tau_m": TAU,
+        "v_thresh": 20 * mV,
+        "mu": 10 * mV,
+        "membrane": "v",
+    }
+    with pytest.raises(NsnnError, match=message):
+        nsnn.plastic_synapses(rule, source, target, **(how | changed))
+
+
+# ------------------------------------------------------------------------------------------------ in a network
+
+
+@contextlib.contextmanager
+def seeded(number):
+    """Brian2's own noise on the NumPy target is NumPy's global state; put back afterwards."""
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(number)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+def rates_along_learning(eta):
+    """Rates in the first and the last second of 10 cells that are asked for 20 Hz, signal and noise in Brian2's own equations."""
+    values = {"mu": 10 * mV, "tau": TAU, "sigma": 3 * mV, "theta": 20 * mV, "mV": mV, "ms": ms}
+    equations = """
+    dv/dt = (mu - v) / tau + sigma * sqrt(2 / tau) * xi : volt (unless refractory)
+    drate/dt = -rate / (200*ms) : 1
+    L = rate - 20 : 1
+    """
+    with engine.running("numpy") as device, seeded(5):
+        source = PoissonGroup(30, 50 * Hz, dt=DT)
+        target = NeuronGroup(
+            10, equations, threshold="v > theta", reset="v = 10*mV\nrate += 1 / 0.2", refractory=2 * ms, method="euler",
+            namespace=values, dt=DT,
+        )  # fmt: skip
+        target.v, target.rate = 10 * mV, 20
+        s = nsnn.plastic_synapses(NDL(eta),
+            source, target, membrane="v", noise=nsnn.WhiteNoise(3 * mV), tau_m=TAU, v_thresh=20 * mV, mu=10 * mV,
+            bounds=(0 * mV, 2 * mV),
+        )  # fmt: skip
+        s.connect()
+        s.w = np.linspace(0.1, 0.45, 10)[s.j[:]] * mV  # from nearly silent to far too fast
+        spikes = SpikeMonitor(target)
+        engine.run(Network(source, target, s, spikes), 5.0, device, False)
+        t, i = np.array(spikes.t), np.array(spikes.i)
+    return [np.bincount(i[(t >= a) & (t < a + 1)], minlength=10) for a in (0, 4)]
+
+
+def test_a_group_learns_a_target_rate():
+    """Euler's step and Brian2's threshold, in volts; without learning nothing gets better."""
+    first, last = rates_along_learning(float(1e-3 * mV**2))
+    _, frozen = rates_along_learning(0.0)
+    loss = [np.mean((rate - 20.0) ** 2) for rate in (first, last, frozen)]
+    assert loss[1] < 0.25 * loss[0]
+    assert loss[1] < 0.1 * loss[2]
+
+
+# ------------------------------------------------------------------------------------------------ the slope of the rate
+
+MU, SIGMA, THETA, RESET = 18.0, 3.0, 20.0, 10.0
+
+
+def slope_at(x0, m, s, kept):
+    """dP/dx0 with the bridge."""
+    z, y = (m - THETA) / s, (m + THETA - 2 * x0) / s
+    mills = np.sqrt(np.pi / 2) * special.erfcx(y / np.sqrt(2))
+    return (
+        2 / s * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) * (kept * (THETA - x0) / s * mills + 1 - y * mills)
+    )
+
+
+def renewal(lapse):
+    """Rate and sum of dP/dx0 dx0/dmu in a tau_m: the density of the membrane since its last spike, step by step."""
+    nodes, weights = np.polynomial.legendre.leggauss(240)
+    x = THETA - 13 + 13 * nodes
+    kept = np.exp(-lapse)
+    starts = np.append(x, RESET)
+    m, s = successor(starts, MU, SIGMA, "exact", lapse)
+    move = np.exp(-0.5 * ((x - m[:, None]) / s) ** 2) / (s * np.sqrt(2 * np.pi)) * 13 * weights
+    move *= -np.expm1(-2 * (THETA - starts[:, None]) * (THETA - x) / s**2)
+    local = slope_at(starts, m, s, kept)
+    mass, steps, total = np.append(np.zeros(len(x)), 1.0), 0.0, 0.0
+    age = 0
+    while mass.sum() > 1e-10:
+        steps += mass.sum()
+        total += mass @ local * (1 - kept**age)
+        mass = np.append(mass @ move, 0.0)
+        age += 1
+    return 1 / (steps * lapse), total / (steps * lapse)
+
+
+def test_the_summed_factor_is_not_the_slope_of_the_rate():
+    """What the reset leaves out: with s the step's noise, sum dP/dx0 dx0/dmu -> 4 phi(0) / s r (1 - E exp(-interval / tau_m)).
+
+    Near threshold the density is r tau_m / sigma^2 (theta - x), P = 2 Phi(-(theta - x) / s), dx0/dmu = 1 - exp(-age / tau_m). The
+    rate's slope is finite, so their ratio grows as dt^(-1/2). The Laplace transform of the interval is that of Siegert 1951.
+    """
+    rule = {"tau_m": 1.0, "v_thresh": THETA, "v_reset": RESET, "tau_refrac": 0.0}
+    rate, gain = nsnn.theory.siegert_rate(MU, SIGMA, **rule), nsnn.theory.siegert_gain(MU, SIGMA, **rule)
+    low, high = (RESET - MU) / SIGMA, (THETA - MU) / SIGMA
+    late = 1 - special.erfcx(-low / np.sqrt(2)) / special.erfcx(-high / np.sqrt(2))
+    scaled, ratios = [], []
+    for dt in (0.5, 0.25, 0.1, 0.05):
+        found, slope = renewal(dt / 20)
+        s = successor(0.0, MU, SIGMA, "exact", dt / 20)[1]
+        scaled.append((s, slope * s * np.sqrt(2 * np.pi) / (4 * rate * late)))
+        ratios.append(slope / gain)
+    assert abs(found / rate - 1) < 1e-3  # of the smallest step
+    s, scaled = np.transpose(scaled)
+    three, four = (np.polyfit(s[-k:], scaled[-k:], k - 1)[-1] for k in (3, 4))
+    assert abs(four - three) < 1e-3
+    assert abs(four - 1) < abs(four - three)
+    np.testing.assert_allclose(
+        ratios, [8.765, 12.393, 19.515, 27.502], rtol=0, atol=5e-4
+    )  # the page has them
+
+
+def test_the_rule_sums_the_factor_along_its_own_spikes():
+    """300 cells with exact step and bridge in Brian2's own text, against the density's sums; a source that always fires."""
+    dt, n, steps = 0.5, 300, 4000
+    rate, slope = renewal(dt / 20)
+    kept = np.exp(-dt / 20)
+    values = {"kept": kept, "s": successor(0.0, MU, SIGMA, "exact", dt / 20)[1]}
+    with engine.running("numpy") as device, seeded(6):
+        source = NeuronGroup(1, "", threshold="True", reset="", dt=dt * ms)
+        target = NeuronGroup(
+            n, "v : 1\nx0 : 1\nL : 1\ncount : 1",
+            threshold="v > 20 or rand() < exp(-2 * clip((20 - x0) * (20 - v), 0, inf) / s**2)",
+            reset="v = 10\ncount += 1", namespace=values, dt=dt * ms,
+        )  # fmt: skip
+        target.v, target.L = RESET, 1
+        target.run_regularly("x0 = 1 * v\nv = 18 + (x0 - 18) * kept + s * randn()", when="groups")
+        s = nsnn.plastic_synapses(NDL(0.1),
+            source, target, membrane="v", noise=nsnn.WhiteNoise(SIGMA), tau_m=TAU, v_thresh=THETA, mu=MU,
+            method="exact", bridge=True, on_pre="", trial=(steps + 1) * dt * ms,
+        )  # fmt: skip
+        s.connect()
+        net = Network(source, target, s)
+        engine.run(net, 0.2, device, False)
+        s.g, target.count = 0, 0
+        engine.run(net, steps * dt * 1e-3 - 0.2, device, False)
+        sums, counts = np.array(s.g[:]) * (1 - kept), np.array(target.count[:])
+    length = (steps * dt - 200) / 20
+    for found, expected in ((counts / length, rate), (sums / length, slope)):
+        z = (found.mean() - expected) / (found.std(ddof=1) / np.sqrt(n))
+        assert abs(z) < 4

@@ -1,0 +1,315 @@
+"""Learning rules in anybody's Brian2 network: names, sources, slots, targets of code generation; and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from brian2 import (
+    Hz,
+    Network,
+    NeuronGroup,
+    PoissonGroup,
+    SpikeGeneratorGroup,
+    TimedArray,
+    ms,
+    mV,
+)
+from helpers.learning import DT, trains
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.brian import engine
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro.models.plasticity import (
+    NDL,
+    Adam,
+    EProp,
+    Momentum,
+    PairSTDP,
+    RewardModulatedSTDP,
+    RuleText,
+    SurrogateGradient,
+    white_noise_factor,
+)
+
+# ------------------------------------------------------------------------------------------------ anybody's network
+
+
+def cells(n=3, equations="u : 1\no : 1\nL : 1", **more):
+    return NeuronGroup(n, equations, threshold="u > 1", reset="o = 1", namespace={}, dt=DT, **more)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Forgetting(nsnn.Plasticity):
+    """Weights that decay, and grow with what arrives, in a neuron's own variable."""
+
+    rate: object = parameter("1", bound="fraction")
+
+    def text(self):
+        return RuleText(
+            each_step=("half = 0.5 * pre", "w += half * L - rate * w"),
+            parameters={"rate": (self.si("rate"), "1")},
+        )
+
+
+def test_a_rule_of_ones_own():
+    with engine.running("numpy") as device:
+        source = SpikeGeneratorGroup(2, [0, 1, 0], [0, 1, 2] * ms, dt=DT)
+        target = cells(1, "u : 1\no : 1\ngain : 1")
+        target.gain = 2
+        s = nsnn.plastic_synapses(Forgetting(0.1), source, target, learning_signal="gain")
+        s.connect()
+        s.w = [0.3, 0.4]
+        engine.run(Network(source, target, s), 3e-3, device, False)
+        first = ((0.3 * 0.9 + 1) * 0.9) * 0.9 + 1
+        second_ = ((0.4 * 0.9) * 0.9 + 1) * 0.9
+        np.testing.assert_allclose(s.w[:], [first, second_], rtol=1e-13)
+        # what the spikes brought to the membrane: the weights of then
+        brought = 0.3 + 0.4 * 0.9 + (0.3 * 0.9 + 1) * 0.9
+        assert target.u[0] == pytest.approx(brought, rel=1e-13)
+
+
+def test_names_inside_a_rule_do_not_touch_the_networks():
+    """A target with variables called as the rule's own, and a clock and parts that are the target's; no Python in the loop."""
+    names = ("f", "p", "due", "mean", "power", "pre", "beta", "theta", "eta", "x", "sigma")
+    with engine.running("numpy") as device:
+        source = SpikeGeneratorGroup(3, [0, 1, 2], [0, 1, 1] * ms, dt=DT)
+        target = cells(6, "\n".join(f"{n} : 1" for n in ("u", "o", "L", *names)))
+        for name in (*names, "L"):
+            setattr(target, name, 7)
+        learned = []
+        for rule, part in ((NDL(0.1, optimizer=Adam()), target[:3]), (NDL(0.1, signal="reward"), target[3:])):
+            for trial in (None, 2 * ms):
+                s = nsnn.plastic_synapses(
+                    rule, source, part, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0, trial=trial
+                )
+                s.connect("i == j")
+                learned.append(s)
+        net = Network(source, target, learned)
+        assert not [o for o in net.sorted_objects if type(o).__name__ == "NetworkOperation"]
+        engine.run(net, 4e-3, device, False)
+        assert all(np.all(s.w[:] != 0) for s in learned)
+        for name in names:
+            np.testing.assert_array_equal(getattr(target, name)[:], 7)
+
+
+def test_poisson_input_and_default_slots():
+    """Any group that spikes is a source: without a signal weights stay, with one they move."""
+    with engine.running("numpy") as device:
+        source, target = PoissonGroup(4, 400 * Hz, dt=DT), cells(3)
+        s = nsnn.plastic_synapses(
+            NDL(0.1), source, target, noise=nsnn.EscapeNoise(nsnn.Logistic(0.3)), beta=0.5, theta=1.0
+        )
+        s.connect()
+        state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(1)  # noqa: NPY002
+        try:
+            net = Network(source, target, s)
+            engine.run(net, 0.02, device, False)
+            np.testing.assert_array_equal(s.w[:], 0)
+            target.L = 1
+            engine.run(net, 0.02, device, False)
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+        assert np.all(s.w[:] < 0)
+
+
+def test_a_target_with_a_variable_of_the_synapses_name():
+    target = cells(equations="u : 1\no : 1\nL : 1\nw : 1\ntrace : 1")
+    source = PoissonGroup(2, 10 * Hz, dt=DT)
+    how = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
+    with pytest.raises(NsnnError, match=r"has a variable 'w'.*give weight=... another name"):
+        nsnn.plastic_synapses(NDL(0.1), source, target, **how)
+    with pytest.raises(NsnnError, match=r"has a variable 'trace'.*rename it"):
+        nsnn.plastic_synapses(NDL(0.1), source, target, **how, weight="strength")
+    rule, pre, post = (
+        PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=17 * ms, tau_minus=34 * ms),
+        *(trains(n, 100, n) for n in (1, 2)),
+    )
+    with engine.running("numpy") as device:
+        source = SpikeGeneratorGroup(1, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
+        values = {"fires": TimedArray(post, dt=DT)}
+        target = NeuronGroup(
+            2, "v : 1\nw : 1", threshold="fires(t, i) > 0", reset="", namespace=values, dt=DT
+        )
+        target.w = 7
+        s = nsnn.plastic_synapses(rule, source, target, membrane="v", weight="strength", bounds=(0, 0.4))
+        s.connect()
+        engine.run(Network(source, target, s), 0.1, device, False)
+        np.testing.assert_array_equal(target.w[:], 7)
+        assert np.all((s.strength[:] >= 0) & (s.strength[:] <= 0.4))
+        assert np.all(target.v[:] > 0)
+
+
+@pytest.mark.parametrize("eta", ["0.05", "0.0"])
+def test_the_pages_cells_learn(eta):
+    """docs/ndl.md: spikes of the cell that belongs to what is shown, in the first 60 ms and in the last 300 ms."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "ndl.md").read_text(encoding="utf-8")
+    code, *_ = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    state, names = np.random.get_state(), {}  # noqa: NPY002
+    try:
+        with engine.running("numpy"):
+            exec(code.replace("NDL(0.05)", f"NDL({eta})"), names)
+            spikes = names["spikes"]
+            cell, step = np.asarray(spikes.i), np.rint(np.asarray(spikes.t) / 1e-3).astype(int)
+            weights = np.array(names["synapses"].w[:]).reshape(12, 3)
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    right = cell == step // 20 % 3
+    assert right[step < 60].mean() < 0.6
+    if eta == "0.0":
+        assert right[step >= 2700].mean() < 0.6
+        assert np.all(weights == 0.3)
+    else:
+        assert right[step >= 2700].mean() > 0.8
+        own = np.arange(12) // 4 == np.arange(3)[:, None]
+        assert weights.T[own].min() > weights.T[~own].max()
+
+
+def all_rules(target):
+    """What every rule makes of the same spikes in 60 steps, and the white-noise factor, in one model."""
+    steps, rng = 60, np.random.default_rng(7)
+    pre, post = trains(4, steps, 1), trains(3, steps, 2)
+    pairs = {"A_plus": 0.3, "A_minus": 0.2, "tau_plus": 17 * ms, "tau_minus": 34 * ms}
+    rules = [
+        (NDL(0.1, optimizer=Adam()), {"noise": nsnn.Gaussian([0.3, 0.4, 0.6]), "trial": 20 * ms}),
+        (NDL(0.1, signal="reward"), {"noise": nsnn.Gaussian(0.4), "trial": 20 * ms}),
+        (
+            NDL(0.1, optimizer=Momentum(), reset_path="detached"),
+            {"noise": nsnn.Cauchy(0.4), "bounds": (-0.5, 0.5)},
+        ),
+        (EProp(0.1), {"trial": 20 * ms}),
+        (PairSTDP(**pairs), None),
+        (RewardModulatedSTDP(**pairs, tau_e=30 * ms, eta=0.1), None),
+    ]
+    values = {"fires": TimedArray(post, dt=DT), "told": TimedArray(rng.normal(0, 1, (steps, 3)), dt=DT)}
+    values |= engine.functions() | {"s": 0.1, "v_thresh": 1.0}
+    with engine.running(target) as device:
+        source = SpikeGeneratorGroup(4, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
+        equations = "u : 1\no : 1\nL = told(t, i) : 1\nR = L : 1\nfactor : 1"
+        equations += "\nm = 0.2 + 0.1 * i + t / (60*ms) : 1\nx0 = t / (70*ms) : 1"
+        cells = NeuronGroup(
+            3, equations, threshold="fires(t, i) > 0", reset="o = 1", namespace=values | {"ms": ms}, dt=DT
+        )
+        cells.run_regularly("u = 0.5 * u * (1 - o)\no = 0", when="start")
+        cells.run_regularly(f"factor += {white_noise_factor()}", when="end")
+        learned = []
+        for rule, how in rules:
+            neuron = {} if how is None else {"beta": 0.5, "theta": 1.0, **how}
+            s = nsnn.plastic_synapses(
+                rule, source, cells, **neuron, **({} if how is None else {"on_pre": "u_post += 0.1"})
+            )
+            s.connect()
+            s.pre.when = "groups"
+            learned.append(s)
+        engine.run(Network(source, cells, learned), steps * 1e-3, device, False)
+        return [np.array(cells.factor[:]), *(np.array(s.w[:]) for s in learned)]
+
+
+@pytest.mark.compile
+@pytest.mark.slow
+def test_every_rule_in_cpp_is_what_it_is_in_numpy():
+    for one, other in zip(all_rules("numpy"), all_rules("cpp"), strict=True):
+        assert np.abs(one).min() > 1e-6
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("rule", "changed", "message"),
+    [
+        (NDL(0.1), {"learning_signal": "M"}, "learning_signal = 'M': the target group 'cells' has no such .* .it has L, o, u, x."),
+        (NDL(0.1), {"membrane": "v"}, "membrane = 'v': the target group"),
+        (NDL(0.1), {"spike": "s"}, "spike = 's': the target group"),
+        (NDL(0.1), {"membrane": "x"}, "membrane = 'x': this variable of 'cells' has a dimension"),
+        (NDL(0.1), {"graded": "u"}, "graded = 'u': the source group 'poisson' has no such variable"),
+        (NDL(0.1), {"feedback": "L"}, "feedback = 'L': the source group 'poisson' has no such variable"),
+        (NDL(0.1, signal="reward"), {"feedback": "L"}, "feedback = 'L': this NDL hands no signal back"),
+        (NDL(0.1), {"noise": None}, "noise = None: without noise NDL's factor vanishes, use the surrogate baseline"),
+        (NDL(0.1), {"noise": nsnn.EscapeNoise(hazard=nsnn.Exponential(50 * Hz, 0.1))}, "a hazard has no density"),
+        (NDL(0.1), {"noise": nsnn.ThresholdNoise(0.1)}, "noise of the membrane has no density of its own"),
+        (NDL(0.1), {"noise": nsnn.WhiteNoise(0.1)}, "beta = 0.5: NDL takes no beta"),
+        (NDL(0.1), {"noise": nsnn.Gaussian(2 * mV)}, "these rules are for a dimensionless membrane"),
+        (NDL(0.1), {"noise": 0.4}, "noise = 0.4: expected a noise family"),
+        (NDL(0.1), {"noise": nsnn.Gaussian([0.4, 0.5])}, "noise_sigma has shape .2,.: expected a number or"),
+        (NDL(0.1), {"beta": None}, "beta = None: NDL needs the beta"),
+        (EProp(0.1), {"noise": None, "beta": None}, "beta = None: EProp needs the beta"),
+        (EProp(0.1), {"noise": None, "width": 3}, "width = 3: EProp takes no width"),
+        (NDL(0.1), {"theta": 20 * mV}, "theta = 20. mV"),
+        (NDL(0.1), {"beta": 1.5}, "beta = 1.5: expected a value from 0 to 1"),
+        (EProp(0.1), {"noise": None, "theta": 0.0}, "theta = 0.0: e-prop"),
+        (NDL(0.1), {"reset": "soft"}, "reset = 'soft': expected"),
+        (NDL(0.1), {"trial": 1.5 * ms}, "trial = 1.5 ms: expected a multiple"),
+        (NDL(0.1), {"trial": 20}, "trial = 20 has no unit"),
+        (NDL(0.1), {"bounds": 3}, "bounds = 3: expected two values"),
+        (NDL(0.1), {"bounds": (1, 0)}, "bounds = .1, 0.: expected low <= high"),
+        (NDL(0.1), {"tau": 3}, "tau = 3: NDL takes no tau"),
+        (SurrogateGradient(nsnn.Gaussian(0.4), 0.1), {}, "a surrogate is for a neuron without noise"),
+        (EProp(0.1), {}, "e-prop is for a neuron without noise"),
+        (EProp(0.1), {"noise": None, "reset": "hard"}, "reset = 'hard': expected \"subtract\""),
+        (Forgetting(0.1), {}, "noise = .*: Forgetting takes no noise"),
+        (PairSTDP(A_plus=1, A_minus=1, tau_plus=1 * ms, tau_minus=1 * ms), {}, "noise = .*: PairSTDP takes no noise"),
+    ],
+    ids=lambda v: type(v).__name__ if isinstance(v, nsnn.Plasticity) else None,
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
+    source = PoissonGroup(2, 10 * Hz, dt=DT, name="poisson")
+    target = cells(equations="u : 1\no : 1\nL : 1\nx : volt", name="cells")
+    with pytest.raises(NsnnError, match=message):
+        nsnn.plastic_synapses(rule, source, target, **(ARGUMENTS | changed))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: NDL(-0.1), "eta = -0.1"),
+        (lambda: NDL([0.1, 0.2]), "eta = .0.1, 0.2.: expected one value"),
+        (lambda: NDL(0.1, signal="bptt"), "signal = 'bptt': expected \"transport\" or"),
+        (lambda: NDL(0.1, reset_path="none"), "reset_path = 'none'"),
+        (lambda: NDL(0.1, optimizer=0.9), "optimizer = 0.9: expected an optimizer"),
+        (
+            lambda: nsnn.Gaussian(0.0),
+            r"sigma = 0\.0: expected a positive value.*noise=None.*SurrogateGradient\(",
+        ),
+        (
+            lambda: nsnn.Gaussian(0 * mV),
+            r"sigma = 0.*V: expected a positive value.*noise=None.*SurrogateGradient\(",
+        ),
+        (lambda: Adam(beta_2=1.0), "beta_2 = 1.0: expected a value below 1"),
+        (lambda: SurrogateGradient(0.4, 0.1), "family = 0.4"),
+        (lambda: SurrogateGradient(nsnn.Gaussian(0.4), 0.1, signal="reward"), "signal = 'reward'"),
+        (lambda: EProp(0.1, signal="reward"), "signal = 'reward'"),
+        (
+            lambda: PairSTDP(A_plus=1.0, A_minus=1 * mV, tau_plus=1 * ms, tau_minus=1 * ms),
+            "A_minus = 1. mV: expected the unit of A_plus",
+        ),
+        (lambda: nsnn.plastic_synapses(NDL(0.1), 3, 4), "source = 3: expected a Brian2 group"),
+        (
+            lambda: nsnn.plastic_synapses(
+                PairSTDP(A_plus=1, A_minus=1, tau_plus=1 * ms, tau_minus=1 * ms),
+                cells(),
+                cells(),
+                learning_signal="L",
+            ),
+            "learning_signal = 'L': PairSTDP has none",
+        ),
+    ],
+)
+def test_bad_records_are_refused_by_name(make, message):
+    with pytest.raises(NsnnError, match=message):
+        make()
+
+
+def test_the_old_method_warns_and_names_the_function():
+    source, target = PoissonGroup(2, 10 * Hz), NeuronGroup(2, "u : 1\no : 1\nL : 1", threshold="o > 0")
+    with pytest.warns(DeprecationWarning, match=r"use nsnn_neuro\.plastic_synapses\(rule, source") as caught:
+        synapses = NDL(0.1).synapses(source, target, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0)
+    assert caught[0].filename == __file__
+    synapses.connect()
+    assert len(synapses) == 4

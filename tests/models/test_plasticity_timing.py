@@ -1,0 +1,164 @@
+"""Spike timing against closed sums over pairs of spikes; the factors of white-noise membranes against numerical derivatives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brian2 import (
+    Network,
+    NeuronGroup,
+    SpikeGeneratorGroup,
+    TimedArray,
+    ms,
+    mV,
+)
+from helpers.learning import DT, trains
+from scipy import special
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.brian import engine
+from nsnn_neuro.models.plasticity import PairSTDP, RewardModulatedSTDP, white_noise_factor
+
+# ------------------------------------------------------------------------------------------------------- spike timing
+
+
+def pair_sum(pre, post, rule, dt):
+    """dw of one synapse: every pair of spikes by itself."""
+    a, b, tau_a, tau_b = (rule.si(name) for name in ("A_plus", "A_minus", "tau_plus", "tau_minus"))
+    lag = dt * (np.flatnonzero(post)[None, :] - np.flatnonzero(pre)[:, None])
+    return np.sum(np.where(lag >= 0, a * np.exp(-np.abs(lag) / tau_a), -b * np.exp(-np.abs(lag) / tau_b)))
+
+
+def timed(rule, pre, post, *, target="numpy", **more):
+    """Weights (n_pre, n_post) after spikes at these steps of 1 ms."""
+    with engine.running(target) as device:
+        a, b = (
+            SpikeGeneratorGroup(s.shape[1], np.nonzero(s)[1], np.nonzero(s)[0] * ms, dt=DT)
+            for s in (pre, post)
+        )
+        s = nsnn.plastic_synapses(rule, a, b, on_pre="", **more)
+        s.connect()
+        engine.run(Network(a, b, s), len(pre) * 1e-3, device, False)
+        return np.array(s.w[:]).reshape(pre.shape[1], post.shape[1])
+
+
+@pytest.mark.parametrize("unit", [1, mV], ids=["number", "volts"])
+def test_stdp_is_the_sum_over_pairs(unit):
+    rule = PairSTDP(A_plus=0.3 * unit, A_minus=0.2 * unit, tau_plus=17 * ms, tau_minus=34 * ms)
+    pre, post = trains(3, 300, 1), trains(2, 300, 2)
+    assert np.any(pre.T @ post > 0)  # some at the same time
+    expected = [[pair_sum(a, b, rule, 1e-3) for b in post.T] for a in pre.T]
+    found = timed(rule, pre, post)
+    scale = 1e-3 if unit is mV else 1
+    assert np.abs(np.array(expected)).min() > 0.1 * scale
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * scale)
+
+
+def test_stdp_of_single_pairs_and_bounds():
+    rule = PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms)
+    for first, second_, change in ((5, 15, 0.3 * np.exp(-1)), (15, 5, -0.2 * np.exp(-0.5)), (5, 5, 0.3)):
+        pre, post = np.zeros((20, 1)), np.zeros((20, 1))
+        pre[first], post[second_] = 1, 1
+        assert timed(rule, pre, post)[0, 0] == pytest.approx(change, abs=1e-13)
+        assert timed(rule, pre, post, bounds=(-0.05, 0.1))[0, 0] == (0.1 if change > 0 else -0.05)
+
+
+def test_rewarded_pairs():
+    """Eligibility by hand, step by step: pairs join it, it decays with tau_e, and weights follow reward times eligibility."""
+    rule = RewardModulatedSTDP(
+        A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms, tau_e=30 * ms, eta=0.5
+    )
+    steps, reward = 80, np.random.default_rng(3).normal(0, 1, (80, 1))
+    pre, post = trains(3, steps, 4), trains(2, steps, 5)
+    with engine.running("numpy") as device:
+        source = SpikeGeneratorGroup(3, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
+        values = {"fires": TimedArray(post, dt=DT), "rewards": TimedArray(reward, dt=DT)}
+        target = NeuronGroup(
+            2, "R = rewards(t, 0) : 1", threshold="fires(t, i) > 0", reset="", namespace=values, dt=DT
+        )
+        s = nsnn.plastic_synapses(rule, source, target, on_pre="")
+        s.connect()
+        engine.run(Network(source, target, s), steps * 1e-3, device, False)
+        found = np.array(s.w[:]).reshape(3, 2)
+        left = np.array(s.c[:]).reshape(3, 2)
+    for i, j in np.ndindex(3, 2):
+        w, c, before = 0.0, 0.0, 0.0
+        for k in range(steps):
+            paired = pair_sum(pre[: k + 1, i], post[: k + 1, j], rule, 1e-3)
+            c += paired - before
+            before = paired
+            w += 0.5 * reward[k, 0] * c
+            c *= np.exp(-1 / 30)
+        assert found[i, j] == pytest.approx(w, abs=1e-12)
+        assert left[i, j] == pytest.approx(c, abs=1e-12)
+    assert np.abs(found).min() > 1e-3
+
+
+def test_eligibility_decays_and_reward_comes_late():
+    """One pair, and a reward 40 ms later: w = eta R A exp(-40 / tau_e) exp(-lag / tau_plus)."""
+    rule = RewardModulatedSTDP(
+        A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms, tau_e=30 * ms, eta=0.5
+    )
+    with engine.running("numpy") as device:
+        source = SpikeGeneratorGroup(1, [0], [5] * ms, dt=DT)
+        equations = "reward = 2 * int(t_in_timesteps == 55) : 1"
+        target = NeuronGroup(1, equations, threshold="t_in_timesteps == 15", reset="", namespace={}, dt=DT)
+        s = nsnn.plastic_synapses(rule, source, target, on_pre="", learning_signal="reward")
+        s.connect()
+        engine.run(Network(source, target, s), 0.07, device, False)
+        assert s.w[0] == pytest.approx(0.5 * 2 * 0.3 * np.exp(-1) * np.exp(-40 / 30), rel=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------ white-noise factors
+
+
+def crossing(m, x0, s, theta, bridge):
+    """P of a spike in a white-noise step, the bridge's part by exp(A) Phi(-y) = phi(z) sqrt(pi / 2) erfcx(y / sqrt 2)."""
+    z, y = (m - theta) / s, (m + theta - 2 * x0) / s
+    return special.ndtr(z) + bridge * np.exp(-0.5 * z**2) * special.erfcx(y / np.sqrt(2)) / 2
+
+
+@pytest.mark.parametrize("bridge", [False, True])
+def test_the_factor_of_a_white_noise_step_is_the_derivative_of_its_probability(bridge):
+    theta, s = 1.0, 0.1
+    m, x0 = (g.ravel() for g in np.meshgrid(np.linspace(0.2, 1.4, 61), np.linspace(-0.5, 0.99, 40)))
+    h = 3e-4
+    d = [crossing(m + k * h, x0, s, theta, bridge) for k in (-2, -1, 1, 2)]
+    slope = (d[0] - 8 * d[1] + 8 * d[2] - d[3]) / (12 * h)
+    names = {
+        "m": m,
+        "x0": x0,
+        "s": s,
+        "v_thresh": theta,
+        "normal_cdf": special.ndtr,
+        "pi": np.pi,
+        "inf": np.inf,
+    }
+    names |= {"exp": np.exp, "sqrt": np.sqrt, "clip": np.clip, "int": lambda b: np.asarray(b).astype(int)}
+    found = eval(white_noise_factor(bridge=bridge), {}, names)
+    assert slope.max() > 2
+    np.testing.assert_allclose(found, slope, rtol=0, atol=1e-8)
+    z, y = (m - theta) / s, (m + theta - 2 * x0) / s
+    if bridge:
+        closed = (theta - x0) / s**2 * np.exp(-0.5 * z**2) * special.erfcx(y / np.sqrt(2))
+        assert ((y > 8) & (closed > 1e-3)).sum() > 20
+        np.testing.assert_allclose(found, closed, rtol=1e-10, atol=1e-290)
+
+
+def test_the_factors_text_is_brian2s_and_keeps_units():
+    """In volts, in generated code: dP/dm in 1/V; a membrane that starts above threshold fires anyhow, so 0."""
+    for bridge in (False, True):
+        equations = "m : volt\nx0 : volt\nfactor : 1/volt"
+        values = engine.functions() | {"s": 0.5 * mV, "v_thresh": 20 * mV}
+        with engine.running("numpy") as device:
+            group = NeuronGroup(4, equations, namespace=values, dt=DT)
+            group.m, group.x0 = [19.5, 19.9, 25.0, 20.2] * mV, [19.0, 15.0, 15.0, 20.1] * mV
+            group.run_regularly(f"factor = {white_noise_factor(bridge=bridge)}")
+            engine.run(Network(group), 1e-3, device, False)
+            found = 1e-3 * np.array(group.factor[:])
+        m, x0 = np.array([19.5, 19.9, 25.0, 20.2]), np.array([19.0, 15.0, 15.0, 20.1])
+        h = 1e-4
+        slope = (crossing(m + h, x0, 0.5, 20.0, bridge) - crossing(m - h, x0, 0.5, 20.0, bridge)) / (2 * h)
+        if bridge:
+            slope[3] = 0.0
+        np.testing.assert_allclose(found, slope, rtol=0, atol=1e-7)

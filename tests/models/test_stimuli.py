@@ -1,0 +1,92 @@
+"""Stimuli: samples against their formulas, and against what the simulation is driven with."""
+
+from __future__ import annotations
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import Hz, ms, mV
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.core.errors import NsnnError
+
+
+@pytest.mark.parametrize(
+    "stimulus",
+    [
+        nsnn.Constant([0.2, 0.4]),
+        nsnn.Step(0.4, 3 * ms, 7 * ms),
+        nsnn.Step([0.4, 0.1], 3.3 * ms, [7, 9] * ms),
+        nsnn.Sinusoid(0.3, 0.2, [10, 70] * Hz, phase=0.4),
+        nsnn.FrozenNoise(0.3, 0.1, 3 * ms, seed=5),
+        nsnn.Recorded(
+            neo.AnalogSignal(np.linspace(0, 1, 20), units="dimensionless", sampling_period=1 * pq.ms)
+        ),
+    ],
+    ids=lambda s: type(s).__name__,
+)
+def test_the_samples_are_what_drives_the_neuron(stimulus):
+    """With beta = 0 and theta out of reach the NSNN potential is the drive itself."""
+    block = nsnn.simulate(
+        nsnn.NSNNNeuron(beta=0.0, theta=100.0), stimulus=stimulus, n_neurons=2, duration=20 * ms, dt=1 * ms,
+        engine="numpy", record_v=True,
+    )  # fmt: skip
+    signal = next(s for s in block.segments[0].analogsignals if s.name == "v")
+    samples = stimulus.samples(20, 1e-3)
+    expected = samples[:, None] if samples.ndim == 1 else samples
+    np.testing.assert_allclose(signal.magnitude, np.broadcast_to(expected, (20, 2)), atol=1e-12)
+
+
+def test_frozen_noise_is_an_ou_process():
+    """Mean, variance and autocorrelation over 300 paths; the same path for one seed, another for another."""
+    paths = np.array([nsnn.FrozenNoise(2.0, 0.5, 5 * ms, seed=s).samples(400, 1e-3) for s in range(300)])
+    z = (paths - 2.0) / 0.5
+    assert abs(z.mean(axis=1).mean()) / (z.mean(axis=1).std() / np.sqrt(300)) < 4
+    for lag in (0, 1, 5):
+        products = np.mean(z[:, : 400 - lag] * z[:, lag:], axis=1)
+        assert abs(products.mean() - np.exp(-lag / 5)) / (products.std() / np.sqrt(300)) < 4
+    assert abs(np.var(z[:, 0]) - 1) < 4 * np.sqrt(2 / 300)
+    assert (nsnn.FrozenNoise(2.0, 0.5, 5 * ms, seed=0).samples(400, 1e-3) == paths[0]).all()
+    assert (paths[0] != paths[1]).all()
+
+
+def test_recorded_repeats_long_samples_and_averages_short_ones():
+    long = neo.AnalogSignal([1.0, 3.0], units="V", sampling_period=2 * pq.ms)
+    assert nsnn.Recorded(long).samples(4, 1e-3).tolist() == [1, 1, 3, 3]
+    short = neo.AnalogSignal([1.0, 3.0, 5.0, 6.0, 9.0], units="V", sampling_period=0.5 * pq.ms)
+    assert nsnn.Recorded(short).samples(2, 1e-3).tolist() == [2, 5.5]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: nsnn.Step(1 * mV, 5 * ms, 5 * ms), "t_on"),
+        (lambda: nsnn.Sinusoid(1 * mV, 2.0, 10 * Hz), "one unit"),
+        (lambda: nsnn.Sinusoid(1 * mV, 2 * mV, 10 * ms), "frequency"),
+        (lambda: nsnn.FrozenNoise(1 * mV, -2 * mV, 10 * ms, seed=1), "sigma"),
+        (lambda: nsnn.FrozenNoise(1 * mV, [2, 3] * mV, 10 * ms, seed=1), "sigma has shape"),
+        (lambda: nsnn.FrozenNoise(1 * mV, 2 * mV, 10 * ms, seed="x"), "seed = 'x'"),
+        (lambda: nsnn.Recorded([1, 2, 3]), "signal = list: expected a neo.AnalogSignal"),
+        (
+            lambda: nsnn.Recorded(neo.AnalogSignal([1.0], units="A", sampling_rate=1 * pq.Hz)),
+            "signal has unit A",
+        ),
+        (lambda: nsnn.Recorded(neo.AnalogSignal([np.nan], units="V", sampling_rate=1 * pq.Hz)), "NaN"),
+        (
+            lambda: nsnn.Recorded(
+                neo.AnalogSignal([1.0] * 9, units="V", sampling_period=0.3 * pq.ms)
+            ).samples(2, 1e-3),
+            "whole multiple",
+        ),
+        (
+            lambda: nsnn.Recorded(neo.AnalogSignal([1.0] * 9, units="V", sampling_period=1 * pq.ms)).samples(
+                20, 1e-3
+            ),
+            "signal lasts 0.009 s: expected at least the duration of 0.02 s",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(make, words):
+    with pytest.raises(NsnnError, match=words):
+        make()

@@ -1,0 +1,135 @@
+"""The synapses' texts, integrated by an ODE solver, against the closed form of their response; what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from brian2 import Hz, ms, mV
+from scipy.integrate import solve_ivp
+
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro.models.synapses import AlphaSynapse, ConductanceSynapse, ExponentialSynapse, Jump, Synapse
+
+TAU = 5e-3
+
+
+def response(synapse, weight, times):
+    """The current or conductance at `times` after one spike at 0, from the record's texts alone."""
+    values = {f.name: synapse.si(f.name) for f in synapse._parameters()} | {"weight": weight, "exp": np.exp}
+    names = list(synapse.states)
+
+    def slope(t, y):
+        here = values | dict(zip(names, y, strict=True))
+        return [eval(text, {}, here) for text in synapse.states.values()]
+
+    start = [eval(synapse.on_arrival.get(name, "0"), {}, values) for name in names]
+    path = solve_ivp(slope, (0, times[-1]), start, t_eval=times, method="DOP853", rtol=1e-11, atol=1e-14)
+    return eval(synapse.current or synapse.conductance, {}, values | dict(zip(names, path.y, strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("synapse", "closed"),
+    [
+        (ExponentialSynapse(5 * ms), lambda s: np.exp(-s)),
+        (AlphaSynapse(5 * ms), lambda s: s * np.exp(1 - s)),
+        (ConductanceSynapse(5 * ms, 0 * mV), lambda s: np.exp(-s)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_response_to_a_spike_is_the_closed_form(synapse, closed):
+    times = np.linspace(0, 8 * TAU, 401)
+    for weight in (0.7, -3e-4):
+        error = np.abs(response(synapse, weight, times) - weight * closed(times / TAU))
+        assert error.max() < 1e-9 * abs(weight) / 0.7
+
+
+def test_the_peak_of_an_alpha_synapse_is_the_weight_at_tau():
+    times = np.linspace(0, 3 * TAU, 3001)
+    x = response(AlphaSynapse(TAU * 1e3 * ms), 0.25, times)
+    assert times[np.argmax(x)] == pytest.approx(TAU, abs=times[1] / 2)
+    assert x.max() == pytest.approx(0.25, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("synapse", "unit"),
+    [
+        (Jump(), "V"),
+        (ExponentialSynapse(1 * ms), "V"),
+        (AlphaSynapse(1 * ms), "V"),
+        (ConductanceSynapse(1 * ms, -70 * mV), "1"),
+    ],
+)
+def test_the_unit_of_a_weight(synapse, unit):
+    assert synapse.weight_unit("V") == unit
+    assert synapse.weight_unit("1") == "1"
+    text = synapse.describe()
+    assert json.loads(json.dumps(text)) == text
+    assert text["type"] == type(synapse).__name__
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ExponentialSynapse(0 * ms), r"tau_syn = 0. s: expected a positive value"),
+        (lambda: AlphaSynapse(5), "tau_syn = 5 has no unit: expected a time"),
+        (lambda: ConductanceSynapse(5 * ms, 5 * Hz), "e_rev = 5. Hz: expected a voltage"),
+        (lambda: ConductanceSynapse([1, 2] * ms, [0, 1, 2] * mV), "tau_syn has 2, e_rev has 3 values"),
+    ],
+)
+def test_wrong_parameters_are_named(make, message):
+    with pytest.raises(NsnnError, match=message):
+        make()
+
+
+GOOD = {"states": {"x": "-x / tau"}, "on_arrival": {"x": "weight"}, "current": "x"}
+
+
+def own(**texts):
+    """A synapse with parameters tau and e_rev, and GOOD's texts but for those given."""
+    fields = [("tau", Any, parameter("s", bound="positive")), ("e_rev", Any, parameter("V", "1"))]
+    kind = dataclasses.make_dataclass(
+        "Own", fields, bases=(Synapse,), namespace={**GOOD, **texts}, frozen=True, eq=False
+    )
+    return kind(5 * ms, 0 * mV)
+
+
+def test_a_synapse_of_ones_own_may_mix_states():
+    synapse = own(
+        states={"x": "(3 * y - x) / tau", "y": "-y / (tau * sqrt(2))"},
+        on_arrival={"x": "0.1 * weight", "y": "weight * exp(-1)"},
+        current="x - 0.5 * y",
+    )
+    assert synapse.weight_unit("V") == "V"
+    assert own(current=None, conductance="2 * x", reversal="e_rev").weight_unit("V") == "1"
+    assert own(states={}, current=None, on_arrival={"v": "weight"}).weight_unit("V") == "V"
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"states": {"x": "-x**2 / tau"}}, "linear in the states, x"),
+        ({"states": {"x": "(1 - x) / tau"}}, "linear in the states, x"),
+        ({"states": {"x": "-x / tau", "y": "x * y / tau"}}, r"states\['y'\].*linear in the states, x, y"),
+        ({"current": "x + 1"}, "Own.current = 'x \\+ 1': expected an expression linear"),
+        ({"current": "abs(x)"}, r"has \['abs'\]"),
+        ({"states": {"x": "-x / tau_syn"}}, r"has \['tau_syn'\]: expected x, parameters of the synapse"),
+        ({"states": {"x": "-x / "}}, "expected an expression in Brian2's syntax"),
+        ({"on_arrival": {"x": "weight * u"}}, r"has \['u'\]: expected weight, parameters"),
+        ({"on_arrival": {"z": "weight"}}, r"adds to \['z'\]: expected a state"),
+        ({"on_arrival": {}}, "on_arrival is empty"),
+        ({"states": {"tau": "-tau"}}, r"state or parameter \['tau'\]"),
+        ({"states": {"v": "-v / tau"}, "on_arrival": {"v": "weight"}, "current": "v"}, r"\['v'\]"),
+        ({"conductance": "x", "reversal": "e_rev"}, "a conductance and a current"),
+        ({"current": None, "conductance": "x"}, "Own.reversal = None: expected the name of a parameter"),
+        ({"current": None, "conductance": "x", "reversal": "E"}, "Own.reversal = 'E'"),
+        ({"current": None}, "nothing reaches the membrane"),
+    ],
+)
+def test_texts_that_do_not_fit_are_named(texts, message):
+    with pytest.raises(NsnnError, match=message):
+        own(**texts)

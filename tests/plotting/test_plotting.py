@@ -1,0 +1,390 @@
+"""`plotting`: what is drawn, held against arrays computed here, and what a figure must not do to its surroundings."""
+
+from __future__ import annotations
+
+import ast
+import io
+from pathlib import Path
+
+import matplotlib as mpl
+import neo
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from matplotlib import pyplot
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from scipy.stats import chi2
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import plotting
+from nsnn_neuro.core.errors import NsnnError
+
+# [trial][neuron] s
+TIMES = [[[0.1, 0.3, 0.35], [0.2], []], [[0.25], [], [0.05, 0.45]]]
+
+
+def example() -> neo.Block:
+    return nsnn.to_block(TIMES, t_stop=0.5 * pq.s)
+
+
+def new_ax():
+    return Figure(figsize=(4, 3)).subplots()
+
+
+def with_signal(n_channels: int = 2) -> neo.Block:
+    block = example()
+    for k, segment in enumerate(block.segments):
+        values = np.linspace(0.0, 5.0, 50 * n_channels).reshape(50, n_channels) + k
+        signal = neo.AnalogSignal(values, units="mV", sampling_rate=100 * pq.Hz, name="v")
+        signal.array_annotate(neuron=np.array([0, 2][:n_channels]))
+        segment.analogsignals.append(signal)
+    return block
+
+
+def table(**columns) -> pd.DataFrame:
+    base = {"x": [3.0, 1.0, 2.0], "value": [30.0, 10.0, 20.0], "se": [3.0, 1.0, np.nan]}
+    return pd.DataFrame(base | {"measure": "firing_rate", "unit": "Hz"} | columns)
+
+
+DRAWINGS = {
+    "raster": lambda ax: plotting.raster(example(), ax=ax),
+    "psth": lambda ax: plotting.psth(example(), bin_width=100 * pq.ms, ax=ax),
+    "isi_histogram": lambda ax: plotting.isi_histogram(example(), ax=ax),
+    "measure_against": lambda ax: plotting.measure_against(table(), "x", ax=ax),
+    "membrane": lambda ax: plotting.membrane(with_signal(), ax=ax),
+}
+
+
+def test_every_function_is_among_the_drawings_below() -> None:
+    assert set(DRAWINGS) == set(plotting.__all__)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_drawing_stays_on_its_axes(name: str) -> None:
+    before, ax = dict(mpl.rcParams), new_ax()
+    assert DRAWINGS[name](ax) is ax
+    ax.figure.savefig(io.BytesIO())
+    assert dict(mpl.rcParams) == before
+    assert pyplot.get_fignums() == []
+    assert ax.get_xlabel()
+    assert ax.get_ylabel()
+    assert not ax.spines["top"].get_visible()
+    assert not ax.spines["right"].get_visible()
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_without_axes_there_is_one_new_figure(name: str) -> None:
+    ax = DRAWINGS[name](None)
+    try:
+        assert pyplot.get_fignums() == [ax.figure.number]
+        assert ax.figure.axes == [ax]
+    finally:
+        pyplot.close(ax.figure)
+
+
+def test_matplotlib_is_imported_inside_functions_alone() -> None:
+    tree = ast.parse(Path(plotting.figures.__file__).read_text(encoding="utf-8"))
+    names = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert len(names) > 5
+    assert not [name for name in names if "matplotlib" in name or "pandas" in name]
+
+
+# --- raster ------------------------------------------------------------------------------------------------
+
+
+def ticks(ax) -> list[tuple[float, float]]:
+    """(time, row) of every tick, sorted."""
+    segments = np.array(ax.collections[0].get_segments()).reshape(-1, 2, 2)
+    assert (segments[:, 0, 0] == segments[:, 1, 0]).all()
+    return sorted(
+        zip(segments[:, 0, 0].tolist(), segments[:, :, 1].mean(axis=1).round(9).tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("trials", "neurons"),
+    [
+        (None, None),
+        (0, None),
+        ([1], None),
+        (None, 0),
+        (None, [2]),
+        ([1, 0], [2, 0]),
+        (np.array([1]), range(2)),
+    ],
+)
+def test_raster_has_a_row_for_each_trial_of_each_neuron(trials, neurons) -> None:
+    ax = plotting.raster(example(), trials=trials, neurons=neurons, ax=new_ax())
+    some_trials = [0, 1] if trials is None else np.atleast_1d(trials).tolist()
+    some_neurons = [0, 1, 2] if neurons is None else np.atleast_1d(neurons).tolist()
+    rows = [(j, k) for j in some_neurons for k in some_trials]
+    expected = sorted((t, float(row)) for row, (j, k) in enumerate(rows) for t in TIMES[k][j])
+    assert ticks(ax) == expected
+    assert ax.get_xlim() == (0.0, 0.5)
+    assert ax.get_ylim() == (-0.5, len(rows) - 0.5)
+
+
+def test_raster_takes_trains_in_other_units_and_trials_of_other_windows() -> None:
+    block = neo.Block()
+    for stop in (500.0, 800.0):
+        segment = neo.Segment()
+        segment.spiketrains.append(neo.SpikeTrain([stop - 100.0], units="ms", t_start=-50.0, t_stop=stop))
+        block.segments.append(segment)
+    ax = plotting.raster(block, ax=new_ax())
+    assert [(round(t, 9), y) for t, y in ticks(ax)] == [(0.4, 0.0), (0.7, 1.0)]
+    assert np.round(ax.get_xlim(), 9).tolist() == [-0.05, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("options", "label", "row", "name"),
+    [
+        ({"neurons": 1}, "trial", 1, "1"),
+        ({"trials": 1}, "neuron", 2, "2"),
+        ({"trials": 1, "neurons": [2, 0]}, "neuron", 0, "2"),
+        ({}, "neuron (2 trials each)", 2.5, "1"),
+    ],
+)
+def test_rows_are_named_after_trials_or_neurons(options, label, row, name) -> None:
+    ax = plotting.raster(example(), ax=new_ax(), **options)
+    assert ax.get_ylabel() == label
+    assert ax.yaxis.get_major_formatter()(row, None) == name
+    ax.figure.canvas.draw()
+    shown = [text.get_text() for text in ax.get_yticklabels()]
+    assert name in shown
+
+
+def test_populations_have_their_own_colours() -> None:
+    block = example()
+    block.annotations["populations"] = [{"name": "E", "size": 2}, {"name": "I", "size": 1}]
+    ax = plotting.raster(block, trials=1, ax=new_ax())
+    lines = ax.collections[0]
+    of_row = {
+        round(float(s[:, 1].mean())): to_hex(c)
+        for s, c in zip(lines.get_segments(), lines.get_colors(), strict=True)
+    }
+    assert of_row == {0: plotting.figures.COLOURS[0].lower(), 2: plotting.figures.COLOURS[1].lower()}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["E", "I"]
+    block.annotations["populations"] = [{"name": "E", "size": 7}]
+    with pytest.raises(NsnnError, match="add up to 3 neurons"):
+        plotting.raster(block, ax=new_ax())
+
+
+def test_a_big_raster_is_one_picture_and_a_small_one_is_lines() -> None:
+    rng = np.random.default_rng(1)
+    block = nsnn.to_block([[rng.uniform(0, 1, 100) for _ in range(300)]], t_stop=1 * pq.s)
+    ax = plotting.raster(block, ax=new_ax())
+    assert len(ax.collections) == 1
+    assert len(ax.collections[0].get_segments()) == 30_000
+    file = io.BytesIO()
+    ax.figure.savefig(file, format="svg")
+    assert b"<image" in file.getvalue()
+    assert len(file.getvalue()) < 1_000_000
+    file = io.BytesIO()
+    plotting.raster(example(), ax=new_ax()).figure.savefig(file, format="svg")
+    assert b"<image" not in file.getvalue()
+
+
+def test_a_block_without_spikes_is_an_empty_raster() -> None:
+    ax = plotting.raster(nsnn.to_block([[[], []]], t_stop=2 * pq.s), ax=new_ax())
+    ax.figure.savefig(io.BytesIO())
+    assert ticks(ax) == []
+    assert ax.get_xlim() == (0.0, 2.0)
+
+
+@pytest.mark.parametrize("wrong", [3, -1, 0.5, [0, 0], [], "a", True, [[0]]])
+def test_raster_refuses_numbers_that_are_none(wrong) -> None:
+    with pytest.raises(NsnnError, match=r"neurons = .*expected different whole numbers from 0 to 2"):
+        plotting.raster(example(), neurons=wrong, ax=new_ax())
+    with pytest.raises(NsnnError, match=r"trials = .*expected different whole numbers from 0 to 1"):
+        plotting.raster(example(), trials=wrong, ax=new_ax())
+
+
+# --- psth --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("neuron", [None, 0, 2])
+def test_psth_is_the_rate_with_garwoods_band(neuron) -> None:
+    ax = plotting.psth(example(), bin_width=100 * pq.ms, neuron=neuron, ax=new_ax())
+    chosen = range(3) if neuron is None else [neuron]
+    # no spike lies on a border, up to the rounding that the bins allow for
+    flat = np.array([t + 1e-6 for trial in TIMES for j in chosen for t in trial[j]])
+    counts = np.histogram(flat, np.arange(6) * 0.1)[0]
+    exposure = 2 * len(chosen) * 0.1
+    stairs = ax.patches[0].get_data()
+    np.testing.assert_allclose(stairs.values, counts / exposure, rtol=1e-12)
+    np.testing.assert_allclose(stairs.edges, np.arange(6) * 0.1, rtol=1e-12)
+    upper = chi2.ppf(0.975, 2 * counts + 2) / 2 / exposure
+    corners = ax.collections[0].get_paths()[0].vertices
+    for k in range(5):
+        middle = corners[np.abs(corners[:, 0] - 0.1 * k) < 1e-9]
+        assert np.min(np.abs(middle[:, 1] - upper[k])) < 1e-9
+    assert ax.get_ylim()[0] == 0
+
+
+def test_psth_has_a_curve_for_each_population() -> None:
+    block = example()
+    block.annotations["populations"] = [{"name": "E", "size": 2}, {"name": "I", "size": 1}]
+    ax = plotting.psth(block, bin_width=500 * pq.ms, ax=new_ax())
+    assert [p.get_data().values.tolist() for p in ax.patches] == [[5 / (2 * 2 * 0.5)], [2 / (2 * 0.5)]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["E", "I"]
+
+
+def test_psth_refuses() -> None:
+    with pytest.raises(NsnnError, match="neuron = 3: expected different whole numbers from 0 to 2"):
+        plotting.psth(example(), bin_width=100 * pq.ms, neuron=3, ax=new_ax())
+    with pytest.raises(NsnnError, match=r"bin_width = 0\.1 has no unit"):
+        plotting.psth(example(), bin_width=0.1, ax=new_ax())
+
+
+# --- intervals ---------------------------------------------------------------------------------------------
+
+
+def gamma_block(dt: float | None = None) -> tuple[neo.Block, np.ndarray]:
+    """Three neurons of regular spiking, and all their intervals in ms."""
+    rng = np.random.default_rng(2)
+    times = np.cumsum(rng.gamma(4.0, 0.005, (3, 400)), axis=1)
+    if dt:
+        times = np.unique(np.rint(times / dt).astype(int), axis=1) * dt
+    block = nsnn.to_block([list(times)], t_stop=20 * pq.s)
+    if dt:
+        block.annotations["dt"] = dt
+    return block, 1e3 * np.diff(times, axis=1)
+
+
+@pytest.mark.parametrize("neuron", [None, 1])
+@pytest.mark.parametrize("log", [False, True])
+def test_isi_histogram_is_the_density_of_the_intervals(neuron, log) -> None:
+    block, intervals = gamma_block()
+    chosen = intervals.ravel() if neuron is None else intervals[neuron]
+    ax = plotting.isi_histogram(block, neuron=neuron, log=log, ax=new_ax())
+    stairs = ax.patches[0].get_data()
+    edges = np.log10(stairs.edges) if log else stairs.edges
+    values = np.log10(chosen) if log else chosen
+    counts = np.histogram(values, edges + 1e-9 * np.diff(edges)[0] * np.linspace(-1, 1, edges.size))[0]
+    assert counts.sum() == chosen.size
+    np.testing.assert_allclose(stairs.values, counts / chosen.size / np.diff(edges), rtol=1e-9)
+    assert abs((stairs.values * np.diff(edges)).sum() - 1) < 1e-12
+    width = 2 * np.subtract(*np.percentile(values, [75, 25])) / chosen.size ** (1 / 3)
+    assert abs(np.diff(edges)[0] / width - 1) < 1e-9
+    assert ax.get_xscale() == ("log" if log else "linear")
+    assert ax.texts[0].get_text() == f"{chosen.size} intervals"
+
+
+def test_bins_hold_as_many_grid_points_each() -> None:
+    block, intervals = gamma_block(dt=1e-4)
+    stairs = plotting.isi_histogram(block, ax=new_ax()).patches[0].get_data()
+    ratio = np.diff(stairs.edges)[0] / 0.1
+    assert abs(ratio - round(ratio)) < 1e-9
+    index = np.rint(intervals.ravel() / 0.1).astype(int) // round(ratio)
+    counts = np.bincount(index)
+    np.testing.assert_allclose(stairs.values, counts / intervals.size / np.diff(stairs.edges), rtol=1e-9)
+
+
+def test_isi_histogram_with_a_given_width() -> None:
+    ax = plotting.isi_histogram(example(), bin_width=50 * pq.ms, ax=new_ax())
+    stairs = ax.patches[0].get_data()
+    # 200, 50 and 400 ms
+    np.testing.assert_allclose(stairs.values * 3 * 50, [0, 1, 0, 0, 1, 0, 0, 0, 1], rtol=1e-9)
+    with pytest.raises(NsnnError, match=r"bin_width = 5.*expected None with log=True"):
+        plotting.isi_histogram(example(), bin_width=5 * pq.ms, log=True, ax=new_ax())
+    with pytest.raises(NsnnError, match="fewer than a million bins"):
+        plotting.isi_histogram(example(), bin_width=1e-5 * pq.ms, ax=new_ax())
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [([0.1], "no intervals"), ([0.1, 0.2], "1 interval"), ([0.1, 0.1, 0.1], "2 intervals")],
+)
+def test_few_or_equal_intervals_still_make_a_figure(times, text, log) -> None:
+    ax = plotting.isi_histogram(nsnn.to_block([[times]], t_stop=1 * pq.s), log=log, ax=new_ax())
+    ax.figure.savefig(io.BytesIO())
+    assert ax.texts[0].get_text() == text
+
+
+# --- a measure against a parameter -------------------------------------------------------------------------
+
+
+def bars(container) -> list[list[float]]:
+    """[x, low, high] of each error bar."""
+    return [[s[0, 0], s[0, 1], s[1, 1]] for s in container[2][0].get_segments() if len(s) == 2]
+
+
+def test_points_in_the_order_of_x_with_one_standard_error() -> None:
+    ax = plotting.measure_against(table(), "x", ax=new_ax())
+    (container,) = ax.containers
+    assert container[0].get_xydata().tolist() == [[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]]
+    assert bars(container) == [[1.0, 9.0, 11.0], [3.0, 27.0, 33.0]]
+    assert container[0].get_linestyle() == "-"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x", "firing rate (Hz)")
+
+
+def test_each_hue_is_a_colour_with_its_own_rows() -> None:
+    rows = table(model=["LIF", "EIF", "LIF"])
+    ax = plotting.measure_against(rows, "x", hue="model", se=None, ax=new_ax())
+    lines = [c[0] for c in ax.containers]
+    assert [line.get_xydata().tolist() for line in lines] == [[[2.0, 20.0], [3.0, 30.0]], [[1.0, 10.0]]]
+    assert [to_hex(line.get_color()) for line in lines] == [c.lower() for c in plotting.figures.COLOURS[:2]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["LIF", "EIF"]
+    assert not any(c.has_yerr for c in ax.containers)
+
+
+def test_rows_of_one_x_and_categories_are_not_joined() -> None:
+    ax = plotting.measure_against(table(x=[1.0, 1.0, 2.0]), "x", ax=new_ax())
+    assert ax.containers[0][0].get_linestyle() == "None"
+    ax = plotting.measure_against(table(x=["drug", "control", "drug"]), "x", ax=new_ax())
+    assert ax.containers[0][0].get_linestyle() == "None"
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["drug", "control"]
+    assert sorted(ax.containers[0][0].get_xydata().tolist()) == [[0.0, 20.0], [0.0, 30.0], [1.0, 10.0]]
+
+
+def test_what_tabulate_gives_can_be_drawn() -> None:
+    blocks = {"one": example(), "two": example()}
+    measured = nsnn.tabulate(blocks, [nsnn.measures.firing_rate], by="population")
+    ax = plotting.measure_against(measured, "block", ax=new_ax())
+    rates = [sum(len(TIMES[k][j]) for k in range(2)) / 1.0 for j in range(3)]
+    np.testing.assert_allclose(ax.containers[0][0].get_ydata(), np.mean(rates), rtol=1e-12)
+    both = nsnn.tabulate(example(), [nsnn.measures.firing_rate, nsnn.measures.cv])
+    with pytest.raises(NsnnError, match=r"several measures, \['firing_rate', 'cv'\]: select one"):
+        plotting.measure_against(both, "neuron", ax=new_ax())
+    ax = plotting.measure_against(both, "neuron", hue="measure", ax=new_ax())
+    assert ax.get_ylabel() == "value"
+
+
+def test_measure_against_refuses() -> None:
+    with pytest.raises(NsnnError, match=r"no column 'sigma': expected one of \['x', 'value'"):
+        plotting.measure_against(table(), "sigma", ax=new_ax())
+    with pytest.raises(NsnnError, match=r"column 'value' of the table holds .* values: expected numbers"):
+        plotting.measure_against(table(value=["a", "b", "c"]), "x", ax=new_ax())
+
+
+# --- membrane ----------------------------------------------------------------------------------------------
+
+
+def test_membrane_draws_the_traces_in_millivolts_and_the_spikes() -> None:
+    ax = plotting.membrane(with_signal(), trial=1, ax=new_ax())
+    expected = np.linspace(0.0, 5.0, 100).reshape(50, 2) + 1
+    for k, j in enumerate((0, 2)):
+        np.testing.assert_allclose(ax.lines[k].get_ydata(), expected[:, k], rtol=1e-12)
+        np.testing.assert_allclose(ax.lines[k].get_xdata(), np.arange(50) / 100, rtol=0, atol=1e-12)
+        assert [s[0, 0] for s in ax.collections[k].get_segments()] == TIMES[1][j]
+        assert to_hex(ax.collections[k].get_color()[0]) == to_hex(ax.lines[k].get_color())
+    lowest = min(s[:, 1].min() for c in ax.collections for s in c.get_segments())
+    bottom, top = ax.get_ylim()
+    assert (expected.max() - bottom) / (top - bottom) < lowest  # the ticks stand above the traces
+    assert ax.get_ylabel() == "membrane (mV)"
+
+
+def test_membrane_of_chosen_neurons() -> None:
+    ax = plotting.membrane(with_signal(), neurons=2, ax=new_ax())
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), np.linspace(0.0, 5.0, 100)[1::2], rtol=1e-12)
+    assert len(ax.lines) == 1
+    assert ax.get_legend() is None
+    with pytest.raises(NsnnError, match=r"neurons = \[0, 1\]: \[1\] not among the recorded neurons \[0, 2\]"):
+        plotting.membrane(with_signal(), neurons=[0, 1], ax=new_ax())
+    with pytest.raises(NsnnError, match="trial = 2: expected different whole numbers from 0 to 1"):
+        plotting.membrane(with_signal(), trial=2, ax=new_ax())
+    with pytest.raises(NsnnError, match='no signal "v" in the block; record it with simulate'):
+        plotting.membrane(example(), ax=new_ax())

@@ -1,0 +1,473 @@
+"""Sweeps: a point is `simulate`'s run with that point's noise, whatever runs beside it; names, failures, common noise, memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import warnings
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from brian2 import Hz, ms, mV, second
+from test_contract import EXAMPLES
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.brian.equations.groups import check
+from nsnn_neuro.brian.simulate import simulate_together
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.io.block import gather
+from nsnn_neuro.measures import cv, fano_factor, firing_rate
+from nsnn_neuro.models.neurons import Neuron
+from nsnn_neuro.models.noise import Noise
+from nsnn_neuro.sweep import batching, worker
+from nsnn_neuro.sweep import grid as grids
+from nsnn_neuro.sweep.batching import stack
+
+ROOT = Path(__file__).resolve().parents[2]
+CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+RUN = {"trials": 3, "duration": 200 * ms, "dt": 0.2 * ms, "engine": "numpy"}
+NOISE, DRIVE = nsnn.WhiteNoise(3 * mV), nsnn.Constant(18 * mV)
+GRID = {"noise.sigma": [2 * mV, 4 * mV], "stimulus.v": [15 * mV, 20 * mV]}
+
+
+def swept(grid=GRID, model=CELL, noise=NOISE, stimulus=DRIVE, **options) -> pd.DataFrame:
+    given = {"measures": [firing_rate], "seed": 1, **RUN, **options}
+    return nsnn.sweep(model, grid, noise=noise, stimulus=stimulus, **given)
+
+
+def expected(parts: list, points=None, seeds=(1,), measures=(firing_rate,), n_neurons=1) -> list[float]:
+    """The values of a table, each from a run of its own."""
+    values = []
+    for k, (model, noise, stimulus) in enumerate(parts):
+        for seed in seeds:
+            size = {} if isinstance(model, nsnn.Network) else {"n_neurons": n_neurons}
+            point = k if points is None else points[k]
+            block = nsnn.simulate(model, noise, stimulus, **RUN, **size, seed=seed, point=point)
+            values += [v for function in measures for v in function(block)]
+    return values
+
+
+def white(sigma, drive):
+    return CELL, nsnn.WhiteNoise(sigma * mV), nsnn.Constant(drive * mV)
+
+
+def test_the_table_is_that_of_single_runs() -> None:
+    table = swept(seed=[1, 7], n_neurons=2, measures=[firing_rate, fano_factor])
+    parts = [white(s, v) for s in (2, 4) for v in (15, 20)]
+    np.testing.assert_array_equal(
+        table["value"], expected(parts, seeds=(1, 7), measures=(firing_rate, fano_factor), n_neurons=2)
+    )
+    assert table["value"].max() > 5
+    assert list(table.columns) == [
+        *("point", "noise.sigma", "stimulus.v", "seed"),
+        *("population", "neuron", "measure", "value", "se", "n", "unit", "failed"),
+    ]
+    assert table.attrs["units"] == {"noise.sigma": "V", "stimulus.v": "V"}
+    first = table.drop_duplicates("point")
+    assert first["noise.sigma"].tolist() == [0.002, 0.002, 0.004, 0.004]
+    assert first["stimulus.v"].tolist() == [0.015, 0.02, 0.015, 0.02]
+    assert not table["failed"].any()
+    block = nsnn.simulate(*parts[2], **RUN, n_neurons=2, seed=7, point=2)
+    of_block = nsnn.tabulate(block, [firing_rate, fano_factor])
+    mine = table[(table["point"] == 2) & (table["seed"] == 7)].reset_index(drop=True)
+    columns = list(of_block.columns[1:])
+    pd.testing.assert_frame_equal(mine[columns], of_block[columns], check_exact=True)
+
+
+def test_chunks_lists_and_order_of_values_change_nothing() -> None:
+    table = swept(seed=1)
+    for options in ({"chunk": 1}, {"chunk": 3}, {"memory": 1.0}):
+        pd.testing.assert_frame_equal(swept(seed=1, **options), table, check_exact=True)
+    listed = [{"stimulus.v": v, "noise.sigma": s} for s in GRID["noise.sigma"] for v in GRID["stimulus.v"]]
+    again = swept(listed, seed=1)
+    pd.testing.assert_frame_equal(again[table.columns], table, check_exact=True)
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_compiled_chunks_change_nothing_and_give_the_spikes_of_the_numpy_target() -> None:
+    table = swept(n_neurons=7, engine="cython")
+    pd.testing.assert_frame_equal(swept(n_neurons=7, engine="cython", chunk=1), table, check_exact=True)
+    pd.testing.assert_frame_equal(swept(n_neurons=7), table, check_exact=True)
+
+
+@pytest.mark.slow
+def test_processes_change_nothing_even_with_a_function_made_here() -> None:
+    drive = lambda point: nsnn.Constant(point["mu"] * mV)  # noqa: E731
+    grid = {"mu": [15.0, 18.0, 20.0], "noise.sigma": [2 * mV, 4 * mV]}
+    table = swept(grid, stimulus=drive)
+    pd.testing.assert_frame_equal(swept(grid, stimulus=drive, n_jobs=2, chunk=2), table, check_exact=True)
+    assert table["value"].nunique() > 3
+
+
+NOISES = [one for kind, one in EXAMPLES.items() if issubclass(kind, Noise)]
+PAIRS = [(EXAMPLES[nsnn.LIF], noise) for noise in NOISES] + [
+    (one, noise)
+    for kind, one in EXAMPLES.items()
+    for noise in (nsnn.WhiteNoise(0.3), nsnn.EscapeNoise(nsnn.Gaussian(0.3)), None)
+    if issubclass(kind, Neuron) and kind is not nsnn.Relay
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("neuron", "noise"), PAIRS, ids=lambda one: type(one).__name__)
+def test_every_parameter_of_every_neuron_and_noise_can_be_swept(neuron, noise) -> None:
+    """Two points that differ in all parameters that may be arrays: each point's spikes are those of its own run."""
+    if not _fits(neuron, noise):
+        pytest.skip("this noise isn't for that neuron")
+    unit = 1 * mV if neuron.membrane_unit == "V" else 1.0
+    drives = [
+        nsnn.Sinusoid(0.9 * unit, 0.3 * unit, 20 * Hz),
+        nsnn.Sinusoid(unit, 0.2 * unit, 25 * Hz, phase=0.5),
+    ]
+    if isinstance(neuron, nsnn.PoissonSource):
+        drives = [None, None]
+    run = {"trials": 2, "duration": 40 * ms, "dt": 0.2 * ms, "seed": 5, "engine": "numpy", "bridge": True}
+    parts = [(neuron, noise, drives[0]), (_scaled(neuron), _scaled(noise), drives[1])]
+    first, second = (batching._leaves(part) for part in parts)
+    paths = [path for path in first if batching._key(first[path]) != batching._key(second[path])]
+    stacked = stack(parts, paths, 2)
+    for block, part, point in zip(
+        simulate_together(parts, stacked, [0, 3], n_neurons=2, **run), parts, (0, 3), strict=True
+    ):
+        alone, found = gather(nsnn.simulate(*part, n_neurons=2, point=point, **run)), gather(block)
+        np.testing.assert_array_equal(found.times, alone.times)
+        np.testing.assert_array_equal(found.neuron, alone.neuron)
+        np.testing.assert_array_equal(found.trial, alone.trial)
+
+
+def _fits(neuron, noise) -> bool:
+    try:
+        check(neuron, noise, None)
+        nsnn.Population(1, neuron, noise=noise, name="one")
+    except NsnnError:
+        return False
+    return True
+
+
+def _scaled(record):
+    """The record with most of its parameters a little larger."""
+    if record is None:
+        return None
+    changed = {}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if "units" in field.metadata and field.name not in (
+            "shared",
+            "v_thresh",
+            "v_reset",
+            "v_rest",
+            "beta",
+        ):
+            changed[field.name] = value * 1.03
+        elif isinstance(value, nsnn.Family | nsnn.Hazard):
+            changed[field.name] = _scaled(value)
+    return dataclasses.replace(record, **changed)
+
+
+@pytest.mark.slow
+def test_what_cannot_be_an_array_runs_in_groups_and_gives_the_same_table() -> None:
+    """A text, a whole number, a fraction that must be one number, noise that vanishes."""
+    grid = {"noise.shared": [0.0, 0.5], "noise.sigma": [0 * mV, 3 * mV], "stimulus.seed": [1, 2]}
+    drive = nsnn.FrozenNoise(18 * mV, 2 * mV, 5 * ms, seed=0)
+    table = swept(grid, stimulus=drive, n_neurons=2)
+    parts = [
+        (CELL, nsnn.WhiteNoise(s * mV, shared=c), nsnn.FrozenNoise(18 * mV, 2 * mV, 5 * ms, seed=k))
+        for c in (0.0, 0.5)
+        for s in (0, 3)
+        for k in (1, 2)
+    ]
+    np.testing.assert_array_equal(table["value"], expected(parts, n_neurons=2))
+    points = grids.read(CELL, NOISE, drive, grid)
+    found = batching.groups(points, n_neurons=2, duration=RUN["duration"], dt=RUN["dt"], bridge=True)
+    assert sorted(len(group.points) for group in found) == [1, 1, 1, 1, 2, 2]
+    points = grids.read(CELL, NOISE, DRIVE, GRID | {"noise.shared": [0.0, 0.5]})
+    found = batching.groups(points, n_neurons=2, duration=RUN["duration"], dt=RUN["dt"], bridge=True)
+    assert [len(group.points) for group in found] == [4, 4]
+
+
+def test_arrays_of_the_neurons_of_a_point_stay_theirs() -> None:
+    """A drive that differs between the neurons is repeated for each point; a swept parameter is each neuron's."""
+    drive = nsnn.Constant(np.array([12.0, 22.0]) * mV)
+    table = swept({"noise.sigma": [1 * mV, 4 * mV]}, stimulus=drive, n_neurons=2)
+    parts = [(CELL, nsnn.WhiteNoise(s * mV), drive) for s in (1, 4)]
+    np.testing.assert_array_equal(table["value"], expected(parts, n_neurons=2))
+    assert (table["value"][1::2].to_numpy() > table["value"][::2].to_numpy()).all()
+    points = grids.read(CELL, NOISE, drive, {"noise.sigma": [1 * mV, 4 * mV]})
+    (group,) = batching.groups(points, n_neurons=2, duration=RUN["duration"], dt=RUN["dt"], bridge=True)
+    assert group.paths == ("noise.sigma",)
+
+
+def test_what_a_trial_starts_from_is_the_points_own_too() -> None:
+    """Slow OU currents of two points, seen in the membrane after a few steps, are uncorrelated; of one point they are the same."""
+    noise, run = (
+        nsnn.OUNoise(3 * mV, 500 * ms),
+        {"n_neurons": 400, "duration": 2 * ms, "record_v": True, "engine": "numpy"},
+    )
+    v = [
+        nsnn.simulate(CELL, noise, seed=1, point=k, **run).segments[0].analogsignals[0].magnitude[-1]
+        for k in (0, 1, 1)
+    ]
+    assert abs(np.corrcoef(v[0], v[1])[0, 1]) < 4 / np.sqrt(400)
+    np.testing.assert_array_equal(v[1], v[2])
+
+
+@pytest.mark.slow
+def test_networks_and_kinds_of_noise_come_from_a_function_of_the_point() -> None:
+    def net(point):
+        cells = nsnn.Population(2, CELL, noise=nsnn.WhiteNoise(point["sigma"]), stimulus=DRIVE, name="E")
+        wire = nsnn.Projection(cells, cells, rule=nsnn.AllToAll(), weight=point["J"], delay=1 * ms)
+        return nsnn.Network([cells], [wire])
+
+    grid = {"sigma": [2 * mV, 4 * mV], "J": [0 * mV, 5 * mV]}
+    table = swept(grid, net, None, None, measures={"rate": firing_rate}, by="population")
+    parts = [(net({"sigma": s * mV, "J": j * mV}), None, None) for s in (2, 4) for j in (0, 5)]
+    each = [np.mean(expected([part], [k])) for k, part in enumerate(parts)]
+    np.testing.assert_array_equal(table["value"], each)
+    assert table["population"].tolist() == ["E"] * 4
+    assert table.attrs["units"] == {"sigma": "V", "J": "V"}
+
+    def kind(point):
+        return nsnn.OUNoise(3 * mV, 5 * ms) if point["coloured"] else nsnn.WhiteNoise(3 * mV)
+
+    table = swept({"coloured": [False, True], "stimulus.v": [15 * mV, 20 * mV]}, noise=kind)
+    parts = [(CELL, kind({"coloured": c}), nsnn.Constant(v * mV)) for c in (False, True) for v in (15, 20)]
+    np.testing.assert_array_equal(table["value"], expected(parts))
+
+
+def test_common_noise_gives_every_point_the_noise_of_point_0() -> None:
+    table = swept(common_noise=True, seed=3)
+    parts = [white(s, v) for s in (2, 4) for v in (15, 20)]
+    np.testing.assert_array_equal(table["value"], expected(parts, [0] * 4, seeds=(3,)))
+    own = swept(seed=3)
+    assert table["value"][0] == own["value"][0]
+    assert table["value"].tolist() != own["value"].tolist()
+
+
+def test_common_noise_lowers_the_variance_of_a_difference() -> None:
+    """Neurons are the replicates: Var(a) + Var(b) over Var(b - a) is 1 for noise of one's own, several for common noise."""
+
+    def gain(common: bool) -> float:
+        table = swept(
+            {"stimulus.v": [18 * mV, 18.5 * mV]},
+            n_neurons=400,
+            trials=1,
+            duration=1 * second,
+            common_noise=common,
+        )
+        a, b = (table[table["point"] == k]["value"].to_numpy() for k in (0, 1))
+        return float((a.var(ddof=1) + b.var(ddof=1)) / (b - a).var(ddof=1))
+
+    # the ratio's standard error with 400 replicates is about sqrt(2/400) of it
+    assert abs(gain(False) - 1) < 4 * np.sqrt(2 / 400)
+    assert gain(True) > 3
+
+
+def test_the_seeds_and_points_are_independent_replicates() -> None:
+    """With noise of their own, points of equal parameters have uncorrelated counts."""
+    grid = [{"noise.sigma": 3 * mV}] * 2
+    table = swept(grid, n_neurons=400, trials=1, seed=[1, 2], duration=0.5 * second)
+    columns = [table[(table["point"] == k) & (table["seed"] == s)]["value"] for k in (0, 1) for s in (1, 2)]
+    r = np.corrcoef(columns)[np.triu_indices(4, 1)]
+    assert np.abs(r).max() < 4 / np.sqrt(400)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"grid": {"noise.sgma": [1 * mV]}}, "no parameter 'sgma'; did you mean 'sigma'"),
+        ({"grid": {"sigma": [1 * mV]}}, "expected one of model.tau_m"),
+        ({"grid": {"noise.sigma": [1 * ms]}}, r"grid\[0\] .*sigma.*expected a voltage"),
+        ({"grid": {"noise.sigma": [1 * mV, -1 * mV]}}, r"grid\[1\] \(noise.sigma = -1. mV\)"),
+        ({"grid": {"noise.sigma": [1 * mV, 1.0]}}, "one unit"),
+        ({"grid": {"noise.sigma": 1 * mV}}, "expected a list of values"),
+        ({"grid": {"noise.sigma": []}}, "is empty"),
+        ({"grid": {}}, "has no values"),
+        ({"grid": 3}, "expected a dict such as"),
+        ({"grid": [{"noise.sigma": 1 * mV}, {"stimulus.v": 1 * mV}]}, r"grid\[1\] has the names"),
+        ({"grid": {"noise.sigma": [np.array([1, 2]) * mV]}}, "expected one number"),
+        ({"grid": {"noise.sigma": [float("nan")]}}, "NaN"),
+        ({"grid": {"noise.family.sigma": [1.0]}}, "no parameter 'family'"),
+        (
+            {"noise": nsnn.EscapeNoise(nsnn.Gaussian(1 * mV)), "grid": {"noise.family": [1.0]}},
+            "one of its parameters, sigma",
+        ),
+        ({"noise": None}, "noise is None"),
+        ({"model": nsnn.LIF}, "expected a neuron record"),
+        ({"stimulus": nsnn.Constant(1.0), "grid": {"noise.sigma": [1 * mV]}}, "has unit '1'"),
+        ({"model": lambda point: None, "grid": {"x": [1]}}, "expected a neuron record"),
+        ({"model": lambda point: CELL[point["y"]], "grid": {"x": [1]}}, "raised KeyError"),
+        ({"grid": {"model.v_reset": [25 * mV]}}, "v_reset = 25. mV: expected a value below"),
+        (
+            {"noise": nsnn.PoissonNoise(1 * Hz, 1 * mV), "grid": {"noise.rate": [1 * Hz, 1e9 * Hz]}},
+            r"grid\[1\].*500 jumps",
+        ),
+        ({"duration": 0.3 * ms}, "whole number of steps"),
+        ({"trials": 0}, "trials = 0"),
+        ({"n_jobs": 0}, "n_jobs = 0"),
+        ({"seed": [1, 1]}, "every seed once"),
+        ({"seed": []}, "seed ="),
+        ({"memory": -1}, "memory = -1"),
+        ({"chunk": 0}, "chunk = 0"),
+        ({"by": "cell"}, "by = 'cell'"),
+        ({"measures": []}, "measures"),
+        ({"common_noise": 1}, "common_noise = 1"),
+        ({"out": __file__}, "that is a file"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_runs(options, told, monkeypatch) -> None:
+    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
+    with pytest.raises(NsnnError, match=told):
+        swept(**options)
+
+
+def test_a_network_as_such_has_no_names() -> None:
+    net = nsnn.Network([nsnn.Population(1, CELL, name="E")])
+    with pytest.raises(NsnnError, match="model=lambda point"):
+        swept({"model.tau_m": [20 * ms]}, net, None, None)
+
+
+def bad_at_point_2(block):
+    if block.annotations.get("point") == 2:
+        raise ZeroDivisionError("no")
+    return firing_rate(block)
+
+
+def test_a_point_that_fails_is_told_and_the_others_go_on(tmp_path) -> None:
+    """A membrane in noise beyond all numbers isn't finite any more, which fails the chunk that it is in."""
+    noise = nsnn.MultiplicativeNoise(0.1, -10 * mV, calculus="ito")
+    grid, fine = {"noise.sigma": [0.2, 1e200, 0.3]}, {"noise.sigma": [0.2, 0.25, 0.3]}
+    given = {"noise": noise}
+    with pytest.warns(nsnn.FailedPoints, match="1 of 3 points failed") as told, np.errstate(all="ignore"):
+        table = swept(grid, **given, out=tmp_path / "out")
+    assert "errors.json" in str(told[-1].message)
+    assert table["failed"].tolist() == [False, True, False]
+    assert np.isnan(table["value"][1])
+    good = swept(fine, **given)
+    assert table["value"][[0, 2]].tolist() == good["value"][[0, 2]].tolist()
+    (error,) = json.loads((tmp_path / "out" / "errors.json").read_text())
+    assert error["point"] == 1
+    assert error["parameters"] == {"noise.sigma": "1e+200"}
+    assert "isn't finite" in error["error"]
+    assert "Traceback" in error["traceback"]
+
+
+def test_a_measure_that_fails_leaves_the_others(tmp_path) -> None:
+    with pytest.warns(nsnn.FailedPoints, match="1 of 4 points"):
+        table = swept(measures=[bad_at_point_2, cv], out=tmp_path / "out")
+    assert table["failed"].tolist() == [False] * 4 + [True] + [False] * 3
+    assert table["value"].isna()[4]
+    fine = swept(measures=[firing_rate, cv])["value"]
+    np.testing.assert_array_equal(table["value"].drop(4), fine.drop(4))
+    errors = json.loads((tmp_path / "out" / "errors.json").read_text())
+    assert {error["measure"] for error in errors} == {"bad_at_point_2"}
+
+
+def test_progress_tells_the_fraction_of_points() -> None:
+    told: list[float] = []
+    swept(chunk=1, progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert {0.25, 0.5, 0.75} <= set(told)
+
+
+def test_another_progress_is_refused_before_the_folder_is_made(tmp_path: Path) -> None:
+    with pytest.raises(NsnnError, match="progress = 'yes': expected True, False"):
+        swept(out=tmp_path / "out", progress="yes")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_measure_with_options_and_a_recorded_stimulus() -> None:
+    """The Block of a point carries its own stimulus."""
+    seen = []
+
+    def mean_drive(block):
+        seen.append(float(block.segments[0].analogsignals[0].rescale("mV").magnitude.mean()))
+        return firing_rate(block, t_start=50 * pq.ms)
+
+    drive = nsnn.Step(1 * mV, 0 * ms, 100 * ms)
+    swept({"stimulus.v": [15 * mV, 25 * mV]}, stimulus=drive, measures={"late": mean_drive}, trials=1)
+    np.testing.assert_allclose(seen, [7.5, 12.5], rtol=1e-12)
+    table = swept(measures={"late": partial(firing_rate, t_start=50 * pq.ms)})
+    block = nsnn.simulate(*white(4, 20), **RUN, seed=1, point=3)
+    assert table["value"][3] == firing_rate(block, t_start=50 * pq.ms)[0]
+
+
+MEMORY = """
+import sys
+import numpy as np
+from brian2 import ms
+import nsnn_neuro as nsnn
+from nsnn_neuro.measures import firing_rate
+from nsnn_neuro.sweep import plan
+points, neurons, steps, drive = map(int, sys.argv[1:])
+plan._MEMBERS = 10**9
+CELL = nsnn.LIF(tau_m=2 * ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=0 * ms)
+def run(points, neurons, steps):
+    return nsnn.sweep(CELL, {"stimulus.v": list(np.linspace(drive, drive + 0.1, points))}, noise=nsnn.OUNoise(0.1, 5 * ms),
+        stimulus=nsnn.Constant(0.0), measures=firing_rate, n_neurons=neurons, duration=0.1 * steps * ms, dt=0.1 * ms, seed=1,
+        engine="numpy", memory=1e12)
+def peak():  # of this process: that of getrusage begins with what the process had that started it
+    with open("/proc/self/status") as status:
+        return 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
+run(2, 2, 10)
+before = peak()
+table = run(points, neurons, steps)
+spikes = table["value"].sum() * steps * 1e-4
+print((peak() - before) / plan.memory(points * neurons, spikes))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(20, 10_000, 2, 0), (20, 20, 5000, 8)], ids=["members", "spikes"])
+def test_the_memory_of_a_chunk_is_that_of_the_formula(size) -> None:
+    """A run of many neurons, and one of many spikes, in a process of its own."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the peak is read from /proc")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, *map(str, size)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 0.45 < float(done.stdout) < 2.2
+
+
+def test_a_chunk_is_no_larger_than_memory_and_jobs_allow() -> None:
+    given = {"n_neurons": 10, "trials": 10, "duration": 1.0, "dt": 1e-4}
+    one = batching.memory(100, 100 * 50.0)
+    assert batching.chunk_size(1000, CELL, **given, budget=7.5 * one, jobs=1) == 7
+    assert batching.chunk_size(1000, CELL, **given, budget=0.5 * one, jobs=1) == 1
+    assert batching.chunk_size(1000, CELL, **given, budget=1e12, jobs=1) == 200
+    assert batching.chunk_size(1000, CELL, **given, budget=1e12, jobs=10) == 100
+    assert batching.free_memory() > 2**20
+
+
+def test_free_memory_counts_a_containers_limit_without_its_cached_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {
+        "/proc/meminfo": "MemTotal: 900 kB\nMemAvailable: 800 kB\n",
+        "/sys/fs/cgroup/memory.max": "500000\n",
+        "/sys/fs/cgroup/memory.current": "400000\n",
+        "/sys/fs/cgroup/memory.stat": "anon 100000\ninactive_file 250000\n",
+    }
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: files[str(self)])
+    assert batching.free_memory() == 350_000
+    files["/sys/fs/cgroup/memory.max"] = "max\n"
+    assert batching.free_memory() == 800 * 1024
+
+
+def test_no_word_of_failures_where_there_are_none() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", nsnn.FailedPoints)
+        swept()

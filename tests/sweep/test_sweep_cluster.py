@@ -1,0 +1,73 @@
+"""Sweeps on a Dask cluster of two workers: the table is that of one process. Skipped where `distributed` isn't installed."""
+
+from __future__ import annotations
+
+import sys
+
+import pandas as pd
+import pytest
+from brian2 import ms, mV
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro.measures import cv, firing_rate
+from nsnn_neuro.sweep import worker
+
+CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+GRID = {"noise.sigma": [2 * mV, 4 * mV], "mu": [15.0, 18.0, 21.0]}
+
+
+def swept(**options) -> pd.DataFrame:
+    run = {"trials": 2, "duration": 100 * ms, "dt": 0.2 * ms, "seed": [1, 2], "engine": "numpy", "chunk": 2}
+    drive = lambda point: nsnn.Constant(point["mu"] * mV)  # noqa: E731
+    return nsnn.sweep(
+        CELL, GRID, noise=nsnn.WhiteNoise(3 * mV), stimulus=drive, measures=[firing_rate, cv], **run | options
+    )
+
+
+@pytest.fixture(scope="module")
+def client():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
+        distributed.Client(cluster, set_as_default=False) as one,
+    ):
+        yield one
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_table_of_one_process(client, tmp_path) -> None:
+    """By a client, by an address, and into a folder that one process then finds finished."""
+    table = swept()
+    assert table["value"].nunique() > 6
+    pd.testing.assert_frame_equal(swept(scheduler=client), table, check_exact=True)
+    address = client.scheduler.address
+    pd.testing.assert_frame_equal(swept(scheduler=address, out=tmp_path / "out"), table, check_exact=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
+        pd.testing.assert_frame_equal(swept(out=tmp_path / "out"), table, check_exact=True)
+
+
+@pytest.mark.slow
+def test_workers_with_other_software_are_refused(client, monkeypatch) -> None:
+    from nsnn_neuro.sweep import run
+
+    true = run.provenance()
+    monkeypatch.setattr(run, "provenance", lambda: {**true, "git_revision": "abc"})
+    with pytest.raises(NsnnError, match="a worker has other software"):
+        swept(scheduler=client)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_isnt_one_is_told() -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(NsnnError, match="expected an address or a distributed"):
+        swept(scheduler=3)
+    with pytest.raises(NsnnError, match="no Dask scheduler answers there"):
+        swept(scheduler="tcp:/nowhere")
+
+
+def test_without_distributed_the_cure_is_told(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(NsnnError, match="pip install distributed"):
+        swept(scheduler="tcp://localhost:8786")

@@ -1,0 +1,403 @@
+"""A sweep's folder: killed at any moment it resumes to the same table; another configuration is refused, damage never trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import json
+import multiprocessing
+import os
+import pickle
+import shutil
+import signal
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from brian2 import ms, mV
+from filelock import FileLock
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro.measures import cv, firing_rate
+from nsnn_neuro.sweep import run, worker
+from nsnn_neuro.sweep.grid import fingerprint
+from nsnn_neuro.sweep.store import Folder, digest
+
+CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+RUN = {
+    **{"noise": nsnn.WhiteNoise(3 * mV), "stimulus": nsnn.Constant(18 * mV), "measures": [firing_rate, cv]},
+    **{"trials": 2, "duration": 100 * ms, "dt": 0.2 * ms, "seed": [1, 2], "engine": "numpy", "chunk": 1},
+}
+GRID = {"noise.sigma": [2 * mV, 3 * mV], "stimulus.v": [15 * mV, 18 * mV, 21 * mV]}
+
+
+def swept(out, **options) -> pd.DataFrame:
+    return nsnn.sweep(options.pop("model", CELL), options.pop("grid", GRID), out=out, **RUN | options)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
+    """The folder of a finished sweep, not to be changed, and its table."""
+    out = tmp_path_factory.mktemp("sweep") / "out"
+    return out, swept(out)
+
+
+@pytest.fixture
+def copy(finished, tmp_path) -> Path:
+    return Path(shutil.copytree(finished[0], tmp_path / "out"))
+
+
+def chunks(out: Path) -> list[Path]:
+    return sorted(out.glob("chunk-*.json"))
+
+
+def same(table: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Equal to the bit: NaN at the same places."""
+    pd.testing.assert_frame_equal(table, other, check_exact=True)
+    assert table["value"].to_numpy().tobytes() == other["value"].to_numpy().tobytes()
+
+
+def test_a_finished_sweep_is_read_not_run(finished, copy, monkeypatch) -> None:
+    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
+    same(swept(copy), finished[1])
+    assert (copy / "table.csv").read_bytes() == (finished[0] / "table.csv").read_bytes()
+    back = pd.read_csv(copy / "table.csv", float_precision="round_trip")
+    np.testing.assert_array_equal(back["value"], finished[1]["value"])
+    assert len(chunks(copy)) == 12
+
+
+def test_what_is_missing_or_damaged_is_run_again(finished, copy) -> None:
+    """A cut file, a changed number, a chunk of another sweep, a pickle under a chunk's name, something else that is JSON."""
+    cut, changed, foreign, pickled, other, gone, *_ = chunks(copy)
+    cut.write_bytes(cut.read_bytes()[:-40])
+    changed.write_text(changed.read_text().replace('"n": [2', '"n": [3'))
+    data = json.loads(foreign.read_text())
+    data["chunk"]["config"] = "0" * 64
+    foreign.write_text(json.dumps(data | {"sha256": digest(data["chunk"])}))
+    pickled.write_bytes(pickle.dumps(Trap(copy / "sprung")))
+    other.write_text("[1, 2]")
+    gone.unlink()
+    ran = []
+    with pytest.warns(UserWarning, match="its points run again") as told:
+        same(swept(copy, progress=ran.append), finished[1])
+    assert len([one for one in told if "run again" in str(one.message)]) == 5
+    assert len([fraction for fraction in ran if fraction > 6 / 12]) > 0
+    assert not (copy / "sprung").exists()
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda one: one.update(point=99),
+        lambda one: one.update(point=True),
+        lambda one: one["rows"].pop("se"),
+        lambda one: one["rows"].update(value=[[1.0], "nan"]),
+        lambda one: one["rows"].update(value=["__import__('os')", 1.0]),
+        lambda one: one["rows"].update(n=[2]),
+        lambda one: one["rows"].update({name: [] for name in one["rows"]}),
+    ],
+)
+def test_a_chunk_whose_content_cannot_be_is_run_again_even_with_its_checksum(finished, copy, spoil) -> None:
+    path = chunks(copy)[0]
+    data = json.loads(path.read_text())
+    spoil(data["chunk"]["points"][0])
+    path.write_text(json.dumps(data | {"sha256": digest(data["chunk"])}))
+    with pytest.warns(UserWarning, match="its points run again"):
+        same(swept(copy), finished[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"trials": 3}, "trials: 2 before, 3 now"),
+        ({"duration": 200 * ms}, "duration: 0.1 before, 0.2 now"),
+        ({"seed": [1, 3]}, r"seeds\[1\]: 2 before, 3 now"),
+        ({"noise": nsnn.OUNoise(3 * mV, 5 * ms)}, "noise.type: .*WhiteNoise before"),
+        ({"bridge": False}, "bridge: True before, False now"),
+        ({"common_noise": True}, "common_noise: False before, True now"),
+        ({"measures": [firing_rate]}, "measures.cv"),
+        (
+            {"grid": {**GRID, "noise.sigma": [2 * mV, 4 * mV]}},
+            r"points\[3\].noise.sigma: 0.003 before, 0.004 now",
+        ),
+        ({"grid": {**GRID, "noise.sigma": [2 * mV]}}, "points: 6 values before, 3 values now"),
+        ({"by": "population"}, "by: neuron before, population now"),
+    ],
+)
+def test_another_configuration_is_refused_with_what_changed(copy, options, told) -> None:
+    with pytest.raises(NsnnError, match=rf"holds another sweep \(.*{told}.*resume=False"):
+        swept(copy, **options)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"git_revision": "abc"}, r"git revision abc, code checksum \w{12}\) now"),
+        (
+            {"versions": {"nsnn_neuro": "9.9", "numpy": "0.1"}},
+            r"before, nsnn_neuro 9\.9 .* now.*; numpy: .* before, 0\.1 now",
+        ),
+    ],
+)
+def test_rows_of_another_version_are_read_when_all_are_there_and_refused_when_some_are_missing(
+    finished, copy, monkeypatch, change, message
+) -> None:
+    true = run.provenance()
+    monkeypatch.setattr(run, "provenance", lambda: {**true, **change})
+    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
+    before = (copy / "manifest.json").read_bytes()
+    with pytest.warns(UserWarning, match=rf"these rows were computed by another version .*{message}"):
+        same(swept(copy), finished[1])
+    chunks(copy)[0].unlink()
+    with pytest.raises(NsnnError, match=rf"1 of 12 points are missing .*{message}.*resume=False"):
+        swept(copy)
+    assert (copy / "manifest.json").read_bytes() == before
+    assert len(chunks(copy)) == 11
+
+
+def test_rows_of_other_code_are_not_mixed_with_new_ones(finished, copy, monkeypatch) -> None:
+    """A checksum of the package's files is part of its version."""
+    monkeypatch.setattr(run, "_code", lambda: "0" * 64)
+    with pytest.warns(UserWarning, match=r"code checksum 000000000000\) now"):
+        same(swept(copy), finished[1])
+    chunks(copy)[0].unlink()
+    with pytest.raises(NsnnError, match="rows of two versions aren't mixed"):
+        swept(copy)
+
+
+def test_a_finished_sweep_of_the_same_version_is_read_without_a_warning(finished, copy) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="out = ")
+        same(swept(copy), finished[1])
+
+
+def test_a_class_of_the_package_is_known_by_its_name_wherever_its_module_stands(monkeypatch) -> None:
+    before = fingerprint([CELL, RUN["noise"], firing_rate, functools.partial(cv, t_start=0.1)])
+    assert "nsnn_neuro" not in json.dumps(before)
+    for named in (nsnn.LIF, nsnn.WhiteNoise, firing_rate, cv):
+        monkeypatch.setattr(named, "__module__", "nsnn_neuro.models.elsewhere")
+    assert fingerprint([CELL, RUN["noise"], firing_rate, functools.partial(cv, t_start=0.1)]) == before
+    assert before[0]["type"] == "LIF"
+    assert fingerprint(_bounded("v"))["type"].startswith(f"{__name__}.")  # a user's class keeps its module
+
+
+def test_a_function_of_the_point_counts_by_what_it_gives(tmp_path, monkeypatch) -> None:
+    factor = 1.0
+    given = {"grid": {"mu": [15.0, 18.0]}, "stimulus": lambda point: nsnn.Constant(factor * point["mu"] * mV)}
+    table = swept(tmp_path / "out", **given)
+    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
+    same(swept(tmp_path / "out", **given | {"stimulus": lambda p: nsnn.Constant(p["mu"] * mV)}), table)
+    factor = 1.1
+    with pytest.raises(NsnnError, match=r"records: .* before"):
+        swept(tmp_path / "out", **given)
+
+
+def test_resume_false_starts_anew_and_leaves_other_files(finished, copy) -> None:
+    (copy / "notes.txt").write_text("mine")
+    table = swept(copy, trials=3, resume=False)
+    assert len(chunks(copy)) == 12
+    assert (table["n"] == 3).all()
+    assert (copy / "notes.txt").read_text() == "mine"
+    same(swept(copy, trials=3), table)
+
+
+def test_a_damaged_manifest_and_a_folder_of_something_else_are_refused(copy, tmp_path) -> None:
+    text = (copy / "manifest.json").read_text()
+    for bad in (text[:-30], text.replace('"trials": 2', '"trials": 3')):
+        (copy / "manifest.json").write_text(bad)
+        with pytest.raises(FormatError, match=r"manifest.json: damaged.*resume=False"):
+            swept(copy)
+    swept(copy, resume=False)
+    for k, name in enumerate(["thesis.tex", "table.csv", "manifest.json", "chunk-1-0-0-47e8424e707b.json"]):
+        other = tmp_path / f"other{k}"
+        other.mkdir()
+        (other / name).write_text("[]")
+        for resume in (True, False):
+            with pytest.raises(NsnnError, match=rf"'{name}' in it and no manifest.json of a sweep"):
+                swept(other, resume=resume)
+        assert [(p.name, p.read_text()) for p in other.iterdir()] == [(name, "[]")]
+
+
+def _bounded(text: str):
+    """A class of noise made on the spot, all of one name."""
+
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Bounded(nsnn.MultiplicativeNoise):
+        amplitude = text
+        slope = "0"
+
+    return Bounded(0.2, -10 * mV, calculus="ito")
+
+
+def test_what_a_measure_or_a_record_of_ones_own_does_is_part_of_the_configuration() -> None:
+    def of(value):
+        return fingerprint(value)
+
+    def window(block, *, width=0.1):
+        return width
+
+    def wider(block, *, width=0.2):
+        return width
+
+    wider.__qualname__ = window.__qualname__
+
+    def scaled(factor):
+        return lambda block: factor
+
+    class Counter:
+        def __init__(self, start):
+            self.start = start
+
+        def __call__(self, block):
+            return self.start
+
+        def method(self, block):
+            return self.start
+
+    assert of(window) != of(wider)
+    assert of(scaled(1)) != of(scaled(2))
+    assert of(Counter(1)) != of(Counter(2))
+    assert of(Counter(1).method) != of(Counter(2).method)
+    assert of(functools.partial(window, width=np.int64(3))) != of(
+        functools.partial(window, width=np.int64(4))
+    )
+    assert of(_bounded("v")) != of(_bounded("2 * v"))
+    assert of(_bounded("v")) == of(_bounded("v"))
+    assert of(scaled(1)) == of(scaled(1))
+
+
+def test_classes_of_one_name_are_not_run_as_one() -> None:
+    texts = ["10*mV", "0*mV"]
+    table = nsnn.sweep(
+        nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms), {"k": [0, 1]},
+        noise=lambda point: _bounded(texts[point["k"]]), stimulus=nsnn.Constant(17 * mV), measures=firing_rate, trials=20,
+        duration=200 * ms, seed=1, engine="numpy",
+    )  # fmt: skip
+    rates = table["value"].to_numpy()
+    assert rates[0] > 0
+    assert rates[1] == 0
+
+
+def test_a_seed_that_was_drawn_is_kept(tmp_path) -> None:
+    table = swept(tmp_path / "out", seed=None)
+    same(swept(tmp_path / "out", seed=None), table)
+
+
+def test_chunks_and_engine_are_no_part_of_the_configuration(finished, copy) -> None:
+    for path in chunks(copy)[:5]:
+        path.unlink()
+    same(swept(copy, chunk=4), finished[1])
+
+
+def test_failed_points_run_again_on_the_next_call(tmp_path) -> None:
+    """What failed for want of memory, say, needn't fail again."""
+    broken = tmp_path / "broken"
+    broken.touch()
+
+    def rate(block):
+        if broken.exists() and block.annotations.get("point") == 2:
+            raise RuntimeError("no")
+        return firing_rate(block)
+
+    given = {
+        "measures": {"rate": rate},
+        "grid": [{"stimulus.v": v * mV} for v in (15, 16, 17, 18)],
+        "seed": 1,
+    }
+    with pytest.warns(nsnn.FailedPoints):
+        one = swept(tmp_path / "out", **given, common_noise=False)
+    broken.unlink()
+    two = swept(tmp_path / "out", **given)
+    assert one["failed"].tolist() == [False, False, True, False]
+    assert not two["failed"].any()
+    assert one["value"].drop(2).tolist() == two["value"].drop(2).tolist()
+    assert json.loads((tmp_path / "out" / "errors.json").read_text()) == []
+
+
+def test_one_process_at_a_time(copy) -> None:
+    with (
+        FileLock(copy / "sweep.lock"),
+        pytest.raises(NsnnError, match="another process is at work"),
+    ):
+        swept(copy)
+    swept(copy)
+
+
+def test_a_write_is_whole_or_not_there(tmp_path, monkeypatch) -> None:
+    """The old content stays until the new one is on the disk under another name."""
+    folder = Folder(tmp_path)
+    folder.write("table.csv", "old")
+
+    def dies(source, target):
+        assert Path(source).read_text() == "new"
+        assert Path(target).read_text() == "old"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", dies)
+    with pytest.raises(NsnnError, match="No space left"):
+        folder.write("table.csv", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
+def dying_sweep(out: Path, where: str, count: int, pipe) -> None:
+    """A sweep that kills its process at call number `count` of os.fsync or os.replace, or tells of its progress."""
+    real, calls = {name: getattr(os, name) for name in ("fsync", "replace")}, itertools.count(1)
+
+    def dies(*arguments):
+        if next(calls) == count:
+            if where == "fsync":  # of a file, each second one is of the folder: half of it is written
+                os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real[where](*arguments)
+
+    if where in real:
+        setattr(os, where, dies)
+    swept(out, progress=pipe.send)
+
+
+def killed(out: Path, where: str, count: int) -> None:
+    """Start the sweep in a process of its own and kill it: in a write, or while chunk number `count` runs."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=dying_sweep, args=(out, where, count, theirs))
+    process.start()
+    theirs.close()
+    if where == "chunk":
+        told = {0.0}
+        while len(told) < 2 * count:  # a chunk tells its beginning and its end
+            told.add(ours.recv())
+        process.kill()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_killed_ten_times_it_resumes_to_the_same_table(finished, tmp_path) -> None:
+    """SIGKILL in the middle of chunks, half-way through the writing of a file, and before a file gets its name."""
+    out = tmp_path / "out"
+    moments = [("fsync", 1), ("replace", 1), ("chunk", 1), ("fsync", 5), ("replace", 3)]
+    moments += [("chunk", 4), ("fsync", 3), ("replace", 2), ("chunk", 3), ("fsync", 3)]
+    done = 0
+    for where, count in moments:
+        killed(out, where, count)
+        now = len(chunks(out))
+        assert now >= done
+        done = now
+    assert 0 < done < 12
+    same(swept(out), finished[1])
+    assert (out / "table.csv").read_bytes() == (finished[0] / "table.csv").read_bytes()
+    assert not list(out.glob(".*.tmp"))

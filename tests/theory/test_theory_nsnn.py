@@ -1,0 +1,138 @@
+"""Interval laws of the NSNN neuron and of its noisier double against published values, sums over patterns, orthants, simulation."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from brian2 import mV
+from scipy import special, stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro.core.errors import NsnnError
+
+
+def test_published_values():
+    pmf = nsnn.theory.nsnn_interval(0.5, nsnn.Gaussian(0.4), beta=0.5, theta=1.0, kmax=400)
+    k = np.arange(1, 401)
+    mean = pmf @ k
+    cv = np.sqrt(pmf @ k**2 - mean**2) / mean
+    assert abs(pmf.sum() - 1) < 1e-12
+    assert abs(1 / mean - 0.290823) < 1e-6
+    assert abs(mean - 3.438516) < 1e-6
+    assert abs(cv - 0.530242) < 1e-6
+
+
+def test_enumeration_of_all_patterns():
+    """P(first spike in step k) summed over the 2^6 spike patterns of six steps."""
+    family, expected = nsnn.Logistic(0.3), np.zeros(6)
+    for pattern in itertools.product([0, 1], repeat=6):
+        u, probability = 0.0, 1.0
+        for t, o in enumerate(pattern):
+            u = 0.8 * u * (1 - (pattern[t - 1] if t else 0)) + 0.4
+            p = float(family.cdf(u - 1.0))
+            probability *= p if o else 1 - p
+        if any(pattern):
+            expected[pattern.index(1)] += probability
+    pmf = nsnn.theory.nsnn_interval(0.4, family, beta=0.8, theta=1.0, kmax=6)
+    np.testing.assert_allclose(pmf, expected, rtol=1e-12)
+
+
+def test_perfect_integration_at_beta_one():
+    pmf = nsnn.theory.nsnn_interval(0.5, nsnn.Uniform(1e-9), beta=1.0, theta=1.1, kmax=5)
+    np.testing.assert_allclose(pmf, [0, 0, 1, 0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kmax": 0}, "kmax"),
+        ({"beta": 1.1}, "beta"),
+        ({"current": 0.5 * mV}, "current = 0.5 mV"),
+        ({"theta": 1 * mV}, "theta = 1. mV"),
+        ({"family": 0.4}, "family = 0.4: expected a dimensionless"),
+        ({"family": nsnn.Gaussian(4 * mV)}, r"family = Gaussian\(.*: expected a dimensionless"),
+        ({"family": nsnn.EscapeNoise(nsnn.Gaussian(0.4))}, "family = EscapeNoise"),
+    ],
+)
+def test_bad_arguments_are_named(change, words):
+    arguments = {"current": 0.5, "family": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0, "kmax": 3, **change}
+    with pytest.raises(NsnnError, match=words):
+        nsnn.theory.nsnn_interval(arguments.pop("current"), arguments.pop("family"), **arguments)
+
+
+CASES = [(0.5, 0.4, 0.5, 1.0), (0.1, 0.3, 0.95, 1.0), (1.2, 0.2, 0.7, 1.0), (-0.2, 1.0, 1.0, 0.5)]
+
+
+def test_double_noise_without_memory_is_geometric():
+    p = special.ndtr((0.7 - 1.0) / (np.sqrt(2) * 0.4))
+    pmf = nsnn.theory.double_noise_interval(0.7, 0.4, beta=0.0, theta=1.0, kmax=30)
+    np.testing.assert_allclose(pmf, p * (1 - p) ** np.arange(30), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("current", "sigma", "beta", "theta"), CASES)
+def test_double_noise_as_orthant_probability(current, sigma, beta, theta):
+    """No spike in k steps: all u_j + sigma eta_j <= theta, a normal orthant with the covariance of an AR(1) plus sigma^2.
+
+    SciPy's integral is exact for k up to 2 and good to 1e-6 beyond.
+    """
+    pmf = nsnn.theory.double_noise_interval(current, sigma, beta=beta, theta=theta, kmax=5)
+    survival = 1 - np.cumsum(pmf)
+    for k in range(1, 6):
+        power = np.tril(beta ** np.maximum(np.subtract.outer(np.arange(k), np.arange(k)), 0))
+        mean, covariance = power.sum(axis=1) * current, sigma**2 * (power @ power.T + np.eye(k))
+        law = stats.multivariate_normal(mean, covariance, maxpts=300_000, abseps=1e-7, releps=0, seed=1)
+        assert abs(survival[k - 1] - law.cdf(np.full(k, theta))) < (1e-12 if k <= 2 else 2e-6)
+
+
+@pytest.mark.parametrize(("current", "sigma", "beta", "theta"), CASES)
+def test_double_noise_on_a_finer_grid(monkeypatch, current, sigma, beta, theta):
+    """Quadrature to rounding: half the spacing changes nothing; over the spacing sigma the law would show it."""
+    pmf = nsnn.theory.double_noise_interval(current, sigma, beta=beta, theta=theta, kmax=300)
+    monkeypatch.setattr(nsnn.theory.nsnn, "_PER_SIGMA", 8)
+    fine = nsnn.theory.double_noise_interval(current, sigma, beta=beta, theta=theta, kmax=300)
+    assert np.max(np.abs(pmf - fine)) < 1e-12
+    monkeypatch.setattr(nsnn.theory.nsnn, "_PER_SIGMA", 1)
+    coarse = nsnn.theory.double_noise_interval(current, sigma, beta=beta, theta=theta, kmax=300)
+    assert np.max(np.abs(coarse - fine)) > 1e-9
+
+
+@pytest.mark.parametrize(("current", "sigma", "beta", "theta"), CASES[:3])
+def test_double_noise_simulated(current, sigma, beta, theta):
+    """Chi-square of 200,000 intervals; that of the law with noise in the spike alone is far off."""
+    random, n, kmax = np.random.default_rng(5), 200_000, 25
+    u, count = np.zeros(n), np.zeros(kmax)
+    for k in range(kmax):
+        u = beta * u + current + sigma * random.standard_normal(len(u))
+        fired = u + sigma * random.standard_normal(len(u)) > theta
+        u, count[k] = u[~fired], fired.sum()
+
+    def p_value(pmf):
+        expected = n * np.append(pmf, 1 - pmf.sum())
+        rare = expected < 10
+        found = np.append(count, len(u))
+        pair = [np.append(x[~rare], x[rare].sum()) for x in (found, expected)]
+        keep = pair[1] > 0
+        return stats.chi2.sf(np.sum((pair[0] - pair[1])[keep] ** 2 / pair[1][keep]), keep.sum() - 1)
+
+    assert (
+        p_value(nsnn.theory.double_noise_interval(current, sigma, beta=beta, theta=theta, kmax=kmax)) > 1e-4
+    )
+    single = nsnn.theory.nsnn_interval(current, nsnn.Gaussian(sigma), beta=beta, theta=theta, kmax=kmax)
+    assert p_value(single) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kmax": 0}, "kmax"),
+        ({"beta": -0.1}, "beta"),
+        ({"sigma": 0.0}, "sigma = 0.0"),
+        ({"current": -1.0, "kmax": 20_000}, "fewer steps"),
+    ],
+)
+def test_bad_arguments_of_double_noise_are_named(change, words):
+    given = {"current": 0.5, "sigma": 0.4, "beta": 1.0, "theta": 1.0, "kmax": 3, **change}
+    with pytest.raises(NsnnError, match=words):
+        nsnn.theory.double_noise_interval(given.pop("current"), given.pop("sigma"), **given)
