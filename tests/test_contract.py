@@ -15,9 +15,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import coding, losses
+from nsnn_neuro import NsnnError, coding, losses
 from nsnn_neuro.brian import engine
-from nsnn_neuro.core.errors import NsnnError
 from nsnn_neuro.core.parameters import Record
 from nsnn_neuro.models.neurons import Neuron
 from nsnn_neuro.models.noise import Noise

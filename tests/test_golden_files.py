@@ -15,8 +15,7 @@ from golden import make_saved
 from test_golden import same
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import measures
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, measures
 from nsnn_neuro.io.json_codec import encode
 from nsnn_neuro.sweep import run, worker
 

@@ -17,8 +17,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import perturb
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, perturb
 from nsnn_neuro.io.block import gather
 
 N = 40_000

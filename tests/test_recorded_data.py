@@ -18,21 +18,25 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal as sp
 from scipy.integrate import trapezoid
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.measures.information.information_rate import word_entropies
-from nsnn_neuro.measures.information.per_spike import information_per_spike, skaggs_information
-from nsnn_neuro.measures.information.words import spike_counts, words
-from nsnn_neuro.measures.spectral.coherence import coherence, coherence_information
-from nsnn_neuro.measures.spiketrain.firing_statistics import (
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import (
+    Trains,
+    as_repeats,
+    coherence,
+    coherence_information,
     cv,
     fano_factor,
     firing_rate,
+    gamma_coincidence,
+    information_per_spike,
     isi,
     serial_correlation,
+    skaggs_information,
+    spike_counts,
+    spike_triggered_average,
+    word_entropies,
+    words,
 )
-from nsnn_neuro.measures.spiketrain.rate_over_time import spike_triggered_average
-from nsnn_neuro.measures.timing.distances import gamma_coincidence
-from nsnn_neuro.measures.trains import Trains, as_repeats
 
 
 def rounds_to(value, published, digits):

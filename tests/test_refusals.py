@@ -10,8 +10,7 @@ from brian2 import ms, mV
 from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import perturb, plotting
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, perturb, plotting
 
 HOSTILE = {
     "a complex time": (1 + 2j) * ms,

@@ -11,7 +11,7 @@ from brian2 import Hz, ms, mV
 from scipy.integrate import solve_ivp
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.core.parameters import parameter
 
 GIF = nsnn.GIF(

@@ -21,8 +21,8 @@ from brian2 import Clock, NeuronGroup, SpikeMonitor, Synapses, ms, mV, prefs, se
 from brian2 import Network as BrianNetwork
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import cython_build, engine, global_state
-from nsnn_neuro.core.errors import NsnnError
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -13,8 +13,8 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from scipy import stats
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import engine, philox
-from nsnn_neuro.core.errors import NsnnError
 
 RUNTIME = ["numpy", pytest.param("cython", marks=pytest.mark.compile)]
 TARGETS = [*RUNTIME, pytest.param("cpp", marks=[pytest.mark.compile, pytest.mark.slow])]

@@ -13,10 +13,9 @@ from scipy.integrate import solve_ivp
 from scipy.special import ndtr
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import theory
+from nsnn_neuro import NsnnError, theory
 from nsnn_neuro.brian import philox
 from nsnn_neuro.brian.philox import Stream
-from nsnn_neuro.core.errors import NsnnError
 
 DEAF = {"v_reset": 0 * mV, "v_thresh": 1000 * mV, "tau_refrac": 0 * ms}  # never fires
 

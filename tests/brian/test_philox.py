@@ -13,10 +13,10 @@ from brian2 import Function, Network, NeuronGroup, ms
 from numba import njit
 from scipy import stats
 
+from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import engine
 from nsnn_neuro.brian import philox as kn
 from nsnn_neuro.core.checks import check_seed
-from nsnn_neuro.core.errors import NsnnError
 
 # Random123's known answers for philox4x32-10: counter and key -> output
 KNOWN = [

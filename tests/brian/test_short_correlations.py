@@ -7,11 +7,10 @@ import pytest
 from brian2 import ms, mV, second
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import theory
+from nsnn_neuro import NsnnError, theory
 from nsnn_neuro.brian import philox as kn
 from nsnn_neuro.brian.equations.noises import ou_step
 from nsnn_neuro.brian.philox import Stream
-from nsnn_neuro.core.errors import NsnnError
 from nsnn_neuro.measures import as_trains
 
 LIF = {"tau_m": 10 * ms, "v_rest": 0 * mV, "v_reset": 5 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}

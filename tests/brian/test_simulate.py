@@ -13,9 +13,9 @@ from scipy import stats
 from scipy.special import expit
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import philox as kn
 from nsnn_neuro.brian.philox import Stream
-from nsnn_neuro.core.errors import NsnnError
 
 LIF = {"tau_m": 20 * ms, "v_rest": 0 * mV, "v_reset": 10 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}
 CELL = nsnn.LIF(**LIF)

@@ -13,9 +13,9 @@ from neo import AnalogSignal
 from scipy.integrate import solve_ivp
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import philox
 from nsnn_neuro.brian.philox import Stream
-from nsnn_neuro.core.errors import NsnnError
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 DEAF = nsnn.LIF(

@@ -6,10 +6,9 @@ import pytest
 import quantities as pq
 from helpers.roundtrip import bounds_of
 
-from nsnn_neuro import measures
+from nsnn_neuro import load, measures, save, to_block
 from nsnn_neuro.core import units
 from nsnn_neuro.io.block import gather
-from nsnn_neuro.io.save_load import load, save, to_block
 
 SINGLE = np.array([0.1, 7_199_999.5, 7_200_000.0], dtype=np.float32)  # ms
 EXACT = SINGLE.astype(float) / 1e3

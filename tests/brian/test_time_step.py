@@ -10,8 +10,8 @@ import pytest
 from brian2 import Hz, ms, mV
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.brian.time_step import fastest_gate
-from nsnn_neuro.core.errors import NsnnError
 
 LIF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 GIF = nsnn.GIF(

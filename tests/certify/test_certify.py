@@ -16,11 +16,11 @@ from brian2 import ms, mV
 from scipy import stats
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.certify import report, run
 from nsnn_neuro.certify.cases import Case
 from nsnn_neuro.certify.pairs import Pair, pairs, refusal
 from nsnn_neuro.cli.main import main
-from nsnn_neuro.core.errors import NsnnError
 from nsnn_neuro.models.neurons import Neuron
 from nsnn_neuro.models.noise import Noise
 

@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.cli import main as cli
 from nsnn_neuro.cli.main import main
-from nsnn_neuro.core.errors import NsnnError
 from nsnn_neuro.io.save_load import build_block
 
 ROOT = Path(__file__).resolve().parents[2]

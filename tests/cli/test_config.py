@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import FormatError, NsnnError
 from nsnn_neuro.cli import config
-from nsnn_neuro.core.errors import FormatError, NsnnError
 from nsnn_neuro.core.parameters import Record
 from nsnn_neuro.core.units import unit_of
 from nsnn_neuro.models import neurons, noise, stimuli

@@ -12,10 +12,10 @@ from brian2 import ms, mV
 from test_cli import RUN, error
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import FormatError
 from nsnn_neuro.cli import sweep as sweep_command
 from nsnn_neuro.cli.config import parse, read
 from nsnn_neuro.cli.main import main
-from nsnn_neuro.core.errors import FormatError
 from nsnn_neuro.measures import fano_factor, firing_rate
 from nsnn_neuro.sweep import worker
 

@@ -15,11 +15,8 @@ import quantities as pq
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro import likelihood, measures, plotting
+from nsnn_neuro import Logistic, NsnnError, likelihood, measures, plotting, to_block
 from nsnn_neuro.core import bins
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
-from nsnn_neuro.models.escape import Logistic
 
 GRIDS = {"0.1 ms": 1e-4, "30 kHz": 1 / 30_000, "1 ms": 1e-3, "5 ms": 5e-3}
 CLOCKS = [1e3 + 100.3, 1e5 + 0.1, 1e6 + 0.7, 1e9 + 0.3]

@@ -15,11 +15,10 @@ from brian2 import second
 from helpers import bombs
 from helpers.roundtrip import assert_same, rich_block, trains_of
 
+from nsnn_neuro import FormatError, NsnnError, load, save, to_block
 from nsnn_neuro.cli import config
 from nsnn_neuro.cli import sweep as sweep_command
 from nsnn_neuro.cli.main import main
-from nsnn_neuro.core.errors import FormatError, NsnnError
-from nsnn_neuro.io.save_load import load, save, to_block
 from nsnn_neuro.learning import checkpoint
 from nsnn_neuro.sweep import grid
 from nsnn_neuro.sweep.store import Folder

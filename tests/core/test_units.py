@@ -9,8 +9,8 @@ from brian2 import Hz, ms, mV, nS, pA, pF, second, volt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nsnn_neuro import NsnnError
 from nsnn_neuro.core import units
-from nsnn_neuro.core.errors import NsnnError
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ from scipy.signal import get_window
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
-from nsnn_neuro import datasets
-from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro import FormatError, NsnnError, datasets
 from nsnn_neuro.measures import coherence_information
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "grasshopper"

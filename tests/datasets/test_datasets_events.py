@@ -11,8 +11,7 @@ import quantities as pq
 from helpers import recordings
 from sklearn.neighbors import KNeighborsClassifier
 
-from nsnn_neuro import datasets
-from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro import FormatError, NsnnError, datasets
 from nsnn_neuro.measures import words
 
 

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from nsnn_neuro import datasets
-from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro import FormatError, NsnnError, datasets
 
 N = 12
 RNG = np.random.default_rng(1)

@@ -12,8 +12,7 @@ import pytest
 from helpers.with_torch import own_noise  # noqa: F401
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import FormatError, NsnnError, coding, losses
-from nsnn_neuro.models.plasticity import SGD, Adam, Momentum
+from nsnn_neuro import SGD, Adam, FormatError, Momentum, NsnnError, coding, losses
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402

@@ -268,7 +268,7 @@ def forge(path: Path) -> None:
 def nwb_cases(folder: Path) -> Callable[[int], Case]:
     """Files of `save` and of other programs: bytes, structure, content, notes with a forged identifier, bombs."""
     from helpers.roundtrip import rich_block
-    from nsnn_neuro.io.save_load import load, save
+    from nsnn_neuro import load, save
 
     own = without_specifications(save(rich_block(), folder / "own.nwb"))
     (folder / "small.nwb").write_bytes(own)
@@ -561,7 +561,7 @@ def _module_case(module: Any, good: bytes, path: Path, rng: np.random.Generator,
 
 def sweep_cases(folder: Path) -> Callable[[int], Case]:
     """Folders of a sweep: manifest and chunks with bytes or JSON changed, their checksums right or not; pipes, other files."""
-    from nsnn_neuro.core.errors import FormatError
+    from nsnn_neuro import FormatError
     from nsnn_neuro.sweep.store import Folder, digest
     from nsnn_neuro.sweep.worker import COLUMNS
 
@@ -746,7 +746,7 @@ def _late(*_: Any) -> None:
 
 def run(folder: Path, kind: str, first: int, last: int) -> dict[str, Any]:
     """Run the cases of a kind from `first` to `last`, without it."""
-    from nsnn_neuro.core.errors import NsnnError
+    from nsnn_neuro import NsnnError
 
     case = KINDS[kind](folder)
     before = set(folder.iterdir())

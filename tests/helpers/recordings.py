@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import quantities as pq
 
-from nsnn_neuro.io.save_load import to_block
+from nsnn_neuro import to_block
 
 __all__ = ["block", "folder"]
 

@@ -6,7 +6,7 @@ import pytest
 import quantities as pq
 from helpers.roundtrip import trains_of
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.io.block import gather
 from nsnn_neuro.io.save_load import build_block
 

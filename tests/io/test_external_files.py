@@ -9,9 +9,8 @@ import pytest
 import quantities as pq
 from helpers.roundtrip import assert_same, bounds_of, trains_of, volt
 
-from nsnn_neuro.core.errors import FormatError
+from nsnn_neuro import FormatError, load, save
 from nsnn_neuro.io.block import gather
-from nsnn_neuro.io.save_load import load, save
 
 
 def foreign(path, *, trials=(), units=(), series=(), **columns):

@@ -16,8 +16,7 @@ from brian2 import second
 from helpers.roundtrip import assert_same, rich_block
 from helpers.with_torch import needs_torch
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import load, save, to_block
+from nsnn_neuro import NsnnError, load, save, to_block
 from nsnn_neuro.learning import checkpoint
 from nsnn_neuro.sweep.store import Folder
 

@@ -13,9 +13,8 @@ from brian2 import mV, second
 from helpers.roundtrip import NESTED, values, volt
 from hypothesis import given
 
-from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro import FormatError, NsnnError, load, save, to_block
 from nsnn_neuro.io.json_codec import dumps, loads, parse_unit
-from nsnn_neuro.io.save_load import load, save, to_block
 
 
 @given(value=values)

@@ -10,9 +10,9 @@ from helpers.roundtrip import NESTED, assert_same, bounds_of, rich_block, trains
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nsnn_neuro.core.errors import FormatError
+from nsnn_neuro import FormatError, load, save, to_block
 from nsnn_neuro.io.block import gather
-from nsnn_neuro.io.save_load import build_block, load, save, to_block
+from nsnn_neuro.io.save_load import build_block
 
 times = st.floats(-2.0, 3.0, allow_nan=False)
 

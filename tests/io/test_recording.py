@@ -16,11 +16,10 @@ from brian2 import ms, mV, second
 from helpers.roundtrip import NESTED, bounds_of, trains_of, volt
 
 import nsnn_neuro
-from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro import FormatError, NsnnError, load, provenance, save, to_block
 from nsnn_neuro.io import nwb, save_load
 from nsnn_neuro.io.block import gather
 from nsnn_neuro.io.json_codec import dumps
-from nsnn_neuro.io.save_load import load, provenance, save, to_block
 
 
 def test_to_block_layout():

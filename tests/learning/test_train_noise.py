@@ -20,12 +20,11 @@ from helpers.tiny_networks import problem as tiny
 from helpers.training import BATCH, NOISE, SIZES, STEPS, One, feedback_of, fit_of, problem, same
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, coding, losses, reference
+from nsnn_neuro import Family, NsnnError, coding, losses, reference
 from nsnn_neuro.brian import engine
 from nsnn_neuro.core.parameters import parameter
 from nsnn_neuro.learning import checkpoint as checkpoints
 from nsnn_neuro.learning.batched import Learner
-from nsnn_neuro.models.escape import Family
 
 PATHS = [*itertools.product(["hard", "subtract"], ["exact", "detached"])]
 

@@ -11,8 +11,8 @@ from helpers.fits import BURSTY, BURSTY_P, DT, HISTORY, analog, gaussian_signal,
 from numpy.testing import assert_allclose
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.likelihood import Lags, NeuronModel, RaisedCosines, fit_neuron
+from nsnn_neuro import NsnnError, fit_neuron
+from nsnn_neuro.likelihood import Lags, NeuronModel, RaisedCosines
 
 # --- what comes in -----------------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,8 @@ from scipy.stats import chi2, kstest
 from sklearn.linear_model import LogisticRegression
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, RaisedCosines, Rescaled, fit_neuron
+from nsnn_neuro import fit_neuron
+from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, RaisedCosines, Rescaled
 from nsnn_neuro.likelihood.time_rescaling import rescale
 
 # --- the maximum -------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.io.block import gather
 from nsnn_neuro.likelihood import Lags, NeuronModel
 from nsnn_neuro.likelihood.tails import bends, terms

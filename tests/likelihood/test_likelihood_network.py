@@ -14,12 +14,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, fit_network, fit_neuron
 from nsnn_neuro.io.block import gather
-from nsnn_neuro.likelihood import Lags, RaisedCosines, fit_neuron
+from nsnn_neuro.likelihood import Lags, NetworkModel, Observed, RaisedCosines
 from nsnn_neuro.likelihood.bits_per_spike import bits_per_spike
-from nsnn_neuro.likelihood.network import NetworkModel, Observed
-from nsnn_neuro.likelihood.network_fit import Ranged, Scale, fit_network
+from nsnn_neuro.likelihood.network_fit import Ranged, Scale
 from nsnn_neuro.likelihood.particle_gradient import slope
 
 STEPS = 4

@@ -9,7 +9,8 @@ from brian2 import ms
 from helpers.fits import BURSTY, BURSTY_P, HISTORY, gaussian_signal, trials_of
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import Lags, NeuronModel, cross_validate, fit_neuron
+from nsnn_neuro import fit_neuron
+from nsnn_neuro.likelihood import Lags, NeuronModel, cross_validate
 
 
 def test_the_score_is_that_of_fits_without_each_block():

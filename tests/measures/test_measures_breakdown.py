@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import kstest
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.measures.information.breakdown import information_breakdown, synergy
-from nsnn_neuro.measures.information.mutual_information import mutual_information
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import information_breakdown, mutual_information, synergy
 
 TERMS = ["lin", "sig_sim", "cor_ind", "cor_dep", "total"]
 

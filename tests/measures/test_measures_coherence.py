@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal as sp
 from scipy.stats import kstest
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.measures.spectral.coherence import coherence, coherence_information, segment_spectra
-from nsnn_neuro.measures.trains import SilentNeuronWarning
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import SilentNeuronWarning, coherence, coherence_information
+from nsnn_neuro.measures.spectral.coherence import segment_spectra
 
 RATE = 1000.0
 

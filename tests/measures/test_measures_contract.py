@@ -21,10 +21,8 @@ import pytest
 import quantities as pq
 from brian2 import ms
 
-from nsnn_neuro import measures
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
-from nsnn_neuro.measures import Estimate, SilentNeuronWarning, Trains, tabulate
+from nsnn_neuro import NsnnError, measures, tabulate, to_block
+from nsnn_neuro.measures import Estimate, SilentNeuronWarning, Trains
 
 N_NEURONS, N_TRIALS = 3, 6
 

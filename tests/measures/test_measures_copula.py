@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.special import digamma, ndtri
 from scipy.stats import norm, rankdata
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import gaussian_copula, gaussian_copula_classes
 
 X, Y = np.random.default_rng(0).normal(size=(2, 60))

@@ -11,8 +11,7 @@ from elephant.spike_train_correlation import spike_time_tiling_coefficient
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import pearsonr
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
+from nsnn_neuro import NsnnError, to_block
 from nsnn_neuro.measures import (
     SilentNeuronWarning,
     dimensionality,

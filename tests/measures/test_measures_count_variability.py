@@ -8,18 +8,16 @@ import pytest
 import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
+from nsnn_neuro import NsnnError, tabulate, to_block
 from nsnn_neuro.measures import (
     SilentNeuronWarning,
+    Trains,
     allan_factor,
     as_trains,
     fano_curve,
     fano_factor,
     mean_matched_fano,
-    tabulate,
 )
-from nsnn_neuro.measures.trains import Trains
 
 
 def make_block(trials, t_stop):

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest, norm, poisson
 from sklearn.neighbors import KNeighborsClassifier
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import (
     LinearDiscriminant,
     NearestTrain,

@@ -12,14 +12,14 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.measures.timing.distances import (
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import (
+    SilentNeuronWarning,
     gamma_coincidence,
     schreiber_reliability,
     van_rossum,
     victor_purpura,
 )
-from nsnn_neuro.measures.trains import SilentNeuronWarning
 
 WINDOW = {"t_start": 0 * pq.s, "t_stop": 1 * pq.s}
 

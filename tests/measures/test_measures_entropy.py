@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, optimize, special, stats
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import entropy
 from nsnn_neuro.measures.information.entropy.best_upper_bound import best_upper_bound, bub_coefficients
 from nsnn_neuro.measures.information.entropy.contingency import plugin_entropy, relevant_responses

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from nsnn_neuro.measures.estimate import Estimate, measure
+from nsnn_neuro.measures import Estimate, measure
 
 
 def test_float_and_fields():

@@ -8,7 +8,7 @@ import pytest
 import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import SilentNeuronWarning, firing_events
 
 WINDOW = {"t_start": 0 * pq.s, "t_stop": 2 * pq.s}

@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 from scipy.stats import beta, pearsonr
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
-from nsnn_neuro.measures.spiketrain.firing_statistics import (
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import (
+    SilentNeuronWarning,
     cv,
     cv2,
     fano_factor,
@@ -23,7 +23,6 @@ from nsnn_neuro.measures.spiketrain.firing_statistics import (
     lvr,
     serial_correlation,
 )
-from nsnn_neuro.measures.trains import SilentNeuronWarning
 
 ALL = [firing_rate, cv, cv2, lv, lvr, fano_factor, serial_correlation]
 

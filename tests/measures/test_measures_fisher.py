@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import quad
 from scipy.stats import kstest, multivariate_normal, ncf, poisson
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import gaussian_fisher, linear_fisher_information, poisson_fisher
 
 DS = 0.5

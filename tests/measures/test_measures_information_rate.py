@@ -12,15 +12,9 @@ from numpy.testing import assert_allclose
 from scipy.stats import kstest, norm
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.measures.information.information_rate import (
-    _cut,
-    _jackknife,
-    _line_weights,
-    direct_information_rate,
-    word_entropies,
-)
-from nsnn_neuro.measures.trains import SilentNeuronWarning
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import SilentNeuronWarning, direct_information_rate, word_entropies
+from nsnn_neuro.measures.information.information_rate import _cut, _jackknife, _line_weights
 
 BIN = 0.01
 

@@ -6,9 +6,8 @@ import pytest
 import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
-from nsnn_neuro.measures import isi_distance, mean_isi_distance, mean_spike_distance, spike_distance, tabulate
+from nsnn_neuro import NsnnError, tabulate, to_block
+from nsnn_neuro.measures import isi_distance, mean_isi_distance, mean_spike_distance, spike_distance
 
 WINDOW = {"t_start": 0 * pq.s, "t_stop": 1 * pq.s}
 EDGES = [

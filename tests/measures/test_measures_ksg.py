@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_regression
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import gaussian_copula, ksg
 
 

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest
 from sklearn.metrics import mutual_info_score
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import metric_space_information, van_rossum, victor_purpura
 from nsnn_neuro.measures.information.confusion import information, miller_madow, table_se
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import as_trains, entropy, mutual_information
 from nsnn_neuro.measures.information.entropy.contingency import (
     contingency,

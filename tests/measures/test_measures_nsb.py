@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import entropy
 from nsnn_neuro.measures.information.entropy.estimators import plugin, profile
 from nsnn_neuro.measures.information.entropy.nsb import nsb, nsb_moments, nsb_without_one

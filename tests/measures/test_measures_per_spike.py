@@ -11,10 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 from scipy.stats import kstest
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
-from nsnn_neuro.measures.information.per_spike import information_per_spike, skaggs_information
-from nsnn_neuro.measures.trains import SilentNeuronWarning
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import SilentNeuronWarning, information_per_spike, skaggs_information
 
 BIN, N_BINS = 0.02, 25
 WINDOW: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": BIN * N_BINS * pq.s}

@@ -10,10 +10,8 @@ from elephant.sta import spike_triggered_average as elephant_sta
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import poisson
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
-from nsnn_neuro.measures.spiketrain.rate_over_time import psth, rate_correlation, spike_triggered_average
-from nsnn_neuro.measures.trains import SilentNeuronWarning
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import SilentNeuronWarning, psth, rate_correlation, spike_triggered_average
 
 
 def make_block(trials, t_stop=1.0):

@@ -10,12 +10,15 @@ from numpy.testing import assert_allclose
 from scipy.stats import binom, norm
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
-from nsnn_neuro.measures.information.mutual_information import mutual_information
-from nsnn_neuro.measures.information.rate_vs_temporal import rate_vs_temporal
-from nsnn_neuro.measures.information.words import latency_symbols, spike_counts, words
-from nsnn_neuro.measures.trains import as_repeats
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import (
+    as_repeats,
+    latency_symbols,
+    mutual_information,
+    rate_vs_temporal,
+    spike_counts,
+    words,
+)
 
 WINDOW = 0.1
 RESOLUTIONS = [5, 10, 25, 50, 100] * pq.ms

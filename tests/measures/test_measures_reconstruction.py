@@ -11,10 +11,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal as sp
 from scipy.stats import kstest
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.measures.spectral.coherence import coherence_information
-from nsnn_neuro.measures.spectral.reconstruction import Reconstruction, linear_reconstruction, reconstruct
-from nsnn_neuro.measures.trains import SilentNeuronWarning
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import (
+    Reconstruction,
+    SilentNeuronWarning,
+    coherence_information,
+    linear_reconstruction,
+)
+from nsnn_neuro.measures.spectral.reconstruction import reconstruct
 
 RATE, NPERSEG, NOISE, TAPS = 1000.0, 250, 0.5, [0.5, 0.5]
 

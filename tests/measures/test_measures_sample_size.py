@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.channels import binary_words, poisson_counts
 
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import mutual_information, plan_trials
 from nsnn_neuro.measures.information.entropy.contingency import contingency, panzeri_treves_bias
 from nsnn_neuro.measures.information.entropy.entropy import SYMMETRIC

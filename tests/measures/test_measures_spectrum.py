@@ -10,9 +10,7 @@ import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
+from nsnn_neuro import NsnnError, theory, to_block
 from nsnn_neuro.measures import SilentNeuronWarning, power_spectrum, susceptibility
 
 KHZ = 1 * pq.kHz

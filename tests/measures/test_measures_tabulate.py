@@ -13,20 +13,18 @@ from matplotlib.figure import Figure
 from neo.core.spiketrainlist import SpikeTrainList
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro import plotting
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import load, save, to_block
-from nsnn_neuro.measures.estimate import Estimate, measure
-from nsnn_neuro.measures.spiketrain.firing_statistics import (
+from nsnn_neuro import NsnnError, load, plotting, save, tabulate, to_block
+from nsnn_neuro.measures import (
+    Estimate,
     cv,
     cv2,
     fano_factor,
     firing_rate,
     lv,
     lvr,
+    measure,
     serial_correlation,
 )
-from nsnn_neuro.measures.tabulate import tabulate
 from nsnn_neuro.perturb import delete_spikes
 
 COLUMNS = ["block", "population", "neuron", "measure", "value", "se", "n", "unit"]

@@ -10,16 +10,9 @@ import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 from numpy.testing import assert_array_equal
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.measures.trains import (
-    SilentNeuronWarning,
-    as_repeats,
-    as_trains,
-    nan_ratio,
-    positive,
-    read_signal,
-    warn_silent,
-)
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import SilentNeuronWarning, as_repeats, as_trains, positive, read_signal, warn_silent
+from nsnn_neuro.measures.trains import nan_ratio
 
 
 def array_block(trials, t_stop=1.0, t_start=0.0):

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.io.save_load import to_block
-from nsnn_neuro.measures.information.words import first_spike_latency, latency_symbols, spike_counts, words
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import first_spike_latency, latency_symbols, spike_counts, words
 
 TICK = 1e-3
 

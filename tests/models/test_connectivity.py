@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.models import connectivity
-from nsnn_neuro.models.connectivity import (
+from nsnn_neuro import (
     AllToAll,
     DistanceDependent,
     FixedInDegree,
     FixedProbability,
     FromList,
+    NsnnError,
+    NSNNNeuron,
     OneToOne,
+    Population,
 )
-from nsnn_neuro.models.neurons import NSNNNeuron
-from nsnn_neuro.models.populations import Population
+from nsnn_neuro.models import connectivity
 
 RARE = 6e-5  # two-sided |z| = 4
 

@@ -17,10 +17,9 @@ from neo import AnalogSignal
 from scipy.signal import correlate2d
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import AveragePooling, Convolution, NsnnError
 from nsnn_neuro.brian import philox
 from nsnn_neuro.brian.philox import Stream
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.models.convolution import AveragePooling, Convolution
 
 if HAS_TORCH:
     import torch

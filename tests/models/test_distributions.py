@@ -9,8 +9,7 @@ import pytest
 from brian2 import Hz, ms, mV
 from scipy import stats
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.models.distributions import Between, LogNormal, Normal
+from nsnn_neuro import Between, LogNormal, Normal, NsnnError
 
 SPREAD = np.sqrt(np.log(1 + (0.3 / 0.2) ** 2))
 LAWS = [

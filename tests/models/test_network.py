@@ -13,23 +13,34 @@ from brian2 import Hz, have_same_dimensions, ms, mV
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.models import connectivity, distributions, synapses
-from nsnn_neuro.models.connectivity import (
+from nsnn_neuro import (
+    LIF,
     AllToAll,
+    AlphaSynapse,
+    Between,
+    ConductanceSynapse,
+    Constant,
     DistanceDependent,
+    EscapeNoise,
+    ExponentialSynapse,
     FixedInDegree,
     FixedProbability,
     FromList,
+    Gaussian,
+    Jump,
+    LogNormal,
+    Network,
+    Normal,
+    NsnnError,
+    NSNNNeuron,
     OneToOne,
+    PoissonSource,
+    Population,
+    Projection,
+    Relay,
+    WhiteNoise,
 )
-from nsnn_neuro.models.distributions import Between, LogNormal, Normal
-from nsnn_neuro.models.escape import EscapeNoise, Gaussian
-from nsnn_neuro.models.network import Network, Population, Projection
-from nsnn_neuro.models.neurons import LIF, NSNNNeuron, PoissonSource, Relay
-from nsnn_neuro.models.noise import WhiteNoise
-from nsnn_neuro.models.stimuli import Constant
-from nsnn_neuro.models.synapses import AlphaSynapse, ConductanceSynapse, ExponentialSynapse, Jump
+from nsnn_neuro.models import connectivity, distributions, synapses
 
 VOLTS = LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 PLAIN = LIF(tau_m=20 * ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=2 * ms)

@@ -10,7 +10,7 @@ from brian2 import ms, mV, second
 from scipy.integrate import cumulative_trapezoid, quad, solve_ivp
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 
 PIF = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms)
 EIF = nsnn.EIF(

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import engine
-from nsnn_neuro.core.errors import NsnnError
 
 FAMILIES = [
     nsnn.Gaussian(0.4),

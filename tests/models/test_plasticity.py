@@ -18,9 +18,8 @@ from brian2 import (
 from helpers.learning import DT, FAMILIES
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import reference
+from nsnn_neuro import NDL, SGD, Adam, EProp, Momentum, SurrogateGradient, reference
 from nsnn_neuro.brian import engine, philox
-from nsnn_neuro.models.plasticity import NDL, SGD, Adam, EProp, Momentum, SurrogateGradient
 
 LAYER = {"beta": 0.6, "theta": 1.0}
 FORGET = {"hard": "beta * u * (1 - o)", "subtract": "beta * (u - theta * o)"}

@@ -22,9 +22,8 @@ from helpers.learning import DT, trains
 from scipy import special
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NDL, Adam, NsnnError
 from nsnn_neuro.brian import engine
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.models.plasticity import NDL, Adam
 
 TAU = 20 * ms
 ETA = 0.3  # V^2

@@ -21,20 +21,20 @@ from brian2 import (
 from helpers.learning import DT, trains
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.brian import engine
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.core.parameters import parameter
-from nsnn_neuro.models.plasticity import (
+from nsnn_neuro import (
     NDL,
     Adam,
     EProp,
     Momentum,
+    NsnnError,
     PairSTDP,
     RewardModulatedSTDP,
     RuleText,
     SurrogateGradient,
     white_noise_factor,
 )
+from nsnn_neuro.brian import engine
+from nsnn_neuro.core.parameters import parameter
 
 # ------------------------------------------------------------------------------------------------ anybody's network
 

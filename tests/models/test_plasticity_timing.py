@@ -16,8 +16,8 @@ from helpers.learning import DT, trains
 from scipy import special
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import PairSTDP, RewardModulatedSTDP, white_noise_factor
 from nsnn_neuro.brian import engine
-from nsnn_neuro.models.plasticity import PairSTDP, RewardModulatedSTDP, white_noise_factor
 
 # ------------------------------------------------------------------------------------------------------- spike timing
 

@@ -10,14 +10,26 @@ import pytest
 from brian2 import Hz, ms, mV
 from scipy import optimize, stats
 
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
-from nsnn_neuro.models.convolution import AveragePooling, Convolution
-from nsnn_neuro.models.escape import EscapeNoise, Gaussian
-from nsnn_neuro.models.neurons import LIF, Neuron, NSNNNeuron, Relay
-from nsnn_neuro.models.noise import WhiteNoise
-from nsnn_neuro.models.presets import Residual, balanced, brunel, convolutional, feedforward, recurrent
-from nsnn_neuro.models.synapses import Jump
+from nsnn_neuro import (
+    LIF,
+    AveragePooling,
+    Convolution,
+    EscapeNoise,
+    Gaussian,
+    Jump,
+    NsnnError,
+    NSNNNeuron,
+    Relay,
+    Residual,
+    WhiteNoise,
+    balanced,
+    brunel,
+    convolutional,
+    feedforward,
+    recurrent,
+    theory,
+)
+from nsnn_neuro.models.neurons import Neuron
 
 NOISE = EscapeNoise(Gaussian(0.4))
 

@@ -9,7 +9,7 @@ import quantities as pq
 from brian2 import Hz, ms, mV
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import plotting
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, plotting
 
 # [trial][neuron] s
 TIMES = [[[0.1, 0.3, 0.35], [0.2], []], [[0.25], [], [0.05, 0.45]]]

@@ -13,8 +13,7 @@ from quantities import ms as pq_ms
 from scipy import stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import reference
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, reference
 
 # Distances to threshold, in scales, where F has a kink or f a jump.
 KINKS = {nsnn.Uniform: (-1, 1), nsnn.Triangular: (-1, 0, 1), nsnn.FastSigmoid: (0,)}

@@ -19,9 +19,9 @@ from brian2 import Hz, ms, mV, second
 from test_contract import EXAMPLES
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.brian.equations.groups import check
 from nsnn_neuro.brian.simulate import simulate_together
-from nsnn_neuro.core.errors import NsnnError
 from nsnn_neuro.io.block import gather
 from nsnn_neuro.measures import cv, fano_factor, firing_rate
 from nsnn_neuro.models.neurons import Neuron

@@ -9,7 +9,7 @@ import pytest
 from brian2 import ms, mV
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import cv, firing_rate
 from nsnn_neuro.sweep import worker
 

@@ -21,7 +21,7 @@ from brian2 import ms, mV
 from filelock import FileLock
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import FormatError, NsnnError
+from nsnn_neuro import FormatError, NsnnError
 from nsnn_neuro.measures import cv, firing_rate
 from nsnn_neuro.sweep import run, worker
 from nsnn_neuro.sweep.grid import fingerprint

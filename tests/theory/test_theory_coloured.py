@@ -9,8 +9,7 @@ from brian2 import ms, mV
 from scipy.integrate import quad
 from scipy.special import erfcx
 
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 
 CELL = {"tau_m": 20 * ms, "v_thresh": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms}
 SIGMA = 5 / np.sqrt(2 * 1.05) * mV  # sigma_B = 5 mV at tau_noise = 1 ms

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from brian2 import ms, mV
 
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 
 # g_e, sigma_e, tau_e, e_rev_e, g_i, sigma_i, tau_i, e_rev_i; leak 0, tau_m 1
 CELLS = [

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from brian2 import ms, mV
 
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 
 UNIT = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 SIGMA = 0.4 / np.sqrt(2)

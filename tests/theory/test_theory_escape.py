@@ -9,8 +9,7 @@ import pytest
 from brian2 import ms, mV
 from scipy.integrate import quad
 
-from nsnn_neuro import Gaussian, Logistic, theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import Gaussian, Logistic, NsnnError, theory
 
 CELL = {"tau_m": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 

@@ -9,8 +9,7 @@ from scipy.integrate import quad
 from scipy.interpolate import CubicSpline
 
 import nsnn_neuro
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 
 UNIT = {"tau_m": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 LIF = {**UNIT, "v_spike": 1.0}

@@ -8,8 +8,7 @@ from brian2 import Hz, ms, mV
 from scipy import stats
 from scipy.integrate import simpson
 
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 
 UNIT = {"tau_m": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 LIF = {**UNIT, "v_spike": 1.0}

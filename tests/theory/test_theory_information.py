@@ -10,8 +10,7 @@ from brian2 import mV
 from scipy import integrate, optimize, stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 
 
 def best(information):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
 
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 from nsnn_neuro.theory.lif.parabolic_cylinder import log_derivative, log_pcfd
 
 SIGMA = 0.4 / np.sqrt(2)

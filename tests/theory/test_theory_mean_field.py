@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
 
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 
 NEURON = {"tau_m": 20 * ms, "v_thresh": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms}
 

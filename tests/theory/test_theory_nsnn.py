@@ -10,7 +10,7 @@ from brian2 import mV
 from scipy import special, stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError
 
 
 def test_published_values():

@@ -8,8 +8,7 @@ from brian2 import ms, mV
 from scipy import stats
 from scipy.integrate import quad
 
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 
 CELL = {"tau_m": 2.0, "v_thresh": 1.5, "v_reset": 0.5, "tau_refrac": 0.3}
 

@@ -10,8 +10,7 @@ from brian2 import ms, mV
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from nsnn_neuro import theory
-from nsnn_neuro.core.errors import NsnnError
+from nsnn_neuro import NsnnError, theory
 
 CELL = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.1}
 
