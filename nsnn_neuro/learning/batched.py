@@ -22,13 +22,13 @@ from ..core.errors import NsnnError
 from ..core.parameters import Record
 from ..models.connectivity import AllToAll
 from ..models.escape import EscapeNoise
+from ..models.log_odds import log_odds_text
 from ..models.network import Network
 from ..models.neurons import NSNNNeuron, Relay
 from ..models.plasticity import NDL, Optimizer
 from ..models.populations import Projection
 from .coding import Encoder
-from .kernels import Layer, Loop, Sweep, forced, pixel, product
-from .log_odds import odds
+from .kernels import Layer, Loop, Sweep, compiled, forced, pixel, product
 from .losses import Loss
 from .noise_scale import Level, eta_noise, family_of
 
@@ -441,9 +441,10 @@ class Learner:
             fires = "u > theta"
         spike = [f"o = 1.0 * int({fires})", f"f = {factor}"]
         if given and isinstance(noise, EscapeNoise) and noise.family is not None:
-            spike, functions = odds(noise.family, "(u - theta)", names)
+            spike, functions = log_odds_text(noise.family, "(u - theta)", names)
             spike = [substitute(line, at_level) for line in spike]
-            text.namespace |= functions | {"forced": forced(self.layers[k], lambda: self.sweep.plan)}
+            text.namespace |= {name: compiled(name, f) for name, f in functions.items()}
+            text.namespace |= {"forced": forced(self.layers[k], lambda: self.sweep.plan)}
             spike.append("o = forced(unit, copy, step)")
             text.equations.append("odds : 1")
         code = [

@@ -14,9 +14,10 @@ from brian2 import Function
 from brian2.codegen.generators.cython_generator import CythonCodeGenerator
 from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
+from ..models.log_odds import CompiledFunction
 from .losses import Loss
 
-__all__ = ["Layer", "Loop", "Sweep", "forced", "pixel", "product"]
+__all__ = ["Layer", "Loop", "Sweep", "compiled", "forced", "pixel", "product"]
 
 _BLAS = "from libc.string cimport memcpy\nfrom scipy.linalg.cython_blas cimport dgemm\n"
 
@@ -58,6 +59,16 @@ def step_function(
         namespace=lambda owner: {f"{name}_{array}": value.reshape(-1) for array, value in arrays().items()},
     )
     return function
+
+
+def compiled(name: str, function: CompiledFunction) -> Function:
+    """A function of one float, with its NumPy and Cython texts, for Brian2."""
+    made = Function(
+        function.numpy, arg_units=[1], return_unit=1, arg_types=["float"], return_type="float", stateless=True
+    )
+    made.implementations.add_implementation(NumpyCodeGenerator, code=function.numpy)
+    made.implementations.add_implementation(CythonCodeGenerator, code=function.cython, name=name)
+    return made
 
 
 def step_number(step: Any) -> int:

@@ -17,9 +17,9 @@ from ..io.block import build_block
 from ..io.save_load import provenance
 from ..measures.trains import positive
 from ..models.escape import Family
+from ..models.log_odds import Tails, curvature, tails
 from .bases import Basis
 from .data import Data, filtered, on_steps, prepare
-from .tails import Terms, bends, terms
 
 __all__ = ["LARGEST", "NeuronModel", "Value"]
 
@@ -38,20 +38,20 @@ class Value:
     """(n, n_parameters) da/dparameter"""
     potential: np.ndarray
     """(n,) a"""
-    terms: Terms
+    tails: Tails
     family: Family
     data: Data
 
     @cached_property
     def information(self) -> np.ndarray:
         """(n_parameters, n_parameters) expected Fisher information along the recorded spikes."""
-        return self._weighted(self.terms.up * self.terms.down)
+        return self._weighted(self.tails.up * self.tails.down)
 
     @cached_property
     def curvature(self) -> np.ndarray | None:
         """(n_parameters, n_parameters) minus the second derivatives of the log-likelihood, beta's row and column without those of
         its trace. None for a family whose f' isn't known."""
-        found = bends(self.family, self.potential, self.terms)
+        found = curvature(self.family, self.potential, self.tails)
         return None if found is None else self._weighted(np.where(self.data.o == 1, *found))
 
     def _weighted(self, weight: np.ndarray) -> np.ndarray:
@@ -259,7 +259,7 @@ class NeuronModel:
             if self.reset == "subtract":
                 before = before - theta * data.before
             e = np.concatenate([e, leak(before[:, None], self.kept(data), beta)], axis=1)
-        parts = terms(self.family, a)
+        parts = tails(self.family, a)
         signal = np.where(data.o == 1, parts.up, -parts.down)  # minus the learning signal, times the density
         logs = np.where(data.o == 1, parts.log_spike, parts.log_silence)
         free = data.free
@@ -270,8 +270,8 @@ class NeuronModel:
     def probability(self, p: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """(n,) log(1 - P(spike)) and log-likelihood of each step; both 0 while refractory."""
         found = self.evaluate(p, data)
-        logs = np.where(data.o == 1, found.terms.log_spike, found.terms.log_silence)
-        return np.where(data.free, found.terms.log_silence, 0.0), np.where(data.free, logs, 0.0)
+        logs = np.where(data.o == 1, found.tails.log_spike, found.tails.log_silence)
+        return np.where(data.free, found.tails.log_silence, 0.0), np.where(data.free, logs, 0.0)
 
     # --- spikes ---
 

@@ -16,6 +16,7 @@ from ..measures import Estimate
 from ..measures.trains import as_trains, positive
 from ..models.connectivity import AllToAll
 from ..models.escape import EscapeNoise, Family, Gaussian
+from ..models.log_odds import tails
 from ..models.network import Network
 from ..models.neurons import NSNNNeuron, Relay
 from ..models.plasticity import Plasticity
@@ -23,7 +24,6 @@ from ..models.populations import Population, Projection
 from .bases import Basis
 from .bits_per_spike import bits_per_spike
 from .data import filtered, on_steps, prepare
-from .tails import terms
 
 __all__ = ["NetworkModel", "Observed", "systematic"]
 
@@ -248,7 +248,7 @@ class NetworkModel:
         for t in range(here.shape[1]):
             u, h, v = self.advance(weights, drive[:, t, None], u, h, v, before, rng)
             before = o[:, t, None]
-            parts = terms(self.family, v - self.output.si("theta"))
+            parts = tails(self.family, v - self.output.si("theta"))
             logs = np.where(before == 1, parts.log_spike, parts.log_silence).sum(axis=-1)
             highest = logs.max(axis=1, keepdims=True)
             weight = np.exp(logs - np.where(np.isfinite(highest), highest, 0.0))

@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
+from ..models.log_odds import Tails, tails
 from .network import NetworkModel, systematic
-from .tails import Terms, terms
 
 __all__ = ["refined", "slope"]
 
@@ -48,7 +48,7 @@ def slope(
         e1 = e1 + x[:, t, None, :, None]
         e2 = e2 + np.concatenate([np.ones((n, particles, 1)), h], axis=2)[..., None]
         hidden, output = (
-            terms(model.family, a - neuron.si("theta")) for a, neuron in zip((u, v), neurons, strict=True)
+            tails(model.family, a - neuron.si("theta")) for a, neuron in zip((u, v), neurons, strict=True)
         )
         score1 = score1 + _signal(hidden, h)[..., None, :] * e1
         score2 = score2 + _signal(output, before)[..., None, :] * e2
@@ -68,7 +68,7 @@ def slope(
     return total, [np.einsum("nk,nkij->nij", weight, score) for score in (score1, score2)]
 
 
-def _signal(found: Terms, o: np.ndarray) -> np.ndarray:
+def _signal(found: Tails, o: np.ndarray) -> np.ndarray:
     """(o - F) / (F (1 - F)) f."""
     return np.where(o == 1, found.up, -found.down)
 

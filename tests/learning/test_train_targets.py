@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-from typing import Any
 
 import neo
 import numpy as np
 import pytest
 import quantities as pq
 from brian2 import ms
-from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from helpers.tiny_networks import FAMILIES, largest
 from helpers.training import One
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, likelihood, losses, reference, train
 from nsnn_neuro.brian import engine
-from nsnn_neuro.core.parameters import parameter
 from nsnn_neuro.learning.batched import Learner
-from nsnn_neuro.learning.log_odds import odds
-from nsnn_neuro.likelihood.tails import terms
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
 SIZES, BATCH, STEPS = [4, 5, 3], 3, 6
@@ -329,66 +323,6 @@ def test_the_likelihood_and_its_gradient_are_those_of_a_fit(reset):
     ]
     np.testing.assert_allclose(value[0], [-v for v, _ in found], rtol=0, atol=1e-12)
     assert slope == pytest.approx(-np.mean([g[1] for _, g in found]), abs=1e-12)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Laplace(nsnn.Family):
-    """An even density with light tails, its cdf exact in the lower one."""
-
-    s: Any = parameter("1", bound="positive")
-    cdf_text = "int(x < 0) * 0.5 * exp(-abs(x) / s) + int(x >= 0) * (1 - 0.5 * exp(-abs(x) / s))"
-    pdf_text = "0.5 * exp(-abs(x) / s) / s"
-
-    def _cdf(self, x, scale):
-        tail = 0.5 * np.exp(-np.abs(x) / scale)
-        return np.where(x < 0, tail, 1 - tail)
-
-    def _pdf(self, x, scale):
-        return 0.5 * np.exp(-np.abs(x) / scale) / scale
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Gumbel(nsnn.Family):
-    """A density that isn't even."""
-
-    s: Any = parameter("1", bound="positive")
-    cdf_text = "exp(-exp(-x / s))"
-    pdf_text = "exp(-x / s - exp(-x / s)) / s"
-
-    def _cdf(self, x, scale):
-        return np.exp(-np.exp(-x / scale))
-
-    def _pdf(self, x, scale):
-        return np.exp(-x / scale - np.exp(-x / scale)) / scale
-
-
-@pytest.mark.parametrize(
-    "family",
-    [*FAMILIES, nsnn.Gaussian(np.array([0.2, 0.5, 1.5])), Gumbel(0.5), Laplace(0.5)],
-    ids=lambda f: type(f).__name__,
-)
-def test_log_odds_are_those_of_the_tails(family):
-    """Far from threshold too, where F or 1 - F is nothing beside 1."""
-    x = np.array([-300.0, -20.0, -3.0, -0.5, 0.0, 0.1, 2.0, 5.0, 40.0])[:, None] * np.ones(3)
-    names = {f.name: f"noise_{f.name}" for f in family._parameters()}
-    lines, functions = odds(family, "x", names)
-    scope = {f"noise_{f.name}": family.si(f.name) for f in family._parameters()}
-    scope |= {name: f.implementations[NumpyCodeGenerator].get_code(None) for name, f in functions.items()}
-    scope |= {
-        "x": x,
-        "int": lambda a: np.asarray(a, dtype=int),
-        "exp": np.exp,
-        "log": np.log,
-        "abs": np.abs,
-        "pi": np.pi,
-    }
-    scope |= {"sqrt": np.sqrt, "clip": np.clip, "arctan": np.arctan}
-    with np.errstate(divide="ignore"):
-        exec("\n".join(lines), scope)
-    known = terms(family, x)
-    expected = known.log_spike - known.log_silence
-    np.testing.assert_allclose(scope["odds"] * np.ones(3), expected, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(scope["f"] * np.ones_like(x), known.up + known.down, rtol=1e-9, atol=1e-12)
 
 
 def test_an_impossible_target_is_an_infinite_loss_and_has_no_gradient():

@@ -1,11 +1,9 @@
-"""The model behind fits of neurons: tails, probabilities and gradients against digits, loops, differences and the reference."""
+"""The model behind fits of neurons: probabilities and gradients against digits, loops, differences and the reference."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
-import mpmath
 import neo
 import numpy as np
 import pytest
@@ -18,71 +16,6 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.io.block import gather
 from nsnn_neuro.likelihood import Lags, NeuronModel
-from nsnn_neuro.likelihood.tails import bends, terms
-
-# --- far in the tails --------------------------------------------------------------------------------------------------------
-
-
-def exactly(family: nsnn.Family, x: float) -> tuple[Any, Any, Any]:
-    """F, 1 - F and f with 500 digits."""
-    with mpmath.workdps(500):
-        z = mpmath.mpf(x)
-        if isinstance(family, nsnn.Gaussian):
-            s = mpmath.mpf(family.sigma)
-            return (
-                mpmath.erfc(-z / s / mpmath.sqrt(2)) / 2,
-                mpmath.erfc(z / s / mpmath.sqrt(2)) / 2,
-                mpmath.npdf(z, 0, s),
-            )
-        if isinstance(family, nsnn.Logistic):
-            s = mpmath.mpf(family.s)
-            spike, silence = 1 / (1 + mpmath.exp(-z / s)), 1 / (1 + mpmath.exp(z / s))
-            return spike, silence, spike * silence / s
-        g = mpmath.mpf(family.g)
-        silence = mpmath.atan2(1, z / g) / mpmath.pi
-        return 1 - silence, silence, 1 / (mpmath.pi * g * (1 + (z / g) ** 2))
-
-
-@pytest.mark.parametrize("family", [nsnn.Gaussian(0.7), nsnn.Logistic(0.4), nsnn.Cauchy(0.5)], ids=repr)
-def test_terms_are_exact_far_in_both_tails(family):
-    x = np.array([-1000.0, -40.0, -3.0, -0.1, 0.0, 0.2, 5.0, 37.0, 1000.0])
-    found = terms(family, x)
-    for k, value in enumerate(x):
-        spike, silence, density = exactly(family, value)
-        with mpmath.workdps(500):
-            expected = [mpmath.log(spike), mpmath.log(silence), density / spike, density / silence]
-        # exponentials below the smallest double are 0: no relative accuracy there
-        assert_allclose([part[k] for part in found], [float(e) for e in expected], rtol=2e-12, atol=1e-300)
-
-
-@pytest.mark.parametrize("family", FAMILIES, ids=repr)
-def test_terms_are_those_of_cdf_and_pdf(family):
-    x = np.linspace(-1.5, 1.5, 13)
-    found, spike, density = terms(family, x), family.cdf(x), family.pdf(x)
-    assert_allclose(found.log_spike, np.log(spike), rtol=1e-11)
-    assert_allclose(found.log_silence, np.log1p(-spike), rtol=1e-10)
-    assert_allclose(found.up, density / spike, rtol=1e-11)
-    assert_allclose(found.down, density / (1 - spike), rtol=1e-10)
-
-
-@pytest.mark.parametrize("family", [nsnn.Gaussian(0.7), nsnn.Logistic(0.4), nsnn.Cauchy(0.5)], ids=repr)
-def test_curvatures_are_exact_far_in_both_tails(family):
-    """Second derivatives of log F and log(1 - F) by differences with 500 digits."""
-    x = np.array([-1e6, -1000.0, -40.0, -3.0, -0.1, 0.2, 5.0, 37.0, 1000.0])
-    found = bends(family, x, terms(family, x))
-    h = mpmath.mpf(10) ** -60
-    for k, value in enumerate(x):
-        with mpmath.workdps(500):
-            if abs(value) < 1e5:
-                three = [exactly(family, mpmath.mpf(value) + step * h)[:2] for step in (-1, 0, 1)]
-                logs = [[mpmath.log(q) for q in one] for one in zip(*three, strict=True)]
-                expected = [float(-(low - 2 * middle + high) / h**2) for low, middle, high in logs]
-            elif isinstance(family, nsnn.Gaussian):  # beyond 500 digits: 1 - 1/z^2, and nothing
-                expected = [(1 - (0.7 / value) ** 2) / 0.7**2, 0.0]
-            else:
-                continue
-        assert_allclose([part[k] for part in found], expected, rtol=2e-9, atol=1e-300)
-
 
 SMOOTH = (nsnn.Gaussian, nsnn.Logistic, nsnn.Cauchy, nsnn.FastSigmoid, nsnn.Triangular)
 
