@@ -1,4 +1,4 @@
-"""Where and how a model runs: code generation target, device, keyed noise inside generated code, global state, progress.
+"""Where and how a model runs: code generation target, device, keyed noise inside generated code, global state.
 
 Brian2 keeps global state (active device, preferences). `running` sets what one simulation needs and puts everything back, on
 return and on an exception; the runs of other threads wait. Nothing here touches NumPy's global random state: noise is keyed
@@ -31,6 +31,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from scipy import special
 
 from ..core.errors import NsnnError
+from ..core.progress import progress_bar
 from . import cython_target, global_state, philox, standalone
 from .global_state import set_aside, taking_turns
 
@@ -40,12 +41,12 @@ __all__ = [
     "PROGRAM_FLAGS",
     "NoCompilerWarning",
     "Prepared",
-    "bar",
     "choose",
     "draw",
     "dtype",
     "functions",
     "has_compiler",
+    "reporting",
     "run",
     "running",
     "set_aside",
@@ -329,49 +330,23 @@ def _temporary_folder() -> Iterator[str]:
 
 def run(network: Network, duration: float, device: Any, progress: Any) -> None:
     """Run `network` for `duration` seconds on the active `device`; with `namespace={}` no caller's name is captured."""
-    if not isinstance(device, CPPStandaloneDevice):
-        with bar(progress, "simulating") as report:
-            network.run(duration * second, namespace={}, report=report, report_period=0.2 * second)
-        return
-    directory = device.build_options["directory"]
-    with bar(progress, "compiling and simulating (C++)") as report:
+    in_cpp = isinstance(device, CPPStandaloneDevice)
+    with progress_bar(progress, "compiling and simulating (C++)" if in_cpp else "simulating") as report:
+        if not in_cpp:
+            network.run(duration * second, namespace={}, **reporting(report))
+            return
         network.run(duration * second, namespace={})
-        device.execute(directory)
+        device.execute(device.build_options["directory"])
         if report is not None:
-            report(0, 1.0, 0, duration)
+            report(1.0)
 
 
-def wanted(progress: Any) -> Any:
-    """`progress` as True, False or a function. None: on a terminal that isn't CI.
+def reporting(report: Callable[[float], Any] | None) -> dict[str, Any]:
+    """Arguments of Brian2's `run` that call `report` with the completed fraction, five times a second."""
+    if report is None:
+        return {}
 
-    Raises
-    ------
-    NsnnError : it is something else
-    """
-    if progress is None:
-        return sys.stderr.isatty() and not os.environ.get("CI")
-    if not (isinstance(progress, bool | np.bool_) or callable(progress)):
-        raise NsnnError(
-            f"progress = {progress!r}: expected True, False, None or a function of the completed fraction"
-        )
-    return progress
+    def called(elapsed: Any, completed: float, start: Any, duration: Any) -> None:
+        report(float(completed))
 
-
-@contextlib.contextmanager
-def bar(progress: Any, title: str) -> Iterator[Callable | None]:
-    """A progress report for Brian2. None: a bar on a terminal that isn't CI; True / False: always / never; or a function of
-    the completed fraction."""
-    progress = wanted(progress)
-    if not callable(progress) and not progress:
-        yield None
-    elif callable(progress):
-        yield lambda elapsed, completed, start, duration: progress(float(completed))
-    else:
-        from tqdm import tqdm
-
-        with tqdm(total=100, desc=title, unit="%", leave=False, delay=1.0, file=sys.stderr) as bar:
-
-            def report(elapsed, completed, start, duration):
-                bar.update(round(100 * float(completed), 1) - bar.n)
-
-            yield report
+    return {"report": called, "report_period": 0.2 * second}

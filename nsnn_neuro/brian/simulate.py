@@ -73,7 +73,8 @@ def simulate(
         step's spike is drawn from
     record_w : dict from projection names to indices of synapses, or True for all, whose weights are recorded every millisecond
     point : whole number >= 0: whose noise to take, that of the point of a `sweep` with this number; each has its own
-    progress : None shows a bar on a terminal when the run is long, True or False; or a function of the completed fraction
+    progress : None shows a bar when the run is long, in a terminal or notebook and unless the environment variable CI is set;
+        True always, False never; or a function of the completed fraction
     out : name of an NWB file, for long and large runs: the run goes in windows, whose spikes wait on the disk, and when it is over
         the file is what `save` would have written. A run that fails or is killed leaves the old file, or none. Spikes are the
         same as without; the Block is the one that `load` gives. With record_v or record_w: refused

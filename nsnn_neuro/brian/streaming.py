@@ -21,6 +21,7 @@ from brian2 import Network, second
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from ..core.errors import NsnnError
+from ..core.progress import progress_bar
 from ..io import nwb, save_load
 from ..io.block import PIECE, Sorted
 from . import engine
@@ -186,23 +187,20 @@ def windows(
         return
     network = _InWindows(objects, name="network")
     most = max(1, MEMBER_STEPS // sum(len(monitor.source) for monitor in monitors))
-    done, steps, told = 0, 0, 0.0
-    with engine.set_aside(), engine.bar(progress, "simulating") as report:
+    done, steps, reached = 0, 0, 0.0
+    with engine.set_aside(), progress_bar(progress, "simulating") as report:
 
-        def part(elapsed: Any, completed: float, start: Any, duration: Any) -> None:
-            nonlocal told  # a window's end and the start of the next differ by rounding
-            told = max(told, min(1.0, (done + float(completed) * steps) / n_steps))
+        def part(fraction: float) -> None:
+            nonlocal reached  # a window's end and the start of the next differ by rounding
+            reached = max(reached, min(1.0, (done + fraction * steps) / n_steps))
             if report is not None:
-                report(elapsed, told, start, duration)
+                report(reached)
 
         while done < n_steps:
             steps = min(most, n_steps - done)
             network.done = done + steps == n_steps
             network.run(
-                steps * dt * second,
-                namespace={},
-                report=None if report is None else part,
-                report_period=0.2 * second,
+                steps * dt * second, namespace={}, **engine.reporting(None if report is None else part)
             )
             network.prepared = True
             done += steps

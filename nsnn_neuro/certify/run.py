@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from ..brian import engine as engines
 from ..brian.simulate import simulate
 from ..core.checks import check_seed
 from ..core.errors import NsnnError
+from ..core.progress import progress_bar
 from ..measures import as_trains
 from ..models.neurons import NSNNNeuron, PoissonSource
 from .cases import Case
@@ -88,7 +88,7 @@ def certify(
     engine : "cython", "numpy" or "cpp", for continuous membranes; those that live in steps run on "numpy", faster than compiling
     seed : integer; the result is the same for any n_jobs and any choice of models
     n_jobs : number of processes; None is two, or one on a machine of one core; 1 runs here
-    progress : None shows a bar on a terminal, True or False; or a function of the completed fraction
+    progress : as for `simulate`
 
     Returns
     -------
@@ -112,10 +112,12 @@ def certify(
     rows: dict[tuple[int, int], list[dict[str, Any]]] = {
         (i, 0): [_empty(p)] for i, p in enumerate(pairs()) if p.model in wanted and not p.cases
     }
-    tell = _teller(progress, len(tasks))
-    for task, found in _results(tasks, target, check_seed(seed), int(jobs)):
-        rows[task] = found
-        tell()
+    results = _results(tasks, target, check_seed(seed), int(jobs))
+    with progress_bar(progress, "certifying", len(tasks), unit="case") as report:
+        for k, (task, found) in enumerate(results):
+            rows[task] = found
+            if report is not None:
+                report((k + 1) / len(tasks))
     table = [row for key in sorted(rows) for row in rows[key]]
     return pd.DataFrame(table, columns=COLUMNS)
 
@@ -337,24 +339,3 @@ def _estimated(
     parts = cv(sums.sum(axis=1, keepdims=True) - sums)
     error = float(np.sqrt((_GROUPS - 1) * np.mean((parts - parts.mean()) ** 2)))
     return {"rate": rate, "cv": Estimated(whole, error, int(kept.sum()))}
-
-
-def _teller(progress: Any, total: int) -> Callable[[], None]:
-    """What to call when a case is done. None: a bar on a terminal that isn't CI; True / False; or a function of the fraction."""
-    if progress is None:
-        progress = sys.stderr.isatty() and not os.environ.get("CI")
-    if not progress or not total:
-        return lambda: None
-    done = iter(range(1, total + 1))
-    if callable(progress):
-        return lambda: progress(next(done) / total)
-    from tqdm import tqdm
-
-    bar = tqdm(total=total, desc="certifying", unit="case", leave=False, file=sys.stderr)
-
-    def tell() -> None:
-        bar.update()
-        if next(done) == total:
-            bar.close()
-
-    return tell

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..brian import engine
 from ..core.checks import check_seed, check_whole
 from ..core.errors import FormatError, NsnnError
+from ..core.progress import progress_bar
 from ..learning import checkpoint as checkpoints
 from ..learning import loop as epochs
 from ..learning.losses import Loss
@@ -211,7 +211,7 @@ class _Task:
         best = _Best(self._state())
         if self.path is not None and self.path.exists():
             history = self._resume(self.path, best)
-        with engine.bar(progress, "training") as report:
+        with progress_bar(progress, "training") as report:
             for epoch in range(len(history), self.epochs):
                 try:
                     row = self._epoch(epoch, report)
@@ -245,7 +245,7 @@ class _Task:
             lost.append(value)
             right.append(guess == self.y[rows])
             if report is not None:
-                report(0.0, (epoch + (k + 1) / len(starts)) / self.epochs, 0.0, 0.0)
+                report((epoch + (k + 1) / len(starts)) / self.epochs)
         row = {
             "epoch": epoch + 1,
             "loss": float(np.concatenate(lost).mean()),

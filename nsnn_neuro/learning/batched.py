@@ -519,7 +519,7 @@ class Learner:
         # weights that overflow are found by whoever reads them
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self.objects.prepared = self.prepared
-            self.objects.run(steps * 1e-3 * second, namespace={}, report=report, report_period=0.2 * second)
+            self.objects.run(steps * 1e-3 * second, namespace={}, **engine.reporting(report))
             self.prepared = True
             for change in self.changes:  # that of the last batch
                 change.run()

@@ -17,6 +17,7 @@ from ..core import units
 from ..core.checks import check_seed
 from ..core.checks import check_whole as _whole
 from ..core.errors import NsnnError
+from ..core.progress import progress_bar
 from ..io import save_load
 from ..models.network import Network
 from . import checkpoint as checkpoints
@@ -449,7 +450,7 @@ class _Task:
         progress: Any,
     ) -> tuple[list[np.ndarray], dict[int, np.ndarray]]:
         """Go on from the end of `history`, which grows, and the state in `arrays`; returns the last weights and noise levels."""
-        with engine.running(self.engine), engine.set_aside(), engine.bar(progress, "training") as report:
+        with engine.running(self.engine), engine.set_aside(), progress_bar(progress, "training") as report:
             learner = self.learner(self.net, **self.settings, scheduled=self.scheduled)
             for name, values in [pair for level in learner.levels.values() for pair in level.saved().items()]:
                 if arrays is not None:
@@ -481,8 +482,8 @@ class _Task:
         order = np.concatenate(parts)
         learns = np.arange(len(order)) < len(parts[0])
 
-        def overall(elapsed, completed, start, duration):
-            report(elapsed, (epoch + float(completed)) / self.epochs, start, duration)
+        def overall(fraction: float) -> None:
+            report((epoch + fraction) / self.epochs)
 
         loss, count = learner.run(
             self.X,

@@ -6,9 +6,8 @@ import contextlib
 import functools
 import json
 import os
-import sys
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from ..brian import engine as engines
 from ..core import units
 from ..core.checks import check_seed
 from ..core.errors import NsnnError
+from ..core.progress import progress_bar, resolve_progress
 from ..io.save_load import provenance
 from ..measures.tabulate import named_measures
 from . import worker
@@ -89,7 +89,7 @@ def sweep(
         own (10 times for drives of 18 and 18.5 mV, 36 times for 18 and 18.1 mV: a LIF in white noise), but all points err together
     memory : bytes for all chunks that run at a time; default half of what is free, at most 2 GiB a chunk
     chunk : most points at a time; default 20,000 neurons (neurons x trials x points), as far as memory allows
-    progress : None shows a bar on a terminal, True or False; or a function of the completed fraction
+    progress : as for `simulate`
 
     Returns
     -------
@@ -126,7 +126,7 @@ def sweep(
             raise NsnnError(f"{name} = {value!r}: expected True or False")
     if by not in ("neuron", "population"):
         raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
-    progress = engines.wanted(progress)
+    progress = resolve_progress(progress)
     budget = _budget(memory, jobs, scheduler)
     most = len(points) if chunk is None else _whole(chunk, "chunk")
     seeds = _seeds(seed)
@@ -156,14 +156,21 @@ def sweep(
                     tasks.append(
                         Task(chosen, numbers, group.paths, functions, by, s, bool(common_noise), options)
                     )
-        tell = stack.enter_context(_bar(progress, len(seeds) * len(points), len(done)))
-        found = stack.enter_context(contextlib.closing(_results(tasks, jobs, scheduler, tell, folder)))
+        total = len(seeds) * len(points)
+        report = stack.enter_context(progress_bar(progress, "sweep", total, unit="point", initial=len(done)))
+
+        def progressed(part: float = 0.0) -> None:
+            """A running chunk has done `part` points."""
+            if report is not None:
+                report((len(done) + part) / total)
+
+        found = stack.enter_context(contextlib.closing(_results(tasks, jobs, scheduler, progressed, folder)))
         for result in found:
             _same_software(result["made_with"])
             if folder is not None:
                 folder.add(result["seed"], result["points"])
             done.update({(result["seed"], one["point"]): one for one in result["points"]})
-            tell(len(result["points"]), 0.0)
+            progressed()
         table = _table(points, seeds, done)
         errors = [told for s in seeds for k in range(len(points)) for told in done[s, k]["failed"]]
         if folder is not None:
@@ -273,7 +280,7 @@ def _same_software(made_with: dict[str, Any]) -> None:
 
 
 def _results(
-    tasks: list[Task], jobs: int, scheduler: Any, tell: Callable[[int, float], None], folder: Folder | None
+    tasks: list[Task], jobs: int, scheduler: Any, progressed: Callable[[float], None], folder: Folder | None
 ) -> Generator[dict[str, Any], None, None]:
     """The results of all tasks, as they come."""
     if scheduler is not None:
@@ -285,7 +292,7 @@ def _results(
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
             n = len(task.numbers)
-            yield worker.run(task, lambda fraction, n=n: tell(0, n * fraction))  # type: ignore[misc]
+            yield worker.run(task, lambda fraction, n=n: progressed(n * fraction))  # type: ignore[misc]
         return
     from joblib import Parallel, delayed
 
@@ -302,32 +309,6 @@ def _results(
         raise NsnnError(
             f"n_jobs = {jobs}: a process was killed (memory?): give fewer jobs, or less memory to a chunk, memory=...{kept}"
         ) from None
-
-
-@contextlib.contextmanager
-def _bar(progress: Any, total: int, done: int) -> Iterator[Callable[[int, float], None]]:
-    """What to call with the number of points that are done now, and of those that a running chunk has done in part."""
-    state = {"done": done}
-    if not callable(progress) and not progress:
-        yield lambda n, part: None
-    elif callable(progress):
-
-        def report(n: int, part: float) -> None:
-            state["done"] += n
-            progress((state["done"] + part) / total)
-
-        yield report
-    else:
-        from tqdm import tqdm
-
-        # smoothing=0: the time left follows from the mean speed so far, without points found in the folder
-        with tqdm(total=total, initial=done, desc="sweep", unit="point", smoothing=0, file=sys.stderr) as bar:
-
-            def show(n: int, part: float) -> None:
-                state["done"] += n
-                bar.update(int(state["done"] + part) - bar.n)
-
-            yield show
 
 
 def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:

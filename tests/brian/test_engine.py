@@ -177,7 +177,7 @@ def test_progress_reports_fractions_up_to_one():
 
 
 def test_another_progress_is_refused():
-    with pytest.raises(NsnnError, match="progress = 'yes': expected True, False, None or a function"):
+    with pytest.raises(NsnnError, match="progress = 'yes': expected None, True, False or a function"):
         nsnn.simulate(CELL, duration=1 * ms, engine="numpy", progress="yes")
 
 

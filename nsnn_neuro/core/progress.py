@@ -1,0 +1,90 @@
+"""The progress bar of everything that runs long, in a terminal and in a Jupyter notebook: the argument `progress`.
+
+None shows a bar after a second, in a terminal or notebook, unless the environment variable CI is set; True always, False never.
+A function is called with the completed fraction instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .errors import NsnnError
+from .units import shown
+
+__all__ = ["Report", "progress_bar", "resolve_progress"]
+
+Report = Callable[[float], Any]
+"""A function of the completed fraction, 0 to 1."""
+DELAY = 1.0  # s; what takes less shows no bar
+
+
+def resolve_progress(progress: Any) -> bool | Report:
+    """The argument `progress` as True, False or a function; None becomes True in a terminal or notebook without CI.
+
+    Raises
+    ------
+    NsnnError : it is something else
+
+    >>> resolve_progress(False)
+    False
+    """
+    if progress is None:
+        return not os.environ.get("CI") and (sys.stderr.isatty() or _in_notebook())
+    if callable(progress):
+        return progress
+    if type(progress).__name__ in ("bool", "bool_"):  # NumPy's too
+        return bool(progress)
+    raise NsnnError(
+        f"progress = {shown(progress)}: expected None, True, False or a function of the completed fraction"
+    )
+
+
+def _in_notebook() -> bool:
+    """True in a Jupyter kernel."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+@contextlib.contextmanager
+def progress_bar(
+    progress: Any, title: str, total: int = 100, *, unit: str = "%", initial: int = 0
+) -> Iterator[Report | None]:
+    """A function to call with the completed fraction, or None where nothing shows it.
+
+    Parameters
+    ----------
+    progress : None, True, False or a function of the completed fraction
+    title : what is going on
+    total, unit : length of the bar, in `unit`
+    initial : what of `total` was done before; the time left is estimated without it
+
+    >>> with progress_bar(print, "simulating") as report:
+    ...     report(0.5)
+    0.5
+    """
+    resolved = resolve_progress(progress)
+    if callable(resolved):
+        yield resolved
+        return
+    if not resolved:
+        yield None
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without ipywidgets a notebook gets a bar of text, which will do
+        from tqdm.auto import tqdm
+
+    step = 0.1 if unit == "%" else 1  # smoothing=0: the time left follows from the mean speed
+    with tqdm(
+        total=total, desc=title, unit=unit, initial=initial, smoothing=0, leave=False, delay=DELAY, file=sys.stderr
+    ) as bar:  # fmt: skip
+
+        def report(fraction: float) -> None:
+            bar.update(round(step * math.floor(total * fraction / step + 1e-6), 1) - bar.n)
+
+        yield report

@@ -1,0 +1,145 @@
+"""The one progress bar: when it shows, what it shows in a terminal and in a notebook, what a function of the fraction gets."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import pytest
+from brian2 import ms, mV
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
+from nsnn_neuro.core import progress
+from nsnn_neuro.core.progress import progress_bar
+
+CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def run(**given):
+    drive = nsnn.Constant(15 * mV)
+    return nsnn.simulate(CELL, None, drive, duration=20 * ms, dt=1 * ms, seed=1, engine="numpy", **given)
+
+
+def sweep(**given):
+    grid = {"stimulus.v": [15 * mV, 18 * mV]}
+    return nsnn.sweep(
+        CELL, grid, stimulus=nsnn.Constant(1 * mV), measures=nsnn.measures.firing_rate, duration=20 * ms, dt=1 * ms, seed=1,
+        chunk=1, engine="numpy", **given,
+    )  # fmt: skip
+
+
+CALLS = {
+    "simulate": ("simulating", run),
+    "sweep": ("sweep", sweep),
+    "certify": ("certifying", lambda **given: nsnn.certify("PoissonSource", n_jobs=1, **given)),
+}
+
+
+@pytest.fixture(autouse=True)
+def outside_ci_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(progress, "DELAY", 0.0)
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process looks like a Jupyter kernel, without ipywidgets."""
+    shell = type("ZMQInteractiveShell", (), {"kernel": object()})()
+    ipython = types.ModuleType("IPython")
+    monkeypatch.setattr(ipython, "get_ipython", lambda: shell, raising=False)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "ipykernel.zmqshell", types.ModuleType("ipykernel.zmqshell"))
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # type: ignore[arg-type]
+    for name in ("tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_bar_shows_in_a_terminal_unless_it_is_ci(call, monkeypatch) -> None:
+    title, function = CALLS[call]
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    function()
+    assert title in terminal.getvalue()
+    monkeypatch.setattr(sys, "stderr", silent := Terminal())
+    monkeypatch.setenv("CI", "true")
+    function()
+    monkeypatch.delenv("CI")
+    function(progress=False)
+    assert silent.getvalue() == ""
+
+
+def test_a_bar_shows_in_a_notebook_whose_stderr_is_no_terminal(kernel, monkeypatch, recwarn) -> None:
+    monkeypatch.setattr(sys, "stderr", cell := io.StringIO())
+    run()
+    assert "simulating" in cell.getvalue()
+    assert not [one for one in recwarn if "ipywidgets" in str(one.message)]
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(sys, "stderr", silent := io.StringIO())
+    run()
+    assert silent.getvalue() == ""
+
+
+def test_no_bar_shows_where_stderr_is_a_file_unless_asked_for(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stderr", file := io.StringIO())
+    run()
+    assert file.getvalue() == ""
+    run(progress=True)
+    assert "simulating" in file.getvalue()
+
+
+def test_a_short_run_shows_no_bar(monkeypatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    run()
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_function_gets_growing_fractions_up_to_one(call) -> None:
+    fractions: list[float] = []
+    CALLS[call][1](progress=fractions.append)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("value", [1, "yes"])
+def test_anything_else_is_refused(call, value) -> None:
+    with pytest.raises(NsnnError, match=f"progress = {value!r}: expected None, True, False or a function"):
+        CALLS[call][1](progress=value)
+
+
+def test_the_bar_counts_in_its_unit_from_what_was_done_before(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with progress_bar(None, "sweep", 8, unit="point", initial=4) as report:
+        assert report
+        for done in (5.9, 8):
+            time.sleep(0.11)  # the bar is drawn ten times a second at most
+            report(done / 8)
+    assert [count in terminal.getvalue() for count in ("4/8", "5/8", "8/8")] == [True, True, True]
+
+
+def test_the_module_needs_neither_brian2_nor_tqdm() -> None:
+    code = """
+import sys, types
+sys.modules["brian2"] = sys.modules["tqdm"] = None
+package = types.ModuleType("nsnn_neuro")
+package.__path__ = [sys.argv[1]]
+sys.modules["nsnn_neuro"] = package
+from nsnn_neuro.core.progress import progress_bar
+with progress_bar(print, "x") as report:
+    report(0.5)
+"""
+    command = [sys.executable, "-c", code, str(Path(nsnn.__file__).parent)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0.5\n"
