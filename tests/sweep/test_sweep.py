@@ -379,7 +379,7 @@ def test_progress_tells_the_fraction_of_points() -> None:
 
 
 def test_another_progress_is_refused_before_the_folder_is_made(tmp_path: Path) -> None:
-    with pytest.raises(NsnnError, match="progress = 'yes': expected True, False"):
+    with pytest.raises(NsnnError, match="progress = 'yes': expected None, True, False"):
         swept(out=tmp_path / "out", progress="yes")
     assert not (tmp_path / "out").exists()
 
