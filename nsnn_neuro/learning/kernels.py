@@ -1,4 +1,4 @@
-"""The dense work of learning in layers as functions of generated code: what arrives, what is kept, the sweep back in time.
+"""Functions of generated code for learning in layers, and the arrays that they share: inputs, products, target spikes.
 
 Arrays are unit-major: the value of unit q in copy b is at [q * batch + b], and of step t at [t][q * batch + b]. Each function is
 there for the NumPy target and for Cython, where products are BLAS's dgemm and the arrays lie in the function's namespace.
@@ -15,11 +15,10 @@ from brian2.codegen.generators.cython_generator import CythonCodeGenerator
 from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
 from ..models.log_odds import CompiledFunction
-from .losses import Loss
 
-__all__ = ["Layer", "Loop", "Sweep", "compiled", "forced", "pixel", "product"]
+__all__ = ["BLAS", "Layer", "Loop", "compiled", "forced", "pixel", "product", "step_function", "step_number"]
 
-_BLAS = "from libc.string cimport memcpy\nfrom scipy.linalg.cython_blas cimport dgemm\n"
+BLAS = "from libc.string cimport memcpy\nfrom scipy.linalg.cython_blas cimport dgemm\n"
 
 
 def step_function(
@@ -72,6 +71,7 @@ def compiled(name: str, function: CompiledFunction) -> Function:
 
 
 def step_number(step: Any) -> int:
+    """The step, a shared value, as a Python integer."""
     return int(np.ravel(step)[0])
 
 
@@ -151,7 +151,7 @@ def product(name: str, layer: Layer, before: Layer) -> Function:
         dgemm("N", "T", &m, &n, &n, &one, own + (step % {last} - 1) * {n * m}, &m, loop, &n, &one, arrived, &m)
 """
     code = f"""
-{_BLAS}
+{BLAS}
 cdef double {name}(int64_t step) {{
     cdef int m = {m}, n = {n}, k = {k}
     cdef double one = 1, zero = 0
@@ -182,256 +182,3 @@ cdef double forced(int unit, int copy, int64_t step) {{
         code,
         lambda: {"targets": plan()["targets"], "rows": plan()["rows"]},
     )
-
-
-class Sweep:
-    """Keeps what each step was like. After the last one of a batch: its loss and numbers of spikes, and, where it is to be learned
-    from, the gradients.
-
-    Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal
-    of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (signal "broadcast"), back d of the output.
-    Of a loop with weights R: d(t) += R g(t+1) where it hands signals back, dL/dR = sum_t o(t-1) g(t)^T.
-    With "reward" d(t) is the same for all: the sample's loss minus the mean of the batch's others, or, where there are none, of
-    those learned from earlier in the run.
-    """
-
-    def __init__(
-        self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, signal: str
-    ) -> None:
-        self.layers, self.loss, self.feedback, self.signal = layers, loss, feedback, signal
-        self.plan: dict[str, np.ndarray] = {}
-        self.due = np.zeros(1)
-        self.levels: list[Any] = []  # the `Level`s that are learned
-
-    def _back(self, k: int) -> np.ndarray:
-        return self.layers[k + 1].w if self.feedback is None else self.feedback[k - 1]
-
-    def _run(self, i: Any, step: Any) -> Any:
-        """The NumPy target's."""
-        out = self.layers[-1]
-        period, k = divmod(step_number(step), out.n_steps)
-        for layer in self.layers:
-            for name, values in layer.now.items():
-                getattr(layer, name)[k] = values
-        if k < out.n_steps - 1:
-            return np.zeros(1)
-        plan, batch = self.plan, out.batch
-        here = slice(period * batch, (period + 1) * batch)
-        o = out.samples("o")
-        if self.loss.targets == "spikes":
-            y = plan["targets"].reshape(-1, out.n_steps, out.n)[plan["rows"][here]]
-        else:
-            y = plan["labels"][here]
-        read = out.samples("odds") if self.loss.forced else o
-        plan["value"][here] = self.loss.value(read, y)
-        plan["count"].reshape(-1, out.n)[here] = o.sum(1)
-        self.due[0] = plan["learns"][period]
-        if not self.due[0]:
-            return np.zeros(1)
-        share = plan["share"][here]
-        if self.signal == "reward":
-            told = share * self._advantage(plan["value"][here], share > 0)
-            for layer in self.layers[1:]:
-                layer.d.reshape(-1, batch)[:] = told
-        else:
-            d = self.loss.gradient(read, y) * share[:, None, None]
-            out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
-        for k in range(len(self.layers) - 1, 0, -1):
-            layer, before = self.layers[k], self.layers[k - 1]
-            later = np.zeros(layer.n * batch)
-            slope = layer.slope.reshape(before.n, layer.n)
-            slope[:] = 0
-            loop, size = layer.loop, (layer.n, layer.n)
-            again = np.zeros(size)
-            for t in reversed(range(out.n_steps)):
-                if loop is not None and loop.back:
-                    layer.d[t] += (loop.w.reshape(size) @ later.reshape(layer.n, batch)).ravel()
-                later = layer.g[t] = layer.d[t] * layer.f[t] + layer.carried[t] * later
-                slope += before.o[t].reshape(before.n, batch) @ later.reshape(layer.n, batch).T
-                if loop is not None and t:
-                    again += layer.o[t - 1].reshape(layer.n, batch) @ later.reshape(layer.n, batch).T
-            if loop is not None:
-                loop.slope[:] = (again * (loop.autapses | ~np.eye(layer.n, dtype=bool))).ravel()
-            if k > 1 and self.signal != "reward":
-                source, told = (out, out.d) if self.signal == "broadcast" else (layer, layer.g)
-                back = self._back(k - 1).reshape(before.n, source.n)
-                for t in range(out.n_steps):
-                    before.d[t] = (back @ told[t].reshape(source.n, batch)).ravel()
-        for level in self.levels:
-            level.go_back()
-        return np.zeros(1)
-
-    def _advantage(self, value: np.ndarray, real: np.ndarray) -> np.ndarray:
-        """The losses of a batch minus their baselines, which don't depend on the sample's own spikes."""
-        earlier, total, n = self.plan["earlier"], value[real].sum(), real.sum()
-        baseline = (total - value) / (n - 1) if n > 1 else earlier[0] / max(earlier[1], 1)
-        earlier += total, n
-        return np.asarray(value - baseline)
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        found = {"due": self.due} | self.plan
-        if self.loss.forced:
-            found[f"odds{len(self.layers) - 1}"] = self.layers[-1].odds
-        for k, layer in enumerate(self.layers):
-            found |= {f"o{k}": layer.o, f"d{k}": layer.d}
-            found |= {f"{name}{k}_now": values for name, values in layer.now.items()}
-            if k:
-                found |= {
-                    f"f{k}": layer.f,
-                    f"carried{k}": layer.carried,
-                    f"g{k}": layer.g,
-                    f"slope{k}": layer.slope,
-                }
-            if layer.loop is not None:
-                found |= {f"loop{k}": layer.loop.w, f"again{k}": layer.loop.slope}
-            if 0 < k < len(self.layers) - 1 and self.signal != "reward":
-                found[f"back{k}"] = self._back(k)
-        for level in self.levels:
-            found |= level.arrays()
-        return found
-
-    def function(self) -> Function:
-        """(i, step) for generated code."""
-        return step_function("sweep", ["integer"] * 2, self._run, self._code(), self._arrays)
-
-    def pending(self) -> Function:
-        """(i): 1 where the gradients of the batch before are to change the weights, else 0."""
-        code = "\ncdef double pending(int i) {\n    return due[0]\n"
-        return step_function("pending", ["integer"], lambda i: self.due[0], code, lambda: {"due": self.due})
-
-    def _loss_code(self) -> str:
-        """C of the loss for all copies, which also counts the spikes of each copy's output."""
-        out = self.layers[-1]
-        numbers = "".join(
-            f"    const double {f.name} = {float(self.loss.si(f.name))!r};\n" for f in self.loss._parameters()
-        )
-        return f"""
-cdef extern from *:
-    \"\"\"
-    #include <math.h>
-    #include <stdint.h>
-    #define O(t, k) nsnn_read[((t) * n + (k)) * batch + b]
-    #define D(t, k) nsnn_d[((t) * n + (k)) * batch + b]
-    #define T(t, k) nsnn_targets[((int64_t)rows[b] * n_steps + (t)) * n + (k)]
-    static void nsnn_loss(const double *nsnn_read, const double *nsnn_o, double *nsnn_d, const int32_t *labels,
-                          const double *nsnn_targets, const int32_t *rows, double *values, double *counts) {{
-    const int n = {out.n}, n_steps = {out.n_steps}, batch = {out.batch};
-    (void)nsnn_read;
-{numbers}
-    for (int b = 0; b < batch; b++) {{
-        const int label = labels[b];
-        double value = 0;
-        {{ {self.loss.code} }}
-        values[b] = value;
-        for (int k = 0; k < n; k++) {{
-            double count = 0;
-            for (int t = 0; t < n_steps; t++) count += nsnn_o[(t * n + k) * batch + b];
-            counts[b * n + k] = count;
-        }}
-    }}
-    }}
-    #undef O
-    #undef D
-    #undef T
-    \"\"\"
-    void nsnn_loss(const double *read, const double *o, double *d, const int32_t *labels, const double *targets,
-                   const int32_t *rows, double *values, double *counts) nogil
-"""
-
-    def _code(self) -> str:
-        top = len(self.layers) - 1
-        out, batch = self.layers[-1], self.layers[-1].batch
-        share = [
-            f"for q in range({out.n_steps * out.n}):",
-            "    for b in range(batch):",
-            f"        d{top}[q * batch + b] *= share[period * batch + b]",
-        ]
-        read = f"odds{top}" if self.loss.forced else f"o{top}"
-        lines = [
-            f"cdef int t, q, b, m, n, k, batch = {batch}",
-            "cdef double one = 1, zero = 0, first, total, number, told",
-            f"cdef int64_t period = step // {out.n_steps}, k_now = step % {out.n_steps}",
-            *(
-                f"memcpy({name}{k} + k_now * {values.size}, {name}{k}_now, {8 * values.size})"
-                for k, layer in enumerate(self.layers)
-                for name, values in layer.now.items()
-            ),
-            f"if k_now < {out.n_steps - 1}:",
-            "    return 0",
-            f"nsnn_loss({read}, o{top}, d{top}, labels + period * batch, targets, rows + period * batch, "
-            f"value + period * batch, count + period * batch * {out.n})",
-            "due[0] = learns[period]",
-            "if due[0] == 0:",
-            "    return 0",
-            *(self._reward_code() if self.signal == "reward" else share),
-        ]
-        for index in range(top, 0, -1):
-            lines += self._layer_code(index)
-        for level in self.levels:
-            lines += level.code()
-        body = "\n".join("    " + line for line in lines)
-        return (
-            f"{_BLAS}{self._loss_code()}\ncdef double sweep(int i, int64_t step) {{\n{body}\n    return 0\n"
-        )
-
-    def _reward_code(self) -> list[str]:
-        """`_advantage`, told to all layers."""
-        lines = [
-            "total, number = 0, 0",
-            "for b in range(batch):",
-            "    if share[period * batch + b] > 0:",
-            "        total += value[period * batch + b]",
-            "        number += 1",
-            "for b in range(batch):",
-            "    told = value[period * batch + b]",
-            "    if number > 1:",
-            "        told -= (total - told) / (number - 1)",
-            "    elif earlier[1] > 0:",
-            "        told -= earlier[0] / earlier[1]",
-            "    told *= share[period * batch + b]",
-        ]
-        for k, layer in enumerate(self.layers[1:], 1):
-            lines += [
-                f"    for q in range({layer.n_steps * layer.n}):",
-                f"        d{k}[q * batch + b] = told",
-            ]
-        return [*lines, "earlier[0] += total", "earlier[1] += number"]
-
-    def _layer_code(self, k: int) -> list[str]:
-        layer, before, top = self.layers[k], self.layers[k - 1], len(self.layers) - 1
-        size, size_before = layer.n * layer.batch, before.n * layer.batch
-        loop, last, after = layer.loop, layer.n_steps - 1, list[str]()
-        back = [
-            f"    if t < {last}:",
-            f"        n = {layer.n}",
-            f'        dgemm("N", "N", &batch, &n, &n, &one, g{k} + (t + 1) * {size}, &batch, loop{k}, &n, &one, '
-            f"d{k} + t * {size}, &batch)",
-        ]
-        lines = [
-            f"for t in range({layer.n_steps - 1}, -1, -1):",
-            *(back if loop is not None and loop.back else []),
-            f"    for q in range({size}):",
-            f"        g{k}[t * {size} + q] = d{k}[t * {size} + q] * f{k}[t * {size} + q]",
-            f"    if t < {layer.n_steps - 1}:",
-            f"        for q in range({size}):",
-            f"            g{k}[t * {size} + q] += carried{k}[t * {size} + q] * g{k}[(t + 1) * {size} + q]",
-            f"    m, n, first = {layer.n}, {before.n}, 0 if t == {layer.n_steps - 1} else 1",
-            f'    dgemm("T", "N", &m, &n, &batch, &one, g{k} + t * {size}, &batch, '
-            f"o{k - 1} + t * {size_before}, &batch, &first, slope{k}, &m)",
-        ]
-        if loop is not None:
-            lines += [
-                "    if t > 0:",
-                f'        dgemm("T", "N", &m, &m, &batch, &one, g{k} + t * {size}, &batch, '
-                f"o{k} + (t - 1) * {size}, &batch, &first, again{k}, &m)",
-            ]
-            if not loop.autapses:
-                after = [f"for q in range({layer.n}):", f"    again{k}[q * {layer.n + 1}] = 0"]
-        if k > 1 and self.signal != "reward":
-            source, told = (self.layers[-1], f"d{top}") if self.signal == "broadcast" else (layer, f"g{k}")
-            lines += [
-                f"    n, k = {before.n}, {source.n}",
-                f'    dgemm("N", "N", &batch, &n, &k, &one, {told} + t * {source.n * layer.batch}, &batch, '
-                f"back{k - 1}, &k, &zero, d{k - 1} + t * {size_before}, &batch)",
-            ]
-        return [*lines, *after]

@@ -21,14 +21,15 @@ from ..core.progress import progress_bar
 from ..io import save_load
 from ..models.network import Network
 from . import checkpoint as checkpoints
-from .batched import Learner, check_forced, layered
+from .batched import Learner
 from .coding import Bernoulli, Count, Decoder, Encoder
+from .layers import check_forced, check_online, layered
 from .loop import SCHEDULES, held_out
 from .loop import rng as _rng
 from .loop import standard_error as _standard_error
 from .losses import Loss
 from .noise_scale import eta_noise, family_of
-from .online import OnlineLearner, check_online
+from .online import OnlineLearner
 
 __all__ = ["Fit", "train"]
 

@@ -791,6 +791,6 @@ def test_a_second_learner_is_the_same_text_as_the_first():
             for _ in range(2)
         ]
         for learner in learners:
-            groups = [*learner.groups, *learner.members, learner.trainer]
+            groups = [*learner.learning, *learner.members, learner.trainer]
             names.append([(g.name, g.clock.name, *(o.name for o in g.contained_objects)) for g in groups])
     assert names[0] == names[1]

@@ -12,7 +12,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import coding, losses, reference, train
 from nsnn_neuro.brian import engine
 from nsnn_neuro.learning.batched import Learner
-from nsnn_neuro.learning.kernels import Sweep
+from nsnn_neuro.learning.sweep import Sweep
 
 SIZES, BATCH, STEPS = [4, 5, 6, 3], 3, 6
 
