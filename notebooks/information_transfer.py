@@ -179,7 +179,7 @@ print(f"best sigma {sigmas[bound.argmax()]:.2f} mV, {bound.max():.2f} bit/s")
 
 # %%
 # the direct method on the live example: information against word length, and what was added for sampling (bit/s)
-words = measures.word_entropies(block, bin=3 * pq.ms, word_lengths=[1, 2, 3, 4, 6, 8])
+words = measures.word_entropies(block, bin_width=3 * pq.ms, word_lengths=[1, 2, 3, 4, 6, 8])
 words[["length", "information", "correction", "well_sampled"]].round(2)
 
 # %%

@@ -178,7 +178,7 @@ two = nsnn.simulate(
 )
 shown = np.repeat([1, 2], trials)
 counts = measures.spike_counts(two).T.ravel()
-words = measures.words(two, bin=4 * pq.ms).swapaxes(0, 1).reshape(2 * trials, -1)
+words = measures.words(two, bin_width=4 * pq.ms).swapaxes(0, 1).reshape(2 * trials, -1)
 print("counts:", measures.mutual_information(shown, counts))
 print("words: ", measures.mutual_information(shown, words))
 
@@ -190,7 +190,7 @@ rng = np.random.default_rng(1)
 spoilt = nsnn.to_block(
     [[rng.uniform(0, 0.04, n) for n in row] for row in measures.spike_counts(two)], t_stop=40 * ms
 )
-words = measures.words(spoilt, bin=4 * pq.ms, saturation="count").swapaxes(0, 1).reshape(2 * trials, -1)
+words = measures.words(spoilt, bin_width=4 * pq.ms, saturation="count").swapaxes(0, 1).reshape(2 * trials, -1)
 print("words of shuffled times:", measures.mutual_information(shown, words))
 
 # %% [markdown]
@@ -215,5 +215,5 @@ print(f"van Rossum, tau {tau}: mean distance within {d[same].mean():.2f}, betwee
 # **How many trials?** Let the pilot above say how many would bring the words' error bar down to 0.01 bit.
 
 # %%
-words = measures.words(two, bin=4 * pq.ms).swapaxes(0, 1).reshape(2 * trials, -1)
+words = measures.words(two, bin_width=4 * pq.ms).swapaxes(0, 1).reshape(2 * trials, -1)
 print(measures.plan_trials((shown, words), precision=0.01))

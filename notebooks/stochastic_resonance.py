@@ -72,7 +72,7 @@ block = nsnn.simulate(
     seed=1,
     engine="numpy",
 )
-spikes = measures.words(block, bin=1 * pq.ms)[0]  # (neuron, step): 1 where it fired
+spikes = measures.words(block, bin_width=1 * pq.ms)[0]  # (neuron, step): 1 where it fired
 
 for j, sigma in enumerate(sigmas):
     estimate = measures.mutual_information(shown, spikes[j])

@@ -15,6 +15,7 @@ import neo
 import numpy as np
 
 from .core import units
+from .core.checks import whole
 from .core.errors import NsnnError
 from .io.block import Spikes, build_block, gather
 from .models.network import Network
@@ -56,7 +57,7 @@ def _number(value: Any, name: str, most: float = np.inf) -> float:
 
 
 def _rng(seed: Any) -> np.random.Generator:
-    return np.random.default_rng(units.whole(seed, 0, "seed"))
+    return np.random.default_rng(whole(seed, 0, "seed"))
 
 
 def gaussian(x: Any, *, sd: float, seed: int) -> np.ndarray:
@@ -153,8 +154,7 @@ def occlusion(x: Any, *, size: int, shape: tuple[int, int] | None = None, seed: 
         ) from None
     if values.shape not in ((len(values), h * w), (len(values), h, w)):
         raise NsnnError(f"x has shape {values.shape}: expected images, (n, {h * w}) or (n, {h}, {w})")
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 0 <= size <= min(h, w):
-        raise NsnnError(f"size = {size!r}: expected a whole number of pixels from 0 to {min(h, w)}")
+    size = whole(size, 0, "size", min(h, w))
     top, left = (rng.integers(0, side - size + 1, (len(values), 1)) for side in (h, w))
     rows, columns = np.arange(h), np.arange(w)
     row = (rows >= top) & (rows < top + size)
@@ -364,9 +364,7 @@ def quantised(net: Network, *, bits: int) -> Network:
     array([[ 0.9, 0.6],
            [-0.3, 0. ]])
     """
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 2 <= bits <= 32:
-        raise NsnnError(f"bits = {bits!r}: expected a whole number from 2 to 32")
-    levels = 2 ** (int(bits) - 1) - 1
+    levels = 2 ** (whole(bits, 2, "bits", 32) - 1) - 1
 
     def rounded(w: np.ndarray) -> np.ndarray:
         step = np.abs(w).max(initial=0.0) / levels

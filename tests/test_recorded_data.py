@@ -106,14 +106,14 @@ def test_motor_unit_under_magnetic_stimulation():
     assert rounds_to(cv(block), 0.186, 3)
     assert rounds_to(isi(block)[0].min(), 0.047, 3)
     for width, published in [(50, 0.581), (100, 0.200)]:
-        letters = words(block, bin=width * pq.ms, saturation="count")[:, 0]
+        letters = words(block, bin_width=width * pq.ms, saturation="count")[:, 0]
         by_window = letters.var(axis=0, ddof=1).mean() / letters.mean()
         assert rounds_to(by_window, published, 3)
         both = fano_factor(block, window=width * pq.ms)  # across windows too: the rate's change adds to it
         assert_allclose(both, letters.var(ddof=1) / letters.mean(), rtol=1e-12)
         assert both > by_window
     # the stimulus locks the unit: a spike tells when it came
-    e = information_per_spike(block, bin=10 * pq.ms, n_shuffle=30)
+    e = information_per_spike(block, bin_width=10 * pq.ms, n_shuffle=30)
     assert e.p == 1 / 31
     assert e.value > 4 * e.se
 
@@ -142,10 +142,10 @@ def test_salamander_rates_variability_and_synchrony():
     assert rounds_to(np.quantile(rates, [0, 0.25, 0.5, 0.75, 1]), [0.10, 0.82, 1.69, 2.57, 8.12], 2)
     fano = np.quantile(fano_factor(trains), [0, 0.25, 0.5, 0.75, 1])
     assert rounds_to(fano, [0.13, 0.35, 0.44, 0.69, 1.40], 2)
-    short = words(trains, bin=200 * pq.ms, saturation="count")
+    short = words(trains, bin_width=200 * pq.ms, saturation="count")
     mean = short.mean(axis=0)
     assert rounds_to(np.median((short.var(axis=0, ddof=1) / np.maximum(mean, 1e-9))[mean > 0.2]), 0.557, 3)
-    together = words(trains, bin=20 * pq.ms, saturation="count", by="population")
+    together = words(trains, bin_width=20 * pq.ms, saturation="count", by="population")
     share = np.bincount(together.ravel())[:5] / together.size
     assert rounds_to(share, [0.3845, 0.1860, 0.1155, 0.0951, 0.0752], 4)
     assert_array_equal(together, binned.sum(axis=2))
@@ -153,7 +153,7 @@ def test_salamander_rates_variability_and_synchrony():
 
 @pytest.mark.slow
 def test_salamander_correlations():
-    letters = words(trains_of(salamander()), bin=20 * pq.ms).astype(np.float32)
+    letters = words(trains_of(salamander()), bin_width=20 * pq.ms).astype(np.float32)
     mean, pairs = letters.mean(axis=0, dtype=float), np.triu_indices(50, 1)
     flat = letters.transpose(1, 0, 2).reshape(50, -1)
     products = (flat @ flat.T) / flat.shape[1]  # sums of whole numbers below 2^24: exact
@@ -181,7 +181,7 @@ def test_salamander_information_per_bin_and_per_spike():
     for cell in range(50):
         repeats = [np.flatnonzero(row) * 0.02 + 0.01 for row in binned[:, :, cell]]
         trains = as_repeats(repeats, 0 * pq.s, 953 * 0.02 * pq.s)
-        table = word_entropies(trains, bin=20 * pq.ms, word_lengths=[1], bias="none")
+        table = word_entropies(trains, bin_width=20 * pq.ms, word_lengths=[1], bias="none")
         per_second.append(table["information"][0])
         per_spike.append(per_second[-1] / firing_rate(trains)[0])
     assert rounds_to(np.median(per_second), 4.28, 2)

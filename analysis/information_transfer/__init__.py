@@ -325,7 +325,7 @@ def _direct(base: dict[str, Any], trains: list[measures.Trains], config: Config)
         if not repeats.times.size:
             continue
         info = measures.direct_information_rate(
-            repeats, bin=config.letter * pq.s, word_lengths=config.lengths, n_shuffle=0
+            repeats, bin_width=config.letter * pq.s, word_lengths=config.lengths, n_shuffle=0
         )
         rows.append(
             {**base, "part": "copy", "copy": c, "quantity": "direct", "value": float(info), "se": info.se}

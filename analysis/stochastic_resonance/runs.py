@@ -129,7 +129,7 @@ def unit(config: Config) -> list[dict[str, Any]]:
             engine="numpy",
             progress=False,
         )
-        spikes = measures.words(block, bin=STEP * pq.s)
+        spikes = measures.words(block, bin_width=STEP * pq.s)
         s = np.tile(order, trials)
         for j, (level, k) in enumerate(zip(sigma.ravel(), replicate.ravel(), strict=True)):
             exact = theory.threshold_information(meant, nsnn.Gaussian(level))

@@ -14,7 +14,7 @@ import numpy as np
 from brian2 import Clock, Network, SpikeMonitor, StateMonitor, second
 
 from ..core import units
-from ..core.checks import check_seed
+from ..core.checks import check_seed, flag, whole
 from ..core.errors import NsnnError
 from ..io import block as blocks
 from ..io import save_load
@@ -221,12 +221,11 @@ class _Run:
         ids=None,
         out=None,
     ):
-        _whole(trials, "trials")
+        whole(trials, 1, "trials", 2**31 - 1)
         if np.ndim(point) == 0:
-            _whole(point, "point", least=0, most=_MOST_POINTS - 1)
+            whole(point, 0, "point", _MOST_POINTS - 1)
         self.point, self.ids = point, ids
-        if not isinstance(bridge, bool | np.bool_):
-            raise NsnnError(f"bridge = {bridge!r}: expected True or False")
+        flag(bridge, "bridge")
         self.net, self.stimulus, self.bridge = net, stimulus, bool(bridge)
         self.parameters, self.trials = parameters, int(trials)
         self.dt = 1e-4 if dt is None else _positive_time(dt, "dt")
@@ -378,7 +377,7 @@ def _single(
         raise NsnnError(
             f"model = {model!r}: expected a neuron record such as LIF(...) or NSNNNeuron(...), or a Network"
         )
-    _whole(n_neurons, "n_neurons")
+    whole(n_neurons, 1, "n_neurons", 2**31 - 1)
     try:
         population = Population(int(n_neurons), model, noise=noise, stimulus=stimulus, name="neurons")
     except NsnnError as error:
@@ -409,13 +408,6 @@ def _instance(value: Any, kind: type, name: str, expected: str) -> None:
     if value is not None and not isinstance(value, kind):
         shown = str(value) if units.is_quantity(value) else repr(value)
         raise NsnnError(f"{name} = {shown}: expected {expected}")
-
-
-def _whole(value: Any, name: str, least: int = 1, most: int = 2**31 - 1) -> None:
-    whole = not isinstance(value, bool) and isinstance(value, int | np.integer)
-    if not whole or not least <= value <= most:
-        limit = "or more" if most == 2**31 - 1 else f"to {most}"
-        raise NsnnError(f"{name} = {units.shown(value)}: expected a whole number, {least} {limit}")
 
 
 def _positive_time(value: Any, name: str) -> float:

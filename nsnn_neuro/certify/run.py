@@ -16,7 +16,7 @@ import quantities as pq
 
 from ..brian import engine as engines
 from ..brian.simulate import simulate
-from ..core.checks import check_seed
+from ..core.checks import check_seed, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..measures import as_trains
@@ -106,8 +106,7 @@ def certify(
     """
     wanted, target = _chosen(models), engines.choose(engine)
     jobs = min(2, os.cpu_count() or 1) if n_jobs is None else n_jobs
-    if isinstance(jobs, bool) or not isinstance(jobs, int | np.integer) or jobs < 1:
-        raise NsnnError(f"n_jobs = {n_jobs!r}: expected a whole number, 1 or more")
+    whole(jobs, 1, "n_jobs")
     tasks = [(i, j) for i, p in enumerate(pairs()) if p.model in wanted for j in range(len(p.cases))]
     rows: dict[tuple[int, int], list[dict[str, Any]]] = {
         (i, 0): [_empty(p)] for i, p in enumerate(pairs()) if p.model in wanted and not p.cases

@@ -1,15 +1,173 @@
-"""Checks of arguments, with one wording: the argument, its value, what was expected."""
+"""Checks of arguments, with one wording: `NAME = VALUE: expected ...`.
+
+Each check returns the value in the type that the package computes with, or raises NsnnError. `check` looks its checks up by
+the names of the options, so that an option is checked in the same way wherever it occurs.
+"""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .errors import NsnnError
-from .units import shown
+from .units import describe, floats, shown, si
 
-__all__ = ["check_seed", "check_whole"]
+__all__ = [
+    "check",
+    "check_seed",
+    "did_you_mean",
+    "flag",
+    "fraction",
+    "non_negative",
+    "number",
+    "one_of",
+    "options",
+    "positive",
+    "whole",
+]
+
+LARGEST = 2**31 - 1
+"""The largest number of shuffles, bins, folds and the like: no array holds more elements."""
+
+
+def whole(value: Any, least: int, name: str, most: int | None = None) -> int:
+    """`value` as an integer from `least` to `most`.
+
+    >>> whole(3, 1, "k")
+    3
+    >>> whole(2.5, 1, "k")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: k = 2.5: expected a whole number, at least 1
+    """
+    integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not integer or value < least or (most is not None and value > most):
+        limits = f", at least {least}" if most is None else f" from {least} to {most}"
+        raise NsnnError(f"{name} = {shown(value)}: expected a whole number{limits}")
+    return int(value)
+
+
+def number(value: Any, name: str, expected: str = "a finite number without a unit") -> float:
+    """`value` as a finite float.
+
+    >>> number(2, "ratio")
+    2.0
+    """
+    unit = hasattr(value, "dim") or hasattr(value, "dimensionality")
+    x = floats(value, name, expected)
+    if x.ndim or not np.isfinite(x) or unit or isinstance(value, bool | np.bool_):
+        raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
+    return float(x)
+
+
+def non_negative(value: Any, name: str) -> float:
+    """`value` as a finite float, at least 0.
+
+    >>> non_negative(0, "strength")
+    0.0
+    """
+    expected = "a number, at least 0"
+    x = number(value, name, expected)
+    if x < 0:
+        raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
+    return x
+
+
+def fraction(value: Any, name: str) -> float:
+    """`value` as a float from 0 to 1.
+
+    >>> fraction(0.2, "p")
+    0.2
+    >>> fraction(20, "p")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: p = 20: expected a number from 0 to 1
+    """
+    expected = "a number from 0 to 1"
+    x = number(value, name, expected)
+    if not 0 <= x <= 1:
+        raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
+    return x
+
+
+def positive(value: Any, unit: str, name: str) -> float:
+    """`value`, a quantity, as one positive SI float.
+
+    Parameters
+    ----------
+    unit : symbol of the unit, see `units.si`
+
+    >>> import quantities as pq
+    >>> positive(20 * pq.ms, "s", "window")
+    0.02
+    """
+    x = si(value, unit, name)
+    if np.ndim(x) != 0 or not x > 0:
+        raise NsnnError(f"{name} = {shown_quantity(value)}: expected {describe(unit)}, greater than 0")
+    return float(x)
+
+
+def shown_quantity(value: Any) -> str:
+    """`value` as text, quantities as `20 ms`."""
+    return str(value) if hasattr(value, "dim") or hasattr(value, "dimensionality") else shown(value)
+
+
+def flag(value: Any, name: str) -> bool:
+    """`value` as a bool.
+
+    >>> flag("yes", "resume")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: resume = 'yes': expected True or False
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise NsnnError(f"{name} = {shown(value)}: expected True or False")
+    return bool(value)
+
+
+def did_you_mean(value: Any, choices: Iterable[Any]) -> str:
+    """End of a message that suggests the choice closest to `value`; empty when none is close.
+
+    >>> did_you_mean("panzeri-trevs", ["plugin", "panzeri-treves"])
+    "; did you mean 'panzeri-treves'?"
+    """
+    texts = {choice.lower(): choice for choice in choices if isinstance(choice, str)}
+    close = difflib.get_close_matches(value.lower(), texts, n=1) if isinstance(value, str) else []
+    return f"; did you mean {texts[close[0]]!r}?" if close else ""
+
+
+def one_of(value: Any, choices: Iterable[Any], name: str) -> Any:
+    """`value`, which has to be one of the choices: texts, whole numbers or None.
+
+    >>> one_of("test", ("train", "test"), "split")
+    'test'
+    >>> one_of("trian", ("train", "test"), "split")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: split = 'trian': expected one of 'train', 'test'; did you mean 'train'?
+    """
+    known = list(choices)
+    plain = value is None or (isinstance(value, str | int | np.integer) and not isinstance(value, bool))
+    if not plain or value not in known:
+        listed = ", ".join(map(repr, known))
+        raise NsnnError(f"{name} = {shown(value)}: expected one of {listed}{did_you_mean(value, known)}")
+    return value
+
+
+def options(given: Iterable[str], known: Iterable[str], function: str) -> None:
+    """Raise NsnnError for the first keyword argument of `function` that is not among the `known` ones.
+
+    >>> options(["widow"], ["window", "ddof"], "fano_factor")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: fano_factor has no option 'widow': expected one of 'window', 'ddof'; did you mean 'window'?
+    """
+    names = list(known)
+    for name in given:
+        if name not in names:
+            listed = f"one of {', '.join(map(repr, names))}" if names else "no options"
+            raise NsnnError(
+                f"{function} has no option {name!r}: expected {listed}{did_you_mean(name, names)}"
+            )
 
 
 def check_seed(seed: Any) -> int:
@@ -26,7 +184,57 @@ def check_seed(seed: Any) -> int:
     return int(seed)
 
 
-def check_whole(value: Any, name: str) -> None:
-    """Raise NsnnError unless `value` is a whole number, 1 or more."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise NsnnError(f"{name} = {value!r}: expected a whole number, 1 or more")
+def check(**values: Any) -> None:
+    """Check options by their names; raise NsnnError for the first that is not of the right kind.
+
+    Which texts a choice allows is checked where the choice is used, by `one_of`.
+
+    >>> check(n_shuffle=100, seed=0, bias=None)
+    >>> check(n_shuffle=2.5)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: n_shuffle = 2.5: expected a whole number, at least 0
+    """
+    for name, value in values.items():
+        _KINDS[name](value, name)
+
+
+def _count(value: Any, name: str, least: int) -> None:
+    if whole(value, least, name) > LARGEST:
+        whole(value, least, name, LARGEST)
+
+
+def _text(value: Any, name: str) -> None:
+    if value is not None and not isinstance(value, str):
+        raise NsnnError(f"{name} = {shown(value)}: expected the name of a choice, as text")
+
+
+def _seeds(value: Any, name: str) -> None:
+    for one in value if isinstance(value, list | tuple) and value else [value]:
+        whole(one, 0, name)
+
+
+def _function(value: Any, name: str) -> None:
+    if not callable(value):
+        raise NsnnError(f"{name} = {shown(value)}: expected a function")
+
+
+def _unless_none(kind: Callable[[Any, str], Any]) -> Callable[[Any, str], None]:
+    def checked(value: Any, name: str) -> None:
+        if value is not None:
+            kind(value, name)
+
+    return checked
+
+
+_KINDS: dict[str, Callable[[Any, str], Any]] = {
+    **dict.fromkeys(("n_shuffle", "n_resample", "noverlap", "min_shift", "ddof"), partial(_count, least=0)),
+    **dict.fromkeys(("n_bins", "k", "variant"), partial(_count, least=1)),
+    **dict.fromkeys(("n_blocks", "n_folds", "nperseg"), partial(_count, least=2)),
+    **dict.fromkeys(("bias", "bins", "by", "method", "over", "saturation"), _text),
+    **dict.fromkeys(("normal_scores", "shuffled", "zscore"), flag),
+    **dict.fromkeys(("confidence", "ratio", "threshold", "z"), number),
+    "distance": _function,
+    "n_symbols": _unless_none(number),
+    "neuron": _unless_none(partial(_count, least=0)),
+    "seed": _seeds,
+}

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["public", "warn"]
+from .errors import NsnnError
+
+__all__ = ["public", "renamed_keywords", "reordered", "warn"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def warn(old: str, new: str, *, stacklevel: int = 3) -> None:
@@ -17,3 +24,69 @@ def warn(old: str, new: str, *, stacklevel: int = 3) -> None:
 def public(name: str) -> Any:
     """The public name of the package that replaces an old form, whatever room it is in."""
     return getattr(importlib.import_module("nsnn_neuro"), name)
+
+
+def renamed_keywords(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator: the function still takes keyword arguments by their old names, `old="new"`, with a DeprecationWarning.
+
+    >>> @renamed_keywords(bin="bin_width")
+    ... def words(*, bin_width):
+    ...     return bin_width
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     print(words(bin=3), caught[0].message)
+    3 words(bin=...) is deprecated: use words(bin_width=...)
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **keywords: Any) -> R:
+            for old, new in renamed.items():
+                if old in keywords:
+                    name = function.__name__
+                    if new in keywords:
+                        raise NsnnError(
+                            f"{name} has both {new} and {old}, its old name: expected {new} alone"
+                        )
+                    warn(f"{name}({old}=...)", f"{name}({new}=...)")
+                    keywords[new] = keywords.pop(old)
+            return function(*args, **keywords)
+
+        return wrapper
+
+    return decorate
+
+
+def reordered(
+    first: str, second: str, is_old: Callable[[Any, Any], bool]
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator: the function still takes its first two arguments in their old order, with a DeprecationWarning.
+
+    Parameters
+    ----------
+    first, second : names of the first two arguments, in the new order
+    is_old : whether two values, the first ones of a call, are in the old order
+
+    >>> @reordered("signal", "trains", lambda a, b: isinstance(a, list))
+    ... def average(signal, trains):
+    ...     return signal, trains
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     print(average([1, 2], "signal"), caught[0].message)
+    ('signal', [1, 2]) average(trains, signal) is deprecated: use average(signal, trains)
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **keywords: Any) -> R:
+            one, other = (*args[:2], keywords.get(first), keywords.get(first))[:2]
+            if args and is_old(one, other):
+                name = function.__name__
+                warn(f"{name}({second}, {first})", f"{name}({first}, {second})")
+                args = (other, one, *args[2:])
+                keywords.pop(first, None)
+            return function(*args, **keywords)
+
+        return wrapper
+
+    return decorate

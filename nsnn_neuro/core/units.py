@@ -13,7 +13,7 @@ import quantities as pq
 
 from .errors import NsnnError
 
-__all__ = ["brian", "describe", "floats", "is_quantity", "pq_quantity", "shown", "si", "unit_of", "whole"]
+__all__ = ["brian", "describe", "floats", "is_quantity", "pq_quantity", "shown", "si", "unit_of"]
 
 # symbol -> (Brian2 base dimension exponents m, kg, s, A, K, mol, cd; the unit in quantities; an example for messages)
 _UNITS: dict[str, tuple[tuple[float, ...], Any, str]] = {
@@ -164,17 +164,6 @@ def floats(value: Any, name: str, expected: str) -> np.ndarray:
 
 def _objects(array: np.ndarray) -> Any:
     return array.flat if array.dtype.kind == "O" else ()
-
-
-def whole(value: Any, least: int, name: str) -> int:
-    """`value` as a whole number of at least `least`; NsnnError otherwise.
-
-    >>> whole(3, 1, "k")
-    3
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise NsnnError(f"{name} = {shown(value)}: expected a whole number, at least {least}")
-    return int(value)
 
 
 def brian(value: Any, unit: str) -> Any:

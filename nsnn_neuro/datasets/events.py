@@ -19,11 +19,10 @@ import numpy as np
 import quantities as pq
 
 from ..core import units
+from ..core.checks import one_of, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget
-from ..core.units import whole
 from ..io import save_load
-from .arguments import one_of
 
 __all__ = ["bin_events", "events_block", "nmnist", "nmnist_events"]
 

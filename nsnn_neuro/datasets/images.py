@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.checks import one_of, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget
-from ..core.units import whole
-from .arguments import one_of
 
 __all__ = ["digits", "mnist", "mnist_sample"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..core import units
+from ..core.checks import whole
 from ..core.errors import NsnnError
-from ..core.units import whole
 
 __all__ = ["Manifold", "smooth_manifolds"]
 

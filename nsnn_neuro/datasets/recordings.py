@@ -21,6 +21,7 @@ import neo
 import numpy as np
 import quantities as pq
 
+from ..core.checks import one_of, whole
 from ..core.errors import FormatError, NsnnError
 from ..io import save_load
 
@@ -72,8 +73,7 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
     >>> len(block.segments[0].spiketrains[0]), block.annotations["cutoff_hz"]
     (929, 200.0)
     """
-    if isinstance(which, bool) or which not in (1, 2):
-        raise NsnnError(f"which = {which!r}: expected 1 (noise up to 200 Hz) or 2 (noise up to 800 Hz)")
+    one_of(which, (1, 2), "which")
     folder = _GRASSHOPPER if path is None else Path(path)
     packed = folder / f"grasshopper{which}.npz"
     texts = folder / f"grasshopper_spike_times{which}.txt", folder / f"grasshopper_stimulus{which}.txt"
@@ -135,14 +135,13 @@ def envelope_db(block: neo.Block, *, samples: int = 10) -> neo.AnalogSignal:
     amplitude = np.asarray(stimulus.magnitude, dtype=float)
     if not np.all(amplitude > 0):
         raise NsnnError(f"stimulus has the amplitude {amplitude.min()}: a level in dB needs amplitudes > 0")
-    if isinstance(samples, bool) or samples != int(samples) or not 1 <= samples <= len(amplitude):
-        raise NsnnError(f"samples = {samples!r}: expected a whole number from 1 to {len(amplitude)}")
-    whole = len(amplitude) // int(samples)
-    level = 20 * np.log10(amplitude[: whole * int(samples)])
+    samples = whole(samples, 1, "samples", len(amplitude))
+    n = len(amplitude) // samples
+    level = 20 * np.log10(amplitude[: n * samples])
     return neo.AnalogSignal(
-        level.reshape(whole, int(samples), -1).mean(axis=1),
+        level.reshape(n, samples, -1).mean(axis=1),
         units="dimensionless",
-        sampling_rate=stimulus.sampling_rate.rescale("Hz") / int(samples),
+        sampling_rate=stimulus.sampling_rate.rescale("Hz") / samples,
         t_start=stimulus.t_start.rescale("s"),
         name="level",
     )

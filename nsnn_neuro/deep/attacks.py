@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.checks import check_whole
+from ..core.checks import non_negative, whole
 from ..core.errors import NsnnError
 from ..learning.losses import Loss, cross_entropy_mean
 from .classifier import Classifier, checked, evaluating, on_its_device, parts
@@ -60,7 +60,7 @@ def fgsm(
     >>> (fgsm(net, (X, [0, 1, 1]), strength=0.1) - X).abs().max() <= 0.1 + 1e-6
     tensor(True)
     """
-    most = _number(strength, "strength")
+    most = non_negative(strength, "strength")
 
     def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
         return (x + most * slope(x, y).sign()).clamp(0, 1)
@@ -96,9 +96,9 @@ def pgd(
     >>> (pgd(net, (X, [0, 1, 1]), strength=0.1) - X).abs().max() <= 0.1 + 1e-6
     tensor(True)
     """
-    most = _number(strength, "strength")
-    check_whole(steps, "steps")
-    size = 2.5 * most / steps if step is None else _number(step, "step")
+    most = non_negative(strength, "strength")
+    whole(steps, 1, "steps")
+    size = 2.5 * most / steps if step is None else non_negative(step, "step")
 
     def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
         low, high = (x - most).clamp(0, 1), (x + most).clamp(0, 1)
@@ -142,9 +142,9 @@ def sphere(
     >>> [round(v, 4) for v in (sphere(net, (X, [0, 1, 1]), radius=0.3) - X).norm(dim=1).tolist()]
     [0.3, 0.3, 0.3]
     """
-    length = _number(radius, "radius")
-    check_whole(steps, "steps")
-    size = _number(step, "step")
+    length = non_negative(radius, "radius")
+    whole(steps, 1, "steps")
+    size = non_negative(step, "step")
 
     def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
         moved = _on_sphere(x, torch.randn_like(x), length)
@@ -187,9 +187,9 @@ def square(
     >>> (square(net, (X, [0, 1, 1]), strength=0.1, queries=100) - X).abs().max() <= 0.1 + 1e-6
     tensor(True)
     """
-    most, share = _number(strength, "strength"), _number(area, "area")
-    check_whole(queries, "queries")
-    check_whole(draws, "draws")
+    most, share = non_negative(strength, "strength"), non_negative(area, "area")
+    whole(queries, 1, "queries")
+    whole(draws, 1, "draws")
     trials = queries // draws
     if not trials:
         raise NsnnError(f"queries = {queries}: expected {draws} or more, as many as draws")
@@ -226,7 +226,7 @@ def _attacked(
     seed: int | None,
 ) -> torch.Tensor:
     """All images changed, some of them at once."""
-    check_whole(draws, "draws")
+    whole(draws, 1, "draws")
     chosen = check_loss(cross_entropy_mean if loss is None else loss)
     X, y = checked(net, data)
 
@@ -314,9 +314,3 @@ def _patch(x: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
         inside.append((at >= start) & (at < start + wide))
     where = (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
     return where.expand(x.shape), _signs(x, n, rest[0], 1, 1)
-
-
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
-        raise NsnnError(f"{name} = {value!r}: expected a number, 0 or more")
-    return float(value)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..core.checks import check_whole
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..learning.coding import Bernoulli, Count, Decoder, Encoder
 from ..learning.loop import standard_error
@@ -68,8 +68,8 @@ class Classifier(nn.Module):
             raise NsnnError(f"encoder = {encoder!r}: expected an encoder such as coding.Bernoulli()")
         if not isinstance(decoder, Decoder):
             raise NsnnError(f"decoder = {decoder!r}: expected a decoder such as coding.Count()")
-        check_whole(n_steps, "n_steps")
-        check_whole(passes, "passes")
+        whole(n_steps, 1, "n_steps")
+        whole(passes, 1, "passes")
         self.module, self.encoder, self.n_steps = module, encoder, int(n_steps)
         self.decoder, self.passes = decoder, int(passes)
 
@@ -132,7 +132,7 @@ def accuracy(
     """
     X, y = checked(net, data)
     k = net.passes if passes is None else passes
-    check_whole(k, "passes")
+    whole(k, 1, "passes")
     with seeded(seed, net):
         right, _ = measured(net, X, y, int(k))
     return {"accuracy": float(right.mean()), "se": standard_error(right)}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from ..core.checks import whole
 from ..core.errors import NsnnError
 
 __all__ = ["RandomFeedback", "transported"]
@@ -44,8 +45,7 @@ class RandomFeedback(nn.Module):
         super().__init__()
         if not isinstance(layer, nn.Linear | nn.Conv2d):
             raise NsnnError(f"layer is {type(layer).__name__}: expected nn.Linear or nn.Conv2d")
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise NsnnError(f"seed = {seed!r}: expected a whole number, 0 or more")
+        whole(seed, 0, "seed")
         weight = layer.weight
         groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
         gathered = weight.numel() / weight.shape[1] / groups

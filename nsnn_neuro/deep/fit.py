@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..core.checks import check_seed, check_whole
+from ..core.checks import check_seed, number, one_of, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.progress import progress_bar
 from ..learning import checkpoint as checkpoints
@@ -146,14 +146,13 @@ class _Task:
         self, net, data, loss, n_epochs, algorithm, batch, optimizer, eta, schedule, validation, seed, checkpoint
     ):  # fmt: skip
         for value, name in ((n_epochs, "epochs"), (batch, "batch")):
-            check_whole(value, name)
+            whole(value, 1, name)
         for value, known, name in (
             (algorithm, _ALGORITHMS, "algorithm"),
             (schedule, tuple(epochs.SCHEDULES), "schedule"),
         ):
-            if not isinstance(value, str) or value not in known:
-                raise NsnnError(f"{name} = {value!r}: expected " + " or ".join(f'"{k}"' for k in known))
-        if isinstance(eta, bool) or not isinstance(eta, int | float | np.number) or not 0 < eta < np.inf:
+            one_of(value, known, name)
+        if not number(eta, "eta", "a number above 0") > 0:
             raise NsnnError(f"eta = {eta!r}: expected a number above 0")
         self.loss = check_loss(loss, online=algorithm == "online")
         self.epochs, self.batch, self.schedule = int(n_epochs), int(batch), schedule

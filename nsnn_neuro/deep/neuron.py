@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..core.checks import check_whole
+from ..core.checks import one_of, whole
 from ..core.errors import NsnnError
 from ..models.escape import EscapeNoise, Family
 from ..models.neurons import NSNNNeuron
@@ -82,8 +82,7 @@ class NoisySpike(nn.Module):
         super().__init__()
         self.neuron = NSNNNeuron(beta=beta, theta=theta, reset=reset)  # type: ignore[arg-type]
         self._family = _family(family)
-        if reset_path not in ("exact", "detached"):
-            raise NsnnError(f'reset_path = {reset_path!r}: expected "exact" or "detached"')
+        one_of(reset_path, ("exact", "detached"), "reset_path")
         if isinstance(axis, bool) or not isinstance(axis, int):
             raise NsnnError(
                 f"axis = {axis!r}: expected a whole number, -1 for the last axis of a step's drive"
@@ -327,7 +326,7 @@ def passes(module: nn.Module, x: Any, k: int, *, seed: int | None = None) -> tor
     >>> abs(rates.mean().item() - 0.25) < 0.01
     True
     """
-    check_whole(k, "k")
+    whole(k, 1, "k")
     with torch.no_grad(), seeded(seed, module, x):
         total: Any = 0
         for _ in range(k):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..core.checks import fraction, non_negative, whole
 from ..core.errors import NsnnError
 from .neuron import NoisySpike
 
@@ -64,10 +65,9 @@ def disturbed(
     )
     noises = _for_layers(membrane, cells, "membrane", np.inf)
     _check(weights, "weights", np.inf)
-    if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits < 2):
-        raise NsnnError(f"bits = {bits!r}: expected a whole number, 2 or more, or None")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise NsnnError(f"seed = {seed!r}: expected a whole number, 0 or more")
+    if bits is not None:
+        whole(bits, 2, "bits")
+    whole(seed, 0, "seed")
     found = dict(module.named_parameters())
     changed = [p for name, p in found.items() if name.rpartition(".")[2] == "weight" and p.ndim >= 2]
     kept = [p.detach().clone() for p in changed]
@@ -121,12 +121,7 @@ def _coarse(w: torch.Tensor, bits: int) -> torch.Tensor:
 
 
 def _check(value: Any, name: str, most: float) -> float:
-    told = "a number from 0 to 1" if most == 1 else "a number, 0 or more"
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= most:
-        raise NsnnError(f"{name} = {value!r}: expected {told}")
-    if not np.isfinite(value):
-        raise NsnnError(f"{name} = {value!r}: expected {told}")
-    return float(value)
+    return fraction(value, name) if most == 1 else non_negative(value, name)
 
 
 def _for_layers(value: Any, cells: Mapping[str, Any], name: str, most: float) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..core.errors import NsnnError
+from ..core.checks import whole
 
 __all__ = ["child", "seeded"]
 
@@ -25,8 +25,8 @@ def seeded(seed: int | None, module: nn.Module, *others: Any) -> Iterator[None]:
     ...     print(torch.equal(one, torch.rand(1)))
     True
     """
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
-        raise NsnnError(f"seed = {seed!r}: expected a whole number, 0 or more, or None")
+    if seed is not None:
+        whole(seed, 0, "seed")
     tensors = [
         *module.parameters(),
         *module.buffers(),

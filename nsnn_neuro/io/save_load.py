@@ -24,6 +24,7 @@ import quantities as pq
 
 from ..core import units
 from ..core.atomic_write import replaced
+from ..core.checks import one_of
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget, check_regular
 from . import external_files, hdf5, integrity, neo_layout, nwb
@@ -338,8 +339,7 @@ def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float
     ...     [segment.spiketrains[0].times for segment in load(path).segments]
     [array([0.1, 0.3]) * s, array([0.2]) * s]
     """
-    if check not in ("quick", "full"):
-        raise NsnnError(f"check = {check!r}: expected 'quick' or 'full'")
+    one_of(check, ("quick", "full"), "check")
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))

@@ -14,8 +14,7 @@ import pandas as pd
 
 from ..brian import engine
 from ..core import units
-from ..core.checks import check_seed
-from ..core.checks import check_whole as _whole
+from ..core.checks import check_seed, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..io import save_load
@@ -148,7 +147,7 @@ class Fit:
         self, X: np.ndarray, y: np.ndarray, passes: int, seed: int, decoder: Decoder | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The loss (passes, n) of samples, and the scores of the output, (passes, n, n_out)."""
-        _whole(passes, "passes")
+        whole(passes, 1, "passes")
         seed = check_seed(seed)
         if decoder is not None and not isinstance(decoder, Decoder):
             raise NsnnError(f"decoder = {decoder!r}: expected a decoder such as coding.Count()")
@@ -202,7 +201,7 @@ class Fit:
         True
         """
         X, y = self._data(data)
-        _whole(passes, "passes")
+        whole(passes, 1, "passes")
         seed = check_seed(seed)
         chosen = self._chosen(layers)
         order = _batches(np.arange(len(y)), self._settings["batch"])
@@ -352,7 +351,7 @@ class _Task:
             raise NsnnError(f"encoder = {encoder!r}: expected an encoder such as coding.Bernoulli()")
         for value, name in ((epochs, "epochs"), (batch, "batch"), (n_steps, "n_steps")):
             if value is not None or name != "n_steps":
-                _whole(value, name)
+                whole(value, 1, name)
         if not isinstance(formulation, str) or formulation not in _LEARNERS:
             raise NsnnError(f'formulation = {formulation!r}: expected "fast" or "online"')
         if formulation == "online":
@@ -379,7 +378,7 @@ class _Task:
         self._split(validation, loss, encoder, n_steps)
         self.patience = patience
         if patience is not None:
-            _whole(patience, "patience")
+            whole(patience, 1, "patience")
             if not self.held_out.size:
                 raise NsnnError(
                     f"patience = {patience}: expected None without validation, whose loss it watches"

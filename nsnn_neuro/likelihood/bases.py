@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import units
+from ..core.checks import whole
 from ..core.errors import NsnnError
 
 __all__ = ["Basis", "Exponentials", "Lags", "RaisedCosines"]
@@ -39,7 +40,7 @@ class Lags(Basis):
     n: int
 
     def __post_init__(self) -> None:
-        _count(self.n)
+        whole(self.n, 1, "n")
 
     def matrix(self, dt: float, first: int) -> np.ndarray:
         """The unit matrix."""
@@ -96,7 +97,7 @@ class RaisedCosines(Basis):
     offset: Any = None
 
     def __post_init__(self) -> None:
-        _count(self.n, 2)
+        whole(self.n, 2, "n")
         start, stop, offset = self._seconds()
         if not 0 <= start < stop < np.inf or not 0 < offset < np.inf:
             raise NsnnError(
@@ -122,8 +123,3 @@ class RaisedCosines(Basis):
         lag = dt * np.arange(first, max(first + 1, int(np.ceil(end / dt))))
         phase = (np.log(lag + offset)[:, None] - (low + spacing * np.arange(self.n))) * np.pi / (2 * spacing)
         return 0.5 * (1 + np.cos(np.clip(phase, -np.pi, np.pi)))
-
-
-def _count(n: Any, least: int = 1) -> None:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < least:
-        raise NsnnError(f"n = {n!r}: expected a whole number from {least}")

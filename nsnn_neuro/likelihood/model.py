@@ -11,6 +11,7 @@ import neo
 import numpy as np
 from numba import njit
 
+from ..core.checks import one_of, whole
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.block import build_block
@@ -107,8 +108,7 @@ class NeuronModel:
                 raise NsnnError(
                     f"{name} = {basis!r}: expected a basis such as Lags(5) or RaisedCosines(8, 50*ms)"
                 )
-        if self.reset not in RESETS:
-            raise NsnnError(f"reset = {self.reset!r}: expected one of {', '.join(RESETS)}")
+        one_of(self.reset, RESETS, "reset")
         for name, value in (("beta", self.beta), ("theta", self.theta)):
             if isinstance(value, int | float | np.number) and not isinstance(value, bool):
                 good = bool(np.isfinite(value))
@@ -299,8 +299,7 @@ class NeuronModel:
         steps = on_steps(signal, self.step)
         if steps.values.shape[1] != self.channels:
             raise NsnnError(f"signal has {steps.values.shape[1]} channels: expected {self.channels}")
-        if isinstance(trials, bool) or not isinstance(trials, int | np.integer) or trials < 1:
-            raise NsnnError(f"trials = {trials!r}: expected a whole number from 1")
+        whole(trials, 1, "trials")
         first, second = self.bases()
         columns = filtered(steps, first)
         n_stimulus = columns.shape[1]

@@ -8,6 +8,7 @@ from typing import Any
 import neo
 import numpy as np
 
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity, si
 from ..io.block import build_block, seconds
@@ -102,7 +103,7 @@ class NetworkModel:
                 f"stimulus = {self.stimulus!r}: expected a basis such as Lags(5) or RaisedCosines(8, 50*ms)"
             )
         for name in ("n_hidden", "n_outputs", "channels"):
-            whole(getattr(self, name), name)
+            whole(getattr(self, name), 1, name)
         if not isinstance(self.family, Family) or self.family.x_unit != "1":
             raise NsnnError(
                 f"family = {self.family!r}: expected an escape family without a unit, such as Gaussian(0.4)"
@@ -234,7 +235,7 @@ class NetworkModel:
         >>> model.log_likelihood([np.zeros((2, 1)), np.zeros((2, 1))], data, particles=10).round(4).tolist()
         [-0.1728, -1.841, -0.1728]
         """
-        whole(particles, "particles")
+        whole(particles, 1, "particles")
         weights, rng = self.check(weights), np.random.default_rng(seed)
         # trials beside each other, padded to the longest
         here = np.arange(data.lengths.max()) < data.lengths[:, None]
@@ -291,7 +292,7 @@ class NetworkModel:
         [[0.001], [0.001]]
         """
         weights, x = self.check(weights), self.inputs(signal)
-        whole(trials, "trials")
+        whole(trials, 1, "trials")
         rng, start = np.random.default_rng(seed), float(seconds(x.t_start))
         drive = x.magnitude @ weights[0]
         h = u = np.zeros((trials, self.n_hidden))
@@ -318,12 +319,6 @@ class NetworkModel:
                 **provenance(),
             },
         )
-
-
-def whole(value: Any, name: str) -> None:
-    """Refuse what isn't a whole number from 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise NsnnError(f"{name} = {value!r}: expected a whole number from 1")
 
 
 def systematic(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.parameters import parameter
 from ..core.units import si
@@ -24,7 +25,7 @@ from ..models.plasticity import NDL, Adam
 from .bases import Basis
 from .fisher_scoring import quantile
 from .fit import as_basis
-from .network import NetworkModel, Observed, whole
+from .network import NetworkModel, Observed
 from .particle_gradient import refined
 
 __all__ = ["NetworkFit", "fit_network"]
@@ -192,9 +193,8 @@ def fit_network(
     share, rate = (float(si(value, "1", name)) for value, name in ((held_out, "held_out"), (eta, "eta")))
     if not 0 <= share < 1:
         raise NsnnError(f"held_out = {held_out}: expected a share from 0 to below 1")
-    whole(particles, "particles")
-    if isinstance(refine, bool) or not isinstance(refine, int | np.integer) or refine < 0:
-        raise NsnnError(f"refine = {refine!r}: expected a whole number from 0")
+    whole(particles, 1, "particles")
+    whole(refine, 0, "refine")
     data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
     learned, rest = data.split(share)
     for o, where in ((learned.o, "trains"), (rest.o, f"the last {share:g} of the trains")):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..measures import Estimate
 from .bits_per_spike import bits_per_spike
@@ -23,8 +24,7 @@ RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 
 def blocks(data: Data, n_folds: Any) -> np.ndarray:
     """The fold (n,) of each step: every trial is cut into `n_folds` blocks in time, as equal as can be."""
-    if isinstance(n_folds, bool) or not isinstance(n_folds, int | np.integer) or n_folds < 2:
-        raise NsnnError(f"n_folds = {n_folds!r}: expected a whole number from 2")
+    whole(n_folds, 2, "n_folds")
     begins = np.flatnonzero(data.begins)
     lengths = np.diff(np.append(begins, len(data.o)))
     if lengths.min() < n_folds:

@@ -12,9 +12,9 @@ import neo
 import numpy as np
 import pandas as pd
 
+from ..core.checks import check, one_of, whole
 from ..core.errors import NsnnError
-from ..core.units import shown, si, whole
-from .arguments import check
+from ..core.units import shown, si
 from .estimate import Estimate
 from .trains import SilentNeuronWarning, Trains, as_trains
 
@@ -62,8 +62,7 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     control    neurons       0 firing_rate    2.0 1.0  2   Hz
     """
     check(by=by)
-    if by not in ("neuron", "population"):
-        raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
+    one_of(by, ("neuron", "population"), "by")
     functions = named_measures(measures)
     columns: dict[str, list[Any]] = {name: [] for name in ["block", *COLUMNS]}
     for name, block in _named_blocks(blocks).items():

@@ -26,6 +26,7 @@ from neo.core.spiketrainlist import SpikeTrainList
 
 from ..core import bins as binning
 from ..core.bins import EPS, rounding, slack, spacing
+from ..core.checks import positive
 from ..core.errors import NsnnError
 from ..core.units import describe, floats, shown, si
 
@@ -336,18 +337,6 @@ def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, f
         bad = "NaN" if np.isnan(values).any() else "infinite samples"
         raise NsnnError(f"{name} holds {bad}: expected finite samples")
     return values[:, 0], si(signal.sampling_rate, "Hz", name), si(signal.t_start, "s", name)
-
-
-def positive(value: Any, unit: str, name: str) -> float:
-    """`value` as one positive SI float; raises NsnnError otherwise.
-
-    >>> positive(20*pq.ms, "s", "window")
-    0.02
-    """
-    x = si(value, unit, name)
-    if np.ndim(x) != 0 or not x > 0:
-        raise NsnnError(f"{name} = {value}: expected {describe(unit)}, greater than 0")
-    return float(x)
 
 
 def warn_silent(values: np.ndarray, name: str, reason: str) -> np.ndarray:

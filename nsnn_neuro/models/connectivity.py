@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numba import njit
 
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.parameters import Record, parameter
 from .distributions import numbers
@@ -185,7 +186,7 @@ class FixedInDegree(Rule):
 
     >>> FixedInDegree(100.5)
     Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: k = 100.5: expected a whole number >= 0
+    nsnn_neuro.core.errors.NsnnError: k = 100.5: expected a whole number, at least 0
     """
 
     k: int
@@ -195,9 +196,7 @@ class FixedInDegree(Rule):
     def __post_init__(self) -> None:
         super().__post_init__()
         _flags(self, "autapses", "multapses")
-        if isinstance(self.k, bool) or not isinstance(self.k, int | np.integer) or self.k < 0:
-            raise NsnnError(f"k = {self.k!r}: expected a whole number >= 0")
-        object.__setattr__(self, "k", int(self.k))
+        object.__setattr__(self, "k", whole(self.k, 0, "k"))
 
     def _partners(self, pre: Any, post: Any) -> int:
         return pre.n if self.autapses or pre is not post else pre.n - 1

@@ -10,6 +10,7 @@ import numpy as np
 import quantities as pq
 
 from ..core import units
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.parameters import Record
 from .connectivity import Rule, summary
@@ -58,9 +59,7 @@ class Population:
     positions: Any = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or not 1 <= self.n <= _MOST:
-            raise NsnnError(f"n = {self.n!r}: expected a whole number >= 1")
-        object.__setattr__(self, "n", int(self.n))
+        object.__setattr__(self, "n", whole(self.n, 1, "n", _MOST))
         _named(self.name, "_-", "the population")
         instance(self.neuron, Neuron, "neuron", "a neuron record such as LIF(...) or NSNNNeuron()")
         if self.noise is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from ..core import units
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.parameters import Record, parameter
 
@@ -146,8 +147,7 @@ class FrozenNoise(Stimulus):
         super().__post_init__()
         _one_unit(self, "mean", "sigma")
         _scalars(self, "mean", "sigma", "tau_noise")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise NsnnError(f"seed = {self.seed!r}: expected an integer >= 0")
+        whole(self.seed, 0, "seed")
 
     def samples(self, n_steps, dt):
         """The drive at k dt; see `Stimulus.samples`."""

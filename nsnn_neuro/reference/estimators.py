@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.checks import one_of
 from .model import (
     Layer,
     States,
     as_input,
     as_spikes,
     check_few,
-    choice,
     eligibility,
     layers,
     likelihood,
@@ -120,7 +120,7 @@ def local_expectation(
     >>> local_expectation([[[0.5]]], [[1.0]], [[[1]]], lambda o: o[0].sum(), Uniform(1.0), **layer)[0].tolist()
     [[0.5]]
     """
-    difference = _LATER[choice(later, list(_LATER), "later")]
+    difference = _LATER[one_of(later, list(_LATER), "later")]
     net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
     x = as_input(x, net)
     states = run(net, x, as_spikes(spikes, net, x.shape[-2]))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.checks import one_of
 from ..core.errors import NsnnError
 from ..models.escape import Family
 
@@ -33,13 +34,6 @@ RESETS = {
         lambda u, o, theta: -theta * np.ones_like(u),
     ),
 }
-
-
-def choice(value: Any, known: Sequence[str], name: str) -> str:
-    """`value`, if it is among the `known`."""
-    if not isinstance(value, str) or value not in known:
-        raise NsnnError(f"{name} = {value!r}: expected one of " + ", ".join(f'"{k}"' for k in known))
-    return value
 
 
 @dataclasses.dataclass
@@ -82,7 +76,7 @@ class States:
 
 def layers(W: Any, family: Any, *, beta: Any, theta: Any, reset: Any, recurrent: Any = None) -> list[Layer]:
     """The network, checked."""
-    rule = RESETS[choice(reset, list(RESETS), "reset")]
+    rule = RESETS[one_of(reset, list(RESETS), "reset")]
     if not isinstance(W, list | tuple) or not W:
         got = "an empty list" if isinstance(W, list | tuple) else type(W).__name__
         raise NsnnError(f"W is {got}: expected a list of arrays (n_pre, n_post), one for each layer")
@@ -351,7 +345,7 @@ def traces(
     [1.0, 1.375]
     """
     net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
-    exact = choice(reset_path, ["exact", "detached"], "reset_path") == "exact"
+    exact = one_of(reset_path, ["exact", "detached"], "reset_path") == "exact"
     x = as_input(x, net)
     states = run(net, x, as_spikes(spikes, net, x.shape[-2]))
     return split([eligibility(m, s, exact) for m, s in zip(net, states, strict=True)], net, recurrent)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.checks import one_of
 from ..core.errors import NsnnError
-from .model import Layer, States, as_input, as_spikes, carried, choice, eligibility, layers, run, split
+from .model import Layer, States, as_input, as_spikes, carried, eligibility, layers, run, split
 
 __all__ = ["bptt", "ndl", "noise_scale", "signals"]
 
@@ -121,8 +122,8 @@ def bptt(
     [[0.6875]]
     """
     net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
-    through_reset = choice(reset_path, _PATHS, "reset_path") == "exact"
-    through_loops = choice(recurrent_path, _PATHS, "recurrent_path") == "exact"
+    through_reset = one_of(reset_path, _PATHS, "reset_path") == "exact"
+    through_loops = one_of(recurrent_path, _PATHS, "recurrent_path") == "exact"
     by_o = loss_gradients(loss, [s.o for s in states])
     by_u = [np.zeros_like(s.u) for s in states]
     n_steps = states[0].u.shape[-2]
@@ -177,7 +178,7 @@ def signals(
     [[[0.25]], [[1.0]]]
     """
     net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
-    exact = choice(reset_path, _PATHS, "reset_path") == "exact"
+    exact = one_of(reset_path, _PATHS, "reset_path") == "exact"
     return _signals(net, states, loss, exact, signal, future, feedback)
 
 
@@ -190,7 +191,7 @@ def _signals(
     future: bool,
     feedback: Any,
 ) -> list[np.ndarray]:
-    choice(signal, ["transport", "random", "broadcast"], "signal")
+    one_of(signal, ["transport", "random", "broadcast"], "signal")
     back = _feedback(net, signal, feedback)
     found = loss_gradients(loss, [s.o for s in states])
     output = found[-1].copy()
@@ -265,7 +266,7 @@ def ndl(
     [[0.6875]]
     """
     net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
-    exact = choice(reset_path, _PATHS, "reset_path") == "exact"
+    exact = one_of(reset_path, _PATHS, "reset_path") == "exact"
     deltas = _signals(net, states, loss, exact, signal, future, feedback)
     return split(
         [
@@ -309,7 +310,7 @@ def noise_scale(
     [0.25]
     """
     net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
-    exact = choice(reset_path, _PATHS, "reset_path") == "exact"
+    exact = one_of(reset_path, _PATHS, "reset_path") == "exact"
     deltas = _signals(net, states, loss, exact, signal, future, feedback)
     found = []
     for delta, s, m in zip(deltas, states, net, strict=True):

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..brian import engine as engines
 from ..core import units
-from ..core.checks import check_seed
+from ..core.checks import check_seed, flag, one_of, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar, resolve_progress
 from ..io.save_load import provenance
@@ -118,17 +118,15 @@ def sweep(
     1        0.004    9.9   Hz
     """
     points = read(model, noise, stimulus, grid)
-    options = {"trials": _whole(trials, "trials"), "n_neurons": _whole(n_neurons, "n_neurons"), "duration": duration, "dt": dt,
+    options = {"trials": whole(trials, 1, "trials"), "n_neurons": whole(n_neurons, 1, "n_neurons"), "duration": duration, "dt": dt,
                "bridge": bridge, "engine": engines.choose(engine)}  # fmt: skip
     functions, jobs = named_measures(measures), _jobs(n_jobs)
     for value, name in ((resume, "resume"), (common_noise, "common_noise")):
-        if not isinstance(value, bool | np.bool_):
-            raise NsnnError(f"{name} = {value!r}: expected True or False")
-    if by not in ("neuron", "population"):
-        raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
+        flag(value, name)
+    one_of(by, ("neuron", "population"), "by")
     progress = resolve_progress(progress)
     budget = _budget(memory, jobs, scheduler)
-    most = len(points) if chunk is None else _whole(chunk, "chunk")
+    most = len(points) if chunk is None else whole(chunk, 1, "chunk")
     seeds = _seeds(seed)
     with engines.set_aside():
         parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
@@ -178,12 +176,6 @@ def sweep(
             folder.write("table.csv", table.to_csv(index=False))
     _warn(errors, len(seeds) * len(points), folder)
     return table
-
-
-def _whole(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise NsnnError(f"{name} = {value!r}: expected a whole number, 1 or more")
-    return int(value)
 
 
 def _jobs(n_jobs: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import units
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..models.escape import Family
 from ..models.noise import SQRT2
@@ -210,8 +211,7 @@ def step_escape_interval(
         raise NsnnError(
             f"tau_m = {tau_m}, dt = {dt}, tau_refrac = {tau_refrac}: expected positive times, tau_refrac >= 0"
         )
-    if isinstance(kmax, bool) or not isinstance(kmax, int | np.integer) or kmax < 1:
-        raise NsnnError(f"kmax = {kmax!r}: expected a whole number, 1 or more")
+    whole(kmax, 1, "kmax")
     if family.x_unit != (unit := units.unit_of(mu)):
         raise NsnnError(f"family = {family}, mu = {mu}: expected one unit, voltages or plain numbers")
     held = int(np.rint(refrac / step))

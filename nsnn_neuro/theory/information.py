@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from ..core import units
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..models.escape import Family
 
@@ -135,7 +136,7 @@ def _checked(family: Any, n_units: Any) -> None:
         raise NsnnError(
             f"family = {family!r}: expected a dimensionless noise family of one width such as Gaussian(0.4)"
         )
-    units.whole(n_units, 1, "n_units")
+    whole(n_units, 1, "n_units")
 
 
 def _counts(fires: np.ndarray, n_units: int) -> np.ndarray:

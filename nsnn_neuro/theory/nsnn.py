@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse, special
 
 from ..core import units
+from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..models.escape import Family
 from ..models.noise import SQRT2
@@ -54,8 +55,7 @@ def nsnn_interval(current: float, family: Family, *, beta: float, theta: float, 
 
 
 def _checked(beta: float, kmax: int) -> None:
-    if isinstance(kmax, bool) or not isinstance(kmax, int | np.integer) or kmax < 1:
-        raise NsnnError(f"kmax = {kmax!r}: expected a whole number, 1 or more")
+    whole(kmax, 1, "kmax")
     if not 0 <= beta <= 1:
         raise NsnnError(f"beta = {beta}: expected a value from 0 to 1")
 

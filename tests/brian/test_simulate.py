@@ -438,7 +438,7 @@ BAD = [
     ({"duration": 0.15 * ms}, "whole number of steps of dt"),
     ({"duration": 1e30 * second}, "duration = .*expected fewer than"),
     ({"dt": 0.1}, "dt = 0.1 has no unit"),
-    ({"trials": 0}, "trials = 0: expected a whole number, 1 or more"),
+    ({"trials": 0}, "trials = 0: expected a whole number from 1"),
     ({"trials": 2.0}, "trials = 2.0"),
     ({"n_neurons": -3}, "n_neurons = -3"),
     ({"seed": -1}, "seed = -1"),

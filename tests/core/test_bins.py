@@ -79,9 +79,9 @@ def _fit(d: Data) -> Any:
 
 
 FUNCTIONS: dict[str, Callable[[Data], Any]] = {
-    "words": lambda d: measures.words(d.block, bin=w(d), **d.window),
+    "words": lambda d: measures.words(d.block, bin_width=w(d), **d.window),
     "words, aligned": lambda d: measures.words(
-        d.block, bin=w(d, 5), saturation="count", align=(d.start + 7 * d.width * (1 + STIMULUS)) * pq.s,
+        d.block, bin_width=w(d, 5), saturation="count", align=(d.start + 7 * d.width * (1 + STIMULUS)) * pq.s,
         t_start=-w(d, 5), t_stop=w(d, 165)),
     "spike_counts": lambda d: measures.spike_counts(
         d.block, t_start=d.start * pq.s + w(d, 20), t_stop=d.start * pq.s + w(d, 90)),
@@ -94,10 +94,10 @@ FUNCTIONS: dict[str, Callable[[Data], Any]] = {
     "mean_matched_fano": lambda d: dataclasses.astuple(
         measures.mean_matched_fano(d.block, window=w(d, 20), step=w(d, 10), n_resample=3, bin_width=9.0, **d.window))[1:],
     "direct_information_rate": lambda d: measures.direct_information_rate(
-        d.repeats, bin=w(d), word_lengths=(1, 2), n_shuffle=0, **d.window).value,
+        d.repeats, bin_width=w(d), word_lengths=(1, 2), n_shuffle=0, **d.window).value,
     "word_entropies": lambda d: measures.word_entropies(
-        d.repeats, bin=w(d), word_lengths=(1, 2), bias="none", **d.window).to_numpy(float),
-    "information_per_spike": lambda d: measures.information_per_spike(d.repeats, bin=w(d), n_shuffle=0, **d.window).value,
+        d.repeats, bin_width=w(d), word_lengths=(1, 2), bias="none", **d.window).to_numpy(float),
+    "information_per_spike": lambda d: measures.information_per_spike(d.repeats, bin_width=w(d), n_shuffle=0, **d.window).value,
     "rate_vs_temporal": lambda d: measures.rate_vs_temporal(
         d.block, STIMULUS, neuron=0, resolutions=[50, 100] * w(d), n_shuffle=0, bias="none", **d.window)["information"].to_numpy(),
     "firing_events": lambda d: [getattr(measures.firing_events(d.repeats, sigma=w(d, 10), threshold=0.0, **d.window), name)
@@ -109,11 +109,11 @@ FUNCTIONS: dict[str, Callable[[Data], Any]] = {
         d.signal, d.repeats, n_shuffle=0, **SEGMENTS, **d.window).value * d.width,
     "susceptibility": lambda d: measures.susceptibility(d.signal, d.repeats, **SEGMENTS, **d.window).chi * d.width,
     "linear_reconstruction": lambda d: measures.linear_reconstruction(
-        d.signal, d.repeats, folds=2, n_shuffle=0, **SEGMENTS, **d.window).reconstructed,
+        d.signal, d.repeats, n_folds=2, n_shuffle=0, **SEGMENTS, **d.window).reconstructed,
     "power_spectrum": lambda d: measures.power_spectrum(d.block, sampling_rate=1 / w(d), **SEGMENTS, **d.window).n,
     "noise_correlation": lambda d: measures.noise_correlation(d.block, STIMULUS, window=w(d, 50), **d.window),
     "law_of_total_covariance": lambda d: measures.law_of_total_covariance(d.block, STIMULUS, **d.window).noise,
-    "decode": lambda d: measures.decode(d.block, STIMULUS, bin=w(d, 100), n_folds=3, n_shuffle=0, **d.window).confusion,
+    "decode": lambda d: measures.decode(d.block, STIMULUS, bin_width=w(d, 100), n_folds=3, n_shuffle=0, **d.window).confusion,
     "rate_correlation": lambda d: measures.rate_correlation(d.block, d.block, sigma=w(d, 5), step=w(d), **d.window),
     "gamma_coincidence": lambda d: measures.gamma_coincidence(d.repeats, precision=w(d), **d.window),
     "spike_time_tiling": lambda d: measures.spike_time_tiling(d.block, dt=w(d, 2), **d.window),
@@ -154,7 +154,7 @@ def test_the_counts_are_those_of_the_pattern() -> None:
     """Each spike in its own bin, on the clock from 0 that the others are compared with."""
     for width in GRIDS.values():
         d = data(0.0, width)
-        assert_array_equal(measures.words(d.block, bin=w(d)), PATTERN)
+        assert_array_equal(measures.words(d.block, bin_width=w(d)), PATTERN)
         assert_array_equal(measures.psth(d.block, bin_width=w(d)).counts, PATTERN.sum(axis=0))
         assert_array_equal(_fit(d)[0], PATTERN[:, 0].ravel())
 
@@ -261,9 +261,9 @@ def test_rates_counts_histograms_and_words_agree_on_a_spike_at_the_end(clock: fl
         assert_allclose(measures.firing_rate(block, **window), number / length, rtol=1e-6)
         assert_array_equal(measures.spike_counts(block, **window), number)
         assert measures.psth(block, bin_width=0.25 * pq.s, **window).counts.sum() == 2 * number
-        assert measures.words(block, bin=0.25 * pq.s, saturation="count", **window).sum() == 2 * number
+        assert measures.words(block, bin_width=0.25 * pq.s, saturation="count", **window).sum() == 2 * number
         assert measures.as_repeats(block, **window).counts.sum() == 2 * number
-    first, last = (measures.words(block, bin=0.25 * pq.s, saturation="count")[0, 0, k] for k in (0, -1))
+    first, last = (measures.words(block, bin_width=0.25 * pq.s, saturation="count")[0, 0, k] for k in (0, -1))
     assert (first, last) == (1, 1)
     model = likelihood.NeuronModel(dt=0.1 * pq.s, family=Logistic(1.0), stimulus=likelihood.Lags(1))
     assert_array_equal(

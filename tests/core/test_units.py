@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nsnn_neuro import NsnnError
 from nsnn_neuro.core import units
+from nsnn_neuro.core.checks import whole
 
 
 @pytest.mark.parametrize(
@@ -114,4 +115,4 @@ def test_what_is_no_real_number_is_refused_by_name(value, unit, words):
 
 def test_whole_numbers_of_too_many_digits_are_refused_by_name():
     with pytest.raises(NsnnError, match="k = int object"):
-        units.whole(-(10**5000), 1, "k")
+        whole(-(10**5000), 1, "k")

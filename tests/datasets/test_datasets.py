@@ -166,7 +166,7 @@ def test_without_the_repository_it_says_give_path(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("which", [0, 3, "1", None, True, 1.5])
 def test_other_recordings_do_not_exist(which: object) -> None:
-    with pytest.raises(NsnnError, match=r"which = .*expected 1"):
+    with pytest.raises(NsnnError, match=r"which = .*expected one of 1, 2"):
         datasets.grasshopper(which)  # type: ignore[arg-type]
 
 
@@ -312,7 +312,7 @@ def test_images_and_digits_belong_together() -> None:
 
 @pytest.mark.parametrize("split", ["Train", "validation", "", None, 0, ["train"]])
 def test_digits_refuse_other_splits(split: object) -> None:
-    with pytest.raises(NsnnError, match=r'split = .*expected one of "train", "val", "test"'):
+    with pytest.raises(NsnnError, match=r"split = .*expected one of 'train', 'val', 'test'"):
         datasets.digits(split)  # type: ignore[arg-type]
 
 

@@ -240,7 +240,7 @@ def test_the_block_has_the_events_and_its_words_are_the_bins() -> None:
             list(zip(unit.tolist(), np.rint(times.magnitude * 1e6).astype(int).tolist(), strict=True))
             == expected
         )
-    found = words(block, bin=10 * pq.ms).transpose(0, 2, 1)
+    found = words(block, bin_width=10 * pq.ms).transpose(0, 2, 1)
     np.testing.assert_array_equal(found, datasets.bin_events(many, n_steps=25, duration=250 * pq.ms))
     for one, old in zip(many, before, strict=True):
         np.testing.assert_array_equal(one, old)

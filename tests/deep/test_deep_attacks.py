@@ -407,7 +407,7 @@ def test_disturbances_do_harm_and_can_be_attacked_through(trained):
         ({"delete": {"2": 2}}, r"delete\['2'\] = 2"),
         ({"membrane": np.inf}, "membrane = inf"),
         ({"weights": -1}, "weights = -1"),
-        ({"bits": 1}, "bits = 1: expected a whole number, 2 or more"),
+        ({"bits": 1}, "bits = 1: expected a whole number, at least 2"),
         ({"bits": 2.5}, "bits = 2.5"),
         ({"seed": -1}, "seed = -1"),
         ({"module": 3}, "module is int"),

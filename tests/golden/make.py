@@ -210,14 +210,14 @@ MEASURES: dict[str, Callable[[], Any]] = {
     "schreiber_reliability": lambda: measures.schreiber_reliability(responses(), sigma=5 * pq.ms),
     "gamma_coincidence": lambda: measures.gamma_coincidence(responses(), precision=2 * pq.ms),
     "coherence": lambda: measures.coherence(signal(), responses(), nperseg=256, noverlap=128)[1],
-    "words": lambda: measures.words(block(), bin=0.1 * pq.s).sum(axis=(0, 2)),
+    "words": lambda: measures.words(block(), bin_width=0.1 * pq.s).sum(axis=(0, 2)),
     "mutual_information": lambda: float(
         measures.mutual_information(
             LABELS, measures.spike_counts(block())[:, 0], bias="panzeri-treves", n_shuffle=5
         )
     ),
     "information_per_spike": lambda: float(
-        measures.information_per_spike(responses(), bin=20 * pq.ms, n_shuffle=5)
+        measures.information_per_spike(responses(), bin_width=20 * pq.ms, n_shuffle=5)
     ),
     "linear_fisher_information": lambda: float(
         measures.linear_fisher_information(

@@ -89,7 +89,7 @@ def test_a_candidate_that_cannot_be_fitted_is_named():
         ({"stimulus": 2}, {}, "candidates = .*: expected a list of dicts"),
         ([{"basis": 2}], {}, "candidates hold basis: expected options of fit_neuron"),
         ([{"stimulus": 2, "ridge": -1.0}], {}, "ridge = -1.0: expected a number from 0"),
-        ([{"stimulus": 2}], {"n_folds": 1}, "n_folds = 1: expected a whole number from 2"),
+        ([{"stimulus": 2}], {"n_folds": 1}, "n_folds = 1: expected a whole number, at least 2"),
         ([{"stimulus": 2}], {"n_folds": 5000}, "n_folds = 5000: the shortest trial has 1000 steps"),
     ],
 )

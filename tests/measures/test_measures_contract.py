@@ -161,7 +161,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: (block(), LABELS), {"n_folds": 3, "n_shuffle": 5}, measures.Decoding, "block",
         (FINE, "1 distinct label", COUNTS)),
     "direct_information_rate": Example(
-        lambda: (many_repeats(),), {"bin": 0.1 * pq.s, "word_lengths": (1, 2), "n_shuffle": 3}, Estimate),
+        lambda: (many_repeats(),), {"bin_width": 0.1 * pq.s, "word_lengths": (1, 2), "n_shuffle": 3}, Estimate),
     "entropy": Example(lambda: (SYMBOLS,), {}, Estimate),
     "first_spike_latency": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "gaussian_copula": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
@@ -169,14 +169,14 @@ EXAMPLES: dict[str, Example] = {
     "gaussian_fisher": Example(lambda: (np.ones(2), np.eye(2)), {}, float),
     "information_breakdown": Example(lambda: (STIMULUS, WORDS), {"n_shuffle": 5}, dict),
     "information_per_spike": Example(
-        lambda: (repeats(),), {"bin": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
+        lambda: (repeats(),), {"bin_width": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
     "ksg": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
     "latency_symbols": Example(
         lambda: (block(),), {"resolution": 0.1 * pq.s}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "linear_fisher_information": Example(
         lambda: (np.column_stack(normals()), 1 + np.column_stack(normals(5)), 1.0), {"n_shuffle": 5}, Estimate),
     "linear_reconstruction": Example(
-        lambda: (signal(), repeats()), {"nperseg": 100, "noverlap": 50, "folds": 3, "n_shuffle": 3},
+        lambda: (signal(), repeats()), {"nperseg": 100, "noverlap": 50, "n_folds": 3, "n_shuffle": 3},
         measures.Reconstruction),
     "metric_space_information": Example(
         lambda: (repeats(), LABELS), {"q": [0, 10] * pq.Hz, "n_shuffle": 5}, measures.MetricSpace, "repeats",
@@ -193,8 +193,8 @@ EXAMPLES: dict[str, Example] = {
     "spike_counts": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "synergy": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
     "word_entropies": Example(
-        lambda: (many_repeats(),), {"bin": 0.1 * pq.s, "word_lengths": (1, 2)}, pd.DataFrame),
-    "words": Example(lambda: (block(),), {"bin": 0.1 * pq.s}, (6, 3, 10), "block", (FINE, FINE, COUNTS)),
+        lambda: (many_repeats(),), {"bin_width": 0.1 * pq.s, "word_lengths": (1, 2)}, pd.DataFrame),
+    "words": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, (6, 3, 10), "block", (FINE, FINE, COUNTS)),
 }  # fmt: skip
 
 

@@ -223,8 +223,8 @@ def test_timing_is_decoded_from_bins_and_from_trains_but_not_from_counts():
     block, stimulus = timed_block(np.random.default_rng(9), 30)
     assert decode(block, stimulus, n_shuffle=0).accuracy < 0.75
     for decoder, options in (
-        (PoissonMAP(), {"bin": 25 * pq.ms}),
-        (LinearDiscriminant(), {"bin": 25 * pq.ms}),
+        (PoissonMAP(), {"bin_width": 25 * pq.ms}),
+        (LinearDiscriminant(), {"bin_width": 25 * pq.ms}),
         (NearestTrain(partial(victor_purpura, cost=100 * pq.Hz)), {}),
         (NearestTrain(partial(van_rossum, tau=10 * pq.ms)), {}),
     ):
@@ -245,7 +245,9 @@ def test_a_block_gives_its_counts_and_bins():
         [np.concatenate([np.histogram(t.magnitude, edges)[0] for t in s.spiketrains]) for s in block.segments]
     )
     by_hand = decode(binned, stimulus, n_shuffle=0)
-    assert_array_equal(decode(block, stimulus, bin=100 * pq.ms, n_shuffle=0).predictions, by_hand.predictions)
+    assert_array_equal(
+        decode(block, stimulus, bin_width=100 * pq.ms, n_shuffle=0).predictions, by_hand.predictions
+    )
     cropped = decode(block, stimulus, t_stop=0.235 * pq.s, n_shuffle=0)
     assert cropped.accuracy > from_block.accuracy  # the late spike is gone
 
@@ -342,7 +344,7 @@ class Deaf:
         (R, S, {"decoder": "map"}, "decoder = 'map'"),
         (R, S, {"decoder": NearestTrain()}, "needs spike trains"),
         (R, S, {"decoder": Deaf()}, "expected one of the labels"),
-        (R, S, {"bin": 1 * pq.ms}, "an array of responses has no time"),
+        (R, S, {"bin_width": 1 * pq.ms}, "an array of responses has no time"),
         (R, S, {"t_stop": 1 * pq.s}, "an array of responses has no time"),
         (R, S, {"n_folds": 1}, "n_folds = 1"),
         (R, S, {"n_shuffle": -1}, "n_shuffle = -1"),
@@ -357,9 +359,9 @@ def test_refuses(responses, stimulus, options, message):
 def test_refuses_trials_of_unequal_duration_and_bins_of_distances():
     block, stimulus = timed_block(np.random.default_rng(1), 5)
     with pytest.raises(NsnnError, match="reads the spike times themselves"):
-        decode(block, stimulus, decoder=NearestTrain(), bin=10 * pq.ms)
+        decode(block, stimulus, decoder=NearestTrain(), bin_width=10 * pq.ms)
     block.segments[0].spiketrains[0].t_stop = block.segments[0].spiketrains[1].t_stop = 0.7 * pq.s
-    for options in ({}, {"bin": 100 * pq.ms}, {"decoder": NearestTrain()}):
+    for options in ({}, {"bin_width": 100 * pq.ms}, {"decoder": NearestTrain()}):
         with pytest.raises(NsnnError, match=r"trials last from 0\.5 to 0\.7 s"):
             decode(block, stimulus, **options)
     assert decode(block, stimulus, t_stop=0.5 * pq.s, n_shuffle=0).predictions.shape == (10,)

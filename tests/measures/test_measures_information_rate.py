@@ -25,7 +25,7 @@ def binary_entropy(p):
 
 
 def keywords(letters, **more) -> dict[str, Any]:
-    return {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": letters.shape[1] * BIN * pq.s, **more}
+    return {"bin_width": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": letters.shape[1] * BIN * pq.s, **more}
 
 
 def trains_of(letters):
@@ -277,7 +277,7 @@ def test_simulated_neuron_under_a_sinusoid():
     mean = p.mean()
     total = binary_entropy(mean) + p.var(ddof=1) * (1 / mean + 1 / (1 - mean)) / (400 * np.log(2))
     truth = (total - binary_entropy(p).mean()) * 1000
-    single: dict[str, Any] = {"bin": 1 * pq.ms, "n_shuffle": 0, "over": "trials", "word_lengths": [1]}
+    single: dict[str, Any] = {"bin_width": 1 * pq.ms, "n_shuffle": 0, "over": "trials", "word_lengths": [1]}
     e = direct_information_rate(block, **single)
     assert abs(e.value - truth) < 4 * e.se
     assert e.se < 0.05 * truth
@@ -387,8 +387,8 @@ def test_silent_trains_warn():
         ({"word_lengths": [0, 1]}, "at least 1"),
         ({"word_lengths": [30], "bias": "none"}, "hold fewer than two such words"),
         ({"word_lengths": [6]}, "at most half as many letters as trials, 10"),
-        ({"bin": 10}, "bin = 10 has no unit"),
-        ({"bin": 1 * pq.s}, "longer than the shortest trial"),
+        ({"bin_width": 10}, "bin_width = 10 has no unit"),
+        ({"bin_width": 1 * pq.s}, "longer than the shortest trial"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(kwargs, message):
@@ -400,8 +400,8 @@ def test_bad_arguments_are_refused_by_name(kwargs, message):
 def test_trials_of_unequal_length_need_a_window():
     trains = [neo.SpikeTrain([0.1], units="s", t_stop=1.0 + 0.1 * k) for k in range(8)]
     with pytest.raises(NsnnError, match=r"trials last from 1\.0 to 1\.7"):
-        direct_information_rate(trains, bin=50 * pq.ms)
-    e = direct_information_rate(trains, bin=50 * pq.ms, t_stop=1 * pq.s, word_lengths=[1], n_shuffle=0)
+        direct_information_rate(trains, bin_width=50 * pq.ms)
+    e = direct_information_rate(trains, bin_width=50 * pq.ms, t_stop=1 * pq.s, word_lengths=[1], n_shuffle=0)
     assert np.isfinite(e.value)
 
 

@@ -15,7 +15,7 @@ from nsnn_neuro import NsnnError, to_block
 from nsnn_neuro.measures import SilentNeuronWarning, information_per_spike, skaggs_information
 
 BIN, N_BINS = 0.02, 25
-WINDOW: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": BIN * N_BINS * pq.s}
+WINDOW: dict[str, Any] = {"bin_width": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": BIN * N_BINS * pq.s}
 
 
 def z_of_mean(values, expected):
@@ -109,7 +109,7 @@ def test_regular_trains_need_the_jackknife():
     """
     rng = np.random.default_rng(3)
     found: dict[str, list[float]] = {"poisson": [], "jackknife": []}
-    window: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": 8 * BIN * pq.s}
+    window: dict[str, Any] = {"bin_width": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": 8 * BIN * pq.s}
     for _ in range(300):
         counts = np.zeros((15, 8), dtype=int)
         for quarter in range(4):
@@ -144,7 +144,7 @@ def test_two_errors_cover_the_truth_of_sharp_events_or_a_warning_says_why_not(na
     rate = np.full(n_bins, low)
     rate[10 :: n_bins // 5] += peak
     truth = bits(rate / rate.sum(), np.full(n_bins, 1 / n_bins))
-    window: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": n_bins * BIN * pq.s}
+    window: dict[str, Any] = {"bin_width": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": n_bins * BIN * pq.s}
     rng, silent, held = np.random.default_rng(11), 0, 0
     for n_trials in (5, 10, 40):
         for _ in range(40):
@@ -160,7 +160,7 @@ def test_warnings_name_sparse_bins_few_trials_and_the_mean_of_shuffles():
     rate = np.full(100, 0.02)
     rate[10::20] += 1.0
     counts = np.random.default_rng(12).poisson(rate, (5, 100))
-    window: dict[str, Any] = {"bin": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": 100 * BIN * pq.s}
+    window: dict[str, Any] = {"bin_width": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": 100 * BIN * pq.s}
     warning = str(information_per_spike(trains_of(counts), n_shuffle=20, **window).warning)
     assert "5 trials only: the error bar is uncertain; take 8 or more" in warning
     assert (
@@ -199,10 +199,17 @@ def test_block_and_alignment():
     """Spikes locked to an event that moves: aligned, all fall into one bin of five."""
     events = np.array([0.1, 0.14, 0.2, 0.31])
     block = to_block([[[e + 0.031]] for e in events], t_stop=0.5 * pq.s)
-    keywords: dict[str, Any] = {"bin": 20 * pq.ms, "t_stop": 100 * pq.ms, "bias": "none", "n_shuffle": 0}
+    keywords: dict[str, Any] = {
+        "bin_width": 20 * pq.ms,
+        "t_stop": 100 * pq.ms,
+        "bias": "none",
+        "n_shuffle": 0,
+    }
     e = information_per_spike(block, align=events * pq.s, **keywords)
     assert_allclose(e.value, np.log2(5), rtol=1e-12)
-    assert information_per_spike(block, bin=20 * pq.ms, bias="none", n_shuffle=0).value < np.log2(25) - 1
+    assert (
+        information_per_spike(block, bin_width=20 * pq.ms, bias="none", n_shuffle=0).value < np.log2(25) - 1
+    )
 
 
 def test_few_spikes_one_trial_no_spike():
@@ -226,8 +233,8 @@ def test_few_spikes_one_trial_no_spike():
     [
         ({"bias": "bootstrap"}, "bias = 'bootstrap'"),
         ({"n_shuffle": -1}, "n_shuffle = -1"),
-        ({"bin": 20}, "bin = 20 has no unit"),
-        ({"bin": 1 * pq.s}, "longer than the shortest trial"),
+        ({"bin_width": 20}, "bin_width = 20 has no unit"),
+        ({"bin_width": 1 * pq.s}, "longer than the shortest trial"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(kwargs, message):
@@ -238,13 +245,13 @@ def test_bad_arguments_are_refused_by_name(kwargs, message):
 def test_trials_of_unequal_length_need_a_window():
     trains = [neo.SpikeTrain([0.1], units="s", t_stop=stop) for stop in (1.0, 1.5)]
     with pytest.raises(NsnnError, match=r"trials last from 1.0 to 1.5 s"):
-        information_per_spike(trains, bin=100 * pq.ms)
-    assert information_per_spike(trains, bin=100 * pq.ms, t_stop=1 * pq.s, n_shuffle=0).n == 2
+        information_per_spike(trains, bin_width=100 * pq.ms)
+    assert information_per_spike(trains, bin_width=100 * pq.ms, t_stop=1 * pq.s, n_shuffle=0).n == 2
 
 
 def test_several_neurons_are_refused():
     with pytest.raises(NsnnError, match="of 2 neurons"):
-        information_per_spike(to_block([[[0.1], [0.2]]], t_stop=1 * pq.s), bin=20 * pq.ms)
+        information_per_spike(to_block([[[0.1], [0.2]]], t_stop=1 * pq.s), bin_width=20 * pq.ms)
 
 
 # --- Skaggs ---

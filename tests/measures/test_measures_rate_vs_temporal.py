@@ -58,7 +58,7 @@ def test_rows_are_the_measures_of_words_counts_and_latencies():
     table = rate_vs_temporal(block, stimulus, resolutions=[25, 50] * pq.ms, n_shuffle=20, seed=4)
     responses = [spike_counts(block)[:, 0]]
     responses += [latency_symbols(block, resolution=w * pq.ms)[:, 0] for w in (25, 50)]
-    responses += [words(block, bin=w * pq.ms, saturation="count")[:, 0] for w in (25, 50)]
+    responses += [words(block, bin_width=w * pq.ms, saturation="count")[:, 0] for w in (25, 50)]
     expected = [mutual_information(stimulus, r, n_shuffle=20, seed=4) for r in responses]
     assert table["code"].tolist() == ["count", "latency", "latency", "words", "words"]
     assert_allclose(table["resolution"], [0.1, 0.025, 0.05, 0.025, 0.05], rtol=1e-12)
@@ -80,7 +80,7 @@ def test_rows_are_the_measures_of_words_counts_and_latencies():
     binary = rate_vs_temporal(
         block, stimulus, resolutions=[25] * pq.ms, n_shuffle=0, saturation="binary", bias="plugin"
     )
-    letters = words(block, bin=25 * pq.ms)[:, 0]
+    letters = words(block, bin_width=25 * pq.ms)[:, 0]
     plain = mutual_information(stimulus, letters, bias="plugin", n_shuffle=0).value
     assert_allclose(binary["information"].iloc[-1], plain, rtol=1e-12)
     assert binary["p"].isna().all()
@@ -256,7 +256,7 @@ def test_gain_is_the_information_of_times_given_the_count():
         return rate_vs_temporal(block, stimulus[keep], **more).iloc[-1]
 
     counts = np.array([t.size for t in trials])
-    letters = words(block_of(trials), bin=50 * pq.ms, saturation="count")[:, 0]
+    letters = words(block_of(trials), bin_width=50 * pq.ms, saturation="count")[:, 0]
     by_hand = 0.0
     for count in np.unique(counts):
         here = counts == count

@@ -214,8 +214,8 @@ def test_silent_train_warns():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"folds": 1}, "folds = 1"),
-        ({"folds": 40}, "segments are too few"),
+        ({"n_folds": 1}, "n_folds = 1"),
+        ({"n_folds": 40}, "segments are too few"),
         ({"nperseg": 2000, "noverlap": 0}, "segments are too few"),
         ({"bias": "jackknife"}, "bias = 'jackknife'"),
         ({"f_max": 600 * pq.Hz}, "above half the signal's sampling rate"),

@@ -46,11 +46,11 @@ def test_words_equal_whole_number_arithmetic(start, width):
     slow = slow_words(ticks, [0] * 5, width, 120 // width)
     block = ticks_block(ticks, 120, start)
     bin = width * TICK * pq.s
-    assert_array_equal(words(block, bin=bin, saturation="count"), slow)
-    assert_array_equal(words(block, bin=bin), slow > 0)
-    pooled = words(block, bin=bin, saturation="count", by="population")
+    assert_array_equal(words(block, bin_width=bin, saturation="count"), slow)
+    assert_array_equal(words(block, bin_width=bin), slow > 0)
+    pooled = words(block, bin_width=bin, saturation="count", by="population")
     assert_array_equal(pooled, slow.sum(axis=1))
-    assert_array_equal(words(block, bin=bin, by="population"), slow.sum(axis=1) > 0)
+    assert_array_equal(words(block, bin_width=bin, by="population"), slow.sum(axis=1) > 0)
     assert pooled.dtype == np.int64
 
 
@@ -60,7 +60,7 @@ def test_aligned_words_equal_whole_number_arithmetic():
     align = (np.array(event) + 100) * pq.ms
     keywords: dict[str, Any] = {"align": align, "t_start": -20 * pq.ms, "t_stop": 64 * pq.ms}
     slow = slow_words(ticks, [e - 20 for e in event], 7, 12)
-    assert_array_equal(words(block, bin=7 * pq.ms, saturation="count", **keywords), slow)
+    assert_array_equal(words(block, bin_width=7 * pq.ms, saturation="count", **keywords), slow)
     assert_array_equal(spike_counts(block, **keywords), slow.sum(axis=2))
     from_event = spike_counts(block, align=align, t_stop=64 * pq.ms)
     assert_array_equal(from_event, slow_words(ticks, event, 64, 1)[:, :, 0])
@@ -82,7 +82,7 @@ def test_a_spike_at_the_windows_end_is_outside_but_at_the_recordings_own_end():
     block = ticks_block([[[0, 49]], [[50]]], 60)
     assert_array_equal(spike_counts(block, t_stop=50 * pq.ms), [[2], [0]])
     assert np.isnan(first_spike_latency(block, t_stop=50 * pq.ms)[1, 0])
-    assert_array_equal(words(block, bin=50 * pq.ms, t_stop=50 * pq.ms)[:, 0, 0], [1, 0])
+    assert_array_equal(words(block, bin_width=50 * pq.ms, t_stop=50 * pq.ms)[:, 0, 0], [1, 0])
     to_its_end = ticks_block([[[0, 49]], [[50]]], 50)
     for more in (
         {},
@@ -93,7 +93,7 @@ def test_a_spike_at_the_windows_end_is_outside_but_at_the_recordings_own_end():
         assert_allclose(first_spike_latency(to_its_end, **more), [[0.0], [0.05]], atol=1e-12)
         assert_array_equal(latency_symbols(to_its_end, resolution=10 * pq.ms, **more), [[0], [4]])
         assert_array_equal(
-            words(to_its_end, bin=10 * pq.ms, **more)[:, 0], [[1, 0, 0, 0, 1], [0, 0, 0, 0, 1]]
+            words(to_its_end, bin_width=10 * pq.ms, **more)[:, 0], [[1, 0, 0, 0, 1], [0, 0, 0, 0, 1]]
         )
 
 
@@ -103,7 +103,7 @@ def test_trials_of_equal_length_on_different_clocks_tile_from_their_own_starts()
         block.segments.append(
             to_block([[[start + 0.012]]], t_start=start * pq.s, t_stop=(start + 0.05) * pq.s).segments[0]
         )
-    assert_array_equal(words(block, bin=10 * pq.ms)[:, 0], [[0, 1, 0, 0, 0]] * 2)
+    assert_array_equal(words(block, bin_width=10 * pq.ms)[:, 0], [[0, 1, 0, 0, 0]] * 2)
     assert_allclose(first_spike_latency(block), [[0.012]] * 2, rtol=1e-9)
 
 
@@ -114,8 +114,8 @@ def test_trials_of_equal_length_on_different_clocks_tile_from_their_own_starts()
 def test_finer_words_hold_the_coarser_ones(trains, width):
     """Letters of 1 ms, added up in groups, are the letters of any multiple; all add up to the count."""
     block = ticks_block([[sorted(t)] for t in trains], 60)
-    fine = words(block, bin=1 * pq.ms, saturation="count")
-    coarse = words(block, bin=width * pq.ms, saturation="count")
+    fine = words(block, bin_width=1 * pq.ms, saturation="count")
+    coarse = words(block, bin_width=width * pq.ms, saturation="count")
     assert_array_equal(fine.reshape(len(trains), 1, -1, width).sum(axis=3), coarse)
     assert_array_equal(fine.sum(axis=2), spike_counts(block))
     symbols = latency_symbols(block, resolution=width * pq.ms)[:, 0]
@@ -126,17 +126,20 @@ def test_finer_words_hold_the_coarser_ones(trains, width):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"bin": 10}, "bin = 10 has no unit"),
-        ({"bin": 0 * pq.ms}, "bin = 0"),
-        ({"bin": 60 * pq.ms}, "bin = 0.06 s is longer"),
-        ({"bin": 5 * pq.ms, "saturation": "ternary"}, "saturation = 'ternary'"),
-        ({"bin": 5 * pq.ms, "by": "trial"}, "by = 'trial'"),
-        ({"bin": 5 * pq.ms, "align": [10] * pq.ms, "t_stop": 5 * pq.ms}, r"align has shape \(1,\)"),
-        ({"bin": 5 * pq.ms, "align": [10, np.nan] * pq.ms, "t_stop": 5 * pq.ms}, "align"),
-        ({"bin": 5 * pq.ms, "align": [10, 20] * pq.ms}, "t_stop = None"),
-        ({"bin": 5 * pq.ms, "align": [10, 48] * pq.ms, "t_stop": 5 * pq.ms}, r"align\[1\] = 0.048 s"),
-        ({"bin": 5 * pq.ms, "align": [10, 20] * pq.ms, "t_stop": 0 * pq.ms}, "t_start = None must be before"),
-        ({"bin": 5 * pq.ms, "t_stop": 51 * pq.ms}, "t_stop = 0.051"),
+        ({"bin_width": 10}, "bin_width = 10 has no unit"),
+        ({"bin_width": 0 * pq.ms}, "bin_width = 0"),
+        ({"bin_width": 60 * pq.ms}, "bin_width = 0.06 s is longer"),
+        ({"bin_width": 5 * pq.ms, "saturation": "ternary"}, "saturation = 'ternary'"),
+        ({"bin_width": 5 * pq.ms, "by": "trial"}, "by = 'trial'"),
+        ({"bin_width": 5 * pq.ms, "align": [10] * pq.ms, "t_stop": 5 * pq.ms}, r"align has shape \(1,\)"),
+        ({"bin_width": 5 * pq.ms, "align": [10, np.nan] * pq.ms, "t_stop": 5 * pq.ms}, "align"),
+        ({"bin_width": 5 * pq.ms, "align": [10, 20] * pq.ms}, "t_stop = None"),
+        ({"bin_width": 5 * pq.ms, "align": [10, 48] * pq.ms, "t_stop": 5 * pq.ms}, r"align\[1\] = 0.048 s"),
+        (
+            {"bin_width": 5 * pq.ms, "align": [10, 20] * pq.ms, "t_stop": 0 * pq.ms},
+            "t_start = None must be before",
+        ),
+        ({"bin_width": 5 * pq.ms, "t_stop": 51 * pq.ms}, "t_stop = 0.051"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(kwargs, message):
@@ -149,9 +152,10 @@ def test_unequal_durations_need_a_window(function):
     block = neo.Block()
     for length in (0.05, 0.06):
         block.segments.append(to_block([[[0.012]]], t_stop=length * pq.s).segments[0])
-    keywords: dict[str, Any] = {words: {"bin": 10 * pq.ms}, latency_symbols: {"resolution": 10 * pq.ms}}.get(
-        function, {}
-    )
+    keywords: dict[str, Any] = {
+        words: {"bin_width": 10 * pq.ms},
+        latency_symbols: {"resolution": 10 * pq.ms},
+    }.get(function, {})
     with pytest.raises(NsnnError, match=r"trials last from 0.05 to 0.06 s"):
         function(block, **keywords)
     assert len(function(block, t_stop=50 * pq.ms, **keywords)) == 2

@@ -291,7 +291,7 @@ def population(n=3, neuron=PLAIN, **kwargs):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: population(0), "n = 0: expected a whole number >= 1"),
+        (lambda: population(0), "n = 0: expected a whole number from 1"),
         (lambda: population(2.0), "n = 2.0: expected a whole number"),
         (lambda: population(True), "n = True"),
         (lambda: population(neuron=LIF), "neuron = <class .*LIF'>: expected a neuron record"),

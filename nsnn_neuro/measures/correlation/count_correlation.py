@@ -18,9 +18,9 @@ import numba
 import numpy as np
 
 from ...core.bins import slack
+from ...core.checks import check, one_of
 from ...core.errors import NsnnError
 from ...core.units import floats
-from ..arguments import check
 from ..estimate import Estimate, measure
 from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, nan_ratio, positive
 from ..validation import as_labels
@@ -224,8 +224,7 @@ def signal_correlation(
            [-1.065,  1.   ]])
     """
     check(bias=bias)
-    if bias not in (None, "subtract"):
-        raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
+    one_of(bias, (None, "subtract"), "bias")
     x = read_counts(counts, t_start, t_stop)
     label = read_labels(stimulus, len(x))
     mean, trials = _means(x, label)
@@ -285,8 +284,7 @@ def dimensionality(
     13.75
     """
     check(bias=bias)
-    if bias not in (None, "subtract"):
-        raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
+    one_of(bias, (None, "subtract"), "bias")
     x = read_counts(counts, t_start, t_stop)
     n, least = len(x), 2 if bias is None else 4
     if n < least:

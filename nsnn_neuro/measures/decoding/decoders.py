@@ -17,9 +17,10 @@ import neo
 import numpy as np
 import quantities as pq
 
+from ...core.checks import check, one_of
+from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..arguments import check
 from ..estimate import Estimate
 from ..information.confusion import miller_madow, table_se
 from ..timing.distances import victor_purpura
@@ -35,8 +36,7 @@ def _log_prior(prior: str, number: np.ndarray) -> np.ndarray:
 
 
 def _check_prior(prior: Any) -> None:
-    if prior not in ("uniform", "empirical"):
-        raise NsnnError(f"prior = {prior!r}: expected 'uniform' or 'empirical'")
+    one_of(prior, ("uniform", "empirical"), "prior")
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,13 +213,14 @@ class Decoding:
         )
 
 
+@renamed_keywords(bin="bin_width")
 def decode(
     responses: Any,
     stimulus: Any,
     *,
     decoder: Any = PoissonMAP(),
     n_folds: int = 5,
-    bin: Any = None,
+    bin_width: Any = None,
     n_shuffle: int = 100,
     seed: int = 0,
     t_start: Any = None,
@@ -245,7 +246,7 @@ def decode(
     stimulus : (n_trials,) whole numbers or texts, at least n_folds trials of each
     decoder : PoissonMAP(), LinearDiscriminant(), NearestTrain(), or anything with fit and predict
     n_folds : at least 2
-    bin : time; counts in bins of this width are the features, neuron by neuron; None: of the whole trial
+    bin_width : time; counts in bins of this width are the features, neuron by neuron; None: of the whole trial
     n_shuffle : 0 leaves p None
     seed : of folds and shuffles
     t_start, t_stop : times, scalar, for a Block; None is the trials' own end
@@ -269,7 +270,7 @@ def decode(
         raise NsnnError(
             f"decoder = {shown(decoder)}: expected an object with fit and predict, such as PoissonMAP()"
         )
-    features, pairwise = _features(responses, decoder, bin, t_start, t_stop)
+    features, pairwise = _features(responses, decoder, bin_width, t_start, t_stop)
     n = len(features)
     distinct, number = as_labels(stimulus, "stimulus", n)
     fewest = int(np.bincount(number).argmin())
@@ -307,7 +308,7 @@ def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: An
     """What the decoder is fitted to, one row per trial, and whether it is a matrix of distances."""
     of_trains = hasattr(decoder, "distances")
     if not isinstance(responses, neo.Block | Trains):
-        for value, name in ((width, "bin"), (t_start, "t_start"), (t_stop, "t_stop")):
+        for value, name in ((width, "bin_width"), (t_start, "t_start"), (t_stop, "t_stop")):
             if value is not None:
                 raise NsnnError(f"{name} = {value}: an array of responses has no time; give a neo.Block")
         if of_trains:
@@ -322,11 +323,11 @@ def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: An
         )
     if of_trains:
         if width is not None:
-            raise NsnnError(f"bin = {width}: {type(decoder).__name__} reads the spike times themselves")
+            raise NsnnError(f"bin_width = {width}: {type(decoder).__name__} reads the spike times themselves")
         return decoder.distances(trains), True
     if width is None:
         return trains.counts.astype(float), False
-    index, n_bins = trains.bins(positive(width, "s", "bin"), "bin")
+    index, n_bins = trains.bins(positive(width, "s", "bin_width"), "bin_width")
     inside = index < n_bins[0]
     cell = trains.train[inside] * n_bins[0] + index[inside]
     counts = np.bincount(cell, minlength=trains.n_trials * trains.n_neurons * n_bins[0])

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ...core.checks import check, one_of
 from ...core.errors import NsnnError
 from ...core.units import floats, shown
-from ..arguments import check
 from ..estimate import Estimate
 from ..validation import array_of, as_samples, reached
 
@@ -60,8 +60,7 @@ def _confident(probabilities: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]
 
 def _binned(confidence: np.ndarray, n_bins: int, bins: str) -> tuple[np.ndarray, np.ndarray]:
     """Edges (n_bins + 1,), and the bin of each confidence; bins have their upper edge, not their lower one."""
-    if not isinstance(bins, str) or bins not in ("width", "mass"):
-        raise NsnnError(f'bins = {bins!r}: expected "width" or "mass"')
+    one_of(bins, ("width", "mass"), "bins")
     rounded, k = np.round(confidence, _DECIMALS), np.arange(n_bins + 1)
     ranks = np.maximum(-(-k * confidence.size // n_bins) - 1, 0)
     edges = np.round(k / n_bins, _DECIMALS) if bins == "width" else np.sort(rounded)[ranks]

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from scipy.special import xlogy
 
+from ...core.checks import check, one_of
 from ...core.errors import NsnnError
-from ..arguments import check
 from ..estimate import Estimate
 from ..validation import array_of
 from .entropy.contingency import contingency, plugin_entropy, relevant_responses
@@ -152,8 +152,7 @@ def _without_one(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
 
 
 def _read(s: Any, bias: str) -> tuple[np.ndarray, int]:
-    if bias not in _BIAS:
-        raise NsnnError(f"bias = {bias!r}: expected one of {_BIAS}")
+    one_of(bias, _BIAS, "bias")
     codes, n_s = as_symbols(s, "s")
     if codes.size < 2:
         raise NsnnError(f"s has {codes.size} trial: expected at least two")

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import digamma, ndtri
 from scipy.stats import rankdata
 
+from ...core.checks import check
 from ...core.errors import NsnnError
-from ..arguments import check
 from ..estimate import Estimate
 from ..validation import as_labels, as_pair, as_samples, reached, refuse_constant
 

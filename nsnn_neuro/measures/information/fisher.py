@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from ...core.checks import check, one_of
 from ...core.errors import NsnnError
 from ...core.units import floats, shown, si
-from ..arguments import check
 from ..estimate import Estimate
 from ..validation import as_samples, reached
 
@@ -77,8 +77,7 @@ def linear_fisher_information(
     step = si(ds, "1", "ds")
     if np.ndim(step) != 0 or not np.isfinite(step) or step == 0:
         raise NsnnError(f"ds = {ds}: expected a finite number other than 0")
-    if bias not in ("kanitscheider", "none"):
-        raise NsnnError(f"bias = {bias!r}: expected 'kanitscheider' or 'none'")
+    one_of(bias, ("kanitscheider", "none"), "bias")
     a, b = _responses(r1, r2, shuffled)
     law = _Law(len(a), len(b), 1 if shuffled else a.shape[1], float(step), bias == "kanitscheider")
     both = np.concatenate([a, b])

@@ -36,9 +36,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
+from ...core.checks import check, one_of
+from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..arguments import check
 from ..estimate import Estimate, measure
 from ..trains import SilentNeuronWarning, as_repeats, positive
 from ..validation import array_of
@@ -163,12 +164,15 @@ def _ma_bounds(words: np.ndarray) -> tuple[float, float]:
 
 
 def _prepare(
-    trains: Any, bin: Any, word_lengths: Sequence[int], saturation: str, bias: str, window: tuple[Any, Any]
+    trains: Any,
+    bin_width: Any,
+    word_lengths: Sequence[int],
+    saturation: str,
+    bias: str,
+    window: tuple[Any, Any],
 ) -> tuple[np.ndarray, list[np.ndarray], float]:
-    if bias not in _NOISE:
-        raise NsnnError(f"bias = {bias!r}: expected one of {sorted(_NOISE)}")
-    if saturation not in ("binary", "count"):
-        raise NsnnError(f"saturation = {saturation!r}: expected 'binary' or 'count'")
+    one_of(bias, sorted(_NOISE), "bias")
+    one_of(saturation, ("binary", "count"), "saturation")
     lengths = np.atleast_1d(array_of(word_lengths, "word_lengths"))
     if (
         lengths.ndim != 1
@@ -178,14 +182,14 @@ def _prepare(
         or np.unique(lengths).size < lengths.size
     ):
         raise NsnnError(f"word_lengths = {shown(word_lengths)}: expected different whole numbers, at least 1")
-    width = positive(bin, "s", "bin")
+    width = positive(bin_width, "s", "bin_width")
     repeats = windowed(as_repeats(trains, *window), None, None, None)
     fewest = _NOISE[bias][1]
     if repeats.n_trials < fewest:
         raise NsnnError(
             f"trains has {repeats.n_trials} trials: bias {bias!r} needs at least {fewest} repeats of one stimulus"
         )
-    letters = binned(repeats, width, "bin")[:, 0]
+    letters = binned(repeats, width, "bin_width")[:, 0]
     letters = (np.minimum(letters, 1) if saturation == "binary" else letters).astype(np.int16)
     if bias == "shuffle" and 2 * lengths.max() > repeats.n_trials:
         raise NsnnError(
@@ -222,10 +226,11 @@ def _table(words: list[np.ndarray], width: float, bias: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@renamed_keywords(bin="bin_width")
 def word_entropies(
     trains: Any,
     *,
-    bin: Any,
+    bin_width: Any,
     word_lengths: Sequence[int] = (1, 2, 3, 4, 5, 6),
     saturation: str = "binary",
     bias: str = "shuffle",
@@ -239,7 +244,7 @@ def word_entropies(
 
     Parameters
     ----------
-    trains, bin, word_lengths, saturation, bias, t_start, t_stop : see `direct_information_rate`
+    trains, bin_width, word_lengths, saturation, bias, t_start, t_stop : see `direct_information_rate`
 
     Raises
     ------
@@ -247,12 +252,12 @@ def word_entropies(
 
     >>> import quantities as pq
     >>> trains = [[0.011, 0.035]] * 8
-    >>> table = word_entropies(trains, bin=10*pq.ms, word_lengths=[1, 2], t_start=0*pq.s, t_stop=40*pq.ms, bias="none")
+    >>> table = word_entropies(trains, bin_width=10*pq.ms, word_lengths=[1, 2], t_start=0*pq.s, t_stop=40*pq.ms, bias="none")
     >>> table[["length", "total", "noise"]].round(6).values.tolist()
     [[1.0, 100.0, 0.0], [2.0, 0.0, 0.0]]
     """
     check(saturation=saturation, bias=bias)
-    _, words, width = _prepare(trains, bin, word_lengths, saturation, bias, (t_start, t_stop))
+    _, words, width = _prepare(trains, bin_width, word_lengths, saturation, bias, (t_start, t_stop))
     return _table(words, width, bias)
 
 
@@ -287,11 +292,12 @@ def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str
     return float(se), groups
 
 
+@renamed_keywords(bin="bin_width")
 @measure("bit/s")
 def direct_information_rate(
     trains: Any,
     *,
-    bin: Any,
+    bin_width: Any,
     word_lengths: Sequence[int] = (1, 2, 3, 4, 5, 6),
     saturation: str = "binary",
     bias: str = "shuffle",
@@ -311,7 +317,7 @@ def direct_information_rate(
     Parameters
     ----------
     trains : the repeats of one neuron under one stimulus, see `as_repeats`
-    bin : time, scalar; letters
+    bin_width : time, scalar; letters
     word_lengths : letters per word; words lie side by side from the window's start, the remainder is dropped
     saturation : "binary" (default): a letter is 1 for one spike or more; "count": the number of spikes
     bias : "shuffle" (default: the least biased, see the module), "quadratic" (both at least 8 trials), "miller-madow",
@@ -333,15 +339,14 @@ def direct_information_rate(
 
     >>> import quantities as pq
     >>> trains = [[0.011, 0.035, 0.055, 0.071]] * 8
-    >>> e = direct_information_rate(trains, bin=10*pq.ms, word_lengths=[1], n_shuffle=0, bias="none",
+    >>> e = direct_information_rate(trains, bin_width=10*pq.ms, word_lengths=[1], n_shuffle=0, bias="none",
     ...                             t_start=0*pq.s, t_stop=80*pq.ms)
     >>> round(e.value, 6), e.unit
     (100.0, 'bit/s')
     """
     check(saturation=saturation, bias=bias, over=over, n_shuffle=n_shuffle, seed=seed)
-    if over not in ("time", "trials"):
-        raise NsnnError(f"over = {over!r}: expected 'time' or 'trials'")
-    letters, words, width = _prepare(trains, bin, word_lengths, saturation, bias, (t_start, t_stop))
+    one_of(over, ("time", "trials"), "over")
+    letters, words, width = _prepare(trains, bin_width, word_lengths, saturation, bias, (t_start, t_stop))
     name = "none" if bias == "none" else f"{bias}; total entropy: variance over times"
     if not letters.any():
         text = "direct_information_rate: no spike; the result is NaN"

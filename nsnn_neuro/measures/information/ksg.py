@@ -18,8 +18,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
+from ...core.checks import check, one_of
 from ...core.errors import NsnnError
-from ..arguments import check
 from ..estimate import Estimate
 from ..validation import as_pair, reached, refuse_constant
 from .copula import normal_scores as scores_of
@@ -235,8 +235,7 @@ def ksg(
     (True, 0.0099)
     """
     check(k=k, variant=variant, normal_scores=normal_scores, n_shuffle=n_shuffle, seed=seed)
-    if isinstance(variant, bool) or variant not in (1, 2):
-        raise NsnnError(f"variant = {variant!r}: expected 1 or 2")
+    one_of(variant, (1, 2), "variant")
     rng = np.random.default_rng(seed)
     a, b = as_pair(x, y, least=max(10, k + 2))
     a, b = _spread(a, "x", normal_scores, rng), _spread(b, "y", normal_scores, rng)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...core.checks import check
 from ...core.errors import NsnnError
-from ..arguments import check
 from ..estimate import Estimate
 from .entropy.contingency import contingency, plugin_entropy
 from .entropy.entropy import (
@@ -263,8 +263,6 @@ def mutual_information(
     """
     check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
     data, bias = _read(s, r, n_symbols), choose(bias, [*_BIASES, "auto"], "bias")
-    if isinstance(n_shuffle, bool) or not isinstance(n_shuffle, int | np.integer) or n_shuffle < 0:
-        raise NsnnError(f"n_shuffle = {n_shuffle!r}: expected a whole number, 0 for no shuffles")
     if bias == "shuffle" and not data.has_letters:
         raise NsnnError("bias = 'shuffle' with r of one letter: expected words (n, k) with k > 1")
     if bias in NEED_ALPHABET and not math.isfinite(data.size):

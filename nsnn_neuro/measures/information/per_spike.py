@@ -18,9 +18,10 @@ import numpy as np
 import quantities as pq
 from scipy.special import xlogy
 
+from ...core.checks import check, one_of
+from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..arguments import check
 from ..estimate import Estimate, measure
 from ..trains import SilentNeuronWarning, as_repeats, positive
 from ..validation import array_of
@@ -65,11 +66,6 @@ def _corrected(spikes: np.ndarray, time: np.ndarray, bias: str) -> tuple[float, 
 def _poisson(spikes: np.ndarray) -> np.ndarray:
     n = np.maximum(spikes.sum(axis=-1), 1)
     return np.maximum((spikes > 0).sum(axis=-1) - 1, 0) / (2 * n * math.log(2))
-
-
-def _check(bias: str) -> None:
-    if bias not in _NAMES:
-        raise NsnnError(f"bias = {bias!r}: expected one of {sorted(_NAMES)}")
 
 
 def _too_few(total: np.ndarray, se: float) -> str | None:
@@ -132,11 +128,12 @@ def _estimate(
     )
 
 
+@renamed_keywords(bin="bin_width")
 @measure("bit/spike")
 def information_per_spike(
     trains: Any,
     *,
-    bin: Any = 10 * pq.ms,
+    bin_width: Any = 10 * pq.ms,
     bias: str = "jackknife",
     n_shuffle: int = 100,
     seed: int = 0,
@@ -160,7 +157,7 @@ def information_per_spike(
     Parameters
     ----------
     trains : the repeats of one neuron under one stimulus, see `as_repeats`; at least two for an error bar
-    bin : time, scalar (default 10 ms, a usual PSTH's); bins tile the window and the remainder is dropped
+    bin_width : time, scalar (default 10 ms, a usual PSTH's); bins tile the window and the remainder is dropped
     bias : "jackknife" over trials (default, since it asks nothing of the spikes' statistics), "poisson", or "none";
         see the module
     n_shuffle : 0 leaves null_mean and p None
@@ -174,18 +171,18 @@ def information_per_spike(
 
     >>> import quantities as pq
     >>> half = [[0.1, 0.2, 0.3, 0.4], [0.15, 0.25, 0.35]]
-    >>> e = information_per_spike(half, bin=0.5*pq.s, t_start=0*pq.s, t_stop=1*pq.s, bias="none", n_shuffle=0)
+    >>> e = information_per_spike(half, bin_width=0.5*pq.s, t_start=0*pq.s, t_stop=1*pq.s, bias="none", n_shuffle=0)
     >>> round(e.value, 12), e.unit, e.n
     (1.0, 'bit/spike', 7)
     """
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
-    _check(bias)
+    one_of(bias, sorted(_NAMES), "bias")
     if align is None:
         repeats = as_repeats(trains, t_start, t_stop)
         repeats = windowed(repeats, None, None, None)
     else:
         repeats = windowed(as_repeats(trains), align, t_start, t_stop)
-    counts = binned(repeats, positive(bin, "s", "bin"), "bin")[:, 0]
+    counts = binned(repeats, positive(bin_width, "s", "bin_width"), "bin_width")[:, 0]
     value, se = _corrected(counts, np.ones(counts.shape), bias)
     rng, null = np.random.default_rng(seed), np.empty(n_shuffle)
     n_trials, n_bins = counts.shape
@@ -233,7 +230,7 @@ def skaggs_information(
     (1.0, 6)
     """
     check(bias=bias, n_blocks=n_blocks, n_shuffle=n_shuffle, seed=seed, min_shift=min_shift)
-    _check(bias)
+    one_of(bias, sorted(_NAMES), "bias")
     where, n_places = as_symbols(position, "position")
     spikes = array_of(counts, "counts")
     if spikes.shape != where.shape:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import quantities as pq
 
+from ...core.checks import check, one_of, whole
 from ...core.errors import NsnnError
 from ...core.units import si
-from ..arguments import check
 from ..estimate import Estimate
 from ..trains import Trains
 from .entropy.contingency import contingency
@@ -85,8 +85,7 @@ def rate_vs_temporal(
      ['words', 0.01, 1.0, 1.0], ['words', 0.05, 0.0, 0.0]]
     """
     check(neuron=neuron, saturation=saturation, bias=bias, n_shuffle=n_shuffle, seed=seed)
-    if saturation not in ("binary", "count"):
-        raise NsnnError(f"saturation = {saturation!r}: expected 'binary' or 'count'")
+    one_of(saturation, ("binary", "count"), "saturation")
     trains = _one(windowed(block, align, t_start, t_stop), neuron)
     labels, _ = as_symbols(stimulus, "stimulus")
     if labels.size != trains.n_trials:
@@ -169,9 +168,7 @@ def _one(trains: Trains, neuron: int | None) -> Trains:
     n = trains.n_neurons
     if neuron is None and n > 1:
         raise NsnnError(f"neuron = None: the block has {n} neurons, choose one from 0 to {n - 1}")
-    if neuron is not None and (isinstance(neuron, bool) or not 0 <= neuron < n or neuron != int(neuron)):
-        raise NsnnError(f"neuron = {neuron!r}: expected a whole number from 0 to {n - 1}")
-    return trains.of_neuron(neuron or 0)
+    return trains.of_neuron(0 if neuron is None else whole(neuron, 0, "neuron", n - 1))
 
 
 def _dividing(resolutions: Any, length: float, apart: float) -> Sequence[float]:

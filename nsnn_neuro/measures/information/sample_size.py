@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...core.checks import check, number
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..arguments import check, number
 from ..estimate import Estimate
 from .entropy.contingency import contingency, panzeri_treves_bias
 from .limits import zero_spread

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ...core.bins import index, rounding, slack
+from ...core.checks import check, one_of
+from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ..arguments import check
 from ..trains import Trains, as_trains, positive
 
 __all__ = ["first_spike_latency", "latency_symbols", "spike_counts", "words"]
@@ -69,10 +70,11 @@ def _events(align: Any, n_trials: int) -> np.ndarray:
     return event
 
 
+@renamed_keywords(bin="bin_width")
 def words(
     block: Any,
     *,
-    bin: Any,
+    bin_width: Any,
     align: Any = None,
     t_start: Any = None,
     t_stop: Any = None,
@@ -87,7 +89,7 @@ def words(
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    bin : time, scalar; bins tile the window from its start and the remainder is dropped
+    bin_width : time, scalar; bins tile the window from its start and the remainder is dropped
     align : times, (n_trials,), one event per trial; None (default) is the trial's clock
     t_start, t_stop : times, scalar, see the module
     saturation : "binary" (default): 1 for one spike or more; "count": the number of spikes
@@ -103,18 +105,16 @@ def words(
     >>> for times in [[0.1, 0.15, 0.3], []]:
     ...     block.segments.append(neo.Segment())
     ...     block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=0.4))
-    >>> words(block, bin=100*pq.ms)[:, 0]
+    >>> words(block, bin_width=100*pq.ms)[:, 0]
     array([[0, 1, 0, 1], [0, 0, 0, 0]])
-    >>> words(block, bin=100*pq.ms, saturation="count")[0, 0]
+    >>> words(block, bin_width=100*pq.ms, saturation="count")[0, 0]
     array([0, 2, 0, 1])
     """
     check(saturation=saturation, by=by)
-    if saturation not in ("binary", "count"):
-        raise NsnnError(f"saturation = {saturation!r}: expected 'binary' or 'count'")
-    if by not in ("neuron", "population"):
-        raise NsnnError(f"by = {by!r}: expected 'neuron' or 'population'")
+    one_of(saturation, ("binary", "count"), "saturation")
+    one_of(by, ("neuron", "population"), "by")
     trains = windowed(block, align, t_start, t_stop)
-    counts = binned(trains, positive(bin, "s", "bin"), "bin")
+    counts = binned(trains, positive(bin_width, "s", "bin_width"), "bin_width")
     counts = counts.sum(axis=1) if by == "population" else counts
     return np.minimum(counts, 1) if saturation == "binary" else counts
 

@@ -25,8 +25,8 @@ import numpy as np
 from scipy.signal import get_window
 
 from ...core.bins import index, rounding, slack
+from ...core.checks import check, one_of
 from ...core.errors import NsnnError
-from ..arguments import check
 from ..estimate import Estimate, measure
 from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive, read_signal
 
@@ -110,8 +110,7 @@ def segment_spectra(
 
 
 def _check_bias(bias: Any) -> None:
-    if bias not in (None, "subtract"):
-        raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
+    one_of(bias, (None, "subtract"), "bias")
 
 
 @measure("1")

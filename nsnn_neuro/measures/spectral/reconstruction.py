@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from scipy.signal import fftconvolve
 
+from ...core.checks import check, one_of
+from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
-from ..arguments import check
 from ..estimate import Estimate
 from ..trains import SilentNeuronWarning, as_repeats, positive
 from .coherence import SegmentSpectra, binned_trains, effective_segments, segment_spectra, transform
@@ -53,10 +54,10 @@ class Reconstruction:
     """bit/s, a lower bound"""
 
 
-def _folds(n_segments: int, folds: int, nperseg: int, hop: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _folds(n_segments: int, n_folds: int, nperseg: int, hop: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Segments of each fold, and those that share no sample with it, as truth values (n_segments,)."""
-    fold, index, pairs = np.arange(n_segments) * folds // n_segments, np.arange(n_segments), []
-    for k in range(folds):
+    fold, index, pairs = np.arange(n_segments) * n_folds // n_segments, np.arange(n_segments), []
+    for k in range(n_folds):
         own = np.flatnonzero(fold == k)
         apart = np.maximum(own[0] - index, index - own[-1]) * hop
         pairs.append((fold == k, apart >= nperseg))
@@ -80,6 +81,7 @@ def _errors(s: SegmentSpectra, x: np.ndarray, pairs: list[tuple[np.ndarray, np.n
     return out
 
 
+@renamed_keywords(folds="n_folds")
 def linear_reconstruction(
     signal: Any,
     train: Any,
@@ -87,7 +89,7 @@ def linear_reconstruction(
     f_max: Any = None,
     nperseg: int = 512,
     noverlap: int = 256,
-    folds: int = 10,
+    n_folds: int = 10,
     bias: str | None = None,
     n_shuffle: int = 100,
     seed: int = 0,
@@ -107,7 +109,7 @@ def linear_reconstruction(
     train : neo.SpikeTrain, or the repeats of one neuron under the same signal as in `as_repeats`
     f_max : frequency, scalar, the signal's cut-off; None is half the sampling rate
     nperseg, noverlap : samples per segment and shared by neighbours; the filter is nperseg samples long
-    folds : at least 2; more folds make the filters of more data and take longer
+    n_folds : at least 2; more folds make the filters of more data and take longer
     bias : None (default): a bound that sampling lowers; "subtract" takes the expected shift off, see the module
     n_shuffle : 0 leaves null_mean and p None
     seed : of the shifts
@@ -115,7 +117,7 @@ def linear_reconstruction(
 
     Raises
     ------
-    NsnnError : too few segments for the folds, f_max above half the sampling rate, or what `coherence_information`
+    NsnnError : too few segments for the n_folds, f_max above half the sampling rate, or what `coherence_information`
         refuses. Warns once, SilentNeuronWarning, for trains without a spike (NaN). Sources: Rieke et al. 1997 (Spikes, ISBN
         978-0-262-68108-7), section 3.2; Borst & Theunissen 1999, doi 10.1038/14731
 
@@ -127,14 +129,13 @@ def linear_reconstruction(
     >>> r.reconstructed.shape, bool(0.6 < r.correlation < 0.7), r.information.unit
     ((1, 8192), True, 'bit/s')
     """
-    check(nperseg=nperseg, noverlap=noverlap, folds=folds, bias=bias, n_shuffle=n_shuffle, seed=seed)
-    if bias not in (None, "subtract"):
-        raise NsnnError(f"bias = {bias!r}: expected None or 'subtract'")
+    check(nperseg=nperseg, noverlap=noverlap, n_folds=n_folds, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    one_of(bias, (None, "subtract"), "bias")
     values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
     top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")
     if top > rate / 2 * (1 + 1e-9):
         raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")
-    return reconstruct(values, counts, rate, top, nperseg, noverlap, folds, bias, n_shuffle, seed)
+    return reconstruct(values, counts, rate, top, nperseg, noverlap, n_folds, bias, n_shuffle, seed)
 
 
 def reconstruct(
@@ -144,7 +145,7 @@ def reconstruct(
     top: float,
     nperseg: int,
     noverlap: int,
-    folds: int,
+    n_folds: int,
     bias: str | None,
     n_shuffle: int,
     seed: int,
@@ -152,12 +153,10 @@ def reconstruct(
     """`linear_reconstruction` of arrays: signal (m,) and responses (n_trials, m), sampled at `rate` Hz."""
     s = segment_spectra(values, counts, rate, nperseg, noverlap)
     n, hop = len(s.x), nperseg - noverlap
-    if folds < 2 or folds != int(folds):
-        raise NsnnError(f"folds = {folds}: expected a whole number, at least 2")
-    pairs = _folds(n, folds, nperseg, hop) if folds <= n else []
+    pairs = _folds(n, n_folds, nperseg, hop) if n_folds <= n else []
     if not pairs or not all(own.any() and apart.sum() >= 2 for own, apart in pairs):
         raise NsnnError(
-            f"folds = {folds}: {n} segments are too few; take fewer folds, a shorter nperseg or more time"
+            f"n_folds = {n_folds}: {n} segments are too few; take fewer folds, a shorter nperseg or more time"
         )
     if n_shuffle and values.size <= 2 * nperseg:
         raise NsnnError(

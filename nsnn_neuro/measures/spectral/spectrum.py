@@ -21,8 +21,8 @@ import numba
 import numpy as np
 
 from ...core.bins import index, slack
+from ...core.checks import check
 from ...core.errors import NsnnError
-from ..arguments import check
 from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, warn_silent
 from .coherence import binned_trains, effective_segments, segment_spectra
 
@@ -147,9 +147,7 @@ def power_spectrum(
 
 
 def _check_segments(nperseg: Any, noverlap: Any) -> None:
-    for name, value, least in (("nperseg", nperseg, 2), ("noverlap", noverlap, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise NsnnError(f"{name} = {value!r}: expected a whole number of samples, at least {least}")
+    check(nperseg=nperseg, noverlap=noverlap)
     if noverlap >= nperseg:
         raise NsnnError(f"noverlap = {noverlap}: expected at least 0 and less than nperseg = {nperseg}")
 

@@ -14,9 +14,9 @@ import numpy as np
 import quantities as pq
 
 from ...core.bins import LEAST, slack
+from ...core.checks import check, number
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ..arguments import check, number
 from ..estimate import measure
 from ..trains import Trains, as_trains, nan_ratio, positive, warn_silent
 from .firing_statistics import Parts, fano_parts, occupied_windows

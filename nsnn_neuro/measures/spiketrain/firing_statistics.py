@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
+from ...core.checks import check, whole
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ..arguments import check
 from ..estimate import measure
 from ..trains import PIECE, Trains, as_trains, nan_ratio, positive, warn_silent
 
@@ -273,8 +273,7 @@ def occupied_windows(trains: Trains, window: float) -> tuple[np.ndarray, np.ndar
 
 
 def fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
-    if ddof not in (0, 1):
-        raise NsnnError(f"ddof = {ddof!r}: expected 1 (unbiased variance) or 0")
+    whole(ddof, 0, "ddof", 1)
     if window is None:
         if not trains.lasts_as_long():
             raise NsnnError(

@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
 from ...core.bins import index, rounding, slack
+from ...core.checks import check
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ..arguments import check
 from ..estimate import measure
 from ..trains import Trains, as_repeats, as_trains, nan_ratio, positive, read_signal, warn_silent
 

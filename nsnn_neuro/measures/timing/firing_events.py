@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from ...core.checks import check
 from ...core.errors import NsnnError
-from ..arguments import check
 from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive
 
 __all__ = ["FiringEvents", "firing_events"]

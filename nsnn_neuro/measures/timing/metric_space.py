@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
+from ...core.checks import check
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ..arguments import check
 from ..estimate import Estimate
 from ..information.confusion import information
 from ..trains import as_repeats

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core import units
+from ...core.checks import one_of
 from ...core.errors import NsnnError
 from ...core.parameters import substitute
 from ..noise import OUNoise, WhiteNoise
-from .rule import RuleText, numbers, one_of
+from .rule import RuleText, numbers
 
 if TYPE_CHECKING:
     from .factors import NDL

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from ...core.checks import one_of
 from ...core.errors import NsnnError
 from ...core.parameters import parameter, substitute
 from ..escape import EscapeNoise, Family
@@ -15,7 +16,7 @@ from ..neurons import NSNNNeuron
 from ..noise import Noise
 from .diffusive import diffusive_text, is_diffusive
 from .optimizers import SGD, Optimizer
-from .rule import Plasticity, RuleText, numbers, one_of
+from .rule import Plasticity, RuleText, numbers
 
 __all__ = ["NDL", "EProp", "SurrogateGradient"]
 

@@ -12,7 +12,7 @@ from ...core import deprecated
 from ...core.errors import NsnnError
 from ...core.parameters import Record
 
-__all__ = ["Plasticity", "RuleText", "Scalars", "numbers", "one_of"]
+__all__ = ["Plasticity", "RuleText", "Scalars", "numbers"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +56,6 @@ class RuleText:
 def numbers(record: Record, prefix: str = "") -> dict[str, tuple[Any, str]]:
     """All parameters of a record in SI: name (with the prefix) -> (value, unit)."""
     return {prefix + f.name: (record.si(f.name), record.unit(f.name)) for f in record._parameters()}
-
-
-def one_of(value: Any, allowed: tuple[str, ...], name: str) -> None:
-    """Raise NsnnError unless `value` is one of the texts allowed."""
-    if not isinstance(value, str) or value not in allowed:
-        raise NsnnError(f"{name} = {value!r}: expected " + " or ".join(f'"{a}"' for a in allowed))
 
 
 class Scalars(Record):

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ...core.checks import whole
 from ...core.errors import NsnnError
-from ...core.units import whole
 from ..arguments import out, plain
 from .stationary import Problem, cumulants, density_of_unit_flux, finite, problem
 

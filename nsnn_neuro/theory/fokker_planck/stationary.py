@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core import units
+from ...core.checks import whole
 from ...core.errors import NsnnError
 from ..arguments import expect, function, out, times, voltages
 
@@ -62,8 +63,7 @@ def problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, **m
     tau, refrac, *_ = times(tau_m=tau_m, tau_refrac=tau_refrac, **more)
     if getattr(drift, "unit", units.unit_of(sigma)) != units.unit_of(sigma):
         raise NsnnError(f"sigma = {sigma}: expected the unit of the drift, {drift.unit!r}")
-    if isinstance(cells, bool) or not isinstance(cells, int | np.integer) or cells < 1:
-        raise NsnnError(f"cells = {cells!r}: expected a whole number, 1 or more")
+    whole(cells, 1, "cells")
     expect(deviation > 0, "sigma > 0", sigma=sigma)
     expect(tau > 0, "tau_m > 0", tau_m=tau_m)
     expect(refrac >= 0, "tau_refrac >= 0", tau_refrac=tau_refrac)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ....core.checks import check, number, one_of
 from ....core.errors import NsnnError
-from ...arguments import check
 from ...estimate import Estimate
 from ..symbols import Symbols, read_symbols
 from .best_upper_bound import best_upper_bound
@@ -52,10 +52,8 @@ def choose(name: str, choices: Iterable[str], argument: str) -> str:
     'plugin'
     """
     known = sorted(choices)
-    found = _ALIASES.get(name, name) if isinstance(name, str) else name
-    if found not in known:
-        raise NsnnError(f"{argument} = {name!r}: expected one of {', '.join(map(repr, [*known, 'none']))}")
-    return found
+    one_of(name, [*known, *_ALIASES], argument)
+    return _ALIASES.get(name, name)
 
 
 def alphabet_size(symbols: Symbols, n_symbols: Any, name: str) -> tuple[float, str | None]:
@@ -70,8 +68,7 @@ def alphabet_size(symbols: Symbols, n_symbols: Any, name: str) -> tuple[float, s
             "the range of the values in" if not symbols.is_word else "the product of the letters' ranges in"
         )
         return size, f"n_symbols not given: took {size:.6g}, {what} {name}"
-    if isinstance(n_symbols, bool) or not isinstance(n_symbols, int | float | np.integer | np.floating):
-        raise NsnnError(f"n_symbols = {n_symbols!r}: expected the number of possible symbols")
+    number(n_symbols, "n_symbols", "the number of possible symbols")
     if not n_symbols >= symbols.n_present or n_symbols != math.floor(n_symbols):
         raise NsnnError(
             f"n_symbols = {n_symbols}: expected a whole number, at least the {symbols.n_present} symbols that occur in {name}"
