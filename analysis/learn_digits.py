@@ -15,7 +15,7 @@ import itertools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 
-from .harness import Claim, check, part, smaller
+from .harness import Claim, StudyConfig, part, verifier
 from .shared.intervals import interval
 
 CLAIM = "A noisy spiking network learns digits by NDL as well as its deterministic twin, and better than a perceptron of its size"
@@ -34,12 +34,9 @@ LEAST, MARGIN = 0.983, 0.01
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(StudyConfig):
     """Everything that decides a run."""
 
-    seed: int = 1
-    quick: bool = False
-    sabotage: str = ""
     seeds: int = 5
     hidden: int = 128
     n_steps: int = 20
@@ -53,8 +50,13 @@ class Config:
     rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     """of learning, all three"""
 
-    def __post_init__(self) -> None:
-        smaller(self, seeds=3, epochs=30, widths=(0.4,), penalties=(0.0001,), rates=(0.01,))
+    QUICK: ClassVar[dict[str, Any]] = {
+        "seeds": 3,
+        "epochs": 30,
+        "widths": (0.4,),
+        "penalties": (0.0001,),
+        "rates": (0.01,),
+    }
 
 
 def _lesson(config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -199,9 +201,7 @@ def _percent(values: np.ndarray) -> str:
     return f"{100 * values.mean():.2f} ± {100 * values.std(ddof=1):.2f} %"
 
 
-def verify(table: pd.DataFrame) -> None:
-    """Raise `ClaimFailed` when one of the claims doesn't hold."""
-    check(claims(table))
+verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

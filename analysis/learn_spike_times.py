@@ -20,7 +20,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import reference
 
-from .harness import Claim, check, smaller
+from .harness import Claim, StudyConfig, verifier
 from .shared.intervals import interval
 from .shared.surrogate_rules import deterministic
 
@@ -48,12 +48,9 @@ MEASURES = ["distance", "shuffled", "jitter", "offset", "reliability", "missing"
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(StudyConfig):
     """Everything that decides a run."""
 
-    seed: int = 1
-    quick: bool = False
-    sabotage: str = ""
     seeds: int = 5
     sizes: tuple[int, ...] = (100, 80, 4)
     steps: int = 50
@@ -70,8 +67,10 @@ class Config:
     """repeats of the input in an update; one for the twin, where they would all be the same"""
     repeats: int = 100
 
-    def __post_init__(self) -> None:
-        smaller(self, sigmas=(0.2, 0.8), widths=(0.4,))
+    QUICK: ClassVar[dict[str, Any]] = {
+        "sigmas": (0.2, 0.8),
+        "widths": (0.4,),
+    }
 
 
 def task(config: Config, seed: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
@@ -326,9 +325,7 @@ def _means(found: pd.DataFrame) -> str:
     )
 
 
-def verify(table: pd.DataFrame) -> None:
-    """Raise `ClaimFailed` when one of the claims doesn't hold."""
-    check(claims(table))
+verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

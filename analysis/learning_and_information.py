@@ -24,7 +24,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from .harness import Claim, check, smaller
+from .harness import Claim, StudyConfig, verifier
 from .shared.intervals import interval
 
 CLAIM = "Learning makes a hidden neuron's spikes tell more about the class, and hands it on to the output"
@@ -45,12 +45,9 @@ SHARE, NEURON_NULL, LAYER_NULL, ALIKE = 0.9, 0.01, 0.05, 0.1
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(StudyConfig):
     """Everything that decides a run."""
 
-    seed: int = 1
-    quick: bool = False
-    sabotage: str = ""
     seeds: int = 5
     epochs: tuple[int, ...] = (0, 1, 2, 4, 8, 16)
     n_steps: int = 20
@@ -64,8 +61,10 @@ class Config:
     every: int = 4
     """reliability is that of every so many hidden neurons"""
 
-    def __post_init__(self) -> None:
-        smaller(self, seeds=3, epochs=(0, 1, 4))
+    QUICK: ClassVar[dict[str, Any]] = {
+        "seeds": 3,
+        "epochs": (0, 1, 4),
+    }
 
 
 def _train(arm: str, config: Config, epochs: int, seed: int, checkpoint: Path) -> nsnn.Fit:
@@ -282,9 +281,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     ]
 
 
-def verify(table: pd.DataFrame) -> None:
-    """Raise `ClaimFailed` when one of the claims doesn't hold."""
-    check(claims(table))
+verify = verifier(claims)
 
 
 _SHOWN = {

@@ -35,7 +35,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ from scipy import stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, perturb
 
-from .harness import Claim, check, part, smaller
+from .harness import Claim, StudyConfig, part, verifier
 from .shared.intervals import above, interval
 from .shared.twins import ARMS, told, trained
 
@@ -72,12 +72,10 @@ CAPTION = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(StudyConfig):
     """Everything that decides a run."""
 
     seed: int = 71
-    quick: bool = False
-    sabotage: str = ""
     seeds: int = 5
     hidden: int = 128
     n_steps: int = 10
@@ -96,17 +94,15 @@ class Config:
     passes: int = 20
     """whose answers are counted"""
 
-    def __post_init__(self) -> None:
-        smaller(
-            self,
-            seeds=2,
-            hidden=64,
-            epochs=12,
-            levels=(0.1, 0.4, 1.6),
-            rates=(3e-3, 1e-2),
-            images=30,
-            steps=5,
-        )
+    QUICK: ClassVar[dict[str, Any]] = {
+        "seeds": 2,
+        "hidden": 64,
+        "epochs": 12,
+        "levels": (0.1, 0.4, 1.6),
+        "rates": (3e-3, 1e-2),
+        "images": 30,
+        "steps": 5,
+    }
 
 
 # --- the run -----------------------------------------------------------------------------------------------------------------
@@ -348,9 +344,7 @@ def _expectations(table: pd.DataFrame) -> list[Claim]:
     ]
 
 
-def verify(table: pd.DataFrame) -> None:
-    """Raise `ClaimFailed` when one of the central claims doesn't hold."""
-    check(claims(table))
+verify = verifier(claims)
 
 
 # --- tables and figures ------------------------------------------------------------------------------------------------------

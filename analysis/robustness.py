@@ -24,7 +24,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import perturb
 
-from .harness import Claim, check, part, smaller
+from .harness import Claim, StudyConfig, part, verifier
 from .shared.intervals import above, interval
 from .shared.twins import ARMS, by_seed, chosen, told, trained
 
@@ -64,12 +64,10 @@ UNITS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(StudyConfig):
     """Everything that decides a run."""
 
     seed: int = 31
-    quick: bool = False
-    sabotage: str = ""
     tuning: int = 3
     """seeds that choose width and learning rate, before those that are tested"""
     seeds: int = 5
@@ -101,27 +99,25 @@ class Config:
     bits: tuple[int, ...] = (6, 4, 3, 2)
     """of a weight"""
 
-    def __post_init__(self) -> None:
-        smaller(
-            self,
-            tuning=1,
-            seeds=2,
-            hidden=64,
-            epochs=12,
-            widths=(0.4,),
-            rates=(0.01,),
-            images=30,
-            draws=20,
-            steps=5,
-            queries=200,
-            inputs=(0.3,),
-            squares=(3,),
-            changes=(0.1, 0.2),
-            norms=(0.8,),
-            losses=(0.3,),
-            jitters=(0.4,),
-            bits=(3,),
-        )
+    QUICK: ClassVar[dict[str, Any]] = {
+        "tuning": 1,
+        "seeds": 2,
+        "hidden": 64,
+        "epochs": 12,
+        "widths": (0.4,),
+        "rates": (0.01,),
+        "images": 30,
+        "draws": 20,
+        "steps": 5,
+        "queries": 200,
+        "inputs": (0.3,),
+        "squares": (3,),
+        "changes": (0.1, 0.2),
+        "norms": (0.8,),
+        "losses": (0.3,),
+        "jitters": (0.4,),
+        "bits": (3,),
+    }
 
 
 def _inputs(config: Config, X: np.ndarray, seed: int) -> Iterator[tuple[str, float, np.ndarray]]:
@@ -314,9 +310,7 @@ def _sane(table: pd.DataFrame) -> list[Claim]:
     ]
 
 
-def verify(table: pd.DataFrame) -> None:
-    """Raise `ClaimFailed` when one of the central claims doesn't hold."""
-    check(claims(table))
+verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,19 +22,16 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
-from .harness import Claim, check, smaller
+from .harness import Claim, StudyConfig, verifier
 
 CLAIM = "With the Brownian bridge a white-noise LIF has the exact rate at any usual step; without it the rate is per cents low"
 SABOTAGES = {"bridge off": "no step has the bridge"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(StudyConfig):
     """Everything that decides a run. Times in s, voltages in mV."""
 
-    seed: int = 1
-    quick: bool = False
-    sabotage: str = ""
     mu: float = 20.0
     sigma: float = 5.0 / np.sqrt(2)
     tau_m: float = 20e-3
@@ -47,8 +45,10 @@ class Config:
     """of each neuron, after a warm-up of 1 s"""
     tolerance: float = 0.01
 
-    def __post_init__(self) -> None:
-        smaller(self, steps=(0.1e-3, 0.2e-3, 1e-3), spikes=20_000)
+    QUICK: ClassVar[dict[str, Any]] = {
+        "steps": (0.1e-3, 0.2e-3, 1e-3),
+        "spikes": 20_000,
+    }
 
 
 def _theory(config: Config, v_thresh: float) -> float:
@@ -126,9 +126,7 @@ def claims(table: pd.DataFrame, tolerance: float = Config.tolerance) -> list[Cla
     ]
 
 
-def verify(table: pd.DataFrame) -> None:
-    """Raise `ClaimFailed` when one of the claims doesn't hold."""
-    check(claims(table))
+verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import neo
 import numpy as np
@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import NetworkModel, RaisedCosines
 
-from .harness import Claim, check, smaller
+from .harness import Claim, StudyConfig, verifier
 
 CLAIM = "Networks of sixteen hidden neurons find a response that no single neuron has, all but a few per cent of it"
 SABOTAGES = {"another stimulus": "fits are given white noise that the cell wasn't driven by"}
@@ -39,12 +39,9 @@ BINS = np.linspace(-1.75, 1.75, 15)
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(StudyConfig):
     """Everything that decides a run."""
 
-    seed: int = 1
-    quick: bool = False
-    sabotage: str = ""
     cells: tuple[int, ...] = (1, 8)
     """hidden neurons of each of the two pathways"""
     n_hidden: tuple[int, ...] = (2, 4, 16)
@@ -57,8 +54,12 @@ class Config:
     """epochs up the likelihood itself"""
     particles: int = 100
 
-    def __post_init__(self) -> None:
-        smaller(self, n_hidden=(2, 16), refine=4, steps=8_000, test=4_000)
+    QUICK: ClassVar[dict[str, Any]] = {
+        "n_hidden": (2, 16),
+        "refine": 4,
+        "steps": 8_000,
+        "test": 4_000,
+    }
 
 
 def cell(each: int) -> tuple[NetworkModel, tuple[np.ndarray, np.ndarray]]:
@@ -237,9 +238,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return central + also
 
 
-def verify(table: pd.DataFrame) -> None:
-    """Raise `ClaimFailed` when one of the central claims doesn't hold."""
-    check(claims(table))
+verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

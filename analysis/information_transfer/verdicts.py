@@ -1,4 +1,4 @@
-"""What the study `information_transfer` asks of its model, and the answers with their errors."""
+"""Claims of the study `information_transfer` with their verdicts, and its summary tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,49 @@ import pandas as pd
 
 from ..harness import Claim
 from ..shared.intervals import mean_and_half
+from . import recorded
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The study's claims with their evidence: the model's, then those of recorded neurons."""
+    return [*model_claims(table), *recorded.claims(table)]
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Rates and information at each sigma: means and standard errors over copies."""
+    rows = []
+    bounds = table[(table.part == "copy") & (table.quantity == "bound")]
+    for level in ("weak", "strong"):
+        for sigma in sorted(bounds.sigma.unique()):
+            bound, rate, direct = (of_copies(table, level, sigma, q) for q in ("bound", "rate", "direct"))
+            exact = bounds[(bounds.signal == level) & (bounds.sigma == sigma)].exact.iloc[0]
+            row = {"signal": level, "sigma (mV)": f"{sigma:g}", "rate (Hz)": f"{rate.mean():.2f}"}
+            row["bound (bit/s)"] = f"{bound.mean():.3f} ± {bound.sem():.2g}"
+            row["linear theory"] = f"{exact:.3f}"
+            row["direct (bit/s)"] = f"{direct.mean():.2f} ± {direct.sem():.2g}" if len(direct) else "-"
+            row["bound per spike (bit)"] = f"{(bound / rate).mean():.3f}"
+            row["direct per spike (bit)"] = f"{(direct / rate).mean():.3f}" if len(direct) else "-"
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The recorded neurons."""
+    return recorded.tables(table)
+
+
+def headline(table: pd.DataFrame) -> str:
+    """What came out, in words."""
+    bounds = table[(table.part == "copy") & (table.quantity == "bound") & (table.signal == "weak")]
+    mean = bounds.groupby("sigma").value.mean()
+    best = mean.idxmax()
+    text = (
+        f"The weak signal's information rate is largest at sigma {best:g} mV of those tried, {mean[best]:.2f} bit/s, against "
+        f"{mean.iloc[0]:.2f} at {mean.index[0]:g} mV and {mean.iloc[-1]:.2f} at {mean.index[-1]:g} mV."
+    )
+    absent = "" if (table.source == "fly H1").any() else " The fly's recording was absent: it is left out."
+    return text + absent
+
 
 WEAK = 0.25  # the most that a weak signal moves the free membrane by, in units of sigma
 

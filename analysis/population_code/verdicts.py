@@ -1,4 +1,4 @@
-"""Verdicts of the study `population_code`: its claims, by what they are about."""
+"""Claims of the study `population_code` with their verdicts, and its summary tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,41 @@ import pandas as pd
 
 from ..harness import Claim
 from ..shared.intervals import mean_and_half
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The study's claims with their evidence."""
+    model = table[table.part == "model"]
+    found = of_growth(model) + of_theory(model) + of_decoding(model)
+    found += of_few(table[table.part == "few trials"])
+    cells = table[table.part == "retina"]
+    return found + (of_retina(cells) if len(cells) else [])
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over populations, by condition and size, for people."""
+    model = table[table.part == "model"]
+    rows = []
+    for name in CONDITIONS:
+        error = error_of(model, name)
+        mean = {
+            c: wide(model, name, c).mean()
+            for c in ("information", "theory", "shuffled", "right", "right at best")
+        }
+        for n in error.index:
+            rows.append(
+                {
+                    "population": name,
+                    "neurons": int(n),
+                    "information (1/mV^2)": f"{mean['information'][n]:.2f} ± {error[n]:.2f}",
+                    "linear response": f"{mean['theory'][n]:.2f}",
+                    "trials shuffled": f"{mean['shuffled'][n]:.2f}",
+                    "right (%)": f"{100 * mean['right'][n]:.1f}",
+                    "at best (%)": f"{100 * mean['right at best'][n]:.1f}",
+                }
+            )
+    return pd.DataFrame(rows)
+
 
 CONDITIONS = ("private", "equal", "mixed")
 TOLERANCE = 0.15

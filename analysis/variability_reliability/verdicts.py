@@ -1,4 +1,4 @@
-"""What the study `variability_reliability` asks of its model, and the answers with their errors."""
+"""Claims of the study `variability_reliability` with their verdicts, and its summary tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,55 @@ import numpy as np
 import pandas as pd
 
 from ..harness import Claim
+from ..shared import cortical_cell as cell
 from ..shared.intervals import mean_and_half
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The study's claims with their evidence, the model's before the cell's."""
+    return [*model_claims(table), *cell.claims(table)]
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and 95 % interval over seeds of each quantity, a row for each fluctuation and sigma."""
+    names = ("Fano factor", "CV", "reliability", "Gamma", "jitter")
+    wides = {name: wide_of(table, name) for name in names}
+    rows = []
+    for fluctuation, sigma in wides["CV"].columns:
+        row = {"fluctuation (mV)": f"{fluctuation:g}", "sigma (mV)": f"{sigma:g}"}
+        for name, wide in wides.items():
+            scale, label = (1e3, "jitter (ms)") if name == "jitter" else (1.0, name)
+            if (fluctuation, sigma) in wide.columns and wide[fluctuation, sigma].notna().sum() > 1:
+                mean, width = mean_and_half(scale * wide[fluctuation, sigma].dropna().to_numpy())
+                row[label] = f"{mean:.3f} ± {width:.2g}"
+            else:
+                row[label] = "-"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The cell beside the model, where its recordings were present."""
+    return cell.tables(table)
+
+
+def headline(table: pd.DataFrame) -> str:
+    """What came out, in words."""
+    wide = wide_of(table, "reliability").mean()
+    sigmas = sorted(s for s in table[table.part == "frozen"].sigma.unique() if s > 0)
+    low, high = sigmas[0], sigmas[-1]
+    most, least = (end(table[table.part == "frozen"].fluctuation) for end in (max, min))
+    text = (
+        f"From sigma {low:g} to {high:g} mV the reliability falls from {wide[most, low]:.2f} to {wide[most, high]:.2f} under the "
+        f"strongest fluctuation; under a constant current it is {wide[least, low]:.2f} at {low:g} mV. Without noise nothing varies."
+    )
+    absent = (
+        ""
+        if (table.part == "cell").any()
+        else " The cortical neuron's recordings were absent: that part is left out."
+    )
+    return text + absent
+
 
 EXACT = 1e-12
 

@@ -1,4 +1,4 @@
-"""The figures of the study `variability_reliability`."""
+"""Figures of the study `variability_reliability`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..shared.intervals import mean_and_half
+from .config import CLAIM
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Rasters, reliability, jitter, Fano factor and CV of the model."""
+    return model(table)
+
+
+def figures(table: pd.DataFrame) -> dict[str, Figure]:
+    """The model; the constant current against theory; the cell beside the model, where its recordings were present."""
+    found = {
+        f"{CLAIM}. Top: spikes in 20 trials at one sigma, under a constant current and under the strongest frozen "
+        "fluctuation. Below: Schreiber's reliability, the jitter of firing events, and the Fano factor of the count (filled) "
+        "beside CV^2 of the intervals (open), against sigma. Bars: 95 % intervals over seeds.": plot(table),
+        "Under a constant current: CV of the intervals against Siegert's theory (line), and spread of the n-th spike's "
+        "time against that of a renewal process (lines). Bars: two standard errors.": constant(table),
+    }
+    if (table.part == "cell").any():
+        found[
+            "A rat's cortical neuron and the LIF in the same currents, later halves of the recordings. Left: Gamma against "
+            "the current's standard deviation; lines join settings of nearly one mean. Middle: Gamma of the model against the "
+            "cell's; filled settings were not used to fit it. Right: the model's Gamma, mean over settings, against its sigma in "
+            "units of the fitted one."
+        ] = recorded(table)
+    return found
+
 
 STYLES = (
     ("#000000", "v", ":"),

@@ -1,4 +1,4 @@
-"""Figures of the study that fits recordings."""
+"""Figures of the study `fit_recordings`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 
 from .fits import ADDED, ALONE, CELL, FORCED, GLM, LNP, NETWORK, NEURON, NO_HISTORY, TWIN
 
-__all__ = ["LEADS", "SCORES", "leads", "scores"]
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Held-out bits per spike of all models on all recordings, spikes of one recording, and variability of model and cell."""
+    return plot_scores(table)
+
+
+def figures(table: pd.DataFrame) -> dict[str, Figure]:
+    """The figure of the scores, and the leads with their intervals."""
+    return {SCORES: plot_scores(table), LEADS: plot_leads(table)}
+
 
 SCORES = (
     "Above: held-out bits per spike over a constant rate, of each model on each recording; bars: standard errors by a jackknife "
@@ -43,7 +52,7 @@ def _names(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(table.recording))
 
 
-def scores(table: pd.DataFrame) -> Figure:
+def plot_scores(table: pd.DataFrame) -> Figure:
     """Bits per spike of all models; a raster; Fano factors."""
     names = _names(table)
     figure = Figure(figsize=(10, 7.2), layout="constrained")
@@ -113,7 +122,7 @@ def _draw_fano(ax: Any, table: pd.DataFrame) -> None:
     _spare(ax)
 
 
-def leads(table: pd.DataFrame) -> Figure:
+def plot_leads(table: pd.DataFrame) -> Figure:
     """Paired differences with intervals, a panel for each rival."""
     rows = table[(table.part == "lead") & (table.measure == "bits")]
     every = (TWIN, FORCED, ADDED, LNP, GLM, ALONE, NO_HISTORY, NETWORK)

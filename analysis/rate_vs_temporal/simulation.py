@@ -1,80 +1,39 @@
-"""The runs of the study of rate and timing: a noisy LIF shown fast and slow stimuli, and the windows of a cortical recording."""
+"""Simulations and measurements of the study `rate_vs_temporal`."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import neo
 import numpy as np
+import pandas as pd
 import quantities as pq
 from brian2 import mV, second
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from ..harness import smaller
 from ..shared import recordings
+from .config import Config
 
-__all__ = ["Config", "cortex", "lif"]
+COLUMNS = ["part", "group", "tau", "sigma", "setting", "code", "x", "value", "se"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """Everything that decides a run. Times in s, voltages in mV, costs of time in 1/s."""
-
-    seed: int = 1
-    quick: bool = False
-    sabotage: str = ""
-    seeds: int = 24
-    """each with stimuli and noise of its own"""
-    together: int = 1
-    """seeds that are simulated in one run"""
-    apart: int = 8
-    """seeds whose distances are taken"""
-    stimuli: int = 8
-    taus: tuple[float, ...] = (2e-3, 8e-3, 32e-3)
-    """correlation times of the stimuli"""
-    sigmas: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-    mean: float = 28.0
-    """of the stimuli; threshold 20 mV above rest and reset"""
-    amplitude: float = 4.0
-    """standard deviation that a stimulus gives the free membrane, whatever its correlation time"""
-    before: float = 10.0
-    """drive of the 20 ms before the stimulus"""
-    lead: float = 20e-3
-    window: float = 24e-3
-    tau_m: float = 10e-3
-    tau_refrac: float = 4e-3
-    dt: float = 0.2e-3
-    trials: int = 800
-    """of each stimulus"""
-    resolutions: tuple[float, ...] = (3e-3, 4e-3, 6e-3, 8e-3, 12e-3)
-    costs: tuple[float, ...] = (0.0, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 6400.0, 12800.0)
-    trains: int = 40
-    """of each stimulus, whose distances are taken"""
-    shuffles: int = 20
-    piece: float = 0.15
-    """windows of the recording"""
-    pieces: int = 8
-    """windows that are told apart at a time"""
-
-    def __post_init__(self) -> None:
-        smaller(
-            self,
-            seeds=16,
-            together=8,
-            apart=5,
-            stimuli=6,
-            taus=(2e-3, 32e-3),
-            sigmas=(0.5, 2.0, 8.0, 32.0),
-            trials=256,
-            resolutions=(4e-3, 8e-3, 12e-3),
-            trains=24,
-            shuffles=10,
-        )
+def run(
+    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """One row for each information: part, group (seed, or windows of the recording), correlation time tau (s), sigma (mV; of the
+    recording the current's, pA), setting, code, x (resolution in s, of distances the cost in 1/s), value (bits) and its error."""
+    rows = []
+    for seed in range(0, config.seeds, config.together):
+        progress(f"seed {seed + 1} of {config.seeds}")
+        rows += list(lif(config, range(seed, min(seed + config.together, config.seeds))))
+    progress("recorded neuron")
+    rows += list(cortex(config, progress))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 class Cell(NamedTuple):

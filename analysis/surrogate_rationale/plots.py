@@ -1,11 +1,41 @@
-"""The panels of the study `surrogate_rationale`."""
+"""Figures of the study `surrogate_rationale`."""
 
 from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..shared.surrogate_rules import SURROGATES
+from .config import CLAIM, SIGMA
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Densities and surrogates; bias against weight / sigma; spikes that differ from the deterministic network's."""
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    draw_densities(left, table)
+    draw_bias(middle, table, SIGMA)
+    draw_limit(right, table)
+    return figure
+
+
+def plot_bias(table: pd.DataFrame) -> Figure:
+    """The bias alone."""
+    figure = Figure(figsize=(5.6, 4.2), layout="constrained")
+    draw_bias(figure.subplots(), table, SIGMA)
+    return figure
+
+
+def figures(table: pd.DataFrame) -> dict[str, Figure]:
+    """The three panels; the bias alone."""
+    return {
+        f"{CLAIM}. Left: the families' densities (lines) and the surrogates (dots). Middle: bias of noise-driven learning. Right: "
+        "spikes of a noisy network that differ from those of the same network without noise.": plot(table),
+        "Bias of noise-driven learning against what one spike moves a membrane by, in units of sigma.": plot_bias(
+            table
+        ),
+    }
 
 
 def _tidy(ax: Axes, columns: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""The figures of the grasshopper study, drawn from its table alone."""
+"""Figures of the study `grasshopper`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Cell and models side by side: raster, rate, spike-triggered average, coherence."""
+    return responses(table)
+
+
+def figures(table: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by caption, the main one first."""
+    return {
+        "Cell, noisy model and noiseless twins in the test half: spikes of 0.6 s, average sound level around a spike, and "
+        "coherence of the spikes with the level (dotted: the sound's cut-off).": plot(table),
+        "Statistics of one pass: the cell's (line) and the models' (bars: SD of one pass over trials)": (
+            statistics(table)
+        ),
+        "What the noise does: information bound and reliability of the noisy model against sigma": (
+            against_sigma(table)
+        ),
+    }
+
 
 COLOURS = {"recorded": "black", "noisy": "#0072B2", "twin": "#D55E00", "refitted twin": "#E69F00"}
 CUTOFF = {1: 200, 2: 800}

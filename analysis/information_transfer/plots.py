@@ -1,4 +1,4 @@
-"""The figures of the study `information_transfer`."""
+"""Figures of the study `information_transfer`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,27 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .config import CLAIM
 from .verdicts import WEAK, of_copies, sigmas_of, weak_sigmas
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Coherence, information against sigma, direct method against bound, recorded neurons."""
+    return transfer(table)
+
+
+def figures(table: pd.DataFrame) -> dict[str, Figure]:
+    """The main figure; susceptibility and spectrum against theory."""
+    return {
+        f"{CLAIM}. A: coherence of spikes and weak signal, measured (points) and by linear theory (lines). B: lower bound of the "
+        "information rate against sigma, for the weak and the strong signal, with linear theory (lines); shaded: the weak signal "
+        "moves the membrane by more than sigma / 4. C: the strong signal's information by the direct method and by the bound (left "
+        "axis), and bits per spike (right axis). D: coherence of recorded neurons with their stimuli, and of the model with the "
+        "strong signal. Bars: two standard errors.": plot(table),
+        "Gain and phase of the susceptibility, and spectrum without signal, measured (points, two standard errors) and by the "
+        "Fokker-Planck equation (lines), at the sigmas for which the signal is weak.": responses(table),
+    }
+
 
 STYLES = (
     ("#0072B2", "o", "-"),

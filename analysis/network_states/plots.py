@@ -1,4 +1,4 @@
-"""Panels of the study of a network's states."""
+"""Figures of the study `network_states`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-SHOWN = 50
+from .config import CLAIM, SHOWN
+from .verdicts import by_state
+
+
+def figures(table: pd.DataFrame) -> dict[str, Figure]:
+    """Spikes and population rate of each state, with what tells them apart."""
+    return {
+        f"{CLAIM}. Above: spikes of {SHOWN} neurons and the population's rate in 1 ms, at most 100 ms of one network. "
+        "Below, means over networks, with bars of two standard errors: spectrum of the population's count over that of "
+        "independent Poisson neurons (means over 5 Hz, no bars); correlation of pairs of neurons against the window of their "
+        "counts; CV of intervals against the population's Fano factor; rate over the mean field's.": plot(
+            table
+        )
+    }
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Rasters, rates, spectra, correlations, CV against Fano factor, rates against the mean field."""
+    of = by_state(table)
+    figure = Figure(figsize=(11, 7.4), layout="constrained")
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    activity(halves[0], table, of)
+    axes = halves[1].subplots(1, 4)
+    spectra(axes[0], table, of)
+    correlations(axes[1], table, of)
+    irregularity(axes[2], of)
+    rates(axes[3], of)
+    return figure
+
+
 COLOURS = {"SR": "#CC79A7", "AI": "#0072B2", "SI fast": "#D55E00", "SI slow": "#009E73"}
 MARKERS = {"SR": "D", "AI": "o", "SI fast": "s", "SI slow": "^"}
 LINES = {"SR": ":", "AI": "-", "SI fast": "--", "SI slow": "-."}

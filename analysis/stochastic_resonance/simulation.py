@@ -1,13 +1,14 @@
-"""The simulations of the study of stochastic resonance and the exact values beside them: one unit, the LIF, pools."""
+"""Simulations and measurements of the study `stochastic_resonance`."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import neo
 import numpy as np
+import pandas as pd
 import quantities as pq
 from brian2 import mV, second
 from scipy import optimize, stats
@@ -15,57 +16,28 @@ from scipy import optimize, stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
-from ..harness import smaller
+from .config import Config
 
-__all__ = ["Config", "counted", "lif", "pools", "unit"]
+COLUMNS = ["part", "kind", "signal", "units", "sigma", "replicate", "value", "se", "exact", "panzeri treves"]
+
+
+def run(
+    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """A row for each simulated information ("simulated": part, signal, units, sigma, replicate; bits, their standard error and the
+    exact value), for each point of the exact curves ("curve"), and for the maximum of each ("best")."""
+    progress("one unit")
+    rows = unit(config)
+    progress("LIF")
+    rows += lif(config)
+    progress("pools")
+    rows += pools(config)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
 
 STEP = 1e-4  # s, of the NSNN units; nothing depends on it
 CELL = {"tau_m": 20e-3 * second, "v_reset": 0 * mV, "tau_refrac": 0 * second}
 V_THRESH = 20 * mV
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """Everything that decides a run. Times in s, drives and noise of the LIF in mV."""
-
-    seed: int = 1
-    quick: bool = False
-    sabotage: str = ""
-    replicates: int = 8
-    subthreshold: tuple[float, float] = (0.4, 0.8)
-    """potentials of the unit, whose threshold is 1"""
-    straddling: tuple[float, float] = (0.8, 1.2)
-    """of its control"""
-    sigmas: tuple[float, ...] = tuple(np.geomspace(0.1, 2.0, 13))
-    presentations: int = 16_000
-    """of the two potentials, each replicate"""
-    weak: tuple[float, float] = (14.0, 18.0)
-    """drives of the LIF, whose threshold is 20 mV above rest and reset"""
-    strong: tuple[float, float] = (22.0, 28.0)
-    """of its control"""
-    lif_sigmas: tuple[float, ...] = tuple(np.geomspace(0.75, 16.0, 12))
-    window: float = 0.2
-    dt: float = 0.2e-3
-    trials: int = 500
-    """of each drive, each replicate"""
-    pools: tuple[int, ...] = (1, 2, 8, 63)
-    ratios: tuple[float, ...] = (0.05, 0.088, 0.15, 0.22, 0.316, 0.4, 0.503, 0.7, 1.0, 1.4)
-    """SD of a unit's noise over that of the signal"""
-    levels: int = 32
-    shown: int = 600
-    """times that each level is shown, each replicate"""
-
-    def __post_init__(self) -> None:
-        smaller(
-            self,
-            replicates=4,
-            sigmas=tuple(np.geomspace(0.1, 2.0, 9)),
-            presentations=8_000,
-            lif_sigmas=tuple(np.geomspace(0.75, 16.0, 8)),
-            trials=200,
-            ratios=(0.05, 0.088, 0.2, 0.316, 0.503, 1.0),
-            shown=240,
-        )
 
 
 def _bits(
@@ -100,9 +72,6 @@ def _shown(values: np.ndarray, times: int, rng: np.random.Generator) -> tuple[np
     """An order of equally many of each value for one trial, and the number of trials."""
     each = max(k for k in range(1, 1 + 640 // values.size) if times % k == 0)
     return rng.permutation(np.repeat(np.arange(values.size), each)), times // each
-
-
-# --- one unit ----------------------------------------------------------------------------------------------------------------
 
 
 def _signals(config: Config, weak: Any, strong: Any) -> dict[str, tuple[Any, Any]]:
@@ -153,9 +122,6 @@ def _unit_curves(config: Config) -> list[dict[str, Any]]:
     at, most = _best(lambda s: theory.threshold_information(config.subthreshold, nsnn.Gaussian(s)), 0.05, 2.0)
     best = {"part": "unit", "kind": "best", "signal": "subthreshold", "units": 1}
     return [*rows, {**best, "sigma": at, "exact": most}]
-
-
-# --- the LIF in continuous time ----------------------------------------------------------------------------------------------
 
 
 def counted(drives: Any, sigmas: Any, window: float) -> np.ndarray:
@@ -216,9 +182,6 @@ def _lif_curves(config: Config) -> list[dict[str, Any]]:
         at = grid[np.clip(bits.argmax() + np.array([-1, 1]), 0, grid.size - 1)]
     best = {"part": "LIF", "kind": "best", "signal": "subthreshold", "units": 1}
     return [*rows, {**best, "sigma": grid[bits.argmax()], "exact": bits.max()}]
-
-
-# --- pools -------------------------------------------------------------------------------------------------------------------
 
 
 def pools(config: Config) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Panels of the study of population codes."""
+"""Figures of the study `population_code`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,44 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..shared.intervals import mean_and_half
+from .config import CLAIM
 from .verdicts import error_of, wide
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Information, shuffled over true information and right trials against the number of neurons."""
+    figure = Figure(figsize=(10.5, 3.7), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    model = table[table.part == "model"]
+    information(left, model)
+    shuffled(middle, model)
+    decoding(right, model)
+    return figure
+
+
+def figures(table: pd.DataFrame) -> dict[str, Figure]:
+    """The three panels; the estimators and the retina."""
+    second_figure = Figure(figsize=(8.5, 3.6), layout="constrained")
+    cells = table[table.part == "retina"]
+    panels = 2 if len(cells) else 1
+    estimators(second_figure.add_subplot(1, panels, 1), table[table.part == "few trials"])
+    if len(cells):
+        recorded(second_figure.add_subplot(1, panels, 2), cells)
+    return {
+        f"{CLAIM}. Left: linear Fisher information (points, bars of two standard errors over all populations), linear response "
+        "(lines) and the bound of equal gains in shared noise. Middle: information with each neuron's trials shuffled over the "
+        "true one; bars are 95 % intervals over populations. Right: trials that a cross-validated discriminant gets right "
+        "(points, two standard errors) and the most that a linear read-out can, Phi(d'/2) (lines).": plot(
+            table
+        ),
+        "Left: plug-in and corrected estimates from few trials, against that from all (equal gains in shared noise); bars of two "
+        "standard errors. Right, where the recordings are at hand: retinal ganglion cells, information on which of two moments "
+        "of a film it was, repeats in order and shuffled; bars of two standard errors over pairs of moments.": second_figure,
+    }
+
 
 COLOURS = {"private": "#0072B2", "equal": "#D55E00", "mixed": "#009E73"}
 MARKERS = {"private": "o", "equal": "s", "mixed": "^"}

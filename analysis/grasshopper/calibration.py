@@ -14,54 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 
 import nsnn_neuro as nsnn
 
-from ..harness import smaller
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """Everything that decides a run. Times in seconds, voltages in mV (threshold 10 mV above rest and reset)."""
-
-    seed: int = 1
-    quick: bool = False
-    sabotage: str = ""
-    recordings: tuple[int, ...] = (1, 2)
-    data: str | None = None
-    """folder with the recordings; None: the repository's own"""
-    split: float = 5.0
-    """calibration before, test after this time"""
-    trials: int = 50
-    """of the test half"""
-    dt: float = 1e-4
-    bounds: tuple[tuple[str, float, float], ...] = (
-        ("gain", 0.0, 30.0),
-        ("offset", -10.0, 30.0),
-        ("sigma", 0.2, 15.0),
-        ("tau_refrac", 0.5e-3, 5e-3),
-        ("tau_m", 1.5e-3, 10e-3),
-        ("delay", 0.0, 15e-3),
-    )
-    """of the search: gain in mV per SD of level, offset and sigma in mV, times in s; delay is from sound to spike"""
-    candidates: int = 24
-    elite: int = 6
-    generations: int = 9
-    calibration_trials: int = 12
-    calibration_dt: float = 2.5e-4
-    rate_kernel: float = 2e-3
-    """Gaussian SD of the rate in the objective"""
-    interval_kernel: float = 1e-3
-    floor: float = 0.02
-    """share of a uniform rate and of exponential intervals mixed into the model's, so that no spike is impossible"""
-    kernels: tuple[float, ...] = (1e-3, 2e-3, 5e-3, 10e-3, 20e-3)
-    fano_windows: tuple[float, ...] = (0.05, 0.1, 0.2)
-    reliability_kernel: float = 2e-3
-    engine: str = "cython"
-    sigma_factors: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-
-    def __post_init__(self) -> None:
-        smaller(self, trials=10, generations=4, calibration_trials=6, sigma_factors=(0.0, 0.5, 1.0, 2.0))
-
-
-# --- the recording, by halves ------------------------------------------------------------------------------------------------
+from .config import Config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,9 +46,6 @@ def load_half(which: int, config: Config, *, second_half: bool) -> Half:
     return Half(times[times < config.split], level[:border], block.annotations["cutoff_hz"])
 
 
-# --- the model ---------------------------------------------------------------------------------------------------------------
-
-
 def simulate(
     parameters: pd.DataFrame, level: np.ndarray, trials: int, dt: float, seed: int, engine: str = "cython"
 ) -> neo.Block:
@@ -119,9 +69,6 @@ def simulate(
         cell, noise, stimulus,
         n_neurons=n, trials=trials, duration=duration, dt=dt * second, seed=seed, engine=engine, progress=False,
     )  # fmt: skip
-
-
-# --- calibration -------------------------------------------------------------------------------------------------------------
 
 
 def log_likelihood(block: neo.Block, half: Half, config: Config, segment: float | None = None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The panels of the study of rate and timing: Axes and numbers in, no simulation here."""
+"""Figures of the study `rate_vs_temporal`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,81 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats
 
 from ..shared.intervals import interval
+from .config import CLAIM
+from .verdicts import COST, axis, cuts, finest, grid, recorded, surplus, told_apart
 
-__all__ = ["draw_codes", "draw_cortex", "draw_distances", "draw_resolutions", "draw_surplus"]
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Bits of each code against noise, the surplus at each time scale, and distances against their cost of time."""
+    figure = Figure(figsize=(10.5, 3.6), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    taus, sigmas = axis(table, "tau"), axis(table, "sigma")
+    draw_codes(
+        left,
+        sigmas,
+        {
+            code: [interval(finest(table, code, taus[0], s)) for s in sigmas]
+            for code in ("words", "latency", "count")
+        },
+    )
+    left.set_title(f"stimuli of {1e3 * taus[0]:g} ms", fontsize=10)
+    draw_surplus(middle, sigmas, {t: [interval(surplus(table, t, s)) for s in sigmas] for t in taus})
+    middle.set_title("words less counts", fontsize=10)
+    curves = {s: grid(table, "distance", taus[0], s) for s in sigmas}
+    telling = told_apart(table, taus[0])
+    draw_distances(right, curves, {s: float(stats.gmean(cuts(table, taus[0], s))) for s in telling})
+    right.set_title(f"distances, stimuli of {1e3 * taus[0]:g} ms", fontsize=10)
+    return figure
+
+
+def plot_resolutions(table: pd.DataFrame) -> Figure:
+    """What words tell against their resolution, a panel for each time scale."""
+    taus, sigmas = axis(table, "tau"), axis(table, "sigma")
+    figure = Figure(figsize=(3.3 * len(taus) + 0.6, 3.3), layout="constrained")
+    axes = figure.subplots(1, len(taus), sharey=True, squeeze=False)[0]
+    for ax, t in zip(axes, taus, strict=True):
+        draw_resolutions(
+            ax,
+            {s: pd.concat([grid(table, "words", t, s), grid(table, "count", t, s)], axis=1) for s in sigmas},
+            legend=t == taus[-1],
+        )
+        ax.set_title(f"stimuli of {1e3 * t:g} ms", fontsize=10)
+    axes[0].set_ylabel("information (bit)")
+    return figure
+
+
+def plot_cortex(table: pd.DataFrame) -> Figure:
+    """The recorded neuron: distances against their cost of time, and what timing adds against reliability."""
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    draw_cortex(left, right, recorded(table))
+    right.set_ylabel(f"gain of timing, {COST:g} / s against 0 (bit)")
+    return figure
+
+
+def figures(table: pd.DataFrame) -> dict[str, Figure]:
+    """The main figure, words against resolution, and the recording where it is present."""
+    found = {
+        f"{CLAIM}. Left: bits in words and first-spike latencies at the finest resolution, and in counts, against noise. Middle: "
+        "words less counts, at each time scale of the stimuli. Right: bits in distances against their cost of time, a curve for "
+        "each noise; vertical marks, where half is lost. Bars and bands: 95 % intervals over seeds.": plot(
+            table
+        ),
+        "Bits in words against the width of a bin; the widest is the whole window, the count. Bars: 95 % intervals over "
+        "seeds.": plot_resolutions(table),
+    }
+    if (table.part == "cortex").any():
+        found[
+            "A recorded cortical neuron, eight windows of 150 ms told apart by distance, four repeats of each; bits of shuffled "
+            "labels taken off. Left: against the cost of time, the two settings that are compared in thick lines. Right: what "
+            "timing adds, against the reliability of the spikes (Gamma, 2 ms); bars: 95 % intervals over groups of windows."
+        ] = plot_cortex(table)
+    return found
+
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#707070")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

@@ -1,0 +1,40 @@
+"""Configuration of the study `estimator_benchmark`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from ..harness import StudyConfig
+
+CLAIM = (
+    "Four trials per response are enough for Panzeri and Treves' correction; without one, eight are not; with fewer, what 'auto' "
+    "says holds"
+)
+SABOTAGES = {"stimuli shuffled": "words and counts are paired with stimuli that aren't theirs"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(StudyConfig):
+    """Everything that decides a run."""
+
+    repeats: int = 200
+    per_response: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0)
+    """trials per stimulus for each of the 64 words, and samples for each of the 100 symbols"""
+    trials: tuple[int, ...] = (10, 20, 40, 80, 160, 640)
+    """per stimulus, of the counts"""
+    samples: tuple[int, ...] = (50, 100, 200, 500, 1000)
+    """of the continuous channels"""
+    bins: tuple[int, ...] = (6, 8, 10)
+    """of the words of each kind"""
+    few: tuple[int, ...] = (20, 50)
+    """trials per stimulus of the words of each kind"""
+
+    QUICK: ClassVar[dict[str, Any]] = {
+        "repeats": 40,
+        "per_response": (1.0, 4.0, 8.0),
+        "trials": (20, 80),
+        "samples": (100, 500),
+        "bins": (6, 10),
+        "few": (20,),
+    }

@@ -1,0 +1,45 @@
+"""Figures of the study `estimator_benchmark`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from .channels import ESTIMATORS
+from .words import shown
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """Bias (above) and standard deviation (below) against trials; filled points are in the estimator's regime."""
+    names = shown(table)
+    figure = Figure(figsize=(2.3 * len(names), 5.6), layout="constrained")
+    axes = figure.subplots(2, len(names), sharex="col", squeeze=False)
+    for column, channel in enumerate(names):
+        for estimator, colour in ESTIMATORS.items():
+            rows = table[(table.channel == channel) & (table.estimator == estimator)].sort_values("trials")
+            if rows.empty:
+                continue
+            inside = rows["in regime"].to_numpy(dtype=bool)
+            for ax, y in zip(axes[:, column], (rows["mean"] - rows.truth, rows.sd), strict=True):
+                ax.plot(rows.trials, y, color=colour, lw=1.2, label=estimator)
+                ax.plot(rows.trials[inside], y[inside], "o", color=colour, ms=4)
+                ax.plot(rows.trials[~inside], y[~inside], "o", color=colour, ms=4, mfc="white")
+        top, bottom = axes[:, column]
+        top.set_title(f"{channel}, {table.truth[table.channel == channel].iloc[0]:.2f} bit", fontsize=10)
+        top.axhline(0, color="black", lw=0.8, zorder=0)
+        top.set_yscale("symlog", linthresh=0.02)
+        bottom.set(xscale="log", yscale="log")
+        ticks = np.unique(table.trials[table.channel == channel])
+        bottom.set_xticks(ticks, [f"{t:g}" for t in ticks], fontsize=8)
+        bottom.minorticks_off()
+        bottom.set_xlabel("trials per stimulus" if channel in ("words", "counts") else "samples")
+        for ax in (top, bottom):
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.tick_params(labelsize=8)
+    axes[0, 0].set_ylabel("bias (bit)")
+    axes[1, 0].set_ylabel("SD over repeats (bit)")
+    handles = dict(zip(*reversed(axes[0, 0].get_legend_handles_labels()), strict=True))
+    handles |= dict(zip(*reversed(axes[0, -1].get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    return figure

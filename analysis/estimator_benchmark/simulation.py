@@ -1,0 +1,82 @@
+"""Simulations and measurements of the study `estimator_benchmark`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nsnn_neuro import measures
+
+from .channels import Channel, channels
+from .config import Config
+
+FEWEST = {"ksg": 300, "gaussian-copula": 100}  # samples, of the Gaussian channel, as their docstrings say
+ROUNDING = 1e-9
+
+
+def run(
+    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """One row for each channel, size and estimator: truth, mean, SD and mean standard error over repeats, coverage, regime."""
+    rows = []
+    for number, channel in enumerate(channels(config)):
+        rows += rows_of_channel(channel, number, config, progress)
+    return pd.DataFrame(rows)
+
+
+def rows_of_channel(
+    channel: Channel, number: int, config: Config, progress: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Rows of all estimators on one channel, at each of its sizes."""
+    rows = []
+    for size in channel.sizes:
+        progress(f"{channel.name}: {size} trials, {config.repeats} repeats")
+        found: dict[str, list[measures.Estimate]] = {}
+        for repeat in range(config.repeats):
+            rng = np.random.default_rng([config.seed, number, size, repeat])
+            for name, estimate in channel.estimate(size, rng):
+                found.setdefault(name, []).append(estimate)
+        rows += [_row(channel, size, name, estimates) for name, estimates in found.items()]
+    return rows
+
+
+def _row(channel: Channel, size: int, name: str, estimates: list[measures.Estimate]) -> dict[str, Any]:
+    value = np.array([e.value for e in estimates])
+    low, high = (
+        np.array([e.value + k * e.se if end is None else end for e, end in ends])
+        for k, ends in ((-2, [(e, e.lower) for e in estimates]), (2, [(e, e.upper) for e in estimates]))
+    )
+    said = np.isfinite(low)
+    held = (low[said] <= channel.truth + ROUNDING) & (channel.truth - ROUNDING <= high[said])
+    known = value[np.isfinite(value)]
+    return {
+        "channel": channel.name,
+        "estimator": name,
+        "trials": size,
+        "per response": size / channel.alphabet,
+        "truth": channel.truth,
+        "mean": known.mean() if known.size else math.nan,
+        "sd": known.std(ddof=1) if known.size > 1 else math.nan,
+        "se": (high[said] - low[said]).mean() / 4 if said.any() else math.nan,
+        "lower": low[said].mean() if said.any() else math.nan,
+        "upper": high[said].mean() if said.any() else math.nan,
+        "coverage": float(held.mean()) if said.any() else 1.0,
+        "without value": float(np.mean(np.isnan(value))),
+        "warned": float(np.mean([e.warning is not None for e in estimates])),
+        "in regime": _in_regime(channel.name, name, size, estimates),
+        "repeats": len(estimates),
+    }
+
+
+def _in_regime(channel: str, name: str, size: int, estimates: list[measures.Estimate]) -> bool:
+    if name in FEWEST:
+        return channel == "Gaussian" and size >= FEWEST[name]
+    if name == "auto":
+        return True  # it says how far it can be trusted in every regime
+    supposed = name != "chao-shen" or channel != "uniform"
+    return supposed and not any(e.warning for e in estimates)

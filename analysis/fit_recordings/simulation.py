@@ -1,0 +1,51 @@
+"""Simulations and measurements of the study `fit_recordings`."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nsnn_neuro import measures
+
+from ..harness import check_sabotage, part
+from .config import COLUMNS, SABOTAGES, Config
+from .data_sets import Recording, recordings
+from .fits import fitted
+from .scoring import across, raster, scores, spike_measures
+
+
+def run(
+    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """One row for each number; `part` says which:
+
+    - score: bits per spike of a model; lead: those of the noisy neuron less the model's, paired over blocks
+    - measure: what the spikes that a model draws (or the cell's own) are like; `se` of fano and cv is the spread of single trials
+    - across: model less cell, Fano factor and reliability across repeats, with intervals
+    - chosen: what was chosen or fitted for a model; spike: time x of a spike in trial `value`
+    """
+    check_sabotage(config, SABOTAGES)
+    rows: list[dict[str, Any]] = []
+    kinds: set[str] = set()
+    for recording in recordings(config):
+        progress(f"{recording.name}: models")
+        drawn = recording.kind not in kinds
+        rows += part(out, recording.name, functools.partial(_of_one, config, recording, drawn))
+        kinds.add(recording.kind)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _of_one(config: Config, recording: Recording, drawn: bool) -> list[dict[str, Any]]:
+    """The rows of one recording; `drawn`: those of its raster too."""
+    fitting, arms = fitted(recording, config)
+    labels = {"kind": recording.kind, "recording": recording.name}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", measures.SilentNeuronWarning)
+        found = [*scores(fitting, arms), *spike_measures(fitting, arms), *across(fitting, arms)]
+        found += raster(fitting, arms) if drawn else []
+    return [{**labels, **row} for row in found]

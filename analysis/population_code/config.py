@@ -1,0 +1,61 @@
+"""Configuration of the study `population_code`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from ..harness import StudyConfig
+
+CLAIM = (
+    "Information about a stimulus grows with the number of noisy neurons without end if their noise is private, and stops at a "
+    "bound that theory gives if some of it is shared, unless their gains differ in sign"
+)
+SABOTAGES = {
+    "noise private": "the shared fraction of the noise is 0: nothing limits the population of equal gains",
+    "trials shuffled": "each neuron's trials are put in an order of their own: correlations are gone, each neuron is as before",
+    "labels shuffled": "trials are dealt to the two stimuli at random: there is nothing to know",
+    "gains equal": "the gains of both signs are all 1: there is no way out of the common noise",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(StudyConfig):
+    """Everything that decides a run. Times in s, voltages in mV; the stimulus is a drive in mV."""
+
+    populations: int = 8
+    trials: int = 1500
+    """per stimulus"""
+    sizes: tuple[int, ...] = (4, 8, 16, 32, 64)
+    shared: float = 0.2
+    sigma: float = 3.5
+    drives: tuple[float, float] = (17.0, 23.0)
+    """between these a_i is drawn"""
+    ds: float = 0.9
+    window: float = 0.3
+    warm_up: float = 0.06
+    dt: float = 0.5e-3
+    tau_m: float = 20e-3
+    v_thresh: float = 20.0
+    v_reset: float = 10.0
+    tau_refrac: float = 2e-3
+    few: tuple[int, ...] = (20, 50, 150)
+    """trials per stimulus of the estimates from few trials"""
+    few_neurons: int = 16
+    engine: str = "cython"
+    frames: int = 5
+    """20-ms bins of the film in one window"""
+
+    QUICK: ClassVar[dict[str, Any]] = {
+        "populations": 5,
+        "trials": 150,
+        "sizes": (4, 8, 16, 32),
+        "few": (20, 50),
+        "dt": 1e-3,
+        "engine": "numpy",
+    }
+
+    @property
+    def bound(self) -> float:
+        """Most information that neurons of equal gains can have, in 1/mV^2."""
+        return (self.window + self.warm_up) / (2 * self.tau_m * self.sigma**2 * self.shared)

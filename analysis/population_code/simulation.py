@@ -1,0 +1,224 @@
+"""Simulations and measurements of the study `population_code`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from brian2 import mV, second
+from scipy import stats
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import measures, theory
+
+from ..shared.recordings import retina
+from .config import Config
+
+CELLS = (1, 2, 4, 8, 16)
+LEAST = 0.1
+"""mean variance of a recorded cell's count over repeats; others are left out"""
+
+
+def linear_response(
+    config: Config, drive: np.ndarray, gain: np.ndarray, shared: float
+) -> tuple[float, float]:
+    """Linear Fisher information in 1/mV^2, with the noise correlations and without them, of neurons of these a_i and g_i."""
+    cell = {
+        "tau_m": config.tau_m * second,
+        "v_thresh": config.v_thresh * mV,
+        "v_reset": config.v_reset * mV,
+        "tau_refrac": config.tau_refrac * second,
+    }
+    sigma = config.sigma * mV
+    low, high = (
+        theory.siegert_rate((drive + gain * config.ds * side) * mV, sigma, **cell) for side in (-0.5, 0.5)
+    )
+    slope = (high - low) / config.ds * config.window
+    rate, cv = theory.siegert_rate(drive * mV, sigma, **cell), theory.siegert_cv(drive * mV, sigma, **cell)
+    steep = theory.siegert_gain(drive * mV, sigma, **cell)  # Hz/V
+    variance = cv**2 * rate * config.window
+    share = theory.count_correlation(shared, sigma, tau_m=config.tau_m * second, gain=steep, rate=rate, cv=cv)
+    common = np.sqrt(share * variance)
+    covariance = np.diag(variance * (1 - share)) + np.outer(common, common)
+    return measures.gaussian_fisher(slope, covariance), float((slope**2 / variance).sum())
+
+
+def trained(d_prime: float, neurons: int, trials: float) -> float:
+    """Share of right trials of a linear discriminant that was trained on so many trials per stimulus; infinite: Phi(d'/2).
+
+    Phi(d'/2 / sqrt((1 + 2 N/(d'^2 T)) (1 + N/(2T - N)))): the first factor is the means' cost, the second the covariance's.
+    Source: Raudys & Young 2004, doi 10.1016/S0047-259X(02)00021-0
+    """
+    if not d_prime > 0:
+        return 0.5
+    means, covariance = 1 + 2 * neurons / (d_prime**2 * trials), 1 + neurons / (2 * trials - neurons)
+    return float(stats.norm.cdf(d_prime / 2 / np.sqrt(means * covariance)))
+
+
+def _counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: float, seed: int) -> np.ndarray:
+    """Spike counts (2 stimuli, trials, neurons) of one window."""
+    cell = nsnn.LIF(
+        tau_m=config.tau_m * second,
+        v_rest=0 * mV,
+        v_reset=config.v_reset * mV,
+        v_thresh=config.v_thresh * mV,
+        tau_refrac=config.tau_refrac * second,
+    )
+    counts = []
+    for k, side in enumerate((-0.5, 0.5)):
+        block = nsnn.simulate(
+            cell,
+            nsnn.WhiteNoise(config.sigma * mV, shared=shared),
+            nsnn.Constant((drive + gain * config.ds * side) * mV),
+            n_neurons=drive.size,
+            trials=config.trials,
+            duration=(config.warm_up + config.window) * second,
+            dt=config.dt * second,
+            seed=seed,
+            point=k,
+            engine=config.engine,
+            progress=False,
+        )
+        counts.append(measures.as_trains(block, t_start=config.warm_up * second).counts)
+    return np.array(counts)
+
+
+def _spoilt(counts: np.ndarray, sabotage: str, rng: np.random.Generator) -> np.ndarray:
+    if sabotage == "trials shuffled":
+        return rng.permuted(counts, axis=1)
+    if sabotage == "labels shuffled":
+        return rng.permutation(counts.reshape(-1, counts.shape[2])).reshape(counts.shape)
+    return counts
+
+
+def run(
+    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """Rows of three parts. "model": information, shuffled information, theory, bound and decoding by population, condition, size;
+    "few trials": plug-in and corrected estimates; "retina": information and shuffled information by pair of moments and size."""
+    rng = np.random.default_rng(config.seed)
+    shared = 0.0 if config.sabotage == "noise private" else config.shared
+    ones = np.ones(max(config.sizes))
+    mixed = ones.copy()
+    if config.sabotage != "gains equal":
+        mixed[3::4] = -1
+    rows: list[dict] = []
+    for number in range(config.populations):
+        progress(f"population {number + 1} of {config.populations}")
+        drive = rng.uniform(*config.drives, ones.size)
+        seeds = rng.integers(2**31, size=2)
+        both = _counts(config, np.tile(drive, 2), np.concatenate([ones, mixed]), shared, int(seeds[0]))
+        found = {
+            "private": (ones, 0.0, _counts(config, drive, ones, 0.0, int(seeds[1]))),
+            "equal": (ones, config.shared, both[:, :, : ones.size]),
+            "mixed": (mixed, config.shared, both[:, :, ones.size :]),
+        }
+        for condition, (gain, fraction, counts) in found.items():
+            counts = _spoilt(counts, config.sabotage, rng)
+            same = {"population": number, "condition": condition}
+            limit = config.bound if condition == "equal" else np.inf
+            for n in config.sizes:
+                expected = linear_response(config, drive[:n], gain[:n], fraction)
+                rows.append({**same, **_of_size(config, counts[:, :, :n], expected), "limit": limit})
+            if condition == "equal":
+                rows += [{**same, **row} for t in config.few for row in _of_few(config, counts, t)]
+    progress("recorded cells")
+    rows += _of_retina(config)
+    return pd.DataFrame(rows)
+
+
+def _of_size(config: Config, counts: np.ndarray, expected: tuple[float, float]) -> dict:
+    """Information of all these neurons, and what a discriminant gets right."""
+    n = counts.shape[2]
+    whole, single = (
+        measures.linear_fisher_information(counts[0], counts[1], config.ds, shuffled=shuffled, n_shuffle=0)
+        for shuffled in (False, True)
+    )
+    decoded = measures.decode(
+        np.concatenate(counts),
+        np.repeat([0, 1], config.trials),
+        decoder=measures.LinearDiscriminant(shrinkage=None),
+        n_shuffle=0,
+    )
+    d_prime = config.ds * np.sqrt(max(whole.value, 0.0))
+    slope = config.ds**2 * stats.norm.pdf(d_prime / 2) / (4 * max(d_prime, 1e-9))  # of Phi(d'/2) in I
+    return {
+        "part": "model",
+        "neurons": n,
+        "trials": config.trials,
+        "information": whole.value,
+        "se": whole.se,
+        "shuffled": single.value,
+        "theory": expected[0],
+        "theory shuffled": expected[1],
+        "right": decoded.accuracy,
+        "right se": decoded.se,
+        "right at best": stats.norm.cdf(d_prime / 2),
+        "right at best se": slope * whole.se,
+        "right if trained": trained(d_prime, n, 0.8 * config.trials),
+    }
+
+
+def _of_few(config: Config, counts: np.ndarray, trials: int) -> list[dict]:
+    """Estimates from blocks of so many trials, which share none, beside that from all trials."""
+    few = counts[:, :, : config.few_neurons]
+    whole = measures.linear_fisher_information(few[0], few[1], config.ds, n_shuffle=0)
+    found = []
+    for k in range(config.trials // trials):
+        a, b = few[:, k * trials : (k + 1) * trials]
+        both = {
+            bias: measures.linear_fisher_information(a, b, config.ds, bias=bias, n_shuffle=0).value
+            for bias in ("none", "kanitscheider")
+        }
+        found.append(
+            {
+                "part": "few trials",
+                "neurons": config.few_neurons,
+                "trials": trials,
+                "plug-in": both["none"],
+                "information": both["kanitscheider"],
+                "all trials": whole.value,
+                "se": whole.se,
+            }
+        )
+    return found
+
+
+def _of_retina(config: Config) -> list[dict]:
+    """Information of recorded cells on which of two moments of the film it was, by number of cells; d'^2, so ds is 1."""
+    spikes = retina()
+    if spikes is None:
+        return []
+    repeats, bins, cells = spikes.shape
+    windows = bins // config.frames
+    counts = spikes[:, : windows * config.frames].reshape(repeats, windows, config.frames, cells).sum(axis=2)
+    rng, found = np.random.default_rng(config.seed), []
+    for first in range(windows // 2):
+        a, b = counts[:, first], counts[:, first + windows // 2]
+        varies = np.flatnonzero((a.var(axis=0) + b.var(axis=0)) / 2 > LEAST)
+        if varies.size < max(CELLS):
+            continue
+        chosen = rng.permutation(varies)
+        for n in CELLS:
+            some = chosen[:n]
+            whole, single = (
+                measures.linear_fisher_information(
+                    a[:, some], b[:, some], 1.0, shuffled=shuffled, n_shuffle=0
+                )
+                for shuffled in (False, True)
+            )
+            found.append(
+                {
+                    "part": "retina",
+                    "population": first,
+                    "condition": "retina",
+                    "neurons": n,
+                    "trials": repeats,
+                    "information": whole.value,
+                    "se": whole.se,
+                    "shuffled": single.value,
+                }
+            )
+    return found

@@ -1,0 +1,275 @@
+"""Claims of the study `rate_vs_temporal` with their verdicts, and its summary tables."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..harness import Claim
+from ..shared.intervals import above, interval
+
+GONE = 0.05
+"""bits; a surplus below it is called gone"""
+TELLS = 0.2
+"""bits that distances must tell at best in each seed, for their precision to be asked"""
+COST = 100.0
+"""1/s, of the recorded neuron's distances"""
+
+
+def grid(table: pd.DataFrame, code: str, tau: float, sigma: float) -> pd.DataFrame:
+    """Bits of the LIF, a row for each seed, a column for each resolution or cost."""
+    own = table[(table.part == "LIF") & (table.code == code) & (table.tau == tau) & (table.sigma == sigma)]
+    return own.pivot(index="group", columns="x", values="value")
+
+
+def finest(table: pd.DataFrame, code: str, tau: float, sigma: float) -> np.ndarray:
+    """Bits at the finest resolution, one for each seed."""
+    return grid(table, code, tau, sigma).iloc[:, 0].to_numpy(dtype=float)
+
+
+def surplus(table: pd.DataFrame, tau: float, sigma: float) -> np.ndarray:
+    """Words at the finest resolution less counts, one for each seed."""
+    return finest(table, "words", tau, sigma) - finest(table, "count", tau, sigma)
+
+
+def cut(costs: np.ndarray, bits: np.ndarray) -> float:
+    """The cost beyond the maximum at which the information has fallen to half of it, by interpolation in log q; the largest cost
+    where it never does."""
+    most = int(np.argmax(bits))
+    for k in range(most + 1, bits.size):
+        if bits[k] < bits[most] / 2:
+            share = (bits[k - 1] - bits[most] / 2) / (bits[k - 1] - bits[k])
+            low = max(costs[k - 1], costs[k] / 2)  # the first cost is 0
+            return float(low * (costs[k] / low) ** share)
+    return float(costs[-1])
+
+
+def cuts(table: pd.DataFrame, tau: float, sigma: float) -> np.ndarray:
+    """`cut` of each seed."""
+    curves = grid(table, "distance", tau, sigma)
+    return np.array([cut(curves.columns.to_numpy(dtype=float), row) for row in curves.to_numpy()])
+
+
+def _cost(table: pd.DataFrame, found: np.ndarray) -> str:
+    """Geometric mean of costs over seeds, in words; `cut` can't look beyond the largest."""
+    largest = table[table.code == "distance"].x.max()
+    return f"{stats.gmean(found):.0f} / s" if (found < largest).any() else f"beyond {largest:g} / s"
+
+
+def told_apart(table: pd.DataFrame, tau: float, least: float = TELLS) -> list[float]:
+    """Noises at which distances tell at least so much at best, in each seed."""
+    sigmas = axis(table, "sigma")
+    return [s for s in sigmas if (grid(table, "distance", tau, s).max(axis=1) >= least).all()]
+
+
+def axis(table: pd.DataFrame, name: str) -> list[float]:
+    """Sorted values of a column of the LIF neuron\'s rows: its correlation times or noise levels."""
+    return sorted(table[table.part == "LIF"][name].unique())
+
+
+def _bits(values: np.ndarray) -> str:
+    mean, low, high = interval(values)
+    return f"{mean:+.3f} bit [{low:+.3f}, {high:+.3f}]"
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The study's claims with their evidence."""
+    taus, sigmas = axis(table, "tau"), axis(table, "sigma")
+    return [
+        *_claims_of_surplus(table, taus, sigmas),
+        *_claims_of_distances(table, taus),
+        *_open_claims(table, taus, sigmas),
+        *_claims_of_the_recording(table),
+    ]
+
+
+def _claims_of_surplus(table: pd.DataFrame, taus: list[float], sigmas: list[float]) -> list[Claim]:
+    extra = {(t, s): surplus(table, t, s) for t in taus for s in sigmas}
+    fast, slow, least, most = taus[0], taus[-1], sigmas[0], sigmas[-1]
+    rises = {
+        (t, b): interval(extra[t, b] - extra[t, a])[1] for t in taus for a, b in itertools.pairwise(sigmas)
+    }
+    bits = {code: finest(table, code, fast, least).mean() for code in ("words", "count")}
+    return [
+        Claim(
+            "with the least noise and the fastest stimuli words at the finest resolution tell more than counts (95 % over seeds)",
+            above(extra[fast, least], 0.0),
+            f"{bits['words']:.2f} against {bits['count']:.2f} bit, surplus {_bits(extra[fast, least])}",
+        ),
+        Claim(
+            "the surplus falls with noise, at every time scale: less with the most than with the least, no step up (95 %)",
+            all(above(extra[t, least] - extra[t, most], 0.0) for t in taus)
+            and bool(max(rises.values()) <= 0),
+            "; ".join(
+                f"{1e3 * t:g} ms: " + ", ".join(f"{extra[t, s].mean():.2f}" for s in sigmas) for t in taus
+            )
+            + f" bit at sigma {', '.join(f'{s:g}' for s in sigmas)} mV",
+        ),
+        Claim(
+            f"with the most noise it is gone, below {GONE:g} bit at every time scale (95 %)",
+            all(bool(interval(extra[t, most])[2] < GONE) for t in taus),
+            "; ".join(f"{1e3 * t:g} ms {_bits(extra[t, most])}" for t in taus),
+        ),
+        Claim(
+            "with the least noise it is larger for the fastest stimuli than for the slowest (95 %, paired by seed)",
+            above(extra[fast, least] - extra[slow, least], 0.0),
+            f"{1e3 * fast:g} ms {extra[fast, least].mean():.2f}, {1e3 * slow:g} ms {extra[slow, least].mean():.2f}; difference "
+            + _bits(extra[fast, least] - extra[slow, least]),
+        ),
+    ]
+
+
+def _claims_of_distances(table: pd.DataFrame, taus: list[float]) -> list[Claim]:
+    falls, best, told, peaks = [], [], [], []
+    for t in taus:
+        usable = told_apart(table, t)
+        if len(usable) < 2:
+            falls.append(False)
+            told.append(f"{1e3 * t:g} ms: {len(usable)} noises at which distances tell {TELLS:g} bit")
+            continue
+        few, many = cuts(table, t, usable[0]), cuts(table, t, usable[-1])
+        falls.append(above(np.log2(few / many), 0.0))
+        told.append(
+            f"{1e3 * t:g} ms: {_cost(table, few)} at sigma {usable[0]:g} mV, {_cost(table, many)} at {usable[-1]:g} mV"
+        )
+        top = [grid(table, "distance", t, s).idxmax(axis=1).to_numpy(dtype=float) for s in usable]
+        best.append(above(top[0] - top[-1], 0.0))
+        peaks.append(f"{1e3 * t:g} ms: " + ", ".join(f"{q.mean():.0f}" for q in top))
+    return [
+        Claim(
+            "the cost at which distances have lost half of what they tell falls with noise, at every time scale (95 %)",
+            all(falls),
+            "; ".join(told),
+        ),
+        Claim(
+            "so does the cost at which they tell most, q_max",
+            len(best) == len(taus) and all(best),
+            "; ".join(peaks) + " / s, means over seeds, from the least noise on",
+            central=False,
+        ),
+    ]
+
+
+def needed(table: pd.DataFrame, tau: float, sigma: float) -> float:
+    """The coarsest resolution (s) whose words tell nine tenths of what the finest do, in the mean over seeds."""
+    bits = grid(table, "words", tau, sigma).mean()
+    return float(bits.index[bits >= 0.9 * bits.iloc[0]].max())
+
+
+def _open_claims(table: pd.DataFrame, taus: list[float], sigmas: list[float]) -> list[Claim]:
+    fast, slow, least = taus[0], taus[-1], sigmas[0]
+    first = finest(table, "latency", fast, least) - finest(table, "count", fast, least)
+    telling = [s for s in sigmas if all(finest(table, "words", t, s).mean() > 2 * GONE for t in taus)]
+    share = {
+        (t, s): surplus(table, t, s) / finest(table, "words", t, s) for t in (fast, slow) for s in telling
+    }
+    coarser = {t: [needed(table, t, s) for s in telling] for t in taus}
+    return [
+        Claim(
+            "with the least noise and the fastest stimuli the first spike's latency alone tells more than the count (95 %)",
+            above(first, 0.0),
+            f"{_bits(first)} at the finest resolution",
+            central=False,
+        ),
+        Claim(
+            f"timing's share of what words tell is smaller for the slowest stimuli wherever words tell {2 * GONE:g} bit (95 %)",
+            len(telling) > 0 and all(above(share[fast, s] - share[slow, s], 0.0) for s in telling),
+            ", ".join(
+                f"sigma {s:g}: {100 * share[fast, s].mean():.0f} and {100 * share[slow, s].mean():.0f} %"
+                for s in telling
+            ),
+            central=False,
+        ),
+        Claim(
+            "the resolution that is needed for nine tenths of the words' information coarsens with noise, at every time scale",
+            len(telling) > 1 and all(c[-1] > c[0] and min(np.diff(c)) >= 0 for c in coarser.values()),
+            "; ".join(f"{1e3 * t:g} ms: " + ", ".join(f"{1e3 * x:g}" for x in c) for t, c in coarser.items())
+            + f" ms at sigma {', '.join(f'{s:g}' for s in telling)} mV",
+            central=False,
+        ),
+    ]
+
+
+def recorded(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each setting of the recording: SD of the current, reliability, and what timing adds in each group of windows."""
+    rows = []
+    own = table[table.part == "cortex"]
+    for setting, part in own.assign(setting=own.setting.astype(float).astype(int)).groupby("setting"):
+        curves = part[part.code == "distance"].pivot(index="group", columns="x", values="value")
+        rows.append(
+            {
+                "setting": setting,
+                "current": part.sigma.iloc[0],
+                "reliability": part[part.code == "reliability"].value.iloc[0],
+                "gain": (curves[COST] - curves[0.0]).to_numpy(dtype=float),
+                "curve": curves.mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
+    if not (table.part == "cortex").any():
+        return []
+    found = recorded(table).set_index("setting")
+    high, low = found.gain[11], found.gain[12]
+    gains = np.array([g.mean() for g in found.gain])
+    rank = stats.spearmanr(found.reliability, gains)
+    return [
+        Claim(
+            "recorded neuron: where it answers most reliably (setting 11) distances with a cost of time tell more than counts",
+            above(high, 0.0),
+            f"{_bits(high)} over {high.size} groups of windows, {COST:g} / s against 0",
+            central=False,
+        ),
+        Claim(
+            "recorded neuron: timing adds more there than where it answers least reliably (setting 12)",
+            above(high - low, 0.0),
+            f"reliability {found.reliability[11]:.2f} and {found.reliability[12]:.2f}; {_bits(high - low)}",
+            central=False,
+        ),
+        Claim(
+            "recorded neuron: over the eight settings timing adds more where spikes are more reliable (rank correlation, p < .05)",
+            bool(rank.statistic > 0 and rank.pvalue < 0.05),
+            f"{rank.statistic:+.2f}, p = {rank.pvalue:.2g}; "
+            + ", ".join(
+                f"{k:02d} {r:.2f}: {g:+.2f}"
+                for k, r, g in zip(found.index, found.reliability, gains, strict=True)
+            ),
+            central=False,
+        ),
+    ]
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds at each time scale and noise."""
+    rows = []
+    for t in axis(table, "tau"):
+        for s in axis(table, "sigma"):
+            extra = surplus(table, t, s)
+            count = table[(table.code == "spikes") & (table.tau == t) & (table.sigma == s)].value.mean()
+            rows.append(
+                {
+                    "tau (ms)": f"{1e3 * t:g}",
+                    "sigma (mV)": f"{s:g}",
+                    "spikes": f"{count:.2f}",
+                    **{f"{code} (bit)": f"{finest(table, code, t, s).mean():.3f}" for code in ("count", "latency", "words")},
+                    "surplus (bit)": f"{extra.mean():.3f} ± {extra.std(ddof=1) / np.sqrt(extra.size):.3f}",
+                    "needed (ms)": f"{1e3 * needed(table, t, s):g}",
+                    "half lost at": _cost(table, cuts(table, t, s)) if s in told_apart(table, t) else "",
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def headline(table: pd.DataFrame) -> str:
+    """The study in a sentence."""
+    taus, sigmas = axis(table, "tau"), axis(table, "sigma")
+    few, most = (surplus(table, taus[0], s).mean() for s in (sigmas[0], sigmas[-1]))
+    return (
+        f"For stimuli that change within {1e3 * taus[0]:g} ms spike times add {few:.2f} bit to the count at sigma "
+        f"{sigmas[0]:g} mV, and {most:.2f} at {sigmas[-1]:g} mV."
+    )
