@@ -102,7 +102,8 @@ class Config(StudyConfig):
         return [c for c in (QUICK_COMBINATIONS if self.quick else COMBINATIONS) if not absent.get(c[1])]
 
 
-def _data(config: Config, data: str, part: str, image: bool) -> tuple[np.ndarray, np.ndarray]:
+def data_part(config: Config, data: str, part: str, image: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Samples and labels of a part ("train", "val" or "test") of a data set; images as (n, 1, side, side) with `image`."""
     match data:
         case "digits":
             X, y = nsnn.datasets.digits(part)
@@ -132,7 +133,7 @@ def _events(part: str) -> tuple[np.ndarray, np.ndarray]:
     return nsnn.datasets.bin_events([recordings[k] for k in own], n_steps=30).astype(float), y[own]
 
 
-def _convolutional(config: Config, side: int, residual: bool, *, spiking: bool = True) -> Any:
+def convolutional(config: Config, side: int, residual: bool, *, spiking: bool = True) -> Any:
     """Convolution, pooling (and a block whose spikes go around it), one dense layer."""
 
     def layers(cell: Callable[[], Any]) -> Any:
@@ -154,7 +155,7 @@ def _convolutional(config: Config, side: int, residual: bool, *, spiking: bool =
     return layers
 
 
-def _with_random_feedback(layers: Any) -> Any:
+def with_random_feedback(layers: Any) -> Any:
     """Dense layers above the first one send their signal back through fixed random weights."""
 
     def wrapped(cell: Callable[[], Any]) -> Any:
@@ -175,13 +176,16 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
 
     architecture, data, algorithm = what
     image, spiking = architecture != "dense", algorithm == "rate MSE"
-    train, val = (spoilt(arm, config, _data(config, data, "train", image)), _data(config, data, "val", image))
+    train, val = (
+        spoilt(arm, config, data_part(config, data, "train", image)),
+        data_part(config, data, "val", image),
+    )
     if image:
-        layers = _convolutional(config, train[0].shape[-1], architecture == "residual", spiking=spiking)
+        layers = convolutional(config, train[0].shape[-1], architecture == "residual", spiking=spiking)
     else:
         layers = dense(train[0].shape[1], config.hidden, 10, spiking=spiking)
     if "random" in algorithm:
-        layers = _with_random_feedback(layers)
+        layers = with_random_feedback(layers)
     net = untrained(arm, layers, config.width, seed, n_steps=config.n_steps)
     return deep.fit(
         net, train, loss=LOSSES[algorithm], algorithm="online" if "online" in algorithm else "bptt", epochs=config.epochs,
@@ -191,7 +195,10 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
 
 def _in_brian2(arm: str, config: Config, what: tuple[str, str, str], rate: float, seed: int) -> nsnn.Fit:
     architecture, data, algorithm = what
-    train, val = (spoilt(arm, config, _data(config, data, "train", False)), _data(config, data, "val", False))
+    train, val = (
+        spoilt(arm, config, data_part(config, data, "train", False)),
+        data_part(config, data, "val", False),
+    )
     family, adam = nsnn.Gaussian(config.width), nsnn.Adam()
     noise, rule = (
         (nsnn.EscapeNoise(family), nsnn.NDL(rate, optimizer=adam))
@@ -212,7 +219,8 @@ def _in_brian2(arm: str, config: Config, what: tuple[str, str, str], rate: float
     )  # fmt: skip
 
 
-def _train(arm: str, config: Config, what: tuple[str, str, str], rate: float, seed: int) -> Any:
+def train_network(arm: str, config: Config, what: tuple[str, str, str], rate: float, seed: int) -> Any:
+    """Train one network of a combination (architecture, data, algorithm), in torch or in Brian2."""
     make = _in_brian2 if "Brian2" in what[0] else _in_torch
     return make(arm, config, what, rate, seed)
 
@@ -241,16 +249,16 @@ def _of_one(config: Config, what: tuple[str, str, str], arm: str) -> list[dict[s
     """The rows of one combination and arm."""
     architecture, data, algorithm = what
     image = architecture in ("convolutional", "residual")
-    val, test = (_data(config, data, which, image) for which in ("val", "test"))
+    val, test = (data_part(config, data, which, image) for which in ("val", "test"))
     named = {"architecture": architecture, "data": data, "algorithm": algorithm, "arm": arm}
     rows, best = [], (-1.0, config.rates[0])
     for rate in config.rates:
-        found = _accuracy(_train(arm, config, what, rate, config.seed), val, config.seed)
+        found = _accuracy(train_network(arm, config, what, rate, config.seed), val, config.seed)
         rows.append(named | {"stage": "choice", "rate": rate, "seed": config.seed, "accuracy": found})
         best = max(best, (found, rate), key=lambda choice: choice[0])
     for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
         begun = time.perf_counter()
-        fit = _train(arm, config, what, best[1], seed)
+        fit = train_network(arm, config, what, best[1], seed)
         seconds = (time.perf_counter() - begun) / config.epochs
         shared = {"stage": "test", "rate": best[1], "seed": seed}
         rows.append(named | shared | {"accuracy": _accuracy(fit, test, seed), "seconds": seconds})

@@ -112,13 +112,17 @@ def _accuracy(model: Any, part: str, passes: int, seed: int) -> float:
     return float(model.score(X, y))
 
 
-def _train(arm: str, config: Config, setting: float, rate: float, seed: int) -> Any:
+def train_network(arm: str, config: Config, setting: float, rate: float, seed: int) -> Any:
+    """Train a spiking network or the perceptron; `setting` is the width of the noise or surrogate, or the penalty."""
     if arm == "perceptron":
         return _perceptron(config, setting, rate, seed)
     return _spiking(arm, config, setting, rate, seed)
 
 
-def _row(stage: str, arm: str, setting: float, rate: float, seed: int, **values: float) -> dict[str, Any]:
+def result_row(
+    stage: str, arm: str, setting: float, rate: float, seed: int, **values: float
+) -> dict[str, Any]:
+    """A row of the table; accuracies that are not given are NaN."""
     blank = dict.fromkeys(("validation", "one pass", "accuracy"), np.nan)
     return {"stage": stage, "arm": arm, "setting": setting, "rate": rate, "seed": seed} | blank | values
 
@@ -130,7 +134,7 @@ def run(
     rows = []
     for arm in ARMS:
         rows += part(out, arm, functools.partial(_of_one, config, arm, progress))
-    rows.append(_row("test", "nearest neighbour", np.nan, np.nan, 0, accuracy=_neighbour()))
+    rows.append(result_row("test", "nearest neighbour", np.nan, np.nan, 0, accuracy=_neighbour()))
     return pd.DataFrame(rows)
 
 
@@ -141,18 +145,18 @@ def _of_one(config: Config, arm: str, progress: Callable[[str], None]) -> list[d
     best = (-1.0, settings[0], config.rates[0])
     for setting, rate in itertools.product(settings, config.rates):
         progress(f"choosing: {arm}, {setting:g}, learning rate {rate:g}")
-        model = _train(arm, config, setting, rate, config.seed)
+        model = train_network(arm, config, setting, rate, config.seed)
         found = _accuracy(model, "val", config.passes, config.seed)
-        rows.append(_row("choice", arm, setting, rate, config.seed, validation=found))
+        rows.append(result_row("choice", arm, setting, rate, config.seed, validation=found))
         best = max(best, (found, setting, rate), key=lambda choice: choice[0])
     for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
         progress(f"{arm}, {best[1]:g}, learning rate {best[2]:g}, seed {seed}")
-        model = _train(arm, config, *best[1:], seed)
+        model = train_network(arm, config, *best[1:], seed)
         tested = {
             name: _accuracy(model, "test", passes, seed)
             for name, passes in (("one pass", 1), ("accuracy", config.passes))
         }
-        rows.append(_row("test", arm, *best[1:], seed, **tested))
+        rows.append(result_row("test", arm, *best[1:], seed, **tested))
     return rows
 
 

@@ -201,7 +201,7 @@ def run(
                 fit = _train(config, arm, sigma, seed)
                 found, o = row(arm, sigma, sigma, fit.network.get_weights())
                 rows.append(found | (_evaluated(config, fit, x, y) if first and arm == "noisy" else {}))
-                rows += _firing(o, y, arm, sigma) if first else []
+                rows += firing_rows(o, y, arm, sigma) if first else []
         for width in config.widths:
             twin = _train(config, "twin", width, seed).network.get_weights()
             rows.append(row("twin", 0.0, width, twin)[0])
@@ -216,14 +216,15 @@ def _evaluated(config: Config, fit: nsnn.Fit, x: np.ndarray, y: np.ndarray) -> d
     return {"evaluated": found["loss"] / silence, "evaluated_se": found["se"] / silence}
 
 
-def _firing(o: np.ndarray, y: np.ndarray, arm: str, sigma: float) -> Iterator[dict[str, Any]]:
+def firing_rows(o: np.ndarray, y: np.ndarray, arm: str, sigma: float) -> Iterator[dict[str, Any]]:
+    """Rows of the share of repeats in which each output neuron fires in each step."""
     for (step, neuron), value in np.ndenumerate(o.mean(0)):
         yield {
             "part": "firing", "arm": arm, "sigma": sigma, "neuron": neuron, "step": step, "value": value, "target": y[step, neuron],
         }  # fmt: skip
 
 
-def _of(table: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
+def by_seed_and_sigma(table: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
     """A measure of an arm, (seeds, sigmas); of the twin, at each sigma, that with the width of the least mean distance."""
     rows = table[(table.part == "measure") & (table.arm == arm)]
     if arm.startswith("twin"):
@@ -253,11 +254,11 @@ def _below(a: pd.DataFrame, b: pd.DataFrame) -> tuple[bool, str]:
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """The study's claims with their evidence."""
-    distance = _of(table, "noisy", "distance")
-    jitter, reliability = (_of(table, "noisy", name) for name in ("jitter", "reliability"))
+    distance = by_seed_and_sigma(table, "noisy", "distance")
+    jitter, reliability = (by_seed_and_sigma(table, "noisy", name) for name in ("jitter", "reliability"))
     steep, steep_low, steep_high = interval(_slopes(jitter))
     fall, fall_low, fall_high = interval(_slopes(reliability))
-    twin = _of(table, "twin", "distance")[0.0]
+    twin = by_seed_and_sigma(table, "twin", "distance")[0.0]
     checked = table.dropna(subset=["evaluated"])
     z = (checked.distance - checked.evaluated) / np.hypot(checked.se, checked.evaluated_se)
     sigmas = distance.columns
@@ -266,11 +267,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return [
         Claim(
             "at every sigma the learned distance is below that before learning",
-            *_below(distance, _of(table, "untrained", "distance")),
+            *_below(distance, by_seed_and_sigma(table, "untrained", "distance")),
         ),
         Claim(
             "and below that to other targets of the same number of spikes",
-            *_below(distance, _of(table, "noisy", "shuffled")),
+            *_below(distance, by_seed_and_sigma(table, "noisy", "shuffled")),
         ),
         Claim(
             "jitter grows with sigma (the slope of its logarithm is positive)",
@@ -301,12 +302,12 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         ),
         Claim(
             "a network that learned in the noise is nearer to its targets than the twin put into it, at every sigma",
-            *_below(distance, _of(table, "twin in noise", "distance")),
+            *_below(distance, by_seed_and_sigma(table, "twin in noise", "distance")),
             central=False,
         ),
         Claim(
             "taught by the likelihood of the targets it is nearer to them than taught by the distance itself, at every sigma",
-            *_below(_of(table, "likelihood", "distance"), distance),
+            *_below(by_seed_and_sigma(table, "likelihood", "distance"), distance),
             central=False,
         ),
         Claim(
@@ -349,7 +350,7 @@ def plot(table: pd.DataFrame) -> Figure:
     }
 
     def curve(ax, arm, column, label, **style):
-        found = _of(table, arm, column)
+        found = by_seed_and_sigma(table, arm, column)
         ax.errorbar(found.columns, found.mean(), found.sem(), label=label, ms=4, lw=1.2, capsize=2, **style)
 
     for arm, colour in colours.items():

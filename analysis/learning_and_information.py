@@ -67,7 +67,7 @@ class Config(StudyConfig):
     }
 
 
-def _train(arm: str, config: Config, epochs: int, seed: int, checkpoint: Path) -> nsnn.Fit:
+def train_network(arm: str, config: Config, epochs: int, seed: int, checkpoint: Path) -> nsnn.Fit:
     """The network after so many epochs, from those that are in the checkpoint already."""
     family, rate = (
         nsnn.Gaussian(config.width),
@@ -132,10 +132,10 @@ def _measure(fit: nsnn.Fit, config: Config, seed: int) -> dict[str, Any]:
         for c in again["hidden"].T
     ]
     row["noise entropy"] = float(np.mean(given))
-    return row | _repeats(trains, len(y), config)
+    return row | variability_over_repeats(trains, len(y), config)
 
 
-def _repeats(trains: measures.Trains, first: int, config: Config) -> dict[str, float]:
+def variability_over_repeats(trains: measures.Trains, first: int, config: Config) -> dict[str, float]:
     """Fano factor and reliability of hidden neurons, means over images and neurons; the repeats begin with trial `first`."""
     fano, reliability = [], []
     with warnings.catch_warnings():  # of neurons without spikes: they are left out
@@ -170,7 +170,7 @@ def run(
             progress(f"{arm}, seed {seed}")
             with tempfile.TemporaryDirectory() as folder:
                 for epochs in config.epochs:
-                    fit = _train(arm, config, epochs, seed, Path(folder) / "fit.npz")
+                    fit = train_network(arm, config, epochs, seed, Path(folder) / "fit.npz")
                     row = {"arm": arm, "seed": seed, "epochs": epochs}
                     rows.append(row | _measure(fit, config, seed))
     table = pd.DataFrame(rows)

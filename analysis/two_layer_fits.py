@@ -95,7 +95,9 @@ def run(
             name: str, m: NetworkModel, weights: Any, each: int = each, data: Any = data
         ) -> dict[str, Any]:
             score, bound = (m.score(weights, data, particles=k) for k in (config.particles, 1))
-            return _row("score", each, name, m.n_hidden, value=score.value, se=score.se, bound=bound.value)
+            return score_row(
+                "score", each, name, m.n_hidden, value=score.value, se=score.se, bound=bound.value
+            )
 
         rows.append(evaluated("true", model, true))
         rows += _response(each, "true", 2 * each, drive, data.o[:, 0])
@@ -118,7 +120,7 @@ def run(
                 engine="numpy",
             )
             logs = fit.model.log_likelihood(fit.weights, data, particles=config.particles)
-            lost, error = _difference(reference - logs, data.o.sum())
+            lost, error = bits_lost(reference - logs, data.o.sum())
             cost = sum(w.size for w in fit.weights) / (2 * fit.n_spikes * np.log(2))
             rows.append(
                 evaluated(name, fit.model, fit.weights) | {"lost": lost, "lost_se": error, "cost": cost}
@@ -128,17 +130,18 @@ def run(
                 rows += _response(each, name, n, drive, drawn)
         one = nsnn.fit_neuron(block, shown, dt=STEP, stimulus=BASIS, history=3)
         score = one.score(test, other)
-        rows.append(_row("score", each, "neuron", 0, value=score.value, se=score.se))
+        rows.append(score_row("score", each, "neuron", 0, value=score.value, se=score.se))
         drawn = model.data(one.simulate(other, seed=config.seed + 2), other).o[:, 0]
         rows += _response(each, "neuron", 0, drive, drawn)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _row(part: str, each: int, model: str, n_hidden: int, **values: float) -> dict[str, Any]:
+def score_row(part: str, each: int, model: str, n_hidden: int, **values: float) -> dict[str, Any]:
+    """A row of the table; values that are not given are NaN."""
     return {"part": part, "cell": each, "model": model, "n_hidden": n_hidden, **values}
 
 
-def _difference(nats: np.ndarray, n_spikes: float) -> tuple[float, float]:
+def bits_lost(nats: np.ndarray, n_spikes: float) -> tuple[float, float]:
     """Bits per spike and their standard error over consecutive parts."""
     parts = np.array([part.sum() for part in np.array_split(nats, PARTS)]) / np.log(2) / n_spikes
     return float(parts.sum()), float(np.sqrt(PARTS) * parts.std(ddof=1))
@@ -152,7 +155,9 @@ def _response(each: int, model: str, n_hidden: int, drive: np.ndarray, o: np.nda
         if len(here) > 10:
             p, x = here.mean(), 0.5 * (low + high)
             found.append(
-                _row("response", each, model, n_hidden, x=x, value=p, se=np.sqrt(p * (1 - p) / len(here)))
+                score_row(
+                    "response", each, model, n_hidden, x=x, value=p, se=np.sqrt(p * (1 - p) / len(here))
+                )
             )
     return found
 

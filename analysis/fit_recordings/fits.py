@@ -208,21 +208,23 @@ class Fitting:
         data = model.data(r.trains, r.signals, t_stop=self.train * pq.s)
         every = [chosen.fit.values, *chosen.folds]
         lowered = [self._lowered(model, p, data, shifts) for p in every]
-        free = self._smoothing([one[1][None] for one in lowered], np.array([lowered[0][0]]), _around)
+        free = self._smoothing(
+            [one[1][None] for one in lowered], np.array([lowered[0][0]]), smooth_both_sides
+        )
         levels = [model.evaluate(p, data).potential.reshape(self.repeats, -1) for p in every]
-        given = self._smoothing([fires(a + shifts[:, None, None]) for a in levels], shifts, _behind)
+        given = self._smoothing([fires(a + shifts[:, None, None]) for a in levels], shifts, smooth_causally)
         dt, level, shift = r.dt, levels[0] + free["shift"], free["shift"]
 
         w, kernel, how = _parts(model, chosen.fit.values)
         how["theta"] = how["theta"] - shift
         drive = self._drive(w, model.data(r.trains, r.signals, t_stop=self.stop * pq.s))
         found = draw(drive, kernel, fires, self.rng(1), **how)
-        p = _apply(free, found.T.astype(float), dt, _around)[:, self.past :]
+        p = _apply(free, found.T.astype(float), dt, smooth_both_sides)[:, self.past :]
         arms = {TWIN: Arm(p, np.repeat(found[self.past :, :1], self.config.trials, axis=1), free)}
         later = model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
         a = model.evaluate(chosen.fit.values, later).potential.reshape(self.repeats, -1)
         arms[FORCED] = Arm(
-            _apply(given, fires(a + given["shift"]), dt, _behind), arms[TWIN].spikes, given
+            _apply(given, fires(a + given["shift"]), dt, smooth_causally), arms[TWIN].spikes, given
         )  # it draws nothing of its own
 
         o, cdf = self.trained.reshape(self.repeats, -1), model.family.cdf
@@ -374,14 +376,14 @@ def _different(bases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [one for k, one in enumerate(bases) if one not in bases[:k]]
 
 
-def _around(spikes: np.ndarray, steps: float) -> np.ndarray:
+def smooth_both_sides(spikes: np.ndarray, steps: float) -> np.ndarray:
     """Smoothed on both sides, a lone spike to height 1, by a Gaussian of so many steps."""
     if steps < 0.1:
         return spikes
     return np.asarray(gaussian_filter1d(spikes, steps, axis=-1, mode="reflect") * steps * np.sqrt(2 * np.pi))
 
 
-def _behind(spikes: np.ndarray, steps: float) -> np.ndarray:
+def smooth_causally(spikes: np.ndarray, steps: float) -> np.ndarray:
     """Smoothed to later steps alone, by an exponential of so many steps: what is known of the past must not tell of the present."""
     if steps < 0.1:
         return spikes

@@ -35,12 +35,12 @@ def run(
     for recording in recordings(config):
         progress(f"{recording.name}: models")
         drawn = recording.kind not in kinds
-        rows += part(out, recording.name, functools.partial(_of_one, config, recording, drawn))
+        rows += part(out, recording.name, functools.partial(rows_of_recording, config, recording, drawn))
         kinds.add(recording.kind)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _of_one(config: Config, recording: Recording, drawn: bool) -> list[dict[str, Any]]:
+def rows_of_recording(config: Config, recording: Recording, drawn: bool) -> list[dict[str, Any]]:
     """The rows of one recording; `drawn`: those of its raster too."""
     fitting, arms = fitted(recording, config)
     labels = {"kind": recording.kind, "recording": recording.name}

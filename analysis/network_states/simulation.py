@@ -36,7 +36,7 @@ def run(
         g, eta = STATES[name]
         rates = theory.brunel_rates(g=g, eta=eta, **config.network)
         mean_field = float(rates[-1]) if rates.size else 0.0
-        theories = {"mean field": mean_field, "mean field cv": _mean_field_cv(mean_field, g, eta, config)}
+        theories = {"mean field": mean_field, "mean field cv": mean_field_cv(mean_field, g, eta, config)}
         if name == "AI":
             progress("AI: neurons in input with the spectrum of their own spikes")
             fed = _fed_back(mean_field, g, eta, config)
@@ -50,7 +50,8 @@ def run(
     return pd.DataFrame(rows)
 
 
-def _mean_field_cv(rate: float, g: float, eta: float, config: Config) -> float:
+def mean_field_cv(rate: float, g: float, eta: float, config: Config) -> float:
+    """CV of the intervals that mean-field theory predicts at a rate (Hz)."""
     mu, sigma = theory.brunel_input(rate * Hz, g=g, eta=eta, **config.network)
     return float(theory.siegert_cv(mu, sigma, **feedback.CELL))
 
@@ -83,11 +84,11 @@ def _simulated(config: Config, name: str, seed: int) -> tuple[measures.Trains, i
     )
     trains = measures.as_trains(block, t_start=config.transient * second)
     if config.sabotage == "spike times jittered":
-        trains = _jittered(trains, np.random.default_rng(seed))
+        trains = jitter_spikes(trains, np.random.default_rng(seed))
     return trains, sum(p.n for p in net.populations)
 
 
-def _jittered(trains: measures.Trains, rng: np.random.Generator) -> measures.Trains:
+def jitter_spikes(trains: measures.Trains, rng: np.random.Generator) -> measures.Trains:
     """Each spike moved by up to 25 ms, around the ends of the trial."""
     start, stop = trains.window()
     times = start + (trains.times - start + rng.uniform(-0.025, 0.025, trains.times.size)) % (stop - start)

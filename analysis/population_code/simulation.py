@@ -125,7 +125,7 @@ def run(
             if condition == "equal":
                 rows += [{**same, **row} for t in config.few for row in _of_few(config, counts, t)]
     progress("recorded cells")
-    rows += _of_retina(config)
+    rows += retina_rows(config)
     return pd.DataFrame(rows)
 
 
@@ -186,7 +186,7 @@ def _of_few(config: Config, counts: np.ndarray, trials: int) -> list[dict]:
     return found
 
 
-def _of_retina(config: Config) -> list[dict]:
+def retina_rows(config: Config) -> list[dict]:
     """Information of recorded cells on which of two moments of the film it was, by number of cells; d'^2, so ds is 1."""
     spikes = retina()
     if spikes is None:

@@ -100,7 +100,8 @@ def off_diagonal(matrix: np.ndarray) -> float:
     return float(matrix[~np.eye(len(matrix), dtype=bool)].mean())
 
 
-def _with_cv(trains: measures.Trains) -> dict[str, float]:
+def repeatability_and_cv(trains: measures.Trains) -> dict[str, float]:
+    """Rate, Fano factor, reliability, Gamma and CV of intervals, the CV NaN with too few spikes."""
     values = repeatability(trains, KERNEL, PRECISION)
     enough = trains.times.size > 2 * trains.n_trials
     return {**values, "CV": float(measures.cv(trains)[0]) if enough else np.nan}
@@ -169,7 +170,9 @@ def fit(
             draws[0] = best
         parameters = pd.DataFrame(draws, columns=list(FITTED))
         trains = simulate(parameters, drives, config.trials, config.dt, seed + generation)
-        loss = np.array([_distance(_with_cv(one), targets[k % len(drives)]) for k, one in enumerate(trains)])
+        loss = np.array(
+            [_distance(repeatability_and_cv(one), targets[k % len(drives)]) for k, one in enumerate(trains)]
+        )
         loss = loss.reshape(-1, len(drives)).mean(axis=1)
         order = np.argsort(loss)
         if loss[order[0]] < least or best is not None:  # the best one was run again, with other noise
@@ -208,7 +211,7 @@ def rows(config: Fit, seed: int, progress: Callable[[str], None]) -> list[dict[s
     progress(f"fitting a LIF to the first halves of settings {', '.join(seen)}")
     found = fit(
         [_early(sweeps[s][0], config) for s in seen],
-        [_with_cv(_cell(sweeps[s], SETTLING, config.seconds)) for s in seen],
+        [repeatability_and_cv(_cell(sweeps[s], SETTLING, config.seconds)) for s in seen],
         config,
         seed,
     )
@@ -225,12 +228,12 @@ def rows(config: Fit, seed: int, progress: Callable[[str], None]) -> list[dict[s
         base["x"] = float(np.mean(sweeps[s][0].current) / G_LEAK)
         length = sweeps[s][0].seconds
         for part, start in (("cell", length / 2), ("whole cell", 0.0)):
-            values = _with_cv(_cell(sweeps[s], start, length))
+            values = repeatability_and_cv(_cell(sweeps[s], start, length))
             parts += [{**base, "part": part, "quantity": q, "value": v} for q, v in values.items()]
     for (factor, s), one in zip(itertools.product(config.factors, ordered), trains, strict=True):
         base = {"part": "cell", "source": "LIF", "setting": _name(s, seen), "fluctuation": sd[s], "x": factor}
         base["sigma"] = factor * found["sigma"]
-        parts += [{**base, "quantity": q, "value": v} for q, v in _with_cv(one).items()]
+        parts += [{**base, "quantity": q, "value": v} for q, v in repeatability_and_cv(one).items()]
     return parts
 
 

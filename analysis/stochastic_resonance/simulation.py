@@ -68,7 +68,7 @@ def _signal(values: np.ndarray) -> nsnn.Recorded:
     )
 
 
-def _shown(values: np.ndarray, times: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+def presentation_order(values: np.ndarray, times: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """An order of equally many of each value for one trial, and the number of trials."""
     each = max(k for k in range(1, 1 + 640 // values.size) if times % k == 0)
     return rng.permutation(np.repeat(np.arange(values.size), each)), times // each
@@ -85,7 +85,7 @@ def unit(config: Config) -> list[dict[str, Any]]:
     rng, rows = np.random.default_rng([config.seed, 1]), []
     sigma, replicate = np.meshgrid(config.sigmas, np.arange(config.replicates), indexing="ij")
     for name, (shown, meant) in _signals(config, config.subthreshold, config.straddling).items():
-        order, trials = _shown(np.array(shown), config.presentations // 2, rng)
+        order, trials = presentation_order(np.array(shown), config.presentations // 2, rng)
         block = nsnn.simulate(
             nsnn.NSNNNeuron(beta=0.0),
             None if config.sabotage == "noise off" else nsnn.EscapeNoise(nsnn.Gaussian(sigma.ravel())),
@@ -195,7 +195,7 @@ def pools(config: Config) -> list[dict[str, Any]]:
         for r in config.ratios
     }
     for replicate in range(config.replicates):
-        order, trials = _shown(x, config.shown, rng)
+        order, trials = presentation_order(x, config.shown, rng)
         block = nsnn.simulate(
             nsnn.NSNNNeuron(beta=0.0, theta=0.0),
             None

@@ -7,6 +7,7 @@ import json
 import re
 import time
 import types
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,23 +17,16 @@ from matplotlib.figure import Figure
 from analysis import __main__ as command
 from analysis import harness, index
 from analysis.harness import Claim, ClaimFailed
+from nsnn_neuro import NsnnError
 
 CLAIMS = [Claim("water is wet", True, "10 of 10"), Claim("pigs <fly>", False, "0 ± 0", central=False)]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    seed: int = 1
-    quick: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Spoilt(Config):
-    sabotage: str = ""
+class Config(harness.StudyConfig):
     size: int = 9
 
-    def __post_init__(self):
-        harness.smaller(self, size=3)
+    QUICK: ClassVar[dict[str, Any]] = {"size": 3}
 
 
 def stub(claims):
@@ -42,7 +36,7 @@ def stub(claims):
     study.Config = Config
     study.run = lambda config, out=None, progress=None: pd.DataFrame({"x": [config.seed], "value": [0.5]})
     study.claims = lambda table: claims
-    study.verify = lambda table: harness.check(claims)
+    study.verify = harness.verifier(study.claims)
     study.plot = lambda table: Figure(figsize=(1, 1))
     return study
 
@@ -67,7 +61,7 @@ def test_a_study_leaves_table_figures_run_and_one_page(tmp_path):
     ]
     assert pd.read_csv(outcome.folder / "table.csv").x.tolist() == [7]
     run = json.loads((outcome.folder / "run.json").read_text())
-    assert run["config"] == {"seed": 7, "quick": False}
+    assert run["config"] == {"seed": 7, "quick": False, "sabotage": "", "size": 9}
     assert "brian2" in run["versions"]
     page = (outcome.folder / "report.html").read_text()
     assert "water is wet" in page
@@ -187,18 +181,17 @@ def test_without_a_folder_a_part_is_just_made():
 def test_an_unknown_sabotage_is_refused_before_the_run(tmp_path):
     study = stub(CLAIMS)
     study.run = None
+    with pytest.raises(NsnnError, match="this study has no sabotage"):
+        harness.execute(study, Config(sabotage="noise off"), tmp_path)
     study.SABOTAGES = {"noise off": "sigma is 0"}
-    with pytest.raises(harness.NsnnError, match="sabotage = 'noise': expected one of 'noise off'"):
-        harness.execute(study, dataclasses.replace(Spoilt(), sabotage="noise"), tmp_path)
-    assert harness.sabotaged(study, Spoilt(sabotage="noise off")) == "noise off"
-    with pytest.raises(harness.NsnnError, match="this study has no sabotage"):
-        harness.sabotaged(stub(CLAIMS), Spoilt(sabotage="noise off"))
+    with pytest.raises(NsnnError, match="sabotage = 'noise': expected one of 'noise off'"):
+        harness.execute(study, Config(sabotage="noise"), tmp_path)
 
 
 def test_the_command_passes_a_sabotage_on(install, tmp_path, capsys):
     install(CLAIMS[:1])
     study = harness.find("stub")
-    study.SABOTAGES, study.Config = {"noise off": "sigma is 0"}, Spoilt
+    study.SABOTAGES = {"noise off": "sigma is 0"}
     study.run = lambda config, **how: pd.DataFrame({"x": [config.sabotage]})
     assert command.main(["stub", "--sabotage", "noise off", "--results", str(tmp_path)]) == 0
     assert "noise off" in capsys.readouterr().out
@@ -208,8 +201,8 @@ def test_the_command_passes_a_sabotage_on(install, tmp_path, capsys):
 
 
 def test_quick_configurations_are_smaller():
-    assert Spoilt(quick=True).size == 3
-    assert Spoilt().size == 9
+    assert Config(quick=True).size == 3
+    assert Config().size == 9
 
 
 def test_verdicts_put_the_central_claims_first():
@@ -218,10 +211,10 @@ def test_verdicts_put_the_central_claims_first():
     assert found.verdict.tolist() == ["holds", "fails"]
 
 
-def test_check_names_the_central_claims_that_fail():
-    harness.check(CLAIMS)
+def test_verify_names_the_central_claims_that_fail():
+    stub(CLAIMS).verify(pd.DataFrame())
     with pytest.raises(ClaimFailed, match=r"pigs <fly>: 0 ± 0"):
-        harness.check([dataclasses.replace(c, central=True) for c in CLAIMS])
+        stub([dataclasses.replace(c, central=True) for c in CLAIMS]).verify(pd.DataFrame())
 
 
 @pytest.mark.parametrize(("central", "code"), [(False, 0), (True, 1)])
@@ -339,8 +332,8 @@ def test_the_index_shows_claims_verdicts_figures_and_what_was_not_run(results):
 
 def test_the_index_shows_the_newest_full_run_that_nothing_spoilt(results):
     study, claims = harness.find("stub"), {}
-    study.Config, study.SABOTAGES = Spoilt, {"noise off": "sigma is 0"}
-    for k, config in enumerate([Spoilt(), Spoilt(seed=2), Spoilt(quick=True), Spoilt(sabotage="noise off")]):
+    study.SABOTAGES = {"noise off": "sigma is 0"}
+    for k, config in enumerate([Config(), Config(seed=2), Config(quick=True), Config(sabotage="noise off")]):
         folder = harness.execute(study, config, results, progress=lambda text: None).folder
         run = json.loads((folder / "run.json").read_text()) | {"finished": f"2026-01-0{k + 1}"}
         (folder / "run.json").write_text(json.dumps(run))

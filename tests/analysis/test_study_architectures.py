@@ -64,7 +64,7 @@ def test_recordings_are_parted_digit_by_digit(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
     seen = []
     for part, of_each in (("train", 10), ("val", 3), ("test", 3)):
-        X, y = study._data(study.Config(), "N-MNIST", part, False)
+        X, y = study.data_part(study.Config(), "N-MNIST", part, False)
         assert np.bincount(y).tolist() == [of_each] * 10
         pixel = X[:, 0].argmax(axis=1)
         assert (pixel // 34 == y).all()
@@ -77,7 +77,7 @@ def test_recordings_are_parted_digit_by_digit(tmp_path: Path, monkeypatch: pytes
         ("dense in Brian2", "N-MNIST", "rate MSE")
     ]
     with pytest.raises(study.nsnn.NsnnError, match="no recordings nmnist_160"):
-        study._data(study.Config(), "N-MNIST", "test", False)
+        study.data_part(study.Config(), "N-MNIST", "test", False)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("side", [8, 28])
 def test_images_pass_through_the_networks(side: int, residual: bool) -> None:
     torch = pytest.importorskip("torch")
-    layers = study._convolutional(study.Config(quick=True), side, residual)
+    layers = study.convolutional(study.Config(quick=True), side, residual)
     net = study.untrained("noisy", layers, 0.4, 1, n_steps=3)
     with torch.random.fork_rng():
         assert net(torch.full((5, 1, side, side), 0.5)).shape == (5, 10)
@@ -106,7 +106,7 @@ def test_random_feedback_is_above_the_first_layer() -> None:
     pytest.importorskip("torch")
     from nsnn_neuro import deep
 
-    layers = study._with_random_feedback(study.dense(4, 3, 2))
+    layers = study.with_random_feedback(study.dense(4, 3, 2))
     net = study.untrained("noisy", layers, 0.4, 1)
     assert [isinstance(m, deep.RandomFeedback) for m in net.module] == [False, False, True, False]
 
@@ -127,5 +127,5 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found.groupby("stage").size().to_dict() == {"choice": 6, "test": 6}
     assert found.accuracy.between(0, 1).all()
     assert (found[found.stage == "test"].seconds > 0).all()
-    monkeypatch.setattr(study, "_train", None)  # all parts are there
+    monkeypatch.setattr(study, "train_network", None)  # all parts are there
     pd.testing.assert_frame_equal(study.run(config, tmp_path), found)

@@ -8,6 +8,7 @@ from helpers.channels import KINDS, words_of_kind
 from scipy import integrate, stats
 
 from analysis import estimator_benchmark as study
+from analysis.estimator_benchmark import channels, words
 from analysis.harness import ClaimFailed
 
 
@@ -20,7 +21,7 @@ def test_claims_hold_on_a_quick_run(table):
     study.verify(table)
     assert len(study.plot(table).axes) == 2 * 6
     assert len(study.summary(table)) == len(table)
-    lines = study.few_trials(table, 20).splitlines()
+    lines = words.few_trials(table, 20).splitlines()
     assert len(lines) == 2 + 4 * 2 * 2
     assert {line.count("|") for line in lines} == {9}
 
@@ -52,36 +53,36 @@ def test_each_claim_fails_when_its_number_is_broken(table, claim):
 
 def test_words_have_the_information_of_their_law():
     """H(R) - H(R|S) bin by bin: words of one stimulus are a chain, whose entropy is that of each bin given the one before."""
-    time, s = np.arange(study.BINS), np.arange(study.STIMULI)[:, None]
+    time, s = np.arange(channels.BINS), np.arange(channels.STIMULI)[:, None]
     fire = 0.03 + (0.2 + 0.06 * s) * np.exp(-0.5 * ((time - 0.7 * s) / 1.2) ** 2)
 
     def binary(p):
         return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
 
     given = 0.0
-    spiked = np.zeros(study.STIMULI)
-    for t in range(study.BINS):
+    spiked = np.zeros(channels.STIMULI)
+    for t in range(channels.BINS):
         given += ((1 - spiked) * binary(fire[:, t]) + spiked * binary(0.2 * fire[:, t])).mean()
         spiked = (1 - spiked) * fire[:, t] + spiked * 0.2 * fire[:, t]
-    law = np.zeros((study.STIMULI, 2**study.BINS))
+    law = np.zeros((channels.STIMULI, 2**channels.BINS))
     for code in range(law.shape[1]):
-        p, before = np.ones(study.STIMULI), 0
-        for t in range(study.BINS):
+        p, before = np.ones(channels.STIMULI), 0
+        for t in range(channels.BINS):
             bit = code >> t & 1
             q = fire[:, t] * (0.2 if before else 1.0)
             p, before = p * (q if bit else 1 - q), bit
         law[:, code] = p
     mean = law.mean(0)
     expected = -(mean * np.log2(mean)).sum() - given
-    assert study.words_channel((1.0,)).truth == pytest.approx(expected, abs=1e-12)
+    assert channels.words_channel((1.0,)).truth == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("informative", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_words_of_each_kind_have_the_information_of_their_law(kind, informative):
     """Against the enumeration that the estimators' tests draw from."""
-    channel = study.kind_channel(kind, 6, (20,), informative=informative)
-    expected = words_of_kind(kind, study.STIMULI, 6, informative=informative).information
+    channel = channels.kind_channel(kind, 6, (20,), informative=informative)
+    expected = words_of_kind(kind, channels.STIMULI, 6, informative=informative).information
     assert channel.truth == pytest.approx(expected, abs=1e-12)
     assert (channel.truth > 0.4) == informative
 
@@ -95,4 +96,4 @@ def test_the_curve_has_the_information_of_its_joint_density():
     marginal = integrate.simpson(p[:, None] * given, x=x, axis=0)
     ratio = np.log2(np.where(given > 0, given, 1.0) / np.where(marginal > 0, marginal, 1.0))
     inner = integrate.simpson(np.where(given > 0, given * ratio, 0.0), x=y, axis=1)
-    assert study.curve_channel((100,)).truth == pytest.approx(integrate.simpson(p * inner, x=x), abs=1e-5)
+    assert channels.curve_channel((100,)).truth == pytest.approx(integrate.simpson(p * inner, x=x), abs=1e-5)

@@ -16,8 +16,8 @@ from scipy.special import ndtr
 
 import nsnn_neuro as nsnn
 from analysis import fit_recordings as study
+from analysis.fit_recordings import config, fits, simulation
 from analysis.fit_recordings import data_sets as sets
-from analysis.fit_recordings import fits
 from analysis.fit_recordings import scoring as scores
 from analysis.harness import ClaimFailed
 from nsnn_neuro import measures
@@ -70,7 +70,7 @@ def test_an_unknown_sabotage_is_refused():
 
 # --- verdicts ----------------------------------------------------------------------------------------------------------------
 
-RIVALS = (study.TWIN, study.FORCED, study.ADDED, study.LNP, study.ALONE, study.GLM)
+RIVALS = (fits.TWIN, fits.FORCED, fits.ADDED, fits.LNP, fits.ALONE, fits.GLM)
 
 
 def made_up(**leads):
@@ -79,22 +79,22 @@ def made_up(**leads):
     for kind in ("grasshopper", "cortical", "P-unit"):
         for k in (1, 2):
             labels = {"kind": kind, "recording": f"{kind} {k}", "se": 0.01, "n": 20}
-            for model in (study.NEURON, *RIVALS):
+            for model in (fits.NEURON, *RIVALS):
                 rows.append({**labels, "part": "score", "model": model, "measure": "bits", "value": 1.0})
                 rows.append({**labels, "part": "measure", "model": model, "measure": "p", "value": 0.5})
-                if model != study.NEURON:
+                if model != fits.NEURON:
                     value = leads.get(model, {}).get(f"{kind} {k}", 0.5 + 0.01 * k)
                     lead = {"value": value, "low": value - 0.1, "high": value + 0.1}
                     rows.append({**labels, "part": "lead", "model": model, "measure": "bits", **lead})
-            for model, off in ((study.CELL, 0.0), (study.NEURON, 0.001), (study.TWIN, -0.3)):
+            for model, off in ((fits.CELL, 0.0), (fits.NEURON, 0.001), (fits.TWIN, -0.3)):
                 for measure in ("cv", "fano", "rate correlation", "van rossum"):
                     sign = -1 if measure == "van rossum" else 1
                     rows.append(
                         {**labels, "part": "measure", "model": model, "measure": measure, "value": 1 + sign * off}
                     )  # fmt: skip
-            across = {"part": "across", "model": study.NEURON, "value": 0.0, "low": -0.1, "high": 0.1}
+            across = {"part": "across", "model": fits.NEURON, "value": 0.0, "low": -0.1, "high": 0.1}
             rows += [{**labels, **across, "measure": m} for m in ("fano", "reliability")]
-    return pd.DataFrame(rows, columns=study.COLUMNS)
+    return pd.DataFrame(rows, columns=config.COLUMNS)
 
 
 def test_claims_hold_on_a_table_that_is_ahead_everywhere():
@@ -106,12 +106,12 @@ def test_claims_hold_on_a_table_that_is_ahead_everywhere():
 @pytest.mark.parametrize(
     ("model", "where", "value", "named"),
     [
-        (study.TWIN, "P-unit 2", 0.05, "noiseless twin's on every recording"),
-        (study.FORCED, "cortical 1", 0.05, "given the spikes"),
-        (study.ADDED, "grasshopper 1", 0.05, "noise added afterwards"),
-        (study.LNP, "grasshopper 2", 0.05, "linear-nonlinear"),
-        (study.LNP, "cortical 2", 0.0, "linear-nonlinear"),
-        (study.ALONE, "cortical 2", 0.0, "history without the stimulus"),
+        (fits.TWIN, "P-unit 2", 0.05, "noiseless twin's on every recording"),
+        (fits.FORCED, "cortical 1", 0.05, "given the spikes"),
+        (fits.ADDED, "grasshopper 1", 0.05, "noise added afterwards"),
+        (fits.LNP, "grasshopper 2", 0.05, "linear-nonlinear"),
+        (fits.LNP, "cortical 2", 0.0, "linear-nonlinear"),
+        (fits.ALONE, "cortical 2", 0.0, "history without the stimulus"),
     ],
 )
 def test_each_central_claim_can_fail(model, where, value, named):
@@ -125,7 +125,7 @@ def test_each_central_claim_can_fail(model, where, value, named):
 def test_the_margin_to_the_glm_is_that_of_non_inferiority():
     """Lower ends of the intervals: -.04 isn't inferior, -.06 may be."""
     for value, holds in ((0.06, True), (0.04, False)):
-        found = study.claims(made_up(**{study.GLM: {"cortical 1": value}}))
+        found = study.claims(made_up(**{fits.GLM: {"cortical 1": value}}))
         (claim,) = (c for c in found if "Poisson GLM's by" in c.text)
         assert claim.holds is holds
         assert not claim.central
@@ -215,12 +215,12 @@ def test_floor_and_gain_are_the_best():
 def test_kernels_have_height_one_and_the_told_twin_looks_back_alone():
     lone = np.zeros((1, 201))
     lone[0, 100] = 1
-    for smooth in (fits._around, fits._behind):
+    for smooth in (fits.smooth_both_sides, fits.smooth_causally):
         np.testing.assert_allclose(smooth(lone, 5.0)[0, 100], 1.0, rtol=1e-3)
         np.testing.assert_array_equal(smooth(lone, 0.0), lone)
-    assert fits._behind(lone, 5.0)[0, :100].max() == 0
-    assert fits._behind(lone, 5.0)[0, 105] == pytest.approx(np.exp(-1), rel=1e-12)
-    around = fits._around(lone, 5.0)[0]
+    assert fits.smooth_causally(lone, 5.0)[0, :100].max() == 0
+    assert fits.smooth_causally(lone, 5.0)[0, 105] == pytest.approx(np.exp(-1), rel=1e-12)
+    around = fits.smooth_both_sides(lone, 5.0)[0]
     np.testing.assert_allclose(around, around[::-1], atol=1e-12)
 
 
@@ -251,12 +251,12 @@ def test_the_fit_foretells_as_the_truth_does(known):
     _, p, fitting, arms = known
     truth = fits.log_likelihood(p, fitting.o)
     lost = scores.per_spike(
-        (truth - fits.log_likelihood(arms[study.NEURON].p, fitting.o)) / np.log(2), fitting.o, 200
+        (truth - fits.log_likelihood(arms[fits.NEURON].p, fitting.o)) / np.log(2), fitting.o, 200
     )
     cost = 7 / (2 * fitting.trained.sum() * np.log(2))
     assert abs(lost["value"] - cost) < 4 * lost["se"]
     assert lost["value"] < 0.02
-    for rival in (study.TWIN, study.FORCED, study.ADDED, study.LNP, study.ALONE):
+    for rival in (fits.TWIN, fits.FORCED, fits.ADDED, fits.LNP, fits.ALONE):
         gain = truth - fits.log_likelihood(arms[rival].p, fitting.o)
         assert scores.per_spike(gain, fitting.o, 200)["low"] > 0
 
@@ -264,7 +264,7 @@ def test_the_fit_foretells_as_the_truth_does(known):
 def test_spikes_drawn_by_the_fits_have_the_cell_s_rate(known):
     _, _, fitting, arms = known
     cell = fitting.o.sum(axis=1)
-    for name in (study.NEURON, study.GLM, study.LNP):
+    for name in (fits.NEURON, fits.GLM, fits.LNP):
         drawn = arms[name].spikes.sum(axis=0)
         slack = 0.05 * cell.mean()  # the rate itself is fitted on half as many spikes again
         assert abs(drawn.mean() - cell.mean()) < 4 * np.hypot(stats.sem(drawn), stats.sem(cell)) + slack
@@ -281,9 +281,9 @@ def test_drawn_blocks_are_laid_on_the_steps_of_the_test_part(known):
 def test_the_twin_fires_as_often_as_the_cell(known):
     """Its threshold is lowered in steps that change the rate by less than a fifth."""
     _, _, fitting, arms = known
-    assert arms[study.TWIN].chosen["shift"] > 0
-    assert abs(np.log(arms[study.TWIN].spikes.mean() / fitting.rate)) < 0.2
-    assert np.ptp(arms[study.TWIN].spikes.sum(axis=1)) == len(arms[study.TWIN].spikes.T)  # all trials or none
+    assert arms[fits.TWIN].chosen["shift"] > 0
+    assert abs(np.log(arms[fits.TWIN].spikes.mean() / fitting.rate)) < 0.2
+    assert np.ptp(arms[fits.TWIN].spikes.sum(axis=1)) == len(arms[fits.TWIN].spikes.T)  # all trials or none
 
 
 def test_a_network_s_probabilities_are_those_of_its_likelihood(known):
@@ -316,11 +316,11 @@ def test_the_twin_is_told_nothing_and_the_other_only_what_was(known):
     other = [np.concatenate([t[t < cut], np.arange(cut, 5.99, 0.013)]) for t in recording.trains]
     changed = fits.Fitting(dataclasses.replace(recording, trains=other), SMALL)
     again = changed.twins(fitting.neuron(recording.bases))
-    np.testing.assert_array_equal(again[study.TWIN].p, arms[study.TWIN].p)
+    np.testing.assert_array_equal(again[fits.TWIN].p, arms[fits.TWIN].p)
     same = round((cut - recording.borders[0]) / recording.dt)
-    np.testing.assert_array_equal(again[study.FORCED].p[:, :same], arms[study.FORCED].p[:, :same])
-    assert (again[study.FORCED].p != arms[study.FORCED].p).any()
-    assert again[study.ADDED].chosen == arms[study.ADDED].chosen
+    np.testing.assert_array_equal(again[fits.FORCED].p[:, :same], arms[fits.FORCED].p[:, :same])
+    assert (again[fits.FORCED].p != arms[fits.FORCED].p).any()
+    assert again[fits.ADDED].chosen == arms[fits.ADDED].chosen
 
 
 def test_all_filter_models_choose_among_equally_many_candidates(known, monkeypatch):
@@ -377,8 +377,8 @@ def test_a_stopped_run_goes_on_and_each_kind_has_one_raster(tmp_path, monkeypatc
             raise KeyboardInterrupt
         return [{"kind": recording.kind, "recording": recording.name, "value": np.float64(len(made))}]
 
-    monkeypatch.setattr(study, "recordings", lambda config: known)
-    monkeypatch.setattr(study, "_of_one", of_one)
+    monkeypatch.setattr(simulation, "recordings", lambda config: known)
+    monkeypatch.setattr(simulation, "rows_of_recording", of_one)
     with pytest.raises(KeyboardInterrupt):
         study.run(study.Config(quick=True), tmp_path)
     found = study.run(study.Config(quick=True), tmp_path)
@@ -424,11 +424,11 @@ def test_p_units_have_history_alone_or_the_phase_of_the_field():
     assert phased.stimulated
     assert not plain.stimulated
     fitting, arms = fits.fitted(plain, config)
-    assert study.ALONE not in arms
-    assert np.ptp(arms[study.LNP].p) == 0
-    assert arms[study.LNP].p[0, 0] == pytest.approx(fitting.rate, rel=1e-9)
-    gain = fits.log_likelihood(arms[study.NEURON].p, fitting.o) - fits.log_likelihood(
-        arms[study.LNP].p, fitting.o
+    assert fits.ALONE not in arms
+    assert np.ptp(arms[fits.LNP].p) == 0
+    assert arms[fits.LNP].p[0, 0] == pytest.approx(fitting.rate, rel=1e-9)
+    gain = fits.log_likelihood(arms[fits.NEURON].p, fitting.o) - fits.log_likelihood(
+        arms[fits.LNP].p, fitting.o
     )
     assert gain.sum() > 0
 
@@ -438,7 +438,7 @@ def test_figures_show_every_model_and_recording(table):
     assert len(figure.axes) == 3
     shown = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
     assert shown == {
-        study.NEURON, study.TWIN, study.FORCED, study.ADDED, study.LNP, study.GLM, study.NETWORK,
+        fits.NEURON, fits.TWIN, fits.FORCED, fits.ADDED, fits.LNP, fits.GLM, fits.NETWORK,
     }  # fmt: skip
     titles = [ax.get_title() for ax in leads.axes]
     assert set(titles) == set(table[table.part == "lead"].model)

@@ -13,6 +13,7 @@ from scipy import stats
 
 import nsnn_neuro as nsnn
 from analysis import grasshopper as study
+from analysis.grasshopper import calibration, config, simulation
 from analysis.harness import ClaimFailed
 
 SMALL = dataclasses.replace(
@@ -74,20 +75,20 @@ def test_corrupting_the_second_half_leaves_the_parameters_unchanged(tables):
 def test_the_second_half_is_read_after_the_parameters_are_frozen(monkeypatch):
     order = []
     monkeypatch.setattr(nsnn.datasets, "grasshopper", first_second)
-    load, calibrate = study.load_half, study.calibrate
+    load, calibrate = calibration.load_half, calibration.calibrate
     monkeypatch.setattr(
-        study,
+        simulation,
         "load_half",
         lambda *a, second_half, **k: order.append(second_half) or load(*a, second_half=second_half),
     )
-    monkeypatch.setattr(study, "calibrate", lambda *a: order.append("frozen") or calibrate(*a))
+    monkeypatch.setattr(simulation, "calibrate", lambda *a: order.append("frozen") or calibrate(*a))
     study.run(dataclasses.replace(SMALL, generations=1))
     assert order == [False, "frozen", True]
 
 
 def test_the_table_has_every_cell_of_the_report(tables):
     table = tables[0]
-    for model in ("recorded", *study.MODELS):
+    for model in ("recorded", *config.MODELS):
         rows = table[table.model == model]
         assert {
             "rate", "CV", "LV", "lag-1 correlation", "Fano factor (windows)", "information bound",
@@ -126,14 +127,14 @@ def test_the_objective_prefers_the_truth():
     def trains(rate, n):
         return [t[rng.random(t.size) < rate * 1e-3] + 5e-4 for _ in range(n)]
 
-    half = study.Half(trains(truth, 1)[0], np.zeros(10_000), 200.0)
+    half = calibration.Half(trains(truth, 1)[0], np.zeros(10_000), 200.0)
     rates = [truth, 0.6 * truth, 1.6 * truth, np.full_like(t, 60.0), truth[::-1]]
     block = nsnn.to_block(
         [list(row) for row in zip(*(trains(r, 60) for r in rates), strict=True)], t_stop=5 * pq.s
     )
-    scores = study.log_likelihood(block, half, study.Config())
+    scores = calibration.log_likelihood(block, half, study.Config())
     assert scores.argmax() == 0
-    by_segment = study.log_likelihood(block, half, study.Config(), segment=0.5)
+    by_segment = calibration.log_likelihood(block, half, study.Config(), segment=0.5)
     np.testing.assert_allclose(by_segment.mean(axis=1), scores, rtol=1e-12)
     poisson = np.log(60) - 1 + np.mean(np.log(60) - 60 * np.diff(half.spikes))
     assert abs(scores[3] - poisson) < 0.15  # a flat rate's own score, but for kernel, floor and finite trials

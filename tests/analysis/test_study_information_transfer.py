@@ -9,12 +9,13 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import quantities as pq
 from helpers.quick_runs import quick_table
 from scipy.io import savemat
 
 from analysis import information_transfer as study
 from analysis.harness import ClaimFailed
-from analysis.information_transfer import recorded, verdicts
+from analysis.information_transfer import recorded, simulation, verdicts
 from nsnn_neuro import FormatError, measures, theory, to_block
 
 
@@ -141,12 +142,12 @@ def test_every_sabotage_is_tested():
 
 def test_signals_are_white_up_to_the_cutoff_and_gaussian():
     config = dataclasses.replace(study.Config(), seconds=40.0, copies=(0, 20, 0))
-    paths = study.signals(config)
+    paths = simulation.signals(config)
     assert paths.shape == (20, 80_000)
     np.testing.assert_allclose(paths.mean(axis=1), 0, atol=1e-12)
     np.testing.assert_allclose(paths.std(axis=1), 1, rtol=1e-12)
-    power = (np.abs(np.fft.rfft(paths, axis=1)) ** 2).mean(axis=0) / paths.shape[1] / study.RATE
-    f = np.fft.rfftfreq(paths.shape[1], 1 / study.RATE)
+    power = (np.abs(np.fft.rfft(paths, axis=1)) ** 2).mean(axis=0) / paths.shape[1] / simulation.RATE
+    f = np.fft.rfftfreq(paths.shape[1], 1 / simulation.RATE)
     assert power[f > config.cutoff].max() < 1e-20
     flat = power[(f > 0) & (f <= config.cutoff)].reshape(20, -1).mean(axis=1) * 2 * config.cutoff
     assert (np.abs(flat - 1) < 4 / np.sqrt(20 * 100)).all()  # 100 frequencies of 20 paths in each
@@ -156,7 +157,7 @@ def test_signals_are_white_up_to_the_cutoff_and_gaussian():
 
 
 def test_signals_come_from_the_seed():
-    one, same, other = (study.signals(study.Config(quick=True, seed=s)) for s in (1, 1, 2))
+    one, same, other = (simulation.signals(study.Config(quick=True, seed=s)) for s in (1, 1, 2))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
 
@@ -164,7 +165,7 @@ def test_signals_come_from_the_seed():
 def test_linear_theory_is_lindners_closed_form():
     config = study.Config(tau_refrac=0.0)
     f = np.array([1.0, 10.0, 40.0])
-    chi, spectrum = study.linear_theory([1.5, 3.0], f, config)
+    chi, spectrum = simulation.linear_theory([1.5, 3.0], f, config)
     for k, sigma in enumerate((1.5, 3.0)):
         law = {"tau_m": 10e-3, "v_thresh": 10.0, "v_reset": 0.0, "tau_refrac": 0.0}
         np.testing.assert_allclose(chi[k], theory.lindner_susceptibility(f, 7.0, sigma, **law), rtol=1e-3)
@@ -173,15 +174,15 @@ def test_linear_theory_is_lindners_closed_form():
 
 def test_coherence_and_bound_by_hand():
     """A Poisson neuron of 20 Hz whose rate follows by 10 Hz/mV; signal of .5 mV up to 50 Hz: 1 / (1 + 20 / .25)."""
-    c = study.linear_coherence(np.array([6 + 8j]), np.array([20.0]), 0.5, 50.0)
+    c = simulation.linear_coherence(np.array([6 + 8j]), np.array([20.0]), 0.5, 50.0)
     assert c == pytest.approx(1 / 81)
-    assert study.bound_of(np.array([0.5, 0.75, 0.0]), 2.0) == pytest.approx(6.0)
+    assert simulation.bound_of(np.array([0.5, 0.75, 0.0]), 2.0) == pytest.approx(6.0)
 
 
 def test_the_membranes_standard_deviation_is_the_integral():
     f = np.linspace(0, 50, 200_001)
     power = np.trapezoid(1 / (1 + (2 * np.pi * f * 0.01) ** 2), f) / 50
-    assert study.membrane_sd(0.5, 50.0, 0.01) == pytest.approx(0.5 * np.sqrt(power), rel=1e-8)
+    assert simulation.membrane_sd(0.5, 50.0, 0.01) == pytest.approx(0.5 * np.sqrt(power), rel=1e-8)
 
 
 def test_weak_is_a_quarter_of_sigma(table):
@@ -194,12 +195,12 @@ def test_weak_is_a_quarter_of_sigma(table):
 
 
 def test_mixed_trials_come_from_all_copies():
-    seconds = study.pq.s
+    seconds = pq.s
     copies = [
         measures.as_repeats(to_block([[[0.1 * c + 0.01 * t]] for t in range(4)], t_stop=1 * seconds))
         for c in range(1, 4)
     ]
-    found = study.mixed(copies, 1)
+    found = simulation.mixed(copies, 1)
     assert found.times.tolist() == pytest.approx([0.2, 0.31, 0.12, 0.23])
     assert found.trial.tolist() == [0, 1, 2, 3]
 

@@ -22,9 +22,9 @@ def table(
         for seed, shift in enumerate((-spread, 0.0, spread)):
             turned = shift if arm == "noisy" else -shift
             rows.append(
-                study._row("test", arm, 0.4, 1e-3, seed, accuracy=mean + turned, **{"one pass": mean})
+                study.result_row("test", arm, 0.4, 1e-3, seed, accuracy=mean + turned, **{"one pass": mean})
             )
-    rows.append(study._row("test", "nearest neighbour", np.nan, np.nan, 0, accuracy=1.0))
+    rows.append(study.result_row("test", "nearest neighbour", np.nan, np.nan, 0, accuracy=1.0))
     return pd.DataFrame(rows)
 
 
@@ -77,5 +77,7 @@ def test_choices_are_made_on_the_validation_part_alone(
     assert set(study.summary(found).arm) == {*study.ARMS, "nearest neighbour"}
     figure = study.plot(found)
     assert len(figure.axes) == 1
-    monkeypatch.setattr(study, "_train", None)  # a run that was stopped goes on from the parts it has kept
+    monkeypatch.setattr(
+        study, "train_network", None
+    )  # a run that was stopped goes on from the parts it has kept
     pd.testing.assert_frame_equal(study.run(config, tmp_path), found)

@@ -51,7 +51,9 @@ def table(
                     rows.append(row)
     y = np.eye(3)
     o = np.stack([y, 0 * y])
-    rows += [row for s in SIGMAS for arm in ("noisy", "likelihood") for row in study._firing(o, y, arm, s)]
+    rows += [
+        row for s in SIGMAS for arm in ("noisy", "likelihood") for row in study.firing_rows(o, y, arm, s)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -87,7 +89,7 @@ def test_expectations_fail_one_by_one(text: str, broken: dict[str, float]) -> No
 
 
 def test_of_the_twin_the_width_of_the_least_distance_counts() -> None:
-    found = study._of(table(), "twin in noise", "distance")
+    found = study.by_seed_and_sigma(table(), "twin in noise", "distance")
     assert found.shape == (3, 3)
     np.testing.assert_allclose(found.mean(), 0.8, atol=1e-12)
 

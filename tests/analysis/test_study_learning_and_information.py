@@ -109,7 +109,7 @@ def test_repeats_are_those_of_the_hidden_layer(monkeypatch: pytest.MonkeyPatch) 
         for neuron in range(9):
             times = np.flatnonzero(rng.random(20) < 0.1 + 0.05 * neuron)
             block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="ms", t_stop=20.0))
-    found = study._repeats(measures.as_trains(block), 7, config)
+    found = study.variability_over_repeats(measures.as_trains(block), 7, config)
     fano, reliability = [], []
     for image in range(10):
         mine = block.segments[7 + 5 * image : 12 + 5 * image]
@@ -132,14 +132,14 @@ def test_without_any_noise_repeats_are_alike(monkeypatch: pytest.MonkeyPatch) ->
         X, y = digits(split, seed=seed)
         return np.rint(X)[:160], y[:160]
 
-    train = study._train
+    train = study.train_network
 
     def watched(*given):
         learned.append(train(*given))
         return learned[-1]
 
     monkeypatch.setattr(study.nsnn.datasets, "digits", sharp)
-    monkeypatch.setattr(study, "_train", watched)
+    monkeypatch.setattr(study, "train_network", watched)
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
     config = dataclasses.replace(study.Config(), seeds=1, epochs=(0, 1, 2), repeats=4, every=4)
     found = study.run(config)

@@ -12,7 +12,7 @@ from helpers.quick_runs import quick_table
 
 from analysis import network_states as study
 from analysis.harness import ClaimFailed
-from analysis.network_states import feedback
+from analysis.network_states import config, feedback, simulation
 from nsnn_neuro import measures, theory, to_block
 
 
@@ -27,7 +27,7 @@ def test_a_quick_run_verifies_and_survives_a_file(table, tmp_path):
     table.to_csv(tmp_path / "table.csv", index=False)
     again = pd.read_csv(tmp_path / "table.csv")
     assert study.claims(again) == study.claims(table)
-    assert study.summary(again).state.tolist() == list(study.STATES)
+    assert study.summary(again).state.tolist() == list(config.STATES)
     assert len(study.plot(again).get_axes()) == 8 + 4
     assert study.headline(again) == study.headline(table)
 
@@ -76,7 +76,7 @@ def made_up():
                     "x": w,
                     "value": correlation * off,
                 }
-                for w in study.WINDOWS
+                for w in simulation.WINDOWS
             ]
     return pd.DataFrame(rows)
 
@@ -154,7 +154,7 @@ def test_the_populations_count_is_that_of_a_loop():
     rng = np.random.default_rng(0)
     times = np.sort(np.round(rng.uniform(0.1, 0.3, 400), 4))  # on a grid of .1 ms, as simulated
     expected = [sum(k <= round(1e4 * t) // 10 - 100 < k + 1 for t in times) for k in range(200)]
-    assert study.population_counts(times, 0.1, 0.3).tolist() == expected
+    assert simulation.population_counts(times, 0.1, 0.3).tolist() == expected
 
 
 def test_the_pairs_correlation_is_that_of_a_loop():
@@ -164,13 +164,13 @@ def test_the_pairs_correlation_is_that_of_a_loop():
     data = measures.as_trains(to_block([trains], t_stop=1 * second))
     counts = [np.histogram(t, np.linspace(0, 1, 101))[0] for t in trains]
     expected = [np.corrcoef(counts[i], counts[j])[0, 1] for i in range(4) for j in range(i)]
-    assert study.pair_correlation(data, 10e-3) == pytest.approx(np.mean(expected), abs=1e-12)
+    assert simulation.pair_correlation(data, 10e-3) == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 def test_jitter_moves_every_spike_by_up_to_25_ms_and_loses_none():
     trains = [np.full(500, 0.5), np.full(300, 0.99)]
     data = measures.as_trains(to_block([trains], t_stop=1 * second))
-    moved = study._jittered(data, np.random.default_rng(2))
+    moved = simulation.jitter_spikes(data, np.random.default_rng(2))
     assert moved.counts.tolist() == [[500, 300]]
     first, second_ = moved.times[:500], moved.times[500:]
     assert (np.diff(first) >= 0).all()
@@ -187,7 +187,7 @@ def test_the_mean_fields_cv_is_siegerts_at_its_own_rate():
     from nsnn_neuro.theory import siegert_cv
 
     expected = siegert_cv(mu, sigma_b / np.sqrt(2), tau_m=20.0, v_thresh=20.0, v_reset=10.0, tau_refrac=2.0)
-    assert study._mean_field_cv(nu, 5.0, 2.0, study.Config()) == pytest.approx(expected, rel=1e-6)
+    assert simulation.mean_field_cv(nu, 5.0, 2.0, study.Config()) == pytest.approx(expected, rel=1e-6)
 
 
 BRUNEL = {"n_e": 10_000, "n_i": 2500, "epsilon": 0.1, "J": 0.1 * mV, "g": 5.0, "eta": 2.0}

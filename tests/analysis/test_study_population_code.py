@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 from helpers import recordings
@@ -10,7 +11,7 @@ from scipy import stats
 
 from analysis import population_code as study
 from analysis.harness import ClaimFailed
-from analysis.population_code import verdicts
+from analysis.population_code import simulation, verdicts
 from analysis.shared import recordings as studied
 from nsnn_neuro import FormatError, theory
 
@@ -26,7 +27,7 @@ def table(tmp_path_factory):
 def test_a_quick_run_verifies_and_survives_a_file(table, tmp_path):
     study.verify(table)
     table.to_csv(tmp_path / "table.csv", index=False)
-    again = study.pd.read_csv(tmp_path / "table.csv")
+    again = pd.read_csv(tmp_path / "table.csv")
     assert study.claims(again) == study.claims(table)
     assert len(study.claims(table)) == 8  # without recordings
     assert len(study.summary(again)) == 3 * 4
@@ -62,17 +63,17 @@ def made_up():
     """What theory says, with estimates that scatter by their standard errors: no simulation."""
     config, rng, rows = study.Config(quick=True), np.random.default_rng(3), []
     for population in range(5):
-        for condition in study.CONDITIONS:
+        for condition in verdicts.CONDITIONS:
             shared = 0.0 if condition == "private" else config.shared
             gain = np.ones(32)
             if condition == "mixed":
                 gain[3::4] = -1
             drive = rng.uniform(*config.drives, 32)
             for n in config.sizes:
-                whole, single = study.linear_response(config, drive[:n], gain[:n], shared)
+                whole, single = simulation.linear_response(config, drive[:n], gain[:n], shared)
                 information = whole * (1 + 0.02 * rng.normal())
                 best = stats.norm.cdf(config.ds * np.sqrt(information) / 2)
-                right = study.trained(config.ds * np.sqrt(information), n, 120)
+                right = simulation.trained(config.ds * np.sqrt(information), n, 120)
                 rows.append(
                     {
                         "population": population, "condition": condition, "part": "model", "neurons": n, "trials": 150,
@@ -91,14 +92,14 @@ def made_up():
                         "se": 0.02,
                     }
                 )  # fmt: skip
-        for n in study.CELLS:
+        for n in simulation.CELLS:
             rows.append(
                 {
                     "population": population, "condition": "retina", "part": "retina", "neurons": n,
                     "information": n * (5 + 0.1 * rng.normal()), "se": 0.1, "shuffled": 5.1 * n,
                 }
             )  # fmt: skip
-    return study.pd.DataFrame(rows)
+    return pd.DataFrame(rows)
 
 
 def rows_of(table, part, condition, n):
@@ -155,18 +156,18 @@ def test_a_plug_in_estimate_without_bias_fails(theory_alone):
 
 def test_exponents_are_those_of_powers():
     sizes = np.array([4, 8, 16, 32])
-    frame = study.pd.DataFrame([3.0 * sizes, 0.1 * sizes**0.5, [1, -1, 1, 1]], columns=sizes)
+    frame = pd.DataFrame([3.0 * sizes, 0.1 * sizes**0.5, [1, -1, 1, 1]], columns=sizes)
     np.testing.assert_allclose(verdicts.exponents(frame), [1, 0.5, np.nan], atol=1e-12)
 
 
 def test_linear_response_of_many_equal_neurons_is_the_noise_of_the_stimulus():
     """N equal neurons: 1/I = 1/(N i) + 2 tau sigma^2 c / T, i a neuron's own; without shared noise N times a neuron's."""
     config = study.Config()
-    one, _ = study.linear_response(config, np.full(1, 20.0), np.ones(1), 0.0)
+    one, _ = simulation.linear_response(config, np.full(1, 20.0), np.ones(1), 0.0)
     for n in (1, 10, 1000):
         drive, ones = np.full(n, 20.0), np.ones(n)
-        assert study.linear_response(config, drive, ones, 0.0)[0] == pytest.approx(n * one, rel=1e-9)
-        whole, single = study.linear_response(config, drive, ones, config.shared)
+        assert simulation.linear_response(config, drive, ones, 0.0)[0] == pytest.approx(n * one, rel=1e-9)
+        whole, single = simulation.linear_response(config, drive, ones, config.shared)
         assert single == pytest.approx(n * one, rel=1e-9)
         cell = {"tau_m": 0.02, "v_thresh": 20.0, "v_reset": 10.0, "tau_refrac": 0.002}
         slope = theory.siegert_gain(20.0, 3.5, **cell)  # per mV; a finite ds makes 1 part in 1000
@@ -183,8 +184,8 @@ def test_opposite_gains_lose_nothing_to_the_common_noise():
     """Pairs of +1 and -1 at the same drive: their difference is free of it, and what is private is less."""
     config = study.Config()
     gain = np.tile([1.0, -1.0], 20)
-    with_noise, _ = study.linear_response(config, np.full(40, 20.0), gain, 0.2)
-    without, _ = study.linear_response(config, np.full(40, 20.0), gain, 0.0)
+    with_noise, _ = simulation.linear_response(config, np.full(40, 20.0), gain, 0.2)
+    without, _ = simulation.linear_response(config, np.full(40, 20.0), gain, 0.0)
     assert with_noise > without
 
 
@@ -199,10 +200,10 @@ def test_training_costs_what_a_discriminant_loses():
         w = np.linalg.solve(np.cov(a.T) + np.cov(b.T), b.mean(0) - a.mean(0))
         middle, size = w @ (a.mean(0) + b.mean(0)) / 2, np.linalg.norm(w)
         right.append((stats.norm.cdf(middle / size) + stats.norm.cdf((w @ mean - middle) / size)) / 2)
-    assert np.mean(right) == pytest.approx(study.trained(d_prime, n, trials), abs=0.008)
-    assert study.trained(d_prime, n, 1e9) == pytest.approx(stats.norm.cdf(d_prime / 2))
-    assert np.mean(right) < study.trained(d_prime, n, 1e9) - 0.05
-    assert study.trained(0.0, n, trials) == 0.5
+    assert np.mean(right) == pytest.approx(simulation.trained(d_prime, n, trials), abs=0.008)
+    assert simulation.trained(d_prime, n, 1e9) == pytest.approx(stats.norm.cdf(d_prime / 2))
+    assert np.mean(right) < simulation.trained(d_prime, n, 1e9) - 0.05
+    assert simulation.trained(0.0, n, trials) == 0.5
 
 
 def test_the_retina_is_what_its_source_counts():
@@ -218,8 +219,8 @@ def test_the_retina_is_what_its_source_counts():
 
 def test_the_study_reads_the_retina():
     recordings.folder("salamander_retina_movie")
-    rows = study.pd.DataFrame(study._of_retina(study.Config(quick=True)))
-    assert set(rows.neurons) == set(study.CELLS)
+    rows = pd.DataFrame(simulation.retina_rows(study.Config(quick=True)))
+    assert set(rows.neurons) == set(simulation.CELLS)
     assert rows.information.min() > -1
 
 

@@ -10,7 +10,7 @@ from helpers.quick_runs import quick_table
 
 from analysis import rate_vs_temporal as study
 from analysis.harness import ClaimFailed
-from analysis.rate_vs_temporal import runs
+from analysis.rate_vs_temporal import simulation, verdicts
 from analysis.shared import recordings as _recordings
 
 
@@ -69,7 +69,7 @@ def small(**values):
 
 
 def test_shuffled_times_keep_the_counts():
-    whole, spoilt = (list(runs.answers(small(sabotage=s), range(2))) for s in ("", "times shuffled"))
+    whole, spoilt = (list(simulation.answers(small(sabotage=s), range(2))) for s in ("", "times shuffled"))
     assert len(whole) == 2 * 2 * 2
     for a, b in zip(whole, spoilt, strict=True):
         assert (a.seed, a.tau, a.sigma) == (b.seed, b.tau, b.sigma)
@@ -85,9 +85,9 @@ def test_shuffled_times_keep_the_counts():
 def test_the_answers_are_those_of_the_stimulus_they_are_labelled_with():
     """With next to no noise every trial of a stimulus is that of the neuron simulated by itself."""
     config = small(sigmas=(1e-6,), taus=(8e-3,), trials=3)
-    for cell in runs.answers(config, range(2)):
+    for cell in simulation.answers(config, range(2)):
         for trial, label in enumerate(cell.labels):
-            drive = runs.stimulus(config, cell.seed, 8e-3, int(label))
+            drive = simulation.stimulus(config, cell.seed, 8e-3, int(label))
             v, held, spikes = 0.0, 0, []
             for k, value in enumerate(drive):
                 v = v if held > 0 else value + (v - value) * np.exp(-config.dt / config.tau_m)
@@ -111,7 +111,7 @@ def test_every_stimulus_shakes_the_membrane_alike():
         ends = []
         for number in range(300):
             v = 0.0
-            for value in runs.stimulus(config, 0, tau, number)[-1000:]:
+            for value in simulation.stimulus(config, 0, tau, number)[-1000:]:
                 v += (value - config.mean - v) * -np.expm1(-config.dt / config.tau_m)
             ends.append(v)
         assert np.std(ends) == pytest.approx(config.amplitude, abs=4 * config.amplitude / np.sqrt(600))
@@ -120,7 +120,7 @@ def test_every_stimulus_shakes_the_membrane_alike():
 @pytest.mark.usefixtures("no_recordings")
 def test_without_the_recordings_that_part_is_left_out():
     said = []
-    assert list(runs.cortex(small(), said.append)) == []
+    assert list(simulation.cortex(small(), said.append)) == []
     assert "left out" in said[0]
 
 
@@ -129,8 +129,10 @@ def test_with_the_recordings_reliable_spikes_gain_by_timing():
     recordings.folder("qsnmc2007_A")
     found = {}
     for sabotage in ("", "times shuffled"):
-        table = pd.DataFrame(list(runs.cortex(small(sabotage=sabotage), print)), columns=study.COLUMNS)
-        found[sabotage] = study.recorded(table).set_index("setting")
+        table = pd.DataFrame(
+            list(simulation.cortex(small(sabotage=sabotage), print)), columns=simulation.COLUMNS
+        )
+        found[sabotage] = verdicts.recorded(table).set_index("setting")
     assert sorted(found[""].index) == sorted(map(int, _recordings.CORTICAL))
     assert found[""].gain[11].mean() > 0.3
     assert found["times shuffled"].gain[11].mean() < 0.1
@@ -161,7 +163,7 @@ def made_up(seeds=4):
             for g in range(4)
             for q in (0.0, 100.0)
         ]
-    return pd.DataFrame(rows, columns=study.COLUMNS)
+    return pd.DataFrame(rows, columns=simulation.COLUMNS)
 
 
 def test_a_made_up_table_verifies(tmp_path):
@@ -221,15 +223,15 @@ def test_a_recording_whose_timing_adds_nothing_fails_its_claims():
 
 def test_where_half_is_lost():
     costs = np.array([0.0, 100.0, 200.0, 400.0])
-    assert study.cut(costs, np.array([0.5, 1.0, 0.8, 0.2])) == pytest.approx(200 * 2**0.5)
-    assert study.cut(costs, np.array([0.5, 1.0, 0.8, 0.6])) == 400  # never
-    assert study.cut(costs, np.array([1.0, 0.2, 0.1, 0.1])) == pytest.approx(
+    assert verdicts.cut(costs, np.array([0.5, 1.0, 0.8, 0.2])) == pytest.approx(200 * 2**0.5)
+    assert verdicts.cut(costs, np.array([0.5, 1.0, 0.8, 0.6])) == 400  # never
+    assert verdicts.cut(costs, np.array([1.0, 0.2, 0.1, 0.1])) == pytest.approx(
         50 * 2 ** (0.5 / 0.8)
     )  # 0 stands for 50
 
 
 def test_the_resolution_that_is_needed():
     table = made_up()
-    assert study.needed(table, 2e-3, 0.5) == 0.004
+    assert verdicts.needed(table, 2e-3, 0.5) == 0.004
     flat = shifted(table, 10.0, code="words", tau=2e-3, sigma=0.5)
-    assert study.needed(flat, 2e-3, 0.5) == 0.012
+    assert verdicts.needed(flat, 2e-3, 0.5) == 0.012

@@ -12,7 +12,8 @@ from scipy import stats
 
 from analysis import stochastic_resonance as study
 from analysis.harness import ClaimFailed
-from analysis.stochastic_resonance import runs
+from analysis.stochastic_resonance import simulation, verdicts
+from nsnn_neuro import theory
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_a_table_read_from_a_file_gives_the_same(table, tmp_path):
 @pytest.mark.parametrize("sabotage", study.SABOTAGES)
 def test_a_sabotage_fails(sabotage, monkeypatch):
     """The LIF's exact curves, which no sabotage touches, are computed once."""
-    monkeypatch.setattr(runs, "counted", counted_once)
+    monkeypatch.setattr(simulation, "counted", counted_once)
     config = study.Config(quick=True, sabotage=sabotage)
     with pytest.raises(ClaimFailed) as raised:
         study.verify(study.run(config))
@@ -53,7 +54,7 @@ def test_a_sabotage_fails(sabotage, monkeypatch):
 _EXACT: dict = {}
 
 
-def counted_once(drives, sigmas, window, counted=runs.counted):
+def counted_once(drives, sigmas, window, counted=simulation.counted):
     key = (*np.ravel(drives), *np.ravel(sigmas), window)
     if key not in _EXACT:
         _EXACT[key] = counted(drives, sigmas, window)
@@ -91,7 +92,7 @@ def made_up():
                 "exact": 0.094071,
             }
         )
-    for units, (at, most) in {1: (0.088, 0.9), **study.PUBLISHED_POOL}.items():
+    for units, (at, most) in {1: (0.088, 0.9), **verdicts.PUBLISHED_POOL}.items():
         same = {"part": "pool", "signal": "Gaussian", "units": units}
         rows += [same | {"kind": "curve", "sigma": s, "exact": 0.9 - 0.1 * s} for s in x]
         rows += [
@@ -110,7 +111,7 @@ def made_up():
     rows.append(
         {"part": "pool", "kind": "curve", "signal": "equal SDs", "units": 1, "sigma": 1.0, "exact": 0.278652}
     )
-    table = pd.DataFrame(rows, columns=study.COLUMNS)
+    table = pd.DataFrame(rows, columns=simulation.COLUMNS)
     return table.assign(**{"panzeri treves": table.value})
 
 
@@ -215,25 +216,25 @@ def test_the_vertex_of_a_noisy_parabola_and_its_error():
         np.array([0.02, 0.01, 0.03, 0.01, 0.02]),
     )
     y = 3 - 0.8 * (x - 0.3) ** 2
-    at, error, bent = study.vertex(x, y, se)
+    at, error, bent = verdicts.vertex(x, y, se)
     assert at == pytest.approx(0.3, abs=1e-12)
-    draws = np.array([study.vertex(x, y + se * rng.standard_normal(5), se) for _ in range(4000)])
+    draws = np.array([verdicts.vertex(x, y + se * rng.standard_normal(5), se) for _ in range(4000)])
     assert draws[:, 0].std() == pytest.approx(error, rel=0.05)
     design = np.vander(x, 3)
     curvature = np.array(
         [np.linalg.lstsq(design, y + se * rng.standard_normal(5), rcond=None)[0][0] for _ in range(4000)]
     )
     assert bent == pytest.approx(-0.8 / curvature.std(), rel=0.05)
-    assert np.isnan(study.vertex(x, 0 * x, se)).all()
+    assert np.isnan(verdicts.vertex(x, 0 * x, se)).all()
 
 
 def test_the_lif_s_exact_information_where_one_drive_is_silent():
     """A drive far below threshold never fires: a Z-channel, whose other side is the chance of no spike at all."""
-    silent = float(runs.counted((18.0, 18.0), 2.0, 0.2)[0])
+    silent = float(simulation.counted((18.0, 18.0), 2.0, 0.2)[0])
     assert silent == pytest.approx(0, abs=1e-9)
-    got = float(runs.counted((-60.0, 18.0), 2.0, 0.2)[0])
-    counts = runs.theory.fp_counts(
-        0.2, runs.theory.lif_drift(18.0), 2.0, kmax=0, tau_m=0.02, v_spike=20.0, v_reset=0.0, tau_refrac=0.0
+    got = float(simulation.counted((-60.0, 18.0), 2.0, 0.2)[0])
+    counts = theory.fp_counts(
+        0.2, theory.lif_drift(18.0), 2.0, kmax=0, tau_m=0.02, v_spike=20.0, v_reset=0.0, tau_refrac=0.0
     )
     q = float(counts[0])
     assert got == pytest.approx(
@@ -242,7 +243,7 @@ def test_the_lif_s_exact_information_where_one_drive_is_silent():
 
 
 def test_what_is_shown_is_shown_equally_often():
-    order, trials = runs._shown(np.arange(32), 160, np.random.default_rng(1))
+    order, trials = simulation.presentation_order(np.arange(32), 160, np.random.default_rng(1))
     assert (np.bincount(order) * trials == 160).all()
     assert order.size <= 640
 

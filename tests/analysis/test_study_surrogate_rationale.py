@@ -10,6 +10,8 @@ from scipy.stats import binom, norm
 
 from analysis import surrogate_rationale as study
 from analysis.harness import ClaimFailed
+from analysis.shared import surrogate_rules
+from analysis.surrogate_rationale import config
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def row_to_break(table, part, case):
     if part == "limit":
         return rows.sigma.idxmin()
     if case == "noise" or part == "reset":
-        return rows.index[rows.sigma == study.SIGMA][0]
+        return rows.index[rows.sigma == config.SIGMA][0]
     return rows.index[-1]
 
 
@@ -106,7 +108,7 @@ def test_the_deterministic_network_is_the_textbooks():
         ("hard", [0.8, 1.2, 0.8, 1.2, 0.8]),
         ("subtract", [0.8, 1.2, 0.9, 1.25, 0.925]),
     ):
-        (u,), (o,) = study.deterministic(W, x, beta=0.5, theta=1.0, reset=reset)
+        (u,), (o,) = surrogate_rules.deterministic(W, x, beta=0.5, theta=1.0, reset=reset)
         np.testing.assert_allclose(u[0, :, 0], potentials, rtol=1e-14)
         assert o[0, :, 0].tolist() == [0, 1, 0, 1, 0]
 
@@ -115,7 +117,7 @@ def test_the_figure_has_three_panels_with_every_curve(table):
     axes = study.plot(table).axes
     assert len(axes) == 3
     legends = [{text.get_text().split(":")[0] for text in ax.get_legend().get_texts()} for ax in axes]
-    assert legends[0] == legends[2] == set(study.SURROGATES)
+    assert legends[0] == legends[2] == set(surrogate_rules.SURROGATES)
     assert len(legends[1]) == 5
     assert len(study.figures(table)) == 2
 

@@ -23,7 +23,7 @@ def table(
 ) -> pd.DataFrame:
     rows = []
     for each in (1, 8):
-        rows.append(study._row("score", each, "true", 2 * each, value=true, se=0.02, bound=bound))
+        rows.append(study.score_row("score", each, "true", 2 * each, value=true, se=0.02, bound=bound))
         for name, n, value in (("network", 2, few), ("network", 16, many), ("refined", 16, refined)):
             numbers = {
                 "value": value,
@@ -33,8 +33,8 @@ def table(
                 "lost_se": 0.005,
                 "cost": cost,
             }
-            rows.append(study._row("score", each, name, n, **numbers))
-        rows.append(study._row("score", each, "neuron", 0, value=neuron, se=0.02))
+            rows.append(study.score_row("score", each, name, n, **numbers))
+        rows.append(study.score_row("score", each, "neuron", 0, value=neuron, se=0.02))
     return pd.DataFrame(rows, columns=study.COLUMNS)
 
 
@@ -60,7 +60,7 @@ def test_claims_hold_and_fail_one_by_one() -> None:
 
 def test_differences_have_the_error_of_their_parts() -> None:
     nats = np.repeat(np.arange(20.0), 50)
-    value, error = study._difference(nats, 100)
+    value, error = study.bits_lost(nats, 100)
     assert value == pytest.approx(nats.sum() / np.log(2) / 100)
     assert error == pytest.approx(np.sqrt(20) * np.std(50 * np.arange(20.0), ddof=1) / np.log(2) / 100)
 

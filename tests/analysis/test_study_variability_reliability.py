@@ -16,6 +16,7 @@ from analysis import variability_reliability as study
 from analysis.harness import ClaimFailed
 from analysis.shared import cortical_cell as cell
 from analysis.shared.recordings import CORTICAL, cortical
+from analysis.variability_reliability import simulation
 from nsnn_neuro import measures, to_block
 
 QUICK = study.Config(quick=True, recordings=False)
@@ -127,7 +128,7 @@ def test_cv_of_intervals_is_fair_where_a_window_is_not():
     """Exponential intervals, CV 1, in trials of three mean intervals after the border."""
     rng = np.random.default_rng(1)
     trials = [np.cumsum(rng.exponential(1.0, 60)) for _ in range(2000)]
-    value, se = study.interval_cv(trials, 3.0)
+    value, se = simulation.interval_cv(trials, 3.0)
     assert abs(value - 1) < 4 * se
     assert 0.005 < se < 0.03
     cut = np.concatenate([np.diff(times[times < 3.0]) for times in trials])
@@ -135,16 +136,16 @@ def test_cv_of_intervals_is_fair_where_a_window_is_not():
 
 
 def test_cv_of_intervals_by_hand():
-    value, se = study.interval_cv([np.array([0.0, 1.0, 4.0]), np.array([0.5, 1.5, 4.5])], 3.0)
+    value, se = simulation.interval_cv([np.array([0.0, 1.0, 4.0]), np.array([0.5, 1.5, 4.5])], 3.0)
     assert value == pytest.approx(0.5)
     assert se == pytest.approx(0, abs=1e-12)
-    assert study.interval_cv([np.array([0.0, 1.0, 4.0])] * 2, 0.9)[0] == 0
+    assert simulation.interval_cv([np.array([0.0, 1.0, 4.0])] * 2, 0.9)[0] == 0
 
 
 def test_spread_has_the_error_of_its_own_law():
     rng = np.random.default_rng(2)
     sample = rng.exponential(1.0, (4000, 200))
-    found = np.array([study.spread_of(row) for row in sample])
+    found = np.array([simulation.spread_of(row) for row in sample])
     assert found[:, 0].mean() == pytest.approx(1, abs=0.01)
     assert found[:, 1].mean() == pytest.approx(found[:, 0].std(), rel=0.15)
     assert found[:, 1].mean() > 1.5 / np.sqrt(2 * 199)  # the Gaussian's
@@ -168,12 +169,12 @@ def test_trials_by_neuron_and_neurons_as_trials():
     first, other = cell.by_neuron(block)
     assert (first.times.tolist(), first.trial.tolist(), first.n_trials) == ([0.1, 0.4], [0, 1], 2)
     assert (other.times.tolist(), other.counts.ravel().tolist()) == ([0.2, 0.3], [2, 0])
-    assert study.unlike_first(other) == 1
+    assert simulation.unlike_first(other) == 1
     flat = to_block([[[0.1], [0.4], [0.2, 0.3], [0.2, 0.3]]], t_stop=1 * cell.pq.s)
     one, two = cell.by_neuron(flat, copies=2)
     assert (one.times.tolist(), one.trial.tolist(), one.n_trials) == ([0.1, 0.4], [0, 1], 2)
     assert two.counts.ravel().tolist() == [2, 2]
-    assert study.unlike_first(two) == 0
+    assert simulation.unlike_first(two) == 0
 
 
 def test_repeatability_of_silence_and_of_equal_trains():
@@ -235,10 +236,12 @@ def test_the_fit_finds_what_drew_the_spikes():
     rng = np.random.default_rng(3)
     drives = [15 + 6 * np.convolve(rng.normal(size=4014), np.ones(15) / 15**0.5, "valid") for _ in range(2)]
     truth = pd.DataFrame([{"v_thresh": 15.0, "v_reset": 0.0, "tau_refrac": 3e-3, "sigma": 1.5}])
-    targets = [cell._with_cv(one) for one in cell.simulate(truth, drives, 8, 4e-4, 1)]
+    targets = [cell.repeatability_and_cv(one) for one in cell.simulate(truth, drives, 8, 4e-4, 1)]
     config = dataclasses.replace(cell.QUICK, generations=4, trials=4)
     found = cell.fit(drives, targets, config, 5)
-    again = [cell._with_cv(one) for one in cell.simulate(pd.DataFrame([found]), drives, 8, 4e-4, 2)]
+    again = [
+        cell.repeatability_and_cv(one) for one in cell.simulate(pd.DataFrame([found]), drives, 8, 4e-4, 2)
+    ]
     for one, target in zip(again, targets, strict=True):
         assert one["rate"] == pytest.approx(target["rate"], rel=0.2)
         assert one["Gamma"] == pytest.approx(target["Gamma"], abs=0.15)
