@@ -17,7 +17,8 @@ import numpy as np
 from .core import units
 from .core.checks import whole
 from .core.errors import NsnnError
-from .io.block import Spikes, build_block, gather
+from .io.block import build_block
+from .io.spikes import Trains
 from .models.network import Network
 
 __all__ = [
@@ -218,7 +219,7 @@ def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
     >>> delete_spikes(block, p=0.5, seed=1).segments[0].spiketrains[0].magnitude
     array([0.1, 0.2, 0.4])
     """
-    spikes, p, rng = gather(block), _number(p, "p", 1.0), _rng(seed)
+    spikes, p, rng = Trains.from_block(block), _number(p, "p", 1.0), _rng(seed)
     kept = rng.random(spikes.times.size) >= p
     done = {"name": "delete_spikes", "p": p, "seed": int(seed)}
     return _with_spikes(block, spikes, spikes.trial[kept], spikes.neuron[kept], spikes.times[kept], done)
@@ -247,7 +248,7 @@ def insert_spikes(block: neo.Block, *, rate: Any, seed: int) -> neo.Block:
     >>> [len(train) for train in insert_spikes(block, rate=5*pq.Hz, seed=1).segments[0].spiketrains]
     [9, 3]
     """
-    spikes, rng, hz = gather(block), _rng(seed), units.si(rate, "Hz", "rate")
+    spikes, rng, hz = Trains.from_block(block), _rng(seed), units.si(rate, "Hz", "rate")
     if np.ndim(hz) or not 0 <= hz < np.inf:
         raise NsnnError(f"rate = {rate}: expected {units.describe('Hz')}, from 0")
     length = spikes.t_stop - spikes.t_start
@@ -269,7 +270,7 @@ def insert_spikes(block: neo.Block, *, rate: Any, seed: int) -> neo.Block:
 
 def _with_spikes(
     block: neo.Block,
-    spikes: Spikes,
+    spikes: Trains,
     trial: np.ndarray,
     neuron: np.ndarray,
     times: np.ndarray,
@@ -291,7 +292,7 @@ def _with_spikes(
         trial,
         neuron,
         times=times,
-        n_trials=spikes.t_start.size,
+        n_trials=spikes.n_trials,
         n_neurons=spikes.n_neurons,
         t_start=spikes.t_start,
         t_stop=spikes.t_stop,

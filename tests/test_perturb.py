@@ -18,7 +18,7 @@ from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, perturb
-from nsnn_neuro.io.block import gather
+from nsnn_neuro.measures import as_trains
 
 N = 40_000
 GREY = np.full((200, 200), 0.5)
@@ -85,7 +85,7 @@ NAMES = [f"{function.__name__}-{k}" for k, (function, *_) in enumerate(CASES)]
 def content(thing: Any) -> Any:
     """What a perturbation may change, as plain values."""
     if isinstance(thing, neo.Block):
-        spikes = gather(thing)
+        spikes = as_trains(thing)
         return [
             a.tolist() for a in (spikes.trial, spikes.neuron, spikes.times, spikes.t_start, spikes.t_stop)
         ]
@@ -248,7 +248,7 @@ def test_events_are_dropped_in_order() -> None:
 
 
 def trains(block: neo.Block) -> dict[tuple[int, int], list[float]]:
-    s = gather(block)
+    s = as_trains(block)
     found: dict[tuple[int, int], list[float]] = {
         (i, j): [] for i in range(s.t_start.size) for j in range(s.n_neurons)
     }

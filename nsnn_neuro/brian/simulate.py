@@ -16,8 +16,8 @@ from brian2 import Clock, Network, SpikeMonitor, StateMonitor, second
 from ..core import units
 from ..core.checks import check_seed, flag, whole
 from ..core.errors import NsnnError
-from ..io import block as blocks
 from ..io import save_load
+from ..io.spikes import Trains
 from ..models import network as nsnn_network
 from ..models.neurons import IntegrateAndFire, Neuron
 from ..models.noise import Noise
@@ -135,7 +135,7 @@ def simulate_together(
     given = (trials, duration, dt, seed, bridge, None, None)
     target = _choose(engine)
     whole = _Together(*_parts(*stacked, size), *given, of_each, ids)
-    spikes = blocks.gather(whole.execute(target, progress))
+    spikes = Trains.from_block(whole.execute(target, progress))
     order = np.argsort(spikes.neuron, kind="stable")
     neuron, trial = spikes.neuron[order], spikes.trial[order]
     tick = np.rint(spikes.times[order] / whole.dt).astype(np.int64)

@@ -23,7 +23,8 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..io import nwb, save_load
-from ..io.block import PIECE, Sorted
+from ..io.file_order import Sorted
+from ..io.spikes import PIECE
 from . import engine
 
 __all__ = ["Spool", "opened", "windows", "write"]

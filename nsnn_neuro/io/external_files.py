@@ -24,10 +24,11 @@ from ..core.bins import rounding, slack
 from ..core.errors import FormatError
 from ..core.limits import Budget, check_regular
 from . import nwb
-from .block import build_block, gather
+from .block import build_block
 from .hdf5 import Reader, is_text, opened
 from .json_codec import parse_unit
 from .spike_text import read_text
+from .spikes import Trains
 
 __all__ = ["MOST_NAMED", "about", "read_neo", "read_nwb", "signal_unit", "signal_values"]
 
@@ -310,7 +311,7 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
 
 def _standard(block: neo.Block) -> neo.Block:
     """An ordinary Neo Block laid out as the package's; the signals, events and epochs move over."""
-    spikes = gather(block)
+    spikes = Trains.from_block(block)
     result = build_block(
         spikes.trial,
         spikes.neuron,

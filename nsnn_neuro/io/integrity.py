@@ -8,8 +8,8 @@ import neo
 import numpy as np
 
 from ..core.errors import FormatError
-from .block import gather
 from .hdf5 import Reader
+from .spikes import Trains
 
 __all__ = ["check_block", "check_nwb"]
 
@@ -46,7 +46,7 @@ def check_block(block: neo.Block) -> None:
     ------
     NsnnError : the first thing that is wrong
     """
-    gather(block).check()
+    Trains.from_block(block).check()
     for i, segment in enumerate(block.segments):
         for j, signal in enumerate(segment.analogsignals):
             rate, start = float(signal.sampling_rate.rescale("Hz")), float(signal.t_start.rescale("s"))

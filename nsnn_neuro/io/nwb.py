@@ -33,9 +33,12 @@ import quantities as pq
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import read_json
 from ..core.units import si
-from .block import PIECE, Sorted, build_block, gather, in_file_order, seconds
+from .block import build_block
+from .file_order import Sorted, in_file_order
 from .hdf5 import Reader
 from .json_codec import decode, dumps, encode, parse_unit, unit_text
+from .read_trains import seconds
+from .spikes import PIECE, Trains
 
 if TYPE_CHECKING:
     import h5py
@@ -257,7 +260,7 @@ def write(block: neo.Block, file: h5py.File) -> None:
     ------
     NsnnError : neither neurons nor signals, ragged trials, a spike outside its trial, an annotation or unit no file can hold
     """
-    spikes = gather(block)
+    spikes = Trains.from_block(block)
     if spikes.n_neurons == 0 and not any(len(s.analogsignals) for s in block.segments):
         raise NsnnError("block has neither spike trains nor analog signals: nothing to save")
     spikes.check()

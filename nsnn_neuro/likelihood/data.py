@@ -13,7 +13,8 @@ import quantities as pq
 from ..core.bins import rounding, slack
 from ..core.errors import NsnnError
 from ..core.units import floats, si
-from ..measures.trains import Trains, as_repeats
+from ..io.spikes import Trains
+from ..measures.trains import as_repeats
 
 __all__ = ["Data", "Steps", "filtered", "on_steps", "prepare"]
 

@@ -8,14 +8,13 @@ from helpers.roundtrip import bounds_of
 
 from nsnn_neuro import load, measures, save, to_block
 from nsnn_neuro.core import units
-from nsnn_neuro.io.block import gather
+from nsnn_neuro.measures import as_trains
 
 SINGLE = np.array([0.1, 7_199_999.5, 7_200_000.0], dtype=np.float32)  # ms
 EXACT = SINGLE.astype(float) / 1e3
 DOORS = {
-    "save and load": lambda block, folder: gather(load(save(block, folder / "a.nwb"))).times,
-    "gather": lambda block, folder: gather(block).times,
-    "to_block, in units": lambda block, folder: gather(to_block([[pq.Quantity(SINGLE, "ms")]], t_stop=7300 * pq.s)).times,
+    "save and load": lambda block, folder: as_trains(load(save(block, folder / "a.nwb"))).times,
+    "to_block, in units": lambda block, folder: as_trains(to_block([[pq.Quantity(SINGLE, "ms")]], t_stop=7300 * pq.s)).times,
     "as_trains": lambda block, folder: measures.as_trains(block).times,
     "as_repeats of quantities": lambda block, folder: measures.as_repeats([pq.Quantity(SINGLE, "ms")]).times,
     "isi": lambda block, folder: np.cumsum([EXACT[0], *measures.isi(block)[0]]),

@@ -210,10 +210,10 @@ def change_structure(file: h5py.File, rng: np.random.Generator) -> None:
 
 def fingerprint(block: Any) -> str:
     """A digest of all that a Block holds here."""
-    from nsnn_neuro.io.block import gather
     from nsnn_neuro.io.json_codec import dumps
+    from nsnn_neuro.measures import as_trains
 
-    spikes = gather(block)
+    spikes = as_trains(block)
     spikes.check()
     digest = hashlib.sha256(dumps(dict(block.annotations)).encode())
     for values in (spikes.trial, spikes.neuron, spikes.times, spikes.t_start, spikes.t_stop):

@@ -39,7 +39,7 @@ NESTED = [[[0.5, 0.1 + 0.2], [], [1 / 3]], [[], [], [0.0, 1.0]]]
 
 
 def trains_of(block):
-    """[trial][neuron] -> bytes of the times, read train by train: independent of `gather`."""
+    """[trial][neuron] -> bytes of the times, read train by train: independent of `Trains`."""
     return [[np.asarray(t.rescale("s").magnitude).tobytes() for t in s.spiketrains] for s in block.segments]
 
 

@@ -7,8 +7,9 @@ import quantities as pq
 from helpers.roundtrip import trains_of
 
 from nsnn_neuro import NsnnError
-from nsnn_neuro.io.block import gather
 from nsnn_neuro.io.save_load import build_block
+from nsnn_neuro.measures import as_trains
+from nsnn_neuro.perturb import delete_spikes
 
 
 def test_build_block_against_a_loop():
@@ -35,7 +36,7 @@ def test_build_block_stays_lazy_and_sorts_what_does_not_fit_one_integer():
         [1, 1, 0, 1], [0, 1, 1, 1], tick, dt=1.0, n_trials=2, n_neurons=2, t_start=-9.0, t_stop=5e18
     )
     assert [s.spiketrains._items for s in block.segments] == [None, None]
-    spikes = gather(block)
+    spikes = as_trains(block)
     assert spikes.neuron.tolist() == [1, 0, 1, 1]
     assert spikes.times.tolist() == [2.0**62, 2.0**62, -3.0, 5.0]
     assert [s.spiketrains._items for s in block.segments] == [None, None]
@@ -61,7 +62,7 @@ def test_build_block_refuses(more):
         build_block(**{**arguments, **more}, t_start=0.0, t_stop=1.0)
 
 
-def test_gather_reads_ordinary_blocks():
+def test_trains_of_ordinary_blocks():
     block = neo.Block()
     for start in (0.0, 5.0):
         segment = neo.Segment()
@@ -70,20 +71,32 @@ def test_gather_reads_ordinary_blocks():
             train.annotate(channel_id=channel)
             segment.spiketrains.append(train)
         block.segments.append(segment)
-    spikes = gather(block)
+    spikes = as_trains(block)
     assert spikes.neuron.tolist() == [0, 0, 2] * 2
     np.testing.assert_array_max_ulp(spikes.times, np.array([0.02, 0.03, 0.025] * 2), maxulp=1)
     assert spikes.t_start.tolist() == [0.0, 0.005]
     assert spikes.t_stop.tolist() == [0.1, 0.1]
 
 
-def test_gather_translates_channel_ids():
+def test_channel_ids_become_numbers_of_neurons():
     trains = neo.core.spiketrainlist.SpikeTrainList.from_spike_time_array(
         [0.1, 0.2, 0.3], np.array([7, 3, 7]), all_channel_ids=[7, 5, 3], units="s", t_stop=1.0 * pq.s
     )
     block, segment = neo.Block(), neo.Segment()
     block.segments.append(segment)
     segment.spiketrains = trains
-    spikes = gather(block)
+    spikes = as_trains(block)
     assert spikes.neuron.tolist() == [0, 0, 2]
     assert spikes.times.tolist() == [0.1, 0.3, 0.2]
+
+
+def test_a_trial_lasts_as_long_as_all_its_trains():
+    block, segment = neo.Block(), neo.Segment()
+    block.segments.append(segment)
+    for start, stop in ((0.2, 0.9), (0.0, 0.5)):
+        segment.spiketrains.append(neo.SpikeTrain([0.3, 0.25], units="s", t_start=start, t_stop=stop))
+    same = delete_spikes(block, p=0.0, seed=0).segments[0].spiketrains
+    assert (float(same.t_start), float(same.t_stop)) == (0.0, 0.9)
+    assert same.multiplexed[1].magnitude.tolist() == [0.25, 0.3] * 2
+    with pytest.raises(NsnnError, match="cover different windows"):
+        as_trains(block)

@@ -10,7 +10,7 @@ import quantities as pq
 from helpers.roundtrip import assert_same, bounds_of, trains_of, volt
 
 from nsnn_neuro import FormatError, load, save
-from nsnn_neuro.io.block import gather
+from nsnn_neuro.measures import as_trains
 
 
 def foreign(path, *, trials=(), units=(), series=(), **columns):
@@ -82,7 +82,7 @@ def test_foreign_without_trials(tmp_path):
     with pytest.warns(UserWarning, match="from the first to the last spike"):
         block = load(foreign(tmp_path / "a.nwb", units=spike_times))
     assert bounds_of(block) == [(1.5, 4.0, 3)]
-    assert gather(block).times.tolist() == [3.0, 4.0, 1.5]
+    assert as_trains(block).times.tolist() == [3.0, 4.0, 1.5]
 
     observed = [{**unit, "obs_intervals": [[1.0, 9.0]]} for unit in spike_times]
     block = load(foreign(tmp_path / "b.nwb", units=observed))
@@ -153,7 +153,7 @@ def test_what_neo_wrote(tmp_path, kind):
     assert [type(s.spiketrains).__name__ for s in found.segments] == ["SpikeTrainList"] * 2
     assert [s.index for s in found.segments] == [0, 1]
     np.testing.assert_array_max_ulp(
-        gather(found).times, np.array([0.01, 0.02, 0.01, 0.021, 0.01, 0.021, 0.01, 0.022]), maxulp=1
+        as_trains(found).times, np.array([0.01, 0.02, 0.01, 0.021, 0.01, 0.021, 0.01, 0.022]), maxulp=1
     )
     assert bounds_of(found) == [(0.0, 0.1, 2)] * 2
     assert all(len(s.analogsignals) == 1 and s.analogsignals[0].segment is s for s in found.segments)
@@ -284,7 +284,7 @@ def test_trials_on_a_late_clock(tmp_path):
         series=[{"name": "lfp", "data": np.arange(2000), "unit": "V", "rate": rate, "starting_time": clock}],
     )
     block = load(path)
-    assert gather(block).trial.tolist() == list(range(40))
-    assert np.abs(gather(block).times).max() < 1e-6
+    assert as_trains(block).trial.tolist() == list(range(40))
+    assert np.abs(as_trains(block).times).max() < 1e-6
     first = [int(segment.analogsignals[0].magnitude[0, 0]) for segment in block.segments]
     assert first == list(range(0, 2000, 50))

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nsnn_neuro import FormatError, load, save, to_block
-from nsnn_neuro.io.block import gather
 from nsnn_neuro.io.save_load import build_block
+from nsnn_neuro.measures import as_trains
 
 times = st.floats(-2.0, 3.0, allow_nan=False)
 
@@ -103,7 +103,7 @@ def test_ticks_come_back_to_the_bit(tmp_path, ticks, dt, t_start):
     with h5py.File(path) as file:
         stored = file["units/tick"][:]
     assert sorted(stored) == sorted(ticks)
-    assert gather(again).times.tobytes() == b"".join(
+    assert as_trains(again).times.tobytes() == b"".join(
         np.array([k * dt for k in sorted(k for k, i in zip(ticks, trial, strict=True) if i == j)]).tobytes()
         for j in (0, 1)
     )
@@ -149,7 +149,7 @@ def test_ordinary_blocks_are_saved_in_seconds(tmp_path):
     segment.spiketrains.append(neo.SpikeTrain([30.0, 20.0], units="ms", t_stop=100.0))
     segment.spiketrains.append(neo.SpikeTrain([], units="ms", t_stop=100.0))
     again = load(save(block, tmp_path / "a.nwb"))
-    assert gather(again).times.tolist() == [20.0 * 0.001, 30.0 * 0.001]
+    assert as_trains(again).times.tolist() == [20.0 * 0.001, 30.0 * 0.001]
     assert bounds_of(again) == [(0.0, 0.1, 2)]
 
 

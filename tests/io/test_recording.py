@@ -18,8 +18,8 @@ from helpers.roundtrip import NESTED, bounds_of, trains_of, volt
 import nsnn_neuro
 from nsnn_neuro import FormatError, NsnnError, load, provenance, save, to_block
 from nsnn_neuro.io import nwb, save_load
-from nsnn_neuro.io.block import gather
 from nsnn_neuro.io.json_codec import dumps
+from nsnn_neuro.measures import as_trains
 
 
 def test_to_block_layout():
@@ -239,7 +239,7 @@ def test_permissions_and_links(tmp_path):
     link.symlink_to(path)
     save(to_block([[[0.5]]], t_stop=1 * second), link)
     assert link.is_symlink()
-    assert gather(load(path)).times.tolist() == [0.5]
+    assert as_trains(load(path)).times.tolist() == [0.5]
 
 
 CHILD = """
@@ -273,7 +273,7 @@ def test_a_killed_run_leaves_a_whole_file(tmp_path):
     interrupted = 0
     for delay in delays:
         block = load(tmp_path / f"{delay}" / "a.nwb")
-        spikes = gather(block)
+        spikes = as_trains(block)
         assert len(spikes.times) == 30_000
         assert set(spikes.times) == {block.annotations["round"] * 1e-4}
         interrupted += len(list((tmp_path / f"{delay}").iterdir())) - 1

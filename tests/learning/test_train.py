@@ -34,9 +34,9 @@ from helpers.training import (
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError, coding, losses, reference, train
 from nsnn_neuro.brian import engine
-from nsnn_neuro.io.block import gather
 from nsnn_neuro.io.json_codec import dumps
 from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.measures import as_trains
 
 
 @pytest.mark.parametrize("kind", ["transport", "random", "broadcast"])
@@ -366,7 +366,7 @@ def test_evaluate_adds_the_spikes_of_its_passes_up():
 
 def fired(block):
     """(n_trials, n_steps, n_neurons) of a Block with steps of 1 ms."""
-    found = gather(block)
+    found = as_trains(block)
     o = np.zeros((len(block.segments), round(found.t_stop[0] * 1e3), found.n_neurons))
     o[found.trial, np.rint(found.times * 1e3).astype(int), found.neuron] = 1
     assert o.sum() == found.times.size

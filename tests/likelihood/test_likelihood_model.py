@@ -14,8 +14,8 @@ from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.io.block import gather
 from nsnn_neuro.likelihood import Lags, NeuronModel
+from nsnn_neuro.measures import as_trains
 
 SMOOTH = (nsnn.Gaussian, nsnn.Logistic, nsnn.Cauchy, nsnn.FastSigmoid, nsnn.Triangular)
 
@@ -184,7 +184,7 @@ def test_simulated_patterns_have_their_probabilities(kind):
             expected[o] = 0.0
     assert_allclose(sum(expected.values()), n, rtol=1e-12)
     counts = dict.fromkeys(expected, 0)
-    spikes = gather(model.simulate(p, signal, trials=n, seed=9))
+    spikes = as_trains(model.simulate(p, signal, trials=n, seed=9))
     drawn = np.zeros((n, 5), dtype=int)
     drawn[spikes.trial, np.rint(spikes.times / DT).astype(int)] = 1
     for o in map(tuple, drawn.tolist()):

@@ -15,11 +15,11 @@ from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_network, fit_neuron
-from nsnn_neuro.io.block import gather
 from nsnn_neuro.likelihood import Lags, NetworkModel, Observed, RaisedCosines
 from nsnn_neuro.likelihood.bits_per_spike import bits_per_spike
 from nsnn_neuro.likelihood.network_fit import Ranged, Scale
 from nsnn_neuro.likelihood.particle_gradient import slope
+from nsnn_neuro.measures import as_trains
 
 STEPS = 4
 SIGNAL = analog([0.4, -0.8, 1.1, 0.3])
@@ -150,7 +150,7 @@ def test_simulated_patterns_have_their_probabilities(drawn):
     assert_allclose(np.sum(chance), 1, rtol=1e-12)
     n = 4000
     if drawn == "model":
-        spikes = gather(model.simulate(weights, SIGNAL, trials=n, seed=3))
+        spikes = as_trains(model.simulate(weights, SIGNAL, trials=n, seed=3))
         mine = np.ones(len(spikes.trial), bool)
     else:
         block = nsnn.simulate(
@@ -162,7 +162,7 @@ def test_simulated_patterns_have_their_probabilities(drawn):
             seed=4,
             engine="numpy",
         )
-        spikes = gather(block)
+        spikes = as_trains(block)
         mine = spikes.neuron == spikes.neuron.max()
     found = np.zeros((n, STEPS), int)
     found[spikes.trial[mine], np.rint(spikes.times[mine] / DT).astype(int)] = 1

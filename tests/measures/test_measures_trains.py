@@ -189,7 +189,7 @@ def foreign_channel():
         (lambda: [[0.1]], "block = list object: expected a neo.Block"),
         (neo.Block, "block has no segments"),
         (lambda: object_block([[]]), "block holds no spike trains"),
-        (lambda: array_block([[[0.1]], [[0.2], [0.3]]]), "segment 1 of the block has 2 spike trains"),
+        (lambda: array_block([[[0.1]], [[0.2], [0.3]]]), r"block.segments\[1\] has 2 spike trains"),
         (with_nan, "NaN in trial 1, train 0"),
         (too_late, r"1.5 s in segment 0 is outside"),
         (too_early, r"-0.5 s in segment 0 is outside"),

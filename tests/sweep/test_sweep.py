@@ -22,8 +22,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.brian.equations.groups import check
 from nsnn_neuro.brian.simulate import simulate_together
-from nsnn_neuro.io.block import gather
-from nsnn_neuro.measures import cv, fano_factor, firing_rate
+from nsnn_neuro.measures import as_trains, cv, fano_factor, firing_rate
 from nsnn_neuro.models.neurons import Neuron
 from nsnn_neuro.models.noise import Noise
 from nsnn_neuro.sweep import batching, worker
@@ -137,7 +136,7 @@ def test_every_parameter_of_every_neuron_and_noise_can_be_swept(neuron, noise) -
     for block, part, point in zip(
         simulate_together(parts, stacked, [0, 3], n_neurons=2, **run), parts, (0, 3), strict=True
     ):
-        alone, found = gather(nsnn.simulate(*part, n_neurons=2, point=point, **run)), gather(block)
+        alone, found = as_trains(nsnn.simulate(*part, n_neurons=2, point=point, **run)), as_trains(block)
         np.testing.assert_array_equal(found.times, alone.times)
         np.testing.assert_array_equal(found.neuron, alone.neuron)
         np.testing.assert_array_equal(found.trial, alone.trial)
