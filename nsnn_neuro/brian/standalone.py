@@ -35,6 +35,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from ..core.errors import NsnnError
 from . import program_cache
+from .compiler import compiler
 
 __all__ = ["Device", "call", "compile_in", "compiler", "described", "failed", "usable", "version"]
 
@@ -58,15 +59,6 @@ $(PARTS): early.h.gch
 early.h.gch: early.h
 \t-$(CXX) -Wno-write-strings FLAGS -I. -x c++-header early.h -o early.h.gch
 """
-
-
-def compiler() -> list[str] | None:
-    """The command of the C++ compiler: CXX, or the first of c++, g++, clang++ on the PATH; None without any."""
-    named = shlex.split(os.environ.get("CXX", ""))
-    for command in (named, ["c++"], ["g++"], ["clang++"]):
-        if command and shutil.which(command[0]):
-            return command
-    return None
 
 
 def usable(flags: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""In which line of a TOML file each key stands, which the standard library's reader doesn't tell."""
+"""The line of each key in a TOML file, which the standard library's reader does not report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _tokens(text: str) -> Iterator[tuple[str, int]]:
 
 
 def longest_key(text: str) -> int:
-    """Parts of the longest dotted key in `text`, TOML or not. The standard library's reader takes their square in time.
+    """The number of parts of the longest dotted key in `text`, TOML or not: the standard library's reader takes its square in time.
 
     >>> longest_key('noise.family.sigma = 1.5'), longest_key("a" + ".a" * 1000 + " = 1")
     (3, 1001)
@@ -45,7 +45,7 @@ def longest_key(text: str) -> int:
 
 
 def key_lines(text: str) -> dict[Keys, int]:
-    """Line of each key and table in `text`, valid TOML, by dotted path; the first where one is repeated.
+    """The line of each key and table in `text`, valid TOML, by dotted path; the first line of one that is repeated.
 
     >>> lines = key_lines('[noise]\\ntype = "EscapeNoise"\\nfamily = {type = "Gaussian", sigma = 0.4}')
     >>> lines["noise",], lines["noise", "family", "sigma"]

@@ -17,42 +17,14 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, second
+from helpers.command import RUN, error, main
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.cli import main as cli
-from nsnn_neuro.cli.main import main
-from nsnn_neuro.io.save_load import build_block
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = """\
-# white noise
-[model]
-type = "LIF"
-tau_m = "20 ms"
-v_rest = "0 mV"
-v_reset = "10 mV"
-v_thresh = "20 mV"
-tau_refrac = "2 ms"
-
-[noise]
-type = "WhiteNoise"
-sigma = "3.5 mV"
-
-[stimulus]
-type = "Constant"
-v = "15 mV"
-
-[run]
-n_neurons = 3
-trials = 2
-duration = "0.2 s"
-dt = "0.1 ms"
-seed = 1
-engine = "numpy"
-"""
 
 
 def spikes(block: neo.Block) -> list[list[list[float]]]:
@@ -73,15 +45,6 @@ def recording(folder: Path) -> list[list[list[float]]]:
     times = [[[0.1, 0.2, 0.5, 0.6], [0.3]], [[0.1, 0.4], []]]
     nsnn.save(nsnn.to_block(times, t_stop=1 * pq.s), folder / "two.nwb")
     return times
-
-
-def error(capsys: pytest.CaptureFixture[str]) -> str:
-    """What the command said on stderr, in one line that starts with nsnn; nothing is on stdout."""
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("nsnn: ")
-    assert err.count("\n") == 1
-    return err.removeprefix("nsnn: ").rstrip("\n")
 
 
 # --- simulate ----------------------------------------------------------------------------------------------
@@ -156,9 +119,7 @@ def test_a_file_can_hold_arrays_tables_and_recorded_membranes(folder: Path) -> N
 def test_an_output_that_cannot_be_is_refused_before_the_run(
     folder, capsys, monkeypatch, output, message
 ) -> None:
-    monkeypatch.setattr(
-        sys.modules["nsnn_neuro.brian.simulate"], "simulate", lambda *_, **__: pytest.fail("it ran")
-    )
+    monkeypatch.setattr("nsnn_neuro.brian.simulate.simulate", lambda *_, **__: pytest.fail("it ran"))
     (folder / "config.nwb").write_text(RUN)
     (folder / "link.nwb").symlink_to("config.nwb")
     (folder / "sub.nwb").mkdir()
@@ -260,23 +221,6 @@ def test_measure_names_the_file_it_cannot_read(recording, folder, capsys) -> Non
     assert error(capsys) == "none.nwb: No such file or directory"
 
 
-@pytest.mark.parametrize(
-    ("value", "se", "text"),
-    [
-        (10.28, 0.1014, "10.28 ± 0.10"),
-        (0.95279, 0.00733, "0.9528 ± 0.0073"),
-        (1234.5, 99.6, "1234 ± 100"),
-        (12.3456, float("nan"), "12.35"),
-        (12.3456, 0.0, "12.35"),
-        (1.0, 1e-17, "1"),
-        (float("nan"), 1.0, "-"),
-        (3.0, float("inf"), "3"),
-    ],
-)
-def test_a_value_and_its_error(value, se, text) -> None:
-    assert cli._with_error(value, se) == text
-
-
 # --- plot --------------------------------------------------------------------------------------------------
 
 
@@ -316,9 +260,10 @@ def test_plot_takes_a_bin_width(recording, capsys, monkeypatch) -> None:
 
 
 def test_plot_leaves_out_what_trials_of_different_length_do_not_have(folder, capsys) -> None:
-    block = build_block(
-        [0, 0, 1], [0, 0, 0], times=[0.1, 0.2, 0.7], n_trials=2, n_neurons=1, t_start=0.0, t_stop=[0.5, 1.0]
-    )
+    block = neo.Block()
+    for times, stop in (([0.1, 0.2], 0.5), ([0.7], 1.0)):
+        block.segments.append(neo.Segment())
+        block.segments[-1].spiketrains.append(neo.SpikeTrain(times, t_stop=stop, units="s"))
     nsnn.save(block, folder / "uneven.nwb")
     assert main(["plot", "uneven.nwb", "-o", "fig.png"]) == 0
     assert "warning: uneven.nwb: psth is left out: trials cover different windows" in capsys.readouterr().err
@@ -330,13 +275,6 @@ def test_plot_refuses_outputs(recording, capsys) -> None:
     for output, message in [("fig.doc", "ends in .eps .jpg"), ("no/fig.png", "no folder no")]:
         assert main(["plot", "two.nwb", "-o", output]) == 2
         assert message in error(capsys)
-
-
-@pytest.mark.parametrize(
-    ("x", "nice"), [(1.0, 1.0), (0.019, 0.01), (0.02, 0.02), (0.0999, 0.05), (3e-4, 2e-4)]
-)
-def test_the_default_bin_is_a_round_number(x, nice) -> None:
-    assert abs(cli._round_down(x) / nice - 1) < 1e-12
 
 
 # --- info, and the command itself --------------------------------------------------------------------------
@@ -373,7 +311,9 @@ def test_info_of_strange_annotations_prints_no_control_characters(folder, capsys
 
 
 def test_info_without_a_file(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("nsnn_neuro.brian.engine.has_compiler", lambda: False)
+    nsnn.provenance()  # which looks for git
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
     assert main(["info"]) == 0
     told = table(capsys.readouterr().out)
     assert told["nsnn_neuro"] == nsnn.__version__
@@ -386,7 +326,8 @@ def test_info_without_a_file(capsys, monkeypatch) -> None:
 def test_version_and_help(capsys) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"nsnn {nsnn.__version__}\n"
-    for command in ([], ["simulate"], ["measure"], ["plot"], ["info"]):
+    commands = ("simulate", "sweep", "measure", "plot", "info", "check", "cache", "certify")
+    for command in ([], *([name] for name in commands)):
         assert main([*command, "--help"]) == 0
         assert capsys.readouterr().out.startswith("usage: nsnn")
 
@@ -399,6 +340,41 @@ def test_version_and_help(capsys) -> None:
 def test_wrong_arguments(capsys, arguments) -> None:
     assert main(arguments) == 2
     assert re.search(r"\(see nsnn.* --help\)$", error(capsys))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mesure", "a.nwb"], "; did you mean measure? (see nsnn --help)"),
+        (["measure", "a.nwb", "--by", "nueron"], "; did you mean neuron? (see nsnn measure --help)"),
+        (["simulate", "a.toml", "-o", "b.nwb", "--sead", "3"], "arguments: --sead 3; did you mean --seed? (see nsnn simulate"),
+        (["sweep", "a.toml", "-o", "b", "--jop=2"], "; did you mean --jobs? (see nsnn sweep"),
+        (["info", "a", "b"], "unrecognized arguments: b (see nsnn info --help)"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_command_choice_or_option_is_named_with_the_one_meant(capsys, arguments, message) -> None:
+    assert main(arguments) == 2
+    assert message in error(capsys)
+
+
+def imported(*arguments: str) -> set[str]:
+    """The modules that a process has imported when the command ends."""
+    code = "import sys; from nsnn_neuro.cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    command = [sys.executable, "-c", code, *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    return set(done.stderr.split())
+
+
+def test_help_imports_nothing_slow_and_info_neither_brian2_nor_numba_nor_torch() -> None:
+    slow = {"brian2", "numba", "torch"}
+    for arguments in (["--help"], ["sweep", "--help"], ["--version"]):
+        assert not imported(*arguments) & (
+            slow | {"numpy", "scipy", "pandas", "neo", "quantities", "matplotlib"}
+        )
+    modules = imported("info")
+    assert "neo" in modules
+    assert not modules & slow
 
 
 @pytest.mark.parametrize(
@@ -433,13 +409,6 @@ def test_memory_that_ran_out_inside_brian2(capsys, monkeypatch) -> None:
     monkeypatch.setattr("nsnn_neuro.io.save_load.load", fail)
     assert main(["info", "a.nwb"]) == 2
     assert error(capsys).startswith("not enough memory")
-
-
-def test_the_handler_of_ctrl_c_is_put_back() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with cli._stopped_by_ctrl_c():
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def process(arguments: list[str], **options) -> subprocess.Popen:

@@ -9,15 +9,10 @@ import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import ms, mV
-from test_cli import RUN, error
+from helpers.command import RUN, error, main
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import FormatError
-from nsnn_neuro.cli import sweep as sweep_command
-from nsnn_neuro.cli.config import parse, read
-from nsnn_neuro.cli.main import main
 from nsnn_neuro.measures import fano_factor, firing_rate
-from nsnn_neuro.sweep import worker
 
 ROOT = Path(__file__).resolve().parents[2]
 SWEEP = """
@@ -55,7 +50,7 @@ def api_table() -> pd.DataFrame:
     )
 
 
-def test_the_command_gives_the_table_of_the_api_and_resumes(folder, capsys, monkeypatch) -> None:
+def test_the_command_gives_the_table_of_the_api_and_resumes(folder, capsys) -> None:
     assert main(["sweep", "sweep.toml", "-o", "out"]) == 0
     out, err = capsys.readouterr()
     got = pd.read_csv(folder / "out" / "table.csv", float_precision="round_trip")
@@ -66,14 +61,13 @@ def test_the_command_gives_the_table_of_the_api_and_resumes(folder, capsys, monk
     assert "noise.sigma (V)" in out
     assert "and 6 rows more" in out
     assert "out: table.csv of 18 rows, 6 points" in err
-    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
+    written = {path: path.stat().st_mtime_ns for path in (folder / "out").glob("chunk-*")}
     assert main(["sweep", "sweep.toml", "-o", "out"]) == 0
     assert capsys.readouterr().out == out
+    assert {path: path.stat().st_mtime_ns for path in (folder / "out").glob("chunk-*")} == written
     (folder / "sweep.toml").write_text((RUN + SWEEP).replace("trials = 2", "trials = 3"))
     assert main(["sweep", "sweep.toml", "-o", "out"]) == 2
     assert "trials: 2 before, 3 now): take another folder, or resume=False (--no-resume)" in error(capsys)
-    monkeypatch.undo()
-    monkeypatch.chdir(folder)
     assert main(["sweep", "sweep.toml", "-o", "out", "--no-resume"]) == 0
 
 
@@ -101,13 +95,14 @@ def test_failed_points_give_exit_code_1(folder, capsys) -> None:
         ('to = "20 mV"', 'to = "20 ms"', "expected two numbers of one unit"),
         ("n = 3", "m = 3", "sweep.toml:32: m: [sweep.grid.stimulus.v] has no such key"),
         ('"firing_rate", {', '"rate", {', 'sweep.toml:27: measures: "rate": expected one of'),
+        ('"firing_rate", {', '"firing_rat", {', "did you mean firing_rate?"),
         ("window", "widow", "widow: [sweep.measures] has no such key; did you mean window?"),
         ('"0.1 s"', '"0.1 V"', "measures: fano_factor: window"),
         ("common_noise = true", "common_noise = 1", "sweep.toml:29: common_noise = 1: expected true or false"),
         ("common_noise", "commonnoise", "commonnoise: [sweep] has no such key; did you mean common_noise?"),
         ("common_noise = true", "seeds = [1]", "seeds = [1]: [run] has a seed too"),
         ("common_noise = true", "points = [{noise.sigma = 1}]", "expected either a table grid or tables points"),
-        ("seed = 1", "seed = 1\nrecord_v = true", "record_v: a sweep keeps measures alone"),
+        ("seed = 1", "seed = 1\nrecord_v = true", "record_v: a sweep keeps only measures"),
         ("[sweep]\nmeasures", "[sweep]\nmeasure", "measure: [sweep] has no such key; did you mean measures?"),
     ],
 )  # fmt: skip
@@ -134,7 +129,7 @@ def test_a_file_of_a_sweep_can_be_simulated(folder, capsys) -> None:
     assert main(["simulate", "sweep.toml", "-o", "run.nwb"]) == 0
 
 
-def test_texts_lists_of_points_and_seeds() -> None:
+def test_texts_lists_of_points_and_seeds(folder, capsys) -> None:
     text = """
     [model]
     type = "NSNNNeuron"
@@ -143,6 +138,9 @@ def test_texts_lists_of_points_and_seeds() -> None:
     family = {type = "Gaussian", sigma = 0.4}
     [run]
     duration = "20 ms"
+    dt = "1 ms"
+    engine = "numpy"
+    trials = 2
     [sweep]
     measures = ["cv"]
     seeds = [3, 4]
@@ -153,18 +151,24 @@ def test_texts_lists_of_points_and_seeds() -> None:
     model.reset = "subtract"
     noise.family.sigma = 1
     """
-    given = sweep_command.arguments(parse(text))
-    assert given["grid"] == [
-        {"model.reset": "hard", "noise.family.sigma": 0.2},
-        {"model.reset": "subtract", "noise.family.sigma": 1},
-    ]
-    assert given["seed"] == [3, 4]
-    table = nsnn.sweep(**given | {"dt": 1 * ms, "engine": "numpy", "trials": 2})
+    (folder / "points.toml").write_text(text)
+    assert main(["sweep", "points.toml", "-o", "out"]) == 0
+    table = pd.read_csv(folder / "out" / "table.csv")
     assert table["model.reset"].tolist() == ["hard"] * 2 + ["subtract"] * 2
-    with pytest.raises(FormatError, match="points"):
-        sweep_command.arguments(parse(text.split("[[")[0] + "points = []"))
+    assert table["noise.family.sigma"].tolist() == [0.2] * 2 + [1.0] * 2
+    assert table["seed"].tolist() == [3, 4] * 2
+    capsys.readouterr()
+    (folder / "points.toml").write_text(text.split("[[")[0] + "points = []")
+    assert main(["sweep", "points.toml", "-o", "none"]) == 2
+    assert "points = []: expected tables such as" in error(capsys)
 
 
-def test_the_example_can_be_read() -> None:
-    given = sweep_command.arguments(read(ROOT / "examples" / "sweep.toml"))
-    assert [round(float(v / mV), 9) for v in given["grid"]["stimulus.v"]] == [10, 15, 20, 25]
+@pytest.mark.slow
+def test_the_example_runs(folder, capsys) -> None:
+    text = (
+        (ROOT / "examples" / "sweep.toml").read_text().replace('"2 s"', '"20 ms"').replace("= 20\n", "= 1\n")
+    )
+    (folder / "example.toml").write_text(text.replace("seed = 1", 'seed = 1\nengine = "numpy"'))
+    assert main(["sweep", "example.toml", "-o", "out"]) == 0
+    table = pd.read_csv(folder / "out" / "table.csv")
+    assert sorted(set(table["stimulus.v"].round(9))) == [0.01, 0.015, 0.02, 0.025]

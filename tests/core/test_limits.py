@@ -16,8 +16,7 @@ from helpers import bombs
 from helpers.roundtrip import assert_same, rich_block, trains_of
 
 from nsnn_neuro import FormatError, NsnnError, load, save, to_block
-from nsnn_neuro.cli import config
-from nsnn_neuro.cli import sweep as sweep_command
+from nsnn_neuro.cli import config, sweep_config
 from nsnn_neuro.cli.main import main
 from nsnn_neuro.learning import checkpoint
 from nsnn_neuro.sweep import grid
@@ -294,7 +293,7 @@ grid.model.theta = {from = 0.1, to = 0.9, n = 1048576}
 
 def test_a_grid_of_too_many_points_is_refused_before_it_is_made():
     with pytest.raises(FormatError, match="grid has 1099511627776 points: expected at most 1048576"):
-        sweep_command.arguments(config.parse(SWEPT))
+        sweep_config.arguments(config.parse(SWEPT))
     with pytest.raises(NsnnError, match="grid has 1000000000000 points"):
         grid.read(lambda point: None, None, None, {name: range(10**4) for name in "abc"})
 

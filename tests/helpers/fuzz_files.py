@@ -396,8 +396,7 @@ TOML_BOMBS = [
 
 def toml_cases(folder: Path) -> Callable[[int], Case]:
     """Configurations with bytes and words changed, and bombs; read with their grids."""
-    from nsnn_neuro.cli import config
-    from nsnn_neuro.cli import sweep as sweep_command
+    from nsnn_neuro.cli import config, sweep_config
     from nsnn_neuro.sweep import grid
 
     def case(k: int) -> Case:
@@ -424,7 +423,7 @@ def toml_cases(folder: Path) -> Callable[[int], Case]:
             found = config.read(path)
             if found.sweep is None:
                 return "read"
-            given = sweep_command.arguments(found)
+            given = sweep_config.arguments(found)
             grid.read(given["model"], given["noise"], given["stimulus"], given["grid"])
             return "read"
 

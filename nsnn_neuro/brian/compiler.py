@@ -1,0 +1,18 @@
+"""The C++ compiler of this machine. Imports no Brian2."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+
+__all__ = ["compiler"]
+
+
+def compiler() -> list[str] | None:
+    """The command of the C++ compiler: CXX, or the first of c++, g++, clang++ on the PATH; None without any."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    for command in (named, ["c++"], ["g++"], ["clang++"]):
+        if command and shutil.which(command[0]):
+            return command
+    return None

@@ -1,0 +1,7 @@
+"""`python -m nsnn_neuro.cli`, the same as `nsnn`."""
+
+import sys
+
+from .main import main
+
+sys.exit(main())

@@ -1,0 +1,38 @@
+"""`nsnn cache`: list or remove compiled models."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from .output import show
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command to argparse's subparsers."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "cache", help="list or remove compiled models", allow_abbrev=False
+    )
+    parser.add_argument("action", choices=("list", "clear"), help="list the compiled models, or remove them")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print or remove what is cached."""
+    from ..brian import program_cache
+
+    places = " and ".join(str(program_cache.folder(kind)) for kind in program_cache.KINDS)
+    if arguments.action == "clear":
+        show(f"compiled models removed: {program_cache.clear()}, from {places}\n")
+        return
+    sizes = []
+    for kind in program_cache.KINDS:
+        for entry in program_cache.entries(kind):
+            used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
+            show(f"{entry.key[:16]}  {kind.ljust(6)}  {entry.size / 1e6:.2f} MB  last used {used}\n")
+            sizes.append(entry.size / 1e6)
+    most = f"{program_cache.MOST_BYTES / 1e6:.0f} MB in each folder"
+    show(f"compiled models: {len(sizes)}, {sum(sizes):.2f} MB (at most {most}), in {places}\n")

@@ -1,0 +1,57 @@
+"""`nsnn certify`: check simulated neurons against theory."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import NsnnError
+from .output import aligned, interruptible, say, show
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command to argparse's subparsers."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "certify", help="check simulated neurons against theory", allow_abbrev=False
+    )
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="names of neuron models; default: all")
+    parser.add_argument(
+        "--json", action="store_true", help="print the rows as JSON, and nothing else, on stdout"
+    )
+    parser.add_argument(
+        "--out",
+        default="certificate",
+        metavar="DIR",
+        help="folder for the CSV table and the figure; default: ./%(default)s",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="number of processes; default: 2")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the certificate and write its table and figure; 1 if a row failed.
+
+    Raises
+    ------
+    NsnnError : unknown models, a wrong number of processes, or --out is a file
+    """
+    folder = Path(arguments.out)
+    if folder.exists() and not folder.is_dir():
+        raise NsnnError(f"--out {folder}: that is a file: expected a folder")
+    began = time.perf_counter()
+    from ..certify import certify, report
+
+    with interruptible():
+        table = certify(arguments.models or None, n_jobs=arguments.jobs)
+    files = report.write(table, folder)
+    if arguments.json:
+        show(report.as_json(table) + "\n")
+    else:
+        show(aligned(report.lines(table), left=report.LEFT))
+        show(report.summary(table, time.perf_counter() - began) + "\n")
+    say(", ".join(str(path) for path in files))
+    return int((table["verdict"] == "fail").any())

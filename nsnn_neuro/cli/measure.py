@@ -1,0 +1,88 @@
+"""`nsnn measure`: rates and measures of irregularity of recordings, as a table."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import NsnnError
+from .output import aligned, show, with_error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["add_parser", "run"]
+
+_MEASURES = ("firing_rate", "cv", "cv2", "lv", "fano_factor")
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command to argparse's subparsers."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "measure", help="print firing rates and irregularity of recordings", allow_abbrev=False
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="NWB, or any format that Neo reads without unpickling"
+    )
+    parser.add_argument("--csv", action="store_true", help="comma-separated values, one measure per row")
+    parser.add_argument(
+        "--by",
+        choices=("neuron", "population"),
+        default="neuron",
+        help="one row for each; default: %(default)s",
+    )
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the measures of all files.
+
+    Raises
+    ------
+    NsnnError, OSError : a file can't be read, or allows none of the measures
+    """
+    import pandas as pd
+
+    tables = [_table(path, arguments.by) for path in dict.fromkeys(arguments.files)]
+    table = pd.concat(tables, ignore_index=True)
+    show(table.to_csv(index=False) if arguments.csv else aligned(_wide(table)))
+
+
+def _table(path: str, by: str) -> pd.DataFrame:
+    """The measures of one file; those that its trials do not allow are left out with a warning."""
+    import pandas as pd
+
+    from .. import measures
+    from ..io.save_load import load
+
+    block, tables, refused = load(path), [], ""
+    for name in _MEASURES:
+        try:
+            tables.append(measures.tabulate({path: block}, getattr(measures, name), by=by))
+        except NsnnError as error:
+            refused = str(error)
+            warnings.warn(f"{path}: {name} is left out: {error}", stacklevel=2)
+    if not tables:
+        raise NsnnError(f"{path}: {refused}")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _wide(table: pd.DataFrame) -> list[list[str]]:
+    """Rows of text, the header first: a row for each file, population and neuron, a column for each measure."""
+    units = dict(zip(table["measure"], table["unit"], strict=True))
+    shown = ["block"]
+    if table["population"].nunique() > 1:
+        shown.append("population")
+    if table["neuron"].notna().any():
+        shown.append("neuron")
+    cells: dict[tuple[Any, ...], dict[str, str]] = {}
+    for row in table.to_dict("records"):
+        key = (row["block"], row["population"], str(row["neuron"]))
+        cells.setdefault(key, {})[row["measure"]] = with_error(row["value"], row["se"])
+    names = [name if unit == "1" else f"{name} ({unit})" for name, unit in units.items()]
+    rows = [["file" if name == "block" else name for name in shown] + names]
+    for key, values in cells.items():
+        labels = dict(zip(("block", "population", "neuron"), key, strict=True))
+        rows.append([str(labels[name]) for name in shown] + [values.get(name, "-") for name in units])
+    return rows

@@ -1,0 +1,66 @@
+"""`nsnn simulate`: run the simulation that a TOML file describes."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from ..core.errors import NsnnError
+from .output import interruptible, output_path, say, size_of
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command to argparse's subparsers."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "simulate", help="run a simulation described in a TOML file", allow_abbrev=False
+    )
+    parser.add_argument(
+        "config", metavar="CONFIG.toml", help="file with the tables model, noise, stimulus, run"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="RUN.nwb",
+        help="NWB file to write; an existing one is replaced",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="seed, instead of the one in the file")
+    parser.add_argument(
+        "--engine", metavar="E", help="cython, numpy or cpp, instead of the engine in the file"
+    )
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Simulate, and save the spikes.
+
+    Raises
+    ------
+    NsnnError : something in the file is wrong, or the output can't be written
+    """
+    target = output_path(arguments.output, ["nwb"], arguments.config)
+    from . import config
+
+    settings = config.read(arguments.config)
+    from ..brian.simulate import simulate
+    from ..io.save_load import save
+
+    given = {key: v for key in ("seed", "engine") if (v := getattr(arguments, key)) is not None}
+    # spikes go to disk during the run, unless membrane traces are recorded, which are in memory
+    out = None if settings.run.get("record_v") else target
+    began = time.perf_counter()
+    try:
+        with interruptible():
+            block = simulate(
+                settings.model, settings.noise, settings.stimulus, **settings.run | given, out=out
+            )
+    except NsnnError as error:
+        raise NsnnError(settings.place(str(error), given)) from error
+    if out is None:
+        save(block, target)
+    seconds = time.perf_counter() - began
+    engine, seed = block.annotations["parameters"]["engine"], block.annotations["seed"]
+    say(f"{target}: {size_of(block)}, seed {seed}, engine {engine}, took {seconds:.1f} s")
