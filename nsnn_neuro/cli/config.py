@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from ..core import units
+from ..core.checks import did_you_mean
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import check_regular
 from ..core.parameters import Record
 from ..models import escape, neurons, noise, stimuli
-from .output import did_you_mean
 from .quantities import EXAMPLES, key_text, shown, si_and_unit
 from .toml_positions import key_lines, longest_key
 
@@ -154,7 +154,7 @@ def parse(text: str, name: str = "config") -> Config:
     (0.9, {'duration': 20. * msecond})
     >>> parse('[model]\\ntype = "NSNNNeuron"\\nbta = 0.9')
     Traceback (most recent call last):
-    nsnn_neuro.core.errors.FormatError: config:3: bta: NSNNNeuron has no such key; did you mean beta? (...)
+    nsnn_neuro.core.errors.FormatError: config:3: bta: NSNNNeuron has no such key; did you mean 'beta'? (...)
     """
     if longest_key(text) > _LONGEST_KEY:
         raise FormatError(

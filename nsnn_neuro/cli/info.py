@@ -7,8 +7,7 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from .. import __version__
-from .output import counted, printable, show, size_of
+from .output import counted, printable, show, size_of, version
 
 __all__ = ["add_parser", "run"]
 
@@ -43,7 +42,7 @@ def _about_installation() -> list[tuple[str, str]]:
 
     found = compiler() is not None
     return [
-        *(provenance()["versions"] | {"nsnn_neuro": __version__}).items(),
+        *(provenance()["versions"] | {"nsnn_neuro": version()}).items(),
         ("platform", platform.platform()),
         ("compiler", "found" if found else "no C++ compiler: runs use NumPy code, several times slower"),
         ("engines", "cython (default), cpp, numpy" if found else "numpy"),

@@ -19,11 +19,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .. import __version__
 from ..core import interrupt
 from ..core.errors import NsnnError
 from . import cache, certify, check, info, measure, plot, simulate, sweep
-from .output import did_you_mean, say
+from .output import say, version
 
 __all__ = ["main"]
 
@@ -76,6 +75,9 @@ class _Parser(argparse.ArgumentParser):
     """A parser that reports an error in one line, with a suggestion."""
 
     def error(self, message: str) -> NoReturn:
+        """Print `message` with the closest known word, and end."""
+        from ..core.checks import did_you_mean
+
         known: list[str] = []
         word = re.search(
             r"invalid choice: '(.*?)' \(choose from (.*)\)|unrecognized arguments: (\S+)", message
@@ -95,7 +97,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Simulate noisy spiking neurons, measure and plot spike trains, check models against theory.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"nsnn {__version__}")
+    parser.add_argument("--version", action="version", version=f"nsnn {version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         one = command.add_parser(commands)

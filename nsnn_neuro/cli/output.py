@@ -1,9 +1,9 @@
-"""What the commands share: lines on stdout and stderr, tables as text, names of output files, Ctrl-C, suggestions."""
+"""What the commands share: lines on stdout and stderr, tables as text, names of output files, Ctrl-C."""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
+import importlib
 import math
 import os
 import signal
@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import NsnnError
 
@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 __all__ = [
     "aligned",
     "counted",
-    "did_you_mean",
     "interruptible",
     "output_path",
     "printable",
     "say",
     "show",
     "size_of",
+    "version",
     "with_error",
 ]
+
+
+def version() -> str:
+    """The version of the package."""
+    return str(importlib.import_module("nsnn_neuro").__version__)
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -52,17 +57,6 @@ def show(text: str) -> None:
     if "±".encode(encoding, "replace") == b"?":
         text = text.replace("±", "+/-")
     print(text.encode(encoding, "backslashreplace").decode(encoding), end="")
-
-
-def did_you_mean(word: Any, known: Iterable[str]) -> str:
-    """The end of a message about an unknown `word`: the known one that is most similar, or nothing.
-
-    >>> did_you_mean("mesure", ["measure", "plot"]), did_you_mean("x", ["plot"])
-    ('; did you mean measure?', '')
-    """
-    lower = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(word.lower()[:80], lower, n=1) if isinstance(word, str) else []
-    return f"; did you mean {lower[close[0]]}?" if close else ""
 
 
 def counted(n: int, noun: str) -> str:

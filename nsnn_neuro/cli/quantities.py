@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core import units
+from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
-from .output import did_you_mean, printable
+from .output import printable
 
 __all__ = ["EXAMPLES", "in_units", "key_text", "quantity", "quantity_or_text", "shown", "si_and_unit"]
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from .. import measures
 from ..core import units
+from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from ..sweep.grid import check_number
 from .config import Config
-from .output import did_you_mean
 from .quantities import quantity, quantity_or_text, shown
 
 __all__ = ["arguments"]

@@ -133,7 +133,7 @@ def did_you_mean(value: Any, choices: Iterable[Any]) -> str:
     "; did you mean 'panzeri-treves'?"
     """
     texts = {choice.lower(): choice for choice in choices if isinstance(choice, str)}
-    close = difflib.get_close_matches(value.lower(), texts, n=1) if isinstance(value, str) else []
+    close = difflib.get_close_matches(value.lower()[:80], texts, n=1) if isinstance(value, str) else []
     return f"; did you mean {texts[close[0]]!r}?" if close else ""
 
 

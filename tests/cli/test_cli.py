@@ -130,7 +130,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_run(
 
 def test_a_wrong_configuration_leaves_no_file(folder, capsys) -> None:
     for old, new, said in [
-        ("tau_m", "tau_n", "run.toml:4: tau_n: LIF has no such key; did you mean tau_m?"),
+        ("tau_m", "tau_n", "run.toml:4: tau_n: LIF has no such key; did you mean 'tau_m'?"),
         ("0.2 s", "1.23 us", "run.toml:21: duration = 1.23 us: expected a whole number of steps"),
     ]:
         (folder / "run.toml").write_text(RUN.replace(old, new))
@@ -345,10 +345,10 @@ def test_wrong_arguments(capsys, arguments) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mesure", "a.nwb"], "; did you mean measure? (see nsnn --help)"),
-        (["measure", "a.nwb", "--by", "nueron"], "; did you mean neuron? (see nsnn measure --help)"),
-        (["simulate", "a.toml", "-o", "b.nwb", "--sead", "3"], "arguments: --sead 3; did you mean --seed? (see nsnn simulate"),
-        (["sweep", "a.toml", "-o", "b", "--jop=2"], "; did you mean --jobs? (see nsnn sweep"),
+        (["mesure", "a.nwb"], "; did you mean 'measure'? (see nsnn --help)"),
+        (["measure", "a.nwb", "--by", "nueron"], "; did you mean 'neuron'? (see nsnn measure --help)"),
+        (["simulate", "a.toml", "-o", "b.nwb", "--sead", "3"], "arguments: --sead 3; did you mean '--seed'? (see nsnn simulate"),
+        (["sweep", "a.toml", "-o", "b", "--jop=2"], "; did you mean '--jobs'? (see nsnn sweep"),
         (["info", "a", "b"], "unrecognized arguments: b (see nsnn info --help)"),
     ],
 )  # fmt: skip

@@ -7,44 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.command import RUN
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError
-from nsnn_neuro.cli import config
+from nsnn_neuro.cli import config, quantities
 from nsnn_neuro.core.parameters import Record
 from nsnn_neuro.core.units import unit_of
 from nsnn_neuro.models import neurons, noise, stimuli
 
 NEURONS = '"EIF", "GIF", "LIF", "PIF", "QIF", "AdEx", "NSNNNeuron", "PoissonSource", "WangBuzsaki"'
-
-RUN = """\
-# white noise
-[model]
-type = "LIF"
-tau_m = "20 ms"
-v_rest = "0 mV"
-v_reset = "10 mV"
-v_thresh = "20 mV"
-tau_refrac = "2 ms"
-
-[noise]
-type = "WhiteNoise"
-sigma = "3.5 mV"
-
-[stimulus]
-type = "Constant"
-v = "15 mV"
-
-[run]
-n_neurons = 3
-trials = 2
-duration = "0.2 s"
-dt = "0.1 ms"
-seed = 1
-engine = "numpy"
-"""
 
 
 def refusal(text: str) -> str:
@@ -65,15 +39,15 @@ WRONG = [
         'tau_m = "20 ms"',
         'tau_n = "20 ms"',
         4,
-        r"tau_n: LIF has no such key; did you mean tau_m\? \(expected type",
+        r"tau_n: LIF has no such key; did you mean 'tau_m'\? \(expected type",
     ),
-    ('tau_m = "20 ms"', '"tau m\\u001b" = 1', 4, r'"tau m\\x1b": LIF has no such key; did you mean tau_m'),
+    ('tau_m = "20 ms"', '"tau m\\u001b" = 1', 4, r'"tau m\\x1b": LIF has no such key; did you mean .tau_m.'),
     ('tau_m = "20 ms"', '"té" = 1', 4, r'"té": LIF has no such key'),
     ('tau_m = "20 ms"\n', "", 2, r'LIF needs tau_m: expected a time such as "20 ms"$'),
     ('tau_m = "20 ms"', 'tau_m = "20 mV"', 4, r'tau_m = "20 mV": expected a time such as "20 ms"$'),
     ('tau_m = "20 ms"', "tau_m = 20", 4, r'tau_m = 20 has no unit: expected a time such as "20 ms"$'),
     ('tau_m = "20 ms"', 'tau_m = "20"', 4, r'tau_m = "20" has no unit: expected a time'),
-    ('tau_m = "20 ms"', 'tau_m = "20 MS"', 4, r'tau_m = "20 MS": unknown unit "MS"; did you mean ms\?'),
+    ('tau_m = "20 ms"', 'tau_m = "20 MS"', 4, r'tau_m = "20 MS": unknown unit "MS"; did you mean .ms.\?'),
     ('tau_m = "20 ms"', 'tau_m = "2 * 10 ms"', 4, r'tau_m = "2 \* 10 ms": expected a time'),
     ('tau_m = "20 ms"', "tau_m = true", 4, r"tau_m = true: expected a time"),
     ('tau_m = "20 ms"', "tau_m = 1979-05-27", 4, r"tau_m = 1979-05-27: expected a time"),
@@ -106,7 +80,7 @@ WRONG = [
         'type = "LIF"',
         'type = "Lif"',
         3,
-        rf'type = "Lif": expected one of {NEURONS}; did you mean LIF\?$',
+        rf'type = "Lif": expected one of {NEURONS}; did you mean .LIF.\?$',
     ),
     (
         'type = "LIF"',
@@ -122,7 +96,7 @@ WRONG = [
         "[noise]",
         "[noize]",
         10,
-        r"noize: no such table; did you mean noise\? \(expected model, noise, stimulus, run, sweep\)",
+        r"noize: no such table; did you mean 'noise'\? \(expected model, noise, stimulus, run, sweep\)",
     ),
     (
         "[noise]",
@@ -145,7 +119,7 @@ WRONG = [
     ("n_neurons = 3", "n_neurons = 0", 19, r"n_neurons = 0: expected a whole number from 1 to 2147483647$"),
     ("n_neurons = 3", "n_neurons = 3.0", 19, r"n_neurons = 3.0: expected a whole number"),
     ("n_neurons = 3", "n_neurons = true", 19, r"n_neurons = true: expected a whole number"),
-    ("n_neurons = 3", "neurons = 3", 19, r"neurons: \[run\] has no such key; did you mean n_neurons\?"),
+    ("n_neurons = 3", "neurons = 3", 19, r"neurons: \[run\] has no such key; did you mean 'n_neurons'\?"),
     (
         'duration = "0.2 s"',
         'duration = "1.23 us"',
@@ -194,7 +168,7 @@ ESCAPE = ESCAPE.replace(
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("sigma = 0.4", "sgma = 0.4", 8, r"sgma: Gaussian has no such key; did you mean sigma\?"),
+        ("sigma = 0.4", "sgma = 0.4", 8, r"sgma: Gaussian has no such key; did you mean 'sigma'\?"),
         ("sigma = 0.4", f"sigma = {10**400}", 8, r"sigma = a number of more than 20 digits is too large"),
         ("sigma = 0.4", "sigma = 0", 8, r"sigma = 0.0: expected a positive value"),
         (
@@ -209,7 +183,12 @@ ESCAPE = ESCAPE.replace(
             8,
             r"family = Gaussian\(.*: its argument is a distance to threshold",
         ),
-        ('"Gaussian"', '"Gauss"', 8, r'type = "Gauss": expected one of "Cauchy".*; did you mean Gaussian\?'),
+        (
+            '"Gaussian"',
+            '"Gauss"',
+            8,
+            r'type = "Gauss": expected one of "Cauchy".*; did you mean .Gaussian.\?',
+        ),
         (
             'family = {type = "Gaussian", sigma = 0.4}\n',
             "",
@@ -317,7 +296,7 @@ def test_a_hazard_can_be_written() -> None:
     ],
 )
 def test_quantities_as_text(text, unit, value) -> None:
-    got = config.quantity(text, unit, "x")
+    got = quantities.quantity(text, unit, "x")
     assert abs(float(np.asarray(got)) / value - 1) < 1e-15
     assert unit_of(got) == unit
 
@@ -342,12 +321,12 @@ def test_quantities_as_text(text, unit, value) -> None:
 )
 def test_text_that_is_no_quantity(text) -> None:
     with pytest.raises(NsnnError, match=r"^x = .*: expected"):
-        config.quantity(text, "s" if "V" not in text else "1/V", "x")
+        quantities.quantity(text, "s" if "V" not in text else "1/V", "x")
 
 
 @given(st.floats(1e-12, 1e12) | st.floats(-1e12, -1e-12), st.sampled_from(["s", "V", "Hz", "A", "1/V"]))
 def test_a_value_is_shown_as_it_could_be_written(value, unit) -> None:
-    back = float(np.asarray(config.quantity(config.in_units(value, unit), unit, "x")))
+    back = float(np.asarray(quantities.quantity(quantities.in_units(value, unit), unit, "x")))
     assert abs(back / value - 1) < 1e-5  # six digits are shown
 
 
