@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if importlib.util.find_spec("torch") is None:
         config.option.doctest_ignore_import_errors = True
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
-        import nsnn_neuro  # noqa: F401
+        from nsnn_neuro.brian import engine  # noqa: F401
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,7 +52,19 @@ ONLY = {
 }
 MOST_ROOMS, MOST_LAYERS = 17, 7
 # Third-party packages, for rooms where they are restricted.
-THIRD_PARTY = {"measures": {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn"}}
+THIRD_PARTY = {
+    "measures": {
+        "numpy",
+        "scipy",
+        "neo",
+        "elephant",
+        "pandas",
+        "numba",
+        "quantities",
+        "sklearn",
+        "lazy_loader",
+    }
+}
 # Rooms whose import may import Brian2; the others may only do so inside a function.
 IMPORTS_BRIAN2 = {"brian", "learning"}
 IMPORTS_TORCH = {"deep"}  # an extra: nothing else may need it

@@ -26,8 +26,9 @@ import brian2
 import Cython
 import numpy as np
 
+from ..core import program_cache
 from ..core.errors import NsnnError
-from . import program_cache, standalone
+from . import standalone
 
 __all__ = ["load", "translate"]
 

@@ -21,7 +21,8 @@ from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
-from numba import njit
+
+from ..core.compiled import njit
 
 __all__ = [
     "HEADER",

@@ -33,8 +33,8 @@ from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_UNITS
 from brian2.core.variables import Constant
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
+from ..core import program_cache
 from ..core.errors import NsnnError
-from . import program_cache
 from .compiler import compiler
 
 __all__ = ["Device", "call", "compile_in", "compiler", "described", "failed", "usable", "version"]

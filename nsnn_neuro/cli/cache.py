@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print or remove what is cached."""
-    from ..brian import program_cache
+    from ..core import program_cache
 
     places = " and ".join(str(program_cache.folder(kind)) for kind in program_cache.KINDS)
     if arguments.action == "clear":

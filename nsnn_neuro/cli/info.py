@@ -52,7 +52,7 @@ def _about_installation() -> list[tuple[str, str]]:
 def _about_file(path: str) -> list[tuple[str, str]]:
     from ..io.save_load import load
     from ..measures import as_trains
-    from ..measures.tabulate import populations_of
+    from ..measures.table import populations_of
 
     block = load(path)
     trains, annotations = as_trains(block), dict(block.annotations)

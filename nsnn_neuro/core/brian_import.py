@@ -2,17 +2,17 @@
 
 `import brian2` evaluates the values in a file `brian_preferences` of the working directory as Python code, so that a data folder
 can run code. It also replaces `sys.excepthook` by one that reports every error as a bug of Brian2, changes the form of warnings,
-keeps a log file and a copy of the script in the temporary folder, and fails outside the main thread. `load` imports Brian2
-without these.
+keeps a log file and a copy of the script in the temporary folder, and fails outside the main thread. After `protect` it is
+imported without these, by this package or by the user.
 The file `~/.brian/user_preferences` is the user's own and is read as usual.
 
-A program that imports Brian2 itself first has accepted all that. Then `load` only lets an `NsnnError` appear as a plain traceback.
+A program that imports Brian2 before this package has accepted all that. Then `protect` only lets an `NsnnError` appear as a plain
+traceback.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import importlib.machinery
 import logging
 import os
@@ -27,7 +27,7 @@ from typing import Any
 
 from .errors import NsnnError
 
-__all__ = ["VARIABLE", "IgnoredPreferencesWarning", "load"]
+__all__ = ["VARIABLE", "IgnoredPreferencesWarning", "protect"]
 
 VARIABLE = "NSNN_BRIAN_PREFERENCES"
 _FILE = "brian_preferences"
@@ -38,59 +38,30 @@ class IgnoredPreferencesWarning(UserWarning):
     """The working directory has a file `brian_preferences`, which Brian2 would have evaluated."""
 
 
-def load() -> None:
-    """Import Brian2; a second call does nothing.
+def protect() -> None:
+    """Let the first import of Brian2 in this process, by whomever, have no side effects. Imports nothing itself.
 
     The environment variable NSNN_BRIAN_PREFERENCES=1 lets Brian2 evaluate the working directory's `brian_preferences`, 0 ignores
-    the file without a warning.
-
-    Warns
-    -----
-    IgnoredPreferencesWarning : there is such a file, and the variable is not set
+    the file without a warning. The import warns, IgnoredPreferencesWarning, when there is such a file and the variable is not set.
     """
     if "brian2" in sys.modules:
-        importlib.import_module("brian2")  # wait for another thread that is importing it
         _show_own_errors_plainly()
-        return
-    with contextlib.ExitStack() as stack:
-        for change in (_own_handlers, _any_thread, _no_preferences_of_the_folder, _quiet_matplotlib):
-            stack.enter_context(change())
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")  # of Brian2's dependencies, about Brian2
-        importlib.import_module("brian2")
-    if os.environ.get(VARIABLE) is None and os.path.lexists(_FILE):
-        os.environ[VARIABLE] = "0"  # worker processes say nothing more
-        warnings.warn(
-            f"{os.path.abspath(_FILE)} is ignored: Brian2 would evaluate it as Python code. If the file is yours, "
-            f"set the environment variable {VARIABLE}=1 to use it, or {VARIABLE}=0 to hide this warning",
-            IgnoredPreferencesWarning,
-            stacklevel=2,
-        )
-
-
-@contextlib.contextmanager
-def _no_preferences_of_the_folder() -> Iterator[None]:
-    """Prepare Brian2's preferences, as soon as their module is imported and before they are read."""
-    finder = _Finder()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-        finder.restore()
+    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
 
 
 class _Finder(MetaPathFinder):
-    """Finds one module, and changes it when it has been executed."""
+    """Finds Brian2 and the module of its preferences, and guards their execution."""
 
     def __init__(self) -> None:
-        self.restore: Callable[[], None] = lambda: None
+        self._restore: Callable[[], None] = lambda: None
 
     def find_spec(
         self, fullname: str, path: Any, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """The module of Brian2's preferences, to be prepared; None for all others."""
-        if fullname != _PREFERENCES:
+        """Brian2 or its preferences, guarded; None for all other modules."""
+        guard = {"brian2": self._import_brian, _PREFERENCES: self._import_preferences}.get(fullname)
+        if guard is None:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.loader is None:
@@ -99,13 +70,33 @@ class _Finder(MetaPathFinder):
 
         def exec_module(module: ModuleType) -> None:
             del vars(loader)["exec_module"]
-            execute(module)
-            self._prepare(module)
+            guard(execute, module)
 
         vars(loader)["exec_module"] = exec_module
         return spec
 
-    def _prepare(self, module: Any) -> None:
+    def _import_brian(self, execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+        try:
+            with contextlib.ExitStack() as stack:
+                for change in (_own_handlers, _any_thread, _quiet_matplotlib):
+                    stack.enter_context(change())
+                stack.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")  # of Brian2's dependencies, about Brian2
+                execute(module)
+        finally:
+            self._restore()
+        sys.meta_path.remove(self)
+        if os.environ.get(VARIABLE) is None and os.path.lexists(_FILE):
+            os.environ[VARIABLE] = "0"  # worker processes say nothing more
+            warnings.warn(
+                f"{os.path.abspath(_FILE)} is ignored: Brian2 would evaluate it as Python code. If the file is yours, "
+                f"set the environment variable {VARIABLE}=1 to use it, or {VARIABLE}=0 to hide this warning",
+                IgnoredPreferencesWarning,
+                stacklevel=4,
+            )
+
+    def _import_preferences(self, execute: Callable[[ModuleType], None], module: Any) -> None:
+        execute(module)
         preferences = module.BrianGlobalPreferences
         load, read = preferences.load_preferences, preferences.read_preference_file
 
@@ -125,7 +116,7 @@ class _Finder(MetaPathFinder):
 
         preferences.load_preferences = load_preferences
         preferences.read_preference_file = read_preference_file
-        self.restore = restore
+        self._restore = restore
 
 
 @contextlib.contextmanager

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 import warnings
 from collections.abc import Callable
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from .errors import NsnnError
 
-__all__ = ["public", "renamed_keywords", "reordered", "warn"]
+__all__ = ["keep_old_modules", "public", "renamed_keywords", "reordered", "warn"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# Modules that documentation named, by their old paths.
+_MODULES = {
+    "nsnn_neuro.coding": "nsnn_neuro.learning.coding",
+    "nsnn_neuro.engine": "nsnn_neuro.brian.engine",
+    "nsnn_neuro.losses": "nsnn_neuro.learning.losses",
+    "nsnn_neuro.records": "nsnn_neuro.core.parameters",
+}
+_INSTEAD = {
+    "nsnn_neuro.coding": "from nsnn_neuro import coding",
+    "nsnn_neuro.losses": "from nsnn_neuro import losses",
+}
 
 
 def warn(old: str, new: str, *, stacklevel: int = 3) -> None:
@@ -90,3 +106,23 @@ def reordered(
         return wrapper
 
     return decorate
+
+
+class _OldModules(MetaPathFinder, Loader):
+    """Finds modules by their old paths, with a warning."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        """The specification of an old path; None for any other."""
+        return ModuleSpec(fullname, self) if fullname in _MODULES else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module at its new path in place of the old one."""
+        old = module.__name__
+        warn(old, _INSTEAD.get(old, _MODULES[old]))
+        sys.modules[old] = importlib.import_module(_MODULES[old])
+
+
+def keep_old_modules() -> None:
+    """Let the old paths of modules be imported for one release more."""
+    if not any(isinstance(finder, _OldModules) for finder in sys.meta_path):
+        sys.meta_path.append(_OldModules())

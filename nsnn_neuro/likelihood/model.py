@@ -9,9 +9,9 @@ from typing import Any
 
 import neo
 import numpy as np
-from numba import njit
 
 from ..core.checks import one_of, whole
+from ..core.compiled import njit
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.block import build_block

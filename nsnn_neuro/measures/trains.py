@@ -15,7 +15,7 @@ import neo
 import numpy as np
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core.bins import rounding
+from ..core.bins import ResolutionWarning, rounding
 from ..core.checks import positive
 from ..core.errors import NsnnError
 from ..core.units import describe, floats, si
@@ -24,6 +24,7 @@ from ..io.spikes import PIECE, Trains
 
 __all__ = [
     "PIECE",
+    "ResolutionWarning",
     "SilentNeuronWarning",
     "Trains",
     "as_repeats",

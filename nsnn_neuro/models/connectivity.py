@@ -12,9 +12,9 @@ import hashlib
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numba import njit
 
 from ..core.checks import whole
+from ..core.compiled import njit
 from ..core.errors import NsnnError
 from ..core.parameters import Record, parameter
 from .distributions import numbers

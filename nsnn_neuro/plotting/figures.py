@@ -20,7 +20,7 @@ from ..core.errors import NsnnError
 from ..core.units import shown, si, unit_of
 from ..measures import as_trains, isi, positive
 from ..measures import psth as rate_histogram
-from ..measures.tabulate import populations_of
+from ..measures.table import populations_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,7 @@ from ..core.checks import check_seed, flag, one_of, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar, resolve_progress
 from ..io.save_load import provenance
-from ..measures.tabulate import named_measures
+from ..measures.table import named_measures
 from . import worker
 from .batching import chunk_size, free_memory, groups
 from .grid import OF_THE_POINT, PARTS, Points, fingerprint, read

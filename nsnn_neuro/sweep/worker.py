@@ -12,8 +12,8 @@ import neo
 from ..brian import engine
 from ..brian.simulate import simulate, simulate_together
 from ..io.save_load import provenance
-from ..measures.tabulate import measure_unit
-from ..measures.tabulate import rows as rows_of
+from ..measures.table import measure_unit
+from ..measures.table import rows as rows_of
 from ..measures.trains import as_trains
 from ..models.network import Network
 from .batching import stack

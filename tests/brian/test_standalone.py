@@ -20,7 +20,8 @@ from brian2 import Hz, ms, mV, prefs
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import engine, program_cache, standalone
+from nsnn_neuro.brian import engine, standalone
+from nsnn_neuro.core import program_cache
 
 ROOT = Path(__file__).resolve().parents[2]
 

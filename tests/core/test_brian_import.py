@@ -44,7 +44,7 @@ def test_preferences_of_the_working_directory_are_not_evaluated_and_errors_are_p
         import nsnn_neuro
         import subprocess, sys, warnings
         import brian2
-        subprocess.run([sys.executable, "-c", "import nsnn_neuro"], check=True)
+        subprocess.run([sys.executable, "-c", "import nsnn_neuro.brian.engine"], check=True)
         warnings.warn("of the user")
         raise nsnn_neuro.NsnnError("of the package")
         """,
@@ -69,7 +69,7 @@ def test_preferences_can_be_allowed_and_an_error_after_the_users_own_import_is_p
         import nsnn_neuro
         from brian2.utils import logger
         sys.excepthook = logger.brian_excepthook  # as if the user had imported Brian2 first
-        nsnn_neuro.core.brian_import.load()
+        nsnn_neuro.core.brian_import.protect()
         raise nsnn_neuro.NsnnError("of the package")
         """,
         environment={"NSNN_BRIAN_PREFERENCES": "1"},
@@ -81,7 +81,7 @@ def test_preferences_can_be_allowed_and_an_error_after_the_users_own_import_is_p
 
 
 def test_no_warning_is_an_error(tmp_path: Path) -> None:
-    done = run(tmp_path, "import nsnn_neuro", "-W", "error")
+    done = run(tmp_path, "import nsnn_neuro.brian.engine, nsnn_neuro.measures.table", "-W", "error")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -93,7 +93,7 @@ def test_a_thread_imports_the_package_and_the_users_own_preferences_count(tmp_pa
         """
         import importlib, signal, threading
         before = signal.signal
-        thread = threading.Thread(target=lambda: importlib.import_module("nsnn_neuro"))
+        thread = threading.Thread(target=lambda: importlib.import_module("nsnn_neuro.brian.engine"))
         thread.start()
         thread.join()
         import brian2

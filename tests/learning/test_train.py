@@ -740,16 +740,7 @@ class Block:
         if name == "nsnn_neuro.reference":
             raise ImportError("reference is gone")
 sys.meta_path.insert(0, Block())
-import types
-gone = types.ModuleType("nsnn_neuro.reference")
-import importlib
-text = open(sys.argv[1]).read().replace("reference, theory", "theory").replace('    "reference",\\n', "")
-import importlib.util
-spec = importlib.util.spec_from_loader("nsnn_neuro", None, is_package=True)
-package = importlib.util.module_from_spec(spec)
-package.__path__ = [sys.argv[1].rsplit("/", 1)[0]]
-sys.modules["nsnn_neuro"] = package
-exec(compile(text, sys.argv[1], "exec"), package.__dict__)
+import nsnn_neuro as package
 import numpy as np
 net = package.feedforward([2, 2], noise=package.EscapeNoise(package.Gaussian(0.4)), plasticity=package.NDL(0.5))
 data = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
@@ -762,7 +753,7 @@ print("trained", len(fit.history))
 @pytest.mark.slow
 def test_training_runs_with_the_reference_deleted():
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_REFERENCE, nsnn.__file__],
+        [sys.executable, "-c", WITHOUT_REFERENCE],
         capture_output=True,
         text=True,
         timeout=120,

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import neo
-import numba
 import numpy as np
 
 from ...core.bins import slack
 from ...core.checks import check, one_of
+from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ...core.units import floats
 from ..estimate import Estimate, measure
@@ -320,7 +320,7 @@ def _participation(x: np.ndarray, bias: str | None) -> float:
     return float(top / bottom) if bottom > 0 else float("nan")
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _tiled_time(times, offsets, starts, stops, dt):  # pragma: no cover - compiled
     """Time within dt of each train's spikes, inside the trial."""
     out = np.zeros(offsets.size - 1)
@@ -334,7 +334,7 @@ def _tiled_time(times, offsets, starts, stops, dt):  # pragma: no cover - compil
     return out
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _tiled_spikes(times, offsets, n, dt):  # pragma: no cover - compiled
     """(n, n) number of spikes of neuron a within dt of a spike of neuron b in the same trial."""
     out = np.zeros((n, n))

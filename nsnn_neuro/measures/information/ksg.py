@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from ...core.checks import check, one_of
+from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ..estimate import Estimate
 from ..validation import as_pair, reached, refuse_constant
@@ -32,7 +32,7 @@ JITTER = 1e-10
 """of the standard deviation: the noise that breaks ties"""
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _within(values, at, reach, closed):  # pragma: no cover - compiled
     """How many of the sorted values are nearer to `at` than `reach`, or as near when `closed`."""
     low, high = 0, values.size
@@ -55,7 +55,7 @@ def _within(values, at, reach, closed):  # pragma: no cover - compiled
     return low - first
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _counts_within(values, ordered, reach, closed):  # pragma: no cover - compiled
     out = np.empty(values.size, np.int64)
     for i in range(values.size):
@@ -63,7 +63,7 @@ def _counts_within(values, ordered, reach, closed):  # pragma: no cover - compil
     return out
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _insert(near, who, apart, j):  # pragma: no cover - compiled
     """Put a neighbour nearer than the last of the k best into its place."""
     place = near.size - 1
@@ -73,7 +73,7 @@ def _insert(near, who, apart, j):  # pragma: no cover - compiled
     near[place], who[place] = apart, j
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _search_strip(i, x, y, first, last, strip_y, strip_who, near, who):  # pragma: no cover - compiled
     """Neighbours of i among one strip's points, sorted by y: walk away from y[i] on both sides."""
     low, high = first, last
@@ -98,7 +98,7 @@ def _search_strip(i, x, y, first, last, strip_y, strip_who, near, who):  # pragm
         j -= 1
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _sums_of_psi(x, y, y_ordered, k, variant, psi, size):  # pragma: no cover - compiled
     """psi(n_x + 1) + psi(n_y + 1), or psi(n_x) + psi(n_y), of each point, for x sorted and y in x's order.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ...core.compiled import njit
 from .entropy.contingency import contingency
 from .entropy.estimators import panzeri_treves, profile
 from .symbols import read_symbols
@@ -14,7 +14,7 @@ __all__ = ["shuffled_correction"]
 SHUFFLES = 10  # of the letters, averaged
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _mix(words, starts, uniform):  # pragma: no cover - compiled
     """Permutes each letter by itself over the rows starts[i] ... starts[i + 1] - 1, in place."""
     for c in range(words.shape[1]):

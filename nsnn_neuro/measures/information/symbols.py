@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 
+from ...core.compiled import njit
 from ...core.errors import NsnnError
 
 __all__ = ["Symbols", "as_symbols", "read_symbols"]
@@ -38,7 +38,7 @@ class Symbols:
     is_word: bool
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _ranges(words):  # pragma: no cover - compiled
     lowest, highest = words[0].copy(), words[0].copy()
     for i in range(words.shape[0]):
@@ -48,7 +48,7 @@ def _ranges(words):  # pragma: no cover - compiled
     return lowest, highest
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _mixed_radix(words, lowest, width):  # pragma: no cover - compiled
     out = np.empty(words.shape[0], dtype=np.int64)
     for i in range(words.shape[0]):
@@ -59,7 +59,7 @@ def _mixed_radix(words, lowest, width):  # pragma: no cover - compiled
     return out
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _renumber(codes, n_codes):  # pragma: no cover - compiled
     number = np.zeros(n_codes, dtype=np.int64)
     for code in codes:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import neo
-import numba
 import numpy as np
 
 from ...core.bins import index, slack
 from ...core.checks import check
+from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, warn_silent
 from .coherence import binned_trains, effective_segments, segment_spectra
@@ -47,7 +47,7 @@ class PowerSpectrum:
     """independent segments"""
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _periodograms(times, offsets, starts, segments, length, hop, rate, n_f):  # pragma: no cover - compiled
     """Sums over segments and trials of |X|^2 and |X|^4, (n_neurons, n_f), of Hann-windowed trains less their mean."""
     n = rate.size

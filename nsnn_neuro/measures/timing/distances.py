@@ -11,10 +11,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numba
 import numpy as np
 
 from ...core.bins import slack
+from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import measure
@@ -23,7 +23,7 @@ from ..trains import SilentNeuronWarning, as_repeats, nan_ratio, positive
 __all__ = ["gamma_coincidence", "schreiber_reliability", "van_rossum", "victor_purpura"]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _victor_purpura(times, offsets, cost):  # pragma: no cover - compiled
     n = offsets.size - 1
     out = np.zeros((n, n))
@@ -48,7 +48,7 @@ def _victor_purpura(times, offsets, cost):  # pragma: no cover - compiled
     return out
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _van_rossum(times, offsets, tau):  # pragma: no cover - compiled
     n = offsets.size - 1
     out = np.zeros((n, n))
@@ -70,7 +70,7 @@ def _van_rossum(times, offsets, tau):  # pragma: no cover - compiled
     return out
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _coincidences(times, offsets, delta):  # pragma: no cover - compiled
     n = offsets.size - 1
     out = np.zeros((n, n))
@@ -89,7 +89,7 @@ def _coincidences(times, offsets, delta):  # pragma: no cover - compiled
     return out
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _gaussian_products(times, offsets, sigma):  # pragma: no cover - compiled
     n = offsets.size - 1
     out = np.zeros((n, n))

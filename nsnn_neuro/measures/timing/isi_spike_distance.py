@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
+from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ..estimate import measure
 from ..trains import Trains, as_repeats, as_trains
@@ -28,7 +28,7 @@ __all__ = ["isi_distance", "mean_isi_distance", "mean_spike_distance", "spike_di
 # spikes and then t_stop; `nu` (s) is the interval that each gap stands for; train a has the gaps first[a]..first[a + 1] - 1.
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _nearest(own, other, low, high, out):  # pragma: no cover - compiled
     """out[i]: distance of own[i] to the nearest of the spikes `other` and of their auxiliary spikes."""
     j = 0
@@ -41,7 +41,7 @@ def _nearest(own, other, low, high, out):  # pragma: no cover - compiled
         out[i] = found
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike):  # pragma: no cover - compiled
     """Integral of the profile of two trains; the spike profile is linear between spikes, so by trapezia."""
     i, j, now, begin_a, begin_b, total = 0, 0, start, start, start, 0.0
@@ -65,7 +65,7 @@ def _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike):  # pr
     return total
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _distances(ends, nu, first, auxiliary, start, stop, spike):  # pragma: no cover - compiled
     """(n, n) ISI-distances, or SPIKE-distances."""
     n = first.size - 1

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from scipy import special
 
+from ....core.compiled import njit
 from ....core.errors import NsnnError
 
 __all__ = [
@@ -78,7 +78,7 @@ def plugin_information(table: np.ndarray) -> np.ndarray:
     return plugin_entropy(table.sum(-1)) + plugin_entropy(table.sum(-2)) - joint
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _expected(extra, each, n, seen, values, multiplicity):  # pragma: no cover - compiled
     """How many responses to expect in n samples if `extra` more can occur than were seen."""
     expected = extra * seen / (n + seen)
@@ -89,7 +89,7 @@ def _expected(extra, each, n, seen, values, multiplicity):  # pragma: no cover -
     return expected
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _relevant(values, multiplicity, limits, out):  # pragma: no cover - compiled
     for row in range(values.shape[0]):
         n, seen = 0.0, 0.0

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from scipy import special
 
+from ....core.compiled import njit
 from .contingency import LN2, relevant_from_profile
 
 __all__ = [
@@ -52,7 +52,7 @@ class Profile(NamedTuple):
         return Profile(values, multiplicity, limit, np.empty((rows, 0), dtype=np.int64))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _profile(counts, values, multiplicity, place):  # pragma: no cover - compiled
     widest = 0
     for row in range(counts.shape[0]):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from scipy import special
 
+from ....core.compiled import njit
 from .contingency import LN2
 
 __all__ = ["quadratic_extrapolation"]
@@ -14,7 +14,7 @@ PARTITIONS = 10  # random partitions that are averaged
 _WEIGHTS = {1: 8.0 / 3.0, 2: -6.0 / 3.0, 4: 1.0 / 3.0}  # solves v(N) = v + a / N + b / N^2 at N, N / 2, N / 4
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _deal(order, s, r, n_s, n_r, quarter, tables):  # pragma: no cover - compiled
     """Deals the samples of each stimulus in turn to four parts, in the given order."""
     following = np.arange(n_s) % 4

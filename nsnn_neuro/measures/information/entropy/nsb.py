@@ -12,9 +12,9 @@ of its step; the peak is found by narrowing the range to where the logarithm is 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ....core.compiled import njit
 from .contingency import LN2
 from .estimators import Profile
 
@@ -24,7 +24,7 @@ _COARSE, _NODES = 25, 129
 _DEPTH = 32.0  # e^-32 of the peak is left out
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _psi(x):  # pragma: no cover - compiled
     shift = 0.0
     while x < 10.0:
@@ -35,7 +35,7 @@ def _psi(x):  # pragma: no cover - compiled
     return shift + np.log(x) - 0.5 / x - tail
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _psi1(x):  # pragma: no cover - compiled
     shift = 0.0
     while x < 10.0:
@@ -46,7 +46,7 @@ def _psi1(x):  # pragma: no cover - compiled
     return shift + 1.0 / x + 0.5 * y + tail * y / x
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _log_rising(x, n):  # pragma: no cover - compiled
     """ln of x (x + 1) ... (x + n - 1), which is lnGamma(x + n) - lnGamma(x) without their cancellation."""
     product = 1.0
@@ -63,7 +63,7 @@ def _log_rising(x, n):  # pragma: no cover - compiled
     return out + (x - 0.5) * np.log1p(n / x) + n * np.log(z) - n + stirling
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _log_prior(t, k):  # pragma: no cover - compiled
     """ln of b d xi / d b, the prior's density in t = ln b."""
     b = np.exp(t)
@@ -74,7 +74,7 @@ def _log_prior(t, k):  # pragma: no cover - compiled
     return -t + np.log(0.5 * (1.0 - u) - odd / b)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _log_weight(t, k, n, values, multiplicity):  # pragma: no cover - compiled
     b = np.exp(t)
     out = _log_prior(t, k) - _log_rising(k * b, n)
@@ -84,7 +84,7 @@ def _log_weight(t, k, n, values, multiplicity):  # pragma: no cover - compiled
     return out
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _entropy_given(t, k, n, values, multiplicity):  # pragma: no cover - compiled
     """Mean and variance (nats) of the entropy under the posterior Dirichlet of concentration n_i + b."""
     b = np.exp(t)
@@ -105,7 +105,7 @@ def _entropy_given(t, k, n, values, multiplicity):  # pragma: no cover - compile
     return mean, max(spread / (total * (total + 1.0)) - _psi1(total + 1.0), 0.0)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _nodes(k, n, values, multiplicity):  # pragma: no cover - compiled
     """Nodes t and their weights, 1 at the peak."""
     low, high = -np.log(k) - 60.0, 90.0
@@ -124,7 +124,7 @@ def _nodes(k, n, values, multiplicity):  # pragma: no cover - compiled
     return t, np.exp(w - w.max())
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _moments(values, multiplicity, limits, means, sds):  # pragma: no cover - compiled
     for row in range(values.shape[0]):
         v, m, k = values[row], multiplicity[row], limits[row]
@@ -142,7 +142,7 @@ def _moments(values, multiplicity, limits, means, sds):  # pragma: no cover - co
         sds[row] = np.sqrt(max(within / mass + second / mass - means[row] ** 2, 0.0))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _without_one(values, multiplicity, limits, out):  # pragma: no cover - compiled
     """Means without one sample of each count: the evidence loses one factor, the entropy changes in one symbol."""
     for row in range(values.shape[0]):

@@ -33,13 +33,14 @@ __all__ = [
     "MOST_BYTES",
     "Entry",
     "NoCacheWarning",
+    "base_folder",
     "clear",
     "entries",
     "fetch",
     "find",
     "folder",
     "keep",
-    "prepare_numba",
+    "stand_in",
     "weakness",
 ]
 
@@ -71,10 +72,11 @@ class Entry:
 
 def folder(kind: str = "cpp") -> Path:
     """The folder of compiled models of a kind, "cpp" or "cython"; it need not exist."""
-    return _base() / kind
+    return base_folder() / kind
 
 
-def _base() -> Path:
+def base_folder() -> Path:
+    """The cache folder: NSNN_CACHE_DIR, or nsnn_neuro in the user's cache folder."""
     if chosen := os.environ.get("NSNN_CACHE_DIR"):
         return Path(os.path.expanduser(chosen)).absolute()
     return platformdirs.user_cache_path("nsnn_neuro", appauthor=False)
@@ -140,7 +142,7 @@ def entries(kind: str = "cpp") -> list[Entry]:
 def clear() -> int:
     """Remove all entries of all kinds; their number. A run that uses one goes on."""
     n = sum(len(entries(kind)) for kind in KINDS)
-    for base in (_base(), *_stand_ins.values()):
+    for base in (base_folder(), *_stand_ins.values()):
         for path in (path for kind in KINDS for path in _listed(base / kind)):
             if path.name.startswith(_UNFINISHED) or (path / _PROGRAM).exists() or (path / _CHECKSUM).exists():
                 _discard(path)
@@ -166,22 +168,6 @@ def weakness(path: Path) -> str | None:
         if not stat.S_ISLNK(found.st_mode) and found.st_mode & open_to and not found.st_mode & stat.S_ISVTX:
             return f"others may write in {step}"
     return f"others may write in {path}" if os.stat(path).st_mode & 0o022 else None
-
-
-def prepare_numba() -> None:
-    """Give Numba a folder for this process where it finds none, which it takes for an error."""
-    import numba
-
-    try:
-        numba.njit(cache=True)(_nothing)
-    except RuntimeError:
-        # in the same place as programs: one warning in all
-        stand_in = _stand_in(_base(), "neither the package's folder nor the home folder can be written")
-        vars(numba.config)["CACHE_DIR"] = str(stand_in / "numba")
-
-
-def _nothing() -> None:
-    """A function for Numba to find a place for."""
 
 
 def _steps(path: Path) -> Iterator[Path]:
@@ -219,7 +205,7 @@ def _is_private(gid: int) -> bool:
 
 def _candidates(key: str, kind: str) -> Iterator[Path]:
     """Where the entry of a key may be: in the folder, if it is to be trusted, and in what stands in for it."""
-    base = _base()
+    base = base_folder()
     with contextlib.suppress(OSError):
         if (base / kind).is_dir() and weakness(base / kind) is None:
             yield base / kind / key
@@ -320,7 +306,7 @@ def _discard(path: Path) -> None:
 
 def _writable(kind: str) -> Path:
     """The folder of a kind, made if need be; where that fails, one of this process."""
-    base = _base()
+    base = base_folder()
     if base not in _stand_ins:
         try:
             place = base / kind
@@ -334,13 +320,13 @@ def _writable(kind: str) -> Path:
                 return place
         except OSError as error:
             reason = error.strerror or str(error)
-        _stand_in(base, reason)
+        stand_in(base, reason)
     place = _stand_ins[base] / kind
     place.mkdir(mode=0o700, exist_ok=True)
     return place
 
 
-def _stand_in(base: Path, reason: str) -> Path:
+def stand_in(base: Path, reason: str) -> Path:
     """A temporary folder of this process in place of the cache."""
     if base not in _stand_ins:
         warnings.warn(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nsnn_neuro.brian import program_cache
 from nsnn_neuro.cli import main as cli
+from nsnn_neuro.core import program_cache
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ import pytest
 from brian2 import ms, mV
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.brian import cython_build, program_cache
+from nsnn_neuro.brian import cython_build
+from nsnn_neuro.core import program_cache
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = b"\x7fELF" + random.Random(0).randbytes(1000)

@@ -1,0 +1,209 @@
+from . import datasets as datasets
+from . import likelihood as likelihood
+from . import measures as measures
+from . import perturb as perturb
+from . import plotting as plotting
+from . import reference as reference
+from . import theory as theory
+from .brian.equations.plastic import plastic_synapses as plastic_synapses
+from .brian.fast_noise import fast_noise as fast_noise
+from .brian.simulate import simulate as simulate
+from .certify import certify as certify
+from .core.errors import FormatError as FormatError
+from .core.errors import NsnnError as NsnnError
+from .io.save_load import load as load
+from .io.save_load import provenance as provenance
+from .io.save_load import save as save
+from .io.save_load import to_block as to_block
+from .learning import coding as coding
+from .learning import losses as losses
+from .learning.train import Fit as Fit
+from .learning.train import train as train
+from .likelihood import fit_network as fit_network
+from .likelihood import fit_neuron as fit_neuron
+from .measures import tabulate as tabulate
+from .models.connectivity import AllToAll as AllToAll
+from .models.connectivity import DistanceDependent as DistanceDependent
+from .models.connectivity import FixedInDegree as FixedInDegree
+from .models.connectivity import FixedProbability as FixedProbability
+from .models.connectivity import FromList as FromList
+from .models.connectivity import OneToOne as OneToOne
+from .models.connectivity import Rule as Rule
+from .models.convolution import AveragePooling as AveragePooling
+from .models.convolution import Convolution as Convolution
+from .models.distributions import Between as Between
+from .models.distributions import Distribution as Distribution
+from .models.distributions import LogNormal as LogNormal
+from .models.distributions import Normal as Normal
+from .models.escape import Cauchy as Cauchy
+from .models.escape import DoubleNoise as DoubleNoise
+from .models.escape import EscapeNoise as EscapeNoise
+from .models.escape import Exponential as Exponential
+from .models.escape import Family as Family
+from .models.escape import FastSigmoid as FastSigmoid
+from .models.escape import Gaussian as Gaussian
+from .models.escape import GaussianHazard as GaussianHazard
+from .models.escape import Hazard as Hazard
+from .models.escape import Logistic as Logistic
+from .models.escape import PlesserGerstner as PlesserGerstner
+from .models.escape import Triangular as Triangular
+from .models.escape import Uniform as Uniform
+from .models.network import Connections as Connections
+from .models.network import Network as Network
+from .models.neurons import EIF as EIF
+from .models.neurons import GIF as GIF
+from .models.neurons import LIF as LIF
+from .models.neurons import PIF as PIF
+from .models.neurons import QIF as QIF
+from .models.neurons import AdEx as AdEx
+from .models.neurons import ConductanceBased as ConductanceBased
+from .models.neurons import IntegrateAndFire as IntegrateAndFire
+from .models.neurons import NSNNNeuron as NSNNNeuron
+from .models.neurons import PoissonSource as PoissonSource
+from .models.neurons import Relay as Relay
+from .models.neurons import WangBuzsaki as WangBuzsaki
+from .models.noise import ConductanceNoise as ConductanceNoise
+from .models.noise import MultiplicativeNoise as MultiplicativeNoise
+from .models.noise import OUNoise as OUNoise
+from .models.noise import PoissonNoise as PoissonNoise
+from .models.noise import ThresholdNoise as ThresholdNoise
+from .models.noise import WhiteNoise as WhiteNoise
+from .models.plasticity import NDL as NDL
+from .models.plasticity import SGD as SGD
+from .models.plasticity import Adam as Adam
+from .models.plasticity import EProp as EProp
+from .models.plasticity import Momentum as Momentum
+from .models.plasticity import Optimizer as Optimizer
+from .models.plasticity import PairSTDP as PairSTDP
+from .models.plasticity import Plasticity as Plasticity
+from .models.plasticity import RewardModulatedSTDP as RewardModulatedSTDP
+from .models.plasticity import RuleText as RuleText
+from .models.plasticity import SurrogateGradient as SurrogateGradient
+from .models.plasticity import white_noise_factor as white_noise_factor
+from .models.populations import Population as Population
+from .models.populations import Projection as Projection
+from .models.presets import Residual as Residual
+from .models.presets import balanced as balanced
+from .models.presets import brunel as brunel
+from .models.presets import convolutional as convolutional
+from .models.presets import feedforward as feedforward
+from .models.presets import recurrent as recurrent
+from .models.stimuli import Constant as Constant
+from .models.stimuli import FrozenNoise as FrozenNoise
+from .models.stimuli import Recorded as Recorded
+from .models.stimuli import Sinusoid as Sinusoid
+from .models.stimuli import Step as Step
+from .models.synapses import AlphaSynapse as AlphaSynapse
+from .models.synapses import ConductanceSynapse as ConductanceSynapse
+from .models.synapses import ExponentialSynapse as ExponentialSynapse
+from .models.synapses import Jump as Jump
+from .models.synapses import Synapse as Synapse
+from .sweep import FailedPoints as FailedPoints
+from .sweep import sweep as sweep
+
+__version__: str
+
+__all__ = [
+    "EIF",
+    "GIF",
+    "LIF",
+    "NDL",
+    "PIF",
+    "QIF",
+    "SGD",
+    "AdEx",
+    "Adam",
+    "AllToAll",
+    "AlphaSynapse",
+    "AveragePooling",
+    "Between",
+    "Cauchy",
+    "ConductanceBased",
+    "ConductanceNoise",
+    "ConductanceSynapse",
+    "Connections",
+    "Constant",
+    "Convolution",
+    "DistanceDependent",
+    "Distribution",
+    "DoubleNoise",
+    "EProp",
+    "EscapeNoise",
+    "Exponential",
+    "ExponentialSynapse",
+    "FailedPoints",
+    "Family",
+    "FastSigmoid",
+    "Fit",
+    "FixedInDegree",
+    "FixedProbability",
+    "FormatError",
+    "FromList",
+    "FrozenNoise",
+    "Gaussian",
+    "GaussianHazard",
+    "Hazard",
+    "IntegrateAndFire",
+    "Jump",
+    "LogNormal",
+    "Logistic",
+    "Momentum",
+    "MultiplicativeNoise",
+    "NSNNNeuron",
+    "Network",
+    "Normal",
+    "NsnnError",
+    "OUNoise",
+    "OneToOne",
+    "Optimizer",
+    "PairSTDP",
+    "Plasticity",
+    "PlesserGerstner",
+    "PoissonNoise",
+    "PoissonSource",
+    "Population",
+    "Projection",
+    "Recorded",
+    "Relay",
+    "Residual",
+    "RewardModulatedSTDP",
+    "Rule",
+    "RuleText",
+    "Sinusoid",
+    "Step",
+    "SurrogateGradient",
+    "Synapse",
+    "ThresholdNoise",
+    "Triangular",
+    "Uniform",
+    "WangBuzsaki",
+    "WhiteNoise",
+    "balanced",
+    "brunel",
+    "certify",
+    "coding",
+    "convolutional",
+    "datasets",
+    "fast_noise",
+    "feedforward",
+    "fit_network",
+    "fit_neuron",
+    "likelihood",
+    "load",
+    "losses",
+    "measures",
+    "perturb",
+    "plastic_synapses",
+    "plotting",
+    "provenance",
+    "recurrent",
+    "reference",
+    "save",
+    "simulate",
+    "sweep",
+    "tabulate",
+    "theory",
+    "to_block",
+    "train",
+    "white_noise_factor",
+]

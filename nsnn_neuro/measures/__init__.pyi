@@ -1,0 +1,175 @@
+from .correlation.count_correlation import CovarianceParts as CovarianceParts
+from .correlation.count_correlation import dimensionality as dimensionality
+from .correlation.count_correlation import law_of_total_covariance as law_of_total_covariance
+from .correlation.count_correlation import noise_correlation as noise_correlation
+from .correlation.count_correlation import signal_correlation as signal_correlation
+from .correlation.count_correlation import spike_time_tiling as spike_time_tiling
+from .decoding.decoders import Decoding as Decoding
+from .decoding.decoders import LinearDiscriminant as LinearDiscriminant
+from .decoding.decoders import NearestTrain as NearestTrain
+from .decoding.decoders import PoissonMAP as PoissonMAP
+from .decoding.decoders import decode as decode
+from .decoding.probability_calibration import ReliabilityCurve as ReliabilityCurve
+from .decoding.probability_calibration import SelectiveAccuracy as SelectiveAccuracy
+from .decoding.probability_calibration import brier_score as brier_score
+from .decoding.probability_calibration import calibration_error as calibration_error
+from .decoding.probability_calibration import reliability_curve as reliability_curve
+from .decoding.probability_calibration import selective_accuracy as selective_accuracy
+from .estimate import Estimate as Estimate
+from .estimate import measure as measure
+from .information.breakdown import information_breakdown as information_breakdown
+from .information.breakdown import synergy as synergy
+from .information.copula import gaussian_copula as gaussian_copula
+from .information.copula import gaussian_copula_classes as gaussian_copula_classes
+from .information.entropy.entropy import entropy as entropy
+from .information.fisher import gaussian_fisher as gaussian_fisher
+from .information.fisher import linear_fisher_information as linear_fisher_information
+from .information.fisher import poisson_fisher as poisson_fisher
+from .information.information_rate import direct_information_rate as direct_information_rate
+from .information.information_rate import word_entropies as word_entropies
+from .information.ksg import ksg as ksg
+from .information.mutual_information import mutual_information as mutual_information
+from .information.per_spike import information_per_spike as information_per_spike
+from .information.per_spike import skaggs_information as skaggs_information
+from .information.rate_vs_temporal import rate_vs_temporal as rate_vs_temporal
+from .information.sample_size import TrialPlan as TrialPlan
+from .information.sample_size import plan_trials as plan_trials
+from .information.words import first_spike_latency as first_spike_latency
+from .information.words import latency_symbols as latency_symbols
+from .information.words import spike_counts as spike_counts
+from .information.words import words as words
+from .spectral.coherence import coherence as coherence
+from .spectral.coherence import coherence_information as coherence_information
+from .spectral.reconstruction import Reconstruction as Reconstruction
+from .spectral.reconstruction import linear_reconstruction as linear_reconstruction
+from .spectral.spectrum import PowerSpectrum as PowerSpectrum
+from .spectral.spectrum import Susceptibility as Susceptibility
+from .spectral.spectrum import power_spectrum as power_spectrum
+from .spectral.spectrum import susceptibility as susceptibility
+from .spiketrain.count_variability import MeanMatchedFano as MeanMatchedFano
+from .spiketrain.count_variability import allan_factor as allan_factor
+from .spiketrain.count_variability import fano_curve as fano_curve
+from .spiketrain.count_variability import mean_matched_fano as mean_matched_fano
+from .spiketrain.firing_statistics import cv as cv
+from .spiketrain.firing_statistics import cv2 as cv2
+from .spiketrain.firing_statistics import fano_factor as fano_factor
+from .spiketrain.firing_statistics import firing_rate as firing_rate
+from .spiketrain.firing_statistics import isi as isi
+from .spiketrain.firing_statistics import lv as lv
+from .spiketrain.firing_statistics import lvr as lvr
+from .spiketrain.firing_statistics import serial_correlation as serial_correlation
+from .spiketrain.rate_over_time import Psth as Psth
+from .spiketrain.rate_over_time import SpikeTriggeredAverage as SpikeTriggeredAverage
+from .spiketrain.rate_over_time import psth as psth
+from .spiketrain.rate_over_time import rate_correlation as rate_correlation
+from .spiketrain.rate_over_time import spike_triggered_average as spike_triggered_average
+from .table import tabulate as tabulate
+from .timing.distances import gamma_coincidence as gamma_coincidence
+from .timing.distances import schreiber_reliability as schreiber_reliability
+from .timing.distances import van_rossum as van_rossum
+from .timing.distances import victor_purpura as victor_purpura
+from .timing.firing_events import FiringEvents as FiringEvents
+from .timing.firing_events import firing_events as firing_events
+from .timing.isi_spike_distance import isi_distance as isi_distance
+from .timing.isi_spike_distance import mean_isi_distance as mean_isi_distance
+from .timing.isi_spike_distance import mean_spike_distance as mean_spike_distance
+from .timing.isi_spike_distance import spike_distance as spike_distance
+from .timing.metric_space import MetricSpace as MetricSpace
+from .timing.metric_space import metric_space_information as metric_space_information
+from .trains import ResolutionWarning as ResolutionWarning
+from .trains import SilentNeuronWarning as SilentNeuronWarning
+from .trains import Trains as Trains
+from .trains import as_repeats as as_repeats
+from .trains import as_trains as as_trains
+from .trains import positive as positive
+from .trains import read_signal as read_signal
+from .trains import warn_silent as warn_silent
+
+__all__ = [
+    "CovarianceParts",
+    "Decoding",
+    "Estimate",
+    "FiringEvents",
+    "LinearDiscriminant",
+    "MeanMatchedFano",
+    "MetricSpace",
+    "NearestTrain",
+    "PoissonMAP",
+    "PowerSpectrum",
+    "Psth",
+    "Reconstruction",
+    "ReliabilityCurve",
+    "ResolutionWarning",
+    "SelectiveAccuracy",
+    "SilentNeuronWarning",
+    "SpikeTriggeredAverage",
+    "Susceptibility",
+    "Trains",
+    "TrialPlan",
+    "allan_factor",
+    "as_repeats",
+    "as_trains",
+    "brier_score",
+    "calibration_error",
+    "coherence",
+    "coherence_information",
+    "cv",
+    "cv2",
+    "decode",
+    "dimensionality",
+    "direct_information_rate",
+    "entropy",
+    "fano_curve",
+    "fano_factor",
+    "firing_events",
+    "firing_rate",
+    "first_spike_latency",
+    "gamma_coincidence",
+    "gaussian_copula",
+    "gaussian_copula_classes",
+    "gaussian_fisher",
+    "information_breakdown",
+    "information_per_spike",
+    "isi",
+    "isi_distance",
+    "ksg",
+    "latency_symbols",
+    "law_of_total_covariance",
+    "linear_fisher_information",
+    "linear_reconstruction",
+    "lv",
+    "lvr",
+    "mean_isi_distance",
+    "mean_matched_fano",
+    "mean_spike_distance",
+    "measure",
+    "metric_space_information",
+    "mutual_information",
+    "noise_correlation",
+    "plan_trials",
+    "poisson_fisher",
+    "positive",
+    "power_spectrum",
+    "psth",
+    "rate_correlation",
+    "rate_vs_temporal",
+    "read_signal",
+    "reliability_curve",
+    "schreiber_reliability",
+    "selective_accuracy",
+    "serial_correlation",
+    "signal_correlation",
+    "skaggs_information",
+    "spike_counts",
+    "spike_distance",
+    "spike_time_tiling",
+    "spike_triggered_average",
+    "susceptibility",
+    "synergy",
+    "tabulate",
+    "van_rossum",
+    "victor_purpura",
+    "warn_silent",
+    "word_entropies",
+    "words",
+]
