@@ -215,7 +215,7 @@ def _in_brian2(arm: str, config: Config, what: tuple[str, str, str], rate: float
     net = nsnn.recurrent(*sizes, **made) if "recurrent" in architecture else nsnn.feedforward(sizes, **made)
     return nsnn.train(
         net, train, loss=LOSSES[algorithm], epochs=config.epochs, batch=config.batch, validation=val, schedule="cosine",
-        seed=seed, progress=False,
+        keep="last", seed=seed, progress=False,
     )  # fmt: skip
 
 

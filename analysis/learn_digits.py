@@ -87,6 +87,7 @@ def _spiking(arm: str, config: Config, width: float, rate: float, seed: int) -> 
         n_steps=config.n_steps,
         validation=nsnn.datasets.digits("val"),
         schedule="cosine",
+        keep="last",
         seed=seed,
         progress=False,
     )

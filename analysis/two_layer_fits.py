@@ -113,7 +113,7 @@ def run(
                 stimulus=BASIS,
                 n_hidden=n,
                 family=NOISE,
-                held_out=0.0,
+                validation=0.0,
                 epochs=config.epochs,
                 refine=refine,
                 seed=config.seed,

@@ -17,7 +17,7 @@ from .io.save_load import save as save
 from .io.save_load import to_block as to_block
 from .learning import coding as coding
 from .learning import losses as losses
-from .learning.train import Fit as Fit
+from .learning.fit import Fit as Fit
 from .learning.train import train as train
 from .likelihood import fit_network as fit_network
 from .likelihood import fit_neuron as fit_neuron

@@ -337,7 +337,7 @@ class Fitting:
         are those chosen for the single neuron without history."""
         r, config = self.recording, self.config
         fit = nsnn.fit_network(
-            r.trains, r.signals, dt=r.dt * pq.s, stimulus=stimulus, n_hidden=config.n_hidden, held_out=0.0,
+            r.trains, r.signals, dt=r.dt * pq.s, stimulus=stimulus, n_hidden=config.n_hidden, validation=0.0,
             output=nsnn.NSNNNeuron(beta=beta), epochs=config.epochs, refine=config.refine, t_stop=self.train * pq.s,
             seed=config.seed, engine="numpy",
         )  # fmt: skip

@@ -22,7 +22,7 @@ from .kernels import Layer, Loop, product
 from .layers import layered
 from .learner import LayeredLearner, LayerText, optimizer_text
 from .losses import Loss
-from .noise_scale import Level, eta_noise, family_of
+from .noise_scale import Level, eta_noise
 from .sweep import Sweep
 
 __all__ = ["Learner"]
@@ -130,7 +130,7 @@ class Learner(LayeredLearner):
 
     def _level(self, k: int, projection: Projection) -> Level:
         """The level of a layer's noise and, where it is learned, the group of its logarithm, which learns as weights do."""
-        level = Level(k, self.layers[k], family_of(projection, f"levels of layer {k}"), eta_noise(projection))
+        level = Level(k, self.layers[k], projection)
         if not level.rate:
             return level
         optimizer = projection.plasticity.optimizer

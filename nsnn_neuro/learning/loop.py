@@ -1,26 +1,352 @@
-"""What learning in epochs has in common, in Brian2 and in torch: random numbers by their use, what is held out, rates that fall."""
+"""The training loop of `train`, `deep.fit` and `fit_network`, and what their fits have in common.
+
+`TrainingLoop` chooses what is held out, the order of the samples and the learning rate of each epoch. It keeps the history, finds
+the best epoch, stops early, writes checkpoints and resumes from them. What it trains is a `Trainer`: Brian2 or torch behind it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+import pandas as pd
 
-from ..core import units
+from ..core import deprecated, units
+from ..core.checks import check_seed, one_of, whole
 from ..core.errors import NsnnError
+from ..core.progress import progress_bar
+from . import checkpoint as checkpoints
 
-__all__ = ["SCHEDULES", "held_out", "rng", "standard_error"]
+__all__ = [
+    "COLUMNS",
+    "NOISE",
+    "SCHEDULES",
+    "Diverged",
+    "Epoch",
+    "Outcome",
+    "Scored",
+    "Scores",
+    "TrainedFit",
+    "Trainer",
+    "TrainingLoop",
+    "check_finite",
+    "held_out",
+    "rng",
+    "standard_error",
+]
 
+COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
 # schedule -> factor of the learning rate in an epoch (from 0), of so many
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "constant": lambda epoch, epochs: 1.0,
     "cosine": lambda epoch, epochs: float(0.5 * (1 + np.cos(np.pi * epoch / epochs))),
 }
+_KEEP = ("best", "last", None)
+# what random numbers are for: the first number of their path from the seed
+NOISE, _SHUFFLE, _SPLIT = range(3)
+
+Result = TypeVar("Result")
+
+
+# --- fits ---
+
+
+@runtime_checkable
+class Scored(Protocol):
+    """A fit that new data can judge. `fit_neuron` returns one."""
+
+    def evaluate(self, *data: Any, **options: Any) -> dict[str, float]:
+        """Measures of the fit on data, by name; `se` is the standard error of the first."""
+
+    def score(self, *data: Any, **options: Any) -> Any:
+        """The number that fits are compared by, the higher the better: a float, or an `Estimate`."""
+
+
+@runtime_checkable
+class TrainedFit(Scored, Protocol):
+    """A fit that was found in epochs. `train`, `deep.fit` and `fit_network` return one.
+
+    history : a row for each epoch; its columns include epoch (from 1), loss, val_loss and seconds
+    best_epoch : the epoch whose weights the fit has; 0: those before the first
+    """
+
+    history: pd.DataFrame
+    best_epoch: int
+
+
+class Diverged(NsnnError):
+    """Training that ran away: a loss or a weight isn't finite any more. `fit` is the fit of the epochs before.
+
+    >>> issubclass(Diverged, NsnnError)
+    True
+    """
+
+    fit: Any
+
+
+# --- what the loop trains ---
+
+
+class Epoch(NamedTuple):
+    """What a `Trainer` is to do in an epoch."""
+
+    number: int
+    """from 0"""
+    samples: np.ndarray
+    """the training samples in this epoch's order"""
+    eta: float
+    """factor of the learning rate"""
+    report: Callable[[float], Any] | None
+    """to call with the completed fraction of the epoch"""
+
+
+class Scores(NamedTuple):
+    """Losses (n,) of samples, and which guesses were right, (n,) or None where nothing is guessed."""
+
+    loss: np.ndarray
+    right: np.ndarray | None = None
+
+
+class Trainer(Protocol):
+    """What `TrainingLoop` trains. Arrays have the names that they have in checkpoints."""
+
+    def run_epoch(self, epoch: Epoch) -> tuple[Scores, Scores | None]:
+        """Learn from the epoch's samples; their scores as they were learned from, and those of the held-out samples afterwards."""
+
+    def check(self) -> dict[str, float]:
+        """Raise `Diverged` where training has run away; else the values of further columns of the history."""
+
+    def learned(self) -> dict[str, np.ndarray]:
+        """The arrays of the fit: weights above all. May be views."""
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """What else training needs to resume: arrays, and plain data."""
+
+    def restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+        """Resume from the arrays and plain data of a checkpoint."""
+
+
+class Outcome(NamedTuple):
+    """What the loop has come to."""
+
+    history: pd.DataFrame
+    best_epoch: int
+    """whose arrays these are"""
+    arrays: dict[str, np.ndarray]
+    """as `Trainer.learned`"""
+
+
+# --- the loop ---
+
+
+class TrainingLoop:
+    """Epochs of training, with the arguments that all trainings share.
+
+    Parameters
+    ----------
+    epochs : whole number
+    seed : whole number; None draws one
+    schedule : of the learning rate: "constant", or "cosine", from eta to 0 over the epochs
+    patience : stop when the validation loss hasn't reached a new minimum in so many epochs; None: never
+    keep : the weights of the "best" epoch, that of the smallest validation loss (without validation the last), or of the "last";
+        None: "best" with patience, else "last" with a DeprecationWarning where the two differ
+    checkpoint : a file, written after each epoch; where it exists training resumes from it
+    columns : further columns of the history
+
+    Raises
+    ------
+    NsnnError : a value that doesn't fit; no seed with a checkpoint
+    """
+
+    def __init__(
+        self,
+        *,
+        epochs: int,
+        seed: int | None,
+        schedule: str = "constant",
+        patience: int | None = None,
+        keep: str | None = "best",
+        checkpoint: str | Path | None = None,
+        columns: Sequence[str] = (),
+    ) -> None:
+        self.epochs = whole(epochs, 1, "epochs")
+        self.schedule = one_of(schedule, SCHEDULES, "schedule")
+        self.patience = None if patience is None else whole(patience, 1, "patience")
+        self.keep = one_of(keep, _KEEP, "keep")
+        self.path = None if checkpoint is None else Path(checkpoint)
+        if self.path is not None and not self.path.parent.is_dir():
+            raise NsnnError(f"checkpoint = {checkpoint}: expected a file in a folder that exists")
+        if seed is None and self.path is not None:
+            raise NsnnError("seed = None with a checkpoint: expected a number, which resuming needs")
+        self.seed = check_seed(seed)
+        self.columns = [*COLUMNS, *columns]
+        self.trained = self.held_out = np.empty(0, int)
+        self.described: dict[str, Any] = {}
+        self.config = ""
+
+    def split(self, y: np.ndarray, validation: Any, n: int | None = None) -> None:
+        """Set which samples are trained on, `trained`, and which are held out, `held_out`.
+
+        y : labels (n,) or target spikes (n, n_steps, n_out)
+        validation : the share to hold out; see `held_out`
+        n : number of training samples, where those that follow are validation data; None: hold out a share
+
+        Raises
+        ------
+        NsnnError : a share that doesn't fit, patience without validation
+        """
+        if n is None:
+            self.held_out = held_out(y, validation, rng(self.seed, _SPLIT))
+            self.trained = np.setdiff1d(np.arange(len(y)), self.held_out)
+        else:
+            self.trained, self.held_out = np.arange(n), np.arange(n, len(y))
+        if self.patience is not None and not self.held_out.size:
+            raise NsnnError(
+                f"patience = {self.patience}: expected None without validation, whose loss it watches"
+            )
+
+    def identify(self, described: dict[str, Any], *data: np.ndarray, fixed_epochs: bool = False) -> None:
+        """Set what a checkpoint must be of to be resumed from: plain data and arrays.
+
+        fixed_epochs : whether more epochs are another training, as they are with a schedule
+        """
+        fixed = {"epochs": self.epochs} if fixed_epochs or self.schedule != "constant" else {}
+        self.described = described
+        self.config = checkpoints.digest(described | fixed, *data, self.trained)
+
+    def run(
+        self,
+        start: dict[str, np.ndarray],
+        open_trainer: Callable[[], AbstractContextManager[Trainer]],
+        result: Callable[[Outcome], Result],
+        progress: Any = None,
+    ) -> Result:
+        """Train, and return `result` of the outcome.
+
+        start : what `Trainer.learned` gives before the first epoch
+        open_trainer : called where there is something left to do
+
+        Raises
+        ------
+        Diverged : training ran away; the error's `fit` is `result` of the epochs before, and so is the checkpoint
+        NsnnError, FormatError : a checkpoint of another configuration, or one that is damaged
+        """
+        history: list[dict[str, float]] = []
+        best, last, stored = _Best(0, np.inf, start), start, None
+        if self.path is not None and self.path.exists():
+            stored = checkpoints.resumed(self.path, self.config, self.described, self.epochs)
+            arrays, about = stored
+            history, last = list(about["history"]), self._learned(arrays, start, str)
+            best_epoch, best_loss = about["best"]
+            best = _Best(best_epoch, best_loss, self._learned(arrays, start, _best_name))
+        if len(history) < self.epochs and not self._is_over(best, history):
+            with open_trainer() as trainer, progress_bar(progress, "training") as report:
+                if stored is not None:
+                    trainer.restore(*stored)
+                while len(history) < self.epochs and not self._is_over(best, history):
+                    try:
+                        row = self._epoch(trainer, len(history), report)
+                    except Diverged as error:
+                        raise self._with_fit(
+                            error, result(self._outcome(history, best, last)), history
+                        ) from None
+                    history.append(row)
+                    last = {name: np.array(values) for name, values in trainer.learned().items()}
+                    best.update(len(history), row["val_loss"], last)
+                    self._save(trainer, history, best)
+        if self.keep is None and self.patience is None and self.held_out.size and best.epoch != len(history):
+            deprecated.warn(
+                f"training without keep, which returns the last weights though those of epoch {best.epoch} were better,",
+                'keep="last", or keep="best", the default from the next release on',
+                stacklevel=5,
+            )
+        return result(self._outcome(history, best, last))
+
+    def _is_over(self, best: _Best, history: list[Any]) -> bool:
+        return self.patience is not None and len(history) - best.epoch >= self.patience
+
+    def _epoch(self, trainer: Trainer, number: int, report: Any) -> dict[str, float]:
+        began = time.perf_counter()
+        order = rng(self.seed, _SHUFFLE, number).permutation(self.trained)
+        eta = SCHEDULES[self.schedule](number, self.epochs)
+        overall = report and (lambda fraction: report((number + fraction) / self.epochs))
+        scores = trainer.run_epoch(Epoch(number, order, eta, overall))
+        row: dict[str, float] = {"epoch": number + 1}
+        for prefix, one in zip(("", "val_"), scores, strict=True):
+            row[f"{prefix}loss"] = np.nan if one is None else float(one.loss.mean())
+            row[f"{prefix}accuracy"] = np.nan if one is None or one.right is None else float(one.right.mean())
+        return row | {"seconds": time.perf_counter() - began} | trainer.check()
+
+    def _outcome(self, history: list[dict[str, float]], best: _Best, last: dict[str, np.ndarray]) -> Outcome:
+        table = pd.DataFrame(history, columns=self.columns)
+        if self.keep == "best" or (self.keep is None and self.patience is not None):
+            return Outcome(table, best.epoch, best.arrays)
+        return Outcome(table, len(history), last)
+
+    def _with_fit(self, error: Diverged, fit: Any, history: list[Any]) -> Diverged:
+        kept = f"; {self.path} is that of epoch {len(history)}" if self.path is not None and history else ""
+        diverged = Diverged(f"epoch {len(history) + 1}: {error}{kept}")
+        diverged.fit = fit
+        return diverged
+
+    def _save(self, trainer: Trainer, history: list[dict[str, float]], best: _Best) -> None:
+        if self.path is None:
+            return
+        more, plain = trainer.state()
+        arrays = trainer.learned() | more | {_best_name(name): v for name, v in best.arrays.items()}
+        about = {
+            "config": self.config, "epoch": len(history), "history": history,
+            "best": [best.epoch, best.loss], "described": self.described, **plain,
+        }  # fmt: skip
+        checkpoints.write(self.path, arrays, about)
+
+    def _learned(
+        self, arrays: dict[str, np.ndarray], start: dict[str, np.ndarray], name_of: Callable[[str], str]
+    ) -> dict[str, np.ndarray]:
+        """The arrays of a checkpoint that `name_of` the names of `start` names, in the shapes of `start`."""
+        learned = {}
+        for name, first in start.items():
+            key = name_of(name)
+            flat = {key: arrays[key].reshape(-1)} if key in arrays else {}
+            learned[name] = checkpoints.array(self.path, flat, key, (first.size,)).reshape(first.shape)
+        return learned
+
+
+class _Best:
+    """The epoch of the smallest validation loss so far, and its arrays; without validation the last epoch."""
+
+    def __init__(self, epoch: int, loss: float, arrays: dict[str, np.ndarray]) -> None:
+        self.epoch, self.loss, self.arrays = epoch, loss, arrays
+
+    def update(self, epoch: int, loss: float, arrays: dict[str, np.ndarray]) -> None:
+        if np.isnan(loss) or loss < self.loss:
+            self.epoch, self.arrays = epoch, arrays
+            self.loss = np.inf if np.isnan(loss) else loss
+
+
+def _best_name(name: str) -> str:
+    """An array's name in a checkpoint, as one of the best epoch: "weights_0" -> "best_0", "level_1_values" -> "best_level_1"."""
+    if name.startswith("weights"):
+        return "best" + name.removeprefix("weights")
+    return f"best_{name.removesuffix('_values')}"
+
+
+# --- parts ---
+
+
+def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise `Diverged` for the first array with values that aren't finite; it is named as in `arrays`."""
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise Diverged(f"{name} aren't finite any more, expected a smaller eta")
 
 
 def rng(seed: int, *path: int) -> np.random.Generator:
-    """The random numbers of one use, of the seed's child at `path`.
+    """The random numbers of one use: those of the seed's child at `path`.
 
     >>> rng(1, 0).random() == rng(1, 0).random(), rng(1, 0).random() == rng(1, 1).random()
     (True, False)
@@ -29,7 +355,7 @@ def rng(seed: int, *path: int) -> np.random.Generator:
 
 
 def held_out(y: np.ndarray, validation: Any, random: np.random.Generator) -> np.ndarray:
-    """The rows of a share of the samples of each label, in order; where y isn't labels, (n, ...), of all samples.
+    """Sorted rows of a share of the samples of each label; where y isn't labels, (n, ...), of all samples.
 
     Raises
     ------
@@ -44,16 +370,16 @@ def held_out(y: np.ndarray, validation: Any, random: np.random.Generator) -> np.
     groups = [np.arange(len(y))] if y.ndim > 1 else [np.flatnonzero(y == k) for k in np.unique(y)]
     held = []
     for group in groups:
-        which = random.permutation(group)
-        held.append(which[: round(share * which.size)])
-    found = np.sort(np.concatenate(held))
-    if found.size == len(y):
+        shuffled = random.permutation(group)
+        held.append(shuffled[: round(share * shuffled.size)])
+    rows = np.sort(np.concatenate(held))
+    if rows.size == len(y):
         raise NsnnError(f"validation = {validation}: nothing is left to train on, expected less")
-    return found
+    return rows
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Of the mean of values (n,); NaN for one.
+    """Standard error of the mean of values (n,); NaN for one.
 
     >>> standard_error(np.array([0.0, 2.0]))
     1.0

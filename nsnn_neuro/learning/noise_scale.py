@@ -21,7 +21,7 @@ from ..models.escape import EscapeNoise, Family
 from ..models.populations import Projection
 from .kernels import Layer, step_function, step_number
 
-__all__ = ["Level", "eta_noise", "family_of"]
+__all__ = ["Level", "eta_noise", "family_of", "n_levels"]
 
 
 def eta_noise(projection: Projection) -> float:
@@ -43,6 +43,13 @@ def family_of(projection: Projection, told: str) -> Family:
     return noise.family
 
 
+def n_levels(projection: Projection) -> int:
+    """How many factors the target's noise has: one, or, where it is learned and differs between neurons, one for each neuron."""
+    family = family_of(projection, "the level of the noise")
+    alone = eta_noise(projection) and any(np.ndim(family.si(name)) for name in family._powers())
+    return projection.post.n if alone else 1
+
+
 class Level:
     """The noise level of layer k: a factor of its family's scale, one for all or one for each neuron.
 
@@ -52,13 +59,12 @@ class Level:
     group : its Brian2 group, whose arrays `values` are then, and slope (dL/dlog s), log (what is learned), states (the optimizer's)
     """
 
-    def __init__(self, k: int, layer: Layer, family: Family, rate: float) -> None:
-        self.k, self.layer, self.rate = k, layer, rate
-        self.powers = family._powers()
-        alone = rate and any(np.ndim(family.si(name)) for name in self.powers)
-        self.n = layer.n if alone else 1
+    def __init__(self, k: int, layer: Layer, projection: Projection) -> None:
+        self.k, self.layer, self.rate = k, layer, eta_noise(projection)
+        self.powers = family_of(projection, f"the level of layer {k}")._powers()
+        self.n = n_levels(projection)
         self.values = np.ones(self.n)
-        shape = layer.o.shape if rate else (0, 0)
+        shape = layer.o.shape if self.rate else (0, 0)
         self.x, self.held = np.zeros(shape), np.zeros(shape)
         self.log = self.slope = np.zeros(0)
         self.states: dict[str, np.ndarray] = {}

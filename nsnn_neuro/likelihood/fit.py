@@ -119,6 +119,11 @@ class NeuronFit:
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
         return bits_per_spike(self.model.probability(self.values, data)[1], data.o)
 
+    def evaluate(self, trains: Any, signal: Any, **options: Any) -> dict[str, float]:
+        """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
+        estimate = self.score(trains, signal, **options)
+        return {"bits_per_spike": estimate.value, "se": estimate.se}
+
     def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
         """Spikes drawn from the fitted model under `signal`; see `NeuronModel.simulate`."""
         return self.model.simulate(self.values, signal, trials=trials, seed=seed)

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import xlogy
 
 from ..core.checks import whole
+from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.parameters import parameter
 from ..core.units import si
@@ -64,14 +65,17 @@ class NetworkFit:
     weights: tuple[np.ndarray, np.ndarray]
     """hidden (1 + n_stimulus, n_hidden) and output (1 + n_hidden, n_outputs), biases first"""
     history: pd.DataFrame
-    """a row for each epoch: epoch; bound and held_out_bound (bits per spike of the bound that is trained); likelihood (bits per
-    spike, while it is refined, estimated as it was learned from); seconds"""
+    """a row for each epoch: epoch (from 1); loss and val_loss (nats per window, minus the bound that is trained, or the likelihood
+    while it is refined); bound and val_bound (bits per spike of the bound); likelihood (bits per spike, while it is refined,
+    estimated as it was learned from); seconds. held_out_bound is val_bound by its old name, until the next release"""
+    best_epoch: int
+    """the epoch whose weights these are"""
     held_out: Estimate | None
-    """score of the share of the data that wasn't learned from; None without"""
+    """`score` of the validation data; None without"""
     n_spikes: int
-    """learned from"""
+    """in the windows that it learned from"""
     n_steps: int
-    """learned from"""
+    """of these windows"""
 
     @property
     def network(self) -> Network:
@@ -90,20 +94,26 @@ class NetworkFit:
     ) -> Estimate:
         """Bits per spike of these data over homogeneous neurons: (log2 P(O|x) - log2 P0(O)) / n_spikes, as `NeuronFit.score`.
 
-        P(O|x) = E_hidden[P(O|hidden)] is estimated by a particle filter, over whole trials, from potentials of 0: on average too
-        low, the less the more `particles`. particles=1 gives the bound E_hidden[log2 P(O|hidden)] in its place. `se` says how much
-        another stretch would differ, not how the fit would.
+        A particle filter estimates P(O|x) = E_hidden[P(O|hidden)] over each trial, from potentials of 0. The estimate of its log is
+        too low on average; the bias shrinks with the number of `particles`. particles=1 gives the bound E_hidden[log2 P(O|hidden)].
+        `se` is the error over stretches of data, not that of the fit.
 
         Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
         """
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
         return self.model.score(self.weights, data, particles=particles, seed=seed)
 
+    def evaluate(self, trains: Any, signal: Any, **options: Any) -> dict[str, float]:
+        """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
+        estimate = self.score(trains, signal, **options)
+        return {"bits_per_spike": estimate.value, "se": estimate.se}
+
     def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
         """The output's spikes drawn from the fit under `signal`; see `NetworkModel.simulate`."""
         return self.model.simulate(self.weights, signal, trials=trials, seed=seed)
 
 
+@renamed_keywords(held_out="validation")
 def fit_network(
     trains: Any,
     signal: Any,
@@ -115,11 +125,13 @@ def fit_network(
     hidden: NSNNNeuron | None = None,
     output: NSNNNeuron | None = None,
     window: Any = None,
-    held_out: float = 0.2,
+    validation: float = 0.2,
     particles: int = 100,
     epochs: int = 30,
     batch: int = 16,
     eta: float = 0.01,
+    patience: int | None = None,
+    keep: str = "last",
     refine: int = 0,
     t_start: Any = None,
     t_stop: Any = None,
@@ -127,31 +139,32 @@ def fit_network(
     engine: str = "cython",
     progress: Any = None,
 ) -> NetworkFit:
-    """Fit a two-layer network of NSNN neurons to the spikes of observed neurons; the hidden layer's are drawn, the output's forced.
+    """Fit a two-layer network of NSNN neurons to the spikes of observed neurons: hidden spikes are drawn, output spikes forced.
 
-    What goes up is the bound E_hidden[log P(O|hidden)] <= log P(O|x), by noise-driven learning (`train` with
-    `losses.NegativeLogLikelihood`): along one draw of the hidden spikes at a time. Bound and learning are good where a hidden spike
-    matters little, that is with many hidden neurons; with two or three strong ones the bound is far below the likelihood, and the
-    rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`: epochs that go on with the gradient of log P(O|x) itself,
-    of hidden spikes drawn by a particle filter in proportion to what they explain; slower, and without that bias. Judge by the
-    held-out score.
+    It maximises the bound E_hidden[log P(O|hidden)] <= log P(O|x) by noise-driven learning (`train` with
+    `losses.NegativeLogLikelihood`), along one draw of the hidden spikes at a time. The bound is tight and the rule nearly unbiased
+    with many hidden neurons, each of little effect. With two or three strong ones the bound is far below the likelihood, and the
+    rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`: further epochs follow the gradient of log P(O|x) itself,
+    with hidden spikes drawn by a particle filter; they are slower, and without that bias. Compare fits by the held-out score.
 
-    The recording is cut into windows, each from potentials of 0, as at a trial's start: take them long against the membranes'
-    memory of 1 / (1 - beta) steps. What is left over at a trial's end isn't learned from. Scores are of whole trials.
+    The recording is cut into windows, each starting from potentials of 0, as a trial does. Take them long compared with the
+    membranes' memory of 1 / (1 - beta) steps. The rest of a trial is not learned from. Scores are of entire trials.
 
     Parameters
     ----------
-    trains : neo.Block of the observed neurons, one segment for each trial; or the repeats of one, as for `fit_neuron`
+    trains : neo.Block of the observed neurons, one segment for each trial; or repeats of one neuron, as for `fit_neuron`
     signal, dt, stimulus, t_start, t_stop : as for `fit_neuron`; hidden neurons see the stimulus through the basis, and 1
     n_hidden : whole number of hidden neurons
     family : noise F of both layers, `Gaussian(0.4)` by default
     hidden, output : `NSNNNeuron`s, of given beta, theta and reset; None: `NSNNNeuron()`
     window : time; None: 50 steps
-    held_out : share from 0 to below 1, at the end of each trial, that isn't learned from and gives `held_out`
+    validation : share from 0 to below 1, at the end of each trial, that isn't learned from; its score is `NetworkFit.held_out`
     particles : of that score
     epochs, batch : whole numbers, of windows, as for `train`
     eta : learning rate of Adam, in units of the noise's width 1 / f(0); it goes to 0 with a cosine
-    refine : whole number of epochs up the likelihood itself, with 30 particles, after the others; in NumPy
+    patience, keep : as for `train`, by the bound of the validation data. With patience or keep="best" these data choose the epoch,
+        so that `held_out` is too high; hence keep="last"
+    refine : whole number of further epochs on the likelihood itself, with 30 particles, in NumPy
     seed : whole number, of first weights, order and hidden spikes
     engine, progress : as for `train`
 
@@ -190,9 +203,9 @@ def fit_network(
         output=NSNNNeuron() if output is None else output,
         channels=int(first.shape[1]),
     )
-    share, rate = (float(si(value, "1", name)) for value, name in ((held_out, "held_out"), (eta, "eta")))
+    share, rate = (float(si(value, "1", name)) for value, name in ((validation, "validation"), (eta, "eta")))
     if not 0 <= share < 1:
-        raise NsnnError(f"held_out = {held_out}: expected a share from 0 to below 1")
+        raise NsnnError(f"validation = {validation}: expected a share from 0 to below 1")
     whole(particles, 1, "particles")
     whole(refine, 0, "refine")
     data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
@@ -219,45 +232,43 @@ def fit_network(
         encoder=Ranged(scale.low, scale.span),
         validation=windows[1] if len(windows[1][0]) else 0.0,
         schedule="cosine",
+        patience=patience,
+        keep=keep,
         seed=seed,
         engine=engine,
         progress=progress,
     )
-    w1, w2 = fit.network.get_weights()
-    history = pd.DataFrame(
-        {
-            "epoch": fit.history.epoch,
-            "bound": _bits(fit.history.loss, windows[0][1]),
-            "held_out_bound": _bits(fit.history.val_loss, windows[1][1]),
-            "likelihood": np.nan,
-            "seconds": fit.history.seconds,
-        }
+    w1, w2 = (np.asarray(w) for w in fit.network.get_weights())
+    w1, best_epoch = w1[:, 1:], fit.best_epoch
+    history = fit.history[["epoch", "loss", "val_loss", "seconds"]].assign(
+        bound=_bits(fit.history.loss, windows[0][1]),
+        val_bound=_bits(fit.history.val_loss, windows[1][1]),
+        likelihood=np.nan,
     )
     if refine:
-        (w1, w2), logs, seconds = refined(
+        (w1, w2), further = refined(
             model,
-            (np.asarray(w1[:, 1:]), w2),
+            (w1, w2),
             scale.low + scale.span * windows[0][0],
             windows[0][1],
             epochs=refine,
             batch=batch,
             eta=rate * width,
             particles=_PARTICLES,
-            rng=np.random.default_rng([seed, 1]),
+            seed=seed,
         )
-        more = {
-            "epoch": epochs + 1 + np.arange(refine),
-            "likelihood": _bits(-logs, windows[0][1]),
-            "seconds": seconds,
-        }
-        history = pd.concat([history, pd.DataFrame(more)], ignore_index=True)
-    else:
-        w1 = w1[:, 1:]
+        further = further[["epoch", "loss", "seconds"]].assign(
+            epoch=further.epoch + len(history), likelihood=_bits(further.loss, windows[0][1])
+        )
+        history = pd.concat([history, further], ignore_index=True)
+        best_epoch = len(history)
+    history["held_out_bound"] = history["val_bound"]
     weights = scale.undone(w1), w2
     return NetworkFit(
         model=model,
         weights=weights,
         history=history,
+        best_epoch=best_epoch,
         held_out=model.score(weights, rest, particles=particles, seed=seed) if len(rest.o) else None,
         n_spikes=int(windows[0][1].sum()),
         n_steps=windows[0][1].shape[0] * n_steps,

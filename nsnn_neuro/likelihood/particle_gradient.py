@@ -1,11 +1,15 @@
-"""Uphill on the two-layer likelihood itself: three factors along hidden spikes drawn in proportion to what they explain."""
+"""Gradient ascent on the log-likelihood of a two-layer network, with hidden spikes drawn by a particle filter."""
 
 from __future__ import annotations
 
-import time
+import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from ..learning.loop import Epoch, Scores, TrainingLoop, check_finite
 from ..models.log_odds import Tails, tails
 from .network import NetworkModel, systematic
 
@@ -24,8 +28,8 @@ def slope(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Estimates of log P(O|x) (n,) and its gradients (n, rows, columns) of windows x (n, n_steps, n_in), o (n, n_steps, n_outputs).
 
-    d log P(O|x) = E[d log P(O, h|x) given O]: sums over steps of (o - F) / (F (1 - F)) f e, of hidden and output spikes alike,
-    carried along with each particle. P times gradient is an unbiased estimate of the gradient of P.
+    d log P(O|x) = E[d log P(O, h|x) given O]: sums over steps of (o - F) / (F (1 - F)) f e for hidden and output spikes, which each
+    particle carries along. P times the gradient is an unbiased estimate of the gradient of P.
 
     Source: Poyiadjis, Doucet & Singh 2011, doi 10.1093/biomet/asq062
     """
@@ -58,7 +62,7 @@ def slope(
         mean = weight.sum(axis=1, keepdims=True)
         total += (highest + np.log(mean))[:, 0]
         weight /= mean
-        # drawn anew where few particles count: seldom, for the traces are many numbers
+        # resample only where few particles count: copying the traces is slow
         poor = np.flatnonzero(1 / (weight**2).sum(axis=1) < particles / 2)
         if poor.size and t < n_steps - 1:
             chosen = systematic(weight[poor], rng)
@@ -68,9 +72,9 @@ def slope(
     return total, [np.einsum("nk,nkij->nij", weight, score) for score in (score1, score2)]
 
 
-def _signal(found: Tails, o: np.ndarray) -> np.ndarray:
+def _signal(at: Tails, o: np.ndarray) -> np.ndarray:
     """(o - F) / (F (1 - F)) f."""
-    return np.where(o == 1, found.up, -found.down)
+    return np.where(o == 1, at.up, -at.down)
 
 
 def refined(
@@ -83,23 +87,73 @@ def refined(
     batch: int,
     eta: float,
     particles: int,
-    rng: np.random.Generator,
-) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
-    """The weights after so many epochs of Adam; of each, mean log-likelihood of a window as it was learned from, and seconds."""
-    w = [one.copy() for one in weights]
-    mean, square = ([np.zeros_like(one) for one in w] for _ in range(2))
-    count, history, seconds = 0, [], []
-    for epoch in range(epochs):
-        began = time.perf_counter()
-        rate, found = eta * 0.5 * (1 + np.cos(np.pi * epoch / epochs)), []
-        for rows in np.array_split(rng.permutation(len(x)), -(-len(x) // batch)):
-            logs, gradients = slope(model, (w[0], w[1]), x[rows], o[rows], particles, rng)
-            found.append(logs)
-            count += 1
-            for one, m, s, g in zip(w, mean, square, gradients, strict=True):
+    seed: int,
+) -> tuple[tuple[np.ndarray, np.ndarray], pd.DataFrame]:
+    """The weights after `epochs` epochs of Adam on the log-likelihood, and their history.
+
+    loss in the history is minus the mean log-likelihood (nats) of a window, estimated as it was learned from.
+    """
+    trainer = _Ascent(model, weights, x, o, batch, eta, particles, np.random.default_rng([seed, 1]))
+    loop = TrainingLoop(epochs=epochs, seed=seed, schedule="cosine", keep="last")
+    loop.split(o, 0.0)
+    outcome = loop.run(trainer.learned(), trainer.opened, lambda outcome: outcome, progress=False)
+    return (outcome.arrays["weights_0"], outcome.arrays["weights_1"]), outcome.history
+
+
+class _Ascent:
+    """Adam on the log-likelihood, as the `Trainer` of a loop."""
+
+    def __init__(
+        self,
+        model: NetworkModel,
+        weights: tuple[np.ndarray, np.ndarray],
+        x: np.ndarray,
+        o: np.ndarray,
+        batch: int,
+        eta: float,
+        particles: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.model, self.x, self.o, self.batch, self.eta = model, x, o, batch, eta
+        self.particles, self.rng, self.count = particles, rng, 0
+        self.weights = [w.copy() for w in weights]
+        self.mean, self.square = ([np.zeros_like(w) for w in weights] for _ in range(2))
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[_Ascent]:
+        """The trainer itself."""
+        yield self
+
+    def run_epoch(self, epoch: Epoch) -> tuple[Scores, None]:
+        """Batches in an order of this trainer's own random numbers, which also draw the hidden spikes."""
+        rate, loss = self.eta * epoch.eta, []
+        for rows in np.array_split(self.rng.permutation(len(self.x)), -(-len(self.x) // self.batch)):
+            w = (self.weights[0], self.weights[1])
+            logs, gradients = slope(self.model, w, self.x[rows], self.o[rows], self.particles, self.rng)
+            loss.append(-logs)
+            self.count += 1
+            for one, m, s, g in zip(self.weights, self.mean, self.square, gradients, strict=True):
                 m += (1 - _DECAY) * (g.mean(axis=0) - m)
                 s += (1 - _DECAY_SQUARE) * (g.mean(axis=0) ** 2 - s)
-                one += rate * (m / (1 - _DECAY**count)) / (np.sqrt(s / (1 - _DECAY_SQUARE**count)) + _TINY)
-        history.append(np.concatenate(found).mean())
-        seconds.append(time.perf_counter() - began)
-    return (w[0], w[1]), np.array(history), np.array(seconds)
+                one += (
+                    rate
+                    * (m / (1 - _DECAY**self.count))
+                    / (np.sqrt(s / (1 - _DECAY_SQUARE**self.count)) + _TINY)
+                )
+        return Scores(np.concatenate(loss)), None
+
+    def check(self) -> dict[str, float]:
+        """Refuse weights that aren't finite."""
+        check_finite({f"weights of layer {k}": w for k, w in enumerate(self.weights, 1)})
+        return {}
+
+    def learned(self) -> dict[str, np.ndarray]:
+        """The weights of both layers."""
+        return {f"weights_{k}": w for k, w in enumerate(self.weights)}
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Nothing: it writes no checkpoint."""
+        return {}, {}
+
+    def restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+        """Nothing: it writes no checkpoint."""

@@ -18,6 +18,9 @@ NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
 SIZES, BATCH, STEPS = [4, 5, 6, 3], 3, 6
 
 
+COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
+
+
 PATHS = [*itertools.product(["hard", "subtract"], ["exact", "detached"])]
 
 
@@ -95,8 +98,19 @@ def net_of(eta=0.02, **kw):
 
 
 def fit_of(net=None, epochs=3, data=None, **kw):
-    given = {"loss": losses.rate_mse, "batch": 16, "n_steps": 8, "seed": 4, "engine": "numpy"} | kw
+    given = {"loss": losses.rate_mse, "batch": 16, "n_steps": 8, "seed": 4, "engine": "numpy"}
+    given |= {"keep": "best" if "patience" in kw else "last"} | kw
     return train(net or net_of(), problem() if data is None else data, epochs=epochs, **given)
+
+
+def output_spikes(fit, data, n_steps, **options):
+    """The output's spikes (pass, sample, step, neuron) that `fit.evaluate` counts."""
+    n, passes, out = len(data[0]), options.get("passes", 1), fit.network.populations[-1]
+    o = np.zeros((passes, n, n_steps, out.n))
+    for k, segment in enumerate(fit.spikes(data, layers=out.name, **options).segments):
+        for j, spikes in enumerate(segment.spiketrains):
+            o[k // n, k % n, np.round(spikes.rescale("ms").magnitude).astype(int), j] = 1
+    return o
 
 
 def same(a, b):

@@ -88,7 +88,15 @@ def test_one_layer_learns_from_a_population_what_it_cannot_from_the_value():
             [encoder.units, 2], noise=NOISE, seed=1, plasticity=nsnn.NDL(0.05, optimizer=nsnn.Adam())
         )
         fit = nsnn.train(
-            net, middle(), loss=losses.rate_mse, epochs=30, n_steps=8, encoder=encoder, seed=1, engine="numpy"
+            net,
+            middle(),
+            loss=losses.rate_mse,
+            epochs=30,
+            n_steps=8,
+            encoder=encoder,
+            keep="last",
+            seed=1,
+            engine="numpy",
         )
         found[name] = fit.evaluate(middle(300, seed=5), passes=4)["accuracy"]
     assert found["population"] > 0.93

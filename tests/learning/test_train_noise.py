@@ -17,7 +17,7 @@ import pytest
 from brian2 import Network, NeuronGroup, ms, mV
 from helpers.tiny_networks import EVERY, FAMILIES, RESETS, largest
 from helpers.tiny_networks import problem as tiny
-from helpers.training import BATCH, NOISE, SIZES, STEPS, One, feedback_of, fit_of, problem, same
+from helpers.training import BATCH, COLUMNS, NOISE, SIZES, STEPS, One, feedback_of, fit_of, problem, same
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import Family, NsnnError, coding, losses, reference
@@ -399,7 +399,7 @@ def test_a_schedule_is_a_factor_of_the_scale():
     assert sigmas(doubled) == [0.8, 0.8]
     ones, plain = fit_of(epochs=2, noise_schedule=(1.0, 1.0)), fit_of(epochs=2)
     assert same(ones, plain)
-    assert plain.history.columns.tolist() == nsnn.learning.train._COLUMNS
+    assert plain.history.columns.tolist() == COLUMNS
     assert doubled.evaluate(problem(20)) == twice.evaluate(problem(20))
 
 
@@ -495,7 +495,7 @@ def test_without_a_rate_nothing_changes():
     fixed, least = fit_of(noisy(0.4)), fit_of(noisy(0.4, eta_noise=1e-30))
     assert same(fixed, least)
     assert sigmas(fixed) == [0.4, 0.4]
-    assert fixed.history.columns.tolist() == nsnn.learning.train._COLUMNS
+    assert fixed.history.columns.tolist() == COLUMNS
     assert not same(fixed, fit_of(noisy(0.4, eta_noise=0.05)))
 
 

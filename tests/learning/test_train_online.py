@@ -103,6 +103,7 @@ def one_layer(formulation, **change):
         "epochs": 2,
         "batch": 1,
         "n_steps": 4,
+        "keep": "last",
         "seed": 1,
         "engine": "numpy",
     }
@@ -166,7 +167,7 @@ def test_hidden_layers_learn():
          'no signal = "reward"'),
         ({"net": nsnn.feedforward([6, 3], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.1, eta_noise=0.1))},
          "leaves the noise as it is"),
-        ({"formulation": "slow"}, 'expected "fast" or "online"'),
+        ({"formulation": "slow"}, "expected one of 'fast', 'online'"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(change, message):

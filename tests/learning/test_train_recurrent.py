@@ -257,6 +257,7 @@ def test_which_input_spiked_is_remembered():
     y = np.arange(200) % 2
     options = {
         "loss": Late(), "epochs": 12, "batch": 25, "n_steps": 12, "encoder": coding.Latency(), "seed": 1, "engine": "numpy",
+        "keep": "last",
     }  # fmt: skip
     noise, rule = nsnn.EscapeNoise(nsnn.Gaussian(0.3)), nsnn.NDL(0.02, optimizer=nsnn.Adam())
     nets = [

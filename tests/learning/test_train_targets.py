@@ -10,7 +10,7 @@ import pytest
 import quantities as pq
 from brian2 import ms
 from helpers.tiny_networks import FAMILIES, largest
-from helpers.training import One
+from helpers.training import One, output_spikes
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, likelihood, losses, reference, train
@@ -96,7 +96,10 @@ def test_a_sequence_that_does_not_change_is_the_sample():
     X, y = rng.random((20, 4)), rng.integers(0, 3, 20)
     long = np.repeat(X[:, None], STEPS, axis=1)
     kw = {"loss": losses.rate_mse, "epochs": 2, "batch": 4, "seed": 3, "engine": "numpy"}
-    a, b = train(net_of(), (X, y), n_steps=STEPS, **kw), train(net_of(), (long, y), **kw)
+    a, b = (
+        train(net_of(), data, keep="last", **options, **kw)
+        for data, options in (((X, y), {"n_steps": STEPS}), ((long, y), {}))
+    )
     for v, w in zip(a.network.get_weights(), b.network.get_weights(), strict=True):
         np.testing.assert_array_equal(v, w)
     assert a.evaluate((X, y)) == b.evaluate((long, y)) == a.evaluate((long, y))
@@ -150,14 +153,7 @@ def test_target_spikes_are_learned_and_measured():
 def test_the_error_of_a_loss_is_over_samples_or_over_the_passes_of_one():
     X, y = data_of(12)
     fit = train(net_of(eta=0.0), (X, y), loss=VAN_ROSSUM, epochs=1, batch=12, seed=1, engine="numpy")
-    with engine.running("numpy"):
-        learner = Learner(
-            net_of(), batch=12, n_steps=STEPS, encoder=coding.Bernoulli(), loss=VAN_ROSSUM, feedback=None
-        )
-        order, values = np.arange(12)[None], []
-        for k in range(4):
-            learner.run(X, y, order, np.array([False]), key=(3, nsnn.learning.train._EVALUATION, k))
-            values.append(VAN_ROSSUM.value(learner.layers[-1].samples("o"), y))
+    values = [VAN_ROSSUM.value(o, y) for o in output_spikes(fit, (X, y), STEPS, passes=4, seed=3)]
     found = fit.evaluate((X, y), passes=4, seed=3)
     assert found["loss"] == pytest.approx(np.mean(values), abs=1e-13)
     assert found["se"] == pytest.approx(np.mean(values, axis=0).std(ddof=1) / np.sqrt(12), abs=1e-13)
@@ -166,33 +162,6 @@ def test_the_error_of_a_loss_is_over_samples_or_over_the_passes_of_one():
     assert one["se"] == pytest.approx(first.std(ddof=1) / 2, abs=1e-13)
     assert first.std() > 0
     assert np.isnan(fit.evaluate((X[:1], y[:1]))["se"])
-
-
-def test_validation_is_a_share_of_all_samples_with_target_spikes():
-    X, y = data_of(40)
-    tasks = [
-        nsnn.learning.train._Task(
-            net_of(),
-            (X, y),
-            VAN_ROSSUM,
-            1,
-            8,
-            None,
-            None,
-            0.25,
-            "fast",
-            "constant",
-            None,
-            seed,
-            None,
-            "numpy",
-        )
-        for seed in (1, 2)
-    ]
-    for task in tasks:
-        assert len(task.held_out) == 10
-        assert np.array_equal(np.sort(np.r_[task.held_out, task.trained]), np.arange(40))
-    assert not np.array_equal(tasks[0].held_out, tasks[1].held_out)
 
 
 def test_resumed_equals_uninterrupted(tmp_path):

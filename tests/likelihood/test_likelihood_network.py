@@ -300,7 +300,7 @@ def test_the_bound_of_the_history_is_that_of_the_weights():
     data = fit.model.data(block, signal).split(0.2)[1]
     windows = Observed(data.o, data.x, np.full(12, 50))
     scores = [fit.model.score(fit.weights, windows, particles=1, seed=k).value for k in range(30)]
-    assert abs(fit.history.held_out_bound.iloc[-1] - np.mean(scores)) < 4 * np.std(scores, ddof=1)
+    assert abs(fit.history.val_bound.iloc[-1] - np.mean(scores)) < 4 * np.std(scores, ddof=1)
     assert np.std(scores) < 0.03
     x, w = fit.model.data(block, signal).x, np.random.default_rng(3).normal(size=(5, 2))
     scale = Scale.of(x[:2000], x)
@@ -339,7 +339,7 @@ def test_refining_wins_what_the_bound_gives_away():
         "dt": 1 * ms,
         "stimulus": BASIS,
         "n_hidden": 2,
-        "held_out": 0.0,
+        "validation": 0.0,
         "epochs": 10,
         "engine": "numpy",
     }
@@ -362,9 +362,9 @@ def test_a_cell_of_two_opposite_pathways_is_recovered():
     model, true = on_off()
     signal, other = gaussian_signal(20_000, 11), gaussian_signal(5000, 12)
     block, test = model.simulate(true, signal, seed=3), model.simulate(true, other, seed=4)
-    fit = fit_network(block, signal, dt=1 * ms, stimulus=BASIS, held_out=0.0, epochs=25, engine="numpy")
+    fit = fit_network(block, signal, dt=1 * ms, stimulus=BASIS, validation=0.0, epochs=25, engine="numpy")
     assert fit.held_out is None
-    assert fit.history.held_out_bound.isna().all()
+    assert fit.history.val_bound.isna().all()
     data = model.data(test, other)
     logs = [m.log_likelihood(w, data, particles=100) for m, w in ((model, true), (fit.model, fit.weights))]
     truth, fitted = (float(bits_per_spike(one, data.o)) for one in logs)
@@ -385,7 +385,7 @@ def test_a_cell_of_two_opposite_pathways_is_recovered():
     ("options", "message"),
     [
         ({"n_hidden": 0}, "n_hidden = 0: expected a whole number"),
-        ({"held_out": 1.0}, "held_out = 1.0: expected a share"),
+        ({"validation": 1.0}, "validation = 1.0: expected a share"),
         ({"window": 2000 * ms}, "2000 steps, and the longest trial has 800"),
         ({"window": 0.1 * ms}, "window = .*expected a step or more"),
         ({"particles": 1.5}, "particles = 1.5"),

@@ -1,0 +1,88 @@
+"""Samples and targets of `train`, checked, and in batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import NsnnError
+from ..models.network import Network
+from .coding import Encoder
+from .losses import Loss
+
+__all__ = ["batches", "check_data"]
+
+_N_STEPS = 20  # where nothing says how many
+
+
+def batches(samples: np.ndarray, batch: int) -> np.ndarray:
+    """Samples as rows of one batch each, the last one filled up with -1.
+
+    >>> batches(np.array([5, 3, 4]), 2).tolist()
+    [[5, 3], [4, -1]]
+    """
+    n = -(-samples.size // batch)
+    padded = np.full(n * batch, -1)
+    padded[: samples.size] = samples
+    return padded.reshape(n, batch)
+
+
+def check_data(
+    data: Any, net: Network, loss: Loss, encoder: Encoder, n_steps: int | None = None, name: str = "data"
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """X, y and the number of steps, checked against the network, the loss and the encoder.
+
+    Raises
+    ------
+    NsnnError : shapes or values that don't fit
+    """
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
+    X, y = np.asarray(data[0]), np.asarray(data[1])
+    n_in, rest = divmod(net.populations[0].n, encoder.units)
+    shared = (
+        "" if encoder.units == 1 else f"the {net.populations[0].n} input neurons / units = {encoder.units}"
+    )
+    if rest:
+        raise NsnnError(f"encoder = {encoder!r}: expected a whole number of values, not {shared}")
+    if X.dtype.kind not in "iufb" or X.ndim not in (2, 3) or X.shape[-1] != n_in or not X.size:
+        raise NsnnError(
+            f"X has shape {X.shape}, {X.dtype}: expected numbers of shape (n, {n_in}), or (n, n_steps, {n_in}) for sequences"
+            + (f"; {n_in} is {shared}" if shared else "")
+        )
+    X = X.astype(float)
+    if not np.all((X >= 0) & (X <= 1)):
+        raise NsnnError(
+            f"X has values from {X.min():g} to {X.max():g}: expected values from 0 to 1, e.g. X / X.max()"
+        )
+    y = (_spikes if loss.targets == "spikes" else _labels)(y, len(X), net.populations[-1].n, loss)
+    steps = {"n_steps": n_steps} if n_steps is not None else {}
+    steps |= {f"steps of {name}": a.shape[1] for name, a in (("X", X), ("y", y)) if a.ndim == 3}
+    if len(set(steps.values())) > 1:
+        given = ", ".join(f"{name} = {n}" for name, n in steps.items())
+        raise NsnnError(f"{given}: expected one number of steps (n_steps = None takes that of the data)")
+    return X, y, int(next(iter(steps.values()), _N_STEPS))
+
+
+def _labels(y: np.ndarray, n: int, n_out: int, loss: Loss) -> np.ndarray:
+    if y.shape != (n,) or y.dtype.kind not in "iu":
+        raise NsnnError(
+            f"y has shape {y.shape}, {y.dtype}: expected whole numbers of shape ({n},), the labels that {loss} needs"
+        )
+    if y.min() < 0 or y.max() >= n_out:
+        raise NsnnError(
+            f"y has labels from {y.min()} to {y.max()}: expected 0 to {n_out - 1}, the output's neurons"
+        )
+    return y.astype(np.int64)
+
+
+def _spikes(y: np.ndarray, n: int, n_out: int, loss: Loss) -> np.ndarray:
+    if y.dtype.kind not in "iufb" or y.ndim != 3 or (len(y), y.shape[2]) != (n, n_out):
+        raise NsnnError(
+            f"y has shape {y.shape}, {y.dtype}: expected 0 or 1 of shape ({n}, n_steps, {n_out}), "
+            f"the target spikes that {loss} needs"
+        )
+    if not np.all((y == 0) | (y == 1)):
+        raise NsnnError(f"y has values from {y.min():g} to {y.max():g}: expected target spikes, 0 or 1")
+    return y.astype(float)

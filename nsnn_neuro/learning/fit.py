@@ -1,0 +1,241 @@
+"""`Fit`: what `train` returns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import neo
+import numpy as np
+import pandas as pd
+
+from ..brian import engine
+from ..core.checks import check_seed, whole
+from ..core.errors import NsnnError
+from ..io import save_load
+from ..models.network import Network
+from .batched import Learner
+from .coding import Count, Decoder
+from .data import batches, check_data
+from .loop import standard_error
+
+__all__ = ["EVALUATION", "STEP", "Fit"]
+
+EVALUATION = 4
+"""the first number of the path from the seed to the random numbers of an evaluation"""
+STEP = 1e-3
+"""s, of the network's time in a Fit's Block"""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fit:
+    """What `train` returns.
+
+    history : DataFrame, a row for each epoch: epoch (from 1), loss and accuracy (means over the training samples, each when it was
+        learned from), val_loss and val_accuracy (after the epoch; NaN without validation), seconds. Accuracies are NaN where y are
+        target spikes. Where the noise of a layer is learned or scheduled, "noise of NAME": its scale after the epoch, relative to
+        the given network, averaged over neurons
+    network : a copy of the network with the learned weights and noise; `simulate` runs it
+    block : neo.Block: the history's columns as signals by epoch; "weight of NAME" before training and as returned, in the network's
+        own time; "level of NAME" of each neuron's noise, likewise; annotations seed, parameters, versions
+    best_epoch : the epoch whose weights the network has
+
+    >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train
+    >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+    >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+    >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=2, keep="best", seed=1, engine="numpy")
+    >>> fit.history.columns.tolist(), len(fit.history)
+    (['epoch', 'loss', 'accuracy', 'val_loss', 'val_accuracy', 'seconds'], 2)
+    >>> sorted(fit.evaluate((X, y)))
+    ['accuracy', 'loss', 'se']
+    """
+
+    history: pd.DataFrame
+    network: Network
+    block: neo.Block = dataclasses.field(repr=False)
+    best_epoch: int
+    _settings: dict[str, Any] = dataclasses.field(repr=False)
+    _engine: str = dataclasses.field(repr=False)
+
+    def evaluate(
+        self, data: Any, *, passes: int = 1, seed: int = 0, decoder: Decoder | None = None
+    ) -> dict[str, float]:
+        """Accuracy and loss on samples (X, y). The guess is the output neuron with the highest score, the first of several.
+
+        Parameters
+        ----------
+        data : (X, y) as for `train`
+        passes : how often each sample is shown, each time with other noise; scores are summed over passes
+        seed : whole number, of the noise
+        decoder : of `coding`, gives the output neurons scores; None: `coding.Count()`, the number of spikes
+
+        Returns
+        -------
+        dict : accuracy, the share of right guesses; se, its standard error over samples (NaN for one sample); loss, the mean over
+            samples and passes. For target spikes there is no accuracy, and se is that of the loss over samples (over passes for one
+            sample)
+
+        Raises
+        ------
+        NsnnError : data that don't fit the network; a decoder with target spikes, where nothing is guessed
+        """
+        X, y = self._data(data)
+        if decoder is not None and y.ndim > 1:
+            raise NsnnError(f"decoder = {decoder!r}: expected None with target spikes")
+        loss, scores = self._run(X, y, passes, seed, decoder)
+        if y.ndim > 1:
+            values = np.mean(loss, axis=0) if len(y) > 1 else np.ravel(loss)
+            return {"loss": float(np.mean(loss)), "se": standard_error(values)}
+        right = np.sum(scores, axis=0).argmax(-1) == y
+        return {"accuracy": float(right.mean()), "se": standard_error(right), "loss": float(np.mean(loss))}
+
+    def score(self, data: Any, *, passes: int = 1, seed: int = 0, decoder: Decoder | None = None) -> float:
+        """The accuracy of `evaluate`; minus its loss where y are target spikes. The higher the better."""
+        found = self.evaluate(data, passes=passes, seed=seed, decoder=decoder)
+        return found.get("accuracy", -found["loss"])
+
+    def probabilities(
+        self, X: Any, *, passes: int = 20, seed: int = 0, decoder: Decoder | None = None
+    ) -> np.ndarray:
+        """For each sample the share of passes in which each class scored highest.
+
+        Classes that tie for the highest score, as all do when the output is silent, share the pass. A share p has the standard
+        error sqrt(p (1 - p) / passes). `measures.calibration_error` measures how far such probabilities can be trusted.
+
+        Parameters
+        ----------
+        X : as for `train`
+        passes : how often each sample is shown, each time with other noise
+        seed : whole number, of the noise; a given seed yields the passes of `evaluate`
+        decoder : as for `evaluate`
+
+        Returns
+        -------
+        (n, n_out) floats; each row adds up to 1
+
+        Raises
+        ------
+        NsnnError : as `train` for X; a network trained towards target spikes
+
+        >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train
+        >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+        >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+        >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=5, keep="best", seed=1, engine="numpy")
+        >>> p = fit.probabilities(np.eye(2), passes=50)
+        >>> p.shape, bool((p.argmax(1) == [0, 1]).all())
+        ((2, 2), True)
+        """
+        if self._settings["loss"].targets != "labels":
+            raise NsnnError(
+                f"the loss was {self._settings['loss']!r}: expected a loss of labels; with target spikes nothing is guessed"
+            )
+        X, y = self._data((X, np.zeros(np.shape(X)[:1], np.int64)))
+        _, scores = self._run(X, y, passes, seed, decoder)
+        best = scores == scores.max(-1, keepdims=True)
+        return np.asarray((best / best.sum(-1, keepdims=True)).mean(axis=0))
+
+    def _run(
+        self, X: np.ndarray, y: np.ndarray, passes: int, seed: int, decoder: Decoder | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The losses (passes, n) of samples, and the scores of the output, (passes, n, n_out)."""
+        whole(passes, 1, "passes")
+        seed = check_seed(seed)
+        if decoder is not None and not isinstance(decoder, Decoder):
+            raise NsnnError(f"decoder = {decoder!r}: expected a decoder such as coding.Count()")
+        order = batches(np.arange(len(y)), self._settings["batch"])
+        real = order >= 0  # in the samples' order
+        loss, scores = [], []
+        with engine.running(self._engine), engine.set_aside():
+            learner = Learner(self.network, **self._settings)
+            counted = decoder is None or type(decoder) is Count  # by the run itself
+            spikes = [] if counted else learner.record()
+            for k in range(passes):
+                value, count = learner.run(X, y, order, np.zeros(len(order), bool), key=(seed, EVALUATION, k))
+                loss.append(value[real])
+                if decoder is None or counted:
+                    scores.append(count[real])
+                else:
+                    n_layers = len(learner.layers)
+                    output = np.concatenate(spikes[n_layers - 1 :: n_layers])[real.ravel()]
+                    scores.append(decoder.scores(output))
+                    spikes.clear()
+        return np.array(loss), np.array(scores)
+
+    def spikes(self, data: Any, *, layers: Any = None, passes: int = 1, seed: int = 0) -> neo.Block:
+        """The spikes of the trained network on samples (X, y), those that `evaluate` counts for the same seed.
+
+        Parameters
+        ----------
+        data : (X, y) as for `train`
+        layers : name of a population, or a list of names; None: all, from "input" on
+        passes : how often each sample is shown, each time with other noise
+        seed : whole number, of the noise
+
+        Returns
+        -------
+        neo.Block : a segment for each pass and sample, all samples of the first pass first; a step of the network lasts 1 ms. The
+            segments' annotations: sample (its row in X), label (where y are labels), repeat (from 0). The Block's: seed, dt,
+            parameters, populations, versions
+
+        Raises
+        ------
+        NsnnError : data that don't fit the network; a population that it doesn't have
+
+        >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train, measures
+        >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+        >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+        >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=5, keep="best", seed=1, engine="numpy")
+        >>> block = fit.spikes((X, y), layers="layer1", passes=5)
+        >>> len(block.segments), block.annotations["populations"]
+        (200, [{'name': 'layer1', 'size': 2}])
+        >>> measures.decode(block, [s.annotations["label"] for s in block.segments]).accuracy > 0.8
+        True
+        """
+        X, y = self._data(data)
+        whole(passes, 1, "passes")
+        seed = check_seed(seed)
+        chosen = self._chosen(layers)
+        order = batches(np.arange(len(y)), self._settings["batch"])
+        with engine.running(self._engine), engine.set_aside():
+            learner = Learner(self.network, **self._settings)
+            spikes = learner.record()
+            for k in range(passes):
+                learner.run(X, y, order, np.zeros(len(order), bool), key=(seed, EVALUATION, k))
+        n_layers = len(learner.layers)
+        real = np.tile(order.ravel() >= 0, passes)
+        fired = np.concatenate([np.concatenate(spikes[k::n_layers])[real] for k in chosen], axis=2)
+        trial, tick, neuron = np.nonzero(fired)
+        populations = [self.network.populations[k] for k in chosen]
+        block = save_load.build_block(
+            trial,
+            neuron,
+            tick,
+            dt=STEP,
+            n_trials=passes * len(y),
+            n_neurons=sum(p.n for p in populations),
+            t_start=0.0,
+            t_stop=fired.shape[1] * STEP,
+            annotations={
+                "seed": seed,
+                "parameters": {"model": self.network.describe(), "passes": int(passes)},
+                "populations": [{"name": p.name, "size": p.n} for p in populations],
+                **save_load.provenance(),
+            },
+        )
+        for k, segment in enumerate(block.segments):
+            repeat, sample = divmod(k, len(y))
+            segment.annotate(sample=sample, repeat=repeat)
+            if y.ndim == 1:
+                segment.annotate(label=int(y[sample]))
+        return block
+
+    def _data(self, data: Any) -> tuple[np.ndarray, np.ndarray]:
+        given = {name: self._settings[name] for name in ("loss", "encoder", "n_steps")}
+        return check_data(data, self.network, **given)[:2]
+
+    def _chosen(self, layers: Any) -> list[int]:
+        names = [p.name for p in self.network.populations]
+        chosen = names if layers is None else [layers] if isinstance(layers, str) else layers
+        if not isinstance(chosen, list | tuple) or not chosen or not all(name in names for name in chosen):
+            raise NsnnError(f"layers = {layers!r}: expected names of populations, of {', '.join(names)}")
+        return [names.index(name) for name in chosen]
