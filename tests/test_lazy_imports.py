@@ -1,0 +1,102 @@
+"""The package loads what is used: no Brian2, Numba or torch before, and only public names in sight."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nsnn_neuro as nsnn
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("brian2", "numba", "torch", "scipy", "neo", "elephant", "pandas", "matplotlib")
+
+
+def loaded(statements: str) -> list[str]:
+    """The heavy packages that a fresh process has imported after `statements`."""
+    script = f"{statements}\nimport json, sys\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    heavy: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return heavy
+
+
+@pytest.mark.parametrize(
+    ("statements", "allowed"),
+    [
+        ("import nsnn_neuro", set()),
+        ("import nsnn_neuro.measures", set()),
+        ("import nsnn_neuro as nsnn; dir(nsnn), nsnn.__version__", set()),
+        (
+            "import nsnn_neuro as nsnn; nsnn.measures.firing_rate",
+            {*HEAVY} - {"brian2", "torch", "matplotlib"},
+        ),
+        ("import nsnn_neuro as nsnn; nsnn.theory.siegert_rate", {*HEAVY} - {"brian2", "torch", "matplotlib"}),
+        (
+            "import nsnn_neuro as nsnn; nsnn.LIF, nsnn.NSNNNeuron",
+            {*HEAVY} - {"brian2", "torch", "matplotlib"},
+        ),
+        ("from nsnn_neuro.cli.main import main\nmain(['--help'])", set()),
+        ("from nsnn_neuro.cli.main import main\nmain(['info'])", {*HEAVY} - {"brian2", "numba", "torch"}),
+    ],
+)
+def test_heavy_packages_wait_until_they_are_needed(statements: str, allowed: set[str]) -> None:
+    assert set(loaded(statements)) <= allowed
+
+
+def test_heavy_packages_come_when_they_are_used() -> None:
+    assert "brian2" in loaded("import nsnn_neuro as nsnn; nsnn.simulate")
+
+
+@pytest.mark.parametrize("module", [nsnn, nsnn.measures], ids=lambda m: m.__name__)
+def test_dir_shows_the_public_names_and_nothing_else(module) -> None:
+    stub = ast.parse(Path(module.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    listed = next(
+        ast.literal_eval(node.value)
+        for node in stub.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    assert sorted(dir(module)) == sorted(module.__all__) == sorted(listed)
+    assert [name for name in listed if getattr(module, name, None) is None] == []
+
+
+def test_functions_are_not_hidden_by_their_folders() -> None:
+    script = (
+        "import nsnn_neuro.sweep.grid, nsnn_neuro.certify.run, nsnn_neuro as nsnn; "
+        "assert nsnn.sweep.__name__ == 'sweep' and nsnn.certify.__name__ == 'certify'; "
+        "from nsnn_neuro import sweep; assert callable(sweep)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("from nsnn_neuro.losses import rate_mse", "from nsnn_neuro import losses"),
+        ("from nsnn_neuro.coding import Bernoulli", "from nsnn_neuro import coding"),
+        ("from nsnn_neuro.records import parameter", "nsnn_neuro.core.parameters"),
+        ("from nsnn_neuro import engine", "nsnn_neuro.brian"),
+    ],
+)
+def test_documented_modules_are_found_by_their_old_paths(old: str, new: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "always::DeprecationWarning:__main__", "-c", old],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"DeprecationWarning: {old.split()[1]}" in done.stderr
+    assert new in done.stderr
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="Nonsense"):
+        _ = nsnn.Nonsense  # type: ignore[attr-defined]
+    with pytest.raises(ImportError, match="Nonsense"):
+        from nsnn_neuro import Nonsense  # type: ignore[attr-defined] # noqa: F401
