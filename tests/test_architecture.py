@@ -6,18 +6,18 @@ The rules are the tables below; move a wall there, and say why in CONTRIBUTING.m
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import re
 import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import conftest
 import numpy as np
 import pytest
+from helpers.imports import file_imports, imports, layers, room_imports
 
 import nsnn_neuro
 
@@ -89,37 +89,6 @@ SKIPPED_FOLDERS = {"__pycache__", "results", "build", "dist", ".git"}  # .git is
 SHOWN_FOLDERS = {".ci", ".github"}
 
 
-class Import(NamedTuple):
-    """One imported name: its dotted path, line, whether it happens when the module is imported, and only for type checkers."""
-
-    name: str
-    line: int
-    on_import: bool
-    for_types: bool
-
-
-def imports(source: str, package: str) -> Iterator[Import]:
-    """Every import in `source`, a module of `package` (dotted), also those inside functions."""
-
-    def walk(node: ast.AST, on_import: bool, for_types: bool) -> Iterator[Import]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Import):
-                names = [alias.name for alias in child.names]
-            elif isinstance(child, ast.ImportFrom):
-                parts = package.split(".")
-                base = ".".join(parts[: len(parts) - child.level + 1]) if child.level else ""
-                base = ".".join(filter(None, (base, child.module)))
-                names = [f"{base}.{alias.name}" for alias in child.names]
-            else:
-                later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-                only_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-                yield from walk(child, on_import and not later and not only_types, for_types or only_types)
-                continue
-            yield from (Import(name, child.lineno, on_import, for_types) for name in names)
-
-    yield from walk(ast.parse(source), True, False)
-
-
 def allowed(module: str) -> set[str]:
     """The rooms that `module`, a room, may import."""
     before = set(LINE[: LINE.index(module)])
@@ -163,52 +132,12 @@ def test_every_room_has_a_place_in_line() -> None:
     assert len(rooms | {"__init__"}) <= MOST_ROOMS
 
 
-@functools.cache
-def file_imports() -> dict[str, set[str]]:
-    """Dotted module -> the modules of the package that it imports as it runs, also inside functions."""
-    files = {}
-    for path in sorted((ROOT / "nsnn_neuro").rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        is_package = parts[-1] == "__init__"
-        files[".".join(parts[:-1] if is_package else parts)] = (path, ".".join(parts[:-1]))
-    graph = {}
-    for module, (path, package) in files.items():
-        found = set()
-        for name, _, _, for_types in imports(path.read_text(encoding="utf-8"), package):
-            if for_types:
-                continue
-            known = [name, name.rpartition(".")[0]]
-            found |= {next((k for k in known if k in files), "")} - {"", module}
-        graph[module] = found
-    return graph
-
-
-def layers(graph: dict[str, set[str]]) -> dict[str, int]:
-    """Node -> 1 + the layer of the highest that it imports; a `ValueError` that names a circle."""
-    height: dict[str, int] = {}
-
-    def visit(node: str, above: tuple[str, ...]) -> int:
-        if node in above:
-            raise ValueError(" -> ".join([*above[above.index(node) :], node]))
-        if node not in height:
-            height[node] = 1 + max((visit(n, (*above, node)) for n in sorted(graph[node])), default=0)
-        return height[node]
-
-    for node in graph:
-        visit(node, ())
-    return height
-
-
 def test_no_file_imports_itself_through_others() -> None:
     layers(file_imports())
 
 
 def test_rooms_stand_on_few_layers() -> None:
-    graph: dict[str, set[str]] = {}
-    for module, found in file_imports().items():
-        room = ".".join(module.split(".")[:2])
-        graph.setdefault(room, set()).update({".".join(f.split(".")[:2]) for f in found} - {room})
-    assert max(layers(graph).values()) <= MOST_LAYERS
+    assert max(layers(room_imports()).values()) <= MOST_LAYERS
 
 
 def test_the_checker_of_circles_sees() -> None:
