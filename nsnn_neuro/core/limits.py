@@ -41,7 +41,9 @@ class Budget:
     """
 
     def __init__(self, most: float, cure: str = _CURE) -> None:
-        self.most, self.left, self._cure = float(most), float(most), cure
+        self.most: float = float(most)
+        self.left: float = self.most
+        self._cure = cure
 
     @classmethod
     def of(cls, path: Path, max_bytes: Any = None, cure: str = _CURE) -> Budget:

@@ -330,19 +330,19 @@ def _projections(net: Network) -> tuple[list[str], dict[tuple[int, int], str]]:
     told = "expected an input Relay() and layers, each to the next, as feedforward([64, 10], noise=...) makes them"
     if len(net.populations) < 2 or not isinstance(net.populations[0].neuron, Relay):
         raise NsnnError(f"net = {net!r}: {told}")
-    for post in net.populations[1:]:
-        noise, stimulus = post.noise, post.stimulus
-        if not isinstance(post.neuron, NSNNNeuron):
+    for layer in net.populations[1:]:
+        noise, stimulus = layer.noise, layer.stimulus
+        if not isinstance(layer.neuron, NSNNNeuron):
             raise NsnnError(
-                f"population {post.name!r} is of {type(post.neuron).__name__}s, expected NSNNNeuron()"
+                f"population {layer.name!r} is of {type(layer.neuron).__name__}s, expected NSNNNeuron()"
             )
         if noise is not None and (not isinstance(noise, EscapeNoise) or noise.family is None):
             raise NsnnError(
-                f"noise = {noise} of {post.name!r}: expected EscapeNoise(Gaussian(0.4)) or the like, or None"
+                f"noise = {noise} of {layer.name!r}: expected EscapeNoise(Gaussian(0.4)) or the like, or None"
             )
         if stimulus is not None and not isinstance(stimulus, Constant):
             raise NsnnError(
-                f"stimulus = {stimulus} of {post.name!r}: expected None, or Constant(...), a bias"
+                f"stimulus = {stimulus} of {layer.name!r}: expected None, or Constant(...), a bias"
             )
     found: list[str | None] = [None] * (len(net.populations) - 1)
     skips: dict[tuple[int, int], str] = {}

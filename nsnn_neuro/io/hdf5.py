@@ -56,8 +56,9 @@ class Reader:
     """
 
     def __init__(self, file: h5py.File, budget: Budget) -> None:
-        self.file, self.budget = file, budget
-        self.size = max(1, int(file.id.get_filesize()))
+        self.file: h5py.File = file
+        self.budget: Budget = budget
+        self.size: int = max(1, int(file.id.get_filesize()))
 
     def find(self, path: str) -> Any:
         """The group or data set at `path`, or None; each link on the way is looked at before it is followed."""

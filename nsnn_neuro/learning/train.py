@@ -334,7 +334,7 @@ def _with_noise(net: Network, levels: dict[int, np.ndarray]) -> Network:
     """A copy of a layered network, its layers' noise scaled by `levels`."""
     new = list(net.populations)
     for k, level in levels.items():
-        noise = new[k].noise
+        noise: Any = new[k].noise
         scaled = noise.family.scaled(level if level.size > 1 else float(level[0]))
         new[k] = dataclasses.replace(new[k], noise=dataclasses.replace(noise, family=scaled))
     now = {p.name: p for p in new}

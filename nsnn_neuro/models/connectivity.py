@@ -392,7 +392,7 @@ def _successes(total: int, p: float, rng: np.random.Generator) -> np.ndarray:
 
 
 @njit(cache=True)
-def _subsets(u, n, out):
+def _subsets(u: np.ndarray, n: int, out: np.ndarray) -> None:
     """Row by row a uniformly drawn subset of 0 ... n - 1 (Floyd's method), from uniform numbers `u` of the shape of `out`."""
     k = u.shape[1]
     taken_in = np.full(n, -1, np.int64)
@@ -407,7 +407,7 @@ def _subsets(u, n, out):
 
 
 @njit(cache=True)
-def _by_source(partners, n_pre):
+def _by_source(partners: np.ndarray, n_pre: int) -> tuple[np.ndarray, np.ndarray]:
     """(i, j) sorted by i then j from the sources `partners[j]` of every j: a counting sort."""
     n_post, k = partners.shape
     place = np.zeros(n_pre + 1, np.int64)

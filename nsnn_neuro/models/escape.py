@@ -53,9 +53,9 @@ class Family(Record):
     ...     scale: Any = parameter("V", "1", bound="positive")
     ...     cdf_text = "0.5 + 0.5 * sign(x) * (1 - exp(-abs(x) / scale))"
     ...     pdf_text = "exp(-abs(x) / scale) / (2 * scale)"
-    ...     def _cdf(self, x, scale):
+    ...     def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
     ...         return 0.5 - 0.5 * np.sign(x) * np.expm1(-np.abs(x) / scale)
-    ...     def _pdf(self, x, scale):
+    ...     def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
     ...         return np.exp(-np.abs(x) / scale) / (2 * scale)
     >>> Laplace(0.5).cdf([-0.5, 0.0]).round(4).tolist()
     [0.1839, 0.5]
@@ -135,10 +135,10 @@ class Gaussian(Family):
     cdf_text = "normal_cdf(x / sigma)"
     pdf_text = "exp(-0.5 * (x / sigma)**2) / (sigma * sqrt(2 * pi))"
 
-    def _cdf(self, x, scale):
+    def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return special.ndtr(x / scale)
 
-    def _pdf(self, x, scale):
+    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return np.exp(-0.5 * (x / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
 
 
@@ -156,10 +156,10 @@ class Logistic(Family):
     cdf_text = "1 / (1 + exp(clip(-x / s, -700, 700)))"
     pdf_text = "exp(-abs(x) / s) / (s * (1 + exp(-abs(x) / s))**2)"
 
-    def _cdf(self, x, scale):
+    def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return special.expit(x / scale)
 
-    def _pdf(self, x, scale):
+    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         tail = np.exp(-np.abs(x) / scale)
         return tail / (scale * (1 + tail) ** 2)
 
@@ -178,10 +178,10 @@ class Uniform(Family):
     cdf_text = "clip(0.5 + 0.5 * x / a, 0, 1)"
     pdf_text = "int(abs(x) < a) / (2 * a)"
 
-    def _cdf(self, x, scale):
+    def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return np.clip(0.5 + 0.5 * x / scale, 0.0, 1.0)
 
-    def _pdf(self, x, scale):
+    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return (np.abs(x) < scale) / (2 * scale)
 
 
@@ -199,11 +199,11 @@ class Triangular(Family):
     cdf_text = "0.5 + clip(x / a, -1, 1) * (1 - 0.5 * abs(clip(x / a, -1, 1)))"
     pdf_text = "clip(1 - abs(x) / a, 0, 1) / a"
 
-    def _cdf(self, x, scale):
+    def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         y = np.clip(x / scale, -1.0, 1.0)
         return np.where(y < 0, 0.5 * (1 + y) ** 2, 1 - 0.5 * (1 - y) ** 2)
 
-    def _pdf(self, x, scale):
+    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return np.clip(1 - np.abs(x) / scale, 0.0, 1.0) / scale
 
 
@@ -221,10 +221,10 @@ class Cauchy(Family):
     cdf_text = "0.5 + arctan(x / g) / pi"
     pdf_text = "1 / (pi * g * (1 + (x / g)**2))"
 
-    def _cdf(self, x, scale):
+    def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return np.arctan2(1.0, -x / scale) / np.pi
 
-    def _pdf(self, x, scale):
+    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return 1 / (np.pi * scale * (1 + (x / scale) ** 2))
 
 
@@ -242,11 +242,11 @@ class FastSigmoid(Family):
     cdf_text = "0.5 + 0.5 * b * x / (1 + b * abs(x))"
     pdf_text = "0.5 * b / (1 + b * abs(x))**2"
 
-    def _cdf(self, x, scale):
+    def _cdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         tail = 0.5 / (1 + scale * np.abs(x))
         return np.where(x < 0, tail, 1 - tail)
 
-    def _pdf(self, x, scale):
+    def _pdf(self, x: np.ndarray, scale: Any) -> np.ndarray:
         return 0.5 * scale / (1 + scale * np.abs(x)) ** 2
 
 
@@ -262,7 +262,7 @@ class Hazard(Record):
     ...     rate: Any = parameter("Hz", bound="non-negative")
     ...     width: Any = parameter("V", "1", bound="positive")
     ...     rate_text = "rate * clip(x / width, 0, 1e3)"
-    ...     def _hazard(self, x, rise):
+    ...     def _hazard(self, x: np.ndarray, rise: Any) -> np.ndarray:
     ...         return self.si("rate") * np.clip(x / self.si("width"), 0, 1e3)
     >>> Ramp(100*Hz, 0.5).hazard([-1.0, 0.25]).tolist()
     [0.0, 50.0]
@@ -302,7 +302,7 @@ class Exponential(Hazard):
     width: Any = parameter("V", "1", bound="positive")
     rate_text = "rate * exp(clip(x / width, -700, 50))"
 
-    def _hazard(self, x, rise):
+    def _hazard(self, x: np.ndarray, rise: Any) -> np.ndarray:
         return self.si("rate") * np.exp(np.clip(x / self.si("width"), -700, 50))
 
 
@@ -326,7 +326,7 @@ class GaussianHazard(Hazard):
     width: Any = parameter("V", "1", bound="positive")
     rate_text = "rate * exp(-clip(-x / width, 0, 27)**2)"
 
-    def _hazard(self, x, rise):
+    def _hazard(self, x: np.ndarray, rise: Any) -> np.ndarray:
         return self.si("rate") * np.exp(-(np.clip(-x / self.si("width"), 0, 27) ** 2))
 
 
@@ -352,7 +352,7 @@ class PlesserGerstner(Hazard):
     rate_text = "(0.72 / tau_m + 0.5 * (rise + abs(rise)) / (sigma * sqrt(2 * pi))) * exp(-0.5 * clip(x / sigma, -38, 38)**2)"
     uses_rise = True
 
-    def _hazard(self, x, rise):
+    def _hazard(self, x: np.ndarray, rise: Any) -> np.ndarray:
         sigma = self.si("sigma")
         width = SQRT2 * sigma
         front = 0.72 / self.si("tau_m") + np.maximum(rise, 0.0) / (width * np.sqrt(np.pi))

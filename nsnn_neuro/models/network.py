@@ -83,9 +83,9 @@ class Network:
         *,
         seed: int | None = 0,
     ) -> None:
-        self.populations = _listed(populations, Population, "populations")
-        self.projections = _listed(projections, Projection, "projections")
-        self.seed = check_seed(seed)
+        self.populations: tuple[Population, ...] = _listed(populations, Population, "populations")
+        self.projections: tuple[Projection, ...] = _listed(projections, Projection, "projections")
+        self.seed: int = check_seed(seed)
         if not self.populations:
             raise NsnnError("populations is empty: expected at least one Population")
         names = [p.name for p in self.populations]
@@ -98,7 +98,7 @@ class Network:
                         f"projections[{k}], {projection.default_name!r}: its {end} population isn't in populations "
                         f"({', '.join(names)}): expected that very object"
                     )
-        self.projection_names = _unique(self.projections)
+        self.projection_names: tuple[str, ...] = _unique(self.projections)
         self._weights = [p._weight for p in self.projections]
         # the weights, as `get_weights` shapes them, once drawn
         self._values: dict[int, float | np.ndarray] = {}

@@ -58,7 +58,7 @@ class Constant(Stimulus):
     v: Any = parameter("V", "1")
     text: ClassVar[str | None] = "v"
 
-    def samples(self, n_steps, dt):
+    def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt; see `Stimulus.samples`."""
         return _squeeze(np.atleast_1d(self.si("v"))[None, :], n_steps)
 
@@ -85,7 +85,7 @@ class Step(Stimulus):
         if np.any(np.asarray(self.si("t_on")) >= np.asarray(self.si("t_off"))):
             raise NsnnError(f"t_on = {self.t_on}: expected a time before t_off = {self.t_off}")
 
-    def samples(self, n_steps, dt):
+    def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt; see `Stimulus.samples`."""
         t, on, off = _time(n_steps, dt), self.si("t_on"), self.si("t_off")
         return _squeeze(self.si("v") * ((t >= on - 0.5 * dt) & (t < off - 0.5 * dt)), n_steps)
@@ -114,7 +114,7 @@ class Sinusoid(Stimulus):
         super().__post_init__()
         _one_unit(self, "mean", "amplitude")
 
-    def samples(self, n_steps, dt):
+    def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt; see `Stimulus.samples`."""
         angle = 2 * np.pi * self.si("frequency") * _time(n_steps, dt) + self.si("phase")
         return _squeeze(self.si("mean") + self.si("amplitude") * np.sin(angle), n_steps)
@@ -149,7 +149,7 @@ class FrozenNoise(Stimulus):
         _scalars(self, "mean", "sigma", "tau_noise")
         whole(self.seed, 0, "seed")
 
-    def samples(self, n_steps, dt):
+    def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt; see `Stimulus.samples`."""
         z = np.random.Generator(np.random.PCG64(self.seed)).standard_normal(n_steps)
         decay = np.exp(-dt / self.si("tau_noise"))
@@ -194,7 +194,7 @@ class Recorded(Stimulus):
         """The unit of the drive: "V" or "1"."""
         return units.unit_of(self.signal)
 
-    def samples(self, n_steps, dt):
+    def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt; see `Stimulus.samples`."""
         period = units.si(self.signal.sampling_period, "s", "signal")
         values = np.asarray(units.si(self.signal, self.drive_unit, "signal"), dtype=float)
@@ -215,7 +215,7 @@ class Recorded(Stimulus):
             )
         return _squeeze(values[:n_steps], n_steps)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """The record as plain data, without the samples (they are in the Block as the signal "stimulus")."""
         return {
             "type": "Recorded",

@@ -78,8 +78,8 @@ class Folder:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if not isinstance(path, str | os.PathLike):
             raise NsnnError(f"out = {path!r}: expected the name of a folder, or None")
-        self.path = Path(path)
-        self.hash = ""
+        self.path: Path = Path(path)
+        self.hash: str = ""
         self._other_software = ""
         if self.path.exists() and not self.path.is_dir():
             raise NsnnError(f"out = {path}: that is a file: expected the name of a folder")

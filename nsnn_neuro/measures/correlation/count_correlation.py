@@ -321,7 +321,9 @@ def _participation(x: np.ndarray, bias: str | None) -> float:
 
 
 @njit(cache=True)
-def _tiled_time(times, offsets, starts, stops, dt):  # pragma: no cover - compiled
+def _tiled_time(
+    times: np.ndarray, offsets: np.ndarray, starts: np.ndarray, stops: np.ndarray, dt: float
+) -> np.ndarray:  # pragma: no cover - compiled
     """Time within dt of each train's spikes, inside the trial."""
     out = np.zeros(offsets.size - 1)
     for k in range(out.size):
@@ -335,7 +337,9 @@ def _tiled_time(times, offsets, starts, stops, dt):  # pragma: no cover - compil
 
 
 @njit(cache=True)
-def _tiled_spikes(times, offsets, n, dt):  # pragma: no cover - compiled
+def _tiled_spikes(
+    times: np.ndarray, offsets: np.ndarray, n: int, dt: float
+) -> np.ndarray:  # pragma: no cover - compiled
     """(n, n) number of spikes of neuron a within dt of a spike of neuron b in the same trial."""
     out = np.zeros((n, n))
     for trial in range((offsets.size - 1) // n):

@@ -33,7 +33,7 @@ JITTER = 1e-10
 
 
 @njit(cache=True)
-def _within(values, at, reach, closed):  # pragma: no cover - compiled
+def _within(values: np.ndarray, at: float, reach: float, closed: bool) -> int:  # pragma: no cover - compiled
     """How many of the sorted values are nearer to `at` than `reach`, or as near when `closed`."""
     low, high = 0, values.size
     while low < high:  # the first value that is not too far below
@@ -56,7 +56,9 @@ def _within(values, at, reach, closed):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _counts_within(values, ordered, reach, closed):  # pragma: no cover - compiled
+def _counts_within(
+    values: np.ndarray, ordered: np.ndarray, reach: np.ndarray, closed: bool
+) -> np.ndarray:  # pragma: no cover - compiled
     out = np.empty(values.size, np.int64)
     for i in range(values.size):
         out[i] = _within(ordered, values[i], reach[i], closed)
@@ -64,7 +66,7 @@ def _counts_within(values, ordered, reach, closed):  # pragma: no cover - compil
 
 
 @njit(cache=True)
-def _insert(near, who, apart, j):  # pragma: no cover - compiled
+def _insert(near: np.ndarray, who: np.ndarray, apart: float, j: int) -> None:  # pragma: no cover - compiled
     """Put a neighbour nearer than the last of the k best into its place."""
     place = near.size - 1
     while place > 0 and near[place - 1] > apart:
@@ -74,7 +76,17 @@ def _insert(near, who, apart, j):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _search_strip(i, x, y, first, last, strip_y, strip_who, near, who):  # pragma: no cover - compiled
+def _search_strip(
+    i: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    first: int,
+    last: int,
+    strip_y: np.ndarray,
+    strip_who: np.ndarray,
+    near: np.ndarray,
+    who: np.ndarray,
+) -> None:  # pragma: no cover - compiled
     """Neighbours of i among one strip's points, sorted by y: walk away from y[i] on both sides."""
     low, high = first, last
     while low < high:
@@ -99,7 +111,9 @@ def _search_strip(i, x, y, first, last, strip_y, strip_who, near, who):  # pragm
 
 
 @njit(cache=True)
-def _sums_of_psi(x, y, y_ordered, k, variant, psi, size):  # pragma: no cover - compiled
+def _sums_of_psi(
+    x: np.ndarray, y: np.ndarray, y_ordered: np.ndarray, k: int, variant: int, psi: np.ndarray, size: int
+) -> np.ndarray:  # pragma: no cover - compiled
     """psi(n_x + 1) + psi(n_y + 1), or psi(n_x) + psi(n_y), of each point, for x sorted and y in x's order.
 
     Points are put into strips of `size` neighbours along x, each sorted by y: the k neighbours of a point are

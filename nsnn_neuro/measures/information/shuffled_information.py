@@ -15,7 +15,7 @@ SHUFFLES = 10  # of the letters, averaged
 
 
 @njit(cache=True)
-def _mix(words, starts, uniform):  # pragma: no cover - compiled
+def _mix(words: np.ndarray, starts: np.ndarray, uniform: np.ndarray) -> None:  # pragma: no cover - compiled
     """Permutes each letter by itself over the rows starts[i] ... starts[i + 1] - 1, in place."""
     for c in range(words.shape[1]):
         for group in range(starts.size - 1):

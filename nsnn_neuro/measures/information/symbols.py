@@ -39,7 +39,7 @@ class Symbols:
 
 
 @njit(cache=True)
-def _ranges(words):  # pragma: no cover - compiled
+def _ranges(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
     lowest, highest = words[0].copy(), words[0].copy()
     for i in range(words.shape[0]):
         for j in range(words.shape[1]):
@@ -49,7 +49,9 @@ def _ranges(words):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _mixed_radix(words, lowest, width):  # pragma: no cover - compiled
+def _mixed_radix(
+    words: np.ndarray, lowest: np.ndarray, width: np.ndarray
+) -> np.ndarray:  # pragma: no cover - compiled
     out = np.empty(words.shape[0], dtype=np.int64)
     for i in range(words.shape[0]):
         code = np.int64(0)
@@ -60,7 +62,7 @@ def _mixed_radix(words, lowest, width):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _renumber(codes, n_codes):  # pragma: no cover - compiled
+def _renumber(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, int]:  # pragma: no cover - compiled
     number = np.zeros(n_codes, dtype=np.int64)
     for code in codes:
         number[code] = 1

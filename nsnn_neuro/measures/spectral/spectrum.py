@@ -48,7 +48,16 @@ class PowerSpectrum:
 
 
 @njit(cache=True)
-def _periodograms(times, offsets, starts, segments, length, hop, rate, n_f):  # pragma: no cover - compiled
+def _periodograms(
+    times: np.ndarray,
+    offsets: np.ndarray,
+    starts: np.ndarray,
+    segments: np.ndarray,
+    length: float,
+    hop: float,
+    rate: np.ndarray,
+    n_f: int,
+) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
     """Sums over segments and trials of |X|^2 and |X|^4, (n_neurons, n_f), of Hann-windowed trains less their mean."""
     n = rate.size
     total, squares = np.zeros((n, n_f)), np.zeros((n, n_f))
@@ -116,7 +125,6 @@ def power_spectrum(
     >>> s.f[1], s.rate, round(s.power.mean())
     (np.float64(1.953125), array([20.]), 20)
     """
-    check(nperseg=nperseg, noverlap=noverlap)
     sampling = positive(sampling_rate, "Hz", "sampling_rate")
     _check_segments(nperseg, noverlap)
     many = isinstance(trains, neo.Block | Trains)
@@ -216,7 +224,6 @@ def susceptibility(
     >>> round(response.chi.real.mean()), round(response.chi.imag.mean())
     (10, 0)
     """
-    check(nperseg=nperseg, noverlap=noverlap)
     _check_segments(nperseg, noverlap)
     values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
     spectra = segment_spectra(values, counts, rate, nperseg, noverlap)

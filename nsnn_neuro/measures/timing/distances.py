@@ -24,7 +24,9 @@ __all__ = ["gamma_coincidence", "schreiber_reliability", "van_rossum", "victor_p
 
 
 @njit(cache=True)
-def _victor_purpura(times, offsets, cost):  # pragma: no cover - compiled
+def _victor_purpura(
+    times: np.ndarray, offsets: np.ndarray, cost: float
+) -> np.ndarray:  # pragma: no cover - compiled
     n = offsets.size - 1
     out = np.zeros((n, n))
     longest = 0
@@ -49,7 +51,9 @@ def _victor_purpura(times, offsets, cost):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _van_rossum(times, offsets, tau):  # pragma: no cover - compiled
+def _van_rossum(
+    times: np.ndarray, offsets: np.ndarray, tau: float
+) -> np.ndarray:  # pragma: no cover - compiled
     n = offsets.size - 1
     out = np.zeros((n, n))
     for a in range(n):
@@ -71,7 +75,9 @@ def _van_rossum(times, offsets, tau):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _coincidences(times, offsets, delta):  # pragma: no cover - compiled
+def _coincidences(
+    times: np.ndarray, offsets: np.ndarray, delta: float
+) -> np.ndarray:  # pragma: no cover - compiled
     n = offsets.size - 1
     out = np.zeros((n, n))
     for a in range(n):
@@ -90,7 +96,9 @@ def _coincidences(times, offsets, delta):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _gaussian_products(times, offsets, sigma):  # pragma: no cover - compiled
+def _gaussian_products(
+    times: np.ndarray, offsets: np.ndarray, sigma: float
+) -> np.ndarray:  # pragma: no cover - compiled
     n = offsets.size - 1
     out = np.zeros((n, n))
     reach = 13.0 * sigma  # beyond, exp(-d^2 / 4 sigma^2) is below 1e-18

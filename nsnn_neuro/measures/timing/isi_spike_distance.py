@@ -29,7 +29,9 @@ __all__ = ["isi_distance", "mean_isi_distance", "mean_spike_distance", "spike_di
 
 
 @njit(cache=True)
-def _nearest(own, other, low, high, out):  # pragma: no cover - compiled
+def _nearest(
+    own: np.ndarray, other: np.ndarray, low: float, high: float, out: np.ndarray
+) -> None:  # pragma: no cover - compiled
     """out[i]: distance of own[i] to the nearest of the spikes `other` and of their auxiliary spikes."""
     j = 0
     for i in range(own.size):
@@ -42,7 +44,17 @@ def _nearest(own, other, low, high, out):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike):  # pragma: no cover - compiled
+def _pair(
+    ends_a: np.ndarray,
+    nu_a: np.ndarray,
+    near_a: np.ndarray,
+    ends_b: np.ndarray,
+    nu_b: np.ndarray,
+    near_b: np.ndarray,
+    start: float,
+    stop: float,
+    spike: bool,
+) -> float:  # pragma: no cover - compiled
     """Integral of the profile of two trains; the spike profile is linear between spikes, so by trapezia."""
     i, j, now, begin_a, begin_b, total = 0, 0, start, start, start, 0.0
     while now < stop:
@@ -66,7 +78,15 @@ def _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike):  # pr
 
 
 @njit(cache=True)
-def _distances(ends, nu, first, auxiliary, start, stop, spike):  # pragma: no cover - compiled
+def _distances(
+    ends: np.ndarray,
+    nu: np.ndarray,
+    first: np.ndarray,
+    auxiliary: np.ndarray,
+    start: float,
+    stop: float,
+    spike: bool,
+) -> np.ndarray:  # pragma: no cover - compiled
     """(n, n) ISI-distances, or SPIKE-distances."""
     n = first.size - 1
     out = np.zeros((n, n))

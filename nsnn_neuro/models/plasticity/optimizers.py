@@ -39,7 +39,7 @@ class SGD(Optimizer):
     ('w -= due * eta * g',)
     """
 
-    lines = ("w -= due * eta * g",)
+    lines: ClassVar[tuple[str, ...]] = ("w -= due * eta * g",)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,8 +55,11 @@ class Momentum(Optimizer):
     """
 
     mu: Any = parameter("1", bound="fraction", default=0.9)
-    states = ("velocity",)
-    lines = ("velocity += due * (g - (1 - mu) * velocity)", "w -= due * eta * velocity")
+    states: ClassVar[tuple[str, ...]] = ("velocity",)
+    lines: ClassVar[tuple[str, ...]] = (
+        "velocity += due * (g - (1 - mu) * velocity)",
+        "w -= due * eta * velocity",
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,8 +81,8 @@ class Adam(Optimizer):
     beta_1: Any = parameter("1", bound="fraction", default=0.9)
     beta_2: Any = parameter("1", bound="fraction", default=0.999)
     epsilon: Any = parameter("1", bound="positive", default=1e-8)
-    states = ("known_1", "known_2", "first", "second_moment")
-    lines = (
+    states: ClassVar[tuple[str, ...]] = ("known_1", "known_2", "first", "second_moment")
+    lines: ClassVar[tuple[str, ...]] = (
         # 1 - beta^n after n changes, without a power: loops of these lines can be vectorised
         "known_1 += due * (1 - beta_1) * (1 - known_1)",
         "known_2 += due * (1 - beta_2) * (1 - known_2)",

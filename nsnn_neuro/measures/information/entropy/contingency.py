@@ -79,7 +79,9 @@ def plugin_information(table: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def _expected(extra, each, n, seen, values, multiplicity):  # pragma: no cover - compiled
+def _expected(
+    extra: float, each: float, n: float, seen: float, values: np.ndarray, multiplicity: np.ndarray
+) -> float:  # pragma: no cover - compiled
     """How many responses to expect in n samples if `extra` more can occur than were seen."""
     expected = extra * seen / (n + seen)
     for k in range(values.size):
@@ -90,7 +92,9 @@ def _expected(extra, each, n, seen, values, multiplicity):  # pragma: no cover -
 
 
 @njit(cache=True)
-def _relevant(values, multiplicity, limits, out):  # pragma: no cover - compiled
+def _relevant(
+    values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray
+) -> None:  # pragma: no cover - compiled
     for row in range(values.shape[0]):
         n, seen = 0.0, 0.0
         for k in range(values.shape[1]):

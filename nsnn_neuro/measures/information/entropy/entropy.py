@@ -25,7 +25,7 @@ SYMMETRIC: dict[str, Callable[[Profile], np.ndarray]] = {
     "best-upper-bound": best_upper_bound,
 }
 # what the jackknife takes in place of an estimator that jumps with the parity of a count
-JACKKNIFED = {**SYMMETRIC, "grassberger": digamma_form}
+JACKKNIFED: dict[str, Callable[[Profile], np.ndarray]] = {**SYMMETRIC, "grassberger": digamma_form}
 SE_METHODS = {
     "grassberger": "jackknife over samples of the digamma form",
     "shuffle": "jackknife over samples, with the spread of the shuffles",

@@ -53,7 +53,9 @@ class Profile(NamedTuple):
 
 
 @njit(cache=True)
-def _profile(counts, values, multiplicity, place):  # pragma: no cover - compiled
+def _profile(
+    counts: np.ndarray, values: np.ndarray, multiplicity: np.ndarray, place: np.ndarray
+) -> int:  # pragma: no cover - compiled
     widest = 0
     for row in range(counts.shape[0]):
         order = np.argsort(counts[row])

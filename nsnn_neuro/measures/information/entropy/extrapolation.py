@@ -15,7 +15,15 @@ _WEIGHTS = {1: 8.0 / 3.0, 2: -6.0 / 3.0, 4: 1.0 / 3.0}  # solves v(N) = v + a / 
 
 
 @njit(cache=True)
-def _deal(order, s, r, n_s, n_r, quarter, tables):  # pragma: no cover - compiled
+def _deal(
+    order: np.ndarray,
+    s: np.ndarray,
+    r: np.ndarray,
+    n_s: int,
+    n_r: int,
+    quarter: np.ndarray,
+    tables: np.ndarray,
+) -> None:  # pragma: no cover - compiled
     """Deals the samples of each stimulus in turn to four parts, in the given order."""
     following = np.arange(n_s) % 4
     for i in order:

@@ -25,7 +25,7 @@ _DEPTH = 32.0  # e^-32 of the peak is left out
 
 
 @njit(cache=True)
-def _psi(x):  # pragma: no cover - compiled
+def _psi(x: float) -> float:  # pragma: no cover - compiled
     shift = 0.0
     while x < 10.0:
         shift -= 1.0 / x
@@ -36,7 +36,7 @@ def _psi(x):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _psi1(x):  # pragma: no cover - compiled
+def _psi1(x: float) -> float:  # pragma: no cover - compiled
     shift = 0.0
     while x < 10.0:
         shift += 1.0 / (x * x)
@@ -47,7 +47,7 @@ def _psi1(x):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _log_rising(x, n):  # pragma: no cover - compiled
+def _log_rising(x: float, n: float) -> float:  # pragma: no cover - compiled
     """ln of x (x + 1) ... (x + n - 1), which is lnGamma(x + n) - lnGamma(x) without their cancellation."""
     product = 1.0
     while x < 20.0 and n > 0:
@@ -64,7 +64,7 @@ def _log_rising(x, n):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _log_prior(t, k):  # pragma: no cover - compiled
+def _log_prior(t: float, k: float) -> float:  # pragma: no cover - compiled
     """ln of b d xi / d b, the prior's density in t = ln b."""
     b = np.exp(t)
     if b < 100.0:
@@ -75,7 +75,9 @@ def _log_prior(t, k):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _log_weight(t, k, n, values, multiplicity):  # pragma: no cover - compiled
+def _log_weight(
+    t: float, k: float, n: float, values: np.ndarray, multiplicity: np.ndarray
+) -> float:  # pragma: no cover - compiled
     b = np.exp(t)
     out = _log_prior(t, k) - _log_rising(k * b, n)
     for i in range(values.size):
@@ -85,7 +87,9 @@ def _log_weight(t, k, n, values, multiplicity):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _entropy_given(t, k, n, values, multiplicity):  # pragma: no cover - compiled
+def _entropy_given(
+    t: float, k: float, n: float, values: np.ndarray, multiplicity: np.ndarray
+) -> tuple[float, float]:  # pragma: no cover - compiled
     """Mean and variance (nats) of the entropy under the posterior Dirichlet of concentration n_i + b."""
     b = np.exp(t)
     total = n + k * b
@@ -106,7 +110,9 @@ def _entropy_given(t, k, n, values, multiplicity):  # pragma: no cover - compile
 
 
 @njit(cache=True)
-def _nodes(k, n, values, multiplicity):  # pragma: no cover - compiled
+def _nodes(
+    k: float, n: float, values: np.ndarray, multiplicity: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
     """Nodes t and their weights, 1 at the peak."""
     low, high = -np.log(k) - 60.0, 90.0
     number = _COARSE
@@ -125,7 +131,9 @@ def _nodes(k, n, values, multiplicity):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _moments(values, multiplicity, limits, means, sds):  # pragma: no cover - compiled
+def _moments(
+    values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, means: np.ndarray, sds: np.ndarray
+) -> None:  # pragma: no cover - compiled
     for row in range(values.shape[0]):
         v, m, k = values[row], multiplicity[row], limits[row]
         n = (v * m).sum()
@@ -143,7 +151,9 @@ def _moments(values, multiplicity, limits, means, sds):  # pragma: no cover - co
 
 
 @njit(cache=True)
-def _without_one(values, multiplicity, limits, out):  # pragma: no cover - compiled
+def _without_one(
+    values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray
+) -> None:  # pragma: no cover - compiled
     """Means without one sample of each count: the evidence loses one factor, the entropy changes in one symbol."""
     for row in range(values.shape[0]):
         v, m, k = values[row], multiplicity[row], limits[row]
