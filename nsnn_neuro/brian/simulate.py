@@ -17,6 +17,8 @@ from ..core import units
 from ..core.checks import check_seed, flag, whole
 from ..core.errors import NsnnError
 from ..io import save_load
+from ..io.block import build_block
+from ..io.provenance import provenance
 from ..io.spikes import Trains
 from ..models import network as nsnn_network
 from ..models.neurons import IntegrateAndFire, Neuron
@@ -322,9 +324,9 @@ class _Run:
             "parameters": {**self.parameters, "bridge": self.bridge, "engine": target},
             "populations": [{"name": p.name, "size": p.n} for p in self.net.populations],
             **({"point": int(self.point)} if np.ndim(self.point) == 0 and self.point else {}),
-            **save_load.provenance(),
+            **provenance(),
         }
-        block = save_load.build_block(
+        block = build_block(
             *found,
             dt=self.dt,
             n_trials=self.trials,

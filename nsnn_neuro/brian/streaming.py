@@ -22,7 +22,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
-from ..io import nwb, save_load
+from ..io import nwb_write, save_load
 from ..io.file_order import Sorted
 from ..io.spikes import PIECE
 from . import engine
@@ -245,7 +245,7 @@ def write(block: neo.Block, spool: Spool) -> Path:
     with _told(spool.out):
         # HDF5 doesn't survive a disk that is full: whether there is room is seen before
         _see_room(save_load.destination(spool.out).parent, room)
-        return save_load.written(spool.out, lambda file: nwb.write_sorted(block, spikes, file))
+        return save_load.written(spool.out, lambda file: nwb_write.write_sorted(block, spikes, file))
 
 
 def _see_room(folder: Path, room: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.atomic_write import replaced
-from ..plotting.figures import COLOURS
+from ..plotting import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _about_installation() -> list[tuple[str, str]]:
     from ..brian.compiler import compiler
-    from ..io.save_load import provenance
+    from ..io.provenance import provenance
 
     found = compiler() is not None
     return [

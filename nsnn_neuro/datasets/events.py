@@ -22,7 +22,8 @@ from ..core import units
 from ..core.checks import one_of, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget
-from ..io import save_load
+from ..io.block import build_block
+from ..io.provenance import provenance
 
 __all__ = ["bin_events", "events_block", "nmnist", "nmnist_events"]
 
@@ -315,7 +316,7 @@ def events_block(events: Sequence[np.ndarray], *, labels: Any = None, duration: 
     checked = [_checked(one, f"events[{k}]") for k, one in enumerate(events)]
     checked = [one[one["t"] < T] for one in checked]
     together = np.concatenate(checked)
-    block = save_load.build_block(
+    block = build_block(
         np.repeat(np.arange(len(checked)), [len(one) for one in checked]),
         _unit(together),
         together["t"],
@@ -324,7 +325,7 @@ def events_block(events: Sequence[np.ndarray], *, labels: Any = None, duration: 
         n_neurons=_N_UNITS,
         t_start=0.0,
         t_stop=T * _US,
-        annotations=save_load.provenance(),
+        annotations=provenance(),
     )
     for segment, label in zip(block.segments, () if given is None else given, strict=False):
         segment.annotate(label=int(label))

@@ -1,20 +1,14 @@
-"""Spikes and signals into a `neo.Block`, a Block into a file and out of it, and where it came from.
+"""Spike times into a `neo.Block`, a Block into a file and back.
 
-`to_block` takes anybody's spike times; `save` and `load` keep a Block in an NWB file exactly; `load` also
-reads files of other programs (foreign.py), but nothing that unpickles. `provenance` is what a Block remembers
-of the software that made it.
+`to_block` wraps your own spike times; `save` and `load` keep a Block exactly, in an NWB file. `load` also reads files of other
+programs (`external_files`), but no format that unpickles.
 """
 
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import os
-import platform
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +21,15 @@ from ..core.atomic_write import replaced
 from ..core.checks import one_of
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget, check_regular
-from . import external_files, hdf5, integrity, neo_layout, nwb
+from . import external_files, hdf5, integrity, neo_layout, nwb, nwb_write
 from .block import build_block
+from .provenance import provenance
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["build_block", "destination", "load", "provenance", "save", "to_block", "written"]
+__all__ = ["destination", "load", "provenance", "save", "to_block", "written"]
 
-_PACKAGES = ("nsnn-neuro", "brian2", "numpy", "scipy", "neo", "elephant")
 _NESTING = "expected spike_times[trial][neuron] to be an array of times in seconds"
 _PICKLES = (".pkl", ".pickle", ".p", ".pck", ".pcl", ".joblib", ".dill", ".pt", ".pth", ".npy", ".npz")
 
@@ -171,53 +165,6 @@ def to_block(spike_times: Any, *, t_stop: Any, t_start: Any = 0 * pq.s, stimulus
     )
 
 
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        # a checkout on the path knows its own version all the same
-        return str(getattr(sys.modules.get(name.replace("-", "_")), "__version__", "not installed"))
-
-
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    return {name.replace("-", "_"): _version(name) for name in _PACKAGES} | {
-        "python": platform.python_version()
-    }
-
-
-@lru_cache(maxsize=1)
-def _git_revision() -> str | None:
-    # GIT_DIR and the like, set inside a hook, would point to another repository
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-
-    def git(*arguments: str) -> str:
-        command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments]
-        folder = Path(__file__).parent
-        options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 3, "check": True}
-        return str(subprocess.run(command, cwd=folder, env=environment, **options).stdout).strip()
-
-    try:
-        # an installed copy inside somebody else's repository isn't tracked there
-        git("ls-files", "--error-unmatch", "save_load.py")
-        revision = git("rev-parse", "HEAD")
-        return revision + ("+dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return None
-
-
-def provenance() -> dict[str, Any]:
-    """The software a Block is made with: {"versions": {name: version}, "git_revision": str or None}.
-
-    The revision is that of the checkout the package runs from, with "+dirty" when tracked files differ from
-    it; None for an installed package or without git.
-
-    >>> sorted(provenance()), "numpy" in provenance()["versions"]
-    (['git_revision', 'versions'], True)
-    """
-    return {"versions": dict(_versions()), "git_revision": _git_revision()}
-
-
 def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
     """Write `block` to an NWB file, whole or not at all: a killed run leaves the old file, or none.
 
@@ -241,7 +188,7 @@ def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
     (array([0, 0]), array([0.1, 0.3]) * s)
     """
     try:
-        return written(path, lambda file: nwb.write(block, file))
+        return written(path, lambda file: nwb_write.write(block, file))
     except OSError as error:
         raise NsnnError(
             f"path = {path}: can't be written ({error.strerror or error}); what was there is unchanged: expected a folder with "

@@ -12,7 +12,8 @@ import pandas as pd
 from ..brian import engine
 from ..core.checks import check_seed, whole
 from ..core.errors import NsnnError
-from ..io import save_load
+from ..io.block import build_block
+from ..io.provenance import provenance
 from ..models.network import Network
 from .batched import Learner
 from .coding import Count, Decoder
@@ -206,7 +207,7 @@ class Fit:
         fired = np.concatenate([np.concatenate(spikes[k::n_layers])[real] for k in chosen], axis=2)
         trial, tick, neuron = np.nonzero(fired)
         populations = [self.network.populations[k] for k in chosen]
-        block = save_load.build_block(
+        block = build_block(
             trial,
             neuron,
             tick,
@@ -219,7 +220,7 @@ class Fit:
                 "seed": seed,
                 "parameters": {"model": self.network.describe(), "passes": int(passes)},
                 "populations": [{"name": p.name, "size": p.n} for p in populations],
-                **save_load.provenance(),
+                **provenance(),
             },
         )
         for k, segment in enumerate(block.segments):

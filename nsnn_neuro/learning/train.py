@@ -16,7 +16,7 @@ from ..brian import engine
 from ..core import units
 from ..core.checks import one_of, whole
 from ..core.errors import NsnnError
-from ..io import save_load
+from ..io.provenance import provenance
 from ..models.network import Network
 from . import checkpoint as checkpoints
 from .batched import Learner
@@ -241,7 +241,7 @@ class _Training:
         epoch = n * self.settings["n_steps"] * STEP
         block = neo.Block(name="training")
         block.annotate(
-            seed=self.loop.seed, parameters={**self.described, "epochs": len(table)}, **save_load.provenance()
+            seed=self.loop.seed, parameters={**self.described, "epochs": len(table)}, **provenance()
         )
         segment = neo.Segment(name="training")
         for column in table.columns.drop(["epoch", "seconds"]):

@@ -15,7 +15,7 @@ from ..core.compiled import njit
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.block import build_block
-from ..io.save_load import provenance
+from ..io.provenance import provenance
 from ..measures.trains import positive
 from ..models.escape import Family
 from ..models.log_odds import Tails, curvature, tails

@@ -12,8 +12,8 @@ from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity, si
 from ..io.block import build_block
+from ..io.provenance import provenance
 from ..io.read_trains import seconds
-from ..io.save_load import provenance
 from ..measures import Estimate
 from ..measures.trains import as_trains, positive
 from ..models.connectivity import AllToAll

@@ -20,7 +20,7 @@ from ..core import units
 from ..core.checks import check_seed, flag, one_of, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar, resolve_progress
-from ..io.save_load import provenance
+from ..io.provenance import provenance
 from ..measures.table import named_measures
 from . import worker
 from .batching import chunk_size, free_memory, groups

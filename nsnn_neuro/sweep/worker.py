@@ -11,7 +11,7 @@ import neo
 
 from ..brian import engine
 from ..brian.simulate import simulate, simulate_together
-from ..io.save_load import provenance
+from ..io.provenance import provenance
 from ..measures.table import measure_unit
 from ..measures.table import rows as rows_of
 from ..measures.trains import as_trains

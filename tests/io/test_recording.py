@@ -17,7 +17,7 @@ from helpers.roundtrip import NESTED, bounds_of, trains_of, volt
 
 import nsnn_neuro
 from nsnn_neuro import FormatError, NsnnError, load, provenance, save, to_block
-from nsnn_neuro.io import nwb, save_load
+from nsnn_neuro.io import nwb_write
 from nsnn_neuro.io.json_codec import dumps
 from nsnn_neuro.measures import as_trains
 
@@ -216,7 +216,7 @@ def test_an_error_or_an_interrupt_leaves_the_old_file(tmp_path, monkeypatch):
             file.flush()
             raise error
 
-        monkeypatch.setattr(nwb, "write", write)
+        monkeypatch.setattr(nwb_write, "write", write)
         with pytest.raises(seen):
             save(to_block(NESTED, t_stop=2 * second), path)
     assert list(tmp_path.iterdir()) == [path]
@@ -245,7 +245,8 @@ def test_permissions_and_links(tmp_path):
 CHILD = """
 import os, signal, sys, time
 import h5py, numpy as np, pynwb
-from nsnn_neuro.io.save_load import build_block, save
+from nsnn_neuro.io.block import build_block
+from nsnn_neuro.io.save_load import save
 n = 30_000
 trial, neuron = np.arange(n) % 10, np.arange(n) % 100
 for folder, delay in zip(sys.argv[1::2], sys.argv[2::2]):
@@ -268,7 +269,7 @@ def test_a_killed_run_leaves_a_whole_file(tmp_path):
     for delay in delays:
         (tmp_path / f"{delay}").mkdir()
         arguments += [str(tmp_path / f"{delay}"), str(delay)]
-    root = Path(save_load.__file__).parents[1]
+    root = Path(nsnn_neuro.__file__).parents[1]
     subprocess.run([sys.executable, "-c", CHILD, *arguments], cwd=root, check=True, timeout=300)
     interrupted = 0
     for delay in delays:
@@ -297,21 +298,23 @@ def test_git_revision_of_a_checkout(tmp_path, monkeypatch):
             ["git", *names, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    def revision():
-        save_load._git_revision.cache_clear()
-        return save_load._git_revision()
+    recorded = sys.modules["nsnn_neuro.io.provenance"]
 
-    (tmp_path / "README").write_text("somebody's own\n")
+    def revision():
+        recorded._git_revision.cache_clear()
+        return recorded._git_revision()
+
+    (tmp_path / "README").write_text("another repository\n")
     package = tmp_path / "package"
     package.mkdir()
-    (package / "save_load.py").write_text("1\n")
+    (package / "provenance.py").write_text("1\n")
     try:
         git("init")
         git("add", "README")
         git("commit", "-m", "zero")
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no git")
-    monkeypatch.setattr(save_load, "__file__", str(package / "save_load.py"))
+    monkeypatch.setattr(recorded, "__file__", str(package / "provenance.py"))
     try:
         assert revision() is None  # inside somebody's repository, but not part of it
         git("add", ".")
@@ -321,9 +324,9 @@ def test_git_revision_of_a_checkout(tmp_path, monkeypatch):
         monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))  # as inside a hook
         assert revision() == head
         monkeypatch.delenv("GIT_DIR")
-        (package / "save_load.py").write_text("2\n")
+        (package / "provenance.py").write_text("2\n")
         assert revision() == head + "+dirty"
         monkeypatch.setenv("PATH", str(tmp_path))
         assert revision() is None
     finally:
-        save_load._git_revision.cache_clear()
+        recorded._git_revision.cache_clear()

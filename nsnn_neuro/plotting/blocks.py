@@ -1,15 +1,11 @@
-"""Figures of Blocks and tables: a Block or a table in, `matplotlib.axes.Axes` out.
+"""Figures of Blocks: rasters, rates over time, interval histograms and membranes.
 
-Every function draws on the axes it is given (`ax=None` makes a new figure) and returns them; none shows or
-saves anything or changes Matplotlib's settings. Colours are Okabe and Ito's, which colour-blind readers tell
-apart.
-
-A new figure is a function here: read with `as_trains` or a measure, draw, `_finish`.
+To add a figure, write a function that reads its data with `as_trains` or a measure, draws on `axes(ax)` and returns
+`finish(ax)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,16 +17,13 @@ from ..core.units import shown, si, unit_of
 from ..measures import as_trains, isi, positive
 from ..measures import psth as rate_histogram
 from ..measures.table import populations_of
+from .axes import COLOURS, INK, SOFT, axes, finish
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["isi_histogram", "measure_against", "membrane", "psth", "raster"]
+__all__ = ["isi_histogram", "membrane", "psth", "raster"]
 
-# Okabe & Ito's colours without the yellow, which is hard to see on white
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_INK, _SOFT, _SPINE = "#1A1A1A", "#555555", "#999999"
 _MANY_SPIKES = 20_000  # beyond these a raster is a picture inside a PDF or SVG, not one line for each spike
 _LOWEST_TICK = 300  # a tick is at least 1/150 of the figure high: in a dense raster it covers several rows
 _MOST_GROUPS = 40  # beyond these two alternating colours no longer tell neighbours apart
@@ -66,7 +59,7 @@ def raster(block: Any, *, trials: Any = None, neurons: Any = None, ax: Axes | No
     seen = (rank >= 0) & (group >= 0)
     x, y = trains.times[seen], (group * chosen.size + rank)[seen]
 
-    ax = _axes(ax)
+    ax = axes(ax)
     rows = cells.size * chosen.size
     half = max(0.4, rows / _LOWEST_TICK)
     segments = np.stack([np.stack([x, y - half], axis=1), np.stack([x, y + half], axis=1)], axis=1)
@@ -85,7 +78,7 @@ def raster(block: Any, *, trials: Any = None, neurons: Any = None, ax: Axes | No
     ax.set_ylim(-0.5, rows - 0.5)
     _label_rows(ax, chosen, cells)
     ax.set_xlabel("time (s)")
-    return _finish(ax)
+    return finish(ax)
 
 
 def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | None = None) -> Axes:
@@ -116,7 +109,7 @@ def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | No
     n = len(histogram.counts)
     one_neuron = [] if neuron is None else [(f"neuron {neuron}", _chosen(neuron, n, "neuron"))]
     groups = one_neuron or _populations(block, n)
-    ax = _axes(ax)
+    ax = axes(ax)
     for k, (name, members) in enumerate(groups):
         one, colour = histogram.pooled(members), COLOURS[k % len(COLOURS)]
         ax.stairs(one.rate[0], one.edges, baseline=None, color=colour, lw=1.3, label=name)
@@ -128,7 +121,7 @@ def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | No
     ax.set_ylim(bottom=0)
     ax.set_xlabel("time (s)")
     ax.set_ylabel("rate (Hz)")
-    return _finish(ax)
+    return finish(ax)
 
 
 def isi_histogram(
@@ -167,7 +160,7 @@ def isi_histogram(
         raise NsnnError(f"bin_width = {bin_width}: expected None with log=True, where bins have no one width")
     width = None if bin_width is None else 1e3 * positive(bin_width, "s", "bin_width")
     values = np.log10(intervals[intervals > 0]) if log else intervals
-    ax = _axes(ax)
+    ax = axes(ax)
     if values.size:
         low = float(values.min()) if log else 0.0
         dt = None if log else _annotated_dt(block)
@@ -182,83 +175,10 @@ def isi_histogram(
     if log:
         ax.set_xscale("log")
     number = f"{intervals.size or 'no'} interval{'' if intervals.size == 1 else 's'}"
-    ax.text(0.98, 0.97, number, transform=ax.transAxes, ha="right", va="top", color=_SOFT, fontsize="small")
+    ax.text(0.98, 0.97, number, transform=ax.transAxes, ha="right", va="top", color=SOFT, fontsize="small")
     ax.set_xlabel("interspike interval (ms)")
     ax.set_ylabel("density (1/decade)" if log else "density (1/ms)")
-    return _finish(ax)
-
-
-def measure_against(
-    table: pd.DataFrame,
-    x: str,
-    *,
-    y: str = "value",
-    se: str | None = "se",
-    hue: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """A measure against a parameter: points with error bars of one standard error, a colour for each `hue`.
-
-    Points of one colour are joined in the order of x when x is numeric and each x occurs once; several rows
-    of one x (neurons, say) stay points. A column x of text becomes categories in the order of the rows.
-
-    Parameters
-    ----------
-    table : DataFrame with a row per point, as `tabulate` and `sweep` make it
-    x, y : names of columns
-    se : name of the column of standard errors (NaN: no bar), or None for no bars
-    hue : name of the column that tells the groups apart
-    ax : axes to draw on; None makes a new figure
-
-    Raises
-    ------
-    NsnnError : a column that the table lacks or of no numbers, or rows of several measures in one colour
-
-    >>> import pandas as pd
-    >>> from matplotlib.figure import Figure
-    >>> table = pd.DataFrame({"sigma (mV)": [2, 1], "value": [9.0, 4.0], "se": [0.5, 0.2]})
-    >>> table = table.assign(measure="firing_rate", unit="Hz")
-    >>> ax = measure_against(table, "sigma (mV)", ax=Figure().subplots())
-    >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
-    ([[1.0, 4.0], [2.0, 9.0]], 'sigma (mV)', 'firing rate (Hz)')
-    """
-    for column in (x, y, *(name for name in (se, hue) if name is not None)):
-        if column not in table.columns:
-            raise NsnnError(
-                f"table has no column {column!r}: expected one of {[str(c) for c in table.columns]}"
-            )
-    label = _measure_label(table, y, hue)
-    numeric, places, names = _positions(table[x])
-    heights = _numbers(table[y], y)
-    bars = None if se is None else _numbers(table[se], se)
-    ax = _axes(ax)
-    groups = [(None, np.arange(len(table)))]
-    if hue is not None:
-        groups = [(name, np.flatnonzero(table[hue] == name)) for name in table[hue].dropna().unique()]
-    for k, (name, rows) in enumerate(groups):
-        rows = rows[np.argsort(places[rows], kind="stable")]
-        joined = numeric and np.unique(places[rows]).size == rows.size
-        aside = 0.0 if numeric else 0.4 * ((k + 0.5) / len(groups) - 0.5)
-        ax.errorbar(
-            places[rows] + aside,
-            heights[rows],
-            None if bars is None else bars[rows],
-            fmt="o-" if joined else "o",
-            color=COLOURS[k % len(COLOURS)],
-            ms=4.5,
-            lw=1.2,
-            elinewidth=1.0,
-            capsize=2.0,
-            label=None if name is None else str(name),
-        )
-    if not numeric:
-        ax.set_xticks(range(len(names)), names)
-        ax.set_xlim(-0.5, len(names) - 0.5)
-    if hue is not None:
-        ax.legend(frameon=False, title=hue)
-    ax.set_xlabel(x)
-    ax.set_ylabel(label)
-    return _finish(ax)
+    return finish(ax)
 
 
 def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None = None) -> Axes:
@@ -304,10 +224,10 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
     unit = unit_of(signal)
     values = 1e3 * si(signal, "V", "v") if unit == "V" else np.asarray(signal.magnitude, dtype=float)
     t = np.asarray(signal.times.rescale(pq.s).magnitude, dtype=float)
-    ax = _axes(ax)
+    ax = axes(ax)
     own, lane = trains.trial == number, min(0.06, 0.6 / len(wanted))
     for k, j in enumerate(wanted):
-        colour = _INK if len(wanted) == 1 else COLOURS[k % len(COLOURS)]
+        colour = INK if len(wanted) == 1 else COLOURS[k % len(COLOURS)]
         ax.plot(t, values[:, int(np.argmax(recorded == j))], color=colour, lw=0.9, label=f"neuron {j}")
         spikes = trains.times[own & (trains.neuron == j)]
         low = 1.0 - lane * (len(wanted) - k)
@@ -320,26 +240,7 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
     ax.set_xlabel("time (s)")
     plotted = {"V": " (mV)", "1": ""}.get(unit, f" ({signal.dimensionality.string})")
     ax.set_ylabel("membrane" + plotted)
-    return _finish(ax)
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
-
-    return pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")[1]
-
-
-def _finish(ax: Axes) -> Axes:
-    """Only the two axes that carry numbers, drawn lightly."""
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_color(_SPINE)
-        ax.spines[side].set_linewidth(0.8)
-    ax.tick_params(which="both", color=_SPINE, width=0.8)
-    return ax
+    return finish(ax)
 
 
 def _chosen(numbers: Any, n: int, name: str) -> np.ndarray:
@@ -366,7 +267,7 @@ def _colours_of_neurons(
     block: Any, n: int, cells: np.ndarray, rows_each: int
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """Colour of each neuron, (n,); and name and colour of each population where there are several."""
-    colour = np.full(n, _INK, dtype=object)
+    colour = np.full(n, INK, dtype=object)
     populations = _populations(block, n)
     if len(populations) > 1:
         for k, (_, members) in enumerate(populations):
@@ -430,34 +331,3 @@ def _histogram(values: np.ndarray, low: float, width: float, share: float) -> tu
         raise NsnnError(f"bin_width = {width} ms: expected fewer than a million bins up to {values.max()} ms")
     counts = np.bincount(np.maximum(index(values, low, width, share), 0))
     return counts / (values.size * width), low + width * np.arange(counts.size + 1)
-
-
-def _measure_label(table: pd.DataFrame, y: str, hue: str | None) -> str:
-    """The y axis' label: the measure and its unit, where the table says them."""
-    if y != "value" or "measure" not in table.columns:
-        return y
-    names: Sequence[str] = [str(name) for name in table["measure"].unique()]
-    if len(names) > 1 and hue != "measure":
-        cure = f'select one, table[table["measure"] == {names[0]!r}], or set hue="measure"'
-        raise NsnnError(f"table holds several measures, {names}: {cure}")
-    units = [str(u) for u in table["unit"].unique()] if "unit" in table.columns else []
-    unit = f" ({units[0]})" if len(units) == 1 and units[0] not in ("1", "") else ""
-    return (names[0] if len(names) == 1 else y).replace("_", " ") + unit
-
-
-def _positions(column: pd.Series) -> tuple[bool, np.ndarray, list[str]]:
-    """Whether x is numeric, the place of each row, and the names of the places where it isn't."""
-    try:
-        return True, column.to_numpy(dtype=float, na_value=np.nan), []
-    except (TypeError, ValueError):
-        names = list(dict.fromkeys(column.astype(str)))
-        return False, np.array([names.index(name) for name in column.astype(str)], dtype=float), names
-
-
-def _numbers(column: pd.Series, name: str) -> np.ndarray:
-    try:
-        return column.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise NsnnError(
-            f"column {name!r} of the table holds {column.dtype} values: expected numbers"
-        ) from None

@@ -1,0 +1,257 @@
+"""Write a `neo.Block` into an NWB file; `nwb` describes the layout."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+import warnings
+from collections import Counter
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import neo
+import numpy as np
+
+from ..core.errors import NsnnError
+from ..core.units import si
+from .file_order import Sorted, in_file_order
+from .json_codec import dumps, encode, unit_text
+from .nwb import DIGEST, FORMAT, NAMESPACE, VERSION, WRITTEN, digest_signal, digest_trains
+from .read_trains import seconds
+from .spikes import PIECE, Trains
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["write", "write_sorted"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+
+
+def _packed(values: np.ndarray) -> Any:
+    """`values` compressed, with checksums that reveal a damaged file."""
+    from hdmf.backends.hdf5 import H5DataIO
+
+    return values if values.size == 0 else H5DataIO(values, **_FILTERS)
+
+
+def _population_names(populations: Any, n: int) -> list[str] | None:
+    try:
+        sizes = [(str(p["name"]), int(p["size"])) for p in populations]
+    except (TypeError, KeyError, ValueError, OverflowError):
+        return None
+    if any(size < 0 for _, size in sizes) or sum(size for _, size in sizes) != n:
+        return None
+    return [name for name, size in sizes for _ in range(size)]
+
+
+def _empty(size: int, kind: Any) -> Any:
+    """A dataset that `_fill` fills, compressed, with checksums that reveal a damaged file."""
+    from hdmf.backends.hdf5 import H5DataIO
+
+    return np.empty(0, dtype=kind) if size == 0 else H5DataIO(shape=(size,), dtype=kind, **_FILTERS)
+
+
+def _units(spikes: Sorted, offset: np.ndarray, populations: Any) -> Any:
+    from hdmf.common import VectorData, VectorIndex
+    from pynwb.misc import Units
+
+    (n, _), size = spikes.counts.shape, int(spikes.counts.sum())
+    total = offset[-1] + (spikes.t_stop[-1] - spikes.t_start[-1])
+    bounds = np.cumsum(spikes.counts.sum(axis=1)).astype(np.uint64)
+    times = ("trial_time", "spike times on the trial's clock, in seconds", _empty(size, float), bounds)
+    if spikes.dt is not None:
+        words = "this integer times dt (in /general/notes): the time on the trial's clock"
+        times = ("tick", words, _empty(size, spikes.tick_type), bounds)
+    whole = _packed(np.tile([0.0, total], (n, 1)))
+    table = [
+        ("spike_times", "spike times on the session's clock, in seconds", _empty(size, float), bounds),
+        ("trial", "the trial of each spike, from 0", _empty(size, np.int32), bounds),
+        times,
+        ("obs_intervals", "the whole session", whole, np.arange(1, n + 1, dtype=np.uint64)),
+    ]
+    columns: list[Any] = []
+    for name, description, values, ends in table:
+        columns.append(VectorData(name=name, description=description, data=values))
+        columns.append(VectorIndex(name=f"{name}_index", target=columns[-1], data=ends))
+    names = _population_names(populations, n)
+    if names:
+        columns.append(VectorData(name="population", description="the neuron's population", data=names))
+    description = f"{n} neurons, silent ones included"
+    return Units(
+        name="units", description=description, columns=columns, id=np.arange(n), resolution=spikes.dt
+    )
+
+
+def _fill(file: h5py.File, spikes: Sorted, offset: np.ndarray, digest: Any) -> None:
+    """Write the spikes into the units table, piece by piece, and into the digest."""
+    digest_trains(digest, spikes.counts, spikes.t_start, spikes.t_stop)
+    begin = 0
+    for piece in spikes.pieces():
+        for k in range(0, piece.size, PIECE):
+            moment = piece[k : k + PIECE]
+            end = begin + moment.size
+            trial = spikes.trial(begin, end)
+            times = moment if spikes.dt is None else moment * spikes.dt
+            digest.update(np.ascontiguousarray(times).tobytes())
+            file["units/spike_times"][begin:end] = offset[trial] + (times - spikes.t_start[trial])
+            file["units/trial"][begin:end] = trial
+            file["units/trial_time" if spikes.dt is None else "units/tick"][begin:end] = moment
+            begin = end
+
+
+def _trials(spikes: Sorted, offset: np.ndarray) -> Any:
+    from hdmf.common import VectorData
+    from pynwb.epoch import TimeIntervals
+
+    columns = [
+        ("start_time", "start of the trial on the session's clock, in seconds", offset),
+        ("stop_time", "end of the trial on the session's clock", offset + (spikes.t_stop - spikes.t_start)),
+        ("t_start", "start of the trial on its own clock, in seconds", spikes.t_start),
+        ("t_stop", "end of the trial on its own clock", spikes.t_stop),
+    ]
+    return TimeIntervals(
+        name="trials",
+        description="trials, one after the other without a gap",
+        columns=[VectorData(name=n, description=d, data=a) for n, d, a in columns],
+        id=np.arange(len(offset)),
+    )
+
+
+def _signal_groups(block: neo.Block) -> list[dict[str, Any]]:
+    """The analog signals; those of different trials that agree in all but start and samples are one group."""
+    groups: dict[tuple[str, int], dict[str, Any]] = {}
+    for i, segment in enumerate(block.segments):
+        seen: Counter[str] = Counter()
+        for j, signal in enumerate(segment.analogsignals):
+            where = f"segments[{i}].analogsignals[{j}]"
+            data = np.ascontiguousarray(signal.magnitude)
+            if data.dtype.kind not in "iuf" or data.dtype.itemsize > 8:
+                raise NsnnError(f"{where} has dtype {data.dtype}: expected real numbers of at most 64 bits")
+            head = {
+                "name": signal.name,
+                "description": signal.description,
+                "unit": unit_text(signal, where),
+                "rate": si(signal.sampling_rate, "Hz", f"{where}.sampling_rate"),
+                "array_annotations": dict(signal.array_annotations),
+                "annotations": dict(signal.annotations),
+            }
+            key = f"{dumps(head, where)} {data.dtype.str} {data.shape[1]}"
+            group = groups.setdefault((key, seen[key]), {**head, "trials": [], "t_start": [], "data": []})
+            seen[key] += 1
+            group["trials"].append(i)
+            group["t_start"].append(float(seconds(signal.t_start)))
+            group["data"].append(data)
+    return list(groups.values())
+
+
+def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    if a.shape != b.shape:
+        return False
+    return a.__array_interface__["data"] == b.__array_interface__["data"] or np.array_equal(
+        a.view("u1"), b.view("u1")
+    )
+
+
+def _signals(
+    block: neo.Block, spikes: Sorted, offset: np.ndarray
+) -> list[tuple[dict[str, Any], Any, np.ndarray]]:
+    """For each group of signals what `_read_signals` must know, the TimeSeries, and its values."""
+    from pynwb import TimeSeries
+
+    series: list[tuple[dict[str, Any], Any, np.ndarray]] = []
+    for group in _signal_groups(block):
+        data, trials, starts = group.pop("data"), np.array(group["trials"]), np.array(group["t_start"])
+        alike = len(trials) == len(offset) and (starts == starts[0]).all()
+        if alike and all(_same_bits(data[0], d) for d in data[1:]):
+            trials, starts, data = trials[:1], starts[:1], data[:1]
+            group.update(trials=None, t_start=group["t_start"][:1])
+        base = re.sub(r"[^\w .+-]", "_", group["name"] or "") or "signal"
+        taken = {s.name for _, s, _ in series}
+        name = base if base not in taken else f"{base}_{len(taken)}"
+        begin = offset[trials] + (starts - spikes.t_start[trials])
+        samples = [len(d) for d in data]
+        clock: dict[str, Any] = {"rate": group["rate"], "starting_time": float(begin[0])}
+        expected = begin[0] + np.cumsum([0, *samples[:-1]]) / group["rate"]
+        if (
+            np.abs(begin - expected).max() * group["rate"] > 1e-3
+        ):  # gaps or overlaps between the trials' samples
+            stamps = [b + np.arange(m) / group["rate"] for b, m in zip(begin, samples, strict=True)]
+            clock = {"timestamps": _packed(np.concatenate(stamps))}
+        words = "the same in every trial" if group["trials"] is None else "trials one after the other"
+        neurons = np.ravel(group["array_annotations"].get("neuron", []))[:50].tolist()
+        if neurons:
+            words += f"; channels are neurons {neurons}"
+        values = data[0] if len(data) == 1 else np.concatenate(data)
+        one = TimeSeries(name=name, data=_packed(values), unit=group["unit"], description=words, **clock)
+        folder = "stimulus/presentation" if group["name"] == "stimulus" else "acquisition"
+        series.append(({**group, "path": f"{folder}/{name}", "samples": samples}, one, values))
+    return series
+
+
+def _notes(block: neo.Block, signals: list[dict[str, Any]]) -> str:
+    segments = [[s.name, s.description, dict(s.annotations)] for s in block.segments]
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "digest": DIGEST,
+        "annotations": encode(dict(block.annotations), "annotations"),
+        "block": encode([block.name, block.description, block.rec_datetime], "block.rec_datetime"),
+        "segments": None if all(s == [None, None, {}] for s in segments) else encode(segments, "segments"),
+        "signals": encode(signals, "signals"),
+    }
+    return json.dumps(header, allow_nan=False)
+
+
+def _warn_left_out(block: neo.Block) -> None:
+    kinds = ("irregularlysampledsignals", "events", "epochs", "imagesequences")
+    left = [kind for kind in kinds if any(len(getattr(s, kind)) for s in block.segments)]
+    left += ["groups"] if len(block.groups) else []
+    if left:
+        warnings.warn(f"not saved: the Block's {', '.join(left)}", stacklevel=4)
+
+
+def write(block: neo.Block, file: h5py.File) -> None:
+    """Write `block` into the empty HDF5 `file`, and close it.
+
+    Raises
+    ------
+    NsnnError : neither neurons nor signals, ragged trials, a spike outside its trial, an annotation or unit no file can hold
+    """
+    spikes = Trains.from_block(block)
+    if spikes.n_neurons == 0 and not any(len(s.analogsignals) for s in block.segments):
+        raise NsnnError("block has neither spike trains nor analog signals: nothing to save")
+    spikes.check()
+    _warn_left_out(block)
+    write_sorted(block, in_file_order(spikes, block.annotations.get("dt")), file)
+
+
+def write_sorted(block: neo.Block, spikes: Sorted, file: h5py.File) -> None:
+    """Write `block` with `spikes` in place of its own into the empty HDF5 `file`, and close it."""
+    import pynwb
+
+    n, n_trials = spikes.counts.shape
+    offset = np.concatenate([[0.0], np.cumsum(spikes.t_stop - spikes.t_start)[:-1]])
+    series = _signals(block, spikes, offset)
+    notes = _notes(block, [head for head, _, _ in series])
+    start = block.rec_datetime if isinstance(block.rec_datetime, datetime) else _EPOCH
+    nwbfile = pynwb.NWBFile(
+        session_description=f"{n} neurons in {n_trials} trials, {WRITTEN}",
+        identifier=str(NAMESPACE),  # until all spikes are known
+        session_start_time=start if start.tzinfo is not None else start.replace(tzinfo=UTC),
+        notes=notes,
+        trials=_trials(spikes, offset),
+        units=_units(spikes, offset, block.annotations.get("populations")),
+    )
+    for head, one, _ in series:
+        (nwbfile.add_acquisition if head["path"].startswith("acq") else nwbfile.add_stimulus)(one)
+    digest = sha256(f"{n} {notes}".encode())
+    with pynwb.NWBHDF5IO(file=file, mode="w") as io:
+        io.write(nwbfile)
+        _fill(file, spikes, offset, digest)
+        for _, _, values in series:
+            digest_signal(digest, values)
+        file["identifier"][()] = str(uuid.uuid5(NAMESPACE, digest.hexdigest()))

@@ -1,0 +1,121 @@
+"""Figures of tables: a measure against a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.errors import NsnnError
+from .axes import COLOURS, axes, finish
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["measure_against"]
+
+
+def measure_against(
+    table: pd.DataFrame,
+    x: str,
+    *,
+    y: str = "value",
+    se: str | None = "se",
+    hue: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """A measure against a parameter: points with error bars of one standard error, a colour for each `hue`.
+
+    Points of one colour are joined in the order of x when x is numeric and each x occurs once; several rows
+    of one x (neurons, say) stay points. A column x of text becomes categories in the order of the rows.
+
+    Parameters
+    ----------
+    table : DataFrame with a row per point, as `tabulate` and `sweep` make it
+    x, y : names of columns
+    se : name of the column of standard errors (NaN: no bar), or None for no bars
+    hue : name of the column that tells the groups apart
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : a column that the table lacks or of no numbers, or rows of several measures in one colour
+
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> table = pd.DataFrame({"sigma (mV)": [2, 1], "value": [9.0, 4.0], "se": [0.5, 0.2]})
+    >>> table = table.assign(measure="firing_rate", unit="Hz")
+    >>> ax = measure_against(table, "sigma (mV)", ax=Figure().subplots())
+    >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
+    ([[1.0, 4.0], [2.0, 9.0]], 'sigma (mV)', 'firing rate (Hz)')
+    """
+    for column in (x, y, *(name for name in (se, hue) if name is not None)):
+        if column not in table.columns:
+            raise NsnnError(
+                f"table has no column {column!r}: expected one of {[str(c) for c in table.columns]}"
+            )
+    label = _measure_label(table, y, hue)
+    numeric, places, names = _positions(table[x])
+    heights = _numbers(table[y], y)
+    bars = None if se is None else _numbers(table[se], se)
+    ax = axes(ax)
+    groups = [(None, np.arange(len(table)))]
+    if hue is not None:
+        groups = [(name, np.flatnonzero(table[hue] == name)) for name in table[hue].dropna().unique()]
+    for k, (name, rows) in enumerate(groups):
+        rows = rows[np.argsort(places[rows], kind="stable")]
+        joined = numeric and np.unique(places[rows]).size == rows.size
+        aside = 0.0 if numeric else 0.4 * ((k + 0.5) / len(groups) - 0.5)
+        ax.errorbar(
+            places[rows] + aside,
+            heights[rows],
+            None if bars is None else bars[rows],
+            fmt="o-" if joined else "o",
+            color=COLOURS[k % len(COLOURS)],
+            ms=4.5,
+            lw=1.2,
+            elinewidth=1.0,
+            capsize=2.0,
+            label=None if name is None else str(name),
+        )
+    if not numeric:
+        ax.set_xticks(range(len(names)), names)
+        ax.set_xlim(-0.5, len(names) - 0.5)
+    if hue is not None:
+        ax.legend(frameon=False, title=hue)
+    ax.set_xlabel(x)
+    ax.set_ylabel(label)
+    return finish(ax)
+
+
+def _measure_label(table: pd.DataFrame, y: str, hue: str | None) -> str:
+    """The y axis' label: the measure and its unit, where the table says them."""
+    if y != "value" or "measure" not in table.columns:
+        return y
+    names: Sequence[str] = [str(name) for name in table["measure"].unique()]
+    if len(names) > 1 and hue != "measure":
+        cure = f'select one, table[table["measure"] == {names[0]!r}], or set hue="measure"'
+        raise NsnnError(f"table holds several measures, {names}: {cure}")
+    units = [str(u) for u in table["unit"].unique()] if "unit" in table.columns else []
+    unit = f" ({units[0]})" if len(units) == 1 and units[0] not in ("1", "") else ""
+    return (names[0] if len(names) == 1 else y).replace("_", " ") + unit
+
+
+def _positions(column: pd.Series) -> tuple[bool, np.ndarray, list[str]]:
+    """Whether x is numeric, the place of each row, and the names of the places where it isn't."""
+    try:
+        return True, column.to_numpy(dtype=float, na_value=np.nan), []
+    except (TypeError, ValueError):
+        names = list(dict.fromkeys(column.astype(str)))
+        return False, np.array([names.index(name) for name in column.astype(str)], dtype=float), names
+
+
+def _numbers(column: pd.Series, name: str) -> np.ndarray:
+    try:
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise NsnnError(
+            f"column {name!r} of the table holds {column.dtype} values: expected numbers"
+        ) from None
