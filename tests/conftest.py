@@ -97,7 +97,7 @@ def pytest_collection_finish() -> None:
     from nsnn_neuro.brian import engine
 
     gc.collect()
-    _SESSION.enter_context(engine.set_aside())
+    _SESSION.enter_context(engine.frozen_heap())
 
 
 def pytest_sessionfinish() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses
 from nsnn_neuro.brian import engine
-from nsnn_neuro.core.parameters import Record
+from nsnn_neuro.core.parameters import Model
 from nsnn_neuro.models.neurons import Neuron
 from nsnn_neuro.models.noise import Noise
 from nsnn_neuro.models.stimuli import Stimulus
@@ -31,7 +31,7 @@ EXPONENTIAL = {
 }  # fmt: skip
 
 # a dimensionless example of every public record
-EXAMPLES: dict[type, Record] = {
+EXAMPLES: dict[type, Model] = {
     nsnn.LIF: nsnn.LIF(tau_m=10 * ms, tau_refrac=1.3 * ms, **DIMENSIONLESS),
     nsnn.PIF: nsnn.PIF(tau_m=10 * ms, tau_refrac=1.3 * ms, v_reset=0.0, v_thresh=1.0),
     nsnn.EIF: nsnn.EIF(**EXPONENTIAL),
@@ -100,7 +100,7 @@ EXAMPLES: dict[type, Record] = {
     nsnn.Momentum: nsnn.Momentum(),
     nsnn.Adam: nsnn.Adam(),
 }
-CODING: dict[type, Record] = {
+CODING: dict[type, Model] = {
     coding.Bernoulli: coding.Bernoulli(0.9),
     coding.Direct: coding.Direct(2.0),
     coding.Latency: coding.Latency(),
@@ -109,7 +109,7 @@ CODING: dict[type, Record] = {
     coding.FirstSpike: coding.FirstSpike(),
     coding.LeakyReadout: coding.LeakyReadout(0.7),
 }
-IN_VOLTS: dict[type, Record] = {
+IN_VOLTS: dict[type, Model] = {
     nsnn.WhiteNoise: nsnn.WhiteNoise(8 * mV),
     nsnn.OUNoise: nsnn.OUNoise(8 * mV, 3 * ms),
     nsnn.MultiplicativeNoise: nsnn.MultiplicativeNoise(0.3, -90 * mV, calculus="stratonovich"),
@@ -155,7 +155,7 @@ def run_of(neuron):
 
 
 def test_every_public_record_has_an_example():
-    assert set(public(Record)) == set(EXAMPLES)
+    assert set(public(Model)) == set(EXAMPLES)
 
 
 def test_every_encoder_and_decoder_has_an_example():
@@ -407,7 +407,7 @@ def test_vanishing_escape_noise_is_the_deterministic_nsnn():
 def test_it_describes_itself_as_plain_data(record):
     text = record.describe()
     assert json.loads(json.dumps(text)) == text
-    assert text["type"] == type(record).__name__
+    assert text["type"] == type(record).type_name()
     assert set(text) >= {f.name for f in dataclasses.fields(record)}
 
 

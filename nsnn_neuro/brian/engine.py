@@ -33,7 +33,7 @@ from scipy import special
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from . import cython_target, global_state, philox, standalone
-from .global_state import set_aside, taking_turns
+from .global_state import frozen_heap, taking_turns
 
 __all__ = [
     "ENGINES",
@@ -49,7 +49,7 @@ __all__ = [
     "reporting",
     "run",
     "running",
-    "set_aside",
+    "frozen_heap",
     "taking_turns",
 ]
 
@@ -94,7 +94,7 @@ class Prepared(Network):
             vars(obj).pop("run", None)
         super().before_run(run_namespace)
         # what was there is aside, what compiling leaves isn't: a tenth of a second for each run
-        if global_state.is_set_aside():
+        if global_state.is_heap_frozen():
             gc.collect()
             gc.freeze()
         for obj in asked:

@@ -2,7 +2,7 @@
 
 Brian2 keeps its active device, its preferences and whether a network is running for the whole process. `borrowed` gives them to
 one run: other threads wait, what was changed is put back, and a process that is forked meanwhile by another thread finds
-them unchanged. The heap that `set_aside` freezes belongs to the process too.
+them unchanged. The heap that `frozen_heap` freezes belongs to the process too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from brian2.core.base import BrianObjectException
 
 from ..core.errors import NsnnError
 
-__all__ = ["State", "borrowed", "is_set_aside", "set_aside", "taking_turns"]
+__all__ = ["State", "borrowed", "is_heap_frozen", "frozen_heap", "taking_turns"]
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _device: Any = importlib.import_module("brian2.devices.device")  # the package holds a proxy under this name
@@ -73,7 +73,7 @@ class _Turn:
 
 
 class _Heap:
-    """How many blocks of `set_aside` this process is in, all threads together, and whether the heap was frozen for them."""
+    """How many blocks of `frozen_heap` this process is in, all threads together, and whether the heap was frozen for them."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -171,13 +171,13 @@ def _full_disk(error: BaseException | None) -> NsnnError | None:
     )
 
 
-def is_set_aside() -> bool:
-    """True inside a block of `set_aside`, of any thread."""
+def is_heap_frozen() -> bool:
+    """True inside a block of `frozen_heap`, of any thread."""
     return _heap.depth > 0
 
 
 @contextlib.contextmanager
-def set_aside() -> Iterator[None]:
+def frozen_heap() -> Iterator[None]:
     """Put aside what is on the heap, through which Brian2 goes before every run; what was left in here is collected at the end."""
     with _heap.lock:
         # outermost, and the caller hasn't frozen a heap, which `unfreeze` would undo

@@ -187,8 +187,8 @@ def _parts(
 ) -> tuple[nsnn_network.Network, Stimulus | None, dict[str, Any]]:
     """What is to run as a network, the stimulus that takes the place of its first population's, and all as parameters."""
     refuse_bare(noise)
-    _instance(noise, Noise, "noise", "a noise record such as WhiteNoise(3*mV), or None")
-    _instance(stimulus, Stimulus, "stimulus", "a stimulus record such as Constant(15*mV), or None")
+    _instance(noise, Noise, "noise", "a noise model such as WhiteNoise(3*mV), or None")
+    _instance(stimulus, Stimulus, "stimulus", "a stimulus such as Constant(15*mV), or None")
     if not isinstance(model, nsnn_network.Network):
         net, parameters = _single(model, noise, stimulus, n_neurons)
         return net, None, parameters
@@ -246,7 +246,7 @@ class _Run:
         check_delays(net, self.dt, stacklevel=3)
 
     def execute(self, target: str, progress: Any) -> neo.Block:
-        with engine.set_aside():
+        with engine.frozen_heap():
             return self._execute(target, progress)
 
     def _execute(self, target: str, progress: Any) -> neo.Block:
@@ -377,7 +377,7 @@ def _single(
     """One neuron record, its noise and stimulus as a network, and as parameters."""
     if isinstance(model, type) or not isinstance(model, Neuron):
         raise NsnnError(
-            f"model = {model!r}: expected a neuron record such as LIF(...) or NSNNNeuron(...), or a Network"
+            f"model = {model!r}: expected a neuron model such as LIF(...) or NSNNNeuron(...), or a Network"
         )
     whole(n_neurons, 1, "n_neurons", 2**31 - 1)
     try:

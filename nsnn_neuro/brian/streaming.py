@@ -189,7 +189,7 @@ def windows(
     network = _InWindows(objects, name="network")
     most = max(1, MEMBER_STEPS // sum(len(monitor.source) for monitor in monitors))
     done, steps, reached = 0, 0, 0.0
-    with engine.set_aside(), progress_bar(progress, "simulating") as report:
+    with engine.frozen_heap(), progress_bar(progress, "simulating") as report:
 
         def part(fraction: float) -> None:
             nonlocal reached  # a window's end and the start of the next differ by rounding

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ..core.parameters import Record
+from ..core.parameters import Model
 from ..models.distributions import Distribution
 from ..models.network import Network
 from ..models.neurons import ConductanceBased, IntegrateAndFire, Neuron
@@ -101,11 +101,11 @@ def _constants(network: Network, population: Population) -> Iterator[tuple[str, 
         yield "the fastest gate's time constant", gate
 
 
-def _times(record: Record | None) -> Iterator[tuple[str, float]]:
+def _times(record: Model | None) -> Iterator[tuple[str, float]]:
     """The positive times among a record's parameters: its time constants."""
     if record is None:
         return
-    for field in record._parameters():
+    for field in record.parameter_fields():
         if field.metadata["units"] == ("s",) and field.metadata["bound"] == "positive":
             yield field.name, float(np.min(record.si(field.name)))
 
@@ -135,7 +135,7 @@ def fastest_gate(neuron: Neuron) -> float | None:
 def _value(neuron: Neuron, text: str, v: Any = None) -> np.ndarray:
     """A text of the neuron's in SI numbers, at voltages v; KeyError for a name that is no parameter and no unit."""
     names, function = _compiled(text)
-    known = {f.name: neuron.si(f.name) for f in neuron._parameters()} | {"v": v}
+    known = {f.name: neuron.si(f.name) for f in neuron.parameter_fields()} | {"v": v}
     return np.asarray(function(*(known[name] if name in known else _unit(name) for name in names)))
 
 

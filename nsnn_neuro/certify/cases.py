@@ -193,9 +193,9 @@ FAMILIES: dict[type[Neuron], tuple[float, tuple[Any, ...]]] = {  # drive in mV, 
               escape.Cauchy(0.1 * mV), escape.FastSigmoid(5 / mV))),
 }  # fmt: skip
 HAZARDS: dict[type[Neuron], tuple[tuple[float, Any], ...]] = {  # drive in mV, hazard
-    LIF: ((27, escape.Exponential(100 * Hz, 2 * mV)), (27, escape.GaussianHazard(100 * Hz, 4 * mV)),
+    LIF: ((27, escape.ExponentialHazard(100 * Hz, 2 * mV)), (27, escape.GaussianHazard(100 * Hz, 4 * mV)),
           (20, escape.PlesserGerstner(3 * mV, tau_m=20 * ms))),
-    PIF: ((6, escape.Exponential(200 * Hz, 2 * mV)), (6, escape.GaussianHazard(200 * Hz, 5 * mV)),
+    PIF: ((6, escape.ExponentialHazard(200 * Hz, 2 * mV)), (6, escape.GaussianHazard(200 * Hz, 5 * mV)),
           (6, escape.PlesserGerstner(3 * mV, tau_m=10 * ms))),
 }  # fmt: skip
 
@@ -312,9 +312,9 @@ def gif_escape(_: Any) -> Iterator[Case]:
     """GIF in escape noise: reductions to the LIF, and slow adaptation with the hazard it is published with."""
     zero = CELL[GIF]
     for case in escape_modes(zero, LIF):
-        if case.mode in ("Gaussian", "Exponential"):
+        if case.mode in ("Gaussian", "ExponentialHazard"):
             yield dataclasses.replace(case, mode=f"{case.mode}, b = b_thresh = 0, the LIF", dts=(0.1,))
-    hazard = escape.Exponential(100 * Hz, 2 * mV)
+    hazard = escape.ExponentialHazard(100 * Hz, 2 * mV)
 
     def rate_at(push: float, w: float, lift: float) -> float:
         return expected.path_hazard(LIF_CELL, hazard, 0.03 + push - w, lift)["rate"]
@@ -332,7 +332,7 @@ NSNN_FAMILIES = (
     escape.FastSigmoid(8.0),
 )  # fmt: skip
 NSNN_HAZARDS = (
-    escape.Exponential(400 * Hz, 0.3), escape.GaussianHazard(400 * Hz, 0.4), escape.PlesserGerstner(0.3, tau_m=20 * ms)
+    escape.ExponentialHazard(400 * Hz, 0.3), escape.GaussianHazard(400 * Hz, 0.4), escape.PlesserGerstner(0.3, tau_m=20 * ms)
 )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def _hazard(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
 
 
 _JUMPS = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
-_EXPONENTIAL = EscapeNoise(hazard=escape.Exponential(100 * Hz, 2 * mV))
+_EXPONENTIAL = EscapeNoise(hazard=escape.ExponentialHazard(100 * Hz, 2 * mV))
 
 _LATE = "dt of .02 ms: at .05 ms the spike of an upstroke steeper than a step, up to half a step late, makes the rate .2 % low"
 

@@ -28,7 +28,7 @@ from ..core import units
 from ..core.checks import did_you_mean
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import check_regular
-from ..core.parameters import Record
+from ..core.parameters import Model
 from ..models import escape, neurons, noise, stimuli
 from .quantities import EXAMPLES, key_text, shown, si_and_unit
 from .toml_positions import key_lines, longest_key
@@ -37,7 +37,7 @@ __all__ = ["Config", "File", "parse", "read"]
 
 Keys = tuple[str, ...]
 
-_SECTIONS: dict[str, type[Record]] = {
+_SECTIONS: dict[str, type[Model]] = {
     "model": neurons.Neuron,
     "noise": noise.Noise,
     "stimulus": stimuli.Stimulus,
@@ -180,7 +180,7 @@ def _as_in_a_file(message: str) -> str:
     return re.sub(r"\b([0-9][0-9.]*)\*([A-Za-z]+)\b", r'"\1 \2"', message)
 
 
-def _kinds(base: type[Record]) -> dict[str, type[Record]]:
+def _kinds(base: type[Model]) -> dict[str, type[Model]]:
     """The public models under `base` that can be written in a file, by name."""
     public = [
         getattr(module, name) for module in (neurons, noise, escape, stimuli) for name in module.__all__
@@ -205,10 +205,10 @@ def _expected(field: dataclasses.Field, hint: Any) -> str:
     return choices or {int: "a whole number", str: "text in quotes", bool: "true or false"}[hint]
 
 
-def _model_of(hint: Any) -> type[Record] | None:
+def _model_of(hint: Any) -> type[Model] | None:
     """The kind of model that a field with this type hint holds, also where it may be None."""
     for part in (hint, *typing.get_args(hint)):
-        if isinstance(part, type) and issubclass(part, Record):
+        if isinstance(part, type) and issubclass(part, Model):
             return part
     return None
 
@@ -217,7 +217,7 @@ def _names(kinds: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in kinds)
 
 
-def _can_be_written(kind: type[Record]) -> bool:
+def _can_be_written(kind: type[Model]) -> bool:
     hints = typing.get_type_hints(kind)
     plain = [hints[f.name] for f in dataclasses.fields(kind) if "units" not in f.metadata]
     return all(
@@ -253,13 +253,15 @@ class _Reader(File):
             self.fail(path, f"{path[-1]} = {shown(value)}: expected a table such as {example}")
         return value
 
-    def model(self, path: Keys, base: type[Record]) -> Any:
+    def model(self, path: Keys, base: type[Model]) -> Any:
         kinds = _kinds(base)
         names = _names(kinds)
         table = self.table(path, f"[{'.'.join(path)}] with type = one of {names}")
         if "type" not in table:
             self.fail(path, f"[{'.'.join(path)}] has no type: expected type = one of {names}")
         chosen = table["type"]
+        if isinstance(chosen, str):  # a file of an earlier version may have an earlier name
+            chosen = {kind.type_name(): name for name, kind in kinds.items()}.get(chosen, chosen)
         if not isinstance(chosen, str) or chosen not in kinds:
             hint = did_you_mean(chosen, kinds)
             self.fail((*path, "type"), f"type = {shown(chosen)}: expected one of {names}{hint}")

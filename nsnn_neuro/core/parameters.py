@@ -1,21 +1,21 @@
-"""What neurons, noises and stimuli have in common: a frozen record of named parameters with units.
+"""Base class of neurons, noise models, stimuli, synapses and learning rules: frozen dataclasses of parameters with units.
 
-A record is data plus a few lines of text (its dynamics in Brian2's syntax); it never runs anything. Fields are scalars or
-arrays of shape (n_neurons,).
+A model holds its parameters and a few lines of text, its dynamics in Brian2's syntax; it runs nothing. A parameter is a number or
+an array of shape (n_neurons,).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from . import units
 from .errors import NsnnError
 
-__all__ = ["Record", "parameter", "substitute"]
+__all__ = ["Model", "parameter", "substitute"]
 
 _BOUNDS = {
     "positive": (lambda x: x > 0, "a positive value"),
@@ -26,7 +26,21 @@ _BOUNDS = {
 
 
 def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
-    """A field of a `Record`: its unit (or the units it may have) and its bound; `default` may be a quantity."""
+    """Declare a parameter of a model: a dataclass field with a unit and a bound that are checked when the model is created.
+
+    Parameters
+    ----------
+    unit : "V", "1" (dimensionless), "s", "Hz", "1/V", or several of them that are all accepted
+    bound : "any", "positive", "non-negative" or "fraction" (0 to 1)
+    kwargs : of `dataclasses.field`, such as `default` (may be a quantity) and `kw_only`
+
+    >>> @dataclasses.dataclass(frozen=True, eq=False)
+    ... class Leak(Model):
+    ...     tau: Any = parameter("s", bound="positive")
+    >>> Leak(0.01)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: tau = 0.01 has no unit: expected a time such as 20*ms
+    """
     if units.is_quantity(kwargs.get("default")):
         default = kwargs.pop("default")
         kwargs["default_factory"] = lambda: default
@@ -34,30 +48,41 @@ def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
 
 
 def substitute(text: str, names: dict[str, str]) -> str:
-    """`text` with its names replaced, all at once: what is put in isn't searched again."""
+    """`text` with names replaced, all at once: replacements are not searched again."""
     return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Record:
-    """Base of all records: validates every parameter when it is made and gives it out in SI.
+class Model:
+    """Base of all models: checks every parameter at creation and returns it in SI (`si`).
+
+    `saved_as` is the name of a renamed class in files, so that files of all versions agree; "" is the name of the class.
 
     Raises
     ------
-    NsnnError : a wrong unit, a value out of bounds, an array that isn't one-dimensional
+    NsnnError : a wrong unit, a value out of bounds, an array that is not one-dimensional
     """
 
+    saved_as: ClassVar[str] = ""
+
     def __post_init__(self) -> None:
-        for field in self._parameters():
+        for field in self.parameter_fields():
             self._validate(field)
-        sizes = {f.name: np.size(self.si(f.name)) for f in self._parameters() if np.ndim(self.si(f.name))}
+        values = {f.name: self.si(f.name) for f in self.parameter_fields()}
+        sizes = {name: np.size(value) for name, value in values.items() if np.ndim(value)}
         if len(set(sizes.values())) > 1:
-            told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
-            raise NsnnError(f"{told} values: expected numbers, or arrays of one shape (n_neurons,)")
+            lengths = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+            raise NsnnError(f"{lengths} values: expected numbers, or arrays of one shape (n_neurons,)")
 
     @classmethod
-    def _parameters(cls) -> list[dataclasses.Field]:
+    def parameter_fields(cls) -> list[dataclasses.Field]:
+        """The fields declared with `parameter`."""
         return [f for f in dataclasses.fields(cls) if "units" in f.metadata]
+
+    @classmethod
+    def type_name(cls) -> str:
+        """The name of the class in files and tables: that of its first version."""
+        return vars(cls).get("saved_as") or cls.__name__
 
     def _validate(self, field: dataclasses.Field) -> None:
         name, value, allowed = field.name, getattr(self, field.name), field.metadata["units"]
@@ -69,19 +94,19 @@ class Record:
             raise NsnnError(
                 f"{name} has shape {array.shape}: expected a number or an array of shape (n_neurons,)"
             )
-        within, wanted = _BOUNDS[field.metadata["bound"]]
+        within, expected = _BOUNDS[field.metadata["bound"]]
         if not np.isfinite(array).all() or not np.all(within(array)):
             raise NsnnError(
-                f"{name} = {value}: expected {wanted}, finite ({units.describe(unit)}){self._cure(name, array)}"
+                f"{name} = {value}: expected {expected}, finite ({units.describe(unit)}){self._cure(name, array)}"
             )
 
     def _cure(self, name: str, value: np.ndarray) -> str:
-        """What else there is to say of a value of parameter `name` that is out of bounds."""
+        """The end of the message about a value of parameter `name` that is out of bounds."""
         return ""
 
     def unit(self, name: str) -> str:
         """The unit symbol of parameter `name`: "s", "V", "Hz", "1"."""
-        allowed = next(f.metadata["units"] for f in self._parameters() if f.name == name)
+        allowed = next(f.metadata["units"] for f in self.parameter_fields() if f.name == name)
         unit = units.unit_of(getattr(self, name))
         return unit if unit in allowed else allowed[0]
 
@@ -90,11 +115,11 @@ class Record:
         return units.si(getattr(self, name), self.unit(name), name)
 
     def describe(self) -> dict[str, Any]:
-        """The record as plain data: its type and its parameters with units, ready for JSON."""
-        out: dict[str, Any] = {"type": type(self).__name__}
+        """The model as plain data, ready for JSON: its type, and its parameters with units."""
+        out: dict[str, Any] = {"type": self.type_name()}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, Record):
+            if isinstance(value, Model):
                 out[field.name] = value.describe()
             elif "units" in field.metadata:
                 out[field.name] = {

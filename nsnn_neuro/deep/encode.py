@@ -41,7 +41,7 @@ def encode(encoder: Encoder, x: torch.Tensor, n_steps: int) -> torch.Tensor:
         "n_steps": n_steps,
         **{
             f.name: torch.as_tensor(encoder.si(f.name), **of)
-            for f in encoder._parameters()
+            for f in encoder.parameter_fields()
             if f.name != "units"
         },
         "units": float(encoder.units),

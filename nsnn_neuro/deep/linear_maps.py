@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..core.errors import NsnnError
-from ..models.connectivity import AllToAll, OneToOne, Rule
+from ..models.connectivity import AllToAll, ConnectionRule, OneToOne
 from ..models.convolution import AveragePooling, Convolution
 from ..models.network import Connections
 from ..models.populations import Projection
@@ -34,7 +34,7 @@ class Link(NamedTuple):
     bias : None, or one for each neuron, flat
     """
 
-    rule: Rule | None
+    rule: ConnectionRule | None
     weight: Any
     bias: np.ndarray | None
     before: Shape

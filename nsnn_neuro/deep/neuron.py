@@ -219,7 +219,7 @@ class Law:
         self.hard, self.detached = module.neuron.reset == "hard", module.reset_path == "detached"
         spread = functools.partial(_spread, like=like, axis=module.axis)
         self.beta, self.theta = (spread(module.neuron.si(name), name=name) for name in ("beta", "theta"))
-        names = [f.name for f in self.family._parameters()]
+        names = [f.name for f in self.family.parameter_fields()]
         self.numbers = {name: spread(self.family.si(name), name=name) for name in names}
         level = module.log_level
         self.level = None if level is None else spread(level, name="log_level")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ..core.errors import NsnnError
-from ..core.parameters import Record
+from ..core.parameters import Model
 from ..models.connectivity import OneToOne
 from ..models.convolution import AveragePooling
 from ..models.escape import EscapeNoise, Family
@@ -29,7 +29,7 @@ __all__ = ["from_network", "to_network"]
 
 _TOLD = "expected nn.Linear and NoisySpike in turn, e.g. nn.Sequential(nn.Linear(64, 10), NoisySpike(Gaussian(0.4)))"
 _CONV = "nn.Conv2d, nn.AvgPool2d, nn.Flatten and Residual are moved too; fold a batch norm into the weights before it"
-Part = TypeVar("Part", bound=Record)
+Part = TypeVar("Part", bound=Model)
 
 
 def to_network(
@@ -182,7 +182,7 @@ def _each(record: Part, shape: Shape, axis: int) -> Part:
     along = [1] * len(shape)
     along[axis] = -1
     new = {}
-    for name in (f.name for f in record._parameters() if np.ndim(record.si(f.name))):
+    for name in (f.name for f in record.parameter_fields() if np.ndim(record.si(f.name))):
         values = np.asarray(record.si(name))
         if values.size != shape[axis]:
             raise NsnnError(
@@ -197,7 +197,7 @@ def _channels(record: Part, shape: Shape, who: str) -> Part:
     if len(shape) == 1:
         return record
     new = {}
-    for name in (f.name for f in record._parameters() if np.ndim(record.si(f.name))):
+    for name in (f.name for f in record.parameter_fields() if np.ndim(record.si(f.name))):
         values = np.asarray(record.si(name)).reshape(shape[0], -1)
         if np.any(values != values[:, :1]):
             raise NsnnError(

@@ -96,7 +96,7 @@ class Learner(LayeredLearner):
         )
 
     def record(self) -> list[np.ndarray]:
-        """Record the spikes of later runs: a list that grows by an array for each batch and layer, input first.
+        """Model the spikes of later runs: a list that grows by an array for each batch and layer, input first.
 
         Each is (batch, n_steps, n) booleans; layer k of batch b is item b * n_layers + k.
         """

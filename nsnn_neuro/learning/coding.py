@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.errors import NsnnError
-from ..core.parameters import Record, parameter
+from ..core.parameters import Model, parameter
 from ..models.plasticity.rule import Scalars
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class Encoder(Record):
+class Encoder(Model):
     """Base of the encoders: `o` is the text of what the input sends in a step. A value that is sent at the first step alone:
 
     >>> class Flash(Encoder):

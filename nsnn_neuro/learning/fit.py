@@ -146,7 +146,7 @@ class Fit:
         order = batches(np.arange(len(y)), self._settings["batch"])
         real = order >= 0  # in the samples' order
         loss, scores = [], []
-        with engine.running(self._engine), engine.set_aside():
+        with engine.running(self._engine), engine.frozen_heap():
             learner = Learner(self.network, **self._settings)
             counted = decoder is None or type(decoder) is Count  # by the run itself
             spikes = [] if counted else learner.record()
@@ -197,7 +197,7 @@ class Fit:
         seed = check_seed(seed)
         chosen = self._chosen(layers)
         order = batches(np.arange(len(y)), self._settings["batch"])
-        with engine.running(self._engine), engine.set_aside():
+        with engine.running(self._engine), engine.frozen_heap():
             learner = Learner(self.network, **self._settings)
             spikes = learner.record()
             for k in range(passes):

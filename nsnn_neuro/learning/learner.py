@@ -10,7 +10,7 @@ from brian2 import Clock, Function, NeuronGroup, second
 from ..brian import engine, philox
 from ..brian.philox import Stream
 from ..core.errors import NsnnError
-from ..core.parameters import Record, substitute
+from ..core.parameters import Model, substitute
 from ..models.escape import EscapeNoise
 from ..models.log_odds import log_odds_text
 from ..models.network import Network
@@ -46,9 +46,9 @@ class LayerText:
             "copy": np.tile(np.arange(layer.batch), layer.n),
         }
 
-    def record(self, record: Record, prefix: str) -> dict[str, str]:
+    def record(self, record: Model, prefix: str) -> dict[str, str]:
         """Name a model's parameters `prefix` + name; returns old name -> new name."""
-        names = {f.name: prefix + f.name for f in record._parameters()}
+        names = {f.name: prefix + f.name for f in record.parameter_fields()}
         for old, new in names.items():
             self.number(new, record.si(old))
         return names
@@ -68,7 +68,7 @@ class LayerText:
 
 def optimizer_text(optimizer: Optimizer) -> tuple[list[str], dict[str, float]]:
     """Lines that change w by g where `due` is 1, and their constants."""
-    names = {f.name: f"optimizer_{f.name}" for f in optimizer._parameters()}
+    names = {f.name: f"optimizer_{f.name}" for f in optimizer.parameter_fields()}
     lines = ["due = pending(i)", *(substitute(line, names) for line in optimizer.lines)]
     return lines, {new: optimizer.si(old) for old, new in names.items()}
 
@@ -107,7 +107,8 @@ class Teacher:
     def constants(self) -> str:
         """The loss's parameters as C."""
         return "".join(
-            f"    const double {f.name} = {float(self.loss.si(f.name))!r};\n" for f in self.loss._parameters()
+            f"    const double {f.name} = {float(self.loss.si(f.name))!r};\n"
+            for f in self.loss.parameter_fields()
         )
 
 

@@ -220,7 +220,7 @@ class _Training:
 
     @contextlib.contextmanager
     def _trainer(self) -> Iterator[_Trainer]:
-        with engine.running(self.engine), engine.set_aside():
+        with engine.running(self.engine), engine.frozen_heap():
             learner = _LEARNERS[self.formulation](self.net, **self.settings, scheduled=self.scheduled)
             yield _Trainer(self, learner)
 

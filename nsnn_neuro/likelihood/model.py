@@ -135,7 +135,7 @@ class NeuronModel:
 
     @property
     def _scale(self) -> np.ndarray:
-        return np.asarray(self.family.si(self.family._parameters()[0].name))
+        return np.asarray(self.family.si(self.family.parameter_fields()[0].name))
 
     @property
     def threshold(self) -> float | None:

@@ -1,1 +1,1 @@
-"""Models as data: neurons, noise, stimuli, synapses, networks, plasticity. Their dynamics are text; nothing here runs."""
+"""Models as data: neurons, noise, stimuli, synapses, networks, plasticity. Their dynamics are text; nothing is simulated here."""

@@ -1,14 +1,13 @@
-"""Who connects to whom: records that draw from a generator handed to them.
+"""Connection rules: which neurons of two populations are connected.
 
-A rule's `connect(pre, post, rng)` takes two populations (see `network.Population`; it reads their size `n` and `positions`) and
-returns the connections as two int32 arrays, sorted by presynaptic, then postsynaptic neuron. The same population as pre and post
-makes autapses possible. A rule of one's own is a subclass of `Rule` with `connect`. Rules for images are in `images.py`.
+`connect(pre, post, rng)` of a rule takes two populations (it reads their size `n` and `positions`) and a random generator. It
+returns the connections as two int32 arrays, sorted by presynaptic, then postsynaptic neuron. Autapses are possible where pre and
+post are the same population. To define a rule, subclass `ConnectionRule` with `connect`. Rules for images: `convolution.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,38 +15,45 @@ import numpy as np
 from ..core.checks import whole
 from ..core.compiled import njit
 from ..core.errors import NsnnError
-from ..core.parameters import Record, parameter
+from ..core.parameters import Model, parameter
+from . import pair_sampling
 from .distributions import numbers
+from .pair_sampling import (
+    Pairs,
+    joined,
+    random_pairs,
+    random_subsets,
+    sorted_by_source,
+    summary,
+    without_autapses,
+)
 
 __all__ = [
     "AllToAll",
+    "ConnectionRule",
     "DistanceDependent",
     "FixedInDegree",
     "FixedProbability",
     "FromList",
     "OneToOne",
-    "Rule",
 ]
 
-_CHUNK = 1 << 20  # pairs or draws that are handled at once
-Pairs = tuple[np.ndarray, np.ndarray]
 
-
-def _flags(record: Record, *names: str) -> None:
+def _flags(model: Model, *names: str) -> None:
     for name in names:
-        if not isinstance(getattr(record, name), bool | np.bool_):
-            raise NsnnError(f"{name} = {getattr(record, name)!r}: expected True or False")
-        object.__setattr__(record, name, bool(getattr(record, name)))
+        if not isinstance(getattr(model, name), bool | np.bool_):
+            raise NsnnError(f"{name} = {getattr(model, name)!r}: expected True or False")
+        object.__setattr__(model, name, bool(getattr(model, name)))
 
 
-class Rule(Record):
-    """Base of the connection rules. One whose synapses share weights says so, `shared = True`, and what they are: `weight_shape`,
+class ConnectionRule(Model):
+    """Base of the connection rules. A rule whose synapses share weights sets `shared = True` and overrides `weight_shape` and
     `per_synapse`.
 
     >>> from nsnn_neuro.models.network import Population
     >>> from nsnn_neuro.models.neurons import NSNNNeuron
     >>> @dataclasses.dataclass(frozen=True, eq=False)
-    ... class Neighbours(Rule):
+    ... class Neighbours(ConnectionRule):
     ...     def connect(self, pre, post, rng):
     ...         i = np.arange(pre.n, dtype=np.int32)
     ...         return i, (i + 1) % post.n
@@ -56,7 +62,7 @@ class Rule(Record):
     [1, 2, 0]
     """
 
-    # whether synapses share weights, so that no learning rule can change each one's own
+    # True where synapses share weights, so that a learning rule cannot change them one by one
     shared: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -64,7 +70,7 @@ class Rule(Record):
         numbers(self)
 
     def check(self, pre: Any, post: Any) -> None:
-        """Raise NsnnError when the rule can't connect these populations."""
+        """Raise NsnnError if the rule cannot connect these populations."""
 
     def n_synapses(self, pre: Any, post: Any) -> int | None:
         """The number of synapses, or None when it is random."""
@@ -75,19 +81,19 @@ class Rule(Record):
         raise NotImplementedError
 
     def weight_shape(self, pre: Any, post: Any, n_synapses: int) -> tuple[int, ...]:
-        """The shape of the weights as they are given and taken: (n_synapses,) where a rule has no other."""
+        """The shape of the weights of a projection; (n_synapses,) by default."""
         return (n_synapses,)
 
     def per_synapse(self, weight: float | np.ndarray) -> float | np.ndarray:
-        """One weight for each synapse, in the order of `connect`, from weights of `weight_shape`; a number stays one."""
+        """One weight per synapse, in the order of `connect`, from weights of `weight_shape`; a number is returned as it is."""
         return weight.reshape(-1) if isinstance(weight, np.ndarray) else weight
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AllToAll(Rule):
-    """Every neuron to every neuron.
+class AllToAll(ConnectionRule):
+    """Connect every neuron to every neuron.
 
-    autapses : bool, whether a neuron connects to itself when pre and post are one population
+    autapses : bool, connect a neuron to itself where pre and post are the same population
 
     >>> AllToAll(autapses=False).describe()
     {'type': 'AllToAll', 'autapses': False}
@@ -108,10 +114,10 @@ class AllToAll(Rule):
         return pre.n * post.n - (0 if self.dense(pre, post) else pre.n)
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
-        """Pre- and postsynaptic indices; see `Rule.connect`."""
+        """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
         i = np.repeat(np.arange(pre.n, dtype=np.int32), post.n)
         j = np.tile(np.arange(post.n, dtype=np.int32), pre.n)
-        return (i, j) if self.dense(pre, post) else _without_autapses(i, j)
+        return (i, j) if self.dense(pre, post) else without_autapses(i, j)
 
     def weight_shape(self, pre: Any, post: Any, n_synapses: int) -> tuple[int, ...]:
         """(n_pre, n_post) where all pairs are connected, else (n_synapses,)."""
@@ -119,38 +125,38 @@ class AllToAll(Rule):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class OneToOne(Rule):
-    """Neuron k to neuron k, of populations of one size.
+class OneToOne(ConnectionRule):
+    """Connect neuron k to neuron k, in populations of equal size.
 
     >>> OneToOne().describe()
     {'type': 'OneToOne'}
     """
 
     def check(self, pre: Any, post: Any) -> None:
-        """Raise NsnnError unless the populations have one size."""
+        """Raise NsnnError unless the populations have equal sizes."""
         if pre.n != post.n:
             raise NsnnError(
-                f"rule = OneToOne(): populations of {pre.n} and {post.n} neurons: expected one size"
+                f"rule = OneToOne(): populations of {pre.n} and {post.n} neurons: expected equal sizes"
             )
 
     def n_synapses(self, pre: Any, post: Any) -> int:
-        """N."""
+        """The size of the populations."""
         return pre.n
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
-        """Pre- and postsynaptic indices; see `Rule.connect`."""
+        """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
         i = np.arange(pre.n, dtype=np.int32)
         return i, i.copy()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FixedProbability(Rule):
-    """Every pair independently with probability p. Time and memory go with the number of synapses, not of pairs.
+class FixedProbability(ConnectionRule):
+    """Connect every pair independently with probability p. Time and memory grow with the number of synapses, not of pairs.
 
     Parameters
     ----------
     p : number, 0 to 1
-    autapses : bool, whether a neuron may connect to itself
+    autapses : bool, allow a neuron to connect to itself
 
     >>> FixedProbability(1.2)
     Traceback (most recent call last):
@@ -165,24 +171,24 @@ class FixedProbability(Rule):
         _flags(self, "autapses")
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
-        """Pre- and postsynaptic indices; see `Rule.connect`."""
-        i, j = _joined([*_candidates(pre.n, post.n, self.si("p"), rng)])
-        return (i, j) if self.autapses or pre is not post else _without_autapses(i, j)
+        """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
+        i, j = joined([*random_pairs(pre.n, post.n, self.si("p"), rng)])
+        return (i, j) if self.autapses or pre is not post else without_autapses(i, j)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FixedInDegree(Rule):
-    """Exactly k synapses onto every postsynaptic neuron, from partners drawn uniformly: different ones, or with multapses any.
+class FixedInDegree(ConnectionRule):
+    """Exactly k synapses onto every postsynaptic neuron, from uniformly drawn partners, all different unless `multapses`.
 
     Parameters
     ----------
     k : whole number >= 0
-    autapses : bool, whether a neuron may connect to itself
-    multapses : bool, whether two neurons may be connected more than once (drawing with replacement)
+    autapses : bool, allow a neuron to connect to itself
+    multapses : bool, allow several synapses between two neurons (draws with replacement)
 
     Raises
     ------
-    NsnnError : k not whole, or more than there are partners
+    NsnnError : k not a whole number, or larger than the number of partners
 
     >>> FixedInDegree(100.5)
     Traceback (most recent call last):
@@ -202,36 +208,36 @@ class FixedInDegree(Rule):
         return pre.n if self.autapses or pre is not post else pre.n - 1
 
     def check(self, pre: Any, post: Any) -> None:
-        """Raise NsnnError when there are fewer than k partners."""
+        """Raise NsnnError if at_post are fewer than k partners."""
         n = self._partners(pre, post)
         if self.k > n and not (self.multapses and n):
             raise NsnnError(
-                f"k = {self.k}: expected at most {n}, the partners that a neuron can have (or multapses=True)"
+                f"k = {self.k}: expected at most {n}, the number of possible partners (or multapses=True)"
             )
 
     def n_synapses(self, pre: Any, post: Any) -> int:
-        """K n_post."""
+        """k n_post."""
         return self.k * post.n
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
-        """Pre- and postsynaptic indices; see `Rule.connect`."""
+        """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
         n = self._partners(pre, post)
         partners = np.empty((post.n, self.k), dtype=np.int32)
-        rows = max(1, _CHUNK // max(1, self.k))
+        rows = max(1, pair_sampling.CHUNK // max(1, self.k))
         for start in range(0, post.n, rows):
             block = partners[start : start + rows]
             if self.multapses:
                 block[:] = rng.integers(0, n, block.shape, dtype=np.int32)
             else:
-                _subsets(rng.random(block.shape), n, block)
+                random_subsets(rng.random(block.shape), n, block)
         if n < pre.n:
             partners += partners >= np.arange(post.n, dtype=np.int32)[:, None]
-        return _by_source(partners, pre.n)
+        return sorted_by_source(partners, pre.n)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FromList(Rule):
-    """The connections pre[s] -> post[s], in this order (weights and delays go by it); a pair may occur more than once.
+class FromList(ConnectionRule):
+    """A list of connections pre[s] -> post[s]; weights and delays have the same order. A pair may occur more than once.
 
     pre, post : arrays of whole numbers >= 0, shape (n_synapses,)
 
@@ -263,7 +269,7 @@ class FromList(Rule):
             )
 
     def check(self, pre: Any, post: Any) -> None:
-        """Raise NsnnError when an index is beyond its population."""
+        """Raise NsnnError if an index exceeds its population."""
         for name, indices, population in (("pre", self.pre, pre), ("post", self.post, post)):
             if indices.size and indices.max() >= population.n:
                 raise NsnnError(
@@ -280,27 +286,27 @@ class FromList(Rule):
         return self.pre.copy(), self.post.copy()
 
     def describe(self) -> dict[str, Any]:
-        """The record as plain data, the lists by length and checksum."""
+        """The rule as plain data, the lists by length and checksum."""
         return {"type": "FromList", "pre": summary(self.pre), "post": summary(self.post)}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class DistanceDependent(Rule):
-    """Every pair independently with p = p_max exp(-d^2 / (2 scale^2)) ("gaussian") or p_max exp(-d / scale) ("exponential").
+class DistanceDependent(ConnectionRule):
+    """Connect pairs at distance d independently, with p = p_max exp(-d^2 / (2 scale^2)) or p_max exp(-d / scale).
 
-    d is the distance of the neurons' positions: Euclidean, or along the ring where both populations have no positions of
-    their own (then a ring of circumference 1).
+    d is the Euclidean distance of the positions. Populations without positions lie on a ring of circumference 1, and d is the
+    distance along it.
 
     Parameters
     ----------
     p_max : number, 0 to 1; the probability at distance 0
-    scale : number > 0, in the positions' unit
+    scale : number > 0, in the unit of the positions
     profile : "gaussian" or "exponential"
-    autapses : bool, whether a neuron may connect to itself
+    autapses : bool, allow a neuron to connect to itself
 
     Raises
     ------
-    NsnnError : unknown profile; positions of two kinds
+    NsnnError : unknown profile; positions of different dimensions
 
     >>> DistanceDependent(0.5, 0.1, profile="box")
     Traceback (most recent call last):
@@ -319,106 +325,32 @@ class DistanceDependent(Rule):
             raise NsnnError(f'profile = {self.profile!r}: expected "gaussian" or "exponential"')
 
     def check(self, pre: Any, post: Any) -> None:
-        """Raise NsnnError unless the two populations lie in one space."""
+        """Raise NsnnError unless the positions of both populations have the same dimension."""
         spaces = [
             "ring" if p.positions is None else p.positions.reshape(p.n, -1).shape[1] for p in (pre, post)
         ]
         if spaces[0] != spaces[1]:
-            told = " and ".join(s if s == "ring" else f"{s} dimension(s)" for s in spaces)
+            dimensions = " and ".join(s if s == "ring" else f"{s} dimension(s)" for s in spaces)
             raise NsnnError(
-                f"rule = DistanceDependent(...): the positions of {pre.name!r} and {post.name!r} are on {told}: expected "
-                "positions of one dimension for both, or for neither (a ring)"
+                f"rule = DistanceDependent(...): the positions of {pre.name!r} and {post.name!r} are on {dimensions}: expected "
+                "positions of the same dimension for both, or for neither (a ring)"
             )
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
-        """Pre- and postsynaptic indices; see `Rule.connect`."""
+        """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
         ring = pre.positions is None
-        here, there = (
+        at_pre, at_post = (
             np.arange(p.n)[:, None] / p.n if ring else p.positions.reshape(p.n, -1) for p in (pre, post)
         )
-        found = []
-        for i, j in _candidates(pre.n, post.n, self.si("p_max"), rng):
-            d = np.abs(here[i] - there[j])
+        pairs = []
+        for i, j in random_pairs(pre.n, post.n, self.si("p_max"), rng):
+            d = np.abs(at_pre[i] - at_post[j])
             d = np.minimum(d, 1 - d)[:, 0] if ring else np.sqrt((d * d).sum(axis=1))
             x = d / self.si("scale")
             kept = rng.random(x.size) < np.exp(-0.5 * x * x if self.profile == "gaussian" else -x)
-            found.append((i[kept], j[kept]))
-        i, j = _joined(found)
-        return (i, j) if self.autapses or pre is not post else _without_autapses(i, j)
+            pairs.append((i[kept], j[kept]))
+        i, j = joined(pairs)
+        return (i, j) if self.autapses or pre is not post else without_autapses(i, j)
 
 
-def summary(array: np.ndarray) -> dict[str, Any]:
-    """Shape and checksum of an array (of its little-endian bytes in C order), in place of its values."""
-    kind = np.dtype("<i4" if array.dtype.kind in "iu" else "<f8")
-    digest = hashlib.sha256(np.ascontiguousarray(array, dtype=kind).data).hexdigest()
-    return {"shape": list(array.shape), "sha256": digest}
-
-
-def _without_autapses(i: np.ndarray, j: np.ndarray) -> Pairs:
-    kept = i != j
-    return i[kept], j[kept]
-
-
-def _joined(parts: list[Pairs]) -> Pairs:
-    i, j = zip(*parts, strict=True)
-    return np.concatenate(i), np.concatenate(j)
-
-
-def _candidates(n_pre: int, n_post: int, p: float, rng: np.random.Generator) -> Any:
-    """Pairs (i, j) kept each with probability p, in order, in chunks of rows."""
-    rows = max(1, _CHUNK // n_post)
-    for start in range(0, n_pre, rows):
-        hits = _successes(min(rows, n_pre - start) * n_post, p, rng)
-        i = hits // n_post
-        yield (i + start).astype(np.int32), (hits - i * n_post).astype(np.int32)
-
-
-def _successes(total: int, p: float, rng: np.random.Generator) -> np.ndarray:
-    """Which of `total` Bernoulli(p) trials succeed, in order: from success to success by geometric steps."""
-    if p == 0:
-        return np.empty(0, dtype=np.int64)
-    if p == 1:
-        return np.arange(total, dtype=np.int64)
-    parts, last = [], -1
-    while last < total:
-        n = int((total - last) * p + 4 * np.sqrt(total * p)) + 4
-        steps = np.minimum(
-            rng.geometric(p, n), total + 1
-        )  # the largest are clipped, so that the sum can't overflow
-        parts.append(last + np.cumsum(steps))
-        last = int(parts[-1][-1])
-    hits = np.concatenate(parts)
-    return hits[: np.searchsorted(hits, total)]
-
-
-@njit(cache=True)
-def _subsets(u: np.ndarray, n: int, out: np.ndarray) -> None:
-    """Row by row a uniformly drawn subset of 0 ... n - 1 (Floyd's method), from uniform numbers `u` of the shape of `out`."""
-    k = u.shape[1]
-    taken_in = np.full(n, -1, np.int64)
-    for row in range(u.shape[0]):
-        for s in range(k):
-            last = n - k + s
-            r = int(u[row, s] * (last + 1))
-            if taken_in[r] == row:
-                r = last
-            taken_in[r] = row
-            out[row, s] = r
-
-
-@njit(cache=True)
-def _by_source(partners: np.ndarray, n_pre: int) -> tuple[np.ndarray, np.ndarray]:
-    """(i, j) sorted by i then j from the sources `partners[j]` of every j: a counting sort."""
-    n_post, k = partners.shape
-    place = np.zeros(n_pre + 1, np.int64)
-    for j in range(n_post):
-        for s in range(k):
-            place[partners[j, s] + 1] += 1
-    place = np.cumsum(place)
-    pre, post = np.empty(n_post * k, np.int32), np.empty(n_post * k, np.int32)
-    for j in range(n_post):
-        for s in range(k):
-            i = partners[j, s]
-            pre[place[i]], post[place[i]] = i, j
-            place[i] += 1
-    return pre, post
+Rule = ConnectionRule

@@ -1,7 +1,7 @@
 """Connection rules for images: convolutions and average pooling, whose synapses share weights.
 
-A population is flat: of an image of (channels, height, width), neuron (c height + y) width + x is the one of channel c at row y,
-column x. That is the order of a C array, and of torch's `Flatten`.
+Neuron (c height + y) width + x of a population stands for channel c, row y, column x of an image of shape (channels, height,
+width): the order of a C array and of torch's `Flatten`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.errors import NsnnError
-from .connectivity import Pairs, Rule
+from .connectivity import ConnectionRule
+from .pair_sampling import Pairs
 
 __all__ = ["AveragePooling", "Convolution"]
 
 
-class _Windows(Rule):
-    """What rules have in common that look at an image through windows."""
+class _Windows(ConnectionRule):
+    """Base of the rules that move a window over an image."""
 
     shared: ClassVar[bool] = True
 
@@ -34,7 +35,7 @@ class _Windows(Rule):
         return 0, 0
 
     def _fits(self) -> None:
-        """Make a tuple of the image, and raise NsnnError unless a window fits into it."""
+        """Turn the image into a tuple; raise NsnnError unless a window fits into it."""
         if self.image is None:
             return
         value = _several(self.image)
@@ -64,15 +65,15 @@ class _Windows(Rule):
         return c_in
 
     def _taps(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Along y and along x, all that a window sees within the image: places after, places in the window, places before."""
+        """Along y and along x, the pixels that windows see: index in the output, in the window, in the input."""
         assert self.image is not None
-        found = []
+        taps = []
         for axis in (0, 1):
             after, tap = np.indices((self.post_image[1 + axis], self._size[axis])).reshape(2, -1)
             before = after * self.stride[axis] - self._padding[axis] + tap
             inside = (before >= 0) & (before < self.image[1 + axis])
-            found.append((after[inside], tap[inside], before[inside]))
-        return found
+            taps.append((after[inside], tap[inside], before[inside]))
+        return taps
 
     def check(self, pre: Any, post: Any) -> None:
         """Raise NsnnError unless the populations have as many neurons as the images."""
@@ -85,7 +86,7 @@ class _Windows(Rule):
                 )
 
     def describe(self) -> dict[str, Any]:
-        """The record as plain data."""
+        """The rule as plain data."""
         values = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
         return {
             "type": type(self).__name__,
@@ -99,20 +100,20 @@ class Convolution(_Windows):
 
         drive[d, y, x] = sum over c, i, j of w[d, c, i, j] spikes[c, y stride - padding + i, x stride - padding + j]
 
-    The weight of the projection is the kernel, an array of shape (c_out, c_in, kh, kw), and so is what `Network.get_weights`
-    gives. A random law draws one number for each of its entries (delays are each synapse's own). Synapses share these weights, so
-    a learning rule on them is refused: train in torch (`deep`).
+    The weight of the projection, given or returned by `Network.get_weights`, is the kernel, an array of shape (c_out, c_in, kh,
+    kw); a distribution draws each of its entries. Delays belong to synapses. Synapses share the weights, so a learning rule on them
+    raises an error: train in torch (`deep`).
 
     Parameters
     ----------
     channels : whole number, c_out
     kernel : whole number, or (kh, kw)
     stride, padding : whole numbers, or pairs (along y, along x)
-    image : (channels, height, width) of the presynaptic population; `convolutional` puts it in, elsewhere it is needed
+    image : (channels, height, width) of the presynaptic population; set by `convolutional`, required elsewhere
 
     Raises
     ------
-    NsnnError : values that aren't such numbers, a kernel larger than the image with its padding, populations of another size
+    NsnnError : wrong values, a kernel larger than the image with its padding, populations of another size
 
     >>> rule = Convolution(8, 3, padding=1, image=(1, 6, 4))
     >>> rule.post_image
@@ -157,12 +158,12 @@ class Convolution(_Windows):
         return (self.channels, self.image[0], *self.kernel)
 
     def n_synapses(self, pre: Any, post: Any) -> int:
-        """The number of pairs within the image: less than c_out c_in kh kw for each place where there is padding."""
+        """The number of pairs within the image; pixels of the padding have no synapse."""
         y, x = self._taps()
         return self.channels * self.image[0] * y[0].size * x[0].size
 
     def _synapses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pre- and postsynaptic neuron and place in the flat kernel of every synapse, by pre, then post."""
+        """Presynaptic neuron, postsynaptic neuron and index in the flat kernel of every synapse, sorted by pre, then post."""
         c_in, height, width = self.image
         _, high, wide = self.post_image
         (y, i, y0), (x, j, x0) = self._taps()
@@ -174,7 +175,7 @@ class Convolution(_Windows):
         return pre.ravel()[order], post.ravel()[order], place.ravel()[order]
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
-        """Pre- and postsynaptic indices; see `Rule.connect`."""
+        """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
         i, j, _ = self._synapses()
         return i.astype(np.int32), j.astype(np.int32)
 
@@ -185,21 +186,20 @@ class Convolution(_Windows):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AveragePooling(_Windows):
-    """The mean of an image over windows, channel by channel, as torch's `avg_pool2d` without padding: a border that no whole window
-    covers is left out. Each synapse has the projection's one weight divided by the window's number of neurons.
+    """Average pooling of each channel, as torch's `avg_pool2d` without padding; a border that no window covers is left out.
 
-    The mean goes to spiking neurons, a population of the smaller image. (Between pooling and a convolution without neurons in
-    between there is nothing but a larger kernel: `deep.to_network` makes it of such modules.)
+    Each synapse has the weight of the projection divided by the number of neurons in a window. The target is a population of
+    spiking neurons. (Pooling followed directly by a convolution equals a convolution with a larger kernel: see `deep.to_network`.)
 
     Parameters
     ----------
     size : whole number, or (along y, along x)
-    stride : the same; None: the size
-    image : (channels, height, width) of the presynaptic population; `convolutional` puts it in, elsewhere it is needed
+    stride : as `size`; None: equal to `size`
+    image : (channels, height, width) of the presynaptic population; set by `convolutional`, required elsewhere
 
     Raises
     ------
-    NsnnError : values that aren't such numbers, a window larger than the image, populations of another size
+    NsnnError : wrong values, a window larger than the image, populations of another size
 
     >>> AveragePooling(2, image=(8, 7, 6)).post_image
     (8, 3, 3)
@@ -223,7 +223,7 @@ class AveragePooling(_Windows):
         return self.size
 
     def weight_shape(self, pre: Any, post: Any, n_synapses: int) -> tuple[int, ...]:
-        """(), one number."""
+        """(): one number."""
         return ()
 
     def n_synapses(self, pre: Any, post: Any) -> int:
@@ -231,7 +231,7 @@ class AveragePooling(_Windows):
         return int(np.prod(self.size) * np.prod(self.post_image))
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
-        """Pre- and postsynaptic indices; see `Rule.connect`."""
+        """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
         _, height, width = self.image
         channels, high, wide = self.post_image
         (y, _, y0), (x, _, x0) = self._taps()
@@ -253,13 +253,13 @@ def _whole(value: Any, least: int) -> bool:
 
 
 def _several(value: Any) -> tuple[Any, ...]:
-    """The entries of a list, tuple or array, none of anything else."""
+    """The entries of a list, tuple or array; () for anything else."""
     listed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
     return tuple(value) if listed else ()
 
 
 def _pair(value: Any, name: str, least: int) -> tuple[int, int]:
-    """(along y, along x) of a whole number for both or two of them."""
+    """(along y, along x) from one number for both, or from two numbers."""
     both = _several(value) or (value,) * 2
     if len(both) != 2 or not all(_whole(n, least) for n in both):
         raise NsnnError(f"{name} = {value!r}: expected a whole number >= {least}, or two, along y and x")

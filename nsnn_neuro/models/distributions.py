@@ -1,6 +1,6 @@
-"""Distributions that weights and delays are drawn from: records that draw from a generator handed to them.
+"""Distributions of weights and delays.
 
-A law of one's own is a subclass of `Distribution` with `sample`, and with `lowest` where it is for delays.
+To define a distribution, subclass `Distribution` with `sample`, and with `lowest` if it is for delays.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ import numpy as np
 from scipy.special import ndtr
 
 from ..core.errors import NsnnError
-from ..core.parameters import Record, parameter
+from ..core.parameters import Model, parameter
 
 __all__ = ["Between", "Distribution", "LogNormal", "Normal"]
 
-_LEAST_INSIDE = 1e-3  # of a normal law that its bounds may leave
+_LEAST_INSIDE = 1e-3  # smallest probability between the bounds of a normal distribution
 
 
-def numbers(record: Record) -> None:
-    """Raise NsnnError unless every parameter of the record is one number."""
-    for field in record._parameters():
-        if np.ndim(record.si(field.name)):
-            raise NsnnError(
-                f"{field.name} = {getattr(record, field.name)}: expected one number, not an array"
-            )
+def numbers(model: Model) -> None:
+    """Raise NsnnError unless every parameter of the model is one number."""
+    for field in model.parameter_fields():
+        if np.ndim(model.si(field.name)):
+            raise NsnnError(f"{field.name} = {getattr(model, field.name)}: expected one number, not an array")
 
 
-class Distribution(Record):
-    """Base of the laws that weights and delays are drawn from; all parameters are numbers of one unit, "V", "1" or "s".
+class Distribution(Model):
+    """Base of the distributions of weights and delays; all parameters are numbers of the same unit, "V", "1" or "s".
 
     >>> from brian2 import ms
     >>> Between(1*ms, 2*ms).unit_symbol
@@ -39,22 +37,22 @@ class Distribution(Record):
     def __post_init__(self) -> None:
         super().__post_init__()
         numbers(self)
-        for field in self._parameters():
+        for field in self.parameter_fields():
             value = getattr(self, field.name)
             if value is not None and self.unit(field.name) != self.unit_symbol:
-                first = self._parameters()[0].name
+                first = self.parameter_fields()[0].name
                 raise NsnnError(
-                    f"{first} = {getattr(self, first)}, {field.name} = {value}: expected one unit"
+                    f"{first} = {getattr(self, first)}, {field.name} = {value}: expected the same unit for both"
                 )
 
     @property
     def unit_symbol(self) -> str:
         """The unit of the values: "V", "1" or "s"."""
-        return self.unit(self._parameters()[0].name)
+        return self.unit(self.parameter_fields()[0].name)
 
     @property
     def lowest(self) -> float:
-        """A bound (SI) below which no value is drawn; -inf where there is none. Delays need one that is not negative."""
+        """Lower bound of the values (SI), -inf if there is none. It must not be negative for delays."""
         return -np.inf
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -64,16 +62,16 @@ class Distribution(Record):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Normal(Distribution):
-    """A normal law; with bounds, what is out of them is drawn again: the normal law given low <= x <= high.
+    """Normal distribution, with bounds the truncated one: values outside low <= x <= high are drawn again.
 
     Parameters
     ----------
-    mean, sd : numbers, of the normal law without its bounds; sd >= 0
-    low, high : numbers or None; low below high, at least 0.1 % of the law between them
+    mean, sd : numbers, of the distribution without bounds; sd >= 0
+    low, high : numbers or None; low below high, with at least 0.1 % of the probability between them
 
     Raises
     ------
-    NsnnError : units that differ, low not below high, bounds too far out
+    NsnnError : different units, low not below high, bounds too far from the mean
 
     >>> from brian2 import mV
     >>> Normal(0.1*mV, 0.05*mV, low=0*mV).lowest
@@ -94,7 +92,7 @@ class Normal(Distribution):
         if not inside >= _LEAST_INSIDE:
             raise NsnnError(
                 f"low = {self.low}, high = {self.high}: only a fraction {inside:.2g} of Normal(mean = {self.mean}, "
-                f"sd = {self.sd}) is between them, expected {_LEAST_INSIDE:g} at least"
+                f"sd = {self.sd}) lies between them, expected at least {_LEAST_INSIDE:g}"
             )
 
     def _validate(self, field: dataclasses.Field) -> None:
@@ -106,16 +104,16 @@ class Normal(Distribution):
         return mean, sd, -np.inf if low is None else low, np.inf if high is None else high
 
     def unit(self, name: str) -> str:
-        """The unit symbol of parameter `name`; of a bound that isn't given, the others'."""
+        """The unit symbol of parameter `name`; that of the mean for a bound that is None."""
         return super().unit("mean" if getattr(self, name) is None else name)
 
     def si(self, name: str) -> Any:
-        """Parameter `name` as an SI float, or None for a bound that isn't given."""
+        """Parameter `name` as an SI float, or None for a missing bound."""
         return None if getattr(self, name) is None else super().si(name)
 
     @property
     def lowest(self) -> float:
-        """The lower bound (SI), -inf where there is none."""
+        """The lower bound (SI), -inf if there is none."""
         return self._si()[2]
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -131,15 +129,15 @@ class Normal(Distribution):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LogNormal(Distribution):
-    """A log-normal law by its own mean and standard deviation: ln x is N(ln mean - s^2/2, s^2), s^2 = ln(1 + (sd/mean)^2).
+    """Log-normal distribution with given mean and standard deviation: ln x is N(ln mean - s^2/2, s^2), s^2 = ln(1 + (sd/mean)^2).
 
     Parameters
     ----------
-    mean, sd : numbers, of the variable itself; sd >= 0. A negative mean gives minus a log-normal variable (inhibitory weights)
+    mean, sd : numbers, of x (not of ln x); sd >= 0. A negative mean gives -x (inhibitory weights)
 
     Raises
     ------
-    NsnnError : units that differ, a mean of zero
+    NsnnError : different units, a mean of zero
 
     Source: Song et al. 2005 (of synaptic weights), doi 10.1371/journal.pbio.0030068
 
@@ -155,7 +153,7 @@ class LogNormal(Distribution):
         super().__post_init__()
         if self.si("mean") == 0 or not np.isfinite(self._spread()):
             raise NsnnError(
-                f"mean = {self.mean}: expected a mean other than zero, not tiny beside sd = {self.sd}"
+                f"mean = {self.mean}: expected a mean other than zero, not tiny compared with sd = {self.sd}"
             )
 
     def _spread(self) -> float:
@@ -175,7 +173,7 @@ class LogNormal(Distribution):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Between(Distribution):
-    """The uniform law on [low, high).
+    """Uniform distribution on [low, high).
 
     low, high : numbers, low below high
 

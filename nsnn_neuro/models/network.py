@@ -1,11 +1,11 @@
-"""Networks: populations of neurons, projections between them, and a seed that all random wiring comes from.
+"""Networks: populations of neurons, projections between them, and the seed of the random wiring.
 
     input = Population(64, Relay(), name="input")
     out = Population(10, NSNNNeuron(), noise=EscapeNoise(Gaussian(0.4)), name="out")
     net = Network([input, out], [Projection(input, out, rule=AllToAll(), weight=Normal(0.0, 0.1))], seed=1)
 
-Populations and projections are in `populations.py`, connection rules in `connectivity.py`, the laws of weights and delays in
-`distributions.py`, synapses in `synapses.py`.
+Populations and projections: `populations.py`. Connection rules: `connectivity.py`. Distributions of weights and delays:
+`distributions.py`. Synapses: `synapses.py`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from ..core import units
 from ..core.checks import check_seed
 from ..core.errors import NsnnError
-from .connectivity import summary
 from .distributions import Distribution
+from .pair_sampling import summary
 from .populations import Population, Projection, given, instance, read_only, shaped
 
 __all__ = ["Connections", "Network", "Population", "Projection"]
@@ -31,8 +31,8 @@ class Connections:
     """The synapses of a projection: synapse s is from neuron pre[s] to neuron post[s]. All arrays are read-only.
 
     pre, post : int32, shape (n_synapses,)
-    weight : SI float for all, or SI floats of shape (n_synapses,)
-    delay : the same, in seconds
+    weight : SI float for all synapses, or SI floats of shape (n_synapses,)
+    delay : likewise, in seconds
 
     >>> Connections(np.array([0]), np.array([1]), 0.5, 0.0).weight
     0.5
@@ -45,25 +45,25 @@ class Connections:
 
 
 class Network:
-    """Populations and projections. Which synapses there are, and random weights and delays, come from `seed`.
+    """A network of populations and projections; `seed` determines the connections and random weights and delays.
 
-    So the wiring stays the same over simulations, which have a seed of their own for the noise. Each projection has its own
-    stream of random numbers, by its place in the list, with separate ones for connections, weights and delays.
+    The wiring is therefore the same in all simulations, whose own seed determines the noise. Each projection has separate streams
+    of random numbers for connections, weights and delays, which depend on its position in the list.
 
     Order within a step: populations are updated in the order of the list. A projection with delay 0 from an earlier to a later
-    population is seen in the same step; any other with delay 0 (backward, or recurrent within a population) is seen from the
-    next step on. So a layered network passes through all its layers within a step.
+    population acts in the same step; any other projection with delay 0 (backward, or within a population) acts in the next step. So
+    a spike passes through all layers of a layered network within one step.
 
     Parameters
     ----------
     populations : list of `Population`, names unique
-    projections : list of `Projection` between them; given names unique
-    seed : whole number >= 0; None draws one
+    projections : list of `Projection` between them; names unique where given
+    seed : whole number >= 0; None draws a seed
 
     Raises
     ------
-    NsnnError : names given twice, a projection of a population that isn't in the list; later, when connections are drawn, an
-        array whose shape doesn't fit their random number
+    NsnnError : duplicate names, a projection of a population that is not in the list; when connections are drawn, an array whose
+        shape does not match their number
 
     >>> from brian2 import mV, ms
     >>> from nsnn_neuro.models.connectivity import FixedInDegree
@@ -95,12 +95,12 @@ class Network:
             for end in ("pre", "post"):
                 if not any(getattr(projection, end) is p for p in self.populations):
                     raise NsnnError(
-                        f"projections[{k}], {projection.default_name!r}: its {end} population isn't in populations "
-                        f"({', '.join(names)}): expected that very object"
+                        f"projections[{k}], {projection.default_name!r}: its {end} population is not in populations "
+                        f"({', '.join(names)}): expected the same object"
                     )
         self.projection_names: tuple[str, ...] = _unique(self.projections)
         self._weights = [p._weight for p in self.projections]
-        # the weights, as `get_weights` shapes them, once drawn
+        # the weights in the shape of `get_weights`, once drawn
         self._values: dict[int, float | np.ndarray] = {}
         self._cache: dict[int, Connections] = {}
 
@@ -109,29 +109,29 @@ class Network:
         return f"<Network {sizes}; {', '.join(self.projection_names) or 'no projections'}; seed {self.seed}>"
 
     def population(self, name: str) -> Population:
-        """The population of this name."""
+        """The population with this name."""
         for population in self.populations:
             if population.name == name:
                 return population
         raise NsnnError(f"name = {name!r}: expected one of {', '.join(p.name for p in self.populations)}")
 
     def projection(self, name: str) -> Projection:
-        """The projection of this name."""
+        """The projection with this name."""
         return self.projections[self._index(name)]
 
     def _index(self, which: Projection | str) -> int:
         for k, (projection, name) in enumerate(zip(self.projections, self.projection_names, strict=True)):
             if projection is which or (isinstance(which, str) and name == which):
                 return k
-        told = ", ".join(self.projection_names) or "none: the network has no projections"
+        known = ", ".join(self.projection_names) or "none: the network has no projections"
         if isinstance(which, Projection):
             raise NsnnError(
-                f"projection {which.default_name!r} isn't in this network: expected one of {told}"
+                f"projection {which.default_name!r} is not in this network: expected one of {known}"
             )
-        raise NsnnError(f"name = {which!r}: expected one of {told}")
+        raise NsnnError(f"name = {which!r}: expected one of {known}")
 
     def connections(self, projection: Projection | str) -> Connections:
-        """The synapses of a projection (or of the projection of that name): drawn at the first call, then kept."""
+        """The synapses of a projection, given itself or its name. They are drawn at the first call and then stay the same."""
         k = self._index(projection)
         if k not in self._cache:
             self._cache[k] = self._draw(k)
@@ -169,16 +169,15 @@ class Network:
         )
 
     def _expanded(self, k: int) -> float | np.ndarray:
-        """The weights of a projection, one for each synapse or one for all."""
+        """The weights of a projection, one per synapse or one for all."""
         weight = self.projections[k].rule.per_synapse(self._values[k])
         return read_only(weight) if isinstance(weight, np.ndarray) else weight
 
     def get_weights(self) -> list[Any]:
-        """The weights, an array for each projection: of shape (n_pre, n_post) where all pairs are connected, else (n_synapses,).
+        """A copy of the weights of each projection, of shape (n_pre, n_post) where all pairs are connected, else (n_synapses,).
 
-        Where synapses share weights, the shared ones: kernels (c_out, c_in, kh, kw), and one number, of shape (), for an average
-        pooling. Floats for dimensionless weights, Brian2 quantities for voltages; copies, to be changed and handed to
-        `set_weights`.
+        Where synapses share weights: the kernel (c_out, c_in, kh, kw) of a convolution, one number of shape () for average pooling.
+        Floats for dimensionless weights, Brian2 quantities for voltages. `set_weights` takes the same list.
         """
         out = []
         for k, projection in enumerate(self.projections):
@@ -189,13 +188,11 @@ class Network:
         return out
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace all weights: for each projection an array of the shape that `get_weights` gives, or one number for all.
-
-        The network is changed in place: what is simulated or asked of it from now on has these weights.
+        """Replace all weights in place: for each projection an array of the shape that `get_weights` returns, or one number.
 
         Raises
         ------
-        NsnnError : another number of arrays than of projections, a wrong shape, unit or sign; then nothing has been changed
+        NsnnError : a wrong number of arrays, a wrong shape, unit or sign; nothing is changed then
         """
         if not isinstance(weights, list | tuple) or len(weights) != len(self.projections):
             got = f"{len(weights)} entries" if isinstance(weights, list | tuple) else type(weights).__name__
@@ -215,7 +212,7 @@ class Network:
             self._cache[k] = dataclasses.replace(self._cache[k], weight=self._expanded(k))
 
     def describe(self) -> dict[str, Any]:
-        """The network as plain data, ready for JSON; arrays by their shape and checksum."""
+        """The network as plain data, ready for JSON; arrays by shape and checksum."""
         return {
             "type": "Network",
             "seed": self.seed,
@@ -249,16 +246,16 @@ def _described(value: float | np.ndarray | Distribution, unit: str) -> dict[str,
 
 def _listed(values: Any, kind: type, name: str) -> tuple[Any, ...]:
     if not isinstance(values, list | tuple):
-        raise NsnnError(f"{name} = {values!r}: expected a list of {kind.__name__} records")
+        raise NsnnError(f"{name} = {values!r}: expected a list of {kind.__name__} objects")
     for k, value in enumerate(values):
         instance(value, kind, f"{name}[{k}]", f"a {kind.__name__}")
         if any(value is other for other in values[:k]):
-            raise NsnnError(f"{name}[{k}] is in the list already: expected every {kind.__name__} once")
+            raise NsnnError(f"{name}[{k}] is in the list twice: expected every {kind.__name__} once")
     return tuple(values)
 
 
 def _unique(projections: tuple[Projection, ...]) -> tuple[str, ...]:
-    """The projections' names: those given, and for the others "pre->post", "pre->post#2", ..."""
+    """The names of the projections: as given, else "pre->post", "pre->post#2", ..."""
     given = [p.name for p in projections if p.name is not None]
     if twice := sorted({name for name in given if given.count(name) > 1}):
         raise NsnnError(f"projections has the name {twice[0]!r} twice: expected unique names")

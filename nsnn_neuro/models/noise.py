@@ -1,15 +1,15 @@
-"""Noise of the membrane: records for what makes a neuron's spikes random before they are counted. Escape noise: `escape.py`.
+"""Noise models of the membrane and of the threshold. Escape noise: `escape/`.
 
-Conventions, stated here and converted nowhere else:
+Conventions:
 
 - `sigma` is the stationary standard deviation of the *free* membrane (threshold removed), in the membrane's unit. White noise:
   tau dV = (mu - V) dt + sigma sqrt(2 tau) dW. Brunel's and Siegert's sigma_B is sqrt(2) sigma (`SQRT2`).
-- Ornstein-Uhlenbeck noise has its own correlation time and is scaled so that the free membrane again has standard deviation sigma.
-- `shared` is the fraction c of the noise *variance* that all neurons of a trial (of a population) have in common: sqrt(c) common
-  + sqrt(1 - c) private, so that the inputs of two neurons have correlation c. Crossings between grid points are shared likewise.
-- Multiplicative noise names its calculus. Where the noise is additive, or coloured, Ito's and Stratonovich's agree.
+- Ornstein-Uhlenbeck noise is scaled so that the free membrane has standard deviation sigma for any correlation time.
+- `shared` is the fraction c of the noise *variance* that all neurons of a population have in common within a trial: sqrt(c) common
+  + sqrt(1 - c) private, so that the inputs of two neurons have correlation c. Crossings between grid points share it as well.
+- Multiplicative noise states its calculus. For additive or coloured noise Ito's and Stratonovich's calculus agree.
 
-A noise of one's own whose strength depends on the membrane is a subclass of `MultiplicativeNoise` with two lines of text.
+To define a noise whose strength depends on the membrane, subclass `MultiplicativeNoise` with two texts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import quantities as pq
 
 from ..core.errors import NsnnError
-from ..core.parameters import Record, parameter
+from ..core.parameters import Model, parameter
 
 __all__ = [
     "SQRT2",
@@ -37,19 +37,19 @@ __all__ = [
 SQRT2 = np.sqrt(2.0)  # sigma_B = SQRT2 * sigma
 
 
-class Noise(Record):
-    """Base of the noise records. `at_threshold`: it needs a threshold that is the spike, not one behind it."""
+class Noise(Model):
+    """Base of the noise models. `at_threshold`: for neurons whose threshold is the spike (not EIF and the like)."""
 
     at_threshold: ClassVar[bool] = False
 
     def in_membrane_units(self) -> list[str]:
-        """The parameters that have the membrane's unit."""
-        return [f.name for f in self._parameters() if f.metadata["units"] == ("V", "1")]
+        """Names of the parameters in the unit of the membrane."""
+        return [f.name for f in self.parameter_fields() if f.metadata["units"] == ("V", "1")]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WhiteNoise(Noise):
-    """Gaussian white noise: tau dV = (mu - V) dt + sigma sqrt(2 tau) dW, a diffusive noise.
+    """Gaussian white noise: tau dV = (mu - V) dt + sigma sqrt(2 tau) dW (diffusive noise).
 
     Parameters
     ----------
@@ -76,10 +76,9 @@ class WhiteNoise(Noise):
 class OUNoise(Noise):
     """Ornstein-Uhlenbeck input: tau_noise dI = -I dt + sigma_I sqrt(2 tau_noise) dW, added to the drive.
 
-    sigma_I = sigma sqrt(1 + tau_m / tau_noise), so that the free membrane of a leaky neuron has standard deviation sigma.
-    The current of each trial starts from its own stationary law. V is smooth on the scale of tau_noise: below 10 dt the membrane's
-    path within each step is drawn and tested too (with the bridge), below dt / 51 the noise is refused: take a smaller dt or
-    `WhiteNoise`.
+    sigma_I = sigma sqrt(1 + tau_m / tau_noise), so that the free membrane of a leaky neuron has standard deviation sigma. The
+    current of each trial starts from its stationary distribution. For tau_noise below 10 dt the path of the membrane within each
+    step is also drawn and tested (with the bridge). Below dt / 51 `simulate` raises an error: use a smaller dt or `WhiteNoise`.
 
     Parameters
     ----------
@@ -103,9 +102,9 @@ class OUNoise(Noise):
 class MultiplicativeNoise(Noise):
     """White noise whose strength depends on the membrane: tau dV = ... dt + sigma (V - v_zero) sqrt(2 tau) dW, calculus declared.
 
-    A white conductance with reversal v_zero. Taken with Milstein's step (strong order 1) in either calculus. The bridge
-    between grid points measures distances in units of the noise, int dV / amplitude. Another dependence on V is a subclass with
-    `amplitude`, a text in the membrane's unit, in v and parameters, and `slope`, its derivative to v:
+    A white conductance with reversal potential v_zero. The step is Milstein's (strong order 1) in either calculus. The bridge
+    measures distances in units of the noise, int dV / amplitude. For another dependence on V, subclass with `amplitude`, a text in
+    v and parameters in the unit of the membrane, and `slope`, its derivative with respect to v:
 
     >>> from brian2 import ms, mV
     >>> import nsnn_neuro as nsnn
@@ -122,8 +121,8 @@ class MultiplicativeNoise(Noise):
 
     Parameters
     ----------
-    sigma : scalar or (n_neurons,), dimensionless, >= 0: strength for each unit of `amplitude`
-    v_zero : scalar or (n_neurons,), membrane's unit: where the noise vanishes
+    sigma : scalar or (n_neurons,), dimensionless, >= 0: strength relative to `amplitude`
+    v_zero : scalar or (n_neurons,), unit of the membrane: voltage at which the noise vanishes
     calculus : "ito" or "stratonovich", no default
 
     Raises
@@ -152,9 +151,9 @@ class ConductanceNoise(Noise):
 
     tau_m dV = ... + g_e (e_rev_e - V) dt + g_i (e_rev_i - V) dt, tau_k dg_k = (mean_k - g_k) dt + sigma_k sqrt(2 tau_k) dW_k
 
-    Conductances are in units of the neuron's leak conductance and are not cut at 0: keep sigma_k well below g_k. Coloured noise, so
-    Ito's and Stratonovich's calculus agree. A trial starts from their stationary law. A step sees the mean of their values at its
-    ends, which makes the noise .2 % too strong at tau_k = 5 dt and 4 % at dt; the threshold is tested at grid points.
+    Conductances are in units of the leak conductance and are not clipped at 0: keep sigma_k well below g_k. A trial starts from
+    their stationary distribution. A step uses the mean of their values at its two ends, which makes the noise 0.2 % too strong at
+    tau_k = 5 dt and 4 % at tau_k = dt. The threshold is tested at grid points only.
 
     Parameters
     ----------
@@ -181,9 +180,10 @@ class ConductanceNoise(Noise):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ThresholdNoise(Noise):
-    """Noisy threshold: after each spike it is drawn anew, v_thresh + sigma z, z standard normal; the membrane is noise-free.
+    """Noisy threshold v_thresh + sigma z, z standard normal and drawn again after each spike; the membrane is noise-free.
 
-    sigma : scalar or (n_neurons,), membrane's unit, >= 0. A threshold drawn anew in each step is `EscapeNoise(Gaussian(sigma))`
+    sigma : scalar or (n_neurons,), membrane's unit, >= 0. For a threshold drawn again in each step use
+        `EscapeNoise(Gaussian(sigma))`
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 
@@ -198,15 +198,15 @@ class ThresholdNoise(Noise):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PoissonNoise(Noise):
-    """A Poisson background of finite synapses: the membrane jumps by `weight` at `rate`, and by `weight_inh` at `rate_inh`.
+    """Poisson background (shot noise): the membrane jumps by `weight` at `rate`, and by `weight_inh` at `rate_inh`.
 
-    The mean drive is tau_m (weight rate + weight_inh rate_inh), and sigma^2 of the diffusion that it tends to is
-    tau_m (weight^2 rate + weight_inh^2 rate_inh) / 2. Each jump has its own time within a step, and the threshold is tested along
-    the path (with the bridge; without it at the step's end). While the neuron is refractory jumps are lost.
+    The mean drive is tau_m (weight rate + weight_inh rate_inh); sigma^2 in the diffusion limit is
+    tau_m (weight^2 rate + weight_inh^2 rate_inh) / 2. Each jump has a random time within the step, and the threshold is tested
+    along the path (with the bridge; without it at the end of the step). Jumps during the refractory time are lost.
 
     Parameters
     ----------
-    rate, rate_inh : scalar or (n_neurons,), frequency >= 0: of all synapses of a kind together, at most 500 jumps a step
+    rate, rate_inh : scalar or (n_neurons,), frequency >= 0: total over all synapses of a kind, at most 500 jumps per step
     weight, weight_inh : scalar or (n_neurons,), membrane's unit, of either sign
 
     Source: Stein 1965, doi 10.1016/S0006-3495(65)86709-1
@@ -222,12 +222,12 @@ class PoissonNoise(Noise):
     weight_inh: Any = parameter("V", "1", default=0.0, kw_only=True)
 
     def in_membrane_units(self) -> list[str]:
-        """The parameters that have the membrane's unit."""
+        """Names of the parameters in the unit of the membrane."""
         return ["weight", "weight_inh"] if self.inhibited else ["weight"]
 
     @property
     def inhibited(self) -> bool:
-        """True when there are jumps of the second kind."""
+        """True if `rate_inh` is above 0."""
         return bool(np.any(np.asarray(self.si("rate_inh")) > 0))
 
     def __post_init__(self) -> None:

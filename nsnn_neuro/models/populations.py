@@ -1,4 +1,4 @@
-"""Populations of neurons, and projections of synapses from one to another. A `network.Network` puts them together."""
+"""Populations of neurons and projections between them, the parts of a `Network`."""
 
 from __future__ import annotations
 
@@ -12,39 +12,40 @@ import quantities as pq
 from ..core import units
 from ..core.checks import whole
 from ..core.errors import NsnnError
-from ..core.parameters import Record
-from .connectivity import Rule, summary
+from ..core.parameters import Model
+from .connectivity import ConnectionRule
 from .distributions import Distribution
 from .escape import Family, Hazard
 from .neurons import Neuron, NSNNNeuron, PoissonSource, Relay
 from .noise import Noise
+from .pair_sampling import summary
 from .plasticity import Plasticity
 from .stimuli import Stimulus
-from .synapses import Jump, Synapse
+from .synapses import DeltaSynapse, Synapse
 
 __all__ = ["Population", "Projection"]
 
 _MOST = 2**31 - 1  # neurons of a population: indices are int32
-# what the axes of an array of weights are, by their number
+# meaning of the axes of an array of weights, by their number
 _AXES = {1: "(n_synapses,)", 2: "(n_pre, n_post)", 4: "(c_out, c_in, kh, kw)"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Population:
-    """Neurons of one kind: n copies of `neuron`, each with its own noise, all driven by `stimulus`.
+    """Population of n copies of `neuron`, each with independent noise, all driven by `stimulus`.
 
     Parameters
     ----------
     n : whole number >= 1
-    neuron : a neuron record; its array parameters, and those of noise and stimulus, have the shape (n,)
-    noise : a noise record, or None
-    stimulus : a stimulus record in the membrane's unit, or None
+    neuron : a neuron model; array parameters of neuron, noise and stimulus have the shape (n,)
+    noise : a noise model, or None
+    stimulus : a stimulus in the unit of the membrane, or None
     name : letters, digits, "_" and "-", a letter or "_" first; unique in a network
-    positions : plain numbers of shape (n,) or (n, d), for `DistanceDependent`; None: evenly on a ring of circumference 1
+    positions : plain numbers of shape (n,) or (n, d), for `DistanceDependent`; None: equally spaced on a ring of circumference 1
 
     Raises
     ------
-    NsnnError : an argument of the wrong type or size; noise or stimulus for a source that has none
+    NsnnError : an argument of the wrong type or size; noise or stimulus for a source that takes none
 
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> Population(10, NSNNNeuron(), noise=EscapeNoise(Gaussian(0.4)), name="out").describe()["size"]
@@ -61,21 +62,19 @@ class Population:
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", whole(self.n, 1, "n", _MOST))
         _named(self.name, "_-", "the population")
-        instance(self.neuron, Neuron, "neuron", "a neuron record such as LIF(...) or NSNNNeuron()")
+        instance(self.neuron, Neuron, "neuron", "a neuron model such as LIF(...) or NSNNNeuron()")
         if self.noise is not None:
             refuse_bare(self.noise)
-            instance(self.noise, Noise, "noise", "a noise record such as WhiteNoise(3*mV), or None")
+            instance(self.noise, Noise, "noise", "a noise model such as WhiteNoise(3*mV), or None")
         if self.stimulus is not None:
-            instance(
-                self.stimulus, Stimulus, "stimulus", "a stimulus record such as Constant(15*mV), or None"
-            )
-        who = type(self.neuron).__name__
+            instance(self.stimulus, Stimulus, "stimulus", "a stimulus such as Constant(15*mV), or None")
+        kind = type(self.neuron).__name__
         if isinstance(self.neuron, Relay | PoissonSource) and self.noise is not None:
-            raise NsnnError(f"noise = {self.noise}: a {who} takes no noise, expected None")
+            raise NsnnError(f"noise = {self.noise}: a {kind} takes no noise, expected None")
         if isinstance(self.neuron, PoissonSource) and self.stimulus is not None:
-            raise NsnnError(f"stimulus = {self.stimulus}: a {who} takes no stimulus, expected None")
-        for record in (self.neuron, self.noise, self.stimulus):
-            _sized(record, self.n, f"population {self.name!r}")
+            raise NsnnError(f"stimulus = {self.stimulus}: a {kind} takes no stimulus, expected None")
+        for model in (self.neuron, self.noise, self.stimulus):
+            _sized(model, self.n, f"population {self.name!r}")
         if self.positions is not None:
             object.__setattr__(self, "positions", self._placed())
 
@@ -105,27 +104,27 @@ class Population:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Projection:
-    """Synapses of one kind from a population to another, or to itself.
+    """Projection: synapses of one kind from a population to another, or to itself.
 
     Parameters
     ----------
-    pre, post : `Population`s; post can't be a source (`Relay`, `PoissonSource`)
+    pre, post : `Population`s; post must not be a source (`Relay`, `PoissonSource`)
     rule : a connection rule: `AllToAll()`, `OneToOne()`, `FixedProbability(p)`, `FixedInDegree(k)`, `FromList(pre, post)`,
-        `DistanceDependent(p_max, scale)`, of images `Convolution(...)` and `AveragePooling(...)`, or your own
+        `DistanceDependent(p_max, scale)`, for images `Convolution(...)` and `AveragePooling(...)`, or your own
     weight : a number, a distribution (`Normal`, `LogNormal`, `Between`), or an array, of shape (n_pre, n_post) for `AllToAll` (all
-        pairs connected), a kernel (c_out, c_in, kh, kw) for `Convolution`, else (n_synapses,) in the rule's order. In the
-        membrane's unit for jumps and currents; for conductances plain numbers >= 0 (in units of the leak's)
-    delay : time >= 0, an array of times of shape (n_synapses,), or a distribution without negative values. A run takes each to
-        the nearest step dt, a half step upwards, and warns where given delays (not drawn ones) are no multiples of dt
-    synapse : "jump" (the membrane jumps by the weight), or a synapse record; an `NSNNNeuron` takes jumps alone
+        pairs connected), a kernel (c_out, c_in, kh, kw) for `Convolution`, else (n_synapses,) in the order of the rule. In the
+        unit of the membrane for jumps and currents; for conductances plain numbers >= 0 (in units of the leak)
+    delay : time >= 0, an array of times of shape (n_synapses,), or a distribution without negative values. Each is rounded to the
+        nearest multiple of dt (half a step upwards); a warning names given delays (not drawn ones) that are changed
+    synapse : "jump" (the membrane jumps by the weight), or a synapse; only "jump" for an `NSNNNeuron`
     release : number, the probability that a spike is transmitted, drawn for each synapse and spike
-    plasticity : a learning rule such as `NDL(0.01)`, by which `train` changes the weights, or None; `simulate` leaves them. None
+    plasticity : a learning rule such as `NDL(0.01)` with which `train` changes the weights (`simulate` does not), or None; None
         where synapses share weights
-    name : unique in a network; default "pre->post", with "#2" and so on for further ones of the same populations
+    name : unique in a network; default "pre->post", with "#2" and so on for further projections of the same populations
 
     Raises
     ------
-    NsnnError : wrong type, unit, shape or sign; populations that the rule can't connect
+    NsnnError : wrong type, unit, shape or sign; populations that the rule cannot connect
 
     >>> from nsnn_neuro.models.connectivity import AllToAll
     >>> cells = Population(3, NSNNNeuron(), name="cells")
@@ -136,7 +135,7 @@ class Projection:
 
     pre: Population
     post: Population
-    rule: Rule = dataclasses.field(kw_only=True)
+    rule: ConnectionRule = dataclasses.field(kw_only=True)
     weight: Any = dataclasses.field(kw_only=True)
     delay: Any = dataclasses.field(default_factory=lambda: 0.0 * pq.ms, kw_only=True)
     synapse: Synapse = dataclasses.field(default="jump", kw_only=True)  # type: ignore[assignment]
@@ -149,14 +148,16 @@ class Projection:
     def __post_init__(self) -> None:
         for name in ("pre", "post"):
             instance(getattr(self, name), Population, name, "a Population")
-        instance(self.rule, Rule, "rule", "a connection rule such as AllToAll() or FixedProbability(0.1)")
+        instance(
+            self.rule, ConnectionRule, "rule", "a connection rule such as AllToAll() or FixedProbability(0.1)"
+        )
         if self.plasticity is not None:
             instance(self.plasticity, Plasticity, "plasticity", "a learning rule such as NDL(0.01), or None")
             if self.rule.shared:
                 raise NsnnError(
-                    f"plasticity = {self.plasticity!r}: a learning rule changes each synapse's own weight, and those of "
-                    f"{type(self.rule).__name__} share theirs: expected None. Train in torch, deep.from_network(net), and come "
-                    "back by deep.to_network(module)"
+                    f"plasticity = {self.plasticity!r}: a learning rule changes the weight of each synapse, but the synapses of "
+                    f"{type(self.rule).__name__} share weights: expected None. Train in torch with "
+                    "deep.from_network(net), and convert back with deep.to_network(module)"
                 )
         if self.name is not None:
             _named(self.name, "_>#-", "the projection")
@@ -180,30 +181,28 @@ class Projection:
 
     def _check_synapse(self) -> None:
         if isinstance(self.synapse, str) and self.synapse == "jump":
-            object.__setattr__(self, "synapse", Jump())
-        instance(
-            self.synapse, Synapse, "synapse", '"jump" or a synapse record such as ExponentialSynapse(5*ms)'
-        )
+            object.__setattr__(self, "synapse", DeltaSynapse())
+        instance(self.synapse, Synapse, "synapse", '"jump" or a synapse such as ExponentialSynapse(5*ms)')
         target, synapse = self.post.neuron, self.synapse
-        who = type(target).__name__
+        kind = type(target).__name__
         if isinstance(target, Relay | PoissonSource):
             raise NsnnError(
-                f"post = {self.post.name!r}: a {who} receives nothing, expected a population of neurons"
+                f"post = {self.post.name!r}: a {kind} takes no input, expected a population of neurons"
             )
-        if isinstance(target, NSNNNeuron) and not isinstance(synapse, Jump):
+        if isinstance(target, NSNNNeuron) and not isinstance(synapse, DeltaSynapse):
             raise NsnnError(
-                f"synapse = {synapse}: an NSNNNeuron takes jumps alone (added to u in the same step), "
+                f"synapse = {synapse}: an NSNNNeuron only takes jumps (added to u in the same step), "
                 'expected synapse="jump"'
             )
         if synapse.reversal is not None and synapse.unit(synapse.reversal) != target.membrane_unit:
             raise NsnnError(
-                f"{synapse.reversal} = {getattr(synapse, synapse.reversal)}: the membrane of this {who} has the unit of "
+                f"{synapse.reversal} = {getattr(synapse, synapse.reversal)}: the membrane of this {kind} has the unit of "
                 f"{units.describe(target.membrane_unit)}"
             )
         _sized(synapse, self.post.n, f"postsynaptic population {self.post.name!r}")
 
     def check_sign(self, weight: float | np.ndarray | Distribution, name: str) -> None:
-        """Raise NsnnError for negative weights of a conductance."""
+        """Raise NsnnError for negative weights of conductances."""
         if self.synapse.conductance is None or _lowest(weight) >= 0:
             return
         shown = weight if isinstance(weight, Distribution) else f"{float(np.min(weight)):g}"
@@ -219,7 +218,7 @@ class Projection:
 
     @property
     def given_delay(self) -> float | np.ndarray | Distribution:
-        """The delay in s, or the law that it is drawn from."""
+        """The delay in s, or its distribution."""
         return self._delay
 
     @property
@@ -229,28 +228,26 @@ class Projection:
 
     @property
     def default_name(self) -> str:
-        """The name it was given, or "pre->post"."""
+        """The given name, or "pre->post"."""
         return f"{self.pre.name}->{self.post.name}" if self.name is None else self.name
 
     def shape(self, n_synapses: int) -> tuple[int, ...]:
-        """The shape of an array of weights: what the rule says, e.g. (n_pre, n_post) where all pairs are connected."""
+        """The shape of an array of weights, e.g. (n_pre, n_post) where all pairs are connected."""
         return self.rule.weight_shape(self.pre, self.post, n_synapses)
 
 
 def instance(value: Any, kind: type, name: str, expected: str) -> None:
-    """Raise NsnnError unless `value` is of this kind."""
+    """Raise NsnnError unless `value` is an instance of `kind`."""
     if not isinstance(value, kind):
         raise NsnnError(f"{name} = {value!r}: expected {expected}")
 
 
 def refuse_bare(noise: Any) -> None:
-    """Raise NsnnError for an escape family or hazard that isn't within an `EscapeNoise`."""
+    """Raise NsnnError for an escape family or hazard that is not wrapped in `EscapeNoise`."""
     if isinstance(noise, Family | Hazard):
         keyword = "hazard=" if isinstance(noise, Hazard) else ""
         kind = type(noise).__name__
-        raise NsnnError(
-            f"noise = {noise!r}: expected EscapeNoise({keyword}{kind}(...)), escape noise of this kind"
-        )
+        raise NsnnError(f"noise = {noise!r}: expected EscapeNoise({keyword}{kind}(...))")
 
 
 def _named(name: Any, others: str, what: str) -> None:
@@ -260,34 +257,34 @@ def _named(name: Any, others: str, what: str) -> None:
         )
 
 
-def _sized(record: Record | None, n: int, where: str) -> None:
-    """Raise NsnnError unless every array parameter of the record, and of records in it, has n values."""
-    if record is None:
+def _sized(model: Model | None, n: int, where: str) -> None:
+    """Raise NsnnError unless every array parameter of the model, and of models in it, has n values."""
+    if model is None:
         return
-    for field in record._parameters():
-        shape = np.shape(record.si(field.name))
+    for field in model.parameter_fields():
+        shape = np.shape(model.si(field.name))
         if shape not in ((), (n,)):
             raise NsnnError(
-                f"{field.name} of {type(record).__name__} has {shape[0]} values: expected one, or n = {n} for the {where}"
+                f"{field.name} of {type(model).__name__} has {shape[0]} values: expected one, or n = {n} for the {where}"
             )
-    for field in dataclasses.fields(record):
-        if isinstance(inner := getattr(record, field.name), Record):
+    for field in dataclasses.fields(model):
+        if isinstance(inner := getattr(model, field.name), Model):
             _sized(inner, n, where)
 
 
 def _lowest(value: float | np.ndarray | Distribution) -> float:
-    """The least value, 0 if there is none below."""
+    """The smallest value, or 0 if all are positive."""
     return value.lowest if isinstance(value, Distribution) else float(np.min(value, initial=0.0))
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """The array, which can't be written to any more."""
+    """Make the array read-only."""
     array.flags.writeable = False
     return array
 
 
 def given(value: Any, unit: str, name: str) -> float | np.ndarray:
-    """A number or an array in SI, the array an own, read-only copy."""
+    """A number or a read-only copy of an array, in SI."""
     values = units.si(value, unit, name)
     if not np.isfinite(values).all():
         raise NsnnError(f"{name} = {value}: expected finite values")
@@ -298,12 +295,12 @@ def _drawn_or_given(value: Any, unit: str, name: str) -> float | np.ndarray | Di
     if not isinstance(value, Distribution):
         return given(value, unit, name)
     if value.unit_symbol != unit:
-        raise NsnnError(f"{name} = {value}: expected parameters in the unit of {units.describe(unit)}")
+        raise NsnnError(f"{name} = {value}: expected parameters with the unit of {units.describe(unit)}")
     return value
 
 
 def shaped(value: Any, shape: tuple[int, ...] | None, name: str, projection: str) -> None:
-    """Raise NsnnError when `value` is an array of another shape (None: any)."""
+    """Raise NsnnError if `value` is an array of another shape (None: any shape)."""
     if shape is not None and isinstance(value, np.ndarray) and value.shape != shape:
-        told = f" or the shape {_AXES.get(len(shape), 'of the rule')} = {shape}" if shape else ""
-        raise NsnnError(f"{name} of {projection!r} has shape {value.shape}: expected a number{told}")
+        alternative = f" or the shape {_AXES.get(len(shape), 'of the rule')} = {shape}" if shape else ""
+        raise NsnnError(f"{name} of {projection!r} has shape {value.shape}: expected a number{alternative}")

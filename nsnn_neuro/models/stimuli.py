@@ -1,7 +1,7 @@
-"""Stimuli: the drive of a neuron over time, in the membrane's unit (a voltage R I, or dimensionless).
+"""Stimuli: the drive of a neuron over time, in the unit of the membrane (a voltage R I, or dimensionless).
 
-A stimulus is either text in `t`, `dt` and the names of its parameters (`Constant`, `Step`, `Sinusoid`) or samples on the
-simulation's own time grid (`FrozenNoise`, `Recorded`). Over one step the drive is constant.
+A stimulus is a text in `t`, `dt` and the names of its parameters (`Constant`, `Step`, `Sinusoid`), or samples on the time grid of
+the simulation (`FrozenNoise`, `Recorded`). The drive is constant over a step.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from scipy.signal import lfilter
 from ..core import units
 from ..core.checks import whole
 from ..core.errors import NsnnError
-from ..core.parameters import Record, parameter
+from ..core.parameters import Model, parameter
 
 __all__ = ["Constant", "FrozenNoise", "Recorded", "Sinusoid", "Step", "Stimulus"]
 
 
-class Stimulus(Record):
-    """Base of the stimuli: `text` in Brian2's syntax, or None when the stimulus is given by its samples."""
+class Stimulus(Model):
+    """Base of the stimuli: `text` in Brian2's syntax, or None for a stimulus that is defined by its samples."""
 
     text: ClassVar[str | None] = None
 
     @property
     def drive_unit(self) -> str:
         """The unit of the drive: "V" or "1"."""
-        return self.unit(self._parameters()[0].name)
+        return self.unit(self.parameter_fields()[0].name)
 
     def samples(self, n_steps: int, dt: float) -> np.ndarray:
-        """The drive at k dt, SI floats, shape (n_steps,), or (n_steps, n_neurons) where a parameter is an array."""
+        """The drive at k dt in SI, shape (n_steps,), or (n_steps, n_neurons) if a parameter is an array."""
         raise NotImplementedError
 
 
@@ -47,7 +47,7 @@ def _squeeze(values: np.ndarray, n_steps: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Constant(Stimulus):
-    """A constant drive v.
+    """Constant drive v.
 
     v : scalar or (n_neurons,), voltage or dimensionless
 
@@ -65,7 +65,7 @@ class Constant(Stimulus):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Step(Stimulus):
-    """A step: v from t_on (included) to t_off (excluded), 0 elsewhere; on the grid, both rounded to the nearest step.
+    """Step: v from t_on (included) to t_off (excluded), 0 elsewhere; both times are rounded to the nearest step.
 
     v : scalar or (n_neurons,), voltage or dimensionless
     t_on, t_off : times, t_on before t_off
@@ -93,9 +93,9 @@ class Step(Stimulus):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sinusoid(Stimulus):
-    """A sinusoid: mean + amplitude sin(2 pi frequency t + phase).
+    """Sinusoid: mean + amplitude sin(2 pi frequency t + phase).
 
-    mean, amplitude : scalar or (n_neurons,), voltage or dimensionless, one unit for both
+    mean, amplitude : scalar or (n_neurons,), voltage or dimensionless, same unit for both
     frequency : scalar or (n_neurons,), >= 0
     phase : scalar or (n_neurons,), radians
 
@@ -122,11 +122,11 @@ class Sinusoid(Stimulus):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FrozenNoise(Stimulus):
-    """One Ornstein-Uhlenbeck path, the same in every trial and every call: mean, standard deviation sigma, time tau_noise.
+    """Frozen noise: one Ornstein-Uhlenbeck path, identical in every trial, with mean, standard deviation and correlation time.
 
-    The path depends on `seed` and dt alone; it starts from the stationary law.
+    The path depends on `seed` and dt only; it starts from the stationary distribution.
 
-    mean, sigma : scalars, voltage or dimensionless, one unit for both; sigma >= 0
+    mean, sigma : scalars, voltage or dimensionless, same unit for both; sigma >= 0
     tau_noise : scalar, time > 0
     seed : integer
 
@@ -159,15 +159,15 @@ class FrozenNoise(Stimulus):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recorded(Stimulus):
-    """A recorded signal, held constant between its samples; longer samples than dt repeat, shorter ones are averaged.
+    """Recorded signal: samples longer than dt are repeated, shorter ones averaged.
 
-    The signal's first sample is at the start of the trial. Its sampling period and dt must be whole multiples one of the other.
+    The first sample is at the start of the trial. Either of sampling period and dt must be a whole multiple of the other.
 
     signal : neo.AnalogSignal in volts or dimensionless, one channel or n_neurons channels
 
     Raises
     ------
-    NsnnError : not an AnalogSignal, unit, NaN; when run: shorter than the run, incommensurate with dt
+    NsnnError : not an AnalogSignal, wrong unit, NaN; when simulated: too short, sampling period incommensurate with dt
 
     >>> import neo, quantities as pq
     >>> s = neo.AnalogSignal([[1.0], [2.0]], units="mV", sampling_period=2*pq.ms)
@@ -216,7 +216,7 @@ class Recorded(Stimulus):
         return _squeeze(values[:n_steps], n_steps)
 
     def describe(self) -> dict[str, Any]:
-        """The record as plain data, without the samples (they are in the Block as the signal "stimulus")."""
+        """The stimulus as plain data, without the samples (they are in the Block as the signal "stimulus")."""
         return {
             "type": "Recorded",
             "signal": str(self.signal.name or ""),
@@ -227,13 +227,13 @@ class Recorded(Stimulus):
         }
 
 
-def _one_unit(record: Record, first: str, second: str) -> None:
-    a, b = getattr(record, first), getattr(record, second)
-    if record.unit(first) != record.unit(second):
-        raise NsnnError(f"{first} = {a}, {second} = {b}: expected one unit for both")
+def _one_unit(model: Model, first: str, second: str) -> None:
+    a, b = getattr(model, first), getattr(model, second)
+    if model.unit(first) != model.unit(second):
+        raise NsnnError(f"{first} = {a}, {second} = {b}: expected the same unit for both")
 
 
-def _scalars(record: Record, *names: str) -> None:
+def _scalars(model: Model, *names: str) -> None:
     for name in names:
-        if np.ndim(record.si(name)):
-            raise NsnnError(f"{name} has shape {np.shape(record.si(name))}: expected one number")
+        if np.ndim(model.si(name)):
+            raise NsnnError(f"{name} has shape {np.shape(model.si(name))}: expected one number")

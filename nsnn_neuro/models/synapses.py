@@ -1,11 +1,11 @@
-"""Synapses: what a spike does to the neuron that receives it, as text on a record.
+"""Synapse models: the effect of a spike on the postsynaptic neuron, as text.
 
-Either the membrane jumps, or a current (in the membrane's unit) joins the drive, or a conductance (in units of the leak's) pulls
+The membrane jumps, or a current (in the unit of the membrane) adds to the drive, or a conductance (in units of the leak) pulls
 the membrane towards a reversal potential:
 
     tau_m dV/dt = ... + current            tau_m dV/dt = ... + conductance (reversal - V)
 
-The state variables are linear, so that they are integrated exactly; `assemble.py` does it.
+State variables obey linear equations, which are integrated exactly (`brian/equations/synapses.py`).
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.errors import NsnnError
-from ..core.parameters import Record, parameter
+from ..core.parameters import Model, parameter
 
-__all__ = ["AlphaSynapse", "ConductanceSynapse", "ExponentialSynapse", "Jump", "Synapse"]
+__all__ = ["AlphaSynapse", "ConductanceSynapse", "DeltaSynapse", "ExponentialSynapse", "Synapse"]
 
-# functions and constants of Brian2 that a text may use
+# functions and constants of Brian2 that texts may use
 _KNOWN: dict[str, Any] = {
     name: getattr(np, name) for name in ("exp", "expm1", "log", "sqrt", "tanh", "pi", "e")
 }
 
 
-class Synapse(Record):
-    """Base of the synapses: linear state variables, what an arriving spike adds to them, and how they reach the membrane.
+class Synapse(Model):
+    """Base of the synapses: linear state variables, the increments at a spike, and the effect on the membrane.
 
-    `states` : state -> its time derivative, linear in the states, with the parameters in the coefficients
-    `on_arrival` : state -> what a spike adds, in `weight` and the parameters; the key "v" is the membrane itself
-    `current` : linear in the states, joins the drive; or
+    `states` : state -> time derivative, linear in the states, with coefficients in the parameters
+    `on_arrival` : state -> increment at a spike, in `weight` and the parameters; the key "v" is the membrane
+    `current` : linear in the states, adds to the drive; or
     `conductance` and `reversal` : linear in the states, in units of the leak conductance, and the name of the parameter that is
-        the voltage it pulls to
+        the reversal potential
 
-    All states are in the unit of the weight. Parameters are scalars or of shape (n_post,). A synapse of one's own is a dataclass
-    with its parameters and these texts in Brian2's syntax:
+    All states are in the unit of the weight. Parameters are scalars or of shape (n_post,). A new synapse is a dataclass with its
+    parameters and these texts in Brian2's syntax:
 
     >>> from brian2 import ms
     >>> @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Synapse(Record):
 
     Raises
     ------
-    NsnnError : texts that don't fit together: unknown names, a derivative that isn't linear, current and conductance both
+    NsnnError : unknown names in a text, a derivative that is not linear, both current and conductance
     """
 
     states: ClassVar[dict[str, str]] = {}
@@ -65,15 +65,17 @@ class Synapse(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        who, parameters = type(self).__name__, {f.name for f in self._parameters()}
+        who, parameters = type(self).__name__, {f.name for f in self.parameter_fields()}
         if taken := {"v", "weight"} & (parameters | set(self.states)) or parameters & set(self.states):
-            raise NsnnError(f"{who} has a state or parameter {sorted(taken)}: expected a name of its own")
+            raise NsnnError(f"{who} has a state or parameter {sorted(taken)}: expected another name")
         if unknown := set(self.on_arrival) - set(self.states) - {"v"}:
             raise NsnnError(
                 f'{who}.on_arrival adds to {sorted(unknown)}: expected a state of {who}.states, or "v"'
             )
         if not self.on_arrival:
-            raise NsnnError(f'{who}.on_arrival is empty: expected what a spike adds, e.g. {{"x": "weight"}}')
+            raise NsnnError(
+                f'{who}.on_arrival is empty: expected an increment at a spike, e.g. {{"x": "weight"}}'
+            )
         if self.conductance is not None and (self.current is not None or "v" in self.on_arrival):
             raise NsnnError(
                 f"{who} has a conductance and a current or jump, whose weights differ in unit: expected one of them"
@@ -93,13 +95,13 @@ class Synapse(Record):
     def _compiled(
         self, where: str, text: str, variables: tuple[str, ...]
     ) -> Callable[[Iterable[float]], float]:
-        """The function of `variables` that `text` is, with the parameters' (first) values; raises at names it can't have."""
+        """`text` as a function of `variables`, with the (first) values of the parameters; raises NsnnError at unknown names."""
         who = f"{type(self).__name__}.{where} = {text!r}"
         try:
             tree = ast.parse(text, mode="eval")
         except (SyntaxError, TypeError):
             raise NsnnError(f"{who}: expected an expression in Brian2's syntax") from None
-        values = _KNOWN | {f.name: np.ravel(self.si(f.name))[0] for f in self._parameters()}
+        values = _KNOWN | {f.name: np.ravel(self.si(f.name))[0] for f in self.parameter_fields()}
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         if unknown := names - set(values) - set(variables):
             raise NsnnError(
@@ -113,7 +115,7 @@ class Synapse(Record):
         return function
 
     def _linear(self, where: str, text: str) -> None:
-        """Raise unless `text` is linear in the states: f(a + b) = f(a) + f(b) for two points of general position."""
+        """Raise unless `text` is linear in the states: f(a + b) = f(a) + f(b) for two generic points."""
         f = self._compiled(where, text, tuple(self.states))
         a = np.sqrt(2.0 + np.arange(len(self.states)))
         b = -np.cbrt(3.0 + np.arange(len(self.states)))
@@ -129,26 +131,29 @@ class Synapse(Record):
             )
 
     def weight_unit(self, membrane_unit: str) -> str:
-        """The unit of a weight, "V" or "1": the membrane's, or none for a conductance (in units of the leak's)."""
+        """The unit of a weight, "V" or "1": that of the membrane; "1" for a conductance (in units of the leak)."""
         return membrane_unit if self.conductance is None else "1"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Jump(Synapse):
-    """A jump of the membrane: V -> V + weight when a spike arrives; in an NSNN neuron, weight is added to u in that step.
+class DeltaSynapse(Synapse):
+    """Delta synapse: V -> V + weight when a spike arrives; in an NSNN neuron, weight is added to u in that step.
 
-    >>> Jump().on_arrival
+    >>> DeltaSynapse().on_arrival
     {'v': 'weight'}
     """
+
+    saved_as: ClassVar[str] = "Jump"
 
     on_arrival: ClassVar[dict[str, str]] = {"v": "weight"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExponentialSynapse(Synapse):
-    """An exponential current: tau_syn dx/dt = -x, x -> x + weight at a spike, and x joins the drive.
+    """Exponential current: tau_syn dx/dt = -x, x -> x + weight at a spike, and x adds to the drive.
 
-    A spike's peak is weight, its integral weight tau_syn; through a leaky membrane it moves V by an area of weight tau_syn.
+    The current after a spike has the peak weight and the integral weight tau_syn, which is also the area of the response of a leaky
+    membrane.
 
     Parameters
     ----------
@@ -174,9 +179,9 @@ class ExponentialSynapse(Synapse):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AlphaSynapse(Synapse):
-    """An alpha-function current: x(t) = weight (t / tau_syn) exp(1 - t / tau_syn) after a spike, and x joins the drive.
+    """Alpha-function current: x(t) = weight (t / tau_syn) exp(1 - t / tau_syn) after a spike, and x adds to the drive.
 
-    tau_syn dx/dt = y - x, tau_syn dy/dt = -y, y -> y + e weight at a spike: the peak, at tau_syn, is weight, the integral
+    tau_syn dx/dt = y - x, tau_syn dy/dt = -y, y -> y + e weight at a spike. The peak, at tau_syn, is weight; the integral is
     e weight tau_syn.
 
     Parameters
@@ -203,9 +208,9 @@ class AlphaSynapse(Synapse):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ConductanceSynapse(Synapse):
-    """An exponential conductance: tau_syn dg/dt = -g, g -> g + weight at a spike, tau_m dV/dt = ... + g (e_rev - V).
+    """Exponential conductance: tau_syn dg/dt = -g, g -> g + weight at a spike, tau_m dV/dt = ... + g (e_rev - V).
 
-    g and the weight are in units of the leak conductance: in PyNN's terms, g / (cm / tau_m).
+    g and the weight are in units of the leak conductance: in terms of PyNN, g / (cm / tau_m).
 
     Parameters
     ----------
@@ -230,3 +235,6 @@ class ConductanceSynapse(Synapse):
     on_arrival: ClassVar[dict[str, str]] = {"g": "weight"}
     conductance: ClassVar[str | None] = "g"
     reversal: ClassVar[str | None] = "e_rev"
+
+
+Jump = DeltaSynapse

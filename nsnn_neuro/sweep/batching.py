@@ -20,7 +20,7 @@ from ..brian.equations.noises import is_silent
 from ..brian.simulate import check_together
 from ..core import units
 from ..core.errors import NsnnError
-from ..core.parameters import Record
+from ..core.parameters import Model
 from ..models.network import Network
 from ..models.neurons import IntegrateAndFire
 from .grid import PARTS, Parts, Points, fingerprint
@@ -174,7 +174,7 @@ def stack(parts: Sequence[Parts], paths: Iterable[str], n_neurons: int) -> Parts
     return model, noise, stimulus
 
 
-def _stacked(record: Record | None, prefix: str, arrays: dict[str, Any]) -> Any:
+def _stacked(record: Model | None, prefix: str, arrays: dict[str, Any]) -> Any:
     if record is None:
         return None
     new = {}
@@ -182,7 +182,7 @@ def _stacked(record: Record | None, prefix: str, arrays: dict[str, Any]) -> Any:
         path, value = f"{prefix}.{field.name}", getattr(record, field.name)
         if path in arrays:
             new[field.name] = arrays[path]
-        elif isinstance(value, Record):
+        elif isinstance(value, Model):
             new[field.name] = _stacked(value, path, arrays)
     return dataclasses.replace(record, **new) if new else record
 
@@ -191,12 +191,12 @@ def _leaves(parts: Parts) -> dict[str, tuple[Any, str]]:
     """Every parameter with a unit of the records and of those in them, by its path: SI value and unit."""
     found: dict[str, tuple[Any, str]] = {}
 
-    def walk(record: Record | None, prefix: str) -> None:
+    def walk(record: Model | None, prefix: str) -> None:
         for field in dataclasses.fields(record) if record is not None else ():
             value = getattr(record, field.name)
             if "units" in field.metadata:
                 found[f"{prefix}.{field.name}"] = record.si(field.name), record.unit(field.name)  # type: ignore[union-attr]
-            elif isinstance(value, Record):
+            elif isinstance(value, Model):
                 walk(value, f"{prefix}.{field.name}")
 
     for name, part in zip(PARTS, parts, strict=True):

@@ -21,7 +21,7 @@ import quantities as pq
 
 from ..core import units
 from ..core.errors import NsnnError
-from ..core.parameters import Record
+from ..core.parameters import Model
 from ..models.network import Network
 from ..models.neurons import Neuron
 from ..models.noise import Noise
@@ -39,9 +39,9 @@ __all__ = [
 ]
 
 PARTS: dict[str, tuple[tuple[type, ...], str]] = {
-    "model": ((Neuron, Network), "a neuron record such as LIF(...), a Network, or a function of the point"),
-    "noise": ((Noise,), "a noise record such as WhiteNoise(3*mV), None, or a function of the point"),
-    "stimulus": ((Stimulus,), "a stimulus record such as Constant(15*mV), None, or a function of the point"),
+    "model": ((Neuron, Network), "a neuron model such as LIF(...), a Network, or a function of the point"),
+    "noise": ((Noise,), "a noise model such as WhiteNoise(3*mV), None, or a function of the point"),
+    "stimulus": ((Stimulus,), "a stimulus such as Constant(15*mV), None, or a function of the point"),
 }
 OF_THE_POINT = "a function of the point"
 MOST = 2**20
@@ -148,7 +148,7 @@ def check_number(sizes: Iterable[int]) -> None:
 
 
 def _is_function(given: Any) -> bool:
-    return callable(given) and not isinstance(given, Record | Network | type)
+    return callable(given) and not isinstance(given, Model | Network | type)
 
 
 def _listed(grid: Any) -> list[dict[str, Any]]:
@@ -192,7 +192,7 @@ def _check_name(name: str, given: Parts) -> None:
         return
     if place < 0 or not path:
         known = [
-            f"{p}.{f}" for p, g in zip(PARTS, given, strict=True) if isinstance(g, Record) for f in _fields(g)
+            f"{p}.{f}" for p, g in zip(PARTS, given, strict=True) if isinstance(g, Model) for f in _fields(g)
         ]
         close = difflib.get_close_matches(name, known, n=1)
         raise NsnnError(
@@ -206,7 +206,7 @@ def _check_name(name: str, given: Parts) -> None:
             f"the network of a point, model=lambda point: brunel(g=point['g'], eta=2.0), and names of your own"
         )
     for step in path.split("."):
-        if not isinstance(record, Record):
+        if not isinstance(record, Model):
             raise NsnnError(
                 f"grid has the name {name!r}: {head} is {record!r}, which has no parameter {step!r}"
             )
@@ -218,13 +218,13 @@ def _check_name(name: str, given: Parts) -> None:
                 f"{f'; did you mean {close[0]!r}?' if close else ''} (expected one of {', '.join(known)})"
             )
         record = getattr(record, step)
-    if isinstance(record, Record):
+    if isinstance(record, Model):
         raise NsnnError(
             f"grid has the name {name!r}, a {type(record).__name__}: name one of its parameters, {', '.join(_fields(record))}"
         )
 
 
-def _fields(record: Record) -> list[str]:
+def _fields(record: Model) -> list[str]:
     return [f.name for f in dataclasses.fields(record)]
 
 
@@ -232,12 +232,12 @@ def _replaced(record: Any, part: str, point: Mapping[str, Any]) -> Any:
     """`record` with the values that `point` has for it."""
     for name, value in point.items():
         head, _, path = name.partition(".")
-        if head == part and isinstance(record, Record):
+        if head == part and isinstance(record, Model):
             record = _with(record, path.split("."), value)
     return record
 
 
-def _with(record: Record, path: list[str], value: Any) -> Record:
+def _with(record: Model, path: list[str], value: Any) -> Model:
     inner = value if len(path) == 1 else _with(getattr(record, path[0]), path[1:], value)
     return dataclasses.replace(record, **{path[0]: inner})
 
@@ -273,9 +273,11 @@ def fingerprint(value: Any) -> Any:
     """
     if isinstance(value, Network):
         return value.describe()
-    if isinstance(value, Record):
-        told: dict[str, Any] = {"type": _name(type(value))}
-        if not type(value).__module__.startswith("nsnn_neuro."):
+    if isinstance(value, Model):
+        kind = type(value)
+        own = kind.__module__.startswith("nsnn_neuro.")
+        told: dict[str, Any] = {"type": kind.type_name() if own else _name(kind)}
+        if not own:
             told["text"] = _texts(type(value))
         for field in dataclasses.fields(value):
             inner = getattr(value, field.name)

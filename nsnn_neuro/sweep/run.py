@@ -128,7 +128,7 @@ def sweep(
     budget = _budget(memory, jobs, scheduler)
     most = len(points) if chunk is None else whole(chunk, 1, "chunk")
     seeds = _seeds(seed)
-    with engines.set_aside():
+    with engines.frozen_heap():
         parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
     folder = None if out is None else Folder(out)
     with contextlib.ExitStack() as stack:

@@ -54,7 +54,7 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
     rows are the columns of the point's table; failed lists what went wrong, with its traceback. Where the points fail together
     they are run one by one.
     """
-    with engine.taking_turns(), engine.set_aside():
+    with engine.taking_turns(), engine.frozen_heap():
         points = _points(task, range(len(task.numbers)), progress)
     return {"seed": task.seed, "points": points, "made_with": provenance()}
 

@@ -97,7 +97,7 @@ def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_pat
     }
     found = []
     for many, out in ((10**9, None), (1, None), (1, tmp_path / "run.nwb")):
-        monkeypatch.setattr("nsnn_neuro.brian.equations.model.MANY", many)
+        monkeypatch.setattr("nsnn_neuro.brian.equations.group_text.MANY", many)
         monkeypatch.setattr("nsnn_neuro.brian.streaming.MEMBER_STEPS", 60 * 37)
         block = nsnn.simulate(neuron, noise, stimulus, out=out, **given)
         found.append([segment.spiketrains.multiplexed for segment in block.segments])

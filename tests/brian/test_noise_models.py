@@ -240,7 +240,7 @@ def test_hazard_text_is_its_function():
     """`rate_text` evaluated as text against `.hazard`, over distances and slopes, also far out."""
     x, rise = np.meshgrid(np.concatenate([np.linspace(-3, 3, 41), [-1e3, 1e3]]), [-50.0, 0.0, 80.0])
     for hazard in HAZARDS:
-        values = {f.name: hazard.si(f.name) for f in hazard._parameters()}
+        values = {f.name: hazard.si(f.name) for f in hazard.parameter_fields()}
         names = {
             "exp": np.exp,
             "sqrt": np.sqrt,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError
 from nsnn_neuro.cli import config, quantities
-from nsnn_neuro.core.parameters import Record
+from nsnn_neuro.core.parameters import Model
 from nsnn_neuro.core.units import unit_of
 from nsnn_neuro.models import neurons, noise, stimuli
 
@@ -376,7 +376,7 @@ def good_or_format_error(text: str) -> None:
     except FormatError as error:
         said = str(error)
     if said is None:
-        assert isinstance(parsed.model, Record)
+        assert isinstance(parsed.model, Model)
         assert "duration" in parsed.run
     else:
         assert re.match(r"f(:\d+)?: \S", said)

@@ -359,7 +359,7 @@ def four_layers(*paths, noise=NOISE, stimulus=None, rule=None, neuron=None):
         (lambda: to(Each(deep.Times([1.0, 2.0])), cell()), r"Times at '0' has a factor of shape \(2,\)"),
         (
             lambda: deep.to_network(nn.Sequential(conv(1, 2, 3), cell()), image=(1, 6, 6), plasticity=nsnn.NDL(0.1)),
-            "Convolution share theirs",
+            "Convolution share weights",
         ),
         (lambda: deep.Residual(nn.Sequential(linear(2, 2))), r"inner is Sequential\(Linear\): expected"),
         (lambda: deep.Residual(cell()), "inner is NoisySpike: expected"),

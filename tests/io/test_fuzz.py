@@ -47,7 +47,7 @@ def records(draw, kind, volts):
     """The example of a kind with up to three of its parameters fuzzed."""
     base = IN_VOLTS.get(kind, EXAMPLES[kind]) if volts else EXAMPLES[kind]
     arguments = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
-    fields = base._parameters()
+    fields = base.parameter_fields()
     for field in draw(st.lists(st.sampled_from(fields), max_size=3, unique=True)) if fields else ():
         arguments[field.name] = draw(values(field))
     return kind, arguments

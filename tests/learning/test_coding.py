@@ -122,7 +122,7 @@ def test_a_compiled_population_sends_the_same_spikes():
         (lambda: coding.Population(4, width=0), "width = 0"),
         (lambda: coding.Population(4, gain=1.1), "gain = 1.1: expected a value from 0 to 1"),
         (lambda: coding.LeakyReadout(1.5), "beta = 1.5: expected a value from 0 to 1"),
-        (lambda: coding.LeakyReadout([0.5, 0.6]), r"beta = \[0.5, 0.6\]: expected one value"),
+        (lambda: coding.LeakyReadout([0.5, 0.6]), r"beta = \[0.5, 0.6\]: expected one number"),
         (lambda: coding.Count().scores([1, 0]), r"o has shape \(2,\), int64: expected spikes, 0 or 1"),
         (lambda: coding.FirstSpike().scores([[0.5]]), r"o has shape \(1, 1\), float64: expected spikes, 0 or 1"),
         (lambda: coding.Count().scores(np.zeros((2, 0, 3))), r"o has shape \(2, 0, 3\)"),

@@ -21,7 +21,7 @@ from nsnn_neuro import (
     OneToOne,
     Population,
 )
-from nsnn_neuro.models import connectivity
+from nsnn_neuro.models import pair_sampling
 
 RARE = 6e-5  # two-sided |z| = 4
 
@@ -63,7 +63,7 @@ RULES = [
 @pytest.mark.parametrize("same", [True, False], ids=["recurrent", "forward"])
 def test_every_rule(rule, same, monkeypatch):
     """int32, sorted by pre and then post, in range, repeatable, as many as announced, autapses and multapses only if asked for."""
-    monkeypatch.setattr(connectivity, "_CHUNK", 100)
+    monkeypatch.setattr(pair_sampling, "CHUNK", 100)
     pre = cells(40)
     post = pre if same else cells(40, "others")
     rule.check(pre, post)
@@ -97,7 +97,7 @@ def test_all_to_all_and_one_to_one_are_what_they_say():
 @pytest.mark.parametrize("p", [0.3, 0.7])
 def test_fixed_probability_gives_each_of_all_patterns_its_probability(p, chunk, monkeypatch):
     """Six pairs, 64 patterns: so pairs are independent with probability p, across the borders of chunks too."""
-    monkeypatch.setattr(connectivity, "_CHUNK", chunk)
+    monkeypatch.setattr(pair_sampling, "CHUNK", chunk)
     a, b, r, n = cells(3), cells(2, "b"), rng(2), 8_000
     rule, counts = FixedProbability(p), np.zeros(64, dtype=int)
     for _ in range(n):
@@ -135,7 +135,7 @@ def test_in_degrees_are_exact_and_partners_differ():
 
 def test_every_set_of_partners_is_equally_likely(monkeypatch):
     """Two of five, ten sets; in blocks of a few neurons each."""
-    monkeypatch.setattr(connectivity, "_CHUNK", 64)
+    monkeypatch.setattr(pair_sampling, "CHUNK", 64)
     a, b = cells(5), cells(20_000, "b")
     i, j = FixedInDegree(2).connect(a, b, rng(4))
     chosen = np.zeros(b.n, dtype=int)
@@ -189,7 +189,7 @@ def distances(a, b, positions):
 @pytest.mark.parametrize("space", ["ring", "line", "plane"])
 def test_the_law_of_distance(profile, space, monkeypatch):
     """In bins of distance, the number of synapses minus the sum of p over pairs, by its own variance, is chi-square."""
-    monkeypatch.setattr(connectivity, "_CHUNK", 10_000)
+    monkeypatch.setattr(pair_sampling, "CHUNK", 10_000)
     n, m, scale, p_max = 400, 300, 0.15, 0.6
     positions = {"ring": None, "line": (rng(1).random(n), rng(2).random(m))}.get(
         space, (rng(1).random((n, 2)), rng(2).random((m, 2)))
@@ -245,7 +245,7 @@ A, B, LINE, PLANE = (
         (lambda: FixedInDegree(4).check(A, B), "k = 4: expected at most 3"),
         (lambda: FixedInDegree(3).check(A, A), "k = 3: expected at most 2"),
         (lambda: FixedInDegree(1, multapses=True).check(cells(1), A), None),
-        (lambda: OneToOne().check(A, B), "populations of 3 and 2 neurons: expected one size"),
+        (lambda: OneToOne().check(A, B), "populations of 3 and 2 neurons: expected equal sizes"),
         (lambda: FromList([0, 1], [0]), "pre has 2 and post 1 values"),
         (lambda: FromList([0.5], [0]), r"pre = \[0.5\]: expected an array of indices"),
         (lambda: FromList([0], [-1]), r"post = \[-1\]: expected an array of indices"),

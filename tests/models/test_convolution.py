@@ -379,8 +379,8 @@ def test_a_path_around_a_layer_is_seen_in_the_same_step_and_through_a_delay_late
         (lambda: network(GEOMETRY[1], np.ones((3, 2, 3, 2))), r"weight of 'pre->post' has shape .* = \(2, 3, 3, 2\)"),
         (lambda: network(GEOMETRY[1], np.ones(36)), r"has shape \(36,\)"),
         (lambda: network(POOLS[0], np.ones(4)), r"has shape \(4,\): expected a number$"),
-        (lambda: network(GEOMETRY[1], 0.5, plasticity=nsnn.NDL(0.1)), "plasticity = NDL.*share theirs: .*deep.from_network"),
-        (lambda: network(POOLS[0], 0.5, plasticity=nsnn.NDL(0.1)), "AveragePooling share theirs"),
+        (lambda: network(GEOMETRY[1], 0.5, plasticity=nsnn.NDL(0.1)), "plasticity = NDL.*share weights: .*deep.from_network"),
+        (lambda: network(POOLS[0], 0.5, plasticity=nsnn.NDL(0.1)), "AveragePooling share weights"),
         (
             lambda: nsnn.train(network(GEOMETRY[1], 0.5, nsnn.NSNNNeuron()), DATA, loss=nsnn.losses.rate_mse, epochs=1, seed=1),
             "projection 'pre->post': the synapses of Convolution share weights, which are learned in torch: deep.from_network",

@@ -64,8 +64,8 @@ def test_units_and_plain_data():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Normal(0.1 * mV, 0.2), "mean = 100. uV, sd = 0.2: expected one unit"),
-        (lambda: Normal(0.1, 0.2, low=0 * mV), "mean = 0.1, low = 0. V: expected one unit"),
+        (lambda: Normal(0.1 * mV, 0.2), "mean = 100. uV, sd = 0.2: expected the same unit for both"),
+        (lambda: Normal(0.1, 0.2, low=0 * mV), "mean = 0.1, low = 0. V: expected the same unit for both"),
         (lambda: Normal(0.1, -0.2), "sd = -0.2: expected zero or a positive value"),
         (lambda: Normal(None, 0.2), "mean = None"),
         (lambda: Normal(0.1, None), "sd = None"),

@@ -117,9 +117,9 @@ class Gumbel(nsnn.Family):
 def test_the_text_of_the_log_odds_is_the_numpy_function(family):
     """Also far from threshold, where F or 1 - F rounds to 1."""
     x = np.array([-300.0, -20.0, -3.0, -0.5, 0.0, 0.1, 2.0, 5.0, 40.0])[:, None] * np.ones(3)
-    names = {f.name: f"noise_{f.name}" for f in family._parameters()}
+    names = {f.name: f"noise_{f.name}" for f in family.parameter_fields()}
     lines, functions = log_odds_text(family, "x", names)
-    scope = {f"noise_{f.name}": family.si(f.name) for f in family._parameters()}
+    scope = {f"noise_{f.name}": family.si(f.name) for f in family.parameter_fields()}
     scope |= {name: f.numpy for name, f in functions.items()}
     scope |= {
         "x": x,

@@ -276,7 +276,7 @@ def test_weights_of_random_number_are_checked_when_drawn():
 
 def test_a_rule_of_ones_own_that_goes_astray_is_named():
     @dataclasses.dataclass(frozen=True, eq=False)
-    class Off(connectivity.Rule):
+    class Off(connectivity.ConnectionRule):
         def connect(self, pre, post, rng):
             return np.arange(pre.n), np.arange(pre.n)
 
@@ -294,9 +294,9 @@ def population(n=3, neuron=PLAIN, **kwargs):
         (lambda: population(0), "n = 0: expected a whole number from 1"),
         (lambda: population(2.0), "n = 2.0: expected a whole number"),
         (lambda: population(True), "n = True"),
-        (lambda: population(neuron=LIF), "neuron = <class .*LIF'>: expected a neuron record"),
-        (lambda: population(noise=0.3), "noise = 0.3: expected a noise record"),
-        (lambda: population(stimulus=0.3), "stimulus = 0.3: expected a stimulus record"),
+        (lambda: population(neuron=LIF), "neuron = <class .*LIF'>: expected a neuron model"),
+        (lambda: population(noise=0.3), "noise = 0.3: expected a noise model"),
+        (lambda: population(stimulus=0.3), "stimulus = 0.3: expected a stimulus"),
         (lambda: population(name="3rd"), "name = '3rd': expected a text"),
         (lambda: population(name="a b"), "name = 'a b': expected a text"),
         (lambda: population(name="a\n"), "expected a text"),
@@ -343,8 +343,8 @@ def test_mistakes_in_a_population_are_named(make, message):
     ("change", "message"),
     [
         ({"pre": "input"}, "pre = 'input': expected a Population"),
-        ({"post": INPUT}, "post = 'input': a Relay receives nothing"),
-        ({"post": POISSON}, "post = 'poisson': a PoissonSource receives nothing"),
+        ({"post": INPUT}, "post = 'input': a Relay takes no input"),
+        ({"post": POISSON}, "post = 'poisson': a PoissonSource takes no input"),
         ({"rule": "all"}, "rule = 'all': expected a connection rule"),
         ({"rule": AllToAll}, "rule = <class .*: expected a connection rule"),
         ({"rule": OneToOne()}, "populations of 4 and 3 neurons"),
@@ -364,9 +364,9 @@ def test_mistakes_in_a_population_are_named(make, message):
         ({"delay": np.arange(11, -1, -1) * ms - 1 * ms}, "(?s)delay = .*: expected no negative times$"),
         ({"delay": Normal(1 * ms, 1 * ms)}, "delay = Normal.*: expected no negative times, e.g. with low=0"),
         ({"delay": Normal(0.0, 1.0)}, "delay = Normal.*: expected parameters in the unit of a time"),
-        ({"synapse": "jmp"}, "synapse = 'jmp': expected \"jump\" or a synapse record"),
+        ({"synapse": "jmp"}, "synapse = 'jmp': expected \"jump\" or a synapse"),
         ({"synapse": Jump}, "synapse = <class"),
-        ({"synapse": ExponentialSynapse(5 * ms)}, "an NSNNNeuron takes jumps alone"),
+        ({"synapse": ExponentialSynapse(5 * ms)}, "an NSNNNeuron only takes jumps"),
         ({"post": CELLS, "synapse": ConductanceSynapse(5 * ms, 0.0)}, "e_rev = 0.0: the membrane of this LIF has the unit"),
         ({"post": CELLS, "synapse": AlphaSynapse([1, 2] * ms)}, "tau_syn of AlphaSynapse has 2 values: .* n = 5"),
         ({"release": 1.5}, "release = 1.5: expected one probability"),
@@ -428,7 +428,7 @@ VALUES = st.one_of(
 
 def test_every_record_is_among_the_examples():
     made = {type(example).__name__ for example in EXAMPLES}
-    bases = {"Rule", "Distribution", "Synapse"}
+    bases = {"ConnectionRule", "Distribution", "Synapse"}
     for module in (connectivity, distributions, synapses):
         assert set(module.__all__) <= made | bases
 

@@ -71,7 +71,7 @@ def test_cdf_is_a_distribution_function_everywhere(family, x):
 @pytest.mark.parametrize("family", FAMILIES, ids=name)
 def test_brian2_text_equals_the_functions(family):
     """The text that simulations run, evaluated by Brian2, at every distance and without a floating-point warning."""
-    parameter = family._parameters()[0].name
+    parameter = family.parameter_fields()[0].name
     texts = [
         word_substitute(t, {parameter: "p_scale", "x": "x_in"}) for t in (family.cdf_text, family.pdf_text)
     ]

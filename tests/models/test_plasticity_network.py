@@ -269,7 +269,7 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
     ("make", "message"),
     [
         (lambda: NDL(-0.1), "eta = -0.1"),
-        (lambda: NDL([0.1, 0.2]), "eta = .0.1, 0.2.: expected one value"),
+        (lambda: NDL([0.1, 0.2]), "eta = .0.1, 0.2.: expected one number"),
         (lambda: NDL(0.1, signal="bptt"), "signal = 'bptt': expected \"transport\" or"),
         (lambda: NDL(0.1, reset_path="none"), "reset_path = 'none'"),
         (lambda: NDL(0.1, optimizer=0.9), "optimizer = 0.9: expected an optimizer"),

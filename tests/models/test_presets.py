@@ -345,7 +345,7 @@ class Odd(Neuron):
         (lambda: feedforward([3], noise=NOISE), r"sizes = \[3\]: expected a list of at least two"),
         (lambda: feedforward(3, noise=NOISE), "sizes = 3: expected a list"),
         (lambda: feedforward([3, 0], noise=NOISE), "n = 0: expected a whole number"),
-        (lambda: feedforward([3, 2], noise=0.4), "noise = 0.4: expected a noise record"),
+        (lambda: feedforward([3, 2], noise=0.4), "noise = 0.4: expected a noise model"),
         (lambda: feedforward([3, 2], noise=Gaussian(0.4)), r"expected EscapeNoise\(Gaussian\("),
         (
             lambda: feedforward([3, 2], noise=NOISE, plasticity="ndl"),

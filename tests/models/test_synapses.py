@@ -19,7 +19,10 @@ TAU = 5e-3
 
 def response(synapse, weight, times):
     """The current or conductance at `times` after one spike at 0, from the record's texts alone."""
-    values = {f.name: synapse.si(f.name) for f in synapse._parameters()} | {"weight": weight, "exp": np.exp}
+    values = {f.name: synapse.si(f.name) for f in synapse.parameter_fields()} | {
+        "weight": weight,
+        "exp": np.exp,
+    }
     names = list(synapse.states)
 
     def slope(t, y):
@@ -68,7 +71,7 @@ def test_the_unit_of_a_weight(synapse, unit):
     assert synapse.weight_unit("1") == "1"
     text = synapse.describe()
     assert json.loads(json.dumps(text)) == text
-    assert text["type"] == type(synapse).__name__
+    assert text["type"] == synapse.type_name()
 
 
 @pytest.mark.parametrize(

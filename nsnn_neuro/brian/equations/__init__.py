@@ -1,11 +1,11 @@
-"""The one place that writes Brian2 equations and makes Brian2 objects from records.
+"""Brian2 equations and objects of models: the only place that writes Brian2 text.
 
-`group` makes a population's NeuronGroup (`membrane.py`, `discrete.py`; what noises and synapses add: `noises.py`, `synapses.py`),
-`network` all groups and synapses of a Network, in the order in which a step takes them (`model.py`).
+`make_group` creates the NeuronGroup of a population (`membrane.py`, `discrete.py`; terms of noise and synapses: `noises.py`,
+`synapses.py`), `network` all groups and synapses of a Network in their order within a step (`projections.py`).
 """
 
-from .groups import group
-from .model import Layout
+from .group_text import Layout
+from .groups import make_group
 from .projections import network
 
-__all__ = ["Layout", "group", "network"]
+__all__ = ["Layout", "make_group", "network"]

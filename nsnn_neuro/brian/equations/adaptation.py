@@ -15,7 +15,7 @@ import re
 import numpy as np
 
 from ...models.neurons import IntegrateAndFire
-from .model import BRIAN_UNIT, Model, substitute
+from .group_text import BRIAN_UNIT, GroupText, substitute
 
 __all__ = ["after_spike", "on_grid", "start_slow", "step_slow"]
 
@@ -26,20 +26,20 @@ def _names(text: str) -> set[str]:
     return set(re.findall(r"[A-Za-z_]\w*", text))
 
 
-def start_slow(model: Model, neuron: IntegrateAndFire) -> None:
+def start_slow(group: GroupText, neuron: IntegrateAndFire) -> None:
     """Add the variables, their constants and their values at half a step before time 0."""
     zero = "0" if neuron.membrane_unit == "1" else f"0 * {BRIAN_UNIT[neuron.membrane_unit]}"
     starts = {x: f"({neuron.slow_start.get(x, zero)})" for x in neuron.slow}
     for x, (time, target) in neuron.slow.items():
-        lapse = model.layout.dt / np.asarray(neuron.si(time))
-        model.state(x, neuron.membrane_unit)
-        model.bind(f"relax_{x}", -np.expm1(-lapse), "1")
-        model.bind(f"half_{x}", -np.expm1(-lapse / 2), "1")
-        model.bind(f"back_{x}", np.expm1(np.minimum(lapse / 2, _MOST)), "1")
-        model.initial[x] = f"{starts[x]} + ({starts[x]} - ({substitute(target, starts)})) * back_{x}"
+        lapse = group.layout.dt / np.asarray(neuron.si(time))
+        group.state(x, neuron.membrane_unit)
+        group.bind(f"relax_{x}", -np.expm1(-lapse), "1")
+        group.bind(f"half_{x}", -np.expm1(-lapse / 2), "1")
+        group.bind(f"back_{x}", np.expm1(np.minimum(lapse / 2, _MOST)), "1")
+        group.initial[x] = f"{starts[x]} + ({starts[x]} - ({substitute(target, starts)})) * back_{x}"
     if _driven(neuron):
-        model.state("drive_before", neuron.membrane_unit)
-        model.initial["drive_before"] = "drive"
+        group.state("drive_before", neuron.membrane_unit)
+        group.initial["drive_before"] = "drive"
 
 
 def _driven(neuron: IntegrateAndFire) -> bool:

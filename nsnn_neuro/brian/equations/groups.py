@@ -15,13 +15,13 @@ from ...models.noise import Noise
 from ...models.stimuli import Stimulus
 from ...models.synapses import Synapse
 from .discrete import discrete, poisson_source, relay
+from .group_text import GroupText, Layout, add_drive
 from .membrane import membrane
-from .model import Layout, Model, add_drive
 
-__all__ = ["check", "group"]
+__all__ = ["check", "make_group"]
 
 
-def group(
+def make_group(
     neuron: Neuron,
     noise: Noise | None,
     stimulus: Stimulus | None,
@@ -38,17 +38,17 @@ def group(
     NsnnError : parts that don't fit (units, array shapes, a noise that the neuron cannot have)
     """
     check(neuron, noise, stimulus)
-    model = Model(layout)
-    add_drive(model, stimulus, neuron.membrane_unit)
+    group = GroupText(layout)
+    add_drive(group, stimulus, neuron.membrane_unit)
     match neuron:
         case IntegrateAndFire():
-            return membrane(model, neuron, noise, synapses, bridge)
+            return membrane(group, neuron, noise, synapses, bridge)
         case NSNNNeuron():
-            return discrete(model, neuron, noise)
+            return discrete(group, neuron, noise)
         case Relay():
-            return relay(model)
+            return relay(group)
         case PoissonSource():
-            return poisson_source(model, neuron)
+            return poisson_source(group, neuron)
         case _:
             raise NsnnError(
                 f"model = {type(neuron).__name__}: expected a neuron such as LIF(...) or NSNNNeuron(...)"

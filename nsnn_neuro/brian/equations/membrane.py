@@ -29,14 +29,14 @@ from typing import Any
 import numpy as np
 from brian2 import NeuronGroup
 
-from ...models.escape import EscapeNoise
+from ...models.escape import EscapeNoise, Family
 from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNoise
 from ...models.synapses import Synapse
 from .. import engine
 from ..philox import Stream
 from .adaptation import after_spike, on_grid, start_slow, step_slow
-from .model import Model, Terms, either, substitute
+from .group_text import GroupText, Terms, either, substitute
 from .noises import add_noise, bridge_uniform, start_normal
 from .synapses import add_synapses
 
@@ -46,68 +46,68 @@ _SURE = 37.0  # exp(-37) is below the smallest uniform draw, 2**-53: beyond it t
 
 
 def membrane(
-    model: Model, neuron: IntegrateAndFire, noise: Noise | None, synapses: Sequence[Synapse], bridge: bool
+    group: GroupText, neuron: IntegrateAndFire, noise: Noise | None, synapses: Sequence[Synapse], bridge: bool
 ) -> NeuronGroup:
     """A group of continuous membranes with a threshold, and refractoriness if the neuron has it."""
-    unit, dt, tau = neuron.membrane_unit, model.layout.dt, np.asarray(neuron.si("tau_m"))
-    model.record(neuron)
+    unit, dt, tau = neuron.membrane_unit, group.layout.dt, np.asarray(neuron.si("tau_m"))
+    group.bind_parameters(neuron)
     per_step = isinstance(noise, EscapeNoise) and noise.family is not None
     resets = not isinstance(neuron, ConductanceBased)
     j, h = release(neuron.si("tau_refrac"), dt, bridge and not per_step) if resets else (np.array(0), 1.0)
-    model.bind("hold_steps", j, "1")
-    model.state("v", unit, _start(neuron))
-    model.state("v_prev", unit)
-    model.state("hold", "integer", 0)
-    model.state("free", "integer", 0)
+    group.bind("hold_steps", j, "1")
+    group.state("v", unit, _start(neuron))
+    group.state("v_prev", unit)
+    group.state("hold", "integer", 0)
+    group.state("free", "integer", 0)
     terms = Terms()
-    start_slow(model, neuron)
-    _gates(model, neuron, terms)
+    start_slow(group, neuron)
+    _gates(group, neuron, terms)
     loaded = (
         bool(neuron.channels) or isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
     )
-    add_synapses(model, neuron, synapses, terms, h, loaded=loaded)
+    add_synapses(group, neuron, synapses, terms, h, loaded=loaded)
     middle = (bridge and not per_step) or not resets
-    level, reset = _level(model, neuron, noise, middle)
-    bridged = add_noise(model, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge and resets)
+    level, reset = _level(group, neuron, noise, middle)
+    bridged = add_noise(group, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge and resets)
     jumps = any("v" in s.on_arrival for s in synapses)
     part = "part = int(hold == 1)"
     step = ["free = int(hold <= 1)", part]
-    if model.counts and model.many:
-        model.counts.insert(0, part)
+    if group.counts and group.many:
+        group.counts.insert(0, part)
     else:
-        step += model.counts
+        step += group.counts
     step.append("hold = int(hold > 0) * (hold - 1)")
     if isinstance(noise, EscapeNoise) and noise.hazard is not None:
-        model.state("span", "s")
-        model.bind("part_length", h, "1")
+        group.state("span", "s")
+        group.bind("part_length", h, "1")
         step.append("span = dt * (1 + part * (part_length - 1))")
     if neuron.moving:
-        model.state("level_prev", unit)
-        model.state("level_now", unit)
+        group.state("level_prev", unit)
+        group.state("level_now", unit)
         step.append(f"level_prev = {on_grid(level, neuron)}")
     step += step_slow(neuron)
-    step += terms.first + _share(model, neuron, terms, tau, h) + terms.lines
+    step += terms.first + _share(group, neuron, terms, tau, h) + terms.lines
     step += _move(neuron, terms, level) + terms.moved + terms.last
     # via `moved`: on Brian2's NumPy target "v_prev = v" followed by "v = v + ..." changes v_prev too (an alias, updated in place)
     step.append("v_prev = v")
     end = "v"
     if jumps and bridge:
-        model.state("v_end", unit)  # before what synapses bring
+        group.state("v_end", unit)  # before what synapses bring
         end = "v_end"
     own = " + ".join(["moved", *(f"free * {text}" for text in terms.jumps)])
     step += [f"v_end = {own}", "v = v_end"] if end == "v_end" else [f"v = {own}"]
     if neuron.moving:
         step.append(f"level_now = {on_grid(level, neuron)}")
-    threshold = _threshold(model, neuron, noise, level, end, bridged, bridge)
+    threshold = _threshold(group, neuron, noise, level, end, bridged, bridge)
     threshold = " or ".join([threshold, *terms.crossed])
     # without a branch where that costs nothing: a processor can't foresee which neurons are free
     plain = not (bridged or isinstance(noise, EscapeNoise))
     fires = f"int({threshold}) * free > 0" if plain else f"free == 1 and ({threshold})"
-    return model.make(fires, "\n".join(reset + terms.reset), "\n".join(step))
+    return group.make(fires, "\n".join(reset + terms.reset), "\n".join(step))
 
 
 def _level(
-    model: Model, neuron: IntegrateAndFire, noise: Noise | None, middle: bool
+    group: GroupText, neuron: IntegrateAndFire, noise: Noise | None, middle: bool
 ) -> tuple[str, list[str]]:
     """Text of the threshold in the step's middle, and the lines of the reset, of a spike in the middle or at the end."""
     level = f"({neuron.threshold} + {neuron.moving})" if neuron.moving else neuron.threshold
@@ -115,16 +115,16 @@ def _level(
     reset = [*before, f"v = {neuron.reset}", "hold = hold_steps", *after]
     if isinstance(noise, ThresholdNoise):
         sigma = np.asarray(noise.si("sigma"))
-        model.bind("noise_sigma", sigma, neuron.membrane_unit)
-        spread = np.tile(np.broadcast_to(sigma, model.layout.n_neurons), model.layout.trials)
-        model.state("shift", neuron.membrane_unit, spread * start_normal(model, Stream.THRESHOLD_START))
+        group.bind("noise_sigma", sigma, neuron.membrane_unit)
+        spread = np.tile(np.broadcast_to(sigma, group.layout.n_neurons), group.layout.trials)
+        group.state("shift", neuron.membrane_unit, spread * start_normal(group, Stream.THRESHOLD_START))
         level = f"({level} + shift)"
         reset.append(f"shift = noise_sigma * {engine.draw('normal', Stream.THRESHOLD)}")
     return level, reset
 
 
 def _threshold(
-    model: Model,
+    group: GroupText,
     neuron: IntegrateAndFire,
     noise: Noise | None,
     level: str,
@@ -140,12 +140,12 @@ def _threshold(
     if neuron.moving:
         level, before = "level_now", "level_prev"
     if isinstance(noise, EscapeNoise):
-        if noise.family is not None:
-            names = model.record(noise.family, "escape_")
-            chance = substitute(noise.family.cdf_text, {**names, "x": f"(v - {level})"})
+        names = group.bind_parameters(noise.law, "escape_")
+        if isinstance(noise.law, Family):
+            chance = substitute(noise.law.cdf_text, {**names, "x": f"(v - {level})"})
         else:
-            chance = _hazard(neuron, noise.hazard, model.record(noise.hazard, "escape_"), level, before)  # type: ignore[arg-type]
-        return f"{model.draw('uniform', Stream.ESCAPE)} < {chance}"
+            chance = _hazard(neuron, noise.law, names, level, before)
+        return f"{group.draw('uniform', Stream.ESCAPE)} < {chance}"
     if isinstance(neuron, ConductanceBased):
         return f"v > {level} and v_prev <= {level}"
     highest = [("v", level)]
@@ -154,7 +154,7 @@ def _threshold(
     if isinstance(noise, PoissonNoise) and bridge:
         highest.append(("summit", middle))
     crossed = " or ".join(f"{state} > {bound}" for state, bound in highest)
-    return _bridged(crossed, level, before, end, bridge_uniform(model, noise)) if bridged else crossed
+    return _bridged(crossed, level, before, end, bridge_uniform(group, noise)) if bridged else crossed
 
 
 def _bridged(threshold: str, level: str, before: str, end: str, uniform: str) -> str:
@@ -194,17 +194,17 @@ def _start(neuron: IntegrateAndFire) -> np.ndarray:
     return np.where(neuron.si("v_rest") < neuron.si(neuron.threshold), neuron.si("v_rest"), reset)
 
 
-def _share(model: Model, neuron: IntegrateAndFire, terms: Terms, tau: Any, h: Any) -> list[str]:
+def _share(group: GroupText, neuron: IntegrateAndFire, terms: Terms, tau: Any, h: Any) -> list[str]:
     """Lines that set `share`, the step's gain for a drive; with conductances also `lapse`, its length in tau_m, and their `load`.
 
     Channels follow the voltage: they are taken where half a step leads (the midpoint rule).
     """
     for suffix, length in (("", 1.0), ("_part", h)):
-        lapse = length * model.layout.dt / tau
+        lapse = length * group.layout.dt / tau
         if terms.conductances or neuron.channels:
-            model.bind("stride" + suffix, lapse, "1")
+            group.bind("stride" + suffix, lapse, "1")
         else:
-            model.bind("relax" + suffix, -np.expm1(-lapse) if neuron.leaky else lapse, "1")
+            group.bind("relax" + suffix, -np.expm1(-lapse) if neuron.leaky else lapse, "1")
     if not (terms.conductances or neuron.channels):
         return [f"share = {either('relax')}"]
     lines = [f"lapse = {either('stride')}"]
@@ -247,11 +247,11 @@ def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
     ]
 
 
-def _gates(model: Model, neuron: IntegrateAndFire, terms: Terms) -> None:
+def _gates(group: GroupText, neuron: IntegrateAndFire, terms: Terms) -> None:
     """Gating variables, exact for a membrane that stands still; they start in equilibrium with it, half a step back."""
     for gate, (opening, closing) in neuron.gates.items():
-        model.state(gate, "1")
-        model.initial[gate] = f"({opening}) / (({opening}) + ({closing}))"
+        group.state(gate, "1")
+        group.initial[gate] = f"({opening}) / (({opening}) + ({closing}))"
         terms.first += [
             f"opening_{gate} = {opening}",
             f"both_{gate} = opening_{gate} + {closing}",

@@ -17,7 +17,7 @@ from ...models.neurons import IntegrateAndFire
 from ...models.noise import ConductanceNoise, MultiplicativeNoise, Noise, OUNoise, PoissonNoise, WhiteNoise
 from .. import engine, philox
 from ..philox import Stream
-from .model import Model, Terms, either, substitute
+from .group_text import GroupText, Terms, either, substitute
 
 __all__ = ["add_noise", "bridge_uniform", "is_silent", "ou_step"]
 
@@ -40,7 +40,7 @@ def is_silent(noise: Noise | None) -> bool:
 
 
 def add_noise(
-    model: Model,
+    group: GroupText,
     neuron: IntegrateAndFire,
     noise: Noise | None,
     terms: Terms,
@@ -55,14 +55,14 @@ def add_noise(
         return False
     match noise:
         case WhiteNoise() | MultiplicativeNoise():
-            _white(model, neuron, noise, terms, h, loaded, bridge, level)
+            _white(group, neuron, noise, terms, h, loaded, bridge, level)
             return bridge
         case OUNoise():
-            _ou(model, neuron, noise, terms, h, loaded, bridge, level)
+            _ou(group, neuron, noise, terms, h, loaded, bridge, level)
         case ConductanceNoise():
-            _conductances(model, noise, terms)
+            _conductances(group, noise, terms)
         case PoissonNoise():
-            _poisson(model, neuron, noise, terms, h, bridge, level)
+            _poisson(group, neuron, noise, terms, h, bridge, level)
     return False
 
 
@@ -74,25 +74,25 @@ def _fraction(noise: WhiteNoise | OUNoise) -> float:
     return float(fraction)
 
 
-def _mixed(private: str, common: str, fraction: float, model: Model) -> str:
+def _mixed(private: str, common: str, fraction: float, group: GroupText) -> str:
     """Text of a standard normal with the fraction of its variance in `common`, the rest in `private`."""
-    model.bind("noise_common", np.sqrt(fraction), "1")
-    model.bind("noise_private", np.sqrt(1 - fraction), "1")
+    group.bind("noise_common", np.sqrt(fraction), "1")
+    group.bind("noise_private", np.sqrt(1 - fraction), "1")
     return f"(noise_common * {common} + noise_private * {private})"
 
 
-def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoise, model: Model) -> str:
+def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoise, group: GroupText) -> str:
     """Text of a standard normal with the fraction `noise.shared` of its variance common to the neurons of a trial."""
     fraction = _fraction(noise)
     if fraction == 0:
-        return model.draw("normal", kind_private)
+        return group.draw("normal", kind_private)
     if fraction == 1:
-        return model.draw("normal", kind_shared, neuron="-1")
-    private, common = model.draw("normal", kind_private), model.draw("normal", kind_shared, neuron="-1")
-    return _mixed(private, common, fraction, model)
+        return group.draw("normal", kind_shared, neuron="-1")
+    private, common = group.draw("normal", kind_private), group.draw("normal", kind_shared, neuron="-1")
+    return _mixed(private, common, fraction, group)
 
 
-def bridge_uniform(model: Model, noise: Noise | None) -> str:
+def bridge_uniform(group: GroupText, noise: Noise | None) -> str:
     """Text of the uniform number that decides whether a step's path has crossed: Phi(sqrt(c) z_common + sqrt(1 - c) z_private).
 
     One z_common for each population, trial and step, as the noise itself is shared, so that neurons that share their noise also
@@ -105,11 +105,11 @@ def bridge_uniform(model: Model, noise: Noise | None) -> str:
         return engine.draw("uniform", Stream.SHARED_BRIDGE, neuron="-1")
     private = engine.draw("normal", Stream.BRIDGE)
     common = engine.draw("normal", Stream.SHARED_BRIDGE, neuron="-1")
-    return f"normal_cdf({_mixed(private, common, fraction, model)})"
+    return f"normal_cdf({_mixed(private, common, fraction, group)})"
 
 
 def _white(
-    model: Model,
+    group: GroupText,
     neuron: IntegrateAndFire,
     noise: WhiteNoise | MultiplicativeNoise,
     terms: Terms,
@@ -124,29 +124,29 @@ def _white(
     unit = "1" if multiplicative else neuron.membrane_unit
     inverse = {"V": "1/V", "1": "1"}
     if loaded:
-        model.bind("noise_sigma", sigma, unit)
-        model.bind("noise_least", 1 / _NEVER, unit)
+        group.bind("noise_sigma", sigma, unit)
+        group.bind("noise_least", 1 / _NEVER, unit)
         terms.lines += ["step_sd_now = noise_sigma * sqrt(2 * lapse * exprel(-2 * lapse * load))"]
         spread, steep = "step_sd_now", "sqrt(2) / (step_sd_now + noise_least)"
     else:
         for suffix, length in (("", 1.0), ("_part", h)):
-            lapse = length * model.layout.dt / tau
+            lapse = length * group.layout.dt / tau
             sd = sigma * np.sqrt(-np.expm1(-2 * lapse) if neuron.leaky else 2 * lapse)
-            model.bind("step_sd" + suffix, sd, unit)
+            group.bind("step_sd" + suffix, sd, unit)
             if bridge:
                 with np.errstate(divide="ignore"):
-                    model.bind("steep" + suffix, np.where(sd > 0, np.sqrt(2) / sd, _NEVER), inverse[unit])
+                    group.bind("steep" + suffix, np.where(sd > 0, np.sqrt(2) / sd, _NEVER), inverse[unit])
         spread, steep = either("step_sd"), either("steep")
     if isinstance(noise, MultiplicativeNoise):
-        names = model.record(noise, "noise_") | {"v": "v"}
+        names = group.bind_parameters(noise, "noise_") | {"v": "v"}
         b, slope = (f"({substitute(text, names)})" for text in (noise.amplitude, noise.slope))
-        chance = model.draw("normal", Stream.MEMBRANE)
+        chance = group.draw("normal", Stream.MEMBRANE)
         square = "noise_z**2" if noise.calculus == "stratonovich" else "(noise_z**2 - 1)"
         terms.lines += [f"noise_z = {chance}", f"noise_sd = {spread}", f"noise_b = {b}"]
         terms.lines += [f"kick = noise_b * (noise_sd * noise_z + 0.5 * {slope} * noise_sd**2 * {square})"]
         if bridge:
-            model.bind("noise_least_b", 1 / _NEVER, neuron.membrane_unit)
-            model.state("bridge_steep", inverse[neuron.membrane_unit])
+            group.bind("noise_least_b", 1 / _NEVER, neuron.membrane_unit)
+            group.state("bridge_steep", inverse[neuron.membrane_unit])
             # distances to threshold in units of the noise, int dV / b(V), by the midpoint rule, from both ends of the step
             ends = [
                 substitute(noise.amplitude, names | {"v": f"(0.5 * ({end} + {level}))"})
@@ -155,15 +155,15 @@ def _white(
             terms.moved += [f"noise_b_{k} = abs({text}) + noise_least_b" for k, text in enumerate(ends)]
             terms.moved += [f"bridge_steep = ({steep}) / sqrt(noise_b_0 * noise_b_1)"]
     else:
-        terms.lines += [f"kick = ({spread}) * {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}"]
+        terms.lines += [f"kick = ({spread}) * {_shared(Stream.MEMBRANE, Stream.SHARED, noise, group)}"]
         if bridge:
-            model.state("bridge_steep", inverse[unit])
+            group.state("bridge_steep", inverse[unit])
             terms.lines += [f"bridge_steep = {steep}"]
     terms.kicks.append("kick")
 
 
 def _ou(
-    model: Model,
+    group: GroupText,
     neuron: IntegrateAndFire,
     noise: OUNoise,
     terms: Terms,
@@ -177,12 +177,12 @@ def _ou(
     A correlation time below `SMOOTH` steps is `short`: with `path` the way between the step's ends is tested too (`_passage`), and
     the current of the partial step is that of the membrane's release.
     """
-    dt, unit, tau = model.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
+    dt, unit, tau = group.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
     sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
     short = tau_noise < SMOOTH * dt
     sigma_i = sigma * np.sqrt(1 + tau / tau_noise)
-    model.state("i_noise", unit, _ou_start(model, noise, sigma_i))
-    terms.lines.append(f"z_i = {_shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, model)}")
+    group.state("i_noise", unit, _ou_start(group, noise, sigma_i))
+    terms.lines.append(f"z_i = {_shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, group)}")
     waits = np.where(short, np.where(h > 1, 1.5 - h, 1 - h), 0.0)  # of the current, before the membrane moves
     lasts = np.where(short, waits + h, 1.0)
     for suffix, wait, length, last in (("", 0.0, 1.0, 1.0), ("_part", waits, h, lasts)):
@@ -195,37 +195,37 @@ def _ou(
             pull = np.where(short, pull, 0.5 * (1 + keep))
             root["root_vi"] = np.where(short, root["root_vi"], 0.5 * root["root_ii"])
             root["root_vv"] = np.where(short, root["root_vv"], 0.0)
-        model.bind("keep" + suffix, keep, "1")
-        model.bind("pull" + suffix, pull, "1")
+        group.bind("keep" + suffix, keep, "1")
+        group.bind("pull" + suffix, pull, "1")
         for name, value in root.items():
-            model.bind(name + suffix, value, unit)
+            group.bind(name + suffix, value, unit)
     part = either if np.any(short) else lambda name: name
     terms.lines.append(f"i_next = ({part('keep')}) * i_noise + ({part('root_ii')}) * z_i")
     if loaded and not np.any(short):
         terms.lines.append("kick = 0.5 * (i_noise + i_next) * share")
     else:
         terms.lines += [
-            f"z_v = {_shared(Stream.MEMBRANE, Stream.SHARED, noise, model)}",
+            f"z_v = {_shared(Stream.MEMBRANE, Stream.SHARED, noise, group)}",
             f"kick = (i_noise * ({either('pull')}) + ({either('root_vi')}) * z_i + ({either('root_vv')}) * z_v)"
             + (" * share" if loaded else ""),
         ]
     terms.kicks.append("kick")
     if path and np.any(short):
-        _passage(model, neuron, noise, terms, np.where(short, np.ceil(PIECES * dt / tau_noise), 0), level)
+        _passage(group, neuron, noise, terms, np.where(short, np.ceil(PIECES * dt / tau_noise), 0), level)
         # released before the next grid point, the current goes on from where it was at the spike
-        model.bind("restart", np.where(short & (h > 1), 1.0, 0.0), "1")
+        group.bind("restart", np.where(short & (h > 1), 1.0, 0.0), "1")
         terms.reset.append("i_noise = i_noise + restart * (i_spike - i_noise)")
     terms.last.append("i_noise = i_next")
 
 
 def _passage(
-    model: Model, neuron: IntegrateAndFire, noise: OUNoise, terms: Terms, pieces: np.ndarray, level: str
+    group: GroupText, neuron: IntegrateAndFire, noise: OUNoise, terms: Terms, pieces: np.ndarray, level: str
 ) -> None:
     """`passed`, whether the path between a step's ends reaches the threshold, and `i_spike`, the current when it does.
 
     The partial step after refractoriness is tested at its end only.
     """
-    dt, unit, tau = model.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
+    dt, unit, tau = group.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
     sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
     if np.any(pieces > philox.MOST_PIECES):
         most = philox.MOST_PIECES / PIECES
@@ -246,10 +246,10 @@ def _passage(
         "far": _FAR * whole["root_vv"],
         "full": full,
     }
-    model.bind("one_unit", 1.0, unit)
-    model.bind("path_pieces", pieces, "1")
+    group.bind("one_unit", 1.0, unit)
+    group.bind("path_pieces", pieces, "1")
     for name, value in constants.items():
-        model.bind(f"path_{name}", value, "1")
+        group.bind(f"path_{name}", value, "1")
     fraction = _fraction(noise)
     path = ["(moved - v - kick)", "kick", "i_noise", "i_next", *[f"({level} - v)"] * 2]
     call = engine.draw(
@@ -262,8 +262,8 @@ def _passage(
         repr(float(np.sqrt(fraction))),
         repr(float(np.sqrt(1 - fraction))),
     )
-    model.state("passed", "integer", 0)
-    model.state("i_spike", unit)
+    group.state("passed", "integer", 0)
+    group.state("i_spike", unit)
     terms.moved += [
         f"first = {call}",
         f"passed = int(first < {philox.NEVER / 2:g})",
@@ -272,19 +272,19 @@ def _passage(
     terms.crossed.append("passed > 0")
 
 
-def _ou_start(model: Model, noise: OUNoise, sigma_i: Any) -> np.ndarray:
+def _ou_start(group: GroupText, noise: OUNoise, sigma_i: Any) -> np.ndarray:
     """The currents at time 0, from their stationary law, shape (size,)."""
     fraction = noise.si("shared")
-    private = start_normal(model, Stream.OU_START)
-    common = start_normal(model, Stream.SHARED_OU_START, shared=True)
+    private = start_normal(group, Stream.OU_START)
+    common = start_normal(group, Stream.SHARED_OU_START, shared=True)
     z = np.sqrt(fraction) * common + np.sqrt(1 - fraction) * private
-    return z * np.tile(np.broadcast_to(sigma_i, model.layout.n_neurons), model.layout.trials)
+    return z * np.tile(np.broadcast_to(sigma_i, group.layout.n_neurons), group.layout.trials)
 
 
-def start_normal(model: Model, stream: Stream, shared: bool = False) -> np.ndarray:
+def start_normal(group: GroupText, stream: Stream, shared: bool = False) -> np.ndarray:
     """Standard normals of time 0, shape (size,)."""
-    neuron, trial, point = (model.initial[f"noise_{word}"] for word in ("neuron", "trial", "point"))
-    return philox.normal(0, -1 if shared else neuron, trial, point, stream, *model.layout.key)
+    neuron, trial, point = (group.initial[f"noise_{word}"] for word in ("neuron", "trial", "point"))
+    return philox.normal(0, -1 if shared else neuron, trial, point, stream, *group.layout.key)
 
 
 def ou_step(
@@ -319,20 +319,20 @@ def ou_step(
     return pull, {"root_ii": root_ii, "root_vi": root_vi, "root_vv": root_vv}
 
 
-def _conductances(model: Model, noise: ConductanceNoise, terms: Terms) -> None:
+def _conductances(group: GroupText, noise: ConductanceNoise, terms: Terms) -> None:
     """Two OU conductances with their exact step; the membrane sees the mean of each step's two ends."""
-    dt, layout = model.layout.dt, model.layout
+    dt, layout = group.layout.dt, group.layout
     for kind, stream, start in (
         ("e", Stream.CONDUCTANCE_E, Stream.CONDUCTANCE_E_START),
         ("i", Stream.CONDUCTANCE_I, Stream.CONDUCTANCE_I_START),
     ):
         mean, sd, tau = (np.asarray(noise.si(f"{name}_{kind}")) for name in ("g", "sigma", "tau"))
-        model.bind(f"noise_mean_{kind}", mean, "1")
-        model.bind(f"noise_keep_{kind}", np.exp(-dt / tau), "1")
-        model.bind(f"noise_root_{kind}", sd * np.sqrt(-np.expm1(-2 * dt / tau)), "1")
-        model.bind(f"noise_rev_{kind}", noise.si(f"e_rev_{kind}"), noise.unit(f"e_rev_{kind}"))
-        begin = np.tile(np.broadcast_to(sd, layout.n_neurons), layout.trials) * start_normal(model, start)
-        model.state(f"g_{kind}", "1", np.tile(np.broadcast_to(mean, layout.n_neurons), layout.trials) + begin)
+        group.bind(f"noise_mean_{kind}", mean, "1")
+        group.bind(f"noise_keep_{kind}", np.exp(-dt / tau), "1")
+        group.bind(f"noise_root_{kind}", sd * np.sqrt(-np.expm1(-2 * dt / tau)), "1")
+        group.bind(f"noise_rev_{kind}", noise.si(f"e_rev_{kind}"), noise.unit(f"e_rev_{kind}"))
+        begin = np.tile(np.broadcast_to(sd, layout.n_neurons), layout.trials) * start_normal(group, start)
+        group.state(f"g_{kind}", "1", np.tile(np.broadcast_to(mean, layout.n_neurons), layout.trials) + begin)
         terms.first += [
             f"next_{kind} = noise_mean_{kind} + noise_keep_{kind} * (g_{kind} - noise_mean_{kind})"
             f" + noise_root_{kind} * {engine.draw('normal', stream)}",
@@ -343,7 +343,7 @@ def _conductances(model: Model, noise: ConductanceNoise, terms: Terms) -> None:
 
 
 def _poisson(
-    model: Model,
+    group: GroupText,
     neuron: IntegrateAndFire,
     noise: PoissonNoise,
     terms: Terms,
@@ -357,35 +357,35 @@ def _poisson(
     With the bridge also the state `summit`, the highest point of the membrane's path in the step.
     """
     tau, unit, one = np.asarray(neuron.si("tau_m")), neuron.membrane_unit, "1"
-    model.bind("one_unit", 1.0, unit)
+    group.bind("one_unit", 1.0, unit)
     path, total = [], []
     for rate, weight, stream in (
         ("rate", "weight", Stream.POISSON),
         ("rate_inh", "weight_inh", Stream.POISSON_INH),
     ):
-        mean = np.asarray(noise.si(rate)) * model.layout.dt
+        mean = np.asarray(noise.si(rate)) * group.layout.dt
         if np.any(mean * 1.5 > _MOST_JUMPS):
             raise NsnnError(
                 f"{rate} = {getattr(noise, rate)}: expected at most {_MOST_JUMPS} jumps in a step and a half"
             )
-        model.bind(f"noise_{weight}", noise.si(weight), one)
+        group.bind(f"noise_{weight}", noise.si(weight), one)
         count = f"jumps_{int(stream)}"
-        model.state(count, one, 0.0)
+        group.state(count, one, 0.0)
         path += [count, f"noise_{weight}"]
         total.append(f"noise_{weight} * {count}")
         if not np.any(mean > 0):
             continue
         for suffix, length in (("", 1.0), ("_part", h)):
-            model.bind(f"noise_{rate}{suffix}", mean * length, one)
-            model.bind(f"noise_none_{rate}{suffix}", np.exp(-mean * length), one)
+            group.bind(f"noise_{rate}{suffix}", mean * length, one)
+            group.bind(f"noise_none_{rate}{suffix}", np.exp(-mean * length), one)
         chances = f"{either(f'noise_{rate}')}, {either(f'noise_none_{rate}')}"
-        model.counts.append(f"{count} = jumps_of({model.draw('uniform', stream)}, {chances})")
+        group.counts.append(f"{count} = jumps_of({group.draw('uniform', stream)}, {chances})")
     for suffix, length in (("", 1.0), ("_part", h)):
-        lapse = length * model.layout.dt / tau * neuron.leaky
-        model.bind(f"noise_left{suffix}", special.exprel(-lapse), one)
+        lapse = length * group.layout.dt / tau * neuron.leaky
+        group.bind(f"noise_left{suffix}", special.exprel(-lapse), one)
     terms.jumps.append(f"one_unit * ({either('noise_left')}) * ({' + '.join(total)})")
     if bridge:
-        model.state("summit", unit)
+        group.state("summit", unit)
         highest = engine.draw(
             "summit", Stream.POISSON_ORDER, *path, "(moved - v) / one_unit", f"({level} - v) / one_unit"
         )

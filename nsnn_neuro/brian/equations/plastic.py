@@ -17,7 +17,7 @@ from brian2.core.spikesource import SpikeSource
 from ...core import units
 from ...core.errors import NsnnError
 from .. import engine
-from .model import BRIAN_UNIT, substitute
+from .group_text import BRIAN_UNIT, substitute
 
 if TYPE_CHECKING:
     from ...models.plasticity import Plasticity, RuleText

@@ -23,8 +23,8 @@ from ...models.synapses import Synapse
 from .. import engine, philox
 from ..philox import Stream
 from ..time_step import delay_steps
-from .groups import group
-from .model import BRIAN_UNIT, ORDERS_EACH, SYNAPSES, Layout
+from .group_text import BRIAN_UNIT, ORDERS_EACH, SYNAPSES, Layout
+from .groups import make_group
 from .synapses import arrival
 
 __all__ = ["network"]
@@ -57,7 +57,9 @@ def network(
         )
         driven = _driven(net, p, stimulus)
         try:
-            groups.append(group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge))
+            groups.append(
+                make_group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge)
+            )
         except NsnnError as error:
             if len(net.populations) == 1:
                 raise
@@ -160,7 +162,7 @@ class _Wiring:
         """Make the Brian2 synapses; they act at `order` in the step."""
         synapse, post = self.projection.synapse, self.projection.post
         names = {"weight": self._weight(key, as_variable)}
-        for field in synapse._parameters():
+        for field in synapse.parameter_fields():
             value = np.asarray(synapse.si(field.name))
             value = value[self.found.post] if value.ndim else value
             names[field.name] = self._name(f"own_{field.name}", value, synapse.unit(field.name))

@@ -13,7 +13,7 @@ from sympy import Symbol, lambdify
 from ...core.errors import NsnnError
 from ...models.neurons import IntegrateAndFire
 from ...models.synapses import Synapse
-from .model import Model, Terms, either, substitute
+from .group_text import GroupText, Terms, either, substitute
 
 __all__ = ["add_synapses", "arrival"]
 
@@ -32,7 +32,7 @@ def linear(text: str, synapse: Synapse) -> list[Any]:
     """
     expression = str_to_sympy(text)
     states = [Symbol(name, real=True) for name in synapse.states]
-    values = {f.name: synapse.si(f.name) for f in synapse._parameters()}
+    values = {f.name: synapse.si(f.name) for f in synapse.parameter_fields()}
     known = [Symbol(name, real=True) for name in values]
     slopes = [expression.diff(x) for x in states]
     rest = (expression - sum(a * x for a, x in zip(slopes, states, strict=True))).simplify()
@@ -52,11 +52,17 @@ def _stack(rows: list[list[Any]]) -> np.ndarray:
 
 
 def add_synapses(
-    model: Model, neuron: IntegrateAndFire, synapses: Sequence[Synapse], terms: Terms, h: Any, *, loaded: bool
+    group: GroupText,
+    neuron: IntegrateAndFire,
+    synapses: Sequence[Synapse],
+    terms: Terms,
+    h: Any,
+    *,
+    loaded: bool,
 ) -> None:
     """Add each synapse's states, their exact step and what the membrane sees of them: the exact integral of a current over the
     step, or, where conductances load the membrane, the step's mean."""
-    unit, dt = neuron.membrane_unit, model.layout.dt
+    unit, dt = neuron.membrane_unit, group.layout.dt
     tau = np.asarray(neuron.si("tau_m"))
     for number, synapse in enumerate(synapses):
         if not synapse.states:
@@ -67,13 +73,13 @@ def add_synapses(
         keep = expm(drift * dt)
         sees = _stack([linear(synapse.conductance or synapse.current or "", synapse)])
         for x in states:
-            model.state(names[x], synapse.weight_unit(unit), 0.0)
+            group.state(names[x], synapse.weight_unit(unit), 0.0)
         if synapse.conductance or loaded:
-            text = _weighted(model, f"mean_syn{number}", _mean(drift, sees, dt), states, names)
+            text = _weighted(group, f"mean_syn{number}", _mean(drift, sees, dt), states, names)
             terms.first.append(f"seen_syn{number} = {text}")
             if synapse.conductance and synapse.reversal:
                 reversal = f"syn{number}_{synapse.reversal}"
-                model.bind(reversal, synapse.si(synapse.reversal), synapse.unit(synapse.reversal))
+                group.bind(reversal, synapse.si(synapse.reversal), synapse.unit(synapse.reversal))
                 terms.conductances.append((f"seen_syn{number}", reversal))
             else:
                 terms.kicks.append(f"seen_syn{number} * share")
@@ -81,25 +87,25 @@ def add_synapses(
             for suffix, length in (("", 1.0), ("_part", h)):
                 pull = _pull(drift, sees, length * dt, tau, neuron.leaky)
                 for k, x in enumerate(states):
-                    model.bind(f"pull_{names[x]}{suffix}", pull[..., k], "1")
+                    group.bind(f"pull_{names[x]}{suffix}", pull[..., k], "1")
             terms.lines.append(
                 f"kick_syn{number} = "
                 + " + ".join(f"({either('pull_' + names[x])}) * {names[x]}" for x in states)
             )
             terms.kicks.append(f"kick_syn{number}")
         for k, x in enumerate(states):
-            text = _weighted(model, f"keep_{names[x]}", keep[..., k, :], states, names)
+            text = _weighted(group, f"keep_{names[x]}", keep[..., k, :], states, names)
             terms.last.append(f"next_{names[x]} = {text}")
         terms.last += [f"{names[x]} = next_{names[x]}" for x in states]
 
 
 def _weighted(
-    model: Model, prefix: str, weights: np.ndarray, states: list[str], names: dict[str, str]
+    group: GroupText, prefix: str, weights: np.ndarray, states: list[str], names: dict[str, str]
 ) -> str:
     parts = []
     for k, x in enumerate(states):
         if np.any(weights[..., k]):
-            model.bind(f"{prefix}_{x}", weights[..., k], "1")
+            group.bind(f"{prefix}_{x}", weights[..., k], "1")
             parts.append(f"{prefix}_{x} * {names[x]}")
     return " + ".join(parts)
 

@@ -1,18 +1,18 @@
-"""Plasticity: learning rules as text on a record, and as Brian2 synapses whose weights change while a network runs.
+"""Plasticity: learning rules as text.
 
-Three-factor rules (`NDL`, `SurrogateGradient`, `EProp`) go down the slope of a loss,
+Three-factor rules (`NDL`, `SurrogateGradient`, `EProp`) follow the gradient of a loss,
 
     dw_ij = -eta sum_t L_i(t) f(u_i(t) - theta) trace_ij(t)
 
-L the learning signal (the derivative of the loss to neuron i's spike in step t), f the factor of the neuron (a density at the
-distance to threshold), and the synapse's eligibility trace du_i/dw_ij, which keeps what has arrived, `pre`:
+with the learning signal L (the derivative of the loss with respect to the spike of neuron i in step t), the factor f of the neuron
+(a density at the distance to threshold) and the eligibility trace du_i/dw_ij of the synapse, which accumulates its input `pre`:
 
     trace(t) = k(t-1) trace(t-1) + pre(t),      k = beta (1 - o - u f) for a hard reset, beta (1 - theta f) for a subtractive one
 
-and beta (1 - o) and beta with the reset's path detached. `PairSTDP` and `RewardModulatedSTDP` know spike times alone.
+or beta (1 - o) and beta if the gradient ignores the reset ("detached"). `PairSTDP` and `RewardModulatedSTDP` use spike times only.
 
-A rule's text (`text`) is in the names w, trace, pre, u, o, L, beta, theta and its parameters. `assemble.plastic` makes synapses of
-it; `synapses` is the way there for anybody's Brian2 network. A new rule is a subclass of `Plasticity` with its `text`.
+The `text` of a rule uses the names w, trace, pre, u, o, L, beta, theta and its parameters. `nsnn_neuro.plastic_synapses` creates
+the synapses, also in a Brian2 network of your own. To define a rule, subclass `Plasticity` with its `text`.
 """
 
 from __future__ import annotations

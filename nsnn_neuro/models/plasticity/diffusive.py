@@ -1,4 +1,4 @@
-"""Noise-driven learning for a membrane in white noise: its factor, and the rule's text."""
+"""Noise-driven learning for a membrane in white noise: factor and text of the rule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["diffusive_text", "is_diffusive", "white_noise_factor"]
 
-# how the target takes its step -> dm/dx0, and s; `lapse` is the step's length in tau_m
+# integration method of the target -> dm/dx0 and s; `lapse` is dt / tau_m
 _STEPS = {
     "euler": ("1 - lapse", "noise_sigma * sqrt(2 * lapse)"),
     "exact": ("exp(-lapse)", "noise_sigma * sqrt(2 * lapse * smooth_exprel(-2 * lapse))"),
@@ -31,24 +31,24 @@ _NEAR = (
 
 
 def white_noise_factor(*, bridge: bool = True) -> str:
-    """NDL's factor for a white-noise membrane: dP/dm, P the probability that the step u' = m + s xi from x0 fires at v_thresh.
+    """Factor of NDL for a membrane in white noise: dP/dm, P the probability that the step u' = m + s xi from x0 crosses v_thresh.
 
     Without the bridge P = Phi((m - v_thresh) / s). With it P = Phi((m - v_thresh) / s) + exp(A) Phi(-y),
     A = 2 (m - x0)(v_thresh - x0) / s^2 and y = (m + v_thresh - 2 x0) / s, whose derivative is
 
-        dP/dm = 2 (v_thresh - x0) / s^2 exp(A) Phi(-y)      and 0 for x0 >= v_thresh, where it fires anyhow
+        dP/dm = 2 (v_thresh - x0) / s^2 exp(A) Phi(-y)      and 0 for x0 >= v_thresh, where P = 1
 
-    P is each neuron's own, which noise shared by a population leaves as it is. That spikes of such neurons are correlated doesn't
-    enter: the rule adds up the neurons' own gradients, which is exact for a loss that is a sum over neurons.
+    P is the same with noise shared within a population. Correlations between neurons are neglected: the rule adds the gradients of
+    single neurons, which is exact for a loss that is a sum over neurons.
 
     Parameters
     ----------
-    bridge : with crossings between grid points, as `simulate` has them
+    bridge : include crossings between grid points, as `simulate` does
 
     Returns
     -------
     text in Brian2's syntax, in m, s, v_thresh and, with the bridge, x0 and the function normal_cdf (`engine.functions()`).
-    exp(A) Phi(-y) is phi((m - v_thresh) / s) times Mills' ratio of y, a continued fraction for y > 8, so nothing overflows
+    exp(A) Phi(-y) is phi((m - v_thresh) / s) times Mills' ratio of y, a continued fraction for y > 8, so that nothing overflows
 
     Source: Brownian bridge: Karatzas & Shreve 1998, doi 10.1007/978-1-4612-0949-2, ch. 2.8
 
@@ -74,7 +74,7 @@ def _start_factor() -> str:
 
 
 def _far(first: int) -> str:
-    """The continued fraction y + k / (y + (k + 1) / ...) from k = first on, for y > 8."""
+    """The continued fraction y + k / (y + (k + 1) / ...) from k = first, for y > 8."""
     fraction = beyond = f"clip({_Y}, 8, inf)"
     for k in range(12, first - 1, -1):
         fraction = f"({beyond} + {k} / {fraction})"
@@ -90,8 +90,8 @@ def is_diffusive(noise: Any) -> bool:
     """
     if isinstance(noise, OUNoise):
         raise NsnnError(
-            f"noise = {noise}: given the state of coloured noise the membrane's step is deterministic, so NDL's factor vanishes; "
-            "expected WhiteNoise(...), or EscapeNoise for what stands in for it"
+            f"noise = {noise}: the step is deterministic given the state of coloured noise, so the factor of NDL vanishes; "
+            "expected WhiteNoise(...), or EscapeNoise as an approximation"
         )
     return isinstance(noise, WhiteNoise)
 
@@ -109,25 +109,25 @@ def diffusive_text(
 ) -> RuleText:
     """The text of `NDL` for a leaky membrane in white noise with a hard reset (see `NDL`).
 
-    The factor is taken of the state at the step's start, x0, before the membrane moves; the learning signal of the same step comes
-    at its end. A spike of the target sets the trace to 0.
+    The factor is evaluated at the start of the step, at x0; the learning signal of the same step is known at its end. A spike of
+    the target sets the trace to 0.
     """
     if rule.signal != "transport":
         raise NsnnError(
-            f'signal = "{rule.signal}": a diffusive membrane hands no signal back and has no reward rule, expected "transport"'
+            f'signal = "{rule.signal}": a diffusive membrane has no feedback signal and no reward rule, expected "transport"'
         )
     one_of(method, tuple(_STEPS), "method")
     unit = noise.unit("sigma")
     values = {"noise_sigma": (noise.si("sigma"), unit)}
     if np.any(np.asarray(values["noise_sigma"][0]) == 0):
         raise NsnnError(
-            f"sigma = {noise.sigma}: without noise NDL's factor vanishes, expected a positive value"
+            f"sigma = {noise.sigma}: without noise the factor of NDL vanishes, expected a positive value"
         )
-    wanted = {"tau_m": (tau_m, "s"), "v_thresh": (v_thresh, unit), "mu": (mu, unit)}
-    for name, (value, its_unit) in wanted.items():
+    expected = {"tau_m": (tau_m, "s"), "v_thresh": (v_thresh, unit), "mu": (mu, unit)}
+    for name, (value, its_unit) in expected.items():
         if value is None:
             raise NsnnError(
-                f"{name} = None: NDL of a diffusive membrane needs it, {units.describe(its_unit)}"
+                f"{name} = None: NDL of a diffusive membrane needs this parameter, {units.describe(its_unit)}"
             )
         if not (name == "mu" and isinstance(value, str)):
             values[name] = (units.si(value, its_unit, name), its_unit)
@@ -136,9 +136,9 @@ def diffusive_text(
     kept, spread = _STEPS[method]
     slope = f"({white_noise_factor(bridge=bridge)}) * kept" + (f" + {_start_factor()}" if bridge else "")
     gradient = "g += L * pull" if trial else "g = L * pull"
-    own = {f.name: f"optimizer_{f.name}" for f in rule.optimizer._parameters()}
+    own = {f.name: f"optimizer_{f.name}" for f in rule.optimizer.parameter_fields()}
     own |= {"w": "w_number"} | ({} if trial else {"due": "1"})
-    # optimizers are in plain numbers
+    # optimizers compute on plain numbers
     lines = [gradient, "w_number = w / volts", *(substitute(line, own) for line in rule.optimizer.lines)]
     lines.append("w = w_number * volts")
     if trial:

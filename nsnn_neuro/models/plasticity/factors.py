@@ -20,26 +20,26 @@ from .rule import Plasticity, RuleText, numbers
 
 __all__ = ["NDL", "EProp", "SurrogateGradient"]
 
-# (reset of the neuron, path through the reset) -> what is left of the trace in the next step
+# (reset of the neuron, path through the reset) -> the trace carried to the next step
 _KEPT = {
     ("hard", "exact"): "beta * (1 - o - u * f) * trace",
     ("hard", "detached"): "beta * (1 - o) * trace",
     ("subtract", "exact"): "beta * (1 - theta * f) * trace",
     ("subtract", "detached"): "beta * trace",
 }
-# learning signal -> what a synapse hands back to its source's signal, summed over the source's synapses
+# learning signal -> contribution of a synapse to the signal of its source
 _BACKWARD = {"transport": "w * L * f", "random": "b * L * f", "broadcast": "b * L", "reward": ""}
 
 
 class _ThreeFactor(Plasticity):
-    """What rules of the form signal x factor x trace have in common."""
+    """Base of rules of the form signal x factor x trace."""
 
     eta: Any
     signal: str
     optimizer: Optimizer
     resets: ClassVar[tuple[str, ...]] = ("hard", "subtract")
     recurrent_path: ClassVar[bool] = (
-        True  # whether transported signals go back through a layer's recurrent weights
+        True  # transported signals also pass through the recurrent weights of a layer
     )
 
     def __post_init__(self) -> None:
@@ -53,11 +53,11 @@ class _ThreeFactor(Plasticity):
         return False
 
     def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
-        """Texts of the factor f and, if the neuron is noisy, of the probability of a spike, in `x`; their numbers."""
+        """Texts in `x` of the factor f and, for a noisy neuron, of the spike probability; their parameters."""
         raise NotImplementedError
 
     def _check(self, theta: Any) -> None:
-        """Raise NsnnError for a threshold that the rule can't have."""
+        """Raise NsnnError for a threshold that the rule does not allow."""
 
     def text(  # type: ignore[override]
         self,
@@ -68,7 +68,7 @@ class _ThreeFactor(Plasticity):
         reset: str | None = None,
         trial: bool = False,
     ) -> RuleText:
-        """The rule's text for a neuron with this noise and reset; `trial`: gradients are summed over a trial (see `synapses`)."""
+        """The text of the rule for a neuron with this noise and reset; `trial`: sum gradients over a trial."""
         reset = reset or self.resets[0]
         one_of(reset, self.resets, "reset")
         neuron = numbers(NSNNNeuron(beta=beta, theta=theta, reset=reset))  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ class _ThreeFactor(Plasticity):
             lines.append(f"p = clip({substitute(chance or '', at)}, 1e-300, 1 - 1e-16)")
             lines.append("score += f * (o / p - (1 - o) / (1 - p)) * trace")
             gradient = "L * score"
-        own = {f.name: f"optimizer_{f.name}" for f in self.optimizer._parameters()}
+        own = {f.name: f"optimizer_{f.name}" for f in self.optimizer.parameter_fields()}
         change = [substitute(line, own) for line in self.optimizer.lines]
         if trial:
             states.append("g : 1")
@@ -120,41 +120,41 @@ class _ThreeFactor(Plasticity):
 def _without_dimension(family: Family) -> Family:
     if family.x_unit != "1":
         raise NsnnError(
-            f"noise = {family}: these rules are for a dimensionless membrane, divide it, e.g. by the threshold: Gaussian(0.2)"
+            f"noise = {family}: these rules need a dimensionless membrane, divide voltages e.g. by the threshold: Gaussian(0.2)"
         )
     return family
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NDL(_ThreeFactor):
-    """Noise-driven learning: dw_ij = -eta sum_t L_i(t) f(u_i(t) - theta) trace_ij(t), f the density of the neuron's own noise.
+    """Noise-driven learning: dw_ij = -eta sum_t L_i(t) f(u_i(t) - theta) trace_ij(t), f the density of the noise.
 
-    The sum is the gradient of backpropagation through time, to rounding, for a layer that receives its signal L directly. It is
-    the gradient of the expected loss for an output layer, one step, and a loss affine in each spike; with depth it is biased
-    (`docs/ndl.md`). signal="reward" is the score-function rule instead, dw_ij = -eta sum_t L(t) sum_(s <= t) score(s),
-    score = (o - p) / (p (1 - p)) f trace, with L a scalar that all neurons are told: unbiased at any depth, of a large variance.
+    For a layer that receives its signal L directly, the sum equals the gradient of backpropagation through time to rounding. It is
+    the gradient of the expected loss for an output layer, one step and a loss that is affine in each spike; it is biased in deeper
+    networks (`docs/ndl.md`). signal="reward" is the score-function rule instead, dw_ij = -eta sum_t L(t) sum_(s <= t) score(s),
+    score = (o - p) / (p (1 - p)) f trace, with a scalar L common to all neurons: unbiased at any depth, with a large variance.
     Subtract a baseline from L, as `train` does.
 
-    *Diffusive neurons*: `synapses(..., noise=WhiteNoise(sigma), tau_m=, v_thresh=, mu=, method=, bridge=)` is for a leaky membrane
-    of your own in white noise, with delta synapses (each spike adds w) and a hard reset. A step goes from x0 to m(x0) + s xi:
+    *Diffusive neurons*: `plastic_synapses(..., noise=WhiteNoise(sigma), tau_m=, v_thresh=, mu=, method=, bridge=)` is for your own
+    leaky membrane in white noise, with delta synapses (each spike adds w) and a hard reset. A step goes from x0 to m(x0) + s xi:
 
         dw_ij = -eta sum_t L_i(t) dP_i/dx0_i trace_ij(t),      P(x0) the probability of a spike in the step (`white_noise_factor`)
 
-    dP/dx0 is dP/dm dm/dx0 and, with the bridge, what x0 does to P at the same m. The trace is dx0/dw along the path that the noise
-    has taken: what has arrived, times dm/dx0 in each step, 0 from a spike of the target on and while the membrane is held
-    refractory. So that w moves a membrane that doesn't fire is in it. Left out: that a spike now takes the place of later ones,
-    as the reset ends the path (`docs/ndl.md`).
+    dP/dx0 is dP/dm dm/dx0 plus, with the bridge, the derivative of P with respect to x0 at fixed m. The trace is dx0/dw along the
+    path of the noise: the input received, multiplied by dm/dx0 in each step, and 0 after a spike of the target and during the
+    refractory time. The effect of w on the subthreshold membrane is included; that a spike replaces later ones, since the reset
+    ends the path, is neglected (`docs/ndl.md`).
 
     Parameters
     ----------
     eta : number >= 0, learning rate
-    signal : where a hidden layer's L comes from: "transport" sum_k w_k f_k L_k over its target neurons in the same step (without
-        the future terms of the targets' membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k; "reward"
+    signal : source of L in a hidden layer: "transport" sum_k w_k f_k L_k over its target neurons in the same step (without future
+        terms of their membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k; or "reward"
     reset_path : "exact", or "detached": the trace ignores that a spike resets the membrane; "reward" always holds spikes fixed
     optimizer : `SGD()`, `Momentum()`, `Adam()` or your own
-    eta_noise : number >= 0, for `train` alone: learning rate of log s, s the scale of the target layer's noise, which goes down the
-        loss by the same optimizer, `SGD`: d log s = -eta_noise dL/dlog s. One s for the layer, or one for each neuron where the
-        family has an array; the rate is that of the projection from the layer before. 0: the noise stays as it is
+    eta_noise : number >= 0, for `train` only: learning rate of log s, s the noise scale of the target layer, with the same
+        optimizer, for `SGD` d log s = -eta_noise dL/dlog s. One s for the layer, or one per neuron if the family has an array; the
+        projection from the previous layer sets the rate. 0: constant noise
 
     Raises
     ------
@@ -198,7 +198,7 @@ class NDL(_ThreeFactor):
         return self.reset_path == "detached"
 
     def text_for(self, noise: Any) -> Any:
-        """`text`, or for `WhiteNoise` that of a diffusive membrane."""
+        """`text`, or the text of a diffusive membrane for `WhiteNoise`."""
         return functools.partial(diffusive_text, self) if is_diffusive(noise) else self.text
 
     def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
@@ -211,7 +211,7 @@ class NDL(_ThreeFactor):
 
 def _no_density(noise: Any) -> str:
     if noise is None:
-        return "without noise NDL's factor vanishes, use the surrogate baseline, e.g. SurrogateGradient(Gaussian(0.4), eta)"
+        return "without noise the factor of NDL vanishes, use a surrogate gradient, e.g. SurrogateGradient(Gaussian(0.4), eta)"
     if isinstance(noise, EscapeNoise):
         return "a hazard has no density per step, expected a family such as Gaussian(0.4)"
     if isinstance(noise, Noise):

@@ -1,4 +1,4 @@
-"""Optimizers: how the gradient of a weight changes it."""
+"""Optimizers: the update of a weight from its gradient."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["SGD", "Adam", "Momentum", "Optimizer"]
 
 
 class Optimizer(Scalars):
-    """Base of the optimizers: how the gradient `g` of a weight changes it.
+    """Base of the optimizers: the update of a weight w from its gradient g.
 
-    `states` : names of the synapse's variables, all 0 at first
+    `states` : names of variables of the synapse, initially 0
     `lines` : text in g, w, eta, due (1 in a step in which the weights change, else 0), the states and the parameters
 
-    One's own, the sign of the gradient alone:
+    Example of a new optimizer, which uses the sign of the gradient:
 
     >>> from nsnn_neuro.models.plasticity import NDL
     >>> class SignDescent(Optimizer):
@@ -44,7 +44,7 @@ class SGD(Optimizer):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Momentum(Optimizer):
-    """Gradient descent with a heavy ball: velocity = mu velocity + g, w -= eta velocity.
+    """Gradient descent with momentum: velocity = mu velocity + g, w -= eta velocity.
 
     mu : number, 0 to 1
 
@@ -64,7 +64,7 @@ class Momentum(Optimizer):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Adam(Optimizer):
-    """Adam: w -= eta m / (sqrt(v) + epsilon), m and v bias-corrected running means of g and g^2.
+    """Adam: w -= eta m / (sqrt(v) + epsilon), with bias-corrected running means m of g and v of g^2.
 
     beta_1, beta_2 : numbers, 0 to 1 (below 1); epsilon : number > 0
 
@@ -83,12 +83,12 @@ class Adam(Optimizer):
     epsilon: Any = parameter("1", bound="positive", default=1e-8)
     states: ClassVar[tuple[str, ...]] = ("known_1", "known_2", "first", "second_moment")
     lines: ClassVar[tuple[str, ...]] = (
-        # 1 - beta^n after n changes, without a power: loops of these lines can be vectorised
+        # 1 - beta^n after n updates, without a power so that loops of these lines can be vectorised
         "known_1 += due * (1 - beta_1) * (1 - known_1)",
         "known_2 += due * (1 - beta_2) * (1 - known_2)",
         "first += due * (1 - beta_1) * (g - first)",
         "second_moment += due * (1 - beta_2) * (g * g - second_moment)",
-        # + 1 - due: never 0, also before the first change
+        # + 1 - due: never 0, also before the first update
         "mean = first / (known_1 + 1 - due)",
         "power = second_moment / (known_2 + 1 - due)",
         "w -= due * eta * mean / (sqrt(power) + epsilon)",

@@ -1,4 +1,4 @@
-"""What a learning rule is: its text, and the way to Brian2 synapses of it."""
+"""Base classes of learning rules and their text."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 
 from ...core import deprecated
 from ...core.errors import NsnnError
-from ...core.parameters import Record
+from ...core.parameters import Model
 
 __all__ = ["Plasticity", "RuleText", "Scalars", "numbers"]
 
 
 @dataclasses.dataclass(frozen=True)
 class RuleText:
-    """A rule in Brian2's syntax: the synapse's states, what happens in each step and at spikes, what goes back to the source.
+    """Text of a learning rule in Brian2's syntax: states of the synapse, lines per step and at spikes, signal to the source.
 
     states : lines of Brian2 equations (`w` not among them)
     at_start : lines before the membrane moves in a step; each_step : lines at the end of each step
-    on_pre, on_post : lines at a spike of the source, of the target; `pre` in them is what this spike adds to the membrane,
-        0 while that is held refractory
+    on_pre, on_post : lines at a spike of the source, of the target; `pre` in them is what this spike adds to the membrane, 0
+        during the refractory time
     backward : an expression, or "" for none
     parameters : name -> (SI number or array of shape (n_target,), unit)
-    unit : of the membrane and the weights; None: the rule's `weight_unit`, for a membrane without dimension
+    unit : of the membrane and the weights; None: the `weight_unit` of the rule, for a dimensionless membrane
 
     >>> from nsnn_neuro.models.escape import Logistic
     >>> from nsnn_neuro.models.plasticity import NDL
@@ -53,23 +53,23 @@ class RuleText:
         return "\n".join(f"{name}:\n    " + "\n    ".join(lines) for name, lines in parts.items() if lines)
 
 
-def numbers(record: Record, prefix: str = "") -> dict[str, tuple[Any, str]]:
-    """All parameters of a record in SI: name (with the prefix) -> (value, unit)."""
-    return {prefix + f.name: (record.si(f.name), record.unit(f.name)) for f in record._parameters()}
+def numbers(model: Model, prefix: str = "") -> dict[str, tuple[Any, str]]:
+    """All parameters of a model in SI: name (with the prefix) -> (value, unit)."""
+    return {prefix + f.name: (model.si(f.name), model.unit(f.name)) for f in model.parameter_fields()}
 
 
-class Scalars(Record):
-    """A record whose parameters are single numbers."""
+class Scalars(Model):
+    """Base of models whose parameters are single numbers."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in self._parameters():
+        for field in self.parameter_fields():
             if np.ndim(self.si(field.name)):
-                raise NsnnError(f"{field.name} = {getattr(self, field.name)}: expected one value")
+                raise NsnnError(f"{field.name} = {getattr(self, field.name)}: expected one number")
 
 
 class Plasticity(Scalars):
-    """Base of the learning rules: `text` is the rule, `synapses` its Brian2 object. One's own is a record with a `text`:
+    """Base of the learning rules. Example of a new rule:
 
     >>> from nsnn_neuro.core.parameters import parameter
     >>> @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,11 +90,11 @@ class Plasticity(Scalars):
         return "1"
 
     def text(self, **neuron: Any) -> RuleText:
-        """The rule's text. `neuron`: what the rule has to know of the target's neuron and of trials."""
+        """The text of the rule. `neuron`: properties of the target neuron and of the trials that the rule needs."""
         raise NotImplementedError
 
     def text_for(self, noise: Any) -> Callable[..., RuleText]:
-        """The `text` to ask for a neuron with this noise."""
+        """The function that returns the text for a neuron with this noise."""
         return self.text
 
     def synapses(self, source: Any, target: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Rules of spike timing: all pairs of spikes, and reward for them."""
+"""Spike-timing dependent plasticity, with and without reward."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["PairSTDP", "RewardModulatedSTDP"]
 
 
 class _Pairs(Plasticity):
-    """What the rules of spike timing have in common: traces of both sides' spikes."""
+    """Base of the rules for pairs of spikes, with presynaptic and postsynaptic traces."""
 
     A_plus: Any
     A_minus: Any
@@ -34,7 +34,7 @@ class _Pairs(Plasticity):
         return self.unit("A_plus")
 
     def _paired(self, changed: str) -> RuleText:
-        """The text with which pairs of spikes change `changed`."""
+        """The text in which pairs of spikes change the variable `changed`."""
         return RuleText(
             states=self.states,
             on_pre=("pre_trace += 1", f"{changed} -= A_minus * post_trace"),
@@ -45,11 +45,11 @@ class _Pairs(Plasticity):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class PairSTDP(_Pairs):
-    """Spike-timing dependent plasticity, all pairs of spikes: with lag s = t_post - t_pre
+    """Spike-timing dependent plasticity of all pairs of spikes with lag s = t_post - t_pre:
 
         dw = A_plus exp(-s / tau_plus) for s >= 0,   -A_minus exp(s / tau_minus) for s < 0
 
-    A spike of the source in the step in which the target fires can have caused it, so s = 0 strengthens.
+    Pre- and postsynaptic spikes in the same step (s = 0) strengthen the synapse, since the first can have caused the second.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class PairSTDP(_Pairs):
     tau_minus: Any = parameter("s", bound="positive")
 
     def text(self) -> RuleText:  # type: ignore[override]
-        """The rule's text."""
+        """The text of the rule."""
         return self._paired("w")
 
 
@@ -77,7 +77,7 @@ class PairSTDP(_Pairs):
 class RewardModulatedSTDP(_Pairs):
     """Reward-modulated STDP: pairs of spikes change an eligibility c, as `PairSTDP` does w; in each step w += eta R c.
 
-    c decays by exp(-dt / tau_e) in each step; R is the reward, a variable of the target ("R"; weights follow it, not a loss).
+    c decays by exp(-dt / tau_e) in each step; R is the reward, the variable "R" of the target.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class RewardModulatedSTDP(_Pairs):
     signal_name: ClassVar[str] = "R"
 
     def text(self) -> RuleText:  # type: ignore[override]
-        """The rule's text."""
+        """The text of the rule."""
         unit = "volt" if self.weight_unit == "V" else "1"
         return dataclasses.replace(
             self._paired("c"),

@@ -10,7 +10,7 @@ from brian2 import Clock, NeuronGroup, TimedArray, second
 
 from ...core import units
 from ...core.errors import NsnnError
-from ...core.parameters import Record, substitute
+from ...core.parameters import Model, substitute
 from ...models.stimuli import Stimulus
 from .. import engine
 from ..philox import Stream
@@ -19,8 +19,8 @@ __all__ = [
     "BRIAN_UNIT",
     "ORDERS_EACH",
     "SYNAPSES",
+    "GroupText",
     "Layout",
-    "Model",
     "Terms",
     "add_drive",
     "either",
@@ -101,7 +101,7 @@ class Layout:
         return self.n_neurons if self.ids is None else int(self.ids.max()) + 1
 
 
-class Model:
+class GroupText:
     """Collects equations, constants and initial values. Scalars become constants, arrays per-neuron constants."""
 
     def __init__(self, layout: Layout) -> None:
@@ -167,11 +167,11 @@ class Model:
         self.ahead += [f"{name} = {text.replace('(', f'({turn}, ', 1)}" for turn, name in enumerate(names)]
         return f"in_turn(t_in_timesteps, {', '.join(names)})"
 
-    def record(self, record: Record, prefix: str = "") -> dict[str, str]:
-        """Bind all parameters of a record; returns old -> new names for its text."""
-        names = {f.name: prefix + f.name for f in record._parameters()}
+    def bind_parameters(self, model: Model, prefix: str = "") -> dict[str, str]:
+        """Bind all parameters of a model; returns old -> new names for its text."""
+        names = {f.name: prefix + f.name for f in model.parameter_fields()}
         for old, new in names.items():
-            self.bind(new, record.si(old), record.unit(old))
+            self.bind(new, model.si(old), model.unit(old))
         return names
 
     def make(self, threshold: str, reset: str, update: str) -> NeuronGroup:
@@ -208,23 +208,23 @@ class Model:
         return group
 
 
-def add_drive(model: Model, stimulus: Stimulus | None, unit: str) -> None:
+def add_drive(group: GroupText, stimulus: Stimulus | None, unit: str) -> None:
     """Define `drive`, the stimulus at each step."""
     if stimulus is None:
-        model.equations.append(
+        group.equations.append(
             f"drive = 0 * {BRIAN_UNIT[unit]} : {BRIAN_UNIT[unit]}" if unit != "1" else "drive = 0 : 1"
         )
         return
     if stimulus.text is not None:
-        text = substitute(stimulus.text, model.record(stimulus, "stim_"))
+        text = substitute(stimulus.text, group.bind_parameters(stimulus, "stim_"))
     else:
-        values = stimulus.samples(model.layout.n_steps, model.layout.dt)
-        if values.ndim == 2 and values.shape[1] != model.layout.n_ids:
+        values = stimulus.samples(group.layout.n_steps, group.layout.dt)
+        if values.ndim == 2 and values.shape[1] != group.layout.n_ids:
             raise NsnnError(
-                f"signal has {values.shape[1]} channels: expected 1 or n_neurons = {model.layout.n_ids}"
+                f"signal has {values.shape[1]} channels: expected 1 or n_neurons = {group.layout.n_ids}"
             )
-        model.namespace["stim_samples"] = TimedArray(
-            units.brian(values, unit), dt=model.layout.dt * second, name=f"{model.layout.name}_samples"
+        group.namespace["stim_samples"] = TimedArray(
+            units.brian(values, unit), dt=group.layout.dt * second, name=f"{group.layout.name}_samples"
         )
         text = "stim_samples(t)" if values.ndim == 1 else "stim_samples(t, noise_neuron)"
-    model.equations.append(f"drive = {text} : {BRIAN_UNIT[unit]}")
+    group.equations.append(f"drive = {text} : {BRIAN_UNIT[unit]}")

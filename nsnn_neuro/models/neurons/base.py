@@ -1,0 +1,127 @@
+"""Base classes of neurons."""
+
+from __future__ import annotations
+
+import functools
+from typing import ClassVar
+
+import numpy as np
+
+from ...core import units
+from ...core.errors import NsnnError
+from ...core.parameters import Model
+
+__all__ = ["IntegrateAndFire", "Neuron"]
+
+
+class Neuron(Model):
+    """Base of all neurons. Most new models are subclasses of `IntegrateAndFire`."""
+
+    state: ClassVar[str]
+
+    @property
+    def membrane_unit(self) -> str:
+        """The unit of the membrane: "V" or "1"."""
+        raise NotImplementedError
+
+
+class IntegrateAndFire(Neuron):
+    """Base of neurons with a continuous membrane: tau_m dV/dt = linear + nonlinear, a threshold, a reset, a refractory time.
+
+    `linear` and `nonlinear` are voltages in Brian2's syntax. With `leaky = True`, `linear` contains -v once and is integrated
+    exactly; with `leaky = False` it does not contain v. `nonlinear` takes a stochastic Heun step. `slow` are further variables
+    (voltages) that relax, name -> (time constant, target). `after_spike` changes them at a spike, `moving` is what they add to the
+    threshold. They start at 0, or at `slow_start`, name -> text in the parameters. Membrane and slow variables are second order in
+    dt. A new neuron is a dataclass with its parameters (including tau_m, v_reset and tau_refrac) and these texts:
+
+    >>> from brian2 import ms
+    >>> import dataclasses
+    >>> from typing import Any
+    >>> import nsnn_neuro as nsnn
+    >>> from nsnn_neuro.core.parameters import parameter
+    >>> @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+    ... class CubicIF(nsnn.IntegrateAndFire):
+    ...     tau_m: Any = parameter("s", bound="positive")
+    ...     v_reset: Any = parameter("V", "1")
+    ...     v_thresh: Any = parameter("V", "1")
+    ...     tau_refrac: Any = parameter("s", bound="non-negative")
+    ...     linear = "drive"
+    ...     nonlinear = "v**3"
+    ...     leaky = False
+    >>> cell = CubicIF(tau_m=10*ms, v_reset=0.0, v_thresh=5.0, tau_refrac=1*ms)
+    >>> block = nsnn.simulate(cell, nsnn.WhiteNoise(0.1), nsnn.Constant(0.5), duration=100*ms, seed=1, engine="numpy")
+    >>> len(block.segments[0].spiketrains[0])
+    5
+
+    Raises
+    ------
+    NsnnError : a wrong unit, mixed units, v_reset not below the threshold; texts that contradict each other (v in `linear` and
+        `leaky`, variables of `slow_start` and of `slow`)
+    """
+
+    state: ClassVar[str] = "v"
+    linear: ClassVar[str] = "v_rest + drive - v"
+    nonlinear: ClassVar[str | None] = None
+    leaky: ClassVar[bool] = True
+    threshold: ClassVar[str] = "v_thresh"
+    reset: ClassVar[str] = "v_reset"
+    slow: ClassVar[dict[str, tuple[str, str]]] = {}
+    slow_start: ClassVar[dict[str, str]] = {}
+    after_spike: ClassVar[str] = ""
+    moving: ClassVar[str] = ""
+    channels: ClassVar[dict[str, tuple[str, str]]] = {}
+    gates: ClassVar[dict[str, tuple[str, str]]] = {}
+    ordered: ClassVar[tuple[tuple[str, str], ...]] = (("v_reset", "v_thresh"),)
+
+    def __post_init__(self) -> None:
+        self._check_texts()
+        fields = [f for f in self.parameter_fields() if f.metadata["units"] == ("V", "1")]
+        for field in fields:
+            if field.default is None and getattr(self, field.name) is None:  # starts at 0
+                zero = units.pq_quantity(0.0, self.unit(self.threshold))
+                object.__setattr__(self, field.name, zero)
+        super().__post_init__()
+        for name in (f.name for f in fields):
+            if self.unit(name) != self.unit(self.threshold):
+                one, other = getattr(self, name), getattr(self, self.threshold)
+                raise NsnnError(
+                    f"{name} = {one}, {self.threshold} = {other}: expected the same unit for both"
+                )
+        for low, high in self.ordered:
+            if np.any(np.asarray(self.si(low)) >= np.asarray(self.si(high))):
+                raise NsnnError(
+                    f"{low} = {getattr(self, low)}: expected a value below {high} = {getattr(self, high)}"
+                )
+
+    def _check_texts(self) -> None:
+        who = type(self).__name__
+        if (slope := _slope(self.linear)) is None:
+            raise NsnnError(f"{who}.linear = {self.linear!r}: expected an expression in Brian2's syntax")
+        if slope != ("-1" if self.leaky else "0"):
+            expected = (
+                "-v once, the leak; move the rest to `nonlinear`, or set leaky = False and omit v"
+                if self.leaky
+                else "no v; move what depends on v to `nonlinear`, or set leaky = True for a leak -v"
+            )
+            raise NsnnError(f"{who}.linear = {self.linear!r} with leaky = {self.leaky}: expected {expected}")
+        if unknown := self.slow_start.keys() - self.slow.keys():
+            raise NsnnError(
+                f"{who}.slow_start has {sorted(unknown)}: expected variables of {who}.slow, {list(self.slow)}"
+            )
+
+    @property
+    def membrane_unit(self) -> str:
+        """The unit of the membrane: "V" or "1"."""
+        return self.unit(self.threshold)
+
+
+@functools.cache
+def _slope(text: str) -> str | None:
+    """The derivative of a text with respect to v, as text; None if it is not in Brian2's syntax."""
+    from brian2.parsing.sympytools import str_to_sympy
+    from sympy import Symbol
+
+    try:
+        return str(str_to_sympy(text).diff(Symbol("v", real=True)).simplify())
+    except (SyntaxError, TypeError, AttributeError):
+        return None
