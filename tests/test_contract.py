@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, coding, losses
-from nsnn_neuro.brian import engine
+from nsnn_neuro import NsnnError, brian, coding, losses
 from nsnn_neuro.core.parameters import Model
 from nsnn_neuro.models.neurons import Neuron
 from nsnn_neuro.models.noise import Noise
@@ -330,7 +329,7 @@ def test_every_plasticity_rule_moves_weights_by_its_own_text(rule):
     """One step with spikes on both sides, Brian2's own schedule; a rule that has a learning signal does nothing when told 0."""
     found = []
     for told in (1.0, 0.0):
-        with engine.running("numpy") as device:
+        with brian.running("numpy") as device:
             equations = f"u : 1\no : 1\n{rule.signal_name} : 1"
             source, target = (
                 NeuronGroup(2, equations, threshold="True", reset="o = 1", namespace={}, dt=1 * ms)
@@ -343,7 +342,7 @@ def test_every_plasticity_rule_moves_weights_by_its_own_text(rule):
             synapses = nsnn.plastic_synapses(EXAMPLES[rule], source, target, **neuron, **noise)
             synapses.connect()
             synapses.w = 0.5
-            engine.run(Network(source, target, synapses), 1e-3, device, False)
+            brian.run(Network(source, target, synapses), 1e-3, device, False)
             found.append(np.array(synapses.w[:]) - 0.5)
     assert np.all(found[0] != 0)
     if rule is not nsnn.PairSTDP:

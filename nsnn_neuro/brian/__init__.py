@@ -1,1 +1,38 @@
-"""Simulation in Brian2: equations, code generation targets, random numbers, runs."""
+"""Simulation in Brian2: engines, turns of threads, compiler. The first use of a name imports Brian2.
+
+- `running(engine)` activates an engine for your own Brian2 code and restores Brian2's state afterwards; `run` runs a Brian2 network
+  on it, and `functions()` are the functions (such as `normal_cdf`) that text of this package calls, for its `namespace`.
+- `taking_turns()` lets the simulations of other threads wait for a block of your own Brian2 code.
+- `has_compiler()` says whether the engines "cython" and "cpp" can be used; without it `simulate` gives a `NoCompilerWarning`.
+- `FLAGS` (Cython) and `PROGRAM_FLAGS` (C++) are lists of compiler flags, which may be changed in place.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .engine import FLAGS, PROGRAM_FLAGS, NoCompilerWarning, functions, has_compiler, run, running
+    from .global_state import taking_turns
+
+__all__ = [
+    "FLAGS",
+    "PROGRAM_FLAGS",
+    "NoCompilerWarning",
+    "functions",
+    "has_compiler",
+    "run",
+    "running",
+    "taking_turns",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.engine"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,7 +10,7 @@ __all__ = ["compiler"]
 
 
 def compiler() -> list[str] | None:
-    """The command of the C++ compiler: CXX, or the first of c++, g++, clang++ on the PATH; None without any."""
+    """The command of the C++ compiler: CXX, or the first of c++, g++, clang++ on the PATH; None if there is none."""
     named = shlex.split(os.environ.get("CXX", ""))
     for command in (named, ["c++"], ["g++"], ["clang++"]):
         if command and shutil.which(command[0]):

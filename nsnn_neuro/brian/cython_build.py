@@ -1,9 +1,9 @@
-"""Compiling Cython modules for the engine "cython", in place of Brian2's extension manager.
+"""Compilation of Cython modules for the engine "cython", instead of Brian2's extension manager.
 
-Modules are kept by `builds`, under a checksum of their text, the flags, the compiler and the versions involved. The compiler runs
-in a process group of its own, which ends with an exception such as Ctrl-C; nothing is left behind. Brian2's manager, in
-contrast, loads whatever lies in its folder under a name, takes a module made with other flags, lets Cython read declarations
-(`numpy.pxd`) from the working directory, and redirects the output of the process, other threads included.
+Modules are stored in `program_cache` under a checksum of their code, the flags, the compiler and all versions. The compiler runs in
+a separate process group, which is ended by an exception such as Ctrl-C. Brian2's manager, in contrast, loads any file with the
+right name in its folder, ignores a change of flags, lets Cython read declarations (`numpy.pxd`) from the working directory, and
+redirects the output of all threads.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _loaded: dict[str, ModuleType] = {}
 
 
 def load(code: str, flags: Sequence[str], options: Mapping[str, Sequence]) -> ModuleType:
-    """The module of a Cython text, compiled unless an equal one is in the cache.
+    """The compiled module of a Cython text, from the cache if possible.
 
     flags : of the C++ compiler
     options : include_dirs, library_dirs, runtime_library_dirs, libraries, define_macros (pairs), extra_link_args, as in distutils
 
     Raises
     ------
-    NsnnError : there is no compiler, or Cython or the compiler failed; the end of what they said
+    NsnnError : there is no compiler, or Cython or the compiler failed (with the end of their output)
     """
     compile_with, link_with = _arguments(flags, options)
     key = _key(code, [*compile_with, *link_with], flags)
@@ -59,15 +59,15 @@ def _compiler() -> list[str]:
     command = standalone.compiler()
     if command is None:
         raise NsnnError(
-            'engine = "cython" needs a C++ compiler, which is not there any more; use engine="numpy"'
+            'engine = "cython" needs a C++ compiler, but it was not found any more; use engine="numpy"'
         )
     return command
 
 
 def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[list[str], list[str]]:
-    """Commands that compile a file, and that link it; file names and libraries are still to come.
+    """Commands that compile and link, without the names of files and libraries.
 
-    `flags` are no flags of the linker: given -ffast-math, GCC before 13 links code that makes the process round subnormal numbers
+    `flags` are not passed to the linker: with -ffast-math, GCC before 13 links code that makes the process flush subnormal numbers
     to zero.
     """
     shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
@@ -107,7 +107,7 @@ def _name(key: str) -> str:
 def _cached(key: str) -> ModuleType | None:
     path = program_cache.find(key, "cython")
     if path is not None:
-        with contextlib.suppress(ImportError):  # removed in the meantime, or of another system after all
+        with contextlib.suppress(ImportError):  # removed in the meantime, or from another system
             return _imported(key, path)
     return None
 
@@ -136,11 +136,11 @@ def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[
                 *arguments,
                 "-o",
                 str(target),
-            ],  # libraries come after the file that uses them
+            ],  # libraries follow the file that uses them
         ):
-            exit_code, said = standalone.compile_in(str(directory), command)
+            exit_code, output = standalone.compile_in(str(directory), command)
             if exit_code:
-                raise standalone.failed("cython", "numpy", said)
+                raise standalone.failed("cython", "numpy", output)
         program_cache.keep(key, target, "cython")
         kept = program_cache.find(key, "cython")
         return _imported(key, target if kept is None else kept)
@@ -149,7 +149,7 @@ def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[
 
 
 def translate(code: str, path: Path) -> None:
-    """Write a Cython text as `path`, a .pyx file, and its translation to C++ next to it.
+    """Write a Cython text to `path`, a .pyx file, and its translation to C++ next to it.
 
     Raises
     ------
@@ -161,4 +161,4 @@ def translate(code: str, path: Path) -> None:
     # without include_path Cython looks for declarations in the working directory first
     target = str(path.with_suffix(".cpp"))
     if translated(str(path), cplus=True, include_path=[], output_file=target).num_errors:
-        raise NsnnError('engine = "cython": Cython cannot compile the model, for the reasons above')
+        raise NsnnError('engine = "cython": Cython cannot compile the model; its messages are above')

@@ -1,8 +1,8 @@
-"""Brian2's Cython code without what each step of it does in vain, and without names that make equal code two texts.
+"""Brian2's Cython code with redundant reads removed and arrays renamed, so that equal layers share one compiled module.
 
-Generated code begins by reading its arrays from a dictionary. Brian2 reads every variable as an object, an array and a length, and
-asks each array for its type anew: a microsecond for a small group, of which a step calls many. Its arrays carry the name of their
-group, so that each of four equal layers is compiled; numbered instead, all four are one text, compiled once.
+Generated code starts by reading its arrays from a dictionary. Brian2 reads every variable as an object, an array and a length, and
+checks the type of each array in each call, which takes about a microsecond for a small group. Names of arrays contain the name of
+the group, so that four equal layers would be compiled four times; with numbered arrays they have the same code.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from brian2.utils.stringtools import deindent
 
 from . import cython_build, standalone
 
-__all__ = ["TARGET", "LeanCythonCodeObject", "lean", "nameless"]
+__all__ = ["TARGET", "TrimmedCythonCodeObject", "trimmed", "with_numbered_arrays"]
 
-TARGET = "lean_cython"  # Brian2's name of the code generation target
-_OWN_BUILD = os.name != "nt"  # on Windows Brian2 knows where the compiler is
+TARGET = "lean_cython"  # name of the code generation target in Brian2
+_OWN_BUILD = os.name != "nt"  # on Windows Brian2 finds the compiler
 _OPTIONS = (
     *("include_dirs", "library_dirs", "runtime_library_dirs"),
     *("libraries", "define_macros", "extra_link_args"),
@@ -39,20 +39,20 @@ _SUPPORT = re.compile(
     r"(?<=# support code\n)(.*?)(?=# template-specific support code\n|def main\()", re.DOTALL
 )
 _ARRAY = re.compile(r"_namespace\[['\"](_(?:dynamic_)?array_)(\w+)['\"]\]")
-_MUTE = re.compile(r"_namespace\[['\"]\w+['\"]\]|#.*")  # names in keys and remarks
+_MUTE = re.compile(r"_namespace\[['\"]\w+['\"]\]|#.*")  # names in keys and comments
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _WORDS = frozenset({*kwlist, "_namespace", "nogil", "range", "size_t"})
 
 
 def _names(code: str) -> list[str]:
-    """The names in a text, those of keys in the namespace and of remarks left out."""
+    """The names in a text, except in keys of the namespace and in comments."""
     return _NAME.findall(_MUTE.sub("", code))
 
 
-def lean(code: str) -> str:
-    """The text of a Cython module without what its main function doesn't use, its arrays taken by their data alone.
+def trimmed(code: str) -> str:
+    """The text of a Cython module without unused variables of its main function; arrays are read by their data only.
 
-    >>> print(lean('''def main(_namespace):
+    >>> print(trimmed('''def main(_namespace):
     ...     _var_v = _namespace["_var_v"]
     ...     cdef _numpy.ndarray[double, ndim=1, mode='c'] _buf__array_v = _namespace['_array_v']
     ...     cdef double * _array_v = <double *> _buf__array_v.data
@@ -80,10 +80,10 @@ def lean(code: str) -> str:
     return head + support + "\n".join(lines)
 
 
-def nameless(blocks: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Texts whose arrays are numbered in order of their first read, and the number's name of each array's.
+def with_numbered_arrays(blocks: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Texts with arrays numbered in the order of their first read, and a dict of old to new names.
 
-    >>> nameless({"run": "x = _namespace['_array_hidden_v']"})
+    >>> with_numbered_arrays({"run": "x = _namespace['_array_hidden_v']"})
     ({'run': "x = _namespace['_array_0']"}, {'_array_hidden_v': '_array_0'})
     """
     renamed: dict[str, str] = {}
@@ -99,14 +99,14 @@ def nameless(blocks: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]
             everywhere[f"{array}_ptr"] = f"{new}_ptr"
             everywhere.setdefault(array.removeprefix("_dynamic"), new.removeprefix("_dynamic"))
     numbered = {
-        block: _NAME.sub(lambda found: everywhere.get(found.group(), found.group()), text)
+        block: _NAME.sub(lambda match: everywhere.get(match.group(), match.group()), text)
         for block, text in blocks.items()
     }
     return numbered, renamed
 
 
-class LeanCythonCodeObject(CythonCodeObject):
-    """Brian2's CythonCodeObject, compiled from a leaner text without its arrays' names."""
+class TrimmedCythonCodeObject(CythonCodeObject):
+    """Brian2's CythonCodeObject, compiled from trimmed text with numbered arrays."""
 
     class_name = TARGET
 
@@ -117,14 +117,14 @@ class LeanCythonCodeObject(CythonCodeObject):
         chosen = prefs.codegen.cpp.extra_compile_args
         flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
         try:
-            prefs.codegen.cpp.extra_compile_args = []  # Brian2 would compile a file for each flag, to try it
+            prefs.codegen.cpp.extra_compile_args = []  # else Brian2 compiles a test file per flag
             super().__init__(*args, **kwargs)
         finally:
             prefs.codegen.cpp.extra_compile_args = chosen
         self.extra_compile_args = standalone.usable(flags)
 
     def compile_block(self, block: str) -> ModuleType | None:
-        """The compiled module of a block, or None for an empty one."""
+        """The compiled module of a block, or None if it is empty."""
         if not _OWN_BUILD or self.sources:
             return super().compile_block(block)
         code = getattr(self.code, block, "").strip()
@@ -134,10 +134,10 @@ class LeanCythonCodeObject(CythonCodeObject):
         return cython_build.load(deindent(code), self.extra_compile_args, options)
 
     def compile(self) -> None:
-        """Compile each block that does something."""
+        """Compile each block that is not empty."""
         texts = {block: getattr(self.code, block, "") for block in ("before_run", "run", "after_run")}
-        blocks = {block: lean(text) for block, text in texts.items() if "EMPTY_CODE_BLOCK" not in text}
-        blocks, renamed = nameless(blocks)
+        blocks = {block: trimmed(text) for block, text in texts.items() if "EMPTY_CODE_BLOCK" not in text}
+        blocks, renamed = with_numbered_arrays(blocks)
         for block, text in blocks.items():
             setattr(self.code, block, text)
         self.namespace: dict[str, Any] = {
@@ -149,4 +149,4 @@ class LeanCythonCodeObject(CythonCodeObject):
         super().compile()
 
 
-codegen_targets.add(LeanCythonCodeObject)
+codegen_targets.add(TrimmedCythonCodeObject)

@@ -1,8 +1,8 @@
-"""Brian2's own `xi`, `randn()` and `rand()`, drawn from blocks that a vectorised loop fills: for any Brian2 model.
+"""Faster `xi`, `randn()` and `rand()` for any Brian2 model, drawn in vectorised blocks.
 
-Inside `fast_noise` the two functions have other implementations on each target; afterwards Brian2 is as it was. The generator is
-that of the package's keyed noise (Philox4x32-10, normals by Box and Muller), but draws are taken in the order in which code runs,
-as Brian2's own: which neuron gets which number depends on all that is drawn before. fast_noise.h is the C of it.
+`fast_noise` replaces the implementations of the two functions on each target and restores Brian2's afterwards. The generator is the
+one of the keyed noise (Philox4x32-10, normals by Box and Muller). As in Brian2, numbers are drawn in the order in which code runs:
+the number of a neuron depends on all earlier draws. The C code is in fast_noise.h.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _HEADER = "".join(
         (Path(__file__).parent / "fast_noise.h").read_text(encoding="utf-8"),
     ]
 )
-_PATH = 0x66617374  # of the keys: other numbers than those of the keyed noise with the same seed
+_PATH = 0x66617374  # path of the keys, so that the numbers differ from keyed noise with the same seed
 
 
 def _refuse_threads() -> None:
     if prefs.devices.cpp_standalone.openmp_threads:
         raise NsnnError(
             f"prefs.devices.cpp_standalone.openmp_threads = {prefs.devices.cpp_standalone.openmp_threads}: threads would share "
-            "fast_noise's buffers; set it to 0, or build without fast_noise"
+            "the buffers of fast_noise; set it to 0, or build without fast_noise"
         )
 
 
 def _cython(name: str, draw: str, key: tuple[int, int]) -> tuple[str, dict[str, np.ndarray]]:
-    """Code, and the state that all code objects share. Nothing of it is in the code, so a compiled module serves any seed."""
+    """Code, and the state that all code objects share. The state is not in the code, so a compiled module serves any seed."""
     indented = "\n".join("    " + line for line in _HEADER.splitlines())
     code = f'''
 cdef extern from *:
@@ -63,7 +63,7 @@ cdef inline double _{name}(int _idx) noexcept nogil:
 
 
 def _standalone(name: str, draw: str, key: tuple[int, int], stream: int) -> dict[str, str]:
-    """Code with a state of its own, as each code object is compiled on its own."""
+    """Code with a separate state, since code objects are compiled separately."""
     _refuse_threads()
     code = f"""
 static int64_t _fast_{name}_state[5] = {{{key[0]}, {key[1]}, 0, NSNN_BUFFER, {stream}}};
@@ -80,41 +80,42 @@ def _numpy(draw: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _implementations(name: str, draw: str, key: tuple[int, int], numpy_draw: Callable[[Any], Any]) -> Any:
-    found = FunctionImplementationContainer(DEFAULT_FUNCTIONS[name])
-    found.add_implementation(NumpyCodeGenerator, code=_numpy(numpy_draw))
+    implementations = FunctionImplementationContainer(DEFAULT_FUNCTIONS[name])
+    implementations.add_implementation(NumpyCodeGenerator, code=_numpy(numpy_draw))
     code, arrays = _cython(name, draw, key)
-    found.add_implementation(CythonCodeGenerator, code=code, name=f"_{name}", namespace=arrays)
+    implementations.add_implementation(CythonCodeGenerator, code=code, name=f"_{name}", namespace=arrays)
     streams = itertools.count(1)
-    found.add_dynamic_implementation(
+    implementations.add_dynamic_implementation(
         CPPStandaloneCodeObject,
         code=lambda owner: _standalone(name, draw, key, next(streams)),
         namespace=lambda owner: {},
         name=f"_{name}",
     )
-    return found
+    return implementations
 
 
 @contextlib.contextmanager
 def fast_noise(seed: int | None = None) -> Iterator[int]:
-    """Inside the block each `xi`, `randn()` and `rand()` of a Brian2 model draws from blocks that a vectorised loop has filled.
+    """Speed up `xi`, `randn()` and `rand()` of a Brian2 model inside the block, by drawing in vectorised blocks.
 
-    In equations, resets, thresholds, synapses and initial values, on Brian2's NumPy, Cython and C++ standalone targets. What counts
-    is where code is made: at `run` (and `connect`); a standalone model may be built later. Yields the seed; None draws one.
+    Works in equations, resets, thresholds, synapses and initial values, on Brian2's NumPy, Cython and C++ standalone targets. Code
+    has to be generated inside the block, at `run` (and `connect`); a standalone model may be built later. Yields the seed; None
+    draws one.
 
-    - Normals have a radius and an angle of 32 bits each and end at 6.76 standard deviations, beyond which one of 7e10 lies;
-      uniforms have 52 bits and are never 0 or 1. NumPy's target has NumPy's Philox and its normals instead, of full resolution.
-    - The numbers are the same for the same seed and target if the same code runs in the same order, unlike the package's keyed
-      noise, whose numbers depend on neuron, trial and step alone. In C++ standalone each code object has a stream of its own, in
-      the order in which Brian2 writes them, and each run of a binary has the same numbers. `brian2.seed` has no effect, and
-      `restore` doesn't set the draws back.
+    - Normals have a radius and an angle of 32 bits each and end at 6.76 standard deviations, beyond which one in 7e10 lies;
+      uniforms have 52 bits and are never 0 or 1. On the NumPy target NumPy's Philox and normals of full resolution are used.
+    - The numbers are identical for the same seed and target if the same code runs in the same order, unlike the package's keyed
+      noise, whose numbers depend on neuron, trial and step only. In C++ standalone each code object has a separate stream, in the
+      order in which Brian2 writes them, and each run of a binary has the same numbers. `brian2.seed` has no effect, and `restore`
+      does not reset the draws.
     - `poisson()` is drawn from `rand()` in Cython and C++. On the NumPy target `poisson()` and `BinomialFunction` (`PoissonInput`)
-      stay Brian2's own.
+      remain Brian2's.
     - Not for cryptography.
 
     Raises
     ------
-    NsnnError : seed isn't None or an integer from 0 to 2**63 - 1; OpenMP threads, which would share a buffer. Other targets have no
-        implementation and fail in Brian2.
+    NsnnError : seed is not None or an integer from 0 to 2**63 - 1; OpenMP threads, which would share a buffer. Other targets raise
+        an error in Brian2.
 
     Source: Salmon et al. 2011, doi 10.1145/2063384.2063405; Box and Muller 1958, doi 10.1214/aoms/1177706645.
 

@@ -1,8 +1,8 @@
-"""Brian2's global state: one thread at a time uses it, and everything is as before afterwards.
+"""Brian2's global state: used by one thread at a time and restored afterwards.
 
-Brian2 keeps its active device, its preferences and whether a network is running for the whole process. `borrowed` gives them to
-one run: other threads wait, what was changed is put back, and a process that is forked meanwhile by another thread finds
-them unchanged. The heap that `frozen_heap` freezes belongs to the process too.
+The active device, preferences and the state of a running network belong to the process. `borrowed` reserves them for one run: other
+threads wait, changes are undone at the end, and a process that another thread forks meanwhile sees the original state. The heap
+that `frozen_heap` freezes also belongs to the process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from brian2.core.base import BrianObjectException
 
 from ..core.errors import NsnnError
 
-__all__ = ["State", "borrowed", "is_heap_frozen", "frozen_heap", "taking_turns"]
+__all__ = ["State", "borrowed", "frozen_heap", "is_heap_frozen", "taking_turns"]
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _device: Any = importlib.import_module("brian2.devices.device")  # the package holds a proxy under this name
@@ -32,19 +32,19 @@ _device: Any = importlib.import_module("brian2.devices.device")  # the package h
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What a run may change of Brian2's global state."""
+    """The part of Brian2's global state that a run may change."""
 
     device: Any
     target: str
     stops: bool
     flags: list[str]
-    """of the C++ compiler, as Brian2 has them for GCC"""
+    """flags of the C++ compiler in Brian2's preferences for GCC"""
     outer: tuple[bool, bool]
-    """of the user's network in whose run this one takes place: running, stopped"""
+    """running and stopped, of a network of the user whose run contains this run"""
 
     @classmethod
     def now(cls) -> State:
-        """The present state."""
+        """The current state."""
         return cls(
             _device.active_device,
             prefs.codegen.target,
@@ -54,7 +54,7 @@ class State:
         )
 
     def restore(self) -> None:
-        """Make this the present state."""
+        """Restore this state."""
         _device.active_device = self.device
         prefs.codegen.target = self.target
         prefs.core.stop_on_keyboard_interrupt = self.stops
@@ -63,7 +63,7 @@ class State:
 
 
 class _Turn:
-    """Whose turn it is, how many blocks of `taking_turns` it is in, and the states before its runs."""
+    """The thread that may run, its depth of nested `taking_turns`, and the states before its runs."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -73,7 +73,7 @@ class _Turn:
 
 
 class _Heap:
-    """How many blocks of `frozen_heap` this process is in, all threads together, and whether the heap was frozen for them."""
+    """The number of active `frozen_heap` blocks of all threads, and whether the heap was frozen by them."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -83,19 +83,19 @@ class _Heap:
 _turn, _heap = _Turn(), _Heap()
 
 
-class _Own(logging.Filter):
-    """Drops Brian2's complaint that an object was never run where a run of this package failed before it began."""
+class _OwnObjects(logging.Filter):
+    """Drop Brian2's warning about unused objects for objects of this package, whose run failed before it began."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """False for objects that this package has made."""
+        """False for objects of this package."""
         return not (record.name.endswith("unused_brian_object") and _PACKAGE in record.getMessage())
 
 
-BrianLogger.console_handler.addFilter(_Own())
+BrianLogger.console_handler.addFilter(_OwnObjects())
 
 
 def _after_fork() -> None:
-    """In a forked process: end the run of a thread that does not exist here."""
+    """In a forked process: end the run of a thread that does not exist there."""
     global _turn
     _heap.lock = threading.RLock()
     if _turn.owner not in (None, threading.get_ident()):
@@ -110,7 +110,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def taking_turns() -> Iterator[None]:
-    """Wait for the runs of other threads to end, and let theirs wait for this block. One thread may nest such blocks."""
+    """Run the block while no other thread simulates; blocks of one thread may be nested."""
     with _turn.lock:
         _turn.owner, _turn.depth = threading.get_ident(), _turn.depth + 1
         try:
@@ -123,7 +123,7 @@ def taking_turns() -> Iterator[None]:
 
 @contextlib.contextmanager
 def borrowed() -> Iterator[State]:
-    """Brian2's state for one run, to be changed at will; it yields what is put back at the end.
+    """Reserve Brian2's state for one run and restore it afterwards; yields the state before.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def borrowed() -> Iterator[State]:
 
 @contextlib.contextmanager
 def _named_errors() -> Iterator[None]:
-    """Errors of compiling as they were raised, without Brian2's around them; a full disk as an NsnnError."""
+    """Raise NsnnErrors without Brian2's wrapper, and errors of a full disk as NsnnError."""
     try:
         yield
     except BrianObjectException as error:
@@ -167,20 +167,20 @@ def _full_disk(error: BaseException | None) -> NsnnError | None:
     where = error.filename or tempfile.gettempdir()
     return NsnnError(
         f"the disk is full ({where}): free some space, or set TMPDIR (temporary files) and NSNN_CACHE_DIR (compiled models) "
-        "to folders with room"
+        "to folders with free space"
     )
 
 
 def is_heap_frozen() -> bool:
-    """True inside a block of `frozen_heap`, of any thread."""
+    """Whether any thread is inside a `frozen_heap` block."""
     return _heap.depth > 0
 
 
 @contextlib.contextmanager
 def frozen_heap() -> Iterator[None]:
-    """Put aside what is on the heap, through which Brian2 goes before every run; what was left in here is collected at the end."""
+    """Freeze the objects on the heap, so that Brian2's garbage collection before every run skips them; collect at the end."""
     with _heap.lock:
-        # outermost, and the caller hasn't frozen a heap, which `unfreeze` would undo
+        # only the outermost block, and not if the caller has frozen the heap, which `unfreeze` would undo
         if _heap.depth == 0:
             _heap.frozen = gc.get_freeze_count() == 0
             if _heap.frozen:

@@ -1,8 +1,8 @@
-"""Brian2's C++ standalone mode, so that one compiled program serves many runs.
+"""Brian2's C++ standalone mode with programs that are reused.
 
-Numbers are data: what Brian2 writes into the text as literals (scalar parameters, initial values, the noise's key, the step, the
-duration) is read by the program from a file instead. What is left in the text are equations, sizes and names. Its checksum,
-with that of what the compiler says of itself, the flags and this machine, is the key under which `builds` keeps the program.
+Numbers are data: scalar parameters, initial values, the key of the noise, dt and duration, which Brian2 writes into the code as
+literals, are read from a file instead. The code contains equations, sizes and names only. Its checksum, combined with the
+compiler's reported path and version, the flags and the processor, is the key of the program in `program_cache`.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from .compiler import compiler
 __all__ = ["Device", "call", "compile_in", "compiler", "described", "failed", "usable", "version"]
 
 _NUMBERS = ("reals", "wholes")
-_FULL = 28  # exit code of a program that cannot write its results
+_FULL = 28  # exit code of a program that could not write its results
 _CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")
 _NOT_OPENED = re.compile(r'std::cout << "Error writing [^"]*" << (?:std::)?endl;')
 _DURATION = re.compile(r"(?<=\.run\()[^,()]+(?=,)")
-# Parts of a program that take no time when it runs: one file of them compiles faster than five
+# Parts of a program that are not critical for speed: a single file compiles faster than five
 _ONCE = ("main", "network", "objects", "run", "synapses_classes")
-# Half the time of a network's compilation is for the headers of its many files; where this fails they are read as ever
+# Precompiled headers halve the compilation time of networks with many files; without them compilation still works
 _MANY = 10
 _EARLY = '#include "objects.h"\n#include "brianlib/common_math.h"\n' + "".join(
     f"#include <{name}>\n"
@@ -62,18 +62,18 @@ early.h.gch: early.h
 
 
 def usable(flags: Sequence[str]) -> list[str]:
-    """Those of the `flags` that the C++ compiler knows; all where there is none."""
+    """The `flags` that the C++ compiler accepts; all of them if there is no compiler."""
     return list(_ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[0])
 
 
 def described(flags: Sequence[str]) -> str:
-    """What the C++ compiler reports of itself with these flags: path, version, and the processor it compiles for."""
+    """Path, version and target processor that the C++ compiler reports with these flags."""
     return _ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[1]
 
 
 @functools.lru_cache(maxsize=8)
 def _ask(command: tuple[str, ...], flags: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
-    """The flags that a compiler knows, and what it says of itself: version, and what -march=native is here."""
+    """The flags that a compiler accepts, and its report: version and the meaning of -march=native."""
 
     if not command:
         return flags, ""
@@ -82,15 +82,15 @@ def _ask(command: tuple[str, ...], flags: tuple[str, ...], path: str) -> tuple[t
         asked = [*command, "-v", *flags, "-fsyntax-only", "-x", "c++", os.devnull]
         return call(asked, tempfile.gettempdir(), {**os.environ, "LC_ALL": "C"})
 
-    code, said = tried(flags)
+    code, output = tried(flags)
     if code:
         flags = tuple(flag for flag in flags if not tried([flag])[0])
-        code, said = tried(flags)
-    return flags, "\n".join([shutil.which(command[0]) or "", *command, said])
+        code, output = tried(flags)
+    return flags, "\n".join([shutil.which(command[0]) or "", *command, output])
 
 
 class Device(CPPStandaloneDevice):
-    """Brian2's C++ standalone device with numbers as data and programs that are kept."""
+    """Brian2's C++ standalone device with numbers as data and cached programs."""
 
     main_queue: list[Any]
 
@@ -99,15 +99,15 @@ class Device(CPPStandaloneDevice):
         self._values: dict[str, list] = {kind: [] for kind in _NUMBERS}
 
     def code_object(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Brian2's, named without regard to the models that this process has had before."""
+        """Brian2's code object, with a name that does not depend on earlier models of this process."""
         return super().code_object(owner, find_name(name, self.code_objects), *args, **kwargs)
 
     def execute(self, directory: str) -> None:
-        """Compile the model, unless that has been done before, and run it, in `directory`."""
+        """Compile the model unless its program is cached, and run it in `directory`."""
         chosen = prefs.codegen.cpp.extra_compile_args
         flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
         try:
-            prefs.codegen.cpp.extra_compile_args = []  # Brian2 would compile a file for each flag, to try it
+            prefs.codegen.cpp.extra_compile_args = []  # else Brian2 compiles a test file per flag
             self.extra_compile_args = usable(flags)
             self.build(directory=directory, compile=False, run=False)
             _check_writing(Path(directory) / "objects.cpp")
@@ -120,7 +120,7 @@ class Device(CPPStandaloneDevice):
         self._run_program(directory)
 
     def _run_program(self, directory: str) -> None:
-        """Brian2's `run`, which would change the working directory of all threads, without that."""
+        """Brian2's `run` without changing the working directory, which all threads share."""
         if os.name == "nt":
             self.run(directory, "results", with_output=False)
             return
@@ -131,7 +131,7 @@ class Device(CPPStandaloneDevice):
             self.array_cache[clock.variables["t"]] = None
         settings = prefs.devices.cpp_standalone
         program = settings.run_cmd_unix
-        code, said = call(
+        code, output = call(
             [*([program] if isinstance(program, str) else program), "--results_dir", self.results_dir],
             directory,
             {**os.environ, **settings.run_environment_variables, **self.run_environment_variables},
@@ -140,31 +140,31 @@ class Device(CPPStandaloneDevice):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.results_dir)
         if code:
             raise NsnnError(
-                f'engine = "cpp": the compiled program ended with exit code {code}; use engine="cython":\n{said[-2000:]}'
+                f'engine = "cpp": the compiled program ended with exit code {code}; use engine="cython":\n{output[-2000:]}'
             )
         self.has_been_run = True
         seconds, fraction = (results / "last_run_info.txt").read_text(encoding="ascii").split()
         self._last_run_time, self._last_run_completed_fraction = float(seconds), float(fraction)
 
     def _key(self, directory: Path) -> str:
-        found = hashlib.sha256(described(self.extra_compile_args).encode())
+        digest = hashlib.sha256(described(self.extra_compile_args).encode())
         for package in ("brian2", "nsnn_neuro"):
-            found.update(f"{package} {version(package)}\n".encode())
+            digest.update(f"{package} {version(package)}\n".encode())
         for path in sorted(
             p for p in directory.rglob("*") if p.suffix in (".cpp", ".h") or p.name == "makefile"
         ):
             text = path.read_bytes()
-            found.update(f"{path.relative_to(directory)} {len(text)}\n".encode() + text)
-        return found.hexdigest()
+            digest.update(f"{path.relative_to(directory)} {len(text)}\n".encode() + text)
+        return digest.hexdigest()
 
     def _datum(self, value: float) -> str:
-        """Text that reads a number from the data."""
+        """Store a number as data; return the text that reads it."""
         kind = "wholes" if isinstance(value, int) else "reals"
         self._values[kind].append(value)
         return f"_static_array_{kind}[{len(self._values[kind]) - 1}]"
 
     def _read(self, literal: str) -> str:
-        """Text that reads the number which `literal` is; what is no number stays."""
+        """`_datum` for a literal number; other text is returned unchanged."""
         plain = literal.replace(" ", "")
         try:
             value = int(plain)
@@ -177,7 +177,7 @@ class Device(CPPStandaloneDevice):
             return literal
 
     def write_static_arrays(self, directory: str) -> None:
-        """Take the numbers out of the text that is about to be written, into arrays of their own, then Brian2's."""
+        """Replace the numbers in the code by elements of arrays; then write the arrays as Brian2 does."""
         self.main_queue = [self._without_numbers(*entry) for entry in self._in_order()]
         for _, code_object in sorted(self.code_objects.items()):
             self._take_constants(code_object)
@@ -187,7 +187,7 @@ class Device(CPPStandaloneDevice):
         super().write_static_arrays(directory)
 
     def _in_order(self) -> Iterator[tuple[str, Any]]:
-        """What the program is to do, without the order in which this process happens to store a set of clocks."""
+        """The commands of the program, independent of the order of the set of clocks in this process."""
         for what, group in itertools.groupby(self.main_queue, key=lambda entry: entry[0]):
             if what == "set_by_single_value":
                 yield from sorted(group, key=lambda entry: (entry[1][0], str(entry[1][1])))
@@ -279,9 +279,9 @@ def _make(directory: str) -> None:
         *(f"-j{cores}" if argument == "-j" else argument for argument in extra),
         f"CXX={shlex.join(compiler() or ['c++'])}",
     ]
-    code, said = compile_in(directory, command)
+    code, output = compile_in(directory, command)
     if code:
-        raise failed("cpp", "cython", said)
+        raise failed("cpp", "cython", output)
 
 
 def compile_in(directory: str, command: Sequence[str]) -> tuple[int, str]:
@@ -289,14 +289,14 @@ def compile_in(directory: str, command: Sequence[str]) -> tuple[int, str]:
     return call(command, directory, {**os.environ, "TMPDIR": directory})
 
 
-def failed(engine: str, other: str, said: str) -> Exception:
-    """The error for what a failing compiler has said, which names another engine to use; an OSError when the disk is full."""
-    if os.strerror(errno.ENOSPC) in said:
+def failed(engine: str, other: str, output: str) -> Exception:
+    """The error for what a failing compiler has output, which names another engine to use; an OSError when the disk is full."""
+    if os.strerror(errno.ENOSPC) in output:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())
     command = shlex.join(compiler() or ["c++"])
     return NsnnError(
         f'engine = "{engine}": the C++ compiler {command} failed; use engine="{other}", or name another by the environment '
-        f"variable CXX:\n{said[-2000:]}"
+        f"variable CXX:\n{output[-2000:]}"
     )
 
 
@@ -321,12 +321,12 @@ def call(
                 errors="replace",
                 start_new_session=True,
             )
-        said = process.communicate()[1]
+        output = process.communicate()[1]
     except BaseException:
         if process is not None:
             _kill(process)
         raise
-    return process.returncode, said
+    return process.returncode, output
 
 
 def _kill(process: subprocess.Popen) -> None:
@@ -340,16 +340,16 @@ def _kill(process: subprocess.Popen) -> None:
 
 @contextlib.contextmanager
 def _interrupt_later() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block: a process that has just started is to be known, so that it can be ended."""
+    """Delay Ctrl-C until the end of the block, so that a process that has just started is known and can be ended."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
-    came: list[tuple] = []
-    signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
+    pending: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *arguments: pending.append(arguments))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if came:
-            before(*came[0])
+        if pending:
+            before(*pending[0])

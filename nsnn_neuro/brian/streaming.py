@@ -1,8 +1,8 @@
-"""Spikes on their way to the disk: a run in windows, whose spikes fill an NWB file that is never in memory as a whole.
+"""Simulation in windows whose spikes go to the disk, for results that do not fit in memory.
 
-Between two windows the monitors are emptied into a `Spool`: a file without a name in the folder of the result, which vanishes
-with the process. In it stand runs of sorted integers, (neuron, trial, step) in one; when the run is over they are merged, and
-the NWB file is written next to its final name and takes it in one act, as `recording.save` does.
+After each window the monitors are emptied into a `Spool`, an unnamed file in the folder of the result that vanishes with the
+process. It holds sequences of sorted integers, each of which encodes neuron, trial and step. At the end they are merged into the
+NWB file, which replaces its old version atomically, as in `io.save_load.save`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from . import engine
 __all__ = ["Spool", "opened", "windows", "write"]
 
 MEMBER_STEPS = 2**22
-"""Steps of all neurons in a window: so many spikes it has at most, a hundredth of that as a rule."""
+"""Steps of all neurons in a window: the largest possible number of spikes, typically 100 times their number."""
 RUN = 2**20
-"""Spikes that are sorted at once."""
+"""Number of spikes that are sorted at once."""
 
 
 class Spool:
-    """Spikes in the order in which they come, into a file; in the order of an NWB file out of it.
+    """Temporary file of spikes: written in order of time, read in the order of an NWB file.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ class Spool:
 
     @property
     def counts(self) -> np.ndarray:
-        """Spikes of each train so far, (n_neurons, n_trials)."""
+        """Number of spikes of each train so far, (n_neurons, n_trials)."""
         return self._counts.reshape(self._shape)
 
     def add(self, trial: np.ndarray, neuron: np.ndarray, tick: np.ndarray) -> None:
-        """Take some spikes, (n_spikes,) integers each; later than those before, for each neuron."""
+        """Add spikes, (n_spikes,) integers each, later than the previous ones of each neuron."""
         train = np.asarray(neuron, dtype=np.int64) * self._shape[1] + trial
         if train.size:
             self._counts += np.bincount(train, minlength=self._counts.size)
@@ -79,20 +79,20 @@ class Spool:
             self.finish()
 
     def finish(self) -> None:
-        """Write what is still waiting."""
+        """Write the spikes that are still in memory."""
         if self._waiting:
             keys = np.concatenate(self._waiting)
             keys.sort()
             self._waiting = []
             self._file.seek(8 * sum(self._sizes))
             view = memoryview(keys).cast("B")
-            with _told(self.out):
+            with _named_errors(self.out):
                 while view:
                     view = view[self._file.write(view) :]
             self._sizes.append(keys.size)
 
     def pieces(self) -> Iterator[np.ndarray]:
-        """Steps of all spikes by neuron, trial and time, about a run's size at once: whole trains from every run, merged."""
+        """Steps of all spikes sorted by neuron, trial and time, in pieces of complete trains of about `RUN` spikes."""
         ends, first, total = np.cumsum(self._counts), 0, 0
         starts = np.cumsum([0, *self._sizes])[:-1].tolist()
         left = list(self._sizes)
@@ -104,7 +104,7 @@ class Spool:
                 if number:
                     parts.append((start, number))
                     starts[k], left[k] = start + number, size - number
-            if last == first + 1:  # one train, in order of time as it came: it may be longer than memory
+            if last == first + 1:  # one train, already in order of time; it may be larger than memory
                 for start, number in parts:
                     yield self._read(start, number) % self._n_steps
             elif parts:
@@ -117,11 +117,11 @@ class Spool:
         self._file.seek(8 * start)
         keys = np.empty(number, dtype=np.int64)
         if self._file.readinto(keys) != keys.nbytes:
-            raise OSError("the file of the spikes so far has lost some")
+            raise OSError("the temporary file of spikes is incomplete")
         return keys
 
     def _before(self, key: int, start: int, size: int) -> int:
-        """How many of the `size` sorted keys from number `start` are below `key`."""
+        """The number of keys below `key` among the `size` sorted keys from index `start`."""
         low, high = 0, size
         while low < high:
             middle = (low + high) // 2
@@ -134,7 +134,7 @@ class Spool:
 
 @contextlib.contextmanager
 def opened(out: Any, **sizes: int) -> Iterator[Spool | None]:
-    """A Spool in the folder of `out`, gone at the end, or None without an `out`; `sizes` are those of Spool.
+    """A temporary Spool in the folder of `out`, or None without `out`; `sizes` are those of Spool.
 
     Raises
     ------
@@ -145,30 +145,30 @@ def opened(out: Any, **sizes: int) -> Iterator[Spool | None]:
         return
     target = save_load.destination(out, "out")
     with contextlib.ExitStack() as stack:
-        with _told(out):
+        with _named_errors(out):
             file = stack.enter_context(tempfile.TemporaryFile(dir=target.parent, buffering=0))
         yield Spool(out, file, **sizes)
 
 
 @contextlib.contextmanager
-def _told(out: Any) -> Iterator[None]:
-    """A full disk, a folder that can't be written to: what `out` says then."""
+def _named_errors(out: Any) -> Iterator[None]:
+    """Raise errors of a full disk or a folder without write permission as NsnnError about `out`."""
     try:
         yield
     except OSError as error:
         raise NsnnError(
             f"out = {out}: can't be written ({error.strerror or error}); no file is left there: expected a folder "
-            "with room for it and as much again while the run lasts"
+            "with space for twice the size of the file during the simulation"
         ) from error
 
 
 class _InWindows(engine.Prepared):
-    """A network whose runs are one: at a run's end Brian2 takes away the last step's spikes, which synapses may yet have to see."""
+    """Network that runs in windows: only the last run removes the spikes of its last step, which synapses may still need."""
 
     done = False
 
     def after_run(self) -> None:
-        """Brian2's end of a run, when it is the end."""
+        """End the run as Brian2 does, after the last window."""
         if self.done:
             super().after_run()
 
@@ -176,10 +176,10 @@ class _InWindows(engine.Prepared):
 def windows(
     objects: list[Any], monitors: list[Any], n_steps: int, dt: float, device: Any, progress: Any
 ) -> Generator[tuple[int, np.ndarray, np.ndarray], None, None]:
-    """Run `objects`; of each window and each of the `monitors` yield its number, the members that spiked, and when (s).
+    """Run `objects`; for each window and monitor yield its number, and members and times (s) of its spikes.
 
-    The runtime engines stop after `MEMBER_STEPS` to empty the monitors. A C++ program runs through: it holds its spikes, 12
-    bytes each, writes them at its end, and they are read in pieces.
+    The runtime engines stop after `MEMBER_STEPS` to empty the monitors. A C++ program keeps its spikes in memory, 12 bytes each,
+    and writes them at its end; they are read in pieces.
     """
     if isinstance(device, CPPStandaloneDevice):
         engine.run(Network(objects, name="network"), n_steps * dt, device, progress)
@@ -192,7 +192,7 @@ def windows(
     with engine.frozen_heap(), progress_bar(progress, "simulating") as report:
 
         def part(fraction: float) -> None:
-            nonlocal reached  # a window's end and the start of the next differ by rounding
+            nonlocal reached  # the end of a window and the start of the next differ by rounding
             reached = max(reached, min(1.0, (done + fraction * steps) / n_steps))
             if report is not None:
                 report(reached)
@@ -213,7 +213,7 @@ def windows(
 
 
 def _written(monitor: Any, device: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Members and times of a monitor's spikes from the files of a C++ program, in pieces."""
+    """Members and times of the spikes of a monitor from the files of a C++ program, in pieces."""
     files = [
         (os.path.join(device.results_dir, device.get_array_filename(variable)), variable.dtype)
         for variable in (monitor.variables["i"], monitor.variables["t"])
@@ -228,7 +228,7 @@ def _written(monitor: Any, device: Any) -> Iterator[tuple[np.ndarray, np.ndarray
 
 
 def write(block: neo.Block, spool: Spool) -> Path:
-    """Write `block`, with the spikes of `spool` in place of its own, into the file that is meant; its path.
+    """Write `block` with the spikes of `spool` to the file of `spool`; return its path.
 
     Raises
     ------
@@ -240,22 +240,22 @@ def write(block: neo.Block, spool: Spool) -> Path:
         for edge in ("t_start", "t_stop")
     )
     spikes = Sorted(spool.counts, starts, stops, float(block.annotations["dt"]), np.int32, spool.pieces)
-    held = sum(signal.nbytes for segment in block.segments[:1] for signal in segment.analogsignals)
-    room = 17 * int(spool.counts.sum()) + 200 * len(spool.counts) + held + 2**20
-    with _told(spool.out):
-        # HDF5 doesn't survive a disk that is full: whether there is room is seen before
-        _see_room(save_load.destination(spool.out).parent, room)
+    signals = sum(signal.nbytes for segment in block.segments[:1] for signal in segment.analogsignals)
+    space = 17 * int(spool.counts.sum()) + 200 * len(spool.counts) + signals + 2**20
+    with _named_errors(spool.out):
+        # HDF5 does not survive a full disk, so the space is checked before
+        _check_space(save_load.destination(spool.out).parent, space)
         return save_load.written(spool.out, lambda file: nwb_write.write_sorted(block, spikes, file))
 
 
-def _see_room(folder: Path, room: int) -> None:
-    """Raise OSError where the disk hasn't got so many bytes, by reserving them or, where that isn't possible, by asking."""
+def _check_space(folder: Path, space: int) -> None:
+    """Raise OSError if the disk has less free space, by reserving it or, if that is not possible, from its statistics."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
-            os.posix_fallocate(file.fileno(), 0, room)
+            os.posix_fallocate(file.fileno(), 0, space)
     except (AttributeError, OSError) as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         free = os.statvfs(folder)
-        if free.f_bavail * free.f_frsize < room:
+        if free.f_bavail * free.f_frsize < space:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None

@@ -1,6 +1,7 @@
-"""The step dt against what it has to resolve: time constants of neurons, noise and synapses, and delays.
+"""Warnings about a step dt that is too long for the time constants or delays of a network.
 
-A warning, not an error: linear parts take their exact step, whatever dt is, so a coarse run is finite and may be meant.
+They are warnings, not errors: linear parts take their exact step for any dt, so a coarse simulation stays finite and may be
+intended.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from ..models.populations import Population
 
 __all__ = ["check_delays", "check_step", "delay_steps", "fastest_gate"]
 
-_SHARE = 1 / 3  # of a time constant that a step may take
-_SHARE_OF_MEMBRANE = 0.2  # of tau_m: the correction of the threshold between grid points assumes short steps
-_SLACK = 1e-6  # of a step: rounding of a quotient of times
+_SHARE = 1 / 3  # longest step, relative to a time constant
+_SHARE_OF_MEMBRANE = 0.2  # longest step, relative to tau_m: the bridge assumes short steps
+_SLACK = 1e-6  # rounding of a quotient of times, in steps
 
 
 def check_step(network: Network, dt: float, *, stacklevel: int = 2) -> None:
-    """Warn where dt (s) is more than a fifth of a membrane's time constant, or a third of another one.
+    """Warn if dt (s) exceeds a fifth of tau_m or a third of another time constant of a population.
 
-    Time constants of a neuron's slow variables and gates, of its noise and of the synapses that reach it count. Those of `OUNoise`
-    do not: its step is exact.
+    These are the time constants of slow variables, gates, noise and incoming synapses, except tau_noise of `OUNoise`, whose step is
+    exact.
     """
     for population in network.populations:
         neuron = population.neuron
@@ -40,21 +41,21 @@ def check_step(network: Network, dt: float, *, stacklevel: int = 2) -> None:
         shortest = float(np.min(neuron.si("tau_m")))
         if dt > _SHARE_OF_MEMBRANE * shortest * (1 + _SLACK):
             warnings.warn(
-                f"dt = {_ms(dt)} is more than a fifth of tau_m = {_ms(shortest)} of {population.name!r}: the threshold's "
-                "correction between grid points assumes short steps",
+                f"dt = {_ms(dt)} is more than a fifth of tau_m = {_ms(shortest)} of {population.name!r}: the correction "
+                "for crossings between grid points assumes short steps",
                 stacklevel=stacklevel + 1,
             )
         name, tau = min(_constants(network, population), key=lambda pair: pair[1], default=("", np.inf))
         if dt > _SHARE * tau * (1 + _SLACK):
             warnings.warn(
-                f"dt = {_ms(dt)} is more than a third of {name} = {_ms(tau)} of {population.name!r}: the step is too coarse "
-                f"for it; take dt of at most {_ms(_SHARE * tau)}",
+                f"dt = {_ms(dt)} is more than a third of {name} = {_ms(tau)} of {population.name!r}: the step is too "
+                f"long; use dt of at most {_ms(_SHARE * tau)}",
                 stacklevel=stacklevel + 1,
             )
 
 
 def check_delays(network: Network, dt: float, *, stacklevel: int = 2) -> None:
-    """Warn where given delays are no whole numbers of steps dt (s). Those drawn from a distribution are rounded in silence."""
+    """Warn if given delays are not multiples of dt (s). Delays drawn from a distribution are rounded without a warning."""
     for name, projection in zip(network.projection_names, network.projections, strict=True):
         given = projection.given_delay
         if isinstance(given, Distribution):
@@ -65,18 +66,18 @@ def check_delays(network: Network, dt: float, *, stacklevel: int = 2) -> None:
             continue
         taken = delay_steps(given, dt) * dt
         if steps.ndim == 0:
-            told = f"delay = {_ms(given)} of {name!r} is not a whole number of steps of dt = {_ms(dt)}: it is taken as {_ms(taken)}"
+            message = f"delay = {_ms(given)} of {name!r} is not a multiple of dt = {_ms(dt)}: it is rounded to {_ms(taken)}"
         else:
             worst = np.max(np.abs(taken - given))
-            told = (
-                f"{np.count_nonzero(off)} of {steps.size} delays of {name!r} are not whole numbers of steps of dt = {_ms(dt)}: "
+            message = (
+                f"{np.count_nonzero(off)} of {steps.size} delays of {name!r} are not multiples of dt = {_ms(dt)}: "
                 f"they are rounded, by {_ms(worst)} at most"
             )
-        warnings.warn(f"{told}; give multiples of dt, or a shorter dt", stacklevel=stacklevel + 1)
+        warnings.warn(f"{message}; give multiples of dt, or a shorter dt", stacklevel=stacklevel + 1)
 
 
 def delay_steps(delay: Any, dt: float) -> np.ndarray:
-    """Delays (s) in steps: the nearest whole number, a half upwards.
+    """Delays (s) rounded to whole steps, halves upwards.
 
     >>> delay_steps([0.0, 0.00004, 0.00005, 0.0015], 1e-4).tolist()
     [0.0, 0.0, 1.0, 15.0]
@@ -89,30 +90,30 @@ def _ms(seconds: Any) -> str:
 
 
 def _constants(network: Network, population: Population) -> Iterator[tuple[str, float]]:
-    """Names and shortest values (s) of the time constants that a population's step has to resolve, those of tau_m apart."""
+    """Names and shortest values (s) of the time constants of a population that dt has to resolve, except tau_m."""
     reach = [p.synapse for p in network.projections if p.post is population]
     noise = None if isinstance(population.noise, OUNoise) else population.noise
-    for record in (population.neuron, noise, *reach):
-        for name, tau in _times(record):
+    for model in (population.neuron, noise, *reach):
+        for name, tau in _times(model):
             if name != "tau_m":
                 yield name, tau
     gate = fastest_gate(population.neuron)
     if gate is not None:
-        yield "the fastest gate's time constant", gate
+        yield "the time constant of the fastest gate", gate
 
 
-def _times(record: Model | None) -> Iterator[tuple[str, float]]:
-    """The positive times among a record's parameters: its time constants."""
-    if record is None:
+def _times(model: Model | None) -> Iterator[tuple[str, float]]:
+    """The time constants among the parameters of a model: its positive times."""
+    if model is None:
         return
-    for field in record.parameter_fields():
+    for field in model.parameter_fields():
         if field.metadata["units"] == ("s",) and field.metadata["bound"] == "positive":
-            yield field.name, float(np.min(record.si(field.name)))
+            yield field.name, float(np.min(model.si(field.name)))
 
 
 def fastest_gate(neuron: Neuron) -> float | None:
-    """The shortest time constant (s) of a conductance-based neuron's gates, 1 / (opening + closing rate), between the lowest and
-    the highest of its channels' reversal potentials; None without gates, or where the texts name more than v and parameters.
+    """The shortest time constant (s) of the gates, 1 / (opening + closing rate), between the lowest and the highest reversal
+    potential of the channels; None without gates, or if the texts contain other names than v and parameters.
 
     >>> from nsnn_neuro.models.neurons import WangBuzsaki
     >>> round(1e3 * fastest_gate(WangBuzsaki()), 3)
@@ -133,7 +134,7 @@ def fastest_gate(neuron: Neuron) -> float | None:
 
 
 def _value(neuron: Neuron, text: str, v: Any = None) -> np.ndarray:
-    """A text of the neuron's in SI numbers, at voltages v; KeyError for a name that is no parameter and no unit."""
+    """Evaluate a text of the neuron in SI at voltages v; KeyError for an unknown name."""
     names, function = _compiled(text)
     known = {f.name: neuron.si(f.name) for f in neuron.parameter_fields()} | {"v": v}
     return np.asarray(function(*(known[name] if name in known else _unit(name) for name in names)))
@@ -141,7 +142,7 @@ def _value(neuron: Neuron, text: str, v: Any = None) -> np.ndarray:
 
 @functools.cache
 def _compiled(text: str) -> tuple[list[str], Callable[..., Any]]:
-    """The names in a text in Brian2's syntax, and the function of their values that it is."""
+    """The names in a text in Brian2's syntax, and the text as a function of their values."""
     from brian2.parsing.sympytools import str_to_sympy
     from sympy import lambdify
 

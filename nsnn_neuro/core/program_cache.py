@@ -1,12 +1,12 @@
-"""Cache of compiled models: a folder with one entry for each key, complete or absent.
+"""Cache of compiled models: a folder with one entry per key; entries are complete or absent.
 
-The cache is NSNN_CACHE_DIR, or nsnn_neuro in the user's cache folder; in it `cpp` holds C++ programs and `cython` modules. What
-lies there is executed. So the folder and everything in it has to belong to this user (or root) with no write permission for
-others, and nobody else may be able to replace a folder or link on the way to it. Where that fails, or the folder cannot be
-written, a temporary folder of this process stands in, with one warning.
+The cache is NSNN_CACHE_DIR, or nsnn_neuro in the user's cache folder, with `cpp` for C++ programs and `cython` for modules. Its files
+are executed. Therefore the folder and everything in it must belong to this user (or root) without write permission for others, and
+no other user may be able to replace a folder or link on the path to it. If that fails, or the folder cannot be written, a temporary
+folder of this process is used, with one warning.
 
-An entry holds the program and its checksum. It is made under another name and renamed into place. Of two processes that build
-the same entry at once, the first one's stays. Of more than `MOST_BYTES` in a folder, those used longest ago are removed.
+An entry holds the program and its checksum. It is written under another name and renamed. If two processes build the same entry,
+the first one is kept. If a folder exceeds `MOST_BYTES`, the least recently used entries are removed.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ __all__ = [
 
 KINDS = ("cpp", "cython")
 MOST_BYTES = 256 * 2**20
-_ABANDONED = 3600.0  # seconds after which what nobody has renamed is rubbish of a process that was killed
+_ABANDONED = 3600.0  # seconds after which an unfinished entry is taken for that of a killed process
 _PROGRAM, _CHECKSUM, _UNFINISHED = "program", "sha256", ".part-"
-_MOST_LINKS = 40  # on the way to a file, as in Linux
+_MOST_LINKS = 40  # symbolic links on a path, as in Linux
 _stand_ins: dict[Path, Path] = {}
-_not_kept: set[Path] = set()  # folders of which a warning has said that they take no more
+_not_kept: set[Path] = set()  # folders that a warning has reported as full
 
 
 class NoCacheWarning(UserWarning):
-    """The cache folder can't be used: models are compiled anew in every process."""
+    """The cache folder cannot be used: every process compiles its models again."""
 
 
 class _Damaged(Exception):
-    """An entry that must not be used, and should go."""
+    """An entry that must not be used and is to be removed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ def base_folder() -> Path:
 
 
 def find(key: str, kind: str = "cpp") -> Path | None:
-    """The checked program of an entry in its place; None when there is none, or it was damaged and is now removed."""
+    """Path of the checked program of an entry; None if there is none, or if it was damaged and has been removed."""
     for entry in _candidates(key, kind):
         with _checked(entry) as program:
             if program is not None:
@@ -92,7 +92,7 @@ def find(key: str, kind: str = "cpp") -> Path | None:
 
 
 def fetch(key: str, target: Path, kind: str = "cpp") -> bool:
-    """Put the program of an entry at `target`; False when there is none, or it was damaged and is now removed."""
+    """Link or copy the program of an entry to `target`; False if there is none, or if it was damaged and has been removed."""
     for entry in _candidates(key, kind):
         with _checked(entry) as program:
             if program is None:
@@ -100,13 +100,13 @@ def fetch(key: str, target: Path, kind: str = "cpp") -> bool:
             try:
                 _link(entry / _PROGRAM, program, target)
                 return True
-            except OSError:  # no room, say, which says nothing of the entry
+            except OSError:  # a full disk, for instance: the entry may be fine
                 target.unlink(missing_ok=True)
     return False
 
 
 def keep(key: str, program: Path, kind: str = "cpp") -> None:
-    """Make an entry of a program; what is there under the key stays."""
+    """Add a program to the cache; an existing entry is kept."""
     place = _writable(kind)
     try:
         part = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=place))
@@ -135,12 +135,12 @@ def _warn_not_kept(place: Path, error: OSError) -> None:
 
 
 def entries(kind: str = "cpp") -> list[Entry]:
-    """The entries of the folder of a kind, the one used last first."""
+    """The entries of a kind, the most recently used first."""
     return _entries(folder(kind))
 
 
 def clear() -> int:
-    """Remove all entries of all kinds; their number. A run that uses one goes on."""
+    """Remove all entries of all kinds and return their number. Runs that use one are not affected."""
     n = sum(len(entries(kind)) for kind in KINDS)
     for base in (base_folder(), *_stand_ins.values()):
         for path in (path for kind in KINDS for path in _listed(base / kind)):
@@ -150,11 +150,11 @@ def clear() -> int:
 
 
 def weakness(path: Path) -> str | None:
-    """Why another user could change what is under `path`, or None.
+    """The reason why another user could change files under `path`, or None.
 
-    Owners other than this user and root, and write permission for others. In the folders above `path` a sticky bit (as of /tmp)
-    protects what is in them, and the group that has this user's name may write. Access control lists are not read, and on
-    Windows, where the user's folders are private, nothing is checked.
+    Checked are owners other than this user and root, and write permission for others. In the folders above `path` a sticky bit (as of
+    /tmp) protects their contents, and the group with this user's name may write. Access control lists are not read, and nothing is
+    checked on Windows, where the user's folders are private.
     """
     if not hasattr(os, "geteuid"):
         return None
@@ -171,7 +171,7 @@ def weakness(path: Path) -> str | None:
 
 
 def _steps(path: Path) -> Iterator[Path]:
-    """Every folder and symbolic link on the way to a path, and the path itself."""
+    """Every folder and symbolic link on a path, and the path itself."""
     ahead, links = list(reversed(path.parts)), 0
     here = Path(ahead.pop())
     yield here
@@ -192,7 +192,7 @@ def _steps(path: Path) -> Iterator[Path]:
 
 
 def _is_private(gid: int) -> bool:
-    """True for the group that has this user's name, and no other members."""
+    """Whether the group has this user's name and no other members."""
     import grp
     import pwd
 
@@ -204,7 +204,7 @@ def _is_private(gid: int) -> bool:
 
 
 def _candidates(key: str, kind: str) -> Iterator[Path]:
-    """Where the entry of a key may be: in the folder, if it is to be trusted, and in what stands in for it."""
+    """Possible paths of an entry: in the cache folder if it is trusted, and in the temporary folder."""
     base = base_folder()
     with contextlib.suppress(OSError):
         if (base / kind).is_dir() and weakness(base / kind) is None:
@@ -215,7 +215,7 @@ def _candidates(key: str, kind: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _checked(entry: Path) -> Iterator[IO[bytes] | None]:
-    """The opened program of an entry that is complete and this user's alone; None for another, which is removed."""
+    """The opened program of a complete entry that only this user can write; None for others, which are removed."""
     with contextlib.ExitStack() as stack:
         program: IO[bytes] | None = None
         try:
@@ -230,15 +230,15 @@ def _checked(entry: Path) -> Iterator[IO[bytes] | None]:
             program = None
             if os.path.lexists(entry):
                 _discard(entry)
-        except OSError:  # it can't be read now, which says nothing of the entry
+        except OSError:  # not readable now: the entry may be fine
             program = None
         yield program
 
 
 def _opened(path: Path, needed: int) -> IO[bytes]:
-    """A regular file of this user's alone, opened for reading, with the permissions `needed`."""
+    """Open a regular file that only this user can write, with the permissions `needed`, for reading."""
     _check(os.lstat(path), stat.S_ISREG, needed)
-    # between the two the file may have been replaced by a link or a FIFO
+    # the file may have been replaced by a link or a FIFO since lstat
     flags = (
         os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     )
@@ -289,7 +289,7 @@ def _prune(place: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Remove an entry: out of its place first, so that nobody finds half of it."""
+    """Remove an entry; rename it first, so that it is never found incomplete."""
     if not path.name.startswith(_UNFINISHED):
         aside = path.with_name(f"{_UNFINISHED}{path.name[:16]}-{os.getpid()}-{time.time_ns()}")
         try:
@@ -305,7 +305,7 @@ def _discard(path: Path) -> None:
 
 
 def _writable(kind: str) -> Path:
-    """The folder of a kind, made if need be; where that fails, one of this process."""
+    """The folder of a kind, created if necessary; a temporary folder if that fails."""
     base = base_folder()
     if base not in _stand_ins:
         try:
@@ -327,11 +327,11 @@ def _writable(kind: str) -> Path:
 
 
 def stand_in(base: Path, reason: str) -> Path:
-    """A temporary folder of this process in place of the cache."""
+    """A temporary folder of this process instead of the cache."""
     if base not in _stand_ins:
         warnings.warn(
             f"the cache folder {base} can't be used ({reason}): compiled models last as long as this process; "
-            "set NSNN_CACHE_DIR to a folder of yours, in which nobody else can write",
+            "set NSNN_CACHE_DIR to a folder of yours that nobody else can write to",
             NoCacheWarning,
             stacklevel=4,
         )
@@ -346,7 +346,7 @@ def _remove(stand_in: Path, process: int) -> None:
 
 
 def _link(path: Path, program: IO[bytes], target: Path) -> None:
-    """The same file under another name, so that what is checked is what runs; a copy on another disk."""
+    """Link the checked file to `target`, so that it is the file that runs; copy it on another disk."""
     try:
         os.link(path, target, follow_symlinks=False)
         if os.path.samestat(os.lstat(target), os.fstat(program.fileno())):

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..core.checks import whole
-from ..core.compiled import njit
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
 from . import pair_sampling

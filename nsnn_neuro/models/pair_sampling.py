@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from ..core.compiled import njit
 
 __all__ = [
     "CHUNK",

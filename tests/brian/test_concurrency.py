@@ -17,7 +17,7 @@ import pytest
 from brian2 import ms, mV
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import taking_turns
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 ENGINES = [
@@ -157,7 +157,7 @@ def test_a_run_waits_for_its_turn(expected) -> None:
         found.append(spikes(2))
 
     thread = threading.Thread(target=other)
-    with engine.taking_turns():
+    with taking_turns():
         thread.start()
         assert started.wait(60)
         thread.join(0.3)

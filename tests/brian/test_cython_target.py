@@ -1,4 +1,4 @@
-"""The lean Cython target: the same results as Brian2's own, bit for bit, from code that reads only what it uses."""
+"""The trimmed Cython target: results identical to Brian2's, from code that reads only what it uses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main(_namespace):
 
 
 def test_reads_what_is_used_and_nothing_else() -> None:
-    assert cython_target.lean(STOCK).splitlines() == [
+    assert cython_target.trimmed(STOCK).splitlines() == [
         "def main(_namespace):",
         "    cdef size_t _idx",
         '    cdef int32_t N = _namespace["N"]',
@@ -53,7 +53,7 @@ def test_reads_what_is_used_and_nothing_else() -> None:
 
 
 def test_a_text_that_is_lean_stays() -> None:
-    assert cython_target.lean(cython_target.lean(STOCK)) == cython_target.lean(STOCK)
+    assert cython_target.trimmed(cython_target.trimmed(STOCK)) == cython_target.trimmed(STOCK)
 
 
 MODULE = """\
@@ -71,14 +71,16 @@ def main(_namespace):
 
 @pytest.mark.parametrize("used", [True, False])
 def test_functions_stay_where_they_are_called(used: bool) -> None:
-    text = cython_target.lean(MODULE.format("half(1)" if used else "1"))
+    text = cython_target.trimmed(MODULE.format("half(1)" if used else "1"))
     assert ("cdef double half(double u):" in text) is used
     assert "    cdef double u\n    #" not in text
 
 
 def test_arrays_are_numbered_in_all_blocks() -> None:
     run = "_buf__array_a_v = _namespace['_array_a_v']\n_num_array_a_v + _array_a_vs\n_namespace['_dynamic_array_b']"
-    blocks, renamed = cython_target.nameless({"run": run, "after_run": "_namespace['_array_c'] + _array_a_v"})
+    blocks, renamed = cython_target.with_numbered_arrays(
+        {"run": run, "after_run": "_namespace['_array_c'] + _array_a_v"}
+    )
     assert blocks == {
         "run": "_buf__array_0 = _namespace['_array_0']\n_num_array_0 + _array_a_vs\n_namespace['_dynamic_array_1']",
         "after_run": "_namespace['_array_2'] + _array_0",
@@ -94,10 +96,10 @@ def test_the_data_of_a_dynamic_array_have_its_number() -> None:
     """As Brian2 writes them from 2.10 on; unless they are an array that is read by itself."""
     text = "_namespace['_dynamic_array_b_capsule'] _dynamic_array_b_ptr _array_b[0]"
     assert (
-        cython_target.nameless({"run": text})[0]["run"]
+        cython_target.with_numbered_arrays({"run": text})[0]["run"]
         == "_namespace['_dynamic_array_0'] _dynamic_array_0_ptr _array_0[0]"
     )
-    both, _ = cython_target.nameless({"run": f"{text} _namespace['_array_b']"})
+    both, _ = cython_target.with_numbered_arrays({"run": f"{text} _namespace['_array_b']"})
     assert both["run"].endswith("_array_1[0] _namespace['_array_1']")
 
 
@@ -142,7 +144,7 @@ def test_compiled_code_is_the_lean_one() -> None:
         network.run(2 * ms, namespace={})
         codes = [code for obj in network.sorted_objects for code in obj._code_objects]
         assert codes
-        assert {code.__class__ for code in codes} == {cython_target.LeanCythonCodeObject}
+        assert {code.__class__ for code in codes} == {cython_target.TrimmedCythonCodeObject}
         assert not any(re.search(r"\] _buf_", code.code.run) for code in codes)
         assert np.array(monitor.v) == pytest.approx(np.array([[2, 2 / np.e]] * 2), rel=1e-12)
 
@@ -150,7 +152,7 @@ def test_compiled_code_is_the_lean_one() -> None:
 @pytest.mark.compile
 def test_equal_layers_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: dict[str, set[str]] = {}
-    compile_block = cython_target.LeanCythonCodeObject.compile_block
+    compile_block = cython_target.TrimmedCythonCodeObject.compile_block
 
     def spied(code_object: Any, block: str) -> Any:
         module = compile_block(code_object, block)
@@ -159,7 +161,7 @@ def test_equal_layers_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None
             compiled.setdefault(name, set()).add(getattr(code_object.code, block))
         return module
 
-    monkeypatch.setattr(cython_target.LeanCythonCodeObject, "compile_block", spied)
+    monkeypatch.setattr(cython_target.TrimmedCythonCodeObject, "compile_block", spied)
     noise = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
     net = nsnn.feedforward([4, 3, 3, 3], noise=noise, seed=1)
     nsnn.simulate(net, duration=20 * ms, seed=1, engine="cython", progress=False)

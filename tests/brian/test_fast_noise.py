@@ -13,8 +13,8 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from scipy import stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import engine, philox
+from nsnn_neuro import NsnnError, brian
+from nsnn_neuro.brian import philox
 
 RUNTIME = ["numpy", pytest.param("cython", marks=pytest.mark.compile)]
 TARGETS = [*RUNTIME, pytest.param("cpp", marks=[pytest.mark.compile, pytest.mark.slow])]
@@ -28,7 +28,7 @@ def z_of_correlation(a, b):
 def draws(target, seed=1, n=1000, steps=60, fast=True):
     """(steps, n, 4): normals of a group's equations and a second group's, uniforms of both."""
     found = []
-    with engine.running(target) as device, nsnn.fast_noise(seed) if fast else contextlib.nullcontext():
+    with brian.running(target) as device, nsnn.fast_noise(seed) if fast else contextlib.nullcontext():
         groups = [
             NeuronGroup(n, "z : 1\nu : 1", dt=1 * ms, namespace={}, name=f"fast_draws_{k}") for k in range(2)
         ]
@@ -40,7 +40,7 @@ def draws(target, seed=1, n=1000, steps=60, fast=True):
             )
             network.add(step, monitor)
             found.append(monitor)
-        engine.run(network, steps * 1e-3, device, False)
+        brian.run(network, steps * 1e-3, device, False)
         return np.stack([np.array(getattr(m, name)).T for name in "zu" for m in found], -1)
 
 
@@ -91,7 +91,7 @@ def test_cythons_numbers_are_the_words_of_their_counter():
     n = 2048
     key = [np.uint64(k % 2**32) for k in philox.key(5, 0x66617374)]
     zero = np.uint64(0)
-    with engine.running("cython"), nsnn.fast_noise(5):
+    with brian.running("cython"), nsnn.fast_noise(5):
         group = NeuronGroup(n, "z : 1\nu : 1", dt=1 * ms, namespace={}, name="fast_words")
         step = group.run_regularly("z = randn()\nu = rand()", name="fast_words_step", dt=1 * ms)
         Network(group, step, name="fast_words_network").run(2 * ms, namespace={})
@@ -114,7 +114,7 @@ def test_the_free_membrane_of_euler_and_its_spikes(target):
     with its probability, a reset by randn() has its law, synapses take rand() of their own."""
     dt, tau, n = 0.5, 10.0, 4000
     a, s = 1 - dt / tau, np.sqrt(2 * dt / tau)
-    with engine.running(target) as device, nsnn.fast_noise(3):
+    with brian.running(target) as device, nsnn.fast_noise(3):
         group = NeuronGroup(
             n, "dv/dt = -v/tau + sqrt(2/tau)*xi : 1\nw : 1\ncount : 1\nsum_in : 1", method="euler",
             threshold="rand() < 0.02", reset="w = randn()\ncount += 1", dt=dt * ms, namespace={"tau": tau * ms}, name="fast_lif",
@@ -129,7 +129,7 @@ def test_the_free_membrane_of_euler_and_its_spikes(target):
         )
         wires.connect(j="i")
         network = Network(group, wires, name="fast_lif_network")
-        engine.run(network, 200 * dt * 1e-3, device, False)
+        brian.run(network, 200 * dt * 1e-3, device, False)
         v, w, count, sent = (np.array(x[:]) for x in (group.v, group.w, group.count, group.sum_in))
     variance = s**2 / (1 - a**2)
     assert abs(v.mean()) < 4 * np.sqrt(variance / n)
@@ -150,7 +150,7 @@ def test_a_noisy_lif_fires_at_siegerts_rate(target):
     """Checked once a step, the threshold is in effect 0.5826 sigma sqrt(2 dt / tau) higher (Broadie et al. 1997); what is left is
     of order dt."""
     n, seconds, dt = 1000, 1.0, 0.05
-    with engine.running(target), nsnn.fast_noise(4):
+    with brian.running(target), nsnn.fast_noise(4):
         group = NeuronGroup(
             n, "dv/dt = (15 - v)/tau + 5*sqrt(2/tau)*xi : 1\ncount : 1", threshold="v > 20", reset="v = 10\ncount += 1",
             method="euler", dt=dt * ms, namespace={"tau": 20 * ms}, name="fast_siegert",
@@ -208,7 +208,7 @@ def test_exceptions_and_nesting_put_back_what_was_there():
 
 @pytest.mark.parametrize("target", RUNTIME)
 def test_an_inner_block_leaves_the_outer_ones_numbers(target):
-    with engine.running(target), nsnn.fast_noise(1):
+    with brian.running(target), nsnn.fast_noise(1):
         group = NeuronGroup(10, "z : 1", dt=1 * ms, namespace={}, name="fast_nested")
         step = group.run_regularly("z = randn()", name="fast_nested_step", dt=1 * ms)
         network = Network(group, step, name="fast_nested_network")
@@ -223,7 +223,7 @@ def test_an_inner_block_leaves_the_outer_ones_numbers(target):
         with nsnn.fast_noise(2):
             assert not np.intersect1d(run(), first).size
         second = run()
-    with engine.running(target), nsnn.fast_noise(1):
+    with brian.running(target), nsnn.fast_noise(1):
         run()
         np.testing.assert_array_equal(run(), second)
 
@@ -232,7 +232,7 @@ def test_an_inner_block_leaves_the_outer_ones_numbers(target):
 def test_poisson_of_cython_draws_from_it():
     """Mean and variance of both of Brian2's algorithms, and the same numbers for the same seed."""
     found = []
-    with engine.running("cython"):
+    with brian.running("cython"):
         group = NeuronGroup(20_000, "a : 1\nb : 1", dt=1 * ms, namespace={}, name="fast_poisson")
         step = group.run_regularly("a = poisson(3)\nb = poisson(30)", name="fast_poisson_step", dt=1 * ms)
         network = Network(group, step, name="fast_poisson_network")

@@ -454,7 +454,7 @@ BAD = [
     ({"stimulus": 15 * mV}, "stimulus = 15. mV: expected a stimulus"),
     ({"stimulus": nsnn.Constant(0.5)}, "stimulus = Constant"),
     ({"model": nsnn.LIF}, "model = "),
-    ({"model": nsnn.NSNNNeuron(), "stimulus": nsnn.Constant(0.5), "noise": WHITE}, "an NSNNNeuron has escape noise"),
+    ({"model": nsnn.NSNNNeuron(), "stimulus": nsnn.Constant(0.5), "noise": WHITE}, "an NSNNNeuron takes escape noise"),
 ]  # fmt: skip
 
 
@@ -481,7 +481,7 @@ def test_lif_parameters_are_checked():
         ({"tau_m": 20 * mV}, "tau_m = 20. mV: expected a time such as 20\\*ms"),
         ({"tau_m": 0 * ms}, "tau_m"),
         ({"v_reset": 20 * mV}, "v_reset"),
-        ({"v_rest": 0.0}, "one unit"),
+        ({"v_rest": 0.0}, "the same unit"),
         ({"tau_refrac": -1 * ms}, "tau_refrac"),
         ({"tau_m": [[20]] * ms}, "shape"),
     ]:

@@ -20,7 +20,7 @@ from brian2 import Hz, ms, mV, prefs
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import engine, standalone
+from nsnn_neuro.brian import FLAGS, standalone
 from nsnn_neuro.core import program_cache
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -296,16 +296,16 @@ def test_a_killed_process_leaves_no_entry(cache, tmp_path):
 @pytest.mark.compile
 def test_a_compiler_without_a_flag_does_without(compiled, tmp_path, monkeypatch):
     """One call when it takes all, one for each flag when it doesn't; the simulation is the same."""
-    lacking = engine.FLAGS[0].split("=")[1]
+    lacking = FLAGS[0].split("=")[1]
     text = f"""echo >> {tmp_path}/calls
     for a in "$@"; do case "$a" in *{lacking}*) echo unknown >&2; exit 1;; esac; done"""
-    known = standalone.usable([*engine.FLAGS, "-O2"])
+    known = standalone.usable([*FLAGS, "-O2"])
     monkeypatch.setenv("CXX", wrapper(tmp_path, text))
-    flags = standalone.usable([*engine.FLAGS, "-O2"])
+    flags = standalone.usable([*FLAGS, "-O2"])
     assert flags == [flag for flag in known if lacking not in flag]
     assert "-O2" in flags
     calls = len((tmp_path / "calls").read_text())
-    standalone.usable([*engine.FLAGS, "-O2"])
+    standalone.usable([*FLAGS, "-O2"])
     assert len((tmp_path / "calls").read_text()) == calls == 5
     small = MODEL | {"trials": 1}
     assert spikes(**small, engine="cpp") == spikes(**small, engine="numpy")

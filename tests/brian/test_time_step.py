@@ -56,7 +56,7 @@ def said(model, noise=None, **given):
         (GIF, None, {"n_neurons": 2}, "a third of tau_thresh = 0.2 ms of 'neurons': .* take dt of at most 0.06667 ms"),
         (LIF, OPEN, {}, "a third of tau_e = 0.25 ms"),
         (pair(1 * mV, synapse=nsnn.AlphaSynapse(0.2 * ms)), None, {}, "a third of tau_syn = 0.2 ms of 'cells'"),
-        (nsnn.WangBuzsaki(), None, {}, "a third of the fastest gate's time constant = 0.2 ms"),
+        (nsnn.WangBuzsaki(), None, {}, "a third of the time constant of the fastest gate = 0.2 ms"),
         (dataclasses.replace(LIF, tau_m=0.4 * ms), None, {}, "a fifth of tau_m = 0.4 ms"),
     ],
 )  # fmt: skip
@@ -83,8 +83,8 @@ def test_the_fastest_gate_is_found_for_each_neuron_and_not_where_there_is_none()
 @pytest.mark.parametrize(
     ("delay", "words", "taken"),
     [
-        (0.05 * ms, "delay = 0.05 ms of 'source->cells' is not a whole number of steps .* it is taken as 0.1 ms", [1, 1]),
-        ([0.3, 0.36] * ms, "1 of 2 delays of 'source->cells' are not whole numbers of steps .* by 0.04 ms", [3, 4]),
+        (0.05 * ms, "delay = 0.05 ms of 'source->cells' is not a multiple of dt .* it is rounded to 0.1 ms", [1, 1]),
+        ([0.3, 0.36] * ms, "1 of 2 delays of 'source->cells' are not multiples of dt .* by 0.04 ms", [3, 4]),
     ],
 )  # fmt: skip
 def test_delays_between_steps_are_rounded_with_a_warning(delay, words, taken):

@@ -9,7 +9,7 @@ import pytest
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import coding, losses, reference, train
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import running
 from nsnn_neuro.learning.batched import Learner
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
@@ -55,7 +55,7 @@ def gradients(
     )  # fmt: skip
     X, y = rng.random((7, 4)), rng.integers(0, 3, 7)
     order = np.array([[3, 1, -1 if unfilled else 6], [0, 0, 0]])
-    with engine.running(target):
+    with running(target):
         learner = Learner(
             net, batch=BATCH, n_steps=STEPS, encoder=coding.Bernoulli(), loss=loss, feedback=feedback
         )

@@ -165,7 +165,7 @@ def test_spool_sorts_by_neuron_trial_and_time(spikes, size, neurons):
         ("folder.nwb", {}, "expected the name of a file that ends in .nwb"),
         ("none/run.nwb", {}, "there is no folder"),
         (3, {}, "is a int: expected the name"),
-        ("run.nwb", {"record_v": [0]}, "with record_v or record_w"),
+        ("run.nwb", {"record_v": [0]}, "traces of record_v or record_w"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_made(out, further, words, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import running
 from nsnn_neuro.core.parameters import parameter
 from nsnn_neuro.learning.batched import Learner
 
@@ -24,7 +24,7 @@ def sent(encoder, X, n_steps, batch, target="numpy"):
     """What the input sends, (batch, n_steps, n): copy b has sample b modulo their number."""
     n = X.shape[-1] * encoder.units
     net = nsnn.feedforward([n, 1], noise=NOISE, plasticity=nsnn.NDL(0.1), weights=[np.ones((n, 1))])
-    with engine.running(target):
+    with running(target):
         learner = Learner(
             net, batch=batch, n_steps=n_steps, encoder=encoder, loss=losses.rate_mse, feedback=None
         )

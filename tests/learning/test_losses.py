@@ -8,7 +8,7 @@ import quantities as pq
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import running
 from nsnn_neuro.learning.batched import Learner
 
 LOSSES = [
@@ -120,7 +120,7 @@ def sent(encoder, X, n_steps, batch=1):
         plasticity=nsnn.NDL(0.1),
         weights=[np.ones((X.shape[1], 1))],
     )
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=batch, n_steps=n_steps, encoder=encoder, loss=losses.rate_mse, feedback=None
         )

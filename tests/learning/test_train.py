@@ -33,7 +33,7 @@ from helpers.training import (
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError, coding, losses, reference, train
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import running
 from nsnn_neuro.io.json_codec import dumps
 from nsnn_neuro.learning.batched import Learner
 from nsnn_neuro.learning.loop import rng
@@ -130,7 +130,7 @@ def test_neurons_of_a_layer_may_differ():
         plasticity=nsnn.NDL(0.1),
     )
     X, y = rng.random((2, 3)), np.array([0, 3])
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=2, n_steps=4, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )
@@ -185,7 +185,7 @@ def test_e_prop_is_the_detached_triangle_up_to_gamma():
 def test_weights_follow_the_optimizer(optimizer):
     X, y = np.eye(2)[[0, 1] * 4], np.array([0, 1] * 4)
     net = nsnn.feedforward([2, 3, 2], noise=NOISE, plasticity=nsnn.NDL(0.2, optimizer=optimizer))
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=4, n_steps=5, encoder=coding.Bernoulli(), loss=losses.rate_mse, feedback=None
         )
@@ -211,7 +211,7 @@ def test_spikes_have_their_probability():
     """One layer, one step: u = w x, P = F(u - theta)."""
     w = np.array([[0.6, 1.0, 1.3]])
     net = nsnn.feedforward([1, 3], noise=NOISE, weights=[w], plasticity=nsnn.NDL(0.0))
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=2000, n_steps=1, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )
@@ -230,7 +230,7 @@ def test_spikes_are_those_of_simulate_in_distribution():
     rng = np.random.default_rng(3)
     W, x, n = [rng.normal(0.4, 0.6, size) for size in ((3, 4), (4, 2))], np.array([0.2, 0.9, 0.6]), 200
     net = nsnn.feedforward([3, 4, 2], noise=NOISE, weights=W, plasticity=nsnn.NDL(0.1))
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=n, n_steps=5, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )
@@ -309,7 +309,7 @@ def test_every_training_sample_is_shown_once_an_epoch(validation, monkeypatch):
 def test_history_is_what_it_says():
     net, (X, y) = net_of(eta=0.0), problem(40)
     fit = fit_of(net, epochs=1, data=(X, y), validation=0, batch=40)
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=40, n_steps=8, encoder=coding.Bernoulli(), loss=losses.rate_mse, feedback=None
         )
@@ -668,7 +668,7 @@ def test_a_run_changes_the_weights_after_each_batch_the_last_too():
     X, y = problem()
 
     def weights(runs):
-        with engine.running("numpy"):
+        with running("numpy"):
             learner = Learner(
                 net, batch=2, n_steps=3, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
             )
@@ -688,7 +688,7 @@ def test_a_run_changes_the_weights_after_each_batch_the_last_too():
 
 
 def test_a_learner_runs_again_with_samples_of_another_number():
-    with engine.running("numpy"):
+    with running("numpy"):
         learners = [
             Learner(
                 net_of(), batch=2, n_steps=3, encoder=coding.Bernoulli(), loss=losses.rate_mse, feedback=None
@@ -747,7 +747,7 @@ def test_a_second_learner_is_the_same_text_as_the_first():
     """So what was compiled once is found again, though the first isn't collected yet."""
     net = net_of()
     names = []
-    with engine.running("numpy"):
+    with running("numpy"):
         learners = [
             Learner(net, batch=4, n_steps=3, encoder=coding.Bernoulli(), loss=losses.rate_mse, feedback=None)
             for _ in range(2)

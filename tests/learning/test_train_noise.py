@@ -21,7 +21,7 @@ from helpers.training import BATCH, COLUMNS, NOISE, SIZES, STEPS, One, feedback_
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import Family, NsnnError, coding, losses, reference
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import running
 from nsnn_neuro.core.parameters import parameter
 from nsnn_neuro.learning import checkpoint as checkpoints
 from nsnn_neuro.learning.batched import Learner
@@ -156,7 +156,7 @@ def test_the_reference_is_the_complex_step(family, reset, reset_path):
 
 
 def learner_of(net, target="numpy", batch=BATCH, n_steps=STEPS, loss=losses.rate_mse, encoder=None, **kw):
-    with engine.running(target):
+    with running(target):
         return Learner(
             net,
             batch=batch,
@@ -177,7 +177,7 @@ def gradients(rule, families, reset, loss, kind, *, target="numpy", unfilled=Fal
     X, y, feedback = rng.random((7, 4)), rng.integers(0, 3, 7), feedback_of(kind)
     order = np.array([[3, 1, -1 if unfilled else 6], [0, 0, 0]])
     learner = learner_of(net, target, loss=loss, feedback=feedback)
-    with engine.running(target):
+    with running(target):
         learner.run(X, y, order[:1], np.array([False]), key=(1,), noise=factor)
         states = [layer.samples("o") for layer in learner.layers]
         learner.run(X, y, order, np.array([True, False]), key=(1,), noise=factor)
@@ -241,7 +241,7 @@ def test_gradients_of_a_recurrent_layer_are_the_complex_step(case):
     )  # fmt: skip
     X, y = rng.random((2, 4)), np.array([0, 2])
     learner = learner_of(net, batch=2)
-    with engine.running("numpy"):
+    with running("numpy"):
         learner.run(X, y, np.array([[0, 1]]), np.array([False]), key=(1,))
         states = [layer.samples("o") for layer in learner.layers]
         learner.run(X, y, np.array([[0, 1], [0, 1]]), np.array([True, False]), key=(1,))
@@ -306,7 +306,7 @@ def test_one_step_of_an_output_layer_goes_down_the_expected_loss(family):
     rule = nsnn.NDL(0.0, eta_noise=0.1)
     net = nsnn.feedforward([4, 3], noise=nsnn.EscapeNoise(families[0]), weights=W, plasticity=rule)
     learner = learner_of(net, batch=2, n_steps=1, loss=Affine(), encoder=coding.Direct())
-    with engine.running("numpy"):
+    with running("numpy"):
         learner.run(X, np.zeros(2, int), np.array([[0, 1], [0, 1]]), np.array([True, False]), key=(1,))
     size = learner.levels[1].n
 
@@ -344,7 +344,7 @@ def test_each_layer_and_neuron_has_its_own_noise():
     )
     learner = learner_of(net, batch=4000, n_steps=1, encoder=coding.Direct(), scheduled=True)
     for factor in (1.0, 2.0):
-        with engine.running("numpy"):
+        with running("numpy"):
             learner.run(
                 np.ones((1, 1)),
                 np.zeros(1, int),
@@ -452,7 +452,7 @@ def test_the_logarithm_follows_the_optimizer(optimizer):
     order, levels = np.arange(8).reshape(2, 4), list(learner.levels.values())
     w, m, v = ([np.zeros(level.n) for level in levels] for _ in range(3))
     for n in range(1, 4):
-        with engine.running("numpy"):
+        with running("numpy"):
             learner.run(X, y, order, np.array([True, False]), key=(1, n), eta=0.5)
         for k, level in enumerate(levels):
             g = level.slope
@@ -680,7 +680,9 @@ def test_a_rule_that_cannot_learn_the_noise_says_so():
     with pytest.raises(NsnnError, match=r'eta_noise = 0\.1: signal = "reward" has no gradient for the noise'):
         nsnn.NDL(0.1, eta_noise=0.1, signal="reward")
     group = NeuronGroup(1, "u : 1\no : 1\nL : 1", threshold="o > 0", namespace={}, name="cells")
-    with pytest.raises(NsnnError, match=r"eta_noise = 0\.1: synapses don't own their target's noise"):
+    with pytest.raises(
+        NsnnError, match=r"eta_noise = 0\.1: these synapses cannot change the noise of the target"
+    ):
         nsnn.plastic_synapses(
             nsnn.NDL(0.1, eta_noise=0.1), group, group, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0
         )

@@ -11,7 +11,7 @@ from helpers.training import Causal, causal, fit_of, problem
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses, reference, train
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import running
 from nsnn_neuro.learning.batched import Learner
 from nsnn_neuro.learning.online import OnlineLearner
 
@@ -37,11 +37,11 @@ def learned(rule, noise, neuron, loss=losses.rate_mse, target="numpy", encoder=N
         "feedback": feedback,
     }
     order, learns, key = np.array([[1], [2]]), np.array([True, False]), (7,)
-    with engine.running("numpy"):
+    with running("numpy"):
         fast = Learner(net, **about)
         value, count = fast.run(X, y, order[:1], np.array([False]), key=key)
         states = [layer.samples("o")[0] for layer in fast.layers]
-    with engine.running(target):
+    with running(target):
         online = OnlineLearner(net, **about)
         found = online.run(X, y, order, learns, key=key)
         moved = [(w - new) / ETA for w, new in zip(W, online.weights, strict=True)]

@@ -13,7 +13,7 @@ from quantities import ms as pq_ms
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses, reference, train
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import running
 from nsnn_neuro.learning.batched import Learner
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
@@ -80,7 +80,7 @@ def gradients(
         "encoder": coding.Bernoulli(),
         "feedback": feedback_of(rule.signal),
     }
-    with engine.running(target):
+    with running(target):
         learner = Learner(net, loss=loss, **options)
         # another batch first, whose last step is not this one's past
         learner.run(X, y, np.array([[2, 4, 5], order[0]]), np.array([True, False]), key=(1,), eta=0.0)
@@ -176,7 +176,7 @@ def test_compiled_gradients_are_those_of_numpy(kind):
 
 def test_one_step_has_no_past():
     net = nsnn.recurrent(3, 4, 2, noise=NOISE, plasticity=nsnn.NDL(0.1))
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=2, n_steps=1, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )
@@ -224,7 +224,7 @@ def test_a_trained_network_is_the_one_that_simulate_runs():
         recorded = {s.name: s.magnitude for s in block.segments[trial].analogsignals}
         for k in range(3):
             np.testing.assert_allclose(recorded[f"v of {NAMES[k + 1]}"], u[k][trial], rtol=0, atol=1e-12)
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=n, n_steps=STEPS, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )

@@ -10,7 +10,7 @@ from helpers.tiny_networks import FAMILIES, largest
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import coding, losses, reference, train
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import running
 from nsnn_neuro.learning.batched import Learner
 from nsnn_neuro.learning.sweep import Sweep
 
@@ -38,7 +38,7 @@ def batch_of(family, reset, *, signal="reward", target="numpy", unfilled=False):
     X, y = rng.random((7, 4)), rng.integers(0, 3, 7)
     order = np.array([[3, 1, -1 if unfilled else 6], [0, 0, 0]])
     options = {"batch": BATCH, "n_steps": STEPS, "encoder": coding.Bernoulli(), "feedback": None}
-    with engine.running(target):
+    with running(target):
         learner = Learner(net, loss=losses.cross_entropy_mean, **options)
         learner.run(X, y, order[:1], np.array([False]), key=(1,))
         x, *spikes = (layer.samples("o") for layer in learner.layers)
@@ -109,7 +109,7 @@ def sampled(signal, monkeypatch, *, batches, batch):
         return found
 
     monkeypatch.setattr(Sweep, "_run", run)
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=batch, n_steps=2, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )
@@ -145,7 +145,7 @@ def test_single_samples_are_held_against_those_before():
     """Batches of one: the baseline is the mean of the losses learned from earlier in the run, 0 for the first."""
     _, net = tiny("reward")
     X, y = np.random.default_rng(2).random((4, 2)), np.array([0, 1, 1, 0])
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=1, n_steps=3, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
         )

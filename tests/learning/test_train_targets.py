@@ -14,7 +14,7 @@ from helpers.training import One, output_spikes
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, likelihood, losses, reference, train
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import running
 from nsnn_neuro.learning.batched import Learner
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
@@ -40,7 +40,7 @@ def net_of(eta=0.1, sizes=SIZES, noise=NOISE, rule=None, **kw):
 def learned(net, X, y, loss, *, target="numpy", encoder=None):
     """One batch, of which the last copy is empty, learned from: value, slopes, states, samples."""
     order = np.array([[3, 1, -1], [0, 0, 0]])
-    with engine.running(target):
+    with running(target):
         learner = Learner(
             net, batch=BATCH, n_steps=STEPS, encoder=encoder or coding.Direct(), loss=loss, feedback=None
         )
@@ -273,7 +273,7 @@ def test_the_likelihood_and_its_gradient_are_those_of_a_fit(reset):
         [1, 1], noise=NOISE, neuron=nsnn.NSNNNeuron(beta=0.6, theta=0.8, reset=reset), weights=[np.array([[0.9]])],
         plasticity=nsnn.NDL(0.1),
     )  # fmt: skip
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(
             net, batch=3, n_steps=STEPS, encoder=coding.Direct(), loss=LIKELIHOOD, feedback=None
         )
@@ -302,7 +302,7 @@ def test_an_impossible_target_is_an_infinite_loss_and_has_no_gradient():
         plasticity=nsnn.NDL(0.1),
     )
     X, y = np.ones((1, 2, 1)), np.array([[[1], [0]]])
-    with engine.running("numpy"):
+    with running("numpy"):
         learner = Learner(net, batch=1, n_steps=2, encoder=coding.Direct(), loss=LIKELIHOOD, feedback=None)
         value, _ = learner.run(X, y, np.zeros((2, 1), int), np.array([True, False]), key=(1,))
         assert value[0, 0] == np.inf
@@ -404,7 +404,7 @@ def test_given_spikes_of_a_recurrent_output_carry_no_gradient():
         out = net.populations[1]
         loop = nsnn.Projection(out, out, rule=nsnn.AllToAll(), weight=R, plasticity=rule)
         net = nsnn.Network(net.populations, [*net.projections, loop], seed=1)
-        with engine.running("numpy"):
+        with running("numpy"):
             learner = Learner(
                 net, batch=2, n_steps=STEPS, encoder=coding.Direct(), loss=losses.NegativeLogLikelihood(), feedback=None
             )  # fmt: skip

@@ -14,7 +14,7 @@ from scipy import integrate, stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import functions, running
 
 FAMILIES = [
     nsnn.Gaussian(0.4),
@@ -75,12 +75,12 @@ def test_brian2_text_equals_the_functions(family):
     texts = [
         word_substitute(t, {parameter: "p_scale", "x": "x_in"}) for t in (family.cdf_text, family.pdf_text)
     ]
-    with engine.running("numpy"), warnings.catch_warnings():
+    with running("numpy"), warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         group = NeuronGroup(
             X.size,
             "x_in : 1\np_scale : 1\ncdf : 1\npdf : 1",
-            namespace=engine.functions(),
+            namespace=functions(),
             dt=0.1 * ms,
         )
         group.x_in, group.p_scale = X, family.si(parameter)

@@ -18,8 +18,8 @@ from brian2 import (
 from helpers.learning import DT, FAMILIES
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NDL, SGD, Adam, EProp, Momentum, SurrogateGradient, reference
-from nsnn_neuro.brian import engine, philox
+from nsnn_neuro import NDL, SGD, Adam, EProp, Momentum, SurrogateGradient, brian, reference
+from nsnn_neuro.brian import philox
 
 LAYER = {"beta": 0.6, "theta": 1.0}
 FORGET = {"hard": "beta * u * (1 - o)", "subtract": "beta * (u - theta * o)"}
@@ -31,7 +31,7 @@ def layers(x, drawn, signal, *, reset, period, copies=1, extra=""):
     In a step a layer forgets and fires in the order of the layers; u and o start anew after `period` steps. With `copies` the
     networks stand beside each other, neuron by neuron.
     """
-    namespace = dict(engine.functions()) | LAYER | {"period": period, "x_values": TimedArray(x, dt=DT)}
+    namespace = dict(brian.functions()) | LAYER | {"period": period, "x_values": TimedArray(x, dt=DT)}
     relay = NeuronGroup(
         copies * x.shape[1], "u : 1\no : 1", threshold="u != 0", reset="", namespace=namespace, dt=DT
     )
@@ -71,7 +71,7 @@ def play(rule, family, W, x, spikes, signals, *, reset, target="numpy", trial=Tr
          "spikes_at(t, i) > 0.5")
         for w, o in zip(W, spikes, strict=True)
     ]  # fmt: skip
-    with engine.running(target) as device:
+    with brian.running(target) as device:
         groups = layers(flat(x), drawn, "L = signals_at(t, i)", reset=reset, period=period)
         learned = []
         for k, (w, (a, b)) in enumerate(zip(W, itertools.pairwise(groups), strict=True), 1):
@@ -94,7 +94,7 @@ def play(rule, family, W, x, spikes, signals, *, reset, target="numpy", trial=Tr
                 s.b = back[k - 2].ravel()
             place(s, k)
             learned.append(s)
-        engine.run(Network(*groups, *learned), trials * period * 1e-3, device, False)
+        brian.run(Network(*groups, *learned), trials * period * 1e-3, device, False)
         return [np.array(s.w[:]).reshape(w.shape).copy() for s, w in zip(learned, W, strict=True)]
 
 
@@ -286,7 +286,7 @@ def test_a_delay_is_seen_by_the_trace():
     x = (x > 0).astype(float)
     rule, shifted = NDL(0.2), np.vstack([np.zeros((2, 4)), x[0][:-2]])[None]
     delayed = []
-    with engine.running("numpy") as device:
+    with brian.running("numpy") as device:
         values = {"spikes_at": TimedArray(spikes[0][0], dt=DT), "signals_at": TimedArray(signals[0], dt=DT)}
         groups = layers(
             x[0], [(3, values, "spikes_at(t, i) > 0.5")], "L = signals_at(t, i)", reset="hard", period=20
@@ -295,7 +295,7 @@ def test_a_delay_is_seen_by_the_trace():
         s.connect()
         s.w, s.pre.delay = W[0].ravel(), 2 * ms
         place(s, 1)
-        engine.run(Network(*groups, s), 0.020, device, False)
+        brian.run(Network(*groups, s), 0.020, device, False)
         delayed.append(np.array(s.w[:]).reshape(4, 3))
     close(delayed, learned_by_reference(0.2, FAMILIES[0], W, shifted, spikes, signals, reset="hard"), W)
 
@@ -304,7 +304,7 @@ def test_recurrent_synapses_keep_their_local_trace():
     """A layer's own spikes of the step before, through plastic synapses: the reference without the paths through other neurons."""
     W, x, spikes, signals = example(sizes=(4, 3), trials=1, period=20)
     loop = np.random.default_rng(4).normal(0, 0.5, (3, 3))
-    with engine.running("numpy") as device:
+    with brian.running("numpy") as device:
         values = {"spikes_at": TimedArray(spikes[0][0], dt=DT), "signals_at": TimedArray(signals[0], dt=DT)}
         drawn = [(3, values, "spikes_at(t, i) > 0.5")]
         groups = layers(x[0], drawn, "L = signals_at(t, i)", reset="subtract", period=20)
@@ -316,7 +316,7 @@ def test_recurrent_synapses_keep_their_local_trace():
             s.w = w.ravel()
             place(s, 1)
             learned.append(s)
-        engine.run(Network(*groups, *learned), 0.020, device, False)
+        brian.run(Network(*groups, *learned), 0.020, device, False)
         found = [np.array(s.w[:]).reshape(w.shape) for s, w in zip(learned, (W[0], loop), strict=True)]
     o = [spikes[0][0]]
     gradients = reference.ndl(
@@ -347,7 +347,7 @@ def sampled(rule, W, x, *, copies, seed, signal, extra="", reward=False, sigma=0
         (n, {}, f"keyed_uniform(t_in_timesteps, i, {k}, 0, 2, {key[0]}, {key[1]}) < normal_cdf((u - theta) / {sigma})")
         for k, n in enumerate(sizes)
     ]  # fmt: skip
-    with engine.running("numpy") as device:
+    with brian.running("numpy") as device:
         groups = layers(x, drawn, signal, reset="hard", period=len(x), copies=copies, extra=extra)
         learned, others = [], []
         for k, (w, (a, b)) in enumerate(zip(W, itertools.pairwise(groups), strict=True), 1):
@@ -368,7 +368,7 @@ def sampled(rule, W, x, *, copies, seed, signal, extra="", reward=False, sigma=0
             told.connect(i=np.arange(sizes[0] * copies), j=np.tile(np.arange(copies), sizes[0]))
             told.summed_updaters["L_pre"].when, told.summed_updaters["L_pre"].order = "end", -1
             others.append(told)
-        engine.run(Network(*groups, *learned, *others), len(x) * 1e-3, device, False)
+        brian.run(Network(*groups, *learned, *others), len(x) * 1e-3, device, False)
         return [np.array(s.w[:]).reshape(*w.shape, copies) for s, w in zip(learned, W, strict=True)]
 
 

@@ -23,7 +23,7 @@ from scipy import special
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NDL, Adam, NsnnError
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import run, running
 
 TAU = 20 * ms
 ETA = 0.3  # V^2
@@ -69,7 +69,7 @@ def test_one_step_is_the_derivative_of_the_probability(lapse, mu, bridge, method
     expected = -ETA * signal * (d[0] - 8 * d[1] + 8 * d[2] - d[3]) / (12 * h)
     assert np.abs(expected).max() > 1e-3 or (lapse == 1.0 and method == "euler" and not bridge)  # m = mu
     for unit, kind in ((mV, "volt"), (1.0, "1")):
-        with engine.running("numpy") as device:
+        with running("numpy") as device:
             source = SpikeGeneratorGroup(1, [0], [0] * ms, dt=DT)
             target = NeuronGroup(
                 4, f"v : {kind}\nL : 1\ndrive : {kind}", threshold="False", namespace={}, dt=DT
@@ -88,7 +88,7 @@ def test_one_step_is_the_derivative_of_the_probability(lapse, mu, bridge, method
             )
             s.connect()
             s.w = w * unit
-            engine.run(Network(source, target, s), 2e-3, device, False)
+            run(Network(source, target, s), 2e-3, device, False)
             found = np.array(s.w[:]) / float(unit) - w
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7 * max(np.abs(expected).max(), 1e-3))
 
@@ -97,7 +97,7 @@ def test_without_leak_and_bridge_it_is_the_gaussian_escape_neuron():
     """tau_m so long that nothing leaks: a step from u, noise of the step's s, is the NSNN neuron with Gaussian noise, beta = 1."""
     leakless = 1e12
     values = np.array([0.1, 0.6, 0.95, 1.3])
-    with engine.running("numpy") as device:
+    with running("numpy") as device:
         changes = []
         for diffusive in (True, False):
             source = SpikeGeneratorGroup(1, [0], [0] * ms, dt=DT)
@@ -112,7 +112,7 @@ def test_without_leak_and_bridge_it_is_the_gaussian_escape_neuron():
             s.w = 0.1
             if not diffusive:
                 s.pre.when = "groups"  # before the threshold that is to see it
-            engine.run(Network(source, target, s), 2e-3, device, False)
+            run(Network(source, target, s), 2e-3, device, False)
             changes.append(np.array(s.w[:]) - 0.1)
     assert np.abs(changes[1]).min() > 0.005
     np.testing.assert_allclose(changes[0], changes[1], rtol=1e-10)
@@ -165,7 +165,7 @@ def test_paths_with_resets_against_a_loop(bridge, method, refractory, trial):
     told, kicks = rng.normal(0, 1, (steps, n)), rng.normal(0, 1.2, (steps, n))
     values = {"told": TimedArray(told, dt=DT), "kick": TimedArray(kicks, dt=DT)}
     values |= {"fire": TimedArray((rng.random((steps, n)) < 0.08).astype(float), dt=DT)}
-    with engine.running("numpy") as device:
+    with running("numpy") as device:
         source = SpikeGeneratorGroup(4, np.nonzero(sent)[1], np.nonzero(sent)[0] * ms, dt=DT)
         target = NeuronGroup(
             n,
@@ -185,7 +185,7 @@ def test_paths_with_resets_against_a_loop(bridge, method, refractory, trial):
         )  # fmt: skip
         s.connect()
         state, spikes = StateMonitor(target, "v", record=True, when="start"), SpikeMonitor(target)
-        engine.run(Network(source, target, s, state, spikes), steps * 1e-3, device, False)
+        run(Network(source, target, s, state, spikes), steps * 1e-3, device, False)
         fired = np.zeros((steps, n), bool)
         fired[np.rint(np.array(spikes.t) * 1e3).astype(int), np.array(spikes.i)] = True
         found, v = np.array(s.w[:]).reshape(4, n), np.array(state.v).T
@@ -205,7 +205,7 @@ def test_the_trace_is_the_slope_of_the_membranes_path(when):
     values = {"kick": TimedArray(rng.normal(0, 1, (steps, 2)), dt=DT), "ms": ms}
     values["fire"] = TimedArray((rng.random((steps, 2)) < 0.1).astype(float), dt=DT)
     for weight in (0.0, 1.0):
-        with engine.running("numpy") as device:
+        with running("numpy") as device:
             source = SpikeGeneratorGroup(3, np.nonzero(sent)[1], np.nonzero(sent)[0] * ms, dt=DT)
             equations = "dv/dt = -v / (20*ms) + kick(t, i) / ms : 1 (unless refractory)\nL : 1"
             target = NeuronGroup(
@@ -227,7 +227,7 @@ def test_the_trace_is_the_slope_of_the_membranes_path(when):
             s.w["i == 1"] = weight
             v = StateMonitor(target, "v", record=True, when="before_groups")
             trace = StateMonitor(s, "trace", record=s["i == 1"], when="before_groups", order=-1)
-            engine.run(Network(source, target, s, v, trace), steps * 1e-3, device, False)
+            run(Network(source, target, s, v, trace), steps * 1e-3, device, False)
             paths.append(np.array(v.v))
             found = np.array(trace.trace)
     assert (found > 0.5).sum() > 30
@@ -237,7 +237,7 @@ def test_the_trace_is_the_slope_of_the_membranes_path(when):
 
 def far_and_near(target, rule, **how):
     """Weights along 30 steps of cells at and below threshold, in volts, with the bridge."""
-    with engine.running(target) as device:
+    with running(target) as device:
         source = SpikeGeneratorGroup(2, [0, 1, 0], [0, 3, 7] * ms, dt=DT)
         values = {
             "tau": TAU,
@@ -256,7 +256,7 @@ def far_and_near(target, rule, **how):
         s.connect()
         s.w = 0.5 * mV
         path = StateMonitor(s, "w", record=np.arange(8), dt=DT)
-        engine.run(Network(source, cells, s, path), 0.03, device, False)
+        run(Network(source, cells, s, path), 0.03, device, False)
         return np.column_stack([np.array(path.w), np.array(s.w[:])])
 
 
@@ -288,20 +288,20 @@ def test_adam_in_volts():
 @pytest.mark.parametrize(
     ("rule", "changed", "message"),
     [
-        (NDL(0.1), {"noise": nsnn.OUNoise(3 * mV, 5 * ms)}, "coloured noise the membrane's step is deterministic, so NDL's factor"),
+        (NDL(0.1), {"noise": nsnn.OUNoise(3 * mV, 5 * ms)}, "deterministic given the state of coloured noise, so the factor of NDL"),
         (NDL(0.1), {"noise": nsnn.WhiteNoise(0 * mV)}, "sigma = 0. V: without noise"),
         (NDL(0.1), {"noise": nsnn.WhiteNoise(0.3)}, "v_thresh = 20. mV: expected a plain number"),
-        (NDL(0.1), {"tau_m": None}, "tau_m = None: NDL of a diffusive membrane needs it, a time"),
+        (NDL(0.1), {"tau_m": None}, "tau_m = None: NDL of a diffusive membrane needs this parameter, a time"),
         (NDL(0.1), {"tau_m": 0 * ms}, "tau_m = 0. s: expected a positive"),
         (NDL(0.1), {"mu": None}, "mu = None"),
         (NDL(0.1), {"mu": "drive"}, "mu = 'drive': the target group 'cells' has no such variable"),
         (NDL(0.1), {"mu": "L"}, "mu = 'L': this variable of 'cells' has another dimension, expected a voltage"),
         (NDL(0.1), {"membrane": "L"}, "membrane = 'L': this variable of 'cells' has another dimension"),
-        (NDL(0.1), {"method": "heun"}, "method = 'heun': expected \"euler\" or \"exact\""),
+        (NDL(0.1), {"method": "heun"}, "method = 'heun': expected one of 'euler', 'exact'"),
         (NDL(0.1), {"theta": 1.0}, "theta = 1.0: NDL takes no theta"),
-        (NDL(0.1), {"feedback": "L"}, "feedback = 'L': this NDL hands no signal back"),
+        (NDL(0.1), {"feedback": "L"}, "feedback = 'L': this NDL has no feedback signal"),
         (NDL(0.1, signal="reward"), {}, "signal = \"reward\": a diffusive membrane"),
-        (NDL(0.1), {"membrane": "loose"}, "target = 'cells' moves while refractory: expected its loose with the flag"),
+        (NDL(0.1), {"membrane": "loose"}, "target = 'cells' changes during the refractory time: expected loose with the flag"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
@@ -349,7 +349,7 @@ def rates_along_learning(eta):
     drate/dt = -rate / (200*ms) : 1
     L = rate - 20 : 1
     """
-    with engine.running("numpy") as device, seeded(5):
+    with running("numpy") as device, seeded(5):
         source = PoissonGroup(30, 50 * Hz, dt=DT)
         target = NeuronGroup(
             10, equations, threshold="v > theta", reset="v = 10*mV\nrate += 1 / 0.2", refractory=2 * ms, method="euler",
@@ -363,7 +363,7 @@ def rates_along_learning(eta):
         s.connect()
         s.w = np.linspace(0.1, 0.45, 10)[s.j[:]] * mV  # from nearly silent to far too fast
         spikes = SpikeMonitor(target)
-        engine.run(Network(source, target, s, spikes), 5.0, device, False)
+        run(Network(source, target, s, spikes), 5.0, device, False)
         t, i = np.array(spikes.t), np.array(spikes.i)
     return [np.bincount(i[(t >= a) & (t < a + 1)], minlength=10) for a in (0, 4)]
 
@@ -443,7 +443,7 @@ def test_the_rule_sums_the_factor_along_its_own_spikes():
     rate, slope = renewal(dt / 20)
     kept = np.exp(-dt / 20)
     values = {"kept": kept, "s": successor(0.0, MU, SIGMA, "exact", dt / 20)[1]}
-    with engine.running("numpy") as device, seeded(6):
+    with running("numpy") as device, seeded(6):
         source = NeuronGroup(1, "", threshold="True", reset="", dt=dt * ms)
         target = NeuronGroup(
             n, "v : 1\nx0 : 1\nL : 1\ncount : 1",
@@ -458,9 +458,9 @@ def test_the_rule_sums_the_factor_along_its_own_spikes():
         )  # fmt: skip
         s.connect()
         net = Network(source, target, s)
-        engine.run(net, 0.2, device, False)
+        run(net, 0.2, device, False)
         s.g, target.count = 0, 0
-        engine.run(net, steps * dt * 1e-3 - 0.2, device, False)
+        run(net, steps * dt * 1e-3 - 0.2, device, False)
         sums, counts = np.array(s.g[:]) * (1 - kept), np.array(target.count[:])
     length = (steps * dt - 200) / 20
     for found, expected in ((counts / length, rate), (sums / length, slope)):

@@ -33,7 +33,7 @@ from nsnn_neuro import (
     SurrogateGradient,
     white_noise_factor,
 )
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import functions, run, running
 from nsnn_neuro.core.parameters import parameter
 
 # ------------------------------------------------------------------------------------------------ anybody's network
@@ -57,14 +57,14 @@ class Forgetting(nsnn.Plasticity):
 
 
 def test_a_rule_of_ones_own():
-    with engine.running("numpy") as device:
+    with running("numpy") as device:
         source = SpikeGeneratorGroup(2, [0, 1, 0], [0, 1, 2] * ms, dt=DT)
         target = cells(1, "u : 1\no : 1\ngain : 1")
         target.gain = 2
         s = nsnn.plastic_synapses(Forgetting(0.1), source, target, learning_signal="gain")
         s.connect()
         s.w = [0.3, 0.4]
-        engine.run(Network(source, target, s), 3e-3, device, False)
+        run(Network(source, target, s), 3e-3, device, False)
         first = ((0.3 * 0.9 + 1) * 0.9) * 0.9 + 1
         second_ = ((0.4 * 0.9) * 0.9 + 1) * 0.9
         np.testing.assert_allclose(s.w[:], [first, second_], rtol=1e-13)
@@ -76,7 +76,7 @@ def test_a_rule_of_ones_own():
 def test_names_inside_a_rule_do_not_touch_the_networks():
     """A target with variables called as the rule's own, and a clock and parts that are the target's; no Python in the loop."""
     names = ("f", "p", "due", "mean", "power", "pre", "beta", "theta", "eta", "x", "sigma")
-    with engine.running("numpy") as device:
+    with running("numpy") as device:
         source = SpikeGeneratorGroup(3, [0, 1, 2], [0, 1, 1] * ms, dt=DT)
         target = cells(6, "\n".join(f"{n} : 1" for n in ("u", "o", "L", *names)))
         for name in (*names, "L"):
@@ -91,7 +91,7 @@ def test_names_inside_a_rule_do_not_touch_the_networks():
                 learned.append(s)
         net = Network(source, target, learned)
         assert not [o for o in net.sorted_objects if type(o).__name__ == "NetworkOperation"]
-        engine.run(net, 4e-3, device, False)
+        run(net, 4e-3, device, False)
         assert all(np.all(s.w[:] != 0) for s in learned)
         for name in names:
             np.testing.assert_array_equal(getattr(target, name)[:], 7)
@@ -99,7 +99,7 @@ def test_names_inside_a_rule_do_not_touch_the_networks():
 
 def test_poisson_input_and_default_slots():
     """Any group that spikes is a source: without a signal weights stay, with one they move."""
-    with engine.running("numpy") as device:
+    with running("numpy") as device:
         source, target = PoissonGroup(4, 400 * Hz, dt=DT), cells(3)
         s = nsnn.plastic_synapses(
             NDL(0.1), source, target, noise=nsnn.EscapeNoise(nsnn.Logistic(0.3)), beta=0.5, theta=1.0
@@ -109,10 +109,10 @@ def test_poisson_input_and_default_slots():
         np.random.seed(1)  # noqa: NPY002
         try:
             net = Network(source, target, s)
-            engine.run(net, 0.02, device, False)
+            run(net, 0.02, device, False)
             np.testing.assert_array_equal(s.w[:], 0)
             target.L = 1
-            engine.run(net, 0.02, device, False)
+            run(net, 0.02, device, False)
         finally:
             np.random.set_state(state)  # noqa: NPY002
         assert np.all(s.w[:] < 0)
@@ -130,7 +130,7 @@ def test_a_target_with_a_variable_of_the_synapses_name():
         PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=17 * ms, tau_minus=34 * ms),
         *(trains(n, 100, n) for n in (1, 2)),
     )
-    with engine.running("numpy") as device:
+    with running("numpy") as device:
         source = SpikeGeneratorGroup(1, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
         values = {"fires": TimedArray(post, dt=DT)}
         target = NeuronGroup(
@@ -139,7 +139,7 @@ def test_a_target_with_a_variable_of_the_synapses_name():
         target.w = 7
         s = nsnn.plastic_synapses(rule, source, target, membrane="v", weight="strength", bounds=(0, 0.4))
         s.connect()
-        engine.run(Network(source, target, s), 0.1, device, False)
+        run(Network(source, target, s), 0.1, device, False)
         np.testing.assert_array_equal(target.w[:], 7)
         assert np.all((s.strength[:] >= 0) & (s.strength[:] <= 0.4))
         assert np.all(target.v[:] > 0)
@@ -152,7 +152,7 @@ def test_the_pages_cells_learn(eta):
     code, *_ = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     state, names = np.random.get_state(), {}  # noqa: NPY002
     try:
-        with engine.running("numpy"):
+        with running("numpy"):
             exec(code.replace("NDL(0.05)", f"NDL({eta})"), names)
             spikes = names["spikes"]
             cell, step = np.asarray(spikes.i), np.rint(np.asarray(spikes.t) / 1e-3).astype(int)
@@ -187,8 +187,8 @@ def all_rules(target):
         (RewardModulatedSTDP(**pairs, tau_e=30 * ms, eta=0.1), None),
     ]
     values = {"fires": TimedArray(post, dt=DT), "told": TimedArray(rng.normal(0, 1, (steps, 3)), dt=DT)}
-    values |= engine.functions() | {"s": 0.1, "v_thresh": 1.0}
-    with engine.running(target) as device:
+    values |= functions() | {"s": 0.1, "v_thresh": 1.0}
+    with running(target) as device:
         source = SpikeGeneratorGroup(4, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
         equations = "u : 1\no : 1\nL = told(t, i) : 1\nR = L : 1\nfactor : 1"
         equations += "\nm = 0.2 + 0.1 * i + t / (60*ms) : 1\nx0 = t / (70*ms) : 1"
@@ -206,7 +206,7 @@ def all_rules(target):
             s.connect()
             s.pre.when = "groups"
             learned.append(s)
-        engine.run(Network(source, cells, learned), steps * 1e-3, device, False)
+        run(Network(source, cells, learned), steps * 1e-3, device, False)
         return [np.array(cells.factor[:]), *(np.array(s.w[:]) for s in learned)]
 
 
@@ -230,12 +230,12 @@ ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
         (NDL(0.1), {"membrane": "x"}, "membrane = 'x': this variable of 'cells' has a dimension"),
         (NDL(0.1), {"graded": "u"}, "graded = 'u': the source group 'poisson' has no such variable"),
         (NDL(0.1), {"feedback": "L"}, "feedback = 'L': the source group 'poisson' has no such variable"),
-        (NDL(0.1, signal="reward"), {"feedback": "L"}, "feedback = 'L': this NDL hands no signal back"),
-        (NDL(0.1), {"noise": None}, "noise = None: without noise NDL's factor vanishes, use the surrogate baseline"),
+        (NDL(0.1, signal="reward"), {"feedback": "L"}, "feedback = 'L': this NDL has no feedback signal"),
+        (NDL(0.1), {"noise": None}, "noise = None: without noise the factor of NDL vanishes, use a surrogate gradient"),
         (NDL(0.1), {"noise": nsnn.EscapeNoise(hazard=nsnn.Exponential(50 * Hz, 0.1))}, "a hazard has no density"),
         (NDL(0.1), {"noise": nsnn.ThresholdNoise(0.1)}, "noise of the membrane has no density of its own"),
         (NDL(0.1), {"noise": nsnn.WhiteNoise(0.1)}, "beta = 0.5: NDL takes no beta"),
-        (NDL(0.1), {"noise": nsnn.Gaussian(2 * mV)}, "these rules are for a dimensionless membrane"),
+        (NDL(0.1), {"noise": nsnn.Gaussian(2 * mV)}, "these rules need a dimensionless membrane"),
         (NDL(0.1), {"noise": 0.4}, "noise = 0.4: expected a noise family"),
         (NDL(0.1), {"noise": nsnn.Gaussian([0.4, 0.5])}, "noise_sigma has shape .2,.: expected a number or"),
         (NDL(0.1), {"beta": None}, "beta = None: NDL needs the beta"),
@@ -252,7 +252,7 @@ ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
         (NDL(0.1), {"tau": 3}, "tau = 3: NDL takes no tau"),
         (SurrogateGradient(nsnn.Gaussian(0.4), 0.1), {}, "a surrogate is for a neuron without noise"),
         (EProp(0.1), {}, "e-prop is for a neuron without noise"),
-        (EProp(0.1), {"noise": None, "reset": "hard"}, "reset = 'hard': expected \"subtract\""),
+        (EProp(0.1), {"noise": None, "reset": "hard"}, "reset = 'hard': expected one of 'subtract'"),
         (Forgetting(0.1), {}, "noise = .*: Forgetting takes no noise"),
         (PairSTDP(A_plus=1, A_minus=1, tau_plus=1 * ms, tau_minus=1 * ms), {}, "noise = .*: PairSTDP takes no noise"),
     ],
@@ -270,7 +270,7 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
     [
         (lambda: NDL(-0.1), "eta = -0.1"),
         (lambda: NDL([0.1, 0.2]), "eta = .0.1, 0.2.: expected one number"),
-        (lambda: NDL(0.1, signal="bptt"), "signal = 'bptt': expected \"transport\" or"),
+        (lambda: NDL(0.1, signal="bptt"), "signal = 'bptt': expected one of 'transport', "),
         (lambda: NDL(0.1, reset_path="none"), "reset_path = 'none'"),
         (lambda: NDL(0.1, optimizer=0.9), "optimizer = 0.9: expected an optimizer"),
         (

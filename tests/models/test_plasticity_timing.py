@@ -17,7 +17,7 @@ from scipy import special
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import PairSTDP, RewardModulatedSTDP, white_noise_factor
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import functions, run, running
 
 # ------------------------------------------------------------------------------------------------------- spike timing
 
@@ -31,14 +31,14 @@ def pair_sum(pre, post, rule, dt):
 
 def timed(rule, pre, post, *, target="numpy", **more):
     """Weights (n_pre, n_post) after spikes at these steps of 1 ms."""
-    with engine.running(target) as device:
+    with running(target) as device:
         a, b = (
             SpikeGeneratorGroup(s.shape[1], np.nonzero(s)[1], np.nonzero(s)[0] * ms, dt=DT)
             for s in (pre, post)
         )
         s = nsnn.plastic_synapses(rule, a, b, on_pre="", **more)
         s.connect()
-        engine.run(Network(a, b, s), len(pre) * 1e-3, device, False)
+        run(Network(a, b, s), len(pre) * 1e-3, device, False)
         return np.array(s.w[:]).reshape(pre.shape[1], post.shape[1])
 
 
@@ -70,7 +70,7 @@ def test_rewarded_pairs():
     )
     steps, reward = 80, np.random.default_rng(3).normal(0, 1, (80, 1))
     pre, post = trains(3, steps, 4), trains(2, steps, 5)
-    with engine.running("numpy") as device:
+    with running("numpy") as device:
         source = SpikeGeneratorGroup(3, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
         values = {"fires": TimedArray(post, dt=DT), "rewards": TimedArray(reward, dt=DT)}
         target = NeuronGroup(
@@ -78,7 +78,7 @@ def test_rewarded_pairs():
         )
         s = nsnn.plastic_synapses(rule, source, target, on_pre="")
         s.connect()
-        engine.run(Network(source, target, s), steps * 1e-3, device, False)
+        run(Network(source, target, s), steps * 1e-3, device, False)
         found = np.array(s.w[:]).reshape(3, 2)
         left = np.array(s.c[:]).reshape(3, 2)
     for i, j in np.ndindex(3, 2):
@@ -99,13 +99,13 @@ def test_eligibility_decays_and_reward_comes_late():
     rule = RewardModulatedSTDP(
         A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms, tau_e=30 * ms, eta=0.5
     )
-    with engine.running("numpy") as device:
+    with running("numpy") as device:
         source = SpikeGeneratorGroup(1, [0], [5] * ms, dt=DT)
         equations = "reward = 2 * int(t_in_timesteps == 55) : 1"
         target = NeuronGroup(1, equations, threshold="t_in_timesteps == 15", reset="", namespace={}, dt=DT)
         s = nsnn.plastic_synapses(rule, source, target, on_pre="", learning_signal="reward")
         s.connect()
-        engine.run(Network(source, target, s), 0.07, device, False)
+        run(Network(source, target, s), 0.07, device, False)
         assert s.w[0] == pytest.approx(0.5 * 2 * 0.3 * np.exp(-1) * np.exp(-40 / 30), rel=1e-12)
 
 
@@ -149,12 +149,12 @@ def test_the_factors_text_is_brian2s_and_keeps_units():
     """In volts, in generated code: dP/dm in 1/V; a membrane that starts above threshold fires anyhow, so 0."""
     for bridge in (False, True):
         equations = "m : volt\nx0 : volt\nfactor : 1/volt"
-        values = engine.functions() | {"s": 0.5 * mV, "v_thresh": 20 * mV}
-        with engine.running("numpy") as device:
+        values = functions() | {"s": 0.5 * mV, "v_thresh": 20 * mV}
+        with running("numpy") as device:
             group = NeuronGroup(4, equations, namespace=values, dt=DT)
             group.m, group.x0 = [19.5, 19.9, 25.0, 20.2] * mV, [19.0, 15.0, 15.0, 20.1] * mV
             group.run_regularly(f"factor = {white_noise_factor(bridge=bridge)}")
-            engine.run(Network(group), 1e-3, device, False)
+            run(Network(group), 1e-3, device, False)
             found = 1e-3 * np.array(group.factor[:])
         m, x0 = np.array([19.5, 19.9, 25.0, 20.2]), np.array([19.0, 15.0, 15.0, 20.1])
         h = 1e-4

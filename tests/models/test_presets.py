@@ -339,7 +339,7 @@ class Odd(Neuron):
         (lambda: balanced(j_ee=-1), "j_ee = -1: expected one number above 0"),
         (
             lambda: balanced(x_i=0.95),
-            "x_e / x_i = 1.053, j_ei / j_ii = 1.111, j_ee / j_ie = 1: expected each above the next",
+            "x_e / x_i = 1.053, j_ei / j_ii = 1.111, j_ee / j_ie = 1: expected decreasing values",
         ),
         (lambda: balanced(rate=10), "rate = 10 has no unit"),
         (lambda: feedforward([3], noise=NOISE), r"sizes = \[3\]: expected a list of at least two"),
@@ -351,7 +351,7 @@ class Odd(Neuron):
             lambda: feedforward([3, 2], noise=NOISE, plasticity="ndl"),
             "plasticity = 'ndl': expected a learning rule",
         ),
-        (lambda: feedforward([3, 2], noise=NOISE, neuron=Odd()), "no scale for a Odd is known"),
+        (lambda: feedforward([3, 2], noise=NOISE, neuron=Odd()), "there is no default for a Odd"),
         (
             lambda: feedforward([3, 2], noise=NOISE, weights=[]),
             "weights has 0 entries: expected a list of 1 arrays, input->layer1",
@@ -386,11 +386,11 @@ class Odd(Neuron):
         ),
         (
             lambda: convolutional((1, 8, 8), [4, Convolution(2, 3)], noise=NOISE),
-            "layer2 = Convolution.*a dense layer before it",
+            "layer2 = Convolution.*it follows a dense layer",
         ),
         (
             lambda: convolutional((1, 8, 8), [4, Residual(2)], noise=NOISE),
-            "layer2_inner = Convolution.*a dense layer before it",
+            "layer2_inner = Convolution.*it follows a dense layer",
         ),
         (
             lambda: convolutional((1, 8, 8), [Convolution(2, 3, image=(2, 8, 8))], noise=NOISE),

@@ -62,7 +62,7 @@ def test_recorded_repeats_long_samples_and_averages_short_ones():
     ("make", "words"),
     [
         (lambda: nsnn.Step(1 * mV, 5 * ms, 5 * ms), "t_on"),
-        (lambda: nsnn.Sinusoid(1 * mV, 2.0, 10 * Hz), "one unit"),
+        (lambda: nsnn.Sinusoid(1 * mV, 2.0, 10 * Hz), "the same unit"),
         (lambda: nsnn.Sinusoid(1 * mV, 2 * mV, 10 * ms), "frequency"),
         (lambda: nsnn.FrozenNoise(1 * mV, -2 * mV, 10 * ms, seed=1), "sigma"),
         (lambda: nsnn.FrozenNoise(1 * mV, [2, 3] * mV, 10 * ms, seed=1), "sigma has shape"),

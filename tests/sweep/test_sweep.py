@@ -354,7 +354,7 @@ def test_a_point_that_fails_is_told_and_the_others_go_on(tmp_path) -> None:
     (error,) = json.loads((tmp_path / "out" / "errors.json").read_text())
     assert error["point"] == 1
     assert error["parameters"] == {"noise.sigma": "1e+200"}
-    assert "isn't finite" in error["error"]
+    assert "is not finite" in error["error"]
     assert "Traceback" in error["traceback"]
 
 

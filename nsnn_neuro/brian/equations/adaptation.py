@@ -1,11 +1,11 @@
-"""Text of a neuron's slow variables: adaptation currents, moving thresholds, whatever relaxes and jumps at a spike.
+"""Text of the slow variables of a neuron, such as adaptation currents and moving thresholds.
 
-A slow variable x obeys tau dx/dt = target - x. It stands between the voltages in time, as gating variables do: step k takes it from
-(k - 1/2) dt to (k + 1/2) dt, exactly for a target that is constant meanwhile, with the voltage at k dt, the middle. The membrane's
-step from k dt to (k + 1) dt then sees it in its own middle. Both are second order in dt.
+A slow variable x obeys tau dx/dt = target - x. Like gating variables it is staggered by half a step: step k integrates it from
+(k - 1/2) dt to (k + 1/2) dt, exactly for a constant target, with the voltage at the midpoint k dt. The step of the membrane from k
+dt to (k + 1) dt then uses its value at the midpoint. Both are second order in dt.
 
-A spike that is dated (k + 1/2) dt changes the variable as it stands. For one that is dated (k + 1) dt it is taken there, changed,
-and taken back by the same half step. A threshold that moves is needed on the grid: half a step further (`on_grid`).
+A spike dated (k + 1/2) dt changes the variable directly. For a spike dated (k + 1) dt the variable is moved forward by half a step,
+changed, and moved back. A moving threshold is needed on the grid, half a step later (`on_grid`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .group_text import BRIAN_UNIT, GroupText, substitute
 
 __all__ = ["after_spike", "on_grid", "start_slow", "step_slow"]
 
-_MOST = 500.0  # largest exponent of a half step backwards, for a time constant far below dt
+_MOST = 500.0  # largest exponent of a backward half step, for time constants far below dt
 
 
 def _names(text: str) -> set[str]:
@@ -27,7 +27,7 @@ def _names(text: str) -> set[str]:
 
 
 def start_slow(group: GroupText, neuron: IntegrateAndFire) -> None:
-    """Add the variables, their constants and their values at half a step before time 0."""
+    """Add the variables, their constants and their initial values, half a step before time 0."""
     zero = "0" if neuron.membrane_unit == "1" else f"0 * {BRIAN_UNIT[neuron.membrane_unit]}"
     starts = {x: f"({neuron.slow_start.get(x, zero)})" for x in neuron.slow}
     for x, (time, target) in neuron.slow.items():
@@ -49,7 +49,7 @@ def _driven(neuron: IntegrateAndFire) -> bool:
 def step_slow(neuron: IntegrateAndFire) -> list[str]:
     """Lines of the step from half a step before the grid point to half a step after it.
 
-    Other slow variables in a target, and the drive, are taken at the grid point: their values half a step on, and the mean of the
+    Other slow variables in a target, and the drive, are evaluated at the grid point: half a step later, and as the mean of the
     drives before and after.
     """
     seen = {x for y, (_, target) in neuron.slow.items() for x in _names(target) & (neuron.slow.keys() - {y})}
@@ -61,15 +61,15 @@ def step_slow(neuron: IntegrateAndFire) -> list[str]:
 
 
 def on_grid(text: str, neuron: IntegrateAndFire) -> str:
-    """`text` with the slow variables at the grid point half a step after their own time, for the voltage at that point."""
+    """`text` with slow variables half a step later, at the grid point, for the voltage there."""
     later = {x: f"({x} + ({target} - {x}) * half_{x})" for x, (_, target) in neuron.slow.items()}
     return substitute(text, later)
 
 
 def after_spike(neuron: IntegrateAndFire, level: str, *, middle: bool) -> tuple[list[str], list[str]]:
-    """Lines before the membrane's reset, and lines after it, for a spike in the step's middle or at its end.
+    """Lines before and after the reset of the membrane, for a spike at the midpoint of the step or at its end.
 
-    Up to the end the variables follow the membrane, at most to the threshold `level`.
+    Until the end the variables follow the membrane up to the threshold `level`.
     """
     changed = [neuron.after_spike] if neuron.after_spike else []
     if middle:

@@ -1,4 +1,4 @@
-"""Text of neurons that live in steps: the NSNN neuron, and the sources `Relay` and `PoissonSource`."""
+"""Text of neurons with one update per step: the NSNN neuron, and the sources `Relay` and `PoissonSource`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["discrete", "poisson_source", "relay"]
 
 
 def discrete(group: GroupText, neuron: NSNNNeuron, noise: Noise | None) -> NeuronGroup:
-    """The discrete NSNN neuron: one update for each step; the spike and its reset are the same draw.
+    """NSNN neuron: one update per step; the same random draw decides a spike and its reset.
 
-    What synapses bring is added to u between its update and the draw.
+    Synaptic input is added to u between the update and the draw.
     """
     group.bind_parameters(neuron)
     group.state("u", "1", 0.0)
@@ -41,13 +41,13 @@ def discrete(group: GroupText, neuron: NSNNNeuron, noise: Noise | None) -> Neuro
 
 
 def relay(group: GroupText) -> NeuronGroup:
-    """The stimulus, handed on: u is the drive of the step, and a spike whenever it isn't 0."""
+    """Relay: u is the drive of the step, and a spike occurs if it is not 0."""
     group.state("u", "1", 0.0)
     return group.make("u != 0", "", "u = drive")
 
 
 def poisson_source(group: GroupText, neuron: PoissonSource) -> NeuronGroup:
-    """Independent Poisson trains; u is 1 in a step with a spike."""
+    """Independent Poisson spike trains; u is 1 in a step with a spike."""
     group.bind("chance", -np.expm1(-np.asarray(neuron.si("rate")) * group.layout.dt), "1")
     group.state("u", "1", 0.0)
     return group.make("u > 0", "", f"u = int({group.draw('uniform', Stream.SOURCE)} < chance)")

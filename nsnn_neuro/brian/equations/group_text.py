@@ -1,4 +1,4 @@
-"""What a group's text is collected in: its equations, constants, initial values; and how its members are numbered."""
+"""Text of a group: equations, constants and initial values, and the numbering of its members."""
 
 from __future__ import annotations
 
@@ -29,33 +29,34 @@ __all__ = [
 
 BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hertz"}
 
-# The order of what happens in one step to population number k, in Brian2's slot "groups": synapses come after the state
-# update and before the threshold, so a spike acts in the step in which it arrives; a later population sees this step's spikes.
+# Order of operations on population k within a step, in Brian2's slot "groups". Synapses follow the state update and precede the
+# threshold, so that a spike acts in the step in which it arrives; later populations see spikes of the same step.
 ORDERS_EACH, AHEAD, COUNTS, UPDATE, SYNAPSES, THRESHOLD, RESET = 10, 0, 1, 2, 3, 5, 7
 
-# From so many members on, a block of random words is made once for the four steps that it serves: with fewer, the loop that does it
-# costs more than it saves
+# From this size on, random words are generated once for the four steps that they serve; in smaller groups the extra loop costs more
+# than it saves
 MANY = 2000
 
 
 def either(name: str) -> str:
-    """Text that is `name` in a full step and `name`_part in the first, partial step after refractoriness."""
+    """Text of `name` in a full step and of `name`_part in the partial step after the refractory time."""
     return f"{name} + part * ({name}_part - {name})"
 
 
 def _in_c(text: str) -> str:
-    """`text` with functions that Brian2's Cython code would call in Python replaced by their C counterparts."""
+    """`text` with C versions of functions that Brian2's Cython code would call in Python."""
     return substitute(text, {"exprel": "smooth_exprel"})
 
 
 @dataclasses.dataclass
 class Terms:
-    """What noises and synapses add to a membrane's step, as text.
+    """Text that noise and synapses add to the step of a membrane.
 
-    first : lines before the membrane moves, which set what `conductances` (pairs: conductance in units of the leak, reversal) name
-    lines : lines after that, which set what `kicks` name; a kick is added to a free membrane as it moves
-    moved : lines after `moved`, the voltage at the step's end without jumps, is known
-    jumps : added to it, tested in the same step
+    first : lines before the membrane moves, which set the names in `conductances` (pairs of conductance in units of the leak and
+        reversal potential)
+    lines : lines after that, which set the names in `kicks`; kicks are added to a membrane that is not refractory
+    moved : lines after `moved`, the voltage at the end of the step without jumps, is known
+    jumps : added to it and tested in the same step
     last : lines after the membrane has moved
     crossed : further conditions for a spike
     reset : further lines of the reset
@@ -74,10 +75,10 @@ class Terms:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How members are numbered (member = trial * n_neurons + neuron), the grid of time, and the population's place and name.
+    """Numbering of members (member = trial * n_neurons + neuron), time grid, and index and name of the population.
 
-    `point` is that of a sweep, for all neurons or one for each, shape (n_neurons,); `ids` are the numbers by which the neurons'
-    noise is drawn, None for 0, 1, ...: neurons of several points are one population in which ids repeat.
+    `point` is the point of a sweep, for all neurons or one per neuron, shape (n_neurons,); `ids` are the neuron numbers that key
+    the noise, None for 0, 1, ... Neurons of several points are one population in which ids repeat.
     """
 
     n_neurons: int
@@ -102,7 +103,7 @@ class Layout:
 
 
 class GroupText:
-    """Collects equations, constants and initial values. Scalars become constants, arrays per-neuron constants."""
+    """Equations, constants and initial values of a group. Scalars become constants, arrays constants per neuron."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -114,7 +115,7 @@ class GroupText:
             "noise_key1 : integer (shared, constant)",
         ]
         self.ahead: list[str] = []  # lines for every fourth step
-        # lines of a step that the compiler can't vectorise: in large groups a loop before that of the step
+        # lines that the compiler cannot vectorise: in large groups they run in a separate loop before the step
         self.counts: list[str] = []
         self.namespace: dict[str, Any] = dict(engine.functions())
         self.initial: dict[str, Any] = {
@@ -129,11 +130,11 @@ class GroupText:
 
     @property
     def many(self) -> bool:
-        """True where random words are drawn for four steps at once."""
+        """Whether random words are drawn for four steps at once."""
         return self.layout.size >= MANY
 
     def bind(self, name: str, value: Any, unit: str) -> None:
-        """Give a parameter (an SI number, or an array of shape (n_neurons,)) a name in the model's text."""
+        """Bind a name in the text to a parameter, an SI number or an array of shape (n_neurons,)."""
         value = np.asarray(value)
         if value.ndim == 0:
             self.namespace[name] = units.brian(value[()], unit) if unit != "1" else value[()]
@@ -148,7 +149,7 @@ class GroupText:
         self.initial[name] = tiled if unit == "1" else units.brian(tiled, unit)
 
     def state(self, name: str, unit: str, initial: Any = None) -> None:
-        """Add a variable that the dynamics change; `initial` is an SI number or an array of shape (n_neurons,) or (size,)."""
+        """Add a state variable; `initial` is an SI number or an array of shape (n_neurons,) or (size,)."""
         self.equations.append(f"{name} : {BRIAN_UNIT.get(unit, unit)}")
         if initial is not None:
             value = np.asarray(initial)
@@ -156,7 +157,7 @@ class GroupText:
             self.initial[name] = value if unit in ("1", "integer") else units.brian(value, unit)
 
     def draw(self, kind: str, stream: Stream, neuron: str = "noise_neuron") -> str:
-        """Text of a "normal" or "uniform" number in a step; large groups have drawn it with those of three other steps."""
+        """Text of a "normal" or "uniform" number per step; large groups draw the numbers of four steps at once."""
         if not self.many:
             return engine.draw(kind, stream, neuron=neuron)
         text = engine.draw(f"{kind}_in_turn", stream, neuron=neuron)
@@ -168,14 +169,14 @@ class GroupText:
         return f"in_turn(t_in_timesteps, {', '.join(names)})"
 
     def bind_parameters(self, model: Model, prefix: str = "") -> dict[str, str]:
-        """Bind all parameters of a model; returns old -> new names for its text."""
+        """Bind all parameters of a model; return a dict of old to new names for its text."""
         names = {f.name: prefix + f.name for f in model.parameter_fields()}
         for old, new in names.items():
             self.bind(new, model.si(old), model.unit(old))
         return names
 
     def make(self, threshold: str, reset: str, update: str) -> NeuronGroup:
-        """The Brian2 group, its parts in the order of `Layout.index`."""
+        """Create the Brian2 group; its operations have the order of `Layout.index`."""
         name, first = self.layout.name, ORDERS_EACH * self.layout.index
         threshold, reset, update = (_in_c(text) for text in (threshold, reset, update))
         group = NeuronGroup(
@@ -209,7 +210,7 @@ class GroupText:
 
 
 def add_drive(group: GroupText, stimulus: Stimulus | None, unit: str) -> None:
-    """Define `drive`, the stimulus at each step."""
+    """Define `drive`, the stimulus in each step."""
     if stimulus is None:
         group.equations.append(
             f"drive = 0 * {BRIAN_UNIT[unit]} : {BRIAN_UNIT[unit]}" if unit != "1" else "drive = 0 : 1"

@@ -1,4 +1,4 @@
-"""A population's group: which parts fit together, and who writes its text."""
+"""Brian2 group of a population, and the check that neuron, noise and stimulus fit together."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ def make_group(
     synapses: Sequence[Synapse] = (),
     bridge: bool = True,
 ) -> NeuronGroup:
-    """The Brian2 group of a population: neuron, noise, stimulus and the types of its incoming synapses, `layout.trials` copies of
-    `layout.n_neurons` neurons.
+    """The Brian2 group of a population, with `layout.trials` copies of `layout.n_neurons` neurons.
+
+    synapses : the types of incoming synapses
 
     Raises
     ------
-    NsnnError : parts that don't fit (units, array shapes, a noise that the neuron cannot have)
+    NsnnError : parts that do not fit (units, array shapes, a noise model that the neuron does not allow)
     """
     check(neuron, noise, stimulus)
     group = GroupText(layout)
@@ -56,15 +57,15 @@ def make_group(
 
 
 def check(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> None:
-    """Raise unless the three fit together in kind and unit."""
+    """Raise NsnnError unless neuron, noise and stimulus fit together in type and unit."""
     unit, who = neuron.membrane_unit, type(neuron).__name__
     _check_kind(neuron, noise, who)
     if isinstance(neuron, PoissonSource) and stimulus is not None:
-        raise NsnnError(f"stimulus = {type(stimulus).__name__}(...): a PoissonSource has a rate and no drive")
+        raise NsnnError(f"stimulus = {type(stimulus).__name__}(...): a PoissonSource takes no stimulus")
     if stimulus is not None and stimulus.drive_unit != unit:
         raise NsnnError(
-            f"stimulus = {type(stimulus).__name__}(...) has unit {stimulus.drive_unit!r}: the drive of this {who} is in "
-            f"its membrane's unit, {units.describe(unit)}"
+            f"stimulus = {type(stimulus).__name__}(...) has unit {stimulus.drive_unit!r}: the drive of this {who} has "
+            f"the unit of its membrane, {units.describe(unit)}"
         )
     if isinstance(noise, EscapeNoise):
         if noise.x_unit != unit:
@@ -89,17 +90,14 @@ def _check_kind(neuron: Neuron, noise: Noise | None, who: str) -> None:
     if isinstance(neuron, NSNNNeuron):
         if not isinstance(noise, EscapeNoise | DoubleNoise):
             raise NsnnError(
-                f"{given}: an NSNNNeuron has escape noise, e.g. EscapeNoise(Gaussian(0.4)); for a noisy membrane use LIF"
+                f"{given}: an NSNNNeuron takes escape noise, e.g. EscapeNoise(Gaussian(0.4)); for a noisy membrane use LIF"
             )
     elif isinstance(noise, DoubleNoise):
         raise NsnnError(
-            f"{given}: the published code's noise is for an NSNNNeuron; give a {who} EscapeNoise or WhiteNoise"
+            f"{given}: this noise is for an NSNNNeuron only; use EscapeNoise or WhiteNoise for a {who}"
         )
     elif noise.at_threshold and (isinstance(neuron, ConductanceBased) or _starts_itself(neuron)):
-        raise NsnnError(
-            f"{given}: the spike of a {who} starts itself, so it has no distance to threshold; give it WhiteNoise or OUNoise, "
-            "or take LIF"
-        )
+        raise NsnnError(f"{given}: a {who} has no sharp threshold; use WhiteNoise or OUNoise, or an LIF")
     if isinstance(noise, EscapeNoise) and noise.hazard is not None and noise.hazard.uses_rise:
         _check_rise(neuron, noise.hazard, who)
 
@@ -111,5 +109,5 @@ def _starts_itself(neuron: Any) -> bool:
 def _check_rise(neuron: Neuron, hazard: Any, who: str) -> None:
     if not (isinstance(neuron, IntegrateAndFire) and neuron.leaky):
         raise NsnnError(
-            f"hazard = {type(hazard).__name__}(...): it needs dV/dt of a leaky membrane, which a {who} has not; take LIF"
+            f"hazard = {type(hazard).__name__}(...): it needs a leaky membrane, which a {who} is not; use LIF"
         )

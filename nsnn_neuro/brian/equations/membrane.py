@@ -1,24 +1,22 @@
-"""Text of a continuous membrane's step: `IntegrateAndFire` neurons, conductance-based ones among them.
+"""Text of the step of a continuous membrane: `IntegrateAndFire` neurons, including conductance-based ones.
 
-The linear part takes the exact step of its equation. Over a step of length h, with S^2 the noise's variance in it,
+The linear part takes its exact step. Over a step of length h, with S^2 the variance of the noise in it,
 
     V -> m + S z,   m = mu + (V - mu) exp(-h/tau)
 
-(without leak m = V + mu h/tau). A nonlinear part joins mu, by Heun's rule (`_move`): with additive noise Ito's and
-Stratonovich's calculus agree. Conductances of synapses and noise are taken at their mean over a step, those of channels at
-the voltage in its middle; gating and slow variables (`slow.py`) stand between the voltages in time: second order throughout.
+(without leak m = V + mu h/tau). A nonlinear part adds to mu, by Heun's rule (`_move`): with additive noise Ito's and
+Stratonovich's calculus agree. Conductances of synapses and noise enter with their mean over a step, those of channels with their
+value at the midpoint; gating and slow variables (`adaptation.py`) are staggered by half a step. All this is second order in dt.
 
-Threshold crossings between grid points, with `bridge` on: a step that enters at x0 and ends at x1, both below threshold, has
-crossed with probability exp(-2 (theta - x0)(theta - x1) / S^2) in white noise; neurons that share their noise share the uniform
-number held against it (`noises.bridge_uniform`). Under OU input V is differentiable: where the correlation time is a few steps
-or less, the path within the step is drawn and tested. The jumps of a Poisson background come at their own times within the step,
-and the highest point of that path is tested. What synapses bring comes at a step's end, after the bridge, and is tested there
-undecayed.
+Threshold crossings between grid points (`bridge`): in white noise a step from x0 to x1, both below threshold, has crossed it with
+probability exp(-2 (theta - x0)(theta - x1) / S^2). Neurons with shared noise share the uniform number that decides
+(`noises.bridge_uniform`). With OU noise V is differentiable: if the correlation time is below ten steps, the path within the
+step is drawn and tested. Jumps of a Poisson background have random times within the step, and the maximum of the path is tested.
+Synaptic input arrives at the end of a step, after the bridge, and is tested there.
 
-Refractoriness counts real time, not steps. A spike found in step k happened on average at (k + 1/2) dt with the bridge, and by
-definition at (k + 1) dt without it. The membrane is released tau_refrac after that, in general inside a step, whose remaining
-length h is what it then takes (`release`). So intervals are not lengthened by the grid, and tau_refrac need not be a multiple
-of dt.
+The refractory time is measured in continuous time. A spike in step k is dated (k + 1/2) dt with the bridge, its mean, and (k + 1)
+dt without. The membrane is released tau_refrac later, in general within a step, and then takes a partial step of the remaining
+length h (`release`). So the grid does not lengthen intervals, and tau_refrac need not be a multiple of dt.
 """
 
 from __future__ import annotations
@@ -42,13 +40,13 @@ from .synapses import add_synapses
 
 __all__ = ["membrane", "release"]
 
-_SURE = 37.0  # exp(-37) is below the smallest uniform draw, 2**-53: beyond it the draw needs no evaluation
+_SURE = 37.0  # exp(-37) is below the smallest uniform draw, 2**-53: no draw is needed beyond
 
 
 def membrane(
     group: GroupText, neuron: IntegrateAndFire, noise: Noise | None, synapses: Sequence[Synapse], bridge: bool
 ) -> NeuronGroup:
-    """A group of continuous membranes with a threshold, and refractoriness if the neuron has it."""
+    """A group of continuous membranes with a threshold and, if the neuron resets, a refractory time."""
     unit, dt, tau = neuron.membrane_unit, group.layout.dt, np.asarray(neuron.si("tau_m"))
     group.bind_parameters(neuron)
     per_step = isinstance(noise, EscapeNoise) and noise.family is not None
@@ -92,7 +90,7 @@ def membrane(
     step.append("v_prev = v")
     end = "v"
     if jumps and bridge:
-        group.state("v_end", unit)  # before what synapses bring
+        group.state("v_end", unit)  # before synaptic input
         end = "v_end"
     own = " + ".join(["moved", *(f"free * {text}" for text in terms.jumps)])
     step += [f"v_end = {own}", "v = v_end"] if end == "v_end" else [f"v = {own}"]
@@ -100,7 +98,7 @@ def membrane(
         step.append(f"level_now = {on_grid(level, neuron)}")
     threshold = _threshold(group, neuron, noise, level, end, bridged, bridge)
     threshold = " or ".join([threshold, *terms.crossed])
-    # without a branch where that costs nothing: a processor can't foresee which neurons are free
+    # no branch where the condition is cheap: which neurons are refractory is not predictable
     plain = not (bridged or isinstance(noise, EscapeNoise))
     fires = f"int({threshold}) * free > 0" if plain else f"free == 1 and ({threshold})"
     return group.make(fires, "\n".join(reset + terms.reset), "\n".join(step))
@@ -109,7 +107,7 @@ def membrane(
 def _level(
     group: GroupText, neuron: IntegrateAndFire, noise: Noise | None, middle: bool
 ) -> tuple[str, list[str]]:
-    """Text of the threshold in the step's middle, and the lines of the reset, of a spike in the middle or at the end."""
+    """Text of the threshold at the midpoint of the step, and lines of the reset for a spike there or at the end of the step."""
     level = f"({neuron.threshold} + {neuron.moving})" if neuron.moving else neuron.threshold
     before, after = after_spike(neuron, level, middle=middle)
     reset = [*before, f"v = {neuron.reset}", "hold = hold_steps", *after]
@@ -132,9 +130,9 @@ def _threshold(
     bridged: bool,
     bridge: bool,
 ) -> str:
-    """Text of the condition for a spike in a step that went from `v_prev` to `end` and then, by jumps, to `v`.
+    """Text of the condition for a spike in a step from `v_prev` to `end` and then, by jumps, to `v`.
 
-    A threshold that moves is `level_prev` at the step's start, `level` in its middle, `level_now` at its end.
+    A moving threshold is `level_prev` at the start of the step, `level` at its midpoint, `level_now` at its end.
     """
     middle, before = level, level
     if neuron.moving:
@@ -158,14 +156,14 @@ def _threshold(
 
 
 def _bridged(threshold: str, level: str, before: str, end: str, uniform: str) -> str:
-    """Fire also when the path between the step's two ends, both below threshold, has crossed it (Brownian bridge)."""
+    """Add crossings of the path between two points below threshold (Brownian bridge)."""
     exponent = f"(({before} - v_prev) * bridge_steep) * (({level} - {end}) * bridge_steep)"
     chance = f"{exponent} < {_SURE} and {uniform} < exp(-clip({exponent}, 0, {_SURE}))"
     return f"{threshold} or v_prev >= {before} or ({chance})"
 
 
 def _hazard(neuron: IntegrateAndFire, hazard: Any, names: dict, level: str, before: str) -> str:
-    """Text of a spike's probability from the hazard's values at both ends of the step."""
+    """Text of the spike probability from the hazard at both ends of the step."""
     at = {}
     for voltage, bound in (("v", level), ("v_prev", before)):
         rise = f"(({substitute(neuron.linear, {'v': voltage})}) / tau_m)"
@@ -174,18 +172,18 @@ def _hazard(neuron: IntegrateAndFire, hazard: Any, names: dict, level: str, befo
 
 
 def release(tau_refrac: Any, dt: float, bridge: bool) -> tuple[np.ndarray, np.ndarray]:
-    """When a neuron that fired in step k moves again: in step k + j, for a step of h dt (0 < h <= 1.5).
+    """End of the refractory time of a neuron that fired in step k: a step of length h dt (0 < h <= 1.5) in step k + j.
 
     The spike is at k + 1/2 steps with the bridge, at k + 1 without. Returns (j, h), j >= 1.
     """
     free_at = (0.5 if bridge else 1.0) + np.asarray(tau_refrac) / dt
-    whole = np.floor(free_at + 1e-9)  # 2 ms / 0.1 ms is 20, not 19.999999999999996
-    j = np.maximum(1, whole)
-    return j.astype(np.int32), j + 1 - np.where(np.abs(free_at - whole) < 1e-9, whole, free_at)
+    n_whole = np.floor(free_at + 1e-9)  # 2 ms / 0.1 ms is 20, not 19.999999999999996
+    j = np.maximum(1, n_whole)
+    return j.astype(np.int32), j + 1 - np.where(np.abs(free_at - n_whole) < 1e-9, n_whole, free_at)
 
 
 def _start(neuron: IntegrateAndFire) -> np.ndarray:
-    """Where a trial starts: at rest, or at the reset where there is no rest below threshold."""
+    """Initial voltage: v_rest, or v_reset if there is no v_rest below threshold."""
     if isinstance(neuron, ConductanceBased):
         return np.asarray(neuron.si("v_rest"))
     reset = np.asarray(neuron.si("v_reset"))
@@ -195,9 +193,9 @@ def _start(neuron: IntegrateAndFire) -> np.ndarray:
 
 
 def _share(group: GroupText, neuron: IntegrateAndFire, terms: Terms, tau: Any, h: Any) -> list[str]:
-    """Lines that set `share`, the step's gain for a drive; with conductances also `lapse`, its length in tau_m, and their `load`.
+    """Lines that set `share`, the gain of the step for a drive; with conductances also `lapse`, its length in tau_m, and `load`.
 
-    Channels follow the voltage: they are taken where half a step leads (the midpoint rule).
+    Channels are evaluated at the midpoint of the step.
     """
     for suffix, length in (("", 1.0), ("_part", h)):
         lapse = length * group.layout.dt / tau
@@ -230,9 +228,9 @@ def _pulled(neuron: IntegrateAndFire, conductances: list[tuple[str, str]]) -> st
 
 
 def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
-    """Lines that set `moved`. Heun: the nonlinear part is the mean of its values at both ends, with the same noise.
+    """Lines that set `moved`. Heun's rule: the nonlinear part is averaged over both ends of the step, with the same noise.
 
-    The far end is first guessed with the value at the near one, and not beyond the threshold, where the part may be huge.
+    The second end is predicted by an Euler step, limited to the threshold, beyond which the nonlinear part may be huge.
     """
     kick = "".join(f" + {text}" for text in terms.kicks)
     linear = _pulled(neuron, terms.conductances)
@@ -248,7 +246,7 @@ def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
 
 
 def _gates(group: GroupText, neuron: IntegrateAndFire, terms: Terms) -> None:
-    """Gating variables, exact for a membrane that stands still; they start in equilibrium with it, half a step back."""
+    """Gating variables, exact for a constant voltage; they start in equilibrium, half a step before the voltage."""
     for gate, (opening, closing) in neuron.gates.items():
         group.state(gate, "1")
         group.initial[gate] = f"({opening}) / (({opening}) + ({closing}))"

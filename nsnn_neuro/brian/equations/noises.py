@@ -1,7 +1,7 @@
-"""Text of each noise's part in a membrane's step.
+"""Text of the noise in the step of a membrane.
 
-Over a step of length h the linear membrane takes its exact step, with noise of variance S^2 = sigma^2 (1 - exp(-2 h / tau))
-(2 sigma^2 h / tau without leak). Where conductances load the membrane, the step's gain `share` = L exprel(-L load), with
+Over a step of length h the linear membrane takes its exact step with noise of variance S^2 = sigma^2 (1 - exp(-2 h / tau))
+(2 sigma^2 h / tau without leak). With conductances, the gain of the step `share` = L exprel(-L load), with
 L = h / tau (`lapse`), and S^2 = 2 sigma^2 L exprel(-2 L load) are computed in each step.
 """
 
@@ -21,15 +21,15 @@ from .group_text import GroupText, Terms, either, substitute
 
 __all__ = ["add_noise", "bridge_uniform", "is_silent", "ou_step"]
 
-_NEVER = 1e150  # stands for 1/0 in the bridge of a neuron without noise: its probability underflows to 0
+_NEVER = 1e150  # replaces 1/0 in the bridge of a neuron without noise: the probability underflows to 0
 _MOST_JUMPS = 500
-SMOOTH = 10.0  # steps: above such a correlation time OU input is smooth enough for a threshold tested at grid points
-PIECES = 5  # of a shorter correlation time, between whose ends the membrane's path is a cubic
-_FAR = 3.5  # standard deviations of a step's end: seven of the middle of a path with both ends given
+SMOOTH = 10.0  # correlation time in steps above which OU noise is smooth enough to test the threshold at grid points
+PIECES = 5  # pieces per correlation time, if it is shorter; the path in a piece is a cubic
+_FAR = 3.5  # standard deviations of the end of a step: seven of the middle of a path with both ends given
 
 
 def is_silent(noise: Noise | None) -> bool:
-    """True for no noise, or diffusive noise that is zero for every neuron."""
+    """Whether there is no noise, or diffusive noise with sigma = 0 for every neuron."""
     match noise:
         case None:
             return True
@@ -50,7 +50,7 @@ def add_noise(
     loaded: bool,
     bridge: bool,
 ) -> bool:
-    """Add the noise's text to `terms`; `h` is the partial step's length in steps. True when it has a bridge (`bridge_steep`)."""
+    """Add the text of the noise to `terms`; `h` is the length of the partial step. Returns whether it sets `bridge_steep`."""
     if is_silent(noise):
         return False
     match noise:
@@ -67,7 +67,7 @@ def add_noise(
 
 
 def _fraction(noise: WhiteNoise | OUNoise) -> float:
-    """The shared fraction of the noise's variance: one number for a population."""
+    """The shared fraction of the variance of the noise: one number per population."""
     fraction = noise.si("shared")
     if np.ndim(fraction):
         raise NsnnError(f"shared has shape {np.shape(fraction)}: expected one number")
@@ -75,7 +75,7 @@ def _fraction(noise: WhiteNoise | OUNoise) -> float:
 
 
 def _mixed(private: str, common: str, fraction: float, group: GroupText) -> str:
-    """Text of a standard normal with the fraction of its variance in `common`, the rest in `private`."""
+    """Text of a standard normal with this fraction of its variance from `common`, the rest from `private`."""
     group.bind("noise_common", np.sqrt(fraction), "1")
     group.bind("noise_private", np.sqrt(1 - fraction), "1")
     return f"(noise_common * {common} + noise_private * {private})"
@@ -93,10 +93,10 @@ def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoi
 
 
 def bridge_uniform(group: GroupText, noise: Noise | None) -> str:
-    """Text of the uniform number that decides whether a step's path has crossed: Phi(sqrt(c) z_common + sqrt(1 - c) z_private).
+    """Text of the uniform number that decides about a crossing within a step: Phi(sqrt(c) z_common + sqrt(1 - c) z_private).
 
-    One z_common for each population, trial and step, as the noise itself is shared, so that neurons that share their noise also
-    share the crossings between grid points. Each neuron's own law is uniform for every c.
+    z_common is the same for all neurons of a population in a trial and step, so that neurons with shared noise also share crossings
+    between grid points. The number is uniform for every c.
     """
     fraction = _fraction(noise) if isinstance(noise, WhiteNoise) else 0.0
     if fraction == 0:
@@ -172,10 +172,10 @@ def _ou(
     path: bool,
     level: str,
 ) -> None:
-    """`kick`: the joint exact step of a linear membrane and the current; of a loaded membrane, the current's mean over the step.
+    """Set `kick`: the exact step of a linear membrane and the current; with conductances the mean of the current over the step.
 
-    A correlation time below `SMOOTH` steps is `short`: with `path` the way between the step's ends is tested too (`_passage`), and
-    the current of the partial step is that of the membrane's release.
+    A correlation time below `SMOOTH` steps is `short`: with `path` the path within the step is also tested (`_passage`), and the
+    partial step starts from the current at the release of the membrane.
     """
     dt, unit, tau = group.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
     sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
@@ -183,11 +183,13 @@ def _ou(
     sigma_i = sigma * np.sqrt(1 + tau / tau_noise)
     group.state("i_noise", unit, _ou_start(group, noise, sigma_i))
     terms.lines.append(f"z_i = {_shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, group)}")
-    waits = np.where(short, np.where(h > 1, 1.5 - h, 1 - h), 0.0)  # of the current, before the membrane moves
+    waits = np.where(
+        short, np.where(h > 1, 1.5 - h, 1 - h), 0.0
+    )  # time of the current before the membrane moves
     lasts = np.where(short, waits + h, 1.0)
     for suffix, wait, length, last in (("", 0.0, 1.0, 1.0), ("_part", waits, h, lasts)):
         pull, root = ou_step(length * dt, tau, tau_noise, sigma, neuron.leaky and not loaded, wait=wait * dt)
-        if loaded:  # over the step's length: the current's mean
+        if loaded:  # the mean of the current over the step
             pull, root = pull * tau / (length * dt), {k: v * tau / (length * dt) for k, v in root.items()}
         keep = np.exp(-last * dt / tau_noise)
         root["root_ii"] = sigma_i * np.sqrt(-np.expm1(-2 * last * dt / tau_noise))
@@ -212,7 +214,7 @@ def _ou(
     terms.kicks.append("kick")
     if path and np.any(short):
         _passage(group, neuron, noise, terms, np.where(short, np.ceil(PIECES * dt / tau_noise), 0), level)
-        # released before the next grid point, the current goes on from where it was at the spike
+        # if released before the next grid point, the current continues from its value at the spike
         group.bind("restart", np.where(short & (h > 1), 1.0, 0.0), "1")
         terms.reset.append("i_noise = i_noise + restart * (i_spike - i_noise)")
     terms.last.append("i_noise = i_next")
@@ -221,9 +223,9 @@ def _ou(
 def _passage(
     group: GroupText, neuron: IntegrateAndFire, noise: OUNoise, terms: Terms, pieces: np.ndarray, level: str
 ) -> None:
-    """`passed`, whether the path between a step's ends reaches the threshold, and `i_spike`, the current when it does.
+    """Set `passed`, whether the path within a step reaches the threshold, and `i_spike`, the current at that time.
 
-    The partial step after refractoriness is tested at its end only.
+    The partial step after the refractory time is tested at its end only.
     """
     dt, unit, tau = group.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
     sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
@@ -231,7 +233,7 @@ def _passage(
         most = philox.MOST_PIECES / PIECES
         raise NsnnError(
             f"tau_noise = {1e3 * tau_noise.min():g} ms with dt = {1e3 * dt:g} ms: expected at least dt / {most:.0f}, "
-            f"{1e3 * dt / most:.2g} ms; take a smaller dt, WhiteNoise (the limit of short correlations), or "
+            f"{1e3 * dt / most:.2g} ms; use a smaller dt, WhiteNoise (the limit of short correlations), or "
             "bridge=False (the threshold is tested at grid points only)"
         )
     length = dt / np.maximum(pieces, 1)
@@ -273,7 +275,7 @@ def _passage(
 
 
 def _ou_start(group: GroupText, noise: OUNoise, sigma_i: Any) -> np.ndarray:
-    """The currents at time 0, from their stationary law, shape (size,)."""
+    """Currents at time 0 from the stationary distribution, shape (size,)."""
     fraction = noise.si("shared")
     private = start_normal(group, Stream.OU_START)
     common = start_normal(group, Stream.SHARED_OU_START, shared=True)
@@ -282,7 +284,7 @@ def _ou_start(group: GroupText, noise: OUNoise, sigma_i: Any) -> np.ndarray:
 
 
 def start_normal(group: GroupText, stream: Stream, shared: bool = False) -> np.ndarray:
-    """Standard normals of time 0, shape (size,)."""
+    """Standard normals for time 0, shape (size,)."""
     neuron, trial, point = (group.initial[f"noise_{word}"] for word in ("neuron", "trial", "point"))
     return philox.normal(0, -1 if shared else neuron, trial, point, stream, *group.layout.key)
 
@@ -292,8 +294,9 @@ def ou_step(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The exact step of tau dV = (I - V) dt (tau dV = I dt without leak), tau_noise dI = -I dt + noise, over a time h.
 
-    V stands still for a time `wait` before. Returns the weight of I in the new V and the Cholesky factor of the step's covariance,
-    in the order (I, V): root_ii, root_vi, root_vv. With a leak the covariance is that which keeps the stationary law, P - A P A^T.
+    V is constant for a time `wait` before. Returns the weight of I in the new V and the Cholesky factor of the covariance of the
+    step, in the order (I, V): root_ii, root_vi, root_vv. With a leak the covariance is P - A P A^T, which conserves the stationary
+    covariance P.
     """
     a, e = np.exp(-h / tau_noise), np.exp(-h / tau)
     p_ii = sigma**2 * (1 + tau / tau_noise)
@@ -320,7 +323,7 @@ def ou_step(
 
 
 def _conductances(group: GroupText, noise: ConductanceNoise, terms: Terms) -> None:
-    """Two OU conductances with their exact step; the membrane sees the mean of each step's two ends."""
+    """Two OU conductances with exact steps; the membrane sees the mean of their values at both ends of a step."""
     dt, layout = group.layout.dt, group.layout
     for kind, stream, start in (
         ("e", Stream.CONDUCTANCE_E, Stream.CONDUCTANCE_E_START),
@@ -351,10 +354,10 @@ def _poisson(
     bridge: bool,
     level: str,
 ) -> None:
-    """The jumps of a step together, decayed by the mean factor of a uniform time in it; in the partial step after refractoriness
-    those of its length.
+    """The sum of the jumps of a step, with the mean decay after a uniform time in the step.
 
-    With the bridge also the state `summit`, the highest point of the membrane's path in the step.
+    In the partial step after the refractory time their number is that for its length. With the bridge also the state `summit`, the
+    maximum of the path of the membrane in the step.
     """
     tau, unit, one = np.asarray(neuron.si("tau_m")), neuron.membrane_unit, "1"
     group.bind("one_unit", 1.0, unit)

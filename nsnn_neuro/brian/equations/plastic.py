@@ -1,7 +1,7 @@
-"""Plastic synapses: a learning rule's text as a Brian2 object, in anybody's network.
+"""Plastic synapses: the text of a learning rule as Brian2 synapses, in any Brian2 network.
 
-What arrives through a synapse in a step is counted in its variable `arrived` and taken into the trace at the step's end; so delays,
-graded values and any schedule of the network are right as long as the spike arrives before the threshold that is to see it.
+The input through a synapse in a step is summed in its variable `arrived` and added to the trace at the end of the step. So delays,
+graded values and any schedule of the network are correct if the spike arrives before the threshold that it should affect.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plastic_synapses"]
 
-_NEEDED = ("beta", "theta")  # of the neuron, by rules that take them
+_NEEDED = ("beta", "theta")  # parameters of the neuron that rules require if they take them
 
 
 def plastic_synapses(
@@ -45,42 +45,42 @@ def plastic_synapses(
     name: str = "plastic*",
     **neuron: Any,
 ) -> Synapses:
-    """Brian2 synapses that learn by `rule` while a network runs: connect them, set `w`, add them to your network.
+    """Create Brian2 synapses that learn by `rule` while a network runs. Connect them, set `w`, and add them to your network.
 
-    Weights change in generated code, at the end of each step (slot "end"; STDP at spikes). What the rule reads of the target
-    it reads then: u as it was held against the threshold, not yet reset; o = 1 if the neuron has fired in this step, else 0.
-    So a spike has to arrive before the threshold of the step that is to see it (see `S.pre.when` and `.order`).
+    Weights change in generated code, at the end of each step (slot "end"; STDP at spikes). The rule then reads the variables of the
+    target: u at the threshold, before the reset, and o = 1 if the neuron has fired in this step, else 0. A spike has to arrive
+    before the threshold of the step that it should affect (see `S.pre.when` and `.order`).
 
     Parameters
     ----------
     rule : plasticity rule such as NDL(0.1)
-    source, target : Brian2 groups; the source anything that spikes
-    learning_signal : name of the target's variable that holds it; default "L", or "R" for a reward
-    membrane, spike : names of the target's variables; weight : of the synapses' (not "w" where the target has a w of its own)
-    graded : name of a variable of the source, the value that a spike brings along; None: 1
-    feedback : name of the source's variable that takes the learning signal handed back by the rule's `signal`; None: none.
-        With signal "random" and "broadcast" set the weights of the way back, `S.b`
-    trial : time, a multiple of dt: gradients are summed and weights change in a trial's last step, after which traces start
-        anew (membranes don't, that is the network's to do); trials follow each other from t = 0. None: in every step
-    on_pre : text of what a spike does, as in Brian2; default: the membrane jumps by w (times the graded value); "": nothing
-    bounds : two numbers (or None for either) between which a weight stays
-    order : signals go back in this order and weights change in the next; give a layer a higher one than the layer after it
+    source, target : Brian2 groups; the source may be any group that spikes
+    learning_signal : name of the variable of the target with the learning signal; default "L", or "R" for a reward
+    membrane, spike : names of variables of the target; weight : name of the weight (not "w" if the target has a variable w)
+    graded : name of a variable of the source that multiplies its spikes; None: 1
+    feedback : name of the variable of the source that receives the learning signal from the target; None: no feedback. For the
+        signals "random" and "broadcast" set the feedback weights, `S.b`
+    trial : time, a multiple of dt: gradients are summed, and weights change in the last step of a trial, after which traces are
+        reset (resetting membranes is left to your network); trials start at t = 0 without gaps. None: weights change in every step
+    on_pre : text of the effect of a spike, as in Brian2; default: the membrane jumps by w (times the graded value); "": no effect
+    bounds : lowest and highest weight; None for no bound
+    order : feedback has this order and the update of weights the next; use a higher order for earlier layers
     name : of the Brian2 object
-    noise : a family, `EscapeNoise(family)`, or `WhiteNoise(sigma)` of a diffusive membrane; for `NDL` alone
-    beta, theta : number or array (n_target,), of the target's neuron; reset : "hard" (default) or "subtract"
-    tau_m, v_thresh, mu : in place of those, with `WhiteNoise`: number or array (n_target,), sigma's unit for v_thresh and mu,
-        what the membrane relaxes to; or mu is the name of a variable of the target. Membrane and weights have sigma's unit, and
-        eta is a number: in V^2, `NDL(float(2*mV**2))`, with Adam in V. No `spike` is read, no `feedback` given
-    method : the target's step, "euler" (default, Brian2's for white noise): m = x0 + (mu - x0) dt / tau_m and
-        s^2 = 2 sigma^2 dt / tau_m; "exact", as of `simulate`: m = mu + (x0 - mu) exp(-dt / tau_m),
+    noise : a family, `EscapeNoise(family)`, or `WhiteNoise(sigma)` of a diffusive membrane; for `NDL` only
+    beta, theta : number or array (n_target,), parameters of the target neuron; reset : "hard" (default) or "subtract"
+    tau_m, v_thresh, mu : with `WhiteNoise` instead of beta and theta: number or array (n_target,), v_thresh and mu in the unit of
+        sigma. mu, the value to which the membrane relaxes, may be the name of a variable of the target. Membrane and weights have
+        the unit of sigma, and eta is a number: in V^2, `NDL(float(2*mV**2))`, with Adam in V. `spike` and `feedback` are not used
+    method : integration method of the target, "euler" (default, as in Brian2 for white noise): m = x0 + (mu - x0) dt / tau_m and
+        s^2 = 2 sigma^2 dt / tau_m; "exact", as in `simulate`: m = mu + (x0 - mu) exp(-dt / tau_m),
         s^2 = sigma^2 (1 - exp(-2 dt / tau_m))
-    bridge : True if the target also fires at crossings between grid points; default False, Brian2's threshold alone.
-        With `WhiteNoise` the rule reads the membrane in slot "before_groups", and the target has to move later (in "groups");
-        spikes arrive after the threshold ("synapses", the default) or before the rule's reading, L is read at the end
+    bridge : True if the target also fires at crossings between grid points; default False, as with a Brian2 threshold.
+        With `WhiteNoise` the rule reads the membrane in slot "before_groups", and the target has to move later (in "groups").
+        Spikes arrive after the threshold ("synapses", the default) or before that slot; L is read at the end
 
     Raises
     ------
-    NsnnError : a variable that is missing, noise without a density, an argument the rule doesn't take or lacks
+    NsnnError : a missing variable, noise without a density, an argument that the rule does not take or that is missing
 
     >>> from brian2 import NeuronGroup, PoissonGroup, Hz, ms
     >>> from nsnn_neuro import NDL, Gaussian, plastic_synapses
@@ -97,13 +97,13 @@ def plastic_synapses(
             raise NsnnError(f"{end} = {group!r}: expected a Brian2 group such as a NeuronGroup")
     if getattr(rule, "eta_noise", 0):
         raise NsnnError(
-            f"eta_noise = {rule.eta_noise}: synapses don't own their target's noise, expected 0 (train learns it)"  # type: ignore[attr-defined]
+            f"eta_noise = {rule.eta_noise}: these synapses cannot change the noise of the target, expected 0 (`train` learns it)"  # type: ignore[attr-defined]
         )
     text = _text(rule, neuron, trial)
     unit = text.unit or rule.weight_unit
     if isinstance(neuron.get("mu"), str):
         names["mu"] = neuron["mu"]
-    # the groups' own names first: variables that are read may be expressions in them
+    # names of the groups come first: variables may be expressions in them
     namespace: dict[str, Any] = _names(source) | _names(target) | engine.functions()
     own = {w: f"rule_{w}" for w in _locals(text)}
     own |= _bind(text.parameters, namespace, len(target))
@@ -120,7 +120,7 @@ def plastic_synapses(
     held = _held(target, names["u"])
     if text.at_start and "not_refractory" in target.variables and not held:
         raise NsnnError(
-            f"target = {target.name!r} moves while refractory: expected its {names['u']} with the flag (unless refractory)"
+            f"target = {target.name!r} changes during the refractory time: expected {names['u']} with the flag (unless refractory)"
         )
     brought = f"({arrived}) * int(not_refractory_post)" if held else arrived
     learn, first, fired, firing = (
@@ -172,7 +172,7 @@ def _clock(group: Any) -> Any:
 
 
 def _text(rule: Plasticity, neuron: dict[str, Any], trial: Any) -> RuleText:
-    """The rule's text for what is known of the neuron."""
+    """The text of the rule for these arguments of the neuron."""
     form = rule.text_for(neuron.get("noise"))
     taken = inspect.signature(form).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
@@ -183,7 +183,7 @@ def _text(rule: Plasticity, neuron: dict[str, Any], trial: Any) -> RuleText:
     for needed in _NEEDED:
         if needed in taken and neuron.get(needed) is None:
             raise NsnnError(
-                f"{needed} = None: {who} needs the {needed} of the target's neuron, e.g. {needed}=0.5"
+                f"{needed} = None: {who} needs the {needed} of the target neuron, e.g. {needed}=0.5"
             )
     return form(**neuron, **({"trial": True} if trial is not None else {}))
 
@@ -207,18 +207,18 @@ def _names_in(line: str, name: str) -> bool:
 
 
 def _held(target: Any, membrane: str) -> bool:
-    """True for a membrane that is held while refractory: Brian2 then also drops what arrives."""
+    """Whether the membrane is constant during the refractory time, when Brian2 also ignores input."""
     held = membrane in target.variables and target.variables[membrane].conditional_write is not None
     return held and "not_refractory" in target.variables
 
 
 def _state(line: str) -> str:
-    """The variable that a line of equations defines."""
+    """The variable that an equation defines."""
     return re.sub(r"^d(\w+)/dt$", r"\1", re.split(r"[:=]", line)[0].strip())
 
 
 def _locals(text: RuleText) -> set[str]:
-    """Names that a step sets and that aren't states: renamed, or they would set a variable of the target of that name."""
+    """Local names of a step; they are renamed, as they could be variables of the target."""
     states = {_state(line) for line in text.states} | {"w"}
     assigned = {
         m[1] for line in (*text.at_start, *text.each_step) if (m := re.match(r"(\w+) *[-+*/]?=", line))
@@ -227,22 +227,22 @@ def _locals(text: RuleText) -> set[str]:
 
 
 def _bind(parameters: dict[str, tuple[Any, str]], namespace: dict[str, Any], n: int) -> dict[str, str]:
-    """Give numbers names in the namespace, arrays (one value for each neuron of the target) a table; returns their names."""
-    found = {}
+    """Bind names in the namespace to numbers, and to tables of arrays (one value per target neuron); return the names."""
+    bound = {}
     for name, (value, unit) in parameters.items():
         values = np.asarray(value)
         quantity = units.brian(values[()], unit) if unit != "1" else values[()]
-        found[name] = f"rule_{name}"
+        bound[name] = f"rule_{name}"
         if values.ndim == 0:
-            namespace[found[name]] = quantity
+            namespace[bound[name]] = quantity
         elif values.shape == (n,):
-            namespace[found[name]] = TimedArray(quantity[None, :], dt=1 * second)
-            found[name] += "(t, j)"
+            namespace[bound[name]] = TimedArray(quantity[None, :], dt=1 * second)
+            bound[name] += "(t, j)"
         else:
             raise NsnnError(
                 f"{name} has shape {values.shape}: expected a number or the shape (n_target,) = ({n},)"
             )
-    return found
+    return bound
 
 
 def _steps(trial: Any, target: Any) -> int:
@@ -254,15 +254,15 @@ def _steps(trial: Any, target: Any) -> int:
 
 
 def _read(text: RuleText, target: Any, names: dict[str, str]) -> dict[str, str]:
-    """Neutral name -> name in the synapses' text, of the target's variables that the rule reads."""
+    """Dict from names in the rule to names in the synapses, for the variables of the target that the rule reads."""
     argument = {"u": "membrane", "o": "spike", "L": "learning_signal", "mu": "mu"}
-    found = {}
+    variables = {}
     for neutral, name in names.items():
         if _uses(text, neutral):
             unit = (text.unit or "1") if neutral in ("u", "mu") else "1"
             _variable(target, name, argument[neutral], "target", unit)
-            found[neutral] = f"{name}_post"
-    return found
+            variables[neutral] = f"{name}_post"
+    return variables
 
 
 def _variable(group: Any, name: str, argument: str, end: str, unit: str = "1") -> None:
@@ -288,7 +288,7 @@ def _variable(group: Any, name: str, argument: str, end: str, unit: str = "1") -
 def _transmit(
     source: Any, graded: str | None, on_pre: str | None, membrane: str, weight: str
 ) -> tuple[list[str], str]:
-    """What a spike does to the target, and the value that it brings along."""
+    """Text of the effect of a spike on the target, and of its graded value."""
     if graded is not None:
         _variable(source, graded, "graded", "source")
     if on_pre is None:
@@ -299,7 +299,7 @@ def _transmit(
 def _backward(rule: Plasticity, text: RuleText, source: Any, feedback: str, own: dict[str, str]) -> str:
     if not text.backward:
         raise NsnnError(
-            f"feedback = {feedback!r}: this {type(rule).__name__} hands no signal back, expected None"
+            f"feedback = {feedback!r}: this {type(rule).__name__} has no feedback signal, expected None"
         )
     _variable(source, feedback, "feedback", "source")
     return f"{feedback}_pre = {substitute(text.backward, own)} : 1 (summed)"
@@ -310,8 +310,7 @@ def _apart(states: list[str], target: Any) -> None:
         if name in target.variables:
             cure = "give weight=... another name" if name == states[0].split()[0] else "rename it"
             raise NsnnError(
-                f"target = {target.name!r} has a variable {name!r}, and so have these synapses, where it would be taken for "
-                f"the target's: {cure}"
+                f"target = {target.name!r} has a variable {name!r}, and so have these synapses: the names must differ, {cure}"
             )
 
 

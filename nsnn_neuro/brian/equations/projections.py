@@ -1,8 +1,8 @@
-"""All groups and synapses of a network, one copy for each trial, in the order in which a step takes them.
+"""Brian2 groups and synapses of a network, one copy per trial, in their order within a step.
 
-A population's step is: state update, what synapses bring, threshold, reset; populations come in the order of the network's list.
-So a spike without delay reaches a later population in the same step, and any other one in the next. A delay of d steps is kept
-exactly in both directions: synapses that look back see the spikes of the step before, and wait d - 1 steps more.
+The step of a population is state update, synaptic input, threshold, reset; populations are updated in the order of the list. So a
+spike without delay reaches a later population in the same step, and any other population in the next step. Delays of d steps are
+exact in both directions: backward synapses see the spikes of the previous step and wait d - 1 steps more.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def network(
 ) -> tuple[list[NeuronGroup], list[Synapses]]:
     """The Brian2 groups (in the order of `net.populations`) and synapses (of `net.projections`).
 
-    `stimulus` takes the place of the first population's; `recorded` projections have a weight variable that can be recorded;
-    `point` and, of a network of one population, `ids` say whose noise is drawn (`Layout`).
+    `stimulus` replaces that of the first population; `recorded` projections have a weight variable that can be recorded; `point`
+    and, for a network of one population, `ids` select the noise (`Layout`).
     """
     types = {p.name: _types(net, p) for p in net.populations}
     groups = []
@@ -68,41 +68,41 @@ def network(
     synapses = []
     for number, projection in enumerate(net.projections):
         pre, post = place[projection.pre.name], place[projection.post.name]
-        made = _Wiring(net, projection, number, trials, dt, looks_back=post <= pre)
+        wiring = _Wiring(net, projection, number, trials, dt, looks_back=post <= pre)
         if isinstance(projection.pre.neuron, Relay):
-            made.relay(_driven(net, projection.pre, stimulus), n_steps)
+            wiring.relay(_driven(net, projection.pre, stimulus), n_steps)
         rank = next(k for k, s in enumerate(types[projection.post.name]) if s is projection.synapse)
         key = philox.key(seed, len(groups) + number)
         as_variable = net.projection_names[number] in recorded
-        made.connect(groups[pre], groups[post], rank, key, ORDERS_EACH * post + SYNAPSES, as_variable)
-        synapses.append(made.synapses)
+        wiring.connect(groups[pre], groups[post], rank, key, ORDERS_EACH * post + SYNAPSES, as_variable)
+        synapses.append(wiring.synapses)
     return groups, synapses
 
 
 def _driven(net: Network, population: Population, stimulus: Stimulus | None) -> Stimulus | None:
-    """The population's stimulus: for the first one `stimulus`, if given."""
+    """The stimulus of the population; for the first population `stimulus`, if given."""
     return stimulus if population is net.populations[0] and stimulus is not None else population.stimulus
 
 
 def _types(net: Network, population: Population) -> list[Synapse]:
-    """The synapse records that reach a population, each once."""
-    found: list[Synapse] = []
+    """The distinct incoming synapse models of a population."""
+    types: list[Synapse] = []
     for projection in net.projections:
-        if projection.post is population and not any(s is projection.synapse for s in found):
-            found.append(projection.synapse)
-    return found
+        if projection.post is population and not any(s is projection.synapse for s in types):
+            types.append(projection.synapse)
+    return types
 
 
 class _Wiring:
-    """One projection on its way to a Brian2 object, with a block of synapses for each trial."""
+    """Builder of the Brian2 synapses of one projection, with a block of synapses per trial."""
 
     def __init__(
         self, net: Network, projection: Projection, number: int, trials: int, dt: float, *, looks_back: bool
     ) -> None:
         self.projection, self.number, self.trials, self.dt = projection, number, trials, dt
-        self.found = net.connections(projection)
-        steps = delay_steps(self.found.delay, dt)
-        # in steps; synapses that look back see a spike one step late already
+        self.connections = net.connections(projection)
+        steps = delay_steps(self.connections.delay, dt)
+        # in steps; backward synapses see a spike one step later anyway
         self.wait = np.maximum(steps, 1) - 1 if looks_back else steps
         self.late = int(looks_back)
         self.namespace: dict[str, Any] = dict(engine.functions())
@@ -112,7 +112,7 @@ class _Wiring:
         self.synapses: Any = None
 
     def relay(self, stimulus: Stimulus | None, n_steps: int) -> None:
-        """What a Relay sends is its value when it sent it: the present one, or, after a wait, the stimulus of then."""
+        """Transmit the value of a Relay at the time of sending: the current value, or with a delay the earlier stimulus."""
         if not np.any(self.wait) or stimulus is None:
             self.factors.append("u_pre")
             return
@@ -124,7 +124,7 @@ class _Wiring:
         self.factors.append(f"sent(t - {lag})" if samples.ndim == 1 else f"sent(t - {lag}, noise_neuron_pre)")
 
     def _name(self, name: str, value: Any, unit: str) -> str:
-        """Give a number, or an array with one value for each synapse, a name in the text."""
+        """Bind a name in the text to a number or to an array with one value per synapse."""
         value = np.asarray(value)
         if value.ndim == 0:
             self.namespace[name] = units.brian(value[()], unit) if unit != "1" else value[()]
@@ -135,16 +135,18 @@ class _Wiring:
         return name
 
     def _weight(self, key: tuple[int, int], as_variable: bool) -> str:
-        """Text of what a spike brings: the weight, times a Relay's value, times 0 or 1 where release can fail."""
+        """Text of the input per spike: the weight, times the value of a Relay, times 0 or 1 if release can fail."""
         projection = self.projection
         unit = projection.synapse.weight_unit(projection.post.neuron.membrane_unit)
         weight = (
-            np.broadcast_to(self.found.weight, self.found.pre.shape) if as_variable else self.found.weight
+            np.broadcast_to(self.connections.weight, self.connections.pre.shape)
+            if as_variable
+            else self.connections.weight
         )
         factors = [self._name("weight", weight, unit), *self.factors]
         if projection.release < 1:
             self.equations.append("synapse_number : integer (constant)")
-            self.values["synapse_number"] = np.tile(np.arange(self.found.pre.size), self.trials)
+            self.values["synapse_number"] = np.tile(np.arange(self.connections.pre.size), self.trials)
             self.namespace |= {"release": projection.release, "key0": key[0], "key1": key[1]}
             where = f"t_in_timesteps, synapse_number, noise_trial_post, noise_point_post, {int(Stream.RELEASE)}, key0, key1"
             factors.append(f"int(keyed_uniform({where}) < release)")
@@ -159,12 +161,12 @@ class _Wiring:
         order: int,
         as_variable: bool,
     ) -> None:
-        """Make the Brian2 synapses; they act at `order` in the step."""
+        """Create the Brian2 synapses; they act at `order` in the step."""
         synapse, post = self.projection.synapse, self.projection.post
         names = {"weight": self._weight(key, as_variable)}
         for field in synapse.parameter_fields():
             value = np.asarray(synapse.si(field.name))
-            value = value[self.found.post] if value.ndim else value
+            value = value[self.connections.post] if value.ndim else value
             names[field.name] = self._name(f"own_{field.name}", value, synapse.unit(field.name))
         self.synapses = Synapses(
             source,
@@ -176,8 +178,8 @@ class _Wiring:
             name=f"projection_{self.number}",
         )
         blocks = np.arange(self.trials)[:, None]
-        i = (self.found.pre + blocks * self.projection.pre.n).ravel()
-        j = (self.found.post + blocks * post.n).ravel()
+        i = (self.connections.pre + blocks * self.projection.pre.n).ravel()
+        j = (self.connections.post + blocks * post.n).ravel()
         if i.size:
             self.synapses.connect(i=i, j=j)
             for name, value in self.values.items():

@@ -1,4 +1,4 @@
-"""Text of what synapses do to a population that they reach: their states' exact step, and their part in the membrane's."""
+"""Text of incoming synapses of a population: the exact step of their states, and their effect on the membrane."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["add_synapses", "arrival"]
 
 
 def names_of(synapse: Synapse, number: int) -> dict[str, str]:
-    """The names that the states of synapse type `number` of a population have in its group."""
+    """Names of the states of synapse type `number` of a population in its group."""
     return {name: f"syn{number}_{name}" for name in synapse.states}
 
 
 def linear(text: str, synapse: Synapse) -> list[Any]:
-    """Coefficients of the synapse's states in a text that is linear in them, SI numbers or arrays of its parameters.
+    """Coefficients of the states in a text that is linear in them: SI numbers, or arrays if parameters are arrays.
 
     Raises
     ------
-    NsnnError : the text isn't linear, or has a name that is neither a state nor a parameter
+    NsnnError : the text is not linear, or has a name that is neither a state nor a parameter
     """
     expression = str_to_sympy(text)
     states = [Symbol(name, real=True) for name in synapse.states]
@@ -60,8 +60,9 @@ def add_synapses(
     *,
     loaded: bool,
 ) -> None:
-    """Add each synapse's states, their exact step and what the membrane sees of them: the exact integral of a current over the
-    step, or, where conductances load the membrane, the step's mean."""
+    """Add the states of each synapse, their exact step and their effect on the membrane.
+
+    The effect is the exact integral of a current over the step or, with conductances, the mean over the step."""
     unit, dt = neuron.membrane_unit, group.layout.dt
     tau = np.asarray(neuron.si("tau_m"))
     for number, synapse in enumerate(synapses):
@@ -111,7 +112,7 @@ def _weighted(
 
 
 def _mean(drift: np.ndarray, sees: np.ndarray, dt: float) -> np.ndarray:
-    """Weights of the states in the mean over a step of what is seen of them: (1/dt) int_0^dt sees exp(drift s) ds."""
+    """Weights of the states in the mean over a step of the output: (1/dt) int_0^dt sees exp(drift s) ds."""
     size = drift.shape[-1]
     joint = np.zeros((*np.broadcast_shapes(drift.shape[:-2], sees.shape[:-2]), size + 1, size + 1))
     joint[..., :size, :size] = drift
@@ -120,7 +121,7 @@ def _mean(drift: np.ndarray, sees: np.ndarray, dt: float) -> np.ndarray:
 
 
 def _pull(drift: np.ndarray, sees: np.ndarray, h: Any, tau: np.ndarray, leaky: bool) -> np.ndarray:
-    """Weights of the states in a linear membrane's voltage after a time h: tau dV/dt = -V + sees x, dx/dt = drift x."""
+    """Weights of the states in the voltage of a linear membrane after a time h: tau dV/dt = -V + sees x, dx/dt = drift x."""
     size = drift.shape[-1]
     h, tau = np.asarray(h), np.asarray(tau)
     batch = np.broadcast_shapes(drift.shape[:-2], sees.shape[:-2], h.shape, tau.shape)
@@ -132,9 +133,9 @@ def _pull(drift: np.ndarray, sees: np.ndarray, h: Any, tau: np.ndarray, leaky: b
 
 
 def arrival(synapse: Synapse, number: int, membrane: str, names: dict[str, str]) -> list[str]:
-    """Lines that run when a spike arrives; `names` are those of weight and parameters in the Brian2 synapse.
+    """Lines that run when a spike arrives; `names` are the names of weight and parameters in the Brian2 synapse.
 
-    A refractory membrane takes no jump.
+    A refractory membrane ignores jumps.
     """
     states = names_of(synapse, number)
     lines = []

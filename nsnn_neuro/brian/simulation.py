@@ -1,0 +1,266 @@
+"""One simulation: checked arguments, the Brian2 network, monitors, and the Block of its results."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any
+
+import neo
+import numpy as np
+from brian2 import Clock, Network, SpikeMonitor, StateMonitor, second
+
+from ..core import units
+from ..core.checks import check_seed, flag, whole
+from ..core.errors import NsnnError
+from ..io import save_load
+from ..io.block import build_block
+from ..io.provenance import provenance
+from ..models import network as nsnn_network
+from ..models.neurons import IntegrateAndFire
+from ..models.populations import Population
+from ..models.stimuli import Constant, Stimulus
+from . import engine, equations, streaming
+from .time_step import check_delays, check_step
+
+__all__ = ["JointRun", "Run"]
+
+_MOST_STEPS = 2**31
+_MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a stream
+
+
+class Run:
+    """One simulation; a single neuron model is a network of one population."""
+
+    def __init__(
+        self,
+        net,
+        stimulus,
+        parameters,
+        trials,
+        duration,
+        dt,
+        seed,
+        bridge,
+        record_v,
+        record_w,
+        point=0,
+        ids=None,
+        out=None,
+    ):
+        whole(trials, 1, "trials", 2**31 - 1)
+        if np.ndim(point) == 0:
+            whole(point, 0, "point", _MOST_POINTS - 1)
+        self.point, self.ids = point, ids
+        flag(bridge, "bridge")
+        self.net, self.stimulus, self.bridge = net, stimulus, bool(bridge)
+        self.parameters, self.trials = parameters, int(trials)
+        self.dt = 1e-4 if dt is None else _positive_time(dt, "dt")
+        self.n_steps = _steps(_positive_time(duration, "duration"), duration, self.dt)
+        self.seed = check_seed(seed)
+        self.recorded = {p.name: _recorded(record_v, p, len(net.populations)) for p in net.populations}
+        self.weights = _recorded_weights(record_w, net)
+        for name in record_v if isinstance(record_v, dict) else ():
+            net.population(name)
+        self.out = out
+        if out is not None and (self.weights or any(chosen.size for chosen in self.recorded.values())):
+            raise NsnnError(
+                f"out = {out}: traces of record_v or record_w are in memory: leave one out, or use save(block, {str(out)!r})"
+            )
+        check_step(net, self.dt, stacklevel=3)
+        check_delays(net, self.dt, stacklevel=3)
+
+    def execute(self, target: str, progress: Any) -> neo.Block:
+        """Simulate on an engine and return the Block."""
+        with engine.frozen_heap():
+            return self._execute(target, progress)
+
+    def _execute(self, target: str, progress: Any) -> neo.Block:
+        sizes = {"n_neurons": sum(p.n for p in self.net.populations), "n_trials": self.trials}
+        opened = streaming.opened(self.out, **sizes, n_steps=self.n_steps)
+        with opened as spool:
+            with engine.running(target) as device:
+                groups, synapses = equations.network(
+                    self.net, trials=self.trials, dt=self.dt, n_steps=self.n_steps, seed=self.seed, bridge=self.bridge,
+                    stimulus=self.stimulus, recorded=set(self.weights), point=self.point, ids=self.ids,
+                )  # fmt: skip
+                spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
+                objects = [*groups, *synapses, *spikes]
+                if spool is None:
+                    result, v, w = self._in_one_piece(objects, groups, synapses, spikes, device, progress)
+                else:
+                    result, v, w = [np.empty(0, dtype=np.int64)] * 3, {}, {}
+                    run = streaming.windows(objects, spikes, self.n_steps, self.dt, device, progress)
+                    with contextlib.closing(run) as windows:
+                        for window in windows:
+                            spool.add(*self._placed(*window))
+                for p, group in zip(self.net.populations, groups, strict=True):
+                    _check_finite(group, p)
+            block = self.block(result, v, w, target)
+            return (
+                block if spool is None else save_load.load(streaming.write(block, spool), max_bytes=math.inf)
+            )
+
+    def _in_one_piece(self, objects, groups, synapses, spikes, device, progress):
+        """Trial, neuron and step of all spikes, and the recorded membranes and weights by name."""
+        membranes = {p.name: self._monitor(p, g) for p, g in zip(self.net.populations, groups, strict=True)}
+        weights = {name: self._weight_monitor(name, synapses) for name in self.weights}
+        watched = [m for m in (*membranes.values(), *weights.values()) if m is not None]
+        engine.run(Network([*objects, *watched], name="network"), self.n_steps * self.dt, device, progress)
+        parts = [self._placed(k, monitor.i[:], monitor.t[:]) for k, monitor in enumerate(spikes)]
+        result = [np.concatenate(some) for some in zip(*parts, strict=True)]
+        v = {
+            p.name: np.array(getattr(m, p.neuron.state)[:])
+            for p in self.net.populations
+            if (m := membranes[p.name]) is not None
+        }
+        return result, v, {name: np.array(m.weight[:]) for name, m in weights.items()}
+
+    def _placed(self, k: int, members: Any, times: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Trial, neuron and step of spikes of population k at times in s."""
+        trial, neuron = np.divmod(np.asarray(members, dtype=np.int64), self.net.populations[k].n)
+        neuron += sum(p.n for p in self.net.populations[:k])
+        return trial, neuron, np.rint(np.asarray(times) / self.dt).astype(np.int64)
+
+    def _monitor(self, population: Population, group: Any) -> StateMonitor | None:
+        chosen = self.recorded[population.name]
+        if not chosen.size:
+            return None
+        members = (np.arange(self.trials)[:, None] * population.n + chosen).ravel()
+        # u of a discrete neuron is recorded after synaptic input, v of a membrane at the start of the step
+        when = "start" if isinstance(population.neuron, IntegrateAndFire) else "end"
+        return StateMonitor(
+            group, population.neuron.state, record=members, when=when, name=f"{group.name}_membrane"
+        )
+
+    def _weight_monitor(self, name: str, synapses: list[Any]) -> StateMonitor:
+        projection = synapses[self.net.projection_names.index(name)]
+        every = max(1, round(1e-3 / self.dt)) * self.dt
+        return StateMonitor(
+            projection,
+            "weight",
+            record=self.weights[name],
+            clock=Clock(every * second, name=f"{projection.name}_weight_clock"),
+            name=f"{projection.name}_weight",
+        )
+
+    def block(self, result: list[np.ndarray], v: dict, w: dict, target: str) -> neo.Block:
+        """The Block of spikes `result` (trial, neuron, step), recorded membranes v and weights w."""
+        annotations = {
+            "seed": self.seed,
+            "parameters": {**self.parameters, "bridge": self.bridge, "engine": target},
+            "populations": [{"name": p.name, "size": p.n} for p in self.net.populations],
+            **({"point": int(self.point)} if np.ndim(self.point) == 0 and self.point else {}),
+            **provenance(),
+        }
+        block = build_block(
+            *result,
+            dt=self.dt,
+            n_trials=self.trials,
+            n_neurons=sum(p.n for p in self.net.populations),
+            t_start=0.0,
+            t_stop=self.n_steps * self.dt,
+            annotations=annotations,
+        )
+        for k, p in enumerate(self.net.populations):
+            suffix = "" if len(self.net.populations) == 1 else f" of {p.name}"
+            self._add_stimulus(block, p, (self.stimulus or p.stimulus) if k == 0 else p.stimulus, suffix)
+            if p.name in v:
+                traces = v[p.name].reshape(self.trials, -1, self.n_steps)
+                for segment, trace in zip(block.segments, traces, strict=True):
+                    signal = _signal(trace.T, p.neuron.membrane_unit, 1 / self.dt, f"v{suffix}")
+                    signal.array_annotate(neuron=self.recorded[p.name])
+                    segment.analogsignals.append(signal)
+        for name, trace in w.items():
+            projection, chosen = self.net.projection(name), self.weights[name]
+            rate = 1 / (max(1, round(1e-3 / self.dt)) * self.dt)
+            signal = _signal(trace.T, projection.weight_unit, rate, f"weight of {name}")
+            signal.array_annotate(synapse=chosen)
+            for segment in block.segments:
+                segment.analogsignals.append(signal[:])
+        return block
+
+    def _add_stimulus(
+        self, block: neo.Block, population: Population, stimulus: Stimulus | None, suffix: str
+    ) -> None:
+        if stimulus is None or isinstance(stimulus, Constant):
+            return
+        samples = stimulus.samples(self.n_steps, self.dt).reshape(self.n_steps, -1)
+        signal = _signal(samples, population.neuron.membrane_unit, 1 / self.dt, f"stimulus{suffix}")
+        for segment in block.segments:
+            segment.analogsignals.append(signal[:])  # a view: the samples are in memory once
+
+
+class JointRun(Run):
+    """Simulation of neurons of several points of a sweep; stimuli are added to the Blocks of the points."""
+
+    def _add_stimulus(self, *_: Any) -> None:
+        pass
+
+
+def _check_finite(group: Any, population: Population) -> None:
+    if isinstance(population.neuron, IntegrateAndFire) and not np.isfinite(np.asarray(group.v[:])).all():
+        raise NsnnError(
+            f"the membrane of {population.name!r}, a {type(population.neuron).__name__}, is not finite any more: "
+            "use a smaller dt, or parameters and a drive in the usual range"
+        )
+
+
+def _signal(values: np.ndarray, unit: str, rate: float, name: str) -> neo.AnalogSignal:
+    return neo.AnalogSignal(
+        units.pq_quantity(values, unit), sampling_rate=units.pq_quantity(rate, "Hz"), name=name
+    )
+
+
+def _positive_time(value: Any, name: str) -> float:
+    seconds = units.si(value, "s", name)
+    if np.ndim(seconds) or not np.isfinite(seconds) or seconds <= 0:
+        raise NsnnError(f"{name} = {value}: expected one time above 0")
+    return float(seconds)
+
+
+def _steps(seconds: float, duration: Any, dt: float) -> int:
+    if not seconds / dt < _MOST_STEPS:
+        raise NsnnError(f"duration = {duration}: expected fewer than {_MOST_STEPS} steps of dt = {dt:g} s")
+    n_steps = round(seconds / dt)
+    if n_steps < 1 or abs(n_steps * dt - seconds) > 1e-6 * dt:
+        raise NsnnError(f"duration = {duration}: expected a whole number of steps of dt = {dt:g} s")
+    return n_steps
+
+
+def _recorded(record_v: Any, population: Population, n_populations: int) -> np.ndarray:
+    """Indices of the neurons of a population whose membrane is recorded."""
+    name, n = "record_v", population.n
+    if isinstance(record_v, dict):
+        record_v, name = record_v.get(population.name), f"record_v[{population.name!r}]"
+    elif n_populations > 1 and record_v is not None and not isinstance(record_v, bool):
+        raise NsnnError(
+            f"record_v = {record_v!r}: for a network expected True or a dict such as {{{population.name!r}: [0, 1]}}"
+        )
+    return _chosen(record_v, n, name, "neuron")
+
+
+def _chosen(which: Any, n: int, name: str, what: str) -> np.ndarray:
+    if which is None or which is False:
+        return np.array([], dtype=np.int64)
+    if which is True:
+        return np.arange(n)
+    chosen = np.asarray(which)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or np.any((chosen < 0) | (chosen >= n)):
+        raise NsnnError(f"{name} = {which!r}: expected {what} indices from 0 to {n - 1}, or True for all")
+    return chosen.astype(np.int64)
+
+
+def _recorded_weights(record_w: Any, net: nsnn_network.Network) -> dict[str, np.ndarray]:
+    """Indices of the synapses whose weight is recorded, by name of the projection."""
+    if record_w is None:
+        return {}
+    if not isinstance(record_w, dict):
+        raise NsnnError(
+            f"record_w = {record_w!r}: expected a dict from projections ({', '.join(net.projection_names)}) to indices"
+        )
+    out = {}
+    for name, which in record_w.items():
+        n = net.connections(name).pre.size
+        out[name] = _chosen(which, n, f"record_w[{name!r}]", "synapse")
+    return {name: chosen for name, chosen in out.items() if chosen.size}
