@@ -72,10 +72,10 @@ def test_units_and_plain_data():
         (lambda: Normal(2 * Hz, 1 * Hz), "mean = 2. Hz: expected a voltage"),
         (lambda: Normal([0.1, 0.2], 0.2), r"mean = \[0.1, 0.2\]: expected one number"),
         (lambda: Normal(0.1, 0.2, low=1.0, high=0.0), "low = 1.0: expected a value below high = 0.0"),
-        (lambda: Normal(0.0, 0.1, low=1.0), "only a fraction .* is between them"),
+        (lambda: Normal(0.0, 0.1, low=1.0), "only a fraction .* lies between them"),
         (lambda: Normal(0.0, 0.0, low=1.0), "only a fraction 0 "),
         (lambda: LogNormal(0.0, 0.1), "mean = 0.0: expected a mean other than zero"),
-        (lambda: LogNormal(1e-300, 1e300), "mean = 1e-300: expected .* not tiny beside sd"),
+        (lambda: LogNormal(1e-300, 1e300), "mean = 1e-300: expected .* not tiny compared with sd"),
         (lambda: Between(1 * ms, 1 * ms), "low = 1. ms: expected a value below high = 1. ms"),
     ],
 )

@@ -250,7 +250,7 @@ def test_names_and_lookups():
             "name = 'in->units': expected one of cells->cells, poisson->cells, in,",
         ),
         (lambda: net.connections(3), "name = 3: expected one of"),
-        (lambda: net.connections(project()), "projection 'input->units' isn't in this network"),
+        (lambda: net.connections(project()), "projection 'input->units' is not in this network"),
         (lambda: Network([UNITS]).connections("x"), "the network has no projections"),
     ):
         with pytest.raises(NsnnError, match=message):
@@ -351,7 +351,7 @@ def test_mistakes_in_a_population_are_named(make, message):
         ({"rule": FixedInDegree(5)}, "k = 5: expected at most 4"),
         ({"weight": 0.5 * mV}, "weight = 0.5 mV: expected a plain number"),
         ({"post": CELLS}, "weight = 0.5 has no unit: expected a voltage"),
-        ({"weight": Normal(0 * mV, 1 * mV)}, "weight = Normal.*: expected parameters in the unit of a plain number"),
+        ({"weight": Normal(0 * mV, 1 * mV)}, "weight = Normal.*: expected parameters with the unit of a plain number"),
         ({"weight": np.inf}, "weight = inf: expected finite values"),
         ({"weight": np.nan}, "weight = nan: NaN"),
         ({"weight": None}, "weight = None: NaN|weight = None"),
@@ -363,7 +363,7 @@ def test_mistakes_in_a_population_are_named(make, message):
         ({"delay": [1, 2] * ms}, r"delay of 'input->units' has shape \(2,\): .* = \(12,\)"),
         ({"delay": np.arange(11, -1, -1) * ms - 1 * ms}, "(?s)delay = .*: expected no negative times$"),
         ({"delay": Normal(1 * ms, 1 * ms)}, "delay = Normal.*: expected no negative times, e.g. with low=0"),
-        ({"delay": Normal(0.0, 1.0)}, "delay = Normal.*: expected parameters in the unit of a time"),
+        ({"delay": Normal(0.0, 1.0)}, "delay = Normal.*: expected parameters with the unit of a time"),
         ({"synapse": "jmp"}, "synapse = 'jmp': expected \"jump\" or a synapse"),
         ({"synapse": Jump}, "synapse = <class"),
         ({"synapse": ExponentialSynapse(5 * ms)}, "an NSNNNeuron only takes jumps"),
@@ -388,19 +388,19 @@ LOOP = project(pre=UNITS)
     ("make", "message"),
     [
         (lambda: Network([], []), "populations is empty"),
-        (lambda: Network(UNITS, []), "populations = Population.*: expected a list of Population records"),
+        (lambda: Network(UNITS, []), "populations = Population.*: expected a list of Population objects"),
         (lambda: Network([UNITS], LOOP), "projections = Projection.*: expected a list"),
         (lambda: Network([UNITS, LOOP], []), r"populations\[1\] = .*: expected a Population"),
-        (lambda: Network([UNITS, UNITS]), r"populations\[1\] is in the list already"),
+        (lambda: Network([UNITS, UNITS]), r"populations\[1\] is in the list twice"),
         (lambda: Network([UNITS, population(name="units")]), "populations has the name 'units' twice"),
-        (lambda: Network([UNITS], [LOOP, LOOP]), r"projections\[1\] is in the list already"),
+        (lambda: Network([UNITS], [LOOP, LOOP]), r"projections\[1\] is in the list twice"),
         (
             lambda: Network([UNITS], [project()]),
-            r"projections\[0\], 'input->units': its pre population isn't in",
+            r"projections\[0\], 'input->units': its pre population is not in",
         ),
         (
             lambda: Network([INPUT], [project()]),
-            r"projections\[0\], 'input->units': its post population isn't in",
+            r"projections\[0\], 'input->units': its post population is not in",
         ),
         (
             lambda: Network([UNITS], [project(UNITS, name="a"), project(UNITS, name="a")]),

@@ -288,7 +288,7 @@ def test_adam_in_volts():
 @pytest.mark.parametrize(
     ("rule", "changed", "message"),
     [
-        (NDL(0.1), {"noise": nsnn.OUNoise(3 * mV, 5 * ms)}, "deterministic given the state of coloured noise, so the factor of NDL"),
+        (NDL(0.1), {"noise": nsnn.OUNoise(3 * mV, 5 * ms)}, "deterministic given the state of coloured noise, so the factor"),
         (NDL(0.1), {"noise": nsnn.WhiteNoise(0 * mV)}, "sigma = 0. V: without noise"),
         (NDL(0.1), {"noise": nsnn.WhiteNoise(0.3)}, "v_thresh = 20. mV: expected a plain number"),
         (NDL(0.1), {"tau_m": None}, "tau_m = None: NDL of a diffusive membrane needs this parameter, a time"),
