@@ -1,9 +1,9 @@
 """Cache of compiled models: a folder with one entry per key; entries are complete or absent.
 
-The cache is NSNN_CACHE_DIR, or nsnn_neuro in the user's cache folder, with `cpp` for C++ programs and `cython` for modules. Its files
-are executed. Therefore the folder and everything in it must belong to this user (or root) without write permission for others, and
-no other user may be able to replace a folder or link on the path to it. If that fails, or the folder cannot be written, a temporary
-folder of this process is used, with one warning.
+The cache is NSNN_CACHE_DIR, or nsnn_neuro in the user's cache folder, with `cpp` for C++ programs and `cython` for modules. Its
+files are executed. Therefore the folder and everything in it must belong to this user (or root) without write permission for
+others, and no other user may be able to replace a folder or link on the path to it. If that fails, or the folder cannot be written,
+a temporary folder of this process is used, with one warning.
 
 An entry holds the program and its checksum. It is written under another name and renamed. If two processes build the same entry,
 the first one is kept. If a folder exceeds `MOST_BYTES`, the least recently used entries are removed.
@@ -152,9 +152,9 @@ def clear() -> int:
 def weakness(path: Path) -> str | None:
     """The reason why another user could change files under `path`, or None.
 
-    Checked are owners other than this user and root, and write permission for others. In the folders above `path` a sticky bit (as of
-    /tmp) protects their contents, and the group with this user's name may write. Access control lists are not read, and nothing is
-    checked on Windows, where the user's folders are private.
+    Checked are owners other than this user and root, and write permission for others. In the folders above `path` a sticky bit (as
+    of /tmp) protects their contents, and the group with this user's name may write. Access control lists are not read, and nothing
+    is checked on Windows, where the user's folders are private.
     """
     if not hasattr(os, "geteuid"):
         return None
