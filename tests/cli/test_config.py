@@ -73,7 +73,7 @@ WRONG = [
         'v_reset = "10 mV"',
         "v_reset = 10",
         6,
-        r"v_reset = 10.0, v_thresh = 20. mV: expected one unit for both",
+        r"v_reset = 10.0, v_thresh = 20. mV: expected the same unit for both",
     ),
     ('v_reset = "10 mV"', 'v_reset = "30 mV"', 6, r"v_reset = 30. mV: expected a value below v_thresh"),
     (
