@@ -103,7 +103,7 @@ CODING: dict[type, Model] = {
     coding.Bernoulli: coding.Bernoulli(0.9),
     coding.Direct: coding.Direct(2.0),
     coding.Latency: coding.Latency(),
-    coding.Population: coding.Population(3, width=0.8, gain=0.9),
+    coding.PopulationCode: coding.PopulationCode(3, width=0.8, gain=0.9),
     coding.Count: coding.Count(),
     coding.FirstSpike: coding.FirstSpike(),
     coding.LeakyReadout: coding.LeakyReadout(0.7),

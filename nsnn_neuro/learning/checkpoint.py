@@ -1,4 +1,4 @@
-"""Checkpoints of learning: arrays and plain data in one npz file, without pickles, replaced as a whole or not at all."""
+"""Checkpoints of training: arrays and plain data in one npz file, without pickles, replaced atomically."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def digest(described: Any, *arrays: np.ndarray) -> str:
     >>> digest({"a": 1}) == digest({"a": 1}), digest({"a": 1}) == digest({"a": 2})
     (True, False)
     """
-    found = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    checksum = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for array in arrays:
-        found.update(f"{array.dtype}{array.shape}".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()
+        checksum.update(f"{array.dtype}{array.shape}".encode())
+        checksum.update(np.ascontiguousarray(array).tobytes())
+    return checksum.hexdigest()
 
 
 def write(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint atomically.
 
     Raises
     ------
-    NsnnError : the folder can't be written to
+    NsnnError : the file can't be written
     """
     checked = about | {"sha256": _content(arrays, about)}
     try:
@@ -55,7 +55,7 @@ def _content(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> str:
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and plain data of a checkpoint. What it may take in memory is the size of the file.
+    """The arrays and plain data of a checkpoint, in no more memory than the file's size.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _damaged(path: Path, error: Exception) -> FormatError:
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """An array of an npz file; what its header claims is compared with the bytes that are there."""
+    """An array of an npz file, whose header must agree with the number of bytes."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read_header = {
@@ -136,9 +136,9 @@ def array(path: Path | None, arrays: dict[str, np.ndarray], name: str, shape: tu
     """
     values = arrays.get(name)
     if values is None or values.shape != shape or values.dtype.kind not in "biuf":
-        told = "none" if values is None else f"one of shape {values.shape} and type {values.dtype}"
+        actual = "none" if values is None else f"one of shape {values.shape} and type {values.dtype}"
         raise FormatError(
-            f"checkpoint = {path}: expected an array {name!r} of shape {shape}, and there is {told}: another file, or delete it"
+            f"checkpoint = {path}: expected an array {name!r} of shape {shape}, and there is {actual}: another file, or delete it"
         )
     if not np.isfinite(values).all():
         raise FormatError(
@@ -150,9 +150,9 @@ def array(path: Path | None, arrays: dict[str, np.ndarray], name: str, shape: tu
 def resumed(
     path: Path, config: str, described: dict[str, Any], epochs: int
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """What `read` finds, if it is of this configuration and has no more than so many epochs.
+    """`read` a checkpoint of this configuration with at most `epochs` epochs.
 
-    config : the checksum of all that training follows from
+    config : checksum of everything that determines the training
     described : the same as plain data, to name what has changed
 
     Raises

@@ -1,9 +1,8 @@
-"""Encoders: how a number from 0 to 1 becomes the input of a network, step by step. Decoders: how its output becomes a guess.
+"""Encoders turn numbers from 0 to 1 into the input of a network, step by step; decoders turn its output spikes into scores.
 
-An encoder is a record with one line of text, `o`, in Brian2's syntax: of the value `x`, the step `k` of a sample (from 0),
-`n_steps`, `unit` (number of the input neuron), `uniform` (a draw for each unit, sample and step) and its parameters. A decoder is a
-record that gives every output neuron a score; the guess is the neuron with the highest, the first of several. One's own are
-subclasses of `Encoder` and `Decoder`.
+An encoder is one line of text, `o`, in Brian2's syntax. It uses the value `x`, the step `k` of a sample (from 0), `n_steps`, `unit`
+(number of the input neuron), `uniform` (a draw for each unit, sample and step) and the encoder's parameters. A decoder gives every
+output neuron a score; the guess is the neuron with the highest, the first of several. Subclass `Encoder` or `Decoder` for others.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core import deprecated
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
 from ..models.plasticity.rule import Scalars
@@ -26,20 +26,20 @@ __all__ = [
     "FirstSpike",
     "Latency",
     "LeakyReadout",
-    "Population",
+    "PopulationCode",
 ]
 
 
 class Encoder(Model):
-    """Base of the encoders: `o` is the text of what the input sends in a step. A value that is sent at the first step alone:
+    """Base of the encoders: `o` is the text of the input's output in a step. A value that is sent in the first step only:
 
     >>> class Flash(Encoder):
     ...     o = "x * int(k == 0)"
     >>> Flash().o
     'x * int(k == 0)'
 
-    `units` is the number of input neurons that share a value: those from units j on have the value j, and tell each other apart by
-    unit % units.
+    `units` is the number of input neurons that share a value: value j goes to the neurons from units j on, whose place among them
+    is unit % units.
     """
 
     o: ClassVar[str]
@@ -86,9 +86,10 @@ class Latency(Encoder):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Population(Encoder):
-    """Population code: each value is sent by `units` neurons, whose preferred values are equally spaced from 0 to 1. In each step
-    the neuron that prefers c fires with probability gain exp(-(x - c)^2 / (2 w^2)), w = width / (units - 1).
+class PopulationCode(Encoder):
+    """Population code: `units` neurons for each value, with preferred values equally spaced from 0 to 1.
+
+    In each step a neuron that prefers c fires with probability gain exp(-(x - c)^2 / (2 w^2)), w = width / (units - 1).
 
     The network's input layer has units neurons for each value of X, those of the first value first.
 
@@ -98,9 +99,9 @@ class Population(Encoder):
 
     Raises
     ------
-    NsnnError : units that aren't a whole number, 2 or more; as all records
+    NsnnError : units that aren't a whole number, 2 or more; a value out of bounds
 
-    >>> net_sizes = [3 * Population(8).units, 20, 2]  # for X of shape (n, 3)
+    >>> net_sizes = [3 * PopulationCode(8).units, 20, 2]  # for X of shape (n, 3)
     >>> net_sizes
     [24, 20, 2]
     """
@@ -109,6 +110,7 @@ class Population(Encoder):
     width: Any = parameter("1", bound="positive", default=1.0)
     gain: Any = parameter("1", bound="fraction", default=1.0)
     o = "int(uniform < gain * exp(-0.5 * ((x * (units - 1) - unit % units) / width)**2))"
+    saved_as = "Population"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,8 +119,9 @@ class Population(Encoder):
 
 
 class Decoder(Scalars):
-    """Base of the decoders: `scores` of output spikes o (..., n_steps, n), 0 or 1, is (..., n). How often a neuron fired in the
-    last two steps, for example:
+    """Base of the decoders: `scores` takes output spikes o (..., n_steps, n), 0 or 1, to scores (..., n).
+
+    For example, the number of spikes in the last two steps:
 
     >>> class Late(Decoder):
     ...     def scores(self, o):
@@ -133,7 +136,7 @@ class Decoder(Scalars):
 
 
 def _fired(o: Any) -> np.ndarray:
-    """Output spikes as truth values (..., n_steps, n)."""
+    """Output spikes as booleans (..., n_steps, n)."""
     o = np.asarray(o)
     if o.ndim < 2 or o.dtype.kind not in "iufb" or not o.shape[-2] or not np.all((o == 0) | (o == 1)):
         raise NsnnError(
@@ -162,9 +165,9 @@ class Count(Decoder):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FirstSpike(Decoder):
-    """The sooner the first spike the better: n_steps minus its step (from 0); 0 for a neuron that never fires.
+    """Earliness of the first spike: n_steps minus its step (from 0); 0 for a neuron that never fires.
 
-    Neurons whose first spike is in the same step tie, and so do all of an output that is silent; the guess is the first of them.
+    Neurons whose first spikes fall in the same step tie, as all do when the output is silent; the guess is the first of them.
 
     >>> FirstSpike().scores([[0, 0, 0], [0, 1, 0], [1, 1, 0]]).tolist()
     [1.0, 2.0, 0.0]
@@ -183,9 +186,9 @@ class FirstSpike(Decoder):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LeakyReadout(Decoder):
-    """What a leaky sum of the spikes has come to at the end: x(t) = beta x(t-1) + o(t), so that late spikes weigh more.
+    """Final value of a leaky sum of the spikes, x(t) = beta x(t-1) + o(t), in which late spikes weigh more.
 
-    beta : number from 0 (the last step alone) to 1 (the number of spikes)
+    beta : number from 0 (the last step only) to 1 (the number of spikes)
 
     >>> LeakyReadout(0.5).scores([[1, 0], [1, 0], [0, 1]]).tolist()
     [0.75, 1.0]
@@ -204,3 +207,10 @@ class LeakyReadout(Decoder):
         weights = self.si("beta") ** np.arange(fired.shape[-2])[::-1]
         # not a BLAS product, which could round two neurons with the same spikes differently
         return np.asarray((weights[:, None] * fired).sum(-2))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Population":
+        deprecated.warn("coding.Population", "coding.PopulationCode")
+        return PopulationCode
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

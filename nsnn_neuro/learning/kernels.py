@@ -76,9 +76,9 @@ def step_number(step: Any) -> int:
 
 
 class Loop:
-    """Synapses of a layer to itself: what a neuron sends in one step arrives in the next.
+    """Synapses of a layer onto itself: spikes of one step arrive in the next.
 
-    autapses : whether a neuron has one to itself; without, weight and gradient stay 0
+    autapses : whether neurons synapse onto themselves; without, these weights and gradients stay 0
     back : whether signals go back through them
     """
 
@@ -88,10 +88,10 @@ class Loop:
 
 
 class Layer:
-    """What the layers' functions share: weights, gradient and what a batch went through, each (n_steps, n * batch).
+    """The arrays of a layer: weights, gradient, and histories of a batch, each (n_steps, n * batch).
 
     o : output; f : the factor; carried : du(t+1)/du(t) without the input's; d : dL/do; g : dL/du
-    odds : log-odds of a spike, of an output that is given its spikes
+    odds : log-odds of a spike, of an output whose spikes are forced
     now : o, f, carried and odds in this step, those of the Brian2 group
     """
 
@@ -110,15 +110,16 @@ class Layer:
 
 
 def pixel(batch: int, n_steps: int, data: Callable[[], dict[str, np.ndarray]], units: int = 1) -> Function:
-    """x(unit, copy, step): the input's value in the sample that the copy has in this step. `data`: values, order, strides; `units`
-    in a row share a value.
+    """x(unit, copy, step): the input's value in the copy's sample and this step.
+
+    `data`: values, order, strides; `units` neurons in a row share a value.
     """
 
     def numpy_target(unit, copy, step):
-        found = data()
+        now = data()
         period, k = divmod(step_number(step), n_steps)
-        rows, (sample, further) = found["order"].reshape(-1, batch)[period].astype(np.int64), found["strides"]
-        return found["values"][rows[copy] * sample + k * further + unit // units]
+        rows, (sample, further) = now["order"].reshape(-1, batch)[period].astype(np.int64), now["strides"]
+        return now["values"][rows[copy] * sample + k * further + unit // units]
 
     code = f"""
 cdef double pixel(int unit, int copy, int64_t step) {{
@@ -129,9 +130,7 @@ cdef double pixel(int unit, int copy, int64_t step) {{
 
 
 def product(name: str, layer: Layer, before: Layer) -> Function:
-    """(step): puts what arrives in this step, the weighted output of the layer before and, of the step before, of its own layer,
-    into `layer.arrived`.
-    """
+    """(step): sets `layer.arrived` to the weighted output of the layer before, plus that of its own layer in the step before."""
     m, n, k, last, loop = layer.batch, layer.n, before.n, layer.n_steps, layer.loop
 
     def numpy_target(step):
@@ -143,8 +142,8 @@ def product(name: str, layer: Layer, before: Layer) -> Function:
         return 0.0
 
     def arrays() -> dict[str, np.ndarray]:
-        found = {"z": before.now["o"], "w": layer.w, "arrived": layer.arrived}
-        return found | ({"own": layer.o, "loop": loop.w} if loop is not None else {})
+        always = {"z": before.now["o"], "w": layer.w, "arrived": layer.arrived}
+        return always | ({"own": layer.o, "loop": loop.w} if loop is not None else {})
 
     again = f"""
     if step % {last} > 0:

@@ -1,9 +1,8 @@
 """Losses of a layered spiking network: a value for each sample's output spikes, and the learning signal dL/do(t).
 
-A loss is a record with its gradient twice, in NumPy (`value`, `gradient`; the NumPy code generation target and the reference use
-these) and in C (`code`; compiled targets). `rate_mse`, `cross_entropy_mean` and `cross_entropy_step` are ready to be handed to
-`train`; they want labels. `VanRossum(tau)` and `NegativeLogLikelihood()` want target spikes. One's own is a subclass of `Loss` with
-the three.
+A loss states value and gradient twice: in NumPy (`value`, `gradient`), for the NumPy code generation target, torch and the
+reference, and in C (`code`), for compiled targets. `rate_mse`, `cross_entropy_mean` and `cross_entropy_step` take labels;
+`VanRossum(tau)` and `NegativeLogLikelihood()` take target spikes. Subclass `Loss` for others.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ class Loss(Scalars):
     '''Base of the losses. o: output spikes (..., n_steps, n); y: labels (...), whole numbers from 0 to n - 1, or, for a loss
     whose `targets` are "spikes", 0 or 1 of the shape of o.
 
-    `code` is C that does the same for one sample. It reads O(t, k), the output, n_steps, n, `label` (or T(t, k), the target spike)
-    and the record's parameters by name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`; without `code` a
-    loss is for engine="numpy" alone. If it is `forced`, the output is given the target spikes, o and O(t, k) are the log-odds of a
-    spike, log(p / (1 - p)), and D(t, k) the derivative to those. If it is `averaged`, it is the mean of something over steps, which
-    can be told before they are over. The number of missing spikes, for example:
+    `code` is C for one sample. It reads O(t, k), the output, n_steps, n, `label` (or T(t, k), the target spike) and the loss's
+    parameters by name (double), writes every D(t, k) = dL/dO(t, k), and adds the loss to `value`. Without `code` a loss runs with
+    engine="numpy" only. With `forced` the output is set to the target spikes; o and O(t, k) are then the log-odds of a spike,
+    log(p / (1 - p)), and D(t, k) the derivative with respect to those. With `averaged` the loss is a mean over steps, so it is
+    defined for the steps so far. For example, the number of missing spikes:
 
     >>> class Missing(Loss):
     ...     code = """for (int t = 0; t < n_steps; t++) for (int k = 0; k < n; k++) {
@@ -150,7 +149,7 @@ class RateMSE(Loss):
 class CrossEntropyMean(Loss):
     """Cross-entropy of time-averaged spikes: L = -log softmax(gain r)_label, r_k = mean_t o_k(t).
 
-    gain : number > 0: rates lie within 0 and 1, so without a gain softmax can't come near certainty
+    gain : number > 0; rates lie within 0 and 1, so that softmax stays far from certainty with a gain of 1
 
     dL/do_k(t) = gain (softmax(gain r)_k - y_k) / n_steps. `cross_entropy_mean` is one of these with gain 5.
 
@@ -237,8 +236,8 @@ class VanRossum(Loss):
 
         D_k^2 = (1 - q^2) sum_(t >= 0) h_k(t)^2 = (1 - q^2) sum_(t < T) h_k(t)^2 + q^2 h_k(T-1)^2,    T = n_steps,
 
-    the last term what decays after the last step. So a lone spike is at 1 from silence, two spikes d steps apart are at
-    D^2 = 2 (1 - exp(-d / tau)): on a grid nothing is left of the difference to D^2 = 2 / tau times the integral over time.
+    the last term from the decay after the last step. A single spike has the distance 1 from silence, and two spikes d steps apart
+    have D^2 = 2 (1 - exp(-d / tau)), as in continuous time, D^2 = 2 / tau times the integral of h^2: the grid adds no error.
     dL/do_k(s) = 2 (1 - q^2) sum_(s <= t < T) q^(t-s) h_k(t) + 2 q^(T+1-s) h_k(T-1), in one pass backwards in time.
 
     Source: van Rossum 2001, doi 10.1162/089976601300014321; as a loss: Zenke & Ganguli 2018, doi 10.1162/neco_a_01086
@@ -291,16 +290,16 @@ class VanRossum(Loss):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NegativeLogLikelihood(Loss):
-    """How improbable the target spikes are (nats): L = -sum_(t, k) [y log p + (1 - y) log(1 - p)], p the probability of a spike.
+    """Negative log-likelihood of the target spikes (nats), L = -sum_(t, k) [y log p + (1 - y) log(1 - p)], p = P(spike).
 
-    Output spikes aren't drawn: the output is given the targets, and is reset by them; hidden spikes are drawn. Given those u is a
-    function of the weights without a path through the reset, and with f the density of the output's noise
+    Output spikes are set to the targets, also for the reset; hidden spikes are drawn. Given the hidden spikes u depends on the
+    weights without a path through the reset, so that with the density f of the output's noise
 
         dL/du_k(t) = f (p - y) / (p (1 - p))
 
-    is exact; the learning signal that hidden layers are told is that of NDL, with its bias. `value` and `gradient` are functions of
-    the log-odds z = log(p / (1 - p)), dL/dz = p - y, so that they are exact far from threshold. Where a target is impossible, p = 0
-    or 1 with a bounded noise, L is infinite and the gradient 0.
+    is exact; hidden layers get the learning signal of NDL, with its bias. `value` and `gradient` are functions of the log-odds
+    z = log(p / (1 - p)), dL/dz = p - y, exact far from threshold. Where a target is impossible (p = 0 or 1, bounded noise), L is
+    infinite and the gradient 0.
 
     The output needs `EscapeNoise` and `NDL` (of either reset_path: the output's is detached).
 

@@ -1,12 +1,12 @@
-"""Noise that changes while layers learn: by a factor from outside, and down the loss.
+"""Noise levels that are scheduled or learned while layers learn.
 
-P(spike) = F(x / s), x = u - theta, so dP/dlog s = -x f, f the density. With lambda(t) the derivative of the loss to the spike o(t),
-also through the neuron's own reset, dL/dlog s = -sum_t lambda(t) x(t) f(t). The sweep's g(t) = dL/du(t) is lambda(t) f(t) plus what
-goes on in the membrane with the spike held, du(t+1)/du(t) = held(t), so
+P(spike) = F(x / s), x = u - theta, so dP/dlog s = -x f, f the density. With lambda(t) the derivative of the loss with respect to
+the spike o(t), also through the neuron's own reset, dL/dlog s = -sum_t lambda(t) x(t) f(t). The sweep's g(t) = dL/du(t) is
+lambda(t) f(t) plus the effect through the membrane with the spike held fixed, du(t+1)/du(t) = held(t), so
 
     dL/dlog s = -sum_t x(t) [g(t) - held(t) g(t+1)],    held = beta (1 - o) [hard reset] or beta [subtractive]
 
-without a division by f, for either path through the reset, and for any way in which g has come about.
+without a division by f, for either path through the reset, and for any signal behind g.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def eta_noise(projection: Projection) -> float:
     return rate
 
 
-def family_of(projection: Projection, told: str) -> Family:
-    """The family of the target's noise, whose level is to change."""
+def family_of(projection: Projection, reason: str) -> Family:
+    """The family of the target's noise; NsnnError, which begins with `reason`, where there is none with a scale."""
     noise = projection.post.noise
     if not isinstance(noise, EscapeNoise) or noise.family is None:
         raise NsnnError(
-            f"{told}: population {projection.post.name!r} has noise = {noise}, expected noise of a family such as Gaussian(0.4)"
+            f"{reason}: population {projection.post.name!r} has noise = {noise}, expected noise of a family such as Gaussian(0.4)"
         )
     noise.family.scaled(1.0)  # refuses a family without a scale
     return noise.family
@@ -71,16 +71,16 @@ class Level:
         self.group: Any = None
 
     def begin(self, eta: float, factor: float) -> None:
-        """What holds in the run to come: factors of the learning rate and of the noise."""
+        """Set factors of the learning rate and of the noise for the next run."""
         if self.rate:
             self.group.eta, self.group.factor = eta * self.rate, factor
         else:
             self.values[:] = factor
 
     def saved(self) -> dict[str, np.ndarray]:
-        """The arrays by which training goes on, by the names that they have in a checkpoint."""
-        found = {"values": self.values, "log": self.log} | {f"state_{s}": v for s, v in self.states.items()}
-        return {f"level_{self.k}_{name}": values for name, values in found.items()}
+        """The arrays that resuming needs, by their names in a checkpoint."""
+        arrays = {"values": self.values, "log": self.log} | {f"state_{s}": v for s, v in self.states.items()}
+        return {f"level_{self.k}_{name}": values for name, values in arrays.items()}
 
     def names(self) -> dict[str, str]:
         """The family's parameters, as in a layer's text, at this level."""
@@ -99,7 +99,7 @@ class Level:
         )
 
     def keep(self) -> Function:
-        """(i, step, x, held): put away what the sweep needs."""
+        """(i, step, x, held): store what the sweep needs."""
         size, last, name = self.layer.n * self.layer.batch, self.layer.n_steps, f"keep_level_{self.k}"
 
         def numpy_target(i, step, x, held):
@@ -123,7 +123,7 @@ cdef double {name}(int i, int64_t step, double x, double held) {{
         )
 
     def go_back(self) -> None:
-        """The gradient, once the sweep has g; the NumPy target's."""
+        """The gradient, from the sweep's g, on the NumPy target."""
         by_spike = self.layer.g.copy()
         by_spike[:-1] -= self.held[:-1] * self.layer.g[1:]
         self.slope[:] = -(self.x * by_spike).sum(0).reshape(self.n, -1).sum(1)
@@ -134,7 +134,7 @@ cdef double {name}(int i, int64_t step, double x, double held) {{
         return {f"level_x{k}": self.x, f"level_held{k}": self.held, f"level_slope{k}": self.slope}
 
     def code(self) -> list[str]:
-        """The same in Cython."""
+        """`go_back` in Cython."""
         k, size, last = self.k, self.layer.n * self.layer.batch, self.layer.n_steps - 1
         at = f"t * {size} + q"
         return [

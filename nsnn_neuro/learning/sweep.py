@@ -18,14 +18,13 @@ __all__ = ["Sweep"]
 
 
 class Sweep(Teacher):
-    """Keeps what each step was like. After the last one of a batch: its loss and numbers of spikes, and, where it is to be learned
-    from, the gradients.
+    """Stores each step; after a batch's last step computes its losses and spike counts, and, where it learns, the gradients.
 
-    Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T, and the signal
-    of the layer before d(t) = back g(t), back = W or fixed weights; or, told directly (signal "broadcast"), back d of the output.
-    Of a loop with weights R: d(t) += R g(t+1) where it hands signals back, dL/dR = sum_t o(t-1) g(t)^T.
-    With "reward" d(t) is the same for all: the sample's loss minus the mean of the batch's others, or, where there are none, of
-    those learned from earlier in the run.
+    Backwards in time and from the output down: g(t) = d(t) f(t) + carried(t) g(t+1), dL/dW = sum_t z(t) g(t)^T. The signal of the
+    layer before is d(t) = back g(t), back = W or fixed weights; with signal="broadcast" it is back d(t) of the output. For a loop
+    with weights R: d(t) += R g(t+1) where signals go back through it, dL/dR = sum_t o(t-1) g(t)^T. With "reward" d(t) is the same
+    for all neurons: the sample's loss minus the mean of the batch's others, or, where there are none, of samples learned from
+    earlier in the run.
     """
 
     def __init__(
@@ -62,9 +61,9 @@ class Sweep(Teacher):
             return np.zeros(1)
         share = plan["share"][here]
         if self.signal == "reward":
-            told = share * self._advantage(plan["value"][here], share > 0)
+            advantage = share * self._advantage(plan["value"][here], share > 0)
             for layer in self.layers[1:]:
-                layer.d.reshape(-1, batch)[:] = told
+                layer.d.reshape(-1, batch)[:] = advantage
         else:
             d = self.loss.gradient(read, y) * share[:, None, None]
             out.d[:] = d.transpose(1, 2, 0).reshape(out.d.shape)
@@ -85,42 +84,42 @@ class Sweep(Teacher):
             if loop is not None:
                 loop.slope[:] = (again * (loop.autapses | ~np.eye(layer.n, dtype=bool))).ravel()
             if k > 1 and self.signal != "reward":
-                source, told = (out, out.d) if self.signal == "broadcast" else (layer, layer.g)
+                source, signal = (out, out.d) if self.signal == "broadcast" else (layer, layer.g)
                 back = self._back(k - 1).reshape(before.n, source.n)
                 for t in range(out.n_steps):
-                    before.d[t] = (back @ told[t].reshape(source.n, batch)).ravel()
+                    before.d[t] = (back @ signal[t].reshape(source.n, batch)).ravel()
         for level in self.levels:
             level.go_back()
         return np.zeros(1)
 
     def _advantage(self, value: np.ndarray, real: np.ndarray) -> np.ndarray:
-        """The losses of a batch minus their baselines, which don't depend on the sample's own spikes."""
+        """The losses of a batch minus baselines that don't depend on the sample's own spikes."""
         earlier, total, n = self.plan["earlier"], value[real].sum(), real.sum()
         baseline = (total - value) / (n - 1) if n > 1 else earlier[0] / max(earlier[1], 1)
         earlier += total, n
         return np.asarray(value - baseline)
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        found = {"due": self.due} | self.plan
+        arrays = {"due": self.due} | self.plan
         if self.loss.forced:
-            found[f"odds{len(self.layers) - 1}"] = self.layers[-1].odds
+            arrays[f"odds{len(self.layers) - 1}"] = self.layers[-1].odds
         for k, layer in enumerate(self.layers):
-            found |= {f"o{k}": layer.o, f"d{k}": layer.d}
-            found |= {f"{name}{k}_now": values for name, values in layer.now.items()}
+            arrays |= {f"o{k}": layer.o, f"d{k}": layer.d}
+            arrays |= {f"{name}{k}_now": values for name, values in layer.now.items()}
             if k:
-                found |= {
+                arrays |= {
                     f"f{k}": layer.f,
                     f"carried{k}": layer.carried,
                     f"g{k}": layer.g,
                     f"slope{k}": layer.slope,
                 }
             if layer.loop is not None:
-                found |= {f"loop{k}": layer.loop.w, f"again{k}": layer.loop.slope}
+                arrays |= {f"loop{k}": layer.loop.w, f"again{k}": layer.loop.slope}
             if 0 < k < len(self.layers) - 1 and self.signal != "reward":
-                found[f"back{k}"] = self._back(k)
+                arrays[f"back{k}"] = self._back(k)
         for level in self.levels:
-            found |= level.arrays()
-        return found
+            arrays |= level.arrays()
+        return arrays
 
     def function(self) -> Function:
         """(i, step) for generated code."""
@@ -173,7 +172,7 @@ cdef extern from *:
         read = f"odds{top}" if self.loss.forced else f"o{top}"
         lines = [
             f"cdef int t, q, b, m, n, k, batch = {batch}",
-            "cdef double one = 1, zero = 0, first, total, number, told",
+            "cdef double one = 1, zero = 0, first, total, number, advantage",
             f"cdef int64_t period = step // {out.n_steps}, k_now = step % {out.n_steps}",
             *(
                 f"memcpy({name}{k} + k_now * {values.size}, {name}{k}_now, {8 * values.size})"
@@ -197,7 +196,7 @@ cdef extern from *:
         return f"{BLAS}{self._loss_code()}\ncdef double sweep(int i, int64_t step) {{\n{body}\n    return 0\n"
 
     def _reward_code(self) -> list[str]:
-        """`_advantage`, told to all layers."""
+        """`_advantage`, sent to all layers."""
         lines = [
             "total, number = 0, 0",
             "for b in range(batch):",
@@ -205,17 +204,17 @@ cdef extern from *:
             "        total += value[period * batch + b]",
             "        number += 1",
             "for b in range(batch):",
-            "    told = value[period * batch + b]",
+            "    advantage = value[period * batch + b]",
             "    if number > 1:",
-            "        told -= (total - told) / (number - 1)",
+            "        advantage -= (total - advantage) / (number - 1)",
             "    elif earlier[1] > 0:",
-            "        told -= earlier[0] / earlier[1]",
-            "    told *= share[period * batch + b]",
+            "        advantage -= earlier[0] / earlier[1]",
+            "    advantage *= share[period * batch + b]",
         ]
         for k, layer in enumerate(self.layers[1:], 1):
             lines += [
                 f"    for q in range({layer.n_steps * layer.n}):",
-                f"        d{k}[q * batch + b] = told",
+                f"        d{k}[q * batch + b] = advantage",
             ]
         return [*lines, "earlier[0] += total", "earlier[1] += number"]
 
@@ -250,10 +249,10 @@ cdef extern from *:
             if not loop.autapses:
                 after = [f"for q in range({layer.n}):", f"    again{k}[q * {layer.n + 1}] = 0"]
         if k > 1 and self.signal != "reward":
-            source, told = (self.layers[-1], f"d{top}") if self.signal == "broadcast" else (layer, f"g{k}")
+            source, signal = (self.layers[-1], f"d{top}") if self.signal == "broadcast" else (layer, f"g{k}")
             lines += [
                 f"    n, k = {before.n}, {source.n}",
-                f'    dgemm("N", "N", &batch, &n, &k, &one, {told} + t * {source.n * layer.batch}, &batch, '
+                f'    dgemm("N", "N", &batch, &n, &k, &one, {signal} + t * {source.n * layer.batch}, &batch, '
                 f"back{k - 1}, &k, &zero, d{k - 1} + t * {size_before}, &batch)",
             ]
         return [*lines, *after]

@@ -17,7 +17,6 @@ from ..core.parameters import parameter
 from ..core.units import si
 from ..learning.coding import Encoder
 from ..learning.losses import NegativeLogLikelihood
-from ..learning.train import train
 from ..measures import Estimate
 from ..models.escape import Family, Gaussian
 from ..models.network import Network
@@ -221,6 +220,8 @@ def fit_network(
         raise NsnnError(
             f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected fewer"
         )
+    from ..learning.train import train  # imports Brian2, which fits of neurons do without
+
     width = 1 / float(np.max(model.family.pdf(0.0)))
     rule = NDL(rate * width, optimizer=Adam())
     fit = train(

@@ -150,7 +150,7 @@ def test_encoders_have_the_law_and_derivative_of_their_text():
     x = np.array([0.15, 0.5, 0.9])
     for encoder, mean, drawn in (
         (coding.Bernoulli(0.7), lambda x: 0.7 * x, True),
-        (coding.Population(4, gain=0.9), tuned, True),
+        (coding.PopulationCode(4, gain=0.9), tuned, True),
         (coding.Direct(2.0), lambda x: 2 * x, False),
     ):
         at = torch.as_tensor(np.tile(x, (n, 1))).requires_grad_()

@@ -17,7 +17,7 @@ from nsnn_neuro.core.parameters import parameter
 from nsnn_neuro.learning.batched import Learner
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
-POPULATION = coding.Population(5, width=0.8, gain=0.9)
+POPULATION = coding.PopulationCode(5, width=0.8, gain=0.9)
 
 
 def sent(encoder, X, n_steps, batch, target="numpy"):
@@ -60,7 +60,7 @@ def test_a_population_fires_by_its_tuning_curves():
 
 def test_a_population_gets_each_steps_value():
     x = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
-    sharp = coding.Population(5, width=1e-3)
+    sharp = coding.PopulationCode(5, width=1e-3)
     o = sent(sharp, np.stack([x, x[::-1]], axis=1)[None], 5, 1)
     np.testing.assert_array_equal(o[0], np.concatenate([np.eye(5), np.eye(5)[::-1]], axis=1))
 
@@ -81,9 +81,18 @@ def middle(n=80, seed=0):
     return x, ((x[:, 0] > 1 / 3) & (x[:, 0] < 2 / 3)).astype(int)
 
 
+def test_a_population_code_by_its_old_name_warns_and_files_keep_that_name():
+    with pytest.warns(
+        DeprecationWarning, match=r"coding.Population is deprecated: use coding.PopulationCode"
+    ):
+        old = coding.Population
+    assert old is coding.PopulationCode
+    assert old(3).describe()["type"] == "Population"  # a checkpoint of before is resumed
+
+
 def test_one_layer_learns_from_a_population_what_it_cannot_from_the_value():
     found = {}
-    for name, encoder in (("population", coding.Population(8)), ("value", coding.Direct())):
+    for name, encoder in (("population", coding.PopulationCode(8)), ("value", coding.Direct())):
         net = nsnn.feedforward(
             [encoder.units, 2], noise=NOISE, seed=1, plasticity=nsnn.NDL(0.05, optimizer=nsnn.Adam())
         )
@@ -115,12 +124,12 @@ def test_a_compiled_population_sends_the_same_spikes():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: coding.Population(1), "units = 1: expected a whole number, 2 or more"),
-        (lambda: coding.Population(2.5), "units = 2.5: expected a whole number"),
-        (lambda: coding.Population(True), "units = True"),
-        (lambda: coding.Population([3, 4]), r"units = \[3, 4\]"),
-        (lambda: coding.Population(4, width=0), "width = 0"),
-        (lambda: coding.Population(4, gain=1.1), "gain = 1.1: expected a value from 0 to 1"),
+        (lambda: coding.PopulationCode(1), "units = 1: expected a whole number, 2 or more"),
+        (lambda: coding.PopulationCode(2.5), "units = 2.5: expected a whole number"),
+        (lambda: coding.PopulationCode(True), "units = True"),
+        (lambda: coding.PopulationCode([3, 4]), r"units = \[3, 4\]"),
+        (lambda: coding.PopulationCode(4, width=0), "width = 0"),
+        (lambda: coding.PopulationCode(4, gain=1.1), "gain = 1.1: expected a value from 0 to 1"),
         (lambda: coding.LeakyReadout(1.5), "beta = 1.5: expected a value from 0 to 1"),
         (lambda: coding.LeakyReadout([0.5, 0.6]), r"beta = \[0.5, 0.6\]: expected one number"),
         (lambda: coding.Count().scores([1, 0]), r"o has shape \(2,\), int64: expected spikes, 0 or 1"),
@@ -144,13 +153,13 @@ def fit_of(net=None, data=None, **kw):
 
 def test_the_width_of_the_data_is_that_of_values():
     X, y = np.random.default_rng(0).random((20, 2)), np.array([0, 1] * 10)
-    three, four = coding.Population(3), coding.Population(4)
+    three, four = coding.PopulationCode(3), coding.PopulationCode(4)
     with pytest.raises(
         NsnnError, match=r"X has shape \(20, 6\).*\(n, 2\).*2 is the 6 input neurons / units = 3"
     ):
         fit_of(data=(np.repeat(X, 3, 1), y), encoder=three)
     with pytest.raises(
-        NsnnError, match=r"encoder = Population\(units=4.*not the 6 input neurons / units = 4"
+        NsnnError, match=r"encoder = PopulationCode\(units=4.*not the 6 input neurons / units = 4"
     ):
         fit_of(data=(X, y), encoder=four)
     fit = fit_of(data=(X, y), encoder=three, validation=(X[:4], y[:4]))
