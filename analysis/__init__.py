@@ -1,16 +1,16 @@
-"""Studies: each a falsifiable claim about noise and neural codes, on the public API of nsnn_neuro alone.
+"""Studies: falsifiable claims about noise and neural codes, tested with the public API of nsnn_neuro only.
 
-A study is one module here (its parts may stand beside it in modules that begin with an underscore) with
+A study is a module, or a folder with `config`, `simulation`, `verdicts` and `plots`, that defines
 
-- `CLAIM`, a sentence; `Config`, a frozen record with at least `seed` and `quick`
-- `run(config, out=None, progress=None) -> table`: a tidy DataFrame; Blocks go as files into the folder `out`. One that takes
-  minutes is made of `harness.part`s, which a run that was killed goes on from
-- `plot(table) -> Figure`; optional `figures(table) -> {caption: Figure}`, the main one first
-- `claims(table) -> [Claim]` and `verify(table)`, which raises `ClaimFailed` when one of them doesn't hold
-- `SABOTAGES`, {name: what it does}: inputs that no true claim survives (noise off, labels shuffled, ...). `Config` has a field
-  `sabotage: str = ""`, `run` obeys it, and the tests see `verify` fail with each of them
-- optional `PAPER`, the claim of Ma, Yan & Tang 2023 that the study puts to the test; `NEEDS`, the extra it can't do without
-- for people, optional: `summary(table) -> DataFrame`, further `tables(table) -> {title: DataFrame}`, `headline(table) -> str`
+- `CLAIM`, a sentence; `Config`, a frozen dataclass derived from `harness.StudyConfig` (seed, quick, sabotage)
+- `run(config, out=None, progress=None) -> table`, a tidy DataFrame. Blocks are saved to the folder `out`. A run of minutes consists
+  of `harness.part`s, so that it can continue after an interruption
+- `plot(table) -> Figure`; optionally `figures(table) -> {caption: Figure}`, the main figure first
+- `claims(table) -> [Claim]`, each with criterion and evidence; `verify = harness.verifier(claims)` raises `ClaimFailed`
+- `SABOTAGES`, {name: description}: spoilt inputs (noise off, labels shuffled, ...) with which the claims must fail. `run` applies
+  the one that `Config.sabotage` names, and the tests check that `verify` fails
+- optionally `PAPER`, the claim of Ma, Yan & Tang 2023 that the study tests; `NEEDS`, the extra that it requires; and for the report
+  `summary(table) -> DataFrame`, `tables(table) -> {title: DataFrame}`, `headline(table) -> str`
 
-`python -m analysis` lists the studies, `python -m analysis NAME [--quick]` runs one and writes its report.
+`python -m analysis` lists the studies. `python -m analysis NAME [--quick]` runs one and writes its report.
 """

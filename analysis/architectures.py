@@ -32,8 +32,8 @@ import nsnn_neuro as nsnn
 
 from .harness import Claim, StudyConfig, part, verifier
 from .shared.intervals import above
+from .shared.paired_networks import ARMS, dense, initial_network, points, training_data
 from .shared.recordings import folder
-from .shared.twins import ARMS, dense, spoilt, told, untrained
 
 CLAIM = "Noisy spiking networks of any architecture learn by any of the algorithms, about as well as their deterministic twins"
 PAPER = "NSNNs come in any architecture, train with any of the usual algorithms, and compete with deterministic networks"
@@ -177,7 +177,7 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
     architecture, data, algorithm = what
     image, spiking = architecture != "dense", algorithm == "rate MSE"
     train, val = (
-        spoilt(arm, config, data_part(config, data, "train", image)),
+        training_data(arm, config, data_part(config, data, "train", image)),
         data_part(config, data, "val", image),
     )
     if image:
@@ -186,7 +186,7 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
         layers = dense(train[0].shape[1], config.hidden, 10, spiking=spiking)
     if "random" in algorithm:
         layers = with_random_feedback(layers)
-    net = untrained(arm, layers, config.width, seed, n_steps=config.n_steps)
+    net = initial_network(arm, layers, config.width, seed, n_steps=config.n_steps)
     return deep.fit(
         net, train, loss=LOSSES[algorithm], algorithm="online" if "online" in algorithm else "bptt", epochs=config.epochs,
         batch=config.batch, eta=rate, schedule="cosine", validation=val, seed=seed, progress=False,
@@ -196,7 +196,7 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
 def _in_brian2(arm: str, config: Config, what: tuple[str, str, str], rate: float, seed: int) -> nsnn.Fit:
     architecture, data, algorithm = what
     train, val = (
-        spoilt(arm, config, data_part(config, data, "train", False)),
+        training_data(arm, config, data_part(config, data, "train", False)),
         data_part(config, data, "val", False),
     )
     family, adam = nsnn.Gaussian(config.width), nsnn.Adam()
@@ -292,13 +292,13 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         Claim(
             f"on average over them the noisy network isn't inferior by more than {100 * MARGIN:g} point (paired 95 % interval)",
             above(differences.mean(axis=0), -MARGIN),
-            f"{told(differences.mean(axis=0))}; of single combinations from {100 * differences.mean(axis=1).min():+.1f} to "
+            f"{points(differences.mean(axis=0))}; of single combinations from {100 * differences.mean(axis=1).min():+.1f} to "
             f"{100 * differences.mean(axis=1).max():+.1f}",
         ),
         Claim(
             "noise is for free: the mean difference isn't below 0",
             bool(differences.mean() >= 0),
-            told(differences.mean(axis=0)),
+            points(differences.mean(axis=0)),
             central=False,
         ),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What all studies share: claims and their verdicts, and the run of a study with everything it writes."""
+"""Common machinery of the studies: configurations, claims, cached parts, and the run that writes a study's results."""
 
 from __future__ import annotations
 
@@ -47,15 +47,14 @@ _MACHINERY = {"harness", "index", "report", "shared", "__main__"}
 
 
 class ClaimFailed(AssertionError):
-    """The data don't support a study's claim. The message gives each failed claim and its evidence."""
+    """A central claim of a study fails. The message gives each failed claim and its evidence."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One falsifiable sentence, whether it holds, and the numbers it rests on.
+    """A falsifiable sentence with its criterion, whether it holds, and the evidence in numbers.
 
-    The study stands or falls with its central claims. The others are expectations that were put to the data too; they are
-    reported whichever way they came out.
+    Central claims decide whether a study succeeds. Secondary claims (`central=False`) are reported whatever their outcome.
     """
 
     text: str
@@ -66,7 +65,7 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """A finished study: where it was written, and whether its claims hold."""
+    """A finished run: its folder, its claims with their verdicts, its run time (s) and its summary table."""
 
     name: str
     folder: Path
@@ -106,12 +105,12 @@ def verifier(claims: Callable[[pd.DataFrame], list[Claim]]) -> Callable[[pd.Data
 
 
 def studies() -> list[str]:
-    """Names of the studies: the modules of this package that aren't its machinery."""
+    """Names of all studies: the modules and folders of this package except the machinery."""
     return sorted(m.name for m in pkgutil.iter_modules(analysis.__path__) if m.name not in _MACHINERY)
 
 
 def find(name: str) -> ModuleType:
-    """The study's module; an unknown name is a `NsnnError` that lists the known ones."""
+    """Import a study by its name; an unknown name raises a `NsnnError` that lists the known names."""
     if name not in studies():
         raise NsnnError(f"study = {name!r}: expected one of {', '.join(studies())}")
     return importlib.import_module(f"analysis.{name}")
@@ -125,7 +124,7 @@ def check_sabotage(config: StudyConfig, sabotages: dict[str, str]) -> None:
 
 
 def verdicts(claims: list[Claim]) -> pd.DataFrame:
-    """Claims as a table for people: each with its verdict and its evidence, the central ones first."""
+    """Return a table of claims with verdict and evidence, central claims first."""
     return pd.DataFrame(
         [
             {
@@ -145,9 +144,9 @@ def result(
     results: Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> pd.DataFrame:
-    """A study's table: that of a run which has finished with this configuration and this code, else of a run now.
+    """Return a study's table, from a finished run with this configuration and the same code, or else from a new run.
 
-    In the folder `results`, by default the one that NSNN_RESULTS names, or else results/ beside the studies.
+    Results are stored in the folder `results`; default: the environment variable NSNN_RESULTS, or results/ in the repository.
     """
     if results is None:
         results = Path(os.environ.get("NSNN_RESULTS") or Path(analysis.__path__[0]).parent / "results")
@@ -161,19 +160,19 @@ def _folder(study: ModuleType, config: Any, results: Path) -> Path:
 
 
 def finished(study: ModuleType, config: Any, results: Path) -> dict[str, Any] | None:
-    """The record run.json of a run with this configuration and this very code, by git revision and versions; or None."""
-    return _of_this_code(_folder(study, config, results) / "run.json")
+    """Return the contents of run.json of a run with this configuration, git revision and versions, or None."""
+    return _read_if_current(_folder(study, config, results) / "run.json")
 
 
 def _code() -> dict[str, Any] | None:
-    """What tells this code from any other; None where tracked files were changed or nobody knows."""
+    """Return git revision and versions; None with uncommitted changes or without git."""
     now = provenance()
     known = now["git_revision"] is not None and not now["git_revision"].endswith("+dirty")
     return now if known else None
 
 
-def _of_this_code(path: Path) -> dict[str, Any] | None:
-    """A JSON file's record if this very code wrote it, else None."""
+def _read_if_current(path: Path) -> dict[str, Any] | None:
+    """Return the contents of a JSON file if the same code wrote it, else None."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -186,42 +185,42 @@ def _of_this_code(path: Path) -> dict[str, Any] | None:
 
 
 def part(out: Path | None, name: str, make: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Rows of a part of a long study's `run(config, out)`: made, and kept in `out` until the study has finished.
+    """Compute the rows of one part of a long study, and cache them in `out` until the study has finished.
 
-    So a run that was killed goes on from its last part: what the same configuration and this very code have kept is read
-    rather than made again. A part may depend on the configuration and recorded data alone, and its name is its own.
+    An interrupted run continues after its last finished part: parts of the same configuration and code are read from the
+    cache. A part must depend on the configuration and on recorded data only, and its name must be unique within the study.
     """
     if out is None:
         return make()
     path = out / _PARTS / (re.sub(r"\W+", "-", name) + ".json")
-    record = _of_this_code(path)
+    record = _read_if_current(path)
     if record is not None and record.get("part") == name and isinstance(record.get("rows"), list):
         return record["rows"]
-    begun = time.perf_counter()
+    start = time.perf_counter()
     rows, code = make(), _code()
     if code is not None:
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as temporary:
-            made = {"part": name, "seconds": time.perf_counter() - begun, "rows": rows}
-            text = json.dumps(made | code, default=lambda number: number.item())
+            result = {"part": name, "seconds": time.perf_counter() - start, "rows": rows}
+            text = json.dumps(result | code, default=lambda number: number.item())
             temporary.write_text(text, encoding="utf-8")
     return rows
 
 
 def name_of(study: ModuleType) -> str:
-    """The name that the command line knows a study by."""
+    """The name of a study on the command line."""
     return study.__name__.rpartition(".")[2]
 
 
 def config_hash(config: Any) -> str:
-    """A short hash of a configuration's values: the same values, the same folder."""
+    """A short hash of a configuration's values, which names its results folder."""
     text = json.dumps(dataclasses.asdict(config), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well; nothing half-written is left."""
+    """Atomic file replacement: yield a temporary file that replaces `path` when the block succeeds."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -236,16 +235,16 @@ def replacing(path: Path) -> Iterator[Path]:
 def execute(
     study: ModuleType, config: Any, results: Path, progress: Callable[[str], None] = print
 ) -> Outcome:
-    """Run a study and write its folder `results/<study>/<hash>/`: table.csv, figures, run.json, report.html."""
-    from . import report  # matplotlib and friends only when a study runs
+    """Run a study and write table.csv, figures, run.json and report.html to `results/<study>/<hash>/`."""
+    from . import report  # imports matplotlib
 
     check_sabotage(config, getattr(study, "SABOTAGES", {}))
     name, folder = name_of(study), _folder(study, config, results)
     folder.mkdir(parents=True, exist_ok=True)
-    kept = [r["seconds"] for path in (folder / _PARTS).glob("*.json") if (r := _of_this_code(path))]
-    if kept:
-        progress(f"going on: {len(kept)} of its parts are there from a run that was stopped")
-    begun = time.perf_counter() - sum(kept)
+    cached = [r["seconds"] for path in (folder / _PARTS).glob("*.json") if (r := _read_if_current(path))]
+    if cached:
+        progress(f"continuing an interrupted run: {len(cached)} parts are finished")
+    start = time.perf_counter() - sum(cached)
     table = study.run(config, out=folder, progress=progress)
     progress("writing the report")
     with replacing(folder / "table.csv") as path:
@@ -253,7 +252,7 @@ def execute(
     claims = study.claims(table)
     summary = study.summary(table) if hasattr(study, "summary") else table
     figures = study.figures(table) if hasattr(study, "figures") else {study.CLAIM: study.plot(table)}
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     outcome = Outcome(name, folder, claims, seconds, summary)
     tables = study.tables(table) if hasattr(study, "tables") else {}
     headline = study.headline(table) if hasattr(study, "headline") else ""

@@ -1,4 +1,4 @@
-"""The page over all studies: results/index.html, with each claim, its verdict, its main figure and run time."""
+"""Overview page results/index.html: claims, verdict, main figure and run time of each study."""
 
 from __future__ import annotations
 
@@ -23,41 +23,42 @@ b.holds { color: var(--good); } b.fails { color: var(--bad); } b.part { color: #
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A run's record, None for a file that isn't one."""
+    """Return the contents of a run.json, or None if it is not a valid one."""
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
-        told = {
+        contents = {
             "claims": [harness.Claim(**claim) for claim in run["claims"]],
             "quick": bool(run["config"].get("quick")),
             "sabotage": str(run["config"].get("sabotage", "")),
             "seconds": float(run["seconds"]),
             "finished": str(run["finished"]),
-            "revision": str(run.get("git_revision") or "not known").replace("+dirty", ", changed"),
+            "revision": str(run.get("git_revision") or "unknown").replace("+dirty", ", with changes"),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return told | {"folder": path.parent}
+    return contents | {"folder": path.parent}
 
 
 def newest(results: Path, name: str) -> dict[str, Any] | None:
-    """The record of a study's newest full run, or else its newest quick one; runs with a sabotage don't count."""
-    found = [run for path in (results / name).glob("*/run.json") if (run := _read(path)) is not None]
-    kept = [run for run in found if not run["sabotage"]]
-    return max(kept, key=lambda run: (not run["quick"], run["finished"]), default=None)
+    """Return the newest full run of a study, or else its newest quick run; runs with a sabotage are ignored."""
+    runs = [run for path in (results / name).glob("*/run.json") if (run := _read(path)) is not None]
+    valid = [run for run in runs if not run["sabotage"]]
+    return max(valid, key=lambda run: (not run["quick"], run["finished"]), default=None)
 
 
-def _verdict(claims: list[harness.Claim]) -> str:
+def verdict(claims: list[harness.Claim]) -> str:
+    """HTML for the verdict on the central claims: all hold, none, or how many."""
     central = [claim.holds for claim in claims if claim.central]
     kind = "holds" if all(central) else "part" if any(central) else "fails"
-    told = {"holds": "holds", "fails": "fails", "part": f"{sum(central)} of {len(central)} claims hold"}
-    return f'<b class="{kind}">{told[kind]}</b>'
+    text = {"holds": "holds", "fails": "fails", "part": f"{sum(central)} of {len(central)} claims hold"}
+    return f'<b class="{kind}">{text[kind]}</b>'
 
 
 def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: Path) -> str:
     title = f'<h2 id="{html.escape(name)}">{html.escape(study.CLAIM)}</h2>'
     if run is None:
         needs = getattr(study, "NEEDS", None)
-        extra = f' It needs <code>pip install -e ".[{html.escape(needs)}]"</code>.' if needs else ""
+        extra = f' Requires <code>pip install -e ".[{html.escape(needs)}]"</code>.' if needs else ""
         return (
             f'<section class="none">{title}<p class="small">Not run yet: <code>python -m analysis {html.escape(name)}'
             f"</code>.{extra}</p></section>"
@@ -70,7 +71,7 @@ def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: 
     scale = "quick run" if run["quick"] else "full run"
     return (
         f'<section><a href="{place}/report.html"><img loading="lazy" alt="main figure of {html.escape(name)}" '
-        f'src="{place}/figure1.png"></a><div>{title}<p>{_verdict(run["claims"])}</p><ul>{claims}</ul>'
+        f'src="{place}/figure1.png"></a><div>{title}<p>{verdict(run["claims"])}</p><ul>{claims}</ul>'
         f'<p class="small"><a href="{place}/report.html">report</a>, {scale} of {html.escape(run["finished"][:10])}, '
         f"{run['seconds']:.0f} s, revision {html.escape(run['revision'])}; "
         f"<code>python -m analysis {html.escape(name)}{' --quick' if run['quick'] else ''}</code></p></div></section>"
@@ -78,13 +79,13 @@ def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: 
 
 
 def write(results: Path) -> Path:
-    """Write index.html over the newest runs in the folder `results`, replaced whole; returns its path."""
+    """Write index.html with the newest runs in the folder `results`, atomically; return its path."""
     names = harness.studies()
     modules = {name: harness.find(name) for name in names}
     runs = {name: newest(results, name) for name in names}
     rows = "".join(
         f'<tr><td>{html.escape(study.PAPER)}</td><td><a href="#{html.escape(name)}">{html.escape(name)}</a></td>'
-        f"<td>{_verdict(run['claims']) if (run := runs[name]) else 'not run yet'}</td></tr>"
+        f"<td>{verdict(run['claims']) if (run := runs[name]) else 'not run yet'}</td></tr>"
         for name, study in modules.items()
         if getattr(study, "PAPER", "")
     )
@@ -92,12 +93,12 @@ def write(results: Path) -> Path:
     sections = "".join(_section(name, modules[name], runs[name], results) for name in order)
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>What noise does to a neural code: the studies</title><style>{report.STYLE}{_STYLE}</style></head><body>
-<h1>What noise does to a neural code: the studies</h1>
-<p class="lead">Each study makes a claim that its data could refuse, and each verdict comes from a run on this machine. A claim that
-fails is shown as failing.</p>
+<title>Studies: effects of noise on neural codes</title><style>{report.STYLE}{_STYLE}</style></head><body>
+<h1>Studies: effects of noise on neural codes</h1>
+<p class="lead">Each study states falsifiable claims with pass criteria. Each verdict comes from a run on this
+machine. Failed claims are shown as failed.</p>
 <h2>Claims of the paper</h2>
-<p class="small">Ma, Yan and Tang 2023, doi 10.1016/j.patter.2023.100831, in this package's words.</p>
+<p class="small">Ma, Yan and Tang 2023, doi 10.1016/j.patter.2023.100831, paraphrased.</p>
 <table class="paper"><thead><tr><th>claim</th><th>study</th><th>verdict</th></tr></thead><tbody>{rows}</tbody></table>
 <h2>Studies</h2>
 {sections}

@@ -47,7 +47,7 @@ from nsnn_neuro import measures, perturb
 
 from .harness import Claim, StudyConfig, part, verifier
 from .shared.intervals import above, interval
-from .shared.twins import ARMS, told, trained
+from .shared.paired_networks import ARMS, points, train_on_digits
 
 CLAIM = (
     "Some noise is a resource: a noisy network withstands attacks better than its deterministic counterpart"
@@ -161,7 +161,7 @@ def run(
 
 
 def _test(config: Config, arm: str, level: float, rate: float, seed: int) -> list[dict[str, Any]]:
-    net = trained(arm, config, level, rate, seed)
+    net = train_on_digits(arm, config, level, rate, seed)
     return [{"arm": arm, "level": level, "rate": rate, "seed": seed} | measured(net, config, seed)]
 
 
@@ -238,7 +238,7 @@ def _equal(table: pd.DataFrame) -> list[Claim]:
 
     def both(column: str) -> str:
         noisy, other = (100 * mean(_cells(table, arm, column)).mean() for arm in ("noisy", "deterministic"))
-        return f"{where}: {noisy:.2f} % against {other:.2f} %, {told(mean(gains(table, column)))}"
+        return f"{where}: {noisy:.2f} % against {other:.2f} %, {points(mean(gains(table, column)))}"
 
     return [
         Claim(
@@ -297,7 +297,7 @@ def _at_choice(table: pd.DataFrame) -> list[Claim]:
             "with sigma and learning rate of each arm chosen on validation images, by the other seeds, the noisy network "
             "withstands PGD better (paired 95 % interval above 0)",
             above(gain["attacked"], 0.0),
-            f"{'; '.join(picked)}; {told(gain['attacked'])} under attack, {told(gain['accuracy'])} without",
+            f"{'; '.join(picked)}; {points(gain['attacked'])} under attack, {points(gain['accuracy'])} without",
         )
     ]
 
@@ -315,9 +315,7 @@ def _expectations(table: pd.DataFrame) -> list[Claim]:
     by_noise = [gains(table, "attacked")[(v, rate)].to_numpy() for v in levels for rate in (slow, fast)]
     if levels and slow < fast:
         rate_effect, noise_effect = (np.mean(parts, axis=0) for parts in (by_rate, by_noise))
-        evidence = (
-            f"rate {slow:g} less {fast:g}: {told(rate_effect)}; noise at these rates: {told(noise_effect)}"
-        )
+        evidence = f"rate {slow:g} less {fast:g}: {points(rate_effect)}; noise at these rates: {points(noise_effect)}"
         larger = above(rate_effect - np.abs(noise_effect), 0.0)
     else:
         larger, evidence = False, "no level was learned by both arms at both rates"

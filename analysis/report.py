@@ -1,4 +1,4 @@
-"""The report of one study: run.json beside the table, figures as PNG, and one self-contained report.html."""
+"""The report of a study: run.json, figures as PNG, and a self-contained report.html."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def _claims(claims: list[Claim]) -> str:
     return f'<ul class="claims">{"".join(items)}</ul>'
 
 
-def _also(claims: list[Claim]) -> str:
-    return f"<h2>Also asked of the data</h2>{_claims(claims)}" if claims else ""
+def _secondary_claims(claims: list[Claim]) -> str:
+    return f"<h2>Secondary claims</h2>{_claims(claims)}" if claims else ""
 
 
 def _about(study: ModuleType) -> str:
@@ -94,7 +94,7 @@ def write(
     tables: dict[str, pd.DataFrame],
     headline: str,
 ) -> None:
-    """Write run.json, figure1.png ... and report.html into the outcome's folder, each replaced whole."""
+    """Write run.json, figure1.png ... and report.html into the outcome's folder, atomically."""
     run = {
         "study": outcome.name,
         "claim": study.CLAIM,
@@ -124,14 +124,14 @@ def write(
 <p class="lead">{html.escape(headline)}</p>
 {parts[0]}
 <h2>Verdict</h2>{_claims([c for c in outcome.claims if c.central])}
-{_also([c for c in outcome.claims if not c.central])}
-<h2>How it was done</h2><p class="about">{html.escape(_about(study))}</p>
+{_secondary_claims([c for c in outcome.claims if not c.central])}
+<h2>Methods</h2><p class="about">{html.escape(_about(study))}</p>
 {"".join(parts[1:])}
-<h2>Numbers</h2>{_table(outcome.summary)}
+<h2>Summary</h2>{_table(outcome.summary)}
 {"".join(f"<h2>{html.escape(title)}</h2>{_table(frame)}" for title, frame in tables.items())}
-<details><summary>How this was made</summary><pre>{html.escape(json.dumps(run, indent=2))}</pre></details>
-<footer>Every number here comes from the run described above; table.csv holds them all, block.nwb the simulated spikes.
-Repeat it with <code>python -m analysis {html.escape(outcome.name)}</code>.</footer>
+<details><summary>Configuration, versions and verdicts</summary><pre>{html.escape(json.dumps(run, indent=2))}</pre></details>
+<footer>All numbers come from the run described above. table.csv contains all results; some studies also save spikes (block.nwb).
+Reproduce the run with <code>python -m analysis {html.escape(outcome.name)}</code>.</footer>
 </body></html>
 """
     with replacing(outcome.folder / "report.html") as path:

@@ -1,4 +1,4 @@
-"""Accuracy against the strength of what disturbs a network: noisy spiking networks and their deterministic twins.
+"""Accuracy against the strength of what disturbs a network: noisy spiking networks and their deterministic paired_networks.
 
 Digits of 8 x 8 pixels, 64-128-10, Bernoulli input, Adam, down the squared error of firing rates (down the cross-entropy of
 counts outputs of wrong classes fall silent, on validation images too, and a silent neuron doesn't learn). A twin differs in its
@@ -35,7 +35,7 @@ from nsnn_neuro import perturb
 
 from .harness import Claim, StudyConfig, part, verifier
 from .shared.intervals import above, interval
-from .shared.twins import ARMS, by_seed, chosen, told, trained
+from .shared.paired_networks import ARMS, by_seed, choose_hyperparameters, points, train_on_digits
 
 CLAIM = "A noisy spiking network is as accurate as its deterministic twin, and more robust"
 PAPER = "NSNNs are more robust than deterministic networks, against disturbed inputs and attacks"
@@ -168,7 +168,9 @@ def run(
         top = max(tried, key=lambda row: row["accuracy"])
         best[arm] = top["strength"], top["rate"]
         rows += tried
-    third = functools.cache(lambda: trained("deterministic", config, *best["deterministic"], config.seed))
+    third = functools.cache(
+        lambda: train_on_digits("deterministic", config, *best["deterministic"], config.seed)
+    )
     first = config.seed + config.tuning
     for seed, arm in itertools.product(range(first, first + config.seeds), ARMS):
         name = f"{arm}, seed {seed}"
@@ -178,8 +180,8 @@ def run(
 
 def _choices(config: Config, arm: str) -> list[dict[str, Any]]:
     """The mean accuracy on the validation part with each width (as strength) and learning rate."""
-    *_, tried = chosen(
-        functools.partial(trained, arm, config),
+    *_, tried = choose_hyperparameters(
+        functools.partial(train_on_digits, arm, config),
         nsnn.datasets.digits("val"),
         config.widths,
         config.rates,
@@ -206,7 +208,7 @@ def _disturbed(
     rows: list[dict[str, Any]] = []
     X, y = nsnn.datasets.digits("test")
     some = slice(config.images)
-    net = trained(arm, config, width, rate, seed)
+    net = train_on_digits(arm, config, width, rate, seed)
 
     def seen(kind: str, strength: float, images: Any, labels: Any) -> None:
         found = deep.accuracy(net, (images, labels), passes=config.passes, seed=seed)["accuracy"]
@@ -268,7 +270,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         Claim(
             f"without disturbance it isn't inferior to its twin by more than {100 * MARGIN:g} point (paired 95 % interval)",
             above(noisy - twin, -MARGIN),
-            f"{100 * noisy.mean():.2f} % against {100 * twin.mean():.2f} %: {told(noisy - twin)}",
+            f"{100 * noisy.mean():.2f} % against {100 * twin.mean():.2f} %: {points(noisy - twin)}",
         )
     ]
     for group, title in TITLES.items():
@@ -277,8 +279,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             Claim(
                 f"its area under the curves of {title} is larger (paired 95 % interval above 0)",
                 above(_difference(own), 0.0),
-                f"noisy less deterministic {told(_difference(own))}; "
-                + "; ".join(f"{kind} {told(_difference(own[own.kind == kind]))}" for kind in GROUPS[group]),
+                f"noisy less deterministic {points(_difference(own))}; "
+                + "; ".join(f"{kind} {points(_difference(own[own.kind == kind]))}" for kind in GROUPS[group]),
             )
         )
     return [*result, *_sane(table)]

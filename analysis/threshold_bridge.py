@@ -1,10 +1,10 @@
-"""What a threshold checked once a step costs, and what the Brownian bridge gives back.
+"""Error of checking the threshold once per step, and its correction by the Brownian bridge.
 
-A white-noise LIF neuron crosses its threshold between grid points and comes back before the step ends. A simulator that compares
-once a step misses those crossings: its threshold is in effect raised by 0.5826 sigma sqrt(2 dt / tau_m), and its rate is low by
-several per cent at the usual dt of 0.1 ms, an error that shrinks with the square root of dt only. With the bridge a step that ends
-below threshold fires with the probability that the path between its two ends has crossed; what is left is of order dt.
-The same neuron is simulated with and without the bridge over a range of steps, and held against Siegert's exact rate.
+The potential of a white-noise LIF neuron can cross the threshold and return within a time step. A simulator that checks the
+threshold once per step misses these crossings. Its effective threshold is higher by 0.5826 sigma sqrt(2 dt / tau_m), and its rate
+is several per cent too low at the usual dt of 0.1 ms. This error falls only with the square root of dt. With the bridge, a step
+that ends below threshold fires with the probability that the path between its end points has crossed; the remaining error is of
+order dt. The study simulates the same neuron with and without the bridge at several dt, and compares it with Siegert's exact rate.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from nsnn_neuro import measures, theory
 
 from .harness import Claim, StudyConfig, verifier
 
-CLAIM = "With the Brownian bridge a white-noise LIF has the exact rate at any usual step; without it the rate is per cents low"
-SABOTAGES = {"bridge off": "no step has the bridge"}
+CLAIM = "With the Brownian bridge a white-noise LIF neuron has the exact rate at usual time steps; without it the rate is too low"
+SABOTAGES = {"bridge off": "all runs are without the bridge"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run. Times in s, voltages in mV."""
+    """Configuration of a run. Times in s, voltages in mV."""
 
     mu: float = 20.0
     sigma: float = 5.0 / np.sqrt(2)
@@ -40,9 +40,9 @@ class Config(StudyConfig):
     tau_refrac: float = 2e-3
     steps: tuple[float, ...] = (0.05e-3, 0.1e-3, 0.2e-3, 0.5e-3, 1e-3)
     spikes: int = 200_000
-    """expected for each point"""
+    """expected number of spikes of each point"""
     seconds: float = 10.0
-    """of each neuron, after a warm-up of 1 s"""
+    """duration of each neuron, after a warm-up of 1 s"""
     tolerance: float = 0.01
 
     QUICK: ClassVar[dict[str, Any]] = {
@@ -65,7 +65,8 @@ def _theory(config: Config, v_thresh: float) -> float:
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """One row for each (bridge, dt): simulated rate and standard error over neurons, exact rate, predicted rate without bridge."""
+    """One row per (bridge, dt): simulated rate with its standard error over neurons, exact rate, predicted rate without bridge
+    (Hz)."""
     cell = nsnn.LIF(
         tau_m=config.tau_m * second,
         v_rest=0 * mV,
@@ -109,17 +110,18 @@ def claims(table: pd.DataFrame, tolerance: float = Config.tolerance) -> list[Cla
     fine = without.dt <= 0.2e-3
     return [
         Claim(
-            f"with the bridge the rate is within {100 * tolerance:g} % of Siegert's and |z| < 4, at dt up to 0.2 ms",
+            f"with the bridge the rate is within {100 * tolerance:g} % of Siegert's rate with |z| < 4, at dt up to 0.2 ms",
             bool((off[small] < tolerance).all() and (z[small].abs() < 4).all()),
             f"largest error {100 * off[small].max():.2f} %, largest |z| {z[small].abs().max():.1f}",
         ),
         Claim(
-            "without it the rate is at least 2 % low at dt = 0.1 ms",
+            "without the bridge the rate is at least 2 % too low at dt = 0.1 ms",
             bool((missing[np.isclose(without.dt, 0.1e-3)] > 0.02).all()),
-            f"{100 * missing[np.isclose(without.dt, 0.1e-3)].iloc[0]:.1f} % low",
+            f"{100 * missing[np.isclose(without.dt, 0.1e-3)].iloc[0]:.1f} % too low",
         ),
         Claim(
-            "without it the rate is that of a threshold raised by 0.5826 sigma sqrt(2 dt / tau_m), |z| < 4, at dt up to 0.2 ms",
+            "without the bridge the rate is that of a threshold raised by 0.5826 sigma sqrt(2 dt / tau_m), |z| < 4 at "
+            "dt up to 0.2 ms",
             bool((shifted[fine].abs() < 4).all()),
             f"largest |z| {shifted[fine].abs().max():.1f}",
         ),
@@ -130,7 +132,7 @@ verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Rates and errors for people."""
+    """Rates and errors at each dt."""
     return pd.DataFrame(
         {
             "bridge": table.bridge.map({True: "on", False: "off"}),
@@ -139,18 +141,18 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             "Siegert (Hz)": table.exact.map("{:.3f}".format),
             "error (%)": (100 * (table.rate / table.exact - 1)).map("{:+.2f}".format),
             "predicted (%)": (100 * (table.predicted / table.exact - 1)).map("{:+.2f}".format),
-            "z to prediction": ((table.rate - table.predicted) / table.se).map("{:+.1f}".format),
+            "z against prediction": ((table.rate - table.predicted) / table.se).map("{:+.1f}".format),
         }
     )
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Relative error of the rate against the step, with and without the bridge."""
+    """Relative error of the rate against dt, with and without the bridge; bars: two standard errors."""
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     ax = figure.subplots()
     for bridge, colour, label in (
         (True, "#0072B2", "with the bridge"),
-        (False, "#D55E00", "threshold checked once a step"),
+        (False, "#D55E00", "threshold checked once per step"),
     ):
         rows = table[table.bridge == bridge].sort_values("dt")
         error, bar = 100 * (rows.rate / rows.exact - 1), 200 * rows.se / rows.exact
@@ -161,14 +163,14 @@ def plot(table: pd.DataFrame) -> Figure:
                 100 * (rows.predicted / rows.exact - 1),
                 color=colour,
                 lw=1,
-                label="raised threshold, predicted",
+                label="prediction, raised threshold",
             )
     ax.axhline(0, color="black", lw=0.8, zorder=0)
     ax.set_xscale("log")
     ticks = 1e3 * np.unique(table.dt)
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
-    ax.set(xlabel="step dt (ms)", ylabel="error of the rate (%)")
+    ax.set(xlabel="time step dt (ms)", ylabel="error of the rate (%)")
     ax.legend(frameon=False, loc="lower left")
     ax.spines[["top", "right"]].set_visible(False)
     return figure

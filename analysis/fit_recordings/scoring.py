@@ -8,12 +8,12 @@ from typing import Any
 import neo
 import numpy as np
 import quantities as pq
-from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 from nsnn_neuro.likelihood import Rescaled
 
+from ..shared.intervals import student_quantile
 from .fits import CELL, FORCED, LEAST, LNP, NETWORK, NEURON, NO_HISTORY, TWIN, Arm, Fitting, log_likelihood
 
 __all__ = ["across", "fano_across", "interval", "mean_of", "per_spike", "raster", "scores", "spike_measures"]
@@ -33,7 +33,7 @@ def per_spike(gain: np.ndarray, spikes: np.ndarray, steps: int) -> dict[str, flo
 
 def interval(value: float, se: float, n: int) -> dict[str, float]:
     """A value with the ends of its 95 % interval."""
-    half = float(stats.t.ppf(0.975, n - 1) * se) if n > 1 else np.nan
+    half = float(student_quantile(n) * se) if n > 1 else np.nan
     return {
         "value": float(value), "se": float(se), "low": float(value) - half, "high": float(value) + half, "n": n,
     }  # fmt: skip

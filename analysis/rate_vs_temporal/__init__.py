@@ -1,25 +1,26 @@
-"""Rate code against temporal code: what a noisy LIF's spikes tell about a stimulus, by their number and by their times.
+"""Rate code and temporal code: information about a stimulus in spike counts and in spike times of a noisy LIF neuron.
 
-A LIF in white noise rests below threshold for 20 ms and is then shown, for 24 ms, one of several frozen Ornstein-Uhlenbeck paths,
-many times each. Paths of one set have one correlation time (the stimulus's time scale), and all shake the free membrane with the
-same standard deviation. The same answers are read as the number of spikes, as the time of the first, as words (spikes per bin, at
-several resolutions), and through Victor and Purpura's distance at costs of time q. The surplus of timing is the words' information
-at the finest resolution less the count's. Refractoriness (4 ms) keeps the number of words small enough for Panzeri and Treves'
-correction with the trials at hand.
+A LIF neuron in white noise receives a subthreshold drive for 20 ms, and then for 24 ms one of several frozen Ornstein-Uhlenbeck
+stimuli, each in many trials. The stimuli of a set have the same correlation time (their time scale). All cause the same standard
+deviation of the free membrane potential. The responses are read out as spike count, as latency of the first spike, as words (spikes
+per bin, at several resolutions), and by Victor-Purpura distances with costs of time q. The *surplus* of timing is the information
+in words at the finest resolution minus that in counts. A refractory period of 4 ms keeps the number of words small enough for
+the Panzeri-Treves correction with the available trials.
 
-Stated beforehand: with little noise and fast stimuli words tell more than counts; the surplus falls with noise and is gone (below
-.05 bit) where there is most; at the least noise it is larger for the fastest stimuli than for the slowest; the cost at which
-distances lose half of what they tell, 1 / precision, falls with noise. Not central: that the cost of most information, q_max,
-falls too (that curve is flat, its maximum may lie anywhere), that a latency beats the count, that the resolution needed coarsens,
-that timing's share is smaller for slow stimuli. Quick runs with four and eight seeds had that difference between time scales
-in the mean, with intervals as wide as itself; from their spread the numbers of seeds were chosen, before the first full run.
+Hypotheses, fixed beforehand. With little noise and fast stimuli, words carry more information than counts. The surplus falls with
+noise, to less than .05 bit at the largest noise. At the smallest noise it is larger for the fastest stimuli than for the slowest.
+The cost at which distances have lost half of their information (1 / precision) falls with noise. Secondary: the cost with the
+largest information, q_max, falls as well (the curve is flat, so its maximum is uncertain); latency carries more than the count;
+the required resolution coarsens; the share of timing is smaller for slow stimuli. Quick runs with four and eight seeds showed the
+difference between time scales in the mean, with intervals as wide as the difference. The numbers of seeds were chosen from their
+spread, before the first full run.
 
-The recorded neuron (a rat's cortical cell under four repeats of frozen noise, eight settings of its mean and standard deviation)
-has too few repeats for words: windows of 150 ms are stimuli, told apart eight at a time by distance, with the information of
-shuffled labels taken off. Its claims stand only where the recordings are at hand, and none is central. Four repeats give no value
-without bias; the difference between a cost of 100 / s (chosen beforehand) and none is what is looked at.
+The recorded neuron is a rat cortical cell with four repeats of frozen noise in eight settings of mean and standard deviation, too
+few repeats for words. Windows of 150 ms serve as stimuli. They are decoded by distance, eight at a time, minus the information of
+shuffled labels. These claims need the recordings and are secondary. With four repeats every estimate is biased, so the claims
+concern the difference between a cost of 100 / s (chosen beforehand) and a cost of 0.
 
-Each seed has stimuli, noise and shuffles of its own; intervals are Student's over seeds, of the recording over groups of windows.
+Each seed has its own stimuli, noise and shuffles. Intervals are Student's, over seeds or over groups of windows.
 """
 
 from __future__ import annotations

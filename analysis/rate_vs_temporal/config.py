@@ -7,50 +7,53 @@ from typing import Any, ClassVar
 
 from ..harness import StudyConfig
 
-CLAIM = "Spike times tell more than spike counts where noise is small and stimuli fast; their surplus falls with noise to nothing"
+CLAIM = (
+    "Spike times carry more information than spike counts if noise is small and stimuli are fast; the surplus "
+    "vanishes with noise"
+)
 SABOTAGES = {
-    "labels shuffled": "which stimulus was shown is permuted against the answers",
-    "times shuffled": "spikes are put anywhere in the window; their number stays",
-    "most noise everywhere": "every neuron has the noise of the noisiest",
+    "labels shuffled": "stimulus labels are permuted against the responses",
+    "times shuffled": "spikes are moved to random times in the window; counts stay the same",
+    "most noise everywhere": "every neuron has the largest noise",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run. Times in s, voltages in mV, costs of time in 1/s."""
+    """Configuration of a run. Times in s, voltages in mV, costs of time in 1/s."""
 
     seeds: int = 24
-    """each with stimuli and noise of its own"""
+    """each with its own stimuli and noise"""
     together: int = 1
-    """seeds that are simulated in one run"""
+    """seeds per simulation"""
     apart: int = 8
-    """seeds whose distances are taken"""
+    """seeds with Victor-Purpura distances"""
     stimuli: int = 8
     taus: tuple[float, ...] = (2e-3, 8e-3, 32e-3)
     """correlation times of the stimuli"""
     sigmas: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
     mean: float = 28.0
-    """of the stimuli; threshold 20 mV above rest and reset"""
+    """mean of the stimuli; threshold 20 mV above rest and reset"""
     amplitude: float = 4.0
-    """standard deviation that a stimulus gives the free membrane, whatever its correlation time"""
+    """standard deviation of the free membrane potential under a stimulus, for all correlation times"""
     before: float = 10.0
-    """drive of the 20 ms before the stimulus"""
+    """drive during the 20 ms before the stimulus"""
     lead: float = 20e-3
     window: float = 24e-3
     tau_m: float = 10e-3
     tau_refrac: float = 4e-3
     dt: float = 0.2e-3
     trials: int = 800
-    """of each stimulus"""
+    """trials of each stimulus"""
     resolutions: tuple[float, ...] = (3e-3, 4e-3, 6e-3, 8e-3, 12e-3)
     costs: tuple[float, ...] = (0.0, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 6400.0, 12800.0)
     trains: int = 40
-    """of each stimulus, whose distances are taken"""
+    """trials of each stimulus with Victor-Purpura distances"""
     shuffles: int = 20
     piece: float = 0.15
-    """windows of the recording"""
+    """length of the windows of the recording"""
     pieces: int = 8
-    """windows that are told apart at a time"""
+    """windows that are decoded at a time"""
 
     QUICK: ClassVar[dict[str, Any]] = {
         "seeds": 16,

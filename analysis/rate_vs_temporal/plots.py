@@ -11,11 +11,20 @@ from scipy import stats
 
 from ..shared.intervals import interval
 from .config import CLAIM
-from .verdicts import COST, axis, cuts, finest, grid, recorded, surplus, told_apart
+from .verdicts import (
+    COST_OF_TIME,
+    axis,
+    decodable_noises,
+    finest,
+    half_costs,
+    information_by_seed,
+    recorded_settings,
+    surplus,
+)
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Bits of each code against noise, the surplus at each time scale, and distances against their cost of time."""
+    """Information of each code against noise, surplus at each time scale, and distances against their cost of time."""
     figure = Figure(figsize=(10.5, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     taus, sigmas = axis(table, "tau"), axis(table, "sigma")
@@ -29,23 +38,29 @@ def plot(table: pd.DataFrame) -> Figure:
     )
     left.set_title(f"stimuli of {1e3 * taus[0]:g} ms", fontsize=10)
     draw_surplus(middle, sigmas, {t: [interval(surplus(table, t, s)) for s in sigmas] for t in taus})
-    middle.set_title("words less counts", fontsize=10)
-    curves = {s: grid(table, "distance", taus[0], s) for s in sigmas}
-    telling = told_apart(table, taus[0])
-    draw_distances(right, curves, {s: float(stats.gmean(cuts(table, taus[0], s))) for s in telling})
+    middle.set_title("words minus counts", fontsize=10)
+    curves = {s: information_by_seed(table, "distance", taus[0], s) for s in sigmas}
+    telling = decodable_noises(table, taus[0])
+    draw_distances(right, curves, {s: float(stats.gmean(half_costs(table, taus[0], s))) for s in telling})
     right.set_title(f"distances, stimuli of {1e3 * taus[0]:g} ms", fontsize=10)
     return figure
 
 
 def plot_resolutions(table: pd.DataFrame) -> Figure:
-    """What words tell against their resolution, a panel for each time scale."""
+    """Information in words against bin width, a panel per time scale."""
     taus, sigmas = axis(table, "tau"), axis(table, "sigma")
     figure = Figure(figsize=(3.3 * len(taus) + 0.6, 3.3), layout="constrained")
     axes = figure.subplots(1, len(taus), sharey=True, squeeze=False)[0]
     for ax, t in zip(axes, taus, strict=True):
         draw_resolutions(
             ax,
-            {s: pd.concat([grid(table, "words", t, s), grid(table, "count", t, s)], axis=1) for s in sigmas},
+            {
+                s: pd.concat(
+                    [information_by_seed(table, "words", t, s), information_by_seed(table, "count", t, s)],
+                    axis=1,
+                )
+                for s in sigmas
+            },
             legend=t == taus[-1],
         )
         ax.set_title(f"stimuli of {1e3 * t:g} ms", fontsize=10)
@@ -54,30 +69,31 @@ def plot_resolutions(table: pd.DataFrame) -> Figure:
 
 
 def plot_cortex(table: pd.DataFrame) -> Figure:
-    """The recorded neuron: distances against their cost of time, and what timing adds against reliability."""
+    """Recorded neuron: information against the cost of time, and gain of timing against reliability."""
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    draw_cortex(left, right, recorded(table))
-    right.set_ylabel(f"gain of timing, {COST:g} / s against 0 (bit)")
+    draw_cortex(left, right, recorded_settings(table))
+    right.set_ylabel(f"gain of timing, cost {COST_OF_TIME:g} / s minus 0 (bit)")
     return figure
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
     """The main figure, words against resolution, and the recording where it is present."""
     found = {
-        f"{CLAIM}. Left: bits in words and first-spike latencies at the finest resolution, and in counts, against noise. Middle: "
-        "words less counts, at each time scale of the stimuli. Right: bits in distances against their cost of time, a curve for "
-        "each noise; vertical marks, where half is lost. Bars and bands: 95 % intervals over seeds.": plot(
+        f"{CLAIM}. Left: information in words and first-spike latencies at the finest resolution, and in counts, against noise. "
+        "Middle: words minus counts, for each time scale of the stimuli. Right: information in distances against their cost of "
+        "time, a curve per noise; vertical lines: cost at which half is lost. Bars and bands: 95 % intervals over seeds.": plot(
             table
         ),
-        "Bits in words against the width of a bin; the widest is the whole window, the count. Bars: 95 % intervals over "
+        "Information in words against bin width; the widest bin is the whole window (the count). Bars: 95 % intervals over "
         "seeds.": plot_resolutions(table),
     }
     if (table.part == "cortex").any():
         found[
-            "A recorded cortical neuron, eight windows of 150 ms told apart by distance, four repeats of each; bits of shuffled "
-            "labels taken off. Left: against the cost of time, the two settings that are compared in thick lines. Right: what "
-            "timing adds, against the reliability of the spikes (Gamma, 2 ms); bars: 95 % intervals over groups of windows."
+            "Information in a recorded cortical neuron about eight windows of 150 ms, decoded by distance, four "
+            "repeats of each, minus "
+            "that of shuffled labels. Left: against the cost of time; thick lines: the two settings that are compared. Right: gain "
+            "of timing against the reliability of the spikes (Gamma, 2 ms); bars: 95 % intervals over groups of windows."
         ] = plot_cortex(table)
     return found
 
@@ -111,7 +127,7 @@ def _finish(ax: Any, ticks: Any, name: Any = "{:g}".format) -> None:
 
 
 def draw_codes(ax: Any, sigmas: list[float], codes: dict[str, Any]) -> None:
-    """Bits against noise, a line for each code."""
+    """Information against noise, a line per code."""
     names = {"words": "words", "latency": "first-spike latency", "count": "count"}
     for k, (code, intervals) in enumerate(codes.items()):
         _bars(ax, sigmas, intervals, k, names[code])
@@ -121,7 +137,7 @@ def draw_codes(ax: Any, sigmas: list[float], codes: dict[str, Any]) -> None:
 
 
 def draw_surplus(ax: Any, sigmas: list[float], surplus: dict[float, Any]) -> None:
-    """Words less counts against noise, a line for each time scale."""
+    """Words minus counts against noise, a line per time scale."""
     for k, (tau, intervals) in enumerate(surplus.items()):
         _bars(ax, sigmas, intervals, k, f"stimuli of {1e3 * tau:g} ms")
     ax.axhline(0, color="#707070", lw=0.8)
@@ -131,7 +147,7 @@ def draw_surplus(ax: Any, sigmas: list[float], surplus: dict[float, Any]) -> Non
 
 
 def _costs(ax: Any, costs: np.ndarray) -> np.ndarray:
-    """Places of the costs on a logarithmic axis, 0 one step below the first."""
+    """Positions of the costs on a logarithmic axis, 0 one step below the first."""
     places = np.where(costs > 0, costs, costs[1] / 2)
     ax.set_xscale("log")
     shown = places[::2] if costs.size > 6 else places
@@ -143,7 +159,7 @@ def _costs(ax: Any, costs: np.ndarray) -> np.ndarray:
 
 
 def draw_distances(ax: Any, curves: dict[float, pd.DataFrame], halves: dict[float, float]) -> None:
-    """Bits in distances against their cost of time, a line for each noise."""
+    """Information in distances against their cost of time, a line per noise."""
     for k, (sigma, seeds) in enumerate(curves.items()):
         places = _costs(ax, seeds.columns.to_numpy(dtype=float))
         middle, low, high = np.array([interval(seeds[q].to_numpy()) for q in seeds]).T
@@ -163,24 +179,33 @@ def draw_distances(ax: Any, curves: dict[float, pd.DataFrame], halves: dict[floa
             ax.plot([halves[sigma]] * 2, [0, 0.5 * middle.max()], color=COLOURS[k], ls=LINES[k], lw=0.9)
     ax.axhline(0, color="#707070", lw=0.8)
     ax.set_ylabel("information (bit)")
-    ax.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", columnspacing=0.9, handlelength=1.8)
+    ax.legend(
+        frameon=False,
+        fontsize=8,
+        title="noise sigma",
+        title_fontsize=8,
+        ncols=3,
+        loc="upper center",
+        columnspacing=0.9,
+        handlelength=1.8,
+    )
     ax.set_ylim(top=1.45 * max(seeds.mean().max() for seeds in curves.values()))
 
 
 def draw_resolutions(ax: Any, words: dict[float, pd.DataFrame], legend: bool) -> None:
-    """Bits in words against the width of a bin, a line for each noise."""
+    """Information in words against bin width, a line per noise."""
     for k, (sigma, seeds) in enumerate(words.items()):
         x = seeds.columns.to_numpy(dtype=float)
         _bars(ax, 1e3 * x, [interval(seeds[c].to_numpy()) for c in seeds], k, f"{sigma:g} mV")
     _finish(ax, 1e3 * x)
-    ax.set_xlabel("width of a bin (ms)")
+    ax.set_xlabel("bin width (ms)")
     if legend:
         place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
         ax.legend(frameon=False, fontsize=8, title="noise sigma", title_fontsize=8, **place)
 
 
 def draw_cortex(left: Any, right: Any, found: pd.DataFrame) -> None:
-    """Bits against the cost of time of each setting; what timing adds against reliability."""
+    """Information against the cost of time in each setting; gain of timing against reliability."""
     for k, row in enumerate(found.itertuples()):
         colour = COLOURS[k % len(COLOURS)]
         costs = row.curve.index.to_numpy(dtype=float)
@@ -203,6 +228,6 @@ def draw_cortex(left: Any, right: Any, found: pd.DataFrame) -> None:
     left.axhline(0, color="#707070", lw=0.8)
     left.set_ylabel("information (bit)")
     right.axhline(0, color="#707070", lw=0.8)
-    right.set_xlabel("reliability (Gamma)")
+    right.set_xlabel("reliability (Gamma, 2 ms)")
     right.spines[["top", "right"]].set_visible(False)
     right.legend(frameon=False, fontsize=8, title="setting", title_fontsize=8, ncols=2)

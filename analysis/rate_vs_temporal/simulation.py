@@ -25,8 +25,9 @@ COLUMNS = ["part", "group", "tau", "sigma", "setting", "code", "x", "value", "se
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """One row for each information: part, group (seed, or windows of the recording), correlation time tau (s), sigma (mV; of the
-    recording the current's, pA), setting, code, x (resolution in s, of distances the cost in 1/s), value (bits) and its error."""
+    """One row per estimate of information: part, group (seed, or windows of the recording), correlation time tau (s), sigma (mV;
+    for the recording SD of the current, pA), setting, code, x (resolution in s, or cost of distances in 1/s), value (bits) and its
+    se."""
     rows = []
     for seed in range(0, config.seeds, config.together):
         progress(f"seed {seed + 1} of {config.seeds}")
@@ -37,7 +38,7 @@ def run(
 
 
 class Cell(NamedTuple):
-    """The answers of one neuron to all stimuli: trains in the window, which stimulus each had, and what it was."""
+    """Responses of one neuron to all stimuli: trains in the window, the stimulus of each, and the neuron's settings."""
 
     trains: measures.Trains
     labels: np.ndarray
@@ -51,7 +52,7 @@ def _state(*numbers: int) -> int:
 
 
 def stimulus(config: Config, seed: int, tau: float, number: int) -> np.ndarray:
-    """The drive of a trial, mV at each step: the lead, then a frozen Ornstein-Uhlenbeck path that shakes the membrane as told."""
+    """Drive of a trial, mV at each step: the lead, then a frozen Ornstein-Uhlenbeck path that causes the configured membrane SD."""
     scale = config.amplitude * np.sqrt((tau + config.tau_m) / tau)
     path = nsnn.FrozenNoise(
         config.mean * mV,
@@ -64,7 +65,7 @@ def stimulus(config: Config, seed: int, tau: float, number: int) -> np.ndarray:
 
 
 def answers(config: Config, seeds: Sequence[int]) -> Iterator[Cell]:
-    """A `Cell` for each seed, correlation time and noise, all simulated in one run."""
+    """A `Cell` for each seed, correlation time and noise, from one simulation."""
     axes = (np.array(seeds), config.taus, config.sigmas, np.arange(config.stimuli))
     seed, tau, sigma, number = (a.ravel() for a in np.meshgrid(*axes, indexing="ij"))
     paths = {
@@ -92,8 +93,8 @@ def answers(config: Config, seeds: Sequence[int]) -> Iterator[Cell]:
     )
     spikes = measures.as_trains(block, t_start=config.lead * pq.s)
     rng, n = np.random.default_rng(_state(config.seed, seeds[0], 1)), config.stimuli * config.trials
-    of, shown = np.divmod(spikes.neuron, config.stimuli)
-    trial = spikes.trial * config.stimuli + shown
+    of, number = np.divmod(spikes.neuron, config.stimuli)
+    trial = spikes.trial * config.stimuli + number
     times = np.maximum(spikes.times - config.lead, 0.0)
     if config.sabotage == "times shuffled":
         times = rng.uniform(0, config.window, times.size)
@@ -105,8 +106,8 @@ def answers(config: Config, seeds: Sequence[int]) -> Iterator[Cell]:
         trains = measures.Trains(
             times[own], 0 * trial[own], trial[own], 1, n, np.zeros(n), np.full(n, config.window)
         )
-        told = rng.permutation(labels) if config.sabotage == "labels shuffled" else labels
-        yield Cell(trains, told, int(seed[at]), float(tau[at]), float(sigma[at]))
+        shown = rng.permutation(labels) if config.sabotage == "labels shuffled" else labels
+        yield Cell(trains, shown, int(seed[at]), float(tau[at]), float(sigma[at]))
 
 
 def first(trains: measures.Trains, n: int) -> measures.Trains:
@@ -124,7 +125,7 @@ def first(trains: measures.Trains, n: int) -> measures.Trains:
 
 
 def lif(config: Config, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Rows of some seeds: bits in counts, latencies and words, of the first seeds in distances too."""
+    """Rows of some seeds: information in counts, latencies and words, and for the first seeds in distances."""
     for cell in answers(config, seeds):
         same = {"part": "LIF", "group": cell.seed, "tau": cell.tau, "sigma": cell.sigma}
         codes = measures.rate_vs_temporal(
@@ -148,12 +149,12 @@ def lif(config: Config, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
 
 
 def cortex(config: Config, progress: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    """Rows of the recorded neuron: windows of its four sweeps told apart, some at a time; none where the recordings are absent."""
+    """Rows of the recorded neuron: groups of windows of its four sweeps, decoded by distance; none without the recordings."""
     rng = np.random.default_rng(_state(config.seed, 2))
     for setting in recordings.CORTICAL:
         sweeps = recordings.cortical(setting)
         if sweeps is None:
-            progress("no recordings of cortical neurons: that part is left out")
+            progress("no recordings of cortical neurons: skipped")
             return
         current = float(np.mean([sweep.current.std() for sweep in sweeps]))
         same = {"part": "cortex", "setting": setting, "sigma": current}
@@ -164,12 +165,12 @@ def cortex(config: Config, progress: Callable[[str], None]) -> Iterator[dict[str
         off = gamma[~np.eye(len(gamma), dtype=bool)]
         yield same | {"code": "reliability", "x": 2e-3, "value": float(off.mean())}
         for group in range(int(seconds / config.piece + 1e-9) // config.pieces):
-            yield from _told_apart(
+            yield from _decoded_windows(
                 config, sweeps, group * config.pieces * config.piece, same | {"group": group}, rng
             )
 
 
-def _told_apart(
+def _decoded_windows(
     config: Config, sweeps: list[Any], begin: float, same: dict[str, Any], rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     trains, labels = [], []

@@ -9,35 +9,35 @@ import pandas as pd
 from scipy import stats
 
 from ..harness import Claim
-from ..shared.intervals import above, interval
+from ..shared.intervals import above, interval, interval_text
 
 GONE = 0.05
-"""bits; a surplus below it is called gone"""
-TELLS = 0.2
-"""bits that distances must tell at best in each seed, for their precision to be asked"""
-COST = 100.0
-"""1/s, of the recorded neuron's distances"""
+"""bits; a surplus below this counts as vanished"""
+DECODED = 0.2
+"""bits that the best distance must carry in each seed for its precision to be evaluated"""
+COST_OF_TIME = 100.0
+"""1/s, for the recorded neuron"""
 
 
-def grid(table: pd.DataFrame, code: str, tau: float, sigma: float) -> pd.DataFrame:
-    """Bits of the LIF, a row for each seed, a column for each resolution or cost."""
+def information_by_seed(table: pd.DataFrame, code: str, tau: float, sigma: float) -> pd.DataFrame:
+    """Information (bits) in the LIF neuron's responses: a row per seed, a column per resolution or cost."""
     own = table[(table.part == "LIF") & (table.code == code) & (table.tau == tau) & (table.sigma == sigma)]
     return own.pivot(index="group", columns="x", values="value")
 
 
 def finest(table: pd.DataFrame, code: str, tau: float, sigma: float) -> np.ndarray:
-    """Bits at the finest resolution, one for each seed."""
-    return grid(table, code, tau, sigma).iloc[:, 0].to_numpy(dtype=float)
+    """Information (bits) at the finest resolution, for each seed."""
+    return information_by_seed(table, code, tau, sigma).iloc[:, 0].to_numpy(dtype=float)
 
 
 def surplus(table: pd.DataFrame, tau: float, sigma: float) -> np.ndarray:
-    """Words at the finest resolution less counts, one for each seed."""
+    """Information in words at the finest resolution minus that in counts, for each seed."""
     return finest(table, "words", tau, sigma) - finest(table, "count", tau, sigma)
 
 
-def cut(costs: np.ndarray, bits: np.ndarray) -> float:
-    """The cost beyond the maximum at which the information has fallen to half of it, by interpolation in log q; the largest cost
-    where it never does."""
+def half_cost(costs: np.ndarray, bits: np.ndarray) -> float:
+    """Cost beyond the maximum at which the information has fallen to half, by interpolation in log q; the largest cost if it
+    does not fall so far."""
     most = int(np.argmax(bits))
     for k in range(most + 1, bits.size):
         if bits[k] < bits[most] / 2:
@@ -47,22 +47,22 @@ def cut(costs: np.ndarray, bits: np.ndarray) -> float:
     return float(costs[-1])
 
 
-def cuts(table: pd.DataFrame, tau: float, sigma: float) -> np.ndarray:
-    """`cut` of each seed."""
-    curves = grid(table, "distance", tau, sigma)
-    return np.array([cut(curves.columns.to_numpy(dtype=float), row) for row in curves.to_numpy()])
+def half_costs(table: pd.DataFrame, tau: float, sigma: float) -> np.ndarray:
+    """`half_cost` of each seed."""
+    curves = information_by_seed(table, "distance", tau, sigma)
+    return np.array([half_cost(curves.columns.to_numpy(dtype=float), row) for row in curves.to_numpy()])
 
 
-def _cost(table: pd.DataFrame, found: np.ndarray) -> str:
-    """Geometric mean of costs over seeds, in words; `cut` can't look beyond the largest."""
+def _cost_text(table: pd.DataFrame, found: np.ndarray) -> str:
+    """Geometric mean of costs over seeds as text; `half_cost` is at most the largest cost."""
     largest = table[table.code == "distance"].x.max()
     return f"{stats.gmean(found):.0f} / s" if (found < largest).any() else f"beyond {largest:g} / s"
 
 
-def told_apart(table: pd.DataFrame, tau: float, least: float = TELLS) -> list[float]:
-    """Noises at which distances tell at least so much at best, in each seed."""
+def decodable_noises(table: pd.DataFrame, tau: float, least: float = DECODED) -> list[float]:
+    """Noise levels at which the best distance carries at least `least` bits in each seed."""
     sigmas = axis(table, "sigma")
-    return [s for s in sigmas if (grid(table, "distance", tau, s).max(axis=1) >= least).all()]
+    return [s for s in sigmas if (information_by_seed(table, "distance", tau, s).max(axis=1) >= least).all()]
 
 
 def axis(table: pd.DataFrame, name: str) -> list[float]:
@@ -71,8 +71,7 @@ def axis(table: pd.DataFrame, name: str) -> list[float]:
 
 
 def _bits(values: np.ndarray) -> str:
-    mean, low, high = interval(values)
-    return f"{mean:+.3f} bit [{low:+.3f}, {high:+.3f}]"
+    return interval_text(values, "bit")
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -81,7 +80,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     return [
         *_claims_of_surplus(table, taus, sigmas),
         *_claims_of_distances(table, taus),
-        *_open_claims(table, taus, sigmas),
+        *_secondary_claims(table, taus, sigmas),
         *_claims_of_the_recording(table),
     ]
 
@@ -95,12 +94,14 @@ def _claims_of_surplus(table: pd.DataFrame, taus: list[float], sigmas: list[floa
     bits = {code: finest(table, code, fast, least).mean() for code in ("words", "count")}
     return [
         Claim(
-            "with the least noise and the fastest stimuli words at the finest resolution tell more than counts (95 % over seeds)",
+            "at the smallest noise and for the fastest stimuli, words at the finest resolution carry more information "
+            "than counts (95 %)",
             above(extra[fast, least], 0.0),
             f"{bits['words']:.2f} against {bits['count']:.2f} bit, surplus {_bits(extra[fast, least])}",
         ),
         Claim(
-            "the surplus falls with noise, at every time scale: less with the most than with the least, no step up (95 %)",
+            "the surplus falls with noise at every time scale: smaller at the largest than at the smallest noise, no "
+            "step up (95 %)",
             all(above(extra[t, least] - extra[t, most], 0.0) for t in taus)
             and bool(max(rises.values()) <= 0),
             "; ".join(
@@ -109,12 +110,12 @@ def _claims_of_surplus(table: pd.DataFrame, taus: list[float], sigmas: list[floa
             + f" bit at sigma {', '.join(f'{s:g}' for s in sigmas)} mV",
         ),
         Claim(
-            f"with the most noise it is gone, below {GONE:g} bit at every time scale (95 %)",
+            f"at the largest noise the surplus is below {GONE:g} bit at every time scale (95 %)",
             all(bool(interval(extra[t, most])[2] < GONE) for t in taus),
             "; ".join(f"{1e3 * t:g} ms {_bits(extra[t, most])}" for t in taus),
         ),
         Claim(
-            "with the least noise it is larger for the fastest stimuli than for the slowest (95 %, paired by seed)",
+            "at the smallest noise the surplus is larger for the fastest stimuli than for the slowest (95 %, paired by seed)",
             above(extra[fast, least] - extra[slow, least], 0.0),
             f"{1e3 * fast:g} ms {extra[fast, least].mean():.2f}, {1e3 * slow:g} ms {extra[slow, least].mean():.2f}; difference "
             + _bits(extra[fast, least] - extra[slow, least]),
@@ -123,59 +124,65 @@ def _claims_of_surplus(table: pd.DataFrame, taus: list[float], sigmas: list[floa
 
 
 def _claims_of_distances(table: pd.DataFrame, taus: list[float]) -> list[Claim]:
-    falls, best, told, peaks = [], [], [], []
+    falls, best, texts, peaks = [], [], [], []
     for t in taus:
-        usable = told_apart(table, t)
+        usable = decodable_noises(table, t)
         if len(usable) < 2:
             falls.append(False)
-            told.append(f"{1e3 * t:g} ms: {len(usable)} noises at which distances tell {TELLS:g} bit")
+            texts.append(
+                f"{1e3 * t:g} ms: {len(usable)} noise levels at which distances carry {DECODED:g} bit"
+            )
             continue
-        few, many = cuts(table, t, usable[0]), cuts(table, t, usable[-1])
+        few, many = half_costs(table, t, usable[0]), half_costs(table, t, usable[-1])
         falls.append(above(np.log2(few / many), 0.0))
-        told.append(
-            f"{1e3 * t:g} ms: {_cost(table, few)} at sigma {usable[0]:g} mV, {_cost(table, many)} at {usable[-1]:g} mV"
+        texts.append(
+            f"{1e3 * t:g} ms: {_cost_text(table, few)} at sigma {usable[0]:g} mV, {_cost_text(table, many)} at {usable[-1]:g} mV"
         )
-        top = [grid(table, "distance", t, s).idxmax(axis=1).to_numpy(dtype=float) for s in usable]
+        top = [
+            information_by_seed(table, "distance", t, s).idxmax(axis=1).to_numpy(dtype=float) for s in usable
+        ]
         best.append(above(top[0] - top[-1], 0.0))
         peaks.append(f"{1e3 * t:g} ms: " + ", ".join(f"{q.mean():.0f}" for q in top))
     return [
         Claim(
-            "the cost at which distances have lost half of what they tell falls with noise, at every time scale (95 %)",
+            "the cost at which distances have lost half of their information falls with noise, at every time scale (95 %)",
             all(falls),
-            "; ".join(told),
+            "; ".join(texts),
         ),
         Claim(
-            "so does the cost at which they tell most, q_max",
+            "the cost with the largest information, q_max, falls with noise, at every time scale (95 %)",
             len(best) == len(taus) and all(best),
-            "; ".join(peaks) + " / s, means over seeds, from the least noise on",
+            "; ".join(peaks) + " / s, means over seeds, from the smallest noise on",
             central=False,
         ),
     ]
 
 
-def needed(table: pd.DataFrame, tau: float, sigma: float) -> float:
-    """The coarsest resolution (s) whose words tell nine tenths of what the finest do, in the mean over seeds."""
-    bits = grid(table, "words", tau, sigma).mean()
+def required_resolution(table: pd.DataFrame, tau: float, sigma: float) -> float:
+    """The coarsest resolution (s) at which words carry 90 % of the information at the finest, mean over seeds."""
+    bits = information_by_seed(table, "words", tau, sigma).mean()
     return float(bits.index[bits >= 0.9 * bits.iloc[0]].max())
 
 
-def _open_claims(table: pd.DataFrame, taus: list[float], sigmas: list[float]) -> list[Claim]:
+def _secondary_claims(table: pd.DataFrame, taus: list[float], sigmas: list[float]) -> list[Claim]:
     fast, slow, least = taus[0], taus[-1], sigmas[0]
     first = finest(table, "latency", fast, least) - finest(table, "count", fast, least)
     telling = [s for s in sigmas if all(finest(table, "words", t, s).mean() > 2 * GONE for t in taus)]
     share = {
         (t, s): surplus(table, t, s) / finest(table, "words", t, s) for t in (fast, slow) for s in telling
     }
-    coarser = {t: [needed(table, t, s) for s in telling] for t in taus}
+    coarser = {t: [required_resolution(table, t, s) for s in telling] for t in taus}
     return [
         Claim(
-            "with the least noise and the fastest stimuli the first spike's latency alone tells more than the count (95 %)",
+            "at the smallest noise and for the fastest stimuli, the latency of the first spike carries more "
+            "information than the count (95 %)",
             above(first, 0.0),
             f"{_bits(first)} at the finest resolution",
             central=False,
         ),
         Claim(
-            f"timing's share of what words tell is smaller for the slowest stimuli wherever words tell {2 * GONE:g} bit (95 %)",
+            "the share of timing in the information of words is smaller for the slowest stimuli if words carry "
+            f"{2 * GONE:g} bit (95 %)",
             len(telling) > 0 and all(above(share[fast, s] - share[slow, s], 0.0) for s in telling),
             ", ".join(
                 f"sigma {s:g}: {100 * share[fast, s].mean():.0f} and {100 * share[slow, s].mean():.0f} %"
@@ -184,7 +191,7 @@ def _open_claims(table: pd.DataFrame, taus: list[float], sigmas: list[float]) ->
             central=False,
         ),
         Claim(
-            "the resolution that is needed for nine tenths of the words' information coarsens with noise, at every time scale",
+            "the resolution that preserves 90 % of the information in words coarsens with noise, at every time scale",
             len(telling) > 1 and all(c[-1] > c[0] and min(np.diff(c)) >= 0 for c in coarser.values()),
             "; ".join(f"{1e3 * t:g} ms: " + ", ".join(f"{1e3 * x:g}" for x in c) for t, c in coarser.items())
             + f" ms at sigma {', '.join(f'{s:g}' for s in telling)} mV",
@@ -193,8 +200,8 @@ def _open_claims(table: pd.DataFrame, taus: list[float], sigmas: list[float]) ->
     ]
 
 
-def recorded(table: pd.DataFrame) -> pd.DataFrame:
-    """Of each setting of the recording: SD of the current, reliability, and what timing adds in each group of windows."""
+def recorded_settings(table: pd.DataFrame) -> pd.DataFrame:
+    """Each setting of the recording: SD of the current, reliability, and gain of timing in each group of windows."""
     rows = []
     own = table[table.part == "cortex"]
     for setting, part in own.assign(setting=own.setting.astype(float).astype(int)).groupby("setting"):
@@ -204,7 +211,7 @@ def recorded(table: pd.DataFrame) -> pd.DataFrame:
                 "setting": setting,
                 "current": part.sigma.iloc[0],
                 "reliability": part[part.code == "reliability"].value.iloc[0],
-                "gain": (curves[COST] - curves[0.0]).to_numpy(dtype=float),
+                "gain": (curves[COST_OF_TIME] - curves[0.0]).to_numpy(dtype=float),
                 "curve": curves.mean(),
             }
         )
@@ -214,25 +221,26 @@ def recorded(table: pd.DataFrame) -> pd.DataFrame:
 def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
     if not (table.part == "cortex").any():
         return []
-    found = recorded(table).set_index("setting")
+    found = recorded_settings(table).set_index("setting")
     high, low = found.gain[11], found.gain[12]
     gains = np.array([g.mean() for g in found.gain])
     rank = stats.spearmanr(found.reliability, gains)
     return [
         Claim(
-            "recorded neuron: where it answers most reliably (setting 11) distances with a cost of time tell more than counts",
+            "recorded neuron, most reliable setting (11): distances with a cost of time carry more information than counts (95 %)",
             above(high, 0.0),
-            f"{_bits(high)} over {high.size} groups of windows, {COST:g} / s against 0",
+            f"{_bits(high)} over {high.size} groups of windows, {COST_OF_TIME:g} / s against 0",
             central=False,
         ),
         Claim(
-            "recorded neuron: timing adds more there than where it answers least reliably (setting 12)",
+            "recorded neuron: the gain of timing is larger in the most reliable setting (11) than in the least "
+            "reliable one (12) (95 %)",
             above(high - low, 0.0),
             f"reliability {found.reliability[11]:.2f} and {found.reliability[12]:.2f}; {_bits(high - low)}",
             central=False,
         ),
         Claim(
-            "recorded neuron: over the eight settings timing adds more where spikes are more reliable (rank correlation, p < .05)",
+            "recorded neuron: over the eight settings the gain of timing rises with reliability (rank correlation, p < .05)",
             bool(rank.statistic > 0 and rank.pvalue < 0.05),
             f"{rank.statistic:+.2f}, p = {rank.pvalue:.2g}; "
             + ", ".join(
@@ -258,18 +266,18 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                     "spikes": f"{count:.2f}",
                     **{f"{code} (bit)": f"{finest(table, code, t, s).mean():.3f}" for code in ("count", "latency", "words")},
                     "surplus (bit)": f"{extra.mean():.3f} ± {extra.std(ddof=1) / np.sqrt(extra.size):.3f}",
-                    "needed (ms)": f"{1e3 * needed(table, t, s):g}",
-                    "half lost at": _cost(table, cuts(table, t, s)) if s in told_apart(table, t) else "",
+                    "required resolution (ms)": f"{1e3 * required_resolution(table, t, s):g}",
+                    "half lost at cost": _cost_text(table, half_costs(table, t, s)) if s in decodable_noises(table, t) else "",
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def headline(table: pd.DataFrame) -> str:
-    """The study in a sentence."""
+    """The main result in a sentence."""
     taus, sigmas = axis(table, "tau"), axis(table, "sigma")
     few, most = (surplus(table, taus[0], s).mean() for s in (sigmas[0], sigmas[-1]))
     return (
-        f"For stimuli that change within {1e3 * taus[0]:g} ms spike times add {few:.2f} bit to the count at sigma "
-        f"{sigmas[0]:g} mV, and {most:.2f} at {sigmas[-1]:g} mV."
+        f"For stimuli with a time scale of {1e3 * taus[0]:g} ms, spike times add {few:.2f} bit to the spike count at sigma "
+        f"{sigmas[0]:g} mV, and {most:.2f} bit at {sigmas[-1]:g} mV."
     )

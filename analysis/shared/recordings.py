@@ -1,4 +1,4 @@
-"""Recordings that studies can use but that are no part of the project: where they lie, and a reader for each."""
+"""Optional recordings outside the repository: their folder, and a reader for each set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nsnn_neuro import FormatError
 __all__ = ["CORTICAL", "Sweep", "cortical", "folder", "retina"]
 
 CORTICAL = ("00", "04", "05", "06", "08", "09", "11", "12")
-"""settings of mean and standard deviation of the current that `cortical` reads"""
+"""settings (mean and standard deviation of the current) that `cortical` reads"""
 
 
 class Sweep(NamedTuple):
@@ -31,9 +31,9 @@ class Sweep(NamedTuple):
 
 
 def folder(name: str) -> Path | None:
-    """The folder of a set of recordings, None where it is absent.
+    """The folder of a set of recordings, or None if it is absent.
 
-    Looked for in the folder that NSNN_SHARED_DATA names, or else in shared/data beside the repository.
+    Parent folder: the environment variable NSNN_SHARED_DATA, or else shared/data next to the repository.
     """
     named = os.environ.get("NSNN_SHARED_DATA")
     data = Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -41,10 +41,10 @@ def folder(name: str) -> Path | None:
 
 
 def cortical(setting: str) -> list[Sweep] | None:
-    """Four repeats of a rat's cortical neuron under one frozen current, None where the recordings are absent.
+    """Four repeats of a rat cortical neuron driven by one frozen current, or None if the recordings are absent.
 
     Challenge A of the 2007 competition on single neuron models: 6.8 s at 5 kHz; the current is an Ornstein-Uhlenbeck process whose
-    mean and standard deviation are the setting's. Source: Jolivet et al. 2008, doi 10.1007/s00422-008-0261-x
+    mean and standard deviation define the setting. Source: Jolivet et al. 2008, doi 10.1007/s00422-008-0261-x
     """
     place = folder("qsnmc2007_A")
     if place is None:
@@ -68,9 +68,9 @@ def cortical(setting: str) -> list[Sweep] | None:
 
 
 def retina() -> np.ndarray | None:
-    """Spikes (0 or 1) of 50 ganglion cells of a salamander's retina, (297 repeats of a film of 19 s, 953 bins of 20 ms, 50 cells).
+    """Spikes (0 or 1) of 50 salamander retinal ganglion cells, shape (297 repeats of a 19-s film, 953 bins of 20 ms, 50 cells).
 
-    None where the recordings are absent. Source: Tkacik et al. 2014, doi 10.1371/journal.pcbi.1003408
+    None if the recordings are absent. Source: Tkacik et al. 2014, doi 10.1371/journal.pcbi.1003408
     """
     place = folder("salamander_retina_movie")
     if place is None:

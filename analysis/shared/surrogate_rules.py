@@ -1,4 +1,4 @@
-"""For the study `surrogate_rationale`: surrogate gradients in use, and the neuron without noise that they are used for."""
+"""Published surrogate gradients, and the deterministic network that they are used for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import nsnn_neuro as nsnn
 
 
 class Surrogate(NamedTuple):
-    """A family by its width, and the surrogate gradient as the literature writes it, of x = u - theta and its own parameter."""
+    """A noise family as a function of its width, and the published surrogate gradient of x = u - theta with its parameter."""
 
     family: Callable[[float], nsnn.Family]
     formula: Callable[[np.ndarray, float], np.ndarray]
@@ -76,7 +76,7 @@ SURROGATES = {
 def deterministic(
     W: list[np.ndarray], x: np.ndarray, *, beta: float, theta: float, reset: str
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Potentials and spikes (trials, steps, n) of layers of LIF neurons without noise, which fire when u > theta."""
+    """Potentials and spikes (trials, steps, n) of layers of deterministic LIF neurons, which fire when u > theta."""
     u, o = ([np.zeros((*x.shape[:2], w.shape[1])) for w in W] for _ in range(2))
     for t in range(x.shape[1]):
         below = x[:, t]
@@ -101,7 +101,7 @@ def backpropagation(
     theta: float,
     reset: str,
 ) -> list[np.ndarray]:
-    """dL/dW of one trial through time, psi in the place of do/du: arrays (steps, n), `by_output` = dL/do of the last layer."""
+    """dL/dW of one trial by backpropagation through time, psi (steps, n) in place of do/du; `by_output`: dL/do of the output."""
     by_u = [np.zeros_like(a) for a in u]
     last, end = len(W) - 1, len(x) - 1
     for t in range(end, -1, -1):

@@ -1,25 +1,26 @@
-"""Stochastic resonance: what noisy units tell about a signal that never reaches their threshold, against the noise.
+"""Stochastic resonance: information about a subthreshold signal against the noise level.
 
-- unit: one NSNN unit in single steps (no memory), Gaussian escape noise, two equally likely potentials. Both below threshold they
-  are told apart by noise alone; on either side of it (the control) noise can only blur them. I(spike; potential) is exact.
-- LIF: the same in continuous time. From reset the membrane is driven by one of two currents for a window, in white noise; the
-  response is the number of spikes. Below threshold both, or above it both (the control). Exact: the law of a renewal process's
-  count, from the transform of the first-passage time.
-- pool: K units that see one Gaussian signal around their threshold and have private noise; the response is how many of them fire.
-  Without noise they all agree and tell one bit (suprathreshold stochastic resonance, Stocks 2000). Simulated with the signal at
-  equally likely levels, for which the exact sum is taken too.
+- unit: one NSNN unit in single steps (no memory), Gaussian escape noise, two equally likely potentials. If both are below
+  threshold, only noise makes them distinguishable. In the control one is below and one above. I(spike; potential) is exact.
+- LIF: the same in continuous time. From reset, one of two currents drives the membrane for a window, in white noise. The response
+  is the spike count. Both currents are below threshold, or (control) both above. The exact count distribution of the renewal
+  process follows from the transform of the first-passage time.
+- pool: K units with private noise receive one Gaussian signal around their threshold. The response is the number of units that
+  fire. Without noise all agree and carry one bit (suprathreshold stochastic resonance, Stocks 2000). The simulated signal takes
+  equally likely discrete levels, and the exact sum is evaluated for the same levels.
 
-Stated beforehand: simulated and exact information agree at every noise; a subthreshold signal's has its maximum at a noise in
-between, where the theory puts it; the control's only falls; a pool gains over its noiseless bit, the more the larger it is.
+Hypotheses, fixed beforehand. Simulated and exact information agree at every noise. Information about a subthreshold signal has its
+maximum at an intermediate noise, where theory predicts it. That of the control falls monotonically. A pool exceeds its noiseless
+bit, and the gain grows with its size.
 
-Bits are estimated in several replicates, each with noise of its own; a point is their mean and its error the jackknives' together.
-Bias is corrected after Panzeri and Treves, of the pools' counts after Grassberger: a first full run with the former left up to .01
-bit too little where 63 units have 64 responses, most of them rare, and so did counts drawn from the exact law without any neuron.
-That estimate is reported beside the other. The location of a maximum is the vertex of a parabola in log sigma through the five
-points around the exact one, compared with that through exact values there, so that the parabola's own bias cancels.
+Information is estimated in several replicates with independent noise. A point is their mean, with the combined jackknife error.
+Bias is corrected by Panzeri-Treves, and by Grassberger's method for counts of pools. In a first full run Panzeri-Treves left up to
+.01 bit too little for 63 units, whose 64 responses are mostly rare; counts drawn from the exact distribution gave the same error.
+Both estimates are reported. The location of a maximum is the vertex of a parabola in log sigma through the five points around the
+exact one. It is compared with the parabola through the exact values, so that the bias of the parabola cancels.
 
-A resonance says that a given threshold is better off with noise. It doesn't say that noise beats a threshold put in the right
-place: the control, whose threshold lies between its potentials, tells more at little noise than the other signal at any.
+Interpretation. A resonance means that noise improves transmission at a given threshold. It does not mean that noise is better than
+a well-placed threshold: at small noise the control carries more information than the subthreshold signal at any noise.
 """
 
 from __future__ import annotations

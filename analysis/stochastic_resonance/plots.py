@@ -14,12 +14,12 @@ from .verdicts import curve, replicates, simulated
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Information against noise: one unit, the LIF, pools."""
+    """Information against noise: one unit, LIF neuron, pools."""
     figure = Figure(figsize=(10.5, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for ax, part, title, label in (
         (left, "unit", "one unit, one step", "noise sigma (thresholds)"),
-        (middle, "LIF", "LIF, spike count", "noise sigma (mV)"),
+        (middle, "LIF", "LIF neuron, spike count", "noise sigma (mV)"),
     ):
         names = ("subthreshold", "suprathreshold")
         shown = {name: (simulated(table, part, name), curve(table, part, name)) for name in names}
@@ -36,7 +36,7 @@ def plot(table: pd.DataFrame) -> Figure:
 
 
 def plot_gain(table: pd.DataFrame) -> Figure:
-    """What a pool tells at its best noise, against its size."""
+    """Information of a pool at its best noise, against its size."""
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     best = table[(table.kind == "best") & (table.part == "pool")].sort_values("units")
     sizes = set(table[(table.part == "pool") & (table.kind == "simulated")].units.astype(int)) - {1}
@@ -49,12 +49,12 @@ def plot_gain(table: pd.DataFrame) -> Figure:
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
     """Information against noise, and the pools' maxima."""
     return {
-        f"{CLAIM}. Lines: exact. Markers: simulated, with 2 standard errors. Left and middle: a signal below threshold and, as the "
-        "control, one that isn't; dotted, the exact maximum. Right: pools of units that share a signal around their threshold; "
-        "simulated at discrete levels, which at little noise tell less; dotted, what they tell without noise.": plot(
+        f"{CLAIM}. Lines: exact. Markers: simulated, with 2 standard errors. Left and middle: a subthreshold signal and, as the "
+        "control, a suprathreshold one; dotted: exact maximum. Right: pools of units that share a signal around their threshold, "
+        "simulated at discrete levels, which carry less at small noise; dotted: one bit, the value without noise.": plot(
             table
         ),
-        "What a pool tells at its best noise. Line: exact. Markers: simulated at the nearest noise of the grid, 95 % intervals "
+        "Information of a pool at its best noise. Line: exact. Markers: simulated at the nearest grid point, 95 % intervals "
         "over replicates. Dotted: without noise.": plot_gain(table),
     }
 
@@ -96,7 +96,7 @@ def _finish(ax: Any) -> None:
 
 
 def draw_two_signals(ax: Any, shown: dict[str, tuple[pd.DataFrame, pd.DataFrame]], best: float) -> None:
-    """Bits against noise for the two signals; the small one of the unit gets an axis of its own."""
+    """Information against noise for the two signals; the small values of the unit have a separate axis."""
     small = shown["subthreshold"][1].exact.max() < 0.2
     other = ax.twinx() if small else ax
     _curve(ax, *shown["subthreshold"], SIGNALS["subthreshold"], "below threshold")
@@ -109,7 +109,7 @@ def draw_two_signals(ax: Any, shown: dict[str, tuple[pd.DataFrame, pd.DataFrame]
     if small:
         other.set_ylim(0, 1.4)
         ax.set_ylim(0, 1.4 * shown["subthreshold"][1].exact.max())
-        other.set_ylabel("of the control (bit)", color=SIGNALS["suprathreshold"][0])
+        other.set_ylabel("information, control (bit)", color=SIGNALS["suprathreshold"][0])
         other.tick_params(axis="y", colors=SIGNALS["suprathreshold"][0])
         other.spines["top"].set_visible(False)
         more = other.get_legend_handles_labels()
@@ -118,7 +118,7 @@ def draw_two_signals(ax: Any, shown: dict[str, tuple[pd.DataFrame, pd.DataFrame]
 
 
 def draw_pool(ax: Any, shown: dict[int, tuple[pd.DataFrame, pd.DataFrame]]) -> None:
-    """Bits against noise for pools of several sizes."""
+    """Information against noise for pools of several sizes."""
     for (k, curves), style in zip(reversed(shown.items()), POOLS, strict=False):
         _curve(ax, *curves, style, f"{k} units" if k > 1 else "1 unit")
     ax.axhline(1, color="#707070", lw=0.8, ls=":")

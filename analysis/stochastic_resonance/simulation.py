@@ -24,8 +24,8 @@ COLUMNS = ["part", "kind", "signal", "units", "sigma", "replicate", "value", "se
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """A row for each simulated information ("simulated": part, signal, units, sigma, replicate; bits, their standard error and the
-    exact value), for each point of the exact curves ("curve"), and for the maximum of each ("best")."""
+    """One row per simulated estimate ("simulated": part, signal, units, sigma, replicate; bits, standard error, exact value), per
+    point of the exact curves ("curve"), and per maximum of a curve ("best")."""
     progress("one unit")
     rows = unit(config)
     progress("LIF")
@@ -35,7 +35,7 @@ def run(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-STEP = 1e-4  # s, of the NSNN units; nothing depends on it
+STEP = 1e-4  # s, of the NSNN units; has no effect on results
 CELL = {"tau_m": 20e-3 * second, "v_reset": 0 * mV, "tau_refrac": 0 * second}
 V_THRESH = 20 * mV
 
@@ -43,7 +43,7 @@ V_THRESH = 20 * mV
 def _bits(
     s: np.ndarray, r: np.ndarray, rng: np.random.Generator, config: Config, bias: str = "panzeri-treves"
 ) -> dict[str, float]:
-    """Estimate and standard error, with the labels shuffled where the sabotage says so; beside it Panzeri and Treves' estimate."""
+    """Estimate and standard error, with shuffled labels under the sabotage; and the Panzeri-Treves estimate."""
     labels = rng.permutation(s) if config.sabotage == "labels shuffled" else s
     found, other = (
         measures.mutual_information(labels, r, bias=b, n_shuffle=0) for b in (bias, "panzeri-treves")
@@ -52,7 +52,7 @@ def _bits(
 
 
 def _best(information: Callable[[float], float], low: float, high: float) -> tuple[float, float]:
-    """Where a function of the noise has its maximum, and the maximum; searched in the noise's logarithm."""
+    """Location and value of the maximum of a function of the noise, searched in log noise."""
     found = optimize.minimize_scalar(
         lambda x: -information(float(np.exp(x))),
         bounds=(np.log(low), np.log(high)),
@@ -69,19 +69,19 @@ def _signal(values: np.ndarray) -> nsnn.Recorded:
 
 
 def presentation_order(values: np.ndarray, times: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """An order of equally many of each value for one trial, and the number of trials."""
+    """Random order of presentations in a trial, equally many of each value, and the number of trials."""
     each = max(k for k in range(1, 1 + 640 // values.size) if times % k == 0)
     return rng.permutation(np.repeat(np.arange(values.size), each)), times // each
 
 
 def _signals(config: Config, weak: Any, strong: Any) -> dict[str, tuple[Any, Any]]:
-    """signal -> what is shown, and what the exact value is of."""
+    """Signal name -> (presented values, values of the exact calculation)."""
     spoilt = config.sabotage == "suprathreshold signal"
     return {"subthreshold": (strong if spoilt else weak, weak), "suprathreshold": (strong, strong)}
 
 
 def unit(config: Config) -> list[dict[str, Any]]:
-    """Rows of the single unit: simulated, exact curves, the exact maximum."""
+    """Rows of the single unit: simulations, exact curves, exact maximum."""
     rng, rows = np.random.default_rng([config.seed, 1]), []
     sigma, replicate = np.meshgrid(config.sigmas, np.arange(config.replicates), indexing="ij")
     for name, (shown, meant) in _signals(config, config.subthreshold, config.straddling).items():
@@ -124,8 +124,8 @@ def _unit_curves(config: Config) -> list[dict[str, Any]]:
     return [*rows, {**best, "sigma": at, "exact": most}]
 
 
-def counted(drives: Any, sigmas: Any, window: float) -> np.ndarray:
-    """Exact information (bits), (n_sigmas,), of the count in a window that begins at reset, about which drive (mV) it was."""
+def count_information(drives: Any, sigmas: Any, window: float) -> np.ndarray:
+    """Exact information (bits, (n_sigmas,)) of the spike count in a window from reset about the drive (mV)."""
     law = theory.fp_counts(
         window * second,
         theory.lif_drift(np.asarray(drives)[:, None] * mV),
@@ -139,7 +139,7 @@ def counted(drives: Any, sigmas: Any, window: float) -> np.ndarray:
 
 
 def lif(config: Config) -> list[dict[str, Any]]:
-    """Rows of the LIF, likewise."""
+    """Rows of the LIF neuron: simulations, exact curves, exact maximum."""
     rng, rows = np.random.default_rng([config.seed, 2]), []
     signals = _signals(config, config.weak, config.strong)
     drives = np.array([shown for shown, _ in signals.values()])
@@ -160,7 +160,7 @@ def lif(config: Config) -> list[dict[str, Any]]:
     counts = measures.spike_counts(block).reshape(config.trials, *(len(axis) for axis in axes))
     s = np.repeat([0, 1], config.trials)
     for i, (name, (_, meant)) in enumerate(signals.items()):
-        exact = counted(meant, config.lif_sigmas, config.window)
+        exact = count_information(meant, config.lif_sigmas, config.window)
         for j, level in enumerate(config.lif_sigmas):
             for k in range(config.replicates):
                 found = _bits(s, counts[:, i, :, j, k].T.ravel(), rng, config)
@@ -174,18 +174,18 @@ def lif(config: Config) -> list[dict[str, Any]]:
 def _lif_curves(config: Config) -> list[dict[str, Any]]:
     sigmas, rows = np.geomspace(config.lif_sigmas[0], config.lif_sigmas[-1], 24), []
     for name, (_, drives) in _signals(config, config.weak, config.strong).items():
-        rows += _curve("LIF", name, 1, sigmas, counted(drives, sigmas, config.window))
+        rows += _curve("LIF", name, 1, sigmas, count_information(drives, sigmas, config.window))
     at = sigmas[[0, -1]]
-    for _ in range(3):  # a finer grid between the neighbours of the best of the last: all of a grid in one go
+    for _ in range(3):  # refine the grid around the maximum; one call per grid
         grid = np.geomspace(at[0], at[-1], 13)
-        bits = counted(config.weak, grid, config.window)
+        bits = count_information(config.weak, grid, config.window)
         at = grid[np.clip(bits.argmax() + np.array([-1, 1]), 0, grid.size - 1)]
     best = {"part": "LIF", "kind": "best", "signal": "subthreshold", "units": 1}
     return [*rows, {**best, "sigma": grid[bits.argmax()], "exact": bits.max()}]
 
 
 def pools(config: Config) -> list[dict[str, Any]]:
-    """Rows of the pools, likewise."""
+    """Rows of the pools: simulations, exact curves, exact maxima."""
     rng, rows = np.random.default_rng([config.seed, 3]), []
     x = stats.norm.ppf((np.arange(config.levels) + 0.5) / config.levels)
     most, ratios = max(config.pools), np.array(config.ratios)

@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 
 from ..harness import Claim
-from ..shared.intervals import above, interval
+from ..shared.intervals import above, interval_text
 
 PUBLISHED_UNIT = (0.26837, 0.094071)
-"""sigma and bits of the maximum, one unit, potentials .4 and .8, threshold 1; computed independently"""
+"""(sigma, bits) of the maximum for one unit, potentials .4 and .8, threshold 1; computed independently"""
 PUBLISHED_POOL = {2: (0.088, 1.0577), 8: (0.316, 1.5646), 63: (0.503, 2.7401)}
-"""units -> noise and bits of the maximum; computed independently"""
+"""units -> (noise, bits) of the maximum; computed independently"""
 PUBLISHED_ONE = 0.278652
-"""bits of one unit of a pool whose noise has the signal's SD"""
-LEFT = 0.003
-"""bits; what a correction may leave where responses are nearly certain and the error bar is nearly 0"""
-PROMISED = 0.01
-"""bits; within which Panzeri and Treves' correction is said to be right where there are enough trials"""
+"""bits of one unit whose noise and signal have the same SD"""
+RESIDUAL = 0.003
+"""bits; residual bias that is accepted if responses are nearly certain, where the standard error is nearly 0"""
+STATED_ACCURACY = 0.01
+"""bits; stated accuracy of the Panzeri-Treves correction with enough trials"""
 
 
 def simulated(table: pd.DataFrame, part: str, signal: str, units: int = 1) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def curve(table: pd.DataFrame, part: str, signal: str, units: int = 1, kind: str
 
 
 def replicates(table: pd.DataFrame, part: str, signal: str, sigma: float, units: int = 1) -> np.ndarray:
-    """Bits of each replicate at the sigma of the grid that is nearest in its logarithm."""
+    """Information (bits) of each replicate at the grid point nearest to sigma in log sigma."""
     own = table[
         (table.kind == "simulated") & (table.part == part) & (table.signal == signal) & (table.units == units)
     ]
@@ -50,8 +50,8 @@ def replicates(table: pd.DataFrame, part: str, signal: str, sigma: float, units:
 
 
 def vertex(x: np.ndarray, y: np.ndarray, se: np.ndarray) -> tuple[float, float, float]:
-    """Where the least-squares parabola through points has its vertex, the standard error of that by linear propagation, and how
-    many standard errors its curvature is from zero; NaN where there is no curvature.
+    """Vertex of the least-squares parabola through points, its standard error by linear propagation, and its curvature in standard
+    errors; NaN without curvature.
     """
     design = np.vander(x - x.mean(), 3)
     solve = np.linalg.pinv(design)
@@ -64,42 +64,37 @@ def vertex(x: np.ndarray, y: np.ndarray, se: np.ndarray) -> tuple[float, float, 
 
 
 def location(table: pd.DataFrame, part: str) -> tuple[float, float, float, float]:
-    """Sigma of the simulated maximum, the standard error of its logarithm, z of its logarithm to the exact one, and z of the
+    """Sigma of the simulated maximum, standard error of its logarithm, z of the logarithm against theory, and z of the
     curvature."""
     best = float(curve(table, part, "subthreshold", kind="best").sigma.iloc[0])
     points = simulated(table, part, "subthreshold")
     first = int(np.clip(np.abs(np.log(points.sigma / best)).to_numpy().argmin() - 2, 0, len(points) - 5))
     near = points.iloc[first : first + 5]
     x = np.log(near.sigma.to_numpy())
-    found, error, bent = vertex(x, near.value.to_numpy(), near.se.to_numpy())
+    found, error, curvature = vertex(x, near.value.to_numpy(), near.se.to_numpy())
     expected, *_ = vertex(x, near.exact.to_numpy(), 0 * x)
     error = max(error, 1e-6)
-    return float(best * np.exp(found - expected)), error, (found - expected) / error, bent
-
-
-def _told(bits: np.ndarray) -> str:
-    mean, low, high = interval(bits)
-    return f"{mean:+.3f} bit, [{low:+.3f}, {high:+.3f}]"
+    return float(best * np.exp(found - expected)), error, (found - expected) / error, curvature
 
 
 def _agree(found: pd.DataFrame) -> tuple[bool, str]:
-    """Whether every point agrees, and the evidence."""
+    """Whether all points agree with theory, and the evidence."""
     off = (found.value - found.exact).abs()
-    z = found.z[off >= LEFT].abs()
-    told = (
-        f"largest |z| of those beyond {LEFT:g} bit {z.max():.1f}"
+    z = found.z[off >= RESIDUAL].abs()
+    text = (
+        f"largest |z| of points that differ by more than {RESIDUAL:g} bit: {z.max():.1f}"
         if len(z)
-        else f"none is off by {LEFT:g} bit"
+        else f"no point differs by {RESIDUAL:g} bit"
     )
     return bool(
         len(found) and (z < 4).all()
-    ), f"{len(found)} points, largest difference {off.max():.4f} bit; {told}"
+    ), f"{len(found)} points, largest difference {off.max():.4f} bit; {text}"
 
 
 def _agreement(table: pd.DataFrame, part: str, text: str) -> Claim:
     found = pd.concat([simulated(table, part, name) for name in ("subthreshold", "suprathreshold")])
     return Claim(
-        f"{text}: simulated and exact information agree at every noise, both signals: |z| < 4, or {LEFT:g} bit",
+        f"{text}: simulated and exact information agree at every noise for both signals, |z| < 4 or within {RESIDUAL:g} bit",
         *_agree(found),
     )
 
@@ -110,20 +105,21 @@ def _interior(table: pd.DataFrame, part: str, text: str) -> Claim:
     top = replicates(table, part, "subthreshold", best.sigma)
     ends = [top - replicates(table, part, "subthreshold", s) for s in (sigmas.min(), sigmas.max())]
     return Claim(
-        f"{text}: the subthreshold signal is told best in between, better than at the least and the most noise (paired 95 %)",
+        f"{text}: information about the subthreshold signal is larger at intermediate than at the smallest and largest "
+        "noise (95 %)",
         all(above(d, 0.0) for d in ends),
-        f"at the exact maximum, sigma {best.sigma:.4g}: {top.mean():.3f} bit (exact {best.exact:.3f}); over sigma "
-        f"{sigmas.min():.3g} {_told(ends[0])}; over {sigmas.max():.3g} {_told(ends[1])}",
+        f"at the exact maximum, sigma {best.sigma:.4g}: {top.mean():.3f} bit (exact {best.exact:.3f}); minus that at sigma "
+        f"{sigmas.min():.3g}: {interval_text(ends[0], 'bit')}; at {sigmas.max():.3g}: {interval_text(ends[1], 'bit')}",
     )
 
 
 def _location(table: pd.DataFrame, part: str, text: str, central: bool) -> Claim:
-    at, error, z, bent = location(table, part)
+    at, error, z, curvature = location(table, part)
     best = curve(table, part, "subthreshold", kind="best").iloc[0]
     return Claim(
-        f"{text}: there is a maximum in the simulated information, and it lies where the theory puts it, |z| < 4",
-        bool(abs(z) < 4 and bent < -4),
-        f"sigma {at:.4g} ± {at * error:.2g}, exact {best.sigma:.4g}, z = {z:+.1f}; curvature {bent:.1f} standard errors",
+        f"{text}: the simulated information has a maximum (curvature below -4 standard errors) at the predicted noise, |z| < 4",
+        bool(abs(z) < 4 and curvature < -4),
+        f"sigma {at:.4g} ± {at * error:.2g}, exact {best.sigma:.4g}, z = {z:+.1f}; curvature {curvature:.1f} standard errors",
         central=central,
     )
 
@@ -134,7 +130,7 @@ def _falls(table: pd.DataFrame, part: str, text: str) -> Claim:
     rise = np.diff(value) / np.hypot(se[1:], se[:-1]).clip(1e-6)
     ends = [replicates(table, part, "suprathreshold", s) for s in (found.sigma.min(), found.sigma.max())]
     return Claim(
-        f"{text}: the control's information only falls with noise: exact without exception, simulated within 4 standard errors",
+        f"{text}: information about the control falls monotonically with noise, exactly and in simulations to 4 standard errors",
         bool((np.diff(exact) < 0).all() and rise.max() < 4 and above(ends[0] - ends[1], 0.0)),
         f"{ends[0].mean():.3f} bit at sigma {found.sigma.min():.3g}, {ends[1].mean():.3f} at {found.sigma.max():.3g}; largest "
         f"rise {max(0.0, float(rise.max())):.1f} standard errors",
@@ -152,7 +148,7 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
     more = [gain[b] - gain[a] for a, b in zip(list(gain), list(gain)[1:], strict=False)]
     return [
         Claim(
-            "pool: the exact information is as published: maxima for 2, 8 and 63 units, and one unit at equal SDs",
+            "pool: the exact information equals independent values: maxima for 2, 8 and 63 units, and one unit at equal SDs",
             bool(
                 round(one, 6) == PUBLISHED_ONE
                 and all(
@@ -164,22 +160,22 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
             + f"; one {one:.6f}",
         ),
         Claim(
-            f"pool: simulated and exact information agree at every noise and size: |z| < 4, or {LEFT:g} bit",
+            f"pool: simulated and exact information agree at every noise and size, |z| < 4 or within {RESIDUAL:g} bit",
             *_agree(found),
         ),
         Claim(
-            "pool: with noise two and more units tell more than the noiseless bit, and the gain grows with their number (95 %)",
+            "pool: with noise two or more units carry more than the noiseless bit, and the gain grows with their number (95 %)",
             all(above(g, 0.0) for g in gain.values()) and all(above(d, 0.0) for d in more),
-            "; ".join(f"{k} units {_told(g)}" for k, g in gain.items()),
+            "; ".join(f"{k} units {interval_text(g, 'bit')}" for k, g in gain.items()),
         ),
         Claim(
-            f"pool: with Panzeri and Treves' correction instead every point is within {PROMISED:g} bit",
-            bool(other.max() < PROMISED),
+            f"pool: with the Panzeri-Treves correction instead, every point is within {STATED_ACCURACY:g} bit of theory",
+            bool(other.max() < STATED_ACCURACY),
             f"largest difference {other.max():.4f} bit",
             central=False,
         ),
         Claim(
-            "pool: noise gives one unit alone nothing: its exact information falls from one bit on",
+            "pool: a single unit does not gain from noise: its exact information falls from one bit",
             bool(
                 (np.diff(curve(table, "pool", "Gaussian", 1).exact) < 0).all()
                 and curve(table, "pool", "Gaussian", 1).exact.max() < 1
@@ -194,7 +190,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     best = curve(table, "unit", "subthreshold", kind="best").iloc[0]
     return [
         Claim(
-            "one unit: the exact maximum is as computed independently, .094071 bit at sigma .26837",
+            "one unit: the exact maximum equals an independent value, .094071 bit at sigma .26837",
             bool(abs(best.sigma - PUBLISHED_UNIT[0]) < 2e-5 and round(best.exact, 6) == PUBLISHED_UNIT[1]),
             f"{best.exact:.6f} bit at {best.sigma:.5f}",
         ),
@@ -211,7 +207,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """The largest information of each part, exact and simulated at the nearest noise of the grid."""
+    """Largest information of each part: exact, and simulated at the nearest grid point."""
     rows = []
     for best in table[table.kind == "best"].itertuples():
         own = simulated(table, best.part, best.signal, best.units)
@@ -223,9 +219,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                 "part": best.part,
                 "units": int(best.units),
                 "best sigma": f"{best.sigma:.4g}",
-                "exact there (bit)": f"{best.exact:.4f}",
+                "exact maximum (bit)": f"{best.exact:.4f}",
                 "simulated at sigma": f"{near.sigma:.4g}",
-                "exact (bit)": f"{near.exact:.4f}",
+                "exact at that sigma (bit)": f"{near.exact:.4f}",
                 "simulated (bit)": f"{near.value:.4f} ± {near.se:.4f}",
                 "z": f"{near.z:+.1f}",
             }
@@ -234,10 +230,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def headline(table: pd.DataFrame) -> str:
-    """The study in a sentence."""
+    """The main result in a sentence."""
     one, cell = (curve(table, part, "subthreshold", kind="best").iloc[0] for part in ("unit", "LIF"))
     most = table[(table.kind == "best") & (table.part == "pool") & (table.units == 63)].iloc[0]
     return (
-        f"One unit hears a subthreshold signal best at sigma {one.sigma:.3f} ({one.exact:.3f} bit), a LIF at {cell.sigma:.2f} mV "
-        f"({cell.exact:.2f} bit); 63 units at the right noise tell {most.exact:.2f} bits of what without noise is one."
+        f"One unit transmits most information about a subthreshold signal at sigma {one.sigma:.3f} ({one.exact:.3f} bit), a LIF "
+        f"neuron at {cell.sigma:.2f} mV ({cell.exact:.2f} bit); 63 units carry {most.exact:.2f} bits at the best "
+        "noise, 1 bit without."
     )

@@ -1,16 +1,16 @@
-"""Where surrogate gradients come from: each is the learning rule of a neuron with the noise whose density it is.
+"""Equivalence of surrogate gradients and noise-driven learning (NDL).
 
-A deterministic neuron's spike has no derivative, so a surrogate is put in its place. A noisy neuron needs none: its spike has the
-probability F(u - theta), whose derivative, the noise's density f, is the middle factor of noise-driven learning (NDL). Four parts:
+The spike of a deterministic neuron has no derivative, so training uses a surrogate. A noisy neuron fires with probability
+F(u - theta). The derivative of F, the density f of the noise, is the middle factor of NDL. The study compares
 
-- six densities against the surrogates in use elsewhere, written with their own parameters, and against the slope of F
-- NDL's gradient along the spikes of a deterministic two-layer network against backpropagation with those surrogates
-- what the rule costs: its mean over all spike patterns against the exact gradient of the expected loss, by enumeration. In depth,
-  an input weight .8 onto hidden neurons that share the weight 1 to an output of bias .5, thresholds 1, one step, Gaussian noise,
-  the loss its spike; through the reset, two steps of one neuron with the drive .8
-- the noisy network's spikes against those of the deterministic one, as the noise goes to 0
+- six densities with the surrogates in use, written with their usual parameters, and with the slope of F
+- the gradient of NDL along the spikes of a deterministic two-layer network with backpropagation through these surrogates
+- the mean gradient of NDL over all spike patterns with the exact gradient of the expected loss, by enumeration (the bias). In
+  depth: an input weight .8 onto hidden neurons that share the weight 1 to an output of bias .5, thresholds 1, one step, Gaussian
+  noise, loss = output spike. Through the reset: two steps of one neuron with the drive .8
+- spikes of the noisy network with those of the deterministic network, as the noise goes to 0
 
-`width` is 1 / f(0), so that families can be compared; all else is dimensionless too.
+The `width` of a family is 1 / f(0). All quantities are dimensionless.
 """
 
 from __future__ import annotations

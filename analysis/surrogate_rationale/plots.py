@@ -11,7 +11,7 @@ from .config import CLAIM, SIGMA
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Densities and surrogates; bias against weight / sigma; spikes that differ from the deterministic network's."""
+    """Densities and surrogates; bias against weight / sigma; share of spikes that differ from the deterministic network."""
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     draw_densities(left, table)
@@ -31,8 +31,10 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
     """The three panels; the bias alone."""
     return {
         f"{CLAIM}. Left: the families' densities (lines) and the surrogates (dots). Middle: bias of noise-driven learning. Right: "
-        "spikes of a noisy network that differ from those of the same network without noise.": plot(table),
-        "Bias of noise-driven learning against what one spike moves a membrane by, in units of sigma.": plot_bias(
+        "spikes that differ between the noisy and the deterministic network; bars: standard errors over trials.": plot(
+            table
+        ),
+        "Bias of noise-driven learning against the effect of one spike on the membrane potential, in units of sigma.": plot_bias(
             table
         ),
     }
@@ -58,20 +60,25 @@ def draw_densities(ax: Axes, table: pd.DataFrame) -> None:
     ticks = [0.001, 0.01, 0.1, 1]
     ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
-    ax.set_title("density of the noise = surrogate", fontsize=10)
+    ax.set_title("noise densities and surrogates", fontsize=10)
     _tidy(ax, columns=2)
 
 
 def draw_bias(ax: Axes, table: pd.DataFrame, sigma: float) -> None:
-    """Bias of the gradient against what one spike moves a membrane by, in units of sigma."""
+    """Bias of the gradient against the effect of one spike on the membrane potential, in units of sigma."""
     depth, reset = table[table.part == "depth"], table[table.part == "reset"]
     at = depth.sigma == sigma
     curves = (
         (depth[depth.case == "noise"], "#0072B2", "o-", "weight 1, sigma from .1 to 12.8"),
-        (depth[(depth.case == "shared") & at], "#009E73", "s-", "sigma .4, weight 1 shared by 1, 2, 4, ..."),
-        (depth[depth.case == "weaker"], "#56B4E9", "^-", "sigma .4, one weight made smaller"),
-        (reset[reset.case == "detached"], "#CC79A7", "v--", "two steps, reset left out"),
-        (reset[reset.case == "exact"], "#D55E00", "d--", "two steps, through the reset"),
+        (
+            depth[(depth.case == "shared") & at],
+            "#009E73",
+            "s-",
+            "sigma .4, weight 1 shared by 1, 2, 4, ... synapses",
+        ),
+        (depth[depth.case == "weaker"], "#56B4E9", "^-", "sigma .4, one weight from 1 down"),
+        (reset[reset.case == "detached"], "#CC79A7", "v--", "two steps, path through reset omitted"),
+        (reset[reset.case == "exact"], "#D55E00", "d--", "two steps, path through reset included"),
     )
     for rows, colour, style, label in curves:
         x = rows.weight / rows.sigma
@@ -82,13 +89,13 @@ def draw_bias(ax: Axes, table: pd.DataFrame, sigma: float) -> None:
     ticks = [0.01, 0.1, 1, 10, 100]
     ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
-    ax.set(xlabel="what a spike moves a membrane by / sigma", ylabel="bias of the gradient (% of it)")
+    ax.set(xlabel="effect of a spike on the potential / sigma", ylabel="|bias| of the gradient (%)")
     ax.set_title("bias of noise-driven learning", fontsize=10)
     _tidy(ax)
 
 
 def draw_limit(ax: Axes, table: pd.DataFrame) -> None:
-    """Spikes that differ from the deterministic network's."""
+    """Share of spikes that differ from the deterministic network; bars: standard errors over trials."""
     limit = table[(table.part == "limit") & (table.reset == "hard")]
     for name, surrogate in SURROGATES.items():
         rows = limit[limit.case == name].sort_values("sigma")
@@ -100,6 +107,11 @@ def draw_limit(ax: Axes, table: pd.DataFrame) -> None:
     ticks = [0, 0.01, 0.1, 1, 10]
     ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
-    ax.set(xlim=(3e-9, 2), ylim=(-0.002, 60), xlabel="width of the noise", ylabel="spikes that differ (%)")
-    ax.set_title("towards the deterministic neuron", fontsize=10)
+    ax.set(
+        xlim=(3e-9, 2),
+        ylim=(-0.002, 60),
+        xlabel="width of the noise (thresholds)",
+        ylabel="differing spikes (%)",
+    )
+    ax.set_title("deterministic limit", fontsize=10)
     _tidy(ax)

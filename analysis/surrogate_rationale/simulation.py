@@ -20,7 +20,7 @@ COLUMNS = ["part", "case", "reset", "x", "sigma", "synapses", "weight", "value",
 
 
 class _Sum:
-    """The loss: the sum of a layer's spikes."""
+    """Loss: number of output spikes."""
 
     def __call__(self, o: list[np.ndarray]) -> float:
         return float(o[-1].sum())
@@ -30,37 +30,37 @@ class _Sum:
 
 
 class _Distance:
-    """The loss: half the squared distance of the last layer's spikes from an aim."""
+    """Loss: half the squared distance of the output spikes from a target."""
 
-    def __init__(self, aim: np.ndarray) -> None:
-        self.aim = aim
+    def __init__(self, target: np.ndarray) -> None:
+        self.target = target
 
     def __call__(self, o: list[np.ndarray]) -> float:
-        return float(0.5 * ((o[-1] - self.aim) ** 2).sum())
+        return float(0.5 * ((o[-1] - self.target) ** 2).sum())
 
     def gradient(self, o: list[np.ndarray]) -> list[np.ndarray]:
-        return [*(0 * a for a in o[:-1]), o[-1] - self.aim]
+        return [*(0 * a for a in o[:-1]), o[-1] - self.target]
 
 
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """One row for each number and what it is held against, `value` and `exact`; `part` says which:
+    """One row per comparison of `value` and `exact`; the column `part` is one of
 
     - density, slope: f at x against the surrogate, and against the slope of F
-    - gradient: NDL's, its largest difference from the surrogate's over the largest component; text: lines in which the Brian2 texts
-      of the two rules differ
-    - depth, reset: NDL's mean and the exact gradient
-    - limit: fraction of differing spikes at a width (in `sigma`), its standard error over trials
+    - gradient: largest difference between the gradients of NDL and of the surrogate, over the largest component
+    - text: number of lines in which the Brian2 code of the two rules differs
+    - depth, reset: mean gradient of NDL and exact gradient
+    - limit: fraction of differing spikes at a width (column `sigma`), with its standard error over trials
     """
     rows: list[dict[str, Any]] = []
-    progress("densities, gradients along the same spikes")
+    progress("densities and gradients along the same spikes")
     rows += _densities(config)
     rows += _gradients(config)
     progress("bias by enumeration")
     rows += _depth(config)
     rows += _reset(config)
-    progress("limit of no noise")
+    progress("deterministic limit")
     rows += _limit(config)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -82,7 +82,7 @@ def _densities(config: Config) -> Iterator[dict[str, Any]]:
 
 
 def network(config: Config) -> tuple[list[np.ndarray], np.ndarray]:
-    """Weights of two layers that fire, and sparse graded input (trials, steps, inputs)."""
+    """Weights of two layers that fire, and sparse graded input, (trials, steps, inputs)."""
     rng = np.random.default_rng(config.seed)
     sizes = config.sizes
     W = [rng.normal(0.4, 1.3, (a, b)) / np.sqrt(a) for a, b in itertools.pairwise(sizes)]
@@ -115,7 +115,7 @@ def _gradients(config: Config) -> Iterator[dict[str, Any]]:
 
 
 def _expected(W: list[np.ndarray], x: np.ndarray, family: nsnn.Family, **options: Any) -> tuple[float, float]:
-    """NDL's mean over all spike patterns and the exact gradient, of the first weight."""
+    """Mean gradient of NDL over all spike patterns, and exact gradient, of the first weight."""
     neuron = {name: value for name, value in options.items() if name != "reset_path"}
     patterns = reference.patterns(W, len(x))
     p = reference.probability(W, x, patterns, family, **neuron)

@@ -18,12 +18,12 @@ PUBLISHED = {
     0.8: (0.876444, 6),
     1.6: (0.967870, 6),
 }
-"""sigma -> NDL / exact gradient of one hidden neuron, computed independently, and its decimals"""
+"""sigma -> (NDL / exact gradient of one hidden neuron, computed independently; number of decimals)"""
 SAME, SLOPE = 1e-12, 1e-9
 
 
 def _relative(rows: pd.DataFrame) -> pd.Series:
-    """Largest relative difference of value and exact, by case."""
+    """Largest relative difference between value and exact, by case."""
     apart = (rows.value - rows.exact).abs()
     scale = rows.exact.abs().where(rows.exact != 0, rows.exact.abs().max())
     return (apart / scale).groupby(rows.case, sort=False).max()
@@ -60,24 +60,25 @@ def _claims_of_the_rule(table: pd.DataFrame) -> list[Claim]:
     text = table[table.part == "text"]
     return [
         Claim(
-            f"each of the six families' densities is a surrogate gradient in use, to {SAME:g} of its value",
+            f"the density of each of the six families equals a published surrogate gradient, relative difference below {SAME:g}",
             len(same) == len(SURROGATES) and bool((same < SAME).all()),
             "largest relative difference within 3 widths of threshold: " + _each(same),
         ),
         Claim(
-            f"each is the slope of its neuron's probability of a spike, to {SLOPE:g} of its value",
+            f"each density is the slope of the firing probability, relative difference below {SLOPE:g}",
             len(slope) == len(SURROGATES) and bool((slope < SLOPE).all()),
             "largest relative difference within a width: " + _each(slope),
         ),
         Claim(
-            f"along the same spikes NDL's gradient is backpropagation with the surrogate, two layers, both resets, to {SAME:g}",
+            "along the same spikes NDL gives the gradient of backpropagation with the surrogate (two layers, both "
+            f"resets), to {SAME:g}",
             len(gradient) == len(SURROGATES) and bool((gradient < SAME).all()),
             "largest difference over the largest component: " + _each(gradient),
         ),
         Claim(
-            "the two rules are one text in Brian2, six families and both resets",
+            "both rules have identical Brian2 code, for six families and both resets",
             len(text) == 2 * len(SURROGATES) and bool((text.value == 0).all()),
-            f"{int((text.value > 0).sum())} of {len(text)} texts differ",
+            f"{int((text.value > 0).sum())} of {len(text)} differ",
         ),
     ]
 
@@ -98,36 +99,39 @@ def _claims_of_bias(table: pd.DataFrame) -> list[Claim]:
     orders = {path: _order(*through[path]) for path in through}
     return [
         Claim(
-            "one hidden, one output neuron: NDL / exact gradient is as computed independently, to the printed digits",
+            "one hidden and one output neuron: NDL / exact gradient equals an independent calculation, to the printed digits",
             all(round(ratio[s], digits) == number for s, (number, digits) in PUBLISHED.items()),
             "; ".join(f"sigma {s:g}: {ratio[s]:.6g}" for s in PUBLISHED),
         ),
         Claim(
-            "the bias falls at each doubling of sigma, with the square of weight / sigma in the end",
+            "the bias falls with each doubling of sigma, finally with the square of weight / sigma (order within .02 of 2)",
             _falls(noise) and abs(_order(1 / sigma, noise) - 2) < 0.02,
             f"{100 * noise[0]:.1f} % at sigma {sigma[0]:g}, {100 * noise[-1]:.2f} % at {sigma[-1]:g}; "
             f"order {_order(1 / sigma, noise):.3f}",
         ),
         Claim(
-            "it falls with each halving of the weight, in proportion to it in the end: (p - 1/2) f'/f times the weight",
+            "the bias falls with each halving of the weight, finally as (p - 1/2) f'/f times the weight (within 1 %)",
             _falls(weaker) and bool(abs(weaker[-1] / weight[-1] / first - 1) < 0.01),
             f"{100 * weaker[0]:.1f} % at weight {weight[0]:g}, {100 * weaker[-1]:.3f} % at {weight[-1]:.2g}; "
             f"bias / weight {weaker[-1] / weight[-1]:.4f}, predicted {first:.4f}",
         ),
         Claim(
-            "it falls with each doubling of the synapses that share the weight, in proportion to a synapse's share in the end",
+            "the bias falls with each doubling of the synapses that share the weight, finally as 1 / synapses (order "
+            "within .06 of 1)",
             _falls(many) and abs(_order(1 / synapses, many) - 1) < 0.06,
             ", ".join(f"{n:g}: {100 * b:.1f} %" for n, b in zip(synapses, many, strict=True))
             + f"; order {_order(1 / synapses, many):.3f}, sigma {SIGMA:g}",
         ),
         Claim(
-            f"sharing is no cure where all of them together are strong: at sigma {least:g} more than half the gradient stays lost",
+            f"sharing does not help if the synapses together are strong: at sigma {least:g} more than half of the "
+            "gradient is missing",
             bool((few < -0.5).all()),
             ", ".join(f"{n:g}: {100 * b:.0f} %" for n, b in zip(synapses, few, strict=True)),
             central=False,
         ),
         Claim(
-            "through the reset, two steps: 1.6 % at sigma .4, of order 3 in 1 / sigma; with the path left out 20 %, of order 1",
+            "two steps with the path through the reset: bias 1.6 % at sigma .4, order 3 in 1 / sigma; without that "
+            "path 20 %, order 1",
             abs(at["exact"] - 0.0157) < 1e-4
             and abs(at["detached"] - 0.1951) < 1e-4
             and abs(orders["exact"] + 3) < 0.06
@@ -138,7 +142,7 @@ def _claims_of_bias(table: pd.DataFrame) -> list[Claim]:
 
 
 def _largest_rise(values: np.ndarray, errors: np.ndarray) -> float:
-    """In standard errors, from one value to the next."""
+    """Largest rise from one value to the next, in standard errors."""
     return float(np.max(np.diff(values) / np.maximum(np.hypot(errors[1:], errors[:-1]), 1e-12)))
 
 
@@ -149,19 +153,19 @@ def _claims_of_the_limit(table: pd.DataFrame) -> list[Claim]:
     widest, least = limit[limit.sigma == limit.sigma.max()], limit[limit.sigma == limit.sigma.min()]
     return [
         Claim(
-            "with ever less noise the spikes become those of the deterministic neuron, all of them in the end",
+            "as the noise vanishes the spikes become those of the deterministic network: none differs at the smallest width",
             len(curves) == 2 * len(SURROGATES)
             and bool((least.value == 0).all() and (widest.value > 0.1).all())
             and max(rises) < 4,
             f"{100 * widest.value.min():.0f} to {100 * widest.value.max():.0f} % differ at width {widest.sigma.iloc[0]:g}, "
             f"{int((least.value > 0).sum())} of {len(least)} networks differ at {least.sigma.iloc[0]:g}; "
-            f"largest rise in between {max(0.0, *rises):.1f} standard errors",
+            f"largest rise between widths {max(0.0, *rises):.1f} standard errors",
         ),
     ]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """The families: which surrogate each is, and how closely."""
+    """The surrogate that each family corresponds to, and the largest differences."""
     same = _relative(table[table.part == "density"])
     gradient = table[table.part == "gradient"].groupby("case").value.max()
     limit = table[table.part == "limit"].groupby(["case", "sigma"]).value.mean()
@@ -177,21 +181,21 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The bias, number by number."""
+    """The bias in each setting."""
     depth = table[table.part == "depth"]
     reset = table[table.part == "reset"]
     titles = {
-        "noise": "What varies: sigma",
-        "shared": "synapses that share the weight",
-        "weaker": "the weight",
+        "noise": "sigma",
+        "shared": "number of synapses that share the weight",
+        "weaker": "weight",
     }
     return {
         "Bias in depth": pd.DataFrame(
             {
-                "what varies": depth.case.map(titles),
+                "varied": depth.case.map(titles),
                 "sigma": depth.sigma.map("{:g}".format),
                 "synapses": depth.synapses.astype(int),
-                "weight of each": depth.weight.map("{:.4g}".format),
+                "weight of each synapse": depth.weight.map("{:.4g}".format),
                 "NDL": depth.value.map("{:.6g}".format),
                 "exact": depth.exact.map("{:.6g}".format),
                 "NDL / exact": (depth.value / depth.exact).map("{:.6g}".format),

@@ -19,13 +19,13 @@ from analysis.harness import ClaimFailed
 TINY = {"seeds": 2, "hidden": 8, "rates": (0.01,)}
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     # study: a small configuration, the sabotage, the claim that breaks
-    "threshold_bridge": ({"spikes": 20_000, "steps": (1e-4,)}, "bridge off", "within 1 % of Siegert's"),
+    "threshold_bridge": ({"spikes": 20_000, "steps": (1e-4,)}, "bridge off", "within 1 % of Siegert's rate"),
     "estimator_benchmark": (
         {"repeats": 10, "per_response": (1.0, 4.0, 8.0), "trials": (20,), "samples": (100, 500)},
         "stimuli shuffled",
         "words, four trials per response",
     ),
-    "surrogate_rationale": ({"quick": True}, "another density", "densities is a surrogate gradient in use"),
+    "surrogate_rationale": ({"quick": True}, "another density", "equals a published surrogate gradient"),
     "grasshopper": (
         {f.name: getattr(SMALL, f.name) for f in dataclasses.fields(SMALL) if f.name != "sabotage"} | {"split": 0.5},
         "noise off",

@@ -77,7 +77,7 @@ def test_configurations_have_folders_of_their_own():
     assert harness.config_hash(Config()) == harness.config_hash(Config())
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+def test_files_are_replaced_atomically(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
     with pytest.raises(FileExistsError), harness.replacing(path) as temporary:
@@ -89,8 +89,8 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert path.read_text() == "new"
 
 
-def test_a_finished_run_is_read_rather_than_repeated(tmp_path, known_code):
-    """Unless the code has changed since, or nobody knows whether it has."""
+def test_the_table_of_a_finished_run_is_reused(tmp_path, known_code):
+    """Unless the code has changed, or its revision is unknown."""
     study, runs = stub(CLAIMS), []
     run = study.run
     study.run = lambda config, **how: runs.append(config) or run(config)
@@ -124,8 +124,8 @@ def parts_of(makers):
 
 
 @pytest.mark.usefixtures("known_code")
-def test_a_study_that_was_stopped_goes_on_from_its_last_part(tmp_path):
-    made, told = [], []
+def test_an_interrupted_study_continues_after_its_last_finished_part(tmp_path):
+    made, messages = [], []
 
     def first():
         made.append("first")
@@ -138,20 +138,20 @@ def test_a_study_that_was_stopped_goes_on_from_its_last_part(tmp_path):
     makers = {"noisy, 0.1": first, "noisy, 0.10": stopped}
     study = parts_of(makers)
     with pytest.raises(KeyboardInterrupt):
-        harness.execute(study, Config(), tmp_path, progress=told.append)
+        harness.execute(study, Config(), tmp_path, progress=messages.append)
     makers["noisy, 0.10"] = lambda: np.int64(7)
-    outcome = harness.execute(study, Config(), tmp_path, progress=told.append)
+    outcome = harness.execute(study, Config(), tmp_path, progress=messages.append)
     assert made == ["first"]
     assert outcome.seconds >= 0.2  # those of its parts are counted
-    assert told.count("going on: 1 of its parts are there from a run that was stopped") == 1
+    assert messages.count("continuing an interrupted run: 1 parts are finished") == 1
     assert pd.read_csv(outcome.folder / "table.csv").value.tolist() == [float(np.float32(0.1)), 7.0]
     assert not (outcome.folder / "parts").exists()
-    harness.execute(study, Config(seed=2), tmp_path, progress=told.append)
+    harness.execute(study, Config(seed=2), tmp_path, progress=messages.append)
     assert made == ["first", "first"]  # another configuration has parts of its own
 
 
 @pytest.mark.parametrize("change", ["revision", "versions", "dirty", "unknown", "half", "no rows", "name"])
-def test_parts_of_other_code_are_made_again(change, known_code, tmp_path):
+def test_parts_of_other_code_are_computed_again(change, known_code, tmp_path):
     values = iter([1, 2])
 
     def rows(name="a b"):
@@ -174,7 +174,7 @@ def test_parts_of_other_code_are_made_again(change, known_code, tmp_path):
     assert rows() == [{"value": 2}]
 
 
-def test_without_a_folder_a_part_is_just_made():
+def test_parts_are_not_cached_without_a_folder():
     assert harness.part(None, "a", lambda: [{"x": 1}]) == [{"x": 1}]
 
 
@@ -188,7 +188,7 @@ def test_an_unknown_sabotage_is_refused_before_the_run(tmp_path):
         harness.execute(study, Config(sabotage="noise"), tmp_path)
 
 
-def test_the_command_passes_a_sabotage_on(install, tmp_path, capsys):
+def test_the_command_passes_the_sabotage_to_the_study(install, tmp_path, capsys):
     install(CLAIMS[:1])
     study = harness.find("stub")
     study.SABOTAGES = {"noise off": "sigma is 0"}
@@ -200,7 +200,7 @@ def test_the_command_passes_a_sabotage_on(install, tmp_path, capsys):
         command.main(["all", "--sabotage", "noise off"])
 
 
-def test_quick_configurations_are_smaller():
+def test_quick_configurations_take_their_quick_values():
     assert Config(quick=True).size == 3
     assert Config().size == 9
 
@@ -228,34 +228,34 @@ def test_the_command_reports_verdicts_and_returns_them(central, code, install, t
 
 
 @pytest.mark.parametrize("needs", ["json", "no_such_module"])
-def test_all_leaves_out_what_has_no_extra(needs, install, monkeypatch, tmp_path, capsys):
+def test_all_skips_studies_whose_extra_is_missing(needs, install, monkeypatch, tmp_path, capsys):
     install(CLAIMS[:1])
     monkeypatch.setattr(harness.find("stub"), "NEEDS", needs, raising=False)
-    monkeypatch.setattr(command, "_one_of_several", lambda study, arguments: (0, "water is wet"))
+    monkeypatch.setattr(command, "run_in_process", lambda study, arguments: (0, "water is wet"))
     assert command.main(["all", "--results", str(tmp_path)]) == 0
-    told = capsys.readouterr()
-    assert ("stub: left out, as it needs no_such_module" in told.err) is (needs == "no_such_module")
-    assert ("water is wet" in told.out) is (needs == "json")
+    output = capsys.readouterr()
+    assert ("stub: skipped, needs no_such_module" in output.err) is (needs == "no_such_module")
+    assert ("water is wet" in output.out) is (needs == "json")
 
 
 @pytest.mark.parametrize(("codes", "status"), [((0, 0), 0), ((0, 1), 1), ((1, -9), 3), ((2, 0), 3)])
 def test_all_ends_with_the_worst_of_its_studies(codes, status, monkeypatch, tmp_path, capsys):
-    """A study that broke down is told apart from a claim that fails, and stops no other."""
+    """A crashed study gives another status than a failed claim, and does not stop the others."""
     ends = dict(zip(("grasshopper", "threshold_bridge"), codes, strict=True))
     monkeypatch.setattr(harness, "studies", lambda: list(ends))
-    monkeypatch.setattr(command, "_one_of_several", lambda study, a: (ends[harness.name_of(study)], "told"))
+    monkeypatch.setattr(command, "run_in_process", lambda study, a: (ends[harness.name_of(study)], "output"))
     assert command.main(["all", "--jobs", "2", "--results", str(tmp_path)]) == status
-    told = capsys.readouterr()
-    assert told.out.count("told\n") == 2
-    assert "2 of 2" in told.err
-    assert str(tmp_path / "index.html") in told.out
+    output = capsys.readouterr()
+    assert output.out.count("output\n") == 2
+    assert "2 of 2" in output.err
+    assert str(tmp_path / "index.html") in output.out
 
 
 def test_several_studies_run_in_their_order(monkeypatch, tmp_path, capsys):
-    """Twice the same name is once; one that nobody knows is told before any runs."""
+    """Repeated names run once; an unknown name is an error before any study runs."""
     ran = []
     monkeypatch.setattr(
-        command, "_one_of_several", lambda study, a: (ran.append(harness.name_of(study)) or 0, "told")
+        command, "run_in_process", lambda study, a: (ran.append(harness.name_of(study)) or 0, "output")
     )
     names = ["threshold_bridge", "grasshopper", "threshold_bridge"]
     assert command.main([*names, "--jobs", "1", "--results", str(tmp_path)]) == 0
@@ -267,25 +267,25 @@ def test_several_studies_run_in_their_order(monkeypatch, tmp_path, capsys):
         command.main([*names, "--sabotage", "noise off"])
 
 
-def test_several_studies_tell_what_they_are_at(monkeypatch, capsys):
-    """Each at most once in a while, and their progress alone; all is kept for one that breaks down."""
-    lines, heard = ["[  1.0 s] first\n", "a warning\n", "[  2.0 s] second\n"], []
-    command._listen(lines, "stub", heard)
+def test_several_studies_print_their_progress(monkeypatch, capsys):
+    """At most every `EVERY` seconds, progress lines only; all lines are kept for the error message of a crash."""
+    lines, collected = ["[  1.0 s] first\n", "a warning\n", "[  2.0 s] second\n"], []
+    command.forward_progress(lines, "stub", collected)
     assert capsys.readouterr().err == ""
-    assert heard == lines
+    assert collected == lines
     monkeypatch.setattr(command, "EVERY", 0.0)
-    command._listen(lines, "stub", heard)
+    command.forward_progress(lines, "stub", collected)
     assert capsys.readouterr().err == "stub [  1.0 s] first\nstub [  2.0 s] second\n"
 
 
 @pytest.mark.slow
-def test_all_runs_its_studies_in_processes_of_their_own(monkeypatch, tmp_path, capsys):
-    """And what has finished with this very code isn't run again."""
+def test_all_runs_each_study_in_its_own_process(monkeypatch, tmp_path, capsys):
+    """Studies that have finished with the same code are not run again."""
     monkeypatch.setattr(harness, "studies", lambda: ["grasshopper", "threshold_bridge"])
     monkeypatch.setattr(command, "_can_run", lambda study: harness.name_of(study) == "threshold_bridge")
     assert command.main(["all", "--quick", "--seed", "3", "--results", str(tmp_path)]) == 0
-    told = capsys.readouterr()
-    assert "== threshold_bridge: " in told.out
+    output = capsys.readouterr()
+    assert "== threshold_bridge: " in output.out
     (record,) = (tmp_path / "threshold_bridge").glob("*/run.json")
     run = json.loads(record.read_text())
     assert run["config"]["quick"]
@@ -293,15 +293,15 @@ def test_all_runs_its_studies_in_processes_of_their_own(monkeypatch, tmp_path, c
     monkeypatch.setattr(harness, "provenance", lambda: {"git_revision": "abc"})
     record.write_text(json.dumps(run | {"git_revision": "abc"}))
     assert command.main(["all", "--quick", "--seed", "3", "--results", str(tmp_path)]) == 0
-    assert "threshold_bridge: finished before" in capsys.readouterr().out
+    assert "threshold_bridge: already finished" in capsys.readouterr().out
 
 
-def test_a_study_that_breaks_down_is_told_with_its_last_words(install, tmp_path, monkeypatch):
+def test_a_crashed_study_returns_the_end_of_its_error_output(install, tmp_path, monkeypatch):
     install(CLAIMS[:1])
     arguments = command.argparse.Namespace(quick=False, seed=None, sabotage=None, results=tmp_path)
-    code, told = command._one_of_several(harness.find("stub"), arguments)  # the process knows no such study
+    code, output = command.run_in_process(harness.find("stub"), arguments)  # the process knows no such study
     assert code == 3
-    assert "study = 'stub'" in told
+    assert "study = 'stub'" in output
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def results(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_index_shows_claims_verdicts_figures_and_what_was_not_run(results):
+def test_the_index_shows_claims_verdicts_figures_and_missing_runs(results):
     study = harness.find("stub")
     outcome = harness.execute(study, Config(), results, progress=lambda text: None)
     page = index.write(results).read_text()
@@ -330,7 +330,7 @@ def test_the_index_shows_claims_verdicts_figures_and_what_was_not_run(results):
     assert re.findall(r'href="#([^"]*)"', page) == re.findall(r'id="(stub)"', page)
 
 
-def test_the_index_shows_the_newest_full_run_that_nothing_spoilt(results):
+def test_the_index_shows_the_newest_full_run_without_sabotage(results):
     study, claims = harness.find("stub"), {}
     study.SABOTAGES = {"noise off": "sigma is 0"}
     for k, config in enumerate([Config(), Config(seed=2), Config(quick=True), Config(sabotage="noise off")]):
@@ -346,16 +346,16 @@ def test_the_index_shows_the_newest_full_run_that_nothing_spoilt(results):
 
 
 def test_the_index_counts_the_central_claims_that_hold(results):
-    for holds, told in [
+    for holds, expected in [
         ((True, False), "1 of 2 claims hold"),
         ((False, False), ">fails<"),
         ((True, True), ">holds<"),
     ]:
         claims = [Claim("a", holds[0], ""), Claim("b", holds[1], ""), Claim("c", False, "", central=False)]
-        assert told in index._verdict(claims)
+        assert expected in index.verdict(claims)
 
 
-def test_the_command_lists_studies_and_refuses_unknown_ones(capsys):
+def test_the_command_lists_studies_and_rejects_unknown_names(capsys):
     assert command.main([]) == 0
     assert "grasshopper" in capsys.readouterr().out
     assert command.main(["grashopper"]) == 2

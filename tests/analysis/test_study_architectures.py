@@ -97,7 +97,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_images_pass_through_the_networks(side: int, residual: bool) -> None:
     torch = pytest.importorskip("torch")
     layers = study.convolutional(study.Config(quick=True), side, residual)
-    net = study.untrained("noisy", layers, 0.4, 1, n_steps=3)
+    net = study.initial_network("noisy", layers, 0.4, 1, n_steps=3)
     with torch.random.fork_rng():
         assert net(torch.full((5, 1, side, side), 0.5)).shape == (5, 10)
 
@@ -107,7 +107,7 @@ def test_random_feedback_is_above_the_first_layer() -> None:
     from nsnn_neuro import deep
 
     layers = study.with_random_feedback(study.dense(4, 3, 2))
-    net = study.untrained("noisy", layers, 0.4, 1)
+    net = study.initial_network("noisy", layers, 0.4, 1)
     assert [isinstance(m, deep.RandomFeedback) for m in net.module] == [False, False, True, False]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from analysis import noise_level as study
 from analysis.harness import ClaimFailed
-from analysis.shared import twins
+from analysis.shared import paired_networks
 
 LEVELS, RATES, SEEDS = (0.1, 0.4, 1.6), (0.003, 0.01), (2, 3, 4)
 
@@ -170,7 +170,7 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shares = ["accuracy", "attacked", "disturbed", "calibration", "val_accuracy", "val_attacked"]
     assert found[shares].stack().between(0, 1).all()
     assert found.information.between(-0.2, np.log2(10)).all()
-    monkeypatch.setattr(study, "trained", None)  # all parts are there
+    monkeypatch.setattr(study, "train_on_digits", None)  # all parts are there
     pd.testing.assert_frame_equal(study.run(config, tmp_path), found)
 
 
@@ -178,8 +178,12 @@ def test_without_any_noise_all_passes_answer_alike() -> None:
     """The twin, shown black and white images: every pass is the same, and so its shares are 0 or 1."""
     pytest.importorskip("torch")
     config = study.Config(quick=True)
-    net = twins.untrained("deterministic", twins.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps)
+    net = paired_networks.initial_network(
+        "deterministic", paired_networks.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps
+    )
     X = np.rint(study.nsnn.datasets.digits("val")[0][:20])
     assert np.ptp(study.answers(net, X, 5, 1), axis=0).max() == 0
-    noisy = twins.untrained("noisy", twins.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps)
+    noisy = paired_networks.initial_network(
+        "noisy", paired_networks.dense(64, 16, 10), 0.4, 3, n_steps=config.n_steps
+    )
     assert np.ptp(study.answers(noisy, X, 5, 1), axis=0).max() > 0

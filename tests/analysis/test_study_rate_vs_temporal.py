@@ -43,9 +43,9 @@ def test_a_table_read_from_a_file_gives_the_same(table, tmp_path):
 
 
 FAILS = {
-    "labels shuffled": "words at the finest resolution tell more than counts",
-    "times shuffled": "words at the finest resolution tell more than counts",
-    "most noise everywhere": "with the least noise it is larger for the fastest",
+    "labels shuffled": "words at the finest resolution carry more information than counts",
+    "times shuffled": "words at the finest resolution carry more information than counts",
+    "most noise everywhere": "at the smallest noise the surplus is larger for the fastest",
 }
 
 
@@ -186,15 +186,15 @@ def shifted(table, by, **where):
 
 
 BROKEN = {
-    "words at the finest resolution tell more than counts": [
+    "words at the finest resolution carry more information than counts": [
         (-1.2, {"code": "words", "tau": 2e-3, "sigma": 0.5})
     ],
     "the surplus falls with noise": [(0.8, {"code": "words", "tau": 32e-3, "sigma": 2.0})],
-    "with the most noise it is gone": [(0.06, {"code": "words", "tau": 2e-3, "sigma": 8.0})],
-    "with the least noise it is larger for the fastest": [
+    "at the largest noise the surplus is below": [(0.06, {"code": "words", "tau": 2e-3, "sigma": 8.0})],
+    "at the smallest noise the surplus is larger for the fastest": [
         (0.6, {"code": "words", "tau": 32e-3, "sigma": 0.5})
     ],
-    "have lost half of what they tell falls with noise": [
+    "have lost half of their information falls with noise": [
         (2.0, {"code": "distance", "tau": 2e-3, "sigma": 2.0, "x": 6400.0}),
     ],
 }
@@ -223,15 +223,15 @@ def test_a_recording_whose_timing_adds_nothing_fails_its_claims():
 
 def test_where_half_is_lost():
     costs = np.array([0.0, 100.0, 200.0, 400.0])
-    assert verdicts.cut(costs, np.array([0.5, 1.0, 0.8, 0.2])) == pytest.approx(200 * 2**0.5)
-    assert verdicts.cut(costs, np.array([0.5, 1.0, 0.8, 0.6])) == 400  # never
-    assert verdicts.cut(costs, np.array([1.0, 0.2, 0.1, 0.1])) == pytest.approx(
+    assert verdicts.half_cost(costs, np.array([0.5, 1.0, 0.8, 0.2])) == pytest.approx(200 * 2**0.5)
+    assert verdicts.half_cost(costs, np.array([0.5, 1.0, 0.8, 0.6])) == 400  # never
+    assert verdicts.half_cost(costs, np.array([1.0, 0.2, 0.1, 0.1])) == pytest.approx(
         50 * 2 ** (0.5 / 0.8)
     )  # 0 stands for 50
 
 
 def test_the_resolution_that_is_needed():
     table = made_up()
-    assert verdicts.needed(table, 2e-3, 0.5) == 0.004
+    assert verdicts.required_resolution(table, 2e-3, 0.5) == 0.004
     flat = shifted(table, 10.0, code="words", tau=2e-3, sigma=0.5)
-    assert verdicts.needed(flat, 2e-3, 0.5) == 0.012
+    assert verdicts.required_resolution(flat, 2e-3, 0.5) == 0.012

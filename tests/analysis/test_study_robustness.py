@@ -11,7 +11,7 @@ import pytest
 
 from analysis import robustness as study
 from analysis.harness import ClaimFailed
-from analysis.shared import twins
+from analysis.shared import paired_networks
 
 
 def table(noisy: float = 0.0, clean: float = 0.0, pgd: float = 0.0, unbounded: float = 0.05) -> pd.DataFrame:
@@ -106,7 +106,9 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "parts" / "noisy-seed-33.json").unlink()  # as if the run had been killed there
     seeds = []
     monkeypatch.setattr(
-        study, "trained", lambda *args: seeds.append((args[0], args[-1])) or twins.trained(*args)
+        study,
+        "train_on_digits",
+        lambda *args: seeds.append((args[0], args[-1])) or paired_networks.train_on_digits(*args),
     )
     pd.testing.assert_frame_equal(study.run(config, tmp_path), found)
     assert seeds == [("noisy", 33), ("deterministic", 31)]  # the part's and the third network
@@ -125,9 +127,13 @@ def test_without_noise_both_arms_are_one_network() -> None:
     assert np.array_equal(state, again)
     assert not np.array_equal(state, noisy)
     assert (
-        twins.untrained("noisy", twins.dense(4, 3, 2), 0.4, 7)
+        paired_networks.initial_network("noisy", paired_networks.dense(4, 3, 2), 0.4, 7)
         .module[0]
-        .weight.equal(twins.untrained("deterministic", twins.dense(4, 3, 2), 0.8, 7).module[0].weight)
+        .weight.equal(
+            paired_networks.initial_network("deterministic", paired_networks.dense(4, 3, 2), 0.8, 7)
+            .module[0]
+            .weight
+        )
     )
 
 
@@ -144,10 +150,15 @@ def test_choices_are_made_by_the_mean_over_seeds(monkeypatch: pytest.MonkeyPatch
         return {"accuracy": accuracy[net]}
 
     monkeypatch.setattr(deep, "accuracy", measured)
-    width, rate, tried = twins.chosen(
+    width, rate, tried = paired_networks.choose_hyperparameters(
         lambda width, rate, seed: (width, seed), "val", (0.2, 0.4), (0.01,), (1, 2)
     )
     assert (width, rate) == (0.4, 0.01)
     assert [row["validation"] for row in tried] == [0.75, 0.9]
     assert shown == [("val", 1), ("val", 2)] * 2
-    assert twins.chosen(lambda width, rate, seed: (width, seed), "val", (0.2, 0.4), (0.01,), (1,))[0] == 0.2
+    assert (
+        paired_networks.choose_hyperparameters(
+            lambda width, rate, seed: (width, seed), "val", (0.2, 0.4), (0.01,), (1,)
+        )[0]
+        == 0.2
+    )

@@ -41,23 +41,23 @@ def test_a_table_read_from_a_file_gives_the_same(table, tmp_path):
 @pytest.mark.parametrize("sabotage", study.SABOTAGES)
 def test_a_sabotage_fails(sabotage, monkeypatch):
     """The LIF's exact curves, which no sabotage touches, are computed once."""
-    monkeypatch.setattr(simulation, "counted", counted_once)
+    monkeypatch.setattr(simulation, "count_information", count_information_once)
     config = study.Config(quick=True, sabotage=sabotage)
     with pytest.raises(ClaimFailed) as raised:
         study.verify(study.run(config))
     failed = str(raised.value)
     for part in ("one unit", "LIF"):
         assert f"{part}: simulated and exact information agree" in failed
-        assert f"{part}: the subthreshold signal is told best in between" in failed
+        assert f"{part}: information about the subthreshold signal is larger" in failed
 
 
 _EXACT: dict = {}
 
 
-def counted_once(drives, sigmas, window, counted=simulation.counted):
+def count_information_once(drives, sigmas, window, count_information=simulation.count_information):
     key = (*np.ravel(drives), *np.ravel(sigmas), window)
     if key not in _EXACT:
-        _EXACT[key] = counted(drives, sigmas, window)
+        _EXACT[key] = count_information(drives, sigmas, window)
     return _EXACT[key]
 
 
@@ -141,12 +141,12 @@ BROKEN = {
         lambda b: b + 0.004,
         {"part": "unit", "signal": "suprathreshold", "sigma": 0.3, **SIM},
     ),
-    "one unit: the subthreshold signal is told best": (
+    "one unit: information about the subthreshold signal is larger": (
         "value",
         lambda b: b + 0.2,
         {"part": "unit", "signal": "subthreshold", "sigma": 2.0, **SIM},
     ),
-    "one unit: there is a maximum": (
+    "one unit: the simulated information has a maximum": (
         "value",
         lambda b: 0.09 + 0 * b,
         {"part": "unit", "signal": "subthreshold", **SIM},
@@ -161,7 +161,7 @@ BROKEN = {
         lambda b: b - 0.004,
         {"part": "LIF", "signal": "subthreshold", "sigma": 0.1, **SIM},
     ),
-    "LIF: the subthreshold signal is told best": (
+    "LIF: information about the subthreshold signal is larger": (
         "value",
         lambda b: b + 0.2,
         {"part": "LIF", "signal": "subthreshold", "sigma": 0.1, **SIM},
@@ -171,14 +171,14 @@ BROKEN = {
         lambda b: b + 0.5,
         {"part": "LIF", "signal": "suprathreshold", "sigma": 0.5, **SIM},
     ),
-    "pool: the exact information is as published": (
+    "pool: the exact information equals independent values": (
         "exact",
         lambda b: b + 1e-3,
         {"part": "pool", "kind": "best", "units": 8},
     ),
     "pool: simulated and exact": ("value", lambda b: b + 0.004, {"part": "pool", "units": 63, **SIM}),
-    "pool: with noise two and more": ("value", lambda b: 0.99 + 0 * b, {"part": "pool", "units": 2, **SIM}),
-    "pool: noise gives one unit alone nothing": (
+    "pool: with noise two or more": ("value", lambda b: 0.99 + 0 * b, {"part": "pool", "units": 2, **SIM}),
+    "pool: a single unit does not gain from noise": (
         "exact",
         lambda b: b + 0.2,
         {"part": "pool", "units": 1, "kind": "curve"},
@@ -204,7 +204,7 @@ def test_a_maximum_elsewhere_is_seen():
     table = made_up()
     rows = (table.part == "unit") & (table.signal == "subthreshold") & (table.kind == "simulated")
     table.loc[rows, "value"] = 0.094071 * np.exp(-0.5 * (np.log(table.sigma[rows] / 0.32)) ** 2)
-    with pytest.raises(ClaimFailed, match="one unit: there is a maximum"):
+    with pytest.raises(ClaimFailed, match="one unit: the simulated information has a maximum"):
         study.verify(table)
 
 
@@ -230,9 +230,9 @@ def test_the_vertex_of_a_noisy_parabola_and_its_error():
 
 def test_the_lif_s_exact_information_where_one_drive_is_silent():
     """A drive far below threshold never fires: a Z-channel, whose other side is the chance of no spike at all."""
-    silent = float(simulation.counted((18.0, 18.0), 2.0, 0.2)[0])
+    silent = float(simulation.count_information((18.0, 18.0), 2.0, 0.2)[0])
     assert silent == pytest.approx(0, abs=1e-9)
-    got = float(simulation.counted((-60.0, 18.0), 2.0, 0.2)[0])
+    got = float(simulation.count_information((-60.0, 18.0), 2.0, 0.2)[0])
     counts = theory.fp_counts(
         0.2, theory.lif_drift(18.0), 2.0, kmax=0, tau_m=0.02, v_spike=20.0, v_reset=0.0, tau_refrac=0.0
     )

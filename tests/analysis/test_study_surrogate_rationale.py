@@ -36,16 +36,16 @@ def test_another_seed_verifies():
 
 # claim's words -> part of the table, case, and what becomes of one value there
 BROKEN = {
-    "is a surrogate gradient in use": ("density", "Cauchy", lambda v: v * (1 + 1e-9)),
-    "is the slope of its neuron's probability": ("slope", "Logistic", lambda v: v * (1 + 1e-6)),
-    "NDL's gradient is backpropagation": ("gradient", "Uniform", lambda v: 1e-9),
-    "are one text in Brian2": ("text", "Triangular", lambda v: 2.0),
-    "as computed independently": ("depth", "noise", lambda v: v * (1 + 1e-4)),
-    "falls at each doubling of sigma": ("depth", "noise", lambda v: -3 * v),
+    "equals a published surrogate gradient": ("density", "Cauchy", lambda v: v * (1 + 1e-9)),
+    "is the slope of the firing probability": ("slope", "Logistic", lambda v: v * (1 + 1e-6)),
+    "NDL gives the gradient of backpropagation": ("gradient", "Uniform", lambda v: 1e-9),
+    "identical Brian2 code": ("text", "Triangular", lambda v: 2.0),
+    "equals an independent calculation": ("depth", "noise", lambda v: v * (1 + 1e-4)),
+    "falls with each doubling of sigma": ("depth", "noise", lambda v: -3 * v),
     "falls with each halving of the weight": ("depth", "weaker", lambda v: 1.2 * v),
     "falls with each doubling of the synapses": ("depth", "shared", lambda v: 1.2 * v),
-    "through the reset, two steps": ("reset", "exact", lambda v: v * (1 + 1e-3)),
-    "those of the deterministic neuron": ("limit", "Gaussian", lambda v: 1e-5),
+    "two steps with the path through the reset": ("reset", "exact", lambda v: v * (1 + 1e-3)),
+    "those of the deterministic network": ("limit", "Gaussian", lambda v: 1e-5),
 }
 
 

@@ -1,4 +1,4 @@
-"""What the studies of deep nets share: a noisy classifier and its deterministic twin, trained alike, and differences in words."""
+"""Pairs of a noisy and a deterministic classifier with the same initial weights and training, for studies in torch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pandas as pd
 
 import nsnn_neuro as nsnn
 
-from .intervals import interval
+from .intervals import interval_text
 
 ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2"}
 
 Layers = Callable[[Callable[[], Any]], Any]
-"""From a maker of neurons to an nn.Sequential."""
+"""function from a neuron factory to an nn.Sequential"""
 
 
 def dense(n_in: int, hidden: int, n_out: int, *, spiking: bool = True) -> Layers:
-    """One hidden layer. `spiking`: whether outputs are spikes, or the numbers that would drive them."""
+    """One hidden layer. With `spiking` the outputs are spikes, otherwise the drive of the output neurons."""
 
     def layers(cell: Callable[[], Any]) -> Any:
         from torch import nn
@@ -30,16 +30,16 @@ def dense(n_in: int, hidden: int, n_out: int, *, spiking: bool = True) -> Layers
     return layers
 
 
-def untrained(arm: str, layers: Layers, width: float, seed: int, **classifier: Any) -> Any:
-    """A classifier of Gaussian neurons, or its twin. A seed gives both the same weights, drawn as `feedforward` draws them: normal,
-    with standard deviation 1 / sqrt(inputs); without biases at first.
+def initial_network(arm: str, layers: Layers, width: float, seed: int, **classifier: Any) -> Any:
+    """An untrained classifier with Gaussian noise, or the deterministic one. A seed gives both the same weights, drawn as in
+    `feedforward`: normal, with standard deviation 1 / sqrt(inputs). Biases are 0.
     """
     import torch
     from torch import nn
 
     from nsnn_neuro import deep
 
-    with torch.random.fork_rng():  # torch draws weights of its own
+    with torch.random.fork_rng():  # torch initialises the weights first
         module = layers(lambda: deep.NoisySpike(nsnn.Gaussian(width), noisy=arm == "noisy"))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -51,14 +51,14 @@ def untrained(arm: str, layers: Layers, width: float, seed: int, **classifier: A
     return deep.Classifier(module, **classifier)
 
 
-def trained(arm: str, config: Any, width: float, rate: float, seed: int) -> Any:
-    """A classifier of digits, one hidden layer, down the squared error of rates; of a study's Config with these numbers."""
+def train_on_digits(arm: str, config: Any, width: float, rate: float, seed: int) -> Any:
+    """Train a classifier of digits with one hidden layer on the squared error of rates, with the settings of a study's Config."""
     from nsnn_neuro import deep
 
-    net = untrained(arm, dense(64, config.hidden, 10), width, seed, n_steps=config.n_steps)
+    net = initial_network(arm, dense(64, config.hidden, 10), width, seed, n_steps=config.n_steps)
     return deep.fit(
         net,
-        spoilt(arm, config, nsnn.datasets.digits("train")),
+        training_data(arm, config, nsnn.datasets.digits("train")),
         loss=nsnn.losses.rate_mse,
         epochs=config.epochs,
         batch=config.batch,
@@ -70,42 +70,43 @@ def trained(arm: str, config: Any, width: float, rate: float, seed: int) -> Any:
     ).module
 
 
-def spoilt(arm: str, config: Any, data: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """What an arm learns from: the data, or with the sabotage "labels shuffled" and noise each sample with another's label."""
+def training_data(
+    arm: str, config: Any, data: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Training data of an arm. With the sabotage "labels shuffled" the noisy network gets permuted labels."""
     X, y = data
     if arm == "noisy" and config.sabotage == "labels shuffled":
         y = np.random.default_rng(config.seed).permutation(y)
     return X, y
 
 
-def chosen(
+def choose_hyperparameters(
     train: Callable[[float, float, int], Any],
     validation: Any,
     widths: Iterable[float],
     rates: Iterable[float],
     seeds: Iterable[int],
 ) -> tuple[float, float, list[dict[str, float]]]:
-    """Width and learning rate of the best mean accuracy over seeds on the validation part, the first of equals, and all means."""
+    """Width and learning rate with the highest mean validation accuracy over seeds (the first of ties), and all means."""
     from nsnn_neuro import deep
 
-    tried, seeds = [], list(seeds)
+    candidates, seeds = [], list(seeds)
     for width in widths:
         for rate in rates:
-            found = [
+            accuracies = [
                 deep.accuracy(train(width, rate, seed), validation, passes=10, seed=seed)["accuracy"]
                 for seed in seeds
             ]
-            tried.append({"width": width, "rate": rate, "validation": float(np.mean(found))})
-    best = max(tried, key=lambda row: row["validation"])
-    return best["width"], best["rate"], tried
+            candidates.append({"width": width, "rate": rate, "validation": float(np.mean(accuracies))})
+    best = max(candidates, key=lambda row: row["validation"])
+    return best["width"], best["rate"], candidates
 
 
-def told(difference: np.ndarray) -> str:
-    """A difference in points, with its interval."""
-    mean, low, high = (100 * x for x in interval(difference))
-    return f"{mean:+.2f} points, [{low:+.2f}, {high:+.2f}]"
+def points(difference: np.ndarray) -> str:
+    """A difference of accuracies in percentage points, with its interval."""
+    return interval_text(difference, "points", scale=100, digits=2)
 
 
 def by_seed(table: pd.DataFrame, arm: str, column: str) -> np.ndarray:
-    """A column's mean for each seed of an arm, in the seeds' order."""
+    """Mean of a column for each seed of an arm, ordered by seed."""
     return table[table.arm == arm].groupby("seed")[column].mean().to_numpy()
