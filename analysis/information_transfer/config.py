@@ -7,33 +7,33 @@ from typing import Any, ClassVar
 
 from ..harness import StudyConfig
 
-CLAIM = "What a noisy neuron tells of a weak signal is what linear response theory says, and most at some noise, not at none"
+CLAIM = "Information in a noisy neuron's spikes about a weak signal follows linear response theory and peaks at a noise above zero"
 SABOTAGES = {
-    "noise off": "sigma is 0 at every point",
-    "signal shuffled": "spikes are held against another copy's signal",
-    "theory of another sigma": "theory is that of twice the sigma",
-    "trials of other signals": "the direct method's repeats answer different signals",
+    "noise off": "sigma is 0 everywhere",
+    "signal shuffled": "spikes are compared with the signal of another copy",
+    "theory of another sigma": "theory is evaluated at twice the sigma",
+    "trials of other signals": "the trials of the direct method have different signals",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run. Times in s, frequencies in Hz, voltages in mV."""
+    """Configuration of a run. Times in s, frequencies in Hz, voltages in mV."""
 
     mean: float = 7.0
     sigmas: tuple[float, ...] = (0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0)
     weak: float = 0.5
-    """standard deviation of the weak signal, and of the strong one"""
+    """standard deviation of the weak signal; `strong`: of the strong one"""
     strong: float = 10.0
     cutoff: float = 50.0
     band: float = 46.0
-    """information is summed up to here"""
+    """upper end of the band for information"""
     tau_m: float = 10e-3
     v_thresh: float = 10.0
     """above rest and reset"""
     tau_refrac: float = 2e-3
     copies: tuple[int, int, int] = (4, 16, 8)
-    """without signal, with the weak, with the strong one"""
+    """number of copies without signal, with the weak and with the strong signal"""
     trials: int = 100
     warm_up: float = 0.2
     seconds: float = 4.2
@@ -41,7 +41,7 @@ class Config(StudyConfig):
     nperseg: int = 1024
     letter: float = 3e-3
     lengths: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
-    """letters per word"""
+    """bins per word"""
 
     QUICK: ClassVar[dict[str, Any]] = {
         "sigmas": (0.75, 1.5, 3.0, 6.0),

@@ -14,20 +14,20 @@ from .verdicts import WEAK, of_copies, sigmas_of, weak_sigmas
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Coherence, information against sigma, direct method against bound, recorded neurons."""
+    """Coherence, information against sigma, direct method and bound, recorded neurons."""
     return transfer(table)
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
-    """The main figure; susceptibility and spectrum against theory."""
+    """The main figure, and susceptibility and spectrum compared with theory."""
     return {
-        f"{CLAIM}. A: coherence of spikes and weak signal, measured (points) and by linear theory (lines). B: lower bound of the "
-        "information rate against sigma, for the weak and the strong signal, with linear theory (lines); shaded: the weak signal "
-        "moves the membrane by more than sigma / 4. C: the strong signal's information by the direct method and by the bound (left "
-        "axis), and bits per spike (right axis). D: coherence of recorded neurons with their stimuli, and of the model with the "
-        "strong signal. Bars: two standard errors.": plot(table),
-        "Gain and phase of the susceptibility, and spectrum without signal, measured (points, two standard errors) and by the "
-        "Fokker-Planck equation (lines), at the sigmas for which the signal is weak.": responses(table),
+        f"{CLAIM}. A: coherence of spikes and weak signal, simulated (points) and by linear theory (lines). B: lower bound of the "
+        "information rate against sigma for the weak and the strong signal, with linear theory (lines); shaded: the weak signal "
+        "moves the free membrane by more than sigma / 4. C: information about the strong signal by the direct method and by the "
+        "bound (left axis), and bits per spike (right axis). D: coherence of recorded neurons with their stimuli, and of the "
+        "model with the strong signal. Bars: two standard errors.": plot(table),
+        "Gain and phase of the susceptibility, and spectrum without signal, simulated (points, two standard errors) and by the "
+        "Fokker-Planck equation (lines), for values of sigma at which the signal is weak.": responses(table),
     }
 
 
@@ -50,7 +50,7 @@ def _tidy(ax: Axes, letter: str, **labels: Any) -> None:
 
 def _sigma_axis(ax: Axes, sigmas: list[float]) -> None:
     ax.set_xscale("log")
-    ahead = [*sigmas[1:], np.inf]  # no label where the next one would run into it
+    ahead = [*sigmas[1:], np.inf]  # omit labels that would overlap with the next one
     ax.set_xticks(
         sigmas, [f"{s:g}" if after / s > 1.22 else "" for s, after in zip(sigmas, ahead, strict=True)]
     )
@@ -58,7 +58,7 @@ def _sigma_axis(ax: Axes, sigmas: list[float]) -> None:
 
 
 def _some(sigmas: list[float], most: int = 4) -> list[float]:
-    """At most so many of them, evenly."""
+    """At most `most` values, evenly spaced."""
     return [sigmas[k] for k in np.unique(np.linspace(0, len(sigmas) - 1, most).round().astype(int))]
 
 
@@ -92,7 +92,7 @@ def _coherence(ax: Axes, table: pd.DataFrame) -> None:
             lw=0.8,
             label=f"sigma {sigma:g} mV",
         )
-    _tidy(ax, "A", xlabel="frequency (Hz)", ylabel="coherence, weak signal", ylim=(0, None))
+    _tidy(ax, "A", xlabel="frequency (Hz)", ylabel="coherence with the weak signal", ylim=(0, None))
     ax.legend(frameon=False, fontsize=8)
 
 
@@ -123,7 +123,7 @@ def _information(ax: Axes, table: pd.DataFrame) -> None:
 
 def _direct(ax: Axes, table: pd.DataFrame) -> None:
     sigmas = sigmas_of(table)
-    twin = ax.twinx()
+    right = ax.twinx()
     for (colour, marker, line), quantity, text in zip(
         STYLES, ("direct", "bound"), ("direct method", "coherence bound"), strict=False
     ):
@@ -143,7 +143,7 @@ def _direct(ax: Axes, table: pd.DataFrame) -> None:
         )
         rates = [of_copies(table, "strong", s, "rate") for s in sigmas]
         each = [float((v / r).mean()) for v, r in zip(values, rates, strict=True)]
-        twin.plot(
+        right.plot(
             sigmas,
             each,
             marker=marker,
@@ -157,11 +157,11 @@ def _direct(ax: Axes, table: pd.DataFrame) -> None:
     _sigma_axis(ax, sigmas)
     _tidy(ax, "C", xlabel="sigma (mV)", ylabel="information, strong signal (bit/s)", ylim=(0, None))
     ax.set_ylim(0, 1.35 * ax.get_ylim()[1])
-    twin.set(ylabel="per spike (bit, open symbols)", ylim=(0, None))
-    twin.set_ylim(0, 1.35 * twin.get_ylim()[1])
-    twin.spines["top"].set_visible(False)
-    handles = [h for one in (ax, twin) for h in one.get_legend_handles_labels()[0]]
-    labels = [t for one in (ax, twin) for t in one.get_legend_handles_labels()[1]]
+    right.set(ylabel="information per spike (bit, open symbols)", ylim=(0, None))
+    right.set_ylim(0, 1.35 * right.get_ylim()[1])
+    right.spines["top"].set_visible(False)
+    handles = [h for one in (ax, right) for h in one.get_legend_handles_labels()[0]]
+    labels = [t for one in (ax, right) for t in one.get_legend_handles_labels()[1]]
     ax.legend(handles, labels, frameon=False, fontsize=8, loc="upper right", ncols=2)
 
 
@@ -180,7 +180,7 @@ def _recorded(ax: Axes, table: pd.DataFrame) -> None:
         color=STYLES[0][0],
         ms=3.5,
         lw=1.2,
-        label=f"LIF, strong signal, sigma {best:g} mV",
+        label=f"LIF neuron, strong signal, sigma {best:g} mV",
     )
     ax.set_xscale("log")
     ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
@@ -191,7 +191,7 @@ def _recorded(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def responses(table: pd.DataFrame) -> Figure:
-    """Gain, phase and spectrum against theory."""
+    """Gain, phase and spectrum compared with theory."""
     figure = Figure(figsize=(10.5, 3.4), layout="constrained")
     gain, phase, spectrum = figure.subplots(1, 3)
     for (colour, marker, line), sigma in zip(STYLES, _some(weak_sigmas(table)), strict=False):

@@ -1,4 +1,4 @@
-"""Recorded neurons of the study `information_transfer`: coherence with the stimulus, bound of the information rate."""
+"""Recorded neurons of the study `information_transfer`: coherence with the stimulus and bound of the information rate."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ..harness import Claim
 from ..shared.recordings import folder
 
 PUBLISHED = {"grasshopper 1": 118.3, "grasshopper 2": 77.7}
-"""bit/s, of the same data by the same settings, computed independently"""
+"""bit/s; independent calculation from the same data with the same settings"""
 FLY = "fly H1"
 
 
 def fly(place: Path | None = None) -> tuple[neo.Block, neo.AnalogSignal] | None:
-    """The H1 neuron of a blowfly, 20 minutes in bins of 2 ms, and the velocity that it saw (deg/s); None where it is absent.
+    """H1 neuron of a blowfly, 20 minutes in bins of 2 ms, and the stimulus velocity (deg/s); None if the recording is absent.
 
     Recorded by R. de Ruyter van Steveninck; exercise 8 of chapter 1 of Dayan & Abbott 2001 (ISBN 978-0-262-04199-7).
     """
@@ -51,21 +51,21 @@ def fly(place: Path | None = None) -> tuple[neo.Block, neo.AnalogSignal] | None:
 
 
 def rows(progress: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Coherence at each frequency, rate and bound of each neuron that is present."""
+    """Rows with coherence, rate and bound of each available recording."""
     out: list[dict[str, Any]] = []
     for which in (1, 2):
         block = nsnn.datasets.grasshopper(which)
         level = nsnn.datasets.envelope_db(block)
         out += measured(f"grasshopper {which}", block, level, block.annotations["cutoff_hz"] * pq.Hz)
-    found = fly()
-    if found is None:
-        progress("the recording of the fly's neuron is absent: left out")
+    recording = fly()
+    if recording is None:
+        progress("no recording of the fly H1 neuron: skipped")
         return out
-    return out + measured(FLY, *found, None)
+    return out + measured(FLY, *recording, None)
 
 
 def measured(name: str, block: neo.Block, signal: neo.AnalogSignal, cutoff: Any) -> list[dict[str, Any]]:
-    """By Welch's method with 512 samples to a segment, half of them shared, and no correction: as the published numbers were."""
+    """Rows of one recording, by Welch's method with segments of 512 samples, half overlap and no correction, as published."""
     f, c = measures.coherence(signal, block, nperseg=512, noverlap=256)
     info = measures.coherence_information(signal, block, f_max=cutoff, n_shuffle=0)
     shown = f <= (f[-1] if cutoff is None else 1.2 * float(cutoff))
@@ -81,34 +81,34 @@ def measured(name: str, block: neo.Block, signal: neo.AnalogSignal, cutoff: Any)
 
 
 def value(table: pd.DataFrame, name: str, quantity: str) -> float:
-    """One number of one recorded neuron."""
+    """A quantity of a recorded neuron."""
     rows = table[(table.part == "recorded") & (table.source == name) & (table.quantity == quantity)]
     return float(rows.value.iloc[0])
 
 
 def names(table: pd.DataFrame) -> list[str]:
-    """The recorded neurons that are in the table."""
+    """Names of the recorded neurons in the table."""
     return list(dict.fromkeys(table[table.part == "recorded"].source))
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """That the measures give the known numbers of the recorded neurons."""
+    """Claims that the measures reproduce known values of the recorded neurons."""
     bounds = {name: value(table, name, "bound") for name in names(table) if name in PUBLISHED}
-    found = [
+    claims_of_bounds = [
         Claim(
-            "the measures give the known bounds of two grasshopper receptors, to 0.1 bit/s",
+            "the measures reproduce the known bounds of two grasshopper receptors, to 0.1 bit/s",
             bool(len(bounds) == 2 and all(abs(bounds[name] - PUBLISHED[name]) < 0.1 for name in bounds)),
             "; ".join(f"{name}: {b:.1f} bit/s, known {PUBLISHED[name]:g}" for name, b in bounds.items()),
         )
     ]
     if FLY not in names(table):
-        return found
+        return claims_of_bounds
     curve = table[(table.part == "recorded") & (table.source == FLY) & (table.quantity == "coherence")]
     peak, bound = curve.loc[curve.value.idxmax()], value(table, FLY, "bound")
-    text = "and the known coherence of a fly's H1 neuron: at most .708, near 2 Hz"
+    text = "the measures reproduce the known coherence of the fly H1 neuron: maximum .708 (to .001), within .5 Hz of 2 Hz"
     holds = abs(peak.value - 0.708) < 0.001 and abs(peak.x - 2) < 0.5
-    evidence = f"at most {peak.value:.3f}, at {peak.x:.2f} Hz; its bound, {bound:.1f} bit/s, depends on how the mean is taken off"
-    return [*found, Claim(text, bool(holds), evidence, central=False)]
+    evidence = f"maximum {peak.value:.3f} at {peak.x:.2f} Hz; its bound, {bound:.1f} bit/s, depends on how the mean is subtracted"
+    return [*claims_of_bounds, Claim(text, bool(holds), evidence, central=False)]
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

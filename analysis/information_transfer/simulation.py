@@ -21,18 +21,18 @@ from . import recorded
 from .config import Config
 
 COLUMNS = ["part", "source", "signal", "sigma", "copy", "quantity", "x", "value", "se", "exact"]
-RATE = 2000.0  # Hz, at which the signal is sampled and spikes are binned
+RATE = 2000.0  # Hz, sampling rate of signals and binned spikes
 
 
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """One row for each number; `part` says which:
+    """One row per number; the column `part` is one of
 
-    - copy: bound, rate and (strong signal) direct information of one copy at one sigma
-    - response: chi (real, imaginary), spectrum and coherence at the frequency x, over copies, with the exact value of linear theory
-    - theory: linear theory's bound over a finer grid of sigma; membrane: what the signal moves the free membrane by (mV)
-    - recorded: of recorded neurons, see `_transfer_recorded`
+    - copy: rate, bound and (strong signal) direct information of one copy at one sigma
+    - response: chi (real, imaginary), spectrum and coherence at the frequency x over copies, with the value of linear theory
+    - theory: bound of linear theory on a finer grid of sigma; membrane: SD of the free membrane under the signal (mV)
+    - recorded: recorded neurons, see the module `recorded`
     """
     points = pd.DataFrame(
         [
@@ -56,15 +56,15 @@ def run(
         )
     )
     for (level, sigma), part in points.groupby(["signal", "sigma"], sort=False):
-        mine = [trains[k] for k in part.index]
-        rows += _measured(str(level), float(sigma), mine, paths, exact[sigma], config)
+        selected = [trains[k] for k in part.index]
+        rows += _measured(str(level), float(sigma), selected, paths, exact[sigma], config)
     progress("recorded neurons")
     rows += recorded.rows(progress)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def signals(config: Config) -> np.ndarray:
-    """A path of each copy, (copies, samples) at 2 kHz: Gaussian, flat up to the cut-off, of mean 0 and standard deviation 1."""
+    """Signals (copies, samples) at 2 kHz: Gaussian, flat spectrum up to the cut-off, mean 0, standard deviation 1."""
     rng = np.random.default_rng([config.seed, 7])
     n = round(config.seconds * RATE)
     f = np.fft.rfftfreq(n, 1 / RATE)
@@ -81,7 +81,7 @@ def _sd(level: str, config: Config) -> float:
 
 
 def simulated(points: pd.DataFrame, paths: np.ndarray, config: Config) -> list[measures.Trains]:
-    """The trials of each point, all simulated as one group."""
+    """Spike trains of each point, simulated as one group."""
     drive = np.column_stack(
         [config.mean + _sd(row.signal, config) * paths[row.copy] for row in points.itertuples()]
     )
@@ -108,7 +108,7 @@ def simulated(points: pd.DataFrame, paths: np.ndarray, config: Config) -> list[m
 
 
 def frequencies(config: Config) -> np.ndarray:
-    """Those of the band, as Welch's method has them."""
+    """Frequencies of Welch's method within the band."""
     f = np.fft.rfftfreq(config.nperseg, 1 / RATE)
     return np.asarray(f[f <= config.band])
 
@@ -129,8 +129,8 @@ def linear_theory(sigmas: Any, f: np.ndarray, config: Config) -> tuple[np.ndarra
 
 def linear_coherence(chi: np.ndarray, spectrum: np.ndarray, sd: float, cutoff: float) -> np.ndarray:
     """|chi|^2 S_ss / (S_0 + |chi|^2 S_ss) of a signal of two-sided spectrum sd^2 / (2 cutoff)."""
-    heard = np.abs(chi) ** 2 * sd**2 / (2 * cutoff)
-    return np.asarray(heard / (spectrum + heard))
+    response = np.abs(chi) ** 2 * sd**2 / (2 * cutoff)
+    return np.asarray(response / (spectrum + response))
 
 
 def bound_of(coherence: np.ndarray, df: float) -> np.ndarray:
@@ -139,7 +139,7 @@ def bound_of(coherence: np.ndarray, df: float) -> np.ndarray:
 
 
 def membrane_sd(sd: float, cutoff: float, tau_m: float) -> float:
-    """Standard deviation of the free membrane under the signal: of white noise up to the cut-off through 1 / (1 + 2 pi i f tau)."""
+    """SD of the free membrane under the signal: white noise up to the cut-off, filtered by 1 / (1 + 2 pi i f tau_m)."""
     corner = 2 * np.pi * cutoff * tau_m
     return float(sd * np.sqrt(np.arctan(corner) / corner))
 
@@ -180,20 +180,20 @@ def _measured(
         return rows + _spectrum(curve, trains, f, spectrum, config)
     exact = linear_coherence(chi, spectrum, _sd(level, config), config.cutoff)
     bound = float(bound_of(exact, f[1]))
-    found = []
+    spectra = []
     for c, one in enumerate(trains):
         other = (c + 1) % len(trains) if config.sabotage == "signal shuffled" else c
         signal = neo.AnalogSignal(_sd(level, config) * paths[other], units="mV", sampling_rate=RATE * pq.Hz)
         welch = {"nperseg": config.nperseg, "noverlap": config.nperseg // 2}
         if not one.times.size:
-            found.append(np.full((4, f.size), np.nan))
+            spectra.append(np.full((4, f.size), np.nan))
             continue
-        answer = measures.susceptibility(signal, one, **welch)
+        response = measures.susceptibility(signal, one, **welch)
         c_f = measures.coherence(signal, one, bias="subtract", **welch)[1]
         info = measures.coherence_information(
             signal, one, f_max=config.band * pq.Hz, bias="subtract", n_shuffle=0, **welch
         )
-        found.append(np.stack([answer.chi.real, answer.chi.imag, answer.se, c_f])[:, : f.size])
+        spectra.append(np.stack([response.chi.real, response.chi.imag, response.se, c_f])[:, : f.size])
         rows.append(
             {
                 **base,
@@ -205,7 +205,7 @@ def _measured(
                 "exact": bound,
             }
         )
-    curves = np.array(found)
+    curves = np.array(spectra)
     error = np.sqrt((curves[:, 2] ** 2).sum(axis=0)) / len(curves)
     rows += [
         {**curve, "quantity": name, "x": x, "value": v, "se": e, "exact": t}
@@ -222,7 +222,7 @@ def _measured(
 def _spectrum(
     curve: dict[str, Any], trains: list[measures.Trains], f: np.ndarray, exact: np.ndarray, config: Config
 ) -> list[dict[str, Any]]:
-    """Mean over copies; the same segments as Welch's at 2 kHz, with fewer frequencies."""
+    """Spectrum without signal, mean over copies; segments as long as those at 2 kHz."""
     n = config.nperseg // 16
     each = [
         measures.power_spectrum(one, sampling_rate=RATE / 16 * pq.Hz, nperseg=n, noverlap=n // 2)
@@ -242,7 +242,7 @@ def _spectrum(
 def _direct(base: dict[str, Any], trains: list[measures.Trains], config: Config) -> list[dict[str, Any]]:
     rows = []
     for c in range(len(trains)):
-        repeats = mixed(trains, c) if config.sabotage == "trials of other signals" else trains[c]
+        repeats = mix_copies(trains, c) if config.sabotage == "trials of other signals" else trains[c]
         if not repeats.times.size:
             continue
         info = measures.direct_information_rate(
@@ -254,8 +254,8 @@ def _direct(base: dict[str, Any], trains: list[measures.Trains], config: Config)
     return rows
 
 
-def mixed(trains: list[measures.Trains], first: int) -> measures.Trains:
-    """Trial t of copy first + t, and so on in turn: repeats that aren't."""
+def mix_copies(trains: list[measures.Trains], first: int) -> measures.Trains:
+    """Trials from different copies: trial t is that of copy first + t, cyclically."""
     source = [trains[(first + trial) % len(trains)] for trial in range(trains[0].n_trials)]
     parts = [one.times[one.trial == trial] for trial, one in enumerate(source)]
     trial = np.repeat(np.arange(len(parts)), [p.size for p in parts])

@@ -13,12 +13,12 @@ from . import recorded
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """The study's claims with their evidence: the model's, then those of recorded neurons."""
+    """Claims with their evidence: about the model, then about recorded neurons."""
     return [*model_claims(table), *recorded.claims(table)]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Rates and information at each sigma: means and standard errors over copies."""
+    """Rate and information at each sigma: means with standard errors over copies."""
     rows = []
     bounds = table[(table.part == "copy") & (table.quantity == "bound")]
     for level in ("weak", "strong"):
@@ -36,40 +36,41 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The recorded neurons."""
+    """Rate and bound of the recorded neurons."""
     return recorded.tables(table)
 
 
 def headline(table: pd.DataFrame) -> str:
-    """What came out, in words."""
+    """The main result in a sentence."""
     bounds = table[(table.part == "copy") & (table.quantity == "bound") & (table.signal == "weak")]
     mean = bounds.groupby("sigma").value.mean()
     best = mean.idxmax()
     text = (
-        f"The weak signal's information rate is largest at sigma {best:g} mV of those tried, {mean[best]:.2f} bit/s, against "
+        f"Of the tested noise levels, the information rate about the weak signal is largest at {best:g} mV, "
+        f"{mean[best]:.2f} bit/s, against "
         f"{mean.iloc[0]:.2f} at {mean.index[0]:g} mV and {mean.iloc[-1]:.2f} at {mean.index[-1]:g} mV."
     )
-    absent = "" if (table.source == "fly H1").any() else " The fly's recording was absent: it is left out."
+    absent = "" if (table.source == "fly H1").any() else " The fly recording was absent and is omitted."
     return text + absent
 
 
-WEAK = 0.25  # the most that a weak signal moves the free membrane by, in units of sigma
+WEAK = 0.25  # largest SD of the free membrane under a weak signal, in units of sigma
 
 
 def of_copies(table: pd.DataFrame, signal: str, sigma: float, quantity: str) -> pd.Series:
-    """A quantity of each copy."""
+    """A quantity of each copy, by copy."""
     rows = table[(table.part == "copy") & (table.signal == signal) & (table.quantity == quantity)]
     return rows[rows.sigma == sigma].set_index("copy").value
 
 
 def weak_sigmas(table: pd.DataFrame) -> list[float]:
-    """The sigmas for which the weak signal is weak."""
+    """Values of sigma at which the weak signal meets the criterion `WEAK`."""
     rows = table[(table.part == "theory") & (table.signal == "weak") & (table.quantity == "membrane")]
     return [s for s in sigmas_of(table) if rows.value.iloc[0] <= WEAK * s]
 
 
 def sigmas_of(table: pd.DataFrame) -> list[float]:
-    """Those simulated."""
+    """Simulated values of sigma."""
     return sorted(table[table.part == "copy"].sigma.unique().tolist())
 
 
@@ -94,20 +95,20 @@ def _curve_claim(
 
 
 def model_claims(table: pd.DataFrame) -> list[Claim]:
-    """The claims about the model, with their evidence."""
+    """Claims about the model, with their evidence."""
     weak = weak_sigmas(table)
     shown = ", ".join(f"{s:g}" for s in weak)
     return [
         _curve_claim(
             table,
-            f"the susceptibility is the Fokker-Planck equation's at every frequency, |z| < 4 (sigma {shown} mV)",
+            f"the susceptibility equals that of the Fokker-Planck equation at every frequency, |z| < 4 (sigma {shown} mV)",
             ("chi, real", "chi, imaginary"),
             "weak",
             weak,
         ),
         _curve_claim(
             table,
-            f"so is the power spectrum without signal, |z| < 4 (sigma {shown} mV)",
+            f"the power spectrum without signal equals that of the Fokker-Planck equation, |z| < 4 (sigma {shown} mV)",
             ("spectrum",),
             "none",
             weak,
@@ -115,7 +116,7 @@ def model_claims(table: pd.DataFrame) -> list[Claim]:
         _bound(table, weak),
         _maximum(table),
         _direct(table),
-        *_also(table),
+        *_secondary(table),
     ]
 
 
@@ -131,45 +132,48 @@ def _bound(table: pd.DataFrame, weak: list[float]) -> Claim:
             f"sigma {sigma:g} mV: {values.mean():.3f} ± {values.sem():.2g}, theory {exact_value:.3f} (z {z:+.1f})"
         )
     return Claim(
-        "a weak signal's information bound is linear response theory's, |z| < 4",
+        "the information bound for the weak signal equals linear response theory, |z| < 4",
         holds,
-        "bit/s, standard error over copies: " + "; ".join(parts),
+        "bit/s, ± standard error over copies: " + "; ".join(parts),
     )
 
 
 def _interval(values: pd.Series) -> tuple[float, float]:
-    """Mean and half the width of the 95 % interval of the values there are; NaN with fewer than two."""
+    """Mean and half-width of the 95 % interval without missing values; NaN for fewer than two values."""
     known = values.dropna().to_numpy()
     return mean_and_half(known) if known.size > 1 else (np.nan, np.nan)
 
 
 def _gain(table: pd.DataFrame, signal: str, one: float, other: float, quantity: str) -> tuple[float, float]:
-    """Paired over copies: mean of one - other and half the width of its 95 % interval."""
+    """Difference one - other, paired over copies: mean and half-width of its 95 % interval."""
     return _interval(of_copies(table, signal, one, quantity) - of_copies(table, signal, other, quantity))
 
 
 def _maximum(table: pd.DataFrame) -> Claim:
-    """The sigma inside the range at which theory is largest against both ends."""
+    """The bound at the interior sigma where theory is largest, compared with both ends of the range."""
     rows = table[(table.part == "copy") & (table.signal == "weak") & (table.quantity == "bound")]
     exact = rows.groupby("sigma").exact.first()
     ends = sigmas_of(table)[0], sigmas_of(table)[-1]
     inside = exact.drop(list(ends), errors="ignore")
     if inside.empty:
         return Claim(
-            "a weak signal's information bound has its maximum inside the range of sigma", False, "no values"
+            "the information bound for the weak signal has its maximum inside the range of sigma: larger than at both "
+            "ends (95 %)",
+            False,
+            "no values",
         )
     best = float(inside.idxmax())
     gains = {end: _gain(table, "weak", best, end, "bound") for end in ends}
     return Claim(
-        "a weak signal's information bound has its maximum inside the range of sigma",
+        "the information bound for the weak signal has its maximum inside the range of sigma: larger than at both ends (95 %)",
         all(bool(mean > width) for mean, width in gains.values()),
-        f"bit/s at sigma {best:g} mV (theory's choice) more than at the ends, 95 % over copies: "
+        f"bit/s at sigma {best:g} mV (largest in theory) minus that at the ends, 95 % over copies: "
         + "; ".join(f"{end:g} mV: {mean:+.3f} ± {width:.2g}" for end, (mean, width) in gains.items()),
     )
 
 
 def _above(table: pd.DataFrame) -> dict[float, tuple[float, float]]:
-    """Direct information less the bound, of the strong signal: mean over copies and half the width of its 95 % interval."""
+    """Direct information minus the bound for the strong signal: mean over copies and half-width of its 95 % interval."""
     out = {}
     for sigma in sigmas_of(table):
         gap = of_copies(table, "strong", sigma, "direct") - of_copies(table, "strong", sigma, "bound")
@@ -180,14 +184,14 @@ def _above(table: pd.DataFrame) -> dict[float, tuple[float, float]]:
 def _direct(table: pd.DataFrame) -> Claim:
     above = _above(table)
     return Claim(
-        "the direct method's information is nowhere below the bound (strong signal, 95 %)",
+        "the information by the direct method is nowhere below the bound (strong signal, 95 %)",
         all(bool(mean + width > 0) for mean, width in above.values()),
-        "direct less bound, bit/s, 95 % over copies: "
+        "direct minus bound, bit/s, 95 % over copies: "
         + "; ".join(f"sigma {s:g} mV: {mean:+.2f} ± {width:.2g}" for s, (mean, width) in above.items()),
     )
 
 
-def _also(table: pd.DataFrame) -> list[Claim]:
+def _secondary(table: pd.DataFrame) -> list[Claim]:
     sigmas = sigmas_of(table)
     rows = table[(table.part == "copy") & (table.signal == "strong") & (table.quantity == "bound")]
     exact = rows.groupby("sigma").exact.first()
@@ -208,20 +212,20 @@ def _also(table: pd.DataFrame) -> list[Claim]:
     falls = [_interval(per_spike[b] - per_spike[a]) for a, b in itertools.pairwise(sigmas)]
     return [
         Claim(
-            "the strong signal's bound departs from linear theory, less so the larger sigma",
+            "the bound for the strong signal deviates from linear theory, less at the largest than at the smallest sigma (95 %)",
             bool(closing[0] > closing[1]),
             "log of bound / theory, mean over copies: "
             + "; ".join(f"sigma {s:g} mV: {v.mean():+.2f} ± {v.sem():.2g}" for s, v in off.items()),
             central=False,
         ),
         Claim(
-            "the direct method finds more than the bound at every sigma, 95 % (spikes tell more than their linear part)",
+            "the direct method gives more than the bound at every sigma (95 %): spikes carry more than their linear part",
             all(bool(mean > width) for mean, width in above.values()),
             "; ".join(f"sigma {s:g} mV: {mean:+.2f} ± {width:.2g} bit/s" for s, (mean, width) in above.items()),
             central=False,
         ),
         Claim(
-            "bits per spike have no such maximum: they fall from each sigma to the next (strong signal, bound)",
+            "bits per spike have no maximum inside the range: they fall from each sigma to the next (strong signal, bound, 95 %)",
             all(bool(mean + width < 0) for mean, width in falls),
             "; ".join(f"sigma {s:g} mV: {v.mean():.3f}" for s, v in per_spike.items()) + " bit per spike",
             central=False,

@@ -1,9 +1,10 @@
-"""The cortical neuron of the study `variability_reliability`, and the LIF that stands beside it.
+"""The cortical neuron of the study `variability_reliability`, and a LIF neuron fitted to it.
 
-The LIF gets the recorded current as R I = I / gL, with the published membrane, C 72 pF and gL 13 nS. Threshold, reset,
-refractoriness and one sigma for all settings are fitted on the first halves of every second setting (in the order of the current's
-standard deviation); everything is judged on the second halves, and apart on the settings that the fit never saw. The fit is a
-cross-entropy search for the least mean over settings of (log ratio of rates)^2 + (difference of CVs)^2 + (difference of Gammas)^2.
+The LIF neuron receives the recorded current as R I = I / gL, with the published membrane, C 72 pF and gL 13 nS. Threshold, reset,
+refractory period and one sigma for all settings are fitted to the first halves of every second setting (ordered by the standard
+deviation of the current). Cell and model are compared on the second halves, separately for settings without a part in the fit. The
+fit is a cross-entropy search for the smallest mean over settings of (log ratio of rates)^2 + (difference of CVs)^2 +
+(difference of Gammas)^2.
 """
 
 from __future__ import annotations
@@ -30,38 +31,39 @@ from .recordings import CORTICAL, Sweep, cortical
 TAU_M, G_LEAK = 72e-12 / 13e-9, 13.0  # s; nS, so that pA / nS is mV
 KERNEL = PRECISION = 2e-3  # s
 FITTED = ("v_thresh", "v_reset", "tau_refrac", "sigma")
-SETTLING = 0.2  # s before each half that the model runs and nothing is measured
+SETTLING = 0.2  # s; run-in before each half, not analysed
 
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """How the LIF is fitted and judged. Times in s, voltages in mV above rest."""
+    """Settings of the fit and of the comparison. Times in s, voltages in mV above rest."""
 
     bounds: tuple[tuple[float, float], ...] = ((5.0, 35.0), (-30.0, 5.0), (1e-3, 8e-3), (0.3, 8.0))
-    """of threshold, reset, refractoriness and sigma"""
+    """bounds of threshold, reset, refractory period and sigma"""
     candidates: int = 60
     elite: int = 10
     generations: int = 8
     trials: int = 4
-    """of the fit"""
+    """trials in the fit"""
     seconds: float = 3.4
-    """of each first half that the fit sees"""
-    judged_trials: int = 20
+    """length of each first half used in the fit"""
+    test_trials: int = 20
     factors: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
-    """multiples of the fitted sigma that are judged; 0 is the twin"""
+    """multiples of the fitted sigma that are simulated; 0 is the deterministic neuron"""
     dt: float = 2e-4
 
 
 QUICK = Fit(
-    candidates=30, elite=6, generations=3, seconds=1.6, judged_trials=8, factors=(0.0, 0.5, 1.0, 2.0), dt=4e-4
+    candidates=30, elite=6, generations=3, seconds=1.6, test_trials=8, factors=(0.0, 0.5, 1.0, 2.0), dt=4e-4
 )
 
 
-# --- measures, for the cell and every model ----------------------------------------------------------------------------------
+# --- measures of cell and models ---------------------------------------------------------------------------------------------
 
 
 def by_neuron(block: neo.Block, copies: int = 1) -> list[measures.Trains]:
-    """The repeats of each neuron; with `copies` the neurons stand side by side, as many for each point, and are its trials."""
+    """Spike trains of each neuron. With `copies` > 1, each group of so many neurons is one point, and the neurons are its
+    trials."""
     trains = measures.as_trains(block)
     order = np.lexsort((trains.times, trains.trial, trains.neuron))
     n_points, n_trials = trains.n_neurons // copies, trains.n_trials * copies
@@ -78,13 +80,11 @@ def by_neuron(block: neo.Block, copies: int = 1) -> list[measures.Trains]:
 
 
 def repeatability(trains: measures.Trains, kernel: float, precision: float) -> dict[str, float]:
-    """Rate, Fano factor across trials, Schreiber's reliability, mean Gamma of all ordered pairs; NaN without spikes."""
+    """Rate, Fano factor across trials, Schreiber's reliability, and mean Gamma over ordered pairs; NaN without spikes."""
     if not trains.times.size:
         return dict.fromkeys(("rate", "Fano factor", "reliability", "Gamma"), np.nan) | {"rate": 0.0}
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", measures.SilentNeuronWarning
-        )  # some trials are empty: their pairs count as 0
+        warnings.simplefilter("ignore", measures.SilentNeuronWarning)  # pairs with an empty trial count as 0
         gamma = measures.gamma_coincidence(trains, precision=precision * pq.s)
         reliability = measures.schreiber_reliability(trains, sigma=kernel * pq.s)
     return {
@@ -96,7 +96,7 @@ def repeatability(trains: measures.Trains, kernel: float, precision: float) -> d
 
 
 def off_diagonal(matrix: np.ndarray) -> float:
-    """Mean of all entries but those of the diagonal."""
+    """Mean of the off-diagonal entries."""
     return float(matrix[~np.eye(len(matrix), dtype=bool)].mean())
 
 
@@ -113,7 +113,7 @@ def repeatability_and_cv(trains: measures.Trains) -> dict[str, float]:
 def simulate(
     parameters: pd.DataFrame, drives: list[np.ndarray], trials: int, dt: float, seed: int
 ) -> list[measures.Trains]:
-    """Every row of parameters under every current (mV, at 5 kHz), rows outside; without the time of settling."""
+    """Spike trains of every row of parameters (outer) under every current (mV, at 5 kHz), without the run-in."""
     n = len(parameters) * len(drives)
     column = {name: np.repeat(parameters[name].to_numpy(float), len(drives)) for name in FITTED}
     block = nsnn.simulate(
@@ -140,12 +140,12 @@ def simulate(
 
 
 def _early(sweep: Sweep, config: Fit) -> np.ndarray:
-    """R I (mV) of the time that the fit sees."""
+    """R I (mV) of the part used in the fit."""
     return sweep.current[: round(config.seconds / sweep.dt)] / G_LEAK
 
 
 def _late(sweep: Sweep) -> np.ndarray:
-    """R I (mV) of the second half, with the time of settling before it."""
+    """R I (mV) of the second half with its run-in."""
     return sweep.current[sweep.current.size // 2 - round(SETTLING / sweep.dt) :] / G_LEAK
 
 
@@ -157,7 +157,7 @@ def _cell(sweeps: list[Sweep], start: float, stop: float) -> measures.Trains:
 def fit(
     drives: list[np.ndarray], targets: list[dict[str, float]], config: Fit, seed: int
 ) -> dict[str, float]:
-    """The parameters whose rates, CVs and Gammas are nearest to the targets'."""
+    """Parameters with the smallest distance of rates, CVs and Gammas from the targets."""
     rng = np.random.default_rng(seed)
     low, high = np.array(config.bounds).T
     centre, spread, best, least = (low + high) / 2, (high - low) / 2, None, np.inf
@@ -175,18 +175,18 @@ def fit(
         )
         loss = loss.reshape(-1, len(drives)).mean(axis=1)
         order = np.argsort(loss)
-        if loss[order[0]] < least or best is not None:  # the best one was run again, with other noise
+        if loss[order[0]] < least or best is not None:  # the best candidate is simulated again with new noise
             least, best = loss[order[0]], draws[order[0]]
         elite = draws[order[: config.elite]]
         centre, spread = elite.mean(axis=0), elite.std(axis=0)
     return {**dict(zip(FITTED, elite.mean(axis=0).tolist(), strict=True)), "loss": float(least)}
 
 
-def _distance(found: dict[str, float], target: dict[str, float]) -> float:
+def _distance(values: dict[str, float], target: dict[str, float]) -> float:
     apart = [
-        np.log((found["rate"] + 1) / (target["rate"] + 1)),
-        found["CV"] - target["CV"],
-        found["Gamma"] - target["Gamma"],
+        np.log((values["rate"] + 1) / (target["rate"] + 1)),
+        values["CV"] - target["CV"],
+        values["Gamma"] - target["Gamma"],
     ]
     return float(np.square(np.nan_to_num(apart, nan=2.0)).sum())
 
@@ -195,33 +195,33 @@ def _distance(found: dict[str, float], target: dict[str, float]) -> float:
 
 
 def rows(config: Fit, seed: int, progress: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Cell and models, a row for each setting and quantity; none without the recordings.
+    """Rows of cell and models, one per setting and quantity; none without the recordings.
 
-    `fluctuation` is the current's standard deviation (mV of R I); `x` the current's mean (mV), of a model's row the multiple of the
-    fitted sigma; `setting` ends in * where the fit saw it.
+    `fluctuation` is the standard deviation of the current (mV of R I). `x` is the mean current (mV), and in rows of models the
+    multiple of the fitted sigma. `setting` ends in * if it was used in the fit.
     """
     loaded = {setting: cortical(setting) for setting in CORTICAL}
-    sweeps = {setting: found for setting, found in loaded.items() if found is not None}
+    sweeps = {setting: repeats for setting, repeats in loaded.items() if repeats is not None}
     if len(sweeps) < len(CORTICAL):
-        progress("the recordings of the cortical neuron are absent: left out")
+        progress("no recordings of the cortical neuron: skipped")
         return []
-    sd = {setting: float(np.std(found[0].current) / G_LEAK) for setting, found in sweeps.items()}
+    sd = {setting: float(np.std(repeats[0].current) / G_LEAK) for setting, repeats in sweeps.items()}
     ordered = sorted(sweeps, key=lambda setting: sd[setting])
     seen = ordered[1::2]
-    progress(f"fitting a LIF to the first halves of settings {', '.join(seen)}")
-    found = fit(
+    progress(f"fitting a LIF neuron to the first halves of settings {', '.join(seen)}")
+    fitted = fit(
         [_early(sweeps[s][0], config) for s in seen],
         [repeatability_and_cv(_cell(sweeps[s], SETTLING, config.seconds)) for s in seen],
         config,
         seed,
     )
     progress("simulating the second halves")
-    models = pd.DataFrame([{**found, "sigma": factor * found["sigma"]} for factor in config.factors])
+    models = pd.DataFrame([{**fitted, "sigma": factor * fitted["sigma"]} for factor in config.factors])
     trains = simulate(
-        models, [_late(sweeps[s][0]) for s in ordered], config.judged_trials, config.dt, seed + 100
+        models, [_late(sweeps[s][0]) for s in ordered], config.test_trials, config.dt, seed + 100
     )
     parts = [
-        {"part": "parameter", "source": "LIF", "quantity": name, "value": value} for name, value in found.items()
+        {"part": "parameter", "source": "LIF", "quantity": name, "value": value} for name, value in fitted.items()
     ]  # fmt: skip
     for s in ordered:
         base = {"part": "cell", "source": "cell", "setting": _name(s, seen), "fluctuation": sd[s]}
@@ -232,13 +232,13 @@ def rows(config: Fit, seed: int, progress: Callable[[str], None]) -> list[dict[s
             parts += [{**base, "part": part, "quantity": q, "value": v} for q, v in values.items()]
     for (factor, s), one in zip(itertools.product(config.factors, ordered), trains, strict=True):
         base = {"part": "cell", "source": "LIF", "setting": _name(s, seen), "fluctuation": sd[s], "x": factor}
-        base["sigma"] = factor * found["sigma"]
+        base["sigma"] = factor * fitted["sigma"]
         parts += [{**base, "quantity": q, "value": v} for q, v in repeatability_and_cv(one).items()]
     return parts
 
 
 def _name(setting: str, seen: list[str]) -> str:
-    """As text that stays text in a file of comma-separated values."""
+    """Label of a setting that a CSV file preserves as text."""
     return f"setting {setting}" + ("*" if setting in seen else "")
 
 
@@ -246,7 +246,7 @@ def _name(setting: str, seen: list[str]) -> str:
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Spearman's rho and the exact one-sided chance of one as large: over all orders of at most 8 values."""
+    """Spearman's rho and its exact one-sided p, over all orders of at most 8 values."""
     a, b = (stats.rankdata(v) - (len(v) + 1) / 2 for v in (x, y))
     size = np.sqrt((a @ a) * (b @ b))
     orders = np.array(list(itertools.permutations(b)))
@@ -260,18 +260,18 @@ def _settings(table: pd.DataFrame, quantity: str, source: str, factor: float | N
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """What is asked of the cell, none of it central; nothing without its recordings."""
+    """Secondary claims about the cell; none without its recordings."""
     if not (table.part == "cell").any():
         return []
     sd = table[(table.part == "cell") & (table.source == "cell") & (table.quantity == "Gamma")]
     by_sd = sd.set_index("setting").fluctuation.sort_values()
-    found = []
+    results = []
     for name, words in (("Gamma", "Gamma"), ("reliability", "Schreiber's reliability")):
         values = _settings(table, name, "cell")[by_sd.index]
         rho, p = rank_correlation(by_sd.to_numpy(), values.to_numpy())
-        found.append(
+        results.append(
             Claim(
-                f"the cortical neuron's {words} rises with its current's standard deviation, p < .05",
+                f"cortical neuron: {words} rises with the standard deviation of the current (rank correlation, p < .05)",
                 bool(p < 0.05),
                 f"{len(values)} settings: rank correlation {rho:.2f}, exact p {p:.2g}; {values.iloc[0]:.2f} at "
                 f"{by_sd.iloc[0]:.1f} mV, {values.iloc[-1]:.2f} at {by_sd.iloc[-1]:.1f} mV",
@@ -280,9 +280,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         )
     cell, model = (_settings(table, "Gamma", s, f)[by_sd.index] for s, f in (("cell", None), ("LIF", 1.0)))
     rho, p = rank_correlation(cell.to_numpy(), model.to_numpy())
-    found.append(
+    results.append(
         Claim(
-            "the LIF with one sigma puts the settings' Gammas into the cell's order, p < .05",
+            "the LIF neuron with one sigma reproduces the order of Gamma over the settings of the cell (rank correlation, p < .05)",
             bool(p < 0.05),
             f"second halves, {len(cell)} settings: rank correlation {rho:.2f}, exact p {p:.2g}",
             central=False,
@@ -290,22 +290,23 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     )
     unseen = [s for s in by_sd.index if not s.endswith("*")]
     off = (model - cell).abs()[unseen]
-    twin = _settings(table, "Gamma", "LIF", 0.0)[unseen]
-    other = (twin - cell[unseen]).abs()
-    found.append(
+    deterministic = _settings(table, "Gamma", "LIF", 0.0)[unseen]
+    other = (deterministic - cell[unseen]).abs()
+    results.append(
         Claim(
-            "in every setting that the fit never saw the noisy LIF's Gamma is nearer to the cell's than its twin's, which is 1",
+            "in every setting outside the fit, Gamma of the noisy LIF neuron is nearer to the cell than that of the "
+            "deterministic one (1)",
             bool((off < other.fillna(np.inf)).all()),
-            "distance, LIF and twin (none where that is silent): "
+            "distance of noisy and deterministic neuron (none if silent): "
             + "; ".join(f"{s} {off[s]:.2f}, {other[s]:.2f}" for s in unseen),
             central=False,
         )
     )
-    return found
+    return results
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Cell and LIF side by side, for people."""
+    """Cell and LIF neuron in each setting, and the fitted parameters."""
     if not (table.part == "cell").any():
         return {}
     out: dict[str, Any] = {}
@@ -327,7 +328,7 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     names = {
         "v_thresh": "threshold (mV)",
         "v_reset": "reset (mV)",
-        "tau_refrac": "refractoriness (ms)",
+        "tau_refrac": "refractory period (ms)",
         "sigma": "sigma (mV)",
     }
     shown = [
@@ -336,6 +337,6 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         if row.quantity in names
     ]  # fmt: skip
     return {
-        "Second halves; * the fit saw this setting's first half": pd.DataFrame(out),
-        "The fitted LIF (threshold and reset above rest)": pd.DataFrame(shown),
+        "Second halves; *: the first half of this setting was used in the fit": pd.DataFrame(out),
+        "Fitted LIF neuron (threshold and reset above rest)": pd.DataFrame(shown),
     }

@@ -1,31 +1,32 @@
-"""What noise does to the repeatability of spikes, and what the input's fluctuations do to it.
+"""Effects of noise and of input fluctuations on the repeatability of spikes.
 
-A LIF neuron with white noise of its own (sigma, the free membrane's standard deviation) gets one current again and again: a
-constant one, or one frozen path of an Ornstein-Uhlenbeck process about the same mean, of growing standard deviation
-("fluctuation"). That is the experiment of Mainen & Sejnowski 1995 (doi 10.1126/science.7770778). Each seed is another path, the
-same one at all fluctuations and sigmas, so that differences are paired over seeds. Measured across trials, after a warm-up:
+A LIF neuron with intrinsic white noise (sigma, standard deviation of the free membrane potential) receives the same current in many
+trials. The current is constant, or a frozen path of an Ornstein-Uhlenbeck process with the same mean and increasing standard
+deviation (the "fluctuation"), as in Mainen & Sejnowski 1995 (doi 10.1126/science.7770778). Each seed has another path, which is
+used at all fluctuations and sigmas, so that differences are paired over seeds. Measures across trials, after a warm-up:
 
-- Fano factor of the count; Schreiber's reliability; the coincidence factor Gamma, which is corrected for chance
+- Fano factor of the count; Schreiber's reliability; coincidence factor Gamma, which is corrected for chance
 - firing events, and the standard deviation (jitter) of the time of their first spike
-- CV of the intervals, of which under a constant current Siegert's theory knows the value
+- CV of the intervals, which under a constant current follows from Siegert's theory
 
-Stated beforehand. Reliability and Gamma fall with sigma and rise with the fluctuation, jitter grows with sigma: slopes whose 95 %
-intervals over seeds lie on one side of 0. The twin without noise has no variability at all. Under a constant current the intervals
-are those of a renewal process, so the CV is Siegert's and the time of the n-th spike spreads with sqrt(n); |z| < 4 for both.
-Under the strongest fluctuation a train can be irregular and repeatable at once: a Fano factor below CV^2, which a renewal process
-reaches over long times.
+Hypotheses, fixed beforehand. Reliability and Gamma fall with sigma and rise with the fluctuation, and jitter grows with sigma:
+the 95 % intervals of the slopes over seeds exclude 0. The deterministic neuron (sigma 0) has no variability at all. Under a
+constant current the intervals form a renewal process, so that the CV equals Siegert's and the time of the n-th spike spreads
+with sqrt(n), |z| < 4 for both. Under the strongest fluctuation a train can be irregular and repeatable at once: its Fano factor
+is below CV^2, the value of a renewal process over long times.
 
-Changed after the first full run: Schreiber's reliability was to fall with sigma under every fluctuating input, and under the
-weakest one it didn't. It isn't corrected for chance, and chance grows with the rate, which sigma raises. The central claim now
-concerns the two strongest fluctuations; the first form stays among the claims that aren't central, and fails.
+Change after the first full run. Originally Schreiber's reliability had to fall with sigma under every fluctuating input. It did not
+under the weakest one: this measure is not corrected for chance, and chance coincidences grow with the rate, which rises with
+sigma. The central claim now concerns the two strongest fluctuations. The original claim is reported as a secondary claim, and
+fails.
 
-Where the recordings of a rat's cortical neuron are present (challenge A of the 2007 competition, four repeats of each of 8 frozen
-currents), it is measured in the same way, beside a LIF in the same currents: see `_variability_cell`. Its claims are not central:
-8 settings of one cell differ in mean as well as in standard deviation.
+If the recordings of a rat cortical neuron are available (challenge A of the 2007 competition, four repeats of 8 frozen currents),
+the cell is analysed in the same way, together with a LIF neuron in the same currents (`shared.cortical_cell`). These claims are
+secondary, since the 8 settings of one cell differ in mean as well as in standard deviation.
 
-Limits: one mean, just above threshold. Jitter is asked of the two strongest fluctuations only, and of the sigmas at which every
-seed has firing events (peaks of three times the mean rate): weak fluctuations and strong noise leave none. Intervals that start
-within 0.4 s of a trial's end aren't used for the CV, or long ones would be missing.
+Limits. The study uses one mean, just above threshold. Jitter is evaluated for the two strongest fluctuations, and at values of
+sigma where every seed has firing events (peaks of three times the mean rate); weak fluctuations and strong noise leave none.
+Intervals that start within 0.4 s of the end of a trial are excluded from the CV, because long ones would be missing.
 """
 
 from __future__ import annotations

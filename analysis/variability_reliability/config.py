@@ -8,22 +8,22 @@ from typing import Any, ClassVar
 from ..harness import StudyConfig
 from ..shared import cortical_cell as cell
 
-CLAIM = "Noise makes a neuron's spikes less repeatable and less precise, fluctuations of its input make them more so"
+CLAIM = "Noise makes spikes less repeatable and less precise; fluctuations of the input make them more repeatable and more precise"
 SABOTAGES = {
-    "noise off": "sigma is 0 at every point",
-    "input not frozen": "every trial sees a path of its own",
-    "noise in the twin": "the neuron that should have no noise has the largest",
-    "theory of another sigma": "Siegert's CV is that of twice the sigma",
+    "noise off": "sigma is 0 everywhere",
+    "input not frozen": "every trial has a different input path",
+    "noise in the deterministic neuron": "the neuron with sigma 0 gets the largest sigma",
+    "theory of another sigma": "Siegert's CV is evaluated at twice the sigma",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run. Times in s, voltages in mV."""
+    """Configuration of a run. Times in s, voltages in mV."""
 
     mean: float = 12.0
     fluctuations: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0)
-    """standard deviation of the input, R I; what the membrane makes of it is about half"""
+    """standard deviation of the input, R I; that of the free membrane potential is about half"""
     sigmas: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
     tau_input: float = 3e-3
     tau_m: float = 10e-3
@@ -36,13 +36,13 @@ class Config(StudyConfig):
     seconds: float = 1.5
     dt: float = 1e-4
     kernel: float = 2e-3
-    """standard deviation of the Gaussian of Schreiber's reliability, and of the PSTH in which events are found"""
+    """SD of the Gaussian kernel of Schreiber's reliability, and of the PSTH for event detection"""
     precision: float = 2e-3
-    """of Gamma"""
+    """coincidence window of Gamma"""
     spikes: tuple[int, ...] = (1, 2, 5, 10, 20, 40)
-    """n of the n-th spike, whose time spreads"""
+    """n for the spread of the time of the n-th spike"""
     recordings: bool = True
-    """whether to use the cell's, where they are present"""
+    """whether to use the recordings of the cell, if available"""
     fit: cell.Fit = cell.Fit()
 
     QUICK: ClassVar[dict[str, Any]] = {

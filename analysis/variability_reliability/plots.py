@@ -19,22 +19,22 @@ def plot(table: pd.DataFrame) -> Figure:
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
-    """The model; the constant current against theory; the cell beside the model, where its recordings were present."""
-    found = {
+    """The model; the constant current and theory; cell and model, if the recordings were available."""
+    drawn = {
         f"{CLAIM}. Top: spikes in 20 trials at one sigma, under a constant current and under the strongest frozen "
         "fluctuation. Below: Schreiber's reliability, the jitter of firing events, and the Fano factor of the count (filled) "
-        "beside CV^2 of the intervals (open), against sigma. Bars: 95 % intervals over seeds.": plot(table),
-        "Under a constant current: CV of the intervals against Siegert's theory (line), and spread of the n-th spike's "
-        "time against that of a renewal process (lines). Bars: two standard errors.": constant(table),
+        "and CV^2 of the intervals (open), against sigma. Bars: 95 % intervals over seeds.": plot(table),
+        "Constant current: CV of the intervals with Siegert's theory (line), and standard deviation of the time of the n-th "
+        "spike with that of a renewal process (lines). Bars: two standard errors.": constant(table),
     }
     if (table.part == "cell").any():
-        found[
-            "A rat's cortical neuron and the LIF in the same currents, later halves of the recordings. Left: Gamma against "
-            "the current's standard deviation; lines join settings of nearly one mean. Middle: Gamma of the model against the "
-            "cell's; filled settings were not used to fit it. Right: the model's Gamma, mean over settings, against its sigma in "
-            "units of the fitted one."
+        drawn[
+            "A rat cortical neuron and the LIF neuron in the same currents, second halves of the recordings. Left: Gamma against "
+            "the standard deviation of the current; lines join settings of similar mean. Middle: Gamma of the model against "
+            "that of the cell; filled settings were not used in the fit. Right: Gamma of the model, mean over settings, against "
+            "its sigma in units of the fitted one."
         ] = recorded(table)
-    return found
+    return drawn
 
 
 STYLES = (
@@ -53,7 +53,7 @@ def _tidy(ax: Axes, letter: str, **labels: Any) -> None:
 
 
 def _sigma_axis(ax: Axes, sigmas: list[float]) -> None:
-    """Logarithmic, with a place for 0 at half the least sigma."""
+    """Logarithmic axis, with sigma 0 at half the smallest sigma."""
     ax.set_xscale("log", base=2)
     least = min(s for s in sigmas if s > 0)
     ax.set_xticks([least / 2 if s == 0 else s for s in sigmas], [f"{s:g}" for s in sigmas])
@@ -125,7 +125,7 @@ def model(table: pd.DataFrame) -> Figure:
 
 
 def constant(table: pd.DataFrame) -> Figure:
-    """The constant current against theory."""
+    """The constant current compared with theory."""
     figure = Figure(figsize=(8, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2)
     rows = table[(table.part == "constant") & (table.quantity == "CV")].sort_values("sigma")
@@ -157,19 +157,19 @@ def constant(table: pd.DataFrame) -> Figure:
     ticks = [t for t in (1, 2, 5, 10, 20, 50, 100) if 0.8e3 * rows.value.min() < t < 1.5e3 * rows.value.max()]
     right.set_yticks(ticks, [f"{t:g}" for t in ticks])
     right.minorticks_off()
-    _tidy(right, "B", xlabel="n", ylabel="SD of the n-th spike's time (ms)")
+    _tidy(right, "B", xlabel="spike number n", ylabel="SD of the time of the n-th spike (ms)")
     right.legend(frameon=False, fontsize=8, title="sigma", title_fontsize=8, ncols=2)
     return figure
 
 
 def recorded(table: pd.DataFrame) -> Figure:
-    """The cell beside the model."""
+    """Cell and model."""
     figure = Figure(figsize=(10.5, 3.5), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     part = table[(table.part == "cell") & (table.quantity == "Gamma")]
     cell = part[part.source == "cell"].sort_values("fluctuation")
     lif = part[(part.source == "LIF") & (part.x == 1)].sort_values("fluctuation")
-    mean = np.round(cell.x.to_numpy() / 6)  # settings of nearly one mean
+    mean = np.round(cell.x.to_numpy() / 6)  # settings of similar mean
     for which, marker in zip(sorted(set(mean)), "osD^v", strict=False):
         for rows, colour, line, name in ((cell, "#D55E00", "-", "cell"), (lif, "#0072B2", "--", "LIF")):
             chosen = mean == which
@@ -186,15 +186,13 @@ def recorded(table: pd.DataFrame) -> Figure:
                 lw=1.2,
                 label=text,
             )
-    left.plot(
-        [], [], "--", color="#0072B2", marker="o", mfc="white", ms=5, lw=1.2, label="LIF, the same means"
-    )
+    left.plot([], [], "--", color="#0072B2", marker="o", mfc="white", ms=5, lw=1.2, label="LIF, same means")
     _tidy(left, "A", xlabel="SD of the current, R I (mV)", ylabel="Gamma, 2 ms", ylim=(-0.05, 1.05))
     left.legend(frameon=False, fontsize=7.5, loc="lower right")
     seen = cell.setting.str.endswith("*").to_numpy()
     for chosen, face, text in (
         (~seen, "#0072B2", "not used in the fit"),
-        (seen, "white", "fitted on its first half"),
+        (seen, "white", "first half used in the fit"),
     ):
         middle.plot(cell.value[chosen], lif.value[chosen], "o", color="#0072B2", mfc=face, ms=6, label=text)
     middle.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")

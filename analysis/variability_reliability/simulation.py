@@ -39,12 +39,12 @@ SAMPLE = 0.4e-3  # s, of the input paths
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """One row for each number; `part` says which:
+    """One row per number; the column `part` is one of
 
-    - frozen: a quantity of one neuron, over its trials, at a fluctuation, a sigma and a seed
-    - constant: CV, and spread of the n-th spike's time (n in `x`), each with its standard error and the exact value
+    - frozen: a quantity of one neuron over its trials, at a fluctuation, a sigma and a seed
+    - constant: CV, and spread of the time of the n-th spike (n in `x`), with standard error and exact value
     - raster: spikes of the first seed, trial in `x`
-    - cell, parameter: see `_variability_cell`; absent without recordings
+    - cell, parameter: see `shared.cortical_cell`; absent without recordings
     """
     points = pd.DataFrame(
         [(f, s, seed) for f in config.fluctuations for s in config.sigmas for seed in range(config.seeds)],
@@ -67,13 +67,13 @@ def _records(points: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def simulated(points: pd.DataFrame, config: Config) -> list[measures.Trains]:
-    """The trials of each point, from 0 s on, all simulated as one group."""
+    """Spike trains of each point from 0 s on, simulated as one group."""
     sigma = points.sigma.to_numpy()
     if config.sabotage == "noise off":
         sigma = np.zeros(len(points))
-    elif config.sabotage == "noise in the twin":
+    elif config.sabotage == "noise in the deterministic neuron":
         sigma = np.where(sigma == 0, sigma.max(), sigma)
-    own = config.sabotage == "input not frozen"  # a neuron for each trial, since trials share their stimulus
+    own = config.sabotage == "input not frozen"  # one neuron per trial, since trials share their stimulus
     copies = config.trials if own else 1
     n_steps = round(config.seconds / SAMPLE)
     paths = {
@@ -116,7 +116,7 @@ def _neuron(config: Config) -> nsnn.LIF:
 
 
 def _measured(at: dict[str, Any], trains: measures.Trains, config: Config) -> list[dict[str, Any]]:
-    """Every quantity of one neuron over its trials, after the warm-up."""
+    """Rows with all measures of one neuron over its trials, after the warm-up."""
     late = trains.crop(config.warm_up, None)
     values = cell.repeatability(late, config.kernel, config.precision)
     values["CV"] = float(measures.cv(late)[0])
@@ -131,7 +131,7 @@ def _measured(at: dict[str, Any], trains: measures.Trains, config: Config) -> li
 
 
 def unlike_first(trains: measures.Trains) -> int:
-    """How many trials have other spikes than the first one."""
+    """Number of trials that differ from the first."""
     each = np.split(trains.times, trains.offsets[1:-1])
     return sum(not np.array_equal(each[0], other) for other in each[1:])
 
@@ -166,9 +166,9 @@ def _constant(points: pd.DataFrame, trains: list[measures.Trains], config: Confi
 
 
 def interval_cv(trials: list[np.ndarray], before: float) -> tuple[float, float]:
-    """CV of the intervals that start before a time (s), the first of them at the first spike, and its jackknife error over trials.
+    """CV of the intervals that start before a time (s), from the first spike on, with its jackknife error over trials.
 
-    Chosen by where they start they are a fair sample, since the trials go on for longer than any interval.
+    Selection by start time is unbiased, since trials continue for longer than any interval.
     """
     sums = np.empty((len(trials), 3))
     for k, times in enumerate(trials):
@@ -181,7 +181,7 @@ def interval_cv(trials: list[np.ndarray], before: float) -> tuple[float, float]:
 
 
 def spread_of(values: np.ndarray) -> tuple[float, float]:
-    """Standard deviation and its standard error, by the fourth moment: intervals are skewed, a Gaussian's error is too small."""
+    """Standard deviation and its standard error from the fourth moment, since intervals are skewed."""
     sd = float(np.std(values, ddof=1))
     fourth = float(np.mean((values - values.mean()) ** 4))
     return sd, float(np.sqrt(max(fourth - sd**4, 0.0) / values.size) / (2 * sd))
@@ -193,7 +193,7 @@ def _cv_of(sums: np.ndarray) -> np.ndarray:
 
 
 def _raster(points: pd.DataFrame, trains: list[measures.Trains], config: Config) -> list[dict[str, Any]]:
-    """Spikes of the first seed at the middle sigma: none, and the strongest fluctuation."""
+    """Rows of spikes of the first seed at the middle sigma, without and with the strongest fluctuation."""
     noisy = [s for s in config.sigmas if s > 0]
     sigma, rows = noisy[len(noisy) // 2], []
     for fluctuation in (min(config.fluctuations), max(config.fluctuations)):

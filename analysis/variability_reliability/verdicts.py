@@ -13,14 +13,14 @@ from ..shared.intervals import mean_and_half
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """The study's claims with their evidence, the model's before the cell's."""
+    """Claims with their evidence: about the model, then about the cell."""
     return [*model_claims(table), *cell.claims(table)]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and 95 % interval over seeds of each quantity, a row for each fluctuation and sigma."""
+    """Mean and 95 % interval over seeds of each quantity, a row per fluctuation and sigma."""
     names = ("Fano factor", "CV", "reliability", "Gamma", "jitter")
-    wides = {name: wide_of(table, name) for name in names}
+    wides = {name: by_seed(table, name) for name in names}
     rows = []
     for fluctuation, sigma in wides["CV"].columns:
         row = {"fluctuation (mV)": f"{fluctuation:g}", "sigma (mV)": f"{sigma:g}"}
@@ -36,24 +36,25 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The cell beside the model, where its recordings were present."""
+    """Cell and model, if the recordings were available."""
     return cell.tables(table)
 
 
 def headline(table: pd.DataFrame) -> str:
-    """What came out, in words."""
-    wide = wide_of(table, "reliability").mean()
+    """The main result in a sentence."""
+    wide = by_seed(table, "reliability").mean()
     sigmas = sorted(s for s in table[table.part == "frozen"].sigma.unique() if s > 0)
     low, high = sigmas[0], sigmas[-1]
     most, least = (end(table[table.part == "frozen"].fluctuation) for end in (max, min))
     text = (
         f"From sigma {low:g} to {high:g} mV the reliability falls from {wide[most, low]:.2f} to {wide[most, high]:.2f} under the "
-        f"strongest fluctuation; under a constant current it is {wide[least, low]:.2f} at {low:g} mV. Without noise nothing varies."
+        f"strongest fluctuation; under a constant current it is {wide[least, low]:.2f} at {low:g} mV. Without noise, "
+        "trials are identical."
     )
     absent = (
         ""
         if (table.part == "cell").any()
-        else " The cortical neuron's recordings were absent: that part is left out."
+        else " The recordings of the cortical neuron were absent; that part is omitted."
     )
     return text + absent
 
@@ -62,20 +63,20 @@ EXACT = 1e-12
 
 
 def strongest(fluctuations: Any) -> list[float]:
-    """The two strongest fluctuations: those that make events."""
+    """The two strongest fluctuations, which cause firing events."""
     return sorted(float(f) for f in set(fluctuations))[-2:]
 
 
-def wide_of(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """A quantity of the model: a row for each seed, a column for each (fluctuation, sigma)."""
+def by_seed(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """A quantity of the model: a row per seed, a column per (fluctuation, sigma)."""
     rows = table[(table.part == "frozen") & (table.quantity == quantity)]
     return rows.pivot(index="seed", columns=["fluctuation", "sigma"], values="value")
 
 
 def slopes(wide: pd.DataFrame, along: str, at: float) -> np.ndarray:
-    """Of each seed: change per doubling of sigma at a fluctuation, or per mV of fluctuation at a sigma (> 0).
+    """Slope of each seed: change per doubling of sigma at a fluctuation, or per mV of fluctuation at a sigma (> 0).
 
-    Over the points where every seed has a value; NaN with fewer than two.
+    Uses the points at which every seed has a value; NaN for fewer than two points.
     """
     other = "fluctuation" if along == "sigma" else "sigma"
     part = wide.xs(at, axis=1, level=other).dropna(axis=1)
@@ -97,7 +98,7 @@ def _slope_claim(
     scale: float = 1.0,
     central: bool = True,
 ) -> Claim:
-    wide, parts, holds = wide_of(table, quantity), [], True
+    wide, parts, holds = by_seed(table, quantity), [], True
     for at in points:
         mean, width = mean_and_half(scale * slopes(wide, along, at))
         holds = holds and bool(sign * mean > width)
@@ -108,36 +109,43 @@ def _slope_claim(
 
 
 def model_claims(table: pd.DataFrame) -> list[Claim]:
-    """The claims about the model, with their evidence."""
+    """Claims about the model, with their evidence."""
     frozen = table[table.part == "frozen"]
     fluctuating = sorted(f for f in frozen.fluctuation.unique() if f > 0)
     noisy = sorted(s for s in frozen.sigma.unique() if s > 0)
     strong = strongest(frozen.fluctuation.unique())
     reliability, gamma, jitter = "reliability", "Gamma", "jitter"
-    found = [
-        _slope_claim(table, "Gamma, net of chance, falls with sigma at every fluctuation", gamma, "sigma", -1, fluctuating),
-        _slope_claim(table, "Gamma rises with the input's fluctuation at every sigma", gamma, "fluctuation", 1, noisy),
-        _slope_claim(table, "so does Schreiber's reliability", reliability, "fluctuation", 1, noisy),
-        _slope_claim(table, "Schreiber's reliability falls with sigma under the two strongest", reliability, "sigma", -1, strong),
-        _slope_claim(table, "the jitter of firing events (ms) grows with sigma", jitter, "sigma", 1, strong, 1e3),
-        _twin(frozen),
-        _renewal(table, "CV", "under a constant current the CV is Siegert's at every sigma, |z| < 4"),
-        _renewal(table, "spread", "there the time of the n-th spike spreads with sqrt(n), as a renewal process's, |z| < 4"),
+    results = [
+        _slope_claim(table, "Gamma (corrected for chance) falls "
+                            "with sigma at every fluctuation (95 %)", gamma, "sigma", -1, fluctuating),
+        _slope_claim(table, "Gamma rises with the fluctuation at every sigma (95 %)", gamma, "fluctuation", 1, noisy),
+        _slope_claim(table, "Schreiber's reliability rises with "
+                            "the fluctuation at every sigma (95 %)", reliability, "fluctuation", 1, noisy),
+        _slope_claim(table, "Schreiber's reliability falls with sigma "
+                            "under the two strongest fluctuations (95 %)", reliability, "sigma", -1, strong),
+        _slope_claim(table, "the jitter of firing events (ms) grows with sigma under the two strongest fluctuations "
+                            "(95 %)", jitter, "sigma", 1, strong, 1e3),
+        _deterministic(frozen),
+        _renewal(table, "CV", "constant current: the CV equals Siegert's at every sigma, |z| < 4"),
+        _renewal(table, "spread", "constant current: the SD of the time of the n-th spike is that of a renewal "
+                                  "process, proportional to sqrt(n), |z| < 4"),
         _irregular(table, max(fluctuating), noisy),
     ]  # fmt: skip
-    return [*found, *_also(table, strong, noisy)]
+    return [*results, *_secondary(table, strong, noisy)]
 
 
-def _twin(frozen: pd.DataFrame) -> Claim:
-    twin = frozen[frozen.sigma == 0]
-    fano, unlike = (twin[twin.quantity == q].value for q in ("Fano factor", "trials unlike the first"))
-    off = (twin[twin.quantity == "reliability"].value - 1).abs()
+def _deterministic(frozen: pd.DataFrame) -> Claim:
+    deterministic = frozen[frozen.sigma == 0]
+    fano, unlike = (
+        deterministic[deterministic.quantity == q].value for q in ("Fano factor", "trials unlike the first")
+    )
+    off = (deterministic[deterministic.quantity == "reliability"].value - 1).abs()
     holds = len(fano) > 0 and (fano.abs() < EXACT).all() and (off < EXACT).all() and (unlike == 0).all()
     return Claim(
-        f"the twin without noise repeats itself: Fano factor 0 and reliability 1, to {EXACT:g}, under every input",
+        f"the deterministic neuron has identical trials: Fano factor 0 and reliability 1, to {EXACT:g}, under every input",
         bool(holds),
-        f"{len(fano)} inputs: largest Fano factor {fano.abs().max():.2g}, largest distance of the reliability from 1 "
-        f"{off.max():.2g}, trials unlike the first {int(unlike.sum())}",
+        f"{len(fano)} inputs: largest Fano factor {fano.abs().max():.2g}, largest deviation of the reliability from 1 "
+        f"{off.max():.2g}, trials that differ from the first {int(unlike.sum())}",
     )
 
 
@@ -150,23 +158,23 @@ def _renewal(table: pd.DataFrame, quantity: str, text: str) -> Claim:
         text,
         bool((z.abs() < 4).all()),
         f"largest |z| of {len(z)}: {z.abs().max():.1f}, at sigma {worst.sigma:g} mV: "
-        f"{scale * worst.value:.4g} ± {scale * worst.se:.2g}{unit}, exactly {scale * worst.exact:.4g}",
+        f"{scale * worst.value:.4g} ± {scale * worst.se:.2g}{unit}, exact {scale * worst.exact:.4g}",
     )
 
 
 def _irregular(table: pd.DataFrame, fluctuation: float, noisy: list[float]) -> Claim:
-    gap = wide_of(table, "Fano factor") - wide_of(table, "CV") ** 2
+    gap = by_seed(table, "Fano factor") - by_seed(table, "CV") ** 2
     each = {s: mean_and_half(gap[fluctuation, s].to_numpy()) for s in noisy}
     return Claim(
-        f"irregular yet repeatable: under fluctuations of {fluctuation:g} mV the Fano factor is below CV^2 at every sigma",
+        f"irregular but repeatable: under fluctuations of {fluctuation:g} mV the Fano factor is below CV^2 at every sigma (95 %)",
         all(mean + width < 0 for mean, width in each.values()),
         "Fano factor - CV^2, 95 % over seeds: "
         + "; ".join(f"sigma {s:g} mV: {mean:.3f} ± {width:.2g}" for s, (mean, width) in each.items()),
     )
 
 
-def _also(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> list[Claim]:
-    jitter, early, late = (wide_of(table, q) for q in ("jitter", "jitter, early", "jitter, late"))
+def _secondary(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> list[Claim]:
+    jitter, early, late = (by_seed(table, q) for q in ("jitter", "jitter, early", "jitter, late"))
     weaker, stronger = strong
     gain = _each(np.log2(jitter[stronger][noisy] / jitter[weaker][noisy]), noisy)
     least = noisy[:2]
@@ -174,24 +182,27 @@ def _also(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> list[
     exponent = mean_and_half(order.to_numpy())
     half = _each(np.log(late[stronger][noisy] / early[stronger][noisy]), noisy)
     fluctuating = sorted(f for f in table[table.part == "frozen"].fluctuation.unique() if f > 0)
-    everywhere = "Schreiber's reliability falls with sigma under every fluctuating input, weak ones too"
+    everywhere = (
+        "Schreiber's reliability falls with sigma under every fluctuating input, including weak ones (95 %)"
+    )
     return [
         _slope_claim(table, everywhere, "reliability", "sigma", -1, fluctuating, central=False),
         Claim(
-            f"events are more precise under {stronger:g} than {weaker:g} mV of fluctuation, at every sigma that leaves events",
+            f"events are more precise under {stronger:g} than under {weaker:g} mV of fluctuation, at every sigma with "
+            "events (95 %)",
             len(gain) > 1 and all(mean + width < 0 for mean, width in gain.values()),
             "log2 of the ratio of jitters, 95 % over seeds: "
             + "; ".join(f"sigma {s:g} mV: {mean:.2f} ± {width:.2g}" for s, (mean, width) in gain.items()),
             central=False,
         ),
         Claim(
-            "weak noise: jitter is proportional to sigma (exponent .8 to 1.2 between the two smallest)",
+            "weak noise: jitter is proportional to sigma (exponent from .8 to 1.2 between the two smallest sigmas)",
             bool(exponent[0] - exponent[1] > 0.8 and exponent[0] + exponent[1] < 1.2),
             f"exponent {exponent[0]:.3f} ± {exponent[1]:.2g} (95 % over seeds)",
             central=False,
         ),
         Claim(
-            f"under {stronger:g} mV of fluctuation jitter doesn't grow in the course of a trial: later half / earlier < 1.25",
+            f"under {stronger:g} mV of fluctuation jitter does not grow during a trial: later half / earlier half < 1.25 (95 %)",
             len(half) > 1 and all(np.exp(mean + width) < 1.25 for mean, width in half.values()),
             "ratio, 95 % over seeds: "
             + "; ".join(
@@ -204,5 +215,5 @@ def _also(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> list[
 
 
 def _each(wide: pd.DataFrame, noisy: list[float]) -> dict[float, tuple[float, float]]:
-    """Mean and half-width over seeds at each sigma at which every seed has a value."""
+    """Mean and half-width of the 95 % interval over seeds, at each sigma where every seed has a value."""
     return {s: mean_and_half(wide[s].to_numpy()) for s in noisy if wide[s].notna().all()}

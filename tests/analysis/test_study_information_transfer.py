@@ -58,7 +58,7 @@ def changed(table, part, change, **where):
 
 # claim's words -> what to change: part of the table, its rows, and the value as a function of the row
 BROKEN = {
-    "susceptibility is the Fokker-Planck": (
+    "susceptibility equals that of the Fokker-Planck": (
         "response",
         {"quantity": "chi, real", "sigma": 3.0, "signal": "weak"},
         lambda row: row.exact + 4.1 * row.se * (row.x > 40),
@@ -68,12 +68,12 @@ BROKEN = {
         {"quantity": "spectrum", "sigma": 6.0},
         lambda row: row.exact - 4.1 * row.se * (row.x > 40),
     ),
-    "information bound is linear response": (
+    "equals linear response theory": (
         "copy",
         {"quantity": "bound", "signal": "weak", "sigma": 3.0},
         lambda row: 1.5 * row.value,
     ),
-    "maximum inside the range": (
+    "has its maximum inside the range": (
         "copy",
         {"quantity": "bound", "signal": "weak", "sigma": 0.75},
         lambda row: row.value + 2,
@@ -119,8 +119,8 @@ def test_what_is_missing_fails(table, part, quantity):
 @pytest.mark.parametrize(
     ("sabotage", "words"),
     [
-        ("noise off", "susceptibility is the Fokker-Planck"),
-        ("signal shuffled", "information bound is linear response"),
+        ("noise off", "susceptibility equals that of the Fokker-Planck"),
+        ("signal shuffled", "equals linear response theory"),
         ("theory of another sigma", "power spectrum without signal"),
         ("trials of other signals", "nowhere below the bound"),
     ],
@@ -200,7 +200,7 @@ def test_mixed_trials_come_from_all_copies():
         measures.as_repeats(to_block([[[0.1 * c + 0.01 * t]] for t in range(4)], t_stop=1 * seconds))
         for c in range(1, 4)
     ]
-    found = simulation.mixed(copies, 1)
+    found = simulation.mix_copies(copies, 1)
     assert found.times.tolist() == pytest.approx([0.2, 0.31, 0.12, 0.23])
     assert found.trial.tolist() == [0, 1, 2, 3]
 

@@ -118,10 +118,10 @@ def test_every_stimulus_shakes_the_membrane_alike():
 
 
 @pytest.mark.usefixtures("no_recordings")
-def test_without_the_recordings_that_part_is_left_out():
+def test_without_the_recordings_that_part_is_skipped():
     said = []
     assert list(simulation.cortex(small(), said.append)) == []
-    assert "left out" in said[0]
+    assert "skipped" in said[0]
 
 
 @pytest.mark.slow

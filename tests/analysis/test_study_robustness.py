@@ -119,8 +119,8 @@ def test_without_noise_both_arms_are_one_network() -> None:
     """Sabotage: the noisy arm made deterministic learns the same weights, and every difference is 0."""
     torch = pytest.importorskip("torch")
     config = study.Config(epochs=2, hidden=16, n_steps=4)
-    nets = [study.trained("deterministic", config, 0.4, 0.01, 5) for _ in range(2)]
-    other = study.trained("noisy", config, 0.4, 0.01, 5)
+    nets = [study.train_on_digits("deterministic", config, 0.4, 0.01, 5) for _ in range(2)]
+    other = study.train_on_digits("noisy", config, 0.4, 0.01, 5)
     state, again, noisy = (
         torch.cat([p.flatten() for p in net.parameters()]).detach().numpy() for net in (*nets, other)
     )

@@ -151,7 +151,7 @@ BROKEN = {
         lambda b: 0.09 + 0 * b,
         {"part": "unit", "signal": "subthreshold", **SIM},
     ),
-    "one unit: the control's": (
+    "one unit: information about the control": (
         "exact",
         lambda b: 0.5 + 0 * b,
         {"part": "unit", "signal": "suprathreshold", "kind": "curve"},
@@ -166,7 +166,7 @@ BROKEN = {
         lambda b: b + 0.2,
         {"part": "LIF", "signal": "subthreshold", "sigma": 0.1, **SIM},
     ),
-    "LIF: the control's": (
+    "LIF: information about the control": (
         "value",
         lambda b: b + 0.5,
         {"part": "LIF", "signal": "suprathreshold", "sigma": 0.5, **SIM},

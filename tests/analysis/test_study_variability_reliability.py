@@ -44,13 +44,13 @@ def test_claims_survive_a_file(table):
 
 # claim's words -> quantity, and what becomes of it as a function of (value, fluctuation, sigma)
 BROKEN = {
-    "Gamma, net of chance, falls with sigma": ("Gamma", lambda v, f, s: v + 0.4 * s * (f == 4)),
-    "Gamma rises with the input's": ("Gamma", lambda v, f, s: v - 0.2 * f * (s == 1)),
-    "so does Schreiber's": ("reliability", lambda v, f, s: v - 0.2 * f * (s == 1)),
+    "for chance. falls with sigma": ("Gamma", lambda v, f, s: v + 0.4 * s * (f == 4)),
+    "Gamma rises with the fluctuation": ("Gamma", lambda v, f, s: v - 0.2 * f * (s == 1)),
+    "Schreiber's reliability rises": ("reliability", lambda v, f, s: v - 0.2 * f * (s == 1)),
     "Schreiber's reliability falls with sigma under the two": ("reliability", lambda v, f, s: v + 0.4 * s * (f == 4)),
     "jitter of firing events": ("jitter", lambda v, f, s: v * (1 if f < 8 else (s + 1e-9) ** -2)),
-    "irregular yet repeatable": ("Fano factor", lambda v, f, s: v + 0.5 * (s == 3)),
-    "the twin without noise": ("trials unlike the first", lambda v, f, s: v + (s == 0) * (f == 1)),
+    "irregular but repeatable": ("Fano factor", lambda v, f, s: v + 0.5 * (s == 3)),
+    "the deterministic neuron has identical trials": ("trials unlike the first", lambda v, f, s: v + (s == 0) * (f == 1)),
 }  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_each_claim_about_the_frozen_input_can_fail(table, words):
 
 
 @pytest.mark.parametrize(
-    ("quantity", "words"), [("CV", "the CV is Siegert's"), ("spread", "time of the n-th spike")]
+    ("quantity", "words"), [("CV", "the CV equals Siegert's"), ("spread", "time of the n-th spike")]
 )
 def test_one_value_off_theory_fails(table, quantity, words):
     broken = table.copy()
@@ -79,18 +79,18 @@ def test_one_value_off_theory_fails(table, quantity, words):
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_a_twin_that_is_nearly_reliable_fails(table):
+def test_a_deterministic_neuron_that_is_nearly_reliable_fails(table):
     for quantity, value in (("reliability", 1 - 1e-9), ("Fano factor", 1e-9)):
         broken = table.copy()
         rows = (broken.part == "frozen") & (broken.quantity == quantity) & (broken.sigma == 0)
         broken.loc[broken.index[rows][3], "value"] = value
-        with pytest.raises(ClaimFailed, match="the twin without noise"):
+        with pytest.raises(ClaimFailed, match="the deterministic neuron has identical trials"):
             study.verify(broken)
 
 
 def test_each_central_claim_is_broken_once(table):
     texts = [claim.text for claim in study.claims(table) if claim.central]
-    words = [*BROKEN, "the CV is Siegert's", "time of the n-th spike"]
+    words = [*BROKEN, "the CV equals Siegert's", "time of the n-th spike"]
     assert len(texts) == len(words)
     assert all(sum(word in text for text in texts) == 1 for word in words)
 
@@ -100,9 +100,9 @@ def test_each_central_claim_is_broken_once(table):
     ("sabotage", "words"),
     [
         ("noise off", "falls with sigma"),
-        ("input not frozen", "the twin without noise"),
-        ("noise in the twin", "the twin without noise"),
-        ("theory of another sigma", "the CV is Siegert's"),
+        ("input not frozen", "the deterministic neuron has identical trials"),
+        ("noise in the deterministic neuron", "the deterministic neuron has identical trials"),
+        ("theory of another sigma", "the CV equals Siegert's"),
     ],
 )
 def test_a_sabotaged_run_fails(sabotage, words):
@@ -199,11 +199,11 @@ def test_rank_correlation_and_its_exact_p():
 
 
 def made_up(**gammas):
-    """Rows of four settings: cell, noisy LIF and twin."""
+    """Rows of four settings: cell, noisy LIF and deterministic LIF."""
     rows = []
     for k in range(6):
         base = {"part": "cell", "setting": f"setting {k}" + "*" * (k % 2), "quantity": "Gamma"}
-        for source, x, value in (("cell", 9.0, "cell"), ("LIF", 1.0, "noisy"), ("LIF", 0.0, "twin")):
+        for source, x, value in (("cell", 9.0, "cell"), ("LIF", 1.0, "noisy"), ("LIF", 0.0, "deterministic")):
             rows.append(
                 {**base, "source": source, "x": x, "fluctuation": float(k), "value": gammas[value](k)}
             )
@@ -221,7 +221,11 @@ def made_up(**gammas):
 
 
 def test_claims_about_the_cell_hold_and_fail_as_they_should():
-    good = {"cell": lambda k: k / 10, "noisy": lambda k: k / 12, "twin": lambda k: 1.0 if k else np.nan}
+    good = {
+        "cell": lambda k: k / 10,
+        "noisy": lambda k: k / 12,
+        "deterministic": lambda k: 1.0 if k else np.nan,
+    }
     assert [claim.holds for claim in cell.claims(made_up(**good))] == [True] * 4
     falling = cell.claims(made_up(**{**good, "cell": lambda k: 1 - k / 10}))
     assert [claim.holds for claim in falling] == [False, True, False, False]
