@@ -1,30 +1,29 @@
-"""Brunel's sparse network in its four states, told apart by rate, irregularity, correlations and rhythm, beside its mean field.
+"""The four states of Brunel's sparse network by rate, irregularity, correlations and rhythm, compared with mean-field theory.
 
-Excitatory and inhibitory leaky neurons, each with synapses from a tenth of the others and Poisson input from outside. Inhibition g
-and external drive eta decide how the network fires: all together and regularly (SR), irregularly and nearly independently (AI), or
-irregularly in a population rhythm that is fast (SI fast) or slow (SI slow). The neurons' noise is made by the network itself: its
-wiring is random, nothing else is.
+Excitatory and inhibitory leaky neurons receive synapses from a tenth of the others and external Poisson input. Relative
+inhibition g and external drive eta determine the state: synchronous regular (SR), asynchronous irregular (AI), or synchronous
+irregular with a fast (SI fast) or slow (SI slow) population rhythm. The network generates the noise of its neurons itself: only
+the wiring and the external input are random.
 
-What tells the states apart. Of single neurons: rate, CV of intervals, Fano factor of counts in windows of 25 ms. Of pairs:
-correlation of counts (200 neurons), in windows of a fifth to a third of the rhythm's period, 1 ms and for SI slow 10 ms. Of the
-population: the Fano factor of its count in windows of 1 ms, 1 for independent Poisson neurons, and the peak of the count's
-spectrum. Errors are over networks, wired and driven anew.
+Measures. Single neurons: rate, CV of intervals, Fano factor of counts in windows of 25 ms. Pairs: correlation of counts (200
+neurons) in windows of a fifth to a third of the period of the rhythm, 1 ms and for SI slow 10 ms. Population: Fano factor of its
+count in windows of 1 ms (1 for independent Poisson neurons), and peak of the spectrum of this count. Errors are over networks with
+independent wiring and input.
 
-Stated beforehand. AI: the rate is that of the mean field (self-consistent rates from Siegert's formula) to 5 %. SR: every neuron
-fires once in every cycle of the rhythm. SI: neurons fire irregularly, at less than half (SI fast) or three quarters (SI slow) of
-the rhythm's frequency, so that each takes part in some cycles only. All of these have larger population Fano factors than AI, and
-more correlated pairs. The mean field describes asynchronous firing; its rates for the other states are shown for comparison.
+Hypotheses, fixed beforehand. AI: the rate equals that of the mean field (self-consistent rates from Siegert's formula) to 5 %. SR:
+every neuron fires once per cycle of the rhythm. SI: neurons fire irregularly, at less than half (SI fast) or three quarters (SI
+slow) of the frequency of the rhythm, so that each skips cycles. All of these have larger population Fano factors and pair
+correlations than AI. The mean field describes asynchronous firing; its rates for the other states are given for comparison.
 
-A quick run has a smaller network with fewer, stronger synapses (C_E J is the same, 100 mV), whose mean field is its own. Its
-neurons share more of their input, epsilon in place of .1, and the tolerance of the rate in AI grows in that proportion; its time
-step is coarser.
+A quick run uses a smaller network with fewer, stronger synapses (the same C_E J, 100 mV) and its own mean field. Its neurons share
+more of their input (epsilon above .1), and the tolerance of the rate in AI increases in proportion. Its time step is coarser.
 
-Limits: the mean field takes the input for white noise. Spikes of neurons that fire regularly have less power at low frequencies,
-and the CV in AI, expected to be that of the mean field to 25 %, is far lower. A neuron whose recurrent input has the spectrum of
-its own spikes (Dummer, Wieland & Lindner 2014) tells why: it was asked when the mean field's CV had failed, and nothing in it is
-fitted. Its rate is 2 % below the network's, so that the mean field's better one is partly chance. SI slow has few cycles in a
-run. In AI a finite network has a damped rhythm, and correlations of order epsilon; both fall with its size at a fixed number of
-synapses, so that AI and SI are told apart by comparison, not by a threshold.
+Limits. The mean field assumes white input. Spike trains of regular neurons have less power at low frequencies, and the CV in AI,
+expected to be within 25 % of the mean field, is far lower. A neuron whose recurrent input has the spectrum of its own spikes
+(Dummer, Wieland & Lindner 2014) explains this. It was added after the CV of the mean field had failed, and has no fitted
+parameters. Its rate is 2 % below that of the network, so the better agreement of the mean field is partly chance. SI slow has
+few cycles per run. In AI a finite network has a damped rhythm and correlations of order epsilon, which both fall with its size
+at a fixed number of synapses. Therefore AI and SI are distinguished by comparison and not by a threshold.
 """
 
 from __future__ import annotations

@@ -10,36 +10,36 @@ from brian2 import mV
 from ..harness import StudyConfig
 
 CLAIM = (
-    "Brunel's four states are told apart by rate, CV, pairwise correlations and population rhythm; the asynchronous one has its "
+    "Rate, CV, pairwise correlations and population rhythm distinguish Brunel's four states; the asynchronous state has its "
     "mean-field rate"
 )
 STATES = {"SR": (3.0, 2.0), "AI": (5.0, 2.0), "SI fast": (6.0, 4.0), "SI slow": (4.5, 0.9)}
 SABOTAGES = {
-    "synapses cut": "a neuron keeps one inhibitory and its share of excitatory synapses: the external drive is left alone",
-    "spike times jittered": "every spike is moved by up to 25 ms either way: rates stay, rhythms vanish",
-    "one inhibition": "g is that of AI in all states",
+    "synapses cut": "each neuron keeps one inhibitory synapse and its share of excitatory ones; the external drive is unchanged",
+    "spike times jittered": "every spike is shifted by up to 25 ms, which preserves rates and destroys rhythms",
+    "one inhibition": "all states have the g of AI",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run. Times in s, voltages in mV."""
+    """Configuration of a run. Times in s, voltages in mV."""
 
     networks: int = 3
-    """of each state, wired and driven by seed, seed + 1, ..."""
+    """networks of each state, with seeds seed, seed + 1, ..."""
     n_e: int = 10_000
     epsilon: float = 0.1
     """n_e epsilon is the excitatory in-degree, 1,000"""
     J: float = 0.1
     seconds: float = 1.0
-    """after the transient, times LENGTH"""
+    """analysed duration, times LENGTH"""
     transient: float = 0.2
     dt: float = 0.1e-3
     engine: str = "cython"
     generations: int = 12
-    """of neurons in input with the spectrum of their own spikes"""
+    """generations of neurons whose input has the spectrum of their own spikes"""
     fed: int = 200
-    """neurons in each"""
+    """neurons per generation"""
     states: tuple[str, ...] = tuple(STATES)
 
     QUICK: ClassVar[dict[str, Any]] = {
@@ -56,7 +56,7 @@ class Config(StudyConfig):
 
     @property
     def network(self) -> dict:
-        """What network and mean field have in common."""
+        """Parameters shared by network and mean field."""
         return {"n_e": self.n_e, "n_i": self.n_e // 4, "epsilon": self.epsilon, "J": self.J * mV}
 
 

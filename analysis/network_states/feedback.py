@@ -1,8 +1,8 @@
-"""A neuron whose input from the network has the spectrum of its own spikes, found by turns (Dummer, Wieland & Lindner 2014).
+"""Neurons whose recurrent input has the spectrum of their own spikes, by iteration (Dummer, Wieland & Lindner 2014).
 
-The mean field takes a neuron's input for white noise, as if presynaptic neurons fired as Poisson processes do. They fire as the
-neuron itself does. So neurons are simulated in Gaussian noise, their spikes' spectrum is measured, and the next generation's
-input has that spectrum, until it stays as it is. doi 10.3389/fncom.2014.00104
+The mean field assumes white input, as if presynaptic neurons were Poisson processes. In fact they fire like the neuron itself. The
+iteration simulates neurons in Gaussian noise, measures the spectrum of their spikes, and gives the input of the next generation
+this spectrum, until it converges. doi 10.3389/fncom.2014.00104
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
 CELL = {"tau_m": 20e-3, "v_thresh": 20e-3, "v_reset": 10e-3, "tau_refrac": 2e-3}
-"""Brunel's neurons, s and V, as theory takes them"""
+"""parameters of Brunel's neurons, s and V"""
 TAU, THETA, RESET, REFRACTORY = CELL.values()
 START = 0.3
-"""s that aren't measured"""
+"""s; transient that is not analysed"""
 LEAST = 4
-"""windows of a generation, or as many as make a second"""
+"""smallest number of windows per generation; more if they are shorter than a quarter of a second"""
 RESOLUTION = 2.0
 """Hz"""
 HIGHEST = 500.0
-"""Hz, above which spikes are taken for independent"""
+"""Hz, above which the spectrum is taken as that of independent spikes"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Generation:
-    """Rate (Hz) and CV of a generation of neurons, and their spikes' spectrum over the rate: `shape` at `f` (Hz)."""
+    """Rate (Hz) and CV of a generation of neurons, and spectrum of their spikes over the rate, `shape` at `f` (Hz)."""
 
     rate: float
     cv: float
@@ -40,7 +40,7 @@ class Generation:
     shape: np.ndarray
 
 
-def settled(
+def iterate(
     network: dict[str, Any],
     rate: float,
     *,
@@ -50,16 +50,17 @@ def settled(
     dt: float,
     seed: int,
 ) -> Generation:
-    """Rate and CV of the last five generations, from white input and a rate (Hz) on; `network`: what `brunel_input` takes."""
+    """Mean rate and CV of the last five generations, starting from white input and a rate (Hz); `network`: arguments of
+    `brunel_input`."""
     f = np.arange(0.0, HIGHEST + RESOLUTION / 2, RESOLUTION)
     now = Generation(rate, np.nan, f, np.ones_like(f))
     last: list[Generation] = []
     for k in range(generations):
-        found = generation(now, network, neurons, seconds, dt, np.random.default_rng([seed, k]))
-        # inhibition answers a rate with several times its change: a fifth of the way at a time
-        now = dataclasses.replace(found, rate=now.rate + 0.2 * (found.rate - now.rate))
-        last = [*last[-4:], found]
-    rate, cv = (float(np.mean([getattr(found, name) for found in last])) for name in ("rate", "cv"))
+        result = generation(now, network, neurons, seconds, dt, np.random.default_rng([seed, k]))
+        # damping: inhibition amplifies changes of the rate several times
+        now = dataclasses.replace(result, rate=now.rate + 0.2 * (result.rate - now.rate))
+        last = [*last[-4:], result]
+    rate, cv = (float(np.mean([getattr(result, name) for result in last])) for name in ("rate", "cv"))
     return dataclasses.replace(now, rate=rate, cv=cv)
 
 
@@ -71,11 +72,11 @@ def generation(
     dt: float,
     rng: np.random.Generator,
 ) -> Generation:
-    """Neurons in the input that presynaptic neurons like those of the generation before make. The spectrum is that of several
-    windows of so many seconds, the CV is that of single ones, as few intervals make it smaller."""
+    """Simulate neurons with input from presynaptic neurons like those of the previous generation. The spectrum uses several windows
+    of `seconds`; the CV uses single windows, as in the network, because few intervals reduce it."""
     windows = max(LEAST, int(np.ceil(1 / seconds)))
     drive = increments(before, network, (round((START + windows * seconds) / dt), neurons), dt, rng)
-    steps, who = _fired(drive, dt, rng)
+    steps, who = _spikes(drive, dt, rng)
     times = (steps + 1) * dt - START
     late = (times >= 0) & (times <= windows * seconds)
     times, who = times[late], who[late]
@@ -85,12 +86,14 @@ def generation(
         nperseg=round(2 * HIGHEST / RESOLUTION),
     )
     shape = spectrum.power.mean(axis=0) / spectrum.rate.mean()
-    shape[0] = shape[1]  # the mean was taken off
+    shape[0] = shape[1]  # the mean was subtracted
     window = np.minimum((times / seconds).astype(int), windows - 1)
-    inside = np.clip(times - window * seconds, 0.0, seconds)  # the difference is rounded
+    inside = np.clip(times - window * seconds, 0.0, seconds)  # guards against rounding
     single = _trains(inside, who + neurons * window, neurons * windows, seconds)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", measures.SilentNeuronWarning)  # a window may have no two intervals
+        warnings.simplefilter(
+            "ignore", measures.SilentNeuronWarning
+        )  # a window may have fewer than two intervals
         cv = float(np.nanmean(measures.cv(single)))
     return Generation(float(spectrum.rate.mean()), cv, spectrum.f, shape)
 
@@ -98,7 +101,7 @@ def generation(
 def increments(
     before: Generation, network: dict[str, Any], size: tuple[int, int], dt: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Input of each step and neuron (V): its mean, the white noise from outside and what has the spectrum of spikes from within."""
+    """Input per step and neuron (V): mean, white external noise, and recurrent noise with the spectrum of the spikes."""
     _, outside = theory.brunel_input(0 * Hz, **network)
     mu, white = theory.brunel_input(before.rate * Hz, **network)
     f = np.fft.rfftfreq(size[0], dt)
@@ -108,8 +111,8 @@ def increments(
     return np.fft.irfft(noise, size[0], axis=0) + float(mu) * dt / TAU
 
 
-def _fired(drive: np.ndarray, dt: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and neurons of all spikes, of leaky neurons that start anywhere below the threshold."""
+def _spikes(drive: np.ndarray, dt: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and neurons of all spikes of leaky neurons with random initial potentials below threshold."""
     decay, dead = np.exp(-dt / TAU), round(REFRACTORY / dt)
     v = rng.uniform(0, THETA, drive.shape[1])
     free = np.zeros(drive.shape[1], dtype=int)

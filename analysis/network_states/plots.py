@@ -14,14 +14,12 @@ from .verdicts import by_state
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
-    """Spikes and population rate of each state, with what tells them apart."""
+    """Spikes, population rate and measures of each state, with the caption."""
     return {
-        f"{CLAIM}. Above: spikes of {SHOWN} neurons and the population's rate in 1 ms, at most 100 ms of one network. "
-        "Below, means over networks, with bars of two standard errors: spectrum of the population's count over that of "
-        "independent Poisson neurons (means over 5 Hz, no bars); correlation of pairs of neurons against the window of their "
-        "counts; CV of intervals against the population's Fano factor; rate over the mean field's.": plot(
-            table
-        )
+        f"{CLAIM}. Above: spikes of {SHOWN} neurons and population rate in bins of 1 ms, at most 100 ms of one network. "
+        "Below, means over networks with bars of two standard errors: spectrum of the population count over that of "
+        "independent Poisson neurons (means over 5 Hz, no bars); correlation of pairs of neurons against the counting window; "
+        "CV of intervals against the population Fano factor; simulated over mean-field rate.": plot(table)
     }
 
 
@@ -49,13 +47,13 @@ def _open(ax: Axes) -> None:
 
 
 def _bar(values: pd.Series) -> tuple[float, float]:
-    """Mean and two standard errors over networks (0 where there is one)."""
+    """Mean and two standard errors over networks (0 for a single network)."""
     error = 2 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
     return float(values.mean()), float(error)
 
 
 def activity(figure: Any, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> None:
-    """A raster and the population's rate of each state, side by side."""
+    """Raster and population rate of each state."""
     axes = figure.subplots(2, len(of), sharex="col", squeeze=False, height_ratios=(1.3, 1))
     for k, (name, row) in enumerate(of.items()):
         here = table[table.state == name]
@@ -73,21 +71,21 @@ def activity(figure: Any, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> N
 
 
 def spectra(ax: Axes, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> None:
-    """Of the population's count, means over 5 Hz."""
+    """Spectrum of the population count, means over 5 Hz."""
     rows = table[table.part == "spectrum"]
     for name in of:
         here = rows[rows.state == name]
         power = here.groupby(5 * np.round(here.x / 5)).value.mean()
         ax.plot(power.index, power, LINES[name], lw=1.2, color=COLOURS[name], label=name)
     ax.axhline(1, color="black", lw=0.8, zorder=0)
-    ax.set(yscale="log", xlim=(0, 400), xlabel="frequency (Hz)", ylabel="power over Poisson's")
+    ax.set(yscale="log", xlim=(0, 400), xlabel="frequency (Hz)", ylabel="power / that of Poisson neurons")
     ax.set_ylim(top=ax.get_ylim()[1] * 30)  # room for the legend
     ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", handlelength=1.6, columnspacing=1)
     _open(ax)
 
 
 def correlations(ax: Axes, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> None:
-    """Of pairs, against the window."""
+    """Pairwise correlation against the window."""
     rows = table[table.part == "correlation"]
     for name in of:
         by = rows[rows.state == name].groupby("x").value
@@ -103,7 +101,7 @@ def correlations(ax: Axes, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> 
             color=COLOURS[name],
         )
     ticks = 1e3 * np.unique(rows.x)
-    ax.set(xscale="log", xlabel="window (ms)", ylabel="correlation of pairs")
+    ax.set(xscale="log", xlabel="window (ms)", ylabel="pairwise correlation")
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
     ax.axhline(0, color="black", lw=0.8, zorder=0)
@@ -111,19 +109,19 @@ def correlations(ax: Axes, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> 
 
 
 def irregularity(ax: Axes, of: dict[str, pd.DataFrame]) -> None:
-    """CV against the population's Fano factor."""
+    """CV against the population Fano factor."""
     for name, row in of.items():
         (x, width), (y, height) = _bar(row["population fano"]), _bar(row.cv)
         ax.errorbar(x, y, xerr=width, yerr=height, fmt=MARKERS[name], ms=5, capsize=2, color=COLOURS[name])
         ax.annotate(name, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
-    ax.set(xscale="log", xlabel="population Fano factor, 1 ms", ylabel="CV of intervals")
+    ax.set(xscale="log", xlabel="population Fano factor (1 ms)", ylabel="CV of intervals")
     ax.margins(0.3)
     ax.set_ylim(-0.05)
     _open(ax)
 
 
 def rates(ax: Axes, of: dict[str, pd.DataFrame]) -> None:
-    """Simulated over the mean field's."""
+    """Simulated over mean-field rate."""
     for name, row in of.items():
         y, error = _bar(row.rate / row["mean field"])
         x = float(row["mean field"].iloc[0])

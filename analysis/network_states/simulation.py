@@ -18,19 +18,19 @@ from . import feedback
 from .config import SHOWN, STATES, Config
 
 WINDOWS = (1e-3, 2e-3, 5e-3, 10e-3)
-"""s, of pairwise correlations"""
+"""s, windows of pairwise correlations"""
 LENGTH = {"SR": 0.25, "AI": 1.0, "SI fast": 1.0, "SI slow": 2.0}
-"""of a run: periods are 3, -, 6 and 45 ms, and a rhythm needs several of them"""
+"""relative duration of runs; the periods are 3, -, 6 and 45 ms"""
 SAMPLE = 200
-"""neurons whose pairs are correlated, or all where there are fewer"""
+"""number of neurons for pairwise correlations, or all if there are fewer"""
 
 
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """Rows of parts: "state", one for each state and network, its numbers in columns of their own; and x, value in "correlation"
-    (window in s), "spectrum" (Hz, power over that of independent Poisson neurons), of the first network also "count" (s, spikes in
-    1 ms) and "spike" (s, neuron), the last 100 ms."""
+    """Rows of several parts. "state": one per state and network, with measures in columns. With columns x and value: "correlation"
+    (window in s), "spectrum" (Hz, power over that of independent Poisson neurons), and for the last 100 ms of the first network
+    "count" (s, spikes in 1 ms) and "spike" (s, neuron)."""
     rows: list[dict] = []
     for name in config.states:
         g, eta = STATES[name]
@@ -38,7 +38,7 @@ def run(
         mean_field = float(rates[-1]) if rates.size else 0.0
         theories = {"mean field": mean_field, "mean field cv": mean_field_cv(mean_field, g, eta, config)}
         if name == "AI":
-            progress("AI: neurons in input with the spectrum of their own spikes")
+            progress("AI: neurons whose input has the spectrum of their own spikes")
             fed = _fed_back(mean_field, g, eta, config)
             theories |= {"fed back": fed.rate, "fed back cv": fed.cv}
         for number in range(config.networks):
@@ -57,7 +57,7 @@ def mean_field_cv(rate: float, g: float, eta: float, config: Config) -> float:
 
 
 def _fed_back(rate: float, g: float, eta: float, config: Config) -> feedback.Generation:
-    return feedback.settled(
+    return feedback.iterate(
         config.network | {"g": g, "eta": eta}, rate, generations=config.generations, neurons=config.fed,
         seconds=config.seconds * LENGTH["AI"], dt=config.dt, seed=config.seed,
     )  # fmt: skip
@@ -89,7 +89,7 @@ def _simulated(config: Config, name: str, seed: int) -> tuple[measures.Trains, i
 
 
 def jitter_spikes(trains: measures.Trains, rng: np.random.Generator) -> measures.Trains:
-    """Each spike moved by up to 25 ms, around the ends of the trial."""
+    """Shift each spike by up to 25 ms, cyclically within the trial."""
     start, stop = trains.window()
     times = start + (trains.times - start + rng.uniform(-0.025, 0.025, trains.times.size)) % (stop - start)
     order = np.lexsort((times, trains.neuron))
@@ -104,7 +104,7 @@ def _measured(trains: measures.Trains, neurons: int, known: dict, shown: bool) -
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", measures.SilentNeuronWarning
-        )  # in the slow state many have no two intervals
+        )  # in SI slow many neurons have fewer than two intervals
         cv = measures.cv(trains)
         fano = measures.fano_factor(trains, window=25e-3 * second)
         correlation = {w: pair_correlation(trains, w) for w in WINDOWS}
@@ -142,7 +142,7 @@ def population_counts(times: np.ndarray, start: float, stop: float) -> np.ndarra
 
 
 def pair_correlation(trains: measures.Trains, window: float) -> float:
-    """Mean correlation of the counts of pairs among the first neurons, in windows (s) that tile the trial."""
+    """Mean pairwise correlation of counts of the first neurons, in windows (s) that tile the trial."""
     index, bins = trains.bins(window, "window")
     n = min(SAMPLE, trains.n_neurons)
     inside = (index < bins[0]) & (trains.neuron < n)

@@ -8,29 +8,29 @@ from typing import Any, ClassVar
 from ..harness import StudyConfig
 
 CLAIM = (
-    "Information about a stimulus grows with the number of noisy neurons without end if their noise is private, and stops at a "
-    "bound that theory gives if some of it is shared, unless their gains differ in sign"
+    "Information about a stimulus grows with the number of noisy neurons if their noise is private; with shared noise it is "
+    "limited by a theoretical bound, unless gains differ in sign"
 )
 SABOTAGES = {
-    "noise private": "the shared fraction of the noise is 0: nothing limits the population of equal gains",
-    "trials shuffled": "each neuron's trials are put in an order of their own: correlations are gone, each neuron is as before",
-    "labels shuffled": "trials are dealt to the two stimuli at random: there is nothing to know",
-    "gains equal": "the gains of both signs are all 1: there is no way out of the common noise",
+    "noise private": "the shared fraction of the noise is 0: the population with equal gains is not limited",
+    "trials shuffled": "the trials of each neuron are permuted independently, which removes correlations only",
+    "labels shuffled": "trials are assigned to the two stimuli at random, which removes all information",
+    "gains equal": "all gains of the mixed population are 1, so that common noise limits it",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run. Times in s, voltages in mV; the stimulus is a drive in mV."""
+    """Configuration of a run. Times in s, voltages in mV; the stimulus is a drive in mV."""
 
     populations: int = 8
     trials: int = 1500
-    """per stimulus"""
+    """trials per stimulus"""
     sizes: tuple[int, ...] = (4, 8, 16, 32, 64)
     shared: float = 0.2
     sigma: float = 3.5
     drives: tuple[float, float] = (17.0, 23.0)
-    """between these a_i is drawn"""
+    """range of a_i"""
     ds: float = 0.9
     window: float = 0.3
     warm_up: float = 0.06
@@ -44,7 +44,7 @@ class Config(StudyConfig):
     few_neurons: int = 16
     engine: str = "cython"
     frames: int = 5
-    """20-ms bins of the film in one window"""
+    """20-ms bins per window of the film"""
 
     QUICK: ClassVar[dict[str, Any]] = {
         "populations": 5,
@@ -57,5 +57,5 @@ class Config(StudyConfig):
 
     @property
     def bound(self) -> float:
-        """Most information that neurons of equal gains can have, in 1/mV^2."""
+        """Upper bound of the information of neurons with equal gains, 1/mV^2."""
         return (self.window + self.warm_up) / (2 * self.tau_m * self.sigma**2 * self.shared)

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from ..shared.intervals import mean_and_half
 from .config import CLAIM
-from .verdicts import error_of, wide
+from .verdicts import by_population, error_of
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Information, shuffled over true information and right trials against the number of neurons."""
+    """Information, ratio of shuffled to true information, and correct trials against the number of neurons."""
     figure = Figure(figsize=(10.5, 3.7), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     model = table[table.part == "model"]
@@ -26,7 +26,7 @@ def plot(table: pd.DataFrame) -> Figure:
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
-    """The three panels; the estimators and the retina."""
+    """The main figure; estimators and retina."""
     second_figure = Figure(figsize=(8.5, 3.6), layout="constrained")
     cells = table[table.part == "retina"]
     panels = 2 if len(cells) else 1
@@ -34,15 +34,13 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
     if len(cells):
         recorded(second_figure.add_subplot(1, panels, 2), cells)
     return {
-        f"{CLAIM}. Left: linear Fisher information (points, bars of two standard errors over all populations), linear response "
-        "(lines) and the bound of equal gains in shared noise. Middle: information with each neuron's trials shuffled over the "
-        "true one; bars are 95 % intervals over populations. Right: trials that a cross-validated discriminant gets right "
-        "(points, two standard errors) and the most that a linear read-out can, Phi(d'/2) (lines).": plot(
-            table
-        ),
-        "Left: plug-in and corrected estimates from few trials, against that from all (equal gains in shared noise); bars of two "
-        "standard errors. Right, where the recordings are at hand: retinal ganglion cells, information on which of two moments "
-        "of a film it was, repeats in order and shuffled; bars of two standard errors over pairs of moments.": second_figure,
+        f"{CLAIM}. Left: linear Fisher information (points; bars: two standard errors), linear response (lines) and the bound for "
+        "equal gains in shared noise. Middle: information with shuffled trials over the true information; bars: 95 % intervals "
+        "over populations. Right: correct trials of a cross-validated discriminant (points; bars: two standard errors) and the "
+        "upper bound of a linear readout, Phi(d'/2) (lines).": plot(table),
+        "Left: plug-in and corrected estimates from few trials, and the estimate from all trials (equal gains in shared noise); "
+        "bars: two standard errors. Right, if the recordings are available: information of retinal ganglion cells about two "
+        "moments of a film, with repeats in order and shuffled; bars: two standard errors over pairs of moments.": second_figure,
     }
 
 
@@ -57,7 +55,7 @@ LABELS = {
 
 
 def _points(ax: Axes, name: str, mean: pd.Series, bar: Any, line: str = "") -> None:
-    """A population's values at its sizes, with bars."""
+    """Values of a population against its size, with bars."""
     fmt, colour = MARKERS[name] + line, COLOURS[name]
     ax.errorbar(
         mean.index, mean, yerr=bar, fmt=fmt, ms=5, lw=1.2, capsize=2, color=colour, label=LABELS[name]
@@ -74,13 +72,13 @@ def _finish(ax: Axes, rows: pd.DataFrame, **labels: str) -> None:
 
 
 def information(ax: Axes, model: pd.DataFrame) -> None:
-    """Against size, with linear response and the bound."""
+    """Information against size, with linear response and the bound."""
     for name in ("private", "mixed", "equal"):
-        _points(ax, name, wide(model, name, "information").mean(), 2 * error_of(model, name))
-        theory = wide(model, name, "theory").mean()
+        _points(ax, name, by_population(model, name, "information").mean(), 2 * error_of(model, name))
+        theory = by_population(model, name, "theory").mean()
         ax.plot(theory.index, theory, LINES[name], lw=1.2, color=COLOURS[name])
     limit = model.limit[model.condition == "equal"].iloc[0]
-    ax.axhline(limit, color="black", lw=1, ls=":", label="bound of equal gains")
+    ax.axhline(limit, color="black", lw=1, ls=":", label="bound for equal gains")
     ax.set_yscale("log")
     _finish(ax, model, ylabel="linear Fisher information (1/mV$^2$)")
     ax.legend(frameon=False, fontsize=8, loc="upper left")
@@ -88,24 +86,24 @@ def information(ax: Axes, model: pd.DataFrame) -> None:
 
 
 def shuffled(ax: Axes, model: pd.DataFrame) -> None:
-    """Shuffled over true information."""
+    """Ratio of shuffled to true information."""
     for name in ("equal", "private", "mixed"):
-        ratio = wide(model, name, "shuffled") / wide(model, name, "information")
+        ratio = by_population(model, name, "shuffled") / by_population(model, name, "information")
         half = ratio.apply(lambda values: mean_and_half(values)[1])
         _points(ax, name, ratio.mean(), half, LINES[name])
     ax.axhline(1, color="black", lw=0.8, zorder=0)
-    _finish(ax, model, ylabel="information shuffled / true")
+    _finish(ax, model, ylabel="information, shuffled / true")
     ax.legend(frameon=False, fontsize=8, loc="upper left")
 
 
 def decoding(ax: Axes, model: pd.DataFrame) -> None:
-    """Right trials of a discriminant, and the most that a linear read-out gets right."""
+    """Correct trials of a discriminant, and the upper bound of a linear readout."""
     for name in ("private", "mixed", "equal"):
         bar = 200 * error_of(model, name, "right se")
-        _points(ax, name, 100 * wide(model, name, "right").mean(), bar)
-        best = 100 * wide(model, name, "right at best").mean()
+        _points(ax, name, 100 * by_population(model, name, "right").mean(), bar)
+        best = 100 * by_population(model, name, "right at best").mean()
         ax.plot(best.index, best, LINES[name], lw=1.2, color=COLOURS[name])
-    _finish(ax, model, ylabel="right trials (%)")
+    _finish(ax, model, ylabel="correct trials (%)")
     ax.set_ylim(50, 115)
     ax.set_yticks(range(50, 101, 10))
     ax.legend(frameon=False, fontsize=8, loc="upper left")
@@ -132,13 +130,13 @@ def estimators(ax: Axes, few: pd.DataFrame) -> None:
 
 
 def recorded(ax: Axes, cells: pd.DataFrame) -> None:
-    """Information of retinal cells, repeats in order and shuffled: hollow squares around the dots where they agree."""
+    """Information of retinal cells, repeats in order and shuffled."""
     for column, name, colour, mark, size, fill in (
         ("shuffled", "repeats shuffled", "#D55E00", "s--", 9, "none"),
         ("information", "repeats in order", "#0072B2", "o-", 4, "#0072B2"),
     ):
-        found = wide(cells, "retina", column)
-        bar = 2 * found.std(ddof=1) / np.sqrt(len(found))
+        values = by_population(cells, "retina", column)
+        bar = 2 * values.std(ddof=1) / np.sqrt(len(values))
         style: dict[str, Any] = {
             "fmt": mark,
             "ms": size,
@@ -147,7 +145,7 @@ def recorded(ax: Axes, cells: pd.DataFrame) -> None:
             "lw": 1.2,
             "capsize": size / 2,
         }
-        ax.errorbar(found.columns, found.mean(), yerr=bar, label=name, **style)
+        ax.errorbar(values.columns, values.mean(), yerr=bar, label=name, **style)
     ax.set_title("salamander retina, pairs of moments of a film", fontsize=9)
     _finish(ax, cells, ylabel="information, $d'^2$")
     ax.set_xlabel("number of cells")

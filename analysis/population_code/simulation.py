@@ -18,13 +18,13 @@ from .config import Config
 
 CELLS = (1, 2, 4, 8, 16)
 LEAST = 0.1
-"""mean variance of a recorded cell's count over repeats; others are left out"""
+"""smallest mean variance over repeats of the count of a recorded cell that is used"""
 
 
 def linear_response(
     config: Config, drive: np.ndarray, gain: np.ndarray, shared: float
 ) -> tuple[float, float]:
-    """Linear Fisher information in 1/mV^2, with the noise correlations and without them, of neurons of these a_i and g_i."""
+    """Predicted linear Fisher information (1/mV^2) with and without noise correlations, for drives a_i and gains g_i."""
     cell = {
         "tau_m": config.tau_m * second,
         "v_thresh": config.v_thresh * mV,
@@ -46,9 +46,9 @@ def linear_response(
 
 
 def trained(d_prime: float, neurons: int, trials: float) -> float:
-    """Share of right trials of a linear discriminant that was trained on so many trials per stimulus; infinite: Phi(d'/2).
+    """Expected share of correct trials of a linear discriminant trained on `trials` per stimulus; infinite: Phi(d'/2).
 
-    Phi(d'/2 / sqrt((1 + 2 N/(d'^2 T)) (1 + N/(2T - N)))): the first factor is the means' cost, the second the covariance's.
+    Phi(d'/2 / sqrt((1 + 2 N/(d'^2 T)) (1 + N/(2T - N)))): the factors are the costs of estimating means and covariance.
     Source: Raudys & Young 2004, doi 10.1016/S0047-259X(02)00021-0
     """
     if not d_prime > 0:
@@ -58,7 +58,7 @@ def trained(d_prime: float, neurons: int, trials: float) -> float:
 
 
 def _counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: float, seed: int) -> np.ndarray:
-    """Spike counts (2 stimuli, trials, neurons) of one window."""
+    """Spike counts in the window, (2 stimuli, trials, neurons)."""
     cell = nsnn.LIF(
         tau_m=config.tau_m * second,
         v_rest=0 * mV,
@@ -85,7 +85,7 @@ def _counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: float, 
     return np.array(counts)
 
 
-def _spoilt(counts: np.ndarray, sabotage: str, rng: np.random.Generator) -> np.ndarray:
+def _apply_sabotage(counts: np.ndarray, sabotage: str, rng: np.random.Generator) -> np.ndarray:
     if sabotage == "trials shuffled":
         return rng.permuted(counts, axis=1)
     if sabotage == "labels shuffled":
@@ -96,8 +96,9 @@ def _spoilt(counts: np.ndarray, sabotage: str, rng: np.random.Generator) -> np.n
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """Rows of three parts. "model": information, shuffled information, theory, bound and decoding by population, condition, size;
-    "few trials": plug-in and corrected estimates; "retina": information and shuffled information by pair of moments and size."""
+    """Rows of three parts. "model": information, shuffled information, theory, bound and decoding by population, condition and
+    size; "few trials": plug-in and corrected estimates; "retina": information and shuffled information by pair of moments and
+    size."""
     rng = np.random.default_rng(config.seed)
     shared = 0.0 if config.sabotage == "noise private" else config.shared
     ones = np.ones(max(config.sizes))
@@ -110,29 +111,29 @@ def run(
         drive = rng.uniform(*config.drives, ones.size)
         seeds = rng.integers(2**31, size=2)
         both = _counts(config, np.tile(drive, 2), np.concatenate([ones, mixed]), shared, int(seeds[0]))
-        found = {
+        populations = {
             "private": (ones, 0.0, _counts(config, drive, ones, 0.0, int(seeds[1]))),
             "equal": (ones, config.shared, both[:, :, : ones.size]),
             "mixed": (mixed, config.shared, both[:, :, ones.size :]),
         }
-        for condition, (gain, fraction, counts) in found.items():
-            counts = _spoilt(counts, config.sabotage, rng)
+        for condition, (gain, fraction, counts) in populations.items():
+            counts = _apply_sabotage(counts, config.sabotage, rng)
             same = {"population": number, "condition": condition}
             limit = config.bound if condition == "equal" else np.inf
             for n in config.sizes:
                 expected = linear_response(config, drive[:n], gain[:n], fraction)
-                rows.append({**same, **_of_size(config, counts[:, :, :n], expected), "limit": limit})
+                rows.append({**same, **_rows_of_size(config, counts[:, :, :n], expected), "limit": limit})
             if condition == "equal":
-                rows += [{**same, **row} for t in config.few for row in _of_few(config, counts, t)]
-    progress("recorded cells")
+                rows += [{**same, **row} for t in config.few for row in _rows_of_few(config, counts, t)]
+    progress("retina")
     rows += retina_rows(config)
     return pd.DataFrame(rows)
 
 
-def _of_size(config: Config, counts: np.ndarray, expected: tuple[float, float]) -> dict:
-    """Information of all these neurons, and what a discriminant gets right."""
+def _rows_of_size(config: Config, counts: np.ndarray, expected: tuple[float, float]) -> dict:
+    """Information of these neurons, and share of correct trials of a discriminant."""
     n = counts.shape[2]
-    whole, single = (
+    total, single = (
         measures.linear_fisher_information(counts[0], counts[1], config.ds, shuffled=shuffled, n_shuffle=0)
         for shuffled in (False, True)
     )
@@ -142,59 +143,59 @@ def _of_size(config: Config, counts: np.ndarray, expected: tuple[float, float]) 
         decoder=measures.LinearDiscriminant(shrinkage=None),
         n_shuffle=0,
     )
-    d_prime = config.ds * np.sqrt(max(whole.value, 0.0))
+    d_prime = config.ds * np.sqrt(max(total.value, 0.0))
     slope = config.ds**2 * stats.norm.pdf(d_prime / 2) / (4 * max(d_prime, 1e-9))  # of Phi(d'/2) in I
     return {
         "part": "model",
         "neurons": n,
         "trials": config.trials,
-        "information": whole.value,
-        "se": whole.se,
+        "information": total.value,
+        "se": total.se,
         "shuffled": single.value,
         "theory": expected[0],
         "theory shuffled": expected[1],
         "right": decoded.accuracy,
         "right se": decoded.se,
         "right at best": stats.norm.cdf(d_prime / 2),
-        "right at best se": slope * whole.se,
+        "right at best se": slope * total.se,
         "right if trained": trained(d_prime, n, 0.8 * config.trials),
     }
 
 
-def _of_few(config: Config, counts: np.ndarray, trials: int) -> list[dict]:
-    """Estimates from blocks of so many trials, which share none, beside that from all trials."""
+def _rows_of_few(config: Config, counts: np.ndarray, trials: int) -> list[dict]:
+    """Estimates from disjoint blocks of `trials`, and the estimate from all trials."""
     few = counts[:, :, : config.few_neurons]
-    whole = measures.linear_fisher_information(few[0], few[1], config.ds, n_shuffle=0)
-    found = []
+    total = measures.linear_fisher_information(few[0], few[1], config.ds, n_shuffle=0)
+    rows = []
     for k in range(config.trials // trials):
         a, b = few[:, k * trials : (k + 1) * trials]
         both = {
             bias: measures.linear_fisher_information(a, b, config.ds, bias=bias, n_shuffle=0).value
             for bias in ("none", "kanitscheider")
         }
-        found.append(
+        rows.append(
             {
                 "part": "few trials",
                 "neurons": config.few_neurons,
                 "trials": trials,
                 "plug-in": both["none"],
                 "information": both["kanitscheider"],
-                "all trials": whole.value,
-                "se": whole.se,
+                "all trials": total.value,
+                "se": total.se,
             }
         )
-    return found
+    return rows
 
 
 def retina_rows(config: Config) -> list[dict]:
-    """Information of recorded cells on which of two moments of the film it was, by number of cells; d'^2, so ds is 1."""
+    """Information of recorded cells about two moments of the film, by number of cells; as d'^2, with ds = 1."""
     spikes = retina()
     if spikes is None:
         return []
     repeats, bins, cells = spikes.shape
     windows = bins // config.frames
     counts = spikes[:, : windows * config.frames].reshape(repeats, windows, config.frames, cells).sum(axis=2)
-    rng, found = np.random.default_rng(config.seed), []
+    rng, rows = np.random.default_rng(config.seed), []
     for first in range(windows // 2):
         a, b = counts[:, first], counts[:, first + windows // 2]
         varies = np.flatnonzero((a.var(axis=0) + b.var(axis=0)) / 2 > LEAST)
@@ -203,22 +204,22 @@ def retina_rows(config: Config) -> list[dict]:
         chosen = rng.permutation(varies)
         for n in CELLS:
             some = chosen[:n]
-            whole, single = (
+            total, single = (
                 measures.linear_fisher_information(
                     a[:, some], b[:, some], 1.0, shuffled=shuffled, n_shuffle=0
                 )
                 for shuffled in (False, True)
             )
-            found.append(
+            rows.append(
                 {
                     "part": "retina",
                     "population": first,
                     "condition": "retina",
                     "neurons": n,
                     "trials": repeats,
-                    "information": whole.value,
-                    "se": whole.se,
+                    "information": total.value,
+                    "se": total.se,
                     "shuffled": single.value,
                 }
             )
-    return found
+    return rows

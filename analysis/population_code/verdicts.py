@@ -12,20 +12,20 @@ from ..shared.intervals import mean_and_half
 def claims(table: pd.DataFrame) -> list[Claim]:
     """The study's claims with their evidence."""
     model = table[table.part == "model"]
-    found = of_growth(model) + of_theory(model) + of_decoding(model)
-    found += of_few(table[table.part == "few trials"])
+    information = growth_claims(model) + theory_claims(model) + decoding_claims(model)
+    information += few_trials_claims(table[table.part == "few trials"])
     cells = table[table.part == "retina"]
-    return found + (of_retina(cells) if len(cells) else [])
+    return information + (retina_claims(cells) if len(cells) else [])
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Means over populations, by condition and size, for people."""
+    """Means over populations, by condition and size."""
     model = table[table.part == "model"]
     rows = []
     for name in CONDITIONS:
         error = error_of(model, name)
         mean = {
-            c: wide(model, name, c).mean()
+            c: by_population(model, name, c).mean()
             for c in ("information", "theory", "shuffled", "right", "right at best")
         }
         for n in error.index:
@@ -36,8 +36,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                     "information (1/mV^2)": f"{mean['information'][n]:.2f} ± {error[n]:.2f}",
                     "linear response": f"{mean['theory'][n]:.2f}",
                     "trials shuffled": f"{mean['shuffled'][n]:.2f}",
-                    "right (%)": f"{100 * mean['right'][n]:.1f}",
-                    "at best (%)": f"{100 * mean['right at best'][n]:.1f}",
+                    "correct (%)": f"{100 * mean['right'][n]:.1f}",
+                    "upper bound (%)": f"{100 * mean['right at best'][n]:.1f}",
                 }
             )
     return pd.DataFrame(rows)
@@ -45,18 +45,18 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 CONDITIONS = ("private", "equal", "mixed")
 TOLERANCE = 0.15
-"""of linear response, relative"""
+"""relative tolerance of linear response"""
 POINTS = 0.02
-"""of the discriminant's share of right trials"""
+"""tolerance of the share of correct trials"""
 
 
-def wide(table: pd.DataFrame, condition: str, column: str) -> pd.DataFrame:
-    """One row per population, one column per size."""
+def by_population(table: pd.DataFrame, condition: str, column: str) -> pd.DataFrame:
+    """A column of the table: a row per population, a column per size."""
     return table[table.condition == condition].pivot(index="population", columns="neurons", values=column)
 
 
 def exponents(information: pd.DataFrame) -> np.ndarray:
-    """Each population's slope of log information on log size; NaN where an estimate isn't positive."""
+    """Slope of log information against log size for each population; NaN if an estimate is not positive."""
     x = np.log(information.columns.to_numpy(dtype=float))
     values = information.to_numpy()
     y = np.log(np.where(values > 0, values, np.nan))
@@ -64,68 +64,75 @@ def exponents(information: pd.DataFrame) -> np.ndarray:
     return y @ x / (x @ x)
 
 
-def of_growth(model: pd.DataFrame) -> list[Claim]:
-    """Claims on how information grows with the number of neurons."""
-    found = {name: wide(model, name, "information") for name in CONDITIONS}
+def growth_claims(model: pd.DataFrame) -> list[Claim]:
+    """Claims about the growth of information with the number of neurons."""
+    information = {name: by_population(model, name, "information") for name in CONDITIONS}
     limit = float(model.limit[model.condition == "equal"].iloc[0])
-    private, half = mean_and_half(exponents(found["private"]))
-    last, more = mean_and_half(exponents(found["equal"].iloc[:, -2:]))
-    above = (found["equal"].mean() - limit) / error_of(model, "equal")
-    mixed, span = mean_and_half(exponents(found["mixed"]))
-    beyond = (found["mixed"].mean() - limit) / error_of(model, "mixed")
-    n = max(found["equal"].columns)
+    private, half = mean_and_half(exponents(information["private"]))
+    last, more = mean_and_half(exponents(information["equal"].iloc[:, -2:]))
+    above = (information["equal"].mean() - limit) / error_of(model, "equal")
+    mixed, span = mean_and_half(exponents(information["mixed"]))
+    beyond = (information["mixed"].mean() - limit) / error_of(model, "mixed")
+    n = max(information["equal"].columns)
     return [
         Claim(
-            "private noise: information grows in proportion to the number of neurons, exponent in (0.8, 1.2)",
+            "private noise: information is proportional to the number of neurons, exponent in (0.8, 1.2)",
             bool(private - half > 0.8 and private + half < 1.2),
             f"exponent {private:.3f} ± {half:.3f} (95 %)",
         ),
         Claim(
-            "shared noise, equal gains: information stops growing, exponent of the last doubling below 0.5",
+            "shared noise, equal gains: information saturates, exponent of the last doubling below 0.5",
             bool(last + more < 0.5),
             f"exponent {last:.3f} ± {more:.3f} (95 %)",
         ),
         Claim(
-            "shared noise, equal gains: at no size more than (T + warm-up) / (2 tau_m sigma^2 c), 4 standard errors allowed",
-            bool((above < 4).all() and found["equal"][n].mean() > 0),
-            f"{found['equal'][n].mean():.2f} ± {error_of(model, 'equal')[n]:.2f} of {limit:.2f} /mV^2 with {n} neurons; "
+            "shared noise, equal gains: at every size at most (T + warm-up) / (2 tau_m sigma^2 c), to 4 standard errors",
+            bool((above < 4).all() and information["equal"][n].mean() > 0),
+            f"{information['equal'][n].mean():.2f} ± {error_of(model, 'equal')[n]:.2f} of {limit:.2f} /mV^2 with {n} neurons; "
             f"largest z {above.max():.1f}",
         ),
         Claim(
-            f"shared noise, gains of both signs: with {n} neurons past that bound, exponent above 0.5",
+            f"shared noise, gains of both signs: {n} neurons exceed that bound by 4 standard errors, exponent above 0.5",
             bool(beyond[n] > 4 and mixed - span > 0.5),
-            f"{found['mixed'][n].mean():.2f} ± {error_of(model, 'mixed')[n]:.2f} /mV^2, exponent {mixed:.3f} ± {span:.3f} (95 %)",
+            f"{information['mixed'][n].mean():.2f} ± {error_of(model, 'mixed')[n]:.2f} /mV^2, exponent {mixed:.3f} ± "
+            f"{span:.3f} (95 %)",
         ),
     ]
 
 
 def error_of(model: pd.DataFrame, condition: str, column: str = "se") -> pd.Series:
-    """Standard error of the mean over populations, by size, from each estimate's own."""
-    errors = wide(model, condition, column)
+    """Standard error of the mean over populations, by size, from the standard error of each estimate."""
+    errors = by_population(model, condition, column)
     return np.sqrt((errors**2).sum()) / len(errors)
 
 
-def of_theory(model: pd.DataFrame) -> list[Claim]:
-    """Claims on the agreement of measured and exact information."""
-    worst, told, ratios = 0.0, [], {}
+def theory_claims(model: pd.DataFrame) -> list[Claim]:
+    """Claims about the agreement of simulation and linear response."""
+    worst, texts, ratios = 0.0, [], {}
     for name in CONDITIONS:
-        mean, expected = wide(model, name, "information").mean(), wide(model, name, "theory").mean()
+        mean, expected = (
+            by_population(model, name, "information").mean(),
+            by_population(model, name, "theory").mean(),
+        )
         off, error = mean / expected - 1, error_of(model, name) / expected
         worst = max(worst, float((off.abs() - 2 * error).max()))
-        told.append(f"{name} {100 * off.iloc[-1]:+.1f} ± {100 * error.iloc[-1]:.1f} %")
-        ratio = wide(model, name, "shuffled").iloc[:, -1] / wide(model, name, "information").iloc[:, -1]
+        texts.append(f"{name} {100 * off.iloc[-1]:+.1f} ± {100 * error.iloc[-1]:.1f} %")
+        ratio = (
+            by_population(model, name, "shuffled").iloc[:, -1]
+            / by_population(model, name, "information").iloc[:, -1]
+        )
         ratios[name] = mean_and_half(np.log(ratio.where(ratio > 0).to_numpy()))
     (equal, more), (private, half) = ratios["equal"], ratios["private"]
     return [
         Claim(
-            f"linear response gives the information of every population at every size to {100 * TOLERANCE:g} % and two "
+            f"linear response predicts the information of every population at every size to {100 * TOLERANCE:g} % plus two "
             "standard errors",
             bool(worst < TOLERANCE),
-            f"largest population: {', '.join(told)}; beyond two standard errors at most {100 * max(worst, 0):.1f} %",
+            f"largest population: {', '.join(texts)}; beyond two standard errors at most {100 * max(worst, 0):.1f} %",
         ),
         Claim(
-            "shuffling trials more than doubles the information of equal gains in shared noise, and that in private noise by "
-            "less than 10 % beyond its interval",
+            "shuffling trials more than doubles the information of equal gains in shared noise, and changes that in private "
+            "noise by less than 10 %, beyond the 95 % interval",
             bool(equal - more > np.log(2) and abs(private) - half < np.log(1.1)),
             f"largest population, shuffled / true: equal {np.exp(equal):.2f} ({np.exp(equal - more):.2f} to "
             f"{np.exp(equal + more):.2f}), private {np.exp(private):.3f} ({np.exp(private - half):.3f} to "
@@ -134,71 +141,74 @@ def of_theory(model: pd.DataFrame) -> list[Claim]:
     ]
 
 
-def of_decoding(model: pd.DataFrame) -> list[Claim]:
-    """Claims on decoders beside the linear Fisher information."""
-    above, off, told = [], [], []
+def decoding_claims(model: pd.DataFrame) -> list[Claim]:
+    """Claim about a decoder and the linear Fisher information."""
+    above, off, texts = [], [], []
     for name in CONDITIONS:
-        right, best = (wide(model, name, column).mean() for column in ("right", "right at best"))
+        right, best = (by_population(model, name, column).mean() for column in ("right", "right at best"))
         error = np.hypot(error_of(model, name, "right se"), error_of(model, name, "right at best se"))
         above.append(((right - best) / error).max())
-        short = (right - wide(model, name, "right if trained").mean()).abs()
+        short = (right - by_population(model, name, "right if trained").mean()).abs()
         off.append((short - 2 * error).max())
-        told.append(
+        texts.append(
             f"{name} {100 * right.iloc[-1]:.1f} of {100 * best.iloc[-1]:.1f} ± {100 * error.iloc[-1]:.1f} %"
         )
     return [
         Claim(
-            "a discriminant never beats Phi(d'/2), 4 standard errors allowed, and gets right what its training trials allow, to "
-            f"{100 * POINTS:g} points and two standard errors",
+            "a discriminant never exceeds Phi(d'/2), to 4 standard errors, and reaches the accuracy expected for its training "
+            f"trials, to {100 * POINTS:g} points plus two standard errors",
             bool(max(above) < 4 and max(off) < POINTS),
-            f"largest population: {', '.join(told)}; largest z above {max(above):.1f}, off from what training allows by at most "
+            f"largest population: {', '.join(texts)}; largest z {max(above):.1f}, difference from the expected accuracy at most "
             f"{100 * max(0.0, *off):.1f} points more than two standard errors",
         )
     ]
 
 
-def of_few(few: pd.DataFrame) -> list[Claim]:
-    """Claims on few trials, raw and corrected."""
+def few_trials_claims(few: pd.DataFrame) -> list[Claim]:
+    """Claim about plug-in and corrected estimates from few trials."""
     raw: list[float] = []
     corrected: list[float] = []
-    told = []
+    texts = []
     for trials, rows in few.groupby("trials"):
         truth = rows.groupby("population")[["all trials", "se"]].first()
         error = np.sqrt((truth["se"] ** 2).sum()) / len(truth)
         for column, z in (("plug-in", raw), ("information", corrected)):
             off = rows[column] - rows["all trials"]
             z.append(off.mean() / np.hypot(rows[column].std(ddof=1) / np.sqrt(len(rows)), error))
-        told.append(
+        texts.append(
             f"{trials} trials: {rows['plug-in'].mean():.2f}, {rows.information.mean():.2f} of {rows['all trials'].mean():.2f}"
         )
     return [
         Claim(
-            "from the fewest trials the plug-in estimate is too high by more than 4 standard errors; corrected, none is off by 4",
+            "with the fewest trials the plug-in estimate is too high by more than 4 standard errors; no corrected one is off by 4",
             bool(raw[0] > 4 and np.abs(corrected).max() < 4),
-            f"plug-in and corrected /mV^2, {'; '.join(told)}; z {raw[0]:.1f} and at most {np.abs(corrected).max():.1f}",
+            f"plug-in and corrected /mV^2, {'; '.join(texts)}; z {raw[0]:.1f} and at most {np.abs(corrected).max():.1f}",
         )
     ]
 
 
-def of_retina(cells: pd.DataFrame) -> list[Claim]:
-    """Claims on the recorded retina."""
-    found = wide(cells, "retina", "information")
+def retina_claims(cells: pd.DataFrame) -> list[Claim]:
+    """Claims about the recorded retina."""
+    information = by_population(cells, "retina", "information")
     gain, half = mean_and_half(
-        np.log(wide(cells, "retina", "shuffled").sum(axis=1) / found.sum(axis=1)).to_numpy()
+        np.log(by_population(cells, "retina", "shuffled").sum(axis=1) / information.sum(axis=1)).to_numpy()
     )
     last, more = mean_and_half(
-        np.log2(found.iloc[:, -1].clip(lower=1e-9) / found.iloc[:, -2].clip(lower=1e-9)).to_numpy()
+        np.log2(
+            information.iloc[:, -1].clip(lower=1e-9) / information.iloc[:, -2].clip(lower=1e-9)
+        ).to_numpy()
     )
     return [
         Claim(
-            "salamander retina: shuffling repeats changes the information on the film by less than 10 %",
+            "salamander retina: shuffling repeats changes the information about the film by less than 10 % (95 %)",
             bool(abs(gain) + half < np.log(1.1)),
             f"shuffled / true {np.exp(gain):.3f} ({np.exp(gain - half):.3f} to {np.exp(gain + half):.3f}), "
-            f"{len(found)} pairs of moments",
+            f"{len(information)} pairs of moments",
             central=False,
         ),
         Claim(
-            f"salamander retina: up to {found.columns[-1]} cells nothing limits it, exponent of the last doubling above 0.5",
+            f"salamander retina: no saturation up to {information.columns[-1]} cells, exponent of the last doubling "
+            "above 0.5 (95 %)",
             bool(last - more > 0.5),
             f"exponent {last:.3f} ± {more:.3f} (95 %)",
             central=False,

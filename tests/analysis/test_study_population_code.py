@@ -35,10 +35,10 @@ def test_a_quick_run_verifies_and_survives_a_file(table, tmp_path):
 
 
 NOTICED = {
-    "noise private": "information stops growing",
+    "noise private": "information saturates",
     "trials shuffled": "shuffling trials more than doubles",
-    "labels shuffled": "private noise: information grows",
-    "gains equal": "gains of both signs: with 32",
+    "labels shuffled": "private noise: information is proportional",
+    "gains equal": "gains of both signs: 32",
 }
 
 
@@ -108,16 +108,16 @@ def rows_of(table, part, condition, n):
 
 # a claim's words -> part, condition, size, column and the factor that breaks it
 BROKEN = {
-    "private noise: information grows": ("model", "private", 32, "information", 0.3),
-    "information stops growing": ("model", "equal", 32, "information", 1.5),
-    "at no size more than": ("model", "equal", 16, "information", 2.0),
-    "gains of both signs: with 32": ("model", "mixed", 32, "information", 0.2),
-    "linear response gives": ("model", "private", 8, "theory", 1.3),
+    "private noise: information is proportional": ("model", "private", 32, "information", 0.3),
+    "information saturates": ("model", "equal", 32, "information", 1.5),
+    "at every size at most": ("model", "equal", 16, "information", 2.0),
+    "gains of both signs: 32": ("model", "mixed", 32, "information", 0.2),
+    "linear response predicts": ("model", "private", 8, "theory", 1.3),
     "shuffling trials more than doubles": ("model", "equal", 32, "shuffled", 0.2),
-    "a discriminant never beats": ("model", "mixed", 16, "right", 0.93),
+    "a discriminant never exceeds": ("model", "mixed", 16, "right", 0.93),
     "plug-in estimate is too high": ("few trials", "equal", 16, "information", 0.5),
     "shuffling repeats changes": ("retina", "retina", 16, "shuffled", 1.5),
-    "up to 16 cells nothing limits it": ("retina", "retina", 16, "information", 0.6),
+    "no saturation up to 16 cells": ("retina", "retina", 16, "information", 0.6),
 }
 
 
@@ -143,7 +143,7 @@ def test_a_wrong_number_fails_the_claim(words, theory_alone):
 def test_a_discriminant_that_beats_the_bound_fails(theory_alone):
     table = theory_alone.copy()
     table.loc[rows_of(table, "model", "equal", 4), ["right", "right if trained"]] += 0.05
-    with pytest.raises(ClaimFailed, match="never beats"):
+    with pytest.raises(ClaimFailed, match="never exceeds"):
         study.verify(table)
 
 
