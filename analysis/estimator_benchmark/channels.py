@@ -25,7 +25,7 @@ ESTIMATORS = {
     "best-upper-bound": "#CC79A7",
     "nsb": "#A8201A",
     "auto": "#000000",
-    "ksg": "#0072B2",
+    "ksg": "#7B5B3A",
     "gaussian-copula": "#D55E00",
 }
 DISCRETE = list(ESTIMATORS)[:9]
@@ -33,12 +33,12 @@ BINS, STIMULI, SYMBOLS = 6, 8, 100
 
 
 class Channel(NamedTuple):
-    """A channel's truth in bits, its sizes, and for each size the estimates by name of one repeat."""
+    """A channel: its true value (bits), its sizes, and a function that returns the estimates of one repeat by name."""
 
     name: str
     truth: float
     sizes: tuple[int, ...]
-    alphabet: int  # symbols that a size is shared by, 1 for continuous ones
+    alphabet: int  # number of symbols, 1 if continuous
     estimate: Callable[[int, np.random.Generator], Iterator[tuple[str, measures.Estimate]]]
     shown: bool = True  # in the figure
 
@@ -51,11 +51,11 @@ def _information(joint: np.ndarray) -> float:
 
 
 def words_channel(per_response: tuple[float, ...], *, shuffled: bool = False) -> Channel:
-    """Binary words of six bins under eight stimuli; `shuffled`: each is told with a stimulus at random."""
+    """Binary words of six bins under eight stimuli; `shuffled`: paired with random stimuli."""
     time, s = np.arange(BINS), np.arange(STIMULI)[:, None]
     fire = 0.03 + (0.2 + 0.06 * s) * np.exp(
         -0.5 * ((time - 0.7 * s) / 1.2) ** 2
-    )  # without a spike just before
+    )  # without a spike in the previous bin
     words = np.array(np.meshgrid(*[[0, 1]] * BINS, indexing="ij")).reshape(BINS, -1).T
     before = np.column_stack([np.zeros(len(words), dtype=int), words[:, :-1]])
     chance = fire[:, None] * np.where(before, 0.2, 1.0)
@@ -75,7 +75,7 @@ def words_channel(per_response: tuple[float, ...], *, shuffled: bool = False) ->
 def kind_channel(
     kind: str, bins: int, trials: tuple[int, ...], *, informative: bool, shuffled: bool = False
 ) -> Channel:
-    """Words of one kind, see `word_law`, or `shuffled` as words are."""
+    """Words of one kind, see `word_law`; `shuffled`: paired with random stimuli."""
     words, law = word_law(kind, STIMULI, bins, informative=informative)
 
     def estimate(trials: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
@@ -91,7 +91,7 @@ def kind_channel(
 
 
 def counts_channel(trials: tuple[int, ...], *, shuffled: bool = False) -> Channel:
-    """Poisson counts under eight stimuli, or `shuffled` as words are."""
+    """Poisson counts under eight stimuli; `shuffled`: paired with random stimuli."""
     mean, most = np.linspace(1, 15, STIMULI), 60
     law = stats.poisson.pmf(np.arange(most), mean[:, None])
 
@@ -99,7 +99,7 @@ def counts_channel(trials: tuple[int, ...], *, shuffled: bool = False) -> Channe
         stimulus = np.repeat(np.arange(STIMULI), trials)
         response = rng.poisson(mean[rng.permutation(stimulus) if shuffled else stimulus])
         for name in DISCRETE:
-            if name != "shuffle":  # that is for words
+            if name != "shuffle":  # for words only
                 yield name, _mutual(stimulus, response, name, 32)
 
     return Channel("counts", _information(law / STIMULI), trials, 24, estimate)
@@ -110,7 +110,7 @@ def _mutual(s: np.ndarray, r: np.ndarray, name: str, n_symbols: int) -> measures
 
 
 def entropy_channel(name: str, law: np.ndarray, per_response: tuple[float, ...]) -> Channel:
-    """Samples of one law over 100 symbols."""
+    """Entropy of samples of a distribution over 100 symbols."""
 
     def estimate(n: int, rng: np.random.Generator) -> Iterator[tuple[str, measures.Estimate]]:
         x = rng.choice(law.size, n, p=law)
@@ -132,7 +132,7 @@ def _continuous(name: str, truth: float, sizes: tuple[int, ...], draw: Callable[
 
 
 def gaussian_channel(sizes: tuple[int, ...], rho: float = 0.6) -> Channel:
-    """Two normal variables of correlation rho."""
+    """Two normal variables with correlation rho."""
 
     def draw(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         x = rng.normal(size=n)
@@ -142,7 +142,7 @@ def gaussian_channel(sizes: tuple[int, ...], rho: float = 0.6) -> Channel:
 
 
 def curve_channel(sizes: tuple[int, ...], noise: float = 0.5) -> Channel:
-    """y = x^2 + noise: h(Y) by quadrature of its density, less h of the noise."""
+    """y = x^2 + noise: h(Y) by quadrature of its density, minus h of the noise."""
     x = np.linspace(-9, 9, 4001)
     weight = stats.norm.pdf(x) * (x[1] - x[0])  # the trapezoidal rule is exact to rounding here
 
@@ -160,7 +160,7 @@ def curve_channel(sizes: tuple[int, ...], noise: float = 0.5) -> Channel:
 
 
 def channels(config: Config) -> list[Channel]:
-    """All of them, at the sizes of the configuration."""
+    """All channels, at the sizes of the configuration."""
     shuffled = config.sabotage == "stimuli shuffled"
     zipf = 1 / np.arange(1, SYMBOLS + 1)
     return [

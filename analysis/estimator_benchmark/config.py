@@ -8,25 +8,25 @@ from typing import Any, ClassVar
 from ..harness import StudyConfig
 
 CLAIM = (
-    "Four trials per response are enough for Panzeri and Treves' correction; without one, eight are not; with fewer, what 'auto' "
-    "says holds"
+    "Four trials per response suffice for the Panzeri-Treves correction, eight do not without a correction; with fewer trials the "
+    "intervals of 'auto' cover the true value"
 )
-SABOTAGES = {"stimuli shuffled": "words and counts are paired with stimuli that aren't theirs"}
+SABOTAGES = {"stimuli shuffled": "words and counts are paired with random stimuli"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run."""
+    """Configuration of a run."""
 
     repeats: int = 200
     per_response: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0)
-    """trials per stimulus for each of the 64 words, and samples for each of the 100 symbols"""
+    """trials per stimulus over the 64 words, and samples over the 100 symbols"""
     trials: tuple[int, ...] = (10, 20, 40, 80, 160, 640)
-    """per stimulus, of the counts"""
+    """trials per stimulus of the counts"""
     samples: tuple[int, ...] = (50, 100, 200, 500, 1000)
-    """of the continuous channels"""
+    """samples of the continuous channels"""
     bins: tuple[int, ...] = (6, 8, 10)
-    """of the words of each kind"""
+    """bins of the words of each kind"""
     few: tuple[int, ...] = (20, 50)
     """trials per stimulus of the words of each kind"""
 

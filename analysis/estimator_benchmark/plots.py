@@ -11,7 +11,7 @@ from .words import shown
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Bias (above) and standard deviation (below) against trials; filled points are in the estimator's regime."""
+    """Bias (top) and standard deviation (bottom) against trials; filled points: the estimator is in its regime."""
     names = shown(table)
     figure = Figure(figsize=(2.3 * len(names), 5.6), layout="constrained")
     axes = figure.subplots(2, len(names), sharex="col", squeeze=False)

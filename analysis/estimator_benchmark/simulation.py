@@ -22,7 +22,7 @@ ROUNDING = 1e-9
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """One row for each channel, size and estimator: truth, mean, SD and mean standard error over repeats, coverage, regime."""
+    """One row per channel, size and estimator: true value, mean, SD and mean standard error over repeats, coverage, regime."""
     rows = []
     for number, channel in enumerate(channels(config)):
         rows += rows_of_channel(channel, number, config, progress)
@@ -36,12 +36,12 @@ def rows_of_channel(
     rows = []
     for size in channel.sizes:
         progress(f"{channel.name}: {size} trials, {config.repeats} repeats")
-        found: dict[str, list[measures.Estimate]] = {}
+        by_estimator: dict[str, list[measures.Estimate]] = {}
         for repeat in range(config.repeats):
             rng = np.random.default_rng([config.seed, number, size, repeat])
             for name, estimate in channel.estimate(size, rng):
-                found.setdefault(name, []).append(estimate)
-        rows += [_row(channel, size, name, estimates) for name, estimates in found.items()]
+                by_estimator.setdefault(name, []).append(estimate)
+        rows += [_row(channel, size, name, estimates) for name, estimates in by_estimator.items()]
     return rows
 
 
@@ -51,21 +51,21 @@ def _row(channel: Channel, size: int, name: str, estimates: list[measures.Estima
         np.array([e.value + k * e.se if end is None else end for e, end in ends])
         for k, ends in ((-2, [(e, e.lower) for e in estimates]), (2, [(e, e.upper) for e in estimates]))
     )
-    said = np.isfinite(low)
-    held = (low[said] <= channel.truth + ROUNDING) & (channel.truth - ROUNDING <= high[said])
-    known = value[np.isfinite(value)]
+    known = np.isfinite(low)
+    held = (low[known] <= channel.truth + ROUNDING) & (channel.truth - ROUNDING <= high[known])
+    finite = value[np.isfinite(value)]
     return {
         "channel": channel.name,
         "estimator": name,
         "trials": size,
         "per response": size / channel.alphabet,
         "truth": channel.truth,
-        "mean": known.mean() if known.size else math.nan,
-        "sd": known.std(ddof=1) if known.size > 1 else math.nan,
-        "se": (high[said] - low[said]).mean() / 4 if said.any() else math.nan,
-        "lower": low[said].mean() if said.any() else math.nan,
-        "upper": high[said].mean() if said.any() else math.nan,
-        "coverage": float(held.mean()) if said.any() else 1.0,
+        "mean": finite.mean() if finite.size else math.nan,
+        "sd": finite.std(ddof=1) if finite.size > 1 else math.nan,
+        "se": (high[known] - low[known]).mean() / 4 if known.any() else math.nan,
+        "lower": low[known].mean() if known.any() else math.nan,
+        "upper": high[known].mean() if known.any() else math.nan,
+        "coverage": float(held.mean()) if known.any() else 1.0,
         "without value": float(np.mean(np.isnan(value))),
         "warned": float(np.mean([e.warning is not None for e in estimates])),
         "in regime": _in_regime(channel.name, name, size, estimates),
@@ -77,6 +77,6 @@ def _in_regime(channel: str, name: str, size: int, estimates: list[measures.Esti
     if name in FEWEST:
         return channel == "Gaussian" and size >= FEWEST[name]
     if name == "auto":
-        return True  # it says how far it can be trusted in every regime
+        return True  # states its uncertainty in every regime
     supposed = name != "chao-shen" or channel != "uniform"
     return supposed and not any(e.warning for e in estimates)

@@ -1,4 +1,4 @@
-"""Words of several kinds under stimuli, with all their probabilities: where the study of estimators draws from."""
+"""Words of several kinds under stimuli with their exact probabilities, for the benchmark of estimators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GAINS = {
     "gain of two states": ((0.2, 0.5), (1.8, 0.5)),
     "gain of three states": ((0.1, 0.3), (1.0, 0.4), (2.0, 0.3)),
 }
-_LOW, _HIGH = 0.03, 0.45  # probability of a spike in a bin, far from the stimulus's time and at it
+_LOW, _HIGH = 0.03, 0.45  # probability of a spike in a bin, far from the peak of the stimulus and at it
 
 
 def word_law(
@@ -22,8 +22,8 @@ def word_law(
     """All words (2^bins, bins) and their probabilities (n_stimuli, 2^bins), by enumeration.
 
     Each stimulus has a bump of firing at its own time. "independent": bins are independent given the stimulus; "refractory": a
-    spike leaves a tenth of the probability to the next bin; "gain ...": one factor for all bins of a trial, drawn from two or
-    three. Without `informative` all stimuli have one time.
+    spike reduces the probability in the next bin to a tenth; "gain ...": a random factor for all bins of a trial, with two or
+    three values. Without `informative` all stimuli have the same time.
     """
     time, s = np.arange(bins), np.arange(n_stimuli)[:, None]
     peak = (bins - 1) * s / (n_stimuli - 1)
@@ -41,12 +41,12 @@ def word_law(
 
 
 def shown(table: pd.DataFrame) -> list[str]:
-    """Names of the channels in the figure: those that are no kind of words."""
+    """Names of the channels in the figure, all except the words of each kind."""
     return [name for name in dict.fromkeys(table.channel) if not name.startswith(KINDS)]
 
 
 def few_trials(table: pd.DataFrame, trials: int) -> str:
-    """The words of each kind with few trials as a table in Markdown: bias and coverage, and the bracket of "auto"."""
+    """Markdown table for the words of each kind with few trials: bias and coverage, and the bracket of "auto"."""
     names = [name for name in ON_WORDS if name != "auto"]
     lines = [
         f"| words, {trials} trials per stimulus | truth | {' | '.join(names)} | auto: from, to; coverage |",

@@ -1,17 +1,19 @@
-"""A noisy LIF against a grasshopper's auditory receptor: calibrated on one half of a recording, judged on the other.
+"""Evaluation of a noisy LIF model of a grasshopper auditory receptor on recordings that calibration did not use.
 
-The membrane is driven by the sound's level (dB, standardised by the first half): drive(t) = offset + gain level(t - delay).
-Six parameters (gain, offset, delay, sigma, tau_m, refractoriness) are calibrated on the first half of the spikes by a cross-entropy
-search: a batch of candidates is simulated at once, the best are kept, the next batch is drawn around them. The objective is the
-mean log-likelihood of the recorded spikes (nats per spike), a sum of two proper scores: of their times under the model's
-trial-averaged rate, and of their intervals under the model's intervals. The second half's spikes are read after the parameters are
-frozen.
+The membrane is driven by the sound level (dB, standardised with the first half): drive(t) = offset + gain level(t - delay). Six
+parameters (gain, offset, delay, sigma, tau_m, refractory period) are calibrated on the first half of the spikes by a
+cross-entropy search: it simulates a batch of candidates, keeps the best, and draws the next batch around them. The objective is
+the mean log-likelihood of the recorded spikes (nats per spike), the sum of two proper scores: of spike times under the
+trial-averaged rate of the model, and of intervals under the interval distribution of the model. The spikes of the second half
+are read after the parameters are fixed.
 
-Beside the noisy model stand its deterministic twin (the same parameters, sigma 0) and a refitted twin (calibrated with sigma 0
-under the same objective and budget), so that noise isn't credited with what a better calibration of a noiseless cell could do.
+Two deterministic models are evaluated as well. "deterministic" has the parameters of the noisy model with sigma 0. "refitted
+deterministic" is calibrated with sigma 0 under the same objective and budget. Noise therefore gets no credit for what a better
+calibration of a deterministic neuron achieves.
 
-The recording is one pass, so whatever needs several trials doesn't exist for the cell; a model's spread is the SD of one pass. The
-cell adapts over its ten seconds (its rate falls and its shortest intervals grow); none of the models can.
+Each recording is a single trial, so measures that need several trials are not available for the cell. The spread of a model is
+the SD over single trials. The cell adapts over the ten seconds (its rate falls and its shortest intervals grow); the models do
+not adapt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The grasshopper study's model and its calibration: what is driven by what, and the search on the first half of a recording."""
+"""Model of the grasshopper study, and its calibration on the first half of a recording."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .config import Config
 
 @dataclasses.dataclass(frozen=True)
 class Half:
-    """One half of a recording: spike times from its start (s), and the level of sound at 2 kHz in units of the first half's SD."""
+    """One half of a recording: spike times from its start (s), and sound level at 2 kHz in units of the SD of the first half."""
 
     spikes: np.ndarray
     level: np.ndarray
@@ -27,12 +27,12 @@ class Half:
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Length in seconds."""
         return len(self.level) / 2000.0
 
 
 def load_half(which: int, config: Config, *, second_half: bool) -> Half:
-    """Read one half. The level's mean and SD are always the first half's."""
+    """Read one half. The level is always standardised with mean and SD of the first half."""
     block = nsnn.datasets.grasshopper(which, path=config.data)
     level = nsnn.datasets.envelope_db(block).magnitude.ravel()
     border = round(config.split * 2000)
@@ -49,7 +49,7 @@ def load_half(which: int, config: Config, *, second_half: bool) -> Half:
 def simulate(
     parameters: pd.DataFrame, level: np.ndarray, trials: int, dt: float, seed: int, engine: str = "cython"
 ) -> neo.Block:
-    """All parameter sets (rows) at once: neuron j is row j, driven by offset + gain level(t - delay); level (n_samples, n_rows)."""
+    """Simulate all parameter sets: neuron j is row j, driven by offset + gain level(t - delay); level (n_samples, n_rows)."""
     column = parameters.to_dict("list")
     t = np.arange(len(level)) / 2000.0
     late = np.column_stack([np.interp(t - delay, t, level[:, j]) for j, delay in enumerate(column["delay"])])
@@ -72,9 +72,10 @@ def simulate(
 
 
 def log_likelihood(block: neo.Block, half: Half, config: Config, segment: float | None = None) -> np.ndarray:
-    """The objective of each model (neuron of `block`), nats per recorded spike; see the module's docstring.
+    """Objective of each model (neuron of `block`), nats per recorded spike; see the docstring of the study.
 
-    Shape (n_models,), or (n_models, n_segments) with a `segment` in seconds: the spikes of each segment over their mean number.
+    Shape (n_models,), or (n_models, n_segments) with a `segment` in seconds: sums in each segment over the mean number of spikes
+    per segment.
     """
     n, step = len(block.segments[0].spiketrains), config.rate_kernel / 4
     bins, edges = round(half.duration / step), np.linspace(0.0, 0.25, 501)
@@ -98,7 +99,7 @@ def log_likelihood(block: neo.Block, half: Half, config: Config, segment: float 
     density = (1 - config.floor) * density + config.floor * mean * np.exp(-mean * edges)
     at_spikes = np.minimum((half.spikes / step).astype(int), bins - 1)
     observed = np.minimum(np.searchsorted(edges, np.diff(half.spikes), side="right") - 1, len(edges) - 1)
-    scores = -rate * step  # in each bin: minus the expected count, plus what its spikes contribute
+    scores = -rate * step  # per bin: minus the expected count, plus the terms of its spikes
     np.add.at(scores.T, at_spikes, np.log(rate[:, at_spikes]).T)
     np.add.at(scores.T, at_spikes[1:], np.log(density[:, observed]).T)
     if segment is None:
@@ -108,14 +109,14 @@ def log_likelihood(block: neo.Block, half: Half, config: Config, segment: float 
 
 
 def calibrate(halves: dict[int, Half], config: Config, progress: Callable[[str], None]) -> pd.DataFrame:
-    """Cross-entropy search for all recordings, noisy and noiseless, side by side in one simulation for each generation.
+    """Cross-entropy search for all recordings with and without noise, one simulation per generation.
 
-    Returns one row for each (recording, model) with the parameters and the objective reached.
+    Returns one row per (recording, model) with the parameters and the final objective.
     """
     rng = np.random.default_rng(config.seed)
     low, high = (np.array([b[k] for b in config.bounds]) for k in (1, 2))
     names = [b[0] for b in config.bounds]
-    searches = [(which, model) for which in halves for model in ("noisy", "refitted twin")]
+    searches = [(which, model) for which in halves for model in ("noisy", "refitted deterministic")]
     centre = {s: (low + high) / 2 for s in searches}
     spread = {s: (high - low) / 2 for s in searches}
     best: dict[tuple[int, str], tuple[float, np.ndarray]] = {}
@@ -123,23 +124,23 @@ def calibrate(halves: dict[int, Half], config: Config, progress: Callable[[str],
         batch, level = [], []
         for which, model in searches:
             if generation == 0:
-                drawn = rng.uniform(low, high, size=(config.candidates, len(low)))
+                candidates = rng.uniform(low, high, size=(config.candidates, len(low)))
             else:
-                drawn = rng.normal(
+                candidates = rng.normal(
                     centre[which, model], spread[which, model], size=(config.candidates, len(low))
                 )
-                drawn = np.clip(drawn, low, high)
-            if model == "refitted twin":
-                drawn[:, names.index("sigma")] = 0.0
-            batch.append(drawn)
+                candidates = np.clip(candidates, low, high)
+            if model == "refitted deterministic":
+                candidates[:, names.index("sigma")] = 0.0
+            batch.append(candidates)
             level += [halves[which].level] * config.candidates
         block = simulate(
             pd.DataFrame(np.concatenate(batch), columns=names),
             np.column_stack(level), config.calibration_trials, config.calibration_dt, config.seed, config.engine,
         )  # fmt: skip
         for k, search in enumerate(searches):
-            mine = slice(k * config.candidates, (k + 1) * config.candidates)
-            scores = log_likelihood(block, halves[search[0]], config)[mine]
+            own = slice(k * config.candidates, (k + 1) * config.candidates)
+            scores = log_likelihood(block, halves[search[0]], config)[own]
             order = np.argsort(scores)[::-1][: config.elite]
             elite = batch[k][order]
             centre[search], spread[search] = (
@@ -156,5 +157,5 @@ def calibrate(halves: dict[int, Half], config: Config, progress: Callable[[str],
             {"recording": which, "model": model, "objective": score, **dict(zip(names, values, strict=True))}
         )
         if model == "noisy":
-            rows.append({**rows[-1], "model": "twin", "objective": np.nan, "sigma": 0.0})
+            rows.append({**rows[-1], "model": "deterministic", "objective": np.nan, "sigma": 0.0})
     return pd.DataFrame(rows)

@@ -9,25 +9,28 @@ from matplotlib.figure import Figure
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Cell and models side by side: raster, rate, spike-triggered average, coherence."""
+    """Cell and models: raster, spike-triggered average, coherence."""
     return responses(table)
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
-    """All figures by caption, the main one first."""
+    """All figures by caption, the main figure first."""
     return {
-        "Cell, noisy model and noiseless twins in the test half: spikes of 0.6 s, average sound level around a spike, and "
-        "coherence of the spikes with the level (dotted: the sound's cut-off).": plot(table),
-        "Statistics of one pass: the cell's (line) and the models' (bars: SD of one pass over trials)": (
-            statistics(table)
-        ),
-        "What the noise does: information bound and reliability of the noisy model against sigma": (
+        "Cell, noisy and deterministic models in the test half: spikes in 0.6 s, spike-triggered average of the sound level, and "
+        "coherence of spikes and sound level for single trials (dotted: cut-off of the sound).": plot(table),
+        "Statistics of single trials: cell (line) and models (bars: SD over trials).": (statistics(table)),
+        "Information bound, reliability and rate of the noisy model against sigma (bars: SD over trials).": (
             against_sigma(table)
         ),
     }
 
 
-COLOURS = {"recorded": "black", "noisy": "#0072B2", "twin": "#D55E00", "refitted twin": "#E69F00"}
+COLOURS = {
+    "recorded": "black",
+    "noisy": "#0072B2",
+    "deterministic": "#D55E00",
+    "refitted deterministic": "#009E73",
+}
 CUTOFF = {1: 200, 2: 800}
 
 
@@ -40,7 +43,7 @@ def _plain(ax: Axes) -> None:
 
 
 def responses(table: pd.DataFrame) -> Figure:
-    """A row for each recording: spikes of cell and models, spike-triggered average, coherence."""
+    """A row per recording: spikes of cell and models, spike-triggered average, coherence."""
     recordings = sorted(table.recording.unique())
     figure = Figure(figsize=(11, 3.1 * len(recordings)), layout="constrained")
     axes = figure.subplots(len(recordings), 3, width_ratios=[2.4, 1, 1], squeeze=False)
@@ -48,10 +51,12 @@ def responses(table: pd.DataFrame) -> Figure:
         _raster(raster, table, which)
         _lines(sta, table, which, "spike-triggered average", scale=1e3)
         sta.axvline(0, color="0.85", zorder=0)
-        sta.set(xlabel="lag (ms)", ylabel="level (SD)", title="spike-triggered average")
+        sta.set(xlabel="lag (ms)", ylabel="sound level (SD)", title="spike-triggered average")
         _lines(coherence, table, which, "coherence")
         coherence.axvline(CUTOFF.get(which, np.nan), color="0.8", ls=":", zorder=0)
-        coherence.set(xlabel="frequency (Hz)", ylabel="coherence", ylim=(0, 1), title="coherence of one pass")
+        coherence.set(
+            xlabel="frequency (Hz)", ylabel="coherence", ylim=(0, 1), title="coherence (single trials)"
+        )
         _plain(sta)
         _plain(coherence)
     axes[0, 1].legend(frameon=False, fontsize=7, loc="upper right", handlelength=1.2, borderaxespad=0)
@@ -62,7 +67,9 @@ def _raster(ax: Axes, table: pd.DataFrame, which: int) -> None:
     top, ticks = 0, []
     for model in COLOURS:
         spikes = _rows(table, which, model, "spike (excerpt)")
-        count = int(spikes.value.max()) + 1 if model == "noisy" else 1  # a twin's passes are all the same
+        count = (
+            int(spikes.value.max()) + 1 if model == "noisy" else 1
+        )  # trials of deterministic models are identical
         for k in range(count):
             times = spikes.x[spikes.value == k].to_numpy()
             height = 3 if count == 1 else 1
@@ -95,7 +102,7 @@ def _lines(ax: Axes, table: pd.DataFrame, which: int, quantity: str, scale: floa
 
 
 def statistics(table: pd.DataFrame) -> Figure:
-    """The statistics of one pass, and the rate correlation against the kernel's width."""
+    """Statistics of single trials, and rate correlation against kernel width."""
     recordings = sorted(table.recording.unique())
     singles = ["rate", "CV", "LV", "lag-1 correlation", "information bound per spike"]
     figure = Figure(figsize=(11, 2.7 * len(recordings)), layout="constrained")
@@ -124,7 +131,7 @@ def _points(ax: Axes, table: pd.DataFrame, which: int, quantity: str) -> None:
             color=COLOURS[model],
         )
     ax.axhline(_rows(table, which, "recorded", quantity).value.iloc[0], color="black", lw=1.2, zorder=0)
-    ax.set_xticks([0, 1, 2], ["noisy", "twin", "refit"], rotation=60, fontsize=8)
+    ax.set_xticks([0, 1, 2], ["noisy", "determ.", "refitted"], rotation=60, fontsize=8)
     ax.set_xlim(-0.5, 2.5)
     unit = _rows(table, which, "recorded", quantity).unit.iloc[0]
     ax.set_title(

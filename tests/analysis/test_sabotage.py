@@ -29,7 +29,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "grasshopper": (
         {f.name: getattr(SMALL, f.name) for f in dataclasses.fields(SMALL) if f.name != "sabotage"} | {"split": 0.5},
         "noise off",
-        "a higher likelihood than the twin",
+        "a higher likelihood under the noisy model than under the deterministic",
     ),
     "two_layer_fits": (
         {"cells": (1,), "n_hidden": (2, 3), "steps": 1000, "test": 1000, "epochs": 2, "refine": 1, "particles": 5},

@@ -95,8 +95,8 @@ def test_the_table_has_every_cell_of_the_report(tables):
             "information bound per spike", "spike-triggered average", "coherence",
         } <= set(rows.quantity)  # fmt: skip
     assert "reliability" not in set(table[table.model == "recorded"].quantity)
-    assert value(table, "twin", "reliability") == pytest.approx(1, abs=1e-12)
-    assert value(table, "twin", "Fano factor (across trials)") == 0
+    assert value(table, "deterministic", "reliability") == pytest.approx(1, abs=1e-12)
+    assert value(table, "deterministic", "Fano factor (across trials)") == 0
     summary = study.summary(table)
     assert (summary[summary.quantity == "reliability"].recorded == "n/a (one pass)").all()
     assert set(table[table.quantity == "information bound against sigma"].x) == {
@@ -147,8 +147,8 @@ def verdict_table(noisy_bound):
     for model, bound, score in (
         ("recorded", 100.0, 0),
         ("noisy", noisy_bound, 7.5),
-        ("twin", 160.0, 7.0),
-        ("refitted twin", 180.0, 7.1),
+        ("deterministic", 160.0, 7.0),
+        ("refitted deterministic", 180.0, 7.1),
     ):
         rows += [
             (1, model, "information bound", np.nan, bound, 5.0, ""), (1, model, "passes", np.nan, 50, np.nan, ""),
@@ -164,8 +164,12 @@ def test_verify_raises_when_a_central_claim_fails():
     with pytest.raises(ClaimFailed, match="information bound is nearer"):
         study.verify(verdict_table(noisy_bound=170.0))
     worse = verdict_table(105.0)
-    worse.loc[(worse.model == "twin") & (worse.quantity == "log-likelihood, by segment"), "value"] += 0.5
-    with pytest.raises(ClaimFailed, match="higher likelihood than the twin"):
+    worse.loc[
+        (worse.model == "deterministic") & (worse.quantity == "log-likelihood, by segment"), "value"
+    ] += 0.5
+    with pytest.raises(
+        ClaimFailed, match="higher likelihood under the noisy model than under the deterministic"
+    ):
         study.verify(worse)
 
 

@@ -44,7 +44,7 @@ def test_claims_survive_a_file(table):
 
 # claim's words -> quantity, and what becomes of it as a function of (value, fluctuation, sigma)
 BROKEN = {
-    "for chance. falls with sigma": ("Gamma", lambda v, f, s: v + 0.4 * s * (f == 4)),
+    "falls with sigma at every fluctuation": ("Gamma", lambda v, f, s: v + 0.4 * s * (f == 4)),
     "Gamma rises with the fluctuation": ("Gamma", lambda v, f, s: v - 0.2 * f * (s == 1)),
     "Schreiber's reliability rises": ("reliability", lambda v, f, s: v - 0.2 * f * (s == 1)),
     "Schreiber's reliability falls with sigma under the two": ("reliability", lambda v, f, s: v + 0.4 * s * (f == 4)),
