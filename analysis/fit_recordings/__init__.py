@@ -1,46 +1,50 @@
-"""Noisy neurons fitted to recorded spikes, compared with deterministic counterparts, noise added afterwards, and Poisson models.
+"""Noisy neurons fitted to recorded spikes, compared with deterministic neurons, noise added afterwards, and Poisson models.
 
-Recordings: two passes of a grasshopper's auditory receptor (in the repository); a rat's cortical neuron, four repeats of a frozen
-current in each of eight settings, and P-units of a weakly electric fish, where they are present. P-units fire without a varying
-stimulus: their models have history alone, and a model without history can do no more than a constant rate. Of one of them the
-fish's field is known, and its phase is the stimulus. The first 65 % of each recording train, the rest tests. All models have the
-same bins (.2 ms for the grasshopper, .5 ms for P-units, 1 ms for the cortical neuron) and one likelihood: that of a spike or none
-in each bin, log P or log(1 - P), where a Poisson model's P is 1 - exp(-mean). Scores are bits per spike over a constant
-probability, that of the training part.
+Recordings: two trials of a grasshopper auditory receptor (in the repository); if available, a rat cortical neuron with four
+repeats of a frozen current in each of eight settings, and P-units of a weakly electric fish. P-units fire without a varying
+stimulus, so that their models have history only; without history nothing exceeds a constant rate. For one P-unit the field of
+the fish is known, and its phase is the stimulus. The first 65 % of each recording is the training part, the rest the test part.
+All models have the same bins (.2 ms for the grasshopper, .5 ms for P-units, 1 ms for the cortical neuron) and the same
+likelihood, that of a spike or none per bin: log P or log(1 - P). In a Poisson model P is 1 - exp(-mean). Scores are bits per
+spike relative to a constant probability, that of the training part.
 
-Every choice is made by cross-validation over blocks in time of the training part, with equal budgets: each model of filters has the
-same candidate bases and ridges, and as many further candidates (the noisy neuron: decays of the membrane and families of the
-noise; Poisson models: more ridges). The twins choose threshold and kernel, from filters that have not seen the block.
+All choices are made by cross-validation over blocks in time of the training part, with equal budgets. Each filter model has the
+same candidates for bases and ridge, and the same number of further candidates (noisy neuron: membrane decays and noise families;
+Poisson models: more ridges). For the deterministic neurons threshold and kernel are chosen with filters that were fitted without
+the block.
 
-- noisy neuron: an NSNN neuron (decay, hard reset) with history, by noise-driven maximum likelihood (`cross_validate`). Alongside
-  it: history alone, no history, and a two-layer NSNN of the stimulus (`fit_network`), which has no history but the output's reset
-- twin: the fitted neuron, its noise off, its threshold lowered until it fires as often as the cell did in training. It fires by
-  itself; its likelihood is that of its spikes smoothed by a Gaussian, times a gain, plus a floor (both fitted). A stronger twin is
-  given all recorded spikes before each bin, as the noisy neuron is, has the threshold that is best for it, and looks back only
-- noise added: the twin's threshold, and a noise level fitted to the training part; nothing else is fitted again. (With the
-  threshold free too it would be the noisy neuron once more.)
-- LNP and Poisson GLM: exponential nonlinearity, without and with history (scikit-learn's PoissonRegressor)
+- noisy neuron: an NSNN neuron (decay, hard reset) with history, by noise-driven maximum likelihood (`cross_validate`). Variants:
+  history alone, no history, and a two-layer NSNN of the stimulus (`fit_network`), whose only history is the reset of the output
+- deterministic neuron: the fitted neuron without noise, its threshold lowered until its rate equals that of the cell in
+  training. It runs freely. Its likelihood is that of its spikes smoothed by a Gaussian, times a gain, plus a floor (both
+  fitted). A stronger version ("deterministic, given spikes") receives all recorded spikes before each bin, as the noisy neuron
+  does, has the threshold with the best prediction, and smooths causally
+- noise added: the threshold of the deterministic neuron, and a noise level fitted to the training part, with nothing else
+  refitted. (With a free threshold it would equal the noisy neuron.)
+- LNP and Poisson GLM: exponential nonlinearity, without and with history (PoissonRegressor of scikit-learn)
 
-Hypotheses and criteria, fixed before the first full run. The noisy neuron is ahead of both twins and of noise added, on every
-recording; of LNP and of history alone, on each grasshopper recording and on average over settings and over P-units. Intervals are
-of 95 %: within a recording by a jackknife over blocks of .2 s, all repeats of a block together; over recordings by Student's t.
-Also asked: not behind the GLM by .05 bits per spike or more; not rejected by time rescaling; as variable as the cell.
+Hypotheses and criteria, fixed before the first full run. The noisy neuron is ahead of both deterministic neurons and of noise
+added, on every recording; and of LNP and history alone, on each grasshopper recording and on average over settings and over
+P-units. All intervals are 95 %: within a recording by a jackknife over blocks of .2 s (all repeats of a block together), over
+recordings by Student's t. Secondary claims: less than .05 bits per spike behind the GLM; not rejected by time rescaling; as
+variable as the cell.
 
-Changes after seeing a full run. After the first one the twins' floors got a lower bound, for some had been far too sure of silence;
-models draw from the recording's start on, not from shortly before the test; and the claims of leads on average ("asked later") were
-added. After the second one the bases turned out too coarse: eight cosines to 20 ms in bins of .5 ms gave .9 bits per spike for
-grasshopper 2, where 24 cosines in bins of .2 ms give 1.5. Since then bases, ridges and families are chosen by cross-validation, for
-every model, and the former validation part (15 %) trains too. Claims and criteria stayed as they were.
+Changes after a full run. After the first one, the floors of the deterministic neurons received a lower bound, because some
+predicted silence with too much certainty; models are simulated from the start of the recording, not from shortly before the test
+part; and the claims about average leads ("added later") were introduced. After the second one, the bases proved too coarse:
+eight cosines to 20 ms in bins of .5 ms gave .9 bits per spike for grasshopper 2, and 24 cosines in bins of .2 ms give 1.5. Since
+then bases, ridges and families of every model are chosen by cross-validation, and the former validation part (15 %) belongs to
+the training part. Claims and criteria are unchanged.
 
-Outcome of the full run of 2026-11-26 (docs/likelihood.md). Ahead of the twin on all 18 recordings, each with an interval above 0.
-Two central claims fail: one interval against the twin that is given the spikes reaches 0 (cortical 12), and two against noise
-added afterwards (cortical 05 and 09). The Poisson GLM with history is about as good: equal on receptors, .08 bits per spike behind
-on P-units, and ahead in cortical 08.
+Outcome of the full run of 2026-11-26 (docs/likelihood.md). The noisy neuron is ahead of the deterministic neuron on all 18
+recordings, each with an interval above 0. Two central claims fail: one interval against the deterministic neuron that is given
+the spikes includes 0 (cortical 12), and two against noise added afterwards do (cortical 05 and 09). The Poisson GLM with history
+is about as good: equal on receptors, .08 bits per spike behind on P-units, and ahead in cortical 08.
 
-Limits. The twin keeps the noisy neuron's filters; a deterministic neuron fitted from scratch by surrogate gradients isn't tried.
-The errors say how another stretch would differ, not another cell: one cortical cell in eight settings isn't eight cells. Parts
-follow each other in time, so a cell that tires (all but the P-units do) counts against all models alike. Bits per spike depend on
-the bin: scores of different kinds of recordings aren't comparable.
+Limits. The deterministic neuron keeps the filters of the noisy neuron; one fitted from scratch by surrogate gradients is not
+tested. The errors describe another segment of the same recording, not another cell: one cortical cell in eight settings is not
+eight cells. Training and test part are consecutive, so adaptation (in all cells except P-units) affects all models alike. Bits
+per spike depend on the bin width: scores of different kinds of recordings are not comparable.
 """
 
 from __future__ import annotations

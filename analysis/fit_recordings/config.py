@@ -9,55 +9,58 @@ from ..harness import StudyConfig
 from ..shared.recordings import CORTICAL
 from .data_sets import PUNITS
 
-CLAIM = "A noisy neuron fitted to recorded spikes predicts new ones better than its noiseless twin, or one made noisy afterwards"
+CLAIM = (
+    "A noisy neuron fitted to recorded spikes predicts held-out spikes better than a deterministic one or one made "
+    "noisy afterwards"
+)
 PAPER = "NSNNs reproduce the variability of neural responses and predict them better than deterministic spiking networks"
 SABOTAGES = {
-    "noise off": "the noisy neuron's place is taken by its twin without noise",
-    "noise late": "its place is taken by the twin with noise added afterwards",
-    "stimulus shifted": "each stimulus is moved against the spikes by half its length, around a circle",
+    "noise off": "the deterministic neuron replaces the noisy neuron",
+    "noise late": "the deterministic neuron with noise added afterwards replaces the noisy neuron",
+    "stimulus shifted": "each stimulus is shifted cyclically by half its length",
 }
 COLUMNS = ["kind", "recording", "part", "model", "measure", "value", "se", "low", "high", "n", "x"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run. Times in s."""
+    """Configuration of a run. Times in s."""
 
     grasshoppers: tuple[int, ...] = (1, 2)
     settings: tuple[str, ...] = CORTICAL
     punits: tuple[str, ...] = PUNITS
     seconds: float = 12.0
-    """of a recording that are used, at most"""
+    """largest length of a recording that is used"""
     block: float = 0.2
-    """what is left out at a time, for errors"""
+    """block length of the jackknife"""
     n_folds: int = 3
-    """blocks in time of the training part, for choices"""
+    """blocks of the training part for cross-validation"""
     sound: tuple[tuple[int, float], ...] = ((8, 20.0), (16, 10.0), (24, 10.0), (24, 20.0))
-    """candidates for the basis of a grasshopper's stimulus: number of cosines, last peak (ms)"""
+    """candidates for the stimulus basis of grasshopper receptors: number of cosines, last peak (ms)"""
     current: tuple[tuple[int, float], ...] = ((8, 40.0), (16, 40.0), (8, 80.0), (16, 80.0))
-    """of a cortical neuron's"""
+    """candidates for the stimulus basis of the cortical neuron"""
     past: tuple[tuple[int, float], ...] = ((8, 20.0), (12, 40.0), (18, 40.0), (18, 80.0))
-    """of a P-unit's history"""
+    """candidates for the history basis of P-units"""
     functions: int = 8
-    """of the other kinds' history"""
+    """number of history functions of the other kinds"""
     betas: tuple[float, ...] = (0.0, 0.5, 0.8, 0.95)
-    """decays of the membrane for each step"""
+    """membrane decay per step"""
     ridges: tuple[float, ...] = (0.1, 1.0, 10.0)
     shifts: tuple[float, ...] = tuple(0.25 * k for k in range(25))
-    """by which the twin's threshold may be lowered, in units of the noise"""
+    """reductions of the threshold of deterministic neurons, in units of the noise"""
     widths: tuple[float, ...] = (0.0, 0.5e-3, 1e-3, 2e-3, 4e-3, 8e-3, 16e-3, 32e-3)
-    """of the twin's kernel"""
+    """kernel widths of deterministic neurons"""
     trials: int = 20
-    """drawn of each model"""
+    """simulated trials of each model"""
     n_hidden: int = 16
-    """0: no network"""
+    """hidden neurons of the network; 0: no network"""
     epochs: int = 25
     refine: int = 6
     particles: int = 100
     window: float = 0.05
-    """of counts along a trial; across repeats twice that"""
+    """counting window along a trial; twice as long across repeats"""
     kernel: float = 5e-3
-    """of rates, of reliability and of van Rossum's distance"""
+    """kernel of rates, reliability and van Rossum distance"""
 
     QUICK: ClassVar[dict[str, Any]] = {
         "grasshoppers": (1,),

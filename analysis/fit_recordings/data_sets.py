@@ -1,4 +1,4 @@
-"""The recordings that are fitted: spikes and stimulus on one grid, split in time."""
+"""Recordings for the fits: spikes and stimulus on one time grid, split into training and test part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import quantities as pq
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import Basis, Lags, NeuronModel, RaisedCosines
 
-from ..shared import recordings as _recordings
+from ..shared import recordings as shared_recordings
 
 __all__ = ["PUNITS", "Nothing", "Recording", "analog", "recordings"]
 
@@ -21,12 +21,12 @@ PUNITS = (
     "2010-11-08-al", "2012-06-27-an", "2012-07-03-ak", "2012-07-12-ag",
     "2012-07-12-ap", "2012-12-13-af", "2012-12-13-an", "2012-12-20-ac",
 )  # fmt: skip
-"""cells of the weakly electric fish that are fitted; of the first the field is known too"""
+"""P-units of the weakly electric fish; for the first one the field is known"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Nothing(Basis):
-    """No stimulus: a basis without functions."""
+    """Basis without functions, for models without stimulus."""
 
     def matrix(self, dt: float, first: int) -> np.ndarray:
         """(1, 0)"""
@@ -35,32 +35,32 @@ class Nothing(Basis):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recording:
-    """Spikes and stimulus of one cell, and where training and test part end. Times in s."""
+    """Spikes and stimulus of one cell, and the ends of training and test part. Times in s."""
 
     kind: str
     name: str
     trains: list[np.ndarray]
-    """repeats under one stimulus, or one pass"""
+    """repeats of one stimulus, or a single trial"""
     signals: list[neo.AnalogSignal]
-    """of each repeat, sampled at dt"""
+    """stimulus of each repeat, sampled at dt"""
     dt: float
     borders: tuple[float, float]
     bases: tuple[dict[str, Basis], ...]
-    """candidates for the bases of stimulus and history"""
+    """candidate bases of stimulus and history"""
     precision: float
-    """of coincidences"""
+    """coincidence window"""
     f_max: float | None = None
-    """of the coherence, Hz; None: the stimulus isn't one that it is defined for"""
+    """upper frequency of the coherence, Hz; None: no coherence for this stimulus"""
     segment: float = 0.256
-    """of its spectra"""
+    """segment length of the spectra"""
 
     @property
     def stimulated(self) -> bool:
-        """Whether a stimulus is known."""
+        """Whether the stimulus is known."""
         return not isinstance(self.bases[0]["stimulus"], Nothing)
 
     def data(self, bases: dict[str, Any], t_start: float, t_stop: float) -> Any:
-        """Spikes o, stimulus `drive` and `history` through bases, one row for each step, repeats one after another."""
+        """Spikes o, filtered stimulus `drive` and `history`: one row per step, repeats concatenated."""
         model = NeuronModel(
             dt=self.dt * pq.s, family=nsnn.Gaussian(1.0), channels=self.signals[0].shape[1], **bases
         )  # fmt: skip
@@ -80,7 +80,7 @@ def analog(values: np.ndarray, dt: float, start: float = 0.0) -> neo.AnalogSigna
 
 
 def _split(seconds: float, block: float) -> tuple[float, float]:
-    """65 % for training, the rest for the test; borders between blocks."""
+    """Ends of the training part (65 %) and of the test part, at borders of blocks."""
     a, b = (int(share * seconds / block + 1e-9) * block for share in (0.65, 1.0))
     return a, b
 
@@ -90,7 +90,7 @@ def _shifted(signals: list[np.ndarray], shift: bool) -> list[np.ndarray]:
 
 
 def _standard(signals: list[np.ndarray], dt: float, until: float) -> list[neo.AnalogSignal]:
-    """In units of the training part's standard deviation, from its mean."""
+    """Signals standardised with mean and SD of the training part."""
     n = round(until / dt)
     train = np.concatenate([s[:n] for s in signals])
     return [analog((s - train.mean()) / train.std(), dt) for s in signals]
@@ -101,7 +101,7 @@ def _bases(stimulus: list[RaisedCosines], history: RaisedCosines) -> tuple[dict[
 
 
 def _grasshopper(which: int, config: Any) -> Recording:
-    """Steps of .2 ms: the cell's filter is sharper than .5 ms."""
+    """Grasshopper receptor with bins of .2 ms, because its filter is sharper than .5 ms."""
     block = nsnn.datasets.grasshopper(which)
     level = nsnn.datasets.envelope_db(block, samples=4).magnitude[:, 0]
     dt, seconds = 0.2e-3, min(config.seconds, 10.0)
@@ -120,7 +120,7 @@ def _grasshopper(which: int, config: Any) -> Recording:
 
 
 def _cortical(setting: str, config: Any) -> Recording | None:
-    sweeps = _recordings.cortical(setting)
+    sweeps = shared_recordings.cortical(setting)
     if sweeps is None:
         return None
     dt, each = 1e-3, round(1e-3 / sweeps[0].dt)
@@ -139,16 +139,21 @@ def _cortical(setting: str, config: Any) -> Recording | None:
 
 
 def _punit(cell: str, config: Any) -> Recording | None:
-    """Baseline spikes of a P-unit; for a cell whose field is known, cosine and sine of its phase for a stimulus."""
-    place = _recordings.folder("punit_noisy_lif")
+    """Baseline spikes of a P-unit; if the field is known, cosine and sine of its phase are the stimulus."""
+    place = shared_recordings.folder("punit_noisy_lif")
     if place is None:
         return None
     files = {what: place / f"{cell}-invivo-1_baseline_{what}.npy" for what in ("spikes", "eods")}
     try:
         times = np.load(files["spikes"], allow_pickle=False)
         eods = np.load(files["eods"], allow_pickle=False) if files["eods"].is_file() else None
-        for found in (times,) if eods is None else (times, eods):
-            if found.ndim != 1 or found.dtype.kind != "f" or len(found) < 2 or not (np.diff(found) > 0).all():
+        for values in (times,) if eods is None else (times, eods):
+            if (
+                values.ndim != 1
+                or values.dtype.kind != "f"
+                or len(values) < 2
+                or not (np.diff(values) > 0).all()
+            ):
                 raise ValueError("expected rising times")
     except (OSError, ValueError) as error:
         raise nsnn.FormatError(f"{place}: cell {cell!r} can't be read: {error}") from None
@@ -174,7 +179,7 @@ def _punit(cell: str, config: Any) -> Recording | None:
 
 
 def recordings(config: Any) -> Iterator[Recording]:
-    """What the configuration names and is there."""
+    """The configured recordings that are available."""
     makers: list[tuple[Callable[[Any, Any], Recording | None], tuple[Any, ...]]] = [
         (_grasshopper, config.grasshoppers),
         (_cortical, config.settings),
@@ -182,6 +187,6 @@ def recordings(config: Any) -> Iterator[Recording]:
     ]
     for make, names in makers:
         for name in names:
-            found = make(name, config)
-            if found is not None:
-                yield found
+            recording = make(name, config)
+            if recording is not None:
+                yield recording

@@ -1,4 +1,4 @@
-"""How each model of the study of recordings is chosen and fitted, and its predictions for the test part."""
+"""Model selection and fits for the study of recordings, with predictions for the test part."""
 
 from __future__ import annotations
 
@@ -25,44 +25,44 @@ __all__ = [
     "ADDED",
     "ALONE",
     "CELL",
+    "DETERMINISTIC",
     "FAMILIES",
-    "FORCED",
+    "GIVEN_SPIKES",
     "GLM",
     "LEAST",
     "LNP",
     "NETWORK",
     "NEURON",
     "NO_HISTORY",
-    "TWIN",
     "Arm",
     "Chosen",
     "Fitting",
     "at_least_one",
     "draw",
-    "explain",
     "fires",
+    "fit_floor_and_gain",
     "fitted",
     "log_likelihood",
 ]
 
 CELL, NEURON, NETWORK = "cell", "noisy neuron", "two-layer network"
 ALONE, NO_HISTORY = "history alone", "no history"
-TWIN, FORCED, ADDED = "twin", "twin given the spikes", "noise added"
+DETERMINISTIC, GIVEN_SPIKES, ADDED = "deterministic neuron", "deterministic, given spikes", "noise added"
 LNP, GLM = "LNP", "Poisson GLM"
 FAMILIES = (nsnn.Gaussian(1.0), nsnn.Logistic(0.55))
-"""of the noise, among which the noisy neuron's is chosen; about as wide as each other"""
-LEAST = 1e-6  # no probability is nearer to 0 or 1
-LOWEST = 0.01  # of the mean rate, the twins' floor at least: none of them is surer of silence
+"""candidate families of the noise, of similar width"""
+LEAST = 1e-6  # smallest distance of probabilities from 0 and 1
+LOWEST = 0.01  # smallest floor of deterministic neurons, relative to the mean rate
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Arm:
-    """A fitted model: its probability of a spike in each test step, spikes it draws by itself, and what was chosen for it."""
+    """A fitted model: its spike probability in each test step, simulated spikes, and chosen settings."""
 
     p: np.ndarray
     """(n_repeats, n_steps)"""
     spikes: np.ndarray
-    """(n_steps, trials) under the first repeat's stimulus"""
+    """(n_steps, trials) for the stimulus of the first repeat"""
     chosen: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -75,8 +75,9 @@ def draw(
     beta: float = 0.0,
     theta: Any = 0.0,
 ) -> np.ndarray:
-    """Spikes (n_steps, n) of neurons side by side, each driven by a column of `drive` and by what its own spikes add, `kernel`
-    (n_lags,) from one step on: P(spike) = chance(m + history - theta), m = beta m + drive, 0 after a spike; theta (n,) or one."""
+    """Simulate n independent neurons; returns spikes (n_steps, n). Each is driven by a column of `drive` and by its spike
+    history with `kernel` (n_lags,): P(spike) = chance(m + history - theta), m = beta m + drive, 0 after a spike; theta scalar or
+    (n,)."""
     n, k = drive.shape
     past, m, found = np.zeros((n + len(kernel), k)), np.zeros(k), np.zeros((n, k), dtype=bool)
     for t in range(n):
@@ -90,24 +91,24 @@ def draw(
 
 
 def fires(a: np.ndarray) -> np.ndarray:
-    """A neuron without noise: 1 above threshold."""
+    """Deterministic neuron: 1 above threshold, else 0."""
     return (a > 0).astype(float)
 
 
 def at_least_one(a: np.ndarray) -> np.ndarray:
-    """P(a Poisson count of mean exp(a) isn't 0)."""
+    """Probability that a Poisson count with mean exp(a) is positive."""
     return -np.expm1(-np.exp(np.minimum(a, 20.0)))
 
 
 def log_likelihood(p: np.ndarray, o: np.ndarray) -> np.ndarray:
-    """Of each step, nats: Bernoulli, for all models."""
+    """Bernoulli log-likelihood of each step, nats."""
     p = np.clip(p, LEAST, 1 - LEAST)
     return np.asarray(xlogy(o, p) + xlogy(1 - o, 1 - p))
 
 
-def explain(curve: np.ndarray, o: np.ndarray) -> tuple[float, float, float]:
-    """Log-likelihood, floor and gain of the best P(spike) = floor + (1 - floor) gain curve, curve from 0 to 1; both of them
-    between 0 and 1, the floor at least a hundredth of the mean."""
+def fit_floor_and_gain(curve: np.ndarray, o: np.ndarray) -> tuple[float, float, float]:
+    """Fit P(spike) = floor + (1 - floor) gain curve, with a curve between 0 and 1; return log-likelihood, floor and gain. The
+    floor is at least a hundredth of the mean rate."""
 
     def value(x: np.ndarray) -> tuple[float, np.ndarray]:
         floor, gain = x
@@ -128,7 +129,7 @@ Smoothing = Callable[[np.ndarray, float], np.ndarray]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Chosen:
-    """A noisy neuron: fitted to the training part, and to all its blocks but one."""
+    """A noisy neuron, fitted to the training part and to each of its folds."""
 
     fit: NeuronFit
     folds: np.ndarray
@@ -138,8 +139,8 @@ class Chosen:
 
 
 class Fitting:
-    """All models of one recording, on the same steps and parts. Every choice is made by cross-validation over blocks in time of the
-    training part, and every model is then fitted to all of it."""
+    """Fits of all models to one recording. Choices are made by cross-validation over blocks of the training part; then each model
+    is fitted to the whole training part."""
 
     def __init__(self, recording: Recording, config: Any) -> None:
         self.recording, self.config = recording, config
@@ -153,11 +154,11 @@ class Fitting:
         self.fold = np.tile(np.arange(self.past) * config.n_folds // self.past, self.repeats)
 
     def rng(self, k: int) -> np.random.Generator:
-        """Of one model's spikes."""
+        """Random generator of the k-th model."""
         return np.random.default_rng([self.config.seed, k])
 
     def steps(self, block: neo.Block) -> np.ndarray:
-        """A Block's trials in the steps of the test part, (n_steps, n_trials); models draw from the recording's start on."""
+        """Spikes of a Block in the test part, (n_steps, n_trials); simulations begin at the start of the recording."""
         found = np.zeros((self.o.shape[1], len(block.segments)), dtype=bool)
         for k, segment in enumerate(block.segments):
             times = segment.spiketrains[0].magnitude - self.train
@@ -166,8 +167,8 @@ class Fitting:
         return found
 
     def neuron(self, bases: Sequence[dict[str, Any]]) -> Chosen:
-        """A noisy neuron by noise-driven maximum likelihood. First bases and ridge are chosen, of a neuron without a membrane; then
-        the membrane's decay and the family of the noise."""
+        """Noisy neuron by noise-driven maximum likelihood. First choose bases and ridge for a neuron without membrane, then
+        membrane decay and noise family."""
         r, config = self.recording, self.config
 
         def best(candidates: list[dict[str, Any]]) -> Any:
@@ -183,7 +184,7 @@ class Fitting:
         return Chosen(found.fit, found.values, found.best, of)
 
     def noisy(self, bases: Sequence[dict[str, Any]], seed: int) -> tuple[Arm, Chosen]:
-        """A noisy neuron and its predictions."""
+        """A noisy neuron with its predictions."""
         chosen = self.neuron(bases)
         fit, r = chosen.fit, self.recording
         data = fit.model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
@@ -195,13 +196,13 @@ class Fitting:
         }  # fmt: skip
         return Arm(p.reshape(self.repeats, -1), self.steps(block), numbers), chosen
 
-    # --- the twin ---
+    # --- deterministic neurons ---
 
-    def twins(self, chosen: Chosen) -> dict[str, Arm]:
-        """The fitted neuron without noise: by itself, its threshold lowered until it fires as often as the cell (training part);
-        given the recorded spikes, its threshold where it predicts best; and the first with noise added afterwards.
+    def deterministic_neurons(self, chosen: Chosen) -> dict[str, Arm]:
+        """The fitted neuron without noise: free-running, its threshold lowered to the rate of the cell in the training part;
+        given the recorded spikes, with the threshold of the best prediction; and the free-running one with noise added afterwards.
 
-        Threshold and kernel are chosen by cross-validation: the filters of each fold have not seen its block.
+        Threshold and kernel are chosen by cross-validation, with filters fitted without the held-out block.
         """
         model, r = chosen.fit.model, self.recording
         shifts = np.array(self.config.shifts)
@@ -215,17 +216,17 @@ class Fitting:
         given = self._smoothing([fires(a + shifts[:, None, None]) for a in levels], shifts, smooth_causally)
         dt, level, shift = r.dt, levels[0] + free["shift"], free["shift"]
 
-        w, kernel, how = _parts(model, chosen.fit.values)
-        how["theta"] = how["theta"] - shift
+        w, kernel, options = _parts(model, chosen.fit.values)
+        options["theta"] = options["theta"] - shift
         drive = self._drive(w, model.data(r.trains, r.signals, t_stop=self.stop * pq.s))
-        found = draw(drive, kernel, fires, self.rng(1), **how)
+        found = draw(drive, kernel, fires, self.rng(1), **options)
         p = _apply(free, found.T.astype(float), dt, smooth_both_sides)[:, self.past :]
-        arms = {TWIN: Arm(p, np.repeat(found[self.past :, :1], self.config.trials, axis=1), free)}
+        arms = {DETERMINISTIC: Arm(p, np.repeat(found[self.past :, :1], self.config.trials, axis=1), free)}
         later = model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
         a = model.evaluate(chosen.fit.values, later).potential.reshape(self.repeats, -1)
-        arms[FORCED] = Arm(
-            _apply(given, fires(a + given["shift"]), dt, smooth_causally), arms[TWIN].spikes, given
-        )  # it draws nothing of its own
+        arms[GIVEN_SPIKES] = Arm(
+            _apply(given, fires(a + given["shift"]), dt, smooth_causally), arms[DETERMINISTIC].spikes, given
+        )  # has no free-running simulation
 
         o, cdf = self.trained.reshape(self.repeats, -1), model.family.cdf
         best = minimize_scalar(
@@ -233,30 +234,30 @@ class Fitting:
         )  # fmt: skip
         sigma = float(np.exp(best.x))
         drive = np.repeat(drive[:, :1], self.config.trials, axis=1)
-        late = draw(drive, kernel, lambda x: cdf(x / sigma), self.rng(2), **how)
+        late = draw(drive, kernel, lambda x: cdf(x / sigma), self.rng(2), **options)
         arms[ADDED] = Arm(cdf((a + shift) / sigma), late[self.past :], {"shift": shift, "sigma": sigma})
         return arms
 
     def _drive(self, w: np.ndarray, data: Any) -> np.ndarray:
-        """(n_steps, n_repeats) what enters the membrane."""
+        """Input of the membrane, (n_steps, n_repeats)."""
         return np.asarray((w[0] + data.drive @ w[1:]).reshape(self.repeats, -1).T)
 
     def _lowered(
         self, model: NeuronModel, p: np.ndarray, data: Any, shifts: np.ndarray
     ) -> tuple[float, np.ndarray]:
-        """The shift of the threshold at which the neuron fires as often as the cell, and its spikes there (n_repeats, n_steps)."""
-        w, kernel, how = _parts(model, p)
+        """Threshold shift at which the neuron has the rate of the cell, and its spikes (n_repeats, n_steps)."""
+        w, kernel, options = _parts(model, p)
         drive = np.repeat(self._drive(w, data), len(shifts), axis=1)
-        theta = how["theta"] - np.tile(shifts, self.repeats)
-        spikes = draw(drive, kernel, fires, self.rng(1), beta=how["beta"], theta=theta)
+        theta = options["theta"] - np.tile(shifts, self.repeats)
+        spikes = draw(drive, kernel, fires, self.rng(1), beta=options["beta"], theta=theta)
         spikes = spikes.reshape(-1, self.repeats, len(shifts)).transpose(2, 1, 0).astype(float)
         rates = np.maximum(spikes.mean(axis=(1, 2)), LEAST)
         same = int(np.argmin(np.abs(np.log(rates / self.rate))))
         return float(shifts[same]), spikes[same]
 
     def _smoothing(self, spikes: list[np.ndarray], shifts: np.ndarray, smooth: Smoothing) -> dict[str, float]:
-        """Shift of the threshold and width of the kernel that predict best in cross-validation, with floor and gain fitted to the
-        training part; spikes (n_shifts, n_repeats, n_steps) of the fit, and of those without each block."""
+        """Threshold shift and kernel width with the best cross-validated prediction, and floor and gain fitted to the training
+        part. `spikes`: (n_shifts, n_repeats, n_steps) of the full fit and of the fit of each fold."""
         best, found = -np.inf, {}
         dt, o = self.recording.dt, self.trained
         for (j, shift), width in itertools.product(enumerate(shifts), self.config.widths):
@@ -265,7 +266,7 @@ class Fitting:
                 curve = smooth(own[j], width / dt).ravel()
                 kept = np.ones(len(o), dtype=bool) if k == 0 else self.fold != k - 1
                 top = max(float(curve[kept].max()), 1.0)
-                floor, gain = explain(np.minimum(curve / top, 1.0)[kept], o[kept])[1:]
+                floor, gain = fit_floor_and_gain(np.minimum(curve / top, 1.0)[kept], o[kept])[1:]
                 chosen = {"shift": float(shift), "width": width, "floor": floor, "gain": gain, "top": top}
                 if k == 0:
                     made = chosen
@@ -279,10 +280,9 @@ class Fitting:
     # --- Poisson models ---
 
     def poisson(self, history: bool, seed: int) -> Arm:
-        """The linear-nonlinear Poisson model, or the generalised linear model with the spikes' history.
+        """The linear-nonlinear Poisson model, or (with `history`) the Poisson GLM.
 
-        As many candidates as the noisy neuron has: bases and ridges first, then further ridges where that has membranes and
-        families.
+        It has as many candidates as the noisy neuron: bases and ridges, then further ridges instead of membranes and families.
         """
         r, config = self.recording, self.config
         alone = [{**one, "history": None} for one in r.bases]
@@ -333,8 +333,8 @@ class Fitting:
     # --- two layers ---
 
     def network(self, stimulus: Basis, beta: float) -> Arm:
-        """Hidden noisy neurons between stimulus and cell, without history but for the output's reset; basis and the output's decay
-        are those chosen for the single neuron without history."""
+        """Two-layer network of noisy neurons, without history except the reset of the output. Basis and decay of the output are
+        those of the single neuron without history."""
         r, config = self.recording, self.config
         fit = nsnn.fit_network(
             r.trains, r.signals, dt=r.dt * pq.s, stimulus=stimulus, n_hidden=config.n_hidden, validation=0.0,
@@ -344,7 +344,7 @@ class Fitting:
         data = fit.model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
         logs = fit.model.log_likelihood(
             fit.weights, data, particles=config.particles, seed=config.seed
-        )  # of what was observed, given what was before
+        )  # of the observed outcome, given the past
         p = np.where(data.o[:, 0] == 1, np.exp(logs), -np.expm1(logs))
         block = fit.simulate(
             r.signals[0], trials=config.trials, seed=config.seed
@@ -353,7 +353,7 @@ class Fitting:
 
 
 def _parts(model: NeuronModel, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
-    """Bias and stimulus filter, what a spike adds at later lags, decay and threshold."""
+    """Bias and stimulus filter, history kernel, and decay with threshold."""
     kernels = model.bases()[1]
     last = len(p) - kernels.shape[1] - (model.threshold is None)
     kernel = kernels @ p[last:][: kernels.shape[1]] if kernels.size else np.empty(0)
@@ -362,7 +362,7 @@ def _parts(model: NeuronModel, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, d
 
 
 def sizes(bases: dict[str, Any]) -> dict[str, float]:
-    """Number of functions and span (ms) of raised cosines, for the table of what was chosen."""
+    """Number of functions and span (ms) of raised cosines."""
     found = {}
     for name, basis in bases.items():
         if isinstance(basis, RaisedCosines):
@@ -372,19 +372,19 @@ def sizes(bases: dict[str, Any]) -> dict[str, float]:
 
 
 def _different(bases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without repetitions."""
+    """Bases without duplicates."""
     return [one for k, one in enumerate(bases) if one not in bases[:k]]
 
 
 def smooth_both_sides(spikes: np.ndarray, steps: float) -> np.ndarray:
-    """Smoothed on both sides, a lone spike to height 1, by a Gaussian of so many steps."""
+    """Smooth by a Gaussian of `steps`, with peak 1 for a single spike."""
     if steps < 0.1:
         return spikes
     return np.asarray(gaussian_filter1d(spikes, steps, axis=-1, mode="reflect") * steps * np.sqrt(2 * np.pi))
 
 
 def smooth_causally(spikes: np.ndarray, steps: float) -> np.ndarray:
-    """Smoothed to later steps alone, by an exponential of so many steps: what is known of the past must not tell of the present."""
+    """Smooth causally by an exponential of `steps`, so that predictions use past spikes only."""
     if steps < 0.1:
         return spikes
     kept = np.exp(-1 / steps)
@@ -397,11 +397,11 @@ def _apply(chosen: dict[str, float], spikes: np.ndarray, dt: float, smooth: Smoo
 
 
 def fitted(recording: Recording, config: Any) -> tuple[Fitting, dict[str, Arm]]:
-    """All models of a recording. Without a stimulus there is no network, and the neuron is history alone."""
+    """Fit all models to a recording. Without a stimulus there is no network, and models use history only."""
     fitting = Fitting(recording, config)
     arms: dict[str, Arm] = {}
     arms[NEURON], chosen = fitting.noisy(recording.bases, 0)
-    arms.update(fitting.twins(chosen))
+    arms.update(fitting.deterministic_neurons(chosen))
     arms[LNP], arms[GLM] = fitting.poisson(False, 3), fitting.poisson(True, 4)
     if recording.stimulated:
         alone = _different([{**one, "stimulus": Nothing()} for one in recording.bases])
@@ -410,7 +410,7 @@ def fitted(recording: Recording, config: Any) -> tuple[Fitting, dict[str, Arm]]:
         arms[NO_HISTORY], single = fitting.noisy(without, 6)
         if config.n_hidden and recording.f_max is not None:
             arms[NETWORK] = fitting.network(single.bases["stimulus"], single.options["beta"])
-    replaced = {"noise off": TWIN, "noise late": ADDED}.get(config.sabotage)
+    replaced = {"noise off": DETERMINISTIC, "noise late": ADDED}.get(config.sabotage)
     if replaced is not None:
         arms[NEURON] = arms[replaced]
     return fitting, arms

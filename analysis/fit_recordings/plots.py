@@ -8,38 +8,39 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .fits import ADDED, ALONE, CELL, FORCED, GLM, LNP, NETWORK, NEURON, NO_HISTORY, TWIN
+from .fits import ADDED, ALONE, CELL, DETERMINISTIC, GIVEN_SPIKES, GLM, LNP, NETWORK, NEURON, NO_HISTORY
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Held-out bits per spike of all models on all recordings, spikes of one recording, and variability of model and cell."""
+    """Held-out bits per spike of all models and recordings, spikes of one recording, and variability of model and cell."""
     return plot_scores(table)
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
-    """The figure of the scores, and the leads with their intervals."""
+    """The main figure, and the leads with their intervals."""
     return {SCORES: plot_scores(table), LEADS: plot_leads(table)}
 
 
 SCORES = (
-    "Above: held-out bits per spike over a constant rate, of each model on each recording; bars: standard errors by a jackknife "
-    "over blocks of .2 s; arrows: values below the axis. Below, left: spikes of a recording's first held-out .6 s, a row for each "
-    "repeat or drawn trial. Right: Fano factor of spike counts, model against cell, a point for each recording; bars: standard "
-    "deviation of the model's single trials."
+    "Above: held-out bits per spike relative to a constant rate, for each model and recording; bars: standard errors "
+    "by a jackknife "
+    "over blocks of .2 s; arrows: values below the axis. Below, left: spikes in the first held-out .6 s of a recording, a row per "
+    "repeat or simulated trial. Right: Fano factor of spike counts, model against cell, a point per recording; bars: standard "
+    "deviation of single trials of the model."
 )
 LEADS = (
-    "By how much the noisy neuron is ahead of each other model, bits per spike, with paired 95 % intervals from blocks of .2 s. "
-    "Arrows: leads beyond the axis. Dotted: the margin of .05 within which it isn't behind the Poisson GLM."
+    "Lead of the noisy neuron over each other model, bits per spike, with paired 95 % intervals from blocks of .2 s. Arrows: "
+    "leads beyond the axis. Dotted: non-inferiority margin of .05 against the Poisson GLM."
 )
 FAR = 4.0
-"""bits per spike: a lead beyond is an arrow"""
+"""bits per spike; larger leads are drawn as arrows"""
 LOOKS: dict[str, tuple[str, str]] = {
     NEURON: ("#D55E00", "o"),
     GLM: ("#0072B2", "s"),
     NETWORK: ("#CC79A7", "P"),
     LNP: ("#56B4E9", "v"),
-    FORCED: ("#009E73", "D"),
-    TWIN: ("#000000", "X"),
+    GIVEN_SPIKES: ("#009E73", "D"),
+    DETERMINISTIC: ("#000000", "X"),
     ADDED: ("#E69F00", "^"),
 }
 
@@ -67,13 +68,20 @@ def _draw_scores(ax: Any, table: pd.DataFrame, names: list[str]) -> None:
     rows = table[(table.part == "score") & table.model.isin(list(LOOKS))]
     low, high = -0.6, 1.04 * float((rows.value + rows.se).max())
     for k, (model, (colour, marker)) in enumerate(LOOKS.items()):
-        mine = rows[rows.model == model].set_index("recording")
-        if mine.empty:
+        rows_of_model = rows[rows.model == model].set_index("recording")
+        if rows_of_model.empty:
             continue
-        x = np.array([names.index(name) for name in mine.index]) + 0.1 * (k - 3)
-        inside = (mine.value > low).to_numpy()
+        x = np.array([names.index(name) for name in rows_of_model.index]) + 0.1 * (k - 3)
+        inside = (rows_of_model.value > low).to_numpy()
         ax.errorbar(
-            x[inside], mine.value[inside], mine.se[inside], fmt=marker, ms=5, lw=1, color=colour, label=model
+            x[inside],
+            rows_of_model.value[inside],
+            rows_of_model.se[inside],
+            fmt=marker,
+            ms=5,
+            lw=1,
+            color=colour,
+            label=model,
         )
         under = np.full((~inside).sum(), low + 0.03 * (high - low))
         ax.plot(x[~inside], under, marker=r"$\downarrow$", ms=8, ls="", color=colour)
@@ -83,7 +91,7 @@ def _draw_scores(ax: Any, table: pd.DataFrame, names: list[str]) -> None:
     ax.set_xticks(range(len(names)), [name.replace(" ", "\n", 1) for name in names], fontsize=8)
     if len(names) > 6:
         ax.tick_params(axis="x", labelrotation=40)
-    ax.set(ylim=(low, high), xlim=(-0.6, len(names) - 0.4), ylabel="held-out bits per spike")
+    ax.set(ylim=(low, high), xlim=(-0.6, len(names) - 0.4), ylabel="held-out score (bits per spike)")
     ax.legend(frameon=False, fontsize=9, ncols=7, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     _spare(ax)
 
@@ -94,11 +102,17 @@ def _draw_raster(ax: Any, table: pd.DataFrame) -> None:
     kind = "cortical" if "cortical" in kinds else kinds[0]
     spikes = spikes[spikes.kind == kind]
     ticks, labels, height = [], [], 0
-    for model in (CELL, NEURON, TWIN, LNP):
-        mine = spikes[spikes.model == model]
-        trials = int(mine.value.max()) + 1 if len(mine) else 1
+    for model in (CELL, NEURON, DETERMINISTIC, LNP):
+        rows_of_model = spikes[spikes.model == model]
+        trials = int(rows_of_model.value.max()) + 1 if len(rows_of_model) else 1
         colour = LOOKS.get(model, ("#555555", ""))[0]
-        ax.vlines(mine.x, -height - mine.value - 0.9, -height - mine.value - 0.1, color=colour, lw=1)
+        ax.vlines(
+            rows_of_model.x,
+            -height - rows_of_model.value - 0.9,
+            -height - rows_of_model.value - 0.1,
+            color=colour,
+            lw=1,
+        )
         ticks.append(-height - trials / 2)
         labels.append(model)
         height += trials + 1
@@ -111,21 +125,23 @@ def _draw_raster(ax: Any, table: pd.DataFrame) -> None:
 def _draw_fano(ax: Any, table: pd.DataFrame) -> None:
     rows = table[(table.part == "measure") & (table.measure == "fano")]
     cell = rows[rows.model == CELL].set_index("recording").value
-    for model in (LNP, TWIN, GLM, NEURON):
-        mine = rows[rows.model == model].set_index("recording").loc[cell.index]
+    for model in (LNP, DETERMINISTIC, GLM, NEURON):
+        rows_of_model = rows[rows.model == model].set_index("recording").loc[cell.index]
         colour, marker = LOOKS[model]
-        ax.errorbar(cell, mine.value, mine.se, fmt=marker, ms=5, lw=0.8, color=colour, label=model)
+        ax.errorbar(
+            cell, rows_of_model.value, rows_of_model.se, fmt=marker, ms=5, lw=0.8, color=colour, label=model
+        )
     top = 1.05 * float(max(cell.max(), (rows.value + rows.se.fillna(0))[rows.model.isin(list(LOOKS))].max()))
     ax.plot([0, top], [0, top], color="black", lw=0.8, zorder=0)
     ax.set(xlim=(0, 1.1 * float(cell.max())), ylim=(-0.03 * top, top))
-    ax.set(xlabel="Fano factor of the cell (windows of 50 ms)", ylabel="of the model")
+    ax.set(xlabel="Fano factor of the cell (windows of 50 ms)", ylabel="Fano factor of the model")
     _spare(ax)
 
 
 def plot_leads(table: pd.DataFrame) -> Figure:
-    """Paired differences with intervals, a panel for each rival."""
+    """Paired differences with intervals, a panel per model."""
     rows = table[(table.part == "lead") & (table.measure == "bits")]
-    every = (TWIN, FORCED, ADDED, LNP, GLM, ALONE, NO_HISTORY, NETWORK)
+    every = (DETERMINISTIC, GIVEN_SPIKES, ADDED, LNP, GLM, ALONE, NO_HISTORY, NETWORK)
     rivals = [m for m in every if (rows.model == m).any()]
     names = _names(table)
     lines = -(-len(rivals) // 4)
@@ -142,14 +158,14 @@ def plot_leads(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_leads(ax: Any, mine: pd.DataFrame, names: list[str], model: str) -> None:
-    y = -np.array([names.index(name) for name in mine.recording])
+def _draw_leads(ax: Any, rows_of_model: pd.DataFrame, names: list[str], model: str) -> None:
+    y = -np.array([names.index(name) for name in rows_of_model.recording])
     colour, marker = LOOKS.get(model, ("#555555", "d"))
-    near = (mine.value < FAR).to_numpy()
-    bars = np.array([mine.value - mine.low, mine.high - mine.value])
-    ax.errorbar(mine.value[near], y[near], xerr=bars[:, near], fmt=marker, ms=4, lw=1, color=colour)
-    low = min(-0.1, 1.1 * float(mine.low[near].min()) if near.any() else 0.0)
-    high = FAR if not near.all() else 1.1 * max(float(mine.high.max()), 0.1)
+    near = (rows_of_model.value < FAR).to_numpy()
+    bars = np.array([rows_of_model.value - rows_of_model.low, rows_of_model.high - rows_of_model.value])
+    ax.errorbar(rows_of_model.value[near], y[near], xerr=bars[:, near], fmt=marker, ms=4, lw=1, color=colour)
+    low = min(-0.1, 1.1 * float(rows_of_model.low[near].min()) if near.any() else 0.0)
+    high = FAR if not near.all() else 1.1 * max(float(rows_of_model.high.max()), 0.1)
     ax.plot(np.full((~near).sum(), 0.95 * high), y[~near], marker=r"$\rightarrow$", ms=8, ls="", color=colour)
     ax.axvline(0, color="black", lw=0.8, zorder=0)
     if model == GLM:

@@ -1,4 +1,4 @@
-"""Scores of fitted models on what they haven't seen, with their errors, and what the spikes that they draw are like."""
+"""Held-out scores of fitted models with errors, and measures of their simulated spikes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,26 @@ from nsnn_neuro import measures
 from nsnn_neuro.likelihood import Rescaled
 
 from ..shared.intervals import student_quantile
-from .fits import CELL, FORCED, LEAST, LNP, NETWORK, NEURON, NO_HISTORY, TWIN, Arm, Fitting, log_likelihood
+from .fits import (
+    CELL,
+    DETERMINISTIC,
+    GIVEN_SPIKES,
+    LEAST,
+    LNP,
+    NETWORK,
+    NEURON,
+    NO_HISTORY,
+    Arm,
+    Fitting,
+    log_likelihood,
+)
 
 __all__ = ["across", "fano_across", "interval", "mean_of", "per_spike", "raster", "scores", "spike_measures"]
 
 
 def per_spike(gain: np.ndarray, spikes: np.ndarray, steps: int) -> dict[str, float]:
-    """sum(gain) / sum(spikes) of arrays (n_repeats, n_steps), its jackknife error over blocks of `steps`, all repeats of a block
-    left out together, and the 95 % interval by Student's t; what is left at the end is in the last block."""
+    """sum(gain) / sum(spikes) of arrays (n_repeats, n_steps), with jackknife error over blocks of `steps` (all repeats of a block
+    together) and Student's 95 % interval; the last block includes the remainder."""
     k = max(gain.shape[1] // steps, 1)
     starts = steps * np.arange(k)
     top, below = (np.add.reduceat(a.sum(axis=0), starts) for a in (gain, spikes))
@@ -32,7 +44,7 @@ def per_spike(gain: np.ndarray, spikes: np.ndarray, steps: int) -> dict[str, flo
 
 
 def interval(value: float, se: float, n: int) -> dict[str, float]:
-    """A value with the ends of its 95 % interval."""
+    """A value with Student's 95 % interval, from its standard error and n."""
     half = float(student_quantile(n) * se) if n > 1 else np.nan
     return {
         "value": float(value), "se": float(se), "low": float(value) - half, "high": float(value) + half, "n": n,
@@ -53,7 +65,7 @@ def fano_across(counts: np.ndarray) -> float:
 
 
 def scores(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
-    """Rows of scores, in bit per spike, of each arm of a fit."""
+    """Rows with the score of each model (bits per spike), and the lead of the noisy neuron."""
     o, steps = fitting.o, round(fitting.config.block / fitting.recording.dt)
     constant = log_likelihood(np.full(o.shape, fitting.rate), o)
     bits = {name: (log_likelihood(arm.p, o) - constant) / np.log(2) for name, arm in arms.items()}
@@ -79,29 +91,29 @@ def _trains(spikes: np.ndarray, dt: float, start: float) -> list[np.ndarray]:
 
 
 def spike_measures(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
-    """Rows of spike-train measures of the cell and of each arm."""
+    """Rows with spike-train measures of the cell and of each model."""
     r, config = fitting.recording, fitting.config
     start, stop = r.borders
     at: dict[str, Any] = {"t_start": start * pq.s, "t_stop": stop * pq.s}
     kernel = config.kernel * pq.s
-    drawn = {CELL: fitting.o.T, **{name: arm.spikes for name, arm in arms.items() if name != FORCED}}
+    drawn = {CELL: fitting.o.T, **{name: arm.spikes for name, arm in arms.items() if name != GIVEN_SPIKES}}
     trains = {name: _trains(spikes, r.dt, start) for name, spikes in drawn.items()}
     blocks: dict[str, neo.Block] = {
-        name: nsnn.to_block([[t] for t in mine], **at) for name, mine in trains.items()
+        name: nsnn.to_block([[t] for t in own_trains], **at) for name, own_trains in trains.items()
     }
-    for name, mine in trains.items():
-        side = nsnn.to_block([mine], **at)  # trials as neurons beside each other
+    for name, own_trains in trains.items():
+        side = nsnn.to_block([own_trains], **at)  # trials as neurons
         several = {
             "rate": measures.firing_rate(side),
             "cv": measures.cv(side),
             "fano": measures.fano_factor(side, window=config.window * pq.s),
         }
         if name != CELL:
-            n, both = len(mine), [*mine, *trains[CELL]]
+            n, both = len(own_trains), [*own_trains, *trains[CELL]]
             several["van rossum"] = measures.van_rossum(both, tau=kernel, **at)[:n, n:].mean(axis=1)
             several["coincidence"] = np.array(
                 [
-                    _coincidence(t, trains[CELL], r.precision, at) for t in mine
+                    _coincidence(t, trains[CELL], r.precision, at) for t in own_trains
                 ]
             )  # fmt: skip
         for measure, values in several.items():
@@ -111,8 +123,8 @@ def spike_measures(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str,
             yield {
                 "part": "measure", "model": name, "measure": measure, "value": value, "se": spread, "n": good.size,
             }  # fmt: skip
-        if r.stimulated and len(mine) > 1:
-            value = measures.schreiber_reliability(mine, sigma=kernel, **at)
+        if r.stimulated and len(own_trains) > 1:
+            value = measures.schreiber_reliability(own_trains, sigma=kernel, **at)
             yield {"part": "measure", "model": name, "measure": "reliability", "value": float(value)}
         if r.stimulated and name != CELL:
             value = measures.rate_correlation(blocks[name], blocks[CELL], sigma=kernel, **at)[0]
@@ -128,7 +140,7 @@ def spike_measures(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str,
 
 
 def _coincidence(train: np.ndarray, cell: list[np.ndarray], precision: float, at: dict[str, Any]) -> float:
-    """Mean coincidence factor of a train as the prediction of each of the cell's; NaN where chance alone would match them all."""
+    """Mean coincidence factor of a train as prediction of each train of the cell; NaN if chance alone would match all spikes."""
     if 2 * precision * len(train) >= float((at["t_stop"] - at["t_start"]).magnitude):
         return np.nan
     values = [measures.gamma_coincidence([c, train], precision=precision * pq.s, **at)[0, 1] for c in cell]
@@ -136,7 +148,7 @@ def _coincidence(train: np.ndarray, cell: list[np.ndarray], precision: float, at
 
 
 def across(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
-    """Variability from repeat to repeat, model less cell, where there are repeats: a jackknife over windows, or over repeats."""
+    """Rows of variability across repeats, model minus cell, with jackknife errors over windows or repeats."""
     r, repeats = fitting.recording, fitting.repeats
     if repeats < 2:
         return
@@ -156,22 +168,22 @@ def across(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
     yield {"part": "across", "model": CELL, "measure": "reliability", **interval(own, error, repeats)}
     n = cell.shape[1]
     for name, arm in arms.items():
-        if name == FORCED:
+        if name == GIVEN_SPIKES:
             continue
-        mine = np.add.reduceat(arm.spikes.T.astype(float), edges[:-1], axis=1)
+        own_trains = np.add.reduceat(arm.spikes.T.astype(float), edges[:-1], axis=1)
         keep = ~np.eye(n, dtype=bool)
-        off = np.array([fano_across(mine[:, k]) - fano_across(cell[:, k]) for k in keep])
+        off = np.array([fano_across(own_trains[:, k]) - fano_across(cell[:, k]) for k in keep])
         se = np.sqrt((n - 1) / n * np.sum((off - off.mean()) ** 2))
-        value = fano_across(mine) - fano_across(cell)
+        value = fano_across(own_trains) - fano_across(cell)
         yield {"part": "across", "model": name, "measure": "fano", **interval(value, se, n)}
         value = measures.schreiber_reliability(_trains(arm.spikes, r.dt, start), **at) - own
         yield {"part": "across", "model": name, "measure": "reliability", **interval(value, error, repeats)}
 
 
 def raster(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str, Any]]:
-    """Rows of spike times of the cell and of some arms, for the raster."""
+    """Rows of spike times of the cell and of some models, for the raster."""
     r = fitting.recording
-    shown = {CELL: fitting.o.T, **{name: arms[name].spikes for name in (NEURON, TWIN, LNP)}}
+    shown = {CELL: fitting.o.T, **{name: arms[name].spikes for name in (NEURON, DETERMINISTIC, LNP)}}
     for name, spikes in shown.items():
         for k, train in enumerate(_trains(spikes[: round(0.6 / r.dt), :6], r.dt, r.borders[0])):
             for t in train:

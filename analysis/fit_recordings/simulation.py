@@ -22,12 +22,12 @@ from .scoring import across, raster, scores, spike_measures
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """One row for each number; `part` says which:
+    """One row per number; the column `part` is one of
 
-    - score: bits per spike of a model; lead: those of the noisy neuron less the model's, paired over blocks
-    - measure: what the spikes that a model draws (or the cell's own) are like; `se` of fano and cv is the spread of single trials
-    - across: model less cell, Fano factor and reliability across repeats, with intervals
-    - chosen: what was chosen or fitted for a model; spike: time x of a spike in trial `value`
+    - score: bits per spike of a model; lead: those of the noisy neuron minus those of the model, paired over blocks
+    - measure: measures of simulated spikes of a model, or of the cell; `se` of fano and cv is the SD of single trials
+    - across: Fano factor and reliability across repeats, model minus cell, with intervals
+    - chosen: chosen or fitted settings of a model; spike: time x of a spike in trial `value`
     """
     check_sabotage(config, SABOTAGES)
     rows: list[dict[str, Any]] = []
@@ -41,7 +41,7 @@ def run(
 
 
 def rows_of_recording(config: Config, recording: Recording, drawn: bool) -> list[dict[str, Any]]:
-    """The rows of one recording; `drawn`: those of its raster too."""
+    """The rows of one recording; `drawn`: with spikes for the raster."""
     fitting, arms = fitted(recording, config)
     labels = {"kind": recording.kind, "recording": recording.name}
     with warnings.catch_warnings():

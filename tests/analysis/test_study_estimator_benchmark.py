@@ -28,11 +28,11 @@ def test_claims_hold_on_a_quick_run(table):
 
 BROKEN = {
     "within .02 bit": ("words", "panzeri-treves", 4.0, "mean", 0.1),
-    "plug-in is still": ("words", "plugin", 8.0, "mean", -1.0),
+    "plug-in estimate is more than": ("words", "plugin", 8.0, "mean", -1.0),
     "every estimator": ("words", "panzeri-treves", 4.0, "coverage", -0.5),
     "words of every kind": ("refractory, 10 bins, no information", "auto", 20 / 1024, "coverage", -0.5),
-    "found independently": ("uniform", "nsb", 1.0, "mean", 0.1),
-    "nine tenths": ("curve", "ksg", 500.0, "mean", -0.5),
+    "independent calculation": ("uniform", "nsb", 1.0, "mean", 0.1),
+    "more than 90 %": ("curve", "ksg", 500.0, "mean", -0.5),
 }
 
 

@@ -49,9 +49,9 @@ def test_a_quick_run_verifies_and_so_does_its_file(table, tmp_path):
 @pytest.mark.parametrize(
     ("sabotage", "named"),
     [
-        ("noise off", "above its noiseless twin's"),
+        ("noise off", "exceeds that of the deterministic neuron on every"),
         ("noise late", "noise added afterwards"),
-        ("stimulus shifted", "history without the stimulus"),
+        ("stimulus shifted", "history only, without the stimulus"),
     ],
 )
 def test_each_sabotage_is_found_out(sabotage, named, monkeypatch):
@@ -70,7 +70,7 @@ def test_an_unknown_sabotage_is_refused():
 
 # --- verdicts ----------------------------------------------------------------------------------------------------------------
 
-RIVALS = (fits.TWIN, fits.FORCED, fits.ADDED, fits.LNP, fits.ALONE, fits.GLM)
+RIVALS = (fits.DETERMINISTIC, fits.GIVEN_SPIKES, fits.ADDED, fits.LNP, fits.ALONE, fits.GLM)
 
 
 def made_up(**leads):
@@ -86,7 +86,7 @@ def made_up(**leads):
                     value = leads.get(model, {}).get(f"{kind} {k}", 0.5 + 0.01 * k)
                     lead = {"value": value, "low": value - 0.1, "high": value + 0.1}
                     rows.append({**labels, "part": "lead", "model": model, "measure": "bits", **lead})
-            for model, off in ((fits.CELL, 0.0), (fits.NEURON, 0.001), (fits.TWIN, -0.3)):
+            for model, off in ((fits.CELL, 0.0), (fits.NEURON, 0.001), (fits.DETERMINISTIC, -0.3)):
                 for measure in ("cv", "fano", "rate correlation", "van rossum"):
                     sign = -1 if measure == "van rossum" else 1
                     rows.append(
@@ -106,12 +106,12 @@ def test_claims_hold_on_a_table_that_is_ahead_everywhere():
 @pytest.mark.parametrize(
     ("model", "where", "value", "named"),
     [
-        (fits.TWIN, "P-unit 2", 0.05, "noiseless twin's on every recording"),
-        (fits.FORCED, "cortical 1", 0.05, "given the spikes"),
+        (fits.DETERMINISTIC, "P-unit 2", 0.05, "the deterministic neuron on every recording"),
+        (fits.GIVEN_SPIKES, "cortical 1", 0.05, "given the spikes"),
         (fits.ADDED, "grasshopper 1", 0.05, "noise added afterwards"),
         (fits.LNP, "grasshopper 2", 0.05, "linear-nonlinear"),
         (fits.LNP, "cortical 2", 0.0, "linear-nonlinear"),
-        (fits.ALONE, "cortical 2", 0.0, "history without the stimulus"),
+        (fits.ALONE, "cortical 2", 0.0, "history only, without the stimulus"),
     ],
 )
 def test_each_central_claim_can_fail(model, where, value, named):
@@ -126,7 +126,7 @@ def test_the_margin_to_the_glm_is_that_of_non_inferiority():
     """Lower ends of the intervals: -.04 isn't inferior, -.06 may be."""
     for value, holds in ((0.06, True), (0.04, False)):
         found = study.claims(made_up(**{fits.GLM: {"cortical 1": value}}))
-        (claim,) = (c for c in found if "Poisson GLM's by" in c.text)
+        (claim,) = (c for c in found if "that of the Poisson GLM by" in c.text)
         assert claim.holds is holds
         assert not claim.central
 
@@ -200,7 +200,7 @@ def test_floor_and_gain_are_the_best():
     rng = np.random.default_rng(6)
     curve = rng.random(20_000)
     o = (rng.random(20_000) < 0.02 + 0.98 * 0.3 * curve).astype(float)
-    value, floor, gain = fits.explain(curve, o)
+    value, floor, gain = fits.fit_floor_and_gain(curve, o)
     errors = 4 * np.array([0.004, 0.008])  # four standard errors, roughly
     assert np.all(np.abs([floor - 0.02, gain - 0.3]) < errors)
     at = [
@@ -212,7 +212,7 @@ def test_floor_and_gain_are_the_best():
     assert value - max(at) < 0.5
 
 
-def test_kernels_have_height_one_and_the_told_twin_looks_back_alone():
+def test_kernels_have_height_one_and_the_causal_one_uses_past_spikes_only():
     lone = np.zeros((1, 201))
     lone[0, 100] = 1
     for smooth in (fits.smooth_both_sides, fits.smooth_causally):
@@ -256,7 +256,7 @@ def test_the_fit_foretells_as_the_truth_does(known):
     cost = 7 / (2 * fitting.trained.sum() * np.log(2))
     assert abs(lost["value"] - cost) < 4 * lost["se"]
     assert lost["value"] < 0.02
-    for rival in (fits.TWIN, fits.FORCED, fits.ADDED, fits.LNP, fits.ALONE):
+    for rival in (fits.DETERMINISTIC, fits.GIVEN_SPIKES, fits.ADDED, fits.LNP, fits.ALONE):
         gain = truth - fits.log_likelihood(arms[rival].p, fitting.o)
         assert scores.per_spike(gain, fitting.o, 200)["low"] > 0
 
@@ -278,12 +278,14 @@ def test_drawn_blocks_are_laid_on_the_steps_of_the_test_part(known):
     assert [np.flatnonzero(column).tolist() for column in found.T] == [[0, 250], [1999]]
 
 
-def test_the_twin_fires_as_often_as_the_cell(known):
+def test_the_deterministic_neuron_has_the_rate_of_the_cell(known):
     """Its threshold is lowered in steps that change the rate by less than a fifth."""
     _, _, fitting, arms = known
-    assert arms[fits.TWIN].chosen["shift"] > 0
-    assert abs(np.log(arms[fits.TWIN].spikes.mean() / fitting.rate)) < 0.2
-    assert np.ptp(arms[fits.TWIN].spikes.sum(axis=1)) == len(arms[fits.TWIN].spikes.T)  # all trials or none
+    assert arms[fits.DETERMINISTIC].chosen["shift"] > 0
+    assert abs(np.log(arms[fits.DETERMINISTIC].spikes.mean() / fitting.rate)) < 0.2
+    assert np.ptp(arms[fits.DETERMINISTIC].spikes.sum(axis=1)) == len(
+        arms[fits.DETERMINISTIC].spikes.T
+    )  # all trials or none
 
 
 def test_a_network_s_probabilities_are_those_of_its_likelihood(known):
@@ -309,17 +311,17 @@ def test_a_network_s_probabilities_are_those_of_its_likelihood(known):
     assert arm.spikes.shape == (o.shape[1], config.trials)
 
 
-def test_the_twin_is_told_nothing_and_the_other_only_what_was(known):
-    """New test spikes leave the twin as it is, and change the told one from where they differ."""
+def test_one_deterministic_neuron_gets_no_spikes_and_the_other_past_spikes_only(known):
+    """New test spikes leave the free-running neuron unchanged, and change the other one from the first difference on."""
     recording, _, fitting, arms = known
     cut = 5.0
     other = [np.concatenate([t[t < cut], np.arange(cut, 5.99, 0.013)]) for t in recording.trains]
     changed = fits.Fitting(dataclasses.replace(recording, trains=other), SMALL)
-    again = changed.twins(fitting.neuron(recording.bases))
-    np.testing.assert_array_equal(again[fits.TWIN].p, arms[fits.TWIN].p)
+    again = changed.deterministic_neurons(fitting.neuron(recording.bases))
+    np.testing.assert_array_equal(again[fits.DETERMINISTIC].p, arms[fits.DETERMINISTIC].p)
     same = round((cut - recording.borders[0]) / recording.dt)
-    np.testing.assert_array_equal(again[fits.FORCED].p[:, :same], arms[fits.FORCED].p[:, :same])
-    assert (again[fits.FORCED].p != arms[fits.FORCED].p).any()
+    np.testing.assert_array_equal(again[fits.GIVEN_SPIKES].p[:, :same], arms[fits.GIVEN_SPIKES].p[:, :same])
+    assert (again[fits.GIVEN_SPIKES].p != arms[fits.GIVEN_SPIKES].p).any()
     assert again[fits.ADDED].chosen == arms[fits.ADDED].chosen
 
 
@@ -438,7 +440,7 @@ def test_figures_show_every_model_and_recording(table):
     assert len(figure.axes) == 3
     shown = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
     assert shown == {
-        fits.NEURON, fits.TWIN, fits.FORCED, fits.ADDED, fits.LNP, fits.GLM, fits.NETWORK,
+        fits.NEURON, fits.DETERMINISTIC, fits.GIVEN_SPIKES, fits.ADDED, fits.LNP, fits.GLM, fits.NETWORK,
     }  # fmt: skip
     titles = [ax.get_title() for ax in leads.axes]
     assert set(titles) == set(table[table.part == "lead"].model)
