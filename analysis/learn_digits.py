@@ -1,10 +1,11 @@
-"""Noise-driven learning on handwritten digits: a noisy network, its deterministic twin, a perceptron of the same size.
+"""Noise-driven learning of handwritten digits: a noisy network, a deterministic network and a perceptron of the same size.
 
-64-128-10, Bernoulli input for 20 steps, squared error of the firing rates, Adam. The noisy network has Gaussian escape noise and
-learns by `NDL`; its twin fires when u > theta and learns by the surrogate gradient with the same family's density. Scikit-learn's
-digits are split once, 60/20/20. Learning rate and width of the noise (or of the surrogate, or the perceptron's penalty) are chosen
-on the validation part, each from a grid of the same size, with one seed; then five other seeds are trained with that choice, and
-each network sees the test part once. With ten passes a sample is shown ten times and the output spikes are added up.
+64-128-10, Bernoulli input for 20 steps, squared error of firing rates, Adam. The noisy network has Gaussian escape noise and is
+trained by `NDL`. The deterministic network fires if u > theta and is trained with the density of the noise as surrogate
+gradient. The digits of scikit-learn are split once, 60/20/20. Learning rate and width of the noise (or of the surrogate, or the
+penalty of the perceptron) are chosen on the validation part with one seed, from grids of the same size. Then five other seeds
+are trained with this choice, and each network is evaluated once on the test part. With ten trials a sample is presented ten
+times and the output spikes are summed.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ import nsnn_neuro as nsnn
 from .harness import Claim, StudyConfig, part, verifier
 from .shared.intervals import interval
 
-CLAIM = "A noisy spiking network learns digits by NDL as well as its deterministic twin, and better than a perceptron of its size"
+CLAIM = "A noisy spiking network learns digits by NDL as well as a deterministic one, and better than a perceptron of the same size"
 PAPER = "Noise-driven learning trains NSNNs to accuracies that compete with deterministic networks"
 ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2", "perceptron": "#555555"}
-SABOTAGES = {"labels shuffled": "all networks learn from shuffled labels"}
+SABOTAGES = {"labels shuffled": "all networks are trained on shuffled labels"}
 LEAST, MARGIN = 0.983, 0.01
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run."""
+    """Configuration of a run."""
 
     seeds: int = 5
     hidden: int = 128
@@ -44,11 +45,11 @@ class Config(StudyConfig):
     epochs: int = 60
     passes: int = 10
     widths: tuple[float, ...] = (0.2, 0.4, 0.8)
-    """of the Gaussian: noise or surrogate"""
+    """width of the Gaussian noise or surrogate"""
     penalties: tuple[float, ...] = (1e-4, 1e-2, 1.0)
-    """of the perceptron"""
+    """penalty of the perceptron"""
     rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
-    """of learning, all three"""
+    """learning rates of all three"""
 
     QUICK: ClassVar[dict[str, Any]] = {
         "seeds": 3,
@@ -59,8 +60,8 @@ class Config(StudyConfig):
     }
 
 
-def _lesson(config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """What is learned from."""
+def _training_data(config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Training part, with permuted labels under the sabotage."""
     X, y = nsnn.datasets.digits("train")
     if config.sabotage == "labels shuffled":
         y = np.random.default_rng(config.seed).permutation(y)
@@ -68,7 +69,7 @@ def _lesson(config: Config) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spiking(arm: str, config: Config, width: float, rate: float, seed: int) -> nsnn.Fit:
-    """A trained network; the twin's only noise is that of its input."""
+    """Train a network; the only noise of the deterministic network is that of its input."""
     family = nsnn.Gaussian(width)
     adam: dict[str, Any] = {"optimizer": nsnn.Adam()}
     noise, rule = (
@@ -80,7 +81,7 @@ def _spiking(arm: str, config: Config, width: float, rate: float, seed: int) -> 
     net = nsnn.feedforward(sizes, noise=noise, plasticity=rule, seed=seed)
     return nsnn.train(
         net,
-        _lesson(config),
+        _training_data(config),
         loss=nsnn.losses.rate_mse,
         epochs=config.epochs,
         batch=config.batch,
@@ -94,7 +95,7 @@ def _spiking(arm: str, config: Config, width: float, rate: float, seed: int) -> 
 
 
 def _perceptron(config: Config, penalty: float, rate: float, seed: int) -> Any:
-    """Scikit-learn's, trained until it has converged."""
+    """Train the perceptron of scikit-learn until convergence."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
@@ -103,7 +104,7 @@ def _perceptron(config: Config, penalty: float, rate: float, seed: int) -> Any:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*_lesson(config))
+        return model.fit(*_training_data(config))
 
 
 def _accuracy(model: Any, part: str, passes: int, seed: int) -> float:
@@ -131,7 +132,7 @@ def result_row(
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """A row for each choice on the validation part, and for each arm and seed on the test part; and the nearest neighbour's."""
+    """One row per setting on the validation part, per network and seed on the test part, and for the nearest neighbour."""
     rows = []
     for arm in ARMS:
         rows += part(out, arm, functools.partial(_of_one, config, arm, progress))
@@ -140,16 +141,16 @@ def run(
 
 
 def _of_one(config: Config, arm: str, progress: Callable[[str], None]) -> list[dict[str, Any]]:
-    """The rows of one arm."""
+    """Rows of one network."""
     rows = []
     settings = config.penalties if arm == "perceptron" else config.widths
     best = (-1.0, settings[0], config.rates[0])
     for setting, rate in itertools.product(settings, config.rates):
-        progress(f"choosing: {arm}, {setting:g}, learning rate {rate:g}")
+        progress(f"validation: {arm}, {setting:g}, learning rate {rate:g}")
         model = train_network(arm, config, setting, rate, config.seed)
-        found = _accuracy(model, "val", config.passes, config.seed)
-        rows.append(result_row("choice", arm, setting, rate, config.seed, validation=found))
-        best = max(best, (found, setting, rate), key=lambda choice: choice[0])
+        accuracy = _accuracy(model, "val", config.passes, config.seed)
+        rows.append(result_row("choice", arm, setting, rate, config.seed, validation=accuracy))
+        best = max(best, (accuracy, setting, rate), key=lambda choice: choice[0])
     for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
         progress(f"{arm}, {best[1]:g}, learning rate {best[2]:g}, seed {seed}")
         model = train_network(arm, config, *best[1:], seed)
@@ -172,29 +173,30 @@ def _test(table: pd.DataFrame, arm: str, column: str = "accuracy") -> np.ndarray
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """The study's claims with their evidence."""
-    noisy, twin, perceptron = (_test(table, arm) for arm in ARMS)
-    difference = noisy - twin
+    """Claims with their evidence."""
+    noisy, other, perceptron = (_test(table, arm) for arm in ARMS)
+    difference = noisy - other
     _, low, high = interval(difference)
     return [
         Claim(
-            f"the noisy network's mean test accuracy is {100 * LEAST:g} % or more, with its passes added up",
+            f"the mean test accuracy of the noisy network is {100 * LEAST:g} % or more, summed over its trials",
             bool(noisy.mean() >= LEAST),
-            f"{_percent(noisy)} over {noisy.size} seeds; one pass {_percent(_test(table, 'noisy', 'one pass'))}",
+            f"{_percent(noisy)} over {noisy.size} seeds; single trial {_percent(_test(table, 'noisy', 'one pass'))}",
         ),
         Claim(
-            "it is above that of a perceptron of the same size on the same split",
+            "the accuracy of the noisy network is above that of a perceptron of the same size on the same split",
             bool(noisy.mean() > perceptron.mean()),
             f"{_percent(noisy)} against {_percent(perceptron)}",
         ),
         Claim(
-            f"it isn't inferior to its deterministic twin by more than {100 * MARGIN:g} point (paired 95 % interval)",
+            f"the noisy network is not inferior to the deterministic network by more than {100 * MARGIN:g} point "
+            "(paired 95 % interval)",
             bool(low > -MARGIN),
-            f"noisy less deterministic {100 * difference.mean():+.2f} points, [{100 * low:+.2f}, {100 * high:+.2f}]; "
-            f"deterministic {_percent(twin)}",
+            f"noisy minus deterministic {100 * difference.mean():+.2f} points, [{100 * low:+.2f}, {100 * high:+.2f}]; "
+            f"deterministic {_percent(other)}",
         ),
         Claim(
-            "it is above the nearest neighbour in the training part (this split is an easy one for it)",
+            "the accuracy of the noisy network is above that of the nearest neighbour (which is high for this split)",
             bool(noisy.mean() > _test(table, "nearest neighbour")[0]),
             f"{_percent(noisy)} against {100 * _test(table, 'nearest neighbour')[0]:.2f} %",
             central=False,
@@ -210,7 +212,7 @@ verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Each run, for people."""
+    """Accuracy of each run."""
     shown = {
         name: (100 * table[name]).map(lambda x: "" if np.isnan(x) else f"{x:.2f}")
         for name in ("validation", "one pass", "accuracy")
@@ -223,14 +225,14 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             "learning rate": table.rate.map("{:g}".format),
             "seed": table.seed,
             "validation (%)": shown["validation"],
-            "test, one pass (%)": shown["one pass"],
+            "test, single trial (%)": shown["one pass"],
             "test (%)": shown["accuracy"],
         }
     )
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Test accuracy of each arm and seed, with the mean; open circles, a little aside: one pass."""
+    """Test accuracy of each network and seed, with means; open circles: single trials."""
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     ax = figure.subplots()
     for place, (arm, colour) in enumerate(ARMS.items()):
@@ -241,13 +243,13 @@ def plot(table: pd.DataFrame) -> Figure:
         if arm != "perceptron":
             one = 100 * _test(table, arm, "one pass")
             ax.plot(place + shift + 0.03, one, "o", color=colour, mfc="white", ms=5)
-    for face, label in (("#555555", "a seed; networks: passes added up"), ("white", "one pass")):
+    for face, label in (("#555555", "a seed; networks: trials summed"), ("white", "a seed, single trial")):
         ax.plot([], [], "o", color="#555555", mfc=face, ms=5, label=label)
-    ax.plot([], [], color="#555555", lw=1.5, label="mean of the seeds")
+    ax.plot([], [], color="#555555", lw=1.5, label="mean over seeds")
     ax.axhline(
         100 * _test(table, "nearest neighbour")[0], color="#B0B0B0", lw=0.8, ls=":", label="nearest neighbour"
     )
-    ax.axhline(100 * LEAST, color="black", lw=0.8, ls="--", label=f"{100 * LEAST:g} %")
+    ax.axhline(100 * LEAST, color="black", lw=0.8, ls="--", label=f"criterion, {100 * LEAST:g} %")
     ax.set_xticks(range(len(ARMS)), list(ARMS))
     ax.set_ylabel("test accuracy (%)")
     ax.legend(frameon=False, fontsize=8)

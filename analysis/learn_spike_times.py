@@ -1,16 +1,18 @@
-"""Learning when to spike: a noisy network and its deterministic twin are taught spike times; how precise can they be in noise?
+"""Learning of spike times by a noisy and a deterministic network, and the precision that noise permits.
 
-Frozen Poisson-like input, one hidden layer, output neurons with target spikes at random steps; the loss is the squared van Rossum
-distance (`losses.VanRossum`). The noisy network has Gaussian escape noise of width sigma in both layers and learns by `NDL`; its
-twin fires when u > theta and learns by the surrogate gradient with the same family's density, from the same weights in as many
-updates. The noisy network also learns by `losses.NegativeLogLikelihood`, for which the output is given its targets. Each seed has
-an input, targets and weights of its own. Learned networks then run freely, many times, in NumPy (`reference.forward`, no code of
-the training's): also before learning, and the twin's weights in noise that it wasn't trained in.
+Frozen Poisson-like input, one hidden layer, output neurons with target spikes at random steps. The loss is the squared van
+Rossum distance (`losses.VanRossum`). The noisy network has Gaussian escape noise of width sigma in both layers and is trained by
+`NDL`. The deterministic network fires if u > theta and is trained with the same density as surrogate gradient, with the same
+initial weights and number of updates. The noisy network is also trained on `losses.NegativeLogLikelihood`, for which the output
+receives its targets. Each seed has its own input, targets and weights. Trained networks are then simulated freely, many times,
+in NumPy (`reference.forward`, which shares no code with training), as are untrained networks, and the weights of the deterministic
+network with noise that it was not trained with.
 
-Distances are relative to that of silence: 1 is what a network reaches that never fires. A target spike is hit where the output
-fires within `WINDOW` steps of it, by the nearest spike; the others are extra. Jitter is the standard deviation over repeats of the
-hit's time, its root mean square over target spikes; spikes at random in the window would have 2.58 steps, and of many in it the
-nearest is near by chance, so read it beside the extra ones. The learning rate was chosen with the seed before those reported.
+Distances are relative to that of silence: 1 is the value of a network that never fires. A target spike is hit if the output fires
+within `WINDOW` steps of it; the nearest spike counts, the others are extra. Jitter is the standard deviation over repeats of the
+time of hits, as root mean square over target spikes. Random spikes in the window would have 2.58 steps, and with many extra
+spikes the nearest one is close by chance, so jitter should be read together with the extra spikes. The learning rate was chosen
+with the seed before those reported.
 """
 
 from __future__ import annotations
@@ -34,22 +36,22 @@ from .harness import Claim, StudyConfig, verifier
 from .shared.intervals import interval
 from .shared.surrogate_rules import deterministic
 
-CLAIM = "Noise-driven learning teaches a network spike times, which its noise makes the less precise the larger it is"
-SABOTAGES = {"other targets": "networks are taught other spike times than those they are judged by"}
+CLAIM = "Noise-driven learning trains a network to fire at given times; the precision falls with its noise"
+SABOTAGES = {"other targets": "networks are trained on other spike times than those used for evaluation"}
 WINDOW = 4
 CHANCE = float(np.sqrt(((2 * WINDOW + 1) ** 2 - 1) / 12))
-"""jitter of a spike at random in the window, steps"""
+"""jitter of a random spike in the window, steps"""
 APART, FIRST, TARGETS = 10, 10, 3
-"""least distance and first step of target spikes, their number per output neuron"""
+"""smallest distance and first step of target spikes, number of targets per output neuron"""
 MEANS, SPREADS = (0.02, 0.02), (0.2, 0.12)
-"""of the weights before learning"""
+"""means and SDs of the initial weights"""
 NEURON: dict[str, Any] = {"beta": 0.9, "theta": 1.0, "reset": "hard"}
 MEASURES = ["distance", "shuffled", "jitter", "offset", "reliability", "missing", "extra"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run."""
+    """Configuration of a run."""
 
     seeds: int = 5
     sizes: tuple[int, ...] = (100, 80, 4)
@@ -57,14 +59,14 @@ class Config(StudyConfig):
     rate_in: float = 0.05
     """spikes per step of an input"""
     tau: float = 5.0
-    """of the loss, steps"""
+    """time constant of the loss, steps"""
     sigmas: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8)
     widths: tuple[float, ...] = (0.2, 0.4)
-    """of the twin's surrogate"""
+    """widths of the surrogate"""
     rate: float = 0.002
     updates: int = 240
     batch: int = 5
-    """repeats of the input in an update; one for the twin, where they would all be the same"""
+    """repeats of the input per update; one for the deterministic network, where all are identical"""
     repeats: int = 100
 
     QUICK: ClassVar[dict[str, Any]] = {
@@ -74,7 +76,7 @@ class Config(StudyConfig):
 
 
 def task(config: Config, seed: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Input spikes (steps, n_in), target spikes (steps, n_out) and the weights before learning."""
+    """Input spikes (steps, n_in), target spikes (steps, n_out) and initial weights."""
     rng = np.random.default_rng(seed)
     n_in, n_out = config.sizes[0], config.sizes[-1]
     x = (rng.random((config.steps, n_in)) < config.rate_in).astype(float)
@@ -84,7 +86,7 @@ def task(config: Config, seed: int) -> tuple[np.ndarray, np.ndarray, list[np.nda
 
 
 def _target(rng: np.random.Generator, steps: int) -> np.ndarray:
-    """Spikes at random steps, so far apart that their windows don't overlap."""
+    """Target spikes at random steps with non-overlapping windows."""
     room = steps - FIRST - (TARGETS - 1) * (APART - 1)
     y = np.zeros(steps)
     y[FIRST + np.sort(rng.choice(room, TARGETS, replace=False)) + np.arange(TARGETS) * (APART - 1)] = 1
@@ -97,7 +99,7 @@ def _train(config: Config, arm: str, width: float, seed: int) -> nsnn.Fit:
         y = task(config, seed + config.seeds)[1]
     family = nsnn.Gaussian(width)
     adam: dict[str, Any] = {"optimizer": nsnn.Adam()}
-    noisy = arm != "twin"
+    noisy = arm != "deterministic"
     loss = nsnn.losses.NegativeLogLikelihood() if arm == "likelihood" else nsnn.losses.VanRossum(config.tau)
     rule = nsnn.NDL(config.rate, **adam) if noisy else nsnn.SurrogateGradient(family, config.rate, **adam)
     net = nsnn.feedforward(
@@ -108,7 +110,7 @@ def _train(config: Config, arm: str, width: float, seed: int) -> nsnn.Fit:
         weights=weights,
         seed=seed,
     )
-    batch, part = config.batch if noisy else 1, 20  # updates in an epoch
+    batch, part = config.batch if noisy else 1, 20  # updates per epoch
     shown = [np.repeat(a[None], batch * part, axis=0) for a in (x, y)]
     return nsnn.train(
         net, shown, loss=loss, encoder=nsnn.coding.Direct(), epochs=config.updates // part,
@@ -117,7 +119,7 @@ def _train(config: Config, arm: str, width: float, seed: int) -> nsnn.Fit:
 
 
 def _fire(config: Config, weights: list[np.ndarray], x: np.ndarray, sigma: float, seed: int) -> np.ndarray:
-    """The output's spikes in repeats, (repeats, steps, n_out); sigma 0: one, without noise."""
+    """Output spikes (repeats, steps, n_out); a single repeat without noise if sigma is 0."""
     if not sigma:
         return deterministic(weights, x[None], **NEURON)[1][-1]
     shown = np.broadcast_to(x, (config.repeats, *x.shape))
@@ -125,7 +127,7 @@ def _fire(config: Config, weights: list[np.ndarray], x: np.ndarray, sigma: float
 
 
 def measure(o: np.ndarray, y: np.ndarray, tau: float, rng: np.random.Generator) -> dict[str, float]:
-    """What is told of spikes o (repeats, steps, n) and their targets y (steps, n); see the module's text."""
+    """Measures of spikes o (repeats, steps, n) against targets y (steps, n); see the module docstring."""
     loss = nsnn.losses.VanRossum(tau)
     silence = float(loss.value(np.zeros_like(y), y))
     distances = loss.value(o, np.broadcast_to(y, o.shape)) / silence
@@ -137,30 +139,30 @@ def measure(o: np.ndarray, y: np.ndarray, tau: float, rng: np.random.Generator) 
             offsets = np.array([_nearest(one[:, k], at) for one in o])
             times.append(offsets)
             hits += int(np.isfinite(offsets).sum())
-    wanted = len(o) * y.sum()
-    often = [t[np.isfinite(t)] for t in times if np.isfinite(t).sum() > 1]
-    seen = [t[np.isfinite(t)] for t in times if np.isfinite(t).any()]
+    n_targets = len(o) * y.sum()
+    repeated = [t[np.isfinite(t)] for t in times if np.isfinite(t).sum() > 1]
+    hit = [t[np.isfinite(t)] for t in times if np.isfinite(t).any()]
     return {
         "distance": float(distances.mean()),
         "se": float(distances.std(ddof=1) / np.sqrt(len(o))) if len(o) > 1 else np.nan,
         "shuffled": float(np.mean(shuffled) / silence),
-        "jitter": float(np.sqrt(np.mean([t.var(ddof=1) for t in often]))) if often else np.nan,
-        "offset": float(np.sqrt(np.mean([t.mean() ** 2 for t in seen]))) if seen else np.nan,
+        "jitter": float(np.sqrt(np.mean([t.var(ddof=1) for t in repeated]))) if repeated else np.nan,
+        "offset": float(np.sqrt(np.mean([t.mean() ** 2 for t in hit]))) if hit else np.nan,
         "reliability": _reliability(o),
-        "missing": float(1 - hits / wanted),
-        "extra": float((o.sum() - hits) / wanted),
+        "missing": float(1 - hits / n_targets),
+        "extra": float((o.sum() - hits) / n_targets),
     }
 
 
 def _nearest(o: np.ndarray, at: int) -> float:
-    """The time of the spike nearest to a target, from it; NaN if there is none in the window."""
+    """Time from a target to the nearest spike; NaN without a spike in the window."""
     d = np.flatnonzero(o) - at
     d = d[np.abs(d) <= WINDOW]
     return float(d[np.argmin(np.abs(d))]) if d.size else np.nan
 
 
 def _reliability(o: np.ndarray) -> float:
-    """Schreiber's, with a filter of 2 steps, the mean over neurons that fire; NaN for one repeat."""
+    """Schreiber's reliability with a kernel of 2 steps, mean over neurons that fire; NaN for a single repeat."""
     if len(o) == 1:
         return float("nan")
     with warnings.catch_warnings():
@@ -178,14 +180,14 @@ def _reliability(o: np.ndarray) -> float:
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """Rows of `part`: "measure", one for each arm, sigma and seed; "firing", the share of repeats that fire in a step.
+    """Rows of two parts: "measure", one per network, sigma and seed; "firing", the share of repeats that fire in a step.
 
-    Arms: noisy, likelihood, untrained (in the noise sigma), twin (sigma 0), twin in noise. The first seed's noisy rows also have
-    the distance that `Fit.evaluate` finds, `evaluated` with its standard error.
+    Networks: noisy, likelihood, untrained (with noise sigma), deterministic (sigma 0), deterministic in noise. The first seed's
+    noisy rows also contain the distance by `Fit.evaluate`, `evaluated`, with its standard error.
     """
     rows: list[dict[str, Any]] = []
     for seed in range(config.seed + 1, config.seed + 1 + config.seeds):
-        progress(f"learning: seed {seed}")
+        progress(f"training: seed {seed}")
         first = seed == config.seed + 1
         x, y, weights = task(config, seed)
         rng = np.random.default_rng([seed, 2])
@@ -203,9 +205,12 @@ def run(
                 rows.append(found | (_evaluated(config, fit, x, y) if first and arm == "noisy" else {}))
                 rows += firing_rows(o, y, arm, sigma) if first else []
         for width in config.widths:
-            twin = _train(config, "twin", width, seed).network.get_weights()
-            rows.append(row("twin", 0.0, width, twin)[0])
-            rows += [row("twin in noise", sigma, width, twin)[0] for sigma in config.sigmas]
+            weights_of_deterministic = _train(config, "deterministic", width, seed).network.get_weights()
+            rows.append(row("deterministic", 0.0, width, weights_of_deterministic)[0])
+            rows += [
+                row("deterministic in noise", sigma, width, weights_of_deterministic)[0]
+                for sigma in config.sigmas
+            ]
     return pd.DataFrame(rows)
 
 
@@ -225,9 +230,9 @@ def firing_rows(o: np.ndarray, y: np.ndarray, arm: str, sigma: float) -> Iterato
 
 
 def by_seed_and_sigma(table: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
-    """A measure of an arm, (seeds, sigmas); of the twin, at each sigma, that with the width of the least mean distance."""
+    """A measure of a network, (seeds, sigmas); deterministic: at each sigma with the width of the smallest mean distance."""
     rows = table[(table.part == "measure") & (table.arm == arm)]
-    if arm.startswith("twin"):
+    if arm.startswith("deterministic"):
         means = rows.groupby(["sigma", "width"]).distance.mean()
         best = {sigma: means[sigma].idxmin() for sigma in rows.sigma.unique()}
         rows = rows[rows.width == rows.sigma.map(best)]
@@ -235,7 +240,7 @@ def by_seed_and_sigma(table: pd.DataFrame, arm: str, column: str) -> pd.DataFram
 
 
 def _slopes(found: pd.DataFrame) -> np.ndarray:
-    """Of a measure's logarithm over that of sigma, one for each seed; of sigmas where all have a value, NaN for fewer than two."""
+    """Slope of log measure against log sigma for each seed, over sigmas with values for all seeds; NaN for fewer than two."""
     found = found.dropna(axis=1)
     if found.shape[1] < 2:
         return np.full(len(found), np.nan)
@@ -243,22 +248,22 @@ def _slopes(found: pd.DataFrame) -> np.ndarray:
 
 
 def _below(a: pd.DataFrame, b: pd.DataFrame) -> tuple[bool, str]:
-    """Whether a is below b at each sigma (the paired 95 % intervals exclude 0), and the numbers."""
-    holds, told = True, []
+    """Whether a is below b at each sigma (paired 95 % intervals below 0), and the evidence."""
+    holds, texts = True, []
     for sigma in a.columns:
         mean, low, high = interval(a[sigma] - b[sigma])
         holds = holds and high < 0
-        told.append(f"sigma {sigma:g}: {mean:+.2f} [{low:+.2f}, {high:+.2f}]")
-    return holds, "; ".join(told)
+        texts.append(f"sigma {sigma:g}: {mean:+.2f} [{low:+.2f}, {high:+.2f}]")
+    return holds, "; ".join(texts)
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """The study's claims with their evidence."""
+    """Claims with their evidence."""
     distance = by_seed_and_sigma(table, "noisy", "distance")
     jitter, reliability = (by_seed_and_sigma(table, "noisy", name) for name in ("jitter", "reliability"))
     steep, steep_low, steep_high = interval(_slopes(jitter))
     fall, fall_low, fall_high = interval(_slopes(reliability))
-    twin = by_seed_and_sigma(table, "twin", "distance")[0.0]
+    other = by_seed_and_sigma(table, "deterministic", "distance")[0.0]
     checked = table.dropna(subset=["evaluated"])
     z = (checked.distance - checked.evaluated) / np.hypot(checked.se, checked.evaluated_se)
     sigmas = distance.columns
@@ -266,54 +271,57 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     apart = interval(distance[sigmas[0]] - distance[least])
     return [
         Claim(
-            "at every sigma the learned distance is below that before learning",
+            "at every sigma the distance after learning is below that before learning (95 %)",
             *_below(distance, by_seed_and_sigma(table, "untrained", "distance")),
         ),
         Claim(
-            "and below that to other targets of the same number of spikes",
+            "at every sigma the distance is below that to other targets with the same number of spikes (95 %)",
             *_below(distance, by_seed_and_sigma(table, "noisy", "shuffled")),
         ),
         Claim(
-            "jitter grows with sigma (the slope of its logarithm is positive)",
+            "jitter grows with sigma (slope of its logarithm above 0, 95 %)",
             steep_low > 0,
             f"jitter ~ sigma^{steep:.2f} [{steep_low:.2f}, {steep_high:.2f}]; means {_means(jitter)} steps",
         ),
         Claim(
-            "the distance that `Fit.evaluate` finds is that of the reference's spikes (all |z| < 4)",
+            "the distance by `Fit.evaluate` equals that of spikes of the reference implementation (all |z| < 4)",
             bool(len(z) and (z.abs() < 4).all()),
             f"z = {', '.join(f'{value:+.2f}' for value in z)}",
         ),
         Claim(
-            "the twin without noise learns its targets (mean distance below .05)",
-            bool(twin.mean() < 0.05),
-            f"{twin.mean():.3f}; {int((twin == 0).sum())} of {twin.size} seeds have every spike in its step and no other",
+            "the deterministic network learns its targets (mean distance below .05)",
+            bool(other.mean() < 0.05),
+            f"{other.mean():.3f}; {int((other == 0).sum())} of {other.size} seeds have every target spike in its step "
+            "and no other spike",
         ),
         Claim(
-            "reliability falls with sigma",
+            "reliability falls with sigma (slope of its logarithm below 0, 95 %)",
             fall_high < 0,
             f"reliability ~ sigma^{fall:.2f} [{fall_low:.2f}, {fall_high:.2f}]; means {_means(reliability)}",
             central=False,
         ),
         Claim(
-            "jitter grows less than in proportion to sigma",
+            "jitter grows less than in proportion to sigma (exponent below 1, 95 %)",
             steep_high < 1,
-            f"exponent {steep:.2f} [{steep_low:.2f}, {steep_high:.2f}] (the window alone holds it below {CHANCE:.2f} steps)",
+            f"exponent {steep:.2f} [{steep_low:.2f}, {steep_high:.2f}] (the window limits it to about {CHANCE:.2f} steps)",
             central=False,
         ),
         Claim(
-            "a network that learned in the noise is nearer to its targets than the twin put into it, at every sigma",
-            *_below(distance, by_seed_and_sigma(table, "twin in noise", "distance")),
+            "a network trained with noise is nearer to its targets than the deterministic network in that noise, at "
+            "every sigma (95 %)",
+            *_below(distance, by_seed_and_sigma(table, "deterministic in noise", "distance")),
             central=False,
         ),
         Claim(
-            "taught by the likelihood of the targets it is nearer to them than taught by the distance itself, at every sigma",
+            "training on the likelihood of the targets gives smaller distances than training on the distance itself, "
+            "at every sigma (95 %)",
             *_below(by_seed_and_sigma(table, "likelihood", "distance"), distance),
             central=False,
         ),
         Claim(
-            "too little noise is bad for learning: the smallest sigma isn't the one of the least distance",
+            "too little noise impairs learning: the smallest sigma does not have the smallest distance (95 %)",
             bool(least != sigmas[0] and apart[1] > 0),
-            f"least at {least:g}; smallest less that one {apart[0]:+.2f} [{apart[1]:+.2f}, {apart[2]:+.2f}]; "
+            f"smallest distance at sigma {least:g}; smallest sigma minus that {apart[0]:+.2f} [{apart[1]:+.2f}, {apart[2]:+.2f}]; "
             f"means {_means(distance)}",
             central=False,
         ),
@@ -330,7 +338,7 @@ verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds with their standard deviations."""
+    """Means with standard deviations over seeds."""
     rows = table[table.part == "measure"]
     groups = rows.groupby(["arm", "sigma", "width"], dropna=False, sort=False)[MEASURES]
     means, spread = groups.mean(), groups.std(ddof=1)
@@ -339,13 +347,13 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Distance, jitter, missing and extra spikes against sigma: means over seeds, bars of one standard error."""
+    """Distance, jitter, missing and extra spikes against sigma: means over seeds; bars: standard errors."""
     figure = Figure(figsize=(10.0, 3.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     colours = {
         "noisy": "#A8201A",
         "likelihood": "#E69F00",
-        "twin in noise": "#0072B2",
+        "deterministic in noise": "#0072B2",
         "untrained": "#999999",
     }
 
@@ -366,14 +374,14 @@ def plot(table: pd.DataFrame) -> Figure:
         mfc="white",
     )
     left.axhline(1, color="black", lw=0.6, ls="--")
-    for arm in ("noisy", "likelihood", "twin in noise"):
+    for arm in ("noisy", "likelihood", "deterministic in noise"):
         curve(middle, arm, "jitter", arm, color=colours[arm], marker="o")
         curve(right, arm, "missing", f"{arm}: missing", color=colours[arm], marker="v")
         curve(right, arm, "extra", f"{arm}: extra", color=colours[arm], marker="^", ls="--", mfc="white")
     middle.axhline(CHANCE, color="black", lw=0.6, ls="--")
-    labels = ("distance / that of silence", "jitter (steps)", "per target spike")
+    labels = ("distance / that of silence", "jitter (steps)", "spikes per target spike")
     for ax, label in zip((left, middle, right), labels, strict=True):
-        ax.set(xscale="log", xlabel="noise, sigma", ylabel=label)
+        ax.set(xscale="log", xlabel="noise sigma (thresholds)", ylabel=label)
         if ax is left:
             ax.set_yscale("log")
         else:
@@ -387,8 +395,12 @@ def plot(table: pd.DataFrame) -> Figure:
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
-    """The measures, and when the learned outputs of one seed fire."""
-    return {CLAIM: plot(table), "When the outputs of one seed fire; lines: targets": _plot_firing(table)}
+    """The measures, and the firing of the trained outputs of one seed."""
+    return {
+        CLAIM: plot(table),
+        "Firing of the outputs of one seed: share of repeats with a spike in each step; red "
+        "lines: targets": _plot_firing(table),
+    }
 
 
 def _plot_firing(table: pd.DataFrame) -> Figure:
@@ -398,12 +410,12 @@ def _plot_firing(table: pd.DataFrame) -> Figure:
     axes = figure.subplots(len(sigmas), len(arms), sharex=True, sharey=True, squeeze=False)
     for ax, (sigma, arm) in zip(axes.flat, itertools.product(sigmas, arms), strict=True):
         here = rows[(rows.sigma == sigma) & (rows.arm == arm)]
-        share, wanted = (
+        share, target = (
             here.pivot(index="neuron", columns="step", values=name).to_numpy(float)
             for name in ("value", "target")
         )
         image = ax.imshow(share, aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
-        neuron, step = np.nonzero(wanted)
+        neuron, step = np.nonzero(target)
         ax.vlines(step, neuron - 0.5, neuron + 0.5, color="#A8201A", lw=0.8)
         ax.set_yticks(range(len(share)))
     for ax, sigma in zip(axes[:, 0], sigmas, strict=True):

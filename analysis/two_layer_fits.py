@@ -1,11 +1,11 @@
-"""Two-layer networks fitted to the spikes of a cell whose response isn't monotone: what a hidden layer finds, and when it can't.
+"""Two-layer networks fitted to the spikes of a cell with a non-monotonic response to its stimulus.
 
-The cell fires when the filtered stimulus (Gaussian white noise through four cosine bumps) is far from 0, either way: hidden noisy
-neurons of a filter, as many of its opposite, all with the same weight to the output. Twice: one hidden neuron each, of weight 1
-(theta 1, sigma .4), and eight each, of weight 1/8. Fitted are networks of several sizes (`fit_network`), and a single neuron
-(`fit_neuron`) with a free history of three steps. Scores are bits per spike over a constant probability, of spikes that no
-fit has seen, by a particle filter; `bound` is the mean log-likelihood given the hidden spikes, which is what a fit raises.
-Refined fits go on with the likelihood itself (`fit_network(..., refine=20)`).
+The cell fires if the filtered stimulus (Gaussian white noise through four cosine bumps) deviates from 0 in either direction. It
+has hidden noisy neurons with a filter, as many with the opposite filter, and equal weights to the output. There are two cells:
+one hidden neuron of each sign with weight 1 (theta 1, sigma .4), and eight of each sign with weight 1/8. Networks of several sizes
+(`fit_network`) and a single neuron (`fit_neuron`) with a free history of three steps are fitted. Scores are held-out bits per
+spike relative to a constant probability, by a particle filter. `bound` is the mean log-likelihood given the hidden spikes, which
+is the objective of the fit. Refined fits continue with the likelihood itself (`fit_network(..., refine=20)`).
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from nsnn_neuro.likelihood import NetworkModel, RaisedCosines
 
 from .harness import Claim, StudyConfig, verifier
 
-CLAIM = "Networks of sixteen hidden neurons find a response that no single neuron has, all but a few per cent of it"
-SABOTAGES = {"another stimulus": "fits are given white noise that the cell wasn't driven by"}
+CLAIM = "Networks of sixteen hidden neurons learn a response that no single neuron has, to within a few per cent of its information"
+SABOTAGES = {"another stimulus": "fits receive white noise that did not drive the cell"}
 STEP = 1 * pq.ms
 BASIS = RaisedCosines(4, 10 * pq.ms)
 FILTER = np.array([0.6, 0.3, -0.5, -0.2])
 NOISE = nsnn.Gaussian(0.4)
 COLUMNS = ["part", "cell", "model", "n_hidden", "x", "value", "se", "bound", "lost", "lost_se", "cost"]
-PARTS = 20  # of the test data, for the standard error of a difference
+PARTS = 20  # segments of the test data, for standard errors of differences
 BINS = np.linspace(-1.75, 1.75, 15)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Everything that decides a run."""
+    """Configuration of a run."""
 
     cells: tuple[int, ...] = (1, 8)
-    """hidden neurons of each of the two pathways"""
+    """hidden neurons per pathway of each cell"""
     n_hidden: tuple[int, ...] = (2, 4, 16)
     steps: int = 20_000
-    """of 1 ms, that are fitted"""
+    """training steps of 1 ms"""
     test: int = 8_000
-    """steps that aren't"""
+    """test steps"""
     epochs: int = 25
     refine: int = 20
-    """epochs up the likelihood itself"""
+    """epochs of refinement on the likelihood"""
     particles: int = 100
 
     QUICK: ClassVar[dict[str, Any]] = {
@@ -63,7 +63,7 @@ class Config(StudyConfig):
 
 
 def cell(each: int) -> tuple[NetworkModel, tuple[np.ndarray, np.ndarray]]:
-    """The cell with so many hidden neurons in each pathway, and its weights."""
+    """The cell with `each` hidden neurons per pathway, and its weights."""
     columns = [np.append(-0.2, sign * FILTER) for sign in (1, -1) for _ in range(each)]
     model = NetworkModel(dt=STEP, stimulus=BASIS, n_hidden=2 * each, family=NOISE)
     return model, (np.stack(columns, axis=1), np.append(0.0, np.full(2 * each, 1 / each))[:, None])
@@ -78,9 +78,9 @@ def white(n: int, seed: Any) -> neo.AnalogSignal:
 def run(
     config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
-    """Rows of part "score": value and se, bound, and what is lost beside the true model with the error of that difference, and
-    what maximum likelihood loses on average by estimating so many weights, `cost` = weights / (2 spikes ln 2); of part
-    "response": probability of a spike against the filtered stimulus x."""
+    """Rows of part "score": value with se, bound, `lost` (true model minus fit) with its error, and `cost`, the mean loss of
+    maximum likelihood from estimating the weights, weights / (2 spikes ln 2). Rows of part "response": spike probability against
+    the filtered stimulus x."""
     rows: list[dict[str, Any]] = []
     signal, other = (white(n, [config.seed, k]) for k, n in enumerate((config.steps, config.test)))
     for each in config.cells:
@@ -142,117 +142,119 @@ def score_row(part: str, each: int, model: str, n_hidden: int, **values: float) 
 
 
 def bits_lost(nats: np.ndarray, n_spikes: float) -> tuple[float, float]:
-    """Bits per spike and their standard error over consecutive parts."""
+    """A difference in bits per spike, with its standard error over consecutive segments."""
     parts = np.array([part.sum() for part in np.array_split(nats, PARTS)]) / np.log(2) / n_spikes
     return float(parts.sum()), float(np.sqrt(PARTS) * parts.std(ddof=1))
 
 
 def _response(each: int, model: str, n_hidden: int, drive: np.ndarray, o: np.ndarray) -> list[dict[str, Any]]:
-    """Share of steps with a spike in bins of the filtered stimulus."""
-    found = []
+    """Rows of the share of steps with a spike, in bins of the filtered stimulus."""
+    rows = []
     for low, high in itertools.pairwise(BINS):
         here = o[(drive >= low) & (drive < high)]
         if len(here) > 10:
             p, x = here.mean(), 0.5 * (low + high)
-            found.append(
+            rows.append(
                 score_row(
                     "response", each, model, n_hidden, x=x, value=p, se=np.sqrt(p * (1 - p) / len(here))
                 )
             )
-    return found
+    return rows
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """The claims for each cell, with their evidence; then what else was asked."""
-    central, also = [], []
+    """Claims for each cell with their evidence; then the secondary claims."""
+    central, secondary = [], []
     scores = table[table.part == "score"]
-    for each, mine in scores.groupby("cell"):
-        true, neuron = (mine[mine.model == name].iloc[0] for name in ("true", "neuron"))
-        networks = mine[mine.model == "network"].sort_values("n_hidden")
+    for each, own in scores.groupby("cell"):
+        true, neuron = (own[own.model == name].iloc[0] for name in ("true", "neuron"))
+        networks = own[own.model == "network"].sort_values("n_hidden")
         few, many = networks.iloc[0], networks.iloc[-1]
         name = f"cell of {each} + {each} hidden neurons"
         margin = np.hypot(many.se, neuron.se)
         central.append(
             Claim(
-                f"{name}: a network of {many.n_hidden} foretells it better than a single neuron",
+                f"{name}: a network of {many.n_hidden} predicts it better than a single neuron, by 4 standard errors",
                 bool(many.value - neuron.value > 4 * margin),
                 f"{many.value:.3f} ± {many.se:.3f} and {neuron.value:.3f} ± {neuron.se:.3f} bits per spike",
             )
         )
         central.append(
             Claim(
-                f"{name}: a network of {many.n_hidden} has nine tenths of the true model's bits",
+                f"{name}: a network of {many.n_hidden} reaches 90 % of the score of the true model",
                 bool(many.value - 2 * many.lost_se > 0.9 * true.value),
                 f"{many.value:.3f} of {true.value:.3f} bits per spike, {many.lost:.3f} ± {many.lost_se:.3f} fewer",
             )
         )
-        fine = mine[(mine.model == "refined") & (mine.n_hidden == many.n_hidden)].iloc[0]
+        fine = own[(own.model == "refined") & (own.n_hidden == many.n_hidden)].iloc[0]
         central.append(
             Claim(
-                f"{name}: refined, the network of {many.n_hidden} loses less",
+                f"{name}: refinement reduces the loss of the network of {many.n_hidden}, by 2 standard errors",
                 bool(many.lost - fine.lost > 2 * np.hypot(many.lost_se, fine.lost_se)),
                 f"{many.lost:.3f} ± {many.lost_se:.3f} and {fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike",
             )
         )
         central.append(
             Claim(
-                f"{name}: refined, it loses no more than it costs to estimate its weights",
+                f"{name}: the loss of the refined network is no larger than the cost of estimating its weights, to 2 "
+                "standard errors",
                 bool(fine.lost - fine.cost < 2 * fine.lost_se),
-                f"{fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike; on average {fine.cost:.3f}",
+                f"{fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike; cost {fine.cost:.3f}",
             )
         )
-        also.append(
+        secondary.append(
             Claim(
-                f"{name}: refined, the network of {many.n_hidden} is as good as the true model",
+                f"{name}: the refined network of {many.n_hidden} is as good as the true model, to 2 standard errors",
                 bool(fine.lost < 2 * fine.lost_se),
-                f"{fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike are lost",
+                f"{fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike lost",
                 central=False,
             )
         )
-        also.append(
+        secondary.append(
             Claim(
-                f"{name}: the network of {many.n_hidden} is as good as the true model",
+                f"{name}: the network of {many.n_hidden} without refinement is as good as the true model, to 2 standard errors",
                 bool(many.lost < 2 * many.lost_se),
-                f"{many.lost:.3f} ± {many.lost_se:.3f} bits per spike are lost",
+                f"{many.lost:.3f} ± {many.lost_se:.3f} bits per spike lost",
                 central=False,
             )
         )
         if each == 1:
             central.append(
                 Claim(
-                    f"{name}: the bound of the true model itself is far below its likelihood",
+                    f"{name}: the bound of the true model is below 60 % of its score",
                     bool(true.bound < 0.6 * true.value),
                     f"{true.bound:.3f} and {true.value:.3f} bits per spike",
                 )
             )
             central.append(
                 Claim(
-                    f"{name}: a network of {few.n_hidden}, as many as it has, loses more than one of {many.n_hidden}",
+                    f"{name}: a network of {few.n_hidden}, the true size, loses more than one of {many.n_hidden}, by 4 "
+                    "standard errors",
                     bool(few.lost - many.lost > 4 * np.hypot(few.lost_se, many.lost_se)),
                     f"{few.lost:.3f} ± {few.lost_se:.3f} and {many.lost:.3f} ± {many.lost_se:.3f} bits per spike",
                 )
             )
-            also.append(
+            secondary.append(
                 Claim(
-                    f"{name}: a network of {few.n_hidden} doesn't come to half of the true model's bits",
+                    f"{name}: a network of {few.n_hidden} does not reach half of the score of the true model",
                     bool(few.value + 2 * few.lost_se < 0.5 * true.value),
                     f"{few.value:.3f} of {true.value:.3f} bits per spike",
                     central=False,
                 )
             )
-    return central + also
+    return central + secondary
 
 
 verify = verifier(claims)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """The scores, for people."""
+    """Scores of all models."""
     return table[table.part == "score"].drop(columns=["part", "x"]).round(3)
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Responses to the filtered stimulus of the cell with many hidden neurons; scores against the size of the network."""
+    """Responses of the larger cell to the filtered stimulus; scores against network size. Bars: standard errors."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     most = table.cell.max()
@@ -265,25 +267,30 @@ def plot(table: pd.DataFrame) -> Figure:
         rows = table[(table.part == "response") & (table.cell == most) & (table.model == model)]
         label = f"network of {rows.n_hidden.iloc[0]}, refined" if model == "refined" else label
         left.errorbar(rows.x, rows.value, rows.se, fmt=style, ms=4, color=colour, label=label)
-    left.set(xlabel="filtered stimulus", ylabel="probability of a spike", ylim=(0, None))
+    left.set(
+        xlabel="filtered stimulus (SD of the white noise)",
+        ylabel="spike probability per step",
+        ylim=(0, None),
+    )
     left.set_title(f"cell of {most} + {most} hidden neurons", fontsize="medium")
     left.legend(frameon=False, fontsize="small")
     scores = table[table.part == "score"]
-    for colour, (each, mine) in zip(("C2", "C0"), scores.groupby("cell"), strict=False):
-        networks, fine = (mine[mine.model == name].sort_values("n_hidden") for name in ("network", "refined"))
-        true, label = mine[mine.model == "true"].iloc[0], f"cell of {each} + {each}"
+    for colour, (each, own) in zip(("C2", "C0"), scores.groupby("cell"), strict=False):
+        networks, fine = (own[own.model == name].sort_values("n_hidden") for name in ("network", "refined"))
+        true, label = own[own.model == "true"].iloc[0], f"cell of {each} + {each}"
         right.errorbar(
             networks.n_hidden, networks.value, networks.se, fmt="o-", color=colour, ms=4, label=label
         )
         right.errorbar(fine.n_hidden, fine.value, fine.se, fmt="s-", color=colour, ms=5)
         right.plot(networks.n_hidden, networks.bound, "o:", mfc="none", color=colour, ms=4)
         right.axhline(true.value, color=colour, lw=0.8, ls="--")
-    right.plot([], [], "ks-", ms=5, label="refined")
-    right.plot([], [], "ko:", mfc="none", ms=4, label="bounds, not refined")
+    right.plot([], [], "ks-", ms=5, label="refined fits")
+    right.plot([], [], "ko:", mfc="none", ms=4, label="bounds, before refinement")
     right.plot([], [], "k--", lw=0.8, label="true models")
     right.set_xscale("log", base=2)
     right.set_xticks(sorted(scores[scores.model == "network"].n_hidden.unique()), minor=False)
     right.xaxis.set_major_formatter("{x:.0f}")
-    right.set(xlabel="hidden neurons fitted", ylabel="held-out bits per spike", ylim=(0, None))
+    right.set(xlabel="hidden neurons of the fit", ylabel="held-out score (bits per spike)", ylim=(0, None))
+    figure.supxlabel("bars: standard errors over test steps (left) and of the test score (right)", fontsize=8)
     right.legend(frameon=False, fontsize="small", loc="lower right")
     return figure

@@ -34,7 +34,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "two_layer_fits": (
         {"cells": (1,), "n_hidden": (2, 3), "steps": 1000, "test": 1000, "epochs": 2, "refine": 1, "particles": 5},
         "another stimulus",
-        "foretells it better than a single neuron",
+        "predicts it better than a single neuron",
     ),
     "learn_digits": (
         TINY | {"epochs": 1, "widths": (0.4,), "penalties": (1e-4,), "n_steps": 6, "passes": 1},
@@ -49,19 +49,19 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "learning_and_information": (
         {"seeds": 2, "epochs": (0, 1), "repeats": 2, "every": 64, "n_steps": 6},
         "learning off",
-        "tells more about the class after learning",
+        "more information about the class after learning",
     ),
     "robustness": (
         TINY | {"tuning": 1, "epochs": 2, "n_steps": 4, "images": 5, "draws": 1, "queries": 10, "steps": 1,
          "widths": (0.4,), "bits": (3,),
          "inputs": (0.3,), "squares": (3,), "changes": (0.2,), "norms": (0.8,), "losses": (0.3,), "jitters": (0.4,)},
         "labels shuffled",
-        "isn't inferior to its twin",
+        "not inferior to the deterministic network",
     ),
     "noise_level": (
         TINY | {"epochs": 2, "n_steps": 4, "levels": (0.2, 0.4), "images": 5, "draws": 1, "steps": 1, "passes": 2},
         "labels shuffled",
-        "isn't inferior by more",
+        "not inferior by more",
     ),
     "architectures": (TINY | {"epochs": 2, "n_steps": 4, "samples": 50}, "labels shuffled", "every combination .* learns"),
 }  # fmt: skip

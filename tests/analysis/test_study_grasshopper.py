@@ -98,7 +98,7 @@ def test_the_table_has_every_cell_of_the_report(tables):
     assert value(table, "deterministic", "reliability") == pytest.approx(1, abs=1e-12)
     assert value(table, "deterministic", "Fano factor (across trials)") == 0
     summary = study.summary(table)
-    assert (summary[summary.quantity == "reliability"].recorded == "n/a (one pass)").all()
+    assert (summary[summary.quantity == "reliability"].recorded == "n/a (one trial)").all()
     assert set(table[table.quantity == "information bound against sigma"].x) == {
         0.0,
         value(table, "noisy", "parameter sigma"),
@@ -151,7 +151,7 @@ def verdict_table(noisy_bound):
         ("refitted deterministic", 180.0, 7.1),
     ):
         rows += [
-            (1, model, "information bound", np.nan, bound, 5.0, ""), (1, model, "passes", np.nan, 50, np.nan, ""),
+            (1, model, "information bound", np.nan, bound, 5.0, ""), (1, model, "number of trials", np.nan, 50, np.nan, ""),
             (1, model, "rate", np.nan, 80.0, 2.0, ""), (1, model, "CV", np.nan, 0.5, 0.02, ""),
         ]  # fmt: skip
         for quantity in ("log-likelihood, by segment", "rate correlation 5 ms, by segment"):

@@ -13,7 +13,13 @@ from analysis import learn_spike_times as study
 from analysis.harness import ClaimFailed
 
 SIGMAS, SEEDS = (0.1, 0.2, 0.4), (2, 3, 4)
-DISTANCES = {"untrained": 2.0, "noisy": 0.5, "likelihood": 0.3, "twin in noise": 0.8, "twin": 0.01}
+DISTANCES = {
+    "untrained": 2.0,
+    "noisy": 0.5,
+    "likelihood": 0.3,
+    "deterministic in noise": 0.8,
+    "deterministic": 0.01,
+}
 
 
 def table(
@@ -27,8 +33,10 @@ def table(
     """Jitter and reliability go as these powers of sigma; `low` is added to the noisy distance at the smallest sigma."""
     rows = []
     for arm, distance in (DISTANCES | distances).items():
-        for sigma in (0.0,) if arm == "twin" else SIGMAS:
-            for width, more in ((0.2, 0.1), (0.4, 0.0)) if arm.startswith("twin") else ((sigma, 0.0),):
+        for sigma in (0.0,) if arm == "deterministic" else SIGMAS:
+            for width, more in (
+                ((0.2, 0.1), (0.4, 0.0)) if arm.startswith("deterministic") else ((sigma, 0.0),)
+            ):
                 for seed in SEEDS:
                     spread = 0.001 * (seed - 3) * (1 if arm == "noisy" else -1)
                     at = distance + more + spread + low * (arm == "noisy" and sigma == SIGMAS[0])
@@ -65,7 +73,7 @@ def test_claims_hold_and_fail_one_by_one() -> None:
         "to other targets of the same number": {"shuffled": 0.5},
         "jitter grows with sigma": {"jitter": 0.0},
         r"that `Fit.evaluate` finds": {"z": 4.5},
-        "the twin without noise learns": {"twin": 0.06},
+        "the deterministic network learns": {"deterministic": 0.06},
     }.items():
         with pytest.raises(ClaimFailed, match=message):
             study.verify(table(**broken))
@@ -76,7 +84,7 @@ def test_claims_hold_and_fail_one_by_one() -> None:
     [
         ("reliability falls", {"reliability": 0.1}),
         ("less than in proportion", {"jitter": 1.0}),
-        ("that learned in the noise", {"twin in noise": 0.5}),
+        ("that learned in the noise", {"deterministic in noise": 0.5}),
         ("taught by the likelihood", {"likelihood": 0.6}),
         ("too little noise", {"low": -0.1}),
         ("too little noise", {"low": 0.0}),
@@ -88,8 +96,8 @@ def test_expectations_fail_one_by_one(text: str, broken: dict[str, float]) -> No
     study.verify(table(**broken))  # not central
 
 
-def test_of_the_twin_the_width_of_the_least_distance_counts() -> None:
-    found = study.by_seed_and_sigma(table(), "twin in noise", "distance")
+def test_the_deterministic_network_has_the_width_of_the_smallest_distance() -> None:
+    found = study.by_seed_and_sigma(table(), "deterministic in noise", "distance")
     assert found.shape == (3, 3)
     np.testing.assert_allclose(found.mean(), 0.8, atol=1e-12)
 

@@ -49,7 +49,7 @@ def test_a_robust_network_passes() -> None:
     [
         ({"noisy": 0.0}, "area under the curves of attacks"),  # no difference
         ({"noisy": -0.05}, "area under the curves of noisy inputs"),
-        ({"noisy": 0.05, "clean": -0.03}, "isn't inferior to its twin by more than 1 point"),
+        ({"noisy": 0.05, "clean": -0.03}, "not inferior to the deterministic network by more than 1 point"),
     ],
 )
 def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], told: str) -> None:

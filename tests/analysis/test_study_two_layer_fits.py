@@ -40,17 +40,27 @@ def table(
 
 def test_claims_hold_and_fail_one_by_one() -> None:
     study.verify(table())
-    with pytest.raises(ClaimFailed, match=r"foretells it better than a single neuron: 0\.860 .* 0\.850"):
+    with pytest.raises(
+        ClaimFailed, match=r"predicts it better than a single neuron, by 4 standard errors: 0\.860 .* 0\.850"
+    ):
         study.verify(table(neuron=0.85))
-    with pytest.raises(ClaimFailed, match=r"nine tenths of the true model's bits: 0\.815 of 0\.900"):
+    with pytest.raises(ClaimFailed, match=r"reaches 90 % of the score of the true model: 0\.815 of 0\.900"):
         study.verify(table(many=0.815))
-    with pytest.raises(ClaimFailed, match=r"far below its likelihood: 0\.600 and 0\.900"):
+    with pytest.raises(ClaimFailed, match=r"below 60 % of its score: 0\.600 and 0\.900"):
         study.verify(table(bound=0.6))
-    with pytest.raises(ClaimFailed, match="as many as it has, loses more"):
+    with pytest.raises(ClaimFailed, match="the true size, loses more"):
         study.verify(table(few=0.85))
-    with pytest.raises(ClaimFailed, match=r"loses less: 0\.040 ± 0\.005 and 0\.030 ± 0\.005"):
+    with pytest.raises(
+        ClaimFailed,
+        match=(
+            r"refinement reduces the loss of the network of 16, by 2 standard errors: "
+            r"0\.040 ± 0\.005 and 0\.030 ± 0\.005"
+        ),
+    ):
         study.verify(table(refined=0.87))
-    with pytest.raises(ClaimFailed, match=r"costs to estimate its weights: 0\.021 ± 0\.005 .* 0\.010"):
+    with pytest.raises(
+        ClaimFailed, match=r"cost of estimating its weights, to 2 standard errors: 0\.021 ± 0\.005 .* 0\.010"
+    ):
         study.verify(table(refined=0.879))
     asked = [c for c in study.claims(table(few=0.3, many=0.895)) if not c.central]
     assert len(asked) == 5
