@@ -32,16 +32,18 @@ from __future__ import annotations
 from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
 from .plots import figures, plot
-from .simulation import run
+from .simulation import bound_of, linear_coherence, run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
     "CLAIM",
     "SABOTAGES",
     "Config",
+    "bound_of",
     "claims",
     "figures",
     "headline",
+    "linear_coherence",
     "plot",
     "run",
     "summary",

@@ -31,7 +31,7 @@ from __future__ import annotations
 from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
 from .plots import figures, plot
-from .simulation import run
+from .simulation import pair_correlation, population_counts, run
 from .verdicts import claims, headline, summary
 
 __all__ = [
@@ -41,7 +41,9 @@ __all__ = [
     "claims",
     "figures",
     "headline",
+    "pair_correlation",
     "plot",
+    "population_counts",
     "run",
     "summary",
     "verify",

@@ -28,9 +28,21 @@ from __future__ import annotations
 from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
 from .plots import figures, plot
-from .simulation import run
+from .simulation import linear_response, run, trained
 from .verdicts import claims, summary
 
-__all__ = ["CLAIM", "SABOTAGES", "Config", "claims", "figures", "plot", "run", "summary", "verify"]
+__all__ = [
+    "CLAIM",
+    "SABOTAGES",
+    "Config",
+    "claims",
+    "figures",
+    "linear_response",
+    "plot",
+    "run",
+    "summary",
+    "trained",
+    "verify",
+]
 
 verify = verifier(claims)
