@@ -229,9 +229,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def _equal(table: pd.DataFrame) -> list[Claim]:
     """Claims about networks with equal sigma and learning rate."""
     cells = learned(table)
-    where = f"{len(cells)} of {len(_cells(table, 'noisy', 'accuracy').columns)} cells learned by both arms"
+    where = (
+        f"{len(cells)} of {len(_cells(table, 'noisy', 'accuracy').columns)} cells learned by both networks"
+    )
     if not cells:
-        cells, where = [(np.nan, np.nan)], "no cell was learned by both arms"
+        cells, where = [(np.nan, np.nan)], "no cell was learned by both networks"
 
     def mean(values: pd.DataFrame) -> np.ndarray:
         return values.reindex(columns=pd.MultiIndex.from_tuples(cells)).mean(axis=1).to_numpy()
@@ -321,7 +323,7 @@ def _expectations(table: pd.DataFrame) -> list[Claim]:
         evidence = f"rate {slow:g} minus {fast:g}: {points(rate_effect)}; noise at these rates: {points(noise_effect)}"
         larger = above(rate_effect - np.abs(noise_effect), 0.0)
     else:
-        larger, evidence = False, "no level was learned by both arms at both rates"
+        larger, evidence = False, "no level was learned by both networks at both rates"
     return [
         Claim(
             "the learning rate changes the accuracy under attack more than noise (lowest minus highest rate, mean over levels "

@@ -16,20 +16,20 @@
 # %% [markdown]
 # # Noisy neurons fitted to recorded spikes
 #
-# Show a nerve cell the same stimulus twice, and it answers with two different spike trains. A model that always gives
-# the same answer can't be right about both. A model with noise gives each spike train a *probability*, and the best
-# model is the one that finds what was really recorded most probable. Ma, Yan and Tang (2023) claim that spiking
-# networks of noisy neurons, trained this way, reproduce the variability of real cells and predict their spikes better
-# than deterministic ones.
+# If a nerve cell receives the same stimulus twice, it responds with two different spike trains. A deterministic model
+# predicts a single response and cannot match both. A noisy model assigns each spike train a *probability*, and the best
+# model gives the recorded trains the highest probability. Ma, Yan and Tang (2023) claim that spiking networks of noisy
+# neurons, trained in this way, reproduce the variability of real cells and predict their spikes better than
+# deterministic networks.
 #
-# Here that is put to the test: a noisy neuron is fitted to recordings, and judged by spikes that it hasn't seen,
-# against
+# This notebook tests the claim. A noisy neuron is fitted to recordings, and evaluated on spikes that were not used in
+# the fit, in comparison with
 #
-# - its **twin**: the same neuron without noise, in two versions, one that fires by itself and one that is given
-#   the cell's past spikes
-# - the twin with **noise added afterwards**
-# - two models from the textbook: a linear-nonlinear **Poisson** model (**LNP**), which knows the stimulus alone, and a
-#   **Poisson GLM**, which knows the cell's past spikes too
+# - a **deterministic neuron**: the same neuron without noise, in two versions, one that runs freely and one that
+#   receives the past spikes of the cell
+# - the deterministic neuron with **noise added afterwards**
+# - two standard models: a linear-nonlinear **Poisson** model (**LNP**), which uses the stimulus only, and a **Poisson
+#   GLM**, which also uses the past spikes of the cell
 
 # %%
 import sys
@@ -46,32 +46,32 @@ from analysis import fit_recordings as study
 from analysis import harness
 from nsnn_neuro.likelihood import RaisedCosines, cross_validate
 
-plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
 # %% [markdown]
-# ## The neuron, and how it is fitted
+# ## The model and its fit
 #
-# Time goes in steps. In step $t$ the neuron fires with probability
+# Time is divided into steps. In step $t$ the neuron fires with probability
 #
 # $$P(o_t = 1) = F(a_t), \qquad a_t = m_t + \sum_k h_k\, y_k(t) - \theta$$
 #
 # $$m_t = \beta\, m_{t-1} (1 - o_{t-1}) + b + \sum_k w_k x_k(t)$$
 #
-# $m$ is the membrane, which leaks ($\beta$) and goes back to 0 after a spike; $x_k$ is the stimulus of the last
-# milliseconds, $y_k$ the neuron's own past spikes, and $F$ the noise, here a normal distribution. The log-likelihood of
-# recorded spikes $o$ is
+# $m$ is the membrane potential, which decays ($\beta$) and is reset to 0 after a spike; $x_k$ is the stimulus in the
+# last milliseconds, $y_k$ are the past spikes of the neuron, and $F$ is the distribution function of the noise, here
+# normal. The log-likelihood of recorded spikes $o$ is
 #
 # $$\log P(o) = \sum_t \bigl[o_t \log F(a_t) + (1 - o_t) \log(1 - F(a_t))\bigr]$$
 #
-# and its gradient has three factors: a learning signal, the noise's density $f(a_t)$, a trace. That is noise-driven
-# learning, with the recorded spikes in place of drawn ones. `fit_neuron` goes to the maximum. A grasshopper's hearing
-# cell, for example: half of a recording is fitted, the rest is predicted. Steps of 0.2 ms and 16 cosines are fine enough
-# for its sharp filter; how to choose them is shown below.
+# and its gradient has three factors: a learning signal, the density of the noise $f(a_t)$, and a trace. This is
+# noise-driven learning with the recorded spikes in place of simulated ones. `fit_neuron` finds the maximum. In the
+# example below, one half of a recording from a grasshopper auditory receptor is fitted, and the rest is predicted.
+# Steps of 0.2 ms and 16 cosines are fine enough for its sharp filter; a later cell shows how to choose them.
 
 # %%
 block = nsnn.datasets.grasshopper(1)
 level = nsnn.datasets.envelope_db(block, samples=4)  # sound level in dB, 5,000 samples per second
-level = (level - level[:25_000].mean()) / level[:25_000].std()  # of the half that is fitted
+level = (level - level[:25_000].mean()) / level[:25_000].std()  # standardised with the fitted half
 
 fit = nsnn.fit_neuron(
     block,
@@ -92,29 +92,29 @@ ax.plot(1e3 * lags, stimulus, color="#D55E00")
 ax.fill_between(1e3 * lags, stimulus - error, stimulus + error, color="#D55E00", alpha=0.3, lw=0)
 ax.axhline(0, color="black", lw=0.8)
 ax.set(xlabel="time before the spike (ms)", ylabel="filter of the sound (noise SDs)")
-ax.set_title("what the fitted neuron listens to; band: standard error", fontsize=10)
+ax.set_title("stimulus filter of the fitted neuron; band: standard error", fontsize=10)
 plt.show()
 
 # %% [markdown]
-# The filter says when in the past the sound counts for a spike now. A *bit per spike* says how much better the model
-# predicts than one that knows the mean rate alone: with one bit more, each recorded spike (and the silence around it)
-# is twice as probable.
+# The filter shows how the sound at earlier times affects a spike now. The score in *bits per spike* compares the model
+# with one that only knows the mean rate: with one bit more, each recorded spike (and the silence around it) is twice as
+# probable.
 #
-# ## How it is made a fair match
+# ## A fair comparison
 #
-# - Each recording is cut in time: the first 65 % train, and only the rest counts.
-# - What can't be fitted (bases, ridges, how fast the membrane leaks, how wide the twin's kernel is) is chosen by
-#   cross-validation over blocks in time of the training part. Every model has the same candidates, and equally many.
-# - All models have the same time steps and the same likelihood: a spike or none in each step.
-# - A deterministic neuron is *certain* where it fires, and one spike in another place would cost it everything. So its
-#   spikes are smoothed, $P = c + (1 - c)\, g\, (K_w * \text{spikes})$, and floor $c$, gain $g$ and width $w$ are fitted
-#   for it.
-# - Differences are *paired*: both models are scored on the same blocks of 0.2 s, and the interval is for the
+# - Each recording is split in time: the first 65 % are for training, and only the rest is for evaluation.
+# - Settings that are not fitted (bases, ridges, membrane decay, kernel width of the deterministic neuron) are chosen by
+#   cross-validation over blocks in time of the training part. All models have the same candidates, and equally many.
+# - All models have the same time steps and the same likelihood, that of a spike or none in each step.
+# - A deterministic neuron is *certain* of its spikes, so that a single misplaced spike would have probability zero. Its
+#   spikes are therefore smoothed, $P = c + (1 - c)\, g\, (K_w * \text{spikes})$, with fitted floor $c$, gain $g$ and
+#   width $w$.
+# - Differences are *paired*: both models are scored on the same blocks of 0.2 s, and the interval is that of the
 #   difference.
 #
-# This is the quick version: a part of one grasshopper recording and small bases. The full one has both recordings, and
-# a rat's cortical neuron and P-units of a weakly electric fish where these recordings are at hand (they aren't part of
-# the project). In a terminal, at the repository's root:
+# This is a quick run on a part of one grasshopper recording with small bases. The full run has both recordings and, if
+# available, recordings of a rat cortical neuron and of P-units of a weakly electric fish (which are not part of the
+# repository). In a terminal, in the root of the repository:
 #
 #     python -m analysis fit_recordings
 
@@ -123,15 +123,16 @@ table = harness.result(study, study.Config(quick=True))
 harness.verdicts(study.claims(table))
 
 # %% [markdown]
-# The *central* claims are those that the study stands or falls with. The others were put to the data too, and are shown
-# whichever way they came out; on a part of one recording some of them have hardly a chance to be decided.
+# The *central* claims decide about the study. Secondary claims are reported whatever their outcome; a part of one
+# recording is too little to decide some of them.
 #
 # ## Which model predicts best?
 #
-# Above, each marker is a model's score on spikes that it hasn't seen, and 0 is a constant rate; an arrow means far
-# below. Below, left: what the cell did, and what the models do by themselves when they get the same stimulus. The twin
-# does the same each time, the LNP scatters too much: it may fire twice in a row, which cells hardly do. Right: the Fano
-# factor, variance over mean of spike counts in windows of 50 ms, where the line means "as variable as the cell".
+# Above, each marker is the held-out score of a model, relative to a constant rate (0); an arrow marks values far below.
+# Below, left: spikes of the cell, and simulated spikes of the models for the same stimulus. The deterministic neuron
+# repeats itself in each trial, and the LNP scatters too much: it may fire twice in a row, which cells rarely do. Right:
+# the Fano factor (variance over mean of spike counts in windows of 50 ms); on the line the model is as variable as the
+# cell.
 
 # %%
 figures = study.figures(table)
@@ -144,42 +145,43 @@ print(captions[1])
 figures[captions[1]]
 
 # %% [markdown]
-# In the second figure a marker to the right of 0 is a lead of the noisy neuron, and where the bar doesn't reach 0 the
-# lead is beyond chance. The same as a table, with the numbers:
+# In the second figure, markers to the right of 0 are leads of the noisy neuron. If the bar excludes 0, the lead is
+# significant. The same results as a table:
 
 # %%
 study.summary(table)
 
 # %% [markdown]
-# ## What is found, and what isn't
+# ## Results and limits
 #
-# - **Against the twin** the noise pays. The twin puts all its trust in one spike train; a noisy neuron says how sure it
-#   is, from step to step. Knowing the cell's spikes helps the twin a lot, and still leaves it behind.
-# - **Noise has to be there during the fit.** A threshold that suits a neuron without noise doesn't suit one with noise,
-#   and no level of noise mends that: added afterwards it makes the neuron fire at the wrong rate.
-# - **Against LNP** the memory of past spikes pays: after a spike a cell rests.
-# - **Against the Poisson GLM** don't expect a win. It is a noisy neuron too, with an exponential in place of $F$. What
-#   matters is noise *and* history in the likelihood, not the brand of the noise. In the full run the two are equal on
-#   the receptors, and the noisy neuron is a little ahead on the others.
-# - **The two-layer network** has no memory of the cell's spikes beyond its output's reset, and so isn't ahead of a
-#   single neuron with history.
-# - **Time rescaling** asks whether a model could be *true*: if so, intervals measured in expected spikes are
-#   exponential. The grasshopper's cell is more precise than the models, and tires in the course of the recording, which
-#   none of them knows: they are rejected. A model can predict well and not be true.
-# - **A caution about distances.** The van Rossum distance between two noisy trains counts the noise of both. A twin
-#   without noise may be nearer to the cell by that measure although it is wrong about what the cell does. The
-#   likelihood doesn't have this flaw.
+# - **Deterministic neuron.** Noise improves the prediction. The deterministic neuron commits itself to one spike train,
+#   and the noisy neuron states its uncertainty in each step. Knowing the spikes of the cell helps the deterministic
+#   neuron, but it remains behind.
+# - **Noise has to be part of the fit.** A threshold that suits a deterministic neuron does not suit a noisy one, and no
+#   noise level corrects this: with noise added afterwards the neuron has the wrong rate.
+# - **LNP.** The memory of past spikes improves the prediction, because cells are less excitable after a spike.
+# - **Poisson GLM.** Do not expect a lead here. The GLM is a noisy neuron as well, with an exponential in place of $F$.
+#   Noise *and* history in the likelihood matter, not the shape of the noise. In the full run the two are equal on the
+#   receptors, and the noisy neuron is slightly ahead on the others.
+# - **Two-layer network.** Its only memory of spikes is the reset of the output, so it is not ahead of a single neuron
+#   with history.
+# - **Time rescaling** tests whether a model could be *true*: then intervals, measured in expected spikes, are
+#   exponential. The grasshopper receptor is more precise than the models and adapts during the recording, which none of
+#   them describes, so they are rejected. A rejected model may still predict well.
+# - **Distances need care.** The van Rossum distance between two noisy trains includes the noise of both. A
+#   deterministic neuron may be nearer to the cell by this measure although it is wrong about the cell. The likelihood
+#   does not have this flaw.
 #
-# In the full run the noisy neuron is ahead of the twin on all 18 recordings, each beyond its error. But the claims, written
-# down beforehand, ask for an interval clear of 0 on *each* recording against the other two as well: the twin that is given
-# the spikes is too close in one setting of the cortical neuron, noise added afterwards in two. So these central claims fail,
-# and the study says so. Nor is the cell's variability met everywhere, and in one setting the fitted neuron, left to its
-# own spikes, fires without end.
+# In the full run the noisy neuron is ahead of the deterministic neuron on all 18 recordings, each beyond its error. The
+# central claims, fixed beforehand, also require intervals above 0 on *each* recording for the other two comparisons.
+# The deterministic neuron that is given the spikes is too close in one setting of the cortical neuron, and noise added
+# afterwards in two, so these central claims fail. The variability of the cell is not reproduced everywhere, and in one
+# setting the fitted neuron, simulated freely, fires continuously.
 #
-# And a limit: the twin keeps the filters of the noisy fit. A deterministic neuron fitted from scratch in another way
-# isn't tried here.
+# One limit: the deterministic neuron keeps the filters of the noisy fit. A deterministic neuron fitted from scratch by
+# another method is not tested here.
 #
-# What the drawn spikes are like, model by model:
+# Measures of the simulated spikes of each model:
 
 # %%
 for title, frame in study.tables(table).items():
@@ -190,8 +192,8 @@ for title, frame in study.tables(table).items():
 # ## Try it
 # Change a cell and run it again; each takes a moment.
 #
-# **Another noise.** Logistic noise has longer tails than normal noise. Does it predict better? (Try
-# `nsnn.Cauchy(1.0)`, whose tails are longer still.)
+# **Another noise.** Logistic noise has longer tails than normal noise. Does it predict better? (Try `nsnn.Cauchy(1.0)`,
+# whose tails are even longer.)
 
 # %%
 options = {
@@ -208,15 +210,15 @@ for family in (nsnn.Gaussian(1.0), nsnn.Logistic(1.0)):
     print(f"{family}: {score.value:.3f} ± {score.se:.3f} bits per spike")
 
 # %% [markdown]
-# **Without memory.** Take the history away (`None`), or make it longer. What remains is the membrane's reset.
+# **Without memory.** Remove the history (`None`), or make it longer. What remains is the reset of the membrane.
 
 # %%
 other = nsnn.fit_neuron(block, level, **(options | {"history": None}))
 print(f"{other.score(block, level, t_start=5 * pq.s).value:.3f} bits per spike")
 
 # %% [markdown]
-# **How precise is it?** Draw spikes from the fit for the second half and compare their number with the cell's. More
-# `trials` make the mean surer.
+# **How precise is it?** Simulate the second half with the fitted neuron and compare the number of spikes with that of
+# the cell. More `trials` make the mean more precise.
 
 # %%
 second = level[25_000:]
@@ -228,8 +230,8 @@ print(
 )
 
 # %% [markdown]
-# **The other recording.** `nsnn.datasets.grasshopper(2)` is of a sound with faster changes (up to 800 Hz). Eight cosines
-# to 20 ms are too coarse for it. `cross_validate` shows that on the fitted half alone.
+# **The other recording.** `nsnn.datasets.grasshopper(2)` is the response to a sound with faster changes (up to 800 Hz).
+# Eight cosines to 20 ms are too coarse for it, as `cross_validate` shows on the training half alone.
 
 # %%
 block2 = nsnn.datasets.grasshopper(2)

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -12,11 +14,10 @@
 # ---
 
 # %% [markdown]
-# # How much does a noisy neuron tell of a signal?
+# # Information about a signal in the spikes of a noisy neuron
 #
-# A neuron's input changes from moment to moment. How many bits about those changes do its spikes carry in a second?
-# The question has an answer that can be computed, for a simple neuron and a weak signal, and two methods to measure
-# it in any neuron. This notebook puts the three side by side.
+# How many bits per second do the spikes of a neuron carry about its changing input? For a simple neuron and a weak
+# signal the answer can be calculated, and two methods measure it in any neuron. This notebook compares all three.
 #
 # The neuron is a leaky integrate-and-fire neuron with white noise of strength $\sigma$. Its mean drive $\mu$ is
 # *below* threshold, so that without noise a weak signal $s(t)$ never makes it fire:
@@ -39,31 +40,31 @@ from analysis import harness
 from analysis import information_transfer as study
 from nsnn_neuro import measures, theory
 
-plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
 # %% [markdown]
 # ## From coherence to bits
 #
-# The *coherence* $C(f)$ of signal and spikes says, at each frequency, what fraction of the spike train's power is a
-# linear echo of the signal: 0 for none, 1 for all. If the signal is Gaussian, the spikes carry at least
+# The *coherence* $C(f)$ of signal and spikes is, at each frequency, the fraction of the power of the spike train that
+# is a linear function of the signal, from 0 to 1. If the signal is Gaussian, the spikes carry at least
 #
 # $$I \ge -\int_0^{f_c} \log_2\bigl(1 - C(f)\bigr)\, df \quad \text{bits per second.}$$
 #
-# It is a lower bound, since spikes may hold more than their linear part shows.
+# This is a lower bound, because spikes may carry more than their linear part.
 #
-# For a weak signal linear response theory predicts the coherence. The firing rate follows the signal with the
-# *susceptibility* $\chi(f)$, in Hz per mV; without any signal the spikes have the power spectrum $S_0(f)$. With
-# $S_{ss}$ the signal's spectrum
+# For a weak signal, linear response theory predicts the coherence. The firing rate follows the signal with the
+# *susceptibility* $\chi(f)$, in Hz per mV; without a signal the spikes have the power spectrum $S_0(f)$. With the
+# spectrum $S_{ss}$ of the signal,
 #
 # $$C(f) = \frac{|\chi(f)|^2 S_{ss}(f)}{S_0(f) + |\chi(f)|^2 S_{ss}(f)} .$$
 #
 # Both $\chi$ and $S_0$ follow exactly from the Fokker-Planck equation of the neuron. Noise has two effects: it makes
-# the neuron sensitive to a signal that alone would be too small, and it fills the spectrum with spikes that have
-# nothing to do with the signal. So the information should be largest at some noise between too little and too much.
+# the neuron sensitive to a signal that would be too small alone, and it adds spikes that are unrelated to the signal.
+# The information should therefore be largest at an intermediate noise.
 #
-# ## One neuron, live
+# ## An example
 #
-# A Gaussian signal of flat spectrum up to 50 Hz, a hundred neurons that hear it, each with noise of its own:
+# A Gaussian signal with a flat spectrum up to 50 Hz, and a hundred trials of a neuron with independent noise:
 
 # %%
 rng = np.random.default_rng(1)
@@ -94,23 +95,19 @@ left.axhline(10, ls=":", color="black", lw=0.8)
 right.plot(f, coherence, "o-", ms=3)
 right.set(xlabel="frequency (Hz)", ylabel="coherence", xlim=(0, 80), title="coherence of one neuron's spikes")
 plt.show()
-print(
-    f"at least {info.value:.2f} ± {info.se:.2f} bit/s; with signals that don't belong, {info.null_mean:.2f}"
-)
+print(f"at least {info.value:.2f} ± {info.se:.2f} bit/s; with other signals, {info.null_mean:.2f}")
 
 # %% [markdown]
-# The *direct method* (Strong et al. 1998, [doi
-# 10.1103/PhysRevLett.80.197](https://doi.org/10.1103/PhysRevLett.80.197)) assumes nothing of the signal. It cuts the
-# spikes into short words of zeros and ones, and compares how varied the words are altogether (total entropy) with how
-# varied they are at one moment over repeats of the same signal (noise entropy). What varies with the signal and not
-# at one moment is information. It needs many repeats, and words that are short enough to be sampled and long enough
-# to catch the correlations.
+# The *direct method* (Strong et al. 1998, [doi 10.1103/PhysRevLett.80.197](https://doi.org/10.1103/PhysRevLett.80.197))
+# makes no assumption about the signal. It divides the spikes into short binary words, and compares their total entropy
+# with their entropy at a given time over repeats of the same signal (noise entropy). The difference is information. The
+# method needs many repeats, and words that are short enough to be sampled and long enough for the correlations.
 #
 # ## The study
 #
-# The study does this over a range of $\sigma$, with several signals ("copies") for error bars, for a weak signal and
-# for a strong one. `python -m analysis information_transfer`, from the repository's root, does the full run in
-# minutes; this is the quick one.
+# The study applies both methods over a range of $\sigma$, with several signals ("copies") for errors, for a weak and
+# for a strong signal. This is a quick run; `python -m analysis information_transfer`, in the root of the repository,
+# does the full run in minutes.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
@@ -119,20 +116,17 @@ harness.verdicts(study.claims(table)).style.hide(axis="index")
 # %% [markdown]
 # ## How to read the figure
 #
-# **A**: coherence with the weak signal; lines are linear theory, points are measured. There is no fitted number in
-# the lines.
+# **A**: coherence with the weak signal; lines: linear theory (without fitted parameters), points: simulated.
 #
-# **B**: the bound against noise. Where the weak signal is truly weak (outside the shaded range, in which it moves the
-# membrane by more than a quarter of $\sigma$) the points must lie on the line. The weak signal's curve rises and
-# falls: some noise is best. The strong signal leaves linear theory, which fails it in both directions, the less so
-# the more noise there is.
+# **B**: the bound against noise. Where the signal is weak (outside the shaded range, in which it moves the membrane by
+# more than a quarter of $\sigma$) the points must lie on the line. The curve of the weak signal has a maximum at an
+# intermediate noise. The strong signal deviates from linear theory in both directions, less so with more noise.
 #
-# **C**: the strong signal by both methods. The direct method may not lie below the bound, and it lies above where
-# spikes tell more than their linear part. Open symbols: bits per spike. They have no maximum in between; noise costs.
+# **C**: the strong signal by both methods. The direct method must not be below the bound, and is above it if spikes
+# carry more than their linear part. Open symbols: bits per spike, which have no intermediate maximum.
 #
-# **D**: recorded neurons as points of reference: two auditory receptors of a grasshopper and, where its recording is
-# present, the H1 neuron of a fly, each with its own stimulus. They aren't models of one another; they show how large
-# coherence and information are in sensory neurons, and over what frequencies.
+# **D**: recorded neurons for comparison: two auditory receptors of a grasshopper and, if available, the H1 neuron of a
+# fly, each with its own stimulus. They show typical coherence, information and frequencies of sensory neurons.
 
 # %%
 figures = list(study.figures(table).values())
@@ -142,7 +136,7 @@ figures[0]
 figures[1]
 
 # %% [markdown]
-# The second figure shows what the theory is made of: gain and phase of the susceptibility, and the spectrum without
+# The second figure shows the elements of the theory: gain and phase of the susceptibility, and the spectrum without
 # signal.
 
 # %%
@@ -152,23 +146,23 @@ study.summary(table)
 study.tables(table)["Recorded neurons"]
 
 # %% [markdown]
-# ## What was found, and what not
+# ## Results and limits
 #
-# For a weak signal the simulated neuron tells what linear response theory says, and most at an intermediate noise.
-# Per spike the best is the least noise. The bound and the direct method agree in order, and the direct method finds
-# more.
+# For a weak signal the simulated neuron carries as much information as linear response theory predicts, and most at an
+# intermediate noise. Information per spike is largest at the smallest noise. The bound and the direct method give
+# similar values, and the direct method gives more.
 #
-# The direct method has a limit that is easily forgotten. For a moderate signal and much noise its words hold little
-# information against their sampling error, and those that could be sampled are too short to see the slow part, so its
-# estimate can fall *below* the bound, which no true information rate does. The study therefore asks it about a strong
-# signal only. One of the cells below shows the limit.
+# The direct method has a limit that is easily overlooked. For a moderate signal and large noise, the information in
+# words is small compared with the sampling error, and words that can be sampled are too short for slow components. The
+# estimate can then be *below* the bound, which the true information rate cannot be. The study therefore applies it to a
+# strong signal only. A cell below shows this limit.
 #
 # ## Try it
 #
 # Change numbers and run the cells again; each takes seconds.
 
 # %%
-# theory alone: at which noise is a weak signal heard best? Try another mean drive
+# theory: the best noise for a weak signal. Try another mean drive
 mean, sd, cutoff = 7.0, 0.5, 50.0
 sigmas, f = np.geomspace(0.6, 8, 13), np.arange(0, 46, 2.0)
 law = {"tau_m": 10e-3, "v_spike": 10.0, "v_reset": 0.0, "tau_refrac": 2e-3}
@@ -178,12 +172,12 @@ bound = study.bound_of(study.linear_coherence(chi, spectrum, sd, cutoff), 2.0)
 print(f"best sigma {sigmas[bound.argmax()]:.2f} mV, {bound.max():.2f} bit/s")
 
 # %%
-# the direct method on the live example: information against word length, and what was added for sampling (bit/s)
+# the direct method on the example: information against word length, and the bias correction (bit/s)
 words = measures.word_entropies(block, bin_width=3 * pq.ms, word_lengths=[1, 2, 3, 4, 6, 8])
 words[["length", "information", "correction", "well_sampled"]].round(2)
 
 # %%
-# no noise: what does the same neuron tell, and with a weaker signal?
+# the same neuron without noise; also try a weaker signal
 quiet = nsnn.simulate(
     cell, None, nsnn.Recorded(signal), duration=seconds * second, dt=0.25 * ms, seed=2, engine="numpy"
 )

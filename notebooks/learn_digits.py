@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -14,24 +16,24 @@
 # %% [markdown]
 # # Noise-driven learning: a noisy network learns handwritten digits
 #
-# A spike is all or nothing, so the derivative of a spike with respect to the membrane potential is zero almost everywhere, and
-# a deterministic spiking network can't be taught by following a gradient. Two ways out are in use.
+# A spike is all or nothing, so its derivative with respect to the membrane potential is zero almost everywhere, and a
+# deterministic spiking network cannot be trained by following a gradient. There are two solutions.
 #
-# - **Surrogate gradients**: take a smooth bump in the derivative's place, chosen by hand.
-# - **Noise**: let the neuron itself be noisy. With noise of distribution function $F$ a neuron with potential $u$ and threshold
-#   $\theta$ fires with the probability $p = F(u - \theta)$, and *that* has a derivative, the density $f(u - \theta)$ of the
-#   noise.
+# - **Surrogate gradients**: replace the derivative by a smooth bump, chosen by hand.
+# - **Noise**: make the neuron itself noisy. With noise of distribution function $F$, a neuron with potential $u$ and
+#   threshold $\theta$ fires with probability $p = F(u - \theta)$. This probability has a derivative, the density
+#   $f(u - \theta)$ of the noise.
 #
 # With noise the rule for a synapse $w_{ij}$ is a product of three factors (noise-driven learning, NDL):
 #
 # $$\Delta w_{ij} = -\eta \sum_t \delta_i(t)\; f\big(u_i(t) - \theta\big)\; e_{ij}(t)$$
 #
-# $\delta_i$ is the learning signal, what a spike of neuron $i$ would change in the loss; $f$ is the noise's density at the
-# neuron's distance to threshold; $e_{ij}$ is the synapse's eligibility trace, which remembers what came through it. The bump
-# of a surrogate gradient is the density of some noise, so both rules can be given *the same* $f$ and compared.
+# $\delta_i$ is the learning signal, the effect of a spike of neuron $i$ on the loss; $f$ is the density of the noise at
+# the distance of the neuron to threshold; $e_{ij}$ is the eligibility trace of the synapse, a memory of its past input.
+# The bump of a surrogate gradient is the density of some noise, so both rules can use *the same* $f$ and be compared.
 #
-# **The claim** put to the test here: a noisy network taught by NDL is as good as its deterministic twin taught by the surrogate
-# gradient with the same density, and better than a perceptron of the same size.
+# **The claim**: a noisy network trained by NDL is as good as a deterministic network trained by the surrogate gradient
+# with the same density, and better than a perceptron of the same size.
 
 # %%
 import sys
@@ -45,14 +47,14 @@ import nsnn_neuro as nsnn
 from analysis import harness
 from analysis import learn_digits as study
 
-plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
 # %% [markdown]
 # ## The data
 #
-# Scikit-learn's digits are 8 by 8 pixels, with values from 0 to 1. They are split once into images to learn from, images to
-# choose by (noise level, learning rate) and images to test on, which are seen at the very end. In each of some twenty time
-# steps a pixel sends a spike with the probability that its value says.
+# The digits of scikit-learn are 8 by 8 pixels, with values from 0 to 1. They are split once into training images,
+# validation images (to choose noise level and learning rate) and test images, which are used only at the end. In each
+# of about twenty time steps a pixel sends a spike with a probability equal to its value.
 
 # %%
 X, y = nsnn.datasets.digits("train")
@@ -65,9 +67,9 @@ for ax, image, label in zip(axes, X, y, strict=False):
 # %% [markdown]
 # ## One noisy network, by hand
 #
-# Sixty-four inputs, 32 hidden neurons, ten outputs; Gaussian noise whose standard deviation is .4 of the distance from reset to
-# threshold. The class is the output that fires most. `train` writes the rule into Brian2's equations, and what comes back is a
-# trained network that any simulation or measure of the package takes.
+# Sixty-four inputs, 32 hidden neurons, ten outputs; Gaussian noise with a standard deviation of .4 times the distance
+# from reset to threshold. The predicted class is the output that fires most. `train` writes the learning rule into the
+# equations of Brian2, and returns a trained network for further simulations and measures.
 
 # %%
 net = nsnn.feedforward(
@@ -90,8 +92,8 @@ fit = nsnn.train(
 fit.history
 
 # %% [markdown]
-# The same image makes other spikes each time. Showing an image several times and adding up the spikes takes some of the noise
-# away again: it is the price, and the use, of answers that vary.
+# The same image causes different spikes in each trial. Presenting an image several times and summing the spikes reduces
+# the noise.
 
 # %%
 test = nsnn.datasets.digits("test")
@@ -100,29 +102,29 @@ test = nsnn.datasets.digits("test")
 # %% [markdown]
 # ## The study
 #
-# The study does this carefully: noise level and learning rate are chosen on the validation part, from a grid of the same size
-# for each of the three competitors; then other seeds are trained with that choice and see the test part once. Here it runs at
-# its quick scale; `python -m analysis learn_digits` in a shell does the full one. A run that has finished is read again, not
-# repeated.
+# The study chooses noise level and learning rate on the validation part, from grids of the same size for each of the
+# three competitors. Networks with other seeds are then trained with this choice and evaluated once on the test part.
+# This is a quick run; `python -m analysis learn_digits` in a terminal does the full run. The results of a finished run
+# are reused.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
 harness.verdicts(study.claims(table))
 
 # %% [markdown]
-# Each row is a claim that could have failed, its verdict, and the numbers it rests on; "central" ones decide about the study.
-# *Not inferior by more than a point* means that the whole 95 % interval of the difference, paired by seed, lies above minus
-# one point: a small and badly known difference doesn't pass.
+# Each row is a falsifiable claim with its verdict and evidence; central claims decide about the study. *Not inferior by
+# more than a point* means that the whole 95 % interval of the paired difference is above minus one point. A small
+# difference with a large error does not pass.
 
 # %%
 study.plot(table)
 
 # %% [markdown]
-# **How to read it.** A filled circle is one trained network (a seed) on the test images, with ten passes added up; an open one
-# is the same network in a single pass; the bar is the mean over seeds. Compare the spread of the circles with the distance of
-# the bars before believing in a difference. The dotted line is what the nearest image in the training part gives: this split
-# is an easy one for it, and a network that comes near has not done anything remarkable for digits. That is why the claim is
-# about noise, not records.
+# **How to read it.** A filled circle is one trained network (a seed) on the test images, with the spikes of ten trials
+# summed; an open circle is the same network in a single trial; bars are means over seeds. Compare the spread of the
+# circles with the distance of the bars before believing in a difference. The dotted line is the accuracy of the nearest
+# training image, which is high for this split: an accuracy close to it is not remarkable for digits. The claim is
+# therefore about noise, not about records of accuracy.
 
 # %%
 study.summary(table)
@@ -130,7 +132,7 @@ study.summary(table)
 # %% [markdown]
 # ## Try it
 #
-# Less noise: below some level hardly any neuron is near enough to threshold for $f$ to be different from zero, and learning
+# Less noise: below some level hardly any neuron is close enough to threshold for $f$ to differ from zero, and learning
 # stalls.
 
 # %%
@@ -154,8 +156,8 @@ stalled = nsnn.train(
 stalled.evaluate(test, passes=5, seed=1)["accuracy"], fit.evaluate(test, passes=5, seed=1)["accuracy"]
 
 # %% [markdown]
-# Another noise: exchange the family (`nsnn.Logistic`, `nsnn.Uniform`, `nsnn.Triangular`, `nsnn.Cauchy`, `nsnn.FastSigmoid`),
-# and see what its density looks like. Each is a surrogate gradient that somebody uses.
+# Another noise: change the family (`nsnn.Logistic`, `nsnn.Uniform`, `nsnn.Triangular`, `nsnn.Cauchy`,
+# `nsnn.FastSigmoid`) and look at its density. Each is a published surrogate gradient.
 
 # %%
 distance = np.linspace(-2, 2, 201)
@@ -166,7 +168,7 @@ ax.set(xlabel="distance to threshold, u - theta", ylabel="density f (1/threshold
 ax.legend(frameon=False)
 
 # %% [markdown]
-# The trained network's spikes are a `neo.Block`: hand them to any measure.
+# The spikes of the trained network are a `neo.Block`, which all measures accept.
 
 # %%
 block = fit.spikes((test[0][:50], test[1][:50]), seed=2)

@@ -6,6 +6,7 @@
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -13,15 +14,15 @@
 # ---
 
 # %% [markdown]
-# # Four ways in which a network of noisy neurons fires
+# # Four states of a network of spiking neurons
 #
-# Put ten thousand simple neurons together at random, let most excite and some inhibit each other, and drive all of them with
-# the same amount of random input. How will they fire? Brunel (2000) found that two numbers decide: how strong inhibition is,
-# and how strong the drive is. Neurons fire in step or independently, like clocks or at random, and these two questions have
-# separate answers: there are populations with a clear rhythm whose single neurons look random.
+# Ten thousand simple neurons are connected at random, mostly excitatory and some inhibitory, and driven by random
+# external input. How do they fire? Brunel (2000) found that two numbers decide: the strength of inhibition and the
+# strength of the drive. Neurons fire synchronously or independently, and regularly or irregularly. These are separate
+# properties: there are populations with a clear rhythm whose single neurons look random.
 #
-# This study simulates one network of each kind and asks whether measures of single neurons, of pairs and of the population tell
-# the four apart, and how far a theory gets that knows nothing of single spikes.
+# This study simulates networks in each state. It asks whether measures of single neurons, pairs and the population
+# distinguish the four states, and how well a mean-field theory without single spikes describes them.
 
 # %%
 import sys
@@ -41,13 +42,13 @@ from nsnn_neuro import measures, theory
 
 pd.set_option("display.max_colwidth", None)
 
-plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
 # %% [markdown]
 # ## The network
 #
-# Each leaky integrate-and-fire neuron has $C_E$ excitatory synapses of weight $J$, $C_E/4$ inhibitory ones of weight $-gJ$, and
-# Poisson input from outside at $\eta$ times the rate that alone would bring its mean to threshold.
+# Each leaky integrate-and-fire neuron has $C_E$ excitatory synapses of weight $J$, $C_E/4$ inhibitory synapses of
+# weight $-gJ$, and external Poisson input at $\eta$ times the rate that brings its mean to threshold.
 #
 # | state | $g$ | $\eta$ | the population | a neuron |
 # |---|---|---|---|---|
@@ -63,9 +64,9 @@ plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures a
 #
 # $$ \mu = C_E J\tau\,[\nu_{ext} + \nu\,(1 - g/4)], \qquad \sigma_B^2 = C_E J^2\tau\,[\nu_{ext} + \nu\,(1 + g^2/4)]. $$
 #
-# A neuron with this input has the rate that Siegert's formula gives, $\nu = \Phi(\mu, \sigma_B)$, and that rate must be the
-# $\nu$ one began with. The solution is the mean-field rate. It supposes asynchronous firing, so in a state with a rhythm it is
-# something to compare with, no prediction.
+# A neuron with this input has the rate of Siegert's formula, $\nu = \Phi(\mu, \sigma_B)$, which must equal the assumed
+# $\nu$. The solution is the mean-field rate. It assumes asynchronous firing; for states with a rhythm it serves for
+# comparison, not as a prediction.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
@@ -74,25 +75,23 @@ study.headline(table)
 # %% [markdown]
 # ## Verdicts
 #
-# Central claims decide; the others are expectations that were put to the data too and are shown whichever way they came out. A
-# quick run has a smaller network with fewer and stronger synapses, whose mean field is its own, and only two networks of each
-# state.
+# Central claims decide about the study; secondary claims are reported whatever their outcome. A quick run has a smaller
+# network with fewer and stronger synapses, its own mean field, and only two networks per state.
 
 # %%
 harness.verdicts(study.claims(table))
 
 # %% [markdown]
-# ## What it looks like
+# ## How to read the figure
 #
-# **Above**: each column is a state. Dots are spikes of fifty neurons, below is the rate of the whole population in steps of 1
-# ms. In a state with a rhythm the rate goes up and down; whether a neuron keeps time with it is seen in its row of dots only.
+# **Top**: each column is a state, with spikes of fifty neurons, and the rate of the population in steps of 1 ms. With a
+# rhythm the rate oscillates. Whether a neuron takes part in every cycle is visible in its row of dots.
 #
-# **Below, from the left**: the *spectrum* of the population's count, divided by what independent Poisson neurons would have; a
-# rhythm is a peak. The *correlation of pairs*: how much two neurons' counts go up and down together, depending on how long one
-# counts. A fast rhythm is seen with short windows only, for a long one holds several cycles and levels them; a slow rhythm
-# needs long ones. The *CV* of intervals (0 for a clock, 1 for a Poisson process) against the population's *Fano factor*
-# (variance over mean of its count; 1 for independent Poisson neurons): irregularity and synchrony are two things. Last, the
-# rate over the mean field's.
+# **Bottom, from the left**: the *spectrum* of the population count, divided by that of independent Poisson neurons; a
+# rhythm is a peak. The *pairwise correlation* of counts against the window. A fast rhythm is visible in short windows
+# only, because a long window averages over several cycles; a slow rhythm needs long windows. The *CV* of intervals (0
+# if regular, 1 for a Poisson process) against the *Fano factor* of the population count (1 for independent Poisson
+# neurons): irregularity and synchrony are separate. Last, simulated over mean-field rate.
 
 # %%
 study.plot(table)
@@ -101,10 +100,10 @@ study.plot(table)
 study.summary(table)
 
 # %% [markdown]
-# ## A network of your own, live
+# ## An example
 #
-# A small asynchronous network: its mean field first, then a simulation. A neuron with fewer than two intervals has no CV, which
-# the package warns of; here such neurons are left out, and the warning is switched off.
+# A small asynchronous network: its mean field, then a simulation. A neuron with fewer than two intervals has no CV, and
+# the package gives a warning; here such neurons are excluded and the warning is switched off.
 
 # %%
 warnings.simplefilter("ignore", measures.SilentNeuronWarning)
@@ -119,18 +118,18 @@ print(f"Fano factor of counts in 25 ms {np.nanmean(measures.fano_factor(trains, 
 print(f"correlation of pairs, 5 ms: {study.pair_correlation(trains, 5e-3):.3f}")
 
 # %% [markdown]
-# ## What was found, and what not
+# ## Results and limits
 #
-# Rhythm and irregularity are separate: in both SI states the population has a clear rhythm, and each neuron takes part in some
-# of its cycles only, seemingly at random. In the asynchronous state the mean field gives the rate. It was also expected to give
-# the CV to a quarter of its value; read in the verdicts above whether it does. There is a reason why it needn't: the theory
-# takes input for white noise, while spikes of fairly regular neurons have less power at low frequencies. One of the verdicts
-# tells whether that is it: neurons are simulated in noise with the spectrum of their own spikes, found by turns, and have a CV.
+# Rhythm and irregularity are separate: in both SI states the population has a clear rhythm, and each neuron takes part
+# in some cycles only, apparently at random. In the asynchronous state the mean field predicts the rate. It was also
+# expected to predict the CV within 25 %; see the verdicts above. There is a reason for a deviation: the theory assumes
+# white input, and the spikes of fairly regular neurons have less power at low frequencies. One claim tests this
+# explanation with neurons whose input has the spectrum of their own spikes, found by iteration.
 #
-# No network of finite size is wholly asynchronous. Neurons that share a tenth of their input are correlated a little, and this
-# is enough for a small rhythm. So states are told apart by comparison, not by a threshold.
+# No finite network is completely asynchronous. Neurons that share a tenth of their input are weakly correlated, which
+# is enough for a weak rhythm. The states are therefore distinguished by comparison, not by a threshold.
 #
-# The full run has networks of 12,500 neurons, three of each state; from the repository's root:
+# The full run has networks of 12,500 neurons, three per state; in the root of the repository:
 #
 # ```
 # python -m analysis network_states

@@ -6,6 +6,7 @@
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -13,12 +14,12 @@
 # ---
 
 # %% [markdown]
-# # How much do many noisy neurons know?
+# # Information in populations of noisy neurons
 #
-# One noisy neuron is a poor witness. Ask a hundred of them and average, and the noise should go away: that is the simplest
-# argument for why brains use populations. It holds only if the neurons' errors are independent. Neurons that share inputs share
-# noise, and what all have in common no average removes. This study asks when shared noise sets a limit to what a population can
-# know, when it doesn't, and what goes wrong when one estimates that from recordings.
+# A single noisy neuron carries little information. Averaging over a hundred neurons should remove the noise: this is
+# the simplest argument for population codes. It holds only if the errors of the neurons are independent. Neurons with
+# common inputs share noise, and averaging does not remove what is common. This study asks when shared noise limits the
+# information in a population, when it does not, and how estimates from recordings go wrong.
 
 # %%
 import sys
@@ -38,63 +39,64 @@ from nsnn_neuro import measures, theory
 
 pd.set_option("display.max_colwidth", None)
 
-plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
 # %% [markdown]
-# ## The question in numbers
+# ## Linear Fisher information
 #
-# Two stimuli $s_1$ and $s_2$ lie $ds$ apart. On each trial we count every neuron's spikes in one window; the counts of $N$
-# neurons form a vector with mean $f(s)$ and covariance $S$. The best weighted sum of counts tells the two stimuli apart with
+# Two stimuli $s_1$ and $s_2$ differ by $ds$. On each trial the spikes of every neuron are counted in a window. The
+# counts of $N$ neurons form a vector with mean $f(s)$ and covariance $S$. The best weighted sum of counts distinguishes
+# the stimuli with
 #
 # $$ d' = ds\,\sqrt{I}, \qquad I = f'^{\top} S^{-1} f', $$
 #
-# and is right in a fraction $\Phi(d'/2)$ of trials ($\Phi$ is the normal distribution function). $I$ is the *linear Fisher
-# information*. For independent neurons $S$ is diagonal, $I$ is a sum over neurons and grows in proportion to $N$.
+# and is correct in a fraction $\Phi(d'/2)$ of trials ($\Phi$ is the normal distribution function). $I$ is the *linear
+# Fisher information*. For independent neurons $S$ is diagonal, and $I$ is a sum over neurons, proportional to $N$.
 #
-# The neurons here are leaky integrate-and-fire neurons in white noise, driven with $\mu_i = a_i + g_i s$. A fraction $c$ of
-# each membrane's noise can be common to all. Three populations are compared: private noise; common noise with all gains $g_i =
-# 1$; common noise where every fourth gain is $-1$.
+# The neurons are leaky integrate-and-fire neurons in white noise with drive $\mu_i = a_i + g_i s$. A fraction $c$ of
+# the membrane noise can be common to all. The study compares three populations: private noise; common noise with all
+# gains $g_i = 1$; common noise where every fourth gain is $-1$.
 #
-# ## A bound from theory
+# ## A theoretical bound
 #
-# Common noise enters a neuron exactly where the stimulus does. In a window $T$ the common part, $\sigma\sqrt{2\tau_m
-# c}\,\xi(t)$, looks like a stimulus that is off by a random amount of variance $2\tau_m\sigma^2 c/T$. Neurons with equal gains
-# cannot tell this from the true stimulus, so however many there are,
+# Common noise acts like the stimulus. In a window $T$ the common part, $\sigma\sqrt{2\tau_m c}\,\xi(t)$, looks like a
+# stimulus with a random error of variance $2\tau_m\sigma^2 c/T$. Neurons with equal gains cannot distinguish it from
+# the true stimulus, so for any number of neurons
 #
 # $$ I \le \frac{T + \text{warm-up}}{2\,\tau_m\,\sigma^2\,c}. $$
 #
-# Such correlations are called *information-limiting*. With gains of both signs, noise moves all neurons the same way and the
-# stimulus doesn't: the two can be told apart, and the bound no longer applies.
+# Such correlations are called *information-limiting*. With gains of both signs, noise moves all neurons in the same
+# direction and the stimulus does not. The two can be distinguished, and the bound does not apply.
 
 # %%
 config = study.Config(quick=True)
 table = harness.result(study, config)
-print(f"bound of equal gains: {config.bound:.2f} per mV^2")
+print(f"bound for equal gains: {config.bound:.2f} per mV^2")
 
 # %% [markdown]
 # ## Verdicts
 #
-# Each claim was written down before the full run. The central ones decide over the study. A quick run, as here, has few
-# populations and trials, so its intervals are wide.
+# All claims were fixed before the full run, and central claims decide about the study. A quick run has few populations
+# and trials, so its intervals are wide.
 
 # %%
 harness.verdicts(study.claims(table))
 
 # %% [markdown]
-# ## What it looks like
+# ## How to read the figure
 #
-# **Left**: information against the number of neurons, both axes logarithmic, so that proportional growth is a straight line of
-# slope 1. Points are estimates from simulated counts, lines are linear response theory, which knows only each neuron's rate,
-# its slope and its irregularity. Private noise and gains of both signs follow the straight line; equal gains bend and stay
-# below the dotted bound.
+# **Left**: information against the number of neurons on logarithmic axes, so that proportional growth is a straight
+# line with slope 1. Points are estimates from simulated counts. Lines are linear response theory, which only uses rate,
+# slope and irregularity of each neuron. Private noise and gains of both signs follow the straight line; equal gains
+# saturate below the dotted bound.
 #
-# **Middle**: what a common short-cut costs. If each neuron's trials are put in a random order of their own, correlations are
-# gone while every single neuron is as before. The shuffled information is divided by the true one; at 1 correlations don't
-# matter. For equal gains in shared noise it rises without end: who records neurons one by one and adds them up believes in
-# information that isn't there.
+# **Middle**: the error of a common shortcut. Permuting the trials of each neuron independently removes correlations and
+# leaves single neurons unchanged. The panel shows shuffled over true information; at 1, correlations do not matter. For
+# equal gains in shared noise the ratio keeps rising: recordings of one neuron at a time suggest information that does
+# not exist.
 #
-# **Right**: a decoder, trained on some trials and tested on others, against the most that a linear read-out can get right. It
-# must stay at or below the line. How far below is the price of training on few trials, which grows with the number of neurons.
+# **Right**: correct trials of a cross-validated decoder, and the upper bound of a linear readout. The decoder must be
+# at or below the line. The difference is the cost of training on few trials, which grows with the number of neurons.
 
 # %%
 figures = study.figures(table)
@@ -107,24 +109,24 @@ study.summary(table)
 # %% [markdown]
 # ## Estimating it from few trials
 #
-# Put sample means and a sample covariance into the formula and the result is too large, far too large when trials aren't many
-# times the neurons: the inverse of a noisy covariance is too big, and noise in the means looks like signal. For $T$ trials of
-# each stimulus the corrected estimate (Kanitscheider and others, 2015) is
+# With sample means and a sample covariance in the formula, the result is far too large unless there are many more
+# trials than neurons: the inverse of a noisy covariance is too large, and noise in the means looks like signal. For $T$
+# trials of each stimulus the corrected estimate (Kanitscheider et al. 2015) is
 #
 # $$ \hat I = \hat f'^{\top}\hat S^{-1}\hat f'\;\frac{2T-N-3}{2T-2} - \frac{2N}{T\,ds^2}. $$
 #
-# The left panel below shows both at several numbers of trials, and the value from all trials as a dotted line. Where recordings
-# of a salamander's retina are at hand, a second panel shows the same question put to real cells: two moments of a film are the
-# two stimuli, and repeats of the film are the trials. If the two curves lie on each other, the cells' noise correlations play
-# no part over the sizes recorded. That says nothing about far larger populations: a limit shows only where it begins to bind.
+# The left panel shows both estimates for several numbers of trials, and the value from all trials as a dotted line. If
+# recordings of a salamander retina are available, a second panel shows the same analysis for real cells: two moments of
+# a film are the stimuli, and repeats of the film are the trials. If the two curves coincide, noise correlations play no
+# role for the recorded numbers of cells. This does not exclude a limit for far larger populations.
 
 # %%
 figures[captions[1]]
 
 # %% [markdown]
-# ## Do it yourself, live
+# ## An example
 #
-# Forty neurons, two stimuli, from the public functions alone. `point` gives each call noise of its own.
+# Forty neurons and two stimuli, with public functions only. `point` gives each call independent noise.
 
 # %%
 cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
@@ -153,11 +155,11 @@ print("together:", together)
 print("shuffled:", apart)
 
 # %% [markdown]
-# The correlation of two neurons' counts, and what linear response expects of it:
+# The mean correlation of the counts of two neurons, and the prediction of linear response:
 
 # %%
-found = measures.noise_correlation(counts[0])
-pairs = found[np.triu_indices(neurons, 1)]
+correlation = measures.noise_correlation(counts[0])
+pairs = correlation[np.triu_indices(neurons, 1)]
 params = {"tau_m": 20 * ms, "v_thresh": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms}
 at = (19.5 * mV, 3.5 * mV)
 expected = theory.count_correlation(
@@ -171,14 +173,15 @@ expected = theory.count_correlation(
 print(f"mean of {pairs.size} pairs {pairs.mean():.3f}, linear response for long windows {expected:.3f}")
 
 # %% [markdown]
-# ## What was found, and what not
+# ## Results and limits
 #
-# A small correlation, of a size found in cortex, is harmless between two neurons and decisive among many, if it points where
-# the stimulus points. Its size alone says nothing: the population with gains of both signs has pairs as correlated as the
-# other, and loses little. The theory here is of first order in $c$ and for windows much longer than the membrane's time
-# constant; the window of this study is fifteen of them, which makes a few per cent. Only linear read-outs were asked for.
+# A small correlation, as found in cortex, is harmless between two neurons and decisive among many if it points in the
+# direction of the stimulus. Its size alone says nothing: the population with gains of both signs has equally correlated
+# pairs and loses little. The theory is first order in $c$ and assumes windows much longer than the membrane time
+# constant; the window of this study is fifteen time constants, which causes an error of a few per cent. Only linear
+# readouts were considered.
 #
-# The full run has more populations, more trials and 64 neurons; from the repository's root:
+# The full run has more populations, more trials and 64 neurons; in the root of the repository:
 #
 # ```
 # python -m analysis population_code
@@ -189,7 +192,7 @@ print(f"mean of {pairs.size} pairs {pairs.mean():.3f}, linear response for long 
 # Change a number, run the cell again.
 
 # %%
-# 1. How does theory's information depend on the shared fraction? Try other fractions, and config with another window.
+# 1. How does the predicted information depend on the shared fraction? Try other fractions, and config with another window.
 drive, gain = np.linspace(17, 23, 64), np.ones(64)
 for shared in (0.0, 0.01, 0.05, 0.2):
     print(shared, round(study.linear_response(config, drive, gain, shared)[0], 2))
@@ -208,7 +211,7 @@ for trials_of_each in (40, 100, 1000, 100000):
     )
 
 # %%
-# 4. Weights of the best read-out: f' divided by the covariance. Use other drives above, and look again.
+# 4. Weights of the best readout: f' divided by the covariance. Use other drives above, and look again.
 slope = (counts[1].mean(axis=0) - counts[0].mean(axis=0)) / ds
 weights = np.linalg.solve((np.cov(counts[0].T) + np.cov(counts[1].T)) / 2, slope)
 figure, ax = plt.subplots(figsize=(6, 2.5), layout="constrained")

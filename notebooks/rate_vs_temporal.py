@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -12,24 +14,26 @@
 # ---
 
 # %% [markdown]
-# # Rate or timing? How noise decides what a spike train can say
+# # Rate or timing? Noise and the information in spike trains
 #
-# A neuron answers a stimulus with a handful of spikes. A reader may count them (a **rate code**) or look at when they came (a
-# **temporal code**). The times hold at least as much as the number, since whoever knows the times can count. The question is
-# whether they hold *more*. Two things should decide that: the **noise**, which blurs the times, and the **time scale of the
-# stimulus**, since a stimulus that hardly changes while we look has little to write into the times.
+# A neuron responds to a stimulus with a few spikes. A decoder may count them (a **rate code**) or use their times (a
+# **temporal code**). Spike times carry at least as much information as the count, because the count follows from the
+# times. The question is whether they carry *more*. Two factors should decide this: the **noise**, which blurs the
+# times, and the **time scale of the stimulus**, because a stimulus that hardly changes leaves little trace in the
+# times.
 #
-# The yardstick is the mutual information between the stimulus $S$ and the answer $R$ in bits,
+# The measure is the mutual information between the stimulus $S$ and the response $R$ in bits,
 #
 # $$I(S;R) = H(R) - \sum_s p(s)\, H(R \mid s) ,$$
 #
-# for the *same* spikes read in different ways:
+# for the *same* spikes, read out in different ways:
 #
 # - the **count** of spikes in the window,
 # - the **latency** of the first one, in bins,
-# - the whole **word**: the number of spikes in each bin, at several widths of the bin,
-# - a **distance** between spike trains in which moving a spike by $\Delta t$ costs $q\,\Delta t$, and adding or removing one
-#   costs 1 (Victor & Purpura). At $q = 0$ it only sees counts; at a large $q$ it tells times apart that differ by $1/q$.
+# - the **word**: the number of spikes in each bin, at several bin widths,
+# - a **distance** between spike trains in which shifting a spike by $\Delta t$ costs $q\,\Delta t$, and adding or
+#   removing one costs 1 (Victor & Purpura). At $q = 0$ it depends on counts only; at large $q$ it distinguishes times
+#   that differ by $1/q$.
 
 # %%
 import sys
@@ -47,19 +51,19 @@ from analysis import harness
 from analysis import rate_vs_temporal as study
 from nsnn_neuro import measures
 
-plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
 # %% [markdown]
-# ## A live example: two stimuli, two noises
+# ## An example: two stimuli, two noise levels
 #
-# Two frozen stimuli are shown to a leaky integrate-and-fire neuron, forty times each, with little noise and with much. Every
+# A leaky integrate-and-fire neuron receives two frozen stimuli, forty times each, with small and with large noise. Each
 # row of dots is a trial.
 
 # %%
 paths = [nsnn.FrozenNoise(28 * mV, 10 * mV, 2 * ms, seed=k).samples(400, 1e-4) for k in (1, 2)]
 drive = np.array(
     [paths[0], paths[1], paths[0], paths[1]]
-).T  # stimulus 1, 2 with little noise, 1, 2 with much
+).T  # stimuli 1, 2 with small noise, then 1, 2 with large noise
 block = nsnn.simulate(
     nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=20 * mV, tau_refrac=4 * ms),
     nsnn.WhiteNoise(np.array([1, 1, 8, 8]) * mV),
@@ -90,37 +94,36 @@ axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
 ax.get_figure()
 
 # %% [markdown]
-# With little noise the dots stand in columns: whoever knows where the columns of a stimulus are can name it from the times.
-# With much noise the columns dissolve.
+# With small noise the dots form columns, and the times identify the stimulus. With large noise the columns dissolve.
 #
 # ## The study
 #
-# Stimuli are frozen Ornstein-Uhlenbeck paths of several correlation times, scaled so that each shakes the membrane as much as
-# the next; a set holds several of them, and each is shown many times. From the answers the table below is made, for many sets
-# (seeds). Information from few trials is too high; Panzeri and Treves' correction takes the excess off, and the words are kept
-# short (refractoriness of 4 ms) so that it can. The **surplus of timing** is the information in words with the finest bins
-# less that in counts.
+# Stimuli are frozen Ornstein-Uhlenbeck paths with several correlation times, scaled to the same standard deviation of
+# the membrane potential. A set contains several of them, each presented many times. The table below combines many sets
+# (seeds). Information estimated from few trials is too high; the Panzeri-Treves correction removes the bias, and a
+# refractory period of 4 ms keeps the words short enough for it. The **surplus of timing** is the information in words
+# with the finest bins minus that in counts.
 #
-# The quick run's table is read, or made if it isn't there. The full run, with more seeds, noises and a finer resolution, is
-# `python -m analysis rate_vs_temporal` in the repository's root.
+# The next cell reads the table of a quick run, or computes it first. The full run, with more seeds and noise levels and
+# a finer resolution, is `python -m analysis rate_vs_temporal` in the root of the repository.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
 harness.verdicts(study.claims(table))
 
 # %% [markdown]
-# Each row is a sentence that could have come out wrong, written down before the full run; the *central* ones decide about the
-# study. The others are open questions. Expect some of these to fail, and read why: the distance's best cost $q_{max}$ is the
-# place of the maximum of a curve that is nearly flat over a wide range, so where exactly it lies is mostly chance. The cost at
-# which *half of the information is lost* (the end of the plateau) is the better measure of a code's precision.
+# Each row is a falsifiable claim that was fixed before the full run; *central* claims decide about the study. Some of
+# the secondary claims fail, for a reason: the best cost $q_{max}$ of the distance is the maximum of a curve that is
+# nearly flat over a wide range, so its location is mostly chance. The cost at which *half of the information is lost*
+# (the end of the plateau) is a better measure of the precision of a code.
 #
 # ## How to read the figure
 #
-# **Left**: for the fastest stimuli, what the three readings tell against the noise. The distance between the words' line
-# (circles) and the count's (triangles) is the surplus. **Middle**: that surplus for each time scale. **Right**: what distances
-# tell against their cost of time. At 0 they see counts only; where the curve stands on its plateau timing helps; it falls
-# again where the distance takes the jitter of spikes for a difference. A vertical mark shows where half is lost: it stands
-# further left the more noise there is. Bars and bands are 95 % intervals over seeds.
+# **Left**: information of the three readouts against noise, for the fastest stimuli. The distance between words
+# (circles) and counts (triangles) is the surplus. **Middle**: the surplus for each time scale. **Right**: information
+# in distances against their cost of time. At 0 they use counts only; on the plateau timing helps; the curve falls again
+# where the distance mistakes the jitter of spikes for a difference. Vertical lines mark the cost at which half of the
+# information is lost; it decreases with noise. Bars and bands are 95 % intervals over seeds.
 
 # %%
 figures = list(study.figures(table).values())
@@ -130,10 +133,10 @@ figures[0]
 study.summary(table)
 
 # %% [markdown]
-# ### At which resolution?
+# ### The required resolution
 #
-# Bits in words against the width of a bin. The widest bin is the whole window, whose word is the count. A curve that rises to
-# the left says that finer timing still adds something.
+# Information in words against bin width. The widest bin is the whole window, whose word is the count. If a curve rises
+# to the left, finer timing adds information.
 
 # %%
 figures[1]
@@ -141,28 +144,30 @@ figures[1]
 # %% [markdown]
 # ### A recorded neuron
 #
-# If the recordings of the 2007 competition on single neuron models are at hand, the list of figures has a third: a cortical
-# neuron of a rat that was given the same fluctuating current four times, in eight settings. Four repeats are too few for
-# words, but not for distances: short windows of the recording are the "stimuli", and a spike train is assigned to the window
-# to whose other repeats it is nearest. Where spikes are reliable times add much to counts; where they aren't, nothing.
+# If the recordings of the 2007 competition on single neuron models are available, there is a third figure: a rat
+# cortical neuron that received the same fluctuating current four times, in eight settings. Four repeats are too few for
+# words, but not for distances. Short windows of the recording serve as stimuli, and a spike train is assigned to the
+# window whose other repeats are nearest. Where spikes are reliable, times add much to counts; elsewhere they add
+# nothing.
 
 # %%
 print(f"{len(figures)} figures; the third needs the recordings")
 figures[-1]
 
 # %% [markdown]
-# ## What this says, and what not
+# ## Results and limits
 #
-# Timing matters where spikes are precise enough, and stimuli fast enough, for times to carry a difference that the count
-# lacks. In this neuron noise takes both away in the end: at the highest noise neither reading tells anything worth mentioning,
-# so "the surplus is gone" doesn't mean that counting is then a good code.
+# Timing matters if spikes are precise enough, and stimuli fast enough, for times to carry a difference that the count
+# lacks. In this neuron noise finally removes the information in both: at the largest noise neither readout carries
+# much, so a vanishing surplus does not mean that counting is then a good code.
 #
-# Information is what *could* be read, by a reader who knows the neuron's statistics and when the stimulus began. That an
-# animal reads it is another question. And the numbers belong to this neuron, window and set of stimuli.
+# Mutual information is what *could* be decoded with knowledge of the statistics of the neuron and of the stimulus
+# onset. Whether an animal decodes it is another question. The numbers are specific to this neuron, window and stimulus
+# set.
 #
 # ## Try it
 #
-# **Another noise.** Counts against words for the two stimuli above. Change `sigma` and run the cell again.
+# **Another noise.** Counts and words for the two stimuli above. Change `sigma` and run the cell again.
 
 # %%
 sigma, trials = 3.0, 400
@@ -183,7 +188,8 @@ print("counts:", measures.mutual_information(shown, counts))
 print("words: ", measures.mutual_information(shown, words))
 
 # %% [markdown]
-# **Destroy the times, keep the counts.** Spikes are put anywhere in the window: the words should now tell no more than counts.
+# **Destroy the times, keep the counts.** Spikes are moved to random times in the window: words should carry no more
+# information than counts.
 
 # %%
 rng = np.random.default_rng(1)
@@ -194,7 +200,8 @@ words = measures.words(spoilt, bin_width=4 * pq.ms, saturation="count").swapaxes
 print("words of shuffled times:", measures.mutual_information(shown, words))
 
 # %% [markdown]
-# **Another distance.** Van Rossum's distance smooths spikes with a time constant instead of pricing shifts. Change `tau`.
+# **Another distance.** The van Rossum distance smooths spikes with a time constant instead of assigning a cost to
+# shifts. Change `tau`.
 
 # %%
 tau = 5 * pq.ms
@@ -212,7 +219,7 @@ same = labels[:, None] == labels
 print(f"van Rossum, tau {tau}: mean distance within {d[same].mean():.2f}, between {d[~same].mean():.2f}")
 
 # %% [markdown]
-# **How many trials?** Let the pilot above say how many would bring the words' error bar down to 0.01 bit.
+# **How many trials?** From the pilot above, estimate the number of trials for an error of 0.01 bit in words.
 
 # %%
 words = measures.words(two, bin_width=4 * pq.ms).swapaxes(0, 1).reshape(2 * trials, -1)

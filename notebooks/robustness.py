@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -14,22 +16,22 @@
 # %% [markdown]
 # # Are noisy networks more robust?
 #
-# Brains work with noisy neurons and bear a lot: noisy eyes, lost cells, changed synapses. Artificial networks are known for the
-# opposite: a change of an image that nobody would notice can turn the answer. It is tempting to think that a network which
-# learned *with* noise inside is the more robust one. Ma, Yan and Tang (2023) report just that for noisy spiking networks.
+# Brains work with noisy neurons and tolerate noisy senses, lost cells and changed synapses. Artificial networks are
+# known for the opposite: an imperceptible change of an image can change the answer. It is plausible that a network
+# trained *with* internal noise is more robust, and Ma, Yan and Tang (2023) report this for noisy spiking networks.
 #
-# **The claim** put to the test: a noisy spiking network is as accurate as its deterministic twin, and more robust against
-# noisy inputs, against attacks, and against noise inside the network.
+# **The claim**: a noisy spiking network is as accurate as a deterministic one, and more robust to noisy inputs, to
+# attacks, and to noise inside the network.
 #
-# A fair comparison is easily spoilt, so the study takes some care.
+# A fair comparison needs some care.
 #
-# - **A twin differs in the noise alone**: same initial weights, batches, input spikes and schedule, as many settings to choose
-#   from.
-# - **Choices are made on validation images**, and networks of other seeds see the test images.
-# - **Gradients must not be hidden.** A noisy network gives another gradient each time; an attacker who takes only one of them
-#   is led astray, and the network looks robust though it isn't (Athalye et al. 2018). Attacks here average the gradient over
-#   twenty draws of the noise, and are checked: a stronger attack must do more harm, and an attack without bounds must leave
-#   nothing.
+# - **The networks differ only in noise**: the deterministic network has the same initial weights, batches, input spikes
+#   and schedule, and as many settings to choose from.
+# - **Settings are chosen on validation images**, and networks with other seeds are evaluated on the test images.
+# - **Gradients must not be masked.** A noisy network has a different gradient in each trial. An attack that uses a
+#   single one is misled, and the network only appears robust (Athalye et al. 2018). The attacks here average the
+#   gradient over twenty draws of the noise, and are checked: a stronger attack must do more harm, and an attack without
+#   bounds must reduce the accuracy to chance.
 
 # %%
 import sys
@@ -44,13 +46,13 @@ from analysis import harness
 from analysis import robustness as study
 from nsnn_neuro import deep
 
-plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
 # %% [markdown]
 # ## An attack, step by step
 #
-# A small network in torch: one hidden layer of noisy neurons, Bernoulli input. `NoisySpike` fires with the probability
-# $F(u - \theta)$ and passes gradients on through the noise's density, the rule that is called noise-driven learning.
+# A small network in torch: one hidden layer of noisy neurons, Bernoulli input. `NoisySpike` fires with probability
+# $F(u - \theta)$ and propagates gradients through the density of the noise; this rule is called noise-driven learning.
 
 # %%
 torch.manual_seed(1)
@@ -80,8 +82,8 @@ deep.accuracy(net, (X, y), passes=5, seed=1)
 #
 # $$x' = x + \varepsilon\, \mathrm{sign}\, \nabla_x\, E_\xi\big[L(x, y, \xi)\big],$$
 #
-# where $E_\xi$ is the mean over the network's noise. Projected gradient descent (PGD) goes there in many small steps, and
-# looks again after each.
+# where $E_\xi$ is the mean over the noise of the network. Projected gradient descent (PGD) takes many small steps and
+# recomputes the gradient after each.
 
 # %%
 some = X[:60], y[:60]
@@ -91,55 +93,56 @@ for column, (before, after) in enumerate(zip(some[0][:6], attacked[:6], strict=T
     for row, image in enumerate((before, after)):
         axes[row, column].imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
         axes[row, column].set_axis_off()
-figure.suptitle("above: the image; below: after PGD, no pixel changed by more than .15", fontsize=9)
+figure.suptitle("top: images; bottom: after PGD, pixels changed by at most .15", fontsize=9)
 {"before": deep.accuracy(net, some, passes=5, seed=1)["accuracy"],
  "after": deep.accuracy(net, (attacked, some[1]), passes=5, seed=1)["accuracy"]}  # fmt: skip
 
 # %% [markdown]
 # ## The study
 #
-# Fourteen disturbances: four of the input, five attacks (FGSM, PGD, ascent on a sphere, images made on another network, and
-# random squares, which need no gradient), five inside the network. For each the accuracy is drawn against the strength, and
-# the area under that curve is compared, noisy less deterministic, paired by seed. Here at the quick scale; `python -m analysis
-# robustness` in a shell does the full run.
+# The study has fourteen disturbances: four of the input, five attacks (FGSM, PGD, ascent on a sphere, images made on
+# another network, and random squares, which need no gradient), and five inside the network. For each, accuracy is
+# plotted against strength, and the areas under the curves are compared, noisy minus deterministic, paired by seed. This
+# is a quick run; `python -m analysis robustness` in a terminal does the full run.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
 harness.verdicts(study.claims(table))
 
 # %% [markdown]
-# A claim of *larger area* holds only where the whole 95 % interval of the paired difference is above zero. A quick run has two
-# seeds: its intervals are wide, and few claims can hold. Read the full run's numbers in the README, with their date, before
-# you conclude.
+# A claim of *larger area* holds only if the 95 % interval of the paired difference is above zero. A quick run has two
+# seeds, so its intervals are wide and few claims can hold. For conclusions use the full run, reported with its date in
+# `docs/results.md`.
 
 # %%
 study.plot(table)
 
 # %% [markdown]
-# **How to read it.** Thick lines are means over seeds, thin ones single seeds; solid red is the noisy network, dashed blue its
-# twin. Where the lines lie on each other, noise makes no difference, whatever the claim says.
+# **How to read it.** Thick lines are means over seeds, thin lines single seeds; solid red is the noisy network, dashed
+# blue the deterministic one. Where the lines coincide, noise makes no difference.
 
 # %%
 study.summary(table)
 
 # %% [markdown]
-# Below "Also asked" in the verdicts stand the attacks' own checks. If PGD did less harm than random squares, the gradients
-# would be hidden by the noise, and no claim of robustness would be worth anything.
+# The secondary claims check the attacks. If PGD did less harm than random squares, noise would mask the gradients, and
+# no claim about robustness would be valid.
 #
 # ## Try it
 #
-# What if the attacker doesn't average? One draw of the noise against many, the same strength:
+# What if the attack does not average over noise? One draw against many, with the same strength:
 
 # %%
 {draws: deep.accuracy(net, (deep.fgsm(net, some, strength=0.1, draws=draws, seed=1), some[1]), passes=5, seed=1)["accuracy"]
  for draws in (1, 4, 20)}  # fmt: skip
 
 # %% [markdown]
-# Noise inside, after training: on all membranes, in distances from reset to threshold; or spikes that are lost.
+# Noise inside the network, after training: on all membranes, in distances from reset to threshold; or lost spikes,
+# noisy weights, coarse weights.
 
 # %%
-lost = {}
+accuracy = {}
 for how in ({"membrane": 0.4}, {"delete": 0.3}, {"weights": 0.4}, {"bits": 3}):
     with deep.disturbed(net, **how, seed=1):
-        lost[str(how)] = deep.accuracy(net, (X, y), passes=5, seed=1)["accuracy"]
-lost
+        accuracy[str(how)] = deep.accuracy(net, (X, y), passes=5, seed=1)["accuracy"]
+accuracy

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -12,25 +14,25 @@
 # ---
 
 # %% [markdown]
-# # Stochastic resonance: noise that helps to hear
+# # Stochastic resonance: noise that makes a weak signal detectable
 #
-# A neuron fires when its membrane potential reaches a threshold. A signal that stays below threshold leaves no trace in the
-# spikes, however clear it is: the neuron is silent whatever it is shown. Add noise, and the stronger of two signals is carried
-# over the threshold more often than the weaker one: the spikes now tell something. Add much more, and the noise decides
-# everything. In between there must be a best noise. That is **stochastic resonance**.
+# A neuron fires when its membrane potential reaches a threshold. A signal that stays below threshold causes no spikes
+# at all. With added noise, the stronger of two signals crosses the threshold more often than the weaker one, and the
+# spikes carry information. With too much noise the signal no longer matters. There is a best noise in between:
+# **stochastic resonance**.
 #
-# This notebook asks three questions.
+# This notebook has three questions.
 #
-# 1. Where is the best noise of a single noisy unit, and do simulated spikes agree with the exact answer?
-# 2. Is it the same in continuous time, for a leaky integrate-and-fire neuron in white noise?
-# 3. Can noise help where the signal *does* reach the threshold? (Not one neuron, but many.)
+# 1. What is the best noise of a single noisy unit, and do simulations agree with exact theory?
+# 2. Does the same hold in continuous time, for a leaky integrate-and-fire neuron in white noise?
+# 3. Can noise help if the signal *does* reach the threshold? (For a population, not for a single neuron.)
 #
-# How much spikes tell is measured in **bits**, as the mutual information between the signal $S$ and the response $R$,
+# Information is measured in **bits**, as the mutual information between the signal $S$ and the response $R$,
 #
 # $$I(S;R) = \sum_s p(s) \sum_r p(r\mid s)\, \log_2 \frac{p(r\mid s)}{p(r)} .$$
 #
-# With two equally likely signals one bit means that the response always gives away which one was shown, and 0 that it says
-# nothing.
+# With two equally likely signals, one bit means that the response always identifies the signal, and 0 that it is
+# independent of it.
 
 # %%
 import sys
@@ -48,15 +50,15 @@ from analysis import harness
 from analysis import stochastic_resonance as study
 from nsnn_neuro import measures, theory
 
-plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
 # %% [markdown]
-# ## A live example: one unit
+# ## An example: one unit
 #
-# The discrete NSNN unit without memory ($\beta = 0$) has the potential $u$ that it is given, and fires in a step with
-# probability $P(\text{spike}) = F(u - \theta)$. For Gaussian noise of standard deviation $\sigma$ that is
-# $\Phi\big((u-\theta)/\sigma\big)$. We show it $u = 0.4$ and $u = 0.8$, equally often; the threshold is $\theta = 1$. Three
-# noises, one run:
+# The discrete NSNN unit without memory ($\beta = 0$) receives the potential $u$, and fires in a step with probability
+# $P(\text{spike}) = F(u - \theta)$. For Gaussian noise of standard deviation $\sigma$ this is
+# $\Phi\big((u-\theta)/\sigma\big)$. The potentials $u = 0.4$ and $u = 0.8$ are equally frequent; the threshold is
+# $\theta = 1$. Three noise levels in one run:
 
 # %%
 sigmas = np.array([0.1, 0.27, 1.5])
@@ -82,40 +84,39 @@ for j, sigma in enumerate(sigmas):
     )
 
 # %% [markdown]
-# The estimate is corrected for the bias that few trials bring (Panzeri & Treves), and its error bar is a jackknife over trials.
-# The exact value needs no simulation: it is the formula above with the two probabilities $\Phi((u-\theta)/\sigma)$ put in.
+# The estimate is corrected for the bias from few trials (Panzeri & Treves), and its error is a jackknife over trials.
+# The exact value needs no simulation: it is the formula above with the two probabilities $\Phi((u-\theta)/\sigma)$.
 #
 # ## The study
 #
-# - **One unit**, as above, over a range of noises, in several replicates. Its *control* has potentials on either side of the
-#   threshold ($0.8$ and $1.2$): without noise it tells everything, so noise can only harm.
-# - **A LIF neuron** in white noise. It starts at rest and is driven by one of two constant currents for 200 ms; the response is
-#   the number of spikes. Neither current reaches the threshold (the control's both do). The exact value comes from the law of
-#   the count: after each spike the membrane starts anew, so the count follows from the distribution of one interval, and that
-#   from the Fokker-Planck equation of the membrane (`theory.fp_counts`).
-# - **A pool** of $K$ units that see the same Gaussian signal $x$, centred on their threshold: unit $i$ fires if $x + r\,\xi_i
-#   > 0$ with a $\xi_i$ of its own. Without noise ($r = 0$) all units do the same and tell one bit, the sign of $x$. The
-#   response is how many units fire. This is *suprathreshold* stochastic resonance (Stocks 2000).
+# - **One unit**, as above, over a range of noise levels, in several replicates. In the *control* one potential is below
+#   and one above threshold ($0.8$ and $1.2$): without noise it transmits one bit, so noise can only reduce it.
+# - **A LIF neuron** in white noise. It starts at rest and is driven by one of two constant currents for 200 ms; the
+#   response is the spike count. Both currents are below threshold (in the control both are above). The exact value
+#   follows from the count distribution of a renewal process: from the distribution of one interval, which solves the
+#   Fokker-Planck equation of the membrane (`theory.fp_counts`).
+# - **A pool** of $K$ units with the same Gaussian signal $x$, centred on their threshold: unit $i$ fires if
+#   $x + r\,\xi_i > 0$ with private $\xi_i$. Without noise ($r = 0$) all units do the same and carry one bit, the sign
+#   of $x$. The response is the number of units that fire. This is *suprathreshold* stochastic resonance (Stocks 2000).
 #
-# What follows reads the table of the quick run, and makes it first if it isn't there. The full run, with more replicates and
-# noises, is `python -m analysis stochastic_resonance` in the repository's root.
+# The next cell reads the table of a quick run, or computes it first. The full run, with more replicates and noise
+# levels, is `python -m analysis stochastic_resonance` in the root of the repository.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
 harness.verdicts(study.claims(table))
 
 # %% [markdown]
-# Each row is a sentence that could have come out wrong. Those marked *central* decide about the study; the evidence gives the
-# numbers and their errors. All were written down before the first run, but for the one on Panzeri and Treves' correction, which
-# that run taught us to ask.
+# Each row is a falsifiable claim with its evidence; *central* claims decide about the study. All were fixed before the
+# first run, except the one about the Panzeri-Treves correction, which was added after that run.
 #
 # ## How to read the figure
 #
-# Lines are exact, markers simulated with two standard errors; the two have nothing in common but the question. Left and middle:
-# the blue curve (circles) is the signal below threshold. It rises from nothing, has a maximum (dotted) and falls again. The
-# orange one (squares, dashed) is the control, which only falls. On the left the control has a scale of its own, on the
-# right-hand side: it tells far more. Right: pools. One unit only loses by noise; the more units there are, the higher the
-# maximum, and the more noise it takes.
+# Lines are exact, markers simulated with two standard errors. Left and middle: the blue curve (circles) is the
+# subthreshold signal. It rises from zero, has a maximum (dotted) and falls again. The orange curve (squares, dashed) is
+# the control, which only falls. In the left panel the control has a separate, larger scale on the right-hand side.
+# Right: pools. A single unit only loses with noise; the more units, the higher the maximum, and the larger the best
+# noise.
 
 # %%
 figures = list(study.figures(table).values())
@@ -125,26 +126,26 @@ figures[0]
 study.summary(table)
 
 # %% [markdown]
-# What a pool gains, against its size: without noise every pool tells the one bit at the dotted line.
+# Information of a pool at its best noise, against its size. Without noise every pool carries one bit (dotted line).
 
 # %%
 figures[1]
 
 # %% [markdown]
-# ## What this says, and what not
+# ## Results and limits
 #
-# It says that for a *given* threshold that a signal can't reach, some noise is better than none, and by how much; and that many
-# units that all look at the same signal can tell more than one bit only if something makes them differ, for which noise will
-# do.
+# For a *given* threshold that a signal does not reach, some noise is better than none, and theory predicts by how much.
+# Many units with the same signal carry more than one bit only if something makes them differ, and noise does.
 #
-# It does not say that noise is the best solution. The control shows the alternative: with the threshold between the two
-# potentials the same unit at little noise tells several times as much as the subthreshold one at its best. And a pool whose
-# thresholds were spread out on purpose could do without noise. Ma, Yan & Tang (2023) call noise a resource for computation and
-# learning; what is tested here is one narrow sense of that, bits about a signal. Nothing is learned here.
+# This does not mean that noise is the best solution. The control shows the alternative: with the threshold between the
+# two potentials, the same unit at small noise carries several times the information of the subthreshold unit at its
+# best. A pool with spread thresholds could do without noise. Ma, Yan & Tang (2023) call noise a resource for
+# computation and learning. This study tests one narrow sense of it, information about a signal, without learning.
 #
 # ## Try it
 #
-# **A weaker signal.** Move both potentials away from the threshold and see where the best noise goes, and how little is left.
+# **A weaker signal.** Move both potentials away from the threshold, and see how the best noise and its information
+# change.
 
 # %%
 for distance in (0.1, 0.2, 0.4, 0.8):
@@ -156,7 +157,7 @@ for distance in (0.1, 0.2, 0.4, 0.8):
     )
 
 # %% [markdown]
-# **Another noise.** Is the best noise a matter of its shape? Compare families at the same height of the density's peak.
+# **Another noise.** Does the best noise depend on its shape? Compare families with the same peak of the density.
 
 # %%
 width = np.geomspace(0.1, 4, 80)  # 1 / f(0)
@@ -190,8 +191,8 @@ ax.legend(frameon=False)
 ax.get_figure()
 
 # %% [markdown]
-# **A longer look.** The LIF's spike count in a longer window tells more. Does the best noise stay where it is? Change the
-# windows.
+# **A longer window.** The spike count of the LIF neuron in a longer window carries more information. Does the best
+# noise change? Vary the windows.
 
 # %%
 lif = {"tau_m": 0.02, "v_spike": 20.0, "v_reset": 0.0, "tau_refrac": 0.0}  # mV and s as plain numbers
@@ -204,7 +205,7 @@ for window in (0.1, 0.2, 0.4):
     print(f"window {window} s: best sigma {grid[bits.argmax()]:.2f} mV, {bits.max():.3f} bit")
 
 # %% [markdown]
-# **A larger pool.** How many units does it take for three bits? Change `n_units`.
+# **A larger pool.** How many units are needed for three bits? Change `n_units`.
 
 # %%
 ratios = np.geomspace(0.1, 1.5, 25)

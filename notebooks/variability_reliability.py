@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -12,20 +14,19 @@
 # ---
 
 # %% [markdown]
-# # How repeatable is a noisy neuron?
+# # Variability and reliability of a noisy neuron
 #
-# Play the same current to a neuron again and again. How alike are its answers? In 1995 Mainen and Sejnowski did this
-# in slices of cortex ([doi 10.1126/science.7770778](https://doi.org/10.1126/science.7770778)). Under a constant
-# current the spikes of different trials soon drift apart. Under a fluctuating current, the same in every trial
-# ("frozen"), they stay together to within a millisecond or so. The neuron's own noise was the same in both cases;
-# what differed was how the input drives the membrane through its threshold.
+# How similar are the responses of a neuron to repetitions of the same current? In 1995 Mainen and Sejnowski did this
+# experiment in slices of cortex ([doi 10.1126/science.7770778](https://doi.org/10.1126/science.7770778)). Under a
+# constant current the spikes of different trials soon drift apart. Under a fluctuating current that is the same in
+# every trial ("frozen") they stay together within about a millisecond. The intrinsic noise is the same in both cases;
+# the difference is how the input drives the membrane through threshold.
 #
 # This notebook repeats the experiment with a leaky integrate-and-fire neuron,
 #
 # $$\tau_m \, dV = (\mu(t) - V)\, dt + \sigma \sqrt{2 \tau_m}\, dW, \qquad V \ge V_\theta: \text{spike},\ V \to V_r,$$
 #
-# whose noise $\sigma$ we can set, down to none at all, and puts a real cortical neuron beside it where its recordings
-# are at hand.
+# with adjustable noise $\sigma$ (including none). If recordings are available, it also analyses a cortical neuron.
 
 # %%
 import sys
@@ -41,13 +42,13 @@ from analysis import harness
 from analysis import variability_reliability as study
 from nsnn_neuro import measures, theory
 
-plt.switch_backend(plt.get_backend())  # at once, so that the studies' figures are drawn below their cells
+plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
 # %% [markdown]
 # ## One neuron, two currents
 #
-# `FrozenNoise` is one path of a random process, the same in every trial and every call; `WhiteNoise` is the neuron's
-# own and differs from trial to trial. Twenty trials of each kind of current, with the same neuron and the same noise:
+# `FrozenNoise` is a path of a random process, the same in every trial and every call. `WhiteNoise` is the intrinsic
+# noise, which differs between trials. Twenty trials of each current, with the same neuron and noise:
 
 # %%
 cell = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms)
@@ -68,17 +69,17 @@ axes[0].set_ylabel("trial")
 plt.show()
 
 # %% [markdown]
-# Several measures put numbers on what the eye sees.
+# Several measures quantify the difference.
 #
-# - The **Fano factor** is the variance of the spike count over trials, divided by its mean: 0 when every trial has as
-#   many spikes, 1 for a Poisson process.
-# - **CV** is the standard deviation of the intervals between spikes, divided by their mean. It looks at one trial at
-#   a time, so it says how irregular the spikes are, not how repeatable.
-# - **Schreiber's reliability** blurs each train a little and takes the mean cosine between trials: 1 when all trials
-#   are the same. Chance gives it a value above 0, larger for higher rates.
-# - **Gamma** counts coincidences of spikes (here within 2 ms) between trials, takes off those expected by chance, and
-#   is 1 for equal trains.
-# - **Jitter** is the standard deviation, over trials, of when a firing event begins.
+# - The **Fano factor** is the variance of the spike count over trials, divided by its mean: 0 if all trials have equal
+#   counts, 1 for a Poisson process.
+# - The **CV** is the standard deviation of interspike intervals, divided by their mean. It describes single trials, so
+#   it measures irregularity, not repeatability.
+# - **Schreiber's reliability** smooths each train and takes the mean cosine between trials: 1 if all trials are equal.
+#   Its chance level is above 0 and grows with the rate.
+# - **Gamma** counts coincidences of spikes between trials (here within 2 ms), corrects for chance, and is 1 for equal
+#   trains.
+# - **Jitter** is the standard deviation over trials of the onset of a firing event.
 
 # %%
 for name, block in blocks.items():
@@ -89,40 +90,38 @@ for name, block in blocks.items():
     )
 
 # %% [markdown]
-# The fluctuating input makes the spikes *more* irregular (its CV is larger) and, by their reliability, *more*
-# repeatable at once. That is no contradiction: the irregularity is the input's, and the input is the same each time.
+# With fluctuating input the spikes are *more* irregular (larger CV) and also *more* repeatable (larger reliability).
+# This is no contradiction: the irregularity comes from the input, which is the same in each trial.
 #
 # ## The study
 #
-# The study varies the noise $\sigma$ and the input's fluctuation, with several frozen paths ("seeds") at each point.
-# Some of its claims were certain to be testable against theory, and stated with bounds before the first full run:
+# The study varies the noise $\sigma$ and the fluctuation of the input, with several frozen paths ("seeds") per point.
+# Some claims can be tested against theory. All criteria were fixed before the first full run:
 #
 # - Without noise there is no variability: Fano factor 0, reliability 1.
-# - Under a constant current the intervals are independent of each other, so that Siegert's theory gives their CV
-#   exactly, and the time of the $n$-th spike spreads like $\sqrt{n}$. This holds the simulation to an answer known
-#   beforehand.
+# - Under a constant current the intervals are independent, so Siegert's theory gives their CV exactly, and the time of
+#   the $n$-th spike spreads with $\sqrt{n}$. This checks the simulation against a known answer.
 # - Noise lowers Gamma and precision; fluctuations raise Gamma and reliability.
 #
-# Here is a quick run. `python -m analysis variability_reliability`, from the repository's root, does the full one,
-# with more trials, more seeds and finer steps, in a few minutes.
+# This is a quick run. `python -m analysis variability_reliability`, in the root of the repository, does the full run
+# with more trials, more seeds and smaller time steps in a few minutes.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
 harness.verdicts(study.claims(table)).style.hide(axis="index")
 
 # %% [markdown]
-# Central claims carry the study; the others were asked of the data too and are shown whichever way they came out. One
-# that fails is worth a look. Schreiber's reliability was expected to fall with noise under *every* fluctuating input,
-# and under the weakest one it doesn't. The reason is chance. Noise raises the rate, and with more spikes in each
-# trial more of them meet by accident. Gamma, which takes chance off, falls as it should.
+# Central claims decide about the study; secondary claims are reported whatever their outcome. One that fails is
+# instructive. Schreiber's reliability was expected to fall with noise under *every* fluctuating input, and it does not
+# under the weakest one. The reason is chance: noise raises the rate, and with more spikes there are more chance
+# coincidences. Gamma, which is corrected for chance, falls as expected.
 #
 # ## How to read the figure
 #
-# Above, spikes in twenty trials under a constant current (A) and under the strongest frozen fluctuation (B), with the
-# same noise. Below, against the noise: reliability (C) for each strength of fluctuation; jitter of firing events (D),
-# where there are events; and the Fano factor beside CV² (E). A renewal process would have, over long times, a Fano
-# factor equal to CV²; under a constant current the two indeed lie together. Under the strongest fluctuation the Fano
-# factor stays far below. Bars are 95 % intervals over seeds.
+# Top: spikes in twenty trials under a constant current (A) and under the strongest frozen fluctuation (B), with the
+# same noise. Bottom, against noise: reliability (C) for each fluctuation; jitter of firing events (D); Fano factor and
+# CV² (E). Over long times a renewal process has a Fano factor equal to CV², and under a constant current the two agree.
+# Under the strongest fluctuation the Fano factor is far below. Bars are 95 % intervals over seeds.
 
 # %%
 figures = list(study.figures(table).values())
@@ -132,34 +131,34 @@ figures[0]
 figures[1]
 
 # %% [markdown]
-# The second figure is the check against theory: CV of the intervals under a constant current against Siegert's
-# (line), and the spread of the $n$-th spike's time against that of a renewal process (lines).
+# The second figure is the test against theory: CV of intervals under a constant current with Siegert's theory (line),
+# and the spread of the time of the $n$-th spike with that of a renewal process (lines).
 #
 # ## A cortical neuron
 #
-# Challenge A of the 2007 competition on single-neuron models ([doi
-# 10.1007/s00422-008-0261-x](https://doi.org/10.1007/s00422-008-0261-x)) gave a rat's cortical neuron eight frozen
-# currents, four times each. The recordings are no part of this project; where they are present, the next cell shows
-# the neuron beside a LIF in the same currents. The LIF has one noise level for all of them, fitted, along with
-# threshold, reset and refractoriness, on the first halves of four settings; it is judged on the second halves of all
-# eight. In the neuron, as in the model, Gamma rises with the current's standard deviation. The figure also shows
-# where so simple a model stops: this LIF, with noise enough for the weakly fluctuating currents, is less reliable
-# than the neuron under the strongly fluctuating ones. One level of white noise doesn't do for both.
+# In challenge A of the 2007 competition on single-neuron models ([doi
+# 10.1007/s00422-008-0261-x](https://doi.org/10.1007/s00422-008-0261-x)) a rat cortical neuron received eight frozen
+# currents, four times each. The recordings are not part of this repository. If they are available, the next cell shows
+# the neuron and a LIF neuron with the same currents. The LIF neuron has one noise level for all currents. It is fitted,
+# with threshold, reset and refractory period, to the first halves of four settings, and evaluated on the second halves
+# of all eight. In cell and model Gamma rises with the standard deviation of the current. The figure also shows the
+# limit of this simple model: with enough noise for weakly fluctuating currents, it is less reliable than the cell under
+# strongly fluctuating ones. One level of white noise does not fit both.
 
 # %%
 if len(figures) > 2:
-    print("the cell's recordings are present")
-figures[-1] if len(figures) > 2 else "the cell's recordings are absent: this part is left out"
+    print("the recordings of the cell are available")
+figures[-1] if len(figures) > 2 else "the recordings of the cell are not available: this part is omitted"
 
 # %%
 study.summary(table)
 
 # %% [markdown]
-# ## What was found, and what not
+# ## Results and limits
 #
-# Noise costs repeatability and precision, and fluctuations of the input buy both, in the model and, in rank order, in
-# the neuron. What this study does not show: that the neuron's noise is white noise on its membrane (the comparison
-# speaks against a single level of it); or anything about other means than one just above threshold.
+# Noise reduces repeatability and precision, and fluctuations of the input increase both, in the model and, in rank
+# order, in the cell. The study does not show that the noise of the cell is white noise on its membrane (the comparison
+# speaks against a single level), and does not cover means other than one just above threshold.
 #
 # ## Try it
 #
@@ -173,12 +172,12 @@ events = measures.firing_events(measures.as_repeats(block), sigma=2 * pq.ms)
 print(f"{events.time.size} events, median jitter {1e3 * events.median_jitter:.2f} ms")
 
 # %%
-# the deterministic twin: no noise, and every trial is the same
+# the deterministic neuron: without noise all trials are equal
 block = nsnn.simulate(cell, None, slow, **common)
 print("Fano factor", measures.fano_factor(block)[0])
 
 # %%
-# CV of a constant current against Siegert's theory, at a mean and a sigma of your choice
+# CV under a constant current and Siegert's theory, for another mean and sigma
 mean, sigma = 12 * mV, 2 * mV
 block = nsnn.simulate(
     cell,

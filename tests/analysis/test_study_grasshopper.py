@@ -161,7 +161,7 @@ def verdict_table(noisy_bound):
 
 def test_verify_raises_when_a_central_claim_fails():
     study.verify(verdict_table(noisy_bound=105.0))
-    with pytest.raises(ClaimFailed, match="information bound is nearer"):
+    with pytest.raises(ClaimFailed, match="information bound of the noisy model is nearer"):
         study.verify(verdict_table(noisy_bound=170.0))
     worse = verdict_table(105.0)
     worse.loc[

@@ -70,9 +70,9 @@ def test_claims_hold_and_fail_one_by_one() -> None:
     assert all(claim.holds for claim in study.claims(table()))
     for message, broken in {
         "below that before learning": {"untrained": 0.5},
-        "to other targets of the same number": {"shuffled": 0.5},
+        "to other targets with the same number": {"shuffled": 0.5},
         "jitter grows with sigma": {"jitter": 0.0},
-        r"that `Fit.evaluate` finds": {"z": 4.5},
+        r"distance by `Fit.evaluate`": {"z": 4.5},
         "the deterministic network learns": {"deterministic": 0.06},
     }.items():
         with pytest.raises(ClaimFailed, match=message):
@@ -84,8 +84,8 @@ def test_claims_hold_and_fail_one_by_one() -> None:
     [
         ("reliability falls", {"reliability": 0.1}),
         ("less than in proportion", {"jitter": 1.0}),
-        ("that learned in the noise", {"deterministic in noise": 0.5}),
-        ("taught by the likelihood", {"likelihood": 0.6}),
+        ("trained with noise is nearer", {"deterministic in noise": 0.5}),
+        ("training on the likelihood", {"likelihood": 0.6}),
         ("too little noise", {"low": -0.1}),
         ("too little noise", {"low": 0.0}),
     ],

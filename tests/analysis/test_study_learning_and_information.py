@@ -23,7 +23,7 @@ AFTER = {
     "neuron": 0.5, "hidden": 3.1, "output": 3.0, "input": 2.9, "spikes": 4.0, "per spike": 0.125, "noise entropy": 1.2, "fano": 0.6,
     "reliability": 0.4,
 }  # fmt: skip
-TWIN = {"fano": 0.5, "reliability": 0.6}
+DETERMINISTIC = {"fano": 0.5, "reliability": 0.6}
 
 
 def table(arm: str = "noisy", spread: float = 0.001, nulls: float = 0.0, **broken: float) -> pd.DataFrame:
@@ -31,7 +31,7 @@ def table(arm: str = "noisy", spread: float = 0.001, nulls: float = 0.0, **broke
     rows = []
     for one in study.ARMS:
         for epochs, values in ((0, BEFORE), (4, AFTER)):
-            here = values | (TWIN if one == "deterministic" and epochs else {})
+            here = values | (DETERMINISTIC if one == "deterministic" and epochs else {})
             here = here | (broken if one == arm and epochs else {})
             for seed, shift in enumerate((-spread, 0.0, spread)):
                 turned = shift * (1 if one == "noisy" else -1) * (1 if epochs else -1)
@@ -55,15 +55,15 @@ def test_all_claims_hold_on_a_table_made_for_them() -> None:
 
 @pytest.mark.parametrize("arm", ["noisy", "deterministic"])
 def test_central_claims_fail_one_by_one(arm: str) -> None:
-    with pytest.raises(ClaimFailed, match="count tells more about the class after learning"):
+    with pytest.raises(ClaimFailed, match="more information about the class after learning"):
         study.verify(table(arm, neuron=0.2))
-    with pytest.raises(ClaimFailed, match="the output holds 90 %"):
+    with pytest.raises(ClaimFailed, match="the output preserves 90 %"):
         study.verify(table(arm, output=2.7))
     study.verify(table(arm, output=2.8))
 
 
 def test_a_gain_that_is_not_known_well_enough_is_none() -> None:
-    with pytest.raises(ClaimFailed, match="count tells more"):
+    with pytest.raises(ClaimFailed, match="more information about the class"):
         study.verify(table(spread=0.1))
 
 
@@ -72,16 +72,16 @@ def test_a_gain_that_is_not_known_well_enough_is_none() -> None:
     [
         ({"nulls": 0.011}, "shuffled classes"),
         ({"nulls": -0.011}, "shuffled classes"),
-        ({"hidden": 2.8, "input": 2.7}, "whole hidden layer"),
-        ({"input": 3.2}, "than from its input's spikes"),
-        ({"noise entropy": 1.4}, "less entropy given the image"),
-        ({"per spike": 0.1}, "information per spike grows"),
+        ({"hidden": 2.8, "input": 2.7}, "decoded from the hidden layer rises"),
+        ({"input": 3.2}, "exceeds the information decoded from the input"),
+        ({"noise entropy": 1.4}, "given the image falls"),
+        ({"per spike": 0.1}, "information per spike of a hidden neuron rises"),
         ({"fano": 0.8}, "Fano factor falls"),
         ({"reliability": 0.2}, "Fano factor falls"),
         ({"fano": 0.5}, "more variable and less reliable"),
         ({"reliability": 0.6}, "more variable and less reliable"),
-        ({"output": 2.89}, "within 0.1 bit of the twin's"),
-        ({"output": 3.11, "hidden": 3.2}, "within 0.1 bit of the twin's"),
+        ({"output": 2.89}, "within 0.1 bit of that of the deterministic"),
+        ({"output": 3.11, "hidden": 3.2}, "within 0.1 bit of that of the deterministic"),
     ],
 )
 def test_the_other_claims_fail_one_by_one(broken: dict[str, float], words: str) -> None:
@@ -125,7 +125,7 @@ def test_repeats_are_those_of_the_hidden_layer(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.slow
 def test_without_any_noise_repeats_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The twin, shown images in black and white, whose Bernoulli input is always or never there; the noisy network isn't."""
+    """With black and white images the Bernoulli input is deterministic; the noisy network still varies."""
     digits, learned = study.nsnn.datasets.digits, []
 
     def sharp(split: str = "train", *, seed: int = 0):
@@ -144,10 +144,10 @@ def test_without_any_noise_repeats_are_alike(monkeypatch: pytest.MonkeyPatch) ->
     config = dataclasses.replace(study.Config(), seeds=1, epochs=(0, 1, 2), repeats=4, every=4)
     found = study.run(config)
     assert found.groupby("arm").epochs.apply(list).tolist() == [[0, 1, 2]] * 2
-    twin = found[found.arm == "deterministic"]
-    assert (twin.fano == 0).all()
-    assert np.abs(twin["noise entropy"]).max() < 1e-9
-    assert twin.reliability.to_numpy() == pytest.approx(1, abs=1e-12)
+    deterministic = found[found.arm == "deterministic"]
+    assert (deterministic.fano == 0).all()
+    assert np.abs(deterministic["noise entropy"]).max() < 1e-9
+    assert deterministic.reliability.to_numpy() == pytest.approx(1, abs=1e-12)
     noisy = found[found.arm == "noisy"]
     assert (noisy.fano > 0.1).all()
     assert (noisy["noise entropy"] > 0.1).all()

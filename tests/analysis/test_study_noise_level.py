@@ -52,13 +52,13 @@ def test_a_resource_passes() -> None:
     [
         (
             {"gain": -0.021, "lead": 0.1},
-            "at equal sigma and learning rate the noisy network withstands PGD better",
+            "at equal sigma and learning rate the noisy network is more accurate under PGD",
         ),
         (
             {"gain": -0.05, "lead": 0.1},
-            "at equal sigma and learning rate the noisy network withstands PGD better",
+            "at equal sigma and learning rate the noisy network is more accurate under PGD",
         ),
-        ({"clean": -0.011}, "isn't inferior by more than 1 point"),
+        ({"clean": -0.011}, "not inferior by more than 1 point"),
         ({"lead": -0.02}, "chosen on validation images"),
     ],
 )
@@ -175,7 +175,7 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_without_any_noise_all_passes_answer_alike() -> None:
-    """The twin, shown black and white images: every pass is the same, and so its shares are 0 or 1."""
+    """The deterministic network, shown black and white images: every pass is the same, and so its shares are 0 or 1."""
     pytest.importorskip("torch")
     config = study.Config(quick=True)
     net = paired_networks.initial_network(
