@@ -1,7 +1,7 @@
-"""Parameter sweeps: a grid of points x seeds, batched, resumable, over processes or a Dask cluster (docs/sweep.md).
+"""Parameter sweeps: every point of a grid with every seed, in batches, over processes or a Dask cluster (docs/sweep.md).
 
-`grid` reads the points, `plan` says which run together, `work` runs a chunk of them (here or in another process), `folder` keeps
-what is finished, `run` has `sweep` itself.
+`run` has `sweep` itself; `grid` reads the points, `fingerprint` identifies what they contain, `batching` decides which points run
+together, `worker` runs a chunk of them in any process, `cluster` hands chunks to Dask, `store` keeps finished results in a folder.
 """
 
 from .run import FailedPoints, sweep

@@ -1,8 +1,8 @@
-"""What of a sweep runs together: points stacked to one population, in chunks that fit the memory.
+"""Which points of a sweep run together: points stacked into one population, in chunks that fit into memory.
 
-Parameters that differ between points become arrays of shape (points * n_neurons,), the same ones in every chunk, so that a point's
-spikes don't depend on what runs beside it. What can't be an array (a text, a whole number, a parameter that must be one number, a
-Network) splits the points into groups; in the worst case each point is a group of its own.
+Parameters that differ between points become arrays of shape (points * n_neurons,), the same parameters in every chunk, so that the
+spikes of a point do not depend on the other points of its chunk. Values that can't be arrays (a text, a whole number, a parameter
+that must be one number, a Network) split the points into groups; in the worst case each point is its own group.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from ..core.errors import NsnnError
 from ..core.parameters import Model
 from ..models.network import Network
 from ..models.neurons import IntegrateAndFire
-from .grid import PARTS, Parts, Points, fingerprint
+from .fingerprint import fingerprint
+from .grid import PARTS, Parts, Points
 
 __all__ = ["Group", "chunk_size", "free_memory", "groups", "memory", "stack"]
 
-# What a group takes, in bytes, measured at its peak: for each member its variables, in Brian2 and in the arrays they are set
-# from, and a row of the table; for each spike the monitor's arrays, their sorted copies and the Block's
+# Peak memory of a group in bytes, as measured. Per member: its variables, in Brian2 and in the arrays they are set from, and a row
+# of the table. Per spike: the arrays of the monitor, their sorted copies and those of the Block
 PER_MEMBER, PER_SPIKE = 400, 120
-_RATE, _SHARE = 50.0, 0.25  # spikes to expect: in a second; of a neuron that lives in steps, in a step
-_MEMBERS = 20_000  # more neurons in a group aren't faster, and a chunk is what a killed run loses
-_MOST_TRIED = 16  # groups assembled beforehand
+_RATE, _SHARE = 50.0, 0.25  # expected spikes: per second; of a neuron in discrete time, per step
+MEMBERS = 20_000  # more neurons in a group are not faster, and a killed run loses a chunk
+_MOST_TRIED = 16  # groups that are checked beforehand
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Points that can run as one population; `paths` are the parameters that are arrays then. Alone: a Network."""
+    """Points that can run as one population, with the parameters `paths` as arrays; `alone` is True for a Network."""
 
     points: tuple[int, ...]
     paths: tuple[str, ...]
@@ -45,7 +46,7 @@ class Group:
 
 
 def memory(members: int, spikes: float) -> float:
-    """Bytes that a run takes: 400 for each member (neurons x trials x points) and 120 for each spike.
+    """Bytes of a run: 400 per member (neurons x trials x points) and 120 per spike.
 
     >>> memory(1000, 50_000)
     6400000.0
@@ -54,11 +55,11 @@ def memory(members: int, spikes: float) -> float:
 
 
 def free_memory() -> int:
-    """Bytes that are free here or hold files that can be read again, a container's limit included."""
-    found = []
+    """Bytes that are free or hold cached files, within the limit of a container."""
+    free = []
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")))
+        free.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")))
         limit, used, parts = (
             Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")
             for name in ("max", "current", "stat")
@@ -66,10 +67,10 @@ def free_memory() -> int:
         cached = next(
             int(line.split()[1]) for line in parts.splitlines() if line.startswith("inactive_file ")
         )
-        found.append(max(0, int(limit) - int(used) + cached))
+        free.append(max(0, int(limit) - int(used) + cached))
     except (OSError, ValueError, StopIteration):
         pass
-    return min(found) if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return min(free) if free else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def chunk_size(
@@ -83,26 +84,26 @@ def chunk_size(
     budget: float,
     jobs: int,
 ) -> int:
-    """How many of `n_points` points to run at once: as many as `budget` bytes hold, at most 20,000 neurons, a share for each job.
+    """How many of `n_points` points to run at once: as many as fit into `budget` bytes, at most 20,000 neurons, a share per job.
 
-    50 spikes a second are reckoned with for each neuron, or a quarter of its steps for a neuron that lives in steps.
+    The estimate of memory assumes 50 spikes per second and neuron, or a spike in a quarter of the steps of an NSNN neuron.
     """
     rate = min(_RATE, 1 / dt) if isinstance(model, IntegrateAndFire) else _SHARE / dt
     members = n_neurons * trials
     fitting = budget / memory(members, members * rate * duration)
-    return int(max(1, min(fitting, _MEMBERS / members, np.ceil(n_points / jobs))))
+    return int(max(1, min(fitting, MEMBERS / members, np.ceil(n_points / jobs))))
 
 
 def groups(points: Points, *, n_neurons: int, duration: Any, dt: Any, bridge: bool) -> list[Group]:
-    """The points in groups that can run together; everything that can be checked before a run is.
+    """The points in groups that can run together, checked as far as is possible before a run.
 
     Raises
     ------
-    NsnnError : parts that don't fit; the message names the point
+    NsnnError : parts that can't be combined; the message names the point
     """
     size = {"n_neurons": n_neurons, "duration": duration, "dt": dt, "bridge": bridge}
     alike: dict[str, list[int]] = {}
-    made = [points.records(k) for k in range(len(points))]
+    made = [points.parts(k) for k in range(len(points))]
     for k, parts in enumerate(made):
         key = (
             str(k)
@@ -110,15 +111,15 @@ def groups(points: Points, *, n_neurons: int, duration: Any, dt: Any, bridge: bo
             else f"{is_silent(parts[1])} {[id(type(part)) for part in parts]} {_structure(parts)}"
         )
         alike.setdefault(key, []).append(k)
-    found = [group for members in alike.values() for group in _split(members, made, size)]
-    for group in found[:_MOST_TRIED]:
-        _try(points, group, made, size)
-    return found
+    split = [group for members in alike.values() for group in _split(members, made, size)]
+    for group in split[:_MOST_TRIED]:
+        _check(points, group, made, size)
+    return split
 
 
-def _try(points: Points, group: Group, made: list[Parts], size: dict[str, Any]) -> None:
-    """Raise what is wrong with the points of a group, and with which of them."""
-    some = group.points[: max(1, _MEMBERS // size["n_neurons"])]
+def _check(points: Points, group: Group, made: list[Parts], size: dict[str, Any]) -> None:
+    """Raise the error of a group, with the point that causes it."""
+    some = group.points[: max(1, MEMBERS // size["n_neurons"])]
     try:
         check_together(stack([made[k] for k in some], group.paths, size["n_neurons"]), some, **size)
     except NsnnError as error:
@@ -126,12 +127,12 @@ def _try(points: Points, group: Group, made: list[Parts], size: dict[str, Any]) 
             try:
                 check_together(stack([made[k]], group.paths, size["n_neurons"]), [k], **size)
             except NsnnError as own:
-                raise NsnnError(f"{points.told(k)}: {own}") from None
-        raise NsnnError(str(error) if len(some) > 1 else f"{points.told(some[0])}: {error}") from None
+                raise NsnnError(f"{points.label(k)}: {own}") from None
+        raise NsnnError(str(error) if len(some) > 1 else f"{points.label(some[0])}: {error}") from None
 
 
 def _split(members: list[int], made: list[Parts], size: dict[str, Any]) -> list[Group]:
-    """Points of one structure, in groups that differ in what can be arrays alone."""
+    """Points of one structure, in groups whose points differ only in parameters that can be arrays."""
     if isinstance(made[members[0]][0], Network):
         return [Group((k,), (), alone=True) for k in members]
     leaves = {k: _leaves(made[k]) for k in members}
@@ -145,7 +146,7 @@ def _split(members: list[int], made: list[Parts], size: dict[str, Any]) -> list[
 
 
 def _stackable(parts: Parts, path: str, size: dict[str, Any]) -> bool:
-    """True when the parameter may be an array: two copies of a point say so."""
+    """True when the parameter may be an array, tried with two copies of a point."""
     try:
         check_together(stack([parts, parts], [path], size["n_neurons"]), [0, 1], **size)
     except NsnnError:
@@ -154,9 +155,9 @@ def _stackable(parts: Parts, path: str, size: dict[str, Any]) -> bool:
 
 
 def stack(parts: Sequence[Parts], paths: Iterable[str], n_neurons: int) -> Parts:
-    """Model, noise and stimulus of several points as one, `paths` as arrays of shape (points * n_neurons,).
+    """Model, noise and stimulus of several points as one, with `paths` as arrays of shape (points * n_neurons,).
 
-    So are parameters that are arrays already, of shape (n_neurons,).
+    Parameters that are arrays of shape (n_neurons,) in the points become such arrays too.
     """
     if isinstance(parts[0][0], Network):
         return parts[0]
@@ -188,20 +189,20 @@ def _stacked(record: Model | None, prefix: str, arrays: dict[str, Any]) -> Any:
 
 
 def _leaves(parts: Parts) -> dict[str, tuple[Any, str]]:
-    """Every parameter with a unit of the records and of those in them, by its path: SI value and unit."""
-    found: dict[str, tuple[Any, str]] = {}
+    """Every parameter with a unit, of the models and of those inside them, by its path: SI value and unit."""
+    leaves: dict[str, tuple[Any, str]] = {}
 
     def walk(record: Model | None, prefix: str) -> None:
         for field in dataclasses.fields(record) if record is not None else ():
             value = getattr(record, field.name)
             if "units" in field.metadata:
-                found[f"{prefix}.{field.name}"] = record.si(field.name), record.unit(field.name)  # type: ignore[union-attr]
+                leaves[f"{prefix}.{field.name}"] = record.si(field.name), record.unit(field.name)  # type: ignore[union-attr]
             elif isinstance(value, Model):
                 walk(value, f"{prefix}.{field.name}")
 
     for name, part in zip(PARTS, parts, strict=True):
         walk(part, name)
-    return found
+    return leaves
 
 
 def _key(leaf: tuple[Any, str]) -> bytes:
@@ -209,11 +210,11 @@ def _key(leaf: tuple[Any, str]) -> bytes:
 
 
 def _structure(parts: Parts) -> str:
-    """What must be the same for points to run together, whatever their parameters with a unit."""
+    """All but the values of parameters with a unit: must be equal for points to run together."""
 
-    def without(told: Any) -> Any:
-        if isinstance(told, dict) and set(told) == {"value", "unit"}:
-            return told["unit"]
-        return {k: without(v) for k, v in told.items()} if isinstance(told, dict) else told
+    def without(plain: Any) -> Any:
+        if isinstance(plain, dict) and set(plain) == {"value", "unit"}:
+            return plain["unit"]
+        return {k: without(v) for k, v in plain.items()} if isinstance(plain, dict) else plain
 
     return json.dumps([without(fingerprint(part)) for part in parts], sort_keys=True)

@@ -1,4 +1,4 @@
-"""Chunks of a sweep on a Dask cluster; `distributed` is imported here alone, when a scheduler is given."""
+"""Chunks of a sweep on a Dask cluster. Only this module imports `distributed`, and only when a scheduler is given."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["results"]
 
 
 def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None, None]:
-    """The results of all tasks, as workers finish them. A chunk that its worker doesn't survive has failed.
+    """Yield the results of all tasks, as workers finish them; a chunk whose worker dies has failed.
 
     Raises
     ------
-    NsnnError : `distributed` isn't installed, or there is no scheduler at that address
+    NsnnError : `distributed` is not installed, or no scheduler answers at that address
     """
     try:
         import distributed
     except ImportError:
         raise NsnnError(
-            f"scheduler = {scheduler!r} needs Dask, which isn't installed: pip install distributed (or n_jobs=... for processes "
-            "of this machine)"
+            f"scheduler = {scheduler!r} needs Dask, which is not installed: pip install distributed, or use n_jobs=... for "
+            "processes on this machine"
         ) from None
     with contextlib.ExitStack() as stack:
         if isinstance(scheduler, distributed.Client):
@@ -47,9 +47,9 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
             for future in distributed.as_completed(list(waiting), loop=client.loop):
                 task = waiting.pop(future)
                 try:
-                    found = future.result()
+                    result = future.result()
                 except Exception as error:
-                    found = worker.all_failed(task, error)
-                yield found
+                    result = worker.all_failed(task, error)
+                yield result
         finally:
             client.cancel(list(waiting))

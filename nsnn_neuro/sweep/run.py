@@ -1,4 +1,4 @@
-"""`sweep`: a grid of points x seeds in, a table of measures out."""
+"""`sweep`: measures at every point of a parameter grid, for every seed, as a table."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ from ..io.provenance import provenance
 from ..measures.table import named_measures
 from . import worker
 from .batching import chunk_size, free_memory, groups
-from .grid import OF_THE_POINT, PARTS, Points, fingerprint, read
+from .fingerprint import fingerprint
+from .grid import OF_THE_POINT, PARTS, Points, read
 from .store import Folder, differences, digest
 from .worker import Task
 
 __all__ = ["FailedPoints", "sweep"]
 
-_MOST_BYTES = 2 * 2**30  # of a chunk: what more memory would hold isn't faster
-_DASK_BYTES = 2**30  # of a chunk elsewhere
+_MOST_BYTES = 2 * 2**30  # of a chunk: larger ones are not faster
+_DASK_BYTES = 2**30  # of a chunk on another machine
 Results = dict[tuple[int, int], dict[str, Any]]
 
 
 class FailedPoints(UserWarning):
-    """Points of a sweep raised an error; their rows say so, and errors.json tells where."""
+    """Points of a sweep raised an error; they are marked in the table, and errors.json has the tracebacks."""
 
 
 def sweep(
@@ -65,44 +66,48 @@ def sweep(
 ) -> pd.DataFrame:
     """Measure neurons or a network at every point of a grid, for every seed.
 
-    Points are run together, as one population whose parameters are arrays, in chunks that fit the memory. A point's spikes are
-    those of `simulate(..., seed=seed, point=its number)`, whatever chunks, processes or order.
+    Points run together, as one population whose parameters are arrays, in chunks that fit into memory. The spikes of a point are
+    those of `simulate(..., seed=seed, point=number)`, independent of chunks, processes and order.
 
     Parameters
     ----------
-    model : a neuron record, a `Network`, or a function of the point (a dict of names and values) that gives one
+    model : a neuron model, a `Network`, or a function of the point (a dict of names and values) that returns one
     grid : dict from names to lists, all combined, the last name fastest; or a list of points, each a dict from names to values.
         "noise.sigma" is the parameter sigma of `noise`, "noise.family.sigma" that of its family; likewise "model.", "stimulus.".
-        A function of the point may have names of its own. Values are quantities, numbers, texts, True or False
-    noise, stimulus : records, None, or functions of the point
-    measures, by : as `tabulate` takes them
+        A function of the point may use any names. Values are quantities, numbers, texts, True or False
+    noise, stimulus : a noise model and a stimulus, None, or functions of the point
+    measures, by : as for `tabulate`
     trials, duration, dt, n_neurons, engine, bridge : as for `simulate`
     seed : a whole number, several (every point runs with each), or None to draw one; recorded in the folder
-    out : folder for what is finished, made if need be; None keeps nothing
-    n_jobs : processes; -1 for all cores. From a script, call sweep inside `if __name__ == "__main__":`
-    scheduler : address of a Dask scheduler, or a `distributed.Client`, in place of processes; needs `distributed`
-    resume : True takes what the folder has of this very sweep, and runs points that failed again. Another configuration is refused.
-        A finished folder of another version of the software is read, with a warning; an unfinished one is refused. False deletes
-        the folder's sweep and starts anew
+    out : folder for finished points, made if needed; None saves nothing
+    n_jobs : number of processes; -1 for all cores. In a script, call sweep inside `if __name__ == "__main__":`
+    scheduler : address of a Dask scheduler, or a `distributed.Client`, instead of processes; needs `distributed`
+    resume : True reuses the finished points of the same sweep in the folder, and runs failed points again. Another configuration is
+        refused. A finished folder of another version of the software is read, with a warning; an unfinished one is refused. False
+        deletes the sweep in the folder and starts again
     common_noise : True gives every point the noise of point 0 (common random numbers): Var(a - b) = Var a + Var b - 2 Cov(a, b).
-        The difference of rates between neighbouring points then has a variance several times smaller than with noise of their
-        own (10 times for drives of 18 and 18.5 mV, 36 times for 18 and 18.1 mV: a LIF in white noise), but all points err together
-    memory : bytes for all chunks that run at a time; default half of what is free, at most 2 GiB a chunk
-    chunk : most points at a time; default 20,000 neurons (neurons x trials x points), as far as memory allows
+        The difference of rates between neighbouring points then has a variance several times smaller than with independent noise
+        (10 times for drives of 18 and 18.5 mV, 36 times for 18 and 18.1 mV: a LIF in white noise), but the errors of all points
+        are correlated
+    memory : bytes for all chunks that run at a time; default half of the free memory, at most 2 GiB per chunk
+    chunk : largest number of points at a time; default 20,000 neurons (neurons x trials x points), as far as memory allows
     progress : as for `simulate`
 
     Returns
     -------
-    DataFrame : for every point and seed the rows of `tabulate`. Columns: point (its number), the grid's names (SI, their units
-        in `attrs["units"]`), seed, population, neuron, measure, value, se, n, unit, failed. A point that failed has rows with the
-        value NaN and failed True.
+    DataFrame : for every point and seed the rows of `tabulate`. Columns: point (its number), the names of the grid (SI, their
+        units in `attrs["units"]`), seed, population, neuron, measure, value, se, n, unit, failed. A point that failed has the value
+        NaN and failed True.
 
     Raises
     ------
-    NsnnError : a name, value or argument that isn't right, before anything runs; a folder of another sweep; a process killed
+    NsnnError : an invalid name, value or argument, before anything runs; a folder of another sweep; a killed process
     FormatError : a damaged manifest
-    Warns FailedPoints : how many points failed and where to read why
-    Warns UserWarning : the folder's rows were computed by another version of the software; which one, and which this is
+
+    Warns
+    -----
+    FailedPoints : the number of failed points, and where their errors are
+    UserWarning : the rows in the folder were computed by another version of the software
 
     Source: common random numbers: Glasserman & Yao 1992, doi 10.1287/mnsc.38.6.884
 
@@ -162,15 +167,15 @@ def sweep(
             if report is not None:
                 report((len(done) + part) / total)
 
-        found = stack.enter_context(contextlib.closing(_results(tasks, jobs, scheduler, progressed, folder)))
-        for result in found:
+        results = _results(tasks, jobs, scheduler, progressed, folder)
+        for result in stack.enter_context(contextlib.closing(results)):
             _same_software(result["made_with"])
             if folder is not None:
                 folder.add(result["seed"], result["points"])
             done.update({(result["seed"], one["point"]): one for one in result["points"]})
             progressed()
         table = _table(points, seeds, done)
-        errors = [told for s in seeds for k in range(len(points)) for told in done[s, k]["failed"]]
+        errors = [error for s in seeds for k in range(len(points)) for error in done[s, k]["failed"]]
         if folder is not None:
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
@@ -217,8 +222,8 @@ def _budget(limit: Any, jobs: int, scheduler: Any) -> float:
 
 
 def _size(points: Points, left: list[int], options: dict[str, Any], budget: float, jobs: int) -> int:
-    """Points of a chunk of a group."""
-    model = points.records(left[0])[0]
+    """The number of points in a chunk of a group."""
+    model = points.parts(left[0])[0]
     duration = units.si(options["duration"], "s", "duration")
     dt = 1e-4 if options["dt"] is None else units.si(options["dt"], "s", "dt")
     size = {"n_neurons": options["n_neurons"], "trials": options["trials"], "duration": duration, "dt": dt}
@@ -228,17 +233,17 @@ def _size(points: Points, left: list[int], options: dict[str, Any], budget: floa
 def _config(
     points: Points, measures: dict[str, Any], by: str, options: dict[str, Any], seeds: list[int], common: bool
 ) -> dict[str, Any]:
-    """What a table follows from, as plain data: not the engine, which gives the same spikes, nor chunks and processes."""
+    """What determines a table, as plain data: not the engine, which gives the same spikes, nor chunks and processes."""
     given = {
         name: OF_THE_POINT if callable(part) else fingerprint(part)
         for name, part in zip(PARTS, points.given, strict=True)
     }
     dt = 1e-4 if options["dt"] is None else units.si(options["dt"], "s", "dt")
-    told = {
+    config = {
         **given,
         "units": points.units(),
         "points": points.plain(),
-        "records": digest([[fingerprint(part) for part in points.records(k)] for k in range(len(points))]),
+        "records": digest([[fingerprint(part) for part in points.parts(k)] for k in range(len(points))]),
         "measures": {name: fingerprint(function) for name, function in measures.items()},
         "by": by,
         "n_neurons": options["n_neurons"],
@@ -249,37 +254,37 @@ def _config(
         "seeds": seeds,
         "common_noise": common,
         "dtype": engines.dtype(),
-        "code": _code(),
+        "code": code_checksum(),
         **provenance(),
     }
-    plain: dict[str, Any] = json.loads(json.dumps(told))
+    plain: dict[str, Any] = json.loads(json.dumps(config))
     return plain
 
 
 @functools.cache
-def _code() -> str:
-    """Checksum of the package's files: a revision doesn't tell what was edited since."""
+def code_checksum() -> str:
+    """Checksum of the files of the package, which may have been edited since the last revision."""
     package = Path(__file__).parents[1]
     files = sorted([*package.rglob("*.py"), *package.rglob("*.h")])
     return digest([[f.relative_to(package).as_posix(), f.read_text(encoding="utf-8")] for f in files])
 
 
 def _same_software(made_with: dict[str, Any]) -> None:
-    if told := differences(provenance(), made_with):
+    if changed := differences(provenance(), made_with):
         raise NsnnError(
-            f"scheduler: a worker has other software than this process ({'; '.join(told)}): install the same on both"
+            f"scheduler: a worker has other software than this process ({'; '.join(changed)}): install the same on both"
         )
 
 
 def _results(
     tasks: list[Task], jobs: int, scheduler: Any, progressed: Callable[[float], None], folder: Folder | None
 ) -> Generator[dict[str, Any], None, None]:
-    """The results of all tasks, as they come."""
+    """Yield the results of all tasks, as they finish."""
     if scheduler is not None:
         from .cluster import results
 
-        with contextlib.closing(results(tasks, scheduler)) as found:
-            yield from found
+        with contextlib.closing(results(tasks, scheduler)) as running:
+            yield from running
         return
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
@@ -291,7 +296,7 @@ def _results(
     kept = (
         ""
         if folder is None
-        else f"; what is finished is kept in {folder.path}, and the same call goes on from there"
+        else f"; finished points are in {folder.path}, and the same call continues from there"
     )
     try:
         yield from Parallel(
@@ -299,7 +304,7 @@ def _results(
         )(delayed(worker.run)(task) for task in tasks)
     except BrokenProcessPool:
         raise NsnnError(
-            f"n_jobs = {jobs}: a process was killed (memory?): give fewer jobs, or less memory to a chunk, memory=...{kept}"
+            f"n_jobs = {jobs}: a process was killed (out of memory?): use fewer jobs, or smaller chunks, memory=...{kept}"
         ) from None
 
 
@@ -311,7 +316,7 @@ def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
     }
     for k, values in enumerate(plain):
         for s in seeds:
-            rows, bad = done[s, k]["rows"], {told["measure"] for told in done[s, k]["failed"]}
+            rows, bad = done[s, k]["rows"], {error["measure"] for error in done[s, k]["failed"]}
             n = len(rows["measure"])
             for name, value in {"point": k, **values, "seed": s}.items():
                 columns[name] += [value] * n
@@ -326,11 +331,11 @@ def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
 def _warn(errors: list[dict[str, Any]], total: int, folder: Folder | None) -> None:
     if not errors:
         return
-    n = len({(told["seed"], told["point"]) for told in errors})
+    n = len({(error["seed"], error["point"]) for error in errors})
     where = (
-        "give out=... to keep the tracebacks"
+        "use out=... to save the tracebacks"
         if folder is None
-        else f"{folder.path / 'errors.json'} tells which and why"
+        else f"{folder.path / 'errors.json'} lists them with their errors"
     )
     first = errors[0]
     warnings.warn(

@@ -1,11 +1,11 @@
-"""The folder of a sweep: its configuration, and what is finished, each file whole or not there.
+"""The folder of a sweep: its configuration and the finished points, in files that are replaced atomically.
 
-manifest.json says what the sweep is; chunk-*.json hold the rows of finished points, each with the configuration's hash and a
-checksum; at the end come table.csv and errors.json. Nothing in a file is ever executed: JSON and CSV alone. A chunk that is
-damaged, or of another configuration, counts as not there.
+manifest.json describes the sweep; chunk-*.json hold the rows of finished points, each with the hash of the configuration and a
+checksum; table.csv and errors.json are written at the end. All files are JSON or CSV, and nothing in them is executed. A chunk that
+is damaged, or belongs to another configuration, is ignored.
 
-The configuration has two parts: what the table follows from by definition (`identity`), and the software that computes it. Rows of
-another version of the software are read where the sweep is finished; they are never mixed with new ones.
+The configuration has two parts: what defines the table (`identity`), and the software that computes it. Rows computed by another
+version of the software are read if the sweep is finished; they are never mixed with new ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from filelock import FileLock, Timeout
 from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget, check_regular, read_json
-from .grid import OF_THE_POINT, PARTS, without_modules
+from .fingerprint import without_modules
+from .grid import OF_THE_POINT, PARTS
 from .worker import COLUMNS
 
 __all__ = ["Folder", "differences", "digest", "identity"]
@@ -37,42 +38,45 @@ _OWN = re.compile(
 )
 _SCRATCH = re.compile(r"sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp")
 _SOFTWARE = ("code", "versions", "git_revision")
-# what a file that is damaged, or holds other JSON, raises
+# errors that a damaged file, or other JSON, can raise
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-_CURE = "take another folder, or resume=False (--no-resume), which deletes what the folder has of a sweep and starts anew"
+_CURE = (
+    "use another folder, or resume=False (--no-resume), which deletes the sweep in this one and starts again"
+)
 
 
-def digest(told: Any) -> str:
+def digest(plain: Any) -> str:
     """SHA-256 of plain data.
 
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
     """
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def identity(config: dict[str, Any]) -> dict[str, Any]:
-    """What a sweep is, whatever software computes it: its models, grid, seeds, measures and sizes.
+    """What defines a sweep, independent of the software: its models, grid, seeds, measures and sizes.
 
-    Classes and functions of the package have no module in it, so that manifests of earlier versions, which named it, compare equal.
+    The package's classes and functions are named without their modules, so manifests of earlier versions, with modules, compare
+    equal.
 
     >>> identity({"model": {"type": "nsnn_neuro.models.neurons.LIF"}, "seeds": [1], "code": "4c60"})["model"]
     {'type': 'LIF'}
     """
-    found = {key: value for key, value in config.items() if key not in _SOFTWARE}
+    result = {key: value for key, value in config.items() if key not in _SOFTWARE}
     for key in (*PARTS, "measures"):
-        found[key] = without_modules(config.get(key))
-    if not any(found[part] == OF_THE_POINT for part in PARTS):
-        found.pop("records", None)  # it follows from the parts and the points
-    return found
+        result[key] = without_modules(config.get(key))
+    if not any(result[part] == OF_THE_POINT for part in PARTS):
+        result.pop("records", None)  # follows from the parts and the points
+    return result
 
 
 class Folder:
-    """A folder that one sweep at a time writes to; use it in `with Folder(path).locked():`.
+    """The folder of one sweep; use it in `with Folder(path).locked():`.
 
     Raises
     ------
-    NsnnError : not a folder that can be written to, or another process has it
+    NsnnError : not a folder, not writable, or in use by another process
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -86,29 +90,29 @@ class Folder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out; the lock ends with the process, however it ends."""
+        """Keep other processes out; the lock ends with the process in any case."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._check_own()
             (self.path / "sweep.lock").touch()
         except OSError as error:
-            raise NsnnError(f"out = {self.path}: can't be written to ({error.strerror})") from None
+            raise NsnnError(f"out = {self.path}: not writable ({error.strerror})") from None
         lock = FileLock(self.path / "sweep.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise NsnnError(
-                f"out = {self.path}: another process is at work on this sweep: wait for it, or take another folder"
+                f"out = {self.path}: another process runs this sweep: wait for it, or use another folder"
             ) from None
         except (OSError, NotImplementedError):
-            pass  # a file system without locks: two sweeps at once repeat work, without other harm
+            pass  # a file system without locks: two sweeps at once repeat work, but do no other harm
         try:
             yield
         finally:
             lock.release()
 
     def _check_own(self) -> None:
-        """A folder with other things in it isn't ours to fill."""
+        """Refuse a folder that has other files but no sweep."""
         manifest = self.path / "manifest.json"
         if manifest.is_file():
             with manifest.open("rb") as file:
@@ -119,12 +123,12 @@ class Folder:
         )
         if foreign:
             raise NsnnError(
-                f"out = {self.path}: the folder has {foreign[0]!r} in it and no manifest.json of a sweep: expected a new or empty "
-                "folder, or what is in it moved away"
+                f"out = {self.path}: the folder contains {foreign[0]!r} but no manifest.json of a sweep: expected a new or empty "
+                "folder; move its files elsewhere to use it"
             )
 
     def known(self) -> dict[str, Any] | None:
-        """The configuration of the sweep in the folder, None when there is none.
+        """The configuration of the sweep in the folder, or None.
 
         Raises
         ------
@@ -144,18 +148,18 @@ class Folder:
         return data["config"]
 
     def begin(self, config: dict[str, Any], resume: bool) -> None:
-        """Make the folder that of the sweep `config`: as it is, or from its beginning.
+        """Prepare the folder for the sweep `config`, keeping its finished points if `resume`.
 
         Raises
         ------
-        NsnnError : it has another sweep, and is to be resumed
+        NsnnError : `resume`, and the folder holds another sweep
         """
         known = self.known() if resume else None
         if not resume:
             own = [p for p in self.path.iterdir() if _OWN.fullmatch(p.name) and p.is_file()]
             for path in sorted(
                 own, key=lambda p: p.name == "manifest.json"
-            ):  # that last: a folder half emptied is still known
+            ):  # last, so that a half-emptied folder is still recognised
                 if path.name != "sweep.lock":
                     path.unlink()
         elif known is not None and identity(known) != identity(config):
@@ -169,46 +173,46 @@ class Folder:
         old, new = ({key: one.get(key) for key in _SOFTWARE} for one in (kept, config))
         if old != new:
             more = differences(_without_package(old), _without_package(new))
-            self._other_software = "; ".join([f"{_made_by(old)} before, {_made_by(new)} now", *more])
+            self._other_software = "; ".join([f"{_version(old)} before, {_version(new)} now", *more])
             return
         self.write(
             "manifest.json", _dumps({"format": _MANIFEST, "sha256": self.hash, "config": kept}, indent=1)
         )
 
     def check_software(self, n_done: int, n_points: int) -> None:
-        """Warn that the rows are those of another version of the software.
+        """Warn when the rows were computed by another version of the software.
 
-        n_done, n_points : how many points the folder has results of, and how many the sweep has, over all seeds
+        n_done, n_points : number of finished points, and of all points, over all seeds
 
         Raises
         ------
-        NsnnError : the rows are of another version, and some are missing
+        NsnnError : they were, and some points are missing
         """
         if not self._other_software:
             return
         if n_done < n_points:
             raise NsnnError(
-                f"out = {self.path}: {n_points - n_done} of {n_points} points are missing or failed, the others were computed by "
-                f"another version ({self._other_software}); rows of two versions aren't mixed: finish the sweep with the version "
-                f"that began it, or {_CURE}"
+                f"out = {self.path}: {n_points - n_done} of {n_points} points are missing or failed; the others were computed by "
+                f"another version ({self._other_software}), and rows of two versions are not mixed: finish the sweep with the "
+                f"version that began it, or {_CURE}"
             )
         warnings.warn(
             f"out = {self.path}: these rows were computed by another version ({self._other_software}); they are read, not "
-            "computed again (resume=False computes them anew)",
+            "computed again (resume=False computes them again)",
             stacklevel=3,
         )
 
     def write(self, name: str, text: str) -> None:
-        """Write a file: first under another name, onto the disk, then in its place in one act."""
+        """Write a file atomically."""
         target = self.path / name
         try:
             with replaced(target) as temporary:
                 temporary.write_text(text, encoding="utf-8", newline="")
         except OSError as error:
-            raise NsnnError(f"out = {target}: can't be written ({error.strerror})") from None
+            raise NsnnError(f"out = {target}: writing failed ({error.strerror})") from None
 
     def add(self, seed: int, points: list[dict[str, Any]]) -> None:
-        """Keep the results of a chunk."""
+        """Save the results of a chunk."""
         content = {"config": self.hash, "seed": seed, "points": _as_json(points)}
         check = digest(content)
         numbers = [one["point"] for one in points]
@@ -216,8 +220,8 @@ class Folder:
         self.write(name, _dumps({"format": _CHUNK, "sha256": check, "chunk": content}))
 
     def results(self, seeds: list[int], n_points: int) -> dict[tuple[int, int], dict[str, Any]]:
-        """What is finished: (seed, point) -> the point's results. Points that failed are not."""
-        found: dict[tuple[int, int], dict[str, Any]] = {}
+        """Finished points: (seed, point) -> results. Failed points are left out."""
+        finished: dict[tuple[int, int], dict[str, Any]] = {}
         for path in sorted(self.path.glob("chunk-*.json")):
             try:
                 seed, points = self._read(path, seeds, n_points)
@@ -226,8 +230,8 @@ class Folder:
                     f"{path}: not of this sweep, or damaged ({error}): its points run again", stacklevel=3
                 )
                 continue
-            found.update({(seed, one["point"]): one for one in points if not one["failed"]})
-        return found
+            finished.update({(seed, one["point"]): one for one in points if not one["failed"]})
+        return finished
 
     def _read(self, path: Path, seeds: list[int], n_points: int) -> tuple[int, list[dict[str, Any]]]:
         data = _json(path)
@@ -240,7 +244,7 @@ class Folder:
         return int(chunk["seed"]), points
 
 
-def _made_by(software: dict[str, Any]) -> str:
+def _version(software: dict[str, Any]) -> str:
     versions = software["versions"]
     version = versions.get("nsnn_neuro") if isinstance(versions, dict) else None
     revision = f"git revision {str(software['git_revision'])[:12]}, " if software["git_revision"] else ""
@@ -256,18 +260,18 @@ def _without_package(software: dict[str, Any]) -> Any:
 
 
 def _json(path: Path) -> Any:
-    """The value of a JSON file that isn't larger than what is reckoned with."""
+    """The value of a JSON file, within the limit of its size."""
     check_regular(path)
     budget = Budget.of(path)
     return read_json(path.read_bytes(), budget, "its content")
 
 
-def _dumps(told: Any, indent: int | None = None) -> str:
-    return json.dumps(told, allow_nan=False, indent=indent) + "\n"
+def _dumps(plain: Any, indent: int | None = None) -> str:
+    return json.dumps(plain, allow_nan=False, indent=indent) + "\n"
 
 
 def _as_json(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with their NaN and infinities as text, which JSON lacks; every float comes back to the bit."""
+    """The rows with NaN and infinities, which JSON lacks, as text; every float is read back exactly."""
     return [
         {
             **one,
@@ -284,9 +288,9 @@ def _number(value: float) -> float | str:
 
 
 def _checked(one: Any, n_points: int) -> dict[str, Any]:
-    """A point's results from a file, as `work.run` gives them; ValueError when they aren't."""
+    """The results of a point from a file, as `worker.run` returns them; ValueError for anything else."""
     point, rows, failed = one["point"], one["rows"], one["failed"]
-    whole = {"whole": int, "text": str}
+    types = {"integer": int, "text": str}
     if (
         type(point) is not int
         or not 0 <= point < n_points
@@ -306,7 +310,7 @@ def _checked(one: Any, n_points: int) -> dict[str, Any]:
             ]
         else:
             back[name] = [
-                v if type(v) is whole.get(kind, int) or (kind == "index" and v is None) else _refuse(v)
+                v if type(v) is types.get(kind, int) or (kind == "index" and v is None) else _refuse(v)
                 for v in rows[name]
             ]
     return {"point": point, "rows": back, "failed": failed}
@@ -317,12 +321,12 @@ def _refuse(value: Any) -> Any:
 
 
 def differences(old: Any, new: Any, place: str = "", most: int = 5) -> list[str]:
-    """What differs between two configurations, at most so many lines.
+    """The differences between two configurations, as at most `most` lines.
 
     >>> differences({"trials": 2, "seeds": [1]}, {"trials": 3, "seeds": [1]})
     ['trials: 2 before, 3 now']
     """
-    found: list[str] = []
+    lines: list[str] = []
 
     def walk(a: Any, b: Any, where: str) -> None:
         if isinstance(a, dict) and isinstance(b, dict):
@@ -332,11 +336,11 @@ def differences(old: Any, new: Any, place: str = "", most: int = 5) -> list[str]
             for k, (one, other) in enumerate(zip(a, b, strict=True)):
                 walk(one, other, f"{where}[{k}]")
         elif a != b:
-            found.append(f"{where}: {_short(a)} before, {_short(b)} now")
+            lines.append(f"{where}: {_short(a)} before, {_short(b)} now")
 
     walk(old, new, place)
-    more = len(found) - most
-    return found[:most] + ([f"and {more} more"] if more > 0 else [])
+    more = len(lines) - most
+    return lines[:most] + ([f"and {more} more"] if more > 0 else [])
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""One chunk of a sweep: points simulated together, measured one by one, as plain rows. It runs in any process."""
+"""One chunk of a sweep, in any process: simulate its points together, measure each, return plain rows."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from .grid import Points
 
 __all__ = ["COLUMNS", "Task", "all_failed", "run"]
 
-# kind of each column of a row: text, a whole number or none, a number
+# kind of each column: text, integer, index (integer or None), number (float)
 COLUMNS = {
     "population": "text",
     "neuron": "index",
     "measure": "text",
     "value": "number",
     "se": "number",
-    "n": "whole",
+    "n": "integer",
     "unit": "text",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What a process needs to know of a chunk. `points` are those of the chunk alone, `numbers` their places in the grid."""
+    """What a process needs to run a chunk. `points` are those of the chunk only, `numbers` their places in the grid."""
 
     points: Points
     numbers: tuple[int, ...]
@@ -49,10 +49,10 @@ class Task:
 
 
 def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
-    """The chunk's results: {"seed", "points": [{"point", "rows", "failed"}], "made_with"}.
+    """Run a chunk and return {"seed", "points": [{"point", "rows", "failed"}], "made_with"}.
 
-    rows are the columns of the point's table; failed lists what went wrong, with its traceback. Where the points fail together
-    they are run one by one.
+    `rows` are the columns of the point's table; `failed` lists the errors with their tracebacks. If the points fail together, they
+    are run one by one.
     """
     with engine.taking_turns(), engine.frozen_heap():
         points = _points(task, range(len(task.numbers)), progress)
@@ -60,20 +60,20 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
 
 
 def _points(task: Task, chosen: range, progress: Callable[[float], None] | None) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     try:
         for k, block in zip(chosen, _blocks(task, chosen, progress), strict=True):
-            found.append(_measured(task, k, block))
+            results.append(_measured(task, k, block))
     except Exception as error:
         if len(chosen) == 1:
             return [_failed(task, chosen[0], error)]
-        for k in chosen[len(found) :]:
-            found += _points(task, range(k, k + 1), None)
-    return found
+        for k in chosen[len(results) :]:
+            results += _points(task, range(k, k + 1), None)
+    return results
 
 
 def _blocks(task: Task, chosen: range, progress: Callable[[float], None] | None) -> Any:
-    parts = [task.points.records(k) for k in chosen]
+    parts = [task.points.parts(k) for k in chosen]
     numbers = [0 if task.common_noise else task.numbers[k] for k in chosen]
     if isinstance(parts[0][0], Network):
         return [
@@ -91,13 +91,13 @@ def _measured(task: Task, k: int, block: neo.Block) -> dict[str, Any]:
     trains = as_trains(block)
     for name, function in task.measures.items():
         try:
-            found = rows_of(block, trains, name, function, task.by)
+            columns = rows_of(block, trains, name, function, task.by)
         except Exception as error:
             _add_failed(rows, name, function)
-            failed.append(_told(task, k, name, error))
+            failed.append(_failure(task, k, name, error))
             continue
         for column, values in rows.items():
-            values += found[column]
+            values += columns[column]
     return {"point": task.numbers[k], "rows": rows, "failed": failed}
 
 
@@ -105,7 +105,7 @@ def _failed(task: Task, k: int, error: Exception) -> dict[str, Any]:
     rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for name, function in task.measures.items():
         _add_failed(rows, name, function)
-    return {"point": task.numbers[k], "rows": rows, "failed": [_told(task, k, None, error)]}
+    return {"point": task.numbers[k], "rows": rows, "failed": [_failure(task, k, None, error)]}
 
 
 def _add_failed(rows: dict[str, list[Any]], name: str, function: Any) -> None:
@@ -114,7 +114,7 @@ def _add_failed(rows: dict[str, list[Any]], name: str, function: Any) -> None:
         values.append(value)
 
 
-def _told(task: Task, k: int, measure: str | None, error: Exception) -> dict[str, Any]:
+def _failure(task: Task, k: int, measure: str | None, error: Exception) -> dict[str, Any]:
     return {
         "point": task.numbers[k],
         "seed": task.seed,
@@ -126,6 +126,6 @@ def _told(task: Task, k: int, measure: str | None, error: Exception) -> dict[str
 
 
 def all_failed(task: Task, error: Exception) -> dict[str, Any]:
-    """The results of a chunk whose process came to nothing."""
+    """The results of a chunk whose process died."""
     points = [_failed(task, k, error) for k in range(len(task.numbers))]
     return {"seed": task.seed, "points": points, "made_with": provenance()}

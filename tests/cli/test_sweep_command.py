@@ -67,7 +67,7 @@ def test_the_command_gives_the_table_of_the_api_and_resumes(folder, capsys) -> N
     assert {path: path.stat().st_mtime_ns for path in (folder / "out").glob("chunk-*")} == written
     (folder / "sweep.toml").write_text((RUN + SWEEP).replace("trials = 2", "trials = 3"))
     assert main(["sweep", "sweep.toml", "-o", "out"]) == 2
-    assert "trials: 2 before, 3 now): take another folder, or resume=False (--no-resume)" in error(capsys)
+    assert "trials: 2 before, 3 now): use another folder, or resume=False (--no-resume)" in error(capsys)
     assert main(["sweep", "sweep.toml", "-o", "out", "--no-resume"]) == 0
 
 

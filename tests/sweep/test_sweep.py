@@ -1,16 +1,14 @@
-"""Sweeps: a point is `simulate`'s run with that point's noise, whatever runs beside it; names, failures, common noise, memory."""
+"""Sweeps: each point is a run of `simulate` with the noise of its number; names, failures, common noise, chunks."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 import warnings
 from functools import partial
 from pathlib import Path
 
+import neo
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,16 +18,8 @@ from test_contract import EXAMPLES
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian.equations.groups import check
-from nsnn_neuro.brian.simulate import simulate_together
 from nsnn_neuro.measures import as_trains, cv, fano_factor, firing_rate
-from nsnn_neuro.models.neurons import Neuron
-from nsnn_neuro.models.noise import Noise
-from nsnn_neuro.sweep import batching, worker
-from nsnn_neuro.sweep import grid as grids
-from nsnn_neuro.sweep.batching import stack
 
-ROOT = Path(__file__).resolve().parents[2]
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 RUN = {"trials": 3, "duration": 200 * ms, "dt": 0.2 * ms, "engine": "numpy"}
 NOISE, DRIVE = nsnn.WhiteNoise(3 * mV), nsnn.Constant(18 * mV)
@@ -51,6 +41,12 @@ def expected(parts: list, points=None, seeds=(1,), measures=(firing_rate,), n_ne
             block = nsnn.simulate(model, noise, stimulus, **RUN, **size, seed=seed, point=point)
             values += [v for function in measures for v in function(block)]
     return values
+
+
+def chunk_sizes(fractions: list[float], n_points: int) -> list[int]:
+    """The numbers of points of the chunks that ran, from the fractions reported after each."""
+    ends = {round(f * n_points) for f in fractions if abs(f * n_points - round(f * n_points)) < 1e-9}
+    return np.diff(sorted(ends | {0})).tolist()
 
 
 def white(sigma, drive):
@@ -102,25 +98,27 @@ def test_processes_change_nothing_even_with_a_function_made_here() -> None:
     drive = lambda point: nsnn.Constant(point["mu"] * mV)  # noqa: E731
     grid = {"mu": [15.0, 18.0, 20.0], "noise.sigma": [2 * mV, 4 * mV]}
     table = swept(grid, stimulus=drive)
-    pd.testing.assert_frame_equal(swept(grid, stimulus=drive, n_jobs=2, chunk=2), table, check_exact=True)
+    fractions: list[float] = []
+    both = swept(grid, stimulus=drive, n_jobs=2, progress=fractions.append)
+    pd.testing.assert_frame_equal(both, table, check_exact=True)
+    assert chunk_sizes(fractions, 6) == [3, 3]  # a share for each process
     assert table["value"].nunique() > 3
 
 
-NOISES = [one for kind, one in EXAMPLES.items() if issubclass(kind, Noise)]
+NEURON, NOISE_MODEL = nsnn.IntegrateAndFire.__base__, nsnn.WhiteNoise.__base__
+NOISES = [one for kind, one in EXAMPLES.items() if issubclass(kind, NOISE_MODEL)]
+NEURONS = [one for kind, one in EXAMPLES.items() if issubclass(kind, NEURON) and kind is not nsnn.Relay]
 PAIRS = [(EXAMPLES[nsnn.LIF], noise) for noise in NOISES] + [
-    (one, noise)
-    for kind, one in EXAMPLES.items()
+    (neuron, noise)
+    for neuron in NEURONS
     for noise in (nsnn.WhiteNoise(0.3), nsnn.EscapeNoise(nsnn.Gaussian(0.3)), None)
-    if issubclass(kind, Neuron) and kind is not nsnn.Relay
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("neuron", "noise"), PAIRS, ids=lambda one: type(one).__name__)
 def test_every_parameter_of_every_neuron_and_noise_can_be_swept(neuron, noise) -> None:
-    """Two points that differ in all parameters that may be arrays: each point's spikes are those of its own run."""
-    if not _fits(neuron, noise):
-        pytest.skip("this noise isn't for that neuron")
+    """Two points that differ in all parameters that may be arrays run together, with the spikes of their own runs."""
     unit = 1 * mV if neuron.membrane_unit == "V" else 1.0
     drives = [
         nsnn.Sinusoid(0.9 * unit, 0.3 * unit, 20 * Hz),
@@ -128,47 +126,65 @@ def test_every_parameter_of_every_neuron_and_noise_can_be_swept(neuron, noise) -
     ]
     if isinstance(neuron, nsnn.PoissonSource):
         drives = [None, None]
-    run = {"trials": 2, "duration": 40 * ms, "dt": 0.2 * ms, "seed": 5, "engine": "numpy", "bridge": True}
+    given = {"trials": 2, "duration": 40 * ms, "dt": 0.2 * ms, "seed": 5, "engine": "numpy", "n_neurons": 2}
     parts = [(neuron, noise, drives[0]), (_scaled(neuron), _scaled(noise), drives[1])]
-    first, second = (batching._leaves(part) for part in parts)
-    paths = [path for path in first if batching._key(first[path]) != batching._key(second[path])]
-    stacked = stack(parts, paths, 2)
-    for block, part, point in zip(
-        simulate_together(parts, stacked, [0, 3], n_neurons=2, **run), parts, (0, 3), strict=True
-    ):
-        alone, found = as_trains(nsnn.simulate(*part, n_neurons=2, point=point, **run)), as_trains(block)
-        np.testing.assert_array_equal(found.times, alone.times)
-        np.testing.assert_array_equal(found.neuron, alone.neuron)
-        np.testing.assert_array_equal(found.trial, alone.trial)
-
-
-def _fits(neuron, noise) -> bool:
     try:
-        check(neuron, noise, None)
-        nsnn.Population(1, neuron, noise=noise, name="one")
-    except NsnnError:
-        return False
-    return True
+        alone = [nsnn.simulate(*part, point=k, **given) for k, part in enumerate(parts)]
+    except NsnnError as refused:
+        if not str(refused).startswith(("noise", "sigma", "sources")):
+            raise
+        pytest.skip("this noise is not for that neuron")
+    first, second = ({**_parameters(part)} for part in parts)
+    names = [name for name in first if not np.array_equal(first[name], second[name])]
+    blocks: dict[int, neo.Block] = {}
+    fractions: list[float] = []
+
+    def keep(block):
+        blocks.setdefault(
+            block.annotations["point"], block
+        )  # the first; later ones lack a trial, for the standard error
+        return firing_rate(block)
+
+    grid = [{name: values[name] for name in names} for values in (first, second)]
+    run = {"measures": {"kept": keep}, "progress": fractions.append, **given}
+    nsnn.sweep(neuron, grid, noise=noise, stimulus=drives[0], **run)
+    assert chunk_sizes(fractions, 2) == [2]
+    for block, other in zip(map(as_trains, blocks.values()), map(as_trains, alone), strict=True):
+        np.testing.assert_array_equal(block.times, other.times)
+        np.testing.assert_array_equal(block.neuron, other.neuron)
+        np.testing.assert_array_equal(block.trial, other.trial)
 
 
-def _scaled(record):
-    """The record with most of its parameters a little larger."""
-    if record is None:
+def _parameters(parts) -> dict:
+    """The parameters with a unit of model, noise and stimulus, by their names in a grid."""
+    named = {}
+
+    def walk(part, prefix: str) -> None:
+        for field in dataclasses.fields(part) if part is not None else ():
+            value = getattr(part, field.name)
+            if "units" in field.metadata:
+                named[f"{prefix}.{field.name}"] = value
+            elif dataclasses.is_dataclass(value):
+                walk(value, f"{prefix}.{field.name}")
+
+    for part, prefix in zip(parts, ("model", "noise", "stimulus"), strict=True):
+        walk(part, prefix)
+    return named
+
+
+def _scaled(part):
+    """The model with most of its parameters a little larger."""
+    if part is None:
         return None
+    kept = ("shared", "v_thresh", "v_reset", "v_rest", "beta")
     changed = {}
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        if "units" in field.metadata and field.name not in (
-            "shared",
-            "v_thresh",
-            "v_reset",
-            "v_rest",
-            "beta",
-        ):
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if "units" in field.metadata and field.name not in kept:
             changed[field.name] = value * 1.03
         elif isinstance(value, nsnn.Family | nsnn.Hazard):
             changed[field.name] = _scaled(value)
-    return dataclasses.replace(record, **changed)
+    return dataclasses.replace(part, **changed)
 
 
 @pytest.mark.slow
@@ -176,7 +192,8 @@ def test_what_cannot_be_an_array_runs_in_groups_and_gives_the_same_table() -> No
     """A text, a whole number, a fraction that must be one number, noise that vanishes."""
     grid = {"noise.shared": [0.0, 0.5], "noise.sigma": [0 * mV, 3 * mV], "stimulus.seed": [1, 2]}
     drive = nsnn.FrozenNoise(18 * mV, 2 * mV, 5 * ms, seed=0)
-    table = swept(grid, stimulus=drive, n_neurons=2)
+    fractions: list[float] = []
+    table = swept(grid, stimulus=drive, n_neurons=2, progress=fractions.append)
     parts = [
         (CELL, nsnn.WhiteNoise(s * mV, shared=c), nsnn.FrozenNoise(18 * mV, 2 * mV, 5 * ms, seed=k))
         for c in (0.0, 0.5)
@@ -184,24 +201,22 @@ def test_what_cannot_be_an_array_runs_in_groups_and_gives_the_same_table() -> No
         for k in (1, 2)
     ]
     np.testing.assert_array_equal(table["value"], expected(parts, n_neurons=2))
-    points = grids.read(CELL, NOISE, drive, grid)
-    found = batching.groups(points, n_neurons=2, duration=RUN["duration"], dt=RUN["dt"], bridge=True)
-    assert sorted(len(group.points) for group in found) == [1, 1, 1, 1, 2, 2]
-    points = grids.read(CELL, NOISE, DRIVE, GRID | {"noise.shared": [0.0, 0.5]})
-    found = batching.groups(points, n_neurons=2, duration=RUN["duration"], dt=RUN["dt"], bridge=True)
-    assert [len(group.points) for group in found] == [4, 4]
+    assert sorted(chunk_sizes(fractions, 8)) == [1, 1, 1, 1, 2, 2]
+    fractions.clear()
+    swept(GRID | {"noise.shared": [0.0, 0.5]}, progress=fractions.append)
+    assert chunk_sizes(fractions, 8) == [4, 4]
 
 
 def test_arrays_of_the_neurons_of_a_point_stay_theirs() -> None:
     """A drive that differs between the neurons is repeated for each point; a swept parameter is each neuron's."""
     drive = nsnn.Constant(np.array([12.0, 22.0]) * mV)
-    table = swept({"noise.sigma": [1 * mV, 4 * mV]}, stimulus=drive, n_neurons=2)
+    fractions: list[float] = []
+    given = {"stimulus": drive, "n_neurons": 2, "progress": fractions.append}
+    table = swept({"noise.sigma": [1 * mV, 4 * mV]}, **given)
     parts = [(CELL, nsnn.WhiteNoise(s * mV), drive) for s in (1, 4)]
     np.testing.assert_array_equal(table["value"], expected(parts, n_neurons=2))
     assert (table["value"][1::2].to_numpy() > table["value"][::2].to_numpy()).all()
-    points = grids.read(CELL, NOISE, drive, {"noise.sigma": [1 * mV, 4 * mV]})
-    (group,) = batching.groups(points, n_neurons=2, duration=RUN["duration"], dt=RUN["dt"], bridge=True)
-    assert group.paths == ("noise.sigma",)
+    assert chunk_sizes(fractions, 2) == [2]
 
 
 def test_what_a_trial_starts_from_is_the_points_own_too() -> None:
@@ -279,7 +294,7 @@ def test_the_seeds_and_points_are_independent_replicates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"grid": {"noise.sgma": [1 * mV]}}, "no parameter 'sgma'; did you mean 'sigma'"),
         ({"grid": {"sigma": [1 * mV]}}, "expected one of model.tau_m"),
@@ -321,10 +336,11 @@ def test_the_seeds_and_points_are_independent_replicates() -> None:
         ({"out": __file__}, "that is a file"),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_runs(options, told, monkeypatch) -> None:
-    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
-    with pytest.raises(NsnnError, match=told):
-        swept(**options)
+def test_a_wrong_argument_is_refused_before_anything_runs(options, message) -> None:
+    ran: list[float] = []
+    with pytest.raises(NsnnError, match=message):
+        swept(**options, progress=ran.append)
+    assert ran == []
 
 
 def test_a_network_as_such_has_no_names() -> None:
@@ -339,14 +355,14 @@ def bad_at_point_2(block):
     return firing_rate(block)
 
 
-def test_a_point_that_fails_is_told_and_the_others_go_on(tmp_path) -> None:
+def test_a_point_that_fails_is_reported_and_the_others_run(tmp_path) -> None:
     """A membrane in noise beyond all numbers isn't finite any more, which fails the chunk that it is in."""
     noise = nsnn.MultiplicativeNoise(0.1, -10 * mV, calculus="ito")
     grid, fine = {"noise.sigma": [0.2, 1e200, 0.3]}, {"noise.sigma": [0.2, 0.25, 0.3]}
     given = {"noise": noise}
-    with pytest.warns(nsnn.FailedPoints, match="1 of 3 points failed") as told, np.errstate(all="ignore"):
+    with pytest.warns(nsnn.FailedPoints, match="1 of 3 points failed") as warned, np.errstate(all="ignore"):
         table = swept(grid, **given, out=tmp_path / "out")
-    assert "errors.json" in str(told[-1].message)
+    assert "errors.json" in str(warned[-1].message)
     assert table["failed"].tolist() == [False, True, False]
     assert np.isnan(table["value"][1])
     good = swept(fine, **given)
@@ -369,12 +385,12 @@ def test_a_measure_that_fails_leaves_the_others(tmp_path) -> None:
     assert {error["measure"] for error in errors} == {"bad_at_point_2"}
 
 
-def test_progress_tells_the_fraction_of_points() -> None:
-    told: list[float] = []
-    swept(chunk=1, progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1.0
-    assert {0.25, 0.5, 0.75} <= set(told)
+def test_progress_is_the_fraction_of_points() -> None:
+    fractions: list[float] = []
+    swept(chunk=1, progress=fractions.append)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert {0.25, 0.5, 0.75} <= set(fractions)
 
 
 def test_another_progress_is_refused_before_the_folder_is_made(tmp_path: Path) -> None:
@@ -399,71 +415,19 @@ def test_a_measure_with_options_and_a_recorded_stimulus() -> None:
     assert table["value"][3] == firing_rate(block, t_start=50 * pq.ms)[0]
 
 
-MEMORY = """
-import sys
-import numpy as np
-from brian2 import ms
-import nsnn_neuro as nsnn
-from nsnn_neuro.measures import firing_rate
-from nsnn_neuro.sweep import plan
-points, neurons, steps, drive = map(int, sys.argv[1:])
-plan._MEMBERS = 10**9
-CELL = nsnn.LIF(tau_m=2 * ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=0 * ms)
-def run(points, neurons, steps):
-    return nsnn.sweep(CELL, {"stimulus.v": list(np.linspace(drive, drive + 0.1, points))}, noise=nsnn.OUNoise(0.1, 5 * ms),
-        stimulus=nsnn.Constant(0.0), measures=firing_rate, n_neurons=neurons, duration=0.1 * steps * ms, dt=0.1 * ms, seed=1,
-        engine="numpy", memory=1e12)
-def peak():  # of this process: that of getrusage begins with what the process had that started it
-    with open("/proc/self/status") as status:
-        return 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
-run(2, 2, 10)
-before = peak()
-table = run(points, neurons, steps)
-spikes = table["value"].sum() * steps * 1e-4
-print((peak() - before) / plan.memory(points * neurons, spikes))
-"""
+def test_a_chunk_is_no_larger_than_memory_and_20000_neurons_allow() -> None:
+    """400 bytes for each neuron of each trial, 120 for each spike, 50 spikes expected in a second."""
 
+    def chunks(n_points: int, **given) -> list[int]:
+        fractions: list[float] = []
+        grid = {"stimulus.v": [15 * mV] * n_points}
+        swept(grid, **{"trials": 10, "duration": 20 * ms, **given}, progress=fractions.append)
+        return chunk_sizes(fractions, n_points)
 
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [(20, 10_000, 2, 0), (20, 20, 5000, 8)], ids=["members", "spikes"])
-def test_the_memory_of_a_chunk_is_that_of_the_formula(size) -> None:
-    """A run of many neurons, and one of many spikes, in a process of its own."""
-    if not sys.platform.startswith("linux"):
-        pytest.skip("the peak is read from /proc")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY, *map(str, size)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert 0.45 < float(done.stdout) < 2.2
-
-
-def test_a_chunk_is_no_larger_than_memory_and_jobs_allow() -> None:
-    given = {"n_neurons": 10, "trials": 10, "duration": 1.0, "dt": 1e-4}
-    one = batching.memory(100, 100 * 50.0)
-    assert batching.chunk_size(1000, CELL, **given, budget=7.5 * one, jobs=1) == 7
-    assert batching.chunk_size(1000, CELL, **given, budget=0.5 * one, jobs=1) == 1
-    assert batching.chunk_size(1000, CELL, **given, budget=1e12, jobs=1) == 200
-    assert batching.chunk_size(1000, CELL, **given, budget=1e12, jobs=10) == 100
-    assert batching.free_memory() > 2**20
-
-
-def test_free_memory_counts_a_containers_limit_without_its_cached_files(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    files = {
-        "/proc/meminfo": "MemTotal: 900 kB\nMemAvailable: 800 kB\n",
-        "/sys/fs/cgroup/memory.max": "500000\n",
-        "/sys/fs/cgroup/memory.current": "400000\n",
-        "/sys/fs/cgroup/memory.stat": "anon 100000\ninactive_file 250000\n",
-    }
-    monkeypatch.setattr(Path, "read_text", lambda self, encoding: files[str(self)])
-    assert batching.free_memory() == 350_000
-    files["/sys/fs/cgroup/memory.max"] = "max\n"
-    assert batching.free_memory() == 800 * 1024
+    one = 100 * (400 + 120 * 50 * 0.02)
+    assert chunks(15, n_neurons=10, memory=7.5 * one) == [7, 7, 1]
+    assert chunks(3, n_neurons=10, memory=0.5 * one) == [1, 1, 1]
+    assert chunks(3, n_neurons=1000, memory=1e12, duration=2 * ms) == [2, 1]
 
 
 def test_no_word_of_failures_where_there_are_none() -> None:

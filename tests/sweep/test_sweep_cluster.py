@@ -1,4 +1,4 @@
-"""Sweeps on a Dask cluster of two workers: the table is that of one process. Skipped where `distributed` isn't installed."""
+"""Sweeps on a Dask cluster of two workers: the table is that of one process. Skipped without `distributed`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from brian2 import ms, mV
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import cv, firing_rate
-from nsnn_neuro.sweep import worker
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 GRID = {"noise.sigma": [2 * mV, 4 * mV], "mu": [15.0, 18.0, 21.0]}
@@ -43,23 +42,24 @@ def test_two_workers_give_the_table_of_one_process(client, tmp_path) -> None:
     pd.testing.assert_frame_equal(swept(scheduler=client), table, check_exact=True)
     address = client.scheduler.address
     pd.testing.assert_frame_equal(swept(scheduler=address, out=tmp_path / "out"), table, check_exact=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
-        pd.testing.assert_frame_equal(swept(out=tmp_path / "out"), table, check_exact=True)
+    ran: list[float] = []
+    again = swept(out=tmp_path / "out", progress=ran.append)
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
+    assert ran == []
 
 
 @pytest.mark.slow
 def test_workers_with_other_software_are_refused(client, monkeypatch) -> None:
-    from nsnn_neuro.sweep import run
-
-    true = run.provenance()
-    monkeypatch.setattr(run, "provenance", lambda: {**true, "git_revision": "abc"})
+    true = nsnn.provenance()
+    monkeypatch.setattr(
+        sys.modules["nsnn_neuro.sweep.run"], "provenance", lambda: {**true, "git_revision": "abc"}
+    )
     with pytest.raises(NsnnError, match="a worker has other software"):
         swept(scheduler=client)
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_isnt_one_is_told() -> None:
+def test_a_scheduler_that_does_not_answer_is_refused() -> None:
     pytest.importorskip("distributed")
     with pytest.raises(NsnnError, match="expected an address or a distributed"):
         swept(scheduler=3)
@@ -67,7 +67,7 @@ def test_a_scheduler_that_isnt_one_is_told() -> None:
         swept(scheduler="tcp:/nowhere")
 
 
-def test_without_distributed_the_cure_is_told(monkeypatch) -> None:
+def test_without_distributed_the_message_names_the_cure(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(NsnnError, match="pip install distributed"):
         swept(scheduler="tcp://localhost:8786")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+import hashlib
 import itertools
 import json
 import multiprocessing
@@ -11,6 +11,7 @@ import os
 import pickle
 import shutil
 import signal
+import sys
 import warnings
 from pathlib import Path
 
@@ -23,9 +24,6 @@ from filelock import FileLock
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError
 from nsnn_neuro.measures import cv, firing_rate
-from nsnn_neuro.sweep import run, worker
-from nsnn_neuro.sweep.grid import fingerprint
-from nsnn_neuro.sweep.store import Folder, digest
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 RUN = {
@@ -51,6 +49,11 @@ def copy(finished, tmp_path) -> Path:
     return Path(shutil.copytree(finished[0], tmp_path / "out"))
 
 
+def digest(content) -> str:
+    """The checksum in a file of a sweep."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def chunks(out: Path) -> list[Path]:
     return sorted(out.glob("chunk-*.json"))
 
@@ -62,8 +65,9 @@ def same(table: pd.DataFrame, other: pd.DataFrame) -> None:
 
 
 def test_a_finished_sweep_is_read_not_run(finished, copy, monkeypatch) -> None:
-    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
-    same(swept(copy), finished[1])
+    ran: list[float] = []
+    same(swept(copy, progress=ran.append), finished[1])
+    assert ran == []
     assert (copy / "table.csv").read_bytes() == (finished[0] / "table.csv").read_bytes()
     back = pd.read_csv(copy / "table.csv", float_precision="round_trip")
     np.testing.assert_array_equal(back["value"], finished[1]["value"])
@@ -82,9 +86,9 @@ def test_what_is_missing_or_damaged_is_run_again(finished, copy) -> None:
     other.write_text("[1, 2]")
     gone.unlink()
     ran = []
-    with pytest.warns(UserWarning, match="its points run again") as told:
+    with pytest.warns(UserWarning, match="its points run again") as warned:
         same(swept(copy, progress=ran.append), finished[1])
-    assert len([one for one in told if "run again" in str(one.message)]) == 5
+    assert len([one for one in warned if "run again" in str(one.message)]) == 5
     assert len([fraction for fraction in ran if fraction > 6 / 12]) > 0
     assert not (copy / "sprung").exists()
 
@@ -121,7 +125,7 @@ def test_a_chunk_whose_content_cannot_be_is_run_again_even_with_its_checksum(fin
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "change"),
     [
         ({"trials": 3}, "trials: 2 before, 3 now"),
         ({"duration": 200 * ms}, "duration: 0.1 before, 0.2 now"),
@@ -138,8 +142,8 @@ def test_a_chunk_whose_content_cannot_be_is_run_again_even_with_its_checksum(fin
         ({"by": "population"}, "by: neuron before, population now"),
     ],
 )
-def test_another_configuration_is_refused_with_what_changed(copy, options, told) -> None:
-    with pytest.raises(NsnnError, match=rf"holds another sweep \(.*{told}.*resume=False"):
+def test_another_configuration_is_refused_with_what_changed(copy, options, change) -> None:
+    with pytest.raises(NsnnError, match=rf"holds another sweep \(.*{change}.*resume=False"):
         swept(copy, **options)
 
 
@@ -156,26 +160,27 @@ def test_another_configuration_is_refused_with_what_changed(copy, options, told)
 def test_rows_of_another_version_are_read_when_all_are_there_and_refused_when_some_are_missing(
     finished, copy, monkeypatch, change, message
 ) -> None:
-    true = run.provenance()
-    monkeypatch.setattr(run, "provenance", lambda: {**true, **change})
-    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
+    true = nsnn.provenance()
+    monkeypatch.setattr(sys.modules["nsnn_neuro.sweep.run"], "provenance", lambda: {**true, **change})
+    ran: list[float] = []
     before = (copy / "manifest.json").read_bytes()
     with pytest.warns(UserWarning, match=rf"these rows were computed by another version .*{message}"):
-        same(swept(copy), finished[1])
+        same(swept(copy, progress=ran.append), finished[1])
     chunks(copy)[0].unlink()
     with pytest.raises(NsnnError, match=rf"1 of 12 points are missing .*{message}.*resume=False"):
-        swept(copy)
+        swept(copy, progress=ran.append)
+    assert ran == []
     assert (copy / "manifest.json").read_bytes() == before
     assert len(chunks(copy)) == 11
 
 
 def test_rows_of_other_code_are_not_mixed_with_new_ones(finished, copy, monkeypatch) -> None:
     """A checksum of the package's files is part of its version."""
-    monkeypatch.setattr(run, "_code", lambda: "0" * 64)
+    monkeypatch.setattr(sys.modules["nsnn_neuro.sweep.run"], "code_checksum", lambda: "0" * 64)
     with pytest.warns(UserWarning, match=r"code checksum 000000000000\) now"):
         same(swept(copy), finished[1])
     chunks(copy)[0].unlink()
-    with pytest.raises(NsnnError, match="rows of two versions aren't mixed"):
+    with pytest.raises(NsnnError, match="rows of two versions are not mixed"):
         swept(copy)
 
 
@@ -185,22 +190,14 @@ def test_a_finished_sweep_of_the_same_version_is_read_without_a_warning(finished
         same(swept(copy), finished[1])
 
 
-def test_a_class_of_the_package_is_known_by_its_name_wherever_its_module_stands(monkeypatch) -> None:
-    before = fingerprint([CELL, RUN["noise"], firing_rate, functools.partial(cv, t_start=0.1)])
-    assert "nsnn_neuro" not in json.dumps(before)
-    for named in (nsnn.LIF, nsnn.WhiteNoise, firing_rate, cv):
-        monkeypatch.setattr(named, "__module__", "nsnn_neuro.models.elsewhere")
-    assert fingerprint([CELL, RUN["noise"], firing_rate, functools.partial(cv, t_start=0.1)]) == before
-    assert before[0]["type"] == "LIF"
-    assert fingerprint(_bounded("v"))["type"].startswith(f"{__name__}.")  # a user's class keeps its module
-
-
 def test_a_function_of_the_point_counts_by_what_it_gives(tmp_path, monkeypatch) -> None:
     factor = 1.0
     given = {"grid": {"mu": [15.0, 18.0]}, "stimulus": lambda point: nsnn.Constant(factor * point["mu"] * mV)}
     table = swept(tmp_path / "out", **given)
-    monkeypatch.setattr(worker, "run", lambda *a: pytest.fail("ran"))
-    same(swept(tmp_path / "out", **given | {"stimulus": lambda p: nsnn.Constant(p["mu"] * mV)}), table)
+    ran: list[float] = []
+    other = {"stimulus": lambda p: nsnn.Constant(p["mu"] * mV), "progress": ran.append}
+    same(swept(tmp_path / "out", **given | other), table)
+    assert ran == []
     factor = 1.1
     with pytest.raises(NsnnError, match=r"records: .* before"):
         swept(tmp_path / "out", **given)
@@ -227,7 +224,7 @@ def test_a_damaged_manifest_and_a_folder_of_something_else_are_refused(copy, tmp
         other.mkdir()
         (other / name).write_text("[]")
         for resume in (True, False):
-            with pytest.raises(NsnnError, match=rf"'{name}' in it and no manifest.json of a sweep"):
+            with pytest.raises(NsnnError, match=rf"contains '{name}' but no manifest.json of a sweep"):
                 swept(other, resume=resume)
         assert [(p.name, p.read_text()) for p in other.iterdir()] == [(name, "[]")]
 
@@ -241,43 +238,6 @@ def _bounded(text: str):
         slope = "0"
 
     return Bounded(0.2, -10 * mV, calculus="ito")
-
-
-def test_what_a_measure_or_a_record_of_ones_own_does_is_part_of_the_configuration() -> None:
-    def of(value):
-        return fingerprint(value)
-
-    def window(block, *, width=0.1):
-        return width
-
-    def wider(block, *, width=0.2):
-        return width
-
-    wider.__qualname__ = window.__qualname__
-
-    def scaled(factor):
-        return lambda block: factor
-
-    class Counter:
-        def __init__(self, start):
-            self.start = start
-
-        def __call__(self, block):
-            return self.start
-
-        def method(self, block):
-            return self.start
-
-    assert of(window) != of(wider)
-    assert of(scaled(1)) != of(scaled(2))
-    assert of(Counter(1)) != of(Counter(2))
-    assert of(Counter(1).method) != of(Counter(2).method)
-    assert of(functools.partial(window, width=np.int64(3))) != of(
-        functools.partial(window, width=np.int64(4))
-    )
-    assert of(_bounded("v")) != of(_bounded("2 * v"))
-    assert of(_bounded("v")) == of(_bounded("v"))
-    assert of(scaled(1)) == of(scaled(1))
 
 
 def test_classes_of_one_name_are_not_run_as_one() -> None:
@@ -331,30 +291,28 @@ def test_failed_points_run_again_on_the_next_call(tmp_path) -> None:
 def test_one_process_at_a_time(copy) -> None:
     with (
         FileLock(copy / "sweep.lock"),
-        pytest.raises(NsnnError, match="another process is at work"),
+        pytest.raises(NsnnError, match="another process runs this sweep"),
     ):
         swept(copy)
     swept(copy)
 
 
-def test_a_write_is_whole_or_not_there(tmp_path, monkeypatch) -> None:
+def test_a_file_is_replaced_atomically(finished, copy, monkeypatch) -> None:
     """The old content stays until the new one is on the disk under another name."""
-    folder = Folder(tmp_path)
-    folder.write("table.csv", "old")
+    old = {path.name: path.read_bytes() for path in copy.iterdir()}
 
     def dies(source, target):
-        assert Path(source).read_text() == "new"
-        assert Path(target).read_text() == "old"
+        assert Path(source).read_bytes() == Path(target).read_bytes() == old[Path(target).name]
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", dies)
     with pytest.raises(NsnnError, match="No space left"):
-        folder.write("table.csv", "new")
-    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+        swept(copy)
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == old
 
 
 def dying_sweep(out: Path, where: str, count: int, pipe) -> None:
-    """A sweep that kills its process at call number `count` of os.fsync or os.replace, or tells of its progress."""
+    """A sweep that kills its process at call number `count` of os.fsync or os.replace, or sends its progress."""
     real, calls = {name: getattr(os, name) for name in ("fsync", "replace")}, itertools.count(1)
 
     def dies(*arguments):
@@ -377,9 +335,9 @@ def killed(out: Path, where: str, count: int) -> None:
     process.start()
     theirs.close()
     if where == "chunk":
-        told = {0.0}
-        while len(told) < 2 * count:  # a chunk tells its beginning and its end
-            told.add(ours.recv())
+        fractions = {0.0}
+        while len(fractions) < 2 * count:  # a chunk reports its beginning and its end
+            fractions.add(ours.recv())
         process.kill()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL

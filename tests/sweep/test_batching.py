@@ -1,0 +1,69 @@
+"""Memory of a sweep. Not public: the estimate decides on the size of chunks, and its inputs are files of the machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nsnn_neuro.sweep import batching
+
+ROOT = Path(__file__).resolve().parents[2]
+MEMORY = """
+import sys
+import numpy as np
+from brian2 import ms
+import nsnn_neuro as nsnn
+from nsnn_neuro.measures import firing_rate
+from nsnn_neuro.sweep import batching
+points, neurons, steps, drive = map(int, sys.argv[1:])
+batching.MEMBERS = 10**9
+CELL = nsnn.LIF(tau_m=2 * ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=0 * ms)
+def run(points, neurons, steps):
+    return nsnn.sweep(CELL, {"stimulus.v": list(np.linspace(drive, drive + 0.1, points))}, noise=nsnn.OUNoise(0.1, 5 * ms),
+        stimulus=nsnn.Constant(0.0), measures=firing_rate, n_neurons=neurons, duration=0.1 * steps * ms, dt=0.1 * ms, seed=1,
+        engine="numpy", memory=1e12)
+def peak():  # of this process: that of getrusage begins with what the process had that started it
+    with open("/proc/self/status") as status:
+        return 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
+run(2, 2, 10)
+before = peak()
+table = run(points, neurons, steps)
+spikes = table["value"].sum() * steps * 1e-4
+print((peak() - before) / batching.memory(points * neurons, spikes))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(20, 10_000, 2, 0), (20, 20, 5000, 8)], ids=["members", "spikes"])
+def test_the_memory_of_a_chunk_is_that_of_the_formula(size) -> None:
+    """A run of many neurons, and one of many spikes, in a process of its own."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the peak is read from /proc")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, *map(str, size)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 0.45 < float(done.stdout) < 2.2
+
+
+def test_free_memory_counts_a_containers_limit_without_its_cached_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {
+        "/proc/meminfo": "MemTotal: 900 kB\nMemAvailable: 800 kB\n",
+        "/sys/fs/cgroup/memory.max": "500000\n",
+        "/sys/fs/cgroup/memory.current": "400000\n",
+        "/sys/fs/cgroup/memory.stat": "anon 100000\ninactive_file 250000\n",
+    }
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: files[str(self)])
+    assert batching.free_memory() == 350_000
+    files["/sys/fs/cgroup/memory.max"] = "max\n"
+    assert batching.free_memory() == 800 * 1024
