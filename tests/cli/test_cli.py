@@ -357,6 +357,26 @@ def test_a_misspelt_command_choice_or_option_is_named_with_the_one_meant(capsys,
     assert message in error(capsys)
 
 
+def imported(*arguments: str) -> set[str]:
+    """The modules that a process has imported when the command ends."""
+    code = "import sys; from nsnn_neuro.cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    command = [sys.executable, "-c", code, *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    return set(done.stderr.split())
+
+
+def test_help_imports_nothing_slow_and_info_neither_brian2_nor_numba_nor_torch() -> None:
+    slow = {"brian2", "numba", "torch"}
+    for arguments in (["--help"], ["sweep", "--help"], ["--version"]):
+        assert not imported(*arguments) & (
+            slow | {"numpy", "scipy", "pandas", "neo", "quantities", "matplotlib"}
+        )
+    modules = imported("info")
+    assert "nsnn_neuro.brian.compiler" in modules
+    assert not modules & slow
+
+
 @pytest.mark.parametrize(
     ("raised", "code", "message"),
     [
