@@ -16,6 +16,7 @@ import numpy as np
 
 from .core import units
 from .core.checks import whole
+from .core.deprecated import renamed_names
 from .core.errors import NsnnError
 from .io.block import build_block
 from .io.spikes import Trains
@@ -28,10 +29,13 @@ __all__ = [
     "insert_spikes",
     "multiplicative",
     "occlusion",
-    "quantised",
+    "quantise",
     "salt_and_pepper",
     "weight_noise",
 ]
+
+
+__getattr__ = renamed_names(__name__, quantised="quantise")
 
 
 def _inputs(x: Any) -> np.ndarray:
@@ -339,7 +343,7 @@ def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
     return _with_weights(net, lambda w: w * (1 + sd * rng.standard_normal(w.shape)))
 
 
-def quantised(net: Network, *, bits: int) -> Network:
+def quantise(net: Network, *, bits: int) -> Network:
     """A network whose weights are rounded to so many bits: to the nearest of k step, |k| <= 2^(bits - 1) - 1.
 
     The step belongs to a projection, its largest |w| / (2^(bits - 1) - 1): so the levels are symmetric, 0 is one of them, the
@@ -361,7 +365,7 @@ def quantised(net: Network, *, bits: int) -> Network:
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> from nsnn_neuro.models.presets import feedforward
     >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), weights=[[[0.9, 0.5], [-0.4, 0.1]]])
-    >>> quantised(net, bits=3).get_weights()[0].round(3)
+    >>> quantise(net, bits=3).get_weights()[0].round(3)
     array([[ 0.9, 0.6],
            [-0.3, 0. ]])
     """

@@ -95,7 +95,7 @@ def content(thing: Any) -> Any:
 
 
 def test_every_public_function_is_in_the_table() -> None:
-    assert {function.__name__ for function, *_ in CASES} | {"quantised"} == set(perturb.__all__)
+    assert {function.__name__ for function, *_ in CASES} | {"quantise"} == set(perturb.__all__)
 
 
 @pytest.mark.parametrize(("function", "make", "options", "nothing"), CASES, ids=NAMES)
@@ -346,7 +346,7 @@ def test_weights_are_off_by_a_normal_relative_error(make: Callable[[], nsnn.Netw
 def test_quantised_weights_lie_on_the_levels(make: Callable[[], nsnn.Network], bits: int) -> None:
     net = make()
     before = content(net)
-    new = perturb.quantised(net, bits=bits)
+    new = perturb.quantise(net, bits=bits)
     for a, b in zip(net.get_weights(), new.get_weights(), strict=True):
         a, b = np.asarray(a), np.asarray(b)
         step = np.abs(a).max() / (2 ** (bits - 1) - 1)
@@ -356,7 +356,7 @@ def test_quantised_weights_lie_on_the_levels(make: Callable[[], nsnn.Network], b
         assert np.abs(a - b).max() <= step / 2 * (1 + 1e-9)
         assert np.abs(b).max() == pytest.approx(np.abs(a).max(), rel=1e-12)
     assert content(net) == before
-    twice = perturb.quantised(new, bits=bits)
+    twice = perturb.quantise(new, bits=bits)
     for b, c in zip(new.get_weights(), twice.get_weights(), strict=True):
         np.testing.assert_allclose(np.asarray(c), np.asarray(b), rtol=1e-12)
 
@@ -365,7 +365,7 @@ def test_quantised_by_hand() -> None:
     net = nsnn.feedforward(
         [2, 3, 1], noise=NOISE, weights=[[[1.2, -0.5, 0.7], [-0.61, 0.0, 0.59]], np.zeros((3, 1))]
     )
-    first, second = perturb.quantised(net, bits=2).get_weights()
+    first, second = perturb.quantise(net, bits=2).get_weights()
     np.testing.assert_allclose(first, [[1.2, 0, 1.2], [-1.2, 0, 0]])
     np.testing.assert_array_equal(second, 0)
 
@@ -373,6 +373,6 @@ def test_quantised_by_hand() -> None:
 @pytest.mark.parametrize("bits", [1, 33, 4.0, True, None])
 def test_other_numbers_of_bits_are_refused(bits: Any) -> None:
     with pytest.raises(NsnnError, match=r"bits = .*expected a whole number from 2 to 32"):
-        perturb.quantised(layered(), bits=bits)
+        perturb.quantise(layered(), bits=bits)
     with pytest.raises(NsnnError, match="expected a Network"):
-        perturb.quantised(None, bits=4)  # type: ignore[arg-type]
+        perturb.quantise(None, bits=4)  # type: ignore[arg-type]

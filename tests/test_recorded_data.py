@@ -211,7 +211,7 @@ def test_blowfly_H1():
             ours, counts.var(ddof=1) / counts.mean(), rtol=1e-12
         )  # whole numbers: no borders to round
         assert_allclose(ours, published, rtol=1e-3)  # published with borders in floating point
-    sta = spike_triggered_average(block, signal, before=300 * pq.ms, after=0 * pq.ms)
+    sta = spike_triggered_average(signal, block, before=300 * pq.ms, after=0 * pq.ms)
     assert sta.n[0] == 53_583
     assert rounds_to(sta.average.max(), 29.47, 2)
     assert_allclose(sta.lags[sta.average[0].argmax()], -0.028, atol=1e-9)

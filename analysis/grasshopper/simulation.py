@@ -205,7 +205,7 @@ def _by_segment(
 def _curves(trials: neo.Block, half: Half, which: int, model: str) -> list[dict[str, Any]]:
     """Rows of the spike-triggered average of the sound level, and of the coherence with it."""
     signal, neuron = _level_signal(half), _as_one_neuron(trials)
-    sta = measures.spike_triggered_average(neuron, signal, before=20 * pq.ms, after=10 * pq.ms)
+    sta = measures.spike_triggered_average(signal, neuron, before=20 * pq.ms, after=10 * pq.ms)
     rows = [
         _row(which, model, "spike-triggered average", lag, a, "SD of level")
         for lag, a in zip(sta.lags, sta.average[0], strict=True)

@@ -129,7 +129,7 @@ def lif(config: Config, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
     for cell in answers(config, seeds):
         same = {"part": "LIF", "group": cell.seed, "tau": cell.tau, "sigma": cell.sigma}
         codes = measures.rate_vs_temporal(
-            cell.trains, cell.labels, resolutions=np.array(config.resolutions) * pq.s, n_shuffle=0
+            cell.labels, cell.trains, resolutions=np.array(config.resolutions) * pq.s, n_shuffle=0
         )
         for row in codes.itertuples():
             yield same | {"code": row.code, "x": row.resolution, "value": row.information, "se": row.se}

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .errors import NsnnError
 
-__all__ = ["keep_old_modules", "public", "renamed_keywords", "reordered", "warn"]
+__all__ = ["keep_old_modules", "public", "renamed_keywords", "renamed_names", "reordered", "warn"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -106,6 +106,18 @@ def reordered(
         return wrapper
 
     return decorate
+
+
+def renamed_names(module: str, **renamed: str) -> Callable[[str], Any]:
+    """A `__getattr__` for a module that still gives objects by their old names, `old="new"`, with a DeprecationWarning."""
+
+    def __getattr__(name: str) -> Any:
+        if name not in renamed:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn(f"{module}.{name}", f"{module}.{renamed[name]}")
+        return getattr(sys.modules[module], renamed[name])
+
+    return __getattr__
 
 
 class _OldModules(MetaPathFinder, Loader):

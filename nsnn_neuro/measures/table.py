@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +13,7 @@ import neo
 import numpy as np
 import pandas as pd
 
-from ..core.checks import check, one_of, whole
+from ..core.checks import check, one_of, options, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
 from .estimate import Estimate
@@ -111,6 +112,8 @@ def named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
     wrong = [f for _, f in pairs if not callable(f)]
     if not pairs or wrong:
         raise NsnnError(f"measures = {shown(measures)}: expected a function, a list or a dict of functions")
+    for _, function in pairs:
+        _check_options(function)
     if len(dict(pairs)) < len(pairs):
         raise NsnnError(
             f"measures have equal names, {[n for n, _ in pairs]}: give a dict of name -> function"
@@ -125,6 +128,18 @@ def _plain(function: Any) -> tuple[Any, dict[str, Any]]:
         options = {**function.keywords, **options}
         function = function.func
     return function, options
+
+
+def _check_options(function: Any) -> None:
+    """Raise NsnnError for an option, set by functools.partial, that the function does not have."""
+    inner, given = _plain(function)
+    try:
+        parameters = inspect.signature(inner).parameters.values()
+    except (TypeError, ValueError):  # a builtin may have none
+        return
+    if given and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        known = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        options(given, known, getattr(inner, "__name__", repr(inner)))
 
 
 def measure_unit(function: Any) -> str:

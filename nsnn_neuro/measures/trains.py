@@ -29,6 +29,7 @@ __all__ = [
     "Trains",
     "as_repeats",
     "as_trains",
+    "holds_trials",
     "nan_ratio",
     "positive",
     "read_signal",
@@ -119,6 +120,18 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
     neuron = np.zeros(read.times.size, np.int64)
     repeats = Trains.from_arrays(read.times.copy(), neuron, read.train, 1, edges, read.eps)
     return _cropped(repeats, start, stop, read.eps)
+
+
+def holds_trials(value: Any) -> bool:
+    """True for a Block, a Trains or a table of responses (n_trials, n_neurons): no list of labels looks like these.
+
+    >>> holds_trials([[3, 1], [2, 0]]), holds_trials(["left", "right"])
+    (True, False)
+    """
+    if isinstance(value, neo.Block | Trains):
+        return True
+    first = value[0] if isinstance(value, list | tuple) and len(value) else None
+    return isinstance(first, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 2)
 
 
 def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, float]:

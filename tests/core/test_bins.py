@@ -99,11 +99,11 @@ FUNCTIONS: dict[str, Callable[[Data], Any]] = {
         d.repeats, bin_width=w(d), word_lengths=(1, 2), bias="none", **d.window).to_numpy(float),
     "information_per_spike": lambda d: measures.information_per_spike(d.repeats, bin_width=w(d), n_shuffle=0, **d.window).value,
     "rate_vs_temporal": lambda d: measures.rate_vs_temporal(
-        d.block, STIMULUS, neuron=0, resolutions=[50, 100] * w(d), n_shuffle=0, bias="none", **d.window)["information"].to_numpy(),
+        STIMULUS, d.block, neuron=0, resolutions=[50, 100] * w(d), n_shuffle=0, bias="none", **d.window)["information"].to_numpy(),
     "firing_events": lambda d: [getattr(measures.firing_events(d.repeats, sigma=w(d, 10), threshold=0.0, **d.window), name)
                                 for name in ("count", "count_variance", "reliability")],
     "spike_triggered_average": lambda d: measures.spike_triggered_average(
-        d.block, d.signal, before=w(d, 5), after=w(d, 5), **d.window).average,
+        d.signal, d.block, before=w(d, 5), after=w(d, 5), **d.window).average,
     "coherence": lambda d: measures.coherence(d.signal, d.repeats, **SEGMENTS, **d.window)[1],
     "coherence_information": lambda d: measures.coherence_information(
         d.signal, d.repeats, n_shuffle=0, **SEGMENTS, **d.window).value * d.width,
@@ -112,7 +112,7 @@ FUNCTIONS: dict[str, Callable[[Data], Any]] = {
         d.signal, d.repeats, n_folds=2, n_shuffle=0, **SEGMENTS, **d.window).reconstructed,
     "power_spectrum": lambda d: measures.power_spectrum(d.block, sampling_rate=1 / w(d), **SEGMENTS, **d.window).n,
     "noise_correlation": lambda d: measures.noise_correlation(d.block, STIMULUS, window=w(d, 50), **d.window),
-    "law_of_total_covariance": lambda d: measures.law_of_total_covariance(d.block, STIMULUS, **d.window).noise,
+    "law_of_total_covariance": lambda d: measures.law_of_total_covariance(STIMULUS, d.block, **d.window).noise,
     "decode": lambda d: measures.decode(d.block, STIMULUS, bin_width=w(d, 100), n_folds=3, n_shuffle=0, **d.window).confusion,
     "rate_correlation": lambda d: measures.rate_correlation(d.block, d.block, sigma=w(d, 5), step=w(d), **d.window),
     "gamma_coincidence": lambda d: measures.gamma_coincidence(d.repeats, precision=w(d), **d.window),

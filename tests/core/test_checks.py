@@ -1,5 +1,7 @@
 """Checks of arguments: one wording, the closest name for what is misspelt."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import quantities as pq
@@ -35,7 +37,7 @@ def test_each_check_names_argument_value_and_what_was_expected(call, message):
     [
         (lambda: measures.mutual_information([0, 1], [0, 1], bias="panzeri-trevs"), "panzeri-treves"),
         (lambda: measures.entropy([0, 1], method="Miller_Madow"), "miller-madow"),
-        (lambda: measures.signal_correlation([[1, 2]] * 4, [0, 0, 1, 1], bias="substract"), "subtract"),
+        (lambda: measures.signal_correlation([0, 0, 1, 1], [[1, 2]] * 4, bias="substract"), "subtract"),
         (lambda: datasets.digits("trian"), "train"),
         (lambda: measures.tabulate(BLOCK, [measures.cv], by="neurons"), "neuron"),
     ],
@@ -43,6 +45,16 @@ def test_each_check_names_argument_value_and_what_was_expected(call, message):
 def test_a_misspelt_choice_is_answered_with_the_closest_one(call, closest):
     with pytest.raises(NsnnError, match=f"; did you mean '{closest}'"):
         call()
+
+
+@pytest.mark.parametrize(
+    "measure", [partial(measures.fano_factor, widow=1), {"f": partial(measures.fano_factor, Window=1)}]
+)
+def test_a_misspelt_option_of_a_measure_is_answered_with_the_closest_one(measure):
+    with pytest.raises(
+        NsnnError, match=r"fano_factor has no option '.*': expected one of .*; did you mean 'window'"
+    ):
+        measures.tabulate(BLOCK, measure)
 
 
 def test_what_resembles_no_choice_gets_no_suggestion():

@@ -1,10 +1,13 @@
-"""Old names of arguments work for one release, with a warning that names the cure."""
+"""Old names and orders of arguments work for one release, with a warning that names the cure."""
 
+import inspect
+
+import neo
 import numpy as np
 import pytest
 import quantities as pq
 
-from nsnn_neuro import NsnnError, measures
+from nsnn_neuro import NsnnError, measures, perturb
 
 RNG = np.random.default_rng(0)
 TRAINS = measures.as_repeats(list(np.sort(RNG.random((4, 20)))), t_start=0 * pq.s, t_stop=1 * pq.s)
@@ -34,3 +37,35 @@ def test_bin_is_now_bin_width(function, arguments):
     assert str(old) == str(function(*arguments, bin_width=WIDTH, **more))
     with pytest.raises(NsnnError, match="both bin_width and bin, its old name"):
         function(*arguments, bin=WIDTH, bin_width=WIDTH, **more)
+
+
+SIGNAL = neo.AnalogSignal(np.arange(1000.0), units="mV", sampling_rate=1 * pq.kHz)
+COUNTS = RNG.poisson(3.0, (8, 3))
+STIMULUS = [0, 1] * 4
+
+
+@pytest.mark.parametrize(
+    ("function", "stimulus", "responses", "more"),
+    [
+        (measures.spike_triggered_average, SIGNAL, TRAINS, {"before": 5 * pq.ms, "after": 5 * pq.ms}),
+        (measures.spike_triggered_average, [SIGNAL] * 4, TRAINS, {"before": 5 * pq.ms, "after": 5 * pq.ms}),
+        (measures.rate_vs_temporal, LABELS, TRAINS, {"resolutions": [0.5] * pq.s, "n_shuffle": 0}),
+        (measures.law_of_total_covariance, STIMULUS, COUNTS, {}),
+        (measures.signal_correlation, STIMULUS, COUNTS.tolist(), {"bias": None}),
+    ],
+)
+def test_the_stimulus_comes_before_the_responses(function, stimulus, responses, more):
+    new = function(stimulus, responses, **more)
+    with pytest.warns(DeprecationWarning, match=f"is deprecated: use {function.__name__}"):
+        old = function(responses, stimulus, **more)
+    assert str(old) == str(new)
+    first = next(iter(inspect.signature(function).parameters))
+    with pytest.warns(DeprecationWarning, match=f"use {function.__name__}"):
+        assert str(function(responses, **{first: stimulus}, **more)) == str(new)
+
+
+def test_quantised_is_now_quantise():
+    with pytest.warns(DeprecationWarning, match="perturb.quantised is deprecated: use .*perturb.quantise"):
+        assert perturb.quantised is perturb.quantise
+    with pytest.raises(AttributeError, match="no attribute 'quantize'"):
+        _ = perturb.quantize

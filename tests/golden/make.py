@@ -228,7 +228,7 @@ MEASURES: dict[str, Callable[[], Any]] = {
         )
     ),
     "spike_triggered_average": lambda: (
-        measures.spike_triggered_average(responses(), signal(), before=20 * pq.ms, after=5 * pq.ms).average
+        measures.spike_triggered_average(signal(), responses(), before=20 * pq.ms, after=5 * pq.ms).average
     ),
 }
 

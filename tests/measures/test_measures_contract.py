@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -123,7 +123,7 @@ EXAMPLES: dict[str, Example] = {
     "isi": Example(lambda: (block(),), {}, list, "block", (FINE, FINE, FINE)),
     "isi_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
     "law_of_total_covariance": Example(
-        lambda: (block(), LABELS), {}, measures.CovarianceParts, "counts", (FINE, FINE, COUNTS)),
+        lambda: (LABELS, block()), {}, measures.CovarianceParts, "counts", (FINE, FINE, COUNTS)),
     "lv": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
     "lvr": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
     "mean_isi_distance": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, TWO, WINDOWS)),
@@ -142,12 +142,12 @@ EXAMPLES: dict[str, Example] = {
     "schreiber_reliability": Example(lambda: (repeats(),), {"sigma": 5 * pq.ms}, float, "repeats", (NAN, TWO, FINE)),
     "serial_correlation": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
     "signal_correlation": Example(
-        lambda: (block(), LABELS), {"bias": None}, (3, 3), "counts",
+        lambda: (LABELS, block()), {"bias": None}, (3, 3), "counts",
         (NAN, "stimulus has one label", COUNTS)),
     "spike_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
     "spike_time_tiling": Example(lambda: (block(),), {"dt": 5 * pq.ms}, (3, 3), "block", (NAN, FINE, FINE)),
     "spike_triggered_average": Example(
-        lambda: (block(), signal()), {"before": 20 * pq.ms, "after": 20 * pq.ms},
+        lambda: (signal(), block()), {"before": 20 * pq.ms, "after": 20 * pq.ms},
         measures.SpikeTriggeredAverage, "block", (NAN, FINE, FINE)),
     "susceptibility": Example(
         lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, measures.Susceptibility
@@ -185,7 +185,7 @@ EXAMPLES: dict[str, Example] = {
     "plan_trials": Example(lambda: ((STIMULUS, SYMBOLS),), {}, measures.TrialPlan),
     "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),
     "rate_vs_temporal": Example(
-        lambda: (block(), LABELS), {"resolutions": [100, 500] * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame,
+        lambda: (LABELS, block()), {"resolutions": [100, 500] * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame,
         "block", (FINE, "expected at least 2 trials", COUNTS)),
     "reliability_curve": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.ReliabilityCurve),
     "selective_accuracy": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.SelectiveAccuracy),
@@ -229,13 +229,13 @@ REFUSED: list[tuple[str, Callable[[], tuple[Any, ...]], dict[str, Any], str]] = 
      "signal holds NaN"),
     ("coherence_information", lambda: (signal(), [[0.1]]), {"nperseg": 800}, "fewer than two segments"),
     ("gamma_coincidence", lambda: (repeats(),), {"precision": 50 * pq.ms}, "2 nu Delta = 1.2 >= 1"),
-    ("law_of_total_covariance", lambda: (block(), LABELS * 0.5), {}, "stimulus holds float64 values"),
+    ("law_of_total_covariance", lambda: (LABELS * 0.5, block()), {}, "stimulus holds float64 values"),
     ("noise_correlation", lambda: (block(), LABELS[:-1]), {}, "one label per trial"),
     ("noise_correlation", lambda: (np.full((4, 2), np.nan), [0, 0, 1, 1]), {}, "counts holds NaN"),
     ("rate_correlation", lambda: (block(), block(2)), {"sigma": 9 * pq.ms}, "expected the same neurons"),
     ("rate_correlation", lambda: (block(), block_of(random_trials(), 2.0)), {"sigma": 9 * pq.ms}, "trials of block_a last"),
-    ("signal_correlation", lambda: (block(), LABELS[:, None]), {}, "one label per trial"),
-    ("spike_triggered_average", lambda: (block(), [signal()] * 2), {"before": 9 * pq.ms, "after": 9 * pq.ms},
+    ("signal_correlation", lambda: (LABELS[:, None], block()), {}, "one label per trial"),
+    ("spike_triggered_average", lambda: ([signal()] * 2, block()), {"before": 9 * pq.ms, "after": 9 * pq.ms},
      "expected one per trial"),
     ("susceptibility", lambda: (signal(), [[0.1], [np.nan]]), {}, "NaN in trial 1"),
 ]  # fmt: skip
@@ -245,6 +245,11 @@ def call(name: str, *args: Any) -> Any:
     """The function of that name on its example's arguments, or on `args`."""
     example = EXAMPLES[name]
     return FUNCTIONS[name](*(args or example.args()), **example.kwargs)
+
+
+def place_of_data(args: Sequence[Any]) -> int:
+    """Place of the data: first, or second after a stimulus."""
+    return int(len(args) > 1 and (args[0] is LABELS or isinstance(args[0], neo.AnalogSignal)))
 
 
 def content(thing: Any) -> Any:
@@ -330,8 +335,10 @@ def test_shape_of_the_result(name: str) -> None:
 @pytest.mark.parametrize("wrong", [5, None])
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_what_is_no_data_is_refused(name: str, wrong: Any) -> None:
+    args = list(EXAMPLES[name].args())
+    args[place_of_data(args)] = wrong
     with pytest.raises(NsnnError):
-        call(name, wrong, *EXAMPLES[name].args()[1:])
+        call(name, *args)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -344,8 +351,10 @@ def test_docstring_has_an_example_that_runs(name: str) -> None:
 def test_a_trains_stands_in_for_the_data(name: str) -> None:
     example = EXAMPLES[name]
     read = measures.as_repeats if example.data == "repeats" else measures.as_trains
-    data, *rest = example.args()
-    assert same(content(call(name, read(data), *rest)), content(call(name, data, *rest)))
+    args = list(example.args())
+    place = place_of_data(args)
+    shared = [*args[:place], read(args[place]), *args[place + 1 :]]
+    assert same(content(call(name, *shared)), content(call(name, *args)))
 
 
 def _marked() -> list[str]:
@@ -370,9 +379,10 @@ def test_measures_of_neurons_are_marked() -> None:
 
 
 def _bad_data(name: str, condition: str) -> tuple[Any, ...]:
-    """The example's arguments with bad data in place of the first."""
+    """The example's arguments with bad data in place of its own."""
     trials, stop = random_trials(), np.ones(N_TRIALS)
-    _, *rest = EXAMPLES[name].args()
+    rest = list(EXAMPLES[name].args())
+    place = place_of_data(rest)
     if condition == "empty":
         trials = [[[] for _ in trial] for trial in trials]
     elif condition == "one trial":
@@ -384,7 +394,8 @@ def _bad_data(name: str, condition: str) -> tuple[Any, ...]:
         trials[2][0] = np.array([0.1, np.nan])
     bad = block_of(trials, stop)
     first = [s.spiketrains[0] for s in bad.segments] if EXAMPLES[name].data == "repeats" else bad
-    return (first, *rest)
+    rest[place] = first
+    return tuple(rest)
 
 
 @pytest.mark.parametrize("condition", ["empty", "one trial", "unequal", "nan"])

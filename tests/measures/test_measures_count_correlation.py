@@ -49,7 +49,7 @@ def test_noise_and_signal_add_up_to_the_total():
     rng = np.random.default_rng(1)
     counts = rng.poisson(rng.uniform(1, 9, (40, 4)))
     stimulus = np.array(["left", "right", "up", "right"])[rng.integers(0, 4, 40)]
-    parts = law_of_total_covariance(counts, stimulus)
+    parts = law_of_total_covariance(stimulus, counts)
     noise, signal = np.zeros((4, 4)), np.zeros((4, 4))
     for label in ("left", "right", "up"):
         own = counts[stimulus == label]
@@ -57,12 +57,12 @@ def test_noise_and_signal_add_up_to_the_total():
         shift = own.mean(axis=0) - counts.mean(axis=0)
         signal += len(own) / 40 * np.outer(shift, shift)
     assert_allclose(parts.total, np.cov(counts.T, ddof=0), rtol=1e-12)
-    assert_array_equal(law_of_total_covariance(counts, stimulus.astype(object)).noise, parts.noise)
+    assert_array_equal(law_of_total_covariance(stimulus.astype(object), counts).noise, parts.noise)
     assert_allclose(parts.noise, noise, rtol=0, atol=1e-12)
     assert_allclose(parts.signal, signal, rtol=0, atol=1e-12)
     assert_allclose(parts.noise + parts.signal, parts.total, rtol=0, atol=1e-12)
     assert_allclose(
-        law_of_total_covariance(block_of_counts(counts), stimulus).noise, noise, rtol=0, atol=1e-12
+        law_of_total_covariance(stimulus, block_of_counts(counts)).noise, noise, rtol=0, atol=1e-12
     )
 
 
@@ -154,8 +154,8 @@ def test_signal_correlation_against_a_loop():
     plain = np.cov(means.T)
     for bias, c in ((None, plain), ("subtract", plain - noise)):
         expected = c / np.sqrt(np.outer(np.diag(c), np.diag(c)))
-        assert_allclose(signal_correlation(counts, stimulus, bias=bias), expected, rtol=1e-12)
-        found = signal_correlation(block_of_counts(counts), stimulus, bias=bias)
+        assert_allclose(signal_correlation(stimulus, counts, bias=bias), expected, rtol=1e-12)
+        found = signal_correlation(stimulus, block_of_counts(counts), bias=bias)
         assert_allclose(found, expected, rtol=1e-12)
 
 
@@ -170,8 +170,8 @@ def test_signal_correlation_is_freed_of_noise():
     plain, corrected = [], []
     for _ in range(600):
         counts, label = gaussian_counts(rng, 0.9, means, 30)
-        plain.append(signal_correlation(counts, label, bias=None)[0, 1])
-        corrected.append(signal_correlation(counts, label)[0, 1])
+        plain.append(signal_correlation(label, counts, bias=None)[0, 1])
+        corrected.append(signal_correlation(label, counts)[0, 1])
     assert abs(z_of_mean(corrected, truth)) < 4
     assert abs(z_of_mean(plain, truth)) > 10
 
@@ -179,7 +179,7 @@ def test_signal_correlation_is_freed_of_noise():
 def test_signal_correlation_without_signal_is_nan():
     counts = np.tile([[1, 2], [3, 6]], (4, 1))
     with pytest.warns(SilentNeuronWarning, match="2 of 2 neurons don't vary"):
-        assert np.isnan(signal_correlation(counts, np.repeat([0, 1, 2, 3], 2))).all()
+        assert np.isnan(signal_correlation(np.repeat([0, 1, 2, 3], 2), counts)).all()
 
 
 # --- dimensionality ---
@@ -325,9 +325,9 @@ def test_labels_are_checked(function, stimulus, message):
 )
 def test_counts_are_checked(counts, message):
     for call in (
-        lambda: law_of_total_covariance(counts, [0, 1]),
+        lambda: law_of_total_covariance([0, 1], counts),
         lambda: noise_correlation(counts, [0, 0]),
-        lambda: signal_correlation(counts, [0, 1], bias=None),
+        lambda: signal_correlation([0, 1], counts, bias=None),
         lambda: dimensionality(counts, bias=None),
     ):
         with pytest.raises(NsnnError, match=message):
@@ -339,11 +339,11 @@ def test_other_refusals():
     with pytest.raises(NsnnError, match="each label has one trial"):
         noise_correlation(counts, [0, 1, 2, 3])
     with pytest.raises(NsnnError, match="at least two stimuli"):
-        signal_correlation(counts, [1, 1, 1, 1])
+        signal_correlation([1, 1, 1, 1], counts)
     with pytest.raises(NsnnError, match="a label has one trial"):
-        signal_correlation(counts, [0, 0, 0, 1])
+        signal_correlation([0, 0, 0, 1], counts)
     with pytest.raises(NsnnError, match="bias = 'jackknife'"):
-        signal_correlation(counts, [0, 0, 1, 1], bias="jackknife")
+        signal_correlation([0, 0, 1, 1], counts, bias="jackknife")
     with pytest.raises(NsnnError, match="bias = 'jackknife'"):
         dimensionality(counts, bias="jackknife")
     with pytest.raises(NsnnError, match="needs at least 4"):

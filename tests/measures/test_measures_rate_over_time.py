@@ -124,7 +124,7 @@ def test_sta_equals_elephant_away_from_sample_borders():
     samples = np.sort(np.random.default_rng(6).choice(1000, 60, replace=False))
     train = neo.SpikeTrain((samples + 0.5) / 1000, units="s", t_stop=1.0)
     theirs = elephant_sta(signal, train, (-20 * pq.ms, 30 * pq.ms))
-    ours = spike_triggered_average(train, signal, before=20 * pq.ms, after=30 * pq.ms)
+    ours = spike_triggered_average(signal, train, before=20 * pq.ms, after=30 * pq.ms)
     assert ours.n[0] == theirs.annotations["used_spikes"][0] < 60
     assert_allclose(ours.average[0], theirs.magnitude[:, 0], rtol=1e-12, atol=1e-14)
     assert_allclose(ours.lags, theirs.times.rescale("s").magnitude, atol=1e-12)
@@ -138,7 +138,7 @@ def test_sta_against_a_loop_over_spikes_on_the_sample_grid():
     ticks = [[np.sort(rng.choice(500, 20, replace=False)) for _ in range(2)] for _ in range(3)]
     block = make_block([[0.3 + t * 1e-3 for t in trial] for trial in ticks])
     assert (np.floor((0.3 + ticks[0][0] * 1e-3 - 0.3) * 1000) < ticks[0][0]).any()  # rounding would misplace
-    sta = spike_triggered_average(block, signals, before=5 * pq.ms, after=10 * pq.ms)
+    sta = spike_triggered_average(signals, block, before=5 * pq.ms, after=10 * pq.ms)
     for j in range(2):
         rows = [x[k, t - 5 : t + 10] for k in range(3) for t in ticks[k][j] if t - 5 >= 0 and t + 10 <= 500]
         assert sta.n[j] == len(rows)
@@ -155,7 +155,7 @@ def test_sta_of_a_linear_poisson_neuron():
     signal = neo.AnalogSignal(x, units="mV", sampling_rate=1 * pq.kHz)
     counts = rng.poisson(r0 * 1e-3 * (1 + m * x))
     times = (np.repeat(np.arange(x.size), counts) + 0.5) * 1e-3
-    sta = spike_triggered_average([times], signal, before=5 * pq.ms, after=5 * pq.ms)
+    sta = spike_triggered_average(signal, [times], before=5 * pq.ms, after=5 * pq.ms)
     expected = np.where(sta.lags == 0, m * x.var(), 0.0)
     assert (np.abs((sta.average[0] - expected) / sta.se[0]) < 4).all()
 
@@ -165,7 +165,7 @@ def test_sta_silent_neuron_and_refusals():
     block = make_block([[[0.5], [], [0.999]]])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        sta = spike_triggered_average(block, signal, before=5 * pq.ms, after=5 * pq.ms)
+        sta = spike_triggered_average(signal, block, before=5 * pq.ms, after=5 * pq.ms)
     assert [w.category for w in caught] == [SilentNeuronWarning]
     assert "2 of 3" in str(caught[0].message)
     assert_array_equal(sta.n, [1, 0, 0])
@@ -179,9 +179,9 @@ def test_sta_silent_neuron_and_refusals():
         ({"before": 2 * pq.s, "after": 0 * pq.ms}, "more than the signal"),
     ]:
         with pytest.raises(NsnnError, match=message):
-            spike_triggered_average(block, signal, **kwargs)
+            spike_triggered_average(signal, block, **kwargs)
     with pytest.raises(NsnnError, match="one per trial"):
-        spike_triggered_average(block, [signal, signal], before=5 * pq.ms, after=5 * pq.ms)
+        spike_triggered_average([signal, signal], block, before=5 * pq.ms, after=5 * pq.ms)
 
 
 # --- rate correlation ---

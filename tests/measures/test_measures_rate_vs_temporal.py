@@ -55,7 +55,7 @@ def test_rows_are_the_measures_of_words_counts_and_latencies():
     stimulus = np.repeat([3, 1, 7], 20)
     trials = [rng.uniform(0, WINDOW, rng.poisson(1 + s % 3)) for s in stimulus]
     block = block_of(trials)
-    table = rate_vs_temporal(block, stimulus, resolutions=[25, 50] * pq.ms, n_shuffle=20, seed=4)
+    table = rate_vs_temporal(stimulus, block, resolutions=[25, 50] * pq.ms, n_shuffle=20, seed=4)
     responses = [spike_counts(block)[:, 0]]
     responses += [latency_symbols(block, resolution=w * pq.ms)[:, 0] for w in (25, 50)]
     responses += [words(block, bin_width=w * pq.ms, saturation="count")[:, 0] for w in (25, 50)]
@@ -72,13 +72,13 @@ def test_rows_are_the_measures_of_words_counts_and_latencies():
         assert_allclose(table[column].astype(float), [getattr(e, name) for e in expected], rtol=1e-12)
     assert table["warning"].tolist() == [e.warning for e in expected]
     assert table["correction"].tolist() == [e.correction for e in expected]
-    raw = rate_vs_temporal(block, stimulus, resolutions=[25, 50] * pq.ms, n_shuffle=0)
+    raw = rate_vs_temporal(stimulus, block, resolutions=[25, 50] * pq.ms, n_shuffle=0)
     assert_allclose(raw["gain"], raw["information"] - expected[0].value, rtol=1e-12)
     assert raw["gain_p"].isna().all()
     is_words = (table["code"] == "words").to_numpy()
     assert_allclose(table["gain"], raw["gain"] - is_words * table["gain_null_mean"], rtol=1e-12, atol=1e-15)
     binary = rate_vs_temporal(
-        block, stimulus, resolutions=[25] * pq.ms, n_shuffle=0, saturation="binary", bias="plugin"
+        stimulus, block, resolutions=[25] * pq.ms, n_shuffle=0, saturation="binary", bias="plugin"
     )
     letters = words(block, bin_width=25 * pq.ms)[:, 0]
     plain = mutual_information(stimulus, letters, bias="plugin", n_shuffle=0).value
@@ -90,7 +90,7 @@ def test_shuffle_correction_is_for_words_alone():
     rng = np.random.default_rng(1)
     stimulus = np.repeat([0, 1], 60)
     block = block_of([rng.uniform(0, WINDOW, rng.poisson(2 + s)) for s in stimulus])
-    table = rate_vs_temporal(block, stimulus, resolutions=[50, 100] * pq.ms, bias="shuffle", n_shuffle=0)
+    table = rate_vs_temporal(stimulus, block, resolutions=[50, 100] * pq.ms, bias="shuffle", n_shuffle=0)
     assert table["correction"].tolist() == [*["panzeri-treves"] * 3, "shuffle", "panzeri-treves"]
 
 
@@ -99,9 +99,9 @@ def test_neuron_and_alignment():
     trials = [[[0.02], [t + 0.012 + 0.02 * s]] for s, t in zip(stimulus, onset, strict=True)]
     block = to_block(trials, t_stop=0.3 * pq.s)
     more: dict[str, Any] = {"resolutions": [10, 50] * pq.ms, "bias": "plugin", "n_shuffle": 0}
-    aligned = rate_vs_temporal(block, stimulus, neuron=1, align=onset * pq.s, t_stop=50 * pq.ms, **more)
+    aligned = rate_vs_temporal(stimulus, block, neuron=1, align=onset * pq.s, t_stop=50 * pq.ms, **more)
     assert_allclose(aligned["information"], [0, 1, 0, 1, 0], atol=1e-12)
-    other = rate_vs_temporal(block, stimulus, neuron=0, t_stop=50 * pq.ms, **more)
+    other = rate_vs_temporal(stimulus, block, neuron=0, t_stop=50 * pq.ms, **more)
     assert_allclose(other["information"], 0, atol=1e-12)
 
 
@@ -126,7 +126,7 @@ def test_pure_rate_code():
     stimulus = np.repeat([0, 1], 400)
     more: dict[str, Any] = {"resolutions": [25, 50, 100] * pq.ms, "n_shuffle": 0}
     tables = [
-        rate_vs_temporal(block_of([spikes_by_rate(rng, p[s]) for s in stimulus]), stimulus, **more)
+        rate_vs_temporal(stimulus, block_of([spikes_by_rate(rng, p[s]) for s in stimulus]), **more)
         for _ in range(40)
     ]
     counts = exact_information([binom.pmf(np.arange(9), 8, q) for q in p])
@@ -152,8 +152,8 @@ def test_pure_timing_code():
     rng, stimulus = np.random.default_rng(3), np.repeat(np.arange(4), 100)
     tables = [
         rate_vs_temporal(
-            block_of([jittered_spike(rng, s) for s in stimulus]),
             stimulus,
+            block_of([jittered_spike(rng, s) for s in stimulus]),
             resolutions=RESOLUTIONS,
             n_shuffle=0,
         )
@@ -217,7 +217,7 @@ def test_simulated_rate_code():
     """Two constant currents: the count is binomial, words tell as much as it, latencies less."""
     block, labels = simulated([nsnn.Constant(0.75), nsnn.Constant(0.9)], trials=600)
     p, active = norm.cdf([-0.25 / 0.2, -0.1 / 0.2]), np.ones(20)
-    table = rate_vs_temporal(block, labels, resolutions=[5, 10, 20] * pq.ms, n_shuffle=0)
+    table = rate_vs_temporal(labels, block, resolutions=[5, 10, 20] * pq.ms, n_shuffle=0)
     count = exact_information([binom.pmf(np.arange(21), 20, q) for q in p])
     latency = [exact_information([geometric(q, active, w) for q in p]) for w in (5, 10, 20)]
     assert_allclose(
@@ -234,7 +234,7 @@ def test_simulated_timing_code():
     steps = [nsnn.Step(1.0, 2 * pq.ms, 10 * pq.ms), nsnn.Step(1.0, 6 * pq.ms, 14 * pq.ms)]
     block, labels = simulated(steps, trials=600)
     active = [(np.arange(20) >= on) & (np.arange(20) < on + 8) for on in (2, 6)]
-    table = rate_vs_temporal(block, labels, resolutions=[5, 10] * pq.ms, n_shuffle=99)
+    table = rate_vs_temporal(labels, block, resolutions=[5, 10] * pq.ms, n_shuffle=99)
     latency = [exact_information([geometric(0.5, a, w) for a in active]) for w in (5, 10)]
     patterns = [exact_information([word_law(0.5, a, w) for a in active]) for w in (5, 10)]
     assert patterns[0] > latency[0] > 0.5
@@ -253,7 +253,7 @@ def test_gain_is_the_information_of_times_given_the_count():
         keep = np.arange(36) != left_out
         block = block_of([trial for trial, kept in zip(trials, keep, strict=True) if kept])
         more: dict[str, Any] = {"resolutions": [50] * pq.ms, "bias": "none", "n_shuffle": 0}
-        return rate_vs_temporal(block, stimulus[keep], **more).iloc[-1]
+        return rate_vs_temporal(stimulus[keep], block, **more).iloc[-1]
 
     counts = np.array([t.size for t in trials])
     letters = words(block_of(trials), bin_width=50 * pq.ms, saturation="count")[:, 0]
@@ -275,7 +275,7 @@ def test_gain_of_a_rate_code_is_nothing_within_its_error():
     for seed in range(30):
         rng, stimulus = np.random.default_rng([7, seed]), np.repeat(np.arange(4), 20)
         block = block_of([np.sort(rng.uniform(0, WINDOW, rng.poisson(1 + 1.2 * s))) for s in stimulus])
-        table = rate_vs_temporal(block, stimulus, resolutions=[20] * pq.ms, n_shuffle=19, seed=seed)
+        table = rate_vs_temporal(stimulus, block, resolutions=[20] * pq.ms, n_shuffle=19, seed=seed)
         found.append(table.iloc[-1])
         differences.append(table["information"].iloc[-1] - table["information"].iloc[0])
     gains, errors, p = (np.array([row[k] for row in found], float) for k in ("gain", "gain_se", "gain_p"))
@@ -288,7 +288,7 @@ def test_gain_of_a_rate_code_is_nothing_within_its_error():
 def test_significance_of_a_timing_code_and_of_none():
     rng, stimulus = np.random.default_rng(4), np.repeat(np.arange(4), 20)
     table = rate_vs_temporal(
-        block_of([jittered_spike(rng, s) for s in stimulus]), stimulus, resolutions=[10] * pq.ms, n_shuffle=50
+        stimulus, block_of([jittered_spike(rng, s) for s in stimulus]), resolutions=[10] * pq.ms, n_shuffle=50
     )
     assert by_code(table, "words", "p") == 1 / 51
     assert by_code(table, "words", "gain_p") == 1 / 51
@@ -300,7 +300,7 @@ def test_significance_of_a_timing_code_and_of_none():
 def test_a_large_alphabet_is_told_in_its_row_alone():
     rng, stimulus = np.random.default_rng(5), np.repeat([0, 1], 50)
     block = block_of([rng.uniform(0, WINDOW, rng.poisson(3)) for _ in stimulus])
-    table = rate_vs_temporal(block, stimulus, resolutions=[1, 100] * pq.ms, n_shuffle=0)
+    table = rate_vs_temporal(stimulus, block, resolutions=[1, 100] * pq.ms, n_shuffle=0)
     fine = table[(table["code"] == "words") & (table["resolution"] < 0.01)]["warning"].iloc[0]
     assert "trials per stimulus for" in fine
     assert table["warning"].iloc[0] is None
@@ -324,11 +324,11 @@ def test_a_large_alphabet_is_told_in_its_row_alone():
 def test_bad_arguments_are_refused_by_name(kwargs, message):
     stimulus = kwargs.pop("stimulus", [0, 1, 0, 1])
     with pytest.raises(NsnnError, match=message):
-        rate_vs_temporal(block_of([[0.01], [0.05], [], [0.02]]), stimulus, **kwargs)
+        rate_vs_temporal(stimulus, block_of([[0.01], [0.05], [], [0.02]]), **kwargs)
 
 
 def test_several_neurons_need_a_choice_and_one_trial_is_refused():
     with pytest.raises(NsnnError, match="the block has 2 neurons"):
-        rate_vs_temporal(to_block([[[0.01], []]] * 4, t_stop=WINDOW * pq.s), [0, 1, 0, 1])
+        rate_vs_temporal([0, 1, 0, 1], to_block([[[0.01], []]] * 4, t_stop=WINDOW * pq.s))
     with pytest.raises(NsnnError, match="at least 2 trials"):
-        rate_vs_temporal(block_of([[0.01]]), [0])
+        rate_vs_temporal([0], block_of([[0.01]]))

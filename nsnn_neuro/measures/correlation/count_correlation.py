@@ -19,10 +19,11 @@ import numpy as np
 from ...core.bins import slack
 from ...core.checks import check, one_of
 from ...core.compiled import njit
+from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import floats
 from ..estimate import Estimate, measure
-from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, nan_ratio, positive
+from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, holds_trials, nan_ratio, positive
 from ..validation import as_labels
 
 __all__ = [
@@ -84,8 +85,9 @@ def _means(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return total / trials[:, None], trials
 
 
+@reordered("stimulus", "counts", lambda first, second: holds_trials(first) and not holds_trials(second))
 def law_of_total_covariance(
-    counts: Any, stimulus: Any, *, t_start: Any = None, t_stop: Any = None
+    stimulus: Any, counts: Any, *, t_start: Any = None, t_stop: Any = None
 ) -> CovarianceParts:
     """Covariance of counts, and its parts within and between stimuli, each (n_neurons, n_neurons).
 
@@ -95,8 +97,8 @@ def law_of_total_covariance(
 
     Parameters
     ----------
-    counts : neo.Block, or array (n_trials, n_neurons)
     stimulus : (n_trials,) integer, boolean or text labels
+    counts : neo.Block, or array (n_trials, n_neurons)
     t_start, t_stop : times, scalar, for a Block; None is the trials' own end
 
     Raises
@@ -104,7 +106,7 @@ def law_of_total_covariance(
     NsnnError : float labels, a number of labels other than of trials, NaN, or what `as_trains` refuses.
         Source: Averbeck, Latham & Pouget 2006, doi 10.1038/nrn1888
 
-    >>> parts = law_of_total_covariance([[1, 2], [3, 2], [5, 6], [7, 6]], ["a", "a", "b", "b"])
+    >>> parts = law_of_total_covariance(["a", "a", "b", "b"], [[1, 2], [3, 2], [5, 6], [7, 6]])
     >>> parts.noise, parts.signal
     (array([[1., 0.], [0., 0.]]), array([[4., 4.], [4., 4.]]))
     """
@@ -189,9 +191,10 @@ def noise_correlation(
     return _warn_constant(nan_ratio(z.T @ z, shared), "noise_correlation")
 
 
+@reordered("stimulus", "counts", lambda first, second: holds_trials(first) and not holds_trials(second))
 def signal_correlation(
-    counts: Any,
     stimulus: Any,
+    counts: Any,
     *,
     bias: str | None = "subtract",
     t_start: Any = None,
@@ -205,8 +208,8 @@ def signal_correlation(
 
     Parameters
     ----------
-    counts : neo.Block, or array (n_trials, n_neurons)
     stimulus : (n_trials,) integer, boolean or text labels
+    counts : neo.Block, or array (n_trials, n_neurons)
     bias : "subtract" (default: noise correlations would leak into the signal's, and noise dilute it) takes the
         second term off; None leaves it
     t_start, t_stop : times, scalar, for a Block; None is the trials' own end
@@ -219,7 +222,7 @@ def signal_correlation(
         doi 10.1523/JNEUROSCI.13-07-02758.1993
 
     >>> counts = [[1, 9], [3, 7], [5, 6], [7, 4], [9, 1], [11, 3]]
-    >>> signal_correlation(counts, [0, 0, 1, 1, 2, 2]).round(3)
+    >>> signal_correlation([0, 0, 1, 1, 2, 2], counts).round(3)
     array([[ 1.   , -1.065],
            [-1.065,  1.   ]])
     """

@@ -11,10 +11,11 @@ import pandas as pd
 import quantities as pq
 
 from ...core.checks import check, one_of, whole
+from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import si
 from ..estimate import Estimate
-from ..trains import Trains
+from ..trains import Trains, holds_trials
 from .entropy.contingency import contingency
 from .entropy.entropy import jackknife_se
 from .entropy.estimators import CLOSED_FORMS
@@ -27,9 +28,10 @@ __all__ = ["rate_vs_temporal"]
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
 
 
+@reordered("stimulus", "block", lambda first, second: holds_trials(first) and not holds_trials(second))
 def rate_vs_temporal(
-    block: Any,
     stimulus: Any,
+    block: Any,
     *,
     resolutions: Any = _RESOLUTIONS,
     neuron: int | None = None,
@@ -60,8 +62,8 @@ def rate_vs_temporal(
 
     Parameters
     ----------
-    block : neo.Block, one Segment per trial
     stimulus : (n_trials,) whole numbers, which stimulus each trial had
+    block : neo.Block, one Segment per trial
     resolutions : times, (k,); each must divide the window
     neuron : number of the neuron; None (default) for a Block with one
     saturation : of the words, "count" (default) or "binary", which forgets all but one spike per bin
@@ -79,7 +81,7 @@ def rate_vs_temporal(
     >>> for s in stimulus:
     ...     block.segments.append(neo.Segment())
     ...     block.segments[-1].spiketrains.append(neo.SpikeTrain([12 + 20 * s], units="ms", t_stop=50))
-    >>> table = rate_vs_temporal(block, stimulus, resolutions=[10, 50]*pq.ms, bias="none", n_shuffle=0)
+    >>> table = rate_vs_temporal(stimulus, block, resolutions=[10, 50]*pq.ms, bias="none", n_shuffle=0)
     >>> table[["code", "resolution", "information", "gain"]].round(3).values.tolist()
     [['count', 0.05, 0.0, 0.0], ['latency', 0.01, 1.0, 1.0], ['latency', 0.05, 0.0, 0.0],
      ['words', 0.01, 1.0, 1.0], ['words', 0.05, 0.0, 0.0]]

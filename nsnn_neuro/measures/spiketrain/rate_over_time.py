@@ -13,6 +13,7 @@ from scipy.stats import chi2
 
 from ...core.bins import index, rounding, slack
 from ...core.checks import check
+from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import measure
@@ -126,8 +127,16 @@ class SpikeTriggeredAverage:
     """(n_neurons,) spikes used: those whose whole window lies inside the signal"""
 
 
+def _is_signal(value: Any) -> bool:
+    """True for a neo.AnalogSignal or a list of them."""
+    if isinstance(value, list | tuple) and len(value):
+        value = value[0]
+    return isinstance(value, neo.AnalogSignal)
+
+
+@reordered("signal", "trains", lambda first, second: _is_signal(second) and not _is_signal(first))
 def spike_triggered_average(
-    trains: Any, signal: Any, *, before: Any, after: Any, t_start: Any = None, t_stop: Any = None
+    signal: Any, trains: Any, *, before: Any, after: Any, t_start: Any = None, t_stop: Any = None
 ) -> SpikeTriggeredAverage:
     """Mean of a signal around the spikes of each neuron, A(lag) = mean over spikes of signal(t_spike + lag).
 
@@ -137,9 +146,9 @@ def spike_triggered_average(
 
     Parameters
     ----------
+    signal : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
     trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in
         `as_repeats`
-    signal : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
     before, after : times, scalar
     t_start, t_stop : times, scalar; None is the trials' own end
 
@@ -151,7 +160,7 @@ def spike_triggered_average(
 
     >>> import quantities as pq
     >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0, 0.0, 0.0], units="mV", sampling_rate=1*pq.kHz)
-    >>> sta = spike_triggered_average([[0.002]], signal, before=1*pq.ms, after=2*pq.ms)
+    >>> sta = spike_triggered_average(signal, [[0.002]], before=1*pq.ms, after=2*pq.ms)
     >>> sta.lags, sta.average
     (array([-0.001,  0.   ,  0.001]), array([[1., 5., 2.]]))
     """
