@@ -1,9 +1,9 @@
 """The noisy neuron as a torch module, with noise-driven learning as its backward pass (docs/deep.md); needs the extra "torch".
 
-`text` computes a record's Brian2 text on tensors, `encode` that of encoders, `neuron` has `NoisySpike`, `residual` paths around
-layers, `transfer` moves nets to Brian2 and back (`between`: what is linear in them), `files` keeps what was learned. `classifier`
-takes images to scores, `fit` trains it by the package's losses (`objective`); `online` is the gradient without signals from the
-future, `feedback` has fixed random weights for signals. `attacks` and `disturb` are what a net is to withstand. `draws` are seeds.
+`expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `residual` skip connections.
+`transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights. `classifier` takes
+images to scores, `fit` trains it on the package's losses (`objective`), `online` computes the gradient without signals from the
+future, `feedback_alignment` has fixed random feedback weights. `attacks` and `perturbations` test robustness. `rng` seeds torch.
 """
 
 from ..core.errors import NsnnError

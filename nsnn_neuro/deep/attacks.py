@@ -1,16 +1,16 @@
-"""Adversarial images: small changes, within pixels of 0 to 1, that make a `Classifier` wrong; with the expectation over its noise.
+"""Adversarial attacks on a `Classifier`: small changes of images, with pixels kept from 0 to 1, in expectation over its noise.
 
-A net's noise hides its gradient from an attack that looks at one draw (Athalye et al. 2018, arXiv:1802.00420). So the white-box
-attacks, `fgsm`, `pgd` and `sphere`, go up the mean loss of `draws` noisy passes for each image, input spikes drawn anew too; images
-and draws run side by side in one batch. `square` asks for scores alone. All go by the net's own weights, also where it learned by
-`RandomFeedback`, and in `eval` mode. For a transfer attack make the images on another net:
+Noise hides a net's gradient from an attack that uses one draw (Athalye et al. 2018, arXiv:1802.00420). So the white-box attacks
+`fgsm`, `pgd` and `sphere` ascend the mean loss of `draws` noisy passes for each image, with new input spikes in each pass; images
+and draws run in one batch. `square` needs scores only. All use the net's own weights, also where it learned by `RandomFeedback`, in
+`eval` mode. For a transfer attack compute the images on another net:
 
     accuracy(net, (pgd(other, (X, y), strength=0.1), y))
 
-What they share: net, a `Classifier`; data, (X, y): images (n, ...) from 0 to 1 and labels (n,), whole numbers; loss, of the output
-spikes, None: `losses.cross_entropy_mean`; draws, a whole number; seed, of all that is drawn, torch's generators are left as they
-were (None: they go on). They return the attacked images, a tensor of X's shape in the type of the net's weights, and raise
-`NsnnError` for images that aren't from 0 to 1, labels out of range, an encoder without a derivative, options that don't fit.
+Common arguments: net, a `Classifier`; data, (X, y): images (n, ...) from 0 to 1 and labels (n,), whole numbers; loss, of the output
+spikes, None: `losses.cross_entropy_mean`; draws, a whole number; seed of all random numbers, which leaves torch's generators as
+they were (None: continue them). They return the attacked images, a tensor of X's shape in the type of the net's weights. They raise
+`NsnnError` for images outside 0 to 1, labels out of range, an encoder without a derivative, options that don't fit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .rng import seeded
 
 __all__ = ["fgsm", "pgd", "sphere", "square"]
 
-_HALVINGS = 60  # of the interval that a scale is looked for in
+_HALVINGS = 60  # of the interval in which a scale is searched
 _FEWER = (
     np.array([10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]) / 10_000
 )  # of the queries, when squares halve
@@ -47,7 +47,7 @@ def fgsm(
     draws: int = 20,
     seed: int | None = 0,
 ) -> torch.Tensor:
-    """Fast gradient sign: x + strength sign(dL/dx), clipped to 0 and 1; arguments and errors as in the module's text.
+    """Fast gradient sign: x + strength sign(dL/dx), clipped to 0 and 1; common arguments and errors: see the module.
 
     strength : number >= 0, the largest change of a pixel
 
@@ -80,7 +80,7 @@ def pgd(
     draws: int = 20,
     seed: int | None = 0,
 ) -> torch.Tensor:
-    """Projected gradient ascent within `strength` of each pixel (L-infinity); arguments and errors as in the module's text.
+    """Projected gradient ascent within `strength` of each pixel (L-infinity); common arguments and errors: see the module.
 
     strength : number >= 0, the largest change of a pixel
     steps : whole number
@@ -123,10 +123,10 @@ def sphere(
     draws: int = 20,
     seed: int | None = 0,
 ) -> torch.Tensor:
-    """Ascent on the sphere of changes of an L2 norm, from a random direction; arguments and errors as in the module's text.
+    """Ascent on the sphere of changes of an L2 norm, from a random direction; common arguments and errors: see the module.
 
-    In each step the change goes along the part of the gradient that is tangent to the sphere, and is scaled back: by the factor
-    with which it has the norm `radius` once pixels are clipped to 0 and 1. Where there is no such factor, by a very large one.
+    Each step moves the change along the tangential part of the gradient, and rescales it to the norm `radius` after pixels are
+    clipped to 0 and 1. Where no factor gives that norm, a very large one is used.
 
     radius : number >= 0, the L2 norm of an image's change
     steps : whole number
@@ -168,15 +168,15 @@ def square(
     draws: int = 20,
     seed: int | None = 0,
 ) -> torch.Tensor:
-    """Black box: random squares of +-strength, kept where they help, by the scores alone; arguments as in the module's text.
+    """Black-box search over random squares of +-strength, from scores only; common arguments: see the module.
 
-    It starts with stripes. Each trial sets a square of pixels at a random place, one sign for a channel, and is kept if the label's
-    score over that of the best other class falls, the mean over `draws` passes. Images that aren't (n, channels, height, width)
-    have random pixels in the place of squares. As the net is noisy, what is kept isn't always better.
+    It starts with stripes. Each trial sets a square of pixels at a random place, with one sign for each channel, and is kept if the
+    margin (the label's score minus that of the best other class, averaged over `draws` passes) falls. Images that aren't
+    (n, channels, height, width) get random pixels instead of squares. The scores are noisy, so a kept trial isn't always better.
 
     strength : number >= 0, the largest change of a pixel
-    queries : whole number, how often each image may be shown at most; one trial takes `draws` of them
-    area : share of the image that the first squares have, number from 0 to 1; it halves nine times on the way
+    queries : whole number, the largest number of passes for each image; a trial takes `draws` of them
+    area : share of the image in the first squares, number from 0 to 1; it halves nine times during the search
 
     Source: Andriushchenko et al. 2020, arXiv:1912.00049
 
@@ -225,7 +225,7 @@ def _attacked(
     draws: int,
     seed: int | None,
 ) -> torch.Tensor:
-    """All images changed, some of them at once."""
+    """The attacked images, computed in batches."""
     whole(draws, 1, "draws")
     chosen = check_loss(cross_entropy_mean if loss is None else loss)
     X, y = checked(net, data)
@@ -236,18 +236,18 @@ def _attacked(
             at = x.detach().requires_grad_()
             o = net.spikes(at.expand(draws, *at.shape).flatten(0, 1))
             total = values(chosen, o, np.tile(labels, draws)).sum() / draws
-            found = torch.autograd.grad(total, at, allow_unused=True)[0] if total.requires_grad else None
-        if found is None:
+            gradient = torch.autograd.grad(total, at, allow_unused=True)[0] if total.requires_grad else None
+        if gradient is None:
             raise NsnnError(
                 f"encoder = {net.encoder!r}: it has no derivative, expected one such as coding.Bernoulli(), or `square`"
             )
-        return found
+        return gradient
 
-    found = []
+    attacked = []
     with torch.no_grad(), evaluating(net), transported(net), seeded(seed, net):
         for rows in parts(len(y), draws):
-            found.append(change(on_its_device(net, X[rows]), y[rows], slope))
-    return torch.cat(found)
+            attacked.append(change(on_its_device(net, X[rows]), y[rows], slope))
+    return torch.cat(attacked)
 
 
 def _margin(net: Classifier, x: torch.Tensor, y: np.ndarray, draws: int) -> torch.Tensor:
@@ -263,7 +263,7 @@ def _margin(net: Classifier, x: torch.Tensor, y: np.ndarray, draws: int) -> torc
 
 
 def _sum(v: torch.Tensor) -> torch.Tensor:
-    """Over each image, with axes of 1 to go with it."""
+    """The sum over each image, with axes of length 1 for broadcasting."""
     return v.flatten(1).sum(1).reshape(-1, *[1] * (v.ndim - 1))
 
 
@@ -276,7 +276,7 @@ def _unit(v: torch.Tensor) -> torch.Tensor:
 
 
 def _on_sphere(x: torch.Tensor, direction: torch.Tensor, radius: float) -> torch.Tensor:
-    """x + s direction clipped to 0 and 1, with the s for which that is `radius` away from x, or all but the largest."""
+    """x + s direction clipped to 0 and 1, with the s that puts it `radius` away from x, or a very large s."""
     d = _unit(direction)
     low = torch.zeros_like(_norm(d))
     high = torch.full_like(low, 1e3 * max(radius, 1e-3))
@@ -292,13 +292,13 @@ def _signs(x: torch.Tensor, *shape: int) -> torch.Tensor:
 
 
 def _stripes(x: torch.Tensor) -> torch.Tensor:
-    """A sign for each column of a channel; for others than images for each pixel."""
+    """A sign for each column of each channel of images, else for each pixel."""
     n, *rest = x.shape
     return _signs(x, n, rest[0], 1, rest[2]) if len(rest) == 3 else _signs(x, n, *rest)
 
 
 def _patch(x: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where pixels of each image are tried anew, and their signs."""
+    """A mask of the pixels of each image that a trial changes, and their signs."""
     n, *rest = x.shape
     if len(rest) != 3:
         chosen = torch.rand(n, int(np.prod(rest)), device=x.device)

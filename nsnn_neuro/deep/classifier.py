@@ -1,4 +1,4 @@
-"""Images in, scores of classes out: an encoder, spiking layers and a decoder as one torch module; and how often it is right."""
+"""`Classifier`: an encoder, spiking layers and a decoder as one torch module from images to scores; and its accuracy."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _MOST = 2000  # images times draws that run at once
 
 
 class Classifier(nn.Module):
-    """Images (batch, ...) from 0 to 1 in, scores (batch, classes) out: the mean over noisy passes; the highest is the guess.
+    """Classifier of images (batch, ...) from 0 to 1: scores (batch, classes), averaged over noisy passes; the guess is the highest.
 
     Parameters
     ----------
     module : takes (n_steps, batch, ...) to output spikes (n_steps, batch, classes), e.g. an nn.Sequential that ends with a
-        `NoisySpike`. Numbers in the place of spikes, of a last nn.Linear, do too, with a decoder `coding.Count()`
-    encoder : of `coding`; None: `coding.Bernoulli()`. Images can be gone back to through what it draws (see Notes)
-    n_steps : for which each image is shown
-    decoder : of `coding`; None: `coding.Count()`, whose scores can be gone back from; those of others can't
-    passes : for each image, each with input spikes and noise of its own; they run side by side, as one batch
+        `NoisySpike`. A last nn.Linear, whose output is not spikes, is possible with the decoder `coding.Count()`
+    encoder : of `coding`; None: `coding.Bernoulli()`, which has a gradient with respect to the images (see Notes)
+    n_steps : steps for which each image is shown
+    decoder : of `coding`; None: `coding.Count()`, the only one with a gradient
+    passes : for each image, each with new input spikes and noise; they run as one batch
 
     Notes
     -----
@@ -76,22 +76,24 @@ class Classifier(nn.Module):
     def spikes(self, x: torch.Tensor) -> torch.Tensor:
         """Output spikes (n_steps, batch, classes) of one pass."""
         if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.ndim < 2 or not x.numel():
-            told = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
-            raise NsnnError(f"x is {told}: expected a tensor of floats (batch, ...)")
+            actual = (
+                f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+            )
+            raise NsnnError(f"x is {actual}: expected a tensor of floats (batch, ...)")
         if not ((x >= 0) & (x <= 1)).all():
-            raise NsnnError(f"x has values {_told(x)}: expected values from 0 to 1, e.g. x / x.max()")
+            raise NsnnError(f"x has values {_values(x)}: expected values from 0 to 1, e.g. x / x.max()")
         out = self.module(encode(self.encoder, x, self.n_steps))
         if not isinstance(out, torch.Tensor) or out.ndim != 3 or out.shape[:2] != (self.n_steps, len(x)):
-            told = str(tuple(out.shape)) if isinstance(out, torch.Tensor) else type(out).__name__
-            raise NsnnError(f"module gives {told}: expected a tensor ({self.n_steps}, {len(x)}, classes)")
+            actual = str(tuple(out.shape)) if isinstance(out, torch.Tensor) else type(out).__name__
+            raise NsnnError(f"module gives {actual}: expected a tensor ({self.n_steps}, {len(x)}, classes)")
         return out
 
     def scores(self, o: torch.Tensor) -> torch.Tensor:
         """The decoder's scores (batch, classes) of output spikes o (n_steps, batch, classes)."""
         if type(self.decoder) is Count:
             return o.sum(0)
-        found = self.decoder.scores(o.detach().transpose(0, 1).cpu().numpy())
-        return torch.as_tensor(found, dtype=o.dtype, device=o.device)
+        scores = self.decoder.scores(o.detach().transpose(0, 1).cpu().numpy())
+        return torch.as_tensor(scores, dtype=o.dtype, device=o.device)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The scores of images x."""
@@ -106,14 +108,14 @@ class Classifier(nn.Module):
 def accuracy(
     net: Classifier, data: Any, *, passes: int | None = None, seed: int | None = 0
 ) -> dict[str, float]:
-    """How often a classifier is right: scores are averaged over noisy passes; in `eval` mode.
+    """Accuracy of a classifier in `eval` mode, with scores averaged over noisy passes.
 
     Parameters
     ----------
     net : `Classifier`
     data : (X, y): images (n, ...) from 0 to 1, labels (n,), whole numbers
     passes : for each image; None: those of the classifier
-    seed : of all that is drawn; torch's generators are left as they were. None: they go on
+    seed : of all random numbers; torch's generators are left as they were. None: continue them
 
     Returns
     -------
@@ -141,7 +143,7 @@ def accuracy(
 def measured(
     net: Classifier, X: torch.Tensor, y: np.ndarray, passes: int, loss: Loss | None = None
 ) -> tuple[np.ndarray, float]:
-    """Which guesses are right, (n,), and the mean loss of samples and passes, in `eval` mode."""
+    """Which guesses are right, (n,), and the mean loss over samples and passes, in `eval` mode."""
     right, lost = [], 0.0
     with torch.no_grad(), evaluating(net):
         for rows in parts(len(y), passes):
@@ -155,7 +157,7 @@ def measured(
 
 
 def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.ndarray]:
-    """X as a tensor of the classifier's type, and labels y, checked against one output of the classifier."""
+    """X as a tensor of the classifier's type, and labels y, checked against the classifier's output for one image."""
     if not isinstance(net, Classifier):
         raise NsnnError(
             f"net is {type(net).__name__}: expected a Classifier, e.g. Classifier(nn.Sequential(...))"
@@ -167,7 +169,7 @@ def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.n
         raise NsnnError(f"X has shape {images.shape}, {images.dtype}: expected numbers of shape (n, ...)")
     X = torch.as_tensor(images)
     if not ((X >= 0) & (X <= 1)).all():
-        raise NsnnError(f"X has values {_told(X)}: expected values from 0 to 1, e.g. X / X.max()")
+        raise NsnnError(f"X has values {_values(X)}: expected values from 0 to 1, e.g. X / X.max()")
     if y.shape != (len(X),) or y.dtype.kind not in "iu":
         raise NsnnError(
             f"y has shape {y.shape}, {y.dtype}: expected labels, whole numbers of shape ({len(X)},)"
@@ -177,7 +179,7 @@ def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.n
     try:
         with torch.no_grad(), evaluating(net), seeded(0, net):
             classes = net.spikes(on_its_device(net, X[:1])).shape[-1]
-    except RuntimeError as error:  # of torch, which says what doesn't fit
+    except RuntimeError as error:  # torch's message names what doesn't fit
         raise NsnnError(
             f"X has shape {tuple(X.shape)}: the module doesn't take such images ({str(error).splitlines()[0]}), expected others"
         ) from None
@@ -189,14 +191,14 @@ def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.n
 
 
 def on_its_device(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """X where the module's parameters are."""
+    """x on the device of the module's parameters."""
     first = next(net.parameters(), None)
     return x if first is None else x.to(first.device)
 
 
 @contextlib.contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """Within it the module is in `eval` mode; each of its modules gets back its own."""
+    """Put the module in `eval` mode; restore the mode of each of its modules afterwards."""
     modes = [(module, module.training) for module in net.modules()]
     try:
         net.eval()
@@ -207,12 +209,12 @@ def evaluating(net: nn.Module) -> Iterator[None]:
 
 
 def parts(n: int, draws: int) -> Iterator[slice]:
-    """Rows that run at once, each `draws` times."""
+    """Slices of rows that fit into one batch, each row `draws` times."""
     size = max(1, _MOST // draws)
     return (slice(k, min(n, k + size)) for k in range(0, n, size))
 
 
-def _told(x: torch.Tensor) -> str:
+def _values(x: torch.Tensor) -> str:
     if not torch.isfinite(x).all():
         return "that aren't finite"
     return f"from {float(x.min()):g} to {float(x.max()):g}"

@@ -1,4 +1,4 @@
-"""Encoders on tensors: the text that Brian2 runs, with a derivative to the values where spikes are drawn by their probability."""
+"""Encoders on tensors, from the text that Brian2 runs, with a gradient where spikes are drawn by their probability."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["encode"]
 
 
 def encode(encoder: Encoder, x: torch.Tensor, n_steps: int) -> torch.Tensor:
-    """What the input neurons send, (n_steps, batch, ...), for values x (batch, ...) from 0 to 1.
+    """Output of the input neurons, (n_steps, batch, ...), for values x (batch, ...) from 0 to 1.
 
-    With encoders that draw spikes, `int(uniform < p)`, the derivative is that of p, the mean of a spike (straight-through); others
-    have that of their text. An encoder of several units for each value takes x (batch, n) to (n_steps, batch, n units).
+    Where an encoder draws spikes, `int(uniform < p)`, the derivative is that of p (straight-through); otherwise it is that of its
+    text. An encoder of several units for each value takes x (batch, n) to (n_steps, batch, n units).
 
     Source: Bengio, Leonard & Courville 2013, arXiv:1308.3432 (straight-through)
 

@@ -1,4 +1,4 @@
-"""Text of a record, in Brian2's syntax, computed on tensors: so that torch has the very formulas that Brian2 runs."""
+"""Evaluate Brian2 text on tensors, so that torch and Brian2 share one formula."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPERATORS: dict[type, Callable[..., Any]] = {
 
 
 def _clip(x: Any, low: Any, high: Any) -> torch.Tensor:
-    """Of numbers and tensors in any mixture."""
+    """`torch.clamp` of numbers and tensors in any mixture."""
     if any(isinstance(v, torch.Tensor) for v in (low, high)) or not isinstance(x, torch.Tensor):
         like = next(v for v in (x, low, high) if isinstance(v, torch.Tensor))
         x, low, high = (torch.as_tensor(v, dtype=like.dtype, device=like.device) for v in (x, low, high))
@@ -47,11 +47,11 @@ def evaluate(text: str, names: dict[str, Any], like: torch.Tensor) -> torch.Tens
     Parameters
     ----------
     text : an expression in Brian2's syntax
-    names : of all its names the values, numbers or tensors
+    names : name -> value, a number or tensor, of every name in the text
 
     Raises
     ------
-    NsnnError : a name or a piece of syntax that isn't known here
+    NsnnError : an unknown name or syntax
 
     >>> evaluate("clip(0.5 + 0.5 * x / a, 0, 1)", {"x": torch.tensor([-3.0, 0.5]), "a": 2.0}, torch.zeros(2)).tolist()
     [0.0, 0.625]
@@ -85,12 +85,12 @@ def _value(node: ast.AST, names: dict[str, Any], text: str, like: torch.Tensor) 
             return _OPERATORS[type(op)](of(a), of(b))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
             return _called(_FUNCTIONS[name], [of(a) for a in args], like)
-    told = ", ".join([*names, *_CONSTANTS, *_FUNCTIONS])
-    raise NsnnError(f"{ast.unparse(node)!r} in text = {text!r}: expected arithmetic on {told}")
+    known = ", ".join([*names, *_CONSTANTS, *_FUNCTIONS])
+    raise NsnnError(f"{ast.unparse(node)!r} in text = {text!r}: expected arithmetic on {known}")
 
 
 def _called(function: Callable[..., Any], values: list[Any], like: torch.Tensor) -> Any:
-    """Of numbers alone a number: nothing is sent to the device of `like`."""
+    """A number if all values are numbers, without a transfer to the device of `like`."""
     if not any(isinstance(v, torch.Tensor) for v in values):
         return float(function(*(torch.tensor(float(v), dtype=torch.float64) for v in values)))
     return function(*(v.to(like.dtype) if isinstance(v, torch.Tensor) else v for v in values))

@@ -1,4 +1,4 @@
-"""Fixed random feedback: learning signals go back through other weights than activity came by."""
+"""Feedback alignment: learning signals go back through fixed random weights."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ __all__ = ["RandomFeedback", "transported"]
 
 
 class RandomFeedback(nn.Module):
-    """A layer whose backward pass hands signals back through fixed random weights B in the place of its own.
+    """A layer whose backward pass uses fixed random weights B instead of its own.
 
-    What the layer computes, and the gradient of its own weights, are as they were. B is a buffer, `feedback`, of the shape of
-    `layer.weight`: normal with variance 1 / the number of weights that a signal is gathered by, as `train` draws it. Attacks go
-    back through the layer's own weights all the same.
+    The layer's output and the gradient of its weights are unchanged. B is a buffer, `feedback`, of the shape of `layer.weight`:
+    normal with variance 1 / (number of weights that a signal is summed over), as in `train`. Attacks use the layer's own weights.
 
     Parameters
     ----------
@@ -65,7 +64,7 @@ class RandomFeedback(nn.Module):
 
 @contextlib.contextmanager
 def transported(module: nn.Module) -> Iterator[None]:
-    """Within it signals go back through the layers' own weights."""
+    """Let signals go back through the layers' own weights."""
     layers = [m for m in module.modules() if isinstance(m, RandomFeedback)]
     before = [m.transport for m in layers]
     try:

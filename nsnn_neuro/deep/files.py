@@ -1,4 +1,4 @@
-"""Files of what a torch module has learned: its state_dict, written as a whole or not at all, read without running code."""
+"""Files of a torch module's state_dict, written atomically and read without running code."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..core.limits import check_regular, check_stored
 
 __all__ = ["load", "save"]
 
-_MOST = 4  # differences that a message tells
+_MOST = 4  # differences in a message
 
 
 def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Write the module's state_dict, whole or not at all.
+    """Write the module's state_dict atomically.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     if not isinstance(module, nn.Module):
         raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
     path = Path(path)
-    content = io.BytesIO()  # torch's own writer ends in other errors where the disk is full
+    content = io.BytesIO()  # torch's own writer raises other errors when the disk is full
     torch.save(module.state_dict(), content)
     try:
         with replaced(path) as part, open(part, "wb") as file:
@@ -48,7 +48,7 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
 
 
 def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
-    """Give the module the state that `save` wrote, and return it. No code in the file is run (weights_only=True).
+    """Load a state that `save` wrote into the module, and return the module. No code in the file is run (weights_only=True).
 
     Raises
     ------
@@ -104,7 +104,7 @@ def _read(path: Path) -> dict[str, Any]:
             if (bad := archive.testzip()) is not None:  # torch's reader doesn't compare checksums
                 raise FormatError(f"the checksum of {bad[:40]!r} is wrong")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes of something else make torch's reader fail in any way
+    except Exception as error:  # on other bytes torch's reader may raise anything
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise FormatError(
             f"path = {path}: not a state_dict that `save` has written, or damaged ({first[:100]}): expected another file"
@@ -121,16 +121,16 @@ def _alike(one: Any, other: Any) -> bool:
 
 
 def _difference(there: Any, here: Any) -> str:
-    if isinstance(there, dict) and isinstance(here, dict):  # what neurons are
+    if isinstance(there, dict) and isinstance(here, dict):  # parameters of neurons
         return ", ".join(
             f"{key} {_difference(there.get(key), value)}"
             for key, value in here.items()
             if there.get(key) != value
         )
-    return f"{_told(there)} there, {_told(here)} here"
+    return f"{_shown(there)} there, {_shown(here)} here"
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         return str(tuple(value.shape))
     return "nothing" if value is None else str(value)

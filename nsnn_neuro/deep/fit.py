@@ -28,10 +28,10 @@ __all__ = ["Diverged", "Fit", "fit"]
 
 _VALIDATION = 3  # the first number of the path from the seed to the random numbers of validation
 _MADE: dict[type, Callable[[Any, Any, float], torch.optim.Optimizer]] = {
-    SGD: lambda record, parameters, eta: torch.optim.SGD(parameters, lr=eta),
-    Momentum: lambda record, parameters, eta: torch.optim.SGD(parameters, lr=eta, momentum=record.si("mu")),
-    Adam: lambda record, parameters, eta: torch.optim.Adam(
-        parameters, lr=eta, betas=(record.si("beta_1"), record.si("beta_2")), eps=record.si("epsilon")
+    SGD: lambda rule, parameters, eta: torch.optim.SGD(parameters, lr=eta),
+    Momentum: lambda rule, parameters, eta: torch.optim.SGD(parameters, lr=eta, momentum=rule.si("mu")),
+    Adam: lambda rule, parameters, eta: torch.optim.Adam(
+        parameters, lr=eta, betas=(rule.si("beta_1"), rule.si("beta_2")), eps=rule.si("epsilon")
     ),
 }
 

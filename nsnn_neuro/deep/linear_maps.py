@@ -1,7 +1,7 @@
-"""What stands between noisy neurons: linear modules of torch as one projection's rule and weights, and back.
+"""Linear modules of torch as the rule and weights of one projection, and back.
 
-A step's spikes have a shape, (channels, height, width) or (n,). Modules that follow each other without neurons between them are one
-linear map; where a rule can hold it, it becomes one projection.
+A step's spikes have a shape, (channels, height, width) or (n,). Consecutive modules without neurons between them form one linear
+map, which becomes one projection where a connection rule can represent it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LINEAR = (nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, nn.Unflatten, Times)
 
 
 class Link(NamedTuple):
-    """A projection to be, from spikes of shape `before` to drive of shape `after`; rule None: only the shape changes.
+    """A projection to create, from spikes of shape `before` to drive of shape `after`; rule None: only the shape changes.
 
     bias : None, or one for each neuron, flat
     """
@@ -42,15 +42,15 @@ class Link(NamedTuple):
 
 
 def read(modules: Sequence[tuple[str, nn.Module]], shape: Shape | None) -> Link:
-    """Linear modules, with their names, that follow spikes of this shape (None: flat, as many as the first one takes)."""
-    found = Link(None, None, None, shape or (), shape or ())
+    """Read named linear modules that follow spikes of this shape (None: flat, as many as the first one takes)."""
+    joined = Link(None, None, None, shape or (), shape or ())
     last = ""
     for name, module in modules:
         who = f"{type(module).__name__} at {name!r}"
         link = _one(who, module, shape)
-        found = link if not last else _joined(found, link, f"{last} and {who}")
-        last, shape = who, found.after
-    return found
+        joined = link if not last else _joined(joined, link, f"{last} and {who}")
+        last, shape = who, joined.after
+    return joined
 
 
 def _one(who: str, module: nn.Module, shape: Shape | None) -> Link:
@@ -126,8 +126,8 @@ def _image(who: str, shape: Shape | None) -> Shape:
     return shape
 
 
-def _joined(first: Link, second: Link, told: str) -> Link:
-    """One link for two that follow each other."""
+def _joined(first: Link, second: Link, names: str) -> Link:
+    """One link for two consecutive ones; `names` of both for a message."""
     ends: dict[str, Any] = {"before": first.before, "after": second.after}
     if first.rule is None or second.rule is None:
         return (second if first.rule is None else first)._replace(**ends)
@@ -141,10 +141,8 @@ def _joined(first: Link, second: Link, told: str) -> Link:
         return second._replace(weight=weight, **ends)
     if isinstance(pool, AveragePooling) and isinstance(rule, Convolution):
         size = pool.size
-        whole = all(
-            p == 0 or n % s == 0 for p, n, s in zip(rule.padding, first.before[1:], size, strict=True)
-        )
-        if pool.stride == size and whole:
+        fits = all(p == 0 or n % s == 0 for p, n, s in zip(rule.padding, first.before[1:], size, strict=True))
+        if pool.stride == size and fits:
             weight = np.repeat(np.repeat(second.weight, size[0], axis=2), size[1], axis=3)
             larger: dict[str, Any] = {
                 field: tuple(a * b for a, b in zip(getattr(rule, field), size, strict=True))
@@ -153,17 +151,17 @@ def _joined(first: Link, second: Link, told: str) -> Link:
             rule = dataclasses.replace(rule, image=first.before, **larger)
             return second._replace(rule=rule, weight=pool.per_synapse(first.weight) * weight, **ends)
     raise NsnnError(
-        f"{told} follow each other without neurons, and no one rule is both: expected a NoisySpike between them (between AvgPool2d "
-        "and Conv2d only where that has padding and the pooling leaves out a border, or its stride isn't its size)"
+        f"{names} follow each other without neurons, and no one rule is both: expected a NoisySpike between them (between "
+        "AvgPool2d and Conv2d only where that has padding and the pooling leaves out a border, or its stride isn't its size)"
     )
 
 
 def write(
     projection: Projection, weight: Any, synapses: Connections, shape: Shape, dtype: torch.dtype
 ) -> tuple[list[nn.Module], Shape]:
-    """The modules of a projection from spikes of this shape, without its bias, and the shape of what they give.
+    """The modules of a projection from spikes of this shape, without its bias, and the shape of their output.
 
-    weight : as `Network.get_weights` has it; synapses : as `Network.connections` has them
+    weight : as from `Network.get_weights`; synapses : as from `Network.connections`
     """
     rule = projection.rule
     match rule:
@@ -200,17 +198,17 @@ def around(
 
 
 def each_step(modules: list[nn.Module]) -> nn.Module:
-    """One module of some: as it is where it needs no `EachStep`."""
+    """Modules as one, in an `EachStep` where they need it."""
     bare = len(modules) == 1 and isinstance(modules[0], nn.Linear | Times)
     return modules[0] if bare else EachStep(*modules)
 
 
-def reshaped(shape: Shape, wanted: Shape) -> list[nn.Module]:
-    """What makes one shape of a step's spikes of another."""
-    if shape == wanted:
+def reshaped(shape: Shape, after: Shape) -> list[nn.Module]:
+    """Modules that reshape a step's spikes."""
+    if shape == after:
         return []
     flat: list[nn.Module] = [nn.Flatten()] if len(shape) == 3 else []
-    return [*flat, nn.Unflatten(1, wanted)] if len(wanted) == 3 else flat
+    return [*flat, nn.Unflatten(1, after)] if len(after) == 3 else flat
 
 
 def _array(values: torch.Tensor | None) -> Any:

@@ -32,25 +32,26 @@ class State(NamedTuple):
 
 
 class NoisySpike(nn.Module):
-    """Noisy spiking neurons: drive (T, batch, ...) in, spikes of 0 and 1 of the same shape out.
+    """Noisy spiking neurons: takes drive (T, batch, ...) to spikes, 0 or 1, of the same shape.
 
         u_t = beta u_(t-1) (1 - o_(t-1)) + drive_t,      P(o_t = 1) = F(u_t - theta)
 
-    or u_t = beta (u_(t-1) - theta o_(t-1)) + drive_t; u = 0 and o = 0 before the first step. A spike and its reset are the same
-    draw. The backward pass is noise-driven learning: do/du = f(u - theta), f = F' the density of the neuron's own noise. F and f
-    are computed from the family's text, that which Brian2 runs, in float32 if the drive has half precision, else in its type.
+    or, with reset="subtract", u_t = beta (u_(t-1) - theta o_(t-1)) + drive_t; u = 0 and o = 0 before the first step. A spike and
+    its reset are the same draw. The backward pass is noise-driven learning: do/du = f(u - theta), with f = F' the density of the
+    noise. F and f are computed from the text that Brian2 runs, in float32 if the drive has half precision, else in the drive's
+    type.
 
-    It is noisy in `eval()` too: average with `passes`. Noise comes from torch's generator of the device.
+    It is noisy in `eval()` mode too: average with `passes`. Noise comes from torch's generator of the device.
 
     Parameters
     ----------
-    family : a noise family such as `Gaussian(0.4)`, dimensionless, one of your own too
-    beta, theta, reset : as of `NSNNNeuron`; decay for each step, threshold, "hard" or "subtract"
-    reset_path : "exact", or "detached": the backward pass takes the spikes in the reset for constants
-    noisy : False: the deterministic twin, which fires when u > theta; the family's density is then its surrogate gradient
+    family : a dimensionless noise family such as `Gaussian(0.4)`
+    beta, theta, reset : as of `NSNNNeuron`: decay per step, threshold, "hard" or "subtract"
+    reset_path : "exact", or "detached": the backward pass treats the spikes in the reset as constants
+    noisy : False: the deterministic neuron, which fires when u > theta, with the family's density as surrogate gradient
     learn_noise : whether the scale of the noise is learned, as exp(log_level) times the family's, one level for the layer, or one
         for each neuron where the family has an array; d/dlog_level of F is -(u - theta) f
-    axis : of a step's drive, that along which the values of array parameters go: -1, or 1 for the channels of a convolution
+    axis : the axis of a step's drive along which array parameters vary: -1, or 1 for the channels of a convolution
 
     Raises
     ------
@@ -110,17 +111,17 @@ class NoisySpike(nn.Module):
     def forward(
         self, drive: torch.Tensor, *, spikes: Any = None, generator: torch.Generator | None = None
     ) -> torch.Tensor:
-        """The spikes of all steps, from u = 0 on.
+        """The spikes of all steps, starting from u = 0.
 
         Parameters
         ----------
         drive : (T, batch, ...) or (T, n), finite
-        spikes : None, or 0 and 1 of the drive's shape, taken for the spikes drawn
+        spikes : None, or 0 and 1 of the drive's shape, which replace the draws
         generator : of the draws; None: torch's own
         """
         if not isinstance(drive, torch.Tensor) or drive.ndim < 2 or not len(drive):
             raise NsnnError(
-                f"drive is {_told(drive)}: expected a tensor (T, batch, ...), T of at least 1; for a single step call `step`"
+                f"drive is {_shown(drive)}: expected a tensor (T, batch, ...), T of at least 1; for a single step call `step`"
             )
         work, forced = self._checked(drive, spikes)
         law = Law(self, work[0])
@@ -135,12 +136,12 @@ class NoisySpike(nn.Module):
         spikes: Any = None,
         generator: torch.Generator | None = None,
     ) -> State:
-        """One step: the state after it, whose o are its spikes and whose u they were drawn from.
+        """One step: the state after it, spikes o and the potentials u from which they were drawn.
 
         Parameters
         ----------
         drive : (batch, ...) or (n,), finite
-        state : that after the step before; None: u = 0 and o = 0
+        state : after the previous step; None: u = 0 and o = 0
         spikes, generator : as of `forward`
 
         >>> from nsnn_neuro import Gaussian
@@ -175,9 +176,9 @@ class NoisySpike(nn.Module):
     def _checked(
         self, drive: Any, spikes: Any, name: str = "drive"
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Drive and spikes in the type that is computed in."""
+        """Drive and spikes in the type of the computation."""
         if not isinstance(drive, torch.Tensor) or not drive.is_floating_point():
-            raise NsnnError(f"{name} is {_told(drive)}: expected a tensor of floats")
+            raise NsnnError(f"{name} is {_shown(drive)}: expected a tensor of floats")
         if not torch.isfinite(drive).all():
             raise NsnnError(f"{name} has values that aren't finite: expected finite numbers")
         work = drive.to(torch.promote_types(drive.dtype, torch.float32))
@@ -185,11 +186,11 @@ class NoisySpike(nn.Module):
             return work, None
         forced = torch.as_tensor(spikes, dtype=work.dtype, device=work.device)
         if forced.shape != work.shape or not ((forced == 0) | (forced == 1)).all():
-            raise NsnnError(f"spikes is {_told(forced)}: expected 0 and 1 of shape {tuple(work.shape)}")
+            raise NsnnError(f"spikes is {_shown(forced)}: expected 0 and 1 of shape {tuple(work.shape)}")
         return work, forced
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What the neurons are, for the state_dict: plain data."""
+        """The neurons' parameters as plain data, for the state_dict."""
         return {
             "neuron": self.neuron.describe(),
             "family": self._family.describe(),
@@ -212,7 +213,7 @@ class NoisySpike(nn.Module):
 
 
 class Law:
-    """A neuron's numbers as tensors that go with a step's drive, and what is computed from them."""
+    """A neuron's parameters as tensors that broadcast with a step's drive, and its dynamics."""
 
     def __init__(self, module: NoisySpike, like: torch.Tensor) -> None:
         self.family, self.noisy = module._family, module.noisy
@@ -225,15 +226,15 @@ class Law:
         self.level = None if level is None else spread(level, name="log_level")
 
     def sequence(
-        self, drive: torch.Tensor, forced: torch.Tensor | None, generator: Any, see: Any = None
+        self, drive: torch.Tensor, forced: torch.Tensor | None, generator: Any, observe: Any = None
     ) -> torch.Tensor:
-        """All spikes (T, ...), from u = 0 on; `see` is called with the potentials of each step."""
+        """All spikes (T, ...), from u = 0 on; `observe` is called with the potentials of each step."""
         state: State | None = None
         fired = []
         for t in range(len(drive)):
             state = self.step(drive[t], state, None if forced is None else forced[t], generator)
-            if see is not None:
-                see(state.u)
+            if observe is not None:
+                observe(state.u)
             fired.append(state.o)
         return torch.stack(fired)
 
@@ -255,8 +256,8 @@ class Law:
 
     def fired(self, x: torch.Tensor, level: torch.Tensor | None, o: torch.Tensor) -> torch.Tensor:
         """Spikes o that were drawn at x = u - theta, as a function of x and level."""
-        found: torch.Tensor = _Spike.apply(x, level, o, self)
-        return found
+        spikes: torch.Tensor = _Spike.apply(x, level, o, self)
+        return spikes
 
     def probability(self, x: torch.Tensor) -> torch.Tensor:
         """F(x)."""
@@ -295,7 +296,7 @@ class _Spike(torch.autograd.Function):
 
 
 class EachStep(nn.Sequential):
-    """Modules that know no time, applied to every step: (T, batch, ...) goes through them as (T batch, ...).
+    """Modules without a time axis, applied to every step: (T, batch, ...) goes through them as (T batch, ...).
 
     >>> EachStep(nn.Conv2d(1, 4, 3), nn.Flatten())(torch.zeros(5, 2, 1, 8, 8)).shape
     torch.Size([5, 2, 144])
@@ -304,18 +305,18 @@ class EachStep(nn.Sequential):
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         """All steps at once."""
         if not isinstance(x, torch.Tensor) or x.ndim < 3:
-            raise NsnnError(f"x is {_told(x)}: expected a tensor (T, batch, ...)")
+            raise NsnnError(f"x is {_shown(x)}: expected a tensor (T, batch, ...)")
         return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def passes(module: nn.Module, x: Any, k: int, *, seed: int | None = None) -> torch.Tensor:
-    """The mean of module(x) over k passes, each with noise of its own, without gradients.
+    """The mean of module(x) over k passes with independent noise, without gradients.
 
     Parameters
     ----------
-    module : a net with noisy neurons whose output is a tensor, in `eval()` mode if it has layers that know one
+    module : a net with noisy neurons whose output is a tensor; put batch norm and dropout in `eval()` mode first
     k : whole number >= 1
-    seed : whole number, of the noise on CPU and CUDA; torch's generators are then left as they were. None: they go on
+    seed : whole number, of the noise on CPU and CUDA; torch's generators are left as they were. None: continue them
 
     Raises
     ------
@@ -330,17 +331,17 @@ def passes(module: nn.Module, x: Any, k: int, *, seed: int | None = None) -> tor
     with torch.no_grad(), seeded(seed, module, x):
         total: Any = 0
         for _ in range(k):
-            found = module(x)
-            if not isinstance(found, torch.Tensor):
-                raise NsnnError(f"module gives {type(found).__name__}: expected one tensor")
-            total = total + found.to(torch.promote_types(found.dtype, torch.float32))
+            out = module(x)
+            if not isinstance(out, torch.Tensor):
+                raise NsnnError(f"module gives {type(out).__name__}: expected one tensor")
+            total = total + out.to(torch.promote_types(out.dtype, torch.float32))
     return total / k
 
 
 def twin(module: nn.Module) -> Any:
-    """A copy whose neurons are deterministic: they fire when u > theta, and their family's density is the surrogate gradient.
+    """The twin of a module: a copy whose neurons fire when u > theta, with their family's density as surrogate gradient.
 
-    Weights are the same; noise that was learned is kept as the family, and isn't learned any more.
+    Weights are the same; a learned noise scale becomes that of the family and is no longer learned.
 
     Raises
     ------
@@ -352,11 +353,11 @@ def twin(module: nn.Module) -> Any:
     """
     if not isinstance(module, nn.Module):
         raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
-    found = copy.deepcopy(module)
-    for cell in found.modules():
+    deterministic = copy.deepcopy(module)
+    for cell in deterministic.modules():
         if isinstance(cell, NoisySpike):
             cell._family, cell.log_level, cell.noisy = cell.family, None, False
-    return found
+    return deterministic
 
 
 def _family(value: Any) -> Family:
@@ -386,7 +387,7 @@ def _spread(value: Any, like: torch.Tensor, axis: int, name: str) -> Any:
     return tensor.reshape(shape)
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     return (
         f"{value.dtype} of shape {tuple(value.shape)}"
         if isinstance(value, torch.Tensor)

@@ -1,4 +1,4 @@
-"""The package's losses, records in NumPy, on spikes of torch: their value with its gradient, and the signal known in time."""
+"""The package's losses on tensors: values with their NumPy gradient, and the learning signal of the online algorithm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["check_loss", "signal_in_time", "values"]
 
 
 def check_loss(loss: Any, *, online: bool = False) -> Loss:
-    """A loss of labels; `online`: one that is the mean of something over steps.
+    """Check a loss of labels; `online`: one that is a mean over steps.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def check_loss(loss: Any, *, online: bool = False) -> Loss:
         raise NsnnError(f"loss = {loss!r}: expected a loss such as losses.rate_mse")
     if loss.targets != "labels":
         raise NsnnError(
-            f"loss = {loss!r}: it wants target spikes, expected a loss of labels such as losses.rate_mse"
+            f"loss = {loss!r}: it needs target spikes, expected a loss of labels such as losses.rate_mse"
         )
     if online and not loss.averaged:
         raise NsnnError(
@@ -34,9 +34,9 @@ def check_loss(loss: Any, *, online: bool = False) -> Loss:
 
 
 def values(loss: Loss, o: torch.Tensor, y: np.ndarray) -> torch.Tensor:
-    """The loss of each sample, (batch,), of output spikes o (T, batch, n) and labels y (batch,); it can be gone back from.
+    """The loss (batch,) of output spikes o (T, batch, n) and labels y (batch,), with its gradient.
 
-    Values and gradient are the record's own, computed on the CPU in float64.
+    The loss computes both in NumPy, on the CPU in float64.
 
     >>> from nsnn_neuro import losses
     >>> o = torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]], requires_grad=True)
@@ -45,17 +45,19 @@ def values(loss: Loss, o: torch.Tensor, y: np.ndarray) -> torch.Tensor:
     >>> value.tolist(), o.grad.flatten().tolist()
     ([0.25], [0.0, 0.5, 0.0, 0.5])
     """
-    found: torch.Tensor = _Objective.apply(o, y, loss)
-    return found
+    value: torch.Tensor = _Objective.apply(o, y, loss)
+    return value
 
 
 def signal_in_time(loss: Loss, o: torch.Tensor, y: np.ndarray) -> torch.Tensor:
-    """The learning signal of each output spike, (T, batch, n), as if the sample ended in its step: (t / T) dl_t/do(t), l_t the
-    loss of the first t of T steps."""
+    """The learning signal (T, batch, n) of each output spike from the steps so far.
+
+    It is (t / T) dl_t/do(t), where l_t is the loss of the first t of T steps.
+    """
     spikes = _as_array(o)
     steps = spikes.shape[1]
-    found = [loss.gradient(spikes[:, : t + 1], y)[:, t] * ((t + 1) / steps) for t in range(steps)]
-    return torch.as_tensor(np.stack(found), dtype=o.dtype, device=o.device)
+    signal = [loss.gradient(spikes[:, : t + 1], y)[:, t] * ((t + 1) / steps) for t in range(steps)]
+    return torch.as_tensor(np.stack(signal), dtype=o.dtype, device=o.device)
 
 
 def _as_array(o: torch.Tensor) -> np.ndarray:

@@ -1,12 +1,12 @@
-"""The online gradient of a module of spiking layers: signals of the same step alone, each neuron's trace through its own membrane.
+"""The online gradient of spiking layers: signals of the same step only, with each neuron's trace through its own membrane.
 
 With delta_l(t) = dL/do_l(t) through the modules above in step t, and e(t) = du(t)/dw along the neuron's own membrane and reset,
 
     dw = sum_t delta(t) f(u(t) - theta) e(t),        e(t) = z(t) + c(t) e(t-1),        c(t) = du(t)/du(t-1)
 
-is what synapses sum up forward in time. Here the same sum is taken per neuron instead of per synapse, sum_t G(t) z(t) with
-G(t) = delta(t) f(t) + c(t+1) G(t+1): a trace for each weight of a convolution at each place would not fit into memory. What stands
-between two layers of `NoisySpike`, any modules, autograd goes through step by step.
+is the sum that synapses accumulate forward in time. Here it is taken per neuron instead of per synapse, sum_t G(t) z(t) with
+G(t) = delta(t) f(t) + c(t+1) G(t+1): a trace for each weight of a convolution at each place would not fit into memory. Autograd
+handles the modules between two layers of `NoisySpike` step by step.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Tape", "taped"]
 
 
 class _Call(NamedTuple):
-    """A layer's run: its drive as it came, the same cut off, the spikes of its own membranes, the same as those above see them."""
+    """A layer's run: its drive, a detached copy, the spikes along its own membranes, and the same spikes for the layers above."""
 
     drive: torch.Tensor
     own: torch.Tensor
@@ -33,14 +33,14 @@ class _Call(NamedTuple):
 
 
 class Tape:
-    """What the layers of `NoisySpike` did in one run of a module, and the gradient of it."""
+    """The calls of `NoisySpike` layers in one run of a module, and the online gradient from them."""
 
     def __init__(self) -> None:
         self.calls: list[_Call] = []
         self.closed = False
 
     def sequence(self, law: Law, drive: torch.Tensor, forced: Any, generator: Any) -> torch.Tensor:
-        """`Law.sequence`, with two graphs: along each membrane, cut off from the drive; and from step to the same step above."""
+        """`Law.sequence` with two graphs: along each membrane, detached from the drive; and from a step to the same step above."""
         own = drive.detach().requires_grad_()
         potentials: list[torch.Tensor] = []
         fired = law.sequence(own, forced, generator, lambda u: potentials.append(u.detach()))
@@ -67,11 +67,11 @@ class Tape:
                 signals.append(call.own.grad)
         self.closed = True
         torch.autograd.backward(heads, signals)
-        self.calls.clear()  # whose graphs know this tape: without it they would wait for the garbage collector
+        self.calls.clear()  # their graphs refer to this tape, a reference cycle
 
 
 class _Gate(torch.autograd.Function):
-    """The identity; once the tape is closed nothing goes back through it."""
+    """The identity; it blocks gradients once the tape is closed."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, tape: Tape) -> torch.Tensor:  # type: ignore[override]
@@ -85,7 +85,7 @@ class _Gate(torch.autograd.Function):
 
 @contextlib.contextmanager
 def taped(module: nn.Module) -> Iterator[Tape]:
-    """Within it one run of the module is put on the tape."""
+    """Record one run of the module on a tape."""
     tape = Tape()
     cells = [cell for cell in module.modules() if isinstance(cell, NoisySpike)]
     try:

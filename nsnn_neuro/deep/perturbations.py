@@ -1,4 +1,4 @@
-"""Disturbances of a net while it runs: spikes lost and added, noise of the membrane, weights that are noisy or coarse."""
+"""Perturbations of a running net: spikes deleted and inserted, membrane noise, noisy or quantised weights."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def disturbed(
     bits: int | None = None,
     seed: int = 0,
 ) -> Iterator[None]:
-    """Within it the module is disturbed; afterwards, and after an exception, all is as before, weights bit for bit.
+    """Perturb a module in a `with` block; afterwards, also after an exception, its weights are identical to those before.
 
     delete, insert, membrane may be one number for all layers of `NoisySpike` or a dict of numbers for some, by their names in the
-    module. They come from torch's generator in each pass, as the neurons' noise does. A spike that is lost or added is so for the
-    layers above; the neuron's own reset knows what it fired. Layers that are stepped (`NoisySpike.step`) aren't disturbed by these.
+    module. They are drawn from torch's generator in each pass, as the neurons' noise is. Deleted and inserted spikes change what
+    the layers above receive, not the neuron's own reset. Layers run by `NoisySpike.step` are not perturbed.
 
     Parameters
     ----------
     module : a torch.nn.Module, e.g. a `Classifier`
-    delete : probability from 0 to 1 that a spike is lost
-    insert : probability from 0 to 1 that a spike is added in a step without one
+    delete : probability from 0 to 1 that a spike is deleted
+    insert : probability from 0 to 1 that a spike is inserted in a step without one
     membrane : standard deviation, >= 0, of Gaussian noise added to the drive in each step
     weights : relative standard deviation, >= 0: each weight is multiplied by 1 + weights * a normal number, once
     bits : whole number, 2 or more, or None: weights become the nearest multiple of m / (2^(bits - 1) - 1), m the largest size in
@@ -68,8 +68,9 @@ def disturbed(
     if bits is not None:
         whole(bits, 2, "bits")
     whole(seed, 0, "seed")
-    found = dict(module.named_parameters())
-    changed = [p for name, p in found.items() if name.rpartition(".")[2] == "weight" and p.ndim >= 2]
+    changed = [
+        p for name, p in module.named_parameters() if name.rpartition(".")[2] == "weight" and p.ndim >= 2
+    ]
     kept = [p.detach().clone() for p in changed]
     handles = []
     try:

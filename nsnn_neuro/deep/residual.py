@@ -1,4 +1,4 @@
-"""Modules for paths around layers, which equal projections of a Brian2 network that skip some."""
+"""Skip connections: paths around layers, as projections that skip layers in a Brian2 network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Residual", "Times"]
 
 
 class Residual(nn.Module):
-    """A residual block: the spikes that enter it are added to the drive of its last layer, whose spikes are what comes out.
+    """A residual block: its input spikes are added to the drive of its last layer, whose spikes are its output.
 
         drive of the last layer = inner layers before it (x) + skip(x)
 
-    In Brian2 it is a projection around the block, seen in the same step.
+    In Brian2 it is a projection around the block, which arrives in the same step.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Residual(nn.Module):
         super().__init__()
         if not isinstance(inner, nn.Sequential) or not len(inner) or not isinstance(inner[-1], NoisySpike):
             raise NsnnError(
-                f"inner is {_told(inner)}: expected nn.Sequential(...) whose last module is a NoisySpike, the layer added to"
+                f"inner is {_shown(inner)}: expected nn.Sequential(...) whose last module is a NoisySpike, the layer added to"
             )
         if skip is not None and not isinstance(skip, nn.Module):
             raise NsnnError(f"skip = {skip!r}: expected a module, or None for the identity")
@@ -62,13 +62,13 @@ class Residual(nn.Module):
         return last(drive + around)
 
 
-def _told(module: Any) -> str:
+def _shown(module: Any) -> str:
     kinds = [type(m).__name__ for m in module] if isinstance(module, nn.Sequential) else []
     return f"{type(module).__name__}({', '.join(kinds)})" if kinds else type(module).__name__
 
 
 class Times(nn.Module):
-    """x times a constant: the weight of an average pooling, or of a path around layers. It isn't learned.
+    """x times a constant, not learned: the weight of an average pooling or of a skip connection.
 
     factor : a number, or an array of the shape of a step (without the batch)
 

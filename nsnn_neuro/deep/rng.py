@@ -1,4 +1,4 @@
-"""Draws by a seed of one's own: torch's generators are left as they were."""
+"""Seeded random numbers that leave torch's generators as they were."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["child", "seeded"]
 
 @contextlib.contextmanager
 def seeded(seed: int | None, module: nn.Module, *others: Any) -> Iterator[None]:
-    """Within it draws on CPU, and on the CUDA cards of the module's and the other tensors, come from the seed; None: they go on.
+    """Seed the generators of the CPU and of the tensors' CUDA devices, and restore them afterwards; None: leave them alone.
 
     >>> with seeded(1, nn.Identity()):
     ...     one = torch.rand(1)
@@ -42,7 +42,7 @@ def seeded(seed: int | None, module: nn.Module, *others: Any) -> Iterator[None]:
 
 
 def child(seed: int, *path: int) -> int:
-    """The seed of one use of random numbers.
+    """A seed for one use of random numbers, derived from `seed` and its path.
 
     >>> child(1, 0) == child(1, 0), child(1, 0) == child(1, 1)
     (True, False)

@@ -1,4 +1,4 @@
-"""Nets from torch to Brian2 and back: the same weights, neurons and noise, so the same probabilities of spikes."""
+"""Convert nets from torch to Brian2 and back, with the same weights, neurons and noise, so the same spike probabilities."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .residual import Residual
 
 __all__ = ["from_network", "to_network"]
 
-_TOLD = "expected nn.Linear and NoisySpike in turn, e.g. nn.Sequential(nn.Linear(64, 10), NoisySpike(Gaussian(0.4)))"
+_EXPECTED = "expected nn.Linear and NoisySpike in turn, e.g. nn.Sequential(nn.Linear(64, 10), NoisySpike(Gaussian(0.4)))"
 _CONV = "nn.Conv2d, nn.AvgPool2d, nn.Flatten and Residual are moved too; fold a batch norm into the weights before it"
 Part = TypeVar("Part", bound=Model)
 
@@ -35,10 +35,10 @@ Part = TypeVar("Part", bound=Model)
 def to_network(
     module: Any, *, image: Any = None, plasticity: Plasticity | None = None, seed: int | None = 0
 ) -> Network:
-    """A feed-forward net of torch as a `Network`: `simulate` runs it, `train` goes on with it where all its layers are dense.
+    """Convert a feed-forward torch net to a `Network`: `simulate` runs it, `train` continues its training if all layers are dense.
 
     A layer's u and F are those of the module, to rounding in double precision. A bias becomes a constant stimulus of the layer
-    (which `train` refuses: use bias=False for that).
+    (which `train` refuses: use bias=False for it).
 
     Between the neurons there can be nn.Linear (a projection `AllToAll`), nn.Conv2d (`Convolution`) and nn.AvgPool2d
     (`AveragePooling`), nn.Flatten and nn.Unflatten. A pooling with an nn.Conv2d or nn.Linear right after it is one linear map and
@@ -73,12 +73,12 @@ def to_network(
     made = _Moved(shape, plasticity)
     made.add(_opened(module))
     if not made.projections:
-        raise NsnnError(f"module has no layers to move: {_TOLD}")
+        raise NsnnError(f"module has no layers to move: {_EXPECTED}")
     return Network(made.populations, made.projections, seed=seed)
 
 
 class _Moved:
-    """A network while it grows; `shapes` are those of its populations' spikes in a step."""
+    """A network under construction; `shapes` are those of its populations' spikes in a step."""
 
     def __init__(self, image: Shape | None, plasticity: Plasticity | None) -> None:
         self.image, self.plasticity = image, plasticity
@@ -87,7 +87,7 @@ class _Moved:
         self.projections: list[Projection] = []
 
     def add(self, layers: Iterable[tuple[str, nn.Module]]) -> None:
-        """The layers' populations and projections, after those that are there."""
+        """Append the layers' populations and projections."""
         linear: list[tuple[str, nn.Module]] = []
         for name, layer in layers:
             match layer:
@@ -102,23 +102,25 @@ class _Moved:
                     linear.append((name, layer))
                 case _:
                     after = f" after {type(linear[-1][1]).__name__}" if linear else ""
-                    raise NsnnError(f"module has {type(layer).__name__} at {name!r}{after}: {_TOLD}; {_CONV}")
+                    raise NsnnError(
+                        f"module has {type(layer).__name__} at {name!r}{after}: {_EXPECTED}; {_CONV}"
+                    )
         if linear:
             name, layer = linear[-1]
             raise NsnnError(
-                f"module has {type(layer).__name__} at {name!r} and no NoisySpike after it: {_TOLD}"
+                f"module has {type(layer).__name__} at {name!r} and no NoisySpike after it: {_EXPECTED}"
             )
 
     def link(self, linear: list[tuple[str, nn.Module]]) -> Link:
-        """What linear layers are, after the last population; the first ones say how large the input is."""
-        found = read(linear, self.shapes[-1] if self.shapes else self.image)
+        """The link of linear layers after the last population; the first ones set the size of the input."""
+        link = read(linear, self.shapes[-1] if self.shapes else self.image)
         if not self.populations:
-            self.populations.append(Population(int(np.prod(found.before)), Relay(), name="input"))
-            self.shapes.append(found.before)
-        return found
+            self.populations.append(Population(int(np.prod(link.before)), Relay(), name="input"))
+            self.shapes.append(link.before)
+        return link
 
     def neurons(self, name: str, spike: NoisySpike, link: Link) -> None:
-        """A population, and what brings it its drive."""
+        """Append a population and the projection to it."""
         axis = spike.axis - 1 if spike.axis > 0 else len(link.after) + spike.axis
         if spike.axis == 0 or not 0 <= axis < len(link.after):
             raise NsnnError(
@@ -138,7 +140,7 @@ class _Moved:
         self.project(pre, post, link)
 
     def block(self, block: Residual) -> None:
-        """A residual block: its layers, and a projection around them."""
+        """Append a residual block: its layers, and a projection around them."""
         start = max(len(self.populations) - 1, 0)
         self.add(_opened(block.inner))
         before, after = self.shapes[start], self.shapes[-1]
@@ -157,13 +159,13 @@ class _Moved:
         self.project(self.populations[start], self.populations[-1], link)
 
     def project(self, pre: Population, post: Population, link: Link) -> None:
-        """A projection; one that only changes the shape is from each neuron to the same."""
+        """Append a projection; a link that only changes the shape becomes `OneToOne`."""
         rule, weight = (OneToOne(), 1.0) if link.rule is None else (link.rule, link.weight)
         self.projections.append(Projection(pre, post, rule=rule, weight=weight, plasticity=self.plasticity))
 
 
 def _opened(module: Any) -> Iterator[tuple[str, nn.Module]]:
-    """Name and module of each layer, in order; one that stands there twice comes twice."""
+    """Name and module of each layer, in order, repeated modules each time."""
     if isinstance(module, nn.Sequential):
         every = module.named_modules(remove_duplicate=False)
         for name, child in [(n, m) for n, m in every if n and "." not in n]:
@@ -172,39 +174,39 @@ def _opened(module: Any) -> Iterator[tuple[str, nn.Module]]:
         for k, child in enumerate(module):
             yield from _opened(child) if isinstance(child, nn.Sequential) else [(str(k), child)]
     else:
-        raise NsnnError(f"module is {type(module).__name__}: {_TOLD}")
+        raise NsnnError(f"module is {type(module).__name__}: {_EXPECTED}")
 
 
-def _each(record: Part, shape: Shape, axis: int) -> Part:
-    """The record with one value for each neuron where it has one for each place along an axis of a step's shape."""
+def _each(model: Part, shape: Shape, axis: int) -> Part:
+    """The model with one value for each neuron where it has one for each place along an axis of a step's shape."""
     if len(shape) == 1:
-        return record
+        return model
     along = [1] * len(shape)
     along[axis] = -1
     new = {}
-    for name in (f.name for f in record.parameter_fields() if np.ndim(record.si(f.name))):
-        values = np.asarray(record.si(name))
+    for name in (f.name for f in model.parameter_fields() if np.ndim(model.si(f.name))):
+        values = np.asarray(model.si(name))
         if values.size != shape[axis]:
             raise NsnnError(
                 f"{name} has {values.size} values: expected one, or {shape[axis]} along the axis of {shape}"
             )
         new[name] = np.broadcast_to(values.reshape(along), shape).ravel()
-    return dataclasses.replace(record, **new) if new else record
+    return dataclasses.replace(model, **new) if new else model
 
 
-def _channels(record: Part, shape: Shape, who: str) -> Part:
-    """The record with one value for each channel where it has one for each neuron of an image."""
+def _channels(model: Part, shape: Shape, who: str) -> Part:
+    """The model with one value for each channel where it has one for each neuron of an image."""
     if len(shape) == 1:
-        return record
+        return model
     new = {}
-    for name in (f.name for f in record.parameter_fields() if np.ndim(record.si(f.name))):
-        values = np.asarray(record.si(name)).reshape(shape[0], -1)
+    for name in (f.name for f in model.parameter_fields() if np.ndim(model.si(f.name))):
+        values = np.asarray(model.si(name)).reshape(shape[0], -1)
         if np.any(values != values[:, :1]):
             raise NsnnError(
-                f"{name} of {type(record).__name__} differs within a channel of {who!r}: expected one value for each channel"
+                f"{name} of {type(model).__name__} differs within a channel of {who!r}: expected one value for each channel"
             )
         new[name] = values[:, 0].copy()
-    return dataclasses.replace(record, **new) if new else record
+    return dataclasses.replace(model, **new) if new else model
 
 
 def from_network(
@@ -215,28 +217,27 @@ def from_network(
     surrogate: Family | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> nn.Sequential:
-    """A feed-forward `Network` of NSNN layers as a torch module: drive (T, batch, n_in) in, the last layer's spikes out.
+    """Convert a feed-forward `Network` of NSNN layers to a torch module from drive (T, batch, n_in) to the last layer's spikes.
 
     `Convolution` and `AveragePooling` become nn.Conv2d and nn.AvgPool2d (with `Times` where its weight isn't 1), projections around
     layers `Residual`; other synapses become a dense layer, with weight 0 where there are none. The input stays flat: nn.Unflatten
-    makes an image of it. Learning rules and the input's own stimulus aren't taken along.
+    makes an image of it. Learning rules and the input's own stimulus are dropped.
 
     Parameters
     ----------
     net : an input `Relay`, then layers of `NSNNNeuron`s, as `feedforward` and `convolutional` make it; a constant stimulus of a
         layer becomes its bias
     reset_path, learn_noise : of the `NoisySpike`s
-    surrogate : the family whose density stands for the derivative of layers without noise; needed where there are some
+    surrogate : the family whose density is the surrogate gradient of layers without noise; needed if there are any
     dtype : of the weights; in torch.float64 nothing is rounded
 
     Returns
     -------
-    nn.Sequential : "to_NAME", what is linear, and "NAME", a `NoisySpike`, for each layer; "block_NAME", a `Residual` that ends
-        with NAME
+    nn.Sequential : for each layer "to_NAME", linear, and "NAME", a `NoisySpike`; "block_NAME" is a `Residual` that ends with NAME
 
     Raises
     ------
-    NsnnError : a network that isn't of that kind
+    NsnnError : any other network
 
     >>> from nsnn_neuro import EscapeNoise, Gaussian, feedforward
     >>> net = from_network(feedforward([4, 3, 2], noise=EscapeNoise(Gaussian(0.4))))
@@ -271,18 +272,18 @@ def _nested(
     left = dict(paths)
 
     def row(start: int, stop: int) -> nn.Sequential:
-        found: OrderedDict[str, nn.Module] = OrderedDict()
+        modules: OrderedDict[str, nn.Module] = OrderedDict()
         while start < stop:
             ends = [pair for pair in left if pair[0] == start and pair[1] <= stop]
             if ends:
                 pair = max(ends)
                 path = left.pop(pair)
-                found[f"block_{net.populations[pair[1]].name}"] = Residual(row(*pair), skip=path)
+                modules[f"block_{net.populations[pair[1]].name}"] = Residual(row(*pair), skip=path)
                 start = pair[1]
             else:
-                found.update(layers[start])
+                modules.update(layers[start])
                 start += 1
-        return nn.Sequential(found)
+        return nn.Sequential(modules)
 
     made = row(0, len(layers))
     if left:
@@ -326,10 +327,10 @@ def _spikes(
 
 
 def _projections(net: Network) -> tuple[list[str], dict[tuple[int, int], str]]:
-    """Names of the projections from each layer to the next, and of those around layers by their ends, if there is nothing else."""
-    told = "expected an input Relay() and layers, each to the next, as feedforward([64, 10], noise=...) makes them"
+    """Names of the projections from each layer to the next, and of those around layers by their ends; others are refused."""
+    expected = "expected an input Relay() and layers, each to the next, as feedforward([64, 10], noise=...) makes them"
     if len(net.populations) < 2 or not isinstance(net.populations[0].neuron, Relay):
-        raise NsnnError(f"net = {net!r}: {told}")
+        raise NsnnError(f"net = {net!r}: {expected}")
     for layer in net.populations[1:]:
         noise, stimulus = layer.noise, layer.stimulus
         if not isinstance(layer.neuron, NSNNNeuron):
@@ -344,21 +345,21 @@ def _projections(net: Network) -> tuple[list[str], dict[tuple[int, int], str]]:
             raise NsnnError(
                 f"stimulus = {stimulus} of {layer.name!r}: expected None, or Constant(...), a bias"
             )
-    found: list[str | None] = [None] * (len(net.populations) - 1)
+    forward: list[str | None] = [None] * (len(net.populations) - 1)
     skips: dict[tuple[int, int], str] = {}
     for name, p in zip(net.projection_names, net.projections, strict=True):
         pre, post = (net.populations.index(end) for end in (p.pre, p.post))
         if p.release < 1 or np.any(net.connections(p).delay):
             raise NsnnError(f"projection {name!r}: expected release=1 and no delay")
-        if pre == post - 1 and found[pre] is None:
-            found[pre] = name
+        if pre == post - 1 and forward[pre] is None:
+            forward[pre] = name
         elif pre < post and all(post != end for _, end in skips):
             skips[pre, post] = name
         else:
             raise NsnnError(
-                f"projection {name!r} isn't from a layer to the next, or the only one around layers that ends there: {told}"
+                f"projection {name!r} isn't from a layer to the next, or the only one around layers that ends there: {expected}"
             )
-    if None in found:
-        missing = net.populations[found.index(None) + 1]
-        raise NsnnError(f"population {missing.name!r} receives nothing from the one before it: {told}")
-    return [name for name in found if name is not None], skips
+    if None in forward:
+        missing = net.populations[forward.index(None) + 1]
+        raise NsnnError(f"population {missing.name!r} receives nothing from the one before it: {expected}")
+    return [name for name in forward if name is not None], skips

@@ -251,7 +251,7 @@ def test_images_are_taken_in_parts(trained, monkeypatch):
         (lambda net, data: deep.sphere(net, data, radius="1"), "radius = '1'"),
         (lambda net, data: deep.square(net, data, strength=0.1, area=0), "area = 0"),
         (lambda net, data: deep.fgsm(net, data, strength=0.1, draws=0), "draws = 0"),
-        (lambda net, data: deep.fgsm(net, data, strength=0.1, loss=losses.VanRossum(1.0)), "wants target spikes"),
+        (lambda net, data: deep.fgsm(net, data, strength=0.1, loss=losses.VanRossum(1.0)), "needs target spikes"),
         (lambda net, data: deep.fgsm(net, data, strength=0.1, seed=-1), "seed = -1"),
         (lambda net, data: deep.fgsm(net.module, data, strength=0.1), "net is Sequential"),
         (lambda net, data: deep.fgsm(net, (data[0] + 1, data[1]), strength=0.1), "X has values from 1"),

@@ -497,8 +497,8 @@ def learned_on(data):
     [
         (lambda: learned(nn.Linear(6, 3)), "net is Linear: expected a Classifier"),
         (lambda: learned(small(), loss="mse"), "loss = 'mse': expected a loss"),
-        (lambda: learned(small(), loss=losses.VanRossum(2.0)), "wants target spikes"),
-        (lambda: learned(small(), loss=losses.NegativeLogLikelihood()), "wants target spikes"),
+        (lambda: learned(small(), loss=losses.VanRossum(2.0)), "needs target spikes"),
+        (lambda: learned(small(), loss=losses.NegativeLogLikelihood()), "needs target spikes"),
         (lambda: learned(small(), algorithm="online", loss=losses.Loss()), "needs the mean of something"),
         (lambda: learned(stepped(), algorithm="online"), r'algorithm = "online": the module calls NoisySpike.step'),
         (lambda: learned(small(), algorithm="slow"), "algorithm = 'slow'"),
