@@ -1,46 +1,45 @@
-"""Maximum likelihood fits of noisy neurons to recorded spikes: noise-driven learning with the observed spikes forced.
+"""Maximum likelihood fits of noisy neurons to recorded spikes, by noise-driven learning with the observed spikes forced.
 
 The model. In step t of length dt a neuron fires with probability F(a_t), F an escape family such as `Gaussian(1.0)`:
 
     m_t = beta kept_(t-1) + b + sum_k w_k x_k(t),     kept = m (1 - o) [hard], m - theta o [subtract], m [none]
     a_t = m_t + sum_k h_k y_k(t) - theta
 
-x_k is the stimulus seen through the k-th function of a basis over lags 0, 1, ..., y_k the neuron's own spikes through the k-th
-function of a basis over lags 1, 2, ... (reset, refractoriness, adaptation; the same as a moving threshold). With beta = 0 it is a
+x_k is the stimulus filtered by the k-th function of a basis over lags 0, 1, ...; y_k the neuron's own spikes filtered by the k-th
+function of a basis over lags 1, 2, ... (reset, refractoriness, adaptation; equivalent to a moving threshold). With beta = 0 it is a
 generalised linear model; without history, with beta and a hard reset, it is the NSNN neuron. m = o = 0 before the first step.
 
-The gradient. The loss is the improbability of what was recorded,
+The gradient. The loss is the negative log-likelihood of the recording,
 
     L = -log P(O|x) = -sum_t [o_t log F(a_t) + (1 - o_t) log(1 - F(a_t))]
 
-Its derivative to the probability of a spike is the learning signal, and a reaches the loss through F alone, so
+Its derivative with respect to the probability of a spike is the learning signal, and a affects the loss only through F, so
 
     dL/dF(a_t) = -(o_t - F) / (F (1 - F)),      dL/dw_k = sum_t  dL/dF(a_t)  f(a_t)  e_k(t)
                                                             learning signal, density, eligibility trace
 
-with f = F' and e_k(t) = da_t/dw_k while the spikes, and so the resets, are held fixed: for a hard reset
-e_k(t) = beta (1 - o_(t-1)) e_k(t-1) + x_k(t). These are the three factors of noise-driven learning (`reference.ndl` with
-reset_path="detached" and this signal), and the score-function rule with L = 1. Unlike in training a
-network nothing is biased, for the spikes are data and not drawn. beta has a trace too:
-e_beta(t) = (1 - o_(t-1)) (m_(t-1) + beta e_beta(t-1)).
+with f = F' and e_k(t) = da_t/dw_k for fixed spikes and resets: for a hard reset e_k(t) = beta (1 - o_(t-1)) e_k(t-1) + x_k(t).
+These are the three factors of noise-driven learning (`reference.ndl` with reset_path="detached" and this signal), and the
+score-function rule with L = 1. Unlike in network training the gradient is unbiased, because the spikes are data. beta has a trace
+too: e_beta(t) = (1 - o_(t-1)) (m_(t-1) + beta e_beta(t-1)).
 
 The maximum. a is linear in b, w, h and theta. For a log-concave density f (Gaussian, logistic, uniform, triangular) log F and
-log(1 - F) are concave, so for a given beta there is one maximum. Newton's method with safeguards finds it, in about ten steps on
-sparse data too; beta goes uphill on the profile of these maxima from the best of a few starts. With the heavy tails of Cauchy and
-the fast sigmoid there may be several maxima. The uniform density jumps at its edges, so its likelihood has corners. Fisher
-scoring slides along them, in up to 200 steps; where it doesn't arrive, the fit is refused.
+log(1 - F) are concave, so for a given beta there is one maximum. Newton's method with safeguards finds it in about ten steps, also
+on sparse data; beta climbs the profile of these maxima from the best of a few starts. With the heavy tails of Cauchy and the fast
+sigmoid there may be several maxima. The uniform density jumps at its edges, so its likelihood has corners; Fisher scoring follows
+them, in up to 200 steps, and the fit is refused where it does not converge.
 
-What can't be told apart. All of a and F's scale can be multiplied by one number: the family is given, scale and all;
-potentials are in its units (`Gaussian(1.0)`: in noise SDs). Without a membrane (beta = 0) b and theta act as b - theta: theta is 0
-unless given. With one, the threshold is fitted: only b's effect grows after a reset. Ratios such as sigma / theta come with their
-errors from `NeuronFit.derived`.
+Identifiability. a and the scale of F can be multiplied by the same number: so the family is given with its scale, and potentials
+are in its units (`Gaussian(1.0)`: in noise SDs). Without a membrane (beta = 0) only b - theta matters: theta is 0 unless given.
+With a membrane the threshold is fitted, since only the effect of b grows after a reset. `NeuronFit.derived` gives ratios such as
+sigma / theta with their errors.
 
-Choices. `cross_validate` chooses bases, families, membranes and ridges by the likelihood of blocks of time that a fit hasn't
-seen; `fit_neuron(..., ridge="cv")` the ridge alone. A basis too coarse for the stimulus costs more than any other choice.
+Choices. `cross_validate` chooses bases, families, membranes and ridges by the likelihood of held-out blocks of time;
+`fit_neuron(..., ridge="cv")` chooses the ridge. A basis too coarse for the stimulus costs more than any other choice.
 
-Two layers. `fit_network` puts hidden noisy neurons between the stimulus and the observed ones: the output's spikes are forced as
-above, the hidden layer's are drawn, and noise-driven learning goes up the bound E_hidden[log P(O|hidden)] <= log P(O|x). What a fit
-is scored by is log P(O|x) itself, by a particle filter.
+Two layers. `fit_network` puts hidden noisy neurons between the stimulus and the observed ones: output spikes are forced as above,
+hidden spikes are drawn, and noise-driven learning maximises the bound E_hidden[log P(O|hidden)] <= log P(O|x). Fits are scored by
+log P(O|x) itself, from a particle filter.
 
 Standard errors are from the expected Fisher information along the recorded spikes, I = sum_t f^2 / (F (1 - F)) e e^T.
 

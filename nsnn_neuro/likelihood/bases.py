@@ -1,4 +1,4 @@
-"""Bases of filters over past steps: a few numbers stand for a curve over many lags."""
+"""Bases of temporal filters: a few coefficients describe a filter over many lags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Basis", "Exponentials", "Lags", "RaisedCosines"]
 
 
 class Basis:
-    """Functions over lags. One's own is a subclass with `matrix`, and should be a frozen dataclass.
+    """Base of the bases: functions over lags. Subclass it with a `matrix`, as a frozen dataclass.
 
     >>> class Ramp(Basis):
     ...     def matrix(self, dt, first):
@@ -31,7 +31,7 @@ class Basis:
 
 @dataclasses.dataclass(frozen=True)
 class Lags(Basis):
-    """One number for each of n lags.
+    """One coefficient for each of n lags.
 
     >>> Lags(2).matrix(1e-3, 0).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
@@ -43,13 +43,13 @@ class Lags(Basis):
         whole(self.n, 1, "n")
 
     def matrix(self, dt: float, first: int) -> np.ndarray:
-        """The unit matrix."""
+        """The identity matrix."""
         return np.eye(self.n)
 
 
 @dataclasses.dataclass(frozen=True)
 class Exponentials(Basis):
-    """exp(-(lag - first) / tau) for each tau, cut off at ten times the longest: 1 in the first step, then a decay.
+    """exp(-(lag - first) / tau) for each tau, truncated at ten times the longest: 1 at the first lag, then a decay.
 
     taus : times > 0, one or a list
 
@@ -76,8 +76,8 @@ class Exponentials(Basis):
 class RaisedCosines(Basis):
     """Bumps (1 + cos) / 2 on the axis log(lag + offset), peaks evenly spaced there from lag `start` to lag `stop`.
 
-    Each is 0 from two spacings off its peak on; between the second peak and the last but one they add up to 2. A large offset makes
-    an even grid in time; a small one resolves short lags finely and long ones coarsely.
+    Each is 0 beyond two spacings from its peak; between the second peak and the last but one they sum to 2. A large offset spaces
+    them evenly in time; a small one resolves short lags finely and long ones coarsely.
 
     n : number of bumps, 2 or more
     stop, start : times of the last and the first peak
@@ -115,7 +115,7 @@ class RaisedCosines(Basis):
         )
 
     def matrix(self, dt: float, first: int) -> np.ndarray:
-        """(n_lags, n), as many lags as the last bump reaches."""
+        """(n_lags, n), up to the end of the last bump."""
         start, stop, offset = self._seconds()
         low, high = np.log([start + offset, stop + offset])
         spacing = (high - low) / (self.n - 1)

@@ -1,4 +1,4 @@
-"""Bits per spike: a likelihood beside that of neurons of constant probability."""
+"""Bits per spike: a log-likelihood relative to that of neurons with a constant spike probability."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PARTS = 20  # of the data, for the standard error
 def bits_per_spike(logs: np.ndarray, o: np.ndarray) -> Estimate:
     """(log2 P(O|x) - log2 P0(O)) / n_spikes from the log-likelihood of each step (n,), nats, and its spikes (n,) or (n, n_neurons).
 
-    P0: homogeneous Bernoulli neurons, each with its own probability in these very spikes.
+    P0: homogeneous Bernoulli neurons, each with the spike probability of these data.
     """
     o = o.reshape(len(o), -1)
     n = o.sum()

@@ -1,4 +1,4 @@
-"""Recorded spikes and a stimulus on the steps of a model: at most one spike per bin, one row per step, trials one after another."""
+"""Recorded spikes and stimulus on the steps of a model: one row per step with at most one spike, trials concatenated."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What a fit sees, one row per step; trials one after another."""
+    """The data of a fit, one row per step, trials concatenated."""
 
     o: np.ndarray
     """(n,) 1.0 in a step with a spike"""
@@ -68,20 +68,20 @@ class Data:
 
 
 def on_steps(signal: Any, dt: float, name: str = "signal") -> Steps:
-    """A stimulus on steps of dt: means of its samples, or each sample held."""
+    """A stimulus on steps of dt: samples are averaged or held."""
     if not isinstance(signal, neo.AnalogSignal):
         raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
     values = floats(signal.magnitude, name, "real samples")
     if not values.size or not np.all(np.isfinite(values)):
-        told = "no samples" if not values.size else "NaN or infinite samples"
-        raise NsnnError(f"{name} holds {told}: expected finite samples")
+        content = "no samples" if not values.size else "NaN or infinite samples"
+        raise NsnnError(f"{name} holds {content}: expected finite samples")
     period, start = si(signal.sampling_period, "s", name), si(signal.t_start, "s", name)
     down, up = round(dt / period), round(period / dt)
     if down >= 1 and abs(dt / period - down) < 1e-6:
-        whole = len(values) // down
-        if not whole:
+        n = len(values) // down
+        if not n:
             raise NsnnError(f"{name} is shorter than dt = {dt} s: expected at least one step")
-        return Steps(values[: whole * down].reshape(whole, down, -1).mean(axis=1), start, dt)
+        return Steps(values[: n * down].reshape(n, down, -1).mean(axis=1), start, dt)
     if up >= 1 and abs(period / dt - up) < 1e-6:
         return Steps(np.repeat(values, up, axis=0), start, dt)
     raise NsnnError(
@@ -90,20 +90,20 @@ def on_steps(signal: Any, dt: float, name: str = "signal") -> Steps:
 
 
 def filtered(steps: Steps, basis: np.ndarray) -> np.ndarray:
-    """Each channel through each function of the basis (lags from 0), (n_steps, n_channels * n_functions); 0 before the signal."""
+    """Each channel filtered by each function of a basis over lags from 0, (n_steps, n_channels * n_functions)."""
     n = len(steps.values)
     columns = [np.convolve(x, b[:n])[:n] for x in steps.values.T for b in basis.T]
     return np.stack(columns, axis=1) if columns else np.empty((n, 0))
 
 
 def binned(trains: Trains, dt: float) -> list[np.ndarray]:
-    """The spikes of each trial as 0.0 and 1.0 per step. One at exactly t_stop is of the step that begins there, and left out."""
+    """The spikes of each trial as 0.0 and 1.0 per step. A spike at exactly t_stop belongs to the next step and is left out."""
     index, n_bins = trains.bins(dt, "dt")
     within = trains.times < trains.t_stop[trains.trial] - trains.resolution
-    found = []
+    spikes = []
     for k, n in enumerate(n_bins):
-        mine = (trains.trial == k) & within
-        where, times = index[mine], trains.times[mine]
+        own = (trains.trial == k) & within
+        where, times = index[own], trains.times[own]
         twice = np.flatnonzero(np.diff(where) == 0)
         if twice.size:
             gaps = np.diff(times)
@@ -116,17 +116,17 @@ def binned(trains: Trains, dt: float) -> list[np.ndarray]:
             )
         o = np.zeros(n)
         o[where[where < n]] = 1.0
-        found.append(o)
-    return found
+        spikes.append(o)
+    return spikes
 
 
 def past(o: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """The spikes of one trial through a basis over lags from 1, (n, n_functions)."""
-    found = np.zeros((len(o), basis.shape[1]))
+    """The spikes of one trial filtered by a basis over lags from 1, (n, n_functions)."""
+    history = np.zeros((len(o), basis.shape[1]))
     for t in np.flatnonzero(o):
-        rest = found[t + 1 : t + 1 + len(basis)]
+        rest = history[t + 1 : t + 1 + len(basis)]
         rest += basis[: len(rest)]
-    return found
+    return history
 
 
 def not_refractory(o: np.ndarray, steps: int) -> np.ndarray:

@@ -1,13 +1,13 @@
-"""Newton's method with safeguards: the maximum of a log-likelihood, or a named error.
+"""Maximisation of the log-likelihood by Newton's method with safeguards, or an error that names the reason.
 
-A step is curvature^-1 gradient, with the observed curvature -d2 log P(O|x). Fisher scoring, with the expected information in its
-place, is a poor guide on sparse data: in the far tail of a Gaussian the information vanishes like f, while the observed
-curvature of a spike there is 1, so that scoring crawls or leaps. It remains for the uniform density
-and for families whose f' isn't known.
+A step is curvature^-1 gradient, with the observed curvature -d2 log P(O|x). Fisher scoring, which uses the expected information
+instead, works poorly on sparse data: in the far tail of a Gaussian the information vanishes like f, while the observed curvature of
+a spike there is 1, so that its steps are far too long or too short. It is used for the uniform density and for families whose f' is
+unknown.
 
-Safeguards. A curvature that isn't positive definite (a density that isn't log-concave, a plateau, data that are separable) gets the
-absolute values of its eigenvalues, at least `_FLOOR` of the largest: still uphill. Steps are limited to `_LEAP` and halved until
-they win enough.
+Safeguards. Where the curvature is not positive definite (a density that isn't log-concave, a plateau, separable data), its
+eigenvalues are replaced by their absolute values, at least `_FLOOR` of the largest, so that the step still ascends. Steps are
+limited to `_LEAP` and halved until the gain is sufficient.
 
 Source: Nocedal & Wright 2006, Numerical Optimization, ch. 3, doi 10.1007/978-0-387-40065-5
 """
@@ -31,12 +31,12 @@ __all__ = ["covariance_at", "maximise", "quantile"]
 _STARTS = (0.2, 0.5, 0.8, 0.95)  # of beta
 _STRIDE = 0.15  # of beta in one step
 _MOST = 200  # steps
-_DONE = 1e-14  # nats still to be won
+_DONE = 1e-14  # nats of expected gain
 _DONE_BETA = 1e-10  # likewise, by beta: 1e-5 of its standard error off
-_FAR = 1e-3  # noise scales that a last step moves a: more, and a's standard error is above 10,000; it goes to infinity
-_FLAT = 1e-6  # nats; with less to be won, rounding may end the search
+_FAR = 1e-3  # noise scales by which the last step may move a: beyond, a diverges (its standard error is above 10,000)
+_FLAT = 1e-6  # nats; below this gain rounding may end the search
 _FLOOR = 1e-8  # of the largest eigenvalue
-_LEAP = 100.0, 10.0  # a step may move a by so many noise scales, or by so many times its largest value
+_LEAP = 100.0, 10.0  # largest change of a in a step: noise scales, or multiples of its largest value
 
 
 def inverse(information: np.ndarray) -> np.ndarray | None:
@@ -53,12 +53,12 @@ def inverse(information: np.ndarray) -> np.ndarray | None:
 def maximise(
     model: NeuronModel, data: Data, ridge: float, near: np.ndarray | None = None
 ) -> tuple[np.ndarray, Value, np.ndarray, int]:
-    """Parameters, value there, penalty's weights (n_parameters,) and number of Newton steps.
+    """Maximise: parameters, value there, weights of the penalty (n_parameters,) and number of Newton steps.
 
-    `near`: parameters to start from, if they are better than the recorded rate and nothing else; not with beta fitted.
+    `near`: a start, used if it is better than a constant at the recorded rate; not with beta fitted.
 
-    With beta fitted, the others are maximised at each beta (one maximum, for a log-concave family), and beta goes to the root of
-    the profile's slope, which is the likelihood's own slope in beta there: secant steps kept within a bracket.
+    With beta fitted, the others are maximised at each beta (one maximum, for a log-concave family), and beta is the root of the
+    profile's slope, which equals the likelihood's slope in beta there: secant steps within a bracket.
     """
     penalty = _penalty(model, data, ridge)
     middle = quantile(model.family, float(data.o[data.free].mean()))
@@ -81,17 +81,17 @@ def maximise(
     if not fitted:
         p, value, count = at(float(model.beta), near)
         return p, value, penalty, count
-    found, refused = [], []
+    candidates, refused = [], []
     for beta in _STARTS:
         try:
             p, value, _ = at(beta, None, 8)
         except NsnnError as error:
             refused.append(error)
         else:
-            found.append((_height(value, p, penalty), beta, p))
-    if not found:
+            candidates.append((_height(value, p, penalty), beta, p))
+    if not candidates:
         raise refused[0]
-    _, beta, p = max(found, key=lambda one: one[0])
+    _, beta, p = max(candidates, key=lambda one: one[0])
     p, value, count = _root(at, beta, p, penalty)
     return p, value, penalty, count
 
@@ -102,7 +102,7 @@ def _root(
     p: np.ndarray,
     penalty: np.ndarray,
 ) -> tuple[np.ndarray, Value, int]:
-    """The maximum of the profile likelihood over beta, uphill from the given one."""
+    """The maximum of the profile likelihood over beta, ascending from the given one."""
     low, high, total = -LARGEST, LARGEST, 0
     before: tuple[float, float] | None = None
     for _ in range(60):
@@ -111,7 +111,7 @@ def _root(
         covariance = covariance_at(value, penalty)
         if covariance is None:
             raise NsnnError(
-                "beta can't be told apart from the other parameters in these data: give it a value"
+                "beta can't be distinguished from the other parameters in these data: give it a value"
             )
         slope, variance = float(value.gradient[-1]), float(covariance[-1, -1])
         if slope**2 * variance < _DONE_BETA:
@@ -146,7 +146,10 @@ def _climb(
     held: bool,
     most: int,
 ) -> tuple[np.ndarray, Value, int]:
-    """Newton's method with halved steps; `held` keeps the last parameter, beta. Fewer steps than _MOST may not end at it."""
+    """Newton's method with halved steps.
+
+    `held` fixes the last parameter, beta. With fewer steps than _MOST it may stop before the maximum.
+    """
     free = slice(None, -1) if held else slice(None)
     scale = 1.0 / float(np.max(model.family.pdf(0.0)))
     now = evaluate(p)
@@ -185,7 +188,7 @@ def _climb(
 
 
 def _direction(now: Value, gradient: np.ndarray, penalty: np.ndarray, free: slice) -> tuple[np.ndarray, bool]:
-    """Newton's step and True; where the curvature isn't positive definite, an uphill step of its size and False."""
+    """Newton's step and True; where the curvature isn't positive definite, an ascending step of its size and False."""
     matrix = now.information if now.curvature is None else now.curvature
     matrix = (matrix + np.diag(penalty))[free, free]
     covariance = inverse(matrix)
@@ -199,24 +202,24 @@ def _direction(now: Value, gradient: np.ndarray, penalty: np.ndarray, free: slic
 
 
 def _flattest(now: Value, penalty: np.ndarray, free: slice) -> np.ndarray:
-    """The direction in which the likelihood curves least."""
+    """The direction of least curvature."""
     scaled, size = _scaled((now.information + np.diag(penalty))[free, free])
     return np.asarray(np.linalg.eigh(scaled)[1][:, 0] / size)
 
 
 def _scaled(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A matrix over the outer product of the roots of its diagonal, and these, kept from 0."""
+    """A matrix divided by the outer product of the roots of its diagonal, and these roots, kept above 0."""
     diagonal = np.abs(np.diag(matrix))
     size = np.sqrt(np.maximum(diagonal, max(1e-30 * diagonal.max(), 1e-300)))
     return matrix / np.outer(size, size), size
 
 
 def covariance_at(value: Value, penalty: np.ndarray) -> np.ndarray | None:
-    """The inverse of the expected information plus the penalty's; where that is singular to rounding, of the observed curvature."""
-    found = inverse(value.information + np.diag(penalty))
-    if found is None and value.curvature is not None:
-        found = inverse(value.curvature + np.diag(penalty))
-    return found
+    """The inverse of expected information plus penalty, or, where that is singular, of observed curvature plus penalty."""
+    covariance = inverse(value.information + np.diag(penalty))
+    if covariance is None and value.curvature is not None:
+        covariance = inverse(value.curvature + np.diag(penalty))
+    return covariance
 
 
 def _height(value: Value, p: np.ndarray, penalty: np.ndarray) -> float:
@@ -233,7 +236,7 @@ def _search(
     penalty: np.ndarray,
     evaluate: Callable[[np.ndarray], Value],
 ) -> tuple[np.ndarray, Value, bool]:
-    """The longest of the step's halves that wins what its slope promises; False where none does."""
+    """The longest of the halved steps with a sufficient gain (Armijo's condition); False where there is none."""
     here = _height(now, p, penalty)
     slack = 1e-13 * abs(here) + 1e-14  # the sum's rounding
     length = 1.0
@@ -249,9 +252,9 @@ def _search(
 def _penalty(model: NeuronModel, data: Data, ridge: float) -> np.ndarray:
     """ridge times the mean square of each column of stimulus and history; 0 for bias, theta and beta."""
     squares = np.concatenate([np.mean(data.drive**2, axis=0), np.mean(data.history**2, axis=0)])
-    found = np.zeros(len(model.names))
-    found[1 : 1 + len(squares)] = ridge * squares
-    return found
+    penalty = np.zeros(len(model.names))
+    penalty[1 : 1 + len(squares)] = ridge * squares
+    return penalty
 
 
 def quantile(family: Family, rate: float) -> float:
@@ -266,7 +269,7 @@ def quantile(family: Family, rate: float) -> float:
 
 
 def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> None:
-    """Refuse regressors of which one is a sum of others."""
+    """Refuse linearly dependent regressors."""
     names = model.names[: columns.shape[1]]
     size = np.sqrt(np.mean(columns**2, axis=0))
     if ridge == 0 and np.any(size == 0):
@@ -281,7 +284,7 @@ def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> Non
             share = np.abs(vectors[:, 0])
             alike = ", ".join(n for n, s in zip(names, share, strict=True) if s > 0.1 * share.max())
             raise NsnnError(
-                f"{alike}: these can't be told apart, one is a sum of the others in these data; take a smaller basis or a richer "
+                f"{alike}: these can't be distinguished, one is a sum of the others in these data; take a smaller basis or a richer "
                 f"signal, {'give theta a value' if 'theta' in alike else 'or pass ridge=1.0'}"
             )
 

@@ -1,4 +1,4 @@
-"""`fit_neuron`: maximum likelihood of a neuron's spikes, and what the fit is good for."""
+"""`fit_neuron`: maximum likelihood fits of one neuron, and their result, `NeuronFit`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["NeuronFit", "fit_neuron"]
 
 @dataclass(frozen=True, eq=False)
 class NeuronFit:
-    """A neuron fitted by `fit_neuron`: parameters with errors, likelihood of new data, spikes drawn from it, goodness of fit.
+    """Result of `fit_neuron`: parameters with errors, score on new data, simulated spikes, goodness of fit.
 
     >>> import neo, quantities as pq
     >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=4000), units=pq.dimensionless, sampling_period=1*pq.ms)
@@ -40,20 +40,20 @@ class NeuronFit:
     model: NeuronModel
     parameters: dict[str, float]
     se: dict[str, float]
-    """standard errors; with a ridge those of a Gaussian prior's posterior"""
+    """standard errors; with a ridge those of the posterior under its Gaussian prior"""
     covariance: np.ndarray
     """(n_parameters, n_parameters), the inverse of the expected Fisher information (plus the ridge's)"""
     log_likelihood: float
-    """nats, of the data that were fitted"""
+    """nats, of the fitted data"""
     bits_per_spike: float
-    """of these data, over a neuron of constant probability; `score` has the meaning, and other data"""
+    """of the fitted data; see `score`"""
     n_spikes: int
     n_steps: int
     ridge: float
     iterations: int
     _data: Data = field(repr=False)
     ridges: dict[float, Estimate] = field(default_factory=dict, repr=False)
-    """cross-validated bits per spike of each strength that ridge="cv" tried; empty without"""
+    """cross-validated bits per spike of each strength that ridge="cv" tried; otherwise empty"""
 
     @property
     def values(self) -> np.ndarray:
@@ -70,8 +70,8 @@ class NeuronFit:
     def derived(self, function: Callable[[Mapping[str, float]], Any]) -> tuple[Any, Any]:
         """A function of the parameters (a dict by name) and its standard error by the delta method, floats or arrays.
 
-        fit.derived(lambda p: 0.4 / p["theta"]) is noise over threshold. Slopes are central differences over a thousandth of a
-        standard error.
+        For example, fit.derived(lambda p: 0.4 / p["theta"]) is noise over threshold. Slopes are central differences over a
+        thousandth of a standard error.
         """
         p, names = self.values, list(self.parameters)
         h = 1e-3 * np.sqrt(np.diag(self.covariance))
@@ -93,7 +93,7 @@ class NeuronFit:
         return lags, value, se
 
     def history_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What a spike adds to the potential: lags (s), values and standard errors (n_lags,); empty without history."""
+        """The effect of a spike on the potential: lags (s), values and standard errors (n_lags,); empty without history."""
         basis = self.model.bases()[1]
         if not basis.size:
             return np.empty(0), np.empty(0), np.empty(0)
@@ -104,17 +104,16 @@ class NeuronFit:
     def _filter(
         self, basis: np.ndarray, first: int, lag: int, n: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        mine = slice(first, first + basis.shape[1])
-        value = basis @ self.values[mine]
-        se = np.sqrt(np.einsum("ti,ij,tj->t", basis, self.covariance[mine, mine], basis))
+        own = slice(first, first + basis.shape[1])
+        value = basis @ self.values[own]
+        se = np.sqrt(np.einsum("ti,ij,tj->t", basis, self.covariance[own, own], basis))
         return (lag + np.arange(n)) * self.model.step, value.reshape(-1, n).T, se.reshape(-1, n).T
 
     def score(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
         """Bits per spike of these data over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
-        P0 is a Bernoulli neuron of constant probability, that of *these* data: a rival that knows
-        more of held-out data than the fit does. `se` is from 20 consecutive parts, by linearising the ratio; it says how
-        much another stretch would differ, not how the fit would.
+        P0 is a Bernoulli neuron with the spike probability of *these* data, which the fit doesn't know. `se` comes from 20
+        consecutive parts, by linearising the ratio: it is the error over stretches of data, not that of the fit.
         """
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
         return bits_per_spike(self.model.probability(self.values, data)[1], data.o)
@@ -125,7 +124,7 @@ class NeuronFit:
         return {"bits_per_spike": estimate.value, "se": estimate.se}
 
     def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
-        """Spikes drawn from the fitted model under `signal`; see `NeuronModel.simulate`."""
+        """Simulate spikes of the fit under `signal`; see `NeuronModel.simulate`."""
         return self.model.simulate(self.values, signal, trials=trials, seed=seed)
 
     def rescaled(
@@ -137,7 +136,7 @@ class NeuronFit:
         t_stop: Any = None,
         seed: int = 0,
     ) -> Rescaled:
-        """Time-rescaling test of these data (None: those that were fitted), exact for steps; `seed` draws the place in a step.
+        """Time-rescaling test of these data (None: the fitted data), exact in discrete time; `seed` draws positions within steps.
 
         Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
         """
@@ -166,30 +165,29 @@ def fit_neuron(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> NeuronFit:
-    """Fit a noisy neuron to spikes: the parameters of P(spike) = F(potential - theta) that make what was recorded most probable.
+    """Fit a noisy neuron to spikes: the maximum likelihood parameters of P(spike) = F(potential - theta).
 
-    The potential is stimulus filter * signal + bias through a membrane (beta, reset), plus spike history. The formula, what
-    can't be told apart and how the maximum is found stand in the module's text (`nsnn_neuro.likelihood`).
+    The potential is stimulus filter * signal + bias through a membrane (beta, reset), plus spike history. `nsnn_neuro.likelihood`
+    documents the equations, which parameters are identifiable and how the maximum is found.
 
     Parameters
     ----------
-    trains : neo.Block of one neuron, or a list of spike trains: repeats; plain arrays last as long as the signal
-    signal : neo.AnalogSignal (any number of channels) on all trials' clock, or a list with one for each trial. Samples are
-        averaged to dt or held; before its start it is taken for 0, so take off its mean.
-        Filters are per its own unit
-    dt : time, the step: short enough for one spike at most; a whole multiple or fraction of the signal's sampling period
+    trains : neo.Block of one neuron, or a list of spike trains, one for each repeat; plain arrays last as long as the signal
+    signal : neo.AnalogSignal (any number of channels) on the clock of all trials, or a list with one for each trial. Samples are
+        averaged to dt or held. It counts as 0 before its start, so subtract its mean. Filters are per unit of the signal
+    dt : time, the step, short enough for at most one spike; a whole multiple or fraction of the signal's sampling period
     stimulus : basis of the filter, lags from 0: `RaisedCosines`, `Lags(n)` or just n, `Exponentials`
-    history : basis of what a spike adds to the potential later, lags from one step; None: nothing
-    family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and isn't fitted
-    beta : membrane's decay for each step, a number from 0 to below 1 or "fit"; 0: none
+    history : basis of the effect of a spike on later potentials, lags from one step; None: no effect
+    family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and not fitted
+    beta : decay of the membrane per step, a number from 0 to below 1, or "fit"; 0: no membrane
     theta : threshold; None: 0 without a membrane, fitted with one; a number: that
-    reset : "hard", "subtract" or "none", what a spike does to the membrane
+    reset : effect of a spike on the membrane: "hard", "subtract" or "none"
     refractory : time after a spike in which none is possible
     ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2 on stimulus and history, in
-        nats; 0 by default, as it biases; 1 cures separable data. "cv": the strength among .01, .1, 1, 10, 100 with the highest
-        likelihood in cross-validation; see `cross_validate`, which chooses bases and families too
+        nats; 0 by default, because it biases; 1 cures separable data. "cv": the strength among .01, .1, 1, 10, 100 with the highest
+        cross-validated likelihood; `cross_validate` chooses bases and families too
     n_folds : blocks in time of that cross-validation, a whole number from 2
-    t_start, t_stop : times; None is the trials' own end. The signal before t_start is used, spikes before it are not
+    t_start, t_stop : times; None: the ends of the trials. The signal before t_start is used, spikes before it are not
 
     Returns
     -------
@@ -198,7 +196,7 @@ def fit_neuron(
     Raises
     ------
     NsnnError : two spikes in a step, no spikes, a signal shorter than the trains or NaN in it, a spike within `refractory`,
-        regressors that can't be told apart, a likelihood without a maximum (separable data)
+        linearly dependent regressors, a likelihood without a maximum (separable data)
 
     >>> import quantities as pq
     >>> signal = neo.AnalogSignal(np.random.default_rng(1).normal(size=5000), units=pq.dimensionless, sampling_period=1*pq.ms)
@@ -284,7 +282,7 @@ def fit_data(model: NeuronModel, data: Data, ridge: float, near: np.ndarray | No
     covariance = covariance_at(value, penalty)
     if covariance is None:
         raise NsnnError(
-            "parameters can't be told apart in these data to rounding: take a smaller basis, or pass ridge=1.0"
+            "parameters can't be distinguished in these data to rounding: take a smaller basis, or pass ridge=1.0"
         )
     names = model.names
     return NeuronFit(
@@ -303,7 +301,7 @@ def fit_data(model: NeuronModel, data: Data, ridge: float, near: np.ndarray | No
 
 
 def as_basis(value: Any, name: str) -> Basis:
-    """A basis as it is, a whole number as so many lags."""
+    """A basis unchanged, a whole number n as `Lags(n)`."""
     if isinstance(value, Basis):
         return value
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:

@@ -1,4 +1,4 @@
-"""The model of a noisy neuron, its log-likelihood, the three-factor gradient, its information, and spikes drawn from it."""
+"""The model of a noisy neuron: log-likelihood, three-factor gradient, information, and simulated spikes."""
 
 from __future__ import annotations
 
@@ -50,10 +50,12 @@ class Value:
 
     @cached_property
     def curvature(self) -> np.ndarray | None:
-        """(n_parameters, n_parameters) minus the second derivatives of the log-likelihood, beta's row and column without those of
-        its trace. None for a family whose f' isn't known."""
-        found = curvature(self.family, self.potential, self.tails)
-        return None if found is None else self._weighted(np.where(self.data.o == 1, *found))
+        """(n_parameters, n_parameters) minus the second derivatives of the log-likelihood, without those of beta's trace.
+
+        None for a family whose f' is unknown.
+        """
+        each = curvature(self.family, self.potential, self.tails)
+        return None if each is None else self._weighted(np.where(self.data.o == 1, *each))
 
     def _weighted(self, weight: np.ndarray) -> np.ndarray:
         e = self.traces
@@ -62,15 +64,15 @@ class Value:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NeuronModel:
-    """a = m + history - theta, P(spike) = F(a), m = beta kept + bias + stimulus: what is fitted; see the module's text.
+    """The model that `fit_neuron` fits: P(spike) = F(a), a = m + history - theta, m = beta kept + bias + stimulus.
 
     Parameters
     ----------
     dt : time, the step
-    family : escape family F without a unit, scale and all: it sets the unit of all potentials
+    family : dimensionless escape family F; its scale sets the unit of all potentials
     stimulus : `Basis` over lags 0, 1, ... of the stimulus
     history : `Basis` over lags 1, 2, ... of the neuron's own spikes, or None
-    beta : decay of the membrane for each step, from 0 to below 1, or "fit" (whose estimate may fall below 0); 0: no membrane
+    beta : decay of the membrane per step, from 0 to below 1, or "fit" (whose estimate may be negative); 0: no membrane
     theta : threshold, "fit" (needs a membrane), or None: 0 without a membrane, "fit" with one
     reset : "hard", "subtract" or "none", of the membrane
     refractory : time after a spike in which none is possible, rounded to whole steps, or None
@@ -78,7 +80,7 @@ class NeuronModel:
 
     Raises
     ------
-    NsnnError : values out of range, unknown options, threshold and bias that can't be told apart
+    NsnnError : values out of range, unknown options, a threshold that can't be distinguished from the bias
 
     >>> from brian2 import ms
     >>> from nsnn_neuro import Gaussian
@@ -161,15 +163,15 @@ class NeuronModel:
         """The parameters in the order of gradients and covariances; theta and beta where they are fitted."""
         first, second = (b.shape[1] for b in self.bases())
         one = self.channels == 1
-        found = ["bias"]
-        found += [
+        names = ["bias"]
+        names += [
             f"stimulus[{k}]" if one else f"stimulus[{c},{k}]"
             for c in range(self.channels)
             for k in range(first)
         ]
-        found += [f"history[{k}]" for k in range(second)]
-        found += ["theta"] * (self.threshold is None) + ["beta"] * (self.beta == "fit")
-        return tuple(found)
+        names += [f"history[{k}]" for k in range(second)]
+        names += ["theta"] * (self.threshold is None) + ["beta"] * (self.beta == "fit")
+        return tuple(names)
 
     def vector(self, parameters: Any) -> np.ndarray:
         """Parameters by name, or in the order of `names`, as an array."""
@@ -216,10 +218,10 @@ class NeuronModel:
         >>> round(value, 6), gradient.tolist()
         (-2.079442, [-0.5, 0.5])
         """
-        found = self.evaluate(
+        value = self.evaluate(
             self.vector(parameters), self.data(trains, signal, t_start=t_start, t_stop=t_stop)
         )
-        return found.log_likelihood, found.gradient
+        return value.log_likelihood, value.gradient
 
     def traces(self, beta: float, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """da/dparameter of all but beta, (n, n_linear), and da/dtheta (n,), at this beta, spikes held fixed."""
@@ -235,14 +237,14 @@ class NeuronModel:
         return linear, threshold
 
     def kept(self, data: Data) -> np.ndarray:
-        """(n,) which part of m outlives the step before: none over a trial's border, none after a hard reset."""
+        """(n,) the share of m that remains from the step before: 0 at a trial's start and after a hard reset."""
         alive = np.where(data.begins, 0.0, 1.0)
         return alive * (1 - data.before) if self.reset == "hard" else alive
 
     def evaluate(
         self, p: np.ndarray, data: Data, linear: tuple[np.ndarray, np.ndarray] | None = None
     ) -> Value:
-        """Log-likelihood and gradient, and on demand information and curvature; `linear`, the traces, if they are known."""
+        """Log-likelihood and gradient, with information and curvature on demand; `linear`: the traces, if known."""
         fitted = self.beta == "fit"
         beta = float(p[-1]) if fitted else float(self.beta)
         e, threshold = self.traces(beta, data) if linear is None else linear
@@ -269,9 +271,9 @@ class NeuronModel:
 
     def probability(self, p: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """(n,) log(1 - P(spike)) and log-likelihood of each step; both 0 while refractory."""
-        found = self.evaluate(p, data)
-        logs = np.where(data.o == 1, found.tails.log_spike, found.tails.log_silence)
-        return np.where(data.free, found.tails.log_silence, 0.0), np.where(data.free, logs, 0.0)
+        at = self.evaluate(p, data).tails
+        logs = np.where(data.o == 1, at.log_spike, at.log_silence)
+        return np.where(data.free, at.log_silence, 0.0), np.where(data.free, logs, 0.0)
 
     # --- spikes ---
 
@@ -283,7 +285,7 @@ class NeuronModel:
         Parameters
         ----------
         parameters : by name, or in the order of `names`
-        signal : neo.AnalogSignal, as of `fit_neuron`; all trials see it from its start to its end
+        signal : neo.AnalogSignal, as of `fit_neuron`; every trial lasts from its start to its end
         trials : repeats
         seed : of numpy.random.default_rng
 
@@ -332,14 +334,14 @@ class NeuronModel:
         theta = float(p[-2] if fitted else p[-1]) if self.threshold is None else self.threshold
         n, scale, silent = len(drive), self._scale, self.refractory_steps
         past, m, last = np.zeros((n, trials)), np.zeros(trials), np.full(trials, -np.inf)
-        ticks, who = [], []
+        ticks, trials_of = [], []
         for t in range(n):
             m = beta * m + drive[t]
             p_spike = self.family._cdf(m + past[t] - theta, scale)
             spikes = np.flatnonzero((rng.random(trials) < p_spike) & (t - last > silent))
             if spikes.size:
                 ticks.append(np.full(spikes.size, t))
-                who.append(spikes)
+                trials_of.append(spikes)
                 last[spikes] = t
                 later = slice(t + 1, t + 1 + len(kernel))
                 past[later, spikes] += kernel[: n - t - 1, None]
@@ -348,17 +350,17 @@ class NeuronModel:
                 elif self.reset == "subtract":
                     m[spikes] -= theta
         empty = [np.empty(0, dtype=int)]
-        return np.concatenate(ticks or empty), np.concatenate(who or empty)
+        return np.concatenate(ticks or empty), np.concatenate(trials_of or empty)
 
 
 @njit(cache=True)
 def leak(inputs: np.ndarray, kept: np.ndarray, beta: float) -> np.ndarray:
     """y(t) = inputs(t) + beta kept(t) y(t - 1), (n, k)."""
-    found = inputs.copy()
+    y = inputs.copy()
     if beta != 0.0:
         for t in range(1, len(inputs)):
             factor = beta * kept[t]
             if factor != 0.0:
                 for k in range(inputs.shape[1]):
-                    found[t, k] += factor * found[t - 1, k]
-    return found
+                    y[t, k] += factor * y[t - 1, k]
+    return y

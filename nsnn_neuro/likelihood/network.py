@@ -35,7 +35,7 @@ _KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What a two-layer fit sees, one row per step; trials one after another; made by `NetworkModel.data`.
+    """The data of a two-layer fit, one row per step, trials concatenated; made by `NetworkModel.data`.
 
     >>> Observed(np.array([[0.0], [1.0]]), np.ones((2, 1)), np.array([2])).split(0.5)[1].o.tolist()
     [[1.0]]
@@ -44,7 +44,7 @@ class Observed:
     o: np.ndarray
     """(n, n_outputs) 1.0 in a step with a spike"""
     x: np.ndarray
-    """(n, 1 + n_stimulus) 1 and the stimulus through its basis"""
+    """(n, 1 + n_stimulus) 1 and the filtered stimulus"""
     lengths: np.ndarray
     """(n_trials,) steps of each trial"""
 
@@ -61,7 +61,7 @@ class Observed:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NetworkModel:
-    """Two layers of NSNN neurons: the stimulus through a basis, hidden neurons that nobody sees, observed output neurons.
+    """Two layers of NSNN neurons: a filtered stimulus, hidden neurons, observed output neurons.
 
         hidden    u_t = beta kept(u, h)_(t-1) + b_1 + sum_k w_k x_k(t),    P(h_t = 1) = F(u_t - theta)
         output    v_t = beta kept(v, o)_(t-1) + b_2 + sum_j w_j h_j(t),    P(o_t = 1) = F(v_t - theta)
@@ -134,12 +134,12 @@ class NetworkModel:
         """Weights as arrays of the right shapes."""
         if not isinstance(weights, list | tuple) or len(weights) != 2:
             raise NsnnError(f"weights = {type(weights).__name__}: expected a pair of arrays {self.shapes}")
-        found = tuple(np.asarray(w, dtype=float) for w in weights)
-        if tuple(w.shape for w in found) != self.shapes or not all(np.all(np.isfinite(w)) for w in found):
+        pair = tuple(np.asarray(w, dtype=float) for w in weights)
+        if tuple(w.shape for w in pair) != self.shapes or not all(np.all(np.isfinite(w)) for w in pair):
             raise NsnnError(
-                f"weights have shapes {[w.shape for w in found]}: expected finite numbers of shapes {self.shapes}"
+                f"weights have shapes {[w.shape for w in pair]}: expected finite numbers of shapes {self.shapes}"
             )
-        return found[0], found[1]
+        return pair[0], pair[1]
 
     def data(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Observed:
         """Spikes and stimulus on the model's steps; `trains` a neo.Block, or the repeats of one neuron."""
@@ -172,7 +172,7 @@ class NetworkModel:
         )
 
     def inputs(self, signal: neo.AnalogSignal) -> neo.AnalogSignal:
-        """What the input of `network` is to be given: 1 and the stimulus through its basis, (n_steps, 1 + n_stimulus)."""
+        """The input of `network`: 1 and the filtered stimulus, (n_steps, 1 + n_stimulus)."""
         steps = on_steps(signal, self.step)
         if steps.values.shape[1] != self.channels:
             raise NsnnError(f"signal has {steps.values.shape[1]} channels: expected {self.channels}")
@@ -187,8 +187,8 @@ class NetworkModel:
     def network(self, weights: Any, plasticity: tuple[Plasticity, Plasticity] | None = None) -> Network:
         """The model as a `Network` of "input" (a `Relay`), "hidden" and "output".
 
-        "hidden" has a neuron more, the first: it fires in every step (its threshold is -1e12); its weights are the output's
-        biases. `simulate` runs it with `Recorded(model.inputs(signal))` for a stimulus.
+        "hidden" has one more neuron, the first, which fires in every step (its threshold is -1e12); its weights are the output's
+        biases. Simulate it with `Recorded(model.inputs(signal))` as stimulus.
         """
         first, second = self.check(weights)
         n_in = len(first)
@@ -221,10 +221,10 @@ class NetworkModel:
     def log_likelihood(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> np.ndarray:
         """Estimates of log P(o_t | o before t, x) of each step, (n,), nats, by a particle filter; their sum is that of log P(O|x).
 
-        `particles` copies of the hidden layer are drawn; in each step a copy counts by the probability that it gives to what was
-        observed, and copies are drawn anew in proportion (systematic resampling). The product over steps of the mean probability is
-        an unbiased estimate of P(O|x) = E_hidden[P(O|hidden)]; so its log is too low on average, the less the more copies.
-        With one copy the mean of the sum is the bound that is trained, E_hidden[log P(O|hidden)].
+        `particles` copies of the hidden layer are drawn. In each step a copy is weighted by the probability that it gives to the
+        observed spikes, and copies are resampled in proportion (systematic resampling). The product over steps of the mean
+        probability is an unbiased estimate of P(O|x) = E_hidden[P(O|hidden)]; so its log is too low on average, less so with more
+        copies. With one copy the mean of the sum is the bound that is trained, E_hidden[log P(O|hidden)].
 
         Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
 
@@ -238,11 +238,11 @@ class NetworkModel:
         """
         whole(particles, 1, "particles")
         weights, rng = self.check(weights), np.random.default_rng(seed)
-        # trials beside each other, padded to the longest
+        # trials side by side, padded to the longest
         here = np.arange(data.lengths.max()) < data.lengths[:, None]
         x, o = (np.zeros((*here.shape, a.shape[1])) for a in (data.x, data.o))
         x[here], o[here] = data.x, data.o
-        found = np.zeros(here.shape)
+        result = np.zeros(here.shape)
         drive = x @ weights[0]
         h = u = np.zeros((len(here), particles, self.n_hidden))
         v = np.zeros((len(here), particles, self.n_outputs))
@@ -256,11 +256,11 @@ class NetworkModel:
             weight = np.exp(logs - np.where(np.isfinite(highest), highest, 0.0))
             total = weight.sum(axis=1)
             with np.errstate(divide="ignore"):
-                found[:, t] = highest[:, 0] + np.log(total / particles)
+                result[:, t] = highest[:, 0] + np.log(total / particles)
             if particles > 1:
                 chosen = systematic(weight, rng)[..., None]
                 u, h, v = (np.take_along_axis(a, chosen, axis=1) for a in (u, h, v))
-        return found[here]
+        return result[here]
 
     def advance(
         self, weights: tuple[np.ndarray, np.ndarray], drive: Any, u: Any, h: Any, v: Any, o: Any, rng: Any
@@ -282,7 +282,7 @@ class NetworkModel:
     def simulate(
         self, weights: Any, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0
     ) -> neo.Block:
-        """The output's spikes drawn from the model under `signal`, a Block with one segment per trial; see `NeuronModel.simulate`.
+        """Simulate the output's spikes under `signal`: a Block with one segment per trial; see `NeuronModel.simulate`.
 
         >>> import quantities as pq
         >>> from nsnn_neuro.likelihood import Lags
@@ -323,11 +323,11 @@ class NetworkModel:
 
 
 def systematic(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(n_trials, particles) which particle each new one is: in proportion to weights, from one draw for each trial."""
+    """Indices (n_trials, particles) of resampled particles, in proportion to their weights, from one draw for each trial."""
     n = weight.shape[1]
     edges = np.cumsum(weight, axis=1)
     edges /= np.where(edges[:, -1:] > 0, edges[:, -1:], 1.0)
     at = (np.arange(n) + rng.random((len(weight), 1))) / n
     row = np.arange(len(weight))[:, None]
-    found = np.searchsorted((edges + row).ravel(), (at + row).ravel(), side="right").reshape(weight.shape)
-    return np.asarray(np.minimum(found - n * row, n - 1))
+    index = np.searchsorted((edges + row).ravel(), (at + row).ravel(), side="right").reshape(weight.shape)
+    return np.asarray(np.minimum(index - n * row, n - 1))

@@ -1,4 +1,4 @@
-"""`fit_network`: hidden noisy neurons between a stimulus and observed spikes, by noise-driven learning on the likelihood."""
+"""`fit_network`: fits of a two-layer network to recorded spikes by noise-driven learning, and their result, `NetworkFit`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BUSY = 0.3  # share of steps in which a hidden neuron near threshold fires, rou
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ranged(Encoder):
-    """A value from 0 to 1 brought back to the range it came from."""
+    """A value from 0 to 1 mapped back to its original range."""
 
     low: Any = parameter("1")
     span: Any = parameter("1")
@@ -46,10 +46,10 @@ class Ranged(Encoder):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NetworkFit:
-    """A two-layer network fitted by `fit_network`: weights, their history, likelihood of new data, spikes drawn from it.
+    """Result of `fit_network`: weights, history, score on new data, simulated spikes.
 
-    There are no standard errors: hidden neurons can change places, so neither their weights nor the output's are identified. What
-    is identified is what the network does: its score, and the spikes that it draws.
+    There are no standard errors: hidden neurons can be permuted, so the weights are not identified. The network's function is: its
+    score and its simulated spikes.
 
     >>> import quantities as pq
     >>> from nsnn_neuro.likelihood import Lags
@@ -108,7 +108,7 @@ class NetworkFit:
         return {"bits_per_spike": estimate.value, "se": estimate.se}
 
     def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
-        """The output's spikes drawn from the fit under `signal`; see `NetworkModel.simulate`."""
+        """Simulate the output's spikes under `signal`; see `NetworkModel.simulate`."""
         return self.model.simulate(self.weights, signal, trials=trials, seed=seed)
 
 
@@ -264,7 +264,7 @@ def fit_network(
         history = pd.concat([history, further], ignore_index=True)
         best_epoch = len(history)
     history["held_out_bound"] = history["val_bound"]
-    weights = scale.undone(w1), w2
+    weights = scale.unscaled(w1), w2
     return NetworkFit(
         model=model,
         weights=weights,
@@ -278,7 +278,7 @@ def fit_network(
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """Columns of mean 0 and variance 1, so that one learning rate fits all, as values from 0 to 1, which `train` takes."""
+    """Standardises columns, so that one learning rate fits all, and maps them to 0 to 1, the range of `train`."""
 
     mean: np.ndarray
     sd: np.ndarray
@@ -287,6 +287,7 @@ class Scale:
 
     @classmethod
     def of(cls, x: np.ndarray, everything: np.ndarray) -> Scale:
+        """From the mean and variance of x, and the range of everything."""
         mean, sd = x.mean(axis=0), x.std(axis=0)
         mean[0], sd[0] = 0.0, 1.0
         if np.any(sd == 0):
@@ -298,15 +299,15 @@ class Scale:
         low[0] = 0.0
         return cls(mean, sd, low, z.max(axis=0) - low)
 
-    def done(self, x: np.ndarray) -> np.ndarray:
+    def scaled(self, x: np.ndarray) -> np.ndarray:
         """(n, n_in) from 0 to 1."""
         return np.asarray(np.clip(((x - self.mean) / self.sd - self.low) / self.span, 0.0, 1.0))  # rounding
 
-    def undone(self, w: np.ndarray) -> np.ndarray:
-        """Weights of the columns as they are, from those of the scaled ones."""
-        found = w / self.sd[:, None]
-        found[0] -= self.mean[1:] @ found[1:]
-        return found
+    def unscaled(self, w: np.ndarray) -> np.ndarray:
+        """Weights of the original columns, from those of the scaled ones."""
+        original = w / self.sd[:, None]
+        original[0] -= self.mean[1:] @ original[1:]
+        return original
 
 
 def _windows(data: Observed, n_steps: int, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
@@ -318,13 +319,13 @@ def _windows(data: Observed, n_steps: int, scale: Scale) -> tuple[np.ndarray, np
         np.arange(end - n, end - n_steps + 1, n_steps) for n, end in zip(data.lengths, ends, strict=True)
     ]
     rows = np.concatenate([*starts, np.empty(0, int)]).astype(int)[:, None] + np.arange(n_steps)
-    return scale.done(data.x)[rows], data.o[rows]
+    return scale.scaled(data.x)[rows], data.o[rows]
 
 
 def _start(
     model: NetworkModel, data: Observed, width: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Random weights that move a membrane by about the noise's width; hidden neurons near threshold, outputs at their rate."""
+    """Random initial weights with an effect of about the noise's width; hidden neurons near threshold, outputs at their rates."""
     first, second = (rng.normal(0.0, width / np.sqrt(n - 1), (n, m)) for n, m in model.shapes)
     first[0] = (1 - model.hidden.si("beta")) * model.hidden.si("theta")
     rates = np.minimum(data.o.mean(axis=0), 1 - 0.5 / len(data.o))  # a neuron may fire in every step
@@ -336,7 +337,7 @@ def _start(
 
 
 def _bits(loss: Any, o: np.ndarray) -> np.ndarray:
-    """Bits per spike of a mean loss per window, over homogeneous neurons."""
+    """Bits per spike over homogeneous neurons, from a mean loss per window."""
     if not o.sum():
         return np.full(len(loss), np.nan)
     p = o.mean(axis=(0, 1))

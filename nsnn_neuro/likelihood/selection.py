@@ -1,4 +1,4 @@
-"""`cross_validate`: bases, families, ridges and membranes chosen by the likelihood of what a fit hasn't seen."""
+"""`cross_validate`: choice of bases, families, ridges and membranes by the likelihood of held-out data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPTIONS = ("stimulus", "history", "family", "beta", "theta", "reset", "refracto
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """Candidates for a fit with their cross-validated scores; made by `cross_validate`.
+    """Result of `cross_validate`: the candidates with their scores, and the best fit.
 
     >>> import neo, quantities as pq
     >>> from nsnn_neuro.likelihood import Lags, NeuronModel
@@ -39,10 +39,10 @@ class CrossValidation:
     best: dict[str, Any]
     """its options"""
     table: pd.DataFrame
-    """a row for each candidate: its options as given; bits_per_spike and se, cross-validated; behind and behind_se, what it has
-    less than the best, paired over parts of the data; refused, why it can't be fitted, "" where it can (else numbers are NaN)"""
+    """a row for each candidate: its options as given; bits_per_spike and se, cross-validated; behind and behind_se, its deficit to
+    the best, paired over parts of the data; refused, why it can't be fitted, or "" (where it can't, numbers are NaN)"""
     folds: np.ndarray = field(repr=False)
-    """(n_steps,) the block in time of each step, trials one after another"""
+    """(n_steps,) the block in time of each step, trials concatenated"""
     values: np.ndarray = field(repr=False)
     """(n_folds, n_parameters) of the best candidate, fitted without each block"""
 
@@ -60,10 +60,10 @@ def cross_validate(
 ) -> CrossValidation:
     """Choose among `candidates` the options of `fit_neuron` with the highest cross-validated likelihood, and fit with them.
 
-    Each trial is cut into `n_folds` blocks in time. A candidate is fitted to all blocks but one and scored on that one, for each in
-    turn. Blocks rather than single steps are left out, as neighbouring steps share stimulus and history. The choice uses all the
-    data given: leave out a test part by `t_stop`, and score `fit` there. The best candidate's own score is a little too high,
-    the more so the more candidates there are.
+    Each trial is cut into `n_folds` blocks in time. For each block a candidate is fitted to the others and scored on it. Blocks are
+    left out rather than single steps, because neighbouring steps share stimulus and history. The choice uses all the data given:
+    keep a test part by `t_stop`, and score `fit` there. The score of the best candidate is slightly too high, more so with more
+    candidates.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def _strength(ridge: Any) -> float:
 
 
 def _behind(best: np.ndarray, own: np.ndarray | None, o: np.ndarray) -> tuple[float, float]:
-    """What a candidate has less than the best, bits per spike, and its error from 20 consecutive parts."""
+    """A candidate's deficit to the best, bits per spike, and its error from 20 consecutive parts."""
     assert own is not None
     gain = (best - own) / np.log(2)
     parts = np.array([part.sum() for part in np.array_split(gain, min(20, len(gain)))])

@@ -1,4 +1,4 @@
-"""Goodness of fit by the time-rescaling theorem, exact for spikes in steps."""
+"""Goodness of fit by the time-rescaling theorem, exact in discrete time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["Rescaled", "rescale"]
 
 @dataclass(frozen=True, eq=False)
 class Rescaled:
-    """Rescaled intervals, uniform on (0, 1) and independent if the model is true; made by `NeuronFit.rescaled`, or of
-    anybody's model by `Rescaled.of`.
+    """Rescaled intervals, independent and uniform on (0, 1) if the model is true; from `NeuronFit.rescaled`, or `Rescaled.of` for
+    any other model.
 
     >>> import numpy as np
     >>> Rescaled(np.array([0.1, 0.4, 0.8]), 0.233, 0.97).n
@@ -28,7 +28,7 @@ class Rescaled:
     ks: float
     """Kolmogorov-Smirnov distance of z from the uniform law"""
     p: float
-    """its exact p-value; too large for data that the model was fitted to, as the parameters have adapted to them"""
+    """its exact p-value; too large for data that the model was fitted to"""
 
     @property
     def n(self) -> int:
@@ -37,18 +37,19 @@ class Rescaled:
 
     @classmethod
     def of(cls, probability: Any, spikes: Any, *, seed: int = 0) -> Rescaled:
-        """The test of any model that gives each step its probability of a spike, told all that was before it.
+        """Test any model, from its probability of a spike in each step given the past.
 
         Parameters
         ----------
-        probability : (n_steps,) from 0 to below 1, above 0 where a spike is; (n_trials, n_steps) are taken one after another
+        probability : (n_steps,) from 0 to below 1, above 0 where a spike is; trials of (n_trials, n_steps) are concatenated
         spikes : of the same shape, 1 in a step with a spike, else 0
-        seed : draws the place in a step
+        seed : of the position of spikes within steps
 
         Raises
         ------
-        NsnnError : shapes that differ, values out of range, no spikes. Source: Brown et al. 2002, doi
-            10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
+        NsnnError : shapes that differ, values out of range, no spikes
+
+        Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
 
         >>> import numpy as np
         >>> spikes = np.random.default_rng(1).random(10_000) < 0.05
@@ -68,11 +69,11 @@ class Rescaled:
 
 
 def rescale(log_silence: np.ndarray, o: np.ndarray, seed: int) -> Rescaled:
-    """From log(1 - p) of each step and its spikes, (n,), trials one after another.
+    """Rescale intervals, from log(1 - p) and the spikes of each step, (n,), trials concatenated.
 
-    Between two spikes the hazards q = -log(1 - p) of the steps without one add up; the step with the spike adds the part
-    -log(1 - r p), r uniform on (0, 1): where in the step the spike would have been. The sum is exponential, mean 1.
-    What remains after a trial's last spike is carried on into the next trial, so that nothing is censored but the very end.
+    Between two spikes the hazards -log(1 - p) of the steps without one add up. The step with the spike adds -log(1 - r p), with r
+    uniform on (0, 1) for the position of the spike in the step. The sum is exponential with mean 1. The rest after a trial's last
+    spike is carried into the next trial, so that only the end of the last trial is censored.
     """
     spikes = np.flatnonzero(o)
     if spikes.size == 0:

@@ -1,4 +1,4 @@
-"""Cross-validation in blocks of time: a fit to all blocks but one, and the likelihood of that one."""
+"""Cross-validation in blocks of time: the likelihood of each block under a fit to the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 
 
 def blocks(data: Data, n_folds: Any) -> np.ndarray:
-    """The fold (n,) of each step: every trial is cut into `n_folds` blocks in time, as equal as can be."""
+    """The fold (n,) of each step: every trial is cut into `n_folds` blocks in time of nearly equal length."""
     whole(n_folds, 2, "n_folds")
     begins = np.flatnonzero(data.begins)
     lengths = np.diff(np.append(begins, len(data.o)))
@@ -39,7 +39,7 @@ def held_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log-likelihood (n,) of each step, nats, under the fit to the other blocks; and parameters (n_folds, n_parameters).
 
-    Membrane and history run through all steps; a block that is left out only takes no part in the fit.
+    Membrane and history run through all steps; a left-out block only has no weight in the fit.
     """
     fold = blocks(data, n_folds)
     logs, values = np.zeros(len(data.o)), []
@@ -60,15 +60,17 @@ def best_ridge(
     model: NeuronModel, data: Data, ridges: Sequence[float], n_folds: int
 ) -> tuple[float, dict[float, Estimate]]:
     """The strength with the highest cross-validated likelihood, and the bits per spike of each that can be fitted."""
-    found: dict[float, Estimate] = {}
-    near, why = None, ""
-    for ridge in sorted(ridges, reverse=True):  # from the strongest, whose fit is a start for the next
+    scores: dict[float, Estimate] = {}
+    near, reason = None, ""
+    for ridge in sorted(ridges, reverse=True):  # from the strongest, whose fit is the start of the next
         try:
             if model.beta != "fit":
                 near = maximise(model, data, ridge, near)[0]
-            found[ridge] = bits_per_spike(held_out(model, data, ridge, n_folds, near)[0], data.o)
+            scores[ridge] = bits_per_spike(held_out(model, data, ridge, n_folds, near)[0], data.o)
         except NsnnError as error:
-            why = str(error)
-    if not found:
-        raise NsnnError(f'ridge = "cv": no strength among {sorted(ridges)} can be fitted to all folds: {why}')
-    return max(found, key=lambda one: found[one].value), found
+            reason = str(error)
+    if not scores:
+        raise NsnnError(
+            f'ridge = "cv": no strength among {sorted(ridges)} can be fitted to all folds: {reason}'
+        )
+    return max(scores, key=lambda one: scores[one].value), scores

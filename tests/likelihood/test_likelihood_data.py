@@ -88,7 +88,7 @@ REGULAR = [np.arange(0.005, 0.99, 0.02)]  # 50 spikes
         (REGULAR, np.zeros(1000), {}, "signal = ndarray object: expected a neo.AnalogSignal"),
         (REGULAR, [NOISE, NOISE], {}, "2 signals for 1 trials"),
         (REGULAR, analog(np.zeros(1000)), {}, r"stimulus\[0\]: nothing reaches it"),
-        (REGULAR, analog(np.ones((1000, 1))), {}, r"bias, stimulus\[0\]: these can't be told apart"),
+        (REGULAR, analog(np.ones((1000, 1))), {}, r"bias, stimulus\[0\]: these can't be distinguished"),
         (
             REGULAR,
             analog(np.repeat(NOISE.magnitude, 2, axis=1)),

@@ -304,10 +304,10 @@ def test_the_bound_of_the_history_is_that_of_the_weights():
     assert np.std(scores) < 0.03
     x, w = fit.model.data(block, signal).x, np.random.default_rng(3).normal(size=(5, 2))
     scale = Scale.of(x[:2000], x)
-    z = scale.low + scale.span * scale.done(x)
+    z = scale.low + scale.span * scale.scaled(x)
     assert_allclose(z[:2000, 1:].mean(axis=0), 0, atol=1e-12)
     assert_allclose(z[:2000, 1:].std(axis=0), 1, rtol=1e-12)
-    assert_allclose(z @ w, x @ scale.undone(w), atol=1e-12)
+    assert_allclose(z @ w, x @ scale.unscaled(w), atol=1e-12)
     assert fit.n_steps == 2400
     assert fit.n_spikes == fit.model.data(block, signal).o[:2400].sum()
     again = fit.model.score(fit.weights, data, particles=100)
