@@ -284,8 +284,8 @@ def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> Non
             share = np.abs(vectors[:, 0])
             alike = ", ".join(n for n, s in zip(names, share, strict=True) if s > 0.1 * share.max())
             raise NsnnError(
-                f"{alike}: these can't be distinguished, one is a sum of the others in these data; take a smaller basis or a richer "
-                f"signal, {'give theta a value' if 'theta' in alike else 'or pass ridge=1.0'}"
+                f"{alike}: these can't be distinguished, one is a sum of the others in these data; take a smaller basis or a "
+                f"richer signal, {'give theta a value' if 'theta' in alike else 'or pass ridge=1.0'}"
             )
 
 
