@@ -167,14 +167,14 @@ def _reliability(o: np.ndarray) -> float:
         return float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", nsnn.measures.SilentNeuronWarning)
-        found = [
+        values = [
             nsnn.measures.schreiber_reliability(
                 [np.flatnonzero(one[:, k]) * 1e-3 for one in o], sigma=2 * pq.ms
             )
             for k in range(o.shape[2])
             if o[:, :, k].any()
         ]
-    return float(np.mean(found)) if found else float("nan")
+    return float(np.mean(values)) if values else float("nan")
 
 
 def run(
@@ -194,15 +194,15 @@ def run(
 
         def row(arm: str, sigma: float, width: float, w: list[np.ndarray], seed=seed, x=x, y=y, rng=rng):
             o = _fire(config, w, x, sigma, seed)
-            found = {"part": "measure", "arm": arm, "sigma": sigma, "width": width, "seed": seed}
-            return found | measure(o, y, config.tau, rng), o
+            labels = {"part": "measure", "arm": arm, "sigma": sigma, "width": width, "seed": seed}
+            return labels | measure(o, y, config.tau, rng), o
 
         for sigma in config.sigmas:
             rows.append(row("untrained", sigma, np.nan, weights)[0])
             for arm in ("likelihood", "noisy"):
                 fit = _train(config, arm, sigma, seed)
-                found, o = row(arm, sigma, sigma, fit.network.get_weights())
-                rows.append(found | (_evaluated(config, fit, x, y) if first and arm == "noisy" else {}))
+                measured, o = row(arm, sigma, sigma, fit.network.get_weights())
+                rows.append(measured | (_evaluated(config, fit, x, y) if first and arm == "noisy" else {}))
                 rows += firing_rows(o, y, arm, sigma) if first else []
         for width in config.widths:
             weights_of_deterministic = _train(config, "deterministic", width, seed).network.get_weights()
@@ -216,9 +216,9 @@ def run(
 
 def _evaluated(config: Config, fit: nsnn.Fit, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     n, loss = config.repeats, nsnn.losses.VanRossum(config.tau)
-    found = fit.evaluate((np.repeat(x[None], n, axis=0), np.repeat(y[None], n, axis=0)), seed=1)
+    result = fit.evaluate((np.repeat(x[None], n, axis=0), np.repeat(y[None], n, axis=0)), seed=1)
     silence = float(loss.value(np.zeros_like(y), y))
-    return {"evaluated": found["loss"] / silence, "evaluated_se": found["se"] / silence}
+    return {"evaluated": result["loss"] / silence, "evaluated_se": result["se"] / silence}
 
 
 def firing_rows(o: np.ndarray, y: np.ndarray, arm: str, sigma: float) -> Iterator[dict[str, Any]]:
@@ -239,12 +239,12 @@ def by_seed_and_sigma(table: pd.DataFrame, arm: str, column: str) -> pd.DataFram
     return rows.pivot(index="seed", columns="sigma", values=column)
 
 
-def _slopes(found: pd.DataFrame) -> np.ndarray:
+def _slopes(wide_table: pd.DataFrame) -> np.ndarray:
     """Slope of log measure against log sigma for each seed, over sigmas with values for all seeds; NaN for fewer than two."""
-    found = found.dropna(axis=1)
-    if found.shape[1] < 2:
-        return np.full(len(found), np.nan)
-    return np.polyfit(np.log(found.columns.to_numpy(float)), np.log(found.to_numpy().T), 1)[0]
+    wide_table = wide_table.dropna(axis=1)
+    if wide_table.shape[1] < 2:
+        return np.full(len(wide_table), np.nan)
+    return np.polyfit(np.log(wide_table.columns.to_numpy(float)), np.log(wide_table.to_numpy().T), 1)[0]
 
 
 def _below(a: pd.DataFrame, b: pd.DataFrame) -> tuple[bool, str]:
@@ -328,9 +328,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     ]
 
 
-def _means(found: pd.DataFrame) -> str:
+def _means(by_sigma: pd.DataFrame) -> str:
     return ", ".join(
-        f"{sigma:g}: {values.mean():.2f} ± {values.std(ddof=1):.2f}" for sigma, values in found.items()
+        f"{sigma:g}: {values.mean():.2f} ± {values.std(ddof=1):.2f}" for sigma, values in by_sigma.items()
     )
 
 
@@ -358,8 +358,10 @@ def plot(table: pd.DataFrame) -> Figure:
     }
 
     def curve(ax, arm, column, label, **style):
-        found = by_seed_and_sigma(table, arm, column)
-        ax.errorbar(found.columns, found.mean(), found.sem(), label=label, ms=4, lw=1.2, capsize=2, **style)
+        values = by_seed_and_sigma(table, arm, column)
+        ax.errorbar(
+            values.columns, values.mean(), values.sem(), label=label, ms=4, lw=1.2, capsize=2, **style
+        )
 
     for arm, colour in colours.items():
         curve(left, arm, "distance", arm, color=colour, marker="o")

@@ -134,14 +134,14 @@ def measured(net: Any, config: Config, seed: int) -> dict[str, float]:
 
     X, y = nsnn.datasets.digits("test")
     noisy = perturb.gaussian(X, sd=config.pixels, seed=seed)
-    found = answers(net, X, config.passes, seed)
-    share = np.stack([(found == k).mean(axis=0) for k in range(10)], axis=1)
+    predicted = answers(net, X, config.passes, seed)
+    share = np.stack([(predicted == k).mean(axis=0) for k in range(10)], axis=1)
     return {
         "accuracy": deep.accuracy(net, (X, y), passes=10, seed=seed)["accuracy"],
         "attacked": _attacked(net, config, "test", seed),
         "disturbed": deep.accuracy(net, (noisy, y), passes=10, seed=seed)["accuracy"],
         "calibration": float(measures.calibration_error(share, y, n_shuffle=0)),
-        "information": float(measures.mutual_information(y, found[0], n_shuffle=0)),
+        "information": float(measures.mutual_information(y, predicted[0], n_shuffle=0)),
         "val_accuracy": deep.accuracy(net, nsnn.datasets.digits("val"), passes=10, seed=seed)["accuracy"],
         "val_attacked": _attacked(net, config, "val", seed),
     }

@@ -211,9 +211,9 @@ def _disturbed(
     net = train_on_digits(arm, config, width, rate, seed)
 
     def seen(kind: str, strength: float, images: Any, labels: Any) -> None:
-        found = deep.accuracy(net, (images, labels), passes=config.passes, seed=seed)["accuracy"]
+        accuracy = deep.accuracy(net, (images, labels), passes=config.passes, seed=seed)["accuracy"]
         shared = {"arm": arm, "seed": seed, "kind": kind, "strength": strength}
-        rows.append(shared | {"accuracy": found, "images": len(labels)})
+        rows.append(shared | {"accuracy": accuracy, "images": len(labels)})
 
     progress(f"{arm}, seed {seed}: noisy inputs")
     seen("none", 0.0, X, y)
@@ -247,25 +247,25 @@ def areas(table: pd.DataFrame) -> pd.DataFrame:
     for group, kinds in GROUPS.items():
         for kind in kinds:
             for arm in ARMS:
-                found = curve(table, arm, kind)
-                x = found.index.to_numpy(dtype=float)
-                area = np.trapezoid(found.to_numpy(), x, axis=0) / x[-1]
+                accuracies = curve(table, arm, kind)
+                x = accuracies.index.to_numpy(dtype=float)
+                area = np.trapezoid(accuracies.to_numpy(), x, axis=0) / x[-1]
                 rows += [
                     {"group": group, "kind": kind, "arm": arm, "seed": seed, "area": a}
-                    for seed, a in zip(found.columns, area, strict=True)
+                    for seed, a in zip(accuracies.columns, area, strict=True)
                 ]
     return pd.DataFrame(rows)
 
 
-def _difference(found: pd.DataFrame) -> np.ndarray:
-    return by_seed(found, "noisy", "area") - by_seed(found, "deterministic", "area")
+def _difference(area_table: pd.DataFrame) -> np.ndarray:
+    return by_seed(area_table, "noisy", "area") - by_seed(area_table, "deterministic", "area")
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Claims with their evidence."""
     clean = table[table.kind == "none"]
     noisy, other = (by_seed(clean, arm, "accuracy") for arm in ARMS)
-    found = areas(table)
+    area_table = areas(table)
     result = [
         Claim(
             "without disturbance the noisy network is not inferior to the deterministic network by more than "
@@ -275,7 +275,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         )
     ]
     for group, title in TITLES.items():
-        own = found[found.group == group]
+        own = area_table[area_table.group == group]
         result.append(
             Claim(
                 f"the area under the curves of {title} is larger for the noisy network (paired 95 % interval above 0)",
@@ -319,8 +319,8 @@ verify = verifier(claims)
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Areas of both networks and their paired difference."""
-    found, rows = areas(table), []
-    for (group, kind), own in found.groupby(["group", "kind"], sort=False):
+    area_table, rows = areas(table), []
+    for (group, kind), own in area_table.groupby(["group", "kind"], sort=False):
         difference = interval(_difference(own))
         rows.append(
             {
@@ -347,10 +347,10 @@ def plot(table: pd.DataFrame) -> Figure:
         ax = axes.flat[place]
         ax.set_visible(True)
         for arm, colour in ARMS.items():
-            found = 100 * curve(table, arm, kind)
-            ax.plot(found.index, found, color=colour, lw=0.6, alpha=0.4)
+            accuracies = 100 * curve(table, arm, kind)
+            ax.plot(accuracies.index, accuracies, color=colour, lw=0.6, alpha=0.4)
             style = "-" if arm == "noisy" else "--"
-            ax.plot(found.index, found.mean(axis=1), style, color=colour, lw=1.8, label=arm)
+            ax.plot(accuracies.index, accuracies.mean(axis=1), style, color=colour, lw=1.8, label=arm)
         ax.set_title(kind, fontsize=9)
         ax.set_xlabel(UNITS[kind], fontsize=8)
         ax.tick_params(labelsize=8)

@@ -255,7 +255,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def plot(table: pd.DataFrame) -> Figure:
     """Responses of the larger cell to the filtered stimulus; scores against network size. Bars: standard errors."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     most = table.cell.max()
     looks = {
@@ -277,7 +277,7 @@ def plot(table: pd.DataFrame) -> Figure:
     scores = table[table.part == "score"]
     for colour, (each, own) in zip(("C2", "C0"), scores.groupby("cell"), strict=False):
         networks, fine = (own[own.model == name].sort_values("n_hidden") for name in ("network", "refined"))
-        true, label = own[own.model == "true"].iloc[0], f"cell of {each} + {each}"
+        true, label = own[own.model == "true"].iloc[0], f"cell of {each} + {each}, before refinement"
         right.errorbar(
             networks.n_hidden, networks.value, networks.se, fmt="o-", color=colour, ms=4, label=label
         )
@@ -292,5 +292,5 @@ def plot(table: pd.DataFrame) -> Figure:
     right.xaxis.set_major_formatter("{x:.0f}")
     right.set(xlabel="hidden neurons of the fit", ylabel="held-out score (bits per spike)", ylim=(0, None))
     figure.supxlabel("bars: standard errors over test steps (left) and of the test score (right)", fontsize=8)
-    right.legend(frameon=False, fontsize="small", loc="lower right")
+    right.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -21,7 +21,7 @@ ESTIMATORS = {
     "quadratic": "#56B4E9",
     "shuffle": "#009E73",
     "chao-shen": "#E69F00",
-    "grassberger": "#F0C419",
+    "grassberger": "#6A3D9A",
     "best-upper-bound": "#CC79A7",
     "nsb": "#A8201A",
     "auto": "#000000",

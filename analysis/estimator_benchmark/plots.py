@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from .channels import ESTIMATORS
 from .words import shown
@@ -26,9 +27,13 @@ def plot(table: pd.DataFrame) -> Figure:
                 ax.plot(rows.trials[inside], y[inside], "o", color=colour, ms=4)
                 ax.plot(rows.trials[~inside], y[~inside], "o", color=colour, ms=4, mfc="white")
         top, bottom = axes[:, column]
-        top.set_title(f"{channel}, {table.truth[table.channel == channel].iloc[0]:.2f} bit", fontsize=10)
+        top.set_title(
+            f"{channel}\n(true value {table.truth[table.channel == channel].iloc[0]:.2f} bit)", fontsize=10
+        )
         top.axhline(0, color="black", lw=0.8, zorder=0)
         top.set_yscale("symlog", linthresh=0.02)
+        low, high = top.get_ylim()
+        top.set_ylim(min(low, -0.03), max(high, 0.03))  # so that the axis has labels
         bottom.set(xscale="log", yscale="log")
         ticks = np.unique(table.trials[table.channel == channel])
         bottom.set_xticks(ticks, [f"{t:g}" for t in ticks], fontsize=8)
@@ -41,5 +46,7 @@ def plot(table: pd.DataFrame) -> Figure:
     axes[1, 0].set_ylabel("SD over repeats (bit)")
     handles = dict(zip(*reversed(axes[0, 0].get_legend_handles_labels()), strict=True))
     handles |= dict(zip(*reversed(axes[0, -1].get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    for face, text in (("black", "in its regime"), ("white", "outside its regime")):
+        handles[text] = Line2D([], [], color="black", marker="o", ms=4, mfc=face, ls="")
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=7, frameon=False, fontsize=8)
     return figure

@@ -79,15 +79,15 @@ def draw(
     history with `kernel` (n_lags,): P(spike) = chance(m + history - theta), m = beta m + drive, 0 after a spike; theta scalar or
     (n,)."""
     n, k = drive.shape
-    past, m, found = np.zeros((n + len(kernel), k)), np.zeros(k), np.zeros((n, k), dtype=bool)
+    past, m, spikes = np.zeros((n + len(kernel), k)), np.zeros(k), np.zeros((n, k), dtype=bool)
     for t in range(n):
         m = beta * m + drive[t]
         o = rng.random(k) < chance(m + past[t] - theta)
         if o.any():
-            found[t] = o
+            spikes[t] = o
             past[t + 1 : t + 1 + len(kernel), o] += kernel[:, None]
             m[o] = 0.0
-    return found
+    return spikes
 
 
 def fires(a: np.ndarray) -> np.ndarray:
@@ -115,8 +115,8 @@ def fit_floor_and_gain(curve: np.ndarray, o: np.ndarray) -> tuple[float, float, 
         p = np.clip(floor + (1 - floor) * gain * curve, LEAST, 1 - LEAST)
         slope = o / p - (1 - o) / (1 - p)
         n = len(o)
-        found = -(o @ np.log(p) + (1 - o) @ np.log1p(-p)) / n
-        return found, -np.array([slope @ (1 - gain * curve), slope @ ((1 - floor) * curve)]) / n
+        loss = -(o @ np.log(p) + (1 - o) @ np.log1p(-p)) / n
+        return loss, -np.array([slope @ (1 - gain * curve), slope @ ((1 - floor) * curve)]) / n
 
     rate = float(o.mean())
     bounds = [(LOWEST * rate, 0.9), (0.0, 1.0)]
@@ -159,12 +159,12 @@ class Fitting:
 
     def steps(self, block: neo.Block) -> np.ndarray:
         """Spikes of a Block in the test part, (n_steps, n_trials); simulations begin at the start of the recording."""
-        found = np.zeros((self.o.shape[1], len(block.segments)), dtype=bool)
+        spikes = np.zeros((self.o.shape[1], len(block.segments)), dtype=bool)
         for k, segment in enumerate(block.segments):
             times = segment.spiketrains[0].magnitude - self.train
             step = np.rint(times / self.recording.dt).astype(int)
-            found[step[step >= 0], k] = True
-        return found
+            spikes[step[step >= 0], k] = True
+        return spikes
 
     def neuron(self, bases: Sequence[dict[str, Any]]) -> Chosen:
         """Noisy neuron by noise-driven maximum likelihood. First choose bases and ridge for a neuron without membrane, then
@@ -177,11 +177,11 @@ class Fitting:
             )  # fmt: skip
 
         first = best([{**one, "ridge": ridge} for one in bases for ridge in config.ridges]).best
-        found = best(
+        choice = best(
             [first | {"beta": beta, "family": family} for family in FAMILIES for beta in config.betas]
         )
-        of = {name: found.best.get(name) for name in ("stimulus", "history")}
-        return Chosen(found.fit, found.values, found.best, of)
+        of = {name: choice.best.get(name) for name in ("stimulus", "history")}
+        return Chosen(choice.fit, choice.values, choice.best, of)
 
     def noisy(self, bases: Sequence[dict[str, Any]], seed: int) -> tuple[Arm, Chosen]:
         """A noisy neuron with its predictions."""
@@ -219,9 +219,11 @@ class Fitting:
         w, kernel, options = _parts(model, chosen.fit.values)
         options["theta"] = options["theta"] - shift
         drive = self._drive(w, model.data(r.trains, r.signals, t_stop=self.stop * pq.s))
-        found = draw(drive, kernel, fires, self.rng(1), **options)
-        p = _apply(free, found.T.astype(float), dt, smooth_both_sides)[:, self.past :]
-        arms = {DETERMINISTIC: Arm(p, np.repeat(found[self.past :, :1], self.config.trials, axis=1), free)}
+        free_spikes = draw(drive, kernel, fires, self.rng(1), **options)
+        p = _apply(free, free_spikes.T.astype(float), dt, smooth_both_sides)[:, self.past :]
+        arms = {
+            DETERMINISTIC: Arm(p, np.repeat(free_spikes[self.past :, :1], self.config.trials, axis=1), free)
+        }
         later = model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
         a = model.evaluate(chosen.fit.values, later).potential.reshape(self.repeats, -1)
         arms[GIVEN_SPIKES] = Arm(
@@ -258,7 +260,7 @@ class Fitting:
     def _smoothing(self, spikes: list[np.ndarray], shifts: np.ndarray, smooth: Smoothing) -> dict[str, float]:
         """Threshold shift and kernel width with the best cross-validated prediction, and floor and gain fitted to the training
         part. `spikes`: (n_shifts, n_repeats, n_steps) of the full fit and of the fit of each fold."""
-        best, found = -np.inf, {}
+        best, settings = -np.inf, {}
         dt, o = self.recording.dt, self.trained
         for (j, shift), width in itertools.product(enumerate(shifts), self.config.widths):
             score, made = 0.0, {}
@@ -274,8 +276,8 @@ class Fitting:
                     p = floor + (1 - floor) * gain * np.minimum(curve[~kept] / top, 1.0)
                     score += log_likelihood(p, o[~kept]).sum()
             if score > best:
-                best, found = score, made
-        return found
+                best, settings = score, made
+        return settings
 
     # --- Poisson models ---
 
@@ -363,12 +365,12 @@ def _parts(model: NeuronModel, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, d
 
 def sizes(bases: dict[str, Any]) -> dict[str, float]:
     """Number of functions and span (ms) of raised cosines."""
-    found = {}
+    result = {}
     for name, basis in bases.items():
         if isinstance(basis, RaisedCosines):
-            found[f"{name} functions"] = float(basis.n)
-            found[f"{name} span"] = float(basis.stop.rescale("ms").magnitude)
-    return found
+            result[f"{name} functions"] = float(basis.n)
+            result[f"{name} span"] = float(basis.stop.rescale("ms").magnitude)
+    return result
 
 
 def _different(bases: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -130,12 +130,12 @@ def spike_measures(fitting: Fitting, arms: dict[str, Arm]) -> Iterator[dict[str,
             value = measures.rate_correlation(blocks[name], blocks[CELL], sigma=kernel, **at)[0]
             yield {"part": "measure", "model": name, "measure": "rate correlation", "value": float(value)}
         if r.f_max is not None:
-            found = measures.coherence_information(
+            information = measures.coherence_information(
                 r.signal(start, stop), blocks[name], f_max=r.f_max * pq.Hz, nperseg=round(r.segment / r.dt),
                 noverlap=round(r.segment / r.dt) // 2, bias="subtract", n_shuffle=0, **at,
             )  # fmt: skip
             yield {
-                "part": "measure", "model": name, "measure": "information", "value": found.value, "se": found.se,
+                "part": "measure", "model": name, "measure": "information", "value": information.value, "se": information.se,
             }  # fmt: skip
 
 

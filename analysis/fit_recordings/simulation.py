@@ -46,6 +46,6 @@ def rows_of_recording(config: Config, recording: Recording, drawn: bool) -> list
     labels = {"kind": recording.kind, "recording": recording.name}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", measures.SilentNeuronWarning)
-        found = [*scores(fitting, arms), *spike_measures(fitting, arms), *across(fitting, arms)]
-        found += raster(fitting, arms) if drawn else []
-    return [{**labels, **row} for row in found]
+        rows = [*scores(fitting, arms), *spike_measures(fitting, arms), *across(fitting, arms)]
+        rows += raster(fitting, arms) if drawn else []
+    return [{**labels, **row} for row in rows]

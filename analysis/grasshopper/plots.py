@@ -51,15 +51,14 @@ def responses(table: pd.DataFrame) -> Figure:
         _raster(raster, table, which)
         _lines(sta, table, which, "spike-triggered average", scale=1e3)
         sta.axvline(0, color="0.85", zorder=0)
-        sta.set(xlabel="lag (ms)", ylabel="sound level (SD)", title="spike-triggered average")
+        sta.set(xlabel="time from the spike (ms)", ylabel="mean sound level (SD)")
         _lines(coherence, table, which, "coherence")
         coherence.axvline(CUTOFF.get(which, np.nan), color="0.8", ls=":", zorder=0)
-        coherence.set(
-            xlabel="frequency (Hz)", ylabel="coherence", ylim=(0, 1), title="coherence (single trials)"
-        )
+        coherence.set(xlabel="frequency (Hz)", ylabel="coherence in single trials", ylim=(0, 1))
         _plain(sta)
         _plain(coherence)
-    axes[0, 1].legend(frameon=False, fontsize=7, loc="upper right", handlelength=1.2, borderaxespad=0)
+    handles = axes[0, 1].get_legend_handles_labels()
+    figure.legend(*handles, frameon=False, fontsize=9, loc="outside lower right", ncols=len(COLOURS))
     return figure
 
 
@@ -83,7 +82,7 @@ def _raster(ax: Axes, table: pd.DataFrame, which: int) -> None:
             top += height
         ticks.append((top - (3 if count == 1 else count) / 2, model))
         top += 1
-    ax.set_yticks([y for y, _ in ticks], [name for _, name in ticks])
+    ax.set_yticks([y for y, _ in ticks], [name.replace(" ", "\n") for _, name in ticks])
     ax.set(
         xlim=(1000, 1600),
         ylim=(top, -0.5),

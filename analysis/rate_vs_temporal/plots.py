@@ -79,7 +79,7 @@ def plot_cortex(table: pd.DataFrame) -> Figure:
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
     """The main figure, words against resolution, and the recording where it is present."""
-    found = {
+    drawn = {
         f"{CLAIM}. Left: information in words and first-spike latencies at the finest resolution, and in counts, against noise. "
         "Middle: words minus counts, for each time scale of the stimuli. Right: information in distances against their cost of "
         "time, a curve per noise; vertical lines: cost at which half is lost. Bars and bands: 95 % intervals over seeds.": plot(
@@ -89,13 +89,13 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
         "seeds.": plot_resolutions(table),
     }
     if (table.part == "cortex").any():
-        found[
+        drawn[
             "Information in a recorded cortical neuron about eight windows of 150 ms, decoded by distance, four "
             "repeats of each, minus "
             "that of shuffled labels. Left: against the cost of time; thick lines: the two settings that are compared. Right: gain "
             "of timing against the reliability of the spikes (Gamma, 2 ms); bars: 95 % intervals over groups of windows."
         ] = plot_cortex(table)
-    return found
+    return drawn
 
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#707070")
@@ -204,9 +204,9 @@ def draw_resolutions(ax: Any, words: dict[float, pd.DataFrame], legend: bool) ->
         ax.legend(frameon=False, fontsize=8, title="noise sigma", title_fontsize=8, **place)
 
 
-def draw_cortex(left: Any, right: Any, found: pd.DataFrame) -> None:
+def draw_cortex(left: Any, right: Any, settings: pd.DataFrame) -> None:
     """Information against the cost of time in each setting; gain of timing against reliability."""
-    for k, row in enumerate(found.itertuples()):
+    for k, row in enumerate(settings.itertuples()):
         colour = COLOURS[k % len(COLOURS)]
         costs = row.curve.index.to_numpy(dtype=float)
         places = _costs(left, costs)

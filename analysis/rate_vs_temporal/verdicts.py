@@ -53,10 +53,10 @@ def half_costs(table: pd.DataFrame, tau: float, sigma: float) -> np.ndarray:
     return np.array([half_cost(curves.columns.to_numpy(dtype=float), row) for row in curves.to_numpy()])
 
 
-def _cost_text(table: pd.DataFrame, found: np.ndarray) -> str:
+def _cost_text(table: pd.DataFrame, costs: np.ndarray) -> str:
     """Geometric mean of costs over seeds as text; `half_cost` is at most the largest cost."""
     largest = table[table.code == "distance"].x.max()
-    return f"{stats.gmean(found):.0f} / s" if (found < largest).any() else f"beyond {largest:g} / s"
+    return f"{stats.gmean(costs):.0f} / s" if (costs < largest).any() else f"beyond {largest:g} / s"
 
 
 def decodable_noises(table: pd.DataFrame, tau: float, least: float = DECODED) -> list[float]:
@@ -221,10 +221,10 @@ def recorded_settings(table: pd.DataFrame) -> pd.DataFrame:
 def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
     if not (table.part == "cortex").any():
         return []
-    found = recorded_settings(table).set_index("setting")
-    high, low = found.gain[11], found.gain[12]
-    gains = np.array([g.mean() for g in found.gain])
-    rank = stats.spearmanr(found.reliability, gains)
+    settings = recorded_settings(table).set_index("setting")
+    high, low = settings.gain[11], settings.gain[12]
+    gains = np.array([g.mean() for g in settings.gain])
+    rank = stats.spearmanr(settings.reliability, gains)
     return [
         Claim(
             "recorded neuron, most reliable setting (11): distances with a cost of time carry more information than counts (95 %)",
@@ -236,7 +236,7 @@ def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
             "recorded neuron: the gain of timing is larger in the most reliable setting (11) than in the least "
             "reliable one (12) (95 %)",
             above(high - low, 0.0),
-            f"reliability {found.reliability[11]:.2f} and {found.reliability[12]:.2f}; {_bits(high - low)}",
+            f"reliability {settings.reliability[11]:.2f} and {settings.reliability[12]:.2f}; {_bits(high - low)}",
             central=False,
         ),
         Claim(
@@ -245,7 +245,7 @@ def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
             f"{rank.statistic:+.2f}, p = {rank.pvalue:.2g}; "
             + ", ".join(
                 f"{k:02d} {r:.2f}: {g:+.2f}"
-                for k, r, g in zip(found.index, found.reliability, gains, strict=True)
+                for k, r, g in zip(settings.index, settings.reliability, gains, strict=True)
             ),
             central=False,
         ),

@@ -45,21 +45,21 @@ def _bits(
 ) -> dict[str, float]:
     """Estimate and standard error, with shuffled labels under the sabotage; and the Panzeri-Treves estimate."""
     labels = rng.permutation(s) if config.sabotage == "labels shuffled" else s
-    found, other = (
+    estimate, other = (
         measures.mutual_information(labels, r, bias=b, n_shuffle=0) for b in (bias, "panzeri-treves")
     )
-    return {"value": found.value, "se": found.se, "panzeri treves": other.value}
+    return {"value": estimate.value, "se": estimate.se, "panzeri treves": other.value}
 
 
 def _best(information: Callable[[float], float], low: float, high: float) -> tuple[float, float]:
     """Location and value of the maximum of a function of the noise, searched in log noise."""
-    found = optimize.minimize_scalar(
+    result = optimize.minimize_scalar(
         lambda x: -information(float(np.exp(x))),
         bounds=(np.log(low), np.log(high)),
         method="bounded",
         options={"xatol": 1e-5},
     )
-    return float(np.exp(found.x)), float(-found.fun)
+    return float(np.exp(result.x)), float(-result.fun)
 
 
 def _signal(values: np.ndarray) -> nsnn.Recorded:
@@ -163,10 +163,10 @@ def lif(config: Config) -> list[dict[str, Any]]:
         exact = count_information(meant, config.lif_sigmas, config.window)
         for j, level in enumerate(config.lif_sigmas):
             for k in range(config.replicates):
-                found = _bits(s, counts[:, i, :, j, k].T.ravel(), rng, config)
+                bits = _bits(s, counts[:, i, :, j, k].T.ravel(), rng, config)
                 rows.append(
                     {"part": "LIF", "kind": "simulated", "signal": name, "units": 1, "sigma": level, "replicate": k,
-                     "exact": exact[j], **found}
+                     "exact": exact[j], **bits}
                 )  # fmt: skip
     return rows + _lif_curves(config)
 

@@ -25,12 +25,12 @@ def simulated(table: pd.DataFrame, part: str, signal: str, units: int = 1) -> pd
     own = table[
         (table.kind == "simulated") & (table.part == part) & (table.signal == signal) & (table.units == units)
     ]
-    found = own.groupby("sigma", as_index=False).agg(
+    points = own.groupby("sigma", as_index=False).agg(
         value=("value", "mean"),
         se=("se", lambda e: np.sqrt((e**2).sum()) / len(e)),
         exact=("exact", "first"),
     )
-    return found.assign(z=(found.value - found.exact) / found.se.clip(lower=1e-6))
+    return points.assign(z=(points.value - points.exact) / points.se.clip(lower=1e-6))
 
 
 def curve(table: pd.DataFrame, part: str, signal: str, units: int = 1, kind: str = "curve") -> pd.DataFrame:
@@ -71,31 +71,31 @@ def location(table: pd.DataFrame, part: str) -> tuple[float, float, float, float
     first = int(np.clip(np.abs(np.log(points.sigma / best)).to_numpy().argmin() - 2, 0, len(points) - 5))
     near = points.iloc[first : first + 5]
     x = np.log(near.sigma.to_numpy())
-    found, error, curvature = vertex(x, near.value.to_numpy(), near.se.to_numpy())
+    at, error, curvature = vertex(x, near.value.to_numpy(), near.se.to_numpy())
     expected, *_ = vertex(x, near.exact.to_numpy(), 0 * x)
     error = max(error, 1e-6)
-    return float(best * np.exp(found - expected)), error, (found - expected) / error, curvature
+    return float(best * np.exp(at - expected)), error, (at - expected) / error, curvature
 
 
-def _agree(found: pd.DataFrame) -> tuple[bool, str]:
+def _agree(points: pd.DataFrame) -> tuple[bool, str]:
     """Whether all points agree with theory, and the evidence."""
-    off = (found.value - found.exact).abs()
-    z = found.z[off >= RESIDUAL].abs()
+    off = (points.value - points.exact).abs()
+    z = points.z[off >= RESIDUAL].abs()
     text = (
         f"largest |z| of points that differ by more than {RESIDUAL:g} bit: {z.max():.1f}"
         if len(z)
         else f"no point differs by {RESIDUAL:g} bit"
     )
     return bool(
-        len(found) and (z < 4).all()
-    ), f"{len(found)} points, largest difference {off.max():.4f} bit; {text}"
+        len(points) and (z < 4).all()
+    ), f"{len(points)} points, largest difference {off.max():.4f} bit; {text}"
 
 
 def _agreement(table: pd.DataFrame, part: str, text: str) -> Claim:
-    found = pd.concat([simulated(table, part, name) for name in ("subthreshold", "suprathreshold")])
+    points = pd.concat([simulated(table, part, name) for name in ("subthreshold", "suprathreshold")])
     return Claim(
         f"{text}: simulated and exact information agree at every noise for both signals, |z| < 4 or within {RESIDUAL:g} bit",
-        *_agree(found),
+        *_agree(points),
     )
 
 
@@ -125,14 +125,14 @@ def _location(table: pd.DataFrame, part: str, text: str, central: bool) -> Claim
 
 
 def _falls(table: pd.DataFrame, part: str, text: str) -> Claim:
-    found, exact = simulated(table, part, "suprathreshold"), curve(table, part, "suprathreshold").exact
-    value, se = found.value.to_numpy(), found.se.to_numpy()
+    points, exact = simulated(table, part, "suprathreshold"), curve(table, part, "suprathreshold").exact
+    value, se = points.value.to_numpy(), points.se.to_numpy()
     rise = np.diff(value) / np.hypot(se[1:], se[:-1]).clip(1e-6)
-    ends = [replicates(table, part, "suprathreshold", s) for s in (found.sigma.min(), found.sigma.max())]
+    ends = [replicates(table, part, "suprathreshold", s) for s in (points.sigma.min(), points.sigma.max())]
     return Claim(
         f"{text}: information about the control falls monotonically with noise, exactly and in simulations to 4 standard errors",
         bool((np.diff(exact) < 0).all() and rise.max() < 4 and above(ends[0] - ends[1], 0.0)),
-        f"{ends[0].mean():.3f} bit at sigma {found.sigma.min():.3g}, {ends[1].mean():.3f} at {found.sigma.max():.3g}; largest "
+        f"{ends[0].mean():.3f} bit at sigma {points.sigma.min():.3g}, {ends[1].mean():.3f} at {points.sigma.max():.3g}; largest "
         f"rise {max(0.0, float(rise.max())):.1f} standard errors",
     )
 
@@ -141,7 +141,7 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
     pools = sorted(table[(table.part == "pool") & (table.kind == "simulated")].units.astype(int).unique())
     best = {k: curve(table, "pool", "Gaussian", k, "best").iloc[0] for k in pools if k > 1}
     one = float(table[(table.part == "pool") & (table.signal == "equal SDs")].exact.iloc[0])
-    found = pd.concat([simulated(table, "pool", "Gaussian", k) for k in pools])
+    points = pd.concat([simulated(table, "pool", "Gaussian", k) for k in pools])
     own = table[(table.part == "pool") & (table.kind == "simulated")]
     other = (own["panzeri treves"] - own.exact).groupby([own.units, own.sigma]).mean().abs()
     gain = {k: replicates(table, "pool", "Gaussian", best[k].sigma, k) - 1 for k in best}
@@ -161,7 +161,7 @@ def _claims_of_pools(table: pd.DataFrame) -> list[Claim]:
         ),
         Claim(
             f"pool: simulated and exact information agree at every noise and size, |z| < 4 or within {RESIDUAL:g} bit",
-            *_agree(found),
+            *_agree(points),
         ),
         Claim(
             "pool: with noise two or more units carry more than the noiseless bit, and the gain grows with their number (95 %)",

@@ -98,10 +98,10 @@ def _gradients(config: Config) -> Iterator[dict[str, Any]]:
         u, o = ([a[0] for a in states] for states in deterministic(W, x[:1], **neuron))
         for name, surrogate in SURROGATES.items():
             family, parameter = surrogate.family(_width(config)), surrogate.parameter(1.0)
-            found = reference.ndl(W, x[0], o, _Distance(aim), family, **neuron)
+            gradients = reference.ndl(W, x[0], o, _Distance(aim), family, **neuron)
             psi = [surrogate.formula(a - THETA, parameter) for a in u]
             exact = backpropagation(W, x[0], u, o, psi, o[-1] - aim, **neuron)
-            off = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(found, exact, strict=True))
+            off = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(gradients, exact, strict=True))
             yield {"part": "gradient", "case": name, "reset": reset, "value": off, "exact": 0.0}
             texts = [
                 str(rule).splitlines()
@@ -119,9 +119,9 @@ def _expected(W: list[np.ndarray], x: np.ndarray, family: nsnn.Family, **options
     neuron = {name: value for name, value in options.items() if name != "reset_path"}
     patterns = reference.patterns(W, len(x))
     p = reference.probability(W, x, patterns, family, **neuron)
-    found = reference.ndl(W, x, patterns, _Sum(), family, **options)[0]
+    gradients = reference.ndl(W, x, patterns, _Sum(), family, **options)[0]
     exact = reference.enumerate(W, x, _Sum(), family, **neuron)[1][0]
-    return float(p @ found[:, 0, 0]), float(exact[0, 0])
+    return float(p @ gradients[:, 0, 0]), float(exact[0, 0])
 
 
 def _depth(config: Config) -> Iterator[dict[str, Any]]:
@@ -161,8 +161,8 @@ def _limit(config: Config) -> Iterator[dict[str, Any]]:
         _, exact = deterministic(W, x, **neuron)
         for name, surrogate in SURROGATES.items():
             for k, width in enumerate(config.widths):
-                _, found = reference.forward(W, x, surrogate.family(width), seed=config.seed + k, **neuron)
-                differ = [(a != b).reshape(len(x), -1) for a, b in zip(found, exact, strict=True)]
+                _, spikes = reference.forward(W, x, surrogate.family(width), seed=config.seed + k, **neuron)
+                differ = [(a != b).reshape(len(x), -1) for a, b in zip(spikes, exact, strict=True)]
                 fraction = np.concatenate(differ, axis=1).mean(axis=1)
                 se = float(fraction.std(ddof=1) / np.sqrt(len(fraction)))
                 yield {
