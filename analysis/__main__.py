@@ -27,10 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command. Return 0; 1 if a central claim failed; 2 for bad input; 3 if one of several studies crashed."""
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     parser.add_argument(
-        "studies",
-        nargs="*",
-        metavar="NAME",
-        help="names of studies, or 'all'; default: list the studies",
+        "studies", nargs="*", metavar="NAME", help="names of studies, or 'all'; default: list the studies"
     )
     parser.add_argument("--quick", action="store_true", help="small, fast run with larger errors")
     parser.add_argument("--seed", type=int, help="seed of the study (default: that of its Config)")
@@ -142,10 +139,7 @@ def _can_run(study) -> bool:
     needs = getattr(study, "NEEDS", None)
     if needs is None or importlib.util.find_spec(needs) is not None:
         return True
-    print(
-        f'{harness.name_of(study)}: skipped, needs {needs}: pip install -e ".[{needs}]"',
-        file=sys.stderr,
-    )
+    print(f'{harness.name_of(study)}: skipped, needs {needs}: pip install -e ".[{needs}]"', file=sys.stderr)
     return False
 
 

@@ -86,13 +86,8 @@ class Config(StudyConfig):
     """samples of manifolds in each of the three parts"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 2,
-        "hidden": 32,
-        "channels": 4,
-        "epochs": 15,
-        "rates": (0.01,),
-        "samples": 600,
-    }
+        "seeds": 2, "hidden": 32, "channels": 4, "epochs": 15, "rates": (0.01,), "samples": 600,
+    }  # fmt: skip
 
     def combinations(self) -> list[tuple[str, str, str]]:
         """Combinations of the run: a few if quick, otherwise all whose data are available."""

@@ -52,12 +52,8 @@ class Config(StudyConfig):
     """learning rates of all three"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 3,
-        "epochs": 30,
-        "widths": (0.4,),
-        "penalties": (0.0001,),
-        "rates": (0.01,),
-    }
+        "seeds": 3, "epochs": 30, "widths": (0.4,), "penalties": (0.0001,), "rates": (0.01,),
+    }  # fmt: skip
 
 
 def _training_data(config: Config) -> tuple[np.ndarray, np.ndarray]:

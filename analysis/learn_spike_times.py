@@ -69,10 +69,7 @@ class Config(StudyConfig):
     """repeats of the input per update; one for the deterministic network, where all are identical"""
     repeats: int = 100
 
-    QUICK: ClassVar[dict[str, Any]] = {
-        "sigmas": (0.2, 0.8),
-        "widths": (0.4,),
-    }
+    QUICK: ClassVar[dict[str, Any]] = {"sigmas": (0.2, 0.8), "widths": (0.4,)}
 
 
 def task(config: Config, seed: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:

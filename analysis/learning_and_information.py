@@ -69,10 +69,7 @@ class Config(StudyConfig):
     every: int = 4
     """reliability uses every so many hidden neurons"""
 
-    QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 3,
-        "epochs": (0, 1, 4),
-    }
+    QUICK: ClassVar[dict[str, Any]] = {"seeds": 3, "epochs": (0, 1, 4)}
 
 
 def train_network(arm: str, config: Config, epochs: int, seed: int, checkpoint: Path) -> nsnn.Fit:

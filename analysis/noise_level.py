@@ -95,14 +95,9 @@ class Config(StudyConfig):
     """trials for calibration"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 2,
-        "hidden": 64,
-        "epochs": 12,
-        "levels": (0.1, 0.4, 1.6),
-        "rates": (3e-3, 1e-2),
-        "images": 30,
+        "seeds": 2, "hidden": 64, "epochs": 12, "levels": (0.1, 0.4, 1.6), "rates": (3e-3, 1e-2), "images": 30,
         "steps": 5,
-    }
+    }  # fmt: skip
 
 
 # --- the run -----------------------------------------------------------------------------------------------------------------

@@ -100,24 +100,10 @@ class Config(StudyConfig):
     """bits per weight"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "tuning": 1,
-        "seeds": 2,
-        "hidden": 64,
-        "epochs": 12,
-        "widths": (0.4,),
-        "rates": (0.01,),
-        "images": 30,
-        "draws": 20,
-        "steps": 5,
-        "queries": 200,
-        "inputs": (0.3,),
-        "squares": (3,),
-        "changes": (0.1, 0.2),
-        "norms": (0.8,),
-        "losses": (0.3,),
-        "jitters": (0.4,),
-        "bits": (3,),
-    }
+        "tuning": 1, "seeds": 2, "hidden": 64, "epochs": 12, "widths": (0.4,), "rates": (0.01,), "images": 30,
+        "draws": 20, "steps": 5, "queries": 200, "inputs": (0.3,), "squares": (3,), "changes": (0.1, 0.2),
+        "norms": (0.8,), "losses": (0.3,), "jitters": (0.4,), "bits": (3,),
+    }  # fmt: skip
 
 
 def _inputs(config: Config, X: np.ndarray, seed: int) -> Iterator[tuple[str, float, np.ndarray]]:

@@ -45,10 +45,7 @@ class Config(StudyConfig):
     """duration of each neuron, after a warm-up of 1 s"""
     tolerance: float = 0.01
 
-    QUICK: ClassVar[dict[str, Any]] = {
-        "steps": (0.1e-3, 0.2e-3, 1e-3),
-        "spikes": 20_000,
-    }
+    QUICK: ClassVar[dict[str, Any]] = {"steps": (0.1e-3, 0.2e-3, 1e-3), "spikes": 20_000}
 
 
 def _theory(config: Config, v_thresh: float) -> float:

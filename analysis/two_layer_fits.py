@@ -54,12 +54,7 @@ class Config(StudyConfig):
     """epochs of refinement on the likelihood"""
     particles: int = 100
 
-    QUICK: ClassVar[dict[str, Any]] = {
-        "n_hidden": (2, 16),
-        "refine": 4,
-        "steps": 8_000,
-        "test": 4_000,
-    }
+    QUICK: ClassVar[dict[str, Any]] = {"n_hidden": (2, 16), "refine": 4, "steps": 8_000, "test": 4_000}
 
 
 def cell(each: int) -> tuple[NetworkModel, tuple[np.ndarray, np.ndarray]]:

@@ -56,18 +56,8 @@ from .simulation import run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM",
-    "PAPER",
-    "SABOTAGES",
-    "Config",
-    "claims",
-    "figures",
-    "headline",
-    "plot",
-    "run",
-    "summary",
-    "tables",
+    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables",
     "verify",
-]
+]  # fmt: skip
 
 verify = verifier(claims)

@@ -53,8 +53,5 @@ class Config(StudyConfig):
     sigma_factors: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "trials": 10,
-        "generations": 4,
-        "calibration_trials": 6,
-        "sigma_factors": (0.0, 0.5, 1.0, 2.0),
-    }
+        "trials": 10, "generations": 4, "calibration_trials": 6, "sigma_factors": (0.0, 0.5, 1.0, 2.0),
+    }  # fmt: skip

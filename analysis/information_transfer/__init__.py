@@ -36,19 +36,8 @@ from .simulation import bound_of, linear_coherence, run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM",
-    "SABOTAGES",
-    "Config",
-    "bound_of",
-    "claims",
-    "figures",
-    "headline",
-    "linear_coherence",
-    "plot",
-    "run",
-    "summary",
-    "tables",
-    "verify",
-]
+    "CLAIM", "SABOTAGES", "Config", "bound_of", "claims", "figures", "headline", "linear_coherence", "plot", "run",
+    "summary", "tables", "verify",
+]  # fmt: skip
 
 verify = verifier(claims)

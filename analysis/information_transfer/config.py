@@ -44,9 +44,5 @@ class Config(StudyConfig):
     """bins per word"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "sigmas": (0.75, 1.5, 3.0, 6.0),
-        "copies": (2, 8, 4),
-        "trials": 40,
-        "seconds": 3.2,
-        "dt": 2.5e-4,
-    }
+        "sigmas": (0.75, 1.5, 3.0, 6.0), "copies": (2, 8, 4), "trials": 40, "seconds": 3.2, "dt": 2.5e-4,
+    }  # fmt: skip

@@ -35,18 +35,8 @@ from .simulation import pair_correlation, population_counts, run
 from .verdicts import claims, headline, summary
 
 __all__ = [
-    "CLAIM",
-    "SABOTAGES",
-    "Config",
-    "claims",
-    "figures",
-    "headline",
-    "pair_correlation",
-    "plot",
-    "population_counts",
-    "run",
-    "summary",
-    "verify",
-]
+    "CLAIM", "SABOTAGES", "Config", "claims", "figures", "headline", "pair_correlation", "plot", "population_counts",
+    "run", "summary", "verify",
+]  # fmt: skip
 
 verify = verifier(claims)

@@ -43,16 +43,9 @@ class Config(StudyConfig):
     states: tuple[str, ...] = tuple(STATES)
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "networks": 2,
-        "n_e": 2500,
-        "epsilon": 0.2,
-        "J": 0.2,
-        "seconds": 0.2,
-        "transient": 0.1,
-        "dt": 0.25e-3,
-        "engine": "numpy",
-        "fed": 100,
-    }
+        "networks": 2, "n_e": 2500, "epsilon": 0.2, "J": 0.2, "seconds": 0.2, "transient": 0.1, "dt": 0.25e-3,
+        "engine": "numpy", "fed": 100,
+    }  # fmt: skip
 
     @property
     def network(self) -> dict:

@@ -32,17 +32,8 @@ from .simulation import linear_response, run, trained
 from .verdicts import claims, summary
 
 __all__ = [
-    "CLAIM",
-    "SABOTAGES",
-    "Config",
-    "claims",
-    "figures",
-    "linear_response",
-    "plot",
-    "run",
-    "summary",
-    "trained",
+    "CLAIM", "SABOTAGES", "Config", "claims", "figures", "linear_response", "plot", "run", "summary", "trained",
     "verify",
-]
+]  # fmt: skip
 
 verify = verifier(claims)

@@ -56,14 +56,6 @@ class Config(StudyConfig):
     """windows that are decoded at a time"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 16,
-        "together": 8,
-        "apart": 5,
-        "stimuli": 6,
-        "taus": (2e-3, 32e-3),
-        "sigmas": (0.5, 2.0, 8.0, 32.0),
-        "trials": 256,
-        "resolutions": (4e-3, 8e-3, 12e-3),
-        "trains": 24,
-        "shuffles": 10,
-    }
+        "seeds": 16, "together": 8, "apart": 5, "stimuli": 6, "taus": (2e-3, 32e-3), "sigmas": (0.5, 2.0, 8.0, 32.0),
+        "trials": 256, "resolutions": (4e-3, 8e-3, 12e-3), "trains": 24, "shuffles": 10,
+    }  # fmt: skip

@@ -55,10 +55,7 @@ def stimulus(config: Config, seed: int, tau: float, number: int) -> np.ndarray:
     """Drive of a trial, mV at each step: the lead, then a frozen Ornstein-Uhlenbeck path that causes the configured membrane SD."""
     scale = config.amplitude * np.sqrt((tau + config.tau_m) / tau)
     path = nsnn.FrozenNoise(
-        config.mean * mV,
-        scale * mV,
-        tau * second,
-        seed=_state(config.seed, seed, round(1e6 * tau), number),
+        config.mean * mV, scale * mV, tau * second, seed=_state(config.seed, seed, round(1e6 * tau), number)
     )
     lead = np.full(round(config.lead / config.dt), config.before)
     return np.concatenate([lead, 1e3 * path.samples(round(config.window / config.dt), config.dt)])
@@ -114,13 +111,7 @@ def first(trains: measures.Trains, n: int) -> measures.Trains:
     """The first n trials."""
     own = trains.trial < n
     return measures.Trains(
-        trains.times[own],
-        trains.neuron[own],
-        trains.trial[own],
-        1,
-        n,
-        trains.t_start[:n],
-        trains.t_stop[:n],
+        trains.times[own], trains.neuron[own], trains.trial[own], 1, n, trains.t_start[:n], trains.t_stop[:n]
     )
 
 

@@ -32,17 +32,7 @@ from .simulation import run
 from .verdicts import claims, headline, summary
 
 __all__ = [
-    "CLAIM",
-    "PAPER",
-    "SABOTAGES",
-    "Config",
-    "claims",
-    "figures",
-    "headline",
-    "plot",
-    "run",
-    "summary",
-    "verify",
-]
+    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "verify",
+]  # fmt: skip
 
 verify = verifier(claims)

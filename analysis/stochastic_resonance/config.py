@@ -47,11 +47,7 @@ class Config(StudyConfig):
     """presentations of each level per replicate"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "replicates": 4,
-        "sigmas": tuple(np.geomspace(0.1, 2.0, 9)),
-        "presentations": 8_000,
-        "lif_sigmas": tuple(np.geomspace(0.75, 16.0, 8)),
-        "trials": 200,
-        "ratios": (0.05, 0.088, 0.2, 0.316, 0.503, 1.0),
-        "shown": 240,
-    }
+        "replicates": 4, "sigmas": tuple(np.geomspace(0.1, 2.0, 9)), "presentations": 8_000,
+        "lif_sigmas": tuple(np.geomspace(0.75, 16.0, 8)), "trials": 200,
+        "ratios": (0.05, 0.088, 0.2, 0.316, 0.503, 1.0), "shown": 240,
+    }  # fmt: skip

@@ -26,9 +26,7 @@ def simulated(table: pd.DataFrame, part: str, signal: str, units: int = 1) -> pd
         (table.kind == "simulated") & (table.part == part) & (table.signal == signal) & (table.units == units)
     ]
     points = own.groupby("sigma", as_index=False).agg(
-        value=("value", "mean"),
-        se=("se", lambda e: np.sqrt((e**2).sum()) / len(e)),
-        exact=("exact", "first"),
+        value=("value", "mean"), se=("se", lambda e: np.sqrt((e**2).sum()) / len(e)), exact=("exact", "first")
     )
     return points.assign(z=(points.value - points.exact) / points.se.clip(lower=1e-6))
 

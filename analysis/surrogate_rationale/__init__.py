@@ -22,17 +22,7 @@ from .simulation import run
 from .verdicts import claims, summary, tables
 
 __all__ = [
-    "CLAIM",
-    "PAPER",
-    "SABOTAGES",
-    "Config",
-    "claims",
-    "figures",
-    "plot",
-    "run",
-    "summary",
-    "tables",
-    "verify",
-]
+    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "plot", "run", "summary", "tables", "verify",
+]  # fmt: skip
 
 verify = verifier(claims)

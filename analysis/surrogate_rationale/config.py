@@ -33,8 +33,5 @@ class Config(StudyConfig):
     trials: int = 20
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "synapses": (1, 2, 4, 8),
-        "widths": (1.0, 0.1, 0.01, 1e-4, 1e-12),
-        "steps": 100,
-        "trials": 10,
-    }
+        "synapses": (1, 2, 4, 8), "widths": (1.0, 0.1, 0.01, 1e-4, 1e-12), "steps": 100, "trials": 10,
+    }  # fmt: skip

@@ -160,7 +160,7 @@ def _claims_of_the_limit(table: pd.DataFrame) -> list[Claim]:
             f"{100 * widest.value.min():.0f} to {100 * widest.value.max():.0f} % differ at width {widest.sigma.iloc[0]:g}, "
             f"{int((least.value > 0).sum())} of {len(least)} networks differ at {least.sigma.iloc[0]:g}; "
             f"largest rise between widths {max(0.0, *rises):.1f} standard errors",
-        ),
+        )
     ]
 
 
@@ -184,11 +184,7 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The bias in each setting."""
     depth = table[table.part == "depth"]
     reset = table[table.part == "reset"]
-    titles = {
-        "noise": "sigma",
-        "shared": "number of synapses that share the weight",
-        "weaker": "weight",
-    }
+    titles = {"noise": "sigma", "shared": "number of synapses that share the weight", "weaker": "weight"}
     return {
         "Bias in depth": pd.DataFrame(
             {

@@ -38,17 +38,7 @@ from .simulation import run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM",
-    "SABOTAGES",
-    "Config",
-    "claims",
-    "figures",
-    "headline",
-    "plot",
-    "run",
-    "summary",
-    "tables",
-    "verify",
-]
+    "CLAIM", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables", "verify",
+]  # fmt: skip
 
 verify = verifier(claims)

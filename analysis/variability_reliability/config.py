@@ -46,11 +46,6 @@ class Config(StudyConfig):
     fit: cell.Fit = cell.Fit()
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "fluctuations": (0.0, 1.0, 4.0, 8.0),
-        "sigmas": (0.0, 0.25, 0.5, 1.0, 3.0),
-        "seeds": 8,
-        "trials": 20,
-        "seconds": 1.2,
-        "dt": 2e-4,
-        "fit": cell.QUICK,
-    }
+        "fluctuations": (0.0, 1.0, 4.0, 8.0), "sigmas": (0.0, 0.25, 0.5, 1.0, 3.0), "seeds": 8, "trials": 20,
+        "seconds": 1.2, "dt": 2e-4, "fit": cell.QUICK,
+    }  # fmt: skip

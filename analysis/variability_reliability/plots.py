@@ -61,12 +61,7 @@ def _sigma_axis(ax: Axes, sigmas: list[float]) -> None:
 
 
 def _curves(
-    ax: Axes,
-    table: pd.DataFrame,
-    quantity: str,
-    fluctuations: list[float],
-    scale: float = 1.0,
-    **style: Any,
+    ax: Axes, table: pd.DataFrame, quantity: str, fluctuations: list[float], scale: float = 1.0, **style: Any
 ) -> None:
     rows = table[(table.part == "frozen") & (table.quantity == quantity)]
     every = sorted(table[table.part == "frozen"].fluctuation.unique())

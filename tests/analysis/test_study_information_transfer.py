@@ -78,11 +78,7 @@ BROKEN = {
         {"quantity": "bound", "signal": "weak", "sigma": 0.75},
         lambda row: row.value + 2,
     ),
-    "nowhere below the bound": (
-        "copy",
-        {"quantity": "direct", "sigma": 3.0},
-        lambda row: row.value - 20,
-    ),
+    "nowhere below the bound": ("copy", {"quantity": "direct", "sigma": 3.0}, lambda row: row.value - 20),
     "two grasshopper receptors": (
         "recorded",
         {"quantity": "bound", "source": "grasshopper 2"},

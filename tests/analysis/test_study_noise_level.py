@@ -70,10 +70,7 @@ def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: st
 
 @pytest.mark.parametrize(
     ("made", "message"),
-    [
-        ({"slow": 0.05}, "learning rate changes the accuracy"),
-        ({"lead": -0.02}, "in every learned cell"),
-    ],
+    [({"slow": 0.05}, "learning rate changes the accuracy"), ({"lead": -0.02}, "in every learned cell")],
 )
 def test_an_expectation_that_fails_is_reported(made: dict[str, float], message: str) -> None:
     (claim,) = (claim for claim in study.claims(table(**made)) if message in claim.text)

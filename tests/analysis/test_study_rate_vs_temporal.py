@@ -195,7 +195,7 @@ BROKEN = {
         (0.6, {"code": "words", "tau": 32e-3, "sigma": 0.5})
     ],
     "have lost half of their information falls with noise": [
-        (2.0, {"code": "distance", "tau": 2e-3, "sigma": 2.0, "x": 6400.0}),
+        (2.0, {"code": "distance", "tau": 2e-3, "sigma": 2.0, "x": 6400.0})
     ],
 }
 
