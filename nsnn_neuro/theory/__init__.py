@@ -1,8 +1,8 @@
-"""Closed forms that simulations are held against. Pure functions: SI floats in and out, quantities accepted at the edge.
+"""Closed forms and Fokker-Planck solvers to compare simulations with. Arguments are quantities or SI floats, results SI floats.
 
-Every function names its paper and equation, and broadcasts over its arguments. All voltages of one call have one unit (or none:
-with plain numbers everything is dimensionless, times in the unit of tau_m). `sigma` is the package's sigma, the free membrane's
-standard deviation; sigma_B = sqrt(2) sigma of the diffusion literature appears inside only.
+Every function states its source and equation and broadcasts over its arguments. All voltages of a call have the same unit; with
+plain numbers everything is dimensionless and times are in the unit of tau_m. `sigma` is the standard deviation of the free
+membrane; sigma_B = sqrt(2) sigma of the diffusion literature is used internally only.
 """
 
 from .correlation import count_correlation

@@ -1,15 +1,16 @@
-"""The unit border of `theory`: quantities or plain numbers in, SI float arrays out."""
+"""Arguments of the closed forms: quantities or plain numbers in, SI float arrays out."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import units
 from ..core.errors import NsnnError
+from ..models.noise import SQRT2
 
-__all__ = ["arguments", "expect", "function", "out", "plain", "times", "voltages"]
+__all__ = ["Problem", "expect", "function", "neuron_times", "out", "plain", "problem", "times", "voltages"]
 
 
 def plain(value: Any, name: str) -> np.ndarray:
@@ -20,17 +21,17 @@ def plain(value: Any, name: str) -> np.ndarray:
 
 
 def voltages(**named: Any) -> list[np.ndarray]:
-    """Voltages, or plain numbers all of them, as SI float arrays."""
-    found = {name: units.unit_of(v) for name, v in named.items()}
-    if len(set(found.values())) > 1 or not set(found.values()) <= {"V", "1"}:
+    """Voltages, or all of them plain numbers, as SI float arrays."""
+    given = {name: units.unit_of(v) for name, v in named.items()}
+    if len(set(given.values())) > 1 or not set(given.values()) <= {"V", "1"}:
         raise NsnnError(
-            f"{', '.join(named)} have units {found}: expected one unit, voltages or plain numbers"
+            f"{', '.join(named)} have units {given}: expected the same unit for all, voltages or plain numbers"
         )
     return [plain(v, n) for n, v in named.items()]
 
 
 def times(**named: Any) -> list[np.ndarray]:
-    """Times and the frequency `f`, or plain numbers all of them, as SI float arrays."""
+    """Times and the frequency `f`, or all of them plain numbers, as SI float arrays."""
     unit = {name: {"Hz": "s"}.get(units.unit_of(v), units.unit_of(v)) for name, v in named.items()}
     wrong = {n for n, v in named.items() if (n == "f") != (units.unit_of(v) == "Hz") and unit[n] != "1"}
     if wrong or len(set(unit.values())) > 1 or not set(unit.values()) <= {"s", "1"}:
@@ -39,9 +40,9 @@ def times(**named: Any) -> list[np.ndarray]:
     return [plain(v, n) for n, v in named.items()]
 
 
-def expect(held: Any, rule: str, **shown: Any) -> None:
-    """Raise NsnnError with the values `shown` unless the `rule` is held everywhere."""
-    if not np.all(held):
+def expect(condition: Any, rule: str, **shown: Any) -> None:
+    """Raise NsnnError with the values `shown` and the `rule` unless the condition is true everywhere."""
+    if not np.all(condition):
         raise NsnnError(
             ", ".join(f"{name} = {value}" for name, value in shown.items()) + f": expected {rule}"
         )
@@ -53,17 +54,49 @@ def function(value: Any, name: str, example: str) -> None:
         raise NsnnError(f"{name} = {value}: expected a function such as {example}")
 
 
-def arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac) -> list[np.ndarray]:
-    """Those of an integrate-and-fire neuron with a hard threshold, checked: broadcast mu, sigma, tau, refrac, theta, reset."""
+class Problem(NamedTuple):
+    """A neuron with a hard threshold in white noise, and its drive: SI arrays of one shape, or plain numbers."""
+
+    mu: np.ndarray
+    sigma: np.ndarray
+    tau: np.ndarray
+    refrac: np.ndarray
+    theta: np.ndarray
+    reset: np.ndarray
+
+    @property
+    def distance(self) -> np.ndarray:
+        """From reset to threshold."""
+        return self.theta - self.reset
+
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """(v_reset - mu) / sigma_B and (v_thresh - mu) / sigma_B, sigma_B = sqrt(2) sigma; not scaled where sigma = 0."""
+        scale = np.where(self.sigma > 0, SQRT2 * self.sigma, 1.0)
+        return (self.reset - self.mu) / scale, (self.theta - self.mu) / scale
+
+
+def problem(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Problem:
+    """The arguments of `siegert_rate` and its like, checked and broadcast.
+
+    Raises
+    ------
+    NsnnError : wrong or mixed units; sigma, tau_m, tau_refrac or v_reset out of range
+    """
     mean, deviation, theta, reset = voltages(mu=mu, sigma=sigma, v_thresh=v_thresh, v_reset=v_reset)
-    tau, refrac = times(tau_m=tau_m, tau_refrac=tau_refrac)
+    tau, refrac = neuron_times(tau_m, tau_refrac)
     expect(deviation >= 0, "sigma >= 0", sigma=sigma)
+    expect(reset < theta, "v_reset < v_thresh", v_reset=v_reset, v_thresh=v_thresh)
+    return Problem(*np.broadcast_arrays(mean, deviation, tau, refrac, theta, reset))
+
+
+def neuron_times(tau_m: Any, tau_refrac: Any, **more: Any) -> list[np.ndarray]:
+    """tau_m > 0 and tau_refrac >= 0; `more` are times or f, checked for their unit only."""
+    tau, refrac, *others = times(tau_m=tau_m, tau_refrac=tau_refrac, **more)
     expect(tau > 0, "tau_m > 0", tau_m=tau_m)
     expect(refrac >= 0, "tau_refrac >= 0", tau_refrac=tau_refrac)
-    expect(reset < theta, "v_reset < v_thresh", v_reset=v_reset, v_thresh=v_thresh)
-    return list(np.broadcast_arrays(mean, deviation, tau, refrac, theta, reset))
+    return [tau, refrac, *others]
 
 
 def out(value: np.ndarray) -> Any:
-    """A number for an array without axes, else the array."""
+    """A number instead of an array without axes."""
     return value.item() if np.ndim(value) == 0 else value

@@ -1,4 +1,4 @@
-"""Correlation of the spike counts of two neurons that share some of their noise, by linear response."""
+"""Correlation of the spike counts of two neurons with shared noise, by linear response."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["count_correlation"]
 
 
 def count_correlation(c: Any, sigma: Any, *, tau_m: Any, gain: Any, rate: Any, cv: Any) -> Any:
-    """Correlation coefficient of long-window spike counts of two equal neurons with a small shared fraction of their white noise.
+    """Correlation coefficient of spike counts in long windows, for two equal neurons with a small fraction of shared white noise.
 
     rho = 2 tau_m sigma^2 (dr/dmu)^2 c / (CV^2 r)
 
-    Derivation. The drive of either neuron holds sigma sqrt(2 tau_m c) xi(t) in common, of (two-sided) spectrum 2 tau_m sigma^2 c.
-    At low frequencies the rate follows it with gain dr/dmu, so in a long window T the counts' covariance is
-    2 tau_m sigma^2 c (dr/dmu)^2 T. A renewal process has count variance CV^2 r T. The quotient is rho; T drops out. de la Rocha
+    Derivation. The drives share the noise sigma sqrt(2 tau_m c) xi(t), with (two-sided) spectrum 2 tau_m sigma^2 c. At low
+    frequencies the rate follows it with gain dr/dmu, so the covariance of counts in a long window T is 2 tau_m sigma^2 c (dr/dmu)^2
+    T. The count variance of a renewal process is CV^2 r T. Their quotient is rho. de la Rocha
     et al. write rho = sigma'^2 (dr/dmu')^2 c / (CV^2 r) for dV/dt = mu' + sigma' xi + ...: there mu' = mu / tau_m and
     sigma'^2 = 2 sigma^2 / tau_m. First order in c.
 

@@ -1,4 +1,4 @@
-"""Escape noise: a hazard in place of diffusive noise, rate and CV of a leaky neuron that has it, its intervals in steps of dt."""
+"""Escape noise: the hazard that approximates white noise, and rate, CV and interval distribution of neurons with escape noise."""
 
 from __future__ import annotations
 
@@ -23,26 +23,23 @@ __all__ = [
     "step_escape_interval",
 ]
 
-_SPAN, _FINEST, _GROWTH = (
-    30.0,
-    5e-4,
-    0.0025,
-)  # in tau_m: where the tail begins; a step is _FINEST + _GROWTH t at most
-_SHORTEST = 1e-9  # of that; a hazard that needs less is a step to the end of it
-_HAZARD = 0.1  # expected spikes in a step at most, while any survive
-_DEAD = 40.0  # survival exp(-40) is none
-_STEPS = 20_000  # of the quadrature over an interval whose hazard is a function of time
+# in tau_m: where the exponential tail begins; the longest step is _FINEST + _GROWTH t
+_SPAN, _FINEST, _GROWTH = 30.0, 5e-4, 0.0025
+_SHORTEST = 1e-9  # smallest fraction of that step, at a jump of the hazard
+_HAZARD = 0.1  # largest expected number of spikes in a step
+_DEAD = 40.0  # a survival probability of exp(-40) counts as 0
+_STEPS = 20_000  # steps of the quadrature for a hazard that is a function of time
 
 
 def plesser_gerstner_hazard(
     sigma: Any, *, tau_m: Any, v_thresh: Any, c1: float = 0.72, c2: float = 1 / np.sqrt(np.pi)
 ) -> Callable[[Any, Any], Any]:
-    """The hazard that stands in for white noise of strength sigma on an LIF neuron, a function of u and du/dt.
+    """Hazard that approximates white noise of strength sigma in an LIF neuron, a function of u and du/dt.
 
     rho = (c1 / tau_m + c2 / sigma_B [du/dt]+) exp(-(u - v_thresh)^2 / sigma_B^2), sigma_B = sqrt(2) sigma, u noise-free
 
-    Holds for sigma_B of about a fifth to two fifths of v_thresh - v_reset and mu below threshold (rates within 5 %); not for
-    stronger noise, nor for mu above threshold, nor for rare spikes.
+    Rates are within 5 % for sigma_B of about 0.2 to 0.4 (v_thresh - v_reset) and mu below threshold. It does not hold for stronger
+    noise, mu above threshold, or rare spikes.
 
     Parameters
     ----------
@@ -76,17 +73,18 @@ def escape_rate(
 
     u = mu + (v_reset - mu) exp(-t / tau_m), S(t) = exp(-int_0^t rho(u, du/dt)), 1/r = tau_refrac + int S dt
 
-    Simpson's rule up to 30 tau_m, then exponential, in steps that grow from tau_m / 2,000 to tau_m / 13 and are shorter where the
-    hazard is above a tenth per step; relative error below 1e-6 for a hazard that changes over no less than 1/100 of mu - v_reset.
+    Simpson's rule up to 30 tau_m and an exponential tail, with steps that grow from tau_m / 2,000 to tau_m / 13 and are shorter
+    where the hazard exceeds 0.1 per step. The relative error is below 1e-6 for a hazard that varies over at least 1/100 of mu -
+    v_reset.
 
     Parameters
     ----------
-    hazard : function of u and du/dt (SI) that returns 1/s, e.g. `plesser_gerstner_hazard`; its parameters broadcast, too
-    mu : where u goes without spikes; tau_m, tau_refrac : times; v_reset : voltage. All broadcast
+    hazard : function of u and du/dt (SI) that returns 1/s, e.g. `plesser_gerstner_hazard`; its parameters broadcast
+    mu : mean of the free membrane; tau_m, tau_refrac : times; v_reset : voltage. All broadcast
 
     Raises
     ------
-    NsnnError : wrong units or ranges, a hazard that isn't a function
+    NsnnError : wrong units or ranges, a hazard that is not a function
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 
@@ -103,8 +101,8 @@ def escape_cv(
 ) -> Any:
     """Coefficient of variation of the interspike intervals of a leaky neuron with escape noise; NaN where it never fires.
 
-    CV = r sqrt(int (t - m)^2 rho S dt), m the mean of t: no difference of large moments is formed. The rest as in
-    `escape_rate`
+    CV = r sqrt(int (t - m)^2 rho S dt), m the mean of t, without differences of large moments. Arguments as in
+    `escape_rate`.
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 
@@ -178,22 +176,22 @@ def step_escape_interval(
 ) -> np.ndarray:
     """Probability that an interval of an LIF neuron with escape noise per step is k steps of dt, k = 1 ... kmax.
 
-    After a spike the membrane is held at v_reset for r = tau_refrac / dt steps, then in the j-th step after these
+    After a spike the membrane stays at v_reset for r = tau_refrac / dt steps; in the j-th step after these
     u_j = mu + (v_reset - mu) exp(-j dt / tau_m); p_j = F(u_j - v_thresh), P(T = r + j) = p_j prod_(i<j) (1 - p_i), P(T <= r) = 0
 
     Parameters
     ----------
-    family : the escape noise, voltages or dimensionless as the rest
-    mu : where u goes without spikes; v_thresh, v_reset : voltages; tau_m, tau_refrac, dt : times. Scalars
+    family : the escape noise, in the unit of the voltages
+    mu : mean of the free membrane; v_thresh, v_reset : voltages; tau_m, tau_refrac, dt : times. Scalars
     kmax : number of steps, >= 1
 
     Returns
     -------
-    pmf : (kmax,); what is missing to 1 is the probability of longer intervals
+    pmf : (kmax,); the sum is 1 minus the probability of longer intervals
 
     Raises
     ------
-    NsnnError : wrong units or ranges, arrays, or a tau_refrac that isn't a whole number of steps
+    NsnnError : wrong units or ranges, arrays, or a tau_refrac that is not a multiple of dt
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 
@@ -213,29 +211,30 @@ def step_escape_interval(
         )
     whole(kmax, 1, "kmax")
     if family.x_unit != (unit := units.unit_of(mu)):
-        raise NsnnError(f"family = {family}, mu = {mu}: expected one unit, voltages or plain numbers")
-    held = int(np.rint(refrac / step))
-    if abs(refrac / step - held) > 1e-6:
+        raise NsnnError(f"family = {family}, mu = {mu}: expected the same unit, voltages or plain numbers")
+    n_refrac = int(np.rint(refrac / step))
+    if abs(refrac / step - n_refrac) > 1e-6:
         raise NsnnError(
-            f"tau_refrac = {tau_refrac}, dt = {dt}: expected a whole number of steps, e.g. {held * dt}"
+            f"tau_refrac = {tau_refrac}, dt = {dt}: expected a whole number of steps, e.g. {n_refrac * dt}"
         )
     pmf = np.zeros(kmax)
-    if held < kmax:
-        u = mean + (reset - mean) * np.exp(-np.arange(1, kmax - held + 1) * step / tau)
+    if n_refrac < kmax:
+        u = mean + (reset - mean) * np.exp(-np.arange(1, kmax - n_refrac + 1) * step / tau)
         p = family.cdf(units.pq_quantity(u - theta, unit))
-        pmf[held:] = p * np.cumprod(np.concatenate([[1.0], 1 - p[:-1]]))
+        pmf[n_refrac:] = p * np.cumprod(np.concatenate([[1.0], 1 - p[:-1]]))
     return pmf
 
 
 def renewal_rate(hazard: Callable[[Any], Any], *, tau_refrac: Any) -> float:
-    """Rate of a renewal process with any hazard along a noise-free path, in Hz.
+    """Rate of a renewal process with any hazard, in Hz.
 
-    S(t) = exp(-int_0^t rho), 1/r = tau_refrac + int S dt. Simpson's rule in 20,000 steps up to S = exp(-40) at least: for hazards
-    without jumps that are felt within 1/500 of the time that takes.
+    S(t) = exp(-int_0^t rho), 1/r = tau_refrac + int S dt. Simpson's rule with 20,000 steps up to S = exp(-40) at least, for
+    hazards without jumps that vary over more than 1/500 of that time.
 
     Parameters
     ----------
-    hazard : function of an array of times since release (s) that returns 1/s, e.g. `h.hazard` of a path; it must not die out
+    hazard : function of an array of times since release (s) that returns 1/s, e.g. `h.hazard` of a path; its integral must exceed
+        40
     tau_refrac : time before release, scalar
 
     Raises
@@ -252,7 +251,7 @@ def renewal_rate(hazard: Callable[[Any], Any], *, tau_refrac: Any) -> float:
 
 
 def renewal_cv(hazard: Callable[[Any], Any], *, tau_refrac: Any) -> float:
-    """Coefficient of variation of that process' intervals: CV^2 = r^2 [2 int t S dt - (int S dt)^2], the rest as in `renewal_rate`.
+    """CV of the intervals of a renewal process: CV^2 = r^2 [2 int t S dt - (int S dt)^2]; arguments as in `renewal_rate`.
 
     Source: Cox 1962, Renewal Theory; Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 

@@ -1,4 +1,4 @@
-"""Mean field of a sparse network of excitatory and inhibitory LIF neurons: its self-consistent rates."""
+"""Mean field of Brunel's sparse network of excitatory and inhibitory LIF neurons: self-consistent rates."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def brunel_input(
     tau_m: Any = 20 * pq.ms,
     v_thresh: Any = 20 * pq.mV,
 ) -> tuple[Any, Any]:
-    """Mean and standard deviation of the free membrane of a neuron in Brunel's network that fires at `rate`.
+    """Mean and standard deviation of the free membrane in Brunel's network, whose neurons fire at `rate`.
 
     mu = C_E J tau_m (nu_ext + nu (1 - g gamma)), sigma^2 = J^2 C_E tau_m (nu_ext + nu (1 + g^2 gamma)) / 2,
     C_E = epsilon n_e, gamma = n_i / n_e, nu_ext = eta v_thresh / (J C_E tau_m)
 
     Parameters
     ----------
-    rate : of all neurons, frequency; g : inhibitory over excitatory weight; eta : external rate over the one that reaches threshold
+    rate : of all neurons, frequency; g : inhibitory over excitatory weight; eta : external rate relative to the one that brings the
+        mean to threshold
     n_e, n_i : number of neurons; epsilon : connection probability; J : excitatory weight; tau_m : time; v_thresh : from rest
 
     Returns
@@ -78,9 +79,9 @@ def brunel_rates(
 ) -> np.ndarray:
     """All self-consistent rates of Brunel's network, in Hz: nu = Siegert's rate of `brunel_input(nu)`.
 
-    The difference of the two sides is scanned from 0 to 1 / tau_refrac (100 / tau_m without one), its turning points close to 0
-    too, and each change of sign is solved by Brent's method. A fixed point says nothing about its stability: with several, those in
-    between are unstable, and the network may oscillate around the others.
+    The difference of the two sides is scanned from 0 to 1 / tau_refrac (100 / tau_m without refractory time), including extrema
+    close to 0, and each change of sign is solved by Brent's method. Fixed points need not be stable: of several fixed points every
+    second one is unstable, and the network may oscillate around the others.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def brunel_rates(
 
 
 def _roots(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
-    """Zeros of a function between the points x, also the pairs that lie between two neighbours."""
+    """Zeros of a function between the points x, including pairs of zeros between two neighbours."""
     y = function(x)
     towards = np.sign(y[1:-1]) * np.minimum(
         np.sign(y[1:-1]) * (y[:-2] - y[1:-1]), np.sign(y[1:-1]) * (y[2:] - y[1:-1])

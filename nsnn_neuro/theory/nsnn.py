@@ -1,4 +1,4 @@
-"""The discrete NSNN neuron under constant drive, and the published code's: the exact law of their interspike intervals."""
+"""Exact distribution of interspike intervals of the NSNN neuron under constant drive, and of the neuron of the published code."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..models.noise import SQRT2
 
 __all__ = ["double_noise_interval", "nsnn_interval"]
 
-_PER_SIGMA = 4  # nodes of the density; the trapezoidal rule is exact to rounding from 3 on
-_WIDTH = 9.5  # standard deviations of a normal density that are kept: the rest has weight 1e-21
-_NODES = 50_000
+_PER_SIGMA = 4  # nodes per sigma; the trapezoidal rule is exact to rounding from 3 on
+_WIDTH = 9.5  # standard deviations at which normal densities are truncated: the rest is 1e-21
+_NODES = 50_000  # largest number of nodes
 
 
 def nsnn_interval(current: float, family: Family, *, beta: float, theta: float, kmax: int) -> np.ndarray:
@@ -25,17 +25,17 @@ def nsnn_interval(current: float, family: Family, *, beta: float, theta: float, 
 
     Parameters
     ----------
-    current : drive of each step, dimensionless
+    current : drive per step, dimensionless
     family : the escape noise, dimensionless
     beta : decay, 0 to 1; theta : threshold; kmax : number of steps, >= 1
 
     Returns
     -------
-    pmf : (kmax,); what is missing to 1 is the probability of longer intervals
+    pmf : (kmax,); the sum is 1 minus the probability of longer intervals
 
     Raises
     ------
-    NsnnError : arguments out of range, with a unit, or a family that has one
+    NsnnError : arguments out of range or with a unit, or a family with a unit
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831 (the neuron); renewal theory
 
@@ -63,25 +63,25 @@ def _checked(beta: float, kmax: int) -> None:
 def double_noise_interval(
     current: float, sigma: float, *, beta: float, theta: float, kmax: int
 ) -> np.ndarray:
-    """Probability that an interval of the published code's neuron is k steps: its noise enters the membrane and the spike.
+    """Probability that an interval is k steps for the neuron of the published code, with noise in membrane and spike.
 
-    u_t = beta u_(t-1) (1 - o_(t-1)) + current + sigma xi_t, then P(o_t = 1) = Phi((u_t - theta) / sigma); u keeps its noise. The
-    density g_k of u_k in an interval that lasts longer than k follows from g_(k-1) by quadrature (error below 1e-12):
+    u_t = beta u_(t-1) (1 - o_(t-1)) + current + sigma xi_t, then P(o_t = 1) = Phi((u_t - theta) / sigma); the noise stays in
+    u. The density g_k of u_k in an interval longer than k follows from g_(k-1) by quadrature (error below 1e-12):
     P(T = k) = int g_(k-1)(u) Phi((beta u + current - theta) / (sqrt2 sigma)) du. For beta = 0 it is geometric with
-    p = Phi((current - theta) / (sqrt2 sigma)), as in the first step of all.
+    p = Phi((current - theta) / (sqrt2 sigma)), which is also P(T = 1).
 
     Parameters
     ----------
-    current : drive of each step, dimensionless; sigma : SD of each of the two noises, > 0
+    current : drive per step, dimensionless; sigma : SD of each of the two noises, > 0
     beta : decay, 0 to 1; theta : threshold; kmax : number of steps, >= 1
 
     Returns
     -------
-    pmf : (kmax,); what is missing to 1 is the probability of longer intervals
+    pmf : (kmax,); the sum is 1 minus the probability of longer intervals
 
     Raises
     ------
-    NsnnError : arguments out of range, or a membrane that could wander over more than 12,500 sigma (beta near 1, many steps)
+    NsnnError : arguments out of range, or a membrane that may spread over more than 12,500 sigma (beta near 1, many steps)
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831 (the code published with it)
 
@@ -111,14 +111,14 @@ def _normal(x: np.ndarray) -> np.ndarray:
 
 
 def _grid(current: float, sigma: float, beta: float, theta: float, kmax: int) -> np.ndarray:
-    """Where a membrane without spike may be within kmax steps: from below its free law to what fires for certain."""
+    """Grid of potentials without a spike in kmax steps: from below the free distribution to certain spikes."""
     power = beta ** np.arange(kmax)
     mean, deviation = current * np.cumsum(power), sigma * np.sqrt(np.cumsum(power**2))
     low = min(np.min(mean - _WIDTH * deviation), theta - _WIDTH * sigma)
     n = int(np.ceil((theta - low) / sigma + _WIDTH) * _PER_SIGMA)
     if n > _NODES:
         raise NsnnError(
-            f"beta = {beta}, kmax = {kmax}, sigma = {sigma}: the membrane may wander over {n // _PER_SIGMA} sigma, "
+            f"beta = {beta}, kmax = {kmax}, sigma = {sigma}: the membrane may spread over {n // _PER_SIGMA} sigma, "
             "expected fewer steps or a smaller beta"
         )
     return low + np.arange(n + 1) * sigma / _PER_SIGMA

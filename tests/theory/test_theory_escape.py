@@ -162,7 +162,7 @@ def test_short_steps_tend_to_the_hazard():
         ({"mu": np.zeros(2)}, "scalars"),
         ({"dt": 0.0}, "dt = 0.0"),
         ({"kmax": 0}, "kmax = 0"),
-        ({"family": Gaussian(4 * mV)}, "one unit"),
+        ({"family": Gaussian(4 * mV)}, "the same unit"),
     ],
 )
 def test_bad_arguments_of_step_intervals_are_named(change, words):

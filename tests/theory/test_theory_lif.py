@@ -92,7 +92,7 @@ def test_the_discrete_threshold_refuses(change, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"v_thresh": 20 * mV}, "one unit"),
+        ({"v_thresh": 20 * mV}, "the same unit"),
         ({"tau_m": 20 * ms}, "tau_m"),
         ({"v_reset": 1.0}, "v_reset = 1.0, v_thresh = .*: expected v_reset < v_thresh"),
         ({"sigma": -1.0}, "sigma >= 0"),

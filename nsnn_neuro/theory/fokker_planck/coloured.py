@@ -1,19 +1,20 @@
-"""Rate and CV of a one-dimensional neuron in Ornstein-Uhlenbeck noise of any correlation time, from its Fokker-Planck equation.
+"""Rate and CV of a one-dimensional neuron in Ornstein-Uhlenbeck noise with any correlation time, from its Fokker-Planck equation.
 
 tau_m dV/dt = f(V) + I, tau_noise dI = -I dt + sigma_I sqrt(2 tau_noise) dW, sigma_I = sigma sqrt(1 + tau_m / tau_noise). With
 x = V, time in tau_m, z = I / sigma_I, s = sigma_I, k = tau_noise / tau_m the density P(x, z) obeys
 
     d/dx [(f + s z) P] - (1/k) d/dz [z P + dP/dz] = -dP/dt.
 
-What leaves at v_spike (there f + s z > 0, and P = 0 where f + s z < 0) has the law j(z); after tau_refrac, in which z goes on
-freely, it comes back at v_reset. Discretised by a Galerkin method: in V discontinuous polynomials of degree 2 with the flux
-taken from where the flow comes from, in z continuous ones of degree 3. Probability is conserved to rounding, and so are the
-mean and variance of z. The sign of f + s z changes inside an element: its integrals are split there. At v_spike P rises as
-the square root of the distance from f + s z = 0 (Doering et al. 1987): the mesh is graded towards that point and towards
-v_reset. Rate and CV are functionals of P, so that their error is a product, primal times adjoint, and falls much faster than P's.
+The flux at v_spike (f + s z > 0 there, and P = 0 where f + s z < 0) has the distribution j(z); after tau_refrac, during which z
+evolves freely, it re-enters at v_reset. The discretisation is a Galerkin method with discontinuous polynomials of degree 2 and
+upwind flux in V, and continuous polynomials of degree 3 in z. It conserves probability, mean and variance of z to rounding.
+Integrals over elements in which the sign of f + s z changes are split there. At v_spike P rises as the square root of the distance
+from f + s z = 0 (Doering et al. 1987), so the mesh is graded towards that point and towards v_reset. Rate and CV are functionals of
+P; their error is a product of primal and adjoint errors and falls much faster than that of P.
 
 With A the operator of one interval (no re-entry), A G1 = (entry law) and A G2 = G1 give the moments int G1 and 2 int G2 of the
-passage time; the entry law is the stationary vector of the matrix that takes a spike's law of z to the next spike's.
+passage time; the entry law is the stationary vector of the matrix that maps the distribution of z at a spike to that at the next
+spike.
 
 Sources: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015 (the boundary conditions); Doering, Hagan & Levermore 1987,
 doi 10.1103/PhysRevLett.59.2129 (the half-range singularity)
@@ -30,14 +31,14 @@ from scipy.sparse.linalg import splu
 
 from ...core.errors import NsnnError
 from ..arguments import out, times, voltages
-from .stationary import lowest, problem
+from .stationary import drift_problem, lowest
 
 __all__ = ["coloured_fp_cv", "coloured_fp_rate"]
 
 _V_ORDER, _Z_ORDER = 2, 3
 _Z_END = 6.5  # a normal variable is beyond it with probability 8e-11
-_LARGEST = 300_000  # unknowns
-_RAREST = 1e-9  # spikes per tau_m; below, the tails of P drown in rounding
+_LARGEST = 300_000  # largest number of unknowns
+_RAREST = 1e-9  # smallest rate in 1/tau_m; below, the tails of P are lost in rounding
 _NEAR = 0.03  # smallest element at the singular point, in z; in V, as the cube of z there, _NEAR^3 s k
 
 
@@ -55,7 +56,7 @@ class _Point(NamedTuple):
     resolution: float
 
     def still(self, v: float) -> float:
-        """The z at which the membrane stands still at v."""
+        """The z for which dV/dt = 0 at v."""
         return -self.f(np.array([v])).item() / self.s
 
 
@@ -71,28 +72,29 @@ def coloured_fp_rate(
     v_low: Any = None,
     resolution: float = 1.0,
 ) -> Any:
-    """Stationary firing rate of a neuron with any drift in Ornstein-Uhlenbeck noise of any correlation time, in Hz.
+    """Stationary firing rate of a neuron with any drift in Ornstein-Uhlenbeck noise with any correlation time, in Hz.
 
     tau_m dV/dt = drift(V) + I, tau_noise dI = -I dt + sigma sqrt(1 + tau_m / tau_noise) sqrt(2 tau_noise) dW;
-    1/r = tau_refrac + (mean time from v_reset to v_spike, I distributed as at re-entry). No simulation: the
-    two-dimensional Fokker-Planck equation, solved once for each point (a second or so each; longer for tau_noise >> tau_m).
+    1/r = tau_refrac + (mean time from v_reset to v_spike, I distributed as at re-entry). The two-dimensional
+    Fokker-Planck equation is solved for each point, which takes about a second (longer for tau_noise >> tau_m).
 
-    From resolution 1 to 1.5 the rate changes by 2e-5 at most (LIF, PIF, EIF, QIF, tau_noise from tau_m / 200 to 20 tau_m), and the
-    error falls at least as resolution^-3. Rare escapes need more: 1.5e-4 at a rate of 1e-6 / tau_m. Then compare two resolutions.
+    From resolution 1 to 1.5 the rate changes by at most 2e-5 (LIF, PIF, EIF, QIF, tau_noise from tau_m / 200 to 20 tau_m), and the
+    error falls at least as resolution^-3. For rare spikes the change is larger, 1.5e-4 at a rate of 1e-6 / tau_m: compare two
+    resolutions.
 
     Parameters
     ----------
     drift : function of V such as `lif_drift(mu)`
     sigma : noise, > 0: as for `OUNoise`; for a leaky neuron the standard deviation of the free membrane
     tau_noise : correlation time of I, > 0
-    tau_m, tau_refrac : times; v_spike, v_reset : voltages, a spike is an arrival at v_spike (the LIF's v_thresh). In the
-        refractory time V is held at v_reset and I goes on. All broadcast
-    v_low : wall below v_reset that holds the membrane until dV/dt > 0; None: where the density is negligible
+    tau_m, tau_refrac : times; v_spike, v_reset : voltages; a spike is the arrival at v_spike (v_thresh of an LIF). During
+        the refractory time V stays at v_reset while I evolves. All broadcast
+    v_low : wall below v_reset at which the membrane stays until dV/dt > 0; None: where the density is negligible
     resolution : number of elements in each direction, relative to the default
 
     Raises
     ------
-    NsnnError : wrong units or ranges; a drift that needs a v_low; rates below 1e-9 / tau_m; a mesh of too many elements
+    NsnnError : wrong units or ranges; a drift that needs v_low; rates below 1e-9 / tau_m; a mesh with too many elements
 
     Source: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015 (equation and boundary conditions)
 
@@ -103,18 +105,9 @@ def coloured_fp_rate(
     >>> round(rate, 2)    # white noise: 27.34
     19.65
     """
-    return _each(
-        lambda refrac, mean, variance: 1 / (refrac + mean),
-        -1,
-        drift,
-        sigma,
-        tau_noise,
-        tau_m,
-        v_spike,
-        v_reset,
-        tau_refrac,
-        v_low,
-        resolution,
+    neuron = (tau_m, v_spike, v_reset, tau_refrac, v_low)
+    return _at_each_point(
+        lambda refrac, mean, variance: 1 / (refrac + mean), -1, drift, sigma, tau_noise, neuron, resolution
     )
 
 
@@ -130,10 +123,10 @@ def coloured_fp_cv(
     v_low: Any = None,
     resolution: float = 1.0,
 ) -> Any:
-    """Coefficient of variation of the interspike intervals in Ornstein-Uhlenbeck noise of any correlation time.
+    """Coefficient of variation of the interspike intervals in Ornstein-Uhlenbeck noise with any correlation time.
 
     CV^2 = r^2 (E[T^2] - E[T]^2), T the time from v_reset to v_spike with I distributed as at re-entry. Successive intervals
-    are correlated, so the Fano factor of long counts isn't CV^2. It is as exact as the rate down to a CV of .05; below, CV^2
+    are correlated, so the Fano factor of long windows is not CV^2. It is as accurate as the rate down to a CV of 0.05; below, CV^2
     has an absolute error of about 2e-7. Arguments and errors as in `coloured_fp_rate`.
 
     Source: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015 (equation and boundary conditions)
@@ -143,33 +136,34 @@ def coloured_fp_cv(
     >>> coloured_fp_cv(lif_drift(0.8), 0.3, [0.1, 1.0], **cell).round(3).tolist()    # white noise: .644
     [0.721, 1.038]
     """
-    return _each(
-        lambda refrac, mean, variance: np.sqrt(variance) / (refrac + mean),
-        0,
-        drift,
-        sigma,
-        tau_noise,
-        tau_m,
-        v_spike,
-        v_reset,
-        tau_refrac,
-        v_low,
-        resolution,
-    )
+    neuron = (tau_m, v_spike, v_reset, tau_refrac, v_low)
+    return _at_each_point(
+        lambda refrac, mean, variance: np.sqrt(variance) / (refrac + mean), 0, drift, sigma, tau_noise, neuron, resolution
+    )  # fmt: skip
 
 
-def _each(
-    wanted, power, drift, sigma, tau_noise, tau_m, v_spike, v_reset, tau_refrac, v_low, resolution
+def _at_each_point(
+    statistic: Callable[[float, float, float], float],
+    power: int,
+    drift: Callable[[Any], Any],
+    sigma: Any,
+    tau_noise: Any,
+    neuron: tuple[Any, ...],
+    resolution: float,
 ) -> Any:
-    """The arguments checked, wanted(refrac, mean, variance) in units of tau_m at each point, times tau_m^power."""
+    """statistic(refrac, mean, variance) of the first-passage time in units of tau_m, times tau_m^power.
+
+    neuron : tau_m, v_spike, v_reset, tau_refrac, v_low
+    """
     voltages(sigma=sigma)
+    tau_m, *_, v_low = neuron
     memory, tau = times(tau_noise=tau_noise, tau_m=tau_m)
     if np.any(~(memory > 0)):
         raise NsnnError(f"tau_noise = {tau_noise}: expected a positive time (white noise: fp_rate, fp_cv)")
     if not 0 < resolution < np.inf:
         raise NsnnError(f"resolution = {resolution}: expected a positive number")
     spread = sigma * np.ones(np.shape(memory)) if np.ndim(memory) else sigma
-    p = problem(drift, spread, tau_m, v_spike, v_reset, tau_refrac, v_low, 1)
+    p = drift_problem(drift, spread, *neuron, 1)
     k = np.broadcast_to(memory / tau, p.sigma.shape)
     s = p.sigma * np.sqrt(1 + 1 / k)
     low = p.low if v_low is not None else lowest(drift, s * np.sqrt(k), p.reset)
@@ -183,12 +177,12 @@ def _each(
 
         here = dict(zip(names, (float(a[at]) for a in (s, k, p.refrac, low, p.reset, p.spike)), strict=True))
         point = _Point(f=f, wall=v_low is not None, resolution=resolution, **here)
-        result[at] = wanted(point.refrac, *_passage(point)) * p.tau[at] ** power
+        result[at] = statistic(point.refrac, *_passage(point)) * p.tau[at] ** power
     return out(result)
 
 
 def _equidistribute(x: np.ndarray, density: np.ndarray, least: int) -> np.ndarray:
-    """Nodes from x[0] to x[-1], between each two of which the density has the same integral, about 1."""
+    """Nodes from x[0] to x[-1] such that the integral of the density between neighbours is the same, about 1."""
     total = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(x))])
     nodes = np.interp(np.linspace(0, total[-1], max(least, int(np.ceil(total[-1]))) + 1), total, x)
     nodes[0], nodes[-1] = x[0], x[-1]
@@ -223,7 +217,9 @@ def _voltage_mesh(p: _Point, z_end: float) -> tuple[np.ndarray, int]:
             away = np.abs(v - place)
             density += much / (away + least) * np.exp(-away / layer)
         parts.append(_equidistribute(v, p.resolution * density, 2))
-    if p.wall:  # what the wall holds: one more cell, so narrow that whatever can leave it has left
+    if (
+        p.wall
+    ):  # density at the wall: an additional cell, so narrow that only density that stays at the wall is in it
         parts[0] = np.insert(parts[0], 1, p.low + 1e-9 * layer)
     return np.concatenate([parts[0], parts[1][1:]]), len(parts[0]) - 1
 
@@ -240,7 +236,7 @@ def _current_mesh(p: _Point, z_end: float) -> np.ndarray:
 
 
 class _Elements:
-    """Continuous polynomials in z on elements with the given borders: integrals of products of two of them, and of z times them."""
+    """Continuous piecewise polynomials in z: integrals of products of two of them, and of z times such products."""
 
     def __init__(self, borders: np.ndarray):
         n, count = _Z_ORDER, borders.size - 1
@@ -289,8 +285,10 @@ class _Elements:
 def _operator(
     p: _Point, borders: np.ndarray, z: _Elements
 ) -> tuple[sparse.csc_matrix, sparse.csr_matrix, sparse.csr_matrix]:
-    """A of one interval, with P's coefficients ordered as (cell, Legendre degree in V, function of z); the matrix of the
-    outflow at v_spike, applied to P there; the matrix of int . dV dz products of the basis."""
+    """The operator A of one interval, the matrix of the outflow at v_spike, and the mass matrix of the basis.
+
+    Coefficients of P are ordered as (cell, Legendre degree in V, function of z).
+    """
     n, count, width = _V_ORDER + 1, borders.size - 1, np.diff(borders)
     x, w = np.polynomial.legendre.leggauss(n + 3)
     basis = np.polynomial.legendre.legvander(x, _V_ORDER)
@@ -304,7 +302,7 @@ def _operator(
     advected = np.einsum("cg,gi,gj->cij", drift * w, slope, basis)
     moved = np.tile(np.einsum("g,gi,gj->ij", w, slope, basis), (count, 1, 1))
     unused = np.zeros((count, n))
-    if p.wall:  # the density in the wall's cell is constant in V: the other degrees are cut off and 0
+    if p.wall:  # the density in the cell of the wall is constant in V: other degrees are 0
         right[0, 1:] = left[0, 1:] = advected[0] = moved[0] = 0
         unused[0, 1:] = 1
     inside = sparse.kron(mass, z.relaxation / p.k) + sparse.kron(sparse.diags_array(unused.ravel()), z.mass)
@@ -356,7 +354,7 @@ def _passage(p: _Point) -> tuple[float, float]:
     operator, outflow, product = _operator(p, borders, z)
     solver = splu(operator)
     enter = _entry(p, z, count, reset)
-    # the law of z at the next spike, given that at this one
+    # the distribution of z at the next spike, given that at this spike
     top = lambda density: density.reshape(count, n, z.size, -1)[-1].sum(axis=0)  # noqa: E731
     each = np.split(np.eye(z.size), range(64, z.size, 64), axis=1)
     ahead = np.concatenate([outflow @ top(solver.solve(enter(laws))) for laws in each], axis=1)
@@ -373,8 +371,11 @@ def _passage(p: _Point) -> tuple[float, float]:
 
 
 def _entry(p: _Point, z: _Elements, count: int, reset: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The source at v_reset of laws of z at spikes, (functions of z, laws) -> (unknowns, laws): z goes on for tau_refrac, then
-    what rises enters the cell above v_reset, what falls the cell below. A law is its products with the basis in z."""
+    """The source at v_reset of distributions of z at spikes, (functions of z, distributions) -> (unknowns, distributions).
+
+    z evolves for tau_refrac; then density with dV/dt > 0 enters the cell above v_reset, the rest the cell below. A distribution is
+    given by its products with the basis in z.
+    """
     inverse = np.linalg.inv(z.mass.toarray())
     held = linalg.expm(-p.refrac / p.k * z.relaxation.toarray() @ inverse) if p.refrac else np.eye(z.size)
     density = inverse @ held
@@ -392,7 +393,7 @@ def _entry(p: _Point, z: _Elements, count: int, reset: int) -> Callable[[np.ndar
 
 
 def _bottom(p: _Point) -> float:
-    """The lower end: p.low, that of white noise with the same spectrum at 0, or where the drift outruns every I, if higher."""
+    """The lower end: p.low, which is that for white noise, or the voltage where the drift exceeds every I, if it is higher."""
     v = p.reset - (p.reset - p.low) * np.linspace(0, 1, 2001)[1:]
     outrun = np.minimum.accumulate(p.f(v[::-1]))[::-1] > _Z_END * p.s
     return float(v[np.argmax(outrun)]) if outrun.any() else p.low

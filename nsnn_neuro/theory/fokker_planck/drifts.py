@@ -1,7 +1,7 @@
 """Drifts f of one-dimensional neurons, tau_m dV/dt = f(V) + sigma sqrt(2 tau_m) xi(t), for the Fokker-Planck solvers.
 
-A drift is any function of an array of voltages (SI) that returns f there (SI); parameters that are arrays broadcast against the
-voltages' last axes. The ready-made ones also know their unit, so that a mix of volts and plain numbers is refused.
+A drift is any function of an array of voltages (SI) that returns f (SI); array parameters broadcast against the last axes of the
+voltages. The drifts defined here also know their unit, so that a mix of volts and plain numbers raises an error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Drift", "eif_drift", "lif_drift", "pif_drift", "qif_drift"]
 
 @dataclasses.dataclass(frozen=True)
 class Drift:
-    """f of tau_m dV/dt = f(V): call it like a function.
+    """Drift f of tau_m dV/dt = f(V), a function with a unit.
 
     f : function of an array of voltages; unit : "V" (SI floats inside) or "1"
 
@@ -34,12 +34,12 @@ class Drift:
     unit: str
 
     def __call__(self, v: Any) -> Any:
-        """F at v."""
+        """The drift f at v."""
         return self.f(v)
 
 
 def lif_drift(mu: Any) -> Drift:
-    """The leaky integrate-and-fire neuron: f = mu - V, mu = v_rest + drive; it spikes at v_spike = v_thresh.
+    """Drift of the leaky integrate-and-fire neuron: f = mu - V, mu = v_rest + drive; it spikes at v_spike = v_thresh.
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 1, doi 10.1017/CBO9781107447615
 
@@ -51,7 +51,7 @@ def lif_drift(mu: Any) -> Drift:
 
 
 def pif_drift(mu: Any) -> Drift:
-    """The perfect integrator: f = mu.
+    """Drift of the perfect integrator: f = mu.
 
     Source: Gerstein & Mandelbrot 1964, doi 10.1016/S0006-3495(64)86768-0
 
@@ -63,14 +63,14 @@ def pif_drift(mu: Any) -> Drift:
 
 
 def eif_drift(mu: Any, *, delta_T: Any, v_thresh: Any) -> Drift:
-    """The exponential integrate-and-fire neuron: f = mu - V + delta_T exp((V - v_thresh) / delta_T), mu = v_rest + drive.
+    """Drift of the exponential integrate-and-fire neuron: f = mu - V + delta_T exp((V - v_thresh) / delta_T), mu = v_rest + drive.
 
-    It fires tonically without noise when mu > v_thresh - delta_T. With v_spike = v_thresh + 10 delta_T what is left of the
-    upstroke is about tau_m exp(-10).
+    Without noise it fires if mu > v_thresh - delta_T. With v_spike = v_thresh + 10 delta_T the neglected rest of the upstroke takes
+    about tau_m exp(-10).
 
     Parameters
     ----------
-    mu : mean drive; delta_T : sharpness > 0; v_thresh : the voltage where spikes take off, where f is smallest. All broadcast
+    mu : mean drive; delta_T : sharpness > 0; v_thresh : voltage at which the upstroke begins, the minimum of f. All broadcast
 
     Source: Fourcaud-Trocme et al. 2003, doi 10.1523/JNEUROSCI.23-37-11628.2003
 

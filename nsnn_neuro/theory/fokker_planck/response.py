@@ -2,12 +2,12 @@
 
 The transform phi(x) = E exp(-s T) of the first-passage time T from x to v_spike obeys the equation adjoint to Fokker-Planck's,
 sigma^2 phi'' + f phi' = s phi (s in 1/tau_m), phi(v_spike) = 1, phi'(v_low) = 0. Its logarithmic derivative w is integrated
-upwards from v_low, in the cells of `fokker_planck` and exactly in each of them; log phi(v_reset) = -int w from v_reset to v_spike.
-Upwards the solution wanted is the one that grows, so this is stable at all frequencies, as the threshold integration
-of the density is downwards. Interspike intervals are independent (white noise): everything else follows from phi and the density.
+upwards from v_low, exactly in each cell of `stationary`; log phi(v_reset) = -int w from v_reset to v_spike. The required solution
+is the one that grows upwards, so this integration is stable at all frequencies, like the downward integration of the density. In
+white noise interspike intervals are independent, so everything else follows from phi and the density.
 
-Frequencies f are ordinary ones (Hz); s = 2 pi i f, and a rate responds as r(t) = r + epsilon Re[chi(f) exp(2 pi i f t)], so that a
-delay has a negative phase. Spectra are two-sided, the spectrum of a Poisson process is its rate.
+Frequencies f are in Hz; s = 2 pi i f, and a rate responds as r(t) = r + epsilon Re[chi(f) exp(2 pi i f t)], so that a delay has a
+negative phase. Spectra are two-sided; the spectrum of a Poisson process is its rate.
 
 Source: Richardson 2007, doi 10.1103/PhysRevE.76.021919; Richardson 2008, doi 10.1007/s00422-008-0244-y
 """
@@ -23,7 +23,7 @@ from scipy import special
 from ...core.checks import whole
 from ...core.errors import NsnnError
 from ..arguments import out, plain
-from .stationary import Problem, cumulants, density_of_unit_flux, finite, problem
+from .stationary import DriftProblem, cumulants, density_of_unit_flux, drift_problem, finite
 
 __all__ = ["fp_counts", "fp_interval_density", "fp_noise_susceptibility", "fp_spectrum", "fp_susceptibility"]
 
@@ -31,7 +31,7 @@ _SLOW = 2e-4  # below this multiple of the rate a spectrum is its value at 0, to
 _EULER_A, _EULER_M = 18.4, 12  # discretisation error exp(-18.4) = 1e-8; terms averaged
 
 
-def _adjoint(p: Problem, s: np.ndarray, density: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+def _adjoint(p: DriftProblem, s: np.ndarray, density: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
     """log phi(v_reset), int phi' P dV and int phi' P' dV with P of unit flux (`density`); s != 0, Re s >= 0, in 1/tau.
 
     In a cell phi = A exp(grow x) + B exp(decay x) and P = constant + (P'_top sigma^2 / f) exp(-y f / sigma^2), y counted down from
@@ -78,12 +78,12 @@ def fp_interval_density(
     cells: int = 500,
     terms: int = 50,
 ) -> Any:
-    """Density of the interspike interval at t, in 1/time: with tau_refrac = 0 that of the first-passage time from v_reset.
+    """Density of the interspike interval, in 1/time; with tau_refrac = 0 that of the first-passage time from v_reset.
 
-    p(t) = exp(A/2)/u sum_k (-1)^k w_k Re phi((A + 2 pi i k) / 2u), u = t - tau_refrac, A = 18.4: the Laplace transform
-    inverted by a Fourier series of `terms` terms and 12 more with Euler's binomial weights. Each t has its own s, so
-    that early and late times come out equally well. Error about 1e-8 / u, and at the default 1e-7 of the peak where the
-    CV is .1, 3e-5 where it is .05: give terms = 5 / CV for smaller CVs. t broadcasts with the parameters, the rest as in `fp_rate`.
+    p(t) = exp(A/2)/u sum_k (-1)^k w_k Re phi((A + 2 pi i k) / 2u), u = t - tau_refrac, A = 18.4: the inverse Laplace
+    transform as a Fourier series of `terms` terms and 12 more with Euler's binomial weights. It is equally accurate at early and
+    late times. The error is about 1e-8 / u; with the default it is 1e-7 of the peak for a CV of 0.1 and 3e-5 for a CV of 0.05: use
+    terms = 5 / CV for smaller CVs. t broadcasts with the parameters; other arguments as in `fp_rate`.
 
     Source: Abate & Whitt 1995, doi 10.1287/ijoc.7.1.36 (the inversion)
 
@@ -92,7 +92,7 @@ def fp_interval_density(
     >>> round(p, 4)
     0.0336
     """
-    p = problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, t=t)
+    p = drift_problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, t=t)
     terms = whole(terms, 1, "terms")
     u = plain(t, "t") / p.tau - p.refrac
     late = u > 0
@@ -117,11 +117,11 @@ def fp_counts(
     cells: int = 500,
     terms: int = 50,
 ) -> Any:
-    """Probability of 0 ... kmax spikes in a window that begins with the membrane at v_reset, free to move.
+    """Probability of 0 ... kmax spikes in a window that starts with the membrane at v_reset, not refractory.
 
     P(N >= k) = P(T_1 + ... + T_k + (k - 1) tau_refrac <= window), T_i first-passage times: its transform is phi(v_reset)^k / s,
-    inverted as in `fp_interval_density`. What is missing to 1 is the probability of more than kmax spikes. Error about 1e-7 where
-    the k-th spike's time has a CV of .1 or more; give more terms, 5 / CV, for more regular spikes.
+    inverted as in `fp_interval_density`. The sum is 1 minus the probability of more than kmax spikes. The error is about 1e-7 if
+    the time of the k-th spike has a CV of at least 0.1; use more terms, 5 / CV, for more regular spikes.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def fp_counts(
     >>> fp_counts(5.0, lif_drift(0.8), 0.4 / 2**.5, kmax=3, **cell).round(4).tolist()
     [0.1307, 0.4309, 0.35, 0.0825]
     """
-    p = problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, window=window)
+    p = drift_problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, window=window)
     terms = whole(terms, 1, "terms")
     kmax = whole(kmax, 0, "kmax")
     length = plain(window, "window") / p.tau
@@ -180,8 +180,8 @@ def fp_spectrum(
 ) -> Any:
     """Power spectrum of the spike train at frequency f, in Hz: S = r (1 - |F|^2) / |1 - F|^2, F the interval's transform.
 
-    F = phi(v_reset) exp(-2 pi i f tau_refrac). S(0) = r CV^2, S(infinity) = r; the peak of weight r^2 at 0 is left out.
-    f, a frequency (plain with a plain tau_m), broadcasts with the parameters, the rest as in `fp_rate`.
+    F = phi(v_reset) exp(-2 pi i f tau_refrac). S(0) = r CV^2, S(infinity) = r; the peak of weight r^2 at 0 is omitted.
+    f, a frequency (plain with a plain tau_m), broadcasts with the parameters; other arguments as in `fp_rate`.
 
     Source: Richardson 2008, doi 10.1007/s00422-008-0244-y; Stratonovich 1963 (renewal processes)
 
@@ -190,7 +190,7 @@ def fp_spectrum(
     >>> s.round(4).tolist()
     [0.1463, 0.3452]
     """
-    p = problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, f=f)
+    p = drift_problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, f=f)
     mean, variance = cumulants(p)
     finite(p, mean + variance)
     rate = 1 / (p.refrac + mean)
@@ -202,7 +202,7 @@ def fp_spectrum(
 def renewal_spectrum(
     f, rate, variance, refrac, log_transform: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """S at f from the logarithm of the transform of T, its variance, and refrac: all in one unit of time."""
+    """S at f from the logarithm of the transform of T, its variance, and refrac, all in the same unit of time."""
     slow = np.abs(f) < _SLOW * rate
     s = 2j * np.pi * np.where(slow, rate, f)
     log_phi = log_transform(s)
@@ -234,7 +234,7 @@ def fp_susceptibility(
     >>> round(chi.real, 4), chi.imag    # closed form: .854158
     (0.8542, 0.0)
     """
-    p = problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, f=f)
+    p = drift_problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, f=f)
     return out(_susceptibilities(p, plain(f, "f"))[0])
 
 
@@ -252,8 +252,8 @@ def fp_noise_susceptibility(
 ) -> Any:
     """Linear response of the rate to a modulated noise amplitude, in Hz per voltage: sigma + epsilon cos(2 pi f t).
 
-    chi = -2 sigma r int phi' P' dV / (1 - F), as in `fp_susceptibility`; chi(0) = dr/dsigma. To second order the
-    modulation of sigma^2 is 2 sigma epsilon: divide by 2 sigma for the response to the noise's intensity sigma^2.
+    chi = -2 sigma r int phi' P' dV / (1 - F), as in `fp_susceptibility`; chi(0) = dr/dsigma. The
+    modulation of sigma^2 is 2 sigma epsilon: divide by 2 sigma for the response to the noise intensity sigma^2.
 
     Source: Lindner & Schimansky-Geier 2001, doi 10.1103/PhysRevLett.86.2934; Richardson 2007, doi 10.1103/PhysRevE.76.021919
 
@@ -262,11 +262,11 @@ def fp_noise_susceptibility(
     >>> round(chi.real, 3)
     1.058
     """
-    p = problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, f=f)
+    p = drift_problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, f=f)
     return out(_susceptibilities(p, plain(f, "f"))[1])
 
 
-def _susceptibilities(p: Problem, f: np.ndarray) -> list[np.ndarray]:
+def _susceptibilities(p: DriftProblem, f: np.ndarray) -> list[np.ndarray]:
     """Linear response to the drive and to sigma; at f = 0 the real part at a small frequency, which is the limit."""
     rate = 1 / (p.refrac + cumulants(p)[0])
     still = f == 0

@@ -1,10 +1,10 @@
 """Stationary state of a one-dimensional neuron in white noise, by threshold integration of its Fokker-Planck equation.
 
-tau_m dV/dt = f(V) + sigma sqrt(2 tau_m) xi(t), absorbed at v_spike, put back to v_reset after tau_refrac, reflected at v_low. With
-x = V and time in tau_m the flux is J = f P - sigma^2 dP/dx. The interval [v_low, v_reset] and the interval [v_reset, v_spike] have
-`cells` cells each; in a cell the drift is constant (its value at the middle) and everything else is exact. So each result is the
-exact one of a neuron with a staircase for a drift, errors fall as 1 / cells^2, and neither steep drifts nor high frequencies make
-it unstable. Parameters broadcast; the loop runs over cells only.
+tau_m dV/dt = f(V) + sigma sqrt(2 tau_m) xi(t), absorbed at v_spike, re-injected at v_reset after tau_refrac, reflected at v_low.
+With x = V and time in tau_m the flux is J = f P - sigma^2 dP/dx. The intervals [v_low, v_reset] and [v_reset, v_spike] have `cells`
+cells each. The drift in a cell is constant (its value at the midpoint); everything else is exact. So results are exact for a
+piecewise constant drift, errors fall as 1 / cells^2, and the method is stable for steep drifts and high frequencies. Parameters
+broadcast; the loop runs over cells only.
 
 Source: Richardson 2007, doi 10.1103/PhysRevE.76.021919
 """
@@ -19,15 +19,15 @@ import numpy as np
 from ...core import units
 from ...core.checks import whole
 from ...core.errors import NsnnError
-from ..arguments import expect, function, out, times, voltages
+from ..arguments import expect, function, neuron_times, out, voltages
 
 __all__ = ["fp_cv", "fp_density", "fp_rate"]
 
 _BARRIER = 36.0  # v_low is where the density of an equilibrium has fallen to exp(-36)
 
 
-class Problem(NamedTuple):
-    """One neuron or an array of them, in SI; all arrays have one shape. Time inside is in tau."""
+class DriftProblem(NamedTuple):
+    """A neuron with a drift in white noise, in SI; all arrays have the same shape. Times inside are in tau."""
 
     drift: Callable[[Any], Any]
     sigma: np.ndarray
@@ -39,7 +39,7 @@ class Problem(NamedTuple):
     cells: int
 
     def upward(self) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-        """Width h, f / sigma^2, and whether it lies above v_reset, of each cell from v_low to v_spike."""
+        """For each cell from v_low to v_spike: width h, f / sigma^2, and whether it lies above v_reset."""
         variance = self.sigma**2
         for bottom, top, above in ((self.low, self.reset, False), (self.reset, self.spike, True)):
             h = (top - bottom) / self.cells
@@ -55,18 +55,18 @@ class Problem(NamedTuple):
                 yield h, self.drift(bottom + (k + 0.5) * h) / variance, above
 
 
-def problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, **more: Any) -> Problem:
-    """The arguments checked and broadcast; `more` are times or f, checked for their unit only."""
+def drift_problem(
+    drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, **more: Any
+) -> DriftProblem:
+    """The arguments of `fp_rate`, checked and broadcast; `more` are times or f, checked for their unit only."""
     function(drift, "drift", "lif_drift(mu)")
     given = {} if v_low is None else {"v_low": v_low}
     deviation, spike, reset, *low = voltages(sigma=sigma, v_spike=v_spike, v_reset=v_reset, **given)
-    tau, refrac, *_ = times(tau_m=tau_m, tau_refrac=tau_refrac, **more)
+    tau, refrac, *_ = neuron_times(tau_m, tau_refrac, **more)
     if getattr(drift, "unit", units.unit_of(sigma)) != units.unit_of(sigma):
         raise NsnnError(f"sigma = {sigma}: expected the unit of the drift, {drift.unit!r}")
     whole(cells, 1, "cells")
     expect(deviation > 0, "sigma > 0", sigma=sigma)
-    expect(tau > 0, "tau_m > 0", tau_m=tau_m)
-    expect(refrac >= 0, "tau_refrac >= 0", tau_refrac=tau_refrac)
     expect(reset < spike, "v_reset < v_spike", v_reset=v_reset, v_spike=v_spike)
     if low and np.any(low[0] >= reset):
         raise NsnnError(f"v_low = {v_low}: expected a value below v_reset = {v_reset}")
@@ -76,13 +76,13 @@ def problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, **m
         np.broadcast_to(a, shape) for a in (deviation, tau, refrac / tau, reset, spike)
     )
     bottom = np.broadcast_to(low[0], shape) if low else lowest(drift, sigma, reset)
-    return Problem(
+    return DriftProblem(
         lambda v: np.broadcast_to(drift(v), shape), sigma, tau, refrac, bottom, reset, spike, int(cells)
     )
 
 
 def lowest(drift: Callable[[Any], Any], sigma: np.ndarray, reset: np.ndarray) -> np.ndarray:
-    """Where, below v_reset, the potential -int f / sigma^2 has risen by 36 above its lowest value."""
+    """The voltage below v_reset at which the potential -int f / sigma^2 is 36 above its minimum."""
     step = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 400)])
     v = reset - sigma * step.reshape(-1, *[1] * sigma.ndim)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -91,13 +91,13 @@ def lowest(drift: Callable[[Any], Any], sigma: np.ndarray, reset: np.ndarray) ->
     high = rise - np.minimum.accumulate(np.minimum(rise, 0.0), axis=0) > _BARRIER
     if not np.all(high.any(axis=0)):
         raise NsnnError(
-            "the drift doesn't hold the membrane back below v_reset: give v_low, a reflecting wall"
+            "the drift does not confine the membrane below v_reset: give v_low, a reflecting wall"
         )
     return np.take_along_axis(v[1:], high.argmax(axis=0)[None], axis=0)[0]
 
 
 def weights(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """exp(-z), (1 - exp(-z)) / z and (exp(-z) - 1 + z) / z^2: what a cell of constant drift, z = h f / sigma^2, does."""
+    """exp(-z), (1 - exp(-z)) / z and (exp(-z) - 1 + z) / z^2: the weights of a cell of constant drift, z = h f / sigma^2."""
     small = np.abs(z) < 0.02
     x = np.where(small, 1.0, z)
     lost = -np.expm1(-x)
@@ -131,20 +131,20 @@ def fp_rate(
     """Stationary firing rate of a neuron with any drift in white noise, in Hz.
 
     tau_m dV/dt = drift(V) + sigma sqrt(2 tau_m) xi(t). P(v_spike) = 0 and J = 1 above v_reset, 0 below it, are integrated
-    downwards; 1/r = tau_refrac + tau_m int P dV. Error of order 1 / cells^2: at the
-    default 1e-4 and less for an LIF, 2e-3 for a QIF that runs from -40 to 40 times its width; more cells there.
+    downwards; 1/r = tau_refrac + tau_m int P dV. The error is of order 1 / cells^2: with the default at most 1e-4 for an LIF, 2e-3
+    for a QIF from -40 to 40 times its width; use more cells there.
 
     Parameters
     ----------
     drift : function of V such as `lif_drift(mu)`
     sigma : noise, > 0: as for `WhiteNoise`; for a leaky neuron the standard deviation of the free membrane
-    tau_m, tau_refrac : times; v_spike, v_reset : voltages, a spike is an arrival at v_spike (the LIF's v_thresh). All broadcast
-    v_low : reflecting wall below v_reset; None: where an equilibrium density would have fallen to exp(-36)
-    cells : number of cells below v_reset, and as many above it
+    tau_m, tau_refrac : times; v_spike, v_reset : voltages; a spike is the arrival at v_spike (v_thresh of an LIF). All broadcast
+    v_low : reflecting wall below v_reset; None: where the equilibrium density is exp(-36) of its maximum
+    cells : number of cells below v_reset, and of those above it
 
     Raises
     ------
-    NsnnError : wrong units or ranges, or a drift that needs a v_low
+    NsnnError : wrong units or ranges, or a drift that needs v_low
 
     Source: Richardson 2007, doi 10.1103/PhysRevE.76.021919
 
@@ -154,11 +154,11 @@ def fp_rate(
     >>> round(rate, 3)    # Siegert: 27.340567
     27.341
     """
-    p = problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells)
+    p = drift_problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells)
     return out(1 / (p.tau * (p.refrac + _mass(p))))
 
 
-def _mass(p: Problem) -> np.ndarray:
+def _mass(p: DriftProblem) -> np.ndarray:
     """int P dV for a flux of 1 in tau: the mean first-passage time in tau, infinite where it overflows."""
     density, mass = np.zeros(p.sigma.shape), np.zeros(p.sigma.shape)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -170,16 +170,16 @@ def _mass(p: Problem) -> np.ndarray:
     return np.where(np.isfinite(mass), mass, np.inf)
 
 
-def finite(p: Problem, values: np.ndarray) -> None:
-    """Refuse what overflowed: escapes so rare that the rate is 0 in floating point."""
+def finite(p: DriftProblem, values: np.ndarray) -> None:
+    """Raise NsnnError after an overflow: spikes so rare that the rate is 0 in floating point."""
     if not np.all(np.isfinite(values)):
         raise NsnnError(
             f"sigma = {np.min(p.sigma)} (SI) is so small that the rate is 0: expected a larger one"
         )
 
 
-def density_of_unit_flux(p: Problem) -> np.ndarray:
-    """P at the cells' borders, v_low first, for a flux of 1 in tau: shape (2 cells + 1, *parameters)."""
+def density_of_unit_flux(p: DriftProblem) -> np.ndarray:
+    """P at the borders of the cells, v_low first, for a flux of 1 in tau: shape (2 cells + 1, *parameters)."""
     density = [np.zeros(p.sigma.shape)]
     with np.errstate(over="ignore", invalid="ignore"):
         for h, slope, above in p.downward():
@@ -202,7 +202,7 @@ def fp_density(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stationary density of the membrane, in 1/voltage, on a grid from v_low to v_spike.
 
-    Its integral is 1 - r tau_refrac, the fraction of time that isn't refractory. Arguments as in `fp_rate`.
+    Its integral is 1 - r tau_refrac, the fraction of time outside the refractory time. Arguments as in `fp_rate`.
 
     Returns
     -------
@@ -216,7 +216,7 @@ def fp_density(
     >>> round(float(mass), 4)
     1.0
     """
-    p = problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells)
+    p = drift_problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells)
     v = np.concatenate(
         [np.linspace(p.low, p.reset, p.cells + 1)[:-1], np.linspace(p.reset, p.spike, p.cells + 1)]
     )
@@ -238,7 +238,7 @@ def fp_cv(
 
     The logarithm of the transform of the first-passage time from x to v_spike, -int_x w, expands in s as w = s w1 - s^2 w2 + ...
     with sigma^2 w1' = 1 - f w1, sigma^2 w2' = sigma^2 w1^2 - f w2, both 0 at v_low, time in tau_m, so that mean = int w1,
-    variance = 2 int w2 from v_reset to v_spike. No difference of large moments is formed. Arguments as in `fp_rate`.
+    variance = 2 int w2 from v_reset to v_spike, without differences of large moments. Arguments as in `fp_rate`.
 
     Source: Richardson 2008, doi 10.1007/s00422-008-0244-y (first-passage moments); Siegert 1951, doi 10.1103/PhysRev.81.617
 
@@ -247,14 +247,14 @@ def fp_cv(
     >>> round(cv, 4)    # closed form: .6588268
     0.6588
     """
-    p = problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells)
+    p = drift_problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells)
     mean, variance = cumulants(p)
     with np.errstate(invalid="ignore"):
         cv = np.sqrt(variance) / (p.refrac + mean)
     return out(np.where(np.isfinite(cv), cv, 1.0))  # rare escapes are a Poisson process
 
 
-def cumulants(p: Problem) -> tuple[np.ndarray, np.ndarray]:
+def cumulants(p: DriftProblem) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of the first-passage time from v_reset to v_spike, in tau and tau^2."""
     w1, w2, mean, variance = (np.zeros(p.sigma.shape) for _ in range(4))
     diffusion = p.sigma**2

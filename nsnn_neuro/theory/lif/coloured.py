@@ -1,4 +1,4 @@
-"""The leaky integrate-and-fire neuron in Ornstein-Uhlenbeck noise, to first order in sqrt(tau_noise / tau_m)."""
+"""Leaky integrate-and-fire neuron in Ornstein-Uhlenbeck noise, to first order in sqrt(tau_noise / tau_m)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ...core.errors import NsnnError
 from ...models.noise import SQRT2
-from ..arguments import arguments, plain, times
+from ..arguments import plain, problem, times
 from .white_noise import siegert_rate
 
 __all__ = ["coloured_rate"]
@@ -28,16 +28,16 @@ def coloured_rate(
     shift_reset: Any = None,
     next_order: bool = False,
 ) -> Any:
-    """Stationary firing rate of an LIF neuron in Ornstein-Uhlenbeck noise of short correlation time, in Hz.
+    """Stationary firing rate of an LIF neuron in Ornstein-Uhlenbeck noise with a short correlation time, in Hz.
 
     Siegert's rate with sigma_B = sqrt(2) sigma sqrt(1 + tau_noise / tau_m), the threshold raised by d = sigma_B (alpha / 2) k,
     the reset by shift_reset d, k = sqrt(tau_noise / tau_m), alpha = sqrt(2) |zeta(1/2)| = 2.0652532. With `next_order` the
     threshold is mu + (v_thresh - mu) (1 + k^2 / 2) + sigma_B (alpha k - k^2) / 2.
 
-    The noise is high when it makes the neuron fire. What is left of that after the refractory period pushes the next interval
-    like a higher reset, and the mean of an Ornstein-Uhlenbeck process decays as exp(-tau_refrac / tau_noise): that is the default.
-    1 is Fourcaud & Brunel's own formula, for tau_refrac << tau_noise or noise that stands still during refractoriness;
-    0, the threshold alone, is for tau_refrac >> tau_noise.
+    The noise is above its mean when the neuron fires. After the refractory time the remaining excess, a fraction exp(-tau_refrac /
+    tau_noise), acts on the next interval like a higher reset; this fraction is the default of `shift_reset`. 1 is the formula of
+    Fourcaud & Brunel, for tau_refrac << tau_noise or noise that is constant during the refractory time; 0 shifts the threshold
+    only, for tau_refrac >> tau_noise.
 
     Error against `coloured_fp_rate` in percent, for sigma_B = (v_thresh - v_reset) / 2, v_reset = v_thresh / 2, tau_refrac from 0
     to 5 tau_noise, and mu from .8 to 1.25 v_thresh; the last column is for rare spikes, mu = .6 v_thresh (2 Hz at tau_m = 20 ms):
@@ -52,16 +52,16 @@ def coloured_rate(
     .1    -5.4 to -1.5     -.8 to 3.5        1.5, -8.4
     ====  ===============  ================  ==========================
 
-    `next_order` is best near mu = v_thresh: too high above it, and the more so for stronger noise (2.7 % at k^2 = .05 for
-    sigma_B = v_thresh - v_reset, mu = 1.25 v_thresh, tau_refrac = 0), too low far below it. For better than that, or longer
-    correlations, take `coloured_fp_rate`.
+    `next_order` is most accurate near mu = v_thresh. It is too high above v_thresh, more so for stronger noise (2.7 % at k^2 = .05
+    for sigma_B = v_thresh - v_reset, mu = 1.25 v_thresh, tau_refrac = 0), and too low far below it. For higher accuracy or longer
+    correlations use `coloured_fp_rate`.
 
     Parameters
     ----------
     mu : mean of the free membrane; sigma : its standard deviation, as for `OUNoise`
     tau_noise : correlation time, >= 0, much shorter than tau_m; the others as in `siegert_rate`. All broadcast
-    shift_reset : fraction of the threshold's shift, 0 to 1, or None
-    next_order : the terms in k^2, which are a fit and hold for the threshold only; not for rare spikes
+    shift_reset : shift of the reset as a fraction of that of the threshold, 0 to 1, or None
+    next_order : include terms in k^2, which are a fit for the threshold only; not for rare spikes
 
     Raises
     ------
@@ -77,20 +77,19 @@ def coloured_rate(
     21.742
     """
     memory, *_ = times(tau_noise=tau_noise, tau_m=tau_m)
-    mean, deviation, tau, refrac, theta, reset = arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
+    p = problem(mu, sigma, tau_m=tau_m, v_thresh=v_thresh, v_reset=v_reset, tau_refrac=tau_refrac)
     if np.any(memory < 0):
         raise NsnnError(f"tau_noise = {tau_noise}: expected zero or a positive time")
     if shift_reset is None:
         with np.errstate(divide="ignore", invalid="ignore"):
-            fraction = np.where(refrac == 0, 1.0, np.exp(-refrac / memory))
+            fraction = np.where(p.refrac == 0, 1.0, np.exp(-p.refrac / memory))
     else:
         fraction = plain(shift_reset, "shift_reset")
         if not np.all((fraction >= 0) & (fraction <= 1)):
             raise NsnnError(f"shift_reset = {shift_reset}: expected a fraction from 0 to 1, or None")
-    k2 = memory / tau
-    scaled = deviation * np.sqrt(1 + k2)
+    k2 = memory / p.tau
+    scaled = p.sigma * np.sqrt(1 + k2)
     shift = SQRT2 * scaled * _ALPHA / 2 * np.sqrt(k2)
-    raised = theta + shift + next_order * k2 / 2 * (theta - mean - SQRT2 * scaled)
-    return siegert_rate(
-        mean, scaled, tau_m=tau, v_thresh=raised, v_reset=reset + fraction * shift, tau_refrac=refrac
-    )
+    raised = p.theta + shift + next_order * k2 / 2 * (p.theta - p.mu - SQRT2 * scaled)
+    reset = p.reset + fraction * shift
+    return siegert_rate(p.mu, scaled, tau_m=p.tau, v_thresh=raised, v_reset=reset, tau_refrac=p.refrac)

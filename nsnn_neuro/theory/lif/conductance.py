@@ -1,4 +1,4 @@
-"""The free membrane with two fluctuating synaptic conductances: its stationary mean and standard deviation, exact."""
+"""Free membrane with two fluctuating synaptic conductances: exact stationary mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -14,15 +14,7 @@ from ..arguments import out, plain, times, voltages
 
 __all__ = ["conductance_moments"]
 
-_ORDERS = (
-    8,
-    12,
-    18,
-    27,
-    40,
-    60,
-    90,
-)  # highest Hermite polynomial of each conductance, raised until nothing changes
+_ORDERS = (8, 12, 18, 27, 40, 60, 90)  # highest order of Hermite polynomials, raised until results converge
 _AIM = 1e-10
 
 
@@ -44,12 +36,12 @@ def conductance_moments(
     tau_m dV = (mu - V) dt + G_e (e_rev_e - V) dt + G_i (e_rev_i - V) dt, tau_k dG_k = (g_k - G_k) dt + sigma_k sqrt(2 tau_k) dW_k,
     independent and not clipped at 0. The moments E[V^n He_a(z_e) He_b(z_i)], z_k = (G_k - g_k) / sigma_k, of n = 1 and 2 each obey
     a linear system in a and b, (n b(z) + a tau_m/tau_e + b tau_m/tau_i) M_n = n c(z) M_(n-1), with b(z) = 1 + G_e + G_i and
-    c(z) = mu + G_e e_rev_e + G_i e_rev_i acting as matrices. Cut off at orders that are raised until the results change by less
-    than 1e-10. The law of V itself isn't Gaussian.
+    c(z) = mu + G_e e_rev_e + G_i e_rev_i acting as matrices. The order is raised until the results change by less than
+    1e-10. V is not Gaussian.
 
     Parameters
     ----------
-    mu : where V goes without conductances, v_rest + drive; e_rev_e, e_rev_i : reversal potentials; voltages
+    mu : v_rest + drive; e_rev_e, e_rev_i : reversal potentials; voltages
     g_e, g_i : mean conductances in units of the leak, >= 0; sigma_e, sigma_i : their SD, >= 0; plain numbers
     tau_m, tau_e, tau_i : times. All broadcast
 
@@ -59,8 +51,8 @@ def conductance_moments(
 
     Raises
     ------
-    NsnnError : wrong units or ranges; conductances whose fluctuations are so strong and slow that V, its leak often negative, has
-        no variance: 1 + g_e + g_i > 2 (sigma_e^2 tau_e + sigma_i^2 tau_i) / tau_m is needed
+    NsnnError : wrong units or ranges; conductances with fluctuations so strong and slow that V has no variance:
+        1 + g_e + g_i > 2 (sigma_e^2 tau_e + sigma_i^2 tau_i) / tau_m is required
 
     Source: Destexhe et al. 2001, doi 10.1016/S0306-4522(01)00344-X (the conductances); Richardson & Gerstner 2005,
     doi 10.1162/0899766053429444 (approximate moments)
@@ -94,7 +86,7 @@ def conductance_moments(
 
 
 def _converged(total, sd_e, sd_i, push_e, push_i, fast_e, fast_i) -> np.ndarray:
-    """Mean and SD of V - centre with Hermite polynomials up to as high an order as it takes."""
+    """Mean and SD of V - centre, with Hermite polynomials up to the order of convergence."""
     before = np.full(2, np.inf)
     for order in _ORDERS:
         after = _moments(order, total, sd_e, sd_i, push_e, push_i, fast_e, fast_i)
@@ -102,8 +94,8 @@ def _converged(total, sd_e, sd_i, push_e, push_i, fast_e, fast_i) -> np.ndarray:
             return after
         before = after
     raise NsnnError(
-        f"sigma_e = {sd_e}, sigma_i = {sd_i}: no convergence with {_ORDERS[-1]} orders, so slow are the conductances beside tau_m; "
-        "expected smaller ones or faster ones"
+        f"sigma_e = {sd_e}, sigma_i = {sd_i}: no convergence at order {_ORDERS[-1]}: conductances too slow compared with tau_m; "
+        "expected smaller or faster conductances"
     )
 
 

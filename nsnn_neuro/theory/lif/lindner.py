@@ -1,8 +1,8 @@
-"""The leaky integrate-and-fire neuron in white noise: closed forms of its power spectrum and linear response.
+"""Leaky integrate-and-fire neuron in white noise: closed forms of its power spectrum and linear response.
 
 a = (mu - v_thresh) / sigma, b = (mu - v_reset) / sigma, nu = -2 pi i f tau_m, Delta = (b^2 - a^2) / 4, and D_nu the
-parabolic-cylinder functions: exp(Delta) D_nu(b) / D_nu(a) is the transform of the first-passage time. The papers' convention
-exp(-i omega t) is the complex conjugate of the package's exp(+2 pi i f t).
+parabolic-cylinder functions: exp(Delta) D_nu(b) / D_nu(a) is the transform of the first-passage time. The convention of
+the papers, exp(-i omega t), is the complex conjugate of exp(+2 pi i f t) used here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import NsnnError
-from ..arguments import arguments, out, times
+from ..arguments import out, problem, times
 from ..fokker_planck.response import renewal_spectrum
 from .parabolic_cylinder import descend, log_derivative
 from .white_noise import siegert_cv, siegert_rate
@@ -23,16 +23,15 @@ __all__ = ["lindner_noise_susceptibility", "lindner_spectrum", "lindner_suscepti
 def _setup(f, mu, sigma, tau_m, v_thresh, v_reset, tau_refrac):
     """f tau, and a, b, sigma, tau, refrac / tau, rate tau."""
     frequency, *_ = times(f=f, tau_m=tau_m, tau_refrac=tau_refrac)
-    mean, deviation, tau, refrac, theta, reset = arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
-    if np.any(deviation == 0):
+    p = problem(mu, sigma, tau_m=tau_m, v_thresh=v_thresh, v_reset=v_reset, tau_refrac=tau_refrac)
+    if np.any(p.sigma == 0):
         raise NsnnError(f"sigma = {sigma}: expected a positive value")
-    rate = np.asarray(
-        siegert_rate(mean, deviation, tau_m=tau, v_thresh=theta, v_reset=reset, tau_refrac=refrac)
-    )
+    neuron = {"tau_m": p.tau, "v_thresh": p.theta, "v_reset": p.reset, "tau_refrac": p.refrac}
+    rate = np.asarray(siegert_rate(p.mu, p.sigma, **neuron))
     if np.any(rate == 0):
         raise NsnnError(f"sigma = {sigma} is so small that the rate is 0: expected a larger one")
-    a, b = (mean - theta) / deviation, (mean - reset) / deviation
-    return frequency * tau, a, b, deviation, tau, refrac / tau, rate * tau
+    a, b = (p.mu - p.theta) / p.sigma, (p.mu - p.reset) / p.sigma
+    return frequency * p.tau, a, b, p.sigma, p.tau, p.refrac / p.tau, rate * p.tau
 
 
 def _transform(nu: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
-"""The leaky integrate-and-fire neuron in multiplicative white noise, its calculus named; the mean of a geometric Brownian motion.
+"""Leaky integrate-and-fire neuron in multiplicative white noise, in Ito's or Stratonovich's calculus; geometric Brownian motion.
 
-tau_m dV = (mu - V) dt + sigma (V - v_zero) sqrt(2 tau_m) dW: the noise vanishes at v_zero, which V doesn't reach when mu lies above
-it. In y = ln[(V - v_zero) / (v_thresh - v_zero)] the noise is additive, sigma sqrt(2 tau_m) dW, the drift is (mu - V)/(V - v_zero),
-in Ito's calculus less sigma^2; so the solvers of `fokker_planck` do the rest.
+tau_m dV = (mu - V) dt + sigma (V - v_zero) sqrt(2 tau_m) dW: the noise vanishes at v_zero, which V does not reach if mu > v_zero.
+For y = ln[(V - v_zero) / (v_thresh - v_zero)] the noise is additive, sigma sqrt(2 tau_m) dW, and the drift is (mu - V)/(V -
+v_zero), minus sigma^2 in Ito's calculus. So the solvers of `fokker_planck` apply.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ def multiplicative_rate(
 ) -> Any:
     """Stationary firing rate of an LIF neuron in multiplicative white noise, in Hz.
 
-    tau_m dV = (mu - V) dt + sigma (V - v_zero) sqrt(2 tau_m) dW; a spike at v_thresh, at v_reset again after tau_refrac. Threshold
-    integration as in `fp_rate`, relative error below 1e-4 for sigma of .05 to .8.
+    tau_m dV = (mu - V) dt + sigma (V - v_zero) sqrt(2 tau_m) dW; a spike at v_thresh, re-entry at v_reset after tau_refrac.
+    Threshold integration as in `fp_rate`; relative error below 1e-4 for sigma from 0.05 to 0.8.
 
     Parameters
     ----------
-    mu : where V goes without noise, above v_zero
-    sigma : dimensionless, > 0; sigma (V - v_zero) is the SD of a free membrane in white noise as strong as that at V
-    v_zero : where the noise vanishes, below v_reset
+    mu : mean drive, v_rest + drive, above v_zero
+    sigma : dimensionless, > 0; white noise of constant strength sigma (V - v_zero) would give a free membrane that SD
+    v_zero : voltage at which the noise vanishes, below v_reset
     calculus : "ito" or "stratonovich"
     tau_m, tau_refrac : times; v_thresh, v_reset : voltages. All but calculus broadcast
 
     Raises
     ------
-    NsnnError : wrong units or ranges, no calculus of these two
+    NsnnError : wrong units or ranges, an unknown calculus
 
     Source: Richardson 2007, doi 10.1103/PhysRevE.76.021919 (threshold integration)
 
@@ -73,7 +73,7 @@ def multiplicative_cv(
 ) -> Any:
     """Coefficient of variation of the interspike intervals of an LIF neuron in multiplicative white noise.
 
-    As `fp_cv` of the neuron's logarithm, arguments as in `multiplicative_rate`
+    `fp_cv` of y, arguments as in `multiplicative_rate`.
 
     Source: Richardson 2008, doi 10.1007/s00422-008-0244-y
 
@@ -85,7 +85,7 @@ def multiplicative_cv(
 
 
 def _loss(sigma: np.ndarray, calculus: str) -> np.ndarray:
-    """What the drift of the logarithm loses, times tau: sigma^2 in Ito's calculus, nothing in Stratonovich's."""
+    """The reduction of the drift of the logarithm, times tau: sigma^2 in Ito's calculus, 0 in Stratonovich's."""
     if calculus == "ito":
         return sigma**2
     if calculus == "stratonovich":
@@ -94,7 +94,7 @@ def _loss(sigma: np.ndarray, calculus: str) -> np.ndarray:
 
 
 def _in_logarithms(mu, sigma, v_zero, calculus, tau_m, v_thresh, v_reset, tau_refrac) -> dict[str, Any]:
-    """The arguments of the Fokker-Planck solvers for y, which are dimensionless voltages."""
+    """The arguments of the Fokker-Planck solvers for y, which is dimensionless."""
     level, zero, theta, reset = voltages(mu=mu, v_zero=v_zero, v_thresh=v_thresh, v_reset=v_reset)
     if units.unit_of(sigma) != "1":
         raise NsnnError(f"sigma = {sigma}: expected a plain number, the noise relative to V - v_zero")
@@ -102,7 +102,7 @@ def _in_logarithms(mu, sigma, v_zero, calculus, tau_m, v_thresh, v_reset, tau_re
     loss = _loss(strength, calculus)
     if np.any(strength <= 0) or np.any(zero >= reset) or np.any(zero >= level) or np.any(reset >= theta):
         raise NsnnError(
-            f"sigma = {sigma}, v_zero = {v_zero}: sigma > 0, v_zero < v_reset < v_thresh and v_zero < mu are expected"
+            f"sigma = {sigma}, v_zero = {v_zero}: expected sigma > 0, v_zero < v_reset < v_thresh and v_zero < mu"
         )
     scale = theta - zero
     return {
@@ -118,8 +118,8 @@ def _in_logarithms(mu, sigma, v_zero, calculus, tau_m, v_thresh, v_reset, tau_re
 def geometric_mean(t: Any, x0: Any, drift: Any, sigma: Any, *, calculus: str, tau: Any) -> Any:
     """Mean at t of a geometric Brownian motion, tau dx = drift x dt + sigma x sqrt(2 tau) dW, in SI.
 
-    E x = x0 exp(drift t / tau) in Ito's calculus, x0 exp((drift + sigma^2) t / tau) in Stratonovich's: it tells which one a
-    simulation has integrated.
+    E x = x0 exp(drift t / tau) in Ito's calculus, x0 exp((drift + sigma^2) t / tau) in Stratonovich's. It reveals the
+    calculus of a simulation.
 
     Parameters
     ----------

@@ -1,14 +1,14 @@
-"""The leaky integrate-and-fire neuron in shot noise: Poisson jumps of finite size instead of white noise.
+"""Leaky integrate-and-fire neuron in shot noise: Poisson jumps of finite size instead of white noise.
 
-tau_m dV = (mu - V) dt between the jumps, V -> V + w at a jump. From v the first passage takes T, of mean m(v) and variance s(v),
+tau_m dV = (mu - V) dt between jumps, V -> V + w at a jump. The first-passage time from v has mean m(v) and variance s(v),
 
     (mu - v)/tau_m m' + sum_k r_k [m(v + w_k) - m(v)] = -1
     (mu - v)/tau_m s' + sum_k r_k [s(v + w_k) - s(v)] = -sum_k r_k [m(v + w_k) - m(v)]^2
 
-with m = s = 0 at the threshold and above it (the second is the equation of E T^2, with source -2 m, less that of m^2: no difference
-of large moments is formed). On a grid whose spacing divides the excitatory jump, each node is joined to its neighbour towards
-mu: the way between them is integrated exactly along the drift, with what the jumps lead to linear in between, so that kinks of m
-stand on nodes, every coefficient is positive and errors fall as the spacing squared. Richardson extrapolation follows.
+with m = s = 0 at and above the threshold (the second equation avoids differences of large moments). The spacing of the grid divides
+the excitatory jump. Each node is connected to its neighbour towards mu; the path between them is integrated exactly along the
+drift, with linear interpolation of the values after jumps. So kinks of m are on nodes, all coefficients are positive, and errors
+fall as the spacing squared. Richardson extrapolation follows.
 
 Source: Tuckwell 1988, Introduction to Theoretical Neurobiology 2, ch. 9 (the backward equations)
 """
@@ -23,14 +23,14 @@ from scipy.sparse.linalg import splu
 
 from ...core import units
 from ...core.errors import NsnnError
-from ..arguments import expect, out, plain, times, voltages
+from ..arguments import expect, neuron_times, out, plain, voltages
 
 __all__ = ["shot_noise_cv", "shot_noise_rate"]
 
-_BARRIER = 36.0  # the free membrane is below the lowest node with probability exp(-36) at most
-_PER_JUMP = 8  # nodes per smallest jump to begin with
-_AIM, _BOUND = 2e-6, 1e-4  # relative change under refinement where it stops; more than the bound is refused
-_NODES = 40_000
+_BARRIER = 36.0  # the probability of a free membrane below the lowest node is at most exp(-36)
+_PER_JUMP = 8  # initial nodes per smallest jump
+_AIM, _BOUND = 2e-6, 1e-4  # relative change under refinement: aim, and limit of what is accepted
+_NODES = 40_000  # largest number of nodes
 
 
 def shot_noise_rate(
@@ -48,23 +48,23 @@ def shot_noise_rate(
     """Stationary firing rate of an LIF neuron in excitatory and inhibitory shot noise, in Hz.
 
     tau_m dV = (mu - V) dt, V -> V + weight at events of `rate`, V -> V + weight_inh at events of `rate_inh`;
-    1/r = tau_refrac + m(v_reset), m as in this module's head. It spikes when a jump or the drift (mu above v_thresh) reaches
-    v_thresh; jumps while refractory are lost. The grid is refined until the result changes by less than 2e-6; 1e-4 is the most that
-    is accepted, and shown for .05 to 300 jumps per tau_m.
-    The free membrane has mean mu + tau_m sum w_k r_k and sigma^2 = tau_m sum w_k^2 r_k / 2.
+    1/r = tau_refrac + m(v_reset), with the mean first-passage time m. A spike occurs when a jump or the drift (mu > v_thresh)
+    reaches v_thresh; jumps during the refractory time are lost. The grid is refined until the result changes by less than 2e-6; a
+    change above 1e-4 is an error. Tested for 0.05 to 300 jumps per tau_m. The free membrane has mean mu + tau_m sum w_k r_k and
+    sigma^2 = tau_m sum w_k^2 r_k / 2.
 
     Parameters
     ----------
-    mu : where V goes without jumps, v_rest + drive
-    weight : > 0; weight_inh : <= 0; v_thresh, v_reset : voltages, or plain numbers all of them
-    rate, rate_inh : of the events, frequencies (plain numbers if tau_m is one), >= 0; tau_m, tau_refrac : times. All broadcast
+    mu : v_rest + drive
+    weight : > 0; weight_inh : <= 0; v_thresh, v_reset : voltages, or all of them plain numbers
+    rate, rate_inh : of jumps, frequencies (plain numbers if tau_m is one), >= 0; tau_m, tau_refrac : times. All broadcast
 
     Raises
     ------
-    NsnnError : wrong units or ranges; jumps so small (a 2,500th of the membrane's range) that `siegert_rate` is the tool; a rate
-        below about 1e-9/tau_m, where rounding stands in the way of 1e-4
+    NsnnError : wrong units or ranges; jumps so small (1/2,500 of the range of the membrane) that `siegert_rate` applies; a rate
+        below about 1e-9/tau_m, where rounding errors exceed 1e-4
 
-    Source: Richardson & Swarbrick 2010, doi 10.1103/PhysRevLett.105.178102 (the model); Tuckwell 1988 as in this module's head
+    Source: Richardson & Swarbrick 2010, doi 10.1103/PhysRevLett.105.178102 (the model); Tuckwell 1988, ch. 9 (the equations)
 
     >>> from brian2 import Hz, mV, ms
     >>> cell = dict(tau_m=20*ms, v_thresh=20*mV, v_reset=10*mV, tau_refrac=2*ms)
@@ -93,9 +93,10 @@ def shot_noise_cv(
 ) -> Any:
     """Coefficient of variation of the interspike intervals of an LIF neuron in shot noise; NaN where it never fires.
 
-    CV = sqrt(s(v_reset)) / (tau_refrac + m(v_reset)), m and s as in this module's head, arguments as in `shot_noise_rate`
+    CV = sqrt(s(v_reset)) / (tau_refrac + m(v_reset)), with mean m and variance s of the first-passage time. Arguments as in
+    `shot_noise_rate`.
 
-    Source: Richardson & Swarbrick 2010, doi 10.1103/PhysRevLett.105.178102 (the model); Tuckwell 1988 as in this module's head
+    Source: Richardson & Swarbrick 2010, doi 10.1103/PhysRevLett.105.178102 (the model); Tuckwell 1988, ch. 9 (the equations)
 
     >>> from brian2 import Hz, mV, ms
     >>> cell = dict(tau_m=20*ms, v_thresh=20*mV, v_reset=10*mV, tau_refrac=2*ms)
@@ -110,7 +111,7 @@ def shot_noise_cv(
 
 
 def _frequency(value: Any, name: str, tau_m: Any) -> np.ndarray:
-    """A rate that goes with tau_m: Hz with seconds, else plain; a plain 0 goes with both."""
+    """A rate in Hz if tau_m is a time, else a plain number; 0 is allowed for both."""
     expected = "Hz" if units.unit_of(tau_m) == "s" else "1"
     array = plain(value, name)
     if units.unit_of(value) != expected and np.any(array != 0):
@@ -129,13 +130,11 @@ def _moments(mu, weight, rate, weight_inh, rate_inh, tau_m, v_thresh, v_reset, t
     mean, up, down, theta, reset = voltages(
         mu=mu, weight=weight, weight_inh=weight_inh, v_thresh=v_thresh, v_reset=v_reset
     )
-    tau, refrac = times(tau_m=tau_m, tau_refrac=tau_refrac)
+    tau, refrac = neuron_times(tau_m, tau_refrac)
     if np.any(up <= 0) or np.any(down > 0):
         raise NsnnError(
             f"weight = {weight}, weight_inh = {weight_inh}: expected a positive and no positive voltage"
         )
-    expect(tau > 0, "tau_m > 0", tau_m=tau_m)
-    expect(refrac >= 0, "tau_refrac >= 0", tau_refrac=tau_refrac)
     expect(reset < theta, "v_reset < v_thresh", v_reset=v_reset, v_thresh=v_thresh)
     often, often_inh = _frequency(rate, "rate", tau_m), _frequency(rate_inh, "rate_inh", tau_m)
     *cell, refrac, tau = np.broadcast_arrays(
@@ -149,19 +148,21 @@ def _moments(mu, weight, rate, weight_inh, rate_inh, tau_m, v_thresh, v_reset, t
 
 
 def _converged(mu, up, often, down, often_inh, theta, reset, *, with_cv: bool) -> tuple[float, float]:
-    """Mean and variance of one cell, time in tau, refined until Richardson's results agree."""
+    """Mean and variance at one point, time in tau, refined until Richardson extrapolations agree."""
     if often + often_inh == 0:
         return (np.log((mu - reset) / (mu - theta)), 0.0) if mu > theta else (np.inf, np.nan)
     if often == 0 and mu <= theta:
         return np.inf, np.nan
     low = _lowest(min(mu, reset), down, often_inh)
-    up = min(up, theta - low)  # a jump from the lowest node to the threshold: larger ones do the same
+    up = min(
+        up, theta - low
+    )  # larger jumps have the same effect as one from the lowest node to the threshold
     smallest = min(up, theta - reset, -down if often_inh else np.inf)
     start = _PER_JUMP if 4 * _PER_JUMP * (theta - low) < _NODES * smallest else _PER_JUMP // 2
     if 4 * start * (theta - low) > _NODES * smallest:
         raise NsnnError(
-            f"weight = {up}, weight_inh = {down} (SI): too small beside a range of {theta - low}; expected larger jumps, "
-            "or siegert_rate in their place"
+            f"weight = {up}, weight_inh = {down} (SI): too small for a range of {theta - low}; expected larger jumps, "
+            "or use siegert_rate"
         )
     per_jump, change = int(np.ceil(start * up / smallest)), np.inf
     results: list[np.ndarray] = []
@@ -178,13 +179,13 @@ def _converged(mu, up, often, down, often_inh, theta, reset, *, with_cv: bool) -
     if not change < _BOUND:
         raise NsnnError(
             f"mu = {mu}, weight = {up} (SI): the mean interval {after[0]:.3g} tau_m is uncertain by {change:.1g}; "
-            "expected fewer jumps' heights between v_reset and v_thresh or a higher rate"
+            "expected larger jumps or a higher rate"
         )
     return float(after[0]), max(float(after[1]), 0.0)
 
 
 def _lowest(start: float, down: float, often: float) -> float:
-    """A voltage that inhibition takes the free membrane below with probability exp(-36) at most (Chernoff's bound)."""
+    """A voltage below which inhibition takes the free membrane with probability of at most exp(-36) (Chernoff bound)."""
     if often == 0:
         return start
     x = np.geomspace(1e-4, 60.0, 4000)  # log E exp(x (mu - V) / |down|) = often int_0^x (e^y - 1)/y dy
@@ -192,10 +193,10 @@ def _lowest(start: float, down: float, often: float) -> float:
 
 
 def _solved(mu, up, often, down, often_inh, theta, reset, low, per_jump: int) -> tuple[float, float]:
-    """Mean and variance on one grid; node 0 is v_thresh approached from below, node k stands k spacings lower.
+    """Mean and variance on one grid; node 0 is v_thresh approached from below, node k is k spacings lower.
 
-    m(a) = int_0^Delta exp(-R t) S dt + exp(-R Delta) m(b) for the way from node a to node b, with R the rate of all jumps,
-    S = 1 + sum r m(v + w) linear in v, (v - mu) = (a - mu) exp(-t), Delta infinite where mu lies between or at a.
+    m(a) = int_0^Delta exp(-R t) S dt + exp(-R Delta) m(b) for the path from node a to node b, with R the rate of all jumps,
+    S = 1 + sum r m(v + w) linear in v, (v - mu) = (a - mu) exp(-t), Delta infinite if mu is at a or between a and b.
     """
     h, total = up / per_jump, often + often_inh
     n = int(np.ceil((theta - low) / h - 1e-9)) + 1

@@ -1,4 +1,4 @@
-"""A noise-free leaky neuron whose threshold is drawn anew after each spike: rate and CV."""
+"""Noise-free leaky neuron with a threshold that is drawn again after each spike: rate and CV."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 from scipy import special
 
 from ...core.errors import NsnnError
-from ..arguments import arguments, out
+from ..arguments import out, problem
 
 __all__ = ["noisy_threshold_cv", "noisy_threshold_rate"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 _WIDTH = 9.5  # standard deviations of the threshold that are integrated over
-_NEVER = 1e-12  # the largest probability of a threshold out of reach
+_NEVER = 1e-12  # largest probability of a threshold that mu does not reach
 
 
 def noisy_threshold_rate(
@@ -24,19 +24,19 @@ def noisy_threshold_rate(
 
     1/r = tau_refrac + tau_m E ln[(mu - v_reset) / (mu - theta)], theta = v_thresh + sigma z, z standard normal
 
-    A threshold at or below v_reset fires at once on release (the interval is tau_refrac). One at or above mu is never reached, and
-    a single one would silence the neuron for good: more than a probability of 1e-12 of it is refused, less is cut off.
+    With a threshold at or below v_reset the neuron fires at release (the interval is tau_refrac). A threshold at or above mu is
+    never reached and would silence the neuron forever: a probability above 1e-12 raises an error, a smaller one is neglected.
     Gauss-Legendre quadrature with 200 nodes, relative error below 1e-9.
 
     Parameters
     ----------
-    mu : where V goes without spikes, above v_thresh by 7.04 sigma or more
+    mu : mean of the free membrane, above v_thresh by 7.04 sigma or more
     sigma : standard deviation of the threshold, >= 0; at 0 the deterministic rate
     tau_m, tau_refrac : times; v_thresh, v_reset : voltages. All broadcast
 
     Raises
     ------
-    NsnnError : wrong units or ranges, or thresholds that mu doesn't reach
+    NsnnError : wrong units or ranges, or thresholds that mu does not reach
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9 (noisy threshold), doi 10.1017/CBO9781107447615
 
@@ -69,14 +69,15 @@ def noisy_threshold_cv(
 
 def _moments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac):
     """Mean and variance of the time from v_reset to the threshold, in tau; tau and tau_refrac."""
-    level, deviation, tau, refrac, theta, reset = arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
+    p = problem(mu, sigma, tau_m=tau_m, v_thresh=v_thresh, v_reset=v_reset, tau_refrac=tau_refrac)
+    level, deviation, tau, refrac, theta, reset = p
     with np.errstate(divide="ignore", invalid="ignore"):
         reach, bottom = (level - theta) / deviation, (reset - theta) / deviation
         lost = special.ndtr(-reach)
     if not np.all(lost <= _NEVER):
         raise NsnnError(
             f"mu = {mu}, sigma = {sigma}: a threshold at or above mu is drawn with probability {np.max(lost):.2g}, after which the "
-            "neuron is silent for good; expected mu above v_thresh by 7.04 sigma or more"
+            "neuron is silent forever; expected mu above v_thresh by 7.04 sigma or more"
         )
     low, high = np.maximum(bottom, -_WIDTH)[..., None], np.minimum(reach, _WIDTH)[..., None]
     z = (low + high) / 2 + (high - low) / 2 * _NODES

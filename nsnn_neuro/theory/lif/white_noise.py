@@ -1,4 +1,4 @@
-"""The leaky integrate-and-fire neuron in white noise: rate, CV, and the effect of a grid of time on the threshold."""
+"""Leaky integrate-and-fire neuron in white noise: rate, CV, and the effect of a time grid on the threshold."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from scipy.interpolate import BSpline, make_interp_spline
 
 from ...core import units
 from ...core.errors import NsnnError
-from ...models.noise import SQRT2
-from ..arguments import arguments, expect, out, plain
+from ..arguments import Problem, expect, out, plain, problem
 
 __all__ = ["discrete_threshold", "siegert_cv", "siegert_gain", "siegert_rate"]
 
@@ -32,7 +31,7 @@ def _panels(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _quadrature(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights for integrands that grow like exp(2 x^2) above 0 and fall like 1/x below.
 
-    Below 0 the panels are even in asinh(x), above 0 in x + x^2 / 2, so that both sides resolve at any range.
+    Panels are equal in asinh(x) below 0 and in x + x^2 / 2 above, which resolves both sides at any range.
     """
     z, weight = _panels(np.arcsinh(np.minimum(low, 0.0)), np.arcsinh(np.minimum(high, 0.0)))
     bottom, top = np.maximum(low, 0.0), np.maximum(high, 0.0)
@@ -43,22 +42,14 @@ def _quadrature(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarr
     )
 
 
-def _reduced(mu, sigma, theta, reset):
-    """The limits (reset - mu) / sigma_B and (theta - mu) / sigma_B."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.where(sigma > 0, SQRT2 * sigma, 1.0)
-        return (reset - mu) / scale, (theta - mu) / scale
-
-
-def _free_time(mu, sigma, theta, reset):
-    """Mean first-passage time from reset to theta in units of tau (infinite where it overflows)."""
-    low, high = _reduced(mu, sigma, theta, reset)
-    x, weights = _quadrature(low, high)
+def _first_passage(p: Problem) -> np.ndarray:
+    """Mean first-passage time from v_reset to v_thresh in units of tau, infinite where it overflows."""
+    x, weights = _quadrature(*p.limits())
     with np.errstate(over="ignore"):
         noisy = np.sqrt(np.pi) * np.sum(weights * special.erfcx(-x), axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        quiet = np.where(mu > theta, np.log((mu - reset) / (mu - theta)), np.inf)
-    return np.where(sigma > 0, noisy, quiet)
+        deterministic = np.where(p.mu > p.theta, np.log((p.mu - p.reset) / (p.mu - p.theta)), np.inf)
+    return np.where(p.sigma > 0, noisy, deterministic)
 
 
 def siegert_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Any:
@@ -71,8 +62,8 @@ def siegert_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any
     ----------
     mu : mean of the free membrane, v_rest + drive
     sigma : standard deviation of the free membrane, >= 0; at 0 the deterministic rate
-    tau_m, tau_refrac : times; v_thresh, v_reset : voltages. All broadcast. Or plain numbers for all of them: then the
-        rate is in 1 / the unit of tau_m, which for tau_m=20 in ms is 1/ms
+    tau_m, tau_refrac : times; v_thresh, v_reset : voltages. All broadcast. With plain numbers for all arguments the rate is in
+        1 / the unit of tau_m: in 1/ms for tau_m=20 in ms
 
     Raises
     ------
@@ -85,9 +76,8 @@ def siegert_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any
     >>> round(rate, 6)
     27.340567
     """
-    mu, sigma, tau, refrac, theta, reset = arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
-    rate = 1 / (refrac + tau * _free_time(mu, sigma, theta, reset))
-    return out(rate)
+    p = problem(mu, sigma, tau_m=tau_m, v_thresh=v_thresh, v_reset=v_reset, tau_refrac=tau_refrac)
+    return out(1 / (p.refrac + p.tau * _first_passage(p)))
 
 
 def siegert_gain(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Any:
@@ -101,13 +91,13 @@ def siegert_gain(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any
     >>> round(gain, 6)
     0.854158
     """
-    mu, sigma, tau, refrac, theta, reset = arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
-    rate = 1 / (refrac + tau * _free_time(mu, sigma, theta, reset))
-    low, high = _reduced(mu, sigma, theta, reset)
+    p = problem(mu, sigma, tau_m=tau_m, v_thresh=v_thresh, v_reset=v_reset, tau_refrac=tau_refrac)
+    rate = 1 / (p.refrac + p.tau * _first_passage(p))
+    low, high = p.limits()
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        noisy = np.sqrt(np.pi / 2) / sigma * (special.erfcx(-high) - special.erfcx(-low))
-        quiet = 1 / (mu - theta) - 1 / (mu - reset)
-        gain = rate**2 * tau * np.where(sigma > 0, noisy, quiet)
+        noisy = np.sqrt(np.pi / 2) / p.sigma * (special.erfcx(-high) - special.erfcx(-low))
+        deterministic = 1 / (p.mu - p.theta) - 1 / (p.mu - p.reset)
+        gain = rate**2 * p.tau * np.where(p.sigma > 0, noisy, deterministic)
     return out(np.where(rate > 0, gain, 0.0))
 
 
@@ -123,23 +113,22 @@ def siegert_cv(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, 
     >>> round(cv, 6)
     0.582636
     """
-    mu, sigma, tau, refrac, theta, reset = arguments(mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
-    low, high = _reduced(mu, sigma, theta, reset)
-    x, weights = _quadrature(low, high)
+    p = problem(mu, sigma, tau_m=tau_m, v_thresh=v_thresh, v_reset=v_reset, tau_refrac=tau_refrac)
+    x, weights = _quadrature(*p.limits())
     with np.errstate(over="ignore", invalid="ignore"):
         variance = 2 * np.pi * np.sum(weights * _inner(x), axis=-1)
-        mean = refrac / tau + _free_time(mu, sigma, theta, reset)
+        mean = p.refrac / p.tau + _first_passage(p)
         cv = np.sqrt(variance) / mean
     cv = np.where(np.isfinite(variance) & np.isfinite(mean), cv, 1.0)  # rare escapes are a Poisson process
-    cv = np.where(sigma > 0, cv, np.where(mu > theta, 0.0, np.nan))
+    cv = np.where(p.sigma > 0, cv, np.where(p.mu > p.theta, 0.0, np.nan))
     return out(cv)
 
 
 def _inner_direct(x: np.ndarray) -> np.ndarray:
     """exp(x^2) int_-inf^x exp(y^2) (1 + erf y)^2 dy by quadrature, x one-dimensional.
 
-    Up to 0, with y = x - s and 1 + erf y = exp(-y^2) erfcx(-y): the integral of exp(2 x s - s^2) erfcx(s - x)^2 over s > 0,
-    which has fallen to rounding at 9 / max(1, |x| / 2.5). The rest, from 0 to x, as it stands.
+    Up to 0, with y = x - s and 1 + erf y = exp(-y^2) erfcx(-y), it is the integral of exp(2 x s - s^2) erfcx(s - x)^2 over s > 0,
+    which is negligible beyond 9 / max(1, |x| / 2.5). The rest, from 0 to x, is integrated directly.
     """
     negative, positive = np.minimum(x, 0.0), np.maximum(x, 0.0)
     s, weight = _panels(np.zeros_like(x), 9.0 / np.maximum(1.0, -x / 2.5))
@@ -165,9 +154,9 @@ def _inner(x: np.ndarray) -> np.ndarray:
 
 
 def discrete_threshold(v_thresh: Any, sigma: Any, *, tau_m: Any, dt: Any) -> Any:
-    """The threshold that a neuron checked once every dt seems to have: v_thresh + 0.582597 sigma sqrt(2 dt / tau_m).
+    """Effective threshold of a neuron whose threshold is checked once per dt: v_thresh + 0.582597 sigma sqrt(2 dt / tau_m).
 
-    First order in sqrt(dt / tau_m). Put it into `siegert_rate` to predict a simulation without the bridge. SI float.
+    First order in sqrt(dt / tau_m). With it `siegert_rate` predicts a simulation without the bridge. SI float.
 
     Parameters
     ----------
@@ -184,7 +173,7 @@ def discrete_threshold(v_thresh: Any, sigma: Any, *, tau_m: Any, dt: Any) -> Any
     """
     if units.unit_of(v_thresh) != units.unit_of(sigma) or units.unit_of(tau_m) != units.unit_of(dt):
         raise NsnnError(
-            f"v_thresh = {v_thresh}, sigma = {sigma}; tau_m = {tau_m}, dt = {dt}: expected one unit in each pair"
+            f"v_thresh = {v_thresh}, sigma = {sigma}; tau_m = {tau_m}, dt = {dt}: expected the same unit in each pair"
         )
     expect(plain(sigma, "sigma") >= 0, "sigma >= 0", sigma=sigma)
     expect(plain(tau_m, "tau_m") > 0, "tau_m > 0", tau_m=tau_m)
