@@ -1,4 +1,4 @@
-"""Unbiased estimators of dE[L]/dW, and E[L] with its gradient exactly, by the sum over every spike pattern."""
+"""Unbiased estimators of dE[L]/dW, and the exact E[L] and gradient by a sum over all spike patterns."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .rules import loss_values, value_of
 
 __all__ = ["enumerate", "local_expectation", "score_function"]
 
-_AT_ONCE = 2**12  # patterns
+_AT_ONCE = 2**12  # patterns per batch
 
 
 def _score(layer: Layer, s: States) -> np.ndarray:
-    """dlog P / dw of a layer's spikes, (..., rows of w, n)."""
+    """dlog P / dw of the spikes of a layer, (..., rows of w, n)."""
     q = np.where(s.o == 1, s.p, 1 - s.p)
     slope = np.where(s.o == 1, s.f, -s.f)
     by_u = np.divide(slope, q, out=np.zeros_like(q), where=q > 0)
@@ -51,16 +51,16 @@ def score_function(
 ) -> list[Any]:
     """Score-function estimate of dE[L]/dW from drawn spikes: (L - baseline) sum_t (o - p) / (p (1 - p)) f e, spikes in e fixed.
 
-    Unbiased for any loss, whose value alone is broadcast; -L is the reward of a reward-modulated rule.
+    Unbiased for any loss, of which only the value is used; -L is the reward of a reward-modulated rule.
 
     Parameters
     ----------
-    W, x, spikes, loss, family, beta, theta, reset, recurrent : as in the module's text
-    baseline : a number that doesn't depend on the spikes; it changes the variance alone
+    W, x, spikes, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`
+    baseline : a number that does not depend on the spikes; it changes only the variance
 
     Returns
     -------
-    gradients : as of `ndl`
+    gradients : as for `ndl`
 
     Source: Williams 1992, doi 10.1007/BF00992696; Pfister et al. 2006, doi 10.1162/neco.2006.18.6.1318
 
@@ -93,21 +93,21 @@ def local_expectation(
 ) -> list[Any]:
     """Local-expectation estimate of dE[L]/dW from drawn spikes: sum_t (L|o=1 - L|o=0) f e, spikes in e held fixed.
 
-    L|o is the loss when one spike is set to o. What becomes of the spikes drawn later, in later steps and in layers above in the
-    same step, is the choice of `later`:
+    L|o is the loss with one spike set to o. `later` determines how spikes drawn later are treated, in later steps and in layers
+    above in the same step:
 
-    - "exact": L|o is the mean over all that may be drawn after o; unbiased
-    - "weighted": they are kept, A_o their probability after o, the difference is (A_1 L|o=1 - A_0 L|o=0) / (p A_1 + (1 - p) A_0);
-      unbiased
-    - "fixed": they are kept; exact for spikes that nothing drawn later depends on (A_1 = A_0), biased otherwise
+    - "exact": L|o is the mean over all spikes drawn after o; unbiased
+    - "weighted": they are kept; with their probability A_o after o the difference is
+      (A_1 L|o=1 - A_0 L|o=0) / (p A_1 + (1 - p) A_0); unbiased
+    - "fixed": they are kept; exact for spikes without effect on later spikes (A_1 = A_0), biased otherwise
 
     Parameters
     ----------
-    W, x, spikes, loss, family, beta, theta, reset, recurrent : as in the module's text
+    W, x, spikes, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`
 
     Returns
     -------
-    gradients : as of `ndl`
+    gradients : as for `ndl`
 
     Raises
     ------
@@ -124,25 +124,27 @@ def local_expectation(
     net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
     x = as_input(x, net)
     states = run(net, x, as_spikes(spikes, net, x.shape[-2]))
-    found = []
+    gradients = []
     for k, (layer, s) in zip(range(len(net)), zip(net, states, strict=True), strict=True):
         gain = np.empty_like(s.o)
         for *sample, t, j in np.ndindex(s.o.shape):
             one = tuple(sample)
             here = np.broadcast_to(x, (*s.o.shape[:-2], *x.shape[-2:]))[one]
             gain[(*one, t, j)] = difference(net, here, [r.o[one] for r in states], loss, (k, t, j))
-        found.append(np.einsum("...tj,...tj,...tij->...ij", gain, s.f, eligibility(layer, s, exact=False)))
-    return split(found, net, recurrent)
+        gradients.append(
+            np.einsum("...tj,...tj,...tij->...ij", gain, s.f, eligibility(layer, s, exact=False))
+        )
+    return split(gradients, net, recurrent)
 
 
 Spike = tuple[int, int, int]  # layer, step, neuron
 
 
 def _set(o: list[np.ndarray], spike: Spike, value: float) -> list[np.ndarray]:
-    found = [a.copy() for a in o]
+    pattern = [a.copy() for a in o]
     k, t, j = spike
-    found[k][..., t, j] = value
-    return found
+    pattern[k][..., t, j] = value
+    return pattern
 
 
 def _fixed(
@@ -160,7 +162,7 @@ def _weighted(
     p = states[0][k].p[t, j]
     joint = [float(likelihood(s)) for s in states]
     if not 0 < p < 1 or not sum(joint):
-        return 0.0  # f is 0 there as well, or the pattern can't be drawn
+        return 0.0  # f is 0 as well, or the pattern is impossible
     a0, a1 = joint[0] / (1 - p), joint[1] / p
     return (a1 * value_of(loss, both[1]) - a0 * value_of(loss, both[0])) / (p * a1 + (1 - p) * a0)
 
@@ -171,7 +173,7 @@ def _exact(
     k, t, _ = spike
     sizes, n_steps = [m.n for m in net], x.shape[-2]
     check_few(sizes, n_steps)
-    first = t * sum(sizes) + sum(sizes[: k + 1])  # of the spikes drawn later, in the order of `numbered`
+    first = t * sum(sizes) + sum(sizes[: k + 1])  # the first spike drawn later, in the order of `numbered`
     free = numbered(np.arange(2 ** (n_steps * sum(sizes) - first)) << first, sizes, n_steps)
     is_later = [np.zeros((n_steps, n), dtype=bool) for n in sizes]
     for m, mask in zip(range(len(net)), is_later, strict=True):
@@ -199,16 +201,16 @@ def enumerate(
     reset: str,
     recurrent: Sequence[Any] | None = None,
 ) -> tuple[float, list[Any], float]:
-    """E[L], dE[L]/dW and sum P(O|x) over every spike pattern O, exact: dE[L]/dW = sum_O P(O|x) L(O) dlog P(O|x)/dW.
+    """Exact E[L], dE[L]/dW and sum of P(O|x) over all spike patterns O: dE[L]/dW = sum_O P(O|x) L(O) dlog P(O|x)/dW.
 
     Parameters
     ----------
-    W, x, loss, family, beta, theta, reset, recurrent : as in the module's text; x has no samples: (T, n_in)
+    W, x, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`; x without samples: (T, n_in)
 
     Returns
     -------
     expected_loss : float
-    gradients : list of arrays shaped as W; with recurrent weights it goes on with those of `recurrent`, None where that has None
+    gradients : list of arrays shaped as W; with recurrent weights followed by those of `recurrent`, None where that has None
     total_probability : float, 1 to rounding
 
     Raises

@@ -1,4 +1,4 @@
-"""The layered NSNN network: states, probability of spikes, eligibility traces, all patterns of a tiny network."""
+"""Layered NSNN network: states, probability of spikes, eligibility traces, and all spike patterns of a small network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..models.escape import Family
 
 __all__ = ["forward", "patterns", "probability", "traces"]
 
-MOST_SPIKES = 20  # of a pattern that is enumerated
+MOST_SPIKES = 20  # largest number of spikes of a pattern that is enumerated
 
 
 class Reset(NamedTuple):
-    """What a spike leaves of u, and its derivatives; each a function of u, o and theta."""
+    """The potential after the reset and its derivatives, as functions of u, o and theta."""
 
     kept: Callable[[Any, Any, Any], Any]
     by_u: Callable[[Any, Any, Any], Any]
@@ -38,7 +38,7 @@ RESETS = {
 
 @dataclasses.dataclass
 class Layer:
-    """One layer; `w` has the recurrent weights, if any, below those from the layer before."""
+    """One layer; recurrent weights, if any, are the last rows of `w`."""
 
     w: np.ndarray
     n_pre: int
@@ -54,18 +54,18 @@ class Layer:
 
     @property
     def is_recurrent(self) -> bool:
-        """True when the layer receives its own spikes of the step before."""
+        """Whether the layer receives its own spikes of the previous step."""
         return len(self.w) > self.n_pre
 
     @property
     def recurrent(self) -> np.ndarray:
-        """(n, n), or (0, n) without."""
+        """Recurrent weights (n, n), or (0, n) if there are none."""
         return self.w[self.n_pre :]
 
 
 @dataclasses.dataclass
 class States:
-    """What a layer went through: each (..., T, n); z, its input, (..., T, rows of w)."""
+    """States of a layer: u, o, p and f of shape (..., T, n), the input z of shape (..., T, rows of w)."""
 
     u: np.ndarray
     o: np.ndarray
@@ -75,7 +75,7 @@ class States:
 
 
 def layers(W: Any, family: Any, *, beta: Any, theta: Any, reset: Any, recurrent: Any = None) -> list[Layer]:
-    """The network, checked."""
+    """The layers of the network, from checked arguments."""
     rule = RESETS[one_of(reset, list(RESETS), "reset")]
     if not isinstance(W, list | tuple) or not W:
         got = "an empty list" if isinstance(W, list | tuple) else type(W).__name__
@@ -127,14 +127,14 @@ def _family(value: Any) -> Family:
     return value
 
 
-def _value(value: Any, n: int, name: str, least: float, most: float, told: str) -> np.ndarray:
+def _value(value: Any, n: int, name: str, least: float, most: float, expected: str) -> np.ndarray:
     array = np.asarray(value)
     if (
         array.dtype.kind not in "iuf"
         or array.shape not in ((), (n,))
         or not np.all((array >= least) & (array <= most) & np.isfinite(array))
     ):
-        raise NsnnError(f"{name} = {value!r}: expected {told}, for all or for each of {n} neurons")
+        raise NsnnError(f"{name} = {value!r}: expected {expected}, for all or for each of {n} neurons")
     return array.astype(float)
 
 
@@ -156,7 +156,7 @@ def _for_each_layer(value: Any, n: int, name: str) -> list[Any]:
 
 
 def as_input(x: Any, net: list[Layer]) -> np.ndarray:
-    """X as floats, (..., T, n_in)."""
+    """`x` as floats, (..., T, n_in)."""
     array = np.asarray(x)
     if (
         array.dtype.kind not in "biuf"
@@ -176,10 +176,10 @@ def as_spikes(spikes: Any, net: list[Layer], n_steps: int, *, all_layers: bool =
         raise NsnnError(
             f"spikes is {type(spikes).__name__}: expected a list of {len(net)} arrays, one for each layer"
         )
-    found: list[Any] = []
+    checked: list[Any] = []
     for k, (o, layer) in enumerate(zip(spikes, net, strict=True)):
         if o is None and not all_layers:
-            found.append(None)
+            checked.append(None)
             continue
         array = np.asarray(o)
         if array.dtype.kind not in "biuf" or array.ndim < 2 or array.shape[-2:] != (n_steps, layer.n):
@@ -188,12 +188,12 @@ def as_spikes(spikes: Any, net: list[Layer], n_steps: int, *, all_layers: bool =
             )
         if not np.all((array == 0) | (array == 1)):
             raise NsnnError(f"spikes[{k}] has values besides 0 and 1: expected spikes")
-        found.append(array.astype(float))
-    return found
+        checked.append(array.astype(float))
+    return checked
 
 
 def run(net: list[Layer], x: np.ndarray, spikes: list[Any], random: Any = None) -> list[States]:
-    """The states of each layer for these spikes; where there are none, they are drawn."""
+    """The states of each layer for given spikes; missing spikes (None) are drawn."""
     shapes = [x.shape[:-2]] + [o.shape[:-2] for o in spikes if o is not None]
     try:
         batch = np.broadcast_shapes(*shapes)
@@ -236,10 +236,10 @@ def eligibility(layer: Layer, s: States, exact: bool) -> np.ndarray:
 
 def split(values: list[np.ndarray], net: list[Layer], recurrent: Any) -> list[Any]:
     """Arrays (..., rows of w, n) as those of W and, with recurrent weights, those of recurrent after them."""
-    found: list[Any] = [v[..., : m.n_pre, :] for v, m in zip(values, net, strict=True)]
+    arrays: list[Any] = [v[..., : m.n_pre, :] for v, m in zip(values, net, strict=True)]
     if recurrent is not None:
-        found += [v[..., m.n_pre :, :] if m.is_recurrent else None for v, m in zip(values, net, strict=True)]
-    return found
+        arrays += [v[..., m.n_pre :, :] if m.is_recurrent else None for v, m in zip(values, net, strict=True)]
+    return arrays
 
 
 def forward(
@@ -258,7 +258,7 @@ def forward(
 
     Parameters
     ----------
-    W, x, family, beta, theta, reset, recurrent : as in the module's text; dimensionless
+    W, x, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`; dimensionless
     spikes : None, or a list of (T, n) arrays to be taken for the spikes drawn; None within it for a layer that is drawn
     seed : of the draws; None: another each time
 
@@ -352,7 +352,7 @@ def traces(
 
 
 def patterns(W: Sequence[Any], n_steps: int) -> list[np.ndarray]:
-    """Every spike pattern of a network in n_steps: a list of arrays (2^N, T, n) of 0 and 1, N = T times the number of neurons.
+    """All spike patterns of a network in n_steps: a list of arrays (2^N, T, n) of 0 and 1, N = T times the number of neurons.
 
     Raises
     ------
@@ -367,7 +367,7 @@ def patterns(W: Sequence[Any], n_steps: int) -> list[np.ndarray]:
 
 
 def check_few(sizes: list[int], n_steps: int) -> None:
-    """Refuse networks with too many patterns."""
+    """Raise NsnnError for networks with too many patterns."""
     n = n_steps * sum(sizes)
     if n > MOST_SPIKES:
         raise NsnnError(
@@ -377,7 +377,7 @@ def check_few(sizes: list[int], n_steps: int) -> None:
 
 
 def numbered(number: np.ndarray, sizes: list[int], n_steps: int) -> list[np.ndarray]:
-    """The patterns of these numbers: bits in the order of steps, layers, neurons, the lowest bit drawn first."""
+    """The patterns with these numbers; bits are in the order of steps, layers, neurons, the lowest bit first."""
     bits = (number[:, None] >> np.arange(n_steps * sum(sizes)) & 1).astype(float)
     bits = bits.reshape(len(number), n_steps, sum(sizes))
     return np.split(bits, np.cumsum(sizes)[:-1], axis=-1)

@@ -1,4 +1,4 @@
-"""Gradients given the spikes: backpropagation through time, and noise-driven learning as three factors."""
+"""Gradients along given spikes: backpropagation through time, and noise-driven learning as a three-factor rule."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from .model import Layer, States, as_input, as_spikes, carried, eligibility, lay
 __all__ = ["bptt", "ndl", "noise_scale", "signals"]
 
 _PATHS = ["exact", "detached"]
-_STEPS = 0.5 ** np.arange(3, 7)  # of the differences; Richardson's extrapolation removes h^2, h^4 and h^6
+_STEPS = 0.5 ** np.arange(
+    3, 7
+)  # of the central differences; Richardson extrapolation removes h^2, h^4 and h^6
 
 
 def value_of(loss: Callable[..., Any], o: list[np.ndarray]) -> float:
-    """L of one sample, checked."""
+    """The loss of one sample, checked."""
     if not callable(loss):
         raise NsnnError(
             f"loss = {loss!r}: expected a function of the spikes, a list of arrays (T, n), that returns a number"
@@ -33,7 +35,7 @@ def value_of(loss: Callable[..., Any], o: list[np.ndarray]) -> float:
 
 
 def loss_values(loss: Callable[..., Any], o: list[np.ndarray]) -> np.ndarray:
-    """L of each sample."""
+    """The loss of each sample."""
     batch = np.broadcast_shapes(*(a.shape[:-2] for a in o))
     values = np.empty(batch)
     for index in np.ndindex(batch):
@@ -42,8 +44,8 @@ def loss_values(loss: Callable[..., Any], o: list[np.ndarray]) -> np.ndarray:
 
 
 def loss_gradients(loss: Callable[..., Any], o: list[np.ndarray]) -> list[np.ndarray]:
-    """dL/do of each sample, arrays shaped as o."""
-    found = [np.empty_like(a) for a in o]
+    """dL/do of each sample, arrays of the shape of o."""
+    gradients = [np.empty_like(a) for a in o]
     for index in np.ndindex(o[0].shape[:-2]):
         one = [a[index].copy() for a in o]
         gradient = loss.gradient(one) if hasattr(loss, "gradient") else _differences(loss, one)
@@ -51,14 +53,14 @@ def loss_gradients(loss: Callable[..., Any], o: list[np.ndarray]) -> list[np.nda
             raise NsnnError(
                 f"loss.gradient gives shapes {[np.shape(g) for g in gradient]}: expected {[a.shape for a in one]}"
             )
-        for total, g in zip(found, gradient, strict=True):
+        for total, g in zip(gradients, gradient, strict=True):
             total[index] = g
-    return found
+    return gradients
 
 
 def _differences(loss: Callable[..., Any], o: list[np.ndarray]) -> list[np.ndarray]:
-    found = [np.empty_like(a) for a in o]
-    for a, g in zip(o, found, strict=True):
+    gradients = [np.empty_like(a) for a in o]
+    for a, g in zip(o, gradients, strict=True):
         for index in np.ndindex(a.shape):
             spike, slopes = a[index], []
             for h in _STEPS:
@@ -72,7 +74,7 @@ def _differences(loss: Callable[..., Any], o: list[np.ndarray]) -> list[np.ndarr
                     (order * fine - coarse) / (order - 1) for coarse, fine in itertools.pairwise(slopes)
                 ]
             g[index] = slopes[0]
-    return found
+    return gradients
 
 
 def _prepare(
@@ -101,17 +103,17 @@ def bptt(
 
     Parameters
     ----------
-    W, x, spikes, loss, family, beta, theta, reset, recurrent : as in the module's text
+    W, x, spikes, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`
     reset_path : "detached": spikes in the reset count as constants
     recurrent_path : "detached": spikes in the recurrent input count as constants
 
     Returns
     -------
-    gradients : list of arrays shaped as W; with recurrent weights it goes on with those of `recurrent`, None where that has None
+    gradients : list of arrays shaped as W; with recurrent weights followed by those of `recurrent`, None where that has None
 
     Raises
     ------
-    NsnnError : shapes that don't fit, values out of range, unknown options
+    NsnnError : inconsistent shapes, values out of range, unknown options
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Neftci et al. 2019, doi 10.1109/MSP.2019.2931595
 
@@ -161,14 +163,14 @@ def signals(
     future: bool = True,
     feedback: Sequence[Any] | None = None,
 ) -> list[np.ndarray]:
-    """Learning signals delta of each layer, (T, n): dL/do through all that is above the layer; arguments as of `ndl`.
+    """Learning signals delta of each layer, (T, n): dL/do through all layers above. Arguments as for `ndl`.
 
     The output layer: delta = dL/do. A hidden layer l: delta_l(t) = dL/do_l(t) + g(t) B', where
 
-    - signal="transport": B = W of the layer above, g = its dL/du: delta(t) f(t), and with future=True what reaches later steps too,
-      g(t) = delta(t) f(t) + (du(t+1)/du(t)) g(t+1), with which the rule is backpropagation;
-    - signal="random": the same with B = feedback[l], (n of the layer, n of the next);
-    - signal="broadcast": g = dL/do of the output layer at t, B = feedback[l], (n of the layer, n of the output).
+    - signal="transport": B = W of the layer above, g = its dL/du: delta(t) f(t), or with future=True including later steps,
+      g(t) = delta(t) f(t) + (du(t+1)/du(t)) g(t+1), with which the rule equals backpropagation;
+    - signal="random": the same with B = feedback[l], (n of the layer, n of the next layer);
+    - signal="broadcast": g = dL/do of the output layer at t, B = feedback[l], (n of the layer, n of the output layer).
 
     Source: Lillicrap et al. 2016, doi 10.1038/ncomms13276 (random); Nokland 2016, arXiv:1609.01596 (broadcast)
 
@@ -193,22 +195,22 @@ def _signals(
 ) -> list[np.ndarray]:
     one_of(signal, ["transport", "random", "broadcast"], "signal")
     back = _feedback(net, signal, feedback)
-    found = loss_gradients(loss, [s.o for s in states])
-    output = found[-1].copy()
+    gradients = loss_gradients(loss, [s.o for s in states])
+    output = gradients[-1].copy()
     for k in reversed(range(len(net) - 1)):
         above, s = net[k + 1], states[k + 1]
-        g = output if signal == "broadcast" else found[k + 1] * s.f
+        g = output if signal == "broadcast" else gradients[k + 1] * s.f
         if future and signal != "broadcast":
             for t in reversed(range(g.shape[-2] - 1)):
                 g[..., t, :] += carried(above, s, t + 1, exact) * g[..., t + 1, :]
-        found[k] = found[k] + g @ back[k].T
-    return found
+        gradients[k] = gradients[k] + g @ back[k].T
+    return gradients
 
 
 def _feedback(net: list[Layer], signal: str, feedback: Any) -> list[np.ndarray]:
     if signal == "transport":
         if feedback is not None:
-            raise NsnnError('feedback is given: expected None with signal = "transport", which uses W itself')
+            raise NsnnError('feedback: expected None with signal = "transport", which uses W itself')
         return [above.w[: above.n_pre] for above in net[1:]]
     shapes = [(m.n, (net[-1] if signal == "broadcast" else above).n) for m, above in itertools.pairwise(net)]
     got = [np.shape(b) for b in feedback] if isinstance(feedback, list | tuple) else feedback
@@ -235,27 +237,27 @@ def ndl(
     future: bool = True,
     feedback: Sequence[Any] | None = None,
 ) -> list[Any]:
-    """Noise-driven learning's gradient along given spikes: sum_t delta_j(t) f(u_j(t) - theta) e_ij(t), three factors.
+    """Gradient of noise-driven learning along given spikes: sum_t delta_j(t) f(u_j(t) - theta) e_ij(t), three factors.
 
-    With signal="transport" and future=True it equals `bptt` with recurrent_path="detached". With future=False, what can be known at
-    the time, it does so for the output layer, and for all layers when there is one step.
+    With signal="transport" and future=True it equals `bptt` with recurrent_path="detached". With future=False, which is causal,
+    this holds for the output layer, and for all layers if there is one step.
 
     Parameters
     ----------
-    W, x, spikes, loss, family, beta, theta, reset, recurrent : as in the module's text
-    reset_path : "exact" or "detached", of the trace (and of the signal's future)
-    signal : "transport", "random" or "broadcast", the signal of hidden layers, see `signals`;
-        a rule that is told the loss's value alone is `score_function`
-    future : whether a signal from a layer above carries what the spike does there in later steps; without a meaning for "broadcast"
-    feedback : for "random" and "broadcast" a list of arrays, one for each hidden layer, see `signals`
+    W, x, spikes, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`
+    reset_path : "exact" or "detached", for the trace (and for future effects in the signal)
+    signal : "transport", "random" or "broadcast", the signal of hidden layers, see `signals`; for a rule that only uses the value
+        of the loss see `score_function`
+    future : include effects of a spike on later steps of the layer above in the signal; not used with "broadcast"
+    feedback : for "random" and "broadcast" a list of arrays, one per hidden layer, see `signals`
 
     Returns
     -------
-    gradients : list of arrays shaped as W; with recurrent weights it goes on with those of `recurrent`, None where that has None
+    gradients : list of arrays shaped as W; with recurrent weights followed by those of `recurrent`, None where that has None
 
     Raises
     ------
-    NsnnError : shapes that don't fit, values out of range, unknown options
+    NsnnError : inconsistent shapes, values out of range, unknown options
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 
@@ -294,15 +296,15 @@ def noise_scale(
     future: bool = True,
     feedback: Sequence[Any] | None = None,
 ) -> list[np.ndarray]:
-    """dL/dlog s along given spikes, s the scale of each neuron's noise, as if do/dlog s were dF/dlog s = -x f, x = u - theta.
+    """dL/dlog s along given spikes, s the noise scale of each neuron, as if do/dlog s were dF/dlog s = -x f, x = u - theta.
 
-    Forward in time: dL/dlog s = sum_t delta(t) f(t) [e(t) - x(t)], with the trace e(t) = du(t)/dlog s that a scale has by way of
-    the neuron's own reset. Hard: e(t) = beta [(1 - o - u f) e + u x f](t-1); subtractive: e(t) = beta [(1 - theta f) e +
-    theta x f](t-1); with reset_path="detached" e = 0. Arguments and errors as of `ndl`.
+    Forward in time: dL/dlog s = sum_t delta(t) f(t) [e(t) - x(t)], with the trace e(t) = du(t)/dlog s through the reset of the
+    neuron. Hard: e(t) = beta [(1 - o - u f) e + u x f](t-1); subtractive: e(t) = beta [(1 - theta f) e + theta x f](t-1); with
+    reset_path="detached" e = 0. Arguments and errors as for `ndl`.
 
     Returns
     -------
-    gradients : list of arrays (n,), one for each layer
+    gradients : list of arrays (n,), one per layer
 
     >>> from nsnn_neuro import Uniform
     >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
@@ -312,12 +314,12 @@ def noise_scale(
     net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
     exact = one_of(reset_path, _PATHS, "reset_path") == "exact"
     deltas = _signals(net, states, loss, exact, signal, future, feedback)
-    found = []
+    gradients = []
     for delta, s, m in zip(deltas, states, net, strict=True):
         e = np.zeros_like(s.u)
         for t in range(1, s.u.shape[-2]) if exact else []:
             u, o, f = (a[..., t - 1, :] for a in (s.u, s.o, s.f))
             by_scale = -(u - m.theta) * f * m.beta * m.reset.by_o(u, o, m.theta)
             e[..., t, :] = carried(m, s, t, exact) * e[..., t - 1, :] + by_scale
-        found.append(np.sum(delta * s.f * (e - (s.u - m.theta)), axis=-2))
-    return found
+        gradients.append(np.sum(delta * s.f * (e - (s.u - m.theta)), axis=-2))
+    return gradients
