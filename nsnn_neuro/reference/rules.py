@@ -210,7 +210,7 @@ def _signals(
 def _feedback(net: list[Layer], signal: str, feedback: Any) -> list[np.ndarray]:
     if signal == "transport":
         if feedback is not None:
-            raise NsnnError('feedback: expected None with signal = "transport", which uses W itself')
+            raise NsnnError('feedback is given: expected None with signal = "transport", which uses W itself')
         return [above.w[: above.n_pre] for above in net[1:]]
     shapes = [(m.n, (net[-1] if signal == "broadcast" else above).n) for m, above in itertools.pairwise(net)]
     got = [np.shape(b) for b in feedback] if isinstance(feedback, list | tuple) else feedback

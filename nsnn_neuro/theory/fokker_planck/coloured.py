@@ -156,14 +156,14 @@ def _at_each_point(
     neuron : tau_m, v_spike, v_reset, tau_refrac, v_low
     """
     voltages(sigma=sigma)
-    tau_m, *_, v_low = neuron
+    tau_m, v_spike, v_reset, tau_refrac, v_low = neuron
     memory, tau = times(tau_noise=tau_noise, tau_m=tau_m)
     if np.any(~(memory > 0)):
         raise NsnnError(f"tau_noise = {tau_noise}: expected a positive time (white noise: fp_rate, fp_cv)")
     if not 0 < resolution < np.inf:
         raise NsnnError(f"resolution = {resolution}: expected a positive number")
     spread = sigma * np.ones(np.shape(memory)) if np.ndim(memory) else sigma
-    p = drift_problem(drift, spread, *neuron, 1)
+    p = drift_problem(drift, spread, tau_m, v_spike, v_reset, tau_refrac, v_low, 1)
     k = np.broadcast_to(memory / tau, p.sigma.shape)
     s = p.sigma * np.sqrt(1 + 1 / k)
     low = p.low if v_low is not None else lowest(drift, s * np.sqrt(k), p.reset)
