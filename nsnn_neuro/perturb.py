@@ -45,9 +45,9 @@ def _inputs(x: Any) -> np.ndarray:
     except (TypeError, ValueError):
         raise NsnnError(f"x = {type(x).__name__}: expected an array of numbers from 0 to 1") from None
     if not values.ndim or not np.all((values >= 0) & (values <= 1)):  # of NaN too
-        told = "NaN" if np.isnan(values).any() else f"values from {values.min():g} to {values.max():g}"
+        message = "NaN" if np.isnan(values).any() else f"values from {values.min():g} to {values.max():g}"
         raise NsnnError(
-            f"x has shape {values.shape}, {told}: expected an array of numbers from 0 to 1, e.g. x / x.max()"
+            f"x has shape {values.shape}, {message}: expected an array of numbers from 0 to 1, e.g. x / x.max()"
         )
     return values
 

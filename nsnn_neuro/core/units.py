@@ -50,9 +50,9 @@ def unit_of(value: Any) -> str:
     ('V', '1', 's')
     """
     dims = _brian_dims(value)
-    for symbol, (wanted, unit, _) in _UNITS.items():
+    for symbol, (expected, unit, _) in _UNITS.items():
         if dims is not None:
-            if dims == wanted:
+            if dims == expected:
                 return symbol
         elif isinstance(value, pq.Quantity):
             if value.dimensionality.simplified == unit.dimensionality.simplified:
@@ -90,7 +90,7 @@ def si(value: Any, unit: str, name: str) -> Any:
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: duration = 2.0 has no unit: expected a time such as 20*ms
     """
-    wanted, pq_unit, example = _UNITS[unit]
+    expected, pq_unit, example = _UNITS[unit]
     dims = _brian_dims(value)
     if isinstance(value, pq.Quantity):
         array = floats(value.magnitude, name, example)
@@ -100,7 +100,7 @@ def si(value: Any, unit: str, name: str) -> Any:
         except ValueError:
             raise NsnnError(f"{name} = {value}: expected {example}") from None
     elif dims is not None:
-        if dims != wanted:
+        if dims != expected:
             raise NsnnError(f"{name} = {value}: expected {example}")
         array = floats(value, name, example).copy()
     elif isinstance(value, list | tuple) and value and all(is_quantity(v) for v in value):

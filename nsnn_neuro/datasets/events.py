@@ -159,13 +159,13 @@ def nmnist(
     inside = "" if split is None else _SPLITS[one_of(split, _SPLITS, "split")]
     rng = np.random.default_rng(seed)
     paths, y = [], []
-    for digit, found in enumerate(_digit_files(Path(folder), inside)):
-        n = len(found) if per_digit is None else whole(per_digit, 1, "per_digit")
-        if n > len(found):
+    for digit, result in enumerate(_digit_files(Path(folder), inside)):
+        n = len(result) if per_digit is None else whole(per_digit, 1, "per_digit")
+        if n > len(result):
             raise NsnnError(
-                f"per_digit = {per_digit}: there are {len(found)} recordings of the digit {digit}"
+                f"per_digit = {per_digit}: there are {len(result)} recordings of the digit {digit}"
             )
-        paths += [found[k] for k in rng.permutation(len(found))[:n]]
+        paths += [result[k] for k in rng.permutation(len(result))[:n]]
         y += [digit] * n
     _check_expanded(Path(folder), paths)
     order = rng.permutation(len(paths))
@@ -196,16 +196,16 @@ def _digit_files(folder: Path, inside: str) -> list[list[Any]]:
     try:
         root: Any = _archive(folder) if folder.is_file() else folder
         root = root / inside if inside else root
-        found = []
+        result = []
         for digit in range(10):
             here = root / str(digit)
             files = here.iterdir() if here.is_dir() else ()
-            found.append(sorted((f for f in files if f.name.endswith(_ENDINGS)), key=lambda f: f.name))
+            result.append(sorted((f for f in files if f.name.endswith(_ENDINGS)), key=lambda f: f.name))
     except FormatError:
         raise
     except _UNREADABLE as error:
         raise FormatError(f"folder = {folder}: can't be read ({error})") from None
-    missing = [str(digit) for digit, files in enumerate(found) if not files]
+    missing = [str(digit) for digit, files in enumerate(result) if not files]
     if missing:
         where = f"{inside}/0 to {inside}/9" if inside else "0 to 9"
         cure = (
@@ -218,7 +218,7 @@ def _digit_files(folder: Path, inside: str) -> list[list[Any]]:
         raise FormatError(
             f"folder = {folder}: no recordings of the digit {', '.join(missing)}: expected folders {where} with .bin files{cure}"
         )
-    return found
+    return result
 
 
 def _checked(events: Any, name: str) -> np.ndarray:

@@ -202,11 +202,11 @@ def _signals(
             if not isinstance(source.find(f"{folder}/{name}"), h5py.Group):
                 left_out.append(f"{name} (no time series)")
                 continue
-            found = _signal(source, f"{folder}/{name}", start, stop, zero)
-            if isinstance(found, str):
-                left_out.append(f"{name} ({found})")
+            result = _signal(source, f"{folder}/{name}", start, stop, zero)
+            if isinstance(result, str):
+                left_out.append(f"{name} ({result})")
                 continue
-            for mine, signal in zip(signals, found, strict=True):
+            for mine, signal in zip(signals, result, strict=True):
                 mine += [signal] if len(signal) else []
     if left_out:
         more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
@@ -304,9 +304,9 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
                 raise FormatError("holds NWB data: expected its name to end in .nwb")
             source = Reader(file, budget)
             source.check_all()
-            found: list[str] = []
-            file.visit(lambda name: found.append(source.attribute(name, "unit", "")))
-        yield from (unit for unit in found if isinstance(unit, str))
+            result: list[str] = []
+            file.visit(lambda name: result.append(source.attribute(name, "unit", "")))
+        yield from (unit for unit in result if isinstance(unit, str))
 
 
 def _standard(block: neo.Block) -> neo.Block:

@@ -106,45 +106,45 @@ class Reader:
         """The data set at `path`, nothing of it read yet; FormatError when there is none, or its values aren't all in this file."""
         import h5py
 
-        found = self.find(path)
-        if not isinstance(found, h5py.Dataset):
+        result = self.find(path)
+        if not isinstance(result, h5py.Dataset):
             raise FormatError(f"no {path} in it")
-        if found.external or found.is_virtual:
+        if result.external or result.is_virtual:
             raise FormatError(f"{path} lies in another file")
-        if found.nbytes > 2**20 + _EXPANSION * found.id.get_storage_size():
-            raise FormatError(f"{path} claims {found.nbytes} bytes, more than the file holds")
-        if found.chunks is not None:
-            chunk = float(np.prod([float(n) for n in found.chunks])) * found.dtype.itemsize
+        if result.nbytes > 2**20 + _EXPANSION * result.id.get_storage_size():
+            raise FormatError(f"{path} claims {result.nbytes} bytes, more than the file holds")
+        if result.chunks is not None:
+            chunk = float(np.prod([float(n) for n in result.chunks])) * result.dtype.itemsize
             if chunk > self.budget.left:
                 self.budget.take(chunk, f"a chunk of {path}")
-        return found
+        return result
 
     def numbers(self, path: str, per_value: float = 0.0) -> np.ndarray:
         """All values of a data set of numbers.
 
         per_value : bytes that each of them will take besides
         """
-        found = self.array(path)
-        if found.dtype.kind not in "biuf" or found.shape is None:
-            raise FormatError(f"{path} has values of type {found.dtype}: expected numbers")
-        self.budget.take(found.nbytes + per_value * found.size, f"{found.size} values of {path}")
-        return np.asarray(found[...])
+        result = self.array(path)
+        if result.dtype.kind not in "biuf" or result.shape is None:
+            raise FormatError(f"{path} has values of type {result.dtype}: expected numbers")
+        self.budget.take(result.nbytes + per_value * result.size, f"{result.size} values of {path}")
+        return np.asarray(result[...])
 
     def length(self, path: str) -> int:
         """The length of a data set with one axis or more."""
-        found = self.array(path)
-        if not found.shape:
+        result = self.array(path)
+        if not result.shape:
             raise FormatError(f"{path} is a single value: expected an array")
-        return int(found.shape[0])
+        return int(result.shape[0])
 
     def texts(self, path: str) -> list[str]:
         """All values of a data set of text with one axis."""
-        found = self.array(path)
-        if not is_text(found) or found.ndim != 1:
-            raise FormatError(f"{path} has values of type {found.dtype}: expected text")
-        self.budget.take((16 + _PER_TEXT) * found.size, f"{found.size} values of {path}")
+        result = self.array(path)
+        if not is_text(result) or result.ndim != 1:
+            raise FormatError(f"{path} has values of type {result.dtype}: expected text")
+        self.budget.take((16 + _PER_TEXT) * result.size, f"{result.size} values of {path}")
         texts: list[str] = []
-        for piece in self._text_pieces(found, path):
+        for piece in self._text_pieces(result, path):
             texts += [text.decode("utf-8", "surrogateescape") for text in piece]
         return texts
 
@@ -165,10 +165,10 @@ class Reader:
         """A data set that is a single text, as bytes; None when there is no such one."""
         if path not in self:
             return None
-        found = self.array(path)
-        if not is_text(found) or found.shape != ():
+        result = self.array(path)
+        if not is_text(result) or result.shape != ():
             return None
-        value = bytes(found[()])
+        value = bytes(result[()])
         self.budget.take(len(value), path)
         return value
 
@@ -176,13 +176,13 @@ class Reader:
         """An attribute that is a single number or text; `default` when there is none, or another kind of value."""
         from h5py import h5a
 
-        found, key = self.find(path), name.encode()
-        if found is None or not h5a.exists(found.id, key):
+        result, key = self.find(path), name.encode()
+        if result is None or not h5a.exists(result.id, key):
             return default
-        about = h5a.open(found.id, key)
+        about = h5a.open(result.id, key)
         if np.prod(about.shape or (1,), dtype=float) != 1 or about.dtype.itemsize > self.size:
             return default
-        value = found.attrs[name]
+        value = result.attrs[name]
         if isinstance(value, np.ndarray):
             value = value.reshape(-1)[0]
         if isinstance(value, bytes):
@@ -222,45 +222,45 @@ class Reader:
         waiting = ["/"]
         while waiting:
             path = waiting.pop()
-            found = self.find(path)
-            if found is None:
+            result = self.find(path)
+            if result is None:
                 raise FormatError(f"{path} is a link that leads nowhere")
-            address = h5o.get_info(found.id).addr
+            address = h5o.get_info(result.id).addr
             if address in seen:
                 continue
             seen.add(address)
-            if isinstance(found, h5py.Group):
+            if isinstance(result, h5py.Group):
                 waiting += [f"{path.rstrip('/')}/{name}" for name in self.names(path)]
-            elif isinstance(found, h5py.Dataset):
+            elif isinstance(result, h5py.Dataset):
                 self._scan(path, scan)
 
     def _scan(self, path: str, scan: Budget) -> None:
-        found = self.array(path)
-        if found.shape is None or found.size == 0:
+        result = self.array(path)
+        if result.shape is None or result.size == 0:
             return
-        if is_text(found) and found.dtype.kind == "O":
-            if found.ndim == 1:
+        if is_text(result) and result.dtype.kind == "O":
+            if result.ndim == 1:
                 whole, self.budget = self.budget, scan
                 try:
-                    for _ in self._text_pieces(found, path):
+                    for _ in self._text_pieces(result, path):
                         pass
                 finally:
                     self.budget = whole
-            elif found.ndim == 0:
+            elif result.ndim == 0:
                 self.text(path)
             return
-        if found.dtype.hasobject:  # references and compound values: nothing here reads them
+        if result.dtype.hasobject:  # references and compound values: nothing here reads them
             return
-        scan.take(found.nbytes, f"all values of {path}")
-        if found.ndim == 0:
-            found[()]
-        elif found.chunks is not None:
-            for piece in found.iter_chunks():
-                found[piece]
+        scan.take(result.nbytes, f"all values of {path}")
+        if result.ndim == 0:
+            result[()]
+        elif result.chunks is not None:
+            for piece in result.iter_chunks():
+                result[piece]
         else:
-            rows = max(1, 2**22 * found.shape[0] // max(1, found.nbytes))
-            for k in range(0, found.shape[0], rows):
-                found[k : k + rows]
+            rows = max(1, 2**22 * result.shape[0] // max(1, result.nbytes))
+            for k in range(0, result.shape[0], rows):
+                result[k : k + rows]
 
 
 def is_text(found: h5py.Dataset) -> bool:

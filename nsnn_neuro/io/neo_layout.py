@@ -113,12 +113,12 @@ def _epochs(source: Reader, block: str) -> dict[str, list[neo.Epoch]]:
     for k, (segment, name) in enumerate(zip(texts["segment"], names, strict=True)):
         if texts.get("block", [block] * len(start))[k] == block:
             rows.setdefault((segment, name), []).append(k)
-    found: dict[str, list[neo.Epoch]] = {}
+    result: dict[str, list[neo.Epoch]] = {}
     for (segment, name), which in rows.items():
         chosen = np.array([labels[k] for k in which], dtype="U")
         epoch = neo.Epoch(start[which] * pq.s, (stop - start)[which] * pq.s, labels=chosen, name=name)
-        found.setdefault(segment, []).append(epoch)
-    return found
+        result.setdefault(segment, []).append(epoch)
+    return result
 
 
 def read(source: Reader) -> neo.Block:
@@ -188,18 +188,18 @@ def read(source: Reader) -> neo.Block:
 
 def _others(source: Reader, block: str, trains: dict[str, list[int]]) -> dict[str, list[Any]]:
     """Signals and events of each segment; a warning says what is left out."""
-    found: dict[str, list[Any]] = {name: [] for name in trains}
+    result: dict[str, list[Any]] = {name: [] for name in trains}
     left_out = []
     for folder in ("acquisition", "stimulus/presentation"):
         for name in source.names(folder):
             path = f"{folder}/{name}"
             segment = _place(source, path, block)
-            one = "of no segment with spike trains" if segment not in found else _series(source, path)
+            one = "of no segment with spike trains" if segment not in result else _series(source, path)
             if isinstance(one, str):
                 left_out.append(f"{name} ({one})")
             else:
-                found[str(segment)].append(one)
+                result[str(segment)].append(one)
     if left_out:
         more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
         warnings.warn(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}", stacklevel=4)
-    return found
+    return result

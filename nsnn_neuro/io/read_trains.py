@@ -118,11 +118,11 @@ def _read_sequence(items: Any, where: str) -> Read:
             times.append(np.asarray(train.magnitude, dtype=float) * _scale(train))
             edges[k] = [float(e.magnitude) * _scale(e) for e in (train.t_start, train.t_stop)]
             continue
-        name, wanted = f"{where}[{k}]", "a neo.SpikeTrain or a 1-D array of seconds"
+        name, expected = f"{where}[{k}]", "a neo.SpikeTrain or a 1-D array of seconds"
         quantity = isinstance(train, pq.Quantity) or hasattr(train, "dim")
-        array = np.asarray(si(train, "s", name)) if quantity else floats(train, name, wanted)
+        array = np.asarray(si(train, "s", name)) if quantity else floats(train, name, expected)
         if array.ndim != 1:
-            raise NsnnError(f"{name} = {shown(train)}: expected {wanted}")
+            raise NsnnError(f"{name} = {shown(train)}: expected {expected}")
         eps = max(eps, spacing(train))
         times.append(array)
     trial = np.repeat(np.arange(len(items)), [t.size for t in times])

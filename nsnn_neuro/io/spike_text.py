@@ -99,17 +99,17 @@ def read_text(path: Path, budget: Budget) -> neo.Block:
 def _stated_unit(comments: list[str]) -> str | None:
     """The unit that the comments name: after the word unit, else the only one."""
     for pattern in (_STATED, _UNIT):
-        found = {
+        result = {
             next(unit for unit, name in zip(("ms", "us", "s"), match.groups(), strict=True) if name)
             for comment in comments
             for match in pattern.finditer(comment)
         }
-        if len(found) > 1:
+        if len(result) > 1:
             raise FormatError(
-                f"its comments name several units, {', '.join(sorted(found))}: write a line such as '# unit: ms'"
+                f"its comments name several units, {', '.join(sorted(result))}: write a line such as '# unit: ms'"
             )
-        if found:
-            return found.pop()
+        if result:
+            return result.pop()
     return None
 
 

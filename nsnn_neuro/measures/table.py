@@ -69,18 +69,18 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     for name, block in _named_blocks(blocks).items():
         trains = as_trains(block, name=f"blocks[{name!r}]")
         for label, function in functions.items():
-            found = rows(block, trains, label, function, by)
-            columns["block"] += [name] * len(found["value"])
-            for column, values in found.items():
+            result = rows(block, trains, label, function, by)
+            columns["block"] += [name] * len(result["value"])
+            for column, values in result.items():
                 columns[column] += values
     return pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
 
 
 def rows(block: neo.Block, trains: Trains, label: str, function: Any, by: str) -> dict[str, list[Any]]:
     """The table's columns for one measure of one Block, without `block`; `trains` are those of `as_trains(block)`."""
-    found = _rows(block, trains, label, function, by, populations_of(block, trains.n_neurons))
-    n = len(found[0])
-    listed = (column if isinstance(column, list) else column.tolist() for column in found)
+    result = _rows(block, trains, label, function, by, populations_of(block, trains.n_neurons))
+    n = len(result[0])
+    listed = (column if isinstance(column, list) else column.tolist() for column in result)
     population, neuron, value, se, number = listed
     return {
         "population": population, "neuron": neuron, "measure": [label] * n, "value": value, "se": se, "n": number,

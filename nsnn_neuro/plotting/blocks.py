@@ -215,8 +215,8 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
         raise NsnnError(
             f'the signal "v" has array_annotations["neuron"] = {shown(recorded)}: expected a whole number for each channel'
         )
-    wanted = recorded if neurons is None else np.atleast_1d(neurons)
-    missing = [int(j) for j in wanted if j not in recorded]
+    expected = recorded if neurons is None else np.atleast_1d(neurons)
+    missing = [int(j) for j in expected if j not in recorded]
     if missing:
         raise NsnnError(
             f"neurons = {shown(neurons)}: {missing} not among the recorded neurons {recorded.tolist()}"
@@ -225,16 +225,16 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
     values = 1e3 * si(signal, "V", "v") if unit == "V" else np.asarray(signal.magnitude, dtype=float)
     t = np.asarray(signal.times.rescale(pq.s).magnitude, dtype=float)
     ax = axes(ax)
-    own, lane = trains.trial == number, min(0.06, 0.6 / len(wanted))
-    for k, j in enumerate(wanted):
-        colour = INK if len(wanted) == 1 else COLOURS[k % len(COLOURS)]
+    own, lane = trains.trial == number, min(0.06, 0.6 / len(expected))
+    for k, j in enumerate(expected):
+        colour = INK if len(expected) == 1 else COLOURS[k % len(COLOURS)]
         ax.plot(t, values[:, int(np.argmax(recorded == j))], color=colour, lw=0.9, label=f"neuron {j}")
         spikes = trains.times[own & (trains.neuron == j)]
-        low = 1.0 - lane * (len(wanted) - k)
+        low = 1.0 - lane * (len(expected) - k)
         ax.vlines(spikes, low, low + 0.75 * lane, transform=ax.get_xaxis_transform(), color=colour, lw=1.0)
     bottom, top = ax.get_ylim()
-    ax.set_ylim(bottom, bottom + (top - bottom) / (0.98 - lane * len(wanted)))
-    if len(wanted) > 1:
+    ax.set_ylim(bottom, bottom + (top - bottom) / (0.98 - lane * len(expected)))
+    if len(expected) > 1:
         ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     ax.set_xlim(t[0], float(signal.t_stop.rescale(pq.s).magnitude))
     ax.set_xlabel("time (s)")

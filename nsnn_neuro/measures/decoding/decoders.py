@@ -280,14 +280,14 @@ def decode(
             f"{n_folds} of each; take fewer folds or leave it out"
         )
 
-    def found(numbers: np.ndarray) -> np.ndarray:
+    def result(numbers: np.ndarray) -> np.ndarray:
         return _cross_validated(decoder, features, distinct[numbers], n_folds, seed, pairwise)
 
-    predictions = found(number)
+    predictions = result(number)
     table = _table(number, predictions, distinct)
     rng = np.random.default_rng(seed)
     orders = rng.permuted(np.tile(number, (n_shuffle, 1)), axis=1)
-    null = np.array([_table(order, found(order), distinct) for order in orders])
+    null = np.array([_table(order, result(order), distinct) for order in orders])
     right = np.trace(table)
     share = (right + 1) / (n + 2)
     correct = null.trace(axis1=1, axis2=2) / n if n_shuffle else np.empty(0)
@@ -353,13 +353,13 @@ def _cross_validated(
         blank = copy.deepcopy(decoder)  # nothing learned is carried from fold to fold
         fitted = blank.fit(features[train][:, columns], labels[train])
         fitted = blank if fitted is None else fitted
-        found = np.asarray(fitted.predict(features[test][:, columns]))
-        if found.shape != test.shape or not np.isin(found, labels).all():
+        result = np.asarray(fitted.predict(features[test][:, columns]))
+        if result.shape != test.shape or not np.isin(result, labels).all():
             raise NsnnError(
-                f"decoder {type(decoder).__name__} predicted {found!r}: expected one of the labels for each of "
+                f"decoder {type(decoder).__name__} predicted {result!r}: expected one of the labels for each of "
                 f"{test.size} trials"
             )
-        predictions[test] = found
+        predictions[test] = result
     return predictions
 
 

@@ -244,10 +244,10 @@ def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None)
     hits = np.cumsum(np.repeat(np.bincount(group, right) / size, size))
     counts = np.arange(1, n + 1)
     if coverage is not None:
-        wanted = np.atleast_1d(floats(coverage, "coverage", "numbers above 0, up to 1, or None"))
-        if wanted.ndim != 1 or not wanted.size or not np.all((wanted > 0) & (wanted <= 1)):
+        expected = np.atleast_1d(floats(coverage, "coverage", "numbers above 0, up to 1, or None"))
+        if expected.ndim != 1 or not expected.size or not np.all((expected > 0) & (expected <= 1)):
             raise NsnnError(f"coverage = {shown(coverage)}: expected numbers above 0, up to 1, or None")
-        counts = np.maximum(1, np.ceil(wanted * n - 1e-9)).astype(np.int64)
+        counts = np.maximum(1, np.ceil(expected * n - 1e-9)).astype(np.int64)
     accuracy = hits / np.arange(1, n + 1)
     return SelectiveAccuracy(
         counts / n, accuracy[counts - 1], _binomial_se(hits[counts - 1], counts), float(accuracy.mean())

@@ -269,11 +269,11 @@ def mutual_information(
         raise NsnnError("n_symbols = None: r has words of too many letters to count them; give n_symbols")
     if bias == "auto":
         return _automatic(data, n_shuffle, seed)
-    found = _find(data, bias, n_shuffle, seed)
-    value, impossible = possible(found.value, found.se, _most(data), bias)
+    result = _find(data, bias, n_shuffle, seed)
+    value, impossible = possible(result.value, result.se, _most(data), bias)
     inferred = data.inferred if bias in NEED_ALPHABET else None
-    notes = [impossible, inferred, _few(data, bias), _by_chance(data, found), _ALWAYS.get(bias)]
-    return _as_estimate(data, found, value=value, notes=notes)
+    notes = [impossible, inferred, _few(data, bias), _by_chance(data, result), _ALWAYS.get(bias)]
+    return _as_estimate(data, result, value=value, notes=notes)
 
 
 def _read(s: Any, r: Any, n_symbols: Any) -> _Samples:
@@ -358,18 +358,18 @@ def _automatic(data: _Samples, n_shuffle: int, seed: int) -> Estimate:
         value, impossible = possible(first.value, first.se, most, first.bias)
         return _as_estimate(data, first, value=value, notes=[impossible], reason=f"there are {data.trials}")
     others = [name for name, use in (("shuffle", data.has_letters), ("nsb", math.isfinite(data.size))) if use]
-    found = sorted([first, *(_find(data, name, 0, seed) for name in others)], key=lambda one: one.value)
-    listed = ", ".join(f"{one.bias} {one.value:.3g} ± {one.se:.2g}" for one in found)
-    agree = found[-1].value - found[0].value <= max(one.se for one in found)
-    if agree and len(found) > 1 and data.per_response >= _AGREE:
-        middle = first if data.per_response >= _ENOUGH["panzeri-treves"] else found[len(found) // 2]
+    result = sorted([first, *(_find(data, name, 0, seed) for name in others)], key=lambda one: one.value)
+    listed = ", ".join(f"{one.bias} {one.value:.3g} ± {one.se:.2g}" for one in result)
+    agree = result[-1].value - result[0].value <= max(one.se for one in result)
+    if agree and len(result) > 1 and data.per_response >= _AGREE:
+        middle = first if data.per_response >= _ENOUGH["panzeri-treves"] else result[len(result) // 2]
         chosen = middle._replace(null_mean=first.null_mean, p=first.p)
         value, impossible = possible(chosen.value, chosen.se, most, chosen.bias)
         if impossible is None:
             note = data.inferred if chosen.bias == "nsb" else None
             reason = f"there are {data.trials} and estimators agree ({listed})"
             return _as_estimate(data, chosen, value=value, notes=[note], reason=reason)
-    return _bracket(data, found, listed, first, most, seed)
+    return _bracket(data, result, listed, first, most, seed)
 
 
 def _bracket(

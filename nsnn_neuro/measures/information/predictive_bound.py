@@ -83,9 +83,9 @@ def predictive_bound(s: np.ndarray, words: np.ndarray, n_s: int) -> Bound:
                 log_q = power * evidence + prior
                 log_q = log_q - np.logaddexp.reduce(log_q, axis=1, keepdims=True)
                 gain = (log_q[cell, stimulus] - prior[stimulus]) / math.log(2)
-                found = _mean(gain, times)
-                if found.value > best.value + 1e-9:
-                    best = found
+                result = _mean(gain, times)
+                if result.value > best.value + 1e-9:
+                    best = result
     return best
 
 

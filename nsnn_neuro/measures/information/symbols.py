@@ -66,15 +66,15 @@ def _renumber(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, int]:  # pra
     number = np.zeros(n_codes, dtype=np.int64)
     for code in codes:
         number[code] = 1
-    found = 0
+    result = 0
     for code in range(n_codes):
         if number[code]:
-            number[code] = found
-            found += 1
+            number[code] = result
+            result += 1
     out = np.empty_like(codes)
     for i in range(codes.size):
         out[i] = number[codes[i]]
-    return out, found
+    return out, result
 
 
 def _integers(x: Any, name: str) -> np.ndarray:

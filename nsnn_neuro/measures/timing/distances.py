@@ -83,15 +83,15 @@ def _coincidences(
     for a in range(n):
         for b in range(a + 1):
             i, j = offsets[a], offsets[b]
-            found = 0
+            result = 0
             while i < offsets[a + 1] and j < offsets[b + 1]:
                 if abs(times[i] - times[j]) <= delta:
-                    found, i, j = found + 1, i + 1, j + 1
+                    result, i, j = result + 1, i + 1, j + 1
                 elif times[i] < times[j]:
                     i += 1
                 else:
                     j += 1
-            out[a, b] = out[b, a] = found
+            out[a, b] = out[b, a] = result
     return out
 
 
@@ -220,10 +220,10 @@ def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_sto
     # spikes of simulated trains sit on a grid: a distance that is meant to equal Delta may exceed it by
     # rounding
     reach = delta * (1 + slack(delta, repeats.resolution, "precision"))
-    found = _coincidences(repeats.times, repeats.offsets, reach)
+    result = _coincidences(repeats.times, repeats.offsets, reach)
     size = (count[:, None] + count) / 2 * (1 - chance)
     _warn_empty(count, "gamma_coincidence", "the pairs of two empty trains are NaN")
-    return nan_ratio(found - chance * count[:, None], size)
+    return nan_ratio(result - chance * count[:, None], size)
 
 
 @measure("1")

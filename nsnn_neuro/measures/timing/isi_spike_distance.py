@@ -37,10 +37,10 @@ def _nearest(
     for i in range(own.size):
         while j < other.size - 1 and other[j + 1] <= own[i]:
             j += 1
-        found = min(abs(own[i] - low), abs(own[i] - high), abs(own[i] - other[j]))
+        result = min(abs(own[i] - low), abs(own[i] - high), abs(own[i] - other[j]))
         if j < other.size - 1:
-            found = min(found, abs(other[j + 1] - own[i]))
-        out[i] = found
+            result = min(result, abs(other[j + 1] - own[i]))
+        out[i] = result
 
 
 @njit(cache=True)

@@ -60,8 +60,8 @@ def bub_coefficients(n: int, n_symbols: float) -> tuple[np.ndarray, float]:
     best: tuple[float, np.ndarray] = (np.inf, tail[: highest + 1])
     for free in sorted({min(k, n) for k in _FREE}):
         rows = (2.0 * f)[:, None] * law[:, :free] / np.sqrt(p.size)
-        wanted = 2.0 * f * (target - law[:, free:] @ tail[free:]) / np.sqrt(p.size)
-        square, right = rows.T @ rows, rows.T @ wanted
+        expected = 2.0 * f * (target - law[:, free:] @ tail[free:]) / np.sqrt(p.size)
+        square, right = rows.T @ rows, rows.T @ expected
         steps = n * (2.0 * np.eye(free) - np.eye(free, k=1) - np.eye(free, k=-1))
         steps[0, 0] = n
         end = np.zeros(free)
