@@ -1,8 +1,8 @@
-"""How robust is it? Perturbed inputs, spikes and weights, to be given to whatever worked on the unperturbed ones.
+"""Perturbations of inputs, spikes and weights, for tests of robustness.
 
-Inputs are numbers from 0 to 1, as encoders take them, and stay so: what a perturbation moves beyond is clipped. Spikes are arrays
-of 0 and 1, events, or a Block of any neurons; weights are a Network's. Nothing given is changed, every random number comes from the
-seed, and a perturbation of size 0 gives back what it got.
+Inputs are numbers from 0 to 1, as encoders take them; perturbed values are clipped to that range. Spikes are arrays of 0 and 1,
+events, or a Block of any neurons; weights are a Network's. Arguments are not changed, every random number comes from the seed, and
+a perturbation of size 0 returns an equal copy.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def multiplicative(x: Any, *, sd: float, seed: int) -> np.ndarray:
 
 
 def salt_and_pepper(x: Any, *, p: float, seed: int) -> np.ndarray:
-    """Each value is replaced with probability p, by 0 or by 1, each with one half.
+    """Replace each value with probability p, by 0 or 1 with equal probability.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def salt_and_pepper(x: Any, *, p: float, seed: int) -> np.ndarray:
 
 
 def occlusion(x: Any, *, size: int, shape: tuple[int, int] | None = None, seed: int) -> np.ndarray:
-    """In each image a square of size x size pixels is set to 0, at a place drawn from all where it lies inside.
+    """Set a square of size x size pixels to 0 in each image, at a uniformly drawn place inside the image.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def occlusion(x: Any, *, size: int, shape: tuple[int, int] | None = None, seed: 
 
 
 def drop_events(events: Any, *, p: float, seed: int) -> np.ndarray:
-    """Each event, or each spike, is lost with probability p.
+    """Delete each event, or each spike, with probability p.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def drop_events(events: Any, *, p: float, seed: int) -> np.ndarray:
 
 
 def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
-    """Each spike is lost with probability p.
+    """Delete each spike with probability p.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
 
 
 def insert_spikes(block: neo.Block, *, rate: Any, seed: int) -> neo.Block:
-    """Spikes of a Poisson process of this rate are added to each train, whatever is there: refractoriness isn't respected.
+    """Add the spikes of a Poisson process of this rate to each train, regardless of refractoriness.
 
     Parameters
     ----------
@@ -287,7 +287,7 @@ def _with_spikes(
     before = annotations.get("perturbations", [])
     if not isinstance(before, list | tuple):
         raise NsnnError(
-            f"block.annotations['perturbations'] = {units.shown(before)}: expected a list of what was done; or remove it"
+            f"block.annotations['perturbations'] = {units.shown(before)}: expected a list of perturbations; or remove it"
         )
     annotations["perturbations"] = [*before, done]
     if not on_grid:
@@ -314,7 +314,7 @@ def _with_spikes(
 
 
 def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
-    """A network whose weights are w (1 + sd xi), xi normal and independent for each: mismatch of devices, relative to the weight.
+    """Multiply each weight by 1 + sd xi, xi normal and independent: device mismatch relative to the weight.
 
     A weight of 0 stays 0; with a large sd weights change their sign, one in 740 at sd = 1/3.
 
@@ -344,7 +344,7 @@ def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
 
 
 def quantise(net: Network, *, bits: int) -> Network:
-    """A network whose weights are rounded to so many bits: to the nearest of k step, |k| <= 2^(bits - 1) - 1.
+    """Round the weights of a network to `bits` bits: to the nearest k step, |k| <= 2^(bits - 1) - 1.
 
     The step belongs to a projection, its largest |w| / (2^(bits - 1) - 1): so the levels are symmetric, 0 is one of them, the
     largest weight stays, and no weight moves by more than half a step.

@@ -1,11 +1,11 @@
-"""Times in bins: the one rule by which every function of the package sorts spike times into bins and windows.
+"""Binning of spike times: the rule that every function of the package uses for bins and windows.
 
 A bin is closed on the left and open on the right, [start + k width, start + (k + 1) width). Spike times and borders are
 often multiples of one step, and each of them is rounded: in double precision a time t is known to about eps |t|, eps =
-2.2e-16, so that two computations of one time on a clock that shows T seconds differ by a few eps T. A spike that close
-before a border therefore belongs to the bin that begins there: `rounding` is that distance in seconds, and `slack` the
-same as a fraction of a bin. On a clock that shows 1e9 s it is 9e-7 s, which is little against a bin of 1 ms and too
-much against one of 1e-5 s; `slack` then warns, and refuses where neighbouring numbers are half a bin apart.
+2.2e-16, so that two computations of one time T differ by a few eps T. A spike that close before a border therefore belongs
+to the bin that begins there: `rounding` is that distance in seconds, `slack` the same as a fraction of a bin. For T = 1e9 s
+it is 9e-7 s, which is small compared with a bin of 1 ms but large compared with one of 1e-5 s; `slack` then warns, and
+refuses if neighbouring numbers are half a bin or more apart.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NEAR = 0.05  # of a bin: with more slack than this, warn
 
 
 class ResolutionWarning(UserWarning):
-    """Spike times are known to no better than a good part of a bin, at the size of their numbers."""
+    """Spike times are too coarse for the bins: their rounding is a considerable part of a bin."""
 
 
 def rounding(*times: Any, eps: float = EPS) -> float:

@@ -1,7 +1,7 @@
-"""Limits on files from others: regular files only, and one budget of memory for each file.
+"""Limits on untrusted files: regular files only, and a memory budget for each file.
 
-A reader states what each part will take before it allocates memory: spikes, trials, units, signals, text. So a small
-file that claims or expands to a large one ends in a FormatError instead of filling the memory.
+A reader takes the size of each part (spikes, trials, units, signals, text) from the budget before it allocates memory. A
+small file that claims to be large, or expands to it, ends in a FormatError instead of filling the memory.
 """
 
 from __future__ import annotations

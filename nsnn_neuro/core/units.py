@@ -1,7 +1,7 @@
-"""The one border between physical quantities (Brian2's or Neo's) and SI floats.
+"""Conversion between physical quantities (Brian2's or Neo's) and SI floats.
 
-Everything inside the package computes on SI floats; `si` takes a quantity in, `brian` and `pq_quantity` give one out.
-Brian2 is only imported when a Brian2 quantity is made, so that measures work without it.
+The package computes on SI floats: `si` converts an argument, `brian` and `pq_quantity` convert results back. Brian2 is
+imported only when a Brian2 quantity is made, so that measures work without it.
 """
 
 from __future__ import annotations

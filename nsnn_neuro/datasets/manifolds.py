@@ -93,7 +93,7 @@ def smooth_manifolds(
     manifold_seed: int = 0,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Spike patterns to be told apart by timing alone: each unit fires exactly once per sample.
+    """Spike patterns that differ in timing only: each unit fires exactly once per sample.
 
     Class c is a manifold of `dimension` dimensions among the firing times of all units: unit i fires at f_i(x), scaled from its
     range to 0 to 1, for a point x that is uniform in the unit cube, with

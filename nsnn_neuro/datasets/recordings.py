@@ -2,11 +2,11 @@
 
 Each set is a folder data/<set>/ with small input files, the notice of their licence, and a README that
 names source, checksums and how the files were made. They belong to the repository, not to the installed
-package: from a checkout or an editable install they are found by themselves, otherwise pass `path`.
+package: a checkout or an editable install finds them, otherwise pass `path`.
 
-To add one: make data/<set>/ with those files; write a function here that reads them, checks them (FormatError
-says what is wrong and where) and ends in `recording.to_block`; put source and licence into the annotations;
-test in tests/test_datasets.py a number that others have published of the same data.
+To add one, make data/<set>/ with those files and write a function here that reads and checks them (FormatError names
+what is wrong and where) and returns `to_block(...)`. Put source and licence into the annotations, and test a
+published number of the same data in tests/datasets/test_datasets.py.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def build_block(
     signals: Sequence[Sequence[neo.AnalogSignal]] | None = None,
     annotations: Mapping[str, Any] | None = None,
 ) -> neo.Block:
-    """The package's Block from flat arrays in any order; no loop over neurons or spikes.
+    """Block from flat arrays in any order, without a loop over neurons or spikes.
 
     Parameters
     ----------
@@ -123,10 +123,10 @@ def build_block(
     seconds = {float(moment): pq.Quantity(float(moment), pq.s) for moment in np.unique([*starts, *stops])}
     segments = []
     for i in range(n_trials):
-        segment, mine = neo.Segment(index=i), slice(edges[i], edges[i + 1])
+        segment, spikes = neo.Segment(index=i), slice(edges[i], edges[i + 1])
         trains = SpikeTrainList.from_spike_time_array(
-            pq.Quantity(moment[mine], pq.s),
-            neuron[mine],
+            pq.Quantity(moment[spikes], pq.s),
+            neuron[spikes],
             all_channel_ids=channels,
             t_start=seconds[float(starts[i])],
             t_stop=seconds[float(stops[i])],

@@ -1,9 +1,9 @@
-"""Files of other programs as the package's Block: NWB files, text (`spike_text`), and what Neo reads without unpickling.
+"""Read files of other programs: NWB files, text (`spike_text`), and formats that Neo reads without unpickling.
 
 NWB: trials come from the trials table, else from observation intervals that all units share; each becomes a
 segment whose clock starts at 0 (its annotation "start_time": the start on the session's clock). With neither,
 or with a single interval, there is one segment on the session's clock. Further columns of the trials table
-become annotations of the segments, those of the units table the Block's annotation "units". A warning tells
+become annotations of the segments, those of the units table the Block's annotation "units". A warning lists
 what is left out.
 """
 
@@ -37,7 +37,7 @@ MOST_NAMED = 10
 _COMPRESSED = 15  # type of an element of a .mat file
 _MATLAB = 3  # bytes of memory for each byte of a .mat file
 _PIECE = 2**20  # bytes that are expanded at once
-_MOST_BYTES = 2**29  # of one signal; a raw multi-electrode recording isn't wanted in memory
+_MOST_BYTES = 2**29  # of one signal; a raw multi-electrode recording does not fit into memory
 # the first unpickles, and so would run what is in the file; the others guess units and sampling rate
 _REFUSED = ("PickleIO", "RawBinarySignalIO", "AsciiSignalIO")
 
@@ -206,8 +206,8 @@ def _signals(
             if isinstance(result, str):
                 left_out.append(f"{name} ({result})")
                 continue
-            for mine, signal in zip(signals, result, strict=True):
-                mine += [signal] if len(signal) else []
+            for of_trial, signal in zip(signals, result, strict=True):
+                of_trial += [signal] if len(signal) else []
     if left_out:
         more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
         warnings.warn(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}", stacklevel=4)
@@ -215,7 +215,7 @@ def _signals(
 
 
 def about(source: Reader) -> dict[str, str]:
-    """What an NWB file says of itself: identifier, session_description, session_start_time."""
+    """Identifier, session_description and session_start_time of an NWB file."""
     texts = {key: source.text(key) for key in ("identifier", "session_description", "session_start_time")}
     return {key: text.decode("utf-8", "replace") for key, text in texts.items() if text is not None}
 
@@ -225,7 +225,7 @@ def read_nwb(source: Reader) -> neo.Block:
 
     Raises
     ------
-    FormatError : no units table, no spike times, or nothing that tells how long the recording is
+    FormatError : no units table, no spike times, or nothing that gives the recording's duration
     """
     if "units" not in source:
         raise FormatError("no units table (spike times) in it")
@@ -262,7 +262,7 @@ def read_nwb(source: Reader) -> neo.Block:
 
 
 def _check_matlab(path: Path, budget: Budget) -> None:
-    """Take what the elements of a .mat file expand to; each may be compressed, a thousand to one."""
+    """Take the expanded size of a .mat file's elements from the budget; each may be compressed, a thousand to one."""
     with path.open("rb") as file:
         head = file.read(128)
         order: Literal["little", "big"] = "little" if head[126:128] == b"IM" else "big"
@@ -281,7 +281,7 @@ def _check_matlab(path: Path, budget: Budget) -> None:
 
 
 def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
-    """The unit names that Neo would hand on to be evaluated, from the formats that store them as text."""
+    """Unit names that Neo would evaluate, from the formats that store them as text."""
     import h5py
 
     if path.suffix.lower() == ".mat":
@@ -310,7 +310,7 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
 
 
 def _standard(block: neo.Block) -> neo.Block:
-    """An ordinary Neo Block laid out as the package's; the signals, events and epochs move over."""
+    """An ordinary Neo Block in this package's layout; signals, events and epochs are moved, not copied."""
     spikes = Trains.from_block(block)
     result = build_block(
         spikes.trial,
@@ -341,7 +341,7 @@ def _with_neo(reader: Any, path: Path) -> neo.Block:
 
 
 def _check_folder(path: Path, budget: Budget) -> None:
-    """Only regular files in a folder that Neo is to read."""
+    """Refuse anything but regular files in a folder that Neo is to read."""
     for folder, _, names in os.walk(path):
         budget.take(500 * len(names), f"{len(names)} files of {folder}")
         for name in names:

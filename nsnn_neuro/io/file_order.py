@@ -16,7 +16,7 @@ __all__ = ["Sorted", "in_file_order"]
 
 
 def _ticks(times: np.ndarray, dt: Any) -> np.ndarray | None:
-    """Integers k with k dt == times bit for bit, or None when there are none."""
+    """Integers k with k dt exactly equal to the times; None if there are none."""
     if isinstance(dt, bool) or not isinstance(dt, int | float | np.number) or not 0 < dt < np.inf:
         return None
     k = np.rint(times / float(dt))
@@ -25,7 +25,7 @@ def _ticks(times: np.ndarray, dt: Any) -> np.ndarray | None:
 
 @dataclass(frozen=True)
 class Sorted:
-    """The spikes of a file in its own order, by neuron, then trial, then time, which need not be in memory at once."""
+    """Spikes by neuron, then trial, then time, in pieces: they need not be in memory at once."""
 
     counts: np.ndarray
     """Spikes of each train, (n_neurons, n_trials) int64."""
@@ -53,7 +53,7 @@ class Sorted:
 
 
 def in_file_order(spikes: Trains, dt: Any) -> Sorted:
-    """`spikes` by neuron, trial, time, in pieces of whole neurons; with ticks where every spike is at a whole number of dt."""
+    """`spikes` by neuron, trial, time, in pieces of several neurons; as ticks k if every spike is at a multiple k of dt."""
     n, n_trials = spikes.n_neurons, spikes.n_trials
     borders = np.searchsorted(spikes.trial, np.arange(n_trials + 1))
     trials = [spikes.neuron[a:b] for a, b in pairwise(borders)]

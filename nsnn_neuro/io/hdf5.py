@@ -1,4 +1,4 @@
-"""HDF5 files from others, read within a budget; HDF5 files written so that a full disk is an ordinary error.
+"""Safe HDF5: untrusted files are read within a memory budget, and a full disk while writing is an ordinary error.
 
 `Reader` opens nothing outside the file: external links, external storage and virtual data sets are refused before they are
 followed. It states what each part takes in memory before it reads it. Text of variable length is read a few values at a
@@ -29,14 +29,14 @@ __all__ = ["DiskFile", "Reader", "is_text", "opened"]
 
 _MOST_LINKS = 16  # soft links that lead to each other
 _EXPANSION = 1100  # gzip packs 1032 bytes into one at best
-_PER_TEXT = 60  # bytes of a Python string beside its characters
+_PER_TEXT = 60  # bytes of a Python string besides its characters
 _PER_NAME = 200  # bytes of a member of a group
 _HEAP = b"GCOL\1"
 _CACHE = 2**26  # bytes of HDF5's cache of chunks
 
 
 class Reader:
-    """An HDF5 file that is read within a budget.
+    """Reader of an HDF5 file within a memory budget.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Reader:
         self.size: int = max(1, int(file.id.get_filesize()))
 
     def find(self, path: str) -> Any:
-        """The group or data set at `path`, or None; each link on the way is looked at before it is followed."""
+        """The group or data set at `path`, or None; each link is checked before it is followed."""
         return self._follow(self.file["/"], path, _MOST_LINKS)
 
     def _follow(self, group: Any, path: str, links_left: int) -> Any:
@@ -103,7 +103,7 @@ class Reader:
         return list(group)
 
     def array(self, path: str) -> h5py.Dataset:
-        """The data set at `path`, nothing of it read yet; FormatError when there is none, or its values aren't all in this file."""
+        """The data set at `path`, not read yet; FormatError if it is missing or stored in part outside this file."""
         import h5py
 
         result = self.find(path)
@@ -149,7 +149,7 @@ class Reader:
         return texts
 
     def _text_pieces(self, found: h5py.Dataset, path: str) -> Iterator[list[bytes]]:
-        """The values of a flat data set of text, as many at once as the budget holds even if each is as long as the file."""
+        """The values of a flat data set of text in pieces that fit into the budget even if each value is as long as the file."""
         longest = self.size if found.dtype.kind == "O" else max(1, found.dtype.itemsize)
         begin = 0
         while begin < found.size:
@@ -207,7 +207,7 @@ class Reader:
         return values, np.repeat(np.arange(n), counts)
 
     def check_all(self) -> None:
-        """Read every data set once, piece by piece, so that every checksum is looked at.
+        """Read every data set once, piece by piece, to verify all checksums.
 
         Raises
         ------

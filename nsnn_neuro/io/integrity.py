@@ -1,4 +1,4 @@
-"""What `load(..., check="full")` looks at apart from reading: the structure of a file, its units, the order of its spikes."""
+"""Checks of `load(..., check="full")`: the structure of a file, its units, the order of its spikes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Annotations and unit names as text, exactly and without ever evaluating what a file says.
+"""Annotations and unit names as JSON text: lossless, and never evaluated.
 
-`encode` turns a value into what JSON can hold, `decode` turns it back; a value that JSON lacks becomes a
+`encode` converts a value for JSON, `decode` converts it back. A value that JSON lacks becomes a
 dict with the key "__type__" (tuple, ndarray, quantity, complex, bytes, a date or time, Decimal, nan and inf,
 a dict whose keys aren't strings). NumPy scalars come back as the Python numbers they equal. To add a type,
 add a line to `_TEXT`.

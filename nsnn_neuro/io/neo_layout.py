@@ -1,8 +1,8 @@
 """NWB files in the layout of Neo's own writer: a row of the units table per spike train and segment.
 
 The columns `segment` and `block` of the units and epochs tables, and the comments of each time series, name the segment that
-a spike train, epoch, signal or event belongs to. They are read here and not by Neo, which would follow links out of the file,
-evaluate the names of units and, in some versions, fail on epochs that Neo itself wrote.
+a spike train, epoch, signal or event belongs to. This module reads them instead of Neo, which would follow links out of the
+file, evaluate the names of units and, in some versions, fail on epochs that it wrote itself.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _bounds(source: Reader, n: int, times: np.ndarray, unit: np.ndarray) -> tupl
 
 
 def _place(source: Reader, path: str, block: str) -> str | None:
-    """The segment that the time series at `path` says it belongs to; None for one of another Block or of no segment."""
+    """The segment of the time series at `path`; None for one of another Block or of no segment."""
     comments = source.attribute(path, "comments", "")
     try:
         said = json.loads(comments) if isinstance(comments, str) and len(comments) <= _MOST_COMMENTS else None

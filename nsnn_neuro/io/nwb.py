@@ -2,15 +2,15 @@
 
 Layout of a file that `nwb_write.write` makes
     /intervals/trials   a row per trial, end to end on the session's clock: start_time, stop_time; the
-                        columns t_start and t_stop hold the trial's own clock to the last bit
+                        columns t_start and t_stop hold the trial's own clock exactly
     /units              a row per neuron, silent ones too: spike_times on the session's clock, as NWB wants;
                         trial, the trial of each spike; tick, the integer k of a spike at k dt (trial_time,
                         the time on the trial's clock, where there is no dt); population, where given
     /stimulus/presentation/stimulus, /acquisition/v, ...
                         the signals, all trials in a row; once if all trials agree
     /general/notes      everything else as one JSON text (`json_codec`)
-The identifier is a UUID made from the content (spikes, trials, notes and signals): the same content has the same one, and
-`read` refuses a file whose content has another. Each compressed data set also carries checksums (fletcher32, zlib).
+The identifier is a UUID derived from the content (spikes, trials, notes and signals). `read` refuses a file whose content
+does not match it. Each compressed data set also carries checksums (fletcher32, zlib).
 session_start_time is the Block's rec_datetime, or 1970-01-01 UTC if it has none. To store something new, add it to
 `nwb_write.write`, `read` and the digest.
 """
@@ -132,7 +132,7 @@ def _read_signals(
 
 
 def _moments(source: Reader, dt: Any, n: int) -> tuple[np.ndarray, dict[str, Any]]:
-    """Times of all spikes on their trials' clocks, as they stand in the file, and the same as arguments of `build_block`."""
+    """Times of all spikes on their trials' clocks in the file's order, and as arguments of `build_block`."""
     if "units/tick" in source:
         ticks = source.ragged("tick", n)[0]
         if ticks.dtype.kind not in "iu" or isinstance(dt, bool) or not isinstance(dt, int | float):
@@ -151,7 +151,7 @@ def _check_identifier(
     moments: np.ndarray,
     n: int,
 ) -> list[list[neo.AnalogSignal]]:
-    """The signals of each trial, when the file's content is what its identifier was made from.
+    """The signals of each trial, if the file's content matches its identifier.
 
     Files of earlier versions have no signals in their digest, those of the first one have the spikes in the order of a Block.
     """  # fmt: skip

@@ -35,7 +35,7 @@ _PICKLES = (".pkl", ".pickle", ".p", ".pck", ".pcl", ".joblib", ".dill", ".pt", 
 
 
 def _times(item: Any, where: str, t_start: float, t_stop: float) -> np.ndarray:
-    """One train as sorted seconds, or an NsnnError that says what is wrong with it."""
+    """One train in seconds; NsnnError names what is wrong with it."""
     if units.is_quantity(item):
         item = units.si(item, "s", where)
     try:
@@ -114,7 +114,7 @@ def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
 
 
 def to_block(spike_times: Any, *, t_stop: Any, t_start: Any = 0 * pq.s, stimulus: Any = None) -> neo.Block:
-    """Anybody's spike times as the package's Block: one segment per trial, one spike train per neuron.
+    """Wrap your own spike times in a Block: one segment per trial, one spike train per neuron.
 
     Parameters
     ----------
@@ -166,10 +166,10 @@ def to_block(spike_times: Any, *, t_stop: Any, t_start: Any = 0 * pq.s, stimulus
 
 
 def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
-    """Write `block` to an NWB file, whole or not at all: a killed run leaves the old file, or none.
+    """Write `block` to an NWB file atomically: a run that is killed leaves the old file, or none.
 
-    Everything comes back bit for bit from `load`: spike times, starts and stops, silent neurons, stimulus and
-    traces, annotations. A file of the same name is replaced, and its permissions are kept.
+    `load` returns everything exactly: spike times, starts and stops, silent neurons, stimulus and traces,
+    annotations. A file of the same name is replaced, and its permissions are kept.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def destination(path: Any, name: str = "path") -> Path:
 
 
 def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> Path:
-    """The file at `path`, whole or not at all, after `fill` has filled an empty one and closed it.
+    """Write the file at `path` atomically: `fill` fills an empty one and closes it.
 
     Raises
     ------
@@ -260,9 +260,9 @@ def _load_nwb(path: Path, budget: Budget, full: bool) -> neo.Block:
 
 
 def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float | None = None) -> neo.Block:
-    """The Block in a file: what `save` wrote comes back exactly, and others' files in the same layout.
+    """Read the Block in a file, exactly if `save` wrote it; files of other programs get the same layout.
 
-    A file of `save` is refused when its spikes, notes or signals are not those that its identifier was made from.
+    A file of `save` is refused if its spikes, notes or signals do not match its identifier.
 
     Parameters
     ----------

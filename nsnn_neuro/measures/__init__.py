@@ -1,18 +1,17 @@
 """Measures of spike trains: a neo.Block in, a value out.
 
-A measure is a pure function of a neo.Block (one Segment per trial), or of the repeats of one neuron, with its
-options as keywords. To add one, write it into the file here that it belongs to:
+A measure is a pure function of a neo.Block (one Segment per trial), or of the repeats of one neuron, with options as
+keywords. To add a measure, write it into the file of its topic:
 
 1. Turn the input into arrays on the first line, `trains = as_trains(block, t_start, t_stop)` or
-   `as_repeats(...)`, and every quantity into an SI float with `units.si` or `positive`. Options that other measures have
-   too go through `arguments.check`.
+   `as_repeats(...)`, and every quantity into an SI float with `units.si` or `positive`. Check options with `core.checks`.
 2. Compute on `trains.times`, `.train`, `.counts`, `.intervals`, `.bins`: no loop over trains.
 3. Return (n_neurons,) floats, NaN for neurons without enough spikes through `warn_silent`, or an `Estimate`
    for information.
-4. Decorate it with `@measure(unit)` for the table; if it is made of sums over trials, give them as `parts`,
-   and the jackknife of `tabulate` needs no second pass.
-5. Export it here, give it a row in tests/test_measures_contract.py, and hold it in
-   tests/test_measures_<file>.py against an independent oracle.
+4. Decorate it with `@measure(unit)` for the table. If the measure is a function of sums over trials, pass them as `parts`:
+   the jackknife of `tabulate` then needs no second pass over the spikes.
+5. Export it here, add a row to tests/measures/test_measures_contract.py, and test it in
+   tests/measures/test_measures_<file>.py against an independent oracle.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""What a measure gives back: an `Estimate` for information, and the `unit` that the table prints.
+"""Results of measures: `Estimate` for information, and the unit and per-trial sums that `tabulate` reads.
 
-A measure is a plain function; `measure` only hangs two attributes on it, which `tabulate` reads:
-`unit` and `parts`, its per-trial sums, from which leave-one-trial-out values cost one subtraction each.
+A measure is a plain function. The decorator `measure` gives it two attributes: `unit`, and `parts`, its per-trial sums, from
+which each leave-one-trial-out value costs one subtraction.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimated quantity of information with what is needed to judge it; `float(estimate)` is its value.
+    """An estimated quantity with its error, correction and null; `float(estimate)` is its value.
 
     Parameters
     ----------
-    value : the estimate, in `unit`, after the correction; NaN where the data give an impossible one, `warning` says the cure
+    value : the estimate, in `unit`, after the correction; NaN if the estimate is impossible, and `warning` names the cure
     se : its standard error (NaN: not computed)
     correction : name of the bias correction that was applied, "none" for none
     null_mean : mean of the same estimator on shuffled data (None: no shuffle was made)
     p : fraction (1 + shuffles that reach value) / (1 + shuffles) (None: no shuffle was made)
-    n : number of samples (trials, words, segments: the estimator says which)
-    warning : what the reader must know, for example too few trials for the alphabet; None when nothing
+    n : number of samples (trials, words or segments, see the estimator)
+    warning : a limitation of this estimate, for example too few trials for the alphabet; None without
     unit : "bit" unless the estimator says otherwise
-    se_method : how `se` was found, for example "jackknife over trials"; None where there is none
-    reason : why the correction was chosen, where the estimator chose it by itself; None otherwise
-    lower, upper : ends of the interval that holds the truth, where estimators disagree beyond their errors; value is then
-        its middle and se a quarter of its width. None where there is no such bracket
+    se_method : how `se` was computed, for example "jackknife over trials"; None without an error
+    reason : why the correction was chosen, if the estimator chose it; None otherwise
+    lower, upper : ends of the bracket where estimators disagree beyond their errors; value is then its middle and se a
+        quarter of its width. None without a bracket
 
     >>> e = Estimate(0.71, 0.02, "panzeri-treves", 0.001, 0.0099, n=400, se_method="jackknife over trials")
     >>> float(e)
@@ -72,7 +72,7 @@ class Estimate:
 
 
 def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F], F]:
-    """Decorator that says which unit a measure has and, if it is a function of sums over trials, which sums.
+    """Decorator that declares a measure's unit and, for functions of sums over trials, the sums.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Measures of several Blocks as one tidy table with error bars."""
+"""Tables of measures with standard errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door of the measures: a neo.Block, or a list of spike trains, becomes a `Trains`, flat arrays of seconds.
+"""Input of the measures: a neo.Block, or a list of spike trains, as a `Trains`, flat arrays in seconds.
 
 `as_trains` takes the data of many neurons and trials, `as_repeats` the repeats of one neuron. Both check their input;
 `io.spikes` reads it and says which spikes a window holds.

@@ -1,4 +1,4 @@
-"""The door of the measures that take plain arrays: responses (n, d) and labels (n,), checked.
+"""Checks of the arrays that measures take: responses (n, d) and labels (n,).
 
 Units are dropped: information doesn't depend on them.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
 
-__all__ = ["array_of", "as_labels", "as_pair", "as_samples", "reached", "refuse_constant"]
+__all__ = ["array_of", "as_labels", "as_pair", "as_samples", "permutation_p", "refuse_constant"]
 
 
 def as_samples(x: Any, name: str) -> np.ndarray:
@@ -107,10 +107,10 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
     return distinct, number.reshape(-1)
 
 
-def reached(null: np.ndarray, value: float) -> float | None:
+def permutation_p(null: np.ndarray, value: float) -> float | None:
     """(1 + shuffles that reach value) / (1 + shuffles), None without shuffles; rounding counts as reaching.
 
-    >>> reached(np.array([0.1, 0.5, 0.2]), 0.5)
+    >>> permutation_p(np.array([0.1, 0.5, 0.2]), 0.5)
     0.5
     """
     if null.size == 0:

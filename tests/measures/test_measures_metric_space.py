@@ -191,7 +191,7 @@ def test_p_is_uniform_without_information():
 def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
     """500 repeats at three costs: of one, and of the best; equal values are shared out by chance."""
     rng = np.random.default_rng(18)
-    monkeypatch.setattr("nsnn_neuro.measures.timing.metric_space.reached", sharing(rng))
+    monkeypatch.setattr("nsnn_neuro.measures.timing.metric_space.permutation_p", sharing(rng))
     q = [5, 30, 200] * pq.Hz
     found = [metric_space_information(*timed(rng, 20, 0.0, 3), q=q, n_shuffle=19, seed=k) for k in range(500)]
     assert kstest([f.p[1] for f in found], "uniform").pvalue > 1e-3

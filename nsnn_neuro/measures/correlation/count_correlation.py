@@ -1,7 +1,7 @@
-"""Correlations of the counts of simultaneously recorded neurons, their dimension, and of their spike times.
+"""Correlations of the spike counts and spike times of simultaneously recorded neurons, and their dimensionality.
 
-Counts are everywhere a neo.Block (one Segment per trial; counts of whole trials between t_start and t_stop), or an
-array (n_trials, n_neurons). `stimulus` labels the trials: integers, booleans or text, one per trial.
+Counts are given as a neo.Block (one Segment per trial, counted between t_start and t_stop) or as an array (n_trials,
+n_neurons). `stimulus` labels the trials: integers, booleans or text, one per trial.
 
 Law of total covariance: Cov(x) = E_s Cov(x | s) + Cov_s E(x | s), noise plus signal. With weights n_s / n and
 divisors n it holds for samples exactly.
@@ -359,7 +359,7 @@ def _tiled_spikes(
 
 @measure("1")
 def spike_time_tiling(trains: Any, *, dt: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
-    """Spike-time tiling coefficient of each pair of neurons, (n, n), in [-1, 1]; hardly depends on rates.
+    """Spike-time tiling coefficient of each pair of neurons, (n, n), in [-1, 1]; almost independent of firing rates.
 
     STTC = 1/2 [(P_a - T_b) / (1 - P_a T_b) + (P_b - T_a) / (1 - P_b T_a)]: P_a is the fraction of a's spikes within dt
     of a spike of b, T_a the fraction of time within dt of a spike of a. 1 for equal trains, about 0 for

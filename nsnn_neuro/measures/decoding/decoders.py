@@ -1,8 +1,8 @@
-"""Decoding: which stimulus evoked a response, always told on trials that the decoder was not fitted to.
+"""Decoding of stimuli from responses, always cross-validated.
 
-A decoder is a record with `fit(responses, labels)` that returns something with `predict(responses)`: the three here,
-any classifier of scikit-learn, or one's own. Responses are (n_trials, n_features) numbers; labels whole numbers or texts. A
-decoder of trains instead, such as `NearestTrain`, has `distances(trains)` as well, and gets rows of that matrix.
+A decoder has a method `fit(responses, labels)`, which returns an object with `predict(responses)`: the three here, any
+classifier of scikit-learn, or your own. Responses are (n_trials, n_features) numbers, labels whole numbers or texts. A decoder
+of spike times, such as `NearestTrain`, also has `distances(trains)`, and is fitted to rows of that matrix.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..estimate import Estimate
 from ..information.confusion import miller_madow, table_se
 from ..timing.distances import victor_purpura
 from ..trains import Trains, as_trains, positive
-from ..validation import as_labels, as_samples, reached
+from ..validation import as_labels, as_samples, permutation_p
 
 __all__ = ["Decoding", "LinearDiscriminant", "NearestTrain", "PoissonMAP", "decode"]
 
@@ -41,7 +41,7 @@ def _check_prior(prior: Any) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Scores:
-    """A fitted decoder that takes the label with the highest of scores that are linear in the response."""
+    """A fitted linear decoder: the label with the highest score, scores being linear in the response."""
 
     labels: np.ndarray
     weights: np.ndarray  # (K, features)
@@ -88,7 +88,7 @@ class PoissonMAP:
 
 @dataclass(frozen=True)
 class LinearDiscriminant:
-    """The most probable stimulus for Gaussian responses of one covariance, which is shrunk: scikit-learn's.
+    """Linear discriminant analysis of scikit-learn: Gaussian responses with one covariance, which is shrunk.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class _Nearest:
 
 @dataclass(frozen=True)
 class NearestTrain:
-    """The stimulus of the training trial whose spike trains are nearest; distances of neurons add up.
+    """Nearest neighbour in spike-train distance, summed over neurons: the stimulus of the nearest training trial.
 
     Where several are as near the stimulus of most of them, then the one with the least mean distance.
 
@@ -182,7 +182,7 @@ class NearestTrain:
 
 @dataclass(frozen=True, eq=False)
 class Decoding:
-    """How well stimuli are decoded; made by `decode`."""
+    """Result of `decode`: accuracy, information and confusion matrix."""
 
     accuracy: float
     """share of trials whose stimulus was found"""
@@ -226,7 +226,7 @@ def decode(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> Decoding:
-    """Decode the stimulus of each trial, cross-validated: every trial by a decoder fitted to other folds.
+    """Decode the stimulus of each trial by a decoder fitted to the other folds (cross-validation).
 
     Folds hold about the same share of each stimulus. se of the accuracy: sqrt(a (1 - a) / n) with a = (right +
     1)/(n + 2), so that it isn't 0 where all are right. The information is that of the confusion matrix less
@@ -295,7 +295,7 @@ def decode(
         accuracy=float(right / n),
         se=float(np.sqrt(share * (1 - share) / n)),
         chance=float(np.bincount(number).max() / n),
-        p=reached(correct, float(right / n)),
+        p=permutation_p(correct, float(right / n)),
         null_accuracy=float(correct.mean()) if n_shuffle else None,
         information=_information(table, null),
         confusion=table,
@@ -343,7 +343,7 @@ def _state(seed: Any) -> int:
 def _cross_validated(
     decoder: Any, features: np.ndarray, labels: np.ndarray, n_folds: int, seed: int, pairwise: bool
 ) -> np.ndarray:
-    """(n_trials,) labels found for each trial by a decoder that hasn't seen it."""
+    """(n_trials,) cross-validated predictions."""
     predictions = np.empty_like(labels)
     from sklearn.model_selection import StratifiedKFold  # slow to import
 
@@ -378,7 +378,7 @@ def _information(table: np.ndarray, null: np.ndarray) -> Estimate:
         se=table_se(table),
         correction="miller-madow",
         null_mean=float(shuffled.mean()) if shuffled.size else None,
-        p=reached(shuffled, value),
+        p=permutation_p(shuffled, value),
         n=n,
         warning=f"{n} trials for a table of {len(table)} x {len(table)}: fewer than 5 per cell"
         if few

@@ -1,8 +1,9 @@
-"""Are probabilities what they say? Calibration of class probabilities, and what is gained by trusting the confident ones alone.
+"""Calibration of class probabilities, and accuracy among the most confident predictions.
 
-Probabilities are (n, K), a row for each sample, as `Fit.probabilities` or any classifier gives them; labels are whole numbers, 0 to
-K - 1. The guess is the most probable class, the first of several; its probability is the confidence, c. Perfect calibration means
-P(guess right | c) = c. Confidences are told apart and binned after rounding to 12 decimals, so that shares of so many passes tie.
+Probabilities are (n, K), a row per sample, from `Fit.probabilities` or any classifier; labels are whole numbers, 0 to K - 1. The
+prediction is the most probable class, the first of several; its probability is the confidence c. A classifier is calibrated if
+P(correct | c) = c. Confidences are rounded to 12 decimals before they are compared or binned, so that equal fractions of passes
+tie.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ...core.checks import check, one_of
 from ...core.errors import NsnnError
 from ...core.units import floats, shown
 from ..estimate import Estimate
-from ..validation import array_of, as_samples, reached
+from ..validation import array_of, as_samples, permutation_p
 
 __all__ = [
     "ReliabilityCurve",
@@ -32,7 +33,7 @@ _DECIMALS = 12
 
 
 def _predictions(probabilities: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The door: (n, K) floats whose rows add up to 1, and (n,) labels from 0 to K - 1."""
+    """Checked arguments: (n, K) floats whose rows add up to 1, and (n,) labels from 0 to K - 1."""
     p = as_samples(probabilities, "probabilities")
     if np.ndim(probabilities) != 2 or p.shape[1] < 2:
         raise NsnnError(
@@ -53,7 +54,7 @@ def _predictions(probabilities: Any, labels: Any) -> tuple[np.ndarray, np.ndarra
 
 
 def _confident(probabilities: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Confidence (n,) of each guess, and whether it is right."""
+    """Confidence (n,) of each prediction, and whether it is correct."""
     p, y = _predictions(probabilities, labels)
     return p.max(axis=1), p.argmax(axis=1) == y
 
@@ -76,7 +77,7 @@ def calibration_error(
     n_shuffle: int = 200,
     seed: int = 0,
 ) -> Estimate:
-    """Expected calibration error: the distance of accuracy and confidence in bins of the confidence, weighted by their samples.
+    """Expected calibration error: mean |accuracy - confidence| over bins of confidence, weighted by their samples.
 
     ECE = sum_b n_b / n |accuracy_b - confidence_b|, from 0 (calibrated) to 1.
 
@@ -138,7 +139,7 @@ def calibration_error(
         se,
         "none",
         mean,
-        reached(null, value),
+        permutation_p(null, value),
         n,
         warning,
         "1",
@@ -170,7 +171,7 @@ def _binomial_se(right: np.ndarray, n: np.ndarray) -> np.ndarray:
 def reliability_curve(
     probabilities: Any, labels: Any, *, n_bins: int = 15, bins: str = "width"
 ) -> ReliabilityCurve:
-    """Accuracy against confidence in bins: on the diagonal where probabilities are what they say, below it where they are too sure.
+    """Accuracy against confidence in bins: on the diagonal if calibrated, below it if overconfident.
 
     Parameters
     ----------
@@ -213,7 +214,7 @@ class SelectiveAccuracy:
 
 
 def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None) -> SelectiveAccuracy:
-    """The accuracy when only the most confident fraction of samples is answered: does the network know when it doesn't know?
+    """Accuracy among the most confident fraction of samples, against that fraction.
 
     Equal confidences are taken in random order, whose mean is given: a group of ties counts with its own accuracy. An area at the
     accuracy of all says that confidence tells nothing, 1 would be no errors at all; with accuracy a and all errors last it is
@@ -255,10 +256,10 @@ def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None)
 
 
 def brier_score(probabilities: Any, labels: Any) -> Estimate:
-    """The squared distance of probabilities from what came true, sum_k (p_k - [k is the label])^2, its mean over samples.
+    """Brier score: mean over samples of sum_k (p_k - [k is the label])^2.
 
     From 0 to 2; 1 - 1/K for one who always says 1/K. For two classes it is twice the score that has the probability of one class
-    alone. It is proper: nobody does better than by saying the true probabilities.
+    alone. It is a proper score: the true probabilities minimise it.
 
     Parameters
     ----------

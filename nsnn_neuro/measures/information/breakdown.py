@@ -1,4 +1,4 @@
-"""Where the information of a population comes from: signal and noise correlations, synergy of two cells.
+"""Information breakdown of a population into contributions of signal and noise correlations; synergy of two cells.
 
 Breakdown (Pola et al. 2003). With P_ind(r|s) = prod_c P(r_c|s), P_ind(r) = sum_s P(s) P_ind(r|s) and
 chi = -sum_r P(r) log2 P_ind(r), the information splits without remainder into
@@ -257,7 +257,7 @@ def information_breakdown(
 def synergy(
     s: Any, r1: Any, r2: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:
-    """Synergy of two responses, I(S; R1, R2) - I(S; R1) - I(S; R2) in bits: positive where the pair says more.
+    """Synergy of two responses, I(S; R1, R2) - I(S; R1) - I(S; R2), in bits.
 
     Its negative is the redundancy that remains when synergy is taken off. 1 bit for s = r1 xor r2 of fair coins, -H(S)
     for r1 = r2 = s. Each information is corrected alike. se: jackknife over trials, of the plug-in value. null_mean and

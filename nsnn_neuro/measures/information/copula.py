@@ -1,6 +1,6 @@
-"""Mutual information through the Gaussian copula: what a Gaussian of the same ranks would carry.
+"""Gaussian-copula mutual information: that of Gaussian variables with the same ranks.
 
-A lower bound where each marginal is transformed to a normal, exact for a Gaussian copula, with few samples. Samples must
+It is a lower bound, exact for a Gaussian copula, and needs few samples. Samples must
 be independent of each other: of a time series take samples further apart than its correlation time. Standard errors are
 those of the influence function, ranks included.
 """
@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 from ...core.checks import check
 from ...core.errors import NsnnError
 from ..estimate import Estimate
-from ..validation import as_labels, as_pair, as_samples, reached, refuse_constant
+from ..validation import as_labels, as_pair, as_samples, permutation_p, refuse_constant
 
 __all__ = ["gaussian_copula", "gaussian_copula_classes", "normal_scores"]
 
@@ -69,7 +69,7 @@ def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> E
         se=se,
         correction="gaussian, digamma",
         null_mean=float(null.mean()) if n_shuffle else None,
-        p=reached(null, value),
+        p=permutation_p(null, value),
         n=n,
         warning=warning,
         se_method="influence function",
@@ -141,7 +141,7 @@ def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed:
         se=float(np.hypot(influence.std(ddof=1) / np.sqrt(n), np.sqrt(freedom / 2) / (n * np.log(2)))),
         correction="gaussian, digamma",
         null_mean=float(null.mean()) if n_shuffle else None,
-        p=reached(null, value),
+        p=permutation_p(null, value),
         n=n,
         warning=f"{sizes.min()} samples of {d} columns in a class: fewer than 20 for each" if few else None,
         se_method="influence function",
@@ -180,7 +180,7 @@ def _log_det(covariance: np.ndarray) -> float:
 
 
 def _excess(n: int, d: int, e: int) -> float:
-    """What the plug-in Gaussian information is too high by, in bits."""
+    """Bias of the plug-in Gaussian information, bits."""
     psi = digamma((n - np.arange(1, d + e + 1)) / 2)
     return float((psi[:d].sum() + psi[:e].sum() - psi.sum()) / (2 * np.log(2)))
 
@@ -199,7 +199,7 @@ def _gaussian_information(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _gaussian_influence(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """What each sample adds to the Gaussian information, (n,) bits, up to a constant.
+    """Influence of each sample on the Gaussian information, (n,) bits, up to a constant.
 
     The first part is the information density, m(z) = 1/2 (z_x^T S_x^-1 z_x + z_y^T S_y^-1 z_y - z^T S^-1 z). A
     sample also moves the ranks of all that lie above it: the mean over those of dm/dz_c dz_c/du, dz/du = 1 / pdf(z),

@@ -1,8 +1,8 @@
-"""Fisher information of a population about a stimulus: from responses, and from the model's own parameters.
+"""Fisher information of a population about a stimulus, from responses or from a model's parameters.
 
 Linear Fisher information I = f'^T Sigma^-1 f' is the precision of the best unbiased linear read-out: two
-stimuli ds apart are told apart with d' = ds sqrt(I). Its plug-in estimate is far too high, for the inverse of
-a sampled covariance is too large and the sampled f' has a noise of its own. For Gaussian responses of equal
+stimuli ds apart are discriminated with d' = ds sqrt(I). The plug-in estimate is far too high, because the inverse
+of a sampled covariance is too large and the sampled f' is noisy. For Gaussian responses of equal
 covariance both are known exactly: with T1 and T2 trials, nu = T1 + T2 - 2 and c = 1/T1 + 1/T2, ds^2 / c times
 the plug-in value is Hotelling's T^2, so that (nu - N + 1) / (nu N) T^2 follows a noncentral F(N, nu - N + 1)
 with noncentrality I ds^2 / c. The correction and the standard error are that law's mean and variance.
@@ -19,7 +19,7 @@ from ...core.checks import check, one_of
 from ...core.errors import NsnnError
 from ...core.units import floats, shown, si
 from ..estimate import Estimate
-from ..validation import as_samples, reached
+from ..validation import as_samples, permutation_p
 
 __all__ = ["gaussian_fisher", "linear_fisher_information", "poisson_fisher"]
 
@@ -103,7 +103,7 @@ def linear_fisher_information(
         se=se,
         correction=bias,
         null_mean=float(null.mean()) if n_shuffle else None,
-        p=reached(null, value),
+        p=permutation_p(null, value),
         n=len(both),
         warning=warning,
         unit=UNIT,

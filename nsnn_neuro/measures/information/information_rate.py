@@ -237,7 +237,7 @@ def word_entropies(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> pd.DataFrame:
-    """Total and noise entropy rates against word length: what `direct_information_rate` draws its line through.
+    """Total and noise entropy rates against word length, the input of `direct_information_rate`'s extrapolation.
 
     Columns: length (letters), total, noise and information (bit/s, corrected), total_bound and noise_bound (bit/s,
     Ma's lower bounds), correction (bit/s, what was added to the noise entropy), well_sampled.
@@ -262,7 +262,7 @@ def word_entropies(
 
 
 def _line_weights(lengths: np.ndarray) -> np.ndarray:
-    """What each length's rate contributes to the value at 1/L = 0 of the least-squares line."""
+    """Weight of each length's rate in the least-squares line's value at 1/L = 0."""
     if lengths.size == 1:
         return np.ones(1)
     x = 1.0 / lengths

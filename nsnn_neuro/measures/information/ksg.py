@@ -21,7 +21,7 @@ from ...core.checks import check, one_of
 from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ..estimate import Estimate
-from ..validation import as_pair, reached, refuse_constant
+from ..validation import as_pair, permutation_p, refuse_constant
 from .copula import normal_scores as scores_of
 
 __all__ = ["ksg"]
@@ -34,7 +34,7 @@ JITTER = 1e-10
 
 @njit(cache=True)
 def _within(values: np.ndarray, at: float, reach: float, closed: bool) -> int:  # pragma: no cover - compiled
-    """How many of the sorted values are nearer to `at` than `reach`, or as near when `closed`."""
+    """Number of sorted values within `reach` of `at`; `closed` includes the border."""
     low, high = 0, values.size
     while low < high:  # the first value that is not too far below
         middle = (low + high) // 2
@@ -267,7 +267,7 @@ def ksg(
         se=float(np.sqrt((terms.var(ddof=1) + SHARED / k / np.log(2) ** 2) / n)),
         correction=f"ksg, variant {variant}",
         null_mean=float(null.mean()) if n_shuffle else None,
-        p=reached(null, value),
+        p=permutation_p(null, value),
         n=n,
         warning=None
         if value < 0.6 * np.log2(n)

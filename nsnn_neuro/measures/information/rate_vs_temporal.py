@@ -1,4 +1,4 @@
-"""Rate code against temporal code: one window read as a count, as a latency and as words, at several resolutions."""
+"""Rate against temporal code: information in the counts, latencies and words of one window, at several resolutions."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _gain(
     n_shuffle: int,
     seed: int,
 ) -> dict[str, float]:
-    """Columns of what a response tells beyond the count; `contains` says that it determines the count."""
+    """Columns of the information gained over the count; `contains`: the response determines the count."""
     same = bias == "none" or bias in CLOSED_FORMS
     method = {"none": "plugin"}.get(bias, bias) if same else "panzeri-treves"
     estimator = CLOSED_FORMS[method]

@@ -1,4 +1,4 @@
-"""How many trials an experiment needs for an information of wanted precision."""
+"""Sample size: the number of trials that an information estimate of given precision needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["TrialPlan", "plan_trials"]
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """How many trials reach a precision; `int(plan)` is their number over all stimuli.
+    """Number of trials that reach a precision; `int(plan)` is their sum over stimuli.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class TrialPlan:
 def plan_trials(
     pilot: tuple[Any, Any], *, precision: float = 0.05, bias: str = "panzeri-treves", seed: int = 0
 ) -> TrialPlan:
-    """Trials after which the error bar of `mutual_information` has come down to `precision`, from a pilot.
+    """Number of trials at which the standard error of `mutual_information` falls to `precision`, from a pilot experiment.
 
     The error of N trials is taken as sqrt(se(N)^2 + left(N)^2) with
 

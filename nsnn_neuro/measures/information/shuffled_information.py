@@ -1,4 +1,4 @@
-"""Information of words by the shuffled estimator, whose bias is that of the far smaller independent model."""
+"""Shuffled estimator of the information in words, with the small bias of the independent model."""
 
 from __future__ import annotations
 

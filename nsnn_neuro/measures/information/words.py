@@ -1,8 +1,8 @@
-"""Spikes to symbols: counts, latencies and words of letters, one per trial, that the discrete measures take.
+"""Symbols from spikes: counts, latencies and words of letters, one per trial, for the discrete measures.
 
-All functions here read the same window. Without `align` it is from t_start to t_stop on each trial's own clock, None
-being the trial's own end. With `align`, one event time per trial, t_start and t_stop count from the event. Which spikes
-a window and its bins hold is the rule of `trains`. All trials must have a window of the same length.
+All functions here use the same window. Without `align` it runs from t_start to t_stop on each trial's clock; None is the
+trial's own end. With `align`, one event time per trial, t_start and t_stop are relative to the event. `io.spikes` has the
+rule for spikes on the borders of windows and bins. All trials must have a window of the same length.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Linear reconstruction of a stimulus from the spikes it evoked, and the information rate it bounds from below.
 
 The Wiener filter K(f) = <X Y*> / <|Y|^2> minimises the mean squared error of K * y, y the spikes less their mean, x the
-signal less its mean; with infinite data the error's power is S_xx (1 - C), C the coherence. Here the filter is never
-tried on the data that it was made of: the segments, Welch's as in `coherence`, are dealt into contiguous folds, each
-fold is reconstructed with the filter of the segments that share no sample with it, and the error N(f) = <|X - K Y|^2>
-is that of these. Against the coherence bound this one can't be inflated by fitting noise, and it is what a decoder
-could do.
+signal less its mean; with infinite data the error's power is S_xx (1 - C), C the coherence. The filter is
+cross-validated: the segments, Welch's as in `coherence`, form contiguous folds; each fold is reconstructed with the filter
+of the segments that share no sample with it, and N(f) = <|X - K Y|^2> is the error of these. Unlike the coherence bound,
+this bound is not inflated by fitting noise, and a decoder can reach it.
 
 The information is sum over 0 <= f <= f_max of log2(S_xx / N) df. A filter made of K independent segments adds the share
 1 / (K - 1) to the error (for Gaussian spectra, as a regression on one variable does), which lowers the information by

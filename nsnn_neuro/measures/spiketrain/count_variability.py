@@ -1,4 +1,4 @@
-"""Count variability beyond one Fano factor: against the window, between neighbouring windows, at matched rates.
+"""Count variability: Fano factor against the window, Allan factor, mean-matched Fano factor.
 
 For a stationary process of rate r and interval CV the Fano factor of long windows tends to CV^2 when intervals
 are independent (Cox & Lewis 1966), to 1 in short ones: the curve tells which correlations act on which time scale.
@@ -153,7 +153,7 @@ def mean_matched_fano(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> MeanMatchedFano:
-    """Fano factor of a population against time, the distribution of mean counts held equal at all times.
+    """Mean-matched Fano factor of a population against time.
 
     At each time every neuron has a mean m and an unbiased variance v of its count across trials. The common
     distribution of m is the smallest number of neurons, over times, in each bin of m. The value is the regression of v

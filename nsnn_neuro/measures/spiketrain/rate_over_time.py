@@ -1,4 +1,4 @@
-"""Rates against time: histogram over trials, spike-triggered average, agreement of two sets of trials."""
+"""Rates over time: peri-stimulus time histogram, spike-triggered average, correlation of rates."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How alike the repeats of one neuron are: spike-train distances, coincidences, reliability.
+"""Similarity of the repeats of one neuron: spike-train distances, coincidences, reliability.
 
-`trains` is everywhere the repeats of one neuron: a list of neo.SpikeTrain or of arrays of seconds, a
+`trains` are the repeats of one neuron: a list of neo.SpikeTrain or of arrays of seconds, a
 SpikeTrainList, or a neo.Block with one neuron. The loops over pairs are compiled by numba at the first call.
-Distances and reliability read spike times alone: they don't refuse trains of unequal duration, whose later
-spikes count as unmatched; give t_stop where that isn't meant.
+Distances and reliability use spike times only. They accept trains of unequal duration, whose later spikes count as
+unmatched; pass t_stop to avoid that.
 """
 
 from __future__ import annotations

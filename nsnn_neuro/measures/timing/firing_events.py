@@ -1,4 +1,4 @@
-"""Firing events of a neuron that answers the same stimulus again and again: where they are, how reliable, how precise.
+"""Firing events of a neuron under a repeated stimulus: their times, reliability and precision.
 
 An event is a peak of the PSTH between two minima, after Berry, Warland & Meister 1997. There, a minimum v is a
 border between events when the peaks p1, p2 on its sides stand out, sqrt(p1 p2) / v >= 1.5; every spike between two borders

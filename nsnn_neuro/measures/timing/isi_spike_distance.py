@@ -1,4 +1,4 @@
-"""ISI-distance and SPIKE-distance of spike trains: without a time scale to choose, exact integrals of their profiles.
+"""ISI-distance and SPIKE-distance of spike trains, free of a time scale, as exact integrals of their profiles.
 
 Each profile compares two trains at every time t through the interval nu(t) that holds t, and is integrated piece by
 piece between spikes: it is constant there (ISI) or linear (SPIKE). Divided by the trial's duration, so in [0, 1].

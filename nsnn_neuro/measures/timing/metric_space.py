@@ -1,8 +1,8 @@
-"""Information in a spike-train metric: how well distances tell which stimulus evoked a train.
+"""Metric-space information: how well spike-train distances identify the stimulus that evoked a train.
 
-Each train is put into the class of trains to which its mean distance is least; the table of true and found classes
-holds H(q) bits, q the price of time in the distance. H(0) is what counts tell; a maximum at q_max > H(0) means that
-timing tells more, to a precision of about 1/q_max.
+Each train is assigned to the class of trains to which its mean distance is smallest. The confusion matrix holds H(q) bits, q
+the cost of time in the distance. H(0) is the information in counts; a maximum H(q_max) > H(0) means that timing carries
+more, with a precision of about 1/q_max.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...core.units import describe, si
 from ..estimate import Estimate
 from ..information.confusion import information
 from ..trains import as_repeats
-from ..validation import as_labels, reached
+from ..validation import as_labels, permutation_p
 from .distances import victor_purpura
 
 __all__ = ["MetricSpace", "metric_space_information"]
@@ -94,7 +94,7 @@ def metric_space_information(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> MetricSpace:
-    """Information H(q), bits, that distances of cost q hold about the class of a train, against q.
+    """Information H(q), bits, of distances with cost q about the class of a train, against q.
 
     d(train, class) = (mean of distance^z over the other trains of the class)^(1/z). The train goes to the class
     with the least, shared out where several tie (rounding aside). z = -2 lets the nearest trains decide. A distance of
@@ -230,7 +230,10 @@ def _result(
         null, signed, own = information(shuffles), _signed(shuffles), _signed(tables)
         mean, sd = null.mean(axis=1), null.std(axis=1)
         errors = np.hypot(errors, sd / np.sqrt(n_shuffle))
-        corrected, p = raw - mean, np.array([reached(v, h) for v, h in zip(signed, own, strict=True)], float)
+        corrected, p = (
+            raw - mean,
+            np.array([permutation_p(v, h) for v, h in zip(signed, own, strict=True)], float),
+        )
         highest, own_highest = (signed - mean[:, None]).max(axis=0), float((own - mean).max())
     else:
         mean = sd = p = np.full(raw.shape, np.nan)
@@ -243,7 +246,7 @@ def _result(
         se=float(errors[k]),
         correction="shuffle" if n_shuffle else "none",
         null_mean=float(highest.mean()) if n_shuffle else None,
-        p=reached(highest, own_highest),
+        p=permutation_p(highest, own_highest),
         n=n,
         warning="; ".join(warnings) or None,
         se_method=None if np.isnan(errors[k]) else "half-samples of trains",

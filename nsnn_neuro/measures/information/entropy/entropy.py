@@ -57,7 +57,7 @@ def choose(name: str, choices: Iterable[str], argument: str) -> str:
 
 
 def alphabet_size(symbols: Symbols, n_symbols: Any, name: str) -> tuple[float, str | None]:
-    """The size of the alphabet and, where it had to be taken from the samples, a warning that says so.
+    """Size of the alphabet, with a warning if it had to be taken from the samples.
 
     >>> alphabet_size(read_symbols([3, 5], "x"), None, "x")
     (3.0, 'n_symbols not given: took 3, the range of the values in x')

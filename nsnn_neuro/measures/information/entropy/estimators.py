@@ -1,4 +1,4 @@
-"""Estimators of entropy as functions of how often each count occurs, all but the random ones.
+"""Deterministic entropy estimators, as functions of how often each count occurs.
 
 A symmetric estimator needs to know of a sample only its profile: which counts occur, `values`, and how many symbols
 have each, `multiplicity`, both (..., d) and padded with zeros, and the size of the alphabet, `limit` (...). Removing one
