@@ -56,6 +56,7 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
         train's own [t_start, t_stop], a window beyond a trial, or trains of one segment that cover different
         windows
 
+    >>> import quantities as pq
     >>> block = neo.Block()
     >>> block.segments.append(neo.Segment())
     >>> block.segments[0].spiketrains.append(neo.SpikeTrain([100, 200, 900], units="ms", t_stop=1000))
@@ -94,6 +95,7 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
     NsnnError : nothing inside, not spike trains, NaN times, several neurons in a Block, a window beyond a
         train
 
+    >>> import quantities as pq
     >>> as_repeats([np.array([0.1, 0.2]), []], t_start=0*pq.s, t_stop=1*pq.s).durations
     array([1., 1.])
     """
@@ -141,6 +143,7 @@ def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, f
     ------
     NsnnError : not an AnalogSignal, several channels, no samples, or NaN
 
+    >>> import quantities as pq
     >>> read_signal(neo.AnalogSignal([1.0, 2.0], units="mV", sampling_rate=1*pq.kHz))
     (array([1., 2.]), 1000.0, 0.0)
     """
