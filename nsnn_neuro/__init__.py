@@ -6,6 +6,7 @@ Models (`LIF`, `WhiteNoise`, `Constant`, ...) go in, a `neo.Block` comes out (`s
 Names are imported when they are first used; the stub `__init__.pyi` lists them for editors and type checkers.
 """
 
+import importlib
 import sys
 import types
 
@@ -29,6 +30,10 @@ class _Package(types.ModuleType):
         """Keep the function when Python binds its folder, just imported, to the same name."""
         if not (name in ("certify", "sweep") and isinstance(value, types.ModuleType)):
             super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        """Pickle by name, so that functions which use the package can be sent to other processes."""
+        return importlib.import_module, (self.__name__,)
 
 
 sys.modules[__name__].__class__ = _Package

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 import warnings
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, second
+from joblib.externals import cloudpickle
 from test_contract import EXAMPLES
 
 import nsnn_neuro as nsnn
@@ -103,6 +105,10 @@ def test_processes_change_nothing_even_with_a_function_made_here() -> None:
     pd.testing.assert_frame_equal(both, table, check_exact=True)
     assert chunk_sizes(fractions, 6) == [3, 3]  # a share for each process
     assert table["value"].nunique() > 3
+
+
+def test_a_function_that_uses_the_package_can_be_sent_to_a_process() -> None:
+    assert pickle.loads(cloudpickle.dumps(lambda: nsnn))() is nsnn
 
 
 NEURON, NOISE_MODEL = nsnn.IntegrateAndFire.__base__, nsnn.WhiteNoise.__base__
