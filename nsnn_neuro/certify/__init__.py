@@ -1,7 +1,7 @@
-"""`certify`: the simulated neurons against theory.
+"""`certify`: checks simulated neurons against theory.
 
-What is certified and what isn't: `cells.py`; with which numbers: `cases.py` and, at the ends of their ranges, `ranges.py`; what
-theory says: `expected.py`; from cases to rows: `run.py`; their text and figure: `report.py`.
+`pairs` lists which neurons and noise models are certified, `cases` the parameters, `ranges` further ones at the ends of their
+ranges, `expected` the values from theory; `run` turns cases into rows, `report` writes them as text, CSV and figure.
 """
 
 from . import report

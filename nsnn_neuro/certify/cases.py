@@ -1,4 +1,4 @@
-"""The cases of the certificate: neuron, noise and drive with numbers, and the theory for each. Which pair has which: `cells.py`."""
+"""The cases of the certificate: neuron, noise model and drive with parameters, and their theory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ..models.stimuli import Constant, Step, Stimulus
 from . import expected
 
 __all__ = [
-    "CELL",
+    "NEURON",
     "Case",
     "adex_white",
     "coloured",
@@ -57,7 +57,10 @@ Theory = Callable[[float], dict[str, float]]  # of dt in s
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One neuron in one noise, simulated at several dt, the certified one first; `reason` without `theory`, or a note with it."""
+    """One neuron with one noise model, simulated at several dt, the certified one first.
+
+    `reason` says why there is no theory, or is a note on it.
+    """
 
     neuron: Neuron
     noise: Noise | None
@@ -69,32 +72,32 @@ class Case:
     per_step: bool = False  # theory depends on dt
     bridge: bool = True
     burn_in: float = 0.3  # s
-    gain: Theory | None = None  # further rows against this at several dt: what the bridge does
-    shared: bool = False  # neurons of a trial are correlated: count trials
+    gain: Theory | None = None  # adds rows against this at several dt, which show the effect of the bridge
+    shared: bool = False  # neurons of a trial are correlated: the standard error is that of trials
 
     def exact(self) -> dict[float, dict[str, float]]:
-        """Theory's numbers at each dt (ms)."""
+        """The values from theory at each dt (ms)."""
         assert self.theory is not None
         if self.per_step:
             return {dt: self.theory(1e-3 * dt) for dt in self.dts}
         return dict.fromkeys(self.dts, self.theory(1e-3 * self.dts[0]))
 
 
-LIF_CELL = LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
-PIF_CELL = PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms)
+LIF_NEURON = LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+PIF_NEURON = PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms)
 _EIF: dict[str, Any] = {
     "tau_m": 10 * ms, "v_rest": -65 * mV, "v_reset": -68 * mV, "v_thresh": -60 * mV, "delta_T": 3.5 * mV,
     "v_spike": -30 * mV, "tau_refrac": 2 * ms,
 }  # fmt: skip
-EIF_CELL = EIF(**_EIF)
-QIF_CELL = QIF(
+EIF_NEURON = EIF(**_EIF)
+QIF_NEURON = QIF(
     tau_m=10 * ms, v_rest=-65 * mV, v_reset=-75 * mV, v_thresh=-55 * mV, v_spike=-10 * mV, tau_refrac=2 * ms
 )
 _SLOW = 2.0  # s, time constant of slow adaptation
 
 
 def _gif(b: Any, b_thresh: Any, v_rest: Any = 0 * mV) -> GIF:
-    lif: dict[str, Any] = {f.name: getattr(LIF_CELL, f.name) for f in dataclasses.fields(LIF_CELL)} | {
+    lif: dict[str, Any] = {f.name: getattr(LIF_NEURON, f.name) for f in dataclasses.fields(LIF_NEURON)} | {
         "v_rest": v_rest
     }
     return GIF(**lif, tau_w=1e3 * _SLOW * ms, b=b, tau_thresh=1e3 * _SLOW * ms, b_thresh=b_thresh)
@@ -104,8 +107,8 @@ def _adex(b: Any) -> AdEx:
     return AdEx(**_EIF, tau_w=1e3 * _SLOW * ms, a=0.0, b=b)
 
 
-CELL: dict[type[Neuron], Neuron] = {
-    LIF: LIF_CELL, PIF: PIF_CELL, EIF: EIF_CELL, QIF: QIF_CELL, AdEx: _adex(0 * mV), GIF: _gif(0 * mV, 0 * mV),
+NEURON: dict[type[Neuron], Neuron] = {
+    LIF: LIF_NEURON, PIF: PIF_NEURON, EIF: EIF_NEURON, QIF: QIF_NEURON, AdEx: _adex(0 * mV), GIF: _gif(0 * mV, 0 * mV),
     WangBuzsaki: WangBuzsaki(), NSNNNeuron: NSNNNeuron(), Relay: Relay(), PoissonSource: PoissonSource(40 * Hz),
 }  # fmt: skip
 WHITE = WhiteNoise(5 / np.sqrt(2) * mV)
@@ -115,70 +118,71 @@ def _drive(v: float) -> Constant:
     return Constant(v * mV)
 
 
-def _mode(record: Any) -> str:
-    return type(record).__name__
+def _mode(model: Any) -> str:
+    """The name of a family or hazard; the seed of a case depends on it, so it stays when a class is renamed."""
+    return str(model.type_name())
 
 
 def leaky_white(_: Any) -> Iterator[Case]:
-    """LIF in white noise: with the bridge, on the grid against the raised threshold, and with a shared part."""
+    """LIF in white noise: with the bridge, without it against a raised threshold, and with shared noise."""
 
     def with_bridge(dt: float) -> dict[str, float]:
-        return expected.leaky_white(LIF_CELL, WHITE.si("sigma"), 0.02)
+        return expected.leaky_white(LIF_NEURON, WHITE.si("sigma"), 0.02)
 
     def on_grid(dt: float) -> dict[str, float]:
         raised = theory.discrete_threshold(0.02, WHITE.si("sigma"), tau_m=0.02, dt=dt)
-        return {"rate": expected.leaky_white(LIF_CELL, WHITE.si("sigma"), 0.02, v_thresh=raised)["rate"]}
+        return {"rate": expected.leaky_white(LIF_NEURON, WHITE.si("sigma"), 0.02, v_thresh=raised)["rate"]}
 
     def exact_rate(dt: float) -> dict[str, float]:
         return {"rate": with_bridge(dt)["rate"]}
 
-    yield Case(LIF_CELL, WHITE, "bridge", with_bridge, _drive(20), gain=exact_rate)
+    yield Case(LIF_NEURON, WHITE, "bridge", with_bridge, _drive(20), gain=exact_rate)
     note = "of a threshold raised by theory.discrete_threshold"
     yield Case(
-        LIF_CELL, WHITE, "grid", on_grid, _drive(20), note, per_step=True, bridge=False, gain=exact_rate
+        LIF_NEURON, WHITE, "grid", on_grid, _drive(20), note, per_step=True, bridge=False, gain=exact_rate
     )
     half = WhiteNoise(WHITE.sigma, shared=0.3)
-    yield Case(LIF_CELL, half, "shared .3", exact_rate, _drive(20), dts=(0.1,), shared=True)
+    yield Case(LIF_NEURON, half, "shared .3", exact_rate, _drive(20), dts=(0.1,), shared=True)
 
 
 def coloured(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
-    """Any one-dimensional neuron in OU noise of 5 ms."""
-    record = OUNoise(sigma * mV, 5 * ms)
+    """Any one-dimensional neuron in OU noise with a time constant of 5 ms."""
+    noise = OUNoise(sigma * mV, 5 * ms)
     mode = more.pop("mode", "")
     yield Case(
         neuron,
-        record,
+        noise,
         mode,
-        lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive),
+        lambda dt: expected.fokker_planck(neuron, noise, 1e-3 * drive),
         _drive(drive),
         **more,
     )
 
 
 def multiplicative(neuron: Any, drive: float, sigma: float, v_zero: float, **more: Any) -> Iterator[Case]:
-    """Any one-dimensional neuron in multiplicative noise, a case for each calculus."""
+    """Any one-dimensional neuron in multiplicative noise, one case for each calculus."""
     prefix = more.pop("mode", "")
     solve = expected.leaky_multiplicative if type(neuron) in (LIF, GIF) else expected.fokker_planck
     dts = more.pop("dts", Case.dts)
     for calculus in more.pop("calculi", ("ito", "stratonovich")):
-        record = MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)
+        noise = MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)
         mode = ", ".join(filter(None, [calculus.capitalize(), prefix]))
-        law = functools.partial(lambda record, dt: solve(neuron, record, 1e-3 * drive), record)
-        yield Case(neuron, record, mode, law, _drive(drive), dts=dts, **more)
-        dts = tuple(dt for dt in dts if dt in (dts[0], 0.2))  # the order is that of the first
+        law = functools.partial(lambda noise, dt: solve(neuron, noise, 1e-3 * drive), noise)
+        yield Case(neuron, noise, mode, law, _drive(drive), dts=dts, **more)
+        dts = tuple(dt for dt in dts if dt in (dts[0], 0.2))  # the first case estimates the order
 
 
 def leaky_poisson(neuron: Any, **more: Any) -> Iterator[Case]:
-    """A leaky neuron in jumps of half a millivolt, a twentieth of the way to threshold, up and down."""
-    record = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
+    """A leaky neuron with jumps of 0.5 mV up and down, a twentieth of the distance to threshold."""
+    noise = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
     mode = more.pop("mode", "excitation and inhibition")
     yield Case(
-        neuron, record, mode, lambda dt: expected.leaky_shot_noise(neuron, record, 13e-3), _drive(13), **more
+        neuron, noise, mode, lambda dt: expected.leaky_shot_noise(neuron, noise, 13e-3), _drive(13), **more
     )
 
 
 def leaky_threshold(neuron: Any, **more: Any) -> Iterator[Case]:
-    """A leaky neuron whose threshold is drawn anew; the drive reaches each of them."""
+    """A leaky neuron with a threshold drawn after each spike; the drive is above all of them."""
     mode = more.pop("mode", "")
     law = expected.leaky_threshold
     yield Case(
@@ -201,7 +205,7 @@ HAZARDS: dict[type[Neuron], tuple[tuple[float, Any], ...]] = {  # drive in mV, h
 
 
 def escape_modes(neuron: Any, like: type[Neuron]) -> Iterator[Case]:
-    """Escape noise: a mode for each family (per step) and each hazard; numbers as for `like`."""
+    """Escape noise: a case for each family (per step) and each hazard, with the parameters of `like`."""
     drive, families = FAMILIES[like]
     for family in families:
         law = functools.partial(
@@ -218,35 +222,39 @@ def escape_modes(neuron: Any, like: type[Neuron]) -> Iterator[Case]:
 def perfect_white(_: Any) -> Iterator[Case]:
     """PIF in white noise: inverse-Gaussian intervals."""
     yield Case(
-        PIF_CELL, WhiteNoise(3 * mV), "", lambda dt: expected.perfect_white(PIF_CELL, 3e-3, 8e-3), _drive(8)
+        PIF_NEURON,
+        WhiteNoise(3 * mV),
+        "",
+        lambda dt: expected.perfect_white(PIF_NEURON, 3e-3, 8e-3),
+        _drive(8),
     )
 
 
 def perfect_threshold(_: Any) -> Iterator[Case]:
-    """PIF with a threshold drawn anew: its intervals are normal."""
+    """PIF with a threshold drawn after each spike: normal intervals."""
     law = expected.perfect_threshold
-    yield Case(PIF_CELL, ThresholdNoise(2 * mV), "", lambda dt: law(PIF_CELL, 2e-3, 6e-3), _drive(6))
+    yield Case(PIF_NEURON, ThresholdNoise(2 * mV), "", lambda dt: law(PIF_NEURON, 2e-3, 6e-3), _drive(6))
 
 
 def perfect_poisson(_: Any) -> Iterator[Case]:
-    """PIF in jumps up and down of one size: a walk on a lattice."""
-    record = PoissonNoise(1000 * Hz, 0.8 * mV, rate_inh=250 * Hz, weight_inh=-0.8 * mV)
+    """PIF with jumps of one size up and down: a walk on a lattice."""
+    noise = PoissonNoise(1000 * Hz, 0.8 * mV, rate_inh=250 * Hz, weight_inh=-0.8 * mV)
     yield Case(
-        PIF_CELL,
-        record,
+        PIF_NEURON,
+        noise,
         "excitation and inhibition",
-        lambda dt: expected.perfect_shot_noise(PIF_CELL, record),
+        lambda dt: expected.perfect_shot_noise(PIF_NEURON, noise),
     )
 
 
 def nonlinear_white(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
     """A neuron with any drift in white noise."""
-    record, mode = WhiteNoise(sigma * mV), more.pop("mode", "")
+    noise, mode = WhiteNoise(sigma * mV), more.pop("mode", "")
     yield Case(
         neuron,
-        record,
+        noise,
         mode,
-        lambda dt: expected.fokker_planck(neuron, record, 1e-3 * drive),
+        lambda dt: expected.fokker_planck(neuron, noise, 1e-3 * drive),
         _drive(drive),
         **more,
     )
@@ -260,64 +268,64 @@ def _slow(
     sizes: tuple[float, float],
     make: Any,
 ) -> Case:
-    """Adaptation with a time constant of 2 s sees the mean rate only: r = rate_at(w, lift), w = b tau r, lift = b_thresh tau r.
+    """A case with adaptation of 2 s, which follows the mean rate: r = rate_at(w, lift), w = b tau r, lift = b_thresh tau r.
 
-    `sizes` are w and lift (V) in the stationary state; b and b_thresh follow. The rate falls with both, so there is one solution. A
-    stronger drive, `push` (V) more, first brings them there.
+    `sizes` are the stationary w and lift (V), from which b and b_thresh follow. The rate falls with both, so there is one solution.
+    A drive stronger by `push` (V) first brings them there.
     """
     w, lift = sizes
-    found = rate_at(0.0, w, lift)
-    b, b_thresh = w / (_SLOW * found), lift / (_SLOW * found)
-    first = expected.warm_up(lambda x: rate_at(push, x * w, x * lift), found, _SLOW)
+    rate = rate_at(0.0, w, lift)
+    b, b_thresh = w / (_SLOW * rate), lift / (_SLOW * rate)
+    first = expected.warm_up(lambda x: rate_at(push, x * w, x * lift), rate, _SLOW)
     first = 4e-4 * round(first / 4e-4)
-    note = "slow adaptation, self-consistent mean: what its fluctuations add is below .2 %"
+    note = "slow adaptation, self-consistent mean: its fluctuations change the rate by less than .2 %"
     neuron = make(1e3 * b * mV, 1e3 * b_thresh * mV)
     stimulus = Step(1e3 * push * mV, 0 * ms, 1e3 * first * ms)
     burn_in = round(first + 0.5, 1)
     return Case(
-        neuron, noise, mode, lambda dt: {"rate": found}, stimulus, note, dts=(0.1, 0.2), burn_in=burn_in
+        neuron, noise, mode, lambda dt: {"rate": rate}, stimulus, note, dts=(0.1, 0.2), burn_in=burn_in
     )
 
 
 def adex_white(_: Any) -> Iterator[Case]:
-    """AdEx: its reduction to the EIF, and slow adaptation."""
-    yield from nonlinear_white(CELL[AdEx], 8, 3, mode="a = b = 0, the EIF", dts=(0.05, 0.2))
-    record = WhiteNoise(3 * mV)
+    """AdEx: the limit of the EIF, and slow adaptation."""
+    yield from nonlinear_white(NEURON[AdEx], 8, 3, mode="a = b = 0, the EIF", dts=(0.05, 0.2))
+    noise = WhiteNoise(3 * mV)
 
     def rate_at(push: float, w: float, lift: float) -> float:
-        return expected.fokker_planck(EIF_CELL, record, 10e-3 + push - w, cells=500)["rate"]
+        return expected.fokker_planck(EIF_NEURON, noise, 10e-3 + push - w, cells=500)["rate"]
 
     def make(b: Any, _: Any) -> AdEx:
         return dataclasses.replace(_adex(b), v_rest=-55 * mV)
 
     yield dataclasses.replace(
-        _slow("slow adaptation", record, rate_at, 40e-3, (2e-3, 0.0), make), dts=(0.05, 0.2)
+        _slow("slow adaptation", noise, rate_at, 40e-3, (2e-3, 0.0), make), dts=(0.05, 0.2)
     )
 
 
 def gif_white(_: Any) -> Iterator[Case]:
-    """GIF in white noise: its reduction to the LIF, and slow adaptation."""
-    neuron = CELL[GIF]
+    """GIF in white noise: the limit of the LIF, and slow adaptation."""
+    neuron = NEURON[GIF]
     law = expected.leaky_white
     zero = "b = b_thresh = 0, the LIF"
     yield Case(neuron, WHITE, zero, lambda dt: law(neuron, WHITE.si("sigma"), 0.027), _drive(27), dts=(0.1,))
 
     def rate_at(push: float, w: float, lift: float) -> float:
-        return law(LIF_CELL, WHITE.si("sigma"), 0.03 + push - w, v_thresh=0.02 + lift)["rate"]
+        return law(LIF_NEURON, WHITE.si("sigma"), 0.03 + push - w, v_thresh=0.02 + lift)["rate"]
 
     yield _slow("slow adaptation", WHITE, rate_at, 80e-3, (1.5e-3, 1e-3), lambda b, c: _gif(b, c, 30 * mV))
 
 
 def gif_escape(_: Any) -> Iterator[Case]:
-    """GIF in escape noise: reductions to the LIF, and slow adaptation with the hazard it is published with."""
-    zero = CELL[GIF]
+    """GIF in escape noise: limits of the LIF, and slow adaptation with the hazard of its publication."""
+    zero = NEURON[GIF]
     for case in escape_modes(zero, LIF):
-        if case.mode in ("Gaussian", "ExponentialHazard"):
+        if case.mode in ("Gaussian", "Exponential"):
             yield dataclasses.replace(case, mode=f"{case.mode}, b = b_thresh = 0, the LIF", dts=(0.1,))
     hazard = escape.ExponentialHazard(100 * Hz, 2 * mV)
 
     def rate_at(push: float, w: float, lift: float) -> float:
-        return expected.path_hazard(LIF_CELL, hazard, 0.03 + push - w, lift)["rate"]
+        return expected.path_hazard(LIF_NEURON, hazard, 0.03 + push - w, lift)["rate"]
 
     def make(b: Any, b_thresh: Any) -> GIF:
         return _gif(b, b_thresh, 30 * mV)
@@ -341,7 +349,7 @@ def _nsnn_u() -> np.ndarray:
 
 
 def nsnn_escape(neuron: Any) -> Iterator[Case]:
-    """The NSNN neuron in each family and hazard; subtractive reset where its rate is exact."""
+    """The NSNN neuron in each family and hazard; subtractive reset in uniform noise, where the rate is exact."""
     step: dict[str, Any] = {"stimulus": Constant(0.5), "dts": (1.0,)}
     for family in NSNN_FAMILIES:
         law = functools.partial(lambda family, dt: expected.conditional(family.cdf(_nsnn_u()), dt), family)
@@ -363,7 +371,7 @@ def nsnn_escape(neuron: Any) -> Iterator[Case]:
 
 
 def nsnn_double(neuron: Any) -> Iterator[Case]:
-    """The published code's neuron."""
+    """The NSNN neuron with the double noise of the published code."""
     pmf = functools.partial(theory.double_noise_interval, 0.5, 0.4, beta=0.5, theta=1.0, kmax=200)
 
     def law(dt: float) -> dict[str, float]:

@@ -1,6 +1,7 @@
-"""Rate (Hz) and CV that theory expects of a neuron in a noise: from the records alone, nothing of the simulator.
+"""Rate (Hz) and CV of a neuron with a noise model from theory, independent of the simulator.
 
-Each function takes the records and the mean drive and returns {"rate": ..., "cv": ...}, as far as theory goes. Voltages in SI.
+Each function takes the models and the mean drive (V) and returns {"rate": ..., "cv": ...}, or the rate only if there is no theory
+of the CV.
 """
 
 from __future__ import annotations
@@ -33,26 +34,26 @@ __all__ = [
 ]
 
 
-def cell_of(neuron: IntegrateAndFire) -> dict[str, Any]:
-    """The arguments of a hard threshold."""
+def hard_threshold(neuron: IntegrateAndFire) -> dict[str, Any]:
+    """The parameters of a membrane with a hard threshold (SI), as functions of `theory` take them."""
     return {name: neuron.si(name) for name in ("tau_m", "v_thresh", "v_reset", "tau_refrac")}
 
 
 def level(neuron: IntegrateAndFire, drive: float) -> float:
-    """Where a leaky membrane goes without noise and spikes."""
+    """The potential (V) that a leaky membrane approaches without noise and spikes."""
     return neuron.si("v_rest") + drive
 
 
 def leaky_white(neuron: Any, sigma: float, drive: float, **other: float) -> dict[str, float]:
-    """Siegert's formula; `other` replaces parameters, such as the threshold."""
-    cell, mu = cell_of(neuron) | other, level(neuron, drive)
+    """Siegert's formula; `other` replaces parameters such as the threshold."""
+    cell, mu = hard_threshold(neuron) | other, level(neuron, drive)
     return {"rate": theory.siegert_rate(mu, sigma, **cell), "cv": theory.siegert_cv(mu, sigma, **cell)}
 
 
 def leaky_multiplicative(neuron: Any, noise: MultiplicativeNoise, drive: float) -> dict[str, float]:
-    """White noise of strength sigma (V - v_zero), by its logarithm."""
+    """White noise of strength sigma (V - v_zero), from its logarithm."""
     arguments = (level(neuron, drive), noise.si("sigma"), noise.si("v_zero"))
-    cell = cell_of(neuron) | {"calculus": noise.calculus}
+    cell = hard_threshold(neuron) | {"calculus": noise.calculus}
     return {
         "rate": theory.multiplicative_rate(*arguments, **cell),
         "cv": theory.multiplicative_cv(*arguments, **cell),
@@ -62,7 +63,7 @@ def leaky_multiplicative(neuron: Any, noise: MultiplicativeNoise, drive: float) 
 def leaky_shot_noise(neuron: Any, noise: PoissonNoise, drive: float) -> dict[str, float]:
     """Jumps of finite size."""
     arguments = (level(neuron, drive), noise.si("weight"), noise.si("rate"))
-    more = {"weight_inh": noise.si("weight_inh"), "rate_inh": noise.si("rate_inh"), **cell_of(neuron)}
+    more = {"weight_inh": noise.si("weight_inh"), "rate_inh": noise.si("rate_inh"), **hard_threshold(neuron)}
     return {
         "rate": theory.shot_noise_rate(*arguments, **more),
         "cv": theory.shot_noise_cv(*arguments, **more),
@@ -70,8 +71,8 @@ def leaky_shot_noise(neuron: Any, noise: PoissonNoise, drive: float) -> dict[str
 
 
 def leaky_threshold(neuron: Any, sigma: float, drive: float) -> dict[str, float]:
-    """A threshold drawn anew for each interval."""
-    cell, mu = cell_of(neuron), level(neuron, drive)
+    """A threshold drawn for each interval."""
+    cell, mu = hard_threshold(neuron), level(neuron, drive)
     return {
         "rate": theory.noisy_threshold_rate(mu, sigma, **cell),
         "cv": theory.noisy_threshold_cv(mu, sigma, **cell),
@@ -80,7 +81,7 @@ def leaky_threshold(neuron: Any, sigma: float, drive: float) -> dict[str, float]
 
 def perfect_white(neuron: Any, sigma: float, drive: float) -> dict[str, float]:
     """Inverse-Gaussian intervals."""
-    cell = cell_of(neuron)
+    cell = hard_threshold(neuron)
     return {"rate": theory.pif_rate(drive, sigma, **cell), "cv": theory.pif_cv(drive, sigma, **cell)}
 
 
@@ -119,9 +120,9 @@ def drift_of(neuron: IntegrateAndFire, drive: float) -> theory.Drift:
 def fokker_planck(
     neuron: IntegrateAndFire, noise: Any, drive: float, *, cells: int = 1000, cv: bool = True
 ) -> dict[str, float]:
-    """Any drift: in white noise, in OU noise (two dimensions), or in multiplicative noise by Lamperti's transformation.
+    """Any drift, in white noise, OU noise (two dimensions) or multiplicative noise (Lamperti's transformation).
 
-    Without `cv` the rate alone, in half the time.
+    Without `cv` only the rate, in half the time.
 
     y = ln[(V - v_zero) / (v_spike - v_zero)] has the drift f(V) / (V - v_zero), less sigma^2 in Ito's calculus, and noise sigma.
     """
@@ -139,8 +140,8 @@ def fokker_planck(
         return rate | ({"cv": theory.coloured_fp_cv(*coloured, **cell)} if cv else {})
     if isinstance(noise, MultiplicativeNoise):
         zero, loss = noise.si("v_zero"), sigma**2 * (noise.calculus == "ito")
-        scale, whole = spike - zero, f
-        f = theory.Drift(lambda y: whole(zero + scale * np.exp(y)) / scale * np.exp(-y) - loss, unit="1")
+        scale, drift = spike - zero, f
+        f = theory.Drift(lambda y: drift(zero + scale * np.exp(y)) / scale * np.exp(-y) - loss, unit="1")
         cell |= {"v_spike": 0.0, "v_reset": float(np.log((reset - zero) / scale))}
     fine = {"cells": cells}
     rate = {"rate": theory.fp_rate(f, sigma, **cell, **fine)}
@@ -148,7 +149,7 @@ def fokker_planck(
 
 
 def path(neuron: IntegrateAndFire, drive: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The noise-free membrane at t after release, and its slope."""
+    """The noise-free membrane potential at time t after release, and its slope."""
     reset, tau = neuron.si("v_reset"), neuron.si("tau_m")
     if neuron.leaky:
         gap = (level(neuron, drive) - reset) * np.exp(-t / tau)
@@ -180,17 +181,17 @@ def stepwise(neuron: IntegrateAndFire, family: Family, drive: float, dt: float) 
 
 
 def conditional(p: np.ndarray, dt: float, held: int = 0) -> dict[str, float]:
-    """Rate and CV when the j-th step after `held` ones has a spike with probability p_j, if none came before."""
+    """Rate and CV when the j-th step after `held` ones has a spike with probability p_j, given none before it."""
     pmf = p * np.cumprod(np.concatenate([[1.0], 1 - p[:-1]]))
     if not pmf.sum() > 1 - 1e-9:
-        raise ArithmeticError(f"{p.size} steps hold {pmf.sum():.3g} of the intervals only")
+        raise ArithmeticError(f"{p.size} steps contain only {pmf.sum():.3g} of the intervals")
     steps = held + np.arange(1, p.size + 1)
     mean = pmf @ steps
     return {"rate": float(1 / (mean * dt)), "cv": float(np.sqrt(pmf @ (steps - mean) ** 2) / mean)}
 
 
 def subtractive_uniform(current: float, a: float, beta: float, theta: float, dt: float) -> dict[str, float]:
-    """NSNN with subtractive reset in uniform noise as wide as u moves: p = 1/2 + (E u - theta) / 2a is linear, so exact.
+    """NSNN with subtractive reset in uniform noise that covers the range of u: p = 1/2 + (E u - theta) / 2a is linear, thus exact.
 
     E u = beta (E u - theta p) + current
     """
@@ -199,9 +200,9 @@ def subtractive_uniform(current: float, a: float, beta: float, theta: float, dt:
 
 
 def warm_up(rate_at: Any, mean_rate: float, tau: float) -> float:
-    """How long a stronger drive takes to bring slow adaptation to its stationary mean.
+    """The time (s) in which a stronger drive brings slow adaptation to its stationary mean.
 
-    x, its fraction of that, obeys tau dx/dt = rate_at(x) / mean_rate - x; t = tau int_0^1 dx / (rate_at(x) / mean_rate - x).
+    Its fraction x of that mean obeys tau dx/dt = rate_at(x) / mean_rate - x; t = tau int_0^1 dx / (rate_at(x) / mean_rate - x).
     """
     x, weight = np.polynomial.legendre.leggauss(4)
     x = (x + 1) / 2

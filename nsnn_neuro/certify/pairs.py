@@ -1,8 +1,7 @@
-"""What is certified: every public neuron with every public noise.
+"""What is certified: every public neuron with every public noise model.
 
-`CELLS` is the table of what has cases, with further ones at the ends of their ranges in `ranges.py`; the rest of the product is "no
-theory" with the reason below, or what the package's own check refuses. A new neuron or noise needs an entry here, or the tests say
-that it lacks one.
+`CASES` lists the pairs with theory; `ranges.py` has further cases at the ends of ranges. All other pairs have "no theory", for a
+reason given here, or are refused by the package's own check. A new neuron or noise model needs an entry here; a test looks for it.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ from ..models.noise import (
     WhiteNoise,
 )
 from . import cases, ranges
-from .cases import CELL, WHITE, Case, Hz, ms, mV
+from .cases import NEURON, WHITE, Case, Hz, ms, mV
 
 __all__ = ["NEURONS", "Pair", "pairs", "refusal"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A neuron and a noise by name, their cases, or why there are none: `refused` by the package, or without theory."""
+    """A neuron and a noise model by name, and their cases, or why there are none: `refused`, or the `reason` for no theory."""
 
     model: str
     noise: str
@@ -58,7 +57,7 @@ class Pair:
 CONDUCTANCE = ConductanceNoise(
     g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=60 * mV, g_i=0.2, sigma_i=0.1, tau_i=10 * ms, e_rev_i=-10 * mV
 )
-# a noise of each kind, to ask the package whether it takes it
+# a noise model of each class, to find out which neurons accept it
 EXAMPLE: dict[type[Noise], Noise] = {
     WhiteNoise: WHITE, OUNoise: OUNoise(3 * mV, 5 * ms), MultiplicativeNoise: MultiplicativeNoise(0.2, -90 * mV, calculus="ito"),
     ConductanceNoise: CONDUCTANCE, ThresholdNoise: ThresholdNoise(1 * mV), PoissonNoise: PoissonNoise(1000 * Hz, 0.5 * mV),
@@ -66,14 +65,14 @@ EXAMPLE: dict[type[Noise], Noise] = {
 }  # fmt: skip
 
 THREE = "first passage in three dimensions (voltage and two conductances): no formula and no solver here"
-SHOT = "a Fokker-Planck equation with jumps, solved here for the linear drift of the LIF and the PIF's lattice only"
-GATED = "four-dimensional with a voltage-dependent drift; its noiseless f-I curve is held against an ODE solver in the tests"
-# why a pair that runs has no theory; by neuron and noise, None for all noises
+SHOT = "a Fokker-Planck equation with jumps, solved here only for the linear drift of the LIF and for the PIF"
+GATED = "four-dimensional with a voltage-dependent drift; the tests compare its noiseless f-I curve with an ODE solver"
+# why a pair that runs has no theory, by neuron and noise model; None: all noise models
 NO_THEORY: dict[tuple[type[Neuron], type[Noise] | None], str] = {
     **{(n, ConductanceNoise): THREE for n in (LIF, PIF, EIF, QIF, AdEx, GIF)},
     **{(n, PoissonNoise): SHOT for n in (EIF, QIF, AdEx)},
     (WangBuzsaki, None): GATED,
-    (Relay, None): "it is its stimulus: what it emits is what it is given",
+    (Relay, None): "its spikes are those of its stimulus",
 }
 
 
@@ -81,9 +80,9 @@ _ADEX, _GIF = (
     {"mode": "a = b = 0, the EIF", "dts": (0.05,)},
     {"mode": "b = b_thresh = 0, the LIF", "dts": (0.1,)},
 )
-_LATE = "dt of .05 ms: where the upstroke is steeper than a step, its spike comes up to half a step late"
+_LATE = "dt of .05 ms: the spike of an upstroke faster than a step is up to half a step late"
 _EIF_DTS = {"dts": (0.05, 0.1, 0.2), "reason": _LATE}
-CELLS: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterator[Case]]] = {
+CASES: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterator[Case]]] = {
     (LIF, WhiteNoise): cases.leaky_white,
     (LIF, OUNoise): lambda n: cases.coloured(n, 27, 4),
     (LIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 27, 0.25, 0),
@@ -117,21 +116,24 @@ CELLS: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterator[Ca
 }
 
 
+_MISSING = "its case is not written yet: nsnn_neuro/certify/pairs.py"
+
+
 def _public(modules: tuple[Any, ...], base: type, without: tuple[str, ...]) -> list[type]:
-    found = [getattr(m, name) for m in modules for name in m.__all__ if name not in without]
-    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, base) and kind is not base]
+    named = [getattr(m, name) for m in modules for name in m.__all__ if name not in without]
+    return [kind for kind in named if isinstance(kind, type) and issubclass(kind, base) and kind is not base]
 
 
 def _ordered(kinds: list[type], known: Any) -> list[type]:
     return [kind for kind in known if kind in kinds] + [kind for kind in kinds if kind not in known]
 
 
-NEURONS = _ordered(_public((neurons,), Neuron, ("IntegrateAndFire", "ConductanceBased")), CELL)
+NEURONS = _ordered(_public((neurons,), Neuron, ("IntegrateAndFire", "ConductanceBased")), NEURON)
 NOISES = _ordered(_public((noise, escape), Noise, ()), EXAMPLE)
 
 
 def refusal(neuron: Neuron, record: Noise | None) -> str:
-    """What the package says when it refuses the two together; empty when it takes them."""
+    """The message with which the package refuses this pair; empty if it accepts it."""
     try:
         check(neuron, record, None)
     except NsnnError as error:
@@ -141,13 +143,13 @@ def refusal(neuron: Neuron, record: Noise | None) -> str:
 
 @functools.cache
 def pairs() -> tuple[Pair, ...]:
-    """Every public neuron with every public noise; the sources, which have none of their own, also without."""
-    found = []
+    """Every public neuron with every public noise model; spike sources also without noise."""
+    result = []
     for kind in NEURONS:
         alone: list[type[Noise] | None] = [None] if kind in (Relay, PoissonSource) else []
         for noise_kind in alone + NOISES:
-            found.append(_pair(kind, noise_kind))
-    return tuple(found)
+            result.append(_pair(kind, noise_kind))
+    return tuple(result)
 
 
 def _example(kind: type[Neuron], noise_kind: type[Noise]) -> Noise:
@@ -157,11 +159,11 @@ def _example(kind: type[Neuron], noise_kind: type[Noise]) -> Noise:
 
 def _pair(kind: type[Neuron], noise_kind: type[Noise] | None) -> Pair:
     names = kind.__name__, "none" if noise_kind is None else noise_kind.__name__
-    if kind not in CELL or (noise_kind is not None and noise_kind not in EXAMPLE):
-        return Pair(*names, reason="nobody has written its case in nsnn_neuro/certify/cases.py")
-    if refused := refusal(CELL[kind], None if noise_kind is None else _example(kind, noise_kind)):
+    if kind not in NEURON or (noise_kind is not None and noise_kind not in EXAMPLE):
+        return Pair(*names, reason=_MISSING)
+    if refused := refusal(NEURON[kind], None if noise_kind is None else _example(kind, noise_kind)):
         return Pair(*names, refused=refused)
-    if make := CELLS.get((kind, noise_kind)):
-        return Pair(*names, cases=(*make(CELL[kind]), *ranges.further(kind, noise_kind)))
+    if make := CASES.get((kind, noise_kind)):
+        return Pair(*names, cases=(*make(NEURON[kind]), *ranges.further(kind, noise_kind)))
     reason = NO_THEORY.get((kind, noise_kind)) or NO_THEORY.get((kind, None))
-    return Pair(*names, reason=reason or "nobody has written its case in nsnn_neuro/certify/cases.py")
+    return Pair(*names, reason=reason or _MISSING)

@@ -1,7 +1,7 @@
-"""Further cases of the certificate: the ends of the ranges of correlation times, strengths of multiplicative noise, and rates.
+"""Further cases of the certificate, at the ends of the ranges of correlation times, multiplicative noise and rates.
 
-OU noise with correlation times of .1 to 100 ms, multiplicative noise with sigma .3 to .7, rates from .2 to 100 Hz. Each case is the
-rate at one dt.
+OU noise with correlation times of .1 to 100 ms, multiplicative noise with sigma .3 to .7, rates of .2 to 100 Hz. Each case checks
+the rate at one dt.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..models.neurons import EIF, GIF, LIF, PIF, QIF, AdEx, Neuron
 from ..models.noise import MultiplicativeNoise, Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
 from ..models.stimuli import Constant
 from . import expected
-from .cases import CELL, WHITE, Case, Hz, ms, mV
+from .cases import NEURON, WHITE, Case, Hz, ms, mV
 
 __all__ = ["further"]
 
@@ -57,7 +57,7 @@ def _hazard(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
 _JUMPS = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
 _EXPONENTIAL = EscapeNoise(hazard=escape.ExponentialHazard(100 * Hz, 2 * mV))
 
-_LATE = "dt of .02 ms: at .05 ms the spike of an upstroke steeper than a step, up to half a step late, makes the rate .2 % low"
+_LATE = "dt of .02 ms: at .05 ms the rate is .2 % low, since the spike of an upstroke faster than a step is up to half a step late"
 
 # neuron and noise -> law, dt (ms), and the cases: mode, noise, drive (mV), another dt
 RANGES: dict[tuple[type[Neuron], type[Noise]], tuple[Law, float, tuple[tuple[Any, ...], ...]]] = {
@@ -101,11 +101,11 @@ RANGES: dict[tuple[type[Neuron], type[Noise]], tuple[Law, float, tuple[tuple[Any
 
 
 def further(kind: type[Neuron], noise_kind: type[Noise] | None) -> Iterator[Case]:
-    """The further cases of a neuron in a noise."""
+    """The further cases of a neuron with a noise model."""
     if noise_kind is None or (kind, noise_kind) not in RANGES:
         return
     law, dt, cases = RANGES[kind, noise_kind]
-    neuron = CELL[kind]
+    neuron = NEURON[kind]
     for mode, noise, drive, *other in cases:
 
         def rate(_: float, noise: Noise = noise, drive: float = drive) -> dict[str, float]:

@@ -27,19 +27,20 @@ _HEAD = [
     "simulated",
     "theory",
     "z",
-    "error %",
+    "error (%)",
     "spikes",
-    "dt ms",
+    "dt (ms)",
     "order",
-    "bias %",
+    "bias (%)",
     "verdict",
 ]
-LEFT = (0, 1, 2, 3, 12, 13)  # columns of text
+LEFT = (0, 1, 2, 3, 12, 13)
+"""Columns of text, aligned to the left."""
 
 
 def lines(table: pd.DataFrame) -> list[list[str]]:
-    """Rows of text, the header first; what has no numbers says why instead."""
-    found = [[*_HEAD, "reason"]]
+    """Rows of text, the header first; rows without numbers have a reason."""
+    text = [[*_HEAD, "reason"]]
     for row in table.to_dict("records"):
         numbers = [""] * 9
         if row["n_spikes"]:
@@ -60,12 +61,12 @@ def lines(table: pd.DataFrame) -> list[list[str]]:
                 row["order"],
                 bias,
             ]
-        found.append([row["model"], row["noise"], row["mode"], *numbers, row["verdict"], row["reason"]])
-    return found
+        text.append([row["model"], row["noise"], row["mode"], *numbers, row["verdict"], row["reason"]])
+    return text
 
 
 def summary(table: pd.DataFrame, seconds: float) -> str:
-    """One line: how many rows of which verdict.
+    """The numbers of rows with each verdict, in one line.
 
     >>> summary(pd.DataFrame({"verdict": ["pass", "fail", "pass", "not offered"]}), 2.04)
     '4 rows: 2 pass, 1 fail, 0 no theory, 1 not offered, 0 known bias, in 2.0 s'
@@ -78,8 +79,8 @@ def summary(table: pd.DataFrame, seconds: float) -> str:
         "not offered": "not offered",
         "known": "known bias",
     }
-    told = ", ".join(f"{count.get(verdict, 0)} {name}" for verdict, name in names.items())
-    return f"{len(table)} rows: {told}, in {seconds:.1f} s"
+    counts = ", ".join(f"{count.get(verdict, 0)} {name}" for verdict, name in names.items())
+    return f"{len(table)} rows: {counts}, in {seconds:.1f} s"
 
 
 def as_json(table: pd.DataFrame) -> str:
@@ -92,7 +93,7 @@ def as_json(table: pd.DataFrame) -> str:
 
 
 def write(table: pd.DataFrame, folder: Path) -> list[Path]:
-    """certificate.csv and certificate.png in `folder`, which is made; each appears whole or not at all."""
+    """Write certificate.csv and certificate.png into `folder`, each atomically; the folder is made if needed."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "certificate.csv"]
     with replaced(files[0]) as path:
@@ -109,24 +110,25 @@ def write(table: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def draw(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Relative error in percent with bars of four standard errors, a row each, grouped by neuron; a band where it passes.
+    """Draw the relative error (%) of each row with bars of four standard errors, grouped by neuron, and the band of +-1 %.
 
-    What lies beyond the axis is told as a number at its edge.
+    An error beyond the axis is given as a number at its edge.
     """
     rows = table[table["n_spikes"] > 0].reset_index(drop=True)
     error = 100 * rows["relative_error"].to_numpy(dtype=float)
     bar = 400 * (rows["se"] / rows["theory"]).to_numpy(dtype=float)
     place = np.arange(len(rows)) + rows["model"].ne(rows["model"].shift()).cumsum().to_numpy()
-    ax.axvspan(-1, 1, color="#E8EEF4", lw=0)
+    ax.axvspan(-1, 1, color="#E8EEF4", lw=0, label="within 1 %")
     ax.axvline(0, color="#999999", lw=0.8)
-    kinds = (("rate", COLOURS[0], "o"), ("cv", COLOURS[1], "s"))
+    kinds = (("rate", "rate", COLOURS[0], "o"), ("cv", "CV", COLOURS[1], "s"))
     failed = (rows["verdict"] == "fail").to_numpy()
-    for kind, colour, marker in kinds:
+    for kind, label, colour, marker in kinds:
         own = rows["quantity"].str.startswith(kind).to_numpy() & (np.abs(error) < _EDGE)
         ax.errorbar(
-            error[own], place[own], xerr=bar[own], fmt=marker, color=colour, ms=3, elinewidth=0.9, label=kind
+            error[own], place[own], xerr=bar[own], fmt=marker, color=colour, ms=3, elinewidth=0.9, label=label
         )
-    ax.plot(error[failed], place[failed], "x", color="#B00000", ms=9, mew=1.5)
+    if failed.any():
+        ax.plot(error[failed], place[failed], "x", color="#B00000", ms=9, mew=1.5, label="failed")
     for at in np.flatnonzero(np.abs(error) >= _EDGE):
         side = float(np.sign(error[at]))
         ax.text(
@@ -151,7 +153,7 @@ def draw(table: pd.DataFrame, ax: Axes) -> Axes:
         )
     ax.set_xlim(-_EDGE, _EDGE)
     ax.set_ylim(place[-1] + 1, place[0] - 2)
-    ax.set_xlabel("simulated / theory - 1 (%), bars of 4 standard errors")
+    ax.set_xlabel("relative error, simulated / theory - 1 (%); bars: 4 standard errors")
     ax.legend(frameon=False, loc="upper right", fontsize=7)
     for name in ("top", "right", "left"):
         ax.spines[name].set_visible(False)

@@ -1,4 +1,4 @@
-"""From a case to its rows: simulate at several dt, estimate, fit the bias, compare. And all cases, in processes."""
+"""`certify`: simulate each case at several dt, estimate rate and CV, fit the discretisation bias, compare with theory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import quantities as pq
 
 from ..brian import engine as engines
 from ..brian.simulate import simulate
-from ..core.checks import check_seed, whole
+from ..core.checks import check_seed, did_you_mean, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..measures import as_trains
@@ -43,11 +43,11 @@ COLUMNS = [
     *("order", "bias_percent", "bias_se_percent", "verdict", "reason"),
 ]
 MOST_Z, MOST_ERROR, FEWEST = 4.0, 0.01, 100_000
-_AIM = 108_000  # intervals that start early enough; the first and the last piece of a run come on top
+_AIM = 108_000  # intervals that start in the window
 _WINDOW, _TAIL = 1.4, 0.3  # s: spikes are counted in both, intervals start in the first
 _MOST_NEURONS = 8000  # at low rates the window is longer instead
 _GROUPS = 25  # of neurons, for the jackknife
-_RESOLVED = 4.0  # standard errors that a bias needs before an order is fitted to it
+_RESOLVED = 4.0  # an order is fitted to a bias of more standard errors than this
 _GAIN_DTS = (0.05, 0.1, 0.2)  # ms
 _ORDERS = np.linspace(0.02, 4.0, 797)
 
@@ -61,7 +61,7 @@ class Estimated(NamedTuple):
 
 
 class Bias(NamedTuple):
-    """The order p of a discretisation error a dt^p, as text; the bias and its standard error at the certified dt, in percent."""
+    """The order p of a discretisation error a dt^p, as text, and the bias with its standard error at one dt, in percent."""
 
     order: str
     percent: float
@@ -76,25 +76,26 @@ def certify(
     n_jobs: int | None = None,
     progress: Any = None,
 ) -> pd.DataFrame:
-    """Hold every neuron in every noise against theory that is independent of the simulator: one row per cell and quantity.
+    """Check every neuron with every noise model against theory that is independent of the simulator.
 
-    A row passes when 1e5 spikes (or intervals) or more lie within 4 standard errors and within 1 % of theory. Nothing is corrected
-    for the discretisation's bias, which is estimated from several dt and told beside it. In a script call it below
-    `if __name__ == "__main__":`, since it starts processes.
+    A row passes when its value, from at least 1e5 spikes (or intervals), lies within 4 standard errors and within 1 % of theory. It
+    is not corrected for the discretisation bias, which is estimated from several dt and reported too. In a script, call `certify`
+    below `if __name__ == "__main__":`, since it starts processes.
 
     Parameters
     ----------
-    models : names of neurons, in any case; None is all
-    engine : "cython", "numpy" or "cpp", for continuous membranes; those that live in steps run on "numpy", faster than compiling
-    seed : integer; the result is the same for any n_jobs and any choice of models
-    n_jobs : number of processes; None is two, or one on a machine of one core; 1 runs here
+    models : names of neurons, in upper or lower case; None: all
+    engine : "cython", "numpy" or "cpp" for continuous membranes; neurons in discrete time run on "numpy", which is faster than
+        compiling
+    seed : integer; results do not depend on n_jobs or the choice of models
+    n_jobs : number of processes; None: two, or one on a machine with one core; 1 starts no process
     progress : as for `simulate`
 
     Returns
     -------
-    DataFrame : model, noise, mode; quantity ("rate" in Hz, "cv", or "rate, bridge gain"), simulated, se, theory, z,
-        relative_error, n_spikes, dt_ms; order of the discretisation error, and bias_percent at this dt with bias_se_percent;
-        verdict ("pass", "fail", "known", "no theory", "not offered") and its reason
+    DataFrame : one row per pair, case and quantity; model, noise, mode; quantity ("rate" in Hz, "cv", or "rate, bridge gain"),
+        simulated, se, theory, z, relative_error, n_spikes, dt_ms; order of the discretisation error, bias_percent at this dt and
+        bias_se_percent; verdict ("pass", "fail", "known", "no theory", "not offered") and its reason
 
     Raises
     ------
@@ -104,17 +105,17 @@ def certify(
     >>> table["verdict"].value_counts().to_dict()
     {'not offered': 8, 'no theory': 1}
     """
-    wanted, target = _chosen(models), engines.choose(engine)
+    chosen, target = _chosen(models), engines.choose(engine)
     jobs = min(2, os.cpu_count() or 1) if n_jobs is None else n_jobs
     whole(jobs, 1, "n_jobs")
-    tasks = [(i, j) for i, p in enumerate(pairs()) if p.model in wanted for j in range(len(p.cases))]
+    tasks = [(i, j) for i, p in enumerate(pairs()) if p.model in chosen for j in range(len(p.cases))]
     rows: dict[tuple[int, int], list[dict[str, Any]]] = {
-        (i, 0): [_empty(p)] for i, p in enumerate(pairs()) if p.model in wanted and not p.cases
+        (i, 0): [_empty(p)] for i, p in enumerate(pairs()) if p.model in chosen and not p.cases
     }
     results = _results(tasks, target, check_seed(seed), int(jobs))
     with progress_bar(progress, "certifying", len(tasks), unit="case") as report:
-        for k, (task, found) in enumerate(results):
-            rows[task] = found
+        for k, (task, its_rows) in enumerate(results):
+            rows[task] = its_rows
             if report is not None:
                 report((k + 1) / len(tasks))
     table = [row for key in sorted(rows) for row in rows[key]]
@@ -126,7 +127,10 @@ def _chosen(models: Sequence[str] | str | None) -> set[str]:
     given = [models] if isinstance(models, str) else list(models or names)
     unknown = [name for name in given if name.lower() not in names]
     if unknown:
-        raise NsnnError(f"models = {', '.join(unknown)}: expected names among {', '.join(names.values())}")
+        hint = did_you_mean(unknown[0], names.values())
+        raise NsnnError(
+            f"models = {', '.join(unknown)}: expected names among {', '.join(names.values())}{hint}"
+        )
     return {names[name.lower()] for name in given}
 
 
@@ -159,15 +163,15 @@ def _results(
             yield waiting[future], future.result()
     except BrokenProcessPool:
         raise NsnnError(
-            f"n_jobs = {jobs}: a process was killed (memory?), or certify() was called by a script outside "
-            'if __name__ == "__main__":; n_jobs=1 runs without processes'
+            f"n_jobs = {jobs}: a process was killed (out of memory?), or a script called certify() outside "
+            'if __name__ == "__main__":; n_jobs=1 starts no process'
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _rows_of(i: int, j: int, engine: str, seed: int) -> list[dict[str, Any]]:
-    """The rows of case j of pair i; in a process of its own everything is made afresh from these numbers."""
+    """The rows of case j of pair i, which another process finds by these numbers."""
     pair = pairs()[i]
     case = pair.cases[j]
     names = pair.model, pair.noise, case.mode
@@ -201,28 +205,28 @@ def _compared(
 def _judged(
     names: tuple[str, str, str],
     quantity: str,
-    told: str,
+    label: str,
     runs: dict[float, dict[str, Estimated]],
     expected: dict[float, float],
     dt: float,
     note: str,
 ) -> dict[str, Any]:
-    """The row of one quantity at one dt; the bias from all."""
-    found, exact = runs[dt][quantity], expected[dt]
+    """The row of one quantity at one dt, with the bias estimated from all dt."""
+    estimate, exact = runs[dt][quantity], expected[dt]
     errors = {
         at: (r[quantity].value / expected[at] - 1, r[quantity].se / expected[at]) for at, r in runs.items()
     }
     bias = fit_bias(errors, dt) if len(errors) > 1 else Bias("", np.nan, np.nan)
-    verdict, wrong = judge(found, exact)
+    verdict, wrong = judge(estimate, exact)
     return _row(
         *names,
-        quantity=told,
-        simulated=float(found.value),
-        se=float(found.se),
+        quantity=label,
+        simulated=float(estimate.value),
+        se=float(estimate.se),
         theory=exact,
-        z=float((found.value - exact) / found.se),
+        z=float((estimate.value - exact) / estimate.se),
         relative_error=float(errors[dt][0]),
-        n_spikes=found.n,
+        n_spikes=estimate.n,
         dt_ms=dt,
         order=bias.order,
         bias_percent=bias.percent,
@@ -232,18 +236,18 @@ def _judged(
     )
 
 
-def judge(found: Estimated, exact: float) -> tuple[str, str]:
-    """("pass" or "fail", why it fails).
+def judge(estimate: Estimated, exact: float) -> tuple[str, str]:
+    """The verdict "pass" or "fail", and why it fails.
 
     >>> judge(Estimated(10.02, 0.02, 120_000), 10.0)
     ('pass', '')
     >>> judge(Estimated(10.02, 0.02, 20_000), 10.0)
     ('fail', '20000 spikes, fewer than 100000')
     """
-    z, error = (found.value - exact) / found.se, found.value / exact - 1
+    z, error = (estimate.value - exact) / estimate.se, estimate.value / exact - 1
     wrong = []
-    if not found.n >= FEWEST:
-        wrong.append(f"{found.n} spikes, fewer than {FEWEST}")
+    if not estimate.n >= FEWEST:
+        wrong.append(f"{estimate.n} spikes, fewer than {FEWEST}")
     if not abs(z) < MOST_Z:
         wrong.append(f"|z| = {abs(z):.1f}, not below {MOST_Z:g}")
     if not abs(error) < MOST_ERROR:
@@ -252,10 +256,10 @@ def judge(found: Estimated, exact: float) -> tuple[str, str]:
 
 
 def fit_bias(errors: dict[float, tuple[float, float]], dt: float) -> Bias:
-    """Weighted least squares of relative errors (dt -> value, standard error) to a dt^p.
+    """Fit relative errors (dt -> value, standard error) by a dt^p, with weighted least squares.
 
-    The order is told when an error stands out by 4 standard errors and the order's 95 % interval is narrower than 1.5. Else the
-    bias is fitted as one of first order: "not resolved" where that stands out, "< x %", its 95 % bound at `dt`, where it doesn't.
+    The order is given when an error exceeds 4 standard errors and the 95 % interval of the order is narrower than 1.5. Else the
+    bias is fitted with first order: "not resolved" if it exceeds 4 standard errors, else "< x %", its 95 % bound at `dt`.
 
     >>> fit_bias({0.1: (0.010, 1e-4), 0.2: (0.020, 1e-4), 0.4: (0.040, 1e-4)}, 0.1).order
     '1.00 ± 0.01'
@@ -266,7 +270,7 @@ def fit_bias(errors: dict[float, tuple[float, float]], dt: float) -> Bias:
     value, se = np.array(list(errors.values())).T
 
     def fitted(p: Any) -> tuple[Any, Any, Any]:
-        """The factor a in units of the bias at `dt`, its standard error and the misfit, for each order p."""
+        """The bias at `dt`, its standard error and the misfit, for each order p."""
         x = (steps / dt) ** np.asarray(p)[..., None] / se
         square = np.sum(x**2, axis=-1)
         a = x @ (value / se) / square
@@ -285,13 +289,13 @@ def fit_bias(errors: dict[float, tuple[float, float]], dt: float) -> Bias:
 
 
 def _measured(case: Case, dt: float, rate: float, engine: str, seed: int, name: str) -> dict[str, Estimated]:
-    """Rate and CV of one run, its size chosen by the `rate` to expect. Every run has its own seed, of its names and dt."""
+    """Rate and CV of one run, whose size follows from the expected `rate`; its seed follows from its names and dt."""
     discrete = isinstance(case.neuron, NSNNNeuron | PoissonSource)
     share = 2 if discrete else 1 if case.gain or dt == case.dts[0] else 0.5
     window = max(_WINDOW, share * _AIM / (rate * _MOST_NEURONS))
     n = int(np.ceil(share * _AIM / (rate * window)))
     sizes: dict[str, Any] = {"n_neurons": n}
-    if case.shared:  # neurons of a trial are correlated, trials aren't
+    if case.shared:  # neurons of a trial are correlated, trials are not
         sizes = {"n_neurons": 10, "trials": int(np.ceil(n / 10))}
     stop = case.burn_in + window + _TAIL
     stop = 1e-3 * dt * round(1e3 * stop / dt)
@@ -315,9 +319,9 @@ def _measured(case: Case, dt: float, rate: float, engine: str, seed: int, name: 
 def _estimated(
     times: np.ndarray, train: np.ndarray, unit: np.ndarray, n: int, start: float, stop: float
 ) -> dict[str, Estimated]:
-    """Rate of the spikes in [start, stop) and CV of the intervals that start `_TAIL` before its end, chosen by where they start.
+    """Rate of the spikes in [start, stop), and CV of the intervals that start in it at least `_TAIL` before its end.
 
-    `unit` numbers what is independent: the neuron, or the trial of neurons that share noise.
+    `unit` numbers the independent samples: neurons, or trials of neurons that share noise.
     """
     units = int(unit.max()) + 1 if unit.size else 1
     inside = times >= start - 1e-12
@@ -334,7 +338,7 @@ def _estimated(
         mean, square = moments[1] / moments[0], moments[2] / moments[0]
         return np.sqrt(np.maximum(square - mean**2, 0.0)) / mean
 
-    whole = float(cv(sums.sum(axis=1)))
+    value = float(cv(sums.sum(axis=1)))
     parts = cv(sums.sum(axis=1, keepdims=True) - sums)
     error = float(np.sqrt((_GROUPS - 1) * np.mean((parts - parts.mean()) ** 2)))
-    return {"rate": rate, "cv": Estimated(whole, error, int(kept.sum()))}
+    return {"rate": rate, "cv": Estimated(value, error, int(kept.sum()))}

@@ -1,4 +1,4 @@
-"""`certify`: its cells against the product of public neurons and noises, its arithmetic on known numbers, the command, a run."""
+"""`certify`: its pairs against the product of public neurons and noise models, its arithmetic on known numbers, the command."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brian2 import ms, mV
+from helpers.command import main
 from scipy import stats
 
 import nsnn_neuro as nsnn
@@ -20,7 +21,6 @@ from nsnn_neuro import NsnnError
 from nsnn_neuro.certify import report, run
 from nsnn_neuro.certify.cases import Case
 from nsnn_neuro.certify.pairs import Pair, pairs, refusal
-from nsnn_neuro.cli.main import main
 from nsnn_neuro.models.neurons import Neuron
 from nsnn_neuro.models.noise import Noise
 
@@ -28,46 +28,51 @@ SOURCES = ("Relay", "PoissonSource")
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 
 
+def classes(base: type) -> list[type]:
+    """The public classes under `base`."""
+    abstract = (base, nsnn.IntegrateAndFire, nsnn.ConductanceBased)
+    named = [getattr(nsnn, name) for name in nsnn.__all__]
+    return [c for c in named if inspect.isclass(c) and issubclass(c, base) and c not in abstract]
+
+
 def public(base: type) -> list[str]:
-    abstract = (nsnn.IntegrateAndFire, nsnn.ConductanceBased)
-    found = [getattr(nsnn, name) for name in nsnn.__all__]
-    return [c.__name__ for c in found if inspect.isclass(c) and issubclass(c, base) and c not in abstract]
+    return [c.__name__ for c in classes(base)]
 
 
-# --- the cells -----------------------------------------------------------------------------------------------
+# --- the pairs -----------------------------------------------------------------------------------------------
 
 
-def test_cells_are_the_product_of_neurons_and_noises():
+def test_pairs_are_the_product_of_neurons_and_noises():
     expected = {(n, m) for n in public(Neuron) for m in public(Noise)} | {(n, "none") for n in SOURCES}
     found = [(p.model, p.noise) for p in pairs()]
     assert len(found) == len(set(found))
     assert set(found) == expected
 
 
-def test_each_cell_has_cases_or_says_why_not():
+def test_each_pair_has_cases_or_says_why_not():
     for pair in pairs():
-        told = [bool(pair.cases), bool(pair.refused), bool(pair.reason)]
-        assert sum(told) == 1, (pair.model, pair.noise)
-        assert "nobody has written" not in pair.reason, (pair.model, pair.noise)
+        states = [bool(pair.cases), bool(pair.refused), bool(pair.reason)]
+        assert sum(states) == 1, (pair.model, pair.noise)
+        assert "not written yet" not in pair.reason, (pair.model, pair.noise)
         modes = [case.mode for case in pair.cases]
         assert len(modes) == len(set(modes))
         assert all(case.theory is not None for case in pair.cases)
 
 
 def test_every_family_and_hazard_has_a_mode():
-    kinds = {*public(nsnn.Family), *public(nsnn.Hazard)} - {"Family", "Hazard"}
+    kinds = {kind.type_name() for kind in (*classes(nsnn.Family), *classes(nsnn.Hazard))}
     for model in ("LIF", "PIF", "NSNNNeuron"):
         (pair,) = (p for p in pairs() if (p.model, p.noise) == (model, "EscapeNoise"))
         assert kinds <= {case.mode for case in pair.cases}
 
 
 def test_a_refusal_is_what_simulate_says():
-    told = {(p.model, p.noise): p.refused for p in pairs() if p.refused}
-    assert len(told) == 37
+    refusals = {(p.model, p.noise): p.refused for p in pairs() if p.refused}
+    assert len(refusals) == 37
     drive = nsnn.Constant(20 * mV)
     with pytest.raises(NsnnError) as caught:
         nsnn.simulate(CELL, nsnn.DoubleNoise(0.4), drive, duration=1 * ms)
-    assert told["LIF", "DoubleNoise"] == str(caught.value)
+    assert refusals["LIF", "DoubleNoise"] == str(caught.value)
     assert refusal(CELL, nsnn.WhiteNoise(3 * mV)) == ""
 
 
@@ -162,7 +167,7 @@ def test_a_wrong_theory_fails(monkeypatch):
 # --- the function ---------------------------------------------------------------------------------------------
 
 
-def test_a_real_cell_passes_and_tells_progress():
+def test_a_real_pair_passes_and_reports_progress():
     """Binomial spikes: rate (1 - exp(-rate dt)) / dt, CV sqrt(exp(-rate dt)), both by hand."""
     done = []
     table = nsnn.certify("poissonsource", n_jobs=1, progress=done.append)
@@ -189,7 +194,7 @@ def test_numbers_depend_on_the_seed_alone():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"models": "LIFE"}, "models = LIFE: expected names among LIF, PIF"),
+        ({"models": "LIFE"}, r"models = LIFE: expected names among LIF, PIF.*; did you mean 'LIF'\?"),
         ({"models": "Relay", "engine": "fortran"}, "engine = 'fortran'"),
         ({"models": "Relay", "n_jobs": 0}, "n_jobs = 0"),
         ({"models": "Relay", "seed": -1}, "seed = -1"),
@@ -200,7 +205,7 @@ def test_bad_arguments_are_named(arguments, words):
         nsnn.certify(**arguments)
 
 
-def test_a_killed_process_is_told(monkeypatch):
+def test_a_killed_process_is_reported(monkeypatch):
     class Pool(ThreadPoolExecutor):
         """Its workers die at once."""
 
@@ -248,7 +253,7 @@ def rows(monkeypatch):
     return table, asked
 
 
-def test_the_command_tells_and_writes(rows, tmp_path, capsys):
+def test_the_command_prints_and_writes(rows, tmp_path, capsys):
     table, asked = rows
     folder = tmp_path / "deep" / "out"
     assert main(["certify", "lif", "PIF", "--out", str(folder), "--jobs", "1"]) == 1
@@ -282,7 +287,7 @@ def test_json_is_all_there_is_on_stdout(rows, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("arguments", [["certify", "LIFE"], ["certify", "Relay", "--jobs", "0"]])
-def test_bad_input_is_told(arguments, tmp_path, capsys, monkeypatch):
+def test_bad_input_is_reported(arguments, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     out, err = capsys.readouterr()
@@ -310,3 +315,4 @@ def test_the_figure_shows_every_judged_row(rows):
     ax = report.draw(rows[0], Figure().subplots())
     assert len(ax.get_yticklabels()) == 3
     assert [t.get_text() for t in ax.texts] == ["-4.0 %", "LIF"]
+    assert {t.get_text() for t in ax.get_legend().get_texts()} == {"rate", "CV", "within 1 %", "failed"}
