@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, second
-from joblib.externals import cloudpickle
+from joblib.externals.loky.cloudpickle_wrapper import dumps
 from test_contract import EXAMPLES
 
 import nsnn_neuro as nsnn
@@ -108,7 +108,7 @@ def test_processes_change_nothing_even_with_a_function_made_here() -> None:
 
 
 def test_a_function_that_uses_the_package_can_be_sent_to_a_process() -> None:
-    assert pickle.loads(cloudpickle.dumps(lambda: nsnn))() is nsnn
+    assert pickle.loads(dumps(lambda: nsnn))() is nsnn
 
 
 NEURON, NOISE_MODEL = nsnn.IntegrateAndFire.__base__, nsnn.WhiteNoise.__base__
