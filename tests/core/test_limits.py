@@ -18,7 +18,7 @@ from helpers.roundtrip import assert_same, rich_block, trains_of
 from nsnn_neuro import FormatError, NsnnError, load, save, to_block
 from nsnn_neuro.cli import config, sweep_config
 from nsnn_neuro.cli.main import main
-from nsnn_neuro.learning import checkpoint
+from nsnn_neuro.learning import read_checkpoint, write_checkpoint
 from nsnn_neuro.sweep import grid
 from nsnn_neuro.sweep.store import Folder
 
@@ -321,8 +321,8 @@ def test_a_sweeps_folder_of_pipes_is_not_waited_for(tmp_path):
 def test_a_checkpoint_that_expands_claims_or_was_edited_is_refused(tmp_path):
     path = tmp_path / "a.npz"
     about = {"config": "x", "epoch": 1, "history": [{"loss": 0.5}]}
-    checkpoint.write(path, {"w": np.arange(3.0)}, about)
-    arrays, again = checkpoint.read(path)
+    write_checkpoint(path, {"w": np.arange(3.0)}, about)
+    arrays, again = read_checkpoint(path)
     assert arrays["w"].tolist() == [0.0, 1.0, 2.0]
     assert {key: again[key] for key in about} == about
     with zipfile.ZipFile(path) as archive:
@@ -338,7 +338,7 @@ def test_a_checkpoint_that_expands_claims_or_was_edited_is_refused(tmp_path):
             for name, data in (parts | changed).items():
                 archive.writestr(name, data)
         with pytest.raises(FormatError, match=f"not a checkpoint of train, or damaged.*{words}"):
-            checkpoint.read(path)
+            read_checkpoint(path)
 
 
 def test_a_trial_without_samples_of_a_signal_is_left_without_it(tmp_path):

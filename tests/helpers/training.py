@@ -10,7 +10,7 @@ import pytest
 import nsnn_neuro as nsnn
 from nsnn_neuro import coding, losses, reference, train
 from nsnn_neuro.brian import running
-from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.learning import Learner
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
 

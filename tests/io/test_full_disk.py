@@ -17,7 +17,7 @@ from helpers.roundtrip import assert_same, rich_block
 from helpers.with_torch import needs_torch
 
 from nsnn_neuro import NsnnError, load, save, to_block
-from nsnn_neuro.learning import checkpoint
+from nsnn_neuro.learning import write_checkpoint
 from nsnn_neuro.sweep.store import Folder
 
 EVERY = bool(os.environ.get("NSNN_FUZZ"))  # by hand: each write; else each nineteenth
@@ -76,9 +76,9 @@ def room(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def write_checkpoint(path):
+def write_some_checkpoint(path):
     about = {"config": "x", "epoch": 0, "history": []}
-    checkpoint.write(path, {"w": np.zeros(10_000)}, about)
+    write_checkpoint(path, {"w": np.zeros(10_000)}, about)
 
 
 def write_module(path):
@@ -98,7 +98,7 @@ def write_table(path):
 
 
 WRITERS = [
-    (write_checkpoint, "checkpoint = "),
+    (write_some_checkpoint, "checkpoint = "),
     pytest.param(write_module, "path = ", marks=needs_torch),
     (write_block, "path = "),
     (write_table, "out = "),

@@ -14,7 +14,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses
 from nsnn_neuro.brian import running
 from nsnn_neuro.core.parameters import parameter
-from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.learning import Learner
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
 POPULATION = coding.PopulationCode(5, width=0.8, gain=0.9)

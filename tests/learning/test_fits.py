@@ -12,7 +12,7 @@ from helpers.training import fit_of, problem
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import likelihood
-from nsnn_neuro.learning.loop import Scored, TrainedFit
+from nsnn_neuro.learning import Scored, TrainedFit
 
 SIGNAL = gaussian_signal(600, 1)
 TRAINS = [np.flatnonzero(SIGNAL.magnitude[:, 0] > 1.2) * 1e-3]

@@ -9,7 +9,7 @@ import quantities as pq
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses
 from nsnn_neuro.brian import running
-from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.learning import Learner
 
 LOSSES = [
     losses.rate_mse, losses.cross_entropy_mean, losses.cross_entropy_step, losses.CrossEntropyMean(1.3),

@@ -35,8 +35,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError, coding, losses, reference, train
 from nsnn_neuro.brian import running
 from nsnn_neuro.io.json_codec import dumps
-from nsnn_neuro.learning.batched import Learner
-from nsnn_neuro.learning.loop import rng
+from nsnn_neuro.learning import Learner, read_checkpoint, write_checkpoint
 from nsnn_neuro.measures import as_trains
 
 
@@ -306,16 +305,17 @@ def test_every_training_sample_is_shown_once_an_epoch(validation, monkeypatch):
     assert np.isnan(fit.history["val_loss"]).all() == (not n_held)
 
 
-def test_history_is_what_it_says():
-    net, (X, y) = net_of(eta=0.0), problem(40)
-    fit = fit_of(net, epochs=1, data=(X, y), validation=0, batch=40)
-    with running("numpy"):
-        learner = Learner(
-            net, batch=40, n_steps=8, encoder=coding.Bernoulli(), loss=losses.rate_mse, feedback=None
-        )
-        order = np.concatenate([rng(4, 1, 0).permutation(40)[None], np.full((1, 40), -1)])
-        learner.run(X, y, order[:1], np.array([False]), key=(4, 0, 0))
-    o = learner.layers[-1].samples("o")
+def test_history_holds_means_over_the_samples_as_they_were_learned_from(monkeypatch):
+    (X, y), seen, inner = problem(40), [], Learner.run
+
+    def run(self, values, labels, order, *args, **kw):
+        result = inner(self, values, labels, order, *args, **kw)
+        seen.append((order, self.layers[-1].samples("o")))
+        return result
+
+    monkeypatch.setattr(Learner, "run", run)
+    fit = fit_of(epochs=1, data=(X, y), validation=0, batch=40)
+    [(order, o)] = seen
     row = fit.history.iloc[0]
     assert row["loss"] == pytest.approx(float(losses.rate_mse.value(o, y[order[0]]).mean()), abs=1e-14)
     assert row["accuracy"] == pytest.approx(float((o.sum(1).argmax(1) == y[order[0]]).mean()), abs=1e-14)
@@ -514,18 +514,18 @@ def test_killed_five_times_and_resumed_equals_uninterrupted(tmp_path, monkeypatc
             child.wait()
             child.stdout.close()
         assert child.returncode == -signal.SIGKILL
-        arrays, about = nsnn.learning.checkpoint.read(path)
+        arrays, about = read_checkpoint(path)
         assert about["epoch"] >= n_epochs + (after[-1][1] if after else 0)
         after.append((arrays, about["epoch"]))
-    kept, inner = {}, nsnn.learning.checkpoint.write
+    kept = {}
 
     def write(path, arrays, about):
         kept[about["epoch"]] = {name: values.copy() for name, values in arrays.items()}
-        inner(path, arrays, about)
+        write_checkpoint(path, arrays, about)
 
     last = after[-1][1] + 2
     resumed = fit_of(epochs=last, checkpoint=path, engine=target)
-    monkeypatch.setattr(nsnn.learning.checkpoint, "write", write)
+    monkeypatch.setattr("nsnn_neuro.learning.checkpoint.write", write)
     whole = fit_of(epochs=last, checkpoint=tmp_path / "whole.npz", engine=target)
     assert same(resumed, whole)
     for arrays, epoch in after:
@@ -603,7 +603,7 @@ def test_weights_that_are_not_finite_stop_it_and_the_last_good_checkpoint_stays(
         NsnnError, match=r"epoch 3: weights of 'input->layer1' aren't finite .* is that of epoch 2"
     ):
         fit_of(epochs=5, checkpoint=path)
-    arrays, about = nsnn.learning.checkpoint.read(path)
+    arrays, about = read_checkpoint(path)
     assert about["epoch"] == 2
     assert all(np.isfinite(a).all() for a in arrays.values())
 

@@ -23,8 +23,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import Family, NsnnError, coding, losses, reference
 from nsnn_neuro.brian import running
 from nsnn_neuro.core.parameters import parameter
-from nsnn_neuro.learning import checkpoint as checkpoints
-from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.learning import Learner, read_checkpoint
 
 PATHS = [*itertools.product(["hard", "subtract"], ["exact", "detached"])]
 
@@ -534,7 +533,7 @@ def test_a_schedule_that_is_interrupted_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(Learner, "run", run)
     with pytest.raises(KeyboardInterrupt):
         learned(checkpoint=path, **asked)
-    assert checkpoints.read(path)[1]["epoch"] == 2
+    assert read_checkpoint(path)[1]["epoch"] == 2
     with pytest.raises(NsnnError, match=r"of another configuration .*noise_schedule changed"):
         learned(epochs=4, noise_schedule=(2.0, 0.6), checkpoint=path)
     with pytest.raises(NsnnError, match=r"of another configuration .*epochs changed"):
@@ -597,7 +596,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()
-    epochs = checkpoints.read(path)[1]["epoch"] + 2
+    epochs = read_checkpoint(path)[1]["epoch"] + 2
     assert epochs < 200
     assert equal(learned(epochs=epochs, checkpoint=path), learned(epochs=epochs))
 
@@ -639,7 +638,7 @@ def test_noise_that_runs_away_stops_it_and_the_last_good_checkpoint_stays(rate, 
         NsnnError, match=r"epoch 3: the noise of 'layer1' is exp\(.*smaller eta_noise; .* is that of epoch 2"
     ):
         learned(epochs=5, checkpoint=path)
-    arrays, about = checkpoints.read(path)
+    arrays, about = read_checkpoint(path)
     assert about["epoch"] == 2
     assert all(np.isfinite(a).all() for a in arrays.values())
 

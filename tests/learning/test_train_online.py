@@ -12,8 +12,7 @@ from helpers.training import Causal, causal, fit_of, problem
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses, reference, train
 from nsnn_neuro.brian import running
-from nsnn_neuro.learning.batched import Learner
-from nsnn_neuro.learning.online import OnlineLearner
+from nsnn_neuro.learning import Learner, OnlineLearner
 
 SIZES, STEPS, ETA = [4, 5, 4, 3], 6, 0.1
 CASES = list(itertools.product(["hard", "subtract"], ["exact", "detached"]))

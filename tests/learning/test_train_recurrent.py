@@ -14,7 +14,7 @@ from quantities import ms as pq_ms
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses, reference, train
 from nsnn_neuro.brian import running
-from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.learning import Learner
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
 SIZES, BATCH, STEPS = [4, 5, 6, 3], 3, 7

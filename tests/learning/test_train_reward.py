@@ -11,7 +11,7 @@ from helpers.tiny_networks import FAMILIES, largest
 import nsnn_neuro as nsnn
 from nsnn_neuro import coding, losses, reference, train
 from nsnn_neuro.brian import running
-from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.learning import Learner
 from nsnn_neuro.learning.sweep import Sweep
 
 SIZES, BATCH, STEPS = [4, 5, 6, 3], 3, 6

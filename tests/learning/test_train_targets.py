@@ -15,7 +15,7 @@ from helpers.training import One, output_spikes
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, likelihood, losses, reference, train
 from nsnn_neuro.brian import running
-from nsnn_neuro.learning.batched import Learner
+from nsnn_neuro.learning import Learner
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
 SIZES, BATCH, STEPS = [4, 5, 3], 3, 6

@@ -29,7 +29,6 @@ from sklearn.linear_model import LogisticRegression
 import nsnn_neuro as nsnn
 from nsnn_neuro import fit_neuron
 from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, RaisedCosines, Rescaled
-from nsnn_neuro.likelihood.time_rescaling import rescale
 
 # --- the maximum -------------------------------------------------------------------------------------------------------------
 
@@ -304,11 +303,11 @@ def test_rescaled_intervals_of_the_true_model_are_uniform():
     found = []
     for k, one in enumerate(trials_of(block)):
         data = model.data([one], signal)
-        found.append(rescale(model.probability(p, data)[0], data.o, seed=k))
+        found.append(Rescaled.of(-np.expm1(model.probability(p, data)[0]), data.o, seed=k))
     assert np.mean([r.n for r in found]) > 60
     assert kstest([r.p for r in found], "uniform").pvalue > 1e-3
     data = model.data(block, signal)
-    whole = rescale(model.probability(p, data)[0], data.o, seed=0)
+    whole = Rescaled.of(-np.expm1(model.probability(p, data)[0]), data.o, seed=0)
     assert whole.n == data.o.sum()
     assert whole.p > 1e-3
     gauss = np.sqrt(whole.n) * np.corrcoef(whole.z[1:], whole.z[:-1])[0, 1]
