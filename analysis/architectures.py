@@ -121,7 +121,7 @@ def _events(part: str) -> tuple[np.ndarray, np.ndarray]:
     place = folder("nmnist_160")
     if place is None:
         raise nsnn.NsnnError(
-            "no recordings nmnist_160 (NSNN_SHARED_DATA, or shared/data beside the repository)"
+            "no recordings nmnist_160 (NSNN_SHARED_DATA, or shared/data next to the repository)"
         )
     recordings, y = nsnn.datasets.nmnist(place / "nmnist_160.zip", None)
     nth = np.array([(y[:k] == digit).sum() for k, digit in enumerate(y)])  # index within its digit

@@ -1,4 +1,4 @@
-"""Notebooks: prose around one study each, in two files that say the same, run from the first cell to the last."""
+"""Notebooks: one per study, as a pair of files with equal content; every cell runs."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_there_are_notebooks_and_each_is_a_pair() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_both_files_of_a_pair_say_the_same_and_keep_no_output(name: str) -> None:
-    """`jupytext --sync notebooks/*.py` mends a pair, `jupyter nbconvert --clear-output` the rest."""
+def test_both_files_of_a_pair_are_equal_and_have_no_output(name: str) -> None:
+    """To repair: `jupytext --sync notebooks/*.py`, and `jupyter nbconvert --clear-output`."""
     script, notebook = (jupytext.read(FOLDER / f"{name}{ending}") for ending in (".py", ".ipynb"))
     assert [(c.cell_type, c.source) for c in script.cells] == [
         (c.cell_type, c.source) for c in notebook.cells
@@ -51,7 +51,7 @@ def test_both_files_of_a_pair_say_the_same_and_keep_no_output(name: str) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 def test_notebooks_define_nothing_and_end_with_cells_to_try(name: str) -> None:
-    """What is worth a function belongs to the package or the study."""
+    """Functions and classes belong to the package or the study."""
     code = ast.parse("\n".join(cells(name, "code")))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
     assert not [node for node in ast.walk(code) if isinstance(node, kinds)]
@@ -60,19 +60,19 @@ def test_notebooks_define_nothing_and_end_with_cells_to_try(name: str) -> None:
     assert re.search(r"^## Try it", prose, re.M)
     assert f"python -m analysis {name}" in " ".join(prose.split())
     assert len(prose) > 1500
-    found = jupytext.read(FOLDER / f"{name}.py").cells
-    start = next(k for k, cell in enumerate(found) if re.search(r"^## Try it", cell.source, re.M))
-    assert sum(cell.cell_type == "code" for cell in found[start:]) >= 2
+    all_cells = jupytext.read(FOLDER / f"{name}.py").cells
+    start = next(k for k, cell in enumerate(all_cells) if re.search(r"^## Try it", cell.source, re.M))
+    assert sum(cell.cell_type == "code" for cell in all_cells[start:]) >= 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs(name: str) -> None:
-    """In a kernel of its own, from its own folder, as a reader would; every figure is drawn."""
+    """In its own kernel and folder, as a reader would run it; every figure is drawn."""
     study = harness.find(name)
     if getattr(study, "NEEDS", None) is not None:
         pytest.importorskip(study.NEEDS)
-    quick_table(study)  # which the kernel reads, where git knows the code
+    quick_table(study)  # read by the kernel if the code has a git revision
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
@@ -90,7 +90,7 @@ def test_a_notebook_runs(name: str) -> None:
 
 
 def test_a_notebook_finds_the_studies_from_its_own_folder() -> None:
-    """Without the environment that the tests have: the first cell puts the repository's root on the path."""
+    """Without the environment of the tests: the first cell adds the root of the repository to the path."""
     first = cells(NAMES[0], "code")[0]
     code = first + "\nimport analysis; print(analysis.__path__[0])"
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -1,7 +1,7 @@
-"""Measures on recorded spikes, against numbers that others found in the same recordings (their SOURCE.txt).
+"""Measures on recorded spikes, compared with published numbers for the same recordings (in their SOURCE.txt).
 
-No recording is part of the project; a test whose recording is absent is skipped. Where a published number follows
-another definition than the package's, the test says which and computes both.
+The recordings are not part of the repository, and tests of absent recordings are skipped. If a published number uses
+another definition than the package, the test names it and computes both.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""A study that can't fail shows nothing: with its input spoilt, `verify` refuses it. Newer studies are in their own files."""
+"""Claims must be able to fail: `verify` fails under each sabotage. Other studies are tested in their own files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from analysis.harness import ClaimFailed
 
 TINY = {"seeds": 2, "hidden": 8, "rates": (0.01,)}
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
-    # study: a small configuration, the sabotage, the claim that breaks
+    # study: a small configuration, the sabotage, the claim that fails
     "threshold_bridge": ({"spikes": 20_000, "steps": (1e-4,)}, "bridge off", "within 1 % of Siegert's rate"),
     "estimator_benchmark": (
         {"repeats": 10, "per_response": (1.0, 4.0, 8.0), "trials": (20,), "samples": (100, 500)},
@@ -66,7 +66,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "architectures": (TINY | {"epochs": 2, "n_steps": 4, "samples": 50}, "labels shuffled", "every combination .* learns"),
 }  # fmt: skip
 PASS = {"threshold_bridge", "estimator_benchmark", "surrogate_rationale"}
-"""whose claim holds in the small run too; the others are too small, and there the sabotage has to change what is found"""
+"""studies whose claim holds in the small run; in the others the sabotage must change the table"""
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ def light(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nsnn, "train", functools.partial(nsnn.train, engine="numpy"))
 
 
-def refused(study: Any, table: pd.DataFrame) -> str:
-    """The message of the claims that fail, "" where none does."""
+def failures(study: Any, table: pd.DataFrame) -> str:
+    """Message of the failed claims, "" if all hold."""
     try:
         study.verify(table)
     except ClaimFailed as failed:
@@ -98,22 +98,22 @@ def refused(study: Any, table: pd.DataFrame) -> str:
 @pytest.mark.slow
 @pytest.mark.usefixtures("light")
 @pytest.mark.parametrize("name", CASES)
-def test_a_spoilt_input_is_refused(name: str) -> None:
+def test_claims_fail_under_each_sabotage(name: str) -> None:
     study = harness.find(name)
     if getattr(study, "NEEDS", None):
         pytest.importorskip(study.NEEDS)
     small, sabotage, claim = CASES[name]
     assert sabotage in study.SABOTAGES
-    sound, spoilt = (study.run(study.Config(**small, sabotage=how)) for how in ("", sabotage))
-    assert re.search(claim, refused(study, spoilt))
+    normal, sabotaged = (study.run(study.Config(**small, sabotage=how)) for how in ("", sabotage))
+    assert re.search(claim, failures(study, sabotaged))
     if name in PASS:
-        assert not re.search(claim, refused(study, sound))
+        assert not re.search(claim, failures(study, normal))
     else:
-        assert not sound.equals(spoilt)
+        assert not normal.equals(sabotaged)
 
 
 @pytest.mark.parametrize("name", harness.studies())
-def test_every_study_can_be_spoilt(name: str) -> None:
+def test_every_study_has_sabotages(name: str) -> None:
     study = harness.find(name)
     assert study.SABOTAGES
     assert all(isinstance(text, str) and text for pair in study.SABOTAGES.items() for text in pair)

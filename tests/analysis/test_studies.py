@@ -51,7 +51,7 @@ def install(monkeypatch):
     return add
 
 
-def test_a_study_leaves_table_figures_run_and_one_page(tmp_path):
+def test_a_study_writes_table_figures_run_and_report(tmp_path):
     outcome = harness.execute(stub(CLAIMS), Config(seed=7), tmp_path, progress=lambda text: None)
     assert sorted(p.name for p in outcome.folder.iterdir()) == [
         "figure1.png",
@@ -71,7 +71,7 @@ def test_a_study_leaves_table_figures_run_and_one_page(tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', page), "the page needs a file or the network"
 
 
-def test_configurations_have_folders_of_their_own():
+def test_each_configuration_has_its_own_folder():
     hashes = {harness.config_hash(c) for c in (Config(), Config(seed=2), Config(quick=True))}
     assert len(hashes) == 3
     assert harness.config_hash(Config()) == harness.config_hash(Config())
@@ -178,7 +178,7 @@ def test_parts_are_not_cached_without_a_folder():
     assert harness.part(None, "a", lambda: [{"x": 1}]) == [{"x": 1}]
 
 
-def test_an_unknown_sabotage_is_refused_before_the_run(tmp_path):
+def test_an_unknown_sabotage_is_rejected_before_the_run(tmp_path):
     study = stub(CLAIMS)
     study.run = None
     with pytest.raises(NsnnError, match="this study has no sabotage"):

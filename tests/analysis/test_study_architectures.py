@@ -36,14 +36,14 @@ def test_networks_that_learn_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "told"),
+    ("made", "message"),
     [
         ({"poor": 0.5}, "every combination .* learns.*failed: dense, digits, rate MSE: 45"),
         ({"difference": -0.02}, "not inferior by more than 1 point"),
     ],
 )
-def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], told: str) -> None:
-    with pytest.raises(ClaimFailed, match=told):
+def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: str) -> None:
+    with pytest.raises(ClaimFailed, match=message):
         study.verify(table(**made))
 
 
@@ -53,7 +53,7 @@ def test_table_and_figure_have_every_combination() -> None:
     assert [label.get_text() for label in labels] == [", ".join(what) for what in study.COMBINATIONS]
 
 
-def test_recordings_are_parted_digit_by_digit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recordings_are_split_within_each_digit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen of each digit, each with a pixel of its own; none is in two parts."""
     place = tmp_path / "nmnist_160"
     place.mkdir()

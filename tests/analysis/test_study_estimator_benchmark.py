@@ -51,7 +51,7 @@ def test_each_claim_fails_when_its_number_is_broken(table, claim):
         study.verify(broken)
 
 
-def test_words_have_the_information_of_their_law():
+def test_words_have_the_information_of_their_distribution():
     """H(R) - H(R|S) bin by bin: words of one stimulus are a chain, whose entropy is that of each bin given the one before."""
     time, s = np.arange(channels.BINS), np.arange(channels.STIMULI)[:, None]
     fire = 0.03 + (0.2 + 0.06 * s) * np.exp(-0.5 * ((time - 0.7 * s) / 1.2) ** 2)
@@ -79,7 +79,7 @@ def test_words_have_the_information_of_their_law():
 
 @pytest.mark.parametrize("informative", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_words_of_each_kind_have_the_information_of_their_law(kind, informative):
+def test_words_of_each_kind_have_the_information_of_their_distribution(kind, informative):
     """Against the enumeration that the estimators' tests draw from."""
     channel = channels.kind_channel(kind, 6, (20,), informative=informative)
     expected = words_of_kind(kind, channels.STIMULI, 6, informative=informative).information

@@ -54,7 +54,7 @@ def test_a_quick_run_verifies_and_so_does_its_file(table, tmp_path):
         ("stimulus shifted", "history only, without the stimulus"),
     ],
 )
-def test_each_sabotage_is_found_out(sabotage, named, monkeypatch):
+def test_claims_fail_under_each_sabotage(sabotage, named, monkeypatch):
     assert {"noise off", "noise late", "stimulus shifted"} == set(study.SABOTAGES)
     monkeypatch.setattr(
         fits.Fitting, "network", lambda self, *args: self.poisson(False, 3)
@@ -63,7 +63,7 @@ def test_each_sabotage_is_found_out(sabotage, named, monkeypatch):
         study.verify(study.run(study.Config(quick=True, sabotage=sabotage)))
 
 
-def test_an_unknown_sabotage_is_refused():
+def test_an_unknown_sabotage_is_rejected():
     with pytest.raises(nsnn.NsnnError, match="sabotage = 'labels'"):
         study.run(study.Config(quick=True, sabotage="labels"))
 
@@ -169,7 +169,7 @@ def test_fano_factor_across_trials_pools_windows():
     )
 
 
-def test_drawn_spikes_are_those_of_the_model():
+def test_simulated_spikes_follow_the_model():
     """Without noise the very spikes of `NeuronModel.simulate`; with noise its rate, two samples of 300 trials, |z| < 4."""
     dt, rng = 1 * pq.ms, np.random.default_rng(3)
     x = rng.normal(size=400)
@@ -196,7 +196,7 @@ def test_drawn_spikes_are_those_of_the_model():
     assert abs(z) < 4
 
 
-def test_floor_and_gain_are_the_best():
+def test_floor_and_gain_maximise_the_likelihood():
     rng = np.random.default_rng(6)
     curve = rng.random(20_000)
     o = (rng.random(20_000) < 0.02 + 0.98 * 0.3 * curve).astype(float)
@@ -246,7 +246,7 @@ def known():
     return recording, ndtr(truth.evaluate(p, data).potential).reshape(3, -1), *fits.fitted(recording, SMALL)
 
 
-def test_the_fit_foretells_as_the_truth_does(known):
+def test_the_fit_predicts_as_well_as_the_true_model(known):
     """It loses what it costs to estimate 7 parameters, 7 / (2 spikes ln 2), and no more than four standard errors of that."""
     _, p, fitting, arms = known
     truth = fits.log_likelihood(p, fitting.o)
@@ -261,7 +261,7 @@ def test_the_fit_foretells_as_the_truth_does(known):
         assert scores.per_spike(gain, fitting.o, 200)["low"] > 0
 
 
-def test_spikes_drawn_by_the_fits_have_the_cell_s_rate(known):
+def test_simulated_spikes_of_the_fits_have_the_rate_of_the_cell(known):
     _, _, fitting, arms = known
     cell = fitting.o.sum(axis=1)
     for name in (fits.NEURON, fits.GLM, fits.LNP):
@@ -270,7 +270,7 @@ def test_spikes_drawn_by_the_fits_have_the_cell_s_rate(known):
         assert abs(drawn.mean() - cell.mean()) < 4 * np.hypot(stats.sem(drawn), stats.sem(cell)) + slack
 
 
-def test_drawn_blocks_are_laid_on_the_steps_of_the_test_part(known):
+def test_simulated_spikes_are_placed_in_the_steps_of_the_test_part(known):
     fitting = known[2]
     block = nsnn.to_block([[[3.999, 4.0, 4.25]], [[5.999]]], t_stop=6 * pq.s)
     found = fitting.steps(block)
@@ -288,8 +288,8 @@ def test_the_deterministic_neuron_has_the_rate_of_the_cell(known):
     )  # all trials or none
 
 
-def test_a_network_s_probabilities_are_those_of_its_likelihood(known):
-    """Their bits per spike are the fit's own score, but for the constant rate beside it: the test part's there, training's here."""
+def test_probabilities_of_the_network_follow_from_its_likelihood(known):
+    """Their bits per spike are the fit's own score, except for the reference rate: the test part's there, training's here."""
     recording, _, _, _ = known
     config = dataclasses.replace(SMALL, n_hidden=3, epochs=2, refine=0, particles=10)
     fitting = fits.Fitting(recording, config)
@@ -355,7 +355,7 @@ def test_all_filter_models_choose_among_equally_many_candidates(known, monkeypat
         )  # one fit is the last
 
 
-def test_nothing_is_learned_from_the_test_part(known):
+def test_the_test_part_does_not_affect_the_fits(known):
     """With other test spikes all that was chosen or fitted is the same."""
     recording, _, _, arms = known
     other = [np.concatenate([t[t < 4.0], np.arange(4.0, 5.99, 0.02)]) for t in recording.trains]
@@ -369,7 +369,7 @@ def test_nothing_is_learned_from_the_test_part(known):
 
 
 @pytest.mark.usefixtures("known_code")
-def test_a_stopped_run_goes_on_and_each_kind_has_one_raster(tmp_path, monkeypatch):
+def test_an_interrupted_run_continues_and_each_kind_has_one_raster(tmp_path, monkeypatch):
     known = [types.SimpleNamespace(name=name, kind=name[0]) for name in ("a1", "a2", "b1")]
     made = []
 
@@ -388,7 +388,7 @@ def test_a_stopped_run_goes_on_and_each_kind_has_one_raster(tmp_path, monkeypatc
     assert found.value.tolist() == [1.0, 3.0, 4.0]
 
 
-def test_parts_follow_each_other_and_the_stimulus_can_be_shifted():
+def test_parts_are_consecutive_and_the_stimulus_can_be_shifted():
     plain, shifted = (
         next(sets.recordings(dataclasses.replace(SMALL, sabotage=s))) for s in ("", "stimulus shifted")
     )
@@ -401,13 +401,13 @@ def test_parts_follow_each_other_and_the_stimulus_can_be_shifted():
     np.testing.assert_array_equal(plain.trains[0], shifted.trains[0])
 
 
-def test_what_is_absent_is_left_out(tmp_path, monkeypatch):
+def test_absent_recordings_are_skipped(tmp_path, monkeypatch):
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
     assert [r.name for r in sets.recordings(study.Config())] == ["grasshopper 1", "grasshopper 2"]
 
 
 @pytest.mark.parametrize("times", [[0.1, 0.05, 0.3], [[0.1, 0.2]], [1, 2, 3], []])
-def test_broken_p_units_are_refused(times, tmp_path, monkeypatch):
+def test_invalid_p_unit_files_are_rejected(times, tmp_path, monkeypatch):
     place = tmp_path / "punit_noisy_lif"
     place.mkdir()
     (place / "SOURCE.txt").write_text("made up")
@@ -418,7 +418,7 @@ def test_broken_p_units_are_refused(times, tmp_path, monkeypatch):
         list(sets.recordings(config))
 
 
-def test_p_units_have_history_alone_or_the_phase_of_the_field():
+def test_p_units_have_history_only_or_the_phase_of_the_field():
     recordings.folder("punit_noisy_lif")
     config = dataclasses.replace(SMALL, grasshoppers=(), settings=(), punits=sets.PUNITS[:2])
     phased, plain = sets.recordings(config)

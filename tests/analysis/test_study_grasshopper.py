@@ -86,7 +86,7 @@ def test_the_second_half_is_read_after_the_parameters_are_frozen(monkeypatch):
     assert order == [False, "frozen", True]
 
 
-def test_the_table_has_every_cell_of_the_report(tables):
+def test_the_table_has_all_quantities_of_the_report(tables):
     table = tables[0]
     for model in ("recorded", *config.MODELS):
         rows = table[table.model == model]
@@ -118,7 +118,7 @@ def test_the_recorded_column_is_the_recording(tables):
     )
 
 
-def test_the_objective_prefers_the_truth():
+def test_the_objective_is_largest_for_the_true_parameters():
     """Spikes drawn from one of five rates: the objective is highest for the model with that rate, and proper in its level."""
     rng = np.random.default_rng(0)
     t = np.arange(0, 5, 1e-3)

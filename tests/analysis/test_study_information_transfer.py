@@ -105,7 +105,7 @@ def test_each_central_claim_is_broken_once(table):
     ("part", "quantity"),
     [("response", "chi, imaginary"), ("response", "spectrum"), ("copy", "bound"), ("copy", "direct")],
 )
-def test_what_is_missing_fails(table, part, quantity):
+def test_missing_rows_fail_a_claim(table, part, quantity):
     with pytest.raises(ClaimFailed):
         study.verify(table[(table.part != part) | (table.quantity != quantity) | (table.sigma != 6.0)])
 
@@ -158,7 +158,7 @@ def test_signals_come_from_the_seed():
     assert not np.array_equal(one, other)
 
 
-def test_linear_theory_is_lindners_closed_form():
+def test_linear_theory_equals_a_closed_form():
     config = study.Config(tau_refrac=0.0)
     f = np.array([1.0, 10.0, 40.0])
     chi, spectrum = simulation.linear_theory([1.5, 3.0], f, config)
@@ -175,7 +175,7 @@ def test_coherence_and_bound_by_hand():
     assert simulation.bound_of(np.array([0.5, 0.75, 0.0]), 2.0) == pytest.approx(6.0)
 
 
-def test_the_membranes_standard_deviation_is_the_integral():
+def test_the_membrane_sd_equals_the_integral():
     f = np.linspace(0, 50, 200_001)
     power = np.trapezoid(1 / (1 + (2 * np.pi * f * 0.01) ** 2), f) / 50
     assert simulation.membrane_sd(0.5, 50.0, 0.01) == pytest.approx(0.5 * np.sqrt(power), rel=1e-8)
@@ -212,7 +212,7 @@ def packed(folder, **arrays):
     return folder
 
 
-def test_a_made_up_fly_is_read(tmp_path):
+def test_a_fly_recording_is_read(tmp_path):
     rho = np.array([0, 1, 0, 0, 1], dtype=np.uint8)
     block, velocity = recorded.fly(packed(tmp_path, rho=rho, stim=np.arange(5.0)))
     assert np.asarray(block.segments[0].spiketrains[0].magnitude).tolist() == pytest.approx([3e-3, 9e-3])
@@ -230,19 +230,19 @@ def test_a_made_up_fly_is_read(tmp_path):
         {"rho": np.array([0, 1, 0]), "stim": np.array([0, np.nan, 0])},
     ],
 )
-def test_a_spoilt_fly_is_refused(tmp_path, arrays):
+def test_an_invalid_fly_recording_is_rejected(tmp_path, arrays):
     with pytest.raises(FormatError, match="can't be read"):
         recorded.fly(packed(tmp_path, **arrays))
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path):
+def test_a_file_that_is_not_an_archive_is_rejected(tmp_path):
     (tmp_path / "c1p8.zip").write_bytes(b"nothing")
     with pytest.raises(FormatError, match="can't be read"):
         recorded.fly(tmp_path)
 
 
 @pytest.mark.skipif(recorded.fly() is None, reason="the recording is absent")
-def test_the_flys_numbers_are_those_of_its_source():
+def test_the_fly_recording_has_the_published_numbers():
     block, velocity = recorded.fly()
     assert measures.firing_rate(block)[0] == pytest.approx(44.67, abs=0.005)
     assert measures.cv(block)[0] == pytest.approx(2.009, abs=0.0005)

@@ -11,7 +11,7 @@ from analysis.shared.intervals import above, interval, mean_and_half
 VALUES = np.random.default_rng(1).gamma(2.0, size=7)
 
 
-def test_intervals_are_students() -> None:
+def test_intervals_are_those_of_students_t() -> None:
     low, high = stats.ttest_1samp(VALUES, 0).confidence_interval(0.95)
     assert interval(list(VALUES)) == pytest.approx((VALUES.mean(), low, high), rel=1e-12)
     assert mean_and_half(VALUES) == pytest.approx((VALUES.mean(), (high - low) / 2), rel=1e-12)
@@ -19,6 +19,6 @@ def test_intervals_are_students() -> None:
     assert not above(VALUES, low + 1e-9)
 
 
-def test_one_value_tells_nothing_of_its_spread() -> None:
+def test_a_single_value_has_an_infinite_interval() -> None:
     assert interval([2.0]) == (2.0, -np.inf, np.inf)
     assert not above([2.0], -1e300)

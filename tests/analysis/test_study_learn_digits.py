@@ -44,9 +44,7 @@ def test_claims_hold_and_fail_one_by_one() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("known_code")
-def test_choices_are_made_on_the_validation_part_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_choices_use_the_validation_part_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test part isn't read before the choice is made, once for each network and number of passes."""
     read: list[str] = []
     digits = study.nsnn.datasets.digits

@@ -125,14 +125,14 @@ def test_measures_by_hand() -> None:
     assert found["extra"] == pytest.approx(6 / 12)
 
 
-def test_spikes_at_random_in_the_window_have_the_jitter_of_chance() -> None:
+def test_random_spikes_in_the_window_have_the_jitter_of_chance() -> None:
     rng, y, o = np.random.default_rng(1), np.zeros((50, 1)), np.zeros((4000, 50, 1))
     y[10] = 1
     o[np.arange(4000), rng.integers(10 - study.WINDOW, 11 + study.WINDOW, 4000), 0] = 1
     assert study.measure(o, y, 5.0, rng)["jitter"] == pytest.approx(study.CHANCE, rel=0.03)
 
 
-def test_targets_are_so_far_apart_that_windows_do_not_overlap() -> None:
+def test_windows_of_targets_do_not_overlap() -> None:
     config = study.Config()
     at = [np.flatnonzero(column) for seed in range(30) for column in study.task(config, seed)[1].T]
     assert {len(a) for a in at} == {study.TARGETS}

@@ -62,7 +62,7 @@ def test_central_claims_fail_one_by_one(arm: str) -> None:
     study.verify(table(arm, output=2.8))
 
 
-def test_a_gain_that_is_not_known_well_enough_is_none() -> None:
+def test_a_gain_within_its_error_fails() -> None:
     with pytest.raises(ClaimFailed, match="more information about the class"):
         study.verify(table(spread=0.1))
 
@@ -90,7 +90,7 @@ def test_the_other_claims_fail_one_by_one(broken: dict[str, float], words: str) 
     study.verify(table(**broken))
 
 
-def test_the_null_of_a_layer_has_a_bound_of_its_own() -> None:
+def test_layers_have_a_separate_criterion_for_shuffled_classes() -> None:
     found = table()
     found["output null"] = 0.04
     assert failing(found) == []
@@ -98,7 +98,7 @@ def test_the_null_of_a_layer_has_a_bound_of_its_own() -> None:
     assert len(failing(found)) == 1
 
 
-def test_repeats_are_those_of_the_hidden_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeats_are_measured_in_the_hidden_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against the same trials and neurons picked train by train from a Block."""
     monkeypatch.setattr(study, "LAYERS", {"input": 3, "hidden": 4, "output": 2})
     config = dataclasses.replace(study.Config(), repeats=5, every=2)
@@ -112,19 +112,19 @@ def test_repeats_are_those_of_the_hidden_layer(monkeypatch: pytest.MonkeyPatch) 
     found = study.variability_over_repeats(measures.as_trains(block), 7, config)
     fano, reliability = [], []
     for image in range(10):
-        mine = block.segments[7 + 5 * image : 12 + 5 * image]
+        segments = block.segments[7 + 5 * image : 12 + 5 * image]
         for neuron in range(3, 7):
-            counts = np.array([len(s.spiketrains[neuron]) for s in mine])
+            counts = np.array([len(s.spiketrains[neuron]) for s in segments])
             fano.append(counts.var(ddof=1) / counts.mean())
         for neuron in (3, 5):
-            trains = [s.spiketrains[neuron] for s in mine]
+            trains = [s.spiketrains[neuron] for s in segments]
             reliability.append(measures.schreiber_reliability(trains, sigma=1 * pq.ms))
     assert found["fano"] == pytest.approx(np.mean(fano), abs=1e-12)
     assert found["reliability"] == pytest.approx(np.mean(reliability), abs=1e-12)
 
 
 @pytest.mark.slow
-def test_without_any_noise_repeats_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_noise_repeats_are_identical(monkeypatch: pytest.MonkeyPatch) -> None:
     """With black and white images the Bernoulli input is deterministic; the noisy network still varies."""
     digits, learned = study.nsnn.datasets.digits, []
 

@@ -101,7 +101,7 @@ BROKEN = {
 }
 
 
-def test_every_claim_has_a_breaker_and_holds_on_numbers_as_published():
+def test_every_claim_holds_for_published_numbers_and_has_a_counterexample():
     found = study.claims(made_up())
     assert all(claim.holds is True for claim in found), [c for c in found if not c.holds]
     assert len(found) == len(BROKEN)
@@ -126,7 +126,7 @@ def test_a_wrong_number_fails_the_claim(words):
 
 
 @pytest.mark.parametrize("change", [{"cv": 30.0}, {"rate": 0.8}, {"rate": 0.2, "peak": 0.2}, {"fano": 30.0}])
-def test_each_part_of_the_regular_states_claim_counts(change):
+def test_each_criterion_of_the_regular_state_counts(change):
     table = made_up()
     for column, factor in change.items():
         table.loc[table.state == "SR", column] *= factor
@@ -134,7 +134,7 @@ def test_each_part_of_the_regular_states_claim_counts(change):
         study.verify(table)
 
 
-def test_the_tolerance_of_the_rate_is_the_share_of_common_input():
+def test_the_tolerance_of_the_rate_scales_with_the_shared_input():
     table = made_up()
     table.loc[table.state == "AI", "rate"] *= 1.08
     with pytest.raises(ClaimFailed, match="within 5 %"):
@@ -144,20 +144,20 @@ def test_the_tolerance_of_the_rate_is_the_share_of_common_input():
     assert not any("published" in claim.text for claim in study.claims(table))
 
 
-def test_a_table_of_some_states_claims_what_it_can():
+def test_a_table_of_some_states_has_the_claims_about_them():
     table = made_up()
     assert len(study.claims(table[table.state == "SR"])) == 1
     assert len(study.claims(table[table.state != "AI"])) == 3 + 1
 
 
-def test_the_populations_count_is_that_of_a_loop():
+def test_population_counts_equal_a_loop():
     rng = np.random.default_rng(0)
     times = np.sort(np.round(rng.uniform(0.1, 0.3, 400), 4))  # on a grid of .1 ms, as simulated
     expected = [sum(k <= round(1e4 * t) // 10 - 100 < k + 1 for t in times) for k in range(200)]
     assert simulation.population_counts(times, 0.1, 0.3).tolist() == expected
 
 
-def test_the_pairs_correlation_is_that_of_a_loop():
+def test_pairwise_correlations_equal_a_loop():
     rng = np.random.default_rng(1)
     trains = [np.sort(rng.uniform(0, 1, 60)) for _ in range(4)]
     trains[1] = trains[0]
@@ -167,7 +167,7 @@ def test_the_pairs_correlation_is_that_of_a_loop():
     assert simulation.pair_correlation(data, 10e-3) == pytest.approx(np.mean(expected), abs=1e-12)
 
 
-def test_jitter_moves_every_spike_by_up_to_25_ms_and_loses_none():
+def test_jitter_shifts_every_spike_by_up_to_25_ms_and_loses_none():
     trains = [np.full(500, 0.5), np.full(300, 0.99)]
     data = measures.as_trains(to_block([trains], t_stop=1 * second))
     moved = simulation.jitter_spikes(data, np.random.default_rng(2))
@@ -179,7 +179,7 @@ def test_jitter_moves_every_spike_by_up_to_25_ms_and_loses_none():
     assert np.ptp((second_ + 0.5) % 1) < 0.05  # around the end
 
 
-def test_the_mean_fields_cv_is_siegerts_at_its_own_rate():
+def test_the_mean_field_cv_is_siegerts_at_the_mean_field_rate():
     """The asynchronous state: mu and sigma_B by hand from C_E J tau (nu_ext + nu (1 - g / 4)), and a published rate of 37.95."""
     nu, ext = 37.95, 20.0
     mu = 1000 * 0.1 * 0.02 * (ext + nu * (1 - 5 / 4))
@@ -194,7 +194,7 @@ BRUNEL = {"n_e": 10_000, "n_i": 2500, "epsilon": 0.1, "J": 0.1 * mV, "g": 5.0, "
 FLAT = feedback.Generation(38.0, np.nan, np.arange(0.0, 501.0, 2.0), np.ones(251))
 
 
-def test_input_has_the_mean_and_the_spectrum_it_is_told():
+def test_input_has_the_given_mean_and_spectrum():
     """White noise from outside, and from within what the spikes' spectrum says, here nothing below 100 Hz and three times from
     there on to 500 Hz."""
     dt, steps = 1e-4, 20_000
@@ -209,26 +209,26 @@ def test_input_has_the_mean_and_the_spectrum_it_is_told():
         for low, high in ((5, 95), (110, 490), (510, 4900)):
             some = (f > low) & (f < high)
             factor = 1.0 if high > 500 else before.shape[round(low / 2) + 1]
-            told = 2 * dt / 20e-3 * (outside**2 + (sigma**2 - outside**2) * factor)
-            assert power[some].mean() == pytest.approx(told, rel=4 / np.sqrt(40 * some.sum()))
+            expected = 2 * dt / 20e-3 * (outside**2 + (sigma**2 - outside**2) * factor)
+            assert power[some].mean() == pytest.approx(expected, rel=4 / np.sqrt(40 * some.sum()))
 
 
-def test_in_white_input_neurons_fire_as_theory_says():
+def test_neurons_in_white_input_agree_with_theory():
     """A threshold that is looked at once a step is as one that is 0.5826 sqrt(dt / tau) sigma_B higher."""
     dt = 1e-4
     mu, sigma = theory.brunel_input(38 * Hz, **BRUNEL)
     higher = 20e-3 + 0.5826 * np.sqrt(2 * dt / 20e-3) * sigma
     cell = {"tau_m": 20e-3, "v_thresh": higher, "v_reset": 10e-3, "tau_refrac": 2e-3}
     found = [feedback.generation(FLAT, BRUNEL, 50, 2.0, dt, np.random.default_rng([2, k])) for k in range(6)]
-    for values, told in (
+    for values, expected in (
         ([g.rate for g in found], theory.siegert_rate(mu, sigma, **cell)),
         ([g.cv for g in found], theory.siegert_cv(mu, sigma, **cell)),
     ):
         error = np.std(values, ddof=1) / np.sqrt(len(values))
-        assert np.mean(values) == pytest.approx(told, abs=4 * error + 0.01 * told)
+        assert np.mean(values) == pytest.approx(expected, abs=4 * error + 0.01 * expected)
 
 
-def test_generations_settle_where_input_and_spikes_have_one_spectrum():
+def test_generations_converge_to_input_with_the_spectrum_of_the_spikes():
     fed = feedback.iterate(BRUNEL, 38.0, generations=10, neurons=50, seconds=0.5, dt=1e-4, seed=3)
     after = feedback.generation(fed, BRUNEL, 50, 0.5, 1e-4, np.random.default_rng(4))
     assert after.cv == pytest.approx(fed.cv, rel=0.05)
@@ -240,7 +240,7 @@ def test_generations_settle_where_input_and_spikes_have_one_spectrum():
 
 
 @pytest.mark.parametrize("seconds", [0.03, 0.1, 0.3, 1 / 3])
-def test_a_window_may_be_short_and_needn_t_be_a_binary_fraction(seconds):
+def test_windows_may_be_short_and_of_any_length(seconds):
     found = feedback.generation(FLAT, BRUNEL, 30, seconds, 1e-4, np.random.default_rng(6))
     assert found.rate == pytest.approx(36.5, rel=0.1)  # in white input, and looked at once a step
     assert 0 < found.cv < 0.8

@@ -41,7 +41,7 @@ def table(
     return pd.DataFrame(rows)
 
 
-def test_a_resource_passes() -> None:
+def test_claims_hold_if_noise_helps() -> None:
     study.verify(table())
     assert all(claim.holds for claim in study.claims(table()))
     assert study.best_cell(table(), "noisy") == (0.4, 0.003)
@@ -78,7 +78,7 @@ def test_an_expectation_that_fails_is_reported(made: dict[str, float], message: 
     assert not claim.central
 
 
-def test_a_better_learning_rate_is_not_counted_as_noise() -> None:
+def test_an_effect_of_the_learning_rate_does_not_count_as_one_of_noise() -> None:
     """The fault of the earlier comparison: noisy networks at the higher rate against deterministic ones at the lower.
 
     Equal cells show the gain by noise; the choice by validation may pick another rate for each arm, and names it.
@@ -103,7 +103,7 @@ def test_cells_are_chosen_on_validation_images_of_other_seeds() -> None:
     assert study.chosen_cells(changed, "noisy") == {2: (0.1, 0.01), 3: (0.4, 0.003), 4: (0.1, 0.01)}
 
 
-def test_a_cell_that_was_not_learned_counts_for_nothing() -> None:
+def test_cells_that_were_not_learned_are_excluded() -> None:
     """Neither in the mean over cells, where one arm falls short of 95 % on validation images, nor as a choice."""
     changed = table()
     own = (changed.level == 0.1) & (changed.arm == "noisy")
@@ -171,7 +171,7 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     pd.testing.assert_frame_equal(study.run(config, tmp_path), found)
 
 
-def test_without_any_noise_all_passes_answer_alike() -> None:
+def test_without_noise_all_trials_give_the_same_answer() -> None:
     """The deterministic network, shown black and white images: every pass is the same, and so its shares are 0 or 1."""
     pytest.importorskip("torch")
     config = study.Config(quick=True)

@@ -121,7 +121,7 @@ BROKEN = {
 }
 
 
-def test_every_claim_has_a_breaker_and_holds_on_what_theory_says(theory_alone):
+def test_every_claim_holds_for_theory_and_has_a_counterexample(theory_alone):
     found = study.claims(theory_alone)
     assert all(claim.holds for claim in found), [c for c in found if not c.holds]
     assert len(found) == len(BROKEN)
@@ -140,7 +140,7 @@ def test_a_wrong_number_fails_the_claim(words, theory_alone):
             study.verify(table)
 
 
-def test_a_discriminant_that_beats_the_bound_fails(theory_alone):
+def test_a_discriminant_above_the_bound_fails(theory_alone):
     table = theory_alone.copy()
     table.loc[rows_of(table, "model", "equal", 4), ["right", "right if trained"]] += 0.05
     with pytest.raises(ClaimFailed, match="never exceeds"):
@@ -154,7 +154,7 @@ def test_a_plug_in_estimate_without_bias_fails(theory_alone):
         study.verify(table)
 
 
-def test_exponents_are_those_of_powers():
+def test_exponents_of_power_laws():
     sizes = np.array([4, 8, 16, 32])
     frame = pd.DataFrame([3.0 * sizes, 0.1 * sizes**0.5, [1, -1, 1, 1]], columns=sizes)
     np.testing.assert_allclose(verdicts.exponents(frame), [1, 0.5, np.nan], atol=1e-12)
@@ -189,7 +189,7 @@ def test_opposite_gains_lose_nothing_to_the_common_noise():
     assert with_noise > without
 
 
-def test_training_costs_what_a_discriminant_loses():
+def test_the_predicted_cost_of_training_is_that_of_a_discriminant():
     """2,000 discriminants, each fitted to Gaussian trials: right trials in expectation, exactly, by each one's own normal law."""
     rng, n, trials, d_prime = np.random.default_rng(0), 16, 24, 2.5
     mean = np.zeros(n)
@@ -206,7 +206,7 @@ def test_training_costs_what_a_discriminant_loses():
     assert simulation.trained(0.0, n, trials) == 0.5
 
 
-def test_the_retina_is_what_its_source_counts():
+def test_the_retina_has_the_published_counts():
     recordings.folder("salamander_retina_movie")
     spikes = studied.retina()
     assert spikes.shape == (297, 953, 50)
@@ -224,7 +224,7 @@ def test_the_study_reads_the_retina():
     assert rows.information.min() > -1
 
 
-def test_a_broken_retina_is_refused(tmp_path, monkeypatch):
+def test_an_invalid_retina_file_is_rejected(tmp_path, monkeypatch):
     place = tmp_path / "salamander_retina_movie"
     place.mkdir()
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))

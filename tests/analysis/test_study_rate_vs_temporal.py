@@ -82,7 +82,7 @@ def test_shuffled_times_keep_the_counts():
             assert (np.diff(cell.trains.times)[same] >= 0).all()
 
 
-def test_the_answers_are_those_of_the_stimulus_they_are_labelled_with():
+def test_responses_belong_to_their_stimulus_labels():
     """With next to no noise every trial of a stimulus is that of the neuron simulated by itself."""
     config = small(sigmas=(1e-6,), taus=(8e-3,), trials=3)
     for cell in simulation.answers(config, range(2)):
@@ -103,7 +103,7 @@ def test_the_answers_are_those_of_the_stimulus_they_are_labelled_with():
             ).all()  # how a step counts is the simulator's own
 
 
-def test_every_stimulus_shakes_the_membrane_alike():
+def test_every_stimulus_causes_the_same_membrane_sd():
     """The free membrane's standard deviation over many paths, at the end of a window of twenty time constants."""
     config = small()
     object.__setattr__(config, "window", 0.2)
@@ -125,7 +125,7 @@ def test_without_the_recordings_that_part_is_skipped():
 
 
 @pytest.mark.slow
-def test_with_the_recordings_reliable_spikes_gain_by_timing():
+def test_timing_adds_information_in_reliable_recordings():
     recordings.folder("qsnmc2007_A")
     found = {}
     for sabotage in ("", "times shuffled"):
@@ -221,7 +221,7 @@ def test_a_recording_whose_timing_adds_nothing_fails_its_claims():
     assert len(failed) >= 2
 
 
-def test_where_half_is_lost():
+def test_the_cost_at_which_half_is_lost():
     costs = np.array([0.0, 100.0, 200.0, 400.0])
     assert verdicts.half_cost(costs, np.array([0.5, 1.0, 0.8, 0.2])) == pytest.approx(200 * 2**0.5)
     assert verdicts.half_cost(costs, np.array([0.5, 1.0, 0.8, 0.6])) == 400  # never
@@ -230,7 +230,7 @@ def test_where_half_is_lost():
     )  # 0 stands for 50
 
 
-def test_the_resolution_that_is_needed():
+def test_the_required_resolution():
     table = made_up()
     assert verdicts.required_resolution(table, 2e-3, 0.5) == 0.004
     flat = shifted(table, 10.0, code="words", tau=2e-3, sigma=0.5)

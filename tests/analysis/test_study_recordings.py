@@ -39,13 +39,13 @@ def test_a_setting_is_read():
 
 @pytest.mark.filterwarnings("ignore:.*input contained no data:UserWarning")
 @pytest.mark.parametrize("text", ["1000 0\n500 1\n", "500 1\n20000 0\n", "a b\n", ""])
-def test_broken_files_are_refused(text, made):
+def test_invalid_files_are_rejected(text, made):
     (made / "00-2.spiketimes").write_text(text)
     with pytest.raises(FormatError, match="setting '00' can't be read"):
         studied.cortical("00")
 
 
-def test_the_recordings_are_those_their_source_counts():
+def test_the_recordings_have_the_published_counts():
     recordings.folder("qsnmc2007_A")
     sweeps = [sweep for setting in studied.CORTICAL for sweep in studied.cortical(setting)]
     assert sum(sweep.spikes.size for sweep in sweeps) == 12_106

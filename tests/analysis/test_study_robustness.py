@@ -45,20 +45,20 @@ def test_a_robust_network_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "told"),
+    ("made", "message"),
     [
         ({"noisy": 0.0}, "area under the curves of attacks"),  # no difference
         ({"noisy": -0.05}, "area under the curves of noisy inputs"),
         ({"noisy": 0.05, "clean": -0.03}, "not inferior to the deterministic network by more than 1 point"),
     ],
 )
-def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], told: str) -> None:
-    with pytest.raises(ClaimFailed, match=told):
+def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: str) -> None:
+    with pytest.raises(ClaimFailed, match=message):
         study.verify(table(**made))
 
 
 @pytest.mark.parametrize("made", [{"pgd": 0.3}, {"unbounded": 0.6}])
-def test_a_hidden_gradient_is_told(made: dict[str, float]) -> None:
+def test_a_masked_gradient_fails_a_check(made: dict[str, float]) -> None:
     """PGD that is weaker than other attacks, or that leaves more than chance when all is allowed."""
     assert [claim.holds for claim in study.claims(table(noisy=0.05, **made))].count(False) == 1
 
@@ -115,7 +115,7 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("few")
-def test_without_noise_both_arms_are_one_network() -> None:
+def test_without_noise_both_networks_are_equal() -> None:
     """Sabotage: the noisy arm made deterministic learns the same weights, and every difference is 0."""
     torch = pytest.importorskip("torch")
     config = study.Config(epochs=2, hidden=16, n_steps=4)
@@ -137,7 +137,7 @@ def test_without_noise_both_arms_are_one_network() -> None:
     )
 
 
-def test_choices_are_made_by_the_mean_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choices_use_the_mean_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     """One seed of a setting that mostly fails may be the best of all."""
     pytest.importorskip("torch")
     from nsnn_neuro import deep

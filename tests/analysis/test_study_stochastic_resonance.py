@@ -199,7 +199,7 @@ def test_each_central_claim_is_broken_once():
     assert all(sum(text.startswith(words) for text in texts) == 1 for words in BROKEN)
 
 
-def test_a_maximum_elsewhere_is_seen():
+def test_a_maximum_at_another_noise_fails():
     """The simulated curve shifted by a fifth: there is a maximum, but not where it should be."""
     table = made_up()
     rows = (table.part == "unit") & (table.signal == "subthreshold") & (table.kind == "simulated")
@@ -228,7 +228,7 @@ def test_the_vertex_of_a_noisy_parabola_and_its_error():
     assert np.isnan(verdicts.vertex(x, 0 * x, se)).all()
 
 
-def test_the_lif_s_exact_information_where_one_drive_is_silent():
+def test_exact_information_of_the_lif_if_one_drive_is_silent():
     """A drive far below threshold never fires: a Z-channel, whose other side is the chance of no spike at all."""
     silent = float(simulation.count_information((18.0, 18.0), 2.0, 0.2)[0])
     assert silent == pytest.approx(0, abs=1e-9)
@@ -242,7 +242,7 @@ def test_the_lif_s_exact_information_where_one_drive_is_silent():
     )
 
 
-def test_what_is_shown_is_shown_equally_often():
+def test_presentations_are_equally_frequent():
     order, trials = simulation.presentation_order(np.arange(32), 160, np.random.default_rng(1))
     assert (np.bincount(order) * trials == 160).all()
     assert order.size <= 640

@@ -81,7 +81,7 @@ def test_each_central_claim_is_broken_once(table):
 
 
 @pytest.mark.parametrize("part", ["density", "slope", "gradient", "text", "limit"])
-def test_a_family_that_is_missing_fails(table, part):
+def test_a_missing_family_fails(table, part):
     with pytest.raises(ClaimFailed):
         study.verify(table[(table.part != part) | (table.case != "Triangular")])
 
@@ -101,7 +101,7 @@ def test_bias_in_depth_by_hand(table):
         assert row.value == pytest.approx(ndl, rel=1e-9)
 
 
-def test_the_deterministic_network_is_the_textbooks():
+def test_the_deterministic_network_by_hand():
     """One neuron, drive .8, beta .5: u = .8, 1.2 and a spike; hard reset to 0, subtractive to .2 beta."""
     W, x = [np.full((1, 1), 0.8)], np.ones((1, 5, 1))
     for reset, potentials in (

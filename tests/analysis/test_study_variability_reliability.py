@@ -124,7 +124,7 @@ def test_every_sabotage_is_tested():
 # --- arithmetic --------------------------------------------------------------------------------------------------------------
 
 
-def test_cv_of_intervals_is_fair_where_a_window_is_not():
+def test_cv_of_intervals_is_unbiased_by_the_window():
     """Exponential intervals, CV 1, in trials of three mean intervals after the border."""
     rng = np.random.default_rng(1)
     trials = [np.cumsum(rng.exponential(1.0, 60)) for _ in range(2000)]
@@ -142,7 +142,7 @@ def test_cv_of_intervals_by_hand():
     assert simulation.interval_cv([np.array([0.0, 1.0, 4.0])] * 2, 0.9)[0] == 0
 
 
-def test_spread_has_the_error_of_its_own_law():
+def test_spread_has_its_own_standard_error():
     rng = np.random.default_rng(2)
     sample = rng.exponential(1.0, (4000, 200))
     found = np.array([simulation.spread_of(row) for row in sample])
@@ -235,7 +235,7 @@ def test_claims_about_the_cell_hold_and_fail_as_they_should():
     assert cell.claims(pd.DataFrame({"part": ["frozen"]})) == []
 
 
-def test_the_fit_finds_what_drew_the_spikes():
+def test_the_fit_recovers_the_statistics_of_its_own_model():
     """A LIF's own rate, CV and Gamma in two currents are matched."""
     rng = np.random.default_rng(3)
     drives = [15 + 6 * np.convolve(rng.normal(size=4014), np.ones(15) / 15**0.5, "valid") for _ in range(2)]
@@ -252,7 +252,7 @@ def test_the_fit_finds_what_drew_the_spikes():
 
 
 @pytest.mark.skipif(cortical("00") is None, reason="the recordings are absent")
-def test_the_cells_numbers_are_those_of_its_source(table):
+def test_the_cell_has_the_published_numbers(table):
     """Rate (Hz), CV, Fano factor of the whole count, mean Gamma at 2 ms, as noted with the recordings."""
     noted = {
         "00": (133.1, 0.70, 0.69, 0.846), "04": (92.5, 0.56, 0.68, 0.716), "05": (6.32, 0.95, 0.11, 0.852),

@@ -1,4 +1,4 @@
-"""Quick runs of the studies, once in a session of tests: shared by its processes, and read by the notebooks' kernels."""
+"""Quick runs of the studies, once per test session, shared by all processes and notebook kernels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from analysis import harness
 
 
 def quick_table(study: ModuleType) -> pd.DataFrame:
-    """The table of the study's quick run, as it was written to its file; whoever comes while it runs waits for it."""
+    """Return the table of a quick run from its file; wait if another process is computing it."""
     folder = Path(os.environ["NSNN_RESULTS"])
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{harness.name_of(study)}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         config = study.Config(quick=True)
         path = folder / harness.name_of(study) / harness.config_hash(config) / "table.csv"
-        # the folder is this session's own, so what is in it is of this very code, whatever git says
+        # the folder belongs to this session, so its files are from the current code
         return pd.read_csv(path) if path.is_file() else harness.result(study, config)

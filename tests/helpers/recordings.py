@@ -1,8 +1,7 @@
-"""Where the recordings lie that tests may read but that are no part of the project.
+"""Optional recordings for tests, outside the repository.
 
-They are looked for in the folder that the environment variable NSNN_SHARED_DATA names, or else in shared/data beside
-the repository. Each set is a folder with a SOURCE.txt that tells where it came from and which numbers were found in it.
-Tests that ask for a set which isn't there are skipped.
+Their parent folder is the environment variable NSNN_SHARED_DATA, or else shared/data next to the repository. Each set is a
+folder with a SOURCE.txt that states its origin and published numbers. Tests of absent sets are skipped.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ __all__ = ["block", "folder"]
 
 
 def folder(name: str) -> Path:
-    """The folder of a set of recordings, or a skipped test."""
+    """Return the folder of a set of recordings, or skip the test."""
     named = os.environ.get("NSNN_SHARED_DATA")
     data = Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
     if not (data / name / "SOURCE.txt").is_file():
-        pytest.skip(f"no recordings {name} (NSNN_SHARED_DATA, or shared/data beside the repository)")
+        pytest.skip(f"no recordings {name} (NSNN_SHARED_DATA, or shared/data next to the repository)")
     return data / name
 
 
 def block(trials: list[np.ndarray], t_stop: float, t_start: float = 0.0) -> neo.Block:
-    """Trials of one neuron, seconds, as a Block."""
+    """A Block of one neuron from its trials (s)."""
     return to_block([[t] for t in trials], t_start=t_start * pq.s, t_stop=t_stop * pq.s)
