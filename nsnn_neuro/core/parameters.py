@@ -75,7 +75,7 @@ class Model:
             raise NsnnError(f"{lengths} values: expected numbers, or arrays of one shape (n_neurons,)")
 
     @classmethod
-    def parameter_fields(cls) -> list[dataclasses.Field]:
+    def parameter_fields(cls) -> list[dataclasses.Field[Any]]:
         """The fields declared with `parameter`."""
         return [f for f in dataclasses.fields(cls) if "units" in f.metadata]
 
