@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-__getattr__ = renamed_names(__name__, quantised="quantise")
+__getattr__: Callable[[str], Any] = renamed_names(__name__, quantised="quantise")
 
 
 def _inputs(x: Any) -> np.ndarray:

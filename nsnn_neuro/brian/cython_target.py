@@ -121,7 +121,7 @@ class TrimmedCythonCodeObject(CythonCodeObject):
             super().__init__(*args, **kwargs)
         finally:
             prefs.codegen.cpp.extra_compile_args = chosen
-        self.extra_compile_args = standalone.usable(flags)
+        self.extra_compile_args: list[str] = standalone.usable(flags)
 
     def compile_block(self, block: str) -> ModuleType | None:
         """The compiled module of a block, or None if it is empty."""

@@ -32,6 +32,10 @@ _MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a s
 class Run:
     """One simulation; a single neuron model is a network of one population."""
 
+    bridge: bool
+    point: int
+    trials: int
+
     def __init__(
         self,
         net,
@@ -55,11 +59,11 @@ class Run:
         flag(bridge, "bridge")
         self.net, self.stimulus, self.bridge = net, stimulus, bool(bridge)
         self.parameters, self.trials = parameters, int(trials)
-        self.dt = 1e-4 if dt is None else _positive_time(dt, "dt")
-        self.n_steps = _steps(_positive_time(duration, "duration"), duration, self.dt)
-        self.seed = check_seed(seed)
+        self.dt: float = 1e-4 if dt is None else _positive_time(dt, "dt")
+        self.n_steps: int = _steps(_positive_time(duration, "duration"), duration, self.dt)
+        self.seed: int = check_seed(seed)
         self.recorded = {p.name: _recorded(record_v, p, len(net.populations)) for p in net.populations}
-        self.weights = _recorded_weights(record_w, net)
+        self.weights: dict[str, np.ndarray] = _recorded_weights(record_w, net)
         for name in record_v if isinstance(record_v, dict) else ():
             net.population(name)
         self.out = out

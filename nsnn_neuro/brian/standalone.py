@@ -108,7 +108,7 @@ class Device(CPPStandaloneDevice):
         flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
         try:
             prefs.codegen.cpp.extra_compile_args = []  # else Brian2 compiles a test file per flag
-            self.extra_compile_args = usable(flags)
+            self.extra_compile_args: list[str] = usable(flags)
             self.build(directory=directory, compile=False, run=False)
             _check_writing(Path(directory) / "objects.cpp")
         finally:
@@ -126,7 +126,7 @@ class Device(CPPStandaloneDevice):
             return
         results = Path(directory).absolute() / "results"
         results.mkdir(exist_ok=True)
-        self.results_dir = os.path.join(results, "")
+        self.results_dir: str = os.path.join(results, "")
         for clock in self.clocks:
             self.array_cache[clock.variables["t"]] = None
         settings = prefs.devices.cpp_standalone

@@ -53,6 +53,8 @@ class Spool:
     ([[2, 1], [1, 0]], [[4, 7, 4, 3]])
     """
 
+    out: Any
+
     def __init__(self, out: Any, file: Any, *, n_neurons: int, n_trials: int, n_steps: int) -> None:
         if n_neurons * n_trials * n_steps >= 2**63:
             raise NsnnError(

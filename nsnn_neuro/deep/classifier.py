@@ -51,6 +51,12 @@ class Classifier(nn.Module):
     (torch.Size([7, 2]), torch.Size([5, 7, 2]))
     """
 
+    decoder: Decoder
+    encoder: Encoder
+    module: Any
+    n_steps: int
+    passes: int
+
     def __init__(
         self,
         module: nn.Module,

@@ -38,6 +38,8 @@ class RandomFeedback(nn.Module):
     True
     """
 
+    transport: bool
+
     feedback: torch.Tensor
 
     def __init__(self, layer: nn.Linear | nn.Conv2d, *, seed: int = 0) -> None:

@@ -68,6 +68,10 @@ class NoisySpike(nn.Module):
     [[0.25, 0.25]]
     """
 
+    axis: int
+    noisy: bool
+    reset_path: str
+
     def __init__(
         self,
         family: Family | EscapeNoise,
@@ -81,7 +85,7 @@ class NoisySpike(nn.Module):
         axis: int = -1,
     ) -> None:
         super().__init__()
-        self.neuron = NSNNNeuron(beta=beta, theta=theta, reset=reset)  # type: ignore[arg-type]
+        self.neuron: NSNNNeuron = NSNNNeuron(beta=beta, theta=theta, reset=reset)  # type: ignore[arg-type]
         self._family = _family(family)
         one_of(reset_path, ("exact", "detached"), "reset_path")
         if isinstance(axis, bool) or not isinstance(axis, int):
@@ -215,15 +219,22 @@ class NoisySpike(nn.Module):
 class Law:
     """A neuron's parameters as tensors that broadcast with a step's drive, and its dynamics."""
 
+    beta: Any
+    detached: bool
+    family: Family
+    hard: bool
+    noisy: bool
+    theta: Any
+
     def __init__(self, module: NoisySpike, like: torch.Tensor) -> None:
         self.family, self.noisy = module._family, module.noisy
         self.hard, self.detached = module.neuron.reset == "hard", module.reset_path == "detached"
         spread = functools.partial(_spread, like=like, axis=module.axis)
         self.beta, self.theta = (spread(module.neuron.si(name), name=name) for name in ("beta", "theta"))
         names = [f.name for f in self.family.parameter_fields()]
-        self.numbers = {name: spread(self.family.si(name), name=name) for name in names}
+        self.numbers: dict[str, Any] = {name: spread(self.family.si(name), name=name) for name in names}
         level = module.log_level
-        self.level = None if level is None else spread(level, name="log_level")
+        self.level: Any = None if level is None else spread(level, name="log_level")
 
     def sequence(
         self, drive: torch.Tensor, forced: torch.Tensor | None, generator: Any, observe: Any = None

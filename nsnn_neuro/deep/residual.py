@@ -38,6 +38,9 @@ class Residual(nn.Module):
     [[[1.0, 0.0]]]
     """
 
+    inner: Any
+    skip: Any
+
     def __init__(self, inner: nn.Sequential, *, skip: nn.Module | None = None) -> None:
         super().__init__()
         if not isinstance(inner, nn.Sequential) or not len(inner) or not isinstance(inner[-1], NoisySpike):

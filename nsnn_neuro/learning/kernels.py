@@ -82,6 +82,11 @@ class Loop:
     back : whether signals go back through them
     """
 
+    autapses: bool
+    back: bool
+    slope: np.ndarray
+    w: np.ndarray
+
     def __init__(self, *, autapses: bool, back: bool) -> None:
         self.autapses, self.back = autapses, back
         self.w = self.slope = np.zeros(0)  # as a layer's
@@ -94,6 +99,19 @@ class Layer:
     odds : log-odds of a spike, of an output whose spikes are forced
     now : o, f, carried and odds in this step, those of the Brian2 group
     """
+
+    arrived: np.ndarray
+    batch: int
+    carried: np.ndarray
+    d: np.ndarray
+    f: np.ndarray
+    g: np.ndarray
+    n: int
+    n_steps: int
+    o: np.ndarray
+    odds: np.ndarray
+    slope: np.ndarray
+    w: np.ndarray
 
     def __init__(self, n: int, batch: int, n_steps: int) -> None:
         self.n, self.batch, self.n_steps = n, batch, n_steps

@@ -38,6 +38,9 @@ _VECTORISED = {"exp": "smooth_exp", "normal_cdf": "smooth_normal_cdf"}
 class LayerText:
     """The text of a layer's group as it is collected: equations, names, and values of its members' constants."""
 
+    equations: list[str]
+    layer: Layer
+
     def __init__(self, layer: Layer, equations: list[str]) -> None:
         self.layer, self.equations = layer, equations
         self.namespace: dict[str, Any] = {}
@@ -83,7 +86,7 @@ class Teacher:
     def __init__(self, loss: Loss) -> None:
         self.loss = loss
         self.plan: dict[str, np.ndarray] = {}
-        self.due = np.zeros(1)
+        self.due: np.ndarray = np.zeros(1)
 
     def new_plan(self, n_batches: int, batch: int, n_out: int, n_targets: int) -> None:
         """Arrays for a run of so many batches."""
@@ -125,6 +128,13 @@ class LayeredLearner:
     projection the group or synapses that hold its weights), `changes` (their steps) and `objects`.
     """
 
+    batch: int
+    clock: Any
+    copies: int
+    n_steps: int
+    net: Network
+    steps_done: int
+
     prefix = ""
     copies = 1  # of the network, side by side
     teacher: Teacher
@@ -135,8 +145,8 @@ class LayeredLearner:
 
     def __init__(self, net: Network, *, batch: int, n_steps: int, copies: int, clock: Clock) -> None:
         self.net, self.batch, self.n_steps, self.copies, self.clock = net, batch, n_steps, copies, clock
-        self.layers = [Layer(p.n, copies, n_steps) for p in net.populations]
-        self.functions = engine.functions()
+        self.layers: list[Layer] = [Layer(p.n, copies, n_steps) for p in net.populations]
+        self.functions: dict[str, Any] = engine.functions()
         self.weights: list[np.ndarray] = []
         self.states: list[dict[str, np.ndarray]] = []
         self.changes: list[Any] = []

@@ -162,6 +162,15 @@ class TrainingLoop:
     NsnnError : a value that doesn't fit; no seed with a checkpoint
     """
 
+    columns: list[str]
+    config: str
+    epochs: int
+    held_out: np.ndarray
+    keep: Any
+    schedule: Any
+    seed: int
+    trained: np.ndarray
+
     def __init__(
         self,
         *,

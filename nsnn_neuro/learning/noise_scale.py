@@ -59,6 +59,17 @@ class Level:
     group : its Brian2 group, whose arrays `values` are then, and slope (dL/dlog s), log (what is learned), states (the optimizer's)
     """
 
+    held: np.ndarray
+    k: int
+    layer: Layer
+    log: np.ndarray
+    n: int
+    powers: dict[str, int]
+    rate: float
+    slope: np.ndarray
+    values: np.ndarray
+    x: np.ndarray
+
     def __init__(self, k: int, layer: Layer, projection: Projection) -> None:
         self.k, self.layer, self.rate = k, layer, eta_noise(projection)
         self.powers = family_of(projection, f"the level of layer {k}")._powers()

@@ -27,6 +27,9 @@ class Sweep(Teacher):
     earlier in the run.
     """
 
+    layers: list[Layer]
+    signal: str
+
     def __init__(
         self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, signal: str
     ) -> None:
