@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import importlib
 import json
@@ -112,7 +113,9 @@ def studies() -> list[str]:
 def find(name: str) -> ModuleType:
     """Import a study by its name; an unknown name raises a `NsnnError` that lists the known names."""
     if name not in studies():
-        raise NsnnError(f"study = {name!r}: expected one of {', '.join(studies())}")
+        close = difflib.get_close_matches(name, studies(), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise NsnnError(f"study = {name!r}: expected one of {', '.join(studies())}{hint}")
     return importlib.import_module(f"analysis.{name}")
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# What Windows lacks is taken away after other packages, which have their own Windows code, and before this one is imported.
+# Remove what Windows lacks, after other packages (which have their own Windows code) are imported, and before this one is.
 WITHOUT_POSIX = """
 import os, sys
 import brian2, elephant, filelock, joblib, matplotlib, neo, numba, pandas, platformdirs, pynwb, sklearn, tqdm

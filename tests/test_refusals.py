@@ -1,4 +1,4 @@
-"""What is no number of the right kind ends in an NsnnError that names the argument (measures: test_measures_contract)."""
+"""Values of the wrong kind raise an NsnnError that names the argument (measures: test_measures_contract)."""
 
 import re
 
@@ -41,7 +41,7 @@ def axes():
     return Figure().subplots()
 
 
-# of each door: the argument that its messages name, and a call
+# public function and argument -> the name in its messages, and a call
 DOORS = {
     "simulate duration": ("duration", lambda x: run(duration=x)),
     "simulate dt": ("dt", lambda x: run(dt=x)),
@@ -71,7 +71,7 @@ DOORS = {
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_a_door_refuses_what_it_cannot_read_and_names_the_argument(door):
+def test_a_wrong_value_is_refused_with_the_name_of_the_argument(door):
     argument, call = DOORS[door]
     for what, value in HOSTILE.items():
         with pytest.raises(NsnnError) as caught:

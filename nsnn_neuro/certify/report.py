@@ -27,11 +27,11 @@ _HEAD = [
     "simulated",
     "theory",
     "z",
-    "error (%)",
+    "error %",
     "spikes",
-    "dt (ms)",
+    "dt ms",
     "order",
-    "bias (%)",
+    "bias %",
     "verdict",
 ]
 LEFT = (0, 1, 2, 3, 12, 13)

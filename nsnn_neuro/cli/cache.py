@@ -6,16 +6,14 @@ import argparse
 import time
 from typing import Any
 
-from .output import show
+from .output import new_parser, show
 
 __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "cache", help="list or remove compiled models", allow_abbrev=False
-    )
+    parser = new_parser(commands, "cache", "list or remove compiled models")
     parser.add_argument("action", choices=("list", "clear"), help="list the compiled models, or remove them")
     return parser
 

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import NsnnError
-from .output import aligned, interruptible, say, show
+from .output import aligned, interruptible, new_parser, say, show
 
 __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "certify", help="check simulated neurons against theory", allow_abbrev=False
-    )
+    parser = new_parser(commands, "certify", "check simulated neurons against theory")
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names of neuron models; default: all")
     parser.add_argument(
         "--json", action="store_true", help="print the rows as JSON, and nothing else, on stdout"

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .output import show, size_of
+from .output import new_parser, show, size_of
 
 __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "check", help="read a file completely and check its structure, units and order", allow_abbrev=False
-    )
+    parser = new_parser(commands, "check", "read a file completely and check its structure, units and order")
     parser.add_argument("file", metavar="FILE", help="NWB, or any format that Neo reads without unpickling")
     return parser
 

@@ -7,16 +7,14 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from .output import counted, printable, show, size_of, version
+from .output import counted, new_parser, printable, show, size_of, version
 
 __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "info", help="print versions and engines, or what a file contains", allow_abbrev=False
-    )
+    parser = new_parser(commands, "info", "print versions and engines, or what a file contains")
     parser.add_argument(
         "file", nargs="?", metavar="FILE", help="a recording; without it: versions and engines"
     )

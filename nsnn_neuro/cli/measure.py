@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import NsnnError
-from .output import aligned, show, with_error
+from .output import aligned, new_parser, show, with_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +19,7 @@ _MEASURES = ("firing_rate", "cv", "cv2", "lv", "fano_factor")
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "measure", help="print firing rates and irregularity of recordings", allow_abbrev=False
-    )
+    parser = new_parser(commands, "measure", "print firing rates and irregularity of recordings")
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="NWB, or any format that Neo reads without unpickling"
     )

@@ -1,7 +1,8 @@
-"""What the commands share: lines on stdout and stderr, tables as text, names of output files, Ctrl-C."""
+"""What the commands share: parsers, lines on stdout and stderr, tables as text, names of output files, Ctrl-C."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import math
@@ -11,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import NsnnError
 
@@ -22,6 +23,7 @@ __all__ = [
     "aligned",
     "counted",
     "interruptible",
+    "new_parser",
     "output_path",
     "printable",
     "say",
@@ -30,6 +32,14 @@ __all__ = [
     "version",
     "with_error",
 ]
+
+
+def new_parser(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Add the command `name` to argparse's subparsers, with `text` as its help."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False
+    )
+    return parser
 
 
 def version() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import NsnnError
-from .output import output_path
+from .output import new_parser, output_path
 
 if TYPE_CHECKING:
     import neo
@@ -25,9 +25,7 @@ _GREY = "#555555"
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "plot", help="plot spikes, firing rate and interspike intervals of a recording", allow_abbrev=False
-    )
+    parser = new_parser(commands, "plot", "plot spikes, firing rate and interspike intervals of a recording")
     parser.add_argument("file", metavar="FILE", help="NWB, or any format that Neo reads without unpickling")
     parser.add_argument(
         "-o",

@@ -7,16 +7,14 @@ import time
 from typing import Any
 
 from ..core.errors import NsnnError
-from .output import interruptible, output_path, say, size_of
+from .output import interruptible, new_parser, output_path, say, size_of
 
 __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "simulate", help="run a simulation described in a TOML file", allow_abbrev=False
-    )
+    parser = new_parser(commands, "simulate", "run a simulation described in a TOML file")
     parser.add_argument(
         "config", metavar="CONFIG.toml", help="file with the tables model, noise, stimulus, run"
     )

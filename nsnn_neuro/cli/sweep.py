@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import NsnnError
-from .output import interruptible, say, show
+from .output import interruptible, new_parser, say, show
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +19,7 @@ _HEAD = 12  # rows that are shown
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "sweep", help="run a parameter grid described in a TOML file", allow_abbrev=False
-    )
+    parser = new_parser(commands, "sweep", "run a parameter grid described in a TOML file")
     parser.add_argument(
         "config", metavar="CONFIG.toml", help="file as for simulate, with an additional table sweep"
     )

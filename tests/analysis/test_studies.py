@@ -359,7 +359,7 @@ def test_the_command_lists_studies_and_rejects_unknown_names(capsys):
     assert command.main([]) == 0
     assert "grasshopper" in capsys.readouterr().out
     assert command.main(["grashopper"]) == 2
-    assert "expected one of" in capsys.readouterr().err
+    assert "did you mean 'grasshopper'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", harness.studies())

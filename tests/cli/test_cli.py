@@ -288,9 +288,9 @@ def test_info_of_a_file(folder, capsys) -> None:
     block = api_block(record_v=[0, 2])
     nsnn.save(block, folder / "run.nwb")
     assert main(["info", "run.nwb"]) == 0
-    told = table(capsys.readouterr().out)
+    shown = table(capsys.readouterr().out)
     n = sum(len(train) for trial in spikes(block) for train in trial)
-    assert told["size"] == f"2 trials, 3 neurons, {n} spikes ({n / (2 * 3 * 0.2):.4g} Hz)"
+    assert shown["size"] == f"2 trials, 3 neurons, {n} spikes ({n / (2 * 3 * 0.2):.4g} Hz)"
     expected = {
         "duration": "0.2 s",
         "seed": "1",
@@ -299,7 +299,7 @@ def test_info_of_a_file(folder, capsys) -> None:
     }
     expected |= {"model.type": "LIF", "model.tau_m": "20 ms", "noise.sigma": "3.5 mV", "stimulus.v": "15 mV"}
     expected |= {"made with numpy": np.__version__}
-    assert {key: told[key] for key in expected} == expected
+    assert {key: shown[key] for key in expected} == expected
 
 
 def test_info_of_strange_annotations_prints_no_control_characters(folder, capsys) -> None:
@@ -315,12 +315,12 @@ def test_info_without_a_file(capsys, monkeypatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
     assert main(["info"]) == 0
-    told = table(capsys.readouterr().out)
-    assert told["nsnn_neuro"] == nsnn.__version__
-    assert told["numpy"] == np.__version__
-    assert told["neo"] == neo.__version__
-    assert told["engines"] == "numpy"
-    assert told["compiler"].startswith("no C++ compiler")
+    shown = table(capsys.readouterr().out)
+    assert shown["nsnn_neuro"] == nsnn.__version__
+    assert shown["numpy"] == np.__version__
+    assert shown["neo"] == neo.__version__
+    assert shown["engines"] == "numpy"
+    assert shown["compiler"].startswith("no C++ compiler")
 
 
 def test_version_and_help(capsys) -> None:

@@ -1,4 +1,4 @@
-"""`nsnn sweep`: a file's table [sweep] gives the call of the API; what is wrong in it is told with its line; exit codes."""
+"""`nsnn sweep`: the table [sweep] of a file gives the same table as the API; errors name the line; exit codes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_failed_points_give_exit_code_1(folder, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("noise.sigma", "noise.sgma", "sweep.toml:30: grid has the name 'noise.sgma': WhiteNoise has no parameter 'sgma'"),
         ('"2 mV", "4 mV"', '"2 ms"', "sweep.toml:30: grid[0]"),
@@ -106,11 +106,11 @@ def test_failed_points_give_exit_code_1(folder, capsys) -> None:
         ("[sweep]\nmeasures", "[sweep]\nmeasure", "measure: [sweep] has no such key; did you mean 'measures'?"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_the_file_is_told_with_its_line(folder, capsys, old, new, told) -> None:
+def test_an_error_in_the_file_is_reported_with_its_line(folder, capsys, old, new, message) -> None:
     assert old in RUN + SWEEP
     (folder / "sweep.toml").write_text((RUN + SWEEP).replace(old, new))
     assert main(["sweep", "sweep.toml", "-o", "out"]) == 2
-    assert told in error(capsys)
+    assert message in error(capsys)
 
 
 def test_other_bad_input(folder, capsys) -> None:

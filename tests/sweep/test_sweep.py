@@ -361,7 +361,7 @@ def bad_at_point_2(block):
 
 
 def test_a_point_that_fails_is_reported_and_the_others_run(tmp_path) -> None:
-    """A membrane in noise beyond all numbers isn't finite any more, which fails the chunk that it is in."""
+    """A membrane with noise of 1e200 overflows, which fails its chunk."""
     noise = nsnn.MultiplicativeNoise(0.1, -10 * mV, calculus="ito")
     grid, fine = {"noise.sigma": [0.2, 1e200, 0.3]}, {"noise.sigma": [0.2, 0.25, 0.3]}
     given = {"noise": noise}
