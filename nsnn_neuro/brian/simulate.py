@@ -84,7 +84,7 @@ def simulate(
     NsnnError : a wrong argument; the message names it, its value and what was expected. Raised before anything is compiled.
 
     >>> from brian2 import mV, ms
-    >>> from nsnn_neuro import LIF
+    >>> from nsnn_neuro import LIF, Constant
     >>> cell = LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
     >>> block = simulate(cell, stimulus=Constant(25*mV), duration=100*ms, seed=1, engine="numpy")
     >>> block.segments[0].spiketrains[0].magnitude.round(4).tolist()

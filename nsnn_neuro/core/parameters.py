@@ -12,10 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import units
+from . import deprecated, units
 from .errors import NsnnError
 
 __all__ = ["Model", "parameter", "substitute"]
+
+__getattr__ = deprecated.renamed_names(__name__, Record="Model")
 
 _BOUNDS = {
     "positive": (lambda x: x > 0, "a positive value"),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from ..core import deprecated
 from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
@@ -352,4 +353,8 @@ class DistanceDependent(ConnectionRule):
         return (i, j) if self.autapses or pre is not post else without_autapses(i, j)
 
 
-Rule = ConnectionRule
+def __getattr__(name: str) -> Any:
+    if name != "Rule":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    deprecated.warn("nsnn_neuro.Rule", "nsnn_neuro.ConnectionRule", stacklevel=4)
+    return ConnectionRule

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core import deprecated
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
 
@@ -237,4 +238,8 @@ class ConductanceSynapse(Synapse):
     reversal: ClassVar[str | None] = "e_rev"
 
 
-Jump = DeltaSynapse
+def __getattr__(name: str) -> Any:
+    if name != "Jump":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    deprecated.warn("nsnn_neuro.Jump", "nsnn_neuro.DeltaSynapse", stacklevel=4)
+    return DeltaSynapse

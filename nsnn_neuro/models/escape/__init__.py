@@ -10,6 +10,11 @@ To define a family, subclass `Family` with its cdf and pdf, each as a function a
 parameters. To define a hazard, subclass `Hazard` with its rate, in `x` and `rise` = dx/dt.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
+from ...core import deprecated
 from .families import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular, Uniform
 from .hazards import ExponentialHazard, GaussianHazard, Hazard, PlesserGerstner
 from .noise import DoubleNoise, EscapeNoise
@@ -30,4 +35,9 @@ __all__ = [
     "Uniform",
 ]
 
-Exponential = ExponentialHazard
+
+def __getattr__(name: str) -> Any:
+    if name != "Exponential":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    deprecated.warn("nsnn_neuro.Exponential", "nsnn_neuro.ExponentialHazard", stacklevel=4)
+    return ExponentialHazard
