@@ -46,20 +46,22 @@ def read(modules: Sequence[tuple[str, nn.Module]], shape: Shape | None) -> Link:
     joined = Link(None, None, None, shape or (), shape or ())
     last = ""
     for name, module in modules:
-        who = f"{type(module).__name__} at {name!r}"
-        link = _one(who, module, shape)
-        joined = link if not last else _joined(joined, link, f"{last} and {who}")
-        last, shape = who, joined.after
+        label = f"{type(module).__name__} at {name!r}"
+        link = _one(label, module, shape)
+        joined = link if not last else _joined(joined, link, f"{last} and {label}")
+        last, shape = label, joined.after
     return joined
 
 
-def _one(who: str, module: nn.Module, shape: Shape | None) -> Link:
+def _one(label: str, module: nn.Module, shape: Shape | None) -> Link:
     match module:
         case nn.Linear():
             if shape is not None and shape != (module.in_features,):
                 n = int(np.prod(shape))
                 cure = " after nn.Flatten()" if len(shape) == 3 and n == module.in_features else ""
-                raise NsnnError(f"{who} takes {module.in_features}: expected {n}{cure}, as many as before it")
+                raise NsnnError(
+                    f"{label} takes {module.in_features}: expected {n}{cure}, as many as before it"
+                )
             weight = _array(module.weight).T.copy()
             return Link(
                 AllToAll(), weight, _array(module.bias), (module.in_features,), (module.out_features,)
@@ -71,42 +73,42 @@ def _one(who: str, module: nn.Module, shape: Shape | None) -> Link:
                 shape = factor.shape
             if not shape or factor.shape not in ((), shape):
                 raise NsnnError(
-                    f"{who} has a factor of shape {factor.shape}: expected a number, or the shape {shape}"
+                    f"{label} has a factor of shape {factor.shape}: expected a number, or the shape {shape}"
                 )
             weight = np.broadcast_to(factor, shape).ravel() if factor.ndim else float(factor)
             return Link(OneToOne(), weight, None, shape, shape)
         case nn.Flatten():
-            image = _image(who, shape) if shape is None or len(shape) == 3 else shape
+            image = _image(label, shape) if shape is None or len(shape) == 3 else shape
             if module.start_dim not in (1, 2, -3) or module.end_dim != -1:
-                raise NsnnError(f"{who}: expected nn.Flatten(), of all of an image")
+                raise NsnnError(f"{label}: expected nn.Flatten(), of all of an image")
             return Link(None, None, None, image, (int(np.prod(image)),))
         case nn.Unflatten():
             after = tuple(int(n) for n in module.unflattened_size)
             flat = (int(np.prod(after)),)
             if len(after) != 3 or min(after) < 1 or shape not in (None, flat) or module.dim not in (1, 2, -1):
                 raise NsnnError(
-                    f"{who} makes {after} of {shape}: expected nn.Unflatten(1, (c, h, w)) of as many neurons"
+                    f"{label} makes {after} of {shape}: expected nn.Unflatten(1, (c, h, w)) of as many neurons"
                 )
             return Link(None, None, None, flat, after)
         case nn.Conv2d():
-            return _convolution(who, module, _image(who, shape))
+            return _convolution(label, module, _image(label, shape))
         case nn.AvgPool2d():
-            image = _image(who, shape)
+            image = _image(label, shape)
             if module.ceil_mode or module.divisor_override or np.any(module.padding):
-                raise NsnnError(f"{who}: expected padding=0, ceil_mode=False and no divisor")
+                raise NsnnError(f"{label}: expected padding=0, ceil_mode=False and no divisor")
             rule = AveragePooling(module.kernel_size, stride=module.stride, image=image)
             return Link(rule, 1.0, None, image, rule.post_image)
     raise AssertionError(module)
 
 
-def _convolution(who: str, module: nn.Conv2d, image: Shape) -> Link:
+def _convolution(label: str, module: nn.Conv2d, image: Shape) -> Link:
     if isinstance(module.padding, str) or module.padding_mode != "zeros":
-        raise NsnnError(f"{who}: expected padding as a number, of zeros")
+        raise NsnnError(f"{label}: expected padding as a number, of zeros")
     if module.groups != 1 or any(d != 1 for d in module.dilation):
-        raise NsnnError(f"{who}: expected groups=1 and dilation=1")
+        raise NsnnError(f"{label}: expected groups=1 and dilation=1")
     if module.in_channels != image[0]:
         raise NsnnError(
-            f"{who} takes {module.in_channels} channels: expected {image[0]}, as many as before it"
+            f"{label} takes {module.in_channels} channels: expected {image[0]}, as many as before it"
         )
     rule = Convolution(
         module.out_channels, module.kernel_size, stride=module.stride, padding=module.padding, image=image
@@ -116,12 +118,12 @@ def _convolution(who: str, module: nn.Conv2d, image: Shape) -> Link:
     return Link(rule, _array(module.weight), bias, image, rule.post_image)
 
 
-def _image(who: str, shape: Shape | None) -> Shape:
+def _image(label: str, shape: Shape | None) -> Shape:
     if shape is None:
-        raise NsnnError(f"image = None: expected (channels, height, width) of the input, which {who} takes")
+        raise NsnnError(f"image = None: expected (channels, height, width) of the input, which {label} takes")
     if len(shape) != 3:
         raise NsnnError(
-            f"{who} follows {shape[0]} neurons without an image: expected nn.Unflatten(1, (c, h, w)) between"
+            f"{label} follows {shape[0]} neurons without an image: expected nn.Unflatten(1, (c, h, w)) between"
         )
     return shape
 

@@ -29,7 +29,7 @@ class _Call(NamedTuple):
     drive: torch.Tensor
     own: torch.Tensor
     fired: torch.Tensor
-    seen: torch.Tensor
+    visible: torch.Tensor
 
 
 class Tape:
@@ -46,16 +46,16 @@ class Tape:
         fired = law.sequence(own, forced, generator, lambda u: potentials.append(u.detach()))
         linked = _Gate.apply(drive if drive.requires_grad else own, self)
         x = torch.stack(potentials) - law.theta + (linked - linked.detach())
-        seen = law.fired(x, None if law.level is None else law.level.detach(), fired.detach())
-        self.calls.append(_Call(drive, own, fired, seen))
-        return seen
+        visible = law.fired(x, None if law.level is None else law.level.detach(), fired.detach())
+        self.calls.append(_Call(drive, own, fired, visible))
+        return visible
 
     def backward(self, out: torch.Tensor, signal: torch.Tensor) -> None:
         """Add the gradient to that of all parameters; `out` is the module's output (T, batch, ...), `signal` dL/d`out`."""
-        seen = [call.seen for call in self.calls]
+        visible = [call.visible for call in self.calls]
         deltas: Any = ()
-        if seen:
-            deltas = torch.autograd.grad(out, seen, signal, retain_graph=True, allow_unused=True)
+        if visible:
+            deltas = torch.autograd.grad(out, visible, signal, retain_graph=True, allow_unused=True)
         heads, signals = ([out], [signal]) if out.requires_grad else ([], [])
         for call, delta in zip(self.calls, deltas, strict=True):
             if delta is None:

@@ -194,7 +194,7 @@ def _each(model: Part, shape: Shape, axis: int) -> Part:
     return dataclasses.replace(model, **new) if new else model
 
 
-def _channels(model: Part, shape: Shape, who: str) -> Part:
+def _channels(model: Part, shape: Shape, label: str) -> Part:
     """The model with one value for each channel where it has one for each neuron of an image."""
     if len(shape) == 1:
         return model
@@ -203,7 +203,7 @@ def _channels(model: Part, shape: Shape, who: str) -> Part:
         values = np.asarray(model.si(name)).reshape(shape[0], -1)
         if np.any(values != values[:, :1]):
             raise NsnnError(
-                f"{name} of {type(model).__name__} differs within a channel of {who!r}: expected one value for each channel"
+                f"{name} of {type(model).__name__} differs within a channel of {label!r}: expected one value for each channel"
             )
         new[name] = values[:, 0].copy()
     return dataclasses.replace(model, **new) if new else model

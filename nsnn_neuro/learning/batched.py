@@ -187,7 +187,7 @@ class Learner(LayeredLearner):
             code.insert(1, f"level = level_{k}(i)")
         if level and level.rate:
             text.namespace[f"keep_level_{k}"] = level.keep()
-            # what goes on with the spike held: without the factor, by which the reset would follow the membrane
+            # du(t+1)/du(t) with the spike held fixed: without the factor, through which the reset depends on the membrane
             held = substitute(carried, {"f": "0"})
             code.append(f"kept = keep_level_{k}(i, step, u - theta, {held})")
         group = self._hold(k, self._group(k, self._vectorised(code), text, k))

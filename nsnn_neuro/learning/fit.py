@@ -92,8 +92,8 @@ class Fit:
 
     def score(self, data: Any, *, passes: int = 1, seed: int = 0, decoder: Decoder | None = None) -> float:
         """The accuracy of `evaluate`; minus its loss where y are target spikes. The higher the better."""
-        found = self.evaluate(data, passes=passes, seed=seed, decoder=decoder)
-        return found.get("accuracy", -found["loss"])
+        measures = self.evaluate(data, passes=passes, seed=seed, decoder=decoder)
+        return measures.get("accuracy", -measures["loss"])
 
     def probabilities(
         self, X: Any, *, passes: int = 20, seed: int = 0, decoder: Decoder | None = None

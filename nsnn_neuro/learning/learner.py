@@ -49,11 +49,11 @@ class LayerText:
             "copy": np.tile(np.arange(layer.batch), layer.n),
         }
 
-    def record(self, record: Model, prefix: str) -> dict[str, str]:
+    def model(self, model: Model, prefix: str) -> dict[str, str]:
         """Name a model's parameters `prefix` + name; returns old name -> new name."""
-        names = {f.name: prefix + f.name for f in record.parameter_fields()}
+        names = {f.name: prefix + f.name for f in model.parameter_fields()}
         for old, new in names.items():
-            self.number(new, record.si(old))
+            self.number(new, model.si(old))
         return names
 
     def number(self, name: str, value: Any) -> None:
@@ -189,7 +189,7 @@ class LayeredLearner:
         """What the input sends in each step."""
         text = LayerText(self.layers[0], ["o : 1"])
         text.namespace["pixel"] = pixel(self.copies, self.n_steps, lambda: self.data, int(encoder.units))
-        names = text.record(encoder, "encoder_") | {"uniform": _draw(Stream.SOURCE)}
+        names = text.model(encoder, "encoder_") | {"uniform": _draw(Stream.SOURCE)}
         return [
             "step = t_in_timesteps - origin",
             "k = step % n_steps",
@@ -203,13 +203,13 @@ class LayeredLearner:
         """Lines that move u, decide on a spike o and set the factor f; and du(t+1)/du(t). `is_forced`: o is the target."""
         neuron, noise = projection.post.neuron, projection.post.noise
         assert isinstance(neuron, NSNNNeuron)
-        text.record(neuron, "")
+        text.model(neuron, "")
         factor, carried, numbers = layer_text(projection, detached=is_forced)
         for name, value in own_numbers(numbers).items():
             text.number(name, value)
         level = self.levels[k].names() if k in self.levels else {}
         family = noise.family if isinstance(noise, EscapeNoise) else None
-        names = {} if family is None else text.record(family, "noise_")
+        names = {} if family is None else text.model(family, "noise_")
         if is_forced and family is not None:
             spike, functions = log_odds_text(family, "(u - theta)", names)
             text.namespace |= {name: compiled(name, f) for name, f in functions.items()}

@@ -1,7 +1,7 @@
-"""The training loop of `train`, `deep.fit` and `fit_network`, and what their fits have in common.
+"""The training loop of `train`, `deep.fit` and `fit_network`, and the protocols of their fits.
 
-`TrainingLoop` chooses what is held out, the order of the samples and the learning rate of each epoch. It keeps the history, finds
-the best epoch, stops early, writes checkpoints and resumes from them. What it trains is a `Trainer`: Brian2 or torch behind it.
+`TrainingLoop` chooses the held-out samples, the order of samples and the learning rate of each epoch. It keeps the history, finds
+the best epoch, stops early, writes checkpoints and resumes from them. What it trains is a `Trainer`, in Brian2, torch or NumPy.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Scored(Protocol):
 
 @runtime_checkable
 class TrainedFit(Scored, Protocol):
-    """A fit that was found in epochs. `train`, `deep.fit` and `fit_network` return one.
+    """A fit by training in epochs. `train`, `deep.fit` and `fit_network` return one.
 
     history : a row for each epoch; its columns include epoch (from 1), loss, val_loss and seconds
     best_epoch : the epoch whose weights the fit has; 0: those before the first
@@ -92,7 +92,7 @@ class Diverged(NsnnError):
 
 
 class Epoch(NamedTuple):
-    """What a `Trainer` is to do in an epoch."""
+    """The task of a `Trainer` in an epoch."""
 
     number: int
     """from 0"""
@@ -112,7 +112,7 @@ class Scores(NamedTuple):
 
 
 class Trainer(Protocol):
-    """What `TrainingLoop` trains. Arrays have the names that they have in checkpoints."""
+    """Something that `TrainingLoop` can train. Arrays are named as in checkpoints."""
 
     def run_epoch(self, epoch: Epoch) -> tuple[Scores, Scores | None]:
         """Learn from the epoch's samples; their scores as they were learned from, and those of the held-out samples afterwards."""
@@ -124,14 +124,14 @@ class Trainer(Protocol):
         """The arrays of the fit: weights above all. May be views."""
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """What else training needs to resume: arrays, and plain data."""
+        """The other arrays and plain data that resuming needs."""
 
     def restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
         """Resume from the arrays and plain data of a checkpoint."""
 
 
 class Outcome(NamedTuple):
-    """What the loop has come to."""
+    """The result of a training loop."""
 
     history: pd.DataFrame
     best_epoch: int

@@ -173,7 +173,8 @@ def fit_network(
 
     Raises
     ------
-    NsnnError : as `fit_neuron` for the data; windows that no trial holds
+    NsnnError : as `fit_neuron` for the data; windows longer than every trial
+    Diverged : an NsnnError: weights that aren't finite any more; the error's `fit` is that of `train`
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 

@@ -29,8 +29,8 @@ class CrossValidation:
     >>> from nsnn_neuro import Gaussian
     >>> signal = neo.AnalogSignal(np.random.default_rng(1).normal(size=3000), units=pq.dimensionless, sampling_period=1*pq.ms)
     >>> spikes = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(2)).simulate([-1.5, 0.5, 0.6], signal)
-    >>> found = cross_validate(spikes, signal, [{"stimulus": 1}, {"stimulus": 2}], dt=1*pq.ms, n_folds=3)
-    >>> (found.table.behind > 0).tolist(), found.values.shape
+    >>> choice = cross_validate(spikes, signal, [{"stimulus": 1}, {"stimulus": 2}], dt=1*pq.ms, n_folds=3)
+    >>> (choice.table.behind > 0).tolist(), choice.values.shape
     ([True, False], (3, 3))
     """
 
@@ -88,8 +88,8 @@ def cross_validate(
     >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=6000), units=pq.dimensionless, sampling_period=1*pq.ms)
     >>> cell = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(3))
     >>> spikes = cell.simulate([-1.5, 0.5, 0.0, 0.6], signal)
-    >>> found = cross_validate(spikes, signal, [{"stimulus": n} for n in (1, 3, 30)], dt=1*pq.ms)
-    >>> found.best, found.fit.n_steps
+    >>> choice = cross_validate(spikes, signal, [{"stimulus": n} for n in (1, 3, 30)], dt=1*pq.ms)
+    >>> choice.best, choice.fit.n_steps
     ({'stimulus': 3}, 6000)
     """
     if isinstance(candidates, Mapping) or not len(candidates):
