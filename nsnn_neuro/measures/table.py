@@ -32,11 +32,10 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     doesn't exist without some trial, gives se NaN. by="population": one row per population, the mean over its
     neurons that have a value; se is their SD / sqrt(n) and n their number.
 
-    The measures of this package that are sums over trials get their v_(i) by subtraction. Any other function
-    is called once more per trial, on a Block that lacks it; wrap it with `measure` and its `parts` where that
-    is too slow. A function may also return one number for the whole Block (its row has neuron NA and
-    population ""), or an Estimate, whose own se and n are taken over. NaN of neurons with too few spikes stay
-    in the table without a warning.
+    Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is
+    called once more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A
+    function may also return one number for the whole Block (its row has neuron NA and population ""), or an Estimate,
+    whose se and n enter the table. Neurons with too few spikes have NaN, without a warning.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ def as_pair(x: Any, y: Any, least: int | None) -> tuple[np.ndarray, np.ndarray]:
     """
     a, b = as_samples(x, "x"), as_samples(y, "y")
     if len(a) != len(b):
-        raise NsnnError(f"x has {len(a)} samples and y has {len(b)}: expected as many")
+        raise NsnnError(f"x has {len(a)} samples and y has {len(b)}: expected equal numbers")
     fewest = a.shape[1] + b.shape[1] + 2 if least is None else least
     if len(a) < fewest:
         raise NsnnError(

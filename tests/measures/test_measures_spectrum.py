@@ -236,7 +236,7 @@ def test_white_noise_lif_against_the_closed_forms():
     ("keywords", "message"),
     [
         ({"nperseg": 2000, "noverlap": 0}, "nperseg = 2000 samples are 2.0 s"),
-        ({"nperseg": 1000, "noverlap": 0}, "one segment in all"),
+        ({"nperseg": 1000, "noverlap": 0}, "a single segment gives"),
         ({"nperseg": 100, "noverlap": 100}, "noverlap = 100"),
         ({"nperseg": 100, "noverlap": -1}, "noverlap = -1"),
         ({"nperseg": 12.5}, "nperseg = 12.5"),

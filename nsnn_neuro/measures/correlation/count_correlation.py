@@ -93,7 +93,7 @@ def law_of_total_covariance(
 
     total = noise + signal, exactly, with noise = sum of n_s/n Cov(x | s) and signal = sum of n_s/n (m_s - m)(m_s -
     m)^T. All divisors are the numbers of trials (no correction): the signal part still holds the noise of the
-    means, noise / n_s; `signal_correlation` takes it off.
+    means, noise / n_s; `signal_correlation` removes it.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def signal_correlation(
     covariance = outer.T @ outer / (len(mean) - 1)
     if bias == "subtract":
         if trials.min() < 2:
-            raise NsnnError("stimulus: a label has one trial, which tells no noise; give two, or bias=None")
+            raise NsnnError("stimulus: a label has one trial, too few for its noise; give two, or bias=None")
         inner = (x - mean[label]) / np.sqrt(trials * (trials - 1))[label][:, None]
         covariance -= inner.T @ inner / len(mean)
     variance = np.diag(covariance)

@@ -228,16 +228,16 @@ def decode(
 ) -> Decoding:
     """Decode the stimulus of each trial by a decoder fitted to the other folds (cross-validation).
 
-    Folds hold about the same share of each stimulus. se of the accuracy: sqrt(a (1 - a) / n) with a = (right +
-    1)/(n + 2), so that it isn't 0 where all are right. The information is that of the confusion matrix less
-    Miller's correction (cells - rows - columns + 1)/(2 n ln 2), and no more than the entropy of the stimulus; its se
-    is the multinomial's. It holds what the decoder finds after training on (n_folds - 1)/n_folds of the trials: less
-    than the responses hold. p: labels are shuffled and all folds fitted anew, the same shuffles for both; equal numbers
-    of right trials are frequent and make p too large rather than too small.
+    Folds hold about the same share of each stimulus. se of the accuracy: sqrt(a (1 - a) / n) with a = (correct +
+    1)/(n + 2), so that it is not 0 if all are correct. The information is that of the confusion matrix less
+    Miller's correction (cells - rows - columns + 1)/(2 n ln 2), at most the entropy of the stimulus; its se
+    is the multinomial's. It is a lower bound of the information in the responses: that of a decoder trained on
+    (n_folds - 1)/n_folds of the trials. p: labels are shuffled and all folds refitted, with the same shuffles for both;
+    ties in the number of correct trials are frequent and make p too large rather than too small.
 
     Regime of two standard errors, held in the tests: two stimuli, 50 trials of each, accuracy of 0.7 or more. At chance
-    the trials of a fold err together, since they share a decoder that is nothing but noise: there the accuracy
-    spreads about 1.3 times its se, and p, not se, is to be asked.
+    the errors of a fold are correlated, since its trials share a decoder that fits noise: there the accuracy spreads
+    about 1.3 times its se; use p instead of se.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ chi = -sum_r P(r) log2 P_ind(r), the information splits without remainder into
 Correction. Each of the six quantities is corrected once and enters all terms with the same value, so that they cancel
 and the terms add up to the corrected total exactly. By bias="panzeri-treves" the four entropies of observed tables, H(R),
 H(R|S), H(R_c) and H(R_c|S), get (R - 1) / (2 N ln 2) with R counted as Panzeri & Treves do. Of H_ind(R) and chi no such
-count exists: they depend on products of marginals. Their error, of order 1/N too but small, is taken off by the
+count exists: they depend on products of marginals. Their bias, also of order 1/N but small, is removed by the
 jackknife over trials, N x - (N - 1) mean x_(i). The corrected sig_sim may then exceed 0 and cor_dep fall below it, by
 sampling.
 """
@@ -218,7 +218,7 @@ def information_breakdown(
             f"words has shape {array.shape}: expected (n_trials, n_cells) with at least two cells{cure}"
         )
     if len(array) != codes.size:
-        raise NsnnError(f"s has {codes.size} trials, words {len(array)}: expected as many")
+        raise NsnnError(f"s has {codes.size} trials, words {len(array)}: expected equal numbers")
     read = [as_symbols(array[:, c], f"words[:, {c}]") for c in range(array.shape[1])]
     letters, sizes = np.stack([r[0] for r in read], axis=1), [r[1] for r in read]
     if math.prod(sizes) > _MOST_WORDS:
@@ -259,7 +259,7 @@ def synergy(
 ) -> Estimate:
     """Synergy of two responses, I(S; R1, R2) - I(S; R1) - I(S; R2), in bits.
 
-    Its negative is the redundancy that remains when synergy is taken off. 1 bit for s = r1 xor r2 of fair coins, -H(S)
+    Its negative is the net redundancy. 1 bit for s = r1 xor r2 of fair coins, -H(S)
     for r1 = r2 = s. Each information is corrected alike. se: jackknife over trials, of the plug-in value. null_mean and
     p: stimuli permuted over trials; p counts shuffles that reach the value in absolute value.
 
@@ -285,7 +285,7 @@ def synergy(
     codes, n_s = _read(s, bias)
     (one, n_1), (two, n_2) = as_symbols(r1, "r1"), as_symbols(r2, "r2")
     if not one.size == two.size == codes.size:
-        raise NsnnError(f"s, r1, r2 have {codes.size}, {one.size}, {two.size} trials: expected as many")
+        raise NsnnError(f"s, r1, r2 have {codes.size}, {one.size}, {two.size} trials: expected equal numbers")
     both, n_both = as_symbols(one * n_2 + two, "r1, r2")
     responses = (both, n_both, 1.0), (one, n_1, -1.0), (two, n_2, -1.0)
 

@@ -55,7 +55,7 @@ def linear_fisher_information(
     ----------
     r1, r2 : (T1, N) and (T2, N) responses, for example counts (`as_trains(block).counts`)
     ds : number, the difference of the stimuli in their unit, not 0
-    bias : "kanitscheider" (default: the plug-in value is useless as soon as N isn't small against T) or
+    bias : "kanitscheider" (default: the plug-in value is useless unless N is much smaller than T) or
         "none"
     shuffled : True for the information without noise correlations
     n_shuffle : 0 leaves null_mean and p None

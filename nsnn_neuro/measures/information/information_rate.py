@@ -310,9 +310,9 @@ def direct_information_rate(
     """Information rate about a repeated stimulus by the direct method, bit/s: total less noise entropy of words.
 
     The value is that at 1/L = 0 of the least-squares line through (1/L, information rate) over the well-sampled
-    lengths; the lines of total and noise entropy, drawn over the same lengths, differ by it. With one such length its
-    own rate is given, with a warning; with none, that of the shortest. null_mean and p: each trial is turned around a
-    circle by its own random number of bins. n is the number of trials.
+    lengths; the lines of total and noise entropy, drawn over the same lengths, differ by it. With one such length the
+    value is its rate, with a warning; with none, the rate of the shortest. null_mean and p: each trial is shifted circularly by a
+    random number of bins. n is the number of trials.
 
     Parameters
     ----------

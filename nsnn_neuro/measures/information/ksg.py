@@ -213,9 +213,9 @@ def ksg(
     Variant 1: I = psi(k) + psi(n) - mean of psi(n_x + 1) + psi(n_y + 1), n_x the samples whose x is nearer than
     the k-th neighbour in the joint space (maximum norm); variant 2: psi(k) - 1/k + psi(n) - mean of psi(n_x) +
     psi(n_y), n_x those within the extent in x of the k neighbours. psi is the digamma function. Every column
-    is first divided by its standard deviation. The estimate may be negative: it isn't cut, which would bias it.
+    is first divided by its standard deviation. The estimate may be negative: clipping would bias it.
 
-    Larger k: less variance, more bias towards 0. Strong dependence needs samples: n samples show hardly more than
+    Larger k: less variance, more bias towards 0. Strong dependence needs many samples: n samples resolve hardly more than
     log2(n) bits (Gao et al. 2015). Skewed or heavy-tailed columns bias towards 0 too: `normal_scores` removes
     that. Ties, which continuous data have by rounding alone, are broken by normal noise of 1e-10 standard
     deviations.

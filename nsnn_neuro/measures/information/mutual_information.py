@@ -208,33 +208,33 @@ def mutual_information(
     - "auto": an estimate where estimators agree, else a bracket; see below.
 
     The default "panzeri-treves" subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), R the number of responses that occur and
-    R_s that of those which can occur with s, by `relevant_responses`: the cheapest correction that is right within about 0.01
+    R_s the number that can occur with s, by `relevant_responses`: the cheapest correction that is accurate to about 0.01
     bit from 4 trials per response on.
 
-    `warning` is set below these trials per stimulus for each of the R responses that occur: 64 "miller-madow"; 16 "quadratic",
-    "grassberger"; 8 "nsb", "shuffle"; 4 "panzeri-treves"; always for "best-upper-bound", whose bounds hold for each entropy but
-    need not cancel in their difference; and for "plugin" and "chao-shen", which is the plug-in once all symbols have come
-    often, below N = 4 [(n_s - 1) (R - 1)]^2, where the plug-in's bias is about a third of its error bar. With more than 64
-    responses, or 1000 pairs of stimulus and response, all need 64 trials for each: what is left of a bias falls more slowly with
-    the alphabet than the error bar. Without
-    a warning two error bars held the truth in nine of ten repeats of words of 4 to 8 bins, independent, refractory or of a
-    common gain of two or three states, and of counts (docs/information.md has the table). At zero information that holds for
-    "panzeri-treves" and "auto" alone; the others warn where the value is within what chance gives.
+    `warning` is set below these trials per stimulus for each of the R responses that occur: 64 "miller-madow"; 16
+    "quadratic", "grassberger"; 8 "nsb", "shuffle"; 4 "panzeri-treves"; always for "best-upper-bound", whose bounds hold for
+    each entropy but need not cancel in their difference; and for "plugin" and "chao-shen", which equals the plug-in once
+    all symbols are frequent, below N = 4 [(n_s - 1) (R - 1)]^2, where the plug-in's bias is about a third of its error bar.
+    With more than 64 responses, or 1000 pairs of stimulus and response, all need 64 trials for each, because the residual
+    bias falls more slowly with the alphabet than the standard error. Without a warning, two standard errors contained the
+    true value in nine of ten repeats, for words of 4 to 8 bins (independent, refractory, or with a common gain of two or
+    three states) and for counts (table in docs/information.md). At zero information that holds for "panzeri-treves" and
+    "auto" alone; the others warn if the value is within the range of chance.
 
     "auto" computes "panzeri-treves", whose bias is mostly upwards, "shuffle" (for words), whose bias is mostly downwards, and
     "nsb". Where they lie within one standard error of each other, from 2 trials per stimulus and response on, it returns
-    "panzeri-treves", below 4 trials the middle one. Otherwise it says so and returns a bracket: `lower` is what prediction of
-    left-out stimuli proves (`predictive_bound`), less 2.5 standard errors, or 0; `upper` is the highest of the three plus two
+    "panzeri-treves", below 4 trials the middle one. Otherwise it warns and returns a bracket: `lower` is the bound from predicting
+    left-out stimuli (`predictive_bound`) less 2.5 standard errors, or 0; `upper` is the highest of the three plus two
     standard errors, at most the stimuli's entropy, and the plug-in's upper end where most responses came once or trials are
-    fewer than 10 per stimulus; value is the middle and se a quarter of the width, so that value ± 2 se is the bracket. A bracket
-    as wide as the stimuli's entropy says nothing: value is NaN. From 64 trials for each response on it is
+    fewer than 10 per stimulus; value is the middle and se a quarter of the width, so that value ± 2 se is the bracket. If the
+    bracket is as wide as the stimuli's entropy, value is NaN. From 64 trials for each response on it is
     "panzeri-treves" alone. Its null_mean and p are those of "panzeri-treves", which no choice enters.
 
     An estimate below zero by more than two standard errors, or above the entropy of the stimuli by more, is impossible: value
-    and se are NaN and the warning says what to do. Above by less, it is the entropy of the stimuli.
+    and se are NaN and the warning names the cure. An estimate above it by less is set to the entropy of the stimuli.
 
-    se is the delete-one jackknife over samples, one value per occupied cell of the table, or the spread that the plug-in has
-    without any information (`zero_spread`) where that is larger; it is over all n samples, as if s had been drawn too, which is
+    se is the delete-one jackknife over samples, one value per occupied cell of the table, or the plug-in's spread
+    at zero information (`zero_spread`) if that is larger; it is over all n samples, as if s had been drawn too, which is
     slightly wide for a fixed number of trials per stimulus. "grassberger" is jackknifed with psi in place of G; "shuffle" adds
     the spread over its shuffles, and costs ten times the others, in the null too.
 

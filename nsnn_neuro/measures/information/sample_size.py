@@ -103,7 +103,7 @@ def plan_trials(
         raise NsnnError(f"precision = {shown(precision)}: expected a positive number of bits")
     (s, n_s), (r, n_r) = as_symbols(pilot[0], "pilot[0]"), as_symbols(pilot[1], "pilot[1]")
     if s.size != r.size:
-        raise NsnnError(f"pilot has {s.size} stimuli and {r.size} responses: expected as many")
+        raise NsnnError(f"pilot has {s.size} stimuli and {r.size} responses: expected equal numbers")
     estimate = mutual_information(*pilot, bias=bias, n_shuffle=0, seed=seed)
     n_0 = estimate.n
     if not estimate.se > 0:

@@ -134,7 +134,7 @@ def power_spectrum(
     if (segments < 1).any() or segments.sum() < 2:
         raise NsnnError(
             f"nperseg = {nperseg} samples are {length} s: the shortest trial has {data.durations.min()} s, and "
-            "one segment in all tells no error; take a smaller nperseg"
+            "a single segment gives no standard error; take a smaller nperseg"
         )
     rate = data.counts.sum(axis=0) / data.durations.sum()
     n, n_effective = segments.sum(), sum(effective_segments(int(k), nperseg, noverlap) for k in segments)

@@ -159,7 +159,7 @@ def mean_matched_fano(
     distribution of m is the smallest number of neurons, over times, in each bin of m. The value is the regression of v
     on m through 0 with weights 1/m^2 (Var v goes with m^2), that is the mean of v/m, of neurons drawn to follow
     the common distribution: sum over bins of c_b (mean of v/m in bin b) / sum of c_b. The source averages random
-    draws; this is their mean, without the draws' noise. So a change of rates alone doesn't change the value, as long as
+    draws; this is their mean, without the draws' noise. A change of rates alone does not change the value, provided that
     m hardly varies within a bin.
 
     Parameters

@@ -2,7 +2,7 @@
 
 Intervals are pooled over trials; none spans a border between trials, and neither does a pair of adjacent
 intervals. All take t_start and t_stop, times that crop every trial to [t_start, t_stop). A neuron with too
-few spikes gives NaN, and a call that meets such neurons warns once (SilentNeuronWarning).
+few spikes gives NaN, and the call warns once (SilentNeuronWarning).
 
 Each measure is a function of sums over trials. Its `_..._parts` returns these sums per trial, and the
 function that turns them into the value; `tabulate` takes its leave-one-trial-out values from them.
@@ -38,7 +38,7 @@ def _rate_parts(trains: Trains) -> Parts:
 
 @measure("Hz", _rate_parts)
 def firing_rate(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
-    """Spikes of each neuron in all trials over the trials' total duration, (n_neurons,) in Hz.
+    """Mean firing rate: number of spikes in all trials over the trials' total duration, (n_neurons,) in Hz.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def firing_rate(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.nd
 
 
 def isi(block: Any, *, t_start: Any = None, t_stop: Any = None) -> list[np.ndarray]:
-    """Interspike intervals in s, one array per neuron: trial after trial, none across a border.
+    """Interspike intervals in s, one array per neuron, trial after trial; none spans two trials.
 
     Parameters
     ----------

@@ -108,13 +108,14 @@ def metric_space_information(
     over q in each shuffle, but `best.value` is not reduced. For a value without this bias choose q on other
     trains, or before looking, and take `.at(k)`.
 
-    p: as a train isn't compared with itself, shuffled classes of equal size can be told apart by systematic
-    mistakes, to which H is blind. For p, tables with fewer right than by chance hold 0 bits, in shuffles and data.
+    p: since a train is not compared with itself, shuffled classes of equal size can be separated by systematic
+    errors, which H cannot tell from correct assignments. For p, tables with fewer correct than by chance count as 0 bits,
+    in shuffles and data.
 
     se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand);
     leaving out one train moves too few of them to be of use, and gives up to four times the true error. Regime
     of two standard errors, held in the tests against the value for very many trains: two classes, at least 40 trains of
-    each, information of 0 or from 0.2 to 0.7 bits. In between the value is too low, as few trains don't show it.
+    each, information of 0 or from 0.2 to 0.7 bits. In between the value is too low.
 
     Parameters
     ----------

@@ -111,9 +111,9 @@ def _few(method: str, n: int, size: float, seen: int) -> str | None:
 
 
 def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, seed: int = 0) -> Estimate:
-    """Entropy H = -sum_x p(x) log2 p(x) of the law that the samples were drawn from, in bits.
+    """Entropy H = -sum_x p(x) log2 p(x) of the distribution of the samples, in bits.
 
-    | method | estimate | trust it from (samples per symbol) |
+    | method | estimate | reliable from (samples per symbol) |
     |---|---|---|
     | "plugin", "none" | with p(x) = n_x / N; too low by about (K - 1) / (2 N ln 2) | 4 (K - 1)^2 / K |
     | "miller-madow" | plugin + (symbols seen - 1) / (2 N ln 2) | 32 |
@@ -125,11 +125,12 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
     | "best-upper-bound" | Paninski's, with a low bound of the worst error; needs K | 1 |
     | "auto" | "panzeri-treves" where N >= 4 K, else "nsb", K being n_symbols or the number of symbols that occur | |
 
-    The error bar is the exact delete-one jackknife over samples. For "quadratic" it keeps the partitions; for "grassberger" it
-    has psi in place of G, which jumps with the parity of a count; for "nsb" it is the posterior standard deviation, or the
-    jackknife where that is larger, as for laws that the prior finds unlikely. One sample has no jackknife: NaN. Close to the
-    uniform law the estimate is skewed and its error bar too small. The default corrects nothing because every correction
-    rests on an assumption; `warning` says when samples are too few for the method.
+    The standard error is the exact delete-one jackknife over samples. For "quadratic" it keeps the partitions; for
+    "grassberger" it uses psi instead of G, which jumps with the parity of a count; for "nsb" it is the posterior standard
+    deviation, or the jackknife if that is larger, as for distributions that the prior finds unlikely. One sample has no
+    jackknife: NaN. Close to the uniform distribution the estimate is skewed and its standard error too small. The default
+    makes no correction, since every correction rests on an assumption; `warning` is set if samples are too few for the
+    method.
 
     Parameters
     ----------
