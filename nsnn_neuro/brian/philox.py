@@ -1,17 +1,17 @@
 """Keyed noise: every random number is a pure function of (seed, point, trial, neuron, stream, step).
 
-`uniform` and `normal` are counter-based (Philox4x32-10, Salmon et al. 2011, doi 10.1145/2063384.2063405): a draw does not
-depend on how many draws came before it, on the order of neurons in a group, on how many trials run beside it, or on the code
-generation target. The counter's four words are
+`uniform` and `normal` are counter-based (Philox4x32-10, Salmon et al. 2011, doi 10.1145/2063384.2063405): a draw does not depend on
+earlier draws, on the order of neurons in a group, on the number of trials, or on the code generation target. The four words of the
+counter are
 
     step >> 1  |  neuron  |  trial  |  point * 256 + stream              for uniforms: 64 bits each for an even and an odd step
     step >> 2  |  neuron  |  trial  |  point * 256 + 128 + stream        for normals: 32 bits each for four steps
 
-and the 64-bit key comes from the seed (`key`). Streams keep the uses of noise in one neuron apart (`Stream`). A neuron id of -1
-gives the draw that a whole trial shares. Normals are Box and Muller's (1958, doi 10.1214/aoms/1177706645), from a radius
-sqrt(-2 log u) and an angle of 32 bits each: cosine and sine serve an even and an odd step. They are symmetric and end at
-sqrt(2 log 2^33) = 6.76 standard deviations, beyond which one of 7e10 normals lies.
-The functions exist twice: here for the NumPy target (compiled by numba) and in philox.h for Cython and C++.
+and the 64-bit key is derived from the seed (`key`). Streams separate the uses of noise in a neuron (`Stream`). A neuron id of -1
+gives the draw that all neurons of a trial share. Normals are those of Box and Muller (1958, doi 10.1214/aoms/1177706645), from a
+radius sqrt(-2 log u) and an angle of 32 bits each: cosine and sine serve an even and an odd step. They are symmetric and end at
+sqrt(2 log 2^33) = 6.76 standard deviations, beyond which one in 7e10 normals lies.
+The functions exist twice: here for the NumPy target (compiled by Numba) and in philox.h for Cython and C++.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ __all__ = [
     "uniform_in_turn",
 ]
 
-NEVER = 1e150  # what `passage` returns when there is none
-MOST_PIECES = 256  # of a step, for `passage`
+NEVER = 1e150  # result of `passage` without a crossing
+MOST_PIECES = 256  # largest number of pieces of a step in `passage`
 HEADER = (Path(__file__).parent / "philox.h").read_text(encoding="utf-8")
 
 
 class Stream(IntEnum):
-    """What a draw is used for. Draws of different streams are independent."""
+    """Uses of random numbers. Draws of different streams are independent."""
 
     MEMBRANE = 0
     BRIDGE = 1
@@ -73,7 +73,7 @@ class Stream(IntEnum):
 
 
 def key(seed: int, *path: int) -> tuple[int, int]:
-    """The 64-bit key of `seed` (a child of it, for a `path` of numbers) as two signed 32-bit words.
+    """The 64-bit key of `seed` (or of its child at `path`) as two signed 32-bit words.
 
     >>> key(1) == key(1), key(1) == key(2), key(1, 0) == key(1, 1)
     (True, False, False)
@@ -227,7 +227,7 @@ def _fill_summit(
 
 @njit(cache=True)
 def _cubic_top(p, q, m, n):
-    """Where in (0, 1) the cubic from p to q, both below 0, with slopes m and n has a maximum of 0 or more; -1 where it has none."""
+    """Position in (0, 1) of a maximum >= 0 of the cubic from p to q, both below 0, with slopes m and n; -1 if there is none."""
     rise = q - p
     if max(p, q) + 4.0 / 27.0 * (max(m, 0.0) + max(-n, 0.0)) < 0.0:
         return -1.0
@@ -323,10 +323,7 @@ def _draw(fill, step, neuron, trial, point, stream, key0, key1):
 
 
 def _flat(arrays):
-    """The common shape of arrays, and each of them broadcast to it and flattened.
-
-    A view that NumPy's broadcasting has made warns Numba of a change to come, so what is broadcast is copied.
-    """
+    """The common shape of arrays, and the arrays broadcast to it and flattened; copies, since Numba warns about broadcast views."""
     arrays = list(arrays)
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
     return shape, [(a if a.shape == shape else np.array(np.broadcast_to(a, shape))).ravel() for a in arrays]
@@ -348,7 +345,7 @@ def normal(step, neuron, trial, point, stream, key0, key1):
 
 
 def normal_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
-    """Of the four steps 4 n to 4 n + 3 that `step` is one of, the normal of step 4 n + `turn`. Broadcasts.
+    """The normal of step 4 n + `turn`, one of the four steps 4 n to 4 n + 3 that contain `step`. Broadcasts.
 
     >>> k = key(seed=1)
     >>> bool(normal_in_turn(3, 8, 0, 0, 0, Stream.MEMBRANE, *k) == normal(11, 0, 0, 0, Stream.MEMBRANE, *k))
@@ -358,7 +355,7 @@ def normal_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
 
 
 def uniform_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
-    """Of the four steps 4 n to 4 n + 3 that `step` is one of, the uniform of step 4 n + `turn`. Broadcasts.
+    """The uniform of step 4 n + `turn`, one of the four steps 4 n to 4 n + 3 that contain `step`. Broadcasts.
 
     >>> k = key(seed=1)
     >>> bool(uniform_in_turn(3, 8, 0, 0, 0, Stream.ESCAPE, *k) == uniform(11, 0, 0, 0, Stream.ESCAPE, *k))
@@ -368,7 +365,7 @@ def uniform_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
 
 
 def jumps(u, mean, none):
-    """Poisson numbers of a mean from 0 to 700 by inversion of uniform ones; `none` is exp(-mean). Broadcasts.
+    """Poisson numbers with a mean from 0 to 700, by inversion of uniform numbers; `none` is exp(-mean). Broadcasts.
 
     >>> u = uniform(0, [0, 1, 2, 3], 0, 0, Stream.POISSON, *key(seed=1))
     >>> jumps(u, 2.5, np.exp(-2.5)).tolist()
@@ -381,10 +378,10 @@ def jumps(u, mean, none):
 
 
 def summit(step, neuron, trial, point, stream, key0, key1, jumps, weight, jumps_inh, weight_inh, drift, room):
-    """The highest point, from a step's beginning, of a path of `jumps` of `weight` and `jumps_inh` of `weight_inh`.
+    """Maximum over a step of a path with `jumps` of `weight` and `jumps_inh` of `weight_inh`, relative to its start.
 
-    They come in random order at ordered uniform times, on a linear `drift`. Where the path cannot exceed `room`, some number below
-    room. Broadcasts.
+    Jumps occur in random order at ordered uniform times, on a linear `drift`. If the path cannot exceed `room`, the result is some
+    number below room. Broadcasts.
 
     >>> summit(0, [0, 1], 0, 0, Stream.POISSON_ORDER, *key(seed=1), [1, 2], 0.1, 0, 0.0, 0.0, 0.0).round(3).tolist()
     [0.1, 0.2]
@@ -394,14 +391,14 @@ def summit(step, neuron, trial, point, stream, key0, key1, jumps, weight, jumps_
 
 
 def passage(step, neuron, trial, point, stream, key0, key1, stream_shared, *path):
-    """The current at which a membrane in an Ornstein-Uhlenbeck current first reaches its threshold within a step, or `NEVER`.
+    """Ornstein-Uhlenbeck current at the first threshold crossing of the membrane within a step, or `NEVER`.
 
     `path` are way, kick, now, later, room, room_end, pieces, keep, ebb, pull, lapse, root_ii, root_vi, root_vv, far, full, common,
-    apart. From the step's beginning the membrane moves by `way`, as without noise, and by `kick`, through the current, which goes
-    from `now` to `later`; the threshold is `room` above the membrane's beginning, `room_end` at the step's end. The path in
-    between is drawn, given both ends, at the ends of equal pieces; in each a cubic with the membrane's slopes is tested. `keep` to
-    `root_vv` are those of one piece (`assemble.noises.ou_step`), `far` is how far the path may lie above its ends, `full` the
-    weight of a current in it; sqrt(c) and sqrt(1 - c) are `common` and `apart`. Without a piece nothing is tested. Broadcasts.
+    apart. In the step the membrane moves by `way` without noise and by `kick` through the current, which goes from `now` to
+    `later`. The threshold is `room` above the start of the membrane, and `room_end` above it at the end of the step. The path is
+    drawn, given both ends, at the borders of equal pieces; in each piece a cubic with the slopes of the membrane is tested. `keep`
+    to `root_vv` belong to one piece (`equations.noises.ou_step`). `far` bounds the path above its ends, `full` is the weight of a
+    current in it; `common` and `apart` are sqrt(c) and sqrt(1 - c). With 0 pieces nothing is tested. Broadcasts.
 
     >>> path = [0.0, 0.1, 2.0, -2.0, 0.05, 0.05, 5, 0.8, 0.98, 0.02, 0.02, 0.6, 0.005, 0.003, 0.1, 0.05, 0.0, 1.0]
     >>> bool(passage(0, 0, 0, 0, Stream.CURRENT_PATH, *key(seed=1), Stream.SHARED_CURRENT_PATH, *path) == NEVER)
@@ -411,7 +408,7 @@ def passage(step, neuron, trial, point, stream, key0, key1, stream_shared, *path
 
 
 def _draw_with(fill, step, neuron, trial, point, stream, key0, key1, *further):
-    """As `_draw`, with further arguments that are floats."""
+    """`_draw` with further float arguments."""
     whole = [np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)]
     shape, arrays = _flat([*whole, *(np.asarray(a, dtype=float) for a in further)])
     out = np.empty(shape).ravel()

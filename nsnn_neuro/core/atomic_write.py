@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file replacement."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["replaced"]
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A new name beside `path` to write to; after the block that file, safely on the disk, takes the place of `path` in one act.
+    """Yield the name of a temporary file next to `path`; after the block it is synced to the disk and replaces `path` atomically.
 
-    The permissions of a file that was there are kept. After an exception nothing has changed; a process that is killed leaves the
-    old file, or none, and at most a hidden one that ends in .tmp.
+    The permissions of an existing file are kept. After an exception nothing has changed. A process that is killed leaves the old
+    file, or none, and at most a hidden file that ends in .tmp.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with replaced(Path(folder) / "a.txt") as new:
-    ...         _ = new.write_text("all of it")
+    ...         _ = new.write_text("text")
     ...     [p.name for p in Path(folder).iterdir()]
     ['a.txt']
     """
@@ -40,7 +40,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the folder's entry to the disk where the system opens a folder as a file; Windows does not."""
+    """Sync the entry in the folder to the disk, on systems that can open a folder as a file (not Windows)."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:

@@ -1,12 +1,12 @@
-"""Importing Brian2 without side effects on the user's process.
+"""Import of Brian2 without side effects on the process.
 
-`import brian2` evaluates the values in a file `brian_preferences` of the working directory as Python code, so that a data folder
-can run code. It also replaces `sys.excepthook` by one that reports every error as a bug of Brian2, changes the form of warnings,
-keeps a log file and a copy of the script in the temporary folder, and fails outside the main thread. After `protect` it is
-imported without these, by this package or by the user.
+`import brian2` evaluates the values in a file `brian_preferences` of the working directory as Python code, so that a folder with
+data can run code. It also replaces `sys.excepthook` by one that reports every error as a bug of Brian2, changes the format of
+warnings, writes a log file and a copy of the script to the temporary folder, and fails outside the main thread. After `protect` it
+is imported without these, by this package or by the user.
 The file `~/.brian/user_preferences` is the user's own and is read as usual.
 
-A program that imports Brian2 before this package has accepted all that. Then `protect` only lets an `NsnnError` appear as a plain
+A program that imports Brian2 before this package has these side effects. Then `protect` only lets an `NsnnError` appear as a plain
 traceback.
 """
 
@@ -35,11 +35,11 @@ _PREFERENCES = "brian2.core.preferences"
 
 
 class IgnoredPreferencesWarning(UserWarning):
-    """The working directory has a file `brian_preferences`, which Brian2 would have evaluated."""
+    """The file `brian_preferences` of the working directory was ignored; Brian2 would have evaluated it."""
 
 
 def protect() -> None:
-    """Let the first import of Brian2 in this process, by whomever, have no side effects. Imports nothing itself.
+    """Guard the first import of Brian2 in this process, wherever it happens. Imports nothing itself.
 
     The environment variable NSNN_BRIAN_PREFERENCES=1 lets Brian2 evaluate the working directory's `brian_preferences`, 0 ignores
     the file without a warning. The import warns, IgnoredPreferencesWarning, when there is such a file and the variable is not set.
@@ -81,13 +81,13 @@ class _Finder(MetaPathFinder):
                 for change in (_own_handlers, _any_thread, _quiet_matplotlib):
                     stack.enter_context(change())
                 stack.enter_context(warnings.catch_warnings())
-                warnings.simplefilter("ignore")  # of Brian2's dependencies, about Brian2
+                warnings.simplefilter("ignore")  # from dependencies of Brian2, about Brian2
                 execute(module)
         finally:
             self._restore()
         sys.meta_path.remove(self)
         if os.environ.get(VARIABLE) is None and os.path.lexists(_FILE):
-            os.environ[VARIABLE] = "0"  # worker processes say nothing more
+            os.environ[VARIABLE] = "0"  # no further warnings from worker processes
             warnings.warn(
                 f"{os.path.abspath(_FILE)} is ignored: Brian2 would evaluate it as Python code. If the file is yours, "
                 f"set the environment variable {VARIABLE}=1 to use it, or {VARIABLE}=0 to hide this warning",
@@ -101,14 +101,14 @@ class _Finder(MetaPathFinder):
         load, read = preferences.load_preferences, preferences.read_preference_file
 
         def load_preferences(self: Any) -> None:
-            # defaults, which the user's own file may change
+            # defaults, which the file of the user may change
             for name in ("file_log", "save_script"):
                 self[f"logging.{name}"] = False
             load(self)
 
         def read_preference_file(self: Any, file: Any) -> None:
             if file == _FILE and os.environ.get(VARIABLE) != "1":
-                raise FileNotFoundError(file)  # which Brian2 takes for no file
+                raise FileNotFoundError(file)  # for Brian2: there is no such file
             read(self, file)
 
         def restore() -> None:
@@ -121,7 +121,7 @@ class _Finder(MetaPathFinder):
 
 @contextlib.contextmanager
 def _own_handlers() -> Iterator[None]:
-    """Keep Python's hook for errors and its form of warnings; keep a Ctrl-C that is ignored ignored."""
+    """Keep Python's excepthook and format of warnings, and an ignored SIGINT ignored."""
     excepthook, show = sys.excepthook, warnings.showwarning
     interrupt = signal.getsignal(signal.SIGINT)
     yield
@@ -131,14 +131,14 @@ def _own_handlers() -> Iterator[None]:
     from brian2 import BrianLogger
 
     logging.getLogger("py.warnings").removeHandler(BrianLogger.console_handler)
-    # Brian2's handler calls the one before, which has to be a function
+    # the handler of Brian2 calls the previous one, which must be a function
     if not callable(interrupt) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, interrupt)
 
 
 @contextlib.contextmanager
 def _quiet_matplotlib() -> Iterator[None]:
-    """Without a home folder Matplotlib, which Brian2 imports, takes a temporary one, and says so in two lines."""
+    """Hide the messages of Matplotlib, which Brian2 imports, about a missing home folder."""
     logger = logging.getLogger("matplotlib")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -150,7 +150,7 @@ def _quiet_matplotlib() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _any_thread() -> Iterator[None]:
-    """Let this thread import Brian2, which sets a handler of signals, for the main thread alone, where it may be none."""
+    """Let any thread import Brian2, which sets a signal handler, possible in the main thread only."""
     original = signal.signal
     if threading.current_thread() is threading.main_thread():
         yield
@@ -170,7 +170,7 @@ def _any_thread() -> Iterator[None]:
 
 
 def _show_own_errors_plainly() -> None:
-    """Leave Brian2's hook for other errors: it is the user who has imported Brian2."""
+    """Show an `NsnnError` as a plain traceback; other errors keep Brian2's hook, since the user has imported Brian2."""
     hook = sys.excepthook
     if getattr(hook, "__module__", "") != "brian2.utils.logger":
         return

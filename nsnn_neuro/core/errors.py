@@ -1,11 +1,11 @@
-"""The errors of the package: bad arguments and bad files."""
+"""Errors of the package: wrong arguments and invalid files."""
 
 __all__ = ["FormatError", "NsnnError"]
 
 
 class NsnnError(ValueError):
-    """A bad argument. The message names the argument, its value and what was expected."""
+    """A wrong argument. The message names the argument, its value and what was expected."""
 
 
 class FormatError(NsnnError):
-    """A file that is truncated, foreign or not what its name says."""
+    """A file that is damaged or of another format than expected."""

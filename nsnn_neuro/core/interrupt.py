@@ -1,6 +1,6 @@
-"""Ctrl-C while the command `nsnn` is starting or ending: one line and exit code 130, not a traceback.
+"""Ctrl-C while the command `nsnn` starts or ends: one line and exit code 130 instead of a traceback.
 
-Most of the time before the first result goes into imports, during which no code of the command can catch an exception.
+Most of the start-up time is spent in imports, during which the command cannot catch an exception.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MODULE = "nsnn_neuro.cli"
 
 
 def is_command() -> bool:
-    """True when this process was started as `nsnn` or `python -m nsnn_neuro.cli`; its worker processes were not."""
+    """Whether this process was started as `nsnn` or `python -m nsnn_neuro.cli`; False in its worker processes."""
     script = sys.argv[0] if getattr(sys, "argv", None) else ""
     given = sys.orig_argv[1:]
     if os.path.basename(script) in _NAMES and script in given:
@@ -30,19 +30,19 @@ def is_command() -> bool:
 
 
 def end_quietly() -> None:
-    """From here on Ctrl-C ends the command at once. In other processes: nothing happens."""
+    """Let Ctrl-C end the command at once from now on; does nothing in other processes."""
     if is_command() and _is_settable():
         signal.signal(signal.SIGINT, _end)
 
 
 def raise_again() -> None:
-    """From here on Ctrl-C raises KeyboardInterrupt in the command. In other processes: nothing happens."""
+    """Let Ctrl-C raise KeyboardInterrupt in the command from now on; does nothing in other processes."""
     if is_command() and _is_settable():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _is_settable() -> bool:
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # by nohup, say
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # for instance by nohup
     return threading.current_thread() is threading.main_thread() and not ignored
 
 
