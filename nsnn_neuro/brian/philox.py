@@ -282,7 +282,7 @@ def _passage_of(
     pin_i, pin_v = (var_vv[count] * off_i - vi * off_v) / det, (var_ii[count] * off_v - vi * off_i) / det
     leaky = ebb < 1.0
     scale, steep, tilt = way / gone[count], lapse / (1.0 - ebb) if leaky else 1.0, (room_end - room) / count
-    found, after, after_i = NEVER, way + kick - room_end, later
+    crossing, after, after_i = NEVER, way + kick - room_end, later
     after_slope = steep * scale * (1.0 + (ebb - 1.0) * gone[count]) + lapse * (later - leaky * kick) - tilt
     for k in range(count - 1, -1, -1):
         pin_i, pin_v = keep * pin_i + pull * pin_v, ebb * pin_v
@@ -297,9 +297,9 @@ def _passage_of(
         else:
             t = _cubic_top(here, after, slope, after_slope)
         if t >= 0.0:
-            found = i + t * (after_i - i)
+            crossing = i + t * (after_i - i)
         after, after_i, after_slope = here, i, slope
-    return found
+    return crossing
 
 
 @njit(cache=True)

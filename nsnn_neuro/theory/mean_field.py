@@ -132,5 +132,5 @@ def _roots(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
     order = np.argsort(x)
     x, y = x[order], y[order]
     crossing = np.flatnonzero(y[1:] * y[:-1] < 0)
-    found = [optimize.brentq(function, x[k], x[k + 1], xtol=1e-12, rtol=1e-13) for k in crossing]
-    return np.sort(np.concatenate([found, x[y == 0]]))
+    zeros = [optimize.brentq(function, x[k], x[k + 1], xtol=1e-12, rtol=1e-13) for k in crossing]
+    return np.sort(np.concatenate([zeros, x[y == 0]]))
