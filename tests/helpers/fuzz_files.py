@@ -210,7 +210,7 @@ def change_structure(file: h5py.File, rng: np.random.Generator) -> None:
 
 def fingerprint(block: Any) -> str:
     """A digest of all that a Block holds here."""
-    from nsnn_neuro.io.json_codec import dumps
+    from nsnn_neuro.io import dumps
     from nsnn_neuro.measures import as_trains
 
     spikes = as_trains(block)

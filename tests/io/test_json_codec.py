@@ -14,7 +14,7 @@ from helpers.roundtrip import NESTED, values, volt
 from hypothesis import given
 
 from nsnn_neuro import FormatError, NsnnError, load, save, to_block
-from nsnn_neuro.io.json_codec import dumps, loads, parse_unit
+from nsnn_neuro.io import dumps, loads, parse_unit
 
 
 @given(value=values)

@@ -17,8 +17,7 @@ from helpers.roundtrip import NESTED, bounds_of, trains_of, volt
 
 import nsnn_neuro
 from nsnn_neuro import FormatError, NsnnError, load, provenance, save, to_block
-from nsnn_neuro.io import nwb_write
-from nsnn_neuro.io.json_codec import dumps
+from nsnn_neuro.io import dumps
 from nsnn_neuro.measures import as_trains
 
 
@@ -216,7 +215,7 @@ def test_an_error_or_an_interrupt_leaves_the_old_file(tmp_path, monkeypatch):
             file.flush()
             raise error
 
-        monkeypatch.setattr(nwb_write, "write", write)
+        monkeypatch.setattr("nsnn_neuro.io.nwb_write.write", write)
         with pytest.raises(seen):
             save(to_block(NESTED, t_stop=2 * second), path)
     assert list(tmp_path.iterdir()) == [path]
@@ -245,8 +244,8 @@ def test_permissions_and_links(tmp_path):
 CHILD = """
 import os, signal, sys, time
 import h5py, numpy as np, pynwb
-from nsnn_neuro.io.block import build_block
-from nsnn_neuro.io.save_load import save
+from nsnn_neuro.io import build_block
+from nsnn_neuro import save
 n = 30_000
 trial, neuron = np.arange(n) % 10, np.arange(n) % 100
 for folder, delay in zip(sys.argv[1::2], sys.argv[2::2]):
