@@ -64,7 +64,7 @@ def _gain(
         f"gain {mean:.3f} ± {error:.3f} {unit}".rstrip()
         + f" (standard error over {len(gain)} segments of .5 s)"
     )
-    return Claim(text, bool(mean > 2 * error), evidence, central)
+    return Claim(f"{text} (by two standard errors)", bool(mean > 2 * error), evidence, central)
 
 
 def _nearer(
@@ -79,7 +79,12 @@ def _nearer(
     n = _value(table, which, "noisy", "number of trials")["value"]
     margin = abs(other - cell) - abs(noisy["value"] - cell)
     evidence = f"cell {cell:.3g}, noisy {noisy['value']:.3g} ± {noisy['sd']:.2g} (SD of single trials), {rival} {other:.3g} {unit}"
-    return Claim(text, bool(margin > 2 * noisy["sd"] / np.sqrt(n)), evidence.rstrip(), central)
+    return Claim(
+        f"{text} (by two standard errors)",
+        bool(margin > 2 * noisy["sd"] / np.sqrt(n)),
+        evidence.rstrip(),
+        central,
+    )
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -131,8 +131,8 @@ def theory_claims(model: pd.DataFrame) -> list[Claim]:
             f"largest population: {', '.join(texts)}; beyond two standard errors at most {100 * max(worst, 0):.1f} %",
         ),
         Claim(
-            "shuffling trials more than doubles the information of equal gains in shared noise, and changes that in private "
-            "noise by less than 10 %, beyond the 95 % interval",
+            "shuffling trials more than doubles the information of equal gains in shared noise (95 %); in private noise the "
+            "ratio is within 10 % of 1, up to its 95 % interval",
             bool(equal - more > np.log(2) and abs(private) - half < np.log(1.1)),
             f"largest population, shuffled / true: equal {np.exp(equal):.2f} ({np.exp(equal - more):.2f} to "
             f"{np.exp(equal + more):.2f}), private {np.exp(private):.3f} ({np.exp(private - half):.3f} to "
