@@ -1,4 +1,7 @@
-"""`certify`: its pairs against the product of public neurons and noise models, its arithmetic on known numbers, the command."""
+"""`certify`: its pairs against the product of public neurons and noise models, its arithmetic on known numbers, the command.
+
+Not public: its verdicts and fits are checked on numbers that no simulation gives, and all its pairs would take minutes.
+"""
 
 from __future__ import annotations
 

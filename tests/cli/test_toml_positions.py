@@ -1,4 +1,4 @@
-"""`toml_lines`: the line of every key, against documents whose lines are noted while they are written."""
+"""The line of every key, against documents whose lines are known from writing them. Not public: messages show single lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The one progress bar: when it shows, what it shows in a terminal and in a notebook, what a function of the fraction gets."""
+"""The progress bar: when it is shown, in a terminal and in a notebook, and the fractions that a function receives.
+
+Not public: a bar appears after a second, for which the tests do not wait.
+"""
 
 from __future__ import annotations
 
