@@ -9,6 +9,7 @@ Names are imported when they are first used; the stub `__init__.pyi` lists them 
 import importlib
 import sys
 import types
+from typing import Any
 
 import lazy_loader
 
@@ -20,7 +21,15 @@ deprecated.keep_old_modules()
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+# Old names, each with the room that warns and gives the new one.
+_OLD = {"Exponential": "models.escape", "Jump": "models.synapses", "Rule": "models.connectivity"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OLD:
+        return getattr(importlib.import_module(f"{__name__}.{_OLD[name]}"), name)
+    return _find(name)
 
 
 class _Package(types.ModuleType):

@@ -1,4 +1,6 @@
+from . import brian as brian
 from . import datasets as datasets
+from . import learning as learning
 from . import likelihood as likelihood
 from . import measures as measures
 from . import perturb as perturb
@@ -11,6 +13,7 @@ from .brian.simulate import simulate as simulate
 from .certify import certify as certify
 from .core.errors import FormatError as FormatError
 from .core.errors import NsnnError as NsnnError
+from .core.parameters import parameter as parameter
 from .io.save_load import load as load
 from .io.save_load import provenance as provenance
 from .io.save_load import save as save
@@ -23,12 +26,12 @@ from .likelihood import fit_network as fit_network
 from .likelihood import fit_neuron as fit_neuron
 from .measures import tabulate as tabulate
 from .models.connectivity import AllToAll as AllToAll
+from .models.connectivity import ConnectionRule as ConnectionRule
 from .models.connectivity import DistanceDependent as DistanceDependent
 from .models.connectivity import FixedInDegree as FixedInDegree
 from .models.connectivity import FixedProbability as FixedProbability
 from .models.connectivity import FromList as FromList
 from .models.connectivity import OneToOne as OneToOne
-from .models.connectivity import Rule as Rule
 from .models.convolution import AveragePooling as AveragePooling
 from .models.convolution import Convolution as Convolution
 from .models.distributions import Between as Between
@@ -38,7 +41,7 @@ from .models.distributions import Normal as Normal
 from .models.escape import Cauchy as Cauchy
 from .models.escape import DoubleNoise as DoubleNoise
 from .models.escape import EscapeNoise as EscapeNoise
-from .models.escape import Exponential as Exponential
+from .models.escape import ExponentialHazard as ExponentialHazard
 from .models.escape import Family as Family
 from .models.escape import FastSigmoid as FastSigmoid
 from .models.escape import Gaussian as Gaussian
@@ -58,12 +61,14 @@ from .models.neurons import QIF as QIF
 from .models.neurons import AdEx as AdEx
 from .models.neurons import ConductanceBased as ConductanceBased
 from .models.neurons import IntegrateAndFire as IntegrateAndFire
+from .models.neurons import Neuron as Neuron
 from .models.neurons import NSNNNeuron as NSNNNeuron
 from .models.neurons import PoissonSource as PoissonSource
 from .models.neurons import Relay as Relay
 from .models.neurons import WangBuzsaki as WangBuzsaki
 from .models.noise import ConductanceNoise as ConductanceNoise
 from .models.noise import MultiplicativeNoise as MultiplicativeNoise
+from .models.noise import Noise as Noise
 from .models.noise import OUNoise as OUNoise
 from .models.noise import PoissonNoise as PoissonNoise
 from .models.noise import ThresholdNoise as ThresholdNoise
@@ -93,10 +98,11 @@ from .models.stimuli import FrozenNoise as FrozenNoise
 from .models.stimuli import Recorded as Recorded
 from .models.stimuli import Sinusoid as Sinusoid
 from .models.stimuli import Step as Step
+from .models.stimuli import Stimulus as Stimulus
 from .models.synapses import AlphaSynapse as AlphaSynapse
 from .models.synapses import ConductanceSynapse as ConductanceSynapse
+from .models.synapses import DeltaSynapse as DeltaSynapse
 from .models.synapses import ExponentialSynapse as ExponentialSynapse
-from .models.synapses import Jump as Jump
 from .models.synapses import Synapse as Synapse
 from .sweep import FailedPoints as FailedPoints
 from .sweep import sweep as sweep
@@ -121,15 +127,17 @@ __all__ = [
     "ConductanceBased",
     "ConductanceNoise",
     "ConductanceSynapse",
+    "ConnectionRule",
     "Connections",
     "Constant",
     "Convolution",
+    "DeltaSynapse",
     "DistanceDependent",
     "Distribution",
     "DoubleNoise",
     "EProp",
     "EscapeNoise",
-    "Exponential",
+    "ExponentialHazard",
     "ExponentialSynapse",
     "FailedPoints",
     "Family",
@@ -144,13 +152,14 @@ __all__ = [
     "GaussianHazard",
     "Hazard",
     "IntegrateAndFire",
-    "Jump",
     "LogNormal",
     "Logistic",
     "Momentum",
     "MultiplicativeNoise",
     "NSNNNeuron",
     "Network",
+    "Neuron",
+    "Noise",
     "Normal",
     "NsnnError",
     "OUNoise",
@@ -167,10 +176,10 @@ __all__ = [
     "Relay",
     "Residual",
     "RewardModulatedSTDP",
-    "Rule",
     "RuleText",
     "Sinusoid",
     "Step",
+    "Stimulus",
     "SurrogateGradient",
     "Synapse",
     "ThresholdNoise",
@@ -179,6 +188,7 @@ __all__ = [
     "WangBuzsaki",
     "WhiteNoise",
     "balanced",
+    "brian",
     "brunel",
     "certify",
     "coding",
@@ -188,10 +198,12 @@ __all__ = [
     "feedforward",
     "fit_network",
     "fit_neuron",
+    "learning",
     "likelihood",
     "load",
     "losses",
     "measures",
+    "parameter",
     "perturb",
     "plastic_synapses",
     "plotting",

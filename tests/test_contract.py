@@ -15,11 +15,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, brian, coding, losses
+from nsnn_neuro import Neuron, Noise, NsnnError, Stimulus, brian, coding, losses
 from nsnn_neuro.core.parameters import Model
-from nsnn_neuro.models.neurons import Neuron
-from nsnn_neuro.models.noise import Noise
-from nsnn_neuro.models.stimuli import Stimulus
 
 SIGNAL = neo.AnalogSignal(
     np.linspace(0.2, 0.8, 200), units="dimensionless", sampling_period=1 * pq.ms, name="ramp"

@@ -4,6 +4,7 @@
   on it, and `functions()` are the functions (such as `normal_cdf`) that text of this package calls, for its `namespace`.
 - `taking_turns()` lets the simulations of other threads wait for a block of your own Brian2 code.
 - `has_compiler()` says whether the engines "cython" and "cpp" can be used; without it `simulate` gives a `NoCompilerWarning`.
+- `philox` has the random numbers of simulations, each a function of seed, point, trial, neuron, stream and step.
 - `FLAGS` (Cython) and `PROGRAM_FLAGS` (C++) are lists of compiler flags, which may be changed in place.
 """
 
@@ -13,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import philox
     from .engine import FLAGS, PROGRAM_FLAGS, NoCompilerWarning, functions, has_compiler, run, running
     from .global_state import taking_turns
 
@@ -22,6 +24,7 @@ __all__ = [
     "NoCompilerWarning",
     "functions",
     "has_compiler",
+    "philox",
     "run",
     "running",
     "taking_turns",
@@ -31,6 +34,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "philox":
+        return importlib.import_module(f"{__name__}.philox")
     return getattr(importlib.import_module(f"{__name__}.engine"), name)
 
 

@@ -11,8 +11,7 @@ from brian2 import Hz, ms, mV
 from scipy.integrate import solve_ivp
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError
-from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro import NsnnError, parameter
 
 GIF = nsnn.GIF(
     tau_m=15 * ms, v_rest=-70 * mV, v_reset=-60 * mV, v_thresh=-50 * mV, tau_refrac=3 * ms, tau_w=80 * ms, b=1.5 * mV,

@@ -15,7 +15,6 @@ from scipy.special import ndtr
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, theory
 from nsnn_neuro.brian import philox
-from nsnn_neuro.brian.philox import Stream
 
 DEAF = {"v_reset": 0 * mV, "v_thresh": 1000 * mV, "tau_refrac": 0 * ms}  # never fires
 
@@ -48,7 +47,10 @@ def geometric(calculus, dt, n_steps, n=4000, sigma=0.4, seed=7, engine="numpy"):
     )
     x = membranes(block)[0]
     z = np.array(
-        [philox.normal(k, np.arange(n), 0, 0, Stream.MEMBRANE, *philox.key(seed)) for k in range(n_steps)]
+        [
+            philox.normal(k, np.arange(n), 0, 0, philox.Stream.MEMBRANE, *philox.key(seed))
+            for k in range(n_steps)
+        ]
     )
     return x, np.concatenate([np.zeros((1, n)), np.cumsum(z, axis=0)]) * np.sqrt(dt)
 
@@ -104,7 +106,7 @@ def test_crossings_between_grid_points_are_those_of_the_logarithm():
     fired = np.zeros(n)
     fired[block.segments[0].spiketrains.multiplexed[0]] = 1
     s = sigma * np.sqrt(2 * dt / 10)
-    z = philox.normal(0, np.arange(n), 0, 0, Stream.MEMBRANE, *philox.key(3))
+    z = philox.normal(0, np.arange(n), 0, 0, philox.Stream.MEMBRANE, *philox.key(3))
     x1 = 0.9 * (1 + s * z + 0.5 * s**2 * (z**2 - 1))
     p = np.exp(-2 * np.log(1 / 0.9) * np.log(1 / np.minimum(x1, 1)) / s**2)
     assert fired[x1 >= 1].all()
@@ -172,7 +174,7 @@ def test_noisy_threshold_is_drawn_anew_for_each_interval():
 
 @pytest.mark.parametrize("mean", [0.05, 2.5, 40.0, 300.0])
 def test_keyed_poisson_draws_are_poisson(mean):
-    u = philox.uniform(np.arange(20000), 3, 1, 0, Stream.POISSON, *philox.key(5))
+    u = philox.uniform(np.arange(20000), 3, 1, 0, philox.Stream.POISSON, *philox.key(5))
     k = philox.jumps(u, mean, np.exp(-mean))
     assert abs(k.mean() - mean) / np.sqrt(mean / k.size) < 4
     edges = np.unique(stats.poisson(mean).ppf(np.linspace(0, 1, 12)[1:-1]))

@@ -9,7 +9,6 @@ from scipy import special
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import philox as kn
-from nsnn_neuro.brian.philox import Stream
 from nsnn_neuro.measures import as_trains
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
@@ -66,8 +65,8 @@ def test_each_neurons_crossing_probability_is_the_bridges(shared):
     )  # fmt: skip
     key, s = kn.key(5), 3.5 * np.sqrt(-np.expm1(-2 * dt / 20))
     who, trial = np.arange(n)[:, None], np.arange(trials)
-    private = kn.normal(0, who, trial, 0, Stream.MEMBRANE, *key)
-    common = kn.normal(0, -1, trial, 0, Stream.SHARED, *key)
+    private = kn.normal(0, who, trial, 0, kn.Stream.MEMBRANE, *key)
+    common = kn.normal(0, -1, trial, 0, kn.Stream.SHARED, *key)
     x1 = 19.7 + s * (np.sqrt(shared) * common + np.sqrt(1 - shared) * private)
     p = np.exp(-2 * 0.3 * np.maximum(20 - x1, 0) / s**2)
     fired = np.zeros((n, trials))

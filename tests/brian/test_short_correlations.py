@@ -10,7 +10,6 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, theory
 from nsnn_neuro.brian import philox as kn
 from nsnn_neuro.brian.equations.noises import ou_step
-from nsnn_neuro.brian.philox import Stream
 from nsnn_neuro.measures import as_trains
 
 LIF = {"tau_m": 10 * ms, "v_rest": 0 * mV, "v_reset": 5 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}
@@ -82,7 +81,7 @@ def test_crossings_within_a_step_are_those_of_the_path(fraction, tau_noise):
     one = [pieces, np.exp(-h / tau_noise), np.exp(-h / tau), pull, h / tau, *root.values()]
     ends = [3.5 * whole["root_vv"], full, np.sqrt(fraction), np.sqrt(1 - fraction)]
     first = kn.passage(
-        5, np.arange(3 * n), np.arange(3 * n), 0, Stream.CURRENT_PATH, *kn.key(4), Stream.SHARED_CURRENT_PATH,
+        5, np.arange(3 * n), np.arange(3 * n), 0, kn.Stream.CURRENT_PATH, *kn.key(4), kn.Stream.SHARED_CURRENT_PATH,
         way, kick, now, later, theta - v0, theta - v0, *one, *ends,
     )  # fmt: skip
     found = first < kn.NEVER

@@ -15,7 +15,6 @@ from scipy.special import expit
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import philox as kn
-from nsnn_neuro.brian.philox import Stream
 
 LIF = {"tau_m": 20 * ms, "v_rest": 0 * mV, "v_reset": 10 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}
 CELL = nsnn.LIF(**LIF)
@@ -49,11 +48,11 @@ def lif_loop(sigma, mu, n_steps, bridge=True, dt=1e-4, seed=1):
         if hold <= 1:
             decay = np.exp(-length / tau)
             s = sigma * np.sqrt(1 - decay**2)
-            v = mu + (v - mu) * decay + s * kn.normal(k, 0, 0, 0, Stream.MEMBRANE, *key)
+            v = mu + (v - mu) * decay + s * kn.normal(k, 0, 0, 0, kn.Stream.MEMBRANE, *key)
             crossed = v > 20
             if bridge and not crossed:
                 chance = np.exp(-2 * (20 - before) * (20 - v) / s**2)
-                crossed = kn.uniform(k, 0, 0, 0, Stream.BRIDGE, *key) < chance
+                crossed = kn.uniform(k, 0, 0, 0, kn.Stream.BRIDGE, *key) < chance
         else:
             crossed = False
         hold = max(hold - 1, 0)
@@ -89,7 +88,7 @@ def test_nsnn_is_the_plain_loop(reset):
     us, os = np.zeros((2, 2, n)), np.zeros((2, 2, n), dtype=int)
     for t in range(n):
         u = (beta * u * (1 - o) if reset == "hard" else beta * (u - theta * o)) + drive[t]
-        draws = kn.uniform(t, np.arange(2)[None, :], np.arange(2)[:, None], 0, Stream.ESCAPE, *kn.key(4))
+        draws = kn.uniform(t, np.arange(2)[None, :], np.arange(2)[:, None], 0, kn.Stream.ESCAPE, *kn.key(4))
         o = (draws < expit((u - theta) / 0.2)).astype(int)
         us[..., t], os[..., t] = u, o
     assert os.sum() > 50

@@ -15,7 +15,6 @@ from scipy.integrate import solve_ivp
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import philox
-from nsnn_neuro.brian.philox import Stream
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 DEAF = nsnn.LIF(
@@ -56,7 +55,7 @@ def forward(weights, x, cdf, seed, trial, *, beta, reset, recurrent=()):
                 u[layer] = u[layer] + before[layer] @ dict(recurrent)[layer]
             # populations 1, 2, ... of the network: the input is population 0
             key = philox.key(seed, layer + 1)
-            draw = philox.uniform(t, np.arange(w.shape[1]), trial, 0, Stream.ESCAPE, *key)
+            draw = philox.uniform(t, np.arange(w.shape[1]), trial, 0, philox.Stream.ESCAPE, *key)
             o[layer] = (draw < cdf(u[layer] - 1.0)).astype(float)
             below = o[layer]
         spikes.append([s.copy() for s in o])

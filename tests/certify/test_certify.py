@@ -20,12 +20,10 @@ from helpers.command import main
 from scipy import stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError
+from nsnn_neuro import Neuron, Noise, NsnnError
 from nsnn_neuro.certify import report, run
 from nsnn_neuro.certify.cases import Case
 from nsnn_neuro.certify.pairs import Pair, pairs, refusal
-from nsnn_neuro.models.neurons import Neuron
-from nsnn_neuro.models.noise import Noise
 
 SOURCES = ("Relay", "PoissonSource")
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)

@@ -16,8 +16,7 @@ from helpers.tiny_networks import EVERY, FAMILIES, RESETS, Count, largest, probl
 from helpers.with_torch import HAS_TORCH, needs_torch, own_noise  # noqa: F401
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import Family, NsnnError, reference
-from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro import Family, NsnnError, parameter, reference
 
 if HAS_TORCH:
     import torch

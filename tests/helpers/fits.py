@@ -11,7 +11,7 @@ import quantities as pq
 from brian2 import ms
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro import parameter
 from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, RaisedCosines
 
 DT = 1e-3

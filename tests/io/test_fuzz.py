@@ -13,10 +13,7 @@ from hypothesis import strategies as st
 from test_contract import EXAMPLES, IN_VOLTS, SOURCES, public
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError
-from nsnn_neuro.models.neurons import Neuron
-from nsnn_neuro.models.noise import Noise
-from nsnn_neuro.models.stimuli import Stimulus
+from nsnn_neuro import Neuron, Noise, NsnnError, Stimulus
 
 UNITS = {"s": ms, "V": mV, "Hz": Hz, "1": 1, "1/V": 1 / mV}
 NUMBERS = st.one_of(

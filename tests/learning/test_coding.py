@@ -11,9 +11,8 @@ import pytest
 from scipy import stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, coding, losses
+from nsnn_neuro import NsnnError, coding, losses, parameter
 from nsnn_neuro.brian import running
-from nsnn_neuro.core.parameters import parameter
 from nsnn_neuro.learning import Learner
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from nsnn_neuro import FormatError, NsnnError
-from nsnn_neuro.learning import Diverged, Scores, TrainingLoop
+from nsnn_neuro.deep import Diverged
+from nsnn_neuro.learning import Scores, TrainingLoop
 
 LABELS = np.arange(20) % 2
 VALIDATION_LOSS = [5.0, 3.0, 4.0, 2.0, 2.5, 6.0, 7.0]

@@ -20,9 +20,8 @@ from helpers.tiny_networks import problem as tiny
 from helpers.training import BATCH, COLUMNS, NOISE, SIZES, STEPS, One, feedback_of, fit_of, problem, same
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import Family, NsnnError, coding, losses, reference
+from nsnn_neuro import Family, NsnnError, coding, losses, parameter, reference
 from nsnn_neuro.brian import running
-from nsnn_neuro.core.parameters import parameter
 from nsnn_neuro.learning import Learner, read_checkpoint
 
 PATHS = [*itertools.product(["hard", "subtract"], ["exact", "detached"])]

@@ -19,7 +19,6 @@ from scipy.signal import correlate2d
 import nsnn_neuro as nsnn
 from nsnn_neuro import AveragePooling, Convolution, NsnnError
 from nsnn_neuro.brian import philox
-from nsnn_neuro.brian.philox import Stream
 
 if HAS_TORCH:
     import torch
@@ -286,7 +285,7 @@ def forward(net, x, seed, trial, operations):
         for k, p in enumerate(net.populations[1:], 1):
             kept = p.neuron.beta * u[k][t - 1] * (1 - o[k][t - 1]) if t else 0.0
             u[k][t] = kept + sum(f(o[pre][t]) for (pre, post), f in operations.items() if post == k)
-            draw = philox.uniform(t, np.arange(n[k]), trial, 0, Stream.ESCAPE, *philox.key(seed, k))
+            draw = philox.uniform(t, np.arange(n[k]), trial, 0, philox.Stream.ESCAPE, *philox.key(seed, k))
             o[k][t] = u[k][t] > 1 if p.noise is None else draw < p.noise.family.cdf(u[k][t] - 1.0)
     return u, o
 

@@ -13,7 +13,7 @@ from helpers.fits import FAMILIES
 from numpy.testing import assert_allclose
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro import parameter
 from nsnn_neuro.models.log_odds import curvature, log_odds, log_odds_text, tails
 
 

@@ -31,10 +31,10 @@ from nsnn_neuro import (
     RewardModulatedSTDP,
     RuleText,
     SurrogateGradient,
+    parameter,
     white_noise_factor,
 )
 from nsnn_neuro.brian import functions, run, running
-from nsnn_neuro.core.parameters import parameter
 
 # ------------------------------------------------------------------------------------------------ anybody's network
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import reference
-from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro import parameter, reference
 
 RESETS = pytest.mark.parametrize("reset", ["hard", "subtract"])
 
