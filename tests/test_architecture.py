@@ -298,10 +298,14 @@ def test_the_checker_of_studies_sees(source: str, found: list[str]) -> None:
     assert private_uses(source, root) == found
 
 
+# Doors for code that runs Brian2 itself; docs/engine.md and docs/ndl.md have their examples.
+ADVANCED = {"brian", "learning"}
+
+
 def public_objects() -> dict[str, Any]:
-    """Dotted name -> function or class, for all that the package and the modules in its `__all__` list."""
+    """Dotted name -> function or class, for all that the package and the modules in its `__all__` list, but the advanced ones."""
     found: dict[str, Any] = {}
-    for name in getattr(nsnn_neuro, "__all__", ()):
+    for name in sorted({*nsnn_neuro.__all__} - ADVANCED):
         thing = getattr(nsnn_neuro, name)
         inner = thing.__all__ if isinstance(thing, types.ModuleType) else []
         found |= {f"{name}.{sub}": getattr(thing, sub) for sub in inner} if inner else {name: thing}

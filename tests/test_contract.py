@@ -131,11 +131,11 @@ RUN = {"n_neurons": 3, "trials": 2, "duration": 100 * ms, "dt": 0.5 * ms, "seed"
 
 
 def public(base):
-    """The public record classes of a kind, but for those that are only there to be subclassed."""
+    """The public classes of models of a kind, but for those that are only there to be subclassed."""
     found = [getattr(nsnn, name) for name in nsnn.__all__]
     bases = (
-        nsnn.Family, nsnn.Hazard, nsnn.IntegrateAndFire, nsnn.ConductanceBased, nsnn.Synapse, nsnn.Rule, nsnn.Distribution,
-        nsnn.Plasticity, nsnn.Optimizer,
+        nsnn.Family, nsnn.Hazard, nsnn.IntegrateAndFire, nsnn.ConductanceBased, nsnn.Synapse, nsnn.ConnectionRule,
+        nsnn.Distribution, nsnn.Plasticity, nsnn.Optimizer, nsnn.Neuron, nsnn.Noise, nsnn.Stimulus,
     )  # fmt: skip
     return [c for c in found if inspect.isclass(c) and issubclass(c, base) and c not in bases]
 

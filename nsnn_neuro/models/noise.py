@@ -38,7 +38,12 @@ SQRT2 = np.sqrt(2.0)  # sigma_B = SQRT2 * sigma
 
 
 class Noise(Model):
-    """Base of the noise models. `at_threshold`: for neurons whose threshold is the spike (not EIF and the like)."""
+    """Base of the noise models. `at_threshold`: for neurons whose threshold is the spike (not EIF and the like).
+
+    >>> from nsnn_neuro import Noise, WhiteNoise
+    >>> isinstance(WhiteNoise(0.5), Noise)
+    True
+    """
 
     at_threshold: ClassVar[bool] = False
 

@@ -22,7 +22,12 @@ __all__ = ["Constant", "FrozenNoise", "Recorded", "Sinusoid", "Step", "Stimulus"
 
 
 class Stimulus(Model):
-    """Base of the stimuli: `text` in Brian2's syntax, or None for a stimulus that is defined by its samples."""
+    """Base of the stimuli: `text` in Brian2's syntax, or None for a stimulus that is defined by its samples.
+
+    >>> from nsnn_neuro import Constant, Stimulus
+    >>> isinstance(Constant(1.5), Stimulus), Constant(1.5).samples(2, 0.001).tolist()
+    (True, [1.5, 1.5])
+    """
 
     text: ClassVar[str | None] = None
 

@@ -15,7 +15,12 @@ __all__ = ["IntegrateAndFire", "Neuron"]
 
 
 class Neuron(Model):
-    """Base of all neurons. Most new models are subclasses of `IntegrateAndFire`."""
+    """Base of all neurons. Most new models are subclasses of `IntegrateAndFire`.
+
+    >>> from nsnn_neuro import LIF, NSNNNeuron, Neuron
+    >>> issubclass(LIF, Neuron), isinstance(NSNNNeuron(), Neuron)
+    (True, True)
+    """
 
     state: ClassVar[str]
 
