@@ -14,8 +14,8 @@ from .certify import certify as certify
 from .core.errors import FormatError as FormatError
 from .core.errors import NsnnError as NsnnError
 from .core.parameters import parameter as parameter
-from .io.save_load import load as load
 from .io.provenance import provenance as provenance
+from .io.save_load import load as load
 from .io.save_load import save as save
 from .io.save_load import to_block as to_block
 from .learning import coding as coding
