@@ -67,10 +67,10 @@ EXAMPLES: dict[type, Model] = {
     nsnn.Triangular: nsnn.Triangular(0.6),
     nsnn.Cauchy: nsnn.Cauchy(0.1),
     nsnn.FastSigmoid: nsnn.FastSigmoid(8.0),
-    nsnn.Exponential: nsnn.Exponential(50 * Hz, 0.1),
+    nsnn.ExponentialHazard: nsnn.ExponentialHazard(50 * Hz, 0.1),
     nsnn.GaussianHazard: nsnn.GaussianHazard(50 * Hz, 0.2),
     nsnn.PlesserGerstner: nsnn.PlesserGerstner(0.2, tau_m=10 * ms),
-    nsnn.Jump: nsnn.Jump(),
+    nsnn.DeltaSynapse: nsnn.DeltaSynapse(),
     nsnn.ExponentialSynapse: nsnn.ExponentialSynapse(5 * ms),
     nsnn.AlphaSynapse: nsnn.AlphaSynapse(5 * ms),
     nsnn.ConductanceSynapse: nsnn.ConductanceSynapse(5 * ms, 4.0),
@@ -131,11 +131,11 @@ RUN = {"n_neurons": 3, "trials": 2, "duration": 100 * ms, "dt": 0.5 * ms, "seed"
 
 
 def public(base):
-    """The public classes of models of a kind, but for those that are only there to be subclassed."""
+    """The public record classes of a kind, but for those that are only there to be subclassed."""
     found = [getattr(nsnn, name) for name in nsnn.__all__]
     bases = (
-        nsnn.Family, nsnn.Hazard, nsnn.IntegrateAndFire, nsnn.ConductanceBased, nsnn.Synapse, nsnn.ConnectionRule,
-        nsnn.Distribution, nsnn.Plasticity, nsnn.Optimizer, nsnn.Neuron, nsnn.Noise, nsnn.Stimulus,
+        nsnn.Neuron, nsnn.Noise, nsnn.Stimulus, nsnn.Family, nsnn.Hazard, nsnn.IntegrateAndFire, nsnn.ConductanceBased,
+        nsnn.Synapse, nsnn.ConnectionRule, nsnn.Distribution, nsnn.Plasticity, nsnn.Optimizer,
     )  # fmt: skip
     return [c for c in found if inspect.isclass(c) and issubclass(c, base) and c not in bases]
 
@@ -294,7 +294,7 @@ def test_every_neuron_takes_every_synapse(neuron, synapse, tmp_path):
     noise = example(next(n for n in (nsnn.WhiteNoise, nsnn.EscapeNoise) if fits(neuron, n)), neuron)
     drive = example(nsnn.Constant, neuron)
     target = nsnn.Population(3, EXAMPLES[neuron], noise=noise, stimulus=drive, name="target")
-    if neuron is nsnn.NSNNNeuron and synapse is not nsnn.Jump:
+    if neuron is nsnn.NSNNNeuron and synapse is not nsnn.DeltaSynapse:
         with pytest.raises(NsnnError, match="synapse"):
             nsnn.Projection(source, target, rule=nsnn.AllToAll(), weight=0.5, synapse=EXAMPLES[synapse])
         return
@@ -308,7 +308,7 @@ def test_every_neuron_takes_every_synapse(neuron, synapse, tmp_path):
     assert found[0] == found[1] != found[2]
 
 
-@pytest.mark.parametrize("rule", public(nsnn.Rule), ids=lambda c: c.__name__)
+@pytest.mark.parametrize("rule", public(nsnn.ConnectionRule), ids=lambda c: c.__name__)
 def test_every_rule_makes_a_network_that_runs(rule):
     """A cell fires when, and only when, it has a synapse from the source that fires."""
     source = nsnn.Population(3, nsnn.Relay(), stimulus=nsnn.Step(1.0, 5 * ms, 6 * ms), name="source")

@@ -231,7 +231,7 @@ def test_a_threshold_that_follows_the_membrane_is_met_in_the_step_of_the_ode():
 @pytest.mark.parametrize("engine", ["cython", pytest.param("cpp", marks=pytest.mark.slow)])
 def test_adapting_neurons_fire_the_same_spikes_on_every_target(engine):
     """With and without the bridge, in white noise and with a hazard; starts apart from 0."""
-    hazard = nsnn.EscapeNoise(hazard=nsnn.Exponential(50 * Hz, 2 * mV))
+    hazard = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 2 * mV))
     start = {"w_start": 2 * mV}
     for cell, noise, bridge in (
         (dataclasses.replace(ADEX, **start), nsnn.WhiteNoise(3 * mV), True),

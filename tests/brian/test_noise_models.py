@@ -209,7 +209,7 @@ def test_too_many_jumps_for_a_step_are_refused():
 # --------------------------------------------------------------------------------------------------------- escape noise
 
 HAZARDS = [
-    nsnn.Exponential(80 * Hz, 0.3),
+    nsnn.ExponentialHazard(80 * Hz, 0.3),
     nsnn.GaussianHazard(120 * Hz, 0.5),
     nsnn.PlesserGerstner(0.3, tau_m=20 * ms),
 ]
@@ -267,7 +267,7 @@ def test_plesser_gerstner_is_the_theorys_hazard():
 
 
 def test_escape_noise_wants_one_of_family_and_hazard():
-    for arguments in ({}, {"family": nsnn.Gaussian(0.4), "hazard": nsnn.Exponential(10 * Hz, 0.2)}):
+    for arguments in ({}, {"family": nsnn.Gaussian(0.4), "hazard": nsnn.ExponentialHazard(10 * Hz, 0.2)}):
         with pytest.raises(NsnnError, match="expected one of them"):
             nsnn.EscapeNoise(**arguments)
     with pytest.raises(NsnnError, match="hazard = Gaussian"):

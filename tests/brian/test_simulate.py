@@ -447,7 +447,7 @@ BAD = [
     ({"noise": nsnn.WhiteNoise(3.5)}, "sigma = 3.5: the membrane of this LIF has the unit of a voltage"),
     ({"noise": 3.5 * mV}, "noise = 3.5 mV: expected a noise model"),
     ({"noise": nsnn.Gaussian(2 * mV)}, r"noise = Gaussian\(.*: expected EscapeNoise\(Gaussian\("),
-    ({"noise": nsnn.Exponential(100 * Hz, 2 * mV)}, r"expected EscapeNoise\(hazard=ExponentialHazard\("),
+    ({"noise": nsnn.ExponentialHazard(100 * Hz, 2 * mV)}, r"expected EscapeNoise\(hazard=ExponentialHazard\("),
     ({"noise": nsnn.EscapeNoise(nsnn.Gaussian(0.4))}, "distance to threshold"),
     ({"noise": nsnn.WhiteNoise([1, 2] * mV)}, "sigma of WhiteNoise has 2 values: expected one, or n_neurons = 1"),
     ({"stimulus": 15 * mV}, "stimulus = 15. mV: expected a stimulus"),

@@ -54,7 +54,7 @@ NOISES = {
     "ThresholdNoise": nsnn.ThresholdNoise(0.3),
     "PoissonNoise": nsnn.PoissonNoise(600 * Hz, 0.1, rate_inh=100 * Hz, weight_inh=-0.2),
     "EscapeNoise": nsnn.EscapeNoise(nsnn.Logistic(0.1)),
-    "EscapeNoise, hazard": nsnn.EscapeNoise(hazard=nsnn.Exponential(50 * Hz, 0.1)),
+    "EscapeNoise, hazard": nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 0.1)),
     "DoubleNoise": nsnn.DoubleNoise(0.2),
 }
 # the one neuron with a membrane in volts

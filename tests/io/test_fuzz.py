@@ -128,7 +128,7 @@ def test_fuzzed_networks_run_or_name_the_error(data):
             wires = [
                 nsnn.Projection(
                     data.draw(st.sampled_from([source, target])), target,
-                    rule=made(data.draw(records(data.draw(st.sampled_from(public(nsnn.Rule))), False))),
+                    rule=made(data.draw(records(data.draw(st.sampled_from(public(nsnn.ConnectionRule))), False))),
                     synapse=made(data.draw(records(data.draw(st.sampled_from(public(nsnn.Synapse))), volts))),
                     weight=data.draw(weight), delay=data.draw(delay), release=data.draw(st.floats(-0.5, 1.5)),
                 )

@@ -612,7 +612,7 @@ def test_weights_that_are_not_finite_stop_it_and_the_last_good_checkpoint_stays(
 
 
 PAIRS = nsnn.PairSTDP(A_plus=0.1, A_minus=0.1, tau_plus=20 * ms, tau_minus=20 * ms)
-HAZARD = nsnn.EscapeNoise(None, hazard=nsnn.Exponential(10 * Hz, 0.1))
+HAZARD = nsnn.EscapeNoise(None, hazard=nsnn.ExponentialHazard(10 * Hz, 0.1))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from nsnn_neuro import (
     Between,
     ConductanceSynapse,
     Constant,
+    DeltaSynapse,
     DistanceDependent,
     EscapeNoise,
     ExponentialSynapse,
@@ -27,7 +28,6 @@ from nsnn_neuro import (
     FixedProbability,
     FromList,
     Gaussian,
-    Jump,
     LogNormal,
     Network,
     Normal,
@@ -258,7 +258,7 @@ def test_names_and_lookups():
 
 
 def test_a_jump_may_be_named_by_text_and_is_in_the_unit_of_the_membrane():
-    assert isinstance(project().synapse, Jump)
+    assert isinstance(project().synapse, DeltaSynapse)
     plain = Population(3, PLAIN, name="plain")
     assert project(post=plain).weight_unit == "1"
     assert project(post=CELLS, weight=0.5 * mV).weight_unit == "V"
@@ -365,7 +365,7 @@ def test_mistakes_in_a_population_are_named(make, message):
         ({"delay": Normal(1 * ms, 1 * ms)}, "delay = Normal.*: expected no negative times, e.g. with low=0"),
         ({"delay": Normal(0.0, 1.0)}, "delay = Normal.*: expected parameters with the unit of a time"),
         ({"synapse": "jmp"}, "synapse = 'jmp': expected \"jump\" or a synapse"),
-        ({"synapse": Jump}, "synapse = <class"),
+        ({"synapse": DeltaSynapse}, "synapse = <class"),
         ({"synapse": ExponentialSynapse(5 * ms)}, "an NSNNNeuron only takes jumps"),
         ({"post": CELLS, "synapse": ConductanceSynapse(5 * ms, 0.0)}, "e_rev = 0.0: the membrane of this LIF has the unit"),
         ({"post": CELLS, "synapse": AlphaSynapse([1, 2] * ms)}, "tau_syn of AlphaSynapse has 2 values: .* n = 5"),
@@ -417,7 +417,7 @@ def test_mistakes_in_a_network_are_named(make, message):
 
 EXAMPLES = [
     AllToAll(), OneToOne(), FixedProbability(0.1), FixedInDegree(3), FromList([0], [1]), DistanceDependent(0.5, 0.1),
-    Normal(0.0, 1.0), LogNormal(1.0, 1.0), Between(0.0, 1.0), Jump(), ExponentialSynapse(1 * ms), AlphaSynapse(1 * ms),
+    Normal(0.0, 1.0), LogNormal(1.0, 1.0), Between(0.0, 1.0), DeltaSynapse(), ExponentialSynapse(1 * ms), AlphaSynapse(1 * ms),
     ConductanceSynapse(1 * ms, 0.0), Relay(), PoissonSource(1 * Hz),
 ]  # fmt: skip
 VALUES = st.one_of(

@@ -232,7 +232,7 @@ ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
         (NDL(0.1), {"feedback": "L"}, "feedback = 'L': the source group 'poisson' has no such variable"),
         (NDL(0.1, signal="reward"), {"feedback": "L"}, "feedback = 'L': this NDL has no feedback signal"),
         (NDL(0.1), {"noise": None}, "noise = None: without noise the factor of NDL vanishes, use a surrogate gradient"),
-        (NDL(0.1), {"noise": nsnn.EscapeNoise(hazard=nsnn.Exponential(50 * Hz, 0.1))}, "a hazard has no density"),
+        (NDL(0.1), {"noise": nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 0.1))}, "a hazard has no density"),
         (NDL(0.1), {"noise": nsnn.ThresholdNoise(0.1)}, "noise of the membrane has no density of its own"),
         (NDL(0.1), {"noise": nsnn.WhiteNoise(0.1)}, "beta = 0.5: NDL takes no beta"),
         (NDL(0.1), {"noise": nsnn.Gaussian(2 * mV)}, "these rules need a dimensionless membrane"),

@@ -14,10 +14,9 @@ from nsnn_neuro import (
     LIF,
     AveragePooling,
     Convolution,
+    DeltaSynapse,
     EscapeNoise,
     Gaussian,
-    Jump,
-    Neuron,
     NsnnError,
     NSNNNeuron,
     Relay,
@@ -30,6 +29,7 @@ from nsnn_neuro import (
     recurrent,
     theory,
 )
+from nsnn_neuro.models.neurons import Neuron
 
 NOISE = EscapeNoise(Gaussian(0.4))
 
@@ -216,7 +216,7 @@ def test_feedforward():
     assert all(p.noise is NOISE and isinstance(p.neuron, NSNNNeuron) for p in net.populations[1:])
     assert net.projection_names == ("input->layer1", "layer1->layer2", "layer2->layer3")
     assert [net.connections(p).delay for p in net.projections] == [0.0] * 3
-    assert all(isinstance(p.synapse, Jump) for p in net.projections)
+    assert all(isinstance(p.synapse, DeltaSynapse) for p in net.projections)
     assert [w.shape for w in net.get_weights()] == [(6, 5), (5, 4), (4, 3)]
     again, other = (feedforward([6, 5, 4, 3], noise=NOISE, seed=seed).get_weights() for seed in (2, 3))
     assert all(np.array_equal(a, b) for a, b in zip(net.get_weights(), again, strict=True))

@@ -11,15 +11,8 @@ import pytest
 from brian2 import Hz, ms, mV
 from scipy.integrate import solve_ivp
 
-from nsnn_neuro import (
-    AlphaSynapse,
-    ConductanceSynapse,
-    ExponentialSynapse,
-    Jump,
-    NsnnError,
-    Synapse,
-    parameter,
-)
+from nsnn_neuro import AlphaSynapse, ConductanceSynapse, DeltaSynapse, ExponentialSynapse, NsnnError, Synapse
+from nsnn_neuro.core.parameters import parameter
 
 TAU = 5e-3
 
@@ -67,7 +60,7 @@ def test_the_peak_of_an_alpha_synapse_is_the_weight_at_tau():
 @pytest.mark.parametrize(
     ("synapse", "unit"),
     [
-        (Jump(), "V"),
+        (DeltaSynapse(), "V"),
         (ExponentialSynapse(1 * ms), "V"),
         (AlphaSynapse(1 * ms), "V"),
         (ConductanceSynapse(1 * ms, -70 * mV), "1"),
