@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+from typing import Any
 
 import neo
 import numpy as np
@@ -16,7 +17,6 @@ from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import Neuron, Noise, NsnnError, Stimulus, brian, coding, losses
-from nsnn_neuro.core.parameters import Model
 
 SIGNAL = neo.AnalogSignal(
     np.linspace(0.2, 0.8, 200), units="dimensionless", sampling_period=1 * pq.ms, name="ramp"
@@ -27,7 +27,7 @@ EXPONENTIAL = {
 }  # fmt: skip
 
 # a dimensionless example of every public record
-EXAMPLES: dict[type, Model] = {
+EXAMPLES: dict[type, Any] = {
     nsnn.LIF: nsnn.LIF(tau_m=10 * ms, tau_refrac=1.3 * ms, **DIMENSIONLESS),
     nsnn.PIF: nsnn.PIF(tau_m=10 * ms, tau_refrac=1.3 * ms, v_reset=0.0, v_thresh=1.0),
     nsnn.EIF: nsnn.EIF(**EXPONENTIAL),
@@ -96,7 +96,7 @@ EXAMPLES: dict[type, Model] = {
     nsnn.Momentum: nsnn.Momentum(),
     nsnn.Adam: nsnn.Adam(),
 }
-CODING: dict[type, Model] = {
+CODING: dict[type, Any] = {
     coding.Bernoulli: coding.Bernoulli(0.9),
     coding.Direct: coding.Direct(2.0),
     coding.Latency: coding.Latency(),
@@ -105,7 +105,7 @@ CODING: dict[type, Model] = {
     coding.FirstSpike: coding.FirstSpike(),
     coding.LeakyReadout: coding.LeakyReadout(0.7),
 }
-IN_VOLTS: dict[type, Model] = {
+IN_VOLTS: dict[type, Any] = {
     nsnn.WhiteNoise: nsnn.WhiteNoise(8 * mV),
     nsnn.OUNoise: nsnn.OUNoise(8 * mV, 3 * ms),
     nsnn.MultiplicativeNoise: nsnn.MultiplicativeNoise(0.3, -90 * mV, calculus="stratonovich"),
@@ -151,7 +151,7 @@ def run_of(neuron):
 
 
 def test_every_public_record_has_an_example():
-    assert set(public(Model)) == set(EXAMPLES)
+    assert {c for c in public(object) if hasattr(c, "parameter_fields")} == set(EXAMPLES)
 
 
 def test_every_encoder_and_decoder_has_an_example():

@@ -6,10 +6,11 @@
 
 from .events import bin_events, events_block, nmnist, nmnist_events
 from .images import digits, mnist, mnist_sample
-from .manifolds import smooth_manifolds
+from .manifolds import Manifold, smooth_manifolds
 from .recordings import envelope_db, grasshopper
 
 __all__ = [
+    "Manifold",
     "bin_events",
     "digits",
     "envelope_db",

@@ -24,9 +24,17 @@ _MANIFOLDS, _SAMPLES = range(2)  # what random numbers are for: the first number
 
 @dataclass(frozen=True, eq=False)
 class Manifold:
-    """One random manifold, f_i(x) = prod_d sum_k a_idk k^-alpha sin(2 pi (k b_idk x_d + c_idk)), x in the unit cube.
+    """A class of `smooth_manifolds`: f_i(x) = prod_d sum_k a_idk k^-alpha sin(2 pi (k b_idk x_d + c_idk)), x in the unit cube.
+
+    `drawn` makes one at random, `times` gives the firing times at chosen points.
 
     amplitude, frequency, phase : a k^-alpha, k b, c; (n_units, dimension, n_modes)
+
+    Source: Zenke & Vogels 2021, doi 10.1162/neco_a_01367
+
+    >>> one = np.ones((1, 1, 1))
+    >>> Manifold(one, one, 0 * one).times(np.array([[0.0], [0.25], [0.75]])).round(3).tolist()
+    [[0.5], [1.0], [0.0]]
     """
 
     amplitude: np.ndarray
@@ -37,7 +45,7 @@ class Manifold:
     def drawn(
         cls, n_units: int, dimension: int, n_modes: int, alpha: float, rng: np.random.Generator
     ) -> Manifold:
-        """With a, b and c uniform from 0 to 1.
+        """Draw a manifold with a, b and c uniform from 0 to 1, for alpha >= 0.
 
         >>> Manifold.drawn(20, 2, 50, 2.0, np.random.default_rng(0)).amplitude.shape
         (20, 2, 50)

@@ -9,6 +9,7 @@ from scipy.integrate import quad_vec
 from scipy.linalg import expm
 
 import nsnn_neuro as nsnn
+from nsnn_neuro.brian import philox as kn
 from nsnn_neuro.brian.equations.membrane import release
 from nsnn_neuro.brian.equations.noises import ou_step
 
@@ -107,3 +108,69 @@ def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_pat
             order, same_order = np.lexsort((times, ids)), np.lexsort((same_times, same_ids))
             assert np.array_equal(ids[order], same_ids[same_order])
             assert np.array_equal(np.asarray(times)[order], np.asarray(same_times)[same_order])
+
+
+@pytest.mark.parametrize(("fraction", "tau_noise"), [(0.0, 0.1e-3), (0.5, 0.1e-3), (0.0, 0.02e-3)])
+def test_crossings_within_a_step_are_those_of_the_path(fraction, tau_noise):
+    """One step from three voltages: `passage`, given both ends, against fine exact sub-steps from the same start; |z| < 4.
+
+    The current at a crossing is linear within a piece: its mean is within .15 of the current's standard deviation.
+    """
+    n, fine, dt, tau, sigma, theta, rng = 20_000, 200, 1e-4, 10e-3, 5.0, 20.0, np.random.default_rng(8)
+    pieces = 5 * round(dt / tau_noise)
+    v0 = np.repeat([19.2, 19.6, 19.9], n)
+    now = np.tile(rng.normal(0, sigma * np.sqrt(1 + tau / tau_noise), n), 3)
+    v, i, passed, at_spike = v0.copy(), now.copy(), np.zeros(3 * n, bool), np.zeros(3 * n)
+    pull, root = ou_step(dt / fine, tau, tau_noise, sigma)
+    for _ in range(fine):
+        z = rng.normal(size=(2, 3 * n))
+        v = (
+            15
+            + (v - 15) * np.exp(-dt / fine / tau)
+            + pull * i
+            + root["root_vi"] * z[0]
+            + root["root_vv"] * z[1]
+        )
+        i = i * np.exp(-dt / fine / tau_noise) + root["root_ii"] * z[0]
+        new = (v > theta) & ~passed
+        passed |= new
+        at_spike[new] = i[new]
+    full, whole = ou_step(dt, tau, tau_noise, sigma)
+    z = rng.normal(size=(2, 3 * n))
+    kick = full * now + whole["root_vi"] * z[0] + whole["root_vv"] * z[1]
+    later = now * np.exp(-dt / tau_noise) + whole["root_ii"] * z[0]
+    way = (15 - v0) * -np.expm1(-dt / tau)
+    h = dt / pieces
+    pull, root = ou_step(h, tau, tau_noise, sigma)
+    one = [pieces, np.exp(-h / tau_noise), np.exp(-h / tau), pull, h / tau, *root.values()]
+    ends = [3.5 * whole["root_vv"], full, np.sqrt(fraction), np.sqrt(1 - fraction)]
+    first = kn.passage(
+        5, np.arange(3 * n), np.arange(3 * n), 0, kn.Stream.CURRENT_PATH, *kn.key(4), kn.Stream.SHARED_CURRENT_PATH,
+        way, kick, now, later, theta - v0, theta - v0, *one, *ends,
+    )  # fmt: skip
+    found = first < kn.NEVER
+    assert found[v0 + way + kick > theta].all()
+    for k, at in enumerate((19.2, 19.6, 19.9)):
+        mine, other = found[k * n : (k + 1) * n], passed[k * n : (k + 1) * n]
+        p = other.mean()
+        assert 0.005 < p < 0.9
+        assert abs(mine.mean() - p) / np.sqrt(2 * p * (1 - p) / n) < 4, at
+    a, b = first[found], at_spike[passed]
+    assert abs(a.mean() - b.mean()) < 0.15 * sigma * np.sqrt(1 + tau / tau_noise)
+
+
+@pytest.mark.parametrize("leaky", [True, False])
+def test_a_membrane_that_waits_is_two_exact_steps(leaky):
+    """The current alone for `wait`, then both: means and covariances of the two composed."""
+    h, wait, tau, tau_noise, sigma = 0.7e-4, 0.3e-4, 10e-3, 0.05e-3, 3.0
+    pull, root = ou_step(h, tau, tau_noise, sigma, leaky)
+    found_pull, found = ou_step(h, tau, tau_noise, sigma, leaky, wait=wait)
+    alone = sigma**2 * (1 + tau / tau_noise) * -np.expm1(-2 * wait / tau_noise)
+    move, first = np.array([[np.exp(-h / tau_noise)], [pull]]), np.exp(-wait / tau_noise)
+
+    def lower(r):
+        return np.array([[r["root_ii"], 0], [r["root_vi"], r["root_vv"]]])
+
+    expected = alone * move @ move.T + lower(root) @ lower(root).T
+    np.testing.assert_allclose(lower(found) @ lower(found).T, expected, rtol=1e-9)
+    np.testing.assert_allclose(found_pull, pull * first, rtol=1e-12)

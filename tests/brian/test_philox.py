@@ -13,10 +13,8 @@ from brian2 import Function, Network, NeuronGroup, ms
 from numba import njit
 from scipy import stats
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import engine
 from nsnn_neuro.brian import philox as kn
-from nsnn_neuro.core.checks import check_seed
 
 # Random123's known answers for philox4x32-10: counter and key -> output
 KNOWN = [
@@ -220,11 +218,3 @@ def test_uniforms_have_the_uniform_law_jointly():
     assert stats.chisquare(counts.ravel()).pvalue > 1e-4
     assert u.min() > 0
     assert u.max() < 1
-
-
-def test_seed_is_checked_and_drawn():
-    assert check_seed(None) != check_seed(None)
-    assert check_seed(np.int64(7)) == 7
-    for bad in (-1, 1.5, True, "1", 2**63):
-        with pytest.raises(NsnnError, match="seed"):
-            check_seed(bad)

@@ -6,8 +6,7 @@ import pytest
 import quantities as pq
 from helpers.roundtrip import bounds_of
 
-from nsnn_neuro import load, measures, save, to_block
-from nsnn_neuro.core import units
+from nsnn_neuro import AlphaSynapse, load, measures, save, to_block
 from nsnn_neuro.measures import as_trains
 
 SINGLE = np.array([0.1, 7_199_999.5, 7_200_000.0], dtype=np.float32)  # ms
@@ -67,4 +66,4 @@ def test_quantities_become_si_in_double_precision(kind):
     values = np.array([0.1, 3001.0], dtype=kind)
     for value in (pq.Quantity(values, "ms"), pq.Quantity(values[1], "ms")):
         exact = np.asarray(value.magnitude, dtype=float) / 1e3
-        np.testing.assert_allclose(units.si(value, "s", "t"), exact, rtol=4e-16)
+        np.testing.assert_allclose(AlphaSynapse(value).si("tau_syn"), exact, rtol=4e-16)

@@ -11,7 +11,6 @@ from brian2 import Hz, ms, mV
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian.time_step import fastest_gate
 
 LIF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 GIF = nsnn.GIF(
@@ -74,10 +73,15 @@ def test_the_fastest_gate_is_found_for_each_neuron_and_not_where_there_is_none()
     v = np.linspace(-90, 55, 201)
     h = 5 * (0.07 * np.exp(-(v + 58) / 20) + 1 / (1 + np.exp(-(v + 28) / 10)))
     n = 5 * (-0.01 * (v + 34) / np.expm1(-(v + 34) / 10) + 0.125 * np.exp(-(v + 44) / 80))
-    assert fastest_gate(nsnn.WangBuzsaki(phi=[2.5, 5.0])) == pytest.approx(1e-3 / max(h.max(), n.max()))
-    assert fastest_gate(LIF) is None
-    odd = type("Odd", (nsnn.WangBuzsaki,), {"gates": {"h": ("unknown / ms", "1 / ms")}})
-    assert fastest_gate(odd()) is None
+    (message,) = said(nsnn.WangBuzsaki(phi=[2.5, 5.0]), n_neurons=2)
+    assert f"the time constant of the fastest gate = {1 / max(h.max(), n.max()):.4g} ms" in message
+    assert said(LIF, dt=3 * ms, duration=3 * ms) == []
+    gates = {
+        **nsnn.WangBuzsaki.gates,
+        "h": ("(2 + sin(t / ms)) / ms", "1 / ms"),
+    }  # a rate of more than v and parameters
+    odd = type("Odd", (nsnn.WangBuzsaki,), {"gates": gates})
+    assert said(odd()) == []
 
 
 @pytest.mark.parametrize(

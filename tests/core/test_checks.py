@@ -62,3 +62,11 @@ def test_what_resembles_no_choice_gets_no_suggestion():
         datasets.digits("xyz")
     with pytest.raises(NsnnError, match=r"seed = -1: expected a whole number, at least 0$"):
         perturb.gaussian([0.1], sd=0.1, seed=-1)
+
+
+def test_seed_is_checked_and_drawn():
+    assert checks.check_seed(None) != checks.check_seed(None)
+    assert checks.check_seed(np.int64(7)) == 7
+    for bad in (-1, 1.5, True, "1", 2**63):
+        with pytest.raises(NsnnError, match="seed"):
+            checks.check_seed(bad)

@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, datasets
-from nsnn_neuro.datasets.manifolds import Manifold
+from nsnn_neuro.datasets import Manifold
 
 SMALL = {"n_classes": 5, "n_units": 10, "n_steps": 40, "n_modes": 30}
 

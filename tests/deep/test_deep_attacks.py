@@ -16,7 +16,6 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from nsnn_neuro import deep  # noqa: E402
-from nsnn_neuro.deep import attacks  # noqa: E402
 
 N, DRAWS = 80, 20
 
@@ -156,8 +155,21 @@ def test_a_sphere_is_searched(trained):
     assert b < a - 4 * np.hypot(sa, sb)
 
 
-def slopes(net, X, y, draws, seed):
-    return attacks._attacked(net, (X, y), lambda x, labels, slope: slope(x, labels), None, draws, seed)
+def slopes(net, X, y, draws, seed, gain=1.0):
+    """dL/dx of an attack: its gradient at the module's input, summed over steps and draws, times the encoder's gain."""
+    seen = []
+
+    def watch(module, given):
+        if given[0].requires_grad:
+            given[0].register_hook(seen.append)
+
+    handle = net.module.register_forward_pre_hook(watch)
+    try:
+        deep.fgsm(net, (X, y), strength=0.0, draws=draws, seed=seed)
+    finally:
+        handle.remove()
+    (slope,) = seen
+    return gain * slope.sum(0).unflatten(0, (draws, -1)).sum(0)
 
 
 def test_the_expectation_over_noise_is_less_variable(trained):
@@ -177,7 +189,7 @@ def test_the_gradient_is_that_of_the_mean_loss():
     x, y = torch.rand(5, 3, dtype=torch.float64), np.array([0, 1, 1, 0, 1])
     at = x.clone().requires_grad_()
     nn.functional.cross_entropy(5 * layer(0.5 * at), torch.as_tensor(y), reduction="sum").backward()
-    found = slopes(net, x, y, 7, 0)
+    found = slopes(net, x, y, 7, 0, gain=0.5)
     torch.testing.assert_close(found, at.grad, rtol=1e-10, atol=1e-13)
     moved = deep.fgsm(net, (x, y), strength=0.01)
     torch.testing.assert_close(moved, (x + 0.01 * at.grad.sign()).clamp(0, 1))
@@ -216,19 +228,47 @@ def test_the_black_box_keeps_its_budget(trained):
         deep.square(net, (X, y), strength=0.1, queries=19)
 
 
+class Enough(Exception):
+    """Two images of a search were shown."""
+
+
+def first_change(x, area):
+    """Where the first trial of `square` changes grey images, (n, ...), and all values of the changes."""
+    torch.manual_seed(0)
+    net = deep.Classifier(
+        nn.Sequential(nn.Flatten(2), nn.Linear(x[0].numel(), 2)), encoder=coding.Direct(1.0), n_steps=1
+    )
+    shown = []
+
+    def watch(module, given):
+        if len(given[0][0]) == len(x):
+            shown.append(given[0][0])
+        if len(shown) == 2:
+            raise Enough
+
+    net.module.register_forward_pre_hook(watch)
+    with pytest.raises(Enough):
+        deep.square(net, (x, np.zeros(len(x), int)), strength=0.25, queries=2000, area=area, draws=1)
+    stripes, trial = shown
+    return stripes != trial, torch.cat([stripes, trial]) - x[0]
+
+
 def test_squares_are_squares_and_vectors_have_pixels():
-    x = torch.zeros(50, 2, 8, 6)
-    where, sign = attacks._patch(x, 9 / 48)
-    assert where.flatten(1).sum(1).tolist() == [2 * 9] * 50
-    rows, columns = where[:, 0].any(2), where[:, 0].any(1)
+    """A square differs from the stripes before it in about half of its channels: of 64, in one at least at each pixel."""
+    where, change = first_change(torch.full((50, 64, 8, 6), 0.5), 9 / 48)
+    where = where.any(1)
+    assert where.flatten(1).sum(1).tolist() == [9] * 50
+    rows, columns = where.any(2), where.any(1)
     assert (rows.sum(1) == 3).all()
     assert (columns.sum(1) == 3).all()
-    assert torch.equal(where[:, 0], rows[:, :, None] & columns[:, None, :])
+    assert torch.equal(where, rows[:, :, None] & columns[:, None, :])
     assert len({tuple(r.tolist()) for r in rows}) > 3
-    assert sign.abs().unique().tolist() == [1.0]
-    where, sign = attacks._patch(torch.zeros(50, 30), 0.2)
-    assert where.sum(1).tolist() == [6] * 50
-    assert sign.shape == (50, 30)
+    assert change.abs().unique().tolist() == [0.25]
+    where, change = first_change(torch.full((2000, 30), 0.5), 0.2)
+    changed = where.sum(1).double()
+    assert changed.max() == 6
+    assert abs(changed.mean() - 3) < 4 * np.sqrt(6 / 4 / 2000)  # each of six pixels with probability 1/2
+    assert change.abs().unique().tolist() == [0.25]
 
 
 def test_images_are_taken_in_parts(trained, monkeypatch):

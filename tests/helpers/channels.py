@@ -1,5 +1,6 @@
 """Channels of known information that estimators are held against: a law of responses per stimulus, all exact."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,12 @@ from scipy import special, stats
 def entropy_bits(p, axis=-1):
     """-sum p log2 p of exact probabilities."""
     return -special.xlogy(p, p).sum(axis) / np.log(2.0)
+
+
+def information_bits(table):
+    """Mutual information of rows and columns of a table of probabilities or counts."""
+    p = table / table.sum()
+    return entropy_bits(p.sum(0)) + entropy_bits(p.sum(1)) - entropy_bits(p.ravel())
 
 
 @dataclass(frozen=True)
@@ -82,3 +89,18 @@ def words_of_kind(kind, n_s, letters, *, informative=True, low=0.03, high=0.45):
         chance = np.minimum(gain * rate, 0.95)[:, None] * np.where(before & (kind == "refractory"), 0.1, 1.0)
         law += weight * np.where(bits, chance, 1.0 - chance).prod(-1)
     return Channel(law, letters)
+
+
+def relevant_by_search(counts, limit):
+    """The counting of Panzeri & Treves, one more response at a time."""
+    seen, n = sum(c > 0 for c in counts), sum(counts)
+    q = 1 - (n / (n + seen)) ** (1 / n)
+    best, apart = seen, math.inf
+    for extra in range(int(limit) - seen + 1):
+        if extra * q >= 1:
+            break
+        expected = sum(1 - (1 - (1 - extra * q) * (c + 1) / (n + seen)) ** n for c in counts if c > 0)
+        expected += extra * (1 - (1 - q) ** n)
+        if abs(expected - seen) < apart - 1e-9:
+            best, apart = seen + extra, abs(expected - seen)
+    return best

@@ -13,7 +13,6 @@ from scipy.stats import kstest
 
 from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import SilentNeuronWarning, coherence, coherence_information
-from nsnn_neuro.measures.spectral.coherence import segment_spectra
 
 RATE = 1000.0
 
@@ -121,28 +120,6 @@ def test_spikes_on_sample_borders_fall_into_the_sample_that_begins_there():
 # --- theory ---
 
 
-def test_gaussian_channel():
-    """y = filtered x + white noise: C(f) = S/(S + N), S = |H(f)|^2; mean of the log form over repeats.
-
-    E[-ln(1 - C')] = -ln(1 - C) + 1/(K - 1) exactly for segments without overlap. The Hann window smooths C
-    over two bins of 4 Hz, where log C of this channel is nearly straight: the sum's bias is below 0.1
-    standard errors.
-    """
-    rng = np.random.default_rng(5)
-    n, nperseg, noise = 12_000, 250, 0.5
-    b, a = [0.5, 0.5], [1.0]
-    information, used = [], slice(1, -1)  # the real-valued ends follow another law
-    for _ in range(200):
-        x = rng.normal(size=n)
-        y = sp.lfilter(b, a, x) + noise * rng.normal(size=n)
-        spectra = segment_spectra(x, y[None], RATE, nperseg, 0)
-        information.append(-np.log(1 - spectra.coherence()[used]).sum())
-    power = np.abs(sp.freqz(b, a, spectra.f[used], fs=RATE)[1]) ** 2
-    expected = np.log1p(power / noise**2).sum() + power.size / (n / nperseg - 1)
-    assert spectra.n_effective == n / nperseg
-    assert abs(z_of_mean(information, expected)) < 4
-
-
 @pytest.mark.parametrize("bias", [None, "subtract"])
 def test_information_of_a_linear_poisson_neuron(bias):
     """Spikes of rate r0 (1 + m x), x white: C flat, I = -n_f df log2(1 - C), bias n_f df / (K - 1) nats."""
@@ -201,20 +178,6 @@ def test_subtract_is_exact_for_few_segments():
         train = train_of(spikes_of(rng.poisson(0.3, n)), n)
         values.append(coherence_information(analog(rng.normal(size=n)), train, **keywords).value)
     assert abs(z_of_mean(values, 0.0)) < 4
-
-
-def test_overlap_counts_as_fewer_independent_segments():
-    """Hann at half overlap: c_1 = 1/6, so K = segments / (1 + 2 (1 - 1/segments) / 36), and E C' = 1/K."""
-    rng = np.random.default_rng(8)
-    n, nperseg, noverlap = 6400, 128, 64
-    segments = (n - noverlap) // 64
-    k = segments / (1 + 2 * (1 - 1 / segments) / 36)
-    means = []
-    for _ in range(200):
-        spectra = segment_spectra(rng.normal(size=n), rng.normal(size=(1, n)), RATE, nperseg, noverlap)
-        means.append(spectra.coherence()[2:-2].mean())
-    assert_allclose(spectra.n_effective, k, rtol=1e-9)
-    assert abs(z_of_mean(means, 1 / k)) < 4
 
 
 def test_jackknife_error_matches_the_spread_of_repeats():

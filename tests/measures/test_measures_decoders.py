@@ -7,6 +7,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
+from helpers.channels import information_bits
 from helpers.ties import sharing
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest, norm, poisson
@@ -22,7 +23,6 @@ from nsnn_neuro.measures import (
     van_rossum,
     victor_purpura,
 )
-from nsnn_neuro.measures.information.confusion import information
 
 LOW, HIGH = np.array([3.0, 8.0]), np.array([6.0, 5.0])
 
@@ -65,7 +65,7 @@ def test_accuracy_and_information_are_those_of_the_exact_sum(rates):
     for decoder in (KnownRates(rates), PoissonMAP()):
         d = decode(*counts(np.random.default_rng(1), 3000, rates), decoder=decoder, n_shuffle=0)
         assert abs(d.accuracy - np.trace(table)) < 4 * d.se
-        assert abs(d.information.value - information(table)) < 4 * d.information.se
+        assert abs(d.information.value - information_bits(table)) < 4 * d.information.se
         assert d.se < 0.01
         assert_allclose(d.confusion / d.confusion.sum(), table, atol=0.02)
 
@@ -109,7 +109,7 @@ def test_error_bars_cover(rates):
     found = [decode(*counts(rng, 50, rates), n_shuffle=0) for _ in range(200)]
     hits = [abs(d.accuracy - np.trace(table)) < 2 * d.se for d in found]
     assert np.mean(hits) >= 0.9
-    hits = [abs(d.information.value - information(table)) < 2 * d.information.se for d in found]
+    hits = [abs(d.information.value - information_bits(table)) < 2 * d.information.se for d in found]
     assert np.mean(hits) >= 0.9
 
 

@@ -4,29 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from helpers.channels import entropy_bits
+from helpers.channels import entropy_bits, relevant_by_search
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import integrate, optimize, special, stats
+from scipy import integrate, special, stats
 
 from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import entropy
-from nsnn_neuro.measures.information.entropy.best_upper_bound import best_upper_bound, bub_coefficients
-from nsnn_neuro.measures.information.entropy.contingency import plugin_entropy, relevant_responses
-from nsnn_neuro.measures.information.entropy.estimators import (
-    CLOSED_FORMS,
-    grassberger,
-    miller_madow,
-    plugin,
-    profile,
-)
-from nsnn_neuro.measures.information.entropy.extrapolation import (
-    _WEIGHTS,
-    PARTITIONS,
-    _values,
-    _without_one,
-    quadratic_extrapolation,
-)
 
 SAMPLES = st.lists(st.integers(0, 6), min_size=1, max_size=40)
 METHODS = [
@@ -39,21 +23,7 @@ METHODS = [
     "nsb",
     "best-upper-bound",
 ]
-
-
-def relevant_by_search(counts, limit):
-    """The counting of Panzeri & Treves, one more response at a time."""
-    seen, n = sum(c > 0 for c in counts), sum(counts)
-    q = 1 - (n / (n + seen)) ** (1 / n)
-    best, apart = seen, math.inf
-    for extra in range(int(limit) - seen + 1):
-        if extra * q >= 1:
-            break
-        expected = sum(1 - (1 - (1 - extra * q) * (c + 1) / (n + seen)) ** n for c in counts if c > 0)
-        expected += extra * (1 - (1 - q) ** n)
-        if abs(expected - seen) < apart - 1e-9:
-            best, apart = seen + extra, abs(expected - seen)
-    return best
+CLOSED_FORMS = ["chao-shen", "grassberger", "miller-madow", "panzeri-treves", "plugin"]
 
 
 def by_loops(method, counts, k):
@@ -79,7 +49,7 @@ def by_loops(method, counts, k):
     return plain + (relevant - 1) / (2 * n)
 
 
-@pytest.mark.parametrize("method", sorted(CLOSED_FORMS))
+@pytest.mark.parametrize("method", CLOSED_FORMS)
 @given(x=SAMPLES)
 def test_closed_forms_are_their_formulas(method, x):
     counts = np.bincount(x).tolist()
@@ -87,25 +57,8 @@ def test_closed_forms_are_their_formulas(method, x):
     assert abs(value - by_loops(method, counts, 9) / math.log(2)) < 1e-9
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any), st.integers(0, 200))
-def test_relevant_responses_are_those_of_the_search(counts, more):
-    limit = len(counts) + more
-    assert relevant_responses(np.array(counts), limit) == relevant_by_search(counts, limit)
-
-
-def test_relevant_responses_find_the_support():
-    law = np.random.default_rng(0).dirichlet(np.ones(40))
-    counts = np.random.default_rng(1).multinomial(80, law, size=500)
-    naive, counted = (counts > 0).sum(1).mean(), relevant_responses(counts, 200.0).mean()
-    assert naive < 28
-    assert abs(counted - 40) < 0.4 * (40 - naive)
-
-
-def test_plugin_entropy_along_any_axis():
-    counts = np.random.default_rng(0).integers(0, 5, (3, 4, 5))
-    p = counts / counts.sum(1, keepdims=True)
-    assert np.abs(plugin_entropy(counts, axis=1) - entropy_bits(p, axis=1)).max() < 1e-12
-    assert plugin_entropy(np.zeros(3)) == 0.0
+def grassberger(rows):
+    return np.array([entropy(np.repeat(np.arange(c.size), c), method="grassberger").value for c in rows])
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m not in ("quadratic", "nsb", "grassberger")])
@@ -140,12 +93,12 @@ def test_grassberger_has_the_bias_of_its_binomial_form(n):
     law = np.array([0.6, 0.3, 0.1])
     p = stats.multinomial.pmf(counts, n, law)
     alone = -0.5 * (-1) ** n * (special.digamma((n + 1) / 2) - special.digamma(n / 2)) / np.log(2)
-    value = p @ (grassberger(profile(counts, 3.0)) + alone * (counts == n).any(1))
+    value = p @ (grassberger(counts) + alone * (counts == n).any(1))
     low = [q * integrate.quad(lambda x: x ** (n - 1) / (1 - x), 0, 1 - 2 * q)[0] for q in law]
     assert abs(value - (entropy_bits(law) - sum(low) / np.log(2))) < 1e-10
     # two symbols, four samples each: with ln N in place of psi(N) this is +.09 to +.19 bit
     k = np.arange(9)
-    binary = stats.binom.pmf(k, 8, 0.5) @ grassberger(profile(np.column_stack([k, 8 - k]), 2.0))
+    binary = stats.binom.pmf(k, 8, 0.5) @ grassberger(np.column_stack([k, 8 - k]))
     assert abs(binary - 1.0) < 0.015
 
 
@@ -157,116 +110,6 @@ def test_error_bar_of_nsb_is_its_posterior_or_the_jackknife():
     assert many.se_method == "jackknife over samples"
     assert math.isnan(entropy([3], method="miller-madow").se)
     assert entropy([3], method="nsb", n_symbols=8).se > 0
-
-
-def test_extrapolation_is_exact_for_a_quadratic_law_of_the_bias():
-    v, a, b = 1.7, -3.0, 11.0
-    value = sum(w * (v + a * part / 64 + b * (part / 64) ** 2) for part, w in _WEIGHTS.items())
-    assert abs(value - v) < 1e-12
-
-
-@pytest.mark.parametrize("joint", [False, True])
-def test_extrapolation_and_its_jackknife_sample_by_sample(joint):
-    """The same partitions, dealt by hand, and every plug-in value from the samples of its part, with and without each."""
-    rng = np.random.default_rng(0)
-    s, r = np.repeat([0, 1, 2], [14, 9, 7]), rng.integers(0, 4, 30)
-
-    def value_of(keep, quarters):
-        def plain(part):
-            entropies = [plugin_entropy(np.bincount(x[part])) for x in ((r, s, 4 * s + r) if joint else (r,))]
-            return entropies[0] + entropies[1] - entropies[2] if joint else entropies[0]
-
-        halves = [np.mean([plain(keep & (q % 2 == h)) for h in (0, 1)]) for q in quarters]
-        fourths = [np.mean([plain(keep & (q == k)) for k in range(4)]) for q in quarters]
-        return (8 * plain(keep) - 6 * np.mean(halves) + np.mean(fourths)) / 3
-
-    dealer, quarters = np.random.default_rng(1), []
-    for _ in range(PARTITIONS):
-        quarter, turn = np.empty(30, dtype=int), [0, 1, 2]
-        for i in dealer.permutation(30):
-            quarter[i] = turn[s[i]] % 4
-            turn[s[i]] += 1
-        quarters.append(quarter)
-    options = {"rng": np.random.default_rng(1), "joint": joint, "jackknife": True}
-    value, without = quadratic_extrapolation(s, r, 3, 4, **options)
-    all_samples = np.ones(30, dtype=bool)
-    assert abs(value - value_of(all_samples, quarters)) < 1e-12
-    for i in range(30):
-        assert abs(without[i] - value_of(all_samples & (np.arange(30) != i), quarters)) < 1e-12
-
-
-@pytest.mark.parametrize("joint", [False, True])
-def test_extrapolation_jackknife_of_one_table_is_brute_force(joint):
-    table = np.random.default_rng(0).integers(0, 4, (3, 5))
-    without = _without_one(table[None], joint)[0]
-    for i, j in zip(*np.nonzero(table), strict=True):
-        less = table.copy()
-        less[i, j] -= 1
-        assert abs(without[i, j] - _values(less[None], joint)[0]) < 1e-12
-
-
-def test_extrapolation_takes_all_halves_and_quarters():
-    rng = np.random.default_rng(0)
-    r = rng.integers(0, 8, 64)
-    s = np.zeros(64, dtype=int)
-    value, without = quadratic_extrapolation(s, r, 1, 8, rng=rng, joint=False, jackknife=True)
-    # the same from the expected plug-in entropy of halves and quarters drawn at random, which 10 partitions approach
-    counts = np.bincount(r, minlength=8)
-    draws = {n: rng.multivariate_hypergeometric(counts, n, size=20000) for n in (32, 16)}
-    means = {n: plugin_entropy(c) for n, c in draws.items()}
-    expected = (8 * plugin_entropy(counts) - 6 * means[32].mean() + means[16].mean()) / 3
-    spread = np.hypot(2 * means[32].std() / np.sqrt(20), means[16].std() / 3 / np.sqrt(40))
-    assert abs(value - expected) < 4 * spread
-    assert abs(without.mean() - value) < 0.02
-
-
-@pytest.mark.parametrize(("n", "k"), [(20, 10), (60, 100), (300, 30)])
-def test_best_upper_bound_bounds_bias_and_error(n, k):
-    a, bound = bub_coefficients(n, float(k))
-    rng = np.random.default_rng(0)
-    j = np.arange(n + 1)
-    tail = -special.xlogy(j / n, j / n) + (1 - j / n) / (2 * n)
-    full = np.concatenate([a, tail[a.size :]])
-    bounds = {"plugin": plugin, "miller-madow": miller_madow}
-    laws = [np.full(k, 1 / k), *rng.dirichlet(np.full(k, 0.1), 3), *rng.dirichlet(np.ones(k), 3)]
-    for law in laws:
-        truth = entropy_bits(law)
-        bias = (stats.binom.pmf(j, n, law[:, None]) @ full).sum() / np.log(2) - truth
-        value = best_upper_bound(profile(rng.multinomial(n, law, size=4000), float(k)))
-        error = value.std() / np.sqrt(4000)
-        assert abs(value.mean() - truth - bias) < 4 * error  # the bias is exact: the estimator is linear
-        assert np.sqrt(bias**2 + value.var()) < bound
-    worst = {
-        name: max(
-            abs(f(profile(rng.multinomial(n, law, size=4000), float(k))).mean() - entropy_bits(law))
-            for law in laws
-        )
-        for name, f in bounds.items()
-    }
-    mine = max(
-        abs((stats.binom.pmf(j, n, p[:, None]) @ full).sum() / np.log(2) - entropy_bits(p)) for p in laws
-    )
-    assert mine < worst["plugin"]
-    assert n > k or mine < worst["miller-madow"]
-
-
-@pytest.mark.parametrize(("n", "k"), [(20, 10), (25, 100)])
-def test_best_upper_bound_is_near_the_least_of_all(n, k):
-    """The least bound over all coefficients: linear programs for the larger of |bias| + weight * SD, over the weights."""
-    p = np.unique(np.append(np.linspace(0, 1, 201) ** 2, 1 / k))
-    f = 2 * np.minimum(k, 1 / np.maximum(p, 1e-300))
-    rows, right = f[:, None] * stats.binom.pmf(np.arange(n + 1), n, p[:, None]), -f * special.xlogy(p, p)
-    steps = np.diff(np.eye(n + 1), axis=0) * np.sqrt(n)
-    bias, sd = (np.zeros((p.size, 2)) - [1, 0]), (np.zeros((n, 2)) - [0, 1])
-    blocks = np.vstack([np.hstack([sign * x, y]) for x, y in ((rows, bias), (steps, sd)) for sign in (1, -1)])
-    limits = np.concatenate([right, -right, np.zeros(2 * n)])
-    free = [(None, None)] * (n + 1) + [(0, None)] * 2
-    least = np.inf
-    for weight in np.logspace(-0.5, 1.0, 7):
-        cost = np.append(np.zeros(n + 1), [1, weight])
-        found = optimize.linprog(cost, A_ub=blocks, b_ub=limits, bounds=free, method="highs")
-        least = min(least, np.hypot(*found.x[-2:]) / np.log(2))
-    assert 0.99 * least < bub_coefficients(n, float(k))[1] < 1.25 * least
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -364,3 +207,18 @@ def test_seed_draws_the_partitions():
 def test_bad_arguments_are_named(options, message):
     with pytest.raises(NsnnError, match=message):
         entropy(**options)
+
+
+def test_alphabet_must_be_told_or_is_taken_with_a_warning():
+    told = entropy([0, 1, 3, 1], method="nsb", n_symbols=4)
+    taken = entropy([0, 1, 3, 1], method="nsb")
+    assert told.value == taken.value
+    assert told.warning is None
+    assert "n_symbols not given: took 4, the range of the values in x" in taken.warning
+    words = entropy([[0, 0], [1, 2], [0, 1]], method="nsb")
+    assert "took 6, the product of the letters' ranges" in words.warning
+    assert entropy([[0, 1]] * 3, method="nsb", n_symbols=2**62).value > 0
+    with pytest.raises(NsnnError, match=r"n_symbols = 2: .*at least the 3 symbols that occur"):
+        entropy([0, 1, 3, 1], method="nsb", n_symbols=2)
+    with pytest.raises(NsnnError, match="give n_symbols"):
+        entropy([[0] * 2000, [1] * 2000], method="nsb")

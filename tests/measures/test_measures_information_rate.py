@@ -14,7 +14,6 @@ from scipy.stats import kstest, norm
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import SilentNeuronWarning, direct_information_rate, word_entropies
-from nsnn_neuro.measures.information.information_rate import _cut, _jackknife, _line_weights
 
 BIN = 0.01
 
@@ -158,13 +157,17 @@ def test_value_is_the_intercept_of_the_lines_of_both_entropies():
 
 def test_error_bars_equal_leaving_parts_out_by_hand():
     """Without correction: noise entropies and word frequencies of the other stretches, or trials."""
-    letters = independent_bins(np.random.default_rng(4), n_trials=12, n_bins=60)[0]
-    lengths, n_groups = np.array([1, 2]), {"time": 20, "trials": 12}
-    weight = _line_weights(lengths) / (lengths * BIN)
+    letters = independent_bins(np.random.default_rng(4), n_trials=24, n_bins=60)[0].astype(int)
+    lengths, n_groups = np.array([1, 2]), {"time": 20, "trials": 20}
+    more: dict[str, Any] = {"bias": "none", "word_lengths": lengths}
+    assert word_entropies(trains_of(letters), **keywords(letters, **more))["well_sampled"].all()
+    weight = np.linalg.pinv(np.stack([1 / lengths, np.ones(2)], axis=1))[1] / (
+        lengths * BIN
+    )  # of the intercept
     for over, groups in n_groups.items():
         left_out = np.zeros(groups)
         for length, w in zip(lengths, weight, strict=True):
-            words = _cut(letters.astype(int), int(length))
+            words = letters[:, : 60 // length * length].reshape(24, -1, length)
             axis = 1 if over == "time" else 0
             group = np.arange(words.shape[axis]) * groups // words.shape[axis]
             for g in range(groups):
@@ -172,14 +175,9 @@ def test_error_bars_equal_leaving_parts_out_by_hand():
                 total, noise = plain_entropies(rest.reshape(len(rest), -1), int(length))
                 left_out[g] += w * (total - noise)
         expected = np.sqrt((groups - 1) / groups * ((left_out - left_out.mean()) ** 2).sum())
-        e = rate_of(letters, bias="none", over=over, word_lengths=lengths)
+        e = rate_of(letters, over=over, **more)
         assert e.se_method == f"jackknife over {groups} groups of {over}"
-        got = _jackknife([_cut(letters.astype(int), int(k)) for k in lengths], weight, "none", over)[0]
-        assert_allclose(got, expected, rtol=1e-9)
-        if word_entropies(trains_of(letters), **keywords(letters, bias="none", word_lengths=lengths))[
-            "well_sampled"
-        ].all():
-            assert_allclose(e.se, expected, rtol=1e-9)
+        assert_allclose(e.se, expected, rtol=1e-9)
 
 
 # --- known rates ---

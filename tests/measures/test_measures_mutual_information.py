@@ -24,17 +24,16 @@ from scipy import special, stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import as_trains, entropy, mutual_information
-from nsnn_neuro.measures.information.entropy.contingency import (
-    contingency,
-    panzeri_treves_bias,
-    plugin_information,
-    relevant_responses,
-)
-from nsnn_neuro.measures.information.entropy.entropy import SYMMETRIC
-from nsnn_neuro.measures.information.limits import zero_spread
-from nsnn_neuro.measures.information.mutual_information import _ALWAYS, information_of_tables
-from nsnn_neuro.measures.information.predictive_bound import predictive_bound
 
+SYMMETRIC = [
+    "plugin",
+    "miller-madow",
+    "panzeri-treves",
+    "chao-shen",
+    "grassberger",
+    "nsb",
+    "best-upper-bound",
+]
 BIASES = [*SYMMETRIC, "quadratic"]
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=60)
 WORDS = {"words of 4 bins": binary_words(4, 4, 0.05, 0.5), "words of 6 bins": binary_words(8, 6, 0.05, 0.5)}
@@ -97,8 +96,6 @@ def test_plain_information_is_the_double_sum(pairs):
     value = plain(s, r)
     assert abs(value - total) < 1e-10
     assert value > -1e-10
-    table = contingency(*(np.unique(x, return_inverse=True)[1] for x in (s, r)), len(set(s)), len(set(r)))
-    assert abs(plugin_information(table) - value) < 1e-10
 
 
 @given(PAIRS, st.lists(st.integers(0, 2), min_size=6, max_size=6))
@@ -139,43 +136,11 @@ def test_information_is_the_difference_of_the_estimated_entropies(bias):
     assert abs(value - (entropy(r, **options).value - given_s)) < 1e-10
 
 
-def test_panzeri_treves_subtracts_its_bias():
-    table = np.random.default_rng(3).poisson(0.8, (5, 4, 9))
-    per_stimulus = relevant_responses(table, (table.sum(1) > 0).sum(1)[:, None])
-    for k in range(5):
-        n, seen = table[k].sum(), (table[k].sum(0) > 0).sum()
-        bias = (sum(per_stimulus[k] - 1) - (seen - 1)) / (2 * n * np.log(2))
-        assert abs(panzeri_treves_bias(table[k]) - bias) < 1e-12
-        value = information_of_tables(table[k], SYMMETRIC["panzeri-treves"], float(seen))
-        assert abs(value - (plugin_information(table[k]) - bias)) < 1e-12
-    s, r = np.nonzero(table[0])
-    s, r = np.repeat(s, table[0][s, r]), np.repeat(r, table[0][s, r])
-    default = mutual_information(s, r, n_shuffle=0)
-    assert default.correction == "panzeri-treves"
-    assert abs(default.value - (plugin_information(table[0]) - panzeri_treves_bias(table[0]))) < 1e-12
-
-
-@pytest.mark.parametrize("name", ["words of 4 bins", "words of 6 bins", "counts"])
-def test_panzeri_treves_at_four_trials_per_response(name):
-    channel = COUNTS if name == "counts" else WORDS[name]
-    n_s, n_r = channel.law.shape
-    tables = channel.tables(4 * n_r, 4000 if n_r < 64 else 400, np.random.default_rng(0))
-    seen = (tables > 0).sum(-1)
-    degrees = (seen - 1).sum(-1) - ((tables.sum(1) > 0).sum(-1) - 1)
-    uncorrected = plugin_information(tables)
-    naive = (uncorrected - degrees / (2 * 4 * n_r * n_s * np.log(2))).mean() - channel.information
-    counted = uncorrected - panzeri_treves_bias(tables)
-    left = counted.mean() - channel.information
-    assert abs(left) + 2 * counted.std() / np.sqrt(len(counted)) < 0.02
-    assert naive > 0.02
-    assert naive > 2.5 * abs(left)
-
-
 @pytest.mark.parametrize("bias", [b for b in SYMMETRIC if b != "grassberger"])
 def test_error_bar_is_the_brute_force_jackknife(bias):
     rng = np.random.default_rng(4)
     s, r = np.append([0, 0, 1, 1], rng.integers(0, 3, 50)), np.append([0, 1, 2, 3], rng.integers(0, 4, 50))
-    table = contingency(s, r, 3, 4)
+    table = np.histogram2d(s, r, (3, 4))[0]
     assert min(table.sum(0).min(), table.sum(1).min()) > 1  # the alphabets stay when a sample goes
 
     def value(i):
@@ -341,7 +306,9 @@ def test_warning_names_the_numbers_and_the_cure():
         r[:8] = (np.arange(8)[:, None] >> np.arange(3)) & 1
         warning = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning
         expected = f"{8 * each - 1} trials per stimulus for 8 responses, fewer than {each} for each: {bias} may be biased; "
-        always = _ALWAYS.get(bias)
+        always = None
+        if bias == "best-upper-bound":
+            always = "what is left of its entropies' biases need not cancel in their difference"
         assert warning == expected + "take more trials or fewer responses" + (f"; {always}" if always else "")
         s, r = np.append(s, [0, 1]), np.vstack([r, r[:2]])
         assert mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning == always
@@ -422,19 +389,6 @@ def test_information_is_at_most_that_of_the_stimuli():
     assert abs(nothing) < 1e-14  # a difference of two equal entropies, whose sums may be rounded differently
 
 
-def test_zero_spread_is_that_of_permuted_stimuli():
-    for n_s, trials, n_r, rate in ((2, 200, 2, 5.0), (8, 20, 64, 0.3), (5, 100, 10, 1.0)):
-        rng = np.random.default_rng(n_s)
-        s = np.repeat(np.arange(n_s), trials)
-        r = rng.choice(n_r, s.size, p=rng.dirichlet(np.full(n_r, rate)))
-        tables = [contingency(rng.permutation(s), r, n_s, n_r) for _ in range(1000)]
-        values = plugin_information(np.array(tables))
-        fourth = ((values - values.mean()) ** 4).mean() / values.var() ** 2
-        error = values.std() * math.sqrt((fourth - 1) / 4000)
-        # the Poisson cells are an approximation: within 6 % on these tables
-        assert abs(values.std() - zero_spread(tables[0])) < 4 * error + 0.06 * values.std()
-
-
 @pytest.mark.parametrize("n_s", [2, 8])
 def test_two_error_bars_hold_zero_information_of_two_by_few_responses(n_s):
     """A jackknife alone is too small where the plug-in is small by chance: with two by two cells in a fifth of the tables."""
@@ -444,18 +398,6 @@ def test_two_error_bars_hold_zero_information_of_two_by_few_responses(n_s):
     assert all(e.warning is None for e in found)
     held = np.mean([abs(e.value) <= 2 * e.se for e in found])
     assert held >= 0.95 - 4 * math.sqrt(0.95 * 0.05 / 200)
-
-
-@pytest.mark.parametrize("informative", [True, False], ids=["informative", "zero information"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_bound_by_prediction_is_below_the_information(kind, informative):
-    """And not trivially so: above half of the information of words of 8 bins with 50 trials."""
-    channel = words_of_kind(kind, 4, 8, informative=informative)
-    tables = channel.tables(50, 100, np.random.default_rng(2))
-    bounds = [predictive_bound(*channel.samples(t), 4) for t in tables]
-    above = np.mean([b.value - 2.5 * b.se > channel.information + 1e-9 for b in bounds])
-    assert above <= 0.05
-    assert np.mean([b.value for b in bounds]) > 0.5 * channel.information - 1e-9
 
 
 def honest(e, truth):

@@ -1,4 +1,5 @@
-"""Linear reconstruction against Gaussian channels, whose Wiener filter, error and information are known."""
+"""Linear reconstruction against Gaussian channels, whose Wiener filter, error and information are known; their coherence."""
+# Imports internals: public functions take spikes, the output of a Gaussian channel is a signal.
 
 import warnings
 from typing import Any
@@ -18,6 +19,7 @@ from nsnn_neuro.measures import (
     coherence_information,
     linear_reconstruction,
 )
+from nsnn_neuro.measures.spectral.coherence import segment_spectra
 from nsnn_neuro.measures.spectral.reconstruction import reconstruct
 
 RATE, NPERSEG, NOISE, TAPS = 1000.0, 250, 0.5, [0.5, 0.5]
@@ -233,3 +235,39 @@ def test_few_segments_are_told():
     rng = np.random.default_rng(7)
     r = of_arrays(*channel(rng, 2500), folds=2)
     assert r.information.warning == "only 5.0 independent segments behind a filter"
+
+
+def test_coherence_of_a_gaussian_channel():
+    """y = filtered x + white noise: C(f) = S/(S + N), S = |H(f)|^2; mean of the log form over repeats.
+
+    E[-ln(1 - C')] = -ln(1 - C) + 1/(K - 1) exactly for segments without overlap. The Hann window smooths C
+    over two bins of 4 Hz, where log C of this channel is nearly straight: the sum's bias is below 0.1
+    standard errors.
+    """
+    rng = np.random.default_rng(5)
+    n, nperseg, noise = 12_000, 250, 0.5
+    b, a = [0.5, 0.5], [1.0]
+    information, used = [], slice(1, -1)  # the real-valued ends follow another law
+    for _ in range(200):
+        x = rng.normal(size=n)
+        y = sp.lfilter(b, a, x) + noise * rng.normal(size=n)
+        spectra = segment_spectra(x, y[None], RATE, nperseg, 0)
+        information.append(-np.log(1 - spectra.coherence()[used]).sum())
+    power = np.abs(sp.freqz(b, a, spectra.f[used], fs=RATE)[1]) ** 2
+    expected = np.log1p(power / noise**2).sum() + power.size / (n / nperseg - 1)
+    assert spectra.n_effective == n / nperseg
+    assert abs(z_of_mean(information, expected)) < 4
+
+
+def test_overlap_counts_as_fewer_independent_segments():
+    """Hann at half overlap: c_1 = 1/6, so K = segments / (1 + 2 (1 - 1/segments) / 36), and E C' = 1/K."""
+    rng = np.random.default_rng(8)
+    n, nperseg, noverlap = 6400, 128, 64
+    segments = (n - noverlap) // 64
+    k = segments / (1 + 2 * (1 - 1 / segments) / 36)
+    means = []
+    for _ in range(200):
+        spectra = segment_spectra(rng.normal(size=n), rng.normal(size=(1, n)), RATE, nperseg, noverlap)
+        means.append(spectra.coherence()[2:-2].mean())
+    assert_allclose(spectra.n_effective, k, rtol=1e-9)
+    assert abs(z_of_mean(means, 1 / k)) < 4

@@ -11,8 +11,15 @@ from neo.core.spiketrainlist import SpikeTrainList
 from numpy.testing import assert_array_equal
 
 from nsnn_neuro import NsnnError
-from nsnn_neuro.measures import SilentNeuronWarning, as_repeats, as_trains, positive, read_signal, warn_silent
-from nsnn_neuro.measures.trains import nan_ratio
+from nsnn_neuro.measures import (
+    SilentNeuronWarning,
+    allan_factor,
+    as_repeats,
+    as_trains,
+    positive,
+    read_signal,
+    warn_silent,
+)
 
 
 def array_block(trials, t_stop=1.0, t_start=0.0):
@@ -300,4 +307,12 @@ def test_helpers():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_silent(np.ones(3), "m", "are mute")
-        assert_array_equal(nan_ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0])), [0.25, np.nan])
+
+
+def test_a_silent_neuron_is_nan_without_a_warning_of_numpy():
+    trials = array_block([[[0.1, 0.2, 0.7], []]] * 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", SilentNeuronWarning)
+        # counts 2, 0, 1, 0 in each trial: differences 2, 1, 1, with squares of mean 2, over twice the mean count .75
+        assert_array_equal(allan_factor(trials, window=0.25 * pq.s), [4 / 3, np.nan])

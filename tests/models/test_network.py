@@ -13,15 +13,18 @@ from brian2 import Hz, have_same_dimensions, ms, mV
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import nsnn_neuro as nsnn
 from nsnn_neuro import (
     LIF,
     AllToAll,
     AlphaSynapse,
     Between,
     ConductanceSynapse,
+    ConnectionRule,
     Constant,
     DeltaSynapse,
     DistanceDependent,
+    Distribution,
     EscapeNoise,
     ExponentialSynapse,
     FixedInDegree,
@@ -38,9 +41,9 @@ from nsnn_neuro import (
     Population,
     Projection,
     Relay,
+    Synapse,
     WhiteNoise,
 )
-from nsnn_neuro.models import connectivity, distributions, synapses
 
 VOLTS = LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 PLAIN = LIF(tau_m=20 * ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=2 * ms)
@@ -276,7 +279,7 @@ def test_weights_of_random_number_are_checked_when_drawn():
 
 def test_a_rule_of_ones_own_that_goes_astray_is_named():
     @dataclasses.dataclass(frozen=True, eq=False)
-    class Off(connectivity.ConnectionRule):
+    class Off(ConnectionRule):
         def connect(self, pre, post, rng):
             return np.arange(pre.n), np.arange(pre.n)
 
@@ -427,10 +430,14 @@ VALUES = st.one_of(
 
 
 def test_every_record_is_among_the_examples():
-    made = {type(example).__name__ for example in EXAMPLES}
-    bases = {"ConnectionRule", "Distribution", "Synapse"}
-    for module in (connectivity, distributions, synapses):
-        assert set(module.__all__) <= made | bases
+    bases = (ConnectionRule, Distribution, Synapse)
+    kinds = {
+        c
+        for c in (getattr(nsnn, name) for name in nsnn.__all__)
+        if isinstance(c, type) and issubclass(c, bases)
+    }
+    elsewhere = {nsnn.AveragePooling, nsnn.Convolution}  # test_convolution.py
+    assert kinds <= {type(example) for example in EXAMPLES} | elsewhere | {*bases}
 
 
 @settings(max_examples=300)

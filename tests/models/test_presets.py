@@ -17,6 +17,7 @@ from nsnn_neuro import (
     DeltaSynapse,
     EscapeNoise,
     Gaussian,
+    Neuron,
     NsnnError,
     NSNNNeuron,
     Relay,
@@ -29,7 +30,6 @@ from nsnn_neuro import (
     recurrent,
     theory,
 )
-from nsnn_neuro.models.neurons import Neuron
 
 NOISE = EscapeNoise(Gaussian(0.4))
 

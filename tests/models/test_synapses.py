@@ -11,8 +11,15 @@ import pytest
 from brian2 import Hz, ms, mV
 from scipy.integrate import solve_ivp
 
-from nsnn_neuro import AlphaSynapse, ConductanceSynapse, DeltaSynapse, ExponentialSynapse, NsnnError, Synapse
-from nsnn_neuro.core.parameters import parameter
+from nsnn_neuro import (
+    AlphaSynapse,
+    ConductanceSynapse,
+    DeltaSynapse,
+    ExponentialSynapse,
+    NsnnError,
+    Synapse,
+    parameter,
+)
 
 TAU = 5e-3
 

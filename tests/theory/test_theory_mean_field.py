@@ -62,16 +62,6 @@ def test_silence_is_a_fixed_point_without_drive():
     assert theory.brunel_rates(g=5, eta=0)[0] == 0
 
 
-def test_pairs_of_roots_between_two_points_are_found():
-    from nsnn_neuro.theory.mean_field import _roots
-
-    function = lambda x: (x - 0.501) * (x - 0.502) * (x - 0.9)  # noqa: E731
-    assert _roots(function, np.linspace(0, 1, 11)) == pytest.approx([0.501, 0.502, 0.9], abs=1e-9)
-    assert _roots(lambda x: -function(x), np.linspace(0, 1, 11)) == pytest.approx(
-        [0.501, 0.502, 0.9], abs=1e-9
-    )
-
-
 def test_bad_arguments_are_named():
     with pytest.raises(NsnnError, match="g = -1"):
         theory.brunel_rates(g=-1, eta=2)

@@ -7,7 +7,6 @@ import pytest
 from brian2 import ms, mV
 
 from nsnn_neuro import NsnnError, theory
-from nsnn_neuro.theory.lif import multiplicative
 
 CELL = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 
@@ -82,10 +81,12 @@ def test_calculi_translate_into_each_other():
 def test_more_cells_change_nothing():
     """Threshold integration with 4,000 cells: 1e-4, from noise of a twentieth to .8 of V - v_zero."""
     mu, sigma = np.array([0.5, 0.8, 1.5])[:, None], np.array([0.05, 0.3, 0.8])
-    more = multiplicative._in_logarithms(mu, sigma, -0.8, "ito", 1.0, 1.0, 0.0, 0.0)
+    # y = log of the distance from v_zero = -.8, relative to the threshold's
+    drift = theory.Drift(lambda y: (mu + 0.8) / 1.8 * np.exp(-y) - 1 - sigma**2, unit="1")
+    more = {"tau_m": 1.0, "tau_refrac": 0.0, "v_spike": 0.0, "v_reset": np.log(0.8 / 1.8)}
     for found, function in zip(both(mu, sigma, -0.8, "ito"), (theory.fp_rate, theory.fp_cv), strict=True):
         assert found.shape == (3, 3)
-        assert np.max(np.abs(found / function(**more, cells=4000) - 1)) < 1e-4
+        assert np.max(np.abs(found / function(drift, sigma, **more, cells=4000) - 1)) < 1e-4
 
 
 def test_units():

@@ -7,7 +7,6 @@ import pytest
 from brian2 import Hz, ms, mV
 
 from nsnn_neuro import NsnnError, theory
-from nsnn_neuro.theory.lif import shot_noise
 
 CELL = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 
@@ -64,17 +63,6 @@ def test_diffusion_limit(mu, sigma):
         first = 2 * off[1:] - off[:-1]
         assert abs((4 * first[1] - first[0]) / 3) < 2e-4
         assert abs(off[0]) > 0.02  # the limit isn't reached by itself
-
-
-@pytest.mark.parametrize(("mu", "down"), [(-0.3, -0.1), (1.0, -0.2137), (1.4, -0.2137)])
-def test_refinement_changes_nothing(monkeypatch, mu, down):
-    """The same on a grid three times finer to begin with, inhibition commensurate or not, mu below, at and above v_thresh."""
-    more = {"weight_inh": down, "rate_inh": 1.5}
-    first = both(mu, 0.2, 4.0, **more)
-    monkeypatch.setattr(shot_noise, "_PER_JUMP", 24)
-    monkeypatch.setattr(shot_noise, "_AIM", 1.0)
-    for a, b in zip(first, both(mu, 0.2, 4.0, **more), strict=True):
-        assert abs(a / b - 1) < 5e-6
 
 
 def intervals(mu, weight, rate, weight_inh, rate_inh, n, seed):
