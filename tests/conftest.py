@@ -1,4 +1,5 @@
 """What every test gets: no windows, no deadlines, a guard of global state, a look for a compiler."""
+# Imports an internal: only a run opens `frozen_heap`, here a session of tests does.
 
 from __future__ import annotations
 

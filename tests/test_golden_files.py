@@ -1,4 +1,5 @@
 """Files that earlier code wrote still load, and give the values that they were saved with, wherever the code stands now."""
+# Imports internals: a sweep is resumed under another provenance and without running points.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """The trimmed Cython target: results identical to Brian2's, from code that reads only what it uses."""
+# Imports internals: the generated code and the modules that are compiled from it do not appear in results.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Engines: choice and fall-back, global state restored, progress, and the user's own Brian2 model left alone."""
+# Imports internals: it replaces compilers and states of Brian2 that no argument sets.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """The pieces of assembly that have an oracle of their own: the joint OU step, release after refractoriness, captured names."""
+# Imports internals: of one step there is an exact law, of the spikes of a simulation there is none.
 
 from __future__ import annotations
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import cmath
 import importlib.util
 import math
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 from brian2 import Function, Network, NeuronGroup, ms
+from brian2.codegen.generators.cython_generator import CythonCodeGenerator
 from numba import njit
 from scipy import stats
 
-from nsnn_neuro.brian import engine
+from nsnn_neuro import brian
 from nsnn_neuro.brian import philox as kn
 
 # Random123's known answers for philox4x32-10: counter and key -> output
@@ -87,9 +89,10 @@ def test_normals_of_generated_code_are_those_of_numpy():
     pair = Function(lambda r, a: 0.0 * r, arg_units=[1, 1], return_unit=1, arg_types=["float"] * 2)
     code = kn.HEADER + "\nstatic inline double of_pair(double r, double a) {\n"
     code += "    return nsnn_box_muller((uint32_t)r, (uint32_t)a);\n}\n"
-    engine._implement(pair, lambda r, a: 0.0 * r, "of_pair", "double r, double a", code)
-    with engine.running("cython"):
-        group = NeuronGroup(n, "z : 1\ny : 1", namespace=engine.functions(), dt=1 * ms, name="normals_of_c")
+    code = f'cdef extern from *:\n    """\n{textwrap.indent(code, "    ")}    """\n    double of_pair(double r, double a) nogil\n'
+    pair.implementations.add_implementation(CythonCodeGenerator, code=code, name="of_pair")
+    with brian.running("cython"):
+        group = NeuronGroup(n, "z : 1\ny : 1", namespace=brian.functions(), dt=1 * ms, name="normals_of_c")
         group.run_regularly(
             "z = keyed_normal(t_in_timesteps, i, 5, 3, 2, 11, -7)\n"
             "y = keyed_normal_in_turn(2, t_in_timesteps, i, 5, 3, 2, 11, -7)",

@@ -1,4 +1,5 @@
 """C++ standalone: one compiled program serves every run of the same equations and sizes, with the results of a fresh build."""
+# Imports internals: it counts and replaces compilations, which leave results as they are.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """`replaced`: a file is the new one, or what was there."""
+# Imports internals: files that the package writes do not show each moment of their replacement.
 
 from __future__ import annotations
 

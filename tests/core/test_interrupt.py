@@ -1,4 +1,5 @@
 """Ctrl-C while the command starts; while it compiles: tests/test_standalone.py."""
+# Imports internals: the command decides on signal handlers before anything public is imported.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Files that aren't what they say: damaged, too large for the memory, or leading out of themselves."""
+# Imports internals: damaged configurations and sweep folders are read without the start of a command for each.
 
 import lzma
 import os

@@ -1,4 +1,5 @@
 """The folder of compiled models: entries are whole or not there, damaged ones are not trusted, old ones go."""
+# Imports internals: entries of the cache are damaged, kept and removed without a compiler.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """What lies in the cache is executed: entries that others could have made or changed are not used, nor are damaged ones."""
+# Imports internals: entries that others made are offered without a compiler.
 
 from __future__ import annotations
 

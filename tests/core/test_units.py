@@ -1,4 +1,5 @@
 """The unit border: what comes in as a quantity is an SI float inside, and comes out as one again."""
+# Imports internals: every public function has this border, and none shows all of it.
 
 from __future__ import annotations
 

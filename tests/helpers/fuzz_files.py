@@ -5,6 +5,7 @@
 Case number k is made from the seed (20260, kind, k) alone. Each case ends in a named error or in an equal result, in less than
 20 s of CPU time; the program prints one line of JSON with the counts, what went wrong, the slowest case and the peak of memory.
 """
+# Imports internals: thousands of damaged files are read without the start of a command for each.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """A disk that is full at any write, a process killed in a save: the old file or the new one; a named error, nothing left behind."""
+# Imports an internal: of a sweep's files one is written alone.
 
 from __future__ import annotations
 

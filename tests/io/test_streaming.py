@@ -1,4 +1,5 @@
 """A run whose spikes wait on the disk gives the file and the Block of a run in one piece, in memory that doesn't grow with it."""
+# Imports internals: windows and sorted runs are made small, so that a short run has many.
 
 import errno
 import io

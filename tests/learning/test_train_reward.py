@@ -1,4 +1,5 @@
 """Training by reward: per sample the reference's score function, unbiased in depth, with baselines that leave the mean alone."""
+# Imports an internal: hidden spikes and gradients of each batch, which training adds up, are read after each sweep.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Connection rules against their laws: exact degrees, enumerated patterns, binomial counts, the law of distance."""
+# Imports an internal: chunks of pairs are made small, so that few pairs have many.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Tails and log-odds of escape families: 500 digits, cdf and pdf, and the text against the NumPy functions."""
+# Imports internals: far tails, which training uses only inside its gradients.
 
 from __future__ import annotations
 
