@@ -15,7 +15,7 @@ import neo
 import numpy as np
 
 from .core import units
-from .core.checks import whole
+from .core.checks import suggest_keywords, whole
 from .core.deprecated import renamed_names
 from .core.errors import NsnnError
 from .io.block import build_block
@@ -65,6 +65,7 @@ def _rng(seed: Any) -> np.random.Generator:
     return np.random.default_rng(whole(seed, 0, "seed"))
 
 
+@suggest_keywords
 def gaussian(x: Any, *, sd: float, seed: int) -> np.ndarray:
     """Additive noise: x + sd xi, xi normal and independent for each value, clipped to 0 to 1.
 
@@ -89,6 +90,7 @@ def gaussian(x: Any, *, sd: float, seed: int) -> np.ndarray:
     return np.asarray(np.clip(x + sd * rng.standard_normal(x.shape), 0.0, 1.0))
 
 
+@suggest_keywords
 def multiplicative(x: Any, *, sd: float, seed: int) -> np.ndarray:
     """Speckle: x (1 + sd xi), xi normal and independent for each value, clipped to 0 to 1. A value of 0 stays 0.
 
@@ -101,6 +103,7 @@ def multiplicative(x: Any, *, sd: float, seed: int) -> np.ndarray:
     return np.asarray(np.clip(x * (1 + sd * rng.standard_normal(x.shape)), 0.0, 1.0))
 
 
+@suggest_keywords
 def salt_and_pepper(x: Any, *, p: float, seed: int) -> np.ndarray:
     """Replace each value with probability p, by 0 or 1 with equal probability.
 
@@ -126,6 +129,7 @@ def salt_and_pepper(x: Any, *, p: float, seed: int) -> np.ndarray:
     return np.where(draw < p, np.where(draw < p / 2, 0.0, 1.0), x)
 
 
+@suggest_keywords
 def occlusion(x: Any, *, size: int, shape: tuple[int, int] | None = None, seed: int) -> np.ndarray:
     """Set a square of size x size pixels to 0 in each image, at a uniformly drawn place inside the image.
 
@@ -168,6 +172,7 @@ def occlusion(x: Any, *, size: int, shape: tuple[int, int] | None = None, seed: 
     return np.where(hidden.reshape(values.shape), 0.0, values)
 
 
+@suggest_keywords
 def drop_events(events: Any, *, p: float, seed: int) -> np.ndarray:
     """Delete each event, or each spike, with probability p.
 
@@ -199,6 +204,7 @@ def drop_events(events: Any, *, p: float, seed: int) -> np.ndarray:
     return np.where(rng.random(given.shape) >= p, given, np.zeros((), given.dtype))
 
 
+@suggest_keywords
 def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
     """Delete each spike with probability p.
 
@@ -229,6 +235,7 @@ def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
     return _with_spikes(block, spikes, spikes.trial[kept], spikes.neuron[kept], spikes.times[kept], done)
 
 
+@suggest_keywords
 def insert_spikes(block: neo.Block, *, rate: Any, seed: int) -> neo.Block:
     """Add the spikes of a Poisson process of this rate to each train, regardless of refractoriness.
 
@@ -313,6 +320,7 @@ def _with_spikes(
     return new
 
 
+@suggest_keywords
 def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
     """Multiply each weight by 1 + sd xi, xi normal and independent: device mismatch relative to the weight.
 
@@ -343,6 +351,7 @@ def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
     return _with_weights(net, lambda w: w * (1 + sd * rng.standard_normal(w.shape)))
 
 
+@suggest_keywords
 def quantise(net: Network, *, bits: int) -> Network:
     """Round the weights of a network to `bits` bits: to the nearest k step, |k| <= 2^(bits - 1) - 1.
 

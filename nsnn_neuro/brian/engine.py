@@ -14,7 +14,6 @@ import os
 import shutil
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from scipy import special
 
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
+from ..core.warn import warn
 from . import cython_target, global_state, philox, standalone
 from .global_state import frozen_heap, taking_turns
 
@@ -141,9 +141,7 @@ def choose(engine: str) -> str:
     cure = "install one (Debian: apt-get install g++; macOS: xcode-select --install)"
     if engine == "cpp":
         raise NsnnError(f'engine = "cpp" needs a C++ compiler: {cure}, or use engine="numpy"')
-    warnings.warn(
-        f"no C++ compiler found: running with NumPy code generation; {cure}", NoCompilerWarning, stacklevel=4
-    )
+    warn(f"no C++ compiler found: running with NumPy code generation; {cure}", NoCompilerWarning)
     return "numpy"
 
 

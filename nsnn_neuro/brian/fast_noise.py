@@ -20,7 +20,7 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.core.functions import DEFAULT_FUNCTIONS, FunctionImplementationContainer
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
-from ..core.checks import check_seed
+from ..core.checks import check_seed, suggest_keywords
 from ..core.errors import NsnnError
 from . import philox
 
@@ -95,6 +95,7 @@ def _implementations(name: str, draw: str, key: tuple[int, int], numpy_draw: Cal
 
 
 @contextlib.contextmanager
+@suggest_keywords
 def fast_noise(seed: int | None = None) -> Iterator[int]:
     """Speed up `xi`, `randn()` and `rand()` of a Brian2 model inside the block, by drawing in vectorised blocks.
 

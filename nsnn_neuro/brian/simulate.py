@@ -12,7 +12,7 @@ import numpy as np
 from brian2 import Network, second
 
 from ..core import units
-from ..core.checks import whole
+from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.spikes import Trains
 from ..models import network as nsnn_network
@@ -26,6 +26,7 @@ from .simulation import JointRun, Run
 __all__ = ["check_together", "simulate", "simulate_together"]
 
 
+@suggest_keywords
 def simulate(
     model: Neuron | nsnn_network.Network,
     noise: Noise | None = None,

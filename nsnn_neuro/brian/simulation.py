@@ -71,8 +71,8 @@ class Run:
             raise NsnnError(
                 f"out = {out}: traces of record_v or record_w are in memory: leave one out, or use save(block, {str(out)!r})"
             )
-        check_step(net, self.dt, stacklevel=3)
-        check_delays(net, self.dt, stacklevel=3)
+        check_step(net, self.dt)
+        check_delays(net, self.dt)
 
     def execute(self, target: str, progress: Any) -> neo.Block:
         """Simulate on an engine and return the Block."""

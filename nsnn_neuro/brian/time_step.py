@@ -7,7 +7,6 @@ intended.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from scipy import special
 
 from ..core.parameters import Model
+from ..core.warn import warn
 from ..models.distributions import Distribution
 from ..models.network import Network
 from ..models.neurons import ConductanceBased, IntegrateAndFire, Neuron
@@ -28,7 +28,7 @@ _SHARE_OF_MEMBRANE = 0.2  # longest step, relative to tau_m: the bridge assumes 
 _SLACK = 1e-6  # rounding of a quotient of times, in steps
 
 
-def check_step(network: Network, dt: float, *, stacklevel: int = 2) -> None:
+def check_step(network: Network, dt: float) -> None:
     """Warn if dt (s) exceeds a fifth of tau_m or a third of another time constant of a population.
 
     These are the time constants of slow variables, gates, noise and incoming synapses, except tau_noise of `OUNoise`, whose step is
@@ -40,21 +40,19 @@ def check_step(network: Network, dt: float, *, stacklevel: int = 2) -> None:
             continue
         shortest = float(np.min(neuron.si("tau_m")))
         if dt > _SHARE_OF_MEMBRANE * shortest * (1 + _SLACK):
-            warnings.warn(
+            warn(
                 f"dt = {_ms(dt)} is more than a fifth of tau_m = {_ms(shortest)} of {population.name!r}: the correction "
-                "for crossings between grid points assumes short steps",
-                stacklevel=stacklevel + 1,
+                "for crossings between grid points assumes short steps"
             )
         name, tau = min(_constants(network, population), key=lambda pair: pair[1], default=("", np.inf))
         if dt > _SHARE * tau * (1 + _SLACK):
-            warnings.warn(
+            warn(
                 f"dt = {_ms(dt)} is more than a third of {name} = {_ms(tau)} of {population.name!r}: the step is too "
-                f"long; use dt of at most {_ms(_SHARE * tau)}",
-                stacklevel=stacklevel + 1,
+                f"long; use dt of at most {_ms(_SHARE * tau)}"
             )
 
 
-def check_delays(network: Network, dt: float, *, stacklevel: int = 2) -> None:
+def check_delays(network: Network, dt: float) -> None:
     """Warn if given delays are not multiples of dt (s). Delays drawn from a distribution are rounded without a warning."""
     for name, projection in zip(network.projection_names, network.projections, strict=True):
         given = projection.given_delay
@@ -73,7 +71,7 @@ def check_delays(network: Network, dt: float, *, stacklevel: int = 2) -> None:
                 f"{np.count_nonzero(off)} of {steps.size} delays of {name!r} are not multiples of dt = {_ms(dt)}: "
                 f"they are rounded, by {_ms(worst)} at most"
             )
-        warnings.warn(f"{message}; give multiples of dt, or a shorter dt", stacklevel=stacklevel + 1)
+        warn(f"{message}; give multiples of dt, or a shorter dt")
 
 
 def delay_steps(delay: Any, dt: float) -> np.ndarray:

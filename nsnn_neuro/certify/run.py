@@ -16,7 +16,7 @@ import quantities as pq
 
 from ..brian import engine as engines
 from ..brian.simulate import simulate
-from ..core.checks import check_seed, did_you_mean, whole
+from ..core.checks import check_seed, did_you_mean, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..measures import as_trains
@@ -68,6 +68,7 @@ class Bias(NamedTuple):
     se_percent: float
 
 
+@suggest_keywords
 def certify(
     models: Sequence[str] | str | None = None,
     *,

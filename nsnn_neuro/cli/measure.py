@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import NsnnError
+from ..core.warn import warn
 from .output import aligned, new_parser, show, with_error
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _table(path: str, by: str) -> pd.DataFrame:
             tables.append(measures.tabulate({path: block}, getattr(measures, name), by=by))
         except NsnnError as error:
             refused = str(error)
-            warnings.warn(f"{path}: {name} is left out: {error}", stacklevel=2)
+            warn(f"{path}: {name} is left out: {error}")
     if not tables:
         raise NsnnError(f"{path}: {refused}")
     return pd.concat(tables, ignore_index=True)

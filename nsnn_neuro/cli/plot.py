@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import NsnnError
+from ..core.warn import warn
 from .output import new_parser, output_path
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
         except NsnnError as error:
             if kind == arguments.kind:
                 raise
-            warnings.warn(f"{arguments.file}: {kind} is left out: {error}", stacklevel=2)
+            warn(f"{arguments.file}: {kind} is left out: {error}")
             ax.text(0.5, 0.5, f"no {kind}", transform=ax.transAxes, ha="center", va="center", color=_GREY)
     figure.align_ylabels(figure.axes[:2])
     figure.savefig(target, dpi=200)

@@ -10,12 +10,12 @@ refuses if neighbouring numbers are half a bin or more apart.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from .errors import NsnnError
+from .warn import warn
 
 __all__ = ["EPS", "LEAST", "ResolutionWarning", "index", "rounding", "slack", "spacing"]
 
@@ -89,11 +89,10 @@ def slack(width: float, resolution: float, name: str) -> float:
             f"{name} = {width:.6g} s: spike times of this size are stored {apart:.2g} s apart, too coarsely for such bins; "
             f"take wider bins, or {cure}"
         )
-    warnings.warn(
+    warn(
         f"{name} = {width:.6g} s: spike times of this size are rounded by up to {resolution:.2g} s, {100 * share:.0f} % of a "
         f"bin, so some may be in a neighbouring bin; take wider bins, or {cure}",
         ResolutionWarning,
-        stacklevel=4,
     )
     return min(share, 0.5)
 

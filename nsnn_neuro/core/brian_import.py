@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import Any
 
 from .errors import NsnnError
+from .warn import warn
 
 __all__ = ["VARIABLE", "IgnoredPreferencesWarning", "protect"]
 
@@ -88,11 +89,10 @@ class _Finder(MetaPathFinder):
         sys.meta_path.remove(self)
         if os.environ.get(VARIABLE) is None and os.path.lexists(_FILE):
             os.environ[VARIABLE] = "0"  # no further warnings from worker processes
-            warnings.warn(
+            warn(
                 f"{os.path.abspath(_FILE)} is ignored: Brian2 would evaluate it as Python code. If the file is yours, "
                 f"set the environment variable {VARIABLE}=1 to use it, or {VARIABLE}=0 to hide this warning",
                 IgnoredPreferencesWarning,
-                stacklevel=4,
             )
 
     def _import_preferences(self, execute: Callable[[ModuleType], None], module: Any) -> None:

@@ -7,16 +7,19 @@ the names of the options, so that an option is checked in the same way wherever 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+import functools
+import inspect
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 
-from .errors import NsnnError
+from .errors import ArgumentError, NsnnError
 from .units import describe, floats, shown, si
 
 __all__ = [
+    "SuggestsKeywords",
     "check",
     "check_seed",
     "did_you_mean",
@@ -27,9 +30,12 @@ __all__ = [
     "one_of",
     "options",
     "positive",
+    "refuse_unknown",
+    "suggest_keywords",
     "whole",
 ]
 
+F = TypeVar("F", bound=Callable[..., Any])
 LARGEST = 2**31 - 1
 """The largest number of shuffles, bins, folds and the like: no array holds more elements."""
 
@@ -152,6 +158,55 @@ def one_of(value: Any, choices: Iterable[Any], name: str) -> Any:
         listed = ", ".join(map(repr, known))
         raise NsnnError(f"{name} = {shown(value)}: expected one of {listed}{did_you_mean(value, known)}")
     return value
+
+
+def suggest_keywords(function: F) -> F:
+    """Decorator: a misspelt keyword argument is answered with the closest name that the function has.
+
+    >>> @suggest_keywords
+    ... def simulate(model, *, trials=1):
+    ...     return trials
+    >>> simulate("LIF", trails=3)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.ArgumentError: simulate has no argument 'trails'; did you mean 'trials'?
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **keywords: Any) -> Any:
+        try:
+            return function(*args, **keywords)
+        except TypeError:
+            refuse_unknown(
+                function.__qualname__.removesuffix(".__init__"),
+                keywords,
+                inspect.signature(function).parameters,
+            )
+            raise
+
+    return cast(F, wrapper)
+
+
+def refuse_unknown(function: str, given: Iterable[str], names: Collection[str]) -> None:
+    """Raise `ArgumentError` for the first given keyword that is not among the names of a function's or class's arguments."""
+    for name in given:
+        if name not in names:
+            hint = did_you_mean(name, names) or f": expected one of {', '.join(names)}"
+            raise ArgumentError(f"{function} has no argument {name!r}{hint}") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _arguments(kind: Any) -> tuple[str, ...]:
+    return tuple(inspect.signature(kind.__init__).parameters)[1:]
+
+
+class SuggestsKeywords:
+    """Base of classes that answer a misspelt keyword argument with the closest name that they have."""
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Self:
+        """Refuse a keyword that `__init__` does not have."""
+        if keywords:
+            refuse_unknown(cls.__name__, keywords, _arguments(cast(Any, cls)))
+        return super().__new__(cls)
 
 
 def options(given: Iterable[str], known: Iterable[str], function: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-import warnings
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -13,6 +12,7 @@ from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from .errors import NsnnError
+from .warn import warn as warn_user
 
 __all__ = ["keep_old_modules", "public", "renamed_keywords", "renamed_names", "reordered", "warn"]
 
@@ -32,9 +32,9 @@ _INSTEAD = {
 }
 
 
-def warn(old: str, new: str, *, stacklevel: int = 3) -> None:
+def warn(old: str, new: str) -> None:
     """Warn that `old`, as a user writes it, ends with the next release, and that `new` replaces it."""
-    warnings.warn(f"{old} is deprecated: use {new}", DeprecationWarning, stacklevel=stacklevel)
+    warn_user(f"{old} is deprecated: use {new}", DeprecationWarning)
 
 
 def public(name: str) -> Any:

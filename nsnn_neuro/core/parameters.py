@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import deprecated, units
+from .checks import SuggestsKeywords
 from .errors import NsnnError
 
 __all__ = ["Model", "parameter", "substitute"]
@@ -55,7 +56,7 @@ def substitute(text: str, names: dict[str, str]) -> str:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Model:
+class Model(SuggestsKeywords):
     """Base of all models: checks every parameter at creation and returns it in SI (`si`).
 
     `saved_as` is the name of a renamed class in files, so that files of all versions agree; "" is the name of the class.

@@ -21,12 +21,13 @@ import shutil
 import stat
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import platformdirs
+
+from .warn import warn
 
 __all__ = [
     "KINDS",
@@ -131,7 +132,7 @@ def _warn_not_kept(place: Path, error: OSError) -> None:
     if place in _not_kept:
         return
     _not_kept.add(place)
-    warnings.warn(f"{place}: compiled models can't be kept ({error.strerror})", NoCacheWarning, stacklevel=3)
+    warn(f"{place}: compiled models can't be kept ({error.strerror})", NoCacheWarning)
 
 
 def entries(kind: str = "cpp") -> list[Entry]:
@@ -329,11 +330,10 @@ def _writable(kind: str) -> Path:
 def stand_in(base: Path, reason: str) -> Path:
     """A temporary folder of this process instead of the cache."""
     if base not in _stand_ins:
-        warnings.warn(
+        warn(
             f"the cache folder {base} can't be used ({reason}): compiled models last as long as this process; "
             "set NSNN_CACHE_DIR to a folder of yours that nobody else can write to",
             NoCacheWarning,
-            stacklevel=4,
         )
         _stand_ins[base] = Path(tempfile.mkdtemp(prefix="nsnn_cache_"))
         atexit.register(_remove, _stand_ins[base], os.getpid())

@@ -19,7 +19,7 @@ import numpy as np
 import quantities as pq
 
 from ..core import units
-from ..core.checks import one_of, whole
+from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget
 from ..io.block import build_block
@@ -51,6 +51,7 @@ _UNREADABLE = (
 _DURATION = 315 * pq.ms
 
 
+@suggest_keywords
 def nmnist_events(file: str | Path) -> np.ndarray:
     """The events of one N-MNIST recording, a .bin file.
 
@@ -119,6 +120,7 @@ def _wrong(events: np.ndarray) -> str:
     return ""
 
 
+@suggest_keywords
 def nmnist(
     folder: str | Path, split: str | None = "train", *, per_digit: int | None = None, seed: int = 0
 ) -> tuple[list[np.ndarray], np.ndarray]:
@@ -240,6 +242,7 @@ def _microseconds(duration: Any) -> int:
     return round(seconds / _US)
 
 
+@suggest_keywords
 def bin_events(events: Any, *, n_steps: int, duration: Any = _DURATION) -> np.ndarray:
     """Events as spikes of 2312 units in steps: 1 where a unit had one event or more in a step, else 0.
 
@@ -282,6 +285,7 @@ def _unit(events: np.ndarray) -> np.ndarray:
     return np.asarray(_SIDE**2 * polarity + _SIDE * y + x)
 
 
+@suggest_keywords
 def events_block(events: Sequence[np.ndarray], *, labels: Any = None, duration: Any = _DURATION) -> neo.Block:
     """Recordings of events as a Block: a segment for each, one spike train for each of the 2312 units of `bin_events`.
 

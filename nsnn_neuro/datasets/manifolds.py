@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core import units
-from ..core.checks import whole
+from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 
 __all__ = ["Manifold", "smooth_manifolds"]
@@ -89,6 +89,7 @@ class Manifold:
         return out
 
 
+@suggest_keywords
 def smooth_manifolds(
     n: int = 1000,
     *,

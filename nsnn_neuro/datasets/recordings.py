@@ -21,7 +21,7 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core.checks import one_of, whole
+from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..io import save_load
 
@@ -43,6 +43,7 @@ _HEADER = {
 }
 
 
+@suggest_keywords
 def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
     """Spikes of a grasshopper's auditory receptor neuron and the envelope of the sound it heard for 10 s.
 
@@ -104,6 +105,7 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
     return block
 
 
+@suggest_keywords
 def envelope_db(block: neo.Block, *, samples: int = 10) -> neo.AnalogSignal:
     """The level of a sound from its envelope: 20 log10(amplitude), then the mean of each `samples` in a row.
 

@@ -10,7 +10,6 @@ what is left out.
 from __future__ import annotations
 
 import os
-import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ import quantities as pq
 from ..core.bins import rounding, slack
 from ..core.errors import FormatError
 from ..core.limits import Budget, check_regular
+from ..core.warn import warn
 from . import nwb
 from .block import build_block
 from .hdf5 import Reader, is_text, opened
@@ -72,7 +72,7 @@ def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
     first = values[unit == unit[0]]
     if len(values) == n * len(first) and (values.reshape(n, -1) == first.ravel()).all():
         return first[:, 0], first[:, 1]
-    warnings.warn("the units were observed at different times: one segment spans all of them", stacklevel=5)
+    warn("the units were observed at different times: one segment spans all of them")
     return values[:, 0].min(keepdims=True), values[:, 1].max(keepdims=True)
 
 
@@ -93,9 +93,7 @@ def _bounds(
         rows = [{k: v[i] for k, v in columns.items() if len(v) == len(start)} for i in range(len(start))]
         good = start <= stop  # false for NaN
         if not good.all():
-            warnings.warn(
-                f"{(~good).sum()} of {len(good)} trials left out: no valid start and stop", stacklevel=4
-            )
+            warn(f"{(~good).sum()} of {len(good)} trials left out: no valid start and stop")
         if not good.any():
             raise FormatError("none of its trials has a valid start and stop")
         return (
@@ -111,9 +109,7 @@ def _bounds(
         return start, stop, start if len(start) > 1 else np.zeros(1), [{} for _ in start]
     if not len(times):
         raise FormatError("no spikes, no trials and no obs_intervals in it: nothing tells how long it is")
-    warnings.warn(
-        "no trials and no obs_intervals: taken to last from the first to the last spike", stacklevel=4
-    )
+    warn("no trials and no obs_intervals: taken to last from the first to the last spike")
     return times.min(keepdims=True), times.max(keepdims=True), np.zeros(1), [{}]
 
 
@@ -210,7 +206,7 @@ def _signals(
                 of_trial += [signal] if len(signal) else []
     if left_out:
         more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
-        warnings.warn(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}", stacklevel=4)
+        warn(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}")
     return signals
 
 
@@ -242,7 +238,7 @@ def read_nwb(source: Reader) -> neo.Block:
     trial, index = _cut(times, start, stop, source.budget)
     lost = len(times) - len(np.unique(index))
     if lost:
-        warnings.warn(f"{lost} of {len(times)} spikes lie outside every trial and were dropped", stacklevel=3)
+        warn(f"{lost} of {len(times)} spikes lie outside every trial and were dropped")
     columns = _table(source, "units", ())
     ids = source.numbers("units/id", per_value=40).tolist()
     block = build_block(
@@ -336,7 +332,7 @@ def _with_neo(reader: Any, path: Path) -> neo.Block:
     if not any(len(s.spiketrains) or len(s.analogsignals) for block in blocks for s in block.segments):
         raise FormatError("no spike trains and no signals")
     if len(blocks) > 1:
-        warnings.warn(f"the first of {len(blocks)} Blocks is read, the others are left out", stacklevel=4)
+        warn(f"the first of {len(blocks)} Blocks is read, the others are left out")
     return _standard(blocks[0])
 
 

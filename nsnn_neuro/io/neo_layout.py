@@ -8,7 +8,6 @@ file, evaluate the names of units and, in some versions, fail on epochs that it 
 from __future__ import annotations
 
 import json
-import warnings
 from typing import Any
 
 import neo
@@ -16,6 +15,7 @@ import numpy as np
 import quantities as pq
 
 from ..core.errors import FormatError
+from ..core.warn import warn
 from . import nwb
 from .block import build_block
 from .external_files import MOST_NAMED, about, signal_unit, signal_values
@@ -140,9 +140,7 @@ def read(source: Reader) -> neo.Block:
         raise FormatError("units/spike_times has values that are no numbers")
     low, high = _bounds(source, n, times, unit)
     if len(set(blocks)) > 1:
-        warnings.warn(
-            f"the first of {len(set(blocks))} Blocks is read, the others are left out", stacklevel=4
-        )
+        warn(f"the first of {len(set(blocks))} Blocks is read, the others are left out")
     trains: dict[str, list[int]] = {}
     for row, (segment, block) in enumerate(zip(names, blocks, strict=True)):
         if block == blocks[0]:
@@ -201,5 +199,5 @@ def _others(source: Reader, block: str, trains: dict[str, list[int]]) -> dict[st
                 result[str(segment)].append(one)
     if left_out:
         more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
-        warnings.warn(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}", stacklevel=4)
+        warn(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}")
     return result

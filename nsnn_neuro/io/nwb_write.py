@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import uuid
-import warnings
 from collections import Counter
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,6 +15,7 @@ import numpy as np
 
 from ..core.errors import NsnnError
 from ..core.units import si
+from ..core.warn import warn
 from .file_order import Sorted, in_file_order
 from .json_codec import dumps, encode, unit_text
 from .nwb import DIGEST, FORMAT, NAMESPACE, VERSION, WRITTEN, digest_signal, digest_trains
@@ -211,7 +211,7 @@ def _warn_left_out(block: neo.Block) -> None:
     left = [kind for kind in kinds if any(len(getattr(s, kind)) for s in block.segments)]
     left += ["groups"] if len(block.groups) else []
     if left:
-        warnings.warn(f"not saved: the Block's {', '.join(left)}", stacklevel=4)
+        warn(f"not saved: the Block's {', '.join(left)}")
 
 
 def write(block: neo.Block, file: h5py.File) -> None:

@@ -18,7 +18,7 @@ import quantities as pq
 
 from ..core import units
 from ..core.atomic_write import replaced
-from ..core.checks import one_of
+from ..core.checks import one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget, check_regular
 from . import external_files, hdf5, integrity, neo_layout, nwb, nwb_write
@@ -113,6 +113,7 @@ def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
     return signals
 
 
+@suggest_keywords
 def to_block(spike_times: Any, *, t_stop: Any, t_start: Any = 0 * pq.s, stimulus: Any = None) -> neo.Block:
     """Wrap your own spike times in a Block: one segment per trial, one spike train per neuron.
 
@@ -165,6 +166,7 @@ def to_block(spike_times: Any, *, t_stop: Any, t_start: Any = 0 * pq.s, stimulus
     )
 
 
+@suggest_keywords
 def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
     """Write `block` to an NWB file atomically: a run that is killed leaves the old file, or none.
 
@@ -259,6 +261,7 @@ def _load_nwb(path: Path, budget: Budget, full: bool) -> neo.Block:
             raise FormatError(f"a damaged NWB file ({type(error).__name__}: {error})") from error
 
 
+@suggest_keywords
 def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float | None = None) -> neo.Block:
     """Read the Block in a file, exactly if `save` wrote it; files of other programs get the same layout.
 

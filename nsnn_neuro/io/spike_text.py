@@ -9,7 +9,6 @@ that is before 0, to the last spike.
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 
 import neo
@@ -17,6 +16,7 @@ import numpy as np
 
 from ..core.errors import FormatError
 from ..core.limits import Budget
+from ..core.warn import warn
 from .block import build_block
 
 __all__ = ["read_text"]
@@ -79,11 +79,10 @@ def read_text(path: Path, budget: Budget) -> neo.Block:
         raise FormatError("a single spike at 0: nothing tells how long the recording is")
     said = f"unit {unit}, as its comments say" if unit else "the text has no units: taken as seconds"
     silent = sum(not train.size for train in trains)
-    warnings.warn(
+    warn(
         f"{said}; {layout}{f', {silent} of them silent' if silent else ''}; {times.size} spikes from {times.min():.6g} to "
         f"{stop:.6g} s; the recording is taken to last from {start:.6g} s to the last spike"
-        + _doubt(unit, times.size, trains, stop - start),
-        stacklevel=4,
+        + _doubt(unit, times.size, trains, stop - start)
     )
     return build_block(
         np.zeros(times.size, np.int64),

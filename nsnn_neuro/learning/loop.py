@@ -271,7 +271,6 @@ class TrainingLoop:
             deprecated.warn(
                 f"training without keep, which returns the last weights though those of epoch {best.epoch} were better,",
                 'keep="last", or keep="best", the default from the next release on',
-                stacklevel=5,
             )
         return result(self._outcome(history, best, last))
 

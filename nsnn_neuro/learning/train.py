@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..brian import engine
 from ..core import units
-from ..core.checks import one_of, whole
+from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.provenance import provenance
 from ..models.network import Network
@@ -46,6 +46,7 @@ _FEEDBACK = 3  # the first number of the path from the seed to the fixed feedbac
 _LEARNERS: dict[str, Any] = {"fast": Learner, "online": OnlineLearner}
 
 
+@suggest_keywords
 def train(
     net: Network,
     data: Any,

@@ -10,6 +10,7 @@ import neo
 import numpy as np
 from scipy.stats import norm
 
+from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..measures import Estimate
@@ -148,6 +149,7 @@ class NeuronFit:
         return rescale(self.model.probability(self.values, data)[0], data.o, seed)
 
 
+@suggest_keywords
 def fit_neuron(
     trains: Any,
     signal: Any,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
-from ..core.checks import whole
+from ..core.checks import suggest_keywords, whole
 from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.parameters import parameter
@@ -113,6 +113,7 @@ class NetworkFit:
 
 
 @renamed_keywords(held_out="validation")
+@suggest_keywords
 def fit_network(
     trains: Any,
     signal: Any,

@@ -13,7 +13,7 @@ import neo
 import numpy as np
 import pandas as pd
 
-from ..core.checks import check, one_of, options, whole
+from ..core.checks import check, one_of, options, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
 from .estimate import Estimate
@@ -24,6 +24,7 @@ __all__ = ["COLUMNS", "measure_unit", "named_measures", "populations_of", "rows"
 COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
 
 
+@suggest_keywords
 def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     """Table with columns block, population, neuron, measure, value, se, n, unit.
 

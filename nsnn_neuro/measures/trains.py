@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,9 +15,10 @@ import numpy as np
 from neo.core.spiketrainlist import SpikeTrainList
 
 from ..core.bins import ResolutionWarning, rounding
-from ..core.checks import positive
+from ..core.checks import positive, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import describe, floats, si
+from ..core.warn import warn
 from ..io.read_trains import different_windows, read_segments, read_trains
 from ..io.spikes import PIECE, Trains
 
@@ -41,6 +41,7 @@ class SilentNeuronWarning(UserWarning):
     """Some neurons have too few spikes for the measure; their value is NaN. One warning per call."""
 
 
+@suggest_keywords
 def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "block") -> Trains:
     """`block`, cropped to [t_start, t_stop), as a `Trains`.
 
@@ -79,6 +80,7 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
     return _cropped(Trains.joined(parts, edges), start, stop, max(part.eps for part in parts))
 
 
+@suggest_keywords
 def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str = "trains") -> Trains:
     """The repeats of one neuron, cropped to [t_start, t_stop), as a `Trains` with one neuron.
 
@@ -136,6 +138,7 @@ def holds_trials(value: Any) -> bool:
     return isinstance(first, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 2)
 
 
+@suggest_keywords
 def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, float]:
     """Samples (m,) in their own unit, sampling rate (Hz) and start (s) of a one-channel neo.AnalogSignal.
 
@@ -160,6 +163,7 @@ def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, f
     return values[:, 0], si(signal.sampling_rate, "Hz", name), si(signal.t_start, "s", name)
 
 
+@suggest_keywords
 def warn_silent(values: np.ndarray, name: str, reason: str) -> np.ndarray:
     """`values` unchanged; if some are NaN, one SilentNeuronWarning that counts them and gives the reason.
 
@@ -172,7 +176,7 @@ def warn_silent(values: np.ndarray, name: str, reason: str) -> np.ndarray:
     count = int(np.isnan(values).sum())
     if count:
         text = f"{name}: {count} of {values.size} neurons {reason}; their value is NaN"
-        warnings.warn(text, SilentNeuronWarning, stacklevel=3)
+        warn(text, SilentNeuronWarning)
     return values
 
 

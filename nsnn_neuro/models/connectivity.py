@@ -356,5 +356,5 @@ class DistanceDependent(ConnectionRule):
 def __getattr__(name: str) -> Any:
     if name != "Rule":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    deprecated.warn("nsnn_neuro.Rule", "nsnn_neuro.ConnectionRule", stacklevel=4)
+    deprecated.warn("nsnn_neuro.Rule", "nsnn_neuro.ConnectionRule")
     return ConnectionRule

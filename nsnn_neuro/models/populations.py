@@ -10,7 +10,7 @@ import numpy as np
 import quantities as pq
 
 from ..core import units
-from ..core.checks import whole
+from ..core.checks import SuggestsKeywords, whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model
 from .connectivity import ConnectionRule
@@ -31,7 +31,7 @@ _AXES = {1: "(n_synapses,)", 2: "(n_pre, n_post)", 4: "(c_out, c_in, kh, kw)"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Population:
+class Population(SuggestsKeywords):
     """Population of n copies of `neuron`, each with independent noise, all driven by `stimulus`.
 
     Parameters
@@ -103,7 +103,7 @@ class Population:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Projection:
+class Projection(SuggestsKeywords):
     """Projection: synapses of one kind from a population to another, or to itself.
 
     Parameters

@@ -241,5 +241,5 @@ class ConductanceSynapse(Synapse):
 def __getattr__(name: str) -> Any:
     if name != "Jump":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    deprecated.warn("nsnn_neuro.Jump", "nsnn_neuro.DeltaSynapse", stacklevel=4)
+    deprecated.warn("nsnn_neuro.Jump", "nsnn_neuro.DeltaSynapse")
     return DeltaSynapse

@@ -12,6 +12,7 @@ import numpy as np
 import quantities as pq
 
 from ..core.bins import LEAST, index, slack
+from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown, si, unit_of
 from ..measures import as_trains, isi, positive
@@ -29,6 +30,7 @@ _LOWEST_TICK = 300  # a tick is at least 1/150 of the figure high: in a dense ra
 _MOST_GROUPS = 40  # beyond these two alternating colours no longer tell neighbours apart
 
 
+@suggest_keywords
 def raster(block: Any, *, trials: Any = None, neurons: Any = None, ax: Axes | None = None) -> Axes:
     """Spikes as ticks against time; a row is a trial of a neuron, the rows of one neuron side by side.
 
@@ -81,6 +83,7 @@ def raster(block: Any, *, trials: Any = None, neurons: Any = None, ax: Axes | No
     return finish(ax)
 
 
+@suggest_keywords
 def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | None = None) -> Axes:
     """Rate against time with its 95 % confidence band: of one neuron, or the mean of each population.
 
@@ -124,6 +127,7 @@ def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | No
     return finish(ax)
 
 
+@suggest_keywords
 def isi_histogram(
     block: Any, *, neuron: int | None = None, bin_width: Any = None, ax: Axes | None = None, log: bool = False
 ) -> Axes:
@@ -181,6 +185,7 @@ def isi_histogram(
     return finish(ax)
 
 
+@suggest_keywords
 def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None = None) -> Axes:
     """The recorded membranes of one trial, the signal "v", with each neuron's spikes as ticks above.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from .axes import COLOURS, axes, finish
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["measure_against"]
 
 
+@suggest_keywords
 def measure_against(
     table: pd.DataFrame,
     x: str,

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import os
-import warnings
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -17,9 +16,10 @@ import pandas as pd
 
 from ..brian import engine as engines
 from ..core import units
-from ..core.checks import check_seed, flag, one_of, whole
+from ..core.checks import check_seed, flag, one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar, resolve_progress
+from ..core.warn import warn
 from ..io.provenance import provenance
 from ..measures.table import named_measures
 from . import worker
@@ -40,6 +40,7 @@ class FailedPoints(UserWarning):
     """Points of a sweep raised an error; they are marked in the table, and errors.json has the tracebacks."""
 
 
+@suggest_keywords
 def sweep(
     model: Any,
     grid: Any,
@@ -338,8 +339,7 @@ def _warn(errors: list[dict[str, Any]], total: int, folder: Folder | None) -> No
         else f"{folder.path / 'errors.json'} lists them with their errors"
     )
     first = errors[0]
-    warnings.warn(
+    warn(
         f"{n} of {total} points failed, the first with {first['error']!r} at {first['parameters']}: {where}",
         FailedPoints,
-        stacklevel=3,
     )

@@ -16,7 +16,6 @@ import json
 import math
 import os
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from filelock import FileLock, Timeout
 from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
 from ..core.limits import Budget, check_regular, read_json
+from ..core.warn import warn
 from .fingerprint import without_modules
 from .grid import OF_THE_POINT, PARTS
 from .worker import COLUMNS
@@ -196,10 +196,9 @@ class Folder:
                 f"another version ({self._other_software}), and rows of two versions are not mixed: finish the sweep with the "
                 f"version that began it, or {_CURE}"
             )
-        warnings.warn(
+        warn(
             f"out = {self.path}: these rows were computed by another version ({self._other_software}); they are read, not "
-            "computed again (resume=False computes them again)",
-            stacklevel=3,
+            "computed again (resume=False computes them again)"
         )
 
     def write(self, name: str, text: str) -> None:
@@ -226,9 +225,7 @@ class Folder:
             try:
                 seed, points = self._read(path, seeds, n_points)
             except _UNREADABLE as error:
-                warnings.warn(
-                    f"{path}: not of this sweep, or damaged ({error}): its points run again", stacklevel=3
-                )
+                warn(f"{path}: not of this sweep, or damaged ({error}): its points run again")
                 continue
             finished.update({(seed, one["point"]): one for one in points if not one["failed"]})
         return finished

@@ -9,7 +9,6 @@ divisors n it holds for samples exactly.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +16,12 @@ import neo
 import numpy as np
 
 from ...core.bins import slack
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.compiled import njit
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import floats
+from ...core.warn import warn
 from ..estimate import Estimate, measure
 from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, holds_trials, nan_ratio, positive
 from ..validation import as_labels
@@ -86,6 +86,7 @@ def _means(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @reordered("stimulus", "counts", lambda first, second: holds_trials(first) and not holds_trials(second))
+@suggest_keywords
 def law_of_total_covariance(
     stimulus: Any, counts: Any, *, t_start: Any = None, t_stop: Any = None
 ) -> CovarianceParts:
@@ -138,6 +139,7 @@ def _windowed(
     return x.reshape(-1, trains.n_neurons), (label[:, None] * bins + np.arange(bins)).ravel()
 
 
+@suggest_keywords
 def noise_correlation(
     counts: Any,
     stimulus: Any = None,
@@ -192,6 +194,7 @@ def noise_correlation(
 
 
 @reordered("stimulus", "counts", lambda first, second: holds_trials(first) and not holds_trials(second))
+@suggest_keywords
 def signal_correlation(
     stimulus: Any,
     counts: Any,
@@ -252,10 +255,11 @@ def _warn_constant(matrix: np.ndarray, name: str) -> np.ndarray:
         text = (
             f"{name}: {count} of {len(matrix)} neurons don't vary (or no two vary together); the value is NaN"
         )
-        warnings.warn(text, SilentNeuronWarning, stacklevel=3)
+        warn(text, SilentNeuronWarning)
     return matrix
 
 
+@suggest_keywords
 def dimensionality(
     counts: Any, *, bias: str | None = "subtract", t_start: Any = None, t_stop: Any = None
 ) -> Estimate:
@@ -296,7 +300,7 @@ def dimensionality(
     correction = "none" if bias is None else "u-statistics"
     if np.isnan(value):
         reason = "the counts don't vary, or too few trials tell tr C^2 from noise"
-        warnings.warn(f"dimensionality: {reason}; the value is NaN", SilentNeuronWarning, stacklevel=2)
+        warn(f"dimensionality: {reason}; the value is NaN", SilentNeuronWarning)
         return Estimate(value, correction=correction, n=n, unit="1", warning=reason)
     groups = min(n, 50)
     group = np.arange(n) * groups // n
@@ -404,5 +408,5 @@ def spike_time_tiling(trains: Any, *, dt: Any, t_start: Any = None, t_stop: Any 
     silent = int((count.sum(axis=0) == 0).sum())
     if silent:
         text = f"spike_time_tiling: {silent} of {n} neurons have no spikes; their values are NaN"
-        warnings.warn(text, SilentNeuronWarning, stacklevel=2)
+        warn(text, SilentNeuronWarning)
     return value

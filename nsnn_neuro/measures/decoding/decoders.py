@@ -17,7 +17,7 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -214,6 +214,7 @@ class Decoding:
 
 
 @renamed_keywords(bin="bin_width")
+@suggest_keywords
 def decode(
     responses: Any,
     stimulus: Any,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown
 from ..estimate import Estimate
@@ -68,6 +68,7 @@ def _binned(confidence: np.ndarray, n_bins: int, bins: str) -> tuple[np.ndarray,
     return edges, np.searchsorted(edges[1:-1], rounded, side="left")
 
 
+@suggest_keywords
 def calibration_error(
     probabilities: Any,
     labels: Any,
@@ -168,6 +169,7 @@ def _binomial_se(right: np.ndarray, n: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt(a * (1 - a) / n))
 
 
+@suggest_keywords
 def reliability_curve(
     probabilities: Any, labels: Any, *, n_bins: int = 15, bins: str = "width"
 ) -> ReliabilityCurve:
@@ -213,6 +215,7 @@ class SelectiveAccuracy:
     """under the curve over all coverages k / n: the mean of its n values"""
 
 
+@suggest_keywords
 def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None) -> SelectiveAccuracy:
     """Accuracy among the most confident fraction of samples, against that fraction.
 
@@ -255,6 +258,7 @@ def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None)
     )
 
 
+@suggest_keywords
 def brier_score(probabilities: Any, labels: Any) -> Estimate:
     """Brier score: mean over samples of sum_k (p_k - [k is the label])^2.
 

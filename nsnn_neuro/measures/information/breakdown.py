@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from scipy.special import xlogy
 
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
 from ..validation import array_of
@@ -176,6 +176,7 @@ def _shuffle_within(s: np.ndarray, words: np.ndarray, rng: np.random.Generator) 
     return out
 
 
+@suggest_keywords
 def information_breakdown(
     s: Any, words: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
 ) -> dict[str, Estimate]:
@@ -254,6 +255,7 @@ def information_breakdown(
     }
 
 
+@suggest_keywords
 def synergy(
     s: Any, r1: Any, r2: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import digamma, ndtri
 from scipy.stats import rankdata
 
-from ...core.checks import check
+from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
 from ..validation import as_labels, as_pair, as_samples, permutation_p, refuse_constant
@@ -24,6 +24,7 @@ CHUNK = 2**22
 """numbers held at once by the vectorised shuffles"""
 
 
+@suggest_keywords
 def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> Estimate:
     """Mutual information of the Gaussian that has the ranks of x and y, in bits: a lower bound.
 
@@ -76,6 +77,7 @@ def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> E
     )
 
 
+@suggest_keywords
 def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed: int = 0) -> Estimate:
     """Information of continuous x about discrete classes, with Gaussians of the normal scores, in bits.
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown, si
 from ..estimate import Estimate
@@ -26,6 +26,7 @@ __all__ = ["gaussian_fisher", "linear_fisher_information", "poisson_fisher"]
 UNIT = "1/unit^2"
 
 
+@suggest_keywords
 def linear_fisher_information(
     r1: Any,
     r2: Any,
@@ -225,6 +226,7 @@ def _jackknife(both: np.ndarray, first: np.ndarray, law: _Law) -> float:
     return float(np.sqrt(variance))
 
 
+@suggest_keywords
 def poisson_fisher(mean: Any, derivative: Any) -> Any:
     """Fisher information of independent Poisson counts, sum over neurons of f'^2 / f, in 1 / unit^2.
 
@@ -262,6 +264,7 @@ def poisson_fisher(mean: Any, derivative: Any) -> Any:
     return (slope**2 / f).sum(axis=-1)
 
 
+@suggest_keywords
 def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any = None) -> float:
     """Fisher information of a Gaussian response, f'^T S^-1 f' + 1/2 tr((S^-1 S')^2), in 1 / unit^2.
 

@@ -28,7 +28,6 @@ estimated without bias from pairs of words (Ma 1981), which holds with equality 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,10 +35,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ...core.warn import warn
 from ..estimate import Estimate, measure
 from ..trains import SilentNeuronWarning, as_repeats, positive
 from ..validation import array_of
@@ -227,6 +227,7 @@ def _table(words: list[np.ndarray], width: float, bias: str) -> pd.DataFrame:
 
 
 @renamed_keywords(bin="bin_width")
+@suggest_keywords
 def word_entropies(
     trains: Any,
     *,
@@ -350,7 +351,7 @@ def direct_information_rate(
     name = "none" if bias == "none" else f"{bias}; total entropy: variance over times"
     if not letters.any():
         text = "direct_information_rate: no spike; the result is NaN"
-        warnings.warn(text, SilentNeuronWarning, stacklevel=2)
+        warn(text, SilentNeuronWarning)
         return Estimate(math.nan, correction=name, n=len(letters), warning="no spikes", unit="bit/s")
     table = _table(words, width, bias)
     sampled = table["well_sampled"].to_numpy()

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ..estimate import Estimate
@@ -198,6 +198,7 @@ def _neighbours(part: np.ndarray, reach: np.ndarray, closed: bool) -> np.ndarray
     return cKDTree(part).query_ball_point(part, radius, p=np.inf, return_length=True)
 
 
+@suggest_keywords
 def ksg(
     x: Any,
     y: Any,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.checks import check
+from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
 from .entropy.contingency import contingency, plugin_entropy
@@ -190,6 +190,7 @@ _BIASES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
+@suggest_keywords
 def mutual_information(
     s: Any,
     r: Any,

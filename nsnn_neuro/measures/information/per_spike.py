@@ -11,7 +11,6 @@ jackknife, K I - (K - 1) mean I_(k) over K trials or stretches of time, follows 
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from ...core.checks import check, one_of
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ...core.warn import warn
 from ..estimate import Estimate, measure
 from ..trains import SilentNeuronWarning, as_repeats, positive
 from ..validation import array_of
@@ -103,7 +103,7 @@ def _estimate(
     total, parts = counts.sum(axis=0), len(counts)
     n = int(total.sum())
     if n == 0:
-        warnings.warn(f"{name}: no spike; the result is NaN", SilentNeuronWarning, stacklevel=3)
+        warn(f"{name}: no spike; the result is NaN", SilentNeuronWarning)
         return Estimate(math.nan, correction=_NAMES[bias], unit="bit/spike", warning="no spikes")
     shuffled = null.size > 0
     notes = [

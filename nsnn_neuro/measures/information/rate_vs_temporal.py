@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import quantities as pq
 
-from ...core.checks import check, one_of, whole
+from ...core.checks import check, one_of, suggest_keywords, whole
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import si
@@ -29,6 +29,7 @@ _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
 
 
 @reordered("stimulus", "block", lambda first, second: holds_trials(first) and not holds_trials(second))
+@suggest_keywords
 def rate_vs_temporal(
     stimulus: Any,
     block: Any,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.checks import check, number
+from ...core.checks import check, number, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ..estimate import Estimate
@@ -58,6 +58,7 @@ class TrialPlan:
         )
 
 
+@suggest_keywords
 def plan_trials(
     pilot: tuple[Any, Any], *, precision: float = 0.05, bias: str = "panzeri-treves", seed: int = 0
 ) -> TrialPlan:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core.bins import index, rounding, slack
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
@@ -71,6 +71,7 @@ def _events(align: Any, n_trials: int) -> np.ndarray:
 
 
 @renamed_keywords(bin="bin_width")
+@suggest_keywords
 def words(
     block: Any,
     *,
@@ -129,6 +130,7 @@ def binned(trains: Trains, width: float, name: str) -> np.ndarray:
     return np.bincount(cell, minlength=size).reshape(trains.n_trials, trains.n_neurons, m)
 
 
+@suggest_keywords
 def spike_counts(block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Number of spikes of each trial and neuron in the window, (n_trials, n_neurons) ints.
 
@@ -152,6 +154,7 @@ def spike_counts(block: Any, *, align: Any = None, t_start: Any = None, t_stop: 
     return windowed(block, align, t_start, t_stop).counts
 
 
+@suggest_keywords
 def first_spike_latency(
     block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None
 ) -> np.ndarray:
@@ -189,6 +192,7 @@ def _latency(trains: Trains) -> np.ndarray:
     return first.reshape(trains.counts.shape)
 
 
+@suggest_keywords
 def latency_symbols(
     block: Any, *, resolution: Any, align: Any = None, t_start: Any = None, t_stop: Any = None
 ) -> np.ndarray:

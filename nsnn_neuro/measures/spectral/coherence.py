@@ -17,7 +17,6 @@ m/segments) c_m^2), c_m the correlation of the window with itself m hops on (Wel
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ from scipy.signal import get_window
 from ...core.bins import index, rounding, slack
 from ...core.checks import check, one_of
 from ...core.errors import NsnnError
+from ...core.warn import warn
 from ..estimate import Estimate, measure
 from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive, read_signal
 
@@ -158,9 +158,7 @@ def coherence(
     spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
     c = spectra.coherence()
     if not counts.any():
-        warnings.warn(
-            "coherence: the trains have no spikes; the result is NaN", SilentNeuronWarning, stacklevel=2
-        )
+        warn("coherence: the trains have no spikes; the result is NaN", SilentNeuronWarning)
     return spectra.f, c if bias is None else c - (1 - c) ** 2 / spectra.n_effective
 
 
@@ -219,7 +217,7 @@ def coherence_information(
         raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")
     if not counts.any():
         text = "coherence_information: the trains have no spikes; the result is NaN"
-        warnings.warn(text, SilentNeuronWarning, stacklevel=2)
+        warn(text, SilentNeuronWarning)
         return Estimate(float("nan"), warning="no spikes", unit="bit/s")
     spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
     used, df = spectra.f <= top * (1 + 1e-9), spectra.f[1]

@@ -14,16 +14,16 @@ puts that back, to first order in 1/K: of independent data's shift, 9 % is left 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.signal import fftconvolve
 
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
+from ...core.warn import warn
 from ..estimate import Estimate
 from ..trains import SilentNeuronWarning, as_repeats, positive
 from .coherence import SegmentSpectra, binned_trains, effective_segments, segment_spectra, transform
@@ -81,6 +81,7 @@ def _errors(s: SegmentSpectra, x: np.ndarray, pairs: list[tuple[np.ndarray, np.n
 
 
 @renamed_keywords(folds="n_folds")
+@suggest_keywords
 def linear_reconstruction(
     signal: Any,
     train: Any,
@@ -164,7 +165,7 @@ def reconstruct(
     lags = (np.arange(nperseg) - nperseg // 2) / rate
     if not counts.any():
         text = "linear_reconstruction: the trains have no spikes; the result is NaN"
-        warnings.warn(text, SilentNeuronWarning, stacklevel=3)
+        warn(text, SilentNeuronWarning)
         empty = Estimate(float("nan"), warning="no spikes", unit="bit/s")
         nan = np.full(nperseg, np.nan), s.f, np.full(s.f.size, np.nan), np.full(counts.shape, np.nan)
         return Reconstruction(lags, *nan, values, float("nan"), empty)

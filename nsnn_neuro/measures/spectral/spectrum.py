@@ -12,7 +12,6 @@ averages S over about two bins, 2 / (length of a segment): choose nperseg so tha
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +19,10 @@ import neo
 import numpy as np
 
 from ...core.bins import index, slack
-from ...core.checks import check
+from ...core.checks import check, suggest_keywords
 from ...core.compiled import njit
 from ...core.errors import NsnnError
+from ...core.warn import warn
 from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, warn_silent
 from .coherence import binned_trains, effective_segments, segment_spectra
 
@@ -88,6 +88,7 @@ def _periodograms(
     return total, squares
 
 
+@suggest_keywords
 def power_spectrum(
     trains: Any,
     *,
@@ -184,6 +185,7 @@ class Susceptibility:
         return np.angle(self.chi)
 
 
+@suggest_keywords
 def susceptibility(
     signal: Any,
     train: Any,
@@ -239,6 +241,6 @@ def susceptibility(
     se = np.sqrt(left / (parts * power) * n / independent)
     if not counts.any():
         text = "susceptibility: the trains have no spikes; the result is NaN"
-        warnings.warn(text, SilentNeuronWarning, stacklevel=2)
+        warn(text, SilentNeuronWarning)
         chi, se = np.full_like(chi, np.nan), np.full_like(se, np.nan)
     return Susceptibility(spectra.f, chi, se, float(independent))

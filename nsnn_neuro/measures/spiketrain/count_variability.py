@@ -14,7 +14,7 @@ import numpy as np
 import quantities as pq
 
 from ...core.bins import LEAST, slack
-from ...core.checks import check, number
+from ...core.checks import check, number, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import measure
@@ -24,6 +24,7 @@ from .firing_statistics import Parts, fano_parts, occupied_windows
 __all__ = ["MeanMatchedFano", "allan_factor", "fano_curve", "mean_matched_fano"]
 
 
+@suggest_keywords
 def fano_curve(
     block: Any, *, windows: Any, ddof: int = 1, t_start: Any = None, t_stop: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -142,6 +143,7 @@ class MeanMatchedFano:
     """neurons in the common distribution of mean counts, at each time"""
 
 
+@suggest_keywords
 def mean_matched_fano(
     block: Any,
     *,

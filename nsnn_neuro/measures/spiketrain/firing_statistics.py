@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
-from ...core.checks import check, whole
+from ...core.checks import check, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import measure
@@ -60,6 +60,7 @@ def firing_rate(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.nd
     return value(sums.sum(axis=0))
 
 
+@suggest_keywords
 def isi(block: Any, *, t_start: Any = None, t_stop: Any = None) -> list[np.ndarray]:
     """Interspike intervals in s, one array per neuron, trial after trial; none spans two trials.
 

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
 from ...core.bins import index, rounding, slack
-from ...core.checks import check
+from ...core.checks import check, suggest_keywords
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import describe, si
@@ -54,6 +54,7 @@ class Psth:
         )
 
 
+@suggest_keywords
 def psth(
     block: Any, *, bin_width: Any, confidence: float = 0.95, t_start: Any = None, t_stop: Any = None
 ) -> Psth:
@@ -135,6 +136,7 @@ def _is_signal(value: Any) -> bool:
 
 
 @reordered("signal", "trains", lambda first, second: _is_signal(second) and not _is_signal(first))
+@suggest_keywords
 def spike_triggered_average(
     signal: Any, trains: Any, *, before: Any, after: Any, t_start: Any = None, t_stop: Any = None
 ) -> SpikeTriggeredAverage:

@@ -8,7 +8,6 @@ unmatched; pass t_stop to avoid that.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ...core.bins import slack
 from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ...core.units import describe, si
+from ...core.warn import warn
 from ..estimate import measure
 from ..trains import SilentNeuronWarning, as_repeats, nan_ratio, positive
 
@@ -270,4 +270,4 @@ def _warn_empty(count: np.ndarray, name: str, consequence: str) -> None:
     empty = int((count == 0).sum())
     if empty:
         text = f"{name}: {empty} of {count.size} trains have no spikes; {consequence}"
-        warnings.warn(text, SilentNeuronWarning, stacklevel=3)
+        warn(text, SilentNeuronWarning)

@@ -9,15 +9,15 @@ lone spikes between events aren't events. As borders lie in the minima, no tail 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ...core.checks import check
+from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
+from ...core.warn import warn
 from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive
 
 __all__ = ["FiringEvents", "firing_events"]
@@ -63,6 +63,7 @@ class FiringEvents:
         return float(np.median(known)) if known.size else float("nan")
 
 
+@suggest_keywords
 def firing_events(
     trains: Any,
     *,
@@ -109,7 +110,7 @@ def firing_events(
     index, n_bins = repeats.bins(width / 5, "sigma / 5")
     if not repeats.times.size:
         text = "firing_events: the trains have no spikes; there are no events, and fraction is NaN"
-        warnings.warn(text, SilentNeuronWarning, stacklevel=2)
+        warn(text, SilentNeuronWarning)
     counts = np.bincount(index, minlength=n_bins[0]).astype(float)  # a remainder at the end is one bin more
     smooth = gaussian_filter1d(counts, 5.0, mode="constant", truncate=5.0)
     smooth[smooth < 1e-9] = 0.0  # far below one spike: rounding

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
-from ...core.checks import check
+from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import Estimate
@@ -82,6 +82,7 @@ class MetricSpace:
         )
 
 
+@suggest_keywords
 def metric_space_information(
     trains: Any,
     labels: Any,

@@ -39,5 +39,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name != "Exponential":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    deprecated.warn("nsnn_neuro.Exponential", "nsnn_neuro.ExponentialHazard", stacklevel=4)
+    deprecated.warn("nsnn_neuro.Exponential", "nsnn_neuro.ExponentialHazard")
     return ExponentialHazard

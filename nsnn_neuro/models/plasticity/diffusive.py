@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core import units
-from ...core.checks import one_of
+from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.parameters import substitute
 from ..noise import OUNoise, WhiteNoise
@@ -30,6 +30,7 @@ _NEAR = (
 )
 
 
+@suggest_keywords
 def white_noise_factor(*, bridge: bool = True) -> str:
     """Factor of NDL for a membrane in white noise: dP/dm, P the probability that the step u' = m + s xi from x0 crosses v_thresh.
 

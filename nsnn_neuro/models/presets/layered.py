@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core import units
+from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ..connectivity import AllToAll, ConnectionRule, OneToOne
 from ..convolution import AveragePooling, Convolution
@@ -28,6 +29,7 @@ _GAIN = 1.0
 _NSNN = NSNNNeuron()
 
 
+@suggest_keywords
 def feedforward(
     sizes: Sequence[int],
     *,
@@ -107,6 +109,7 @@ class Residual:
         return Convolution(self.channels, self.kernel, stride=self.stride, padding=self.kernel // 2)
 
 
+@suggest_keywords
 def convolutional(
     image: Sequence[int],
     layers: Sequence[Any],
@@ -218,6 +221,7 @@ class _Layers:
         self.projections.append(Projection(pre, post, rule=rule, weight=weight))
 
 
+@suggest_keywords
 def recurrent(
     n_in: int,
     n_hidden: int | Sequence[int],

@@ -8,6 +8,7 @@ import numpy as np
 import quantities as pq
 
 from ...core import units
+from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ..connectivity import FixedInDegree
 from ..network import Network
@@ -19,6 +20,7 @@ from ..stimuli import Constant
 __all__ = ["balanced", "brunel"]
 
 
+@suggest_keywords
 def brunel(
     *,
     g: float,
@@ -84,6 +86,7 @@ def brunel(
     return Network([e, i], projections, seed=seed)
 
 
+@suggest_keywords
 def balanced(
     *,
     k: int = 100,

@@ -1,0 +1,40 @@
+"""Warnings that point at the user's line, however deep in the package their cause is found."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from types import FrameType
+
+__all__ = ["warn"]
+
+# what may stand between two functions of the package, or between it and the user's line
+_BETWEEN = ("nsnn_neuro", "contextlib", "functools", "importlib", "lazy_loader")
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line outside the package from which it was called.
+
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn("no spikes; the result is NaN")
+    >>> print(caught[0].category.__name__, caught[0].message)
+    UserWarning no spikes; the result is NaN
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_back is not None and _is_between(frame):
+        frame = frame.f_back
+    assert frame is not None
+    warnings.warn_explicit(
+        message,
+        category,
+        filename=frame.f_code.co_filename,
+        lineno=frame.f_lineno,
+        module=str(frame.f_globals.get("__name__", "<unknown>")),
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
+
+
+def _is_between(frame: FrameType) -> bool:
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.partition(".")[0] in _BETWEEN or frame.f_code.co_filename.startswith("<frozen importlib")
