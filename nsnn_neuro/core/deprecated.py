@@ -48,6 +48,7 @@ def renamed_keywords(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, R
     >>> @renamed_keywords(bin="bin_width")
     ... def words(*, bin_width):
     ...     return bin_width
+    >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     print(words(bin=3), caught[0].message)
@@ -86,6 +87,7 @@ def reordered(
     >>> @reordered("signal", "trains", lambda a, b: isinstance(a, list))
     ... def average(signal, trains):
     ...     return signal, trains
+    >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     print(average([1, 2], "signal"), caught[0].message)

@@ -46,6 +46,7 @@ def read_text(path: Path, budget: Budget) -> neo.Block:
         several units named, commas that may be decimal points. Warns with what was assumed: unit, layout and duration
 
     >>> import tempfile
+    >>> import warnings
     >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     path = Path(folder, "a.txt")

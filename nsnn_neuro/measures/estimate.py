@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..core.checks import suggest_keywords
-
 __all__ = ["Estimate", "measure"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,7 +71,6 @@ class Estimate:
         return f"{self.value:.4g}{se} {self.unit} ({how})"
 
 
-@suggest_keywords
 def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F], F]:
     """Decorator that declares a measure's unit and, for functions of sums over trials, the sums.
 
@@ -100,7 +97,6 @@ def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F],
     """
 
     def mark(function: F) -> F:
-        function = suggest_keywords(function)
         function.unit = unit  # type: ignore[attr-defined]
         function.parts = parts  # type: ignore[attr-defined]
         return function

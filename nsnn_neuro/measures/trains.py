@@ -167,6 +167,7 @@ def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, f
 def warn_silent(values: np.ndarray, name: str, reason: str) -> np.ndarray:
     """`values` unchanged; if some are NaN, one SilentNeuronWarning that counts them and gives the reason.
 
+    >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     values = warn_silent(np.array([0.9, np.nan]), "cv", "have fewer than two intervals")

@@ -40,7 +40,7 @@ def here() -> int:
     "call",
     [
         lambda: (measures.cv(SILENT), here())[1],
-        lambda: (measures.coherence_information(SIGNAL, SILENT, nperseg=500, f_max=50), here())[1],
+        lambda: (measures.coherence_information(SIGNAL, SILENT, nperseg=500, f_max=50 * pq.Hz), here())[1],
         lambda: (measures.words(SILENT, bin=100 * ms), here())[1],
         lambda: (functools.partial(measures.lv, SILENT)(), here())[1],
     ],

@@ -362,6 +362,7 @@ def _tiled_spikes(
 
 
 @measure("1")
+@suggest_keywords
 def spike_time_tiling(trains: Any, *, dt: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Spike-time tiling coefficient of each pair of neurons, (n, n), in [-1, 1]; almost independent of firing rates.
 

@@ -295,6 +295,7 @@ def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str
 
 @renamed_keywords(bin="bin_width")
 @measure("bit/s")
+@suggest_keywords
 def direct_information_rate(
     trains: Any,
     *,

@@ -17,7 +17,7 @@ import numpy as np
 import quantities as pq
 from scipy.special import xlogy
 
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -130,6 +130,7 @@ def _estimate(
 
 @renamed_keywords(bin="bin_width")
 @measure("bit/spike")
+@suggest_keywords
 def information_per_spike(
     trains: Any,
     *,
@@ -193,6 +194,7 @@ def information_per_spike(
 
 
 @measure("bit/spike")
+@suggest_keywords
 def skaggs_information(
     counts: Any,
     position: Any,

@@ -24,7 +24,7 @@ import numpy as np
 from scipy.signal import get_window
 
 from ...core.bins import index, rounding, slack
-from ...core.checks import check, one_of
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate, measure
@@ -114,6 +114,7 @@ def _check_bias(bias: Any) -> None:
 
 
 @measure("1")
+@suggest_keywords
 def coherence(
     signal: Any,
     train: Any,
@@ -163,6 +164,7 @@ def coherence(
 
 
 @measure("bit/s")
+@suggest_keywords
 def coherence_information(
     signal: Any,
     train: Any,

@@ -37,6 +37,7 @@ def _rate_parts(trains: Trains) -> Parts:
 
 
 @measure("Hz", _rate_parts)
+@suggest_keywords
 def firing_rate(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Mean firing rate: number of spikes in all trials over the trials' total duration, (n_neurons,) in Hz.
 
@@ -108,6 +109,7 @@ def _cv_parts(trains: Trains) -> Parts:
 
 
 @measure("1", _cv_parts)
+@suggest_keywords
 def cv(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Coefficient of variation of each neuron's interspike intervals, (n_neurons,).
 
@@ -164,6 +166,7 @@ def _cv2_parts(trains: Trains) -> Parts:
 
 
 @measure("1", _cv2_parts)
+@suggest_keywords
 def cv2(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Local variation of adjacent intervals, CV2 = mean of 2 |I_k+1 - I_k| / (I_k+1 + I_k), (n_neurons,).
 
@@ -194,6 +197,7 @@ def _lv_parts(trains: Trains) -> Parts:
 
 
 @measure("1", _lv_parts)
+@suggest_keywords
 def lv(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Local variation LV = mean of 3 (I_k - I_k+1)^2 / (I_k + I_k+1)^2 over adjacent pairs, (n_neurons,).
 
@@ -229,6 +233,7 @@ def _lvr_parts(trains: Trains, *, refractoriness: Any = 5 * pq.ms) -> Parts:
 
 
 @measure("1", _lvr_parts)
+@suggest_keywords
 def lvr(
     block: Any, *, refractoriness: Any = 5 * pq.ms, t_start: Any = None, t_stop: Any = None
 ) -> np.ndarray:
@@ -298,6 +303,7 @@ def fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
 
 
 @measure("1", fano_parts)
+@suggest_keywords
 def fano_factor(
     block: Any, *, window: Any = None, ddof: int = 1, t_start: Any = None, t_stop: Any = None
 ) -> np.ndarray:
@@ -356,6 +362,7 @@ def _serial_parts(trains: Trains) -> Parts:
 
 
 @measure("1", _serial_parts)
+@suggest_keywords
 def serial_correlation(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Pearson correlation of each interspike interval with the next (lag 1), (n_neurons,); 0 for renewal.
 

@@ -222,6 +222,7 @@ def _at_least_0(value: Any, name: str) -> float:
 
 
 @measure("1")
+@suggest_keywords
 def rate_correlation(
     block_a: Any, block_b: Any, *, sigma: Any, step: Any = None, t_start: Any = None, t_stop: Any = None
 ) -> np.ndarray:

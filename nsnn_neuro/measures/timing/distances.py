@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core.bins import slack
+from ...core.checks import suggest_keywords
 from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ...core.units import describe, si
@@ -118,6 +119,7 @@ def _gaussian_products(
 
 
 @measure("1")
+@suggest_keywords
 def victor_purpura(trains: Any, *, cost: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Victor-Purpura distance of each pair of trains, (n, n): the least cost of turning one into the other.
 
@@ -148,6 +150,7 @@ def victor_purpura(trains: Any, *, cost: Any, t_start: Any = None, t_stop: Any =
 
 
 @measure("1")
+@suggest_keywords
 def van_rossum(trains: Any, *, tau: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Van Rossum distance of each pair of trains, (n, n); one lone spike is at distance 1 from silence.
 
@@ -177,6 +180,7 @@ def van_rossum(trains: Any, *, tau: Any, t_start: Any = None, t_stop: Any = None
 
 
 @measure("1")
+@suggest_keywords
 def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Coincidence factor Gamma of each pair of trains, (n, n); row: reference, column: its prediction.
 
@@ -227,6 +231,7 @@ def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_sto
 
 
 @measure("1")
+@suggest_keywords
 def schreiber_reliability(trains: Any, *, sigma: Any, t_start: Any = None, t_stop: Any = None) -> float:
     """Mean cosine of all pairs of trains after a Gaussian filter, in [0, 1]; 1 for equal trains.
 

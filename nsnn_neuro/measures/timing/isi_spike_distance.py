@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.checks import suggest_keywords
 from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ..estimate import measure
@@ -159,6 +160,7 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
 
 
 @measure("1")
+@suggest_keywords
 def isi_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """ISI-distance of each pair of trains, (n, n), in [0, 1]: how different the local rates are; 0 for equal trains.
 
@@ -184,6 +186,7 @@ def isi_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.
 
 
 @measure("1")
+@suggest_keywords
 def spike_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """SPIKE-distance of each pair of trains, (n, n), in [0, 1]: how far apart the spikes are; 0 for equal trains.
 
@@ -210,6 +213,7 @@ def spike_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> n
 
 
 @measure("1")
+@suggest_keywords
 def mean_isi_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Mean ISI-distance of all pairs of trials of each neuron, (n_neurons,).
 
@@ -235,6 +239,7 @@ def mean_isi_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) ->
 
 
 @measure("1")
+@suggest_keywords
 def mean_spike_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Mean SPIKE-distance of all pairs of trials of each neuron, (n_neurons,).
 
