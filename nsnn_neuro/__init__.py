@@ -29,6 +29,8 @@ _OLD = {"Exponential": "models.escape", "Jump": "models.synapses", "Rule": "mode
 def __getattr__(name: str) -> Any:
     if name in _OLD:
         return getattr(importlib.import_module(f"{__name__}.{_OLD[name]}"), name)
+    if name == "deep":  # not listed: it needs torch
+        return importlib.import_module(f"{__name__}.deep")
     return _find(name)
 
 

@@ -1,4 +1,4 @@
-"""Simulation in Brian2: engines, turns of threads, compiler. The first use of a name imports Brian2.
+"""Run models in Brian2: code generation engines, locking between threads, C++ compiler. Brian2 is imported on first use.
 
 - `running(engine)` activates an engine for your own Brian2 code and restores Brian2's state afterwards; `run` runs a Brian2 network
   on it, and `functions()` are the functions (such as `normal_cdf`) that text of this package calls, for its `namespace`.

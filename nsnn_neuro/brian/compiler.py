@@ -1,4 +1,4 @@
-"""The C++ compiler of this machine. Imports no Brian2."""
+"""Find the C++ compiler of this machine, without importing Brian2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines: code generation target, device, keyed noise in generated code, Brian2's global state.
+"""Engines (NumPy, Cython, C++): set Brian2's target, device and random functions for one run, then restore them.
 
 Brian2 keeps global state (active device, preferences). `running` sets what a simulation needs and restores it on return and on an
 exception; runs in other threads wait. NumPy's global random state is never used: noise is keyed (`philox.py`).

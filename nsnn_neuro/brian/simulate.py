@@ -1,4 +1,4 @@
-"""Simulation of neurons and networks: `simulate`, and joint simulation of the points of a sweep."""
+"""The public function `simulate`, and joint simulation of several sweep points as one population."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def simulate(
     n_neurons, trials : numbers > 0. Noise is independent between neurons and trials, and does not depend on what else is
         simulated. Leave n_neurons at 1 for a network
     duration : time, a whole number of steps dt
-    dt : time step, default 0.1 ms; use 0.02 ms for `WangBuzsaki`. A warning is given above a fifth of tau_m, or a third of another
-        time constant of neuron, noise or synapses
+    dt : time step, default 0.1 ms; use 0.02 ms for `WangBuzsaki`. A warning is given if dt is more than tau_m / 5, or more
+        than a third of another time constant of neuron, noise or synapses
     seed : integer, or None to draw one; it is stored in the Block
     engine : "cython" (default; "numpy" with a warning if there is no compiler), "numpy" or "cpp" (C++ standalone). A seed yields
         identical spikes on all three
-    bridge : include threshold crossings between grid points, and date spikes in the middle of their step for the refractory time;
-        see `docs/noise.md`
+    bridge : include threshold crossings between grid points, and count the refractory time from the middle of the step; the stored
+        time is k dt in any case; see `docs/noise.md`
     record_v : indices of neurons whose membrane is recorded in every trial, or True for all; for a network True, or a dict from
         population names to indices. The voltage at time t is the one at the start of the step; the potential of an NSNN neuron is
-        the one from which the spike of the step is drawn
+        the one that decides the spike of that step, after synaptic input
     record_w : dict from projection names to indices of synapses, or True for all, whose weights are recorded every millisecond
     point : whole number >= 0: use the noise of the point of a `sweep` with this number; points have independent noise
     progress : None shows a bar when the run is long, in a terminal or notebook and unless the environment variable CI is set;
@@ -76,7 +76,8 @@ def simulate(
 
     Returns
     -------
-    neo.Block : one Segment per trial; `segments[k].spiketrains[j]` is neuron j. A spike in step k is stamped k dt. Annotations:
+    neo.Block : one Segment per trial; `segments[k].spiketrains[j]` is neuron j. A spike in step k is stamped k dt: the threshold in
+        `brian/equations/membrane.py` decides k, `build_block` (`io/block.py`) makes k dt of it. Annotations:
         seed, dt (s), parameters, versions, git_revision, populations. A time-varying stimulus is the signal "stimulus", recorded
         membranes are the signal "v"; in a network with several populations "stimulus of NAME", "v of NAME", "weight of NAME".
 

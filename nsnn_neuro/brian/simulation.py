@@ -1,4 +1,4 @@
-"""One simulation: checked arguments, the Brian2 network, monitors, and the Block of its results."""
+"""One simulation run: check arguments, build the Brian2 network and monitors, return a Block."""
 
 from __future__ import annotations
 

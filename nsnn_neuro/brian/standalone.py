@@ -1,4 +1,4 @@
-"""Brian2's C++ standalone mode with programs that are reused.
+"""Reuse compiled C++ standalone programs: parameter values are read from a file instead of being compiled in.
 
 Numbers are data: scalar parameters, initial values, the key of the noise, dt and duration, which Brian2 writes into the code as
 literals, are read from a file instead. The code contains equations, sizes and names only. Its checksum, combined with the

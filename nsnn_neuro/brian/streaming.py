@@ -1,4 +1,4 @@
-"""Simulation in windows whose spikes go to the disk, for results that do not fit in memory.
+"""Simulate long runs in time windows and write each window's spikes to disk instead of keeping them in memory.
 
 After each window the monitors are emptied into a `Spool`, an unnamed file in the folder of the result that vanishes with the
 process. It holds sequences of sorted integers, each of which encodes neuron, trial and step. At the end they are merged into the

@@ -1,4 +1,4 @@
-"""The cases of the certificate: neuron, noise model and drive with parameters, and their theory."""
+"""Certification cases: neuron, noise and drive with parameter values, and the theory that each is compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Binning of spike times: the rule that every function of the package uses for bins and windows.
+"""Assign spike times to bins and windows, with one tolerance for rounding at the edges, for the whole package.
 
 A bin is closed on the left and open on the right, [start + k width, start + (k + 1) width). Spike times and borders are
 often multiples of one step, and each of them is rounded: in double precision a time t is known to about eps |t|, eps =

@@ -1,4 +1,4 @@
-"""Numba's compiler, with a folder for its cache where Numba finds none; import `njit` from here.
+"""Numba's `njit` with a writable cache folder; import it from here.
 
 Importing this module imports Numba: only modules that compile functions may do so.
 """

@@ -1,4 +1,4 @@
-"""Adversarial attacks on a `Classifier`: small changes of images, with pixels kept from 0 to 1, in expectation over its noise.
+"""Adversarial attacks on noisy classifiers: bounded image perturbations, computed on averages over the network's noise.
 
 Noise hides a net's gradient from an attack that uses one draw (Athalye et al. 2018, arXiv:1802.00420). So the white-box attacks
 `fgsm`, `pgd` and `sphere` ascend the mean loss of `draws` noisy passes for each image, with new input spikes in each pass; images

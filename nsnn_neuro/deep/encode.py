@@ -1,4 +1,4 @@
-"""Encoders on tensors, from the text that Brian2 runs, with a gradient where spikes are drawn by their probability."""
+"""Input encoders in torch, evaluated from their Brian2 expressions, with a straight-through gradient where spikes are drawn."""
 
 from __future__ import annotations
 

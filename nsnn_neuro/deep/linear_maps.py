@@ -1,4 +1,4 @@
-"""Linear modules of torch as the rule and weights of one projection, and back.
+"""Convert linear torch modules into the connection rule and weights of a projection, and back.
 
 A step's spikes have a shape, (channels, height, width) or (n,). Consecutive modules without neurons between them form one linear
 map, which becomes one projection where a connection rule can represent it.

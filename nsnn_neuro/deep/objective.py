@@ -1,4 +1,4 @@
-"""The package's losses on tensors: values with their NumPy gradient, and the learning signal of the online algorithm."""
+"""The package's NumPy losses applied to torch tensors, with their gradients; learning signals for the online algorithm."""
 
 from __future__ import annotations
 

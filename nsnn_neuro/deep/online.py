@@ -1,4 +1,4 @@
-"""The online gradient of spiking layers: signals of the same step only, with each neuron's trace through its own membrane.
+"""Online gradient: learning signals of the current step only, and eligibility traces through each neuron's membrane and reset.
 
 With delta_l(t) = dL/do_l(t) through the modules above in step t, and e(t) = du(t)/dw along the neuron's own membrane and reset,
 

@@ -1,4 +1,4 @@
-"""Flat arrays into a `neo.Block`: one segment per trial, spike trains kept as arrays until one of them is read.
+"""Build a neo.Block from flat arrays; SpikeTrain objects are created only when one is read.
 
 `build_block` is the only function that lays out a Block: `simulate`, `to_block` and `load` all use it. `spikes.Trains` is the
 way back.

@@ -1,4 +1,4 @@
-"""Spike trains as they come, in a `neo.Block`, a `SpikeTrainList` or a list of arrays: times in seconds and windows.
+"""Convert Blocks, SpikeTrainLists and lists of arrays to flat spike times and recording windows, in seconds.
 
 A `SpikeTrainList` that holds arrays is read as it is, without one object per train.
 """

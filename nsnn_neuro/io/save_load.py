@@ -1,4 +1,4 @@
-"""Spike times into a `neo.Block`, a Block into a file and back.
+"""`to_block` wraps spike times in a Block; `save` writes it to NWB, `load` reads it back.
 
 `to_block` wraps your own spike times; `save` and `load` keep a Block exactly, in an NWB file. `load` also reads files of other
 programs (`external_files`), but no format that unpickles.

@@ -1,4 +1,4 @@
-"""The fast formulation of learning: copies of a layered network that share their weights, one copy for each sample of a batch.
+"""Batched learner: one copy of the layered network per sample, shared weights, backpropagation through time after the last step.
 
 A batch takes n_steps steps of the clock. In each, the input's group and each layer's do one step (one code object each). After the
 last one `sweep.Sweep` goes back in time through the stored steps, so learning signals carry their future terms: given the spikes,

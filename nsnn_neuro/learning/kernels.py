@@ -1,4 +1,4 @@
-"""Functions of generated code for learning in layers, and the arrays that they share: inputs, products, target spikes.
+"""Functions called by generated code during layered training, in NumPy and Cython, and the arrays that they share.
 
 Arrays are unit-major: the value of unit q in copy b is at [q * batch + b], and of step t at [t][q * batch + b]. Each function is
 there for the NumPy target and for Cython, where products are BLAS's dgemm and the arrays lie in the function's namespace.

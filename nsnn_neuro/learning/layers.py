@@ -1,4 +1,4 @@
-"""Which networks can be trained, and the text of a layer's learning rule."""
+"""Check that a network can be trained, and write each layer's learning rule as Brian2 code."""
 
 from __future__ import annotations
 

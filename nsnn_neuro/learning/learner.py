@@ -1,4 +1,4 @@
-"""What the fast and the online formulation share: layers as Brian2 groups, their text, runs of batches, the teacher's arrays."""
+"""Base class of the batched and online learners: layers as Brian2 groups, runs of batches, losses and learning signals."""
 
 from __future__ import annotations
 

@@ -331,7 +331,7 @@ class _Best:
         self.epoch, self.loss, self.arrays = epoch, loss, arrays
 
     def update(self, epoch: int, loss: float, arrays: dict[str, np.ndarray]) -> None:
-        if np.isnan(loss) or loss < self.loss:
+        if loss < self.loss or (np.isnan(loss) and np.isinf(self.loss)):
             self.epoch, self.arrays = epoch, arrays
             self.loss = np.inf if np.isnan(loss) else loss
 

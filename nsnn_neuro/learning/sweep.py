@@ -1,4 +1,4 @@
-"""The teacher of the fast formulation: after the last step of a batch, its loss, and its gradients by a sweep back in time.
+"""Backward pass of the batched learner: loss and gradients of a batch, from the last step to the first.
 
 As in `kernels`, each function is there for the NumPy target and for Cython, where products are BLAS's dgemm.
 """

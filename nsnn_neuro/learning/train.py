@@ -69,8 +69,8 @@ def train(
 ) -> Fit:
     """Train a layered network by its projections' learning rules, in mini-batches, down the mean loss of each.
 
-    In the fast formulation `batch` copies of the network share their weights. After each batch a sweep back through the stored
-    steps adds the future terms to the learning signals of hidden layers. Given the spikes, the gradient is that of backpropagation
+    In the fast formulation `batch` copies of the network share their weights. After each batch a backward pass adds the effect of
+    a spike on later steps to the learning signals of hidden layers. Given the spikes, the gradient is that of backpropagation
     through time with signal="transport". With signal="reward" it is the score function's; a sample's baseline is the mean loss of
     the others in its batch. The online formulation lacks the future terms: below the output its updates differ when there are
     several steps.
@@ -84,8 +84,8 @@ def train(
     ----------
     net : `Network` of layers with plasticity, as `feedforward` or `recurrent` makes it; it isn't changed. The fixed feedback
         weights of signal="random" and "broadcast" are drawn from the seed, normal with variance 1 / (number of source neurons)
-    data : (X, y): X (n, n_in) from 0 to 1, or sequences (n, n_steps, n_in), of which the encoder gets each step's x; n_in is the
-        number of input neurons over the encoder's units (1, but for `coding.PopulationCode`); y as the loss
+    data : (X, y): X (n, n_in) from 0 to 1, or sequences (n, n_steps, n_in), of which the encoder gets each step's x; n_in is
+        the number of input neurons / units of the encoder (1, except for `coding.PopulationCode`); y as the loss
         needs it: labels (n,), whole numbers from 0 to n_out - 1, or target spikes (n, n_steps, n_out), 0 or 1
     loss : a loss, e.g. `losses.rate_mse`
     epochs : whole number, how often each training sample is shown
@@ -102,6 +102,7 @@ def train(
     patience : stop when the validation loss hasn't reached a new minimum in so many epochs; None: all epochs
     keep : the weights to return: "best", those of the epoch with the smallest validation loss (without validation the last), or
         "last". None: "best" with patience, else "last", with a DeprecationWarning where the two differ: "best" will be the default
+        (decided in `TrainingLoop`, `learning/loop.py`)
     seed : whole number; None draws one (it is in the block's annotations)
     checkpoint : a file, written after each epoch; where it exists training resumes from it
     engine : "cython" or "numpy"

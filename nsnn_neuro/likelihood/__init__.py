@@ -1,4 +1,4 @@
-"""Maximum likelihood fits of noisy neurons to recorded spikes, by noise-driven learning with the observed spikes forced.
+"""Fit noisy neurons to recorded spikes by maximum likelihood, using noise-driven learning with the spikes clamped to the data.
 
 The model. In step t of length dt a neuron fires with probability F(a_t), F an escape family such as `Gaussian(1.0)`:
 

@@ -1,4 +1,4 @@
-"""Maximisation of the log-likelihood by Newton's method with safeguards, or an error that names the reason.
+"""Maximise the log-likelihood by safeguarded Newton steps (Fisher scoring where needed); failures raise an error with the reason.
 
 A step is curvature^-1 gradient, with the observed curvature -d2 log P(O|x). Fisher scoring, which uses the expected information
 instead, works poorly on sparse data: in the far tail of a Gaussian the information vanishes like f, while the observed curvature of

@@ -1,4 +1,4 @@
-"""Exact information of noisy threshold units: of a channel whose law is known, one unit or a pool that shares its signal."""
+"""Exact mutual information of a known discrete channel, and of one or several noisy threshold units with a common signal."""
 
 from __future__ import annotations
 

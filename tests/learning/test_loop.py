@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from nsnn_neuro import FormatError, NsnnError
-from nsnn_neuro.deep import Diverged
-from nsnn_neuro.learning import Scores, TrainingLoop
+from nsnn_neuro.learning import Diverged, Scores, TrainingLoop
 
 LABELS = np.arange(20) % 2
 VALIDATION_LOSS = [5.0, 3.0, 4.0, 2.0, 2.5, 6.0, 7.0]
@@ -132,6 +131,12 @@ def test_no_choice_of_weights_warns_only_where_it_will_matter():
         warnings.simplefilter("error")
         run(keep=None, epochs=2)  # the last is the best
         run(Counter(None), keep=None, validation=0)
+
+
+def test_a_validation_loss_that_is_not_a_number_is_no_best_epoch():
+    outcome, _, _ = run(Counter([5.0, 3.0, np.nan, 4.0, 6.0, 7.0, np.nan]), keep="best")
+    assert outcome.best_epoch == 2
+    assert np.array_equal(outcome.arrays["weights_0"], [2.0, 2.0])
 
 
 def test_a_schedule_is_a_factor_of_the_learning_rate():

@@ -1,4 +1,4 @@
-"""Text of the slow variables of a neuron, such as adaptation currents and moving thresholds.
+"""Brian2 code for slow variables (adaptation currents, moving thresholds), staggered by half a step against the voltage.
 
 A slow variable x obeys tau dx/dt = target - x. Like gating variables it is staggered by half a step: step k integrates it from
 (k - 1/2) dt to (k + 1/2) dt, exactly for a constant target, with the voltage at the midpoint k dt. The step of the membrane from k

@@ -1,4 +1,4 @@
-"""Text of neurons with one update per step: the NSNN neuron, and the sources `Relay` and `PoissonSource`."""
+"""Brian2 code for neurons updated once per step: the NSNN neuron and the sources Relay and PoissonSource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text of a group: equations, constants and initial values, and the numbering of its members."""
+"""Collect the equations, constants and initial values of a NeuronGroup, and number its neurons across trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brian2 group of a population, and the check that neuron, noise and stimulus fit together."""
+"""Create the NeuronGroup of a population after checking that neuron, noise and stimulus are compatible."""
 
 from __future__ import annotations
 

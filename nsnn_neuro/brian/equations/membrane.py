@@ -1,4 +1,4 @@
-"""Text of the step of a continuous membrane: `IntegrateAndFire` neurons, including conductance-based ones.
+"""Brian2 code that advances the membrane of integrate-and-fire and conductance-based neurons by one time step.
 
 The linear part takes its exact step. Over a step of length h, with S^2 the variance of the noise in it,
 

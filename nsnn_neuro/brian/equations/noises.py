@@ -1,4 +1,4 @@
-"""Text of the noise in the step of a membrane.
+"""Brian2 code for the membrane noise of one time step.
 
 Over a step of length h the linear membrane takes its exact step with noise of variance S^2 = sigma^2 (1 - exp(-2 h / tau))
 (2 sigma^2 h / tau without leak). With conductances, the gain of the step `share` = L exprel(-L load), with

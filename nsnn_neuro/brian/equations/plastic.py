@@ -1,4 +1,4 @@
-"""Plastic synapses: the text of a learning rule as Brian2 synapses, in any Brian2 network.
+"""Create Brian2 synapses that implement a learning rule, for use in any Brian2 network.
 
 The input through a synapse in a step is summed in its variable `arrived` and added to the trace at the end of the step. So delays,
 graded values and any schedule of the network are correct if the spike arrives before the threshold that it should affect.

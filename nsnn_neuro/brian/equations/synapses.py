@@ -1,4 +1,4 @@
-"""Text of incoming synapses of a population: the exact step of their states, and their effect on the membrane."""
+"""Brian2 code for synaptic input: exact update of the synaptic states, and their effect on the membrane."""
 
 from __future__ import annotations
 

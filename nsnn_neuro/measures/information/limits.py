@@ -1,4 +1,4 @@
-"""What an information cannot be: less than nothing, or more than the stimulus holds."""
+"""Reject impossible information estimates: negative, or above the maximum, by more than two standard errors."""
 
 from __future__ import annotations
 

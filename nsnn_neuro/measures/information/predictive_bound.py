@@ -1,4 +1,4 @@
-"""Lower bound of the information in words: how well the stimulus can be predicted from a word that was left out.
+"""Lower bound on word information: cross-validated log-probability of the stimulus given the word.
 
 For any conditional law q(s | r), I(S; R) >= H(S) + E log2 q(S | R), with equality for the true one (Barber & Agakov 2003). With
 q fitted without the trial that it predicts, the mean over trials of log2 q(s_i | r_i) / p(s_i) is on average below the

@@ -2,9 +2,8 @@
 
 - A `Family` is the distribution F of a noise at the threshold that is drawn again in each step: P(spike) = F(u - theta). The same F
   with another dt is a different neuron.
-- A `Hazard` is a rate rho of spikes in continuous time: P(spike) = 1 - exp(-int rho dt), with the trapezoidal rule over the step,
-so
-  that results depend on dt in second order only.
+- A `Hazard` is a rate rho of spikes in continuous time: P(spike) = 1 - exp(-int rho dt), by the trapezoidal rule over the step, so
+  that the error of the results shrinks with dt^2.
 
 To define a family, subclass `Family` with its cdf and pdf, each as a function and as Brian2 text in `x` and the names of the
 parameters. To define a hazard, subclass `Hazard` with its rate, in `x` and `rise` = dx/dt.

@@ -1,4 +1,4 @@
-"""Families: distributions of the noise at the threshold, the probability of a spike in a step."""
+"""Escape-noise distributions (families): P(spike in a time step) = F(u - theta)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entropy by Paninski's best upper bound: coefficients that make the worst error over all laws of K symbols small.
+"""Paninski's best-upper-bound (BUB) estimator: minimises a bound on the worst error over all distributions on K symbols.
 
 The estimator is linear in how many symbols have each count, H = sum_i a(n_i) in nats, zeros too. With g(p) = -p ln p -
 sum_j a_j B(j; N, p), B the binomial law, its bias is sum_i g(p_i), so that

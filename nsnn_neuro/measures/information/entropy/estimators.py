@@ -1,4 +1,4 @@
-"""Deterministic entropy estimators, as functions of how often each count occurs.
+"""Closed-form entropy estimators that use only the count profile: how many symbols occur once, twice, and so on.
 
 A symmetric estimator needs to know of a sample only its profile: which counts occur, `values`, and how many symbols
 have each, `multiplicity`, both (..., d) and padded with zeros, and the size of the alphabet, `limit` (...). Removing one
