@@ -663,7 +663,7 @@ SURROGATE = nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.1)
         ),
         (
             nsnn.feedforward([6, 3], noise=nsnn.EscapeNoise(Fixed()), plasticity=nsnn.NDL(0.1, eta_noise=0.1)), {},
-            "Fixed.*: no parameter of it has the unit of x",
+            "Fixed.*: no parameter has the unit of x",
         ),
     ],
 )  # fmt: skip
