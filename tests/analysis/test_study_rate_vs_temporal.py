@@ -132,7 +132,7 @@ def test_timing_adds_information_in_reliable_recordings():
         table = pd.DataFrame(
             list(simulation.cortex(small(sabotage=sabotage), print)), columns=simulation.COLUMNS
         )
-        found[sabotage] = verdicts.recorded(table).set_index("setting")
+        found[sabotage] = verdicts.recorded_settings(table).set_index("setting")
     assert sorted(found[""].index) == sorted(map(int, _recordings.CORTICAL))
     assert found[""].gain[11].mean() > 0.3
     assert found["times shuffled"].gain[11].mean() < 0.1

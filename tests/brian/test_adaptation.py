@@ -258,7 +258,7 @@ def texts(**given):
         (lambda: texts(linear="v_rest + drive"), "with leaky = True: expected -v once"),
         (lambda: texts(linear="v_rest +"), "Own.linear = 'v_rest .': expected an expression"),
         (lambda: texts(slow_start={"u": "b"}), r"Own.slow_start has \['u'\]: expected variables of Own.slow"),
-        (lambda: dataclasses.replace(GIF, lift_start=1.0), "lift_start = 1.0, v_thresh = .*one unit"),
+        (lambda: dataclasses.replace(GIF, lift_start=1.0), "lift_start = 1.0, v_thresh = .*expected the same unit"),
         (lambda: dataclasses.replace(ADEX, w_start=1 * ms), "w_start = 1. ms: expected a voltage"),
     ],
 )  # fmt: skip

@@ -232,7 +232,7 @@ def test_cython_compiles_the_same_text_in_every_process():
             env={
                 **os.environ,
                 "PYTHONHASHSEED": seed,
-                "PYTHONPATH": os.pathsep.join([HERE, os.path.dirname(HERE)]),
+                "PYTHONPATH": os.pathsep.join([os.path.join(HERE, "brian"), HERE, os.path.dirname(HERE)]),
             },
             stdout=subprocess.PIPE,
             text=True,

@@ -264,7 +264,7 @@ def test_the_types_of_a_file_are_the_public_records() -> None:
         with pytest.raises(FormatError) as caught:
             config.parse(text)
         found |= set(re.findall(r'"(\w+)"', str(caught.value)))
-    bases = {"Family", "Hazard", "IntegrateAndFire", "ConductanceBased"}
+    bases = {"ConductanceBased", "Family", "Hazard", "IntegrateAndFire", "Neuron", "Noise", "Stimulus"}
     assert found == public - bases - {"Recorded", "Relay"}  # a signal, and what repeats it, aren't text
 
 
