@@ -84,7 +84,9 @@ def test_something_else_is_no_fit():
 
 def test_the_trainings_share_their_arguments():
     """The same words, and the same defaults but for the batch and the weights that are kept."""
-    deep = pytest.importorskip("nsnn_neuro.deep")
+    pytest.importorskip("torch")
+    from nsnn_neuro import deep
+
     one, two, three = (inspect.signature(f).parameters for f in (nsnn.train, deep.fit, nsnn.fit_network))
     for name in ("epochs", "batch", "validation", "patience", "keep", "seed", "progress"):
         assert {name} <= one.keys() & two.keys() & three.keys()
