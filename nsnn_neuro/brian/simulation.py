@@ -228,7 +228,10 @@ def _steps(seconds: float, duration: Any, dt: float) -> int:
         raise NsnnError(f"duration = {duration}: expected fewer than {_MOST_STEPS} steps of dt = {dt:g} s")
     n_steps = round(seconds / dt)
     if n_steps < 1 or abs(n_steps * dt - seconds) > 1e-6 * dt:
-        raise NsnnError(f"duration = {duration}: expected a whole number of steps of dt = {dt:g} s")
+        near = f"{max(n_steps, 1) * dt * 1e3:.10g} ms"
+        raise NsnnError(
+            f"duration = {duration}: expected a whole number of steps of dt = {dt * 1e3:g} ms, such as {near}"
+        )
     return n_steps
 
 

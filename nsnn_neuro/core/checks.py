@@ -199,6 +199,12 @@ def _arguments(kind: Any) -> tuple[str, ...]:
     return tuple(inspect.signature(kind.__init__).parameters)[1:]
 
 
+@functools.lru_cache(maxsize=256)
+def _positional(kind: Any) -> bool:
+    own = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    return not own or any(p.kind is not p.KEYWORD_ONLY for p in own)
+
+
 class SuggestsKeywords:
     """Base of classes that answer a misspelt keyword argument with the closest name that they have."""
 
@@ -206,6 +212,10 @@ class SuggestsKeywords:
         """Refuse a keyword that `__init__` does not have."""
         if keywords:
             refuse_unknown(cls.__name__, keywords, _arguments(cast(Any, cls)))
+        if args and not _positional(cast(Any, cls)):
+            raise ArgumentError(
+                f"{cls.__name__} takes its arguments by name: {cls.__name__}({_arguments(cast(Any, cls))[0]}=..., ...)"
+            )
         return super().__new__(cls)
 
 

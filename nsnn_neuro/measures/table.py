@@ -111,7 +111,11 @@ def named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
         pairs = []
     wrong = [f for _, f in pairs if not callable(f)]
     if not pairs or wrong:
-        raise NsnnError(f"measures = {shown(measures)}: expected a function, a list or a dict of functions")
+        names = any(isinstance(f, str) for f in (listed if isinstance(listed, list | tuple) else [listed]))
+        cure = ", not their names: nsnn.measures.firing_rate" if names else ""
+        raise NsnnError(
+            f"measures = {shown(measures)}: expected a function, a list or a dict of functions{cure}"
+        )
     for _, function in pairs:
         _check_options(function)
     if len(dict(pairs)) < len(pairs):

@@ -184,7 +184,7 @@ ESCAPE = ESCAPE.replace(
             "sigma = 0.4",
             'sigma = "4 mV"',
             8,
-            r"family = Gaussian\(.*: its argument is a distance to threshold",
+            r"family = Gaussian\(.*: its argument is a distance to threshold.*give its scale that unit",
         ),
         (
             '"Gaussian"',

@@ -57,6 +57,7 @@ def test_a_warning_points_at_the_line_that_called_the_package(call) -> None:
     ("call", "message"),
     [
         (lambda: nsnn.LIF(tau=20 * ms), "LIF has no argument 'tau'; did you mean 'tau_m'?"),
+        (lambda: nsnn.LIF(20 * ms), "LIF takes its arguments by name: LIF(tau_m=..., ...)"),
         (lambda: nsnn.WhiteNoise(sigm=1 * mV), "WhiteNoise has no argument 'sigm'; did you mean 'sigma'?"),
         (lambda: nsnn.Gaussian(sgma=3), "Gaussian has no argument 'sgma'; did you mean 'sigma'?"),
         (lambda: nsnn.Population(3, nsnn.NSNNNeuron(), nme="a"), "did you mean 'name'?"),

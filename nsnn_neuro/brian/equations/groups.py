@@ -71,7 +71,8 @@ def check(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> Non
         if noise.x_unit != unit:
             named = "family" if noise.family is not None else "hazard"
             raise NsnnError(
-                f"{named} = {getattr(noise, named)}: its argument is a distance to threshold, for this {who} {units.describe(unit)}"
+                f"{named} = {getattr(noise, named)}: its argument is a distance to threshold, for this {who} "
+                f"{units.describe(unit)}: give its scale that unit"
             )
     elif noise is not None:
         for name in noise.in_membrane_units():
