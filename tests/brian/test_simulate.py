@@ -434,7 +434,7 @@ BAD = [
     ({"duration": 2.0}, "duration = 2.0 has no unit: expected a time"),
     ({"duration": 2 * mV}, "duration = 2. mV: expected a time"),
     ({"duration": -1 * ms}, "duration"),
-    ({"duration": 0.15 * ms}, "whole number of steps of dt = 0.1 ms, such as 0.2 ms"),
+    ({"duration": 0.15 * ms}, "whole number of steps of dt = 0.1 ms, such as 0.1 ms"),
     ({"duration": 1e30 * second}, "duration = .*expected fewer than"),
     ({"dt": 0.1}, "dt = 0.1 has no unit"),
     ({"trials": 0}, "trials = 0: expected a whole number from 1"),
