@@ -16,7 +16,8 @@ from pathlib import Path
 
 from nsnn_neuro import NsnnError
 
-from . import harness, index
+from . import harness
+from . import overview as index
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY = 20.0

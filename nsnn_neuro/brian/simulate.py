@@ -21,7 +21,7 @@ from ..models.noise import Noise
 from ..models.populations import Population, refuse_bare
 from ..models.stimuli import Stimulus
 from . import engine, equations
-from .simulation import JointRun, Run
+from .single_run import JointRun, Run
 
 __all__ = ["check_together", "simulate", "simulate_together"]
 

@@ -23,7 +23,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..io import nwb_write, save_load
-from ..io.file_order import Sorted
+from ..io.nwb_order import Sorted
 from ..io.spikes import PIECE
 from . import engine
 

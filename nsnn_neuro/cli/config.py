@@ -27,7 +27,7 @@ from typing import Any, Literal, NoReturn
 from ..core import units
 from ..core.checks import did_you_mean
 from ..core.errors import FormatError, NsnnError
-from ..core.limits import check_regular
+from ..core.file_limits import check_regular
 from ..core.parameters import Model
 from ..models import escape, neurons, noise, stimuli
 from .quantities import EXAMPLES, key_text, shown, si_and_unit

@@ -21,7 +21,7 @@ import quantities as pq
 from ..core import units
 from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
-from ..core.limits import Budget
+from ..core.file_limits import Budget
 from ..io.block import build_block
 from ..io.provenance import provenance
 

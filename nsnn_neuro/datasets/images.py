@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
-from ..core.limits import Budget
+from ..core.file_limits import Budget
 
 __all__ = ["digits", "mnist", "mnist_sample"]
 

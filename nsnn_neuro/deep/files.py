@@ -13,7 +13,7 @@ from torch import nn
 
 from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
-from ..core.limits import check_regular, check_stored
+from ..core.file_limits import check_regular, check_stored
 
 __all__ = ["load", "save"]
 

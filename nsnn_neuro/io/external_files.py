@@ -21,7 +21,7 @@ import quantities as pq
 
 from ..core.bins import rounding, slack
 from ..core.errors import FormatError
-from ..core.limits import Budget, check_regular
+from ..core.file_limits import Budget, check_regular
 from ..core.warn import warn
 from . import nwb
 from .block import build_block

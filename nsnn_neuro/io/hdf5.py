@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import FormatError
-from ..core.limits import Budget
+from ..core.file_limits import Budget
 
 if TYPE_CHECKING:
     import h5py

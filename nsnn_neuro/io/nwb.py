@@ -26,7 +26,7 @@ import numpy as np
 import quantities as pq
 
 from ..core.errors import FormatError
-from ..core.limits import read_json
+from ..core.file_limits import read_json
 from .block import build_block
 from .hdf5 import Reader
 from .json_codec import decode, parse_unit

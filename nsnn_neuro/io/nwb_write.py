@@ -16,11 +16,11 @@ import numpy as np
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..core.warn import warn
-from .file_order import Sorted, in_file_order
 from .json_codec import dumps, encode, unit_text
 from .nwb import DIGEST, FORMAT, NAMESPACE, VERSION, WRITTEN, digest_signal, digest_trains
-from .read_trains import seconds
+from .nwb_order import Sorted, in_file_order
 from .spikes import PIECE, Trains
+from .train_arrays import seconds
 
 if TYPE_CHECKING:
     import h5py

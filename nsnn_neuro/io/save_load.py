@@ -20,8 +20,8 @@ from ..core import units
 from ..core.atomic_write import replaced
 from ..core.checks import one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
-from ..core.limits import Budget, check_regular
-from . import external_files, hdf5, integrity, neo_layout, nwb, nwb_write
+from ..core.file_limits import Budget, check_regular
+from . import external_files, hdf5, integrity, nwb, nwb_neo_layout, nwb_write
 from .block import build_block
 from .provenance import provenance
 
@@ -246,8 +246,8 @@ def _load_nwb(path: Path, budget: Budget, full: bool) -> neo.Block:
             header = nwb.written_here(source)
             if header is not None:
                 block = nwb.read(source, header)
-            elif neo_layout.made_by_neo(source):
-                block = neo_layout.read(source)
+            elif nwb_neo_layout.made_by_neo(source):
+                block = nwb_neo_layout.read(source)
             else:
                 block = external_files.read_nwb(source)
             if full:

@@ -15,7 +15,7 @@ import neo
 import numpy as np
 
 from ..core.errors import FormatError
-from ..core.limits import Budget
+from ..core.file_limits import Budget
 from ..core.warn import warn
 from .block import build_block
 

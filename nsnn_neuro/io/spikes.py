@@ -23,7 +23,7 @@ import numpy as np
 from ..core import bins as binning
 from ..core.bins import EPS, rounding, slack
 from ..core.errors import NsnnError
-from .read_trains import Read, different_windows, extent, read_segments
+from .train_arrays import Read, different_windows, extent, read_segments
 
 __all__ = ["PIECE", "Trains", "in_order"]
 

@@ -17,13 +17,13 @@ from ..brian import engine
 from ..core.parameters import substitute
 from ..models.network import Network
 from ..models.populations import Projection
+from .backward_pass import Sweep
 from .coding import Encoder
 from .kernels import Layer, Loop, product
 from .layers import layered
 from .learner import LayeredLearner, LayerText, optimizer_text
 from .losses import Loss
 from .noise_scale import Level, eta_noise
-from .sweep import Sweep
 
 __all__ = ["Learner"]
 

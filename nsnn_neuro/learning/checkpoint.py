@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
-from ..core.limits import Budget, check_regular, check_stored, read_json
+from ..core.file_limits import Budget, check_regular, check_stored, read_json
 
 __all__ = ["array", "digest", "read", "resumed", "write"]
 

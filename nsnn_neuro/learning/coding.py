@@ -15,7 +15,7 @@ import numpy as np
 from ..core import deprecated
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
-from ..models.plasticity.rule import Scalars
+from ..models.plasticity.base import Scalars
 
 __all__ = [
     "Bernoulli",

@@ -15,7 +15,7 @@ from scipy import special
 
 from ..core.errors import NsnnError
 from ..core.parameters import parameter
-from ..models.plasticity.rule import Scalars
+from ..models.plasticity.base import Scalars
 
 __all__ = [
     "CrossEntropyMean",

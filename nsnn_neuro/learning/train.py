@@ -25,16 +25,7 @@ from .data import batches, check_data
 from .fit import STEP, Fit
 from .layers import check_forced, check_online, layered
 from .learner import LayeredLearner
-from .loop import (
-    NOISE,
-    Diverged,
-    Epoch,
-    Outcome,
-    Scores,
-    TrainingLoop,
-    check_finite,
-    rng,
-)
+from .loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop, check_finite, rng
 from .losses import Loss
 from .noise_scale import eta_noise, family_of, n_levels
 from .online import OnlineLearner

@@ -13,7 +13,7 @@ from ..core.errors import NsnnError
 from ..core.units import pq_quantity, si
 from ..io.block import build_block
 from ..io.provenance import provenance
-from ..io.read_trains import seconds
+from ..io.train_arrays import seconds
 from ..measures import Estimate
 from ..measures.trains import as_trains, positive
 from ..models.connectivity import AllToAll

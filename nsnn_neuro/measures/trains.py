@@ -19,8 +19,8 @@ from ..core.checks import positive, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import describe, floats, si
 from ..core.warn import warn
-from ..io.read_trains import different_windows, read_segments, read_trains
 from ..io.spikes import PIECE, Trains
+from ..io.train_arrays import different_windows, read_segments, read_trains
 
 __all__ = [
     "PIECE",

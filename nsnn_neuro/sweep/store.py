@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
-from ..core.limits import Budget, check_regular, read_json
+from ..core.file_limits import Budget, check_regular, read_json
 from ..core.warn import warn
 from .fingerprint import without_modules
 from .grid import OF_THE_POINT, PARTS

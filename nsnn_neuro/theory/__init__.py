@@ -26,10 +26,10 @@ from .fokker_planck.response import (
 from .fokker_planck.stationary import fp_cv, fp_density, fp_rate
 from .information import channel_information, suprathreshold_information, threshold_information
 from .lif.coloured import coloured_rate
-from .lif.conductance import conductance_moments
-from .lif.lindner import lindner_noise_susceptibility, lindner_spectrum, lindner_susceptibility
+from .lif.conductance_noise import conductance_moments
 from .lif.multiplicative import geometric_mean, multiplicative_cv, multiplicative_rate
 from .lif.shot_noise import shot_noise_cv, shot_noise_rate
+from .lif.spectrum_and_response import lindner_noise_susceptibility, lindner_spectrum, lindner_susceptibility
 from .lif.threshold_noise import noisy_threshold_cv, noisy_threshold_rate
 from .lif.white_noise import discrete_threshold, siegert_cv, siegert_gain, siegert_rate
 from .mean_field import brunel_input, brunel_rates

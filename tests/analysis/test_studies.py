@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import __main__ as command
-from analysis import harness, index
+from analysis import harness, overview
 from analysis.harness import Claim, ClaimFailed
 from nsnn_neuro import NsnnError
 
@@ -318,7 +318,7 @@ def results(tmp_path, monkeypatch):
 def test_the_index_shows_claims_verdicts_figures_and_missing_runs(results):
     study = harness.find("stub")
     outcome = harness.execute(study, Config(), results, progress=lambda text: None)
-    page = index.write(results).read_text()
+    page = overview.write(results).read_text()
     assert "stubs are studies" in page
     assert '<b class="holds">holds</b> water is wet' in page
     assert "others &lt;are&gt; studies" in page
@@ -338,11 +338,11 @@ def test_the_index_shows_the_newest_full_run_without_sabotage(results):
         run = json.loads((folder / "run.json").read_text()) | {"finished": f"2026-01-0{k + 1}"}
         (folder / "run.json").write_text(json.dumps(run))
         claims[folder] = k
-    assert claims[index.newest(results, "stub")["folder"]] == 1
+    assert claims[overview.newest(results, "stub")["folder"]] == 1
     for path in list(claims)[:2]:
         (path / "run.json").write_text("{half")
-    assert claims[index.newest(results, "stub")["folder"]] == 2
-    assert "quick run" in index.write(results).read_text()
+    assert claims[overview.newest(results, "stub")["folder"]] == 2
+    assert "quick run" in overview.write(results).read_text()
 
 
 def test_the_index_counts_the_central_claims_that_hold(results):
@@ -352,7 +352,7 @@ def test_the_index_counts_the_central_claims_that_hold(results):
         ((True, True), ">holds<"),
     ]:
         claims = [Claim("a", holds[0], ""), Claim("b", holds[1], ""), Claim("c", False, "", central=False)]
-        assert expected in index.verdict(claims)
+        assert expected in overview.verdict(claims)
 
 
 def test_the_command_lists_studies_and_rejects_unknown_names(capsys):

@@ -13,7 +13,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import coding, losses, reference, train
 from nsnn_neuro.brian import running
 from nsnn_neuro.learning import Learner
-from nsnn_neuro.learning.sweep import Sweep
+from nsnn_neuro.learning.backward_pass import Sweep
 
 SIZES, BATCH, STEPS = [4, 5, 6, 3], 3, 6
 

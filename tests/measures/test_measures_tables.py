@@ -21,7 +21,7 @@ from nsnn_neuro.measures.information.entropy.contingency import (
     relevant_responses,
 )
 from nsnn_neuro.measures.information.entropy.entropy import SYMMETRIC
-from nsnn_neuro.measures.information.limits import zero_spread
+from nsnn_neuro.measures.information.impossible_estimates import zero_spread
 from nsnn_neuro.measures.information.mutual_information import information_of_tables
 from nsnn_neuro.measures.information.predictive_bound import predictive_bound
 from nsnn_neuro.measures.information.symbols import as_symbols

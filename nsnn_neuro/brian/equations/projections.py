@@ -21,8 +21,8 @@ from ...models.populations import Population, Projection
 from ...models.stimuli import Stimulus
 from ...models.synapses import Synapse
 from .. import engine, philox
+from ..dt_warnings import delay_steps
 from ..philox import Stream
-from ..time_step import delay_steps
 from .group_text import BRIAN_UNIT, ORDERS_EACH, SYNAPSES, Layout
 from .groups import make_group
 from .synapses import arrival

@@ -23,7 +23,7 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ..estimate import Estimate
 from ..information.confusion import miller_madow, table_se
-from ..timing.distances import victor_purpura
+from ..timing.train_similarity import victor_purpura
 from ..trains import Trains, as_trains, positive
 from ..validation import as_labels, as_samples, permutation_p
 

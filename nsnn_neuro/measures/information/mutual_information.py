@@ -24,7 +24,7 @@ from .entropy.entropy import (
 )
 from .entropy.estimators import Profile, profile
 from .entropy.extrapolation import quadratic_extrapolation
-from .limits import possible, zero_spread
+from .impossible_estimates import possible, zero_spread
 from .predictive_bound import predictive_bound
 from .shuffled_information import shuffled_correction
 from .symbols import as_symbols, read_symbols

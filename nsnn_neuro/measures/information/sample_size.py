@@ -13,7 +13,7 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ..estimate import Estimate
 from .entropy.contingency import contingency, panzeri_treves_bias
-from .limits import zero_spread
+from .impossible_estimates import zero_spread
 from .mutual_information import mutual_information
 from .predictive_bound import predictive_bound
 from .symbols import as_symbols

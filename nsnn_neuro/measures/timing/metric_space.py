@@ -21,7 +21,7 @@ from ..estimate import Estimate
 from ..information.confusion import information
 from ..trains import as_repeats
 from ..validation import as_labels, permutation_p
-from .distances import victor_purpura
+from .train_similarity import victor_purpura
 
 __all__ = ["MetricSpace", "metric_space_information"]
 

@@ -17,11 +17,11 @@ the synapses, also in a Brian2 network of your own. To define a rule, subclass `
 
 from __future__ import annotations
 
+from .base import Plasticity, RuleText
 from .diffusive import white_noise_factor
-from .factors import NDL, EProp, SurrogateGradient
 from .optimizers import SGD, Adam, Momentum, Optimizer
-from .rule import Plasticity, RuleText
-from .timing import PairSTDP, RewardModulatedSTDP
+from .stdp import PairSTDP, RewardModulatedSTDP
+from .three_factor import NDL, EProp, SurrogateGradient
 
 __all__ = [
     "NDL",

@@ -11,10 +11,10 @@ from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.parameters import substitute
 from ..noise import OUNoise, WhiteNoise
-from .rule import RuleText, numbers
+from .base import RuleText, numbers
 
 if TYPE_CHECKING:
-    from .factors import NDL
+    from .three_factor import NDL
 
 __all__ = ["diffusive_text", "is_diffusive", "white_noise_factor"]
 

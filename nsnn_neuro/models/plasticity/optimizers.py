@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ...core.errors import NsnnError
 from ...core.parameters import parameter
-from .rule import Scalars
+from .base import Scalars
 
 __all__ = ["SGD", "Adam", "Momentum", "Optimizer"]
 

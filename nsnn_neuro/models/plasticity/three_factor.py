@@ -14,9 +14,9 @@ from ...core.parameters import parameter, substitute
 from ..escape import EscapeNoise, Family
 from ..neurons import NSNNNeuron
 from ..noise import Noise
+from .base import Plasticity, RuleText, numbers
 from .diffusive import diffusive_text, is_diffusive
 from .optimizers import SGD, Optimizer
-from .rule import Plasticity, RuleText, numbers
 
 __all__ = ["NDL", "EProp", "SurrogateGradient"]
 

@@ -21,7 +21,7 @@ from ..models.neurons import IntegrateAndFire
 from ..models.populations import Population
 from ..models.stimuli import Constant, Stimulus
 from . import engine, equations, streaming
-from .time_step import check_delays, check_step
+from .dt_warnings import check_delays, check_step
 
 __all__ = ["JointRun", "Run"]
 

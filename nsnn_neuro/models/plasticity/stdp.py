@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ...core.errors import NsnnError
 from ...core.parameters import parameter
-from .rule import Plasticity, RuleText, numbers
+from .base import Plasticity, RuleText, numbers
 
 __all__ = ["PairSTDP", "RewardModulatedSTDP"]
 
