@@ -95,10 +95,10 @@ _SESSION = contextlib.ExitStack()
 
 def pytest_collection_finish() -> None:
     """Brian2 calls gc.collect() before every run, half of a short run's time with all that pytest has collected: put that aside."""
-    from nsnn_neuro.brian import engine
+    from nsnn_neuro.brian.global_state import frozen_heap
 
     gc.collect()
-    _SESSION.enter_context(engine.frozen_heap())
+    _SESSION.enter_context(frozen_heap())
 
 
 def pytest_sessionfinish() -> None:

@@ -8,36 +8,6 @@
 - `FLAGS` (Cython) and `PROGRAM_FLAGS` (C++) are lists of compiler flags, which may be changed in place.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from . import philox
-    from .engine import FLAGS, PROGRAM_FLAGS, NoCompilerWarning, functions, has_compiler, run, running
-    from .global_state import taking_turns
-
-__all__ = [
-    "FLAGS",
-    "PROGRAM_FLAGS",
-    "NoCompilerWarning",
-    "functions",
-    "has_compiler",
-    "philox",
-    "run",
-    "running",
-    "taking_turns",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "philox":
-        return importlib.import_module(f"{__name__}.philox")
-    return getattr(importlib.import_module(f"{__name__}.engine"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

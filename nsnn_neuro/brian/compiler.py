@@ -6,8 +6,6 @@ import os
 import shlex
 import shutil
 
-__all__ = ["compiler"]
-
 
 def compiler() -> list[str] | None:
     """The command of the C++ compiler: CXX, or the first of c++, g++, clang++ on the PATH; None if there is none."""

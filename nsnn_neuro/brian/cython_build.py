@@ -30,8 +30,6 @@ from ..core import program_cache
 from ..core.errors import NsnnError
 from . import standalone
 
-__all__ = ["load", "translate"]
-
 # Brian2's headers, which generated code includes
 _BRIAN = Path(brian2.__file__).parent
 _HEADERS = (str(_BRIAN / "synapses"), str(_BRIAN / "devices" / "cpp_standalone" / "brianlib"))

@@ -22,8 +22,6 @@ from brian2.utils.stringtools import deindent
 
 from . import cython_build, standalone
 
-__all__ = ["TARGET", "TrimmedCythonCodeObject", "trimmed", "with_numbered_arrays"]
-
 TARGET = "lean_cython"  # name of the code generation target in Brian2
 _OWN_BUILD = os.name != "nt"  # on Windows Brian2 finds the compiler
 _OPTIONS = (

@@ -21,8 +21,6 @@ from ..models.neurons import ConductanceBased, IntegrateAndFire, Neuron
 from ..models.noise import OUNoise
 from ..models.populations import Population
 
-__all__ = ["check_delays", "check_step", "delay_steps", "fastest_gate"]
-
 _SHARE = 1 / 3  # longest step, relative to a time constant
 _SHARE_OF_MEMBRANE = 0.2  # longest step, relative to tau_m: the bridge assumes short steps
 _SLACK = 1e-6  # rounding of a quotient of times, in steps

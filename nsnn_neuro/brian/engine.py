@@ -32,25 +32,6 @@ from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..core.warn import warn
 from . import cython_target, global_state, philox, standalone
-from .global_state import frozen_heap, taking_turns
-
-__all__ = [
-    "ENGINES",
-    "FLAGS",
-    "PROGRAM_FLAGS",
-    "NoCompilerWarning",
-    "Prepared",
-    "choose",
-    "draw",
-    "dtype",
-    "frozen_heap",
-    "functions",
-    "has_compiler",
-    "reporting",
-    "run",
-    "running",
-    "taking_turns",
-]
 
 brian_device: Any = importlib.import_module(
     "brian2.devices.device"

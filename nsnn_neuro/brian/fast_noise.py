@@ -24,8 +24,6 @@ from ..core.checks import check_seed, suggest_keywords
 from ..core.errors import NsnnError
 from . import philox
 
-__all__ = ["fast_noise"]
-
 _BUFFER = 2048
 _HEADER = "".join(
     [

@@ -24,8 +24,6 @@ from brian2.core.base import BrianObjectException
 
 from ..core.errors import NsnnError
 
-__all__ = ["State", "borrowed", "frozen_heap", "is_heap_frozen", "taking_turns"]
-
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _device: Any = importlib.import_module("brian2.devices.device")  # the package holds a proxy under this name
 

@@ -23,8 +23,6 @@ from ..models.stimuli import Stimulus
 from . import engine, equations
 from .single_run import JointRun, Run
 
-__all__ = ["check_together", "simulate", "simulate_together"]
-
 
 @suggest_keywords
 def simulate(

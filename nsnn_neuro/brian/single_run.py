@@ -20,10 +20,8 @@ from ..models import network as nsnn_network
 from ..models.neurons import IntegrateAndFire
 from ..models.populations import Population
 from ..models.stimuli import Constant, Stimulus
-from . import engine, equations, streaming
+from . import engine, equations, global_state, streaming
 from .dt_warnings import check_delays, check_step
-
-__all__ = ["JointRun", "Run"]
 
 _MOST_STEPS = 2**31
 _MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a stream
@@ -76,7 +74,7 @@ class Run:
 
     def execute(self, target: str, progress: Any) -> neo.Block:
         """Simulate on an engine and return the Block."""
-        with engine.frozen_heap():
+        with global_state.frozen_heap():
             return self._execute(target, progress)
 
     def _execute(self, target: str, progress: Any) -> neo.Block:

@@ -37,8 +37,6 @@ from ..core import program_cache
 from ..core.errors import NsnnError
 from .compiler import compiler
 
-__all__ = ["Device", "call", "compile_in", "compiler", "described", "failed", "usable", "version"]
-
 _NUMBERS = ("reals", "wholes")
 _FULL = 28  # exit code of a program that could not write its results
 _CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")

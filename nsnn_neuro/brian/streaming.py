@@ -25,9 +25,7 @@ from ..core.progress import progress_bar
 from ..io import nwb_write, save_load
 from ..io.nwb_order import Sorted
 from ..io.spikes import PIECE
-from . import engine
-
-__all__ = ["Spool", "opened", "windows", "write"]
+from . import engine, global_state
 
 MEMBER_STEPS = 2**22
 """Steps of all neurons in a window: the largest possible number of spikes, typically 100 times their number."""
@@ -191,7 +189,7 @@ def windows(
     network = _InWindows(objects, name="network")
     most = max(1, MEMBER_STEPS // sum(len(monitor.source) for monitor in monitors))
     done, steps, reached = 0, 0, 0.0
-    with engine.frozen_heap(), progress_bar(progress, "simulating") as report:
+    with global_state.frozen_heap(), progress_bar(progress, "simulating") as report:
 
         def part(fraction: float) -> None:
             nonlocal reached  # the end of a window and the start of the next differ by rounding

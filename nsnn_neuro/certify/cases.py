@@ -30,27 +30,6 @@ from ..models.noise import MultiplicativeNoise, Noise, OUNoise, PoissonNoise, Th
 from ..models.stimuli import Constant, Step, Stimulus
 from . import expected
 
-__all__ = [
-    "NEURON",
-    "Case",
-    "adex_white",
-    "coloured",
-    "escape_modes",
-    "gif_escape",
-    "gif_white",
-    "leaky_poisson",
-    "leaky_threshold",
-    "leaky_white",
-    "multiplicative",
-    "nonlinear_white",
-    "nsnn_double",
-    "nsnn_escape",
-    "perfect_poisson",
-    "perfect_threshold",
-    "perfect_white",
-    "poisson_source",
-]
-
 mV, ms, Hz = units.brian(1e-3, "V"), units.brian(1e-3, "s"), units.brian(1.0, "Hz")
 Theory = Callable[[float], dict[str, float]]  # of dt in s
 

@@ -17,22 +17,6 @@ from ..models.escape import Family, Hazard
 from ..models.neurons import EIF, QIF, IntegrateAndFire
 from ..models.noise import MultiplicativeNoise, OUNoise, PoissonNoise
 
-__all__ = [
-    "conditional",
-    "fokker_planck",
-    "leaky_multiplicative",
-    "leaky_shot_noise",
-    "leaky_threshold",
-    "leaky_white",
-    "path_hazard",
-    "perfect_shot_noise",
-    "perfect_threshold",
-    "perfect_white",
-    "stepwise",
-    "subtractive_uniform",
-    "warm_up",
-]
-
 
 def hard_threshold(neuron: IntegrateAndFire) -> dict[str, Any]:
     """The parameters of a membrane with a hard threshold (SI), as functions of `theory` take them."""

@@ -40,8 +40,6 @@ from ..models.noise import (
 from . import cases, ranges
 from .cases import NEURON, WHITE, Case, Hz, ms, mV
 
-__all__ = ["NEURONS", "Pair", "pairs", "refusal"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Pair:

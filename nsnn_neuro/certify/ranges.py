@@ -17,8 +17,6 @@ from ..models.stimuli import Constant
 from . import expected
 from .cases import NEURON, WHITE, Case, Hz, ms, mV
 
-__all__ = ["further"]
-
 Law = Callable[[Any, Any, float], dict[str, float]]  # of neuron, noise and drive in V
 
 

@@ -16,8 +16,6 @@ from ..plotting import COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["LEFT", "as_json", "draw", "lines", "summary", "write"]
-
 _EDGE = 1.6  # percent, half the width of the figure
 _HEAD = [
     "model",

@@ -24,8 +24,6 @@ from ..models.neurons import NSNNNeuron, PoissonSource
 from .cases import Case
 from .pairs import NEURONS, Pair, pairs, refusal
 
-__all__ = ["COLUMNS", "Bias", "Estimated", "certify", "fit_bias", "judge"]
-
 COLUMNS = [
     *(
         "model",

@@ -10,8 +10,6 @@ from typing import Any
 from ..core.errors import NsnnError
 from .output import aligned, interruptible, new_parser, say, show
 
-__all__ = ["add_parser", "run"]
-
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""

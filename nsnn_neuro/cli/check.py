@@ -7,8 +7,6 @@ from typing import Any
 
 from .output import new_parser, show, size_of
 
-__all__ = ["add_parser", "run"]
-
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""

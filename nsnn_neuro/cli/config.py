@@ -33,8 +33,6 @@ from ..models import escape, neurons, noise, stimuli
 from .quantities import EXAMPLES, key_text, shown, si_and_unit
 from .toml_positions import key_lines, longest_key
 
-__all__ = ["Config", "File", "parse", "read"]
-
 Keys = tuple[str, ...]
 
 _SECTIONS: dict[str, type[Model]] = {

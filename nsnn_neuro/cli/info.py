@@ -9,8 +9,6 @@ from typing import Any
 
 from .output import counted, new_parser, printable, show, size_of, version
 
-__all__ = ["add_parser", "run"]
-
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""

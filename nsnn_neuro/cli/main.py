@@ -24,8 +24,6 @@ from ..core.errors import NsnnError
 from . import cache, certify, check, info, measure, plot, simulate, sweep
 from .output import say, version
 
-__all__ = ["main"]
-
 BAD_INPUT, INTERNAL, BROKEN_PIPE = 2, 3, 141
 _COMMANDS = (simulate, sweep, measure, plot, info, check, cache, certify)
 _NO_MEMORY = "not enough memory for so many neurons, trials, steps or spikes"

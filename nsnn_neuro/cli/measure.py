@@ -12,8 +12,6 @@ from .output import aligned, new_parser, show, with_error
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["add_parser", "run"]
-
 _MEASURES = ("firing_rate", "cv", "cv2", "lv", "fano_factor")
 
 

@@ -19,20 +19,6 @@ from ..core.errors import NsnnError
 if TYPE_CHECKING:
     import neo
 
-__all__ = [
-    "aligned",
-    "counted",
-    "interruptible",
-    "new_parser",
-    "output_path",
-    "printable",
-    "say",
-    "show",
-    "size_of",
-    "version",
-    "with_error",
-]
-
 
 def new_parser(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
     """Add the command `name` to argparse's subparsers, with `text` as its help."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import neo
     from matplotlib.axes import Axes
 
-__all__ = ["add_parser", "run"]
-
 _FORMATS = ("eps", "jpg", "pdf", "png", "svg", "tif")
 _MOST_ROWS = 400  # of a raster with all trials; beyond that only trial 0 is shown
 _GREY = "#555555"

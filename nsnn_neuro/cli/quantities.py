@@ -12,8 +12,6 @@ from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from .output import printable
 
-__all__ = ["EXAMPLES", "in_units", "key_text", "quantity", "quantity_or_text", "shown", "si_and_unit"]
-
 _PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
 # symbol in a file -> (the package's unit, SI units in one)
 _UNITS: dict[str, tuple[str, float]] = {

@@ -9,8 +9,6 @@ from typing import Any
 from ..core.errors import NsnnError
 from .output import interruptible, new_parser, output_path, say, size_of
 
-__all__ = ["add_parser", "run"]
-
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to argparse's subparsers."""

@@ -12,8 +12,6 @@ from .output import interruptible, new_parser, say, show
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["add_parser", "run"]
-
 _HEAD = 12  # rows that are shown
 
 

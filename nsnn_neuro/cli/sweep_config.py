@@ -25,8 +25,6 @@ from ..sweep.grid import check_number
 from .config import Config
 from .quantities import quantity, quantity_or_text, shown
 
-__all__ = ["arguments"]
-
 Keys = tuple[str, ...]
 
 _MEASURES: dict[str, Callable[..., Any]] = {

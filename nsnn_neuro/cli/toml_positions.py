@@ -6,8 +6,6 @@ import re
 import tomllib
 from collections.abc import Iterator
 
-__all__ = ["key_lines", "longest_key"]
-
 Keys = tuple[str, ...]
 
 _TOKEN = re.compile(

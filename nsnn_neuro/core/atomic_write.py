@@ -9,8 +9,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["replaced"]
-
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:

@@ -17,8 +17,6 @@ import numpy as np
 from .errors import NsnnError
 from .warn import warn
 
-__all__ = ["EPS", "LEAST", "ResolutionWarning", "index", "rounding", "slack", "spacing"]
-
 EPS = float(np.finfo(float).eps)
 LEAST = 1e-9
 """of a bin: the least slack, for times that were summed or divided before they came here"""

@@ -28,8 +28,6 @@ from typing import Any
 from .errors import NsnnError
 from .warn import warn
 
-__all__ = ["VARIABLE", "IgnoredPreferencesWarning", "protect"]
-
 VARIABLE = "NSNN_BRIAN_PREFERENCES"
 _FILE = "brian_preferences"
 _PREFERENCES = "brian2.core.preferences"

@@ -18,23 +18,6 @@ import numpy as np
 from .errors import ArgumentError, NsnnError
 from .units import describe, floats, shown, si
 
-__all__ = [
-    "SuggestsKeywords",
-    "check",
-    "check_seed",
-    "did_you_mean",
-    "flag",
-    "fraction",
-    "non_negative",
-    "number",
-    "one_of",
-    "options",
-    "positive",
-    "refuse_unknown",
-    "suggest_keywords",
-    "whole",
-]
-
 F = TypeVar("F", bound=Callable[..., Any])
 LARGEST = 2**31 - 1
 """The largest number of shuffles, bins, folds and the like: no array holds more elements."""

@@ -10,8 +10,6 @@ from numba import njit
 
 from .program_cache import base_folder, stand_in
 
-__all__ = ["njit"]
-
 
 def _nothing() -> None:
     """A function for Numba to find a place for."""

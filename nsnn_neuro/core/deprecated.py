@@ -14,8 +14,6 @@ from typing import Any, ParamSpec, TypeVar
 from .errors import NsnnError
 from .warn import warn as warn_user
 
-__all__ = ["keep_old_modules", "public", "renamed_keywords", "renamed_names", "reordered", "warn"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

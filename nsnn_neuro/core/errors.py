@@ -1,7 +1,5 @@
 """Errors of the package: wrong arguments and invalid files."""
 
-__all__ = ["ArgumentError", "FormatError", "NsnnError"]
-
 
 class NsnnError(ValueError):
     """A wrong argument. The message names the argument, its value and what was expected."""

@@ -15,8 +15,6 @@ from typing import Any
 
 from .errors import FormatError, NsnnError
 
-__all__ = ["LEAST", "RATIO", "Budget", "check_regular", "check_stored", "read_json"]
-
 LEAST = 2**29
 """Bytes that reading a file may take in memory, however small the file is."""
 RATIO = 32

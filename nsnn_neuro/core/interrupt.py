@@ -13,8 +13,6 @@ import sys
 import threading
 from typing import Any
 
-__all__ = ["INTERRUPTED", "end_quietly", "is_command", "raise_again"]
-
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _NAMES = ("nsnn", "nsnn.exe", "nsnn-script.py")
 _MODULE = "nsnn_neuro.cli"

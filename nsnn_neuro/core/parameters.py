@@ -16,8 +16,6 @@ from . import deprecated, units
 from .checks import SuggestsKeywords
 from .errors import NsnnError
 
-__all__ = ["Model", "parameter", "substitute"]
-
 __getattr__ = deprecated.renamed_names(__name__, Record="Model")
 
 _BOUNDS = {

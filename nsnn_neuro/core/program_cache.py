@@ -29,22 +29,6 @@ import platformdirs
 
 from .warn import warn
 
-__all__ = [
-    "KINDS",
-    "MOST_BYTES",
-    "Entry",
-    "NoCacheWarning",
-    "base_folder",
-    "clear",
-    "entries",
-    "fetch",
-    "find",
-    "folder",
-    "keep",
-    "stand_in",
-    "weakness",
-]
-
 KINDS = ("cpp", "cython")
 MOST_BYTES = 256 * 2**20
 _ABANDONED = 3600.0  # seconds after which an unfinished entry is taken for that of a killed process

@@ -17,8 +17,6 @@ from typing import Any
 from .errors import NsnnError
 from .units import shown
 
-__all__ = ["Report", "progress_bar", "resolve_progress"]
-
 Report = Callable[[float], Any]
 """A function of the completed fraction, 0 to 1."""
 DELAY = 1.0  # s; what takes less shows no bar

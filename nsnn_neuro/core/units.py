@@ -13,8 +13,6 @@ import quantities as pq
 
 from .errors import NsnnError
 
-__all__ = ["brian", "describe", "floats", "is_quantity", "pq_quantity", "shown", "si", "unit_of"]
-
 # symbol -> (Brian2 base dimension exponents m, kg, s, A, K, mol, cd; the unit in quantities; an example for messages)
 _UNITS: dict[str, tuple[tuple[float, ...], Any, str]] = {
     "s": ((0, 0, 1, 0, 0, 0, 0), pq.s, "a time such as 20*ms"),

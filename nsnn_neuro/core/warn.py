@@ -6,8 +6,6 @@ import sys
 import warnings
 from types import FrameType
 
-__all__ = ["warn"]
-
 # what may stand between two functions of the package, or between it and the user's line
 _BETWEEN = ("nsnn_neuro", "contextlib", "functools", "importlib", "lazy_loader")
 

@@ -25,8 +25,6 @@ from ..core.file_limits import Budget
 from ..io.block import build_block
 from ..io.provenance import provenance
 
-__all__ = ["bin_events", "events_block", "nmnist", "nmnist_events"]
-
 _SIDE = 34  # pixels
 _N_UNITS = 2 * _SIDE**2
 _EVENT = np.dtype([("x", np.uint8), ("y", np.uint8), ("polarity", np.uint8), ("t", np.int64)])

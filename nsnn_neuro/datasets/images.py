@@ -15,8 +15,6 @@ from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget
 
-__all__ = ["digits", "mnist", "mnist_sample"]
-
 # Of the images of each digit: part -> where it begins and ends.
 _PARTS = dict(zip(("train", "val", "test"), itertools.pairwise((0.0, 0.6, 0.8, 1.0)), strict=True))
 _DARKEST = 16  # of a pixel of the digits; of MNIST's

@@ -16,8 +16,6 @@ from ..core import units
 from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 
-__all__ = ["Manifold", "smooth_manifolds"]
-
 _FINE = 20  # points of the grid per period of the fastest mode
 _MANIFOLDS, _SAMPLES = range(2)  # what random numbers are for: the first number of their path from the seed
 

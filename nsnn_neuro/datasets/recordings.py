@@ -25,8 +25,6 @@ from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..io import save_load
 
-__all__ = ["envelope_db", "grasshopper"]
-
 _GRASSHOPPER = Path(__file__).resolve().parent.parent.parent / "data" / "grasshopper"
 _SHA256 = {
     1: "36d076a604b23d891acbc0c43b521ccb1ca7ddd4985490f59c3202d93eb9465b",

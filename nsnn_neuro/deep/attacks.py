@@ -29,8 +29,6 @@ from .feedback_alignment import transported
 from .objective import check_loss, values
 from .rng import seeded
 
-__all__ = ["fgsm", "pgd", "sphere", "square"]
-
 _HALVINGS = 60  # of the interval in which a scale is searched
 _FEWER = (
     np.array([10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]) / 10_000

@@ -19,8 +19,6 @@ from .encode import encode
 from .objective import values
 from .rng import seeded
 
-__all__ = ["Classifier", "accuracy", "checked", "evaluating", "measured", "parts"]
-
 _MOST = 2000  # images times draws that run at once
 
 

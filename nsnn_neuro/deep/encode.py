@@ -11,8 +11,6 @@ import torch
 from ..learning.coding import Encoder
 from .expressions import evaluate
 
-__all__ = ["encode"]
-
 
 def encode(encoder: Encoder, x: torch.Tensor, n_steps: int) -> torch.Tensor:
     """Output of the input neurons, (n_steps, batch, ...), for values x (batch, ...) from 0 to 1.

@@ -11,8 +11,6 @@ from torch import nn
 from ..core.checks import whole
 from ..core.errors import NsnnError
 
-__all__ = ["RandomFeedback", "transported"]
-
 
 class RandomFeedback(nn.Module):
     """A layer whose backward pass uses fixed random weights B instead of its own.

@@ -15,8 +15,6 @@ from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import check_regular, check_stored
 
-__all__ = ["load", "save"]
-
 _MOST = 4  # differences in a message
 
 

@@ -24,8 +24,6 @@ from .objective import check_loss, signal_in_time, values
 from .online import taped
 from .rng import child, seeded
 
-__all__ = ["Diverged", "Fit", "fit"]
-
 _VALIDATION = 3  # the first number of the path from the seed to the random numbers of validation
 _MADE: dict[type, Callable[[Any, Any, float], torch.optim.Optimizer]] = {
     SGD: lambda rule, parameters, eta: torch.optim.SGD(parameters, lr=eta),

@@ -22,8 +22,6 @@ from ..models.populations import Projection
 from .neuron import EachStep
 from .residual import Times
 
-__all__ = ["LINEAR", "Link", "Shape", "around", "each_step", "read", "write"]
-
 Shape = tuple[int, ...]
 LINEAR = (nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, nn.Unflatten, Times)
 

@@ -17,8 +17,6 @@ from ..models.neurons import NSNNNeuron
 from .expressions import evaluate
 from .rng import seeded
 
-__all__ = ["EachStep", "Law", "NoisySpike", "State", "passes", "twin"]
-
 
 class State(NamedTuple):
     """A layer between two steps: potentials u, before the reset, and spikes o, each shaped as the drive of a step.

@@ -10,8 +10,6 @@ import torch
 from ..core.errors import NsnnError
 from ..learning.losses import Loss
 
-__all__ = ["check_loss", "signal_in_time", "values"]
-
 
 def check_loss(loss: Any, *, online: bool = False) -> Loss:
     """Check a loss of labels; `online`: one that is a mean over steps.

@@ -20,8 +20,6 @@ from torch import nn
 
 from .neuron import Law, NoisySpike
 
-__all__ = ["Tape", "taped"]
-
 
 class _Call(NamedTuple):
     """A layer's run: its drive, a detached copy, the spikes along its own membranes, and the same spikes for the layers above."""

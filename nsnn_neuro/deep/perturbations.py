@@ -14,8 +14,6 @@ from ..core.checks import fraction, non_negative, whole
 from ..core.errors import NsnnError
 from .neuron import NoisySpike
 
-__all__ = ["disturbed"]
-
 
 @contextlib.contextmanager
 def disturbed(

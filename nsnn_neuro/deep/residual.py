@@ -11,8 +11,6 @@ from torch import nn
 from ..core.errors import NsnnError
 from .neuron import NoisySpike
 
-__all__ = ["Residual", "Times"]
-
 
 class Residual(nn.Module):
     """A residual block: its input spikes are added to the drive of its last layer, whose spikes are its output.

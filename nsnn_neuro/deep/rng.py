@@ -12,8 +12,6 @@ from torch import nn
 
 from ..core.checks import whole
 
-__all__ = ["child", "seeded"]
-
 
 @contextlib.contextmanager
 def seeded(seed: int | None, module: nn.Module, *others: Any) -> Iterator[None]:

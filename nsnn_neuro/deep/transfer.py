@@ -25,8 +25,6 @@ from .linear_maps import LINEAR, Link, Shape, around, each_step, read, write
 from .neuron import NoisySpike
 from .residual import Residual
 
-__all__ = ["from_network", "to_network"]
-
 _EXPECTED = "expected nn.Linear and NoisySpike in turn, e.g. nn.Sequential(nn.Linear(64, 10), NoisySpike(Gaussian(0.4)))"
 _CONV = "nn.Conv2d, nn.AvgPool2d, nn.Flatten and Residual are moved too; fold a batch norm into the weights before it"
 Part = TypeVar("Part", bound=Model)

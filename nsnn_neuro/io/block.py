@@ -17,8 +17,6 @@ from neo.core.spiketrainlist import SpikeTrainList
 from ..core.errors import NsnnError
 from .spikes import Trains, in_order
 
-__all__ = ["build_block"]
-
 
 def _sorted_ticks(
     trial: np.ndarray, neuron: np.ndarray, tick: np.ndarray, n_neurons: int

@@ -30,8 +30,6 @@ from .json_codec import parse_unit
 from .spike_text import read_text
 from .spikes import Trains
 
-__all__ = ["MOST_NAMED", "about", "read_neo", "read_nwb", "signal_unit", "signal_values"]
-
 MOST_NAMED = 10
 """Series that a warning names."""
 _COMPRESSED = 15  # type of an element of a .mat file

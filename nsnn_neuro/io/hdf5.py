@@ -25,8 +25,6 @@ from ..core.file_limits import Budget
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["DiskFile", "Reader", "is_text", "opened"]
-
 _MOST_LINKS = 16  # soft links that lead to each other
 _EXPANSION = 1100  # gzip packs 1032 bytes into one at best
 _PER_TEXT = 60  # bytes of a Python string besides its characters

@@ -11,8 +11,6 @@ from ..core.errors import FormatError
 from .hdf5 import Reader
 from .spikes import Trains
 
-__all__ = ["check_block", "check_nwb"]
-
 _ULPS = 8  # rounding of a time on the session's clock
 
 

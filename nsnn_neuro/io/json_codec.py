@@ -23,8 +23,6 @@ import quantities as pq
 
 from ..core.errors import FormatError, NsnnError
 
-__all__ = ["decode", "dumps", "encode", "loads", "parse_unit", "unit_text"]
-
 _TAG = "__type__"
 
 # tag -> (type, to text, from text)

@@ -32,22 +32,6 @@ from .hdf5 import Reader
 from .json_codec import decode, parse_unit
 from .spikes import PIECE
 
-__all__ = [
-    "DIGEST",
-    "FORMAT",
-    "NAMESPACE",
-    "PER_SIGNAL",
-    "PER_SPIKE",
-    "PER_TRIAL",
-    "PER_UNIT",
-    "VERSION",
-    "WRITTEN",
-    "digest_signal",
-    "digest_trains",
-    "read",
-    "written_here",
-]
-
 # Bytes of memory at the peak of reading, measured
 PER_SPIKE, PER_TRIAL, PER_UNIT, PER_SIGNAL = 60, 5000, 50, 4000
 

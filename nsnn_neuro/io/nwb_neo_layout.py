@@ -21,8 +21,6 @@ from .block import build_block
 from .external_files import MOST_NAMED, about, signal_unit, signal_values
 from .hdf5 import Reader, is_text
 
-__all__ = ["made_by_neo", "read"]
-
 _MOST_COMMENTS = 10_000  # characters
 
 

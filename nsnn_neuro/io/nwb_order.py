@@ -12,8 +12,6 @@ import numpy as np
 
 from .spikes import PIECE, Trains
 
-__all__ = ["Sorted", "in_file_order"]
-
 
 def _ticks(times: np.ndarray, dt: Any) -> np.ndarray | None:
     """Integers k with k dt exactly equal to the times; None if there are none."""

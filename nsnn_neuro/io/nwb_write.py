@@ -25,8 +25,6 @@ from .train_arrays import seconds
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["write", "write_sorted"]
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
 

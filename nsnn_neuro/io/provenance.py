@@ -11,8 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["provenance"]
-
 _PACKAGES = ("nsnn-neuro", "brian2", "numpy", "scipy", "neo", "elephant")
 
 

@@ -28,8 +28,6 @@ from .provenance import provenance
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["destination", "load", "provenance", "save", "to_block", "written"]
-
 _NESTING = "expected spike_times[trial][neuron] to be an array of times in seconds"
 _PICKLES = (".pkl", ".pickle", ".p", ".pck", ".pcl", ".joblib", ".dill", ".pt", ".pth", ".npy", ".npz")
 

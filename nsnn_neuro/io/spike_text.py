@@ -19,8 +19,6 @@ from ..core.file_limits import Budget
 from ..core.warn import warn
 from .block import build_block
 
-__all__ = ["read_text"]
-
 _BYTES = 60  # of memory that each byte of the text may take
 _LONGEST = 100  # characters of a number, or of what is read of a comment
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}

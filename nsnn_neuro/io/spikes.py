@@ -25,8 +25,6 @@ from ..core.bins import EPS, rounding, slack
 from ..core.errors import NsnnError
 from .train_arrays import Read, different_windows, extent, read_segments
 
-__all__ = ["PIECE", "Trains", "in_order"]
-
 PIECE = 2**20
 """Number of spikes processed at once where arrays of all spikes would need too much memory."""
 

@@ -17,8 +17,6 @@ from ..core.bins import EPS, rounding, spacing
 from ..core.errors import NsnnError
 from ..core.units import floats, shown, si
 
-__all__ = ["Read", "different_windows", "extent", "read_segments", "read_trains", "seconds"]
-
 # Seconds in the common units, known by identity: `rescale` hashes units, which takes longer than reading a train.
 _SECONDS = {id(unit): float(unit.rescale(pq.s).magnitude) for unit in (pq.s, pq.ms, pq.us)}
 

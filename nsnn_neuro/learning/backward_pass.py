@@ -14,8 +14,6 @@ from .kernels import BLAS, Layer, step_function, step_number
 from .learner import Teacher
 from .losses import Loss
 
-__all__ = ["Sweep"]
-
 
 class Sweep(Teacher):
     """Stores each step; after a batch's last step computes its losses and spike counts, and, where it learns, the gradients.

@@ -25,8 +25,6 @@ from .learner import LayeredLearner, LayerText, optimizer_text
 from .losses import Loss
 from .noise_scale import Level, eta_noise
 
-__all__ = ["Learner"]
-
 
 class Learner(LayeredLearner):
     """`LayeredLearner` of `batch` copies.

@@ -15,8 +15,6 @@ from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular, check_stored, read_json
 
-__all__ = ["array", "digest", "read", "resumed", "write"]
-
 
 def digest(described: Any, *arrays: np.ndarray) -> str:
     """SHA-256 of plain data and arrays.
@@ -31,7 +29,7 @@ def digest(described: Any, *arrays: np.ndarray) -> str:
     return checksum.hexdigest()
 
 
-def write(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
     """Write a checkpoint atomically.
 
     Raises
@@ -54,7 +52,7 @@ def _content(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> str:
     return digest([plain, sorted(arrays)], *(np.asarray(arrays[name]) for name in sorted(arrays)))
 
 
-def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays and plain data of a checkpoint, in no more memory than the file's size.
 
     Raises
@@ -160,7 +158,7 @@ def resumed(
     NsnnError : another configuration, too many epochs
     FormatError : as `read`
     """
-    arrays, about = read(path)
+    arrays, about = read_checkpoint(path)
     if about["config"] != config:
         now, old = json.loads(json.dumps(described)), about.get("described", {})
         changed = [name for name in now if now[name] != old.get(name)]

@@ -11,8 +11,6 @@ from ..models.network import Network
 from .coding import Encoder
 from .losses import Loss
 
-__all__ = ["batches", "check_data"]
-
 _N_STEPS = 20  # where nothing says how many
 
 

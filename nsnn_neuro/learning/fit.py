@@ -9,7 +9,7 @@ import neo
 import numpy as np
 import pandas as pd
 
-from ..brian import engine
+from ..brian import engine, global_state
 from ..core.checks import check_seed, whole
 from ..core.errors import NsnnError
 from ..io.block import build_block
@@ -19,8 +19,6 @@ from .batched import Learner
 from .coding import Count, Decoder
 from .data import batches, check_data
 from .loop import standard_error
-
-__all__ = ["EVALUATION", "STEP", "Fit"]
 
 EVALUATION = 4
 """the first number of the path from the seed to the random numbers of an evaluation"""
@@ -146,7 +144,7 @@ class Fit:
         order = batches(np.arange(len(y)), self._settings["batch"])
         real = order >= 0  # in the samples' order
         loss, scores = [], []
-        with engine.running(self._engine), engine.frozen_heap():
+        with engine.running(self._engine), global_state.frozen_heap():
             learner = Learner(self.network, **self._settings)
             counted = decoder is None or type(decoder) is Count  # by the run itself
             spikes = [] if counted else learner.record()
@@ -197,7 +195,7 @@ class Fit:
         seed = check_seed(seed)
         chosen = self._chosen(layers)
         order = batches(np.arange(len(y)), self._settings["batch"])
-        with engine.running(self._engine), engine.frozen_heap():
+        with engine.running(self._engine), global_state.frozen_heap():
             learner = Learner(self.network, **self._settings)
             spikes = learner.record()
             for k in range(passes):

@@ -16,8 +16,6 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
 from ..models.log_odds import CompiledFunction
 
-__all__ = ["BLAS", "Layer", "Loop", "compiled", "forced", "pixel", "product", "step_function", "step_number"]
-
 BLAS = "from libc.string cimport memcpy\nfrom scipy.linalg.cython_blas cimport dgemm\n"
 
 

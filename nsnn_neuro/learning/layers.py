@@ -19,8 +19,6 @@ from ..models.populations import Projection
 from .losses import Loss
 from .noise_scale import eta_noise
 
-__all__ = ["check_forced", "check_online", "layer_text", "layered", "own_numbers"]
-
 
 def layered(net: Network) -> tuple[list[Projection], list[Projection | None]]:
     """The projections of a trainable network: from each layer to the next, input first; and from each layer to itself, or None.

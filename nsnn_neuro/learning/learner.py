@@ -23,8 +23,6 @@ from .layers import layer_text, own_numbers
 from .losses import Loss
 from .noise_scale import Level
 
-__all__ = ["LayerText", "LayeredLearner", "Teacher", "optimizer_text"]
-
 _MEMBERS = """
 unit : integer (constant)
 copy : integer (constant)

@@ -21,24 +21,6 @@ from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from . import checkpoint as checkpoints
 
-__all__ = [
-    "COLUMNS",
-    "NOISE",
-    "SCHEDULES",
-    "Diverged",
-    "Epoch",
-    "Outcome",
-    "Scored",
-    "Scores",
-    "TrainedFit",
-    "Trainer",
-    "TrainingLoop",
-    "check_finite",
-    "held_out",
-    "rng",
-    "standard_error",
-]
-
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
 # schedule -> factor of the learning rate in an epoch (from 0), of so many
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
@@ -310,7 +292,7 @@ class TrainingLoop:
             "config": self.config, "epoch": len(history), "history": history,
             "best": [best.epoch, best.loss], "described": self.described, **plain,
         }  # fmt: skip
-        checkpoints.write(self.path, arrays, about)
+        checkpoints.write_checkpoint(self.path, arrays, about)
 
     def _learned(
         self, arrays: dict[str, np.ndarray], start: dict[str, np.ndarray], name_of: Callable[[str], str]

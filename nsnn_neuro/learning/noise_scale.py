@@ -21,8 +21,6 @@ from ..models.escape import EscapeNoise, Family
 from ..models.populations import Projection
 from .kernels import Layer, step_function, step_number
 
-__all__ = ["Level", "eta_noise", "family_of", "n_levels"]
-
 
 def eta_noise(projection: Projection) -> float:
     """The learning rate of the target's noise, 0 for none."""

@@ -27,8 +27,6 @@ from .layers import check_online, layered
 from .learner import LayeredLearner, LayerText, Teacher, optimizer_text
 from .losses import Loss
 
-__all__ = ["OnlineLearner"]
-
 
 class StepTeacher(Teacher):
     """Gives the output its learning signal L in each step and, after a sample's last step, computes its loss and spike counts."""

@@ -12,7 +12,7 @@ import neo
 import numpy as np
 import pandas as pd
 
-from ..brian import engine
+from ..brian import engine, global_state
 from ..core import units
 from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
@@ -29,8 +29,6 @@ from .loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop, check_f
 from .losses import Loss
 from .noise_scale import eta_noise, family_of, n_levels
 from .online import OnlineLearner
-
-__all__ = ["train"]
 
 _WIDEST = 1e3  # times its first scale: learned noise beyond has run away, or collapsed
 _FEEDBACK = 3  # the first number of the path from the seed to the fixed feedback weights
@@ -213,7 +211,7 @@ class _Training:
 
     @contextlib.contextmanager
     def _trainer(self) -> Iterator[_Trainer]:
-        with engine.running(self.engine), engine.frozen_heap():
+        with engine.running(self.engine), global_state.frozen_heap():
             learner = _LEARNERS[self.formulation](self.net, **self.settings, scheduled=self.scheduled)
             yield _Trainer(self, learner)
 

@@ -11,8 +11,6 @@ from ..core import units
 from ..core.checks import whole
 from ..core.errors import NsnnError
 
-__all__ = ["Basis", "Exponentials", "Lags", "RaisedCosines"]
-
 
 class Basis:
     """Base of the bases: functions over lags. Subclass it with a `matrix`, as a frozen dataclass.

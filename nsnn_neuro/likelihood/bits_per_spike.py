@@ -8,8 +8,6 @@ from scipy.special import xlogy
 from ..core.errors import NsnnError
 from ..measures import Estimate
 
-__all__ = ["bits_per_spike"]
-
 _PARTS = 20  # of the data, for the standard error
 
 

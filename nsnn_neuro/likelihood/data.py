@@ -16,8 +16,6 @@ from ..core.units import floats, si
 from ..io.spikes import Trains
 from ..measures.trains import as_repeats
 
-__all__ = ["Data", "Steps", "filtered", "on_steps", "prepare"]
-
 
 @dataclass(frozen=True, eq=False)
 class Steps:

@@ -26,8 +26,6 @@ from ..models.escape import Family
 from .data import Data
 from .model import LARGEST, NeuronModel, Value
 
-__all__ = ["covariance_at", "maximise", "quantile"]
-
 _STARTS = (0.2, 0.5, 0.8, 0.95)  # of beta
 _STRIDE = 0.15  # of beta in one step
 _MOST = 200  # steps

@@ -23,8 +23,6 @@ from .model import NeuronModel
 from .time_rescaling import Rescaled, rescale
 from .validation import RIDGES, best_ridge
 
-__all__ = ["NeuronFit", "fit_neuron"]
-
 
 @dataclass(frozen=True, eq=False)
 class NeuronFit:

@@ -10,19 +10,16 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core.checks import one_of, whole
+from ..core.checks import one_of, positive, whole
 from ..core.compiled import njit
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.block import build_block
 from ..io.provenance import provenance
-from ..measures.trains import positive
 from ..models.escape import Family
 from ..models.log_odds import Tails, curvature, tails
 from .bases import Basis
 from .data import Data, filtered, on_steps, prepare
-
-__all__ = ["LARGEST", "NeuronModel", "Value"]
 
 LARGEST = 0.9999  # |beta|, while it is fitted
 RESETS = ("hard", "subtract", "none")

@@ -8,14 +8,14 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core.checks import whole
+from ..core.checks import positive, whole
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity, si
 from ..io.block import build_block
 from ..io.provenance import provenance
 from ..io.train_arrays import seconds
 from ..measures import Estimate
-from ..measures.trains import as_trains, positive
+from ..measures.trains import as_trains
 from ..models.connectivity import AllToAll
 from ..models.escape import EscapeNoise, Family, Gaussian
 from ..models.log_odds import tails
@@ -26,8 +26,6 @@ from ..models.populations import Population, Projection
 from .bases import Basis
 from .bits_per_spike import bits_per_spike
 from .data import filtered, on_steps, prepare
-
-__all__ = ["NetworkModel", "Observed", "systematic"]
 
 _ALWAYS = -1e12  # threshold of the hidden unit that fires in every step: the output's bias
 _KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta: u - theta * o}

@@ -28,9 +28,6 @@ from .fit import as_basis
 from .network import NetworkModel, Observed
 from .particle_gradient import refined
 
-__all__ = ["NetworkFit", "fit_network"]
-
-
 _PARTICLES = 30  # of the refinement
 _BUSY = 0.3  # share of steps in which a hidden neuron near threshold fires, roughly
 

@@ -13,8 +13,6 @@ from ..learning.loop import Epoch, Scores, TrainingLoop, check_finite
 from ..models.log_odds import Tails, tails
 from .network import NetworkModel, systematic
 
-__all__ = ["refined", "slope"]
-
 _DECAY, _DECAY_SQUARE, _TINY = 0.9, 0.999, 1e-8  # Adam's
 
 

@@ -15,8 +15,6 @@ from .bits_per_spike import bits_per_spike
 from .fit import NeuronFit, fit_data, prepared
 from .validation import blocks, held_out
 
-__all__ = ["CrossValidation", "cross_validate"]
-
 _OPTIONS = ("stimulus", "history", "family", "beta", "theta", "reset", "refractory", "ridge")
 
 

@@ -10,8 +10,6 @@ from scipy.stats import kstest
 
 from ..core.errors import NsnnError
 
-__all__ = ["Rescaled", "rescale"]
-
 
 @dataclass(frozen=True, eq=False)
 class Rescaled:

@@ -16,8 +16,6 @@ from .data import Data
 from .fisher_scoring import maximise
 from .model import NeuronModel
 
-__all__ = ["RIDGES", "best_ridge", "blocks", "held_out"]
-
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 """strengths that ridge="cv" tries"""
 

@@ -64,10 +64,6 @@ from .spiketrain.rate_over_time import psth as psth
 from .spiketrain.rate_over_time import rate_correlation as rate_correlation
 from .spiketrain.rate_over_time import spike_triggered_average as spike_triggered_average
 from .table import tabulate as tabulate
-from .timing.distances import gamma_coincidence as gamma_coincidence
-from .timing.distances import schreiber_reliability as schreiber_reliability
-from .timing.distances import van_rossum as van_rossum
-from .timing.distances import victor_purpura as victor_purpura
 from .timing.firing_events import FiringEvents as FiringEvents
 from .timing.firing_events import firing_events as firing_events
 from .timing.isi_spike_distance import isi_distance as isi_distance
@@ -76,6 +72,10 @@ from .timing.isi_spike_distance import mean_spike_distance as mean_spike_distanc
 from .timing.isi_spike_distance import spike_distance as spike_distance
 from .timing.metric_space import MetricSpace as MetricSpace
 from .timing.metric_space import metric_space_information as metric_space_information
+from .timing.train_similarity import gamma_coincidence as gamma_coincidence
+from .timing.train_similarity import schreiber_reliability as schreiber_reliability
+from .timing.train_similarity import van_rossum as van_rossum
+from .timing.train_similarity import victor_purpura as victor_purpura
 from .trains import ResolutionWarning as ResolutionWarning
 from .trains import SilentNeuronWarning as SilentNeuronWarning
 from .trains import Trains as Trains

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-__all__ = ["Estimate", "measure"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -19,8 +19,6 @@ from ..core.units import shown, si
 from .estimate import Estimate
 from .trains import SilentNeuronWarning, Trains, as_trains
 
-__all__ = ["COLUMNS", "measure_unit", "named_measures", "populations_of", "rows", "tabulate"]
-
 COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
 
 

@@ -14,27 +14,15 @@ import neo
 import numpy as np
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core.bins import ResolutionWarning, rounding
-from ..core.checks import positive, suggest_keywords
+from ..core.bins import ResolutionWarning as ResolutionWarning
+from ..core.bins import rounding
+from ..core.checks import positive as positive
+from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import describe, floats, si
 from ..core.warn import warn
-from ..io.spikes import PIECE, Trains
+from ..io.spikes import Trains
 from ..io.train_arrays import different_windows, read_segments, read_trains
-
-__all__ = [
-    "PIECE",
-    "ResolutionWarning",
-    "SilentNeuronWarning",
-    "Trains",
-    "as_repeats",
-    "as_trains",
-    "holds_trials",
-    "nan_ratio",
-    "positive",
-    "read_signal",
-    "warn_silent",
-]
 
 
 class SilentNeuronWarning(UserWarning):

@@ -12,8 +12,6 @@ import numpy as np
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
 
-__all__ = ["array_of", "as_labels", "as_pair", "as_samples", "permutation_p", "refuse_constant"]
-
 
 def as_samples(x: Any, name: str) -> np.ndarray:
     """`x` of shape (n,) or (n, d) as finite floats (n, d).

@@ -28,16 +28,6 @@ from .pair_sampling import (
     without_autapses,
 )
 
-__all__ = [
-    "AllToAll",
-    "ConnectionRule",
-    "DistanceDependent",
-    "FixedInDegree",
-    "FixedProbability",
-    "FromList",
-    "OneToOne",
-]
-
 
 def _flags(model: Model, *names: str) -> None:
     for name in names:

@@ -15,8 +15,6 @@ from ..core.errors import NsnnError
 from .connectivity import ConnectionRule
 from .pair_sampling import Pairs
 
-__all__ = ["AveragePooling", "Convolution"]
-
 
 class _Windows(ConnectionRule):
     """Base of the rules that move a window over an image."""

@@ -14,8 +14,6 @@ from scipy.special import ndtr
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
 
-__all__ = ["Between", "Distribution", "LogNormal", "Normal"]
-
 _LEAST_INSIDE = 1e-3  # smallest probability between the bounds of a normal distribution
 
 

@@ -18,8 +18,6 @@ from scipy import special
 from ..core.parameters import substitute
 from .escape import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular
 
-__all__ = ["CompiledFunction", "Tails", "curvature", "log_odds", "log_odds_text", "tails"]
-
 _FRONT, _SQRT2 = float(np.sqrt(2 / np.pi)), float(np.sqrt(2))
 _FAR_TAIL = 1e4  # standard deviations; beyond, the curvature of log F is 1 - 1/z^2 to rounding
 

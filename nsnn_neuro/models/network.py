@@ -23,8 +23,6 @@ from .distributions import Distribution
 from .pair_sampling import summary
 from .populations import Population, Projection, given, instance, read_only, shaped
 
-__all__ = ["Connections", "Network", "Population", "Projection"]
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Connections:

@@ -10,17 +10,6 @@ import numpy as np
 
 from ..core.compiled import njit
 
-__all__ = [
-    "CHUNK",
-    "Pairs",
-    "joined",
-    "random_pairs",
-    "random_subsets",
-    "sorted_by_source",
-    "summary",
-    "without_autapses",
-]
-
 CHUNK = 1 << 20  # pairs or draws that are handled at once
 Pairs = tuple[np.ndarray, np.ndarray]
 

@@ -23,8 +23,6 @@ from .plasticity import Plasticity
 from .stimuli import Stimulus
 from .synapses import DeltaSynapse, Synapse
 
-__all__ = ["Population", "Projection"]
-
 _MOST = 2**31 - 1  # neurons of a population: indices are int32
 # meaning of the axes of an array of weights, by their number
 _AXES = {1: "(n_synapses,)", 2: "(n_pre, n_post)", 4: "(c_out, c_in, kh, kw)"}

@@ -21,8 +21,6 @@ from ..core import deprecated
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
 
-__all__ = ["AlphaSynapse", "ConductanceSynapse", "DeltaSynapse", "ExponentialSynapse", "Synapse"]
-
 # functions and constants of Brian2 that texts may use
 _KNOWN: dict[str, Any] = {
     name: getattr(np, name) for name in ("exp", "expm1", "log", "sqrt", "tanh", "pi", "e")

@@ -23,8 +23,6 @@ from .axes import COLOURS, INK, SOFT, axes, finish
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["isi_histogram", "membrane", "psth", "raster"]
-
 _MANY_SPIKES = 20_000  # beyond these a raster is a picture inside a PDF or SVG, not one line for each spike
 _LOWEST_TICK = 300  # a tick is at least 1/150 of the figure high: in a dense raster it covers several rows
 _MOST_GROUPS = 40  # beyond these two alternating colours no longer tell neighbours apart

@@ -23,8 +23,6 @@ from .model import (
 )
 from .rules import loss_values, value_of
 
-__all__ = ["enumerate", "local_expectation", "score_function"]
-
 _AT_ONCE = 2**12  # patterns per batch
 
 

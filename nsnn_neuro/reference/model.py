@@ -13,8 +13,6 @@ from ..core.checks import one_of
 from ..core.errors import NsnnError
 from ..models.escape import Family
 
-__all__ = ["forward", "patterns", "probability", "traces"]
-
 MOST_SPIKES = 20  # largest number of spikes of a pattern that is enumerated
 
 

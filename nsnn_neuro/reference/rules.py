@@ -12,8 +12,6 @@ from ..core.checks import one_of
 from ..core.errors import NsnnError
 from .model import Layer, States, as_input, as_spikes, carried, eligibility, layers, run, split
 
-__all__ = ["bptt", "ndl", "noise_scale", "signals"]
-
 _PATHS = ["exact", "detached"]
 _STEPS = 0.5 ** np.arange(
     3, 7

@@ -26,8 +26,6 @@ from ..models.neurons import IntegrateAndFire
 from .fingerprint import fingerprint
 from .grid import PARTS, Parts, Points
 
-__all__ = ["Group", "chunk_size", "free_memory", "groups", "memory", "stack"]
-
 # Peak memory of a group in bytes, as measured. Per member: its variables, in Brian2 and in the arrays they are set from, and a row
 # of the table. Per spike: the arrays of the monitor, their sorted copies and those of the Block
 PER_MEMBER, PER_SPIKE = 400, 120

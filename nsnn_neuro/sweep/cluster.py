@@ -10,8 +10,6 @@ from ..core.errors import NsnnError
 from . import worker
 from .worker import Task
 
-__all__ = ["results"]
-
 
 def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None, None]:
     """Yield the results of all tasks, as workers finish them; a chunk whose worker dies has failed.

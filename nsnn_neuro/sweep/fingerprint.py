@@ -15,8 +15,6 @@ import quantities as pq
 from ..core.parameters import Model
 from ..models.network import Network
 
-__all__ = ["fingerprint", "without_modules"]
-
 _OWN_MODULE = re.compile(r"^nsnn_neuro\.(?:[a-z_0-9]+\.)*")
 
 

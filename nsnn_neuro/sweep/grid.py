@@ -24,15 +24,6 @@ from ..models.neurons import Neuron
 from ..models.noise import Noise
 from ..models.stimuli import Stimulus
 
-__all__ = [
-    "MOST",
-    "OF_THE_POINT",
-    "PARTS",
-    "Points",
-    "check_number",
-    "read",
-]
-
 PARTS: dict[str, tuple[tuple[type, ...], str]] = {
     "model": ((Neuron, Network), "a neuron model such as LIF(...), a Network, or a function of the point"),
     "noise": ((Noise,), "a noise model such as WhiteNoise(3*mV), None, or a function of the point"),

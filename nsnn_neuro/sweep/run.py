@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..brian import engine as engines
+from ..brian.global_state import frozen_heap
 from ..core import units
 from ..core.checks import check_seed, flag, one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
@@ -28,8 +29,6 @@ from .fingerprint import fingerprint
 from .grid import OF_THE_POINT, PARTS, Points, read
 from .store import Folder, differences, digest
 from .worker import Task
-
-__all__ = ["FailedPoints", "sweep"]
 
 _MOST_BYTES = 2 * 2**30  # of a chunk: larger ones are not faster
 _DASK_BYTES = 2**30  # of a chunk on another machine
@@ -134,7 +133,7 @@ def sweep(
     budget = _budget(memory, jobs, scheduler)
     most = len(points) if chunk is None else whole(chunk, 1, "chunk")
     seeds = _seeds(seed)
-    with engines.frozen_heap():
+    with frozen_heap():
         parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
     folder = None if out is None else Folder(out)
     with contextlib.ExitStack() as stack:

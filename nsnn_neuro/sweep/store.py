@@ -30,8 +30,6 @@ from .fingerprint import without_modules
 from .grid import OF_THE_POINT, PARTS
 from .worker import COLUMNS
 
-__all__ = ["Folder", "differences", "digest", "identity"]
-
 _MANIFEST, _CHUNK = "nsnn_neuro sweep 1", "nsnn_neuro sweep chunk 1"
 _OWN = re.compile(
     r"manifest\.json|chunk-[\w-]+\.json|table\.csv|errors\.json|sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp"

@@ -9,7 +9,7 @@ from typing import Any
 
 import neo
 
-from ..brian import engine
+from ..brian import global_state
 from ..brian.simulate import simulate, simulate_together
 from ..io.provenance import provenance
 from ..measures.table import measure_unit
@@ -18,8 +18,6 @@ from ..measures.trains import as_trains
 from ..models.network import Network
 from .batching import stack
 from .grid import Points
-
-__all__ = ["COLUMNS", "Task", "all_failed", "run"]
 
 # kind of each column: text, integer, index (integer or None), number (float)
 COLUMNS = {
@@ -54,7 +52,7 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
     `rows` are the columns of the point's table; `failed` lists the errors with their tracebacks. If the points fail together, they
     are run one by one.
     """
-    with engine.taking_turns(), engine.frozen_heap():
+    with global_state.taking_turns(), global_state.frozen_heap():
         points = _points(task, range(len(task.numbers)), progress)
     return {"seed": task.seed, "points": points, "made_with": provenance()}
 

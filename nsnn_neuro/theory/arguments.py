@@ -10,8 +10,6 @@ from ..core import units
 from ..core.errors import NsnnError
 from ..models.noise import SQRT2
 
-__all__ = ["Problem", "expect", "function", "neuron_times", "out", "plain", "problem", "times", "voltages"]
-
 
 def plain(value: Any, name: str) -> np.ndarray:
     """A quantity or a plain number as SI floats."""

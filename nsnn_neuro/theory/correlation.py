@@ -9,8 +9,6 @@ import numpy as np
 from ..core.errors import NsnnError
 from .arguments import out, plain, times
 
-__all__ = ["count_correlation"]
-
 
 def count_correlation(c: Any, sigma: Any, *, tau_m: Any, gain: Any, rate: Any, cv: Any) -> Any:
     """Correlation coefficient of spike counts in long windows, for two equal neurons with a small fraction of shared white noise.

@@ -14,15 +14,6 @@ from ..models.escape import Family
 from ..models.noise import SQRT2
 from .arguments import function, out, times, voltages
 
-__all__ = [
-    "escape_cv",
-    "escape_rate",
-    "plesser_gerstner_hazard",
-    "renewal_cv",
-    "renewal_rate",
-    "step_escape_interval",
-]
-
 # in tau_m: where the exponential tail begins; the longest step is _FINEST + _GROWTH t
 _SPAN, _FINEST, _GROWTH = 30.0, 5e-4, 0.0025
 _SHORTEST = 1e-9  # smallest fraction of that step, at a jump of the hazard

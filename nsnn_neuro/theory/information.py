@@ -12,8 +12,6 @@ from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..models.escape import Family
 
-__all__ = ["channel_information", "suprathreshold_information", "threshold_information"]
-
 _WIDTH = 9.5  # standard deviations of a normal density that are kept: the rest has weight 1e-21
 _NODES = 4001
 

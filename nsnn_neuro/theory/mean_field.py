@@ -15,8 +15,6 @@ from ..models.noise import SQRT2
 from .arguments import out, plain, times, voltages
 from .lif.white_noise import siegert_rate
 
-__all__ = ["brunel_input", "brunel_rates"]
-
 
 def brunel_input(
     rate: Any,

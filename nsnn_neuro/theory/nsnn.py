@@ -11,8 +11,6 @@ from ..core.errors import NsnnError
 from ..models.escape import Family
 from ..models.noise import SQRT2
 
-__all__ = ["double_noise_interval", "nsnn_interval"]
-
 _PER_SIGMA = 4  # nodes per sigma; the trapezoidal rule is exact to rounding from 3 on
 _WIDTH = 9.5  # standard deviations at which normal densities are truncated: the rest is 1e-21
 _NODES = 50_000  # largest number of nodes

@@ -8,8 +8,6 @@ import numpy as np
 
 from .arguments import out, plain, problem, times
 
-__all__ = ["pif_cv", "pif_interval_density", "pif_rate"]
-
 
 def pif_interval_density(
     t: Any, mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any

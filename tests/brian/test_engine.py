@@ -160,7 +160,7 @@ def test_a_run_leaves_no_brian2_objects_and_the_heap_as_it_was(frozen, monkeypat
     try:
         if frozen:
             gc.freeze()
-        with engine.frozen_heap():
+        with global_state.frozen_heap():
             assert gc.get_freeze_count() > 1000
         before = groups()
         nsnn.simulate(CELL, duration=1 * ms, engine="numpy")

@@ -477,11 +477,11 @@ KILLED = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from nsnn_neuro.learning import checkpoint
-inner = checkpoint.write
+inner = checkpoint.write_checkpoint
 def write(*args):
     inner(*args)
     print("epoch", flush=True)
-checkpoint.write = write
+checkpoint.write_checkpoint = write
 from helpers.training import fit_of
 fit_of(epochs=10000, checkpoint=sys.argv[1], engine=sys.argv[3])
 """
@@ -525,7 +525,7 @@ def test_killed_five_times_and_resumed_equals_uninterrupted(tmp_path, monkeypatc
 
     last = after[-1][1] + 2
     resumed = fit_of(epochs=last, checkpoint=path, engine=target)
-    monkeypatch.setattr("nsnn_neuro.learning.checkpoint.write", write)
+    monkeypatch.setattr("nsnn_neuro.learning.checkpoint.write_checkpoint", write)
     whole = fit_of(epochs=last, checkpoint=tmp_path / "whole.npz", engine=target)
     assert same(resumed, whole)
     for arrays, epoch in after:

@@ -17,8 +17,6 @@ import numpy as np
 from ...models.neurons import IntegrateAndFire
 from .group_text import BRIAN_UNIT, GroupText, substitute
 
-__all__ = ["after_spike", "on_grid", "start_slow", "step_slow"]
-
 _MOST = 500.0  # largest exponent of a backward half step, for time constants far below dt
 
 

@@ -11,8 +11,6 @@ from ...models.noise import Noise
 from ..philox import Stream
 from .group_text import GroupText, substitute
 
-__all__ = ["discrete", "poisson_source", "relay"]
-
 
 def discrete(group: GroupText, neuron: NSNNNeuron, noise: Noise | None) -> NeuronGroup:
     """NSNN neuron: one update per step; the same random draw decides a spike and its reset.

@@ -15,18 +15,6 @@ from ...models.stimuli import Stimulus
 from .. import engine
 from ..philox import Stream
 
-__all__ = [
-    "BRIAN_UNIT",
-    "ORDERS_EACH",
-    "SYNAPSES",
-    "GroupText",
-    "Layout",
-    "Terms",
-    "add_drive",
-    "either",
-    "substitute",
-]
-
 BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hertz"}
 
 # Order of operations on population k within a step, in Brian2's slot "groups". Synapses follow the state update and precede the

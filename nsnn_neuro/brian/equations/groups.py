@@ -18,8 +18,6 @@ from .discrete import discrete, poisson_source, relay
 from .group_text import GroupText, Layout, add_drive
 from .membrane import membrane
 
-__all__ = ["check", "make_group"]
-
 
 def make_group(
     neuron: Neuron,

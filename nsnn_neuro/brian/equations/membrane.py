@@ -38,8 +38,6 @@ from .group_text import GroupText, Terms, either, substitute
 from .noises import add_noise, bridge_uniform, start_normal
 from .synapses import add_synapses
 
-__all__ = ["membrane", "release"]
-
 _SURE = 37.0  # exp(-37) is below the smallest uniform draw, 2**-53: no draw is needed beyond
 
 

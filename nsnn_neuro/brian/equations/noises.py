@@ -19,8 +19,6 @@ from .. import engine, philox
 from ..philox import Stream
 from .group_text import GroupText, Terms, either, substitute
 
-__all__ = ["add_noise", "bridge_uniform", "is_silent", "ou_step"]
-
 _NEVER = 1e150  # replaces 1/0 in the bridge of a neuron without noise: the probability underflows to 0
 _MOST_JUMPS = 500
 SMOOTH = 10.0  # correlation time in steps above which OU noise is smooth enough to test the threshold at grid points

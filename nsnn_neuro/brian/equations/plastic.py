@@ -22,8 +22,6 @@ from .group_text import BRIAN_UNIT, substitute
 if TYPE_CHECKING:
     from ...models.plasticity import Plasticity, RuleText
 
-__all__ = ["plastic_synapses"]
-
 _NEEDED = ("beta", "theta")  # parameters of the neuron that rules require if they take them
 
 

@@ -27,8 +27,6 @@ from .group_text import BRIAN_UNIT, ORDERS_EACH, SYNAPSES, Layout
 from .groups import make_group
 from .synapses import arrival
 
-__all__ = ["network"]
-
 
 def network(
     net: Network,

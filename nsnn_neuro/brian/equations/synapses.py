@@ -15,8 +15,6 @@ from ...models.neurons import IntegrateAndFire
 from ...models.synapses import Synapse
 from .group_text import GroupText, Terms, either, substitute
 
-__all__ = ["add_synapses", "arrival"]
-
 
 def names_of(synapse: Synapse, number: int) -> dict[str, str]:
     """Names of the states of synapse type `number` of a population in its group."""

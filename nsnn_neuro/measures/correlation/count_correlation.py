@@ -16,24 +16,15 @@ import neo
 import numpy as np
 
 from ...core.bins import slack
-from ...core.checks import check, one_of, suggest_keywords
+from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.compiled import njit
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import floats
 from ...core.warn import warn
 from ..estimate import Estimate, measure
-from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, holds_trials, nan_ratio, positive
+from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, holds_trials, nan_ratio
 from ..validation import as_labels
-
-__all__ = [
-    "CovarianceParts",
-    "dimensionality",
-    "law_of_total_covariance",
-    "noise_correlation",
-    "signal_correlation",
-    "spike_time_tiling",
-]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,17 +17,15 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ...core.checks import check, one_of, suggest_keywords
+from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ..estimate import Estimate
 from ..information.confusion import miller_madow, table_se
 from ..timing.train_similarity import victor_purpura
-from ..trains import Trains, as_trains, positive
+from ..trains import Trains, as_trains
 from ..validation import as_labels, as_samples, permutation_p
-
-__all__ = ["Decoding", "LinearDiscriminant", "NearestTrain", "PoissonMAP", "decode"]
 
 
 def _log_prior(prior: str, number: np.ndarray) -> np.ndarray:

@@ -19,15 +19,6 @@ from ...core.units import floats, shown
 from ..estimate import Estimate
 from ..validation import array_of, as_samples, permutation_p
 
-__all__ = [
-    "ReliabilityCurve",
-    "SelectiveAccuracy",
-    "brier_score",
-    "calibration_error",
-    "reliability_curve",
-    "selective_accuracy",
-]
-
 _SLACK = 1e-6  # of a sum of probabilities
 _DECIMALS = 12
 

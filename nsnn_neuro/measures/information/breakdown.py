@@ -32,8 +32,6 @@ from .entropy.contingency import contingency, plugin_entropy, relevant_responses
 from .entropy.entropy import jackknife_se
 from .symbols import as_symbols
 
-__all__ = ["information_breakdown", "synergy"]
-
 LN2 = math.log(2)
 _MOST_WORDS = 1 << 16
 _BIAS = ("panzeri-treves", "none")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["information", "miller_madow", "table_se"]
-
 
 def information(tables: np.ndarray) -> np.ndarray:
     """Plug-in mutual information, bits, of tables (..., K, K).

@@ -18,8 +18,6 @@ from ...core.errors import NsnnError
 from ..estimate import Estimate
 from ..validation import as_labels, as_pair, as_samples, permutation_p, refuse_constant
 
-__all__ = ["gaussian_copula", "gaussian_copula_classes", "normal_scores"]
-
 CHUNK = 2**22
 """numbers held at once by the vectorised shuffles"""
 

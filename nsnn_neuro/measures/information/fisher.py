@@ -21,8 +21,6 @@ from ...core.units import floats, shown, si
 from ..estimate import Estimate
 from ..validation import as_samples, permutation_p
 
-__all__ = ["gaussian_fisher", "linear_fisher_information", "poisson_fisher"]
-
 UNIT = "1/unit^2"
 
 

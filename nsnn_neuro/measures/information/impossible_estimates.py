@@ -10,8 +10,6 @@ from scipy import special, stats
 
 from .entropy.contingency import LN2
 
-__all__ = ["possible", "zero_spread"]
-
 _BEYOND = 2.0  # standard errors
 _GRID = np.linspace(0.0, 7.0, 701) ** 2  # mean counts; above, the variance is that of a chi-square law
 _CURE = "take more trials, fewer responses (shorter words, wider bins), or bias = 'auto' for a bracket"

@@ -35,17 +35,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
-from ...core.checks import check, one_of, suggest_keywords
+from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
 from ..estimate import Estimate, measure
-from ..trains import SilentNeuronWarning, as_repeats, positive
+from ..trains import SilentNeuronWarning, as_repeats
 from ..validation import array_of
 from .words import binned, windowed
-
-__all__ = ["direct_information_rate", "word_entropies"]
 
 LN2 = math.log(2)
 _SHUFFLES = 4

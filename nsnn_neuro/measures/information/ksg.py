@@ -24,8 +24,6 @@ from ..estimate import Estimate
 from ..validation import as_pair, permutation_p, refuse_constant
 from .copula import normal_scores as scores_of
 
-__all__ = ["ksg"]
-
 SHARED = 0.75
 """k times the variance (nats^2, times n) that samples shared by neighbours add"""
 JITTER = 1e-10

@@ -29,8 +29,6 @@ from .predictive_bound import predictive_bound
 from .shuffled_information import shuffled_correction
 from .symbols import as_symbols, read_symbols
 
-__all__ = ["information_of_tables", "informations_without_one", "mutual_information"]
-
 _CELLS_AT_ONCE = 4_000_000
 _ALWAYS = {"best-upper-bound": "what is left of its entropies' biases need not cancel in their difference"}
 # trials per stimulus for each response that occurs, if these are at most _MANY and their pairs _PAIRS; else _PLENTY

@@ -17,18 +17,16 @@ import numpy as np
 import quantities as pq
 from scipy.special import xlogy
 
-from ...core.checks import check, one_of, suggest_keywords
+from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
 from ..estimate import Estimate, measure
-from ..trains import SilentNeuronWarning, as_repeats, positive
+from ..trains import SilentNeuronWarning, as_repeats
 from ..validation import array_of
 from .symbols import as_symbols
 from .words import binned, windowed
-
-__all__ = ["information_per_spike", "skaggs_information"]
 
 # Spikes per occupied bin. Measured on flat Poisson rates, the jackknife leaves a tenth of the bias at 1.6 (one spike
 # per bin on average) and four tenths at 1.2.

@@ -19,8 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Bound", "predictive_bound"]
-
 _WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0, math.inf)  # a
 _POWERS = (0.25, 0.5, 0.75, 1.0)  # c
 _PRIOR = 4.0  # trials that the mean variance counts for

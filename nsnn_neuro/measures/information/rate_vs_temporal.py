@@ -23,8 +23,6 @@ from .mutual_information import information_of_tables, informations_without_one,
 from .symbols import as_symbols
 from .words import binned, latency_bins, windowed
 
-__all__ = ["rate_vs_temporal"]
-
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
 
 

@@ -18,8 +18,6 @@ from .mutual_information import mutual_information
 from .predictive_bound import predictive_bound
 from .symbols import as_symbols
 
-__all__ = ["TrialPlan", "plan_trials"]
-
 
 @dataclass(frozen=True)
 class TrialPlan:

@@ -9,8 +9,6 @@ from .entropy.contingency import contingency
 from .entropy.estimators import panzeri_treves, profile
 from .symbols import read_symbols
 
-__all__ = ["shuffled_correction"]
-
 SHUFFLES = 10  # of the letters, averaged
 
 

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 
 from ...core.bins import index, rounding, slack
-from ...core.checks import check, one_of, suggest_keywords
+from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ..trains import Trains, as_trains, positive
-
-__all__ = ["first_spike_latency", "latency_symbols", "spike_counts", "words"]
+from ..trains import Trains, as_trains
 
 
 def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:

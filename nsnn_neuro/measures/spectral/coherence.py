@@ -24,13 +24,11 @@ import numpy as np
 from scipy.signal import get_window
 
 from ...core.bins import index, rounding, slack
-from ...core.checks import check, one_of, suggest_keywords
+from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate, measure
-from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive, read_signal
-
-__all__ = ["coherence", "coherence_information"]
+from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, read_signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +42,7 @@ class SegmentSpectra:
     n_effective: float  # independent segments, times trials
 
     def coherence(self) -> np.ndarray:
+        """(n_f,) coherence over all segments."""
         cross = (self.x.conj() * self.y).sum(axis=0)
         return nan_ratio(np.abs(cross) ** 2, (np.abs(self.x) ** 2).sum(axis=0) * self.power.sum(axis=0))
 
@@ -61,6 +60,7 @@ def transform(x: np.ndarray, nperseg: int, noverlap: int) -> np.ndarray:
 
 
 def effective_segments(segments: int, nperseg: int, noverlap: int) -> float:
+    """Number of independent segments of equal variance, for Hann windows that overlap (Welch 1967)."""
     window, hop = get_window("hann", nperseg), nperseg - noverlap
     shared = [
         (m, window[m * hop :] @ window[: nperseg - m * hop]) for m in range(1, segments) if m * hop < nperseg

@@ -20,15 +20,13 @@ from typing import Any
 import numpy as np
 from scipy.signal import fftconvolve
 
-from ...core.checks import check, one_of, suggest_keywords
+from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate
-from ..trains import SilentNeuronWarning, as_repeats, positive
+from ..trains import SilentNeuronWarning, as_repeats
 from .coherence import SegmentSpectra, binned_trains, effective_segments, segment_spectra, transform
-
-__all__ = ["Reconstruction", "linear_reconstruction"]
 
 
 @dataclass(frozen=True, eq=False)

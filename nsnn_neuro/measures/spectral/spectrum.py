@@ -19,14 +19,12 @@ import neo
 import numpy as np
 
 from ...core.bins import index, slack
-from ...core.checks import check, suggest_keywords
+from ...core.checks import check, positive, suggest_keywords
 from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ...core.warn import warn
-from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, positive, warn_silent
+from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, warn_silent
 from .coherence import binned_trains, effective_segments, segment_spectra
-
-__all__ = ["PowerSpectrum", "Susceptibility", "power_spectrum", "susceptibility"]
 
 
 @dataclass(frozen=True, eq=False)

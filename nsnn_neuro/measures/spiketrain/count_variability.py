@@ -14,14 +14,12 @@ import numpy as np
 import quantities as pq
 
 from ...core.bins import LEAST, slack
-from ...core.checks import check, number, suggest_keywords
+from ...core.checks import check, number, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import measure
-from ..trains import Trains, as_trains, nan_ratio, positive, warn_silent
+from ..trains import Trains, as_trains, nan_ratio, warn_silent
 from .firing_statistics import Parts, fano_parts, occupied_windows
-
-__all__ = ["MeanMatchedFano", "allan_factor", "fano_curve", "mean_matched_fano"]
 
 
 @suggest_keywords

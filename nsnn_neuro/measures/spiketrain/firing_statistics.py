@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
-from ...core.checks import check, suggest_keywords, whole
+from ...core.checks import check, positive, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import describe, si
+from ...io.spikes import PIECE
 from ..estimate import measure
-from ..trains import PIECE, Trains, as_trains, nan_ratio, positive, warn_silent
-
-__all__ = ["cv", "cv2", "fano_factor", "firing_rate", "isi", "lv", "lvr", "serial_correlation"]
+from ..trains import Trains, as_trains, nan_ratio, warn_silent
 
 Parts = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
 
@@ -279,6 +278,7 @@ def occupied_windows(trains: Trains, window: float) -> tuple[np.ndarray, np.ndar
 
 
 def fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
+    """Sums over trials of counts and squared counts in windows, and the Fano factor as their function."""
     whole(ddof, 0, "ddof", 1)
     if window is None:
         if not trains.lasts_as_long():

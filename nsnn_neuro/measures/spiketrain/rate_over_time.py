@@ -12,14 +12,12 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
 from ...core.bins import index, rounding, slack
-from ...core.checks import check, suggest_keywords
+from ...core.checks import check, positive, suggest_keywords
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import measure
-from ..trains import Trains, as_repeats, as_trains, nan_ratio, positive, read_signal, warn_silent
-
-__all__ = ["Psth", "SpikeTriggeredAverage", "psth", "rate_correlation", "spike_triggered_average"]
+from ..trains import Trains, as_repeats, as_trains, nan_ratio, read_signal, warn_silent
 
 
 @dataclass(frozen=True, eq=False)

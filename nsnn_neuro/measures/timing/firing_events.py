@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ...core.checks import check, suggest_keywords
+from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
-from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, positive
-
-__all__ = ["FiringEvents", "firing_events"]
+from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio
 
 
 @dataclass(frozen=True, eq=False)

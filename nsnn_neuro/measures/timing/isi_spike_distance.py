@@ -22,9 +22,6 @@ from ...core.errors import NsnnError
 from ..estimate import measure
 from ..trains import Trains, as_repeats, as_trains
 
-__all__ = ["isi_distance", "mean_isi_distance", "mean_spike_distance", "spike_distance"]
-
-
 # A train of k spikes has k + 1 gaps. All trains lie one behind the other: `ends` (s) holds where each gap ends, so a train's
 # spikes and then t_stop; `nu` (s) is the interval that each gap stands for; train a has the gaps first[a]..first[a + 1] - 1.
 

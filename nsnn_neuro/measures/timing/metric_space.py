@@ -23,8 +23,6 @@ from ..trains import as_repeats
 from ..validation import as_labels, permutation_p
 from .train_similarity import victor_purpura
 
-__all__ = ["MetricSpace", "metric_space_information"]
-
 HALVES = 50
 """half-samples of trains behind a standard error"""
 NEAR_ZERO = 1e12

@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 
 from ...core.bins import slack
-from ...core.checks import suggest_keywords
+from ...core.checks import positive, suggest_keywords
 from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ...core.warn import warn
 from ..estimate import measure
-from ..trains import SilentNeuronWarning, as_repeats, nan_ratio, positive
-
-__all__ = ["gamma_coincidence", "schreiber_reliability", "van_rossum", "victor_purpura"]
+from ..trains import SilentNeuronWarning, as_repeats, nan_ratio
 
 
 @njit(cache=True)

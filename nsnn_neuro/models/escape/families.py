@@ -12,8 +12,6 @@ from ...core import units
 from ...core.errors import NsnnError
 from ...core.parameters import Model, parameter
 
-__all__ = ["Cauchy", "Family", "FastSigmoid", "Gaussian", "Logistic", "Triangular", "Uniform"]
-
 _INVERSE = {"V": "1/V", "1/V": "V", "1": "1"}
 
 

@@ -11,8 +11,6 @@ from ...core import units
 from ...core.parameters import Model, parameter
 from ..noise import SQRT2
 
-__all__ = ["ExponentialHazard", "GaussianHazard", "Hazard", "PlesserGerstner"]
-
 
 class Hazard(Model):
     """Base of the hazards: the rate of spikes rho(x, dx/dt) in 1/s, x = u - theta the distance to threshold.

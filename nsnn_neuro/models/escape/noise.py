@@ -11,8 +11,6 @@ from ..noise import Noise
 from .families import Family
 from .hazards import Hazard
 
-__all__ = ["DoubleNoise", "EscapeNoise"]
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EscapeNoise(Noise):

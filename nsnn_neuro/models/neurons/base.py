@@ -11,8 +11,6 @@ from ...core import units
 from ...core.errors import NsnnError
 from ...core.parameters import Model
 
-__all__ = ["IntegrateAndFire", "Neuron"]
-
 
 class Neuron(Model):
     """Base of all neurons. Most new models are subclasses of `IntegrateAndFire`.

@@ -10,8 +10,6 @@ import quantities as pq
 from ...core.parameters import parameter
 from .base import IntegrateAndFire
 
-__all__ = ["ConductanceBased", "WangBuzsaki"]
-
 
 class ConductanceBased(IntegrateAndFire):
     """Base of conductance-based neurons: tau_m dV/dt = v_rest - V + drive + sum of g_k (E_k - V); spikes come from the channels.

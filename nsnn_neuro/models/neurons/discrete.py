@@ -9,8 +9,6 @@ from ...core.errors import NsnnError
 from ...core.parameters import parameter
 from .base import Neuron
 
-__all__ = ["NSNNNeuron", "PoissonSource", "Relay"]
-
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class NSNNNeuron(Neuron):

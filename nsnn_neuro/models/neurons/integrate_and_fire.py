@@ -11,8 +11,6 @@ from ...core.errors import NsnnError
 from ...core.parameters import parameter
 from .base import IntegrateAndFire
 
-__all__ = ["EIF", "GIF", "LIF", "PIF", "QIF", "AdEx"]
-
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class LIF(IntegrateAndFire):

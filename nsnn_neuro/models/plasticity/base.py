@@ -12,8 +12,6 @@ from ...core import deprecated
 from ...core.errors import NsnnError
 from ...core.parameters import Model
 
-__all__ = ["Plasticity", "RuleText", "Scalars", "numbers"]
-
 
 @dataclasses.dataclass(frozen=True)
 class RuleText:

@@ -16,8 +16,6 @@ from .base import RuleText, numbers
 if TYPE_CHECKING:
     from .three_factor import NDL
 
-__all__ = ["diffusive_text", "is_diffusive", "white_noise_factor"]
-
 # integration method of the target -> dm/dx0 and s; `lapse` is dt / tau_m
 _STEPS = {
     "euler": ("1 - lapse", "noise_sigma * sqrt(2 * lapse)"),

@@ -9,8 +9,6 @@ from ...core.errors import NsnnError
 from ...core.parameters import parameter
 from .base import Scalars
 
-__all__ = ["SGD", "Adam", "Momentum", "Optimizer"]
-
 
 class Optimizer(Scalars):
     """Base of the optimizers: the update of a weight w from its gradient g.

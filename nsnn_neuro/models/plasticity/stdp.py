@@ -9,8 +9,6 @@ from ...core.errors import NsnnError
 from ...core.parameters import parameter
 from .base import Plasticity, RuleText, numbers
 
-__all__ = ["PairSTDP", "RewardModulatedSTDP"]
-
 
 class _Pairs(Plasticity):
     """Base of the rules for pairs of spikes, with presynaptic and postsynaptic traces."""

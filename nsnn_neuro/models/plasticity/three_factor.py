@@ -18,8 +18,6 @@ from .base import Plasticity, RuleText, numbers
 from .diffusive import diffusive_text, is_diffusive
 from .optimizers import SGD, Optimizer
 
-__all__ = ["NDL", "EProp", "SurrogateGradient"]
-
 # (reset of the neuron, path through the reset) -> the trace carried to the next step
 _KEPT = {
     ("hard", "exact"): "beta * (1 - o - u * f) * trace",

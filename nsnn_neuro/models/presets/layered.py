@@ -21,8 +21,6 @@ from ..noise import Noise
 from ..plasticity import Plasticity
 from ..populations import Population, Projection
 
-__all__ = ["Residual", "convolutional", "feedforward", "recurrent"]
-
 # standard deviation of random weights times the square root of their number, in units of the distance from reset to threshold.
 # With larger weights some neurons start so far below threshold that noise-driven learning cannot reach them
 _GAIN = 1.0

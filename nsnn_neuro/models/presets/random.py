@@ -17,8 +17,6 @@ from ..noise import PoissonNoise
 from ..populations import Population, Projection
 from ..stimuli import Constant
 
-__all__ = ["balanced", "brunel"]
-
 
 @suggest_keywords
 def brunel(

@@ -33,8 +33,6 @@ from ...core.errors import NsnnError
 from ..arguments import out, times, voltages
 from .stationary import drift_problem, lowest
 
-__all__ = ["coloured_fp_cv", "coloured_fp_rate"]
-
 _V_ORDER, _Z_ORDER = 2, 3
 _Z_END = 6.5  # a normal variable is beyond it with probability 8e-11
 _LARGEST = 300_000  # largest number of unknowns

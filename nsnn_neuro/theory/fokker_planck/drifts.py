@@ -16,8 +16,6 @@ from ...core import units
 from ...core.errors import NsnnError
 from ..arguments import voltages
 
-__all__ = ["Drift", "eif_drift", "lif_drift", "pif_drift", "qif_drift"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Drift:

@@ -25,8 +25,6 @@ from ...core.errors import NsnnError
 from ..arguments import out, plain
 from .stationary import DriftProblem, cumulants, density_of_unit_flux, drift_problem, finite
 
-__all__ = ["fp_counts", "fp_interval_density", "fp_noise_susceptibility", "fp_spectrum", "fp_susceptibility"]
-
 _SLOW = 2e-4  # below this multiple of the rate a spectrum is its value at 0, to 1e-6
 _EULER_A, _EULER_M = 18.4, 12  # discretisation error exp(-18.4) = 1e-8; terms averaged
 

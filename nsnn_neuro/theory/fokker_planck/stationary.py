@@ -21,8 +21,6 @@ from ...core.checks import whole
 from ...core.errors import NsnnError
 from ..arguments import expect, function, neuron_times, out, voltages
 
-__all__ = ["fp_cv", "fp_density", "fp_rate"]
-
 _BARRIER = 36.0  # v_low is where the density of an equilibrium has fallen to exp(-36)
 
 

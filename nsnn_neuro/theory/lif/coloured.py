@@ -11,8 +11,6 @@ from ...models.noise import SQRT2
 from ..arguments import plain, problem, times
 from .white_noise import siegert_rate
 
-__all__ = ["coloured_rate"]
-
 _ALPHA = 2.0652531522312172  # sqrt(2) |zeta(1/2)|
 
 

@@ -12,8 +12,6 @@ from ...core import units
 from ...core.errors import NsnnError
 from ..arguments import out, plain, times, voltages
 
-__all__ = ["conductance_moments"]
-
 _ORDERS = (8, 12, 18, 27, 40, 60, 90)  # highest order of Hermite polynomials, raised until results converge
 _AIM = 1e-10
 

@@ -17,8 +17,6 @@ from ..arguments import out, plain, times, voltages
 from ..fokker_planck.drifts import Drift
 from ..fokker_planck.stationary import fp_cv, fp_rate
 
-__all__ = ["geometric_mean", "multiplicative_cv", "multiplicative_rate"]
-
 
 def multiplicative_rate(
     mu: Any,

@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-__all__ = ["descend", "log_derivative", "log_pcfd"]
-
 _ORDER = 40
 _FORGET = 80.0  # z_start^2 - z^2: the start's error is down by exp(-40)
 

@@ -25,8 +25,6 @@ from ...core import units
 from ...core.errors import NsnnError
 from ..arguments import expect, neuron_times, out, plain, voltages
 
-__all__ = ["shot_noise_cv", "shot_noise_rate"]
-
 _BARRIER = 36.0  # the probability of a free membrane below the lowest node is at most exp(-36)
 _PER_JUMP = 8  # initial nodes per smallest jump
 _AIM, _BOUND = 2e-6, 1e-4  # relative change under refinement: aim, and limit of what is accepted

@@ -17,8 +17,6 @@ from ..fokker_planck.response import renewal_spectrum
 from .parabolic_cylinder import descend, log_derivative
 from .white_noise import siegert_cv, siegert_rate
 
-__all__ = ["lindner_noise_susceptibility", "lindner_spectrum", "lindner_susceptibility"]
-
 
 def _setup(f, mu, sigma, tau_m, v_thresh, v_reset, tau_refrac):
     """f tau, and a, b, sigma, tau, refrac / tau, rate tau."""

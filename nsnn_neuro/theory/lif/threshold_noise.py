@@ -10,8 +10,6 @@ from scipy import special
 from ...core.errors import NsnnError
 from ..arguments import out, problem
 
-__all__ = ["noisy_threshold_cv", "noisy_threshold_rate"]
-
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 _WIDTH = 9.5  # standard deviations of the threshold that are integrated over
 _NEVER = 1e-12  # largest probability of a threshold that mu does not reach

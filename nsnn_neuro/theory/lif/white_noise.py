@@ -13,8 +13,6 @@ from ...core import units
 from ...core.errors import NsnnError
 from ..arguments import Problem, expect, out, plain, problem
 
-__all__ = ["discrete_threshold", "siegert_cv", "siegert_gain", "siegert_rate"]
-
 _ZETA = 0.5825971579390107  # -zeta(1/2) / sqrt(2 pi)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _PANELS = 30

@@ -22,8 +22,6 @@ from scipy import special, stats
 from .contingency import LN2
 from .estimators import Profile
 
-__all__ = ["best_upper_bound", "bub_coefficients"]
-
 _FREE = (2, 5, 10, 15, 20, 30)  # numbers of coefficients that are solved for
 _WEIGHTS = np.logspace(-4, 3, 15)  # of the variance against the bias
 _GRID = 400

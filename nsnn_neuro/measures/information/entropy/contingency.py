@@ -14,15 +14,6 @@ from scipy import special
 from ....core.compiled import njit
 from ....core.errors import NsnnError
 
-__all__ = [
-    "contingency",
-    "panzeri_treves_bias",
-    "plugin_entropy",
-    "plugin_information",
-    "relevant_from_profile",
-    "relevant_responses",
-]
-
 LN2 = math.log(2.0)
 _MOST_CELLS = 20_000_000
 

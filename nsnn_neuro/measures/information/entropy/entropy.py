@@ -17,8 +17,6 @@ from .estimators import CLOSED_FORMS, Profile, digamma_form, profile
 from .extrapolation import quadratic_extrapolation
 from .nsb import nsb, nsb_moments, nsb_without_one
 
-__all__ = ["JACKKNIFED", "SYMMETRIC", "alphabet_size", "choose", "entropy", "jackknife_se", "without_one"]
-
 SYMMETRIC: dict[str, Callable[[Profile], np.ndarray]] = {
     **CLOSED_FORMS,
     "nsb": nsb,

@@ -16,18 +16,6 @@ from scipy import special
 from ....core.compiled import njit
 from .contingency import LN2, relevant_from_profile
 
-__all__ = [
-    "CLOSED_FORMS",
-    "Profile",
-    "chao_shen",
-    "digamma_form",
-    "grassberger",
-    "miller_madow",
-    "panzeri_treves",
-    "plugin",
-    "profile",
-]
-
 
 class Profile(NamedTuple):
     """Counts that occur in each row and the alphabet's size; `place` (rows, k) is each cell's place in `values`."""

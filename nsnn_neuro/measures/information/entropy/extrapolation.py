@@ -8,8 +8,6 @@ from scipy import special
 from ....core.compiled import njit
 from .contingency import LN2
 
-__all__ = ["quadratic_extrapolation"]
-
 PARTITIONS = 10  # random partitions that are averaged
 _WEIGHTS = {1: 8.0 / 3.0, 2: -6.0 / 3.0, 4: 1.0 / 3.0}  # solves v(N) = v + a / N + b / N^2 at N, N / 2, N / 4
 

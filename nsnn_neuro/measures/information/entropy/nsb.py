@@ -18,8 +18,6 @@ from ....core.compiled import njit
 from .contingency import LN2
 from .estimators import Profile
 
-__all__ = ["nsb", "nsb_moments", "nsb_without_one"]
-
 _COARSE, _NODES = 25, 129
 _DEPTH = 32.0  # e^-32 of the peak is left out
 
