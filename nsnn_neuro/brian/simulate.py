@@ -51,16 +51,16 @@ def simulate(
     noise : `WhiteNoise`, `OUNoise`, `EscapeNoise`, ... or None (deterministic). None for a network, whose populations have noise
     stimulus : the drive, in the unit of the membrane: `Constant`, `Step`, `Sinusoid`, `FrozenNoise`, `Recorded`, or None. With a
         network it replaces the stimulus of the first population
-    n_neurons, trials : numbers > 0. Noise is independent between neurons and trials, and does not depend on what else is
-        simulated. Leave n_neurons at 1 for a network
+    n_neurons, trials : numbers > 0. Noise is independent between trials and, unless it has `shared`, between neurons. It does not
+        depend on what else is simulated. Leave n_neurons at 1 for a network
     duration : time, a whole number of steps dt
     dt : time step, default 0.1 ms; use 0.02 ms for `WangBuzsaki`. A warning is given if dt is more than tau_m / 5, or more
         than a third of another time constant of neuron, noise or synapses
     seed : integer, or None to draw one; it is stored in the Block
     engine : "cython" (default; "numpy" with a warning if there is no compiler), "numpy" or "cpp" (C++ standalone). A seed yields
         identical spikes on all three
-    bridge : include threshold crossings between grid points, and count the refractory time from the middle of the step; the stored
-        time is k dt in any case; see `docs/noise.md`
+    bridge : include threshold crossings between grid points, and count the refractory time from the middle of the step. A spike's
+        stored time is the start of its step with either setting; see `docs/noise.md`
     record_v : indices of neurons whose membrane is recorded in every trial, or True for all; for a network True, or a dict from
         population names to indices. The voltage at time t is the one at the start of the step; the potential of an NSNN neuron is
         the one that decides the spike of that step, after synaptic input
@@ -75,8 +75,8 @@ def simulate(
     Returns
     -------
     neo.Block : one Segment per trial; `segments[k].spiketrains[j]` is neuron j. A spike in step k is stamped k dt: the threshold in
-        `brian/equations/membrane.py` decides k, `build_block` (`io/block.py`) makes k dt of it. Annotations:
-        seed, dt (s), parameters, versions, git_revision, populations. A time-varying stimulus is the signal "stimulus", recorded
+        `brian/equations/membrane.py` (`discrete.py` for `NSNNNeuron`) decides k, `build_block` (`io/block.py`) makes k dt of it.
+        Annotations: seed, dt (s), parameters, versions, git_revision, populations. A time-varying stimulus is the signal "stimulus", recorded
         membranes are the signal "v"; in a network with several populations "stimulus of NAME", "v of NAME", "weight of NAME".
 
     Raises

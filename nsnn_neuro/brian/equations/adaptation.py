@@ -4,8 +4,9 @@ A slow variable x obeys tau dx/dt = target - x. Like gating variables it is stag
 (k - 1/2) dt to (k + 1/2) dt, exactly for a constant target, with the voltage at the midpoint k dt. The step of the membrane from k
 dt to (k + 1) dt then uses its value at the midpoint. Both are second order in dt.
 
-A spike dated (k + 1/2) dt changes the variable directly. For a spike dated (k + 1) dt the variable is moved forward by half a step,
-changed, and moved back. A moving threshold is needed on the grid, half a step later (`on_grid`).
+A spike in step k counts as at (k + 1/2) dt with the bridge and changes the variable directly. Without the bridge it counts as at
+(k + 1) dt: the variable is moved forward by half a step, changed, and moved back. (The stored time of either is k dt.) A moving
+threshold is needed on the grid, half a step later (`on_grid`).
 """
 
 from __future__ import annotations

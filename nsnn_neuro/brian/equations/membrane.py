@@ -14,9 +14,10 @@ probability exp(-2 (theta - x0)(theta - x1) / S^2). Neurons with shared noise sh
 step is drawn and tested. Jumps of a Poisson background have random times within the step, and the maximum of the path is tested.
 Synaptic input arrives at the end of a step, after the bridge, and is tested there.
 
-The refractory time is measured in continuous time. A spike in step k is dated (k + 1/2) dt with the bridge, its mean, and (k + 1)
-dt without. The membrane is released tau_refrac later, in general within a step, and then takes a partial step of the remaining
-length h (`release`). So the grid does not lengthen intervals, and tau_refrac need not be a multiple of dt.
+The refractory time is measured in continuous time. For it and for slow variables only, a spike in step k counts as at (k + 1/2) dt
+with the bridge, its mean, and at (k + 1) dt without; its stored time is k dt (`io/block.py`). The membrane is released tau_refrac
+later, in general within a step, and then takes a partial step of the remaining length h (`release`). So the grid does not lengthen
+intervals, and tau_refrac need not be a multiple of dt.
 """
 
 from __future__ import annotations
