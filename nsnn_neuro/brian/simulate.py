@@ -76,8 +76,9 @@ def simulate(
     -------
     neo.Block : one Segment per trial; `segments[k].spiketrains[j]` is neuron j. A spike in step k is stamped k dt: the threshold in
         `brian/equations/membrane.py` (`discrete.py` for `NSNNNeuron`) decides k, `build_block` (`io/block.py`) makes k dt of it.
-        Annotations: seed, dt (s), parameters, versions, git_revision, populations. A time-varying stimulus is the signal "stimulus", recorded
-        membranes are the signal "v"; in a network with several populations "stimulus of NAME", "v of NAME", "weight of NAME".
+        Annotations: seed, dt (s), parameters, versions, git_revision, populations. A time-varying stimulus is the signal
+        "stimulus", recorded membranes are the signal "v"; in a network with several populations "stimulus of NAME", "v of NAME",
+        "weight of NAME".
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """Batched learner: one copy of the layered network per sample, shared weights, backpropagation through time after the last step.
 
 A batch takes n_steps steps of the clock. In each, the input's group and each layer's do one step (one code object each). After the
-last one `sweep.Sweep` goes back in time through the stored steps, so learning signals carry their future terms: given the spikes,
-the gradients are those of backpropagation through time. Weights are the members of a group with one step per batch, in which the
-optimizer's text changes them: when the next batch begins, or the run has ended.
+last one `backward_pass.Sweep` goes back in time through the stored steps, so learning signals carry their future terms: given the
+spikes, the gradients are those of backpropagation through time. Weights are the members of a group with one step per batch, in
+which the optimizer's text changes them: when the next batch begins, or the run has ended.
 """
 
 from __future__ import annotations

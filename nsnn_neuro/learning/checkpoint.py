@@ -148,7 +148,7 @@ def array(path: Path | None, arrays: dict[str, np.ndarray], name: str, shape: tu
 def resumed(
     path: Path, config: str, described: dict[str, Any], epochs: int
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """`read` a checkpoint of this configuration with at most `epochs` epochs.
+    """Read (`read_checkpoint`) a checkpoint of this configuration with at most `epochs` epochs.
 
     config : checksum of everything that determines the training
     described : the same as plain data, to name what has changed
@@ -156,7 +156,7 @@ def resumed(
     Raises
     ------
     NsnnError : another configuration, too many epochs
-    FormatError : as `read`
+    FormatError : as `read_checkpoint`
     """
     arrays, about = read_checkpoint(path)
     if about["config"] != config:

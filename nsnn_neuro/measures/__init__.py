@@ -10,7 +10,7 @@ keywords. To add a measure, write it into the file of its topic:
    for information.
 4. Decorate it with `@measure(unit)` for the table. If the measure is a function of sums over trials, pass them as `parts`:
    the jackknife of `tabulate` then needs no second pass over the spikes.
-5. Export it here, add a row to tests/measures/test_measures_contract.py, and test it in
+5. Add its name to `__init__.pyi`, add a row to tests/measures/test_measures_contract.py, and test it in
    tests/measures/test_measures_<file>.py against an independent oracle.
 """
 
