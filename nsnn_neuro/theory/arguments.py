@@ -13,28 +13,29 @@ from ..models.noise import SQRT2
 
 def plain(value: Any, name: str) -> np.ndarray:
     """A quantity or a plain number as SI floats."""
-    return np.asarray(
-        units.si(value, unit, name) if (unit := units.unit_of(value)) != "?" else value, dtype=float
-    )
+    unit = units.unit_of(value)
+    return np.asarray(value if unit == "?" else units.si(value, unit, name), dtype=float)
 
 
 def voltages(**named: Any) -> list[np.ndarray]:
     """Voltages, or all of them plain numbers, as SI float arrays."""
-    given = {name: units.unit_of(v) for name, v in named.items()}
-    if len(set(given.values())) > 1 or not set(given.values()) <= {"V", "1"}:
-        raise NsnnError(
-            f"{', '.join(named)} have units {given}: expected the same unit for all, voltages or plain numbers"
-        )
-    return [plain(v, n) for n, v in named.items()]
+    return _in_units("V", named)
 
 
 def times(**named: Any) -> list[np.ndarray]:
     """Times and the frequency `f`, or all of them plain numbers, as SI float arrays."""
-    unit = {name: {"Hz": "s"}.get(units.unit_of(v), units.unit_of(v)) for name, v in named.items()}
-    wrong = {n for n, v in named.items() if (n == "f") != (units.unit_of(v) == "Hz") and unit[n] != "1"}
-    if wrong or len(set(unit.values())) > 1 or not set(unit.values()) <= {"s", "1"}:
-        shown = ", ".join(f"{name} = {value}" for name, value in named.items())
-        raise NsnnError(f"{shown}: expected times (and for f a frequency), or plain numbers for all of them")
+    return _in_units("s", named)
+
+
+def _in_units(unit: str, named: dict[str, Any]) -> list[np.ndarray]:
+    given = {name: units.unit_of(value) for name, value in named.items()}
+    for name, value in named.items():
+        expected = "Hz" if name == "f" else unit
+        if given[name] != expected and set(given.values()) != {"1"}:
+            missing = " has no unit" if given[name] == "1" else ""
+            raise NsnnError(
+                f"{name} = {value}{missing}: expected {units.describe(expected)}, or plain numbers for {', '.join(named)}"
+            )
     return [plain(v, n) for n, v in named.items()]
 
 
@@ -74,12 +75,7 @@ class Problem(NamedTuple):
 
 
 def problem(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Problem:
-    """The arguments of `siegert_rate` and its like, checked and broadcast.
-
-    Raises
-    ------
-    NsnnError : wrong or mixed units; sigma, tau_m, tau_refrac or v_reset out of range
-    """
+    """The arguments of `siegert_rate` and its like, checked and broadcast."""
     mean, deviation, theta, reset = voltages(mu=mu, sigma=sigma, v_thresh=v_thresh, v_reset=v_reset)
     tau, refrac = neuron_times(tau_m, tau_refrac)
     expect(deviation >= 0, "sigma >= 0", sigma=sigma)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..core.errors import NsnnError
-from .arguments import out, plain, times
+from .arguments import expect, out, plain, times
 
 
 def count_correlation(c: Any, sigma: Any, *, tau_m: Any, gain: Any, rate: Any, cv: Any) -> Any:
@@ -17,9 +14,7 @@ def count_correlation(c: Any, sigma: Any, *, tau_m: Any, gain: Any, rate: Any, c
 
     Derivation. The drives share the noise sigma sqrt(2 tau_m c) xi(t), with (two-sided) spectrum 2 tau_m sigma^2 c. At low
     frequencies the rate follows it with gain dr/dmu, so the covariance of counts in a long window T is 2 tau_m sigma^2 c (dr/dmu)^2
-    T. The count variance of a renewal process is CV^2 r T. Their quotient is rho. de la Rocha
-    et al. write rho = sigma'^2 (dr/dmu')^2 c / (CV^2 r) for dV/dt = mu' + sigma' xi + ...: there mu' = mu / tau_m and
-    sigma'^2 = 2 sigma^2 / tau_m. First order in c.
+    T. The count variance of a renewal process is CV^2 r T. Their quotient is rho, to first order in c.
 
     Parameters
     ----------
@@ -39,7 +34,6 @@ def count_correlation(c: Any, sigma: Any, *, tau_m: Any, gain: Any, rate: Any, c
     """
     (tau,) = times(tau_m=tau_m)
     fraction, deviation = plain(c, "c"), plain(sigma, "sigma")
-    if not np.all((fraction >= 0) & (fraction <= 1)):
-        raise NsnnError(f"c = {c}: expected a fraction from 0 to 1")
+    expect((fraction >= 0) & (fraction <= 1), "a fraction from 0 to 1", c=c)
     slope, frequency, variation = plain(gain, "gain"), plain(rate, "rate"), plain(cv, "cv")
     return out(2 * tau * deviation**2 * slope**2 * fraction / (variation**2 * frequency))

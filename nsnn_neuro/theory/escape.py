@@ -12,7 +12,7 @@ from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..models.escape import Family
 from ..models.noise import SQRT2
-from .arguments import function, out, times, voltages
+from .arguments import expect, function, neuron_times, out, times, voltages
 
 # in tau_m: where the exponential tail begins; the longest step is _FINEST + _GROWTH t
 _SPAN, _FINEST, _GROWTH = 30.0, 5e-4, 0.0025
@@ -49,8 +49,7 @@ def plesser_gerstner_hazard(
     """
     deviation, theta = voltages(sigma=sigma, v_thresh=v_thresh)
     (tau,) = times(tau_m=tau_m)
-    if np.any(deviation <= 0) or np.any(tau <= 0):
-        raise NsnnError(f"sigma = {sigma}, tau_m = {tau_m}: expected positive values")
+    expect((deviation > 0) & (tau > 0), "positive values", sigma=sigma, tau_m=tau_m)
     width = SQRT2 * deviation
     return lambda u, du_dt: (
         (c1 / tau + c2 / width * np.maximum(du_dt, 0.0)) * np.exp(-(((u - theta) / width) ** 2))
@@ -72,10 +71,6 @@ def escape_rate(
     ----------
     hazard : function of u and du/dt (SI) that returns 1/s, e.g. `plesser_gerstner_hazard`; its parameters broadcast
     mu : mean of the free membrane; tau_m, tau_refrac : times; v_reset : voltage. All broadcast
-
-    Raises
-    ------
-    NsnnError : wrong units or ranges, a hazard that is not a function
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 
@@ -101,8 +96,7 @@ def escape_cv(
     >>> round(escape_cv(rho, 0.8, tau_m=1.0, v_reset=0.0, tau_refrac=0.0), 4)    # Siegert: .6588
     0.6537
     """
-    mean, refrac, steps, tail = _interval(hazard, mu, tau_m, v_reset, tau_refrac)
-    (tau,) = times(tau_m=tau_m)
+    mean, (tau, refrac), steps, (left, rate) = _interval(hazard, mu, tau_m, v_reset, tau_refrac)
     late = (mean - refrac) / tau
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         variance = np.zeros_like(late)
@@ -110,21 +104,16 @@ def escape_cv(
             places = (y, y + h / 2, y + h)
             for weight, place, density in zip((1, 4, 1), places, densities, strict=True):
                 variance = variance + h * weight / 6 * (place - late) ** 2 * density
-        left, rate = tail
         ahead = _SPAN - late
         variance = variance + np.where(left > 0, left * (ahead**2 + 2 * ahead / rate + 2 / rate**2), 0.0)
         return out(np.where(np.isfinite(mean), np.sqrt(variance) * tau / mean, np.nan))
 
 
 def _interval(hazard, mu, tau_m, v_reset, tau_refrac):
-    """The mean interval and tau_refrac in s; in tau_m each step's start, length and densities rho S, and at the end S and rho."""
+    """Mean interval, tau_m and tau_refrac in s; in tau_m each step's start, length and densities rho S; S and rho at the end."""
     function(hazard, "hazard", "plesser_gerstner_hazard(...), of u and du/dt")
     mean, reset = voltages(mu=mu, v_reset=v_reset)
-    tau, refrac = times(tau_m=tau_m, tau_refrac=tau_refrac)
-    if np.any(tau <= 0) or np.any(refrac < 0):
-        raise NsnnError(
-            f"tau_m = {tau_m}, tau_refrac = {tau_refrac}: expected a positive and no negative time"
-        )
+    tau, refrac = neuron_times(tau_m, tau_refrac)
 
     def rho(y: float) -> np.ndarray:
         gap = (mean - reset) * np.exp(-y)
@@ -151,7 +140,7 @@ def _interval(hazard, mu, tau_m, v_reset, tau_refrac):
     survived = np.where(total < _DEAD, np.exp(-total), 0.0)
     with np.errstate(divide="ignore"):
         waited = waited + np.where(survived > 0, survived / np.where(survived > 0, left, 1.0), 0.0)
-    return refrac + tau * waited, refrac, steps, (survived, left)
+    return refrac + tau * waited, (tau, refrac), steps, (survived, left)
 
 
 def step_escape_interval(
@@ -173,16 +162,12 @@ def step_escape_interval(
     Parameters
     ----------
     family : the escape noise, in the unit of the voltages
-    mu : mean of the free membrane; v_thresh, v_reset : voltages; tau_m, tau_refrac, dt : times. Scalars
+    mu : mean of the free membrane; v_thresh, v_reset : voltages; tau_m, dt, tau_refrac (a multiple of dt) : times. Scalars
     kmax : number of steps, >= 1
 
     Returns
     -------
     pmf : (kmax,); the sum is 1 minus the probability of longer intervals
-
-    Raises
-    ------
-    NsnnError : wrong units or ranges, arrays, or a tau_refrac that is not a multiple of dt
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 
@@ -193,13 +178,10 @@ def step_escape_interval(
     [0.0, 0.0, 0.00655, 0.00685]
     """
     mean, theta, reset = voltages(mu=mu, v_thresh=v_thresh, v_reset=v_reset)
-    tau, refrac, step = times(tau_m=tau_m, tau_refrac=tau_refrac, dt=dt)
+    tau, refrac, step = neuron_times(tau_m, tau_refrac, dt=dt)
     if any(np.ndim(x) for x in (mean, theta, reset, tau, refrac, step)):
         raise NsnnError("mu, v_thresh, v_reset, tau_m, tau_refrac and dt: expected scalars")
-    if tau <= 0 or step <= 0 or refrac < 0:
-        raise NsnnError(
-            f"tau_m = {tau_m}, dt = {dt}, tau_refrac = {tau_refrac}: expected positive times, tau_refrac >= 0"
-        )
+    expect(step > 0, "dt > 0", dt=dt)
     whole(kmax, 1, "kmax")
     if family.x_unit != (unit := units.unit_of(mu)):
         raise NsnnError(f"family = {family}, mu = {mu}: expected the same unit, voltages or plain numbers")
@@ -224,13 +206,8 @@ def renewal_rate(hazard: Callable[[Any], Any], *, tau_refrac: Any) -> float:
 
     Parameters
     ----------
-    hazard : function of an array of times since release (s) that returns 1/s, e.g. `h.hazard` of a path; its integral must exceed
-        40
+    hazard : function of an array of times since release (s) that returns 1/s, e.g. `h.hazard` of a path; its integral exceeds 40
     tau_refrac : time before release, scalar
-
-    Raises
-    ------
-    NsnnError : a hazard that is negative, or whose integral stays below 40
 
     Source: Cox 1962, Renewal Theory; Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 
@@ -261,8 +238,7 @@ def _renewal(hazard: Callable[[Any], Any], tau_refrac: Any) -> tuple[float, floa
     while True:
         with np.errstate(over="ignore"):
             rho = np.asarray(hazard(np.linspace(start, end, 401)), dtype=float)
-        if np.any(~(rho >= 0)):
-            raise NsnnError("hazard: expected a rate, 0 or more, at every time")
+        expect(rho >= 0, "a rate, 0 or more, at every time", hazard=hazard)
         total += (end - start) * float(np.mean(0.5 * (rho[1:] + rho[:-1])))
         if total >= _DEAD:
             break

@@ -11,6 +11,8 @@ from ..core import units
 from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..models.escape import Family
+from ..models.escape.families import dimensionless
+from .arguments import expect
 
 _WIDTH = 9.5  # standard deviations of a normal density that are kept: the rest has weight 1e-21
 _NODES = 4001
@@ -27,10 +29,6 @@ def channel_information(law: Any, weights: Any = None) -> Any:
     Returns
     -------
     information : bits, (...), a float for one channel
-
-    Raises
-    ------
-    NsnnError : negative or NaN, a row above 1, weights that aren't n_s probabilities
 
     Source: Cover & Thomas 2006, doi 10.1002/047174882X, ch. 2
 
@@ -72,17 +70,14 @@ def threshold_information(
     n_units : whole number, 1 or more
     weights : (n_s,) probabilities of the potentials; None: all alike
 
-    Raises
-    ------
-    NsnnError : arguments with a unit or out of range, a family with one or with array parameters
-
     Source: Stocks 2000, doi 10.1103/PhysRevLett.84.2310 (many units); Levin & Miller 1996, doi 10.1038/380165a0
 
     >>> from nsnn_neuro import Gaussian
     >>> round(threshold_information([0.4, 0.8], Gaussian(0.26837)), 6)
     0.094071
     """
-    _checked(family, n_units)
+    dimensionless(family, one_scale=True)
+    whole(n_units, 1, "n_units")
     x = np.atleast_1d(units.si(u, "1", "u")) - units.si(theta, "1", "theta")
     if x.ndim != 1:
         raise NsnnError(f"u has shape {x.shape}: expected (n_s,) potentials")
@@ -95,7 +90,7 @@ def suprathreshold_information(
     """Information, bits, that the count of n_units threshold units holds about a Gaussian signal x that all of them see.
 
     Unit i fires if x + noise_i > theta, with probability F(x - theta): I(x; count) = H(count) - int P(x) H(count | x) dx, the count
-    binomial given x. Without noise all units agree and tell one bit at most; noise that is private to each lets them tell more
+    binomial given x. Without noise all units agree and carry one bit at most; independent noise lets them carry more
     (suprathreshold stochastic resonance, theta = mean).
 
     The trapezoidal rule in t, x = theta + sinh(t) / f(0), so that the step of a small noise is resolved too: to 1e-9 for smooth
@@ -107,34 +102,22 @@ def suprathreshold_information(
     n_units : whole number, 1 or more
     mean, sd : of the signal, dimensionless, sd > 0; theta : threshold
 
-    Raises
-    ------
-    NsnnError : arguments with a unit or out of range, a family with one or with array parameters
-
     Source: Stocks 2000, doi 10.1103/PhysRevLett.84.2310
 
     >>> from nsnn_neuro import Gaussian
     >>> [round(suprathreshold_information(Gaussian(1.0), n_units=k), 4) for k in (1, 63)]
     [0.2787, 2.4206]
     """
-    _checked(family, n_units)
+    dimensionless(family, one_scale=True)
+    whole(n_units, 1, "n_units")
     mean, sd, theta = (units.si(v, "1", n) for v, n in ((mean, "mean"), (sd, "sd"), (theta, "theta")))
-    if not sd > 0:
-        raise NsnnError(f"sd = {sd}: expected a positive value")
+    expect(sd > 0, "a positive value", sd=sd)
     width = 1 / float(family.pdf(0.0))
     ends = np.arcsinh((mean + sd * np.array([-_WIDTH, _WIDTH]) - theta) / width)
     t = np.linspace(ends[0], ends[1], _NODES)
     x = width * np.sinh(t)  # from theta on
     weight = np.exp(-0.5 * ((x + theta - mean) / sd) ** 2) * np.cosh(t)
     return channel_information(_counts(family.cdf(x), n_units), weight / weight.sum())
-
-
-def _checked(family: Any, n_units: Any) -> None:
-    if not isinstance(family, Family) or family.x_unit != "1" or np.ndim(family.cdf(0.0)):
-        raise NsnnError(
-            f"family = {family!r}: expected a dimensionless noise family of one width such as Gaussian(0.4)"
-        )
-    whole(n_units, 1, "n_units")
 
 
 def _counts(fires: np.ndarray, n_units: int) -> np.ndarray:

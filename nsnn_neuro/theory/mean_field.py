@@ -10,9 +10,8 @@ import quantities as pq
 from scipy import optimize
 
 from ..core import units
-from ..core.errors import NsnnError
 from ..models.noise import SQRT2
-from .arguments import out, plain, times, voltages
+from .arguments import expect, out, plain, times, voltages
 from .lif.white_noise import siegert_rate
 
 
@@ -89,10 +88,6 @@ def brunel_rates(
     -------
     rates : (n,), ascending
 
-    Raises
-    ------
-    NsnnError : wrong units or ranges
-
     Source: Brunel 2000, doi 10.1023/A:1008925309027
 
     >>> brunel_rates(g=5, eta=2).round(2).tolist()
@@ -101,10 +96,8 @@ def brunel_rates(
     weight, theta, reset = (float(x) for x in voltages(J=J, v_thresh=v_thresh, v_reset=v_reset))
     tau, refrac = (float(x) for x in times(tau_m=tau_m, tau_refrac=tau_refrac))
     g, eta = units.si(g, "1", "g"), units.si(eta, "1", "eta")
-    if not (weight > 0 and eta >= 0 and g >= 0 and 0 < epsilon <= 1 and n_e > 0 and n_i >= 0):
-        raise NsnnError(
-            f"J = {J}, eta = {eta}, g = {g}, epsilon = {epsilon}, n_e = {n_e}, n_i = {n_i}: expected none negative"
-        )
+    good = weight > 0 and eta >= 0 and g >= 0 and 0 < epsilon <= 1 and n_e > 0 and n_i >= 0
+    expect(good, "none negative", J=J, eta=eta, g=g, epsilon=epsilon, n_e=n_e, n_i=n_i)
 
     def excess(nu):
         mu, sigma = _input(nu, g, eta, epsilon * n_e, n_i / n_e, weight, tau, theta)
@@ -117,10 +110,9 @@ def brunel_rates(
 def _roots(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
     """Zeros of a function between the points x, including pairs of zeros between two neighbours."""
     y = function(x)
-    towards = np.sign(y[1:-1]) * np.minimum(
-        np.sign(y[1:-1]) * (y[:-2] - y[1:-1]), np.sign(y[1:-1]) * (y[2:] - y[1:-1])
-    )
-    for k in np.flatnonzero((towards * np.sign(y[1:-1]) >= 0) & (y[1:-1] != 0)) + 1:
+    size = np.abs(y)
+    least = (size[1:-1] <= y[:-2] * np.sign(y[1:-1])) & (size[1:-1] <= y[2:] * np.sign(y[1:-1]))
+    for k in np.flatnonzero(least & (y[1:-1] != 0)) + 1:
         sign = np.sign(y[k])
         turn = optimize.minimize_scalar(
             lambda z, sign=sign: sign * function(z), bounds=(x[k - 1], x[k + 1]), method="bounded"

@@ -9,7 +9,9 @@ from ..core import units
 from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..models.escape import Family
+from ..models.escape.families import dimensionless
 from ..models.noise import SQRT2
+from .arguments import expect
 
 _PER_SIGMA = 4  # nodes per sigma; the trapezoidal rule is exact to rounding from 3 on
 _WIDTH = 9.5  # standard deviations at which normal densities are truncated: the rest is 1e-21
@@ -31,10 +33,6 @@ def nsnn_interval(current: float, family: Family, *, beta: float, theta: float, 
     -------
     pmf : (kmax,); the sum is 1 minus the probability of longer intervals
 
-    Raises
-    ------
-    NsnnError : arguments out of range or with a unit, or a family with a unit
-
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831 (the neuron); renewal theory
 
     >>> from nsnn_neuro import Gaussian
@@ -42,20 +40,14 @@ def nsnn_interval(current: float, family: Family, *, beta: float, theta: float, 
     >>> round(float(pmf @ np.arange(1, 201)), 6)
     3.438516
     """
-    _checked(beta, kmax)
-    if not isinstance(family, Family) or family.x_unit != "1":
-        raise NsnnError(f"family = {family!r}: expected a dimensionless noise family such as Gaussian(0.4)")
+    whole(kmax, 1, "kmax")
+    expect(0 <= beta <= 1, "a value from 0 to 1", beta=beta)
+    dimensionless(family)
     current, theta = units.si(current, "1", "current"), units.si(theta, "1", "theta")
     k = np.arange(1, kmax + 1)
     u = current * (k if beta == 1 else (1 - beta**k) / (1 - beta))
     p = family.cdf(u - theta)
     return p * np.cumprod(np.concatenate([[1.0], 1 - p[:-1]]))
-
-
-def _checked(beta: float, kmax: int) -> None:
-    whole(kmax, 1, "kmax")
-    if not 0 <= beta <= 1:
-        raise NsnnError(f"beta = {beta}: expected a value from 0 to 1")
 
 
 def double_noise_interval(
@@ -70,16 +62,11 @@ def double_noise_interval(
 
     Parameters
     ----------
-    current : drive per step, dimensionless; sigma : SD of each of the two noises, > 0
-    beta : decay, 0 to 1; theta : threshold; kmax : number of steps, >= 1
-
-    Returns
-    -------
-    pmf : (kmax,); the sum is 1 minus the probability of longer intervals
+    sigma : SD of each of the two noises, > 0; the others, and the result, as for `nsnn_interval`
 
     Raises
     ------
-    NsnnError : arguments out of range, or a membrane that may spread over more than 12,500 sigma (beta near 1, many steps)
+    NsnnError : a membrane that may spread over more than 12,500 sigma (beta near 1, many steps)
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831 (the code published with it)
 
@@ -87,9 +74,9 @@ def double_noise_interval(
     >>> round(float(pmf @ np.arange(1, 201)), 6)    # 3.438516 without the noise in u
     3.366068
     """
-    _checked(beta, kmax)
-    if not sigma > 0:
-        raise NsnnError(f"sigma = {sigma}: expected a positive value")
+    whole(kmax, 1, "kmax")
+    expect(0 <= beta <= 1, "a value from 0 to 1", beta=beta)
+    expect(sigma > 0, "a positive value", sigma=sigma)
     grid = _grid(current, sigma, beta, theta, kmax)
     h = sigma / _PER_SIGMA
     quiet = special.ndtr((theta - grid) / sigma)

@@ -226,7 +226,7 @@ def test_broadcasting_equals_single_calls():
     ("change", "words"),
     [
         ({"sigma": 0.0}, "sigma > 0"),
-        ({"sigma": 5 * mV}, "the same unit"),
+        ({"sigma": 5 * mV}, r"v_spike = 1\.0 has no unit: expected a voltage such as 15\*mV"),
         ({"v_reset": 2.0}, "v_reset < v_spike"),
         ({"v_low": 0.5}, "v_low = 0.5"),
         ({"drift": 0.8}, "drift = 0.8: expected a function"),

@@ -101,7 +101,7 @@ def test_a_gaussian_signal_by_adaptive_quadrature(family, error):
         (lambda: theory.channel_information(np.eye(2), [1.0]), "weights = "),
         (lambda: theory.threshold_information([0.4], 0.3), "family = 0.3"),
         (lambda: theory.threshold_information([0.4], nsnn.Gaussian(3 * mV)), "family = Gaussian"),
-        (lambda: theory.threshold_information([0.4], nsnn.Gaussian([0.3, 0.4])), "one width"),
+        (lambda: theory.threshold_information([0.4], nsnn.Gaussian([0.3, 0.4])), "one scale"),
         (lambda: theory.threshold_information([[0.4]], nsnn.Gaussian(0.3)), "u has shape"),
         (lambda: theory.threshold_information([0.4], nsnn.Gaussian(0.3), theta=1 * mV), "theta"),
         (lambda: theory.suprathreshold_information(nsnn.Gaussian(0.3), n_units=0), "n_units = 0"),

@@ -92,8 +92,15 @@ def test_the_discrete_threshold_refuses(change, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"v_thresh": 20 * mV}, "the same unit"),
-        ({"tau_m": 20 * ms}, "tau_m"),
+        (
+            {"v_thresh": 20 * mV},
+            r"mu = 1\.0 has no unit: expected a voltage such as 15\*mV, or plain numbers for mu, .*v_reset$",
+        ),
+        ({"mu": 20 * ms}, r"mu = 20\. ms: expected a voltage such as 15\*mV"),
+        (
+            {"tau_refrac": 2 * ms},
+            r"tau_m = 1\.0 has no unit: expected a time such as 20\*ms, or plain numbers for tau_m, tau_refrac",
+        ),
         ({"v_reset": 1.0}, "v_reset = 1.0, v_thresh = .*: expected v_reset < v_thresh"),
         ({"sigma": -1.0}, "sigma >= 0"),
     ],

@@ -95,6 +95,16 @@ class Family(Model):
         raise NotImplementedError
 
 
+def dimensionless(family: Any, *, one_scale: bool = False) -> Family:
+    """`family`, which has to be a dimensionless noise family, of one scale where that is asked for."""
+    if not isinstance(family, Family) or family.x_unit != "1" or (one_scale and np.ndim(family.cdf(0.0))):
+        scale = " of one scale" if one_scale else ""
+        raise NsnnError(
+            f"family = {family!r}: expected a dimensionless noise family{scale} such as Gaussian(0.4)"
+        )
+    return family
+
+
 class _OneScale(Family):
     """Base of the families with one parameter, which may be given by its own name or as `scale`."""
 

@@ -30,8 +30,8 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import splu
 
 from ...core.errors import NsnnError
-from ..arguments import out, times, voltages
-from .stationary import drift_problem, lowest
+from ..arguments import expect, out, times, voltages
+from .stationary import DriftProblem, drift_problem, lowest
 
 _V_ORDER, _Z_ORDER = 2, 3
 _Z_END = 6.5  # a normal variable is beyond it with probability 8e-11
@@ -92,7 +92,7 @@ def coloured_fp_rate(
 
     Raises
     ------
-    NsnnError : wrong units or ranges; a drift that needs v_low; rates below 1e-9 / tau_m; a mesh with too many elements
+    NsnnError : a drift that needs v_low; rates below 1e-9 / tau_m; a mesh with too many elements
 
     Source: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015 (equation and boundary conditions)
 
@@ -104,9 +104,8 @@ def coloured_fp_rate(
     19.65
     """
     neuron = (tau_m, v_spike, v_reset, tau_refrac, v_low)
-    return _at_each_point(
-        lambda refrac, mean, variance: 1 / (refrac + mean), -1, drift, sigma, tau_noise, neuron, resolution
-    )
+    p, mean, _ = _moments(drift, sigma, tau_noise, neuron, resolution)
+    return out(1 / (p.refrac + mean) * p.tau**-1.0)
 
 
 def coloured_fp_cv(
@@ -135,37 +134,23 @@ def coloured_fp_cv(
     [0.721, 1.038]
     """
     neuron = (tau_m, v_spike, v_reset, tau_refrac, v_low)
-    return _at_each_point(
-        lambda refrac, mean, variance: np.sqrt(variance) / (refrac + mean), 0, drift, sigma, tau_noise, neuron, resolution
-    )  # fmt: skip
+    p, mean, variance = _moments(drift, sigma, tau_noise, neuron, resolution)
+    return out(np.sqrt(variance) / (p.refrac + mean))
 
 
-def _at_each_point(
-    statistic: Callable[[float, float, float], float],
-    power: int,
-    drift: Callable[[Any], Any],
-    sigma: Any,
-    tau_noise: Any,
-    neuron: tuple[Any, ...],
-    resolution: float,
-) -> Any:
-    """statistic(refrac, mean, variance) of the first-passage time in units of tau_m, times tau_m^power.
-
-    neuron : tau_m, v_spike, v_reset, tau_refrac, v_low
-    """
+def _moments(drift, sigma, tau_noise, neuron, resolution) -> tuple[DriftProblem, np.ndarray, np.ndarray]:
+    """The problem; mean and variance of its first-passage time, in tau_m and tau_m^2."""
     voltages(sigma=sigma)
     tau_m, v_spike, v_reset, tau_refrac, v_low = neuron
     memory, tau = times(tau_noise=tau_noise, tau_m=tau_m)
-    if np.any(~(memory > 0)):
-        raise NsnnError(f"tau_noise = {tau_noise}: expected a positive time (white noise: fp_rate, fp_cv)")
-    if not 0 < resolution < np.inf:
-        raise NsnnError(f"resolution = {resolution}: expected a positive number")
+    expect(memory > 0, "a positive time (white noise: fp_rate, fp_cv)", tau_noise=tau_noise)
+    expect(0 < resolution < np.inf, "a positive number", resolution=resolution)
     spread = sigma * np.ones(np.shape(memory)) if np.ndim(memory) else sigma
     p = drift_problem(drift, spread, tau_m, v_spike, v_reset, tau_refrac, v_low, 1)
     k = np.broadcast_to(memory / tau, p.sigma.shape)
     s = p.sigma * np.sqrt(1 + 1 / k)
     low = p.low if v_low is not None else lowest(drift, s * np.sqrt(k), p.reset)
-    result, names = np.empty(p.sigma.shape), ("s", "k", "refrac", "low", "reset", "spike")
+    moments, names = np.empty((2, *p.sigma.shape)), ("s", "k", "refrac", "low", "reset", "spike")
     for at in np.ndindex(p.sigma.shape):
 
         def f(v: np.ndarray, at: Any = at) -> np.ndarray:
@@ -174,9 +159,8 @@ def _at_each_point(
             return every[(slice(None), *at)].reshape(v.shape)
 
         here = dict(zip(names, (float(a[at]) for a in (s, k, p.refrac, low, p.reset, p.spike)), strict=True))
-        point = _Point(f=f, wall=v_low is not None, resolution=resolution, **here)
-        result[at] = statistic(point.refrac, *_passage(point)) * p.tau[at] ** power
-    return out(result)
+        moments[:, *at] = _passage(_Point(f=f, wall=v_low is not None, resolution=resolution, **here))
+    return p, moments[0], moments[1]
 
 
 def _equidistribute(x: np.ndarray, density: np.ndarray, least: int) -> np.ndarray:
@@ -215,9 +199,7 @@ def _voltage_mesh(p: _Point, z_end: float) -> tuple[np.ndarray, int]:
             away = np.abs(v - place)
             density += much / (away + least) * np.exp(-away / layer)
         parts.append(_equidistribute(v, p.resolution * density, 2))
-    if (
-        p.wall
-    ):  # density at the wall: an additional cell, so narrow that only density that stays at the wall is in it
+    if p.wall:  # an additional cell, so narrow that only density that stays at the wall is in it
         parts[0] = np.insert(parts[0], 1, p.low + 1e-9 * layer)
     return np.concatenate([parts[0], parts[1][1:]]), len(parts[0]) - 1
 
@@ -252,10 +234,8 @@ class _Elements:
         values, slopes = self._values(self._x), np.polynomial.legendre.legval(self._x, self._slope).T
         sums = lambda w, left, right: np.einsum("eg,gi,gj->eij", w, left, right)  # noqa: E731
         weight = self._half[:, None] * self._w
-        self._local_mass, self._local_moment = (
-            sums(weight, values, values),
-            sums(weight * z, values, values),
-        )
+        self._local_mass = sums(weight, values, values)
+        self._local_moment = sums(weight * z, values, values)
         self.mass, self.moment = self._matrix(self._local_mass), self._matrix(self._local_moment)
         diffusion = sums(self._w / self._half[:, None], slopes, slopes)
         self.relaxation = self._matrix(diffusion + sums(self._w * z, slopes, values))
@@ -293,10 +273,8 @@ def _operator(
     slope = np.polynomial.legendre.legval(x, np.polynomial.legendre.legder(np.eye(n))).T
     drift = p.f((borders[1:] + borders[:-1])[:, None] / 2 + width[:, None] / 2 * x)
     mass = sparse.diags_array(np.outer(width, 1 / (2 * np.arange(n) + 1)).ravel())
-    right, left = (
-        np.ones((count, n)),
-        np.tile((-1.0) ** np.arange(n), (count, 1)),
-    )  # the basis at a cell's two ends
+    # the basis at a cell's two ends
+    right, left = np.ones((count, n)), np.tile((-1.0) ** np.arange(n), (count, 1))
     advected = np.einsum("cg,gi,gj->cij", drift * w, slope, basis)
     moved = np.tile(np.einsum("g,gi,gj->ij", w, slope, basis), (count, 1, 1))
     unused = np.zeros((count, n))
@@ -321,12 +299,8 @@ def _operator(
     rows = np.concatenate([m.coords[0] + r * size for r, _, m in terms])
     columns = np.concatenate([m.coords[1] + c * size for _, c, m in terms])
     values = np.concatenate([m.data for *_, m in terms])
-    shape = (count * size,) * 2
-    return (
-        sparse.csc_matrix((values, (rows, columns)), shape=shape),
-        outflow,
-        sparse.kron(mass, z.mass).tocsr(),
-    )
+    operator = sparse.csc_matrix((values, (rows, columns)), shape=(count * size,) * 2)
+    return operator, outflow, sparse.kron(mass, z.mass).tocsr()
 
 
 def _passage(p: _Point) -> tuple[float, float]:

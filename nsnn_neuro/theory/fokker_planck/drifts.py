@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core import units
-from ...core.errors import NsnnError
-from ..arguments import voltages
+from ..arguments import expect, voltages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +76,8 @@ def eif_drift(mu: Any, *, delta_T: Any, v_thresh: Any) -> Drift:
     -0.3
     """
     mean, sharpness, onset = voltages(mu=mu, delta_T=delta_T, v_thresh=v_thresh)
-    if np.any(sharpness <= 0):
-        raise NsnnError(f"delta_T = {delta_T}: expected a positive value")
-    return Drift(
-        lambda v: mean - v + sharpness * np.exp((v - onset) / sharpness),
-        units.unit_of(mu),
-    )
+    expect(sharpness > 0, "a positive value", delta_T=delta_T)
+    return Drift(lambda v: mean - v + sharpness * np.exp((v - onset) / sharpness), units.unit_of(mu))
 
 
 def qif_drift(drive: Any, *, v_rest: Any, v_thresh: Any) -> Drift:
@@ -103,6 +98,5 @@ def qif_drift(drive: Any, *, v_rest: Any, v_thresh: Any) -> Drift:
     10.0
     """
     push, rest, onset = voltages(drive=drive, v_rest=v_rest, v_thresh=v_thresh)
-    if np.any(rest >= onset):
-        raise NsnnError(f"v_rest = {v_rest}: expected a value below v_thresh = {v_thresh}")
+    expect(rest < onset, "v_rest < v_thresh", v_rest=v_rest, v_thresh=v_thresh)
     return Drift(lambda v: (v - rest) * (v - onset) / (onset - rest) + push, units.unit_of(drive))

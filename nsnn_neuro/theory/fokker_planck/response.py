@@ -21,8 +21,7 @@ import numpy as np
 from scipy import special
 
 from ...core.checks import whole
-from ...core.errors import NsnnError
-from ..arguments import out, plain
+from ..arguments import expect, out, plain
 from .stationary import DriftProblem, cumulants, density_of_unit_flux, drift_problem, finite
 
 _SLOW = 2e-4  # below this multiple of the rate a spectrum is its value at 0, to 1e-6
@@ -38,7 +37,7 @@ def _adjoint(p: DriftProblem, s: np.ndarray, density: np.ndarray | None = None) 
     diffusion = p.sigma**2
     w = np.zeros(np.broadcast_shapes(np.shape(s), diffusion.shape), dtype=complex)
     log_phi, with_p, with_slope = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
-    for number, (h, a, above) in enumerate(p.upward()):
+    for number, (h, a, above) in enumerate(p.each_cell()):
         # the roots, which sum to -a, in a form without cancellation
         q = np.sqrt(a**2 / 4 + s / diffusion)
         large = q + np.abs(a) / 2
@@ -121,15 +120,8 @@ def fp_counts(
     inverted as in `fp_interval_density`. The sum is 1 minus the probability of more than kmax spikes. The error is about 1e-7 if
     the time of the k-th spike has a CV of at least 0.1; use more terms, 5 / CV, for more regular spikes.
 
-    Parameters
-    ----------
-    window : time > 0, broadcasts with the parameters
-    kmax : whole number, 0 or more
-    the rest : as in `fp_interval_density`
-
-    Returns
-    -------
-    pmf : (kmax + 1, ...)
+    window : time > 0, broadcasts with the parameters; kmax : whole number, 0 or more; the others as in `fp_interval_density`.
+    Returns the probabilities, (kmax + 1, ...).
 
     Source: Cox 1962, Renewal Theory, ch. 3 (counts); Abate & Whitt 1995, doi 10.1287/ijoc.7.1.36 (the inversion)
 
@@ -142,8 +134,7 @@ def fp_counts(
     terms = whole(terms, 1, "terms")
     kmax = whole(kmax, 0, "kmax")
     length = plain(window, "window") / p.tau
-    if not np.all(length > 0):
-        raise NsnnError(f"window = {window}: expected a positive time")
+    expect(length > 0, "a positive time", window=window)
     k = np.arange(1, kmax + 2).reshape(-1, *[1] * length.ndim)
     u = length - (k - 1) * p.refrac
     still = np.all(p.refrac == 0)  # one time for all k
@@ -192,14 +183,11 @@ def fp_spectrum(
     mean, variance = cumulants(p)
     finite(p, mean + variance)
     rate = 1 / (p.refrac + mean)
-    return out(
-        renewal_spectrum(plain(f, "f") * p.tau, rate, variance, p.refrac, lambda s: _adjoint(p, s)[0]) / p.tau
-    )
+    frequency = plain(f, "f") * p.tau
+    return out(renewal_spectrum(frequency, rate, variance, p.refrac, lambda s: _adjoint(p, s)[0]) / p.tau)
 
 
-def renewal_spectrum(
-    f, rate, variance, refrac, log_transform: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
+def renewal_spectrum(f, rate, variance, refrac, log_transform) -> np.ndarray:
     """S at f from the logarithm of the transform of T, its variance, and refrac, all in the same unit of time."""
     slow = np.abs(f) < _SLOW * rate
     s = 2j * np.pi * np.where(slow, rate, f)

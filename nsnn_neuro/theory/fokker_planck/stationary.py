@@ -36,20 +36,12 @@ class DriftProblem(NamedTuple):
     spike: np.ndarray
     cells: int
 
-    def upward(self) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-        """For each cell from v_low to v_spike: width h, f / sigma^2, and whether it lies above v_reset."""
+    def each_cell(self, step: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
+        """For each cell from v_low to v_spike: width h, f / sigma^2, and whether it lies above v_reset; step -1: downwards."""
         variance = self.sigma**2
-        for bottom, top, above in ((self.low, self.reset, False), (self.reset, self.spike, True)):
+        for bottom, top, above in ((self.low, self.reset, False), (self.reset, self.spike, True))[::step]:
             h = (top - bottom) / self.cells
-            for k in range(self.cells):
-                yield h, self.drift(bottom + (k + 0.5) * h) / variance, above
-
-    def downward(self) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-        """The same cells from v_spike to v_low."""
-        variance = self.sigma**2
-        for bottom, top, above in ((self.reset, self.spike, True), (self.low, self.reset, False)):
-            h = (top - bottom) / self.cells
-            for k in reversed(range(self.cells)):
+            for k in range(self.cells)[::step]:
                 yield h, self.drift(bottom + (k + 0.5) * h) / variance, above
 
 
@@ -66,8 +58,7 @@ def drift_problem(
     whole(cells, 1, "cells")
     expect(deviation > 0, "sigma > 0", sigma=sigma)
     expect(reset < spike, "v_reset < v_spike", v_reset=v_reset, v_spike=v_spike)
-    if low and np.any(low[0] >= reset):
-        raise NsnnError(f"v_low = {v_low}: expected a value below v_reset = {v_reset}")
+    expect(not low or low[0] < reset, "v_low < v_reset", v_low=v_low, v_reset=v_reset)
     shape = np.broadcast_shapes(*(np.shape(a) for a in (deviation, tau, refrac, spike, reset, *low)))
     shape = np.broadcast_shapes(shape, np.shape(drift(np.broadcast_to(reset, shape))))
     sigma, tau, refrac, reset, spike = (
@@ -135,14 +126,10 @@ def fp_rate(
     Parameters
     ----------
     drift : function of V such as `lif_drift(mu)`
-    sigma : noise, > 0: as for `WhiteNoise`; for a leaky neuron the standard deviation of the free membrane
+    sigma : noise, > 0, as for `WhiteNoise`; for a leaky neuron the standard deviation of the free membrane
     tau_m, tau_refrac : times; v_spike, v_reset : voltages; a spike is the arrival at v_spike (v_thresh of an LIF). All broadcast
-    v_low : reflecting wall below v_reset; None: where the equilibrium density is exp(-36) of its maximum
+    v_low : reflecting wall below v_reset, needed by some drifts; None: where the equilibrium density is exp(-36) of its maximum
     cells : number of cells below v_reset, and of those above it
-
-    Raises
-    ------
-    NsnnError : wrong units or ranges, or a drift that needs v_low
 
     Source: Richardson 2007, doi 10.1103/PhysRevE.76.021919
 
@@ -160,7 +147,7 @@ def _mass(p: DriftProblem) -> np.ndarray:
     """int P dV for a flux of 1 in tau: the mean first-passage time in tau, infinite where it overflows."""
     density, mass = np.zeros(p.sigma.shape), np.zeros(p.sigma.shape)
     with np.errstate(over="ignore", invalid="ignore"):
-        for h, slope, above in p.downward():
+        for h, slope, above in p.each_cell(-1):
             kept, first, second = weights(h * slope)
             source = above * h / p.sigma**2
             mass = mass + h * (density * first + source * second)
@@ -180,7 +167,7 @@ def density_of_unit_flux(p: DriftProblem) -> np.ndarray:
     """P at the borders of the cells, v_low first, for a flux of 1 in tau: shape (2 cells + 1, *parameters)."""
     density = [np.zeros(p.sigma.shape)]
     with np.errstate(over="ignore", invalid="ignore"):
-        for h, slope, above in p.downward():
+        for h, slope, above in p.each_cell(-1):
             kept, first, _ = weights(h * slope)
             density.append(density[-1] * kept + above * h / p.sigma**2 * first)
     finite(p, density[-1])
@@ -200,11 +187,8 @@ def fp_density(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stationary density of the membrane, in 1/voltage, on a grid from v_low to v_spike.
 
-    Its integral is 1 - r tau_refrac, the fraction of time outside the refractory time. Arguments as in `fp_rate`.
-
-    Returns
-    -------
-    v, density : both (2 cells + 1, *parameters); v_reset is grid point `cells`
+    Its integral is 1 - r tau_refrac, the fraction of time outside the refractory time. Arguments as in `fp_rate`. Returns v and the
+    density, both (2 cells + 1, *parameters); v_reset is grid point `cells`.
 
     Source: Richardson 2007, doi 10.1103/PhysRevE.76.021919
 
@@ -215,10 +199,8 @@ def fp_density(
     1.0
     """
     p = drift_problem(drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells)
-    v = np.concatenate(
-        [np.linspace(p.low, p.reset, p.cells + 1)[:-1], np.linspace(p.reset, p.spike, p.cells + 1)]
-    )
-    return v, density_of_unit_flux(p) / (p.refrac + _mass(p))
+    below, above = np.linspace(p.low, p.reset, p.cells + 1), np.linspace(p.reset, p.spike, p.cells + 1)
+    return np.concatenate([below[:-1], above]), density_of_unit_flux(p) / (p.refrac + _mass(p))
 
 
 def fp_cv(
@@ -257,12 +239,11 @@ def cumulants(p: DriftProblem) -> tuple[np.ndarray, np.ndarray]:
     w1, w2, mean, variance = (np.zeros(p.sigma.shape) for _ in range(4))
     diffusion = p.sigma**2
     with np.errstate(over="ignore", invalid="ignore"):
-        for h, slope, above in p.upward():
+        for h, slope, above in p.each_cell():
             kept, first, second = weights(h * slope)
             third, fourth = _square_weights(h * slope)
-            g = (
-                h / diffusion
-            )  # w1 = w1_left exp(-z x/h) + (g/h) x first(z x/h); w2's source is its square, integrated exactly
+            # w1 = w1_left exp(-z x/h) + (g/h) x first(z x/h); w2's source is its square, integrated exactly
+            g = h / diffusion
             if above:
                 mean = mean + h * (w1 * first + g * second)
                 inside = (w1 * first) ** 2 / 2 + w1 * g * third + g**2 * fourth

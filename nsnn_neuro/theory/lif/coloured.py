@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import NsnnError
 from ...models.noise import SQRT2
-from ..arguments import plain, problem, times
+from ..arguments import expect, plain, problem, times
 from .white_noise import siegert_rate
 
 _ALPHA = 2.0652531522312172  # sqrt(2) |zeta(1/2)|
@@ -32,10 +31,9 @@ def coloured_rate(
     the reset by shift_reset d, k = sqrt(tau_noise / tau_m), alpha = sqrt(2) |zeta(1/2)| = 2.0652532. With `next_order` the
     threshold is mu + (v_thresh - mu) (1 + k^2 / 2) + sigma_B (alpha k - k^2) / 2.
 
-    The noise is above its mean when the neuron fires. After the refractory time the remaining excess, a fraction exp(-tau_refrac /
-    tau_noise), acts on the next interval like a higher reset; this fraction is the default of `shift_reset`. 1 is the formula of
-    Fourcaud & Brunel, for tau_refrac << tau_noise or noise that is constant during the refractory time; 0 shifts the threshold
-    only, for tau_refrac >> tau_noise.
+    The noise is above its mean when the neuron fires. The excess that remains after the refractory time acts on the next interval
+    like a higher reset. `shift_reset` is by default this remaining fraction, exp(-tau_refrac / tau_noise). 1 is the formula of
+    Fourcaud & Brunel, for tau_refrac << tau_noise; 0 shifts the threshold only, for tau_refrac >> tau_noise.
 
     Error against `coloured_fp_rate` in percent, for sigma_B = (v_thresh - v_reset) / 2, v_reset = v_thresh / 2, tau_refrac from 0
     to 5 tau_noise, and mu from .8 to 1.25 v_thresh; the last column is for rare spikes, mu = .6 v_thresh (2 Hz at tau_m = 20 ms):
@@ -50,9 +48,8 @@ def coloured_rate(
     .1    -5.4 to -1.5     -.8 to 3.5        1.5, -8.4
     ====  ===============  ================  ==========================
 
-    `next_order` is most accurate near mu = v_thresh. It is too high above v_thresh, more so for stronger noise (2.7 % at k^2 = .05
-    for sigma_B = v_thresh - v_reset, mu = 1.25 v_thresh, tau_refrac = 0), and too low far below it. For higher accuracy or longer
-    correlations use `coloured_fp_rate`.
+    `next_order` is most accurate near mu = v_thresh. It is too high above, more so for stronger noise (2.7 % at k^2 = .05 for
+    sigma_B = v_thresh - v_reset, mu = 1.25 v_thresh, tau_refrac = 0), and too low far below. `coloured_fp_rate` has no such limits.
 
     Parameters
     ----------
@@ -60,10 +57,6 @@ def coloured_rate(
     tau_noise : correlation time, >= 0, much shorter than tau_m; the others as in `siegert_rate`. All broadcast
     shift_reset : shift of the reset as a fraction of that of the threshold, 0 to 1, or None
     next_order : include terms in k^2, which are a fit for the threshold only; not for rare spikes
-
-    Raises
-    ------
-    NsnnError : wrong units or ranges
 
     Source: Fourcaud & Brunel 2002, doi 10.1162/089976602320264015; next order: Brunel & Sergi 1998,
     doi 10.1006/jtbi.1998.0782
@@ -76,15 +69,13 @@ def coloured_rate(
     """
     memory, *_ = times(tau_noise=tau_noise, tau_m=tau_m)
     p = problem(mu, sigma, tau_m=tau_m, v_thresh=v_thresh, v_reset=v_reset, tau_refrac=tau_refrac)
-    if np.any(memory < 0):
-        raise NsnnError(f"tau_noise = {tau_noise}: expected zero or a positive time")
+    expect(memory >= 0, "tau_noise >= 0", tau_noise=tau_noise)
     if shift_reset is None:
         with np.errstate(divide="ignore", invalid="ignore"):
             fraction = np.where(p.refrac == 0, 1.0, np.exp(-p.refrac / memory))
     else:
         fraction = plain(shift_reset, "shift_reset")
-        if not np.all((fraction >= 0) & (fraction <= 1)):
-            raise NsnnError(f"shift_reset = {shift_reset}: expected a fraction from 0 to 1, or None")
+        expect((fraction >= 0) & (fraction <= 1), "a fraction from 0 to 1, or None", shift_reset=shift_reset)
     k2 = memory / p.tau
     scaled = p.sigma * np.sqrt(1 + k2)
     shift = SQRT2 * scaled * _ALPHA / 2 * np.sqrt(k2)

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import spsolve
 
 from ...core import units
 from ...core.errors import NsnnError
-from ..arguments import out, plain, times, voltages
+from ..arguments import expect, out, plain, times, voltages
 
 _ORDERS = (8, 12, 18, 27, 40, 60, 90)  # highest order of Hermite polynomials, raised until results converge
 _AIM = 1e-10
@@ -49,8 +49,8 @@ def conductance_moments(
 
     Raises
     ------
-    NsnnError : wrong units or ranges; conductances with fluctuations so strong and slow that V has no variance:
-        1 + g_e + g_i > 2 (sigma_e^2 tau_e + sigma_i^2 tau_i) / tau_m is required
+    NsnnError : fluctuations so strong and slow that V has no variance, which needs
+        1 + g_e + g_i > 2 (sigma_e^2 tau_e + sigma_i^2 tau_i) / tau_m
 
     Source: Destexhe et al. 2001, doi 10.1016/S0306-4522(01)00344-X (the conductances); Richardson & Gerstner 2005,
     doi 10.1162/0899766053429444 (approximate moments)
@@ -68,8 +68,8 @@ def conductance_moments(
         if units.unit_of(value) != "1" or np.any(plain(value, name) < 0):
             raise NsnnError(f"{name} = {value}: expected a plain number in units of the leak, >= 0")
     mean_e, sd_e, mean_i, sd_i = (plain(value, name) for name, value in numbers.items())
-    if np.any(tau <= 0) or np.any(slow_e <= 0) or np.any(slow_i <= 0):
-        raise NsnnError(f"tau_m = {tau_m}, tau_e = {tau_e}, tau_i = {tau_i}: expected positive times")
+    good = (tau > 0) & (slow_e > 0) & (slow_i > 0)
+    expect(good, "positive times", tau_m=tau_m, tau_e=tau_e, tau_i=tau_i)
     total = 1 + mean_e + mean_i
     if np.any(total <= 2 * (sd_e**2 * slow_e + sd_i**2 * slow_i) / tau):
         raise NsnnError(
@@ -79,21 +79,21 @@ def conductance_moments(
     centre = (rest + mean_e * ends_e + mean_i * ends_i) / total
     push_e, push_i = sd_e * (ends_e - centre), sd_i * (ends_i - centre)
     points = np.broadcast(total, sd_e, sd_i, push_e, push_i, tau / slow_e, tau / slow_i)
-    moments = np.array([_converged(*(float(x) for x in point)) for point in points]).reshape(*points.shape, 2)
+    moments = np.array([_converged([float(x) for x in point]) for point in points]).reshape(*points.shape, 2)
     return out(centre + moments[..., 0]), out(moments[..., 1])
 
 
-def _converged(total, sd_e, sd_i, push_e, push_i, fast_e, fast_i) -> np.ndarray:
+def _converged(point: list[float]) -> np.ndarray:
     """Mean and SD of V - centre, with Hermite polynomials up to the order of convergence."""
     before = np.full(2, np.inf)
     for order in _ORDERS:
-        after = _moments(order, total, sd_e, sd_i, push_e, push_i, fast_e, fast_i)
+        after = _moments(order, *point)
         if np.max(np.abs(after - before)) <= _AIM * np.max(np.abs(after)):
             return after
         before = after
     raise NsnnError(
-        f"sigma_e = {sd_e}, sigma_i = {sd_i}: no convergence at order {_ORDERS[-1]}: conductances too slow compared with tau_m; "
-        "expected smaller or faster conductances"
+        f"sigma_e = {point[1]}, sigma_i = {point[2]}: no convergence at order {_ORDERS[-1]}: conductances too slow compared with "
+        "tau_m; expected smaller or faster conductances"
     )
 
 

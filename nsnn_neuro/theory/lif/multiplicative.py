@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ...core import units
+from ...core.checks import one_of
 from ...core.errors import NsnnError
-from ..arguments import out, plain, times, voltages
+from ..arguments import expect, out, plain, times, voltages
 from ..fokker_planck.drifts import Drift
 from ..fokker_planck.stationary import fp_cv, fp_rate
 
@@ -41,10 +42,6 @@ def multiplicative_rate(
     v_zero : voltage at which the noise vanishes, below v_reset
     calculus : "ito" or "stratonovich"
     tau_m, tau_refrac : times; v_thresh, v_reset : voltages. All but calculus broadcast
-
-    Raises
-    ------
-    NsnnError : wrong units or ranges, an unknown calculus
 
     Source: Richardson 2007, doi 10.1103/PhysRevE.76.021919 (threshold integration)
 
@@ -84,11 +81,8 @@ def multiplicative_cv(
 
 def _loss(sigma: np.ndarray, calculus: str) -> np.ndarray:
     """The reduction of the drift of the logarithm, times tau: sigma^2 in Ito's calculus, 0 in Stratonovich's."""
-    if calculus == "ito":
-        return sigma**2
-    if calculus == "stratonovich":
-        return np.zeros_like(sigma)
-    raise NsnnError(f"calculus = {calculus!r}: expected 'ito' or 'stratonovich'")
+    one_of(calculus, ("ito", "stratonovich"), "calculus")
+    return sigma**2 if calculus == "ito" else np.zeros_like(sigma)
 
 
 def _in_logarithms(mu, sigma, v_zero, calculus, tau_m, v_thresh, v_reset, tau_refrac) -> dict[str, Any]:
@@ -98,10 +92,8 @@ def _in_logarithms(mu, sigma, v_zero, calculus, tau_m, v_thresh, v_reset, tau_re
         raise NsnnError(f"sigma = {sigma}: expected a plain number, the noise relative to V - v_zero")
     strength = plain(sigma, "sigma")
     loss = _loss(strength, calculus)
-    if np.any(strength <= 0) or np.any(zero >= reset) or np.any(zero >= level) or np.any(reset >= theta):
-        raise NsnnError(
-            f"sigma = {sigma}, v_zero = {v_zero}: expected sigma > 0, v_zero < v_reset < v_thresh and v_zero < mu"
-        )
+    good = (strength > 0) & (zero < reset) & (zero < level) & (reset < theta)
+    expect(good, "sigma > 0, v_zero < v_reset < v_thresh and v_zero < mu", sigma=sigma, v_zero=v_zero)
     scale = theta - zero
     return {
         "drift": Drift(lambda y: (level - zero) / scale * np.exp(-y) - 1 - loss, unit="1"),
@@ -132,8 +124,7 @@ def geometric_mean(t: Any, x0: Any, drift: Any, sigma: Any, *, calculus: str, ta
     2.4731
     """
     late, time = times(t=t, tau=tau)
-    if np.any(time <= 0):
-        raise NsnnError(f"tau = {tau}: expected a positive time")
+    expect(time > 0, "a positive time", tau=tau)
     growth, strength = plain(drift, "drift"), plain(sigma, "sigma")
     growth = growth + strength**2 - _loss(strength, calculus)
     return out(plain(x0, "x0") * np.exp(growth * late / time))

@@ -47,9 +47,8 @@ def shot_noise_rate(
 
     tau_m dV = (mu - V) dt, V -> V + weight at events of `rate`, V -> V + weight_inh at events of `rate_inh`;
     1/r = tau_refrac + m(v_reset), with the mean first-passage time m. A spike occurs when a jump or the drift (mu > v_thresh)
-    reaches v_thresh; jumps during the refractory time are lost. The grid is refined until the result changes by less than 2e-6; a
-    change above 1e-4 is an error. Tested for 0.05 to 300 jumps per tau_m. The free membrane has mean mu + tau_m sum w_k r_k and
-    sigma^2 = tau_m sum w_k^2 r_k / 2.
+    reaches v_thresh; jumps during the refractory time are lost. The grid is refined until the result changes by less than 2e-6.
+    Tested for 0.05 to 300 jumps per tau_m. The free membrane has mean mu + tau_m sum w_k r_k and variance tau_m sum w_k^2 r_k / 2.
 
     Parameters
     ----------
@@ -59,8 +58,8 @@ def shot_noise_rate(
 
     Raises
     ------
-    NsnnError : wrong units or ranges; jumps so small (1/2,500 of the range of the membrane) that `siegert_rate` applies; a rate
-        below about 1e-9/tau_m, where rounding errors exceed 1e-4
+    NsnnError : jumps so small (1/2,500 of the range of the membrane) that `siegert_rate` applies; a rate below about 1e-9/tau_m,
+        where rounding errors exceed 1e-4
 
     Source: Richardson & Swarbrick 2010, doi 10.1103/PhysRevLett.105.178102 (the model); Tuckwell 1988, ch. 9 (the equations)
 
@@ -116,8 +115,7 @@ def _frequency(value: Any, name: str, tau_m: Any) -> np.ndarray:
         raise NsnnError(
             f"{name} = {value}, tau_m = {tau_m}: expected a frequency and a time, or plain numbers"
         )
-    if np.any(array < 0):
-        raise NsnnError(f"{name} = {value}: expected zero or a positive value")
+    expect(array >= 0, "zero or a positive value", **{name: value})
     return array
 
 
@@ -129,18 +127,15 @@ def _moments(mu, weight, rate, weight_inh, rate_inh, tau_m, v_thresh, v_reset, t
         mu=mu, weight=weight, weight_inh=weight_inh, v_thresh=v_thresh, v_reset=v_reset
     )
     tau, refrac = neuron_times(tau_m, tau_refrac)
-    if np.any(up <= 0) or np.any(down > 0):
-        raise NsnnError(
-            f"weight = {weight}, weight_inh = {weight_inh}: expected a positive and no positive voltage"
-        )
+    expect(up > 0, "weight > 0", weight=weight)
+    expect(down <= 0, "weight_inh <= 0", weight_inh=weight_inh)
     expect(reset < theta, "v_reset < v_thresh", v_reset=v_reset, v_thresh=v_thresh)
     often, often_inh = _frequency(rate, "rate", tau_m), _frequency(rate_inh, "rate_inh", tau_m)
     *cell, refrac, tau = np.broadcast_arrays(
         mean, up, often * tau, down, np.where(down < 0, often_inh * tau, 0.0), theta, reset, refrac, tau
     )
-    moments = np.array(
-        [_converged(*(float(x) for x in point), with_cv=with_cv) for point in np.broadcast(*cell)]
-    )
+    points = np.broadcast(*cell)
+    moments = np.array([_converged(*(float(x) for x in point), with_cv=with_cv) for point in points])
     moments = moments.reshape(*tau.shape, 2)
     return tau * moments[..., 0], tau**2 * moments[..., 1], refrac
 
@@ -152,9 +147,7 @@ def _converged(mu, up, often, down, often_inh, theta, reset, *, with_cv: bool) -
     if often == 0 and mu <= theta:
         return np.inf, np.nan
     low = _lowest(min(mu, reset), down, often_inh)
-    up = min(
-        up, theta - low
-    )  # larger jumps have the same effect as one from the lowest node to the threshold
+    up = min(up, theta - low)  # larger jumps have the effect of one from the lowest node to the threshold
     smallest = min(up, theta - reset, -down if often_inh else np.inf)
     start = _PER_JUMP if 4 * _PER_JUMP * (theta - low) < _NODES * smallest else _PER_JUMP // 2
     if 4 * start * (theta - low) > _NODES * smallest:

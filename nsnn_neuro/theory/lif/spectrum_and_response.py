@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import NsnnError
-from ..arguments import out, problem, times
+from ..arguments import expect, out, problem, times
 from ..fokker_planck.response import renewal_spectrum
 from .parabolic_cylinder import descend, log_derivative
 from .white_noise import siegert_cv, siegert_rate
@@ -22,8 +22,7 @@ def _setup(f, mu, sigma, tau_m, v_thresh, v_reset, tau_refrac):
     """f tau, and a, b, sigma, tau, refrac / tau, rate tau."""
     frequency, *_ = times(f=f, tau_m=tau_m, tau_refrac=tau_refrac)
     p = problem(mu, sigma, tau_m=tau_m, v_thresh=v_thresh, v_reset=v_reset, tau_refrac=tau_refrac)
-    if np.any(p.sigma == 0):
-        raise NsnnError(f"sigma = {sigma}: expected a positive value")
+    expect(p.sigma > 0, "a positive value", sigma=sigma)
     neuron = {"tau_m": p.tau, "v_thresh": p.theta, "v_reset": p.reset, "tau_refrac": p.refrac}
     rate = np.asarray(siegert_rate(p.mu, p.sigma, **neuron))
     if np.any(rate == 0):

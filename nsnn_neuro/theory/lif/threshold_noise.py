@@ -32,10 +32,6 @@ def noisy_threshold_rate(
     sigma : standard deviation of the threshold, >= 0; at 0 the deterministic rate
     tau_m, tau_refrac : times; v_thresh, v_reset : voltages. All broadcast
 
-    Raises
-    ------
-    NsnnError : wrong units or ranges, or thresholds that mu does not reach
-
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9 (noisy threshold), doi 10.1017/CBO9781107447615
 
     >>> from brian2 import mV, ms

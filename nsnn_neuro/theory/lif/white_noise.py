@@ -9,9 +9,7 @@ import numpy as np
 from scipy import special
 from scipy.interpolate import BSpline, make_interp_spline
 
-from ...core import units
-from ...core.errors import NsnnError
-from ..arguments import Problem, expect, out, plain, problem
+from ..arguments import Problem, expect, out, problem, times, voltages
 
 _ZETA = 0.5825971579390107  # -zeta(1/2) / sqrt(2 pi)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -62,10 +60,6 @@ def siegert_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any
     sigma : standard deviation of the free membrane, >= 0; at 0 the deterministic rate
     tau_m, tau_refrac : times; v_thresh, v_reset : voltages. All broadcast. With plain numbers for all arguments the rate is in
         1 / the unit of tau_m: in 1/ms for tau_m=20 in ms
-
-    Raises
-    ------
-    NsnnError : wrong or mixed units; sigma, tau_m, tau_refrac or v_reset out of range
 
     Source: Siegert 1951, doi 10.1103/PhysRev.81.617; Brunel 2000, eq. 21, doi 10.1023/A:1008925309027
 
@@ -160,22 +154,14 @@ def discrete_threshold(v_thresh: Any, sigma: Any, *, tau_m: Any, dt: Any) -> Any
     ----------
     v_thresh, sigma : voltages, or both plain; tau_m, dt : times, or both plain. All broadcast
 
-    Raises
-    ------
-    NsnnError : mixed units, negative sigma or dt, tau_m not above 0
-
     Source: Chernoff 1965; Broadie, Glasserman & Kou 1997, doi 10.1111/1467-9965.00035
 
     >>> round(discrete_threshold(20.0, 5.0 / 2**.5, tau_m=20.0, dt=0.1), 4)
     20.206
     """
-    if units.unit_of(v_thresh) != units.unit_of(sigma) or units.unit_of(tau_m) != units.unit_of(dt):
-        raise NsnnError(
-            f"v_thresh = {v_thresh}, sigma = {sigma}; tau_m = {tau_m}, dt = {dt}: expected the same unit in each pair"
-        )
-    expect(plain(sigma, "sigma") >= 0, "sigma >= 0", sigma=sigma)
-    expect(plain(tau_m, "tau_m") > 0, "tau_m > 0", tau_m=tau_m)
-    expect(plain(dt, "dt") >= 0, "dt >= 0", dt=dt)
-    shift = _ZETA * plain(sigma, "sigma") * np.sqrt(2 * plain(dt, "dt") / plain(tau_m, "tau_m"))
-    threshold = plain(v_thresh, "v_thresh") + shift
-    return out(threshold)
+    theta, deviation = voltages(v_thresh=v_thresh, sigma=sigma)
+    tau, step = times(tau_m=tau_m, dt=dt)
+    expect(deviation >= 0, "sigma >= 0", sigma=sigma)
+    expect(tau > 0, "tau_m > 0", tau_m=tau_m)
+    expect(step >= 0, "dt >= 0", dt=dt)
+    return out(theta + _ZETA * deviation * np.sqrt(2 * step / tau))
