@@ -27,6 +27,13 @@ class Basis:
         raise NotImplementedError
 
 
+def check_basis(value: Any, name: str) -> Basis:
+    """`value`, which has to be a basis."""
+    if not isinstance(value, Basis):
+        raise NsnnError(f"{name} = {value!r}: expected a basis such as Lags(5) or RaisedCosines(8, 50*ms)")
+    return value
+
+
 @dataclasses.dataclass(frozen=True)
 class Lags(Basis):
     """One coefficient for each of n lags.
@@ -106,11 +113,8 @@ class RaisedCosines(Basis):
     def _seconds(self) -> tuple[float, float, float]:
         stop = float(units.si(self.stop, "s", "stop"))
         start = 0.0 if self.start is None else float(units.si(self.start, "s", "start"))
-        return (
-            start,
-            stop,
-            (stop - start) / 5 if self.offset is None else float(units.si(self.offset, "s", "offset")),
-        )
+        offset = (stop - start) / 5 if self.offset is None else float(units.si(self.offset, "s", "offset"))
+        return start, stop, offset
 
     def matrix(self, dt: float, first: int) -> np.ndarray:
         """(n_lags, n), up to the end of the last bump."""

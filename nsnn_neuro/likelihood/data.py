@@ -13,6 +13,8 @@ import quantities as pq
 from ..core.bins import rounding, slack
 from ..core.errors import NsnnError
 from ..core.units import floats, si
+from ..io.block import build_block
+from ..io.provenance import provenance
 from ..io.spikes import Trains
 from ..measures.trains import as_repeats
 
@@ -65,7 +67,17 @@ class Data:
         return np.where(self.begins, 0.0, np.concatenate([[0.0], self.o[:-1]]))
 
 
-def on_steps(signal: Any, dt: float, name: str = "signal") -> Steps:
+def n_channels(signal: Any) -> int:
+    """The number of channels of a signal, or of the first one of a list with one for each trial."""
+    first = signal[0] if isinstance(signal, list | tuple) and signal else signal
+    if not isinstance(first, neo.AnalogSignal):
+        raise NsnnError(
+            f"signal = {type(first).__name__} object: expected a neo.AnalogSignal, or a list with one for each trial"
+        )
+    return int(first.shape[1])
+
+
+def on_steps(signal: Any, dt: float, channels: int, name: str = "signal") -> Steps:
     """A stimulus on steps of dt: samples are averaged or held."""
     if not isinstance(signal, neo.AnalogSignal):
         raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
@@ -73,6 +85,8 @@ def on_steps(signal: Any, dt: float, name: str = "signal") -> Steps:
     if not values.size or not np.all(np.isfinite(values)):
         content = "no samples" if not values.size else "NaN or infinite samples"
         raise NsnnError(f"{name} holds {content}: expected finite samples")
+    if values.shape[1] != channels:
+        raise NsnnError(f"{name} has {values.shape[1]} channels: expected {channels}")
     period, start = si(signal.sampling_period, "s", name), si(signal.t_start, "s", name)
     down, up = round(dt / period), round(period / dt)
     if down >= 1 and abs(dt / period - down) < 1e-6:
@@ -137,29 +151,25 @@ def not_refractory(o: np.ndarray, steps: int) -> np.ndarray:
 def prepare(
     trains: Any,
     signal: Any,
+    bases: tuple[np.ndarray, np.ndarray],
     *,
     dt: float,
-    stimulus: np.ndarray,
-    history: np.ndarray,
     refractory: int,
-    channels: int | None = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    channels: int,
+    span: tuple[Any, Any],
 ) -> Data:
-    """Spikes and stimulus as a `Data`."""
+    """Spikes and stimulus within a span of time as a `Data`, through the bases of stimulus and history."""
+    stimulus, history = bases
     listed = isinstance(signal, Sequence)
     signals = [
-        on_steps(s, dt, f"signal[{k}]" if listed else "signal")
+        on_steps(s, dt, channels, f"signal[{k}]" if listed else "signal")
         for k, s in enumerate(signal if listed else [signal])
     ]
-    repeats = _repeats(trains, signals, t_start, t_stop)
-    if len(signals) not in (1, repeats.n_trials) or (listed and len(signals) != repeats.n_trials):
+    repeats = _repeats(trains, signals, *span)
+    if listed and len(signals) != repeats.n_trials:
         raise NsnnError(
             f"signal: {len(signals)} signals for {repeats.n_trials} trials: expected one for all, or a list with one for each"
         )
-    wide = [s.values.shape[1] for s in signals]
-    if len(set(wide)) > 1 or (channels is not None and wide[0] != channels):
-        raise NsnnError(f"signal has {wide} channels: expected {channels or wide[0]} in each")
     spikes = binned(repeats, dt)
     columns = [filtered(s, stimulus) for s in signals]
     drive = []
@@ -174,13 +184,29 @@ def prepare(
                 f"refractory = {refractory * dt:.6g} s: trial {k} has a spike at {t:.6g} s within that time after another: "
                 "expected no shorter interval; take a smaller refractory"
             )
-    begins = np.concatenate([np.arange(len(o)) == 0 for o in spikes])
-    return Data(
-        np.concatenate(spikes),
-        begins,
-        np.concatenate(drive),
-        np.concatenate([past(o, history) for o in spikes]),
-        np.concatenate(free),
+    begins = [np.arange(len(o)) == 0 for o in spikes]
+    return Data(*map(np.concatenate, (spikes, begins, drive, [past(o, history) for o in spikes], free)))
+
+
+def drawn_block(
+    steps: Steps, spikes: np.ndarray, shape: tuple[int, int, int], seed: int, parameters: dict[str, Any]
+) -> neo.Block:
+    """A Block of spikes drawn from a model, one segment per trial.
+
+    spikes : (3, n) the step, trial and neuron of each; shape : the number of steps, trials and neurons
+    """
+    tick, trial, neuron = spikes
+    n_steps, n_trials, n_neurons = shape
+    return build_block(
+        trial,
+        neuron,
+        times=steps.start + tick * steps.dt,
+        dt=steps.dt,
+        n_trials=int(n_trials),
+        n_neurons=n_neurons,
+        t_start=steps.start,
+        t_stop=steps.start + n_steps * steps.dt,
+        annotations={"seed": int(seed), "parameters": parameters, **provenance()},
     )
 
 

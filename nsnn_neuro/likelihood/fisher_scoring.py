@@ -26,6 +26,8 @@ from ..models.escape import Family
 from .data import Data
 from .model import LARGEST, NeuronModel, Value
 
+_Evaluate = Callable[[np.ndarray], Value]
+_Reached = tuple[np.ndarray, Value, int]  # parameters, value there, Newton steps
 _STARTS = (0.2, 0.5, 0.8, 0.95)  # of beta
 _STRIDE = 0.15  # of beta in one step
 _MOST = 200  # steps
@@ -58,10 +60,12 @@ def maximise(
     With beta fitted, the others are maximised at each beta (one maximum, for a log-concave family), and beta is the root of the
     profile's slope, which equals the likelihood's slope in beta there: secant steps within a bracket.
     """
-    penalty = _penalty(model, data, ridge)
+    squares = np.concatenate([np.mean(data.drive**2, axis=0), np.mean(data.history**2, axis=0)])
+    penalty = np.zeros(len(model.names))  # 0 for bias, theta and beta
+    penalty[1 : 1 + len(squares)] = ridge * squares
     middle = quantile(model.family, float(data.o[data.free].mean()))
 
-    def at(beta: float, p: np.ndarray | None, most: int = _MOST) -> tuple[np.ndarray, Value, int]:
+    def at(beta: float, p: np.ndarray | None, most: int = _MOST) -> _Reached:
         linear = model.traces(beta, data)
         _check_columns(model, linear[0][data.free], ridge)
         evaluate = partial(model.evaluate, data=data, linear=linear)
@@ -95,11 +99,8 @@ def maximise(
 
 
 def _root(
-    at: Callable[[float, np.ndarray], tuple[np.ndarray, Value, int]],
-    beta: float,
-    p: np.ndarray,
-    penalty: np.ndarray,
-) -> tuple[np.ndarray, Value, int]:
+    at: Callable[[float, np.ndarray], _Reached], beta: float, p: np.ndarray, penalty: np.ndarray
+) -> _Reached:
     """The maximum of the profile likelihood over beta, ascending from the given one."""
     low, high, total = -LARGEST, LARGEST, 0
     before: tuple[float, float] | None = None
@@ -137,13 +138,8 @@ def _root(
 
 
 def _climb(
-    model: NeuronModel,
-    p: np.ndarray,
-    penalty: np.ndarray,
-    evaluate: Callable[[np.ndarray], Value],
-    held: bool,
-    most: int,
-) -> tuple[np.ndarray, Value, int]:
+    model: NeuronModel, p: np.ndarray, penalty: np.ndarray, evaluate: _Evaluate, held: bool, most: int
+) -> _Reached:
     """Newton's method with halved steps.
 
     `held` fixes the last parameter, beta. With fewer steps than _MOST it may stop before the maximum.
@@ -194,8 +190,7 @@ def _direction(now: Value, gradient: np.ndarray, penalty: np.ndarray, free: slic
         return covariance @ gradient, True
     scaled, size = _scaled(matrix)
     values, vectors = np.linalg.eigh(scaled)
-    values = np.abs(values)
-    values = np.maximum(values, _FLOOR * max(values.max(), 1e-300))
+    values = np.maximum(np.abs(values), _FLOOR * max(np.abs(values).max(), 1e-300))
     return vectors @ (vectors.T @ (gradient / size) / values) / size, False
 
 
@@ -227,12 +222,7 @@ def _height(value: Value, p: np.ndarray, penalty: np.ndarray) -> float:
 
 
 def _search(
-    p: np.ndarray,
-    now: Value,
-    step: np.ndarray,
-    gain: float,
-    penalty: np.ndarray,
-    evaluate: Callable[[np.ndarray], Value],
+    p: np.ndarray, now: Value, step: np.ndarray, gain: float, penalty: np.ndarray, evaluate: _Evaluate
 ) -> tuple[np.ndarray, Value, bool]:
     """The longest of the halved steps with a sufficient gain (Armijo's condition); False where there is none."""
     here = _height(now, p, penalty)
@@ -245,14 +235,6 @@ def _search(
             return there, new, True
         length /= 2
     return p, now, False
-
-
-def _penalty(model: NeuronModel, data: Data, ridge: float) -> np.ndarray:
-    """ridge times the mean square of each column of stimulus and history; 0 for bias, theta and beta."""
-    squares = np.concatenate([np.mean(data.drive**2, axis=0), np.mean(data.history**2, axis=0)])
-    penalty = np.zeros(len(model.names))
-    penalty[1 : 1 + len(squares)] = ridge * squares
-    return penalty
 
 
 def quantile(family: Family, rate: float) -> float:
@@ -268,28 +250,29 @@ def quantile(family: Family, rate: float) -> float:
 
 def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> None:
     """Refuse linearly dependent regressors."""
-    names = model.names[: columns.shape[1]]
+    if ridge != 0:
+        return
+    names = np.array(model.names[: columns.shape[1]])
     size = np.sqrt(np.mean(columns**2, axis=0))
-    if ridge == 0 and np.any(size == 0):
-        zero = ", ".join(n for n, s in zip(names, size, strict=True) if s == 0)
+    if np.any(size == 0):
         raise NsnnError(
-            f"{zero}: nothing reaches it in these data (0 in every step), so it can't be fitted; drop it or pass ridge=1.0"
+            f"{', '.join(names[size == 0])}: nothing reaches it in these data (0 in every step), so it can't be fitted; drop it "
+            "or pass ridge=1.0"
         )
-    if ridge == 0:
-        scaled = columns / size
-        values, vectors = np.linalg.eigh(scaled.T @ scaled / len(columns))
-        if values[0] < 1e-12:
-            share = np.abs(vectors[:, 0])
-            alike = ", ".join(n for n, s in zip(names, share, strict=True) if s > 0.1 * share.max())
-            raise NsnnError(
-                f"{alike}: these can't be distinguished, one is a sum of the others in these data; take a smaller basis or a "
-                f"richer signal, {'give theta a value' if 'theta' in alike else 'or pass ridge=1.0'}"
-            )
+    scaled = columns / size
+    values, vectors = np.linalg.eigh(scaled.T @ scaled / len(columns))
+    if values[0] < 1e-12:
+        share = np.abs(vectors[:, 0])
+        alike = names[share > 0.1 * share.max()]
+        raise NsnnError(
+            f"{', '.join(alike)}: these can't be distinguished, one is a sum of the others in these data; take a smaller basis or "
+            f"a richer signal, {'give theta a value' if 'theta' in alike else 'or pass ridge=1.0'}"
+        )
 
 
 def _diverges(model: NeuronModel, now: Value, step: np.ndarray) -> NsnnError:
     moved = np.max(np.abs(now.traces * step), axis=0)
-    names = ", ".join(n for n, m in zip(model.names, moved, strict=True) if m > 0.1 * moved.max())
+    names = ", ".join(np.array(model.names)[moved > 0.1 * moved.max()])
     return NsnnError(
         f"the likelihood has no maximum: it grows without end with {names}, because these separate steps with spikes "
         "perfectly from those without (a refractory time in the history, too few spikes); pass refractory=, a smaller or "

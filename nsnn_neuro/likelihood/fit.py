@@ -12,16 +12,15 @@ from scipy.stats import norm
 
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
-from ..core.units import si
 from ..measures import Estimate
 from ..models.escape import Family, Gaussian
 from .bases import Basis, Lags
 from .bits_per_spike import bits_per_spike
-from .data import Data
+from .data import Data, n_channels
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
 from .time_rescaling import Rescaled, rescale
-from .validation import RIDGES, best_ridge
+from .validation import RIDGES, best_ridge, check_ridge
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,15 +84,13 @@ class NeuronFit:
 
     def stimulus_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The filter of the stimulus: lags (s), values and standard errors (n_lags,), or (n_lags, n_channels) with several."""
-        basis = self.model.bases()[0]
+        basis, _ = self.model.bases()
         lags, value, se = self._filter(np.kron(np.eye(self.model.channels), basis), 1, 0, len(basis))
-        if self.model.channels == 1:
-            return lags, value[:, 0], se[:, 0]
-        return lags, value, se
+        return (lags, value[:, 0], se[:, 0]) if self.model.channels == 1 else (lags, value, se)
 
     def history_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The effect of a spike on the potential: lags (s), values and standard errors (n_lags,); empty without history."""
-        basis = self.model.bases()[1]
+        _, basis = self.model.bases()
         if not basis.size:
             return np.empty(0), np.empty(0), np.empty(0)
         first = 1 + self._data.drive.shape[1]
@@ -141,9 +138,9 @@ class NeuronFit:
         """
         if (trains is None) != (signal is None):
             raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
-        data = (
-            self._data if trains is None else self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
-        )
+        data = self._data
+        if trains is not None:
+            data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
         return rescale(self.model.probability(self.values, data)[0], data.o, seed)
 
 
@@ -165,14 +162,20 @@ def fit_neuron(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> NeuronFit:
-    """Fit a noisy neuron to spikes: the maximum likelihood parameters of P(spike) = F(potential - theta).
+    """Fit a noisy neuron to recorded spikes by maximum likelihood: P(spike in a step) = F(potential - theta).
 
-    The potential is stimulus filter * signal + bias through a membrane (beta, reset), plus spike history. `nsnn_neuro.likelihood`
-    documents the equations, which parameters are identifiable and how the maximum is found.
+    The potential is the filtered signal plus a bias, passed through a leaky membrane (beta, reset) if there is one, plus the effect
+    of earlier spikes (history). `nsnn_neuro.likelihood` has the equations. The parameters are the coefficients of the filters, the
+    bias, and beta and theta where they are fitted.
+
+    Start with a stimulus filter only, a generalised linear model: fit_neuron(trains, signal, dt=1*ms, stimulus=RaisedCosines(8,
+    50*ms)). Add history=RaisedCosines(6, 100*ms) for refractoriness and adaptation. Then look at `parameters`, `se`,
+    `stimulus_filter()`, the `score` of spikes that were not fitted, and the test `rescaled().p`. If an error says that the
+    likelihood has no maximum, pass ridge=1.0 or a smaller basis.
 
     Parameters
     ----------
-    trains : neo.Block of one neuron, or a list of spike trains, one for each repeat; plain arrays last as long as the signal
+    trains : neo.Block of one neuron, or a list of spike trains, one for each repeat; plain arrays (s) last as long as the signal
     signal : neo.AnalogSignal (any number of channels) on the clock of all trials, or a list with one for each trial. Samples are
         averaged to dt or held. It counts as 0 before its start, so subtract its mean. Filters are per unit of the signal
     dt : time, the step, short enough for at most one spike; a whole multiple or fraction of the signal's sampling period
@@ -180,18 +183,14 @@ def fit_neuron(
     history : basis of the effect of a spike on later potentials, lags from one step; None: no effect
     family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and not fitted
     beta : decay of the membrane per step, a number from 0 to below 1, or "fit"; 0: no membrane
-    theta : threshold; None: 0 without a membrane, fitted with one; a number: that
+    theta : threshold, a number; None: 0 without a membrane, fitted with one
     reset : effect of a spike on the membrane: "hard", "subtract" or "none"
-    refractory : time after a spike in which none is possible
+    refractory : time after a spike in which none is possible, rounded to whole steps, or None
     ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2 on stimulus and history, in
-        nats; 0 by default, because it biases; 1 cures separable data. "cv": the strength among .01, .1, 1, 10, 100 with the highest
-        cross-validated likelihood; `cross_validate` chooses bases and families too
+        nats. It biases, hence 0 by default. "cv": that of .01, .1, 1, 10, 100 with the highest cross-validated likelihood
+        (`cross_validate` chooses bases and families too)
     n_folds : blocks in time of that cross-validation, a whole number from 2
     t_start, t_stop : times; None: the ends of the trials. The signal before t_start is used, spikes before it are not
-
-    Returns
-    -------
-    NeuronFit
 
     Raises
     ------
@@ -206,65 +205,38 @@ def fit_neuron(
     >>> {name: round(value, 1) for name, value in fit.parameters.items()}
     {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
     """
-    if not isinstance(ridge, str):
-        strength = si(ridge, "1", "ridge")
-        if np.ndim(strength) or not 0 <= strength < np.inf:
-            raise NsnnError(f'ridge = {ridge}: expected a number from 0, or "cv"')
-    elif ridge != "cv":
-        raise NsnnError(f'ridge = {ridge!r}: expected a number from 0, or "cv"')
-    model, data = prepared(
-        trains,
-        signal,
-        dt=dt,
-        stimulus=stimulus,
-        history=history,
-        family=family,
-        beta=beta,
-        theta=theta,
-        reset=reset,
-        refractory=refractory,
-        t_start=t_start,
-        t_stop=t_stop,
-    )
-    if isinstance(ridge, str):
+    strength = None if ridge == "cv" else check_ridge(ridge, 'a number from 0, or "cv"')
+    bases = {"stimulus": stimulus, "history": history, "family": family}
+    membrane = {"beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
+    model, data = prepared(trains, signal, dt, (t_start, t_stop), **bases, **membrane)
+    if strength is None:
         best, tried = best_ridge(model, data, RIDGES, n_folds)
         return replace(fit_data(model, data, best), ridges=tried)
-    return fit_data(model, data, float(strength))
+    return fit_data(model, data, strength)
 
 
 def prepared(
     trains: Any,
     signal: Any,
-    *,
     dt: Any,
-    stimulus: Basis | int,
-    history: Basis | int | None = None,
-    family: Family | None = None,
-    beta: float | str = 0.0,
-    theta: float | str | None = None,
-    reset: str = "hard",
-    refractory: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    span: tuple[Any, Any],
+    *,
+    stimulus: Any,
+    history: Any = None,
+    family: Any = None,
+    **membrane: Any,
 ) -> tuple[NeuronModel, Data]:
-    """The model that `fit_neuron` fits with these arguments, and the data on its steps."""
-    first = signal[0] if isinstance(signal, list | tuple) and signal else signal
-    if not isinstance(first, neo.AnalogSignal):
-        raise NsnnError(
-            f"signal = {type(first).__name__} object: expected a neo.AnalogSignal, or a list with one for each trial"
-        )
+    """The model that `fit_neuron` fits with these arguments, and the data from t_start to t_stop (`span`) on its steps."""
+    channels = n_channels(signal)
     model = NeuronModel(
         dt=dt,
         family=Gaussian(1.0) if family is None else family,
         stimulus=as_basis(stimulus, "stimulus"),
         history=None if history is None else as_basis(history, "history"),
-        beta=beta,
-        theta=theta,
-        reset=reset,
-        refractory=refractory,
-        channels=int(first.shape[1]),
+        channels=channels,
+        **membrane,
     )
-    data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+    data = model.data(trains, signal, t_start=span[0], t_stop=span[1])
     if not data.o.any():
         raise NsnnError(
             f"trains hold no spikes in {len(data.o)} steps: expected some; the likelihood has no maximum without"

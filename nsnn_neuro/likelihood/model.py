@@ -14,12 +14,11 @@ from ..core.checks import one_of, positive, whole
 from ..core.compiled import njit
 from ..core.errors import NsnnError
 from ..core.units import si
-from ..io.block import build_block
-from ..io.provenance import provenance
 from ..models.escape import Family
+from ..models.escape.families import dimensionless
 from ..models.log_odds import Tails, curvature, tails
-from .bases import Basis
-from .data import Data, filtered, on_steps, prepare
+from .bases import Basis, check_basis
+from .data import Data, drawn_block, filtered, on_steps, prepare
 
 LARGEST = 0.9999  # |beta|, while it is fitted
 RESETS = ("hard", "subtract", "none")
@@ -65,15 +64,10 @@ class NeuronModel:
 
     Parameters
     ----------
-    dt : time, the step
-    family : dimensionless escape family F; its scale sets the unit of all potentials
-    stimulus : `Basis` over lags 0, 1, ... of the stimulus
-    history : `Basis` over lags 1, 2, ... of the neuron's own spikes, or None
-    beta : decay of the membrane per step, from 0 to below 1, or "fit" (whose estimate may be negative); 0: no membrane
+    stimulus, history : `Basis` over lags from 0 of the stimulus, and over lags from 1 of the neuron's own spikes (or None)
     theta : threshold, "fit" (needs a membrane), or None: 0 without a membrane, "fit" with one
-    reset : "hard", "subtract" or "none", of the membrane
-    refractory : time after a spike in which none is possible, rounded to whole steps, or None
     channels : of the stimulus
+    dt, family, beta, reset, refractory : as for `fit_neuron`; an estimate of beta may be negative
 
     Raises
     ------
@@ -97,16 +91,11 @@ class NeuronModel:
     channels: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.family, Family) or self.family.x_unit != "1" or self._scale.ndim:
-            raise NsnnError(
-                f"family = {self.family!r}: expected an escape family of one scale without a unit, such as Gaussian(1.0)"
-            )
+        dimensionless(self.family, one_scale=True)
         positive(self.dt, "s", "dt")
-        for name, basis in (("stimulus", self.stimulus), ("history", self.history)):
-            if not isinstance(basis, Basis) and not (name == "history" and basis is None):
-                raise NsnnError(
-                    f"{name} = {basis!r}: expected a basis such as Lags(5) or RaisedCosines(8, 50*ms)"
-                )
+        check_basis(self.stimulus, "stimulus")
+        if self.history is not None:
+            check_basis(self.history, "history")
         one_of(self.reset, RESETS, "reset")
         for name, value in (("beta", self.beta), ("theta", self.theta)):
             if isinstance(value, int | float | np.number) and not isinstance(value, bool):
@@ -133,10 +122,6 @@ class NeuronModel:
         return float(si(self.dt, "s", "dt"))
 
     @property
-    def _scale(self) -> np.ndarray:
-        return np.asarray(self.family.si(self.family.parameter_fields()[0].name))
-
-    @property
     def threshold(self) -> float | None:
         """The given theta; None when it is fitted."""
         if self.theta is None:
@@ -146,9 +131,8 @@ class NeuronModel:
     @property
     def refractory_steps(self) -> int:
         """Whole steps."""
-        return (
-            0 if self.refractory is None else round(float(si(self.refractory, "s", "refractory")) / self.step)
-        )
+        silent = 0.0 if self.refractory is None else float(si(self.refractory, "s", "refractory"))
+        return round(silent / self.step)
 
     def bases(self) -> tuple[np.ndarray, np.ndarray]:
         """The functions of stimulus and history, (n_lags, n)."""
@@ -159,16 +143,10 @@ class NeuronModel:
     def names(self) -> tuple[str, ...]:
         """The parameters in the order of gradients and covariances; theta and beta where they are fitted."""
         first, second = (b.shape[1] for b in self.bases())
-        one = self.channels == 1
-        names = ["bias"]
-        names += [
-            f"stimulus[{k}]" if one else f"stimulus[{c},{k}]"
-            for c in range(self.channels)
-            for k in range(first)
-        ]
+        channels = [""] if self.channels == 1 else [f"{c}," for c in range(self.channels)]
+        names = ["bias", *(f"stimulus[{c}{k}]" for c in channels for k in range(first))]
         names += [f"history[{k}]" for k in range(second)]
-        names += ["theta"] * (self.threshold is None) + ["beta"] * (self.beta == "fit")
-        return tuple(names)
+        return (*names, *["theta"] * (self.threshold is None), *["beta"] * (self.beta == "fit"))
 
     def vector(self, parameters: Any) -> np.ndarray:
         """Parameters by name, or in the order of `names`, as an array."""
@@ -188,18 +166,12 @@ class NeuronModel:
 
     def data(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Data:
         """Spikes and stimulus on the model's steps."""
-        first, second = self.bases()
-        return prepare(
-            trains,
-            signal,
-            dt=self.step,
-            stimulus=first,
-            history=second,
-            refractory=self.refractory_steps,
-            channels=self.channels,
-            t_start=t_start,
-            t_stop=t_stop,
-        )
+        known: dict[str, Any] = {
+            "dt": self.step,
+            "refractory": self.refractory_steps,
+            "channels": self.channels,
+        }
+        return prepare(trains, signal, self.bases(), span=(t_start, t_stop), **known)
 
     def log_likelihood(
         self, parameters: Any, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None
@@ -215,17 +187,15 @@ class NeuronModel:
         >>> round(value, 6), gradient.tolist()
         (-2.079442, [-0.5, 0.5])
         """
-        value = self.evaluate(
-            self.vector(parameters), self.data(trains, signal, t_start=t_start, t_stop=t_stop)
-        )
+        data = self.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        value = self.evaluate(self.vector(parameters), data)
         return value.log_likelihood, value.gradient
 
     def traces(self, beta: float, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """da/dparameter of all but beta, (n, n_linear), and da/dtheta (n,), at this beta, spikes held fixed."""
         o, n = data.before, len(data.o)
-        inputs = np.column_stack(
-            [np.ones(n), data.drive, -beta * o if self.reset == "subtract" else np.zeros(n)]
-        )
+        reset = -beta * o if self.reset == "subtract" else np.zeros(n)
+        inputs = np.column_stack([np.ones(n), data.drive, reset])
         through = leak(inputs, self.kept(data), beta)
         threshold = through[:, -1] - 1.0
         linear = np.concatenate([through[:, :-1], data.history], axis=1)
@@ -295,50 +265,34 @@ class NeuronModel:
         array([0.001]) * s
         """
         p = self.vector(parameters)
-        steps = on_steps(signal, self.step)
-        if steps.values.shape[1] != self.channels:
-            raise NsnnError(f"signal has {steps.values.shape[1]} channels: expected {self.channels}")
+        steps = on_steps(signal, self.step, self.channels)
         whole(trials, 1, "trials")
         first, second = self.bases()
         columns = filtered(steps, first)
         n_stimulus = columns.shape[1]
         drive = p[0] + columns @ p[1 : 1 + n_stimulus]
         kernel = second @ p[1 + n_stimulus :][: second.shape[1]]
-        tick, trial = self._draw(p, drive, kernel, trials, np.random.default_rng(seed))
-        n, dt = len(drive), self.step
-        return build_block(
-            trial,
-            np.zeros(len(trial), dtype=int),
-            times=steps.start + tick * dt,
-            dt=dt,
-            n_trials=int(trials),
-            n_neurons=1,
-            t_start=steps.start,
-            t_stop=steps.start + n * dt,
-            annotations={
-                "seed": int(seed),
-                "parameters": dict(zip(self.names, p.tolist(), strict=True)),
-                **provenance(),
-            },
-        )
+        spikes = self._draw(p, drive, kernel, trials, np.random.default_rng(seed))
+        named = dict(zip(self.names, p.tolist(), strict=True))
+        return drawn_block(steps, spikes, (len(drive), trials, 1), seed, named)
 
     def _draw(
         self, p: np.ndarray, drive: np.ndarray, kernel: np.ndarray, trials: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Step and trial of each spike."""
+    ) -> np.ndarray:
+        """Step, trial and neuron (0) of each spike, (3, n_spikes)."""
         fitted = self.beta == "fit"
         beta = float(p[-1]) if fitted else float(self.beta)
         theta = float(p[-2] if fitted else p[-1]) if self.threshold is None else self.threshold
-        n, scale, silent = len(drive), self._scale, self.refractory_steps
+        n, silent = len(drive), self.refractory_steps
+        scale = np.asarray(self.family.si(self.family.parameter_fields()[0].name))
         past, m, last = np.zeros((n, trials)), np.zeros(trials), np.full(trials, -np.inf)
-        ticks, trials_of = [], []
+        drawn = [np.empty((3, 0), dtype=int)]
         for t in range(n):
             m = beta * m + drive[t]
             p_spike = self.family._cdf(m + past[t] - theta, scale)
             spikes = np.flatnonzero((rng.random(trials) < p_spike) & (t - last > silent))
             if spikes.size:
-                ticks.append(np.full(spikes.size, t))
-                trials_of.append(spikes)
+                drawn.append(np.stack([np.full_like(spikes, t), spikes, np.zeros_like(spikes)]))
                 last[spikes] = t
                 later = slice(t + 1, t + 1 + len(kernel))
                 past[later, spikes] += kernel[: n - t - 1, None]
@@ -346,8 +300,7 @@ class NeuronModel:
                     m[spikes] = 0.0
                 elif self.reset == "subtract":
                     m[spikes] -= theta
-        empty = [np.empty(0, dtype=int)]
-        return np.concatenate(ticks or empty), np.concatenate(trials_of or empty)
+        return np.concatenate(drawn, axis=1)
 
 
 @njit(cache=True)

@@ -11,21 +11,19 @@ import numpy as np
 from ..core.checks import positive, whole
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity, si
-from ..io.block import build_block
-from ..io.provenance import provenance
-from ..io.train_arrays import seconds
 from ..measures import Estimate
 from ..measures.trains import as_trains
 from ..models.connectivity import AllToAll
 from ..models.escape import EscapeNoise, Family, Gaussian
+from ..models.escape.families import dimensionless
 from ..models.log_odds import tails
 from ..models.network import Network
 from ..models.neurons import NSNNNeuron, Relay
 from ..models.plasticity import Plasticity
 from ..models.populations import Population, Projection
-from .bases import Basis
+from .bases import Basis, check_basis
 from .bits_per_spike import bits_per_spike
-from .data import filtered, on_steps, prepare
+from .data import Steps, drawn_block, filtered, on_steps, prepare
 
 _ALWAYS = -1e12  # threshold of the hidden unit that fires in every step: the output's bias
 _KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta: u - theta * o}
@@ -71,14 +69,9 @@ class NetworkModel:
     ----------
     dt : time, the step
     stimulus : `Basis` over lags 0, 1, ... of the stimulus
-    n_hidden, n_outputs : whole numbers
+    n_hidden, n_outputs, channels : whole numbers; channels of the stimulus
     family : escape family F without a unit, of both layers
     hidden, output : `NSNNNeuron`s: beta, theta and reset of the layers
-    channels : of the stimulus
-
-    Raises
-    ------
-    NsnnError : values out of range
 
     >>> from brian2 import ms
     >>> from nsnn_neuro.likelihood import Lags
@@ -97,16 +90,10 @@ class NetworkModel:
 
     def __post_init__(self) -> None:
         positive(self.dt, "s", "dt")
-        if not isinstance(self.stimulus, Basis):
-            raise NsnnError(
-                f"stimulus = {self.stimulus!r}: expected a basis such as Lags(5) or RaisedCosines(8, 50*ms)"
-            )
+        check_basis(self.stimulus, "stimulus")
         for name in ("n_hidden", "n_outputs", "channels"):
             whole(getattr(self, name), 1, name)
-        if not isinstance(self.family, Family) or self.family.x_unit != "1":
-            raise NsnnError(
-                f"family = {self.family!r}: expected an escape family without a unit, such as Gaussian(0.4)"
-            )
+        dimensionless(self.family)
         for name, n in (("hidden", self.n_hidden), ("output", self.n_outputs)):
             neuron = getattr(self, name)
             if not isinstance(neuron, NSNNNeuron):
@@ -147,20 +134,9 @@ class NetworkModel:
             outputs = [[segment.spiketrains[j] for segment in trains.segments] for j in range(n)]
         if len(outputs) != self.n_outputs:
             raise NsnnError(f"trains are of {len(outputs)} neurons: expected n_outputs = {self.n_outputs}")
-        each = [
-            prepare(
-                one,
-                signal,
-                dt=self.step,
-                stimulus=self.stimulus.matrix(self.step, 0),
-                history=np.empty((0, 0)),
-                refractory=0,
-                channels=self.channels,
-                t_start=t_start,
-                t_stop=t_stop,
-            )
-            for one in outputs
-        ]
+        bases = self.stimulus.matrix(self.step, 0), np.empty((0, 0))
+        known: dict[str, Any] = {"dt": self.step, "refractory": 0, "channels": self.channels}
+        each = [prepare(one, signal, bases, span=(t_start, t_stop), **known) for one in outputs]
         begins = np.flatnonzero(each[0].begins)
         n = len(each[0].o)
         return Observed(
@@ -171,16 +147,14 @@ class NetworkModel:
 
     def inputs(self, signal: neo.AnalogSignal) -> neo.AnalogSignal:
         """The input of `network`: 1 and the filtered stimulus, (n_steps, 1 + n_stimulus)."""
-        steps = on_steps(signal, self.step)
-        if steps.values.shape[1] != self.channels:
-            raise NsnnError(f"signal has {steps.values.shape[1]} channels: expected {self.channels}")
+        steps, columns = self._columns(signal)
+        period, t_start = pq_quantity(self.step, "s"), pq_quantity(steps.start, "s")
+        return neo.AnalogSignal(columns, units="dimensionless", sampling_period=period, t_start=t_start)
+
+    def _columns(self, signal: neo.AnalogSignal) -> tuple[Steps, np.ndarray]:
+        steps = on_steps(signal, self.step, self.channels)
         columns = filtered(steps, self.stimulus.matrix(self.step, 0))
-        return neo.AnalogSignal(
-            np.column_stack([np.ones(len(columns)), columns]),
-            units="dimensionless",
-            sampling_period=pq_quantity(self.step, "s"),
-            t_start=pq_quantity(steps.start, "s"),
-        )
+        return steps, np.column_stack([np.ones(len(columns)), columns])
 
     def network(self, weights: Any, plasticity: tuple[Plasticity, Plasticity] | None = None) -> Network:
         """The model as a `Network` of "input" (a `Relay`), "hidden" and "output".
@@ -202,15 +176,10 @@ class NetworkModel:
             Population(1 + self.n_hidden, hidden, noise=noise, name="hidden"),
             Population(self.n_outputs, self.output, noise=noise, name="output"),
         ]
+        weights, rules = (np.column_stack([np.zeros(n_in), first]), second), plasticity or (None, None)
         projections = [
-            Projection(pre, post, rule=AllToAll(), weight=w, plasticity=rule)
-            for pre, post, w, rule in zip(
-                layers[:2],
-                layers[1:],
-                (np.column_stack([np.zeros(n_in), first]), second),
-                plasticity or (None, None),
-                strict=True,
-            )
+            Projection(layers[k], layers[k + 1], rule=AllToAll(), weight=weights[k], plasticity=rules[k])
+            for k in range(2)
         ]
         return Network(layers, projections)
 
@@ -290,10 +259,10 @@ class NetworkModel:
         >>> [segment.spiketrains[0].magnitude.tolist() for segment in block.segments]
         [[0.001], [0.001]]
         """
-        weights, x = self.check(weights), self.inputs(signal)
+        weights = self.check(weights)
+        steps, columns = self._columns(signal)
         whole(trials, 1, "trials")
-        rng, start = np.random.default_rng(seed), float(seconds(x.t_start))
-        drive = x.magnitude @ weights[0]
+        rng, drive = np.random.default_rng(seed), columns @ weights[0]
         h = u = np.zeros((trials, self.n_hidden))
         v = np.zeros((trials, self.n_outputs))
         spikes = np.zeros((len(drive), trials, self.n_outputs))
@@ -302,22 +271,8 @@ class NetworkModel:
             u, h, v = self.advance(weights, drive[t], u, h, v, o, rng)
             spikes[t] = rng.random(v.shape) < self.family.cdf(v - self.output.si("theta"))
             o = spikes[t]
-        tick, trial, neuron = np.nonzero(spikes)
-        return build_block(
-            trial,
-            neuron,
-            times=start + tick * self.step,
-            dt=self.step,
-            n_trials=int(trials),
-            n_neurons=self.n_outputs,
-            t_start=start,
-            t_stop=start + len(drive) * self.step,
-            annotations={
-                "seed": int(seed),
-                "parameters": {"hidden": weights[0].tolist(), "output": weights[1].tolist()},
-                **provenance(),
-            },
-        )
+        named = {"hidden": weights[0].tolist(), "output": weights[1].tolist()}
+        return drawn_block(steps, np.array(np.nonzero(spikes)), spikes.shape, seed, named)
 
 
 def systematic(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:

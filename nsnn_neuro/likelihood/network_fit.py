@@ -23,10 +23,11 @@ from ..models.network import Network
 from ..models.neurons import NSNNNeuron
 from ..models.plasticity import NDL, Adam
 from .bases import Basis
+from .data import n_channels
 from .fisher_scoring import quantile
 from .fit import as_basis
 from .network import NetworkModel, Observed
-from .particle_gradient import refined
+from .particle_gradient import Ascent
 
 _PARTICLES = 30  # of the refinement
 _BUSY = 0.3  # share of steps in which a hidden neuron near threshold fires, roughly
@@ -165,10 +166,6 @@ def fit_network(
     seed : whole number, of first weights, order and hidden spikes
     engine, progress : as for `train`
 
-    Returns
-    -------
-    NetworkFit
-
     Raises
     ------
     NsnnError : as `fit_neuron` for the data; windows longer than every trial
@@ -184,22 +181,16 @@ def fit_network(
     >>> fit.held_out.value > 1
     True
     """
-    first = signal[0] if isinstance(signal, list | tuple) and signal else signal
-    if not isinstance(first, neo.AnalogSignal):
-        raise NsnnError(
-            f"signal = {type(first).__name__} object: expected a neo.AnalogSignal, or a list with one for each trial"
-        )
+    channels, block = n_channels(signal), isinstance(trains, neo.Block) and trains.segments
     model = NetworkModel(
         dt=dt,
         stimulus=as_basis(stimulus, "stimulus"),
         n_hidden=n_hidden,
-        n_outputs=len(trains.segments[0].spiketrains)
-        if isinstance(trains, neo.Block) and trains.segments
-        else 1,
+        n_outputs=len(trains.segments[0].spiketrains) if block else 1,
         family=Gaussian(0.4) if family is None else family,
         hidden=NSNNNeuron() if hidden is None else hidden,
         output=NSNNNeuron() if output is None else output,
-        channels=int(first.shape[1]),
+        channels=channels,
     )
     share, rate = (float(si(value, "1", name)) for value, name in ((validation, "validation"), (eta, "eta")))
     if not 0 <= share < 1:
@@ -239,40 +230,24 @@ def fit_network(
         progress=progress,
     )
     w1, w2 = (np.asarray(w) for w in fit.network.get_weights())
-    w1, best_epoch = w1[:, 1:], fit.best_epoch
+    w1, best_epoch, (x, o) = w1[:, 1:], fit.best_epoch, windows[0]
     history = fit.history[["epoch", "loss", "val_loss", "seconds"]].assign(
-        bound=_bits(fit.history.loss, windows[0][1]),
+        bound=_bits(fit.history.loss, o),
         val_bound=_bits(fit.history.val_loss, windows[1][1]),
         likelihood=np.nan,
     )
     if refine:
-        (w1, w2), further = refined(
-            model,
-            (w1, w2),
-            scale.low + scale.span * windows[0][0],
-            windows[0][1],
-            epochs=refine,
-            batch=batch,
-            eta=rate * width,
-            particles=_PARTICLES,
-            seed=seed,
-        )
+        ascent = Ascent(model, [w1, w2], scale.low + scale.span * x, o, batch, rate * width, _PARTICLES, seed)
+        (w1, w2), further = ascent.run(refine)
         further = further[["epoch", "loss", "seconds"]].assign(
-            epoch=further.epoch + len(history), likelihood=_bits(further.loss, windows[0][1])
+            epoch=further.epoch + len(history), likelihood=_bits(further.loss, o)
         )
         history = pd.concat([history, further], ignore_index=True)
         best_epoch = len(history)
     history["held_out_bound"] = history["val_bound"]
     weights = scale.unscaled(w1), w2
-    return NetworkFit(
-        model=model,
-        weights=weights,
-        history=history,
-        best_epoch=best_epoch,
-        held_out=model.score(weights, rest, particles=particles, seed=seed) if len(rest.o) else None,
-        n_spikes=int(windows[0][1].sum()),
-        n_steps=windows[0][1].shape[0] * n_steps,
-    )
+    held_out = model.score(weights, rest, particles=particles, seed=seed) if len(rest.o) else None
+    return NetworkFit(model, weights, history, best_epoch, held_out, int(o.sum()), o.shape[0] * n_steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -329,9 +304,8 @@ def _start(
     first[0] = (1 - model.hidden.si("beta")) * model.hidden.si("theta")
     rates = np.minimum(data.o.mean(axis=0), 1 - 0.5 / len(data.o))  # a neuron may fire in every step
     middle = np.array([quantile(model.family, rate) for rate in rates])
-    second[0] = (1 - model.output.si("beta")) * (model.output.si("theta") + middle) - _BUSY * second[1:].sum(
-        axis=0
-    )
+    busy = _BUSY * second[1:].sum(axis=0)
+    second[0] = (1 - model.output.si("beta")) * (model.output.si("theta") + middle) - busy
     return first, second
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -75,52 +75,30 @@ def _signal(at: Tails, o: np.ndarray) -> np.ndarray:
     return np.where(o == 1, at.up, -at.down)
 
 
-def refined(
-    model: NetworkModel,
-    weights: tuple[np.ndarray, np.ndarray],
-    x: np.ndarray,
-    o: np.ndarray,
-    *,
-    epochs: int,
-    batch: int,
-    eta: float,
-    particles: int,
-    seed: int,
-) -> tuple[tuple[np.ndarray, np.ndarray], pd.DataFrame]:
-    """The weights after `epochs` epochs of Adam on the log-likelihood, and their history.
+@dataclasses.dataclass
+class Ascent:
+    """Adam on the log-likelihood of windows x, o (see `slope`), as the `Trainer` of a loop."""
 
-    loss in the history is minus the mean log-likelihood (nats) of a window, estimated as it was learned from.
-    """
-    trainer = _Ascent(model, weights, x, o, batch, eta, particles, np.random.default_rng([seed, 1]))
-    loop = TrainingLoop(epochs=epochs, seed=seed, schedule="cosine", keep="last")
-    loop.split(o, 0.0)
-    outcome = loop.run(trainer.learned(), trainer.opened, lambda outcome: outcome, progress=False)
-    return (outcome.arrays["weights_0"], outcome.arrays["weights_1"]), outcome.history
+    model: NetworkModel
+    weights: list[np.ndarray]
+    x: np.ndarray
+    o: np.ndarray
+    batch: int
+    eta: float
+    particles: int
+    seed: int
 
+    def __post_init__(self) -> None:
+        self.rng, self.count = np.random.default_rng([self.seed, 1]), 0
+        self.weights = [w.copy() for w in self.weights]
+        self.mean, self.square = ([np.zeros_like(w) for w in self.weights] for _ in range(2))
 
-class _Ascent:
-    """Adam on the log-likelihood, as the `Trainer` of a loop."""
-
-    def __init__(
-        self,
-        model: NetworkModel,
-        weights: tuple[np.ndarray, np.ndarray],
-        x: np.ndarray,
-        o: np.ndarray,
-        batch: int,
-        eta: float,
-        particles: int,
-        rng: np.random.Generator,
-    ) -> None:
-        self.model, self.x, self.o, self.batch, self.eta = model, x, o, batch, eta
-        self.particles, self.rng, self.count = particles, rng, 0
-        self.weights = [w.copy() for w in weights]
-        self.mean, self.square = ([np.zeros_like(w) for w in weights] for _ in range(2))
-
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[_Ascent]:
-        """The trainer itself."""
-        yield self
+    def run(self, epochs: int) -> tuple[list[np.ndarray], pd.DataFrame]:
+        """The weights after these epochs, and their history, with the loss, minus a window's log-likelihood (nats), as learned from."""
+        loop = TrainingLoop(epochs=epochs, seed=self.seed, schedule="cosine", keep="last")
+        loop.split(self.o, 0.0)
+        outcome = loop.run(self.learned(), lambda: contextlib.nullcontext(self), lambda done: done, False)
+        return [outcome.arrays["weights_0"], outcome.arrays["weights_1"]], outcome.history
 
     def run_epoch(self, epoch: Epoch) -> tuple[Scores, None]:
         """Batches in an order of this trainer's own random numbers, which also draw the hidden spikes."""
@@ -133,11 +111,8 @@ class _Ascent:
             for one, m, s, g in zip(self.weights, self.mean, self.square, gradients, strict=True):
                 m += (1 - _DECAY) * (g.mean(axis=0) - m)
                 s += (1 - _DECAY_SQUARE) * (g.mean(axis=0) ** 2 - s)
-                one += (
-                    rate
-                    * (m / (1 - _DECAY**self.count))
-                    / (np.sqrt(s / (1 - _DECAY_SQUARE**self.count)) + _TINY)
-                )
+                size = np.sqrt(s / (1 - _DECAY_SQUARE**self.count)) + _TINY
+                one += rate * (m / (1 - _DECAY**self.count)) / size
         return Scores(np.concatenate(loss)), None
 
     def check(self) -> dict[str, float]:

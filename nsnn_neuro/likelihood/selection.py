@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import NsnnError
-from ..core.units import si
 from .bits_per_spike import bits_per_spike
+from .data import Data
 from .fit import NeuronFit, fit_data, prepared
-from .validation import blocks, held_out
+from .validation import blocks, check_ridge, held_out
 
 _OPTIONS = ("stimulus", "history", "family", "beta", "theta", "reset", "refractory", "ridge")
+_SCORES = ("bits_per_spike", "se", "behind", "behind_se")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +71,6 @@ def cross_validate(
     n_folds : whole number from 2
     **options : the same for all candidates
 
-    Returns
-    -------
-    CrossValidation
-
     Raises
     ------
     NsnnError : no candidate, unknown options, no candidate that can be fitted; and as `fit_neuron`
@@ -95,66 +92,43 @@ def cross_validate(
             f"candidates = {candidates!r}: expected a list of dicts such as [{{'stimulus': 3}}, {{'stimulus': 9}}]"
         )
     rows: list[dict[str, Any]] = []
-    logs: list[np.ndarray | None] = []
-    made: list[Any] = []
+    fitted: dict[int, tuple[NeuronFit, Data, np.ndarray, np.ndarray]] = {}
     last: tuple[dict[str, Any], Any] | None = None
     near: np.ndarray | None = None
-    for candidate in candidates:
+    for k, candidate in enumerate(candidates):
         chosen = {**options, **candidate}
         unknown = sorted(set(chosen) - set(_OPTIONS))
         if unknown:
             raise NsnnError(
                 f"candidates hold {', '.join(unknown)}: expected options of fit_neuron among {', '.join(_OPTIONS)}"
             )
-        ridge = _strength(chosen.pop("ridge", 0.0))
-        row = {
-            **candidate,
-            "bits_per_spike": np.nan,
-            "se": np.nan,
-            "behind": np.nan,
-            "behind_se": np.nan,
-            "refused": "",
-        }
-        values = None
+        ridge = check_ridge(chosen.pop("ridge", 0.0), "a number from 0 for each candidate")
+        rows.append({**candidate, **dict.fromkeys(_SCORES, np.nan), "refused": ""})
         try:
             if last is None or last[0] != chosen:
-                last = chosen, prepared(trains, signal, dt=dt, t_start=t_start, t_stop=t_stop, **chosen)
+                last = chosen, prepared(trains, signal, dt, (t_start, t_stop), **chosen)
                 near = None
             model, data = last[1]
             fit = fit_data(model, data, ridge, near)
             near = None if model.beta == "fit" else fit.values
-            values, folds = held_out(model, data, ridge, n_folds, near)
-            score = bits_per_spike(values, data.o)
-            row |= {"bits_per_spike": score.value, "se": score.se}
-            made.append((fit, data, folds))
+            logs, values = held_out(model, data, ridge, n_folds, near)
+            score = bits_per_spike(logs, data.o)
+            rows[k] |= {"bits_per_spike": score.value, "se": score.se}
+            fitted[k] = fit, data, logs, values
         except NsnnError as error:
-            row["refused"] = str(error)
-            made.append(None)
-        rows.append(row)
-        logs.append(values)
-    fitted = [k for k, values in enumerate(logs) if values is not None]
+            rows[k]["refused"] = str(error)
     if not fitted:
         raise NsnnError(f"none of {len(rows)} candidates can be fitted; the last one: {rows[-1]['refused']}")
     k = max(fitted, key=lambda j: rows[j]["bits_per_spike"])
-    best = logs[k]
-    assert best is not None
-    fit, data, values = made[k]
-    for j in fitted:
-        gap = _behind(best, logs[j], data.o)
+    fit, data, best, values = fitted[k]
+    for j, (_, _, logs, _) in fitted.items():
+        gap = _behind(best, logs, data.o)
         rows[j] |= {"behind": gap[0], "behind_se": gap[1]}
     return CrossValidation(fit, dict(candidates[k]), pd.DataFrame(rows), blocks(data, n_folds), values)
 
 
-def _strength(ridge: Any) -> float:
-    value = si(ridge, "1", "ridge")
-    if np.ndim(value) or not 0 <= value < np.inf:
-        raise NsnnError(f"ridge = {ridge}: expected a number from 0 for each candidate")
-    return float(value)
-
-
-def _behind(best: np.ndarray, own: np.ndarray | None, o: np.ndarray) -> tuple[float, float]:
+def _behind(best: np.ndarray, own: np.ndarray, o: np.ndarray) -> tuple[float, float]:
     """A candidate's deficit to the best, bits per spike, and its error from 20 consecutive parts."""
-    assert own is not None
     gain = (best - own) / np.log(2)
     parts = np.array([part.sum() for part in np.array_split(gain, min(20, len(gain)))])
     k, n = len(parts), o.sum()

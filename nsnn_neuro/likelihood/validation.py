@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.checks import whole
 from ..core.errors import NsnnError
+from ..core.units import si
 from ..measures import Estimate
 from .bits_per_spike import bits_per_spike
 from .data import Data
@@ -18,6 +19,14 @@ from .model import NeuronModel
 
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 """strengths that ridge="cv" tries"""
+
+
+def check_ridge(ridge: Any, expected: str) -> float:
+    """The strength of a ridge as a number from 0."""
+    value = np.nan if isinstance(ridge, str) else si(ridge, "1", "ridge")
+    if np.ndim(value) or not 0 <= value < np.inf:
+        raise NsnnError(f"ridge = {ridge!r}: expected {expected}")
+    return float(value)
 
 
 def blocks(data: Data, n_folds: Any) -> np.ndarray:
