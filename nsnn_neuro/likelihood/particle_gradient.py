@@ -94,7 +94,7 @@ class Ascent:
         self.mean, self.square = ([np.zeros_like(w) for w in self.weights] for _ in range(2))
 
     def run(self, epochs: int) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """The weights after these epochs, and their history, with the loss, minus a window's log-likelihood (nats), as learned from."""
+        """The weights after these epochs, and their history; the loss is minus a window's log-likelihood (nats)."""
         loop = TrainingLoop(epochs=epochs, seed=self.seed, schedule="cosine", keep="last")
         loop.split(self.o, 0.0)
         outcome = loop.run(self.learned(), lambda: contextlib.nullcontext(self), lambda done: done, False)
