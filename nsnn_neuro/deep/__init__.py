@@ -4,6 +4,8 @@
 `transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights. `classifier` takes
 images to scores, `fit` trains it on the package's losses (`objective`), `online` computes the gradient without signals from the
 future, `feedback_alignment` has fixed random feedback weights. `attacks` and `perturbations` test robustness. `rng` seeds torch.
+
+Arguments and tensors that don't fit raise `NsnnError`, which names the argument, its value and what was expected.
 """
 
 from ..core.errors import NsnnError

@@ -24,15 +24,14 @@ import torch
 from ..core.checks import non_negative, whole
 from ..core.errors import NsnnError
 from ..learning.losses import Loss, cross_entropy_mean
-from .classifier import Classifier, checked, evaluating, on_its_device, parts
+from .classifier import Classifier, checked, evaluating, on_its_device, parts, spikes_of_passes
 from .feedback_alignment import transported
 from .objective import check_loss, values
 from .rng import seeded
 
 _HALVINGS = 60  # of the interval in which a scale is searched
-_FEWER = (
-    np.array([10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]) / 10_000
-)  # of the queries, when squares halve
+# the shares of the queries after which squares halve
+_FEWER = np.array([10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]) / 10_000
 _TINY = 1e-30
 
 
@@ -58,12 +57,8 @@ def fgsm(
     >>> (fgsm(net, (X, [0, 1, 1]), strength=0.1) - X).abs().max() <= 0.1 + 1e-6
     tensor(True)
     """
-    most = non_negative(strength, "strength")
-
-    def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
-        return (x + most * slope(x, y).sign()).clamp(0, 1)
-
-    return _attacked(net, data, change, loss, draws, seed)
+    one_step: dict[str, Any] = {"steps": 1, "step": strength, "random_start": False}
+    return pgd(net, data, strength=strength, **one_step, loss=loss, draws=draws, seed=seed)
 
 
 def pgd(
@@ -100,9 +95,7 @@ def pgd(
 
     def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
         low, high = (x - most).clamp(0, 1), (x + most).clamp(0, 1)
-        now = x
-        if random_start:
-            now = torch.clamp(x + most * (2 * torch.rand_like(x) - 1), low, high)
+        now = torch.clamp(x + most * (2 * torch.rand_like(x) - 1), low, high) if random_start else x
         for _ in range(steps):
             now = torch.clamp(now + size * slope(now, y).sign(), low, high)
         return now
@@ -213,15 +206,11 @@ def square(
 # ------------------------------------------------------------------------------------------------------------- the net
 
 _Slope = Callable[[torch.Tensor, np.ndarray], torch.Tensor]
+_Change = Callable[[torch.Tensor, np.ndarray, _Slope], torch.Tensor]
 
 
 def _attacked(
-    net: Classifier,
-    data: Any,
-    change: Callable[[torch.Tensor, np.ndarray, _Slope], torch.Tensor],
-    loss: Loss | None,
-    draws: int,
-    seed: int | None,
+    net: Classifier, data: Any, change: _Change, loss: Loss | None, draws: int, seed: int | None
 ) -> torch.Tensor:
     """The attacked images, computed in batches."""
     whole(draws, 1, "draws")
@@ -232,7 +221,7 @@ def _attacked(
         """dL/dx, the mean over draws."""
         with torch.enable_grad():
             at = x.detach().requires_grad_()
-            o = net.spikes(at.expand(draws, *at.shape).flatten(0, 1))
+            o = spikes_of_passes(net, at, draws)
             total = values(chosen, o, np.tile(labels, draws)).sum() / draws
             gradient = torch.autograd.grad(total, at, allow_unused=True)[0] if total.requires_grad else None
         if gradient is None:
@@ -241,17 +230,14 @@ def _attacked(
             )
         return gradient
 
-    attacked = []
     with torch.no_grad(), evaluating(net), transported(net), seeded(seed, net):
-        for rows in parts(len(y), draws):
-            attacked.append(change(on_its_device(net, X[rows]), y[rows], slope))
-    return torch.cat(attacked)
+        batches = parts(len(y), draws)
+        return torch.cat([change(on_its_device(net, X[rows]), y[rows], slope) for rows in batches])
 
 
 def _margin(net: Classifier, x: torch.Tensor, y: np.ndarray, draws: int) -> torch.Tensor:
     """The label's score less the best other one, the mean over draws, (n,)."""
-    o = net.spikes(x.expand(draws, *x.shape).flatten(0, 1))
-    scores = net.scores(o).unflatten(0, (draws, -1)).mean(0)
+    scores = net.scores(spikes_of_passes(net, x, draws)).unflatten(0, (draws, -1)).mean(0)
     label = torch.as_tensor(y, device=x.device)[:, None]
     own = scores.gather(1, label)[:, 0]
     return own - scores.scatter(1, label, -torch.inf).amax(1)

@@ -16,6 +16,7 @@ from ..learning.coding import Bernoulli, Count, Decoder, Encoder
 from ..learning.loop import standard_error
 from ..learning.losses import Loss
 from .encode import encode
+from .neuron import shown
 from .objective import values
 from .rng import seeded
 
@@ -29,18 +30,11 @@ class Classifier(nn.Module):
     ----------
     module : takes (n_steps, batch, ...) to output spikes (n_steps, batch, classes), e.g. an nn.Sequential that ends with a
         `NoisySpike`. A last nn.Linear, whose output is not spikes, is possible with the decoder `coding.Count()`
-    encoder : of `coding`; None: `coding.Bernoulli()`, which has a gradient with respect to the images (see Notes)
+    encoder : of `coding`; None: `coding.Bernoulli()`. The derivative of its spikes with respect to the images is that of their
+        probability (straight-through)
     n_steps : steps for which each image is shown
     decoder : of `coding`; None: `coding.Count()`, the only one with a gradient
     passes : for each image, each with new input spikes and noise; they run as one batch
-
-    Notes
-    -----
-    The derivative of an encoder's spike is that of its probability (straight-through).
-
-    Raises
-    ------
-    NsnnError : an option that doesn't fit; when called, images that aren't numbers from 0 to 1, a module of other output
 
     >>> from nsnn_neuro import Gaussian
     >>> from nsnn_neuro.deep import NoisySpike
@@ -80,16 +74,14 @@ class Classifier(nn.Module):
     def spikes(self, x: torch.Tensor) -> torch.Tensor:
         """Output spikes (n_steps, batch, classes) of one pass."""
         if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.ndim < 2 or not x.numel():
-            actual = (
-                f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
-            )
-            raise NsnnError(f"x is {actual}: expected a tensor of floats (batch, ...)")
+            raise NsnnError(f"x is {shown(x)}: expected a tensor of floats (batch, ...)")
         if not ((x >= 0) & (x <= 1)).all():
             raise NsnnError(f"x has values {_values(x)}: expected values from 0 to 1, e.g. x / x.max()")
         out = self.module(encode(self.encoder, x, self.n_steps))
         if not isinstance(out, torch.Tensor) or out.ndim != 3 or out.shape[:2] != (self.n_steps, len(x)):
-            actual = str(tuple(out.shape)) if isinstance(out, torch.Tensor) else type(out).__name__
-            raise NsnnError(f"module gives {actual}: expected a tensor ({self.n_steps}, {len(x)}, classes)")
+            raise NsnnError(
+                f"module gives {shown(out)}: expected a tensor ({self.n_steps}, {len(x)}, classes)"
+            )
         return out
 
     def scores(self, o: torch.Tensor) -> torch.Tensor:
@@ -101,12 +93,17 @@ class Classifier(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The scores of images x."""
-        many = x.expand(self.passes, *x.shape).flatten(0, 1) if isinstance(x, torch.Tensor) else x
-        return self.scores(self.spikes(many)).unflatten(0, (self.passes, -1)).mean(0)
+        o = spikes_of_passes(self, x, self.passes) if isinstance(x, torch.Tensor) else self.spikes(x)
+        return self.scores(o).unflatten(0, (self.passes, -1)).mean(0)
 
     def extra_repr(self) -> str:
         """What is shown in brackets."""
         return f"encoder={self.encoder!r}, n_steps={self.n_steps}, decoder={self.decoder!r}, passes={self.passes}"
+
+
+def spikes_of_passes(net: Classifier, x: torch.Tensor, k: int) -> torch.Tensor:
+    """Output spikes (n_steps, k batch, classes) of k passes, run as one batch."""
+    return net.spikes(x.expand(k, *x.shape).flatten(0, 1))
 
 
 def accuracy(
@@ -125,10 +122,6 @@ def accuracy(
     -------
     dict : accuracy, the share of right guesses, and se, its standard error over images (NaN for one image)
 
-    Raises
-    ------
-    NsnnError : images that aren't from 0 to 1 or not finite, labels out of range, an option that doesn't fit
-
     >>> from nsnn_neuro import Gaussian, coding
     >>> from nsnn_neuro.deep import NoisySpike
     >>> net = Classifier(nn.Sequential(nn.Linear(2, 2, bias=False), NoisySpike(Gaussian(0.1))), encoder=coding.Direct())
@@ -136,12 +129,19 @@ def accuracy(
     >>> accuracy(net, ([[0.9, 0.1], [0.1, 0.9]], [0, 1]))
     {'accuracy': 1.0, 'se': 0.0}
     """
+    result = evaluated(net, data, passes, seed)
+    return {name: result[name] for name in ("accuracy", "se")}
+
+
+def evaluated(
+    net: Classifier, data: Any, passes: int | None, seed: int | None, loss: Loss | None = None
+) -> dict[str, float]:
+    """Accuracy, its standard error over images and mean loss (0 without one) of data that are checked first."""
     X, y = checked(net, data)
-    k = net.passes if passes is None else passes
-    whole(k, 1, "passes")
+    k = whole(net.passes if passes is None else passes, 1, "passes")
     with seeded(seed, net):
-        right, _ = measured(net, X, y, int(k))
-    return {"accuracy": float(right.mean()), "se": standard_error(right)}
+        right, lost = measured(net, X, y, k, loss)
+    return {"accuracy": float(right.mean()), "se": standard_error(right), "loss": lost}
 
 
 def measured(
@@ -152,7 +152,7 @@ def measured(
     with torch.no_grad(), evaluating(net):
         for rows in parts(len(y), passes):
             x = on_its_device(net, X[rows])
-            o = net.spikes(x.expand(passes, *x.shape).flatten(0, 1))
+            o = spikes_of_passes(net, x, passes)
             if loss is not None:
                 lost += float(values(loss, o, np.tile(y[rows], passes)).double().sum()) / (passes * len(y))
             scores = net.scores(o).double().unflatten(0, (passes, -1)).mean(0)

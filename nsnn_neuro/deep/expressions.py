@@ -47,10 +47,6 @@ def evaluate(text: str, names: dict[str, Any], like: torch.Tensor) -> torch.Tens
     text : an expression in Brian2's syntax
     names : name -> value, a number or tensor, of every name in the text
 
-    Raises
-    ------
-    NsnnError : an unknown name or syntax
-
     >>> evaluate("clip(0.5 + 0.5 * x / a, 0, 1)", {"x": torch.tensor([-3.0, 0.5]), "a": 2.0}, torch.zeros(2)).tolist()
     [0.0, 0.625]
     """

@@ -23,10 +23,6 @@ class RandomFeedback(nn.Module):
     layer : nn.Linear or nn.Conv2d
     seed : whole number, of B
 
-    Raises
-    ------
-    NsnnError : another layer, a seed that isn't a whole number
-
     Source: Lillicrap et al. 2016, doi 10.1038/ncomms13276
 
     >>> layer = RandomFeedback(nn.Linear(3, 2), seed=1)

@@ -21,10 +21,6 @@ _MOST = 4  # differences in a message
 def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     """Write the module's state_dict atomically.
 
-    Raises
-    ------
-    NsnnError : not a module, a folder that can't be written to
-
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(nn.Linear(4, 2), f"{folder}/net.pt")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ import torch
 from ..core.checks import number, one_of, whole
 from ..core.errors import FormatError, NsnnError
 from ..learning import checkpoint as checkpoints
-from ..learning.loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop, standard_error
+from ..learning.loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop
 from ..learning.losses import Loss
 from ..models.plasticity.optimizers import SGD, Adam, Momentum, Optimizer
-from .classifier import Classifier, checked, evaluating, measured, on_its_device
+from .classifier import Classifier, checked, evaluated, evaluating, measured, on_its_device
 from .objective import check_loss, signal_in_time, values
 from .online import taped
 from .rng import child, seeded
@@ -57,28 +57,8 @@ class Fit:
     _loss: Loss = dataclasses.field(repr=False)
 
     def evaluate(self, data: Any, *, passes: int | None = None, seed: int = 0) -> dict[str, float]:
-        """Accuracy and loss on images and labels (X, y), in `eval` mode.
-
-        Parameters
-        ----------
-        data : as for `fit`
-        passes : noisy passes for each image, over which scores are averaged; None: those of the classifier
-        seed : whole number, of the noise
-
-        Returns
-        -------
-        dict : accuracy, the share of right guesses; se, its standard error over images (NaN for one image); loss, the mean over
-            images and passes
-
-        Raises
-        ------
-        NsnnError : data that don't fit the module
-        """
-        X, y = checked(self.module, data)
-        k = whole(self.module.passes if passes is None else passes, 1, "passes")
-        with seeded(seed, self.module):
-            right, loss = measured(self.module, X, y, k, self._loss)
-        return {"accuracy": float(right.mean()), "se": standard_error(right), "loss": loss}
+        """Accuracy on images and labels (X, y) and its standard error `se`, see `accuracy`; and the mean loss of images and passes."""
+        return evaluated(self.module, data, passes, seed, self._loss)
 
     def score(self, data: Any, *, passes: int | None = None, seed: int = 0) -> float:
         """The accuracy of `evaluate`."""
@@ -154,21 +134,14 @@ def fit(
     )
     trainer = _Trainer(loop, net, data, loss, algorithm, optimizer, eta)
     trainer.divide(validation, batch)
-    return loop.run(trainer.learned(), trainer.opened, trainer.fit, progress)
+    return loop.run(trainer.learned(), lambda: contextlib.nullcontext(trainer), trainer.fit, progress)
 
 
 class _Trainer:
     """A copy of the classifier with its optimizer as the `Trainer` of a loop."""
 
     def __init__(
-        self,
-        loop: TrainingLoop,
-        net: Classifier,
-        data: Any,
-        loss: Loss,
-        algorithm: str,
-        optimizer: Any,
-        eta: float,
+        self, loop: TrainingLoop, net: Any, data: Any, loss: Any, algorithm: str, optimizer: Any, eta: float
     ) -> None:
         self.algorithm = one_of(algorithm, ("bptt", "online"), "algorithm")
         self.online = algorithm == "online"
@@ -213,11 +186,6 @@ class _Trainer:
         if self.loop.patience is not None:
             described["patience"] = self.loop.patience
         self.loop.identify(described, self.X.numpy(), self.y)
-
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[_Trainer]:
-        """The trainer itself."""
-        yield self
 
     def fit(self, outcome: Outcome) -> Fit:
         """The fit of an outcome."""
@@ -346,7 +314,7 @@ def _tensors(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 def _optimizer(given: Any, parameters: list[Any], eta: float) -> torch.optim.Optimizer:
     given = Adam() if given is None else given
     expected = (
-        "expected SGD(), Momentum() or Adam(), or a function of (parameters, eta) such as torch.optim.AdamW"
+        "expected SGD(), Momentum(), Adam(), or a function of (parameters, eta) such as torch.optim.AdamW"
     )
     if isinstance(given, Optimizer):
         if type(given) not in _MADE:

@@ -51,10 +51,6 @@ class NoisySpike(nn.Module):
         for each neuron where the family has an array; d/dlog_level of F is -(u - theta) f
     axis : the axis of a step's drive along which array parameters vary: -1, or 1 for the channels of a convolution
 
-    Raises
-    ------
-    NsnnError : a value out of range, an unknown option; when called, a drive that isn't finite or doesn't fit
-
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 
     >>> from nsnn_neuro import Gaussian, Uniform
@@ -113,17 +109,13 @@ class NoisySpike(nn.Module):
     def forward(
         self, drive: torch.Tensor, *, spikes: Any = None, generator: torch.Generator | None = None
     ) -> torch.Tensor:
-        """The spikes of all steps, starting from u = 0.
+        """The spikes of all steps for drive (T, batch, ...) or (T, n), finite, starting from u = 0.
 
-        Parameters
-        ----------
-        drive : (T, batch, ...) or (T, n), finite
-        spikes : None, or 0 and 1 of the drive's shape, which replace the draws
-        generator : of the draws; None: torch's own
+        spikes : None, or 0 and 1 of the drive's shape, which replace the draws; generator : of the draws, None: torch's own
         """
         if not isinstance(drive, torch.Tensor) or drive.ndim < 2 or not len(drive):
             raise NsnnError(
-                f"drive is {_shown(drive)}: expected a tensor (T, batch, ...), T of at least 1; for a single step call `step`"
+                f"drive is {shown(drive)}: expected a tensor (T, batch, ...), T of at least 1; for a single step call `step`"
             )
         work, forced = self._checked(drive, spikes)
         law = Law(self, work[0])
@@ -140,11 +132,7 @@ class NoisySpike(nn.Module):
     ) -> State:
         """One step: the state after it, spikes o and the potentials u from which they were drawn.
 
-        Parameters
-        ----------
-        drive : (batch, ...) or (n,), finite
-        state : after the previous step; None: u = 0 and o = 0
-        spikes, generator : as of `forward`
+        drive : (batch, ...) or (n,), finite; state : after the previous step, None: u = 0 and o = 0; the others as of `forward`
 
         >>> from nsnn_neuro import Gaussian
         >>> cell = NoisySpike(Gaussian(1e-3))
@@ -180,7 +168,7 @@ class NoisySpike(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Drive and spikes in the type of the computation."""
         if not isinstance(drive, torch.Tensor) or not drive.is_floating_point():
-            raise NsnnError(f"{name} is {_shown(drive)}: expected a tensor of floats")
+            raise NsnnError(f"{name} is {shown(drive)}: expected a tensor of floats")
         if not torch.isfinite(drive).all():
             raise NsnnError(f"{name} has values that aren't finite: expected finite numbers")
         work = drive.to(torch.promote_types(drive.dtype, torch.float32))
@@ -188,7 +176,7 @@ class NoisySpike(nn.Module):
             return work, None
         forced = torch.as_tensor(spikes, dtype=work.dtype, device=work.device)
         if forced.shape != work.shape or not ((forced == 0) | (forced == 1)).all():
-            raise NsnnError(f"spikes is {_shown(forced)}: expected 0 and 1 of shape {tuple(work.shape)}")
+            raise NsnnError(f"spikes is {shown(forced)}: expected 0 and 1 of shape {tuple(work.shape)}")
         return work, forced
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -314,7 +302,7 @@ class EachStep(nn.Sequential):
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         """All steps at once."""
         if not isinstance(x, torch.Tensor) or x.ndim < 3:
-            raise NsnnError(f"x is {_shown(x)}: expected a tensor (T, batch, ...)")
+            raise NsnnError(f"x is {shown(x)}: expected a tensor (T, batch, ...)")
         return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
@@ -326,10 +314,6 @@ def passes(module: nn.Module, x: Any, k: int, *, seed: int | None = None) -> tor
     module : a net with noisy neurons whose output is a tensor; put batch norm and dropout in `eval()` mode first
     k : whole number >= 1
     seed : whole number, of the noise on CPU and CUDA; torch's generators are left as they were. None: continue them
-
-    Raises
-    ------
-    NsnnError : k or seed that isn't such a number, an output that isn't a tensor
 
     >>> from nsnn_neuro import Uniform
     >>> rates = passes(NoisySpike(Uniform(1.0)), torch.full((1, 1000), 0.5), 20, seed=1)
@@ -351,10 +335,6 @@ def twin(module: nn.Module) -> Any:
     """The twin of a module: a copy whose neurons fire when u > theta, with their family's density as surrogate gradient.
 
     Weights are the same; a learned noise scale becomes that of the family and is no longer learned.
-
-    Raises
-    ------
-    NsnnError : not a module
 
     >>> from nsnn_neuro import Gaussian
     >>> twin(nn.Sequential(nn.Linear(4, 2), NoisySpike(Gaussian(0.4))))[1].noisy
@@ -396,9 +376,7 @@ def _spread(value: Any, like: torch.Tensor, axis: int, name: str) -> Any:
     return tensor.reshape(shape)
 
 
-def _shown(value: Any) -> str:
-    return (
-        f"{value.dtype} of shape {tuple(value.shape)}"
-        if isinstance(value, torch.Tensor)
-        else type(value).__name__
-    )
+def shown(value: Any) -> str:
+    """Type and shape of a tensor, the type of anything else, for messages."""
+    of_tensor = isinstance(value, torch.Tensor)
+    return f"{value.dtype} of shape {tuple(value.shape)}" if of_tensor else type(value).__name__

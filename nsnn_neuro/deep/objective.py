@@ -12,12 +12,7 @@ from ..learning.losses import Loss
 
 
 def check_loss(loss: Any, *, online: bool = False) -> Loss:
-    """Check a loss of labels; `online`: one that is a mean over steps.
-
-    Raises
-    ------
-    NsnnError : anything else
-    """
+    """`loss`, which has to be a loss of labels; `online`: one that is a mean over steps."""
     if not isinstance(loss, Loss):
         raise NsnnError(f"loss = {loss!r}: expected a loss such as losses.rate_mse")
     if loss.targets != "labels":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -35,8 +35,7 @@ def disturbed(
     Parameters
     ----------
     module : a torch.nn.Module, e.g. a `Classifier`
-    delete : probability from 0 to 1 that a spike is deleted
-    insert : probability from 0 to 1 that a spike is inserted in a step without one
+    delete, insert : probability from 0 to 1 that a spike is deleted, and that one is inserted in a step without
     membrane : standard deviation, >= 0, of Gaussian noise added to the drive in each step
     weights : relative standard deviation, >= 0: each weight is multiplied by 1 + weights * a normal number, once
     bits : whole number, 2 or more, or None: weights become the nearest multiple of m / (2^(bits - 1) - 1), m the largest size in
@@ -44,10 +43,6 @@ def disturbed(
     seed : of the weights' noise
 
     Weights are the parameters named "weight" with two axes or more: not biases, nor those of batch norm.
-
-    Raises
-    ------
-    NsnnError : values out of range, a layer that isn't there
 
     >>> from nsnn_neuro import Gaussian
     >>> layer = nn.Linear(8, 8)
@@ -58,11 +53,10 @@ def disturbed(
     if not isinstance(module, nn.Module):
         raise NsnnError(f"module is {type(module).__name__}: expected a torch.nn.Module")
     cells = {name: m for name, m in module.named_modules() if isinstance(m, NoisySpike)}
-    losses, additions = (
-        _for_layers(v, cells, name, 1.0) for v, name in ((delete, "delete"), (insert, "insert"))
-    )
-    noises = _for_layers(membrane, cells, "membrane", np.inf)
-    _check(weights, "weights", np.inf)
+    losses = _for_layers(delete, cells, "delete", fraction)
+    additions = _for_layers(insert, cells, "insert", fraction)
+    noises = _for_layers(membrane, cells, "membrane", non_negative)
+    non_negative(weights, "weights")
     if bits is not None:
         whole(bits, 2, "bits")
     whole(seed, 0, "seed")
@@ -74,9 +68,11 @@ def disturbed(
     try:
         for name, cell in cells.items():
             if noises[name]:
-                handles.append(cell.register_forward_pre_hook(_Jitter(noises[name])))
+                handles.append(cell.register_forward_pre_hook(partial(_jitter, noises[name])))
             if losses[name] or additions[name]:
-                handles.append(cell.register_forward_hook(_Unreliable(losses[name], additions[name])))
+                handles.append(
+                    cell.register_forward_hook(partial(_unreliable, losses[name], additions[name]))
+                )
         generator = torch.Generator().manual_seed(int(seed))
         with torch.no_grad():
             for p in changed:
@@ -94,23 +90,17 @@ def disturbed(
                 p.copy_(was)
 
 
-class _Jitter:
-    def __init__(self, sd: float) -> None:
-        self.sd = sd
-
-    def __call__(self, cell: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        drive, *rest = given
-        return drive + self.sd * torch.randn_like(drive), *rest
+def _jitter(sd: float, cell: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    drive, *rest = given
+    return drive + sd * torch.randn_like(drive), *rest
 
 
-class _Unreliable:
-    def __init__(self, delete: float, insert: float) -> None:
-        self.delete, self.insert = delete, insert
-
-    def __call__(self, cell: nn.Module, given: tuple[Any, ...], o: torch.Tensor) -> torch.Tensor:
-        level = torch.rand(o.shape, dtype=torch.float32, device=o.device)
-        stays, comes = (level >= self.delete).to(o.dtype), (level < self.insert).to(o.dtype)
-        return o * stays + (1 - o) * comes
+def _unreliable(
+    delete: float, insert: float, cell: nn.Module, given: tuple[Any, ...], o: torch.Tensor
+) -> torch.Tensor:
+    level = torch.rand(o.shape, dtype=torch.float32, device=o.device)
+    stays, comes = (level >= delete).to(o.dtype), (level < insert).to(o.dtype)
+    return o * stays + (1 - o) * comes
 
 
 def _coarse(w: torch.Tensor, bits: int) -> torch.Tensor:
@@ -119,14 +109,10 @@ def _coarse(w: torch.Tensor, bits: int) -> torch.Tensor:
     return torch.where(most > 0, (w / unit).round() * unit, w)
 
 
-def _check(value: Any, name: str, most: float) -> float:
-    return fraction(value, name) if most == 1 else non_negative(value, name)
-
-
-def _for_layers(value: Any, cells: Mapping[str, Any], name: str, most: float) -> dict[str, float]:
+def _for_layers(value: Any, cells: Mapping[str, Any], name: str, check: Any) -> dict[str, float]:
     """One number for each layer."""
     if not isinstance(value, Mapping):
-        return dict.fromkeys(cells, _check(value, name, most))
+        return dict.fromkeys(cells, check(value, name))
     if unknown := [layer for layer in value if layer not in cells]:
         raise NsnnError(f"{name} names {unknown[0]!r}: expected layers of NoisySpike, of {', '.join(cells)}")
-    return {layer: _check(value.get(layer, 0.0), f"{name}[{layer!r}]", most) for layer in cells}
+    return {layer: check(value.get(layer, 0.0), f"{name}[{layer!r}]") for layer in cells}

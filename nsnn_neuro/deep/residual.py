@@ -25,10 +25,6 @@ class Residual(nn.Module):
     skip : a module for the path around, such as EachStep(nn.Conv2d(4, 8, 1, bias=False)) where the number of channels changes, or
         `Times`; None: x itself
 
-    Raises
-    ------
-    NsnnError : inner of another kind; when called, paths whose shapes differ
-
     >>> from nsnn_neuro import Gaussian
     >>> block = Residual(nn.Sequential(nn.Linear(2, 2, bias=False), NoisySpike(Gaussian(1e-3), theta=0.5)))
     >>> _ = nn.init.zeros_(block.inner[0].weight)
@@ -72,10 +68,6 @@ class Times(nn.Module):
     """x times a constant, not learned: the weight of an average pooling or of a skip connection.
 
     factor : a number, or an array of the shape of a step (without the batch)
-
-    Raises
-    ------
-    NsnnError : not finite numbers
 
     >>> Times(0.5)(torch.ones(3, 1, 2)).sum().item()
     3.0

@@ -233,10 +233,6 @@ def from_network(
     -------
     nn.Sequential : for each layer "to_NAME", linear, and "NAME", a `NoisySpike`; "block_NAME" is a `Residual` that ends with NAME
 
-    Raises
-    ------
-    NsnnError : any other network
-
     >>> from nsnn_neuro import EscapeNoise, Gaussian, feedforward
     >>> net = from_network(feedforward([4, 3, 2], noise=EscapeNoise(Gaussian(0.4))))
     >>> [name for name, _ in net.named_children()], net(torch.zeros(5, 1, 4, dtype=torch.float64)).shape

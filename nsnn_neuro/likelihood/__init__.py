@@ -19,9 +19,9 @@ Its derivative with respect to the probability of a spike is the learning signal
                                                             learning signal, density, eligibility trace
 
 with f = F' and e_k(t) = da_t/dw_k for fixed spikes and resets: for a hard reset e_k(t) = beta (1 - o_(t-1)) e_k(t-1) + x_k(t).
-These are the three factors of noise-driven learning (`reference.ndl` with reset_path="detached" and this signal), and the
-score-function rule with L = 1. Unlike in network training the gradient is unbiased, because the spikes are data. beta has a trace
-too: e_beta(t) = (1 - o_(t-1)) (m_(t-1) + beta e_beta(t-1)).
+These are the three factors of noise-driven learning (`reference.ndl` with reset_path="detached" and this signal). Unlike in network
+training the gradient is unbiased, because the spikes are data. beta has a trace too:
+e_beta(t) = (1 - o_(t-1)) (m_(t-1) + beta e_beta(t-1)).
 
 The maximum. a is linear in b, w, h and theta. For a log-concave density f (Gaussian, logistic, uniform, triangular) log F and
 log(1 - F) are concave, so for a given beta there is one maximum. Newton's method with safeguards finds it in about ten steps, also
@@ -34,12 +34,9 @@ are in its units (`Gaussian(1.0)`: in noise SDs). Without a membrane (beta = 0) 
 With a membrane the threshold is fitted, since only the effect of b grows after a reset. `NeuronFit.derived` gives ratios such as
 sigma / theta with their errors.
 
-Choices. `cross_validate` chooses bases, families, membranes and ridges by the likelihood of held-out blocks of time;
-`fit_neuron(..., ridge="cv")` chooses the ridge. A basis too coarse for the stimulus costs more than any other choice.
-
-Two layers. `fit_network` puts hidden noisy neurons between the stimulus and the observed ones: output spikes are forced as above,
-hidden spikes are drawn, and noise-driven learning maximises the bound E_hidden[log P(O|hidden)] <= log P(O|x). Fits are scored by
-log P(O|x) itself, from a particle filter.
+Choices. `cross_validate` chooses bases, families, membranes and ridges by the likelihood of held-out blocks of time. A basis too
+coarse for the stimulus costs more than any other choice. `fit_network` puts hidden noisy neurons between the stimulus and the
+observed ones.
 
 Standard errors are from the expected Fisher information along the recorded spikes, I = sum_t f^2 / (F (1 - F)) e e^T.
 
@@ -47,29 +44,6 @@ Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Pillow et al. 2008, doi 1
 doi 10.1162/neco.2006.18.6.1318; Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from .bases import Basis, Exponentials, Lags, RaisedCosines
-from .fit import NeuronFit, fit_neuron
-from .model import NeuronModel
-from .network import NetworkModel, Observed
-from .network_fit import NetworkFit, fit_network
-from .selection import CrossValidation, cross_validate
-from .time_rescaling import Rescaled
-
-__all__ = [
-    "Basis",
-    "CrossValidation",
-    "Exponentials",
-    "Lags",
-    "NetworkFit",
-    "NetworkModel",
-    "NeuronFit",
-    "NeuronModel",
-    "Observed",
-    "RaisedCosines",
-    "Rescaled",
-    "cross_validate",
-    "fit_network",
-    "fit_neuron",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

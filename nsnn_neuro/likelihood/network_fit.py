@@ -142,11 +142,11 @@ def fit_network(
     It maximises the bound E_hidden[log P(O|hidden)] <= log P(O|x) by noise-driven learning (`train` with
     `losses.NegativeLogLikelihood`), along one draw of the hidden spikes at a time. The bound is tight and the rule nearly unbiased
     with many hidden neurons, each of little effect. With two or three strong ones the bound is far below the likelihood, and the
-    rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`: further epochs follow the gradient of log P(O|x) itself,
-    with hidden spikes drawn by a particle filter; they are slower, and without that bias. Compare fits by the held-out score.
+    rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`: further, slower epochs follow the gradient of log P(O|x)
+    itself, with hidden spikes drawn by a particle filter, without that bias. Compare fits by the held-out score.
 
-    The recording is cut into windows, each starting from potentials of 0, as a trial does. Take them long compared with the
-    membranes' memory of 1 / (1 - beta) steps. The rest of a trial is not learned from. Scores are of entire trials.
+    The recording is cut into windows, each starting from potentials of 0. Take them long compared with the membranes' memory of
+    1 / (1 - beta) steps. The rest of a trial is not learned from. Scores are of entire trials.
 
     Parameters
     ----------
@@ -158,13 +158,12 @@ def fit_network(
     window : time; None: 50 steps
     validation : share from 0 to below 1, at the end of each trial, that isn't learned from; its score is `NetworkFit.held_out`
     particles : of that score
-    epochs, batch : whole numbers, of windows, as for `train`
+    epochs, batch, engine, progress : as for `train`; the samples of a batch are windows
     eta : learning rate of Adam, in units of the noise's width 1 / f(0); it goes to 0 with a cosine
     patience, keep : as for `train`, by the bound of the validation data. With patience or keep="best" these data choose the epoch,
         so that `held_out` is too high; hence keep="last"
     refine : whole number of further epochs on the likelihood itself, with 30 particles, in NumPy
     seed : whole number, of first weights, order and hidden spikes
-    engine, progress : as for `train`
 
     Raises
     ------

@@ -81,14 +81,9 @@ def lindner_susceptibility(
     >>> round(chi.real, 6), chi.imag
     (0.854158, 0.0)
     """
-    still, nu, a, b, deviation, tau, refrac, rate = _response(
-        f, mu, sigma, tau_m, v_thresh, v_reset, tau_refrac
-    )
-    log_phi, at_a, at_b = _transform(nu, a, b)
     # nu D_(nu-1) = D_nu' + z/2 D_nu
-    step = at_a + a / 2 - np.exp(log_phi) * (at_b + b / 2)
-    chi = rate / deviation / tau / (nu - 1) * step / -np.expm1(log_phi + nu * refrac)
-    return out(np.where(still, chi.real, chi))
+    cell = _setup(f, mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
+    return _response(cell, 1, lambda nu: nu - 1, lambda nu, z, at_z: at_z + z / 2)
 
 
 def lindner_noise_susceptibility(
@@ -107,19 +102,17 @@ def lindner_noise_susceptibility(
     >>> round(chi.real, 5)
     1.05848
     """
-    still, nu, a, b, deviation, tau, refrac, rate = _response(
-        f, mu, sigma, tau_m, v_thresh, v_reset, tau_refrac
-    )
-    log_phi, at_a, at_b = _transform(nu, a, b)
     # nu (nu-1) D_(nu-2) = z (D_nu' + z/2 D_nu) - nu D_nu
-    step = a * (at_a + a / 2) - nu - np.exp(log_phi) * (b * (at_b + b / 2) - nu)
-    chi = 2 * rate / deviation / tau / (2 - nu) * step / -np.expm1(log_phi + nu * refrac)
+    cell = _setup(f, mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
+    return _response(cell, 2, lambda nu: 2 - nu, lambda nu, z, at_z: z * (at_z + z / 2) - nu)
+
+
+def _response(cell, factor, divisor, term) -> Any:
+    """factor r / sigma / divisor [term(a) - exp(Delta) term(b)] / (1 - F), term divided by D_nu; a real number at f = 0."""
+    f, a, b, sigma, tau, refrac, rate = cell
+    still = f == 0
+    nu = -2j * np.pi * np.where(still, 1e-5 * rate, f)  # its real part is the limit
+    log_phi, at_a, at_b = _transform(nu, a, b)
+    step = term(nu, a, at_a) - np.exp(log_phi) * term(nu, b, at_b)
+    chi = factor * rate / sigma / tau / divisor(nu) * step / -np.expm1(log_phi + nu * refrac)
     return out(np.where(still, chi.real, chi))
-
-
-def _response(f, mu, sigma, tau_m, v_thresh, v_reset, tau_refrac):
-    """Where f is 0, nu (there a tiny one, whose real part has the limit), and what `_setup` gives."""
-    frequency, a, b, deviation, tau, refrac, rate = _setup(f, mu, sigma, tau_m, v_thresh, v_reset, tau_refrac)
-    still = frequency == 0
-    nu = -2j * np.pi * np.where(still, 1e-5 * rate, frequency)
-    return still, nu, a, b, deviation, tau, refrac, rate

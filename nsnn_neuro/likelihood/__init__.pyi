@@ -1,0 +1,31 @@
+from .bases import Basis as Basis
+from .bases import Exponentials as Exponentials
+from .bases import Lags as Lags
+from .bases import RaisedCosines as RaisedCosines
+from .fit import NeuronFit as NeuronFit
+from .fit import fit_neuron as fit_neuron
+from .model import NeuronModel as NeuronModel
+from .network import NetworkModel as NetworkModel
+from .network import Observed as Observed
+from .network_fit import NetworkFit as NetworkFit
+from .network_fit import fit_network as fit_network
+from .selection import CrossValidation as CrossValidation
+from .selection import cross_validate as cross_validate
+from .time_rescaling import Rescaled as Rescaled
+
+__all__ = [
+    "Basis",
+    "CrossValidation",
+    "Exponentials",
+    "Lags",
+    "NetworkFit",
+    "NetworkModel",
+    "NeuronFit",
+    "NeuronModel",
+    "Observed",
+    "RaisedCosines",
+    "Rescaled",
+    "cross_validate",
+    "fit_network",
+    "fit_neuron",
+]
