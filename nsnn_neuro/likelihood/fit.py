@@ -168,10 +168,13 @@ def fit_neuron(
     of earlier spikes (history). `nsnn_neuro.likelihood` has the equations. The parameters are the coefficients of the filters, the
     bias, and beta and theta where they are fitted.
 
-    Start with a stimulus filter only, a generalised linear model: fit_neuron(trains, signal, dt=1*ms, stimulus=RaisedCosines(8,
-    50*ms)). Add history=RaisedCosines(6, 100*ms) for refractoriness and adaptation. Then look at `parameters`, `se`,
-    `stimulus_filter()`, the `score` of spikes that were not fitted, and the test `rescaled().p`. If an error says that the
-    likelihood has no maximum, pass ridge=1.0 or a smaller basis.
+    Start with a stimulus filter only, which is a generalised linear model:
+
+        fit = fit_neuron(trains, signal, dt=1*ms, stimulus=RaisedCosines(8, 50*ms))
+
+    Look at `fit.parameters` and `fit.se`, at `fit.stimulus_filter()`, and at `fit.score` of spikes that were not fitted. Add
+    history=RaisedCosines(6, 100*ms) for refractoriness and adaptation, then test the fit by `fit.rescaled().p`. If an error says
+    that the likelihood has no maximum, pass ridge=1.0 or a smaller basis.
 
     Parameters
     ----------
@@ -205,11 +208,12 @@ def fit_neuron(
     >>> {name: round(value, 1) for name, value in fit.parameters.items()}
     {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
     """
-    strength = None if ridge == "cv" else check_ridge(ridge, 'a number from 0, or "cv"')
+    chosen = isinstance(ridge, str) and ridge == "cv"
+    strength = 0.0 if chosen else check_ridge(ridge, 'a number from 0, or "cv"')
     bases = {"stimulus": stimulus, "history": history, "family": family}
     membrane = {"beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
     model, data = prepared(trains, signal, dt, (t_start, t_stop), **bases, **membrane)
-    if strength is None:
+    if chosen:
         best, tried = best_ridge(model, data, RIDGES, n_folds)
         return replace(fit_data(model, data, best), ridges=tried)
     return fit_data(model, data, strength)
