@@ -11,9 +11,7 @@ import sys
 import types
 from typing import Any
 
-import lazy_loader
-
-from .core import brian_import, deprecated, interrupt
+from .core import brian_import, deprecated, interrupt, lazy
 
 interrupt.end_quietly()
 brian_import.protect()
@@ -21,7 +19,7 @@ deprecated.keep_old_modules()
 
 __version__ = "0.1.0"
 
-_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_find, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
 # Old names, each with the room that warns and gives the new one.
 _OLD = {"Exponential": "models.escape", "Jump": "models.synapses", "Rule": "models.connectivity"}
 

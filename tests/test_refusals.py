@@ -6,7 +6,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
-from brian2 import ms, mV
+from brian2 import ms, mV, nA
 from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
@@ -78,3 +78,70 @@ def test_a_wrong_value_is_refused_with_the_name_of_the_argument(door):
             call(value)
         assert re.search(rf"\b{argument}\b", str(caught.value)), f"{what}: {caught.value}"
         assert len(str(caught.value)) < 1000
+
+
+UNEQUAL = nsnn.to_block([[[0.1, 0.2]]], t_stop=1 * pq.s)
+UNEQUAL.segments += nsnn.to_block([[[0.1]]], t_stop=2 * pq.s).segments
+# what a newcomer writes -> the start of the message
+MESSAGES = {
+    "misspelt name": (lambda: nsnn.WhitNoise, "nsnn_neuro has no 'WhitNoise'; did you mean 'WhiteNoise'?"),
+    "misspelt measure": (
+        lambda: nsnn.measures.fano_facto,
+        "nsnn_neuro.measures has no 'fano_facto'; did you mean 'fano_factor'?",
+    ),
+    "misspelt learner": (
+        lambda: nsnn.learning.Lerner,
+        "nsnn_neuro.learning has no 'Lerner'; did you mean 'Learner'?",
+    ),
+    "misspelt engine": (
+        lambda: nsnn.brian.runing,
+        "nsnn_neuro.brian has no 'runing'; did you mean 'running'?",
+    ),
+    "unit of a stimulus": (
+        lambda: nsnn.Constant(1 * nA),
+        "v of Constant = 1. nA: expected a voltage such as 15*mV, or a plain number such as 0.5",
+    ),
+    "noise without a unit": (
+        lambda: run(noise=nsnn.WhiteNoise(sigma=3.5)),
+        "sigma = 3.5 has no unit: expected a voltage such as 15*mV, the unit of the membrane of this LIF",
+    ),
+    "no noise": (
+        lambda: nsnn.feedforward((2, 2)),
+        "feedforward needs noise: EscapeNoise(Gaussian(0.4)) or the like for all layers except the input, a list with one "
+        "per layer, or None for deterministic neurons",
+    ),
+    "no duration": (
+        lambda: nsnn.simulate(neuron()),
+        "simulate needs duration: time, a whole number of steps dt",
+    ),
+    "no calculus": (
+        lambda: nsnn.MultiplicativeNoise(0.2, -10 * mV),
+        'MultiplicativeNoise needs calculus: "ito" or "stratonovich"',
+    ),
+    "several parameters": (
+        lambda: nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV),
+        "LIF needs v_reset, v_thresh, tau_refrac",
+    ),
+    "two positional": (lambda: nsnn.OUNoise(3 * mV), "OUNoise needs tau_noise: "),
+    "trials of unequal length": (
+        lambda: nsnn.measures.fano_factor(UNEQUAL),
+        "trials last from 1.0 to 2.0 s, and fano_factor compares their counts: pass t_start and t_stop that lie within "
+        "all of them, or a window",
+    ),
+    "a file instead of Blocks": (
+        lambda: nsnn.tabulate("run.nwb", [nsnn.measures.cv]),
+        "blocks = str object: expected a neo.Block, a list or a dict of them (nsnn_neuro.load('run.nwb') makes one)",
+    ),
+    "a file instead of a Block": (
+        lambda: nsnn.measures.cv("run.nwb"),
+        "block = 'run.nwb': expected a neo.Block with one Segment per trial (nsnn_neuro.load('run.nwb') makes one)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MESSAGES)
+def test_the_message_names_what_was_given_and_the_cure(what):
+    call, message = MESSAGES[what]
+    with pytest.raises((NsnnError, AttributeError)) as caught:
+        call()
+    assert str(caught.value).startswith(message)

@@ -8,6 +8,6 @@
 - `FLAGS` (Cython) and `PROGRAM_FLAGS` (C++) are lists of compiler flags, which may be changed in place.
 """
 
-import lazy_loader
+from ..core import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterable
+import re
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Self, TypeVar, cast
 
@@ -144,14 +146,17 @@ def one_of(value: Any, choices: Iterable[Any], name: str) -> Any:
 
 
 def suggest_keywords(function: F) -> F:
-    """Decorator: a misspelt keyword argument is answered with the closest name that the function has.
+    """Decorator: a misspelt or missing argument is answered with the closest name, or with what the docstring says about it.
 
     >>> @suggest_keywords
-    ... def simulate(model, *, trials=1):
-    ...     return trials
+    ... def simulate(model, *, duration, trials=1):
+    ...     "duration : time, a whole number of steps"
     >>> simulate("LIF", trails=3)
     Traceback (most recent call last):
     nsnn_neuro.core.errors.ArgumentError: simulate has no argument 'trails'; did you mean 'trials'?
+    >>> simulate("LIF", trials=3)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.ArgumentError: simulate needs duration: time, a whole number of steps
     """
 
     @functools.wraps(function)
@@ -159,11 +164,9 @@ def suggest_keywords(function: F) -> F:
         try:
             return function(*args, **keywords)
         except TypeError:
-            refuse_unknown(
-                function.__qualname__.removesuffix(".__init__"),
-                keywords,
-                inspect.signature(function).parameters,
-            )
+            name = function.__qualname__.removesuffix(".__init__")
+            parameters = inspect.signature(function).parameters
+            _check_arguments(name, parameters, function.__doc__, args, keywords)
             raise
 
     return cast(F, wrapper)
@@ -177,28 +180,42 @@ def refuse_unknown(function: str, given: Iterable[str], names: Collection[str]) 
             raise ArgumentError(f"{function} has no argument {name!r}{hint}") from None
 
 
-@functools.lru_cache(maxsize=256)
-def _arguments(kind: Any) -> tuple[str, ...]:
-    return tuple(inspect.signature(kind.__init__).parameters)[1:]
+def _check_arguments(
+    function: str,
+    parameters: Mapping[str, inspect.Parameter],
+    doc: str | None,
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+) -> None:
+    """Raise `ArgumentError` for an argument of a call that is unknown or missing."""
+    refuse_unknown(function, keywords, parameters)
+    by_position = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY][: len(args)]
+    required = [n for n, p in parameters.items() if p.default is p.empty and "VAR" not in p.kind.name]
+    missing = [name for name in required if name not in keywords and name not in by_position]
+    if missing:
+        pattern = rf"^( *)(?:\w+, )*{missing[0]}(?:, \w+)* : (.+(?:\n\1 +.+)*)"
+        entry = re.search(pattern, doc or "", re.MULTILINE) if len(missing) == 1 else None
+        meaning = f": {textwrap.shorten(entry[2], 200)}" if entry else ""
+        raise ArgumentError(f"{function} needs {', '.join(missing)}{meaning}") from None
 
 
 @functools.lru_cache(maxsize=256)
-def _positional(kind: Any) -> bool:
-    own = list(inspect.signature(kind.__init__).parameters.values())[1:]
-    return not own or any(p.kind is not p.KEYWORD_ONLY for p in own)
+def _parameters(kind: Any) -> dict[str, inspect.Parameter]:
+    return dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
 
 
 class SuggestsKeywords:
-    """Base of classes that answer a misspelt keyword argument with the closest name that they have."""
+    """Base of classes that answer a misspelt or missing argument as `suggest_keywords` does."""
 
     def __new__(cls, *args: Any, **keywords: Any) -> Self:
-        """Refuse a keyword that `__init__` does not have."""
-        if keywords:
-            refuse_unknown(cls.__name__, keywords, _arguments(cast(Any, cls)))
-        if args and not _positional(cast(Any, cls)):
+        """Refuse arguments that `__init__` does not take; copies are made without arguments."""
+        parameters = _parameters(cast(Any, cls))
+        if args and parameters and all(p.kind is p.KEYWORD_ONLY for p in parameters.values()):
             raise ArgumentError(
-                f"{cls.__name__} takes its arguments by name: {cls.__name__}({_arguments(cast(Any, cls))[0]}=..., ...)"
+                f"{cls.__name__} takes its arguments by name: {cls.__name__}({next(iter(parameters))}=..., ...)"
             )
+        if args or keywords:
+            _check_arguments(cls.__name__, parameters, cls.__doc__, args, keywords)
         return super().__new__(cls)
 
 

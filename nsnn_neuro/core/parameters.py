@@ -89,6 +89,9 @@ class Model(SuggestsKeywords):
         name, value, allowed = field.name, getattr(self, field.name), field.metadata["units"]
         unit = units.unit_of(value)
         if unit not in allowed:
+            if len(allowed) > 1:
+                expected = ", or ".join(map(units.describe, allowed))
+                raise NsnnError(f"{name} of {type(self).__name__} = {value}: expected {expected}")
             unit = allowed[0]
         array = np.asarray(units.si(value, unit, name))
         if array.ndim > 1 or array.size == 0:

@@ -188,6 +188,14 @@ class Trains:
         lengths = self.durations
         return bool(np.ptp(lengths) <= max(1e-9 * lengths.min(), self.resolution))
 
+    def check_durations(self, problem: str, cure: str = "") -> None:
+        """Raise NsnnError with the problem and a further cure unless `lasts_as_long`."""
+        if not self.lasts_as_long():
+            raise NsnnError(
+                f"trials last from {self.durations.min()} to {self.durations.max()} s, {problem}: pass t_start and t_stop "
+                f"that lie within all of them{cure}"
+            )
+
     def window(self) -> tuple[float, float]:
         """(t_start, t_stop) in s shared by all trials; raises NsnnError when trials differ."""
         apart = max(1e-9 * self.durations.min(), self.resolution)

@@ -5,6 +5,7 @@ A `SpikeTrainList` that holds arrays is read as it is, without one object per tr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,13 @@ class Read(NamedTuple):
     """relative spacing of the numbers that the times were stored in"""
 
 
+def block_from(value: Any) -> str:
+    """How to make a Block of a file name or of other values, for the end of a message."""
+    if isinstance(value, str | os.PathLike):
+        return f" (nsnn_neuro.load({shown(os.fspath(value))}) makes one)"
+    return " (to_block makes one from lists of spike times)"
+
+
 def read_segments(block: Any, name: str = "block") -> list[Read]:
     """The spike trains of each segment of a Block.
 
@@ -44,9 +52,9 @@ def read_segments(block: Any, name: str = "block") -> list[Read]:
     NsnnError : not a Block, no segments, different numbers of trains, a time outside a train's own [t_start, t_stop]
     """
     if not isinstance(block, neo.Block):
+        given = shown(block) if isinstance(block, str | os.PathLike) else f"{type(block).__name__} object"
         raise NsnnError(
-            f"{name} = {type(block).__name__} object: expected a neo.Block with one Segment per trial "
-            "(to_block makes one from lists of spike times)"
+            f"{name} = {given}: expected a neo.Block with one Segment per trial{block_from(block)}"
         )
     if len(block.segments) == 0:
         raise NsnnError(f"{name} has no segments: expected one Segment per trial")

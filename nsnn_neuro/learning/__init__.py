@@ -6,6 +6,6 @@
 - `coding` has encoders and decoders, `losses` the losses.
 """
 
-import lazy_loader
+from ..core import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

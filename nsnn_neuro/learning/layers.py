@@ -106,8 +106,8 @@ def _check_rule(projection: Projection, name: str) -> None:
         raise NsnnError(f"noise = {noise}: expected EscapeNoise(Gaussian(0.4)) or the like, or None")
     if noise is None and isinstance(rule, NDL):
         raise NsnnError(
-            f"noise = None: without noise NDL's factor vanishes for {projection.post.name!r}; the deterministic twin learns by "
-            "plasticity=SurrogateGradient(Gaussian(0.4), eta)"
+            f"noise = None: NDL learns through noise, and {projection.post.name!r} has none: give it "
+            "EscapeNoise(Gaussian(0.4)), or train without noise by plasticity=SurrogateGradient(Gaussian(0.4), eta)"
         )
     if noise is not None and noise.family is None:
         raise NsnnError(

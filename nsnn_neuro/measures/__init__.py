@@ -14,6 +14,6 @@ keywords. To add a measure, write it into the file of its topic:
    tests/measures/test_measures_<file>.py against an independent oracle.
 """
 
-import lazy_loader
+from ..core import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -16,6 +16,7 @@ import pandas as pd
 from ..core.checks import check, one_of, options, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
+from ..io.train_arrays import block_from
 from .estimate import Estimate
 from .trains import SilentNeuronWarning, Trains, as_trains
 
@@ -88,9 +89,9 @@ def rows(block: neo.Block, trains: Trains, label: str, function: Any, by: str) -
 
 def _named_blocks(blocks: Any) -> dict[Any, neo.Block]:
     named = blocks if isinstance(blocks, Mapping) else [blocks] if isinstance(blocks, neo.Block) else blocks
-    if not isinstance(named, Iterable) or isinstance(named, np.ndarray):
+    if not isinstance(named, Iterable) or isinstance(named, np.ndarray | str):
         raise NsnnError(
-            f"blocks = {type(blocks).__name__} object: expected a neo.Block, a list or a dict of them"
+            f"blocks = {type(blocks).__name__} object: expected a neo.Block, a list or a dict of them{block_from(blocks)}"
         )
     result = dict(named.items() if isinstance(named, Mapping) else enumerate(named))
     if not result:

@@ -193,10 +193,8 @@ class Projection(SuggestsKeywords):
                 'expected synapse="jump"'
             )
         if synapse.reversal is not None and synapse.unit(synapse.reversal) != target.membrane_unit:
-            raise NsnnError(
-                f"{synapse.reversal} = {getattr(synapse, synapse.reversal)}: the membrane of this {kind} has the unit of "
-                f"{units.describe(target.membrane_unit)}"
-            )
+            name = synapse.reversal
+            raise units.other_than_membrane(name, getattr(synapse, name), target.membrane_unit, kind)
         _sized(synapse, self.post.n, f"postsynaptic population {self.post.name!r}")
 
     def check_sign(self, weight: float | np.ndarray | Distribution, name: str) -> None:

@@ -111,7 +111,7 @@ WRONG = [
         'sigma = "3.5 mV"',
         "sigma = 3.5",
         12,
-        r"sigma = 3.5: the membrane of this LIF has the unit of a voltage",
+        r"sigma = 3.5 has no unit: expected a voltage such as .*, the unit of the membrane of this LIF",
     ),
     (
         '"Constant"\nv = "15 mV"',

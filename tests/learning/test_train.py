@@ -639,7 +639,7 @@ HAZARD = nsnn.EscapeNoise(None, hazard=nsnn.ExponentialHazard(10 * Hz, 0.1))
         ({"seed": -1}, "seed = -1"),
         ({"net": 3}, "net = 3: expected a Network"),
         ({"net": nsnn.feedforward([6, 3], noise=NOISE)}, "'input->layer1': plasticity = None, expected a rule such as NDL"),
-        ({"net": nsnn.feedforward([6, 3], noise=None, plasticity=nsnn.NDL(0.1))}, "noise = None: .*vanishes.*SurrogateGradient"),
+        ({"net": nsnn.feedforward([6, 3], noise=None, plasticity=nsnn.NDL(0.1))}, "noise = None: .* give it EscapeNoise"),
         ({"net": nsnn.feedforward([6, 3], noise=HAZARD, plasticity=nsnn.NDL(0.1))}, "a hazard has no density per step"),
         (
             {"net": nsnn.feedforward([6, 3], noise=nsnn.DoubleNoise(0.3), plasticity=nsnn.NDL(0.1))},

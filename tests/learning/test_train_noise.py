@@ -659,7 +659,7 @@ SURROGATE = nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.1)
         ),
         (
             nsnn.feedforward([6, 3], noise=None, plasticity=nsnn.NDL(0.1, eta_noise=0.1)), {},
-            "noise = None: .*vanishes for 'layer1'",
+            "noise = None: NDL learns through noise, and 'layer1' has none",
         ),
         (
             nsnn.feedforward([6, 3], noise=nsnn.EscapeNoise(Fixed()), plasticity=nsnn.NDL(0.1, eta_noise=0.1)), {},

@@ -106,7 +106,7 @@ def test_families_in_millivolt_are_those_without_units_in_other_words():
     ("make", "words"),
     [
         (lambda: nsnn.WhiteNoise(-1 * mV), "sigma"),
-        (lambda: nsnn.WhiteNoise(1 * ms), "sigma = 1. ms: expected a voltage"),
+        (lambda: nsnn.WhiteNoise(1 * ms), "sigma of .* = 1. ms: expected a voltage"),
         (lambda: nsnn.WhiteNoise(1 * mV, shared=1.5), "shared"),
         (lambda: nsnn.OUNoise(1 * mV, 0 * ms), "tau_noise"),
         (lambda: nsnn.OUNoise(1 * mV, 5), "tau_noise = 5 has no unit"),

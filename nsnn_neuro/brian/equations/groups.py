@@ -75,9 +75,7 @@ def check(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> Non
     elif noise is not None:
         for name in noise.in_membrane_units():
             if noise.unit(name) != unit:
-                raise NsnnError(
-                    f"{name} = {getattr(noise, name)}: the membrane of this {who} has the unit of {units.describe(unit)}"
-                )
+                raise units.other_than_membrane(name, getattr(noise, name), unit, who)
 
 
 def _check_kind(neuron: Neuron, noise: Noise | None, who: str) -> None:

@@ -22,6 +22,7 @@ from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import floats
 from ...core.warn import warn
+from ...io.train_arrays import block_from
 from ..estimate import Estimate, measure
 from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, holds_trials, nan_ratio
 from ..validation import as_labels
@@ -43,17 +44,13 @@ def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str 
     """Counts (n_trials, n_neurons) as floats, of a Block, a Trains or an array."""
     if isinstance(counts, neo.Block | Trains):
         trains = as_trains(counts, t_start, t_stop)
-        if not trains.lasts_as_long():
-            raise NsnnError(
-                f"trials last from {trains.durations.min()} to {trains.durations.max()} s; their counts can't "
-                "be compared: pass t_start and t_stop"
-            )
+        trains.check_durations("so that their counts differ")
         return trains.counts.astype(float)
-    array = floats(counts, name, "a neo.Block or an array (n_trials, n_neurons)")
+    array = floats(
+        counts, name, expected := f"a neo.Block or an array (n_trials, n_neurons){block_from(counts)}"
+    )
     if array.ndim != 2 or array.size == 0:
-        raise NsnnError(
-            f"{name} = {type(counts).__name__} object: expected a neo.Block or an array (n_trials, n_neurons)"
-        )
+        raise NsnnError(f"{name} = {type(counts).__name__} object: expected {expected}")
     if t_start is not None or t_stop is not None:
         raise NsnnError(f"{name} is an array: t_start and t_stop only crop a neo.Block")
     if not np.isfinite(array).all():

@@ -314,12 +314,8 @@ def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: An
             raise NsnnError(f"decoder = {decoder!r}: needs spike trains; give a neo.Block")
         return as_samples(responses, "responses"), False
     trains = as_trains(responses, t_start, t_stop)
-    lasts = trains.t_stop - trains.t_start
-    if not np.isnan(lasts).any() and not trains.lasts_as_long():  # plain arrays don't know how long they last
-        raise NsnnError(
-            f"trials last from {lasts.min()} to {lasts.max()} s, which would be decoded too: pass t_start and t_stop "
-            "that lie within all of them"
-        )
+    if not np.isnan(trains.t_stop - trains.t_start).any():  # plain arrays don't know how long they last
+        trains.check_durations("which would be decoded too")
     if of_trains:
         if width is not None:
             raise NsnnError(f"bin_width = {width}: {type(decoder).__name__} reads the spike times themselves")

@@ -42,13 +42,8 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
                 f"runs from {trains.t_start[k]} to {trains.t_stop[k]} s; take a shorter window or drop the trial"
             )
         trains = trains.crop(start, stop)
-    lengths = trains.durations
-    length = float(lengths.min())
-    if not trains.lasts_as_long():
-        raise NsnnError(
-            f"trials last from {length} to {lengths.max()} s; their words can't be compared: pass t_start and "
-            "t_stop that lie within all of them"
-        )
+    trains.check_durations("so that their words differ in length")
+    length = float(trains.durations.min())
     times = np.clip(trains.times - trains.t_start[trains.trial], 0.0, length)
     n = trains.n_trials
     return replace(trains, times=times, t_start=np.zeros(n), t_stop=np.full(n, length))

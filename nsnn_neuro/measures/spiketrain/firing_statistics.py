@@ -281,11 +281,7 @@ def fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
     """Sums over trials of counts and squared counts in windows, and the Fano factor as their function."""
     whole(ddof, 0, "ddof", 1)
     if window is None:
-        if not trains.lasts_as_long():
-            raise NsnnError(
-                f"trials last from {trains.durations.min()} to {trains.durations.max()} s; their counts "
-                "can't be compared: pass t_start and t_stop, or a window"
-            )
+        trains.check_durations("and fano_factor compares their counts", ", or a window")
         number = np.ones_like(trains.durations)
         total, square = trains.counts, trains.counts**2
     else:

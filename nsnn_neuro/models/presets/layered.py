@@ -44,7 +44,8 @@ def feedforward(
     Parameters
     ----------
     sizes : numbers of neurons, input first, at least two
-    noise : noise model of all layers except the input, or a list with one per layer
+    noise : EscapeNoise(Gaussian(0.4)) or the like for all layers except the input, a list with one per layer, or None for
+        deterministic neurons
     neuron : neuron model of all layers except the input
     plasticity : the learning rule of all projections, such as `NDL(0.01)`, or None
     weights : list of arrays of shape (n_pre, n_post), one per layer except the input; None: normal with mean 0 and standard
