@@ -69,7 +69,7 @@ def test_units_and_plain_data():
         (lambda: Normal(0.1, -0.2), "sd = -0.2: expected zero or a positive value"),
         (lambda: Normal(None, 0.2), "mean = None"),
         (lambda: Normal(0.1, None), "sd = None"),
-        (lambda: Normal(2 * Hz, 1 * Hz), "mean = 2. Hz: expected a voltage"),
+        (lambda: Normal(2 * Hz, 1 * Hz), "mean of .* = 2. Hz: expected a voltage"),
         (lambda: Normal([0.1, 0.2], 0.2), r"mean = \[0.1, 0.2\]: expected one number"),
         (lambda: Normal(0.1, 0.2, low=1.0, high=0.0), "low = 1.0: expected a value below high = 0.0"),
         (lambda: Normal(0.0, 0.1, low=1.0), "only a fraction .* lies between them"),

@@ -86,7 +86,7 @@ def test_the_unit_of_a_weight(synapse, unit):
     [
         (lambda: ExponentialSynapse(0 * ms), r"tau_syn = 0. s: expected a positive value"),
         (lambda: AlphaSynapse(5), "tau_syn = 5 has no unit: expected a time"),
-        (lambda: ConductanceSynapse(5 * ms, 5 * Hz), "e_rev = 5. Hz: expected a voltage"),
+        (lambda: ConductanceSynapse(5 * ms, 5 * Hz), "e_rev of .* = 5. Hz: expected a voltage"),
         (lambda: ConductanceSynapse([1, 2] * ms, [0, 1, 2] * mV), "tau_syn has 2, e_rev has 3 values"),
     ],
 )
