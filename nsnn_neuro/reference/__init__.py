@@ -28,12 +28,10 @@ are exact for one step of an output layer and a loss that is affine in each spik
 differs from E[L | o = 1] - E[L | o = 0]:
 
 - through a layer above, by the curvature of F over the effect of a spike. This bias vanishes as weight / sigma -> 0: it is small
-for
-  many weak synapses and large for few strong ones (for one synapse of weight 1 and sigma 0.4 NDL is 0.58 of the gradient);
+  for many weak synapses and large for few strong ones (for one synapse of weight 1 and sigma 0.4 NDL is 0.58 of the gradient);
 - through the reset of the neuron, a jump of beta u or beta theta for any strength of synapses. This bias vanishes as sigma grows:
-for
-  two steps of an output neuron as sigma^-3; with reset_path="detached", which omits the path, as sigma^-1 (for sigma 0.4 and drive
-  0.8 NDL is 1.6 % and 20 % too large);
+  for two steps of an output neuron as sigma^-3; with reset_path="detached", which omits the path, as sigma^-1 (for sigma 0.4 and
+  drive 0.8 NDL is 1.6 % and 20 % too large);
 - by the curvature of the loss in each spike.
 
 Local traces of a recurrent layer omit the paths through its other neurons, an error of the order of the recurrent weights: with six

@@ -12,16 +12,16 @@ from .model import (
     Layer,
     States,
     as_input,
-    as_spikes,
     check_few,
     eligibility,
+    follow,
     layers,
     likelihood,
     numbered,
     run,
     split,
 )
-from .rules import loss_values, value_of
+from .rules import loss_values, three_factors, value_of
 
 _AT_ONCE = 2**12  # patterns per batch
 
@@ -49,16 +49,10 @@ def score_function(
 ) -> list[Any]:
     """Score-function estimate of dE[L]/dW from drawn spikes: (L - baseline) sum_t (o - p) / (p (1 - p)) f e, spikes in e fixed.
 
-    Unbiased for any loss, of which only the value is used; -L is the reward of a reward-modulated rule.
+    Unbiased for any loss, of which only the value is used; -L is the reward of a reward-modulated rule. Returns gradients as `bptt`
+    does.
 
-    Parameters
-    ----------
-    W, x, spikes, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`
     baseline : a number that does not depend on the spikes; it changes only the variance
-
-    Returns
-    -------
-    gradients : as for `ndl`
 
     Source: Williams 1992, doi 10.1007/BF00992696; Pfister et al. 2006, doi 10.1162/neco.2006.18.6.1318
 
@@ -67,13 +61,9 @@ def score_function(
     >>> score_function([[[0.5]]], [[1.0]], [[[1]]], lambda o: o[0].sum(), Uniform(1.0), **layer)[0].tolist()
     [[2.0]]
     """
-    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
-    x = as_input(x, net)
-    states = run(net, x, as_spikes(spikes, net, x.shape[-2]))
-    value = loss_values(loss, [s.o for s in states]) - baseline
-    return split(
-        [value[..., None, None] * _score(m, s) for m, s in zip(net, states, strict=True)], net, recurrent
-    )
+    net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    value = (loss_values(loss, [s.o for s in states]) - baseline)[..., None, None]
+    return split([value * _score(m, s) for m, s in zip(net, states, strict=True)], net, recurrent)
 
 
 def local_expectation(
@@ -99,17 +89,11 @@ def local_expectation(
       (A_1 L|o=1 - A_0 L|o=0) / (p A_1 + (1 - p) A_0); unbiased
     - "fixed": they are kept; exact for spikes without effect on later spikes (A_1 = A_0), biased otherwise
 
-    Parameters
-    ----------
-    W, x, spikes, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`
-
-    Returns
-    -------
-    gradients : as for `ndl`
+    Returns gradients as `bptt` does.
 
     Raises
     ------
-    NsnnError : more than 2^20 patterns with later="exact"; as in `forward`
+    NsnnError : more than 2^20 patterns with later="exact"
 
     Source: Titsias & Lazaro-Gredilla 2015, arXiv:1503.01494
 
@@ -119,22 +103,20 @@ def local_expectation(
     [[0.5]]
     """
     difference = _LATER[one_of(later, list(_LATER), "later")]
-    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
-    x = as_input(x, net)
-    states = run(net, x, as_spikes(spikes, net, x.shape[-2]))
+    net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    x = states[0].z[..., : net[0].n_pre]
     gradients = []
-    for k, (layer, s) in zip(range(len(net)), zip(net, states, strict=True), strict=True):
+    for k, layer in zip(range(len(net)), net, strict=True):
+        s = states[k]
         gain = np.empty_like(s.o)
         for *sample, t, j in np.ndindex(s.o.shape):
             one = tuple(sample)
-            here = np.broadcast_to(x, (*s.o.shape[:-2], *x.shape[-2:]))[one]
-            gain[(*one, t, j)] = difference(net, here, [r.o[one] for r in states], loss, (k, t, j))
-        gradients.append(
-            np.einsum("...tj,...tj,...tij->...ij", gain, s.f, eligibility(layer, s, exact=False))
-        )
+            gain[(*one, t, j)] = difference(net, x[one], [r.o[one] for r in states], loss, (k, t, j))
+        gradients.append(three_factors(gain, layer, s, exact=False))
     return split(gradients, net, recurrent)
 
 
+Net = list[Layer]
 Spike = tuple[int, int, int]  # layer, step, neuron
 
 
@@ -145,15 +127,11 @@ def _set(o: list[np.ndarray], spike: Spike, value: float) -> list[np.ndarray]:
     return pattern
 
 
-def _fixed(
-    net: list[Layer], x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike
-) -> float:
+def _fixed(net: Net, x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike) -> float:
     return value_of(loss, _set(o, spike, 1.0)) - value_of(loss, _set(o, spike, 0.0))
 
 
-def _weighted(
-    net: list[Layer], x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike
-) -> float:
+def _weighted(net: Net, x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike) -> float:
     both = [_set(o, spike, value) for value in (0.0, 1.0)]
     states = [run(net, x, pattern) for pattern in both]
     k, t, j = spike
@@ -165,17 +143,15 @@ def _weighted(
     return (a1 * value_of(loss, both[1]) - a0 * value_of(loss, both[0])) / (p * a1 + (1 - p) * a0)
 
 
-def _exact(
-    net: list[Layer], x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike
-) -> float:
+def _exact(net: Net, x: np.ndarray, o: list[np.ndarray], loss: Callable[..., Any], spike: Spike) -> float:
     k, t, _ = spike
     sizes, n_steps = [m.n for m in net], x.shape[-2]
     check_few(sizes, n_steps)
     first = t * sum(sizes) + sum(sizes[: k + 1])  # the first spike drawn later, in the order of `numbered`
     free = numbered(np.arange(2 ** (n_steps * sum(sizes) - first)) << first, sizes, n_steps)
     is_later = [np.zeros((n_steps, n), dtype=bool) for n in sizes]
-    for m, mask in zip(range(len(net)), is_later, strict=True):
-        mask[t + (m <= k) :] = True
+    for m in range(len(net)):
+        is_later[m][t + (m <= k) :] = True
     mean = []
     for value in (0.0, 1.0):
         kept = _set(o, spike, value)
@@ -201,19 +177,11 @@ def enumerate(
 ) -> tuple[float, list[Any], float]:
     """Exact E[L], dE[L]/dW and sum of P(O|x) over all spike patterns O: dE[L]/dW = sum_O P(O|x) L(O) dlog P(O|x)/dW.
 
-    Parameters
-    ----------
-    W, x, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`; x without samples: (T, n_in)
-
-    Returns
-    -------
-    expected_loss : float
-    gradients : list of arrays shaped as W; with recurrent weights followed by those of `recurrent`, None where that has None
-    total_probability : float, 1 to rounding
+    x without samples: (T, n_in). Returns a float, gradients as `bptt` does, and a float that is 1 to rounding.
 
     Raises
     ------
-    NsnnError : more than 2^20 patterns, as in `forward`
+    NsnnError : more than 2^20 patterns
 
     >>> from nsnn_neuro import Uniform
     >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
@@ -221,7 +189,7 @@ def enumerate(
     >>> mean, gradient.tolist(), total
     (0.25, [[0.5]], 1.0)
     """
-    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
+    net = layers(W, family, recurrent, beta=beta, theta=theta, reset=reset)
     x = as_input(x, net)
     sizes, n_steps = [m.n for m in net], x.shape[-2]
     check_few(sizes, n_steps)

@@ -45,20 +45,10 @@ class Layer:
     theta: Any
     reset: Reset
 
-    @property
-    def n(self) -> int:
-        """Number of neurons."""
-        return self.w.shape[1]
-
-    @property
-    def is_recurrent(self) -> bool:
-        """Whether the layer receives its own spikes of the previous step."""
-        return len(self.w) > self.n_pre
-
-    @property
-    def recurrent(self) -> np.ndarray:
-        """Recurrent weights (n, n), or (0, n) if there are none."""
-        return self.w[self.n_pre :]
+    def __post_init__(self) -> None:
+        self.n = self.w.shape[1]
+        self.recurrent = self.w[self.n_pre :]  # (n, n), or (0, n) if there are none
+        self.is_recurrent = len(self.recurrent) > 0
 
 
 @dataclasses.dataclass
@@ -72,9 +62,9 @@ class States:
     f: np.ndarray
 
 
-def layers(W: Any, family: Any, *, beta: Any, theta: Any, reset: Any, recurrent: Any = None) -> list[Layer]:
+def layers(W: Any, family: Any, recurrent: Any = None, *, beta: Any, theta: Any, reset: Any) -> list[Layer]:
     """The layers of the network, from checked arguments."""
-    rule = RESETS[one_of(reset, list(RESETS), "reset")]
+    rule = RESETS[one_of(reset, RESETS, "reset")]
     if not isinstance(W, list | tuple) or not W:
         got = "an empty list" if isinstance(W, list | tuple) else type(W).__name__
         raise NsnnError(f"W is {got}: expected a list of arrays (n_pre, n_post), one for each layer")
@@ -84,10 +74,8 @@ def layers(W: Any, family: Any, *, beta: Any, theta: Any, reset: Any, recurrent:
         raise NsnnError(
             f"recurrent = {recurrent!r}: expected None or a list of {len(W)}, an array or None for each layer"
         )
-    families, betas, thetas = (
-        _for_each_layer(value, len(W), name)
-        for value, name in ((family, "family"), (beta, "beta"), (theta, "theta"))
-    )
+    options = {"family": family, "beta": beta, "theta": theta}
+    families, betas, thetas = (_for_each_layer(value, len(W), name) for name, value in options.items())
     for k, (before, w) in enumerate(itertools.pairwise(weights), 1):
         if len(w) != before.shape[1]:
             raise NsnnError(
@@ -95,14 +83,14 @@ def layers(W: Any, family: Any, *, beta: Any, theta: Any, reset: Any, recurrent:
             )
     return [
         Layer(
-            np.vstack([weights[k], _loop(loops[k], weights[k].shape[1], f"recurrent[{k}]")]),
-            len(weights[k]),
+            np.vstack([w, _loop(loops[k], w.shape[1], f"recurrent[{k}]")]),
+            len(w),
             _family(families[k]),
-            _value(betas[k], weights[k].shape[1], "beta", 0.0, 1.0, "a value from 0 to 1"),
-            _value(thetas[k], weights[k].shape[1], "theta", -np.inf, np.inf, "a finite number"),
+            _value(betas[k], w.shape[1], "beta", 0.0, 1.0, "a value from 0 to 1"),
+            _value(thetas[k], w.shape[1], "theta", -np.inf, np.inf, "a finite number"),
             rule,
         )
-        for k in range(len(weights))
+        for k, w in enumerate(weights)
     ]
 
 
@@ -127,11 +115,8 @@ def _family(value: Any) -> Family:
 
 def _value(value: Any, n: int, name: str, least: float, most: float, expected: str) -> np.ndarray:
     array = np.asarray(value)
-    if (
-        array.dtype.kind not in "iuf"
-        or array.shape not in ((), (n,))
-        or not np.all((array >= least) & (array <= most) & np.isfinite(array))
-    ):
+    fits = array.dtype.kind in "iuf" and array.shape in ((), (n,))
+    if not fits or not np.all((array >= least) & (array <= most) & np.isfinite(array)):
         raise NsnnError(f"{name} = {value!r}: expected {expected}, for all or for each of {n} neurons")
     return array.astype(float)
 
@@ -156,19 +141,15 @@ def _for_each_layer(value: Any, n: int, name: str) -> list[Any]:
 def as_input(x: Any, net: list[Layer]) -> np.ndarray:
     """`x` as floats, (..., T, n_in)."""
     array = np.asarray(x)
-    if (
-        array.dtype.kind not in "biuf"
-        or array.ndim < 2
-        or array.shape[-1] != net[0].n_pre
-        or not array.shape[-2]
-    ):
+    fits = array.dtype.kind in "biuf" and array.ndim >= 2 and array.shape[-1] == net[0].n_pre
+    if not fits or not array.shape[-2]:
         raise NsnnError(f"x has shape {array.shape}: expected (T, {net[0].n_pre}), T of at least 1")
     if not np.all(np.isfinite(array)):
         raise NsnnError("x has values that aren't finite: expected finite numbers")
     return array.astype(float)
 
 
-def as_spikes(spikes: Any, net: list[Layer], n_steps: int, *, all_layers: bool = True) -> list[Any]:
+def as_spikes(spikes: Any, net: list[Layer], n_steps: int, *, all_layers: bool) -> list[Any]:
     """The spikes of each layer as floats, (..., T, n)."""
     if not isinstance(spikes, list | tuple) or len(spikes) != len(net):
         raise NsnnError(
@@ -215,6 +196,20 @@ def run(net: list[Layer], x: np.ndarray, spikes: list[Any], random: Any = None) 
     return states
 
 
+def follow(
+    W: Any, x: Any, spikes: Any, family: Any, recurrent: Any, **neuron: Any
+) -> tuple[list[Layer], list[States]]:
+    """The layers and, along the given spikes, their states, from arguments that are checked."""
+    net = layers(W, family, recurrent, **neuron)
+    x = as_input(x, net)
+    return net, run(net, x, as_spikes(spikes, net, x.shape[-2], all_layers=True))
+
+
+def is_exact(path: Any, name: str) -> bool:
+    """Whether a path is "exact", not "detached"."""
+    return bool(one_of(path, ["exact", "detached"], name) == "exact")
+
+
 def carried(layer: Layer, s: States, t: int, exact: bool) -> np.ndarray:
     """du(t)/du(t-1) within a neuron, (..., n): through the membrane and, if exact, through the reset as if do/du were f."""
     u, o, f = (a[..., t - 1, :] for a in (s.u, s.o, s.f))
@@ -254,28 +249,23 @@ def forward(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Potentials and spikes: u(t) = beta kept(t-1) + z(t) W, o(t) = 1 with probability F(u(t) - theta).
 
-    Parameters
-    ----------
-    W, x, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`; dimensionless
-    spikes : None, or a list of (T, n) arrays to be taken for the spikes drawn; None within it for a layer that is drawn
-    seed : of the draws; None: another each time
+    Arguments of all functions: see `nsnn_neuro.reference`. Returns u and o, lists of (T, n) arrays.
 
-    Returns
-    -------
-    u, o : lists of (T, n) arrays
+    spikes : None, or a list of (T, n) arrays of given spikes; None in the list for a layer whose spikes are drawn
+    seed : of the draws; None: another each time
 
     Raises
     ------
-    NsnnError : shapes that don't fit, values out of range
+    NsnnError : shapes that don't fit, values out of range; so in all functions
 
     >>> from nsnn_neuro import Gaussian
     >>> u, o = forward([[[0.6]]], [[1], [1], [1]], Gaussian(1e-9), beta=0.5, theta=0.8, reset="hard")
     >>> u[0][:, 0].round(6).tolist(), o[0][:, 0].tolist()
     ([0.6, 0.9, 0.6], [0.0, 1.0, 0.0])
     """
-    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
+    net = layers(W, family, recurrent, beta=beta, theta=theta, reset=reset)
     x = as_input(x, net)
-    given = [None] * len(net) if spikes is None else as_spikes(spikes, net, x.shape[-2], all_layers=False)
+    given = as_spikes([None] * len(net) if spikes is None else spikes, net, x.shape[-2], all_layers=False)
     states = run(net, x, given, np.random.default_rng(seed))
     return [s.u for s in states], [s.o for s in states]
 
@@ -293,15 +283,11 @@ def probability(
 ) -> np.ndarray:
     """P(O|x), the product over layers, steps and neurons of p^o (1 - p)^(1 - o), p = F(u - theta); one for each sample.
 
-    Arguments and errors as of `forward`.
-
     >>> from nsnn_neuro import Uniform
     >>> float(probability([[[0.5]]], [[1.0]], [[[1]]], Uniform(1.0), beta=0.5, theta=1.0, reset="hard"))
     0.25
     """
-    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
-    x = as_input(x, net)
-    return likelihood(run(net, x, as_spikes(spikes, net, x.shape[-2])))
+    return likelihood(follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)[1])
 
 
 def likelihood(states: list[States], only: list[np.ndarray] | None = None) -> np.ndarray:
@@ -330,10 +316,8 @@ def traces(
     Hard reset: e(t) = beta [1 - o(t-1) - u(t-1) f(t-1)] e(t-1) + z(t); subtractive: e(t) = beta [1 - theta f(t-1)] e(t-1) + z(t).
     With reset_path="detached" the term in f is dropped: that is the derivative with spikes held fixed.
 
-    Returns
-    -------
-    e : list of arrays (T, n_pre, n_post) in the order of W; with recurrent weights it goes on with (T, n, n) for each of those,
-        None where that has None
+    Returns a list of arrays (T, n_pre, n_post) in the order of W; with recurrent weights followed by an array (T, n, n) or None for
+    each of `recurrent`.
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Bellec et al. 2020, doi 10.1038/s41467-020-17236-y (detached)
 
@@ -342,19 +326,13 @@ def traces(
     >>> traces([[[0.5]]], [[1.0], [1.0]], [[[0], [0]]], Uniform(1.0), **layer)[0][:, 0, 0].tolist()
     [1.0, 1.375]
     """
-    net = layers(W, family, beta=beta, theta=theta, reset=reset, recurrent=recurrent)
-    exact = one_of(reset_path, ["exact", "detached"], "reset_path") == "exact"
-    x = as_input(x, net)
-    states = run(net, x, as_spikes(spikes, net, x.shape[-2]))
+    net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    exact = is_exact(reset_path, "reset_path")
     return split([eligibility(m, s, exact) for m, s in zip(net, states, strict=True)], net, recurrent)
 
 
 def patterns(W: Sequence[Any], n_steps: int) -> list[np.ndarray]:
-    """All spike patterns of a network in n_steps: a list of arrays (2^N, T, n) of 0 and 1, N = T times the number of neurons.
-
-    Raises
-    ------
-    NsnnError : more than 2^20 patterns
+    """All spike patterns of a network in n_steps: a list of arrays (2^N, T, n) of 0 and 1, N = T times the number of neurons <= 20.
 
     >>> [o.shape for o in patterns([[[1.0, 1.0]], [[1.0], [1.0]]], 2)]
     [(64, 2, 2), (64, 2, 1)]

@@ -10,12 +10,10 @@ import numpy as np
 
 from ..core.checks import one_of
 from ..core.errors import NsnnError
-from .model import Layer, States, as_input, as_spikes, carried, eligibility, layers, run, split
+from .model import Layer, States, carried, eligibility, follow, is_exact, split
 
-_PATHS = ["exact", "detached"]
-_STEPS = 0.5 ** np.arange(
-    3, 7
-)  # of the central differences; Richardson extrapolation removes h^2, h^4 and h^6
+# steps of the central differences; Richardson extrapolation removes h^2, h^4 and h^6
+_STEPS = 0.5 ** np.arange(3, 7)
 
 
 def value_of(loss: Callable[..., Any], o: list[np.ndarray]) -> float:
@@ -34,9 +32,8 @@ def value_of(loss: Callable[..., Any], o: list[np.ndarray]) -> float:
 
 def loss_values(loss: Callable[..., Any], o: list[np.ndarray]) -> np.ndarray:
     """The loss of each sample."""
-    batch = np.broadcast_shapes(*(a.shape[:-2] for a in o))
-    values = np.empty(batch)
-    for index in np.ndindex(batch):
+    values = np.empty(o[0].shape[:-2])
+    for index in np.ndindex(values.shape):
         values[index] = value_of(loss, [a[index] for a in o])
     return values
 
@@ -75,14 +72,6 @@ def _differences(loss: Callable[..., Any], o: list[np.ndarray]) -> list[np.ndarr
     return gradients
 
 
-def _prepare(
-    W: Any, x: Any, spikes: Any, family: Any, recurrent: Any, **neuron: Any
-) -> tuple[list[Layer], list[States]]:
-    net = layers(W, family, recurrent=recurrent, **neuron)
-    x = as_input(x, net)
-    return net, run(net, x, as_spikes(spikes, net, x.shape[-2]))
-
-
 def bptt(
     W: Sequence[Any],
     x: Any,
@@ -99,19 +88,10 @@ def bptt(
 ) -> list[Any]:
     """dL/dW by backpropagation through time along the given spikes, as if do/du were f(u - theta) (a surrogate gradient).
 
-    Parameters
-    ----------
-    W, x, spikes, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`
     reset_path : "detached": spikes in the reset count as constants
     recurrent_path : "detached": spikes in the recurrent input count as constants
 
-    Returns
-    -------
-    gradients : list of arrays shaped as W; with recurrent weights followed by those of `recurrent`, None where that has None
-
-    Raises
-    ------
-    NsnnError : inconsistent shapes, values out of range, unknown options
+    Returns a list of arrays shaped as W; with recurrent weights followed by those of `recurrent`, None where that has None.
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Neftci et al. 2019, doi 10.1109/MSP.2019.2931595
 
@@ -121,9 +101,9 @@ def bptt(
     >>> bptt([[[0.5]]], x, spikes, lambda o: o[0][1, 0], Uniform(1.0), **layer)[0].tolist()
     [[0.6875]]
     """
-    net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
-    through_reset = one_of(reset_path, _PATHS, "reset_path") == "exact"
-    through_loops = one_of(recurrent_path, _PATHS, "recurrent_path") == "exact"
+    net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    through_reset = is_exact(reset_path, "reset_path")
+    through_loops = is_exact(recurrent_path, "recurrent_path")
     by_o = loss_gradients(loss, [s.o for s in states])
     by_u = [np.zeros_like(s.u) for s in states]
     n_steps = states[0].u.shape[-2]
@@ -177,9 +157,8 @@ def signals(
     >>> [d.tolist() for d in signals(chain, [[1.0]], [[[1]], [[0]]], lambda o: o[1].sum(), Uniform(1.0), **layer)]
     [[[0.25]], [[1.0]]]
     """
-    net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
-    exact = one_of(reset_path, _PATHS, "reset_path") == "exact"
-    return _signals(net, states, loss, exact, signal, future, feedback)
+    net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    return _signals(net, states, loss, is_exact(reset_path, "reset_path"), signal, future, feedback)
 
 
 def _signals(
@@ -242,20 +221,13 @@ def ndl(
 
     Parameters
     ----------
-    W, x, spikes, loss, family, beta, theta, reset, recurrent : see `nsnn_neuro.reference`
     reset_path : "exact" or "detached", for the trace (and for future effects in the signal)
     signal : "transport", "random" or "broadcast", the signal of hidden layers, see `signals`; for a rule that only uses the value
         of the loss see `score_function`
     future : include effects of a spike on later steps of the layer above in the signal; not used with "broadcast"
     feedback : for "random" and "broadcast" a list of arrays, one per hidden layer, see `signals`
 
-    Returns
-    -------
-    gradients : list of arrays shaped as W; with recurrent weights followed by those of `recurrent`, None where that has None
-
-    Raises
-    ------
-    NsnnError : inconsistent shapes, values out of range, unknown options
+    Returns gradients as `bptt` does.
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 
@@ -265,17 +237,16 @@ def ndl(
     >>> ndl([[[0.5]]], x, spikes, lambda o: o[0][1, 0], Uniform(1.0), **layer)[0].tolist()
     [[0.6875]]
     """
-    net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
-    exact = one_of(reset_path, _PATHS, "reset_path") == "exact"
+    net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    exact = is_exact(reset_path, "reset_path")
     deltas = _signals(net, states, loss, exact, signal, future, feedback)
-    return split(
-        [
-            np.einsum("...tj,...tj,...tij->...ij", delta, s.f, eligibility(m, s, exact))
-            for delta, s, m in zip(deltas, states, net, strict=True)
-        ],
-        net,
-        recurrent,
-    )
+    gradients = [three_factors(delta, m, s, exact) for delta, m, s in zip(deltas, net, states, strict=True)]
+    return split(gradients, net, recurrent)
+
+
+def three_factors(delta: np.ndarray, layer: Layer, s: States, exact: bool) -> np.ndarray:
+    """sum_t delta_j(t) f(u_j(t) - theta) e_ij(t) of a layer, (..., rows of w, n)."""
+    return np.einsum("...tj,...tj,...tij->...ij", delta, s.f, eligibility(layer, s, exact))
 
 
 def noise_scale(
@@ -298,19 +269,15 @@ def noise_scale(
 
     Forward in time: dL/dlog s = sum_t delta(t) f(t) [e(t) - x(t)], with the trace e(t) = du(t)/dlog s through the reset of the
     neuron. Hard: e(t) = beta [(1 - o - u f) e + u x f](t-1); subtractive: e(t) = beta [(1 - theta f) e + theta x f](t-1); with
-    reset_path="detached" e = 0. Arguments and errors as for `ndl`.
-
-    Returns
-    -------
-    gradients : list of arrays (n,), one per layer
+    reset_path="detached" e = 0. Arguments as for `ndl`. Returns a list of arrays (n,), one per layer.
 
     >>> from nsnn_neuro import Uniform
     >>> layer = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
     >>> noise_scale([[[0.5]]], [[1.0]], [[[1]]], lambda o: o[0].sum(), Uniform(1.0), **layer)[0].tolist()
     [0.25]
     """
-    net, states = _prepare(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
-    exact = one_of(reset_path, _PATHS, "reset_path") == "exact"
+    net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
+    exact = is_exact(reset_path, "reset_path")
     deltas = _signals(net, states, loss, exact, signal, future, feedback)
     gradients = []
     for delta, s, m in zip(deltas, states, net, strict=True):
