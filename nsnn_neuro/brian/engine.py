@@ -33,19 +33,15 @@ from ..core.progress import progress_bar
 from ..core.warn import warn
 from . import cython_target, global_state, philox, standalone
 
-brian_device: Any = importlib.import_module(
-    "brian2.devices.device"
-)  # the package holds a proxy under this name
+# the package holds a proxy under this name
+brian_device: Any = importlib.import_module("brian2.devices.device")
 
 _SMOOTH = (Path(__file__).parent / "vector_math.h").read_text(encoding="utf-8")
 # By default GCC does not vectorise loops over more than a few arrays, and treats the loops of Cython functions, which follow many
 # error checks, as cold code
 FLAGS = ["--param=vect-max-version-for-alias-checks=1000", "--param=builtin-expect-probability=100"]
-PROGRAM_FLAGS = [
-    *FLAGS,
-    "-funroll-loops",
-]  # for scalar loops of C++ programs, mainly those over thresholds
-
+# -funroll-loops: for scalar loops of C++ programs, mainly those over thresholds
+PROGRAM_FLAGS = [*FLAGS, "-funroll-loops"]
 ENGINES = ("cython", "numpy", "cpp")
 
 
@@ -131,119 +127,67 @@ def dtype() -> str:
     return str(np.dtype(prefs.core.default_float_dtype).name)
 
 
-_C_ARGUMENTS = (
-    "int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0, int32_t key1"
-)
-
-
-def _in_turn(pyfunc: Callable, c_name: str) -> Function:
-    """A keyed draw whose first argument selects one of four steps."""
-
-    def numpy_target(turn, step, neuron, trial, point, stream, key0, key1):
-        return pyfunc(turn, step, neuron, trial, point, stream, np.ravel(key0)[0], np.ravel(key1)[0])
-
+def unitless(numpy_target: Callable, types: list[str], *, stateless: bool = True) -> Function:
+    """A function of Brian2 with the NumPy target's implementation; arguments of these types and result have no unit."""
     function = Function(
-        pyfunc,
-        arg_units=[1] * 8,
-        return_unit=1,
-        arg_types=["integer"] * 8,
-        return_type="float",
-        stateless=True,
-    )
-    _implement(function, numpy_target, c_name, f"int32_t turn, {_C_ARGUMENTS}")
-    return function
-
-
-def _chosen_in_turn() -> Function:
-    def numpy_target(step, *numbers):
-        return numbers[int(np.ravel(step)[0]) % 4]
-
-    function = Function(
-        numpy_target, arg_units=[1] * 5, return_unit=1, arg_types=["integer", *["float"] * 4], return_type="float", stateless=True
-    )  # fmt: skip
-    names = ("first", "second", "third", "fourth")
-    _implement(
-        function,
         numpy_target,
-        "nsnn_in_turn",
-        "int64_t step, " + ", ".join(f"double {name}" for name in names),
-    )
-    return function
-
-
-_PATH = ("jumps", "weight", "jumps_inh", "weight_inh", "drift", "room")
-_PASSAGE = (
-    "stream_shared", "way", "kick", "now", "later", "room", "room_end", "pieces", "keep", "ebb", "pull", "lapse", "root_ii",
-    "root_vi", "root_vv", "far", "full", "common", "apart",
-)  # fmt: skip
-
-
-def _keyed_function(pyfunc: Callable, c_name: str, further: tuple[str, ...] = ()) -> Function:
-    """A keyed draw as a function of generated code; `further` are its parameters after the keys (floats)."""
-
-    def numpy_target(step, neuron, trial, point, stream, key0, key1, *rest):
-        # shared values (the keys) may be arrays of one element
-        return pyfunc(step, neuron, trial, point, stream, np.ravel(key0)[0], np.ravel(key1)[0], *rest)
-
-    function = Function(
-        pyfunc,
-        arg_units=[1] * (7 + len(further)),
+        arg_units=[1] * len(types),
         return_unit=1,
-        arg_types=["integer"] * 7 + ["float"] * len(further),
+        arg_types=types,
         return_type="float",
-        stateless=True,
+        stateless=stateless,
     )
-    _implement(function, numpy_target, c_name, _C_ARGUMENTS + "".join(f", double {name}" for name in further))
+    function.implementations.add_implementation(NumpyCodeGenerator, code=numpy_target)
     return function
 
 
-def _implement(
-    function: Function,
-    numpy_target: Callable,
-    c_name: str,
-    c_arguments: str,
-    header: str = philox.HEADER,
-) -> None:
+def _function(numpy_target: Callable, c_name: str, arguments: str, header: str = philox.HEADER) -> Function:
+    """A function on every target; `arguments` as in the declaration of `c_name` in the C text `header`."""
+    types = ["float" if argument.startswith("double") else "integer" for argument in arguments.split(", ")]
+    function = unitless(numpy_target, types)
     implementations = function.implementations
-    implementations.add_implementation(NumpyCodeGenerator, code=numpy_target)
     implementations.add_implementation(CPPCodeGenerator, code=header, name=c_name)
     indented = "\n".join("    " + line for line in header.splitlines())
-    cython = f'cdef extern from *:\n    """\n{indented}\n    """\n    double {c_name}({c_arguments}) nogil\n'
+    cython = f'cdef extern from *:\n    """\n{indented}\n    """\n    double {c_name}({arguments}) nogil\n'
     implementations.add_implementation(CythonCodeGenerator, code=cython, name=c_name)
-
-
-def _of_numbers(
-    numpy_target: Callable, c_name: str, header: str = philox.HEADER, names: tuple[str, ...] = ("x",)
-) -> Function:
-    n = len(names)
-    function = Function(
-        numpy_target,
-        arg_units=[1] * n,
-        return_unit=1,
-        arg_types=["float"] * n,
-        return_type="float",
-        stateless=True,
-    )
-    _implement(function, numpy_target, c_name, ", ".join(f"double {name}" for name in names), header)
     return function
+
+
+def _doubles(names: str) -> str:
+    return ", ".join(f"double {name}" for name in names.split())
+
+
+def _chosen_in_turn(step: Any, *numbers: Any) -> Any:
+    return numbers[int(np.ravel(step)[0]) % 4]
+
+
+_KEYED = (
+    "int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0, int32_t key1"
+)
+_IN_TURN = f"int32_t turn, {_KEYED}"  # of a draw whose first argument selects one of four steps
+_PATH = _doubles("jumps weight jumps_inh weight_inh drift room")
+_PASSAGE = _doubles(
+    "stream_shared way kick now later room room_end pieces keep ebb pull lapse root_ii root_vi root_vv far full common apart"
+)
 
 
 def functions() -> dict[str, Function]:
     """Functions for generated code on every target: keyed draws, normal_cdf, and smooth_exp, smooth_exprel and smooth_normal_cdf,
     versions of exp, exprel and normal_cdf that the compiler can vectorise (slower in scalar loops)."""
+    four = f"int64_t step, {_doubles('first second third fourth')}"
     return {
-        "keyed_normal": _keyed_function(philox.normal, "nsnn_normal"),
-        "keyed_normal_in_turn": _in_turn(philox.normal_in_turn, "nsnn_normal_in_turn"),
-        "keyed_uniform": _keyed_function(philox.uniform, "nsnn_uniform"),
-        "keyed_uniform_in_turn": _in_turn(philox.uniform_in_turn, "nsnn_uniform_in_turn"),
-        "keyed_summit": _keyed_function(philox.summit, "nsnn_summit", _PATH),
-        "keyed_passage": _keyed_function(philox.passage, "nsnn_passage", _PASSAGE),
-        "in_turn": _chosen_in_turn(),
-        "jumps_of": _of_numbers(philox.jumps, "nsnn_jumps", names=("u", "mean", "none")),
-        "normal_cdf": _of_numbers(special.ndtr, "nsnn_normal_cdf"),
-        "smooth_exp": _of_numbers(np.exp, "nsnn_smooth_exp", _SMOOTH),
-        "smooth_exprel": _of_numbers(special.exprel, "nsnn_smooth_exprel", _SMOOTH),
-        "smooth_normal_cdf": _of_numbers(special.ndtr, "nsnn_smooth_normal_cdf", _SMOOTH),
+        "keyed_normal": _function(philox.normal, "nsnn_normal", _KEYED),
+        "keyed_normal_in_turn": _function(philox.normal_in_turn, "nsnn_normal_in_turn", _IN_TURN),
+        "keyed_uniform": _function(philox.uniform, "nsnn_uniform", _KEYED),
+        "keyed_uniform_in_turn": _function(philox.uniform_in_turn, "nsnn_uniform_in_turn", _IN_TURN),
+        "keyed_summit": _function(philox.summit, "nsnn_summit", f"{_KEYED}, {_PATH}"),
+        "keyed_passage": _function(philox.passage, "nsnn_passage", f"{_KEYED}, {_PASSAGE}"),
+        "in_turn": _function(_chosen_in_turn, "nsnn_in_turn", four),
+        "jumps_of": _function(philox.jumps, "nsnn_jumps", _doubles("u mean none")),
+        "normal_cdf": _function(special.ndtr, "nsnn_normal_cdf", "double x"),
+        "smooth_exp": _function(np.exp, "nsnn_smooth_exp", "double x", _SMOOTH),
+        "smooth_exprel": _function(special.exprel, "nsnn_smooth_exprel", "double x", _SMOOTH),
+        "smooth_normal_cdf": _function(special.ndtr, "nsnn_smooth_normal_cdf", "double x", _SMOOTH),
     }
 
 
@@ -252,19 +196,8 @@ def draw(kind: str, stream: philox.Stream, *further: str, neuron: str = "noise_n
 
     neuron="-1" gives the draw that all neurons of a trial share.
     """
-    arguments = ", ".join(
-        [
-            "t_in_timesteps",
-            neuron,
-            "noise_trial",
-            "noise_point",
-            str(int(stream)),
-            "noise_key0",
-            "noise_key1",
-            *further,
-        ]
-    )
-    return f"keyed_{kind}({arguments})"
+    place = f"t_in_timesteps, {neuron}, noise_trial, noise_point, {int(stream)}, noise_key0, noise_key1"
+    return f"keyed_{kind}({', '.join([place, *further])})"
 
 
 @contextlib.contextmanager
@@ -283,9 +216,8 @@ def running(engine: str) -> Iterator[Any]:
             prefs.codegen.cpp.extra_compile_args_gcc = [*state.flags, *standalone.usable(flags)]
         if engine == "cpp":
             directory = stack.enter_context(_temporary_folder())
-            device = (
-                standalone.Device()
-            )  # a new one: a model that the user is building for Brian2's device is not affected
+            # a new one: a model that the user is building for Brian2's device is not affected
+            device = standalone.Device()
             device.activate(build_on_run=False, directory=directory)
         else:
             device = brian_device.runtime_device

@@ -315,18 +315,21 @@ def _fill_passage(
         )  # fmt: skip
 
 
-def _draw(fill, step, neuron, trial, point, stream, key0, key1):
-    shape, arrays = _flat(np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point))
-    out = np.empty(shape).ravel()
-    fill(out, *arrays, int(stream), int(key0), int(key1))
-    return out.reshape(shape) if shape else out[0]
+def _draw(fill, step, neuron, trial, point, stream, key0, key1, *further):
+    """The numbers that `fill` writes for all elements of the broadcast arguments; `further` are floats."""
+    integers = [np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)]
+    # the keys are shared values, which Brian2 may pass as arrays of one element
+    scalars = int(stream), int(np.ravel(key0)[0]), int(np.ravel(key1)[0])
+    return _filled(fill, [*integers, *(np.asarray(a, dtype=float) for a in further)], *scalars)
 
 
-def _flat(arrays):
-    """The common shape of arrays, and the arrays broadcast to it and flattened; copies, since Numba warns about broadcast views."""
-    arrays = list(arrays)
+def _filled(fill, arrays, *scalars):
+    # copies, since Numba warns about broadcast views
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
-    return shape, [(a if a.shape == shape else np.array(np.broadcast_to(a, shape))).ravel() for a in arrays]
+    flat = [(a if a.shape == shape else np.array(np.broadcast_to(a, shape))).ravel() for a in arrays]
+    out = np.empty(shape).ravel()
+    fill(out, *flat, *scalars)
+    return out.reshape(shape) if shape else out[0]
 
 
 def uniform(step, neuron, trial, point, stream, key0, key1):
@@ -351,7 +354,7 @@ def normal_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
     >>> bool(normal_in_turn(3, 8, 0, 0, 0, Stream.MEMBRANE, *k) == normal(11, 0, 0, 0, Stream.MEMBRANE, *k))
     True
     """
-    return _draw_with(_fill_normal_in_turn, step, neuron, trial, point, stream, key0, key1, turn)
+    return _draw(_fill_normal_in_turn, step, neuron, trial, point, stream, key0, key1, turn)
 
 
 def uniform_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
@@ -361,7 +364,7 @@ def uniform_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
     >>> bool(uniform_in_turn(3, 8, 0, 0, 0, Stream.ESCAPE, *k) == uniform(11, 0, 0, 0, Stream.ESCAPE, *k))
     True
     """
-    return _draw_with(_fill_uniform_in_turn, step, neuron, trial, point, stream, key0, key1, turn)
+    return _draw(_fill_uniform_in_turn, step, neuron, trial, point, stream, key0, key1, turn)
 
 
 def jumps(u, mean, none):
@@ -371,10 +374,7 @@ def jumps(u, mean, none):
     >>> jumps(u, 2.5, np.exp(-2.5)).tolist()
     [1.0, 2.0, 3.0, 7.0]
     """
-    shape, arrays = _flat(np.asarray(a, dtype=float) for a in (u, mean, none))
-    out = np.empty(shape).ravel()
-    _fill_jumps(out, *arrays)
-    return out.reshape(shape) if shape else out[0]
+    return _filled(_fill_jumps, [np.asarray(a, dtype=float) for a in (u, mean, none)])
 
 
 def summit(step, neuron, trial, point, stream, key0, key1, jumps, weight, jumps_inh, weight_inh, drift, room):
@@ -387,7 +387,7 @@ def summit(step, neuron, trial, point, stream, key0, key1, jumps, weight, jumps_
     [0.1, 0.2]
     """
     further = (jumps, weight, jumps_inh, weight_inh, drift, room)
-    return _draw_with(_fill_summit, step, neuron, trial, point, stream, key0, key1, *further)
+    return _draw(_fill_summit, step, neuron, trial, point, stream, key0, key1, *further)
 
 
 def passage(step, neuron, trial, point, stream, key0, key1, stream_shared, *path):
@@ -404,13 +404,4 @@ def passage(step, neuron, trial, point, stream, key0, key1, stream_shared, *path
     >>> bool(passage(0, 0, 0, 0, Stream.CURRENT_PATH, *key(seed=1), Stream.SHARED_CURRENT_PATH, *path) == NEVER)
     False
     """
-    return _draw_with(_fill_passage, step, neuron, trial, point, stream, key0, key1, stream_shared, *path)
-
-
-def _draw_with(fill, step, neuron, trial, point, stream, key0, key1, *further):
-    """`_draw` with further float arguments."""
-    whole = [np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)]
-    shape, arrays = _flat([*whole, *(np.asarray(a, dtype=float) for a in further)])
-    out = np.empty(shape).ravel()
-    fill(out, *arrays, int(stream), int(key0), int(key1))
-    return out.reshape(shape) if shape else out[0]
+    return _draw(_fill_passage, step, neuron, trial, point, stream, key0, key1, stream_shared, *path)
