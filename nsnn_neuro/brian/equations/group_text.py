@@ -11,6 +11,7 @@ from brian2 import Clock, NeuronGroup, TimedArray, second
 from ...core import units
 from ...core.errors import NsnnError
 from ...core.parameters import Model, substitute
+from ...models.neurons import IntegrateAndFire
 from ...models.stimuli import Stimulus
 from .. import engine
 from ..philox import Stream
@@ -38,8 +39,12 @@ def _in_c(text: str) -> str:
 
 @dataclasses.dataclass
 class Terms:
-    """Text that noise and synapses add to the step of a membrane.
+    """The step of a membrane while it is written: what it is of, and the text that noise and synapses add.
 
+    h : length of the partial step after the refractory time, in steps
+    loaded : whether there are conductances
+    bridge : whether crossings within a step are tested
+    level : text of the threshold
     first : lines before the membrane moves, which set the names in `conductances` (pairs of conductance in units of the leak and
         reversal potential)
     lines : lines after that, which set the names in `kicks`; kicks are added to a membrane that is not refractory
@@ -50,6 +55,12 @@ class Terms:
     reset : further lines of the reset
     """
 
+    group: GroupText
+    neuron: IntegrateAndFire
+    h: Any
+    loaded: bool
+    bridge: bool
+    level: str = ""
     first: list[str] = dataclasses.field(default_factory=list)
     conductances: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     lines: list[str] = dataclasses.field(default_factory=list)

@@ -56,16 +56,14 @@ def membrane(
     group.state("v_prev", unit)
     group.state("hold", "integer", 0)
     group.state("free", "integer", 0)
-    terms = Terms()
+    conductances = isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
+    loaded = bool(neuron.channels) or conductances
+    terms = Terms(group, neuron, h, loaded, bridge=bridge and resets)
     start_slow(group, neuron)
-    _gates(group, neuron, terms)
-    loaded = (
-        bool(neuron.channels) or isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
-    )
-    add_synapses(group, neuron, synapses, terms, h, loaded=loaded)
-    middle = (bridge and not per_step) or not resets
-    level, reset = _level(group, neuron, noise, middle)
-    bridged = add_noise(group, neuron, noise, terms, h, level=level, loaded=loaded, bridge=bridge and resets)
+    _gates(terms)
+    add_synapses(terms, synapses)
+    terms.level, reset = _level(group, neuron, noise, (bridge and not per_step) or not resets)
+    bridged = add_noise(terms, noise)
     jumps = any("v" in s.on_arrival for s in synapses)
     part = "part = int(hold == 1)"
     step = ["free = int(hold <= 1)", part]
@@ -81,10 +79,9 @@ def membrane(
     if neuron.moving:
         group.state("level_prev", unit)
         group.state("level_now", unit)
-        step.append(f"level_prev = {on_grid(level, neuron)}")
+        step.append(f"level_prev = {on_grid(terms.level, neuron)}")
     step += step_slow(neuron)
-    step += terms.first + _share(group, neuron, terms, tau, h) + terms.lines
-    step += _move(neuron, terms, level) + terms.moved + terms.last
+    step += terms.first + _share(terms, tau) + terms.lines + _move(terms) + terms.moved + terms.last
     # via `moved`: on Brian2's NumPy target "v_prev = v" followed by "v = v + ..." changes v_prev too (an alias, updated in place)
     step.append("v_prev = v")
     end = "v"
@@ -94,8 +91,8 @@ def membrane(
     own = " + ".join(["moved", *(f"free * {text}" for text in terms.jumps)])
     step += [f"v_end = {own}", "v = v_end"] if end == "v_end" else [f"v = {own}"]
     if neuron.moving:
-        step.append(f"level_now = {on_grid(level, neuron)}")
-    threshold = _threshold(group, neuron, noise, level, end, bridged, bridge)
+        step.append(f"level_now = {on_grid(terms.level, neuron)}")
+    threshold = _threshold(terms, noise, end, bridged)
     threshold = " or ".join([threshold, *terms.crossed])
     # no branch where the condition is cheap: which neurons are refractory is not predictable
     plain = not (bridged or isinstance(noise, EscapeNoise))
@@ -120,22 +117,13 @@ def _level(
     return level, reset
 
 
-def _threshold(
-    group: GroupText,
-    neuron: IntegrateAndFire,
-    noise: Noise | None,
-    level: str,
-    end: str,
-    bridged: bool,
-    bridge: bool,
-) -> str:
+def _threshold(terms: Terms, noise: Noise | None, end: str, bridged: bool) -> str:
     """Text of the condition for a spike in a step from `v_prev` to `end` and then, by jumps, to `v`.
 
     A moving threshold is `level_prev` at the start of the step, `level` at its midpoint, `level_now` at its end.
     """
-    middle, before = level, level
-    if neuron.moving:
-        level, before = "level_now", "level_prev"
+    group, neuron = terms.group, terms.neuron
+    level, before = ("level_now", "level_prev") if neuron.moving else (terms.level, terms.level)
     if isinstance(noise, EscapeNoise):
         names = group.bind_parameters(noise.law, "escape_")
         if isinstance(noise.law, Family):
@@ -148,17 +136,16 @@ def _threshold(
     highest = [("v", level)]
     if end == "v_end":
         highest.append(("v_end", level))
-    if isinstance(noise, PoissonNoise) and bridge:
-        highest.append(("summit", middle))
+    if isinstance(noise, PoissonNoise) and terms.bridge:
+        highest.append(("summit", terms.level))
     crossed = " or ".join(f"{state} > {bound}" for state, bound in highest)
-    return _bridged(crossed, level, before, end, bridge_uniform(group, noise)) if bridged else crossed
-
-
-def _bridged(threshold: str, level: str, before: str, end: str, uniform: str) -> str:
-    """Add crossings of the path between two points below threshold (Brownian bridge)."""
+    if not bridged:
+        return crossed
+    # crossings of the path between two points below threshold (Brownian bridge)
     exponent = f"(({before} - v_prev) * bridge_steep) * (({level} - {end}) * bridge_steep)"
+    uniform = bridge_uniform(group, noise)
     chance = f"{exponent} < {_SURE} and {uniform} < exp(-clip({exponent}, 0, {_SURE}))"
-    return f"{threshold} or v_prev >= {before} or ({chance})"
+    return f"{crossed} or v_prev >= {before} or ({chance})"
 
 
 def _hazard(neuron: IntegrateAndFire, hazard: Any, names: dict, level: str, before: str) -> str:
@@ -191,12 +178,13 @@ def _start(neuron: IntegrateAndFire) -> np.ndarray:
     return np.where(neuron.si("v_rest") < neuron.si(neuron.threshold), neuron.si("v_rest"), reset)
 
 
-def _share(group: GroupText, neuron: IntegrateAndFire, terms: Terms, tau: Any, h: Any) -> list[str]:
+def _share(terms: Terms, tau: Any) -> list[str]:
     """Lines that set `share`, the gain of the step for a drive; with conductances also `lapse`, its length in tau_m, and `load`.
 
     Channels are evaluated at the midpoint of the step.
     """
-    for suffix, length in (("", 1.0), ("_part", h)):
+    group, neuron = terms.group, terms.neuron
+    for suffix, length in (("", 1.0), ("_part", terms.h)):
         lapse = length * group.layout.dt / tau
         if terms.conductances or neuron.channels:
             group.bind("stride" + suffix, lapse, "1")
@@ -226,11 +214,12 @@ def _pulled(neuron: IntegrateAndFire, conductances: list[tuple[str, str]]) -> st
     return " + ".join([neuron.linear, *(f"{g} * ({e} - v)" for g, e in conductances)])
 
 
-def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
+def _move(terms: Terms) -> list[str]:
     """Lines that set `moved`. Heun's rule: the nonlinear part is averaged over both ends of the step, with the same noise.
 
     The second end is predicted by an Euler step, limited to the threshold, beyond which the nonlinear part may be huge.
     """
+    neuron, level = terms.neuron, terms.level
     kick = "".join(f" + {text}" for text in terms.kicks)
     linear = _pulled(neuron, terms.conductances)
     if neuron.nonlinear is None:
@@ -244,11 +233,11 @@ def _move(neuron: IntegrateAndFire, terms: Terms, level: str) -> list[str]:
     ]
 
 
-def _gates(group: GroupText, neuron: IntegrateAndFire, terms: Terms) -> None:
+def _gates(terms: Terms) -> None:
     """Gating variables, exact for a constant voltage; they start in equilibrium, half a step before the voltage."""
-    for gate, (opening, closing) in neuron.gates.items():
-        group.state(gate, "1")
-        group.initial[gate] = f"({opening}) / (({opening}) + ({closing}))"
+    for gate, (opening, closing) in terms.neuron.gates.items():
+        terms.group.state(gate, "1")
+        terms.group.initial[gate] = f"({opening}) / (({opening}) + ({closing}))"
         terms.first += [
             f"opening_{gate} = {opening}",
             f"both_{gate} = opening_{gate} + {closing}",

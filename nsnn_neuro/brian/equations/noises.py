@@ -13,7 +13,6 @@ import numpy as np
 from scipy import special
 
 from ...core.errors import NsnnError
-from ...models.neurons import IntegrateAndFire
 from ...models.noise import ConductanceNoise, MultiplicativeNoise, Noise, OUNoise, PoissonNoise, WhiteNoise
 from .. import engine, philox
 from ..philox import Stream
@@ -37,30 +36,20 @@ def is_silent(noise: Noise | None) -> bool:
             return False
 
 
-def add_noise(
-    group: GroupText,
-    neuron: IntegrateAndFire,
-    noise: Noise | None,
-    terms: Terms,
-    h: Any,
-    *,
-    level: str,
-    loaded: bool,
-    bridge: bool,
-) -> bool:
-    """Add the text of the noise to `terms`; `h` is the length of the partial step. Returns whether it sets `bridge_steep`."""
+def add_noise(terms: Terms, noise: Noise | None) -> bool:
+    """Add the text of the noise to `terms`. Returns whether it sets `bridge_steep`."""
     if is_silent(noise):
         return False
     match noise:
         case WhiteNoise() | MultiplicativeNoise():
-            _white(group, neuron, noise, terms, h, loaded, bridge, level)
-            return bridge
+            _white(terms, noise)
+            return terms.bridge
         case OUNoise():
-            _ou(group, neuron, noise, terms, h, loaded, bridge, level)
+            _ou(terms, noise)
         case ConductanceNoise():
-            _conductances(group, noise, terms)
+            _conductances(terms, noise)
         case PoissonNoise():
-            _poisson(group, neuron, noise, terms, h, bridge, level)
+            _poisson(terms, noise)
     return False
 
 
@@ -106,32 +95,24 @@ def bridge_uniform(group: GroupText, noise: Noise | None) -> str:
     return f"normal_cdf({_mixed(private, common, fraction, group)})"
 
 
-def _white(
-    group: GroupText,
-    neuron: IntegrateAndFire,
-    noise: WhiteNoise | MultiplicativeNoise,
-    terms: Terms,
-    h: Any,
-    loaded: bool,
-    bridge: bool,
-    level: str,
-) -> None:
+def _white(terms: Terms, noise: WhiteNoise | MultiplicativeNoise) -> None:
     """`kick` = S z, times the amplitude b(V) and with Milstein's term where the noise is multiplicative; and `bridge_steep`."""
+    group, neuron = terms.group, terms.neuron
     tau, sigma = np.asarray(neuron.si("tau_m")), np.asarray(noise.si("sigma"))
     multiplicative = isinstance(noise, MultiplicativeNoise)
     unit = "1" if multiplicative else neuron.membrane_unit
     inverse = {"V": "1/V", "1": "1"}
-    if loaded:
+    if terms.loaded:
         group.bind("noise_sigma", sigma, unit)
         group.bind("noise_least", 1 / _NEVER, unit)
         terms.lines += ["step_sd_now = noise_sigma * sqrt(2 * lapse * exprel(-2 * lapse * load))"]
         spread, steep = "step_sd_now", "sqrt(2) / (step_sd_now + noise_least)"
     else:
-        for suffix, length in (("", 1.0), ("_part", h)):
+        for suffix, length in (("", 1.0), ("_part", terms.h)):
             lapse = length * group.layout.dt / tau
             sd = sigma * np.sqrt(-np.expm1(-2 * lapse) if neuron.leaky else 2 * lapse)
             group.bind("step_sd" + suffix, sd, unit)
-            if bridge:
+            if terms.bridge:
                 with np.errstate(divide="ignore"):
                     group.bind("steep" + suffix, np.where(sd > 0, np.sqrt(2) / sd, _NEVER), inverse[unit])
         spread, steep = either("step_sd"), either("steep")
@@ -142,48 +123,37 @@ def _white(
         square = "noise_z**2" if noise.calculus == "stratonovich" else "(noise_z**2 - 1)"
         terms.lines += [f"noise_z = {chance}", f"noise_sd = {spread}", f"noise_b = {b}"]
         terms.lines += [f"kick = noise_b * (noise_sd * noise_z + 0.5 * {slope} * noise_sd**2 * {square})"]
-        if bridge:
+        if terms.bridge:
             group.bind("noise_least_b", 1 / _NEVER, neuron.membrane_unit)
             group.state("bridge_steep", inverse[neuron.membrane_unit])
             # distances to threshold in units of the noise, int dV / b(V), by the midpoint rule, from both ends of the step
-            ends = [
-                substitute(noise.amplitude, names | {"v": f"(0.5 * ({end} + {level}))"})
-                for end in ("v", "moved")
-            ]
+            halfway = [f"(0.5 * ({end} + {terms.level}))" for end in ("v", "moved")]
+            ends = [substitute(noise.amplitude, names | {"v": middle}) for middle in halfway]
             terms.moved += [f"noise_b_{k} = abs({text}) + noise_least_b" for k, text in enumerate(ends)]
             terms.moved += [f"bridge_steep = ({steep}) / sqrt(noise_b_0 * noise_b_1)"]
     else:
         terms.lines += [f"kick = ({spread}) * {_shared(Stream.MEMBRANE, Stream.SHARED, noise, group)}"]
-        if bridge:
+        if terms.bridge:
             group.state("bridge_steep", inverse[unit])
             terms.lines += [f"bridge_steep = {steep}"]
     terms.kicks.append("kick")
 
 
-def _ou(
-    group: GroupText,
-    neuron: IntegrateAndFire,
-    noise: OUNoise,
-    terms: Terms,
-    h: Any,
-    loaded: bool,
-    path: bool,
-    level: str,
-) -> None:
+def _ou(terms: Terms, noise: OUNoise) -> None:
     """Set `kick`: the exact step of a linear membrane and the current; with conductances the mean of the current over the step.
 
-    A correlation time below `SMOOTH` steps is `short`: with `path` the path within the step is also tested (`_passage`), and the
-    partial step starts from the current at the release of the membrane.
+    A correlation time below `SMOOTH` steps is `short`: with the bridge the path within the step is also tested (`_passage`), and
+    the partial step starts from the current at the release of the membrane.
     """
+    group, neuron, h, loaded = terms.group, terms.neuron, terms.h, terms.loaded
     dt, unit, tau = group.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
     sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
     short = tau_noise < SMOOTH * dt
     sigma_i = sigma * np.sqrt(1 + tau / tau_noise)
     group.state("i_noise", unit, _ou_start(group, noise, sigma_i))
     terms.lines.append(f"z_i = {_shared(Stream.OU_CURRENT, Stream.SHARED_OU_CURRENT, noise, group)}")
-    waits = np.where(
-        short, np.where(h > 1, 1.5 - h, 1 - h), 0.0
-    )  # time of the current before the membrane moves
+    # time of the current before the membrane moves
+    waits = np.where(short, np.where(h > 1, 1.5 - h, 1 - h), 0.0)
     lasts = np.where(short, waits + h, 1.0)
     for suffix, wait, length, last in (("", 0.0, 1.0, 1.0), ("_part", waits, h, lasts)):
         pull, root = ou_step(length * dt, tau, tau_noise, sigma, neuron.leaky and not loaded, wait=wait * dt)
@@ -210,21 +180,20 @@ def _ou(
             + (" * share" if loaded else ""),
         ]
     terms.kicks.append("kick")
-    if path and np.any(short):
-        _passage(group, neuron, noise, terms, np.where(short, np.ceil(PIECES * dt / tau_noise), 0), level)
+    if terms.bridge and np.any(short):
+        _passage(terms, noise, np.where(short, np.ceil(PIECES * dt / tau_noise), 0))
         # if released before the next grid point, the current continues from its value at the spike
         group.bind("restart", np.where(short & (h > 1), 1.0, 0.0), "1")
         terms.reset.append("i_noise = i_noise + restart * (i_spike - i_noise)")
     terms.last.append("i_noise = i_next")
 
 
-def _passage(
-    group: GroupText, neuron: IntegrateAndFire, noise: OUNoise, terms: Terms, pieces: np.ndarray, level: str
-) -> None:
+def _passage(terms: Terms, noise: OUNoise, pieces: np.ndarray) -> None:
     """Set `passed`, whether the path within a step reaches the threshold, and `i_spike`, the current at that time.
 
     The partial step after the refractory time is tested at its end only.
     """
+    group, neuron = terms.group, terms.neuron
     dt, unit, tau = group.layout.dt, neuron.membrane_unit, np.asarray(neuron.si("tau_m"))
     sigma, tau_noise = np.asarray(noise.si("sigma")), np.asarray(noise.si("tau_noise"))
     if np.any(pieces > philox.MOST_PIECES):
@@ -251,7 +220,7 @@ def _passage(
     for name, value in constants.items():
         group.bind(f"path_{name}", value, "1")
     fraction = _fraction(noise)
-    path = ["(moved - v - kick)", "kick", "i_noise", "i_next", *[f"({level} - v)"] * 2]
+    path = ["(moved - v - kick)", "kick", "i_noise", "i_next", *[f"({terms.level} - v)"] * 2]
     call = engine.draw(
         "passage",
         Stream.CURRENT_PATH,
@@ -320,9 +289,9 @@ def ou_step(
     return pull, {"root_ii": root_ii, "root_vi": root_vi, "root_vv": root_vv}
 
 
-def _conductances(group: GroupText, noise: ConductanceNoise, terms: Terms) -> None:
+def _conductances(terms: Terms, noise: ConductanceNoise) -> None:
     """Two OU conductances with exact steps; the membrane sees the mean of their values at both ends of a step."""
-    dt, layout = group.layout.dt, group.layout
+    group, layout, dt = terms.group, terms.group.layout, terms.group.layout.dt
     for kind, stream, start in (
         ("e", Stream.CONDUCTANCE_E, Stream.CONDUCTANCE_E_START),
         ("i", Stream.CONDUCTANCE_I, Stream.CONDUCTANCE_I_START),
@@ -343,27 +312,18 @@ def _conductances(group: GroupText, noise: ConductanceNoise, terms: Terms) -> No
         terms.last.append(f"g_{kind} = next_{kind}")
 
 
-def _poisson(
-    group: GroupText,
-    neuron: IntegrateAndFire,
-    noise: PoissonNoise,
-    terms: Terms,
-    h: Any,
-    bridge: bool,
-    level: str,
-) -> None:
+def _poisson(terms: Terms, noise: PoissonNoise) -> None:
     """The sum of the jumps of a step, with the mean decay after a uniform time in the step.
 
     In the partial step after the refractory time their number is that for its length. With the bridge also the state `summit`, the
     maximum of the path of the membrane in the step.
     """
+    group, neuron, lengths = terms.group, terms.neuron, (("", 1.0), ("_part", terms.h))
     tau, unit, one = np.asarray(neuron.si("tau_m")), neuron.membrane_unit, "1"
     group.bind("one_unit", 1.0, unit)
     path, total = [], []
-    for rate, weight, stream in (
-        ("rate", "weight", Stream.POISSON),
-        ("rate_inh", "weight_inh", Stream.POISSON_INH),
-    ):
+    kinds = ("rate", "weight", Stream.POISSON), ("rate_inh", "weight_inh", Stream.POISSON_INH)
+    for rate, weight, stream in kinds:
         mean = np.asarray(noise.si(rate)) * group.layout.dt
         if np.any(mean * 1.5 > _MOST_JUMPS):
             raise NsnnError(
@@ -376,18 +336,17 @@ def _poisson(
         total.append(f"noise_{weight} * {count}")
         if not np.any(mean > 0):
             continue
-        for suffix, length in (("", 1.0), ("_part", h)):
+        for suffix, length in lengths:
             group.bind(f"noise_{rate}{suffix}", mean * length, one)
             group.bind(f"noise_none_{rate}{suffix}", np.exp(-mean * length), one)
         chances = f"{either(f'noise_{rate}')}, {either(f'noise_none_{rate}')}"
         group.counts.append(f"{count} = jumps_of({group.draw('uniform', stream)}, {chances})")
-    for suffix, length in (("", 1.0), ("_part", h)):
+    for suffix, length in lengths:
         lapse = length * group.layout.dt / tau * neuron.leaky
         group.bind(f"noise_left{suffix}", special.exprel(-lapse), one)
     terms.jumps.append(f"one_unit * ({either('noise_left')}) * ({' + '.join(total)})")
-    if bridge:
+    if terms.bridge:
         group.state("summit", unit)
-        highest = engine.draw(
-            "summit", Stream.POISSON_ORDER, *path, "(moved - v) / one_unit", f"({level} - v) / one_unit"
-        )
+        ways = "(moved - v) / one_unit", f"({terms.level} - v) / one_unit"
+        highest = engine.draw("summit", Stream.POISSON_ORDER, *path, *ways)
         terms.moved.append(f"summit = v + free * one_unit * {highest}")

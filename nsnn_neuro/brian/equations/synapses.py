@@ -11,7 +11,6 @@ from scipy.linalg import expm
 from sympy import Symbol, lambdify
 
 from ...core.errors import NsnnError
-from ...models.neurons import IntegrateAndFire
 from ...models.synapses import Synapse
 from .group_text import GroupText, Terms, either, substitute
 
@@ -49,20 +48,12 @@ def _stack(rows: list[list[Any]]) -> np.ndarray:
     return np.stack(flat, axis=-1).reshape(*flat[0].shape, len(rows), len(rows[0]))
 
 
-def add_synapses(
-    group: GroupText,
-    neuron: IntegrateAndFire,
-    synapses: Sequence[Synapse],
-    terms: Terms,
-    h: Any,
-    *,
-    loaded: bool,
-) -> None:
+def add_synapses(terms: Terms, synapses: Sequence[Synapse]) -> None:
     """Add the states of each synapse, their exact step and their effect on the membrane.
 
     The effect is the exact integral of a current over the step or, with conductances, the mean over the step."""
-    unit, dt = neuron.membrane_unit, group.layout.dt
-    tau = np.asarray(neuron.si("tau_m"))
+    group, neuron = terms.group, terms.neuron
+    unit, dt, tau = neuron.membrane_unit, group.layout.dt, np.asarray(neuron.si("tau_m"))
     for number, synapse in enumerate(synapses):
         if not synapse.states:
             continue
@@ -73,8 +64,8 @@ def add_synapses(
         sees = _stack([linear(synapse.conductance or synapse.current or "", synapse)])
         for x in states:
             group.state(names[x], synapse.weight_unit(unit), 0.0)
-        if synapse.conductance or loaded:
-            text = _weighted(group, f"mean_syn{number}", _mean(drift, sees, dt), states, names)
+        if synapse.conductance or terms.loaded:
+            text = _weighted(group, f"mean_syn{number}", _mean(drift, sees, dt), names)
             terms.first.append(f"seen_syn{number} = {text}")
             if synapse.conductance and synapse.reversal:
                 reversal = f"syn{number}_{synapse.reversal}"
@@ -83,26 +74,22 @@ def add_synapses(
             else:
                 terms.kicks.append(f"seen_syn{number} * share")
         else:
-            for suffix, length in (("", 1.0), ("_part", h)):
+            for suffix, length in (("", 1.0), ("_part", terms.h)):
                 pull = _pull(drift, sees, length * dt, tau, neuron.leaky)
                 for k, x in enumerate(states):
                     group.bind(f"pull_{names[x]}{suffix}", pull[..., k], "1")
-            terms.lines.append(
-                f"kick_syn{number} = "
-                + " + ".join(f"({either('pull_' + names[x])}) * {names[x]}" for x in states)
-            )
+            pulls = " + ".join(f"({either('pull_' + names[x])}) * {names[x]}" for x in states)
+            terms.lines.append(f"kick_syn{number} = {pulls}")
             terms.kicks.append(f"kick_syn{number}")
         for k, x in enumerate(states):
-            text = _weighted(group, f"keep_{names[x]}", keep[..., k, :], states, names)
+            text = _weighted(group, f"keep_{names[x]}", keep[..., k, :], names)
             terms.last.append(f"next_{names[x]} = {text}")
         terms.last += [f"{names[x]} = next_{names[x]}" for x in states]
 
 
-def _weighted(
-    group: GroupText, prefix: str, weights: np.ndarray, states: list[str], names: dict[str, str]
-) -> str:
+def _weighted(group: GroupText, prefix: str, weights: np.ndarray, names: dict[str, str]) -> str:
     parts = []
-    for k, x in enumerate(states):
+    for k, x in enumerate(names):
         if np.any(weights[..., k]):
             group.bind(f"{prefix}_{x}", weights[..., k], "1")
             parts.append(f"{prefix}_{x} * {names[x]}")
@@ -111,23 +98,25 @@ def _weighted(
 
 def _mean(drift: np.ndarray, sees: np.ndarray, dt: float) -> np.ndarray:
     """Weights of the states in the mean over a step of the output: (1/dt) int_0^dt sees exp(drift s) ds."""
-    size = drift.shape[-1]
-    joint = np.zeros((*np.broadcast_shapes(drift.shape[:-2], sees.shape[:-2]), size + 1, size + 1))
-    joint[..., :size, :size] = drift
-    joint[..., size, :size] = sees[..., 0, :]
-    return expm(joint * dt)[..., size, :size] / dt
+    joint = _joint(drift, sees[..., 0, :], sees.shape[:-2])
+    return expm(joint * dt)[..., -1, :-1] / dt
 
 
 def _pull(drift: np.ndarray, sees: np.ndarray, h: Any, tau: np.ndarray, leaky: bool) -> np.ndarray:
     """Weights of the states in the voltage of a linear membrane after a time h: tau dV/dt = -V + sees x, dx/dt = drift x."""
-    size = drift.shape[-1]
     h, tau = np.asarray(h), np.asarray(tau)
-    batch = np.broadcast_shapes(drift.shape[:-2], sees.shape[:-2], h.shape, tau.shape)
-    joint = np.zeros((*batch, size + 1, size + 1))
+    joint = _joint(drift, sees[..., 0, :] / tau[..., None], sees.shape[:-2], h.shape, tau.shape)
+    joint[..., -1, -1] = -1 / tau if leaky else 0.0
+    return expm(joint * h[..., None, None])[..., -1, :-1]
+
+
+def _joint(drift: np.ndarray, sees: np.ndarray, *shapes: tuple[int, ...]) -> np.ndarray:
+    """The drift of the states and, in a last row, of the variable that sees them; batches broadcast with `shapes`."""
+    size = drift.shape[-1]
+    joint = np.zeros((*np.broadcast_shapes(drift.shape[:-2], *shapes), size + 1, size + 1))
     joint[..., :size, :size] = drift
-    joint[..., size, :size] = sees[..., 0, :] / tau[..., None]
-    joint[..., size, size] = -1 / tau if leaky else 0.0
-    return expm(joint * h[..., None, None])[..., size, :size]
+    joint[..., size, :size] = sees
+    return joint
 
 
 def arrival(synapse: Synapse, number: int, membrane: str, names: dict[str, str]) -> list[str]:
