@@ -41,25 +41,15 @@ def load(code: str, flags: Sequence[str], options: Mapping[str, Sequence]) -> Mo
 
     flags : of the C++ compiler
     options : include_dirs, library_dirs, runtime_library_dirs, libraries, define_macros (pairs), extra_link_args, as in distutils
-
-    Raises
-    ------
-    NsnnError : there is no compiler, or Cython or the compiler failed (with the end of their output)
     """
     compile_with, link_with = _arguments(flags, options)
-    key = _key(code, [*compile_with, *link_with], flags)
+    versions = (sys.version, sysconfig.get_config_var("EXT_SUFFIX"), Cython.__version__, np.__version__)
+    command = (*compile_with, *link_with)
+    parts = (code, *command, standalone.described(flags), *versions, standalone.version("brian2"))
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()
     if key not in _loaded:
         _loaded[key] = _cached(key) or _made(key, code, compile_with, link_with)
     return _loaded[key]
-
-
-def _compiler() -> list[str]:
-    command = standalone.compiler()
-    if command is None:
-        raise NsnnError(
-            'engine = "cython" needs a C++ compiler, but it was not found any more; use engine="numpy"'
-        )
-    return command
 
 
 def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[list[str], list[str]]:
@@ -68,12 +58,17 @@ def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[l
     `flags` are not passed to the linker: with -ffast-math, GCC before 13 links code that makes the process flush subnormal numbers
     to zero.
     """
+    compiler = standalone.compiler()
+    if compiler is None:
+        raise NsnnError(
+            'engine = "cython" needs a C++ compiler, but it was not found any more; use engine="numpy"'
+        )
     shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
     paths = sysconfig.get_paths()
     includes = [*options["include_dirs"], np.get_include(), *_HEADERS, paths["include"], paths["platinclude"]]
     chosen = {name: shlex.split(os.environ.get(name, "")) for name in ("CPPFLAGS", "CXXFLAGS", "LDFLAGS")}
     compile_with = [
-        *(*_compiler(), "-c", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-DNDEBUG"),
+        *(*compiler, "-c", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-DNDEBUG"),
         *(f"-D{name}" if value is None else f"-D{name}={value}" for name, value in options["define_macros"]),
         *(f"-I{folder}" for folder in dict.fromkeys(includes)),
         *chosen["CPPFLAGS"],
@@ -81,7 +76,7 @@ def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[l
         *flags,
     ]
     link_with = [
-        *_compiler(),
+        *compiler,
         *shared,
         *chosen["LDFLAGS"],
         *(f"-L{folder}" for folder in options["library_dirs"]),
@@ -90,12 +85,6 @@ def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[l
         *(f"-l{name}" for name in options["libraries"]),
     ]
     return compile_with, link_with
-
-
-def _key(code: str, command: Sequence[str], flags: Sequence[str]) -> str:
-    versions = (sys.version, sysconfig.get_config_var("EXT_SUFFIX"), Cython.__version__, np.__version__)
-    parts = (code, *command, standalone.described(flags), *versions, standalone.version("brian2"))
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _name(key: str) -> str:
@@ -126,16 +115,8 @@ def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[
         translate(code, text)
         compiled = str(text.with_suffix(".o"))
         compiler, *arguments = link_with
-        for command in (
-            [*compile_with, str(text.with_suffix(".cpp")), "-o", compiled],
-            [
-                compiler,
-                compiled,
-                *arguments,
-                "-o",
-                str(target),
-            ],  # libraries follow the file that uses them
-        ):
+        link = [compiler, compiled, *arguments, "-o", str(target)]  # libraries follow the file that uses them
+        for command in ([*compile_with, str(text.with_suffix(".cpp")), "-o", compiled], link):
             exit_code, output = standalone.compile_in(str(directory), command)
             if exit_code:
                 raise standalone.failed("cython", "numpy", output)
@@ -147,12 +128,7 @@ def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[
 
 
 def translate(code: str, path: Path) -> None:
-    """Write a Cython text to `path`, a .pyx file, and its translation to C++ next to it.
-
-    Raises
-    ------
-    NsnnError : Cython cannot compile the text
-    """
+    """Write a Cython text to `path`, a .pyx file, and its translation to C++ next to it."""
     from Cython.Compiler.Main import compile as translated
 
     path.write_text(code, encoding="utf-8")

@@ -15,7 +15,6 @@ from keyword import kwlist
 from types import ModuleType
 from typing import Any
 
-from brian2 import prefs
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.targets import codegen_targets
 from brian2.utils.stringtools import deindent
@@ -112,14 +111,9 @@ class TrimmedCythonCodeObject(CythonCodeObject):
         if not _OWN_BUILD:
             super().__init__(*args, **kwargs)
             return
-        chosen = prefs.codegen.cpp.extra_compile_args
-        flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
-        try:
-            prefs.codegen.cpp.extra_compile_args = []  # else Brian2 compiles a test file per flag
+        with standalone.flags_apart() as flags:
             super().__init__(*args, **kwargs)
-        finally:
-            prefs.codegen.cpp.extra_compile_args = chosen
-        self.extra_compile_args: list[str] = standalone.usable(flags)
+        self.extra_compile_args: list[str] = flags
 
     def compile_block(self, block: str) -> ModuleType | None:
         """The compiled module of a block, or None if it is empty."""

@@ -205,10 +205,6 @@ def running(engine: str) -> Iterator[Any]:
     """Activate an engine ("numpy", "cython" or "cpp") inside the block; restore Brian2's device and preferences afterwards.
 
     Blocks of several threads run one after the other. Yields the active Brian2 device.
-
-    Raises
-    ------
-    NsnnError : the disk is full
     """
     with global_state.borrowed() as state, contextlib.ExitStack() as stack:
         flags = PROGRAM_FLAGS if engine == "cpp" else FLAGS

@@ -121,12 +121,7 @@ def taking_turns() -> Iterator[None]:
 
 @contextlib.contextmanager
 def borrowed() -> Iterator[State]:
-    """Reserve Brian2's state for one run and restore it afterwards; yields the state before.
-
-    Raises
-    ------
-    NsnnError : the disk is full
-    """
+    """Reserve Brian2's state for one run and restore it afterwards; yields the state before."""
     with taking_turns(), _named_errors():
         before = State.now()
         _turn.before.append(before)
@@ -142,31 +137,17 @@ def _named_errors() -> Iterator[None]:
     """Raise NsnnErrors without Brian2's wrapper, and errors of a full disk as NsnnError."""
     try:
         yield
-    except BrianObjectException as error:
-        if isinstance(error.__cause__, NsnnError):
-            raise error.__cause__ from None
-        full = _full_disk(error.__cause__)
-        if full is not None:
-            raise full from error
+    except (BrianObjectException, OSError) as error:
+        cause = error.__cause__ if isinstance(error, BrianObjectException) else error
+        if isinstance(cause, NsnnError):
+            raise cause from None
+        full = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+        if isinstance(cause, OSError) and cause.errno in full:
+            raise NsnnError(
+                f"the disk is full ({cause.filename or tempfile.gettempdir()}): free some space, or set TMPDIR (temporary files) "
+                "and NSNN_CACHE_DIR (compiled models) to folders with free space"
+            ) from error
         raise
-    except OSError as error:
-        full = _full_disk(error)
-        if full is not None:
-            raise full from error
-        raise
-
-
-def _full_disk(error: BaseException | None) -> NsnnError | None:
-    if not isinstance(error, OSError) or error.errno not in (
-        errno.ENOSPC,
-        getattr(errno, "EDQUOT", errno.ENOSPC),
-    ):
-        return None
-    where = error.filename or tempfile.gettempdir()
-    return NsnnError(
-        f"the disk is full ({where}): free some space, or set TMPDIR (temporary files) and NSNN_CACHE_DIR (compiled models) "
-        "to folders with free space"
-    )
 
 
 def is_heap_frozen() -> bool:

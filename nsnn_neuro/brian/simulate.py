@@ -20,8 +20,11 @@ from ..models.neurons import Neuron
 from ..models.noise import Noise
 from ..models.populations import Population, refuse_bare
 from ..models.stimuli import Stimulus
-from . import engine, equations
+from .engine import choose, running
 from .single_run import JointRun, Run
+
+Parts = tuple[Neuron | nsnn_network.Network, Noise | None, Stimulus | None]
+"""Model, noise and stimulus."""
 
 
 @suggest_keywords
@@ -48,29 +51,29 @@ def simulate(
     Parameters
     ----------
     model : a neuron, such as `LIF(...)` or `NSNNNeuron(...)`, or a `Network`
-    noise : `WhiteNoise`, `OUNoise`, `EscapeNoise`, ... or None (deterministic). None for a network, whose populations have noise
+    noise : `WhiteNoise`, `OUNoise`, `EscapeNoise`, ...; None for a deterministic neuron, and with a network, whose populations have
+        noise models of their own
     stimulus : the drive, in the unit of the membrane: `Constant`, `Step`, `Sinusoid`, `FrozenNoise`, `Recorded`, or None. With a
         network it replaces the stimulus of the first population
-    n_neurons, trials : numbers > 0. Noise is independent between trials and, unless it has `shared`, between neurons. It does not
-        depend on what else is simulated. Leave n_neurons at 1 for a network
+    n_neurons, trials : whole numbers, 1 or more; a network takes n_neurons=1. Noise is independent between trials and, unless it has
+        `shared`, between neurons. It does not depend on what else is simulated
     duration : time, a whole number of steps dt
-    dt : time step, default 0.1 ms; use 0.02 ms for `WangBuzsaki`. A warning is given if dt is more than tau_m / 5, or more
-        than a third of another time constant of neuron, noise or synapses
-    seed : integer, or None to draw one; it is stored in the Block
-    engine : "cython" (default; "numpy" with a warning if there is no compiler), "numpy" or "cpp" (C++ standalone). A seed yields
-        identical spikes on all three
-    bridge : include threshold crossings between grid points, and count the refractory time from the middle of the step. A spike's
-        stored time is the start of its step with either setting; see `docs/noise.md`
+    dt : time step, default 0.1 ms; use 0.02 ms for `WangBuzsaki`. A warning names each time constant that needs a shorter step
+    seed : integer; None draws one. The Block stores it; a seed yields identical spikes on all engines
+    engine : "cython" (if there is no C++ compiler, "numpy" with a warning), "numpy", or "cpp" (C++ standalone)
+    bridge : True detects threshold crossings between grid points, too, and measures the refractory time from the middle of the step
+        of the spike; False tests the threshold at grid points only. A spike's stored time is the start of its step with either
+        setting; see `docs/noise.md`
     record_v : indices of neurons whose membrane is recorded in every trial, or True for all; for a network True, or a dict from
-        population names to indices. The voltage at time t is the one at the start of the step; the potential of an NSNN neuron is
-        the one that decides the spike of that step, after synaptic input
+        population names to indices. The voltage at time t is that at the start of the step; the potential of an NSNN neuron is that
+        which decides about the spike of the step, after synaptic input
     record_w : dict from projection names to indices of synapses, or True for all, whose weights are recorded every millisecond
-    point : whole number >= 0: use the noise of the point of a `sweep` with this number; points have independent noise
-    progress : None shows a bar when the run is long, in a terminal or notebook and unless the environment variable CI is set;
-        True always, False never; or a function of the completed fraction
-    out : name of an NWB file, for long and large simulations: spikes are written to the disk in windows, and the final file equals
-        that of `save`. A run that fails or is killed leaves the old file, or none. Spikes are identical to those without `out`; the
-        Block is the one that `load` returns. Not with record_v or record_w
+    point : whole number; each point has independent noise. Point k of a `sweep` has the noise of `point=k`
+    progress : True shows a progress bar, False none; None shows one for long runs in a terminal or notebook, unless the environment
+        variable CI is set. Or a function, which is called with the completed fraction
+    out : name of an NWB file, for more spikes than fit into memory: they are written to disk during the simulation. The file equals
+        that of `save`, the Block is that of `load`, and spikes are those without `out`. A run that fails or is killed leaves the
+        previous file, or none. Not with record_v or record_w
 
     Returns
     -------
@@ -82,7 +85,7 @@ def simulate(
 
     Raises
     ------
-    NsnnError : a wrong argument; the message names it, its value and what was expected. Raised before anything is compiled.
+    NsnnError : a wrong argument; raised before anything is compiled
 
     >>> from brian2 import mV, ms
     >>> from nsnn_neuro import LIF, Constant
@@ -91,24 +94,14 @@ def simulate(
     >>> block.segments[0].spiketrains[0].magnitude.round(4).tolist()
     [0.0321, 0.0561, 0.0801]
     """
-    run = Run(
-        *_parts(model, noise, stimulus, n_neurons),
-        trials,
-        duration,
-        dt,
-        seed,
-        bridge,
-        record_v,
-        record_w,
-        point,
-        out=out,
-    )
-    return run.execute(_choose(engine), progress)
+    parts = _parts(model, noise, stimulus, n_neurons)
+    run = Run(parts, trials, duration, dt, seed, bridge, (record_v, record_w), point, out=out)
+    return run.execute(choose(engine), progress)
 
 
 def simulate_together(
-    parts: Sequence[tuple[Neuron, Noise | None, Stimulus | None]],
-    stacked: tuple[Neuron, Noise | None, Stimulus | None],
+    parts: Sequence[Parts],
+    stacked: Parts,
     points: Sequence[int],
     *,
     n_neurons: int,
@@ -124,11 +117,8 @@ def simulate_together(
 
     stacked : the same models combined, what differs between parts as arrays of shape (parts * n_neurons,), part by part
     """
-    n, size = n_neurons, len(points) * n_neurons
-    ids, of_each = np.tile(np.arange(n), len(points)), np.repeat(points, n)
-    given = (trials, duration, dt, seed, bridge, None, None)
-    target = _choose(engine)
-    joint = JointRun(*_parts(*stacked, size), *given, of_each, ids)
+    n, given, target = n_neurons, (trials, duration, dt, seed, bridge), choose(engine)
+    joint = _joint(stacked, points, n, given)
     spikes = Trains.from_block(joint.execute(target, progress))
     order = np.argsort(spikes.neuron, kind="stable")
     neuron, trial = spikes.neuron[order], spikes.trial[order]
@@ -138,12 +128,12 @@ def simulate_together(
         part_spikes = slice(edges[k], edges[k + 1])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about dt: already given
-            run = Run(*_parts(*part, n), *given, points[k])
+            run = Run(_parts(*part, n), *given, point=points[k])
         yield run.block([trial[part_spikes], neuron[part_spikes] - k * n, tick[part_spikes]], {}, {}, target)
 
 
 def check_together(
-    stacked: tuple[Neuron | nsnn_network.Network, Noise | None, Stimulus | None],
+    stacked: Parts,
     points: Sequence[int],
     *,
     n_neurons: int,
@@ -152,26 +142,24 @@ def check_together(
     bridge: bool,
 ) -> None:
     """Raise the errors of `simulate_together` without compiling or running anything. A Network is not wired."""
-    given = (1, duration, dt, 0, bridge, None, None)
+    given = (1, duration, dt, 0, bridge)
     if isinstance(stacked[0], nsnn_network.Network):
-        Run(*_parts(*stacked, n_neurons), *given)
+        Run(_parts(*stacked, n_neurons), *given)
         return
-    ids, of_each = np.tile(np.arange(n_neurons), len(points)), np.repeat(points, n_neurons)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run = JointRun(*_parts(*stacked, ids.size), *given, of_each, ids)
-    with engine.running("numpy"):
-        groups, _ = equations.network(
-            run.net,
-            trials=1,
-            dt=run.dt,
-            n_steps=run.n_steps,
-            seed=0,
-            bridge=run.bridge,
-            point=of_each,
-            ids=ids,
-        )
+        run = _joint(stacked, points, n_neurons, given)
+    with running("numpy"):
+        groups, _ = run.build()
         Network(groups, name="checked").run(0 * second, namespace={})
+
+
+def _joint(
+    stacked: Parts, points: Sequence[int], n_neurons: int, given: tuple[int, Any, Any, int, bool]
+) -> JointRun:
+    """The run of all points as one population; given: trials, duration, dt, seed, bridge."""
+    ids, of_each = np.tile(np.arange(n_neurons), len(points)), np.repeat(points, n_neurons)
+    return JointRun(_parts(*stacked, ids.size), *given, point=of_each, ids=ids)
 
 
 def _parts(
@@ -179,27 +167,27 @@ def _parts(
 ) -> tuple[nsnn_network.Network, Stimulus | None, dict[str, Any]]:
     """The network to simulate, the stimulus of its first population if it is replaced, and the parameters as plain data."""
     refuse_bare(noise)
-    _instance(noise, Noise, "noise", "a noise model such as WhiteNoise(3*mV), or None")
-    _instance(stimulus, Stimulus, "stimulus", "a stimulus such as Constant(15*mV), or None")
+    for value, kind, name, expected in (
+        (noise, Noise, "noise", "a noise model such as WhiteNoise(3*mV)"),
+        (stimulus, Stimulus, "stimulus", "a stimulus such as Constant(15*mV)"),
+    ):
+        if value is not None and not isinstance(value, kind):
+            shown = str(value) if units.is_quantity(value) else repr(value)
+            raise NsnnError(f"{name} = {shown}: expected {expected}, or None")
     if not isinstance(model, nsnn_network.Network):
-        net, parameters = _single(model, noise, stimulus, n_neurons)
-        return net, None, parameters
-    if noise is not None or n_neurons != 1:
+        net, replaced = _alone(model, noise, stimulus, n_neurons), None
+    elif noise is not None or n_neurons != 1:
         raise NsnnError(
             f"noise = {noise}, n_neurons = {n_neurons}: the populations of a Network have noise and sizes; leave out both"
         )
-    described = {"model": model.describe(), "noise": None, "stimulus": stimulus and stimulus.describe()}
-    return model, stimulus, described
+    else:
+        net, replaced = model, stimulus
+    described = {"model": model, "noise": noise, "stimulus": stimulus}
+    return net, replaced, {name: m if m is None else m.describe() for name, m in described.items()}
 
 
-def _choose(name: str) -> str:
-    return engine.choose(name)
-
-
-def _single(
-    model: Neuron, noise: Any, stimulus: Any, n_neurons: Any
-) -> tuple[nsnn_network.Network, dict[str, Any]]:
-    """One neuron with noise and stimulus as a network, and as plain data."""
+def _alone(model: Neuron, noise: Any, stimulus: Any, n_neurons: Any) -> nsnn_network.Network:
+    """Neurons of one model as a network."""
     if isinstance(model, type) or not isinstance(model, Neuron):
         raise NsnnError(
             f"model = {model!r}: expected a neuron model such as LIF(...) or NSNNNeuron(...), or a Network"
@@ -211,13 +199,4 @@ def _single(
         raise NsnnError(
             str(error).replace(f"n = {n_neurons} for the population 'neurons'", f"n_neurons = {n_neurons}")
         ) from None
-    described = {"model": model, "noise": noise, "stimulus": stimulus}
-    return nsnn_network.Network([population]), {
-        name: r if r is None else r.describe() for name, r in described.items()
-    }
-
-
-def _instance(value: Any, kind: type, name: str, expected: str) -> None:
-    if value is not None and not isinstance(value, kind):
-        shown = str(value) if units.is_quantity(value) else repr(value)
-        raise NsnnError(f"{name} = {shown}: expected {expected}")
+    return nsnn_network.Network([population])

@@ -8,7 +8,7 @@ from typing import Any
 
 import neo
 import numpy as np
-from brian2 import Clock, Network, SpikeMonitor, StateMonitor, second
+from brian2 import Clock, Network, NeuronGroup, SpikeMonitor, StateMonitor, Synapses, second
 
 from ..core import units
 from ..core.checks import check_seed, flag, whole
@@ -30,41 +30,25 @@ _MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a s
 class Run:
     """One simulation; a single neuron model is a network of one population."""
 
-    bridge: bool
-    point: int
     trials: int
 
     def __init__(
-        self,
-        net,
-        stimulus,
-        parameters,
-        trials,
-        duration,
-        dt,
-        seed,
-        bridge,
-        record_v,
-        record_w,
-        point=0,
-        ids=None,
-        out=None,
+        self, parts, trials, duration, dt, seed, bridge, record=(None, None), point=0, ids=None, out=None
     ):
+        (net, self.stimulus, self.parameters), (record_v, record_w) = parts, record
         whole(trials, 1, "trials", 2**31 - 1)
         if np.ndim(point) == 0:
             whole(point, 0, "point", _MOST_POINTS - 1)
-        self.point, self.ids = point, ids
-        flag(bridge, "bridge")
-        self.net, self.stimulus, self.bridge = net, stimulus, bool(bridge)
-        self.parameters, self.trials = parameters, int(trials)
+        self.net, self.point, self.ids, self.out = net, point, ids, out
+        self.bridge, self.trials = flag(bridge, "bridge"), int(trials)
         self.dt: float = 1e-4 if dt is None else _positive_time(dt, "dt")
         self.n_steps: int = _steps(_positive_time(duration, "duration"), duration, self.dt)
         self.seed: int = check_seed(seed)
+        self.n_neurons = sum(p.n for p in net.populations)
         self.recorded = {p.name: _recorded(record_v, p, len(net.populations)) for p in net.populations}
         self.weights: dict[str, np.ndarray] = _recorded_weights(record_w, net)
         for name in record_v if isinstance(record_v, dict) else ():
             net.population(name)
-        self.out = out
         if out is not None and (self.weights or any(chosen.size for chosen in self.recorded.values())):
             raise NsnnError(
                 f"out = {out}: traces of record_v or record_w are in memory: leave one out, or use save(block, {str(out)!r})"
@@ -72,20 +56,19 @@ class Run:
         check_step(net, self.dt)
         check_delays(net, self.dt)
 
+    def build(self) -> tuple[list[NeuronGroup], list[Synapses]]:
+        """The Brian2 groups and synapses."""
+        return equations.network(
+            self.net, trials=self.trials, dt=self.dt, n_steps=self.n_steps, seed=self.seed, bridge=self.bridge,
+            stimulus=self.stimulus, recorded=set(self.weights), point=self.point, ids=self.ids,
+        )  # fmt: skip
+
     def execute(self, target: str, progress: Any) -> neo.Block:
         """Simulate on an engine and return the Block."""
-        with global_state.frozen_heap():
-            return self._execute(target, progress)
-
-    def _execute(self, target: str, progress: Any) -> neo.Block:
-        sizes = {"n_neurons": sum(p.n for p in self.net.populations), "n_trials": self.trials}
-        opened = streaming.opened(self.out, **sizes, n_steps=self.n_steps)
-        with opened as spool:
+        sizes = {"n_neurons": self.n_neurons, "n_trials": self.trials, "n_steps": self.n_steps}
+        with global_state.frozen_heap(), streaming.opened(self.out, **sizes) as spool:
             with engine.running(target) as device:
-                groups, synapses = equations.network(
-                    self.net, trials=self.trials, dt=self.dt, n_steps=self.n_steps, seed=self.seed, bridge=self.bridge,
-                    stimulus=self.stimulus, recorded=set(self.weights), point=self.point, ids=self.ids,
-                )  # fmt: skip
+                groups, synapses = self.build()
                 spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
                 objects = [*groups, *synapses, *spikes]
                 if spool is None:
@@ -99,9 +82,9 @@ class Run:
                 for p, group in zip(self.net.populations, groups, strict=True):
                     _check_finite(group, p)
             block = self.block(result, v, w, target)
-            return (
-                block if spool is None else save_load.load(streaming.write(block, spool), max_bytes=math.inf)
-            )
+            if spool is None:
+                return block
+            return save_load.load(streaming.write(block, spool), max_bytes=math.inf)
 
     def _in_one_piece(self, objects, groups, synapses, spikes, device, progress):
         """Trial, neuron and step of all spikes, and the recorded membranes and weights by name."""
@@ -137,14 +120,15 @@ class Run:
 
     def _weight_monitor(self, name: str, synapses: list[Any]) -> StateMonitor:
         projection = synapses[self.net.projection_names.index(name)]
-        every = max(1, round(1e-3 / self.dt)) * self.dt
+        clock = Clock(self._weight_period() * second, name=f"{projection.name}_weight_clock")
+        chosen = self.weights[name]
         return StateMonitor(
-            projection,
-            "weight",
-            record=self.weights[name],
-            clock=Clock(every * second, name=f"{projection.name}_weight_clock"),
-            name=f"{projection.name}_weight",
+            projection, "weight", record=chosen, clock=clock, name=f"{projection.name}_weight"
         )
+
+    def _weight_period(self) -> float:
+        """The time between recorded weights (s): 1 ms, in steps."""
+        return max(1, round(1e-3 / self.dt)) * self.dt
 
     def block(self, result: list[np.ndarray], v: dict, w: dict, target: str) -> neo.Block:
         """The Block of spikes `result` (trial, neuron, step), recorded membranes v and weights w."""
@@ -159,7 +143,7 @@ class Run:
             *result,
             dt=self.dt,
             n_trials=self.trials,
-            n_neurons=sum(p.n for p in self.net.populations),
+            n_neurons=self.n_neurons,
             t_start=0.0,
             t_stop=self.n_steps * self.dt,
             annotations=annotations,
@@ -175,8 +159,7 @@ class Run:
                     segment.analogsignals.append(signal)
         for name, trace in w.items():
             projection, chosen = self.net.projection(name), self.weights[name]
-            rate = 1 / (max(1, round(1e-3 / self.dt)) * self.dt)
-            signal = _signal(trace.T, projection.weight_unit, rate, f"weight of {name}")
+            signal = _signal(trace.T, projection.weight_unit, 1 / self._weight_period(), f"weight of {name}")
             signal.array_annotate(synapse=chosen)
             for segment in block.segments:
                 segment.analogsignals.append(signal[:])

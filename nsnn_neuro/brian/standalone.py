@@ -59,6 +59,18 @@ early.h.gch: early.h
 """
 
 
+@contextlib.contextmanager
+def flags_apart() -> Iterator[list[str]]:
+    """Take the compiler's flags out of Brian2's preferences, which would compile a test file per flag; yields those usable."""
+    chosen = prefs.codegen.cpp.extra_compile_args
+    flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
+    try:
+        prefs.codegen.cpp.extra_compile_args = []
+        yield usable(flags)
+    finally:
+        prefs.codegen.cpp.extra_compile_args = chosen
+
+
 def usable(flags: Sequence[str]) -> list[str]:
     """The `flags` that the C++ compiler accepts; all of them if there is no compiler."""
     return list(_ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[0])
@@ -90,6 +102,7 @@ def _ask(command: tuple[str, ...], flags: tuple[str, ...], path: str) -> tuple[t
 class Device(CPPStandaloneDevice):
     """Brian2's C++ standalone device with numbers as data and cached programs."""
 
+    extra_compile_args: list[str]
     main_queue: list[Any]
 
     def __init__(self) -> None:
@@ -102,15 +115,9 @@ class Device(CPPStandaloneDevice):
 
     def execute(self, directory: str) -> None:
         """Compile the model unless its program is cached, and run it in `directory`."""
-        chosen = prefs.codegen.cpp.extra_compile_args
-        flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
-        try:
-            prefs.codegen.cpp.extra_compile_args = []  # else Brian2 compiles a test file per flag
-            self.extra_compile_args: list[str] = usable(flags)
+        with flags_apart() as self.extra_compile_args:
             self.build(directory=directory, compile=False, run=False)
             _check_writing(Path(directory) / "objects.cpp")
-        finally:
-            prefs.codegen.cpp.extra_compile_args = chosen
         key, program = self._key(Path(directory)), Path(directory) / "main"
         if not program_cache.fetch(key, program):
             _make(directory)
@@ -148,9 +155,8 @@ class Device(CPPStandaloneDevice):
         digest = hashlib.sha256(described(self.extra_compile_args).encode())
         for package in ("brian2", "nsnn_neuro"):
             digest.update(f"{package} {version(package)}\n".encode())
-        for path in sorted(
-            p for p in directory.rglob("*") if p.suffix in (".cpp", ".h") or p.name == "makefile"
-        ):
+        sources = (p for p in directory.rglob("*") if p.suffix in (".cpp", ".h") or p.name == "makefile")
+        for path in sorted(sources):
             text = path.read_bytes()
             digest.update(f"{path.relative_to(directory)} {len(text)}\n".encode() + text)
         return digest.hexdigest()
@@ -164,15 +170,11 @@ class Device(CPPStandaloneDevice):
     def _read(self, literal: str) -> str:
         """`_datum` for a literal number; other text is returned unchanged."""
         plain = literal.replace(" ", "")
-        try:
-            value = int(plain)
-            return self._datum(value) if abs(value) < 2**63 else literal
-        except ValueError:
-            pass
-        try:
-            return self._datum(float(plain))
-        except ValueError:
-            return literal
+        for kind in (int, float):
+            with contextlib.suppress(ValueError):
+                value = kind(plain)
+                return literal if kind is int and abs(value) >= 2**63 else self._datum(value)
+        return literal
 
     def write_static_arrays(self, directory: str) -> None:
         """Replace the numbers in the code by elements of arrays; then write the arrays as Brian2 does."""
@@ -201,7 +203,7 @@ class Device(CPPStandaloneDevice):
         if what == "set_by_single_value":
             name, item, value = args
             return what, (name, item, self._read(value))
-        if what == "set_by_constant" and isinstance(args[1], int | float) and not isinstance(args[1], bool):
+        if what == "set_by_constant" and _is_number(args[1]):
             name, value, dynamic = args
             size = f"{name}.size()" if dynamic else f"_num_{name}"
             return "insert_code", f"for(int i=0; i<{size}; i++) {name}[i] = {self._datum(value)};"
@@ -214,12 +216,8 @@ class Device(CPPStandaloneDevice):
         taken = {
             name: variable
             for name, variable in sorted(code_object.variables.items())
-            if isinstance(variable, Constant)
-            and variable.owner is None
-            and isinstance(variable.value, int | float)
-            and not isinstance(variable.value, bool)
-            and name not in DEFAULT_CONSTANTS
-            and name not in DEFAULT_UNITS
+            if isinstance(variable, Constant) and variable.owner is None and _is_number(variable.value)
+            if name not in DEFAULT_CONSTANTS and name not in DEFAULT_UNITS
         }
         code_object.variables = {k: v for k, v in code_object.variables.items() if k not in taken}
         lines = [
@@ -238,13 +236,16 @@ class Device(CPPStandaloneDevice):
         rules = "\nonce.o: OPTIMISATIONS += -O1\n"
         if len(writer.source_files) >= _MANY:
             writer.write("early.h", _EARLY)
-            flags = " ".join(self.extra_compile_args)
-            rules += _RULES.replace("FLAGS", flags)
+            rules += _RULES.replace("FLAGS", " ".join(self.extra_compile_args))
         super().generate_makefile(writer, *args, **kwargs)
         folder = Path(writer.project_dir)
         with open(folder / "makefile", "a", encoding="utf-8") as makefile:
             makefile.write(rules)
         (folder / "make.deps").touch()  # everything is compiled once: nothing depends on what it was before
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _check_writing(objects: Path) -> None:
@@ -264,12 +265,7 @@ def version(package: str) -> str:
 
 
 def _make(directory: str) -> None:
-    """Compile the project in `directory`; nothing goes on compiling after an exception.
-
-    Raises
-    ------
-    NsnnError : the compiler failed; its last words
-    """
+    """Compile the project in `directory`; nothing goes on compiling after an exception."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     extra = prefs.devices.cpp_standalone.extra_make_args_unix
     command = [
@@ -322,18 +318,14 @@ def call(
         output = process.communicate()[1]
     except BaseException:
         if process is not None:
-            _kill(process)
+            with contextlib.suppress(ProcessLookupError):
+                if hasattr(os, "killpg"):
+                    os.killpg(process.pid, signal.SIGKILL)
+                else:
+                    process.kill()
+            process.wait()
         raise
     return process.returncode, output
-
-
-def _kill(process: subprocess.Popen) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
 
 
 @contextlib.contextmanager
