@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from brian2 import DEFAULT_UNITS
+from brian2.parsing.sympytools import str_to_sympy
 from scipy import special
+from sympy import lambdify
 
 from ..core.parameters import Model
 from ..core.warn import warn
@@ -29,8 +32,7 @@ _SLACK = 1e-6  # rounding of a quotient of times, in steps
 def check_step(network: Network, dt: float) -> None:
     """Warn if dt (s) exceeds a fifth of tau_m or a third of another time constant of a population.
 
-    These are the time constants of slow variables, gates, noise and incoming synapses, except tau_noise of `OUNoise`, whose step is
-    exact.
+    Not of tau_noise of `OUNoise`, whose step is exact.
     """
     for population in network.populations:
         neuron = population.neuron
@@ -133,21 +135,12 @@ def _value(neuron: Neuron, text: str, v: Any = None) -> np.ndarray:
     """Evaluate a text of the neuron in SI at voltages v; KeyError for an unknown name."""
     names, function = _compiled(text)
     known = {f.name: neuron.si(f.name) for f in neuron.parameter_fields()} | {"v": v}
-    return np.asarray(function(*(known[name] if name in known else _unit(name) for name in names)))
+    return np.asarray(function(*(known[n] if n in known else float(DEFAULT_UNITS[n]) for n in names)))
 
 
 @functools.cache
 def _compiled(text: str) -> tuple[list[str], Callable[..., Any]]:
     """The names in a text in Brian2's syntax, and the text as a function of their values."""
-    from brian2.parsing.sympytools import str_to_sympy
-    from sympy import lambdify
-
     expression = str_to_sympy(text)
     symbols = sorted(expression.free_symbols, key=str)
     return [s.name for s in symbols], lambdify(symbols, expression, [{"exprel": special.exprel}, "numpy"])
-
-
-def _unit(name: str) -> float:
-    import brian2
-
-    return float(brian2.DEFAULT_UNITS[name])

@@ -105,12 +105,7 @@ def has_compiler() -> bool:
 
 
 def choose(engine: str) -> str:
-    """Check `engine`; return "numpy" with a warning instead of "cython" if there is no compiler.
-
-    Raises
-    ------
-    NsnnError : unknown engine; "cpp" without a compiler
-    """
+    """Check `engine`; return "numpy" with a warning instead of "cython" if there is no compiler."""
     if engine not in ENGINES:
         raise NsnnError(f'engine = {engine!r}: expected "cython", "numpy" or "cpp"')
     if engine == "numpy" or has_compiler():

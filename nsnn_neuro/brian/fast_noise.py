@@ -25,21 +25,17 @@ from ..core.errors import NsnnError
 from . import philox
 
 _BUFFER = 2048
-_HEADER = "".join(
-    [
-        philox.HEADER,
-        f"#define NSNN_BUFFER {_BUFFER}\n",
-        (Path(__file__).parent / "fast_noise.h").read_text(encoding="utf-8"),
-    ]
-)
+_CODE = (Path(__file__).parent / "fast_noise.h").read_text(encoding="utf-8")
+_HEADER = f"{philox.HEADER}#define NSNN_BUFFER {_BUFFER}\n{_CODE}"
 _PATH = 0x66617374  # path of the keys, so that the numbers differ from keyed noise with the same seed
 
 
 def _refuse_threads() -> None:
-    if prefs.devices.cpp_standalone.openmp_threads:
+    threads = prefs.devices.cpp_standalone.openmp_threads
+    if threads:
         raise NsnnError(
-            f"prefs.devices.cpp_standalone.openmp_threads = {prefs.devices.cpp_standalone.openmp_threads}: threads would share "
-            "the buffers of fast_noise; set it to 0, or build without fast_noise"
+            f"prefs.devices.cpp_standalone.openmp_threads = {threads}: threads would share the buffers of fast_noise; "
+            "set it to 0, or build without fast_noise"
         )
 
 
@@ -73,13 +69,9 @@ static inline double _{name}(const int _vectorisation_idx) {{
     return {"support_code": f"{_HEADER}\n{code}"}
 
 
-def _numpy(draw: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda vectorisation_idx: draw(np.shape(vectorisation_idx) or None)
-
-
 def _implementations(name: str, draw: str, key: tuple[int, int], numpy_draw: Callable[[Any], Any]) -> Any:
     implementations = FunctionImplementationContainer(DEFAULT_FUNCTIONS[name])
-    implementations.add_implementation(NumpyCodeGenerator, code=_numpy(numpy_draw))
+    implementations.add_implementation(NumpyCodeGenerator, code=lambda idx: numpy_draw(np.shape(idx) or None))
     code, arrays = _cython(name, draw, key)
     implementations.add_implementation(CythonCodeGenerator, code=code, name=f"_{name}", namespace=arrays)
     streams = itertools.count(1)
@@ -113,8 +105,7 @@ def fast_noise(seed: int | None = None) -> Iterator[int]:
 
     Raises
     ------
-    NsnnError : seed is not None or an integer from 0 to 2**63 - 1; OpenMP threads, which would share a buffer. Other targets raise
-        an error in Brian2.
+    NsnnError : OpenMP threads, which would share a buffer. Other targets raise an error in Brian2.
 
     Source: Salmon et al. 2011, doi 10.1145/2063384.2063405; Box and Muller 1958, doi 10.1214/aoms/1177706645.
 

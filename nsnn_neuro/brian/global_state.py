@@ -1,8 +1,7 @@
 """Brian2's global state: used by one thread at a time and restored afterwards.
 
 The active device, preferences and the state of a running network belong to the process. `borrowed` reserves them for one run: other
-threads wait, changes are undone at the end, and a process that another thread forks meanwhile sees the original state. The heap
-that `frozen_heap` freezes also belongs to the process.
+threads wait, changes are undone at the end, and a process that another thread forks meanwhile sees the original state.
 """
 
 from __future__ import annotations

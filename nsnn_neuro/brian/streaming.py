@@ -7,6 +7,7 @@ NWB file, which replaces its old version atomically, as in `io.save_load.save`.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import errno
 import os
@@ -36,8 +37,6 @@ RUN = 2**20
 class Spool:
     """Temporary file of spikes: written in order of time, read in the order of an NWB file.
 
-    Parameters
-    ----------
     out : path of the NWB file, for messages
     file : open for reading and writing, unbuffered, empty
     n_neurons, n_trials, n_steps : of the run; neuron, trial and step make one integer of 64 bits
@@ -50,8 +49,6 @@ class Spool:
     >>> spool.counts.tolist(), [piece.tolist() for piece in spool.pieces()]
     ([[2, 1], [1, 0]], [[4, 7, 4, 3]])
     """
-
-    out: Any
 
     def __init__(self, out: Any, file: Any, *, n_neurons: int, n_trials: int, n_steps: int) -> None:
         if n_neurons * n_trials * n_steps >= 2**63:
@@ -122,24 +119,12 @@ class Spool:
 
     def _before(self, key: int, start: int, size: int) -> int:
         """The number of keys below `key` among the `size` sorted keys from index `start`."""
-        low, high = 0, size
-        while low < high:
-            middle = (low + high) // 2
-            if self._read(start + middle, 1)[0] < key:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return bisect.bisect_left(range(size), key, key=lambda k: self._read(start + k, 1)[0])
 
 
 @contextlib.contextmanager
 def opened(out: Any, **sizes: int) -> Iterator[Spool | None]:
-    """A temporary Spool in the folder of `out`, or None without `out`; `sizes` are those of Spool.
-
-    Raises
-    ------
-    NsnnError : not the name of an NWB file in a folder that can be written to
-    """
+    """A temporary Spool in the folder of `out`, or None without `out`; `sizes` are those of Spool."""
     if out is None:
         yield None
         return
@@ -228,12 +213,7 @@ def _written(monitor: Any, device: Any) -> Iterator[tuple[np.ndarray, np.ndarray
 
 
 def write(block: neo.Block, spool: Spool) -> Path:
-    """Write `block` with the spikes of `spool` to the file of `spool`; return its path.
-
-    Raises
-    ------
-    NsnnError : the disk is full
-    """
+    """Write `block` with the spikes of `spool` to the file of `spool`; return its path."""
     spool.finish()
     starts, stops = (
         np.array([float(getattr(segment.spiketrains, edge)) for segment in block.segments])

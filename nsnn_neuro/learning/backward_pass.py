@@ -1,7 +1,4 @@
-"""Backward pass of the batched learner: loss and gradients of a batch, from the last step to the first.
-
-As in `kernels`, each function is there for the NumPy target and for Cython, where products are BLAS's dgemm.
-"""
+"""Backward pass of the batched learner: loss and gradients of a batch, from the last step to the first, in NumPy and Cython."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from brian2 import Function
 from .kernels import BLAS, Layer, step_function, step_number
 from .learner import Teacher
 from .losses import Loss
+from .noise_scale import Level
 
 
 class Sweep(Teacher):
@@ -25,21 +23,20 @@ class Sweep(Teacher):
     earlier in the run.
     """
 
-    layers: list[Layer]
-    signal: str
+    levels: tuple[Level, ...] = ()
+    """of layers whose noise is learned"""
 
     def __init__(
         self, layers: list[Layer], loss: Loss, feedback: list[np.ndarray] | None, signal: str
     ) -> None:
         super().__init__(loss)
-        self.layers, self.feedback, self.signal = layers, feedback, signal
-        self.levels: list[Any] = []  # the `Level`s that are learned
+        self.layers: list[Layer] = layers
+        self.feedback, self.signal = feedback, signal
 
     def _back(self, k: int) -> np.ndarray:
         return self.layers[k + 1].w if self.feedback is None else self.feedback[k - 1]
 
     def _run(self, i: Any, step: Any) -> Any:
-        """The NumPy target's."""
         out = self.layers[-1]
         period, k = divmod(step_number(step), out.n_steps)
         for layer in self.layers:
@@ -50,10 +47,9 @@ class Sweep(Teacher):
         plan, batch = self.plan, out.batch
         here = slice(period * batch, (period + 1) * batch)
         o = out.samples("o")
+        y = plan["labels"][here]
         if self.loss.targets == "spikes":
             y = plan["targets"].reshape(-1, out.n_steps, out.n)[plan["rows"][here]]
-        else:
-            y = plan["labels"][here]
         read = out.samples("odds") if self.loss.forced else o
         plan["value"][here] = self.loss.value(read, y)
         plan["count"].reshape(-1, out.n)[here] = o.sum(1)
@@ -108,12 +104,7 @@ class Sweep(Teacher):
             arrays |= {f"o{k}": layer.o, f"d{k}": layer.d}
             arrays |= {f"{name}{k}_now": values for name, values in layer.now.items()}
             if k:
-                arrays |= {
-                    f"f{k}": layer.f,
-                    f"carried{k}": layer.carried,
-                    f"g{k}": layer.g,
-                    f"slope{k}": layer.slope,
-                }
+                arrays |= {f"{name}{k}": getattr(layer, name) for name in ("f", "carried", "g", "slope")}
             if layer.loop is not None:
                 arrays |= {f"loop{k}": layer.loop.w, f"again{k}": layer.loop.slope}
             if 0 < k < len(self.layers) - 1 and self.signal != "reward":

@@ -1,9 +1,9 @@
 """Batched learner: one copy of the layered network per sample, shared weights, backpropagation through time after the last step.
 
 A batch takes n_steps steps of the clock. In each, the input's group and each layer's do one step (one code object each). After the
-last one `backward_pass.Sweep` goes back in time through the stored steps, so learning signals carry their future terms: given the
-spikes, the gradients are those of backpropagation through time. Weights are the members of a group with one step per batch, in
-which the optimizer's text changes them: when the next batch begins, or the run has ended.
+last one `backward_pass.Sweep` goes back in time through the stored steps, so learning signals carry their future terms. Weights are
+the members of a group with one step per batch, in which the optimizer's text changes them: when the next batch begins, or the run
+has ended.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Learner(LayeredLearner):
         self.levels = {
             k: self._level(k, p) for k, p in enumerate(projections, 1) if scheduled or eta_noise(p)
         }
-        self.teacher.levels = [level for level in self.levels.values() if level.rate]
+        self.teacher.levels = tuple(level for level in self.levels.values() if level.rate)
         for w, given in zip(self.weights, net.get_weights(), strict=True):
             w[:] = given.reshape(w.shape)
         self._plan(1, np.zeros(self.layers[0].n), np.zeros(1))
@@ -72,32 +72,12 @@ class Learner(LayeredLearner):
         # from the input up: a layer's functions read the arrays of the one below
         for k, projection in enumerate(projections, 1):
             self.members.append(self._layer(k, projection))
-        self.trainer = NeuronGroup(
-            1,
-            "done : 1\norigin : integer (shared)",
-            namespace={"sweep": self.teacher.function()},
-            clock=self.clock,
-            name="trainer",
-        )
-        self.trainer.run_regularly(
-            "done = sweep(i, t_in_timesteps - origin)",
-            when="groups",
-            order=len(self.layers),
-            name="trainer_step",
-        )
-        self.objects = engine.Prepared(
-            *self.learning,
-            *(v.group for v in self.teacher.levels),
-            *self.members,
-            self.trainer,
-            name="learner",
-        )
+        self.trainer = self._trainer("trainer", self.teacher.function(), "sweep", len(self.layers))
+        groups = [*self.learning, *(v.group for v in self.teacher.levels), *self.members, self.trainer]
+        self.objects = engine.Prepared(*groups, name="learner")
 
     def record(self) -> list[np.ndarray]:
-        """Model the spikes of later runs: a list that grows by an array for each batch and layer, input first.
-
-        Each is (batch, n_steps, n) booleans; layer k of batch b is item b * n_layers + k.
-        """
+        """Spikes of later runs: a list that grows by booleans (batch, n_steps, n) for each batch and layer, input first."""
         spikes: list[np.ndarray] = []
 
         def append() -> None:
@@ -132,11 +112,8 @@ class Learner(LayeredLearner):
         if not level.rate:
             return level
         optimizer = projection.plasticity.optimizer
-        equations = [
-            *(f"{v} : 1" for v in ("w", "g", "due", "level")),
-            "eta : 1 (shared)",
-            "factor : 1 (shared)",
-        ]
+        names = ("w", "g", "due", "level")
+        equations = [*(f"{v} : 1" for v in names), *(f"{v} : 1 (shared)" for v in ("eta", "factor"))]
         group = self._slow_group(f"level_{k}", level.n, optimizer, equations, "level = factor * exp(w)")
         level.log, level.slope, level.values = (group.variables[v].get_value() for v in ("w", "g", "level"))
         level.states = {s: group.variables[s].get_value() for s in optimizer.states}

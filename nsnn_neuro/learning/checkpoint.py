@@ -30,12 +30,7 @@ def digest(described: Any, *arrays: np.ndarray) -> str:
 
 
 def write_checkpoint(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-    """Write a checkpoint atomically.
-
-    Raises
-    ------
-    NsnnError : the file can't be written
-    """
+    """Write a checkpoint atomically; NsnnError if the file can't be written."""
     checked = about | {"sha256": _content(arrays, about)}
     try:
         with replaced(path) as part, open(part, "wb") as file:
@@ -53,12 +48,7 @@ def _content(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> str:
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and plain data of a checkpoint, in no more memory than the file's size.
-
-    Raises
-    ------
-    FormatError : not a checkpoint, or one that is damaged
-    """
+    """The arrays and plain data of a checkpoint, in no more memory than the file's size; FormatError for a damaged file."""
     try:
         check_regular(path)
         with zipfile.ZipFile(path) as archive:
@@ -71,29 +61,20 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if "sha256" in about and about["sha256"] != _content(arrays, about):
             raise ValueError("its content isn't that of its checksum")
         about.setdefault("best", [0, math.inf])
-    except NsnnError as error:
-        raise _damaged(path, error) from None
     except Exception as error:  # damaged bytes make the readers of zip, NumPy and JSON raise anything
-        raise _damaged(path, error) from None
+        reason = str(error)[:200] or type(error).__name__
+        raise FormatError(
+            f"checkpoint = {path}: not a checkpoint of train, or damaged ({reason}): expected another path, or delete it"
+        ) from None
     return arrays, about
-
-
-def _damaged(path: Path, error: Exception) -> FormatError:
-    reason = str(error)[:200] or type(error).__name__
-    return FormatError(
-        f"checkpoint = {path}: not a checkpoint of train, or damaged ({reason}): expected another path, or delete it"
-    )
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     """An array of an npz file, whose header must agree with the number of bytes."""
     with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = read_header(file)
+        formats = np.lib.format
+        readers = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}
+        shape, fortran, dtype = readers[formats.read_magic(file)](file)
         data = file.read()
     if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError(
@@ -123,11 +104,7 @@ def _is_number(value: Any) -> bool:
 
 
 def array(path: Path | None, arrays: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The array `name` of a checkpoint, checked.
-
-    Raises
-    ------
-    FormatError : there is none, or it has another shape or values that aren't finite numbers
+    """The array `name` of a checkpoint; FormatError unless it has this shape and finite numbers.
 
     >>> array(None, {"w": np.zeros(3)}, "w", (3,))
     array([0., 0., 0.])
@@ -148,15 +125,10 @@ def array(path: Path | None, arrays: dict[str, np.ndarray], name: str, shape: tu
 def resumed(
     path: Path, config: str, described: dict[str, Any], epochs: int
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read (`read_checkpoint`) a checkpoint of this configuration with at most `epochs` epochs.
+    """Read a checkpoint of this configuration with at most `epochs` epochs.
 
     config : checksum of everything that determines the training
     described : the same as plain data, to name what has changed
-
-    Raises
-    ------
-    NsnnError : another configuration, too many epochs
-    FormatError : as `read_checkpoint`
     """
     arrays, about = read_checkpoint(path)
     if about["config"] != config:

@@ -97,10 +97,6 @@ class PopulationCode(Encoder):
     width : number > 0, of the tuning curves, in spacings of the preferred values
     gain : number from 0 to 1
 
-    Raises
-    ------
-    NsnnError : units that aren't a whole number, 2 or more; a value out of bounds
-
     >>> net_sizes = [3 * PopulationCode(8).units, 20, 2]  # for X of shape (n, 3)
     >>> net_sizes
     [24, 20, 2]
@@ -154,12 +150,7 @@ class Count(Decoder):
     """
 
     def scores(self, o: Any) -> np.ndarray:
-        """(..., n) of spikes o (..., n_steps, n).
-
-        Raises
-        ------
-        NsnnError : anything but 0 and 1 of such a shape
-        """
+        """The scores (..., n) of spikes o, 0 or 1 of shape (..., n_steps, n)."""
         return np.asarray(_fired(o).sum(-2), dtype=float)
 
 
@@ -174,12 +165,7 @@ class FirstSpike(Decoder):
     """
 
     def scores(self, o: Any) -> np.ndarray:
-        """(..., n) of spikes o (..., n_steps, n).
-
-        Raises
-        ------
-        NsnnError : anything but 0 and 1 of such a shape
-        """
+        """The scores (..., n) of spikes o, 0 or 1 of shape (..., n_steps, n)."""
         fired = _fired(o)
         return np.where(fired.any(-2), fired.shape[-2] - fired.argmax(-2), 0.0)
 
@@ -197,12 +183,7 @@ class LeakyReadout(Decoder):
     beta: Any = parameter("1", bound="fraction")
 
     def scores(self, o: Any) -> np.ndarray:
-        """(..., n) of spikes o (..., n_steps, n).
-
-        Raises
-        ------
-        NsnnError : anything but 0 and 1 of such a shape
-        """
+        """The scores (..., n) of spikes o, 0 or 1 of shape (..., n_steps, n)."""
         fired = _fired(o)
         weights = self.si("beta") ** np.arange(fired.shape[-2])[::-1]
         # not a BLAS product, which could round two neurons with the same spikes differently

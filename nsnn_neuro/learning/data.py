@@ -29,19 +29,13 @@ def batches(samples: np.ndarray, batch: int) -> np.ndarray:
 def check_data(
     data: Any, net: Network, loss: Loss, encoder: Encoder, n_steps: int | None = None, name: str = "data"
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """X, y and the number of steps, checked against the network, the loss and the encoder.
-
-    Raises
-    ------
-    NsnnError : shapes or values that don't fit
-    """
+    """X, y and the number of steps, checked against the network, the loss and the encoder."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
     X, y = np.asarray(data[0]), np.asarray(data[1])
-    n_in, rest = divmod(net.populations[0].n, encoder.units)
-    shared = (
-        "" if encoder.units == 1 else f"the {net.populations[0].n} input neurons / units = {encoder.units}"
-    )
+    n_neurons, units = net.populations[0].n, encoder.units
+    n_in, rest = divmod(n_neurons, units)
+    shared = "" if units == 1 else f"the {n_neurons} input neurons / units = {units}"
     if rest:
         raise NsnnError(f"encoder = {encoder!r}: expected a whole number of values, not {shared}")
     if X.dtype.kind not in "iufb" or X.ndim not in (2, 3) or X.shape[-1] != n_in or not X.size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import neo
@@ -28,7 +29,7 @@ STEP = 1e-3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fit:
-    """What `train` returns.
+    """A trained network, with the history of its training. `train` returns it.
 
     history : DataFrame, a row for each epoch: epoch (from 1), loss and accuracy (means over the training samples, each when it was
         learned from), val_loss and val_accuracy (after the epoch; NaN without validation), seconds. Accuracies are NaN where y are
@@ -66,22 +67,18 @@ class Fit:
         data : (X, y) as for `train`
         passes : how often each sample is shown, each time with other noise; scores are summed over passes
         seed : whole number, of the noise
-        decoder : of `coding`, gives the output neurons scores; None: `coding.Count()`, the number of spikes
+        decoder : of `coding`, gives the output neurons scores; None: `coding.Count()`, the number of spikes. None for target spikes
 
         Returns
         -------
         dict : accuracy, the share of right guesses; se, its standard error over samples (NaN for one sample); loss, the mean over
             samples and passes. For target spikes there is no accuracy, and se is that of the loss over samples (over passes for one
             sample)
-
-        Raises
-        ------
-        NsnnError : data that don't fit the network; a decoder with target spikes, where nothing is guessed
         """
         X, y = self._data(data)
         if decoder is not None and y.ndim > 1:
             raise NsnnError(f"decoder = {decoder!r}: expected None with target spikes")
-        loss, scores = self._run(X, y, passes, seed, decoder)
+        loss, scores = self._scores(X, y, passes, seed, decoder)
         if y.ndim > 1:
             values = np.mean(loss, axis=0) if len(y) > 1 else np.ravel(loss)
             return {"loss": float(np.mean(loss)), "se": standard_error(values)}
@@ -101,20 +98,11 @@ class Fit:
         Classes that tie for the highest score, as all do when the output is silent, share the pass. A share p has the standard
         error sqrt(p (1 - p) / passes). `measures.calibration_error` measures how far such probabilities can be trusted.
 
-        Parameters
-        ----------
-        X : as for `train`
-        passes : how often each sample is shown, each time with other noise
-        seed : whole number, of the noise; a given seed yields the passes of `evaluate`
-        decoder : as for `evaluate`
-
-        Returns
-        -------
-        (n, n_out) floats; each row adds up to 1
+        Arguments as for `evaluate`, whose passes a given seed yields. Returns (n, n_out) floats; each row adds up to 1.
 
         Raises
         ------
-        NsnnError : as `train` for X; a network trained towards target spikes
+        NsnnError : a network trained towards target spikes
 
         >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train
         >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
@@ -129,56 +117,61 @@ class Fit:
                 f"the loss was {self._settings['loss']!r}: expected a loss of labels; with target spikes nothing is guessed"
             )
         X, y = self._data((X, np.zeros(np.shape(X)[:1], np.int64)))
-        _, scores = self._run(X, y, passes, seed, decoder)
+        _, scores = self._scores(X, y, passes, seed, decoder)
         best = scores == scores.max(-1, keepdims=True)
         return np.asarray((best / best.sum(-1, keepdims=True)).mean(axis=0))
 
-    def _run(
+    def _scores(
         self, X: np.ndarray, y: np.ndarray, passes: int, seed: int, decoder: Decoder | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The losses (passes, n) of samples, and the scores of the output, (passes, n, n_out)."""
+        if decoder is None or type(decoder) is Count:
+            return self._run(X, y, passes, seed)
+        if not isinstance(decoder, Decoder):
+            raise NsnnError(f"decoder = {decoder!r}: expected a decoder such as coding.Count()")
+        output = [len(self.network.populations) - 1]
+        return self._run(X, y, passes, seed, output, lambda spikes: decoder.scores(spikes[0]))
+
+    def _run(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        passes: int,
+        seed: int,
+        layers: Sequence[int] = (),
+        read: Callable[[list[np.ndarray]], np.ndarray] = lambda spikes: np.concatenate(spikes, axis=2),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The losses (passes, n) of samples and, for each pass, what `read` makes of the spikes of `layers`, booleans (n, n_steps,
+        n_neurons) each; without `layers` the numbers of the output's spikes, (passes, n, n_out)."""
         whole(passes, 1, "passes")
         seed = check_seed(seed)
-        if decoder is not None and not isinstance(decoder, Decoder):
-            raise NsnnError(f"decoder = {decoder!r}: expected a decoder such as coding.Count()")
         order = batches(np.arange(len(y)), self._settings["batch"])
         real = order >= 0  # in the samples' order
-        loss, scores = [], []
+        losses, results = [], []
         with engine.running(self._engine), global_state.frozen_heap():
             learner = Learner(self.network, **self._settings)
-            counted = decoder is None or type(decoder) is Count  # by the run itself
-            spikes = [] if counted else learner.record()
+            spikes, n = learner.record() if layers else [], len(learner.layers)
             for k in range(passes):
-                value, count = learner.run(X, y, order, np.zeros(len(order), bool), key=(seed, EVALUATION, k))
-                loss.append(value[real])
-                if decoder is None or counted:
-                    scores.append(count[real])
-                else:
-                    n_layers = len(learner.layers)
-                    output = np.concatenate(spikes[n_layers - 1 :: n_layers])[real.ravel()]
-                    scores.append(decoder.scores(output))
-                    spikes.clear()
-        return np.array(loss), np.array(scores)
+                loss, count = learner.run(X, y, order, np.zeros(len(order), bool), key=(seed, EVALUATION, k))
+                losses.append(loss[real])
+                here = [np.concatenate(spikes[j::n])[real.ravel()] for j in layers]
+                results.append(read(here) if layers else count[real])
+                spikes.clear()
+        return np.array(losses), np.array(results)
 
     def spikes(self, data: Any, *, layers: Any = None, passes: int = 1, seed: int = 0) -> neo.Block:
         """The spikes of the trained network on samples (X, y), those that `evaluate` counts for the same seed.
 
         Parameters
         ----------
-        data : (X, y) as for `train`
+        data, passes, seed : as for `evaluate`
         layers : name of a population, or a list of names; None: all, from "input" on
-        passes : how often each sample is shown, each time with other noise
-        seed : whole number, of the noise
 
         Returns
         -------
         neo.Block : a segment for each pass and sample, all samples of the first pass first; a step of the network lasts 1 ms. The
             segments' annotations: sample (its row in X), label (where y are labels), repeat (from 0). The Block's: seed, dt,
             parameters, populations, versions
-
-        Raises
-        ------
-        NsnnError : data that don't fit the network; a population that it doesn't have
 
         >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train, measures
         >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
@@ -191,18 +184,9 @@ class Fit:
         True
         """
         X, y = self._data(data)
-        whole(passes, 1, "passes")
-        seed = check_seed(seed)
         chosen = self._chosen(layers)
-        order = batches(np.arange(len(y)), self._settings["batch"])
-        with engine.running(self._engine), global_state.frozen_heap():
-            learner = Learner(self.network, **self._settings)
-            spikes = learner.record()
-            for k in range(passes):
-                learner.run(X, y, order, np.zeros(len(order), bool), key=(seed, EVALUATION, k))
-        n_layers = len(learner.layers)
-        real = np.tile(order.ravel() >= 0, passes)
-        fired = np.concatenate([np.concatenate(spikes[k::n_layers])[real] for k in chosen], axis=2)
+        _, spikes = self._run(X, y, passes, seed, chosen)
+        fired = spikes.reshape(-1, *spikes.shape[2:])
         trial, tick, neuron = np.nonzero(fired)
         populations = [self.network.populations[k] for k in chosen]
         block = build_block(

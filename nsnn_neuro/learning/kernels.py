@@ -1,7 +1,7 @@
 """Functions called by generated code during layered training, in NumPy and Cython, and the arrays that they share.
 
-Arrays are unit-major: the value of unit q in copy b is at [q * batch + b], and of step t at [t][q * batch + b]. Each function is
-there for the NumPy target and for Cython, where products are BLAS's dgemm and the arrays lie in the function's namespace.
+Arrays are unit-major: the value of unit q in copy b is at [q * batch + b], and of step t at [t][q * batch + b]. In Cython, products
+are BLAS's dgemm and the arrays lie in the function's namespace.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from brian2 import Function
 from brian2.codegen.generators.cython_generator import CythonCodeGenerator
-from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 
+from ..brian import engine
 from ..models.log_odds import CompiledFunction
 
 BLAS = "from libc.string cimport memcpy\nfrom scipy.linalg.cython_blas cimport dgemm\n"
@@ -32,14 +32,7 @@ def step_function(
 
     `shared`: called once in a step, of shared values alone, before the loop over members.
     """
-    function = Function(
-        numpy_target,
-        arg_units=[1] * len(types),
-        return_unit=1,
-        arg_types=types,
-        return_type="float",
-        stateless=shared,
-    )
+    function = engine.unitless(numpy_target, types, stateless=shared)
     declared = ", ".join(f"_namespace{name}_{array}" for array in arrays())
     pointers = "\n".join(
         f"    cdef {'double' if value.dtype == float else 'int32_t'} *{array} = _namespace{name}_{array}"
@@ -48,7 +41,6 @@ def step_function(
     head, _, body = code.rpartition("{\n")
     # no look at Python's errors after each call: it would keep the compiler from vectorising the loop
     text = f"{head.rstrip()} noexcept:\n    global {declared}\n{pointers}\n{body}"
-    function.implementations.add_implementation(NumpyCodeGenerator, code=numpy_target)
     function.implementations.add_dynamic_implementation(
         CythonCodeGenerator,
         code=lambda owner: text,
@@ -60,10 +52,7 @@ def step_function(
 
 def compiled(name: str, function: CompiledFunction) -> Function:
     """A function of one float, with its NumPy and Cython texts, for Brian2."""
-    made = Function(
-        function.numpy, arg_units=[1], return_unit=1, arg_types=["float"], return_type="float", stateless=True
-    )
-    made.implementations.add_implementation(NumpyCodeGenerator, code=function.numpy)
+    made = engine.unitless(function.numpy, ["float"])
     made.implementations.add_implementation(CythonCodeGenerator, code=function.cython, name=name)
     return made
 
@@ -180,6 +169,9 @@ def forced(layer: Layer, plan: Callable[[], dict[str, np.ndarray]]) -> Function:
     """(unit, copy, step): the target spike of a member in this step."""
     n, m, last = layer.n, layer.batch, layer.n_steps
 
+    def arrays() -> dict[str, np.ndarray]:
+        return {name: plan()[name] for name in ("targets", "rows")}
+
     def numpy_target(unit, copy, step):
         period, k = divmod(step_number(step), last)
         rows = plan()["rows"].reshape(-1, m)[period]
@@ -190,10 +182,4 @@ cdef double forced(int unit, int copy, int64_t step) {{
     cdef int64_t k = step % {last}, row = rows[(step // {last}) * {m} + copy]
     return targets[(row * {last} + k) * {n} + unit]
 """
-    return step_function(
-        "forced",
-        ["integer"] * 3,
-        numpy_target,
-        code,
-        lambda: {"targets": plan()["targets"], "rows": plan()["rows"]},
-    )
+    return step_function("forced", ["integer"] * 3, numpy_target, code, arrays)

@@ -23,10 +23,8 @@ from .noise_scale import eta_noise
 def layered(net: Network) -> tuple[list[Projection], list[Projection | None]]:
     """The projections of a trainable network: from each layer to the next, input first; and from each layer to itself, or None.
 
-    Raises
-    ------
-    NsnnError : anything but an input `Relay` and layers of `NSNNNeuron`s, each connected all to all, without delay and with
-        plasticity, to the next and optionally to itself
+    NsnnError for anything but an input `Relay` and layers of `NSNNNeuron`s, each connected all to all, without delay and with
+    plasticity, to the next and optionally to itself.
     """
     expected = "expected layers, as feedforward([64, 128, 10], noise=..., plasticity=NDL(0.01)) makes them, or recurrent(...)"
     n = len(net.populations)
@@ -143,15 +141,10 @@ def layer_text(projection: Projection, detached: bool = False) -> tuple[str, str
     if detached:
         rule = dataclasses.replace(rule, reset_path="detached")
     assert isinstance(neuron, NSNNNeuron)
-    text = rule.text(
-        noise=projection.post.noise,
-        beta=neuron.beta,
-        theta=neuron.theta,
-        reset=neuron.reset,
-    )
-    lines = dict(
-        re.split(r" \+?= ", line, maxsplit=1) for line in text.each_step if re.search(r" \+?= ", line)
-    )
+    options = {name: getattr(neuron, name) for name in ("beta", "theta", "reset")}
+    text = rule.text(noise=projection.post.noise, **options)
+    halves = (re.split(r" \+?= ", line, maxsplit=1) for line in text.each_step)
+    lines = dict(half for half in halves if len(half) == 2)
     if not {"f", "carried"} <= set(lines):
         raise NsnnError(
             f"plasticity = {rule}: its text has no factor f or no trace carried on, expected NDL or the like"

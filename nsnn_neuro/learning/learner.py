@@ -75,10 +75,8 @@ def optimizer_text(optimizer: Optimizer) -> tuple[list[str], dict[str, float]]:
 
 
 class Teacher:
-    """Losses, spike counts and learning signals of the samples in a run; says when weights are to change.
-
-    plan : arrays of a run by name; see `new_plan`
-    due : (1,) 1 where the gradients of the batch before are to change the weights, else 0
+    """Losses, spike counts and learning signals of the samples in a run, the arrays `plan`; says when weights are to change: where
+    `due`, (1,), is 1.
     """
 
     def __init__(self, loss: Loss) -> None:
@@ -107,10 +105,8 @@ class Teacher:
 
     def constants(self) -> str:
         """The loss's parameters as C."""
-        return "".join(
-            f"    const double {f.name} = {float(self.loss.si(f.name))!r};\n"
-            for f in self.loss.parameter_fields()
-        )
+        values = {f.name: float(self.loss.si(f.name)) for f in self.loss.parameter_fields()}
+        return "".join(f"    const double {name} = {value!r};\n" for name, value in values.items())
 
 
 class LayeredLearner:
@@ -128,13 +124,12 @@ class LayeredLearner:
 
     batch: int
     clock: Any
-    copies: int
+    copies: int  # of the network, side by side
     n_steps: int
     net: Network
     steps_done: int
 
     prefix = ""
-    copies = 1  # of the network, side by side
     teacher: Teacher
     trainer: NeuronGroup
     objects: engine.Prepared
@@ -221,6 +216,19 @@ class LayeredLearner:
             spike = ["o = 1.0 * int(u > theta)", f"f = {factor}"]
         return [neuron.updates[neuron.reset], *(substitute(line, level) for line in spike)], carried
 
+    def _trainer(self, name: str, function: Function, call: str, order: int) -> NeuronGroup:
+        """A group of one that calls the teacher's `function` in each step, in generated code by the name `call`."""
+        group = NeuronGroup(
+            1,
+            "done : 1\norigin : integer (shared)",
+            namespace={call: function},
+            clock=self.clock,
+            name=name,
+        )
+        code = f"done = {call}(i, t_in_timesteps - origin)"
+        group.run_regularly(code, when="groups", order=order, name=f"{name}_step")
+        return group
+
     @staticmethod
     def _vectorised(code: list[str]) -> list[str]:
         """`code` with the functions that compilers vectorise."""
@@ -242,13 +250,10 @@ class LayeredLearner:
 
         values : (n, n_in) or (n, n_steps, n_in); labels : (n,), or target spikes (n, n_steps, n_out)
         key : a seed and numbers: what random numbers depend on, besides layer, unit, copy and step of this run
-        eta : factor of the rules' learning rates
-        noise : factor of the noise, of layers with a level
+        eta, noise : factors of the rules' learning rates, and of the noise of layers with a level
 
-        Returns
-        -------
-        loss (n_batches, batch) and output spikes (n_batches, batch, n_out) of each sample before it was learned from; NaN where
-            there is none
+        Returns loss (n_batches, batch) and output spikes (n_batches, batch, n_out) of each sample before it was learned from; NaN
+        where there is none.
         """
         n, real = len(order), order >= 0
         self._plan(n, values, labels)

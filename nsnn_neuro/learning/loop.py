@@ -6,6 +6,7 @@ the best epoch, stops early, writes checkpoints and resumes from them. What it t
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -130,27 +131,12 @@ class TrainingLoop:
 
     Parameters
     ----------
-    epochs : whole number
-    seed : whole number; None draws one
-    schedule : of the learning rate: "constant", or "cosine", from eta to 0 over the epochs
-    patience : stop when the validation loss hasn't reached a new minimum in so many epochs; None: never
-    keep : the weights of the "best" epoch, that of the smallest validation loss (without validation the last), or of the "last";
-        None: "best" with patience, else "last" with a DeprecationWarning where the two differ
-    checkpoint : a file, written after each epoch; where it exists training resumes from it
+    epochs, seed, schedule, patience, keep, checkpoint : as for `train`; with a checkpoint there must be a seed
     columns : further columns of the history
-
-    Raises
-    ------
-    NsnnError : a value that doesn't fit; no seed with a checkpoint
     """
 
-    columns: list[str]
-    config: str
-    epochs: int
+    config = ""
     held_out: np.ndarray
-    keep: Any
-    schedule: Any
-    seed: int
     trained: np.ndarray
 
     def __init__(
@@ -164,20 +150,19 @@ class TrainingLoop:
         checkpoint: str | Path | None = None,
         columns: Sequence[str] = (),
     ) -> None:
-        self.epochs = whole(epochs, 1, "epochs")
-        self.schedule = one_of(schedule, SCHEDULES, "schedule")
+        self.epochs: int = whole(epochs, 1, "epochs")
+        self.schedule: str = one_of(schedule, SCHEDULES, "schedule")
         self.patience = None if patience is None else whole(patience, 1, "patience")
-        self.keep = one_of(keep, _KEEP, "keep")
+        self.keep: str | None = one_of(keep, _KEEP, "keep")
         self.path = None if checkpoint is None else Path(checkpoint)
         if self.path is not None and not self.path.parent.is_dir():
             raise NsnnError(f"checkpoint = {checkpoint}: expected a file in a folder that exists")
         if seed is None and self.path is not None:
             raise NsnnError("seed = None with a checkpoint: expected a number, which resuming needs")
-        self.seed = check_seed(seed)
-        self.columns = [*COLUMNS, *columns]
+        self.seed: int = check_seed(seed)
+        self.columns: list[str] = [*COLUMNS, *columns]
         self.trained = self.held_out = np.empty(0, int)
         self.described: dict[str, Any] = {}
-        self.config = ""
 
     def split(self, y: np.ndarray, validation: Any, n: int | None = None) -> None:
         """Set which samples are trained on, `trained`, and which are held out, `held_out`.
@@ -185,10 +170,6 @@ class TrainingLoop:
         y : labels (n,) or target spikes (n, n_steps, n_out)
         validation : the share to hold out; see `held_out`
         n : number of training samples, where those that follow are validation data; None: hold out a share
-
-        Raises
-        ------
-        NsnnError : a share that doesn't fit, patience without validation
         """
         if n is None:
             self.held_out = held_out(y, validation, rng(self.seed, _SPLIT))
@@ -224,7 +205,6 @@ class TrainingLoop:
         Raises
         ------
         Diverged : training ran away; the error's `fit` is `result` of the epochs before, and so is the checkpoint
-        NsnnError, FormatError : a checkpoint of another configuration, or one that is damaged
         """
         history: list[dict[str, float]] = []
         best, last, stored = _Best(0, np.inf, start), start, None
@@ -242,9 +222,12 @@ class TrainingLoop:
                     try:
                         row = self._epoch(trainer, len(history), report)
                     except Diverged as error:
-                        raise self._with_fit(
-                            error, result(self._outcome(history, best, last)), history
-                        ) from None
+                        kept = (
+                            f"; {self.path} is that of epoch {len(history)}" if self.path and history else ""
+                        )
+                        diverged = Diverged(f"epoch {len(history) + 1}: {error}{kept}")
+                        diverged.fit = result(self._outcome(history, best, last))
+                        raise diverged from None
                     history.append(row)
                     last = {name: np.array(values) for name, values in trainer.learned().items()}
                     best.update(len(history), row["val_loss"], last)
@@ -277,12 +260,6 @@ class TrainingLoop:
             return Outcome(table, best.epoch, best.arrays)
         return Outcome(table, len(history), last)
 
-    def _with_fit(self, error: Diverged, fit: Any, history: list[Any]) -> Diverged:
-        kept = f"; {self.path} is that of epoch {len(history)}" if self.path is not None and history else ""
-        diverged = Diverged(f"epoch {len(history) + 1}: {error}{kept}")
-        diverged.fit = fit
-        return diverged
-
     def _save(self, trainer: Trainer, history: list[dict[str, float]], best: _Best) -> None:
         if self.path is None:
             return
@@ -306,11 +283,13 @@ class TrainingLoop:
         return learned
 
 
+@dataclasses.dataclass
 class _Best:
     """The epoch of the smallest validation loss so far, and its arrays; without validation the last epoch."""
 
-    def __init__(self, epoch: int, loss: float, arrays: dict[str, np.ndarray]) -> None:
-        self.epoch, self.loss, self.arrays = epoch, loss, arrays
+    epoch: int
+    loss: float
+    arrays: dict[str, np.ndarray]
 
     def update(self, epoch: int, loss: float, arrays: dict[str, np.ndarray]) -> None:
         if loss < self.loss or (np.isnan(loss) and np.isinf(self.loss)):
@@ -347,10 +326,6 @@ def rng(seed: int, *path: int) -> np.random.Generator:
 def held_out(y: np.ndarray, validation: Any, random: np.random.Generator) -> np.ndarray:
     """Sorted rows of a share of the samples of each label; where y isn't labels, (n, ...), of all samples.
 
-    Raises
-    ------
-    NsnnError : a share that isn't from 0 to below 1, or one that leaves nothing
-
     >>> held_out(np.array([0, 0, 1, 1]), 0.5, rng(1)).size
     2
     """
@@ -358,20 +333,12 @@ def held_out(y: np.ndarray, validation: Any, random: np.random.Generator) -> np.
     if np.ndim(share) or not 0 <= share < 1:
         raise NsnnError(f"validation = {validation}: expected a share from 0 to below 1, or (X, y)")
     groups = [np.arange(len(y))] if y.ndim > 1 else [np.flatnonzero(y == k) for k in np.unique(y)]
-    held = []
-    for group in groups:
-        shuffled = random.permutation(group)
-        held.append(shuffled[: round(share * shuffled.size)])
-    rows = np.sort(np.concatenate(held))
+    rows = np.sort(np.concatenate([random.permutation(g)[: round(share * g.size)] for g in groups]))
     if rows.size == len(y):
         raise NsnnError(f"validation = {validation}: nothing is left to train on, expected less")
     return rows
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean of values (n,); NaN for one.
-
-    >>> standard_error(np.array([0.0, 2.0]))
-    1.0
-    """
+    """Standard error of the mean of values (n,); NaN for one."""
     return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")

@@ -51,10 +51,9 @@ def n_levels(projection: Projection) -> int:
 class Level:
     """The noise level of layer k: a factor of its family's scale, one for all or one for each neuron.
 
-    rate : the learning rate; 0: the level isn't learned
-    values : the factors
+    rate : the learning rate, 0 where the level isn't learned; `values` are the factors
     x, held : u - theta and du(t+1)/du(t) with the spike held, (n_steps, n * batch), where the level is learned
-    group : its Brian2 group, whose arrays `values` are then, and slope (dL/dlog s), log (what is learned), states (the optimizer's)
+    group : its Brian2 group, with the arrays values, slope (dL/dlog s), log (what is learned), states (the optimizer's)
     """
 
     held: np.ndarray
@@ -101,11 +100,9 @@ class Level:
     def read(self) -> Function:
         """(i): the level of member i."""
         divisor = self.layer.batch if self.n > 1 else self.layer.n * self.layer.batch
-        name = f"level_{self.k}"
+        name, arrays = f"level_{self.k}", lambda: {"values": self.values}
         code = f"\ncdef double {name}(int i) {{\n    return values[i // {divisor}]\n"
-        return step_function(
-            name, ["integer"], lambda i: self.values[i // divisor], code, lambda: {"values": self.values}
-        )
+        return step_function(name, ["integer"], lambda i: self.values[i // divisor], code, arrays)
 
     def keep(self) -> Function:
         """(i, step, x, held): store what the sweep needs."""
@@ -123,13 +120,8 @@ cdef double {name}(int i, int64_t step, double x, double held) {{
     kept_held[at] = held
     return 0
 """
-        return step_function(
-            name,
-            ["integer"] * 2 + ["float"] * 2,
-            numpy_target,
-            code,
-            lambda: {"kept_x": self.x, "kept_held": self.held},
-        )
+        types, arrays = ["integer"] * 2 + ["float"] * 2, lambda: {"kept_x": self.x, "kept_held": self.held}
+        return step_function(name, types, numpy_target, code, arrays)
 
     def go_back(self) -> None:
         """The gradient, from the sweep's g, on the NumPy target."""

@@ -46,7 +46,6 @@ class StepTeacher(Teacher):
         self.now = self.signal = np.zeros(0)  # o and L of the output's group, once there is one
 
     def _run(self, i: Any, step: Any) -> Any:
-        """The NumPy target's."""
         sample, k = divmod(step_number(step), self.n_steps)
         self.o[k] = self.now
         o, label = self.o[None, : k + 1], self.plan["labels"][sample : sample + 1]
@@ -103,10 +102,8 @@ cdef double teach(int i, int64_t step) {{
         return step_function("teach", ["integer"] * 2, self._run, code, self._arrays)
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        names = ("labels", "value", "count", "learns", "share")
-        return {
-            "o": self.o, "d": self.d, "now": self.now, "signal": self.signal, "due": self.due, **{n: self.plan[n] for n in names},
-        }  # fmt: skip
+        own = {name: getattr(self, name) for name in ("o", "d", "now", "signal", "due")}
+        return own | {name: self.plan[name] for name in ("labels", "value", "count", "learns", "share")}
 
 
 class OnlineLearner(LayeredLearner):
@@ -139,29 +136,13 @@ class OnlineLearner(LayeredLearner):
         self.members += [self._layer(k, p) for k, p in enumerate(projections, 1)]
         out = self.members[-1]
         self.teacher.now, self.teacher.signal = (out.variables[v].get_value() for v in ("o", "L"))
-        self.trainer = NeuronGroup(
-            1,
-            "done : 1\norigin : integer (shared)",
-            namespace={"teach": self.teacher.function()},
-            clock=self.clock,
-            name="online_teacher",
-        )
-        self.trainer.run_regularly(
-            "done = teach(i, t_in_timesteps - origin)",
-            when="groups",
-            order=self._at(len(self.layers)),
-            name="online_teacher_step",
-        )
+        order = self._at(len(self.layers))
+        self.trainer = self._trainer("online_teacher", self.teacher.function(), "teach", order)
         self.learning = [self._synapses(k, p) for k, p in enumerate(projections, 1)]
         for w, given in zip(self.weights, net.get_weights(), strict=True):
             w[:] = given
-        self.objects = engine.Prepared(
-            *self.members,
-            self.trainer,
-            *self.learning,
-            *self._feedback_synapses(projections),
-            name="online_learner",
-        )
+        groups = [*self.members, self.trainer, *self.learning, *self._feedback_synapses(projections)]
+        self.objects = engine.Prepared(*groups, name="online_learner")
         self.objects.only_when = dict.fromkeys(self.changes, self.teacher.due)
 
     @staticmethod
@@ -219,31 +200,27 @@ class OnlineLearner(LayeredLearner):
         synapses.connect()
         synapses.pre.when, synapses.pre.order = "groups", self._at(k - 1) + 2
         if down:
-            updater = synapses.summed_updaters["L_pre"]
-            updater.when, updater.order = "groups", self._at(2 * len(self.layers) - k)
-        synapses.run_regularly(
-            "g += signal_post * trace\ntrace *= carried_post",
-            when="end",
-            name=f"online_synapses_{k}_learn",
-        )
-        change = synapses.run_regularly(
-            "\n".join([*lines, "g *= 1 - due"]),
-            when="start",
-            name=f"online_synapses_{k}_change",
-        )
-        self.changes.append(change)
+            self._signal_at(synapses, k)
+        trace = "g += signal_post * trace\ntrace *= carried_post"
+        synapses.run_regularly(trace, when="end", name=f"online_synapses_{k}_learn")
+        change = "\n".join([*lines, "g *= 1 - due"])
+        self.changes.append(synapses.run_regularly(change, when="start", name=f"online_synapses_{k}_change"))
         synapses.eta = rule.si("eta")
         shape = (before.n, self.layers[k].n)
         self.weights.append(synapses.variables["w"].get_value().reshape(shape))
         self.states.append({s: synapses.variables[s].get_value() for s in optimizer.states})
         return synapses
 
+    def _signal_at(self, synapses: Synapses, k: int) -> None:
+        """Set when in a step synapses to layer k, or those that stand for them, bring the layer below its signal."""
+        updater = synapses.summed_updaters["L_pre"]
+        updater.when, updater.order = "groups", self._at(2 * len(self.layers) - k)
+
     def _feedback_synapses(self, projections: list[Projection]) -> list[Synapses]:
         """Synapses of fixed weights that bring hidden layers their signal, where the projections' own don't."""
-        synapses = []
+        synapses, broadcast = [], projections[0].plasticity.signal == "broadcast"
         for k, weights in enumerate(self.feedback or [], 1):
-            above = len(self.layers) - 1 if projections[0].plasticity.signal == "broadcast" else k + 1
-            signal = "L_post" if projections[0].plasticity.signal == "broadcast" else "L_post * f_post"
+            above, signal = (len(self.layers) - 1, "L_post") if broadcast else (k + 1, "L_post * f_post")
             back = Synapses(
                 self.members[k],
                 self.members[above],
@@ -253,7 +230,6 @@ class OnlineLearner(LayeredLearner):
             )
             back.connect()
             back.b = weights.reshape(-1)
-            updater = back.summed_updaters["L_pre"]
-            updater.when, updater.order = "groups", self._at(2 * len(self.layers) - k)
+            self._signal_at(back, k)
             synapses.append(back)
         return synapses

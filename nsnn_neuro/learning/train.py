@@ -56,53 +56,51 @@ def train(
     engine: str = "cython",
     progress: Any = None,
 ) -> Fit:
-    """Train a layered network by its projections' learning rules, in mini-batches, down the mean loss of each.
+    """Train a layered network with the learning rules of its projections, in mini-batches, to minimise the mean loss.
 
-    In the fast formulation `batch` copies of the network share their weights. After each batch a backward pass adds the effect of
-    a spike on later steps to the learning signals of hidden layers. Given the spikes, the gradient is that of backpropagation
-    through time with signal="transport". With signal="reward" it is the score function's; a sample's baseline is the mean loss of
-    the others in its batch. The online formulation lacks the future terms: below the output its updates differ when there are
-    several steps.
+    In the fast formulation, `batch` copies of the network share their weights, and a backward pass after each batch adds the effect
+    of a spike on later steps to the learning signals. Given the spikes, the gradient with signal="transport" is that of
+    backpropagation through time; signals also go back through recurrent weights, except with `EProp`. With signal="reward" it is
+    the score function's, with the mean loss of the other samples in the batch as baseline. The online formulation has no effects on
+    later steps: its updates of hidden layers differ if there are several steps.
 
-    Layers may be recurrent: with "transport" signals go back through the recurrent weights too, otherwise (and with `EProp`) not.
-
-    With noise=None and `SurrogateGradient` or `EProp` it trains the deterministic network, which fires when u > theta.
+    Without noise, by `SurrogateGradient` or `EProp`, it trains the deterministic network, which fires when u > theta.
     A given seed yields identical weights on the same machine and engine, resumed or not.
 
     Parameters
     ----------
-    net : `Network` of layers with plasticity, as `feedforward` or `recurrent` makes it; it isn't changed. The fixed feedback
-        weights of signal="random" and "broadcast" are drawn from the seed, normal with variance 1 / (number of source neurons)
-    data : (X, y): X (n, n_in) from 0 to 1, or sequences (n, n_steps, n_in), of which the encoder gets each step's x; n_in is
-        the number of input neurons / units of the encoder (1, except for `coding.PopulationCode`); y as the loss
-        needs it: labels (n,), whole numbers from 0 to n_out - 1, or target spikes (n, n_steps, n_out), 0 or 1
+    net : `Network` of layers with plasticity, as from `feedforward` or `recurrent`; it isn't changed. The fixed feedback weights of
+        signal="random" and "broadcast" are drawn from the seed, normal with variance 1 / (number of source neurons)
+    data : (X, y). X: values from 0 to 1, (n, n_in), or sequences (n, n_steps, n_in). n_in is the number of input neurons, divided
+        by `units` with `coding.PopulationCode`. y, as the loss needs it: labels (n,), whole numbers from 0 to n_out - 1, or target
+        spikes (n, n_steps, n_out), 0 or 1
     loss : a loss, e.g. `losses.rate_mse`
-    epochs : whole number, how often each training sample is shown
-    batch : samples in a batch; the last batch of an epoch may have fewer, its mean is over those
+    epochs : number of epochs; in each, every training sample is shown once
+    batch : samples in a batch; the last batch of an epoch may have fewer
     n_steps : steps for which each sample is shown, from u = 0; None: as many as sequences and target spikes have, else 20
-    encoder : how X becomes input; None: `coding.Bernoulli()`. It passes spikes, 0 or 1, on as they are, as `coding.Direct()` does
-    validation : share of the samples of each label (with target spikes: of all) that is held out, drawn from the seed; 0 for none;
-        or data of its own, (X, y)
-    formulation : "fast", or "online": for layers without recurrent projections, a loss that is the mean of something over steps
-        (its `averaged`), fixed noise, any signal but "reward"
-    schedule : of the learning rates: "constant", or "cosine", from eta to 0 over the epochs
-    noise_schedule : of every layer's noise: factors of its scale, a list with one for each epoch, or a pair (first, last) between
-        which they go geometrically, e.g. (2.0, 0.5); None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied too
-    patience : stop when the validation loss hasn't reached a new minimum in so many epochs; None: all epochs
-    keep : the weights to return: "best", those of the epoch with the smallest validation loss (without validation the last), or
-        "last". None: "best" with patience, else "last", with a DeprecationWarning where the two differ: "best" will be the default
-        (decided in `TrainingLoop`, `learning/loop.py`)
-    seed : whole number; None draws one (it is in the block's annotations)
-    checkpoint : a file, written after each epoch; where it exists training resumes from it
+    encoder : how X becomes input; None: `coding.Bernoulli()`, which leaves input spikes, 0 or 1, as they are
+    validation : held-out samples: a share of each label (of all samples, with target spikes), drawn from the seed; 0 for none; or
+        other data (X, y)
+    formulation : "fast" or "online". Online, layers are not recurrent, the loss is a mean over steps (`Loss.averaged`), noise is
+        fixed, and the signal isn't "reward"
+    schedule : "constant" learning rates, or "cosine": from eta to 0 over the epochs
+    noise_schedule : factors of the noise scale of all layers: a list with one for each epoch, or a pair (first, last) for a
+        geometric sequence, e.g. (2.0, 0.5). None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied, too
+    patience : stop after so many epochs without a new minimum of the validation loss; None: train all epochs
+    keep : weights to return: "best", of the epoch with the smallest validation loss (the last epoch without validation), or "last".
+        None: "best" with patience, else "last", with a DeprecationWarning where the two differ: "best" will be the default (decided
+        in `TrainingLoop`, `learning/loop.py`)
+    seed : whole number; None draws one, which the annotations of `Fit.block` contain
+    checkpoint : a file, written after each epoch; if it exists, training resumes from it
     engine : "cython" or "numpy"
     progress : as for `simulate`
 
     Raises
     ------
     NsnnError : a network, data or an option that doesn't fit; a checkpoint of another configuration
-    Diverged : an NsnnError: weights that aren't finite any more, or noise outside 1/1000 to 1000 times its first scale; the
-        checkpoint is then that of the epoch before, and so is the error's `fit`
-    FormatError : a checkpoint that is damaged
+    Diverged : an NsnnError: weights that aren't finite any more, or noise outside 1/1000 to 1000 times its first scale. The
+        checkpoint and the error's `fit` are those of the epoch before
+    FormatError : a damaged checkpoint
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 
@@ -152,16 +150,15 @@ class _Training:
         changing = [(k, p) for k, p in enumerate(projections, 1) if self.scheduled or eta_noise(p)]
         for _, p in changing if self.scheduled else []:
             family_of(p, f"noise_schedule = {noise_schedule}")
-        self.levels = {
-            k: p.post.name for k, p in changing
-        }  # layer -> its population, where the noise changes
+        # layer -> its population, where the noise changes
+        self.levels = {k: p.post.name for k, p in changing}
         if target not in ("cython", "numpy"):
             raise NsnnError(f'engine = {target!r}: training runs on "cython" or "numpy"')
         self.engine = engine.choose(target)
         if self.engine == "cython" and not loss.code:
             raise NsnnError(f'loss = {loss!r}: it has no C text `code`, expected one, or engine="numpy"')
         self.loop, self.net, self.formulation = loop, net, formulation
-        loop.columns += [_noise_of(name) for name in self.levels.values()]
+        loop.columns += [f"noise of {name}" for name in self.levels.values()]
         self.settings: dict[str, Any] = {
             "encoder": encoder,
             "loss": loss,
@@ -297,7 +294,7 @@ class _Trainer:
                 )
         projections = self.training.net.projection_names
         check_finite({f"weights of {n!r}": w for n, w in zip(projections, self.learner.weights, strict=True)})
-        return {_noise_of(names[k]): float(level.values.mean()) for k, level in levels.items()}
+        return {f"noise of {names[k]}": float(level.values.mean()) for k, level in levels.items()}
 
     def learned(self) -> dict[str, np.ndarray]:
         """Weights and noise levels."""
@@ -315,10 +312,6 @@ class _Trainer:
         """Copy the checkpoint's arrays into those of Brian2."""
         for name, values in (self.learned() | self.state()[0]).items():
             values[:] = checkpoints.array(self.training.loop.path, arrays, name, values.shape)
-
-
-def _noise_of(name: str) -> str:
-    return f"noise of {name}"
 
 
 def _with_noise(net: Network, levels: dict[int, np.ndarray]) -> Network:

@@ -76,8 +76,8 @@ class Terms:
 class Layout:
     """Numbering of members (member = trial * n_neurons + neuron), time grid, and index and name of the population.
 
-    `point` is the point of a sweep, for all neurons or one per neuron, shape (n_neurons,); `ids` are the neuron numbers that key
-    the noise, None for 0, 1, ... Neurons of several points are one population in which ids repeat.
+    `point` is the point of a sweep, for all neurons or one per neuron, (n_neurons,); `ids` are the neuron numbers that key the
+    noise, None for 0, 1, ... Neurons of several points are one population in which ids repeat.
     """
 
     n_neurons: int
@@ -191,29 +191,24 @@ class GroupText:
             setattr(group, variable, value)  # a text is evaluated once
         for part, order in ((group.thresholder["spike"], THRESHOLD), (group.resetter["spike"], RESET)):
             part.when, part.order = "groups", first + order
+
+        def run(lines: str, order: int, what: str, **clock: Clock) -> None:
+            group.run_regularly(lines, when="groups", order=first + order, name=f"{name}_{what}", **clock)
+
         if self.ahead:
             clock = Clock(4 * self.layout.dt * second, name=f"{name}_ahead_clock")
-            group.run_regularly(
-                _in_c("\n".join(self.ahead)),
-                clock=clock,
-                when="groups",
-                order=first + AHEAD,
-                name=f"{name}_ahead",
-            )
+            run(_in_c("\n".join(self.ahead)), AHEAD, "ahead", clock=clock)
         if self.counts and self.many:
-            group.run_regularly(
-                _in_c("\n".join(self.counts)), when="groups", order=first + COUNTS, name=f"{name}_counts"
-            )
-        group.run_regularly(update, when="groups", order=first + UPDATE, name=f"{name}_step")
+            run(_in_c("\n".join(self.counts)), COUNTS, "counts")
+        run(update, UPDATE, "step")
         return group
 
 
 def add_drive(group: GroupText, stimulus: Stimulus | None, unit: str) -> None:
     """Define `drive`, the stimulus in each step."""
     if stimulus is None:
-        group.equations.append(
-            f"drive = 0 * {BRIAN_UNIT[unit]} : {BRIAN_UNIT[unit]}" if unit != "1" else "drive = 0 : 1"
-        )
+        zero = f"0 * {BRIAN_UNIT[unit]}" if unit != "1" else "0"
+        group.equations.append(f"drive = {zero} : {BRIAN_UNIT[unit]}")
         return
     if stimulus.text is not None:
         text = substitute(stimulus.text, group.bind_parameters(stimulus, "stim_"))

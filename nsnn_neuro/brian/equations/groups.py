@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from brian2 import NeuronGroup
 
@@ -28,14 +27,7 @@ def make_group(
     synapses: Sequence[Synapse] = (),
     bridge: bool = True,
 ) -> NeuronGroup:
-    """The Brian2 group of a population, with `layout.trials` copies of `layout.n_neurons` neurons.
-
-    synapses : the types of incoming synapses
-
-    Raises
-    ------
-    NsnnError : parts that do not fit (units, array shapes, a noise model that the neuron does not allow)
-    """
+    """The Brian2 group of a population, with `layout.trials` copies of `layout.n_neurons` neurons and these incoming synapses."""
     check(neuron, noise, stimulus)
     group = GroupText(layout)
     add_drive(group, stimulus, neuron.membrane_unit)
@@ -93,18 +85,13 @@ def _check_kind(neuron: Neuron, noise: Noise | None, who: str) -> None:
         raise NsnnError(
             f"{given}: this noise is for an NSNNNeuron only; use EscapeNoise or WhiteNoise for a {who}"
         )
-    elif noise.at_threshold and (isinstance(neuron, ConductanceBased) or _starts_itself(neuron)):
+    elif noise.at_threshold and (
+        isinstance(neuron, ConductanceBased) or getattr(neuron, "nonlinear", None) is not None
+    ):
         raise NsnnError(f"{given}: a {who} has no sharp threshold; use WhiteNoise or OUNoise, or an LIF")
-    if isinstance(noise, EscapeNoise) and noise.hazard is not None and noise.hazard.uses_rise:
-        _check_rise(neuron, noise.hazard, who)
-
-
-def _starts_itself(neuron: Any) -> bool:
-    return getattr(neuron, "nonlinear", None) is not None
-
-
-def _check_rise(neuron: Neuron, hazard: Any, who: str) -> None:
-    if not (isinstance(neuron, IntegrateAndFire) and neuron.leaky):
+    hazard = noise.hazard if isinstance(noise, EscapeNoise) else None
+    leaky = isinstance(neuron, IntegrateAndFire) and neuron.leaky
+    if hazard is not None and hazard.uses_rise and not leaky:
         raise NsnnError(
             f"hazard = {type(hazard).__name__}(...): it needs a leaky membrane, which a {who} is not; use LIF"
         )

@@ -1,8 +1,8 @@
 """Brian2 code for the membrane noise of one time step.
 
-Over a step of length h the linear membrane takes its exact step with noise of variance S^2 = sigma^2 (1 - exp(-2 h / tau))
-(2 sigma^2 h / tau without leak). With conductances, the gain of the step `share` = L exprel(-L load), with
-L = h / tau (`lapse`), and S^2 = 2 sigma^2 L exprel(-2 L load) are computed in each step.
+In a step of length h the noise of a linear membrane has the variance S^2 = sigma^2 (1 - exp(-2 h / tau)), 2 sigma^2 h / tau without
+leak. With conductances, the gain of the step `share` = L exprel(-L load), L = h / tau (`lapse`), and S^2 = 2 sigma^2 L exprel(-2 L
+load) are computed in each step.
 """
 
 from __future__ import annotations

@@ -102,7 +102,8 @@ def plastic_synapses(
     if isinstance(neuron.get("mu"), str):
         names["mu"] = neuron["mu"]
     # names of the groups come first: variables may be expressions in them
-    namespace: dict[str, Any] = _names(source) | _names(target) | engine.functions()
+    outer = [dict(getattr(group, "namespace", None) or {}) for group in (source, target)]
+    namespace: dict[str, Any] = outer[0] | outer[1] | engine.functions()
     own = {w: f"rule_{w}" for w in _locals(text)}
     own |= _bind(text.parameters, namespace, len(target))
     if trial is not None:
@@ -161,10 +162,6 @@ def plastic_synapses(
     return synapses
 
 
-def _names(group: Any) -> dict[str, Any]:
-    return dict(getattr(group, "namespace", None) or {})
-
-
 def _clock(group: Any) -> Any:
     return group.clock if hasattr(group, "clock") else group.source.clock
 
@@ -187,13 +184,8 @@ def _text(rule: Plasticity, neuron: dict[str, Any], trial: Any) -> RuleText:
 
 
 def _all_lines(text: RuleText) -> list[str]:
-    return [
-        *text.at_start,
-        *text.each_step,
-        *text.on_pre,
-        *text.on_post,
-        *([text.backward] if text.backward else []),
-    ]
+    backward = [text.backward] if text.backward else []
+    return [*text.at_start, *text.each_step, *text.on_pre, *text.on_post, *backward]
 
 
 def _uses(text: RuleText, name: str) -> bool:
@@ -218,10 +210,8 @@ def _state(line: str) -> str:
 def _locals(text: RuleText) -> set[str]:
     """Local names of a step; they are renamed, as they could be variables of the target."""
     states = {_state(line) for line in text.states} | {"w"}
-    assigned = {
-        m[1] for line in (*text.at_start, *text.each_step) if (m := re.match(r"(\w+) *[-+*/]?=", line))
-    }
-    return assigned - states
+    matches = [re.match(r"(\w+) *[-+*/]?=", line) for line in (*text.at_start, *text.each_step)]
+    return {match[1] for match in matches if match} - states
 
 
 def _bind(parameters: dict[str, tuple[Any, str]], namespace: dict[str, Any], n: int) -> dict[str, str]:
@@ -265,22 +255,18 @@ def _read(text: RuleText, target: Any, names: dict[str, str]) -> dict[str, str]:
 
 def _variable(group: Any, name: str, argument: str, end: str, unit: str = "1") -> None:
     if name not in group.variables:
-        had = ", ".join(
-            v
-            for v in group.variables
-            if not v.startswith("_") and v not in ("i", "N", "t", "dt", "t_in_timesteps")
-        )
+        built_in = ("i", "N", "t", "dt", "t_in_timesteps")
+        had = ", ".join(v for v in group.variables if not v.startswith("_") and v not in built_in)
         raise NsnnError(
             f"{argument} = {name!r}: the {end} group {group.name!r} has no such variable (it has {had or 'none'}), "
             f"expected one, e.g. {name + ' : 1'!r} in its equations"
         )
     if group.variables[name].dim != get_dimensions(units.brian(1.0, unit)):
-        had = (
-            "a dimension, expected a plain number"
-            if unit == "1"
-            else f"another dimension, expected {units.describe(unit)}"
+        expected = "a plain number" if unit == "1" else units.describe(unit)
+        had = "a dimension" if unit == "1" else "another dimension"
+        raise NsnnError(
+            f"{argument} = {name!r}: this variable of {group.name!r} has {had}, expected {expected}"
         )
-        raise NsnnError(f"{argument} = {name!r}: this variable of {group.name!r} has {had}")
 
 
 def _transmit(
@@ -319,9 +305,8 @@ def _clip(bounds: tuple[Any, Any], weight: str, unit: str, namespace: dict[str, 
         raise NsnnError(
             f"bounds = {bounds!r}: expected two values (low, high), None for an open end"
         ) from None
-    low, high = (
-        sign * np.inf if x is None else units.si(x, unit, "bounds") for x, sign in ((low, -1), (high, 1))
-    )
+    low = -np.inf if low is None else units.si(low, unit, "bounds")
+    high = np.inf if high is None else units.si(high, unit, "bounds")
     if not low <= high:
         raise NsnnError(f"bounds = {bounds!r}: expected low <= high")
     for name, value in (("rule_low", low), ("rule_high", high)):
@@ -330,6 +315,5 @@ def _clip(bounds: tuple[Any, Any], weight: str, unit: str, namespace: dict[str, 
 
 
 def _bounded(lines: list[str], weight: str, clip: str) -> list[str]:
-    return [
-        x for line in lines for x in ((line, clip) if re.match(rf"{weight} *[-+*/]?=", line) else (line,))
-    ]
+    changes = re.compile(rf"{weight} *[-+*/]?=")
+    return [x for line in lines for x in ([line, clip] if changes.match(line) else [line])]

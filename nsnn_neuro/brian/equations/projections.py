@@ -50,18 +50,15 @@ def network(
     groups = []
     for index, p in enumerate(net.populations):
         key = philox.key(seed, *([index] if index else []))
-        layout = Layout(
-            p.n, trials, dt, n_steps, key, point, index=index, name=f"population_{index}", ids=ids
-        )
+        layout = Layout(p.n, trials, dt, n_steps, key, point, index, f"population_{index}", ids)
         driven = _driven(net, p, stimulus)
         try:
-            groups.append(
-                make_group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge)
-            )
+            group = make_group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge)
         except NsnnError as error:
             if len(net.populations) == 1:
                 raise
             raise NsnnError(f"population {p.name!r}: {error}") from None
+        groups.append(group)
     place = {p.name: k for k, p in enumerate(net.populations)}
     synapses = []
     for number, projection in enumerate(net.projections):
@@ -71,8 +68,8 @@ def network(
             wiring.relay(_driven(net, projection.pre, stimulus), n_steps)
         rank = next(k for k, s in enumerate(types[projection.post.name]) if s is projection.synapse)
         key = philox.key(seed, len(groups) + number)
-        as_variable = net.projection_names[number] in recorded
-        wiring.connect(groups[pre], groups[post], rank, key, ORDERS_EACH * post + SYNAPSES, as_variable)
+        weight = wiring.weight(key, as_variable=net.projection_names[number] in recorded)
+        wiring.connect(groups[pre], groups[post], rank, weight, ORDERS_EACH * post + SYNAPSES)
         synapses.append(wiring.synapses)
     return groups, synapses
 
@@ -132,15 +129,13 @@ class _Wiring:
             self.values[name] = tiled if unit == "1" else units.brian(tiled, unit)
         return name
 
-    def _weight(self, key: tuple[int, int], as_variable: bool) -> str:
+    def weight(self, key: tuple[int, int], *, as_variable: bool) -> str:
         """Text of the input per spike: the weight, times the value of a Relay, times 0 or 1 if release can fail."""
         projection = self.projection
         unit = projection.synapse.weight_unit(projection.post.neuron.membrane_unit)
-        weight = (
-            np.broadcast_to(self.connections.weight, self.connections.pre.shape)
-            if as_variable
-            else self.connections.weight
-        )
+        weight = self.connections.weight
+        if as_variable:
+            weight = np.broadcast_to(weight, self.connections.pre.shape)
         factors = [self._name("weight", weight, unit), *self.factors]
         if projection.release < 1:
             self.equations.append("synapse_number : integer (constant)")
@@ -150,18 +145,10 @@ class _Wiring:
             factors.append(f"int(keyed_uniform({where}) < release)")
         return f"({' * '.join(factors)})"
 
-    def connect(
-        self,
-        source: NeuronGroup,
-        target: NeuronGroup,
-        rank: int,
-        key: tuple[int, int],
-        order: int,
-        as_variable: bool,
-    ) -> None:
+    def connect(self, source: NeuronGroup, target: NeuronGroup, rank: int, weight: str, order: int) -> None:
         """Create the Brian2 synapses; they act at `order` in the step."""
         synapse, post = self.projection.synapse, self.projection.post
-        names = {"weight": self._weight(key, as_variable)}
+        names = {"weight": weight}
         for field in synapse.parameter_fields():
             value = np.asarray(synapse.si(field.name))
             value = value[self.connections.post] if value.ndim else value

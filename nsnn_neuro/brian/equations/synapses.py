@@ -21,12 +21,7 @@ def names_of(synapse: Synapse, number: int) -> dict[str, str]:
 
 
 def linear(text: str, synapse: Synapse) -> list[Any]:
-    """Coefficients of the states in a text that is linear in them: SI numbers, or arrays if parameters are arrays.
-
-    Raises
-    ------
-    NsnnError : the text is not linear, or has a name that is neither a state nor a parameter
-    """
+    """Coefficients of the states in a text that is linear in them: SI numbers, or arrays if parameters are arrays."""
     expression = str_to_sympy(text)
     states = [Symbol(name, real=True) for name in synapse.states]
     values = {f.name: synapse.si(f.name) for f in synapse.parameter_fields()}
