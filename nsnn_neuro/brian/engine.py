@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import importlib
 import os
 import shutil
 import sys
@@ -32,9 +31,7 @@ from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..core.warn import warn
 from . import cython_target, global_state, philox, standalone
-
-# the package holds a proxy under this name
-brian_device: Any = importlib.import_module("brian2.devices.device")
+from .global_state import brian_device
 
 _SMOOTH = (Path(__file__).parent / "vector_math.h").read_text(encoding="utf-8")
 # By default GCC does not vectorise loops over more than a few arrays, and treats the loops of Cython functions, which follow many
@@ -201,10 +198,11 @@ def running(engine: str) -> Iterator[Any]:
 
     Blocks of several threads run one after the other. Yields the active Brian2 device.
     """
-    with global_state.borrowed() as state, contextlib.ExitStack() as stack:
+    with global_state.borrowed(), contextlib.ExitStack() as stack:
         flags = PROGRAM_FLAGS if engine == "cpp" else FLAGS
         if engine != "numpy":
-            prefs.codegen.cpp.extra_compile_args_gcc = [*state.flags, *standalone.usable(flags)]
+            brian_flags = prefs.codegen.cpp.extra_compile_args_gcc
+            prefs.codegen.cpp.extra_compile_args_gcc = [*brian_flags, *standalone.usable(flags)]
         if engine == "cpp":
             directory = stack.enter_context(_temporary_folder())
             # a new one: a model that the user is building for Brian2's device is not affected

@@ -7,7 +7,6 @@ threads wait, changes are undone at the end, and a process that another thread f
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import gc
 import importlib
@@ -24,39 +23,24 @@ from brian2.core.base import BrianObjectException
 from ..core.errors import NsnnError
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-_device: Any = importlib.import_module("brian2.devices.device")  # the package holds a proxy under this name
+# the package holds a proxy under this name
+brian_device: Any = importlib.import_module("brian2.devices.device")
 
 
-@dataclasses.dataclass(frozen=True)
-class State:
-    """The part of Brian2's global state that a run may change."""
+# the part of Brian2's global state that a run may change; the last two are of a network of the user whose run contains this run
+_PLACES: list[tuple[Any, str]] = [
+    (brian_device, "active_device"),
+    (prefs.codegen, "target"),
+    (prefs.core, "stop_on_keyboard_interrupt"),
+    (prefs.codegen.cpp, "extra_compile_args_gcc"),
+    (Network, "_globally_running"),
+    (Network, "_globally_stopped"),
+]
 
-    device: Any
-    target: str
-    stops: bool
-    flags: list[str]
-    """flags of the C++ compiler in Brian2's preferences for GCC"""
-    outer: tuple[bool, bool]
-    """running and stopped, of a network of the user whose run contains this run"""
 
-    @classmethod
-    def now(cls) -> State:
-        """The current state."""
-        return cls(
-            _device.active_device,
-            prefs.codegen.target,
-            prefs.core.stop_on_keyboard_interrupt,
-            prefs.codegen.cpp.extra_compile_args_gcc,
-            (Network._globally_running, Network._globally_stopped),
-        )
-
-    def restore(self) -> None:
-        """Restore this state."""
-        _device.active_device = self.device
-        prefs.codegen.target = self.target
-        prefs.core.stop_on_keyboard_interrupt = self.stops
-        prefs.codegen.cpp.extra_compile_args_gcc = self.flags
-        Network._globally_running, Network._globally_stopped = self.outer
+def _restore(state: list[Any]) -> None:
+    for (owner, name), value in zip(_PLACES, state, strict=True):
+        setattr(owner, name, value)
 
 
 class _Turn:
@@ -66,7 +50,7 @@ class _Turn:
         self.lock = threading.RLock()
         self.owner: int | None = None
         self.depth = 0
-        self.before: list[State] = []
+        self.before: list[list[Any]] = []
 
 
 class _Heap:
@@ -97,7 +81,7 @@ def _after_fork() -> None:
     _heap.lock = threading.RLock()
     if _turn.owner not in (None, threading.get_ident()):
         if _turn.before:
-            _turn.before[0].restore()
+            _restore(_turn.before[0])
         _turn = _Turn()
 
 
@@ -119,15 +103,15 @@ def taking_turns() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def borrowed() -> Iterator[State]:
-    """Reserve Brian2's state for one run and restore it afterwards; yields the state before."""
+def borrowed() -> Iterator[None]:
+    """Reserve Brian2's state for one run and restore it afterwards."""
     with taking_turns(), _named_errors():
-        before = State.now()
+        before = [getattr(owner, name) for owner, name in _PLACES]
         _turn.before.append(before)
         try:
-            yield before
+            yield
         finally:
-            before.restore()
+            _restore(before)
             _turn.before.pop()
 
 

@@ -21,7 +21,7 @@ from ..models.noise import Noise
 from ..models.populations import Population, refuse_bare
 from ..models.stimuli import Stimulus
 from .engine import choose, running
-from .single_run import JointRun, Run
+from .single_run import Run
 
 Parts = tuple[Neuron | nsnn_network.Network, Noise | None, Stimulus | None]
 """Model, noise and stimulus."""
@@ -156,10 +156,10 @@ def check_together(
 
 def _joint(
     stacked: Parts, points: Sequence[int], n_neurons: int, given: tuple[int, Any, Any, int, bool]
-) -> JointRun:
+) -> Run:
     """The run of all points as one population; given: trials, duration, dt, seed, bridge."""
     ids, of_each = np.tile(np.arange(n_neurons), len(points)), np.repeat(points, n_neurons)
-    return JointRun(_parts(*stacked, ids.size), *given, point=of_each, ids=ids)
+    return Run(_parts(*stacked, ids.size), *given, point=of_each, ids=ids)
 
 
 def _parts(

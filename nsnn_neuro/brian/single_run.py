@@ -168,19 +168,13 @@ class Run:
     def _add_stimulus(
         self, block: neo.Block, population: Population, stimulus: Stimulus | None, suffix: str
     ) -> None:
-        if stimulus is None or isinstance(stimulus, Constant):
+        # where neurons of several points are one population, their stimuli are in the Blocks of the points
+        if self.ids is not None or stimulus is None or isinstance(stimulus, Constant):
             return
         samples = stimulus.samples(self.n_steps, self.dt).reshape(self.n_steps, -1)
         signal = _signal(samples, population.neuron.membrane_unit, 1 / self.dt, f"stimulus{suffix}")
         for segment in block.segments:
             segment.analogsignals.append(signal[:])  # a view: the samples are in memory once
-
-
-class JointRun(Run):
-    """Simulation of neurons of several points of a sweep; stimuli are added to the Blocks of the points."""
-
-    def _add_stimulus(self, *_: Any) -> None:
-        pass
 
 
 def _check_finite(group: Any, population: Population) -> None:

@@ -6,6 +6,7 @@ are BLAS's dgemm and the arrays lie in the function's namespace.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,7 @@ def step_number(step: Any) -> int:
     return int(np.ravel(step)[0])
 
 
+@dataclasses.dataclass
 class Loop:
     """Synapses of a layer onto itself: spikes of one step arrive in the next.
 
@@ -71,12 +73,8 @@ class Loop:
 
     autapses: bool
     back: bool
-    slope: np.ndarray
-    w: np.ndarray
-
-    def __init__(self, *, autapses: bool, back: bool) -> None:
-        self.autapses, self.back = autapses, back
-        self.w = self.slope = np.zeros(0)  # as a layer's
+    w: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    slope: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
 
 
 class Layer:

@@ -19,6 +19,8 @@ from ..models.populations import Projection
 from .losses import Loss
 from .noise_scale import eta_noise
 
+Text = tuple[str, str, dict[str, Any]]
+
 
 def layered(net: Network) -> tuple[list[Projection], list[Projection | None]]:
     """The projections of a trainable network: from each layer to the next, input first; and from each layer to itself, or None.
@@ -78,19 +80,11 @@ def _check_projection(net: Network, projection: Projection, name: str) -> None:
     _check_rule(projection, name)
 
 
-def _alike(a: tuple[str, str, dict[str, Any]], b: tuple[str, str, dict[str, Any]]) -> bool:
+def _alike(a: Text, b: Text) -> bool:
     """Whether two rules have the same factor and trace."""
-    numbers = [own_numbers(text[2]) for text in (a, b)]
-    return (
-        a[:2] == b[:2]
-        and numbers[0].keys() == numbers[1].keys()
-        and all(np.array_equal(value, numbers[1][name]) for name, value in numbers[0].items())
-    )
-
-
-def own_numbers(parameters: dict[str, tuple[Any, str]]) -> dict[str, Any]:
-    """The parameters of a rule's factor and trace, without those of the learning rate and optimizer."""
-    return {n: v for n, (v, _) in parameters.items() if n != "eta" and not n.startswith("optimizer_")}
+    if a[:2] != b[:2] or a[2].keys() != b[2].keys():
+        return False
+    return all(np.array_equal(value, b[2][name]) for name, value in a[2].items())
 
 
 def _check_rule(projection: Projection, name: str) -> None:
@@ -132,8 +126,8 @@ def check_forced(projection: Projection, loss: Loss) -> None:
         )
 
 
-def layer_text(projection: Projection, detached: bool = False) -> tuple[str, str, dict[str, tuple[Any, str]]]:
-    """A rule's factor, du(t+1)/du(t) and parameters, as text; `detached`: of NDL that ignores the reset.
+def layer_text(projection: Projection, detached: bool = False) -> Text:
+    """A rule's factor and du(t+1)/du(t), as text, and their parameters; `detached`: of NDL that ignores the reset.
 
     The factor of signal="reward" is the score, f (o / p - (1 - o) / (1 - p)).
     """
@@ -153,7 +147,9 @@ def layer_text(projection: Projection, detached: bool = False) -> tuple[str, str
     if rule.signal == "reward":
         given = {"f": f"({factor})", "p": lines["p"], "trace": "1"}
         factor = substitute(lines["score"], given)
-    return factor, substitute(lines["carried"], {"trace": "1"}), text.parameters
+    # without the parameters of the learning rate and the optimizer
+    own = {n: v for n, (v, _) in text.parameters.items() if n != "eta" and not n.startswith("optimizer_")}
+    return factor, substitute(lines["carried"], {"trace": "1"}), own
 
 
 def check_online(net: Network, loss: Loss, scheduled: bool) -> None:

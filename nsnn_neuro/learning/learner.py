@@ -19,7 +19,7 @@ from ..models.plasticity import Optimizer
 from ..models.populations import Projection
 from .coding import Encoder
 from .kernels import Layer, compiled, forced, pixel, step_function
-from .layers import layer_text, own_numbers
+from .layers import layer_text
 from .losses import Loss
 from .noise_scale import Level
 
@@ -36,11 +36,9 @@ _VECTORISED = {"exp": "smooth_exp", "normal_cdf": "smooth_normal_cdf"}
 class LayerText:
     """The text of a layer's group as it is collected: equations, names, and values of its members' constants."""
 
-    equations: list[str]
-    layer: Layer
-
     def __init__(self, layer: Layer, equations: list[str]) -> None:
-        self.layer, self.equations = layer, equations
+        self.layer: Layer = layer
+        self.equations: list[str] = equations
         self.namespace: dict[str, Any] = {}
         self.values: dict[str, Any] = {
             "unit": np.repeat(np.arange(layer.n), layer.batch),
@@ -198,7 +196,7 @@ class LayeredLearner:
         assert isinstance(neuron, NSNNNeuron)
         text.model(neuron, "")
         factor, carried, numbers = layer_text(projection, detached=is_forced)
-        for name, value in own_numbers(numbers).items():
+        for name, value in numbers.items():
             text.number(name, value)
         level = self.levels[k].names() if k in self.levels else {}
         family = noise.family if isinstance(noise, EscapeNoise) else None

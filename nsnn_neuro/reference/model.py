@@ -332,7 +332,7 @@ def traces(
 
 
 def patterns(W: Sequence[Any], n_steps: int) -> list[np.ndarray]:
-    """All spike patterns of a network in n_steps: a list of arrays (2^N, T, n) of 0 and 1, N = T times the number of neurons <= 20.
+    """All 2^N spike patterns of a network in n_steps: a list of arrays (2^N, T, n) of 0 and 1. N = steps times neurons <= 20.
 
     >>> [o.shape for o in patterns([[[1.0, 1.0]], [[1.0], [1.0]]], 2)]
     [(64, 2, 2), (64, 2, 1)]
