@@ -61,8 +61,8 @@ def train(
     In the fast formulation, `batch` copies of the network share their weights, and a backward pass after each batch adds the effect
     of a spike on later steps to the learning signals. Given the spikes, the gradient with signal="transport" is that of
     backpropagation through time; signals also go back through recurrent weights, except with `EProp`. With signal="reward" it is
-    the score function's, with the mean loss of the other samples in the batch as baseline. The online formulation has no effects on
-    later steps: its updates of hidden layers differ if there are several steps.
+    the score function's, with the mean loss of the other samples in the batch as baseline. The online formulation omits effects on
+    later steps; its updates of hidden layers differ if there are several steps.
 
     Without noise, by `SurrogateGradient` or `EProp`, it trains the deterministic network, which fires when u > theta.
     A given seed yields identical weights on the same machine and engine, resumed or not.
