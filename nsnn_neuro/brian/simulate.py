@@ -55,7 +55,7 @@ def simulate(
         noise models of their own
     stimulus : the drive, in the unit of the membrane: `Constant`, `Step`, `Sinusoid`, `FrozenNoise`, `Recorded`, or None. With a
         network it replaces the stimulus of the first population
-    n_neurons, trials : whole numbers, 1 or more; a network takes n_neurons=1. Noise is independent between trials and, unless it has
+    n_neurons, trials : whole numbers, 1 or more; a network takes n_neurons=1. Noise is independent between trials and, without
         `shared`, between neurons. It does not depend on what else is simulated
     duration : time, a whole number of steps dt
     dt : time step, default 0.1 ms; use 0.02 ms for `WangBuzsaki`. A warning names each time constant that needs a shorter step
