@@ -111,16 +111,14 @@ def accuracy(
 ) -> dict[str, float]:
     """Accuracy of a classifier in `eval` mode, with scores averaged over noisy passes.
 
+    A dict: `accuracy`, the share of right guesses, and `se`, its standard error over images (NaN for one image).
+
     Parameters
     ----------
     net : `Classifier`
     data : (X, y): images (n, ...) from 0 to 1, labels (n,), whole numbers
     passes : for each image; None: those of the classifier
     seed : of all random numbers; torch's generators are left as they were. None: continue them
-
-    Returns
-    -------
-    dict : accuracy, the share of right guesses, and se, its standard error over images (NaN for one image)
 
     >>> from nsnn_neuro import Gaussian, coding
     >>> from nsnn_neuro.deep import NoisySpike

@@ -249,12 +249,7 @@ class NeuronModel:
     ) -> neo.Block:
         """Spikes drawn from the model under `signal`: a Block with one segment per trial; a spike in step k is stamped k dt.
 
-        Parameters
-        ----------
-        parameters : by name, or in the order of `names`
-        signal : neo.AnalogSignal, as of `fit_neuron`; every trial lasts from its start to its end
-        trials : repeats
-        seed : of numpy.random.default_rng
+        parameters : by name, or in the order of `names`; signal : neo.AnalogSignal, which every trial lasts as long as
 
         >>> import quantities as pq
         >>> from nsnn_neuro import Logistic

@@ -98,9 +98,8 @@ class NetworkModel:
             neuron = getattr(self, name)
             if not isinstance(neuron, NSNNNeuron):
                 raise NsnnError(f"{name} = {neuron!r}: expected a neuron such as NSNNNeuron(beta=0.5)")
-            for value in (neuron.si("beta"), neuron.si("theta")):
-                if np.shape(value) not in ((), (n,)):
-                    raise NsnnError(f"{name} = {neuron!r}: expected numbers, or arrays of {n} values")
+            if any(np.shape(neuron.si(part)) not in ((), (n,)) for part in ("beta", "theta")):
+                raise NsnnError(f"{name} = {neuron!r}: expected numbers, or arrays of {n} values")
 
     # --- weights and data ---
 
@@ -188,10 +187,10 @@ class NetworkModel:
     def log_likelihood(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> np.ndarray:
         """Estimates of log P(o_t | o before t, x) of each step, (n,), nats, by a particle filter; their sum is that of log P(O|x).
 
-        `particles` copies of the hidden layer are drawn. In each step a copy is weighted by the probability that it gives to the
-        observed spikes, and copies are resampled in proportion (systematic resampling). The product over steps of the mean
-        probability is an unbiased estimate of P(O|x) = E_hidden[P(O|hidden)]; so its log is too low on average, less so with more
-        copies. With one copy the mean of the sum is the bound that is trained, E_hidden[log P(O|hidden)].
+        In each step every drawn copy of the hidden layer is weighted by the probability that it gives to the observed spikes, and
+        copies are resampled in proportion (systematic resampling). The product over steps of the mean probability is an unbiased
+        estimate of P(O|x) = E_hidden[P(O|hidden)]; so its log is too low on average, less so with more copies. With one copy the
+        mean of the sum is the bound that is trained, E_hidden[log P(O|hidden)].
 
         Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
 

@@ -43,10 +43,6 @@ class Rescaled:
         spikes : of the same shape, 1 in a step with a spike, else 0
         seed : of the position of spikes within steps
 
-        Raises
-        ------
-        NsnnError : shapes that differ, values out of range, no spikes
-
         Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
 
         >>> import numpy as np

@@ -25,7 +25,7 @@ _STEPS = 20_000  # steps of the quadrature for a hazard that is a function of ti
 def plesser_gerstner_hazard(
     sigma: Any, *, tau_m: Any, v_thresh: Any, c1: float = 0.72, c2: float = 1 / np.sqrt(np.pi)
 ) -> Callable[[Any, Any], Any]:
-    """Hazard that approximates white noise of strength sigma in an LIF neuron, a function of u and du/dt.
+    """Hazard that approximates white noise of strength sigma in an LIF neuron, a function of u and du/dt (SI) in 1/s.
 
     rho = (c1 / tau_m + c2 / sigma_B [du/dt]+) exp(-(u - v_thresh)^2 / sigma_B^2), sigma_B = sqrt(2) sigma, u noise-free
 
@@ -36,10 +36,6 @@ def plesser_gerstner_hazard(
     ----------
     sigma : standard deviation of the free membrane, > 0; tau_m : time; v_thresh : voltage. All broadcast
     c1, c2 : plain numbers, fitted by the authors
-
-    Returns
-    -------
-    rho(u, du_dt) : in 1/s for SI floats
 
     Source: Plesser & Gerstner 2000, doi 10.1162/089976600300015835
 
@@ -157,17 +153,14 @@ def step_escape_interval(
     """Probability that an interval of an LIF neuron with escape noise per step is k steps of dt, k = 1 ... kmax.
 
     After a spike the membrane stays at v_reset for r = tau_refrac / dt steps; in the j-th step after these
-    u_j = mu + (v_reset - mu) exp(-j dt / tau_m); p_j = F(u_j - v_thresh), P(T = r + j) = p_j prod_(i<j) (1 - p_i), P(T <= r) = 0
+    u_j = mu + (v_reset - mu) exp(-j dt / tau_m); p_j = F(u_j - v_thresh), P(T = r + j) = p_j prod_(i<j) (1 - p_i), P(T <= r) = 0.
+    The result (kmax,) sums to 1 minus the probability of longer intervals.
 
     Parameters
     ----------
     family : the escape noise, in the unit of the voltages
     mu : mean of the free membrane; v_thresh, v_reset : voltages; tau_m, dt, tau_refrac (a multiple of dt) : times. Scalars
     kmax : number of steps, >= 1
-
-    Returns
-    -------
-    pmf : (kmax,); the sum is 1 minus the probability of longer intervals
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615
 

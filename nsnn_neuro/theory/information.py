@@ -23,12 +23,9 @@ def channel_information(law: Any, weights: Any = None) -> Any:
 
     Parameters
     ----------
-    law : (n_s, n_r, ...) probabilities p(r | s); what a row lacks to 1 counts as one more response. Further axes: many channels
+    law : (n_s, n_r, ...) probabilities p(r | s); what a row lacks to 1 counts as one more response. Further axes: many channels,
+        with a result for each; a float for one channel
     weights : (n_s,) p(s); None: all alike
-
-    Returns
-    -------
-    information : bits, (...), a float for one channel
 
     Source: Cover & Thomas 2006, doi 10.1002/047174882X, ch. 2
 

@@ -27,20 +27,16 @@ def brunel_input(
     tau_m: Any = 20 * pq.ms,
     v_thresh: Any = 20 * pq.mV,
 ) -> tuple[Any, Any]:
-    """Mean and standard deviation of the free membrane in Brunel's network, whose neurons fire at `rate`.
+    """Mean mu and standard deviation sigma of the free membrane, in volts, in Brunel's network, whose neurons fire at `rate`.
 
     mu = C_E J tau_m (nu_ext + nu (1 - g gamma)), sigma^2 = J^2 C_E tau_m (nu_ext + nu (1 + g^2 gamma)) / 2,
-    C_E = epsilon n_e, gamma = n_i / n_e, nu_ext = eta v_thresh / (J C_E tau_m)
+    C_E = epsilon n_e, gamma = n_i / n_e, nu_ext = eta v_thresh / (J C_E tau_m); Brunel's sigma is sqrt(2) sigma
 
     Parameters
     ----------
     rate : of all neurons, frequency; g : inhibitory over excitatory weight; eta : external rate relative to the one that brings the
         mean to threshold
     n_e, n_i : number of neurons; epsilon : connection probability; J : excitatory weight; tau_m : time; v_thresh : from rest
-
-    Returns
-    -------
-    mu, sigma : in volts; sigma is the package's, sigma_B = sqrt(2) sigma
 
     Source: Brunel 2000, doi 10.1023/A:1008925309027
 
@@ -74,7 +70,7 @@ def brunel_rates(
     v_reset: Any = 10 * pq.mV,
     tau_refrac: Any = 2 * pq.ms,
 ) -> np.ndarray:
-    """All self-consistent rates of Brunel's network, in Hz: nu = Siegert's rate of `brunel_input(nu)`.
+    """All self-consistent rates of Brunel's network, (n,), ascending, in Hz: nu = Siegert's rate of `brunel_input(nu)`.
 
     The difference of the two sides is scanned from 0 to 1 / tau_refrac (100 / tau_m without refractory time), including extrema
     close to 0, and each change of sign is solved by Brent's method. Fixed points need not be stable: of several fixed points every
@@ -83,10 +79,6 @@ def brunel_rates(
     Parameters
     ----------
     g, eta : plain numbers; the others as in `brunel_input` and `siegert_rate`, one number each
-
-    Returns
-    -------
-    rates : (n,), ascending
 
     Source: Brunel 2000, doi 10.1023/A:1008925309027
 

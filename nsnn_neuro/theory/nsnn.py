@@ -21,17 +21,14 @@ _NODES = 50_000  # largest number of nodes
 def nsnn_interval(current: float, family: Family, *, beta: float, theta: float, kmax: int) -> np.ndarray:
     """Probability that an interval of the NSNN neuron (hard reset, constant current) is k steps, k = 1 ... kmax.
 
-    u_k = current (1 - beta^k) / (1 - beta), p_k = F(u_k - theta), P(T = k) = p_k prod_(j<k) (1 - p_j)
+    u_k = current (1 - beta^k) / (1 - beta), p_k = F(u_k - theta), P(T = k) = p_k prod_(j<k) (1 - p_j). The result (kmax,) sums to 1
+    minus the probability of longer intervals.
 
     Parameters
     ----------
     current : drive per step, dimensionless
     family : the escape noise, dimensionless
     beta : decay, 0 to 1; theta : threshold; kmax : number of steps, >= 1
-
-    Returns
-    -------
-    pmf : (kmax,); the sum is 1 minus the probability of longer intervals
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831 (the neuron); renewal theory
 

@@ -29,7 +29,7 @@ def conductance_moments(
     e_rev_i: Any,
     tau_m: Any,
 ) -> tuple[Any, Any]:
-    """Stationary mean and SD of a free leaky membrane with two Ornstein-Uhlenbeck conductances, exact.
+    """Stationary mean and SD (SI) of the voltage of a free leaky membrane with two Ornstein-Uhlenbeck conductances, exact.
 
     tau_m dV = (mu - V) dt + G_e (e_rev_e - V) dt + G_i (e_rev_i - V) dt, tau_k dG_k = (g_k - G_k) dt + sigma_k sqrt(2 tau_k) dW_k,
     independent and not clipped at 0. The moments E[V^n He_a(z_e) He_b(z_i)], z_k = (G_k - g_k) / sigma_k, of n = 1 and 2 each obey
@@ -42,10 +42,6 @@ def conductance_moments(
     mu : v_rest + drive; e_rev_e, e_rev_i : reversal potentials; voltages
     g_e, g_i : mean conductances in units of the leak, >= 0; sigma_e, sigma_i : their SD, >= 0; plain numbers
     tau_m, tau_e, tau_i : times. All broadcast
-
-    Returns
-    -------
-    mean, sd : of V, in SI
 
     Raises
     ------
