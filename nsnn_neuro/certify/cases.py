@@ -26,7 +26,7 @@ from ..models.neurons import (
     Relay,
     WangBuzsaki,
 )
-from ..models.noise import MultiplicativeNoise, Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ..models.noise import MultiplicativeNoise, Noise, PoissonNoise, ThresholdNoise, WhiteNoise
 from ..models.stimuli import Constant, Step, Stimulus
 from . import expected
 
@@ -82,6 +82,10 @@ def _gif(b: Any, b_thresh: Any, v_rest: Any = 0 * mV) -> GIF:
     return GIF(**lif, tau_w=1e3 * _SLOW * ms, b=b, tau_thresh=1e3 * _SLOW * ms, b_thresh=b_thresh)
 
 
+def _driven_gif(b: Any, b_thresh: Any) -> GIF:
+    return _gif(b, b_thresh, v_rest=30 * mV)
+
+
 def _adex(b: Any) -> AdEx:
     return AdEx(**_EIF, tau_w=1e3 * _SLOW * ms, a=0.0, b=b)
 
@@ -93,80 +97,56 @@ NEURON: dict[type[Neuron], Neuron] = {
 WHITE = WhiteNoise(5 / np.sqrt(2) * mV)
 
 
-def _drive(v: float) -> Constant:
-    return Constant(v * mV)
-
-
 def _mode(model: Any) -> str:
     """The name of a family or hazard; the seed of a case depends on it, so it stays when a class is renamed."""
     return str(model.type_name())
 
 
+def case(
+    neuron: Any, noise: Noise, drive: float, law: Callable[..., dict[str, float]], mode: str = "", **more: Any
+) -> Case:
+    """A case driven by `drive` (mV); its theory is `law(neuron, noise, drive in V)`, with dt as fourth argument if `per_step`."""
+
+    def exact(dt: float) -> dict[str, float]:
+        return law(neuron, noise, 1e-3 * drive, *((dt,) if more.get("per_step") else ()))
+
+    return Case(neuron, noise, mode, exact, Constant(drive * mV), **more)
+
+
 def leaky_white(_: Any) -> Iterator[Case]:
     """LIF in white noise: with the bridge, without it against a raised threshold, and with shared noise."""
+    law = expected.leaky_white
 
-    def with_bridge(dt: float) -> dict[str, float]:
-        return expected.leaky_white(LIF_NEURON, WHITE.si("sigma"), 0.02)
+    def rate(dt: float) -> dict[str, float]:
+        return {"rate": law(LIF_NEURON, WHITE, 0.02)["rate"]}
 
-    def on_grid(dt: float) -> dict[str, float]:
-        raised = theory.discrete_threshold(0.02, WHITE.si("sigma"), tau_m=0.02, dt=dt)
-        return {"rate": expected.leaky_white(LIF_NEURON, WHITE.si("sigma"), 0.02, v_thresh=raised)["rate"]}
+    def on_grid(neuron: Any, noise: Noise, drive: float, dt: float) -> dict[str, float]:
+        raised = theory.discrete_threshold(0.02, noise.si("sigma"), tau_m=0.02, dt=dt)
+        return {"rate": law(neuron, WHITE, drive, v_thresh=raised)["rate"]}
 
-    def exact_rate(dt: float) -> dict[str, float]:
-        return {"rate": with_bridge(dt)["rate"]}
-
-    yield Case(LIF_NEURON, WHITE, "bridge", with_bridge, _drive(20), gain=exact_rate)
+    yield case(LIF_NEURON, WHITE, 20, law, "bridge", gain=rate)
     note = "of a threshold raised by theory.discrete_threshold"
-    yield Case(
-        LIF_NEURON, WHITE, "grid", on_grid, _drive(20), note, per_step=True, bridge=False, gain=exact_rate
-    )
+    yield case(LIF_NEURON, WHITE, 20, on_grid, "grid", reason=note, per_step=True, bridge=False, gain=rate)
     half = WhiteNoise(WHITE.sigma, shared=0.3)
-    yield Case(LIF_NEURON, half, "shared .3", exact_rate, _drive(20), dts=(0.1,), shared=True)
-
-
-def coloured(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
-    """Any one-dimensional neuron in OU noise with a time constant of 5 ms."""
-    noise = OUNoise(sigma * mV, 5 * ms)
-    mode = more.pop("mode", "")
-    yield Case(
-        neuron,
-        noise,
-        mode,
-        lambda dt: expected.fokker_planck(neuron, noise, 1e-3 * drive),
-        _drive(drive),
-        **more,
-    )
+    yield Case(LIF_NEURON, half, "shared .3", rate, Constant(20 * mV), dts=(0.1,), shared=True)
 
 
 def multiplicative(neuron: Any, drive: float, sigma: float, v_zero: float, **more: Any) -> Iterator[Case]:
     """Any one-dimensional neuron in multiplicative noise, one case for each calculus."""
     prefix = more.pop("mode", "")
-    solve = expected.leaky_multiplicative if type(neuron) in (LIF, GIF) else expected.fokker_planck
+    law = expected.leaky_multiplicative if type(neuron) in (LIF, GIF) else expected.fokker_planck
     dts = more.pop("dts", Case.dts)
     for calculus in more.pop("calculi", ("ito", "stratonovich")):
         noise = MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)
         mode = ", ".join(filter(None, [calculus.capitalize(), prefix]))
-        law = functools.partial(lambda noise, dt: solve(neuron, noise, 1e-3 * drive), noise)
-        yield Case(neuron, noise, mode, law, _drive(drive), dts=dts, **more)
+        yield case(neuron, noise, drive, law, mode, dts=dts, **more)
         dts = tuple(dt for dt in dts if dt in (dts[0], 0.2))  # the first case estimates the order
 
 
-def leaky_poisson(neuron: Any, **more: Any) -> Iterator[Case]:
-    """A leaky neuron with jumps of 0.5 mV up and down, a twentieth of the distance to threshold."""
-    noise = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
-    mode = more.pop("mode", "excitation and inhibition")
-    yield Case(
-        neuron, noise, mode, lambda dt: expected.leaky_shot_noise(neuron, noise, 13e-3), _drive(13), **more
-    )
-
-
-def leaky_threshold(neuron: Any, **more: Any) -> Iterator[Case]:
-    """A leaky neuron with a threshold drawn after each spike; the drive is above all of them."""
-    mode = more.pop("mode", "")
-    law = expected.leaky_threshold
-    yield Case(
-        neuron, ThresholdNoise(1.4 * mV), mode, lambda dt: law(neuron, 1.4e-3, 0.03), _drive(30), **more
-    )
+JUMPS = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
+"""Up and down by a twentieth of the distance to threshold."""
+THRESHOLDS = ThresholdNoise(1.4 * mV)
+EXPONENTIAL = EscapeNoise(hazard=escape.ExponentialHazard(100 * Hz, 2 * mV))
 
 
 FAMILIES: dict[type[Neuron], tuple[float, tuple[Any, ...]]] = {  # drive in mV, families
@@ -187,56 +167,18 @@ def escape_modes(neuron: Any, like: type[Neuron]) -> Iterator[Case]:
     """Escape noise: a case for each family (per step) and each hazard, with the parameters of `like`."""
     drive, families = FAMILIES[like]
     for family in families:
-        law = functools.partial(
-            lambda family, drive, dt: expected.stepwise(neuron, family, 1e-3 * drive, dt), family, drive
-        )
-        yield Case(neuron, EscapeNoise(family), _mode(family), law, _drive(drive), dts=(0.1,), per_step=True)
+        noise = EscapeNoise(family)
+        yield case(neuron, noise, drive, expected.stepwise, _mode(family), dts=(0.1,), per_step=True)
     for drive, hazard in HAZARDS[like]:
-        law = functools.partial(
-            lambda hazard, drive, dt: expected.path_hazard(neuron, hazard, 1e-3 * drive), hazard, drive
-        )
-        yield Case(neuron, EscapeNoise(hazard=hazard), _mode(hazard), law, _drive(drive), dts=(0.1, 0.2))
-
-
-def perfect_white(_: Any) -> Iterator[Case]:
-    """PIF in white noise: inverse-Gaussian intervals."""
-    yield Case(
-        PIF_NEURON,
-        WhiteNoise(3 * mV),
-        "",
-        lambda dt: expected.perfect_white(PIF_NEURON, 3e-3, 8e-3),
-        _drive(8),
-    )
-
-
-def perfect_threshold(_: Any) -> Iterator[Case]:
-    """PIF with a threshold drawn after each spike: normal intervals."""
-    law = expected.perfect_threshold
-    yield Case(PIF_NEURON, ThresholdNoise(2 * mV), "", lambda dt: law(PIF_NEURON, 2e-3, 6e-3), _drive(6))
+        noise = EscapeNoise(hazard=hazard)
+        yield case(neuron, noise, drive, expected.path_hazard, _mode(hazard), dts=(0.1, 0.2))
 
 
 def perfect_poisson(_: Any) -> Iterator[Case]:
     """PIF with jumps of one size up and down: a walk on a lattice."""
     noise = PoissonNoise(1000 * Hz, 0.8 * mV, rate_inh=250 * Hz, weight_inh=-0.8 * mV)
-    yield Case(
-        PIF_NEURON,
-        noise,
-        "excitation and inhibition",
-        lambda dt: expected.perfect_shot_noise(PIF_NEURON, noise),
-    )
-
-
-def nonlinear_white(neuron: Any, drive: float, sigma: float, **more: Any) -> Iterator[Case]:
-    """A neuron with any drift in white noise."""
-    noise, mode = WhiteNoise(sigma * mV), more.pop("mode", "")
-    yield Case(
-        neuron,
-        noise,
-        mode,
-        lambda dt: expected.fokker_planck(neuron, noise, 1e-3 * drive),
-        _drive(drive),
-        **more,
-    )
+    one = case(PIF_NEURON, noise, 0, expected.perfect_shot_noise, "excitation and inhibition")
+    yield dataclasses.replace(one, stimulus=None)
 
 
 def _slow(
@@ -268,50 +210,40 @@ def _slow(
 
 def adex_white(_: Any) -> Iterator[Case]:
     """AdEx: the limit of the EIF, and slow adaptation."""
-    yield from nonlinear_white(NEURON[AdEx], 8, 3, mode="a = b = 0, the EIF", dts=(0.05, 0.2))
     noise = WhiteNoise(3 * mV)
+    yield case(NEURON[AdEx], noise, 8, expected.fokker_planck, "a = b = 0, the EIF", dts=(0.05, 0.2))
 
     def rate_at(push: float, w: float, lift: float) -> float:
         return expected.fokker_planck(EIF_NEURON, noise, 10e-3 + push - w, cells=500)["rate"]
 
-    def make(b: Any, _: Any) -> AdEx:
+    def driven(b: Any, _: Any) -> AdEx:
         return dataclasses.replace(_adex(b), v_rest=-55 * mV)
 
-    yield dataclasses.replace(
-        _slow("slow adaptation", noise, rate_at, 40e-3, (2e-3, 0.0), make), dts=(0.05, 0.2)
-    )
+    slow = _slow("slow adaptation", noise, rate_at, 40e-3, (2e-3, 0.0), driven)
+    yield dataclasses.replace(slow, dts=(0.05, 0.2))
 
 
 def gif_white(_: Any) -> Iterator[Case]:
     """GIF in white noise: the limit of the LIF, and slow adaptation."""
-    neuron = NEURON[GIF]
     law = expected.leaky_white
-    zero = "b = b_thresh = 0, the LIF"
-    yield Case(neuron, WHITE, zero, lambda dt: law(neuron, WHITE.si("sigma"), 0.027), _drive(27), dts=(0.1,))
+    yield case(NEURON[GIF], WHITE, 27, law, "b = b_thresh = 0, the LIF", dts=(0.1,))
 
     def rate_at(push: float, w: float, lift: float) -> float:
-        return law(LIF_NEURON, WHITE.si("sigma"), 0.03 + push - w, v_thresh=0.02 + lift)["rate"]
+        return law(LIF_NEURON, WHITE, 0.03 + push - w, v_thresh=0.02 + lift)["rate"]
 
-    yield _slow("slow adaptation", WHITE, rate_at, 80e-3, (1.5e-3, 1e-3), lambda b, c: _gif(b, c, 30 * mV))
+    yield _slow("slow adaptation", WHITE, rate_at, 80e-3, (1.5e-3, 1e-3), _driven_gif)
 
 
 def gif_escape(_: Any) -> Iterator[Case]:
     """GIF in escape noise: limits of the LIF, and slow adaptation with the hazard of its publication."""
-    zero = NEURON[GIF]
-    for case in escape_modes(zero, LIF):
-        if case.mode in ("Gaussian", "Exponential"):
-            yield dataclasses.replace(case, mode=f"{case.mode}, b = b_thresh = 0, the LIF", dts=(0.1,))
-    hazard = escape.ExponentialHazard(100 * Hz, 2 * mV)
+    for one in escape_modes(NEURON[GIF], LIF):
+        if one.mode in ("Gaussian", "Exponential"):
+            yield dataclasses.replace(one, mode=f"{one.mode}, b = b_thresh = 0, the LIF", dts=(0.1,))
 
     def rate_at(push: float, w: float, lift: float) -> float:
-        return expected.path_hazard(LIF_NEURON, hazard, 0.03 + push - w, lift)["rate"]
+        return expected.path_hazard(LIF_NEURON, EXPONENTIAL, 0.03 + push - w, lift)["rate"]
 
-    def make(b: Any, b_thresh: Any) -> GIF:
-        return _gif(b, b_thresh, 30 * mV)
-
-    yield _slow(
-        "Exponential, slow adaptation", EscapeNoise(hazard=hazard), rate_at, 80e-3, (1.5e-3, 1e-3), make
-    )
+    yield _slow("Exponential, slow adaptation", EXPONENTIAL, rate_at, 80e-3, (1.5e-3, 1e-3), _driven_gif)
 
 
 NSNN_FAMILIES = (
@@ -323,30 +255,24 @@ NSNN_HAZARDS = (
 )  # fmt: skip
 
 
-def _nsnn_u() -> np.ndarray:
-    return 0.5 * (1 - 0.5 ** np.arange(1, 2001)) / 0.5 - 1.0  # u - theta, current .5, beta .5
-
-
 def nsnn_escape(neuron: Any) -> Iterator[Case]:
     """The NSNN neuron in each family and hazard; subtractive reset in uniform noise, where the rate is exact."""
     step: dict[str, Any] = {"stimulus": Constant(0.5), "dts": (1.0,)}
-    for family in NSNN_FAMILIES:
-        law = functools.partial(lambda family, dt: expected.conditional(family.cdf(_nsnn_u()), dt), family)
-        yield Case(neuron, EscapeNoise(family), _mode(family), law, **step)
-    for hazard in NSNN_HAZARDS:
-        law = functools.partial(
-            lambda h, dt: expected.conditional(-np.expm1(-dt * h.hazard(_nsnn_u())), dt), hazard
-        )
-        yield Case(neuron, EscapeNoise(hazard=hazard), _mode(hazard), law, **step)
-    wide = EscapeNoise(escape.Uniform(1.0))
-    subtract = NSNNNeuron(reset="subtract")
-    yield Case(
-        subtract,
-        wide,
-        "Uniform, subtractive reset",
-        lambda dt: expected.subtractive_uniform(0.5, 1.0, 0.5, 1.0, dt),
-        **step,
-    )
+    u = 0.5 * (1 - 0.5 ** np.arange(1, 2001)) / 0.5 - 1.0  # u - theta, current .5, beta .5
+
+    def law(model: Any, dt: float) -> dict[str, float]:
+        p = model.cdf(u) if isinstance(model, escape.Family) else -np.expm1(-dt * model.hazard(u))
+        return expected.conditional(p, dt)
+
+    for model in (*NSNN_FAMILIES, *NSNN_HAZARDS):
+        noise = EscapeNoise(model) if isinstance(model, escape.Family) else EscapeNoise(hazard=model)
+        yield Case(neuron, noise, _mode(model), functools.partial(law, model), **step)
+
+    def uniform(dt: float) -> dict[str, float]:
+        return expected.subtractive_uniform(0.5, 1.0, 0.5, 1.0, dt)
+
+    wide, subtract = EscapeNoise(escape.Uniform(1.0)), NSNNNeuron(reset="subtract")
+    yield Case(subtract, wide, "Uniform, subtractive reset", uniform, **step)
 
 
 def nsnn_double(neuron: Any) -> Iterator[Case]:

@@ -1,7 +1,7 @@
 """Rate (Hz) and CV of a neuron with a noise model from theory, independent of the simulator.
 
-Each function takes the models and the mean drive (V) and returns {"rate": ..., "cv": ...}, or the rate only if there is no theory
-of the CV.
+Each function takes neuron, noise and mean drive (V) and returns {"rate": ..., "cv": ...}, or the rate only if there is no theory of
+the CV.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from scipy.special import ndtr
 
 from .. import theory
 from ..core import units
-from ..models.escape import Family, Hazard
+from ..models.escape import EscapeNoise
 from ..models.neurons import EIF, QIF, IntegrateAndFire
-from ..models.noise import MultiplicativeNoise, OUNoise, PoissonNoise
+from ..models.noise import MultiplicativeNoise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
 
 
 def hard_threshold(neuron: IntegrateAndFire) -> dict[str, Any]:
@@ -28,50 +28,44 @@ def level(neuron: IntegrateAndFire, drive: float) -> float:
     return neuron.si("v_rest") + drive
 
 
-def leaky_white(neuron: Any, sigma: float, drive: float, **other: float) -> dict[str, float]:
+def _both(rate: Any, cv: Any, *arguments: Any, **cell: Any) -> dict[str, float]:
+    return {"rate": rate(*arguments, **cell), "cv": cv(*arguments, **cell)}
+
+
+def leaky_white(neuron: Any, noise: WhiteNoise, drive: float, **other: float) -> dict[str, float]:
     """Siegert's formula; `other` replaces parameters such as the threshold."""
     cell, mu = hard_threshold(neuron) | other, level(neuron, drive)
-    return {"rate": theory.siegert_rate(mu, sigma, **cell), "cv": theory.siegert_cv(mu, sigma, **cell)}
+    return _both(theory.siegert_rate, theory.siegert_cv, mu, noise.si("sigma"), **cell)
 
 
 def leaky_multiplicative(neuron: Any, noise: MultiplicativeNoise, drive: float) -> dict[str, float]:
     """White noise of strength sigma (V - v_zero), from its logarithm."""
     arguments = (level(neuron, drive), noise.si("sigma"), noise.si("v_zero"))
     cell = hard_threshold(neuron) | {"calculus": noise.calculus}
-    return {
-        "rate": theory.multiplicative_rate(*arguments, **cell),
-        "cv": theory.multiplicative_cv(*arguments, **cell),
-    }
+    return _both(theory.multiplicative_rate, theory.multiplicative_cv, *arguments, **cell)
 
 
 def leaky_shot_noise(neuron: Any, noise: PoissonNoise, drive: float) -> dict[str, float]:
     """Jumps of finite size."""
     arguments = (level(neuron, drive), noise.si("weight"), noise.si("rate"))
     more = {"weight_inh": noise.si("weight_inh"), "rate_inh": noise.si("rate_inh"), **hard_threshold(neuron)}
-    return {
-        "rate": theory.shot_noise_rate(*arguments, **more),
-        "cv": theory.shot_noise_cv(*arguments, **more),
-    }
+    return _both(theory.shot_noise_rate, theory.shot_noise_cv, *arguments, **more)
 
 
-def leaky_threshold(neuron: Any, sigma: float, drive: float) -> dict[str, float]:
+def leaky_threshold(neuron: Any, noise: ThresholdNoise, drive: float) -> dict[str, float]:
     """A threshold drawn for each interval."""
-    cell, mu = hard_threshold(neuron), level(neuron, drive)
-    return {
-        "rate": theory.noisy_threshold_rate(mu, sigma, **cell),
-        "cv": theory.noisy_threshold_cv(mu, sigma, **cell),
-    }
+    arguments = (level(neuron, drive), noise.si("sigma"))
+    return _both(theory.noisy_threshold_rate, theory.noisy_threshold_cv, *arguments, **hard_threshold(neuron))
 
 
-def perfect_white(neuron: Any, sigma: float, drive: float) -> dict[str, float]:
+def perfect_white(neuron: Any, noise: WhiteNoise, drive: float) -> dict[str, float]:
     """Inverse-Gaussian intervals."""
-    cell = hard_threshold(neuron)
-    return {"rate": theory.pif_rate(drive, sigma, **cell), "cv": theory.pif_cv(drive, sigma, **cell)}
+    return _both(theory.pif_rate, theory.pif_cv, drive, noise.si("sigma"), **hard_threshold(neuron))
 
 
-def perfect_threshold(neuron: Any, sigma: float, drive: float) -> dict[str, float]:
-    """T = tau_refrac + tau_m (d + sigma z)+ / drive, z standard normal, d = v_thresh - v_reset."""
-    tau, refrac = neuron.si("tau_m"), neuron.si("tau_refrac")
+def perfect_threshold(neuron: Any, noise: ThresholdNoise, drive: float) -> dict[str, float]:
+    """T = tau_refrac + tau_m (d + sigma z)+ / drive, z standard normal, d = v_thresh - v_reset: normal intervals."""
+    tau, refrac, sigma = neuron.si("tau_m"), neuron.si("tau_refrac"), noise.si("sigma")
     d = neuron.si("v_thresh") - neuron.si("v_reset")
     y, density = d / sigma, np.exp(-0.5 * (d / sigma) ** 2) / np.sqrt(2 * np.pi)
     first = sigma * (y * ndtr(y) + density)
@@ -80,7 +74,7 @@ def perfect_threshold(neuron: Any, sigma: float, drive: float) -> dict[str, floa
     return {"rate": float(rate), "cv": float(rate * tau * np.sqrt(second - first**2) / drive)}
 
 
-def perfect_shot_noise(neuron: Any, noise: PoissonNoise) -> dict[str, float]:
+def perfect_shot_noise(neuron: Any, noise: PoissonNoise, _: float) -> dict[str, float]:
     """No drive, jumps of +w and -w: a walk on a lattice, n = ceil(d / w) levels up, at rates e up and i down.
 
     Mean n / (e - i) and variance n (e + i) / (e - i)^3: one level takes the busy period of a queue (Cox & Miller 1965, ch. 2).
@@ -112,24 +106,21 @@ def fokker_planck(
     """
     f, sigma = drift_of(neuron, drive), noise.si("sigma")
     spike, reset = neuron.si(neuron.threshold), neuron.si("v_reset")
-    cell = {
-        "tau_m": neuron.si("tau_m"),
-        "tau_refrac": neuron.si("tau_refrac"),
-        "v_spike": spike,
-        "v_reset": reset,
-    }
+    cell: dict[str, Any] = {name: neuron.si(name) for name in ("tau_m", "tau_refrac", "v_reset")}
+    cell["v_spike"] = spike
+    laws: dict[str, Any] = {"rate": theory.fp_rate, "cv": theory.fp_cv}
+    arguments: tuple[Any, ...] = ()
     if isinstance(noise, OUNoise):
-        coloured = (f, sigma, noise.si("tau_noise"))
-        rate = {"rate": theory.coloured_fp_rate(*coloured, **cell)}
-        return rate | ({"cv": theory.coloured_fp_cv(*coloured, **cell)} if cv else {})
+        laws = {"rate": theory.coloured_fp_rate, "cv": theory.coloured_fp_cv}
+        arguments = (noise.si("tau_noise"),)
+    else:
+        cell["cells"] = cells
     if isinstance(noise, MultiplicativeNoise):
         zero, loss = noise.si("v_zero"), sigma**2 * (noise.calculus == "ito")
         scale, drift = spike - zero, f
         f = theory.Drift(lambda y: drift(zero + scale * np.exp(y)) / scale * np.exp(-y) - loss, unit="1")
         cell |= {"v_spike": 0.0, "v_reset": float(np.log((reset - zero) / scale))}
-    fine = {"cells": cells}
-    rate = {"rate": theory.fp_rate(f, sigma, **cell, **fine)}
-    return rate | ({"cv": theory.fp_cv(f, sigma, **cell, **fine)} if cv else {})
+    return {name: law(f, sigma, *arguments, **cell) for name, law in laws.items() if cv or name == "rate"}
 
 
 def path(neuron: IntegrateAndFire, drive: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,25 +133,22 @@ def path(neuron: IntegrateAndFire, drive: float, t: np.ndarray) -> tuple[np.ndar
 
 
 def path_hazard(
-    neuron: IntegrateAndFire, hazard: Hazard, drive: float, lift: float = 0.0
+    neuron: IntegrateAndFire, noise: EscapeNoise, drive: float, lift: float = 0.0
 ) -> dict[str, float]:
     """Renewal integral of a hazard along the noise-free membrane; `lift` raises the threshold."""
 
     def rho(t: np.ndarray) -> np.ndarray:
         u, rise = path(neuron, drive, t)
-        return hazard.hazard(units.brian(u - neuron.si("v_thresh") - lift, neuron.membrane_unit), rise)
+        above = units.brian(u - neuron.si("v_thresh") - lift, neuron.membrane_unit)
+        return noise.hazard.hazard(above, rise)  # type: ignore[union-attr]
 
-    refrac = neuron.si("tau_refrac")
-    return {
-        "rate": theory.renewal_rate(rho, tau_refrac=refrac),
-        "cv": theory.renewal_cv(rho, tau_refrac=refrac),
-    }
+    return _both(theory.renewal_rate, theory.renewal_cv, rho, tau_refrac=neuron.si("tau_refrac"))
 
 
-def stepwise(neuron: IntegrateAndFire, family: Family, drive: float, dt: float) -> dict[str, float]:
+def stepwise(neuron: IntegrateAndFire, noise: EscapeNoise, drive: float, dt: float) -> dict[str, float]:
     """Escape noise per step: held for tau_refrac / dt steps, then a spike in step j with F(u_j - v_thresh)."""
     u, _ = path(neuron, drive, dt * np.arange(1, 40_001))
-    p = family.cdf(units.brian(u - neuron.si("v_thresh"), neuron.membrane_unit))
+    p = noise.family.cdf(units.brian(u - neuron.si("v_thresh"), neuron.membrane_unit))  # type: ignore[union-attr]
     return conditional(p, dt, int(np.rint(neuron.si("tau_refrac") / dt)))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..brian.equations.groups import check
@@ -37,8 +37,9 @@ from ..models.noise import (
     ThresholdNoise,
     WhiteNoise,
 )
-from . import cases, ranges
-from .cases import NEURON, WHITE, Case, Hz, ms, mV
+from . import cases, expected, ranges
+from .cases import JUMPS, NEURON, THRESHOLDS, WHITE, Case, Hz, case, ms, mV
+from .expected import fokker_planck
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,33 +81,40 @@ _ADEX, _GIF = (
 )
 _LATE = "dt of .05 ms: the spike of an upstroke faster than a step is up to half a step late"
 _EIF_DTS = {"dts": (0.05, 0.1, 0.2), "reason": _LATE}
-CASES: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterator[Case]]] = {
+_OU = OUNoise(3 * mV, 5 * ms)
+
+
+def _one(noise: Noise, drive: float, law: Any, **more: Any) -> Callable[[Any], Iterable[Case]]:
+    return lambda neuron: [case(neuron, noise, drive, law, **more)]
+
+
+CASES: dict[tuple[type[Neuron], type[Noise] | None], Callable[[Any], Iterable[Case]]] = {
     (LIF, WhiteNoise): cases.leaky_white,
-    (LIF, OUNoise): lambda n: cases.coloured(n, 27, 4),
+    (LIF, OUNoise): _one(OUNoise(4 * mV, 5 * ms), 27, fokker_planck),
     (LIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 27, 0.25, 0),
-    (LIF, PoissonNoise): cases.leaky_poisson,
-    (LIF, ThresholdNoise): cases.leaky_threshold,
+    (LIF, PoissonNoise): _one(JUMPS, 13, expected.leaky_shot_noise, mode="excitation and inhibition"),
+    (LIF, ThresholdNoise): _one(THRESHOLDS, 30, expected.leaky_threshold),  # a drive above all thresholds
     (LIF, EscapeNoise): lambda n: cases.escape_modes(n, LIF),
-    (PIF, WhiteNoise): cases.perfect_white,
-    (PIF, OUNoise): lambda n: cases.coloured(n, 8, 3),
+    (PIF, WhiteNoise): _one(WhiteNoise(3 * mV), 8, expected.perfect_white),
+    (PIF, OUNoise): _one(_OU, 8, fokker_planck),
     (PIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 8, 0.2, -10),
-    (PIF, ThresholdNoise): cases.perfect_threshold,
+    (PIF, ThresholdNoise): _one(ThresholdNoise(2 * mV), 6, expected.perfect_threshold),
     (PIF, PoissonNoise): cases.perfect_poisson,
     (PIF, EscapeNoise): lambda n: cases.escape_modes(n, PIF),
-    (EIF, WhiteNoise): lambda n: cases.nonlinear_white(n, 8, 3, **_EIF_DTS),
-    (EIF, OUNoise): lambda n: cases.coloured(n, 8, 3, **_EIF_DTS),
+    (EIF, WhiteNoise): _one(WhiteNoise(3 * mV), 8, fokker_planck, **_EIF_DTS),
+    (EIF, OUNoise): _one(_OU, 8, fokker_planck, **_EIF_DTS),
     (EIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 8, 0.08, -100, **_EIF_DTS),
-    (QIF, WhiteNoise): lambda n: cases.nonlinear_white(n, 20, 5),
-    (QIF, OUNoise): lambda n: cases.coloured(n, 20, 5),
+    (QIF, WhiteNoise): _one(WhiteNoise(5 * mV), 20, fokker_planck),
+    (QIF, OUNoise): _one(OUNoise(5 * mV, 5 * ms), 20, fokker_planck),
     (QIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 20, 0.1, -120),
     (AdEx, WhiteNoise): cases.adex_white,
-    (AdEx, OUNoise): lambda n: cases.coloured(n, 8, 3, **_ADEX),
+    (AdEx, OUNoise): _one(_OU, 8, fokker_planck, **_ADEX),
     (AdEx, MultiplicativeNoise): lambda n: cases.multiplicative(n, 8, 0.08, -100, calculi=("ito",), **_ADEX),
     (GIF, WhiteNoise): cases.gif_white,
-    (GIF, OUNoise): lambda n: cases.coloured(n, 27, 4, **_GIF),
+    (GIF, OUNoise): _one(OUNoise(4 * mV, 5 * ms), 27, fokker_planck, **_GIF),
     (GIF, MultiplicativeNoise): lambda n: cases.multiplicative(n, 27, 0.25, 0, calculi=("ito",), **_GIF),
-    (GIF, PoissonNoise): lambda n: cases.leaky_poisson(n, **_GIF),
-    (GIF, ThresholdNoise): lambda n: cases.leaky_threshold(n, **_GIF),
+    (GIF, PoissonNoise): _one(JUMPS, 13, expected.leaky_shot_noise, **_GIF),
+    (GIF, ThresholdNoise): _one(THRESHOLDS, 30, expected.leaky_threshold, **_GIF),
     (GIF, EscapeNoise): cases.gif_escape,
     (NSNNNeuron, EscapeNoise): cases.nsnn_escape,
     (NSNNNeuron, DoubleNoise): cases.nsnn_double,
@@ -142,24 +150,18 @@ def refusal(neuron: Neuron, record: Noise | None) -> str:
 @functools.cache
 def pairs() -> tuple[Pair, ...]:
     """Every public neuron with every public noise model; spike sources also without noise."""
-    result = []
-    for kind in NEURONS:
-        alone: list[type[Noise] | None] = [None] if kind in (Relay, PoissonSource) else []
-        for noise_kind in alone + NOISES:
-            result.append(_pair(kind, noise_kind))
-    return tuple(result)
-
-
-def _example(kind: type[Neuron], noise_kind: type[Noise]) -> Noise:
-    plain = kind is NSNNNeuron and noise_kind is EscapeNoise
-    return EscapeNoise(escape.Gaussian(0.4)) if plain else EXAMPLE[noise_kind]
+    alone: dict[type[Neuron], list[type[Noise] | None]] = {Relay: [None], PoissonSource: [None]}
+    return tuple(_pair(kind, noise_kind) for kind in NEURONS for noise_kind in alone.get(kind, []) + NOISES)
 
 
 def _pair(kind: type[Neuron], noise_kind: type[Noise] | None) -> Pair:
     names = kind.__name__, "none" if noise_kind is None else noise_kind.__name__
     if kind not in NEURON or (noise_kind is not None and noise_kind not in EXAMPLE):
         return Pair(*names, reason=_MISSING)
-    if refused := refusal(NEURON[kind], None if noise_kind is None else _example(kind, noise_kind)):
+    example = None if noise_kind is None else EXAMPLE[noise_kind]
+    if kind is NSNNNeuron and noise_kind is EscapeNoise:
+        example = EscapeNoise(escape.Gaussian(0.4))
+    if refused := refusal(NEURON[kind], example):
         return Pair(*names, refused=refused)
     if make := CASES.get((kind, noise_kind)):
         return Pair(*names, cases=(*make(NEURON[kind]), *ranges.further(kind, noise_kind)))

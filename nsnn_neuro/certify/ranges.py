@@ -6,16 +6,15 @@ the rate at one dt.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..models import escape
 from ..models.escape import EscapeNoise
 from ..models.neurons import EIF, GIF, LIF, PIF, QIF, AdEx, Neuron
 from ..models.noise import MultiplicativeNoise, Noise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
-from ..models.stimuli import Constant
 from . import expected
-from .cases import NEURON, WHITE, Case, Hz, ms, mV
+from .cases import EXPONENTIAL, JUMPS, NEURON, THRESHOLDS, WHITE, Case, case, ms, mV
 
 Law = Callable[[Any, Any, float], dict[str, float]]  # of neuron, noise and drive in V
 
@@ -32,35 +31,13 @@ def _multiplicative(sigma: float, v_zero: float, calculus: str = "ito") -> Multi
     return MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)  # type: ignore[arg-type]
 
 
-def _any_drift(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
-    return expected.fokker_planck(neuron, noise, drive, cv=False)
-
-
-def _siegert(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
-    return expected.leaky_white(neuron, noise.si("sigma"), drive)
-
-
-def _perfect(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
-    return expected.perfect_white(neuron, noise.si("sigma"), drive)
-
-
-def _threshold(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
-    return expected.leaky_threshold(neuron, noise.si("sigma"), drive)
-
-
-def _hazard(neuron: Any, noise: Any, drive: float) -> dict[str, float]:
-    return expected.path_hazard(neuron, noise.hazard, drive)
-
-
-_JUMPS = PoissonNoise(2000 * Hz, 0.5 * mV, rate_inh=600 * Hz, weight_inh=-0.5 * mV)
-_EXPONENTIAL = EscapeNoise(hazard=escape.ExponentialHazard(100 * Hz, 2 * mV))
-
+_any_drift = functools.partial(expected.fokker_planck, cv=False)
 _LATE = "dt of .02 ms: at .05 ms the rate is .2 % low, since the spike of an upstroke faster than a step is up to half a step late"
 
 # neuron and noise -> law, dt (ms), and the cases: mode, noise, drive (mV), another dt
 RANGES: dict[tuple[type[Neuron], type[Noise]], tuple[Law, float, tuple[tuple[Any, ...], ...]]] = {
-    (LIF, WhiteNoise): (_siegert, 0.1, ((".2 Hz", WHITE, 8), ("2 Hz", WHITE, 11.3), ("100 Hz", WHITE, 39.8))),
-    (PIF, WhiteNoise): (_perfect, 0.1, (("2 Hz", _white(0.6), 0.2), ("100 Hz", _white(3), 12.5))),
+    (LIF, WhiteNoise): (expected.leaky_white, 0.1, ((".2 Hz", WHITE, 8), ("2 Hz", WHITE, 11.3), ("100 Hz", WHITE, 39.8))),
+    (PIF, WhiteNoise): (expected.perfect_white, 0.1, (("2 Hz", _white(0.6), 0.2), ("100 Hz", _white(3), 12.5))),
     (EIF, WhiteNoise): (_any_drift, 0.05, (("2 Hz", _white(3), -1.6), ("100 Hz", _white(3), 21.2, 0.02))),
     (QIF, WhiteNoise): (_any_drift, 0.1, ((".2 Hz", _white(5), -7.0), ("2 Hz", _white(5), -3.3),
                                       ("100 Hz", _white(5), 50.9))),
@@ -91,10 +68,10 @@ RANGES: dict[tuple[type[Neuron], type[Noise]], tuple[Law, float, tuple[tuple[Any
     (AdEx, MultiplicativeNoise): (_any_drift, 0.05, (("Ito, sigma .7, a = b = 0, the EIF", _multiplicative(0.7, -75), 5),)),
     (GIF, MultiplicativeNoise): (expected.leaky_multiplicative, 0.1, (
         ("Ito, sigma .7, b = b_thresh = 0, the LIF", _multiplicative(0.7, 0), 20),)),
-    (LIF, PoissonNoise): (expected.leaky_shot_noise, 0.1, (("2 Hz", _JUMPS, -0.3), ("100 Hz", _JUMPS, 26.6))),
-    (LIF, ThresholdNoise): (_threshold, 0.1, (("100 Hz", ThresholdNoise(1.4 * mV), 40.5),)),
-    (LIF, EscapeNoise): (_hazard, 0.1, (("Exponential, 2 Hz", _EXPONENTIAL, 12.2),
-                                        ("Exponential, 100 Hz", _EXPONENTIAL, 49))),
+    (LIF, PoissonNoise): (expected.leaky_shot_noise, 0.1, (("2 Hz", JUMPS, -0.3), ("100 Hz", JUMPS, 26.6))),
+    (LIF, ThresholdNoise): (expected.leaky_threshold, 0.1, (("100 Hz", THRESHOLDS, 40.5),)),
+    (LIF, EscapeNoise): (expected.path_hazard, 0.1, (("Exponential, 2 Hz", EXPONENTIAL, 12.2),
+                                        ("Exponential, 100 Hz", EXPONENTIAL, 49))),
 }  # fmt: skip
 
 
@@ -103,13 +80,10 @@ def further(kind: type[Neuron], noise_kind: type[Noise] | None) -> Iterator[Case
     if noise_kind is None or (kind, noise_kind) not in RANGES:
         return
     law, dt, cases = RANGES[kind, noise_kind]
-    neuron = NEURON[kind]
+
+    def rate(*of: Any) -> dict[str, float]:
+        return {"rate": law(*of)["rate"]}
+
     for mode, noise, drive, *other in cases:
-
-        def rate(_: float, noise: Noise = noise, drive: float = drive) -> dict[str, float]:
-            return {"rate": law(neuron, noise, 1e-3 * drive)["rate"]}
-
-        burn_in = 4.0 if kind is PIF and "2 Hz" in mode else 0.3
-        yield Case(
-            neuron, noise, mode, rate, Constant(drive * mV), _LATE if other else "", dts=(*other, dt)[:1], burn_in=burn_in
-        )  # fmt: skip
+        more = {"reason": _LATE if other else "", "burn_in": 4.0 if kind is PIF and "2 Hz" in mode else 0.3}
+        yield case(NEURON[kind], noise, drive, rate, mode, dts=(*other, dt)[:1], **more)

@@ -17,37 +17,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _EDGE = 1.6  # percent, half the width of the figure
-_HEAD = [
-    "model",
-    "noise",
-    "mode",
-    "quantity",
-    "simulated",
-    "theory",
-    "z",
-    "error %",
-    "spikes",
-    "dt ms",
-    "order",
-    "bias %",
-    "verdict",
-]
+_NUMBERS = ("simulated", "theory", "z", "error %", "spikes", "dt ms", "order", "bias %")
+_HEAD = ["model", "noise", "mode", "quantity", *_NUMBERS, "verdict", "reason"]
 LEFT = (0, 1, 2, 3, 12, 13)
 """Columns of text, aligned to the left."""
 
 
 def lines(table: pd.DataFrame) -> list[list[str]]:
     """Rows of text, the header first; rows without numbers have a reason."""
-    text = [[*_HEAD, "reason"]]
+    text = [_HEAD]
     for row in table.to_dict("records"):
         numbers = [""] * 9
         if row["n_spikes"]:
             digits = max(0, 1 - math.floor(math.log10(row["se"])))
-            bias = (
-                ""
-                if np.isnan(row["bias_percent"])
-                else f"{row['bias_percent']:.2f} ± {row['bias_se_percent']:.2f}"
-            )
+            bias = f"{row['bias_percent']:.2f} ± {row['bias_se_percent']:.2f}"
             numbers = [
                 row["quantity"],
                 f"{row['simulated']:.{digits}f} ± {row['se']:.{digits}f}",
@@ -57,7 +40,7 @@ def lines(table: pd.DataFrame) -> list[list[str]]:
                 str(row["n_spikes"]),
                 f"{row['dt_ms']:g}",
                 row["order"],
-                bias,
+                "" if np.isnan(row["bias_percent"]) else bias,
             ]
         text.append([row["model"], row["noise"], row["mode"], *numbers, row["verdict"], row["reason"]])
     return text
@@ -70,15 +53,8 @@ def summary(table: pd.DataFrame, seconds: float) -> str:
     '4 rows: 2 pass, 1 fail, 0 no theory, 1 not offered, 0 known bias, in 2.0 s'
     """
     count = table["verdict"].value_counts()
-    names = {
-        "pass": "pass",
-        "fail": "fail",
-        "no theory": "no theory",
-        "not offered": "not offered",
-        "known": "known bias",
-    }
-    counts = ", ".join(f"{count.get(verdict, 0)} {name}" for verdict, name in names.items())
-    return f"{len(table)} rows: {counts}, in {seconds:.1f} s"
+    counts = ", ".join(f"{count.get(v, 0)} {v}" for v in ("pass", "fail", "no theory", "not offered"))
+    return f"{len(table)} rows: {counts}, {count.get('known', 0)} known bias, in {seconds:.1f} s"
 
 
 def as_json(table: pd.DataFrame) -> str:
@@ -129,26 +105,13 @@ def draw(table: pd.DataFrame, ax: Axes) -> Axes:
         ax.plot(error[failed], place[failed], "x", color="#B00000", ms=9, mew=1.5, label="failed")
     for at in np.flatnonzero(np.abs(error) >= _EDGE):
         side = float(np.sign(error[at]))
-        ax.text(
-            side * _EDGE * 0.98,
-            place[at],
-            f"{error[at]:+.1f} %",
-            ha="right" if side > 0 else "left",
-            va="center",
-            fontsize=6,
-        )
+        align = "right" if side > 0 else "left"
+        ax.text(side * _EDGE * 0.98, place[at], f"{error[at]:+.1f} %", ha=align, va="center", fontsize=6)
     names = [", ".join(filter(None, (r.noise, r.mode, _quantity(r)))) for r in rows.itertuples()]
     ax.set_yticks(place, names, fontsize=6)
     for model, group in rows.groupby("model", sort=False):
-        ax.text(
-            -_EDGE,
-            place[group.index[0]] - 0.9,
-            str(model),
-            fontsize=7,
-            fontweight="bold",
-            va="center",
-            clip_on=False,
-        )
+        top = place[group.index[0]] - 0.9
+        ax.text(-_EDGE, top, str(model), fontsize=7, fontweight="bold", va="center")
     ax.set_xlim(-_EDGE, _EDGE)
     ax.set_ylim(place[-1] + 1, place[0] - 2)
     ax.set_xlabel("relative error, simulated / theory - 1 (%); bars: 4 standard errors")

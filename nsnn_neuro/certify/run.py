@@ -24,22 +24,9 @@ from ..models.neurons import NSNNNeuron, PoissonSource
 from .cases import Case
 from .pairs import NEURONS, Pair, pairs, refusal
 
-COLUMNS = [
-    *(
-        "model",
-        "noise",
-        "mode",
-        "quantity",
-        "simulated",
-        "se",
-        "theory",
-        "z",
-        "relative_error",
-        "n_spikes",
-        "dt_ms",
-    ),
-    *("order", "bias_percent", "bias_se_percent", "verdict", "reason"),
-]
+_NAMES = ("model", "noise", "mode", "quantity")
+_VALUES = ("simulated", "se", "theory", "z", "relative_error", "n_spikes", "dt_ms")
+COLUMNS = [*_NAMES, *_VALUES, "order", "bias_percent", "bias_se_percent", "verdict", "reason"]
 MOST_Z, MOST_ERROR, FEWEST = 4.0, 0.01, 100_000
 _AIM = 108_000  # intervals that start in the window
 _WINDOW, _TAIL = 1.4, 0.3  # s: spikes are counted in both, intervals start in the first
@@ -139,12 +126,8 @@ def _empty(pair: Pair) -> dict[str, Any]:
 
 
 def _row(model: str, noise: str, mode: str, **more: Any) -> dict[str, Any]:
-    blank: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan) | {
-        "quantity": "",
-        "order": "",
-        "n_spikes": 0,
-        "reason": "",
-    }
+    blank: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan) | {"n_spikes": 0}
+    blank |= dict.fromkeys(("quantity", "order", "reason"), "")
     return blank | {"model": model, "noise": noise, "mode": mode} | more
 
 
@@ -180,25 +163,16 @@ def _rows_of(i: int, j: int, engine: str, seed: int) -> list[dict[str, Any]]:
         return [_row(*names, verdict="no theory", reason=case.reason)]
     exact = case.exact()
     runs = {dt: _measured(case, dt, exact[dt]["rate"], engine, seed, " ".join(names)) for dt in case.dts}
-    return list(_compared(names, case, runs, exact))
-
-
-def _compared(
-    names: tuple[str, str, str],
-    case: Case,
-    runs: dict[float, dict[str, Estimated]],
-    exact: dict[float, dict[str, float]],
-) -> Iterator[dict[str, Any]]:
+    rows = []
     for quantity in exact[case.dts[0]]:
         expected = {dt: values[quantity] for dt, values in exact.items()}
-        yield _judged(names, quantity, quantity, runs, expected, case.dts[0], case.reason)
-    if case.gain is not None:
-        expected = {dt: case.gain(1e-3 * dt)["rate"] for dt in runs}
-        for dt in sorted(set(_GAIN_DTS) & set(runs)):
-            row = _judged(names, "rate", "rate, bridge gain", runs, expected, dt, "")
-            if not case.bridge:
-                row |= {"verdict": "known", "reason": "crossings between grid points are missed"}
-            yield row
+        rows.append(_judged(names, quantity, quantity, runs, expected, case.dts[0], case.reason))
+    for dt in sorted(set(_GAIN_DTS) & set(runs)) if case.gain is not None else ():
+        expected = {at: case.gain(1e-3 * at)["rate"] for at in runs}  # type: ignore[misc]
+        rows.append(_judged(names, "rate", "rate, bridge gain", runs, expected, dt, ""))
+        if not case.bridge:
+            rows[-1] |= {"verdict": "known", "reason": "crossings between grid points are missed"}
+    return rows
 
 
 def _judged(
