@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
-from .output import new_parser, show
+from .output import show
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add the command to argparse's subparsers."""
-    parser = new_parser(commands, "cache", "list or remove compiled models")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.add_argument("action", choices=("list", "clear"), help="list the compiled models, or remove them")
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import NsnnError
-from .output import aligned, interruptible, new_parser, say, show
+from .output import aligned, interruptible, say, show
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add the command to argparse's subparsers."""
-    parser = new_parser(commands, "certify", "check simulated neurons against theory")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names of neuron models; default: all")
     parser.add_argument(
         "--json", action="store_true", help="print the rows as JSON, and nothing else, on stdout"
@@ -25,16 +23,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="folder for the CSV table and the figure; default: ./%(default)s",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="number of processes; default: 2")
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the certificate and write its table and figure; 1 if a row failed.
-
-    Raises
-    ------
-    NsnnError : unknown models, a wrong number of processes, or --out is a file
-    """
+    """Print the certificate and write its table and figure; 1 if a row failed."""
     folder = Path(arguments.out)
     if folder.exists() and not folder.is_dir():
         raise NsnnError(f"--out {folder}: that is a file: expected a folder")

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from .output import new_parser, show, size_of
+from .output import show, size_of
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add the command to argparse's subparsers."""
-    parser = new_parser(commands, "check", "read a file completely and check its structure, units and order")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.add_argument("file", metavar="FILE", help="NWB, or any format that Neo reads without unpickling")
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print that the file is undamaged.
-
-    Raises
-    ------
-    NsnnError, OSError : it is damaged or can't be read
-    """
+    """Print that the file is undamaged."""
     from ..io.save_load import load
 
     block = load(arguments.file, check="full")

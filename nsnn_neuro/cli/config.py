@@ -16,24 +16,22 @@ FormatError "file:line: key = value: what was expected".
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import tomllib
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from ..core import units
 from ..core.checks import did_you_mean
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import check_regular
 from ..core.parameters import Model
 from ..models import escape, neurons, noise, stimuli
-from .quantities import EXAMPLES, key_text, shown, si_and_unit
-from .toml_positions import key_lines, longest_key
-
-Keys = tuple[str, ...]
+from .quantities import EXAMPLES, key_text, quantity, shown
+from .toml_positions import Keys, key_lines, longest_key
 
 _SECTIONS: dict[str, type[Model]] = {
     "model": neurons.Neuron,
@@ -55,10 +53,10 @@ def _neuron_numbers(x: Any) -> bool:
     return isinstance(x, bool) or (isinstance(x, list) and all(_whole(0, 2**31 - 1)[0](i) for i in x))
 
 
-_TIME = "time"
-_RUN: dict[str, Any] = {
-    "duration": _TIME,
-    "dt": _TIME,
+Rules = dict[str, tuple[Callable[[Any], bool], str]]
+"""For each key the check of its value, and what is expected."""
+_TIMES = ("duration", "dt")
+_RUN: Rules = {
     "n_neurons": _whole(1, 2**31 - 1),
     "trials": _whole(1, 2**31 - 1),
     "seed": _whole(0, 2**63 - 1),
@@ -80,17 +78,28 @@ class File:
         line = next((self.lines[path[:k]] for k in range(len(path), 0, -1) if path[:k] in self.lines), None)
         raise FormatError(f"{self.name}{'' if line is None else f':{line}'}: {_as_in_a_file(message)}")
 
-    def check_keys(self, path: Keys, given: Iterable[str], known: Iterable[str], owner: str = "") -> None:
-        """Raise FormatError unless the keys `given` in the table `path` are known ones.
+    @contextlib.contextmanager
+    def placed(self, path: Keys, prefix: str = "") -> Iterator[None]:
+        """Raise an NsnnError inside as the FormatError of `path`."""
+        try:
+            yield
+        except NsnnError as error:
+            self.fail(path, f"{prefix}{error}")
 
-        owner : what has these keys, for the message; default: the table
-        """
+    def check_keys(self, path: Keys, given: Iterable[str], known: Iterable[str], owner: str = "") -> None:
+        """Raise FormatError unless the keys `given` in the table `path`, or of its `owner`, are known ones."""
         known = list(known)
+        lacking = f"{owner or '[' + '.'.join(path) + ']'} has no such key" if path else "no such table"
         for key in given:
             if key not in known:
                 hint = f"{did_you_mean(key, known)} (expected {', '.join(known)})"
-                owner = owner or f"[{'.'.join(path)}]"
-                self.fail((*path, key), f"{key_text(key)}: {owner} has no such key{hint}")
+                self.fail((*path, key), f"{key_text(key)}: {lacking}{hint}")
+
+    def check_values(self, path: Keys, table: dict[str, Any], rules: Rules) -> None:
+        """Raise FormatError for the first value in the table `path` that is not as the rules say."""
+        for key, (is_valid, expected) in rules.items():
+            if key in table and not is_valid(table[key]):
+                self.fail((*path, key), f"{key} = {shown(table[key])}: expected {expected}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,11 +115,8 @@ class Config(File):
     """The table [sweep] as it is in the file."""
 
     def place(self, message: str, given: Iterable[str] = ()) -> str:
-        """`message` of an NsnnError with the file and the lines of the key that its first word names.
-
-        given : keys whose values are not those of the file
-        """
-        key = (re.match(r"\w+", message) or [""])[0]
+        """`message` with the file and the lines of the key that its first word names, unless that key is `given` elsewhere."""
+        key = _first_word(message)
         if key in given:
             return message
         lines = sorted({line for path, line in self.lines.items() if path[-1] == key})
@@ -119,13 +125,7 @@ class Config(File):
 
 
 def read(path: str | Path) -> Config:
-    """The configuration in the TOML file `path`.
-
-    Raises
-    ------
-    FormatError : not UTF-8, not TOML, or something in it is wrong; the message names file, line, key and cure
-    OSError : the file can't be read
-    """
+    """The configuration in the TOML file `path`; a FormatError names file, line, key and cure."""
     check_regular(Path(path))
     with open(path, "rb") as file:
         data = file.read(_LARGEST + 1)
@@ -142,10 +142,6 @@ def read(path: str | Path) -> Config:
 
 def parse(text: str, name: str = "config") -> Config:
     """The configuration in `text`; `name` stands for the file in messages.
-
-    Raises
-    ------
-    FormatError : not TOML, or something in it is wrong
 
     >>> config = parse('[model]\\ntype = "NSNNNeuron"\\nbeta = 0.9\\n[run]\\nduration = "20 ms"')
     >>> config.model.si("beta"), config.run
@@ -171,6 +167,10 @@ def parse(text: str, name: str = "config") -> Config:
         where = f"{name}:{line}" if line else name
         raise FormatError(f"{where}: not valid TOML: {reason[:1].lower()}{reason[1:]}{column}") from None
     return _Reader(name, key_lines(text), data).config()
+
+
+def _first_word(message: str) -> str:
+    return (re.match(r"\w+", message) or [""])[0]
 
 
 def _as_in_a_file(message: str) -> str:
@@ -231,11 +231,7 @@ class _Reader(File):
     data: dict[str, Any]
 
     def config(self) -> Config:
-        known = [*_SECTIONS, "run", "sweep"]
-        for key in self.data:
-            if key not in known:
-                hint = f"{did_you_mean(key, known)} (expected {', '.join(known)})"
-                self.fail((key,), f"{key_text(key)}: no such table{hint}")
+        self.check_keys((), self.data, [*_SECTIONS, "run", "sweep"])
         if "model" not in self.data:
             self.fail((), 'no [model]: expected a table [model] with type = "LIF", say, and its parameters')
         made = {key: self.model((key,), base) for key, base in _SECTIONS.items() if key in self.data}
@@ -277,13 +273,12 @@ class _Reader(File):
         try:
             return kind(**values)
         except NsnnError as error:
-            key = (re.match(r"\w+", str(error)) or [""])[0]
-            self.fail((*path, key), str(error))
+            self.fail((*path, _first_word(str(error))), str(error))
 
     def field(self, path: Keys, value: Any, field: dataclasses.Field, hint: Any) -> Any:
-        allowed = field.metadata.get("units")
-        if allowed:
-            return self.quantity(path, value, allowed)
+        if "units" in field.metadata:
+            with self.placed(path):
+                return quantity(value, field.metadata["units"], path[-1])
         if inner := _model_of(hint):
             return self.model(path, inner)
         choices = typing.get_args(hint)
@@ -291,21 +286,16 @@ class _Reader(File):
             self.fail(path, f"{path[-1]} = {shown(value)}: expected {_expected(field, hint)}")
         return value
 
-    def quantity(self, path: Keys, value: Any, allowed: tuple[str, ...]) -> Any:
-        try:
-            numbers, unit = si_and_unit(value, allowed, path[-1])
-        except NsnnError as error:
-            self.fail(path, str(error))
-        return numbers if unit == "1" else units.brian(numbers, unit)
-
     def run(self) -> dict[str, Any]:
         if "run" not in self.data:
             self.fail((), 'no [run]: expected a table [run] with duration = "2 s", say')
         table = self.table(("run",), '[run] with duration = "2 s"')
-        self.check_keys(("run",), table, _RUN)
+        self.check_keys(("run",), table, [*_TIMES, *_RUN])
         if "duration" not in table:
             self.fail(("run",), f"[run] has no duration: expected {EXAMPLES['s']}")
-        for key, value in table.items():
-            if _RUN[key] is not _TIME and not _RUN[key][0](value):
-                self.fail(("run", key), f"{key} = {shown(value)}: expected {_RUN[key][1]}")
-        return {k: self.quantity(("run", k), v, ("s",)) if _RUN[k] is _TIME else v for k, v in table.items()}
+        self.check_values(("run",), table, _RUN)
+        given = dict(table)
+        for key in given.keys() & {*_TIMES}:
+            with self.placed(("run", key)):
+                given[key] = quantity(table[key], "s", key)
+        return given

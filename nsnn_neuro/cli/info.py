@@ -1,4 +1,4 @@
-"""`nsnn info`: installed versions and engines, or the content of a recording."""
+"""`nsnn info`: print versions and engines, or what a file contains."""
 
 from __future__ import annotations
 
@@ -7,25 +7,18 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from .output import counted, new_parser, printable, show, size_of, version
+from .output import counted, printable, show, size_of, version
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add the command to argparse's subparsers."""
-    parser = new_parser(commands, "info", "print versions and engines, or what a file contains")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.add_argument(
         "file", nargs="?", metavar="FILE", help="a recording; without it: versions and engines"
     )
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print names and values.
-
-    Raises
-    ------
-    NsnnError, OSError : the file can't be read
-    """
+    """Print names and values."""
     lines = _about_installation() if arguments.file is None else _about_file(arguments.file)
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
@@ -66,10 +59,8 @@ def _about_file(path: str) -> list[tuple[str, str]]:
         rate, unit = float(signal.sampling_rate.rescale("Hz").magnitude), signal.dimensionality.string
         channels = counted(signal.shape[1], "channel")
         lines.append(("signal", f"{signal.name}, {channels}, {unit}, {rate:.6g} Hz (of trial 0)"))
-    parameters, versions = (
-        annotations.pop(key) if isinstance(annotations.get(key), dict) else {}
-        for key in ("parameters", "versions")
-    )
+    kept = ("parameters", "versions")
+    parameters, versions = (annotations.pop(k) if isinstance(annotations.get(k), dict) else {} for k in kept)
     if "dt" in annotations:
         annotations["dt"] = {"value": annotations["dt"], "unit": "s"}
     lines += [*_flat(annotations), *_flat(parameters)]

@@ -4,7 +4,8 @@ Exit codes: 0 success; 1 a certificate failed, or points of a sweep; 2 bad input
 inside the package (the environment variable NSNN_DEBUG=1 shows its traceback); 130 interrupted; 141 the reader of the output
 closed it. Results go to stdout, everything else to stderr.
 
-Each command is a module with `add_parser` and `run`. Only `run` imports what takes time, so that `nsnn --help` is fast.
+Each command is a module, whose docstring is its help, with `add_arguments` and `run`. Only `run` imports what takes time, so that
+`nsnn --help` is fast.
 """
 
 from __future__ import annotations
@@ -76,15 +77,11 @@ class _Parser(argparse.ArgumentParser):
         """Print `message` with the closest known word, and end."""
         from ..core.checks import did_you_mean
 
-        known: list[str] = []
-        word = re.search(
-            r"invalid choice: '(.*?)' \(choose from (.*)\)|unrecognized arguments: (\S+)", message
-        )
-        if word and word[2]:
-            known = re.findall(r"[\w-]+", word[2])
-        elif word:
-            known = re.findall(r"--[\w-]+", self.format_usage())
-        hint = did_you_mean(word[1] or word[3].split("=")[0], known) if word else ""
+        hint = ""
+        if word := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            hint = did_you_mean(word[1], re.findall(r"[\w-]+", word[2]))
+        elif word := re.search(r"unrecognized arguments: (\S+)", message):
+            hint = did_you_mean(word[1].split("=")[0], re.findall(r"--[\w-]+", self.format_usage()))
         say(f"{message}{hint} (see {self.prog} --help)")
         raise SystemExit(BAD_INPUT)
 
@@ -98,7 +95,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"nsnn {version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
-        one = command.add_parser(commands)
+        name, text = command.__name__.rpartition(".")[2], (command.__doc__ or ": ").partition(": ")[2]
+        one = commands.add_parser(
+            name, help=text.rstrip("."), description=f"{text[:1].upper()}{text[1:]}", allow_abbrev=False
+        )
+        command.add_arguments(one)
         one.set_defaults(run=command.run, parser=one)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:

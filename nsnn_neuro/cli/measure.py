@@ -1,4 +1,4 @@
-"""`nsnn measure`: rates and measures of irregularity of recordings, as a table."""
+"""`nsnn measure`: print firing rates and irregularity of recordings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import NsnnError
 from ..core.warn import warn
-from .output import aligned, new_parser, show, with_error
+from .output import aligned, show, with_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 _MEASURES = ("firing_rate", "cv", "cv2", "lv", "fano_factor")
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add the command to argparse's subparsers."""
-    parser = new_parser(commands, "measure", "print firing rates and irregularity of recordings")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="NWB, or any format that Neo reads without unpickling"
     )
@@ -28,16 +27,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default="neuron",
         help="one row for each; default: %(default)s",
     )
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the measures of all files.
-
-    Raises
-    ------
-    NsnnError, OSError : a file can't be read, or allows none of the measures
-    """
+    """Print the measures of all files."""
     import pandas as pd
 
     tables = [_table(path, arguments.by) for path in dict.fromkeys(arguments.files)]

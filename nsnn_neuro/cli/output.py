@@ -1,8 +1,7 @@
-"""What the commands share: parsers, lines on stdout and stderr, tables as text, names of output files, Ctrl-C."""
+"""What the commands share: lines on stdout and stderr, tables as text, names of output files, Ctrl-C."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import math
@@ -12,20 +11,12 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import NsnnError
 
 if TYPE_CHECKING:
     import neo
-
-
-def new_parser(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
-    """Add the command `name` to argparse's subparsers, with `text` as its help."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False
-    )
-    return parser
 
 
 def version() -> str:
@@ -113,12 +104,7 @@ def aligned(rows: list[list[str]], left: Iterable[int] = (0,)) -> str:
 
 
 def output_path(path: str, endings: Iterable[str], *inputs: str) -> Path:
-    """The path of a file to write, checked before any work is done.
-
-    Raises
-    ------
-    NsnnError : another ending, a folder, no folder to write to, or one of the `inputs`
-    """
+    """The path of a file to write, not one of the `inputs`, checked before any work is done."""
     target = Path(path)
     if target.suffix.lower().lstrip(".") not in endings:
         raise NsnnError(f"-o {path}: expected a name that ends in .{' .'.join(endings)}")

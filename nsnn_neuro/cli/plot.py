@@ -1,4 +1,4 @@
-"""`nsnn plot`: spikes, rate and intervals of a recording as a figure."""
+"""`nsnn plot`: plot spikes, firing rate and interspike intervals of a recording."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import NsnnError
 from ..core.warn import warn
-from .output import new_parser, output_path
+from .output import output_path
 
 if TYPE_CHECKING:
     import neo
@@ -21,9 +21,8 @@ _MOST_ROWS = 400  # of a raster with all trials; beyond that only trial 0 is sho
 _GREY = "#555555"
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add the command to argparse's subparsers."""
-    parser = new_parser(commands, "plot", "plot spikes, firing rate and interspike intervals of a recording")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.add_argument("file", metavar="FILE", help="NWB, or any format that Neo reads without unpickling")
     parser.add_argument(
         "-o",
@@ -40,16 +39,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="TIME",
         help='bin width of the rate, such as "20 ms"; default: about duration / 100',
     )
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Draw the figure; a panel that the trials do not allow is left out with a warning.
-
-    Raises
-    ------
-    NsnnError, OSError : the file can't be read, has no time to plot, or does not allow the chosen kind
-    """
+    """Draw the figure; a panel that the trials do not allow is left out with a warning."""
     target = output_path(arguments.output, _FORMATS, arguments.file)
     from matplotlib.figure import Figure
 

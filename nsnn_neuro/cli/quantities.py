@@ -38,12 +38,8 @@ _QUANTITY = re.compile(
 _MOST = 80  # characters of a quantity, and of a text in a message
 
 
-def quantity(value: Any, unit: str, name: str) -> Any:
-    """The text `value`, number and unit, as a Brian2 quantity whose unit is `unit` ("s", "V", ...).
-
-    Raises
-    ------
-    NsnnError : no number and unit, or another unit
+def quantity(value: Any, unit: str | tuple[str, ...], name: str) -> Any:
+    """The text `value`, number and unit, as a Brian2 quantity of `unit` ("s", "V", ...), or of one of several units.
 
     >>> quantity("20 ms", "s", "bin_width")
     20. * msecond
@@ -51,24 +47,19 @@ def quantity(value: Any, unit: str, name: str) -> Any:
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: bin_width = "20" has no unit: expected a time such as "20 ms"
     """
-    numbers, _ = si_and_unit(value, (unit,), name)
-    return units.brian(numbers, unit)
+    numbers, own = si_and_unit(value, (unit,) if isinstance(unit, str) else unit, name)
+    return numbers if own == "1" else units.brian(numbers, own)
 
 
 def quantity_or_text(value: Any, name: str) -> Any:
     """A number with a unit as a Brian2 quantity, any other value unchanged.
-
-    Raises
-    ------
-    NsnnError : a number with an unknown unit
 
     >>> quantity_or_text("20 ms", "tau_m"), quantity_or_text("hard", "reset"), quantity_or_text(0.5, "beta")
     (20. * msecond, 'hard', 0.5)
     """
     if not isinstance(value, str) or not _QUANTITY.fullmatch(_plain(value)):
         return value
-    number, unit = si_and_unit(value, tuple(EXAMPLES), name)
-    return units.brian(number, unit)
+    return quantity(value, tuple(EXAMPLES), name)
 
 
 def _plain(text: str) -> str:
@@ -77,17 +68,7 @@ def _plain(text: str) -> str:
 
 
 def si_and_unit(value: Any, allowed: tuple[str, ...], name: str) -> tuple[Any, str]:
-    """A value of a file, or a list of them, in SI, and its unit.
-
-    Parameters
-    ----------
-    value : number with unit as text, plain number, or list of these
-    allowed : units that it may have
-    name : the key, for messages
-
-    Raises
-    ------
-    NsnnError : none of these, or another unit
+    """A number with unit as text, a plain number, or a list of these, in SI, and its unit, one of those that are `allowed`.
 
     >>> si_and_unit(["1 mV", "2 mV"], ("V",), "sigma")
     (array([0.001, 0.002]), 'V')
@@ -117,12 +98,13 @@ def si_and_unit(value: Any, allowed: tuple[str, ...], name: str) -> tuple[Any, s
         raise NsnnError(f"{where}{' has no unit' if bare else ''}: expected {expected}")
     symbol = match[2] or match[3]
     unit, scale = _UNITS.get(symbol, ("", 1.0))
-    if not unit:
-        known = [symbol for symbol, (one, _) in _UNITS.items() if one in allowed]
-        hint = did_you_mean(symbol, known)
-        raise NsnnError(f"{where}: unknown unit {shown(symbol)}{hint} (expected {expected})")
-    if unit not in allowed:
-        raise NsnnError(f"{where}: expected {expected}")
+    if unit not in allowed:  # no unit at all is not the cure for a wrong one
+        examples = [EXAMPLES[one] for one in allowed if one != "1"] or [EXAMPLES["1"]]
+        cure = "expected " + " or ".join(re.sub(r'"[0-9.]+', f'"{match[1]}', one) for one in examples)
+        if unit:
+            raise NsnnError(f"{where}: {cure}")
+        hint = did_you_mean(symbol, [symbol for symbol, (one, _) in _UNITS.items() if one in allowed])
+        raise NsnnError(f"{where}: unknown unit {shown(symbol)}{hint} ({cure})")
     if not np.isfinite(float(match[1])):
         raise NsnnError(f"{where} is too large: expected {expected}")
     return float(match[1]) * scale, unit

@@ -1,18 +1,16 @@
-"""`nsnn simulate`: run the simulation that a TOML file describes."""
+"""`nsnn simulate`: run a simulation described in a TOML file."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
 from ..core.errors import NsnnError
-from .output import interruptible, new_parser, output_path, say, size_of
+from .output import interruptible, output_path, say, size_of
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add the command to argparse's subparsers."""
-    parser = new_parser(commands, "simulate", "run a simulation described in a TOML file")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.add_argument(
         "config", metavar="CONFIG.toml", help="file with the tables model, noise, stimulus, run"
     )
@@ -27,16 +25,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--engine", metavar="E", help="cython, numpy or cpp, instead of the engine in the file"
     )
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Simulate, and save the spikes.
-
-    Raises
-    ------
-    NsnnError : something in the file is wrong, or the output can't be written
-    """
+    """Simulate, and save the spikes."""
     target = output_path(arguments.output, ["nwb"], arguments.config)
     from . import config
 

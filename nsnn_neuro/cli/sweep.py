@@ -1,13 +1,13 @@
-"""`nsnn sweep`: measure a model at every point of a parameter grid that a TOML file describes."""
+"""`nsnn sweep`: run a parameter grid described in a TOML file."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import NsnnError
-from .output import interruptible, new_parser, say, show
+from .output import interruptible, say, show
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 _HEAD = 12  # rows that are shown
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add the command to argparse's subparsers."""
-    parser = new_parser(commands, "sweep", "run a parameter grid described in a TOML file")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.add_argument(
         "config", metavar="CONFIG.toml", help="file as for simulate, with an additional table sweep"
     )
@@ -34,16 +33,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--resume", action=argparse.BooleanOptionalAction, default=True,
         help="continue an unfinished sweep in the folder; --no-resume deletes it and starts again",
     )  # fmt: skip
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the sweep, print the first rows of its table; 1 if points failed.
-
-    Raises
-    ------
-    NsnnError : something in the file is wrong, or the folder holds another sweep
-    """
+    """Run the sweep, print the first rows of its table; 1 if points failed."""
     from ..sweep import sweep
     from . import config, sweep_config
 

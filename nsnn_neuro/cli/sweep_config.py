@@ -20,12 +20,9 @@ import numpy as np
 from .. import measures
 from ..core import units
 from ..core.checks import did_you_mean
-from ..core.errors import NsnnError
 from ..sweep.grid import check_number
-from .config import Config
+from .config import Config, Keys, Rules
 from .quantities import quantity, quantity_or_text, shown
-
-Keys = tuple[str, ...]
 
 _MEASURES: dict[str, Callable[..., Any]] = {
     name: getattr(measures, name) for name in ("firing_rate", "cv", "cv2", "lv", "lvr", "fano_factor")
@@ -33,7 +30,7 @@ _MEASURES: dict[str, Callable[..., Any]] = {
 _TIMES = {name: ("t_start", "t_stop") for name in _MEASURES} | {
     "fano_factor": ("t_start", "t_stop", "window")
 }
-_FLAGS: dict[str, tuple[Callable[[Any], bool], str]] = {
+_FLAGS: Rules = {
     "by": (lambda x: x in ("neuron", "population"), '"neuron" or "population"'),
     "common_noise": (lambda x: isinstance(x, bool), "true or false"),
     "chunk": (lambda x: type(x) is int and x >= 1, "a whole number of points"),
@@ -46,11 +43,7 @@ _FLAGS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def arguments(config: Config) -> dict[str, Any]:
-    """The arguments of `sweep` that a file has.
-
-    Raises
-    ------
-    FormatError : no table [sweep], or something in it is wrong; the message names file, line, key and cure
+    """The arguments of `sweep` that a file has; a FormatError names file, line, key and cure.
 
     >>> from nsnn_neuro.cli.config import parse
     >>> text = '[model]\\ntype = "NSNNNeuron"\\n[run]\\nduration = "20 ms"\\n'
@@ -66,9 +59,7 @@ def arguments(config: Config) -> dict[str, Any]:
         config.fail(("sweep",), '[sweep] has no measures: expected measures = ["firing_rate"], say')
     if ("grid" in table) == ("points" in table):
         config.fail(("sweep",), "[sweep]: expected either a table grid or tables points")
-    for key, (is_valid, expected) in _FLAGS.items():
-        if key in table and not is_valid(table[key]):
-            config.fail(("sweep", key), f"{key} = {shown(table[key])}: expected {expected}")
+    config.check_values(("sweep",), table, _FLAGS)
     run = dict(config.run)
     if "record_v" in run:
         config.fail(("run", "record_v"), "record_v: a sweep keeps only measures; remove this key")
@@ -80,14 +71,8 @@ def arguments(config: Config) -> dict[str, Any]:
     flags = {key: table[key] for key in _FLAGS if key in table and key != "seeds"}
     grid = _grid(config, table["grid"]) if "grid" in table else _points(config, table["points"])
     parts = {"model": config.model, "noise": config.noise, "stimulus": config.stimulus}
-    return {
-        **parts,
-        "grid": grid,
-        "measures": _measures(config, table["measures"]),
-        "seed": seed,
-        **run,
-        **flags,
-    }
+    measured = {"grid": grid, "measures": _measures(config, table["measures"])}
+    return {**parts, **measured, "seed": seed, **run, **flags}
 
 
 def _measures(config: Config, listed: Any) -> dict[str, Any]:
@@ -106,10 +91,8 @@ def _measures(config: Config, listed: Any) -> dict[str, Any]:
                 '{name = "cv", t_start = "1 s"}',
             )
         config.check_keys(path, table, ["name", *_TIMES[name]])
-        try:
+        with config.placed(path, f"measures: {name}: "):
             options = {key: quantity(value, "s", key) for key, value in table.items() if key != "name"}
-        except NsnnError as error:
-            config.fail(path, f"measures: {name}: {error}")
         label = name if name not in chosen else f"{name} ({', '.join(f'{k} {table[k]}' for k in options)})"
         if label in chosen:
             config.fail(path, f"measures: {shown(one)} is listed twice: remove one of them")
@@ -134,15 +117,10 @@ def _grid(config: Config, table: Any) -> dict[str, Any]:
         )
     grid: dict[str, Any] = {}
     leaves = list(_leaves(table))
-    sizes = [
-        value.get("n", 1) if isinstance(value, dict) else len(value)
-        for _, value in leaves
-        if isinstance(value, dict | list)
-    ]
-    try:
+    listed = [value for _, value in leaves if isinstance(value, dict | list)]
+    sizes = [value.get("n", 1) if isinstance(value, dict) else len(value) for value in listed]
+    with config.placed(("sweep", "grid")):
         check_number(size for size in sizes if type(size) is int and size > 0)
-    except NsnnError as error:
-        config.fail(("sweep", "grid"), str(error))
     for path, value in leaves:
         name, place = ".".join(path), ("sweep", "grid", *path)
         if isinstance(value, dict):
@@ -165,11 +143,8 @@ def _range(config: Config, place: Keys, name: str, table: dict[str, Any]) -> lis
             place, f'{name}: expected a range such as {{from = "1 mV", to = "5 mV", n = 9}}, n from 2 to 2^20'
         )
     low, high = (_value(config, place, name, table[key]) for key in ("from", "to"))
-    if (
-        isinstance(low, str | bool)
-        or isinstance(high, str | bool)
-        or units.unit_of(low) != units.unit_of(high)
-    ):
+    wrong = isinstance(low, str | bool) or isinstance(high, str | bool)
+    if wrong or units.unit_of(low) != units.unit_of(high):
         config.fail(place, f"{name} = {shown(table)}: expected two numbers of one unit")
     return [low + (high - low) * float(x) for x in np.linspace(0.0, 1.0, n)]
 
@@ -189,7 +164,5 @@ def _points(config: Config, listed: Any) -> list[dict[str, Any]]:
 
 
 def _value(config: Config, place: Keys, name: str, value: Any) -> Any:
-    try:
+    with config.placed(place):
         return quantity_or_text(value, name)
-    except NsnnError as error:
-        config.fail(place, str(error))

@@ -79,6 +79,8 @@ WRONG = [
         r"v_reset = 10.0, v_thresh = 20. mV: expected the same unit for both",
     ),
     ('v_reset = "10 mV"', 'v_reset = "30 mV"', 6, r"v_reset = 30. mV: expected a value below v_thresh"),
+    ('sigma = "3.5 mV"', 'sigma = "3.5 ms"', 12, r'sigma = "3.5 ms": expected a voltage such as "3.5 mV"$'),
+    ('sigma = "3.5 mV"', 'sigma = "3.5 mW"', 12, r'sigma = .*"mW".* \(expected a voltage such as "3.5 mV"\)$'),
     (
         'type = "LIF"',
         'type = "Lif"',
@@ -178,7 +180,7 @@ ESCAPE = ESCAPE.replace(
             "sigma = 0.4",
             'sigma = "0.4 ms"',
             8,
-            r'sigma = "0.4 ms": expected a voltage such as "15 mV" or a plain',
+            r'sigma = "0.4 ms": expected a voltage such as "0.4 mV"',
         ),
         (
             "sigma = 0.4",
