@@ -55,6 +55,15 @@ def _integers(values: Any, name: str, stop: int | None = None) -> np.ndarray:
     return array
 
 
+def analog_signal(
+    values: Any, unit: Any, t_start: Any, rate: Any, annotations: Mapping[str, Any], **names: Any
+) -> neo.AnalogSignal:
+    """A signal with annotations of any name, also those of arguments of `neo.AnalogSignal`; t_start and rate are quantities."""
+    signal = neo.AnalogSignal(values, units=unit, t_start=t_start, sampling_rate=rate, **names)
+    signal.annotations.update(annotations)
+    return signal
+
+
 def build_block(
     trial: Any,
     neuron: Any,

@@ -24,14 +24,13 @@ from ..core.errors import FormatError
 from ..core.file_limits import Budget, check_regular
 from ..core.warn import warn
 from . import nwb
-from .block import build_block
+from .block import analog_signal, build_block
 from .hdf5 import Reader, is_text, opened
 from .json_codec import parse_unit
 from .spike_text import read_text
 from .spikes import Trains
 
-MOST_NAMED = 10
-"""Series that a warning names."""
+_MOST_NAMED = 10  # series that a warning names
 _COMPRESSED = 15  # type of an element of a .mat file
 _MATLAB = 3  # bytes of memory for each byte of a .mat file
 _PIECE = 2**20  # bytes that are expanded at once
@@ -59,14 +58,9 @@ def _table(source: Reader, path: str, skip: tuple[str, ...]) -> dict[str, list[A
 
 def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Start and stop of the observation intervals that all units share; their hull if the units' differ."""
-    if "units/obs_intervals" not in source:
-        return None
-    values, unit = source.ragged("obs_intervals", n)
-    values = np.asarray(values, dtype=float).reshape(-1, 2)
+    values, unit = nwb.observed(source, n)
     if not len(values):
         return None
-    if not (values[:, 0] <= values[:, 1]).all():
-        raise FormatError("units/obs_intervals has an interval that ends before it starts")
     first = values[unit == unit[0]]
     if len(values) == n * len(first) and (values.reshape(n, -1) == first.ravel()).all():
         return first[:, 0], first[:, 1]
@@ -94,12 +88,8 @@ def _bounds(
             warn(f"{(~good).sum()} of {len(good)} trials left out: no valid start and stop")
         if not good.any():
             raise FormatError("none of its trials has a valid start and stop")
-        return (
-            start[good],
-            stop[good],
-            start[good],
-            [row for row, fine in zip(rows, good, strict=True) if fine],
-        )
+        kept = [row for row, fine in zip(rows, good, strict=True) if fine]
+        return start[good], stop[good], start[good], kept
     observed = _observed(source, n)
     if observed is not None:
         start, stop = observed
@@ -177,10 +167,7 @@ def _signal(
     for i, (a, b) in enumerate(zip(low, high, strict=True)):
         at = (first + a / rate - zero[i]) * pq.s
         values = signal_values(source, path, a, b)
-        signals.append(
-            neo.AnalogSignal(values, units=unit, t_start=at, sampling_rate=rate * pq.Hz, name=name)
-        )
-        signals[-1].annotations.update(annotations)
+        signals.append(analog_signal(values, unit, at, rate * pq.Hz, annotations, name=name))
     return signals
 
 
@@ -191,21 +178,24 @@ def _signals(
 
     signals: list[list[neo.AnalogSignal]] = [[] for _ in start]
     left_out = []
-    for folder in ("stimulus/presentation", "acquisition"):
-        for name in source.names(folder):
-            if not isinstance(source.find(f"{folder}/{name}"), h5py.Group):
-                left_out.append(f"{name} (no time series)")
-                continue
-            result = _signal(source, f"{folder}/{name}", start, stop, zero)
-            if isinstance(result, str):
-                left_out.append(f"{name} ({result})")
-                continue
-            for of_trial, signal in zip(signals, result, strict=True):
-                of_trial += [signal] if len(signal) else []
-    if left_out:
-        more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
-        warn(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}")
+    for path in source.paths("stimulus/presentation", "acquisition"):
+        result: list[Any] | str = "no time series"
+        if isinstance(source.find(path), h5py.Group):
+            result = _signal(source, path, start, stop, zero)
+        if isinstance(result, str):
+            left_out.append(f"{path.rpartition('/')[2]} ({result})")
+            continue
+        for of_trial, signal in zip(signals, result, strict=True):
+            of_trial += [signal] if len(signal) else []
+    warn_left_out(left_out)
     return signals
+
+
+def warn_left_out(names: list[str]) -> None:
+    """Warn of series that aren't read."""
+    if names:
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        warn(f"left out: {', '.join(names[:_MOST_NAMED])}{more}")
 
 
 def about(source: Reader) -> dict[str, str]:
@@ -215,22 +205,14 @@ def about(source: Reader) -> dict[str, str]:
 
 
 def read_nwb(source: Reader) -> neo.Block:
-    """The Block in an NWB file that another program wrote.
-
-    Raises
-    ------
-    FormatError : no units table, no spike times, or nothing that gives the recording's duration
-    """
+    """The Block in an NWB file that another program wrote."""
     if "units" not in source:
         raise FormatError("no units table (spike times) in it")
     n = source.length("units/id")
     if n == 0:
         raise FormatError("its units table is empty")
     source.budget.take(nwb.PER_UNIT * n, f"{n} units")
-    times, unit = source.ragged("spike_times", n, per_value=nwb.PER_SPIKE)
-    times = np.asarray(times, dtype=float)
-    if times.ndim != 1 or not np.isfinite(times).all():
-        raise FormatError("units/spike_times has values that are no numbers")
+    times, unit = nwb.spike_times(source, n)
     start, stop, zero, rows = _bounds(source, n, times)
     source.budget.take(8 * n * len(start), f"{n} units in {len(start)} trials")
     trial, index = _cut(times, start, stop, source.budget)
@@ -343,12 +325,7 @@ def _check_folder(path: Path, budget: Budget) -> None:
 
 
 def read_neo(path: Path, budget: Budget) -> neo.Block:
-    """The first Block in a file or folder that Neo reads, by the ending of its name.
-
-    Raises
-    ------
-    FormatError : an unknown ending, a format that unpickles or lacks units, or no reader that understands it
-    """
+    """The first Block in a file or folder that Neo reads, by the ending of its name."""
     import neo.io
 
     if path.suffix.lower() == ".txt" and path.is_file():

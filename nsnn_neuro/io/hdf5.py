@@ -34,16 +34,7 @@ _CACHE = 2**26  # bytes of HDF5's cache of chunks
 
 
 class Reader:
-    """Reader of an HDF5 file within a memory budget.
-
-    Parameters
-    ----------
-    file : open for reading
-    budget : of the file
-
-    Raises
-    ------
-    FormatError : in every method: a link or data set that leads out of the file, too little budget left
+    """Reader of an open HDF5 file within a memory budget; FormatError for what leads out of the file or exceeds the budget.
 
     >>> import h5py, io
     >>> with h5py.File(io.BytesIO(), "w") as file:
@@ -100,8 +91,12 @@ class Reader:
         self.budget.take(_PER_NAME * len(group), f"{len(group)} names in {path}")
         return list(group)
 
-    def array(self, path: str) -> h5py.Dataset:
-        """The data set at `path`, not read yet; FormatError if it is missing or stored in part outside this file."""
+    def paths(self, *groups: str) -> list[str]:
+        """The paths of the members of several groups."""
+        return [f"{group}/{name}" for group in groups for name in self.names(group)]
+
+    def array(self, path: str, written: bool = True) -> h5py.Dataset:
+        """The data set at `path`, not read yet; FormatError if it is missing, in another file or, if `written`, never written."""
         import h5py
 
         result = self.find(path)
@@ -109,7 +104,12 @@ class Reader:
             raise FormatError(f"no {path} in it")
         if result.external or result.is_virtual:
             raise FormatError(f"{path} lies in another file")
-        if result.nbytes > 2**20 + _EXPANSION * result.id.get_storage_size():
+        stored = result.id.get_storage_size()
+        if written and result.nbytes and not stored:  # HDF5 would make them up as zeros
+            raise FormatError(
+                f"{path} claims {result.nbytes} bytes and stores none: its values were never written"
+            )
+        if result.nbytes > 2**20 + _EXPANSION * stored:
             raise FormatError(f"{path} claims {result.nbytes} bytes, more than the file holds")
         if result.chunks is not None:
             chunk = float(np.prod([float(n) for n in result.chunks])) * result.dtype.itemsize
@@ -118,10 +118,7 @@ class Reader:
         return result
 
     def numbers(self, path: str, per_value: float = 0.0) -> np.ndarray:
-        """All values of a data set of numbers.
-
-        per_value : bytes that each of them will take besides
-        """
+        """All values of a data set of numbers; each will take `per_value` further bytes."""
         result = self.array(path)
         if result.dtype.kind not in "biuf" or result.shape is None:
             raise FormatError(f"{path} has values of type {result.dtype}: expected numbers")
@@ -188,12 +185,7 @@ class Reader:
         return value if isinstance(value, str | bool | int | float | np.number | np.bool_) else default
 
     def ragged(self, name: str, n: int, per_value: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """The ragged column `name` of the units table: all values, and the row (unit) of each.
-
-        Raises
-        ------
-        FormatError : also an index that goes back, or that doesn't fit the values
-        """
+        """The ragged column `name` of the units table: all values, and the row (unit) of each."""
         index = f"units/{name}_index"
         ends = self.numbers(index, per_value=16)
         values = self.numbers(f"units/{name}", per_value=8 + per_value)
@@ -205,13 +197,7 @@ class Reader:
         return values, np.repeat(np.arange(n), counts)
 
     def check_all(self) -> None:
-        """Read every data set once, piece by piece, to verify all checksums.
-
-        Raises
-        ------
-        FormatError : also a link that leads nowhere, or more data than the budget
-        OSError : a checksum that is wrong
-        """
+        """Read every data set once, piece by piece, to verify all checksums; OSError for a wrong one."""
         import h5py
         from h5py import h5o
 
@@ -233,7 +219,7 @@ class Reader:
                 self._scan(path, scan)
 
     def _scan(self, path: str, scan: Budget) -> None:
-        result = self.array(path)
+        result = self.array(path, written=False)
         if result.shape is None or result.size == 0:
             return
         if is_text(result) and result.dtype.kind == "O":
@@ -288,13 +274,7 @@ def _check_heaps(path: Path) -> None:
 
 
 def opened(path: Path) -> h5py.File:
-    """The HDF5 file at `path`, open for reading.
-
-    Raises
-    ------
-    FormatError : no HDF5 file, or a truncated one
-    OSError : no permission
-    """
+    """The HDF5 file at `path`, open for reading; FormatError for one that is none, or truncated."""
     import h5py
 
     _check_heaps(path)

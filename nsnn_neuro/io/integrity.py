@@ -8,6 +8,7 @@ import neo
 import numpy as np
 
 from ..core.errors import FormatError
+from . import nwb
 from .hdf5 import Reader
 from .spikes import Trains
 
@@ -15,18 +16,12 @@ _ULPS = 8  # rounding of a time on the session's clock
 
 
 def check_nwb(source: Reader, block: neo.Block, header: dict[str, Any] | None) -> None:
-    """Check the tables and units of an NWB file; `header` is that of a file of `save`, or None.
-
-    Raises
-    ------
-    FormatError : the first thing that is wrong, with its place in the file
-    """
+    """Check the tables and units of an NWB file; `header` is that of a file of `save`, or None."""
     check_block(block)
     _check_order(source)
     _check_trials(source)
-    for folder in ("acquisition", "stimulus/presentation"):
-        for name in source.names(folder):
-            _check_series(source, f"{folder}/{name}")
+    for path in source.paths("acquisition", "stimulus/presentation"):
+        _check_series(source, path)
     if header is not None:
         _check_clocks(source, header["annotations"].get("dt"))
         for head in header["signals"]:
@@ -38,12 +33,7 @@ def check_nwb(source: Reader, block: neo.Block, header: dict[str, Any] | None) -
 
 
 def check_block(block: neo.Block) -> None:
-    """Check that every spike lies in its trial, and that every signal has a sampling rate and finite start.
-
-    Raises
-    ------
-    NsnnError : the first thing that is wrong
-    """
+    """Check that every spike lies in its trial, and that every signal has a sampling rate and finite start."""
     Trains.from_block(block).check()
     for i, segment in enumerate(block.segments):
         for j, signal in enumerate(segment.analogsignals):
@@ -64,14 +54,7 @@ def _check_order(source: Reader) -> None:
         raise FormatError(
             f"units/spike_times[{k}] = {times[k]} s is earlier than the one before it in unit {unit[k]}"
         )
-    if "units/obs_intervals" not in source:
-        return
-    values, row = source.ragged("obs_intervals", n)
-    if values.ndim != 2 or values.shape[1:] != (2,) or not (values[:, 0] <= values[:, 1]).all():
-        raise FormatError("units/obs_intervals: expected pairs of start and stop, in this order")
-    low, high = np.full(n, np.inf), np.full(n, -np.inf)
-    np.minimum.at(low, row, values[:, 0])
-    np.maximum.at(high, row, values[:, 1])
+    low, high = nwb.hull(*nwb.observed(source, n), n)
     slack = _ULPS * np.spacing(np.abs(times))
     outside = (np.isfinite(low[unit])) & ((times < low[unit] - slack) | (times > high[unit] + slack))
     if outside.any():

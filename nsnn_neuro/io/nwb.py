@@ -27,7 +27,7 @@ import quantities as pq
 
 from ..core.errors import FormatError
 from ..core.file_limits import read_json
-from .block import build_block
+from .block import analog_signal, build_block
 from .hdf5 import Reader
 from .json_codec import decode, parse_unit
 from .spikes import PIECE
@@ -59,12 +59,7 @@ def digest_signal(digest: Any, values: np.ndarray) -> None:
 
 
 def written_here(source: Reader) -> dict[str, Any] | None:
-    """The header that `write` left in a file, or None when another program made the file.
-
-    Raises
-    ------
-    FormatError : a header that is damaged, gone from a file of `write`, or of a newer version
-    """
+    """The header that `write` left in a file, or None when another program made the file."""
     content = source.text("general/notes")
     if content is None or not content.startswith(_PREFIX.encode()):
         if (source.text("session_description") or b"").endswith(WRITTEN.encode()):
@@ -78,6 +73,34 @@ def written_here(source: Reader) -> dict[str, Any] | None:
     return {key: decode(value) for key, value in header.items()}
 
 
+def spike_times(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Times (s) on the session's clock of all spikes of n units, and the unit of each."""
+    times, unit = source.ragged("spike_times", n, per_value=PER_SPIKE)
+    times = np.asarray(times, dtype=float)
+    if times.ndim != 1 or not np.isfinite(times).all():
+        raise FormatError("units/spike_times has values that are no numbers")
+    return times, unit
+
+
+def observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The observation intervals (m, 2), s, of n units, and the unit of each; none where the file has none."""
+    if "units/obs_intervals" not in source:
+        return np.empty((0, 2)), np.empty(0, dtype=np.int64)
+    values, unit = source.ragged("obs_intervals", n)
+    values = np.asarray(values, dtype=float) if values.size else np.empty((0, 2))
+    if values.shape[1:] != (2,) or not (values[:, 0] <= values[:, 1]).all():
+        raise FormatError("units/obs_intervals: expected pairs of start and stop, in this order")
+    return values, unit
+
+
+def hull(intervals: np.ndarray, unit: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """First start and last stop of the intervals (m, 2) of each of n units; inf and -inf for none."""
+    low, high = np.full(n, np.inf), np.full(n, -np.inf)
+    np.minimum.at(low, unit, intervals[:, 0])
+    np.maximum.at(high, unit, intervals[:, 1])
+    return low, high
+
+
 def _read_signals(
     source: Reader, heads: list[dict[str, Any]], n_trials: int, digest: Any
 ) -> list[list[neo.AnalogSignal]]:
@@ -89,41 +112,21 @@ def _read_signals(
         source.budget.take(PER_SIGNAL * number, f"{head['path']} in {number} trials")
         values, unit = source.numbers(head["path"] + "/data"), parse_unit(head["unit"])
         whole = isinstance(starts, list) and len(starts) == len(samples) == (1 if trials is None else number)
-        if unit is None or not whole or values.ndim != 2 or min(samples, default=0) < 0:
-            raise FormatError(f"{head['path']} doesn't fit its description in general/notes")
-        if sum(samples) != len(values) or (
-            trials is not None and not 0 <= min(trials) <= max(trials) < n_trials
-        ):
+        whole = whole and values.ndim == 2 and min(samples, default=0) >= 0 and sum(samples) == len(values)
+        inside = trials is None or 0 <= min(trials) <= max(trials) < n_trials
+        if unit is None or not whole or not inside:
             raise FormatError(f"{head['path']} doesn't fit its description in general/notes")
         digest_signal(digest, values)
         pieces = np.split(values, np.cumsum(samples)[:-1])
         if trials is None:
             values.flags.writeable = False  # all trials share it
             trials, starts, pieces = range(n_trials), starts * n_trials, pieces * n_trials
+        names = {key: head[key] for key in ("name", "description", "array_annotations")}
+        clock = head["rate"] * pq.Hz
         for i, t_start, piece in zip(trials, starts, pieces, strict=True):
-            signal = neo.AnalogSignal(
-                piece,
-                units=unit.units,
-                t_start=t_start * pq.s,
-                sampling_rate=head["rate"] * pq.Hz,
-                name=head["name"],
-                description=head["description"],
-                array_annotations=head["array_annotations"],
-            )
-            signal.annotations.update(head["annotations"])
-            signals[i].append(signal)
+            one = analog_signal(piece, unit.units, t_start * pq.s, clock, head["annotations"], **names)
+            signals[i].append(one)
     return signals
-
-
-def _moments(source: Reader, dt: Any, n: int) -> tuple[np.ndarray, dict[str, Any]]:
-    """Times of all spikes on their trials' clocks in the file's order, and as arguments of `build_block`."""
-    if "units/tick" in source:
-        ticks = source.ragged("tick", n)[0]
-        if ticks.dtype.kind not in "iu" or isinstance(dt, bool) or not isinstance(dt, int | float):
-            raise FormatError("units/tick needs whole numbers, and dt in the annotations")
-        return ticks, {"tick": ticks, "dt": dt}
-    times = source.ragged("trial_time", n)[0]
-    return times, {"times": times}
 
 
 def _check_identifier(
@@ -142,6 +145,7 @@ def _check_identifier(
     t_start, t_stop = bounds
     notes, n_trials = (source.text("general/notes") or b"").decode(), len(t_start)
     digest = sha256(f"{n} {notes}".encode())
+    first = digest.copy()
     counts = np.zeros(n * n_trials, dtype=np.int64)
     for k in range(0, trial.size, PIECE):
         cell = neuron[k : k + PIECE + 1] * n_trials + trial[k : k + PIECE + 1]
@@ -150,47 +154,34 @@ def _check_identifier(
         counts += np.bincount(cell[:PIECE], minlength=counts.size)
     digest_trains(digest, counts.reshape(n, n_trials), t_start, t_stop)
     dt = None if moments.dtype.kind == "f" else float(header["annotations"]["dt"])
+
+    def times(piece: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(piece if dt is None else piece * dt, dtype=float)
+
     for k in range(0, moments.size, PIECE):
-        piece = moments[k : k + PIECE]
-        digest.update(np.ascontiguousarray(piece if dt is None else piece * dt, dtype=float).tobytes())
+        digest.update(times(moments[k : k + PIECE]).tobytes())
     unsigned = digest.copy()
     signals = _read_signals(source, header["signals"], n_trials, digest)
-    said = (source.text("identifier") or b"").decode("ascii", "replace")
-    made = digest if header.get("digest") == DIGEST else unsigned
-    if said != str(uuid.uuid5(NAMESPACE, made.hexdigest())) and not (
-        "digest" not in header and said == _first_identifier(notes, bounds, trial, neuron, moments, dt, n)
-    ):
-        raise FormatError(
-            f"its spikes, notes or signals are not those that its identifier was made from: {_DAMAGED}"
-        )
-    return signals
 
+    def matches(made: Any) -> bool:
+        said = (source.text("identifier") or b"").decode("ascii", "replace")
+        return said == str(uuid.uuid5(NAMESPACE, made.hexdigest()))
 
-def _first_identifier(
-    notes: str,
-    bounds: list[np.ndarray],
-    trial: np.ndarray,
-    neuron: np.ndarray,
-    moments: np.ndarray,
-    dt: float | None,
-    n: int,
-) -> str:
-    """The identifier that the first versions gave: of all spikes by trial, neuron and time."""  # fmt: skip
-    digest = sha256(f"{n} {notes}".encode())
-    times = np.asarray(moments if dt is None else moments * dt, dtype=float)
-    order = np.lexsort((times, neuron, trial))
-    for values in (trial.astype(np.int64)[order], neuron[order], times[order], *bounds):
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return str(uuid.uuid5(NAMESPACE, digest.hexdigest()))
+    if matches(digest if header.get("digest") == DIGEST else unsigned):
+        return signals
+    if "digest" not in header:
+        order = np.lexsort((times(moments), neuron, trial))
+        for values in (trial.astype(np.int64)[order], neuron[order], times(moments)[order], *bounds):
+            first.update(np.ascontiguousarray(values).tobytes())
+        if matches(first):
+            return signals
+    raise FormatError(
+        f"its spikes, notes or signals are not those that its identifier was made from: {_DAMAGED}"
+    )
 
 
 def read(source: Reader, header: dict[str, Any]) -> neo.Block:
-    """The Block that `write` put into a file; `header` is what `written_here` found there.
-
-    Raises
-    ------
-    FormatError : a part is missing or doesn't fit, the content isn't that of the identifier, or the budget is too small
-    """
+    """The Block that `write` put into a file; `header` is what `written_here` found there."""
     n, n_trials = source.length("units/id"), source.length("intervals/trials/t_start")
     n_spikes = source.length("units/trial")
     source.budget.take(PER_TRIAL * n_trials, f"{n_trials} trials")
@@ -198,7 +189,13 @@ def read(source: Reader, header: dict[str, Any]) -> neo.Block:
     source.budget.take(PER_SPIKE * n_spikes, f"{n_spikes} spikes")
     bounds = [source.numbers(f"intervals/trials/{k}").astype(float) for k in ("t_start", "t_stop")]
     trial, neuron = source.ragged("trial", n)
-    moments, given = _moments(source, header["annotations"].get("dt"), n)
+    dt = header["annotations"].get("dt")
+    on_grid = "units/tick" in source
+    moments = source.ragged("tick" if on_grid else "trial_time", n)[0]
+    if on_grid and (
+        moments.dtype.kind not in "iu" or isinstance(dt, bool) or not isinstance(dt, int | float)
+    ):
+        raise FormatError("units/tick needs whole numbers, and dt in the annotations")
     if len(bounds[1]) != n_trials or len(moments) != len(trial) or trial.dtype.kind not in "iu":
         raise FormatError("trials, spikes and their times are not as many, or of another type")
     trial = trial.astype(np.int64, copy=False)
@@ -208,7 +205,7 @@ def read(source: Reader, header: dict[str, Any]) -> neo.Block:
     block = build_block(
         trial,
         neuron,
-        **given,
+        **({"tick": moments, "dt": dt} if on_grid else {"times": moments}),
         n_trials=n_trials,
         n_neurons=n,
         t_start=bounds[0],

@@ -17,8 +17,8 @@ import quantities as pq
 from ..core.errors import FormatError
 from ..core.warn import warn
 from . import nwb
-from .block import build_block
-from .external_files import MOST_NAMED, about, signal_unit, signal_values
+from .block import analog_signal, build_block
+from .external_files import about, signal_unit, signal_values, warn_left_out
 from .hdf5 import Reader, is_text
 
 _MOST_COMMENTS = 10_000  # characters
@@ -31,18 +31,11 @@ def made_by_neo(source: Reader) -> bool:
 
 def _bounds(source: Reader, n: int, times: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Start and stop of each spike train: its observation interval, or else its first and last spike."""
-    low, high = np.full(n, np.inf), np.full(n, -np.inf)
     if "units/obs_intervals" in source:
-        values, row = source.ragged("obs_intervals", n)
-        values = np.asarray(values, dtype=float).reshape(-1, 2)
-        if not (values[:, 0] <= values[:, 1]).all():
-            raise FormatError("units/obs_intervals has an interval that ends before it starts")
-        np.minimum.at(low, row, values[:, 0])
-        np.maximum.at(high, row, values[:, 1])
+        values, unit = nwb.observed(source, n)
     else:
-        np.minimum.at(low, unit, times)
-        np.maximum.at(high, unit, times)
-    return low, high
+        values = np.stack([times, times], axis=1)
+    return nwb.hull(values, unit, n)
 
 
 def _place(source: Reader, path: str, block: str) -> str | None:
@@ -87,11 +80,7 @@ def _series(source: Reader, path: str) -> Any:
     first = float(source.numbers(f"{path}/starting_time")[()])
     if not 0 < float(rate) < np.inf or not np.isfinite(first):
         return "no valid rate"
-    signal = neo.AnalogSignal(
-        values, units=unit, t_start=first * pq.s, sampling_rate=float(rate) * pq.Hz, name=name
-    )
-    signal.annotations.update(annotations)
-    return signal
+    return analog_signal(values, unit, first * pq.s, float(rate) * pq.Hz, annotations, name=name)
 
 
 def _epochs(source: Reader, block: str) -> dict[str, list[neo.Epoch]]:
@@ -120,22 +109,14 @@ def _epochs(source: Reader, block: str) -> dict[str, list[neo.Epoch]]:
 
 
 def read(source: Reader) -> neo.Block:
-    """The first Block of a file in Neo's layout.
-
-    Raises
-    ------
-    FormatError : tables that don't fit each other, or segments with different numbers of spike trains
-    """
+    """The first Block of a file in Neo's layout."""
     n = source.length("units/id")
     names, blocks = source.texts("units/segment"), source.texts("units/block")
     if not n or len(names) != n or len(blocks) != n:
         raise FormatError(
             f"units has {n} rows, {len(names)} segments and {len(blocks)} blocks: expected as many"
         )
-    times, unit = source.ragged("spike_times", n, per_value=nwb.PER_SPIKE)
-    times = np.asarray(times, dtype=float)
-    if times.ndim != 1 or not np.isfinite(times).all():
-        raise FormatError("units/spike_times has values that are no numbers")
+    times, unit = nwb.spike_times(source, n)
     low, high = _bounds(source, n, times, unit)
     if len(set(blocks)) > 1:
         warn(f"the first of {len(set(blocks))} Blocks is read, the others are left out")
@@ -174,9 +155,8 @@ def read(source: Reader) -> neo.Block:
     result.name = blocks[0]
     for segment, name in zip(result.segments, trains, strict=True):
         segment.name = name
-        segment.irregularlysampledsignals.extend(
-            [one for one in others[name] if isinstance(one, neo.IrregularlySampledSignal)]
-        )
+        irregular = [one for one in others[name] if isinstance(one, neo.IrregularlySampledSignal)]
+        segment.irregularlysampledsignals.extend(irregular)
         segment.events.extend([one for one in others[name] if isinstance(one, neo.Event)])
         segment.epochs.extend(epochs.get(name, []))
     return result
@@ -186,16 +166,12 @@ def _others(source: Reader, block: str, trains: dict[str, list[int]]) -> dict[st
     """Signals and events of each segment; a warning says what is left out."""
     result: dict[str, list[Any]] = {name: [] for name in trains}
     left_out = []
-    for folder in ("acquisition", "stimulus/presentation"):
-        for name in source.names(folder):
-            path = f"{folder}/{name}"
-            segment = _place(source, path, block)
-            one = "of no segment with spike trains" if segment not in result else _series(source, path)
-            if isinstance(one, str):
-                left_out.append(f"{name} ({one})")
-            else:
-                result[str(segment)].append(one)
-    if left_out:
-        more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
-        warn(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}")
+    for path in source.paths("acquisition", "stimulus/presentation"):
+        segment = _place(source, path, block)
+        one = "of no segment with spike trains" if segment not in result else _series(source, path)
+        if isinstance(one, str):
+            left_out.append(f"{path.rpartition('/')[2]} ({one})")
+        else:
+            result[str(segment)].append(one)
+    warn_left_out(left_out)
     return result

@@ -80,7 +80,12 @@ WRONG = [
     ),
     ('v_reset = "10 mV"', 'v_reset = "30 mV"', 6, r"v_reset = 30. mV: expected a value below v_thresh"),
     ('sigma = "3.5 mV"', 'sigma = "3.5 ms"', 12, r'sigma = "3.5 ms": expected a voltage such as "3.5 mV"$'),
-    ('sigma = "3.5 mV"', 'sigma = "3.5 mW"', 12, r'sigma = .*"mW".* \(expected a voltage such as "3.5 mV"\)$'),
+    (
+        'sigma = "3.5 mV"',
+        'sigma = "3.5 mW"',
+        12,
+        r'sigma = .*"mW".* \(expected a voltage such as "3.5 mV"\)$',
+    ),
     (
         'type = "LIF"',
         'type = "Lif"',

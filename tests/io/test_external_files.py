@@ -3,6 +3,7 @@
 import warnings
 from datetime import UTC, datetime
 
+import h5py
 import neo
 import numpy as np
 import pytest
@@ -113,6 +114,26 @@ def test_foreign_files_that_say_too_little(tmp_path):
             warnings.simplefilter("ignore", UserWarning)
             with pytest.raises(FormatError, match=words):
                 load(path)
+
+
+@pytest.mark.parametrize("chunks", [None, True])
+@pytest.mark.parametrize(
+    "name",
+    ["units/spike_times", "units/spike_times_index", "intervals/trials/start_time", "acquisition/v/data"],
+)
+def test_values_that_a_file_claims_and_does_not_store_are_refused(tmp_path, name, chunks):
+    path = foreign(
+        tmp_path / "a.nwb",
+        trials=[(0.0, 1.0), (1.0, 2.0)],
+        units=[{"spike_times": [0.5, 1.5]}, {"spike_times": [0.2]}],
+        series=[{"name": "v", "data": np.arange(3.0), "unit": "V", "rate": 1.0}],
+    )
+    with h5py.File(path, "r+") as file:
+        shape, dtype, attributes = file[name].shape, file[name].dtype, dict(file[name].attrs)
+        del file[name]
+        file.create_dataset(name, shape, dtype, chunks=chunks).attrs.update(attributes)
+    with pytest.raises(FormatError, match=f"{name} claims .* bytes and stores none"):
+        load(path)
 
 
 def test_a_foreign_unit_is_never_evaluated(tmp_path, monkeypatch):
