@@ -105,16 +105,16 @@ class Reader:
         if result.external or result.is_virtual:
             raise FormatError(f"{path} lies in another file")
         stored = result.id.get_storage_size()
-        if written and result.nbytes and not stored:  # HDF5 would make them up as zeros
-            raise FormatError(
-                f"{path} claims {result.nbytes} bytes and stores none: its values were never written"
-            )
         if result.nbytes > 2**20 + _EXPANSION * stored:
             raise FormatError(f"{path} claims {result.nbytes} bytes, more than the file holds")
         if result.chunks is not None:
             chunk = float(np.prod([float(n) for n in result.chunks])) * result.dtype.itemsize
             if chunk > self.budget.left:
                 self.budget.take(chunk, f"a chunk of {path}")
+        if written and result.nbytes and not stored:  # HDF5 would make them up as zeros
+            raise FormatError(
+                f"{path} claims {result.nbytes} bytes and stores none: its values were never written"
+            )
         return result
 
     def numbers(self, path: str, per_value: float = 0.0) -> np.ndarray:
@@ -313,13 +313,7 @@ class DiskFile(io.RawIOBase):
         """True."""
         return True
 
-    def writable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """True."""
-        return True
+    writable = seekable = readable
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to a byte."""

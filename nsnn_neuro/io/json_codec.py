@@ -91,16 +91,9 @@ def unit_text(value: pq.Quantity, name: str) -> str:
 
 
 def encode(value: Any, name: str = "value") -> Any:
-    """`value` as what JSON can hold, losslessly.
+    """`value`, called `name` in messages, as what JSON can hold, losslessly.
 
-    Parameters
-    ----------
-    value : None, bool, number, text, list, tuple, dict, NumPy array, quantities quantity, bytes, date, time
-    name : where the value stands, for the message
-
-    Raises
-    ------
-    NsnnError : anything else (a Brian2 quantity, a set, an object array, ...), or a list that contains itself
+    It may be None, bool, number, text, list, tuple, dict, NumPy array, quantities quantity, bytes, date or time.
 
     >>> encode({"a": (1, 2.5)})
     {'a': {'__type__': 'tuple', 'value': [1, 2.5]}}
@@ -124,10 +117,9 @@ def _encode(value: Any, name: str) -> Any:
     for tag, (kind, to_text, _) in _TEXT.items():
         if type(value) is kind:
             return {_TAG: tag, "value": to_text(value)}
-    if isinstance(value, list):
-        return [_encode(v, f"{name}[{i}]") for i, v in enumerate(value)]
-    if type(value) is tuple:
-        return {_TAG: "tuple", "value": [_encode(v, f"{name}[{i}]") for i, v in enumerate(value)]}
+    if isinstance(value, list) or type(value) is tuple:
+        items = [_encode(v, f"{name}[{i}]") for i, v in enumerate(value)]
+        return items if isinstance(value, list) else {_TAG: "tuple", "value": items}
     if isinstance(value, dict):
         if _TAG not in value and all(isinstance(k, str) for k in value):
             return {k: _encode(v, f"{name}[{k!r}]") for k, v in value.items()}
@@ -199,7 +191,7 @@ def loads(text: str | bytes) -> Any:
     """
     try:
         return decode(json.loads(text))
+    except FormatError:
+        raise
     except (ValueError, RecursionError) as error:
-        if isinstance(error, FormatError):
-            raise
         raise FormatError(f"damaged annotations ({error})") from None

@@ -29,11 +29,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
 
 
-def _packed(values: np.ndarray) -> Any:
-    """`values` compressed, with checksums that reveal a damaged file."""
+def _packed(values: np.ndarray | None = None, size: int = 0, kind: Any = float) -> Any:
+    """`values`, or `size` values that `_fill` writes later, compressed, with checksums that reveal a damaged file."""
     from hdmf.backends.hdf5 import H5DataIO
 
-    return values if values.size == 0 else H5DataIO(values, **_FILTERS)
+    if values is None and size:
+        return H5DataIO(shape=(size,), dtype=kind, **_FILTERS)
+    values = np.empty(0, dtype=kind) if values is None else values
+    return H5DataIO(values, **_FILTERS) if values.size else values
 
 
 def _population_names(populations: Any, n: int) -> list[str] | None:
@@ -46,13 +49,6 @@ def _population_names(populations: Any, n: int) -> list[str] | None:
     return [name for name, size in sizes for _ in range(size)]
 
 
-def _empty(size: int, kind: Any) -> Any:
-    """A dataset that `_fill` fills, compressed, with checksums that reveal a damaged file."""
-    from hdmf.backends.hdf5 import H5DataIO
-
-    return np.empty(0, dtype=kind) if size == 0 else H5DataIO(shape=(size,), dtype=kind, **_FILTERS)
-
-
 def _units(spikes: Sorted, offset: np.ndarray, populations: Any) -> Any:
     from hdmf.common import VectorData, VectorIndex
     from pynwb.misc import Units
@@ -60,14 +56,14 @@ def _units(spikes: Sorted, offset: np.ndarray, populations: Any) -> Any:
     (n, _), size = spikes.counts.shape, int(spikes.counts.sum())
     total = offset[-1] + (spikes.t_stop[-1] - spikes.t_start[-1])
     bounds = np.cumsum(spikes.counts.sum(axis=1)).astype(np.uint64)
-    times = ("trial_time", "spike times on the trial's clock, in seconds", _empty(size, float), bounds)
+    times = ("trial_time", "spike times on the trial's clock, in seconds", _packed(size=size), bounds)
     if spikes.dt is not None:
         words = "this integer times dt (in /general/notes): the time on the trial's clock"
-        times = ("tick", words, _empty(size, spikes.tick_type), bounds)
+        times = ("tick", words, _packed(size=size, kind=spikes.tick_type), bounds)
     whole = _packed(np.tile([0.0, total], (n, 1)))
     table = [
-        ("spike_times", "spike times on the session's clock, in seconds", _empty(size, float), bounds),
-        ("trial", "the trial of each spike, from 0", _empty(size, np.int32), bounds),
+        ("spike_times", "spike times on the session's clock, in seconds", _packed(size=size), bounds),
+        ("trial", "the trial of each spike, from 0", _packed(size=size, kind=np.int32), bounds),
         times,
         ("obs_intervals", "the whole session", whole, np.arange(1, n + 1, dtype=np.uint64)),
     ]
@@ -78,10 +74,8 @@ def _units(spikes: Sorted, offset: np.ndarray, populations: Any) -> Any:
     names = _population_names(populations, n)
     if names:
         columns.append(VectorData(name="population", description="the neuron's population", data=names))
-    description = f"{n} neurons, silent ones included"
-    return Units(
-        name="units", description=description, columns=columns, id=np.arange(n), resolution=spikes.dt
-    )
+    about = {"description": f"{n} neurons, silent ones included", "resolution": spikes.dt}
+    return Units(name="units", columns=columns, id=np.arange(n), **about)
 
 
 def _fill(file: h5py.File, spikes: Sorted, offset: np.ndarray, digest: Any) -> None:
@@ -147,11 +141,8 @@ def _signal_groups(block: neo.Block) -> list[dict[str, Any]]:
 
 
 def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    if a.shape != b.shape:
-        return False
-    return a.__array_interface__["data"] == b.__array_interface__["data"] or np.array_equal(
-        a.view("u1"), b.view("u1")
-    )
+    same_memory = a.__array_interface__["data"] == b.__array_interface__["data"]
+    return a.shape == b.shape and (same_memory or np.array_equal(a.view("u1"), b.view("u1")))
 
 
 def _signals(
@@ -174,9 +165,8 @@ def _signals(
         samples = [len(d) for d in data]
         clock: dict[str, Any] = {"rate": group["rate"], "starting_time": float(begin[0])}
         expected = begin[0] + np.cumsum([0, *samples[:-1]]) / group["rate"]
-        if (
-            np.abs(begin - expected).max() * group["rate"] > 1e-3
-        ):  # gaps or overlaps between the trials' samples
+        # gaps or overlaps between the trials' samples
+        if np.abs(begin - expected).max() * group["rate"] > 1e-3:
             stamps = [b + np.arange(m) / group["rate"] for b, m in zip(begin, samples, strict=True)]
             clock = {"timestamps": _packed(np.concatenate(stamps))}
         words = "the same in every trial" if group["trials"] is None else "trials one after the other"
@@ -204,26 +194,17 @@ def _notes(block: neo.Block, signals: list[dict[str, Any]]) -> str:
     return json.dumps(header, allow_nan=False)
 
 
-def _warn_left_out(block: neo.Block) -> None:
-    kinds = ("irregularlysampledsignals", "events", "epochs", "imagesequences")
-    left = [kind for kind in kinds if any(len(getattr(s, kind)) for s in block.segments)]
-    left += ["groups"] if len(block.groups) else []
-    if left:
-        warn(f"not saved: the Block's {', '.join(left)}")
-
-
 def write(block: neo.Block, file: h5py.File) -> None:
-    """Write `block` into the empty HDF5 `file`, and close it.
-
-    Raises
-    ------
-    NsnnError : neither neurons nor signals, ragged trials, a spike outside its trial, an annotation or unit no file can hold
-    """
+    """Write `block` into the empty HDF5 `file`, and close it; a warning names what is not saved."""
     spikes = Trains.from_block(block)
     if spikes.n_neurons == 0 and not any(len(s.analogsignals) for s in block.segments):
         raise NsnnError("block has neither spike trains nor analog signals: nothing to save")
     spikes.check()
-    _warn_left_out(block)
+    kinds = ("irregularlysampledsignals", "events", "epochs", "imagesequences")
+    left_out = [kind for kind in kinds if any(len(getattr(s, kind)) for s in block.segments)]
+    left_out += ["groups"] if len(block.groups) else []
+    if left_out:
+        warn(f"not saved: the Block's {', '.join(left_out)}")
     write_sorted(block, in_file_order(spikes, block.annotations.get("dt")), file)
 
 

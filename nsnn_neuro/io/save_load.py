@@ -1,7 +1,6 @@
-"""`to_block` wraps spike times in a Block; `save` writes it to NWB, `load` reads it back.
+"""`to_block` wraps your own spike times in a Block; `save` writes a Block to an NWB file, from which `load` reads it back exactly.
 
-`to_block` wraps your own spike times; `save` and `load` keep a Block exactly, in an NWB file. `load` also reads files of other
-programs (`external_files`), but no format that unpickles.
+`load` also reads files of other programs (`external_files`), but no format that unpickles.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from ..core.checks import one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular
 from . import external_files, hdf5, integrity, nwb, nwb_neo_layout, nwb_write
-from .block import build_block
+from .block import analog_signal, build_block
 from .provenance import provenance
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def _times(item: Any, where: str, t_start: float, t_stop: float) -> np.ndarray:
     try:
         times = np.asarray(item)
     except ValueError:
-        raise NsnnError(f"{where} is nested too deeply: {_NESTING}") from None
+        times = np.asarray([item], dtype=object)
     if times.ndim == 0:
         raise NsnnError(f"{where} = {units.shown(item)} is a single value: {_NESTING}")
     if times.ndim > 1 or times.dtype == object:
@@ -60,11 +59,8 @@ def _times(item: Any, where: str, t_start: float, t_stop: float) -> np.ndarray:
 
 
 def _listed(value: Any, where: str) -> list[Any]:
-    if (
-        isinstance(value, str | bytes | dict | neo.Block)
-        or units.is_quantity(value)
-        or not np.iterable(value)
-    ):
+    single = isinstance(value, str | bytes | dict | neo.Block) or units.is_quantity(value)
+    if single or not np.iterable(value):
         raise NsnnError(f"{where} = {units.shown(value)}: {_NESTING}")
     return list(value)
 
@@ -97,16 +93,9 @@ def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
         values = np.array(one.magnitude)
         values.flags.writeable = not alike
         for _ in range(n_trials if alike else 1):
-            copy = neo.AnalogSignal(
-                values,
-                units=one.units,
-                t_start=one.t_start,
-                sampling_rate=one.sampling_rate,
-                name="stimulus",
-                description=one.description,
-                array_annotations=dict(one.array_annotations),
-            )
-            copy.annotations.update(one.annotations)
+            names = {"description": one.description, "array_annotations": dict(one.array_annotations)}
+            clock = one.t_start, one.sampling_rate
+            copy = analog_signal(values, one.units, *clock, one.annotations, name="stimulus", **names)
             signals.append([copy])
     return signals
 
@@ -197,12 +186,7 @@ def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
 
 
 def destination(path: Any, name: str = "path") -> Path:
-    """Where an NWB file of that name goes, links followed; `name` is the argument that gave the path.
-
-    Raises
-    ------
-    NsnnError : not the name of a file, another ending, no such folder
-    """
+    """Where an NWB file of that name goes, links followed; `name` is the argument that gave the path."""
     if not isinstance(path, str | os.PathLike):
         raise NsnnError(
             f"{name} is a {type(path).__name__}: expected the name of a file that ends in .nwb"
@@ -218,12 +202,7 @@ def destination(path: Any, name: str = "path") -> Path:
 
 
 def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> Path:
-    """Write the file at `path` atomically: `fill` fills an empty one and closes it.
-
-    Raises
-    ------
-    OSError : it can't be written, as on a full disk; what was at `path` is still there
-    """
+    """Write the file at `path` atomically: `fill` fills an empty one and closes it; an OSError leaves the old file."""
     import h5py
 
     with replaced(destination(path)) as temporary, hdf5.DiskFile(temporary) as disk:

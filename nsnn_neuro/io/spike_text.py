@@ -31,17 +31,7 @@ _CURE = "or read the file yourself and hand the spike times to to_block"
 
 
 def read_text(path: Path, budget: Budget) -> neo.Block:
-    """The Block in a text file of spike times; see the module for the layout.
-
-    Parameters
-    ----------
-    path : of the file
-    budget : of memory; each byte of the text takes 60
-
-    Raises
-    ------
-    FormatError : larger than the budget, not text, something that is no number, times that don't ascend, no times,
-        several units named, commas that may be decimal points. Warns with what was assumed: unit, layout and duration
+    """The Block in a text file of spike times; warns with what was assumed: unit, layout and duration.
 
     >>> import tempfile
     >>> import warnings

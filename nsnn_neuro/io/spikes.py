@@ -64,18 +64,9 @@ class Trains:
 
     @classmethod
     def from_block(cls, block: neo.Block, name: str = "block") -> Trains:
-        """All spikes of a Block; a trial lasts from the earliest start to the latest stop of its trains.
+        """All spikes of a Block, called `name` in messages, with one segment per trial and the same neurons in each.
 
-        Trials without neurons last as long as their signals.
-
-        Parameters
-        ----------
-        block : one segment per trial, the same neurons in each
-        name : of the argument that gave the Block, for messages
-
-        Raises
-        ------
-        NsnnError : what `read_segments` refuses
+        A trial lasts from the earliest start to the latest stop of its trains, or of its signals where there are no neurons.
 
         >>> block, segment = neo.Block(), neo.Segment()
         >>> block.segments.append(segment)
@@ -92,12 +83,7 @@ class Trains:
 
     @classmethod
     def joined(cls, parts: Sequence[Read], edges: np.ndarray) -> Trains:
-        """One trial from each part, sorted; edges (n_trials, 2) are t_start and t_stop in s.
-
-        Raises
-        ------
-        NsnnError : NaN or an infinite time
-        """
+        """One trial from each part, sorted; edges (n_trials, 2) are t_start and t_stop in s."""
         trial = np.repeat(np.arange(len(parts)), [part.times.size for part in parts])
         # of a single trial the source's own arrays: nothing writes into them
         times, neuron = parts[0].times, parts[0].train
@@ -118,13 +104,7 @@ class Trains:
     ) -> Trains:
         """Spikes in any order, sorted; edges (n_trials, 2) are t_start and t_stop in s.
 
-        Parameters
-        ----------
-        eps : relative spacing of the numbers that the times were stored in
-
-        Raises
-        ------
-        NsnnError : NaN or an infinite time
+        `eps` is the relative spacing of the numbers that the times were stored in. NsnnError for NaN or an infinite time.
         """
         if times.size and not np.isfinite([times.min(), times.max()]).all():
             k = int(np.flatnonzero(~np.isfinite(times))[0])
@@ -207,16 +187,8 @@ class Trains:
         """Bin (n_spikes,) of each spike and number of bins (n_trials,); bins of `width` s tile from t_start.
 
         A spike on a border is in the bin that begins there, one at the end of a window without remainder in the last bin.
-        The remainder of a trial is dropped: a spike there has an index of at least the number of bins.
-
-        Parameters
-        ----------
-        width : s
-        name : of the argument that gave the width, for messages
-
-        Raises
-        ------
-        NsnnError : a trial shorter than one bin, times too coarse for the bins. Warns, ResolutionWarning, when they nearly are
+        The remainder of a trial is dropped: a spike there has an index of at least the number of bins. NsnnError, which calls the
+        width `name`, for a trial shorter than one bin or times too coarse for the bins; ResolutionWarning when they nearly are.
         """
         share = slack(width, self.resolution, name)
         n_bins = np.floor(self.durations / width + share).astype(np.int64)
@@ -246,15 +218,9 @@ class Trains:
         return replace(self, times=self.times[own], neuron=np.zeros_like(trial), trial=trial, n_neurons=1)
 
     def crop(self, t_start: Any, t_stop: Any) -> Trains:
-        """The spikes between t_start and t_stop, by the rule at the top of this module.
+        """The spikes between t_start and t_stop (s, one number or (n_trials,)), by the rule at the top of this module.
 
-        Parameters
-        ----------
-        t_start, t_stop : s, one number or (n_trials,); None keeps that end of the trials
-
-        Raises
-        ------
-        NsnnError : a window beyond a trial, or without length
+        None keeps that end of the trials. NsnnError for a window beyond a trial, or without length.
         """
         if t_start is None and t_stop is None:
             return self

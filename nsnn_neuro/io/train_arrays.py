@@ -45,12 +45,7 @@ def block_from(value: Any) -> str:
 
 
 def read_segments(block: Any, name: str = "block") -> list[Read]:
-    """The spike trains of each segment of a Block.
-
-    Raises
-    ------
-    NsnnError : not a Block, no segments, different numbers of trains, a time outside a train's own [t_start, t_stop]
-    """
+    """The spike trains of each segment of a Block, as many in each; none has a time outside its own [t_start, t_stop]."""
     if not isinstance(block, neo.Block):
         given = shown(block) if isinstance(block, str | os.PathLike) else f"{type(block).__name__} object"
         raise NsnnError(
@@ -69,16 +64,7 @@ def read_segments(block: Any, name: str = "block") -> list[Read]:
 
 
 def read_trains(trains: Any, where: str) -> Read:
-    """The trains of a SpikeTrainList, or of a sequence of SpikeTrains and arrays (s, without a duration).
-
-    Parameters
-    ----------
-    where : name of the trains, for messages
-
-    Raises
-    ------
-    NsnnError : something other than a train inside, a time outside a train's own [t_start, t_stop]
-    """
+    """The trains of a SpikeTrainList, or of a sequence of SpikeTrains and arrays (s, without a duration), named `where`."""
     if not isinstance(trains, SpikeTrainList):
         return _read_sequence(trains, where)
     # Only `_items` says whether the list holds arrays or objects; `multiplexed` is out of date once a train has been

@@ -82,10 +82,7 @@ def chunk_size(
     budget: float,
     jobs: int,
 ) -> int:
-    """How many of `n_points` points to run at once: as many as fit into `budget` bytes, at most 20,000 neurons, a share per job.
-
-    The estimate of memory assumes 50 spikes per second and neuron, or a spike in a quarter of the steps of an NSNN neuron.
-    """
+    """How many of `n_points` points to run at once: as many as fit into `budget` bytes, at most 20,000 neurons, a share per job."""
     rate = min(_RATE, 1 / dt) if isinstance(model, IntegrateAndFire) else _SHARE / dt
     members = n_neurons * trials
     fitting = budget / memory(members, members * rate * duration)
@@ -93,21 +90,13 @@ def chunk_size(
 
 
 def groups(points: Points, *, n_neurons: int, duration: Any, dt: Any, bridge: bool) -> list[Group]:
-    """The points in groups that can run together, checked as far as is possible before a run.
-
-    Raises
-    ------
-    NsnnError : parts that can't be combined; the message names the point
-    """
+    """The points in groups that can run together, checked as far as is possible before a run."""
     size = {"n_neurons": n_neurons, "duration": duration, "dt": dt, "bridge": bridge}
     alike: dict[str, list[int]] = {}
     made = [points.parts(k) for k in range(len(points))]
     for k, parts in enumerate(made):
-        key = (
-            str(k)
-            if isinstance(parts[0], Network)
-            else f"{is_silent(parts[1])} {[id(type(part)) for part in parts]} {_structure(parts)}"
-        )
+        kinds, alone = [id(type(part)) for part in parts], isinstance(parts[0], Network)
+        key = str(k) if alone else f"{is_silent(parts[1])} {kinds} {_structure(parts)}"
         alike.setdefault(key, []).append(k)
     split = [group for members in alike.values() for group in _split(members, made, size)]
     for group in split[:_MOST_TRIED]:

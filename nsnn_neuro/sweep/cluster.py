@@ -12,12 +12,7 @@ from .worker import Task
 
 
 def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None, None]:
-    """Yield the results of all tasks, as workers finish them; a chunk whose worker dies has failed.
-
-    Raises
-    ------
-    NsnnError : `distributed` is not installed, or no scheduler answers at that address
-    """
+    """Yield the results of all tasks, as workers finish them; a chunk whose worker dies has failed."""
     try:
         import distributed
     except ImportError:
@@ -30,9 +25,8 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
             client = scheduler
         elif isinstance(scheduler, str):
             try:
-                client = stack.enter_context(
-                    distributed.Client(scheduler, timeout="10s", set_as_default=False)
-                )
+                own = distributed.Client(scheduler, timeout="10s", set_as_default=False)
+                client = stack.enter_context(own)
             except (OSError, ValueError, TimeoutError) as error:
                 raise NsnnError(
                     f"scheduler = {scheduler!r}: no Dask scheduler answers there ({error}): expected an address such as "

@@ -37,25 +37,18 @@ Parts = tuple[Any, Any, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Points:
-    """The points of a grid and the parts that they change.
-
-    given : model, noise, stimulus, each a model, a function of the point or None
-    values : the values of each point by name, as they were given
-    """
+    """The points of a grid and the parts that they change."""
 
     given: Parts
+    """Model, noise, stimulus, each a model, a function of the point or None."""
     values: tuple[dict[str, Any], ...]
+    """The values of each point by name, as they were given."""
 
     def __len__(self) -> int:
         return len(self.values)
 
     def parts(self, k: int) -> Parts:
-        """Model, noise and stimulus of point k.
-
-        Raises
-        ------
-        NsnnError : a value that is not valid; the message names the point
-        """
+        """Model, noise and stimulus of point k; an NsnnError names the point."""
         point = self.values[k]
         made = []
         for (part, (kinds, expected)), given in zip(PARTS.items(), self.given, strict=True):
@@ -87,10 +80,6 @@ class Points:
 
 def read(model: Any, noise: Any, stimulus: Any, grid: Any) -> Points:
     """The checked points of `grid`; those of a dict of lists are all combinations, the last name varying fastest.
-
-    Raises
-    ------
-    NsnnError : an unknown name, or a unit or value that is not valid
 
     >>> from brian2 import mV
     >>> from nsnn_neuro import NSNNNeuron

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..brian import engine as engines
 from ..brian.global_state import frozen_heap
-from ..core import units
+from ..core import checks, units
 from ..core.checks import check_seed, flag, one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar, resolve_progress
@@ -135,6 +135,9 @@ def sweep(
     seeds = _seeds(seed)
     with frozen_heap():
         parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
+    step = 1e-4 if dt is None else units.si(dt, "s", "dt")
+    size = {key: options[key] for key in ("n_neurons", "trials")}
+    size |= {"duration": units.si(duration, "s", "duration"), "dt": step}
     folder = None if out is None else Folder(out)
     with contextlib.ExitStack() as stack:
         done: Results = {}
@@ -143,7 +146,14 @@ def sweep(
             known = folder.known() if resume else None
             if seed is None and known is not None:
                 seeds = [check_seed(s) for s in known.get("seeds", [])] or seeds
-            folder.begin(_config(points, functions, by, options, seeds, bool(common_noise)), bool(resume))
+            own = {
+                "by": by,
+                **size,
+                "bridge": bool(bridge),
+                "seeds": seeds,
+                "common_noise": bool(common_noise),
+            }
+            folder.begin(_config(points, functions, own), bool(resume))
             done = folder.results(seeds, len(points))
             folder.check_software(len(done), len(seeds) * len(points))
         tasks = []
@@ -152,9 +162,12 @@ def sweep(
                 left = [k for k in group.points if (s, k) not in done]
                 if not left:
                     continue
-                size = 1 if group.alone else min(most, _size(points, left, options, budget, jobs))
-                for first in range(0, len(left), size):
-                    numbers = tuple(left[first : first + size])
+                number = 1
+                if not group.alone:
+                    one = points.parts(left[0])[0]
+                    number = min(most, chunk_size(len(left), one, **size, budget=budget, jobs=jobs))
+                for first in range(0, len(left), number):
+                    numbers = tuple(left[first : first + number])
                     chosen = Points(points.given, tuple(points.values[k] for k in numbers))
                     tasks.append(
                         Task(chosen, numbers, group.paths, functions, by, s, bool(common_noise), options)
@@ -189,9 +202,8 @@ def _jobs(n_jobs: Any) -> int:
             return os.cpu_count() or 1
         if n_jobs >= 1:
             return int(n_jobs)
-    raise NsnnError(
-        f"n_jobs = {n_jobs!r}: expected a whole number of processes, 1 or more, or -1 for all cores"
-    )
+    expected = "expected a whole number of processes, 1 or more, or -1 for all cores"
+    raise NsnnError(f"n_jobs = {n_jobs!r}: {expected}")
 
 
 def _seeds(seed: Any) -> list[int]:
@@ -208,51 +220,27 @@ def _seeds(seed: Any) -> list[int]:
 
 def _budget(limit: Any, jobs: int, scheduler: Any) -> float:
     """Bytes for one chunk."""
-    if limit is not None:
-        if (
-            isinstance(limit, bool)
-            or not isinstance(limit, int | float | np.number)
-            or not 0 < limit < np.inf
-        ):
-            raise NsnnError(f"memory = {limit!r}: expected a number of bytes such as 4e9")
-        return float(limit) / (1 if scheduler is not None else jobs)
-    return (
-        float(_DASK_BYTES) if scheduler is not None else min(float(_MOST_BYTES), 0.5 * free_memory() / jobs)
-    )
+    expected = "a number of bytes such as 4e9"
+    if limit is not None and not checks.number(limit, "memory", expected) > 0:
+        raise NsnnError(f"memory = {limit!r}: expected {expected}")
+    if scheduler is not None:
+        return float(_DASK_BYTES if limit is None else limit)
+    return min(_MOST_BYTES, 0.5 * free_memory() / jobs) if limit is None else float(limit) / jobs
 
 
-def _size(points: Points, left: list[int], options: dict[str, Any], budget: float, jobs: int) -> int:
-    """The number of points in a chunk of a group."""
-    model = points.parts(left[0])[0]
-    duration = units.si(options["duration"], "s", "duration")
-    dt = 1e-4 if options["dt"] is None else units.si(options["dt"], "s", "dt")
-    size = {"n_neurons": options["n_neurons"], "trials": options["trials"], "duration": duration, "dt": dt}
-    return chunk_size(len(left), model, **size, budget=budget, jobs=jobs)
-
-
-def _config(
-    points: Points, measures: dict[str, Any], by: str, options: dict[str, Any], seeds: list[int], common: bool
-) -> dict[str, Any]:
+def _config(points: Points, measures: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """What determines a table, as plain data: not the engine, which gives the same spikes, nor chunks and processes."""
     given = {
         name: OF_THE_POINT if callable(part) else fingerprint(part)
         for name, part in zip(PARTS, points.given, strict=True)
     }
-    dt = 1e-4 if options["dt"] is None else units.si(options["dt"], "s", "dt")
     config = {
         **given,
         "units": points.units(),
         "points": points.plain(),
         "records": digest([[fingerprint(part) for part in points.parts(k)] for k in range(len(points))]),
         "measures": {name: fingerprint(function) for name, function in measures.items()},
-        "by": by,
-        "n_neurons": options["n_neurons"],
-        "trials": options["trials"],
-        "duration": units.si(options["duration"], "s", "duration"),
-        "dt": dt,
-        "bridge": bool(options["bridge"]),
-        "seeds": seeds,
-        "common_noise": common,
+        **own,
         "dtype": engines.dtype(),
         "code": code_checksum(),
         **provenance(),
@@ -293,16 +281,13 @@ def _results(
         return
     from joblib import Parallel, delayed
 
-    kept = (
-        ""
-        if folder is None
-        else f"; finished points are in {folder.path}, and the same call continues from there"
-    )
+    pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
     try:
-        yield from Parallel(
-            n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
-        )(delayed(worker.run)(task) for task in tasks)
+        yield from pool(delayed(worker.run)(task) for task in tasks)
     except BrokenProcessPool:
+        kept = ""
+        if folder is not None:
+            kept = f"; finished points are in {folder.path}, and the same call continues from there"
         raise NsnnError(
             f"n_jobs = {jobs}: a process was killed (out of memory?): use fewer jobs, or smaller chunks, memory=...{kept}"
         ) from None
@@ -311,9 +296,8 @@ def _results(
 def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
     """All rows in the order of points, then seeds."""
     plain = points.plain()
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("point", *plain[0], "seed", *worker.COLUMNS, "failed")
-    }
+    names = ("point", *plain[0], "seed", *worker.COLUMNS, "failed")
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     for k, values in enumerate(plain):
         for s in seeds:
             rows, bad = done[s, k]["rows"], {error["measure"] for error in done[s, k]["failed"]}
@@ -332,13 +316,8 @@ def _warn(errors: list[dict[str, Any]], total: int, folder: Folder | None) -> No
     if not errors:
         return
     n = len({(error["seed"], error["point"]) for error in errors})
-    where = (
-        "use out=... to save the tracebacks"
-        if folder is None
-        else f"{folder.path / 'errors.json'} lists them with their errors"
-    )
-    first = errors[0]
-    warn(
-        f"{n} of {total} points failed, the first with {first['error']!r} at {first['parameters']}: {where}",
-        FailedPoints,
-    )
+    where = "use out=... to save the tracebacks"
+    if folder is not None:
+        where = f"{folder.path / 'errors.json'} lists them with their errors"
+    first = f"the first with {errors[0]['error']!r} at {errors[0]['parameters']}"
+    warn(f"{n} of {total} points failed, {first}: {where}", FailedPoints)

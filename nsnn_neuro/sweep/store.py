@@ -70,12 +70,7 @@ def identity(config: dict[str, Any]) -> dict[str, Any]:
 
 
 class Folder:
-    """The folder of one sweep; use it in `with Folder(path).locked():`.
-
-    Raises
-    ------
-    NsnnError : not a folder, not writable, or in use by another process
-    """
+    """The folder of one sweep; use it in `with Folder(path).locked():`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if not isinstance(path, str | os.PathLike):
@@ -116,22 +111,15 @@ class Folder:
             with manifest.open("rb") as file:
                 if _MANIFEST.encode() in file.read(200):
                     return
-        foreign = sorted(
-            p.name for p in self.path.iterdir() if not (_SCRATCH.fullmatch(p.name) and p.is_file())
-        )
-        if foreign:
+        files = self.path.iterdir()
+        if foreign := sorted(p.name for p in files if not (_SCRATCH.fullmatch(p.name) and p.is_file())):
             raise NsnnError(
                 f"out = {self.path}: the folder contains {foreign[0]!r} but no manifest.json of a sweep: expected a new or empty "
                 "folder; move its files elsewhere to use it"
             )
 
     def known(self) -> dict[str, Any] | None:
-        """The configuration of the sweep in the folder, or None.
-
-        Raises
-        ------
-        FormatError : the manifest is damaged
-        """
+        """The configuration of the sweep in the folder, or None; FormatError for a damaged manifest."""
         path = self.path / "manifest.json"
         if not path.exists():
             return None
@@ -146,18 +134,12 @@ class Folder:
         return data["config"]
 
     def begin(self, config: dict[str, Any], resume: bool) -> None:
-        """Prepare the folder for the sweep `config`, keeping its finished points if `resume`.
-
-        Raises
-        ------
-        NsnnError : `resume`, and the folder holds another sweep
-        """
+        """Prepare the folder for the sweep `config`, keeping its finished points if `resume`; refuse another sweep's."""
         known = self.known() if resume else None
         if not resume:
             own = [p for p in self.path.iterdir() if _OWN.fullmatch(p.name) and p.is_file()]
-            for path in sorted(
-                own, key=lambda p: p.name == "manifest.json"
-            ):  # last, so that a half-emptied folder is still recognised
+            # the manifest last, so that a half-emptied folder is still recognised
+            for path in sorted(own, key=lambda p: p.name == "manifest.json"):
                 if path.name != "sweep.lock":
                     path.unlink()
         elif known is not None and identity(known) != identity(config):
@@ -173,19 +155,11 @@ class Folder:
             more = differences(_without_package(old), _without_package(new))
             self._other_software = "; ".join([f"{_version(old)} before, {_version(new)} now", *more])
             return
-        self.write(
-            "manifest.json", _dumps({"format": _MANIFEST, "sha256": self.hash, "config": kept}, indent=1)
-        )
+        manifest = {"format": _MANIFEST, "sha256": self.hash, "config": kept}
+        self.write("manifest.json", _dumps(manifest, indent=1))
 
     def check_software(self, n_done: int, n_points: int) -> None:
-        """Warn when the rows were computed by another version of the software.
-
-        n_done, n_points : number of finished points, and of all points, over all seeds
-
-        Raises
-        ------
-        NsnnError : they were, and some points are missing
-        """
+        """Warn when rows were computed by another version of the software; refuse to go on where `n_done` < `n_points`."""
         if not self._other_software:
             return
         if n_done < n_points:
@@ -267,52 +241,35 @@ def _dumps(plain: Any, indent: int | None = None) -> str:
 
 def _as_json(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with NaN and infinities, which JSON lacks, as text; every float is read back exactly."""
+
+    def column(kind: str, values: list[Any]) -> list[Any]:
+        return (
+            [float(v) if math.isfinite(v) else repr(float(v)) for v in values] if kind == "number" else values
+        )
+
     return [
-        {
-            **one,
-            "rows": {
-                k: [_number(v) if COLUMNS[k] == "number" else v for v in c] for k, c in one["rows"].items()
-            },
-        }
+        {**one, "rows": {name: column(COLUMNS[name], values) for name, values in one["rows"].items()}}
         for one in points
     ]
-
-
-def _number(value: float) -> float | str:
-    return float(value) if math.isfinite(value) else repr(float(value))
 
 
 def _checked(one: Any, n_points: int) -> dict[str, Any]:
     """The results of a point from a file, as `worker.run` returns them; ValueError for anything else."""
     point, rows, failed = one["point"], one["rows"], one["failed"]
-    types = {"integer": int, "text": str}
-    if (
-        type(point) is not int
-        or not 0 <= point < n_points
-        or list(rows) != list(COLUMNS)
-        or type(failed) is not list
-    ):
+    valid = type(point) is int and 0 <= point < n_points and type(failed) is list
+    if not valid or list(rows) != list(COLUMNS):
         raise ValueError("wrong columns or point")
     lengths = {len(column) for column in rows.values()}
     if len(lengths) != 1 or not lengths.pop():
         raise ValueError("columns of different length, or none")
+    types = {"integer": (int,), "text": (str,), "index": (int, type(None)), "number": (float, int)}
     back: dict[str, list[Any]] = {}
     for name, kind in COLUMNS.items():
-        if kind == "number":
-            back[name] = [
-                float(v) if v in ("nan", "inf", "-inf") or type(v) in (float, int) else _refuse(v)
-                for v in rows[name]
-            ]
-        else:
-            back[name] = [
-                v if type(v) is types.get(kind, int) or (kind == "index" and v is None) else _refuse(v)
-                for v in rows[name]
-            ]
+        for value in rows[name]:
+            if type(value) not in types[kind] and (kind != "number" or value not in ("nan", "inf", "-inf")):
+                raise ValueError(f"unexpected value {value!r:.40}")
+        back[name] = [float(value) for value in rows[name]] if kind == "number" else list(rows[name])
     return {"point": point, "rows": back, "failed": failed}
-
-
-def _refuse(value: Any) -> Any:
-    raise ValueError(f"unexpected value {value!r:.40}")
 
 
 def differences(old: Any, new: Any, place: str = "", most: int = 5) -> list[str]:
@@ -339,11 +296,7 @@ def differences(old: Any, new: Any, place: str = "", most: int = 5) -> list[str]
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return (
-            f"{len(value)} values"
-            if len(value) > 4 or any(isinstance(v, dict) for v in value)
-            else str(value)
-        )
+    if isinstance(value, list) and (len(value) > 4 or any(isinstance(v, dict) for v in value)):
+        return f"{len(value)} values"
     text = str(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -47,10 +47,9 @@ class Task:
 
 
 def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
-    """Run a chunk and return {"seed", "points": [{"point", "rows", "failed"}], "made_with"}.
+    """Run a chunk, point by point if it fails, and return {"seed", "points": [{"point", "rows", "failed"}], "made_with"}.
 
-    `rows` are the columns of the point's table; `failed` lists the errors with their tracebacks. If the points fail together, they
-    are run one by one.
+    `rows` are the columns of the point's table; `failed` lists the errors with their tracebacks.
     """
     with global_state.taking_turns(), global_state.frozen_heap():
         points = _points(task, range(len(task.numbers)), progress)
@@ -73,14 +72,10 @@ def _points(task: Task, chosen: range, progress: Callable[[float], None] | None)
 def _blocks(task: Task, chosen: range, progress: Callable[[float], None] | None) -> Any:
     parts = [task.points.parts(k) for k in chosen]
     numbers = [0 if task.common_noise else task.numbers[k] for k in chosen]
+    options = {"seed": task.seed, "progress": progress or False, **task.options}
     if isinstance(parts[0][0], Network):
-        return [
-            simulate(*parts[0], seed=task.seed, point=numbers[0], progress=progress or False, **task.options)
-        ]
-    stacked = stack(parts, task.paths, task.options["n_neurons"])
-    return simulate_together(
-        parts, stacked, numbers, seed=task.seed, progress=progress or False, **task.options
-    )
+        return [simulate(*parts[0], point=numbers[0], **options)]
+    return simulate_together(parts, stack(parts, task.paths, options["n_neurons"]), numbers, **options)
 
 
 def _measured(task: Task, k: int, block: neo.Block) -> dict[str, Any]:
@@ -91,25 +86,23 @@ def _measured(task: Task, k: int, block: neo.Block) -> dict[str, Any]:
         try:
             columns = rows_of(block, trains, name, function, task.by)
         except Exception as error:
-            _add_failed(rows, name, function)
+            columns = _no_values(name, function)
             failed.append(_failure(task, k, name, error))
-            continue
         for column, values in rows.items():
             values += columns[column]
     return {"point": task.numbers[k], "rows": rows, "failed": failed}
 
 
 def _failed(task: Task, k: int, error: Exception) -> dict[str, Any]:
-    rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    for name, function in task.measures.items():
-        _add_failed(rows, name, function)
+    empty = [_no_values(name, function) for name, function in task.measures.items()]
+    rows = {name: [value for columns in empty for value in columns[name]] for name in COLUMNS}
     return {"point": task.numbers[k], "rows": rows, "failed": [_failure(task, k, None, error)]}
 
 
-def _add_failed(rows: dict[str, list[Any]], name: str, function: Any) -> None:
-    new = ("", None, name, float("nan"), float("nan"), 0, measure_unit(function))
-    for values, value in zip(rows.values(), new, strict=True):
-        values.append(value)
+def _no_values(name: str, function: Any) -> dict[str, list[Any]]:
+    """The one row of a measure that failed."""
+    row = ("", None, name, float("nan"), float("nan"), 0, measure_unit(function))
+    return {column: [value] for column, value in zip(COLUMNS, row, strict=True)}
 
 
 def _failure(task: Task, k: int, measure: str | None, error: Exception) -> dict[str, Any]:
