@@ -136,6 +136,13 @@ def test_values_that_a_file_claims_and_does_not_store_are_refused(tmp_path, name
         load(path)
 
 
+def test_an_empty_data_set_that_is_not_read_is_no_damage(tmp_path):
+    path = foreign(tmp_path / "a.nwb", trials=[(0.0, 1.0)], units=[{"spike_times": [0.5]}])
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("scratch/later", (3,), float)
+    assert as_trains(load(path, check="full")).times.tolist() == [0.5]
+
+
 def test_a_foreign_unit_is_never_evaluated(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     hostile = "__import__('os').system('touch marker')"
