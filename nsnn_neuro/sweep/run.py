@@ -126,8 +126,7 @@ def sweep(
     options = {"trials": whole(trials, 1, "trials"), "n_neurons": whole(n_neurons, 1, "n_neurons"), "duration": duration, "dt": dt,
                "bridge": bridge, "engine": engines.choose(engine)}  # fmt: skip
     functions, jobs = named_measures(measures), _jobs(n_jobs)
-    for value, name in ((resume, "resume"), (common_noise, "common_noise")):
-        flag(value, name)
+    resume, common_noise = flag(resume, "resume"), flag(common_noise, "common_noise")
     one_of(by, ("neuron", "population"), "by")
     progress = resolve_progress(progress)
     budget = _budget(memory, jobs, scheduler)
@@ -146,14 +145,8 @@ def sweep(
             known = folder.known() if resume else None
             if seed is None and known is not None:
                 seeds = [check_seed(s) for s in known.get("seeds", [])] or seeds
-            own = {
-                "by": by,
-                **size,
-                "bridge": bool(bridge),
-                "seeds": seeds,
-                "common_noise": bool(common_noise),
-            }
-            folder.begin(_config(points, functions, own), bool(resume))
+            own = {"by": by, **size, "bridge": bool(bridge), "seeds": seeds, "common_noise": common_noise}
+            folder.begin(_config(points, functions, own), resume)
             done = folder.results(seeds, len(points))
             folder.check_software(len(done), len(seeds) * len(points))
         tasks = []
@@ -169,9 +162,7 @@ def sweep(
                 for first in range(0, len(left), number):
                     numbers = tuple(left[first : first + number])
                     chosen = Points(points.given, tuple(points.values[k] for k in numbers))
-                    tasks.append(
-                        Task(chosen, numbers, group.paths, functions, by, s, bool(common_noise), options)
-                    )
+                    tasks.append(Task(chosen, numbers, group.paths, functions, by, s, common_noise, options))
         total = len(seeds) * len(points)
         report = stack.enter_context(progress_bar(progress, "sweep", total, unit="point", initial=len(done)))
 
