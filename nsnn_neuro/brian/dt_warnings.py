@@ -36,18 +36,19 @@ def check_step(network: Network, dt: float) -> None:
     """
     for population in network.populations:
         neuron = population.neuron
+        of = f" of {population.name!r}" if len(network.populations) > 1 else ""
         if not isinstance(neuron, IntegrateAndFire):
             continue
         shortest = float(np.min(neuron.si("tau_m")))
         if dt > _SHARE_OF_MEMBRANE * shortest * (1 + _SLACK):
             warn(
-                f"dt = {_ms(dt)} is more than a fifth of tau_m = {_ms(shortest)} of {population.name!r}: the correction "
-                "for crossings between grid points assumes short steps"
+                f"dt = {_ms(dt)} is more than a fifth of tau_m = {_ms(shortest)}{of}: the correction for crossings between "
+                f"grid points assumes short steps; use dt of at most {_ms(_SHARE_OF_MEMBRANE * shortest)}"
             )
         name, tau = min(_constants(network, population), key=lambda pair: pair[1], default=("", np.inf))
         if dt > _SHARE * tau * (1 + _SLACK):
             warn(
-                f"dt = {_ms(dt)} is more than a third of {name} = {_ms(tau)} of {population.name!r}: the step is too "
+                f"dt = {_ms(dt)} is more than a third of {name} = {_ms(tau)}{of}: the step is too "
                 f"long; use dt of at most {_ms(_SHARE * tau)}"
             )
 

@@ -130,6 +130,8 @@ def read(path: str | Path) -> Config:
     with open(path, "rb") as file:
         data = file.read(_LARGEST + 1)
     name = shown(str(path), quote=False)
+    if data.startswith(b"\x89HDF"):
+        raise FormatError(f"{name}: a recording: expected a TOML configuration")
     if len(data) > _LARGEST:
         raise FormatError(f"{name}: more than {_LARGEST} bytes: expected a configuration, which is short")
     try:
@@ -138,6 +140,16 @@ def read(path: str | Path) -> Config:
         line = data[: error.start].count(b"\n") + 1
         raise FormatError(f"{name}:{line}: not UTF-8 text ({error.reason})") from None
     return parse(text, name)
+
+
+def _toml_cure(line: str, reason: str) -> str:
+    """What is wrong with a line that is not TOML, where it is one of three common mistakes."""
+    line = line.strip()
+    if "overwrite" in reason or "twice" in reason:
+        return f"{shown(line.split('=')[0].strip(), quote=False)} is given twice"
+    if bare := re.match(r"([\w-]+\s*=\s*)([-+.\d]+\s*(?:1/)?[A-Za-zµ]+)\s*(?:#.*)?$", line):
+        return f'values with a unit are quoted: {bare[1]}"{bare[2]}"'
+    return f"{shown(line, quote=False)}: a text without its closing quote" if line.count('"') % 2 else ""
 
 
 def parse(text: str, name: str = "config") -> Config:
@@ -165,7 +177,8 @@ def parse(text: str, name: str = "config") -> Config:
         elif reason.endswith(" (at end of document)"):
             line = text.count("\n") + 1
         where = f"{name}:{line}" if line else name
-        raise FormatError(f"{where}: not valid TOML: {reason[:1].lower()}{reason[1:]}{column}") from None
+        reason = _toml_cure(text.split("\n")[line - 1], reason) or f"{reason[:1].lower()}{reason[1:]}{column}"
+        raise FormatError(f"{where}: not valid TOML: {reason}") from None
     return _Reader(name, key_lines(text), data).config()
 
 

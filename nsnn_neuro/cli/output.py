@@ -24,18 +24,18 @@ def version() -> str:
     return str(importlib.import_module("nsnn_neuro").__version__)
 
 
-def printable(text: str, keep: str = "") -> str:
-    """`text` with control characters, except those in `keep`, as escape sequences.
+def printable(text: str) -> str:
+    """`text` with control characters as escape sequences.
 
     >>> print(printable("a\\x1bb"))
     a\\x1bb
     """
-    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def say(message: str) -> None:
-    """Print a message on stderr."""
-    print(f"nsnn: {printable(message, keep=chr(10))}", file=sys.stderr, flush=True)
+    """Print a message on stderr, in one line."""
+    print(f"nsnn: {printable(' '.join(message.splitlines()))}", file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:

@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     settings = config.read(arguments.config)
     from ..brian.simulate import simulate
+    from ..core.warn import warn
     from ..io.save_load import save
 
     given = {key: v for key in ("seed", "engine") if (v := getattr(arguments, key)) is not None}
@@ -50,5 +51,9 @@ def run(arguments: argparse.Namespace) -> None:
     if out is None:
         save(block, target)
     seconds = time.perf_counter() - began
+    if settings.noise is None and not any(len(s.spiketrains.multiplexed[0]) for s in block.segments):
+        warn(
+            f"{arguments.config}: no [noise]: without noise, neurons whose drive stays below threshold never fire"
+        )
     engine, seed = block.annotations["parameters"]["engine"], block.annotations["seed"]
     say(f"{target}: {size_of(block)}, seed {seed}, engine {engine}, took {seconds:.1f} s")

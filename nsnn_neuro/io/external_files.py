@@ -334,7 +334,7 @@ def read_neo(path: Path, budget: Budget) -> neo.Block:
         readers = [r for r in neo.io.list_candidate_ios(path) if r.__name__ not in _REFUSED]
     except ValueError:
         readers = []
-    if not readers:
+    if not readers and not path.is_dir():
         raise FormatError(
             f"no safe reader for {path.suffix or 'such'} files: expected .nwb or another format with units "
             "that Neo reads; or read it yourself and hand the spike times to to_block"
@@ -354,5 +354,10 @@ def read_neo(path: Path, budget: Budget) -> neo.Block:
         try:
             return _with_neo(reader, path)
         except Exception as error:  # readers of foreign bytes raise anything
-            reasons.append(f"{reader.__name__}: {str(error) or type(error).__name__}")
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reasons.append(f"{reader.__name__}: {reason}")
+    if path.is_dir():
+        raise FormatError(
+            "a folder that no reader understands: expected a file, or a folder of a format that Neo reads"
+        )
     raise FormatError("not readable (" + "; ".join(reasons) + ")")

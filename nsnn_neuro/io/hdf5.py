@@ -283,7 +283,9 @@ def opened(path: Path) -> h5py.File:
     except OSError as error:
         if error.errno:
             raise
-        raise FormatError(f"no HDF5 file, or a truncated one ({error})") from None
+        raise FormatError(
+            "not an HDF5 file such as NWB, or one that is cut off; text with spike times has a name that ends in .txt"
+        ) from None
 
 
 class DiskFile(io.RawIOBase):

@@ -277,6 +277,10 @@ def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float
             f"{path}: {suffix} files can hold pickled objects, which run code when read: read it yourself if "
             "you trust it, and hand the spike times to to_block"
         )
+    if suffix == ".toml":
+        raise FormatError(
+            f"{path}: a configuration, not a recording: run `nsnn simulate {path} -o run.nwb` and give run.nwb"
+        )
     if not path.is_dir() or suffix == ".nwb":
         check_regular(path)
         if path.stat().st_size == 0:

@@ -489,5 +489,5 @@ def test_lif_parameters_are_checked():
 
 
 def test_coarse_steps_are_warned_of():
-    with pytest.warns(UserWarning, match="more than a fifth of tau_m"):
+    with pytest.warns(UserWarning, match="more than a fifth of tau_m = 20 ms: .*; use dt of at most 4 ms"):
         nsnn.simulate(CELL, WHITE, DRIVE, duration=50 * ms, dt=5 * ms, engine="numpy")

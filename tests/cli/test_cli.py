@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
+from nsnn_neuro.cli.output import say
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,6 +70,20 @@ def test_simulate_gives_the_spikes_of_the_api(folder: Path, capsys, seed) -> Non
     assert got.annotations["seed"] == (seed or 1)
     assert f"seed {seed or 1}, engine numpy" in said
     assert "2 trials, 3 neurons" in said
+
+
+def test_silence_without_noise_is_explained(folder: Path, capsys) -> None:
+    model, _, rest = re.split(r"\n(?=\[noise\]|\[stimulus\])", RUN)
+    (folder / "run.toml").write_text(f"{model}\n{rest}")
+    assert main(["simulate", "run.toml", "-o", "run.nwb"]) == 0
+    assert (
+        "warning: run.toml: no [noise]: without noise, neurons whose drive stays" in capsys.readouterr().err
+    )
+
+
+def test_messages_are_one_line(capsys) -> None:
+    say("two\nlines")
+    assert error(capsys) == "two lines"
 
 
 def test_a_file_can_hold_arrays_tables_and_recorded_membranes(folder: Path) -> None:
@@ -214,9 +229,18 @@ def test_measure_of_populations_and_several_files(recording, folder, capsys) -> 
 
 
 def test_measure_names_the_file_it_cannot_read(recording, folder, capsys) -> None:
-    (folder / "bad.nwb").write_bytes(b"\x89HDF\r\n\x1a\n no")
+    (folder / "bad.nwb").write_text("0.1 0.2")
     assert main(["measure", "two.nwb", "bad.nwb"]) == 2
-    assert error(capsys).startswith("bad.nwb: no HDF5 file, or a truncated one")
+    assert error(capsys).startswith("bad.nwb: not an HDF5 file such as NWB, or one that is cut off; text")
+    assert main(["measure", "run.toml"]) == 2
+    cure = "run `nsnn simulate run.toml -o run.nwb` and give run.nwb"
+    assert error(capsys) == f"run.toml: a configuration, not a recording: {cure}"
+    (folder / "sub").mkdir()
+    (folder / "sub" / "spikes.txt").write_text("0.1")
+    (folder / "empty").mkdir()
+    for name in ("sub", "empty"):
+        with pytest.raises(NsnnError, match=f"{name}: a folder that no reader understands: expected a file"):
+            nsnn.load(name)
     assert main(["measure", "none.nwb"]) == 2
     assert error(capsys) == "none.nwb: No such file or directory"
 

@@ -155,8 +155,11 @@ WRONG = [
         r'record_v = "all": expected true, false or a list of neuron numbers$',
     ),
     ("seed = 1", "seed = = 1", 23, r"not valid TOML: invalid value \(column 8\)$"),
-    ("seed = 1", "seed = 1\nseed = 2", 24, r"not valid TOML: cannot overwrite a value"),
-    ('"numpy"\n', '"""numpy', 24, r"not valid TOML: unterminated string"),
+    ("seed = 1", "seed = 1\nseed = 2", 24, r"not valid TOML: seed is given twice$"),
+    ('"numpy"\n', '"""numpy', 24, r'not valid TOML: engine = """numpy: a text without its closing quote$'),
+    ('"3.5 mV"', "3.5 mV  # strong", 12, 'not valid TOML: values with a unit are quoted: sigma = "3.5 mV"$'),
+    ('"3.5 mV"', '"3.5 mV', 12, 'not valid TOML: sigma = "3.5 mV: a text without its closing quote$'),
+    ("[stimulus]", "[model]", 14, r"not valid TOML: \[model\] is given twice$"),
 ]
 
 
@@ -248,9 +251,10 @@ def test_nested_and_dotted_keys_have_their_line_too(old, new, line, message) -> 
         (b"[model]\n\xff", "n.toml:2: not UTF-8 text"),
         (b"x = " + b"[" * 5000, "n.toml: brackets are nested too deeply"),
         (b"x = " + b"1" * 5000, "n.toml: not valid TOML: exceeds the limit"),
+        (b"\x89HDF\r\n\x1a\n" + b"0" * 1_000_001, "n.toml: a recording: expected a TOML configuration"),
         (b"#" * 1_000_001, "n.toml: more than 1000000 bytes"),
     ],
-    ids=["empty", "BOM", "CRLF", "latin", "deep", "digits", "large"],
+    ids=["empty", "BOM", "CRLF", "latin", "deep", "digits", "NWB", "large"],
 )
 def test_files_that_are_no_configuration(tmp_path: Path, monkeypatch, content, message) -> None:
     monkeypatch.chdir(tmp_path)
