@@ -89,6 +89,10 @@ MESSAGES = {
         lambda: nsnn.measures.fano_facto,
         "nsnn_neuro.measures has no 'fano_facto'; did you mean 'fano_factor'?",
     ),
+    "misspelt law": (
+        lambda: nsnn.theory.sigert_rate,
+        "nsnn_neuro.theory has no 'sigert_rate'; did you mean 'siegert_rate'?",
+    ),
     "misspelt learner": (
         lambda: nsnn.learning.Lerner,
         "nsnn_neuro.learning has no 'Lerner'; did you mean 'Learner'?",

@@ -44,6 +44,6 @@ Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Pillow et al. 2008, doi 1
 doi 10.1162/neco.2006.18.6.1318; Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 """
 
-import lazy_loader
+from ..core import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -6,6 +6,6 @@ tau_m. `sigma` is the standard deviation of the free membrane; sigma_B = sqrt(2)
 internally only.
 """
 
-import lazy_loader
+from ..core import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
