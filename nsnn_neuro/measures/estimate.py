@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -69,6 +71,23 @@ class Estimate:
         return f"{self.value:.4g}{se} {self.unit} ({how})"
 
 
+def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any:
+    """sqrt((n - 1) / n sum_i (v_(i) - mean)^2) of leave-one-out values (m, ...), each counted `weights` (m,) times; NaN for n < 2.
+
+    >>> round(jackknife_se(np.array([1.0, 3.0]), np.array([2, 2])), 3)
+    1.732
+    """
+    n = len(left_out) if weights is None else weights.sum()
+    if n < 2:
+        se: Any = np.full(left_out.shape[1:], np.nan)
+    elif weights is None:
+        se = np.sqrt((n - 1) / n * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
+    else:
+        mean = np.tensordot(weights, left_out, 1) / n
+        se = np.sqrt((n - 1.0) / n * np.tensordot(weights, (left_out - mean) ** 2, 1))
+    return se if np.ndim(se) else float(se)
+
+
 def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F], F]:
     """Decorator that declares a measure's unit and, for functions of sums over trials, the sums.
 
@@ -79,7 +98,8 @@ def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F],
         (n_trials, k, n_neurons) and value maps sums added over trials, (..., k, n_neurons), to (...,
         n_neurons). With it the jackknife over trials needs no second pass over the spikes.
 
-    >>> import neo, numpy as np
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
     >>> from nsnn_neuro.measures import as_trains
     >>> @measure("s")
     ... def first_spike(block, *, t_start=None, t_stop=None):
@@ -87,10 +107,7 @@ def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F],
     ...     first = np.full(trains.n_neurons, np.inf)
     ...     np.minimum.at(first, trains.neuron, trains.times)
     ...     return np.where(np.isinf(first), np.nan, first)
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.1, 0.2, 0.7], units="s", t_stop=1.0))
-    >>> first_spike(block), first_spike.unit
+    >>> first_spike(to_block([[[0.1, 0.2, 0.7]]], t_stop=1*pq.s)), first_spike.unit
     (array([0.1]), 's')
     """
 

@@ -17,7 +17,7 @@ from ..core.checks import check, one_of, options, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
 from ..io.train_arrays import block_from
-from .estimate import Estimate
+from .estimate import Estimate, jackknife_se
 from .trains import SilentNeuronWarning, Trains, as_trains
 
 COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
@@ -25,38 +25,34 @@ COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
 
 @suggest_keywords
 def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
-    """Table with columns block, population, neuron, measure, value, se, n, unit.
+    """Table of measures with standard errors: columns block, population, neuron, measure, value, se, n, unit.
 
-    by="neuron": one row per neuron; se is the jackknife over trials, sqrt((n - 1)/n sum of (v_(i) - mean
-    v_(i))^2) with v_(i) the value without trial i, and n the number of trials. One trial, or a value that
-    doesn't exist without some trial, gives se NaN. by="population": one row per population, the mean over its
-    neurons that have a value; se is their SD / sqrt(n) and n their number.
+    by="neuron": one row per neuron. se is the jackknife over the n trials, sqrt((n - 1)/n sum of (v_(i) - mean v_(i))^2), v_(i)
+    the value without trial i; NaN for one trial, or if some v_(i) does not exist. by="population": one row per
+    population, the mean over its n neurons that have a value; se is their SD / sqrt(n).
 
     Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is
-    called once more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A
-    function may also return one number for the whole Block (its row has neuron NA and population ""), or an Estimate,
-    whose se and n enter the table. Neurons with too few spikes have NaN, without a warning.
+    called once more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function
+    may also return one number for the Block (its row has neuron NA and population ""), or an Estimate with its own se and n.
+    Neurons with too few spikes have NaN, without a warning.
 
     Parameters
     ----------
     blocks : neo.Block, list of them (named 0, 1, ...), or dict of name -> Block. Populations come from
         block.annotations["populations"], a list of {"name", "size"}; without it all neurons are "neurons"
-    measures : function, list of functions, or dict of name -> function, each of a Block to (n_neurons,),
-        number or Estimate. Options are set with functools.partial. The unit is the function's attribute
-        `unit`, else "1"
+    measures : function, list of functions, or dict of name -> function, each of a Block to (n_neurons,), number or
+        Estimate; functools.partial sets options. The unit is the function's attribute `unit`, else "1"
     by : "neuron" (default) or "population"
 
     Raises
     ------
-    NsnnError : what is none of these, a result of another shape, two measures of one name, or population
-        sizes that don't add up. Source: Efron & Stein 1981, doi 10.1214/aos/1176345462
+    NsnnError : what is none of these, a result of another shape, two measures of one name, or population sizes that don't
+        add up. Source: Efron & Stein 1981, doi 10.1214/aos/1176345462
 
-    >>> from nsnn_neuro.measures.spiketrain.firing_statistics import firing_rate
-    >>> block = neo.Block()
-    >>> for times in [[0.1], [0.1, 0.2, 0.3]]:
-    ...     segment = neo.Segment()
-    ...     segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=1.0))
-    ...     block.segments.append(segment)
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> from nsnn_neuro.measures import firing_rate
+    >>> block = to_block([[[0.1]], [[0.1, 0.2, 0.3]]], t_stop=1*pq.s)
     >>> print(tabulate({"control": block}, [firing_rate]).to_string(index=False))
       block population  neuron     measure  value  se  n unit
     control    neurons       0 firing_rate    2.0 1.0  2   Hz
@@ -77,10 +73,8 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
 
 def rows(block: neo.Block, trains: Trains, label: str, function: Any, by: str) -> dict[str, list[Any]]:
     """The table's columns for one measure of one Block, without `block`; `trains` are those of `as_trains(block)`."""
-    result = _rows(block, trains, label, function, by, populations_of(block, trains.n_neurons))
-    n = len(result[0])
-    listed = (column if isinstance(column, list) else column.tolist() for column in result)
-    population, neuron, value, se, number = listed
+    population, neuron, value, se, number = _rows(block, trains, label, function, by)
+    n = len(population)
     return {
         "population": population, "neuron": neuron, "measure": [label] * n, "value": value, "se": se, "n": number,
         "unit": [measure_unit(function)] * n,
@@ -177,14 +171,15 @@ def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
 
 
 def _rows(
-    block: neo.Block, trains: Trains, label: str, function: Any, by: str, populations: list[tuple[str, int]]
-) -> tuple[Any, Any, Any, Any, Any]:
+    block: neo.Block, trains: Trains, label: str, function: Any, by: str
+) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any]]:
     """Columns population, neuron, value, se, n of one measure of one block."""
+    populations, neurons = populations_of(block, trains.n_neurons), list(range(trains.n_neurons))
     value, left_out = _evaluate(block, trains, function)
     if isinstance(value, Estimate):
         return [""], [None], [float(value.value)], [float(value.se)], [int(value.n)]
     if np.ndim(value) == 0:
-        return [""], [None], [float(value)], [float(_jackknife(left_out))], [trains.n_trials]
+        return [""], [None], [float(value)], [jackknife_se(left_out)], [trains.n_trials]
     if np.shape(value) != (trains.n_neurons,):
         raise NsnnError(
             f"measure {label} returned shape {np.shape(value)}: expected ({trains.n_neurons},), a number or "
@@ -194,13 +189,7 @@ def _rows(
     if by == "neuron":
         population = [name for name, size in populations for _ in range(size)]
         n = [trains.n_trials] * trains.n_neurons
-        return (
-            population,
-            np.arange(trains.n_neurons),
-            value,
-            np.asarray(_jackknife(left_out), dtype=float),
-            n,
-        )
+        return population, neurons, value.tolist(), jackknife_se(left_out).tolist(), n
     means, errors, known = [], [], []
     for values in np.split(value, np.cumsum([size for _, size in populations])[:-1]):
         there = values[~np.isnan(values)]
@@ -208,14 +197,6 @@ def _rows(
         errors.append(float(there.std(ddof=1)) / math.sqrt(there.size) if there.size > 1 else math.nan)
         known.append(int(there.size))
     return [name for name, _ in populations], [None] * len(populations), means, errors, known
-
-
-def _jackknife(left_out: np.ndarray) -> Any:
-    """Standard error from leave-one-trial-out values (n_trials, ...); NaN for a single trial."""
-    n = len(left_out)
-    if n < 2:
-        return np.full(left_out.shape[1:], np.nan)
-    return np.sqrt((n - 1) / n * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
 
 
 def _evaluate(block: neo.Block, trains: Trains, function: Any) -> tuple[Any, Any]:

@@ -41,19 +41,16 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
 
     Raises
     ------
-    NsnnError : not a Block, no segments or no trains, numbers of trains that differ, NaN or times outside a
-        train's own [t_start, t_stop], a window beyond a trial, or trains of one segment that cover different
-        windows
+    NsnnError : not a Block, no segments or no trains, numbers of trains that differ, NaN or times outside a train's own
+        [t_start, t_stop], a window beyond a trial, or trains of one segment that cover different windows
 
     >>> import quantities as pq
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([100, 200, 900], units="ms", t_stop=1000))
-    >>> as_trains(block, t_stop=0.9*pq.s).times
+    >>> from nsnn_neuro import to_block
+    >>> as_trains(to_block([[[0.1, 0.2, 0.9]]], t_stop=1*pq.s), t_stop=0.9*pq.s).times
     array([0.1, 0.2])
     """
-    start = None if t_start is None else _scalar(t_start, "t_start")
-    stop = None if t_stop is None else _scalar(t_stop, "t_stop")
+    start = None if t_start is None else scalar_time(t_start, "t_start")
+    stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
     if isinstance(block, Trains):
         return block.crop(start, stop)
     parts = read_segments(block, name)
@@ -74,23 +71,20 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
 
     Parameters
     ----------
-    trains : list of neo.SpikeTrain or of 1-D arrays (seconds, or quantities), a SpikeTrainList, one
-        SpikeTrain, or a neo.Block or Trains with one neuron. Plain arrays have no duration (NaN) unless
-        t_start and t_stop are given.
-    t_start, t_stop : times; None (default) keeps the trains' own ends
-    name : of the argument that gave the trains, for messages
+    trains : list of neo.SpikeTrain or of 1-D arrays (seconds, or quantities), a SpikeTrainList, one SpikeTrain, or a
+        neo.Block or Trains with one neuron. Plain arrays have no duration (NaN) unless t_start and t_stop are given
+    t_start, t_stop, name : as for `as_trains`
 
     Raises
     ------
-    NsnnError : nothing inside, not spike trains, NaN times, several neurons in a Block, a window beyond a
-        train
+    NsnnError : nothing inside, not spike trains, NaN times, several neurons in a Block, a window beyond a train
 
     >>> import quantities as pq
     >>> as_repeats([np.array([0.1, 0.2]), []], t_start=0*pq.s, t_stop=1*pq.s).durations
     array([1., 1.])
     """
-    start = None if t_start is None else _scalar(t_start, "t_start")
-    stop = None if t_stop is None else _scalar(t_stop, "t_stop")
+    start = None if t_start is None else scalar_time(t_start, "t_start")
+    stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
     if isinstance(trains, Trains | neo.Block):
         repeats = as_trains(trains, t_start, t_stop, name)
         if repeats.n_neurons != 1:
@@ -128,11 +122,7 @@ def holds_trials(value: Any) -> bool:
 
 @suggest_keywords
 def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, float]:
-    """Samples (m,) in their own unit, sampling rate (Hz) and start (s) of a one-channel neo.AnalogSignal.
-
-    Raises
-    ------
-    NsnnError : not an AnalogSignal, several channels, no samples, or NaN
+    """Samples (m,) in their own unit, sampling rate (Hz) and start (s) of a one-channel neo.AnalogSignal without NaN.
 
     >>> import quantities as pq
     >>> read_signal(neo.AnalogSignal([1.0, 2.0], units="mV", sampling_rate=1*pq.kHz))
@@ -164,8 +154,7 @@ def warn_silent(values: np.ndarray, name: str, reason: str) -> np.ndarray:
     """
     count = int(np.isnan(values).sum())
     if count:
-        text = f"{name}: {count} of {values.size} neurons {reason}; their value is NaN"
-        warn(text, SilentNeuronWarning)
+        warn(f"{name}: {count} of {values.size} neurons {reason}; their value is NaN", SilentNeuronWarning)
     return values
 
 
@@ -179,13 +168,24 @@ def nan_ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
 
 
+def binned(trains: Trains, width: float, name: str) -> np.ndarray:
+    """Spikes per bin of `width` s, (n_trials, n_neurons, n_bins) int64; n_bins is that of the shortest trial."""
+    number, n_bins = trains.bins(width, name)
+    m = int(n_bins.min())
+    inside = number < m
+    cell = trains.train[inside] * m + number[inside]
+    size = trains.n_trials * trains.n_neurons * m
+    return np.bincount(cell, minlength=size).reshape(trains.n_trials, trains.n_neurons, m)
+
+
 def _is_list(trains: Any) -> bool:
     if isinstance(trains, np.ndarray):
         return trains.ndim > 0
     return isinstance(trains, Sequence | SpikeTrainList) and not isinstance(trains, str | bytes)
 
 
-def _scalar(value: Any, name: str) -> float:
+def scalar_time(value: Any, name: str) -> float:
+    """A finite time in s."""
     x = si(value, "s", name)
     if np.ndim(x) != 0 or not np.isfinite(x):
         raise NsnnError(f"{name} = {value}: expected {describe('s')}")

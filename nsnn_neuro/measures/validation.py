@@ -105,6 +105,16 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
     return distinct, number.reshape(-1)
 
 
+def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dict[str, Any]:
+    """`null_mean` and `p` of an `Estimate` from its values for shuffled data; both are None without shuffles.
+
+    >>> shuffle_test(np.array([-0.5, 0.25, 0.25]), 0.5), shuffle_test(np.array([-0.5, 0.25, 0.25]), 0.5, two_sided=True)["p"]
+    ({'null_mean': 0.0, 'p': 0.25}, 0.5)
+    """
+    reach = permutation_p(np.abs(null), abs(value)) if two_sided else permutation_p(null, value)
+    return {"null_mean": float(null.mean()) if null.size else None, "p": reach}
+
+
 def permutation_p(null: np.ndarray, value: float) -> float | None:
     """(1 + shuffles that reach value) / (1 + shuffles), None without shuffles; rounding counts as reaching.
 

@@ -23,8 +23,16 @@ from ...core.errors import NsnnError
 from ...core.units import floats
 from ...core.warn import warn
 from ...io.train_arrays import block_from
-from ..estimate import Estimate, measure
-from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, holds_trials, nan_ratio
+from ..estimate import Estimate, jackknife_se, measure
+from ..trains import (
+    SilentNeuronWarning,
+    Trains,
+    as_repeats,
+    as_trains,
+    holds_trials,
+    nan_ratio,
+    warn_silent,
+)
 from ..validation import as_labels
 
 
@@ -40,25 +48,24 @@ class CovarianceParts:
     """(n, n) covariance of the stimuli's mean counts, weighted by their trials"""
 
 
-def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str = "counts") -> np.ndarray:
+def _read_counts(counts: Any, t_start: Any, t_stop: Any) -> np.ndarray:
     """Counts (n_trials, n_neurons) as floats, of a Block, a Trains or an array."""
     if isinstance(counts, neo.Block | Trains):
         trains = as_trains(counts, t_start, t_stop)
         trains.check_durations("so that their counts differ")
         return trains.counts.astype(float)
-    array = floats(
-        counts, name, expected := f"a neo.Block or an array (n_trials, n_neurons){block_from(counts)}"
-    )
+    expected = f"a neo.Block or an array (n_trials, n_neurons){block_from(counts)}"
+    array = floats(counts, "counts", expected)
     if array.ndim != 2 or array.size == 0:
-        raise NsnnError(f"{name} = {type(counts).__name__} object: expected {expected}")
+        raise NsnnError(f"counts = {type(counts).__name__} object: expected {expected}")
     if t_start is not None or t_stop is not None:
-        raise NsnnError(f"{name} is an array: t_start and t_stop only crop a neo.Block")
+        raise NsnnError("counts is an array: t_start and t_stop only crop a neo.Block")
     if not np.isfinite(array).all():
-        raise NsnnError(f"{name} holds NaN or infinite values: expected finite counts")
+        raise NsnnError("counts holds NaN or infinite values: expected finite counts")
     return array
 
 
-def read_labels(stimulus: Any, n_trials: int) -> np.ndarray:
+def _read_labels(stimulus: Any, n_trials: int) -> np.ndarray:
     """Labels 0, 1, ... (n_trials,) of integers, booleans or text; None: all the same."""
     if stimulus is None:
         return np.zeros(n_trials, dtype=np.int64)
@@ -99,8 +106,8 @@ def law_of_total_covariance(
     >>> parts.noise, parts.signal
     (array([[1., 0.], [0., 0.]]), array([[4., 4.], [4., 4.]]))
     """
-    x = read_counts(counts, t_start, t_stop)
-    label = read_labels(stimulus, len(x))
+    x = _read_counts(counts, t_start, t_stop)
+    label = _read_labels(stimulus, len(x))
     mean, trials = _means(x, label)
     inner, outer, whole = x - mean[label], mean - x.mean(axis=0), x - x.mean(axis=0)
     return CovarianceParts(
@@ -113,14 +120,14 @@ def _windowed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Counts (n_trials * n_windows, n_neurons) and a label for each pair of stimulus and window."""
     if window is None:
-        x = read_counts(counts, t_start, t_stop)
-        return x, read_labels(stimulus, len(x))
+        x = _read_counts(counts, t_start, t_stop)
+        return x, _read_labels(stimulus, len(x))
     trains = as_trains(counts, t_start, t_stop, "counts")
     index, n_bins = trains.bins(positive(window, "s", "window"), "window")
     bins = int(n_bins.min())
     if n_bins.max() > bins:
         raise NsnnError("trials hold different numbers of windows: pass t_start and t_stop")
-    label = read_labels(stimulus, trains.n_trials)
+    label = _read_labels(stimulus, trains.n_trials)
     inside = index < bins
     cell = (trains.trial[inside] * bins + index[inside]) * trains.n_neurons + trains.neuron[inside]
     x = np.bincount(cell, minlength=trains.n_trials * bins * trains.n_neurons).astype(float)
@@ -139,25 +146,23 @@ def noise_correlation(
 ) -> np.ndarray:
     """Correlation of counts around the mean of their stimulus, (n_neurons, n_neurons).
 
-    Counts are taken off their stimulus's mean, divided by its SD (zscore) and correlated over all trials. So it is the
-    mean of the correlations within stimuli, weighted by their trials, over the stimuli where both neurons vary.
-    Without zscore each stimulus counts by its variance. Its bias for n trials per stimulus is that of Pearson's
-    correlation, about -rho (1 - rho^2) / (2 n).
+    The mean of the stimulus is subtracted from counts, which are divided by its SD (zscore) and correlated over all trials.
+    So it is the mean of the correlations within stimuli, weighted by their trials, over the stimuli where both neurons vary.
+    Its bias for n trials per stimulus is that of Pearson's correlation, about -rho (1 - rho^2) / (2 n).
 
     Parameters
     ----------
-    counts : neo.Block, or array (n_trials, n_neurons)
-    stimulus : (n_trials,) integer, boolean or text labels; None (default): one stimulus in all trials
+    counts, t_start, t_stop : as for `law_of_total_covariance`
+    stimulus : (n_trials,) labels as there; None (default): one stimulus in all trials
     window : time, scalar; a Block's counts in windows that tile each trial, each window with its own mean over
         trials. None (default): counts of whole trials
-    zscore : True (default), so that a stimulus of high rate counts no more than the others
-    t_start, t_stop : times, scalar, for a Block; None is the trials' own end
+    zscore : True (default), so that a stimulus of high rate counts no more than the others; else each by its variance
 
     Raises
     ------
-    NsnnError : no stimulus with two trials, float labels, a number of labels other than of trials, NaN, or what
-        `as_trains` refuses. Warns once, SilentNeuronWarning, when a neuron's count doesn't vary (NaN). Source:
-        Bair, Zohary & Newsome 2001, doi 10.1523/JNEUROSCI.21-05-01676.2001
+    NsnnError : no stimulus with two trials, or what `law_of_total_covariance` refuses. Warns once, SilentNeuronWarning,
+        when a neuron's count doesn't vary (NaN). Source: Bair, Zohary & Newsome 2001, doi
+        10.1523/JNEUROSCI.21-05-01676.2001
 
     >>> noise_correlation([[1, 2], [3, 4], [5, 8], [7, 6]], [0, 0, 1, 1]).round(12)
     array([[1., 0.], [0., 1.]])
@@ -199,18 +204,15 @@ def signal_correlation(
 
     Parameters
     ----------
-    stimulus : (n_trials,) integer, boolean or text labels
-    counts : neo.Block, or array (n_trials, n_neurons)
+    stimulus, counts, t_start, t_stop : as for `law_of_total_covariance`
     bias : "subtract" (default: noise correlations would leak into the signal's, and noise dilute it) takes the
         second term off; None leaves it
-    t_start, t_stop : times, scalar, for a Block; None is the trials' own end
 
     Raises
     ------
-    NsnnError : one stimulus only, a stimulus with one trial (with "subtract"), another bias, float labels, a
-        number of labels other than of trials, NaN, or what `as_trains` refuses. Warns once,
-        SilentNeuronWarning, for neurons whose signal variance is not above 0 (NaN). Source: Gawne & Richmond 1993,
-        doi 10.1523/JNEUROSCI.13-07-02758.1993
+    NsnnError : one stimulus only, a stimulus with one trial (with "subtract"), or what `law_of_total_covariance` refuses.
+        Warns once, SilentNeuronWarning, for neurons whose signal variance is not above 0 (NaN). Source: Gawne & Richmond
+        1993, doi 10.1523/JNEUROSCI.13-07-02758.1993
 
     >>> counts = [[1, 9], [3, 7], [5, 6], [7, 4], [9, 1], [11, 3]]
     >>> signal_correlation([0, 0, 1, 1, 2, 2], counts).round(3)
@@ -219,8 +221,8 @@ def signal_correlation(
     """
     check(bias=bias)
     one_of(bias, (None, "subtract"), "bias")
-    x = read_counts(counts, t_start, t_stop)
-    label = read_labels(stimulus, len(x))
+    x = _read_counts(counts, t_start, t_stop)
+    label = _read_labels(stimulus, len(x))
     mean, trials = _means(x, label)
     if len(mean) < 2:
         raise NsnnError("stimulus has one label: signal correlation needs at least two stimuli")
@@ -240,10 +242,8 @@ def signal_correlation(
 def _warn_constant(matrix: np.ndarray, name: str) -> np.ndarray:
     count = int(np.isnan(np.diag(matrix)).sum())
     if count or np.isnan(matrix).any():
-        text = (
-            f"{name}: {count} of {len(matrix)} neurons don't vary (or no two vary together); the value is NaN"
-        )
-        warn(text, SilentNeuronWarning)
+        why = f"{count} of {len(matrix)} neurons don't vary (or no two vary together)"
+        warn(f"{name}: {why}; the value is NaN", SilentNeuronWarning)
     return matrix
 
 
@@ -266,11 +266,10 @@ def dimensionality(
 
     Raises
     ------
-    NsnnError : fewer than four trials (two without correction), another bias, NaN, or what `as_trains` refuses. Warns
-        once, SilentNeuronWarning, for counts that don't vary, or where the estimate of tr C^2 isn't above 0 (NaN).
-        Sources: Mazzucato, Fontanini & La
-        Camera 2016, doi 10.3389/fnsys.2016.00011; the unbiased traces: Chen, Zhang & Zhong 2010, doi
-        10.1198/jasa.2010.tm09560
+    NsnnError : fewer than four trials (two without correction), NaN, or what `as_trains` refuses. Warns once,
+        SilentNeuronWarning, for counts that don't vary, or where the estimate of tr C^2 isn't above 0 (NaN). Sources:
+        Mazzucato, Fontanini & La Camera 2016, doi 10.3389/fnsys.2016.00011; the unbiased traces: Chen, Zhang & Zhong
+        2010, doi 10.1198/jasa.2010.tm09560
 
     >>> counts = np.random.default_rng(0).poisson(5.0, size=(50, 20))
     >>> round(dimensionality(counts).value, 2)
@@ -280,7 +279,7 @@ def dimensionality(
     """
     check(bias=bias)
     one_of(bias, (None, "subtract"), "bias")
-    x = read_counts(counts, t_start, t_stop)
+    x = _read_counts(counts, t_start, t_stop)
     n, least = len(x), 2 if bias is None else 4
     if n < least:
         raise NsnnError(f"counts of {n} trials: dimensionality needs at least {least} with bias = {bias!r}")
@@ -294,8 +293,7 @@ def dimensionality(
     group = np.arange(n) * groups // n
     se = float("nan")
     if n - np.bincount(group).max() >= least:
-        left_out = np.array([_participation(x[group != g], bias) for g in range(groups)])
-        se = float(np.sqrt((groups - 1) / groups * ((left_out - left_out.mean()) ** 2).sum()))
+        se = jackknife_se(np.array([_participation(x[group != g], bias) for g in range(groups)]))
     warning = None if n > x.shape[1] else f"{n} trials of {x.shape[1]} neurons: covariance of deficient rank"
     return Estimate(value, se, correction, n=n, unit="1", warning=warning, se_method="jackknife over trials")
 
@@ -315,10 +313,10 @@ def _participation(x: np.ndarray, bias: str | None) -> float:
     return float(top / bottom) if bottom > 0 else float("nan")
 
 
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _tiled_time(
     times: np.ndarray, offsets: np.ndarray, starts: np.ndarray, stops: np.ndarray, dt: float
-) -> np.ndarray:  # pragma: no cover - compiled
+) -> np.ndarray:
     """Time within dt of each train's spikes, inside the trial."""
     out = np.zeros(offsets.size - 1)
     for k in range(out.size):
@@ -331,10 +329,8 @@ def _tiled_time(
     return out
 
 
-@njit(cache=True)
-def _tiled_spikes(
-    times: np.ndarray, offsets: np.ndarray, n: int, dt: float
-) -> np.ndarray:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _tiled_spikes(times: np.ndarray, offsets: np.ndarray, n: int, dt: float) -> np.ndarray:
     """(n, n) number of spikes of neuron a within dt of a spike of neuron b in the same trial."""
     out = np.zeros((n, n))
     for trial in range((offsets.size - 1) // n):
@@ -367,9 +363,8 @@ def spike_time_tiling(trains: Any, *, dt: Any, t_start: Any = None, t_stop: Any 
 
     Raises
     ------
-    NsnnError : dt not positive, trains of different windows in a list, or what `as_trains` refuses. Warns once,
-        SilentNeuronWarning, for neurons without a spike (NaN). Source: Cutts & Eglen 2014, doi
-        10.1523/JNEUROSCI.2767-14.2014
+    NsnnError : trains of different windows in a list, or what `as_trains` refuses. Warns once, SilentNeuronWarning, for
+        neurons without a spike (NaN). Source: Cutts & Eglen 2014, doi 10.1523/JNEUROSCI.2767-14.2014
 
     >>> import quantities as pq
     >>> trains = [[0.1, 0.5], [0.102, 0.8]]
@@ -394,8 +389,5 @@ def spike_time_tiling(trains: Any, *, dt: Any, t_start: Any = None, t_stop: Any 
     product = hit * tiled
     half = np.where(product >= 1, 1.0, nan_ratio(hit - tiled, 1 - product))
     value = (half + half.T) / 2
-    silent = int((count.sum(axis=0) == 0).sum())
-    if silent:
-        text = f"spike_time_tiling: {silent} of {n} neurons have no spikes; their values are NaN"
-        warn(text, SilentNeuronWarning)
+    warn_silent(np.where(count.sum(axis=0) > 0, 0.0, np.nan), "spike_time_tiling", "have no spikes")
     return value

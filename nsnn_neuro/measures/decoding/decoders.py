@@ -23,18 +23,16 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ..estimate import Estimate
 from ..information.confusion import miller_madow, table_se
+from ..information.entropy.contingency import contingency
 from ..timing.train_similarity import victor_purpura
-from ..trains import Trains, as_trains
+from ..trains import Trains, as_trains, binned
 from ..validation import as_labels, as_samples, permutation_p
+from .probability_calibration import binomial_se
 
 
 def _log_prior(prior: str, number: np.ndarray) -> np.ndarray:
     shares = np.bincount(number) / number.size
     return np.zeros(shares.size) if prior == "uniform" else np.log(shares)
-
-
-def _check_prior(prior: Any) -> None:
-    one_of(prior, ("uniform", "empirical"), "prior")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +68,7 @@ class PoissonMAP:
     pseudo_count: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_prior(self.prior)
+        one_of(self.prior, ("uniform", "empirical"), "prior")
         if not (np.isfinite(self.pseudo_count) and self.pseudo_count > 0):
             raise NsnnError(f"pseudo_count = {self.pseudo_count!r}: expected a number greater than 0")
 
@@ -103,7 +101,7 @@ class LinearDiscriminant:
     prior: str = "uniform"
 
     def __post_init__(self) -> None:
-        _check_prior(self.prior)
+        one_of(self.prior, ("uniform", "empirical"), "prior")
         number = isinstance(self.shrinkage, int | float) and 0 <= self.shrinkage <= 1
         if self.shrinkage not in ("auto", None) and not number:
             raise NsnnError(f"shrinkage = {self.shrinkage!r}: expected 'auto', None or a number from 0 to 1")
@@ -225,29 +223,28 @@ def decode(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> Decoding:
-    """Decode the stimulus of each trial by a decoder fitted to the other folds (cross-validation).
+    """Decode the stimulus of each trial from its response, by a decoder that was fitted to other trials (cross-validation).
 
-    Folds hold about the same share of each stimulus. se of the accuracy: sqrt(a (1 - a) / n) with a = (correct +
-    1)/(n + 2), so that it is not 0 if all are correct. The information is that of the confusion matrix less
-    Miller's correction (cells - rows - columns + 1)/(2 n ln 2), at most the entropy of the stimulus; its se
-    is the multinomial's. It is a lower bound of the information in the responses: that of a decoder trained on
-    (n_folds - 1)/n_folds of the trials. p: labels are shuffled and all folds refitted, with the same shuffles for both;
-    ties in the number of correct trials are frequent and make p too large rather than too small.
+    The trials are divided into `n_folds` groups, each with about the same share of each stimulus. The trials of one group
+    are decoded by a decoder that was fitted to all other groups. The result holds the accuracy, which is the fraction of
+    trials whose stimulus was decoded correctly; its standard error; the confusion matrix; and the information in this
+    matrix, a lower bound of the information in the responses.
 
-    Regime of two standard errors, held in the tests: two stimuli, 50 trials of each, accuracy of 0.7 or more. At chance
-    the errors of a fold are correlated, since its trials share a decoder that fits noise: there the accuracy spreads
-    about 1.3 times its se; use p instead of se.
+    The standard error of the accuracy is sqrt(a (1 - a) / n) with a = (correct + 1)/(n + 2). It holds well above chance
+    (tested for two stimuli, 50 trials of each, accuracy of 0.7 or more). At chance the accuracy varies by about 1.3 times its
+    se, since the trials of a group share a decoder: use p there. For p the stimuli are shuffled over trials, and all decoders
+    are fitted again. The information has Miller's correction, -(cells - rows - columns + 1)/(2 n ln 2), and is at most
+    the entropy of the stimulus; its se is the multinomial's.
 
     Parameters
     ----------
-    responses : (n_trials, n_features) array, for example counts, or a neo.Block with one Segment per trial (or a
-        Trains), whose counts are taken. Decoders of trains need the latter
+    responses : (n_trials, n_features) array, for example spike counts; or a neo.Block with one Segment per trial (or a
+        Trains), whose spikes are counted. `NearestTrain` needs a Block
     stimulus : (n_trials,) whole numbers or texts, at least n_folds trials of each
-    decoder : PoissonMAP(), LinearDiscriminant(), NearestTrain(), or anything with fit and predict
+    decoder : PoissonMAP(), LinearDiscriminant(), NearestTrain(), or any object with `fit` and `predict`
     n_folds : at least 2
-    bin_width : time; counts in bins of this width are the features, neuron by neuron; None: of the whole trial
-    n_shuffle : 0 leaves p None
-    seed : of folds and shuffles
+    bin_width : time, for a Block: spikes are counted in bins of this width, neuron by neuron; None: in the whole trial
+    n_shuffle, seed : number of shuffles, 0 for no p; seed of groups and shuffles
     t_start, t_stop : times, scalar, for a Block; None is the trials' own end
 
     Raises
@@ -288,11 +285,10 @@ def decode(
     orders = rng.permuted(np.tile(number, (n_shuffle, 1)), axis=1)
     null = np.array([_table(order, result(order), distinct) for order in orders])
     right = np.trace(table)
-    share = (right + 1) / (n + 2)
     correct = null.trace(axis1=1, axis2=2) / n if n_shuffle else np.empty(0)
     return Decoding(
         accuracy=float(right / n),
-        se=float(np.sqrt(share * (1 - share) / n)),
+        se=float(binomial_se(right, n)),
         chance=float(np.bincount(number).max() / n),
         p=permutation_p(correct, float(right / n)),
         null_accuracy=float(correct.mean()) if n_shuffle else None,
@@ -322,10 +318,7 @@ def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: An
         return decoder.distances(trains), True
     if width is None:
         return trains.counts.astype(float), False
-    index, n_bins = trains.bins(positive(width, "s", "bin_width"), "bin_width")
-    inside = index < n_bins[0]
-    cell = trains.train[inside] * n_bins[0] + index[inside]
-    counts = np.bincount(cell, minlength=trains.n_trials * trains.n_neurons * n_bins[0])
+    counts = binned(trains, positive(width, "s", "bin_width"), "bin_width")
     return counts.reshape(trains.n_trials, -1).astype(float), False
 
 
@@ -359,15 +352,14 @@ def _cross_validated(
 
 
 def _table(number: np.ndarray, predictions: np.ndarray, distinct: np.ndarray) -> np.ndarray:
-    cell = number * distinct.size + np.searchsorted(distinct, predictions)
-    return np.bincount(cell, minlength=distinct.size**2).reshape(distinct.size, distinct.size)
+    return contingency(number, np.searchsorted(distinct, predictions), distinct.size, distinct.size)
 
 
 def _information(table: np.ndarray, null: np.ndarray) -> Estimate:
     value = float(miller_madow(table))
     shuffled = miller_madow(null) if len(null) else np.empty(0)
     n = int(table.sum())
-    few = n < 5 * table.size
+    few = f"{n} trials for a table of {len(table)} x {len(table)}: fewer than 5 per cell"
     return Estimate(
         value,
         se=table_se(table),
@@ -375,8 +367,6 @@ def _information(table: np.ndarray, null: np.ndarray) -> Estimate:
         null_mean=float(shuffled.mean()) if shuffled.size else None,
         p=permutation_p(shuffled, value),
         n=n,
-        warning=f"{n} trials for a table of {len(table)} x {len(table)}: fewer than 5 per cell"
-        if few
-        else None,
+        warning=few if n < 5 * table.size else None,
         se_method="multinomial",
     )

@@ -17,7 +17,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown
 from ..estimate import Estimate
-from ..validation import array_of, as_samples, permutation_p
+from ..validation import array_of, as_samples, shuffle_test
 
 _SLACK = 1e-6  # of a sum of probabilities
 _DECIMALS = 12
@@ -75,9 +75,9 @@ def calibration_error(
 
     It is never negative, so it has a positive bias: with perfect calibration it is about sum_b sqrt(2 n_b c_b (1 - c_b) / pi) / n,
     which falls as 1 / sqrt(n) and grows as sqrt(n_bins). The value isn't corrected, as the bias of a predictor that is far from
-    calibrated is much smaller; what to hold it against is null_mean, the mean ECE when each guess is right with just its
-    confidence, and p, the fraction of such draws that reach the value. Within a bin errors of both signs cancel: with few bins the
-    ECE is a lower bound.
+    calibrated is much smaller. Compare it with null_mean, the mean ECE if each prediction is correct with exactly its confidence,
+    and with p, the fraction of such draws that reach the value. Within a bin errors of both signs cancel: with few bins the ECE
+    is a lower bound. se: jackknife over samples, for fixed bins; too large where bins are calibrated, as |x| has a kink.
 
     Parameters
     ----------
@@ -86,17 +86,12 @@ def calibration_error(
     n_bins : whole number
     bins : "width" (default, as in the source): equal parts of 0 to 1, (a, b]; "mass": as many samples in each, equal confidences
         never parted, so there may be fewer bins
-    n_shuffle : draws of calibrated answers for null_mean and p; 0 for none
-    seed : whole number, of these
-
-    Returns
-    -------
-    Estimate : unit "1"; se from a jackknife over samples, for fixed bins; too large where bins are calibrated, as |x| has a kink
+    n_shuffle, seed : draws of calibrated answers for null_mean and p, 0 for none
 
     Raises
     ------
-    NsnnError : rows that are no probabilities, labels that don't fit, another option. Source: Guo, Pleiss, Sun & Weinberger
-        2017, doi 10.48550/arXiv.1706.04599; the null: Bröcker & Smith 2007, doi 10.1175/WAF993.1
+    NsnnError : rows that are no probabilities, labels that don't fit. Source: Guo, Pleiss, Sun & Weinberger 2017, doi
+        10.48550/arXiv.1706.04599; the null: Bröcker & Smith 2007, doi 10.1175/WAF993.1
 
     >>> p = np.tile([0.9, 0.1], (10, 1))
     >>> error = calibration_error(p, [0] * 6 + [1] * 4)  # right in 6 of 10, sure by .9
@@ -122,21 +117,11 @@ def calibration_error(
         left = (total - np.abs(own) + np.abs(own - (right - confidence))) / (n - 1)
         se = float(np.sqrt((n - 1) * left.var()))
     null = np.array([np.abs(excess(rng.random(n) < confidence)).sum() / n for _ in range(n_shuffle)])
-    mean = float(null.mean()) if null.size else None
     warning = None
-    if mean is not None and mean > value / 2:
+    if n_shuffle and null.mean() > value / 2:
         warning = "perfect calibration would give half of it or more: take more samples, or fewer bins"
-    return Estimate(
-        value,
-        se,
-        "none",
-        mean,
-        permutation_p(null, value),
-        n,
-        warning,
-        "1",
-        "jackknife over samples" if n > 1 else None,
-    )
+    how = "jackknife over samples" if n > 1 else None
+    return Estimate(value, se, **shuffle_test(null, value), n=n, warning=warning, unit="1", se_method=how)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +137,11 @@ class ReliabilityCurve:
     accuracy: np.ndarray
     """(n_bins,) share of right guesses"""
     se: np.ndarray
-    """(n_bins,) of the accuracy: sqrt(a (1 - a) / n) with a = (right + 1) / (n + 2), so that it isn't 0 where all are right"""
+    """(n_bins,) of the accuracy, binomial with one right and one wrong sample added, so that it isn't 0 where all are right"""
 
 
-def _binomial_se(right: np.ndarray, n: np.ndarray) -> np.ndarray:
+def binomial_se(right: Any, n: Any) -> np.ndarray:
+    """sqrt(a (1 - a) / n) with a = (right + 1) / (n + 2), so that it isn't 0 where all are right."""
     a = (right + 1) / (n + 2)
     return np.asarray(np.sqrt(a * (1 - a) / n))
 
@@ -166,17 +152,7 @@ def reliability_curve(
 ) -> ReliabilityCurve:
     """Accuracy against confidence in bins: on the diagonal if calibrated, below it if overconfident.
 
-    Parameters
-    ----------
-    probabilities, labels, n_bins, bins : as for `calibration_error`
-
-    Returns
-    -------
-    ReliabilityCurve : `calibration_error` is its sum of count |accuracy - confidence| / n
-
-    Raises
-    ------
-    NsnnError : as `calibration_error`. Source: Guo, Pleiss, Sun & Weinberger 2017, doi 10.48550/arXiv.1706.04599
+    `calibration_error` is the sum of count |accuracy - confidence| / n over its bins; arguments, errors and source are as there.
 
     >>> curve = reliability_curve(np.tile([0.9, 0.1], (10, 1)), [0] * 6 + [1] * 4, n_bins=2)
     >>> curve.count, curve.confidence, curve.accuracy
@@ -189,7 +165,7 @@ def reliability_curve(
     n = np.where(count > 0, count, np.nan)
     hits = np.bincount(number, right, minlength=n_bins)
     mean = np.bincount(number, confidence, minlength=n_bins) / n
-    return ReliabilityCurve(edges, count, mean, hits / n, _binomial_se(hits, n))
+    return ReliabilityCurve(edges, count, mean, hits / n, binomial_se(hits, n))
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,19 +190,8 @@ def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None)
     accuracy of all says that confidence tells nothing, 1 would be no errors at all; with accuracy a and all errors last it is
     about a (1 - ln a).
 
-    Parameters
-    ----------
-    probabilities : (n, K), rows add up to 1
-    labels : (n,) whole numbers from 0 to K - 1
-    coverage : numbers above 0 to 1, (m,) or one: the ceil(coverage n) most confident; None: 1 / n, 2 / n, ... 1
-
-    Returns
-    -------
-    SelectiveAccuracy
-
-    Raises
-    ------
-    NsnnError : as `calibration_error`; another coverage. Source: Geifman & El-Yaniv 2017, doi 10.48550/arXiv.1705.08500
+    `coverage` holds numbers above 0 to 1, (m,) or one: the ceil(coverage n) most confident; None: 1 / n, 2 / n, ... 1. Other
+    arguments and errors: as for `calibration_error`. Source: Geifman & El-Yaniv 2017, doi 10.48550/arXiv.1705.08500
 
     >>> curve = selective_accuracy([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], [0, 0, 0, 1], coverage=[0.5, 1])
     >>> curve.accuracy, round(curve.area, 4)
@@ -245,7 +210,7 @@ def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None)
         counts = np.maximum(1, np.ceil(expected * n - 1e-9)).astype(np.int64)
     accuracy = hits / np.arange(1, n + 1)
     return SelectiveAccuracy(
-        counts / n, accuracy[counts - 1], _binomial_se(hits[counts - 1], counts), float(accuracy.mean())
+        counts / n, accuracy[counts - 1], binomial_se(hits[counts - 1], counts), float(accuracy.mean())
     )
 
 
@@ -253,21 +218,9 @@ def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None)
 def brier_score(probabilities: Any, labels: Any) -> Estimate:
     """Brier score: mean over samples of sum_k (p_k - [k is the label])^2.
 
-    From 0 to 2; 1 - 1/K for one who always says 1/K. For two classes it is twice the score that has the probability of one class
-    alone. It is a proper score: the true probabilities minimise it.
-
-    Parameters
-    ----------
-    probabilities : (n, K), rows add up to 1
-    labels : (n,) whole numbers from 0 to K - 1
-
-    Returns
-    -------
-    Estimate : unit "1"; unbiased; se over samples
-
-    Raises
-    ------
-    NsnnError : as `calibration_error`. Source: Brier 1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+    From 0 to 2; 1 - 1/K for probabilities that are always 1/K. For two classes it is twice the score that has the probability of
+    one class alone. It is a proper score: the true probabilities minimise it. Unbiased; se over samples. Arguments and errors:
+    as for `calibration_error`. Source: Brier 1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
 
     >>> float(brier_score([[0.5, 0.5], [1.0, 0.0]], [0, 0]))
     0.25

@@ -1,8 +1,7 @@
 """Gaussian-copula mutual information: that of Gaussian variables with the same ranks.
 
-It is a lower bound, exact for a Gaussian copula, and needs few samples. Samples must
-be independent of each other: of a time series take samples further apart than its correlation time. Standard errors are
-those of the influence function, ranks included.
+It is a lower bound, exact for a Gaussian copula, and needs few samples. Samples must be independent of each other: of a time
+series take samples further apart than its correlation time. Standard errors are those of the influence function, ranks included.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from scipy.stats import rankdata
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
-from ..validation import as_labels, as_pair, as_samples, permutation_p, refuse_constant
+from ..validation import as_labels, as_pair, as_samples, refuse_constant, shuffle_test
 
 CHUNK = 2**22
 """numbers held at once by the vectorised shuffles"""
@@ -31,15 +30,14 @@ def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> E
     1..(d + e)] / (2 ln 2): exact for Gaussian samples. Any increasing function of a column changes nothing. Dependence without
     correlation of the ranks, as of y = x^2, is invisible. Ties share their mean rank.
 
-    se: from the influence function, valid for other copulas too, and in quadrature what remains at independence,
-    where I is a chi^2 with d e degrees of freedom over 2 n, so sqrt(d e / 2) / (n ln 2). Regime of two standard errors, held
-    in the tests: Gaussian copulas, n of at least 100 and 20 (d + e), up to 1.5 bits. p: the rows of y are permuted.
+    se: from the influence function, and in quadrature what remains at independence, where I is a chi^2 with d e degrees of
+    freedom over 2 n. Regime of two standard errors, held in the tests: Gaussian copulas, n of at least 100 and 20 (d + e),
+    up to 1.5 bits. p: the rows of y are permuted.
 
     Parameters
     ----------
     x, y : (n, d) and (n, e) samples, or (n,)
-    n_shuffle : 0 leaves null_mean and p None
-    seed : of the shuffles
+    n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
 
     Raises
     ------
@@ -59,19 +57,20 @@ def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> E
     n, d, e = len(a), a.shape[1], b.shape[1]
     a, b = normal_scores(a), normal_scores(b)
     value = _gaussian_information(a, b)
-    influence = _gaussian_influence(a, b)
-    se = float(np.hypot(influence.std(ddof=1) / np.sqrt(n), np.sqrt(d * e / 2) / (n * np.log(2))))
     null = _gaussian_null(a, b, n_shuffle, np.random.default_rng(seed))
     warning = f"{n} samples of {d + e} columns: fewer than 20 for each" if n < 20 * (d + e) else None
+    return _estimate(value, _gaussian_influence(a, b), d * e, null, warning)
+
+
+def _estimate(
+    value: float, influence: np.ndarray, freedom: float, null: np.ndarray, warning: str | None
+) -> Estimate:
+    """With the error of the influence of each sample (n,), and of a chi^2 of so many degrees of freedom."""
+    n = influence.size
+    se = float(np.hypot(influence.std(ddof=1) / np.sqrt(n), np.sqrt(freedom / 2) / (n * np.log(2))))
+    how = "influence function"
     return Estimate(
-        value,
-        se=se,
-        correction="gaussian, digamma",
-        null_mean=float(null.mean()) if n_shuffle else None,
-        p=permutation_p(null, value),
-        n=n,
-        warning=warning,
-        se_method="influence function",
+        value, se, "gaussian, digamma", **shuffle_test(null, value), n=n, warning=warning, se_method=how
     )
 
 
@@ -93,14 +92,12 @@ def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed:
     ----------
     x : (n,) or (n, d) samples, for example latencies or field potentials
     classes : (n,) whole numbers or texts, at least d + 3 samples of each
-    n_shuffle : 0 leaves null_mean and p None
-    seed : of the shuffles
+    n_shuffle, seed : as for `gaussian_copula`
 
     Raises
     ------
-    NsnnError : a constant column, columns that are functions of each other (in a class too), NaN, classes that aren't
-        whole numbers or texts or of another length, one class, fewer than d + 3 samples of a class. Source: Ince et
-        al. 2017, doi 10.1002/hbm.23471
+    NsnnError : a constant column, columns that are functions of each other (in a class too), NaN, one class, fewer than d
+        + 3 samples of a class. Source: Ince et al. 2017, doi 10.1002/hbm.23471
 
     >>> rng = np.random.default_rng(1)
     >>> classes = np.repeat([0, 1], 100)
@@ -135,17 +132,8 @@ def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed:
     density += 0.5 * (z * _precision(z)).sum(axis=1)
     influence = _with_ranks(density, z, slope) / np.log(2)
     freedom = (distinct.size - 1) * d * (d + 3) / 2
-    few = sizes.min() < 20 * d
-    return Estimate(
-        value,
-        se=float(np.hypot(influence.std(ddof=1) / np.sqrt(n), np.sqrt(freedom / 2) / (n * np.log(2)))),
-        correction="gaussian, digamma",
-        null_mean=float(null.mean()) if n_shuffle else None,
-        p=permutation_p(null, value),
-        n=n,
-        warning=f"{sizes.min()} samples of {d} columns in a class: fewer than 20 for each" if few else None,
-        se_method="influence function",
-    )
+    few = f"{sizes.min()} samples of {d} columns in a class: fewer than 20 for each"
+    return _estimate(value, influence, freedom, null, few if sizes.min() < 20 * d else None)
 
 
 def _entropy(z: np.ndarray) -> float:
@@ -153,9 +141,8 @@ def _entropy(z: np.ndarray) -> float:
     n, d = z.shape
     covariance = np.atleast_2d(np.cov(z, rowvar=False))
     scale = np.sqrt(np.diag(covariance))
-    if (np.ptp(z, axis=0) < 1e-12).any() or np.linalg.eigvalsh(covariance / np.outer(scale, scale))[
-        0
-    ] < 1e-12:
+    constant = (np.ptp(z, axis=0) < 1e-12).any()
+    if constant or np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] < 1e-12:
         raise NsnnError("x: in a class a column is constant or a function of others: infinite information")
     bias = (digamma((n - np.arange(1, d + 1)) / 2) - np.log((n - 1) / 2)).sum()
     return float((_log_det(covariance) - bias) / (2 * np.log(2)))

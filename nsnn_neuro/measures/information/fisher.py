@@ -19,7 +19,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown, si
 from ..estimate import Estimate
-from ..validation import as_samples, permutation_p
+from ..validation import as_samples, shuffle_test
 
 UNIT = "1/unit^2"
 
@@ -42,9 +42,6 @@ def linear_fisher_information(
     the terms are (nu - N - 1)/nu, nu = T1 + T2 - 2, and N (1/T1 + 1/T2)/ds^2: the same where T1 = T2. Unbiased for
     Gaussian responses of equal covariance; it may be negative, and cutting it at 0 would bias it.
 
-    With `shuffled` the information in the same neurons without noise correlations, sum over neurons of
-    f'^2/sigma^2, each with the correction of a single neuron, (T - 2)/(T - 1) and 2/(T ds^2).
-
     se: from the noncentral F law (see the module), with the estimate in place of the truth; of the shuffled
     information a jackknife over trials, as its neurons stay correlated. Regime of two standard errors, held
     in the tests: at least 4 N trials in total and 30 per stimulus, Gaussian-like counts. p: trials change
@@ -54,11 +51,10 @@ def linear_fisher_information(
     ----------
     r1, r2 : (T1, N) and (T2, N) responses, for example counts (`as_trains(block).counts`)
     ds : number, the difference of the stimuli in their unit, not 0
-    bias : "kanitscheider" (default: the plug-in value is useless unless N is much smaller than T) or
-        "none"
-    shuffled : True for the information without noise correlations
-    n_shuffle : 0 leaves null_mean and p None
-    seed : of the shuffles
+    bias : "kanitscheider" (default: the plug-in value is useless unless N is much smaller than T) or "none"
+    shuffled : True for the information in the same neurons without noise correlations, sum over neurons of f'^2/sigma^2,
+        each with the correction of a single neuron, (T - 2)/(T - 1) and 2/(T ds^2)
+    n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
 
     Raises
     ------
@@ -81,13 +77,10 @@ def linear_fisher_information(
     law = _Law(len(a), len(b), 1 if shuffled else a.shape[1], float(step), bias == "kanitscheider")
     both = np.concatenate([a, b])
     first = np.arange(len(both)) < len(a)
-    distance = _per_neuron(both) if shuffled else _joint(both)
-    value = float(law.information(distance(first[None]), a.shape[1])[0])
-    null = np.empty(0)
-    if n_shuffle:
-        rng = np.random.default_rng(seed)
-        masks = rng.permuted(np.tile(first, (n_shuffle, 1)), axis=1)
-        null = law.information(distance(masks), a.shape[1])
+    distance = _per_neuron if shuffled else _joint
+    value = float(law.information(distance(both, first[None]), a.shape[1])[0])
+    masks = np.random.default_rng(seed).permuted(np.tile(first, (n_shuffle, 1)), axis=1)
+    null = law.information(distance(both, masks), a.shape[1])
     if shuffled:
         se, method = _jackknife(both, first, law), "jackknife over trials"
     else:
@@ -101,8 +94,7 @@ def linear_fisher_information(
         value,
         se=se,
         correction=bias,
-        null_mean=float(null.mean()) if n_shuffle else None,
-        p=permutation_p(null, value),
+        **shuffle_test(null, value),
         n=len(both),
         warning=warning,
         unit=UNIT,
@@ -166,55 +158,40 @@ def _sums(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return (both.sum(axis=0) - ones) / (len(both) - inside) - ones / inside
 
 
-def _joint(both: np.ndarray) -> Any:
-    """A function of masks (m, n) of the first stimulus' trials: d^T S^-1 d, (m,).
+def _joint(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """d^T S^-1 d, (m,), for masks (m, n) of the first stimulus' trials.
 
     The scatter within stimuli is the total one minus d d^T / c, so by Sherman and Morrison one factorisation
     of the total serves all shuffles: d^T W^-1 d = h / (1 - h/c), h = d^T Total^-1 d.
     """
     centred = both - both.mean(axis=0)
     centred = centred / np.sqrt((centred**2).mean(axis=0))
-    factor = cho_factor(centred.T @ centred)
-
-    def distance(masks: np.ndarray) -> np.ndarray:
-        d = _sums(centred, masks)
-        inside = masks.sum(axis=1)
-        c = 1 / inside + 1 / (len(both) - inside)
-        h = (d * cho_solve(factor, d.T).T).sum(axis=1)
-        return (len(both) - 2) * h / np.maximum(1 - h / c, np.finfo(float).tiny)
-
-    return distance
+    d, inside = _sums(centred, masks), masks.sum(axis=1)
+    c = 1 / inside + 1 / (len(both) - inside)
+    h = (d * cho_solve(cho_factor(centred.T @ centred), d.T).T).sum(axis=1)
+    return (len(both) - 2) * h / np.maximum(1 - h / c, np.finfo(float).tiny)
 
 
-def _per_neuron(both: np.ndarray) -> Any:
+def _per_neuron(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """As `_joint`, each neuron by itself and summed."""
     centred = both - both.mean(axis=0)
     total = (centred**2).sum(axis=0)
-
-    def distance(masks: np.ndarray) -> np.ndarray:
-        d = _sums(centred, masks)
-        inside = masks.sum(axis=1, keepdims=True)
-        c = 1 / inside + 1 / (len(both) - inside)
-        within = np.maximum(total - d**2 / c, np.finfo(float).tiny * np.maximum(total, 1))
-        return (len(both) - 2) * (d**2 / within).sum(axis=1)
-
-    return distance
+    d, inside = _sums(centred, masks), masks.sum(axis=1, keepdims=True)
+    c = 1 / inside + 1 / (len(both) - inside)
+    within = np.maximum(total - d**2 / c, np.finfo(float).tiny * np.maximum(total, 1))
+    return (len(both) - 2) * (d**2 / within).sum(axis=1)
 
 
 def _jackknife(both: np.ndarray, first: np.ndarray, law: _Law) -> float:
     """SE of the shuffled information: each stimulus' trials are left out one by one, stratum by stratum."""
-    variance = 0.0
-    whole_sum = [both[first].sum(axis=0), both[~first].sum(axis=0)]
-    whole_square = [(both[first] ** 2).sum(axis=0), (both[~first] ** 2).sum(axis=0)]
-    sizes = [int(first.sum()), int((~first).sum())]
+    variance, parts = 0.0, (both[first], both[~first])
+    sizes = [len(part) for part in parts]
     if min(sizes) < 3:
         return float("nan")
-    for k, chosen in enumerate((first, ~first)):
-        sums = [np.broadcast_to(s, both[chosen].shape) for s in whole_sum]
-        squares = [np.broadcast_to(s, both[chosen].shape) for s in whole_square]
-        n = list(sizes)
+    for k, part in enumerate(parts):
+        n, sums, squares = list(sizes), [x.sum(axis=0) for x in parts], [(x**2).sum(axis=0) for x in parts]
         n[k] -= 1
-        sums[k], squares[k] = sums[k] - both[chosen], squares[k] - both[chosen] ** 2
+        sums[k], squares[k] = sums[k] - part, squares[k] - part**2
         d = sums[1] / n[1] - sums[0] / n[0]
         within = squares[0] - sums[0] ** 2 / n[0] + squares[1] - sums[1] ** 2 / n[1]
         less = _Law(n[0], n[1], 1, law.ds, law.corrected)
@@ -230,12 +207,8 @@ def poisson_fisher(mean: Any, derivative: Any) -> Any:
 
     Parameters
     ----------
-    mean : (..., N) expected counts f (rate times duration), greater than 0
+    mean : (..., N) expected counts f (rate times duration), greater than 0; with leading axes the result is an array (...)
     derivative : (..., N) df/ds, counts per unit of the stimulus
-
-    Returns
-    -------
-    float, or an array (...) where there are leading axes
 
     Raises
     ------
@@ -245,10 +218,8 @@ def poisson_fisher(mean: Any, derivative: Any) -> Any:
     >>> float(poisson_fisher([10.0, 20.0], [5.0, -2.0]))
     2.7
     """
-    f, slope = (
-        floats(x, name, "an array of numbers, (..., N)")
-        for x, name in ((mean, "mean"), (derivative, "derivative"))
-    )
+    f = floats(mean, "mean", "an array of numbers, (..., N)")
+    slope = floats(derivative, "derivative", "an array of numbers, (..., N)")
     if f.ndim == 0:
         raise NsnnError(f"mean = {shown(mean)}: expected (..., N), one number per neuron")
     try:
@@ -294,9 +265,8 @@ def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any
             "expected (N,), (N, N), (N, N)"
         )
     if not all(np.isfinite(part).all() for part in (slope, s, change)):
-        raise NsnnError(
-            "derivative, covariance or covariance_derivative holds NaN or infinity: expected finite numbers"
-        )
+        names = "derivative, covariance or covariance_derivative"
+        raise NsnnError(f"{names} holds NaN or infinity: expected finite numbers")
     if not np.allclose(s, s.T, rtol=1e-9, atol=1e-12 * np.abs(s).max()) or np.linalg.eigvalsh(s)[0] <= 0:
         raise NsnnError("covariance must be symmetric and positive definite")
     relative = np.linalg.solve(s, change)

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 from scipy import special, stats
 
+from ..estimate import Estimate
 from .entropy.contingency import LN2
 
 _BEYOND = 2.0  # standard errors
@@ -45,21 +46,22 @@ def zero_spread(table: np.ndarray) -> float:
     return float(math.sqrt(variance.sum() * free) / (n * LN2))
 
 
-def possible(value: float, se: float, most: float, name: str) -> tuple[float, str | None]:
+def possible(estimate: Estimate, most: float) -> tuple[float, str | None]:
     """The value if an information of at most `most` bits can be it, else NaN and a warning with the cure.
 
     Above `most` by two errors or less it is `most`. Below zero by two errors or less it stays, so that means over repeats
     are right.
 
-    >>> possible(-0.01, 0.02, 1.0, "nsb"), possible(1.01, 0.02, 1.0, "nsb")
+    >>> possible(Estimate(-0.01, 0.02), 1.0), possible(Estimate(1.01, 0.02), 1.0)
     ((-0.01, None), (1.0, None))
-    >>> possible(-1.8, 0.2, 1.0, "nsb")
+    >>> possible(Estimate(-1.8, 0.2, "nsb"), 1.0)
     (nan, "-1.8 ± 0.2 bit by nsb is below zero beyond its error: ...")
     """
+    value, se = estimate.value, estimate.se
     if value < -_BEYOND * se - 1e-9:
         why = "is below zero"
     elif value > most + _BEYOND * se + 1e-9:
         why = f"is above the {most:.4g} bit of the stimuli"
     else:
         return min(value, most), None
-    return math.nan, f"{value:.3g} ± {se:.2g} bit by {name} {why} beyond its error: {_CURE}"
+    return math.nan, f"{value:.3g} ± {se:.2g} bit by {estimate.correction} {why} beyond its error: {_CURE}"

@@ -21,7 +21,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ..estimate import Estimate
-from ..validation import as_pair, permutation_p, refuse_constant
+from ..validation import as_pair, refuse_constant, shuffle_test
 from .copula import normal_scores as scores_of
 
 SHARED = 0.75
@@ -30,8 +30,8 @@ JITTER = 1e-10
 """of the standard deviation: the noise that breaks ties"""
 
 
-@njit(cache=True)
-def _within(values: np.ndarray, at: float, reach: float, closed: bool) -> int:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _within(values: np.ndarray, at: float, reach: float, closed: bool) -> int:
     """Number of sorted values within `reach` of `at`; `closed` includes the border."""
     low, high = 0, values.size
     while low < high:  # the first value that is not too far below
@@ -53,18 +53,16 @@ def _within(values: np.ndarray, at: float, reach: float, closed: bool) -> int:  
     return low - first
 
 
-@njit(cache=True)
-def _counts_within(
-    values: np.ndarray, ordered: np.ndarray, reach: np.ndarray, closed: bool
-) -> np.ndarray:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _counts_within(values: np.ndarray, ordered: np.ndarray, reach: np.ndarray, closed: bool) -> np.ndarray:
     out = np.empty(values.size, np.int64)
     for i in range(values.size):
         out[i] = _within(ordered, values[i], reach[i], closed)
     return out
 
 
-@njit(cache=True)
-def _insert(near: np.ndarray, who: np.ndarray, apart: float, j: int) -> None:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _insert(near: np.ndarray, who: np.ndarray, apart: float, j: int) -> None:
     """Put a neighbour nearer than the last of the k best into its place."""
     place = near.size - 1
     while place > 0 and near[place - 1] > apart:
@@ -73,7 +71,7 @@ def _insert(near: np.ndarray, who: np.ndarray, apart: float, j: int) -> None:  #
     near[place], who[place] = apart, j
 
 
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _search_strip(
     i: int,
     x: np.ndarray,
@@ -84,7 +82,7 @@ def _search_strip(
     strip_who: np.ndarray,
     near: np.ndarray,
     who: np.ndarray,
-) -> None:  # pragma: no cover - compiled
+) -> None:
     """Neighbours of i among one strip's points, sorted by y: walk away from y[i] on both sides."""
     low, high = first, last
     while low < high:
@@ -108,10 +106,10 @@ def _search_strip(
         j -= 1
 
 
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _sums_of_psi(
     x: np.ndarray, y: np.ndarray, y_ordered: np.ndarray, k: int, variant: int, psi: np.ndarray, size: int
-) -> np.ndarray:  # pragma: no cover - compiled
+) -> np.ndarray:
     """psi(n_x + 1) + psi(n_y + 1), or psi(n_x) + psi(n_y), of each point, for x sorted and y in x's order.
 
     Points are put into strips of `size` neighbours along x, each sorted by y: the k neighbours of a point are
@@ -159,17 +157,11 @@ def _sums_of_psi(
 def _planar(x: np.ndarray, y: np.ndarray, k: int, variant: int) -> np.ndarray:
     """Local terms of KSG, (n,) nats, of x (n,) and y (n,), in the order of x."""
     order = np.argsort(x)
-    psi = _psi(x.size)
+    harmonic = np.cumsum(1 / np.arange(1, x.size))
+    psi = np.concatenate([[-np.inf], -np.euler_gamma + np.append(0, harmonic)])  # digamma of 0 ... n
     size = max(8, int(np.sqrt(x.size * k)))
     sums = _sums_of_psi(x[order], y[order], np.sort(y), k, variant, psi, size)
     return psi[k] - (0.0 if variant == 1 else 1 / k) + psi[-1] - sums
-
-
-def _psi(n: int) -> np.ndarray:
-    """digamma(0 ... n), of whole numbers; the first is not used."""
-    return np.concatenate(
-        [[-np.inf], -np.euler_gamma + np.concatenate([[0], np.cumsum(1 / np.arange(1, n))])]
-    )
 
 
 def _spatial(x: np.ndarray, y: np.ndarray, k: int, variant: int) -> np.ndarray:
@@ -216,13 +208,11 @@ def ksg(
 
     Larger k: less variance, more bias towards 0. Strong dependence needs many samples: n samples resolve hardly more than
     log2(n) bits (Gao et al. 2015). Skewed or heavy-tailed columns bias towards 0 too: `normal_scores` removes
-    that. Ties, which continuous data have by rounding alone, are broken by normal noise of 1e-10 standard
-    deviations.
+    that. Ties are broken by normal noise of 1e-10 standard deviations.
 
-    se: spread of the local terms and the samples that neighbours share, see the module. Regime of two
-    standard errors, held in the tests: normal marginals, n of at least 300; one-dimensional x and y up to 1.2
-    bits, in 3 dimensions together up to 0.5 bits with n of at least 1000 (the bias grows with dimension and
-    dependence). p: y is permuted.
+    se: spread of the local terms and the samples that neighbours share, see the module. Regime of two standard errors,
+    held in the tests: normal marginals, n of at least 300; one-dimensional x and y up to 1.2 bits, in 3 dimensions
+    together up to 0.5 bits with n of at least 1000. p: y is permuted.
 
     Parameters
     ----------
@@ -231,8 +221,7 @@ def ksg(
     variant : 1 or 2
     normal_scores : True replaces each column by ndtri(rank / (n + 1)), after which no increasing function of a
         column changes the value. False (default) is the source's estimator, comparable with other software
-    n_shuffle : 0 leaves null_mean and p None
-    seed : of jitter and shuffles
+    n_shuffle, seed : of the shuffles (the seed of the ties' noise too); n_shuffle = 0 leaves null_mean and p None
 
     Raises
     ------
@@ -258,19 +247,15 @@ def ksg(
     n = len(a)
     terms = local(a, b, k, variant) / np.log(2)
     value = float(terms.mean())
-    null = np.array([local(a, b[rng.permutation(n)], k, variant).mean() for _ in range(n_shuffle)]) / np.log(
-        2
-    )
+    null = np.array([local(a, b[rng.permutation(n)], k, variant).mean() for _ in range(n_shuffle)])
+    warning = f"{n} samples show hardly more than {np.log2(n):.1f} bit: the truth may be higher"
     return Estimate(
         value,
         se=float(np.sqrt((terms.var(ddof=1) + SHARED / k / np.log(2) ** 2) / n)),
         correction=f"ksg, variant {variant}",
-        null_mean=float(null.mean()) if n_shuffle else None,
-        p=permutation_p(null, value),
+        **shuffle_test(null / np.log(2), value),
         n=n,
-        warning=None
-        if value < 0.6 * np.log2(n)
-        else f"{n} samples show hardly more than {np.log2(n):.1f} bit: the truth may be higher",
+        warning=warning if value >= 0.6 * np.log2(n) else None,
         se_method="local terms",
     )
 

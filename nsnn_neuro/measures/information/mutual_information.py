@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ..estimate import Estimate
+from ..estimate import Estimate, jackknife_se
+from ..validation import shuffle_test
 from .entropy.contingency import contingency, plugin_entropy
 from .entropy.entropy import (
     JACKKNIFED,
@@ -19,7 +21,6 @@ from .entropy.entropy import (
     SYMMETRIC,
     alphabet_size,
     choose,
-    jackknife_se,
     without_one,
 )
 from .entropy.estimators import Profile, profile
@@ -44,13 +45,10 @@ _ENOUGH = {
     "shuffle": 8.0,
 }
 _MANY, _PAIRS, _PLENTY = 64, 1000, 64.0  # responses; pairs of stimulus and response
-_UNCORRECTED = (
-    "plugin",
-    "chao-shen",
-)  # where all symbols were seen several times: enough is where the plug-in's bias is small
-_CHANCE = (
-    6.0  # spreads at zero information; below, the bias of all but Panzeri and Treves can exceed the error bar
-)
+# of no use where all symbols were seen several times: trials are enough where the plug-in's bias is small
+_UNCORRECTED = ("plugin", "chao-shen")
+# spreads at zero information; below, the bias of all but Panzeri and Treves can exceed the error bar
+_CHANCE = 6.0
 _AGREE = 2.0  # trials per stimulus for each response: with fewer, estimators agree on what is wrong
 # with fewer trials per stimulus, or more responses that came once, Panzeri and Treves' count of responses runs into its limit
 _SAFE_TRIALS, _SAFE_RARE = 10, 0.35
@@ -87,17 +85,18 @@ class _Samples(NamedTuple):
     def trials(self) -> str:
         return f"{len(self.s) / self.n_s:.4g} trials per stimulus for {self.n_r} responses"
 
+    @property
+    def most(self) -> float:
+        """Entropy of the stimuli as they were presented."""
+        return float(plugin_entropy(np.bincount(self.s, minlength=self.n_s)))
+
 
 def information_of_tables(
     tables: np.ndarray, estimator: Callable[[Profile], np.ndarray], limit: float
 ) -> np.ndarray:
     """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r), each entropy by the same estimator.
 
-    Parameters
-    ----------
-    tables : counts, stimuli in rows
-    estimator : of `Profile` rows, for example `entropies.panzeri_treves`
-    limit : size of the alphabet of responses
+    The estimator takes a `Profile` of rows; `limit` is the size of the alphabet of responses.
 
     >>> from nsnn_neuro.measures.information.entropy.estimators import plugin
     >>> round(float(information_of_tables(np.array([[5, 0], [0, 5]]), plugin, 2.0)), 12)
@@ -128,64 +127,40 @@ def informations_without_one(table: np.ndarray, method: str, limit: float) -> np
     return without
 
 
-def _jackknife(table: np.ndarray, method: str, limit: float) -> float:
-    """Delete-one jackknife of `information_of_tables`: one value per occupied cell."""
-    seen = table > 0
-    return jackknife_se(informations_without_one(table, method, limit)[seen], table[seen])
-
-
-def _symmetric(method: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    estimator = SYMMETRIC[method]
-
-    def estimate(data: _Samples, s: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-        table, limit = data.table(s), data.limit(method)
-        return float(information_of_tables(table, estimator, limit)), _jackknife(table, method, limit)
-
-    def null(data: _Samples, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
-        at_once = max(1, _CELLS_AT_ONCE // (data.n_s * data.n_r))
-        values = []
-        for first in range(0, n_shuffle, at_once):
-            tables = [data.table(rng.permutation(data.s)) for _ in range(min(at_once, n_shuffle - first))]
-            values.append(information_of_tables(np.array(tables), estimator, data.limit(method)))
-        return np.concatenate(values)
-
-    return estimate, null
-
-
-def _quadratic(
-    data: _Samples, s: np.ndarray, rng: np.random.Generator, jackknife: bool = True
+def _estimate(
+    data: _Samples, bias: str, s: np.ndarray, rng: np.random.Generator, jackknife: bool = True
 ) -> tuple[float, float]:
-    if len(s) < 4:
-        raise NsnnError(f"s has {len(s)} samples: 'quadratic' halves them twice, so expected at least 4")
-    value, without = quadratic_extrapolation(
-        s, data.r, data.n_s, data.n_r, rng=rng, joint=True, jackknife=jackknife
-    )
-    return value, jackknife_se(without)
-
-
-def _shuffle(
-    data: _Samples, s: np.ndarray, rng: np.random.Generator, jackknife: bool = True
-) -> tuple[float, float]:
-    table, limit = data.table(s), data.limit("panzeri-treves")
-    change, spread = shuffled_correction(data.words, s, data.n_s, rng=rng)
-    value = float(information_of_tables(table, SYMMETRIC["panzeri-treves"], limit)) + change
-    return value, math.hypot(_jackknife(table, "panzeri-treves", limit), spread) if jackknife else math.nan
-
-
-def _one_by_one(estimate: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    def null(data: _Samples, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
-        return np.array(
-            [estimate(data, rng.permutation(data.s), rng, jackknife=False)[0] for _ in range(n_shuffle)]
+    """Information with the stimuli s, and its delete-one jackknife (NaN without)."""
+    if bias == "quadratic":
+        if len(s) < 4:
+            raise NsnnError(f"s has {len(s)} samples: 'quadratic' halves them twice, so expected at least 4")
+        value, without = quadratic_extrapolation(
+            s, data.r, data.n_s, data.n_r, rng=rng, joint=True, jackknife=jackknife
         )
+        return value, jackknife_se(without)
+    method = "panzeri-treves" if bias == "shuffle" else bias
+    table, limit, se = data.table(s), data.limit(method), math.nan
+    value = float(information_of_tables(table, SYMMETRIC[method], limit))
+    if jackknife:
+        seen = table > 0
+        se = jackknife_se(informations_without_one(table, method, limit)[seen], table[seen])
+    if bias == "shuffle":
+        change, spread = shuffled_correction(data.words, s, data.n_s, rng=rng)
+        value, se = value + change, math.hypot(se, spread)
+    return value, se
 
-    return estimate, null
 
-
-_BIASES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    **{name: _symmetric(name) for name in SYMMETRIC},
-    "quadratic": _one_by_one(_quadratic),
-    "shuffle": _one_by_one(_shuffle),
-}
+def _null(data: _Samples, bias: str, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
+    """Values (n_shuffle,) with permuted stimuli; estimators of tables take many tables at once."""
+    if bias not in SYMMETRIC:
+        stimuli = (rng.permutation(data.s) for _ in range(n_shuffle))
+        return np.array([_estimate(data, bias, s, rng, jackknife=False)[0] for s in stimuli])
+    at_once = max(1, _CELLS_AT_ONCE // (data.n_s * data.n_r))
+    values = [np.empty(0)]
+    for first in range(0, n_shuffle, at_once):
+        tables = [data.table(rng.permutation(data.s)) for _ in range(min(at_once, n_shuffle - first))]
+        values.append(information_of_tables(np.array(tables), SYMMETRIC[bias], data.limit(bias)))
+    return np.concatenate(values)
 
 
 @suggest_keywords
@@ -198,60 +173,53 @@ def mutual_information(
     n_symbols: int | None = None,
     seed: int = 0,
 ) -> Estimate:
-    """Mutual information I(S; R) = H(R) - sum_s p(s) H(R | s) of two discrete variables, in bits.
+    """Mutual information of stimuli s and responses r, in bits: how much a response tells about the stimulus.
 
-    `bias` names the estimator of all the entropies, see `entropy`: "plugin" ("none"), "miller-madow", "panzeri-treves",
-    "quadratic" (of the plug-in information itself), "chao-shen", "grassberger", "nsb", "best-upper-bound"; and
+    I(S; R) = H(R) - sum_s p(s) H(R | s), with the entropies H(R) of all responses and H(R | s) of the responses to
+    stimulus s. It is 0 if responses do not depend on the stimulus, and at most the entropy of the stimuli. Entropies
+    computed from few trials are too low, and the information is then too high. `bias` names the method that corrects this:
 
-    - "shuffle", of words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each entropy by Panzeri & Treves (`shuffled_correction`);
-    - "auto": an estimate where estimators agree, else a bracket; see below.
+    - "panzeri-treves" (default) subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2) from the uncorrected ("plug-in") value.
+      N is the number of trials, R the number of responses that occur, and R_s the number of responses that can occur
+      with s, see `relevant_responses`. It needs 4 trials per stimulus for each of the R responses (as all methods do, 64 if
+      there are more than 64 responses, or 1000 pairs of stimulus and response).
+    - "miller-madow", "chao-shen", "grassberger", "nsb", "best-upper-bound" estimate each entropy by that method, see
+      `entropy`; "quadratic" extrapolates the plug-in information itself.
+    - "shuffle", for words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each entropy by Panzeri & Treves (`shuffled_correction`).
+    - "auto" gives an estimate where estimators agree, else a bracket (below). "plugin" ("none") makes no correction.
 
-    The default "panzeri-treves" subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), R the number of responses that occur and
-    R_s the number that can occur with s, by `relevant_responses`: the cheapest correction that is accurate to about 0.01
-    bit from 4 trials per response on.
-
-    `warning` is set below these trials per stimulus for each of the R responses that occur: 64 "miller-madow"; 16
-    "quadratic", "grassberger"; 8 "nsb", "shuffle"; 4 "panzeri-treves"; always for "best-upper-bound", whose bounds hold for
-    each entropy but need not cancel in their difference; and for "plugin" and "chao-shen", which equals the plug-in once
-    all symbols are frequent, below N = 4 [(n_s - 1) (R - 1)]^2, where the plug-in's bias is about a third of its error bar.
-    With more than 64 responses, or 1000 pairs of stimulus and response, all need 64 trials for each, because the residual
-    bias falls more slowly with the alphabet than the standard error. Without a warning, two standard errors contained the
-    true value in nine of ten repeats, for words of 4 to 8 bins (independent, refractory, or with a common gain of two or
-    three states) and for counts (table in docs/information.md). At zero information that holds for "panzeri-treves" and
-    "auto" alone; the others warn if the value is within the range of chance.
+    `warning` is set if there are too few trials for the method, or, except for the default and "auto", if the value is within
+    the range of chance. Without a warning, two standard errors contained the true value in nine of ten repeats.
+    docs/information.md lists the trials that each method needs, and the tests. If the estimate is below zero, or above the
+    entropy of the stimuli, by more than two standard errors, value and se are NaN and the warning names the cure. If it is
+    above by less, it is set to that entropy.
 
     "auto" computes "panzeri-treves", whose bias is mostly upwards, "shuffle" (for words), whose bias is mostly downwards, and
-    "nsb". Where they lie within one standard error of each other, from 2 trials per stimulus and response on, it returns
-    "panzeri-treves", below 4 trials the middle one. Otherwise it warns and returns a bracket: `lower` is the bound from predicting
-    left-out stimuli (`predictive_bound`) less 2.5 standard errors, or 0; `upper` is the highest of the three plus two
-    standard errors, at most the stimuli's entropy, and the plug-in's upper end where most responses came once or trials are
-    fewer than 10 per stimulus; value is the middle and se a quarter of the width, so that value ± 2 se is the bracket. If the
-    bracket is as wide as the stimuli's entropy, value is NaN. From 64 trials for each response on it is
-    "panzeri-treves" alone. Its null_mean and p are those of "panzeri-treves", which no choice enters.
+    "nsb". If they lie within one standard error of each other, with at least 2 trials per stimulus and response, it returns
+    "panzeri-treves", or with fewer than 4 trials the middle one. If not, it returns a bracket with a warning: `lower` is
+    the bound from predicting left-out stimuli (`predictive_bound`) less 2.5 standard errors, or 0; `upper` is the highest of the
+    three plus two standard errors, or the plug-in's where most responses occur once or trials are fewer than 10 per
+    stimulus, and at most the entropy of the stimuli; value is the middle, and se a quarter of the width. value is NaN if the
+    bracket is as wide as that entropy. With 64 trials per stimulus and response it is "panzeri-treves" alone.
 
-    An estimate below zero by more than two standard errors, or above the entropy of the stimuli by more, is impossible: value
-    and se are NaN and the warning names the cure. An estimate above it by less is set to the entropy of the stimuli.
-
-    se is the delete-one jackknife over samples, one value per occupied cell of the table, or the plug-in's spread
-    at zero information (`zero_spread`) if that is larger; it is over all n samples, as if s had been drawn too, which is
-    slightly wide for a fixed number of trials per stimulus. "grassberger" is jackknifed with psi in place of G; "shuffle" adds
-    the spread over its shuffles, and costs ten times the others, in the null too.
-
-    Near I = 0 the law of the estimate is skewed: judge by p, the fraction (1 + shuffles that reach the value) / (1 + n_shuffle),
-    where a shuffle permutes s and is corrected in the same way. p is that of the formula's value where value is NaN.
+    se is the delete-one jackknife over trials, or the plug-in's spread at zero information (`zero_spread`) if that is larger.
+    "grassberger" is jackknifed with psi in place of G; "shuffle" adds the spread over its shuffles, and takes ten times
+    as long as the others. p is the fraction (1 + shuffles that reach the value) / (1 + n_shuffle), where a shuffle permutes s
+    and is corrected in the same way; null_mean is the mean over shuffles. Near I = 0 the distribution of the estimate is
+    skewed: use p there, not se. With "auto", p and null_mean are those of "panzeri-treves".
 
     Parameters
     ----------
-    s, r : (n,) or (n, k) whole numbers or truth values, one row per trial, see `read_symbols`; at least 2 trials
+    s, r : (n,) or (n, k) whole numbers or truth values, one row per trial; a row of (n, k) is a word, and each different
+        word is one response. At least 2 trials
     bias : see above
-    n_shuffle : number of shuffles, 0 for no null
-    n_symbols : size of the alphabet of responses for "nsb" and "best-upper-bound"; None is the range of r (for words the
+    n_shuffle, seed : number of shuffles, 0 for no null, and the seed of shuffles and partitions
+    n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None is the range of r (for words the
         product of the letters' ranges), with a warning
-    seed : of shuffles and partitions
 
     Raises
     ------
-    NsnnError : what `read_symbols` refuses, unequal lengths, fewer than 2 trials, an unknown bias, "shuffle" without words,
+    NsnnError : s or r without whole numbers, unequal lengths, fewer than 2 trials, an unknown bias, "shuffle" without words,
         n_symbols below the number of responses that occur. Source: Panzeri & Treves 1996, doi
         10.1080/0954898X.1996.11978656; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
 
@@ -261,7 +229,7 @@ def mutual_information(
     0.2709 ± 0.083 bit (correction panzeri-treves; se jackknife over samples; null 0.0003873, p = 0.0099; n = 100)
     """
     check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
-    data, bias = _read(s, r, n_symbols), choose(bias, [*_BIASES, "auto"], "bias")
+    data, bias = _read(s, r, n_symbols), choose(bias, [*SYMMETRIC, "quadratic", "shuffle", "auto"], "bias")
     if bias == "shuffle" and not data.has_letters:
         raise NsnnError("bias = 'shuffle' with r of one letter: expected words (n, k) with k > 1")
     if bias in NEED_ALPHABET and not math.isfinite(data.size):
@@ -269,10 +237,10 @@ def mutual_information(
     if bias == "auto":
         return _automatic(data, n_shuffle, seed)
     result = _find(data, bias, n_shuffle, seed)
-    value, impossible = possible(result.value, result.se, _most(data), bias)
+    value, impossible = possible(result, data.most)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     notes = [impossible, inferred, _few(data, bias), _by_chance(data, result), _ALWAYS.get(bias)]
-    return _as_estimate(data, result, value=value, notes=notes)
+    return _with_notes(result, value, notes)
 
 
 def _read(s: Any, r: Any, n_symbols: Any) -> _Samples:
@@ -289,31 +257,14 @@ def _read(s: Any, r: Any, n_symbols: Any) -> _Samples:
     return _Samples(s_codes, n_s, responses.codes, responses.n_present, words, has_letters, size, inferred)
 
 
-class _Found(NamedTuple):
-    """An estimate as the formula gives it, possible or not."""
-
-    bias: str
-    value: float
-    se: float
-    null_mean: float | None = None
-    p: float | None = None
-
-
-def _find(data: _Samples, bias: str, n_shuffle: int, seed: int) -> _Found:
+def _find(data: _Samples, bias: str, n_shuffle: int, seed: int) -> Estimate:
+    """The estimate as the formula gives it, possible or not."""
     rng = np.random.default_rng(seed)
-    estimate, null = _BIASES[bias]
-    value, se = estimate(data, data.s, rng)
+    value, se = _estimate(data, bias, data.s, rng)
     se = max(se, zero_spread(data.table()))
-    if not n_shuffle:
-        return _Found(bias, value, se)
-    shuffled = null(data, n_shuffle, rng)
-    p = float((1 + (shuffled >= value - 1e-12).sum()) / (1 + n_shuffle))
-    return _Found(bias, value, se, float(shuffled.mean()), p)
-
-
-def _most(data: _Samples) -> float:
-    """Entropy of the stimuli as they were presented."""
-    return float(plugin_entropy(np.bincount(data.s, minlength=data.n_s)))
+    test = shuffle_test(_null(data, bias, n_shuffle, rng), value)
+    how = SE_METHODS.get(bias, "jackknife over samples")
+    return Estimate(value, se, bias, n=len(data.s), se_method=how, **test)
 
 
 def _few(data: _Samples, bias: str) -> str | None:
@@ -328,54 +279,49 @@ def _few(data: _Samples, bias: str) -> str | None:
     return f"{data.trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
 
 
-def _by_chance(data: _Samples, found: _Found) -> str | None:
+def _by_chance(data: _Samples, found: Estimate) -> str | None:
     spread = zero_spread(data.table())
-    if found.bias in ("panzeri-treves", *_ALWAYS) or not found.value < _CHANCE * spread:
+    if found.correction in ("panzeri-treves", *_ALWAYS) or not found.value < _CHANCE * spread:
         return None
     return (
         f"{found.value:.2g} bit is within what chance gives ({_CHANCE:.0f} times {spread:.2g} bit), where the bias of "
-        f"{found.bias} may be larger than its error bar; judge by p"
+        f"{found.correction} may be larger than its error bar; judge by p"
     )
 
 
-def _as_estimate(
-    data: _Samples, found: _Found, *, value: float, notes: list[str | None], **more: Any
+def _with_notes(
+    found: Estimate, value: float, notes: list[str | None], reason: str | None = None
 ) -> Estimate:
-    how = SE_METHODS.get(found.bias, "jackknife over samples")
     warning = "; ".join(note for note in notes if note) or None
     se = found.se if math.isfinite(value) else math.nan
-    return Estimate(
-        value, se, found.bias, found.null_mean, found.p, len(data.s), warning, se_method=how, **more
-    )
+    return replace(found, value=value, se=se, warning=warning, reason=reason)
 
 
 def _automatic(data: _Samples, n_shuffle: int, seed: int) -> Estimate:
     """An estimate on which estimators of different biases agree, or a bracket."""
-    first = _find(data, "panzeri-treves", n_shuffle, seed)
-    most = _most(data)
+    first, most = _find(data, "panzeri-treves", n_shuffle, seed), data.most
     if data.per_response >= _PLENTY or data.n_s == 1:
-        value, impossible = possible(first.value, first.se, most, first.bias)
-        return _as_estimate(data, first, value=value, notes=[impossible], reason=f"there are {data.trials}")
+        value, impossible = possible(first, most)
+        return _with_notes(first, value, [impossible], f"there are {data.trials}")
     others = [name for name, use in (("shuffle", data.has_letters), ("nsb", math.isfinite(data.size))) if use]
     result = sorted([first, *(_find(data, name, 0, seed) for name in others)], key=lambda one: one.value)
-    listed = ", ".join(f"{one.bias} {one.value:.3g} ± {one.se:.2g}" for one in result)
+    listed = ", ".join(f"{one.correction} {one.value:.3g} ± {one.se:.2g}" for one in result)
     agree = result[-1].value - result[0].value <= max(one.se for one in result)
     if agree and len(result) > 1 and data.per_response >= _AGREE:
         middle = first if data.per_response >= _ENOUGH["panzeri-treves"] else result[len(result) // 2]
-        chosen = middle._replace(null_mean=first.null_mean, p=first.p)
-        value, impossible = possible(chosen.value, chosen.se, most, chosen.bias)
+        chosen = replace(middle, null_mean=first.null_mean, p=first.p)
+        value, impossible = possible(chosen, most)
         if impossible is None:
-            note = data.inferred if chosen.bias == "nsb" else None
-            reason = f"there are {data.trials} and estimators agree ({listed})"
-            return _as_estimate(data, chosen, value=value, notes=[note], reason=reason)
-    return _bracket(data, result, listed, first, most, seed)
+            note = data.inferred if chosen.correction == "nsb" else None
+            return _with_notes(
+                chosen, value, [note], f"there are {data.trials} and estimators agree ({listed})"
+            )
+    return _bracket(data, result, listed, first, seed)
 
 
-def _bracket(
-    data: _Samples, found: list[_Found], listed: str, first: _Found, most: float, seed: int
-) -> Estimate:
+def _bracket(data: _Samples, found: list[Estimate], listed: str, first: Estimate, seed: int) -> Estimate:
     """From what prediction proves to the highest estimate, each by its error."""
-    plain = _find(data, "plugin", 0, seed)
+    most, plain = data.most, _find(data, "plugin", 0, seed)
     bound = predictive_bound(data.s, data.words, data.n_s)
     lower = max(0.0, bound.value - _BOUND_ERRORS * bound.se)
     rare = (np.bincount(data.r) == 1).sum()
@@ -392,9 +338,7 @@ def _bracket(
     else:
         note = f"{what}: it lies between {lower:.3g} and {upper:.3g} bit, and value is the middle; {cure}"
         value = 0.5 * (lower + upper)
-    both = _Found("bracket", value, 0.25 * width, first.null_mean, first.p)
-    inferred = data.inferred if any(one.bias == "nsb" for one in found) else None
-    reason = f"there are {data.trials} and estimators disagree"
-    return _as_estimate(
-        data, both, value=value, notes=[note, inferred], reason=reason, lower=lower, upper=upper
-    )
+    both = replace(first, correction="bracket", se=0.25 * width, lower=lower, upper=upper)
+    both = replace(both, se_method=SE_METHODS["bracket"])
+    inferred = data.inferred if any(one.correction == "nsb" for one in found) else None
+    return _with_notes(both, value, [note, inferred], f"there are {data.trials} and estimators disagree")

@@ -23,10 +23,10 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
 from ..estimate import Estimate, measure
-from ..trains import SilentNeuronWarning, as_repeats
-from ..validation import array_of
+from ..trains import SilentNeuronWarning, as_repeats, binned
+from ..validation import array_of, shuffle_test
 from .symbols import as_symbols
-from .words import binned, windowed
+from .words import windowed
 
 # Spikes per occupied bin. Measured on flat Poisson rates, the jackknife leaves a tenth of the bias at 1.6 (one spike
 # per bin on average) and four tenths at 1.2.
@@ -66,7 +66,7 @@ def _poisson(spikes: np.ndarray) -> np.ndarray:
     return np.maximum((spikes > 0).sum(axis=-1) - 1, 0) / (2 * n * math.log(2))
 
 
-def _too_few(total: np.ndarray, se: float) -> str | None:
+def _too_few(total: np.ndarray, se: float) -> list[str]:
     """A warning when bins of low rate have too few spikes for the correction, whatever the others have.
 
     Of bins that hold one spike or none, f_1 and f_0 of them, the mean count is about f_1 / f_0. The share f_1 / N of the spikes is
@@ -77,22 +77,11 @@ def _too_few(total: np.ndarray, se: float) -> str | None:
     alone, empty = int((total == 1).sum()), int((total == 0).sum())
     cure = "too few for the correction; take wider bins or more trials"
     if n < _FEW * occupied:
-        return f"{n} spikes in {occupied} bins: {cure}"
+        return [f"{n} spikes in {occupied} bins: {cure}"]
     rare = 0.5 if alone == 0 and n < 10 * occupied else float(alone)
     left = rare / n * math.log2(empty / rare) if empty > rare > 0 else 0.0
-    if left > _LEFT * se:
-        return f"{alone} of {n} spikes are alone in their bin and {empty} bins are empty: {cure}, which leaves up to {left:.2g} bit"
-    return None
-
-
-def _left_by_chance(null_mean: float, n_shuffle: int, se: float) -> str | None:
-    """A warning when the same number of spikes without modulation would be given more information than the error bar."""
-    if not null_mean > se:
-        return None
-    return (
-        f"the mean of {n_shuffle} shuffles is {null_mean:.2g} bit, above the error bar: the correction leaves as much where "
-        "rates are flat; take wider bins or more trials"
-    )
+    what = f"{alone} of {n} spikes are alone in their bin and {empty} bins are empty"
+    return [f"{what}: {cure}, which leaves up to {left:.2g} bit"] if left > _LEFT * se else []
 
 
 def _estimate(
@@ -103,24 +92,24 @@ def _estimate(
     if n == 0:
         warn(f"{name}: no spike; the result is NaN", SilentNeuronWarning)
         return Estimate(math.nan, correction=_NAMES[bias], unit="bit/spike", warning="no spikes")
-    shuffled = null.size > 0
-    notes = [
-        "one part only: no error bar, and no jackknife" if math.isnan(se) else None,
-        f"{parts} {se_method.split()[-1]} only: the error bar is uncertain; take {_PARTS} or more"
-        if 1 < parts < _PARTS
-        else None,
-        _too_few(total, se),
-        _left_by_chance(float(null.mean()), null.size, se) if shuffled else None,
-    ]
-    warning = "; ".join(note for note in notes if note) or None
+    notes = ["one part only: no error bar, and no jackknife"] if math.isnan(se) else []
+    if 1 < parts < _PARTS:
+        notes.append(
+            f"{parts} {se_method.split()[-1]} only: the error bar is uncertain; take {_PARTS} or more"
+        )
+    notes += _too_few(total, se)
+    if null.size and null.mean() > se:  # spikes without modulation get more information than the error bar
+        notes.append(
+            f"the mean of {null.size} shuffles is {null.mean():.2g} bit, above the error bar: the correction leaves as much "
+            "where rates are flat; take wider bins or more trials"
+        )
     return Estimate(
         value,
         se=se,
         correction=_NAMES[bias] if not (bias == "jackknife" and math.isnan(se)) else "none",
-        null_mean=float(null.mean()) if shuffled else None,
-        p=float((1 + (null >= value - 1e-12).sum()) / (1 + null.size)) if shuffled else None,
+        **shuffle_test(null, value),
         n=n,
-        warning=warning,
+        warning="; ".join(notes) or None,
         unit="bit/spike",
         se_method=None if math.isnan(se) else se_method,
     )
@@ -148,10 +137,9 @@ def information_per_spike(
     until I converges. null_mean and p: each trial is shifted circularly by a random number of bins. n is the
     number of spikes. Two standard errors contained the true value in 91 to 96 % of sessions with 2 to 40 spikes per bin.
 
-    The correction needs spikes in every bin, also in those of low rate: 5 trials of sharp events above a low rate gave 2.9
-    instead of 2.3 bit. A warning is set if there are fewer than two spikes per occupied bin; if bins of low rate, by the number
-    of bins with one spike and with none, may add more than .4 standard errors; if the shuffles' mean exceeds the standard
-    error; and below 8 trials, where the standard error is unreliable.
+    The correction needs spikes in every bin: 5 trials of sharp events above a low rate gave 2.9 instead of 2.3 bit. A warning
+    is set if there are fewer than two spikes per occupied bin; if bins of low rate may add more than .4 standard errors; if
+    the shuffles' mean exceeds the standard error; and below 8 trials, where the standard error is unreliable.
 
     Parameters
     ----------
@@ -159,8 +147,7 @@ def information_per_spike(
     bin_width : time, scalar (default 10 ms, a usual PSTH's); bins tile the window and the remainder is dropped
     bias : "jackknife" over trials (default: it assumes nothing about the spikes' statistics), "poisson", or "none";
         see the module
-    n_shuffle : 0 leaves null_mean and p None
-    seed : of the shuffles
+    n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
     align, t_start, t_stop : the window, see `words`
 
     Raises
@@ -177,8 +164,7 @@ def information_per_spike(
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     one_of(bias, sorted(_NAMES), "bias")
     if align is None:
-        repeats = as_repeats(trains, t_start, t_stop)
-        repeats = windowed(repeats, None, None, None)
+        repeats = windowed(as_repeats(trains, t_start, t_stop), None, None, None)
     else:
         repeats = windowed(as_repeats(trains), align, t_start, t_stop)
     counts = binned(repeats, positive(bin_width, "s", "bin_width"), "bin_width")[:, 0]
@@ -215,8 +201,7 @@ def skaggs_information(
     position : (n,) whole numbers, where the animal was in each bin
     bias : "jackknife" over stretches (default), "poisson", or "none"; see the module
     n_blocks : stretches of equal length, at least 2 and at most n; long against the time the position takes to change
-    n_shuffle : 0 leaves null_mean and p None
-    seed : of the shifts
+    n_shuffle, seed : of the shifts; n_shuffle = 0 leaves null_mean and p None
     min_shift : bins, the least shift; long against the time that the counts stay correlated with the position
 
     Raises

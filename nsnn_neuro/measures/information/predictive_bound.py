@@ -33,14 +33,9 @@ class Bound(NamedTuple):
 
 
 def predictive_bound(s: np.ndarray, words: np.ndarray, n_s: int) -> Bound:
-    """Leave-one-out lower bound of I(S; R) in bits, 0 or more.
+    """Leave-one-out lower bound of I(S; R) in bits, 0 or more, of words int (n, k).
 
-    Parameters
-    ----------
-    s : int (n,), codes of the stimuli, each with at least one trial
-    words : int (n, k), letters
-    n_s : number of stimuli
-
+    s holds int (n,) codes of n_s stimuli, each with at least one trial.
     Source: Barber & Agakov 2003, Advances in Neural Information Processing Systems 16, 201-208
 
     >>> s = np.repeat([0, 1], 50)

@@ -14,14 +14,15 @@ from ...core.checks import check, one_of, suggest_keywords, whole
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import si
-from ..estimate import Estimate
-from ..trains import Trains, holds_trials
+from ..estimate import jackknife_se
+from ..trains import Trains, binned, holds_trials
+from ..validation import permutation_p
 from .entropy.contingency import contingency
-from .entropy.entropy import jackknife_se
 from .entropy.estimators import CLOSED_FORMS
 from .mutual_information import information_of_tables, informations_without_one, mutual_information
+from .shuffled_information import shuffle_within
 from .symbols import as_symbols
-from .words import binned, latency_bins, windowed
+from .words import latency_bins, windowed
 
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
 
@@ -47,17 +48,16 @@ def rate_vs_temporal(
     Columns: code ("count", "latency", "words"), resolution (s; the window's length for the count), information (bit), se,
     null_mean, p, n (trials), correction, warning; gain (bit), information less that of the count, gain_se, gain_null_mean,
     gain_p. Words of counts contain the count, and finer words the coarser ones, so that with enough trials neither
-    information nor gain can fall as bins get finer; with too few the corrections fail first for the finest bins, and the row's
-    warning says so.
+    information nor gain can fall as bins get finer; with too few the corrections fail first for the finest bins, with a warning.
 
     The null of the gain exchanges responses between trials of the same count: what counts tell stays, what times add goes.
     gain_null_mean is the mean difference then, gain_p the fraction (1 + exchanges that reach the response's information) / (1 +
     n_shuffle). Words of counts gain nothing then, so their gain_null_mean is the bias that `bias` left and is taken off the gain.
-    Latencies, and binary words, may tell less than the count: their gain may be negative, is not shifted, and a small gain_p says
-    that their times tell more than counts explain. gain_se is the jackknife over trials of the difference, or the standard
-    deviation of the null where that is larger. Null and jackknife are of "panzeri-treves" where `bias` is no closed form
-    ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound"); nothing is then taken off. A gain whose gain_p does not tell it
-    from chance, or with a warning, is no evidence of a temporal code.
+    Latencies, and binary words, may tell less than the count: their gain is not shifted, and a small gain_p says that their
+    times tell more than counts explain. gain_se is the jackknife over trials of the difference, or the standard deviation of
+    the null where that is larger. Null and jackknife are of "panzeri-treves" where `bias` is no closed form ("auto", "quadratic",
+    "shuffle", "nsb", "best-upper-bound"); nothing is then taken off. A gain with a large gain_p or a warning is no evidence of
+    a temporal code.
 
     Parameters
     ----------
@@ -75,11 +75,9 @@ def rate_vs_temporal(
         doesn't divide the window, or what `words` and `mutual_information` refuse. Sources: Strong et al. 1998, doi
         10.1103/PhysRevLett.80.197; Panzeri et al. 2010, doi 10.1016/j.tins.2009.12.001
 
-    >>> import neo
-    >>> block, stimulus = neo.Block(), [0, 1] * 40
-    >>> for s in stimulus:
-    ...     block.segments.append(neo.Segment())
-    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain([12 + 20 * s], units="ms", t_stop=50))
+    >>> from nsnn_neuro import to_block
+    >>> stimulus = [0, 1] * 40
+    >>> block = to_block([[[0.012 + 0.02 * s]] for s in stimulus], t_stop=50*pq.ms)
     >>> table = rate_vs_temporal(stimulus, block, resolutions=[10, 50]*pq.ms, bias="none", n_shuffle=0)
     >>> table[["code", "resolution", "information", "gain"]].round(3).values.tolist()
     [['count', 0.05, 0.0, 0.0], ['latency', 0.01, 1.0, 1.0], ['latency', 0.05, 0.0, 0.0],
@@ -117,7 +115,7 @@ def rate_vs_temporal(
                 "n": e.n,
                 "correction": e.correction,
                 "warning": e.warning,
-                **_gain(labels, counts, response, e, first, contains, bias, n_shuffle, seed),
+                **_gain(labels, counts, response, e.value - first.value, contains, bias, n_shuffle, seed),
             }
         )
     table = pd.DataFrame(rows)
@@ -129,13 +127,12 @@ def _gain(
     labels: np.ndarray,
     counts: np.ndarray,
     response: np.ndarray,
-    e: Estimate,
-    first: Estimate,
+    gain: float,
     contains: bool,
     bias: str,
     n_shuffle: int,
     seed: int,
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Columns of the information gained over the count; `contains`: the response determines the count."""
     same = bias == "none" or bias in CLOSED_FORMS
     method = {"none": "plugin"}.get(bias, bias) if same else "panzeri-treves"
@@ -144,15 +141,12 @@ def _gain(
     table, of_counts = contingency(labels, r, n_s, n_r), contingency(labels, counts, n_s, n_c)
     without = informations_without_one(table, method, float(n_r))[labels, r]
     without = without - informations_without_one(of_counts, method, float(n_c))[labels, counts]
-    se, null = float(jackknife_se(without)), np.empty(n_shuffle)
-    gain = e.value - first.value
+    se, null = jackknife_se(without), np.empty(n_shuffle)
     if not n_shuffle:
         return {"gain": gain, "gain_se": se, "gain_null_mean": math.nan, "gain_p": math.nan}
     rng = np.random.default_rng(seed)
-    order = np.argsort(counts, kind="stable")
     for i in range(n_shuffle):
-        mixed = np.empty_like(r)
-        mixed[order] = r[np.lexsort((rng.random(r.size), counts))]
+        mixed = shuffle_within(counts, r[:, None], rng)[:, 0]
         null[i] = information_of_tables(contingency(labels, mixed, n_s, n_r), estimator, float(n_r))
     value = float(information_of_tables(table, estimator, float(n_r)))
     left = float(null.mean() - information_of_tables(of_counts, estimator, float(n_c)))
@@ -160,7 +154,7 @@ def _gain(
         "gain": gain - left if contains and same else gain,
         "gain_se": max(se, float(null.std())),
         "gain_null_mean": left,
-        "gain_p": float((1 + (null >= value - 1e-12).sum()) / (1 + n_shuffle)),
+        "gain_p": permutation_p(null, value),
     }
 
 

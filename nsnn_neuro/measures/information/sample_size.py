@@ -21,15 +21,7 @@ from .symbols import as_symbols
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """Number of trials that reach a precision; `int(plan)` is their sum over stimuli.
-
-    Parameters
-    ----------
-    n_trials : number of trials, all stimuli together
-    per_stimulus : n_trials / number of stimuli
-    se : standard error (bits) that is expected then
-    bias_left : bias (bits) that is allowed for then
-    pilot : the estimate from the pilot, with its own warning
+    """Number of trials that reach a precision; made by `plan_trials`. `int(plan)` is their sum over stimuli.
 
     >>> plan = TrialPlan(1200, 300.0, 0.049, 0.002, Estimate(0.4, 0.1, n=200))
     >>> int(plan)
@@ -39,10 +31,14 @@ class TrialPlan:
     """
 
     n_trials: int
+    """all stimuli together"""
     per_stimulus: float
     se: float
+    """standard error (bits) that is expected then"""
     bias_left: float
+    """bias (bits) that is allowed for then"""
     pilot: Estimate
+    """with its own warning"""
 
     def __int__(self) -> int:
         return self.n_trials
@@ -66,15 +62,14 @@ def plan_trials(
 
         se(N)^2 = v N_0 / N + z^2 (N_0 / N)^2,  v = se_0^2 - 2 z^2,  left(N) = (B_0 N_0 / N) min(1, n_s R / (3 N)),
 
-    N_0 the pilot's trials, se_0 its error bar, z its spread at zero information (`zero_spread`), e the error
-    of predicting left-out stimuli (`predictive_bound`), B_0 its Panzeri-Treves bias, n_s
-    and R its numbers of stimuli and responses. The variance of an information falls as 1 / N, but for the part it has without
-    any information, which falls as 1 / N^2 and which a jackknife counts twice. With
-    fewer than four trials per stimulus for each response it counts more than that, and v is drawn towards e^2, which is too
-    low then: v^w e^(2 - 2 w), w a quarter of those trials but at least 1/2. Corrections of first order leave about n_s R / (3
-    N), a third of one over the trials per response. For bias "plugin" all of B_0 N_0 / N is left. The smallest N whose error is
-    at most `precision` is returned, which may be below N_0. From pilots of 100 trials the median plan was 0.6 to 1.3 times the
-    number that is needed on channels of .03 to .9 bit and 2 to 64 responses.
+    N_0 the pilot's trials, se_0 its standard error, z its spread at zero information (`zero_spread`), B_0 its Panzeri-Treves
+    bias, n_s and R its numbers of stimuli and responses. The variance of an information falls as 1 / N, but for the part it
+    has without any information, which falls as 1 / N^2 and which a jackknife counts twice. With fewer than four trials per
+    stimulus for each response it counts more than that; v is then v^w e^(2 - 2 w), e the error of predicting left-out
+    stimuli (`predictive_bound`), which is too low, and w a quarter of those trials but at least 1/2. Corrections of first
+    order leave about n_s R / (3 N) of the bias; bias "plugin" leaves all of it. The smallest N whose error is at most
+    `precision` is returned, which may be below N_0. From pilots of 100 trials the median plan was 0.6 to 1.3 times the number
+    that is needed on channels of .03 to .9 bit and 2 to 64 responses.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ from .symbols import read_symbols
 SHUFFLES = 10  # of the letters, averaged
 
 
-@njit(cache=True)
-def _mix(words: np.ndarray, starts: np.ndarray, uniform: np.ndarray) -> None:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _mix(words: np.ndarray, starts: np.ndarray, uniform: np.ndarray) -> None:
     """Permutes each letter by itself over the rows starts[i] ... starts[i + 1] - 1, in place."""
     for c in range(words.shape[1]):
         for group in range(starts.size - 1):
@@ -21,6 +21,15 @@ def _mix(words: np.ndarray, starts: np.ndarray, uniform: np.ndarray) -> None:  #
             for i in range(starts[group + 1] - 1, first, -1):
                 j = first + int(uniform[c, i] * (i - first + 1))
                 words[i, c], words[j, c] = words[j, c], words[i, c]
+
+
+def shuffle_within(s: np.ndarray, words: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Words (n, k) with the trials of each letter permuted among those of the same s (n,)."""
+    out, order = np.empty_like(words), np.argsort(s, kind="stable")
+    for c in range(words.shape[1]):
+        mixed = np.lexsort((rng.random(s.size), s))
+        out[order, c] = words[mixed, c]
+    return out
 
 
 def shuffled_correction(
@@ -33,13 +42,7 @@ def shuffled_correction(
     adding the difference to an information changes its bias alone: that of H_sh is about the bias of H(R|S), and that of
     H_ind is small. All entropies are corrected by Panzeri & Treves.
 
-    Parameters
-    ----------
-    words : int (n, k)
-    s : int (n,) codes of the stimuli
-    n_s : number of stimuli
-    rng : draws the shuffles
-
+    words are int (n, k), s int (n,) codes of n_s stimuli.
     Source: Montemurro, Senatore & Panzeri 2007, doi 10.1162/neco.2007.19.11.2913; Panzeri et al. 2007,
         doi 10.1152/jn.00559.2007
 

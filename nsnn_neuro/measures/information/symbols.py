@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,28 +17,20 @@ _LOOKUP = 1 << 16  # a table of codes up to this many, or 4 per sample, beats so
 
 @dataclass(frozen=True)
 class Symbols:
-    """Samples as symbols.
-
-    Parameters
-    ----------
-    codes : int64 (n,), symbol of each sample, 0 ... n_present - 1 in the sorted order of the values (of the words:
-        lexicographic)
-    n_present : number of different symbols that occur
-    n_possible : float, the product over the positions of a word of their ranges, max - min + 1
-    is_word : whether the samples were rows
-
-    >>> read_symbols([[0, 1], [0, 1], [1, 0]], "r")
-    Symbols(codes=array([0, 0, 1]), n_present=2, n_possible=4.0, is_word=True)
-    """
+    """Samples as symbols; made by `read_symbols`."""
 
     codes: np.ndarray
+    """int64 (n,), symbol of each sample, from 0, in the sorted order of the values (of the words: lexicographic)"""
     n_present: int
+    """number of different symbols that occur"""
     n_possible: float
+    """product over the positions of a word of their ranges, max - min + 1"""
     is_word: bool
+    """whether the samples were rows"""
 
 
-@njit(cache=True)
-def _ranges(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _ranges(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     lowest, highest = words[0].copy(), words[0].copy()
     for i in range(words.shape[0]):
         for j in range(words.shape[1]):
@@ -46,10 +39,8 @@ def _ranges(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # pragma: no c
     return lowest, highest
 
 
-@njit(cache=True)
-def _mixed_radix(
-    words: np.ndarray, lowest: np.ndarray, width: np.ndarray
-) -> np.ndarray:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _mixed_radix(words: np.ndarray, lowest: np.ndarray, width: np.ndarray) -> np.ndarray:
     out = np.empty(words.shape[0], dtype=np.int64)
     for i in range(words.shape[0]):
         code = np.int64(0)
@@ -59,8 +50,8 @@ def _mixed_radix(
     return out
 
 
-@njit(cache=True)
-def _renumber(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, int]:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _renumber(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, int]:
     number = np.zeros(n_codes, dtype=np.int64)
     for code in codes:
         number[code] = 1
@@ -123,26 +114,19 @@ def _integers(x: Any, name: str) -> np.ndarray:
 def read_symbols(x: Any, name: str) -> Symbols:
     """`Symbols` of samples: their codes, how many symbols occur and how many could by their ranges.
 
-    Parameters
-    ----------
-    x : (n,) or (n, k) whole numbers of any integer type, truth values, or floats without fraction; rows of (n, k) are
-        words of k letters, and each different word is a symbol
-    name : the argument's name in messages
-
-    Raises
-    ------
-    NsnnError : empty, not one- or two-dimensional, NaN, a fraction, or no numbers at all
+    x is (n,) or (n, k) whole numbers of any integer type, truth values, or floats without fraction; each different row of
+    (n, k), a word of k letters, is a symbol. NsnnError, with the argument's name, for anything else, or nothing.
 
     >>> read_symbols([7, 5, 7, 7], "r")
     Symbols(codes=array([1, 0, 1, 1]), n_present=2, n_possible=3.0, is_word=False)
+    >>> read_symbols([[0, 1], [0, 1], [1, 0]], "r")
+    Symbols(codes=array([0, 0, 1]), n_present=2, n_possible=4.0, is_word=True)
     """
     words = _integers(x, name)
     is_word = np.ndim(x) == 2
     lowest, highest = (edge.tolist() for edge in _ranges(words))
     width = [h - low + 1 for low, h in zip(lowest, highest, strict=True)]
-    n_possible = 1
-    for w in width:
-        n_possible *= w
+    n_possible = math.prod(width)
     if n_possible < _MOST_CODES:
         codes = _mixed_radix(words, np.array(lowest, dtype=np.int64), np.array(width, dtype=np.int64))
         if n_possible <= max(_LOOKUP, 4 * len(codes)):
@@ -157,15 +141,6 @@ def read_symbols(x: Any, name: str) -> Symbols:
 
 def as_symbols(x: Any, name: str) -> tuple[np.ndarray, int]:
     """Codes (n,) from 0 and how many different symbols there are; see `read_symbols`.
-
-    Parameters
-    ----------
-    x : (n,) symbols or (n, k) words of whole numbers or truth values
-    name : the argument's name in messages
-
-    Raises
-    ------
-    NsnnError : what `read_symbols` refuses
 
     >>> as_symbols([[True, False], [False, False], [True, False]], "r")
     (array([1, 0, 1]), 2)

@@ -16,8 +16,8 @@ from ...core.bins import index, rounding, slack
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
-from ...core.units import describe, si
-from ..trains import Trains, as_trains
+from ...core.units import si
+from ..trains import Trains, as_trains, binned, scalar_time
 
 
 def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
@@ -26,13 +26,15 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
         trains = as_trains(block, t_start, t_stop)
     else:
         trains = as_trains(block)
-        event = _events(align, trains.n_trials)
+        event, n = np.asarray(si(align, "s", "align")), trains.n_trials
+        if event.shape != (n,) or not np.isfinite(event).all():
+            raise NsnnError(f"align has shape {event.shape}: expected one finite time per trial, ({n},)")
         if t_stop is None:
             raise NsnnError(
                 "t_stop = None: with align the window's end, counted from the event, must be given"
             )
-        start = event + (0.0 if t_start is None else _time(t_start, "t_start"))
-        stop = event + _time(t_stop, "t_stop")
+        start = event + (0.0 if t_start is None else scalar_time(t_start, "t_start"))
+        stop = event + scalar_time(t_stop, "t_stop")
         if not start[0] < stop[0]:
             raise NsnnError(f"t_start = {t_start} must be before t_stop = {t_stop}")
         apart = np.fmax(trains.resolution, rounding(start, stop))
@@ -47,20 +49,6 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
     times = np.clip(trains.times - trains.t_start[trains.trial], 0.0, length)
     n = trains.n_trials
     return replace(trains, times=times, t_start=np.zeros(n), t_stop=np.full(n, length))
-
-
-def _time(value: Any, name: str) -> float:
-    x = si(value, "s", name)
-    if np.ndim(x) != 0 or not np.isfinite(x):
-        raise NsnnError(f"{name} = {value}: expected {describe('s')}")
-    return float(x)
-
-
-def _events(align: Any, n_trials: int) -> np.ndarray:
-    event = np.asarray(si(align, "s", "align"))
-    if event.shape != (n_trials,) or not np.isfinite(event).all():
-        raise NsnnError(f"align has shape {event.shape}: expected one finite time per trial, ({n_trials},)")
-    return event
 
 
 @renamed_keywords(bin="bin_width")
@@ -91,14 +79,12 @@ def words(
 
     Raises
     ------
-    NsnnError : windows of unequal length or beyond a trial, a bin longer than the window, or what `as_trains`
-        refuses. Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197
+    NsnnError : windows of unequal length or beyond a trial, a bin longer than the window, or what `as_trains` refuses.
+        Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197
 
-    >>> import neo, quantities as pq
-    >>> block = neo.Block()
-    >>> for times in [[0.1, 0.15, 0.3], []]:
-    ...     block.segments.append(neo.Segment())
-    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=0.4))
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.15, 0.3]], [[]]], t_stop=0.4*pq.s)
     >>> words(block, bin_width=100*pq.ms)[:, 0]
     array([[0, 1, 0, 1], [0, 0, 0, 0]])
     >>> words(block, bin_width=100*pq.ms, saturation="count")[0, 0]
@@ -113,34 +99,15 @@ def words(
     return np.minimum(counts, 1) if saturation == "binary" else counts
 
 
-def binned(trains: Trains, width: float, name: str) -> np.ndarray:
-    """Spikes per bin of `width` s, (n_trials, n_neurons, n_bins) int64, of trains of one duration."""
-    number, n_bins = trains.bins(width, name)
-    m = int(n_bins[0])
-    inside = number < m
-    cell = trains.train[inside] * m + number[inside]
-    size = trains.n_trials * trains.n_neurons * m
-    return np.bincount(cell, minlength=size).reshape(trains.n_trials, trains.n_neurons, m)
-
-
 @suggest_keywords
 def spike_counts(block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Number of spikes of each trial and neuron in the window, (n_trials, n_neurons) ints.
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    align, t_start, t_stop : the window, see `words`
+    block, align, t_start, t_stop and errors: as for `words`.
 
-    Raises
-    ------
-    NsnnError : windows of unequal length or beyond a trial, or what `as_trains` refuses
-
-    >>> import neo, quantities as pq
-    >>> block = neo.Block()
-    >>> for times in [[0.1, 0.15, 0.3], []]:
-    ...     block.segments.append(neo.Segment())
-    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=0.4))
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.15, 0.3]], [[]]], t_stop=0.4*pq.s)
     >>> spike_counts(block, t_stop=0.3*pq.s).ravel()
     array([2, 0])
     """
@@ -153,32 +120,18 @@ def first_spike_latency(
 ) -> np.ndarray:
     """Time from the window's start to the first spike in it, (n_trials, n_neurons) in s; NaN where silent.
 
-    Silence is a response, not a lack of data, so no warning is given; `latency_symbols` gives it a symbol.
+    Silence is a response, not a lack of data, so no warning is given; `latency_symbols` gives it a symbol. block,
+    align, t_start, t_stop and errors: as for `words`. Source: Heil 2004, doi 10.1016/j.conb.2004.07.002
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    align, t_start, t_stop : the window, see `words`
-
-    Raises
-    ------
-    NsnnError : windows of unequal length or beyond a trial, or what `as_trains` refuses.
-        Source: Heil 2004, doi 10.1016/j.conb.2004.07.002
-
-    >>> import neo, quantities as pq
-    >>> block = neo.Block()
-    >>> for times in [[0.1, 0.15, 0.3], []]:
-    ...     block.segments.append(neo.Segment())
-    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=0.4))
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.15, 0.3]], [[]]], t_stop=0.4*pq.s)
     >>> first_spike_latency(block).ravel()
     array([0.1, nan])
     >>> first_spike_latency(block, align=[0.05, 0.0]*pq.s, t_stop=0.2*pq.s).ravel().round(3)
     array([0.05, nan])
     """
-    return _latency(windowed(block, align, t_start, t_stop))
-
-
-def _latency(trains: Trains) -> np.ndarray:
+    trains = windowed(block, align, t_start, t_stop)
     first = np.full(trains.counts.size, np.nan)
     some = trains.counts.ravel() > 0
     first[some] = trains.times[trains.offsets[:-1][some]]  # times are sorted within a train
@@ -191,22 +144,12 @@ def latency_symbols(
 ) -> np.ndarray:
     """The bin of the first spike, 0 to n_bins - 1, and n_bins for a silent window, (n_trials, n_neurons) ints.
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    resolution : time, scalar; width of the bins, which tile the window; a shorter last one holds the remainder
-    align, t_start, t_stop : the window, see `words`
+    `resolution` is a time, scalar: the width of the bins, which tile the window; a shorter last one holds the remainder. All
+    other arguments and errors are as for `words`.
 
-    Raises
-    ------
-    NsnnError : windows of unequal length or beyond a trial, a resolution that isn't positive, or what
-        `as_trains` refuses
-
-    >>> import neo, quantities as pq
-    >>> block = neo.Block()
-    >>> for times in [[0.1, 0.15, 0.3], []]:
-    ...     block.segments.append(neo.Segment())
-    ...     block.segments[-1].spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=0.4))
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.15, 0.3]], [[]]], t_stop=0.4*pq.s)
     >>> latency_symbols(block, resolution=50*pq.ms).ravel()
     array([2, 8])
     """
@@ -216,7 +159,7 @@ def latency_symbols(
 
 def latency_bins(trains: Trains, width: float) -> np.ndarray:
     """As `latency_symbols`, of a Trains made by `windowed` and a width in s."""
-    latency = _latency(trains)
+    latency = first_spike_latency(trains)
     share = slack(width, trains.resolution, "resolution")
     n_bins = max(1, int(np.ceil(trains.durations[0] / width - share)))
     bins = np.full(latency.shape, n_bins)

@@ -17,7 +17,8 @@ m/segments) c_m^2), c_m the correlation of the window with itself m hops on (Wel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,9 @@ from ...core.bins import index, rounding, slack
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
-from ..estimate import Estimate, measure
-from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio, read_signal
+from ..estimate import Estimate, jackknife_se, measure
+from ..trains import SilentNeuronWarning, as_repeats, nan_ratio, read_signal
+from ..validation import shuffle_test
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +70,9 @@ def effective_segments(segments: int, nperseg: int, noverlap: int) -> float:
     return segments / (1 + 2 * sum((1 - m / segments) * (c / (window @ window)) ** 2 for m, c in shared))
 
 
-def binned_trains(signal: Any, trains: Trains) -> tuple[np.ndarray, np.ndarray, float]:
+def binned_trains(signal: Any, train: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray, float]:
     """Signal (m,) and spike counts (n_trials, m) over the time that all share, and the sampling rate."""
+    trains = as_repeats(train, t_start, t_stop, "train")
     values, rate, start = read_signal(signal)
     first = float(np.nanmax([start, *trains.t_start]))
     last = float(np.nanmin([start + values.size / rate, *trains.t_stop]))
@@ -90,8 +93,7 @@ def segment_spectra(
     signal: np.ndarray, counts: np.ndarray, rate: float, nperseg: int, noverlap: int
 ) -> SegmentSpectra:
     """Spectra of arrays: signal (m,) and counts (n_trials, m)."""
-    if not 0 <= noverlap < nperseg:
-        raise NsnnError(f"noverlap = {noverlap}: expected at least 0 and less than nperseg = {nperseg}")
+    check_segments(nperseg, noverlap)
     if signal.size < 2 * nperseg - noverlap:
         raise NsnnError(
             f"nperseg = {nperseg}: signal and trains share {signal.size} samples, fewer than two segments "
@@ -109,8 +111,34 @@ def segment_spectra(
     return SegmentSpectra(np.fft.rfftfreq(nperseg, 1 / rate), x, y, power, n_effective)
 
 
-def _check_bias(bias: Any) -> None:
-    one_of(bias, (None, "subtract"), "bias")
+def check_segments(nperseg: Any, noverlap: Any) -> None:
+    """NsnnError unless these are whole numbers, and segments longer than their overlap."""
+    check(nperseg=nperseg, noverlap=noverlap)
+    if noverlap >= nperseg:
+        raise NsnnError(f"noverlap = {noverlap}: expected at least 0 and less than nperseg = {nperseg}")
+
+
+def cut_off(f_max: Any, rate: float) -> float:
+    """The highest frequency in Hz; None is half the sampling rate."""
+    top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")
+    if top > rate / 2 * (1 + 1e-9):
+        raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")
+    return top
+
+
+def shifted(values: np.ndarray, nperseg: int, n_shuffle: int, seed: int) -> Iterator[np.ndarray]:
+    """The signal shifted around a circle by at least one segment, n_shuffle times."""
+    if n_shuffle and values.size <= 2 * nperseg:
+        raise NsnnError(
+            f"n_shuffle = {n_shuffle}: {values.size} samples leave no shift; use 0 or a shorter nperseg"
+        )
+    rng, last = np.random.default_rng(seed), values.size - nperseg
+    return (np.roll(values, rng.integers(nperseg, last, endpoint=True)) for _ in range(n_shuffle))
+
+
+def warn_no_spikes(name: str) -> None:
+    """The warning of a function whose result is NaN without spikes."""
+    warn(f"{name}: the trains have no spikes; the result is NaN", SilentNeuronWarning)
 
 
 @measure("1")
@@ -153,13 +181,12 @@ def coherence(
     >>> f[1], bool(0.4 < c.mean() < 0.7)
     (np.float64(1.953125), True)
     """
-    check(nperseg=nperseg, noverlap=noverlap, bias=bias)
-    _check_bias(bias)
-    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
+    one_of(bias, (None, "subtract"), "bias")
+    values, counts, rate = binned_trains(signal, train, t_start, t_stop)
     spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
     c = spectra.coherence()
     if not counts.any():
-        warn("coherence: the trains have no spikes; the result is NaN", SilentNeuronWarning)
+        warn_no_spikes("coherence")
     return spectra.f, c if bias is None else c - (1 - c) ** 2 / spectra.n_effective
 
 
@@ -188,15 +215,11 @@ def coherence_information(
 
     Parameters
     ----------
-    signal : neo.AnalogSignal with one channel; its sampling rate is the spikes' bin
-    train : neo.SpikeTrain, or the repeats of one neuron under the same signal as in `as_repeats`
+    signal, train, nperseg, noverlap, t_start, t_stop : as for `coherence`
     f_max : frequency, scalar, the signal's cut-off; None is half the sampling rate
-    nperseg, noverlap : samples per segment and shared by neighbours
     bias : None (default) leaves Welch's estimate, comparable with published values; its size is known from
         null_mean. "subtract" takes off the expected bias, exact for Gaussian spectra, see the module
-    n_shuffle : 0 leaves null_mean and p None
-    seed : of the shifts
-    t_start, t_stop : times, scalar; None is the trains' own end
+    n_shuffle, seed : of the shifts; n_shuffle = 0 leaves null_mean and p None
 
     Raises
     ------
@@ -212,14 +235,11 @@ def coherence_information(
     ('bit/s', True)
     """
     check(nperseg=nperseg, noverlap=noverlap, bias=bias, n_shuffle=n_shuffle, seed=seed)
-    _check_bias(bias)
-    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
-    top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")
-    if top > rate / 2 * (1 + 1e-9):
-        raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")
+    one_of(bias, (None, "subtract"), "bias")
+    values, counts, rate = binned_trains(signal, train, t_start, t_stop)
+    top = cut_off(f_max, rate)
     if not counts.any():
-        text = "coherence_information: the trains have no spikes; the result is NaN"
-        warn(text, SilentNeuronWarning)
+        warn_no_spikes("coherence_information")
         return Estimate(float("nan"), warning="no spikes", unit="bit/s")
     spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
     used, df = spectra.f <= top * (1 + 1e-9), spectra.f[1]
@@ -233,8 +253,12 @@ def coherence_information(
     n = len(spectra.x)
     value = float(information(spectra.coherence()))
     left_out = information(spectra.leave_one_out()) if n > 2 else np.full(n, np.nan)
-    se = float(np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()))
-    null = _shifted(values, spectra, nperseg, noverlap, n_shuffle, seed, information)
+    null = np.array(
+        [
+            information(replace(spectra, x=transform(turned, nperseg, noverlap)).coherence())
+            for turned in shifted(values, nperseg, n_shuffle, seed)
+        ]
+    )
     warning = None
     if k < 10:
         warning = f"only {k:.1f} independent segments"
@@ -242,37 +266,10 @@ def coherence_information(
         warning = f"bias of about {expected_bias:.3g} bit/s: use bias='subtract'"
     return Estimate(
         value,
-        se=se,
+        se=jackknife_se(left_out),
         correction="none" if bias is None else "coherence, 1/(K - 1)",
-        null_mean=float(null.mean()) if n_shuffle else None,
-        p=float((1 + (null >= value).sum()) / (1 + n_shuffle)) if n_shuffle else None,
+        **shuffle_test(null, value),
         n=n,
         warning=warning,
         unit="bit/s",
     )
-
-
-def _shifted(
-    values: np.ndarray,
-    spectra: SegmentSpectra,
-    nperseg: int,
-    noverlap: int,
-    n_shuffle: int,
-    seed: int,
-    information: Any,
-) -> np.ndarray:
-    """`information` of the coherence for n_shuffle random circular shifts of the signal."""
-    if n_shuffle and values.size <= 2 * nperseg:
-        raise NsnnError(
-            f"n_shuffle = {n_shuffle}: {values.size} samples leave no shift; use 0 or a shorter nperseg"
-        )
-    shifts = np.random.default_rng(seed).integers(
-        nperseg, values.size - nperseg, size=n_shuffle, endpoint=True
-    )
-    null = np.empty(n_shuffle)
-    for i, shift in enumerate(shifts):
-        x = transform(np.roll(values, shift), nperseg, noverlap)
-        null[i] = information(
-            SegmentSpectra(spectra.f, x, spectra.y, spectra.power, spectra.n_effective).coherence()
-        )
-    return null

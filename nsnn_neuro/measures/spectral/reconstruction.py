@@ -20,13 +20,21 @@ from typing import Any
 import numpy as np
 from scipy.signal import fftconvolve
 
-from ...core.checks import check, one_of, positive, suggest_keywords
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
-from ...core.warn import warn
-from ..estimate import Estimate
-from ..trains import SilentNeuronWarning, as_repeats
-from .coherence import SegmentSpectra, binned_trains, effective_segments, segment_spectra, transform
+from ..estimate import Estimate, jackknife_se
+from ..validation import shuffle_test
+from .coherence import (
+    SegmentSpectra,
+    binned_trains,
+    cut_off,
+    effective_segments,
+    segment_spectra,
+    shifted,
+    transform,
+    warn_no_spikes,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,22 +104,16 @@ def linear_reconstruction(
 ) -> Reconstruction:
     """The signal estimated from the spikes by a cross-validated Wiener filter, with the information it gives.
 
-    The formulas stand at the top of the module. Of the information, se is the jackknife over segments, with the filters as
-    they are; null_mean and p: the signal is shifted against the trains around a circle by at least one segment; n is the
-    number of segments. Over trials of one signal each trial is reconstructed by itself. A warning tells when the filter
-    was made of fewer than 10 independent segments.
+    The formulas stand at the top of the module; the filter is nperseg samples long. Of the information, se is the
+    jackknife over segments, with the filters as they are; null_mean, p and n are as for `coherence_information`. Over
+    trials of one signal each trial is reconstructed by itself. A warning tells when the filter was made of fewer than 10
+    independent segments.
 
     Parameters
     ----------
-    signal : neo.AnalogSignal with one channel; its sampling rate is the spikes' bin
-    train : neo.SpikeTrain, or the repeats of one neuron under the same signal as in `as_repeats`
-    f_max : frequency, scalar, the signal's cut-off; None is half the sampling rate
-    nperseg, noverlap : samples per segment and shared by neighbours; the filter is nperseg samples long
+    signal, train, f_max, nperseg, noverlap, n_shuffle, seed, t_start, t_stop : as for `coherence_information`
     n_folds : at least 2; more folds make the filters of more data and take longer
     bias : None (default): a bound that sampling lowers; "subtract" takes the expected shift off, see the module
-    n_shuffle : 0 leaves null_mean and p None
-    seed : of the shifts
-    t_start, t_stop : times, scalar; None is the trains' own end
 
     Raises
     ------
@@ -129,10 +131,8 @@ def linear_reconstruction(
     """
     check(nperseg=nperseg, noverlap=noverlap, n_folds=n_folds, bias=bias, n_shuffle=n_shuffle, seed=seed)
     one_of(bias, (None, "subtract"), "bias")
-    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
-    top = rate / 2 if f_max is None else positive(f_max, "Hz", "f_max")
-    if top > rate / 2 * (1 + 1e-9):
-        raise NsnnError(f"f_max = {f_max}: above half the signal's sampling rate, {rate / 2} Hz")
+    values, counts, rate = binned_trains(signal, train, t_start, t_stop)
+    top = cut_off(f_max, rate)
     return reconstruct(values, counts, rate, top, nperseg, noverlap, n_folds, bias, n_shuffle, seed)
 
 
@@ -156,14 +156,10 @@ def reconstruct(
         raise NsnnError(
             f"n_folds = {n_folds}: {n} segments are too few; take fewer folds, a shorter nperseg or more time"
         )
-    if n_shuffle and values.size <= 2 * nperseg:
-        raise NsnnError(
-            f"n_shuffle = {n_shuffle}: {values.size} samples leave no shift; use 0 or a shorter nperseg"
-        )
+    signals = shifted(values, nperseg, n_shuffle, seed)
     lags = (np.arange(nperseg) - nperseg // 2) / rate
     if not counts.any():
-        text = "linear_reconstruction: the trains have no spikes; the result is NaN"
-        warn(text, SilentNeuronWarning)
+        warn_no_spikes("linear_reconstruction")
         empty = Estimate(float("nan"), warning="no spikes", unit="bit/s")
         nan = np.full(nperseg, np.nan), s.f, np.full(s.f.size, np.nan), np.full(counts.shape, np.nan)
         return Reconstruction(lags, *nan, values, float("nan"), empty)
@@ -179,19 +175,15 @@ def reconstruct(
     power, error = np.abs(s.x) ** 2, _errors(s, s.x, pairs)
     value = float(information(power.sum(axis=0), error.sum(axis=0)))
     left_out = information(power.sum(axis=0) - power, error.sum(axis=0) - error)
-    se = float(np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()))
     null = np.empty(n_shuffle)
-    rng = np.random.default_rng(seed)
-    for i in range(n_shuffle):
-        turned = np.roll(values, rng.integers(nperseg, values.size - nperseg, endpoint=True))
+    for i, turned in enumerate(signals):
         x = transform(turned, nperseg, noverlap)
         null[i] = information((np.abs(x) ** 2).sum(axis=0), _errors(s, x, pairs).sum(axis=0))
     estimate = Estimate(
         value,
-        se=se,
+        se=jackknife_se(left_out),
         correction="cross-validated" if bias is None else "cross-validated, 1/(K - 1)",
-        null_mean=float(null.mean()) if n_shuffle else None,
-        p=float((1 + (null >= value).sum()) / (1 + n_shuffle)) if n_shuffle else None,
+        **shuffle_test(null, value),
         n=n,
         warning=f"only {fitted:.1f} independent segments behind a filter" if fitted < 10 else None,
         unit="bit/s",

@@ -4,7 +4,6 @@ Both follow Welch, as `coherence` does: segments of `nperseg` samples, `noverlap
 Hann window, the global mean taken off, no detrending of segments. Fourier transforms are integrals of exp(-2 pi i f
 t). Spectra are two-sided densities of the train x(t) = sum of delta(t - t_k) in Hz (spikes^2 / s): S(f) tends to the rate
 for high f, is the rate at every f for a Poisson process, and S(0) = rate * CV^2 for a renewal process.
-The coherence of a spike train with a field potential or a stimulus is `coherence`.
 
 Errors. Segments are independent but for their overlap: K segments count as `effective_segments`. The Hann window
 averages S over about two bins, 2 / (length of a segment): choose nperseg so that S is straight over it.
@@ -19,12 +18,11 @@ import neo
 import numpy as np
 
 from ...core.bins import index, slack
-from ...core.checks import check, positive, suggest_keywords
+from ...core.checks import positive, suggest_keywords
 from ...core.compiled import njit
 from ...core.errors import NsnnError
-from ...core.warn import warn
-from ..trains import SilentNeuronWarning, Trains, as_repeats, as_trains, warn_silent
-from .coherence import binned_trains, effective_segments, segment_spectra
+from ..trains import Trains, as_repeats, as_trains, warn_silent
+from .coherence import binned_trains, check_segments, effective_segments, segment_spectra, warn_no_spikes
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +43,7 @@ class PowerSpectrum:
     """independent segments"""
 
 
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _periodograms(
     times: np.ndarray,
     offsets: np.ndarray,
@@ -55,7 +53,7 @@ def _periodograms(
     hop: float,
     rate: np.ndarray,
     n_f: int,
-) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
+) -> tuple[np.ndarray, np.ndarray]:
     """Sums over segments and trials of |X|^2 and |X|^4, (n_neurons, n_f), of Hann-windowed trains less their mean."""
     n = rate.size
     total, squares = np.zeros((n, n_f)), np.zeros((n, n_f))
@@ -105,8 +103,7 @@ def power_spectrum(
 
     Parameters
     ----------
-    trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in
-        `as_repeats`
+    trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in `as_repeats`
     sampling_rate : frequency, scalar; sets the frequencies k * sampling_rate / nperseg up to half of it, and the
         segments' length nperseg / sampling_rate, as in a coherence with a signal so sampled
     nperseg, noverlap : samples per segment and shared by neighbours
@@ -114,9 +111,8 @@ def power_spectrum(
 
     Raises
     ------
-    NsnnError : a trial shorter than a segment, a single segment, noverlap out of range, or what `as_trains`
-        refuses. Warns once, SilentNeuronWarning, for neurons without a spike (NaN). Source: Bair et al. 1994, doi
-        10.1523/JNEUROSCI.14-05-02870.1994
+    NsnnError : a trial shorter than a segment, a single segment, or what `as_trains` refuses. Warns once, SilentNeuronWarning,
+        for neurons without a spike (NaN). Source: Bair et al. 1994, doi 10.1523/JNEUROSCI.14-05-02870.1994
 
     >>> import quantities as pq
     >>> times = np.random.default_rng(0).uniform(0, 100, 2000)
@@ -125,7 +121,7 @@ def power_spectrum(
     (np.float64(1.953125), array([20.]), 20)
     """
     sampling = positive(sampling_rate, "Hz", "sampling_rate")
-    _check_segments(nperseg, noverlap)
+    check_segments(nperseg, noverlap)
     many = isinstance(trains, neo.Block | Trains)
     data = (as_trains if many else as_repeats)(trains, t_start, t_stop)
     length, hop = nperseg / sampling, (nperseg - noverlap) / sampling
@@ -151,12 +147,6 @@ def power_spectrum(
         int(n),
         float(n_effective),
     )
-
-
-def _check_segments(nperseg: Any, noverlap: Any) -> None:
-    check(nperseg=nperseg, noverlap=noverlap)
-    if noverlap >= nperseg:
-        raise NsnnError(f"noverlap = {noverlap}: expected at least 0 and less than nperseg = {nperseg}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,18 +192,8 @@ def susceptibility(
     se: with y - chi x what is left of the trial-averaged response in each segment, se^2 = sum |y - chi x|^2 / (segments
     - 1) / (2 sum |x|^2), times segments / independent segments. It holds the neuron's noise and what isn't linear.
 
-    Parameters
-    ----------
-    signal : neo.AnalogSignal with one channel; its sampling rate is the spikes' bin
-    train : neo.SpikeTrain, or the repeats of one neuron under the same signal as in `as_repeats`
-    nperseg, noverlap : samples per segment and shared by neighbours; a segment long against the response's memory
-    t_start, t_stop : times, scalar; None is the trains' own end
-
-    Raises
-    ------
-    NsnnError : fewer than two segments, a constant signal, several channels, or what `as_repeats` refuses.
-        Warns once, SilentNeuronWarning, for trains without a spike (NaN). Source: Lindner & Schimansky-Geier 2001, doi
-        10.1103/PhysRevLett.86.2934
+    Arguments and errors: as for `coherence`; choose nperseg so that a segment is long against the response's memory.
+    Source: Lindner & Schimansky-Geier 2001, doi 10.1103/PhysRevLett.86.2934
 
     >>> import neo, quantities as pq
     >>> rng = np.random.default_rng(1)
@@ -224,8 +204,7 @@ def susceptibility(
     >>> round(response.chi.real.mean()), round(response.chi.imag.mean())
     (10, 0)
     """
-    _check_segments(nperseg, noverlap)
-    values, counts, rate = binned_trains(signal, as_repeats(train, t_start, t_stop, "train"))
+    values, counts, rate = binned_trains(signal, train, t_start, t_stop)
     spectra = segment_spectra(values, counts, rate, nperseg, noverlap)
     n = len(spectra.x)
     independent = spectra.n_effective / len(counts)
@@ -238,7 +217,6 @@ def susceptibility(
         parts[-1] = 1.0
     se = np.sqrt(left / (parts * power) * n / independent)
     if not counts.any():
-        text = "susceptibility: the trains have no spikes; the result is NaN"
-        warn(text, SilentNeuronWarning)
+        warn_no_spikes("susceptibility")
         chi, se = np.full_like(chi, np.nan), np.full_like(se, np.nan)
     return Susceptibility(spectra.f, chi, se, float(independent))

@@ -28,27 +28,11 @@ def fano_curve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fano factor against the window: (windows in s (n_windows,), Fano factors (n_windows, n_neurons)).
 
-    Each row is `fano_factor` with that window, across windows and trials. 1 at all windows for a Poisson process;
-    CV^2 for long windows of a renewal process.
+    Each row is `fano_factor` with one of the `windows` (times, 1-D), across windows and trials; all else is as there. 1 at
+    all windows for a Poisson process; CV^2 for long windows of a renewal process. Source: Teich 1989, doi 10.1109/10.16460
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    windows : times, 1-D
-    ddof : as in `fano_factor`
-    t_start, t_stop : times, scalar; None is the trial's own end
-
-    Raises
-    ------
-    NsnnError : windows that are not 1-D and positive, a window longer than a trial, a single count, or what
-        `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons without a spike in any window (NaN).
-        Source: Teich 1989, doi 10.1109/10.16460
-
-    >>> import neo, quantities as pq
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> train = neo.SpikeTrain([0.1, 0.2, 0.3, 0.6], units="s", t_stop=1.0)
-    >>> block.segments[0].spiketrains.append(train)
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.2, 0.3, 0.6]]], t_stop=1*pq.s)
     >>> windows, fano = fano_curve(block, windows=[0.25, 0.5]*pq.s)
     >>> fano.round(3)
     array([[0.667], [1.   ]])
@@ -97,26 +81,11 @@ def allan_factor(block: Any, *, window: Any, t_start: Any = None, t_stop: Any = 
     """Allan factor AF = E[(N_(k+1) - N_k)^2] / (2 E[N]) of counts in neighbouring windows, (n_neurons,).
 
     1 for a Poisson process. Pairs of neighbouring windows of one trial are pooled over trials; none spans a
-    border. A rate that drifts slowly raises the Fano factor, not this.
+    border. A rate that drifts slowly raises the Fano factor, not this. Arguments and errors: as for `fano_factor`; a
+    trial has to hold two windows. Sources: Allan 1966, doi 10.1109/PROC.1966.4634; Teich 1989, doi 10.1109/10.16460
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    window : time, scalar; windows tile each trial from its start and the remainder is dropped
-    t_start, t_stop : times, scalar; None is the trial's own end
-
-    Raises
-    ------
-    NsnnError : no trial of two windows, a window longer than a trial, or what `as_trains` refuses. Warns once,
-        SilentNeuronWarning, for neurons without a spike. Source: Allan 1966, doi 10.1109/PROC.1966.4634; Teich
-        1989, doi 10.1109/10.16460
-
-    >>> import neo
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> train = neo.SpikeTrain([0.1, 0.2, 0.3, 0.6], units="s", t_stop=1.0)
-    >>> block.segments[0].spiketrains.append(train)
-    >>> allan_factor(block, window=500*pq.ms)
+    >>> from nsnn_neuro import to_block
+    >>> allan_factor(to_block([[[0.1, 0.2, 0.3, 0.6]]], t_stop=1*pq.s), window=500*pq.ms)
     array([1.])
     """
     sums, value = _allan_parts(as_trains(block, t_start, t_stop), window=window)
@@ -169,23 +138,17 @@ def mean_matched_fano(
     window : time, scalar, the counting window
     step : time, scalar, between windows; None (default) is `window`
     bin_width : of the mean counts, spikes; the default is narrow against counts of some spikes
-    n_resample : number of bootstrap resamples over neurons, whole time courses, for `se`; 0: se is NaN. Against the spread over
+    n_resample, seed : bootstrap resamples over neurons, whole time courses, for `se`; 0: se is NaN. Against the spread over
         populations of 50 to 400 neurons `se` is right to 8 %; NaN where one neuron matches
-    seed : of the resamples
     t_start, t_stop : times, scalar; None is the trials' own end
 
     Raises
     ------
-    NsnnError : one trial, trials of different windows, a window longer than a trial, bin_width or n_resample
-        out of range, or no bin of mean counts that is occupied at all times. Source: Churchland et al. 2010,
-        doi 10.1038/nn.2501
+    NsnnError : one trial, trials of different windows, a window longer than a trial, or no bin of mean counts that is
+        occupied at all times. Source: Churchland et al. 2010, doi 10.1038/nn.2501
 
-    >>> import neo
-    >>> block = neo.Block()
-    >>> for times in [[0.1, 0.6], [0.1, 0.2, 0.3, 0.6, 0.7, 0.8]]:
-    ...     segment = neo.Segment()
-    ...     segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=1.0))
-    ...     block.segments.append(segment)
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.6]], [[0.1, 0.2, 0.3, 0.6, 0.7, 0.8]]], t_stop=1*pq.s)
     >>> matched = mean_matched_fano(block, window=500*pq.ms)
     >>> matched.times, matched.fano, matched.n
     (array([0.25, 0.75]), array([1., 1.]), 1)
@@ -233,9 +196,8 @@ def _ratios(
     bins = np.empty(ratio.shape, dtype=np.int64)
     for k, begin in enumerate(begins):
         end = begin + width - apart
-        end = (
-            np.inf if end >= trains.t_stop.min() - 2 * apart else end
-        )  # the trials' own end is in the last window
+        if end >= trains.t_stop.min() - 2 * apart:
+            end = np.inf  # the trials' own end is in the last window
         inside = (trains.times >= begin - apart) & (trains.times < end)
         counts = trains.per_train(trains.train[inside])
         mean = counts.mean(axis=0)

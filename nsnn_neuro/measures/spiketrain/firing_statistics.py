@@ -1,8 +1,7 @@
 """Single-neuron measures of rate and irregularity, (n_neurons,) from a neo.Block.
 
 Intervals are pooled over trials; none spans a border between trials, and neither does a pair of adjacent
-intervals. All take t_start and t_stop, times that crop every trial to [t_start, t_stop). A neuron with too
-few spikes gives NaN, and the call warns once (SilentNeuronWarning).
+intervals. A neuron with too few spikes gives NaN, and the call warns once (SilentNeuronWarning).
 
 Each measure is a function of sums over trials. Its `_..._parts` returns these sums per trial, and the
 function that turns them into the value; `tabulate` takes its leave-one-trial-out values from them.
@@ -25,7 +24,6 @@ from ..trains import Trains, as_trains, nan_ratio, warn_silent
 
 Parts = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
 
-_FEW_INTERVALS = "have fewer than two intervals"
 _FEW_PAIRS = "have no two adjacent intervals in a trial"
 
 
@@ -38,21 +36,22 @@ def _rate_parts(trains: Trains) -> Parts:
 @measure("Hz", _rate_parts)
 @suggest_keywords
 def firing_rate(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
-    """Mean firing rate: number of spikes in all trials over the trials' total duration, (n_neurons,) in Hz.
+    """Mean firing rate of each neuron in Hz, (n_neurons,).
+
+    The rate is the number of spikes in all trials, divided by the total duration of the trials.
 
     Parameters
     ----------
-    block : neo.Block, one Segment per trial
-    t_start, t_stop : times, scalar; None is the trial's own end
+    block : neo.Block with one Segment per trial
+    t_start, t_stop : times, scalar; spikes are counted from t_start to t_stop of each trial. None (default): the whole trial
 
     Raises
     ------
-    NsnnError : what `as_trains` refuses. Source: Dayan & Abbott 2001, eq. 1.4 (ISBN 978-0-262-04199-7).
+    NsnnError : not a Block, or a time outside a trial, see `as_trains`. Source: Dayan & Abbott 2001, eq. 1.4 (ISBN
+        978-0-262-04199-7)
 
-    >>> import neo
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.1, 0.2, 0.4], units="s", t_stop=2.0))
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.2, 0.4]]], t_stop=2*pq.s)  # one trial, one neuron, three spikes
     >>> firing_rate(block), firing_rate(block, t_stop=200*pq.ms)
     (array([1.5]), array([5.]))
     """
@@ -64,20 +63,10 @@ def firing_rate(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.nd
 def isi(block: Any, *, t_start: Any = None, t_stop: Any = None) -> list[np.ndarray]:
     """Interspike intervals in s, one array per neuron, trial after trial; none spans two trials.
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    t_start, t_stop : times, scalar; None is the trial's own end
+    Arguments and errors: as for `firing_rate`.
 
-    Raises
-    ------
-    NsnnError : what `as_trains` refuses
-
-    >>> import neo
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.25, 0.5, 1.5], units="s", t_stop=2.0))
-    >>> isi(block)
+    >>> from nsnn_neuro import to_block
+    >>> isi(to_block([[[0.25, 0.5, 1.5]]], t_stop=2*pq.s))
     [array([0.25, 1.  ])]
     """
     trains = as_trains(block, t_start, t_stop)
@@ -113,34 +102,15 @@ def cv(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Coefficient of variation of each neuron's interspike intervals, (n_neurons,).
 
     CV = sqrt(mean (I - mean I)^2) / mean I, the mean over all m intervals (divisor m, as in Elephant); 1 for
-    a Poisson process, 1/sqrt(k) for a gamma process of shape k.
+    a Poisson process, 1/sqrt(k) for a gamma process of shape k. NaN for fewer than two intervals.
+    Arguments and errors: as for `firing_rate`. Source: Softky & Koch 1993, doi 10.1523/JNEUROSCI.13-01-00334.1993
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    t_start, t_stop : times, scalar; None is the trial's own end
-
-    Raises
-    ------
-    NsnnError : what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons with fewer than two
-        intervals. Source: Softky & Koch 1993, doi 10.1523/JNEUROSCI.13-01-00334.1993
-
-    >>> import neo
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.0, 1.0, 4.0], units="s", t_stop=5.0))
-    >>> cv(block)
+    >>> from nsnn_neuro import to_block
+    >>> cv(to_block([[[0.0, 1.0, 4.0]]], t_stop=5*pq.s))
     array([0.5])
     """
     sums, value = _cv_parts(as_trains(block, t_start, t_stop))
-    return warn_silent(value(sums.sum(axis=0)), "cv", _FEW_INTERVALS)
-
-
-def _pairs(trains: Trains) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First and second of each pair of adjacent intervals of one trial, and the pair's train."""
-    intervals, train = trains.intervals
-    same = train[1:] == train[:-1]
-    return intervals[:-1][same], intervals[1:][same], train[1:][same]
+    return warn_silent(value(sums.sum(axis=0)), "cv", "have fewer than two intervals")
 
 
 def _mean_over_pairs(trains: Trains, contrast: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Parts:
@@ -169,22 +139,11 @@ def _cv2_parts(trains: Trains) -> Parts:
 def cv2(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Local variation of adjacent intervals, CV2 = mean of 2 |I_k+1 - I_k| / (I_k+1 + I_k), (n_neurons,).
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    t_start, t_stop : times, scalar; None is the trial's own end
+    A pair of two zero intervals contributes 0. NaN for neurons without two adjacent intervals.
+    Arguments and errors: as for `firing_rate`. Source: Holt et al. 1996, doi 10.1152/jn.1996.75.5.1806
 
-    Raises
-    ------
-    NsnnError : what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons without two adjacent
-        intervals. Source: Holt et al. 1996, doi 10.1152/jn.1996.75.5.1806. A pair of two zero intervals
-        contributes 0.
-
-    >>> import neo
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.0, 1.0, 4.0], units="s", t_stop=5.0))
-    >>> cv2(block)
+    >>> from nsnn_neuro import to_block
+    >>> cv2(to_block([[[0.0, 1.0, 4.0]]], t_stop=5*pq.s))
     array([1.])
     """
     sums, value = _cv2_parts(as_trains(block, t_start, t_stop))
@@ -200,24 +159,11 @@ def _lv_parts(trains: Trains) -> Parts:
 def lv(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Local variation LV = mean of 3 (I_k - I_k+1)^2 / (I_k + I_k+1)^2 over adjacent pairs, (n_neurons,).
 
-    1 for a Poisson process, 3/(2k + 1) for a gamma process of shape k.
+    1 for a Poisson process, 3/(2k + 1) for a gamma process of shape k. Pairs of zero intervals and NaN: as for `cv2`.
+    Arguments and errors: as for `firing_rate`. Source: Shinomoto et al. 2003, doi 10.1162/089976603322518759
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    t_start, t_stop : times, scalar; None is the trial's own end
-
-    Raises
-    ------
-    NsnnError : what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons without two adjacent
-        intervals. Source: Shinomoto et al. 2003, doi 10.1162/089976603322518759. A pair of two zero intervals
-        contributes 0.
-
-    >>> import neo
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.0, 1.0, 4.0], units="s", t_stop=5.0))
-    >>> lv(block)
+    >>> from nsnn_neuro import to_block
+    >>> lv(to_block([[[0.0, 1.0, 4.0]]], t_stop=5*pq.s))
     array([0.75])
     """
     sums, value = _lv_parts(as_trains(block, t_start, t_stop))
@@ -238,24 +184,12 @@ def lvr(
 ) -> np.ndarray:
     """Revised local variation, LV with each pair weighted by 1 + 4 R / (I_k + I_k+1), (n_neurons,).
 
-    LvR = mean of 3 (1 - 4 I_k I_k+1 / (I_k + I_k+1)^2) (1 + 4 R / (I_k + I_k+1)) over adjacent pairs.
+    LvR = mean of 3 (1 - 4 I_k I_k+1 / (I_k + I_k+1)^2) (1 + 4 R / (I_k + I_k+1)) over adjacent pairs. R,
+    `refractoriness`, is a time, scalar, at least 0; its default, 5 ms, is the source's best value. All else is as for `lv`.
+    Source: Shinomoto et al. 2009, doi 10.1371/journal.pcbi.1000433
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    refractoriness : R, time, scalar; the default 5 ms is the source's best value
-    t_start, t_stop : times, scalar; None is the trial's own end
-
-    Raises
-    ------
-    NsnnError : negative R, or what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons without
-        two adjacent intervals. Source: Shinomoto et al. 2009, doi 10.1371/journal.pcbi.1000433
-
-    >>> import neo
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.0, 1.0, 4.0], units="s", t_stop=5.0))
-    >>> lvr(block, refractoriness=1*pq.s)
+    >>> from nsnn_neuro import to_block
+    >>> lvr(to_block([[[0.0, 1.0, 4.0]]], t_stop=5*pq.s), refractoriness=1*pq.s)
     array([1.5])
     """
     sums, value = _lvr_parts(as_trains(block, t_start, t_stop), refractoriness=refractoriness)
@@ -303,29 +237,29 @@ def fano_parts(trains: Trains, *, window: Any = None, ddof: int = 1) -> Parts:
 def fano_factor(
     block: Any, *, window: Any = None, ddof: int = 1, t_start: Any = None, t_stop: Any = None
 ) -> np.ndarray:
-    """Variance of the spike count over its mean, (n_neurons,): across trials, or across windows and trials.
+    """Fano factor of each neuron, (n_neurons,): the variance of its spike count, divided by the mean of its spike count.
+
+    It is 1 for a Poisson process, below 1 for more regular spikes and above 1 for more variable ones. By default the
+    spikes of each trial are counted, and the counts of different trials are compared. With `window` each trial is cut
+    into windows, the spikes of each window are counted, and the counts of all windows in all trials are compared.
 
     Parameters
     ----------
-    block : neo.Block, one Segment per trial
-    window : time, scalar; windows tile each trial from its start and the remainder is dropped. None
-        (default): one count per trial, across trials
-    ddof : 1 (default) divides by the number of counts less 1, which leaves the variance unbiased; 0 is what
-        Elephant's fanofactor does, and is low by the factor 1 - 1/counts
+    block : neo.Block with one Segment per trial
+    window : time, scalar. Windows of this length follow one another from the start of each trial; a shorter remainder at
+        the end of the trial is not used. None (default): one count per trial
+    ddof : 1 (default) divides the sum of squares by the number of counts minus 1, so that the variance is unbiased; 0
+        divides by the number of counts, as Elephant's fanofactor does
     t_start, t_stop : times, scalar; None is the trial's own end
 
     Raises
     ------
-    NsnnError : a single count, trials of unequal duration without a window, a window longer than a trial, or
-        what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons without a spike.
-        Source: Fano 1947, doi 10.1103/PhysRev.72.26
+    NsnnError : a single count, trials of different duration without a window, a window longer than a trial, or what
+        `as_trains` refuses. Neurons without spikes have NaN, with one SilentNeuronWarning. Source: Fano 1947, doi
+        10.1103/PhysRev.72.26
 
-    >>> import neo
-    >>> block = neo.Block()
-    >>> for times in [[0.1], [0.1, 0.2, 0.3]]:
-    ...     segment = neo.Segment()
-    ...     segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=1.0))
-    ...     block.segments.append(segment)
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1]], [[0.1, 0.2, 0.3]]], t_stop=1*pq.s)  # two trials, with one spike and with three
     >>> fano_factor(block), fano_factor(block, ddof=0)
     (array([1.]), array([0.5]))
     """
@@ -338,7 +272,9 @@ def fano_factor(
 
 
 def _serial_parts(trains: Trains) -> Parts:
-    first, second, train = _pairs(trains)
+    intervals, train = trains.intervals
+    same = train[1:] == train[:-1]  # both intervals of a pair belong to one trial
+    first, second, train = intervals[:-1][same], intervals[1:][same], train[1:][same]
     neuron = train % trains.n_neurons
     number = trains.per_train(train)
     mean = nan_ratio(trains.per_train(train, first).sum(axis=0), number.sum(axis=0))
@@ -362,25 +298,12 @@ def _serial_parts(trains: Trains) -> Parts:
 def serial_correlation(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Pearson correlation of each interspike interval with the next (lag 1), (n_neurons,); 0 for renewal.
 
-    Pairs are those within trials, pooled over trials. NaN for fewer than three pairs (two always give +1 or
-    -1), and for intervals that don't vary (SD below 1e-9 of their mean, or below the times' rounding).
+    NaN for fewer than three pairs (two always give +1 or -1), and for intervals that don't vary (SD below 1e-9 of their
+    mean, or below the times' rounding). Arguments and errors: as for `firing_rate`. Source: Farkhooi et al. 2009, doi
+    10.1103/PhysRevE.79.021905
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    t_start, t_stop : times, scalar; None is the trial's own end
-
-    Raises
-    ------
-    NsnnError : what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons whose value is NaN.
-        Source: Farkhooi et al. 2009, doi 10.1103/PhysRevE.79.021905
-
-    >>> import neo
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> train = neo.SpikeTrain([0.0, 1.0, 3.0, 4.0, 6.0], units="s", t_stop=7.0)
-    >>> block.segments[0].spiketrains.append(train)
-    >>> serial_correlation(block).round(12)
+    >>> from nsnn_neuro import to_block
+    >>> serial_correlation(to_block([[[0.0, 1.0, 3.0, 4.0, 6.0]]], t_stop=7*pq.s)).round(12)
     array([-1.])
     """
     sums, value = _serial_parts(as_trains(block, t_start, t_stop))

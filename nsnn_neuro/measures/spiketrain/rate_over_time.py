@@ -41,8 +41,7 @@ class Psth:
     def pooled(self, neurons: Any = None) -> Psth:
         """The mean rate of the chosen neurons (index array or slice; None: all) as a Psth with n = 1.
 
-        Its band takes the pooled count as Poisson, which needs neurons that are independent given the
-        stimulus.
+        Its band takes the pooled count as Poisson: neurons have to be independent given the stimulus.
         """
         chosen = self.counts if neurons is None else self.counts[neurons]
         if chosen.ndim != 2 or len(chosen) == 0:
@@ -58,10 +57,9 @@ def psth(
 ) -> Psth:
     """Rate of each neuron against time with exact Poisson confidence bands, (n_neurons, n_bins) in a `Psth`.
 
-    With c spikes in a bin over all trials, rate = c / (trials * bin_width) and, a = 1 - confidence (Garwood
-    1936), lower = chi2(a/2; 2c)/2, upper = chi2(1 - a/2; 2c + 2)/2, over the same divisor: limits of a
-    Poisson mean with at least the stated coverage, bin by bin. They are too wide for trains more regular than
-    Poisson. For the rate of a population use `.pooled()`.
+    With c spikes in a bin over all trials, rate = c / (trials * bin_width) and, a = 1 - confidence, lower = chi2(a/2; 2c)/2,
+    upper = chi2(1 - a/2; 2c + 2)/2, over the same divisor: limits of a Poisson mean with at least the stated coverage, bin
+    by bin. They are too wide for trains more regular than Poisson. For the rate of a population use `.pooled()`.
 
     Parameters
     ----------
@@ -76,10 +74,8 @@ def psth(
         `as_trains` refuses. Source: Garwood 1936, doi 10.1093/biomet/28.3-4.437
 
     >>> import quantities as pq
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.1, 0.2, 0.7], units="s", t_stop=1.0))
-    >>> h = psth(block, bin_width=500*pq.ms)
+    >>> from nsnn_neuro import to_block
+    >>> h = psth(to_block([[[0.1, 0.2, 0.7]]], t_stop=1*pq.s), bin_width=500*pq.ms)
     >>> h.edges, h.rate, h.lower.round(3), h.upper.round(3)
     (array([0. , 0.5, 1. ]), array([[4., 2.]]), array([[0.484, 0.051]]), array([[14.449, 11.143]]))
     """
@@ -140,23 +136,21 @@ def spike_triggered_average(
 ) -> SpikeTriggeredAverage:
     """Mean of a signal around the spikes of each neuron, A(lag) = mean over spikes of signal(t_spike + lag).
 
-    Lags run from -before to after, the last one left out, in steps of the signal's sampling interval. A spike
-    belongs to the sample that begins at or last before it. Spikes closer than the window to the signal's ends
-    are left out.
+    Lags run from -before to after, the last one left out, in steps of the signal's sampling interval. A spike belongs to
+    the sample that begins at or last before it. Spikes closer than the window to the signal's ends are left out.
 
     Parameters
     ----------
     signal : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
-    trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in
-        `as_repeats`
+    trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in `as_repeats`
     before, after : times, scalar
     t_start, t_stop : times, scalar; None is the trials' own end
 
     Raises
     ------
-    NsnnError : a signal with several channels or NaN, numbers of signals and trials that differ, a window
-        longer than the signal. Warns once, SilentNeuronWarning, for neurons without a usable spike (NaN).
-        Source: de Boer & Kuyper 1968, doi 10.1109/TBME.1968.4502561
+    NsnnError : a signal with several channels or NaN, numbers of signals and trials that differ, a window longer than the
+        signal. Warns once, SilentNeuronWarning, for neurons without a usable spike (NaN). Source: de Boer & Kuyper 1968,
+        doi 10.1109/TBME.1968.4502561
 
     >>> import quantities as pq
     >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0, 0.0, 0.0], units="mV", sampling_rate=1*pq.kHz)
@@ -167,10 +161,8 @@ def spike_triggered_average(
     many = isinstance(trains, neo.Block | Trains)
     spikes = (as_trains if many else as_repeats)(trains, t_start, t_stop)
     signals = _one_per_trial(signal, spikes.n_trials)
-    rate, shift = (
-        signals[0][1],
-        signals[0][0].mean(),
-    )  # sums about a mean, or a large offset would swallow the SD
+    rate = signals[0][1]
+    shift = signals[0][0].mean()  # sums about a mean, or a large offset would swallow the SD
     first, last = -round(_at_least_0(before, "before") * rate), round(_at_least_0(after, "after") * rate)
     if not first < last <= first + min(values.size for values, _, _ in signals):
         raise NsnnError(
@@ -226,10 +218,9 @@ def rate_correlation(
 ) -> np.ndarray:
     """Pearson correlation over time of each neuron's rate in two Blocks, (n_neurons,).
 
-    Each rate is the trial average of spike counts in bins of `step`, smoothed by a Gaussian of standard
-    deviation sigma (cut at 5 sigma) that is renormalised at the ends, so that both rates don't drop there
-    together. The spikes' own noise lowers the value below the correlation of the underlying rates; more
-    trials raise it.
+    Each rate is the trial average of spike counts in bins of `step`, smoothed by a Gaussian of standard deviation sigma (cut
+    at 5 sigma) that is renormalised at the ends. The spikes' own noise lowers the value below the correlation of the
+    underlying rates; more trials raise it.
 
     Parameters
     ----------
@@ -240,14 +231,12 @@ def rate_correlation(
 
     Raises
     ------
-    NsnnError : different numbers of neurons or windows, a step longer than a trial, or what `as_trains`
-        refuses. Warns once, SilentNeuronWarning, for neurons without spikes or of constant rate in either
-        Block (NaN)
+    NsnnError : different numbers of neurons or windows, a step longer than a trial, or what `as_trains` refuses. Warns once,
+        SilentNeuronWarning, for neurons without spikes or of constant rate in either Block (NaN)
 
     >>> import quantities as pq
-    >>> block = neo.Block()
-    >>> block.segments.append(neo.Segment())
-    >>> block.segments[0].spiketrains.append(neo.SpikeTrain([0.1, 0.2, 0.7], units="s", t_stop=1.0))
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.2, 0.7]]], t_stop=1*pq.s)
     >>> rate_correlation(block, block, sigma=50*pq.ms).round(12)
     array([1.])
     """
@@ -255,10 +244,8 @@ def rate_correlation(
     bin_width = width / 5 if step is None else positive(step, "s", "step")
     if not np.isfinite([width, bin_width]).all():
         raise NsnnError(f"sigma = {sigma}, step = {step}: expected finite times")
-    a, b = (
-        as_trains(block, t_start, t_stop, name)
-        for block, name in ((block_a, "block_a"), (block_b, "block_b"))
-    )
+    a = as_trains(block_a, t_start, t_stop, "block_a")
+    b = as_trains(block_b, t_start, t_stop, "block_b")
     if a.n_neurons != b.n_neurons:
         raise NsnnError(
             f"block_a has {a.n_neurons} neurons, block_b {b.n_neurons}: expected the same neurons"

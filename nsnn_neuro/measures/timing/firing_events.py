@@ -75,19 +75,17 @@ def firing_events(
 
     Parameters
     ----------
-    trains : the repeats of one neuron, see `as_repeats`; at least two, of one window
+    trains, t_start, t_stop : the repeats of one neuron, as for `isi_distance`; at least two, of one window
     sigma : standard deviation of the Gaussian that smooths the PSTH, time, scalar; below the distance of events and
         not much below their jitter. Bins are sigma / 5, the Gaussian is cut at 5 sigma
     ratio : least sqrt(p1 p2) / v at a border, above 1
     threshold : least peak of an event, in units of the mean rate; 0 keeps every peak
-    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
 
     Raises
     ------
-    NsnnError : one train only, trains of different windows, a window shorter than sigma / 5, ratio or threshold
-        out of range, or what `as_repeats` refuses. Warns once, SilentNeuronWarning, without any spike (no events,
-        fraction NaN). Sources: Berry, Warland & Meister 1997, doi 10.1073/pnas.94.10.5411; Mainen & Sejnowski
-        1995, doi 10.1126/science.7770778
+    NsnnError : one train only, trains of different windows, a window shorter than sigma / 5, or what `as_repeats` refuses.
+        Warns once, SilentNeuronWarning, without any spike (no events, fraction NaN). Sources: Berry, Warland & Meister
+        1997, doi 10.1073/pnas.94.10.5411; Mainen & Sejnowski 1995, doi 10.1126/science.7770778
 
     >>> import quantities as pq
     >>> trains = [[0.1, 0.5], [0.104, 0.506], [0.102]]
@@ -107,8 +105,8 @@ def firing_events(
     start, stop = repeats.window()
     index, n_bins = repeats.bins(width / 5, "sigma / 5")
     if not repeats.times.size:
-        text = "firing_events: the trains have no spikes; there are no events, and fraction is NaN"
-        warn(text, SilentNeuronWarning)
+        message = "firing_events: the trains have no spikes; there are no events, and fraction is NaN"
+        warn(message, SilentNeuronWarning)
     counts = np.bincount(index, minlength=n_bins[0]).astype(float)  # a remainder at the end is one bin more
     smooth = gaussian_filter1d(counts, 5.0, mode="constant", truncate=5.0)
     smooth[smooth < 1e-9] = 0.0  # far below one spike: rounding

@@ -26,10 +26,8 @@ from ..trains import Trains, as_repeats, as_trains
 # spikes and then t_stop; `nu` (s) is the interval that each gap stands for; train a has the gaps first[a]..first[a + 1] - 1.
 
 
-@njit(cache=True)
-def _nearest(
-    own: np.ndarray, other: np.ndarray, low: float, high: float, out: np.ndarray
-) -> None:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: np.ndarray) -> None:
     """out[i]: distance of own[i] to the nearest of the spikes `other` and of their auxiliary spikes."""
     j = 0
     for i in range(own.size):
@@ -41,7 +39,7 @@ def _nearest(
         out[i] = result
 
 
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _pair(
     ends_a: np.ndarray,
     nu_a: np.ndarray,
@@ -52,7 +50,7 @@ def _pair(
     start: float,
     stop: float,
     spike: bool,
-) -> float:  # pragma: no cover - compiled
+) -> float:
     """Integral of the profile of two trains; the spike profile is linear between spikes, so by trapezia."""
     i, j, now, begin_a, begin_b, total = 0, 0, start, start, start, 0.0
     while now < stop:
@@ -75,7 +73,7 @@ def _pair(
     return total
 
 
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _distances(
     ends: np.ndarray,
     nu: np.ndarray,
@@ -84,7 +82,7 @@ def _distances(
     start: float,
     stop: float,
     spike: bool,
-) -> np.ndarray:  # pragma: no cover - compiled
+) -> np.ndarray:
     """(n, n) ISI-distances, or SPIKE-distances."""
     n = first.size - 1
     out = np.zeros((n, n))
@@ -189,17 +187,7 @@ def spike_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> n
 
     D = 1/T integral of (S_a nu_b + S_b nu_a) / (2 m^2) dt, m = (nu_a + nu_b) / 2, S_a(t) the distance of a's
     spikes to the nearest of b, interpolated between the spike before t and the one after. Edges: see the
-    module (PySpike's).
-
-    Parameters
-    ----------
-    trains : the repeats of one neuron, see `as_repeats`; empty ones are allowed
-    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
-
-    Raises
-    ------
-    NsnnError : trains of different windows or without one, or what `as_repeats` refuses. Source: Kreuz et al.
-        2013, doi 10.1152/jn.00873.2012
+    module (PySpike's). Arguments and errors: as for `isi_distance`. Source: Kreuz et al. 2013, doi 10.1152/jn.00873.2012
 
     >>> import quantities as pq
     >>> trains = [[0.2, 0.4, 0.6, 0.8], [0.21, 0.41, 0.61, 0.81]]
@@ -212,23 +200,16 @@ def spike_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> n
 @measure("1")
 @suggest_keywords
 def mean_isi_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
-    """Mean ISI-distance of all pairs of trials of each neuron, (n_neurons,).
+    """Mean `isi_distance` of all pairs of trials of each neuron, (n_neurons,).
 
     Parameters
     ----------
-    block : neo.Block, one Segment per trial, all of the same window
+    block : neo.Block, one Segment per trial, at least two, all of the same window
     t_start, t_stop : times, scalar; None is the trials' own end
 
-    Raises
-    ------
-    NsnnError : one trial, trials of different windows, or what `as_trains` refuses. See `isi_distance`
-
-    >>> import neo
-    >>> block = neo.Block()
-    >>> for times in [[0.2, 0.4, 0.6, 0.8], [0.4, 0.8]]:
-    ...     segment = neo.Segment()
-    ...     segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=1.0))
-    ...     block.segments.append(segment)
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.2, 0.4, 0.6, 0.8]], [[0.4, 0.8]]], t_stop=1*pq.s)
     >>> mean_isi_distance(block).round(3)
     array([0.5])
     """
@@ -238,23 +219,11 @@ def mean_isi_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) ->
 @measure("1")
 @suggest_keywords
 def mean_spike_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
-    """Mean SPIKE-distance of all pairs of trials of each neuron, (n_neurons,).
+    """Mean `spike_distance` of all pairs of trials of each neuron, (n_neurons,); arguments as for `mean_isi_distance`.
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial, all of the same window
-    t_start, t_stop : times, scalar; None is the trials' own end
-
-    Raises
-    ------
-    NsnnError : one trial, trials of different windows, or what `as_trains` refuses. See `spike_distance`
-
-    >>> import neo
-    >>> block = neo.Block()
-    >>> for times in [[0.2, 0.4, 0.6, 0.8], [0.21, 0.41, 0.61, 0.81]]:
-    ...     segment = neo.Segment()
-    ...     segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=1.0))
-    ...     block.segments.append(segment)
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.2, 0.4, 0.6, 0.8]], [[0.21, 0.41, 0.61, 0.81]]], t_stop=1*pq.s)
     >>> mean_spike_distance(block).round(3)
     array([0.05])
     """

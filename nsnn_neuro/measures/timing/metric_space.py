@@ -95,44 +95,37 @@ def metric_space_information(
 ) -> MetricSpace:
     """Information H(q), bits, of distances with cost q about the class of a train, against q.
 
-    d(train, class) = (mean of distance^z over the other trains of the class)^(1/z). The train goes to the class
-    with the least, shared out where several tie (rounding aside). z = -2 lets the nearest trains decide. A distance of
-    0 counts, for z < 0, above all others: classes are then compared by their share of such trains, the limit of
-    distances that are nearly 0.
+    d(train, class) = (mean of distance^z over the other trains of the class)^(1/z). The train goes to the class with the
+    least, shared out where several tie. z = -2 lets the nearest trains decide. For z < 0 a distance of 0 counts above all
+    others: classes are then compared by their share of such trains.
 
     H is that of the table, sum of p log2(p / (p_true p_found)). It is too high by chance: the mean over shuffled
-    labels is subtracted (`corrected`). That takes off too much where H is near its ceiling of log2(K), as errors
-    are then fewer than by chance, and in classes of few trains at few distinct distances. The largest of several
-    H(q) is too high once more, as the largest of several chances: `best.p` and `best.null_mean` take the maximum
-    over q in each shuffle, but `best.value` is not reduced. For a value without this bias choose q on other
-    trains, or before looking, and take `.at(k)`.
+    labels is subtracted (`corrected`). That takes off too much where H is near its ceiling of log2(K), and in classes of
+    few trains at few distinct distances. The largest of several H(q) is too high once more: `best.p` and
+    `best.null_mean` take the maximum over q in each shuffle, but `best.value` is not reduced. For a value without this
+    bias choose q on other trains, or before looking, and take `.at(k)`.
 
-    p: since a train is not compared with itself, shuffled classes of equal size can be separated by systematic
-    errors, which H cannot tell from correct assignments. For p, tables with fewer correct than by chance count as 0 bits,
-    in shuffles and data.
+    p: since a train is not compared with itself, shuffled classes of equal size can be separated by systematic errors. So
+    tables with fewer correct than by chance count as 0 bits, in shuffles and data.
 
-    se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand);
-    leaving out one train moves too few of them to be of use, and gives up to four times the true error. Regime
+    se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand). Regime
     of two standard errors, held in the tests against the value for very many trains: two classes, at least 40 trains of
     each, information of 0 or from 0.2 to 0.7 bits. In between the value is too low.
 
     Parameters
     ----------
-    trains : the repeats of one neuron, n of them, as in `as_repeats`
+    trains, t_start, t_stop : the repeats of one neuron, n of them, as for `victor_purpura`
     labels : (n,) whole numbers or texts, the class (stimulus) of each train; at least two trains of each
     q : frequencies (1/s), scalar or array, at least 0; infinity counts exact coincidences alone
     z : exponent, not 0
     distance : function of (repeats, cost=quantity) that returns (n, n); default `victor_purpura`. For
         `van_rossum`: lambda repeats, cost: van_rossum(repeats, tau=1/cost)
-    n_shuffle : shuffles of the labels, the same for all q; 0 leaves the information uncorrected
-    seed : of the shuffles
-    t_start, t_stop : times, scalar; None is the trains' own end
+    n_shuffle, seed : of the shuffles of the labels, the same for all q; n_shuffle = 0 leaves the information uncorrected
 
     Raises
     ------
-    NsnnError : labels that aren't whole numbers or texts, of another length, one class or one train in a class;
-        negative q; z of 0; distances that are negative or NaN. Sources: Victor & Purpura 1996, doi
-        10.1152/jn.1996.76.2.1310; 1997, doi 10.1088/0954-898X_8_2_003
+    NsnnError : labels of another kind or length, one class or one train in a class; distances that are negative or NaN.
+        Sources: Victor & Purpura 1996, doi 10.1152/jn.1996.76.2.1310; 1997, doi 10.1088/0954-898X_8_2_003
 
     >>> trains = [[0.1], [0.102], [0.101], [0.3], [0.301], [0.303]]
     >>> found = metric_space_information(trains, [0, 0, 0, 1, 1, 1], q=[0, 20]*pq.Hz, n_shuffle=0)
@@ -178,18 +171,13 @@ def _weights(d: np.ndarray, n: int, z: float) -> np.ndarray:
     return np.where(off, np.maximum(d / least, NEAR_ZERO ** (1 / z)) ** z, 0.0)
 
 
-def _shares(sums: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """(..., n, K) the part of each train that goes to each class, from sums of weights and numbers of trains."""
-    mean = sums / sizes
+def _confusion(weights: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
+    """(..., K, K) tables for labels (..., n, K); where classes are equally near, each gets a part of the train."""
+    sizes = one_hot.sum(axis=-2, keepdims=True) - one_hot  # a train is not compared with itself
+    mean = weights @ one_hot / sizes
     best = mean.max(axis=-1, keepdims=True)
     nearest = mean >= best - 1e-9 * np.abs(best)
-    return nearest / nearest.sum(axis=-1, keepdims=True)
-
-
-def _confusion(weights: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
-    """(..., K, K) tables for labels (..., n, K)."""
-    sizes = one_hot.sum(axis=-2, keepdims=True) - one_hot  # a train is not compared with itself
-    return np.swapaxes(one_hot, -1, -2) @ _shares(weights @ one_hot, sizes)
+    return np.swapaxes(one_hot, -1, -2) @ (nearest / nearest.sum(axis=-1, keepdims=True))
 
 
 def _half_samples(weights: np.ndarray, number: np.ndarray, rng: np.random.Generator) -> float:
@@ -230,10 +218,8 @@ def _result(
         null, signed, own = information(shuffles), _signed(shuffles), _signed(tables)
         mean, sd = null.mean(axis=1), null.std(axis=1)
         errors = np.hypot(errors, sd / np.sqrt(n_shuffle))
-        corrected, p = (
-            raw - mean,
-            np.array([permutation_p(v, h) for v, h in zip(signed, own, strict=True)], float),
-        )
+        corrected = raw - mean
+        p = np.array([permutation_p(v, h) for v, h in zip(signed, own, strict=True)], float)
         highest, own_highest = (signed - mean[:, None]).max(axis=0), float((own - mean).max())
     else:
         mean = sd = p = np.full(raw.shape, np.nan)

@@ -1,9 +1,7 @@
 """Similarity of the repeats of one neuron: spike-train distances, coincidences, reliability.
 
-`trains` are the repeats of one neuron: a list of neo.SpikeTrain or of arrays of seconds, a
-SpikeTrainList, or a neo.Block with one neuron. The loops over pairs are compiled by numba at the first call.
-Distances and reliability use spike times only. They accept trains of unequal duration, whose later spikes count as
-unmatched; pass t_stop to avoid that.
+The loops over pairs are compiled by numba at the first call. Distances and reliability use spike times only. They accept
+trains of unequal duration, whose later spikes count as unmatched; pass t_stop to avoid that.
 """
 
 from __future__ import annotations
@@ -22,10 +20,8 @@ from ..estimate import measure
 from ..trains import SilentNeuronWarning, as_repeats, nan_ratio
 
 
-@njit(cache=True)
-def _victor_purpura(
-    times: np.ndarray, offsets: np.ndarray, cost: float
-) -> np.ndarray:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _victor_purpura(times: np.ndarray, offsets: np.ndarray, cost: float) -> np.ndarray:
     n = offsets.size - 1
     out = np.zeros((n, n))
     longest = 0
@@ -49,10 +45,8 @@ def _victor_purpura(
     return out
 
 
-@njit(cache=True)
-def _van_rossum(
-    times: np.ndarray, offsets: np.ndarray, tau: float
-) -> np.ndarray:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _van_rossum(times: np.ndarray, offsets: np.ndarray, tau: float) -> np.ndarray:
     n = offsets.size - 1
     out = np.zeros((n, n))
     for a in range(n):
@@ -73,10 +67,8 @@ def _van_rossum(
     return out
 
 
-@njit(cache=True)
-def _coincidences(
-    times: np.ndarray, offsets: np.ndarray, delta: float
-) -> np.ndarray:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _coincidences(times: np.ndarray, offsets: np.ndarray, delta: float) -> np.ndarray:
     n = offsets.size - 1
     out = np.zeros((n, n))
     for a in range(n):
@@ -94,10 +86,8 @@ def _coincidences(
     return out
 
 
-@njit(cache=True)
-def _gaussian_products(
-    times: np.ndarray, offsets: np.ndarray, sigma: float
-) -> np.ndarray:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _gaussian_products(times: np.ndarray, offsets: np.ndarray, sigma: float) -> np.ndarray:
     n = offsets.size - 1
     out = np.zeros((n, n))
     reach = 13.0 * sigma  # beyond, exp(-d^2 / 4 sigma^2) is below 1e-18
@@ -127,7 +117,8 @@ def victor_purpura(trains: Any, *, cost: Any, t_start: Any = None, t_stop: Any =
 
     Parameters
     ----------
-    trains : the repeats of one neuron, see `as_repeats`
+    trains : the repeats of one neuron: a list of neo.SpikeTrain or of arrays of seconds, a SpikeTrainList, or a neo.Block
+        with one neuron, see `as_repeats`
     cost : frequency (1/s), scalar, at least 0
     t_start, t_stop : times, scalar; None is the trains' own end
 
@@ -157,16 +148,8 @@ def van_rossum(trains: Any, *, tau: Any, t_start: Any = None, t_stop: Any = None
     trace of signed spikes (the markage of Houghton & Kreuz 2012) sums it in O(n_a + n_b), with 0 for equal
     trains.
 
-    Parameters
-    ----------
-    trains : the repeats of one neuron, see `as_repeats`
-    tau : time, scalar; infinity gives the difference of the counts
-    t_start, t_stop : times, scalar; None is the trains' own end
-
-    Raises
-    ------
-    NsnnError : tau not positive, or what `as_repeats` refuses. Sources: van Rossum 2001, doi
-        10.1162/089976601300014321; Houghton & Kreuz 2012, doi 10.3109/0954898X.2012.673048
+    `tau` is a time, scalar; infinity gives the difference of the counts. Other arguments and errors: as for `victor_purpura`.
+    Sources: van Rossum 2001, doi 10.1162/089976601300014321; Houghton & Kreuz 2012, doi 10.3109/0954898X.2012.673048
 
     >>> import quantities as pq
     >>> van_rossum([[0.1], []], tau=20*pq.ms)
@@ -190,17 +173,15 @@ def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_sto
 
     Parameters
     ----------
-    trains : the repeats of one neuron, see `as_repeats`
+    trains, t_start, t_stop : as for `victor_purpura`; plain arrays, whose duration is unknown, need t_start and t_stop
     precision : Delta, time, scalar
-    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays, whose duration is
-        unknown
 
     Raises
     ------
-    NsnnError : 2 nu Delta >= 1 (chance alone would then match every spike, and Gamma's denominator vanishes
-        or turns negative), trains of different windows or without one, or what `as_repeats` refuses. NaN,
-        with one SilentNeuronWarning, where both trains are empty. Sources: Kistler, Gerstner & van Hemmen
-        1997, doi 10.1162/neco.1997.9.5.1015; Jolivet et al. 2008, doi 10.1016/j.jneumeth.2007.11.006
+    NsnnError : 2 nu Delta >= 1 (chance alone would then match every spike), trains of different windows or without one, or
+        what `as_repeats` refuses. NaN, with one SilentNeuronWarning, where both trains are empty. Sources: Kistler,
+        Gerstner & van Hemmen 1997, doi 10.1162/neco.1997.9.5.1015; Jolivet et al. 2008, doi
+        10.1016/j.jneumeth.2007.11.006
 
     >>> import quantities as pq
     >>> trains = [[0.1, 0.5], [0.101, 0.7]]
@@ -219,8 +200,7 @@ def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_sto
             f"{count[k] / (stop - start):.4g} Hz: a random train would match every spike, and Gamma has "
             "no meaning; take a smaller precision"
         )
-    # spikes of simulated trains sit on a grid: a distance that is meant to equal Delta may exceed it by
-    # rounding
+    # spikes of simulated trains sit on a grid: a distance that is meant to equal Delta may exceed it by rounding
     reach = delta * (1 + slack(delta, repeats.resolution, "precision"))
     result = _coincidences(repeats.times, repeats.offsets, reach)
     size = (count[:, None] + count) / 2 * (1 - chance)
@@ -238,17 +218,9 @@ def schreiber_reliability(trains: Any, *, sigma: Any, t_start: Any = None, t_sto
     and no cut at the trial's ends. A trial without spikes has no direction; its pairs count as 0, since such
     a trial isn't reliable.
 
-    Parameters
-    ----------
-    trains : the repeats of one neuron, see `as_repeats`; at least two
-    sigma : standard deviation of the filter, time, scalar
-    t_start, t_stop : times, scalar; None is the trains' own end
-
-    Raises
-    ------
-    NsnnError : one train only, sigma not positive, or what `as_repeats` refuses. Warns once,
-        SilentNeuronWarning, when trains are empty (NaN if all are). Source: Schreiber et al. 2003, doi
-        10.1016/S0925-2312(02)00838-X
+    `sigma`, the standard deviation of the filter, is a time, scalar; at least two trains. Other arguments and errors: as for
+    `victor_purpura`. Empty trains cause one SilentNeuronWarning (NaN if all are). Source: Schreiber et al. 2003, doi
+    10.1016/S0925-2312(02)00838-X
 
     >>> import quantities as pq
     >>> round(schreiber_reliability([[0.1, 0.5], [0.102, 0.5]], sigma=2*pq.ms), 4)
@@ -272,5 +244,4 @@ def schreiber_reliability(trains: Any, *, sigma: Any, t_start: Any = None, t_sto
 def _warn_empty(count: np.ndarray, name: str, consequence: str) -> None:
     empty = int((count == 0).sum())
     if empty:
-        text = f"{name}: {empty} of {count.size} trains have no spikes; {consequence}"
-        warn(text, SilentNeuronWarning)
+        warn(f"{name}: {empty} of {count.size} trains have no spikes; {consequence}", SilentNeuronWarning)

@@ -35,11 +35,6 @@ def _miller_madow(j: np.ndarray, n: int) -> np.ndarray:
 def bub_coefficients(n: int, n_symbols: float) -> tuple[np.ndarray, float]:
     """Coefficients a_0 ... a_k in nats (the counts above have Miller & Madow's) and the bound of the RMS error in bits.
 
-    Parameters
-    ----------
-    n : number of samples, at least 1
-    n_symbols : size of the alphabet, at least 2
-
     >>> a, bound = bub_coefficients(100, 100.0)
     >>> bool(a[0] < a[1] < a[2]), round(bound, 2)
     (True, 0.87)

@@ -19,16 +19,7 @@ _MOST_CELLS = 20_000_000
 
 
 def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
-    """Counts (n_s, n_r) of pairs of codes.
-
-    Parameters
-    ----------
-    s, r : int (n,), codes from 0, see `as_symbols`
-    n_s, n_r : numbers of symbols
-
-    Raises
-    ------
-    NsnnError : a table beyond 2 10^7 cells
+    """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0; NsnnError for a table beyond 2 10^7 cells.
 
     >>> contingency(np.array([0, 0, 1]), np.array([1, 1, 0]), 2, 2)
     array([[0, 2], [1, 0]])
@@ -42,12 +33,7 @@ def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
 
 
 def plugin_entropy(counts: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Plug-in entropy, H = -sum_i (n_i / N) log2(n_i / N), in bits; 0 where N = 0.
-
-    Parameters
-    ----------
-    counts : (...), whole numbers or probabilities
-    axis : the axis of the symbols; it is gone from the result
+    """Plug-in entropy along an axis of counts or probabilities, H = -sum_i (n_i / N) log2(n_i / N), in bits; 0 where N = 0.
 
     >>> plugin_entropy(np.array([[1, 1], [2, 0]])).tolist()
     [1.0, 0.0]
@@ -58,21 +44,10 @@ def plugin_entropy(counts: np.ndarray, axis: int = -1) -> np.ndarray:
     return (np.log(total) - special.xlogy(counts, counts).sum(axis=axis) / total) / LN2 + 0.0
 
 
-def plugin_information(table: np.ndarray) -> np.ndarray:
-    """Plug-in mutual information of tables (..., n_s, n_r), I = H(S) + H(R) - H(S, R), in bits (...).
-
-    >>> float(plugin_information(np.array([[5, 0], [0, 5]])).round(12))
-    1.0
-    """
-    table = np.asarray(table)
-    joint = plugin_entropy(table.reshape(*table.shape[:-2], -1))
-    return plugin_entropy(table.sum(-1)) + plugin_entropy(table.sum(-2)) - joint
-
-
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _expected(
     extra: float, each: float, n: float, seen: float, values: np.ndarray, multiplicity: np.ndarray
-) -> float:  # pragma: no cover - compiled
+) -> float:
     """How many responses to expect in n samples if `extra` more can occur than were seen."""
     expected = extra * seen / (n + seen)
     for k in range(values.size):
@@ -82,10 +57,8 @@ def _expected(
     return expected
 
 
-@njit(cache=True)
-def _relevant(
-    values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray
-) -> None:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _relevant(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray) -> None:
     for row in range(values.shape[0]):
         n, seen = 0.0, 0.0
         for k in range(values.shape[1]):
@@ -145,17 +118,8 @@ def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndar
     Of `limit` responses `seen` were observed in N samples, n_i of each. Suppose that x more can occur. With a flat
     prior the observed ones then have probability (1 - x q) (n_i + 1) / (N + seen) and the x others q = 1 - (N / (N +
     seen))^(1/N) each. R = seen + x for that x at which the expected number of observed responses, sum_i 1 - (1 -
-    p_i)^N, comes closest to `seen`.
-
-    Parameters
-    ----------
-    counts : (..., k)
-    limit : how many responses there can be, scalar or (...)
-
-    Returns
-    -------
-    (...) floats between the number of observed responses and `limit`.
-        Source: Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656
+    p_i)^N, comes closest to `seen`. Counts are (..., k), limit and R (...). Source: Panzeri & Treves 1996, doi
+    10.1080/0954898X.1996.11978656
 
     >>> relevant_responses(np.array([[9, 3, 1, 1, 0, 0, 0, 0], [5, 5, 5, 5, 0, 0, 0, 0]]), 8).tolist()
     [6.0, 4.0]
@@ -167,12 +131,8 @@ def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndar
 def panzeri_treves_bias(table: np.ndarray) -> np.ndarray:
     """Bias of plug-in information by Panzeri & Treves, [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), in bits (...).
 
-    R is the number of responses seen with any stimulus; R_s, of which it is the limit, is counted by
-    `relevant_responses`. Rows without samples don't count. Subtract the bias from `plugin_information`.
-
-    Parameters
-    ----------
-    table : (..., n_s, n_r) counts
+    The table (..., n_s, n_r) holds counts. R is the number of responses seen with any stimulus; R_s, of which it is the limit,
+    is counted by `relevant_responses`. Rows without samples don't count. Subtract the bias from the plug-in information.
 
     >>> round(float(panzeri_treves_bias(np.array([[10, 10], [10, 10]]))), 5)
     0.01803

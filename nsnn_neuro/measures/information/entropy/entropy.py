@@ -10,7 +10,7 @@ import numpy as np
 
 from ....core.checks import check, number, one_of, suggest_keywords
 from ....core.errors import NsnnError
-from ...estimate import Estimate
+from ...estimate import Estimate, jackknife_se
 from ..symbols import Symbols, read_symbols
 from .best_upper_bound import best_upper_bound
 from .estimators import CLOSED_FORMS, Profile, digamma_form, profile
@@ -49,8 +49,7 @@ def choose(name: str, choices: Iterable[str], argument: str) -> str:
     >>> choose("none", ["plugin"], "bias")
     'plugin'
     """
-    known = sorted(choices)
-    one_of(name, [*known, *_ALIASES], argument)
+    one_of(name, [*sorted(choices), *_ALIASES], argument)
     return _ALIASES.get(name, name)
 
 
@@ -62,9 +61,7 @@ def alphabet_size(symbols: Symbols, n_symbols: Any, name: str) -> tuple[float, s
     """
     if n_symbols is None:
         size = symbols.n_possible
-        what = (
-            "the range of the values in" if not symbols.is_word else "the product of the letters' ranges in"
-        )
+        what = "the product of the letters' ranges in" if symbols.is_word else "the range of the values in"
         return size, f"n_symbols not given: took {size:.6g}, {what} {name}"
     number(n_symbols, "n_symbols", "the number of possible symbols")
     if not n_symbols >= symbols.n_present or n_symbols != math.floor(n_symbols):
@@ -83,21 +80,6 @@ def without_one(method: str, p: Profile) -> np.ndarray:
     return nsb_without_one(p) if method == "nsb" else JACKKNIFED[method](p.without_one())
 
 
-def jackknife_se(values: np.ndarray, weights: np.ndarray | None = None) -> Any:
-    """sqrt((n - 1) / n sum_i (v_(i) - mean)^2) of delete-one values (m, ...), each counted `weights` (m,) times; NaN for n < 2.
-
-    >>> round(jackknife_se(np.array([1.0, 3.0]), np.array([2, 2])), 3)
-    1.732
-    """
-    weights = np.ones(len(values)) if weights is None else weights
-    n = weights.sum()
-    if n < 2:
-        return np.full(values.shape[1:], np.nan) if values.ndim > 1 else math.nan
-    mean = np.tensordot(weights, values, 1) / n
-    se = np.sqrt((n - 1.0) / n * np.tensordot(weights, (values - mean) ** 2, 1))
-    return se if values.ndim > 1 else float(se)
-
-
 def _few(method: str, n: int, size: float, seen: int) -> str | None:
     each = ENOUGH.get(method, 4.0 * (size - 1.0) ** 2 / size)
     if n >= each * size:
@@ -112,6 +94,8 @@ def _few(method: str, n: int, size: float, seen: int) -> str | None:
 def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, seed: int = 0) -> Estimate:
     """Entropy H = -sum_x p(x) log2 p(x) of the distribution of the samples, in bits.
 
+    `method` names the estimator:
+
     | method | estimate | reliable from (samples per symbol) |
     |---|---|---|
     | "plugin", "none" | with p(x) = n_x / N; too low by about (K - 1) / (2 N ln 2) | 4 (K - 1)^2 / K |
@@ -124,25 +108,23 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
     | "best-upper-bound" | Paninski's, with a low bound of the worst error; needs K | 1 |
     | "auto" | "panzeri-treves" where N >= 4 K, else "nsb", K being n_symbols or the number of symbols that occur | |
 
-    The standard error is the exact delete-one jackknife over samples. For "quadratic" it keeps the partitions; for
-    "grassberger" it uses psi instead of G, which jumps with the parity of a count; for "nsb" it is the posterior standard
-    deviation, or the jackknife if that is larger, as for distributions that the prior finds unlikely. One sample has no
-    jackknife: NaN. Close to the uniform distribution the estimate is skewed and its standard error too small. The default
-    makes no correction, since every correction rests on an assumption; `warning` is set if samples are too few for the
-    method.
+    The standard error is the exact delete-one jackknife over samples (NaN for one sample). For "quadratic" it keeps the
+    partitions; for "grassberger" it uses psi instead of G, which jumps with the parity of a count; for "nsb" it is the
+    posterior standard deviation, or the jackknife if that is larger. Close to the uniform distribution the estimate is skewed
+    and its standard error too small. The default makes no correction, since every correction rests on an assumption;
+    `warning` is set if samples are too few for the method.
 
     Parameters
     ----------
-    x : (n,) or (n, k) whole numbers or truth values, see `read_symbols`; rows are words, each word one symbol
-    method : see the table
+    x : (n,) or (n, k) whole numbers or truth values; rows of (n, k) are words, each word one symbol
     n_symbols : number K of possible symbols; None is the range of the values (for words the product of the letters'
         ranges), and "nsb" and "best-upper-bound" then warn
     seed : of the partitions of "quadratic"
 
     Raises
     ------
-    NsnnError : what `read_symbols` refuses, an unknown method, n_symbols below the number of symbols that occur, or fewer
-        than 4 samples for "quadratic". Sources: see the functions named
+    NsnnError : no whole numbers, an unknown method, n_symbols below the number of symbols that occur, or fewer than 4
+        samples for "quadratic"
 
     >>> print(entropy([0, 0, 0, 1], method="miller-madow", n_symbols=2))
     0.9916 ± 0.87 bit (correction miller-madow; se jackknife over samples; n = 4; warning: 4 samples of 2 symbols (2 seen), fewer
@@ -163,7 +145,13 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
         raise NsnnError("n_symbols = None: x has words of too many letters to count them; give n_symbols")
     rows = profile(np.bincount(symbols.codes, minlength=symbols.n_present)[None], size)
     if method == "quadratic":
-        value, se = _quadratic(symbols, seed)
+        if n < 4:
+            raise NsnnError(f"x has {n} samples: 'quadratic' halves them twice, so expected at least 4")
+        rng, one = np.random.default_rng(seed), np.zeros(n, dtype=np.int64)
+        value, without = quadratic_extrapolation(
+            one, symbols.codes, 1, symbols.n_present, rng=rng, joint=False, jackknife=True
+        )
+        se = jackknife_se(without)
     elif method == "nsb":
         mean, sd = nsb_moments(rows)
         weights = (rows.values * rows.multiplicity)[0]
@@ -180,19 +168,3 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
     ]
     warning = "; ".join(note for note in notes if note) or None
     return Estimate(value, se, method, n=n, warning=warning, se_method=how, reason=reason)
-
-
-def _quadratic(symbols: Symbols, seed: int) -> tuple[float, float]:
-    n = len(symbols.codes)
-    if n < 4:
-        raise NsnnError(f"x has {n} samples: 'quadratic' halves them twice, so expected at least 4")
-    value, without = quadratic_extrapolation(
-        np.zeros(n, dtype=np.int64),
-        symbols.codes,
-        1,
-        symbols.n_present,
-        rng=np.random.default_rng(seed),
-        joint=False,
-        jackknife=True,
-    )
-    return value, jackknife_se(without)

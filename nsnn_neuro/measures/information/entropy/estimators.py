@@ -8,7 +8,7 @@ sample turns one count m into m - 1, so all values of the delete-one jackknife c
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special
@@ -40,10 +40,8 @@ class Profile(NamedTuple):
         return Profile(values, multiplicity, limit, np.empty((rows, 0), dtype=np.int64))
 
 
-@njit(cache=True)
-def _profile(
-    counts: np.ndarray, values: np.ndarray, multiplicity: np.ndarray, place: np.ndarray
-) -> int:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _profile(counts: np.ndarray, values: np.ndarray, multiplicity: np.ndarray, place: np.ndarray) -> int:
     widest = 0
     for row in range(counts.shape[0]):
         order = np.argsort(counts[row])
@@ -80,11 +78,15 @@ def profile(counts: np.ndarray, limit: np.ndarray | float) -> Profile:
 
 
 def _size(p: Profile) -> np.ndarray:
-    return (p.values * p.multiplicity).sum(-1)
+    """Number of samples, at least 1."""
+    return np.maximum((p.values * p.multiplicity).sum(-1), 1.0)
 
 
-def _plugin_nats(p: Profile, n: np.ndarray) -> np.ndarray:
-    return np.log(n) - (p.multiplicity * special.xlogy(p.values, p.values)).sum(-1) / n
+def _with_symbols(p: Profile, symbols: Any) -> np.ndarray:
+    """Plug-in entropy + (symbols - 1) / (2 N ln 2), in bits."""
+    n = _size(p)
+    nats = np.log(n) - (p.multiplicity * special.xlogy(p.values, p.values)).sum(-1) / n
+    return (nats + (np.maximum(symbols, 1.0) - 1.0) / (2.0 * n)) / LN2
 
 
 def plugin(p: Profile) -> np.ndarray:
@@ -93,7 +95,7 @@ def plugin(p: Profile) -> np.ndarray:
     >>> plugin(profile(np.array([[2, 1, 1]]), 3.0)).tolist()
     [1.5]
     """
-    return _plugin_nats(p, np.maximum(_size(p), 1.0)) / LN2
+    return _with_symbols(p, 1.0)
 
 
 def miller_madow(p: Profile) -> np.ndarray:
@@ -103,9 +105,7 @@ def miller_madow(p: Profile) -> np.ndarray:
     >>> (miller_madow(profile(np.array([[2, 1, 1]]), 3.0)) * np.log(2)).round(4).tolist()
     [1.2897]
     """
-    n = np.maximum(_size(p), 1.0)
-    seen = np.maximum(p.multiplicity.sum(-1), 1.0)
-    return (_plugin_nats(p, n) + (seen - 1.0) / (2.0 * n)) / LN2
+    return _with_symbols(p, p.multiplicity.sum(-1))
 
 
 def panzeri_treves(p: Profile) -> np.ndarray:
@@ -114,9 +114,7 @@ def panzeri_treves(p: Profile) -> np.ndarray:
     >>> (panzeri_treves(profile(np.array([[2, 1, 1]]), 3.0)) * np.log(2)).round(4).tolist()
     [1.2897]
     """
-    n = np.maximum(_size(p), 1.0)
-    relevant = np.maximum(relevant_from_profile(p.values, p.multiplicity, p.limit), 1.0)
-    return (_plugin_nats(p, n) + (relevant - 1.0) / (2.0 * n)) / LN2
+    return _with_symbols(p, relevant_from_profile(p.values, p.multiplicity, p.limit))
 
 
 def chao_shen(p: Profile) -> np.ndarray:
@@ -127,7 +125,7 @@ def chao_shen(p: Profile) -> np.ndarray:
     >>> chao_shen(profile(np.array([[2, 1, 1]]), 3.0)).round(4).tolist()
     [2.5438]
     """
-    n = np.maximum(_size(p), 1.0)
+    n = _size(p)
     single = np.where(p.values == 1, p.multiplicity, 0.0).sum(-1)
     single = np.where(single >= n, n - 1.0, single)
     q = (1.0 - single / n)[..., None] * p.values / n[..., None]
@@ -138,7 +136,7 @@ def chao_shen(p: Profile) -> np.ndarray:
 
 
 def _digammas(p: Profile, alternating: bool) -> np.ndarray:
-    n = np.maximum(_size(p), 1.0)
+    n = _size(p)
     m = np.maximum(p.values, 1.0)
     g = special.digamma(m)
     if alternating:

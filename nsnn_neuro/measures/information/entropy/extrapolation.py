@@ -12,7 +12,7 @@ PARTITIONS = 10  # random partitions that are averaged
 _WEIGHTS = {1: 8.0 / 3.0, 2: -6.0 / 3.0, 4: 1.0 / 3.0}  # solves v(N) = v + a / N + b / N^2 at N, N / 2, N / 4
 
 
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _deal(
     order: np.ndarray,
     s: np.ndarray,
@@ -21,7 +21,7 @@ def _deal(
     n_r: int,
     quarter: np.ndarray,
     tables: np.ndarray,
-) -> None:  # pragma: no cover - compiled
+) -> None:
     """Deals the samples of each stimulus in turn to four parts, in the given order."""
     following = np.arange(n_s) % 4
     for i in order:
@@ -31,18 +31,18 @@ def _deal(
         tables[part, s[i], r[i]] += 1
 
 
-def _ordered(counts: np.ndarray) -> np.ndarray:
-    return special.xlogy(counts, counts)
+def _x_log_x(x: np.ndarray) -> np.ndarray:
+    return special.xlogy(x, x)
 
 
 def _values(tables: np.ndarray, joint: bool) -> np.ndarray:
     """Plug-in information (joint) or entropy of the responses, nats, of tables (m, n_s, n_r)."""
     tables = tables.astype(float)
     n = np.maximum(tables.sum((-1, -2)), 1.0)
-    responses = _ordered(tables.sum(-2)).sum(-1)
+    responses = _x_log_x(tables.sum(-2)).sum(-1)
     if not joint:
         return np.log(n) - responses / n
-    rest = _ordered(tables).sum((-1, -2)) - _ordered(tables.sum(-1)).sum(-1)
+    rest = _x_log_x(tables).sum((-1, -2)) - _x_log_x(tables.sum(-1)).sum(-1)
     return np.log(n) + (rest - responses) / n
 
 
@@ -54,13 +54,13 @@ def _without_one(tables: np.ndarray, joint: bool) -> np.ndarray:
     by_r, by_s = tables.sum(-2, keepdims=True), tables.sum(-1, keepdims=True)
 
     def step(counts: np.ndarray) -> np.ndarray:
-        return _ordered(counts) - _ordered(np.maximum(counts - 1.0, 0.0))
+        return _x_log_x(counts) - _x_log_x(np.maximum(counts - 1.0, 0.0))
 
-    responses = _ordered(by_r).sum(-1, keepdims=True) - step(by_r)
+    responses = _x_log_x(by_r).sum(-1, keepdims=True) - step(by_r)
     if not joint:
         return np.broadcast_to(np.log(less) - responses / less, tables.shape)
-    cells = _ordered(tables).sum((-1, -2), keepdims=True) - step(tables)
-    stimuli = _ordered(by_s).sum(-2, keepdims=True) - step(by_s)
+    cells = _x_log_x(tables).sum((-1, -2), keepdims=True) - step(tables)
+    stimuli = _x_log_x(by_s).sum(-2, keepdims=True) - step(by_s)
     return np.log(less) + (cells - stimuli - responses) / less
 
 
@@ -77,20 +77,9 @@ def quadratic_extrapolation(
     """Value in bits extrapolated by v(N) = v + a / N + b / N^2 from all, both halves and four quarters of the samples.
 
     v = [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, each v a mean over the parts, and over 10 random partitions that deal the
-    samples of each stimulus evenly.
-
-    Parameters
-    ----------
-    s, r : int (n,) codes, at least 4 samples
-    n_s, n_r : numbers of symbols
-    rng : draws the partitions
-    joint : information between s and r; else entropy of r
-    jackknife : whether to compute the values without each sample too
-
-    Returns
-    -------
-    value and the values (n,) without each sample, in the same partitions ((0,) without jackknife).
-        Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
+    samples of each stimulus evenly. v is the information between the codes s and r, int (n,), or, unless `joint`, the entropy of
+    r. With `jackknife` also the values (n,) without each sample, in the same partitions; else (0,).
+    Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
 
     >>> r = np.repeat([0, 1], 200)
     >>> value, _ = quadratic_extrapolation(0 * r, r, 1, 2, rng=np.random.default_rng(0), joint=False, jackknife=False)

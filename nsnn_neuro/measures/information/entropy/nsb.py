@@ -22,8 +22,8 @@ _COARSE, _NODES = 25, 129
 _DEPTH = 32.0  # e^-32 of the peak is left out
 
 
-@njit(cache=True)
-def _psi(x: float) -> float:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _psi(x: float) -> float:
     shift = 0.0
     while x < 10.0:
         shift -= 1.0 / x
@@ -33,8 +33,8 @@ def _psi(x: float) -> float:  # pragma: no cover - compiled
     return shift + np.log(x) - 0.5 / x - tail
 
 
-@njit(cache=True)
-def _psi1(x: float) -> float:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _psi1(x: float) -> float:
     shift = 0.0
     while x < 10.0:
         shift += 1.0 / (x * x)
@@ -44,8 +44,8 @@ def _psi1(x: float) -> float:  # pragma: no cover - compiled
     return shift + 1.0 / x + 0.5 * y + tail * y / x
 
 
-@njit(cache=True)
-def _log_rising(x: float, n: float) -> float:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _log_rising(x: float, n: float) -> float:
     """ln of x (x + 1) ... (x + n - 1), which is lnGamma(x + n) - lnGamma(x) without their cancellation."""
     product = 1.0
     while x < 20.0 and n > 0:
@@ -61,8 +61,8 @@ def _log_rising(x: float, n: float) -> float:  # pragma: no cover - compiled
     return out + (x - 0.5) * np.log1p(n / x) + n * np.log(z) - n + stirling
 
 
-@njit(cache=True)
-def _log_prior(t: float, k: float) -> float:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _log_prior(t: float, k: float) -> float:
     """ln of b d xi / d b, the prior's density in t = ln b."""
     b = np.exp(t)
     if b < 100.0:
@@ -72,10 +72,8 @@ def _log_prior(t: float, k: float) -> float:  # pragma: no cover - compiled
     return -t + np.log(0.5 * (1.0 - u) - odd / b)
 
 
-@njit(cache=True)
-def _log_weight(
-    t: float, k: float, n: float, values: np.ndarray, multiplicity: np.ndarray
-) -> float:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _log_weight(t: float, k: float, n: float, values: np.ndarray, multiplicity: np.ndarray) -> float:
     b = np.exp(t)
     out = _log_prior(t, k) - _log_rising(k * b, n)
     for i in range(values.size):
@@ -84,10 +82,10 @@ def _log_weight(
     return out
 
 
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _entropy_given(
     t: float, k: float, n: float, values: np.ndarray, multiplicity: np.ndarray
-) -> tuple[float, float]:  # pragma: no cover - compiled
+) -> tuple[float, float]:
     """Mean and variance (nats) of the entropy under the posterior Dirichlet of concentration n_i + b."""
     b = np.exp(t)
     total = n + k * b
@@ -107,10 +105,8 @@ def _entropy_given(
     return mean, max(spread / (total * (total + 1.0)) - _psi1(total + 1.0), 0.0)
 
 
-@njit(cache=True)
-def _nodes(
-    k: float, n: float, values: np.ndarray, multiplicity: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _nodes(k: float, n: float, values: np.ndarray, multiplicity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Nodes t and their weights, 1 at the peak."""
     low, high = -np.log(k) - 60.0, 90.0
     number = _COARSE
@@ -128,10 +124,10 @@ def _nodes(
     return t, np.exp(w - w.max())
 
 
-@njit(cache=True)
+@njit(cache=True)  # pragma: no cover - compiled
 def _moments(
     values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, means: np.ndarray, sds: np.ndarray
-) -> None:  # pragma: no cover - compiled
+) -> None:
     for row in range(values.shape[0]):
         v, m, k = values[row], multiplicity[row], limits[row]
         n = (v * m).sum()
@@ -148,10 +144,8 @@ def _moments(
         sds[row] = np.sqrt(max(within / mass + second / mass - means[row] ** 2, 0.0))
 
 
-@njit(cache=True)
-def _without_one(
-    values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray
-) -> None:  # pragma: no cover - compiled
+@njit(cache=True)  # pragma: no cover - compiled
+def _without_one(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray) -> None:
     """Means without one sample of each count: the evidence loses one factor, the entropy changes in one symbol."""
     for row in range(values.shape[0]):
         v, m, k = values[row], multiplicity[row], limits[row]
