@@ -34,10 +34,6 @@ from .models.connectivity import FromList as FromList
 from .models.connectivity import OneToOne as OneToOne
 from .models.convolution import AveragePooling as AveragePooling
 from .models.convolution import Convolution as Convolution
-from .models.distributions import Between as Between
-from .models.distributions import Distribution as Distribution
-from .models.distributions import LogNormal as LogNormal
-from .models.distributions import Normal as Normal
 from .models.escape import Cauchy as Cauchy
 from .models.escape import DoubleNoise as DoubleNoise
 from .models.escape import EscapeNoise as EscapeNoise
@@ -104,6 +100,10 @@ from .models.synapses import ConductanceSynapse as ConductanceSynapse
 from .models.synapses import DeltaSynapse as DeltaSynapse
 from .models.synapses import ExponentialSynapse as ExponentialSynapse
 from .models.synapses import Synapse as Synapse
+from .models.weight_distributions import Between as Between
+from .models.weight_distributions import Distribution as Distribution
+from .models.weight_distributions import LogNormal as LogNormal
+from .models.weight_distributions import Normal as Normal
 from .sweep import FailedPoints as FailedPoints
 from .sweep import sweep as sweep
 

@@ -18,11 +18,11 @@ from sympy import lambdify
 
 from ..core.parameters import Model
 from ..core.warn import warn
-from ..models.distributions import Distribution
 from ..models.network import Network
 from ..models.neurons import ConductanceBased, IntegrateAndFire, Neuron
 from ..models.noise import OUNoise
 from ..models.populations import Population
+from ..models.weight_distributions import Distribution
 
 _SHARE = 1 / 3  # longest step, relative to a time constant
 _SHARE_OF_MEMBRANE = 0.2  # longest step, relative to tau_m: the bridge assumes short steps

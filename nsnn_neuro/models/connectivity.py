@@ -17,7 +17,6 @@ from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
 from . import pair_sampling
-from .distributions import numbers
 from .pair_sampling import (
     Pairs,
     joined,
@@ -27,6 +26,7 @@ from .pair_sampling import (
     summary,
     without_autapses,
 )
+from .weight_distributions import numbers
 
 
 def _flags(model: Model, *names: str) -> None:

@@ -5,7 +5,7 @@
     net = Network([input, out], [Projection(input, out, rule=AllToAll(), weight=Normal(0.0, 0.1))], seed=1)
 
 Populations and projections: `populations.py`. Connection rules: `connectivity.py`. Distributions of weights and delays:
-`distributions.py`. Synapses: `synapses.py`.
+`weight_distributions.py`. Synapses: `synapses.py`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 from ..core import units
 from ..core.checks import check_seed
 from ..core.errors import NsnnError
-from .distributions import Distribution
 from .pair_sampling import summary
 from .populations import Population, Projection, given, instance, read_only, shaped
+from .weight_distributions import Distribution
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,7 +14,6 @@ from ..core.checks import SuggestsKeywords, whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model
 from .connectivity import ConnectionRule
-from .distributions import Distribution
 from .escape import Family, Hazard
 from .neurons import Neuron, NSNNNeuron, PoissonSource, Relay
 from .noise import Noise
@@ -22,6 +21,7 @@ from .pair_sampling import summary
 from .plasticity import Plasticity
 from .stimuli import Stimulus
 from .synapses import DeltaSynapse, Synapse
+from .weight_distributions import Distribution
 
 _MOST = 2**31 - 1  # neurons of a population: indices are int32
 # meaning of the axes of an array of weights, by their number

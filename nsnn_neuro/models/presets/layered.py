@@ -14,12 +14,12 @@ from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ..connectivity import AllToAll, ConnectionRule, OneToOne
 from ..convolution import AveragePooling, Convolution
-from ..distributions import Normal
 from ..network import Network
 from ..neurons import IntegrateAndFire, Neuron, NSNNNeuron, Relay
 from ..noise import Noise
 from ..plasticity import Plasticity
 from ..populations import Population, Projection
+from ..weight_distributions import Normal
 
 # standard deviation of random weights times the square root of their number, in units of the distance from reset to threshold.
 # With larger weights some neurons start so far below threshold that noise-driven learning cannot reach them
