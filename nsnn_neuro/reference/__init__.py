@@ -51,7 +51,7 @@ Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Shekhovtsov & Yan
 Titsias & Lazaro-Gredilla 2015, arXiv:1503.01494 (local expectation)
 """
 
-from .estimators import enumerate, local_expectation, score_function
+from .gradient_estimators import enumerate, local_expectation, score_function
 from .model import forward, patterns, probability, traces
 from .rules import bptt, ndl, noise_scale, signals
 

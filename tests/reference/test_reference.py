@@ -107,7 +107,7 @@ def test_drawn_spikes_have_their_probabilities():
 @EVERY
 @RESETS
 def test_probabilities_of_all_patterns_sum_to_one(family, reset, monkeypatch):
-    monkeypatch.setattr(reference.estimators, "_AT_ONCE", 1000)
+    monkeypatch.setattr(reference.gradient_estimators, "_AT_ONCE", 1000)
     W, R, x, _, loss = problem([2, 2, 1, 1], 3, 2, recurrent=[0])
     neuron = {"beta": 0.6, "theta": 1.0, "reset": reset, "recurrent": R}
     patterns = reference.patterns(W, 3)
