@@ -24,6 +24,7 @@ from ...core.units import floats
 from ...core.warn import warn
 from ...io.train_arrays import block_from
 from ..estimate import Estimate, jackknife_se, measure
+from ..response_checks import as_labels
 from ..trains import (
     SilentNeuronWarning,
     Trains,
@@ -33,7 +34,6 @@ from ..trains import (
     nan_ratio,
     warn_silent,
 )
-from ..validation import as_labels
 
 
 @dataclass(frozen=True, eq=False)

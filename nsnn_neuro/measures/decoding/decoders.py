@@ -24,9 +24,9 @@ from ...core.units import shown
 from ..estimate import Estimate
 from ..information.confusion import miller_madow, table_se
 from ..information.entropy.contingency import contingency
+from ..response_checks import as_labels, as_samples, permutation_p
 from ..timing.train_similarity import victor_purpura
 from ..trains import Trains, as_trains, binned
-from ..validation import as_labels, as_samples, permutation_p
 from .probability_calibration import binomial_se
 
 

@@ -17,7 +17,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown
 from ..estimate import Estimate
-from ..validation import array_of, as_samples, shuffle_test
+from ..response_checks import array_of, as_samples, shuffle_test
 
 _SLACK = 1e-6  # of a sum of probabilities
 _DECIMALS = 12

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
-from ..validation import as_labels, as_pair, as_samples, refuse_constant, shuffle_test
+from ..response_checks import as_labels, as_pair, as_samples, refuse_constant, shuffle_test
 
 CHUNK = 2**22
 """numbers held at once by the vectorised shuffles"""

@@ -19,7 +19,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown, si
 from ..estimate import Estimate
-from ..validation import as_samples, shuffle_test
+from ..response_checks import as_samples, shuffle_test
 
 UNIT = "1/unit^2"
 

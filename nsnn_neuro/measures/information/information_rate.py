@@ -41,8 +41,8 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
 from ..estimate import Estimate, jackknife_se, measure
+from ..response_checks import array_of, shuffle_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
-from ..validation import array_of, shuffle_test
 from .entropy.contingency import LN2
 from .words import windowed
 

@@ -21,7 +21,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.compiled import njit
 from ...core.errors import NsnnError
 from ..estimate import Estimate
-from ..validation import as_pair, refuse_constant, shuffle_test
+from ..response_checks import as_pair, refuse_constant, shuffle_test
 from .copula import normal_scores as scores_of
 
 SHARED = 0.75

@@ -12,7 +12,7 @@ import numpy as np
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, jackknife_se
-from ..validation import shuffle_test
+from ..response_checks import shuffle_test
 from .entropy.contingency import contingency, plugin_entropy
 from .entropy.entropy import (
     JACKKNIFED,

@@ -23,8 +23,8 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
 from ..estimate import Estimate, measure
+from ..response_checks import array_of, shuffle_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
-from ..validation import array_of, shuffle_test
 from .symbols import as_symbols
 from .words import windowed
 

@@ -15,8 +15,8 @@ from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ...core.units import si
 from ..estimate import jackknife_se
+from ..response_checks import permutation_p
 from ..trains import Trains, binned, holds_trials
-from ..validation import permutation_p
 from .entropy.contingency import contingency
 from .entropy.estimators import CLOSED_FORMS
 from .mutual_information import information_of_tables, informations_without_one, mutual_information

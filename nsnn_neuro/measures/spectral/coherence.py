@@ -29,8 +29,8 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate, jackknife_se, measure
+from ..response_checks import shuffle_test
 from ..trains import SilentNeuronWarning, as_repeats, nan_ratio, read_signal
-from ..validation import shuffle_test
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, jackknife_se
-from ..validation import shuffle_test
+from ..response_checks import shuffle_test
 from .coherence import (
     SegmentSpectra,
     binned_trains,

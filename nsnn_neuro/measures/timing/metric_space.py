@@ -19,8 +19,8 @@ from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import Estimate
 from ..information.confusion import information
+from ..response_checks import as_labels, permutation_p
 from ..trains import as_repeats
-from ..validation import as_labels, permutation_p
 from .train_similarity import victor_purpura
 
 HALVES = 50
