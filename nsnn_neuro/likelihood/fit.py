@@ -16,11 +16,11 @@ from ..measures import Estimate
 from ..models.escape import Family, Gaussian
 from .bases import Basis, Lags
 from .bits_per_spike import bits_per_spike
+from .cross_validation import RIDGES, best_ridge, check_ridge
 from .data import Data, n_channels
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
 from .time_rescaling import Rescaled, rescale
-from .validation import RIDGES, best_ridge, check_ridge
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,9 @@ import pandas as pd
 
 from ..core.errors import NsnnError
 from .bits_per_spike import bits_per_spike
+from .cross_validation import blocks, check_ridge, held_out
 from .data import Data
 from .fit import NeuronFit, fit_data, prepared
-from .validation import blocks, check_ridge, held_out
 
 _OPTIONS = ("stimulus", "history", "family", "beta", "theta", "reset", "refractory", "ridge")
 _SCORES = ("bits_per_spike", "se", "behind", "behind_se")
