@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.compiled import njit
+from ..core.numba_jit import njit
 
 __all__ = [
     "HEADER",

@@ -11,8 +11,8 @@ import neo
 import numpy as np
 
 from ..core.checks import one_of, positive, whole
-from ..core.compiled import njit
 from ..core.errors import NsnnError
+from ..core.numba_jit import njit
 from ..core.units import si
 from ..models.escape import Family
 from ..models.escape.families import dimensionless

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.compiled import njit
+from ..core.numba_jit import njit
 
 CHUNK = 1 << 20  # pairs or draws that are handled at once
 Pairs = tuple[np.ndarray, np.ndarray]

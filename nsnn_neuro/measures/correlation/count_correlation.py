@@ -17,9 +17,9 @@ import numpy as np
 
 from ...core.bins import slack
 from ...core.checks import check, one_of, positive, suggest_keywords
-from ...core.compiled import njit
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 from ...core.units import floats
 from ...core.warn import warn
 from ...io.train_arrays import block_from

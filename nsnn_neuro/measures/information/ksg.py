@@ -18,8 +18,8 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from ...core.checks import check, one_of, suggest_keywords
-from ...core.compiled import njit
 from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 from ..estimate import Estimate
 from ..response_checks import as_pair, refuse_constant, shuffle_test
 from .copula import normal_scores as scores_of

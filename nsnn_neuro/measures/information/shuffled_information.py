@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.compiled import njit
+from ...core.numba_jit import njit
 from .entropy.contingency import contingency
 from .entropy.estimators import panzeri_treves, profile
 from .symbols import read_symbols

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.compiled import njit
 from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 
 _MOST_CODES = 2**62  # of mixed radix, so that no sum overflows
 _LOOKUP = 1 << 16  # a table of codes up to this many, or 4 per sample, beats sorting

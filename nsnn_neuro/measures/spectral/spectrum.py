@@ -19,8 +19,8 @@ import numpy as np
 
 from ...core.bins import index, slack
 from ...core.checks import positive, suggest_keywords
-from ...core.compiled import njit
 from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 from ..trains import Trains, as_repeats, as_trains, warn_silent
 from .coherence import binned_trains, check_segments, effective_segments, segment_spectra, warn_no_spikes
 

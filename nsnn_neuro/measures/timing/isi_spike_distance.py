@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from ...core.checks import suggest_keywords
-from ...core.compiled import njit
 from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 from ..estimate import measure
 from ..trains import Trains, as_repeats, as_trains
 

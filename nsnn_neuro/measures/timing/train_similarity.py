@@ -12,8 +12,8 @@ import numpy as np
 
 from ...core.bins import slack
 from ...core.checks import positive, suggest_keywords
-from ...core.compiled import njit
 from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 from ...core.units import describe, si
 from ...core.warn import warn
 from ..estimate import measure

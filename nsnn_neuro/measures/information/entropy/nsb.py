@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....core.compiled import njit
+from ....core.numba_jit import njit
 from .contingency import LN2
 from .estimators import Profile
 
