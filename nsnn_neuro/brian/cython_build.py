@@ -58,7 +58,7 @@ def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[l
     `flags` are not passed to the linker: with -ffast-math, GCC before 13 links code that makes the process flush subnormal numbers
     to zero.
     """
-    compiler = standalone.compiler()
+    compiler = standalone.find_compiler()
     if compiler is None:
         raise NsnnError(
             'engine = "cython" needs a C++ compiler, but it was not found any more; use engine="numpy"'

@@ -98,7 +98,7 @@ def _direct(code: Any) -> Callable | None:
 
 def has_compiler() -> bool:
     """Whether a C++ compiler is on the PATH or named by CXX."""
-    return standalone.compiler() is not None
+    return standalone.find_compiler() is not None
 
 
 def choose(engine: str) -> str:

@@ -35,7 +35,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from ..core import program_cache
 from ..core.errors import NsnnError
-from .compiler import compiler
+from .find_compiler import find_compiler
 
 _NUMBERS = ("reals", "wholes")
 _FULL = 28  # exit code of a program that could not write its results
@@ -73,12 +73,12 @@ def flags_apart() -> Iterator[list[str]]:
 
 def usable(flags: Sequence[str]) -> list[str]:
     """The `flags` that the C++ compiler accepts; all of them if there is no compiler."""
-    return list(_ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[0])
+    return list(_ask(tuple(find_compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[0])
 
 
 def described(flags: Sequence[str]) -> str:
     """Path, version and target processor that the C++ compiler reports with these flags."""
-    return _ask(tuple(compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[1]
+    return _ask(tuple(find_compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[1]
 
 
 @functools.lru_cache(maxsize=8)
@@ -271,7 +271,7 @@ def _make(directory: str) -> None:
     command = [
         *shlex.split(prefs.devices.cpp_standalone.make_cmd_unix),
         *(f"-j{cores}" if argument == "-j" else argument for argument in extra),
-        f"CXX={shlex.join(compiler() or ['c++'])}",
+        f"CXX={shlex.join(find_compiler() or ['c++'])}",
     ]
     code, output = compile_in(directory, command)
     if code:
@@ -287,7 +287,7 @@ def failed(engine: str, other: str, output: str) -> Exception:
     """The error for what a failing compiler has output, which names another engine to use; an OSError when the disk is full."""
     if os.strerror(errno.ENOSPC) in output:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())
-    command = shlex.join(compiler() or ["c++"])
+    command = shlex.join(find_compiler() or ["c++"])
     return NsnnError(
         f'engine = "{engine}": the C++ compiler {command} failed; use engine="{other}", or name another by the environment '
         f"variable CXX:\n{output[-2000:]}"

@@ -26,10 +26,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _about_installation() -> list[tuple[str, str]]:
-    from ..brian.compiler import compiler
+    from ..brian.find_compiler import find_compiler
     from ..io.provenance import provenance
 
-    found = compiler() is not None
+    found = find_compiler() is not None
     return [
         *(provenance()["versions"] | {"nsnn_neuro": version()}).items(),
         ("platform", platform.platform()),

@@ -243,7 +243,7 @@ def test_two_processes_at_once_make_one_entry(cache, tmp_path):
 def wrapper(folder: Path, text: str) -> str:
     """A compiler that does something of its own before it compiles."""
     path = folder / "c++"
-    path.write_text(f'#!/bin/sh\n{text}\nexec {" ".join(standalone.compiler())} "$@"\n')
+    path.write_text(f'#!/bin/sh\n{text}\nexec {" ".join(standalone.find_compiler())} "$@"\n')
     path.chmod(0o755)
     return str(path)
 

@@ -399,7 +399,7 @@ def test_help_imports_nothing_slow_and_info_neither_brian2_nor_numba_nor_torch()
             slow | {"numpy", "scipy", "pandas", "neo", "quantities", "matplotlib"}
         )
     modules = imported("info")
-    assert "nsnn_neuro.brian.compiler" in modules
+    assert "nsnn_neuro.brian.find_compiler" in modules
     assert not modules & slow
 
 

@@ -7,7 +7,7 @@ import shlex
 import shutil
 
 
-def compiler() -> list[str] | None:
+def find_compiler() -> list[str] | None:
     """The command of the C++ compiler: CXX, or the first of c++, g++, clang++ on the PATH; None if there is none."""
     named = shlex.split(os.environ.get("CXX", ""))
     for command in (named, ["c++"], ["g++"], ["clang++"]):
