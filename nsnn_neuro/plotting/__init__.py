@@ -5,7 +5,7 @@ changes Matplotlib's settings. Okabe and Ito's colours are distinct for colour-b
 """
 
 from .axes import COLOURS
-from .blocks import isi_histogram, membrane, psth, raster
+from .spikes import isi_histogram, membrane, psth, raster
 from .tables import measure_against
 
 __all__ = ["COLOURS", "isi_histogram", "measure_against", "membrane", "psth", "raster"]
