@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...core import deprecated
+from .escape_noise import DoubleNoise, EscapeNoise
 from .families import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular, Uniform
 from .hazards import ExponentialHazard, GaussianHazard, Hazard, PlesserGerstner
-from .noise import DoubleNoise, EscapeNoise
 
 __all__ = [
     "Cauchy",
