@@ -96,13 +96,38 @@ def positive(value: Any, unit: str, name: str) -> float:
     """
     x = si(value, unit, name)
     if np.ndim(x) != 0 or not x > 0:
-        raise NsnnError(f"{name} = {shown_quantity(value)}: expected {describe(unit)}, greater than 0")
+        raise NsnnError(f"{name} = {value}: expected {describe(unit)}, greater than 0")
     return float(x)
 
 
-def shown_quantity(value: Any) -> str:
-    """`value` as text, quantities as `20 ms`."""
-    return str(value) if hasattr(value, "dim") or hasattr(value, "dimensionality") else shown(value)
+def scalar(
+    value: Any,
+    unit: str,
+    name: str,
+    *,
+    least: float = -np.inf,
+    above: float = -np.inf,
+    most: float = np.inf,
+) -> float:
+    """`value`, a quantity, as one finite SI float within bounds.
+
+    >>> scalar(1.5, "1", "epsilon", above=0, most=1)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: epsilon = 1.5: expected one number above 0, at most 1 (a plain number such as 0.5)
+    """
+    x = si(value, unit, name)
+    if np.ndim(x) or not (least <= x <= most and x > above and np.isfinite(x)):
+        bounds = f"above {above:g}" if np.isfinite(above) else f"of at least {least:g}"
+        upper = f", at most {most:g}" if np.isfinite(most) else ""
+        raise NsnnError(f"{name} = {value}: expected one number {bounds}{upper} ({describe(unit)})")
+    return float(x)
+
+
+def instance(value: Any, kind: Any, name: str, expected: str) -> Any:
+    """`value`, which has to be an instance of `kind`."""
+    if not isinstance(value, kind):
+        raise NsnnError(f"{name} = {value!r}: expected {expected}")
+    return value
 
 
 def flag(value: Any, name: str) -> bool:
@@ -173,10 +198,16 @@ def suggest_keywords(function: F) -> F:
 
 
 def refuse_unknown(function: str, given: Iterable[str], names: Collection[str]) -> None:
-    """Raise `ArgumentError` for the first given keyword that is not among the names of a function's or class's arguments."""
+    """Raise `ArgumentError` for the first given keyword that is not among the names of a function's or class's arguments.
+
+    >>> refuse_unknown("fano_factor", ["widow"], ["window", "ddof"])
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.ArgumentError: fano_factor has no argument 'widow'; did you mean 'window'?
+    """
     for name in given:
         if name not in names:
-            hint = did_you_mean(name, names) or f": expected one of {', '.join(names)}"
+            listed = f"one of {', '.join(names)}" if names else "no such arguments"
+            hint = did_you_mean(name, names) or f": expected {listed}"
             raise ArgumentError(f"{function} has no argument {name!r}{hint}") from None
 
 
@@ -217,22 +248,6 @@ class SuggestsKeywords:
         if args or keywords:
             _check_arguments(cls.__name__, parameters, cls.__doc__, args, keywords)
         return super().__new__(cls)
-
-
-def options(given: Iterable[str], known: Iterable[str], function: str) -> None:
-    """Raise NsnnError for the first keyword argument of `function` that is not among the `known` ones.
-
-    >>> options(["widow"], ["window", "ddof"], "fano_factor")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: fano_factor has no option 'widow': expected one of 'window', 'ddof'; did you mean 'window'?
-    """
-    names = list(known)
-    for name in given:
-        if name not in names:
-            listed = f"one of {', '.join(map(repr, names))}" if names else "no options"
-            raise NsnnError(
-                f"{function} has no option {name!r}: expected {listed}{did_you_mean(name, names)}"
-            )
 
 
 def check_seed(seed: Any) -> int:

@@ -108,13 +108,16 @@ def reordered(
     return decorate
 
 
-def renamed_names(module: str, **renamed: str) -> Callable[[str], Any]:
-    """A `__getattr__` for a module that still gives objects by their old names, `old="new"`, with a DeprecationWarning."""
+def renamed_names(module: str, door: str | None = None, **renamed: str) -> Callable[[str], Any]:
+    """A `__getattr__` for a module that still gives objects by their old names, `old="new"`, with a DeprecationWarning.
+
+    door : the module from which users import the names; the module itself by default
+    """
 
     def __getattr__(name: str) -> Any:
         if name not in renamed:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        warn(f"{module}.{name}", f"{module}.{renamed[name]}")
+        warn(f"{door or module}.{name}", f"{door or module}.{renamed[name]}")
         return getattr(sys.modules[module], renamed[name])
 
     return __getattr__

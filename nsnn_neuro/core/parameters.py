@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from . import deprecated, units
-from .checks import SuggestsKeywords
+from .checks import SuggestsKeywords, one_of
 from .errors import NsnnError
 
 __getattr__ = deprecated.renamed_names(__name__, Record="Model")
@@ -48,6 +50,16 @@ def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
     return dataclasses.field(metadata={"units": unit, "bound": bound}, **kwargs)
 
 
+def checked(check: Callable[..., Any], **kwargs: Any) -> Any:
+    """Declare a field of a model without a unit; `check(value, name=...)` returns the value to keep, or raises NsnnError."""
+    return dataclasses.field(metadata={"check": check}, **kwargs)
+
+
+def choice(*choices: Any, **kwargs: Any) -> Any:
+    """Declare a field of a model that is one of these texts."""
+    return checked(partial(one_of, choices=choices), **kwargs)
+
+
 def substitute(text: str, names: dict[str, str]) -> str:
     """`text` with names replaced, all at once: replacements are not searched again."""
     return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)
@@ -69,6 +81,9 @@ class Model(SuggestsKeywords):
     def __post_init__(self) -> None:
         for field in self.parameter_fields():
             self._validate(field)
+        for field in dataclasses.fields(self):
+            if check := field.metadata.get("check"):
+                object.__setattr__(self, field.name, check(getattr(self, field.name), name=field.name))
         values = {f.name: self.si(f.name) for f in self.parameter_fields()}
         sizes = {name: np.size(value) for name, value in values.items() if np.ndim(value)}
         if len(set(sizes.values())) > 1:
@@ -108,6 +123,18 @@ class Model(SuggestsKeywords):
         """The end of the message about a value of parameter `name` that is out of bounds."""
         return ""
 
+    def _same_unit(self, first: str, *others: str) -> None:
+        for name in others:
+            if self.unit(name) != self.unit(first):
+                one, other = getattr(self, first), getattr(self, name)
+                raise NsnnError(f"{first} = {one}, {name} = {other}: expected the same unit for both")
+
+    def _in_order(self, low: str, high: str) -> None:
+        if np.any(np.asarray(self.si(low)) >= np.asarray(self.si(high))):
+            raise NsnnError(
+                f"{low} = {getattr(self, low)}: expected a value below {high} = {getattr(self, high)}"
+            )
+
     def unit(self, name: str) -> str:
         """The unit symbol of parameter `name`: "s", "V", "Hz", "1"."""
         allowed = next(f.metadata["units"] for f in self.parameter_fields() if f.name == name)
@@ -133,3 +160,12 @@ class Model(SuggestsKeywords):
             elif isinstance(value, str | int | float | bool | type(None)):
                 out[field.name] = value
         return out
+
+
+class Scalars(Model):
+    """Base of models whose parameters are single numbers."""
+
+    def _validate(self, field: dataclasses.Field) -> None:
+        super()._validate(field)
+        if np.ndim(self.si(field.name)):
+            raise NsnnError(f"{field.name} = {getattr(self, field.name)}: expected one number, not an array")

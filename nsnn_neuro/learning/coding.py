@@ -14,8 +14,7 @@ import numpy as np
 
 from ..core import deprecated
 from ..core.errors import NsnnError
-from ..core.parameters import Model, parameter
-from ..models.plasticity.base import Scalars
+from ..core.parameters import Model, Scalars, parameter
 
 __all__ = [
     "Bernoulli",

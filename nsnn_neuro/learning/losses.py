@@ -14,8 +14,7 @@ import numpy as np
 from scipy import special
 
 from ..core.errors import NsnnError
-from ..core.parameters import parameter
-from ..models.plasticity.base import Scalars
+from ..core.parameters import Scalars, parameter
 
 __all__ = [
     "CrossEntropyMean",

@@ -13,7 +13,7 @@ import neo
 import numpy as np
 import pandas as pd
 
-from ..core.checks import check, one_of, options, suggest_keywords, whole
+from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
 from ..io.train_arrays import block_from
@@ -136,7 +136,7 @@ def _check_options(function: Any) -> None:
         return
     if given and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         known = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        options(given, known, getattr(inner, "__name__", repr(inner)))
+        refuse_unknown(getattr(inner, "__name__", repr(inner)), given, known)
 
 
 def measure_unit(function: Any) -> str:

@@ -8,35 +8,22 @@ post are the same population. To define a rule, subclass `ConnectionRule` with `
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..core import deprecated
-from ..core.checks import whole
+from ..core.checks import flag, whole
+from ..core.deprecated import renamed_names
 from ..core.errors import NsnnError
-from ..core.parameters import Model, parameter
+from ..core.parameters import Scalars, checked, choice, parameter
 from . import pair_sampling
-from .pair_sampling import (
-    Pairs,
-    joined,
-    random_pairs,
-    random_subsets,
-    sorted_by_source,
-    summary,
-    without_autapses,
-)
-from .weight_distributions import numbers
+from .pair_sampling import Pairs, joined, random_pairs, random_subsets, sorted_by_source, summary
+
+__getattr__ = renamed_names(__name__, "nsnn_neuro", Rule="ConnectionRule")
 
 
-def _flags(model: Model, *names: str) -> None:
-    for name in names:
-        if not isinstance(getattr(model, name), bool | np.bool_):
-            raise NsnnError(f"{name} = {getattr(model, name)!r}: expected True or False")
-        object.__setattr__(model, name, bool(getattr(model, name)))
-
-
-class ConnectionRule(Model):
+class ConnectionRule(Scalars):
     """Base of the connection rules. A rule whose synapses share weights sets `shared = True` and overrides `weight_shape` and
     `per_synapse`.
 
@@ -54,10 +41,6 @@ class ConnectionRule(Model):
 
     # True where synapses share weights, so that a learning rule cannot change them one by one
     shared: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        numbers(self)
 
     def check(self, pre: Any, post: Any) -> None:
         """Raise NsnnError if the rule cannot connect these populations."""
@@ -79,6 +62,17 @@ class ConnectionRule(Model):
         return weight.reshape(-1) if isinstance(weight, np.ndarray) else weight
 
 
+def _autapses(default: bool) -> Any:
+    return checked(flag, default=default, kw_only=True)
+
+
+def _allowed(pairs: Pairs, autapses: bool) -> Pairs:
+    """All pairs, or those of different neurons."""
+    i, j = pairs
+    kept = i != j
+    return pairs if autapses else (i[kept], j[kept])
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class AllToAll(ConnectionRule):
     """Connect every neuron to every neuron.
@@ -89,11 +83,7 @@ class AllToAll(ConnectionRule):
     {'type': 'AllToAll', 'autapses': False}
     """
 
-    autapses: bool = dataclasses.field(default=True, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _flags(self, "autapses")
+    autapses: bool = _autapses(True)
 
     def dense(self, pre: Any, post: Any) -> bool:
         """True when every pair is connected, so that weights have the shape (n_pre, n_post)."""
@@ -107,7 +97,7 @@ class AllToAll(ConnectionRule):
         """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
         i = np.repeat(np.arange(pre.n, dtype=np.int32), post.n)
         j = np.tile(np.arange(post.n, dtype=np.int32), pre.n)
-        return (i, j) if self.dense(pre, post) else without_autapses(i, j)
+        return _allowed((i, j), self.dense(pre, post))
 
     def weight_shape(self, pre: Any, post: Any, n_synapses: int) -> tuple[int, ...]:
         """(n_pre, n_post) where all pairs are connected, else (n_synapses,)."""
@@ -154,16 +144,12 @@ class FixedProbability(ConnectionRule):
     """
 
     p: Any = parameter("1", bound="fraction")
-    autapses: bool = dataclasses.field(default=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _flags(self, "autapses")
+    autapses: bool = _autapses(False)
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
         """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
-        i, j = joined([*random_pairs(pre.n, post.n, self.si("p"), rng)])
-        return (i, j) if self.autapses or pre is not post else without_autapses(i, j)
+        pairs = joined([*random_pairs(pre.n, post.n, self.si("p"), rng)])
+        return _allowed(pairs, self.autapses or pre is not post)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -176,29 +162,20 @@ class FixedInDegree(ConnectionRule):
     autapses : bool, allow a neuron to connect to itself
     multapses : bool, allow several synapses between two neurons (draws with replacement)
 
-    Raises
-    ------
-    NsnnError : k not a whole number, or larger than the number of partners
-
     >>> FixedInDegree(100.5)
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: k = 100.5: expected a whole number, at least 0
     """
 
-    k: int
-    autapses: bool = dataclasses.field(default=False, kw_only=True)
-    multapses: bool = dataclasses.field(default=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _flags(self, "autapses", "multapses")
-        object.__setattr__(self, "k", whole(self.k, 0, "k"))
+    k: int = checked(partial(whole, least=0))
+    autapses: bool = _autapses(False)
+    multapses: bool = checked(flag, default=False, kw_only=True)
 
     def _partners(self, pre: Any, post: Any) -> int:
         return pre.n if self.autapses or pre is not post else pre.n - 1
 
     def check(self, pre: Any, post: Any) -> None:
-        """Raise NsnnError if at_post are fewer than k partners."""
+        """Raise NsnnError if there are fewer than k possible partners."""
         n = self._partners(pre, post)
         if self.k > n and not (self.multapses and n):
             raise NsnnError(
@@ -294,25 +271,17 @@ class DistanceDependent(ConnectionRule):
     profile : "gaussian" or "exponential"
     autapses : bool, allow a neuron to connect to itself
 
-    Raises
-    ------
-    NsnnError : unknown profile; positions of different dimensions
-
     >>> DistanceDependent(0.5, 0.1, profile="box")
     Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: profile = 'box': expected "gaussian" or "exponential"
+    nsnn_neuro.core.errors.NsnnError: profile = 'box': expected one of 'gaussian', 'exponential'
     """
 
     p_max: Any = parameter("1", bound="fraction")
     scale: Any = parameter("1", bound="positive")
-    profile: Literal["gaussian", "exponential"] = dataclasses.field(default="gaussian", kw_only=True)
-    autapses: bool = dataclasses.field(default=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _flags(self, "autapses")
-        if not isinstance(self.profile, str) or self.profile not in ("gaussian", "exponential"):
-            raise NsnnError(f'profile = {self.profile!r}: expected "gaussian" or "exponential"')
+    profile: Literal["gaussian", "exponential"] = choice(
+        "gaussian", "exponential", default="gaussian", kw_only=True
+    )
+    autapses: bool = _autapses(False)
 
     def check(self, pre: Any, post: Any) -> None:
         """Raise NsnnError unless the positions of both populations have the same dimension."""
@@ -339,12 +308,4 @@ class DistanceDependent(ConnectionRule):
             x = d / self.si("scale")
             kept = rng.random(x.size) < np.exp(-0.5 * x * x if self.profile == "gaussian" else -x)
             pairs.append((i[kept], j[kept]))
-        i, j = joined(pairs)
-        return (i, j) if self.autapses or pre is not post else without_autapses(i, j)
-
-
-def __getattr__(name: str) -> Any:
-    if name != "Rule":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    deprecated.warn("nsnn_neuro.Rule", "nsnn_neuro.ConnectionRule")
-    return ConnectionRule
+        return _allowed(joined(pairs), self.autapses or pre is not post)

@@ -20,8 +20,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import quantities as pq
 
-from ..core.errors import NsnnError
-from ..core.parameters import Model, parameter
+from ..core.parameters import Model, choice, parameter
 
 __all__ = [
     "SQRT2",
@@ -60,10 +59,6 @@ class WhiteNoise(Noise):
     ----------
     sigma : scalar or (n_neurons,), membrane's unit; standard deviation of the free membrane, >= 0
     shared : scalar, fraction of the noise variance common to all neurons of a trial, 0 to 1
-
-    Raises
-    ------
-    NsnnError : negative sigma, wrong unit, fraction out of range
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 8, doi 10.1017/CBO9781107447615
 
@@ -130,24 +125,15 @@ class MultiplicativeNoise(Noise):
     v_zero : scalar or (n_neurons,), unit of the membrane: voltage at which the noise vanishes
     calculus : "ito" or "stratonovich", no default
 
-    Raises
-    ------
-    NsnnError : unknown calculus, wrong unit
-
     Source: Kloeden & Platen 1992, Numerical Solution of Stochastic Differential Equations, doi 10.1007/978-3-662-12616-5
     """
 
     sigma: Any = parameter("1", bound="non-negative")
     v_zero: Any = parameter("V", "1")
-    calculus: Literal["ito", "stratonovich"] = dataclasses.field(kw_only=True)
+    calculus: Literal["ito", "stratonovich"] = choice("ito", "stratonovich", kw_only=True)
 
     amplitude: ClassVar[str] = "(v - v_zero)"
     slope: ClassVar[str] = "1"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.calculus not in ("ito", "stratonovich"):
-            raise NsnnError(f'calculus = {self.calculus!r}: expected "ito" or "stratonovich"')
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -237,5 +223,5 @@ class PoissonNoise(Noise):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.inhibited and self.unit("weight_inh") != self.unit("weight"):
-            raise NsnnError(f"weight_inh = {self.weight_inh}: expected the unit of weight = {self.weight}")
+        if self.inhibited:
+            self._same_unit("weight", "weight_inh")

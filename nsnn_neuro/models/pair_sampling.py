@@ -21,12 +21,6 @@ def summary(array: np.ndarray) -> dict[str, Any]:
     return {"shape": list(array.shape), "sha256": digest}
 
 
-def without_autapses(i: np.ndarray, j: np.ndarray) -> Pairs:
-    """The pairs of different neurons."""
-    kept = i != j
-    return i[kept], j[kept]
-
-
 def joined(parts: list[Pairs]) -> Pairs:
     """Concatenate lists of pairs."""
     i, j = zip(*parts, strict=True)
@@ -51,9 +45,8 @@ def _successes(total: int, p: float, rng: np.random.Generator) -> np.ndarray:
     parts, last = [], -1
     while last < total:
         n = int((total - last) * p + 4 * np.sqrt(total * p)) + 4
-        steps = np.minimum(
-            rng.geometric(p, n), total + 1
-        )  # the largest are clipped, so that the sum can't overflow
+        # the largest are clipped, so that the sum can't overflow
+        steps = np.minimum(rng.geometric(p, n), total + 1)
         parts.append(last + np.cumsum(steps))
         last = int(parts[-1][-1])
     hits = np.concatenate(parts)

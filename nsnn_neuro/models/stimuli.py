@@ -7,6 +7,7 @@ the simulation (`FrozenNoise`, `Recorded`). The drive is constant over a step.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any, ClassVar
 
 import neo
@@ -16,7 +17,7 @@ from scipy.signal import lfilter
 from ..core import units
 from ..core.checks import whole
 from ..core.errors import NsnnError
-from ..core.parameters import Model, parameter
+from ..core.parameters import Model, Scalars, checked, parameter
 
 __all__ = ["Constant", "FrozenNoise", "Recorded", "Sinusoid", "Step", "Stimulus"]
 
@@ -87,8 +88,7 @@ class Step(Stimulus):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if np.any(np.asarray(self.si("t_on")) >= np.asarray(self.si("t_off"))):
-            raise NsnnError(f"t_on = {self.t_on}: expected a time before t_off = {self.t_off}")
+        self._in_order("t_on", "t_off")
 
     def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt; see `Stimulus.samples`."""
@@ -117,7 +117,7 @@ class Sinusoid(Stimulus):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_unit(self, "mean", "amplitude")
+        self._same_unit("mean", "amplitude")
 
     def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt; see `Stimulus.samples`."""
@@ -126,7 +126,7 @@ class Sinusoid(Stimulus):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FrozenNoise(Stimulus):
+class FrozenNoise(Scalars, Stimulus):
     """Frozen noise: one Ornstein-Uhlenbeck path, identical in every trial, with mean, standard deviation and correlation time.
 
     The path depends on `seed` and dt only; it starts from the stationary distribution.
@@ -146,13 +146,11 @@ class FrozenNoise(Stimulus):
     mean: Any = parameter("V", "1")
     sigma: Any = parameter("V", "1", bound="non-negative")
     tau_noise: Any = parameter("s", bound="positive")
-    seed: int  # type: ignore[misc]  # mypy takes parameter(...) for a default
+    seed: int = checked(partial(whole, least=0))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_unit(self, "mean", "sigma")
-        _scalars(self, "mean", "sigma", "tau_noise")
-        whole(self.seed, 0, "seed")
+        self._same_unit("mean", "sigma")
 
     def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt; see `Stimulus.samples`."""
@@ -230,15 +228,3 @@ class Recorded(Stimulus):
                 "unit": "Hz",
             },
         }
-
-
-def _one_unit(model: Model, first: str, second: str) -> None:
-    a, b = getattr(model, first), getattr(model, second)
-    if model.unit(first) != model.unit(second):
-        raise NsnnError(f"{first} = {a}, {second} = {b}: expected the same unit for both")
-
-
-def _scalars(model: Model, *names: str) -> None:
-    for name in names:
-        if np.ndim(model.si(name)):
-            raise NsnnError(f"{name} has shape {np.shape(model.si(name))}: expected one number")

@@ -17,14 +17,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import deprecated
+from ..core.deprecated import renamed_names
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
 
+__getattr__ = renamed_names(__name__, "nsnn_neuro", Jump="DeltaSynapse")
+
 # functions and constants of Brian2 that texts may use
-_KNOWN: dict[str, Any] = {
-    name: getattr(np, name) for name in ("exp", "expm1", "log", "sqrt", "tanh", "pi", "e")
-}
+_KNOWN = {name: getattr(np, name) for name in ("exp", "expm1", "log", "sqrt", "tanh", "pi", "e")}
 
 
 class Synapse(Model):
@@ -158,10 +158,6 @@ class ExponentialSynapse(Synapse):
     ----------
     tau_syn : scalar or (n_post,), time > 0
 
-    Raises
-    ------
-    NsnnError : tau_syn not positive, wrong unit
-
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 3, doi 10.1017/CBO9781107447615
 
     >>> from brian2 import ms
@@ -186,10 +182,6 @@ class AlphaSynapse(Synapse):
     Parameters
     ----------
     tau_syn : scalar or (n_post,), time > 0
-
-    Raises
-    ------
-    NsnnError : tau_syn not positive, wrong unit
 
     Source: Rall 1967, doi 10.1152/jn.1967.30.5.1138
 
@@ -216,10 +208,6 @@ class ConductanceSynapse(Synapse):
     tau_syn : scalar or (n_post,), time > 0
     e_rev : scalar or (n_post,), the membrane's unit; the reversal potential
 
-    Raises
-    ------
-    NsnnError : tau_syn not positive, wrong unit
-
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 3, doi 10.1017/CBO9781107447615
 
     >>> from brian2 import ms, mV
@@ -234,10 +222,3 @@ class ConductanceSynapse(Synapse):
     on_arrival: ClassVar[dict[str, str]] = {"g": "weight"}
     conductance: ClassVar[str | None] = "g"
     reversal: ClassVar[str | None] = "e_rev"
-
-
-def __getattr__(name: str) -> Any:
-    if name != "Jump":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    deprecated.warn("nsnn_neuro.Jump", "nsnn_neuro.DeltaSynapse")
-    return DeltaSynapse

@@ -12,19 +12,12 @@ import numpy as np
 from scipy.special import ndtr
 
 from ..core.errors import NsnnError
-from ..core.parameters import Model, parameter
+from ..core.parameters import Scalars, parameter
 
 _LEAST_INSIDE = 1e-3  # smallest probability between the bounds of a normal distribution
 
 
-def numbers(model: Model) -> None:
-    """Raise NsnnError unless every parameter of the model is one number."""
-    for field in model.parameter_fields():
-        if np.ndim(model.si(field.name)):
-            raise NsnnError(f"{field.name} = {getattr(model, field.name)}: expected one number, not an array")
-
-
-class Distribution(Model):
+class Distribution(Scalars):
     """Base of the distributions of weights and delays; all parameters are numbers of the same unit, "V", "1" or "s".
 
     >>> from brian2 import ms
@@ -34,14 +27,7 @@ class Distribution(Model):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        numbers(self)
-        for field in self.parameter_fields():
-            value = getattr(self, field.name)
-            if value is not None and self.unit(field.name) != self.unit_symbol:
-                first = self.parameter_fields()[0].name
-                raise NsnnError(
-                    f"{first} = {getattr(self, first)}, {field.name} = {value}: expected the same unit for both"
-                )
+        self._same_unit(*(field.name for field in self.parameter_fields()))
 
     @property
     def unit_symbol(self) -> str:
@@ -66,10 +52,6 @@ class Normal(Distribution):
     ----------
     mean, sd : numbers, of the distribution without bounds; sd >= 0
     low, high : numbers or None; low below high, with at least 0.1 % of the probability between them
-
-    Raises
-    ------
-    NsnnError : different units, low not below high, bounds too far from the mean
 
     >>> from brian2 import mV
     >>> Normal(0.1*mV, 0.05*mV, low=0*mV).lowest
@@ -133,10 +115,6 @@ class LogNormal(Distribution):
     ----------
     mean, sd : numbers, of x (not of ln x); sd >= 0. A negative mean gives -x (inhibitory weights)
 
-    Raises
-    ------
-    NsnnError : different units, a mean of zero
-
     Source: Song et al. 2005 (of synaptic weights), doi 10.1371/journal.pbio.0030068
 
     >>> x = LogNormal(0.5, 0.5).sample(np.random.default_rng(1), 100_000)
@@ -184,8 +162,7 @@ class Between(Distribution):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.si("low") < self.si("high"):
-            raise NsnnError(f"low = {self.low}: expected a value below high = {self.high}")
+        self._in_order("low", "high")
 
     @property
     def lowest(self) -> float:

@@ -287,7 +287,7 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
         (lambda: EProp(0.1, signal="reward"), "signal = 'reward'"),
         (
             lambda: PairSTDP(A_plus=1.0, A_minus=1 * mV, tau_plus=1 * ms, tau_minus=1 * ms),
-            "A_minus = 1. mV: expected the unit of A_plus",
+            "A_minus = 1. mV: expected the same unit",
         ),
         (lambda: nsnn.plastic_synapses(NDL(0.1), 3, 4), "source = 3: expected a Brian2 group"),
         (

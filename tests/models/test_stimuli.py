@@ -65,7 +65,7 @@ def test_recorded_repeats_long_samples_and_averages_short_ones():
         (lambda: nsnn.Sinusoid(1 * mV, 2.0, 10 * Hz), "the same unit"),
         (lambda: nsnn.Sinusoid(1 * mV, 2 * mV, 10 * ms), "frequency"),
         (lambda: nsnn.FrozenNoise(1 * mV, -2 * mV, 10 * ms, seed=1), "sigma"),
-        (lambda: nsnn.FrozenNoise(1 * mV, [2, 3] * mV, 10 * ms, seed=1), "sigma has shape"),
+        (lambda: nsnn.FrozenNoise(1 * mV, [2, 3] * mV, 10 * ms, seed=1), "sigma = .*: expected one number"),
         (lambda: nsnn.FrozenNoise(1 * mV, 2 * mV, 10 * ms, seed="x"), "seed = 'x'"),
         (lambda: nsnn.Recorded([1, 2, 3]), "signal = list: expected a neo.AnalogSignal"),
         (

@@ -11,9 +11,7 @@ parameters. To define a hazard, subclass `Hazard` with its rate, in `x` and `ris
 
 from __future__ import annotations
 
-from typing import Any
-
-from ...core import deprecated
+from ...core.deprecated import renamed_names
 from .escape_noise import DoubleNoise, EscapeNoise
 from .families import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular, Uniform
 from .hazards import ExponentialHazard, GaussianHazard, Hazard, PlesserGerstner
@@ -34,9 +32,4 @@ __all__ = [
     "Uniform",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name != "Exponential":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    deprecated.warn("nsnn_neuro.Exponential", "nsnn_neuro.ExponentialHazard")
-    return ExponentialHazard
+__getattr__ = renamed_names(__name__, "nsnn_neuro", Exponential="ExponentialHazard")

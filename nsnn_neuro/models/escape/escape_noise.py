@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any, ClassVar
 
+from ...core.checks import instance
 from ...core.errors import NsnnError
-from ...core.parameters import parameter
+from ...core.parameters import checked, parameter
 from ..noise import Noise
 from .families import Family
 from .hazards import Hazard
@@ -21,10 +23,6 @@ class EscapeNoise(Noise):
     family : a `Family`: `Gaussian`, `Logistic`, `Uniform`, `Triangular`, `Cauchy`, `FastSigmoid` or your own. The noise of an NSNN
     hazard : a `Hazard` instead of a family: `ExponentialHazard`, `GaussianHazard`, `PlesserGerstner` or your own
 
-    Raises
-    ------
-    NsnnError : neither, both, or another type
-
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; Gerstner et al. 2014, ch. 9
 
     >>> from nsnn_neuro.models.escape import Gaussian
@@ -37,17 +35,17 @@ class EscapeNoise(Noise):
 
     at_threshold: ClassVar[bool] = True
 
-    family: Family | None = None
-    hazard: Hazard | None = dataclasses.field(default=None, kw_only=True)
+    family: Family | None = checked(
+        partial(instance, kind=Family | None, expected="a noise family such as Gaussian(0.4)"), default=None
+    )
+    hazard: Hazard | None = checked(
+        partial(instance, kind=Hazard | None, expected="a hazard such as ExponentialHazard(100*Hz, 2*mV)"),
+        default=None,
+        kw_only=True,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.family is not None and not isinstance(self.family, Family):
-            raise NsnnError(f"family = {self.family!r}: expected a noise family such as Gaussian(0.4)")
-        if self.hazard is not None and not isinstance(self.hazard, Hazard):
-            raise NsnnError(
-                f"hazard = {self.hazard!r}: expected a hazard such as ExponentialHazard(100*Hz, 2*mV)"
-            )
         if (self.family is None) == (self.hazard is None):
             raise NsnnError(
                 f"family = {self.family!r}, hazard = {self.hazard!r}: expected one of them, EscapeNoise(Gaussian(0.4)) for a "

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from typing import ClassVar
 
-import numpy as np
-
 from ...core import units
 from ...core.errors import NsnnError
 from ...core.parameters import Model
@@ -20,12 +18,12 @@ class Neuron(Model):
     (True, True)
     """
 
-    state: ClassVar[str]
+    state: ClassVar[str] = "u"
 
     @property
     def membrane_unit(self) -> str:
-        """The unit of the membrane: "V" or "1"."""
-        raise NotImplementedError
+        """The unit of the membrane: "V" or "1"; "1" unless a subclass overrides it."""
+        return "1"
 
 
 class IntegrateAndFire(Neuron):
@@ -84,17 +82,10 @@ class IntegrateAndFire(Neuron):
                 zero = units.pq_quantity(0.0, self.unit(self.threshold))
                 object.__setattr__(self, field.name, zero)
         super().__post_init__()
-        for name in (f.name for f in fields):
-            if self.unit(name) != self.unit(self.threshold):
-                one, other = getattr(self, name), getattr(self, self.threshold)
-                raise NsnnError(
-                    f"{name} = {one}, {self.threshold} = {other}: expected the same unit for both"
-                )
+        for field in fields:
+            self._same_unit(field.name, self.threshold)
         for low, high in self.ordered:
-            if np.any(np.asarray(self.si(low)) >= np.asarray(self.si(high))):
-                raise NsnnError(
-                    f"{low} = {getattr(self, low)}: expected a value below {high} = {getattr(self, high)}"
-                )
+            self._in_order(low, high)
 
     def _check_texts(self) -> None:
         who = type(self).__name__

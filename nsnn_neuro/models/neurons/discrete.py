@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Literal
 
-from ...core.errors import NsnnError
-from ...core.parameters import parameter
+from ...core.parameters import choice, parameter
 from .base import Neuron
 
 
@@ -24,37 +23,22 @@ class NSNNNeuron(Neuron):
     theta : scalar or (n_neurons,), threshold
     reset : "hard" or "subtract"
 
-    Raises
-    ------
-    NsnnError : beta out of range, unknown reset
-
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 
     >>> NSNNNeuron(reset="soft")
     Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: reset = 'soft': expected "hard" or "subtract"
+    nsnn_neuro.core.errors.NsnnError: reset = 'soft': expected one of 'hard', 'subtract'
     """
 
     beta: Any = parameter("1", bound="fraction", default=0.5)
     theta: Any = parameter("1", default=1.0)
-    reset: Literal["hard", "subtract"] = "hard"
+    reset: Literal["hard", "subtract"] = choice("hard", "subtract", default="hard")
 
-    state: ClassVar[str] = "u"
     threshold: ClassVar[str] = "theta"
     updates: ClassVar[dict[str, str]] = {
         "hard": "u = beta * u * (1 - o) + drive",
         "subtract": "u = beta * (u - theta * o) + drive",
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.reset, str) or self.reset not in self.updates:
-            raise NsnnError(f'reset = {self.reset!r}: expected "hard" or "subtract"')
-
-    @property
-    def membrane_unit(self) -> str:
-        """The unit of the membrane: always dimensionless."""
-        return "1"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,13 +52,6 @@ class Relay(Neuron):
     '1'
     """
 
-    state: ClassVar[str] = "u"
-
-    @property
-    def membrane_unit(self) -> str:
-        """The unit of the value: always dimensionless."""
-        return "1"
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PoissonSource(Neuron):
@@ -87,10 +64,6 @@ class PoissonSource(Neuron):
     ----------
     rate : scalar or (n_neurons,), frequency >= 0
 
-    Raises
-    ------
-    NsnnError : negative rate, wrong unit
-
     >>> from brian2 import Hz
     >>> PoissonSource(20*Hz).si("rate")
     20.0
@@ -100,10 +73,3 @@ class PoissonSource(Neuron):
     """
 
     rate: Any = parameter("Hz", bound="non-negative")
-
-    state: ClassVar[str] = "u"
-
-    @property
-    def membrane_unit(self) -> str:
-        """The unit of the state: always dimensionless."""
-        return "1"

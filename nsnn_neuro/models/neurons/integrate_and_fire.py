@@ -24,10 +24,6 @@ class LIF(IntegrateAndFire):
     v_rest, v_reset, v_thresh : scalar or (n_neurons,), all voltages or all dimensionless; v_reset below v_thresh
     tau_refrac : scalar or (n_neurons,), time >= 0; need not be a multiple of dt
 
-    Raises
-    ------
-    NsnnError : wrong unit, mixed units, v_reset not below v_thresh
-
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 1, doi 10.1017/CBO9781107447615
 
     >>> from brian2 import mV, ms

@@ -6,11 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ...core import deprecated
-from ...core.errors import NsnnError
-from ...core.parameters import Model
+from ...core.parameters import Model, Scalars
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,16 +51,6 @@ class RuleText:
 def numbers(model: Model, prefix: str = "") -> dict[str, tuple[Any, str]]:
     """All parameters of a model in SI: name (with the prefix) -> (value, unit)."""
     return {prefix + f.name: (model.si(f.name), model.unit(f.name)) for f in model.parameter_fields()}
-
-
-class Scalars(Model):
-    """Base of models whose parameters are single numbers."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for field in self.parameter_fields():
-            if np.ndim(self.si(field.name)):
-                raise NsnnError(f"{field.name} = {getattr(self, field.name)}: expected one number")
 
 
 class Plasticity(Scalars):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from ...core.errors import NsnnError
 from ...core.parameters import substitute
 from ..noise import OUNoise, WhiteNoise
 from .base import RuleText, numbers
-
-if TYPE_CHECKING:
-    from .three_factor import NDL
+from .optimizers import Optimizer
 
 # integration method of the target -> dm/dx0 and s; `lapse` is dt / tau_m
 _STEPS = {
@@ -23,9 +21,8 @@ _STEPS = {
 }
 _DENSITY = "exp(-0.5 * ((m - v_thresh) / s)**2) / (s * sqrt(2 * pi))"
 _Y = "((m + v_thresh - 2 * x0) / s)"
-_NEAR = (
-    f"exp(clip(2 * ((m - x0) / s) * ((v_thresh - x0) / s), -700, 40)) * normal_cdf(-{_Y})"  # exp(A) Phi(-y)
-)
+# exp(A) Phi(-y)
+_NEAR = f"exp(clip(2 * ((m - x0) / s) * ((v_thresh - x0) / s), -700, 40)) * normal_cdf(-{_Y})"
 
 
 @suggest_keywords
@@ -81,12 +78,7 @@ def _far(first: int) -> str:
 
 
 def is_diffusive(noise: Any) -> bool:
-    """True for white noise of the membrane.
-
-    Raises
-    ------
-    NsnnError : OU noise, in which a spike has no density per step
-    """
+    """True for white noise of the membrane; raises NsnnError for OU noise, in which a spike has no density per step."""
     if isinstance(noise, OUNoise):
         raise NsnnError(
             f"noise = {noise}: the step is deterministic given the state of coloured noise, so the factor of NDL vanishes; "
@@ -96,7 +88,8 @@ def is_diffusive(noise: Any) -> bool:
 
 
 def diffusive_text(
-    rule: NDL,
+    eta: float,
+    optimizer: Optimizer,
     *,
     noise: WhiteNoise,
     tau_m: Any = None,
@@ -106,15 +99,11 @@ def diffusive_text(
     bridge: bool = False,
     trial: bool = False,
 ) -> RuleText:
-    """The text of `NDL` for a leaky membrane in white noise with a hard reset (see `NDL`).
+    """The text of `NDL` with this learning rate and optimizer for a leaky membrane in white noise with a hard reset (see `NDL`).
 
     The factor is evaluated at the start of the step, at x0; the learning signal of the same step is known at its end. A spike of
     the target sets the trace to 0.
     """
-    if rule.signal != "transport":
-        raise NsnnError(
-            f'signal = "{rule.signal}": a diffusive membrane has no feedback signal and no reward rule, expected "transport"'
-        )
     one_of(method, tuple(_STEPS), "method")
     unit = noise.unit("sigma")
     values = {"noise_sigma": (noise.si("sigma"), unit)}
@@ -134,21 +123,9 @@ def diffusive_text(
         raise NsnnError(f"tau_m = {tau_m}: expected a positive value")
     kept, spread = _STEPS[method]
     slope = f"({white_noise_factor(bridge=bridge)}) * kept" + (f" + {_start_factor()}" if bridge else "")
-    gradient = "g += L * pull" if trial else "g = L * pull"
-    own = {f.name: f"optimizer_{f.name}" for f in rule.optimizer.parameter_fields()}
-    own |= {"w": "w_number"} | ({} if trial else {"due": "1"})
-    # optimizers compute on plain numbers
-    lines = [gradient, "w_number = w / volts", *(substitute(line, own) for line in rule.optimizer.lines)]
-    lines.append("w = w_number * volts")
-    if trial:
-        lines = ["due = int(t_in_timesteps % steps == steps - 1)", *lines, "g *= 1 - due", "trace *= 1 - due"]
+    states = ["trace", "pull", *optimizer.states, *(["g"] if trial else [])]
     return RuleText(
-        states=(
-            "trace : 1",
-            "pull : 1",
-            *(f"{name} : 1" for name in rule.optimizer.states),
-            *(["g : 1"] if trial else []),
-        ),
+        states=tuple(f"{name} : 1" for name in states),
         at_start=(
             "lapse = dt / tau_m",
             f"kept = {kept}",
@@ -157,11 +134,12 @@ def diffusive_text(
             f"pull = volts * ({substitute(slope, {'x0': 'u'})}) * trace",
             "trace *= kept",
         ),
-        each_step=tuple(lines),
+        each_step=(
+            *optimizer.step("L * pull", trial, volts=True),
+            *(["trace *= 1 - due"] if trial else []),
+        ),
         on_pre=("trace += pre",),
         on_post=("trace = 0",),
         unit=unit,
-        parameters={"eta": (rule.si("eta"), "1"), "volts": (1.0, unit)}
-        | values
-        | numbers(rule.optimizer, "optimizer_"),
+        parameters={"eta": (eta, "1"), "volts": (1.0, unit)} | values | numbers(optimizer, "optimizer_"),
     )

@@ -6,8 +6,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from ...core.errors import NsnnError
-from ...core.parameters import parameter
-from .base import Scalars
+from ...core.parameters import Scalars, parameter, substitute
 
 
 class Optimizer(Scalars):
@@ -27,6 +26,20 @@ class Optimizer(Scalars):
 
     states: ClassVar[tuple[str, ...]] = ()
     lines: ClassVar[tuple[str, ...]]
+
+    def step(self, gradient: str, trial: bool, volts: bool = False) -> list[str]:
+        """Lines that set g to the gradient and change w, in each step or, with g summed, at the end of a trial.
+
+        volts : the weights are in volts; optimizers compute on plain numbers
+        """
+        own = {f.name: f"optimizer_{f.name}" for f in self.parameter_fields()}
+        own |= {"w": "w_number"} if volts else {}
+        change = [substitute(line, own if trial else own | {"due": "1"}) for line in self.lines]
+        if volts:
+            change = ["w_number = w / volts", *change, "w = w_number * volts"]
+        if not trial:
+            return [f"g = {gradient}", *change]
+        return ["due = int(t_in_timesteps % steps == steps - 1)", f"g += {gradient}", *change, "g *= 1 - due"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,10 +78,6 @@ class Adam(Optimizer):
     """Adam: w -= eta m / (sqrt(v) + epsilon), with bias-corrected running means m of g and v of g^2.
 
     beta_1, beta_2 : numbers, 0 to 1 (below 1); epsilon : number > 0
-
-    Raises
-    ------
-    NsnnError : beta_1 or beta_2 out of range
 
     Source: Kingma & Ba 2014, arXiv 1412.6980
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from ...core.errors import NsnnError
 from ...core.parameters import parameter
 from .base import Plasticity, RuleText, numbers
 
 
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class _Pairs(Plasticity):
     """Base of the rules for pairs of spikes, with presynaptic and postsynaptic traces."""
 
-    A_plus: Any
-    A_minus: Any
+    A_plus: Any = parameter("1", "V")
+    A_minus: Any = parameter("1", "V")
+    tau_plus: Any = parameter("s", bound="positive")
+    tau_minus: Any = parameter("s", bound="positive")
 
     states: ClassVar[tuple[str, ...]] = (
         "dpre_trace/dt = -pre_trace / tau_plus : 1 (event-driven)",
@@ -23,8 +25,7 @@ class _Pairs(Plasticity):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.unit("A_plus") != self.unit("A_minus"):
-            raise NsnnError(f"A_minus = {self.A_minus}: expected the unit of A_plus = {self.A_plus}")
+        self._same_unit("A_plus", "A_minus")
 
     @property
     def weight_unit(self) -> str:
@@ -61,11 +62,6 @@ class PairSTDP(_Pairs):
     ('post_trace += 1', 'w += A_plus * pre_trace')
     """
 
-    A_plus: Any = parameter("1", "V")
-    A_minus: Any = parameter("1", "V")
-    tau_plus: Any = parameter("s", bound="positive")
-    tau_minus: Any = parameter("s", bound="positive")
-
     def text(self) -> RuleText:  # type: ignore[override]
         """The text of the rule."""
         return self._paired("w")
@@ -91,10 +87,6 @@ class RewardModulatedSTDP(_Pairs):
     ('w += eta * L * c', 'c *= exp(-dt / tau_e)')
     """
 
-    A_plus: Any = parameter("1", "V")
-    A_minus: Any = parameter("1", "V")
-    tau_plus: Any = parameter("s", bound="positive")
-    tau_minus: Any = parameter("s", bound="positive")
     tau_e: Any = parameter("s", bound="positive")
     eta: Any = parameter("1", bound="non-negative")
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ...core.checks import one_of
+from ...core.checks import instance, one_of
 from ...core.errors import NsnnError
-from ...core.parameters import parameter, substitute
+from ...core.parameters import checked, choice, parameter, substitute
 from ..escape import EscapeNoise, Family
 from ..neurons import NSNNNeuron
 from ..noise import Noise
@@ -33,29 +33,16 @@ class _ThreeFactor(Plasticity):
     """Base of rules of the form signal x factor x trace."""
 
     eta: Any
-    signal: str
+    signal: Any
+    reset_path: Any = "detached"
     optimizer: Optimizer
     resets: ClassVar[tuple[str, ...]] = ("hard", "subtract")
-    recurrent_path: ClassVar[bool] = (
-        True  # transported signals also pass through the recurrent weights of a layer
-    )
+    # whether transported signals also pass through the recurrent weights of a layer
+    recurrent_path: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of(self.signal, tuple(_BACKWARD), "signal")
-        if not isinstance(self.optimizer, Optimizer):
-            raise NsnnError(f"optimizer = {self.optimizer!r}: expected an optimizer such as SGD() or Adam()")
-
-    @property
-    def _detached(self) -> bool:
-        return False
-
-    def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
+    def _family(self, noise: Any, theta: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
         """Texts in `x` of the factor f and, for a noisy neuron, of the spike probability; their parameters."""
         raise NotImplementedError
-
-    def _check(self, theta: Any) -> None:
-        """Raise NsnnError for a threshold that the rule does not allow."""
 
     def text(  # type: ignore[override]
         self,
@@ -70,15 +57,14 @@ class _ThreeFactor(Plasticity):
         reset = reset or self.resets[0]
         one_of(reset, self.resets, "reset")
         neuron = numbers(NSNNNeuron(beta=beta, theta=theta, reset=reset))  # type: ignore[arg-type]
-        self._check(neuron["theta"][0])
         rewarded = self.signal == "reward"
-        density, chance, own_numbers = self._family(noise)
+        density, chance, own_numbers = self._family(noise, neuron["theta"][0])
         at = {
             "x": "(u - theta)",
             **{n.removeprefix("noise_"): n for n in own_numbers if n.startswith("noise_")},
         }
         density = substitute(density, at)
-        kept = _KEPT[reset, "detached" if rewarded or self._detached else "exact"]
+        kept = _KEPT[reset, "detached" if rewarded else self.reset_path]
         lines = ["trace = carried + pre", f"f = {density}"]
         states = ["trace : 1", "carried : 1", *(f"{name} : 1" for name in self.optimizer.states)]
         gradient = "L * f * trace"
@@ -87,22 +73,12 @@ class _ThreeFactor(Plasticity):
             lines.append(f"p = clip({substitute(chance or '', at)}, 1e-300, 1 - 1e-16)")
             lines.append("score += f * (o / p - (1 - o) / (1 - p)) * trace")
             gradient = "L * score"
-        own = {f.name: f"optimizer_{f.name}" for f in self.optimizer.parameter_fields()}
-        change = [substitute(line, own) for line in self.optimizer.lines]
+        lines += self.optimizer.step(gradient, trial)
         if trial:
             states.append("g : 1")
-            lines += ["due = int(t_in_timesteps % steps == steps - 1)", f"g += {gradient}", *change]
-            lines += [
-                "g *= 1 - due",
-                *(["score *= 1 - due"] if rewarded else []),
-                f"carried = (1 - due) * {kept}",
-            ]
-        else:
-            lines += [
-                f"g = {gradient}",
-                *(substitute(line, {"due": "1"}) for line in change),
-                f"carried = {kept}",
-            ]
+            lines += ["score *= 1 - due"] if rewarded else []
+            kept = f"(1 - due) * {kept}"
+        lines.append(f"carried = {kept}")
         backward = substitute(_BACKWARD[self.signal], {"f": f"({density})"})
         if self.signal in ("random", "broadcast"):
             states.append("b : 1")
@@ -115,12 +91,21 @@ class _ThreeFactor(Plasticity):
         )
 
 
-def _without_dimension(family: Family) -> Family:
+def _optimizer() -> Any:
+    check = partial(instance, kind=Optimizer, expected="an optimizer such as SGD() or Adam()")
+    return checked(check, default_factory=SGD, kw_only=True)
+
+
+def _without_dimension(family: Family) -> None:
     if family.x_unit != "1":
         raise NsnnError(
             f"noise = {family}: these rules need a dimensionless membrane, divide voltages e.g. by the threshold: Gaussian(0.2)"
         )
-    return family
+
+
+def _refuse_noise(noise: Any, rule: str) -> None:
+    if noise is not None:
+        raise NsnnError(f"noise = {noise}: {rule} is for a neuron without noise, expected None (or use NDL)")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -176,30 +161,31 @@ class NDL(_ThreeFactor):
     """
 
     eta: Any = parameter("1", bound="non-negative")
-    signal: Literal["transport", "random", "broadcast", "reward"] = dataclasses.field(
-        default="transport", kw_only=True
+    signal: Literal["transport", "random", "broadcast", "reward"] = choice(
+        *_BACKWARD, default="transport", kw_only=True
     )
-    reset_path: Literal["exact", "detached"] = dataclasses.field(default="exact", kw_only=True)
-    optimizer: Optimizer = dataclasses.field(default_factory=SGD, kw_only=True)
+    reset_path: Literal["exact", "detached"] = choice("exact", "detached", default="exact", kw_only=True)
+    optimizer: Optimizer = _optimizer()
     eta_noise: Any = parameter("1", bound="non-negative", default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of(self.reset_path, ("exact", "detached"), "reset_path")
         if self.eta_noise and self.signal == "reward":
             raise NsnnError(
                 f'eta_noise = {self.eta_noise}: signal = "reward" has no gradient for the noise, expected 0 or another signal'
             )
 
-    @property
-    def _detached(self) -> bool:
-        return self.reset_path == "detached"
-
     def text_for(self, noise: Any) -> Any:
         """`text`, or the text of a diffusive membrane for `WhiteNoise`."""
-        return functools.partial(diffusive_text, self) if is_diffusive(noise) else self.text
+        if not is_diffusive(noise):
+            return self.text
+        if self.signal != "transport":
+            raise NsnnError(
+                f'signal = "{self.signal}": a diffusive membrane has no feedback signal and no reward rule, expected "transport"'
+            )
+        return partial(diffusive_text, self.si("eta"), self.optimizer)
 
-    def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
+    def _family(self, noise: Any, theta: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
         family = noise.family if isinstance(noise, EscapeNoise) else noise
         if not isinstance(family, Family):
             raise NsnnError(f"noise = {noise}: {_no_density(noise)}")
@@ -238,29 +224,20 @@ class SurrogateGradient(_ThreeFactor):
     'f = int(abs((u - theta)) < noise_a) / (2 * noise_a)'
     """
 
-    family: Family
+    family: Family = checked(partial(instance, kind=Family, expected="a noise family such as Gaussian(0.4)"))
     eta: Any = parameter("1", bound="non-negative")
-    signal: Literal["transport", "random", "broadcast"] = dataclasses.field(default="transport", kw_only=True)
-    reset_path: Literal["exact", "detached"] = dataclasses.field(default="exact", kw_only=True)
-    optimizer: Optimizer = dataclasses.field(default_factory=SGD, kw_only=True)
+    signal: Literal["transport", "random", "broadcast"] = choice(
+        "transport", "random", "broadcast", default="transport", kw_only=True
+    )
+    reset_path: Literal["exact", "detached"] = choice("exact", "detached", default="exact", kw_only=True)
+    optimizer: Optimizer = _optimizer()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.family, Family):
-            raise NsnnError(f"family = {self.family!r}: expected a noise family such as Gaussian(0.4)")
         _without_dimension(self.family)
-        one_of(self.signal, ("transport", "random", "broadcast"), "signal")
-        one_of(self.reset_path, ("exact", "detached"), "reset_path")
 
-    @property
-    def _detached(self) -> bool:
-        return self.reset_path == "detached"
-
-    def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
-        if noise is not None:
-            raise NsnnError(
-                f"noise = {noise}: a surrogate is for a neuron without noise, expected None (or use NDL)"
-            )
+    def _family(self, noise: Any, theta: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
+        _refuse_noise(noise, "a surrogate")
         return self.family.pdf_text, None, numbers(self.family, "noise_")
 
 
@@ -284,27 +261,16 @@ class EProp(_ThreeFactor):
 
     eta: Any = parameter("1", bound="non-negative")
     gamma: Any = parameter("1", bound="non-negative", default=0.3)
-    signal: Literal["transport", "random", "broadcast"] = dataclasses.field(default="broadcast", kw_only=True)
-    optimizer: Optimizer = dataclasses.field(default_factory=SGD, kw_only=True)
+    signal: Literal["transport", "random", "broadcast"] = choice(
+        "transport", "random", "broadcast", default="broadcast", kw_only=True
+    )
+    optimizer: Optimizer = _optimizer()
 
     resets: ClassVar[tuple[str, ...]] = ("subtract",)
     recurrent_path: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of(self.signal, ("transport", "random", "broadcast"), "signal")
-
-    @property
-    def _detached(self) -> bool:
-        return True
-
-    def _family(self, noise: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
-        if noise is not None:
-            raise NsnnError(
-                f"noise = {noise}: e-prop is for a neuron without noise, expected None (or use NDL)"
-            )
-        return "gamma * clip(1 - abs(x) / theta, 0, 1) / theta", None, {"gamma": (self.si("gamma"), "1")}
-
-    def _check(self, theta: Any) -> None:
+    def _family(self, noise: Any, theta: Any) -> tuple[str, str | None, dict[str, tuple[Any, str]]]:
+        _refuse_noise(noise, "e-prop")
         if np.any(np.asarray(theta) <= 0):
             raise NsnnError(f"theta = {theta}: e-prop's factor has the width theta, expected a value above 0")
+        return "gamma * clip(1 - abs(x) / theta, 0, 1) / theta", None, {"gamma": (self.si("gamma"), "1")}
