@@ -7,13 +7,36 @@ width): the order of a C array and of torch's `Flatten`.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.checks import whole
 from ..core.errors import NsnnError
+from ..core.parameters import checked
 from .connectivity import ConnectionRule
 from .pair_sampling import Pairs
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return (
+        isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value < 2**31)
+    )
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    """The entries of a list, tuple or array; () for anything else."""
+    listed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    return tuple(value) if listed else ()
+
+
+def _pair(value: Any, name: str, least: int) -> tuple[int, int]:
+    """(along y, along x) from one number for both, or from two numbers."""
+    both = _several(value) or (value,) * 2
+    if len(both) != 2 or not all(_is_whole(n, least) for n in both):
+        raise NsnnError(f"{name} = {value!r}: expected a whole number >= {least}, or two, along y and x")
+    return int(both[0]), int(both[1])
 
 
 class _Windows(ConnectionRule):
@@ -37,7 +60,7 @@ class _Windows(ConnectionRule):
         if self.image is None:
             return
         value = _several(self.image)
-        if len(value) != 3 or not all(_whole(n, 1) for n in value):
+        if len(value) != 3 or not all(_is_whole(n, 1) for n in value):
             raise NsnnError(
                 f"image = {self.image!r}: expected (channels, height, width), whole numbers, or None"
             )
@@ -61,6 +84,16 @@ class _Windows(ConnectionRule):
 
     def _channels(self, c_in: int) -> int:
         return c_in
+
+    def _neurons(self, c_in: Any, c_out: Any) -> tuple[Pairs, np.ndarray]:
+        """Pre- and postsynaptic neuron of every pair of channels and every tap, and the order by pre, then post."""
+        _, height, width = self.image
+        _, high, wide = self.post_image
+        (y, _, y0), (x, _, x0) = self._taps()
+        pre = ((c_in * height + y0[:, None]) * width + x0).ravel()
+        post = ((c_out * high + y[:, None]) * wide + x).ravel()
+        order = np.lexsort((post, pre))
+        return (pre[order].astype(np.int32), post[order].astype(np.int32)), order
 
     def _taps(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Along y and along x, the pixels that windows see: index in the output, in the window, in the input."""
@@ -109,10 +142,6 @@ class Convolution(_Windows):
     stride, padding : whole numbers, or pairs (along y, along x)
     image : (channels, height, width) of the presynaptic population; set by `convolutional`, required elsewhere
 
-    Raises
-    ------
-    NsnnError : wrong values, a kernel larger than the image with its padding, populations of another size
-
     >>> rule = Convolution(8, 3, padding=1, image=(1, 6, 4))
     >>> rule.post_image
     (8, 6, 4)
@@ -125,19 +154,14 @@ class Convolution(_Windows):
     ((8, 1, 3, 3), (1280,))
     """
 
-    channels: int
-    kernel: Any
-    stride: Any = dataclasses.field(default=1, kw_only=True)
-    padding: Any = dataclasses.field(default=0, kw_only=True)
+    channels: int = checked(partial(whole, least=1, most=2**31 - 1))
+    kernel: Any = checked(partial(_pair, least=1))
+    stride: Any = checked(partial(_pair, least=1), default=1, kw_only=True)
+    padding: Any = checked(partial(_pair, least=0), default=0, kw_only=True)
     image: Any = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _whole(self.channels, 1):
-            raise NsnnError(f"channels = {self.channels!r}: expected a whole number >= 1")
-        object.__setattr__(self, "channels", int(self.channels))
-        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
-            object.__setattr__(self, name, _pair(getattr(self, name), name, least))
         self._fits()
 
     @property
@@ -160,26 +184,22 @@ class Convolution(_Windows):
         y, x = self._taps()
         return self.channels * self.image[0] * y[0].size * x[0].size
 
-    def _synapses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Presynaptic neuron, postsynaptic neuron and index in the flat kernel of every synapse, sorted by pre, then post."""
-        c_in, height, width = self.image
-        _, high, wide = self.post_image
-        (y, i, y0), (x, j, x0) = self._taps()
-        d, c = (a[..., None, None] for a in np.indices((self.channels, c_in)))
-        pre = (c * height + y0[:, None]) * width + x0
-        post = (d * high + y[:, None]) * wide + x
-        place = ((d * c_in + c) * self.kernel[0] + i[:, None]) * self.kernel[1] + j
-        order = np.lexsort((post.ravel(), pre.ravel()))
-        return pre.ravel()[order], post.ravel()[order], place.ravel()[order]
+    def _pairs(self) -> list[np.ndarray]:
+        """Output and input channels of the kernel, as arrays that broadcast with the taps."""
+        return [a[..., None, None] for a in np.indices((self.channels, self.image[0]))]
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
         """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
-        i, j, _ = self._synapses()
-        return i.astype(np.int32), j.astype(np.int32)
+        d, c = self._pairs()
+        return self._neurons(c, d)[0]
 
     def per_synapse(self, weight: float | np.ndarray) -> float | np.ndarray:
         """The kernel's entry of each synapse."""
-        return weight.reshape(-1)[self._synapses()[2]] if isinstance(weight, np.ndarray) else weight
+        if not isinstance(weight, np.ndarray):
+            return weight
+        d, c = self._pairs()
+        (_, i, _), (_, j, _) = self._taps()
+        return weight[d, c, i[:, None], j].ravel()[self._neurons(c, d)[1]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -195,23 +215,18 @@ class AveragePooling(_Windows):
     stride : as `size`; None: equal to `size`
     image : (channels, height, width) of the presynaptic population; set by `convolutional`, required elsewhere
 
-    Raises
-    ------
-    NsnnError : wrong values, a window larger than the image, populations of another size
-
     >>> AveragePooling(2, image=(8, 7, 6)).post_image
     (8, 3, 3)
     >>> AveragePooling(2, image=(8, 7, 6)).per_synapse(1.0)
     0.25
     """
 
-    size: Any
+    size: Any = checked(partial(_pair, least=1))
     stride: Any = dataclasses.field(default=None, kw_only=True)
     image: Any = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "size", _pair(self.size, "size", 1))
         stride = self.size if self.stride is None else _pair(self.stride, "stride", 1)
         object.__setattr__(self, "stride", stride)
         self._fits()
@@ -230,35 +245,9 @@ class AveragePooling(_Windows):
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
         """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
-        _, height, width = self.image
-        channels, high, wide = self.post_image
-        (y, _, y0), (x, _, x0) = self._taps()
-        c = np.arange(channels)[:, None, None]
-        i = ((c * height + y0[:, None]) * width + x0).ravel()
-        j = ((c * high + y[:, None]) * wide + x).ravel()
-        order = np.lexsort((j, i))
-        return i[order].astype(np.int32), j[order].astype(np.int32)
+        c = np.arange(self.image[0])[:, None, None]
+        return self._neurons(c, c)[0]
 
     def per_synapse(self, weight: float | np.ndarray) -> float:
         """The weight divided by the number of neurons in a window."""
         return float(weight) / float(np.prod(self.size))
-
-
-def _whole(value: Any, least: int) -> bool:
-    return (
-        isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(least <= value < 2**31)
-    )
-
-
-def _several(value: Any) -> tuple[Any, ...]:
-    """The entries of a list, tuple or array; () for anything else."""
-    listed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
-    return tuple(value) if listed else ()
-
-
-def _pair(value: Any, name: str, least: int) -> tuple[int, int]:
-    """(along y, along x) from one number for both, or from two numbers."""
-    both = _several(value) or (value,) * 2
-    if len(both) != 2 or not all(_whole(n, least) for n in both):
-        raise NsnnError(f"{name} = {value!r}: expected a whole number >= {least}, or two, along y and x")
-    return int(both[0]), int(both[1])

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from ..core import units
-from ..core.checks import check_seed
+from ..core.checks import check_seed, instance
 from ..core.errors import NsnnError
 from .pair_sampling import summary
-from .populations import Population, Projection, given, instance, read_only, shaped
+from .populations import Population, Projection, given, read_only, shaped
 from .weight_distributions import Distribution
 
 
@@ -58,11 +58,6 @@ class Network:
     projections : list of `Projection` between them; names unique where given
     seed : whole number >= 0; None draws a seed
 
-    Raises
-    ------
-    NsnnError : duplicate names, a projection of a population that is not in the list; when connections are drawn, an array whose
-        shape does not match their number
-
     >>> from brian2 import mV, ms
     >>> from nsnn_neuro.models.connectivity import FixedInDegree
     >>> from nsnn_neuro.models.neurons import LIF
@@ -87,8 +82,7 @@ class Network:
         if not self.populations:
             raise NsnnError("populations is empty: expected at least one Population")
         names = [p.name for p in self.populations]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise NsnnError(f"populations has the name {twice[0]!r} twice: expected unique names")
+        _different(names, "populations")
         for k, projection in enumerate(self.projections):
             for end in ("pre", "post"):
                 if not any(getattr(projection, end) is p for p in self.populations):
@@ -108,10 +102,10 @@ class Network:
 
     def population(self, name: str) -> Population:
         """The population with this name."""
-        for population in self.populations:
-            if population.name == name:
-                return population
-        raise NsnnError(f"name = {name!r}: expected one of {', '.join(p.name for p in self.populations)}")
+        names = [p.name for p in self.populations]
+        if name not in names:
+            raise NsnnError(f"name = {name!r}: expected one of {', '.join(names)}")
+        return self.populations[names.index(name)]
 
     def projection(self, name: str) -> Projection:
         """The projection with this name."""
@@ -188,9 +182,7 @@ class Network:
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replace all weights in place: for each projection an array of the shape that `get_weights` returns, or one number.
 
-        Raises
-        ------
-        NsnnError : a wrong number of arrays, a wrong shape, unit or sign; nothing is changed then
+        After an NsnnError (a wrong number of arrays, a wrong shape, unit or sign) nothing is changed.
         """
         if not isinstance(weights, list | tuple) or len(weights) != len(self.projections):
             got = f"{len(weights)} entries" if isinstance(weights, list | tuple) else type(weights).__name__
@@ -237,9 +229,7 @@ class Network:
 def _described(value: float | np.ndarray | Distribution, unit: str) -> dict[str, Any]:
     if isinstance(value, Distribution):
         return value.describe()
-    return (
-        {**summary(value), "unit": unit} if isinstance(value, np.ndarray) else {"value": value, "unit": unit}
-    )
+    return {**(summary(value) if isinstance(value, np.ndarray) else {"value": value}), "unit": unit}
 
 
 def _listed(values: Any, kind: type, name: str) -> tuple[Any, ...]:
@@ -252,11 +242,15 @@ def _listed(values: Any, kind: type, name: str) -> tuple[Any, ...]:
     return tuple(values)
 
 
+def _different(names: list[str], argument: str) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise NsnnError(f"{argument} has the name {twice[0]!r} twice: expected unique names")
+
+
 def _unique(projections: tuple[Projection, ...]) -> tuple[str, ...]:
     """The names of the projections: as given, else "pre->post", "pre->post#2", ..."""
     given = [p.name for p in projections if p.name is not None]
-    if twice := sorted({name for name in given if given.count(name) > 1}):
-        raise NsnnError(f"projections has the name {twice[0]!r} twice: expected unique names")
+    _different(given, "projections")
     taken, names = set(given), []
     for projection in projections:
         name, count = projection.default_name, 1

@@ -10,7 +10,7 @@ import numpy as np
 import quantities as pq
 
 from ..core import units
-from ..core.checks import SuggestsKeywords, whole
+from ..core.checks import SuggestsKeywords, fraction, instance, whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model
 from .connectivity import ConnectionRule
@@ -41,10 +41,6 @@ class Population(SuggestsKeywords):
     name : letters, digits, "_" and "-", a letter or "_" first; unique in a network
     positions : plain numbers of shape (n,) or (n, d), for `DistanceDependent`; None: equally spaced on a ring of circumference 1
 
-    Raises
-    ------
-    NsnnError : an argument of the wrong type or size; noise or stimulus for a source that takes none
-
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> Population(10, NSNNNeuron(), noise=EscapeNoise(Gaussian(0.4)), name="out").describe()["size"]
     10
@@ -61,11 +57,9 @@ class Population(SuggestsKeywords):
         object.__setattr__(self, "n", whole(self.n, 1, "n", _MOST))
         _named(self.name, "_-", "the population")
         instance(self.neuron, Neuron, "neuron", "a neuron model such as LIF(...) or NSNNNeuron()")
-        if self.noise is not None:
-            refuse_bare(self.noise)
-            instance(self.noise, Noise, "noise", "a noise model such as WhiteNoise(3*mV), or None")
-        if self.stimulus is not None:
-            instance(self.stimulus, Stimulus, "stimulus", "a stimulus such as Constant(15*mV), or None")
+        refuse_bare(self.noise)
+        instance(self.noise, Noise | None, "noise", "a noise model such as WhiteNoise(3*mV), or None")
+        instance(self.stimulus, Stimulus | None, "stimulus", "a stimulus such as Constant(15*mV), or None")
         kind = type(self.neuron).__name__
         if isinstance(self.neuron, Relay | PoissonSource) and self.noise is not None:
             raise NsnnError(f"noise = {self.noise}: a {kind} takes no noise, expected None")
@@ -78,12 +72,8 @@ class Population(SuggestsKeywords):
 
     def _placed(self) -> np.ndarray:
         places = np.array(units.si(self.positions, "1", "positions"), dtype=float)
-        if (
-            places.ndim not in (1, 2)
-            or len(places) != self.n
-            or not places.size
-            or not np.isfinite(places).all()
-        ):
+        fits = places.ndim in (1, 2) and len(places) == self.n and places.size
+        if not fits or not np.isfinite(places).all():
             raise NsnnError(
                 f"positions has shape {places.shape}: expected finite numbers of shape (n,) or (n, d), n = {self.n}"
             )
@@ -120,10 +110,6 @@ class Projection(SuggestsKeywords):
         where synapses share weights
     name : unique in a network; default "pre->post", with "#2" and so on for further projections of the same populations
 
-    Raises
-    ------
-    NsnnError : wrong type, unit, shape or sign; populations that the rule cannot connect
-
     >>> from nsnn_neuro.models.connectivity import AllToAll
     >>> cells = Population(3, NSNNNeuron(), name="cells")
     >>> Projection(cells, cells, rule=AllToAll(), weight=0.2*pq.mV)
@@ -146,24 +132,19 @@ class Projection(SuggestsKeywords):
     def __post_init__(self) -> None:
         for name in ("pre", "post"):
             instance(getattr(self, name), Population, name, "a Population")
-        instance(
-            self.rule, ConnectionRule, "rule", "a connection rule such as AllToAll() or FixedProbability(0.1)"
-        )
-        if self.plasticity is not None:
-            instance(self.plasticity, Plasticity, "plasticity", "a learning rule such as NDL(0.01), or None")
-            if self.rule.shared:
-                raise NsnnError(
-                    f"plasticity = {self.plasticity!r}: a learning rule changes the weight of each synapse, but the synapses of "
-                    f"{type(self.rule).__name__} share weights: expected None. Train in torch with "
-                    "deep.from_network(net), and convert back with deep.to_network(module)"
-                )
+        expected = "a connection rule such as AllToAll() or FixedProbability(0.1)"
+        instance(self.rule, ConnectionRule, "rule", expected)
+        expected = "a learning rule such as NDL(0.01), or None"
+        if instance(self.plasticity, Plasticity | None, "plasticity", expected) and self.rule.shared:
+            raise NsnnError(
+                f"plasticity = {self.plasticity!r}: a learning rule changes the weight of each synapse, but the synapses of "
+                f"{type(self.rule).__name__} share weights: expected None. Train in torch with "
+                "deep.from_network(net), and convert back with deep.to_network(module)"
+            )
         if self.name is not None:
             _named(self.name, "_>#-", "the projection")
         self._check_synapse()
-        release = units.si(self.release, "1", "release")
-        if np.ndim(release) or not 0 <= release <= 1:
-            raise NsnnError(f"release = {self.release}: expected one probability, from 0 to 1")
-        object.__setattr__(self, "release", release)
+        object.__setattr__(self, "release", fraction(self.release, "release"))
         self.rule.check(self.pre, self.post)
         n = self.rule.n_synapses(self.pre, self.post)
         weight = _drawn_or_given(self.weight, self.weight_unit, "weight")
@@ -201,12 +182,10 @@ class Projection(SuggestsKeywords):
         """Raise NsnnError for negative weights of conductances."""
         if self.synapse.conductance is None or _lowest(weight) >= 0:
             return
-        shown = weight if isinstance(weight, Distribution) else f"{float(np.min(weight)):g}"
-        cure = (
-            "a distribution without negative values, e.g. with low=0"
-            if isinstance(weight, Distribution)
-            else "no negative weight"
-        )
+        if isinstance(weight, Distribution):
+            shown, cure = f"{weight}", "a distribution without negative values, e.g. with low=0"
+        else:
+            shown, cure = f"{float(np.min(weight)):g}", "no negative weight"
         raise NsnnError(
             f"{name} = {shown} of {self.default_name!r}: the weights of a {type(self.synapse).__name__} are conductances, expected "
             f"{cure}; inhibition comes from {self.synapse.reversal}"
@@ -230,12 +209,6 @@ class Projection(SuggestsKeywords):
     def shape(self, n_synapses: int) -> tuple[int, ...]:
         """The shape of an array of weights, e.g. (n_pre, n_post) where all pairs are connected."""
         return self.rule.weight_shape(self.pre, self.post, n_synapses)
-
-
-def instance(value: Any, kind: type, name: str, expected: str) -> None:
-    """Raise NsnnError unless `value` is an instance of `kind`."""
-    if not isinstance(value, kind):
-        raise NsnnError(f"{name} = {value!r}: expected {expected}")
 
 
 def refuse_bare(noise: Any) -> None:

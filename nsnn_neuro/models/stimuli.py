@@ -168,10 +168,6 @@ class Recorded(Stimulus):
 
     signal : neo.AnalogSignal in volts or dimensionless, one channel or n_neurons channels
 
-    Raises
-    ------
-    NsnnError : not an AnalogSignal, wrong unit, NaN; when simulated: too short, sampling period incommensurate with dt
-
     >>> import neo, quantities as pq
     >>> s = neo.AnalogSignal([[1.0], [2.0]], units="mV", sampling_period=2*pq.ms)
     >>> (1e3 * Recorded(s).samples(4, 1e-3)).tolist()
@@ -223,8 +219,5 @@ class Recorded(Stimulus):
         return {
             "type": "Recorded",
             "signal": str(self.signal.name or ""),
-            "sampling_rate": {
-                "value": float(self.signal.sampling_rate.rescale("Hz").magnitude),
-                "unit": "Hz",
-            },
+            "sampling_rate": {"value": units.si(self.signal.sampling_rate, "Hz", "signal"), "unit": "Hz"},
         }

@@ -357,7 +357,7 @@ def test_a_path_around_a_layer_is_seen_in_the_same_step_and_through_a_delay_late
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: Convolution(0, 3), "channels = 0: expected a whole number >= 1"),
+        (lambda: Convolution(0, 3), "channels = 0: expected a whole number from 1 to"),
         (lambda: Convolution(True, 3), "channels = True"),
         (lambda: Convolution(2, 3.0), "kernel = 3.0: expected a whole number >= 1, or two, along y and x"),
         (lambda: Convolution(2, (3, 3, 3)), r"kernel = \(3, 3, 3\): expected"),

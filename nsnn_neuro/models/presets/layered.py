@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,10 +53,6 @@ def feedforward(
         standard deviation of the summed input is about 0.7 theta
     seed : whole number, seed of the random weights
 
-    Raises
-    ------
-    NsnnError : fewer than two layers, wrong numbers or shapes of noise models or weights
-
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> net = feedforward([64, 32, 10], noise=EscapeNoise(Gaussian(0.4)))
     >>> [w.shape for w in net.get_weights()]
@@ -66,11 +62,9 @@ def feedforward(
         raise NsnnError(f"sizes = {sizes!r}: expected a list of at least two numbers of neurons, input first")
     noises = _noises(noise, len(sizes) - 1)
     layers = [Population(sizes[0], Relay(), name="input")]
-    layers += [
-        Population(n, neuron, noise=noises[k - 1], name=f"layer{k}") for k, n in enumerate(sizes[1:], 1)
-    ]
-    pairs = list(itertools.pairwise(layers))
-    return Network(layers, _all_to_all(pairs, weights, plasticity), seed=seed)
+    for k, (n, own) in enumerate(zip(sizes[1:], noises, strict=True), 1):
+        layers.append(Population(n, neuron, noise=own, name=f"layer{k}"))
+    return Network(layers, _all_to_all(itertools.pairwise(layers), weights, plasticity), seed=seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,10 +77,6 @@ class Residual:
     kernel : odd whole number; the padding is half of it, so that only `stride` changes the size
     stride : whole number, of the first convolution. If stride or channels change the image, a convolution with kernel 1 and this
         stride replaces the direct path
-
-    Raises
-    ------
-    NsnnError : wrong values
 
     >>> Residual(8, stride=2)
     Residual(channels=8, kernel=3, stride=2)
@@ -134,11 +124,6 @@ def convolutional(
     / sqrt(number of inputs of a neuron), theta the distance from reset to threshold. 2 theta in pooling layers, so that a window
     with half of its neurons firing drives a neuron to threshold. theta in the direct path around a block, or random if it is a
     convolution.
-
-    Raises
-    ------
-    NsnnError : no layers, a wrong number of noise models, an image too small for a layer, a layer that needs an image after a
-        dense layer
 
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> layers = [Convolution(8, 3, padding=1), AveragePooling(2), Residual(8), 10]
@@ -241,14 +226,9 @@ def recurrent(
     n_in, n_out : whole numbers
     n_hidden : whole number, or a list of whole numbers for several hidden layers, "hidden1", "hidden2", ...
     noise, neuron : models of hidden and output neurons
-    plasticity : the learning rule of all projections, or None
     weights : list of arrays (n_pre, n_post): input to hidden, hidden to hidden, hidden to output (with several hidden layers in the
         same order); None: as in `feedforward`
-    seed : whole number, seed of the random weights
-
-    Raises
-    ------
-    NsnnError : an empty list, wrong numbers or shapes of weights
+    plasticity, seed : as in `feedforward`
 
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> net = recurrent(5, 20, 2, noise=EscapeNoise(Gaussian(0.4)))
@@ -263,15 +243,16 @@ def recurrent(
     layers = [Population(n_in, Relay(), name="input")]
     for name, n in (sizes | {"output": n_out}).items():
         layers.append(Population(n, neuron, noise=noise, name=name))  # type: ignore[arg-type]
-    pairs = []
-    for pre, post in itertools.pairwise(layers):
-        pairs += [(pre, post), (post, post)]
+    pairs = [(one, post) for pre, post in itertools.pairwise(layers) for one in (pre, post)]
     return Network(layers, _all_to_all(pairs[:-1], weights, plasticity), seed=seed)
 
 
 def _all_to_all(
-    pairs: list[tuple[Population, Population]], weights: Sequence[Any] | None, plasticity: Plasticity | None
+    ends: Iterable[tuple[Population, Population]],
+    weights: Sequence[Any] | None,
+    plasticity: Plasticity | None,
 ) -> list[Projection]:
+    pairs = list(ends)
     if weights is None:
         weights = [_random_weights(post, pre.n) for pre, post in pairs]
     elif not isinstance(weights, list | tuple) or len(weights) != len(pairs):

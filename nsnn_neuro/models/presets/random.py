@@ -8,7 +8,7 @@ import numpy as np
 import quantities as pq
 
 from ...core import units
-from ...core.checks import suggest_keywords
+from ...core.checks import scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ..connectivity import FixedInDegree
 from ..network import Network
@@ -49,10 +49,6 @@ def brunel(
     delay : time >= 0, of all synapses
     seed : whole number, seed of the wiring
 
-    Raises
-    ------
-    NsnnError : an argument out of range, or in-degrees of zero
-
     Source: Brunel 2000, doi 10.1023/A:1008925309027
 
     >>> net = brunel(g=5, eta=2, n_e=400, n_i=100)
@@ -61,9 +57,9 @@ def brunel(
     >>> net.population("E").noise.rate
     array(20000.) * Hz
     """
-    g_, eta_ = (_number(value, "1", name, least=0.0) for value, name in ((g, "g"), (eta, "eta")))
-    weight = _number(J, "V", "J", above=0.0)
-    p = _number(epsilon, "1", "epsilon", above=0.0, most=1.0)
+    g_, eta_ = (scalar(value, "1", name, least=0.0) for value, name in ((g, "g"), (eta, "eta")))
+    weight = scalar(J, "V", "J", above=0.0)
+    p = scalar(epsilon, "1", "epsilon", above=0.0, most=1.0)
     cell = LIF(
         tau_m=20 * pq.ms, v_rest=0 * pq.mV, v_reset=10 * pq.mV, v_thresh=20 * pq.mV, tau_refrac=2 * pq.ms
     )
@@ -127,10 +123,6 @@ def balanced(
     delay : time >= 0, of all synapses
     seed : whole number, seed of the wiring
 
-    Raises
-    ------
-    NsnnError : an argument out of range; values without a balanced state
-
     Source: van Vreeswijk & Sompolinsky 1996, doi 10.1126/science.274.5293.1724; 1998, doi 10.1162/089976698300017214
 
     >>> net = balanced(k=100)
@@ -140,16 +132,16 @@ def balanced(
     2.0
     """
     named = {"j_ee": j_ee, "j_ei": j_ei, "j_ie": j_ie, "j_ii": j_ii, "x_e": x_e, "x_i": x_i}
-    j_ee, j_ei, j_ie, j_ii, x_e, x_i = (_number(x, "1", name, above=0.0) for name, x in named.items())
+    j_ee, j_ei, j_ie, j_ii, x_e, x_i = (scalar(x, "1", name, above=0.0) for name, x in named.items())
     if not x_e / x_i > j_ei / j_ii > j_ee / j_ie:
         raise NsnnError(
             f"x_e / x_i = {x_e / x_i:.4g}, j_ei / j_ii = {j_ei / j_ii:.4g}, j_ee / j_ie = {j_ee / j_ie:.4g}: expected "
             "decreasing values, or there is no balanced state with two positive rates"
         )
     rule = FixedInDegree(k)
-    root = np.sqrt(_number(rule.k, "1", "k", least=1.0))
+    root = np.sqrt(scalar(rule.k, "1", "k", least=1.0))
     cell = LIF(tau_m=20 * pq.ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=2 * pq.ms)
-    drive = float(root * _number(rate, "Hz", "rate", above=0.0) * cell.si("tau_m"))
+    drive = float(root * scalar(rate, "Hz", "rate", above=0.0) * cell.si("tau_m"))
     e, i = (
         Population(n, cell, stimulus=Constant(drive * x), name=name)
         for n, x, name in ((n_e, x_e, "E"), (n_i, x_i, "I"))
@@ -159,14 +151,3 @@ def balanced(
         Projection(pre, post, rule=rule, weight=float(j / root), delay=delay) for pre, post, j in weights
     ]
     return Network([e, i], projections, seed=seed)
-
-
-def _number(
-    value: Any, unit: str, name: str, *, least: float = -np.inf, above: float = -np.inf, most: float = np.inf
-) -> float:
-    number = units.si(value, unit, name)
-    if np.ndim(number) or not (number >= least and number > above and number <= most and np.isfinite(number)):
-        bounds = f"above {above:g}" if np.isfinite(above) else f"of at least {least:g}"
-        upper = f", at most {most:g}" if np.isfinite(most) else ""
-        raise NsnnError(f"{name} = {value}: expected one number {bounds}{upper} ({units.describe(unit)})")
-    return number
