@@ -1,8 +1,8 @@
 """Perturbations of inputs, spikes and weights, for tests of robustness.
 
 Inputs are numbers from 0 to 1, as encoders take them; perturbed values are clipped to that range. Spikes are arrays of 0 and 1,
-events, or a Block of any neurons; weights are a Network's. Arguments are not changed, every random number comes from the seed, and
-a perturbation of size 0 returns an equal copy.
+events, or a Block of any neurons (one segment per trial, the same neurons in each); weights are a Network's. Arguments are not
+changed, every random number comes from the seed (a whole number >= 0), and a perturbation of size 0 returns an equal copy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import neo
 import numpy as np
 
 from .core import units
-from .core.checks import suggest_keywords, whole
+from .core.checks import fraction, instance, non_negative, scalar, suggest_keywords, whole
 from .core.deprecated import renamed_names
 from .core.errors import NsnnError
 from .io.block import build_block
@@ -52,15 +52,6 @@ def _inputs(x: Any) -> np.ndarray:
     return values
 
 
-def _number(value: Any, name: str, most: float = np.inf) -> float:
-    number = units.si(value, "1", name)
-    if np.ndim(number) or not 0 <= number <= most or number == np.inf:
-        raise NsnnError(
-            f"{name} = {value}: expected a number from 0" + ("" if most == np.inf else f" to {most:g}")
-        )
-    return float(number)
-
-
 def _rng(seed: Any) -> np.random.Generator:
     return np.random.default_rng(whole(seed, 0, "seed"))
 
@@ -73,20 +64,15 @@ def gaussian(x: Any, *, sd: float, seed: int) -> np.ndarray:
     ----------
     x : array of numbers from 0 to 1, any shape
     sd : number >= 0
-    seed : whole number >= 0
 
     Returns
     -------
     floats, shaped as x
 
-    Raises
-    ------
-    NsnnError : NaN or values outside, another sd or seed
-
     >>> gaussian([0.0, 0.5, 1.0], sd=0.1, seed=1).round(3)
     array([0.035, 0.582, 1. ])
     """
-    x, sd, rng = _inputs(x), _number(sd, "sd"), _rng(seed)
+    x, sd, rng = _inputs(x), non_negative(sd, "sd"), _rng(seed)
     return np.asarray(np.clip(x + sd * rng.standard_normal(x.shape), 0.0, 1.0))
 
 
@@ -94,12 +80,12 @@ def gaussian(x: Any, *, sd: float, seed: int) -> np.ndarray:
 def multiplicative(x: Any, *, sd: float, seed: int) -> np.ndarray:
     """Speckle: x (1 + sd xi), xi normal and independent for each value, clipped to 0 to 1. A value of 0 stays 0.
 
-    Parameters, returns and raises: as `gaussian`.
+    Parameters and returns: as `gaussian`.
 
     >>> multiplicative([0.0, 0.5, 1.0], sd=0.1, seed=1).round(3)
     array([0. , 0.541, 1. ])
     """
-    x, sd, rng = _inputs(x), _number(sd, "sd"), _rng(seed)
+    x, sd, rng = _inputs(x), non_negative(sd, "sd"), _rng(seed)
     return np.asarray(np.clip(x * (1 + sd * rng.standard_normal(x.shape)), 0.0, 1.0))
 
 
@@ -107,24 +93,12 @@ def multiplicative(x: Any, *, sd: float, seed: int) -> np.ndarray:
 def salt_and_pepper(x: Any, *, p: float, seed: int) -> np.ndarray:
     """Replace each value with probability p, by 0 or 1 with equal probability.
 
-    Parameters
-    ----------
-    x : array of numbers from 0 to 1, any shape
-    p : number from 0 to 1
-    seed : whole number >= 0
-
-    Returns
-    -------
-    floats, shaped as x
-
-    Raises
-    ------
-    NsnnError : NaN or values outside, another p or seed
+    p : number from 0 to 1. x and returns: as `gaussian`
 
     >>> salt_and_pepper(np.full(8, 0.5), p=0.5, seed=2)
     array([1. , 1. , 0.5, 0. , 0.5, 0.5, 0. , 0. ])
     """
-    x, p, rng = _inputs(x), _number(p, "p", 1.0), _rng(seed)
+    x, p, rng = _inputs(x), fraction(p, "p"), _rng(seed)
     draw = rng.random(x.shape)
     return np.where(draw < p, np.where(draw < p / 2, 0.0, 1.0), x)
 
@@ -138,15 +112,10 @@ def occlusion(x: Any, *, size: int, shape: tuple[int, int] | None = None, seed: 
     x : images with values from 0 to 1, (n, h, w), or (n, h w) with rows of pixels one after the other
     size : whole number from 0 to the shorter side
     shape : (h, w); needed for (n, h w)
-    seed : whole number >= 0
 
     Returns
     -------
     floats, shaped as x
-
-    Raises
-    ------
-    NsnnError : images of another shape, NaN or values outside, a square that doesn't fit, another seed
 
     >>> occlusion(np.ones((1, 9)), size=2, shape=(3, 3), seed=0).reshape(3, 3)
     array([[1., 1., 1.],
@@ -180,21 +149,16 @@ def drop_events(events: Any, *, p: float, seed: int) -> np.ndarray:
     ----------
     events : (n_events,) structured array, as `datasets.nmnist_events` gives it; or spikes, 0 and 1, any shape
     p : number from 0 to 1
-    seed : whole number >= 0
 
     Returns
     -------
     the events that are left, in their order; or spikes of the same shape and type
 
-    Raises
-    ------
-    NsnnError : something else, another p or seed
-
     >>> drop_events(np.ones((2, 8), np.uint8), p=0.5, seed=1)
     array([[1, 1, 0, 1, 0, 0, 1, 0],
            [1, 0, 1, 1, 0, 1, 0, 0]], dtype=uint8)
     """
-    given, p, rng = np.asarray(events), _number(p, "p", 1.0), _rng(seed)
+    given, p, rng = np.asarray(events), fraction(p, "p"), _rng(seed)
     if given.dtype.names is not None and given.ndim == 1:
         return given[rng.random(given.size) >= p]
     if not given.ndim or given.dtype.kind not in "biuf" or not np.all((given == 0) | (given == 1)):
@@ -206,22 +170,12 @@ def drop_events(events: Any, *, p: float, seed: int) -> np.ndarray:
 
 @suggest_keywords
 def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
-    """Delete each spike with probability p.
-
-    Parameters
-    ----------
-    block : neo.Block, one segment per trial, the same neurons in each
-    p : number from 0 to 1
-    seed : whole number >= 0
+    """Delete each spike of a Block with probability p, a number from 0 to 1.
 
     Returns
     -------
     neo.Block : times, signals, events and annotations as they were, but those of single spike trains and waveforms, which aren't
         kept; its annotation "perturbations" lists what was done
-
-    Raises
-    ------
-    NsnnError : no such Block, another p or seed
 
     >>> import quantities as pq
     >>> from nsnn_neuro.io.save_load import to_block
@@ -229,7 +183,7 @@ def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
     >>> delete_spikes(block, p=0.5, seed=1).segments[0].spiketrains[0].magnitude
     array([0.1, 0.2, 0.4])
     """
-    spikes, p, rng = Trains.from_block(block), _number(p, "p", 1.0), _rng(seed)
+    spikes, p, rng = Trains.from_block(block), fraction(p, "p"), _rng(seed)
     kept = rng.random(spikes.times.size) >= p
     done = {"name": "delete_spikes", "p": p, "seed": int(seed)}
     return _with_spikes(block, spikes, spikes.trial[kept], spikes.neuron[kept], spikes.times[kept], done)
@@ -239,19 +193,11 @@ def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
 def insert_spikes(block: neo.Block, *, rate: Any, seed: int) -> neo.Block:
     """Add the spikes of a Poisson process of this rate to each train, regardless of refractoriness.
 
-    Parameters
-    ----------
-    block : neo.Block, one segment per trial, the same neurons in each
     rate : frequency >= 0, scalar, for each neuron
-    seed : whole number >= 0
 
     Returns
     -------
     neo.Block : as `delete_spikes` gives it, but for the annotation dt, which is dropped: new spikes lie between steps
-
-    Raises
-    ------
-    NsnnError : no such Block, another rate or seed
 
     >>> import quantities as pq
     >>> from nsnn_neuro.io.save_load import to_block
@@ -259,15 +205,13 @@ def insert_spikes(block: neo.Block, *, rate: Any, seed: int) -> neo.Block:
     >>> [len(train) for train in insert_spikes(block, rate=5*pq.Hz, seed=1).segments[0].spiketrains]
     [9, 3]
     """
-    spikes, rng, hz = Trains.from_block(block), _rng(seed), units.si(rate, "Hz", "rate")
-    if np.ndim(hz) or not 0 <= hz < np.inf:
-        raise NsnnError(f"rate = {rate}: expected {units.describe('Hz')}, from 0")
+    spikes, rng, hz = Trains.from_block(block), _rng(seed), scalar(rate, "Hz", "rate", least=0)
     length = spikes.t_stop - spikes.t_start
     number = rng.poisson(hz * length[:, None], (length.size, spikes.n_neurons)).reshape(-1)
     trial, neuron = divmod(np.repeat(np.arange(number.size), number), max(1, spikes.n_neurons))
     # below 1, so that rounding alone can reach the stop, which is in the trial too
     times = spikes.t_start[trial] + rng.random(trial.size) * length[trial]
-    done = {"name": "insert_spikes", "rate": float(hz), "seed": int(seed)}
+    done = {"name": "insert_spikes", "rate": hz, "seed": int(seed)}
     return _with_spikes(
         block,
         spikes,
@@ -324,21 +268,11 @@ def _with_spikes(
 def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
     """Multiply each weight by 1 + sd xi, xi normal and independent: device mismatch relative to the weight.
 
-    A weight of 0 stays 0; with a large sd weights change their sign, one in 740 at sd = 1/3.
-
-    Parameters
-    ----------
-    net : Network; it isn't changed
-    sd : number >= 0
-    seed : whole number >= 0
+    A weight of 0 stays 0; with a large sd (a number >= 0) weights change their sign, one in 740 at sd = 1/3.
 
     Returns
     -------
     Network : with the same populations, connections and seed
-
-    Raises
-    ------
-    NsnnError : no network, another sd or seed
 
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> from nsnn_neuro.models.presets import feedforward
@@ -347,7 +281,7 @@ def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
     array([[1.035, 0. ],
            [0. , 0.87 ]])
     """
-    sd, rng = _number(sd, "sd"), _rng(seed)
+    sd, rng = non_negative(sd, "sd"), _rng(seed)
     return _with_weights(net, lambda w: w * (1 + sd * rng.standard_normal(w.shape)))
 
 
@@ -358,18 +292,11 @@ def quantise(net: Network, *, bits: int) -> Network:
     The step belongs to a projection, its largest |w| / (2^(bits - 1) - 1): so the levels are symmetric, 0 is one of them, the
     largest weight stays, and no weight moves by more than half a step.
 
-    Parameters
-    ----------
-    net : Network; it isn't changed
     bits : whole number from 2 (the levels -1, 0 and 1 times the largest) to 32
 
     Returns
     -------
     Network : with the same populations, connections and seed
-
-    Raises
-    ------
-    NsnnError : no network, another number of bits
 
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> from nsnn_neuro.models.presets import feedforward
@@ -389,8 +316,7 @@ def quantise(net: Network, *, bits: int) -> Network:
 
 def _with_weights(net: Any, change: Callable[[np.ndarray], np.ndarray]) -> Network:
     """A copy of a network with its weights changed, projection by projection, as SI floats."""
-    if not isinstance(net, Network):
-        raise NsnnError(f"net = {net!r}: expected a Network, such as fit.network")
+    instance(net, Network, "net", "a Network, such as fit.network")
     new = Network(net.populations, net.projections, seed=net.seed)
     weights = []
     for values, projection in zip(net.get_weights(), net.projections, strict=True):

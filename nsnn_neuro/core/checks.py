@@ -60,7 +60,7 @@ def non_negative(value: Any, name: str) -> float:
     >>> non_negative(0, "strength")
     0.0
     """
-    expected = "a number, at least 0"
+    expected = "a finite number, at least 0"
     x = number(value, name, expected)
     if x < 0:
         raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
@@ -101,13 +101,7 @@ def positive(value: Any, unit: str, name: str) -> float:
 
 
 def scalar(
-    value: Any,
-    unit: str,
-    name: str,
-    *,
-    least: float = -np.inf,
-    above: float = -np.inf,
-    most: float = np.inf,
+    value: Any, unit: str, name: str, *, least: float = -np.inf, above: float = -np.inf, most: float = np.inf
 ) -> float:
     """`value`, a quantity, as one finite SI float within bounds.
 
@@ -117,8 +111,9 @@ def scalar(
     """
     x = si(value, unit, name)
     if np.ndim(x) or not (least <= x <= most and x > above and np.isfinite(x)):
-        bounds = f"above {above:g}" if np.isfinite(above) else f"of at least {least:g}"
-        upper = f", at most {most:g}" if np.isfinite(most) else ""
+        symbol = "" if unit == "1" else f" {unit}"
+        bounds = f"above {above:g}{symbol}" if np.isfinite(above) else f"of at least {least:g}{symbol}"
+        upper = f", at most {most:g}{symbol}" if np.isfinite(most) else ""
         raise NsnnError(f"{name} = {value}: expected one number {bounds}{upper} ({describe(unit)})")
     return float(x)
 

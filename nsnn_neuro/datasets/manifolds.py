@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import units
-from ..core.checks import suggest_keywords, whole
-from ..core.errors import NsnnError
+from ..core.checks import non_negative, suggest_keywords, whole
 
 _FINE = 20  # points of the grid per period of the fastest mode
 _MANIFOLDS, _SAMPLES = range(2)  # what random numbers are for: the first number of their path from the seed
@@ -23,8 +21,6 @@ _MANIFOLDS, _SAMPLES = range(2)  # what random numbers are for: the first number
 @dataclass(frozen=True, eq=False)
 class Manifold:
     """A class of `smooth_manifolds`: f_i(x) = prod_d sum_k a_idk k^-alpha sin(2 pi (k b_idk x_d + c_idk)), x in the unit cube.
-
-    `drawn` makes one at random, `times` gives the firing times at chosen points.
 
     amplitude, frequency, phase : a k^-alpha, k b, c; (n_units, dimension, n_modes)
 
@@ -126,35 +122,22 @@ def smooth_manifolds(
     spikes : (n, n_steps, n_units) uint8, one 1 per sample and unit, as `train` takes them; spikes.argmax(1) are the steps
     y : (n,) integers from 0 to n_classes - 1
 
-    Raises
-    ------
-    NsnnError : a number that isn't whole, or too small
-
     Source: Zenke & Vogels 2021, doi 10.1162/neco_a_01367
 
     >>> spikes, y = smooth_manifolds(6, n_classes=2, n_units=3, n_steps=20)
     >>> spikes.shape, np.bincount(y).tolist(), bool((spikes.sum(axis=1) == 1).all())
     ((6, 20, 3), [3, 3], True)
     """
-    sizes = {
-        "n": n,
-        "n_classes": n_classes,
-        "n_units": n_units,
-        "dimension": dimension,
-        "n_steps": n_steps,
-        "n_modes": n_modes,
-    }
-    n, n_classes, n_units, dimension, n_steps, n_modes = (whole(v, 1, k) for k, v in sizes.items())
-    exponent = units.si(alpha, "1", "alpha")
-    if np.ndim(exponent) or not 0 <= exponent < np.inf:
-        raise NsnnError(f"alpha = {alpha!r}: expected a number from 0, such as 2.0")
+    n, n_classes, n_units = whole(n, 1, "n"), whole(n_classes, 1, "n_classes"), whole(n_units, 1, "n_units")
+    dimension, n_steps = whole(dimension, 1, "dimension"), whole(n_steps, 1, "n_steps")
+    n_modes, alpha = whole(n_modes, 1, "n_modes"), non_negative(alpha, "alpha")
     manifold_seed, seed = whole(manifold_seed, 0, "manifold_seed"), whole(seed, 0, "seed")
     rng = _rng(seed, _SAMPLES)
     y = rng.permutation(np.arange(n) % n_classes)
     x = rng.random((n, dimension))
     step = np.empty((n, n_units), np.int64)
     for c in range(n_classes):
-        manifold = Manifold.drawn(n_units, dimension, n_modes, exponent, _rng(manifold_seed, _MANIFOLDS, c))
+        manifold = Manifold.drawn(n_units, dimension, n_modes, alpha, _rng(manifold_seed, _MANIFOLDS, c))
         step[y == c] = np.minimum(manifold.times(x[y == c]) * n_steps, n_steps - 1)
     spikes = np.zeros((n, n_steps, n_units), np.uint8)
     np.put_along_axis(spikes, step[:, None, :], 1, axis=1)

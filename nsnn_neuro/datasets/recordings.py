@@ -63,7 +63,6 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
 
     Raises
     ------
-    NsnnError : `which` is neither 1 nor 2
     FormatError : no such files in the folder, or they are truncated or malformed
 
     Source: the data folder of nitime (BSD-3-Clause).
@@ -122,16 +121,16 @@ def envelope_db(block: neo.Block, *, samples: int = 10) -> neo.AnalogSignal:
 
     Raises
     ------
-    NsnnError : no stimulus, an amplitude that isn't positive, or `samples` not a whole number from 1
+    NsnnError : no stimulus, or an amplitude that isn't positive
 
     >>> level = envelope_db(grasshopper(1))
     >>> level.shape, level.sampling_rate, round(float(level.std()), 1)
     ((20000, 1), array(2000.) * Hz, 6.0)
     """
-    signals = [s for s in block.segments[0].analogsignals if s.name == "stimulus"] if block.segments else []
-    if not signals:
+    signals = block.segments[0].analogsignals if block.segments else []
+    stimulus = next((s for s in signals if s.name == "stimulus"), None)
+    if stimulus is None:
         raise NsnnError("block has no AnalogSignal named 'stimulus' in its first segment")
-    stimulus = signals[0]
     amplitude = np.asarray(stimulus.magnitude, dtype=float)
     if not np.all(amplitude > 0):
         raise NsnnError(f"stimulus has the amplitude {amplitude.min()}: a level in dB needs amplitudes > 0")

@@ -20,7 +20,7 @@ BLOCK = measures.as_repeats([[0.1, 0.3], [0.2]], t_start=0 * pq.s, t_stop=1 * pq
         (lambda: checks.number(np.nan, "x"), "x = nan: expected a finite number without a unit"),
         (lambda: checks.number(1 * pq.s, "x"), "expected a finite number without a unit"),
         (lambda: checks.fraction(1.5, "p"), "p = 1.5: expected a number from 0 to 1"),
-        (lambda: checks.non_negative(-1, "x"), "x = -1: expected a number, at least 0"),
+        (lambda: checks.non_negative(-1, "x"), "x = -1: expected a finite number, at least 0"),
         (lambda: checks.positive(0 * pq.s, "s", "tau"), "tau = 0.0 s: expected a time such as .*, greater than 0"),
         (lambda: checks.flag(1, "bridge"), "bridge = 1: expected True or False"),
         (lambda: checks.one_of(["a"], ("a", None), "x"), r"x = \['a'\]: expected one of 'a', None$"),

@@ -120,7 +120,7 @@ def test_sizes_that_are_not_whole_are_refused(name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alpha": -1}, "alpha = -1: expected a number from 0"),
+        ({"alpha": -1}, "alpha = -1: expected a finite number, at least 0"),
         ({"alpha": np.nan}, "alpha = nan"),
         ({"alpha": np.inf}, "alpha = inf"),
         ({"alpha": [1.0, 2.0]}, "alpha = "),
