@@ -107,7 +107,7 @@ MESSAGES = {
     ),
     "noise without a unit": (
         lambda: run(noise=nsnn.WhiteNoise(sigma=3.5)),
-        "sigma = 3.5 has no unit: expected a voltage such as 15*mV, the unit of the membrane of this LIF",
+        "sigma = 3.5 of WhiteNoise has no unit: expected a voltage such as 15*mV, the unit of the membrane of this LIF",
     ),
     "no noise": (
         lambda: nsnn.feedforward((2, 2)),

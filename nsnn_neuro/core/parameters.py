@@ -135,6 +135,15 @@ class Model(SuggestsKeywords):
                 f"{low} = {getattr(self, low)}: expected a value below {high} = {getattr(self, high)}"
             )
 
+    def check_membrane(self, name: str, unit: str, neuron: Any) -> None:
+        """Raise NsnnError unless parameter `name` has `unit`, that of the neuron's membrane."""
+        if self.unit(name) != unit:
+            lack = " has no unit" if self.unit(name) == "1" else ""
+            raise NsnnError(
+                f"{name} = {getattr(self, name)} of {type(self).__name__}{lack}: expected {units.describe(unit)}, "
+                f"the unit of the membrane of this {type(neuron).__name__}"
+            )
+
     def unit(self, name: str) -> str:
         """The unit symbol of parameter `name`: "s", "V", "Hz", "1"."""
         allowed = next(f.metadata["units"] for f in self.parameter_fields() if f.name == name)

@@ -65,14 +65,6 @@ def describe(unit: str) -> str:
     return _UNITS[unit][2]
 
 
-def other_than_membrane(name: str, value: Any, unit: str, neuron: str) -> NsnnError:
-    """The error for a value that is not in `unit`, that of the membrane of the neuron model."""
-    lacking = "" if is_quantity(value) else " has no unit"
-    return NsnnError(
-        f"{name} = {value}{lacking}: expected {describe(unit)}, the unit of the membrane of this {neuron}"
-    )
-
-
 def si(value: Any, unit: str, name: str) -> Any:
     """`value` as an SI float, or a float array for an array; raises when its dimension isn't that of `unit`.
 

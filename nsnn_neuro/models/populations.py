@@ -173,9 +173,8 @@ class Projection(SuggestsKeywords):
                 f"synapse = {synapse}: an NSNNNeuron only takes jumps (added to u in the same step), "
                 'expected synapse="jump"'
             )
-        if synapse.reversal is not None and synapse.unit(synapse.reversal) != target.membrane_unit:
-            name = synapse.reversal
-            raise units.other_than_membrane(name, getattr(synapse, name), target.membrane_unit, kind)
+        if synapse.reversal is not None:
+            synapse.check_membrane(synapse.reversal, target.membrane_unit, target)
         _sized(synapse, self.post.n, f"postsynaptic population {self.post.name!r}")
 
     def check_sign(self, weight: float | np.ndarray | Distribution, name: str) -> None:

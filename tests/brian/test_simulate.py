@@ -430,6 +430,8 @@ def test_recorded_stimulus_channels_go_to_neurons():
         nsnn.simulate(CELL, stimulus=nsnn.Recorded(signal), n_neurons=3, **SHORT)
 
 
+RATIO = neo.AnalogSignal([[0.5]] * 2000, units="dimensionless", sampling_period=0.1 * pq.ms)
+NSNN = {"model": nsnn.NSNNNeuron(), "noise": None}
 BAD = [
     ({"duration": 2.0}, "duration = 2.0 has no unit: expected a time"),
     ({"duration": 2 * mV}, "duration = 2. mV: expected a time"),
@@ -444,14 +446,17 @@ BAD = [
     ({"engine": "fortran"}, "engine = 'fortran'"),
     ({"bridge": "yes"}, "bridge = 'yes'"),
     ({"record_v": [5]}, "record_v = "),
-    ({"noise": nsnn.WhiteNoise(3.5)}, "sigma = 3.5 has no unit: expected a voltage such as"),
+    ({"noise": nsnn.WhiteNoise(3.5)}, "^sigma = 3.5 of WhiteNoise has no unit: expected a voltage such as 15[*]mV, .* LIF$"),
     ({"noise": 3.5 * mV}, "noise = 3.5 mV: expected a noise model"),
     ({"noise": nsnn.Gaussian(2 * mV)}, r"noise = Gaussian\(.*: expected EscapeNoise\(Gaussian\("),
     ({"noise": nsnn.ExponentialHazard(100 * Hz, 2 * mV)}, r"expected EscapeNoise\(hazard=ExponentialHazard\("),
     ({"noise": nsnn.EscapeNoise(nsnn.Gaussian(0.4))}, "distance to threshold"),
     ({"noise": nsnn.WhiteNoise([1, 2] * mV)}, "sigma of WhiteNoise has 2 values: expected one, or n_neurons = 1"),
     ({"stimulus": 15 * mV}, "stimulus = 15. mV: expected a stimulus"),
-    ({"stimulus": nsnn.Constant(0.5)}, "stimulus = Constant"),
+    ({"stimulus": nsnn.Constant(15)}, "^v = 15 of Constant has no unit: expected a voltage such as 15[*]mV, .* LIF$"),
+    ({"stimulus": nsnn.Sinusoid(15, 1, 5 * Hz)}, "^mean = 15 of Sinusoid has no unit: expected a voltage such as 15[*]mV"),
+    ({"stimulus": nsnn.Recorded(RATIO)}, "^stimulus = Recorded.*, dimensionless: expected a voltage such as 15[*]mV"),
+    ({**NSNN, "stimulus": nsnn.Constant(15 * mV)}, "^v = 15. mV of Constant: expected a plain number .* NSNNNeuron$"),
     ({"model": nsnn.LIF}, "model = "),
     ({"model": nsnn.NSNNNeuron(), "stimulus": nsnn.Constant(0.5), "noise": WHITE}, "an NSNNNeuron takes escape noise"),
 ]  # fmt: skip

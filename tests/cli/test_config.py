@@ -118,7 +118,7 @@ WRONG = [
         'sigma = "3.5 mV"',
         "sigma = 3.5",
         12,
-        r"sigma = 3.5 has no unit: expected a voltage such as .*, the unit of the membrane of this LIF",
+        r"sigma = 3.5 of WhiteNoise has no unit: expected a voltage",
     ),
     (
         '"Constant"\nv = "15 mV"',

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import quantities as pq
 
-from nsnn_neuro import NsnnError, measures, perturb
+from nsnn_neuro import LIF, NsnnError, measures, perturb
+from nsnn_neuro.core import parameters  # the documented place of the old name of the models' base
 
 RNG = np.random.default_rng(0)
 TRAINS = measures.as_repeats(list(np.sort(RNG.random((4, 20)))), t_start=0 * pq.s, t_stop=1 * pq.s)
@@ -69,3 +70,14 @@ def test_quantised_is_now_quantise():
         assert perturb.quantised is perturb.quantise
     with pytest.raises(AttributeError, match="no attribute 'quantize'"):
         _ = perturb.quantize
+
+
+def test_record_is_now_model():
+    with pytest.warns(
+        DeprecationWarning, match="parameters.Record is deprecated: use .*parameters.Model"
+    ) as caught:
+        assert parameters.Record is parameters.Model
+    assert caught[0].filename == __file__
+    assert issubclass(LIF, parameters.Model)
+    with pytest.raises(AttributeError, match="no attribute 'Records'"):
+        _ = parameters.Records

@@ -370,7 +370,7 @@ def test_mistakes_in_a_population_are_named(make, message):
         ({"synapse": "jmp"}, "synapse = 'jmp': expected \"jump\" or a synapse"),
         ({"synapse": DeltaSynapse}, "synapse = <class"),
         ({"synapse": ExponentialSynapse(5 * ms)}, "an NSNNNeuron only takes jumps"),
-        ({"post": CELLS, "synapse": ConductanceSynapse(5 * ms, 0.0)}, "e_rev = 0.0 has no unit: expected a voltage"),
+        ({"post": CELLS, "synapse": ConductanceSynapse(5 * ms, 0.0)}, "e_rev = 0.0 of ConductanceSynapse has no unit: .* LIF"),
         ({"post": CELLS, "synapse": AlphaSynapse([1, 2] * ms)}, "tau_syn of AlphaSynapse has 2 values: .* n = 5"),
         ({"release": 1.5}, "release = 1.5: expected a number from 0 to 1"),
         ({"release": [0.5, 0.5]}, "release = .*: expected a number from 0 to 1"),

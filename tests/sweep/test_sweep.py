@@ -320,7 +320,10 @@ def test_the_seeds_and_points_are_independent_replicates() -> None:
         ),
         ({"noise": None}, "noise is None"),
         ({"model": nsnn.LIF}, "expected a neuron model"),
-        ({"stimulus": nsnn.Constant(1.0), "grid": {"noise.sigma": [1 * mV]}}, "has unit '1'"),
+        (
+            {"stimulus": nsnn.Constant(1.0), "grid": {"noise.sigma": [1 * mV]}},
+            "v = 1.0 of Constant has no unit: expected a voltage",
+        ),
         ({"model": lambda point: None, "grid": {"x": [1]}}, "expected a neuron model"),
         ({"model": lambda point: CELL[point["y"]], "grid": {"x": [1]}}, "raised KeyError"),
         ({"grid": {"model.v_reset": [25 * mV]}}, "v_reset = 25. mV: expected a value below"),

@@ -53,9 +53,11 @@ def check(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> Non
     if isinstance(neuron, PoissonSource) and stimulus is not None:
         raise NsnnError(f"stimulus = {type(stimulus).__name__}(...): a PoissonSource takes no stimulus")
     if stimulus is not None and stimulus.drive_unit != unit:
+        for field in stimulus.parameter_fields()[:1]:
+            stimulus.check_membrane(field.name, unit, neuron)
         raise NsnnError(
-            f"stimulus = {type(stimulus).__name__}(...) has unit {stimulus.drive_unit!r}: the drive of this {who} has "
-            f"the unit of its membrane, {units.describe(unit)}"
+            f"stimulus = {type(stimulus).__name__}(...), {'dimensionless' if unit == 'V' else 'a voltage'}: expected "
+            f"{units.describe(unit)}, the unit of the membrane of this {who}"
         )
     if isinstance(noise, EscapeNoise):
         if noise.x_unit != unit:
@@ -66,8 +68,7 @@ def check(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> Non
             )
     elif noise is not None:
         for name in noise.in_membrane_units():
-            if noise.unit(name) != unit:
-                raise units.other_than_membrane(name, getattr(noise, name), unit, who)
+            noise.check_membrane(name, unit, neuron)
 
 
 def _check_kind(neuron: Neuron, noise: Noise | None, who: str) -> None:
