@@ -34,8 +34,6 @@ class ResolutionWarning(UserWarning):
 def rounding(*times: Any, eps: float = EPS) -> float:
     """Distance (s) below which two times of this size may be one: 4 eps max |t|.
 
-    Parameters
-    ----------
     times : numbers or arrays, s; NaN is left out
     eps : relative spacing of the numbers that the times were stored in; 1.2e-7 for single precision
 
@@ -63,16 +61,12 @@ def spacing(values: Any) -> float:
 def slack(width: float, resolution: float, name: str) -> float:
     """Fraction of a bin by which a time may lie before a border and belong to the bin that begins there, 1e-9 to 1/2.
 
-    Parameters
-    ----------
+    Warns, ResolutionWarning, when the times' resolution exceeds a twentieth of a bin; NsnnError when neighbouring numbers are half
+    a bin or more apart.
+
     width : of the bin, s
     resolution : of the times, s, as `rounding` gives it
     name : of the argument that gave the width, for messages
-
-    Raises
-    ------
-    NsnnError : neighbouring numbers are half a bin or more apart. Warns, ResolutionWarning, when the times' resolution
-        exceeds a twentieth of a bin
 
     >>> slack(1e-3, rounding(1e9), "bin")
     0.000888...
@@ -98,8 +92,6 @@ def slack(width: float, resolution: float, name: str) -> float:
 def index(times: np.ndarray, start: Any, width: float, share: float) -> np.ndarray:
     """Number of the bin, from 0, that each time lies in, (n,) int64; negative before `start`.
 
-    Parameters
-    ----------
     times : (n,) s
     start : of bin 0, s, one number or (n,)
     width : s

@@ -60,11 +60,7 @@ def non_negative(value: Any, name: str) -> float:
     >>> non_negative(0, "strength")
     0.0
     """
-    expected = "a finite number, at least 0"
-    x = number(value, name, expected)
-    if x < 0:
-        raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
-    return x
+    return _within(value, name, np.inf, "a finite number, at least 0")
 
 
 def fraction(value: Any, name: str) -> float:
@@ -76,19 +72,18 @@ def fraction(value: Any, name: str) -> float:
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: p = 20: expected a number from 0 to 1
     """
-    expected = "a number from 0 to 1"
+    return _within(value, name, 1, "a number from 0 to 1")
+
+
+def _within(value: Any, name: str, most: float, expected: str) -> float:
     x = number(value, name, expected)
-    if not 0 <= x <= 1:
+    if not 0 <= x <= most:
         raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
     return x
 
 
 def positive(value: Any, unit: str, name: str) -> float:
-    """`value`, a quantity, as one positive SI float.
-
-    Parameters
-    ----------
-    unit : symbol of the unit, see `units.si`
+    """`value`, a quantity, as one positive SI float; for the symbol of the unit see `units.si`.
 
     >>> import quantities as pq
     >>> positive(20 * pq.ms, "s", "window")
@@ -246,12 +241,7 @@ class SuggestsKeywords:
 
 
 def check_seed(seed: Any) -> int:
-    """`seed` as an int; None draws a fresh one.
-
-    Raises
-    ------
-    NsnnError : not an integer from 0 to 2**63 - 1
-    """
+    """`seed` as an int from 0 to 2**63 - 1; None draws a fresh one."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:

@@ -77,8 +77,6 @@ def reordered(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorator: the function still takes its first two arguments in their old order, with a DeprecationWarning.
 
-    Parameters
-    ----------
     first, second : names of the first two arguments, in the new order
     is_old : whether two values, the first ones of a call, are in the old order
 

@@ -24,12 +24,7 @@ _CURE = "pass a larger max_bytes to load if you trust the file"
 
 
 class Budget:
-    """The memory that reading one file may take, in bytes; `take` it before allocating.
-
-    Parameters
-    ----------
-    most : bytes
-    cure : what to do about a file that needs more, for the message
+    """The memory that reading one file may take, in bytes; `take` it before allocating. The message of a refusal ends with `cure`.
 
     >>> budget = Budget(1000)
     >>> budget.take(800, "800 spikes")
@@ -45,12 +40,7 @@ class Budget:
 
     @classmethod
     def of(cls, path: Path, max_bytes: Any = None, cure: str = _CURE) -> Budget:
-        """The budget for the file at `path`: `max_bytes`, or by default 512 MiB, and 32 times the file's size where that is more.
-
-        Raises
-        ------
-        NsnnError : max_bytes is no number above 0
-        """
+        """The budget for the file at `path`: `max_bytes`, or by default 512 MiB, and 32 times the file's size where that is more."""
         if max_bytes is None:
             return cls(max(LEAST, RATIO * path.stat().st_size), cure)
         if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | float) or not max_bytes > 0:
@@ -58,12 +48,7 @@ class Budget:
         return cls(max_bytes, cure)
 
     def take(self, size: float, what: str) -> None:
-        """Set `size` bytes aside for `what`.
-
-        Raises
-        ------
-        FormatError : more than are left
-        """
+        """Set `size` bytes aside for `what`; raise FormatError when fewer are left."""
         if not size <= self.left:
             raise FormatError(
                 f"{what}: about {size / 2**20:.1f} MiB, and {self.left / 2**20:.1f} of {self.most / 2**20:.1f} MiB are left "
@@ -73,11 +58,7 @@ class Budget:
 
 
 def check_regular(path: Path) -> None:
-    """Raise FormatError unless `path` is a regular file: opening a pipe or device may wait forever.
-
-    Raises
-    ------
-    OSError : no such file
+    """Raise FormatError unless `path` is a regular file, OSError if there is none: opening a pipe or device may wait forever.
 
     >>> check_regular(Path("/dev/null"))
     Traceback (most recent call last):
@@ -110,11 +91,7 @@ def check_stored(archive: zipfile.ZipFile, size: int) -> None:
 
 
 def read_json(text: bytes, budget: Budget, what: str) -> Any:
-    """The value of a JSON text, when the budget holds it.
-
-    Raises
-    ------
-    ValueError, RecursionError : no JSON; FormatError : too little budget left
+    """The value of a JSON text; FormatError when the budget is too small, ValueError or RecursionError for no JSON.
 
     >>> read_json(b'{"a": [1, 2]}', Budget(2000), "notes")
     {'a': [1, 2]}

@@ -29,19 +29,18 @@ def is_command() -> bool:
 
 def end_quietly() -> None:
     """Let Ctrl-C end the command at once from now on; does nothing in other processes."""
-    if is_command() and _is_settable():
-        signal.signal(signal.SIGINT, _end)
+    _handle(_end)
 
 
 def raise_again() -> None:
     """Let Ctrl-C raise KeyboardInterrupt in the command from now on; does nothing in other processes."""
-    if is_command() and _is_settable():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    _handle(signal.default_int_handler)
 
 
-def _is_settable() -> bool:
+def _handle(handler: Any) -> None:
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # for instance by nohup
-    return threading.current_thread() is threading.main_thread() and not ignored
+    if is_command() and threading.current_thread() is threading.main_thread() and not ignored:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _end(*_: Any) -> None:

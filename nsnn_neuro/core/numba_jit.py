@@ -17,8 +17,6 @@ def _nothing() -> None:
 
 try:
     njit(cache=True)(_nothing)
-except (
-    RuntimeError
-):  # Numba takes a missing place for an error; the same stand-in as for programs, so one warning in all
+except RuntimeError:  # Numba found no place; the same stand-in as for programs, so one warning in all
     _place = stand_in(base_folder(), "neither the package's folder nor the home folder can be written")
     vars(numba.config)["CACHE_DIR"] = str(_place / "numba")

@@ -31,8 +31,6 @@ _BOUNDS = {
 def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
     """Declare a parameter of a model: a dataclass field with a unit and a bound that are checked when the model is created.
 
-    Parameters
-    ----------
     unit : "V", "1" (dimensionless), "s", "Hz", "1/V", or several of them that are all accepted
     bound : "any", "positive", "non-negative" or "fraction" (0 to 1)
     kwargs : of `dataclasses.field`, such as `default` (may be a quantity) and `kw_only`
@@ -70,10 +68,6 @@ class Model(SuggestsKeywords):
     """Base of all models: checks every parameter at creation and returns it in SI (`si`).
 
     `saved_as` is the name of a renamed class in files, so that files of all versions agree; "" is the name of the class.
-
-    Raises
-    ------
-    NsnnError : a wrong unit, a value out of bounds, an array that is not one-dimensional
     """
 
     saved_as: ClassVar[str] = ""
@@ -162,10 +156,8 @@ class Model(SuggestsKeywords):
             if isinstance(value, Model):
                 out[field.name] = value.describe()
             elif "units" in field.metadata:
-                out[field.name] = {
-                    "value": np.asarray(self.si(field.name)).tolist(),
-                    "unit": self.unit(field.name),
-                }
+                values = np.asarray(self.si(field.name)).tolist()
+                out[field.name] = {"value": values, "unit": self.unit(field.name)}
             elif isinstance(value, str | int | float | bool | type(None)):
                 out[field.name] = value
         return out

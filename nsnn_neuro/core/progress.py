@@ -25,10 +25,6 @@ DELAY = 1.0  # s; what takes less shows no bar
 def resolve_progress(progress: Any) -> bool | Report:
     """The argument `progress` as True, False or a function; None becomes True in a terminal or notebook without CI.
 
-    Raises
-    ------
-    NsnnError : it is something else
-
     >>> resolve_progress(False)
     False
     """
@@ -55,10 +51,7 @@ def progress_bar(
 ) -> Iterator[Report | None]:
     """A function to call with the completed fraction, or None where nothing shows it.
 
-    Parameters
-    ----------
     progress : None, True, False or a function of the completed fraction
-    title : what is going on
     total, unit : length of the bar, in `unit`
     initial : what of `total` was done before; the time left is estimated without it
 

@@ -66,17 +66,13 @@ def describe(unit: str) -> str:
 
 
 def si(value: Any, unit: str, name: str) -> Any:
-    """`value` as an SI float, or a float array for an array; raises when its dimension isn't that of `unit`.
+    """`value` as an SI float, or a float array for an array; raises NsnnError for a wrong or missing unit and for NaN.
 
     Parameters
     ----------
     value : Brian2 or quantities quantity; for unit "1" a plain number
     unit : one of "s", "Hz", "V", "1/V", "A", "F", "S", "1"
     name : the argument's name, for the message
-
-    Raises
-    ------
-    NsnnError : wrong or missing unit, not a number, or NaN
 
     >>> from brian2 import ms, mV
     >>> si(20*ms, "s", "tau_m")
@@ -129,16 +125,10 @@ def shown(value: Any) -> str:
 
 
 def floats(value: Any, name: str, expected: str) -> np.ndarray:
-    """Real numbers of any type as an array in double precision; units are dropped.
+    """A number, array or nested list of real numbers as an array in double precision, without units.
 
-    Parameters
-    ----------
-    value : number, array or nested list
-    name, expected : the argument and what it should be, for the message
-
-    Raises
-    ------
-    NsnnError : text, complex numbers, other objects, rows of unequal length, numbers beyond the range of floats
+    Text, complex numbers, rows of unequal length and numbers beyond the range of floats raise an NsnnError that says what the
+    argument `name` should be, `expected`.
 
     >>> floats([1, 2.5], "x", "numbers")
     array([1. , 2.5])
@@ -148,7 +138,8 @@ def floats(value: Any, name: str, expected: str) -> np.ndarray:
     """
     try:
         array = np.asarray(value)
-        if array.dtype.kind in "biufO" and not any(isinstance(x, str | bytes) for x in _objects(array)):
+        objects = array.flat if array.dtype.kind == "O" else ()
+        if array.dtype.kind in "biufO" and not any(isinstance(x, str | bytes) for x in objects):
             return array.astype(float, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
         why = "too large for a float, " if isinstance(error, OverflowError) else ""
@@ -158,10 +149,6 @@ def floats(value: Any, name: str, expected: str) -> np.ndarray:
             f"{name} = {shown(value)}: complex, expected {expected}; give its real part or its modulus"
         )
     raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
-
-
-def _objects(array: np.ndarray) -> Any:
-    return array.flat if array.dtype.kind == "O" else ()
 
 
 def brian(value: Any, unit: str) -> Any:

@@ -1,7 +1,7 @@
 """Figures of Blocks: rasters, rates over time, interval histograms and membranes.
 
-To add a figure, write a function that reads its data with `as_trains` or a measure, draws on `axes(ax)` and returns
-`finish(ax)`.
+A Block has one Segment per trial; `ax` are the axes to draw on, None makes a new figure. To add a figure, write a function that
+reads its data with `as_trains` or a measure, draws on `axes(ax)` and returns `finish(ax)`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,7 @@ _MOST_GROUPS = 40  # beyond these two alternating colours no longer tell neighbo
 def raster(block: Any, *, trials: Any = None, neurons: Any = None, ax: Axes | None = None) -> Axes:
     """Spikes as ticks against time; a row is a trial of a neuron, the rows of one neuron side by side.
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
     trials, neurons : number or list of numbers, in the order in which they are drawn from below; None is all
-    ax : axes to draw on; None makes a new figure
-
-    Raises
-    ------
-    NsnnError : no such trial or neuron, or what `as_trains` refuses
 
     >>> from matplotlib.figure import Figure
     >>> from nsnn_neuro import to_block
@@ -90,14 +82,9 @@ def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | No
 
     Parameters
     ----------
-    block : neo.Block, one Segment per trial, all of the same window
+    block : neo.Block, all trials of the same window
     bin_width : time, scalar
     neuron : number; None is the mean over the neurons of each population
-    ax : axes to draw on; None makes a new figure
-
-    Raises
-    ------
-    NsnnError : no such neuron, or what `measures.psth` refuses
 
     >>> from matplotlib.figure import Figure
     >>> from nsnn_neuro import to_block
@@ -133,18 +120,14 @@ def isi_histogram(
 
     Parameters
     ----------
-    block : neo.Block, one Segment per trial; no interval spans a border between trials
+    block : neo.Block; no interval spans a border between trials
     neuron : number; None pools all neurons
     bin_width : time, scalar; None (default) is Freedman & Diaconis' 2 IQR / m^(1/3) within 10 to 200 bins, a
-        multiple of the simulation's dt, so that every bin holds as many possible intervals
-    ax : axes to draw on; None makes a new figure
+        multiple of the simulation's dt, so that every bin holds as many possible intervals. Not with `log`
     log : True draws bins of equal width on a logarithmic axis; the density is then per decade, so that the
         areas still add up to 1
 
-    Raises
-    ------
-    NsnnError : no such neuron, a bin_width together with log, or what `measures.isi` refuses.
-        Source: Freedman & Diaconis 1981, doi 10.1007/BF01025868
+    Source: Freedman & Diaconis 1981, doi 10.1007/BF01025868
 
     >>> from matplotlib.figure import Figure
     >>> from nsnn_neuro import to_block
@@ -192,11 +175,6 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
     block : neo.Block of `simulate(..., record_v=...)`, or any whose Segments hold a signal of the name "v"
     trial : number
     neurons : number or list of numbers among the recorded ones; None is all of them
-    ax : axes to draw on; None makes a new figure
-
-    Raises
-    ------
-    NsnnError : no such trial, no signal "v", or a neuron that wasn't recorded
 
     >>> from matplotlib.figure import Figure
     >>> from nsnn_neuro import NSNNNeuron, Constant, simulate

@@ -36,12 +36,8 @@ def measure_against(
     table : DataFrame with a row per point, as `tabulate` and `sweep` make it
     x, y : names of columns
     se : name of the column of standard errors (NaN: no bar), or None for no bars
-    hue : name of the column that tells the groups apart
+    hue : name of the column that tells the groups apart, needed for rows of several measures
     ax : axes to draw on; None makes a new figure
-
-    Raises
-    ------
-    NsnnError : a column that the table lacks or of no numbers, or rows of several measures in one colour
 
     >>> import pandas as pd
     >>> from matplotlib.figure import Figure
