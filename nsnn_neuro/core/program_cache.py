@@ -101,7 +101,8 @@ def keep(key: str, program: Path, kind: str = "cpp") -> None:
     try:
         shutil.copyfile(program, part / _PROGRAM)
         (part / _PROGRAM).chmod(0o700)
-        (part / _CHECKSUM).write_text(_digest(part / _PROGRAM), encoding="ascii")
+        with open(part / _PROGRAM, "rb") as file:
+            (part / _CHECKSUM).write_text(_hexdigest(file), encoding="ascii")
         (part / _CHECKSUM).chmod(0o600)
         with contextlib.suppress(OSError):  # another process was first
             os.rename(part, place / key)
@@ -113,10 +114,9 @@ def keep(key: str, program: Path, kind: str = "cpp") -> None:
 
 
 def _warn_not_kept(place: Path, error: OSError) -> None:
-    if place in _not_kept:
-        return
-    _not_kept.add(place)
-    warn(f"{place}: compiled models can't be kept ({error.strerror})", NoCacheWarning)
+    if place not in _not_kept:
+        _not_kept.add(place)
+        warn(f"{place}: compiled models can't be kept ({error.strerror})", NoCacheWarning)
 
 
 def entries(kind: str = "cpp") -> list[Entry]:
@@ -224,9 +224,9 @@ def _opened(path: Path, needed: int) -> IO[bytes]:
     """Open a regular file that only this user can write, with the permissions `needed`, for reading."""
     _check(os.lstat(path), stat.S_ISREG, needed)
     # the file may have been replaced by a link or a FIFO since lstat
-    flags = (
-        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    )
+    flags = os.O_RDONLY
+    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # each exists on some systems only
+        flags |= getattr(os, flag, 0)
     file = os.fdopen(os.open(path, flags), "rb")
     try:
         _check(os.fstat(file.fileno()), stat.S_ISREG, needed)
@@ -346,8 +346,3 @@ def _link(path: Path, program: IO[bytes], target: Path) -> None:
 
 def _hexdigest(file: IO[bytes]) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return _hexdigest(file)

@@ -135,11 +135,8 @@ class Network:
         rng = [np.random.Generator(np.random.PCG64(s)) for s in seeds]
         pre, post = (np.asarray(a) for a in p.rule.connect(p.pre, p.post, rng[0]))
         for name, indices, population in (("pre", pre, p.pre), ("post", post, p.post)):
-            if (
-                indices.shape != (pre.size,)
-                or indices.dtype.kind not in "iu"
-                or (indices.size and not 0 <= indices.min() <= indices.max() < population.n)
-            ):
+            inside = not indices.size or 0 <= indices.min() <= indices.max() < population.n
+            if indices.shape != (pre.size,) or indices.dtype.kind not in "iu" or not inside:
                 raise NsnnError(
                     f"{type(p.rule).__name__}.connect gave {name} of shape {indices.shape}, {indices.dtype}: expected "
                     f"indices from 0 to {population.n - 1}, shape (n_synapses,), as many of pre as of post"
@@ -147,12 +144,8 @@ class Network:
         shape = p.shape(pre.size)
         shaped(self._weights[k], shape, "weight", self.projection_names[k])
         shaped(p._delay, (pre.size,), "delay", self.projection_names[k])
-        self._values[k], delay = (
-            read_only(value.sample(r, int(np.prod(dims))).reshape(dims))
-            if isinstance(value, Distribution)
-            else value
-            for value, dims, r in ((self._weights[k], shape, rng[1]), (p._delay, (pre.size,), rng[2]))
-        )
+        self._values[k] = _drawn(self._weights[k], shape, rng[1])
+        delay = _drawn(p._delay, (pre.size,), rng[2])
         return Connections(
             read_only(pre.astype(np.int32, copy=False)),
             read_only(post.astype(np.int32, copy=False)),
@@ -224,6 +217,12 @@ class Network:
                 )
             ],
         }
+
+
+def _drawn(value: Any, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    if not isinstance(value, Distribution):
+        return value
+    return read_only(value.sample(rng, int(np.prod(shape))).reshape(shape))
 
 
 def _described(value: float | np.ndarray | Distribution, unit: str) -> dict[str, Any]:

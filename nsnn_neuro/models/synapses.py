@@ -51,8 +51,6 @@ class Synapse(Model):
     >>> synapse.weight_unit("V")
     'V'
 
-    Raises
-    ------
     NsnnError : unknown names in a text, a derivative that is not linear, both current and conductance
     """
 

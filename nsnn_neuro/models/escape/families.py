@@ -65,15 +65,7 @@ class Family(Model):
         return "; for no noise use noise=None (such a network learns with plasticity=SurrogateGradient(Gaussian(0.4), eta))"
 
     def scaled(self, factor: Any) -> Self:
-        """The same family with the noise multiplied by `factor`: F(x / factor).
-
-        Parameters
-        ----------
-        factor : number or (n_neurons,), > 0
-
-        Raises
-        ------
-        NsnnError : no parameter has the unit of x
+        """The same family with the noise multiplied by `factor`, a number or (n_neurons,), > 0: F(x / factor).
 
         >>> Gaussian(0.4).scaled(0.5), FastSigmoid(10.0).scaled(0.5)
         (Gaussian(sigma=0.2), FastSigmoid(b=20.0))

@@ -54,10 +54,7 @@ class IntegrateAndFire(Neuron):
     >>> len(block.segments[0].spiketrains[0])
     5
 
-    Raises
-    ------
-    NsnnError : a wrong unit, mixed units, v_reset not below the threshold; texts that contradict each other (v in `linear` and
-        `leaky`, variables of `slow_start` and of `slow`)
+    NsnnError : texts that contradict each other (v in `linear` and `leaky`, variables of `slow_start` and of `slow`)
     """
 
     state: ClassVar[str] = "v"

@@ -38,13 +38,9 @@ class RuleText:
     unit: str | None = None
 
     def __str__(self) -> str:
-        parts = {
-            "states": self.states,
-            "at start": self.at_start,
-            "each step": self.each_step,
-            "on_pre": self.on_pre,
-        }
-        parts |= {"on_post": self.on_post, "backward": (self.backward,) if self.backward else ()}
+        parts = {"states": self.states, "at start": self.at_start, "each step": self.each_step}
+        parts |= {"on_pre": self.on_pre, "on_post": self.on_post}
+        parts["backward"] = (self.backward,) if self.backward else ()
         return "\n".join(f"{name}:\n    " + "\n    ".join(lines) for name, lines in parts.items() if lines)
 
 

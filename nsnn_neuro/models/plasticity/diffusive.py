@@ -37,14 +37,10 @@ def white_noise_factor(*, bridge: bool = True) -> str:
     P is the same with noise shared within a population. Correlations between neurons are neglected: the rule adds the gradients of
     single neurons, which is exact for a loss that is a sum over neurons.
 
-    Parameters
-    ----------
     bridge : include crossings between grid points, as `simulate` does
 
-    Returns
-    -------
-    text in Brian2's syntax, in m, s, v_thresh and, with the bridge, x0 and the function normal_cdf (`engine.functions()`).
-    exp(A) Phi(-y) is phi((m - v_thresh) / s) times Mills' ratio of y, a continued fraction for y > 8, so that nothing overflows
+    Returns text in Brian2's syntax, in m, s, v_thresh and, with the bridge, x0 and the function normal_cdf (`brian.functions()`).
+    exp(A) Phi(-y) is phi((m - v_thresh) / s) times Mills' ratio of y, a continued fraction for y > 8, so that nothing overflows.
 
     Source: Brownian bridge: Karatzas & Shreve 1998, doi 10.1007/978-1-4612-0949-2, ch. 2.8
 

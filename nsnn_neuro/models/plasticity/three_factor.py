@@ -59,9 +59,8 @@ class _ThreeFactor(Plasticity):
         neuron = numbers(NSNNNeuron(beta=beta, theta=theta, reset=reset))  # type: ignore[arg-type]
         rewarded = self.signal == "reward"
         density, chance, own_numbers = self._family(noise, neuron["theta"][0])
-        at = {
-            "x": "(u - theta)",
-            **{n.removeprefix("noise_"): n for n in own_numbers if n.startswith("noise_")},
+        at = {n.removeprefix("noise_"): n for n in own_numbers if n.startswith("noise_")} | {
+            "x": "(u - theta)"
         }
         density = substitute(density, at)
         kept = _KEPT[reset, "detached" if rewarded else self.reset_path]
@@ -135,13 +134,9 @@ class NDL(_ThreeFactor):
         terms of their membranes), "random" the same with fixed weights b, "broadcast" sum_k b_k L_k; or "reward"
     reset_path : "exact", or "detached": the trace ignores that a spike resets the membrane; "reward" always holds spikes fixed
     optimizer : `SGD()`, `Momentum()`, `Adam()` or your own
-    eta_noise : number >= 0, for `train` only: learning rate of log s, s the noise scale of the target layer, with the same
-        optimizer, for `SGD` d log s = -eta_noise dL/dlog s. One s for the layer, or one per neuron if the family has an array; the
-        projection from the previous layer sets the rate. 0: constant noise
-
-    Raises
-    ------
-    NsnnError : a value out of bounds, an unknown signal or path, eta_noise with signal="reward"
+    eta_noise : number >= 0, for `train` only, not with "reward": learning rate of log s, s the noise scale of the target layer,
+        with the same optimizer, for `SGD` d log s = -eta_noise dL/dlog s. One s for the layer, or one per neuron if the family has
+        an array; the projection from the previous layer sets the rate. 0: constant noise
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831; the score-function rule: Williams 1992, doi 10.1007/BF00992696
 
