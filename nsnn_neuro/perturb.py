@@ -63,7 +63,7 @@ def gaussian(x: Any, *, sd: float, seed: int) -> np.ndarray:
     Parameters
     ----------
     x : array of numbers from 0 to 1, any shape
-    sd : number >= 0
+    sd, seed : numbers >= 0, the seed a whole one
 
     Returns
     -------
@@ -93,7 +93,7 @@ def multiplicative(x: Any, *, sd: float, seed: int) -> np.ndarray:
 def salt_and_pepper(x: Any, *, p: float, seed: int) -> np.ndarray:
     """Replace each value with probability p, by 0 or 1 with equal probability.
 
-    p : number from 0 to 1. x and returns: as `gaussian`
+    p, seed : number from 0 to 1; whole number >= 0. x and returns: as `gaussian`
 
     >>> salt_and_pepper(np.full(8, 0.5), p=0.5, seed=2)
     array([1. , 1. , 0.5, 0. , 0.5, 0.5, 0. , 0. ])
@@ -112,6 +112,7 @@ def occlusion(x: Any, *, size: int, shape: tuple[int, int] | None = None, seed: 
     x : images with values from 0 to 1, (n, h, w), or (n, h w) with rows of pixels one after the other
     size : whole number from 0 to the shorter side
     shape : (h, w); needed for (n, h w)
+    seed : whole number >= 0
 
     Returns
     -------
@@ -148,7 +149,7 @@ def drop_events(events: Any, *, p: float, seed: int) -> np.ndarray:
     Parameters
     ----------
     events : (n_events,) structured array, as `datasets.nmnist_events` gives it; or spikes, 0 and 1, any shape
-    p : number from 0 to 1
+    p, seed : number from 0 to 1; whole number >= 0
 
     Returns
     -------
@@ -170,7 +171,9 @@ def drop_events(events: Any, *, p: float, seed: int) -> np.ndarray:
 
 @suggest_keywords
 def delete_spikes(block: neo.Block, *, p: float, seed: int) -> neo.Block:
-    """Delete each spike of a Block with probability p, a number from 0 to 1.
+    """Delete each spike of a Block with probability p.
+
+    p, seed : number from 0 to 1; whole number >= 0
 
     Returns
     -------
@@ -194,6 +197,7 @@ def insert_spikes(block: neo.Block, *, rate: Any, seed: int) -> neo.Block:
     """Add the spikes of a Poisson process of this rate to each train, regardless of refractoriness.
 
     rate : frequency >= 0, scalar, for each neuron
+    seed : whole number >= 0
 
     Returns
     -------
@@ -268,7 +272,9 @@ def _with_spikes(
 def weight_noise(net: Network, *, sd: float, seed: int) -> Network:
     """Multiply each weight by 1 + sd xi, xi normal and independent: device mismatch relative to the weight.
 
-    A weight of 0 stays 0; with a large sd (a number >= 0) weights change their sign, one in 740 at sd = 1/3.
+    A weight of 0 stays 0; with a large sd weights change their sign, one in 740 at sd = 1/3.
+
+    sd, seed : numbers >= 0, the seed a whole one
 
     Returns
     -------

@@ -40,7 +40,7 @@ class Budget:
 
     @classmethod
     def of(cls, path: Path, max_bytes: Any = None, cure: str = _CURE) -> Budget:
-        """The budget for the file at `path`: `max_bytes`, or by default 512 MiB, and 32 times the file's size where that is more."""
+        """The budget for the file at `path`: `max_bytes`; by default 512 MiB, or 32 times the file's size if that is more."""
         if max_bytes is None:
             return cls(max(LEAST, RATIO * path.stat().st_size), cure)
         if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | float) or not max_bytes > 0:
