@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def key(seed: int, *path: int) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def philox4x32(c0, c1, c2, c3, k0, k1):
+def philox4x32(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     """The four output words of Philox4x32-10 for a counter of four words and a key of two (all uint32 values)."""
     mask = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)
@@ -100,7 +101,7 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 
 
 @njit(cache=True)
-def _words(first, neuron, trial, point, stream, key0, key1):
+def _words(first: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any) -> Any:
     mask = np.int64(0xFFFFFFFF)
     last = ((np.int64(point) & mask) << np.int64(8)) | np.int64(stream)
     return philox4x32(
@@ -114,7 +115,7 @@ def _words(first, neuron, trial, point, stream, key0, key1):
 
 
 @njit(cache=True)
-def _bits(step, neuron, trial, point, stream, key0, key1):
+def _bits(step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any) -> Any:
     stream = np.int64(stream) & np.int64(127)
     w0, w1, w2, w3 = _words(np.int64(step) >> np.int64(1), neuron, trial, point, stream, key0, key1)
     if np.int64(step) & np.int64(1):
@@ -123,7 +124,9 @@ def _bits(step, neuron, trial, point, stream, key0, key1):
 
 
 @njit(cache=True)
-def _normal_of(turn, step, neuron, trial, point, stream, key0, key1):
+def _normal_of(
+    turn: Any, step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any
+) -> Any:
     turn = np.int64(turn)
     stream = (np.int64(stream) & np.int64(127)) | np.int64(128)
     w0, w1, w2, w3 = _words(np.int64(step) >> np.int64(2), neuron, trial, point, stream, key0, key1)
@@ -139,30 +142,36 @@ def _normal_of(turn, step, neuron, trial, point, stream, key0, key1):
 
 
 @njit(cache=True)
-def _uniform_of(bits):
+def _uniform_of(bits: Any) -> Any:
     return (np.float64(bits >> np.uint64(12)) + 0.5) * 2.0**-52
 
 
 @njit(cache=True)
-def _fill_uniform(out, step, neuron, trial, point, stream, key0, key1):
+def _fill_uniform(
+    out: Any, step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any
+) -> None:
     for i in range(out.size):
         out[i] = _uniform_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1))
 
 
 @njit(cache=True)
-def _fill_normal(out, step, neuron, trial, point, stream, key0, key1):
+def _fill_normal(
+    out: Any, step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any
+) -> None:
     for i in range(out.size):
         out[i] = _normal_of(step[i] & np.int64(3), step[i], neuron[i], trial[i], point[i], stream, key0, key1)
 
 
 @njit(cache=True)
-def _fill_normal_in_turn(out, step, neuron, trial, point, turn, stream, key0, key1):
+def _fill_normal_in_turn(
+    out: Any, step: Any, neuron: Any, trial: Any, point: Any, turn: Any, stream: Any, key0: Any, key1: Any
+) -> None:
     for i in range(out.size):
         out[i] = _normal_of(turn[i], step[i], neuron[i], trial[i], point[i], stream, key0, key1)
 
 
 @njit(cache=True)
-def _poisson_of(u, mean, none):
+def _poisson_of(u: Any, mean: Any, none: Any) -> Any:
     term = none
     total, k = term, 0
     while u > total and k < 2000:
@@ -173,13 +182,15 @@ def _poisson_of(u, mean, none):
 
 
 @njit(cache=True)
-def _fill_jumps(out, u, mean, none):
+def _fill_jumps(out: Any, u: Any, mean: Any, none: Any) -> None:
     for i in range(out.size):
         out[i] = _poisson_of(u[i], mean[i], none[i])
 
 
 @njit(cache=True)
-def _fill_uniform_in_turn(out, step, neuron, trial, point, turn, stream, key0, key1):
+def _fill_uniform_in_turn(
+    out: Any, step: Any, neuron: Any, trial: Any, point: Any, turn: Any, stream: Any, key0: Any, key1: Any
+) -> None:
     for i in range(out.size):
         there = step[i] - (step[i] & np.int64(3)) + np.int64(turn[i])
         out[i] = _uniform_of(_bits(there, neuron[i], trial[i], point[i], stream, key0, key1))
@@ -187,8 +198,20 @@ def _fill_uniform_in_turn(out, step, neuron, trial, point, turn, stream, key0, k
 
 @njit(cache=True)
 def _summit_of(
-    step, neuron, trial, point, stream, key0, key1, left, weight, left_inh, weight_inh, drift, room
-):
+    step: Any,
+    neuron: Any,
+    trial: Any,
+    point: Any,
+    stream: Any,
+    key0: Any,
+    key1: Any,
+    left: Any,
+    weight: Any,
+    left_inh: Any,
+    weight_inh: Any,
+    drift: Any,
+    room: Any,
+) -> Any:
     highest = max(drift, 0.0)
     if highest + left * max(weight, 0.0) + left_inh * max(weight_inh, 0.0) < room or left + left_inh == 0:
         return highest
@@ -216,8 +239,21 @@ def _summit_of(
 
 @njit(cache=True)
 def _fill_summit(
-    out, step, neuron, trial, point, jumps, weight, jumps_inh, weight_inh, drift, room, stream, key0, key1
-):
+    out: Any,
+    step: Any,
+    neuron: Any,
+    trial: Any,
+    point: Any,
+    jumps: Any,
+    weight: Any,
+    jumps_inh: Any,
+    weight_inh: Any,
+    drift: Any,
+    room: Any,
+    stream: Any,
+    key0: Any,
+    key1: Any,
+) -> None:
     for i in range(out.size):
         out[i] = _summit_of(
             step[i], neuron[i], trial[i], point[i], stream, key0, key1,
@@ -226,7 +262,7 @@ def _fill_summit(
 
 
 @njit(cache=True)
-def _cubic_top(p, q, m, n):
+def _cubic_top(p: Any, q: Any, m: Any, n: Any) -> Any:
     """Position in (0, 1) of a maximum >= 0 of the cubic from p to q, both below 0, with slopes m and n; -1 if there is none."""
     rise = q - p
     if max(p, q) + 4.0 / 27.0 * (max(m, 0.0) + max(-n, 0.0)) < 0.0:
@@ -250,7 +286,7 @@ def _cubic_top(p, q, m, n):
 def _passage_of(
     step, neuron, trial, point, stream, key0, key1, stream_shared, way, kick, now, later, room, room_end,
     pieces, keep, ebb, pull, lapse, root_ii, root_vi, root_vv, far, full, common, apart,
-):  # fmt: skip
+) -> Any:  # fmt: skip
     count = int(pieces)
     if count < 1 or not root_ii > 0.0:
         return NEVER
@@ -306,7 +342,7 @@ def _passage_of(
 def _fill_passage(
     out, step, neuron, trial, point, stream_shared, way, kick, now, later, room, room_end, pieces, keep, ebb, pull, lapse,
     root_ii, root_vi, root_vv, far, full, common, apart, stream, key0, key1,
-):  # fmt: skip
+) -> None:  # fmt: skip
     for i in range(out.size):
         out[i] = _passage_of(
             step[i], neuron[i], trial[i], point[i], stream, key0, key1, np.int64(stream_shared[i]), way[i], kick[i], now[i],
@@ -315,7 +351,17 @@ def _fill_passage(
         )  # fmt: skip
 
 
-def _draw(fill, step, neuron, trial, point, stream, key0, key1, *further):
+def _draw(
+    fill: Any,
+    step: Any,
+    neuron: Any,
+    trial: Any,
+    point: Any,
+    stream: Any,
+    key0: Any,
+    key1: Any,
+    *further: Any,
+) -> Any:
     """The numbers that `fill` writes for all elements of the broadcast arguments; `further` are floats."""
     integers = [np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)]
     # the keys are shared values, which Brian2 may pass as arrays of one element
@@ -323,7 +369,7 @@ def _draw(fill, step, neuron, trial, point, stream, key0, key1, *further):
     return _filled(fill, [*integers, *(np.asarray(a, dtype=float) for a in further)], *scalars)
 
 
-def _filled(fill, arrays, *scalars):
+def _filled(fill: Any, arrays: Any, *scalars: Any) -> Any:
     # copies, since Numba warns about broadcast views
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
     flat = [(a if a.shape == shape else np.array(np.broadcast_to(a, shape))).ravel() for a in arrays]
@@ -332,7 +378,7 @@ def _filled(fill, arrays, *scalars):
     return out.reshape(shape) if shape else out[0]
 
 
-def uniform(step, neuron, trial, point, stream, key0, key1):
+def uniform(step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any) -> Any:
     """Uniform draws from (0, 1), resolution 2**-52, never 0 or 1. The first four arguments broadcast; the rest are scalars.
 
     >>> k = key(seed=1)
@@ -342,12 +388,14 @@ def uniform(step, neuron, trial, point, stream, key0, key1):
     return _draw(_fill_uniform, step, neuron, trial, point, stream, key0, key1)
 
 
-def normal(step, neuron, trial, point, stream, key0, key1):
+def normal(step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any) -> Any:
     """Standard normal draws, symmetric, out to 6.76 standard deviations. Arguments as for `uniform`."""
     return _draw(_fill_normal, step, neuron, trial, point, stream, key0, key1)
 
 
-def normal_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
+def normal_in_turn(
+    turn: Any, step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any
+) -> Any:
     """The normal of step 4 n + `turn`, one of the four steps 4 n to 4 n + 3 that contain `step`. Broadcasts.
 
     >>> k = key(seed=1)
@@ -357,7 +405,9 @@ def normal_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
     return _draw(_fill_normal_in_turn, step, neuron, trial, point, stream, key0, key1, turn)
 
 
-def uniform_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
+def uniform_in_turn(
+    turn: Any, step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any
+) -> Any:
     """The uniform of step 4 n + `turn`, one of the four steps 4 n to 4 n + 3 that contain `step`. Broadcasts.
 
     >>> k = key(seed=1)
@@ -367,7 +417,7 @@ def uniform_in_turn(turn, step, neuron, trial, point, stream, key0, key1):
     return _draw(_fill_uniform_in_turn, step, neuron, trial, point, stream, key0, key1, turn)
 
 
-def jumps(u, mean, none):
+def jumps(u: Any, mean: Any, none: Any) -> Any:
     """Poisson numbers with a mean from 0 to 700, by inversion of uniform numbers; `none` is exp(-mean). Broadcasts.
 
     >>> u = uniform(0, [0, 1, 2, 3], 0, 0, Stream.POISSON, *key(seed=1))
@@ -377,7 +427,21 @@ def jumps(u, mean, none):
     return _filled(_fill_jumps, [np.asarray(a, dtype=float) for a in (u, mean, none)])
 
 
-def summit(step, neuron, trial, point, stream, key0, key1, jumps, weight, jumps_inh, weight_inh, drift, room):
+def summit(
+    step: Any,
+    neuron: Any,
+    trial: Any,
+    point: Any,
+    stream: Any,
+    key0: Any,
+    key1: Any,
+    jumps: Any,
+    weight: Any,
+    jumps_inh: Any,
+    weight_inh: Any,
+    drift: Any,
+    room: Any,
+) -> Any:
     """Maximum over a step of a path with `jumps` of `weight` and `jumps_inh` of `weight_inh`, relative to its start.
 
     Jumps occur in random order at ordered uniform times, on a linear `drift`. If the path cannot exceed `room`, the result is some
@@ -390,7 +454,17 @@ def summit(step, neuron, trial, point, stream, key0, key1, jumps, weight, jumps_
     return _draw(_fill_summit, step, neuron, trial, point, stream, key0, key1, *further)
 
 
-def passage(step, neuron, trial, point, stream, key0, key1, stream_shared, *path):
+def passage(
+    step: Any,
+    neuron: Any,
+    trial: Any,
+    point: Any,
+    stream: Any,
+    key0: Any,
+    key1: Any,
+    stream_shared: Any,
+    *path: Any,
+) -> Any:
     """Ornstein-Uhlenbeck current at the first threshold crossing of the membrane within a step, or `NEVER`.
 
     `path` are way, kick, now, later, room, room_end, pieces, keep, ebb, pull, lapse, root_ii, root_vi, root_vv, far, full, common,

@@ -30,11 +30,28 @@ _MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a s
 class Run:
     """One simulation; a single neuron model is a network of one population."""
 
+    net: nsnn_network.Network
+    stimulus: Any
+    parameters: dict[str, Any]
     trials: int
+    bridge: bool
+    point: Any
+    ids: Any
+    out: Any
 
     def __init__(
-        self, parts, trials, duration, dt, seed, bridge, record=(None, None), point=0, ids=None, out=None
-    ):
+        self,
+        parts: Any,
+        trials: Any,
+        duration: Any,
+        dt: Any,
+        seed: Any,
+        bridge: Any,
+        record: Any = (None, None),
+        point: Any = 0,
+        ids: Any = None,
+        out: Any = None,
+    ) -> None:
         (net, self.stimulus, self.parameters), (record_v, record_w) = parts, record
         whole(trials, 1, "trials", 2**31 - 1)
         if np.ndim(point) == 0:
@@ -44,8 +61,10 @@ class Run:
         self.dt: float = 1e-4 if dt is None else _positive_time(dt, "dt")
         self.n_steps: int = _steps(_positive_time(duration, "duration"), duration, self.dt)
         self.seed: int = check_seed(seed)
-        self.n_neurons = sum(p.n for p in net.populations)
-        self.recorded = {p.name: _recorded(record_v, p, len(net.populations)) for p in net.populations}
+        self.n_neurons: int = sum(p.n for p in net.populations)
+        self.recorded: dict[str, np.ndarray] = {
+            p.name: _recorded(record_v, p, len(net.populations)) for p in net.populations
+        }
         self.weights: dict[str, np.ndarray] = _recorded_weights(record_w, net)
         for name in record_v if isinstance(record_v, dict) else ():
             net.population(name)
@@ -86,7 +105,9 @@ class Run:
                 return block
             return save_load.load(streaming.write(block, spool), max_bytes=math.inf)
 
-    def _in_one_piece(self, objects, groups, synapses, spikes, device, progress):
+    def _in_one_piece(
+        self, objects: Any, groups: Any, synapses: Any, spikes: Any, device: Any, progress: Any
+    ) -> Any:
         """Trial, neuron and step of all spikes, and the recorded membranes and weights by name."""
         membranes = {p.name: self._monitor(p, g) for p, g in zip(self.net.populations, groups, strict=True)}
         weights = {name: self._weight_monitor(name, synapses) for name in self.weights}
@@ -130,7 +151,7 @@ class Run:
         """The time between recorded weights (s): 1 ms, in steps."""
         return max(1, round(1e-3 / self.dt)) * self.dt
 
-    def block(self, result: list[np.ndarray], v: dict, w: dict, target: str) -> neo.Block:
+    def block(self, result: list[np.ndarray], v: dict[str, Any], w: dict[str, Any], target: str) -> neo.Block:
         """The Block of spikes `result` (trial, neuron, step), recorded membranes v and weights w."""
         annotations = {
             "seed": self.seed,

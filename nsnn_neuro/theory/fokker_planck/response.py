@@ -187,7 +187,7 @@ def fp_spectrum(
     return out(renewal_spectrum(frequency, rate, variance, p.refrac, lambda s: _adjoint(p, s)[0]) / p.tau)
 
 
-def renewal_spectrum(f, rate, variance, refrac, log_transform) -> np.ndarray:
+def renewal_spectrum(f: Any, rate: Any, variance: Any, refrac: Any, log_transform: Any) -> np.ndarray:
     """S at f from the logarithm of the transform of T, its variance, and refrac, all in the same unit of time."""
     slow = np.abs(f) < _SLOW * rate
     s = 2j * np.pi * np.where(slow, rate, f)

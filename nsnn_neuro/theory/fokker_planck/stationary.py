@@ -46,7 +46,15 @@ class DriftProblem(NamedTuple):
 
 
 def drift_problem(
-    drift, sigma, tau_m, v_spike, v_reset, tau_refrac, v_low, cells, **more: Any
+    drift: Any,
+    sigma: Any,
+    tau_m: Any,
+    v_spike: Any,
+    v_reset: Any,
+    tau_refrac: Any,
+    v_low: Any,
+    cells: Any,
+    **more: Any,
 ) -> DriftProblem:
     """The arguments of `fp_rate`, checked and broadcast; `more` are times or f, checked for their unit only."""
     function(drift, "drift", "lif_drift(mu)")
