@@ -1,0 +1,171 @@
+"""Check the built site in a browser without a window: errors, images, widths, search. `make docs-check` runs it, with Chromium.
+
+python docs/site/browser.py build/site                 # exit status 1 and a line for each fault
+python docs/site/browser.py build/site --shots FOLDER  # also screenshots of some pages
+python docs/site/browser.py report.html                # a single page
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+# what a reader types: a part of the address of a page that has to be among the first three hits
+SEARCHES = {
+    "Fano": "fano",
+    "my own data": "own_spike_times",
+    "raster": "raster",
+    "spike train from NWB": "nwb",
+    "PSTH": "psth",
+    "f-I curve": "fi_curve",
+    "mutual information": "information",
+    "GLM": "glm",
+    "confusion matrix": "decod",
+    "parameter sweep": "sweep",
+    "heat map": "sweep",
+    "own neuron": "own_neuron",
+    "conductance": "network",
+    "weight matrix": "network",
+    "SpikeMonitor": "brian2",
+    "Ornstein-Uhlenbeck": "noise",
+    "escape noise": "noise",
+    "Siegert": "theory",
+    "Victor-Purpura": "timing",
+    "train a network": "train",
+    "surrogate gradient": "learning",
+    "DANDI": "dandi",
+}
+SHOTS = (
+    "",
+    "getting_started/",
+    "howto/raster_psth/",
+    "tutorials/rate_vs_temporal/",
+    "reference/noise/",
+    "results/",
+)
+_BAD_IMAGES = """const out = [];
+for (const i of document.images) {
+  if (i.complete && !i.naturalWidth) out.push(i.src.slice(0, 80));
+  if (!i.alt) out.push("no alternative text: " + i.src.slice(0, 80));
+}
+return out"""
+PHONE, SCREEN = (390, 844), (1280, 900)
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """No line for each request."""
+
+
+def browser() -> webdriver.Chrome:
+    """Chromium without a window."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+
+
+def width(driver: webdriver.Chrome, size: tuple[int, int]) -> None:
+    """Give the page the size of a screen, in CSS pixels, also below the least width of a window."""
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def faults(driver: webdriver.Chrome, address: str) -> Iterator[str]:
+    """What is wrong with a page: console errors, images that are missing or say nothing, a page wider than a phone."""
+    width(driver, SCREEN)
+    driver.get(address)
+    for image in driver.execute_script(_BAD_IMAGES):
+        yield f"image: {image}"
+    width(driver, PHONE)
+    wide = driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+    if wide > 0:
+        yield f"{wide} pixels wider than a phone"
+    for entry in driver.get_log("browser"):
+        if entry["level"] == "SEVERE":
+            yield f"console: {entry['message']}"
+
+
+def hits(driver: webdriver.Chrome, words: str) -> list[str]:
+    """Addresses of the first three hits of the site's search."""
+    box = driver.find_element(By.CSS_SELECTOR, "input.md-search__input")
+    driver.execute_script("document.getElementById('__search').checked = true")
+    driver.execute_script(
+        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('focus'));"
+        "arguments[0].dispatchEvent(new KeyboardEvent('keyup'))",
+        box,
+        words,
+    )
+    time.sleep(0.8)
+    links = driver.find_elements(By.CSS_SELECTOR, "li.md-search-result__item > a")
+    return [str(link.get_attribute("href")) for link in links[:3]]
+
+
+def main(arguments: list[str]) -> int:
+    """Check a site's folder or a single page; print faults, and return 1 if there are any."""
+    target = Path(arguments[0]).resolve()
+    root = target if target.is_dir() else target.parent
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    base = f"http://127.0.0.1:{server.server_port}/"
+    pages = sorted(root.rglob("*.html")) if target.is_dir() else [target]
+    driver, bad = browser(), 0
+    try:
+        for page in pages:
+            address = base + page.relative_to(root).as_posix().removesuffix("index.html")
+            for fault in faults(driver, address):
+                print(f"{page.relative_to(root)}: {fault}")
+                bad += 1
+        if target.is_dir():
+            width(driver, SCREEN)
+            driver.get(base)
+            WebDriverWait(driver, 20).until(
+                lambda d: d.find_elements(By.CSS_SELECTOR, "input.md-search__input")
+            )
+            for words, expected in SEARCHES.items():
+                first = hits(driver, words)
+                if not any(expected in address for address in first):
+                    print(
+                        f"search for {words!r} finds {first}: expected a page with {expected!r} in its address"
+                    )
+                    bad += 1
+        if "--shots" in arguments:
+            folder = Path(arguments[arguments.index("--shots") + 1])
+            folder.mkdir(parents=True, exist_ok=True)
+            for size in (PHONE, SCREEN):
+                for path in SHOTS if target.is_dir() else (target.name,):
+                    width(driver, size)
+                    driver.get(base + path)
+                    time.sleep(0.5)
+                    driver.save_screenshot(
+                        str(folder / f"{path.strip('/').replace('/', '_') or 'index'}_{size[0]}.png")
+                    )
+    finally:
+        driver.quit()
+        server.shutdown()
+    print(f"{len(pages)} pages, {bad} faults")
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
