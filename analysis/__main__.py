@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nsnn_neuro import NsnnError
 
-from . import harness
+from . import full_runs, harness
 from . import overview as index
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--jobs", type=int, help="number of studies that run in parallel (default: one per core)"
     )
+    parser.add_argument(
+        "--keep-verdict",
+        action="store_true",
+        help="write the verdict of this full run into analysis/full_runs.json",
+    )
     arguments = parser.parse_args(argv)
     names = list(dict.fromkeys(arguments.studies))
     if arguments.sabotage and (len(names) != 1 or names == ["all"]):
@@ -55,9 +60,13 @@ def main(argv: list[str] | None = None) -> int:
         if "all" in names:
             return _several([m for m in map(harness.find, harness.studies()) if _can_run(m)], arguments)
         modules = [harness.find(name) for name in names]
+        if len(modules) > 1 and arguments.keep_verdict:
+            parser.error("--keep-verdict needs a single study: python -m analysis NAME --keep-verdict")
         if len(modules) > 1:
             return _several(modules, arguments)
         outcome = _run(modules[0], arguments)
+        if arguments.keep_verdict:
+            full_runs.keep(outcome)
     except NsnnError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2

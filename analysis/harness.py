@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _PARTS = "parts"
-_MACHINERY = {"harness", "overview", "report", "shared", "__main__"}
+_MACHINERY = {"full_runs", "harness", "overview", "report", "shared", "__main__"}
 
 
 class ClaimFailed(AssertionError):

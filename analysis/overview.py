@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import harness, report
+from . import full_runs, harness, report
 
 __all__ = ["newest", "write"]
 
@@ -48,10 +48,25 @@ def newest(results: Path, name: str) -> dict[str, Any] | None:
 
 def verdict(claims: list[harness.Claim]) -> str:
     """HTML for the verdict on the central claims: all hold, none, or how many."""
-    central = [claim.holds for claim in claims if claim.central]
-    kind = "holds" if all(central) else "part" if any(central) else "fails"
-    text = {"holds": "holds", "fails": "fails", "part": f"{sum(central)} of {len(central)} claims hold"}
-    return f'<b class="{kind}">{text[kind]}</b>'
+    text = full_runs.word(claims)
+    return f'<b class="{text if text in ("holds", "fails") else "part"}">{text}</b>'
+
+
+def _paper_row(name: str, study: ModuleType, run: dict[str, Any] | None, kept: dict[str, Any] | None) -> str:
+    """A row about a claim of the paper: the verdict of the newest full run, here or kept; never that of a quick run."""
+    full = [r for r in (kept, None if run is None or run["quick"] else run) if r is not None]
+    newest_run = max(full, key=lambda r: r["finished"], default=None)
+    if newest_run is None:
+        cells = "<td>no full run yet</td><td></td>"
+    else:
+        evidence = "; ".join(claim.evidence for claim in newest_run["claims"] if claim.central)
+        date, revision = newest_run["finished"][:10], newest_run["revision"]
+        cells = (
+            f"<td>{verdict(newest_run['claims'])}<br><span class='small'>full run of {html.escape(date)}, revision "
+            f"{html.escape(revision)}</span></td><td>{html.escape(evidence)}</td>"
+        )
+    place = html.escape(name)
+    return f'<tr><td>{html.escape(study.PAPER)}</td><td><a href="#{place}">{place}</a></td>{cells}</tr>'
 
 
 def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: Path) -> str:
@@ -64,14 +79,18 @@ def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: 
             f"</code>.{extra}</p></section>"
         )
     place = html.escape(run["folder"].relative_to(results).as_posix())
-    claims = "".join(
-        f'<li><b class="{word}">{word}</b> {html.escape(text)}</li>'
-        for word, text in (("holds" if c.holds else "fails", c.text) for c in run["claims"] if c.central)
-    )
+    words = [
+        (f'<b class="{w}">{w}</b> ', c.text)
+        for c in run["claims"]
+        if c.central
+        for w in ["holds" if c.holds else "fails"]
+    ]
+    claims = "".join(f"<li>{'' if run['quick'] else word}{html.escape(text)}</li>" for word, text in words)
     scale = "quick run" if run["quick"] else "full run"
+    result = "<b>quick run, no verdict</b>" if run["quick"] else verdict(run["claims"])
     return (
         f'<section><a href="{place}/report.html"><img loading="lazy" alt="main figure of {html.escape(name)}" '
-        f'src="{place}/figure1.png"></a><div>{title}<p>{verdict(run["claims"])}</p><ul>{claims}</ul>'
+        f'src="{place}/figure1.png"></a><div>{title}<p>{result}</p><ul>{claims}</ul>'
         f'<p class="small"><a href="{place}/report.html">report</a>, {scale} of {html.escape(run["finished"][:10])}, '
         f"{run['seconds']:.0f} s, revision {html.escape(run['revision'])}; "
         f"<code>python -m analysis {html.escape(name)}{' --quick' if run['quick'] else ''}</code></p></div></section>"
@@ -83,9 +102,9 @@ def write(results: Path) -> Path:
     names = harness.studies()
     modules = {name: harness.find(name) for name in names}
     runs = {name: newest(results, name) for name in names}
+    kept = full_runs.read()
     rows = "".join(
-        f'<tr><td>{html.escape(study.PAPER)}</td><td><a href="#{html.escape(name)}">{html.escape(name)}</a></td>'
-        f"<td>{verdict(run['claims']) if (run := runs[name]) else 'not run yet'}</td></tr>"
+        _paper_row(name, study, runs[name], kept.get(name))
         for name, study in modules.items()
         if getattr(study, "PAPER", "")
     )
@@ -95,11 +114,12 @@ def write(results: Path) -> Path:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Studies: effects of noise on neural codes</title><style>{report.STYLE}{_STYLE}</style></head><body>
 <h1>Studies: effects of noise on neural codes</h1>
-<p class="lead">Each study states falsifiable claims with pass criteria. Each verdict comes from a run on this
-machine. Failed claims are shown as failed.</p>
+<p class="lead">Each study states falsifiable claims with pass criteria. Verdicts come from full runs; a quick run gives none.
+Failed claims are shown as failed.</p>
 <h2>Claims of the paper</h2>
-<p class="small">Ma, Yan and Tang 2023, doi 10.1016/j.patter.2023.100831, paraphrased.</p>
-<table class="paper"><thead><tr><th>claim</th><th>study</th><th>verdict</th></tr></thead><tbody>{rows}</tbody></table>
+<p class="small">Ma, Yan and Tang 2023, doi 10.1016/j.patter.2023.100831, paraphrased. Verdicts: of the newest full run.</p>
+<div class="scroll"><table class="paper"><thead><tr><th>claim</th><th>study</th><th>verdict</th><th>evidence</th></tr></thead>
+<tbody>{rows}</tbody></table></div>
 <h2>Studies</h2>
 {sections}
 </body></html>

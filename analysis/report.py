@@ -24,17 +24,24 @@ from .harness import Claim, Outcome, replacing
 __all__ = ["STYLE", "write"]
 
 STYLE = """
-:root { --ink: #1b1f24; --soft: #5c6670; --line: #e3e6ea; --good: #00684a; --bad: #a8201a; }
+:root { --ink: #1b1f24; --soft: #5c6670; --line: #e3e6ea; --good: #00684a; --bad: #a8201a; --page: #fff;
+  --card: #f7f9fa; color-scheme: light dark; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e8eb; --soft: #a3adb8; --line: #343b43; --good: #5fd0a5; --bad: #ff8f87; --page: #14171a;
+    --card: #1d2226; }
+}
 * { box-sizing: border-box; }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); max-width: 62rem; margin: 2.5rem auto; padding: 0 1.2rem; }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page);
+  max-width: 62rem; margin: 2.5rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.55rem; line-height: 1.3; margin: 0 0 .4rem; }
 h2 { font-size: 1.1rem; margin: 2.4rem 0 .6rem; }
 .lead { font-size: 1.05rem; max-width: 46rem; margin: 0 0 1rem; }
 .about { color: var(--soft); white-space: pre-line; max-width: 46rem; }
-figure { margin: 1.4rem 0; } figure img { width: 100%; height: auto; }
+figure { margin: 1.4rem 0; } figure img { width: 100%; height: auto; background: #fff; border-radius: 4px; }
 figcaption { color: var(--soft); font-size: .92rem; max-width: 46rem; }
 ul.claims { list-style: none; padding: 0; }
-ul.claims li { border-left: 4px solid var(--good); padding: .25rem .9rem; margin: .55rem 0; background: #f7f9fa; }
+ul.claims li { border-left: 4px solid var(--good); padding: .25rem .9rem; margin: .55rem 0;
+  background: var(--card); overflow-wrap: anywhere; }
 ul.claims li.fails { border-color: var(--bad); }
 ul.claims b { font-variant: small-caps; letter-spacing: .03em; color: var(--good); } ul.claims .fails b { color: var(--bad); }
 ul.claims span { display: block; color: var(--soft); font-size: .9rem; }
@@ -43,6 +50,11 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { text-align: right; padding: .28rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; } td:nth-child(2), th:nth-child(2) { text-align: left; }
 tr.group td { border-top: 2px solid #c8ced4; }
+.quick { border: 1px solid var(--line); background: var(--card); padding: .6rem .9rem; }
+ul.claims.open li { border-color: var(--soft); }
+@media print {
+  body { max-width: none; margin: 0; font-size: 11px; } details { display: none; } figure, tr, li { break-inside: avoid; }
+}
 footer, details { color: var(--soft); font-size: .85rem; margin-top: 2rem; } pre { white-space: pre-wrap; }
 """
 
@@ -68,17 +80,27 @@ def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _claims(claims: list[Claim]) -> str:
-    items = [
-        f'<li class="{"holds" if c.holds else "fails"}"><b>{"holds" if c.holds else "fails"}</b> {html.escape(c.text)}'
-        f"<span>{html.escape(c.evidence)}</span></li>"
-        for c in claims
-    ]
-    return f'<ul class="claims">{"".join(items)}</ul>'
+def _claims(claims: list[Claim], quick: bool) -> str:
+    """A list of claims with evidence; with verdicts, unless the run was quick."""
+    items = []
+    for claim in claims:
+        word = "holds" if claim.holds else "fails"
+        kind, label = ("", "") if quick else (f' class="{word}"', f"<b>{word}</b> ")
+        items.append(
+            f"<li{kind}>{label}{html.escape(claim.text)}<span>{html.escape(claim.evidence)}</span></li>"
+        )
+    return f'<ul class="claims{" open" if quick else ""}">{"".join(items)}</ul>'
 
 
-def _secondary_claims(claims: list[Claim]) -> str:
-    return f"<h2>Secondary claims</h2>{_claims(claims)}" if claims else ""
+def _secondary_claims(claims: list[Claim], quick: bool) -> str:
+    return f"<h2>Secondary claims</h2>{_claims(claims, quick)}" if claims else ""
+
+
+def _quick_note(name: str) -> str:
+    return (
+        '<p class="quick"><b>Quick run, no verdict.</b> Samples are small, and errors large. The full run, '
+        f"<code>python -m analysis {html.escape(name)}</code>, gives the verdict.</p>"
+    )
 
 
 def _about(study: ModuleType) -> str:
@@ -107,7 +129,7 @@ def write(
     }
     with replacing(outcome.folder / "run.json") as path:
         path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-    parts = []
+    parts, quick = [], bool(run["config"].get("quick"))
     for k, (caption, figure) in enumerate(figures.items(), start=1):
         png = _png(figure)
         with replacing(outcome.folder / f"figure{k}.png") as path:
@@ -122,9 +144,10 @@ def write(
 <title>{html.escape(outcome.name)}</title><style>{STYLE}</style></head><body>
 <h1>{html.escape(study.CLAIM)}</h1>
 <p class="lead">{html.escape(headline)}</p>
+{_quick_note(outcome.name) if quick else ""}
 {parts[0]}
-<h2>Verdict</h2>{_claims([c for c in outcome.claims if c.central])}
-{_secondary_claims([c for c in outcome.claims if not c.central])}
+<h2>{"Claims" if quick else "Verdict"}</h2>{_claims([c for c in outcome.claims if c.central], quick)}
+{_secondary_claims([c for c in outcome.claims if not c.central], quick)}
 <h2>Methods</h2><p class="about">{html.escape(_about(study))}</p>
 {"".join(parts[1:])}
 <h2>Summary</h2>{_table(outcome.summary)}

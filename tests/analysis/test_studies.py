@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 import time
 import types
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import __main__ as command
-from analysis import harness, overview
+from analysis import full_runs, harness, overview
 from analysis.harness import Claim, ClaimFailed
 from nsnn_neuro import NsnnError
 
@@ -315,6 +316,11 @@ def results(tmp_path, monkeypatch):
     return tmp_path
 
 
+def change(path, **values):
+    """Change values of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
 def test_the_index_shows_claims_verdicts_figures_and_missing_runs(results):
     study = harness.find("stub")
     outcome = harness.execute(study, Config(), results, progress=lambda text: None)
@@ -342,7 +348,60 @@ def test_the_index_shows_the_newest_full_run_without_sabotage(results):
     for path in list(claims)[:2]:
         (path / "run.json").write_text("{half")
     assert claims[overview.newest(results, "stub")["folder"]] == 2
-    assert "quick run" in overview.write(results).read_text()
+    page = overview.write(results).read_text()
+    assert "quick run, no verdict" in page
+    assert ">holds<" not in page
+    assert "no full run yet" in page
+
+
+def test_claims_of_the_paper_show_the_newest_full_run_and_never_a_quick_one(results, tmp_path, monkeypatch):
+    study = harness.find("stub")
+    kept, read = tmp_path / "full_runs.json", full_runs.read
+    monkeypatch.setattr(full_runs, "read", lambda: read(kept))
+    study.claims = lambda table: [Claim("water is wet", False, "0 of 10")]
+    full = harness.execute(study, Config(), results, progress=lambda text: None)
+    change(full.folder / "run.json", finished="2026-01-01T00:00:00", git_revision="abc")
+    full_runs.keep(full, kept)
+    study.claims = lambda table: [Claim("water is wet", True, "10 of 10")]
+    quick = harness.execute(study, Config(quick=True), results, progress=lambda text: None)
+    change(quick.folder / "run.json", finished="2026-01-02T00:00:00")
+    shutil.rmtree(full.folder)
+    page = overview.write(results).read_text()
+    assert "<b class=\"fails\">fails</b><br><span class='small'>full run of 2026-01-01, revision abc" in page
+    assert "0 of 10" in page
+    assert ">holds<" not in page
+
+
+@pytest.mark.parametrize(
+    ("config", "revision", "message"),
+    [
+        (Config(quick=True), "abc", "was a quick run"),
+        (Config(sabotage="off"), "abc", "was a run with a sabotage"),
+        (Config(), "abc+dirty", "not committed"),
+        (Config(), None, "not committed"),
+    ],
+)
+def test_only_verdicts_of_full_runs_of_committed_code_are_kept(config, revision, message, results):
+    study = harness.find("stub")
+    study.SABOTAGES = {"off": "nothing happens"}
+    outcome = harness.execute(study, config, results, progress=lambda text: None)
+    change(outcome.folder / "run.json", git_revision=revision)
+    with pytest.raises(NsnnError, match=message):
+        full_runs.keep(outcome, results / "full_runs.json")
+    assert not (results / "full_runs.json").exists()
+
+
+def test_the_report_of_a_quick_run_gives_no_verdict(results):
+    study = harness.find("stub")
+    quick, full = (
+        harness.execute(study, Config(quick=quick), results, progress=lambda text: None)
+        for quick in (True, False)
+    )
+    page = (quick.folder / "report.html").read_text()
+    assert "Quick run, no verdict" in page
+    assert "<b>holds</b>" not in page
+    assert "Quick run, no verdict" not in (full.folder / "report.html").read_text()
+    assert "<b>holds</b>" in (full.folder / "report.html").read_text()
 
 
 def test_the_index_counts_the_central_claims_that_hold(results):
