@@ -27,7 +27,7 @@ ifneq ($(have),$(or $(want),none))
 .PHONY: $(PY)
 endif
 
-.PHONY: help demo test test-all test-oldest lint studies notebooks bench clean
+.PHONY: help demo test test-all test-oldest lint docs docs-serve docs-check studies notebooks bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 # \2/p' Makefile | awk -F' # ' '{ printf "  %-15s %s\n", $$1, $$2 }'
@@ -54,6 +54,15 @@ lint: $(VENV)/.installed-test ## ruff and mypy
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+
+docs: $(VENV)/.installed-docs ## the site in build/site, with the outputs of its code and of the notebooks; no warning and no dead link
+	@NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(PY) -m mkdocs build --strict
+
+docs-serve: $(VENV)/.installed-docs ## shows the site in a browser while you edit it
+	@NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(PY) -m mkdocs serve
+
+docs-check: docs ## reads the built site in Chromium without a window: errors, images, a phone's width, search
+	@$(PY) docs/site/browser.py build/site
 
 studies: $(VENV)/.installed ## every study in analysis/, on one page: results/index.html; QUICK=1 for small runs
 	@$(PY) -m analysis all $(if $(QUICK),--quick)
@@ -96,3 +105,7 @@ $(VENV)/.installed: $(PY) pyproject.toml
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "== adding pytest, hypothesis, ruff and mypy (extras: $(EXTRAS))"
 	@$(PIP) install -e ".[$(EXTRAS)]" && touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "== adding mkdocs, and torch, which two notebooks use"
+	@$(PIP) install -e ".[docs,torch]" && touch $@

@@ -35,7 +35,7 @@ SEARCHES = {
     "confusion matrix": "decod",
     "parameter sweep": "sweep",
     "heat map": "sweep",
-    "own neuron": "own_neuron",
+    "own neuron": "own",
     "conductance": "network",
     "weight matrix": "network",
     "SpikeMonitor": "brian2",

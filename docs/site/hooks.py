@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import re
 import sys
@@ -12,11 +13,11 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import pages
-
-import notebooks
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
+pages: Any = importlib.import_module("pages")
+notebooks: Any = importlib.import_module("notebooks")
+harness: Any = importlib.import_module("analysis.harness")
+full_runs: Any = importlib.import_module("analysis.full_runs")
 
 ROOT = pages.ROOT
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
@@ -40,9 +41,38 @@ def _inside(text: str) -> str:
     return re.sub(r"\]\(docs/img/", "](img/", _LINK.sub(link, text))
 
 
+def verdicts() -> str:
+    """The page of verdicts, from the kept full runs of the studies."""
+    out = [
+        "# Verdicts of the studies\n",
+        "Each study states claims with pass criteria before it runs. The verdicts are those of the newest full run of",
+        "committed code; a claim that fails is shown as failing. `python -m analysis NAME` repeats a study.",
+        "The tables behind the verdicts: [results](results.md).\n",
+    ]
+    kept = full_runs.read()
+    studies = {name: harness.find(name) for name in harness.studies()}
+    for name, study in sorted(studies.items(), key=lambda item: not getattr(item[1], "PAPER", "")):
+        out.append(f"## {study.CLAIM}\n")
+        if getattr(study, "PAPER", ""):
+            out.append(f"Claim of Ma, Yan & Tang 2023, in our words: {study.PAPER}.\n")
+        if name not in kept:
+            out.append(f"`{name}`: no full run of this version is kept yet.\n")
+            continue
+        run = kept[name]
+        minutes = f"{run['seconds'] / 60:.0f} min" if run["seconds"] > 90 else f"{run['seconds']:.0f} s"
+        out += [f"`{name}`: full run of {run['finished'][:10]}, revision {run['revision']}, {minutes}.\n"]
+        out += ["| verdict | claim | evidence |", "|---|---|---|"]
+        for claim in sorted(run["claims"], key=lambda c: not c.central):
+            word = "holds" if claim.holds else "**fails**"
+            cells = word + ("" if claim.central else " (secondary)"), claim.text, claim.evidence
+            out.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        out.append("")
+    return "\n".join(out)
+
+
 def with_code(root: Path = ROOT / "docs") -> list[Path]:
     """Pages whose code is run when the site is built."""
-    return [root / "getting_started.md", *sorted((root / "howto").glob("*.md"))]
+    return [root / "index.md", root / "getting_started.md", *sorted((root / "howto").glob("*.md"))]
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -52,6 +82,7 @@ def on_files(files: Files, config: Any) -> Files:
             files.append(
                 File.generated(config, page, content=_inside((ROOT / name).read_text(encoding="utf-8")))
             )
+    files.append(File.generated(config, "verdicts.md", content=verdicts()))
     with ThreadPoolExecutor(2) as pool:
         ran = list(pool.map(pages.run, with_code()))
         tutorials = list(pool.map(notebooks.as_page, notebooks.NAMES))

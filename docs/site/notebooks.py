@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbclient
 import nbformat
+from latex2mathml.converter import convert
 from pages import ROOT, code_version
 
 FOLDER = ROOT / "notebooks"
@@ -45,13 +46,27 @@ def executed(name: str, cache: Path = ROOT / "build" / "notebooks") -> nbformat.
     return nbformat.read(path, as_version=4)
 
 
+def with_math(text: str) -> str:
+    """Markdown with MathML, which browsers draw without any library, in place of formulas $...$ and $$...$$."""
+
+    def formula(match: re.Match[str]) -> str:
+        latex, display = (match[1], "block") if match[1] else (match[2], "inline")
+        html = convert(latex, display=display)
+        return re.sub(r"[*_]", lambda mark: f"&#{ord(mark[0])};", html)
+
+    parts = re.split(r"(`[^`]*`)", text)
+    for k in range(0, len(parts), 2):
+        parts[k] = re.sub(r"\$\$(.+?)\$\$|\$([^$\s](?:[^$]*?[^$\s])?)\$", formula, parts[k], flags=re.S)
+    return "".join(parts)
+
+
 def as_page(name: str) -> tuple[str, dict[str, bytes]]:
     """(Markdown, {name of an image: its PNG}) of a notebook with its outputs."""
     out: list[str] = []
     images: dict[str, bytes] = {}
     for cell in executed(name).cells:
         if cell.cell_type == "markdown":
-            out += [cell.source, ""]
+            out += [with_math(cell.source), ""]
         if cell.cell_type != "code":
             continue
         out += ["```python", cell.source, "```", ""]
