@@ -1,0 +1,146 @@
+"""The site: its pages' code runs and prints what they say, and the reference has every public name, each with an example."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nsnn_neuro as nsnn
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+
+
+def by_path(path: Path) -> Any:
+    """A script of the repository, imported by its path."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+pages = by_path(DOCS / "site" / "pages.py")
+release = by_path(ROOT / ".ci" / "release.py")
+WITH_CODE = [DOCS / "index.md", DOCS / "getting_started.md", *sorted((DOCS / "howto").glob("*.md"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda path: path.stem)
+def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page):
+    """Results are kept in build/pages, where `make docs` finds them."""
+    assert not pages.differences(page, pages.run(page)[1])
+
+
+def test_a_page_that_prints_something_else_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nx = 2\nprint(x)\n```\n```text\n3\n```\n\n"
+        "```python\nprint(x, 1.25)\n```\n\n```text\n2 1.2...\n```\n"
+    )
+    folder, results = pages.run(page, tmp_path / "kept")
+    (difference,) = pages.differences(page, results)
+    assert "-3\n+2" in difference
+    assert [result["printed"] for result in results] == ["2\n", "2 1.25\n"]
+    assert pages.run(page, tmp_path / "kept")[0] == folder  # from the kept results
+    page.write_text("```python\n1 / 0\n```\n")
+    with pytest.raises(RuntimeError, match=r"(?s)page\.md.*ZeroDivisionError"):
+        pages.run(page, tmp_path / "kept")
+
+
+def public() -> dict[str, Any]:
+    """Dotted name -> public object, each once."""
+    modules = ["", *(name for name in nsnn.__all__ if isinstance(getattr(nsnn, name), types.ModuleType))]
+    if importlib.util.find_spec("torch"):
+        modules.append("deep")
+    out: dict[str, Any] = {}
+    for name in modules:
+        module = (
+            importlib.import_module(f"nsnn_neuro.{name}")
+            if name == "deep"
+            else getattr(nsnn, name)
+            if name
+            else nsnn
+        )
+        for inner in module.__all__:
+            thing = getattr(module, inner)
+            if not isinstance(thing, types.ModuleType) and not any(thing is other for other in out.values()):
+                out[f"{name}.{inner}" if name else inner] = thing
+    return out
+
+
+def listed() -> list[str]:
+    """Names with an entry in the reference."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted((DOCS / "reference").glob("*.md"))]
+    return re.findall(r"^::: nsnn_neuro\.(\S+)$", "\n".join(texts), re.M)
+
+
+def test_every_public_name_has_one_entry_in_the_reference():
+    names = listed()
+    assert len(names) == len(set(names))
+    assert not sorted(set(public()) - set(names))
+
+
+# results, errors and constants, whose example is that of the function that makes or raises them
+WITHOUT_EXAMPLE: set[str] = set()
+
+
+def test_every_entry_has_an_example():
+    lacking = [name for name, thing in public().items() if ">>>" not in (getattr(thing, "__doc__", "") or "")]
+    assert sorted(set(lacking) - WITHOUT_EXAMPLE) == []
+
+
+def test_every_page_is_in_the_menu():
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for path in DOCS.rglob("*.md"):
+        assert f" {path.relative_to(DOCS).as_posix()}\n" in menu
+
+
+def test_functions_that_answer_a_question_exist():
+    names = re.findall(
+        r"\[nsnn_neuro\.([\w.]+)\]", (DOCS / "reference" / "index.md").read_text(encoding="utf-8")
+    )
+    assert len(names) > 40
+    assert not sorted(set(names) - set(listed()))
+
+
+def test_all_files_state_the_same_version():
+    assert len(set(release.versions().values())) == 1
+
+
+def test_a_tag_that_is_not_the_version_is_refused(capsys):
+    assert release.main("v99.0") == 1
+    assert "pyproject.toml has version" in capsys.readouterr().err
+
+
+def test_notes_of_a_release_are_its_section_of_the_changelog(tmp_path):
+    (tmp_path / "CHANGELOG.md").write_text(
+        "## [Unreleased]\nnext\n\n## [0.2.0] - 2026-12-01\n### Added\n- This.\n\n## [0.1.0]\nold\n"
+    )
+    assert release.notes("0.2.0", tmp_path) == "### Added\n- This."
+    assert release.notes("0.3.0", tmp_path) == ""
+
+
+def test_the_notebooks_of_the_menu_are_those_of_the_folder():
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"tutorials/(\w+)\.md", menu)) == sorted(
+        p.stem for p in (ROOT / "notebooks").glob("*.ipynb")
+    )
+
+
+def test_verdicts_that_are_kept_belong_to_studies():
+    path = ROOT / "analysis" / "full_runs.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    from analysis import harness
+
+    assert set(kept) <= set(harness.studies())
