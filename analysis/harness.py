@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import importlib.util
 import json
@@ -31,6 +32,7 @@ __all__ = [
     "Outcome",
     "StudyConfig",
     "check_sabotage",
+    "checksum",
     "config_hash",
     "execute",
     "find",
@@ -179,15 +181,31 @@ def _folder(study: ModuleType, config: Any, results: Path) -> Path:
 
 
 def finished(study: ModuleType, config: Any, results: Path) -> dict[str, Any] | None:
-    """Return the contents of run.json of a run with this configuration, git revision and versions, or None."""
+    """Return the contents of run.json of a run with this configuration and the same code and versions, or None."""
     return _read_if_current(_folder(study, config, results) / "run.json")
 
 
 def _code() -> dict[str, Any] | None:
-    """Return git revision and versions; None with uncommitted changes or without git."""
+    """Return git revision and versions, and the checksum of an installed package; None if the code has no such identity."""
     now = provenance()
-    known = now["git_revision"] is not None and not now["git_revision"].endswith("+dirty")
-    return now if known else None
+    if now["git_revision"] is None:
+        return now | checksum() if checksum() else None
+    return None if now["git_revision"].endswith("+dirty") else now
+
+
+@functools.cache
+def checksum() -> dict[str, str]:
+    """{"checksum": of all files of an installed package and its studies}; empty for `python -m analysis`, in a checkout."""
+    if IN_CHECKOUT:
+        return {}
+    spec = importlib.util.find_spec("nsnn_neuro")
+    package = Path(spec.origin).parent if spec is not None and spec.origin else _FOLDER
+    files = {
+        path for folder in (package, _FOLDER) for path in folder.rglob("*") if path.suffix in (".py", ".h")
+    }
+    return {
+        "checksum": hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
+    }
 
 
 def _read_if_current(path: Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from nsnn_neuro import provenance
 
-from .harness import COMMAND, Claim, Outcome, replacing
+from .harness import COMMAND, Claim, Outcome, checksum, replacing
 
 __all__ = ["STYLE", "write"]
 
@@ -104,6 +104,7 @@ def write(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.system()} {platform.machine()}",
         **provenance(),
+        **checksum(),
     }
     with replacing(outcome.folder / "run.json") as path:
         path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..core.checks import one_of
 from ..core.errors import NsnnError
 from ..core.shipped import shipped
 from .output import output_path, show
@@ -24,6 +23,8 @@ def run(arguments: argparse.Namespace) -> None:
     ------
     NsnnError : no such example; the copy exists or cannot be written
     """
+    from ..core.checks import one_of
+
     examples = {path.name: path for path in sorted(shipped("examples").glob("*.toml"))}
     if arguments.name is None:
         for name, path in examples.items():

@@ -18,11 +18,11 @@ from .progress import announce
 class _Announcer(event.Listener):
     """Announce that Numba compiles a function; functions from its cache cause no event."""
 
-    def on_start(self, event: Any) -> None:
+    def on_start(self, _: Any) -> None:
         """Print a line, once."""
         announce("compiling (once, a few seconds)")
 
-    def on_end(self, event: Any) -> None:
+    def on_end(self, _: Any) -> None:
         """Nothing to do."""
 
 
