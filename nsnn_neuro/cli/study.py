@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     ------
     NsnnError : unknown study, something that it needs is missing, or the folder can't be written
     """
+    from ..core.progress import announcing
+
     folder = shipped("analysis")
     if _NAME not in sys.modules:  # in a checkout the folder has another name
         spec = importlib.util.spec_from_file_location(
@@ -53,5 +55,5 @@ def run(arguments: argparse.Namespace) -> int:
         sys.modules[_NAME] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[_NAME])
     command = importlib.import_module(f"{_NAME}.__main__")
-    with interruptible():
+    with interruptible(), announcing():
         return int(command.run(arguments))

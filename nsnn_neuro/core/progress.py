@@ -95,6 +95,11 @@ def _deciding(is_shown: bool) -> Iterator[None]:
         _outermost.lines = before
 
 
+def announcing() -> contextlib.AbstractContextManager[None]:
+    """A block in which `announce` prints where `progress=None` shows bars, also inside bars that are hidden."""
+    return _deciding(resolve_progress(None) is True)
+
+
 def announce(line: str) -> None:
     """Print a line on stderr if the outermost progress bar is shown, once per bar.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import types
@@ -11,6 +12,8 @@ import pandas as pd
 import pytest
 from helpers.command import RUN, error, main
 from matplotlib.figure import Figure
+
+from nsnn_neuro.core.progress import announce, progress_bar
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +59,23 @@ def test_study_passes_its_options_on(claim, folder, capsys) -> None:
     assert main(["study", "grasshopper", "--quick", "--seed", "5", "-o", "here"]) == 0
     (table,) = (folder / "here").glob("grasshopper/*/table.csv")
     assert pd.read_csv(table).to_dict("records") == [{"seed": 5, "quick": True}]
+
+
+def test_a_study_says_in_a_terminal_that_it_compiles(claim, monkeypatch) -> None:
+    """Though its simulations show no bar."""
+
+    def run(config, out, progress):
+        with progress_bar(False, "simulating"):
+            announce("compiling")
+        return pd.DataFrame({"x": [1]})
+
+    claim(True).run = run
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(sys, "stderr", terminal := io.StringIO())
+    for is_terminal in (False, True):
+        monkeypatch.setattr(terminal, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        assert main(["demo"]) == 0
+        assert terminal.getvalue().count("compiling") == is_terminal
 
 
 def test_an_installed_study_continues_and_is_not_run_again(claim, folder, monkeypatch) -> None:

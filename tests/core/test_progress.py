@@ -144,6 +144,8 @@ def test_the_outermost_bar_decides_what_is_announced(monkeypatch) -> None:
             for _ in range(2):
                 with progress_bar(inner, "simulating"):
                     progress.announce(f"{outer}, {inner}")
+    with progress.announcing(), progress_bar(False, "simulating"):
+        progress.announce("True: a study")
     for _ in range(2):
         progress.announce("outside")
     monkeypatch.setenv("CI", "true")
@@ -153,7 +155,7 @@ def test_the_outermost_bar_decides_what_is_announced(monkeypatch) -> None:
         for line in file.getvalue().replace("\r", "\n").splitlines()
         if line[:4] in ("True", "Fals", "None", "outs", "in C")
     ]
-    assert lines == ["True, False", "None, False", "outside"]
+    assert lines == ["True, False", "None, False", "True: a study", "outside"]
 
 
 def test_numba_announces_its_first_compilation(monkeypatch) -> None:
