@@ -20,7 +20,7 @@ class _Announcer(event.Listener):
 
     def on_start(self, _: Any) -> None:
         """Print a line, once."""
-        announce("compiling (once, a few seconds)")
+        announce("compiling functions (once, a few seconds)")
 
     def on_end(self, _: Any) -> None:
         """Nothing to do."""

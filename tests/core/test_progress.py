@@ -164,7 +164,7 @@ def test_numba_announces_its_first_compilation(monkeypatch) -> None:
     monkeypatch.setattr(sys, "stderr", file := Terminal())
     with progress_bar(True, "measuring"):
         assert njit(lambda x: x + 1)(1) == 2
-    assert file.getvalue().count("compiling (once, a few seconds)") == 1
+    assert file.getvalue().count("compiling functions (once, a few seconds)") == 1
     with progress_bar(False, "measuring"):
         assert njit(lambda x: x + 2)(1) == 3
     assert file.getvalue().count("compiling") == 1
