@@ -1,6 +1,6 @@
-"""Check that a tag is the version of pyproject.toml, CITATION.cff and codemeta.json, and print its section of CHANGELOG.md.
+"""Check that a tag is the version of the package, CITATION.cff, codemeta.json and the conda recipe, and print its section of CHANGELOG.md.
 
-    python .ci/release.py v0.1.0
+python .ci/release.py v0.1.0
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,12 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def versions(root: Path = ROOT) -> dict[str, str]:
     """The version that each file states."""
-    cited = re.search(r"^version: (\S+)$", (root / "CITATION.cff").read_text(encoding="utf-8"), re.M)
-    return {
-        "pyproject.toml": tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
-        "CITATION.cff": cited[1] if cited else "none",
-        "codemeta.json": json.loads((root / "codemeta.json").read_text(encoding="utf-8"))["version"],
+    patterns = {
+        "nsnn_neuro/__init__.py": r'^__version__ = "(\S+)"$',
+        "CITATION.cff": r"^version: (\S+)$",
+        "conda/meta.yaml": r'set version = "(\S+)"',
     }
+    out = {"codemeta.json": json.loads((root / "codemeta.json").read_text(encoding="utf-8"))["version"]}
+    for name, pattern in patterns.items():
+        found = re.search(pattern, (root / name).read_text(encoding="utf-8"), re.M)
+        out[name] = found[1] if found else "none"
+    return out
 
 
 def notes(version: str, root: Path = ROOT) -> str:
@@ -34,7 +37,11 @@ def notes(version: str, root: Path = ROOT) -> str:
 def main(tag: str) -> int:
     """Print the notes of a tag; 1 with a message if a file has another version or CHANGELOG lacks its section."""
     version = tag.removeprefix("v")
-    wrong = [f"{name} has version {found}: expected {version}, as the tag {tag}" for name, found in versions().items() if found != version]
+    wrong = [
+        f"{name} has version {found}: expected {version}, as the tag {tag}"
+        for name, found in versions().items()
+        if found != version
+    ]
     if not notes(version):
         wrong.append(f"CHANGELOG.md has no section [{version}]: rename [Unreleased], and add the date")
     print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")

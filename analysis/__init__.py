@@ -9,8 +9,10 @@ A study is a module, or a folder with `config`, `simulation`, `verdicts` and `pl
 - `claims(table) -> [Claim]`, each with criterion and evidence; `verify = harness.verifier(claims)` raises `ClaimFailed`
 - `SABOTAGES`, {name: description}: spoilt inputs (noise off, labels shuffled, ...) with which the claims must fail. `run` applies
   the one that `Config.sabotage` names, and the tests check that `verify` fails
-- optionally `PAPER`, the claim of Ma, Yan & Tang 2023 that the study tests; `NEEDS`, the extra that it requires; and for the report
+- optionally `PAPER`, the claim of Ma, Yan & Tang 2023 that the study tests; `NEEDS`, the extra that it requires;
+  `RECORDINGS`, sets of `shared.recordings` that it uses where they are available; and for the report
   `summary(table) -> DataFrame`, `tables(table) -> {title: DataFrame}`, `headline(table) -> str`
 
-`python -m analysis` lists the studies. `python -m analysis NAME [--quick]` runs one and writes its report.
+`python -m analysis` lists the studies. `python -m analysis NAME [--quick]` runs one and writes its report. In an installed package
+this folder is `nsnn_neuro.studies`, and the command is `nsnn study`. So modules import each other by relative imports.
 """

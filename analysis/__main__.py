@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -18,8 +18,8 @@ from nsnn_neuro import NsnnError
 
 from . import full_runs, harness
 from . import overview as index
+from .shared import recordings
 
-ROOT = Path(__file__).resolve().parent.parent
 EVERY = 20.0
 """seconds between progress lines of each study when several run"""
 
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small, fast run with larger errors")
     parser.add_argument("--seed", type=int, help="seed of the study (default: that of its Config)")
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), help="folder for results (default: results)"
+        "-o", "--results", type=Path, default=Path("results"), help="folder for results (default: results)"
     )
     parser.add_argument(
         "--sabotage", help="run with one of the study's sabotages, under which its claims must fail"
@@ -46,31 +46,64 @@ def main(argv: list[str] | None = None) -> int:
         action="store_true",
         help="write the verdict of this full run into analysis/full_runs.json",
     )
-    arguments = parser.parse_args(argv)
-    names = list(dict.fromkeys(arguments.studies))
-    if arguments.sabotage and (len(names) != 1 or names == ["all"]):
-        parser.error("--sabotage needs a single study: python -m analysis NAME --sabotage ...")
-    if arguments.jobs is not None and arguments.jobs < 1:
-        parser.error(f"--jobs {arguments.jobs}: expected 1 or more")
-    if not names:
-        for name in harness.studies():
-            print(f"{name:24s} {harness.find(name).CLAIM}")
-        return 0
     try:
-        if "all" in names:
-            return _several([m for m in map(harness.find, harness.studies()) if _can_run(m)], arguments)
-        modules = [harness.find(name) for name in names]
-        if len(modules) > 1 and arguments.keep_verdict:
-            parser.error("--keep-verdict needs a single study: python -m analysis NAME --keep-verdict")
-        if len(modules) > 1:
-            return _several(modules, arguments)
-        outcome = _run(modules[0], arguments)
-        if arguments.keep_verdict:
-            full_runs.keep(outcome)
+        return run(parser.parse_args(argv))
     except NsnnError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the studies, or run those that the arguments name; the exit status as of `main`.
+
+    Raises
+    ------
+    NsnnError : unknown study or sabotage; a study whose extra is missing; a folder for results that cannot be written
+    """
+    names = list(dict.fromkeys(arguments.studies))
+    if not names:
+        for name in harness.studies():
+            study = harness.find(name)
+            needs = harness.missing(study)
+            print(f"{name:24s} {study.CLAIM}{f' (needs {needs})' if needs else ''}")
+        return 0
+    if arguments.sabotage and (len(names) != 1 or names == ["all"]):
+        raise NsnnError(f"--sabotage {arguments.sabotage}: expected a single study with it")
+    keep_verdict = getattr(arguments, "keep_verdict", False)  # not an option of `nsnn study`
+    if keep_verdict and (len(names) != 1 or names == ["all"]):
+        raise NsnnError("--keep-verdict: expected a single study with it")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise NsnnError(f"--jobs {arguments.jobs}: expected 1 or more")
+    if "all" in names:
+        modules = [m for m in map(harness.find, harness.studies()) if _can_run(m)]
+    else:
+        modules = [harness.find(name) for name in names]
+        for study in modules:
+            if needs := harness.missing(study):
+                raise NsnnError(f"study = {harness.name_of(study)!r} needs {needs}: pip install {needs}")
+    _check_folder(arguments.results)
+    for study in modules:
+        for absent in recordings.absent(getattr(study, "RECORDINGS", ())):
+            print(f"{harness.name_of(study)}: {absent}", file=sys.stderr)
+    if len(names) > 1 or "all" in names:
+        return _several(modules, arguments)
+    outcome = _run(modules[0], arguments)
+    if keep_verdict:
+        full_runs.keep(outcome)
     return 0 if all(claim.holds for claim in outcome.claims if claim.central) else 1
+
+
+def _check_folder(results: Path) -> None:
+    """Create the folder for results, and raise NsnnError if nothing can be written to it."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        reason = "that is a file" if results.is_file() else f"can't be written ({error.strerror})"
+        raise NsnnError(
+            f"results folder {results.absolute()}: {reason}: expected another folder, -o FOLDER"
+        ) from None
 
 
 def _several(modules: list, arguments: argparse.Namespace) -> int:
@@ -106,14 +139,25 @@ def run_in_process(study, arguments: argparse.Namespace) -> tuple[int, str]:
         return int(bool(failed)), f"{name}: already finished with the same code" + "".join(
             f"\n  FAILS  {text}" for text in failed
         )
-    command = [sys.executable, "-m", "analysis", name, "--results", str(arguments.results.resolve())]
+    command = [
+        sys.executable,
+        "-m",
+        *(["analysis"] if harness.IN_CHECKOUT else ["nsnn_neuro.cli", "study"]),
+        name,
+    ]
+    command += ["-o", str(arguments.results.resolve())]
     command += ["--quick"] * arguments.quick + (
         ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     )
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one core per study
     errors: list[str] = []
     with subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | threads, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=Path(__file__).resolve().parents[1] if harness.IN_CHECKOUT else None,
+        env=os.environ | threads,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as child:
         reader = threading.Thread(target=forward_progress, args=(child.stderr, name, errors))
         reader.start()
@@ -146,11 +190,10 @@ def _config(study, arguments: argparse.Namespace):
 
 def _can_run(study) -> bool:
     """Whether the extra that a study needs is installed; print a line if not."""
-    needs = getattr(study, "NEEDS", None)
-    if needs is None or importlib.util.find_spec(needs) is not None:
-        return True
-    print(f'{harness.name_of(study)}: skipped, needs {needs}: pip install -e ".[{needs}]"', file=sys.stderr)
-    return False
+    needs = harness.missing(study)
+    if needs:
+        print(f"{harness.name_of(study)}: skipped, needs {needs}: pip install {needs}", file=sys.stderr)
+    return not needs
 
 
 def _run(study, arguments: argparse.Namespace) -> harness.Outcome:
@@ -172,7 +215,8 @@ def _run(study, arguments: argparse.Namespace) -> harness.Outcome:
         print(title + (":" if group else ": none"))
         for claim in group:
             print(f"  {'holds' if claim.holds else 'FAILS'}  {claim.text}\n         {claim.evidence}")
-    print(f"\nreport: {outcome.folder / 'report.html'}  ({outcome.seconds:.0f} s)")
+    report = outcome.folder.resolve() / "report.html"
+    print(f"\nreport, to open in a browser: {report}  ({outcome.seconds:.0f} s)")
     return outcome
 
 

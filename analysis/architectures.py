@@ -39,6 +39,7 @@ from .shared.recordings import folder
 CLAIM = "Noisy spiking networks of any architecture learn with any of the algorithms, about as well as deterministic networks"
 PAPER = "NSNNs come in any architecture, train with any of the usual algorithms, and compete with deterministic networks"
 NEEDS = "torch"
+RECORDINGS = ("nmnist_160",)
 SABOTAGES = {"labels shuffled": "the noisy network is trained on shuffled labels"}
 MARGIN = 0.01
 LEAST = {"digits": 0.9, "MNIST sample": 0.85, "manifolds": 0.7, "N-MNIST": 0.3}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import hashlib
-import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -21,19 +22,22 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-import analysis
 from nsnn_neuro import NsnnError, provenance
 
 __all__ = [
+    "COMMAND",
+    "IN_CHECKOUT",
     "Claim",
     "ClaimFailed",
     "Outcome",
     "StudyConfig",
     "check_sabotage",
+    "checksum",
     "config_hash",
     "execute",
     "find",
     "finished",
+    "missing",
     "name_of",
     "part",
     "replacing",
@@ -43,6 +47,11 @@ __all__ = [
     "verifier",
 ]
 
+IN_CHECKOUT = __package__ == "analysis"
+"""False where `nsnn study` has imported the studies, as nsnn_neuro.studies"""
+COMMAND = "python -m analysis" if IN_CHECKOUT else "nsnn study"
+"""command line that runs studies"""
+_FOLDER = Path(__file__).resolve().parent
 _PARTS = "parts"
 _MACHINERY = {"full_runs", "harness", "overview", "report", "shared", "__main__"}
 
@@ -107,7 +116,7 @@ def verifier(claims: Callable[[pd.DataFrame], list[Claim]]) -> Callable[[pd.Data
 
 def studies() -> list[str]:
     """Names of all studies: the modules and folders of this package except the machinery."""
-    return sorted(m.name for m in pkgutil.iter_modules(analysis.__path__) if m.name not in _MACHINERY)
+    return sorted(m.name for m in pkgutil.iter_modules([str(_FOLDER)]) if m.name not in _MACHINERY)
 
 
 def find(name: str) -> ModuleType:
@@ -116,7 +125,13 @@ def find(name: str) -> ModuleType:
         close = difflib.get_close_matches(name, studies(), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise NsnnError(f"study = {name!r}: expected one of {', '.join(studies())}{hint}")
-    return importlib.import_module(f"analysis.{name}")
+    return importlib.import_module(f".{name}", __package__)
+
+
+def missing(study: ModuleType) -> str:
+    """The package that a study needs and that is not installed, or ""."""
+    needs = getattr(study, "NEEDS", "")
+    return needs if needs and importlib.util.find_spec(needs) is None else ""
 
 
 def check_sabotage(config: StudyConfig, sabotages: dict[str, str]) -> None:
@@ -149,10 +164,13 @@ def result(
 ) -> pd.DataFrame:
     """Return a study's table, from a finished run with this configuration and the same code, or else from a new run.
 
-    Results are stored in the folder `results`; default: the environment variable NSNN_RESULTS, or results/ in the repository.
+    Results are stored in the folder `results`; default: the environment variable NSNN_RESULTS, or results/ in the repository
+    (of an installed package: in the working directory).
     """
     if results is None:
-        results = Path(os.environ.get("NSNN_RESULTS") or Path(analysis.__path__[0]).parent / "results")
+        results = Path(
+            os.environ.get("NSNN_RESULTS") or (_FOLDER.parent if IN_CHECKOUT else Path()) / "results"
+        )
     if finished(study, config, results) is None:
         execute(study, config, results, progress)
     return pd.read_csv(_folder(study, config, results) / "table.csv")
@@ -163,15 +181,31 @@ def _folder(study: ModuleType, config: Any, results: Path) -> Path:
 
 
 def finished(study: ModuleType, config: Any, results: Path) -> dict[str, Any] | None:
-    """Return the contents of run.json of a run with this configuration, git revision and versions, or None."""
+    """Return the contents of run.json of a run with this configuration and the same code and versions, or None."""
     return _read_if_current(_folder(study, config, results) / "run.json")
 
 
 def _code() -> dict[str, Any] | None:
-    """Return git revision and versions; None with uncommitted changes or without git."""
+    """Return git revision and versions, and the checksum of an installed package; None if the code has no such identity."""
     now = provenance()
-    known = now["git_revision"] is not None and not now["git_revision"].endswith("+dirty")
-    return now if known else None
+    if now["git_revision"] is None:
+        return now | checksum() if checksum() else None
+    return None if now["git_revision"].endswith("+dirty") else now
+
+
+@functools.cache
+def checksum() -> dict[str, str]:
+    """{"checksum": of all files of an installed package and its studies}; empty for `python -m analysis`, in a checkout."""
+    if IN_CHECKOUT:
+        return {}
+    spec = importlib.util.find_spec("nsnn_neuro")
+    package = Path(spec.origin).parent if spec is not None and spec.origin else _FOLDER
+    files = {
+        path for folder in (package, _FOLDER) for path in folder.rglob("*") if path.suffix in (".py", ".h")
+    }
+    return {
+        "checksum": hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
+    }
 
 
 def _read_if_current(path: Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from nsnn_neuro import provenance
 
-from .harness import Claim, Outcome, replacing
+from .harness import COMMAND, Claim, Outcome, checksum, replacing
 
 __all__ = ["STYLE", "write"]
 
@@ -126,6 +126,7 @@ def write(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.system()} {platform.machine()}",
         **provenance(),
+        **checksum(),
     }
     with replacing(outcome.folder / "run.json") as path:
         path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
@@ -154,7 +155,7 @@ def write(
 {"".join(f"<h2>{html.escape(title)}</h2>{_table(frame)}" for title, frame in tables.items())}
 <details><summary>Configuration, versions and verdicts</summary><pre>{html.escape(json.dumps(run, indent=2))}</pre></details>
 <footer>All numbers come from the run described above. table.csv contains all results; some studies also save spikes (block.nwb).
-Reproduce the run with <code>python -m analysis {html.escape(outcome.name)}</code>.</footer>
+Reproduce the run with <code>{COMMAND} {html.escape(outcome.name)}</code>.</footer>
 </body></html>
 """
     with replacing(outcome.folder / "report.html") as path:

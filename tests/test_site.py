@@ -120,7 +120,7 @@ def test_all_files_state_the_same_version():
 
 def test_a_tag_that_is_not_the_version_is_refused(capsys):
     assert release.main("v99.0") == 1
-    assert "pyproject.toml has version" in capsys.readouterr().err
+    assert "nsnn_neuro/__init__.py has version" in capsys.readouterr().err
 
 
 def test_notes_of_a_release_are_its_section_of_the_changelog(tmp_path):

@@ -56,8 +56,9 @@ from .simulation import run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM", "PAPER", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables",
+    "CLAIM", "PAPER", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables",
     "verify",
 ]  # fmt: skip
 
+RECORDINGS = ("qsnmc2007_A", "punit_noisy_lif")
 verify = verifier(claims)

@@ -67,7 +67,7 @@ def simulate(
     duration = len(level) / 2000.0 * second
     return nsnn.simulate(
         cell, noise, stimulus,
-        n_neurons=n, trials=trials, duration=duration, dt=dt * second, seed=seed, engine=engine, progress=False,
+        n_neurons=n, trials=trials, duration=duration, dt=dt * second, seed=seed, engine=engine,
     )  # fmt: skip
 
 

@@ -36,8 +36,9 @@ from .simulation import bound_of, linear_coherence, run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM", "SABOTAGES", "Config", "bound_of", "claims", "figures", "headline", "linear_coherence", "plot", "run",
+    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "bound_of", "claims", "figures", "headline", "linear_coherence", "plot", "run",
     "summary", "tables", "verify",
 ]  # fmt: skip
 
+RECORDINGS = ("fly_H1",)
 verify = verifier(claims)

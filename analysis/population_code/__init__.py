@@ -32,8 +32,9 @@ from .simulation import linear_response, run, trained
 from .verdicts import claims, summary
 
 __all__ = [
-    "CLAIM", "SABOTAGES", "Config", "claims", "figures", "linear_response", "plot", "run", "summary", "trained",
+    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "linear_response", "plot", "run", "summary", "trained",
     "verify",
 ]  # fmt: skip
 
+RECORDINGS = ("salamander_retina_movie",)
 verify = verifier(claims)

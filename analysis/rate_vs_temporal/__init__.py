@@ -32,7 +32,8 @@ from .simulation import run
 from .verdicts import claims, headline, summary
 
 __all__ = [
-    "CLAIM", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "verify",
+    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "verify",
 ]  # fmt: skip
 
+RECORDINGS = ("qsnmc2007_A",)
 verify = verifier(claims)

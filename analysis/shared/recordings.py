@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,16 @@ import scipy.io
 
 from nsnn_neuro import FormatError
 
-__all__ = ["CORTICAL", "Sweep", "cortical", "folder", "retina"]
+__all__ = ["CORTICAL", "SETS", "Sweep", "absent", "cortical", "folder", "retina"]
+
+SETS = {
+    "fly_H1": "neuron H1 of a blowfly, exercise 8 of chapter 1 of Dayan & Abbott 2001: c1p8.mat in c1p8.zip",
+    "nmnist_160": "16 recordings of each digit of N-MNIST, doi 10.3389/fnins.2015.00437: nmnist_160.zip of <digit>/<number>.bs2",
+    "punit_noisy_lif": "electroreceptors of a weakly electric fish: <cell>-invivo-1_baseline_spikes.npy, _eods.npy",
+    "qsnmc2007_A": "rat cortical neuron, doi 10.1007/s00422-008-0261-x: current_voltage.npz, <setting>-<repeat>.spiketimes",
+    "salamander_retina_movie": "salamander retina, doi 10.1371/journal.pcbi.1003408: original_data_num_neurons_50_1.mat",
+}
+"""sets of recordings that studies use where they are available: source and files"""
 
 CORTICAL = ("00", "04", "05", "06", "08", "09", "11", "12")
 """settings (mean and standard deviation of the current) that `cortical` reads"""
@@ -38,6 +48,16 @@ def folder(name: str) -> Path | None:
     named = os.environ.get("NSNN_SHARED_DATA")
     data = Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
     return data / name if (data / name / "SOURCE.txt").is_file() else None
+
+
+def absent(names: Iterable[str]) -> Iterator[str]:
+    """For each absent set, what it is and where to put it."""
+    for name in names:
+        if folder(name) is None:
+            yield (
+                f"runs without the recordings {name} ({SETS[name]}). To include them, put the files and a SOURCE.txt that names "
+                f"their source into FOLDER/{name}, and set NSNN_SHARED_DATA=FOLDER"
+            )
 
 
 def cortical(setting: str) -> list[Sweep] | None:

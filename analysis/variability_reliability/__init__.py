@@ -38,7 +38,8 @@ from .simulation import run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables", "verify",
+    "CLAIM", "RECORDINGS", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables", "verify",
 ]  # fmt: skip
 
+RECORDINGS = ("qsnmc2007_A",)
 verify = verifier(claims)

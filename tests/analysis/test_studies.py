@@ -197,8 +197,7 @@ def test_the_command_passes_the_sabotage_to_the_study(install, tmp_path, capsys)
     assert command.main(["stub", "--sabotage", "noise off", "--results", str(tmp_path)]) == 0
     assert "noise off" in capsys.readouterr().out
     assert command.main(["stub", "--sabotage", "noise", "--results", str(tmp_path)]) == 2
-    with pytest.raises(SystemExit):
-        command.main(["all", "--sabotage", "noise off"])
+    assert command.main(["all", "--sabotage", "noise off"]) == 2
 
 
 def test_quick_configurations_take_their_quick_values():
@@ -264,8 +263,7 @@ def test_several_studies_run_in_their_order(monkeypatch, tmp_path, capsys):
     assert "2 of 2" in capsys.readouterr().err
     assert command.main(["grasshopper", "grashopper", "--results", str(tmp_path)]) == 2
     assert ran == names[:2]
-    with pytest.raises(SystemExit):
-        command.main([*names, "--sabotage", "noise off"])
+    assert command.main([*names, "--sabotage", "noise off"]) == 2
 
 
 def test_several_studies_print_their_progress(monkeypatch, capsys):

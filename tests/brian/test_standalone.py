@@ -313,14 +313,28 @@ def test_a_compiler_without_a_flag_does_without(compiled, tmp_path, monkeypatch)
     assert len(compiled) == 1
 
 
+FAILING = (
+    """for a in "$@"; do if [ "$a" = -c ] || [ "$a" = -shared ]; then echo bad luck >&2; exit 1; fi; done"""
+)
+
+
 @pytest.mark.compile
 @pytest.mark.parametrize(("name", "other"), [("cpp", "cython"), ("cython", "numpy")])
 def test_a_compiler_that_fails_is_quoted(cache, tmp_path, monkeypatch, name, other):
-    text = """for a in "$@"; do if [ "$a" = -c ] || [ "$a" = -shared ]; then echo bad luck >&2; exit 1; fi; done"""
-    monkeypatch.setenv("CXX", wrapper(tmp_path, text))
+    monkeypatch.setenv("CXX", wrapper(tmp_path, FAILING))
     with pytest.raises(NsnnError, match=rf'engine = "{name}": (?s:.*)engine="{other}"(?s:.*)bad luck'):
         spikes(**MODEL, engine=name)
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("name", ["cpp", "cython"])
+def test_compiling_is_announced_where_a_bar_is_shown(cache, tmp_path, monkeypatch, capsys, name):
+    monkeypatch.setenv("CXX", wrapper(tmp_path, FAILING))
+    for progress in (True, False):
+        with pytest.raises(NsnnError, match="bad luck"):
+            spikes(**MODEL, engine=name, progress=progress)
+        assert capsys.readouterr().err.count(standalone.COMPILING) == progress
 
 
 @pytest.mark.parametrize("name", ["numpy", pytest.param("cpp", marks=pytest.mark.compile)])

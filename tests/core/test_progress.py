@@ -103,6 +103,7 @@ def test_no_bar_shows_where_stderr_is_a_file_unless_asked_for(monkeypatch) -> No
 def test_a_short_run_shows_no_bar(monkeypatch) -> None:
     monkeypatch.undo()
     monkeypatch.delenv("CI", raising=False)
+    run(progress=False)  # Numba has compiled
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     run()
     assert terminal.getvalue() == ""
@@ -131,6 +132,42 @@ def test_the_bar_counts_in_its_unit_from_what_was_done_before(monkeypatch) -> No
             time.sleep(0.11)  # the bar is drawn ten times a second at most
             report(done / 8)
     assert [count in terminal.getvalue() for count in ("4/8", "5/8", "8/8")] == [True, True, True]
+
+
+def test_the_outermost_bar_decides_what_is_announced(monkeypatch) -> None:
+    """Once per bar; without a bar once per process, where a terminal is."""
+    monkeypatch.setattr(progress, "_OUTSIDE", set())
+    monkeypatch.setattr(progress, "_outermost", type("Fresh", (), {"lines": progress._OUTSIDE})())
+    monkeypatch.setattr(sys, "stderr", file := Terminal())
+    for outer, inner in [(True, False), (False, True), (None, False), (False, print)]:
+        with progress_bar(outer, "sweep"):
+            for _ in range(2):
+                with progress_bar(inner, "simulating"):
+                    progress.announce(f"{outer}, {inner}")
+    with progress.announcing(), progress_bar(False, "simulating"):
+        progress.announce("True: a study")
+    for _ in range(2):
+        progress.announce("outside")
+    monkeypatch.setenv("CI", "true")
+    progress.announce("in CI")
+    lines = [
+        line
+        for line in file.getvalue().replace("\r", "\n").splitlines()
+        if line[:4] in ("True", "Fals", "None", "outs", "in C")
+    ]
+    assert lines == ["True, False", "None, False", "True: a study", "outside"]
+
+
+def test_numba_announces_its_first_compilation(monkeypatch) -> None:
+    from nsnn_neuro.core.numba_jit import njit
+
+    monkeypatch.setattr(sys, "stderr", file := Terminal())
+    with progress_bar(True, "measuring"):
+        assert njit(lambda x: x + 1)(1) == 2
+    assert file.getvalue().count("compiling functions (once, a few seconds)") == 1
+    with progress_bar(False, "measuring"):
+        assert njit(lambda x: x + 2)(1) == 3
+    assert file.getvalue().count("compiling") == 1
 
 
 def test_the_module_needs_neither_brian2_nor_tqdm() -> None:

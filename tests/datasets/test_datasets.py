@@ -152,15 +152,18 @@ def test_checksums_in_the_readme_are_those_of_the_files() -> None:
 def test_packaged_copy_with_another_checksum_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(FOLDER / "grasshopper2.npz", tmp_path / "grasshopper1.npz")
-    monkeypatch.setattr(datasets.recordings, "_GRASSHOPPER", tmp_path)
+    (tmp_path / "grasshopper").mkdir()
+    shutil.copy(FOLDER / "grasshopper2.npz", tmp_path / "grasshopper" / "grasshopper1.npz")
+    monkeypatch.setattr(datasets.recordings, "shipped", lambda name: tmp_path)
     with pytest.raises(FormatError, match="checksum"):
         datasets.grasshopper(1)
 
 
-def test_without_the_repository_it_says_give_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets.recordings, "_GRASSHOPPER", tmp_path / "absent")
-    with pytest.raises(FormatError, match="give path="):
+def test_an_installation_without_the_recordings_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsnn_neuro.core.shipped._PACKAGE", tmp_path / "nsnn_neuro")
+    with pytest.raises(NsnnError, match=r"lacks the folder .*data: install nsnn_neuro again"):
         datasets.grasshopper(1)
 
 

@@ -1,0 +1,59 @@
+"""`nsnn study`: list the studies, or run some and write their reports."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+from ..core.shipped import shipped
+from .output import interruptible
+
+# The folder `analysis` of the repository is installed under this name
+_NAME = "nsnn_neuro.studies"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "studies", nargs="*", metavar="NAME", help="names of studies, or all; default: list them"
+    )
+    parser.add_argument("--quick", action="store_true", help="small, fast run with larger errors")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed, instead of the study's own")
+    parser.add_argument("--sabotage", metavar="S", help="spoil the input, so that the claims must fail")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="number of studies that run in parallel; default: one per core"
+    )
+    add_output(parser)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the folder of results."""
+    parser.add_argument(
+        "-o", "--output", dest="results", type=Path, default=Path("results"), metavar="FOLDER",
+        help="folder for reports and tables; default: ./%(default)s",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command of the studies; 1 if a claim failed, 3 if one of several studies crashed.
+
+    Raises
+    ------
+    NsnnError : unknown study, something that it needs is missing, or the folder can't be written
+    """
+    from ..core.progress import announcing
+
+    folder = shipped("analysis")
+    if _NAME not in sys.modules:  # in a checkout the folder has another name
+        spec = importlib.util.spec_from_file_location(
+            _NAME, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[_NAME] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[_NAME])
+    command = importlib.import_module(f"{_NAME}.__main__")
+    with interruptible(), announcing():
+        return int(command.run(arguments))

@@ -1,0 +1,149 @@
+"""`nsnn demo`, `nsnn study` and `nsnn example`: what a user without the repository runs."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers.command import RUN, error, main
+from matplotlib.figure import Figure
+
+from nsnn_neuro.core.progress import announce, progress_bar
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def claim(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """A function that installs a stub as the study `grasshopper`, whose claim holds or fails."""
+    main(["study", "no_such_study"])  # imports the studies
+    harness = sys.modules["nsnn_neuro.studies.harness"]
+
+    def install(holds: bool) -> types.ModuleType:
+        study = types.ModuleType("nsnn_neuro.studies.grasshopper", doc="A stub.")
+        study.CLAIM, study.Config = "pigs fly", harness.StudyConfig
+        study.run = lambda config, out, progress: pd.DataFrame({"seed": [config.seed], "quick": config.quick})
+        study.claims = lambda table: [harness.Claim("pigs fly", holds, "10 of 10")]
+        study.plot = lambda table: Figure(figsize=(1, 1))
+        monkeypatch.setattr(harness, "find", lambda name: study)
+        monkeypatch.setattr(harness, "studies", lambda: ["grasshopper"])
+        return study
+
+    return install
+
+
+@pytest.mark.parametrize(("holds", "code"), [(True, 0), (False, 1)])
+def test_demo_says_where_the_report_is(claim, folder, capsys, holds, code) -> None:
+    claim(holds)
+    assert main(["demo"]) == code
+    out, _ = capsys.readouterr()
+    (report,) = (folder / "results" / "grasshopper").glob("*/report.html")
+    assert f"report, to open in a browser: {report}" in out
+    assert "nsnn study grasshopper" in report.read_text()
+    assert (folder / "results" / "index.html").is_file()
+
+
+def test_study_passes_its_options_on(claim, folder, capsys) -> None:
+    claim(True)
+    assert main(["study", "grasshopper", "--quick", "--seed", "5", "-o", "here"]) == 0
+    (table,) = (folder / "here").glob("grasshopper/*/table.csv")
+    assert pd.read_csv(table).to_dict("records") == [{"seed": 5, "quick": True}]
+
+
+def test_a_study_says_in_a_terminal_that_it_compiles(claim, monkeypatch) -> None:
+    """Though its simulations show no bar."""
+
+    def run(config, out, progress):
+        with progress_bar(False, "simulating"):
+            announce("compiling")
+        return pd.DataFrame({"x": [1]})
+
+    claim(True).run = run
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(sys, "stderr", terminal := io.StringIO())
+    for is_terminal in (False, True):
+        monkeypatch.setattr(terminal, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        assert main(["demo"]) == 0
+        assert terminal.getvalue().count("compiling") == is_terminal
+
+
+def test_an_installed_study_continues_and_is_not_run_again(claim, folder, monkeypatch) -> None:
+    """Without git the files of the package say whether the code is the same."""
+    study = claim(True)
+    harness, report = (sys.modules[f"nsnn_neuro.studies.{name}"] for name in ("harness", "report"))
+    for module in (harness, report):
+        monkeypatch.setattr(module, "provenance", lambda: {"git_revision": None, "versions": {}})
+    made: list[int] = []
+    study.run = lambda config, out, progress: pd.DataFrame(
+        harness.part(out, "a", lambda: [{"x": made.append(1)}])
+    )
+    for _ in range(2):
+        harness.part(folder, "a", lambda: made.append(1) or [{"x": 1}])
+        harness.result(study, study.Config(), folder)
+    assert len(made) == 2
+    monkeypatch.setattr(harness, "checksum", lambda: {"checksum": "other"})
+    harness.result(study, study.Config(), folder)
+    assert len(made) == 3
+
+
+def test_study_lists_the_studies_and_what_they_need(claim, capsys) -> None:
+    claim(True).NEEDS = "no_such_module"
+    assert main(["study"]) == 0
+    assert capsys.readouterr().out.split() == ["grasshopper", "pigs", "fly", "(needs", "no_such_module)"]
+    assert main(["study", "grasshopper"]) == 2
+    assert error(capsys) == "study = 'grasshopper' needs no_such_module: pip install no_such_module"
+
+
+def test_study_says_which_recordings_are_absent(claim, folder, capsys, monkeypatch) -> None:
+    claim(True).RECORDINGS = ("fly_H1",)
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(folder))
+    assert main(["study", "grasshopper"]) == 0
+    assert "runs without the recordings fly_H1 (neuron H1 of a blowfly" in capsys.readouterr().err
+
+
+def test_bad_input_is_explained_in_a_line(folder, capsys) -> None:
+    assert main(["study", "grashopper"]) == 2
+    assert error(capsys).endswith("did you mean 'grasshopper'?")
+    (folder / "file").touch()
+    assert main(["demo", "-o", "file"]) == 2
+    assert (
+        error(capsys)
+        == f"results folder {folder / 'file'}: that is a file: expected another folder, -o FOLDER"
+    )
+    assert main(["demo", "-o", "file/results"]) == 2
+    assert "can't be written (Not a directory): expected another folder" in error(capsys)
+    assert main(["study", "all", "--jobs", "0"]) == 2
+    assert error(capsys) == "--jobs 0: expected 1 or more"
+
+
+def test_an_example_is_copied_and_runs(folder, capsys, monkeypatch) -> None:
+    assert main(["example"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "lif.toml    nsnn simulate lif.toml -o run.nwb"
+    assert main(["example", "lif.toml"]) == 0
+    assert (folder / "lif.toml").read_text() == (ROOT / "examples" / "lif.toml").read_text()
+    capsys.readouterr()
+    (folder / "lif.toml").write_text(RUN)
+    assert main(["example", "lif.toml"]) == 2
+    assert error(capsys) == "lif.toml: exists already; -o FILE names another copy"
+    assert (folder / "lif.toml").read_text() == RUN
+    assert main(["example", "life.toml"]) == 2
+    assert error(capsys).endswith("did you mean 'lif.toml'?")
+
+
+def test_help_names_the_commands_of_a_first_visit() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nsnn_neuro.cli", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    commands = [line.split()[0] for line in done.stdout.partition("COMMAND\n")[2].splitlines()]
+    assert {"demo", "example", "study", "simulate"} <= set(commands)

@@ -1,0 +1,98 @@
+"""What the wheel and the source distribution contain, and that the installed package finds it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import nsnn_neuro as nsnn
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = (".ci", "analysis", "benchmarks", "data", "docs", "examples", "notebooks", "nsnn_neuro", "tests")
+FILES = ("*.md", "*.cff", "*.toml", "*.in", "setup.py", "Makefile", "LICENSE")
+MADE = ("__pycache__", ".ipynb_checkpoints", "*.nwb", "results")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the repository in `source`, its wheel and its source distribution; needs no network."""
+    folder = tmp_path_factory.mktemp("built")
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / "source" / name, ignore=shutil.ignore_patterns(*MADE))
+    for path in (path for pattern in FILES for path in ROOT.glob(pattern)):
+        shutil.copy(path, folder / "source")
+    script = "from setuptools import build_meta as b; b.build_sdist('..'); b.build_wheel('..')"
+    subprocess.run([sys.executable, "-c", script], cwd=folder / "source", check=True, capture_output=True)
+    return folder
+
+
+def files(folder: Path) -> set[str]:
+    """The files under a folder, without what building left there."""
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {path for path in paths if not re.match(r"build/|[^/]*\.egg-info/", path)}
+
+
+@pytest.mark.slow
+def test_the_wheel_has_package_studies_recordings_and_examples(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (metadata,) = (name for name in archive.namelist() if name.endswith("METADATA"))
+        assert f"\nVersion: {nsnn.__version__}\n" in archive.read(metadata).decode()
+    expected = {path for path in files(built / "source") if path.startswith(("nsnn_neuro/", "analysis/"))}
+    expected = {re.sub("^analysis/", "nsnn_neuro/studies/", path) for path in expected}
+    expected |= {f"nsnn_neuro/examples/{path.name}" for path in (ROOT / "examples").iterdir()}
+    recordings = ("LICENSE", "README.md", "grasshopper1.npz", "grasshopper2.npz")
+    expected |= {f"nsnn_neuro/data/grasshopper/{name}" for name in recordings}
+    assert names == expected
+
+
+@pytest.mark.slow
+def test_the_source_distribution_has_every_file(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert files(built / "source") - names == set()
+
+
+@pytest.mark.slow
+def test_an_installed_package_finds_studies_recordings_and_examples(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    site, work = built / "site", built / "work"
+    work.mkdir()
+    zipfile.ZipFile(wheel).extractall(site)
+    script = """
+import nsnn_neuro as nsnn
+from nsnn_neuro.cli.main import main
+assert nsnn.__file__.startswith(__import__("os").environ["PYTHONPATH"])
+assert len(nsnn.datasets.grasshopper(2).segments[0].spiketrains[0]) == 868
+assert main(["example", "lif.toml"]) == 0
+assert main(["study"]) == 0
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=work,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "grasshopper " in done.stdout
+    assert [path.name for path in work.iterdir()] == ["lif.toml"]
+
+
+def test_the_version_is_that_of_the_citation_and_of_a_release_tag() -> None:
+    assert f"\nversion: {nsnn.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    tags = [os.environ["GITHUB_REF_NAME"]] if os.environ.get("GITHUB_REF_TYPE") == "tag" else []
+    if (ROOT / ".git").exists():
+        command = ["git", "tag", "--points-at", "HEAD", "--list", "v*"]
+        tags += subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert set(tags) <= {f"v{nsnn.__version__}"}
