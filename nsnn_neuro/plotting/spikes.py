@@ -42,6 +42,9 @@ def raster(
 ) -> Axes:
     """Spikes as ticks against time; a row is a trial (or event) of a neuron, the rows of one neuron side by side.
 
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
     trials, neurons : number or list of numbers, in the order in which they are drawn from below; None is all
     align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
         each trial's events (in a Block with one trial all times are events of it). Each event has a row
@@ -71,6 +74,8 @@ def raster(
     n_trials = recorded.n_trials
     cells = selection(neurons, trains.n_neurons, "neurons")
     chosen = np.concatenate([np.flatnonzero(trial == t) for t in selection(trials, n_trials, "trials")])
+    if not chosen.size:
+        raise NsnnError(f"trials = {shown(trials)}: none of these trials has an event in align")
     groups = [] if conditions is None else groups_of(conditions, trial, n_trials)
     if groups:
         chosen = np.concatenate([chosen[np.isin(chosen, rows)] for _, rows in groups])

@@ -146,6 +146,12 @@ def test_events_and_conditions_that_do_not_fit_are_refused(options: dict, messag
             draw(block(), ax=new_ax(), **options)
 
 
+def test_chosen_trials_without_event_are_refused() -> None:
+    align = [np.array(some) * pq.s for some in EVENTS]
+    with pytest.raises(NsnnError, match="trials = 2: none of these trials has an event in align"):
+        plotting.raster(block(), trials=2, align=align, window=WINDOW, ax=new_ax())
+
+
 def test_conditions_of_populations_need_a_neuron() -> None:
     two = block()
     two.annotations["populations"] = [{"name": "E", "size": 1}, {"name": "I", "size": 1}]
