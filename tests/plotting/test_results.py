@@ -23,7 +23,10 @@ def new_ax():
 
 def poisson(n_trials: int = 3, n_neurons: int = 2, duration: float = 4.0) -> neo.Block:
     rng = np.random.default_rng(5)
-    times = [[rng.uniform(0, duration, rng.poisson(60 + 20 * j)) for j in range(n_neurons)] for _ in range(n_trials)]
+    times = [
+        [rng.uniform(0, duration, rng.poisson(60 + 20 * j)) for j in range(n_neurons)]
+        for _ in range(n_trials)
+    ]
     return nsnn.to_block(times, t_stop=duration * pq.s)
 
 
