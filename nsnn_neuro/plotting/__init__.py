@@ -1,11 +1,33 @@
-"""Figures of Blocks and tables: a Block or a table in, `matplotlib.axes.Axes` out.
+"""Figures of Blocks, results and tables: a Block, a result or a table in, `matplotlib.axes.Axes` out.
 
 Every function draws on the axes `ax` and returns them; `ax=None` makes a new figure. None of them shows or saves a figure or
 changes Matplotlib's settings. Okabe and Ito's colours are distinct for colour-blind readers.
 """
 
 from .axes import COLOURS
+from .curves import filters, information_against_resolution, training_history, tuning_curve
+from .images import confusion, heatmap, rate_map
+from .networks import network_graph
+from .spectra import coherence, correlogram, spectrum
 from .spikes import isi_histogram, membrane, psth, raster
 from .tables import measure_against
 
-__all__ = ["COLOURS", "isi_histogram", "measure_against", "membrane", "psth", "raster"]
+__all__ = [
+    "COLOURS",
+    "coherence",
+    "confusion",
+    "correlogram",
+    "filters",
+    "heatmap",
+    "information_against_resolution",
+    "isi_histogram",
+    "measure_against",
+    "membrane",
+    "network_graph",
+    "psth",
+    "raster",
+    "rate_map",
+    "spectrum",
+    "training_history",
+    "tuning_curve",
+]

@@ -1,15 +1,27 @@
-"""Axes of the figures: a new figure where none was given, the same frame and colours in all."""
+"""Axes of the figures: a new figure where none was given, the same frame, colours and units in all."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import quantities as pq
+
+from ..core.errors import NsnnError
+from ..core.units import is_quantity, si, unit_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 # Okabe and Ito's colours without yellow, which is hard to see on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 INK, SOFT, SPINE = "#1A1A1A", "#555555", "#999999"
+# SI unit -> factor and unit on an axis
+_SHOWN = {"V": (1e3, "mV"), "A": (1e12, "pA"), "F": (1e12, "pF"), "S": (1e9, "nS"), "1/V": (1e-3, "1/mV")}
+
+_MOST_TICKS = 8  # values on a logarithmic axis that each have their number
 
 
 def axes(ax: Axes | None) -> Axes:
@@ -30,3 +42,134 @@ def finish(ax: Axes) -> Axes:
         ax.spines[side].set_linewidth(0.8)
     ax.tick_params(which="both", color=SPINE, width=0.8)
     return ax
+
+
+def time_axis(ax: Axes, align: Any, colour: str = SOFT) -> Axes:
+    """Label the axis of time, mark the event that spikes were aligned to if there is one, and finish the axes."""
+    if align is not None:
+        ax.axvline(0.0, color=colour, lw=0.8, ls=":")
+    ax.set_xlabel("time (s)" if align is None else "time from event (s)")
+    return finish(ax)
+
+
+def number_rows(ax: Axes, numbers: np.ndarray, height: int, label: str) -> None:
+    """Ticks with the numbers of rows on the y axis; each number has `height` rows."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+    if height > 1:
+        step = int(np.diff(MaxNLocator(8, integer=True).tick_values(0, numbers.size))[0])
+        middles = np.arange(0, numbers.size, max(1, step)) * height + (height - 1) / 2
+        ax.yaxis.set_major_locator(FixedLocator(middles.tolist()))
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+
+    def name(y: float, _: int | None = None) -> str:
+        row = int(np.floor(y / height + 1e-9)) if height > 1 else round(y)
+        return str(numbers[row]) if 0 <= row < numbers.size else ""
+
+    ax.yaxis.set_major_formatter(FuncFormatter(name))
+    ax.set_ylabel(label)
+
+
+def log_axis(ax: Axes, which: str, values: np.ndarray) -> None:
+    """Make the axis "x" or "y" logarithmic, with ticks at the values where they are few."""
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    (ax.set_xscale if which == "x" else ax.set_yscale)("log")
+    if 0 < values.size <= _MOST_TICKS:
+        axis.set_ticks(values, [f"{value:.3g}" for value in values])
+        axis.set_ticks([], minor=True)
+
+
+def legend_above(ax: Axes, n: int) -> None:
+    """A legend of n entries in a row above the axes, where it hides no data."""
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=n, handlelength=1.4)
+
+
+def colour_bar(ax: Axes, image: Any, label: str) -> None:
+    """A labelled colour bar to the right of the axes."""
+    bar = ax.figure.colorbar(image, ax=ax, label=label)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.tick_params(color=SPINE, width=0.8)
+
+
+def with_unit(name: str, unit: str) -> str:
+    """Text of an axis: `name (unit)`, the name alone for the unit "1".
+
+    >>> with_unit("firing rate", "Hz"), with_unit("CV", "1")
+    ('firing rate (Hz)', 'CV')
+    """
+    return name if unit in ("", "1") else f"{name} ({unit})"
+
+
+def scaled(values: np.ndarray, unit: str) -> tuple[np.ndarray, str]:
+    """SI values in the unit of an axis, and that unit: mV, pA, pF, nS; ms where all times are below 1 s.
+
+    >>> scaled(np.array([0.002, 0.015]), "V")
+    (array([ 2., 15.]), 'mV')
+    """
+    factor, shown = _SHOWN.get(unit, (1.0, unit))
+    if unit == "s" and np.nanmax(np.abs(values), initial=0.0) < 1:
+        factor, shown = 1e3, "ms"
+    return values * factor, shown
+
+
+def check_columns(table: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise NsnnError unless the table has all these columns."""
+    if not hasattr(table, "columns"):
+        raise NsnnError(f"table = {type(table).__name__} object: expected a pandas DataFrame")
+    for name in names:
+        if name not in table.columns:
+            raise NsnnError(
+                f"table has no column {name!r}: expected one of {[str(c) for c in table.columns]}"
+            )
+
+
+def numbers(column: pd.Series, name: str) -> np.ndarray:
+    """The column as floats, NaN where it holds nothing; raises NsnnError for text."""
+    try:
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise NsnnError(
+            f"column {name!r} of the table holds {column.dtype} values: expected numbers"
+        ) from None
+
+
+def places(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str], str]:
+    """Place of each row on an axis; names of the places 0, 1, ... of a column of text (else none); the axis' label.
+
+    A table of `sweep` holds SI values and their units in `table.attrs["units"]`: they are drawn in mV, ms and so on.
+    """
+    try:
+        values = table[name].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        return *positions(table[name].to_numpy(dtype=object)), name
+    values, unit = scaled(values, table.attrs.get("units", {}).get(name, "1"))
+    return values, [], with_unit(name, unit)
+
+
+def positions(labels: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Places on an axis: of numbers their values; of texts 0, 1, ... in order of appearance, and the texts.
+
+    >>> positions(np.array(["b", "a", "b"]))
+    (array([0., 1., 0.]), ['b', 'a'])
+    """
+    try:
+        return labels.astype(float), []
+    except (TypeError, ValueError):
+        texts = [str(label) for label in labels.tolist()]
+        names = list(dict.fromkeys(texts))
+        return np.array([names.index(text) for text in texts], dtype=float), names
+
+
+def plain(values: Any) -> tuple[np.ndarray, str]:
+    """Numbers, texts or a quantity as an array in the unit in which it is drawn, and that unit ("1" without).
+
+    >>> plain([90, 180] * pq.deg)
+    (array([ 90., 180.]), 'deg')
+    """
+    if isinstance(values, pq.Quantity):
+        unit = str(values.dimensionality)
+        return np.asarray(values.magnitude), "1" if unit == "dimensionless" else unit
+    if is_quantity(values) and unit_of(values) != "?":
+        return scaled(np.asarray(si(values, unit_of(values), "values")), unit_of(values))
+    return np.asarray(values), "1"

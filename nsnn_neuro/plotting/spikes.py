@@ -18,7 +18,8 @@ from ..core.units import shown, si, unit_of
 from ..measures import as_trains, isi, positive
 from ..measures import psth as rate_histogram
 from ..measures.table import populations_of
-from .axes import COLOURS, INK, SOFT, axes, finish
+from .align import aligned, groups_of, of_trials, selection
+from .axes import COLOURS, INK, SOFT, axes, finish, legend_above, number_rows, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,10 +30,32 @@ _MOST_GROUPS = 40  # beyond these two alternating colours no longer tell neighbo
 
 
 @suggest_keywords
-def raster(block: Any, *, trials: Any = None, neurons: Any = None, ax: Axes | None = None) -> Axes:
-    """Spikes as ticks against time; a row is a trial of a neuron, the rows of one neuron side by side.
+def raster(
+    block: Any,
+    *,
+    trials: Any = None,
+    neurons: Any = None,
+    align: Any = None,
+    window: Any = None,
+    conditions: Any = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Spikes as ticks against time; a row is a trial (or event) of a neuron, the rows of one neuron side by side.
 
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
     trials, neurons : number or list of numbers, in the order in which they are drawn from below; None is all
+    align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
+        each trial's events (in a Block with one trial all times are events of it). Each event has a row
+    window : (start, stop), times of the plot, relative to the event; None is the trials' own ends, and needs align=None
+    conditions : (n_trials,) labels, numbers or texts (or one for each event): rows are sorted by condition, each in a colour
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : no such trial or neuron, a window that leaves a trial, another number of events or labels than of trials, or
+        what `as_trains` refuses
 
     >>> from matplotlib.figure import Figure
     >>> from nsnn_neuro import to_block
@@ -40,11 +63,22 @@ def raster(block: Any, *, trials: Any = None, neurons: Any = None, ax: Axes | No
     >>> ax = raster(block, neurons=0, ax=Figure().subplots())
     >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.collections[0].get_segments())
     ('time (s)', 'trial', 3)
+    >>> ax = raster(block, neurons=0, align=[100, 300]*pq.ms, window=[-50, 150]*pq.ms, ax=Figure().subplots())
+    >>> [round(float(tick[0, 0]), 3) for tick in ax.collections[0].get_segments()], ax.get_xlabel()
+    ([0.0, 0.1], 'time from event (s)')
     """
     from matplotlib.collections import LineCollection
 
-    trains = as_trains(block)
-    chosen, cells = _chosen(trials, trains.n_trials, "trials"), _chosen(neurons, trains.n_neurons, "neurons")
+    recorded = as_trains(block)
+    trains, trial = aligned(recorded, align, window)
+    n_trials = recorded.n_trials
+    cells = selection(neurons, trains.n_neurons, "neurons")
+    chosen = np.concatenate([np.flatnonzero(trial == t) for t in selection(trials, n_trials, "trials")])
+    if not chosen.size:
+        raise NsnnError(f"trials = {shown(trials)}: none of these trials has an event in align")
+    groups = [] if conditions is None else groups_of(conditions, trial, n_trials)
+    if groups:
+        chosen = np.concatenate([chosen[np.isin(chosen, rows)] for _, rows in groups])
     trial_row, neuron_row = np.full(trains.n_trials, -1), np.full(trains.n_neurons, -1)
     trial_row[chosen], neuron_row[cells] = np.arange(chosen.size), np.arange(cells.size)
     rank, group = trial_row[trains.trial], neuron_row[trains.neuron]
@@ -55,27 +89,51 @@ def raster(block: Any, *, trials: Any = None, neurons: Any = None, ax: Axes | No
     rows = cells.size * chosen.size
     half = max(0.4, rows / _LOWEST_TICK)
     segments = np.stack([np.stack([x, y - half], axis=1), np.stack([x, y + half], axis=1)], axis=1)
-    colour, names = _colours_of_neurons(block, trains.n_neurons, cells, chosen.size)
+    if groups:
+        names = [(name, COLOURS[k % len(COLOURS)]) for k, (name, _) in enumerate(groups)]
+        colour = np.full(trains.n_trials, INK, dtype=object)
+        for (_, own), (_, one) in zip(groups, names, strict=True):
+            colour[own] = one
+        of_spike = colour[trains.trial[seen]]
+    else:
+        colour, names = _colours_of_neurons(block, trains.n_neurons, cells, chosen.size)
+        of_spike = colour[trains.neuron[seen]]
     width = float(np.clip(3.0 * max(x.size, 1) ** -0.15, 0.4, 1.2))
-    colours = colour[trains.neuron[seen]] if len(set(colour)) > 1 else colour[0]
-    lines = LineCollection(list(segments), colors=colours, linewidths=width)
+    lines = LineCollection(
+        list(segments), colors=of_spike if len(set(colour)) > 1 else colour[0], linewidths=width
+    )
     lines.set_rasterized(x.size > _MANY_SPIKES)
     lines.set_snap(half == 0.4)  # ticks of about a pixel, put on whole pixels, would make stripes
     ax.add_collection(lines, autolim=False)
     for name, one in names:
         ax.plot([], [], color=one, lw=3, label=name)
     if names:
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names), handlelength=1)
+        legend_above(ax, len(names))
     ax.set_xlim(float(trains.t_start[chosen].min()), float(trains.t_stop[chosen].max()))
     ax.set_ylim(-0.5, rows - 0.5)
-    _label_rows(ax, chosen, cells)
-    ax.set_xlabel("time (s)")
-    return finish(ax)
+    row = "event" if trial.size > n_trials else "trial"
+    if cells.size > 1:
+        each = f" ({chosen.size} {row}s each)" if chosen.size > 1 else ""
+        number_rows(ax, cells, chosen.size, f"neuron{each}")
+    elif groups:
+        number_rows(ax, np.arange(chosen.size), 1, f"{row}, sorted by condition")
+    else:
+        number_rows(ax, chosen if row == "event" else trial[chosen], 1, row)
+    return time_axis(ax, align)
 
 
 @suggest_keywords
-def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | None = None) -> Axes:
-    """Rate against time with its 95 % confidence band: of one neuron, or the mean of each population.
+def psth(
+    block: Any,
+    *,
+    bin_width: Any,
+    neuron: int | None = None,
+    align: Any = None,
+    window: Any = None,
+    conditions: Any = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Rate against time with its 95 % confidence band: of one neuron, or the mean of each population, by condition.
 
     The band is `measures.psth`'s: Poisson, bin by bin; that of a population takes its neurons as independent
     given the stimulus.
@@ -85,6 +143,16 @@ def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | No
     block : neo.Block, all trials of the same window
     bin_width : time, scalar
     neuron : number; None is the mean over the neurons of each population
+    align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
+        each trial's events (in a Block with one trial all times are events of it)
+    window : (start, stop), times of the plot, relative to the event; None is the trials' own ends, and needs align=None
+    conditions : (n_trials,) labels, numbers or texts (or one for each event): a curve for each condition
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : no such neuron, a window that leaves a trial, another number of events or labels than of trials, conditions of
+        several populations, or what `measures.psth` refuses
 
     >>> from matplotlib.figure import Figure
     >>> from nsnn_neuro import to_block
@@ -93,23 +161,31 @@ def psth(block: Any, *, bin_width: Any, neuron: int | None = None, ax: Axes | No
     >>> ax.patches[0].get_data().values.tolist(), ax.get_ylabel()
     ([4.0, 2.0], 'rate (Hz)')
     """
-    histogram = rate_histogram(block, bin_width=bin_width)
-    n = len(histogram.counts)
-    one_neuron = [] if neuron is None else [(f"neuron {neuron}", _chosen(neuron, n, "neuron"))]
-    groups = one_neuron or _populations(block, n)
+    recorded = as_trains(block)
+    trains, trial = aligned(recorded, align, window)
+    n = trains.n_neurons
+    one_neuron = [] if neuron is None else [(f"neuron {neuron}", selection(neuron, n, "neuron"))]
+    populations = one_neuron or _populations(block, n)
+    curves = [(name, members, trains) for name, members in populations]
+    if conditions is not None:
+        if len(populations) > 1:
+            raise NsnnError(
+                f"conditions with the populations {[name for name, _ in populations]}: choose a neuron, neuron=0"
+            )
+        by_condition = groups_of(conditions, trial, recorded.n_trials)
+        curves = [(name, populations[0][1], of_trials(trains, rows)) for name, rows in by_condition]
     ax = axes(ax)
-    for k, (name, members) in enumerate(groups):
-        one, colour = histogram.pooled(members), COLOURS[k % len(COLOURS)]
+    for k, (name, members, some) in enumerate(curves):
+        one, colour = rate_histogram(some, bin_width=bin_width).pooled(members), COLOURS[k % len(COLOURS)]
         ax.stairs(one.rate[0], one.edges, baseline=None, color=colour, lw=1.3, label=name)
         lower, upper = (np.append(limit[0], limit[0, -1]) for limit in (one.lower, one.upper))
         ax.fill_between(one.edges, lower, upper, step="post", color=colour, alpha=0.22, lw=0)
-    if len(groups) > 1:
-        ax.legend(frameon=False)
-    ax.set_xlim(histogram.edges[0], histogram.edges[-1])
+        ax.set_xlim(one.edges[0], one.edges[-1])
+    if len(curves) > 1:
+        legend_above(ax, len(curves))
     ax.set_ylim(bottom=0)
-    ax.set_xlabel("time (s)")
     ax.set_ylabel("rate (Hz)")
-    return finish(ax)
+    return time_axis(ax, align)
 
 
 @suggest_keywords
@@ -139,7 +215,7 @@ def isi_histogram(
     trains = as_trains(block)
     per_neuron = isi(trains)
     if neuron is not None:
-        per_neuron = [per_neuron[j] for j in _chosen(neuron, len(per_neuron), "neuron")]
+        per_neuron = [per_neuron[j] for j in selection(neuron, len(per_neuron), "neuron")]
     intervals = 1e3 * np.concatenate(per_neuron)
     if log and bin_width is not None:
         raise NsnnError(f"bin_width = {bin_width}: expected None with log=True, where bins have no one width")
@@ -185,7 +261,7 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
     ('membrane', [0.6, 0.9, 1.05, 0.6, 0.9, 1.05])
     """
     trains = as_trains(block)
-    number = int(_chosen(trial, trains.n_trials, "trial")[0])
+    number = int(selection(trial, trains.n_trials, "trial")[0])
     signal = next((s for s in block.segments[number].analogsignals if s.name == "v"), None)
     if signal is None:
         raise NsnnError(
@@ -224,17 +300,6 @@ def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None
     return finish(ax)
 
 
-def _chosen(numbers: Any, n: int, name: str) -> np.ndarray:
-    """`numbers` (None: all) as an array of different numbers from 0 to n - 1."""
-    if numbers is None:
-        return np.arange(n)
-    array = np.atleast_1d(np.asarray(numbers))
-    good = array.ndim == 1 and array.size and array.dtype.kind in "iu" and np.unique(array).size == array.size
-    if not good or array.min() < 0 or array.max() >= n:
-        raise NsnnError(f"{name} = {shown(numbers)}: expected different whole numbers from 0 to {n - 1}")
-    return array
-
-
 def _populations(block: Any, n: int) -> list[tuple[str, np.ndarray]]:
     """Names and neurons of the Block's populations; one of all neurons where they aren't annotated."""
     listed = populations_of(block, n)
@@ -257,31 +322,6 @@ def _colours_of_neurons(
     if rows_each > 1 and 1 < cells.size <= _MOST_GROUPS:
         colour[cells[1::2]] = COLOURS[0]
     return colour, []
-
-
-def _label_rows(ax: Axes, trials: np.ndarray, neurons: np.ndarray) -> None:
-    """Ticks with the numbers of the trials when there is one neuron, else with those of the neurons."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
-
-    if neurons.size == 1:
-        numbers, height, label = trials, 1, "trial"
-    else:
-        numbers, height, label = neurons, trials.size, "neuron"
-        if height > 1:
-            label += f" ({height} trials each)"
-    if height > 1:
-        step = int(np.diff(MaxNLocator(8, integer=True).tick_values(0, numbers.size))[0])
-        middles = np.arange(0, numbers.size, max(1, step)) * height + (height - 1) / 2
-        ax.yaxis.set_major_locator(FixedLocator(middles.tolist()))
-    else:
-        ax.yaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
-
-    def name(y: float, _: int | None = None) -> str:
-        row = int(np.floor(y / height + 1e-9)) if height > 1 else round(y)
-        return str(numbers[row]) if 0 <= row < numbers.size else ""
-
-    ax.yaxis.set_major_formatter(FuncFormatter(name))
-    ax.set_ylabel(label)
 
 
 def _annotated_dt(block: Any) -> float | None:

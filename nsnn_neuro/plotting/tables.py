@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
-from .axes import COLOURS, axes, finish
+from .axes import COLOURS, axes, check_columns, finish, numbers, places, with_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,8 @@ def measure_against(
     """A measure against a parameter: points with error bars of one standard error, a colour for each `hue`.
 
     Points of one colour are joined in the order of x when x is numeric and each x occurs once; several rows
-    of one x (neurons, say) stay points. A column x of text becomes categories in the order of the rows.
+    of one x (neurons, say) stay points. A column x of text becomes categories in the order of the rows. SI values of a
+    table of `sweep` are drawn in mV, ms and so on.
 
     Parameters
     ----------
@@ -47,25 +48,28 @@ def measure_against(
     >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
     ([[1.0, 4.0], [2.0, 9.0]], 'sigma (mV)', 'firing rate (Hz)')
     """
-    for column in (x, y, *(name for name in (se, hue) if name is not None)):
-        if column not in table.columns:
-            raise NsnnError(
-                f"table has no column {column!r}: expected one of {[str(c) for c in table.columns]}"
-            )
-    label = _measure_label(table, y, hue)
-    numeric, places, names = _positions(table[x])
-    heights = _numbers(table[y], y)
-    bars = None if se is None else _numbers(table[se], se)
+    check_columns(table, [name for name in (x, y, se, hue) if name is not None])
+    label = measure_label(table, y, hue)
+    at, names, x_label = places(table, x)
+    numeric = not names
+    heights = numbers(table[y], y)
+    bars = None if se is None else numbers(table[se], se)
     ax = axes(ax)
-    groups = [(None, np.arange(len(table)))]
+    groups: list[tuple[Any, np.ndarray]] = [(None, np.arange(len(table)))]
+    title = hue
     if hue is not None:
-        groups = [(name, np.flatnonzero(table[hue] == name)) for name in table[hue].dropna().unique()]
+        own, _, title = places(table, hue)
+        in_units = title != hue  # SI values of a sweep
+        groups = [
+            (f"{own[table[hue] == name][0]:g}" if in_units else name, np.flatnonzero(table[hue] == name))
+            for name in table[hue].dropna().unique()
+        ]
     for k, (name, rows) in enumerate(groups):
-        rows = rows[np.argsort(places[rows], kind="stable")]
-        joined = numeric and np.unique(places[rows]).size == rows.size
+        rows = rows[np.argsort(at[rows], kind="stable")]
+        joined = numeric and np.unique(at[rows]).size == rows.size
         aside = 0.0 if numeric else 0.4 * ((k + 0.5) / len(groups) - 0.5)
         ax.errorbar(
-            places[rows] + aside,
+            at[rows] + aside,
             heights[rows],
             None if bars is None else bars[rows],
             fmt="o-" if joined else "o",
@@ -80,14 +84,14 @@ def measure_against(
         ax.set_xticks(range(len(names)), names)
         ax.set_xlim(-0.5, len(names) - 0.5)
     if hue is not None:
-        ax.legend(frameon=False, title=hue)
-    ax.set_xlabel(x)
+        ax.legend(frameon=False, title=title)
+    ax.set_xlabel(x_label)
     ax.set_ylabel(label)
     return finish(ax)
 
 
-def _measure_label(table: pd.DataFrame, y: str, hue: str | None) -> str:
-    """The y axis' label: the measure and its unit, where the table says them."""
+def measure_label(table: pd.DataFrame, y: str, hue: str | None) -> str:
+    """Label of the axis of column y: the measure and its unit, where the table says them."""
     if y != "value" or "measure" not in table.columns:
         return y
     names: Sequence[str] = [str(name) for name in table["measure"].unique()]
@@ -95,23 +99,6 @@ def _measure_label(table: pd.DataFrame, y: str, hue: str | None) -> str:
         cure = f'select one, table[table["measure"] == {names[0]!r}], or set hue="measure"'
         raise NsnnError(f"table holds several measures, {names}: {cure}")
     units = [str(u) for u in table["unit"].unique()] if "unit" in table.columns else []
-    unit = f" ({units[0]})" if len(units) == 1 and units[0] not in ("1", "") else ""
-    return (names[0] if len(names) == 1 else y).replace("_", " ") + unit
-
-
-def _positions(column: pd.Series) -> tuple[bool, np.ndarray, list[str]]:
-    """Whether x is numeric, the place of each row, and the names of the places where it isn't."""
-    try:
-        return True, column.to_numpy(dtype=float, na_value=np.nan), []
-    except (TypeError, ValueError):
-        names = list(dict.fromkeys(column.astype(str)))
-        return False, np.array([names.index(name) for name in column.astype(str)], dtype=float), names
-
-
-def _numbers(column: pd.Series, name: str) -> np.ndarray:
-    try:
-        return column.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise NsnnError(
-            f"column {name!r} of the table holds {column.dtype} values: expected numbers"
-        ) from None
+    return with_unit(
+        (names[0] if len(names) == 1 else y).replace("_", " "), units[0] if len(units) == 1 else "1"
+    )

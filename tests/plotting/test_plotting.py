@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, plotting
+from nsnn_neuro import NsnnError, likelihood, measures, plotting
 
 # [trial][neuron] s
 TIMES = [[[0.1, 0.3, 0.35], [0.2], []], [[0.25], [], [0.05, 0.45]]]
@@ -47,13 +47,51 @@ def table(**columns) -> pd.DataFrame:
     return pd.DataFrame(base | {"measure": "firing_rate", "unit": "Hz"} | columns)
 
 
+CODES = pd.DataFrame(
+    {
+        "code": ["count", "words", "words"],
+        "resolution": [0.1, 0.01, 0.002],
+        "information": [0.1, 0.3, 0.5],
+        "se": [0.01, 0.02, 0.03],
+    }
+)
+HISTORY = pd.DataFrame({"epoch": [1, 2, 3], "loss": [0.9, 0.5, 0.3], "val_loss": [0.8, 0.6, 0.7]})
+
+
+def fitted(history: int | None = 2) -> likelihood.NeuronFit:
+    signal = neo.AnalogSignal(
+        np.random.default_rng(0).normal(size=2000), units="mV", sampling_rate=1 * pq.kHz
+    )
+    true = likelihood.NeuronModel(dt=1 * pq.ms, family=nsnn.Gaussian(1.0), stimulus=likelihood.Lags(3))
+    block = true.simulate([-1.5, 0.8, 0.4, 0.0], signal)
+    return likelihood.fit_neuron(block, signal, dt=1 * pq.ms, stimulus=3, history=history)
+
+
 DRAWINGS = {
     "raster": lambda ax: plotting.raster(example(), ax=ax),
     "psth": lambda ax: plotting.psth(example(), bin_width=100 * pq.ms, ax=ax),
     "isi_histogram": lambda ax: plotting.isi_histogram(example(), ax=ax),
     "measure_against": lambda ax: plotting.measure_against(table(), "x", ax=ax),
     "membrane": lambda ax: plotting.membrane(with_signal(), ax=ax),
+    "heatmap": lambda ax: plotting.heatmap(table(y=[1.0, 1.0, 2.0]), "x", "y", ax=ax),
+    "rate_map": lambda ax: plotting.rate_map(example(), bin_width=100 * pq.ms, ax=ax),
+    "confusion": lambda ax: plotting.confusion([[3, 1], [0, 4]], ax=ax),
+    "tuning_curve": lambda ax: plotting.tuning_curve([0.0, 1.0], example(), ax=ax),
+    "information_against_resolution": lambda ax: plotting.information_against_resolution(CODES, ax=ax),
+    "training_history": lambda ax: plotting.training_history(HISTORY, ax=ax),
+    "filters": lambda ax: plotting.filters(fitted(), ax=ax),
+    "correlogram": lambda ax: plotting.correlogram(
+        example(), bin_width=20 * pq.ms, max_lag=100 * pq.ms, ax=ax
+    ),
+    "spectrum": lambda ax: plotting.spectrum(
+        measures.power_spectrum(example(), sampling_rate=100 * pq.Hz, nperseg=20, noverlap=10),
+        neuron=0,
+        ax=ax,
+    ),
+    "coherence": lambda ax: plotting.coherence(([0.0, 1.0], [0.2, 0.5]), ax=ax),
+    "network_graph": lambda ax: plotting.network_graph(nsnn.brunel(g=5, eta=2, n_e=80, n_i=20), ax=ax),
 }
+WITH_COLOUR_BAR = {"heatmap", "rate_map", "confusion"}
 
 
 def test_every_function_is_among_the_drawings_below() -> None:
@@ -67,6 +105,10 @@ def test_a_drawing_stays_on_its_axes(name: str) -> None:
     ax.figure.savefig(io.BytesIO())
     assert dict(mpl.rcParams) == before
     assert pyplot.get_fignums() == []
+    assert len(ax.figure.axes) == 1 + (name in WITH_COLOUR_BAR)
+    if name == "network_graph":
+        assert not ax.axison
+        return
     assert ax.get_xlabel()
     assert ax.get_ylabel()
     assert not ax.spines["top"].get_visible()
@@ -78,7 +120,7 @@ def test_without_axes_there_is_one_new_figure(name: str) -> None:
     ax = DRAWINGS[name](None)
     try:
         assert pyplot.get_fignums() == [ax.figure.number]
-        assert ax.figure.axes == [ax]
+        assert ax.figure.axes[0] is ax
     finally:
         pyplot.close(ax.figure)
 
@@ -329,6 +371,16 @@ def test_each_hue_is_a_colour_with_its_own_rows() -> None:
     assert [to_hex(line.get_color()) for line in lines] == [c.lower() for c in plotting.COLOURS[:2]]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["LIF", "EIF"]
     assert not any(c.has_yerr for c in ax.containers)
+
+
+def test_parameters_of_a_sweep_are_drawn_in_their_units() -> None:
+    rows = table(x=[0.001, 0.002, 0.003], sigma=[0.004, 0.004, 0.005])
+    rows.attrs["units"] = {"x": "V", "sigma": "V"}
+    ax = plotting.measure_against(rows, "x", hue="sigma", ax=new_ax())
+    np.testing.assert_allclose(ax.containers[0][0].get_xdata(), [1.0, 2.0])
+    assert ax.get_xlabel() == "x (mV)"
+    assert ax.get_legend().get_title().get_text() == "sigma (mV)"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["4", "5"]
 
 
 def test_rows_of_one_x_and_categories_are_not_joined() -> None:

@@ -1,0 +1,304 @@
+"""Tuning curves, information against resolution, filters of fits and training histories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import neo
+import numpy as np
+import quantities as pq
+from scipy.stats import norm
+
+from ..core.checks import one_of, suggest_keywords
+from ..core.errors import NsnnError
+from ..core.units import floats, shown
+from ..measures import Trains, as_trains
+from .align import selection
+from .axes import (
+    COLOURS,
+    SOFT,
+    axes,
+    check_columns,
+    finish,
+    legend_above,
+    log_axis,
+    numbers,
+    places,
+    plain,
+    positions,
+    with_unit,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+@suggest_keywords
+def tuning_curve(
+    stimulus: Any,
+    response: Any,
+    *,
+    table: pd.DataFrame | None = None,
+    neurons: Any = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Mean response to each stimulus with its standard error over trials, SD / sqrt(n); a curve for each neuron.
+
+    A stimulus of a single trial has no error bar. Points of a numeric stimulus are joined; texts keep their order.
+
+    Parameters
+    ----------
+    stimulus : (n_trials,) numbers, a quantity or texts; with a table the name of a column
+    response : neo.Block with one Segment per trial, whose firing rates are drawn; or (n_trials,) or (n_trials, n_neurons) rates in
+        Hz or a quantity; with a table the name of a column
+    table : DataFrame with a row per trial
+    neurons : number or list of numbers; None is all, at most seven
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : another number of stimuli than of trials, more than seven neurons, a column that the table lacks, no numbers
+
+    >>> from matplotlib.figure import Figure
+    >>> ax = tuning_curve([0, 0, 90, 90] * pq.deg, [4.0, 6.0, 9.0, 11.0], ax=Figure().subplots())
+    >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
+    ([[0.0, 5.0], [90.0, 10.0]], 'stimulus (deg)', 'firing rate (Hz)')
+    """
+    if table is not None:
+        check_columns(table, [stimulus, response])
+        at, names, x_label = places(table, stimulus)
+        values, y_label = numbers(table[response], response)[:, None], str(response)
+    else:
+        labels, unit = plain(stimulus)
+        x_label = with_unit("stimulus", unit)
+        if labels.ndim != 1:
+            raise NsnnError(f"stimulus has shape {labels.shape}: expected one for each trial, (n_trials,)")
+        at, names = positions(labels)
+        values, y_label = _rates(response)
+    if at.shape != values.shape[:1]:
+        raise NsnnError(f"stimulus has {at.size} values: expected one for each of {len(values)} trials")
+    cells = selection(neurons, values.shape[1], "neurons")
+    if cells.size > len(COLOURS):
+        raise NsnnError(f"response has {cells.size} neurons: choose at most {len(COLOURS)}, neurons=[0, 1]")
+    levels, row = np.unique(at, return_inverse=True)
+    n = np.bincount(row)
+    ax = axes(ax)
+    for k, j in enumerate(cells):
+        mean = np.bincount(row, values[:, j]) / n
+        spread = np.bincount(row, (values[:, j] - mean[row]) ** 2)
+        se = np.sqrt(np.divide(spread, (n - 1) * n, out=np.full(n.size, np.nan), where=n > 1))
+        ax.errorbar(
+            levels + (0.4 * ((k + 0.5) / cells.size - 0.5) if names else 0.0),
+            mean, se, fmt="o" if names else "o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0, capsize=2.0,
+            label=f"neuron {j}",
+        )  # fmt: skip
+    if names:
+        ax.set_xticks(range(len(names)), names)
+        ax.set_xlim(-0.5, len(names) - 0.5)
+    if cells.size > 1:
+        ax.legend(frameon=False)
+    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]) if (values < 0).any() else 0.0)
+    ax.set_xlabel(x_label)
+    ax.set_ylabel(y_label)
+    return finish(ax)
+
+
+@suggest_keywords
+def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Axes:
+    """Information about the stimulus against the time scale at which spikes are read, with standard errors.
+
+    Of `rate_vs_temporal`: a curve each for words and latencies against their bin, and the information of the count as a line. Of
+    `metric_space_information`: the corrected information against 1/q, and that of the count, q = 0, as a line; q = infinity is
+    not drawn. Bands and bars are one standard error.
+
+    Parameters
+    ----------
+    result : result of `measures.rate_vs_temporal` or `measures.metric_space_information`
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : another kind of result
+
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> result = pd.DataFrame({"code": ["count", "words"], "resolution": [0.05, 0.01], "information": [0.1, 0.4], "se": 0.05})
+    >>> ax = information_against_resolution(result, ax=Figure().subplots())
+    >>> ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()
+    ('resolution (ms)', 'information (bit)', 'log')
+    """
+    curves, label = _information(result)
+    ax = axes(ax)
+    for k, (name, scale, information, se) in enumerate(curves):
+        if name == "count":
+            ax.axhline(information[0], color=SOFT, lw=1.2, ls="--", label=name)
+            ax.axhspan(information[0] - se[0], information[0] + se[0], color=SOFT, alpha=0.15, lw=0)
+        elif scale.size:
+            ax.errorbar(
+                1e3 * scale, information, se, fmt="o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0, capsize=2.0, label=name
+            )  # fmt: skip
+    scales = [scale for name, scale, *_ in curves if name != "count"]
+    log_axis(ax, "x", np.unique(1e3 * np.concatenate([[], *scales])))
+    legend_above(ax, len(curves))
+    ax.set_xlabel(label)
+    ax.set_ylabel("information (bit)")
+    return finish(ax)
+
+
+@suggest_keywords
+def filters(fit: Any, *, which: str = "both", level: float = 0.95, ax: Axes | None = None) -> Axes:
+    """Stimulus and history filters of a fitted neuron against the lag, with confidence bands.
+
+    Bands are value -+ z se at each lag, by the normal law of large samples. The stimulus filter is the effect of one unit of the
+    signal in a step on the potential, the history filter that of a spike; the noise family has the unit of potentials.
+
+    Parameters
+    ----------
+    fit : result of `fit_neuron`
+    which : "stimulus", "history", or "both" (those that the fit has)
+    level : of the bands, between 0 and 1
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : no such result, a history filter that the fit lacks, level out of range
+
+    >>> import neo
+    >>> from matplotlib.figure import Figure
+    >>> from nsnn_neuro import fit_neuron, to_block
+    >>> signal = neo.AnalogSignal([0.0, 1.0, 0.0, 1.0, 1.0, 0.0] * 50, units="mV", sampling_rate=1*pq.kHz)
+    >>> train = np.flatnonzero(np.random.default_rng(0).random(300) < 0.2 + 0.3 * signal.magnitude[:, 0]) / 1000
+    >>> fit = fit_neuron([train], signal, dt=1*pq.ms, stimulus=2)
+    >>> ax = filters(fit, ax=Figure().subplots())
+    >>> bool((ax.lines[1].get_ydata() == fit.stimulus_filter()[1]).all()), ax.get_xlabel()
+    (True, 'lag (ms)')
+    """
+    one_of(which, ("both", "stimulus", "history"), "which")
+    if not 0 < level < 1:
+        raise NsnnError(f"level = {level}: expected a number between 0 and 1")
+    if not hasattr(fit, "stimulus_filter"):
+        raise NsnnError(f"fit = {type(fit).__name__} object: expected the result of fit_neuron")
+    curves = []
+    if which != "history":
+        lags, value, se = fit.stimulus_filter()
+        value, se = value.reshape(lags.size, -1), se.reshape(lags.size, -1)
+        names = ["stimulus"] if value.shape[1] == 1 else [f"channel {c}" for c in range(value.shape[1])]
+        curves += [(name, lags, value[:, c], se[:, c]) for c, name in enumerate(names)]
+    lags, value, se = fit.history_filter()
+    if which == "history" and not lags.size:
+        raise NsnnError(
+            "which = 'history': the fit has no history filter; fit_neuron(..., history=...) makes one"
+        )
+    if which != "stimulus" and lags.size:
+        curves.append(("spike history", lags, value, se))
+    z = float(norm.ppf(0.5 + level / 2))
+    ax = axes(ax)
+    ax.axhline(0.0, color=SOFT, lw=0.8, ls=":", zorder=0)
+    for k, (name, lags, value, se) in enumerate(curves):
+        colour = COLOURS[k % len(COLOURS)]
+        ax.fill_between(1e3 * lags, value - z * se, value + z * se, color=colour, alpha=0.22, lw=0)
+        ax.plot(1e3 * lags, value, color=colour, lw=1.3, label=name)
+    ax.legend(frameon=False, title=f"filter, {100 * level:g} % band")
+    ax.set_xlabel("lag (ms)")
+    ax.set_ylabel("effect on potential (noise scale)")
+    return finish(ax)
+
+
+@suggest_keywords
+def training_history(fit: Any, *, ax: Axes | None = None) -> Axes:
+    """Loss (left axis) and accuracy (right axis) against the epoch; validation dashed, the best epoch marked.
+
+    Columns without values are left out: accuracies of target spikes, or validation without held-out samples.
+
+    Parameters
+    ----------
+    fit : result of `train`, `deep.fit` or `fit_network`; or a DataFrame with columns epoch and loss, and any of val_loss, accuracy,
+        val_accuracy
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : something else, or no epoch
+
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> ax = training_history(pd.DataFrame({"epoch": [1, 2], "loss": [0.9, 0.4]}), ax=Figure().subplots())
+    >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
+    ([[1.0, 0.9], [2.0, 0.4]], 'epoch', 'loss')
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    history = getattr(fit, "history", fit)
+    check_columns(history, ["epoch", "loss"])
+    if not len(history):
+        raise NsnnError("fit has no epoch: expected at least one")
+    epoch = numbers(history["epoch"], "epoch")
+    ax = axes(ax)
+    lines = []
+    for name, colour in (("loss", COLOURS[0]), ("accuracy", COLOURS[1])):
+        columns = [c for c in (name, f"val_{name}") if c in history.columns and history[c].notna().any()]
+        if not columns:
+            continue
+        own = ax if name == "loss" else ax.twinx()
+        for column in columns:
+            validation = column != name
+            label = f"{name}, {'validation' if validation else 'training'}"
+            lines += own.plot(
+                epoch, numbers(history[column], column), color=colour, lw=1.3, ls="--" if validation else "-", label=label,
+                marker="o" if len(epoch) == 1 else None,
+            )  # fmt: skip
+        finish(own)
+        own.set_ylabel(name, color=colour)
+        if name == "accuracy":
+            own.spines["right"].set_visible(True)
+            own.spines["right"].set_color(ax.spines["left"].get_edgecolor())
+            own.spines["left"].set_visible(False)
+            own.set_ylim(0, 1.02)
+    best = getattr(fit, "best_epoch", None)
+    if best is not None:
+        lines.append(ax.axvline(best, color=SOFT, lw=1.0, ls=":", label=f"returned weights: epoch {best}"))
+    ax.legend(
+        handles=lines, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=1.8, fontsize="small"
+    )  # fmt: skip
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epoch")
+    return ax
+
+
+def _rates(response: Any) -> tuple[np.ndarray, str]:
+    """Responses (n_trials, n_neurons), and the label of their axis."""
+    if isinstance(response, neo.Block | Trains):
+        trains = as_trains(response)
+        return trains.counts / trains.durations[:, None], "firing rate (Hz)"
+    values = floats(response, "response", "a neo.Block, or rates (n_trials,) or (n_trials, n_neurons)")
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or not values.size:
+        raise NsnnError(
+            f"response has shape {values.shape}: expected (n_trials,) or (n_trials, n_neurons) rates"
+        )
+    unit = str(response.dimensionality) if isinstance(response, pq.Quantity) else "Hz"
+    return values, "firing rate (Hz)" if unit in ("Hz", "1/s") else with_unit("response", unit)
+
+
+def _information(result: Any) -> tuple[list[tuple[str, np.ndarray, np.ndarray, np.ndarray]], str]:
+    """Name, time scale (s), information and standard error of each curve, the count's first; label of the axis."""
+    if hasattr(result, "groupby"):
+        check_columns(result, ["code", "resolution", "information", "se"])
+        columns = ["resolution", "information", "se"]
+        rows = [
+            (str(code), own.sort_values("resolution")) for code, own in result.groupby("code", sort=False)
+        ]
+        found = [(name, *(own[c].to_numpy(dtype=float) for c in columns)) for name, own in rows]
+        return found, "resolution (ms)"  # type: ignore[return-value]
+    if not all(hasattr(result, name) for name in ("q", "corrected", "se")):
+        raise NsnnError(
+            f"result = {shown(result)}: expected that of measures.rate_vs_temporal or measures.metric_space_information"
+        )
+    order = np.argsort(-result.q)
+    q, corrected, se = result.q[order], result.corrected[order], result.se[order]
+    finite = (q > 0) & np.isfinite(q)
+    curves = [("spike times", 1 / q[finite], corrected[finite], se[finite])]
+    if (q == 0).any():
+        curves.insert(0, ("count", q[q == 0], corrected[q == 0], se[q == 0]))
+    return curves, "time scale 1/q (ms)"

@@ -1,0 +1,216 @@
+"""Correlograms, power spectra and coherence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.checks import one_of, positive, suggest_keywords, whole
+from ..core.errors import NsnnError
+from ..core.units import floats, is_quantity, shown, si
+from ..measures import Trains, as_trains
+from .axes import COLOURS, INK, SOFT, axes, finish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_Z = 1.959963984540054  # two-sided 95 % of the normal law
+
+
+@suggest_keywords
+def correlogram(
+    block: Any,
+    *,
+    neuron: int = 0,
+    other: int | None = None,
+    bin_width: Any,
+    max_lag: Any,
+    show: str = "chance",
+    ax: Axes | None = None,
+) -> Axes:
+    """Auto- or cross-correlogram: pairs of spikes against the lag, the time of `other`'s spike less that of `neuron`'s.
+
+    Pairs are counted within trials, in bins. Those expected by chance, for independent trains of constant rate, are
+    n_a n_b (m - |k|) / m^2 at lag k, summed over trials of m bins with n_a and n_b spikes: so the ends of trials are
+    accounted for. Of an autocorrelogram the spikes' pairs with themselves are left out.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    neuron, other : numbers; other=None (default) is the autocorrelogram
+    bin_width : time, scalar; bins tile from the start of each trial
+    max_lag : time, scalar, shorter than the trials; rounded to whole bins
+    show : "chance" (pairs over those expected by chance, 1 without correlation) or "counts"
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : no such neuron, neurons without spikes, a lag as long as a trial, or what `as_trains` refuses.
+        Source: Perkel, Gerstein & Moore 1967, doi 10.1016/S0006-3495(67)86597-4
+
+    >>> import quantities as pq
+    >>> from matplotlib.figure import Figure
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.105, 0.305], [0.115, 0.315]]], t_stop=0.5*pq.s)
+    >>> ax = correlogram(block, other=1, bin_width=10*pq.ms, max_lag=20*pq.ms, show="counts", ax=Figure().subplots())
+    >>> ax.patches[0].get_data().values.tolist()  # neuron 1 follows neuron 0 by 10 ms
+    [0.0, 0.0, 0.0, 2.0, 0.0]
+    """
+    one_of(show, ("chance", "counts"), "show")
+    trains = as_trains(block)
+    width, longest = positive(bin_width, "s", "bin_width"), positive(max_lag, "s", "max_lag")
+    most = trains.n_neurons - 1
+    a = whole(neuron, 0, "neuron", most)
+    b = a if other is None else whole(other, 0, "other", most)
+    n_lags = max(1, round(longest / width))
+    first = _counted(trains, a, width)
+    second = first if b == a else _counted(trains, b, width)
+    if min(map(len, first)) <= n_lags:
+        raise NsnnError(
+            f"max_lag = {max_lag}: expected a time shorter than the shortest trial, {trains.durations.min():g} s"
+        )
+    lags = np.arange(-n_lags, n_lags + 1)
+    counts, expected = np.zeros(lags.size), np.zeros(lags.size)
+    for one, two in zip(first, second, strict=True):
+        padded, m = np.pad(two, n_lags), one.size
+        counts += [one @ padded[n_lags + k : n_lags + k + m] for k in lags]
+        expected += one.sum() * two.sum() * (m - np.abs(lags)) / m**2
+    if b == a:
+        counts[n_lags] -= sum(one.sum() for one in first)
+    if not expected.all():
+        raise NsnnError(f"neurons {a} and {b} have no trial in which both fire: expected spikes of both")
+    ax = axes(ax)
+    edges = 1e3 * width * (np.arange(2 * n_lags + 2) - n_lags - 0.5)
+    colour = COLOURS[0]
+    values = counts / expected if show == "chance" else counts
+    ax.stairs(values, edges, fill=True, color=colour, alpha=0.35, lw=0)
+    ax.stairs(values, edges, color=colour, lw=1.0)
+    chance = np.ones(counts.size) if show == "chance" else expected
+    ax.stairs(chance, edges, baseline=None, color=INK, lw=1.0, ls="--", label="chance")
+    ax.legend(frameon=False)
+    ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("lag (ms)" if b == a else f"time of neuron {b} after neuron {a} (ms)")
+    ax.set_ylabel("pairs / chance" if show == "chance" else f"pairs of spikes per {1e3 * width:g} ms")
+    return finish(ax)
+
+
+@suggest_keywords
+def spectrum(
+    result: Any, *, neuron: int | None = None, theory: Any = None, log: bool = False, ax: Axes | None = None
+) -> Axes:
+    """Power spectrum of spike trains with its 95 % band, and the rate, which it equals for a Poisson process.
+
+    Parameters
+    ----------
+    result : result of `measures.power_spectrum`
+    neuron : number; None is the mean over the neurons that fire, whose errors are taken as independent
+    theory : (f, power), arrays in Hz or quantities, drawn as a line; None for none
+    log : True draws both axes logarithmic, without f = 0
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : another kind of result, no such neuron, no neuron that fires, a theory of two lengths
+
+    >>> import quantities as pq
+    >>> from matplotlib.figure import Figure
+    >>> from nsnn_neuro.measures import power_spectrum
+    >>> times = np.random.default_rng(0).uniform(0, 20, 400)
+    >>> result = power_spectrum([times], sampling_rate=500*pq.Hz, t_start=0*pq.s, t_stop=20*pq.s)
+    >>> ax = spectrum(result, ax=Figure().subplots())
+    >>> bool((ax.lines[0].get_ydata() == result.power[0]).all()), ax.get_xlabel(), ax.get_ylabel()
+    (True, 'frequency (Hz)', 'power (Hz)')
+    """
+    if not all(hasattr(result, name) for name in ("f", "power", "se", "rate")):
+        raise NsnnError(f"result = {shown(result)}: expected that of measures.power_spectrum")
+    if neuron is None:
+        cells = np.flatnonzero(result.rate > 0)
+        name = "mean of the neurons" if cells.size > 1 else "spike train"
+    else:
+        cells = np.array([whole(neuron, 0, "neuron", len(result.rate) - 1)])
+        name = f"neuron {neuron}"
+    if not result.rate[cells].any():
+        raise NsnnError("result has no spikes: expected a neuron that fires")
+    power = result.power[cells].mean(axis=0)
+    se = np.sqrt((result.se[cells] ** 2).sum(axis=0)) / cells.size
+    rate = float(result.rate[cells].mean())
+    seen = slice(1 if log else 0, None)
+    f, power, se = result.f[seen], power[seen], se[seen]
+    ax = axes(ax)
+    ax.plot(f, power, color=COLOURS[0], lw=1.2, label=name)
+    lower = np.maximum(power - _Z * se, power.min() * 1e-3 if log else 0.0)
+    ax.fill_between(f, lower, power + _Z * se, color=COLOURS[0], alpha=0.22, lw=0)
+    if theory is not None:
+        x, y = _pair(theory, "theory", "Hz")
+        ax.plot(x[x > 0] if log else x, y[x > 0] if log else y, color=COLOURS[1], lw=1.3, label="theory")
+    ax.axhline(rate, color=SOFT, lw=1.0, ls="--", label="rate (Poisson)", zorder=0)
+    if log:
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0)
+    ax.set_xlim(f[0], f[-1])
+    ax.legend(frameon=False)
+    ax.set_xlabel("frequency (Hz)")
+    ax.set_ylabel("power (Hz)")
+    return finish(ax)
+
+
+@suggest_keywords
+def coherence(result: Any, *, theory: Any = None, f_max: Any = None, ax: Axes | None = None) -> Axes:
+    """Coherence of a signal and spikes against frequency.
+
+    Parameters
+    ----------
+    result : (f, C), result of `measures.coherence`
+    theory : (f, C), arrays (f in Hz or a quantity), drawn as a line; None for none
+    f_max : frequency at which the axis ends; None is the last one
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : not two arrays of one length
+
+    >>> from matplotlib.figure import Figure
+    >>> ax = coherence(([0.0, 10.0, 20.0], [0.1, 0.6, 0.3]), ax=Figure().subplots())
+    >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel()
+    ([[0.0, 0.1], [10.0, 0.6], [20.0, 0.3]], 'frequency (Hz)')
+    """
+    f, values = _pair(result, "result", "1")
+    ax = axes(ax)
+    ax.plot(f, values, color=COLOURS[0], lw=1.2, label="coherence")
+    if theory is not None:
+        ax.plot(*_pair(theory, "theory", "1"), color=COLOURS[1], lw=1.3, label="theory")
+        ax.legend(frameon=False)
+    ax.set_xlim(f[0], f[-1] if f_max is None else positive(f_max, "Hz", "f_max"))
+    ax.set_ylim(min(0.0, float(np.nanmin(values, initial=0.0))), 1)
+    ax.set_xlabel("frequency (Hz)")
+    ax.set_ylabel("coherence")
+    return finish(ax)
+
+
+def _pair(given: Any, name: str, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies (Hz) and values in `unit`, arrays of one length; plain numbers are in these units."""
+    if not isinstance(given, list | tuple) or len(given) != 2:
+        raise NsnnError(f"{name} = {shown(given)}: expected two arrays, frequencies and values")
+    f, values = (
+        np.atleast_1d(si(one, own, name) if is_quantity(one) else floats(one, name, "numbers"))
+        for one, own in zip(given, ("Hz", unit), strict=True)
+    )
+    if f.ndim != 1 or f.shape != values.shape or not f.size:
+        raise NsnnError(
+            f"{name} has arrays of shapes {f.shape} and {values.shape}: expected two of one length"
+        )
+    return f, values
+
+
+def _counted(trains: Trains, neuron: int, width: float) -> list[np.ndarray]:
+    """Spikes of a neuron in bins that tile each trial: an array (n_bins,) for each."""
+    own = trains.of_neuron(neuron)
+    number, n_bins = own.bins(width, "bin_width")
+    return [
+        np.bincount(number[(own.trial == k) & (number < m)], minlength=m).astype(float)
+        for k, m in enumerate(n_bins.tolist())
+    ]

@@ -1,0 +1,161 @@
+"""Rasters and PSTHs relative to events and by condition: what is drawn against arrays computed here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import mV
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, plotting
+
+RNG = np.random.default_rng(3)
+TIMES = [[np.sort(RNG.uniform(0, 2, 40)) for _ in range(2)] for _ in range(4)]  # [trial][neuron] s
+EVENTS = [[0.5, 1.0], [1.2], [], [0.4, 0.9, 1.3]]  # s, of each trial
+WINDOW = (-200 * pq.ms, 300 * pq.ms)
+
+
+def block():
+    return nsnn.to_block(TIMES, t_stop=2 * pq.s)
+
+
+def new_ax():
+    return Figure(figsize=(4, 3)).subplots()
+
+
+def relative(neuron: int, events=EVENTS) -> list[list[float]]:
+    """Times of a neuron's spikes from each event, in the window."""
+    return [
+        [t - event for t in TIMES[k][neuron] if -0.2 <= t - event < 0.3]
+        for k, some in enumerate(events)
+        for event in some
+    ]
+
+
+def rows_of(ax) -> list[tuple[int, float, str]]:
+    """(row, time, colour) of each tick."""
+    lines = ax.collections[0]
+    segments = np.array(lines.get_segments())
+    colours = [to_hex(c) for c in lines.get_colors()]
+    colours = colours * len(segments) if len(colours) == 1 else colours
+    found = [(round(s[:, 1].mean()), round(s[0, 0], 9), c) for s, c in zip(segments, colours, strict=True)]
+    return sorted(found)
+
+
+ALIGNS = {
+    "one": (0.6 * pq.s, [[0.6]] * 4),
+    "one each": ([600, 700, 800, 900] * pq.ms, [[0.6], [0.7], [0.8], [0.9]]),
+    "several each": ([np.array(some) * pq.s for some in EVENTS], EVENTS),
+}
+
+
+@pytest.mark.parametrize("name", ALIGNS)
+def test_raster_relative_to_events(name: str) -> None:
+    align, events = ALIGNS[name]
+    ax = plotting.raster(block(), neurons=1, align=align, window=WINDOW, ax=new_ax())
+    expected = [(k, round(t, 9)) for k, row in enumerate(relative(1, events)) for t in row]
+    assert [(row, t) for row, t, _ in rows_of(ax)] == sorted(expected)
+    np.testing.assert_allclose(ax.get_xlim(), (-0.2, 0.3))
+    label = "event" if name == "several each" else "trial"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time from event (s)", label)
+
+
+def test_all_times_are_events_of_a_single_trial() -> None:
+    one = nsnn.to_block(TIMES[:1], t_stop=2 * pq.s)
+    for align in ([0.5, 1.0, 1.5] * pq.s, [0.5 * pq.s, 1000 * pq.ms, 1.5 * pq.s]):
+        ax = plotting.raster(one, neurons=0, align=align, window=WINDOW, ax=new_ax())
+        expected = [(k, round(t, 9)) for k, row in enumerate(relative(0, [[0.5, 1.0, 1.5]])) for t in row]
+        assert [(row, t) for row, t, _ in rows_of(ax)] == sorted(expected)
+
+
+@pytest.mark.parametrize("conditions", [[5, 2, 2, 5] * pq.mV, [5, 2, 2, 5] * mV], ids=["neo", "brian2"])
+def test_raster_sorts_and_colours_conditions(conditions) -> None:
+    ax = plotting.raster(block(), neurons=0, trials=[3, 1, 0], conditions=conditions, ax=new_ax())
+    blue, red = (c.lower() for c in plotting.COLOURS[:2])
+    # 2 mV first: trial 1; then 5 mV: trials 3 and 0 in the order asked for
+    expected = [(row, t, c) for row, k, c in ((0, 1, blue), (1, 3, red), (2, 0, red)) for t in TIMES[k][0]]
+    assert rows_of(ax) == sorted((row, round(t, 9), c) for row, t, c in expected)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["2 mV", "5 mV"]
+    assert ax.get_ylabel() == "trial, sorted by condition"
+
+
+def test_psth_of_each_condition_relative_to_events() -> None:
+    labels = ["go", "stop", "go", "stop"]
+    align = [np.array(some) * pq.s for some in EVENTS]
+    ax = plotting.psth(
+        block(), bin_width=100 * pq.ms, neuron=1, align=align, window=WINDOW, conditions=labels, ax=new_ax()
+    )
+    kind = [label for label, some in zip(labels, EVENTS, strict=True) for _ in some]
+    for patch, name in zip(ax.patches, ("go", "stop"), strict=True):
+        own = [row for row, label in zip(relative(1), kind, strict=True) if label == name]
+        counts = np.histogram(np.concatenate(own), np.linspace(-0.2, 0.3, 6))[0]
+        np.testing.assert_allclose(patch.get_data().values, counts / len(own) / 0.1)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["go", "stop"]
+    by_event = plotting.psth(
+        block(), bin_width=100 * pq.ms, neuron=1, align=align, window=WINDOW, conditions=kind, ax=new_ax()
+    )
+    for one, other in zip(ax.patches, by_event.patches, strict=True):
+        np.testing.assert_array_equal(one.get_data().values, other.get_data().values)
+
+
+def test_a_window_without_event_crops() -> None:
+    ax = plotting.psth(block(), bin_width=250 * pq.ms, neuron=0, window=(0.5, 1.0) * pq.s, ax=new_ax())
+    counts = np.histogram(np.concatenate([trial[0] for trial in TIMES]), [0.5, 0.75, 1.0])[0]
+    np.testing.assert_allclose(ax.patches[0].get_data().values, counts / 4 / 0.25)
+    assert ax.get_xlabel() == "time (s)"
+
+
+def test_rate_map_relative_to_events() -> None:
+    ax = plotting.rate_map(
+        block(), bin_width=100 * pq.ms, neurons=[1, 0], align=0.6 * pq.s, window=WINDOW, ax=new_ax()
+    )
+    expected = [
+        np.histogram(np.concatenate(relative(j, [[0.6]] * 4)), np.linspace(-0.2, 0.3, 6))[0] / 4 / 0.1
+        for j in (1, 0)
+    ]
+    np.testing.assert_allclose(ax.collections[0].get_array(), expected)
+    assert ax.figure.axes[1].get_ylabel() == "firing rate (Hz)"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"align": 1 * pq.s}, r"window = None: with align expected \(start, stop\)"),
+        (
+            {"align": 1.9 * pq.s, "window": WINDOW},
+            r"event at 1.9 s in trial 0: its window, 1.7 to 2.2 s, leaves",
+        ),
+        (
+            {"align": [1, 2, 3] * pq.s, "window": WINDOW},
+            "align has times for 3 trials: expected one time, or",
+        ),
+        ({"align": 1.0, "window": WINDOW}, "align = 1.0 has no unit"),
+        ({"align": [[] * pq.s] * 4, "window": WINDOW}, "expected at least one event"),
+        ({"window": (1, 0) * pq.s}, "expected a start before the stop"),
+        ({"window": 1 * pq.s}, r"window = .*: expected \(start, stop\)"),
+        ({"window": (0, 5) * pq.s}, "trial 0 stops at 2.0 s"),
+        ({"conditions": ["a", "b"]}, "expected a label for each trial, 4"),
+    ],
+)
+def test_events_and_conditions_that_do_not_fit_are_refused(options: dict, message: str) -> None:
+    for draw in (plotting.raster, lambda *a, **k: plotting.psth(*a, bin_width=100 * pq.ms, **k)):
+        with pytest.raises(NsnnError, match=message):
+            draw(block(), ax=new_ax(), **options)
+
+
+def test_chosen_trials_without_event_are_refused() -> None:
+    align = [np.array(some) * pq.s for some in EVENTS]
+    with pytest.raises(NsnnError, match="trials = 2: none of these trials has an event in align"):
+        plotting.raster(block(), trials=2, align=align, window=WINDOW, ax=new_ax())
+
+
+def test_conditions_of_populations_need_a_neuron() -> None:
+    two = block()
+    two.annotations["populations"] = [{"name": "E", "size": 1}, {"name": "I", "size": 1}]
+    options = {"bin_width": 100 * pq.ms, "conditions": [0, 0, 1, 1]}
+    with pytest.raises(NsnnError, match="choose a neuron, neuron=0"):
+        plotting.psth(two, ax=new_ax(), **options)
+    assert len(plotting.psth(two, ax=new_ax(), neuron=0, **options).patches) == 2

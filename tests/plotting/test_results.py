@@ -1,0 +1,376 @@
+"""Figures of results and tables: what is drawn against the results and against arrays computed here."""
+
+from __future__ import annotations
+
+import neo
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from brian2 import mV
+from elephant.conversion import BinnedSpikeTrain
+from elephant.spike_train_correlation import cross_correlation_histogram
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, likelihood, measures, plotting
+
+
+def new_ax():
+    return Figure(figsize=(4, 3)).subplots()
+
+
+def poisson(n_trials: int = 3, n_neurons: int = 2, duration: float = 4.0) -> neo.Block:
+    rng = np.random.default_rng(5)
+    times = [
+        [rng.uniform(0, duration, rng.poisson(60 + 20 * j)) for j in range(n_neurons)]
+        for _ in range(n_trials)
+    ]
+    return nsnn.to_block(times, t_stop=duration * pq.s)
+
+
+def texts(artists) -> list[str]:
+    return [artist.get_text() for artist in artists]
+
+
+def bars(container) -> np.ndarray:
+    """(n, 2) ends of the error bars."""
+    return np.array([s[:, 1] for s in container[2][0].get_segments()])
+
+
+# --- images ------------------------------------------------------------------------------------------------
+
+
+def sweep_table() -> pd.DataFrame:
+    rows = [
+        (v, s, seed, 1e4 * v + 100 * s + seed)
+        for v in (0.01, 0.02, 0.03)
+        for s in (1, 2, 4)
+        for seed in (0, 1)
+    ]
+    table = pd.DataFrame(rows, columns=["stimulus.v", "s", "seed", "value"]).iloc[::-1]
+    table = table.assign(measure="firing_rate", unit="Hz")
+    table.attrs["units"] = {"stimulus.v": "V", "s": "1"}
+    return table
+
+
+def test_heatmap_draws_the_mean_of_each_cell_with_units() -> None:
+    table = sweep_table()
+    table.loc[(table.s == 2) & (table["stimulus.v"] == 0.02), "value"] = np.nan
+    ax = plotting.heatmap(table, "stimulus.v", "s", ax=new_ax())
+    drawn = ax.collections[0].get_array()
+    expected = [[1e4 * v + 100 * s + 0.5 for v in (0.01, 0.02, 0.03)] for s in (1, 2, 4)]
+    assert drawn.mask.tolist() == [[False] * 3, [False, True, False], [False] * 3]
+    np.testing.assert_allclose(drawn.filled(0), np.where(drawn.mask, 0, expected))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("stimulus.v (mV)", "s")
+    assert ax.figure.axes[1].get_ylabel() == "firing rate (Hz)"
+    corners = ax.collections[0].get_coordinates()
+    np.testing.assert_allclose(corners[0, :, 0], [5, 15, 25, 35])
+    np.testing.assert_allclose(corners[:, 0, 1], np.sqrt([0.5, 2, 8, 32]))  # 1, 2, 4: a geometric series
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
+
+
+def test_heatmap_of_texts_and_its_refusals() -> None:
+    table = pd.DataFrame({"x": ["b", "a"], "y": [1, 1], "value": [2.0, 3.0]})
+    ax = plotting.heatmap(table, "x", "y", ax=new_ax())
+    assert texts(ax.get_xticklabels()) == ["b", "a"]
+    assert ax.collections[0].get_array().tolist() == [[2.0, 3.0]]
+    for change, message in (
+        ({"x": [1.0, np.nan]}, "column 'x' of the table has NaN"),
+        ({"value": ["p", "q"]}, "column 'value' of the table holds"),
+        ({"measure": ["cv", "lv"]}, "several measures"),
+    ):
+        with pytest.raises(NsnnError, match=message):
+            plotting.heatmap(table.assign(**change), "x", "y", ax=new_ax())
+    with pytest.raises(NsnnError, match="no column 'z': expected one of"):
+        plotting.heatmap(table, "x", "z", ax=new_ax())
+    with pytest.raises(NsnnError, match="expected a pandas DataFrame"):
+        plotting.heatmap([1, 2], "x", "z", ax=new_ax())
+
+
+def test_confusion_of_a_decoding_has_its_counts_and_labels() -> None:
+    stimulus = np.repeat([3, 7], 20)
+    result = measures.decode(np.random.default_rng(6).poisson(stimulus)[:, None], stimulus, n_shuffle=0)
+    ax = plotting.confusion(result, ax=new_ax())
+    assert texts(ax.texts) == [f"{count:g}" for count in result.confusion.ravel()]
+    np.testing.assert_allclose(ax.collections[0].get_array(), 100 * result.confusion / 20)
+    assert texts(ax.get_xticklabels()) == texts(ax.get_yticklabels()) == ["3", "7"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("decoded stimulus", "stimulus")
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row is above
+    ax = plotting.confusion(result.confusion, labels=["low", "high"], show="percent", ax=new_ax())
+    assert texts(ax.texts) == [f"{count / 20:.0%}".replace("%", " %") for count in result.confusion.ravel()]
+    assert texts(ax.get_xticklabels()) == ["low", "high"]
+    with pytest.raises(NsnnError, match=r"matrix of shape \(2, 3\): expected \(K, K\)"):
+        plotting.confusion(np.ones((2, 3)), ax=new_ax())
+    with pytest.raises(NsnnError, match="expected one for each of 2 stimuli"):
+        plotting.confusion(np.ones((2, 2)), labels=["a"], ax=new_ax())
+    with pytest.raises(NsnnError, match="did you mean 'percent'"):
+        plotting.confusion(np.ones((2, 2)), show="percents", ax=new_ax())
+
+
+# --- curves ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stimulus", [[20, 10, 20, 10] * pq.mV, [20, 10, 20, 10] * mV], ids=["neo", "brian2"])
+def test_tuning_curve_of_a_block_is_its_rate_by_stimulus(stimulus) -> None:
+    block = poisson(4)
+    ax = plotting.tuning_curve(stimulus, block, ax=new_ax())
+    rates = measures.as_trains(block).counts / 4.0
+    for j, container in enumerate(ax.containers):
+        groups = [rates[[1, 3], j], rates[[0, 2], j]]
+        points = [(x, group.mean()) for x, group in zip((10, 20), groups, strict=True)]
+        np.testing.assert_allclose(container[0].get_xydata(), points)
+        se = np.array([group.std(ddof=1) / np.sqrt(2) for group in groups])
+        np.testing.assert_allclose(np.diff(bars(container))[:, 0], 2 * se)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("stimulus (mV)", "firing rate (Hz)")
+    assert texts(ax.get_legend().get_texts()) == ["neuron 0", "neuron 1"]
+
+
+def test_tuning_curve_of_a_table_and_of_texts() -> None:
+    table = pd.DataFrame({"contrast (%)": [10, 10, 50], "rate (Hz)": [1.0, 3.0, 8.0]})
+    ax = plotting.tuning_curve("contrast (%)", "rate (Hz)", table=table, ax=new_ax())
+    assert ax.containers[0][0].get_xydata().tolist() == [[10.0, 2.0], [50.0, 8.0]]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("contrast (%)", "rate (Hz)")
+    ax = plotting.tuning_curve(
+        ["drug", "control", "drug"], [[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]], neurons=1, ax=new_ax()
+    )
+    assert ax.containers[0][0].get_xydata().tolist() == [[0.0, 6.0], [1.0, 6.0]]
+    assert texts(ax.get_xticklabels()) == ["drug", "control"]
+    for arguments, message in (
+        (([1, 2], [1.0]), "stimulus has 2 values: expected one for each of 1 trials"),
+        (([1], np.ones((1, 8))), "response has 8 neurons: choose at most 7"),
+        (([[1]], [1.0]), r"stimulus has shape \(1, 1\)"),
+        (([1], ["high"]), "response = .*: expected a neo.Block, or rates"),
+    ):
+        with pytest.raises(NsnnError, match=message):
+            plotting.tuning_curve(*arguments, ax=new_ax())
+
+
+def test_information_of_rate_vs_temporal() -> None:
+    stimulus = np.repeat([0, 1], 40)
+    block = nsnn.to_block([[[0.01 + 0.02 * s, 0.045]] for s in stimulus], t_stop=0.048 * pq.s)
+    result = measures.rate_vs_temporal(stimulus, block, resolutions=[4, 8, 24] * pq.ms, n_shuffle=0)
+    ax = plotting.information_against_resolution(result, ax=new_ax())
+    assert texts(ax.get_legend().get_texts()) == ["count", "latency", "words"]
+    for container in ax.containers:
+        rows = result[result.code == container.get_label()]
+        np.testing.assert_allclose(container[0].get_xydata(), np.c_[1e3 * rows.resolution, rows.information])
+        np.testing.assert_allclose(
+            bars(container), np.c_[rows.information - rows.se, rows.information + rows.se]
+        )
+    assert ax.lines[0].get_ydata()[0] == result.information[0]
+    assert ax.get_xscale() == "log"
+    assert texts(ax.get_xticklabels()) == ["4", "8", "24"]
+    with pytest.raises(
+        NsnnError, match=r"expected that of measures.rate_vs_temporal or measures.metric_space"
+    ):
+        plotting.information_against_resolution(3, ax=new_ax())
+
+
+def test_information_of_metric_space() -> None:
+    trains = [[0.1 + 0.2 * (k % 2), 0.35] + [0.4] * (k % 3 == 0) for k in range(20)]
+    result = measures.metric_space_information(
+        trains, [k % 2 for k in range(20)], q=[0, 10, 100, np.inf] * pq.Hz, n_shuffle=5
+    )
+    ax = plotting.information_against_resolution(result, ax=new_ax())
+    (points,) = ax.containers
+    np.testing.assert_allclose(points[0].get_xydata(), np.c_[[10, 100], result.corrected[[2, 1]]])
+    assert ax.lines[0].get_ydata()[0] == result.corrected[0]
+    assert ax.get_xlabel() == "time scale 1/q (ms)"
+    ax = plotting.confusion(result, show="counts", ax=new_ax())
+    assert texts(ax.texts) == [
+        f"{x:g}" for x in result.confusion[np.argmax(result.corrected)].ravel().round(1)
+    ]
+
+
+def neuron_fit(channels: int, history: int | None) -> likelihood.NeuronFit:
+    signal = neo.AnalogSignal(
+        np.random.default_rng(6).normal(size=(1500, channels)), units="mV", sampling_rate=1 * pq.kHz
+    )
+    true = likelihood.NeuronModel(
+        dt=1 * pq.ms, family=nsnn.Gaussian(1.0), stimulus=likelihood.Lags(1), channels=channels
+    )
+    block = true.simulate([-1.0] + [0.5] * channels, signal)
+    return likelihood.fit_neuron(block, signal, dt=1 * pq.ms, stimulus=2, history=history)
+
+
+def test_filters_have_bands_of_the_level() -> None:
+    fit = neuron_fit(1, 3)
+    ax = plotting.filters(fit, level=0.6826894921370859, ax=new_ax())
+    for line, band, (lags, value, se) in zip(
+        ax.lines[1:], ax.collections, (fit.stimulus_filter(), fit.history_filter()), strict=True
+    ):
+        np.testing.assert_allclose(line.get_xydata(), np.c_[1e3 * lags, value])
+        corners = band.get_paths()[0].vertices
+        np.testing.assert_allclose(
+            [corners[:, 1].min(), corners[:, 1].max()], [(value - se).min(), (value + se).max()]
+        )
+    assert texts(ax.get_legend().get_texts()) == ["stimulus", "spike history"]
+    assert texts(plotting.filters(fit, which="history", ax=new_ax()).get_legend().get_texts()) == [
+        "spike history"
+    ]
+    with pytest.raises(NsnnError, match="level = 2: expected a number between 0 and 1"):
+        plotting.filters(fit, level=2, ax=new_ax())
+
+
+def test_filters_of_channels_and_without_history() -> None:
+    fit = neuron_fit(2, None)
+    ax = plotting.filters(fit, ax=new_ax())
+    np.testing.assert_allclose(ax.lines[2].get_ydata(), fit.stimulus_filter()[1][:, 1])
+    assert texts(ax.get_legend().get_texts()) == ["channel 0", "channel 1"]
+    with pytest.raises(NsnnError, match="the fit has no history filter"):
+        plotting.filters(fit, which="history", ax=new_ax())
+    with pytest.raises(NsnnError, match="fit = int object: expected the result of fit_neuron"):
+        plotting.filters(3, ax=new_ax())
+
+
+def test_training_history_of_a_fit() -> None:
+    X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+    net = nsnn.feedforward([2, 2], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.5))
+    fit = nsnn.train(
+        net, (X, y), loss=nsnn.losses.rate_mse, epochs=3, validation=0.25, keep="best", seed=1, engine="numpy"
+    )
+    ax = plotting.training_history(fit, ax=new_ax())
+    left, right = ax.figure.axes
+    assert left is ax
+    history = fit.history
+    for own, name in ((left, "loss"), (right, "accuracy")):
+        np.testing.assert_array_equal(own.lines[0].get_xydata(), history[["epoch", name]])
+        np.testing.assert_array_equal(own.lines[1].get_xydata(), history[["epoch", f"val_{name}"]])
+        assert own.lines[1].get_linestyle() == "--"
+        assert own.get_ylabel() == name
+    assert ax.lines[2].get_xdata()[0] == fit.best_epoch
+    assert texts(ax.get_legend().get_texts())[-1] == f"returned weights: epoch {fit.best_epoch}"
+    alone = plotting.training_history(history.assign(accuracy=np.nan, val_accuracy=np.nan), ax=new_ax())
+    assert alone.figure.axes == [alone]
+    with pytest.raises(NsnnError, match="no column 'loss'"):
+        plotting.training_history(history.drop(columns="loss"), ax=new_ax())
+    with pytest.raises(NsnnError, match="no epoch"):
+        plotting.training_history(history[:0], ax=new_ax())
+
+
+# --- correlograms and spectra ------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:The 'copy' argument")  # of Elephant's use of quantities
+@pytest.mark.parametrize("other", [None, 1])
+def test_correlogram_counts_the_pairs_that_elephant_counts(other: int | None) -> None:
+    block = poisson()
+    options = {"other": other, "bin_width": 10 * pq.ms, "max_lag": 80 * pq.ms}
+    ax = plotting.correlogram(block, show="counts", ax=new_ax(), **options)
+    counts, chance = np.zeros(17), np.zeros(17)
+    for segment in block.segments:
+        one, two = (segment.spiketrains[j] for j in (0, other or 0))
+        binned = [BinnedSpikeTrain(train, bin_size=10 * pq.ms) for train in (one, two)]
+        histogram, lags = cross_correlation_histogram(*binned, window=[-8, 8])
+        counts += histogram.magnitude[:, 0]
+        counts[8] -= len(one) if other is None else 0
+        chance += len(one) * len(two) * (400 - abs(lags)) / 400**2
+    np.testing.assert_array_equal(ax.patches[0].get_data().values, counts)
+    np.testing.assert_allclose(ax.patches[0].get_data().edges, np.arange(-85, 86, 10))
+    np.testing.assert_allclose(ax.patches[2].get_data().values, chance)
+    assert ax.get_ylabel() == "pairs of spikes per 10 ms"
+    assert ax.get_xlabel() == ("lag (ms)" if other is None else "time of neuron 1 after neuron 0 (ms)")
+    ratio = plotting.correlogram(block, ax=new_ax(), **options)
+    np.testing.assert_allclose(ratio.patches[0].get_data().values, counts / chance)
+    assert ratio.get_ylabel() == "pairs / chance"
+
+
+def test_independent_trains_correlate_as_by_chance() -> None:
+    ax = plotting.correlogram(poisson(60), other=1, bin_width=20 * pq.ms, max_lag=400 * pq.ms, ax=new_ax())
+    chance = 60 * 60 * 80 * (200 - np.abs(np.arange(-20, 21))) / 200**2  # pairs expected in each bin
+    z = (ax.patches[0].get_data().values - 1) * np.sqrt(chance)
+    assert np.abs(z).max() < 4
+    assert abs(z.mean() * np.sqrt(z.size)) < 4
+
+
+def test_correlogram_refuses() -> None:
+    options = {"bin_width": 10 * pq.ms, "max_lag": 80 * pq.ms}
+    for change, message in (
+        ({"max_lag": 5 * pq.s}, "max_lag = .*: expected a time shorter than the shortest trial, 4 s"),
+        ({"neuron": 2}, "neuron = 2: expected a whole number from 0 to 1"),
+        ({"show": "count"}, "did you mean 'counts'"),
+    ):
+        with pytest.raises(NsnnError, match=message):
+            plotting.correlogram(poisson(), ax=new_ax(), **options | change)
+    silent = nsnn.to_block([[[0.1, 0.5], []]], t_stop=1 * pq.s)
+    with pytest.raises(NsnnError, match="neurons 0 and 1 have no trial in which both fire"):
+        plotting.correlogram(silent, other=1, ax=new_ax(), **options)
+
+
+def test_spectrum_draws_power_band_rate_and_theory() -> None:
+    result = measures.power_spectrum(poisson(), sampling_rate=200 * pq.Hz, nperseg=100, noverlap=50)
+    theory = ([0.0, 50.0, 100.0] * pq.Hz, [20.0, 18.0, 20.0] * pq.Hz)
+    ax = plotting.spectrum(result, neuron=1, theory=theory, ax=new_ax())
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), np.c_[result.f, result.power[1]])
+    assert ax.lines[1].get_xydata().tolist() == [[0.0, 20.0], [50.0, 18.0], [100.0, 20.0]]
+    np.testing.assert_allclose(ax.lines[2].get_ydata(), result.rate[1])
+    top = ax.collections[0].get_paths()[0].vertices[:, 1].max()
+    np.testing.assert_allclose(top, (result.power[1] + 1.959964 * result.se[1]).max(), rtol=1e-6)
+    assert texts(ax.get_legend().get_texts()) == ["neuron 1", "theory", "rate (Poisson)"]
+    mean = plotting.spectrum(result, log=True, ax=new_ax())
+    np.testing.assert_allclose(mean.lines[0].get_xydata(), np.c_[result.f, result.power.mean(axis=0)][1:])
+    assert (mean.get_xscale(), mean.get_yscale()) == ("log", "log")
+    with pytest.raises(NsnnError, match="theory has arrays of shapes"):
+        plotting.spectrum(result, theory=([1.0, 2.0], [1.0]), ax=new_ax())
+    with pytest.raises(NsnnError, match=r"result = 3: expected that of measures.power_spectrum"):
+        plotting.spectrum(3, ax=new_ax())
+
+
+def test_coherence_draws_what_the_measure_returns() -> None:
+    signal = neo.AnalogSignal(
+        np.random.default_rng(6).normal(size=4000), units="mV", sampling_rate=1 * pq.kHz
+    )
+    result = measures.coherence(signal, poisson(n_neurons=1))
+    ax = plotting.coherence(result, theory=([0.0, 500.0], [0.0, 0.1]), f_max=0.1 * pq.kHz, ax=new_ax())
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), np.c_[result])
+    assert ax.lines[1].get_xydata().tolist() == [[0.0, 0.0], [500.0, 0.1]]
+    assert ax.get_xlim() == (0.0, 100.0)
+    with pytest.raises(NsnnError, match=r"result = .*: expected two arrays, frequencies and values"):
+        plotting.coherence([1.0], ax=new_ax())
+
+
+# --- networks ----------------------------------------------------------------------------------------------
+
+
+def arrows(ax) -> list[str]:
+    """Colours of the arrows, in the order of the projections."""
+    return [to_hex(patch.get_edgecolor()) for patch in ax.patches if hasattr(patch, "get_arrowstyle")]
+
+
+def test_network_graph_names_sizes_weights_and_delays() -> None:
+    ax = plotting.network_graph(nsnn.brunel(g=5, eta=2, n_e=80, n_i=20, J=0.5 * mV), ax=new_ax())
+    assert texts(ax.texts[:2]) == ["E\nn = 80", "I\nn = 20"]
+    assert texts(ax.texts[2:]) == ["0.5 mV\n1.5 ms"] * 2 + ["−2.5 mV\n1.5 ms"] * 2
+    blue, red = (c.lower() for c in plotting.COLOURS[:2])
+    assert arrows(ax) == [blue, blue, red, red]
+    assert texts(ax.get_legend().get_texts()) == ["excitatory", "inhibitory"]
+
+
+def test_network_graph_of_layers_distributions_and_conductances() -> None:
+    source = nsnn.Population(5, nsnn.PoissonSource(10 * pq.Hz), name="source")
+    cell = nsnn.LIF(
+        tau_m=20 * pq.ms, v_rest=-70 * pq.mV, v_reset=-65 * pq.mV, v_thresh=-50 * pq.mV, tau_refrac=0 * pq.ms
+    )
+    first, second = (nsnn.Population(2, cell, name=name) for name in ("first", "second"))
+    inhibition = nsnn.ConductanceSynapse(5 * pq.ms, -80 * pq.mV)
+    drawn = {
+        "weight": nsnn.Normal(0.1 * pq.mV, 0.05 * pq.mV),
+        "delay": nsnn.Between(1 * pq.ms, 2 * pq.ms),
+        "rule": nsnn.AllToAll(),
+    }
+    net = nsnn.Network(
+        [second, source, first],
+        [
+            nsnn.Projection(source, first, **drawn),
+            nsnn.Projection(first, second, rule=nsnn.OneToOne(), weight=[0.1, 0.3], synapse=inhibition),
+        ],
+    )
+    ax = plotting.network_graph(net, ax=new_ax())
+    assert texts(ax.texts[3:]) == ["0.1 ± 0.05 mV\n1–2 ms", "0.2 ± 0.1"]
+    assert arrows(ax) == [c.lower() for c in plotting.COLOURS[:2]]
+    x = {text.get_text().split("\n")[0]: text.get_position()[0] for text in ax.texts[:3]}
+    assert x["source"] < x["first"] < x["second"]
+    with pytest.raises(NsnnError, match="network = int object: expected a Network"):
+        plotting.network_graph(3, ax=new_ax())
