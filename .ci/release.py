@@ -1,4 +1,4 @@
-"""Check that a tag is the version of the package, CITATION.cff, codemeta.json and the conda recipe, and print its section of CHANGELOG.md.
+"""Check that a tag is the version of the package, CITATION.cff, codemeta.json and the conda recipe; print its notes.
 
 python .ci/release.py v0.1.0
 """

@@ -32,7 +32,12 @@ def by_path(path: Path) -> Any:
 
 pages = by_path(DOCS / "site" / "pages.py")
 release = by_path(ROOT / ".ci" / "release.py")
-WITH_CODE = [DOCS / "index.md", DOCS / "getting_started.md", *sorted((DOCS / "howto").glob("*.md"))]
+WITH_CODE = [
+    DOCS / "index.md",
+    DOCS / "getting_started.md",
+    DOCS / "plots.md",
+    *sorted((DOCS / "howto").glob("*.md")),
+]
 
 
 @pytest.mark.slow

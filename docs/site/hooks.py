@@ -72,7 +72,12 @@ def verdicts() -> str:
 
 def with_code(root: Path = ROOT / "docs") -> list[Path]:
     """Pages whose code is run when the site is built."""
-    return [root / "index.md", root / "getting_started.md", *sorted((root / "howto").glob("*.md"))]
+    return [
+        root / "index.md",
+        root / "getting_started.md",
+        root / "plots.md",
+        *sorted((root / "howto").glob("*.md")),
+    ]
 
 
 def on_files(files: Files, config: Any) -> Files:
