@@ -259,7 +259,7 @@ def texts(**given):
         (lambda: texts(linear="v_rest +"), "Own.linear = 'v_rest .': expected an expression"),
         (lambda: texts(slow_start={"u": "b"}), r"Own.slow_start has \['u'\]: expected variables of Own.slow"),
         (lambda: dataclasses.replace(GIF, lift_start=1.0), "lift_start = 1.0, v_thresh = .*expected the same unit"),
-        (lambda: dataclasses.replace(ADEX, w_start=1 * ms), "w_start = 1. ms: expected a voltage"),
+        (lambda: dataclasses.replace(ADEX, w_start=1 * ms), "w_start of AdEx = 1. ms: expected a voltage"),
     ],
 )  # fmt: skip
 def test_texts_and_starts_that_do_not_fit_are_named(make, words):

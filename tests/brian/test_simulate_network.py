@@ -428,7 +428,7 @@ def test_set_weights_is_seen_by_the_next_simulation():
         ({"record_w": {"E->X": True}}, "E->X"),
         ({"record_w": True}, "record_w"),
         ({"record_w": {"E->I": [10**6]}}, "record_w\\['E->I'\\]"),
-        ({"stimulus": nsnn.Constant(0.5)}, "population 'E'.*stimulus"),
+        ({"stimulus": nsnn.Constant(0.5)}, "population 'E': v = 0.5 of Constant has no unit"),
     ],
 )
 def test_typical_mistakes_are_named(arguments, named):

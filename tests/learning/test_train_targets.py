@@ -341,8 +341,8 @@ def test_spikes_become_more_probable():
 class Own(nsnn.SurrogateGradient):
     """A factor of its own for a noisy neuron."""
 
-    def _family(self, noise):
-        return super()._family(None)
+    def _family(self, noise, theta):
+        return super()._family(None, theta)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,12 @@ def expected(parts: list, points=None, seeds=(1,), measures=(firing_rate,), n_ne
     return values
 
 
+@pytest.fixture(autouse=True)
+def _no_reports_within_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`chunk_sizes` reads the reports after each chunk; those within a chunk depend on the clock."""
+    monkeypatch.setattr("nsnn_neuro.brian.engine.reporting", lambda report: {})
+
+
 def chunk_sizes(fractions: list[float], n_points: int) -> list[int]:
     """The numbers of points of the chunks that ran, from the fractions reported after each."""
     ends = {round(f * n_points) for f in fractions if abs(f * n_points - round(f * n_points)) < 1e-9}
