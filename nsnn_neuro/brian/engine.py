@@ -43,7 +43,16 @@ ENGINES = ("cython", "numpy", "cpp")
 
 
 class NoCompilerWarning(UserWarning):
-    """No C++ compiler was found: the NumPy target runs instead, which is several times slower."""
+    """No C++ compiler was found: the NumPy target runs instead, which is several times slower.
+
+    >>> from unittest.mock import patch
+    >>> import warnings
+    >>> with patch.dict(os.environ, PATH="", CXX=""), warnings.catch_warnings(record=True, action="always") as caught:
+    ...     choose("cython")
+    'numpy'
+    >>> caught[-1].category.__name__
+    'NoCompilerWarning'
+    """
 
 
 class Prepared(Network):
@@ -97,7 +106,12 @@ def _direct(code: Any) -> Callable | None:
 
 
 def has_compiler() -> bool:
-    """Whether a C++ compiler is on the PATH or named by CXX."""
+    """Whether a C++ compiler is on the PATH or named by CXX.
+
+    >>> fastest = "cython" if has_compiler() else "numpy"
+    >>> fastest in ("cython", "numpy")
+    True
+    """
     return standalone.find_compiler() is not None
 
 
@@ -165,7 +179,15 @@ _PASSAGE = _doubles(
 
 def functions() -> dict[str, Function]:
     """Functions for generated code on every target: keyed draws, normal_cdf, and smooth_exp, smooth_exprel and smooth_normal_cdf,
-    versions of exp, exprel and normal_cdf that the compiler can vectorise (slower in scalar loops)."""
+    versions of exp, exprel and normal_cdf that the compiler can vectorise (slower in scalar loops).
+
+    >>> from brian2 import NeuronGroup
+    >>> group = NeuronGroup(1, "p = normal_cdf(x) : 1\\nx : 1", namespace=functions(), name="doc_functions")
+    >>> network = Network(group, name="doc_functions_network")
+    >>> with running("numpy"):
+    ...     print(group.p[:])
+    [0.5]
+    """
     four = f"int64_t step, {_doubles('first second third fourth')}"
     return {
         "keyed_normal": _function(philox.normal, "nsnn_normal", _KEYED),
@@ -197,6 +219,13 @@ def running(engine: str) -> Iterator[Any]:
     """Activate an engine ("numpy", "cython" or "cpp") inside the block; restore Brian2's device and preferences afterwards.
 
     Blocks of several threads run one after the other. Yields the active Brian2 device.
+
+    >>> from brian2 import NeuronGroup, ms
+    >>> group = NeuronGroup(1, "dv/dt = 1/(10*ms) : 1", method="euler", namespace={"ms": ms}, name="doc_running")
+    >>> with running("numpy"):
+    ...     Network(group, name="doc_running_network").run(5*ms, namespace={})
+    >>> group.v[:].round(6)
+    array([0.5])
     """
     with global_state.borrowed(), contextlib.ExitStack() as stack:
         flags = PROGRAM_FLAGS if engine == "cpp" else FLAGS
@@ -228,7 +257,15 @@ def _temporary_folder() -> Iterator[str]:
 
 
 def run(network: Network, duration: float, device: Any, progress: Any) -> None:
-    """Run `network` for `duration` seconds on the active `device`; `namespace={}` captures no name of the caller."""
+    """Run `network` for `duration` seconds on the active `device`; `namespace={}` captures no name of the caller.
+
+    >>> from brian2 import NeuronGroup, ms
+    >>> group = NeuronGroup(1, "dv/dt = 1/(10*ms) : 1", method="euler", namespace={"ms": ms}, name="doc_run")
+    >>> with running("numpy") as device:
+    ...     run(Network(group, name="doc_run_network"), 5e-3, device, progress=False)
+    >>> group.v[:].round(6)
+    array([0.5])
+    """
     in_cpp = isinstance(device, CPPStandaloneDevice)
     with progress_bar(progress, "compiling and simulating (C++)" if in_cpp else "simulating") as report:
         if not in_cpp:

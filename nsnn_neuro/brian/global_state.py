@@ -91,7 +91,20 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def taking_turns() -> Iterator[None]:
-    """Run the block while no other thread simulates; blocks of one thread may be nested."""
+    """Run the block while no other thread simulates; blocks of one thread may be nested.
+
+    >>> order = []
+    >>> def simulation():
+    ...     with taking_turns():
+    ...         order.append("other thread")
+    >>> thread = threading.Thread(target=simulation)
+    >>> with taking_turns():
+    ...     thread.start()
+    ...     order.append("this thread")
+    >>> thread.join()
+    >>> order
+    ['this thread', 'other thread']
+    """
     with _turn.lock:
         _turn.owner, _turn.depth = threading.get_ident(), _turn.depth + 1
         try:

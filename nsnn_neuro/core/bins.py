@@ -28,7 +28,18 @@ _NEAR = 0.05  # of a bin: with more slack than this, warn
 
 
 class ResolutionWarning(UserWarning):
-    """Spike times are too coarse for the bins: their rounding is a considerable part of a bin."""
+    """Spike times are too coarse for the bins: their rounding is a considerable part of a bin.
+
+    >>> import warnings
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> from nsnn_neuro.measures import psth
+    >>> block = to_block([[[1e9 + 0.1, 1e9 + 0.6]]], t_start=1e9*pq.s, t_stop=(1e9 + 1)*pq.s)
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     histogram = psth(block, bin_width=1*pq.us)
+    >>> caught[-1].category.__name__
+    'ResolutionWarning'
+    """
 
 
 def rounding(*times: Any, eps: float = EPS) -> float:

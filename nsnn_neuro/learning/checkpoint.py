@@ -30,7 +30,16 @@ def digest(described: Any, *arrays: np.ndarray) -> str:
 
 
 def write_checkpoint(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-    """Write a checkpoint atomically; NsnnError if the file can't be written."""
+    """Write a checkpoint atomically; NsnnError if the file can't be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "fit.npz"
+    ...     write_checkpoint(path, {"weights_0": np.ones(2)}, {"config": "", "epoch": 1, "history": [{"loss": 0.5}]})
+    ...     arrays, about = read_checkpoint(path)
+    >>> arrays
+    {'weights_0': array([1., 1.])}
+    """
     checked = about | {"sha256": _content(arrays, about)}
     try:
         with replaced(path) as part, open(part, "wb") as file:
@@ -48,7 +57,16 @@ def _content(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> str:
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and plain data of a checkpoint, in no more memory than the file's size; FormatError for a damaged file."""
+    """The arrays and plain data of a checkpoint, in no more memory than the file's size; FormatError for a damaged file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "fit.npz"
+    ...     write_checkpoint(path, {"weights_0": np.ones(2)}, {"config": "", "epoch": 1, "history": [{"loss": 0.5}]})
+    ...     arrays, about = read_checkpoint(path)
+    >>> arrays["weights_0"].tolist(), about["history"]
+    ([1.0, 1.0], [{'loss': 0.5}])
+    """
     try:
         check_regular(path)
         with zipfile.ZipFile(path) as archive:

@@ -40,7 +40,12 @@ Result = TypeVar("Result")
 
 @runtime_checkable
 class Scored(Protocol):
-    """A fit that new data can judge. `fit_neuron` returns one."""
+    """A fit that new data can judge. `fit_neuron` returns one.
+
+    >>> from nsnn_neuro.likelihood import NeuronFit
+    >>> issubclass(NeuronFit, Scored)
+    True
+    """
 
     def evaluate(self, *data: Any, **options: Any) -> dict[str, float]:
         """Measures of the fit on data, by name; `se` is the standard error of the first."""
@@ -55,6 +60,13 @@ class TrainedFit(Scored, Protocol):
 
     history : a row for each epoch; its columns include epoch (from 1), loss, val_loss and seconds
     best_epoch : the epoch whose weights the fit has; 0: those before the first
+
+    >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train
+    >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+    >>> data = np.eye(2), np.array([0, 1])
+    >>> fit = train(net, data, loss=losses.rate_mse, epochs=2, keep="last", seed=1, engine="numpy")
+    >>> isinstance(fit, TrainedFit), fit.best_epoch, fit.history["epoch"].tolist()
+    (True, 2, [1, 2])
     """
 
     history: pd.DataFrame
@@ -88,14 +100,43 @@ class Epoch(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Losses (n,) of samples, and which guesses were right, (n,) or None where nothing is guessed."""
+    """Losses (n,) of samples, and which guesses were right, (n,) or None where nothing is guessed.
+
+    >>> scores = Scores(loss=np.array([0.2, 0.6]), right=np.array([True, False]))
+    >>> round(float(scores.loss.mean()), 6), float(scores.right.mean())
+    (0.4, 0.5)
+    """
 
     loss: np.ndarray
     right: np.ndarray | None = None
 
 
 class Trainer(Protocol):
-    """Something that `TrainingLoop` can train. Arrays are named as in checkpoints."""
+    """Something that `TrainingLoop` can train. Arrays are named as in checkpoints.
+
+    >>> from contextlib import nullcontext
+    >>> class Mean:  # fits w to samples x by gradient descent
+    ...     def __init__(self, x):
+    ...         self.x, self.w = x, np.zeros(1)
+    ...     def run_epoch(self, epoch):
+    ...         errors = self.w - self.x[epoch.samples]
+    ...         self.w = self.w - 0.5 * epoch.eta * errors.mean()
+    ...         return Scores(errors**2), None
+    ...     def check(self):
+    ...         return {}
+    ...     def learned(self):
+    ...         return {"weights": self.w}
+    ...     def state(self):
+    ...         return {}, {}
+    ...     def restore(self, arrays, about):
+    ...         self.w = arrays["weights"]
+    >>> loop = TrainingLoop(epochs=3, seed=1, keep="last")
+    >>> loop.split(np.zeros(4), 0)
+    >>> trainer = Mean(np.array([1.0, 1.0, 3.0, 3.0]))
+    >>> outcome = loop.run(trainer.learned(), lambda: nullcontext(trainer), lambda outcome: outcome)
+    >>> outcome.arrays["weights"].tolist(), outcome.history["loss"].tolist()
+    ([1.75], [5.0, 2.0, 1.25])
+    """
 
     def run_epoch(self, epoch: Epoch) -> tuple[Scores, Scores | None]:
         """Learn from the epoch's samples; their scores as they were learned from, and those of the held-out samples afterwards."""
@@ -114,7 +155,12 @@ class Trainer(Protocol):
 
 
 class Outcome(NamedTuple):
-    """The result of a training loop."""
+    """The result of a training loop.
+
+    >>> outcome = Outcome(pd.DataFrame({"epoch": [1, 2], "val_loss": [0.3, 0.4]}), 1, {"weights": np.zeros(2)})
+    >>> float(outcome.history["val_loss"][outcome.best_epoch - 1])
+    0.3
+    """
 
     history: pd.DataFrame
     best_epoch: int
@@ -133,6 +179,11 @@ class TrainingLoop:
     ----------
     epochs, seed, schedule, patience, keep, checkpoint : as for `train`; with a checkpoint there must be a seed
     columns : further columns of the history
+
+    >>> loop = TrainingLoop(epochs=10, seed=1)
+    >>> loop.split(np.array([0, 0, 1, 1, 1, 1]), validation=0.5)
+    >>> loop.trained.size, loop.held_out.size
+    (3, 3)
     """
 
     config = ""

@@ -107,7 +107,17 @@ cdef double teach(int i, int64_t step) {{
 
 
 class OnlineLearner(LayeredLearner):
-    """`LayeredLearner` of one network, which learns from one sample after the other."""
+    """`LayeredLearner` of one network, which learns from one sample after the other.
+
+    >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, coding, feedforward, losses
+    >>> from nsnn_neuro.brian import running
+    >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+    >>> with running("numpy"):
+    ...     learner = OnlineLearner(net, batch=2, n_steps=3, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None)
+    ...     loss, spikes = learner.run(np.eye(2), np.array([0, 1]), np.array([[0, 1]]), np.array([True]), key=(1,))
+    >>> loss.shape, spikes.shape, learner.weights[0].shape  # one batch of two samples
+    ((1, 2), (1, 2, 2), (2, 2))
+    """
 
     prefix = "online_"
     teacher: StepTeacher

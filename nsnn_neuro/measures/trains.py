@@ -26,7 +26,17 @@ from ..io.train_arrays import different_windows, read_segments, read_trains
 
 
 class SilentNeuronWarning(UserWarning):
-    """Some neurons have too few spikes for the measure; their value is NaN. One warning per call."""
+    """Some neurons have too few spikes for the measure; their value is NaN. One warning per call.
+
+    >>> import warnings
+    >>> import quantities as pq
+    >>> from nsnn_neuro import measures, to_block
+    >>> block = to_block([[[0.1, 0.2, 0.4], []]], t_stop=1*pq.s)
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     cv = measures.cv(block)
+    >>> cv.round(3).tolist(), caught[-1].category.__name__
+    ([0.333, nan], 'SilentNeuronWarning')
+    """
 
 
 @suggest_keywords

@@ -178,7 +178,12 @@ class NearestTrain:
 
 @dataclass(frozen=True, eq=False)
 class Decoding:
-    """Result of `decode`: accuracy, information and confusion matrix."""
+    """Result of `decode`: accuracy, information and confusion matrix.
+
+    >>> d = decode([[0], [1], [2], [10], [9], [11]], [0, 0, 0, 1, 1, 1], n_folds=3, n_shuffle=0)
+    >>> d.accuracy, d.chance, d.confusion.tolist()
+    (1.0, 0.5, [[3, 0], [0, 3]])
+    """
 
     accuracy: float
     """share of trials whose stimulus was found"""

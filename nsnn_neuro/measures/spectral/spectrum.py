@@ -27,7 +27,14 @@ from .coherence import binned_trains, check_segments, effective_segments, segmen
 
 @dataclass(frozen=True, eq=False)
 class PowerSpectrum:
-    """Power spectra of spike trains; made by `power_spectrum`."""
+    """Power spectra of spike trains; made by `power_spectrum`.
+
+    >>> import quantities as pq
+    >>> regular = np.arange(0.005, 1, 0.01)  # 100 Hz
+    >>> s = power_spectrum([regular], sampling_rate=400*pq.Hz, nperseg=80, noverlap=40, t_start=0*pq.s, t_stop=1*pq.s)
+    >>> s.f[[10, 20]].tolist(), s.power[0, [10, 20]].round(1).tolist(), s.rate.tolist()
+    ([50.0, 100.0], [0.0, 1333.3], [100.0])
+    """
 
     f: np.ndarray
     """(n_f,) Hz"""
@@ -117,8 +124,8 @@ def power_spectrum(
     >>> import quantities as pq
     >>> times = np.random.default_rng(0).uniform(0, 100, 2000)
     >>> s = power_spectrum([times], sampling_rate=1*pq.kHz, t_start=0*pq.s, t_stop=100*pq.s)
-    >>> s.f[1], s.rate, round(s.power.mean())
-    (np.float64(1.953125), array([20.]), 20)
+    >>> float(s.f[1]), s.rate, round(s.power.mean())
+    (1.953125, array([20.]), 20)
     """
     sampling = positive(sampling_rate, "Hz", "sampling_rate")
     check_segments(nperseg, noverlap)
@@ -151,7 +158,16 @@ def power_spectrum(
 
 @dataclass(frozen=True, eq=False)
 class Susceptibility:
-    """Linear response of a neuron's rate to a signal; made by `susceptibility`. Arrays are (n_f,)."""
+    """Linear response of a neuron's rate to a signal; made by `susceptibility`. Arrays are (n_f,).
+
+    >>> import neo, quantities as pq
+    >>> x = np.random.default_rng(0).normal(size=20_000)
+    >>> signal = neo.AnalogSignal(x, units="mV", sampling_rate=1*pq.kHz)
+    >>> times = np.flatnonzero(x > 1) / 1000 + 0.001  # spikes follow the signal by 1 ms
+    >>> response = susceptibility(signal, [times], nperseg=16, noverlap=8)
+    >>> float(response.f[4]), float(response.gain[4].round(-1)), float(response.phase[4].round(2))  # -pi / 2 at 250 Hz
+    (250.0, 240.0, -1.57)
+    """
 
     f: np.ndarray
     """Hz"""

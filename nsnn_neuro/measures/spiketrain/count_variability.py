@@ -97,7 +97,14 @@ def allan_factor(block: Any, *, window: Any, t_start: Any = None, t_stop: Any = 
 
 @dataclass(frozen=True, eq=False)
 class MeanMatchedFano:
-    """Fano factor of a population against time at a matched distribution of counts; made by `mean_matched_fano`."""
+    """Fano factor of a population against time at a matched distribution of counts; made by `mean_matched_fano`.
+
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.6]], [[0.1, 0.2, 0.3, 0.6, 0.7, 0.8]]], t_stop=1*pq.s)
+    >>> matched = mean_matched_fano(block, window=500*pq.ms)
+    >>> dict(zip(matched.times.tolist(), matched.fano.tolist()))
+    {0.25: 1.0, 0.75: 1.0}
+    """
 
     times: np.ndarray
     """(n_times,) s, middles of the windows"""

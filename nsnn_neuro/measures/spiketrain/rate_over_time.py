@@ -22,7 +22,14 @@ from ..trains import Trains, as_repeats, as_trains, nan_ratio, read_signal, warn
 
 @dataclass(frozen=True, eq=False)
 class Psth:
-    """Peri-stimulus time histogram; made by `psth`."""
+    """Peri-stimulus time histogram; made by `psth`.
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> histogram = psth(to_block([[[0.1, 0.2, 0.7], [0.3]]], t_stop=1*pq.s), bin_width=500*pq.ms)
+    >>> histogram.rate.tolist(), histogram.pooled().rate.tolist()
+    ([[4.0, 2.0], [2.0, 0.0]], [[3.0, 1.0]])
+    """
 
     edges: np.ndarray
     """(n_bins + 1,) s"""
@@ -110,7 +117,14 @@ def _with_band(edges: np.ndarray, counts: np.ndarray, exposure: int, confidence:
 
 @dataclass(frozen=True, eq=False)
 class SpikeTriggeredAverage:
-    """Mean signal around a spike; made by `spike_triggered_average`."""
+    """Mean signal around a spike; made by `spike_triggered_average`.
+
+    >>> import quantities as pq
+    >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0, 0.0, 0.0], units="mV", sampling_rate=1*pq.kHz)
+    >>> sta = spike_triggered_average(signal, [[0.002]], before=1*pq.ms, after=2*pq.ms)
+    >>> dict(zip(sta.lags.tolist(), sta.average[0].tolist())), sta.n.tolist()
+    ({-0.001: 1.0, 0.0: 5.0, 0.001: 2.0}, [1])
+    """
 
     lags: np.ndarray
     """(n_lags,) s; 0 is the sample that holds the spike, negative lags come before it"""
