@@ -10,7 +10,6 @@ from pathlib import Path
 
 import nbclient
 import nbformat
-from latex2mathml.converter import convert
 from pages import ROOT, code_version
 
 FOLDER = ROOT / "notebooks"
@@ -42,12 +41,14 @@ def executed(name: str, cache: Path = ROOT / "build" / "notebooks") -> nbformat.
         results = {"NSNN_RESULTS": os.environ.get("NSNN_RESULTS", str(ROOT / "build" / "results"))}
         client.execute(env=os.environ | inline | results | {"PYTHONPATH": str(ROOT)})
         cache.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, path)
+        nbformat.write(notebook, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
     return nbformat.read(path, as_version=4)
 
 
 def with_math(text: str) -> str:
     """Markdown with MathML, which browsers draw without any library, in place of formulas $...$ and $$...$$."""
+    from latex2mathml.converter import convert
 
     def formula(match: re.Match[str]) -> str:
         latex, display = (match[1], "block") if match[1] else (match[2], "inline")
