@@ -146,9 +146,7 @@ def main(arguments: list[str]) -> int:
             for words, expected in SEARCHES.items():
                 first = hits(driver, words)
                 if not any(re.search(expected, address) for address in first):
-                    print(
-                        f"search for {words!r} finds {first}: expected a page whose address has {expected}"
-                    )
+                    print(f"search for {words!r} finds {first}: expected a page whose address has {expected}")
                     bad += 1
         if "--shots" in arguments:
             folder = Path(arguments[arguments.index("--shots") + 1])
