@@ -16,6 +16,7 @@ from ..measures import Trains, as_trains
 from .align import selection
 from .axes import (
     COLOURS,
+    INK,
     SOFT,
     axes,
     check_columns,
@@ -110,7 +111,7 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
 
     Of `rate_vs_temporal`: a curve each for words and latencies against their bin, and the information of the count as a line. Of
     `metric_space_information`: the corrected information against 1/q, and that of the count, q = 0, as a line; q = infinity is
-    not drawn. Bands and bars are one standard error.
+    not drawn. Bands and bars are one standard error. An open point has a warning, of too few trials say: it may be bias alone.
 
     Parameters
     ----------
@@ -138,9 +139,21 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
             ax.errorbar(
                 1e3 * scale, information, se, fmt="o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0, capsize=2.0, label=name
             )  # fmt: skip
+    doubtful = _with_warnings(result)
+    if len(doubtful):
+        ax.plot(
+            1e3 * doubtful["resolution"],
+            doubtful["information"],
+            "o",
+            color="w",
+            mec=INK,
+            ms=4.5,
+            zorder=3,
+            label="with a warning",
+        )
     scales = [scale for name, scale, *_ in curves if name != "count"]
     log_axis(ax, "x", np.unique(1e3 * np.concatenate([[], *scales])))
-    legend_above(ax, len(curves))
+    legend_above(ax, len(curves) + bool(len(doubtful)))
     ax.set_xlabel(label)
     ax.set_ylabel("information (bit)")
     return finish(ax)
@@ -279,6 +292,13 @@ def _rates(response: Any) -> tuple[np.ndarray, str]:
         )
     unit = str(response.dimensionality) if isinstance(response, pq.Quantity) else "Hz"
     return values, "firing rate (Hz)" if unit in ("Hz", "1/s") else with_unit("response", unit)
+
+
+def _with_warnings(result: Any) -> Any:
+    """The rows of a table, but the count's, that have a warning; none of another result."""
+    if not hasattr(result, "groupby") or "warning" not in result:
+        return ()
+    return result[result["warning"].notna() & (result["code"] != "count")]
 
 
 def _information(result: Any) -> tuple[list[tuple[str, np.ndarray, np.ndarray, np.ndarray]], str]:

@@ -168,6 +168,24 @@ def test_information_of_rate_vs_temporal() -> None:
         plotting.information_against_resolution(3, ax=new_ax())
 
 
+def test_information_with_a_warning_is_an_open_point() -> None:
+    result = pd.DataFrame(
+        {
+            "code": ["count", "words", "words"],
+            "resolution": [0.05, 0.01, 0.02],
+            "information": [0.1, 0.9, 0.2],
+            "se": 0.05,
+            "warning": ["few", "few", None],
+        }
+    )
+    ax = plotting.information_against_resolution(result, ax=new_ax())
+    assert texts(ax.get_legend().get_texts()) == ["count", "with a warning", "words"]
+    (points,) = [line for line in ax.lines if line.get_label() == "with a warning"]
+    np.testing.assert_allclose(points.get_xydata(), [[10, 0.9]])
+    without = plotting.information_against_resolution(result.drop(columns="warning"), ax=new_ax())
+    assert "with a warning" not in texts(without.get_legend().get_texts())
+
+
 def test_information_of_metric_space() -> None:
     trains = [[0.1 + 0.2 * (k % 2), 0.35] + [0.4] * (k % 3 == 0) for k in range(20)]
     result = measures.metric_space_information(
