@@ -171,7 +171,10 @@ def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.n
         raise NsnnError(f"X has shape {images.shape}, {images.dtype}: expected numbers of shape (n, ...)")
     X = torch.as_tensor(images)
     if not ((X >= 0) & (X <= 1)).all():
-        raise NsnnError(f"X has values {_values(X)}: expected values from 0 to 1, e.g. X / X.max()")
+        raise NsnnError(
+            f"X has values {_values(X)}: expected values from 0 to 1: divide images by X.max(), "
+            "or scale each column of a table"
+        )
     if y.shape != (len(X),) or y.dtype.kind not in "iu":
         raise NsnnError(
             f"y has shape {y.shape}, {y.dtype}: expected labels, whole numbers of shape ({len(X)},)"

@@ -46,7 +46,8 @@ def check_data(
     X = X.astype(float)
     if not np.all((X >= 0) & (X <= 1)):
         raise NsnnError(
-            f"X has values from {X.min():g} to {X.max():g}: expected values from 0 to 1, e.g. X / X.max()"
+            f"X has values from {X.min():g} to {X.max():g}: expected values from 0 to 1: divide images by X.max(), "
+            "or scale each column of a table"
         )
     y = (_spikes if loss.targets == "spikes" else _labels)(y, len(X), net.populations[-1].n, loss)
     steps = {"n_steps": n_steps} if n_steps is not None else {}

@@ -133,7 +133,8 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
     ----------
     result : result of `measures.decode` or `measures.metric_space_information` (its matrix at q_max), or a matrix (K, K) of
         trials, stimulus by decoded stimulus
-    labels : (K,) names of the stimuli; None is the result's own, 0 to K - 1 for a matrix
+    labels : (K,) names of the stimuli, in their order in the result; None is the result's own, 0 to K - 1 for a matrix. The
+        result's own names in another order sort rows and columns
     show : "counts" (trials) or "percent" (of the trials of a stimulus), the numbers in the cells
     ax : axes to draw on; None makes a new figure
 
@@ -155,9 +156,13 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
             f"result has a matrix of shape {matrix.shape}: expected (K, K) numbers of trials, at least 0"
         )
     k = len(matrix)
-    names = getattr(result, "labels", np.arange(k)) if labels is None else labels
+    own = [str(name) for name in np.asarray(getattr(result, "labels", ())).tolist()]
+    names = [str(name) for name in np.asarray(labels if labels is not None else own or np.arange(k)).tolist()]
     if len(names) != k:
         raise NsnnError(f"labels = {shown(labels)}: expected one for each of {k} stimuli")
+    if sorted(names) == sorted(own):
+        order = [own.index(name) for name in names]
+        matrix = matrix[np.ix_(order, order)]
     total = matrix.sum(axis=1, keepdims=True)
     percent = np.divide(100 * matrix, total, out=np.zeros_like(matrix), where=total > 0)
     ax = axes(ax)
@@ -169,9 +174,8 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
             text = f"{share:.0f} %" if show == "percent" else f"{round(float(matrix[row, column]), 1):g}"
             colour = "white" if share > 60 else "black"
             ax.text(column, row, text, ha="center", va="center", color=colour, fontsize="small")
-        texts = [str(name) for name in np.asarray(names).tolist()]
-        ax.set_xticks(np.arange(k), texts)
-        ax.set_yticks(np.arange(k), texts)
+        ax.set_xticks(np.arange(k), names)
+        ax.set_yticks(np.arange(k), names)
     ax.invert_yaxis()
     ax.set_aspect("equal")
     ax.set_xlabel("decoded stimulus")

@@ -270,3 +270,28 @@ def test_texts_and_starts_that_do_not_fit_are_named(make, words):
 def test_texts_with_and_without_a_leak_are_taken():
     assert texts(linear="drive - (v - v_rest) - w").leaky
     assert not texts(linear="drive - w", nonlinear="-v", leaky=False).leaky
+
+
+@pytest.mark.parametrize("zero", ["0", "0*mV", "0.0 * volt", "0 * k"])
+def test_a_slow_variable_may_relax_to_zero_in_any_writing(zero):
+    """Brian2 drops the unit of a product with 0, and then misses the name of the unit."""
+
+    def spikes(target):
+        @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+        class Adapting(nsnn.LIF):
+            tau_a: Any = nsnn.parameter("s", bound="positive")
+            k: Any = nsnn.parameter("V")
+            linear = "v_rest + drive - v - a"
+            slow: ClassVar[dict[str, tuple[str, str]]] = {"a": ("tau_a", target)}
+            after_spike = "a += k"
+
+        lif = {"tau_m": 20 * ms, "v_rest": 0 * mV, "v_reset": 10 * mV, "v_thresh": 20 * mV}
+        cell = Adapting(**lif, tau_refrac=2 * ms, tau_a=100 * ms, k=2 * mV)
+        block = nsnn.simulate(
+            cell, nsnn.WhiteNoise(2 * mV), nsnn.Constant(30 * mV), duration=200 * ms, seed=1, engine="numpy"
+        )
+        return block.segments[0].spiketrains[0].magnitude
+
+    expected = spikes("0 * a")
+    assert expected.size > 3
+    np.testing.assert_array_equal(spikes(zero), expected)

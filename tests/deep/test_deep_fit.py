@@ -478,7 +478,7 @@ def flat():
         ((np.full((2, 6), np.nan), [0, 1]), "X has values that aren't finite"),
         (
             (np.full((2, 6), 255), [0, 1]),
-            r"X has values from 255 to 255: expected values from 0 to 1, e.g. X / X.max",
+            r"X has values from 255 to 255: expected values from 0 to 1: divide images by",
         ),
         ((np.ones(6), [0]), r"X has shape \(6,\)"),
         ((np.ones((0, 6)), []), r"X has shape \(0, 6\)"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import neo
 import numpy as np
 import pandas as pd
@@ -105,6 +107,17 @@ def test_confusion_of_a_decoding_has_its_counts_and_labels() -> None:
         plotting.confusion(np.ones((2, 3)), ax=new_ax())
     with pytest.raises(NsnnError, match="expected one for each of 2 stimuli"):
         plotting.confusion(np.ones((2, 2)), labels=["a"], ax=new_ax())
+
+
+def test_the_own_labels_of_a_result_in_another_order_sort_the_confusion_matrix() -> None:
+    result = types.SimpleNamespace(
+        confusion=[[7, 1, 2], [0, 9, 1], [3, 0, 7]], labels=["16 kHz", "2 kHz", "4 kHz"]
+    )
+    ax = plotting.confusion(result, labels=["2 kHz", "4 kHz", "16 kHz"], ax=new_ax())
+    assert texts(ax.get_yticklabels()) == ["2 kHz", "4 kHz", "16 kHz"]
+    assert texts(ax.texts) == ["9", "1", "0", "0", "7", "3", "1", "2", "7"]
+    renamed = plotting.confusion(result, labels=["x", "y", "z"], ax=new_ax())
+    assert texts(renamed.texts)[:3] == ["7", "1", "2"]
     with pytest.raises(NsnnError, match="did you mean 'percent'"):
         plotting.confusion(np.ones((2, 2)), show="percents", ax=new_ax())
 

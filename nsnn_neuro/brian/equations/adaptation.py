@@ -19,17 +19,26 @@ from ...models.neurons import IntegrateAndFire
 from .group_text import BRIAN_UNIT, GroupText, substitute
 
 _MOST = 500.0  # largest exponent of a backward half step, for time constants far below dt
+_ZERO = re.compile(r"\s*0+(\.0*)?(\s*\*\s*\w+)?\s*")
 
 
 def _names(text: str) -> set[str]:
     return set(re.findall(r"[A-Za-z_]\w*", text))
 
 
+def _slow(neuron: IntegrateAndFire) -> dict[str, tuple[str, str]]:
+    """`slow` of a neuron; a target of zero is written with the variable itself, since Brian2 loses the unit of `0*mV`."""
+    return {
+        x: (time, f"0 * {x}" if _ZERO.fullmatch(target) else target)
+        for x, (time, target) in neuron.slow.items()
+    }
+
+
 def start_slow(group: GroupText, neuron: IntegrateAndFire) -> None:
     """Add the variables, their constants and their initial values, half a step before time 0."""
     zero = "0" if neuron.membrane_unit == "1" else f"0 * {BRIAN_UNIT[neuron.membrane_unit]}"
     starts = {x: f"({neuron.slow_start.get(x, zero)})" for x in neuron.slow}
-    for x, (time, target) in neuron.slow.items():
+    for x, (time, target) in _slow(neuron).items():
         lapse = group.layout.dt / np.asarray(neuron.si(time))
         group.state(x, neuron.membrane_unit)
         group.bind(f"relax_{x}", -np.expm1(-lapse), "1")
@@ -51,9 +60,11 @@ def step_slow(neuron: IntegrateAndFire) -> list[str]:
     Other slow variables in a target, and the drive, are evaluated at the grid point: half a step later, and as the mean of the
     drives before and after.
     """
-    seen = {x for y, (_, target) in neuron.slow.items() for x in _names(target) & (neuron.slow.keys() - {y})}
+    seen = {
+        x for y, (_, target) in _slow(neuron).items() for x in _names(target) & (neuron.slow.keys() - {y})
+    }
     lines = [f"here_{x} = {on_grid(x, neuron)}" for x in neuron.slow if x in seen]
-    for x, (_, target) in neuron.slow.items():
+    for x, (_, target) in _slow(neuron).items():
         at = {y: f"here_{y}" for y in seen - {x}} | {"drive": "(0.5 * (drive_before + drive))"}
         lines.append(f"{x} = {x} + ({substitute(target, at)} - {x}) * relax_{x}")
     return [*lines, *(["drive_before = drive"] if _driven(neuron) else [])]
@@ -61,7 +72,7 @@ def step_slow(neuron: IntegrateAndFire) -> list[str]:
 
 def on_grid(text: str, neuron: IntegrateAndFire) -> str:
     """`text` with slow variables half a step later, at the grid point, for the voltage there."""
-    later = {x: f"({x} + ({target} - {x}) * half_{x})" for x, (_, target) in neuron.slow.items()}
+    later = {x: f"({x} + ({target} - {x}) * half_{x})" for x, (_, target) in _slow(neuron).items()}
     return substitute(text, later)
 
 
@@ -78,7 +89,7 @@ def after_spike(neuron: IntegrateAndFire, level: str, *, middle: bool) -> tuple[
         before.append(f"top = v + int(v > {level}) * ({level} - v)")
     before += [
         f"{x} = {x} + ({substitute(target, {'v': 'top'})} - {x}) * half_{x}"
-        for x, (_, target) in neuron.slow.items()
+        for x, (_, target) in _slow(neuron).items()
     ]
-    after = [f"{x} = {x} + ({x} - ({target})) * back_{x}" for x, (_, target) in neuron.slow.items()]
+    after = [f"{x} = {x} + ({x} - ({target})) * back_{x}" for x, (_, target) in _slow(neuron).items()]
     return before, [*changed, *after]
