@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nsnn_neuro import NsnnError
 
-from . import full_runs, harness
+from . import full_runs, harness, listing
 from . import overview as index
 from .shared import recordings
 
@@ -62,10 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     names = list(dict.fromkeys(arguments.studies))
     if not names:
-        for name in harness.studies():
-            study = harness.find(name)
-            needs = harness.missing(study)
-            print(f"{name:24s} {study.CLAIM}{f' (needs {needs})' if needs else ''}")
+        print(*listing.lines(), sep="\n")
         return 0
     if arguments.sabotage and (len(names) != 1 or names == ["all"]):
         raise NsnnError(f"--sabotage {arguments.sabotage}: expected a single study with it")

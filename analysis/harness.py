@@ -9,7 +9,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import pkgutil
 import re
 import shutil
 import tempfile
@@ -23,6 +22,8 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from nsnn_neuro import NsnnError, provenance
+
+from .listing import studies
 
 __all__ = [
     "COMMAND",
@@ -53,7 +54,6 @@ COMMAND = "python -m analysis" if IN_CHECKOUT else "nsnn study"
 """command line that runs studies"""
 _FOLDER = Path(__file__).resolve().parent
 _PARTS = "parts"
-_MACHINERY = {"full_runs", "harness", "overview", "report", "shared", "__main__"}
 
 
 class ClaimFailed(AssertionError):
@@ -112,11 +112,6 @@ def verifier(claims: Callable[[pd.DataFrame], list[Claim]]) -> Callable[[pd.Data
             raise ClaimFailed("\n".join(failed))
 
     return verify
-
-
-def studies() -> list[str]:
-    """Names of all studies: the modules and folders of this package except the machinery."""
-    return sorted(m.name for m in pkgutil.iter_modules([str(_FOLDER)]) if m.name not in _MACHINERY)
 
 
 def find(name: str) -> ModuleType:

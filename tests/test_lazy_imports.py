@@ -42,6 +42,7 @@ def loaded(statements: str) -> list[str]:
             {*HEAVY} - {"brian2", "torch", "matplotlib"},
         ),
         ("from nsnn_neuro.cli.main import main\nmain(['--help'])", set()),
+        ("from nsnn_neuro.cli.main import main\nmain(['study'])", set()),
         ("from nsnn_neuro.cli.main import main\nmain(['info'])", {*HEAVY} - {"brian2", "numba", "torch"}),
     ],
 )

@@ -108,6 +108,13 @@ def test_every_entry_has_an_example():
     assert sorted(lacking) == sorted(WITHOUT_EXAMPLE)
 
 
+def test_the_code_of_the_first_page_fits_a_phone():
+    """A phone of 390 pixels shows 43 characters of code; longer lines would have to be scrolled."""
+    code = "".join(code for code, _ in pages.blocks((DOCS / "index.md").read_text(encoding="utf-8")))
+    assert "nsnn.simulate" in code
+    assert max(map(len, code.splitlines())) <= 43
+
+
 def test_every_page_is_in_the_menu():
     menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for path in DOCS.rglob("*.md"):

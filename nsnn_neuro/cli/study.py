@@ -43,8 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     ------
     NsnnError : unknown study, something that it needs is missing, or the folder can't be written
     """
-    from ..core.progress import announcing
-
     folder = shipped("analysis")
     if _NAME not in sys.modules:  # in a checkout the folder has another name
         spec = importlib.util.spec_from_file_location(
@@ -54,6 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
         assert spec.loader is not None
         sys.modules[_NAME] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[_NAME])
+    if not arguments.studies:
+        # read from the source: importing the studies takes seconds
+        print(*importlib.import_module(f"{_NAME}.listing").lines(), sep="\n")
+        return 0
+    from ..core.progress import announcing
+
     command = importlib.import_module(f"{_NAME}.__main__")
     with interruptible(), announcing():
         return int(command.run(arguments))

@@ -16,7 +16,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import __main__ as command
-from analysis import full_runs, harness, overview
+from analysis import full_runs, harness, listing, overview
 from analysis.harness import Claim, ClaimFailed
 from nsnn_neuro import NsnnError
 
@@ -423,6 +423,9 @@ def test_the_command_lists_studies_and_rejects_unknown_names(capsys):
 def test_every_study_keeps_the_contract(name):
     study = harness.find(name)
     assert isinstance(study.CLAIM, str)
+    listed = listing.constants(name)  # from the source, without an import
+    for constant in ("CLAIM", "NEEDS", "PAPER"):
+        assert listed.get(constant) == getattr(study, constant, None)
     assert study.__doc__
     config = study.Config()
     assert {"seed", "quick"} <= {f.name for f in dataclasses.fields(config)}

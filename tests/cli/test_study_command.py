@@ -97,10 +97,17 @@ def test_an_installed_study_continues_and_is_not_run_again(claim, folder, monkey
     assert len(made) == 3
 
 
-def test_study_lists_the_studies_and_what_they_need(claim, capsys) -> None:
+def test_study_lists_the_studies_and_what_they_need(claim, capsys, folder, monkeypatch) -> None:
     claim(True).NEEDS = "no_such_module"
+    (folder / "grasshopper.py").write_text('CLAIM = (\n    "pigs "\n    "fly"\n)\nNEEDS = "no_such_module"\n')
+    (folder / "whales").mkdir()
+    (folder / "whales" / "__init__.py").write_text("raise ImportError")
+    (folder / "whales" / "config.py").write_text('CLAIM = "whales sing"\nSEED = 1\n')
+    monkeypatch.setattr(sys.modules["nsnn_neuro.studies.listing"], "FOLDER", folder)
     assert main(["study"]) == 0
-    assert capsys.readouterr().out.split() == ["grasshopper", "pigs", "fly", "(needs", "no_such_module)"]
+    pigs, whales = capsys.readouterr().out.splitlines()
+    assert pigs.split() == ["grasshopper", "pigs", "fly", "(needs", "no_such_module)"]
+    assert whales.split() == ["whales", "whales", "sing"]
     assert main(["study", "grasshopper"]) == 2
     assert error(capsys) == "study = 'grasshopper' needs no_such_module: pip install no_such_module"
 
