@@ -84,6 +84,8 @@ from .trains import as_trains as as_trains
 from .trains import positive as positive
 from .trains import read_signal as read_signal
 from .trains import warn_silent as warn_silent
+from .tuning.discrimination import d_prime as d_prime
+from .tuning.discrimination import roc_auc as roc_auc
 
 __all__ = [
     "CovarianceParts",
@@ -115,6 +117,7 @@ __all__ = [
     "coherence_information",
     "cv",
     "cv2",
+    "d_prime",
     "decode",
     "dimensionality",
     "direct_information_rate",
@@ -155,6 +158,7 @@ __all__ = [
     "rate_vs_temporal",
     "read_signal",
     "reliability_curve",
+    "roc_auc",
     "schreiber_reliability",
     "selective_accuracy",
     "serial_correlation",

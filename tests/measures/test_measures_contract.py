@@ -139,6 +139,7 @@ EXAMPLES: dict[str, Example] = {
         measures.PowerSpectrum, "block", (NAN, FINE, FINE)),
     "psth": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, measures.Psth, "block", (FINE, FINE, WINDOWS)),
     "rate_correlation": Example(lambda: (block(), block()), {"sigma": 20 * pq.ms}, NEURONS),
+    "roc_auc": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
     "schreiber_reliability": Example(lambda: (repeats(),), {"sigma": 5 * pq.ms}, float, "repeats", (NAN, TWO, FINE)),
     "serial_correlation": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
     "signal_correlation": Example(
@@ -157,6 +158,7 @@ EXAMPLES: dict[str, Example] = {
     # information; words, counts and latencies of Blocks
     "brier_score": Example(lambda: (PROBABILITIES, CLASSES), {}, Estimate),
     "calibration_error": Example(lambda: (PROBABILITIES, CLASSES), {"n_shuffle": 5}, Estimate),
+    "d_prime": Example(lambda: normals(), {}, Estimate),
     "decode": Example(
         lambda: (block(), LABELS), {"n_folds": 3, "n_shuffle": 5}, measures.Decoding, "block",
         (FINE, "1 distinct label", COUNTS)),

@@ -1,0 +1,196 @@
+"""How well one response tells two stimuli apart: area under the ROC curve and d'.
+
+Two samples of responses, a and b, are compared, such as the counts of the trials of two stimuli. Values above 1/2 and positive
+d' say that b is larger.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.stats import mannwhitneyu, norm, rankdata, ttest_ind
+
+from ...core.checks import check, one_of, suggest_keywords
+from ...core.errors import NsnnError
+from ..estimate import Estimate, jackknife_se
+from ..response_checks import as_samples, permutation_p
+
+
+@suggest_keywords
+def roc_auc(a: Any, b: Any, *, n_shuffle: int = 0, seed: int = 0) -> Estimate:
+    """Area under the ROC curve of two samples: P(b > a) + P(b = a)/2 of one value of each, ties counted one half.
+
+    It is the fraction of correct answers of an ideal observer who sees one response of each sample and names the larger one as
+    b (two-alternative forced choice). 1/2: the samples do not differ in this sense; below 1/2: a is larger.
+
+    se: DeLong's, var(V_a)/n_a + var(V_b)/n_b with V_b the fraction of a below each value of b and V_a that of b above each value of
+    a. It is 0 for samples that do not overlap: the estimate then has a warning. p is two-sided, of the hypothesis that
+    both samples have one distribution: Mann and Whitney's test, exact where the smaller sample has up to 8 values and no value
+    is tied, else the normal law with corrections for ties and continuity. For few and tied counts use n_shuffle.
+
+    Parameters
+    ----------
+    a, b : (n_a,) and (n_b,) numbers, such as spike counts; units are dropped
+    n_shuffle : number of permutations of the values over the two samples, for p; 0 (default): Mann and Whitney's test
+    seed : of the permutations
+
+    Raises
+    ------
+    NsnnError : several columns, nothing inside, NaN. Without two values in each sample se is NaN, with a warning in the
+        estimate. Sources: DeLong, DeLong & Clarke-Pearson 1988, doi 10.2307/2531595; Mann & Whitney 1947,
+        doi 10.1214/aoms/1177730491; Green & Swets 1966
+
+    >>> e = roc_auc([2, 3, 3, 5], [3, 6, 7, 8])
+    >>> e.value, round(e.se, 4), e.n  # 13 of 16 pairs are larger, 2 are ties
+    (0.875, 0.135, 8)
+    """
+    check(n_shuffle=n_shuffle, seed=seed)
+    x, y = one_sample(a, "a"), one_sample(b, "b")
+    value, se = auc_and_se(x, y)
+    return Estimate(
+        value,
+        se,
+        null_mean=0.5,
+        p=_permuted_p(x, y, value, n_shuffle, seed) if n_shuffle else _mann_whitney(x, y),
+        n=x.size + y.size,
+        unit="1",
+        warning=_limits(x, y, value),
+        se_method="DeLong",
+    )
+
+
+@suggest_keywords
+def d_prime(a: Any, b: Any, *, method: str = "auc") -> Estimate:
+    """Discriminability d' of two samples: the distance of their means in standard deviations, positive where b is larger.
+
+    "auc" (default): d' = sqrt(2) Phi^-1(AUC), with the AUC of `roc_auc`. It assumes no shape: for any responses it is the d' of
+    the normal distributions of equal variance that are discriminated as well. It is infinite for samples that do not overlap.
+    se = sqrt(2) se_AUC / phi(Phi^-1(AUC)); p is that of `roc_auc`.
+
+    "moments": d' = (mean b - mean a) / sqrt((var a + var b)/2), of the counts' means and unbiased variances. se: jackknife over the
+    values of both samples; p: Welch's t test. Both are equal for normal responses of one variance.
+
+    Parameters
+    ----------
+    a, b : (n_a,) and (n_b,) numbers, such as spike counts
+    method : "auc" or "moments"
+
+    Raises
+    ------
+    NsnnError : several columns, nothing inside, NaN, fewer than two values with "moments". An infinite d', and NaN where neither
+        sample varies, have a warning in the estimate. Sources: Green & Swets 1966; Simpson & Fitter 1973, doi 10.1037/h0035203
+
+    >>> e = d_prime([2, 3, 3, 5], [3, 6, 7, 8])
+    >>> round(e.value, 3), round(d_prime([2, 3, 3, 5], [3, 6, 7, 8], method="moments").value, 3)
+    (1.627, 1.556)
+    """
+    check(method=method)
+    one_of(method, ("auc", "moments"), "method")
+    x, y = one_sample(a, "a"), one_sample(b, "b")
+    if method == "moments":
+        return _from_moments(x, y)
+    auc, se = auc_and_se(x, y)
+    z = float(norm.ppf(auc))
+    return Estimate(
+        math.sqrt(2) * z,
+        math.sqrt(2) * se / float(norm.pdf(z)) if 0 < auc < 1 else math.nan,
+        null_mean=0.0,
+        p=_mann_whitney(x, y),
+        n=x.size + y.size,
+        unit="1",
+        warning=_limits(x, y, auc),
+        se_method="DeLong",
+    )
+
+
+def one_sample(values: Any, name: str) -> np.ndarray:
+    """`values` as finite floats (n,); a table of one column is one sample.
+
+    >>> one_sample([[1], [2]], "a")
+    array([1., 2.])
+    """
+    columns = as_samples(values, name)
+    if columns.shape[1] != 1:
+        raise NsnnError(
+            f"{name} has shape {np.shape(values)}: expected (n,), one response for each trial; select a "
+            f"neuron with {name}[:, 0]"
+        )
+    return columns[:, 0]
+
+
+def auc_and_se(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """P(b > a) + P(b = a)/2 and DeLong's standard error, NaN without two values in each sample.
+
+    >>> [round(v, 3) for v in auc_and_se(np.array([1.0, 2.0]), np.array([2.0, 3.0]))]
+    [0.875, 0.177]
+    """
+    joint = rankdata(np.concatenate([a, b]))
+    above = (joint[a.size :] - rankdata(b)) / a.size
+    below = 1 - (joint[: a.size] - rankdata(a)) / b.size
+    if min(a.size, b.size) < 2:
+        return float(above.mean()), math.nan
+    variance = above.var(ddof=1) / b.size + below.var(ddof=1) / a.size
+    return float(above.mean()), math.sqrt(variance)
+
+
+def _mann_whitney(a: np.ndarray, b: np.ndarray) -> float:
+    if np.ptp(np.concatenate([a, b])) == 0:
+        return 1.0
+    return float(mannwhitneyu(b, a, alternative="two-sided", method="auto").pvalue)
+
+
+def _permuted_p(a: np.ndarray, b: np.ndarray, value: float, n_shuffle: int, seed: int) -> float | None:
+    ranks = rankdata(np.concatenate([a, b]))
+    rng = np.random.default_rng(seed)
+    sums = np.array([rng.permutation(ranks)[: b.size].sum() for _ in range(n_shuffle)])
+    auc = (sums - b.size * (b.size + 1) / 2) / (a.size * b.size)
+    return permutation_p(np.abs(auc - 0.5), abs(value - 0.5))
+
+
+def _limits(a: np.ndarray, b: np.ndarray, auc: float) -> str | None:
+    if min(a.size, b.size) < 2:
+        return "a sample has a single value: no standard error"
+    if auc in (0.0, 1.0):
+        return "the samples do not overlap: the standard error of the AUC is 0, d' infinite; more trials, or method='moments'"
+    return None
+
+
+def _from_moments(a: np.ndarray, b: np.ndarray) -> Estimate:
+    for x, name in ((a, "a"), (b, "b")):
+        if x.size < 2:
+            raise NsnnError(f"{name} has {x.size} value: expected at least two, for its variance")
+    variances = a.var(ddof=1), b.var(ddof=1)
+    if sum(variances) <= 1e-24 * (a.mean() ** 2 + b.mean() ** 2):
+        return Estimate(math.nan, n=a.size + b.size, unit="1", warning="neither sample varies: d' is NaN")
+
+    def value(means: Any, spread: Any) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return means / np.sqrt(spread / 2)
+
+    difference = b.mean() - a.mean()
+    left_a, left_b = _left_out(a), _left_out(b)
+    se_a = jackknife_se(value(b.mean() - left_a[0], left_a[1] + variances[1]))
+    se_b = jackknife_se(value(left_b[0] - a.mean(), left_b[1] + variances[0]))
+    se = math.hypot(se_a, se_b)
+    return Estimate(
+        float(value(difference, sum(variances))),
+        se if math.isfinite(se) else math.nan,
+        null_mean=0.0,
+        p=float(ttest_ind(b, a, equal_var=False).pvalue),
+        n=a.size + b.size,
+        unit="1",
+        warning=None if math.isfinite(se) else "too few values for a jackknife",
+        se_method="jackknife over trials",
+    )
+
+
+def _left_out(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means and unbiased variances (n,) without each value; NaN variances for n = 2."""
+    n, deviation = x.size, x - x.mean()
+    mean = x.mean() - deviation / (n - 1)
+    if n == 2:
+        return mean, np.full(n, np.nan)
+    squares = (deviation**2).sum() - deviation**2 * n / (n - 1)
+    return mean, np.maximum(squares, 0.0) / (n - 2)
