@@ -84,8 +84,11 @@ from .trains import as_trains as as_trains
 from .trains import positive as positive
 from .trains import read_signal as read_signal
 from .trains import warn_silent as warn_silent
+from .tuning.choice import choice_probability as choice_probability
 from .tuning.discrimination import d_prime as d_prime
 from .tuning.discrimination import roc_auc as roc_auc
+from .tuning.neurometric import Neurometric as Neurometric
+from .tuning.neurometric import neurometric as neurometric
 
 __all__ = [
     "CovarianceParts",
@@ -96,6 +99,7 @@ __all__ = [
     "MeanMatchedFano",
     "MetricSpace",
     "NearestTrain",
+    "Neurometric",
     "PoissonMAP",
     "PowerSpectrum",
     "Psth",
@@ -113,6 +117,7 @@ __all__ = [
     "as_trains",
     "brier_score",
     "calibration_error",
+    "choice_probability",
     "coherence",
     "coherence_information",
     "cv",
@@ -148,6 +153,7 @@ __all__ = [
     "measure",
     "metric_space_information",
     "mutual_information",
+    "neurometric",
     "noise_correlation",
     "plan_trials",
     "poisson_fisher",

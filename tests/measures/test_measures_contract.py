@@ -105,6 +105,8 @@ EXAMPLES: dict[str, Example] = {
     "read_signal": Example(lambda: (signal(),), {}, [(1000,), float, float]),
     "tabulate": Example(lambda: (block(), [measures.cv]), {}, pd.DataFrame, "block", (FINE, FINE, FINE)),
     "allan_factor": Example(lambda: (block(),), {"window": 0.2 * pq.s}, NEURONS, "block", (NAN, FINE, FINE)),
+    "choice_probability": Example(
+        lambda: (STIMULUS, SYMBOLS, WORDS[:, 1]), {"n_resample": 5, "n_shuffle": 5}, Estimate),
     "coherence": Example(
         lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, [(101,), (101,)]
     ),
@@ -131,6 +133,8 @@ EXAMPLES: dict[str, Example] = {
         lambda: (block(),), {"window": 0.5 * pq.s, "bin_width": 99.0}, measures.MeanMatchedFano, "block",
         ("no mean count is shared", TWO, WINDOWS)),
     "mean_spike_distance": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, TWO, WINDOWS)),
+    "neurometric": Example(
+        lambda: (np.arange(200) % 4, SYMBOLS, 0), {"model": "gaussian", "n_resample": 5}, measures.Neurometric),
     "noise_correlation": Example(
         lambda: (block(), LABELS), {"window": 0.5 * pq.s}, (3, 3), "counts",
         (NAN, "each label has one trial", "different numbers of windows")),

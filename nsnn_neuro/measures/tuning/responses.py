@@ -1,0 +1,120 @@
+"""Reading stimuli and responses of trials: numbers with or without a unit, texts, Blocks and tables of counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+from ...core.checks import positive
+from ...core.errors import NsnnError
+from ...core.units import floats, is_quantity, shown, si, unit_of
+from ..response_checks import array_of, as_samples
+from ..trains import Trains, as_trains, scalar_time
+
+
+def read_stimulus(stimulus: Any, n: int, name: str = "stimulus") -> tuple[np.ndarray, str]:
+    """Stimuli of n trials: finite floats or texts (n,), and their unit, "1" for plain numbers and texts.
+
+    >>> read_stimulus([0, 90] * pq.deg, 2), read_stimulus(["left", "right"], 2)
+    ((array([ 0., 90.]), 'deg'), (array(['left', 'right'], dtype='<U5'), '1'))
+    """
+    if isinstance(stimulus, list | tuple) and len(stimulus) and all(map(is_quantity, stimulus)):
+        raise NsnnError(f"{name} is a list of quantities: expected one quantity, such as [0, 90] * deg")
+    unit = _unit(stimulus)
+    raw = stimulus if unit != "1" else array_of(stimulus, name)
+    if np.shape(raw) != (n,):
+        raise NsnnError(f"{name} has shape {np.shape(raw)}: expected ({n},), one value for each trial")
+    if unit == "1" and raw.dtype.kind in "OU" and all(isinstance(value, str) for value in raw.flat):
+        return raw.astype(str), "1"
+    values = in_unit(raw, unit, name)
+    if not np.isfinite(values).all():
+        k = int(np.argmin(np.isfinite(values)))
+        raise NsnnError(f"{name}[{k}] = {values[k]}: expected finite numbers; leave such trials out")
+    return values, unit
+
+
+def in_unit(values: Any, unit: str, name: str) -> np.ndarray:
+    """`values` as floats in `unit`; plain numbers are taken to be in it.
+
+    >>> in_unit([1, 2] * pq.rad, "deg", "stimulus").round(1)
+    array([ 57.3, 114.6])
+    """
+    if not is_quantity(values):
+        plain = values.magnitude if isinstance(values, pq.Quantity) else values
+        return floats(plain, name, "numbers, or texts for stimuli without an order")
+    wrong = f"{name} = {shown(values)}: expected {'plain numbers' if unit == '1' else f'values in {unit}'}, as the stimuli are"
+    if isinstance(values, pq.Quantity) and unit != "1":
+        try:
+            return floats(values.rescale(unit).magnitude, name, f"values in {unit}")
+        except (ValueError, LookupError):
+            raise NsnnError(wrong) from None
+    if unit == "1" or unit_of(values) != unit:
+        raise NsnnError(wrong)
+    return np.asarray(si(values, unit, name))
+
+
+def _unit(values: Any) -> str:
+    if isinstance(values, pq.Quantity):
+        return str(values.dimensionality) if is_quantity(values) else "1"
+    return unit_of(values) if is_quantity(values) and unit_of(values) != "?" else "1"
+
+
+def read_responses(block: Any, window: Any, name: str = "block") -> tuple[np.ndarray, str]:
+    """Responses (n_trials, n_neurons) and their unit: rates of a Block in Hz; of a table what it holds, in Hz with a window.
+
+    >>> read_responses([[3], [5]], 0.5 * pq.s)
+    (array([[ 6.], [10.]]), 'Hz')
+    """
+    if isinstance(block, neo.Block | Trains):
+        trains = as_trains(block, *_ends(block, window), name=name)
+        if not (trains.durations > 0).all():
+            raise NsnnError(
+                f"{name} has trials of unknown duration: give window = (start, stop), in which spikes are counted"
+            )
+        return trains.counts / trains.durations[:, None], "Hz"
+    if isinstance(block, pq.Quantity) and is_quantity(block):
+        if unit_of(block) != "Hz" or window is not None:
+            raise NsnnError(
+                f"{name} has the unit {block.dimensionality}: expected plain counts, or rates in Hz"
+            )
+        return as_samples(si(block, "Hz", name), name), "Hz"
+    values = as_samples(block, name)
+    return (values, "1") if window is None else (values / _length(window), "Hz")
+
+
+def _pair(window: Any) -> tuple[float, float] | None:
+    """Start and stop in s of a window of two times; None for a single time."""
+    if np.shape(window) == () and not isinstance(window, list | tuple):
+        return None
+    if np.shape(window) != (2,) and not (isinstance(window, list | tuple) and len(window) == 2):
+        raise NsnnError(f"window = {window}: expected one time, or two: (start, stop)")
+    start, stop = (scalar_time(window[k], "window") for k in (0, 1))
+    if not start < stop:
+        raise NsnnError(f"window = {window}: expected start < stop")
+    return start, stop
+
+
+def _length(window: Any) -> float:
+    ends = _pair(window)
+    if ends is not None:
+        return ends[1] - ends[0]
+    length = positive(window, "s", "window")
+    if not np.isfinite(length):
+        raise NsnnError(f"window = {window}: expected a finite time")
+    return length
+
+
+def _ends(block: Any, window: Any) -> tuple[Any, Any]:
+    """t_start and t_stop of the window in each trial."""
+    if window is None:
+        return None, None
+    ends = _pair(window)
+    if ends is not None:
+        return ends[0] * pq.s, ends[1] * pq.s
+    length, start = _length(window), as_trains(block).t_start
+    if np.ptp(start) > 1e-9 * length:
+        raise NsnnError(f"window = {window}: trials start at different times; give two times, (start, stop)")
+    return None, (float(start[0]) + length) * pq.s

@@ -1,0 +1,271 @@
+"""Choice probability and neurometric function: against closed forms of normal variables, loops, and for coverage."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import mV
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+from scipy.stats import kstest, norm
+
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import SilentNeuronWarning, choice_probability, neurometric, roc_auc
+
+# --- choice probability ---
+
+
+def decisions(seed, rho, shifts, n):
+    """n trials of each stimulus: response and decision variable are normal with correlation rho, the threshold is at -shift."""
+    rng = np.random.default_rng(seed)
+    decision = rng.normal(size=(len(shifts), n))
+    x = rho * decision + math.sqrt(1 - rho**2) * rng.normal(size=decision.shape)
+    stimulus = np.arange(len(shifts))[:, None]
+    return (
+        np.repeat(stimulus, n),
+        (x + 10 * stimulus).ravel(),
+        (decision + np.reshape(shifts, (-1, 1)) > 0).ravel(),
+    )
+
+
+@pytest.mark.parametrize(("rho", "published"), [(0.1, 0.5450534), (0.3, 0.6360814), (0.6, 0.7789343)])
+def test_choice_probability_of_normal_variables(rho, published):
+    """Britten et al.'s setting, as published in closed form: 1/2 + 2/pi atan(rho/sqrt(2 - rho^2))."""
+    assert_allclose(0.5 + 2 / math.pi * math.atan(rho / math.sqrt(2 - rho**2)), published, atol=6e-8)
+    e = choice_probability(*decisions(1, rho, [0, 0, 0], 4000), n_shuffle=20)
+    assert abs(e.value - published) < 4 * e.se < 0.04
+    assert e.p == 1 / 21
+    assert e.n == 12_000
+
+
+def test_choice_probability_against_loops():
+    """Z-scores by the formulas of Kang & Maunsell, and the fraction of pairs; stimuli with few trials of a choice do not count."""
+    stimulus, x, choice = decisions(2, 0.5, [-0.8, 0.3, 2.6], 30)
+    few = int(min(choice[60:].sum(), 30 - choice[60:].sum()))
+    assert few < 5
+    z = [np.empty(0), np.empty(0)]
+    for k in (0, 1):
+        a, b = (x[(stimulus == k) & (choice == side)] for side in (False, True))
+        m, v = (a.mean() + b.mean()) / 2, (a.var(ddof=1) + b.var(ddof=1)) / 2 + (a.mean() - b.mean()) ** 2 / 4
+        z = [np.append(z[0], (a - m) / v**0.5), np.append(z[1], (b - m) / v**0.5)]
+    e = choice_probability(stimulus, x, choice)
+    assert_allclose(e.value, (z[1] > z[0][:, None]).mean(), rtol=1e-12)
+    assert (e.n, e.correction) == (60, "balanced z-scores")
+    assert e.warning == "1 of 3 stimuli have fewer than 5 trials of a choice: left out"
+    plain = choice_probability(stimulus, x, choice, balanced=False)
+    z = np.concatenate(
+        [(x[stimulus == k] - x[stimulus == k].mean()) / x[stimulus == k].std(ddof=1) for k in (0, 1)]
+    )
+    side = choice[stimulus < 2]
+    assert_allclose(plain.value, roc_auc(z[~side], z[side]).value, rtol=1e-12)
+
+
+def test_unequal_choices_lower_plain_z_scores_alone():
+    """Ratios of choices of 7 to 1 and 1 to 7: each stimulus alone has a choice probability of .66, so have they together."""
+    stimulus, x, choice = decisions(3, 0.3, [-1.2, 1.2], 20_000)
+    options = {"n_shuffle": 0, "n_resample": 30}
+    each = [
+        choice_probability(stimulus[own], x[own], choice[own], **options)
+        for own in (stimulus == 0, stimulus == 1)
+    ]
+    both = choice_probability(stimulus, x, choice, **options)
+    alone = np.mean([e.value for e in each])
+    assert abs(both.value - alone) < 4 * both.se
+    plain = choice_probability(stimulus, x, choice, balanced=False, **options)
+    assert alone - plain.value > 0.08
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("balanced", [True, False])
+@pytest.mark.parametrize(("shifts", "n"), [([0] * 5, 20), ([-0.8, -0.4, 0, 0.4, 0.8], 40)])
+@pytest.mark.parametrize("rho", [0.1, 0.6])
+def test_two_standard_errors_cover_the_choice_probability(rho, shifts, n, balanced):
+    """Against the value of 500,000 trials of each stimulus: pooled values have no closed form with unequal choices."""
+    options = {"n_shuffle": 0, "balanced": balanced}
+    truth = choice_probability(*decisions(98, rho, shifts, 500_000), n_resample=0, **options).value
+    results = [choice_probability(*decisions(seed, rho, shifts, n), **options) for seed in range(200)]
+    assert np.mean([abs(e.value - truth) <= 2 * e.se for e in results]) >= 0.9
+
+
+def test_p_of_choices_is_uniform_without_a_relation():
+    """Choices depend on the stimulus and so do counts: only permutations within a stimulus leave that alone."""
+    p = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        stimulus = np.repeat([0, 1, 2], 20)
+        counts = rng.poisson(5 + 5 * stimulus)
+        choice = rng.random(60) < 0.3 + 0.2 * stimulus
+        p.append(
+            choice_probability(
+                stimulus, counts, choice, n_shuffle=99, n_resample=0, seed=seed, min_trials=3
+            ).p
+        )
+    p = np.array(p) - np.random.default_rng(1).random(300) / 100  # between the steps of 1/100
+    assert kstest(p, "uniform").pvalue > 1e-3
+    assert abs(np.mean(p <= 0.05) - 0.05) < 4 * math.sqrt(0.05 * 0.95 / 300)
+
+
+def test_choice_probability_of_a_block_and_of_other_choices():
+    rng = np.random.default_rng(5)
+    counts, choice = rng.integers(1, 9, 40), rng.random(40) < 0.5
+    stimulus = np.repeat(["left", "right"], 20)
+    block = to_block([[np.linspace(0.1, 0.9, n)] for n in counts], t_stop=1 * pq.s)
+    expected = choice_probability(stimulus, counts, choice)
+    for x, c in [
+        (block, choice),
+        (counts[:, None], choice.astype(int) * 5 - 2),
+        (counts * pq.Hz, choice.tolist()),
+    ]:
+        e = choice_probability(stimulus, x, c)
+        assert (e.value, e.se, e.p) == (expected.value, expected.se, expected.p)
+    turned = choice_probability(stimulus, counts, ~choice)
+    assert_allclose([turned.value, turned.p], [1 - expected.value, expected.p], rtol=0.2)
+    assert_allclose(turned.value, 1 - expected.value, rtol=1e-12)
+
+
+def test_what_has_no_choice_probability():
+    stimulus, x, choice = decisions(6, 0.3, [0, 0], 20)
+    for arguments, message in [
+        ((stimulus[1:], x, choice), r"stimulus has shape \(39,\): expected \(40,\)"),
+        ((stimulus, x, choice[1:]), r"choice has shape \(39,\): expected \(40,\)"),
+        ((stimulus, x, np.where(choice, "a", "b")), "choice holds texts"),
+        ((stimulus, x, np.ones(40, dtype=int)), "choice has 1 distinct values"),
+        ((stimulus, x, np.arange(40)), "choice has 40 distinct values"),
+        ((stimulus, np.full(40, np.nan), choice), r"counts\[0\] = \[nan\]"),
+        ((stimulus, np.ones((40, 2)), choice), "counts has shape"),
+        ((np.arange(40), x, choice), "expected at least min_trials = 5 of each"),
+    ]:
+        with pytest.raises(NsnnError, match=message):
+            choice_probability(*arguments)
+    with pytest.raises(NsnnError, match="min_trials = 2: expected a whole number from 3"):
+        choice_probability(stimulus, x, choice, min_trials=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        e = choice_probability(stimulus, np.full(40, 3), choice)
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert math.isnan(e.value)
+    assert "do not vary" in e.warning
+
+
+# --- neurometric function ---
+
+LEVELS = np.array([0.05, 0.1, 0.2, 0.4, 0.8])
+
+
+def responses(seed, fraction, levels, n, signed=False):
+    """Normal responses of variance 1 whose fraction correct against the reference (or -level) is fraction(level)."""
+    rng = np.random.default_rng(seed)
+    shift = math.sqrt(2) * norm.ppf(fraction(levels))
+    if signed:
+        stimulus, mean = np.concatenate([-levels, levels]), np.concatenate([-shift / 2, shift / 2])
+    else:
+        stimulus, mean = np.append(0.0, levels), np.append(0.0, shift)
+    return np.repeat(stimulus, n), rng.normal(size=(stimulus.size, n)).ravel() + np.repeat(mean, n)
+
+
+CURVES = {
+    "weibull": lambda d: 1 - 0.5 * np.exp(-((d / 0.2) ** 1.4)),
+    "gaussian": lambda d: norm.cdf(d / 0.2),
+}
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("model", CURVES)
+def test_neurometric_recovers_its_curve(model, signed):
+    stimulus, x = responses(1, CURVES[model], LEVELS, 3000, signed)
+    curve = neurometric(stimulus, x, None if signed else 0, model=model, n_resample=50)
+    assert_array_equal(curve.stimulus, LEVELS)
+    assert (np.abs(curve.auc - CURVES[model](LEVELS)) < 4 * curve.se).all()
+    assert abs(curve.threshold.value - 0.2) < 4 * curve.threshold.se < 0.03
+    other = {"weibull": ("shape", 1.4), "gaussian": ("slope", 5.0)}[model]
+    assert abs(curve.parameters[other[0]] - other[1]) < 4 * curve.parameters_se[other[0]]
+    assert_allclose(curve.predict([0.0]), [0.5])
+    assert_allclose(
+        curve.predict(curve.threshold.value),
+        1 - 0.5 / math.e if model == "weibull" else norm.cdf(1),
+        rtol=1e-9,
+    )
+
+
+@pytest.mark.parametrize("model", CURVES)
+def test_neurometric_is_the_maximum_of_its_likelihood(model):
+    """Areas by `roc_auc`, and SciPy's simplex on the likelihood written out."""
+    stimulus, x = responses(2, CURVES[model], LEVELS, 25)
+    curve = neurometric(stimulus, x, 0, model=model, n_resample=0)
+    own = [roc_auc(x[stimulus == 0], x[stimulus == level]) for level in LEVELS]
+    assert_allclose(curve.auc, [e.value for e in own], rtol=1e-12)
+    assert_allclose(curve.se, [e.se for e in own], rtol=1e-12)
+
+    def loss(log_p):
+        p = np.exp(log_p)
+        fraction = (
+            norm.cdf(LEVELS / p[0]) if model == "gaussian" else 1 - 0.5 * np.exp(-((LEVELS / p[0]) ** p[1]))
+        )
+        fraction = np.clip(fraction, 1e-300, 1 - 1e-15)
+        return -25 * (curve.auc * np.log(fraction) + (1 - curve.auc) * np.log1p(-fraction)).sum()
+
+    best = minimize(loss, np.log([0.15, 1.0]), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
+    assert_allclose(curve.threshold.value, np.exp(best.x[0]), rtol=1e-4)
+    assert_allclose(curve.log_likelihood, -best.fun, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("model", CURVES)
+def test_two_standard_errors_cover_the_threshold(model, signed):
+    results = []
+    for seed in range(200):
+        stimulus, x = responses(seed, CURVES[model], LEVELS, 30, signed)
+        results.append(neurometric(stimulus, x, None if signed else 0, model=model, n_resample=60).threshold)
+    known = [e for e in results if not math.isnan(e.se)]
+    assert len(known) >= 195
+    assert np.mean([abs(e.value - 0.2) <= 2 * e.se for e in known]) >= 0.9
+
+
+def test_neurometric_of_units_blocks_and_falling_responses():
+    rng = np.random.default_rng(4)
+    level = np.repeat([1.0, 2.0, 3.0, 5.0], 25)
+    counts = rng.poisson(4 * level)
+    plain = neurometric(level, counts, 1, n_resample=20)
+    block = to_block([[np.linspace(0.1, 0.9, n)] for n in counts], t_stop=1 * pq.s)
+    assert neurometric(level, block, 1, n_resample=20).threshold == plain.threshold
+    own = neurometric(level[25:] - 1, counts[25:], counts[:25], n_resample=20)
+    assert_allclose(own.threshold.value, plain.threshold.value, rtol=1e-9)
+    neo_unit = neurometric(level * pq.mV, counts, 0.001 * pq.V, n_resample=20)
+    assert_allclose(neo_unit.threshold.value, plain.threshold.value, rtol=1e-6)
+    assert neo_unit.threshold.unit == "mV"
+    assert_allclose(neo_unit.predict([0.002, 0.003] * pq.V), plain.predict([2.0, 3.0]), rtol=1e-6)
+    brian = neurometric(level * mV, counts, 1 * mV, n_resample=20)
+    assert_allclose(brian.threshold.value, 0.001 * plain.threshold.value, rtol=1e-6)
+    falling = neurometric(level, -counts, 1, model="gaussian", n_resample=20)
+    rising = neurometric(level, counts, 1, model="gaussian", n_resample=20)
+    assert falling.parameters["slope"] < 0
+    assert_allclose(falling.threshold.value, rising.threshold.value, rtol=1e-4)
+    below = neurometric(level, -counts, 1)
+    assert math.isnan(below.threshold.value)
+    assert "falls with the stimulus" in below.threshold.warning
+
+
+def test_what_has_no_neurometric_function():
+    stimulus, x = responses(5, CURVES["weibull"], LEVELS, 4)
+    flat = neurometric(stimulus, np.tile([1.0, 2.0, 3.0, 4.0], 6), 0)
+    assert math.isnan(flat.threshold.value)
+    assert "do not determine" in flat.threshold.warning
+    for arguments, message in [
+        ((stimulus[1:], x, 0), r"stimulus has shape \(23,\): expected \(24,\)"),
+        ((np.where(stimulus > 0, "a", "b"), x, 0), "stimulus holds texts"),
+        ((stimulus, x, 7), "reference = 7: no trial has this stimulus"),
+        ((stimulus, x), "is there with one sign alone"),
+        ((stimulus, x, 0.1), "below the reference, 0.1"),
+        ((np.arange(24.0), x, 0), "has one trial: expected at least two"),
+        ((np.zeros(24), x, 0), "stimulus has a single value"),
+        ((np.full(24, np.nan), x, 0), r"stimulus\[0\] = nan"),
+        ((stimulus, np.full(24, np.nan), 0), r"counts\[0\] = \[nan\]"),
+        ((stimulus, x, 1 * pq.mV), "reference = array.*: expected plain numbers, as the stimuli are"),
+    ]:
+        with pytest.raises(NsnnError, match=message):
+            neurometric(*arguments)
+    with pytest.raises(NsnnError, match="did you mean 'weibull'"):
+        neurometric(stimulus, x, 0, model="weibul")
