@@ -19,7 +19,22 @@ deprecated.keep_old_modules()
 
 __version__ = "0.1.0"
 
-_find, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
+_find, __dir__, __all__ = lazy.attach_stub(
+    __name__,
+    __file__,
+    measures="measures/__init__",
+    theory="theory/__init__",
+    plotting="plotting/__init__",
+    losses="learning/losses",
+    coding="learning/coding",
+    learning="learning/__init__",
+    likelihood="likelihood/__init__",
+    datasets="datasets/__init__",
+    perturb="perturb",
+    reference="reference/__init__",
+    deep="deep/__init__",
+    brian="brian/__init__",
+)
 # Old names, each with the room that warns and gives the new one.
 _OLD = {"Exponential": "models.escape", "Jump": "models.synapses", "Rule": "models.connectivity"}
 

@@ -96,6 +96,37 @@ def test_documented_modules_are_found_by_their_old_paths(old: str, new: str) -> 
     assert new in done.stderr
 
 
+def test_public_names_of_rooms_are_found_without_importing_them() -> None:
+    """Every public name of a room that the package lacks is answered with its room."""
+    rooms = (
+        "measures",
+        "theory",
+        "plotting",
+        "losses",
+        "coding",
+        "learning",
+        "likelihood",
+        "datasets",
+        "reference",
+    )
+    checked = 0
+    for room in rooms:
+        for name in getattr(nsnn, room).__all__:
+            if name in nsnn.__all__ or name == "tabulate":
+                continue
+            with pytest.raises(
+                AttributeError, match=rf"nsnn_neuro has no '{name}'; it is .*\b{room}\.{name}\b"
+            ):
+                getattr(nsnn, name)
+            checked += 1
+    assert checked > 150
+    script = (
+        "import nsnn_neuro as nsnn\nfor name in ('firing_rate', 'siegert_rate', 'raster', 'rate_mse', 'pgd'):\n"
+        "    assert not hasattr(nsnn, name)"
+    )
+    assert loaded(script) == []
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Nonsense"):
         _ = nsnn.Nonsense  # type: ignore[attr-defined]

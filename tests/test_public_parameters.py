@@ -82,6 +82,20 @@ def test_one_word_for_one_thing() -> None:
     assert wrong == {}
 
 
+def test_neuron_is_an_index_and_neurons_are_several() -> None:
+    """Among arguments that choose neurons of a Block; a model of a neuron and the columns of a table have the name too."""
+    found = {
+        (label, p.name): str(p.annotation)
+        for label, ps in parameters().items()
+        if label.startswith(("measures.", "plotting.")) and label != "measures.Trains"
+        for p in ps
+        if p.name in ("neuron", "neurons")
+    }
+    kinds = {"neuron": {"int", "int | None"}, "neurons": {"Any"}}
+    assert len(found) >= 8
+    assert [where for where, kind in found.items() if kind not in kinds[where[1]]] == []
+
+
 def test_stimulus_before_response_and_signal_before_trains() -> None:
     wrong = {}
     for label, ps in parameters().items():

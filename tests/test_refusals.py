@@ -81,6 +81,7 @@ def test_a_wrong_value_is_refused_with_the_name_of_the_argument(door):
 
 
 UNEQUAL = nsnn.to_block([[[0.1, 0.2]]], t_stop=1 * pq.s)
+SESSION = [1000.0, 1001.0, 1002.0] * pq.s
 UNEQUAL.segments += nsnn.to_block([[[0.1]]], t_stop=2 * pq.s).segments
 # what a newcomer writes -> the start of the message
 MESSAGES = {
@@ -131,6 +132,50 @@ MESSAGES = {
         lambda: nsnn.measures.fano_factor(UNEQUAL),
         "trials last from 1.0 to 2.0 s, and fano_factor compares their counts: pass t_start and t_stop that lie within "
         "all of them, or a window",
+    ),
+    "a histogram of trials of unequal length": (
+        lambda: plotting.psth(UNEQUAL, bin_width=100 * ms, ax=axes()),
+        "trials cover different windows (starts 0.0 to 0.0 s, stops 1.0 to 2.0 s): pass window=(start, stop) that lies within all",
+    ),
+    "a window without events": (
+        lambda: plotting.raster(BLOCK, window=(-100 * ms, 300 * ms), ax=axes()),
+        "window = (-100. * msecond, 300. * msecond): without align it is on the trials' own clock, and trial 0 runs from 0 to 1 s; "
+        "choose a window within all trials, or give align",
+    ),
+    "events on the session's clock": (
+        lambda: plotting.raster(BLOCK, align=SESSION, window=[0, 300] * pq.ms, ax=axes()),
+        "align has an event at 1000 s in trial 0: its window, 1000 to 1000.3 s, leaves the trial, which runs from 0 to 1 s; take a "
+        "shorter window or leave out the event. The event itself is outside its trial: if it is on the session's clock and trials "
+        "have their own, subtract segment.annotations['start_time'] of its trial",
+    ),
+    "words at events on the session's clock": (
+        lambda: nsnn.measures.spike_counts(BLOCK, align=SESSION, t_stop=300 * ms),
+        "align[0] = 1000.0 s: the window, 1000.0 to 1000.3 s, leaves trial 0, which runs from 0.0 to 1.0 s; take a shorter window "
+        "or drop the trial. The event itself is outside its trial",
+    ),
+    "a current as a drive": (
+        lambda: nsnn.Constant([1, 2] * nA),
+        "v of Constant = [1. 2.] nA: expected a voltage such as 15*mV, or a plain number such as 0.5; multiply a current by the "
+        "membrane's resistance, as in 100*pA * (100*Mohm), which is 10*mV",
+    ),
+    "a current in a formula": (
+        lambda: nsnn.theory.siegert_rate(
+            1 * nA, 3 * mV, tau_m=20 * ms, v_thresh=10 * mV, v_reset=0 * mV, tau_refrac=0 * ms
+        ),
+        "mu = 1. nA: expected a voltage such as 15*mV, or plain numbers for mu, sigma, v_thresh, v_reset; multiply a current",
+    ),
+    "a grid of a stimulus that is not there": (
+        lambda: nsnn.sweep(neuron(), {"stimulus.v": [1, 2] * mV}, measures=[], duration=10 * ms, seed=1),
+        "grid has the name 'stimulus.v', but stimulus is None: pass one whose 'v' the grid can replace, such as "
+        "stimulus=Constant(15*mV)",
+    ),
+    "a measure of the package itself": (
+        lambda: nsnn.firing_rate,
+        "nsnn_neuro has no 'firing_rate'; it is measures.firing_rate",
+    ),
+    "a name of two rooms": (
+        lambda: nsnn.psth,
+        "nsnn_neuro has no 'psth'; it is measures.psth or plotting.psth",
     ),
     "a file instead of Blocks": (
         lambda: nsnn.tabulate("run.nwb", [nsnn.measures.cv]),

@@ -1,15 +1,27 @@
-"""Lazy names of a package, listed in its stub `__init__.pyi`; a misspelt name is answered with the closest one."""
+"""Lazy names of a package, listed in its stub `__init__.pyi`; a misspelt name is answered with the closest one.
+
+A name that a room of the package has, not the package itself, is answered with its place: `measures.firing_rate`. Names of rooms
+are read from the text of their files, so that nothing is imported for a message.
+"""
 
 from __future__ import annotations
 
+import ast
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lazy_loader
 
 
-def attach_stub(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` of a package, for its `__name__` and `__file__`."""
+def attach_stub(
+    package: str, file: str, **rooms: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` of a package, for its `__name__` and `__file__`.
+
+    rooms : modules whose names a user may look for in the package, as name -> path from its folder, without the ending
+    """
     find, listing, names = lazy_loader.attach_stub(package, file)
 
     def __getattr__(name: str) -> Any:
@@ -17,6 +29,28 @@ def attach_stub(package: str, file: str) -> tuple[Callable[[str], Any], Callable
             return find(name)
         from .checks import did_you_mean
 
-        raise AttributeError(f"{package} has no {name!r}{did_you_mean(name, names)}")
+        raise AttributeError(
+            f"{package} has no {name!r}{_place(name, file, rooms) or did_you_mean(name, names)}"
+        )
 
     return __getattr__, listing, names
+
+
+def _place(name: str, file: str, rooms: dict[str, str]) -> str:
+    """End of a message: the rooms that have a name; empty where none has."""
+    if name.startswith("_"):
+        return ""
+    found = [f"{room}.{name}" for room, path in rooms.items() if name in _listed(Path(file).parent / path)]
+    return f"; it is {' or '.join(found)}" if found else ""
+
+
+@functools.cache
+def _listed(path: Path) -> frozenset[str]:
+    """The names in `__all__` of the stub or module at a path without ending."""
+    for source in (path.with_suffix(".pyi"), path.with_suffix(".py")):
+        if not source.is_file():
+            continue
+        for node in ast.parse(source.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                return frozenset(ast.literal_eval(node.value))
+    return frozenset()

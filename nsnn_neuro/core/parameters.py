@@ -100,7 +100,9 @@ class Model(SuggestsKeywords):
         if unit not in allowed:
             if len(allowed) > 1:
                 expected = ", or ".join(map(units.describe, allowed))
-                raise NsnnError(f"{name} of {type(self).__name__} = {value}: expected {expected}")
+                raise NsnnError(
+                    f"{name} of {type(self).__name__} = {value}: expected {expected}{units.from_current(value, *allowed)}"
+                )
             unit = allowed[0]
         array = np.asarray(units.si(value, unit, name))
         if array.ndim > 1 or array.size == 0:

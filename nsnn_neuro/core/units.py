@@ -65,6 +65,18 @@ def describe(unit: str) -> str:
     return _UNITS[unit][2]
 
 
+def from_current(value: Any, *wanted: str) -> str:
+    """End of a message about a current that was given for a voltage; empty for other units.
+
+    >>> from brian2 import nA
+    >>> from_current(1*nA, "V", "1")
+    "; multiply a current by the membrane's resistance, as in 100*pA * (100*Mohm), which is 10*mV"
+    """
+    if "V" not in wanted or unit_of(value) != "A":
+        return ""
+    return "; multiply a current by the membrane's resistance, as in 100*pA * (100*Mohm), which is 10*mV"
+
+
 def si(value: Any, unit: str, name: str) -> Any:
     """`value` as an SI float, or a float array for an array; raises NsnnError for a wrong or missing unit and for NaN.
 
@@ -92,10 +104,10 @@ def si(value: Any, unit: str, name: str) -> Any:
             double = value if value.dtype == float else pq.Quantity(array, value.units)
             array = np.asarray(double.rescale(pq_unit).magnitude)
         except ValueError:
-            raise NsnnError(f"{name} = {value}: expected {example}") from None
+            raise NsnnError(f"{name} = {value}: expected {example}{from_current(value, unit)}") from None
     elif dims is not None:
         if dims != expected:
-            raise NsnnError(f"{name} = {value}: expected {example}")
+            raise NsnnError(f"{name} = {value}: expected {example}{from_current(value, unit)}")
         array = floats(value, name, example).copy()
     elif isinstance(value, list | tuple) and value and all(is_quantity(v) for v in value):
         parts = [si(v, unit, name) for v in value]

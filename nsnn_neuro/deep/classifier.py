@@ -13,6 +13,7 @@ from torch import nn
 from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..learning.coding import Bernoulli, Count, Decoder, Encoder
+from ..learning.data import label_cure
 from ..learning.loop import standard_error
 from ..learning.losses import Loss
 from .encode import encode
@@ -178,6 +179,7 @@ def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.n
     if y.shape != (len(X),) or y.dtype.kind not in "iu":
         raise NsnnError(
             f"y has shape {y.shape}, {y.dtype}: expected labels, whole numbers of shape ({len(X)},)"
+            + (label_cure(y, len(y)) if y.ndim and len(y) == len(X) else "")
         )
     first = next(net.parameters(), None)
     X = X.to(torch.get_default_dtype() if first is None else first.dtype)
@@ -191,6 +193,7 @@ def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.n
     if y.min() < 0 or y.max() >= classes:
         raise NsnnError(
             f"y has labels from {y.min()} to {y.max()}: expected 0 to {classes - 1}, the module's output"
+            + label_cure(y, classes)
         )
     return X, y.astype(np.int64)
 

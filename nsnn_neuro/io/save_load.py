@@ -33,6 +33,7 @@ _PICKLES = (".pkl", ".pickle", ".p", ".pck", ".pcl", ".joblib", ".dill", ".pt", 
 
 def _times(item: Any, where: str, t_start: float, t_stop: float) -> np.ndarray:
     """One train in seconds; NsnnError names what is wrong with it."""
+    given = item
     if units.is_quantity(item):
         item = units.si(item, "s", where)
     try:
@@ -53,9 +54,31 @@ def _times(item: Any, where: str, t_start: float, t_stop: float) -> np.ndarray:
         k = int(np.argmax(outside))
         raise NsnnError(
             f"{where}[{k}] = {times[k]} s lies outside t_start = {t_start} s to t_stop = {t_stop} s: "
-            "expected times in seconds (divide milliseconds by 1000)"
+            + _why_outside(times, t_start, t_stop, units.is_quantity(given))
         )
     return times
+
+
+def _why_outside(times: np.ndarray, t_start: float, t_stop: float, has_unit: bool) -> str:
+    """What is wrong with times of which some are outside the trial, and the cure."""
+    low, high = float(times.min()), float(times.max())
+    if not np.isfinite([low, high]).all():
+        return "expected finite times"
+    cures, largest = [], max(-low, high)
+    if not has_unit and largest > 10 * (t_stop - t_start) and largest / 1000 <= max(-t_start, t_stop):
+        cures.append("expected times in seconds (divide milliseconds by 1000)")
+    elif high > t_stop:
+        cures.append(
+            "the trial ends before it; give a later t_stop, or cut a long recording into trials and subtract the start of each"
+        )
+    if low < t_start:
+        scale = 1000 if cures and "1000" in cures[0] else 1
+        first = np.floor(low / scale * 10) / 10
+        cures.append(
+            "times before t_start (for instance before an event at time 0) need an earlier t_start, such as "
+            f"t_start={first:g}*second"
+        )
+    return "; ".join(cures)
 
 
 def _listed(value: Any, where: str) -> list[Any]:
@@ -107,7 +130,7 @@ def to_block(spike_times: Any, *, t_stop: Any, t_start: Any = 0 * pq.s, stimulus
     Parameters
     ----------
     spike_times : nested list [trial][neuron] of arrays of times in seconds (or with a unit), in any order
-    t_stop, t_start : s, scalar, when every trial ends and starts
+    t_stop, t_start : s, scalar, when every trial ends and starts; t_start is negative for times before an event at time 0
     stimulus : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
 
     Raises

@@ -176,11 +176,11 @@ class Trains:
                 f"that lie within all of them{cure}"
             )
 
-    def window(self) -> tuple[float, float]:
-        """(t_start, t_stop) in s shared by all trials; raises NsnnError when trials differ."""
+    def window(self, **cure: str) -> tuple[float, float]:
+        """(t_start, t_stop) in s shared by all trials; raises NsnnError when trials differ, with another `cure` if one is given."""
         apart = max(1e-9 * self.durations.min(), self.resolution)
         if np.ptp(self.t_start) > apart or np.ptp(self.t_stop) > apart:
-            raise NsnnError(different_windows("trials", self.t_start, self.t_stop))
+            raise NsnnError(different_windows("trials", self.t_start, self.t_stop, **cure))
         return float(self.t_start[0]), float(self.t_stop[0])
 
     def bins(self, width: float, name: str) -> tuple[np.ndarray, np.ndarray]:

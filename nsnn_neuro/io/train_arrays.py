@@ -151,9 +151,22 @@ def seconds(value: Any) -> np.ndarray:
     return array * _scale(value) if isinstance(value, pq.Quantity) else array
 
 
-def different_windows(what: str, starts: np.ndarray, stops: np.ndarray) -> str:
+_WITHIN_ALL = "pass t_start and t_stop that lie within all of them"
+
+
+def different_windows(what: str, starts: np.ndarray, stops: np.ndarray, cure: str = _WITHIN_ALL) -> str:
     """Message for trains that should cover one window."""
     return (
         f"{what} cover different windows (starts {starts.min()} to {starts.max()} s, stops {stops.min()} to "
-        f"{stops.max()} s): pass t_start and t_stop that lie within all of them"
+        f"{stops.max()} s): {cure}"
+    )
+
+
+def session_clock(event: float, start: float, stop: float) -> str:
+    """End of a message about the window of an event, when the event itself (s) is outside its trial: two clocks are mixed up."""
+    if start <= event <= stop:
+        return ""
+    return (
+        ". The event itself is outside its trial: if it is on the session's clock and trials have their own, subtract "
+        "segment.annotations['start_time'] of its trial"
     )

@@ -32,7 +32,7 @@ def check_data(
     """X, y and the number of steps, checked against the network, the loss and the encoder."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
-    X, y = np.asarray(data[0]), np.asarray(data[1])
+    X, y = np.asarray(data[0]), np.atleast_1d(data[1])
     n_neurons, units = net.populations[0].n, encoder.units
     n_in, rest = divmod(n_neurons, units)
     shared = "" if units == 1 else f"the {n_neurons} input neurons / units = {units}"
@@ -58,14 +58,44 @@ def check_data(
     return X, y, int(next(iter(steps.values()), _N_STEPS))
 
 
+def label_cure(y: np.ndarray, n_classes: int) -> str:
+    """End of a message about labels that are not whole numbers from 0 to n_classes - 1: how to make them; may be empty.
+
+    >>> label_cure(np.array(["cat", "dog"]), 2)
+    '; number the classes: names, y = numpy.unique(y, return_inverse=True)'
+    >>> label_cure(np.array([1, 2, 3]), 3), label_cure(np.array([0.0, 1.0]), 2), label_cure(np.eye(2), 2)
+    ('; they count from 1: give y - 1', '; give y.astype(int)', '; of one-hot rows give y.argmax(axis=1)')
+    """
+    kind = y.dtype.kind
+    number = "; number the classes: names, y = numpy.unique(y, return_inverse=True)"
+    if kind in "USO":
+        return number
+    if kind not in "iufb" or not y.size or y.ndim > 2:
+        return ""
+    if y.ndim == 2:
+        one_hot = np.isin(y, (0, 1)).all() and bool((y.sum(axis=1) == 1).all())
+        return "; of one-hot rows give y.argmax(axis=1)" if one_hot and y.shape[1] > 1 else ""
+    if kind in "fb":
+        whole = kind == "b" or bool(np.all(y == np.rint(y)))
+        return (
+            "; give y.astype(int)" if whole else "; bin a continuous target, for example with numpy.digitize"
+        )
+    classes = np.unique(y)
+    if classes.size > n_classes:
+        return f"; these are {classes.size} classes, which need as many output neurons"
+    return "; they count from 1: give y - 1" if (classes[0], classes[-1]) == (1, n_classes) else number
+
+
 def _labels(y: np.ndarray, n: int, n_out: int, loss: Loss) -> np.ndarray:
     if y.shape != (n,) or y.dtype.kind not in "iu":
         raise NsnnError(
             f"y has shape {y.shape}, {y.dtype}: expected whole numbers of shape ({n},), the labels that {loss} needs"
+            + (label_cure(y, n_out) if len(y) == n else "")
         )
     if y.min() < 0 or y.max() >= n_out:
         raise NsnnError(
             f"y has labels from {y.min()} to {y.max()}: expected 0 to {n_out - 1}, the output's neurons"
+            + label_cure(y, n_out)
         )
     return y.astype(np.int64)
 

@@ -98,7 +98,8 @@ class Fit:
         Classes that tie for the highest score, as all do when the output is silent, share the pass. A share p has the standard
         error sqrt(p (1 - p) / passes). `measures.calibration_error` measures how far such probabilities can be trusted.
 
-        Arguments as for `evaluate`, whose passes a given seed yields. Returns (n, n_out) floats; each row adds up to 1.
+        X are samples as for `train`; the pair (X, y) is accepted too, and y is not used. Other arguments as for `evaluate`, whose
+        passes a given seed yields. Returns (n, n_out) floats; each row adds up to 1.
 
         Raises
         ------
@@ -116,6 +117,8 @@ class Fit:
             raise NsnnError(
                 f"the loss was {self._settings['loss']!r}: expected a loss of labels; with target spikes nothing is guessed"
             )
+        if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > np.ndim(X[1]):
+            X = X[0]
         X, y = self._data((X, np.zeros(np.shape(X)[:1], np.int64)))
         _, scores = self._scores(X, y, passes, seed, decoder)
         best = scores == scores.max(-1, keepdims=True)

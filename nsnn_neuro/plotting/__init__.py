@@ -7,9 +7,10 @@ changes Matplotlib's settings. Okabe and Ito's colours are distinct for colour-b
 from .axes import COLOURS
 from .curves import filters, information_against_resolution, training_history, tuning_curve
 from .images import confusion, heatmap, rate_map
+from .membranes import membrane
 from .networks import network_graph
 from .spectra import coherence, correlogram, spectrum
-from .spikes import isi_histogram, membrane, psth, raster
+from .spikes import isi_histogram, psth, raster
 from .tables import measure_against
 
 __all__ = [

@@ -11,6 +11,7 @@ import numpy as np
 from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown, si
+from ..io.train_arrays import session_clock
 from ..measures import Trains
 from .axes import plain
 
@@ -38,6 +39,7 @@ def aligned(trains: Trains, align: Any, window: Any) -> tuple[Trains, np.ndarray
         return trains, np.arange(trains.n_trials)
     low, high = _window(window)
     if align is None:
+        _check_within(trains, window, low, high)
         return trains.crop(low, high), np.arange(trains.n_trials)
     event, trial = _events(align, trains.n_trials)
     start, stop = event + low, event + high
@@ -47,6 +49,7 @@ def aligned(trains: Trains, align: Any, window: Any) -> tuple[Trains, np.ndarray
         raise NsnnError(
             f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
             f"trial, which runs from {first:g} to {last:g} s; take a shorter window or leave out the event"
+            + session_clock(event[k], first, last)
         )
     # spikes of a trial in the order of time: those of a window are a slice
     order = np.lexsort((trains.times, trains.trial))
@@ -121,6 +124,17 @@ def _window(window: Any) -> tuple[float, float]:
     if not -np.inf < low < high < np.inf:
         raise NsnnError(f"window = {shown(window)}: expected a start before the stop")
     return low, high
+
+
+def _check_within(trains: Trains, window: Any, low: float, high: float) -> None:
+    """Raise NsnnError for a window on the trials' own clock that leaves a trial."""
+    apart = np.fmax(trains.resolution, rounding(low, high))
+    for k in np.flatnonzero((low < trains.t_start - apart) | (high > trains.t_stop + apart)):
+        raise NsnnError(
+            f"window = {shown(window)}: without align it is on the trials' own clock, and trial {k} runs from "
+            f"{trains.t_start[k]:g} to {trains.t_stop[k]:g} s; choose a window within all trials, or give align, the times of the "
+            "events that the window is relative to"
+        )
 
 
 def _events(align: Any, n_trials: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ import quantities as pq
 from scipy.stats import norm
 
 from ..core.checks import one_of, suggest_keywords
+from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
 from ..measures import Trains, as_trains
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@renamed_keywords(neuron="neurons")
 @suggest_keywords
 def tuning_curve(
     stimulus: Any,

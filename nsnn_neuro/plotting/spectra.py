@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.checks import one_of, positive, suggest_keywords, whole
+from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats, is_quantity, shown, si
 from ..measures import Trains, as_trains
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _Z = 1.959963984540054  # two-sided 95 % of the normal law
 
 
+@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def correlogram(
     block: Any,
@@ -96,6 +98,7 @@ def correlogram(
     return finish(ax)
 
 
+@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def spectrum(
     result: Any, *, neuron: int | None = None, theory: Any = None, log: bool = False, ax: Axes | None = None

@@ -1,4 +1,4 @@
-"""Figures of Blocks: rasters, rates over time, interval histograms and membranes.
+"""Figures of Blocks: rasters, rates over time and interval histograms.
 
 A Block has one Segment per trial; `ax` are the axes to draw on, None makes a new figure. To add a figure, write a function that
 reads its data with `as_trains` or a measure, draws on `axes(ax)` and returns `finish(ax)`.
@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import quantities as pq
 
 from ..core.bins import LEAST, index, slack
 from ..core.checks import suggest_keywords
+from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
-from ..core.units import shown, si, unit_of
+from ..core.units import shown
 from ..measures import as_trains, isi, positive
 from ..measures import psth as rate_histogram
 from ..measures.table import populations_of
@@ -29,6 +29,7 @@ _LOWEST_TICK = 300  # a tick is at least 1/150 of the figure high: in a dense ra
 _MOST_GROUPS = 40  # beyond these two alternating colours no longer tell neighbours apart
 
 
+@renamed_keywords(neuron="neurons")
 @suggest_keywords
 def raster(
     block: Any,
@@ -57,6 +58,7 @@ def raster(
     NsnnError : no such trial or neuron, a window that leaves a trial, another number of events or labels than of trials, or
         what `as_trains` refuses
 
+    >>> import quantities as pq
     >>> from matplotlib.figure import Figure
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.3], [0.2]], [[0.4], []]], t_stop=0.5*pq.s)
@@ -122,6 +124,7 @@ def raster(
     return time_axis(ax, align)
 
 
+@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def psth(
     block: Any,
@@ -154,6 +157,7 @@ def psth(
     NsnnError : no such neuron, a window that leaves a trial, another number of events or labels than of trials, conditions of
         several populations, or what `measures.psth` refuses
 
+    >>> import quantities as pq
     >>> from matplotlib.figure import Figure
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.2], [0.4]]], t_stop=0.5*pq.s)
@@ -176,6 +180,7 @@ def psth(
         curves = [(name, populations[0][1], of_trials(trains, rows)) for name, rows in by_condition]
     ax = axes(ax)
     for k, (name, members, some) in enumerate(curves):
+        some.window(cure="pass window=(start, stop) that lies within all of them")
         one, colour = rate_histogram(some, bin_width=bin_width).pooled(members), COLOURS[k % len(COLOURS)]
         ax.stairs(one.rate[0], one.edges, baseline=None, color=colour, lw=1.3, label=name)
         lower, upper = (np.append(limit[0], limit[0, -1]) for limit in (one.lower, one.upper))
@@ -188,6 +193,7 @@ def psth(
     return time_axis(ax, align)
 
 
+@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def isi_histogram(
     block: Any, *, neuron: int | None = None, bin_width: Any = None, ax: Axes | None = None, log: bool = False
@@ -205,6 +211,7 @@ def isi_histogram(
 
     Source: Freedman & Diaconis 1981, doi 10.1007/BF01025868
 
+    >>> import quantities as pq
     >>> from matplotlib.figure import Figure
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.15, 0.25], [0.2, 0.3]]], t_stop=0.5*pq.s)
@@ -239,64 +246,6 @@ def isi_histogram(
     ax.text(0.98, 0.97, number, transform=ax.transAxes, ha="right", va="top", color=SOFT, fontsize="small")
     ax.set_xlabel("interspike interval (ms)")
     ax.set_ylabel("density (1/decade)" if log else "density (1/ms)")
-    return finish(ax)
-
-
-@suggest_keywords
-def membrane(block: Any, *, trial: int = 0, neurons: Any = None, ax: Axes | None = None) -> Axes:
-    """The recorded membranes of one trial, the signal "v", with each neuron's spikes as ticks above.
-
-    Parameters
-    ----------
-    block : neo.Block of `simulate(..., record_v=...)`, or any whose Segments hold a signal of the name "v"
-    trial : number
-    neurons : number or list of numbers among the recorded ones; None is all of them
-
-    >>> from matplotlib.figure import Figure
-    >>> from nsnn_neuro import NSNNNeuron, Constant, simulate
-    >>> block = simulate(NSNNNeuron(), stimulus=Constant(0.6), duration=6*pq.ms, dt=1*pq.ms, record_v=True,
-    ...                  engine="numpy")
-    >>> ax = membrane(block, ax=Figure().subplots())
-    >>> ax.get_ylabel(), ax.lines[0].get_ydata().round(3).tolist()
-    ('membrane', [0.6, 0.9, 1.05, 0.6, 0.9, 1.05])
-    """
-    trains = as_trains(block)
-    number = int(selection(trial, trains.n_trials, "trial")[0])
-    signal = next((s for s in block.segments[number].analogsignals if s.name == "v"), None)
-    if signal is None:
-        raise NsnnError(
-            f'trial = {trial}: no signal "v" in the block; record it with simulate(..., record_v=[0])'
-        )
-    recorded = np.asarray(signal.array_annotations.get("neuron", range(signal.shape[1])))
-    if recorded.shape != (signal.shape[1],) or recorded.dtype.kind not in "iu":
-        raise NsnnError(
-            f'the signal "v" has array_annotations["neuron"] = {shown(recorded)}: expected a whole number for each channel'
-        )
-    expected = recorded if neurons is None else np.atleast_1d(neurons)
-    missing = [int(j) for j in expected if j not in recorded]
-    if missing:
-        raise NsnnError(
-            f"neurons = {shown(neurons)}: {missing} not among the recorded neurons {recorded.tolist()}"
-        )
-    unit = unit_of(signal)
-    values = 1e3 * si(signal, "V", "v") if unit == "V" else np.asarray(signal.magnitude, dtype=float)
-    t = np.asarray(signal.times.rescale(pq.s).magnitude, dtype=float)
-    ax = axes(ax)
-    own, lane = trains.trial == number, min(0.06, 0.6 / len(expected))
-    for k, j in enumerate(expected):
-        colour = INK if len(expected) == 1 else COLOURS[k % len(COLOURS)]
-        ax.plot(t, values[:, int(np.argmax(recorded == j))], color=colour, lw=0.9, label=f"neuron {j}")
-        spikes = trains.times[own & (trains.neuron == j)]
-        low = 1.0 - lane * (len(expected) - k)
-        ax.vlines(spikes, low, low + 0.75 * lane, transform=ax.get_xaxis_transform(), color=colour, lw=1.0)
-    bottom, top = ax.get_ylim()
-    ax.set_ylim(bottom, bottom + (top - bottom) / (0.98 - lane * len(expected)))
-    if len(expected) > 1:
-        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    ax.set_xlim(t[0], float(signal.t_stop.rescale(pq.s).magnitude))
-    ax.set_xlabel("time (s)")
-    plotted = {"V": " (mV)", "1": ""}.get(unit, f" ({signal.dimensionality.string})")
-    ax.set_ylabel("membrane" + plotted)
     return finish(ax)
 
 

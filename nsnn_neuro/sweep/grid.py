@@ -29,6 +29,7 @@ PARTS: dict[str, tuple[tuple[type, ...], str]] = {
     "noise": ((Noise,), "a noise model such as WhiteNoise(3*mV), None, or a function of the point"),
     "stimulus": ((Stimulus,), "a stimulus such as Constant(15*mV), None, or a function of the point"),
 }
+_EXAMPLES = {"noise": "noise=WhiteNoise(3*mV)", "stimulus": "stimulus=Constant(15*mV)"}
 OF_THE_POINT = "a function of the point"
 MOST = 2**20
 """The largest number of points in a grid; more would not fit into memory."""
@@ -177,6 +178,11 @@ def _check_name(name: str, given: Parts) -> None:
         raise NsnnError(
             f"grid has the name {name!r}: parameters inside a Network have no such names; give a function that makes the network "
             f"of a point, model=lambda point: brunel(g=point['g'], eta=2.0), and choose the names"
+        )
+    if record is None:
+        raise NsnnError(
+            f"grid has the name {name!r}, but {head} is None: pass one whose {path!r} the grid can replace, such as "
+            f"{_EXAMPLES[head]}"
         )
     for step in path.split("."):
         if not isinstance(record, Model):

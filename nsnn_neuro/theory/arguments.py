@@ -35,6 +35,7 @@ def _in_units(unit: str, named: dict[str, Any]) -> list[np.ndarray]:
             missing = " has no unit" if given[name] == "1" else ""
             raise NsnnError(
                 f"{name} = {value}{missing}: expected {units.describe(expected)}, or plain numbers for {', '.join(named)}"
+                + units.from_current(value, expected)
             )
     return [plain(v, n) for n, v in named.items()]
 

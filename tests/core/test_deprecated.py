@@ -6,8 +6,9 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
+from matplotlib.figure import Figure
 
-from nsnn_neuro import LIF, NsnnError, measures, perturb
+from nsnn_neuro import LIF, NsnnError, measures, perturb, plotting, to_block
 from nsnn_neuro.core import parameters  # the documented place of the old name of the models' base
 
 RNG = np.random.default_rng(0)
@@ -63,6 +64,32 @@ def test_the_stimulus_comes_before_the_responses(function, stimulus, responses, 
     first = next(iter(inspect.signature(function).parameters))
     with pytest.warns(DeprecationWarning, match=f"use {function.__name__}"):
         assert str(function(responses, **{first: stimulus}, **more)) == str(new)
+
+
+BLOCK = to_block([[[0.1, 0.2, 0.4], [0.15, 0.3]]] * 4, t_stop=1 * pq.s)
+
+
+@pytest.mark.parametrize(
+    ("function", "old", "arguments"),
+    [
+        (plotting.psth, "neurons", {"bin_width": WIDTH}),
+        (plotting.isi_histogram, "neurons", {}),
+        (plotting.correlogram, "neurons", {"bin_width": 10 * pq.ms, "max_lag": 50 * pq.ms}),
+        (plotting.raster, "neuron", {}),
+        (plotting.rate_map, "neuron", {"bin_width": WIDTH}),
+    ],
+)
+def test_neuron_is_one_and_neurons_are_several(function, old, arguments):
+    new = {"neurons": "neuron", "neuron": "neurons"}[old]
+    name = function.__name__
+    with pytest.warns(
+        DeprecationWarning, match=rf"{name}\({old}=...\) is deprecated: use {name}\({new}=...\)"
+    ) as caught:
+        function(BLOCK, **{old: 1}, **arguments, ax=Figure().subplots())
+    assert caught[0].filename == __file__
+    parameters = inspect.signature(function).parameters
+    assert new in parameters
+    assert old not in parameters
 
 
 def test_quantised_is_now_quantise():

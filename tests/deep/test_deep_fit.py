@@ -473,6 +473,8 @@ def flat():
         (3, "data = int: expected a pair"),
         ((np.ones((4, 6)), [0, 1, 2, 3]), r"y has labels from 0 to 3: expected 0 to 2"),
         ((np.ones((4, 6)), [0, 1, -1, 0]), r"y has labels from -1"),
+        ((np.ones((4, 6)), [1, 2, 3, 1]), r"y has labels from 1 to 3: .* they count from 1: give y - 1"),
+        ((np.ones((4, 6)), ["a", "b", "a", "b"]), r"<U1: .* number the classes: names, y = numpy.unique"),
         ((np.ones((4, 6)), [0.0, 1.0, 0.0, 0.0]), r"y has shape \(4,\), float64: expected labels"),
         ((np.ones((4, 6)), [0, 1, 0]), r"y has shape \(3,\)"),
         ((np.full((2, 6), np.nan), [0, 1]), "X has values that aren't finite"),

@@ -42,6 +42,16 @@ def test_to_block_takes_quantities_and_arrays():
     assert trains_of(to_block(cube, t_stop=1 * second))[1][0] == np.array([0.3, 0.4]).tobytes()
 
 
+@pytest.mark.parametrize("times", [[-0.34, 0.2], [1000.2], [1.5]])
+def test_milliseconds_are_named_only_where_times_would_then_fit(times):
+    with pytest.raises(NsnnError) as error:
+        to_block([[times]], t_stop=1 * second)
+    assert "milliseconds" not in str(error.value)
+    with pytest.raises(NsnnError) as error:
+        to_block([[[-200.0, 900.0] * ms]], t_stop=0.5 * second)
+    assert "milliseconds" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("spike_times", "words"),
     [
@@ -53,7 +63,11 @@ def test_to_block_takes_quantities_and_arrays():
         ([[[0.1, float("nan")]]], "spike_times[0][0][1] is NaN"),
         ([[[0.1, 1.5]]], "spike_times[0][0][1] = 1.5 s lies outside"),
         ([[[-0.1]]], "spike_times[0][0][0] = -0.1 s lies outside"),
-        ([[[float("inf")]]], "lies outside"),
+        ([[[float("inf")]]], "lies outside t_start = 0.0 s to t_stop = 1.0 s: expected finite times"),
+        ([[[-0.34, 0.2]]], "an earlier t_start, such as t_start=-0.4*second"),
+        ([[[0.1, 900.0]]], "expected times in seconds (divide milliseconds by 1000)"),
+        ([[[1000.2, 1001.4]]], "give a later t_stop, or cut a long recording into trials"),
+        ([[[-200, 900.0]]], "(divide milliseconds by 1000); times before t_start"),
         ([[[1, 2] * mV]], "spike_times[0][0] = [1. 2.] mV: expected a time"),
         ([[[1, 2] * pq.mV]], "expected a time"),
         ([[["a"]]], "holds <U1 values"),

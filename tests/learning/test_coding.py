@@ -259,6 +259,7 @@ def test_probabilities_are_shares_of_the_passes(decoder):
     fit = fit_of(net_of(n_out=3), (X, y))
     before = X.copy()
     found = fit.probabilities(X, passes=4, seed=7, decoder=decoder)
+    np.testing.assert_array_equal(fit.probabilities((X, y), passes=4, seed=7, decoder=decoder), found)
     block = fit.spikes((X, y), layers="layer1", passes=4, seed=7)
     expected, ties = np.zeros((21, 3)), 0
     for segment in block.segments:

@@ -618,9 +618,14 @@ HAZARD = nsnn.EscapeNoise(None, hazard=nsnn.ExponentialHazard(10 * Hz, 0.1))
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": (problem()[0], problem()[1] + 1)}, "y has labels from 1 to 3: expected 0 to 2"),
+        ({"data": (problem()[0], problem()[1] + 1)}, "from 1 to 3: expected 0 to 2, .*; they count from 1: give y - 1"),
+        ({"data": (problem()[0], 3 * problem()[1])}, "from 0 to 6: .* number the classes: names, y = numpy.unique"),
+        ({"data": (problem()[0], np.arange(120))}, "these are 120 classes, which need as many output neurons"),
+        ({"data": (problem()[0], np.array(list("abc"))[problem()[1]])}, "<U1: expected .*; number the classes: names, y ="),
+        ({"data": (problem()[0], np.eye(3)[problem()[1]])}, r"of one-hot rows give y.argmax\(axis=1\)"),
+        ({"data": (problem()[0], problem()[1] + 0.5)}, "bin a continuous target"),
         ({"data": (problem()[0], problem()[1] - 1)}, "y has labels from -1 to 1: expected 0 to 2"),
-        ({"data": (problem()[0], problem()[1] / 1)}, "y has shape .* float64: expected whole numbers"),
+        ({"data": (problem()[0], problem()[1] / 1)}, "y has shape .* float64: expected whole numbers.*give y.astype\\(int\\)"),
         ({"data": (problem()[0], problem()[1][1:])}, r"y has shape \(119,\)"),
         ({"data": (problem()[0] * 16, problem()[1])}, "X has values from .* expected values from 0 to 1"),
         ({"data": (problem()[0] * np.nan, problem()[1])}, "X has values from nan"),

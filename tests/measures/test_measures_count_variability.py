@@ -51,6 +51,9 @@ def test_fano_curve_is_fano_factor_by_window():
     assert_allclose(widths, [0.05, 0.333, 2.0], rtol=1e-12)
     for width, row in zip(widths, fano, strict=True):
         assert_array_equal(row, fano_factor(block, window=width * pq.s))
+    one = fano_curve(block, windows=50 * pq.ms)
+    assert [part.shape for part in one] == [(1,), (1, 3)]
+    assert_array_equal(one[1][0], fano[0])
     low = fano_curve(block, windows=[2] * pq.s, ddof=0)[1]
     assert_allclose(low[0], fano[2] * 9 / 10, rtol=1e-12)
     cut = fano_curve(block, windows=[0.5] * pq.s, t_start=1 * pq.s, t_stop=9 * pq.s)[1][0]
@@ -128,7 +131,7 @@ def test_silent_neurons_warn_once():
 @pytest.mark.parametrize(
     ("windows", "message"),
     [
-        (1 * pq.s, "1-D array of times"),
+        ([[1]] * pq.s, "1-D array of times"),
         ([] * pq.s, "1-D array"),
         ([0.1, -0.2] * pq.s, "greater than 0"),
         ([0.1, 0.2], "has no unit"),

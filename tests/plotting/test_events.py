@@ -136,7 +136,7 @@ def test_rate_map_relative_to_events() -> None:
         ({"align": [[] * pq.s] * 4, "window": WINDOW}, "expected at least one event"),
         ({"window": (1, 0) * pq.s}, "expected a start before the stop"),
         ({"window": 1 * pq.s}, r"window = .*: expected \(start, stop\)"),
-        ({"window": (0, 5) * pq.s}, "trial 0 stops at 2.0 s"),
+        ({"window": (0, 5) * pq.s}, "trial 0 runs from 0 to 2 s"),
         ({"conditions": ["a", "b"]}, "expected a label for each trial, 4"),
     ],
 )

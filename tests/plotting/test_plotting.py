@@ -429,6 +429,51 @@ def test_membrane_draws_the_traces_in_millivolts_and_the_spikes() -> None:
     assert ax.get_ylabel() == "membrane (mV)"
 
 
+def network_block() -> neo.Block:
+    """Two populations of 2 and 3 neurons; membranes of neurons 0, 1 and of 1 (the Block's 3) are recorded."""
+    block = nsnn.to_block([[[0.1], [0.2], [0.3], [0.4, 0.41], []]], t_stop=0.5 * pq.s)
+    block.annotate(populations=[{"name": "E", "size": 2}, {"name": "I", "size": 3}])
+    for name, neurons in (("E", [0, 1]), ("I", [1])):
+        values = np.arange(50.0)[:, None] + 100 * np.array(neurons) + (1000 if name == "I" else 0)
+        signal = neo.AnalogSignal(values, units="mV", sampling_rate=100 * pq.Hz, name=f"v of {name}")
+        signal.array_annotate(neuron=np.array(neurons))
+        block.segments[0].analogsignals.append(signal)
+    return block
+
+
+@pytest.mark.parametrize(
+    ("chosen", "first_values", "spikes", "labels"),
+    [
+        ({}, [0, 100, 1100], [[0.1], [0.2], [0.4, 0.41]], ["neuron 0", "neuron 1", "neuron 3"]),
+        ({"neurons": [3, 0]}, [1100, 0], [[0.4, 0.41], [0.1]], ["neuron 3", "neuron 0"]),
+        ({"population": "I"}, [1100], [[0.4, 0.41]], ["neuron 1"]),
+        ({"population": "E", "neurons": 1}, [100], [[0.2]], ["neuron 1"]),
+    ],
+)
+def test_membrane_of_a_network(chosen, first_values, spikes, labels) -> None:
+    ax = plotting.membrane(network_block(), ax=new_ax(), **chosen)
+    assert [line.get_ydata()[0] for line in ax.lines] == pytest.approx(first_values)
+    assert [[s[0, 0] for s in c.get_segments()] for c in ax.collections] == spikes
+    assert [line.get_label() for line in ax.lines] == labels
+
+
+def test_membrane_of_a_network_refuses() -> None:
+    block = network_block()
+    with pytest.raises(
+        NsnnError, match="population = 'i': expected one whose membrane is recorded, E, I; did you mean 'I'"
+    ):
+        plotting.membrane(block, population="i", ax=new_ax())
+    with pytest.raises(NsnnError, match=r"neurons = 2: \[2\] not among the recorded neurons \[0, 1, 3\]"):
+        plotting.membrane(block, neurons=2, ax=new_ax())
+    plain = neo.AnalogSignal(np.zeros((50, 2)), units="", sampling_rate=100 * pq.Hz, name="v of E")
+    block.segments[0].analogsignals[:] = [plain, block.segments[0].analogsignals[1]]
+    with pytest.raises(
+        NsnnError, match="the membranes of E, I have different units: choose one, population='E'"
+    ):
+        plotting.membrane(block, ax=new_ax())
+    assert len(plotting.membrane(block, population="E", ax=new_ax()).lines) == 2
+
+
 def test_membrane_of_chosen_neurons() -> None:
     ax = plotting.membrane(with_signal(), neurons=2, ax=new_ax())
     np.testing.assert_allclose(ax.lines[0].get_ydata(), np.linspace(0.0, 5.0, 100)[1::2], rtol=1e-12)

@@ -11,7 +11,7 @@ import pandas as pd
 import quantities as pq
 
 from ...core.checks import check, one_of, suggest_keywords, whole
-from ...core.deprecated import reordered
+from ...core.deprecated import renamed_keywords, reordered
 from ...core.errors import NsnnError
 from ...core.units import si
 from ..estimate import jackknife_se
@@ -28,6 +28,7 @@ _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
 
 
 @reordered("stimulus", "block", lambda first, second: holds_trials(first) and not holds_trials(second))
+@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def rate_vs_temporal(
     stimulus: Any,

@@ -17,6 +17,7 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import si
+from ...io.train_arrays import session_clock
 from ..trains import Trains, as_trains, binned, scalar_time
 
 
@@ -42,6 +43,7 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
             raise NsnnError(
                 f"align[{k}] = {event[k]} s: the window, {start[k]} to {stop[k]} s, leaves trial {k}, which "
                 f"runs from {trains.t_start[k]} to {trains.t_stop[k]} s; take a shorter window or drop the trial"
+                + session_clock(event[k], trains.t_start[k], trains.t_stop[k])
             )
         trains = trains.crop(start, stop)
     trains.check_durations("so that their words differ in length")

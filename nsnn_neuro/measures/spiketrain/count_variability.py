@@ -28,8 +28,8 @@ def fano_curve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fano factor against the window: (windows in s (n_windows,), Fano factors (n_windows, n_neurons)).
 
-    Each row is `fano_factor` with one of the `windows` (times, 1-D), across windows and trials; all else is as there. 1 at
-    all windows for a Poisson process; CV^2 for long windows of a renewal process. Source: Teich 1989, doi 10.1109/10.16460
+    Each row is `fano_factor` with one of the `windows` (one time or a 1-D array), across windows and trials; all else is as there.
+    1 at all windows for a Poisson process; CV^2 for long windows of a renewal process. Source: Teich 1989, doi 10.1109/10.16460
 
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.2, 0.3, 0.6]]], t_stop=1*pq.s)
@@ -38,8 +38,8 @@ def fano_curve(
     array([[0.667], [1.   ]])
     """
     check(ddof=ddof)
-    widths = si(windows, "s", "windows")
-    if np.ndim(widths) != 1 or np.size(widths) == 0 or not (widths > 0).all():
+    widths = np.atleast_1d(si(windows, "s", "windows"))
+    if widths.ndim != 1 or np.size(widths) == 0 or not (widths > 0).all():
         raise NsnnError(
             f"windows = {windows}: expected a 1-D array of times, {describe('s')}, greater than 0"
         )
