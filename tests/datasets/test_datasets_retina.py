@@ -1,0 +1,335 @@
+"""The salamander retina: numbers of its SOURCE.txt, the conventions of windows and pixels, and malformed files."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import quantities as pq
+from helpers import recordings
+from scipy.ndimage import gaussian_filter
+
+from nsnn_neuro import FormatError, datasets, load, measures, save
+from nsnn_neuro.datasets import SalamanderRetina
+
+N_WINDOWS, SAMPLES = 60, 300
+
+
+# --- made-up files ---
+
+
+def arrays(n_images: int = 2, n_cells: int = 3, n_repeats: int = 2) -> dict[str, np.ndarray]:
+    """A small file: the train of image s, cell i and repeat q has the samples s + 1, i + 101, q + 299."""
+    index = np.stack(
+        np.unravel_index(np.arange(n_images * n_cells * n_repeats), (n_images, n_cells, n_repeats))
+    )
+    images = (index.T + np.array([1, 101, 299])).ravel()
+    # each window of the movie has a spike in its first and last sample
+    movie = np.stack([np.arange(N_WINDOWS) * SAMPLES + 1, np.arange(1, N_WINDOWS + 1) * SAMPLES], axis=1)
+    rng = np.random.default_rng(1)
+    return {
+        "images": rng.integers(0, 256, (n_images, 8, 8), dtype=np.uint8),
+        "images_spikes_ms": images.astype(np.float32),
+        "images_counts": np.full((n_images, n_cells, n_repeats), 3, np.int32),
+        "images_rf_center": np.tile(np.float32([[272, 172]]), (n_cells, 1)),
+        "movie_frames": np.zeros((1449, 4, 4), np.uint8),
+        "movie_spikes_ms": np.tile(movie.ravel(), n_cells * n_repeats).astype(np.float32),
+        "movie_counts": np.full((n_cells, n_repeats), 2 * N_WINDOWS, np.int32),
+        "movie_rf_center": np.tile(np.float32([[220 + 90, 120 + 90]]), (n_cells, 1)),
+    }
+
+
+def written(folder: Path, changed: dict[str, Any] | None = None, without: str = "") -> Path:
+    data = arrays() | (changed or {})
+    data.pop(without, None)
+    path = folder / "retina2.npz"
+    np.savez_compressed(path, **data)
+    return path
+
+
+def samples(block: Any, segment: int, cell: int) -> list[int]:
+    """The samples (1 to 300) of a train."""
+    times = block.segments[segment].spiketrains[cell].rescale("ms").magnitude
+    return np.rint(times + 0.5).astype(int).tolist()
+
+
+def test_a_file_is_read_into_two_blocks(tmp_path: Path) -> None:
+    retina = datasets.salamander_retina(written(tmp_path))
+    assert [segment.annotations for segment in retina.images.segments] == [
+        {"label": s, "repeat": q} for s in range(2) for q in range(2)
+    ]
+    for segment, (s, q) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        for cell in range(3):
+            assert samples(retina.images, segment, cell) == [s + 1, cell + 101, q + 299]
+    assert len(retina.movie.segments) == N_WINDOWS * 2
+    assert [s.annotations["label"] for s in retina.movie.segments] == np.repeat(range(N_WINDOWS), 2).tolist()
+    assert [s.annotations["repeat"] for s in retina.movie.segments] == [0, 1] * N_WINDOWS
+    for segment in (0, 1, 60, 119):
+        assert samples(retina.movie, segment, 2) == [1, 300]
+    assert retina.window_onsets.shape == (N_WINDOWS,)
+    np.testing.assert_allclose(retina.window_onsets[[0, 1, 59]] * 30, [12, 36.2, 1439.8], rtol=1e-12)
+    for block in (retina.images, retina.movie):
+        assert float(block.segments[0].t_stop.rescale("ms")) == 300
+        assert "10.5061/dryad.4ch10" in block.annotations["data"]
+
+
+def test_the_last_sample_of_a_trial_is_counted(tmp_path: Path) -> None:
+    """A spike at 300 ms would lie outside the trial, [0, 300 ms)."""
+    retina = datasets.salamander_retina(written(tmp_path).parent)  # the folder
+    assert measures.spike_counts(retina.images).tolist() == [[3, 3, 3]] * 4
+    assert (measures.spike_counts(retina.movie) == 2).all()
+
+
+def test_pixels_run_from_the_top_left(tmp_path: Path) -> None:
+    """The lower left corner of the image and a point 90 pixels to the right and up of that of the movie."""
+    retina = datasets.salamander_retina(written(tmp_path))
+    np.testing.assert_allclose(retina.centres_in_pictures[0], [0, 8])
+    np.testing.assert_allclose(retina.centres_in_frames[0], [1, 3])
+    assert retina.pictures.dtype == retina.frames.dtype == np.uint8
+    np.testing.assert_array_equal(retina.pictures, arrays()["images"])
+
+
+def test_the_blocks_can_be_saved(tmp_path: Path) -> None:
+    block = datasets.salamander_retina(written(tmp_path)).images
+    again = load(save(block, tmp_path / "images.nwb"))
+    assert [s.annotations["label"] for s in again.segments] == [0, 0, 1, 1]
+    np.testing.assert_array_equal(measures.spike_counts(again), measures.spike_counts(block))
+
+
+def test_counts_of_unequal_trains_are_split_at_their_borders(tmp_path: Path) -> None:
+    counts = np.zeros((2, 3, 2), np.int64)
+    counts[0, 1, 0], counts[1, 2, 1] = 2, 1
+    made = {"images_counts": counts, "images_spikes_ms": np.array([7, 9, 4], np.int16)}
+    block = datasets.salamander_retina(written(tmp_path, made)).images
+    assert samples(block, 0, 1) == [7, 9]
+    assert samples(block, 3, 2) == [4]
+    assert measures.spike_counts(block).sum() == 3
+
+
+@pytest.mark.parametrize("name", arrays())
+def test_a_missing_array_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=rf"retina2\.npz: has no {name}\b") as caught:
+        datasets.salamander_retina(written(tmp_path, without=name))
+    assert ("without the frames of the movie" in str(caught.value)) is (name == "movie_frames")
+
+
+def changed_spikes(where: int, value: float, part: str = "images") -> dict[str, np.ndarray]:
+    spikes = arrays()[f"{part}_spikes_ms"].copy()
+    spikes[where] = value
+    return {f"{part}_spikes_ms": spikes}
+
+
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "time 0": (changed_spikes(0, 0), r"images_spikes_ms\[0\] = 0\.0: expected whole milliseconds from 1 to 300"),
+    "time 301": (changed_spikes(5, 301), r"images_spikes_ms\[5\] = 301"),
+    "NaN": (changed_spikes(4, np.nan), r"images_spikes_ms\[4\] = nan"),
+    "infinite": (changed_spikes(4, np.inf), r"images_spikes_ms\[4\] = inf"),
+    "fraction": (changed_spikes(4, 100.5), r"images_spikes_ms\[4\] = 100\.5"),
+    "movie too long": (changed_spikes(-1, 18001, "movie"), r"movie_spikes_ms\[719\] = 18001.*1 to 18000"),
+    "order": (changed_spikes(1, 1), r"images_spikes_ms\[1\] = 1\.0 is not later than the spike before it"),
+    "negative count": (
+        {"images_counts": np.arange(-1, 11).reshape(2, 3, 2)}, r"images_counts goes from -1 to 10: expected 0 to 300",
+    ),
+    "huge count": ({"movie_counts": np.full((3, 2), 2**62)}, r"movie_counts goes from \d+ to \d+: expected 0 to 18000"),
+    "sum": ({"images_counts": np.full((2, 3, 2), 4)}, r"images_counts adds up to 48, but images_spikes_ms has 36 spikes"),
+    "float counts": ({"images_counts": np.full((2, 3, 2), 3.0)}, r"images_counts is an array of float64: expected whole"),
+    "axes": ({"movie_counts": np.full(6, 120)}, r"movie_counts has shape \(6,\): expected 2 axes"),
+    "no cells": (
+        {"images_counts": np.zeros((2, 0, 2), int), "images_spikes_ms": np.zeros(0)}, "no images, cells or repeats",
+    ),
+    "other images": ({"images": np.zeros((3, 8, 8), np.uint8)}, "images has 3 images, images_counts 2"),
+    "other cells": (
+        {"movie_counts": np.full((2, 3), 120)}, "movie_counts has 2 cells, images_counts 3",
+    ),
+    "centres": ({"movie_rf_center": np.zeros((2, 2), np.float32)}, r"movie_rf_center has shape \(2, 2\)"),
+    "NaN centre": ({"images_rf_center": np.full((3, 2), np.nan)}, r"images_rf_center has .*expected finite numbers"),
+    "float frames": ({"movie_frames": np.zeros((1449, 4, 4))}, "movie_frames is an array of float64: expected uint8"),
+    "wide images": ({"images": np.zeros((2, 8, 9), np.uint8)}, r"images has shape \(2, 8, 9\): expected square"),
+    "few frames": ({"movie_frames": np.zeros((1448, 4, 4), np.uint8)}, "movie_frames has 1448 frames: expected 1449 or more"),
+    "objects": ({"images_counts": np.full((2, 3, 2), None)}, "images_counts is an array of object"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_malformed_files_are_rejected(name: str, tmp_path: Path) -> None:
+    changed, message = BROKEN[name]
+    with pytest.raises(FormatError, match=message) as caught:
+        datasets.salamander_retina(written(tmp_path, changed))
+    assert "retina2.npz" in str(caught.value)
+
+
+def test_truncated_and_other_files_are_rejected(tmp_path: Path) -> None:
+    content = written(tmp_path).read_bytes()
+    (tmp_path / "retina2.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(FormatError, match="can't be read, damaged or truncated"):
+        datasets.salamander_retina(tmp_path)
+    damaged = bytearray(content)
+    damaged[len(content) // 3] ^= 255
+    (tmp_path / "retina2.npz").write_bytes(damaged)
+    with pytest.raises(FormatError, match="can't be read, damaged or truncated"):
+        datasets.salamander_retina(tmp_path)
+    with pytest.raises(FormatError, match=r"no such file: expected retina2\.npz"):
+        datasets.salamander_retina(tmp_path / "other.npz")
+    (tmp_path / "retina2.npz").unlink()
+    os.mkfifo(tmp_path / "retina2.npz")
+    with pytest.raises(FormatError, match="expected a regular file"):
+        datasets.salamander_retina(tmp_path)
+
+
+def with_header(folder: Path, name: str, shape: tuple[int, ...], dtype: str, content: bytes) -> Path:
+    """A file in which one array has another header than its bytes."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+    path = folder / "retina2.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one, values in arrays().items():
+            plain = io.BytesIO()
+            np.save(plain, values)
+            archive.writestr(f"{one}.npy", header.getvalue() + content if one == name else plain.getvalue())
+    return path
+
+
+def test_a_header_may_not_promise_more_than_the_memory_or_the_file(tmp_path: Path) -> None:
+    with pytest.raises(
+        FormatError, match=r"images of shape .*MiB.*expected retina2.npz as it was distributed"
+    ):
+        datasets.salamander_retina(with_header(tmp_path, "images", (2, 2**15, 2**15), "|u1", b""))
+    with pytest.raises(FormatError, match="has 3 of 128 bytes, or more"):
+        datasets.salamander_retina(with_header(tmp_path, "images", (2, 8, 8), "|u1", b"abc"))
+    with pytest.raises(FormatError, match="has 129 of 128 bytes, or more"):
+        datasets.salamander_retina(with_header(tmp_path, "images", (2, 8, 8), "|u1", bytes(10**6)))
+
+
+def test_many_empty_trains_are_rejected_before_they_are_made(tmp_path: Path) -> None:
+    """Counts of zero take few bytes in a file, but each is a spike train of 60 windows."""
+    n = 200_000
+    made = {"movie_counts": np.zeros((3, n), np.int32), "movie_spikes_ms": np.zeros(0, np.float32)}
+    with pytest.raises(FormatError, match=r"its spike trains: about .* MiB"):
+        datasets.salamander_retina(written(tmp_path, made))
+
+
+# --- the recording ---
+
+
+@lru_cache
+def recorded() -> SalamanderRetina:
+    return datasets.salamander_retina(recordings.folder("salamander_retina_onken") / "retina2.npz")
+
+
+def movie_counts(width: int) -> np.ndarray:
+    """Mean counts over repeats, (60 windows, 300 / width bins, cells)."""
+    letters = measures.words(recorded().movie, bin_width=width * pq.ms, saturation="count")
+    return letters.reshape(N_WINDOWS, 30, 49, -1).mean(axis=1).transpose(0, 2, 1)
+
+
+def test_the_recording_has_the_published_numbers() -> None:
+    """SOURCE.txt: 49 cells, 30 repeats, 76,128 spikes under the movie; split-half correlation of counts under images .99."""
+    retina = recorded()
+    images, movie = (measures.spike_counts(block) for block in (retina.images, retina.movie))
+    assert images.shape == movie.shape == (1800, 49)
+    assert (movie.sum(), images.sum()) == (76_128, 181_542)
+    assert retina.pictures.shape == (60, 256, 256)
+    assert retina.frames.shape == (1600, 90, 90)
+    by_image = images.reshape(60, 30, 49)
+    halves = by_image[:, ::2].mean(axis=1).ravel(), by_image[:, 1::2].mean(axis=1).ravel()
+    assert round(float(np.corrcoef(*halves)[0, 1]), 2) == 0.99
+
+
+def test_an_image_trial_lasts_300_ms() -> None:
+    """The last samples are as full as those before them: a response cut off by the trial's end, not one that has ended."""
+    times = measures.as_trains(recorded().images).times * 1000
+    each = np.bincount(np.floor(times).astype(int), minlength=SAMPLES)
+    assert each.size == SAMPLES
+    before, last = each[280:290].sum(), each[290:].sum()
+    assert last > 0.8 * before > 1000
+    # salamander retinae answer after about 100 ms: before that there is only spontaneous activity
+    assert each[:100].sum() < 0.003 * each.sum()
+    assert each[120:160].sum() > 0.25 * each.sum()
+
+
+def test_movie_windows_are_not_continuous() -> None:
+    """SOURCE.txt: population vectors 20 ms apart correlate by .69 to .80 within windows, by .09 to .28 across borders."""
+    vectors = movie_counts(20).reshape(-1, 49)
+    vectors = vectors - vectors.mean(axis=0)
+    size = np.linalg.norm(vectors, axis=1)
+    step = (vectors[:-1] * vectors[1:]).sum(axis=1) / np.maximum(size[:-1] * size[1:], 1e-12)
+    border = (np.arange(len(step)) + 1) % 15 == 0
+    assert border.sum() == N_WINDOWS - 1
+    inside, across = step[~border], step[border]
+    z = (across.mean() - inside.mean()) / np.hypot(
+        across.std() / across.size**0.5, inside.std() / inside.size**0.5
+    )
+    assert z < -8
+    assert inside.mean() > 0.6
+    assert across.mean() < 0.4
+
+
+def response_features(onsets: np.ndarray, width: float) -> np.ndarray:
+    """(windows, bins, cells, lags) local luminance of the movie in the last 12 frames before each bin."""
+    retina = recorded()
+    blurred = np.array([gaussian_filter(f.astype(float), 2.0) for f in retina.frames])
+    x, y = np.clip(np.floor(retina.centres_in_frames).astype(int), 0, 89).T
+    local = blurred[:, y, x]
+    local = (local - local.mean(axis=0)) / local.std(axis=0)
+    centres = (np.arange(round(0.3 / width)) + 0.5) * width
+    frame = np.floor((onsets[:, None] + centres) * 30).astype(int)
+    return np.moveaxis(local[np.clip(frame[..., None] - np.arange(12), 0, 1599)], 3, 2)
+
+
+def predicted_correlation(features: np.ndarray, rates: np.ndarray) -> float:
+    """Median over every second cell of the held-out correlation of rates with a ridge regression on the features, by windows."""
+    n = len(rates)
+    found = []
+    for cell in range(0, rates.shape[2], 2):
+        X, y = features[:, :, cell], rates[:, :, cell] - rates[:, :, cell].mean()
+        if y.std() == 0:
+            continue
+        # halves of the contrast of both signs, so that ON-OFF cells are predicted as well
+        X = np.concatenate([np.maximum(X, 0), np.maximum(-X, 0)], axis=-1)
+        predictions = np.empty_like(y)
+        for fold in range(5):
+            test = np.arange(n) % 5 == fold
+            A, b = X[~test].reshape(-1, X.shape[-1]), y[~test].ravel()
+            A = A - X[~test].mean(axis=(0, 1))
+            w = np.linalg.solve(A.T @ A + 30 * np.eye(A.shape[1]), A.T @ b)
+            predictions[test] = (X[test] - X[~test].mean(axis=(0, 1))) @ w
+        found.append(np.corrcoef(predictions.ravel(), y.ravel())[0, 1])
+    return float(np.median(found))
+
+
+def test_movie_windows_are_aligned_with_the_frames() -> None:
+    """Luminance at the receptive fields predicts held-out responses; not after the windows are shuffled, nor at another pace."""
+    rates, onsets = movie_counts(20), recorded().window_onsets
+    aligned = predicted_correlation(response_features(onsets, 0.02), rates)
+    rng = np.random.default_rng(1)
+    shuffled = [
+        predicted_correlation(response_features(rng.permutation(onsets), 0.02), rates) for _ in range(4)
+    ]
+    assert aligned > 0.2
+    assert aligned - np.mean(shuffled) > 4 * max(np.std(shuffled, ddof=1), 0.02)
+    for first, apart in ((6, 24.2), (18, 24.2), (12, 24.0), (12, 24.4)):
+        others = (first + apart * np.arange(N_WINDOWS)) / 30
+        assert aligned > predicted_correlation(response_features(others, 0.02), rates) + 0.05
+
+
+def test_receptive_fields_are_where_luminance_moves_the_counts() -> None:
+    """SOURCE.txt: the pixel whose luminance goes with a cell's count correlates with its centre by .97 (x) and .98 (y)."""
+    retina = recorded()
+    counts = measures.spike_counts(retina.images).reshape(60, 30, 49).mean(axis=1)
+    pictures = np.array([gaussian_filter(p.astype(float), 6.0)[::4, ::4] for p in retina.pictures])
+    z = (pictures - pictures.mean(axis=0)) / pictures.std(axis=0)
+    c = (counts - counts.mean(axis=0)) / counts.std(axis=0)
+    strength = np.abs(np.einsum("syx,si->iyx", z, c) / 60)
+    peak = np.array([np.unravel_index(one.argmax(), one.shape) for one in strength])
+    y, x = 4 * peak.T
+    good = strength.max(axis=(1, 2)) > 0.6
+    assert good.sum() > 15
+    for found, centre in ((x, retina.centres_in_pictures[:, 0]), (y, retina.centres_in_pictures[:, 1])):
+        assert np.corrcoef(found[good], centre[good])[0, 1] > 0.8
+        assert np.abs(np.median(found[good] - centre[good])) < 15
