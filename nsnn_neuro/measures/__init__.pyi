@@ -89,6 +89,9 @@ from .tuning.discrimination import d_prime as d_prime
 from .tuning.discrimination import roc_auc as roc_auc
 from .tuning.neurometric import Neurometric as Neurometric
 from .tuning.neurometric import neurometric as neurometric
+from .tuning.tuning_curve import TuningCurve as TuningCurve
+from .tuning.tuning_curve import tuning_curve as tuning_curve
+from .tuning.tuning_fit import TuningFit as TuningFit
 
 __all__ = [
     "CovarianceParts",
@@ -112,6 +115,8 @@ __all__ = [
     "Susceptibility",
     "Trains",
     "TrialPlan",
+    "TuningCurve",
+    "TuningFit",
     "allan_factor",
     "as_repeats",
     "as_trains",
@@ -177,6 +182,7 @@ __all__ = [
     "susceptibility",
     "synergy",
     "tabulate",
+    "tuning_curve",
     "van_rossum",
     "victor_purpura",
     "warn_silent",

@@ -13,7 +13,8 @@ from ..core.checks import one_of, suggest_keywords
 from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
-from ..measures import Trains, as_trains
+from ..measures import Trains, TuningCurve, as_trains
+from ..measures.tuning.tuning_curve import by_stimulus
 from .align import selection
 from .axes import (
     COLOURS,
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
 @suggest_keywords
 def tuning_curve(
     stimulus: Any,
-    response: Any,
+    response: Any = None,
     *,
+    fit: Any = None,
     table: pd.DataFrame | None = None,
     neurons: Any = None,
     ax: Axes | None = None,
@@ -52,9 +54,10 @@ def tuning_curve(
 
     Parameters
     ----------
-    stimulus : (n_trials,) numbers, a quantity or texts; with a table the name of a column
+    stimulus : result of `measures.tuning_curve`; or (n_trials,) numbers, a quantity or texts; with a table the name of a column
     response : neo.Block with one Segment per trial, whose firing rates are drawn; or (n_trials,) or (n_trials, n_neurons) rates in
-        Hz or a quantity; with a table the name of a column
+        Hz or a quantity; with a table the name of a column; None for a result of `measures.tuning_curve`
+    fit : result of `TuningCurve.fit` of the same neurons, drawn as lines
     table : DataFrame with a row per trial
     neurons : number or list of numbers; None is all, at most seven
     ax : axes to draw on; None makes a new figure
@@ -68,40 +71,31 @@ def tuning_curve(
     >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
     ([[0.0, 5.0], [90.0, 10.0]], 'stimulus (deg)', 'firing rate (Hz)')
     """
-    if table is not None:
-        check_columns(table, [stimulus, response])
-        at, names, x_label = places(table, stimulus)
-        values, y_label = numbers(table[response], response)[:, None], str(response)
-    else:
-        labels, unit = plain(stimulus)
-        x_label = with_unit("stimulus", unit)
-        if labels.ndim != 1:
-            raise NsnnError(f"stimulus has shape {labels.shape}: expected one for each trial, (n_trials,)")
-        at, names = positions(labels)
-        values, y_label = _rates(response)
-    if at.shape != values.shape[:1]:
-        raise NsnnError(f"stimulus has {at.size} values: expected one for each of {len(values)} trials")
-    cells = selection(neurons, values.shape[1], "neurons")
+    levels, names, mean, se, x_label, y_label = _curve(stimulus, response, table)
+    cells = selection(neurons, len(mean), "neurons")
     if cells.size > len(COLOURS):
         raise NsnnError(f"response has {cells.size} neurons: choose at most {len(COLOURS)}, neurons=[0, 1]")
-    levels, row = np.unique(at, return_inverse=True)
-    n = np.bincount(row)
+    if fit is not None and (names or not hasattr(fit, "predict") or len(fit.r2) != len(mean)):
+        raise NsnnError(
+            f"fit = {type(fit).__name__} object: expected what TuningCurve.fit returns for these {len(mean)} neurons"
+        )
     ax = axes(ax)
     for k, j in enumerate(cells):
-        mean = np.bincount(row, values[:, j]) / n
-        spread = np.bincount(row, (values[:, j] - mean[row]) ** 2)
-        se = np.sqrt(np.divide(spread, (n - 1) * n, out=np.full(n.size, np.nan), where=n > 1))
         ax.errorbar(
             levels + (0.4 * ((k + 0.5) / cells.size - 0.5) if names else 0.0),
-            mean, se, fmt="o" if names else "o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0, capsize=2.0,
-            label=f"neuron {j}",
+            mean[j], se[j], fmt="o" if names or fit is not None else "o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0,
+            capsize=2.0, label=f"neuron {j}",
         )  # fmt: skip
+    if fit is not None:
+        x = np.linspace(levels[0], levels[-1], 300)
+        for k, line in enumerate(fit.predict(x)[cells]):
+            ax.plot(x, line, color=COLOURS[k], lw=1.2)
     if names:
         ax.set_xticks(range(len(names)), names)
         ax.set_xlim(-0.5, len(names) - 0.5)
     if cells.size > 1:
         ax.legend(frameon=False)
-    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]) if (values < 0).any() else 0.0)
+    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]) if (mean < 0).any() else 0.0)
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
     return finish(ax)
@@ -279,6 +273,42 @@ def training_history(fit: Any, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
     return ax
+
+
+def _curve(
+    stimulus: Any, response: Any, table: pd.DataFrame | None
+) -> tuple[np.ndarray, list[str], np.ndarray, np.ndarray, str, str]:
+    """Places of the stimuli, their names if they are texts, mean and standard error (n_neurons, n_stimuli), labels of the axes."""
+    if isinstance(stimulus, TuningCurve):
+        if response is not None or table is not None:
+            raise NsnnError(
+                "stimulus is a TuningCurve, which has its responses: expected no response and no table"
+            )
+        texts = stimulus.values.dtype.kind == "U"
+        at = np.arange(stimulus.n.size, dtype=float) if texts else stimulus.values
+        rate = "firing rate (Hz)" if stimulus.response_unit == "Hz" else "response"
+        names = [str(value) for value in stimulus.values] if texts else []
+        return at, names, stimulus.mean, stimulus.se, with_unit("stimulus", stimulus.unit), rate
+    if response is None:
+        raise NsnnError(
+            f"stimulus = {shown(stimulus)} without a response: expected the responses, or a result of measures.tuning_curve"
+        )
+    if table is not None:
+        check_columns(table, [stimulus, response])
+        at, names, x_label = places(table, stimulus)
+        values, y_label = numbers(table[response], response)[:, None], str(response)
+    else:
+        labels, unit = plain(stimulus)
+        x_label = with_unit("stimulus", unit)
+        if labels.ndim != 1:
+            raise NsnnError(f"stimulus has shape {labels.shape}: expected one for each trial, (n_trials,)")
+        at, names = positions(labels)
+        values, y_label = _rates(response)
+    if at.shape != values.shape[:1]:
+        raise NsnnError(f"stimulus has {at.size} values: expected one for each of {len(values)} trials")
+    levels, row = np.unique(at, return_inverse=True)
+    _, mean, se = by_stimulus(row, values)
+    return levels, names, mean, se, x_label, y_label
 
 
 def _rates(response: Any) -> tuple[np.ndarray, str]:

@@ -160,6 +160,32 @@ def test_tuning_curve_of_a_table_and_of_texts() -> None:
             plotting.tuning_curve(*arguments, ax=new_ax())
 
 
+def test_tuning_curve_of_a_result_with_its_fit() -> None:
+    rates = np.random.default_rng(1).poisson(8, size=(24, 2))
+    angle = np.repeat([0.0, 90.0, 180.0, 270.0], 6) * pq.deg
+    curve = measures.tuning_curve(angle, rates * pq.Hz)
+    ax = plotting.tuning_curve(curve, fit=curve.fit("cosine"), ax=new_ax())
+    for j, container in enumerate(ax.containers):
+        np.testing.assert_allclose(container[0].get_xydata()[:, 1], curve.mean[j])
+        np.testing.assert_allclose(np.diff(bars(container))[:, 0], 2 * curve.se[j])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("stimulus (deg)", "firing rate (Hz)")
+    line = next(line for line in ax.lines if len(line.get_xdata()) == 300)
+    np.testing.assert_allclose(line.get_ydata()[[0, -1]], curve.fit("cosine").predict([0, 270])[0])
+    same = plotting.tuning_curve(angle, rates, ax=new_ax())
+    for a, b in zip(ax.containers, same.containers, strict=True):
+        np.testing.assert_allclose(a[0].get_xydata(), b[0].get_xydata())
+    texts_curve = measures.tuning_curve(["b", "a"] * 12, rates)
+    ax = plotting.tuning_curve(texts_curve, neurons=1, ax=new_ax())
+    assert (texts(ax.get_xticklabels()), ax.get_ylabel()) == (["a", "b"], "response")
+    for call, message in (
+        (lambda: plotting.tuning_curve(curve, rates, ax=new_ax()), "expected no response"),
+        (lambda: plotting.tuning_curve([0, 90], ax=new_ax()), "without a response"),
+        (lambda: plotting.tuning_curve(curve, fit="cosine", ax=new_ax()), "fit = str object"),
+    ):
+        with pytest.raises(NsnnError, match=message):
+            call()
+
+
 def test_information_of_rate_vs_temporal() -> None:
     stimulus = np.repeat([0, 1], 40)
     block = nsnn.to_block([[[0.01 + 0.02 * s, 0.045]] for s in stimulus], t_stop=0.048 * pq.s)

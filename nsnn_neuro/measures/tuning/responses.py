@@ -87,10 +87,11 @@ def read_responses(block: Any, window: Any, name: str = "block") -> tuple[np.nda
 
 def _pair(window: Any) -> tuple[float, float] | None:
     """Start and stop in s of a window of two times; None for a single time."""
-    if np.shape(window) == () and not isinstance(window, list | tuple):
+    several = isinstance(window, list | tuple)
+    if not several and np.shape(window) == ():
         return None
-    if np.shape(window) != (2,) and not (isinstance(window, list | tuple) and len(window) == 2):
-        raise NsnnError(f"window = {window}: expected one time, or two: (start, stop)")
+    if (len(window) if several else np.shape(window)) not in (2, (2,)):
+        raise NsnnError(f"window = {shown(window)}: expected one time, or two: (start, stop)")
     start, stop = (scalar_time(window[k], "window") for k in (0, 1))
     if not start < stop:
         raise NsnnError(f"window = {window}: expected start < stop")

@@ -1,0 +1,360 @@
+"""Tuning curves: mean response to each stimulus, selectivity with bootstrap intervals and permutation tests.
+
+With R_k the mean response to direction t_k (equally spaced over the circle), the vector sum gives
+    DSI = |sum of R_k exp(i t_k)| / sum of R_k,    OSI = |sum of R_k exp(2 i t_k)| / sum of R_k = 1 - circular variance,
+and half the phase of the second sum is the preferred orientation. Indices of the peak compare single stimuli:
+    DSI_peak = (R_pref - R_null)/(R_pref + R_null),    OSI_peak = (R_pref - R_orth)/(R_pref + R_orth),
+R_pref the largest response, R_null that to the opposite direction, R_orth the mean of those to the two orthogonal ones.
+The vector sum uses all stimuli, so its value has the smaller error (Mazurek, Kager & Van Hooser 2014): it is the default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import quantities as pq
+
+from ...core.checks import check, number, one_of, suggest_keywords
+from ...core.errors import NsnnError
+from ..response_checks import permutation_p
+from ..trains import nan_ratio, warn_silent
+from .responses import in_unit, read_responses, read_stimulus
+
+if TYPE_CHECKING:
+    from .tuning_fit import TuningFit
+
+_CHUNK = 4_000_000  # mean responses of resamples held at a time
+
+
+@dataclass(frozen=True, eq=False)
+class TuningCurve:
+    """Mean response of each neuron to each stimulus, with its standard error; made by `tuning_curve`.
+
+    Angles are stimuli in degrees or radians (`unit`); plain numbers are taken as degrees. `osi`, `dsi` and their peak forms need
+    angles that are equally spaced over the circle (`osi` over 180 or 360 degrees, all others over 360).
+
+    >>> rates = [[9.0], [11.0], [4.0], [6.0], [2.0], [2.0], [4.0], [4.0]]
+    >>> curve = tuning_curve([0, 0, 90, 90, 180, 180, 270, 270], rates)
+    >>> curve.mean.tolist(), curve.se.tolist()
+    ([[10.0, 5.0, 2.0, 4.0]], [[1.0, 1.0, 0.0, 0.0]])
+    >>> curve.dsi.round(3), curve.dsi_peak.round(3), curve.preferred
+    (array([0.384]), array([0.667]), array([0.]))
+    """
+
+    values: np.ndarray
+    """(n_stimuli,) distinct stimuli, sorted: numbers or texts"""
+    mean: np.ndarray
+    """(n_neurons, n_stimuli) mean response over trials"""
+    se: np.ndarray
+    """(n_neurons, n_stimuli) SD over trials / sqrt(n); NaN for a stimulus with one trial"""
+    n: np.ndarray
+    """(n_stimuli,) trials"""
+    unit: str
+    """of the stimulus: "1" for plain numbers and texts"""
+    response_unit: str
+    """ "Hz"; "1" for a table of counts without a window"""
+    responses: np.ndarray = field(repr=False)
+    """(n_trials, n_neurons) response of each trial"""
+    label: np.ndarray = field(repr=False)
+    """(n_trials,) index of each trial's stimulus in `values`"""
+
+    @property
+    def preferred(self) -> np.ndarray:
+        """The stimulus with the largest mean response, (n_neurons,); the first of several."""
+        return self.values[self.mean.argmax(axis=1)]
+
+    @property
+    def direction(self) -> np.ndarray:
+        """Preferred direction: the phase of the vector sum, (n_neurons,) in the unit of the stimulus, from 0 to 360 degrees."""
+        return self._index("direction", self.mean)
+
+    @property
+    def orientation(self) -> np.ndarray:
+        """Preferred orientation: half the phase of the vector sum at twice the angle, (n_neurons,), from 0 to 180 degrees."""
+        return self._index("orientation", self.mean)
+
+    @property
+    def osi(self) -> np.ndarray:
+        """Orientation selectivity |sum of R exp(2 i t)| / sum of R, (n_neurons,): 0 for none, 1 for one orientation alone.
+
+        Noise raises it: without selectivity its mean is about sqrt(pi) se/(2 R sqrt(n_stimuli)) with R +- se the mean response
+        to a stimulus. `p` tests it against chance. NaN for silent neurons, with one warning.
+        """
+        return self._selectivity("osi")
+
+    @property
+    def dsi(self) -> np.ndarray:
+        """Direction selectivity |sum of R exp(i t)| / sum of R, (n_neurons,); see `osi`."""
+        return self._selectivity("dsi")
+
+    @property
+    def osi_peak(self) -> np.ndarray:
+        """Orientation selectivity (R_pref - R_orth)/(R_pref + R_orth), (n_neurons,).
+
+        R_orth is the mean response at +90 and -90 degrees from the peak. It is above 0 without selectivity too.
+        """
+        return self._selectivity("osi_peak")
+
+    @property
+    def dsi_peak(self) -> np.ndarray:
+        """Direction selectivity (R_pref - R_null)/(R_pref + R_null), (n_neurons,), R_null at 180 degrees from the peak."""
+        return self._selectivity("dsi_peak")
+
+    @property
+    def sparseness(self) -> np.ndarray:
+        """Sparseness (1 - (mean of R)^2 / mean of R^2) / (1 - 1/n_stimuli), (n_neurons,), of any stimuli, texts as well.
+
+        0: equal responses; 1: a response to one stimulus alone. Sources: Rolls & Tovee 1995, doi 10.1152/jn.1995.73.2.713;
+        Vinje & Gallant 2000, doi 10.1126/science.287.5456.1273.
+        """
+        return self._selectivity("sparseness")
+
+    @suggest_keywords
+    def interval(
+        self, name: str, *, level: float = 0.95, n_resample: int = 1000, seed: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bootstrap interval of an index, (lower, upper), each (n_neurons,).
+
+        Trials of each stimulus are drawn with replacement, n - 1 of n (Rao & Wu), and the index is computed again; the ends are
+        quantiles of these values, of angles those of the difference from the estimate, so that an interval may go below 0 or
+        beyond 360 degrees. Indices of selectivity are biased upwards by noise, their intervals as well: near 0 use `p`.
+
+        Parameters
+        ----------
+        name : "preferred", "direction", "orientation", "osi", "dsi", "osi_peak", "dsi_peak" or "sparseness"
+        level : between 0 and 1
+        n_resample, seed : of the bootstrap, at least 20
+
+        Raises
+        ------
+        NsnnError : a stimulus with one trial, texts for "preferred", what the index itself refuses
+
+        >>> rng = np.random.default_rng(0)
+        >>> angle = np.repeat(np.arange(0, 360, 45), 20)
+        >>> curve = tuning_curve(angle, rng.poisson(10 + 8*np.cos(np.deg2rad(angle - 60)))[:, None])
+        >>> [ends.round(1) for ends in curve.interval("direction")]
+        [array([59.2]), array([69.])]
+        """
+        check(n_resample=n_resample, seed=seed)
+        if not 0 < number(level, "level") < 1:
+            raise NsnnError(f"level = {level}: expected a number between 0 and 1")
+        if n_resample < 20:
+            raise NsnnError(f"n_resample = {n_resample}: expected at least 20")
+        if self.n.min() < 2:
+            k = int(self.n.argmin())
+            raise NsnnError(
+                f"stimulus {self.values[k]} has one trial: a bootstrap needs at least two of each"
+            )
+        own = self._index(name, self.mean)
+        if own.dtype.kind == "U":
+            raise NsnnError("name = 'preferred': texts have no order; there is no interval")
+        rng = np.random.default_rng(seed)
+        weights = [rng.multinomial(n - 1, np.full(n, 1 / n), size=n_resample) / (n - 1) for n in self.n]
+        trials = [self.responses[self.label == k] for k in range(self.n.size)]
+        again = np.empty((n_resample, own.size))
+        step = max(1, _CHUNK // (n_resample * self.n.size))
+        for first in range(0, own.size, step):
+            cells = slice(first, first + step)
+            means = np.stack([w @ x[:, cells] for w, x in zip(weights, trials, strict=True)], axis=-1)
+            again[:, cells] = self._index(name, means)
+        period = self._period(name)
+        if period is not None:
+            again = own + (again - own + period / 2) % period - period / 2
+        lower, upper = np.quantile(again, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return lower, upper
+
+    @suggest_keywords
+    def p(self, name: str = "osi", *, n_shuffle: int = 1000, seed: int = 0) -> np.ndarray:
+        """Fraction of permutations of the stimuli over trials whose index reaches the own one, (n_neurons,).
+
+        (1 + number that reach it)/(1 + n_shuffle): a test of "the response does not depend on the stimulus" against this kind
+        of selectivity. NaN for silent neurons.
+
+        Parameters
+        ----------
+        name : "osi", "dsi", "osi_peak", "dsi_peak" or "sparseness"
+        n_shuffle, seed : of the permutations
+
+        >>> rng = np.random.default_rng(0)
+        >>> angle = np.repeat(np.arange(0, 360, 45), 10)
+        >>> rates = rng.poisson(10 + np.outer(8*np.cos(np.deg2rad(angle)), [1, 0]))
+        >>> tuning_curve(angle, rates).p("dsi", n_shuffle=199).round(3)
+        array([0.005, 0.435])
+        """
+        check(n_shuffle=n_shuffle, seed=seed)
+        one_of(name, ("osi", "dsi", "osi_peak", "dsi_peak", "sparseness"), "name")
+        own = self._selectivity(name)
+        rng = np.random.default_rng(seed)
+        null = np.empty((n_shuffle, own.size))
+        for k in range(n_shuffle):
+            null[k] = self._index(name, _means(self.responses, rng.permutation(self.label), self.n))
+        values = [permutation_p(column, value) for column, value in zip(null.T, own, strict=True)]
+        return np.where(np.isnan(own), np.nan, np.array(values, dtype=float))
+
+    @suggest_keywords
+    def fit(self, model: str = "von_mises", *, period: float = 360.0) -> TuningFit:
+        """Fit a curve to the responses of each neuron by least squares over trials.
+
+        Parameters
+        ----------
+        model : with x the stimulus, baseline b, amplitude a >= 0, preferred stimulus x0:
+            "von_mises": b + a exp(concentration (cos(t - t0) - 1)), t = 360 x/period degrees;
+            "gaussian": b + a exp(-(x - x0)^2/(2 width^2)), for stimuli on a line;
+            "cosine": b + a cos(t - t0)
+        period : in degrees, of "von_mises" and "cosine": 360 (default) for directions, 180 for orientations
+
+        Raises
+        ------
+        NsnnError : texts, fewer stimuli than parameters (4, or 3 for "cosine"), angles in another unit than degrees or radians.
+            Warns once, SilentNeuronWarning, for neurons whose mean response is the same to all stimuli (NaN); and once, for
+            neurons whose preferred stimulus, width or concentration is not determined (their se is NaN)
+
+        >>> angle = np.repeat(np.arange(0, 360, 45), 2)
+        >>> rates = 5 + 3*np.cos(np.deg2rad(angle - 60)) + np.tile([-0.1, 0.1], 8)
+        >>> fit = tuning_curve(angle, rates[:, None]).fit("cosine")
+        >>> {name: value.round(3).tolist() for name, value in fit.parameters.items()}
+        {'baseline': [5.0], 'amplitude': [3.0], 'preferred': [60.0]}
+        """
+        from .tuning_fit import fit_curve
+
+        if self.values.dtype.kind == "U":
+            raise NsnnError("stimulus holds texts: a curve can only be fitted to numbers")
+        return fit_curve(self, model, period)
+
+    def angles(self) -> np.ndarray:
+        """The stimuli as angles in radians, (n_stimuli,); NsnnError for texts, other units or plain numbers that look like radians.
+
+        >>> tuning_curve([0, 90], [[1.0], [2.0]]).angles().round(3)
+        array([0.   , 1.571])
+        """
+        if self.values.dtype.kind == "U":
+            raise NsnnError("stimulus holds texts: expected angles")
+        if self.unit == "1":
+            span = float(np.ptp(self.values))
+            if 0 < span <= 2 * np.pi:
+                raise NsnnError(
+                    f"stimulus goes over {span:.3g} without a unit, which would be read as degrees: give radians as "
+                    "stimulus * quantities.rad"
+                )
+            return np.deg2rad(self.values)
+        try:
+            return in_unit(pq.Quantity(self.values, self.unit), "rad", "stimulus")
+        except NsnnError:
+            raise NsnnError(f"stimulus has the unit {self.unit}: expected angles, in deg or rad") from None
+
+    def _period(self, name: str) -> float | None:
+        """Period of an index that is an angle, in the unit of the stimulus."""
+        if name not in ("direction", "orientation"):
+            return None
+        return (1.0 if name == "direction" else 0.5) * (360.0 if self.unit in ("1", "deg") else 2 * np.pi)
+
+    def _selectivity(self, name: str) -> np.ndarray:
+        return warn_silent(self._index(name, self.mean), name, "have no response to any stimulus")
+
+    def _index(self, name: str, means: np.ndarray) -> np.ndarray:
+        """An index of mean responses (..., n_stimuli), (...)."""
+        one_of(name, ("preferred", "direction", "orientation", *_INDICES), "name")
+        if name == "preferred":
+            return self.values[means.argmax(axis=-1)]
+        if name != "direction" and name != "orientation" and (self.mean < 0).any():
+            raise NsnnError("responses have means below 0: an index of selectivity needs rates or counts")
+        if name == "sparseness":
+            return _sparseness(means)
+        t = self.angles()
+        if name in ("osi_peak", "dsi_peak"):
+            return _at_peak(means, t, name)
+        times = 2 if name in ("osi", "orientation") else 1
+        phases = np.exp(1j * times * t)
+        if abs(phases.sum()) > 1e-6 * t.size:
+            covered = "180 or 360" if times == 2 else "360"
+            raise NsnnError(
+                f"stimulus = {self.values}: {name} needs angles that are equally spaced over {covered} degrees, each once"
+            )
+        vector = means @ phases
+        if name in ("osi", "dsi"):
+            return nan_ratio(np.abs(vector), means.sum(axis=-1))
+        period = self._period(name)
+        assert period is not None
+        return np.asarray(np.angle(vector) / (2 * np.pi) * period % period)
+
+
+def _sparseness(means: np.ndarray) -> np.ndarray:
+    n = means.shape[-1]
+    if n < 2:
+        raise NsnnError("stimulus has a single value: sparseness needs at least two")
+    return (1 - nan_ratio(means.mean(axis=-1) ** 2, (means**2).mean(axis=-1))) / (1 - 1 / n)
+
+
+def _at_peak(means: np.ndarray, t: np.ndarray, name: str) -> np.ndarray:
+    turns = (np.pi,) if name == "dsi_peak" else (np.pi / 2, -np.pi / 2)
+    away = np.abs(np.exp(1j * (t[:, None] + np.array(turns)))[:, None] - np.exp(1j * t)[None, :, None])
+    if (away.min(axis=1) > 1e-6).any():
+        raise NsnnError(
+            f"stimulus: {name} needs for each direction those at {' and '.join(f'{np.rad2deg(v):+.0f}' for v in turns)} degrees"
+        )
+    other = away.argmin(axis=1)  # (n_stimuli, n_turns)
+    peak = means.argmax(axis=-1)
+    top = np.take_along_axis(means, peak[..., None], axis=-1)[..., 0]
+    low = np.take_along_axis(means, other[peak], axis=-1).mean(axis=-1)
+    return nan_ratio(top - low, top + low)
+
+
+_INDICES: tuple[str, ...] = ("osi", "dsi", "osi_peak", "dsi_peak", "sparseness")
+
+
+def by_stimulus(label: np.ndarray, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Trials (n_stimuli,), mean and standard error (n_neurons, n_stimuli) of responses (n_trials, n_neurons) by label.
+
+    >>> by_stimulus(np.array([0, 0, 1]), np.array([[1.0], [3.0], [5.0]]))
+    (array([2, 1]), array([[2., 5.]]), array([[ 1., nan]]))
+    """
+    n = np.bincount(label)
+    mean = _means(responses, label, n)
+    squares = np.zeros((n.size, responses.shape[1]))
+    np.add.at(squares, label, (responses - mean.T[label]) ** 2)
+    return n, mean, np.sqrt(nan_ratio(squares, ((n - 1) * n)[:, None])).T
+
+
+def _means(responses: np.ndarray, label: np.ndarray, n: np.ndarray) -> np.ndarray:
+    total = np.zeros((n.size, responses.shape[1]))
+    np.add.at(total, label, responses)
+    return (total / n[:, None]).T
+
+
+@suggest_keywords
+def tuning_curve(stimulus: Any, block: Any, *, window: Any = None) -> TuningCurve:
+    """Mean response of each neuron to each stimulus, with its standard error over trials.
+
+    The response of a trial is a rate: spikes in the window divided by its duration, in Hz. A table of counts becomes rates by
+    its window; without one its values are kept as they are.
+
+    Parameters
+    ----------
+    stimulus : (n_trials,) numbers, a quantity or texts. Plain numbers are degrees where angles are needed (`osi`, `dsi`, fits);
+        give radians a unit, stimulus * quantities.rad
+    block : neo.Block, one Segment per trial; or a table of counts or rates, (n_trials, n_neurons) or (n_trials,) for one neuron
+    window : in which spikes are counted. Two times, (start, stop); or one, the first part of each trial; None (default): the whole
+        trial, or as above for a table, whose window is its duration alone
+
+    Raises
+    ------
+    NsnnError : another number of stimuli than of trials, NaN, a window beyond a trial, a table of another shape.
+        A stimulus with one trial has a mean and se NaN. Source of the indices: Mazurek, Kager & Van Hooser 2014,
+        doi 10.3389/fncir.2014.00092
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.2]], [[0.3]], [[0.1, 0.4, 0.7, 0.8]], [[0.2, 0.6]]], t_stop=1*pq.s)
+    >>> curve = tuning_curve(["left", "left", "right", "right"], block)
+    >>> curve.values.tolist(), curve.mean.tolist(), curve.se.tolist(), curve.n.tolist()
+    (['left', 'right'], [[1.5, 3.0]], [[0.5, 1.0]], [2, 2])
+    >>> tuning_curve([0, 0, 90, 90], block, window=(0*pq.ms, 500*pq.ms)).mean.tolist()
+    [[3.0, 3.0]]
+    """
+    responses, response_unit = read_responses(block, window)
+    values, unit = read_stimulus(stimulus, len(responses))
+    distinct, label = np.unique(values, return_inverse=True)
+    n, mean, se = by_stimulus(label, responses)
+    return TuningCurve(distinct, mean, se, n, unit, response_unit, responses, label)

@@ -1,0 +1,286 @@
+"""Tuning curves, selectivity and fits: against loops, closed forms, SciPy, and for coverage."""
+
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import curve_fit
+from scipy.stats import kstest
+
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import SilentNeuronWarning, firing_rate, spike_counts, tuning_curve
+
+CIRCLE = np.arange(0, 360, 30.0)
+
+
+def cosine(x, b=12.0, a=7.0, x0=40.0):
+    return b + a * np.cos(np.deg2rad(x - x0))
+
+
+def von_mises(x, b=5.0, a=20.0, x0=70.0, k=2.5):
+    return b + a * np.exp(k * (np.cos(np.deg2rad(x - x0)) - 1))
+
+
+def gaussian(x, b=3.0, a=15.0, x0=4.4, w=1.3):
+    return b + a * np.exp(-((x - x0) ** 2) / (2 * w**2))
+
+
+MODELS = {
+    "cosine": (cosine, CIRCLE, (12.0, 7.0, 40.0)),
+    "von_mises": (von_mises, CIRCLE, (5.0, 20.0, 70.0, 2.5)),
+    "gaussian": (gaussian, np.arange(1.0, 9.0), (3.0, 15.0, 4.4, 1.3)),
+}
+
+
+def poisson_curve(seed, mean, stimuli=CIRCLE, n=10, n_neurons=1):
+    """A tuning curve of independent neurons with Poisson counts of the same mean(stimulus)."""
+    x = np.repeat(stimuli, n)
+    return tuning_curve(x, np.random.default_rng(seed).poisson(mean(x), (n_neurons, x.size)).T)
+
+
+# --- means ---
+
+
+def test_means_and_errors_against_pandas():
+    """Unequal numbers of trials, in any order; a single trial has no error."""
+    rng = np.random.default_rng(1)
+    stimulus = rng.permutation(np.repeat([3.0, -1.0, 0.5, 7.0], [4, 2, 7, 1]))
+    rates = rng.gamma(3, size=(14, 2))
+    curve = tuning_curve(stimulus, rates)
+    groups = pd.DataFrame(rates).groupby(stimulus)
+    assert_array_equal(curve.values, [-1, 0.5, 3, 7])
+    assert_array_equal(curve.n, [2, 7, 4, 1])
+    assert_allclose(curve.mean.T, groups.mean(), rtol=1e-12)
+    assert_allclose(curve.se.T, groups.sem(), rtol=1e-9)
+    assert np.isnan(curve.se[:, 3]).all()
+    assert_array_equal(curve.preferred, curve.values[curve.mean.argmax(axis=1)])
+
+
+def test_rates_of_a_block_in_its_windows():
+    rng = np.random.default_rng(2)
+    trials = [[np.sort(rng.uniform(-0.5, 1, rng.poisson(20))) for _ in range(2)] for _ in range(6)]
+    block = to_block(trials, t_start=-0.5 * pq.s, t_stop=1 * pq.s)
+    label = ["b", "a", "b", "a", "b", "a"]
+    for window, ends in [
+        (None, {}),
+        ((0 * pq.ms, 300 * pq.ms), {"t_start": 0 * pq.s, "t_stop": 0.3 * pq.s}),
+        ([0, 300] * pq.ms, {"t_start": 0 * pq.s, "t_stop": 0.3 * pq.s}),
+        (700 * pq.ms, {"t_stop": 0.2 * pq.s}),
+    ]:
+        curve = tuning_curve(label, block, window=window)
+        counts = spike_counts(block, **ends)
+        length = ends.get("t_stop", 1 * pq.s) - ends.get("t_start", -0.5 * pq.s)
+        rates = counts / float(length.rescale("s"))
+        assert_allclose(
+            curve.mean, np.stack([rates[1::2].mean(axis=0), rates[::2].mean(axis=0)], axis=1), rtol=1e-9
+        )
+        assert (curve.values.tolist(), curve.response_unit) == (["a", "b"], "Hz")
+    assert_allclose(tuning_curve([0] * 6, block).mean[:, 0], firing_rate(block), rtol=1e-9)
+    table = tuning_curve(label, spike_counts(block), window=1.5 * pq.s)
+    assert_allclose(table.mean, tuning_curve(label, block).mean, rtol=1e-9)
+    assert tuning_curve(label, spike_counts(block)).response_unit == "1"
+    assert_allclose(tuning_curve(label, spike_counts(block) * pq.kHz).mean, 1500 * table.mean, rtol=1e-9)
+
+
+def test_two_standard_errors_cover_the_mean():
+    curve = poisson_curve(3, von_mises, n_neurons=400, n=8)
+    assert np.mean(np.abs(curve.mean - von_mises(CIRCLE)) <= 2 * curve.se) >= 0.9
+
+
+# --- selectivity ---
+
+
+def test_selectivity_of_cosines_in_closed_form():
+    """r = b + a cos(t - 60) + c cos 2(t - 20): the vector sums are a/2b and c/2b, at 60 and at 20 degrees."""
+    t = np.deg2rad(CIRCLE)
+    rates = 10 + 4 * np.cos(t - np.pi / 3) + 3 * np.cos(2 * (t - np.pi / 9))
+    for stimulus, degrees in [(CIRCLE, 1), (CIRCLE * pq.deg, 1), (t * pq.rad, np.pi / 180)]:
+        curve = tuning_curve(stimulus, rates)
+        assert_allclose([curve.dsi[0], curve.osi[0]], [0.2, 0.15], rtol=1e-9)
+        assert_allclose([curve.direction[0], curve.orientation[0]], [60 * degrees, 20 * degrees], rtol=1e-9)
+    peak = int(rates.argmax())
+    null, orthogonal = rates[(peak + 6) % 12], (rates[(peak + 3) % 12] + rates[(peak - 3) % 12]) / 2
+    assert_allclose(curve.dsi_peak, (rates[peak] - null) / (rates[peak] + null), rtol=1e-9)
+    assert_allclose(curve.osi_peak, (rates[peak] - orthogonal) / (rates[peak] + orthogonal), rtol=1e-9)
+    half = tuning_curve(CIRCLE[:6], 10 + 3 * np.cos(2 * (t[:6] - np.pi / 9)))
+    assert_allclose(
+        [half.osi[0], half.orientation[0]], [0.15, 20], rtol=1e-9
+    )  # orientations over 180 degrees
+    with pytest.raises(NsnnError, match="dsi needs angles that are equally spaced over 360 degrees"):
+        _ = half.dsi
+
+
+def test_sparseness():
+    assert_allclose(tuning_curve(["a", "b"], [1.0, 3.0]).sparseness, [0.4], rtol=1e-12)
+    curve = tuning_curve([0, 1, 2, 3], [[5.0, 0.0], [5.0, 0.0], [5.0, 7.0], [5.0, 0.0]])
+    assert_allclose(curve.sparseness, [0, 1], atol=1e-12)
+
+
+def test_chance_level_of_selectivity_as_documented():
+    curve = poisson_curve(4, lambda x: np.full_like(x, 10.0), n_neurons=2000)
+    expected = math.sqrt(math.pi) * math.sqrt(10 / 10) / (2 * 10 * math.sqrt(12))
+    for index in (curve.osi, curve.dsi):
+        assert abs(index.mean() / expected - 1) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "truth"), [("direction", 40.0), ("dsi", 7 / 24), ("sparseness", None), ("dsi_peak", None)]
+)
+def test_bootstrap_intervals_cover(name, truth):
+    """200 independent neurons of the same tuning, 20 trials; 95 % intervals, at least 90 % of them have to cover."""
+    if truth is None:
+        truth = getattr(tuning_curve(CIRCLE, cosine(CIRCLE)), name)[0]
+    curve = poisson_curve(5, cosine, n=20, n_neurons=200)
+    lower, upper = curve.interval(name, n_resample=400)
+    assert np.mean((lower <= truth) & (truth <= upper)) >= 0.9
+    assert (lower <= getattr(curve, name)).all()
+
+
+def test_interval_of_the_preferred_stimulus():
+    """The grid stimulus of the largest response; an angle's interval goes on beyond 360 degrees."""
+    curve = poisson_curve(6, lambda x: cosine(x, x0=0), n_neurons=100)
+    lower, upper = curve.interval("direction", n_resample=200)
+    assert (upper - lower < 90).all()
+    assert (lower < 0).any()
+    assert ((lower <= curve.direction) & (curve.direction <= upper)).all()
+    low, high = poisson_curve(7, gaussian, np.arange(1.0, 9.0), n=20, n_neurons=200).interval("preferred")
+    assert np.mean((low <= 4) & (high >= 4)) >= 0.9
+    assert np.isin([low, high], np.arange(1, 9)).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", ["osi", "dsi", "dsi_peak", "sparseness"])
+def test_p_is_uniform_without_tuning(name):
+    curve = poisson_curve(8, lambda x: np.full_like(x, 6.0), n_neurons=400)
+    p = curve.p(name, n_shuffle=99)
+    p = p - np.random.default_rng(1).random(400) / 100  # between the steps of 1/100
+    assert kstest(p, "uniform").pvalue > 1e-3
+    assert poisson_curve(9, von_mises).p(name, n_shuffle=99)[0] == 0.01
+
+
+# --- fits ---
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_fits_against_scipy(model):
+    """Least squares over trials of unequal numbers for each stimulus."""
+    function, x, truth = MODELS[model]
+    stimulus = np.repeat(x, np.arange(x.size) % 3 + 4)
+    rates = np.random.default_rng(10).poisson(function(stimulus)).astype(float)
+    curve = tuning_curve(stimulus, rates)
+    fit = curve.fit(model)
+    best, _ = curve_fit(function, stimulus, rates, p0=truth, xtol=1e-12, ftol=1e-12)
+    assert_allclose([p[0] for p in fit.parameters.values()], best, rtol=2e-4)
+    assert_allclose(fit.predict(x)[0], function(x, *best), rtol=2e-4)
+    residual = rates - function(stimulus, *best)
+    steps = [np.eye(len(truth))[k] * 1e-5 for k in range(len(truth))]
+    jacobian = np.stack(
+        [(function(stimulus, *(best + d)) - function(stimulus, *(best - d))) / 2e-5 for d in steps], axis=1
+    )
+    inverse = np.linalg.inv(jacobian.T @ jacobian)
+    white = inverse @ (jacobian.T * residual**2) @ jacobian @ inverse * rates.size / (rates.size - len(truth))
+    assert_allclose([s[0] for s in fit.se.values()], np.sqrt(np.diag(white)), rtol=5e-3)
+    centred = curve.mean[0] - np.average(curve.mean[0], weights=curve.n)
+    off = curve.mean[0] - function(x, *best)
+    assert_allclose(fit.r2, 1 - (curve.n * off**2).sum() / (curve.n * centred**2).sum(), rtol=1e-5)
+    variance = (residual**2).mean()
+    normal = -0.5 * (np.log(2 * np.pi * variance) + residual**2 / variance).sum()
+    assert_allclose(fit.log_likelihood, normal, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_two_standard_errors_cover_the_parameters(model):
+    function, x, truth = MODELS[model]
+    fit = poisson_curve(11, function, x, n=15, n_neurons=200).fit(model)
+    for (name, value), true in zip(fit.parameters.items(), truth, strict=True):
+        assert np.isfinite(fit.se[name]).all()
+        assert np.mean(np.abs(value - true) <= 2 * fit.se[name]) >= 0.9, name
+
+
+def test_fits_in_radians_and_of_orientations():
+    rates = np.random.default_rng(12).poisson(von_mises(np.repeat(CIRCLE, 8)))
+    degrees = tuning_curve(np.repeat(CIRCLE, 8) * pq.deg, rates).fit("von_mises")
+    radians = tuning_curve(np.repeat(np.deg2rad(CIRCLE), 8) * pq.rad, rates).fit("von_mises")
+    for name, factor in [("preferred", np.pi / 180), ("concentration", 1), ("amplitude", 1)]:
+        assert_allclose(radians.parameters[name], factor * degrees.parameters[name], rtol=1e-3)
+        assert_allclose(radians.se[name], factor * degrees.se[name], rtol=1e-2)
+    assert_allclose(degrees.predict(np.pi / 3 * pq.rad), degrees.predict(60), rtol=1e-9)
+    orientation = np.repeat(np.arange(0, 180, 22.5), 8)
+    fit = tuning_curve(orientation, von_mises(2 * orientation)).fit("von_mises", period=180)
+    assert_allclose(fit.parameters["preferred"], [35], rtol=1e-4)
+    assert_allclose(fit.parameters["concentration"], [2.5], rtol=1e-3)
+    assert_allclose(fit.predict([10, 190])[0], von_mises(np.array([20.0, 20.0])), rtol=1e-3)
+
+
+def test_fits_that_determine_no_parameter():
+    rates = np.stack([np.full(24, 5.0), von_mises(np.repeat(CIRCLE, 2))], axis=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = tuning_curve(np.repeat(CIRCLE, 2), rates).fit("von_mises")
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert np.isnan(fit.parameters["preferred"][0])
+    assert np.isfinite(fit.se["preferred"][1])
+    sharp = np.where(np.repeat(CIRCLE, 2) == 60, 9.0, 1.0) + np.tile([-0.1, 0.1], 12)  # one point: no width
+    with pytest.warns(UserWarning, match="1 of 1 neurons do not determine a parameter of von_mises"):
+        fit = tuning_curve(np.repeat(CIRCLE, 2), sharp).fit("von_mises")
+    assert np.isnan(fit.se["concentration"]).all()
+    assert_allclose(fit.predict(60), [9.0], rtol=1e-3)
+
+
+# --- bad input ---
+
+
+def test_what_has_no_tuning_curve():
+    block = to_block([[[0.1]], [[0.2]]], t_stop=1 * pq.s)
+    for arguments, window, message in [
+        (([0, 90, 180], block), None, r"stimulus has shape \(3,\): expected \(2,\)"),
+        (([0, np.nan], block), None, r"stimulus\[1\] = nan"),
+        (([0, 90], [[1.0], [np.nan]]), None, r"block\[1\] = \[nan\]"),
+        (([0, 90], block), (0 * pq.s, 2 * pq.s), "t_stop"),
+        (([0, 90], block), (1 * pq.s, 0 * pq.s), "expected start < stop"),
+        (([0, 90], block), 0.5, "window = 0.5 has no unit"),
+        (([0, 90], block), [0, 1, 2] * pq.s, r"expected one time, or two: \(start, stop\)"),
+        (([0, 90], [1, 2] * pq.mV), None, "expected plain counts, or rates in Hz"),
+        (([0 * pq.deg, 90 * pq.deg], block), None, "stimulus is a list of quantities"),
+    ]:
+        with pytest.raises(NsnnError, match=message):
+            tuning_curve(*arguments, window=window)
+
+
+def test_what_has_no_selectivity_or_fit():
+    texts = tuning_curve(["a", "b", "a", "b"], [1.0, 2.0, 3.0, 4.0])
+    radians = tuning_curve(np.deg2rad(CIRCLE), cosine(CIRCLE))
+    single = tuning_curve(CIRCLE, cosine(CIRCLE))
+    twice = tuning_curve([*CIRCLE, 360.0], cosine(np.append(CIRCLE, 360)))
+    for call, message in [
+        (lambda: texts.osi, "stimulus holds texts"),
+        (lambda: texts.fit(), "stimulus holds texts"),
+        (lambda: texts.interval("preferred"), "texts have no order"),
+        (lambda: radians.dsi, "would be read as degrees"),
+        (lambda: radians.fit("cosine"), "would be read as degrees"),
+        (lambda: single.interval("dsi"), "has one trial"),
+        (lambda: twice.dsi, "each once"),
+        (lambda: tuning_curve([0, 90, 180] * pq.mV, [1, 2, 3]).fit("cosine"), "stimulus has the unit mV"),
+        (lambda: tuning_curve([0, 120, 240], [1, 2, 3]).dsi_peak, r"those at \+180 degrees"),
+        (lambda: tuning_curve([0, 90, 180, 270], [1, -2, 3, 2]).dsi, "means below 0"),
+        (lambda: tuning_curve([0, 90, 180], [1, 2, 3]).fit("von_mises"), "has 4 parameters"),
+        (lambda: single.fit("von_mises", period=60), "fewer than 4 stimuli differ"),
+        (lambda: single.fit("von_mises", period=0), "period = 0"),
+        (lambda: single.fit("von_mise"), "did you mean 'von_mises'"),
+        (lambda: single.p("direction"), "name = 'direction'"),
+        (lambda: single.fit("cosine").predict(3 * pq.mV), "stimulus = array"),
+        (
+            lambda: tuning_curve(np.repeat(CIRCLE, 2), cosine(np.repeat(CIRCLE, 2))).interval(
+                "dsi", level=95
+            ),
+            "level = 95",
+        ),
+    ]:
+        with pytest.raises(NsnnError, match=message):
+            call()
+    with pytest.warns(SilentNeuronWarning, match="1 of 1 neurons have no response"):
+        assert np.isnan(tuning_curve(CIRCLE, np.zeros(12)).osi).all()
