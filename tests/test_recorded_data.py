@@ -34,6 +34,7 @@ from nsnn_neuro.measures import (
     skaggs_information,
     spike_counts,
     spike_triggered_average,
+    spike_triggered_covariance,
     word_entropies,
     words,
 )
@@ -227,6 +228,33 @@ def test_blowfly_H1():
     assert_allclose(e.value, -np.log2(1 - theirs[1]).sum() * 500 / 512, rtol=1e-9)
     assert e.null_mean is not None
     assert e.null_mean < 0.01 * e.value
+
+
+def test_spike_triggered_covariance_of_blowfly_H1():
+    """100 ms before a spike, eigenvalues by NumPy; the average as published, of the signal and of its delayed copy."""
+    folder = recordings.folder("fly_H1")
+    with zipfile.ZipFile(folder / "c1p8.zip") as archive:
+        data = scipy.io.loadmat(io.BytesIO(archive.read("c1p8.mat")), squeeze_me=True)
+    bins, stimulus = np.flatnonzero(data["rho"]), data["stim"].astype(float)
+    block = recordings.block([bins * 0.002], 1200.0)
+    options = {"before": 100 * pq.ms, "after": 0 * pq.ms}
+    both = np.stack([stimulus, np.roll(stimulus, 5)], axis=1)
+    sta = spike_triggered_average(
+        neo.AnalogSignal(both, units="deg/s", sampling_rate=500 * pq.Hz), block, **options
+    )
+    peaks = sta.average[0].argmax(axis=0)
+    assert_allclose(sta.lags[peaks], [-0.028, -0.018], atol=1e-9)
+    assert_allclose(sta.average[0].max(axis=0), 29.46, atol=0.005)  # 29.47 with 300 ms before the first spike
+    signal = neo.AnalogSignal(stimulus, units="deg/s", sampling_rate=500 * pq.Hz)
+    stc = spike_triggered_covariance(signal, block, n_shuffle=19, **options)
+    windows = np.lib.stride_tricks.sliding_window_view(stimulus, 50)
+    own = windows[bins[bins >= 50] - 50]
+    values = np.linalg.eigvalsh(np.cov(own.T) - np.cov(windows.T))[::-1]
+    assert stc.n == len(own)
+    assert_allclose(stc.eigenvalues, values, rtol=1e-6, atol=1e-6 * abs(values).max())
+    assert stc.significant[0] == 49  # the average's direction, which the threshold narrows
+    average = sta.average[0, :, 0]
+    assert abs(stc.filters[49, :, 0] @ average) > 0.9 * np.linalg.norm(average)
 
 
 # --- cortical neuron under repeated noisy current ---

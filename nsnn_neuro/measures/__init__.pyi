@@ -63,6 +63,8 @@ from .spiketrain.rate_over_time import SpikeTriggeredAverage as SpikeTriggeredAv
 from .spiketrain.rate_over_time import psth as psth
 from .spiketrain.rate_over_time import rate_correlation as rate_correlation
 from .spiketrain.rate_over_time import spike_triggered_average as spike_triggered_average
+from .spiketrain.spike_triggered_covariance import SpikeTriggeredCovariance as SpikeTriggeredCovariance
+from .spiketrain.spike_triggered_covariance import spike_triggered_covariance as spike_triggered_covariance
 from .table import tabulate as tabulate
 from .timing.firing_events import FiringEvents as FiringEvents
 from .timing.firing_events import firing_events as firing_events
@@ -112,6 +114,7 @@ __all__ = [
     "SelectiveAccuracy",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
+    "SpikeTriggeredCovariance",
     "Susceptibility",
     "Trains",
     "TrialPlan",
@@ -179,6 +182,7 @@ __all__ = [
     "spike_distance",
     "spike_time_tiling",
     "spike_triggered_average",
+    "spike_triggered_covariance",
     "susceptibility",
     "synergy",
     "tabulate",

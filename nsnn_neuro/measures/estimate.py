@@ -68,7 +68,8 @@ class Estimate:
         if self.lower is not None and self.upper is not None:
             se += f", between {self.lower:.4g} and {self.upper:.4g}"
         how = f"correction {self.correction}{reason}{method}{null}{p}; n = {self.n}{warning}"
-        return f"{self.value:.4g}{se} {self.unit} ({how})"
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        return f"{self.value:.4g}{se}{unit} ({how})"
 
 
 def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any:

@@ -138,17 +138,30 @@ def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, f
     >>> read_signal(neo.AnalogSignal([1.0, 2.0], units="mV", sampling_rate=1*pq.kHz))
     (array([1., 2.]), 1000.0, 0.0)
     """
-    if not isinstance(signal, neo.AnalogSignal):
-        raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
-    values = floats(signal.magnitude, name, "real samples")
-    if values.ndim != 2 or values.shape[1] != 1 or values.size == 0:
+    values, rate, start = read_channels(signal, name)
+    if values.shape[1] != 1:
         raise NsnnError(
             f"{name} has shape {values.shape}: expected one channel, (samples, 1); select with signal[:, [0]]"
         )
+    return values[:, 0], rate, start
+
+
+def read_channels(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, float]:
+    """Samples (m, n_channels) in their own unit, sampling rate (Hz) and start (s) of a neo.AnalogSignal without NaN.
+
+    >>> import quantities as pq
+    >>> read_channels(neo.AnalogSignal([[1.0, 3.0], [2.0, 4.0]], units="mV", sampling_rate=1*pq.kHz))[0].shape
+    (2, 2)
+    """
+    if not isinstance(signal, neo.AnalogSignal):
+        raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
+    values = floats(signal.magnitude, name, "real samples")
+    if values.ndim != 2 or values.size == 0:
+        raise NsnnError(f"{name} has shape {values.shape}: expected (samples, channels), not empty")
     if not np.isfinite(values).all():
         bad = "NaN" if np.isnan(values).any() else "infinite samples"
         raise NsnnError(f"{name} holds {bad}: expected finite samples")
-    return values[:, 0], si(signal.sampling_rate, "Hz", name), si(signal.t_start, "s", name)
+    return values, si(signal.sampling_rate, "Hz", name), si(signal.t_start, "s", name)
 
 
 @suggest_keywords

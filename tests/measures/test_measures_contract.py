@@ -154,6 +154,9 @@ EXAMPLES: dict[str, Example] = {
     "spike_triggered_average": Example(
         lambda: (signal(), block()), {"before": 20 * pq.ms, "after": 20 * pq.ms},
         measures.SpikeTriggeredAverage, "block", (NAN, FINE, FINE)),
+    "spike_triggered_covariance": Example(
+        lambda: (signal(), repeats()), {"before": 5 * pq.ms, "after": 0 * pq.ms, "n_shuffle": 3},
+        measures.SpikeTriggeredCovariance, "repeats", (NAN, FINE, FINE)),
     "susceptibility": Example(
         lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, measures.Susceptibility
     ),

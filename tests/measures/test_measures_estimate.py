@@ -26,6 +26,7 @@ def test_prints_as_one_line_that_names_everything():
         "1 ± 0.1 bit (correction nsb, chosen because 9 samples of 64 symbols; se posterior; n = 9)"
     )
     assert str(Estimate(118.3, n=77, unit="bit/s")) == "118.3 bit/s (correction none; n = 77)"
+    assert str(Estimate(0.75, 0.1, n=8, unit="1")) == "0.75 ± 0.1 (correction none; n = 8)"
 
 
 def test_measure_marks_and_leaves_the_function_alone():

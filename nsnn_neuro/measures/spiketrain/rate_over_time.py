@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +10,12 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
-from ...core.bins import index, rounding, slack
 from ...core.checks import check, positive, suggest_keywords
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
-from ...core.units import describe, si
 from ..estimate import measure
-from ..trains import Trains, as_repeats, as_trains, nan_ratio, read_signal, warn_silent
+from ..trains import Trains, as_repeats, as_trains, nan_ratio, warn_silent
+from .spike_triggered import spike_windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,9 +127,9 @@ class SpikeTriggeredAverage:
     lags: np.ndarray
     """(n_lags,) s; 0 is the sample that holds the spike, negative lags come before it"""
     average: np.ndarray
-    """(n_neurons, n_lags) in the signal's unit"""
+    """(n_neurons, n_lags) in the signal's unit; of several channels (n_neurons, n_lags, n_channels)"""
     se: np.ndarray
-    """(n_neurons, n_lags) SD over spikes / sqrt(n); spikes taken as independent"""
+    """like `average`: SD over spikes / sqrt(n); spikes taken as independent"""
     n: np.ndarray
     """(n_neurons,) spikes used: those whose whole window lies inside the signal"""
 
@@ -155,14 +153,14 @@ def spike_triggered_average(
 
     Parameters
     ----------
-    signal : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
+    signal : neo.AnalogSignal, the same in all trials, or a list of one per trial; each channel is averaged by itself
     trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in `as_repeats`
     before, after : times, scalar
     t_start, t_stop : times, scalar; None is the trials' own end
 
     Raises
     ------
-    NsnnError : a signal with several channels or NaN, numbers of signals and trials that differ, a window longer than the
+    NsnnError : a signal with NaN, numbers of signals and trials or of channels that differ, a window longer than the
         signal. Warns once, SilentNeuronWarning, for neurons without a usable spike (NaN). Source: de Boer & Kuyper 1968,
         doi 10.1109/TBME.1968.4502561
 
@@ -174,55 +172,25 @@ def spike_triggered_average(
     """
     many = isinstance(trains, neo.Block | Trains)
     spikes = (as_trains if many else as_repeats)(trains, t_start, t_stop)
-    signals = _one_per_trial(signal, spikes.n_trials)
-    rate = signals[0][1]
-    shift = signals[0][0].mean()  # sums about a mean, or a large offset would swallow the SD
-    first, last = -round(_at_least_0(before, "before") * rate), round(_at_least_0(after, "after") * rate)
-    if not first < last <= first + min(values.size for values, _, _ in signals):
-        raise NsnnError(
-            f"before = {before}, after = {after}: the window has no sample, or more than the signal"
-        )
-    lags = np.arange(first, last)
-    total, squares = np.zeros((2, spikes.n_neurons, lags.size))
+    windows = spike_windows(signal, spikes, before, after)
+    shift = windows.signals[0].mean(axis=0)  # sums about a mean, or a large offset would swallow the SD
+    total, squares = np.zeros((2, spikes.n_neurons, windows.lags.size, windows.n_channels))
     number = np.zeros(spikes.n_neurons)
-    borders = spikes.offsets[:: spikes.n_neurons]
-    ends = [at for values, _, start in signals for at in (start, start + values.size / rate)]
-    share = slack(1 / rate, max(spikes.resolution, rounding(ends)), "the signal's sampling interval")
-    for trial, (values, _, start) in enumerate(signals):
-        own = slice(borders[trial], borders[trial + 1])
-        sample = index(spikes.times[own], start, 1 / rate, share)
-        usable = (sample + first >= 0) & (sample + last <= values.size)
-        sample, neuron = sample[usable], spikes.neuron[own][usable]
+    for values, sample, neuron in zip(windows.signals, windows.samples, windows.neurons, strict=True):
         number += np.bincount(neuron, minlength=spikes.n_neurons)
-        for k, lag in enumerate(lags):
-            x = values[sample + lag] - shift
-            total[:, k] += np.bincount(neuron, x, minlength=spikes.n_neurons)
-            squares[:, k] += np.bincount(neuron, x**2, minlength=spikes.n_neurons)
-    n = number[:, None]
+        for k, lag in enumerate(windows.lags):
+            for c, x in enumerate((values[sample + lag] - shift).T):
+                total[:, k, c] += np.bincount(neuron, x, minlength=spikes.n_neurons)
+                squares[:, k, c] += np.bincount(neuron, x**2, minlength=spikes.n_neurons)
+    n = number[:, None, None]
     mean = nan_ratio(total, n)
     variance = nan_ratio(np.maximum(squares - n * mean**2, 0.0), np.maximum(n - 1, 0))
-    warn_silent(mean[:, 0], "spike_triggered_average", "have no spike whose window lies inside the signal")
-    return SpikeTriggeredAverage(
-        lags / rate, mean + shift, np.sqrt(nan_ratio(variance, n)), number.astype(np.int64)
-    )
-
-
-def _one_per_trial(signal: Any, n_trials: int) -> list[tuple[np.ndarray, float, float]]:
-    if isinstance(signal, neo.AnalogSignal) or not isinstance(signal, Sequence):
-        return [read_signal(signal)] * n_trials
-    signals = [read_signal(one, f"signal[{k}]") for k, one in enumerate(signal)]
-    if len(signals) != n_trials or len({rate for _, rate, _ in signals}) > 1:
-        raise NsnnError(
-            f"signal = list of {len(signals)}: expected one per trial ({n_trials}), of one sampling rate"
-        )
-    return signals
-
-
-def _at_least_0(value: Any, name: str) -> float:
-    x = si(value, "s", name)
-    if np.ndim(x) != 0 or not 0 <= x < np.inf:
-        raise NsnnError(f"{name} = {value}: expected {describe('s')}, at least 0")
-    return float(x)
+    average, se = mean + shift, np.sqrt(nan_ratio(variance, n))
+    if windows.n_channels == 1:
+        average, se = average[..., 0], se[..., 0]
+    reason = "have no spike whose window lies inside the signal"
+    warn_silent(mean[:, 0, 0], "spike_triggered_average", reason)
+    return SpikeTriggeredAverage(windows.lags / windows.rate, average, se, number.astype(np.int64))
 
 
 @measure("1")

@@ -138,7 +138,9 @@ def neurometric(
             else _NOT_DETERMINED
         )
     elif n_resample > 1:
-        again = np.array([_fit(model, distance, a, weight) for a in _resampled(pairs, n_resample, seed)])
+        again = np.array(
+            [_fit(model, distance, a, weight, best) for a in _resampled(pairs, n_resample, seed)]
+        )
         known = _determined(again[:, 0], distance)
         if known.mean() > 0.9:
             errors = again[known].std(axis=0, ddof=1)
@@ -241,8 +243,10 @@ def _loss(
     return float(-(weight * (auc * right + (1 - auc) * np.maximum(wrong, -700.0))).sum())
 
 
-def _fit(model: str, distance: np.ndarray, auc: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Parameters of the greatest likelihood, in the order of their names."""
+def _fit(
+    model: str, distance: np.ndarray, auc: np.ndarray, weight: np.ndarray, start: np.ndarray | None = None
+) -> np.ndarray:
+    """Parameters of the greatest likelihood, in the order of their names; of a Weibull curve from `start`, or from a grid."""
     low, high = np.abs(distance).min() / _RANGE, np.abs(distance).max() * _RANGE
     if model == "gaussian":
         top = 1 / low  # the loss is convex in the slope
@@ -258,6 +262,6 @@ def _fit(model: str, distance: np.ndarray, auc: np.ndarray, weight: np.ndarray) 
     starts = [
         np.log([threshold, shape]) for threshold in np.geomspace(low, high, 9) for shape in (0.7, 1.5, 4.0)
     ]
-    start = min(starts, key=loss)
+    first = min(starts, key=loss) if start is None else np.log(start)
     limits = [(math.log(low), math.log(high)), (math.log(0.1), math.log(20.0))]
-    return np.exp(minimize(loss, start, method="L-BFGS-B", bounds=limits).x)
+    return np.exp(minimize(loss, first, method="L-BFGS-B", bounds=limits).x)

@@ -1,0 +1,91 @@
+"""Windows of a signal around spikes: which samples, of which channels, and how many spikes have a whole window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import neo
+import numpy as np
+
+from ...core.bins import index, rounding, slack
+from ...core.errors import NsnnError
+from ...core.units import describe, si
+from ..trains import Trains, read_channels
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeWindows:
+    """Signals of trials and the samples of their spikes; made by `spike_windows`."""
+
+    signals: list[np.ndarray]
+    """one for each trial, (n_samples, n_channels); the same array where trials share a signal"""
+    lags: np.ndarray
+    """(n_lags,) samples from the spike's own"""
+    rate: float
+    """of samples, Hz"""
+    samples: list[np.ndarray]
+    """for each trial the samples of the spikes whose window lies inside the signal"""
+    neurons: list[np.ndarray]
+    """the neuron of each of these spikes"""
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the signals."""
+        return int(self.signals[0].shape[1])
+
+
+def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> SpikeWindows:
+    """Where the spikes are in the signals, and the lags from -before to after, the last one left out.
+
+    Raises
+    ------
+    NsnnError : numbers of signals and trials, of channels or sampling rates that differ; a window without a sample or longer than
+        the signal; what `read_channels` refuses
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro.measures import as_repeats
+    >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0], units="mV", sampling_rate=1*pq.kHz)
+    >>> windows = spike_windows(signal, as_repeats([[0.0, 0.002]]), 1*pq.ms, 1*pq.ms)
+    >>> windows.lags, windows.samples  # the first spike has no sample before it
+    (array([-1,  0]), [array([2])])
+    """
+    read = _one_per_trial(signal, spikes.n_trials)
+    rate = read[0][1]
+    first, last = -round(_at_least_0(before, "before") * rate), round(_at_least_0(after, "after") * rate)
+    if not first < last <= first + min(len(values) for values, _, _ in read):
+        raise NsnnError(
+            f"before = {before}, after = {after}: the window has no sample, or more than the signal"
+        )
+    borders = spikes.offsets[:: spikes.n_neurons]
+    ends = [at for values, _, start in read for at in (start, start + len(values) / rate)]
+    share = slack(1 / rate, max(spikes.resolution, rounding(ends)), "the signal's sampling interval")
+    samples, neurons = [], []
+    for trial, (values, _, start) in enumerate(read):
+        own = slice(borders[trial], borders[trial + 1])
+        sample = index(spikes.times[own], start, 1 / rate, share)
+        usable = (sample + first >= 0) & (sample + last <= len(values))
+        samples.append(sample[usable])
+        neurons.append(spikes.neuron[own][usable])
+    return SpikeWindows([values for values, _, _ in read], np.arange(first, last), rate, samples, neurons)
+
+
+def _one_per_trial(signal: Any, n_trials: int) -> list[tuple[np.ndarray, float, float]]:
+    if isinstance(signal, neo.AnalogSignal) or not isinstance(signal, Sequence):
+        return [read_channels(signal)] * n_trials
+    signals = [read_channels(one, f"signal[{k}]") for k, one in enumerate(signal)]
+    if len(signals) != n_trials or len({rate for _, rate, _ in signals}) > 1:
+        raise NsnnError(
+            f"signal = list of {len(signals)}: expected one per trial ({n_trials}), of one sampling rate"
+        )
+    if len({values.shape[1] for values, _, _ in signals}) > 1:
+        raise NsnnError(f"signal = list of {len(signals)}: expected the same number of channels in each")
+    return signals
+
+
+def _at_least_0(value: Any, name: str) -> float:
+    x = si(value, "s", name)
+    if np.ndim(x) != 0 or not 0 <= x < np.inf:
+        raise NsnnError(f"{name} = {value}: expected {describe('s')}, at least 0")
+    return float(x)

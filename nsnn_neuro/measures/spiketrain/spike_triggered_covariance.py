@@ -1,0 +1,237 @@
+"""Spike-triggered covariance: directions of the stimulus along which its variance changes before spikes.
+
+With x the stimulus in the window of a spike, as a vector over lags and channels, the matrix is
+    C = Cov(x | spike) - Cov(x at any time).
+Eigenvectors of positive eigenvalues excite, whatever their sign (energy models); those of negative eigenvalues suppress, or
+narrow the stimuli that lead to a spike. The average alone misses filters whose output is rectified or squared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ...core.checks import check, flag, number, suggest_keywords
+from ...core.errors import NsnnError
+from ...core.warn import warn
+from ..trains import SilentNeuronWarning, as_repeats
+from .spike_triggered import spike_windows
+
+_ROWS = 2_000_000  # numbers in the windows that are held at a time
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeTriggeredCovariance:
+    """Eigenvalues and filters of the spike-triggered covariance; made by `spike_triggered_covariance`.
+
+    >>> import neo
+    >>> import quantities as pq
+    >>> x = np.random.default_rng(0).normal(size=20_000)
+    >>> signal = neo.AnalogSignal(x, units="mV", sampling_rate=1*pq.kHz)
+    >>> spikes = np.flatnonzero(np.abs(x[:-1]) > 2) * 1e-3 + 0.001  # 1 ms after a large value of either sign
+    >>> stc = spike_triggered_covariance(signal, [spikes], before=4*pq.ms, after=0*pq.ms, n_shuffle=39)
+    >>> stc.significant.tolist(), np.abs(stc.filters[0, :, 0]).round(1).tolist()
+    ([0], [0.0, 0.0, 0.0, 1.0])
+    """
+
+    lags: np.ndarray
+    """(n_lags,) s; 0 is the sample that holds the spike, negative lags come before it"""
+    average: np.ndarray
+    """(n_lags, n_channels) spike-triggered average in the signal's unit"""
+    eigenvalues: np.ndarray
+    """(n,) descending, n = n_lags n_channels; in the signal's unit squared, or relative to its variance if whitened"""
+    filters: np.ndarray
+    """(n, n_lags, n_channels) of length 1, in the order of the eigenvalues; the largest value of each is positive"""
+    significant: np.ndarray
+    """(n_significant,) places of the significant eigenvalues, the one of least doubt first"""
+    p: np.ndarray
+    """(n_tested,) p-value of each nested test; all but the last belong to `significant`, and the last too if no filter is left"""
+    chance: tuple[float, float]
+    """least and greatest eigenvalue of shifted spikes, a fraction alpha/2 of shifts beyond each; NaN without shifts"""
+    n: int
+    """spikes used: those whose whole window lies inside the signal"""
+
+
+@suggest_keywords
+def spike_triggered_covariance(
+    signal: Any,
+    trains: Any,
+    *,
+    before: Any,
+    after: Any,
+    whiten: bool = False,
+    project_average: bool = False,
+    n_shuffle: int = 200,
+    alpha: float = 0.05,
+    seed: int = 0,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> SpikeTriggeredCovariance:
+    """Covariance of a signal in the windows of spikes minus that of all windows, its eigenvalues and filters, with a nested test.
+
+    Test: spikes are shifted against the signal by a random number of samples, in each trial and around its end. This keeps both
+    and cuts their relation. The statistic is the greatest or least eigenvalue, in standard deviations of those of shifts; p is
+    the fraction of shifts, with the original, that reach it. If p <= alpha, the filter is significant and projected out of the
+    original and of all shifts; the rest is tested again, until p > alpha. Without a relation the first p is uniform.
+
+    A neuron with a linear filter changes the variance along its average too. project_average removes this direction before.
+    For signals that are correlated over lags or channels the filters are smeared by the correlation. whiten divides by it
+    (eigenvalues of C_all^-1/2 C C_all^-1/2, filters C_all^-1/2 v), which raises the noise of filters.
+
+    Parameters
+    ----------
+    signal : neo.AnalogSignal with any number of channels, the same in all trials, or a list of one per trial
+    trains : repeats of one neuron: list of spike trains, or neo.Block of one neuron, one Segment per trial
+    before, after : times, scalar; lags run from -before to after, the last one left out
+    whiten, project_average : False (default) or True, as above
+    n_shuffle : number of shifts; 0: no test. p cannot be below 1/(1 + n_shuffle)
+    alpha : level of the test, between 0 and 1
+    seed : of the shifts
+    t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : NaN, several neurons, numbers of signals and trials that differ, a window of one number or longer than the signal, a
+        signal whose windows are linearly dependent (whiten). With fewer than two spikes all is NaN, with one SilentNeuronWarning;
+        warns of no more spikes than numbers in a window. Sources: de Ruyter van Steveninck & Bialek 1988,
+        doi 10.1098/rspb.1988.0055; Rust et al. 2005, doi 10.1016/j.neuron.2005.05.021; Schwartz et al. 2006, doi 10.1167/6.4.13
+
+    >>> import neo
+    >>> import quantities as pq
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(20_000, 2))  # two channels; the rate grows with the square of the second, 2 ms before
+    >>> rate = 0.02 * np.roll(x[:, 1], 2)**2
+    >>> spikes = np.flatnonzero(rng.random(20_000) < rate) * 1e-3
+    >>> signal = neo.AnalogSignal(x, units="mV", sampling_rate=1*pq.kHz)
+    >>> stc = spike_triggered_covariance(signal, [spikes], before=3*pq.ms, after=0*pq.ms, n_shuffle=39)
+    >>> stc.significant, np.argwhere(np.abs(stc.filters[0]) > 0.9)  # lag -2 ms, channel 1
+    (array([0]), array([[1, 1]]))
+    """
+    check(n_shuffle=n_shuffle, seed=seed)
+    whiten, project_average = flag(whiten, "whiten"), flag(project_average, "project_average")
+    if not 0 < number(alpha, "alpha") < 1:
+        raise NsnnError(f"alpha = {alpha}: expected a number between 0 and 1")
+    data = spike_windows(signal, as_repeats(trains, t_start, t_stop), before, after)
+    shape = (data.lags.size, data.n_channels)
+    size = int(np.prod(shape))
+    if size < 2:
+        raise NsnnError(f"before = {before}, after = {after}: a window of one number has no covariance")
+    # (n_windows, n) views of each trial, and the window of each spike
+    views = [_windows(values, data.lags.size) for values in data.signals]
+    places = [sample + data.lags[0] for sample in data.samples]
+    n = sum(place.size for place in places)
+    lags = data.lags / data.rate
+    if n < 2:
+        warn(
+            f"spike_triggered_covariance: {n} spikes have their window inside the signal, expected at least two; the value is NaN",
+            SilentNeuronWarning,
+        )
+        nothing = np.full((size, *shape), np.nan)
+        return SpikeTriggeredCovariance(
+            lags,
+            nothing[0],
+            nothing[:, 0, 0],
+            nothing,
+            np.empty(0, np.int64),
+            np.empty(0),
+            (np.nan, np.nan),
+            n,
+        )
+    if n <= size:
+        warn(
+            f"spike_triggered_covariance: {n} spikes for windows of {size} numbers: their covariance is of deficient rank; take a "
+            "shorter window or fewer channels"
+        )
+    everything = {id(values): view for values, view in zip(data.signals, views, strict=True)}
+    centre, prior = _moments(list(everything.values()), None)
+    mean, covariance = _moments(views, places)
+    basis = _whitener(prior) if whiten else np.eye(size)
+    if project_average:
+        basis = basis @ _complement((basis.T @ (mean - centre))[:, None])
+    rng = np.random.default_rng(seed)
+    own = basis.T @ (covariance - prior) @ basis
+    shifted = np.empty((n_shuffle, *own.shape))
+    for k in range(n_shuffle):
+        moved = [
+            (place + rng.integers(len(view))) % len(view) for place, view in zip(places, views, strict=True)
+        ]
+        shifted[k] = basis.T @ (_moments(views, moved)[1] - prior) @ basis
+    values, vectors = np.linalg.eigh(own)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    significant, p, chance = _nested(values, vectors, shifted, alpha)
+    filters = (basis @ vectors).T
+    filters /= np.linalg.norm(filters, axis=1, keepdims=True)
+    largest = np.take_along_axis(filters, np.abs(filters).argmax(axis=1)[:, None], axis=1)
+    filters = (filters * np.sign(largest)).reshape(-1, *shape)
+    return SpikeTriggeredCovariance(lags, mean.reshape(shape), values, filters, significant, p, chance, n)
+
+
+def _windows(values: np.ndarray, n_lags: int) -> np.ndarray:
+    """Windows (n_windows, n_lags, n_channels) of a signal (n_samples, n_channels), without copying."""
+    return sliding_window_view(values, n_lags, axis=0).swapaxes(1, 2)
+
+
+def _moments(views: list[np.ndarray], places: list[np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (n,) and unbiased covariance (n, n) of the windows at `places`, or of all."""
+    size = views[0].shape[1] * views[0].shape[2]
+    reference = views[0][0].reshape(-1)
+    total, products, n = np.zeros(size), np.zeros((size, size)), 0
+    step = max(1, _ROWS // size)
+    for k, view in enumerate(views):
+        own = np.arange(len(view)) if places is None else places[k]
+        for first in range(0, own.size, step):
+            # sums about a window: a large offset would swallow the covariance
+            x = view[own[first : first + step]].reshape(-1, size) - reference
+            total += x.sum(axis=0)
+            products += x.T @ x
+            n += len(x)
+    mean = total / n
+    return mean + reference, (products - n * np.outer(mean, mean)) / (n - 1)
+
+
+def _whitener(covariance: np.ndarray) -> np.ndarray:
+    """The symmetric inverse square root."""
+    values, vectors = np.linalg.eigh(covariance)
+    if values[0] <= 1e-10 * values[-1]:
+        raise NsnnError(
+            "whiten = True: windows of the signal are linearly dependent, as those of a smooth signal are; give it at a lower "
+            "sampling rate or take whiten=False"
+        )
+    return np.asarray(vectors / np.sqrt(values) @ vectors.T)
+
+
+def _complement(directions: np.ndarray) -> np.ndarray:
+    """Orthonormal basis (n, n - k) of all that is orthogonal to the k directions (n, k)."""
+    q, _ = np.linalg.qr(directions, mode="complete")
+    return np.asarray(q[:, directions.shape[1] :])
+
+
+def _nested(
+    values: np.ndarray, vectors: np.ndarray, shifted: np.ndarray, alpha: float
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Places of the significant eigenvalues, p of each test, and the range of eigenvalues of shifts."""
+    found: list[int] = []
+    p: list[float] = []
+    chance = (np.nan, np.nan)
+    left = list(range(values.size))
+    while len(shifted) and left:
+        inside = vectors[:, left]
+        null = np.linalg.eigvalsh(inside.T @ shifted @ inside)
+        if not found:
+            chance = (
+                float(np.quantile(null[:, 0], alpha / 2)),
+                float(np.quantile(null[:, -1], 1 - alpha / 2)),
+            )
+        # eigenvectors of the matrix stay those of its restriction to the rest
+        extremes = np.concatenate([[[-values[left[-1]], values[left[0]]]], null[:, [0, -1]] * [-1, 1]])
+        spread = extremes.std(axis=0)
+        z = np.divide(extremes - extremes.mean(axis=0), spread, out=np.zeros_like(extremes), where=spread > 0)
+        reach = z.max(axis=1)
+        p.append(float((reach >= reach[0] - 1e-12).mean()))
+        if p[-1] > alpha:
+            break
+        found.append(left.pop(0 if z[0, 1] >= z[0, 0] else -1))
+    return np.array(found, dtype=np.int64), np.array(p), chance

@@ -1,0 +1,215 @@
+"""Spike-triggered average of several channels and spike-triggered covariance: loops, closed forms of squared filters, uniform p."""
+
+import warnings
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import kstest
+
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import SilentNeuronWarning, spike_triggered_average, spike_triggered_covariance
+
+RATE = 1000.0
+
+
+def signal_of(x, t_start=0.0):
+    return neo.AnalogSignal(x, units="mV", sampling_rate=RATE * pq.Hz, t_start=t_start * pq.s)
+
+
+def window(k, n_lags):
+    """before and after of n_lags lags of which k are before the spike."""
+    return {"before": k / RATE * pq.s, "after": (n_lags - k) / RATE * pq.s}
+
+
+def filters(n_lags=12):
+    """Two orthogonal filters of length 1, an energy model's pair."""
+    t = np.arange(n_lags)
+    envelope = np.exp(-((t - 6.5) ** 2) / 8)
+    pair = np.stack([envelope * np.cos(1.1 * (t - 6.5)), envelope * np.sin(1.1 * (t - 6.5))])
+    return np.linalg.qr(pair.T)[0].T
+
+
+def outputs(x, ks):
+    """(n_filters, n_windows) of filters (n_filters, n_lags) whose last lag is the sample before the spike."""
+    n_lags = ks.shape[1]
+    return np.stack([np.correlate(x, k, mode="valid") for k in ks])[:, :-1], n_lags
+
+
+def spikes_at(rate, n_lags, rng):
+    """Times of spikes drawn with probability `rate` in the sample after each window."""
+    return (np.flatnonzero(rng.random(rate.size) < rate) + n_lags + 0.5) / RATE
+
+
+# --- average of several channels ---
+
+
+def test_average_of_channels_is_that_of_each():
+    rng = np.random.default_rng(1)
+    x = rng.normal([0, 10, 1e4], 1, size=(2000, 3))
+    block = to_block([[rng.uniform(0, 2, 50), rng.uniform(0, 2, 20)] for _ in range(2)], t_stop=2 * pq.s)
+    signals = [signal_of(x), signal_of(x[::-1])]
+    together = spike_triggered_average(signals, block, **window(8, 12))
+    assert together.average.shape == together.se.shape == (2, 12, 3)
+    for c in range(3):
+        alone = spike_triggered_average([s[:, [c]] for s in signals], block, **window(8, 12))
+        assert_allclose(together.average[..., c], alone.average, rtol=1e-12)
+        assert_allclose(together.se[..., c], alone.se, rtol=1e-6)
+    with pytest.raises(NsnnError, match="the same number of channels"):
+        spike_triggered_average([signals[0], signals[1][:, :2]], block, **window(8, 12))
+
+
+# --- covariance ---
+
+
+def test_covariance_against_numpy():
+    """Two trials with their own signals of two channels and an offset; windows, covariances and eigenvalues by NumPy."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(2, 300, 2)) + 1e3
+    sample = [rng.choice(300, 60, replace=False), rng.choice(300, 40, replace=False)]
+    stc = spike_triggered_covariance(
+        [signal_of(x[0]), signal_of(x[1], 0.0)],
+        [np.sort(s) / RATE for s in sample],
+        **window(3, 5),
+        n_shuffle=0,
+    )
+    every = np.array([x[k, i - 3 : i + 2].ravel() for k in (0, 1) for i in range(3, 299)])
+    own = np.array([x[k, i - 3 : i + 2].ravel() for k in (0, 1) for i in sample[k] if 3 <= i <= 298])
+    difference = np.cov(own.T) - np.cov(every.T)
+    values, vectors = np.linalg.eigh(difference)
+    assert stc.n == len(own)
+    assert_allclose(stc.average.ravel(), own.mean(axis=0), rtol=1e-12)
+    assert_allclose(stc.eigenvalues, values[::-1], atol=1e-9)
+    flat = stc.filters.reshape(10, 10)
+    assert_allclose(np.abs((flat * vectors.T[::-1]).sum(axis=1)), 1, rtol=1e-6)
+    assert (flat[np.arange(10), np.abs(flat).argmax(axis=1)] > 0).all()
+    assert (stc.p.size, stc.significant.size, np.isnan(stc.chance).all()) == (0, 0, True)
+    whitened = spike_triggered_covariance(
+        [signal_of(x[0]), signal_of(x[1])],
+        [np.sort(s) / RATE for s in sample],
+        **window(3, 5),
+        n_shuffle=0,
+        whiten=True,
+    )
+    ratio = np.linalg.eigvals(np.linalg.solve(np.cov(every.T), np.cov(own.T))).real - 1
+    assert_allclose(whitened.eigenvalues, np.sort(ratio)[::-1], atol=1e-9)
+
+
+def test_energy_model():
+    """Rate a + g (y1^2 + y2^2), y the outputs of two filters, for white noise of SD s.
+
+    E[y1^2 rate]/E[rate] = (a + 4g)/(a + 2g), so both eigenvalues are s^2 2g/(a + 2g), all others 0; the average is 0.
+    """
+    rng = np.random.default_rng(3)
+    s, a, g, ks = 2.0, 0.01, 0.02, filters()
+    x = rng.normal(size=150_000)
+    y, n_lags = outputs(x, ks)
+    spikes = spikes_at(a + g * (y**2).sum(axis=0), n_lags, rng)
+    stc = spike_triggered_covariance(signal_of(s * x), [spikes], **window(12, 12), n_shuffle=59)
+    assert_array_equal(np.sort(stc.significant), [0, 1])
+    assert stc.p[:2].max() == 1 / 60
+    assert stc.p[2] > 0.05
+    expected = s**2 * 2 * g / (a + 2 * g)
+    assert_allclose(stc.eigenvalues[:2], expected, rtol=0.1)
+    assert stc.chance[0] < stc.eigenvalues[2:].min()
+    assert stc.eigenvalues[2] < stc.chance[1] < stc.eigenvalues[1]
+    inside = ks @ stc.filters[stc.significant, :, 0].T  # of the true filters in the plane that was found
+    assert (np.linalg.svd(inside)[1] > 0.98).all()
+    sta = spike_triggered_average(signal_of(s * x), [spikes], **window(12, 12))
+    assert (np.abs(sta.average) < 5 * sta.se).all()
+    assert_allclose(stc.average[:, 0], sta.average[0], rtol=1e-9)
+
+
+def test_suppressive_filter_of_two_channels():
+    """Rate exp(-b y^2/2), y over both channels: its variance before spikes is 1/(1 + b), the eigenvalue -b/(1 + b)."""
+    rng = np.random.default_rng(4)
+    b, k = 1.5, np.outer(np.hanning(6), [1.0, -0.5])
+    k /= np.linalg.norm(k)
+    x = rng.normal(size=(60_000, 2))
+    y = np.array([outputs(x[:, c], k[None, :, c])[0][0] for c in (0, 1)]).sum(axis=0)
+    spikes = spikes_at(0.3 * np.exp(-b * y**2 / 2), 6, rng)
+    stc = spike_triggered_covariance(signal_of(x), [spikes], **window(6, 6), n_shuffle=59)
+    assert_array_equal(stc.significant, [11])
+    assert_allclose(stc.eigenvalues[11], -b / (1 + b), rtol=0.05)
+    assert abs((stc.filters[11] * k).sum()) > 0.98
+
+
+def test_whitening_of_a_correlated_signal():
+    """Plain filters of a correlated signal are smeared by its covariance; whitened ones are the neuron's."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=200_000)
+    x = np.convolve(x, 0.7 ** np.arange(30), mode="same")
+    k = filters()[:1]
+    y, n_lags = outputs(x / x.std(), k)
+    spikes = spikes_at(0.05 * np.minimum(y**2 / y.var(), 10), n_lags, rng)
+    overlap = []
+    for whiten in (False, True):
+        stc = spike_triggered_covariance(signal_of(x), [spikes], **window(12, 12), n_shuffle=0, whiten=whiten)
+        overlap.append(abs((stc.filters[0, :, 0] * k[0]).sum()))
+    assert overlap[0] < 0.9 < 0.98 < overlap[1]
+
+
+def test_average_is_projected_out():
+    """A threshold moves the mean along its filter and narrows the variance there; without this direction nothing is left."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=60_000)
+    y, n_lags = outputs(x, filters()[:1])
+    spikes = spikes_at(0.3 * (y[0] > 1), n_lags, rng)
+    kept = spike_triggered_covariance(signal_of(x), [spikes], **window(12, 12), n_shuffle=39)
+    assert_array_equal(kept.significant, [11])
+    removed = spike_triggered_covariance(
+        signal_of(x), [spikes], **window(12, 12), n_shuffle=39, project_average=True
+    )
+    assert removed.eigenvalues.size == 11
+    assert removed.filters.shape == (11, 12, 1)
+    assert removed.significant.size == 0
+    assert np.abs(removed.filters[:, :, 0] @ removed.average[:, 0]).max() < 0.01  # but for the signal's mean
+
+
+def test_first_p_is_uniform_without_a_relation():
+    """Coloured signal, bursting spikes, two trials: the shifts keep both."""
+    p = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        x = np.convolve(rng.normal(size=502), [1, 0.8, 0.4], mode="valid")
+        trains = [
+            np.sort(np.repeat(rng.uniform(0, 0.49, 15), 2) + rng.uniform(0, 0.01, 30)) for _ in range(2)
+        ]
+        stc = spike_triggered_covariance(
+            [signal_of(x), signal_of(x[::-1])], trains, **window(4, 6), n_shuffle=19, seed=seed
+        )
+        p.append(stc.p[0])
+    p = np.array(p) - np.random.default_rng(1).random(300) / 20  # between the steps of 1/20
+    assert kstest(p, "uniform").pvalue > 1e-3
+    assert abs(np.mean(p <= 0.05) - 0.05) < 4 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_what_has_no_covariance():
+    x = np.random.default_rng(7).normal(size=500)
+    signal, smooth = signal_of(x), signal_of(np.sin(np.arange(500) / 50))
+    times = np.linspace(0.05, 0.45, 30)
+    for arguments, options, message in [
+        (
+            (signal, to_block([[times, times]], t_stop=0.5 * pq.s)),
+            window(3, 5),
+            "expected the repeats of one",
+        ),
+        ((signal_of(np.full(500, np.nan)), [times]), window(3, 5), "signal holds NaN"),
+        ((signal, [times]), window(1, 1), "a window of one number"),
+        ((signal, [times]), window(600, 700), "more than the signal"),
+        ((signal, [times]), window(3, 5) | {"alpha": 5}, "alpha = 5: expected a number between 0 and 1"),
+        ((signal, [times]), window(3, 5) | {"whiten": "yes"}, "whiten = 'yes'"),
+        ((smooth, [times]), window(8, 10) | {"whiten": True}, "linearly dependent"),
+    ]:
+        with pytest.raises(NsnnError, match=message):
+            spike_triggered_covariance(*arguments, **options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        none = spike_triggered_covariance(signal, [[], [0.2]], **window(3, 5))
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert np.isnan(none.eigenvalues).all()
+    assert (none.n, none.significant.size) == (1, 0)
+    with pytest.warns(UserWarning, match="30 spikes for windows of 40 numbers"):
+        spike_triggered_covariance(signal, [times], **window(30, 40), n_shuffle=0)
