@@ -9,7 +9,8 @@ A study is a module, or a folder with `config`, `simulation`, `verdicts` and `pl
 - `claims(table) -> [Claim]`, each with criterion and evidence; `verify = harness.verifier(claims)` raises `ClaimFailed`
 - `SABOTAGES`, {name: description}: spoilt inputs (noise off, labels shuffled, ...) with which the claims must fail. `run` applies
   the one that `Config.sabotage` names, and the tests check that `verify` fails
-- optionally `PAPER`, the claim of Ma, Yan & Tang 2023 that the study tests; `NEEDS`, the extra that it requires;
+- optionally `PAPER`, the claim of Ma, Yan & Tang 2023 that the study tests, with `PAPER_NUMBER`, which says how `full_runs.number`
+  takes a number for the README from the evidence, both literals; `NEEDS`, the extra that it requires;
   `RECORDINGS`, sets of `shared.recordings` that it uses where they are available; and for the report
   `summary(table) -> DataFrame`, `tables(table) -> {title: DataFrame}`, `headline(table) -> str`
 

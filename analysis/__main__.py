@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from nsnn_neuro import NsnnError
+from nsnn_neuro import NsnnError, provenance
 
 from . import full_runs, harness, listing
 from . import overview as index
@@ -84,9 +85,14 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{harness.name_of(study)}: {absent}", file=sys.stderr)
     if len(names) > 1 or "all" in names:
         return _several(modules, arguments)
+    if keep_verdict:  # an error before the run, which may take an hour
+        config = dataclasses.asdict(_config(modules[0], arguments))
+        full_runs.check(names[0], config, provenance()["git_revision"])
     outcome = _run(modules[0], arguments)
     if keep_verdict:
         full_runs.keep(outcome)
+        if hasattr(modules[0], "PAPER"):
+            print("python -m analysis.full_runs writes the new verdict into the README")
     return 0 if all(claim.holds for claim in outcome.claims if claim.central) else 1
 
 

@@ -1,23 +1,33 @@
 """Verdicts of full runs, kept in full_runs.json: claims, evidence, date and revision of the newest full run of each study.
 
 `python -m analysis NAME --keep-verdict` writes the verdict of a full run of committed code. The overview page, the site and the
-README show these verdicts, so that a quick run never stands for a full one.
+README show these verdicts, so that a quick run never stands for a full one. `python -m analysis.full_runs` writes the README's
+table of the paper's claims from them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from nsnn_neuro import NsnnError
 
+from . import listing
 from .harness import Claim, Outcome, replacing
 
-__all__ = ["PATH", "keep", "read", "word"]
+__all__ = ["PATH", "README", "check", "keep", "number", "read", "rows", "with_table", "word", "write_table"]
 
 PATH = Path(__file__).with_name("full_runs.json")
+README = Path(__file__).resolve().parents[1] / "README.md"
+_HEAD = "| claim | study | verdict | full run | a central number |\n|---|---|---|---|---|\n"
 
 
 def word(claims: list[Claim]) -> str:
@@ -34,33 +44,127 @@ def read(path: Path = PATH) -> dict[str, dict[str, Any]]:
     return {name: run | {"claims": [Claim(**claim) for claim in run["claims"]]} for name, run in kept.items()}
 
 
-def keep(outcome: Outcome, path: Path = PATH) -> None:
-    """Write the verdict of a run into `path`, in place of the study's earlier one.
+def check(name: str, config: dict[str, Any], revision: str | None) -> None:
+    """Raise NsnnError unless a run with this configuration and git revision may be kept.
 
     Raises
     ------
-    NsnnError : the run was quick, had a sabotage, or its code was not committed
+    NsnnError : the run is quick, has a sabotage, or its code is not committed
     """
-    run = json.loads((outcome.folder / "run.json").read_text(encoding="utf-8"))
-    revision = run.get("git_revision") or "unknown"
     reasons = {
-        "a quick run": run["config"].get("quick"),
-        "a run with a sabotage": run["config"].get("sabotage"),
-        f"a run of code that is not committed (revision {revision})": revision == "unknown"
+        "a quick run": config.get("quick"),
+        "a run with a sabotage": config.get("sabotage"),
+        f"a run of code that is not committed (revision {revision or 'unknown'})": not revision
         or "+dirty" in revision,
     }
     for reason, applies in reasons.items():
         if applies:
             raise NsnnError(
-                f"{outcome.name} was {reason}: only the verdict of a full run of committed code is kept"
+                f"{name}: this is {reason}: only the verdict of a full run of committed code is kept"
             )
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    claims = [dataclasses.asdict(claim) for claim in outcome.claims]
-    kept[outcome.name] = {
+
+
+def keep(outcome: Outcome, path: Path = PATH) -> None:
+    """Write the verdict of a run into `path`, in place of the study's earlier one.
+
+    Studies that finish at the same time wait for each other, so that no verdict is lost.
+
+    Raises
+    ------
+    NsnnError : as of `check`
+    """
+    run = json.loads((outcome.folder / "run.json").read_text(encoding="utf-8"))
+    check(outcome.name, run["config"], run.get("git_revision"))
+    verdict = {
         "finished": run["finished"],
-        "revision": revision[:10],
+        "revision": run["git_revision"][:10],
         "seconds": run["seconds"],
-        "claims": claims,
+        "claims": [dataclasses.asdict(claim) for claim in outcome.claims],
     }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    with _locked(path):
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        kept[outcome.name] = verdict
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Wait until no other process writes the file; on a file system without locks, do not wait."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    with contextlib.suppress(OSError, NotImplementedError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def number(name: str, claims: list[Claim]) -> str:
+    """The number that stands for a study in the README, with its error, from the evidence of one of its central claims.
+
+    The study's constant PAPER_NUMBER has three texts: the beginning of that claim, a pattern in its evidence, and what the README
+    says, with {} for each group of the pattern.
+
+    Raises
+    ------
+    NsnnError : no central claim has such evidence
+    """
+    start, pattern, text = listing.constants(name)["PAPER_NUMBER"]
+    for claim in claims:
+        if claim.central and claim.text.startswith(start) and (match := re.search(pattern, claim.evidence)):
+            return str(text.format(*match.groups()))
+    raise NsnnError(
+        f"{name}: no central claim of its full run begins with {start!r} and has evidence like {pattern!r}: "
+        "adapt PAPER_NUMBER of the study"
+    )
+
+
+def rows(kept: dict[str, dict[str, Any]]) -> list[str]:
+    """The rows of the README's table: each claim of the paper with the verdict of the newest kept full run."""
+    out = []
+    for name in listing.studies():
+        if paper := listing.constants(name).get("PAPER"):
+            cells = ["no full run yet", "", ""]
+            if name in kept:
+                claims = kept[name]["claims"]
+                verdict = word(claims)
+                shown = verdict if verdict == "holds" else f"**{verdict}**"
+                cells = [shown, kept[name]["finished"][:10], number(name, claims)]
+            text = " | ".join(cell.replace("|", "\\|") for cell in [paper, f"`{name}`", *cells])
+            out.append(f"| {text} |")
+    return out
+
+
+def with_table(text: str, kept: dict[str, dict[str, Any]]) -> str:
+    """The text of the README with the rows of its table written anew.
+
+    Raises
+    ------
+    NsnnError : the text has no such table
+    """
+    before, head, after = text.partition(_HEAD)
+    if not head:
+        raise NsnnError(f"README.md has no table with the head {_HEAD.splitlines()[0]!r}: restore it")
+    table = re.match(r"(?:\|.*\n)*", after)
+    return before + head + "\n".join(rows(kept)) + "\n" + after[table.end() if table else 0 :]
+
+
+def write_table(readme: Path = README, path: Path = PATH) -> None:
+    """Write the table of the paper's claims into the README.
+
+    Raises
+    ------
+    NsnnError : there is no README, because this is not a checkout, or it has no such table
+    """
+    if not readme.is_file():
+        raise NsnnError(f"{readme}: no such file: expected a checkout of the repository")
+    with replacing(readme) as temporary:
+        temporary.write_text(with_table(readme.read_text(encoding="utf-8"), read(path)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        write_table()
+    except NsnnError as error:
+        sys.exit(f"analysis.full_runs: {error}")

@@ -29,6 +29,11 @@ from .shared.intervals import interval
 
 CLAIM = "A noisy spiking network learns digits by NDL as well as a deterministic one, and better than a perceptron of the same size"
 PAPER = "Noise-driven learning trains NSNNs to accuracies that compete with deterministic networks"
+PAPER_NUMBER = (
+    "the noisy network is not inferior",
+    r"(\S+ points, \[.*?\])",
+    "accuracy, noisy minus deterministic: {}",
+)
 ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2", "perceptron": "#555555"}
 SABOTAGES = {"labels shuffled": "all networks are trained on shuffled labels"}
 LEAST, MARGIN = 0.983, 0.01

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 __all__ = ["FOLDER", "constants", "lines", "studies"]
 
@@ -19,24 +21,20 @@ def studies() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules([str(FOLDER)]) if m.name not in _MACHINERY)
 
 
-def constants(name: str) -> dict[str, str]:
-    """{name: text} of the constants of a study, such as CLAIM and NEEDS, that its source gives as texts.
+def constants(name: str) -> dict[str, Any]:
+    """{name: value} of the constants of a study, such as CLAIM and NEEDS, that its source gives as literals.
 
     A study that is a folder has its constants in `config.py` or `__init__.py`.
     """
     folder = FOLDER / name
     files = [folder / "config.py", folder / "__init__.py"] if folder.is_dir() else [FOLDER / f"{name}.py"]
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for path in (path for path in files if path.is_file()):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if (
-                isinstance(node, ast.Assign)
-                and isinstance(node.value, ast.Constant)
-                and isinstance(node.value.value, str)
-            ):
-                found |= {
-                    target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)
-                }
+            if isinstance(node, ast.Assign):
+                with contextlib.suppress(ValueError):  # not a literal
+                    value = ast.literal_eval(node.value)
+                    found |= {target.id: value for target in node.targets if isinstance(target, ast.Name)}
     return found
 
 

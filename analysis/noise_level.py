@@ -52,7 +52,12 @@ from .shared.paired_networks import ARMS, points, train_on_digits
 CLAIM = (
     "Some noise is a resource: a noisy network withstands attacks better than its deterministic counterpart"
 )
-PAPER = "Noise inside a network is a resource: in moderation it makes the network more robust at little cost"
+PAPER = "Moderate noise inside a network makes it more robust at little cost"
+PAPER_NUMBER = (
+    "at equal sigma and learning rate the noisy network is more accurate under PGD",
+    r"%, (\S+ points, \[.*?\])",
+    "accuracy under attack, noisy minus deterministic: {}",
+)
 NEEDS = "torch"
 SABOTAGES = {"labels shuffled": "the noisy network is trained on shuffled labels"}
 MARGIN = 0.01

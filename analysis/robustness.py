@@ -39,6 +39,11 @@ from .shared.paired_networks import ARMS, by_seed, choose_hyperparameters, point
 
 CLAIM = "A noisy spiking network is as accurate as a deterministic one, and more robust"
 PAPER = "NSNNs are more robust than deterministic networks to disturbed inputs and attacks"
+PAPER_NUMBER = (
+    "the area under the curves of attacks",
+    r"^noisy minus deterministic (\S+ points, \[.*?\])",
+    "mean accuracy under attacks, noisy minus deterministic: {}",
+)
 MARGIN = 0.01
 NEEDS = "torch"
 SABOTAGES = {"labels shuffled": "the noisy network is trained on shuffled labels"}

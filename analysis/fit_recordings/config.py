@@ -13,7 +13,14 @@ CLAIM = (
     "A noisy neuron fitted to recorded spikes predicts held-out spikes better than a deterministic one or one made "
     "noisy afterwards"
 )
-PAPER = "NSNNs reproduce the variability of neural responses and predict them better than deterministic spiking networks"
+PAPER = (
+    "NSNNs reproduce the variability of neural responses and predict them better than deterministic networks"
+)
+PAPER_NUMBER = (
+    "the held-out score of the noisy neuron exceeds that of the deterministic neuron on every recording",
+    r"least certain in .*?: (\S+ \[.*?\])",
+    "lead over the deterministic neuron on the least certain recording: {} bits per spike",
+)
 SABOTAGES = {
     "noise off": "the deterministic neuron replaces the noisy neuron",
     "noise late": "the deterministic neuron with noise added afterwards replaces the noisy neuron",

@@ -10,7 +10,12 @@ import numpy as np
 from ..harness import StudyConfig
 
 CLAIM = "Information about a subthreshold signal has its maximum at a noise above zero, where exact theory predicts it"
-PAPER = "Noise can be a resource for computing with spikes. Tested here only for information about a signal, without learning"
+PAPER = "Noise can be a resource for computing with spikes (tested for information about a signal, without learning)"
+PAPER_NUMBER = (
+    "one unit: information about the subthreshold signal is larger at intermediate",
+    r"minus that at sigma \S+: (\S+ bit, \[.*?\])",
+    "information about a subthreshold signal, best minus smallest noise: {}",
+)
 SABOTAGES = {
     "noise off": "units and membranes have no noise",
     "labels shuffled": "signal labels are permuted against the responses",

@@ -12,6 +12,11 @@ CLAIM = (
     "with weight / sigma"
 )
 PAPER = "Noise-driven learning contains surrogate gradients and explains them"
+PAPER_NUMBER = (
+    "along the same spikes NDL gives the gradient of backpropagation with the surrogate",
+    r"Gaussian (\S+),",
+    "gradients of Gaussian noise and its surrogate differ by {}, relative",
+)
 SABOTAGES = {"another density": "NDL uses the density of a noise that is 10 % wider than the surrogate"}
 DRIVE, BIAS, THETA, BETA = 0.8, 0.5, 1.0, 0.5
 SIGMA = 0.4  # for varied weights

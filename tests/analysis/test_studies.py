@@ -373,8 +373,8 @@ def test_claims_of_the_paper_show_the_newest_full_run_and_never_a_quick_one(resu
 @pytest.mark.parametrize(
     ("config", "revision", "message"),
     [
-        (Config(quick=True), "abc", "was a quick run"),
-        (Config(sabotage="off"), "abc", "was a run with a sabotage"),
+        (Config(quick=True), "abc", "is a quick run"),
+        (Config(sabotage="off"), "abc", "is a run with a sabotage"),
         (Config(), "abc+dirty", "not committed"),
         (Config(), None, "not committed"),
     ],

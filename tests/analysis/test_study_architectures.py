@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from analysis import architectures as study
+from analysis import full_runs
 from analysis.harness import ClaimFailed
 
 
@@ -33,6 +34,7 @@ def table(difference: float = 0.0, poor: float = 0.0) -> pd.DataFrame:
 def test_networks_that_learn_pass() -> None:
     study.verify(table())
     assert all(claim.holds for claim in study.claims(table(difference=0.01)))
+    assert "points, [" in full_runs.number("architectures", study.claims(table(difference=0.01)))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from scipy.special import ndtr
 
 import nsnn_neuro as nsnn
 from analysis import fit_recordings as study
+from analysis import full_runs
 from analysis.fit_recordings import config, fits, simulation
 from analysis.fit_recordings import data_sets as sets
 from analysis.fit_recordings import scoring as scores
@@ -101,6 +102,9 @@ def test_claims_hold_on_a_table_that_is_ahead_everywhere():
     found = study.claims(made_up())
     assert all(claim.holds for claim in found)
     assert sum(claim.central for claim in found) == 5
+    assert full_runs.number("fit_recordings", found).endswith(
+        "recording: 0.510 [0.410, 0.610] bits per spike"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import full_runs
 from analysis import noise_level as study
 from analysis.harness import ClaimFailed
 from analysis.shared import paired_networks
@@ -44,6 +45,7 @@ def table(
 def test_claims_hold_if_noise_helps() -> None:
     study.verify(table())
     assert all(claim.holds for claim in study.claims(table()))
+    assert "points, [" in full_runs.number("noise_level", study.claims(table()))
     assert study.best_cell(table(), "noisy") == (0.4, 0.003)
 
 

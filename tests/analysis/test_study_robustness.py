@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import full_runs
 from analysis import robustness as study
 from analysis.harness import ClaimFailed
 from analysis.shared import paired_networks
@@ -42,6 +43,7 @@ def table(noisy: float = 0.0, clean: float = 0.0, pgd: float = 0.0, unbounded: f
 def test_a_robust_network_passes() -> None:
     study.verify(table(noisy=0.05))
     assert all(claim.holds for claim in study.claims(table(noisy=0.05)))
+    assert "points, [" in full_runs.number("robustness", study.claims(table(noisy=0.05)))
 
 
 @pytest.mark.parametrize(

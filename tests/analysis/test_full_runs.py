@@ -1,0 +1,151 @@
+"""Kept verdicts of full runs: several at once, what is refused, and the README's table of the paper's claims."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis import __main__ as command
+from analysis import full_runs, harness, listing
+from analysis.harness import Claim, Outcome
+from nsnn_neuro import NsnnError
+
+README = full_runs.README.read_text(encoding="utf-8")
+PAPER = [name for name in listing.studies() if "PAPER" in listing.constants(name)]
+
+
+def outcome(name: str, folder: Path) -> Outcome:
+    """A full run of committed code."""
+    (folder / name).mkdir()
+    run = {
+        "config": {"quick": False, "sabotage": ""},
+        "git_revision": "a" * 40,
+        "finished": "2026-01-01T00:00:00",
+        "seconds": 1.0,
+    }
+    (folder / name / "run.json").write_text(json.dumps(run))
+    return Outcome(name, folder / name, [Claim(f"claim of {name}", True, "1 ± 0")], 1.0, pd.DataFrame())  # fmt: skip
+
+
+def test_studies_that_finish_at_the_same_time_lose_no_verdict(tmp_path, monkeypatch):
+    """Each thread reads the file, and writes it a little later."""
+    replacing, start = full_runs.replacing, threading.Barrier(6)
+
+    @contextmanager
+    def slowly(path):
+        with replacing(path) as temporary:
+            yield temporary
+            time.sleep(0.05)
+
+    def keep(one):
+        start.wait()
+        full_runs.keep(one, tmp_path / "full_runs.json")
+
+    monkeypatch.setattr(full_runs, "replacing", slowly)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(keep, [outcome(f"study{k}", tmp_path) for k in range(6)]))
+    kept = full_runs.read(tmp_path / "full_runs.json")
+    assert sorted(kept) == [f"study{k}" for k in range(6)]
+    assert all(kept[name]["claims"][0].text == f"claim of {name}" for name in kept)
+
+
+def test_without_locks_verdicts_are_kept_all_the_same(tmp_path, monkeypatch):
+    """As on some network file systems."""
+
+    def refuse(self, *_, **__):
+        raise NotImplementedError
+
+    monkeypatch.setattr(full_runs.FileLock, "acquire", refuse)
+    full_runs.keep(outcome("study", tmp_path), tmp_path / "full_runs.json")
+    assert list(full_runs.read(tmp_path / "full_runs.json")) == ["study"]
+
+
+@pytest.mark.parametrize(
+    ("options", "revision", "message"),
+    [(["--quick"], "abc", "this is a quick run"), ([], "abc+dirty", "not committed"), ([], None, "not committed")],
+)  # fmt: skip
+def test_a_verdict_that_cannot_be_kept_is_refused_before_the_run(
+    options, revision, message, monkeypatch, tmp_path, capsys
+):
+    study = harness.find("threshold_bridge")
+    monkeypatch.setattr(study, "run", lambda *_, **__: pytest.fail("the study was run"))
+    monkeypatch.setattr(command, "provenance", lambda: {"git_revision": revision})
+    assert command.main(["threshold_bridge", "--keep-verdict", "-o", str(tmp_path), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_readme_shows_the_newest_full_runs():
+    """`python -m analysis.full_runs` writes its table."""
+    assert full_runs.with_table(README, full_runs.read()) == README, "run `python -m analysis.full_runs`"
+
+
+def test_the_readmes_rows_are_those_of_the_file():
+    """Read without the code that writes them."""
+    kept = json.loads(full_runs.PATH.read_text(encoding="utf-8"))
+    text = README.partition("## The paper's claims")[2].partition("\n## ")[0]
+    table = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in text.splitlines()
+        if "`" in line and line[0] == "|"
+    ]
+    assert [row[1].strip("`") for row in table] == PAPER
+    for claim, study, *cells in table:
+        assert claim == listing.constants(study.strip("`"))["PAPER"]
+        if study.strip("`") not in kept:
+            assert cells[0] == "no full run yet"
+            assert not "".join(cells[1:]).strip("| ")
+            continue
+        run = kept[study.strip("`")]
+        central = [c for c in run["claims"] if c["central"]]
+        assert (cells[0] == "holds") == all(c["holds"] for c in central)
+        assert cells[1] == run["finished"][:10]
+        numbers = re.findall(r"[+-]?\d+\.\d+(?:e-\d+)?", cells[2])
+        assert numbers
+        assert any(all(n in c["evidence"] for n in numbers) for c in central)  # fmt: skip
+
+
+def test_a_stale_or_edited_readme_is_found():
+    kept = full_runs.read()
+    stale = {name: run | {"finished": "2030-01-01"} for name, run in kept.items()}
+    assert full_runs.with_table(README, stale).count("| 2030-01-01 |") == len(set(kept) & set(PAPER)) > 0
+    assert full_runs.with_table(README, {}).count("no full run yet") == len(PAPER)
+    row = full_runs.rows(kept)[0]
+    assert full_runs.with_table(README.replace(row, row + "\n| mine | | | | |"), kept) == README
+    assert full_runs.with_table(README.replace(row + "\n", ""), kept) == README
+
+
+def test_claims_that_fail_are_shown_as_failing():
+    evidence = "noisy minus deterministic -2.00 points, [-3.00, -1.00]"
+    claims = [Claim("the area under the curves of attacks is larger", False, evidence), Claim("x", True, "")]
+    run = {"claims": claims, "finished": "2026-01-02T03:04:05"}
+    (row,) = (row for row in full_runs.rows({"robustness": run}) if "`robustness`" in row)
+    *_, verdict, date, number = (cell.strip() for cell in row.strip("|").split("|"))
+    assert (verdict, date) == ("**1 of 2 claims hold**", "2026-01-02")
+    assert number == "mean accuracy under attacks, noisy minus deterministic: -2.00 points, [-3.00, -1.00]"
+
+
+def test_evidence_without_the_number_is_named():
+    with pytest.raises(
+        NsnnError, match=r"robustness: no central claim .* 'the area under the curves of attacks'"
+    ):
+        full_runs.number("robustness", [Claim("the area under the curves of attacks", True, "+1 points")])
+
+
+def test_the_table_is_written_into_a_readme_that_has_it(tmp_path):
+    readme, path = tmp_path / "README.md", tmp_path / "none.json"
+    with pytest.raises(NsnnError, match="expected a checkout"):
+        full_runs.write_table(readme, path)
+    readme.write_text("# Title\n")
+    with pytest.raises(NsnnError, match="has no table with the head"):
+        full_runs.write_table(readme, path)
+    readme.write_text(README)
+    full_runs.write_table(readme, path)
+    assert readme.read_text() == full_runs.with_table(README, {}) != README
