@@ -1,22 +1,50 @@
-"""Folders of the repository that are installed inside nsnn_neuro; everything else is in pyproject.toml.
+"""Folders of the repository that are installed inside nsnn_neuro, and the description; everything else is in pyproject.toml.
 
 `analysis` becomes nsnn_neuro.studies, `data` and `examples` keep their names. In a checkout and an editable install they are read
 where they are (`nsnn_neuro.core.shipped`).
 """
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
-setup(
-    packages=[
-        *find_packages(include=["nsnn_neuro*"]),
-        "nsnn_neuro.studies",
-        *(f"nsnn_neuro.studies.{name}" for name in find_packages("analysis")),
-        "nsnn_neuro.data",
-        "nsnn_neuro.examples",
-    ],
-    package_dir={
-        "nsnn_neuro.studies": "analysis",
-        "nsnn_neuro.data": "data",
-        "nsnn_neuro.examples": "examples",
-    },
-)
+_FENCED = re.compile(r"(^```.*?^```)", re.M | re.S)
+_IMAGE = re.compile(r"^!\[[^\]]*\]\([^)]*\)\n\n?(?:\*[^*].*?\*\n\n)?", re.M | re.S)
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+def description(readme: str) -> str:
+    """The README without images, their captions and links to files, which lead nowhere outside of the repository.
+
+    A link to a file becomes its label, followed by the name of the file.
+    """
+
+    def plain(link: re.Match[str]) -> str:
+        label, target = link.groups()
+        if "://" in target:
+            return link[0]
+        return label if label == target else f"{label} (`{target}`)"
+
+    parts = _FENCED.split(readme)
+    parts[::2] = [_LINK.sub(plain, _IMAGE.sub("", text)) for text in parts[::2]]
+    return "".join(parts)
+
+
+if __name__ == "__main__":  # also when a wheel is built
+    setup(
+        long_description=description(Path(__file__).with_name("README.md").read_text(encoding="utf-8")),
+        long_description_content_type="text/markdown",
+        packages=[
+            *find_packages(include=["nsnn_neuro*"]),
+            "nsnn_neuro.studies",
+            *(f"nsnn_neuro.studies.{name}" for name in find_packages("analysis")),
+            "nsnn_neuro.data",
+            "nsnn_neuro.examples",
+        ],
+        package_dir={
+            "nsnn_neuro.studies": "analysis",
+            "nsnn_neuro.data": "data",
+            "nsnn_neuro.examples": "examples",
+        },
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import nsnn_neuro as nsnn
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = (".ci", "analysis", "benchmarks", "data", "docs", "examples", "notebooks", "nsnn_neuro", "tests")
 FILES = ("*.md", "*.cff", "*.toml", "*.in", "setup.py", "Makefile", "LICENSE")
-MADE = ("__pycache__", ".ipynb_checkpoints", "*.nwb", "results")
+MADE = ("__pycache__", ".ipynb_checkpoints", "*.nwb", "results", "*.lock")
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +47,47 @@ def test_the_wheel_has_package_studies_recordings_and_examples(built: Path) -> N
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         (metadata,) = (name for name in archive.namelist() if name.endswith("METADATA"))
-        assert f"\nVersion: {nsnn.__version__}\n" in archive.read(metadata).decode()
+        text = archive.read(metadata).decode()
+    assert f"\nVersion: {nsnn.__version__}\n" in text
+    assert "\nDescription-Content-Type: text/markdown\n" in text
+    assert text.endswith("\n\n" + description((ROOT / "README.md").read_text(encoding="utf-8")))
     expected = {path for path in files(built / "source") if path.startswith(("nsnn_neuro/", "analysis/"))}
     expected = {re.sub("^analysis/", "nsnn_neuro/studies/", path) for path in expected}
     expected |= {f"nsnn_neuro/examples/{path.name}" for path in (ROOT / "examples").iterdir()}
     recordings = ("LICENSE", "README.md", "grasshopper1.npz", "grasshopper2.npz")
     expected |= {f"nsnn_neuro/data/grasshopper/{name}" for name in recordings}
     assert names == expected
+
+
+def description(readme: str) -> str:
+    """What setup.py makes of a README."""
+    spec = importlib.util.spec_from_file_location("nsnn_setup", ROOT / "setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text: str = module.description(readme)
+    return text
+
+
+def test_the_description_has_no_images_and_no_links_to_files() -> None:
+    """They lead nowhere on a page that shows the description of a package."""
+    readme = (
+        "See [x](https://x.org), [a.md](a.md) and [the\nstudy](docs/b.md#part).\n\n![Plot](docs/img/c.png)\n\n*A\ncaption.*\n\n"
+        "*not* a caption\n\n```python\nf[0](1)\n```\n![Other](d.png)\n"
+    )
+    assert description(readme) == (
+        "See [x](https://x.org), a.md and the\nstudy (`docs/b.md#part`).\n\n*not* a caption\n\n```python\nf[0](1)\n```\n"
+    )
+    text = description((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert "![" not in text
+    assert "docs/img" not in text
+    targets = re.findall(r"\]\(([^)]*)\)", text)
+    assert targets
+    assert all(target.startswith("https://") for target in targets)
+    assert "Getting started (`docs/getting_started.md`)" in text
+    assert "*Firing rate of a LIF neuron" not in text
+    assert "## How to cite" in text
 
 
 @pytest.mark.slow
