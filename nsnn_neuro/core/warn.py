@@ -35,4 +35,6 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 def _is_between(frame: FrameType) -> bool:
     name = str(frame.f_globals.get("__name__", ""))
-    return name.partition(".")[0] in _BETWEEN or frame.f_code.co_filename.startswith("<frozen importlib")
+    code = frame.f_code
+    made = code.co_filename == "<string>" and code.co_name == "__init__"  # of a dataclass in the user's file
+    return name.partition(".")[0] in _BETWEEN or made or code.co_filename.startswith("<frozen importlib")

@@ -50,6 +50,7 @@ def check(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> Non
     """Raise NsnnError unless neuron, noise and stimulus fit together in type and unit."""
     unit, who = neuron.membrane_unit, type(neuron).__name__
     _check_kind(neuron, noise, who)
+    _check_reset(neuron, noise, who)
     if isinstance(neuron, PoissonSource) and stimulus is not None:
         raise NsnnError(f"stimulus = {type(stimulus).__name__}(...): a PoissonSource takes no stimulus")
     if stimulus is not None and stimulus.drive_unit != unit:
@@ -69,6 +70,18 @@ def check(neuron: Neuron, noise: Noise | None, stimulus: Stimulus | None) -> Non
     elif noise is not None:
         for name in noise.in_membrane_units():
             noise.check_membrane(name, unit, neuron)
+
+
+def _check_reset(neuron: Neuron, noise: Noise | None, who: str) -> None:
+    """Refuse a neuron that stays above a fixed threshold after its first spike; chance, or a moving threshold, may end this."""
+    if not isinstance(neuron, IntegrateAndFire) or isinstance(neuron, ConductanceBased):
+        return
+    kept = neuron.reset.strip(" ()") == "v" and not neuron.moving and "v" not in neuron.after_spike
+    if kept and not isinstance(noise, EscapeNoise):
+        raise NsnnError(
+            f"{who}.reset = {neuron.reset!r}: v stays above its threshold, and the neuron would fire in each step; expected the "
+            "value of v after a spike, such as 'v_reset', or a subclass of ConductanceBased for a neuron without a reset"
+        )
 
 
 def _check_kind(neuron: Neuron, noise: Noise | None, who: str) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from ...core import units
 from ...core.errors import NsnnError
 from ...core.parameters import Model
+from . import texts
 
 
 class Neuron(Model):
@@ -54,7 +55,9 @@ class IntegrateAndFire(Neuron):
     >>> len(block.segments[0].spiketrains[0])
     5
 
-    NsnnError : texts that contradict each other (v in `linear` and `leaky`, variables of `slow_start` and of `slow`)
+    NsnnError : names in a text that are not declared, wrong syntax or units, an attribute whose name is close to that of a text,
+        and texts that contradict each other (v in `linear` and `leaky`, variables of `slow_start` and of `slow`). An attribute
+        that is not used otherwise is a warning
     """
 
     state: ClassVar[str] = "v"
@@ -72,7 +75,7 @@ class IntegrateAndFire(Neuron):
     ordered: ClassVar[tuple[tuple[str, str], ...]] = (("v_reset", "v_thresh"),)
 
     def __post_init__(self) -> None:
-        self._check_texts()
+        texts.check_structure(self, IntegrateAndFire)
         fields = [f for f in self.parameter_fields() if f.metadata["units"] == ("V", "1")]
         for field in fields:
             if field.default is None and getattr(self, field.name) is None:  # starts at 0
@@ -81,10 +84,12 @@ class IntegrateAndFire(Neuron):
         super().__post_init__()
         for field in fields:
             self._same_unit(field.name, self.threshold)
+        texts.check_expressions(self)
+        self._check_leak()
         for low, high in self.ordered:
             self._in_order(low, high)
 
-    def _check_texts(self) -> None:
+    def _check_leak(self) -> None:
         who = type(self).__name__
         if (slope := _slope(self.linear)) is None:
             raise NsnnError(f"{who}.linear = {self.linear!r}: expected an expression in Brian2's syntax")
@@ -95,10 +100,6 @@ class IntegrateAndFire(Neuron):
                 else "no v; move what depends on v to `nonlinear`, or set leaky = True for a leak -v"
             )
             raise NsnnError(f"{who}.linear = {self.linear!r} with leaky = {self.leaky}: expected {expected}")
-        if unknown := self.slow_start.keys() - self.slow.keys():
-            raise NsnnError(
-                f"{who}.slow_start has {sorted(unknown)}: expected variables of {who}.slow, {list(self.slow)}"
-            )
 
     @property
     def membrane_unit(self) -> str:

@@ -1,0 +1,241 @@
+"""Checks of the texts of a neuron: names, syntax and units.
+
+Brian2 would report a mistake in a text as one in a line of the code that was made from it. `check` finds it when the neuron is
+created, and names the class, the text and the cure.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import re
+from typing import Any
+
+from ...core import units
+from ...core.checks import did_you_mean
+from ...core.errors import NsnnError
+from ...core.units import shown
+from ...core.warn import warn
+
+_TEXTS = ("linear", "nonlinear", "threshold", "reset", "after_spike", "moving")
+_TABLES = ("slow", "slow_start", "channels", "gates")
+# functions of the generated code that Brian2 does not have, of plain numbers
+_OWN_FUNCTIONS = ("normal_cdf", "smooth_exp", "smooth_exprel", "smooth_normal_cdf")
+_EXPRESSION = "expected an expression in Brian2's syntax"
+_ZERO = re.compile(r"\s*0+(\.0*)?(\s*\*\s*\w+)?\s*")  # a target of zero, which has any unit
+_STATEMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*(\*\*|//|[-+*/%])?=(?!=)\s*(.+)")
+_NO_DIVISION = "; tau_m dv/dt is linear + nonlinear, so leave out the division by a time"
+
+
+def check_structure(neuron: Any, base: type) -> None:
+    """Raise NsnnError for attributes that `base` does not know, and for texts that cannot be what their place needs."""
+    kind = type(neuron)
+    _check_attributes(kind, base)
+    who, fields = kind.__name__, {f.name: f for f in neuron.parameter_fields()}
+    for name in _TEXTS:
+        text = getattr(kind, name)
+        if not isinstance(text, str) and not (name == "nonlinear" and text is None):
+            raise NsnnError(f"{who}.{name} = {shown(text)}: expected a text")
+    for name in _TABLES:
+        _check_table(f"{who}.{name}", getattr(kind, name), pairs=name != "slow_start")
+    membrane = [name for name, field in fields.items() if field.metadata["units"][0] in ("V", "1")]
+    if neuron.threshold not in fields:
+        raise NsnnError(
+            f"{who}.threshold = {neuron.threshold!r}: expected the name of a parameter such as 'v_thresh', the level of v for a "
+            f"spike; what varies is added to it by `moving`{did_you_mean(neuron.threshold, membrane)}"
+        )
+    times = [name for name, field in fields.items() if field.metadata["units"] == ("s",)]
+    for variable, (time, _) in neuron.slow.items():
+        if time not in times:
+            raise NsnnError(
+                f"{who}.slow[{variable!r}] = ({time!r}, ...): its time constant is to be the name of a parameter with the unit of "
+                f"time{did_you_mean(time, times) or _declare(time, 's')}"
+            )
+        if variable in (*fields, "v", "drive"):
+            raise NsnnError(f"{who}.slow has {variable!r}, which is a parameter or v: expected another name")
+    if unknown := neuron.slow_start.keys() - neuron.slow.keys():
+        raise NsnnError(
+            f"{who}.slow_start has {sorted(unknown)}: expected variables of {who}.slow, {list(neuron.slow)}"
+        )
+
+
+def check_expressions(neuron: Any) -> None:
+    """Raise NsnnError for a text with an unknown name, wrong syntax or a wrong unit; the parameters are valid."""
+    of_parameters = tuple((f.name, neuron.unit(f.name)) for f in neuron.parameter_fields())
+    _check_expressions(type(neuron), of_parameters, neuron.membrane_unit)
+
+
+@functools.lru_cache(maxsize=256)
+def _check_attributes(kind: Any, base: type) -> None:
+    """Refuse an attribute whose name is close to that of a text, and warn once about others that are not used."""
+    known, fields = set(dir(base)), {f.name for f in dataclasses.fields(kind)}
+    for one in kind.__mro__:
+        for name, value in vars(one).items():
+            if name.startswith("_") or name in known or name in fields:
+                continue
+            if not isinstance(value, str | dict | tuple | bool):
+                continue
+            used = [*_TEXTS, *_TABLES, "leaky", "ordered"]
+            start = f"{kind.__name__}.{name} = {shown(value)} is not used by a neuron"
+            if hint := did_you_mean(name, used):
+                raise NsnnError(f"{start}{hint} (a name of your own may begin with _)")
+            warn(f"{start}: its texts are {', '.join(used)} (a name of your own may begin with _)")
+
+
+def _check_table(where: str, table: Any, pairs: bool) -> None:
+    expected = "a dict from names to pairs of texts" if pairs else "a dict from names to texts"
+    if not isinstance(table, dict):
+        raise NsnnError(f"{where} = {shown(table)}: expected {expected}")
+    for name, entry in table.items():
+        texts = entry if pairs and isinstance(entry, tuple | list) else (entry,)
+        good = len(texts) == (2 if pairs else 1) and all(isinstance(text, str) for text in texts)
+        if not good or not isinstance(name, str) or not name.isidentifier():
+            meant = {"slow": ", (time constant, target)", "channels": ", (conductance, reversal)"}
+            tail = meant.get(where.rpartition(".")[2], "")
+            raise NsnnError(f"{where}[{name!r}] = {shown(entry)}: expected {expected}{tail}")
+
+
+@functools.lru_cache(maxsize=256)
+def _check_expressions(kind: Any, of_parameters: tuple[tuple[str, str], ...], membrane: str) -> None:
+    who = kind.__name__
+    known = {"v": membrane, "drive": membrane, **dict.fromkeys(kind.slow, membrane)}
+    known |= {**dict.fromkeys(kind.gates, "1"), **dict(of_parameters)}
+    for name in ("linear", "nonlinear", "reset", "moving"):
+        if text := getattr(kind, name):
+            hint = _NO_DIVISION if "linear" in name else ""
+            _Text(f"{who}.{name}", text, known).is_in(membrane, "the unit of the membrane", hint)
+    for x, (_, target) in kind.slow.items():
+        if not _ZERO.fullmatch(target):
+            hint = f"; {x} relaxes to its target, which is not divided by the time constant"
+            _Text(f"{who}.slow[{x!r}], target", target, known).is_in(
+                membrane, "the unit of the membrane", hint
+            )
+    for x, text in kind.slow_start.items():
+        _Text(f"{who}.slow_start[{x!r}]", text, known).is_in(membrane, "the unit of the membrane")
+    for channel, (conductance, reversal) in kind.channels.items():
+        where = f"{who}.channels[{channel!r}]"
+        _Text(f"{where}, conductance", conductance, known).is_in("1", "in units of the leak")
+        _Text(f"{where}, reversal potential", reversal, known).is_in(membrane, "the unit of the membrane")
+    for gate, rates in kind.gates.items():
+        for what, text in zip(("opening", "closing"), rates, strict=True):
+            _Text(f"{who}.gates[{gate!r}], {what} rate", text, known).is_in("Hz", "a rate in v")
+    _check_statements(f"{who}.after_spike", kind.after_spike, known, {"v", *kind.slow, *kind.gates})
+
+
+def _check_statements(where: str, texts: str, known: dict[str, Any], variables: set[str]) -> None:
+    """Raise NsnnError unless each line changes a variable or defines a name for the lines after it."""
+    known = dict(known)
+    lines = [one.strip() for line in texts.splitlines() for one in line.partition("#")[0].split(";")]
+    for text in filter(None, lines):
+        parts = _STATEMENT.fullmatch(text)
+        if parts is None:
+            example = next(iter(sorted(variables - {"v"})), "w")
+            raise NsnnError(f"{where} = {text!r}: expected a statement such as '{example} += b'")
+        target, operation, value = parts.groups()
+        if target not in variables and (operation or target in known):
+            reason = "a parameter, which stays as it is" if target in known else "no variable of the neuron"
+            raise NsnnError(
+                f"{where} = {text!r}: {target!r} is {reason}; expected one of {', '.join(sorted(variables))}; declare a further "
+                "variable in `slow`"
+            )
+        expression = _Text(where, value, known, of=text)
+        if target not in variables:
+            known[target] = expression.dimensions()
+        elif operation in (None, "+", "-", "%"):
+            expression.is_in(known[target], f"the unit of {target}")
+        else:
+            expression.is_in("1", f"a factor of {target}")
+
+
+class _Text:
+    """One expression: its place for messages, its text, and units or dimensions of the names that it may use."""
+
+    def __init__(self, where: str, text: str, known: dict[str, Any], of: str | None = None) -> None:
+        self.start, self.text, self.known = f"{where} = {(of or text)!r}", text, known
+
+    def is_in(self, unit: str | Any, meaning: str, hint: str = "") -> None:
+        """Raise NsnnError unless the expression has this unit."""
+        found = self.dimensions()
+        expected = _dimensions(unit)
+        if found is not None and expected is not None and found is not expected:
+            per_time = found is expected / _dimensions("s")
+            given = f"{_unit_text(expected)}/s" if per_time else _unit_text(found)
+            example = units.describe(unit) if isinstance(unit, str) else _unit_text(expected)
+            raise NsnnError(
+                f"{self.start} has the unit {given}: expected {example}, {meaning}{hint if per_time else ''}"
+            )
+
+    def dimensions(self) -> Any:
+        """Brian2's dimensions of the expression; None where only Brian2's own code generation can tell."""
+        from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, DEFAULT_UNITS
+        from brian2.parsing.expressions import parse_expression_dimensions
+        from brian2.units.fundamentalunits import DimensionMismatchError
+
+        if None in self.known.values():
+            return None
+        text = " ".join(self.text.split())
+        try:
+            tree = ast.parse(text, mode="eval")
+        except SyntaxError:
+            assigned = _STATEMENT.fullmatch(text)
+            cure = f"; give the right-hand side alone, {assigned[3]!r}" if assigned else ""
+            raise NsnnError(f"{self.start}: {_EXPRESSION}{cure}") from None
+        variables: dict[str, Any] = {}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Name) or node.id in _OWN_FUNCTIONS:
+                continue
+            for table in (DEFAULT_FUNCTIONS, DEFAULT_CONSTANTS, DEFAULT_UNITS):
+                if node.id in table:
+                    variables[node.id] = table[node.id]
+            if node.id in self.known:
+                variables[node.id] = _Sized(_dimensions(self.known[node.id]))
+            elif node.id in _CLOCK:
+                variables[node.id] = _Sized(_dimensions(_CLOCK[node.id]))
+            elif node.id not in variables:
+                called = re.search(rf"\b{node.id}\s*\(", text) is not None
+                raise NsnnError(f"{self.start}: {self._unknown(node.id, called)}")
+        try:
+            return parse_expression_dimensions(text, variables)
+        except DimensionMismatchError as error:
+            raise NsnnError(f"{self.start}: {str(error.desc).rstrip('.')}") from None
+        except (SyntaxError, ValueError, TypeError) as error:
+            if any(name in text for name in _OWN_FUNCTIONS):
+                return None
+            raise NsnnError(f"{self.start}: {_EXPRESSION} ({str(error).partition(' (')[0]})") from None
+        except (AttributeError, KeyError, NotImplementedError):
+            return None  # forms whose unit depends on values, such as v**k
+
+    def _unknown(self, name: str, called: bool) -> str:
+        if called:
+            return f"there is no function {name!r}: expected one of Brian2, such as exp or clip"
+        hint = did_you_mean(name, self.known) or f"{_declare(name, '1')}, or as a variable in `slow`"
+        return f"the name {name!r} is not declared{hint} (known are {', '.join(self.known)})"
+
+
+class _Sized:
+    """What Brian2's parser needs to know of a variable."""
+
+    def __init__(self, dim: Any) -> None:
+        self.dim = dim
+
+
+_CLOCK = {"t": "s", "dt": "s", "i": "1", "N": "1"}  # what Brian2 has in each group
+
+
+def _declare(name: str, unit: str) -> str:
+    if not name.isidentifier():
+        return ", not an expression"
+    return f'; declare it as a parameter, {name}: Any = parameter("{unit}") with its unit'
+
+
+def _dimensions(unit: Any) -> Any:
+    from brian2.units.fundamentalunits import get_dimensions
+
+    return get_dimensions(units.brian(1.0, unit)) if isinstance(unit, str) else unit
+
+
+def _unit_text(dimensions: Any) -> str:
+    from brian2.units.fundamentalunits import get_unit_for_display
+
+    return str(get_unit_for_display(dimensions))

@@ -1,0 +1,145 @@
+"""Mistakes in the texts of a neuron of one's own: found when it is created, with the class, the text and the cure."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import pytest
+from brian2 import ms, mV
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, parameter
+
+UNITS = {
+    "tau_m": "s",
+    "tau_w": "s",
+    "tau_refrac": "s",
+    "v_rest": "V",
+    "v_reset": "V",
+    "v_thresh": "V",
+    "b": "V",
+    "a": "1",
+}
+VALUES = {
+    "tau_m": 10 * ms, "tau_w": 50 * ms, "tau_refrac": 2 * ms,
+    "v_rest": 0 * mV, "v_reset": 0 * mV, "v_thresh": 10 * mV, "b": 1 * mV, "a": 0.1,
+}  # fmt: skip
+SLOW = {"linear": "v_rest + drive - v - w", "slow": {"w": ("tau_w", "a * (v - v_rest)")}}
+
+
+def neuron(base: type = nsnn.IntegrateAndFire, **texts: Any) -> Any:
+    fields = {name: parameter(unit) for name, unit in UNITS.items()}
+    kind = type("Mine", (base,), {"__annotations__": dict.fromkeys(fields, Any), **fields, **texts})
+    return dataclasses.dataclass(frozen=True, eq=False, kw_only=True)(kind)(**VALUES)
+
+
+def run(cell: Any, noise: Any = None) -> int:
+    block = nsnn.simulate(cell, noise, nsnn.Constant(20 * mV), duration=100 * ms, engine="numpy", seed=1)
+    return len(block.segments[0].spiketrains[0])
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"linear": "v_rest + drive - v - g"},
+         "Mine.linear = 'v_rest + drive - v - g': the name 'g' is not declared; declare it as a parameter, g: Any = parameter"),
+        ({"linear": "v_rst + drive - v"},
+         "Mine.linear = 'v_rst + drive - v': the name 'v_rst' is not declared; did you mean 'v_rest'?"),
+        ({"linear": "(v_rest + drive - v) / tau_m"},
+         "Mine.linear = '(v_rest + drive - v) / tau_m' has the unit V/s: expected a voltage such as 15*mV, the unit "
+         "of the membrane; "
+         "tau_m dv/dt is linear + nonlinear, so leave out the division by a time"),
+        ({"linear": "v_rest + drive - v + a"}, "Mine.linear = 'v_rest + drive - v + a': Expression"),
+        ({"linear": None}, "Mine.linear = None: expected a text"),
+        ({"nonlinear": "v**2"}, "Mine.nonlinear = 'v**2' has the unit V^2: expected a voltage"),
+        ({"nonlinear": "v +* 2"}, "Mine.nonlinear = 'v +* 2': expected an expression in Brian2's syntax"),
+        ({"nonlinear": "v if v > b else b"},
+         "Mine.nonlinear = 'v if v > b else b': expected an expression in Brian2's syntax (Unsupp"),
+        ({"nonlinear": "b * heavi(v)"}, "Mine.nonlinear = 'b * heavi(v)': there is no function 'heavi': expected one of Brian2"),
+        ({"nonlinear": "b * exp(v)"}, "Mine.nonlinear = 'b * exp(v)': Argument number 1 for function exp"),
+        ({"threshold": "v"},
+         "Mine.threshold = 'v': expected the name of a parameter such as 'v_thresh', the level of v for a spike"),
+        ({"threshold": "v > v_thresh"}, "Mine.threshold = 'v > v_thresh': expected the name of a parameter"),
+        ({"reset": "v = v_reset"},
+         "Mine.reset = 'v = v_reset': expected an expression in Brian2's syntax; give the right-hand side "
+         "alone, 'v_reset'"),
+        ({"reset": "a"}, "Mine.reset = 'a' has the unit 1: expected a voltage such as 15*mV, the unit of the membrane"),
+        ({"moving": "lift"}, "Mine.moving = 'lift': the name 'lift' is not declared"),
+        ({"slow": {"w": ("tau_x", "a * v")}},
+         "Mine.slow['w'] = ('tau_x', ...): its time constant is to be the name of a parameter with "
+         "the unit of time; did you mean 'tau_w'?"),
+        ({"slow": {"w": ("b", "a * v")}}, "Mine.slow['w'] = ('b', ...): its time constant is to be the name of a parameter"),
+        ({"slow": {"w": ("2 * tau", "a * v")}}, "Mine.slow['w'] = ('2 * tau', ...)"),
+        ({"slow": {"w": "a * v"}},
+         "Mine.slow['w'] = 'a * v': expected a dict from names to pairs of texts, (time constant, target)"),
+        ({"slow": ["w"]}, "Mine.slow = ['w']: expected a dict from names to pairs of texts"),
+        ({"slow": {"b": ("tau_w", "a * v")}}, "Mine.slow has 'b', which is a parameter or v"),
+        ({"slow": {"w": ("tau_w", "a * v / tau_w")}},
+         "Mine.slow['w'], target = 'a * v / tau_w' has the unit V/s: expected a voltage such "
+         "as 15*mV, the unit of the membrane; w relaxes to its target, which is not divided by the time constant"),
+        ({**SLOW, "slow_start": {"w": "c"}}, "Mine.slow_start['w'] = 'c': the name 'c' is not declared"),
+        ({**SLOW, "after_spike": "w"}, "Mine.after_spike = 'w': expected a statement such as 'w += b'"),
+        ({**SLOW, "after_spike": "w + b"}, "Mine.after_spike = 'w + b': expected a statement such as 'w += b'"),
+        ({**SLOW, "after_spike": "w += a"},
+         "Mine.after_spike = 'w += a' has the unit 1: expected a voltage such as 15*mV, the unit of w"),
+        ({**SLOW, "after_spike": "w *= b"},
+         "Mine.after_spike = 'w *= b' has the unit V: expected a plain number such as 0.5, a factor of w"),
+        ({**SLOW, "after_spike": "w += c"}, "Mine.after_spike = 'w += c': the name 'c' is not declared"),
+        ({**SLOW, "after_spike": "b += 1*mV"},
+         "Mine.after_spike = 'b += 1*mV': 'b' is a parameter, which stays as it is; expected one of v, w"),
+        ({**SLOW, "after_spike": "u += b"}, "Mine.after_spike = 'u += b': 'u' is no variable of the neuron; expected one of v, w"),
+        ({"channels": {"k": ("b", "v_rest")}}, "Mine.channels['k'], conductance = 'b' has the unit V: expected a plain number"),
+        ({"channels": {"k": "4"}},
+         "Mine.channels['k'] = '4': expected a dict from names to pairs of texts, (conductance, reversal)"),
+        ({"gates": {"n": ("1 / ms", "a")}},
+         "Mine.gates['n'], closing rate = 'a' has the unit 1: expected a frequency such as 10*Hz"),
+        ({"nonlinaer": "v"},
+         "Mine.nonlinaer = 'v' is not used by a neuron; did you mean 'nonlinear'? (a name of your own may begin"),
+        ({"rest": "0 * mV"}, "Mine.rest = '0 * mV' is not used by a neuron; did you mean 'reset'?"),
+        ({"after_spikes": "v += b"}, "Mine.after_spikes = 'v += b' is not used by a neuron; did you mean 'after_spike'?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_text_is_named_when_the_neuron_is_created(texts: dict[str, Any], message: str) -> None:
+    with pytest.raises(NsnnError) as caught:
+        neuron(**texts)
+    assert message in str(caught.value)
+
+
+def test_an_attribute_that_is_not_used_is_a_warning() -> None:
+    with pytest.warns(
+        UserWarning, match="Mine.driftt = '0 . mV' is not used by a neuron: its texts are linear,"
+    ) as caught:
+        neuron(driftt="0 * mV")
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        neuron(_source="Own 2003", helper=lambda self: 1)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"nonlinear": "clip(v, 0*mV, b) * int(v > v_rest) + b * sin(2 * pi * t / tau_w)"},
+        {"reset": "v_reset + 0.1 * (v - v_thresh)"},
+        {**SLOW, "after_spike": "w += b  # a jump\nw *= 1 - a"},
+        {**SLOW, "after_spike": "jump = a * v; w += jump"},
+        {**SLOW, "moving": "w", "slow_start": {"w": "b + v_rest"}},
+        {"slow": {"w": ("tau_w", "0")}, "after_spike": "w += b", "linear": "v_rest + drive - v - w"},
+    ],
+)  # fmt: skip
+def test_correct_texts_run(texts: dict[str, Any]) -> None:
+    assert run(neuron(**texts), nsnn.WhiteNoise(1 * mV)) > 1
+
+
+def test_a_neuron_that_stays_above_its_threshold_is_refused() -> None:
+    with pytest.raises(
+        NsnnError,
+        match=r"Mine.reset = 'v': v stays above its threshold, and the neuron would fire",
+    ):
+        run(neuron(reset="v"), nsnn.WhiteNoise(1 * mV))
+    # where chance decides, or the threshold moves, it is a model
+    slow = {**SLOW, "moving": "w", "after_spike": "w += 20 * b", "reset": "v"}
+    assert run(neuron(**slow)) < 10
+    assert run(neuron(reset="v"), nsnn.EscapeNoise(nsnn.Gaussian(20 * mV))) > 0
