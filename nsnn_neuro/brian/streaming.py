@@ -225,7 +225,9 @@ def write(block: neo.Block, spool: Spool) -> Path:
     with _named_errors(spool.out):
         # HDF5 does not survive a full disk, so the space is checked before
         _check_space(save_load.destination(spool.out).parent, space)
-        return save_load.written(spool.out, lambda file: nwb_write.write_sorted(block, spikes, file))
+        return save_load.written(
+            spool.out, lambda file: nwb_write.write_sorted(block, spikes, file, spikes.dt)
+        )
 
 
 def _check_space(folder: Path, space: int) -> None:

@@ -5,7 +5,9 @@ Layout of a file that `nwb_write.write` makes
                         columns t_start and t_stop hold the trial's own clock exactly
     /units              a row per neuron, silent ones too: spike_times on the session's clock, as NWB wants;
                         trial, the trial of each spike; tick, the integer k of a spike at k dt (trial_time,
-                        the time on the trial's clock, where there is no dt); population, where given
+                        the time on the trial's clock, where there is no dt); population, where given;
+                        the attribute resolution of spike_times: dt, or the step that the annotation dt
+                        or sampling_rate of the Block says, if all times are multiples of it
     /stimulus/presentation/stimulus, /acquisition/v, ...
                         the signals, all trials in a row; once if all trials agree
     /general/notes      everything else as one JSON text (`json_codec`)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import neo
 import numpy as np
 
+from ..core.bins import rounding
 from ..core.errors import NsnnError
-from ..core.units import si
+from ..core.units import is_quantity, si
 from ..core.warn import warn
 from .json_codec import dumps, encode, unit_text
 from .nwb import DIGEST, FORMAT, NAMESPACE, VERSION, WRITTEN, digest_signal, digest_trains
@@ -49,7 +50,27 @@ def _population_names(populations: Any, n: int) -> list[str] | None:
     return [name for name, size in sizes for _ in range(size)]
 
 
-def _units(spikes: Sorted, offset: np.ndarray, populations: Any) -> Any:
+def _resolution(block: neo.Block, spikes: Trains) -> float | None:
+    """The step (s) of all spike times, by the annotation dt or sampling_rate of the Block; None where it is neither.
+
+    Times k / rate of a recording are often not exactly k dt, and then they are not stored as integers.
+    """
+    dt, rate = (block.annotations.get(name) for name in ("dt", "sampling_rate"))
+    try:
+        steps = [] if dt is None else [float(si(dt, "s", "dt") if is_quantity(dt) else dt)]
+        steps += [] if rate is None else [1 / float(si(rate, "Hz", "rate") if is_quantity(rate) else rate)]
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        return None
+    times = spikes.times
+    for step in steps:
+        if 0 < step < np.inf:
+            off = np.abs(times - np.rint(times / step) * step)
+            if not (off > max(1e-6 * step, rounding(times))).any():
+                return step
+    return None
+
+
+def _units(spikes: Sorted, offset: np.ndarray, populations: Any, resolution: float | None) -> Any:
     from hdmf.common import VectorData, VectorIndex
     from pynwb.misc import Units
 
@@ -74,7 +95,7 @@ def _units(spikes: Sorted, offset: np.ndarray, populations: Any) -> Any:
     names = _population_names(populations, n)
     if names:
         columns.append(VectorData(name="population", description="the neuron's population", data=names))
-    about = {"description": f"{n} neurons, silent ones included", "resolution": spikes.dt}
+    about = {"description": f"{n} neurons, silent ones included", "resolution": resolution}
     return Units(name="units", columns=columns, id=np.arange(n), **about)
 
 
@@ -205,11 +226,15 @@ def write(block: neo.Block, file: h5py.File) -> None:
     left_out += ["groups"] if len(block.groups) else []
     if left_out:
         warn(f"not saved: the Block's {', '.join(left_out)}")
-    write_sorted(block, in_file_order(spikes, block.annotations.get("dt")), file)
+    ordered = in_file_order(spikes, block.annotations.get("dt"))
+    write_sorted(block, ordered, file, _resolution(block, spikes) if ordered.dt is None else ordered.dt)
 
 
-def write_sorted(block: neo.Block, spikes: Sorted, file: h5py.File) -> None:
-    """Write `block` with `spikes` in place of its own into the empty HDF5 `file`, and close it."""
+def write_sorted(block: neo.Block, spikes: Sorted, file: h5py.File, resolution: float | None) -> None:
+    """Write `block` with `spikes` in place of its own into the empty HDF5 `file`, and close it.
+
+    `resolution` is the step of the spike times in s, where there is one; the file says it as that of /units/spike_times.
+    """
     import pynwb
 
     n, n_trials = spikes.counts.shape
@@ -223,7 +248,7 @@ def write_sorted(block: neo.Block, spikes: Sorted, file: h5py.File) -> None:
         session_start_time=start if start.tzinfo is not None else start.replace(tzinfo=UTC),
         notes=notes,
         trials=_trials(spikes, offset),
-        units=_units(spikes, offset, block.annotations.get("populations")),
+        units=_units(spikes, offset, block.annotations.get("populations"), resolution),
     )
     for head, one, _ in series:
         (nwbfile.add_acquisition if head["path"].startswith("acq") else nwbfile.add_stimulus)(one)

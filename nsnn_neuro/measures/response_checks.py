@@ -5,6 +5,8 @@ Units are dropped: information doesn't depend on them.
 
 from __future__ import annotations
 
+import contextlib
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -77,32 +79,73 @@ def refuse_constant(values: np.ndarray, name: str) -> None:
         )
 
 
+def categories(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct values (k,) and the number of each value, of the shape of `values`: what a category may be, in one place.
+
+    Whole numbers, truth values, texts, and other values that can be compared, as members of an Enum; sorted, or in order of
+    appearance where they have no order. Floats, such as directions in degrees, are categories if they are whole or if each occurs
+    twice or more; otherwise they look continuous. NsnnError for those, NaN, None, complex numbers and values without equality.
+
+    >>> categories(np.array([22.5, 0.0, 22.5, 0.0]), "stimulus")
+    (array([ 0. , 22.5]), array([1, 0, 1, 0]))
+    """
+    kind = values.dtype.kind
+    if kind == "O":
+        return _of_objects(values, name)
+    if kind not in "iubfUSMm":
+        raise NsnnError(
+            f"{name} holds {values.dtype} values: expected categories: whole numbers, texts, or floats that repeat"
+        )
+    if kind == "f" and not np.isfinite(values).all():
+        raise NsnnError(f"{name} has NaN or infinite values: drop these samples, in all arguments alike")
+    distinct, number, times = np.unique(values, return_inverse=True, return_counts=True)
+    if kind == "f" and times.size and times.min() < 2 and not (values == np.rint(values)).all():
+        raise NsnnError(
+            f"{name} has {distinct[np.argmin(times)]} once: floats are categories where each value occurs twice or more; bin a "
+            "continuous variable, for example with numpy.digitize"
+        )
+    return distinct, number.reshape(values.shape)
+
+
+def _of_objects(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """`categories` of an array of Python objects."""
+    flat = values.ravel().tolist()
+    if all(isinstance(value, str) for value in flat):  # as pandas holds text
+        return categories(values.astype(str), name)
+    for value in flat:
+        if value is None or value != value:
+            raise NsnnError(f"{name} has {value}: drop these samples, in all arguments alike")
+        huge = isinstance(value, int) and not -(2**63) <= value < 2**63
+        nameless = type(value).__eq__ is object.__eq__ and not isinstance(value, Enum)
+        if huge or nameless or type(value).__hash__ is None:
+            raise NsnnError(
+                f"{name} holds {shown(value)}: expected categories: whole numbers below 2^63, texts or other values that can be "
+                "compared"
+            )
+    listed = list(dict.fromkeys(flat))
+    with contextlib.suppress(TypeError):  # no order
+        listed.sort()
+    place = {value: k for k, value in enumerate(listed)}
+    distinct = np.empty(len(listed), dtype=object)
+    distinct[:] = listed
+    return distinct, np.array([place[value] for value in flat], dtype=np.int64).reshape(values.shape)
+
+
 def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """The distinct labels (k,), sorted, and the number of each sample's label, (n,) int.
 
-    Labels are whole numbers, booleans or texts; NsnnError for floats, for another length than n, or for fewer
-    than `least` distinct ones.
+    Labels are `categories`; NsnnError for anything else, for another length than n, or for fewer than `least` distinct ones.
 
     >>> as_labels(["b", "a", "b"], "labels", 3)
     (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
     """
     values = array_of(labels, name)
-    if values.dtype == object and all(isinstance(value, str) for value in values.flat):
-        values = values.astype(str)  # as pandas holds text
     if values.ndim != 1 or values.size != n:
         raise NsnnError(f"{name} has shape {values.shape}: expected ({n},), one label per trial")
-    if values.dtype.kind not in "iubU":
-        is_whole = values.dtype.kind == "f" and bool(np.all(values == np.rint(values)))
-        cure = (
-            "they are whole, so give .astype(int)"
-            if is_whole
-            else "bin a continuous stimulus, for example with numpy.digitize"
-        )
-        raise NsnnError(f"{name} holds {values.dtype} values: expected whole numbers or texts; {cure}")
-    distinct, number = np.unique(values, return_inverse=True)
+    distinct, number = categories(values, name)
     if distinct.size < least:
         raise NsnnError(f"{name} holds {distinct.size} distinct label: expected at least two")
-    return distinct, number.reshape(-1)
+    return distinct, number
 
 
 def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dict[str, Any]:

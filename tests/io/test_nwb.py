@@ -109,6 +109,31 @@ def test_ticks_come_back_to_the_bit(tmp_path, ticks, dt, t_start):
     )
 
 
+@pytest.mark.parametrize(
+    ("annotations", "resolution"),
+    [
+        ({"dt": 1 / 30000}, 1 / 30000),
+        ({"sampling_rate": 30000.0}, 1 / 30000),
+        ({"sampling_rate": 30 * pq.kHz}, 1 / 30000),
+        ({"dt": 1e-3, "sampling_rate": 30000}, 1 / 30000),
+        ({"dt": 1e-3}, None),
+        ({"sampling_rate": "30 kHz"}, None),
+        ({"sampling_rate": 0.0}, None),
+        ({}, None),
+    ],
+)
+def test_the_resolution_of_recorded_times_is_kept(tmp_path, annotations, resolution):
+    """Times k / fs are in general not exactly k dt; NWB has an attribute for their step."""
+    times = np.array([1, 2, 7, 8191, 29999]) / 30000
+    block = to_block([[times]], t_stop=1 * second)
+    block.annotate(**annotations)
+    path = save(block, tmp_path / "recorded.nwb")
+    with h5py.File(path) as file:
+        found = file["units/spike_times"].attrs.get("resolution")
+    assert found == pytest.approx(resolution) if resolution else found is None
+    np.testing.assert_array_equal(load(path).segments[0].spiketrains[0].magnitude, times)
+
+
 def test_signals_with_gaps_and_of_many_kinds(tmp_path):
     def given_signals(i):
         return [

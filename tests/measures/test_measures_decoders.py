@@ -1,6 +1,7 @@
 """Decoding against exact error sums, and against leaks."""
 
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 
 import neo
@@ -11,6 +12,7 @@ from helpers.channels import information_bits
 from helpers.ties import sharing
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest, norm, poisson
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from nsnn_neuro import NsnnError
@@ -329,12 +331,47 @@ class Deaf:
         return np.full(len(responses), 7.5)
 
 
+class Side(Enum):
+    LEFT = "left"
+    RIGHT = "right"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["a", "b"], [22.5, 90.0], [0.0, 1.0], [Side.LEFT, Side.RIGHT], [("a", 1.5), ("b", 2.5)]],
+    ids=["texts", "floats", "whole floats", "Enum", "tuples"],
+)
+@pytest.mark.parametrize(
+    "decoder", [PoissonMAP(), LinearDiscriminant(), GaussianNB()], ids=lambda d: type(d).__name__
+)
+def test_labels_of_all_kinds_give_the_same_decoding(names, decoder):
+    """Classifiers of scikit-learn refuse floats and objects; only the names of the stimuli differ."""
+    labels = np.empty(len(S), dtype=object)
+    labels[:] = [names[k] for k in S]
+    labels = labels.astype(float) if isinstance(names[0], float) else labels
+    expected = decode(R, S, decoder=decoder, n_shuffle=5)
+    found = decode(R, labels, decoder=decoder, n_shuffle=5)
+    assert (found.accuracy, found.p, str(found.information)) == (
+        expected.accuracy,
+        expected.p,
+        str(expected.information),
+    )
+    assert found.labels.tolist() == names
+    assert found.predictions.tolist() == [names[k] for k in expected.predictions]
+
+
 @pytest.mark.parametrize(
     ("responses", "stimulus", "options", "message"),
     [
         (R, S[:5], {}, r"stimulus has shape \(5,\)"),
-        (R, S.astype(float), {}, r"stimulus holds float64 .* they are whole, so give .astype\(int\)"),
-        (R, S + 0.5, {}, "stimulus holds float64 .* numpy.digitize"),
+        (
+            R,
+            np.linspace(0.1, 0.9, 20),
+            {},
+            "stimulus has 0.1 once: floats are categories where .* numpy.digitize",
+        ),
+        (R, [None, *S[1:]], {}, "stimulus has None: drop these samples"),
+        (R, [[], *S[1:]], {}, "stimulus"),
         (R, np.zeros(20, int), {}, "1 distinct label"),
         (R, np.r_[S[:-7], np.zeros(7, int)], {}, "stimulus 1 has 3 trials: expected at least n_folds = 5"),
         (R[:1], S[:1], {}, "1 distinct label"),

@@ -235,7 +235,7 @@ TRAINS = [[0.1], [0.2], [0.1, 0.3], [0.2, 0.4]]
     ("labels", "options", "message"),
     [
         ([0, 0, 1], {}, r"labels has shape \(3,\)"),
-        ([0.0, 0.0, 1.0, 1.0], {}, "labels holds float64"),
+        ([0.1, 0.2, 1.0, 1.0], {}, "labels has 0.1 once: floats are categories where"),
         ([0, 0, 0, 0], {}, "1 distinct label"),
         ([0, 0, 0, 1], {}, "class 1 has one train"),
         ([0, 0, 1, 1], {"q": -1 * pq.Hz}, "at least 0"),

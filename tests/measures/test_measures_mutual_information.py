@@ -453,10 +453,31 @@ def test_inputs_stay_as_they_are():
     assert (r == before[1]).all()
 
 
+@pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
+def test_texts_and_directions_are_labels(bias):
+    """Labels only name the symbols: the estimate is that of their numbers."""
+    rng = np.random.default_rng(3)
+    s = np.arange(120) % 3
+    words = rng.integers(0, 2 + s[:, None], (120, 2))
+    expected = mutual_information(s, words, bias=bias, n_shuffle=3)
+    texts = np.array(["a", "b", "c", "d"])[words]
+    for labels in (np.array(["left", "none", "right"])[s], s * 22.5, [("x", int(k)) for k in s]):
+        assert str(mutual_information(labels, words, bias=bias, n_shuffle=3)) == str(expected)
+    if bias not in ("nsb", "best-upper-bound"):  # where the number of possible words is inferred from numbers
+        assert str(mutual_information(s, texts, bias=bias, n_shuffle=3)) == str(expected)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([0.5, 1.0], [0, 1]), r"s has 0\.5: symbols are whole numbers"),
+        (
+            ([0.5, 1.0], [0, 1]),
+            r"s has 0\.5 once: floats are categories where each value occurs twice or more; bin a continuous",
+        ),
+        (([0, 1] * 2, [0.5, 1.0] * 2), r"r has 0\.5: symbols are whole numbers; bin continuous values"),
+        (([0, 1], ["a", None]), "r has None: drop these samples"),
+        (([object(), object()], [0, 1]), "s holds <object object at"),
+        (([1j, 2j], [0, 1]), "s holds complex128 values: expected categories"),
         (([0, 1], [0.0, np.nan]), "r has NaN"),
         (([0, 1, 1], [0, 1]), "s and r have 3 and 2 samples: expected one r for each s"),
         (([], []), "s is empty"),

@@ -1,5 +1,6 @@
 """Words, counts and latencies against a slow loop over trials and bins, on and off the grid of spike times."""
 
+import warnings
 from typing import Any
 
 import neo
@@ -38,6 +39,7 @@ def random_ticks(seed, n_trials=5, n_neurons=3, n_ticks=120, p=0.15):
     return [[np.flatnonzero(rng.random(n_ticks) < p) for _ in range(n_neurons)] for _ in range(n_trials)]
 
 
+@pytest.mark.filterwarnings("ignore:words. the window")  # of 7 and 50 ms
 @pytest.mark.parametrize("start", [0, 300, 7001])
 @pytest.mark.parametrize("width", [1, 3, 7, 50])
 def test_words_equal_whole_number_arithmetic(start, width):
@@ -164,3 +166,21 @@ def test_unequal_durations_need_a_window(function):
 def test_not_a_block():
     with pytest.raises(NsnnError, match=r"expected a neo\.Block"):
         spike_counts([[0.1, 0.2]])
+
+
+def test_a_remainder_of_the_window_is_named():
+    block = to_block([[[0.1, 0.95], [0.97]], [[0.2], []]], t_stop=1 * pq.s)
+    with pytest.warns(
+        UserWarning,
+        match=r"the window of 1 s holds 3 bins of bin_width = 0.3 s; its last 0.1 s, with 2 of 4 spikes",
+    ) as caught:
+        letters = words(block, bin_width=300 * pq.ms)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert letters.sum() == 2
+    assert spike_counts(block).sum() == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        words(block, bin_width=100 * pq.ms)
+        words(block, bin_width=300 * pq.ms, t_stop=900 * pq.ms)
+        words(block, bin_width=1000 / 3 * pq.ms)

@@ -1,7 +1,7 @@
 """Decoding of stimuli from responses, always cross-validated.
 
 A decoder has a method `fit(responses, labels)`, which returns an object with `predict(responses)`: the three here, any
-classifier of scikit-learn, or your own. Responses are (n_trials, n_features) numbers, labels whole numbers or texts. A decoder
+classifier of scikit-learn, or your own. Responses are (n_trials, n_features) numbers, labels categories. A decoder
 of spike times, such as `NearestTrain`, also has `distances(trains)`, and is fitted to rows of that matrix.
 """
 
@@ -245,7 +245,8 @@ def decode(
     ----------
     responses : (n_trials, n_features) array, for example spike counts; or a neo.Block with one Segment per trial (or a
         Trains), whose spikes are counted. `NearestTrain` needs a Block
-    stimulus : (n_trials,) whole numbers or texts, at least n_folds trials of each
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, such as directions; at least n_folds trials of each.
+        A decoder sees floats as numbers 0, 1, ... in ascending order
     decoder : PoissonMAP(), LinearDiscriminant(), NearestTrain(), or any object with `fit` and `predict`
     n_folds : at least 2
     bin_width : time, for a Block: spikes are counted in bins of this width, neuron by neuron; None: in the whole trial
@@ -254,7 +255,7 @@ def decode(
 
     Raises
     ------
-    NsnnError : labels that aren't whole numbers or texts or of another length, fewer trials of a stimulus than
+    NsnnError : labels that are no categories or of another length, fewer trials of a stimulus than
         n_folds, one stimulus, NaN, trials of unequal duration, bins of an array, a decoder without fit or whose
         answer is no label, what `as_trains` refuses. Source: Quian Quiroga & Panzeri 2009, doi 10.1038/nrn2578
 
@@ -281,14 +282,17 @@ def decode(
             f"{n_folds} of each; take fewer folds or leave it out"
         )
 
+    # classifiers of scikit-learn refuse floats and objects as classes
+    named = distinct if distinct.dtype.kind in "iubU" else np.arange(distinct.size)
+
     def result(numbers: np.ndarray) -> np.ndarray:
-        return _cross_validated(decoder, features, distinct[numbers], n_folds, seed, pairwise)
+        return _cross_validated(decoder, features, named[numbers], n_folds, seed, pairwise)
 
     predictions = result(number)
-    table = _table(number, predictions, distinct)
+    table = _table(number, predictions, named)
     rng = np.random.default_rng(seed)
     orders = rng.permuted(np.tile(number, (n_shuffle, 1)), axis=1)
-    null = np.array([_table(order, result(order), distinct) for order in orders])
+    null = np.array([_table(order, result(order), named) for order in orders])
     right = np.trace(table)
     correct = null.trace(axis1=1, axis2=2) / n if n_shuffle else np.empty(0)
     return Decoding(
@@ -300,7 +304,7 @@ def decode(
         information=_information(table, null),
         confusion=table,
         labels=distinct,
-        predictions=predictions,
+        predictions=distinct[np.searchsorted(named, predictions)],
     )
 
 

@@ -147,7 +147,7 @@ def _without_one(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
 
 def _read(s: Any, bias: str) -> tuple[np.ndarray, int]:
     one_of(bias, _BIAS, "bias")
-    codes, n_s = as_symbols(s, "s")
+    codes, n_s = as_symbols(s, "s", category=True)
     if codes.size < 2:
         raise NsnnError(f"s has {codes.size} trial: expected at least two")
     return codes, n_s

@@ -91,7 +91,7 @@ def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed:
     Parameters
     ----------
     x : (n,) or (n, d) samples, for example latencies or field potentials
-    classes : (n,) whole numbers or texts, at least d + 3 samples of each
+    classes : (n,) whole numbers, texts, or floats that repeat, at least d + 3 samples of each
     n_shuffle, seed : as for `gaussian_copula`
 
     Raises

@@ -28,7 +28,7 @@ from .entropy.extrapolation import quadratic_extrapolation
 from .impossible_estimates import possible, zero_spread
 from .predictive_bound import predictive_bound
 from .shuffled_information import shuffled_correction
-from .symbols import as_symbols, read_symbols
+from .symbols import as_symbols, letters, read_symbols
 
 _CELLS_AT_ONCE = 4_000_000
 _ALWAYS = {"best-upper-bound": "what is left of its entropies' biases need not cancel in their difference"}
@@ -210,8 +210,8 @@ def mutual_information(
 
     Parameters
     ----------
-    s, r : (n,) or (n, k) whole numbers or truth values, one row per trial; a row of (n, k) is a word, and each different
-        word is one response. At least 2 trials
+    s, r : (n,) or (n, k) whole numbers, truth values or texts, one row per trial; a row of (n, k) is a word, and each different
+        word is one response. Of s also floats that repeat, such as directions. At least 2 trials
     bias : see above
     n_shuffle, seed : number of shuffles, 0 for no null, and the seed of shuffles and partitions
     n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None is the range of r (for words the
@@ -219,7 +219,7 @@ def mutual_information(
 
     Raises
     ------
-    NsnnError : s or r without whole numbers, unequal lengths, fewer than 2 trials, an unknown bias, "shuffle" without words,
+    NsnnError : s or r that are no symbols, unequal lengths, fewer than 2 trials, an unknown bias, "shuffle" without words,
         n_symbols below the number of responses that occur. Source: Panzeri & Treves 1996, doi
         10.1080/0954898X.1996.11978656; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
 
@@ -244,7 +244,7 @@ def mutual_information(
 
 
 def _read(s: Any, r: Any, n_symbols: Any) -> _Samples:
-    s_codes, n_s = as_symbols(s, "s")
+    s_codes, n_s = as_symbols(s, "s", category=True)
     responses = read_symbols(r, "r")
     n = len(s_codes)
     if n != len(responses.codes):
@@ -253,7 +253,7 @@ def _read(s: Any, r: Any, n_symbols: Any) -> _Samples:
         raise NsnnError("s and r have 1 sample: expected at least 2 trials")
     has_letters = responses.is_word and np.shape(r)[1] > 1
     size, inferred = alphabet_size(responses, n_symbols, "r")
-    words = np.asarray(r).reshape(n, -1)
+    words = letters(r, "r")
     return _Samples(s_codes, n_s, responses.codes, responses.n_present, words, has_letters, size, inferred)
 
 

@@ -62,7 +62,7 @@ def rate_vs_temporal(
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, which stimulus each trial had
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, which stimulus each trial had
     block : neo.Block, one Segment per trial
     resolutions : times, (k,); each must divide the window
     neuron : number of the neuron; None (default) for a Block with one
@@ -72,7 +72,7 @@ def rate_vs_temporal(
 
     Raises
     ------
-    NsnnError : labels that aren't whole numbers or not one per trial, several neurons and none chosen, a resolution that
+    NsnnError : labels that are no categories or not one per trial, several neurons and none chosen, a resolution that
         doesn't divide the window, or what `words` and `mutual_information` refuse. Sources: Strong et al. 1998, doi
         10.1103/PhysRevLett.80.197; Panzeri et al. 2010, doi 10.1016/j.tins.2009.12.001
 
@@ -87,7 +87,7 @@ def rate_vs_temporal(
     check(neuron=neuron, saturation=saturation, bias=bias, n_shuffle=n_shuffle, seed=seed)
     one_of(saturation, ("binary", "count"), "saturation")
     trains = _one(windowed(block, align, t_start, t_stop), neuron)
-    labels, _ = as_symbols(stimulus, "stimulus")
+    labels, _ = as_symbols(stimulus, "stimulus", category=True)
     if labels.size != trains.n_trials:
         raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {trains.n_trials}")
     length = float(trains.durations[0])

@@ -95,7 +95,7 @@ def plan_trials(
         )
     if not number(precision, "precision") > 0:
         raise NsnnError(f"precision = {shown(precision)}: expected a positive number of bits")
-    (s, n_s), (r, n_r) = as_symbols(pilot[0], "pilot[0]"), as_symbols(pilot[1], "pilot[1]")
+    (s, n_s), (r, n_r) = as_symbols(pilot[0], "pilot[0]", category=True), as_symbols(pilot[1], "pilot[1]")
     if s.size != r.size:
         raise NsnnError(f"pilot has {s.size} stimuli and {r.size} responses: expected equal numbers")
     estimate = mutual_information(*pilot, bias=bias, n_shuffle=0, seed=seed)

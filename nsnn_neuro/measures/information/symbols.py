@@ -1,4 +1,4 @@
-"""Responses and stimuli as symbols: whole numbers, truth values or words of them, numbered from 0."""
+"""Responses and stimuli as symbols: whole numbers, truth values, labels or words of them, numbered from 0."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
+from ..response_checks import categories
 
 _MOST_CODES = 2**62  # of mixed radix, so that no sum overflows
 _LOOKUP = 1 << 16  # a table of codes up to this many, or 4 per sample, beats sorting
@@ -66,8 +67,15 @@ def _renumber(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, int]:
     return out, result
 
 
-def _integers(x: Any, name: str) -> np.ndarray:
-    """(n, k) integers of x, or an NsnnError that says what is wrong."""
+def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
+    """(n, k) integers of x, or an NsnnError that says what is wrong; texts and other labels are numbered.
+
+    category : x is a label, such as a stimulus, so that floats which repeat are numbered too; else x is a response, and floats
+        are likely to be continuous
+
+    >>> letters(["right", "left"], "s").ravel(), letters([22.5, 0, 22.5, 0], "s", category=True).ravel()
+    (array([1, 0]), array([1, 0, 1, 0]))
+    """
     if hasattr(x, "segments"):
         raise NsnnError(
             f"{name} is a Block: expected symbols, make them with spike_counts, words or latency_symbols"
@@ -92,6 +100,8 @@ def _integers(x: Any, name: str) -> np.ndarray:
             raise NsnnError(f"{name} has NaN: drop these samples, in all arguments alike")
         whole = np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2.0**53)
         if not whole.all():
+            if category:
+                return categories(values, name)[1].reshape(len(values), -1)
             raise NsnnError(
                 f"{name} has {values[~whole].flat[0]}: symbols are whole numbers; bin continuous values first, "
                 "for example with numpy.digitize"
@@ -104,25 +114,23 @@ def _integers(x: Any, name: str) -> np.ndarray:
             raise NsnnError(f"{name} has {values.max()}: expected whole numbers below 2^63")
         values = values.astype(np.int64)
     elif values.dtype.kind not in "iu":
-        raise NsnnError(
-            f"{name} has type {values.dtype}: expected whole numbers or truth values; number other labels with "
-            "numpy.unique(..., return_inverse=True)"
-        )
+        values = categories(values, name)[1]
     return values.reshape(len(values), -1)
 
 
-def read_symbols(x: Any, name: str) -> Symbols:
+def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
     """`Symbols` of samples: their codes, how many symbols occur and how many could by their ranges.
 
-    x is (n,) or (n, k) whole numbers of any integer type, truth values, or floats without fraction; each different row of
-    (n, k), a word of k letters, is a symbol. NsnnError, with the argument's name, for anything else, or nothing.
+    x is (n,) or (n, k) whole numbers of any integer type, truth values, floats without fraction, texts or other `categories`;
+    each different row of (n, k), a word of k letters, is a symbol. With `category` floats that repeat are labels too. NsnnError,
+    with the argument's name, for anything else, or nothing.
 
     >>> read_symbols([7, 5, 7, 7], "r")
     Symbols(codes=array([1, 0, 1, 1]), n_present=2, n_possible=3.0, is_word=False)
     >>> read_symbols([[0, 1], [0, 1], [1, 0]], "r")
     Symbols(codes=array([0, 0, 1]), n_present=2, n_possible=4.0, is_word=True)
     """
-    words = _integers(x, name)
+    words = letters(x, name, category=category)
     is_word = np.ndim(x) == 2
     lowest, highest = (edge.tolist() for edge in _ranges(words))
     width = [h - low + 1 for low, h in zip(lowest, highest, strict=True)]
@@ -139,11 +147,11 @@ def read_symbols(x: Any, name: str) -> Symbols:
     return Symbols(codes.reshape(-1).astype(np.int64), len(present), possible, is_word)
 
 
-def as_symbols(x: Any, name: str) -> tuple[np.ndarray, int]:
+def as_symbols(x: Any, name: str, *, category: bool = False) -> tuple[np.ndarray, int]:
     """Codes (n,) from 0 and how many different symbols there are; see `read_symbols`.
 
     >>> as_symbols([[True, False], [False, False], [True, False]], "r")
     (array([1, 0, 1]), 2)
     """
-    symbols = read_symbols(x, name)
+    symbols = read_symbols(x, name, category=category)
     return symbols.codes, symbols.n_present

@@ -17,6 +17,7 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import si
+from ...core.warn import warn
 from ...io.train_arrays import session_clock
 from ..trains import Trains, as_trains, binned, scalar_time
 
@@ -73,7 +74,8 @@ def words(
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    bin_width : time, scalar; bins tile the window from its start and the remainder is dropped
+    bin_width : time, scalar; bins tile the window from its start. A remainder shorter than a bin is left out, with a warning that
+        says how long it is and how many spikes it holds
     align : times, (n_trials,), one event per trial; None (default) is the trial's clock
     t_start, t_stop : times, scalar, see the module
     saturation : "binary" (default): 1 for one spike or more; "count": the number of spikes
@@ -96,15 +98,30 @@ def words(
     one_of(saturation, ("binary", "count"), "saturation")
     one_of(by, ("neuron", "population"), "by")
     trains = windowed(block, align, t_start, t_stop)
-    counts = binned(trains, positive(bin_width, "s", "bin_width"), "bin_width")
+    width = positive(bin_width, "s", "bin_width")
+    counts = binned(trains, width, "bin_width")
+    _warn_of_remainder(trains, width, counts)
     counts = counts.sum(axis=1) if by == "population" else counts
     return np.minimum(counts, 1) if saturation == "binary" else counts
+
+
+def _warn_of_remainder(trains: Trains, width: float, counts: np.ndarray) -> None:
+    """Warn when bins do not tile the window: words lack its end."""
+    length, n_bins = float(trains.durations.min()), counts.shape[2]
+    rest = length - n_bins * width
+    if rest > max(1e-6 * width, trains.resolution):
+        lost = trains.times.size - int(counts.sum())
+        warn(
+            f"words: the window of {length:g} s holds {n_bins} bins of bin_width = {width:g} s; its last {rest:.3g} s, with {lost} "
+            f"of {trains.times.size} spikes, are left out; choose a bin_width that divides the window, or t_stop"
+        )
 
 
 @suggest_keywords
 def spike_counts(block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Number of spikes of each trial and neuron in the window, (n_trials, n_neurons) ints.
 
+    The whole window is counted, also the remainder that `words` leaves out where its bins do not tile the window.
     block, align, t_start, t_stop and errors: as for `words`.
 
     >>> import quantities as pq

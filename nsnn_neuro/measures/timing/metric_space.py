@@ -120,8 +120,9 @@ def metric_space_information(
 
     Parameters
     ----------
-    trains, t_start, t_stop : the repeats of one neuron, n of them, as for `victor_purpura`
-    labels : (n,) whole numbers or texts, the class (stimulus) of each train; at least two trains of each
+    trains, t_start, t_stop : the repeats of one neuron, n of them, as for `victor_purpura`; they come before the labels, unlike in
+        `rate_vs_temporal`, where the stimulus comes first
+    labels : (n,) whole numbers, texts, or floats that repeat, the class (stimulus) of each train; at least two trains of each
     q : frequencies (1/s), scalar or array, at least 0; infinity counts exact coincidences alone
     z : exponent, not 0
     distance : function of (repeats, cost=quantity) that returns (n, n); default `victor_purpura`. For
