@@ -30,7 +30,7 @@ _NO_DIVISION = "; tau_m dv/dt is linear + nonlinear, so leave out the division b
 
 def check_structure(neuron: Any, base: type) -> None:
     """Raise NsnnError for attributes that `base` does not know, and for texts that cannot be what their place needs."""
-    kind = type(neuron)
+    kind: Any = type(neuron)
     _check_attributes(kind, base)
     who, fields = kind.__name__, {f.name: f for f in neuron.parameter_fields()}
     for name in _TEXTS:
@@ -62,8 +62,9 @@ def check_structure(neuron: Any, base: type) -> None:
 
 def check_expressions(neuron: Any) -> None:
     """Raise NsnnError for a text with an unknown name, wrong syntax or a wrong unit; the parameters are valid."""
+    kind: Any = type(neuron)
     of_parameters = tuple((f.name, neuron.unit(f.name)) for f in neuron.parameter_fields())
-    _check_expressions(type(neuron), of_parameters, neuron.membrane_unit)
+    _check_expressions(kind, of_parameters, neuron.membrane_unit)
 
 
 @functools.lru_cache(maxsize=256)
