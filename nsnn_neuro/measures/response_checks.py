@@ -100,9 +100,10 @@ def categories(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise NsnnError(f"{name} has NaN or infinite values: drop these samples, in all arguments alike")
     distinct, number, times = np.unique(values, return_inverse=True, return_counts=True)
     if kind == "f" and times.size and times.min() < 2 and not (values == np.rint(values)).all():
+        single = distinct[times < 2]
         raise NsnnError(
-            f"{name} has {distinct[np.argmin(times)]} once: floats are categories where each value occurs twice or more; bin a "
-            "continuous variable, for example with numpy.digitize"
+            f"{name} has {single[np.argmax(single != np.rint(single))]} once: floats are categories where each value occurs twice "
+            "or more; bin a continuous variable, for example with numpy.digitize"
         )
     return distinct, number.reshape(values.shape)
 

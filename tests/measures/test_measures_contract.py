@@ -239,7 +239,7 @@ REFUSED: list[tuple[str, Callable[[], tuple[Any, ...]], dict[str, Any], str]] = 
      "signal holds NaN"),
     ("coherence_information", lambda: (signal(), [[0.1]]), {"nperseg": 800}, "fewer than two segments"),
     ("gamma_coincidence", lambda: (repeats(),), {"precision": 50 * pq.ms}, "2 nu Delta = 1.2 >= 1"),
-    ("law_of_total_covariance", lambda: (LABELS + np.arange(6) / 8, block()), {}, "stimulus has 0.0 once: floats are categories"),
+    ("law_of_total_covariance", lambda: (LABELS + np.arange(6) / 8, block()), {}, "stimulus has 0.25 once: floats are categories"),
     ("noise_correlation", lambda: (block(), LABELS[:-1]), {}, "one label per trial"),
     ("noise_correlation", lambda: (np.full((4, 2), np.nan), [0, 0, 1, 1]), {}, "counts holds NaN"),
     ("rate_correlation", lambda: (block(), block(2)), {"sigma": 9 * pq.ms}, "expected the same neurons"),

@@ -278,6 +278,7 @@ def test_types_are_read_alike():
         assert (codes.tolist(), n) == ([2, 0, 1, 2, 0], 3)
     codes, n = as_symbols(np.array([[True, False], [False, True], [True, False]]), "r")
     assert (codes.tolist(), n) == ([1, 0, 1], 2)
+    assert as_symbols(["b", "a", "b"], "r")[0].tolist() == [1, 0, 1]
     extremes = read_symbols(np.array([-(2**63), 2**63 - 1, 0]), "r")
     assert (extremes.codes.tolist(), extremes.n_possible) == ([0, 2, 1], 2.0**64)
     assert read_symbols(np.vstack([np.zeros(2000, int), np.ones(2000, int)]), "r").n_possible == np.inf
@@ -291,7 +292,8 @@ def test_types_are_read_alike():
         ([0.5, 1.0], r"r has 0\.5: symbols are whole numbers; bin"),
         ([1.0, np.nan], "r has NaN"),
         ([1.0, np.inf], "r has inf"),
-        (["a", "b"], "numpy.unique"),
+        (["a", None], "r has None: drop these samples"),
+        ([object(), 1], "r holds <object object"),
         (np.zeros((2, 2, 2), int), r"shape \(2, 2, 2\)"),
         (3, r"shape \(\)"),
         ([[1, 2], [1]], "unequal length"),
