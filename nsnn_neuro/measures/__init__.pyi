@@ -3,7 +3,7 @@ from .correlation.count_correlation import dimensionality as dimensionality
 from .correlation.count_correlation import law_of_total_covariance as law_of_total_covariance
 from .correlation.count_correlation import noise_correlation as noise_correlation
 from .correlation.count_correlation import signal_correlation as signal_correlation
-from .correlation.count_correlation import spike_time_tiling as spike_time_tiling
+from .correlation.spike_time_tiling import spike_time_tiling as spike_time_tiling
 from .decoding.decoders import Decoding as Decoding
 from .decoding.decoders import LinearDiscriminant as LinearDiscriminant
 from .decoding.decoders import NearestTrain as NearestTrain
@@ -65,6 +65,9 @@ from .spiketrain.rate_over_time import rate_correlation as rate_correlation
 from .spiketrain.rate_over_time import spike_triggered_average as spike_triggered_average
 from .spiketrain.spike_triggered_covariance import SpikeTriggeredCovariance as SpikeTriggeredCovariance
 from .spiketrain.spike_triggered_covariance import spike_triggered_covariance as spike_triggered_covariance
+from .spiketrain.trial_drift import TrialDrift as TrialDrift
+from .spiketrain.trial_drift import TrialDriftWarning as TrialDriftWarning
+from .spiketrain.trial_drift import trial_drift as trial_drift
 from .table import tabulate as tabulate
 from .timing.firing_events import FiringEvents as FiringEvents
 from .timing.firing_events import firing_events as firing_events
@@ -117,6 +120,8 @@ __all__ = [
     "SpikeTriggeredCovariance",
     "Susceptibility",
     "Trains",
+    "TrialDrift",
+    "TrialDriftWarning",
     "TrialPlan",
     "TuningCurve",
     "TuningFit",
@@ -186,6 +191,7 @@ __all__ = [
     "susceptibility",
     "synergy",
     "tabulate",
+    "trial_drift",
     "tuning_curve",
     "van_rossum",
     "victor_purpura",

@@ -161,6 +161,8 @@ EXAMPLES: dict[str, Example] = {
         lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, measures.Susceptibility
     ),
     "tuning_curve": Example(lambda: (LABELS, block()), {}, measures.TuningCurve, "counts", (FINE, FINE, FINE)),
+    "trial_drift": Example(
+        lambda: (block(),), {"n_shuffle": 20}, measures.TrialDrift, "block", (NAN, "at least three t", COUNTS)),
     "van_rossum": Example(lambda: (repeats(),), {"tau": 20 * pq.ms}, PAIR, "repeats", (FINE, FINE, FINE)),
     "victor_purpura": Example(lambda: (repeats(),), {"cost": 50 * pq.Hz}, PAIR, "repeats", (FINE, FINE, FINE)),
     # information; words, counts and latencies of Blocks

@@ -1,7 +1,7 @@
-"""Correlations of the spike counts and spike times of simultaneously recorded neurons, and their dimensionality.
+"""Correlations of the spike counts of simultaneously recorded neurons, and their dimensionality.
 
 Counts are given as a neo.Block (one Segment per trial, counted between t_start and t_stop) or as an array (n_trials,
-n_neurons). `stimulus` labels the trials: integers, booleans or text, one per trial.
+n_neurons). `stimulus` labels the trials: whole numbers, booleans, text or repeated numbers, one per trial.
 
 Law of total covariance: Cov(x) = E_s Cov(x | s) + Cov_s E(x | s), noise plus signal. With weights n_s / n and
 divisors n it holds for samples exactly.
@@ -12,28 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import neo
 import numpy as np
 
-from ...core.bins import slack
-from ...core.checks import check, one_of, positive, suggest_keywords
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
-from ...core.numba_jit import njit
-from ...core.units import floats
 from ...core.warn import warn
-from ...io.train_arrays import block_from
-from ..estimate import Estimate, jackknife_se, measure
-from ..response_checks import as_labels
-from ..trains import (
-    SilentNeuronWarning,
-    Trains,
-    as_repeats,
-    as_trains,
-    holds_trials,
-    nan_ratio,
-    warn_silent,
-)
+from ..estimate import Estimate, jackknife_se
+from ..spiketrain.trial_drift import warn_drift
+from ..trains import SilentNeuronWarning, holds_trials, nan_ratio
+from ..trial_counts import means_of, read_counts, read_labels, read_windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,38 +39,6 @@ class CovarianceParts:
     """(n, n) mean over trials of the covariance within the trial's stimulus"""
     signal: np.ndarray
     """(n, n) covariance of the stimuli's mean counts, weighted by their trials"""
-
-
-def _read_counts(counts: Any, t_start: Any, t_stop: Any) -> np.ndarray:
-    """Counts (n_trials, n_neurons) as floats, of a Block, a Trains or an array."""
-    if isinstance(counts, neo.Block | Trains):
-        trains = as_trains(counts, t_start, t_stop)
-        trains.check_durations("so that their counts differ")
-        return trains.counts.astype(float)
-    expected = f"a neo.Block or an array (n_trials, n_neurons){block_from(counts)}"
-    array = floats(counts, "counts", expected)
-    if array.ndim != 2 or array.size == 0:
-        raise NsnnError(f"counts = {type(counts).__name__} object: expected {expected}")
-    if t_start is not None or t_stop is not None:
-        raise NsnnError("counts is an array: t_start and t_stop only crop a neo.Block")
-    if not np.isfinite(array).all():
-        raise NsnnError("counts holds NaN or infinite values: expected finite counts")
-    return array
-
-
-def _read_labels(stimulus: Any, n_trials: int) -> np.ndarray:
-    """Labels 0, 1, ... (n_trials,) of integers, booleans or text; None: all the same."""
-    if stimulus is None:
-        return np.zeros(n_trials, dtype=np.int64)
-    return as_labels(stimulus, "stimulus", n_trials, least=1)[1]
-
-
-def _means(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean counts (n_stimuli, n_neurons) and numbers of trials (n_stimuli,)."""
-    trials = np.bincount(label)
-    total = np.zeros((trials.size, x.shape[1]))
-    np.add.at(total, label, x)
-    return total / trials[:, None], trials
 
 
 @reordered("stimulus", "counts", lambda first, second: holds_trials(first) and not holds_trials(second))
@@ -111,32 +67,13 @@ def law_of_total_covariance(
     >>> parts.noise, parts.signal
     (array([[1., 0.], [0., 0.]]), array([[4., 4.], [4., 4.]]))
     """
-    x = _read_counts(counts, t_start, t_stop)
-    label = _read_labels(stimulus, len(x))
-    mean, trials = _means(x, label)
+    x = read_counts(counts, t_start, t_stop)
+    label = read_labels(stimulus, len(x))
+    mean, trials = means_of(x, label)
     inner, outer, whole = x - mean[label], mean - x.mean(axis=0), x - x.mean(axis=0)
     return CovarianceParts(
         whole.T @ whole / len(x), inner.T @ inner / len(x), (outer.T * trials) @ outer / len(x)
     )
-
-
-def _windowed(
-    counts: Any, stimulus: Any, window: Any, t_start: Any, t_stop: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Counts (n_trials * n_windows, n_neurons) and a label for each pair of stimulus and window."""
-    if window is None:
-        x = _read_counts(counts, t_start, t_stop)
-        return x, _read_labels(stimulus, len(x))
-    trains = as_trains(counts, t_start, t_stop, "counts")
-    index, n_bins = trains.bins(positive(window, "s", "window"), "window")
-    bins = int(n_bins.min())
-    if n_bins.max() > bins:
-        raise NsnnError("trials hold different numbers of windows: pass t_start and t_stop")
-    label = _read_labels(stimulus, trains.n_trials)
-    inside = index < bins
-    cell = (trains.trial[inside] * bins + index[inside]) * trains.n_neurons + trains.neuron[inside]
-    x = np.bincount(cell, minlength=trains.n_trials * bins * trains.n_neurons).astype(float)
-    return x.reshape(-1, trains.n_neurons), (label[:, None] * bins + np.arange(bins)).ravel()
 
 
 @suggest_keywords
@@ -146,6 +83,7 @@ def noise_correlation(
     *,
     window: Any = None,
     zscore: bool = True,
+    per: str = "pooled",
     t_start: Any = None,
     t_stop: Any = None,
 ) -> np.ndarray:
@@ -162,21 +100,41 @@ def noise_correlation(
     window : time, scalar; a Block's counts in windows that tile each trial, each window with its own mean over
         trials. None (default): counts of whole trials
     zscore : True (default), so that a stimulus of high rate counts no more than the others; else each by its variance
+    per : "pooled" (default) over stimuli; "stimulus": one matrix each, (n_stimuli, n_neurons, n_neurons), in sorted order of
+        the labels; NaN for stimuli with one trial
 
     Raises
     ------
     NsnnError : no stimulus with two trials, or what `law_of_total_covariance` refuses. Warns once, SilentNeuronWarning,
-        when a neuron's count doesn't vary (NaN). Source: Bair, Zohary & Newsome 2001, doi
-        10.1523/JNEUROSCI.21-05-01676.2001
+        when a neuron's count doesn't vary (NaN); TrialDriftWarning if counts drift over trials, see there. Source: Bair, Zohary &
+        Newsome 2001, doi 10.1523/JNEUROSCI.21-05-01676.2001
 
     >>> noise_correlation([[1, 2], [3, 4], [5, 8], [7, 6]], [0, 0, 1, 1]).round(12)
     array([[1., 0.], [0., 1.]])
+    >>> noise_correlation([[1, 2], [3, 4], [5, 8], [7, 6]], [0, 0, 1, 1], per="stimulus")[:, 0, 1].round(12)
+    array([ 1., -1.])
     """
     check(zscore=zscore)
-    x, label = _windowed(counts, stimulus, window, t_start, t_stop)
-    mean, trials = _means(x, label)
-    if trials.max() < 2:
+    one_of(per, ("pooled", "stimulus"), "per")
+    windows = read_windows(counts, window, t_start, t_stop)
+    number = read_labels(stimulus, len(windows))
+    if np.bincount(number).max() < 2:
         raise NsnnError("stimulus: each label has one trial; noise correlation needs two of one stimulus")
+    warn_drift(windows.sum(axis=1), number, "noise_correlation")
+    n_windows = windows.shape[1]
+    x = windows.reshape(-1, windows.shape[2])
+    label = (number[:, None] * n_windows + np.arange(n_windows)).ravel()
+    if per == "pooled":
+        return _warn_constant(_within_labels(x, label, zscore), "noise_correlation")
+    of_stimulus = label // n_windows
+    own = [of_stimulus == s for s in range(int(number.max()) + 1)]
+    each = [_within_labels(x[here], label[here] % n_windows, zscore) for here in own]
+    return _warn_constant(np.array(each), "noise_correlation")
+
+
+def _within_labels(x: np.ndarray, label: np.ndarray, zscore: bool) -> np.ndarray:
+    """Correlation of x (n, n_neurons) around the means of labels; NaN for neurons that don't vary."""
+    mean, trials = means_of(x, label)
     deviation = x - mean[label]
     deviation[np.abs(deviation) <= 1e-12 * np.abs(mean[label])] = 0.0
     squares = np.zeros_like(mean)
@@ -184,11 +142,11 @@ def noise_correlation(
     if not zscore:
         both = deviation.T @ deviation
         scale = np.sqrt(np.diag(both))
-        return _warn_constant(nan_ratio(both, scale[:, None] * scale), "noise_correlation")
+        return nan_ratio(both, scale[:, None] * scale)
     varies = squares > 0
     z = np.where(varies[label], nan_ratio(deviation, np.sqrt(squares / trials[:, None])[label]), 0.0)
     shared = (varies.T * trials).astype(float) @ varies
-    return _warn_constant(nan_ratio(z.T @ z, shared), "noise_correlation")
+    return nan_ratio(z.T @ z, shared)
 
 
 @reordered("stimulus", "counts", lambda first, second: holds_trials(first) and not holds_trials(second))
@@ -226,9 +184,9 @@ def signal_correlation(
     """
     check(bias=bias)
     one_of(bias, (None, "subtract"), "bias")
-    x = _read_counts(counts, t_start, t_stop)
-    label = _read_labels(stimulus, len(x))
-    mean, trials = _means(x, label)
+    x = read_counts(counts, t_start, t_stop)
+    label = read_labels(stimulus, len(x))
+    mean, trials = means_of(x, label)
     if len(mean) < 2:
         raise NsnnError("stimulus has one label: signal correlation needs at least two stimuli")
     outer = mean - mean.mean(axis=0)
@@ -245,10 +203,12 @@ def signal_correlation(
 
 
 def _warn_constant(matrix: np.ndarray, name: str) -> np.ndarray:
-    count = int(np.isnan(np.diag(matrix)).sum())
-    if count or np.isnan(matrix).any():
-        why = f"{count} of {len(matrix)} neurons don't vary (or no two vary together)"
-        warn(f"{name}: {why}; the value is NaN", SilentNeuronWarning)
+    """The matrix (..., n, n) unchanged, with one SilentNeuronWarning if it holds NaN."""
+    constant = np.isnan(np.diagonal(matrix, axis1=-2, axis2=-1)).reshape(-1, matrix.shape[-1]).any(axis=0)
+    if np.isnan(matrix).any():
+        why = f"{constant.sum()} of {constant.size} neurons don't vary (or no two vary together)"
+        where = " with some stimulus" if matrix.ndim > 2 else ""
+        warn(f"{name}: {why}{where}; the value is NaN", SilentNeuronWarning)
     return matrix
 
 
@@ -284,7 +244,7 @@ def dimensionality(
     """
     check(bias=bias)
     one_of(bias, (None, "subtract"), "bias")
-    x = _read_counts(counts, t_start, t_stop)
+    x = read_counts(counts, t_start, t_stop)
     n, least = len(x), 2 if bias is None else 4
     if n < least:
         raise NsnnError(f"counts of {n} trials: dimensionality needs at least {least} with bias = {bias!r}")
@@ -316,83 +276,3 @@ def _participation(x: np.ndarray, bias: str | None) -> float:
     top = 2 * square + (n**2 - 3 * n + 1) * trace**2 - fourth
     bottom = (n - 1) * (n - 2) * square + trace**2 - fourth
     return float(top / bottom) if bottom > 0 else float("nan")
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _tiled_time(
-    times: np.ndarray, offsets: np.ndarray, starts: np.ndarray, stops: np.ndarray, dt: float
-) -> np.ndarray:
-    """Time within dt of each train's spikes, inside the trial."""
-    out = np.zeros(offsets.size - 1)
-    for k in range(out.size):
-        reached = starts[k]
-        for i in range(offsets[k], offsets[k + 1]):
-            low, high = max(times[i] - dt, reached), min(times[i] + dt, stops[k])
-            if high > low:
-                out[k] += high - low
-                reached = high
-    return out
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _tiled_spikes(times: np.ndarray, offsets: np.ndarray, n: int, dt: float) -> np.ndarray:
-    """(n, n) number of spikes of neuron a within dt of a spike of neuron b in the same trial."""
-    out = np.zeros((n, n))
-    for trial in range((offsets.size - 1) // n):
-        for a in range(n):
-            for b in range(n):
-                j, end = offsets[trial * n + b], offsets[trial * n + b + 1]
-                for i in range(offsets[trial * n + a], offsets[trial * n + a + 1]):
-                    while j < end and times[j] < times[i] - dt:
-                        j += 1
-                    if j < end and times[j] <= times[i] + dt:
-                        out[a, b] += 1.0
-    return out
-
-
-@measure("1")
-@suggest_keywords
-def spike_time_tiling(trains: Any, *, dt: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
-    """Spike-time tiling coefficient of each pair of neurons, (n, n), in [-1, 1]; almost independent of firing rates.
-
-    STTC = 1/2 [(P_a - T_b) / (1 - P_a T_b) + (P_b - T_a) / (1 - P_b T_a)]: P_a is the fraction of a's spikes within dt
-    of a spike of b, T_a the fraction of time within dt of a spike of a. 1 for equal trains, about 0 for
-    independent ones. A quotient 0/0 (all spikes and all time are covered) is 1. Over trials, spikes and time are summed.
-
-    Parameters
-    ----------
-    trains : neo.Block, one Segment per trial; or the simultaneous trains of several neurons in one trial, in the forms
-        of `as_repeats`
-    dt : time, scalar
-    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
-
-    Raises
-    ------
-    NsnnError : trains of different windows in a list, or what `as_trains` refuses. Warns once, SilentNeuronWarning, for
-        neurons without a spike (NaN). Source: Cutts & Eglen 2014, doi 10.1523/JNEUROSCI.2767-14.2014
-
-    >>> import quantities as pq
-    >>> trains = [[0.1, 0.5], [0.102, 0.8]]
-    >>> spike_time_tiling(trains, dt=5*pq.ms, t_start=0*pq.s, t_stop=1*pq.s).round(3)
-    array([[1.   , 0.485], [0.485, 1.   ]])
-    """
-    reach = positive(dt, "s", "dt")
-    if isinstance(trains, neo.Block | Trains):
-        data = as_trains(trains, t_start, t_stop)
-        n, start, stop = data.n_neurons, data.t_start, data.t_stop
-        length = data.durations.sum()
-    else:
-        data = as_repeats(trains, t_start, t_stop)
-        n, (low, high) = data.n_trials, data.window()
-        start, stop, length = np.array([low]), np.array([high]), high - low
-    count = data.counts.reshape(-1, n)
-    first, last = np.repeat(start, n), np.repeat(stop, n)
-    tiled = _tiled_time(data.times, data.offsets, first, last, reach).reshape(-1, n).sum(axis=0) / length
-    # spikes on a grid: a distance that is meant to equal dt may exceed it by rounding
-    reach *= 1 + slack(reach, data.resolution, "dt")
-    hit = nan_ratio(_tiled_spikes(data.times, data.offsets, n, reach), count.sum(axis=0)[:, None])
-    product = hit * tiled
-    half = np.where(product >= 1, 1.0, nan_ratio(hit - tiled, 1 - product))
-    value = (half + half.T) / 2
-    warn_silent(np.where(count.sum(axis=0) > 0, 0.0, np.nan), "spike_time_tiling", "have no spikes")
-    return value

@@ -1,0 +1,94 @@
+"""Spike counts of trials and windows, and the label of each trial's stimulus, as the measures of counts read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import neo
+import numpy as np
+
+from ..core.checks import positive
+from ..core.errors import NsnnError
+from ..core.units import floats
+from ..io.train_arrays import block_from
+from .response_checks import as_labels
+from .trains import Trains, as_trains
+
+
+def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str = "counts") -> np.ndarray:
+    """Counts (n_trials, n_neurons) as floats, of a Block, a Trains or an array.
+
+    >>> read_counts([[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    if isinstance(counts, neo.Block | Trains):
+        trains = as_trains(counts, t_start, t_stop, name)
+        trains.check_durations("so that their counts differ")
+        return trains.counts.astype(float)
+    expected = f"a neo.Block or an array (n_trials, n_neurons){block_from(counts)}"
+    array = floats(counts, name, expected)
+    if array.ndim != 2 or array.size == 0:
+        raise NsnnError(f"{name} = {type(counts).__name__} object: expected {expected}")
+    if t_start is not None or t_stop is not None:
+        raise NsnnError(f"{name} is an array: t_start and t_stop only crop a neo.Block")
+    if not np.isfinite(array).all():
+        raise NsnnError(f"{name} holds NaN or infinite values: expected finite counts")
+    return array
+
+
+def read_labels(stimulus: Any, n_trials: int) -> np.ndarray:
+    """Labels 0, 1, ... (n_trials,) of the values that `as_labels` takes; None: all the same.
+
+    >>> read_labels(["b", "a", "b"], 3)
+    array([1, 0, 1])
+    """
+    if stimulus is None:
+        return np.zeros(n_trials, dtype=np.int64)
+    return as_labels(stimulus, "stimulus", n_trials, least=1)[1]
+
+
+def counts_in_windows(trains: Trains, window: Any) -> np.ndarray:
+    """Counts (n_trials, n_windows, n_neurons) as floats, in windows that tile each trial; None: one window, the trial.
+
+    NsnnError for trials of different duration, or of different numbers of windows.
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> counts_in_windows(as_trains(to_block([[[0.1, 0.6, 0.7]]], t_stop=1*pq.s)), 500*pq.ms).tolist()
+    [[[1.0], [2.0]]]
+    """
+    if window is None:
+        return read_counts(trains)[:, None, :]
+    index, n_windows = trains.bins(positive(window, "s", "window"), "window")
+    m = int(n_windows.min())
+    if n_windows.max() > m:
+        raise NsnnError("trials hold different numbers of windows: pass t_start and t_stop")
+    inside = index < m
+    cell = (trains.trial[inside] * m + index[inside]) * trains.n_neurons + trains.neuron[inside]
+    x = np.bincount(cell, minlength=trains.n_trials * m * trains.n_neurons).astype(float)
+    return x.reshape(trains.n_trials, m, trains.n_neurons)
+
+
+def read_windows(
+    counts: Any, window: Any, t_start: Any = None, t_stop: Any = None, name: str = "counts"
+) -> np.ndarray:
+    """As `counts_in_windows`, of a Block, a Trains or, without a window, an array (n_trials, n_neurons).
+
+    >>> read_windows([[1, 2], [3, 4]], None).shape
+    (2, 1, 2)
+    """
+    if window is None:
+        return read_counts(counts, t_start, t_stop, name)[:, None, :]
+    return counts_in_windows(as_trains(counts, t_start, t_stop, name), window)
+
+
+def means_of(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means (n_labels, ...) of x (n, ...) over the samples of each label, and the numbers of samples (n_labels,).
+
+    >>> means_of(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]))
+    (array([2., 5.]), array([2, 1]))
+    """
+    number = np.bincount(label)
+    total = np.zeros((number.size, *x.shape[1:]))
+    np.add.at(total, label, x)
+    return total / number.reshape(-1, *[1] * (x.ndim - 1)), number

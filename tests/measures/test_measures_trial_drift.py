@@ -1,0 +1,215 @@
+"""Drift over trials: definitions in loops, the law of the test, and the warning of measures that drift distorts."""
+
+import warnings
+
+import numpy as np
+import pytest
+import quantities as pq
+from helpers import recordings
+from helpers.ties import sharing
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import kstest
+
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import (
+    SilentNeuronWarning,
+    TrialDriftWarning,
+    fano_factor,
+    noise_correlation,
+    trial_drift,
+)
+from nsnn_neuro.measures.spiketrain import trial_drift as module
+
+
+def block_of(counts):
+    """One second per trial, counts (n_trials, n_neurons) spikes at equal distances."""
+    trials = [[(np.arange(c) + 0.5) / max(c, 1) for c in row] for row in counts]
+    return to_block(trials, t_stop=1 * pq.s)
+
+
+def categories(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return [w.category for w in caught]
+
+
+# --- definitions ---
+
+
+def test_against_loops():
+    """Three stimuli of unequal numbers, in random order, and a stimulus with one trial."""
+    rng = np.random.default_rng(1)
+    stimulus = np.array(["a"] * 5 + ["b"] * 9 + ["c"] * 7 + ["d"])[rng.permutation(22)]
+    counts = rng.poisson(6.0, (22, 3))
+    z = np.zeros((22, 3))
+    variance = successive = mean = 0
+    for s in "abc":
+        own = counts[stimulus == s]
+        z[stimulus == s] = (own - own.mean(axis=0)) / own.std(axis=0)
+        variance = variance + len(own) * own.var(axis=0, ddof=1)
+        successive = successive + len(own) * ((own[1:] - own[:-1]) ** 2).mean(axis=0) / 2
+        mean = mean + own.sum(axis=0)
+    drift = trial_drift(counts, stimulus=stimulus)
+    assert_allclose(drift.correlation, (z[1:] * z[:-1]).sum(axis=0) / (z**2).sum(axis=0), rtol=1e-12)
+    assert_allclose(drift.fano, variance / mean, rtol=1e-12)
+    assert_allclose(drift.successive_fano, successive / mean, rtol=1e-12)
+    assert_allclose(drift.fano, fano_factor(block_of(counts), stimulus=stimulus), rtol=1e-12)
+    assert drift.n == 22
+    again = trial_drift(block_of(counts), stimulus=stimulus)
+    assert_array_equal(again.p, drift.p)
+
+
+def test_windows_are_compared_with_themselves_and_summed():
+    """Counts that move from one half of the trial to the other over trials: trials as wholes don't change."""
+    trials = [[[0.1] * (k + 1) + [0.7] * (20 - k)] for k in range(20)]
+    whole = trial_drift([[21.0 + (k % 2)] for k in range(20)])
+    assert whole.correlation < 0
+    halves = trial_drift(to_block(trials, t_stop=1 * pq.s), window=500 * pq.ms)
+    k = np.arange(20) - 9.5
+    assert_allclose(halves.correlation, (k[1:] @ k[:-1]) / (k @ k), rtol=1e-12)
+    assert halves.p == 1 / 1001
+    assert_allclose(halves.successive_fano, 2 * 0.5 / 21, rtol=1e-12)
+
+
+def test_linear_drift_is_in_the_variance_and_not_in_the_differences():
+    """Poisson counts of a mean from 10 to 30: variance mean + range^2/12, differences the mean, over 400 repeats."""
+    rng = np.random.default_rng(2)
+    rate = np.linspace(10, 30, 60)
+    drift = trial_drift(rng.poisson(rate[:, None], (60, 400)), n_shuffle=0)
+    expected = 1 + rate.var(ddof=1) / 20
+    for values, truth in ((drift.fano, expected), (drift.successive_fano, 1 + (20 / 59) ** 2 / 2 / 20)):
+        assert abs(values.mean() - truth) < 4 * values.std(ddof=1) / 20
+
+
+def test_successive_variance_is_unbiased_and_varies_as_von_neumann_says():
+    """Independent normal counts: the variance of V is (3n - 4) / (n - 1)^2 sigma^4, that of the ordinary one 2 / (n - 1)."""
+    n = 40
+    x = 100 + np.random.default_rng(3).normal(size=(n, 20_000))
+    v = trial_drift(x, n_shuffle=0).successive_fano * x.mean(axis=0)
+    assert abs(v.mean() - 1) < 4 * v.std() / np.sqrt(v.size)
+    error = np.sqrt(2 / v.size) * 1.2
+    assert abs(v.var() / ((3 * n - 4) / (n - 1) ** 2) - 1) < 4 * error
+
+
+def test_correlation_without_drift_has_the_mean_and_spread_that_are_documented():
+    n = 50
+    r = trial_drift(np.random.default_rng(4).poisson(9.0, (n, 4000)), n_shuffle=0).correlation
+    assert abs(r.mean() + 1 / n) < 4 * r.std() / np.sqrt(4000)
+    assert abs(r.std() * np.sqrt(n) - 1) < 0.05
+
+
+# --- the test ---
+
+
+@pytest.mark.parametrize("rate", [0.1, 8.0])
+def test_p_is_uniform_without_drift(rate, monkeypatch):
+    """600 neurons, three stimuli of very different rates in random order; ties of sparse counts are shared out by chance."""
+    rng = np.random.default_rng(5)
+    stimulus = rng.permutation(np.repeat([0, 1, 2], 12))
+    counts = rng.poisson(np.array([1.0, 3.0, 8.0])[stimulus][:, None] * rate, (36, 600))
+    drift = trial_drift(counts, stimulus=stimulus, n_shuffle=199)
+    share, p = sharing(rng), []
+    z = module.standardised(counts[:, None, :].astype(float), stimulus)
+    null = module._permuted(z, stimulus, 199, np.random.default_rng(0)) / (z**2).sum(axis=(0, 1))
+    for j in range(600):
+        p.append(share(null[:, j], drift.correlation[j]))
+    assert kstest(p, "uniform").pvalue > 1e-3
+    assert np.mean(drift.p <= 0.05) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 600)
+
+
+def test_p_finds_drift_and_stimuli_that_were_sorted():
+    rng = np.random.default_rng(6)
+    assert (trial_drift(rng.poisson(np.linspace(5, 15, 80)[:, None], (80, 5))).p < 0.01).all()
+    sorted_trials = rng.poisson(np.repeat([4, 16], 40)[:, None], (80, 5))
+    assert (trial_drift(sorted_trials).p == 1 / 1001).all()
+    assert (trial_drift(sorted_trials, stimulus=np.repeat([0, 1], 40)).p > 0.01).all()
+
+
+# --- the warning ---
+
+
+def test_measures_warn_once_of_drift_in_the_recording():
+    counts = np.random.default_rng(7).poisson(np.linspace(3, 20, 100)[:, None], (100, 4))
+    block = block_of(counts)
+    for call in (
+        lambda: fano_factor(block),
+        lambda: fano_factor(block, window=100 * pq.ms, per="bin"),
+        lambda: noise_correlation(counts),
+        lambda: noise_correlation(block, window=500 * pq.ms),
+    ):
+        assert categories(call) == [TrialDriftWarning]
+    mixed = counts[np.random.default_rng(8).permutation(100)]
+    assert categories(lambda: fano_factor(block_of(mixed))) == []
+    assert categories(lambda: noise_correlation(mixed)) == []
+
+
+def test_warning_names_the_neuron_and_the_cure():
+    counts = np.random.default_rng(9).poisson(8.0, (80, 3))
+    counts[:, 1] = np.repeat([4, 16], 40)
+    with pytest.warns(TrialDriftWarning, match=r"of neuron 1, the largest of 3, is 0\.9.*give stimulus="):
+        noise_correlation(counts)
+
+
+@pytest.mark.parametrize(("rate", "n_trials", "n_neurons"), [(0.05, 60, 40), (6.0, 60, 40), (6.0, 12, 1)])
+def test_warning_is_rarer_than_its_level_without_drift(rate, n_trials, n_neurons, monkeypatch):
+    """At a level of .05 instead of .001, so that 400 calls tell; sparse counts have the longest tails."""
+    monkeypatch.setattr(module, "DRIFT_LEVEL", 0.05)
+    monkeypatch.setattr(module, "_BATCHES", (100, 300))
+    rng = np.random.default_rng(10)
+    label, calls = np.zeros(n_trials, dtype=int), 400
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(calls):
+            module.warn_drift(rng.poisson(rate, (n_trials, n_neurons)).astype(float), label, "x")
+    assert len(caught) <= calls * 0.05 + 4 * np.sqrt(calls * 0.05)
+    if n_neurons > 1:
+        assert caught  # the level is used up to some part
+
+
+# --- bad input ---
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "message"),
+    [
+        (np.ones((2, 2)), {}, "at least three trials"),
+        (np.ones((5, 2)), {"stimulus": [0, 1]}, r"stimulus has shape \(2,\): expected \(5,\)"),
+        (np.ones((5, 2)), {"stimulus": np.arange(5)}, "each label has one trial"),
+        (np.full((5, 2), np.nan), {}, "holds NaN"),
+        (np.ones(5), {}, r"\(n_trials, n_neurons\)"),
+        (np.ones((5, 2)), {"n_shuffle": -1}, "n_shuffle = -1"),
+    ],
+)
+def test_refuses(counts, options, message):
+    with pytest.raises(NsnnError, match=message):
+        trial_drift(counts, **options)
+
+
+def test_silent_and_constant_neurons_are_nan_with_one_warning():
+    counts = np.array([[0, 5, 1], [0, 5, 3], [0, 5, 2], [0, 5, 2]])
+    with pytest.warns(SilentNeuronWarning, match="2 of 3 neurons have a count that does not vary") as caught:
+        drift = trial_drift(counts)
+    assert len(caught) == 1
+    assert_array_equal(np.isnan(drift.correlation), [True, True, False])
+    assert_array_equal(np.isnan(drift.p), [True, True, False])
+    assert_array_equal(np.isnan(drift.fano), [True, False, False])
+    assert drift.fano[1] == drift.successive_fano[1] == 0.0
+
+
+# --- recordings ---
+
+
+def test_salamander_counts_drift_over_297_repeats():
+    """Fifty cells, repeats of a movie: successive repeats are alike, and without drift counts vary less."""
+    import scipy.io
+
+    data = scipy.io.loadmat(
+        recordings.folder("salamander_retina_movie") / "original_data_num_neurons_50_1.mat"
+    )["data"]
+    counts = data.reshape(297, 953, 50).sum(axis=1)
+    drift = trial_drift(counts, n_shuffle=199)
+    assert np.sum(drift.p < 0.01) > 20  # without drift .5 cells are expected
+    assert np.median(drift.successive_fano) < np.median(drift.fano)
+    with pytest.warns(TrialDriftWarning):
+        noise_correlation(counts)
