@@ -1,8 +1,13 @@
+from .correlation.correlogram import CrossCorrelogram as CrossCorrelogram
+from .correlation.correlogram import CrossCorrelograms as CrossCorrelograms
+from .correlation.correlogram import cross_correlogram as cross_correlogram
+from .correlation.correlogram import cross_correlograms as cross_correlograms
 from .correlation.count_correlation import CovarianceParts as CovarianceParts
 from .correlation.count_correlation import dimensionality as dimensionality
 from .correlation.count_correlation import law_of_total_covariance as law_of_total_covariance
 from .correlation.count_correlation import noise_correlation as noise_correlation
 from .correlation.count_correlation import signal_correlation as signal_correlation
+from .correlation.population_coupling import population_coupling as population_coupling
 from .correlation.spike_time_tiling import spike_time_tiling as spike_time_tiling
 from .decoding.decoders import Decoding as Decoding
 from .decoding.decoders import LinearDiscriminant as LinearDiscriminant
@@ -42,10 +47,15 @@ from .spectral.coherence import coherence as coherence
 from .spectral.coherence import coherence_information as coherence_information
 from .spectral.reconstruction import Reconstruction as Reconstruction
 from .spectral.reconstruction import linear_reconstruction as linear_reconstruction
+from .spectral.signals import SignalCoherence as SignalCoherence
+from .spectral.signals import SignalSpectrum as SignalSpectrum
+from .spectral.signals import signal_coherence as signal_coherence
+from .spectral.signals import signal_spectrum as signal_spectrum
 from .spectral.spectrum import PowerSpectrum as PowerSpectrum
 from .spectral.spectrum import Susceptibility as Susceptibility
 from .spectral.spectrum import power_spectrum as power_spectrum
 from .spectral.spectrum import susceptibility as susceptibility
+from .spiketrain.burst_index import burst_index as burst_index
 from .spiketrain.count_variability import MeanMatchedFano as MeanMatchedFano
 from .spiketrain.count_variability import allan_factor as allan_factor
 from .spiketrain.count_variability import fano_curve as fano_curve
@@ -58,16 +68,27 @@ from .spiketrain.firing_statistics import isi as isi
 from .spiketrain.firing_statistics import lv as lv
 from .spiketrain.firing_statistics import lvr as lvr
 from .spiketrain.firing_statistics import serial_correlation as serial_correlation
+from .spiketrain.intrinsic_timescale import IntrinsicTimescale as IntrinsicTimescale
+from .spiketrain.intrinsic_timescale import intrinsic_timescale as intrinsic_timescale
+from .spiketrain.kernel_rate import instantaneous_rate as instantaneous_rate
 from .spiketrain.rate_over_time import Psth as Psth
 from .spiketrain.rate_over_time import SpikeTriggeredAverage as SpikeTriggeredAverage
 from .spiketrain.rate_over_time import psth as psth
 from .spiketrain.rate_over_time import rate_correlation as rate_correlation
 from .spiketrain.rate_over_time import spike_triggered_average as spike_triggered_average
+from .spiketrain.responses import ResponseTest as ResponseTest
+from .spiketrain.responses import response_statistics as response_statistics
+from .spiketrain.responses import response_test as response_test
+from .spiketrain.sparseness import sparseness as sparseness
 from .spiketrain.spike_triggered_covariance import SpikeTriggeredCovariance as SpikeTriggeredCovariance
 from .spiketrain.spike_triggered_covariance import spike_triggered_covariance as spike_triggered_covariance
+from .spiketrain.surrogate_test import against_surrogates as against_surrogates
+from .spiketrain.surrogates import surrogates as surrogates
 from .spiketrain.trial_drift import TrialDrift as TrialDrift
 from .spiketrain.trial_drift import TrialDriftWarning as TrialDriftWarning
 from .spiketrain.trial_drift import trial_drift as trial_drift
+from .spiketrain.zeta import ZetaTest as ZetaTest
+from .spiketrain.zeta import zeta_test as zeta_test
 from .table import tabulate as tabulate
 from .timing.firing_events import FiringEvents as FiringEvents
 from .timing.firing_events import firing_events as firing_events
@@ -77,6 +98,12 @@ from .timing.isi_spike_distance import mean_spike_distance as mean_spike_distanc
 from .timing.isi_spike_distance import spike_distance as spike_distance
 from .timing.metric_space import MetricSpace as MetricSpace
 from .timing.metric_space import metric_space_information as metric_space_information
+from .timing.profiles import DistanceProfile as DistanceProfile
+from .timing.profiles import SynchronizationProfile as SynchronizationProfile
+from .timing.profiles import isi_profile as isi_profile
+from .timing.profiles import spike_profile as spike_profile
+from .timing.profiles import spike_synchronization as spike_synchronization
+from .timing.profiles import synchronization_profile as synchronization_profile
 from .timing.train_similarity import gamma_coincidence as gamma_coincidence
 from .timing.train_similarity import schreiber_reliability as schreiber_reliability
 from .timing.train_similarity import van_rossum as van_rossum
@@ -100,9 +127,13 @@ from .tuning.tuning_fit import TuningFit as TuningFit
 
 __all__ = [
     "CovarianceParts",
+    "CrossCorrelogram",
+    "CrossCorrelograms",
     "Decoding",
+    "DistanceProfile",
     "Estimate",
     "FiringEvents",
+    "IntrinsicTimescale",
     "LinearDiscriminant",
     "MeanMatchedFano",
     "MetricSpace",
@@ -114,25 +145,34 @@ __all__ = [
     "Reconstruction",
     "ReliabilityCurve",
     "ResolutionWarning",
+    "ResponseTest",
     "SelectiveAccuracy",
+    "SignalCoherence",
+    "SignalSpectrum",
     "SilentNeuronWarning",
     "SpikeTriggeredAverage",
     "SpikeTriggeredCovariance",
     "Susceptibility",
+    "SynchronizationProfile",
     "Trains",
     "TrialDrift",
     "TrialDriftWarning",
     "TrialPlan",
     "TuningCurve",
     "TuningFit",
+    "ZetaTest",
+    "against_surrogates",
     "allan_factor",
     "as_repeats",
     "as_trains",
     "brier_score",
+    "burst_index",
     "calibration_error",
     "choice_probability",
     "coherence",
     "coherence_information",
+    "cross_correlogram",
+    "cross_correlograms",
     "cv",
     "cv2",
     "d_prime",
@@ -151,8 +191,11 @@ __all__ = [
     "gaussian_fisher",
     "information_breakdown",
     "information_per_spike",
+    "instantaneous_rate",
+    "intrinsic_timescale",
     "isi",
     "isi_distance",
+    "isi_profile",
     "ksg",
     "latency_symbols",
     "law_of_total_covariance",
@@ -170,6 +213,7 @@ __all__ = [
     "noise_correlation",
     "plan_trials",
     "poisson_fisher",
+    "population_coupling",
     "positive",
     "power_spectrum",
     "psth",
@@ -177,18 +221,27 @@ __all__ = [
     "rate_vs_temporal",
     "read_signal",
     "reliability_curve",
+    "response_statistics",
+    "response_test",
     "roc_auc",
     "schreiber_reliability",
     "selective_accuracy",
     "serial_correlation",
+    "signal_coherence",
     "signal_correlation",
+    "signal_spectrum",
     "skaggs_information",
+    "sparseness",
     "spike_counts",
     "spike_distance",
+    "spike_profile",
+    "spike_synchronization",
     "spike_time_tiling",
     "spike_triggered_average",
     "spike_triggered_covariance",
+    "surrogates",
     "susceptibility",
+    "synchronization_profile",
     "synergy",
     "tabulate",
     "trial_drift",
@@ -198,4 +251,5 @@ __all__ = [
     "warn_silent",
     "word_entropies",
     "words",
+    "zeta_test",
 ]

@@ -34,6 +34,7 @@ class Estimate:
     reason : why the correction was chosen, if the estimator chose it; None otherwise
     lower, upper : ends of the bracket where estimators disagree beyond their errors; value is then its middle and se a
         quarter of its width. None without a bracket
+    z : (value - null_mean) / SD of the null's values, for estimators that compute it; None otherwise
 
     >>> e = Estimate(0.71, 0.02, "panzeri-treves", 0.001, 0.0099, n=400, se_method="jackknife over trials")
     >>> float(e)
@@ -54,6 +55,7 @@ class Estimate:
     reason: str | None = None
     lower: float | None = None
     upper: float | None = None
+    z: float | None = None
 
     def __float__(self) -> float:
         return float(self.value)
@@ -61,13 +63,14 @@ class Estimate:
     def __str__(self) -> str:
         se = "" if math.isnan(self.se) else f" ± {self.se:.2g}"
         null = "" if self.null_mean is None else f"; null {self.null_mean:.4g}"
+        z = "" if self.z is None else f", z = {self.z:.3g}"
         p = "" if self.p is None else f", p = {self.p:.2g}"
         method = "" if math.isnan(self.se) or self.se_method is None else f"; se {self.se_method}"
         reason = "" if self.reason is None else f", chosen because {self.reason}"
         warning = "" if self.warning is None else f"; warning: {self.warning}"
         if self.lower is not None and self.upper is not None:
             se += f", between {self.lower:.4g} and {self.upper:.4g}"
-        how = f"correction {self.correction}{reason}{method}{null}{p}; n = {self.n}{warning}"
+        how = f"correction {self.correction}{reason}{method}{null}{z}{p}; n = {self.n}{warning}"
         unit = "" if self.unit == "1" else f" {self.unit}"
         return f"{self.value:.4g}{se}{unit} ({how})"
 

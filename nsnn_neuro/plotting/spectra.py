@@ -10,7 +10,7 @@ from ..core.checks import one_of, positive, suggest_keywords, whole
 from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats, is_quantity, shown, si
-from ..measures import Trains, as_trains
+from ..measures import as_trains, cross_correlogram
 from .axes import COLOURS, INK, SOFT, axes, finish
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def correlogram(
 ) -> Axes:
     """Auto- or cross-correlogram: pairs of spikes against the lag, the time of `other`'s spike less that of `neuron`'s.
 
-    Pairs are counted within trials, in bins. Those expected by chance, for independent trains of constant rate, are
-    n_a n_b (m - |k|) / m^2 at lag k, summed over trials of m bins with n_a and n_b spikes: so the ends of trials are
-    accounted for. Of an autocorrelogram the spikes' pairs with themselves are left out.
+    Counts and chance are those of `measures.cross_correlogram` for independent trains of constant rate: n_a n_b (m - |k|) / m^2
+    at lag k, summed over trials of m bins with n_a and n_b spikes, so that the ends of trials are accounted for. Of an
+    autocorrelogram the spikes' pairs with themselves are left out, and n_a (n_a - 1) stands for n_a n_b.
 
     Parameters
     ----------
@@ -61,29 +61,15 @@ def correlogram(
     """
     one_of(show, ("chance", "counts"), "show")
     trains = as_trains(block)
-    width, longest = positive(bin_width, "s", "bin_width"), positive(max_lag, "s", "max_lag")
     most = trains.n_neurons - 1
     a = whole(neuron, 0, "neuron", most)
     b = a if other is None else whole(other, 0, "other", most)
-    n_lags = max(1, round(longest / width))
-    first = _counted(trains, a, width)
-    second = first if b == a else _counted(trains, b, width)
-    if min(map(len, first)) <= n_lags:
-        raise NsnnError(
-            f"max_lag = {max_lag}: expected a time shorter than the shortest trial, {trains.durations.min():g} s"
-        )
-    lags = np.arange(-n_lags, n_lags + 1)
-    counts, expected = np.zeros(lags.size), np.zeros(lags.size)
-    for one, two in zip(first, second, strict=True):
-        padded, m = np.pad(two, n_lags), one.size
-        counts += [one @ padded[n_lags + k : n_lags + k + m] for k in lags]
-        expected += one.sum() * two.sum() * (m - np.abs(lags)) / m**2
-    if b == a:
-        counts[n_lags] -= sum(one.sum() for one in first)
+    result = cross_correlogram(trains, (a, b), bin_width=bin_width, max_lag=max_lag)
+    counts, expected, width = result.counts, result.expected, result.bin_width
     if not expected.all():
         raise NsnnError(f"neurons {a} and {b} have no trial in which both fire: expected spikes of both")
     ax = axes(ax)
-    edges = 1e3 * width * (np.arange(2 * n_lags + 2) - n_lags - 0.5)
+    edges = 1e3 * width * (np.arange(counts.size + 1) - counts.size / 2)
     colour = COLOURS[0]
     values = counts / expected if show == "chance" else counts
     ax.stairs(values, edges, fill=True, color=colour, alpha=0.35, lw=0)
@@ -207,13 +193,3 @@ def _pair(given: Any, name: str, unit: str) -> tuple[np.ndarray, np.ndarray]:
             f"{name} has arrays of shapes {f.shape} and {values.shape}: expected two of one length"
         )
     return f, values
-
-
-def _counted(trains: Trains, neuron: int, width: float) -> list[np.ndarray]:
-    """Spikes of a neuron in bins that tile each trial: an array (n_bins,) for each."""
-    own = trains.of_neuron(neuron)
-    number, n_bins = own.bins(width, "bin_width")
-    return [
-        np.bincount(number[(own.trial == k) & (number < m)], minlength=m).astype(float)
-        for k, m in enumerate(n_bins.tolist())
-    ]

@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -74,6 +74,16 @@ def many_repeats() -> list[neo.SpikeTrain]:
     return [train for seed in range(4) for train in repeats(seed)]
 
 
+def timed() -> neo.Block:
+    """Ten trials whose counts are correlated, as a timescale needs."""
+    rng = np.random.default_rng(6)
+    trials = []
+    for _ in range(10):
+        rate = 30 * np.exp(np.cumsum(rng.normal(size=10)) / 4)
+        trials.append([np.repeat(np.arange(10), rng.poisson(rate / 10)) / 10 + 0.05])
+    return to_block(trials, t_stop=1 * pq.s)
+
+
 NAN, FINE = "<nan>", "<fine>"
 
 
@@ -104,15 +114,24 @@ EXAMPLES: dict[str, Example] = {
     "as_trains": Example(lambda: (block(),), {}, Trains, "block", (FINE, FINE, FINE)),
     "read_signal": Example(lambda: (signal(),), {}, [(1000,), float, float]),
     "tabulate": Example(lambda: (block(), [measures.cv]), {}, pd.DataFrame, "block", (FINE, FINE, FINE)),
+    "against_surrogates": Example(
+        lambda: (measures.firing_rate, block()), {"method": "shuffle", "n": 3}, list),
     "allan_factor": Example(lambda: (block(),), {"window": 0.2 * pq.s}, NEURONS, "block", (NAN, FINE, FINE)),
     "choice_probability": Example(
         lambda: (STIMULUS, SYMBOLS, WORDS[:, 1]), {"n_resample": 5, "n_shuffle": 5}, Estimate),
+    "burst_index": Example(lambda: (block(),), {"limit": 20 * pq.ms}, NEURONS, "block", (NAN, FINE, FINE)),
     "coherence": Example(
         lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, [(101,), (101,)]
     ),
     "coherence_information": Example(
         lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100, "n_shuffle": 5}, Estimate
     ),
+    "cross_correlogram": Example(
+        lambda: (block(), (0, 1)), {"bin_width": 10 * pq.ms, "max_lag": 50 * pq.ms}, measures.CrossCorrelogram, "block",
+        (FINE, FINE, FINE)),
+    "cross_correlograms": Example(
+        lambda: (block(),), {"bin_width": 10 * pq.ms, "max_lag": 50 * pq.ms}, measures.CrossCorrelograms, "block",
+        (FINE, FINE, FINE)),
     "cv": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
     "cv2": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
     "dimensionality": Example(lambda: (block(),), {}, Estimate, "counts", (NAN, "counts of 1 trials", COUNTS)),
@@ -122,8 +141,14 @@ EXAMPLES: dict[str, Example] = {
     "firing_events": Example(lambda: (repeats(),), {"sigma": 20 * pq.ms}, measures.FiringEvents, "repeats", (NAN, TWO, WINDOWS)),
     "firing_rate": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, FINE, FINE)),
     "gamma_coincidence": Example(lambda: (repeats(),), {"precision": 5 * pq.ms}, PAIR, "repeats", (NAN, FINE, WINDOWS)),
+    "instantaneous_rate": Example(
+        lambda: (block(),), {"sigma": 20 * pq.ms, "sampling_period": 5 * pq.ms}, neo.AnalogSignal, "block",
+        (FINE, FINE, WINDOWS)),
+    "intrinsic_timescale": Example(
+        lambda: (timed(),), {"bin_width": 50 * pq.ms, "max_lag": 0.4 * pq.s, "n_resample": 3}, measures.IntrinsicTimescale),
     "isi": Example(lambda: (block(),), {}, list, "block", (FINE, FINE, FINE)),
     "isi_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
+    "isi_profile": Example(lambda: (repeats(),), {}, measures.DistanceProfile, "repeats", (FINE, TWO, WINDOWS)),
     "law_of_total_covariance": Example(
         lambda: (LABELS, block()), {}, measures.CovarianceParts, "counts", (FINE, FINE, COUNTS)),
     "lv": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
@@ -138,18 +163,29 @@ EXAMPLES: dict[str, Example] = {
     "noise_correlation": Example(
         lambda: (block(), LABELS), {"window": 0.5 * pq.s}, (3, 3), "counts",
         (NAN, "each label has one trial", "different numbers of windows")),
+    "population_coupling": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, COUNTS)),
     "power_spectrum": Example(
         lambda: (block(),), {"sampling_rate": 1 * pq.kHz, "nperseg": 200, "noverlap": 100},
         measures.PowerSpectrum, "block", (NAN, FINE, FINE)),
     "psth": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, measures.Psth, "block", (FINE, FINE, WINDOWS)),
     "rate_correlation": Example(lambda: (block(), block()), {"sigma": 20 * pq.ms}, NEURONS),
     "roc_auc": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
+    "response_statistics": Example(
+        lambda: (LABELS, block()), {"window": [0, 500] * pq.ms}, pd.DataFrame, "block", (NAN, FINE, FINE)),
+    "response_test": Example(
+        lambda: (block(),), {"baseline": [0, 500] * pq.ms, "window": [500, 900] * pq.ms}, measures.ResponseTest, "block",
+        (FINE, FINE, FINE)),
     "schreiber_reliability": Example(lambda: (repeats(),), {"sigma": 5 * pq.ms}, float, "repeats", (NAN, TWO, FINE)),
     "serial_correlation": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
     "signal_correlation": Example(
         lambda: (LABELS, block()), {"bias": None}, (3, 3), "counts",
         (NAN, "stimulus has one label", COUNTS)),
+    "signal_coherence": Example(lambda: (signal(), signal()), {"nperseg": 200}, measures.SignalCoherence),
+    "signal_spectrum": Example(lambda: (signal(),), {}, measures.SignalSpectrum),
+    "sparseness": Example(lambda: (np.arange(12.0).reshape(4, 3),), {}, NEURONS),
     "spike_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
+    "spike_profile": Example(lambda: (repeats(),), {}, measures.DistanceProfile, "repeats", (FINE, TWO, WINDOWS)),
+    "spike_synchronization": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
     "spike_time_tiling": Example(lambda: (block(),), {"dt": 5 * pq.ms}, (3, 3), "block", (NAN, FINE, FINE)),
     "spike_triggered_average": Example(
         lambda: (signal(), block()), {"before": 20 * pq.ms, "after": 20 * pq.ms},
@@ -157,12 +193,15 @@ EXAMPLES: dict[str, Example] = {
     "spike_triggered_covariance": Example(
         lambda: (signal(), repeats()), {"before": 5 * pq.ms, "after": 0 * pq.ms, "n_shuffle": 3},
         measures.SpikeTriggeredCovariance, "repeats", (NAN, FINE, FINE)),
+    "tuning_curve": Example(lambda: (LABELS, block()), {}, measures.TuningCurve, "counts", (FINE, FINE, FINE)),
+    "surrogates": Example(lambda: (block(),), {"method": "shuffle", "n": 2}, Iterator, "block", (FINE, FINE, FINE)),
     "susceptibility": Example(
         lambda: (signal(), repeats()), {"nperseg": 200, "noverlap": 100}, measures.Susceptibility
     ),
-    "tuning_curve": Example(lambda: (LABELS, block()), {}, measures.TuningCurve, "counts", (FINE, FINE, FINE)),
     "trial_drift": Example(
         lambda: (block(),), {"n_shuffle": 20}, measures.TrialDrift, "block", (NAN, "at least three t", COUNTS)),
+    "synchronization_profile": Example(
+        lambda: (repeats(),), {}, measures.SynchronizationProfile, "repeats", (FINE, TWO, WINDOWS)),
     "van_rossum": Example(lambda: (repeats(),), {"tau": 20 * pq.ms}, PAIR, "repeats", (FINE, FINE, FINE)),
     "victor_purpura": Example(lambda: (repeats(),), {"cost": 50 * pq.Hz}, PAIR, "repeats", (FINE, FINE, FINE)),
     # information; words, counts and latencies of Blocks
@@ -206,6 +245,8 @@ EXAMPLES: dict[str, Example] = {
     "synergy": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
     "word_entropies": Example(
         lambda: (many_repeats(),), {"bin_width": 0.1 * pq.s, "word_lengths": (1, 2)}, pd.DataFrame),
+    "zeta_test": Example(
+        lambda: (block(),), {"n_shuffle": 10}, measures.ZetaTest, "block", (NAN, "expected at least two", COUNTS)),
     "words": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, (6, 3, 10), "block", (FINE, FINE, COUNTS)),
 }  # fmt: skip
 
@@ -272,6 +313,8 @@ def content(thing: Any) -> Any:
         ]
     if isinstance(thing, neo.SpikeTrain):
         return [thing.magnitude.copy(), str(thing.units), float(thing.t_start), float(thing.t_stop)]
+    if isinstance(thing, Iterator):
+        return [content(item) for item in thing]
     if isinstance(thing, pq.Quantity):
         return [thing.magnitude.copy(), str(thing.units)]
     if isinstance(thing, np.ndarray):
@@ -341,7 +384,7 @@ def test_shape_of_the_result(name: str) -> None:
 
     result = call(name)
     assert fits(result, EXAMPLES[name].shape)
-    assert not isinstance(result, pq.Quantity)
+    assert isinstance(result, neo.AnalogSignal) or not isinstance(result, pq.Quantity)
 
 
 @pytest.mark.parametrize("wrong", [5, None])

@@ -12,7 +12,7 @@ spike at t_start as if followed by one at t_stop. Equal times within a train cou
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,8 @@ from ..trains import Trains, as_repeats, as_trains
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: np.ndarray) -> None:
-    """out[i]: distance of own[i] to the nearest of the spikes `other` and of their auxiliary spikes."""
+def nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: np.ndarray) -> None:
+    """Write into out[i] the distance of own[i] to the nearest of the spikes `other` and of their auxiliary spikes."""
     j = 0
     for i in range(own.size):
         while j < other.size - 1 and other[j + 1] <= own[i]:
@@ -93,8 +93,8 @@ def _distances(
             ends_b, nu_b = ends[first[b] : first[b + 1]], nu[first[b] : first[b + 1]]
             near_b = np.zeros(ends_b.size - 1)
             if spike:
-                _nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
-                _nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
+                nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
+                nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
             value = _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike)
             out[a, b] = out[b, a] = value / (stop - start)
     return out
@@ -119,7 +119,23 @@ def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray,
     return times[new], np.concatenate([[0], np.cumsum(number)])
 
 
-def _matrix(repeats: Trains, spike: bool) -> np.ndarray:
+class Gaps(NamedTuple):
+    """The gaps between spikes of all trains, with the rule for the edges; see the comment at the top of this module."""
+
+    ends: np.ndarray
+    """(n_gaps,) s, where each gap ends"""
+    nu: np.ndarray
+    """(n_gaps,) s, interval that each gap stands for"""
+    first: np.ndarray
+    """(n_trains + 1,) first gap of each train"""
+    auxiliary: np.ndarray
+    """(n_trains, 2) s, auxiliary spikes at both ends"""
+    start: float
+    stop: float
+
+
+def gaps(repeats: Trains) -> Gaps:
+    """The gaps of trains that share one window."""
     start, stop = repeats.window()
     times, offsets = _with_edges(repeats, start, stop)
     n, last = repeats.n_trials, offsets[1:]
@@ -133,7 +149,11 @@ def _matrix(repeats: Trains, spike: bool) -> np.ndarray:
     nu[head] = np.maximum(nu[head], np.where(count > 1, nu[head + 1], 0.0))
     nu[tail] = np.maximum(nu[tail], np.where(count > 1, nu[tail - 1], 0.0))
     auxiliary = np.stack([ends[head] - nu[head], times[last - 1] + nu[tail]], axis=1)
-    return _distances(ends, nu, first, auxiliary, start, stop, spike)
+    return Gaps(ends, nu, first, auxiliary, start, stop)
+
+
+def _matrix(repeats: Trains, spike: bool) -> np.ndarray:
+    return _distances(*gaps(repeats), spike)
 
 
 def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: Any) -> np.ndarray:

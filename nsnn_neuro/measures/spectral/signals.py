@@ -1,0 +1,278 @@
+"""Power spectra of analog signals, and the coherence and phase of two of them, by tapers or by windowed segments.
+
+Conventions are those of `coherence`: the global mean is taken off and segments are not detrended; S_ab is the mean of a(f)* b(f).
+Spectra are one-sided densities, so that their integral over f is the signal's variance, as scipy.signal.welch gives them.
+
+"multitaper": each segment is multiplied by the K = 2 nw - 1 Slepian sequences of time-bandwidth product nw, and the spectra are
+averaged over tapers and segments. By default the whole signal is one segment, with a bandwidth of 2 nw / T. Any window of
+scipy.signal.get_window instead gives Welch's estimate with one taper.
+
+Elephant's multitaper functions are not called, because in Elephant 1.2 `multitaper_psd` doubles the power at half the sampling rate
+of signals of even length, which has no mirror frequency, `segmented_multitaper_psd` ignores the sampling rate, and
+`multitaper_cross_spectrum` computes in single precision. Elsewhere the values agree.
+
+Errors. With K tapers and M segments, of which M' count as independent, the power has 2 K M' degrees of freedom, half as many
+at 0 and at half the sampling rate; the limits are those of chi-square, exact for Gaussian signals whose spectrum is flat over
+the bandwidth. For the coherence C with n = K M' the limits are those of atanh(sqrt C) +- z / sqrt(2 n - 2) less its bias
+1 / (2 n - 2), and the phase has the standard error sqrt((1 - C) / (2 n C)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.signal import get_window
+from scipy.signal.windows import dpss
+from scipy.stats import chi2, norm
+
+from ...core.bins import rounding
+from ...core.checks import check, number, suggest_keywords
+from ...core.errors import NsnnError
+from ...core.units import shown
+from ..trains import nan_ratio, read_signal
+
+_MULTITAPER = "multitaper"
+
+
+@dataclass(frozen=True, eq=False)
+class SignalSpectrum:
+    """Power spectrum of a signal; made by `signal_spectrum`. Arrays are (n_f,).
+
+    >>> import neo, quantities as pq
+    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=4000), units="mV", sampling_rate=1*pq.kHz)
+    >>> spectrum = signal_spectrum(signal)
+    >>> float((spectrum.power.sum() * spectrum.f[1]).round(2)), spectrum.unit  # the variance
+    (1.0, 'mV**2/Hz')
+    """
+
+    f: np.ndarray
+    """Hz"""
+    power: np.ndarray
+    """one-sided density, unit of the signal squared per Hz"""
+    se: np.ndarray
+    """standard error, power / sqrt(n_effective), sqrt(2) larger at 0 and at half the sampling rate"""
+    lower: np.ndarray
+    """lower limit of the true power"""
+    upper: np.ndarray
+    """upper limit"""
+    n_effective: float
+    """independent estimates that are averaged, tapers times segments"""
+    confidence: float
+    unit: str
+
+
+@dataclass(frozen=True, eq=False)
+class SignalCoherence:
+    """Coherence and phase of two signals; made by `signal_coherence`. Arrays are (n_f,).
+
+    >>> import neo, quantities as pq
+    >>> x = np.random.default_rng(0).normal(size=(4001, 1))
+    >>> a, b = (neo.AnalogSignal(y, units="mV", sampling_rate=1*pq.kHz) for y in (x[1:], x[:-1]))  # b follows a by 1 ms
+    >>> c = signal_coherence(a, b, window="hann", nperseg=100)
+    >>> float(c.f[10]), float(c.phase[10].round(1)), float((c.phase[10] / (-2 * np.pi * c.f[10])).round(4))  # the delay in s
+    (100.0, -0.6, 0.001)
+    """
+
+    f: np.ndarray
+    """Hz"""
+    coherence: np.ndarray
+    """|S_ab|^2 / (S_aa S_bb), in [0, 1]"""
+    lower: np.ndarray
+    """lower limit of the true coherence"""
+    upper: np.ndarray
+    """upper limit"""
+    phase: np.ndarray
+    """angle of S_ab in rad, in (-pi, pi]; negative where b lags behind a"""
+    phase_se: np.ndarray
+    """rad; NaN without coherence; its size means little above about 0.5"""
+    threshold: float
+    """coherence that independent signals exceed with probability 1 - confidence, at one frequency"""
+    n_effective: float
+    """independent estimates that are averaged, tapers times segments"""
+    confidence: float
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Tapers, segments and frequencies for signals of one length."""
+
+    tapers: np.ndarray  # (K, nperseg), each of sum of squares 1
+    hop: int
+    f: np.ndarray
+    real: np.ndarray
+    rate: float
+    n_effective: float
+
+    def transform(self, x: np.ndarray) -> np.ndarray:
+        """(segments, K, n_f) transforms of tapered segments of x less its mean."""
+        size = self.tapers.shape[1]
+        segments = np.lib.stride_tricks.sliding_window_view(x - x.mean(), size)[:: self.hop]
+        return np.fft.rfft(segments[:, None] * self.tapers, axis=-1)
+
+
+def _plan(size: int, rate: float, window: Any, nperseg: int | None, noverlap: int | None, nw: float) -> _Plan:
+    multitaper = isinstance(window, str) and window == _MULTITAPER
+    length = (size if multitaper else min(256, size)) if nperseg is None else nperseg
+    shared = length // 2 if noverlap is None else noverlap
+    if length > size:
+        raise NsnnError(f"nperseg = {length}: more samples than the signal has ({size})")
+    if shared >= length:
+        raise NsnnError(f"noverlap = {shared}: expected at least 0 and less than nperseg = {length}")
+    if multitaper:
+        count = int(np.floor(2 * nw)) - 1
+        if 2 * nw >= length:
+            raise NsnnError(f"nw = {nw:g}: expected less than half of the {length} samples of a segment")
+        tapers = dpss(length, nw, Kmax=count, sym=False)
+    else:
+        try:
+            one = get_window(window, length)
+        except (ValueError, TypeError):
+            raise NsnnError(
+                f'window = {shown(window)}: expected "multitaper" or a window of scipy.signal.get_window such as "hann"'
+            ) from None
+        tapers = one[None] / np.sqrt((one**2).sum())
+    hop = length - shared
+    segments = (size - length) // hop + 1
+    # correlation of the estimates of segments m hops apart (Welch 1967), mean over tapers
+    spread = sum(
+        2
+        * (1 - m / segments)
+        * np.mean(np.einsum("ks,js->kj", tapers[:, m * hop :], tapers[:, : length - m * hop]) ** 2)
+        * len(tapers)
+        for m in range(1, segments)
+        if m * hop < length
+    )
+    f = np.fft.rfftfreq(length, 1 / rate)
+    real = np.zeros(f.size, dtype=bool)
+    real[0] = True
+    real[-1] |= length % 2 == 0
+    return _Plan(tapers, hop, f, real, rate, len(tapers) * segments / (1 + float(spread)))
+
+
+def _options(window: Any, nperseg: Any, noverlap: Any, nw: Any, confidence: Any) -> None:
+    if not isinstance(window, str | tuple):
+        raise NsnnError(
+            f'window = {shown(window)}: expected "multitaper" or a window of scipy.signal.get_window'
+        )
+    if nperseg is not None:
+        check(nperseg=nperseg)
+    if noverlap is not None:
+        check(noverlap=noverlap)
+    if not number(nw, "nw") >= 1:
+        raise NsnnError(f"nw = {nw}: expected a number of at least 1")
+    check(confidence=confidence)
+    if not 0 < confidence < 1:
+        raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
+
+
+@suggest_keywords
+def signal_spectrum(
+    signal: Any,
+    *,
+    window: Any = _MULTITAPER,
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nw: float = 4.0,
+    confidence: float = 0.95,
+) -> SignalSpectrum:
+    """Power spectrum of an analog signal, one-sided, with chi-square confidence limits, see the module.
+
+    Parameters
+    ----------
+    signal : neo.AnalogSignal with one channel
+    window : "multitaper" (default), or a window of scipy.signal.get_window, such as "hann" or ("kaiser", 8.0), for Welch's method
+    nperseg : samples of a segment; None (default) is the whole signal for "multitaper", at most 256 for a window
+    noverlap : samples shared by neighbouring segments; None (default) is half of nperseg
+    nw : time-bandwidth product of "multitaper", at least 1; the bandwidth is 2 nw / (length of a segment)
+    confidence : of the limits, between 0 and 1
+
+    Raises
+    ------
+    NsnnError : several channels, NaN, a segment longer than the signal, unknown window. Sources: Thomson 1982, doi
+        10.1109/PROC.1982.12433; Welch 1967, doi 10.1109/TAU.1967.1161901
+
+    >>> import neo, quantities as pq
+    >>> t = np.arange(0, 4, 0.001)
+    >>> x = np.sin(2 * np.pi * 50 * t) + np.random.default_rng(0).normal(size=t.size)
+    >>> spectrum = signal_spectrum(neo.AnalogSignal(x, units="uV", sampling_rate=1*pq.kHz), window="hann", nperseg=1000)
+    >>> float(spectrum.f[spectrum.power.argmax()]), spectrum.unit
+    (50.0, 'uV**2/Hz')
+    """
+    _options(window, nperseg, noverlap, nw, confidence)
+    values, rate, _ = read_signal(signal)
+    plan = _plan(values.size, rate, window, nperseg, noverlap, float(nw))
+    power = np.mean(np.abs(plan.transform(values)) ** 2, axis=(0, 1)) / rate * np.where(plan.real, 1, 2)
+    freedom = np.where(plan.real, 1, 2) * plan.n_effective
+    tail = (1 - confidence) / 2
+    lower, upper = (freedom * power / chi2.ppf(q, freedom) for q in (1 - tail, tail))
+    unit = f"{signal.dimensionality.string}**2/Hz"
+    se = power * np.sqrt(2 / freedom)
+    return SignalSpectrum(plan.f, power, se, lower, upper, plan.n_effective, confidence, unit)
+
+
+@suggest_keywords
+def signal_coherence(
+    a: Any,
+    b: Any,
+    *,
+    window: Any = _MULTITAPER,
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nw: float = 4.0,
+    confidence: float = 0.95,
+) -> SignalCoherence:
+    """Coherence and phase of two analog signals, with confidence limits, see the module.
+
+    C(f) = |S_ab|^2 / (S_aa S_bb). Independent signals have C of about 1 / n_effective: compare with `threshold`.
+
+    Parameters
+    ----------
+    a, b : neo.AnalogSignals with one channel each, of the same sampling rate, start and length
+    window, nperseg, noverlap, nw, confidence : as for `signal_spectrum`
+
+    Raises
+    ------
+    NsnnError : signals of different sampling, a constant signal, one segment with a single taper (whose coherence is 1 for any
+        data), or what `signal_spectrum` refuses. Sources: Thomson 1982, doi 10.1109/PROC.1982.12433; limits: Enochson & Goodman
+        1965, as in Bendat & Piersol, Random Data, 2010 (ISBN 978-0-470-24877-5)
+
+    >>> import neo, quantities as pq
+    >>> rng = np.random.default_rng(0)
+    >>> x, noise = rng.normal(size=(2, 10_000))
+    >>> a, b = (neo.AnalogSignal(y, units="mV", sampling_rate=1*pq.kHz) for y in (x, x + noise))
+    >>> c = signal_coherence(a, b, nperseg=1000)
+    >>> float(c.coherence.mean().round(1)), round(c.threshold, 3)  # truth: 1 / 2
+    (0.5, 0.041)
+    """
+    _options(window, nperseg, noverlap, nw, confidence)
+    x, rate, start = read_signal(a, "a")
+    y, rate_b, start_b = read_signal(b, "b")
+    apart = max(1e-6 / rate, rounding(start, start_b))
+    if abs(rate_b - rate) > 1e-9 * rate or y.size != x.size or abs(start - start_b) > apart:
+        raise NsnnError(
+            f"a has {x.size} samples at {rate:g} Hz from {start:g} s, b has {y.size} at {rate_b:g} Hz from {start_b:g} s: expected "
+            "the same; cut or resample one of them"
+        )
+    for name, one in (("a", x), ("b", y)):
+        if np.ptp(one) == 0:
+            raise NsnnError(f"{name} is constant ({one[0]:g}): its coherence with anything is undefined")
+    plan = _plan(x.size, rate, window, nperseg, noverlap, float(nw))
+    n = plan.n_effective
+    first, second = plan.transform(x), plan.transform(y)
+    if first.shape[0] * first.shape[1] < 2:
+        raise NsnnError(
+            "one segment with one taper has coherence 1 for any data: take a shorter nperseg or more tapers"
+        )
+    cross = (first.conj() * second).mean(axis=(0, 1))
+    power = [(np.abs(z) ** 2).mean(axis=(0, 1)) for z in (first, second)]
+    c = np.minimum(nan_ratio(np.abs(cross) ** 2, power[0] * power[1]), 1.0)
+    score = np.arctanh(np.sqrt(np.minimum(c, 1 - 1e-15))) - 1 / (2 * n - 2)
+    reach = norm.isf((1 - confidence) / 2) / np.sqrt(2 * n - 2)
+    lower, upper = (np.tanh(np.maximum(score + side * reach, 0.0)) ** 2 for side in (-1, 1))
+    phase_se = np.sqrt(nan_ratio(1 - c, 2 * n * c))
+    threshold = 1 - (1 - confidence) ** (1 / (n - 1))
+    return SignalCoherence(
+        plan.f, c, lower, upper, np.angle(cross), phase_se, float(threshold), n, confidence
+    )

@@ -1,0 +1,184 @@
+"""Intrinsic timescale: how fast the autocorrelation of a neuron's spike counts decays (Murray et al. 2014).
+
+The count N_i in bin i of width D is correlated across trials with that in bin j, and the correlations of equal lag are averaged
+into R(k D), k = |i - j|. R is fitted by A (exp(-k D / tau) + B) in least squares. For each tau the fit is linear in A and A B, so
+that only tau is searched: on a logarithmic grid and then within it by a parabola. A stimulus's fixed time course does
+not enter, since each bin has its own mean over trials.
+
+The standard error is the SD of tau over bootstrap resamples of the trials. tau is reported as missing (NaN, with one warning)
+where no decay is seen: A is not positive or tau lies at an end of the searched range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from ...core.checks import check, flag, scalar, suggest_keywords
+from ...core.errors import NsnnError
+from ..trains import as_trains, binned, nan_ratio, warn_silent
+
+_GRID = 120
+
+
+@dataclass(frozen=True, eq=False)
+class IntrinsicTimescale:
+    """Fits of R(lag) = amplitude (exp(-lag / tau) + offset); made by `intrinsic_timescale`.
+
+    >>> from nsnn_neuro import to_block
+    >>> rng = np.random.default_rng(0)
+    >>> rates = 30 * np.exp(np.cumsum(rng.normal(size=(50, 10)), axis=1) / 3)
+    >>> trials = [[np.repeat(np.arange(10), rng.poisson(rate / 10)) / 10 + 0.05] for rate in rates]
+    >>> result = intrinsic_timescale(to_block(trials, t_stop=1*pq.s), bin_width=0.1*pq.s, n_resample=0)
+    >>> result.lags[:3], result.correlation.shape
+    (array([0.1, 0.2, 0.3]), (1, 5))
+    """
+
+    tau: np.ndarray
+    """(n_neurons,) s"""
+    se: np.ndarray
+    """(n_neurons,) s, SD over bootstrap resamples of trials whose fit succeeded"""
+    amplitude: np.ndarray
+    """(n_neurons,)"""
+    offset: np.ndarray
+    """(n_neurons,)"""
+    lags: np.ndarray
+    """(n_lags,) s, those that were fitted"""
+    correlation: np.ndarray
+    """(n_neurons, n_lags) of counts across trials, mean over pairs of bins"""
+    n_failed: np.ndarray
+    """(n_neurons,) resamples without a decay, which `se` leaves out"""
+
+
+@suggest_keywords
+def intrinsic_timescale(
+    block: Any,
+    *,
+    bin_width: Any = 50 * pq.ms,
+    max_lag: Any = 500 * pq.ms,
+    offset: bool = True,
+    n_resample: int = 200,
+    seed: int = 0,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> IntrinsicTimescale:
+    """Timescale of each neuron's spontaneous fluctuations, from the decay of its count autocorrelation, see the module.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial, all of the same window; choose a period without a stimulus with t_start and t_stop
+    bin_width : time, scalar, of the counts; default 50 ms
+    max_lag : time, scalar; lags from one bin to this are fitted, rounded to whole bins; at least four
+    offset : True (default) fits a constant, for fluctuations that are slow against the trial; False fixes B = 0
+    n_resample, seed : bootstrap resamples of the trials and their seed; 0: se is NaN
+    t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : fewer than ten trials, trials of different windows, fewer than four lags, or what `as_trains` refuses. NaN, with one
+        SilentNeuronWarning, for neurons without a decay. Source: Murray et al. 2014, doi 10.1038/nn.3862
+
+    >>> from nsnn_neuro import to_block
+    >>> rng = np.random.default_rng(1)
+    >>> trials = []
+    >>> for _ in range(200):  # rates that follow a random walk with a memory of 100 ms
+    ...     x = np.zeros(200)
+    ...     for k in range(1, 200):
+    ...         x[k] = np.exp(-0.1) * x[k - 1] + rng.normal()
+    ...     spikes = rng.poisson(0.6 * np.maximum(1 + 0.18 * x, 0))
+    ...     trials.append([np.repeat(np.arange(200), spikes) * 0.01 + 0.005])
+    >>> result = intrinsic_timescale(to_block(trials, t_stop=2*pq.s))
+    >>> bool(abs(result.tau[0] - 0.1) < 2 * result.se[0])
+    True
+    """
+    flag(offset, "offset")
+    check(n_resample=n_resample, seed=seed)
+    width, longest = scalar(bin_width, "s", "bin_width", above=0), scalar(max_lag, "s", "max_lag", above=0)
+    trains = as_trains(block, t_start, t_stop)
+    if trains.n_trials < 10:
+        raise NsnnError(
+            f"intrinsic_timescale needs at least ten trials, got {trains.n_trials}: counts are correlated across trials"
+        )
+    trains.window()
+    counts = binned(trains, width, "bin_width").astype(float)
+    n_bins = counts.shape[2]
+    n_lags = min(round(longest / width), n_bins - 1)
+    if n_lags < 4:
+        raise NsnnError(
+            f"max_lag = {max_lag}: {n_lags} lags of {width:g} s, expected at least four within trials of {n_bins} bins"
+        )
+    lags = width * np.arange(1, n_lags + 1)
+    grid = np.geomspace(width / 10, 5 * n_bins * width, _GRID)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(trains.n_trials, np.full(trains.n_trials, 1 / trains.n_trials), size=n_resample)
+    weights = np.concatenate([np.ones((1, trains.n_trials)), drawn])
+    fits = np.empty((trains.n_neurons, len(weights), 3))
+    correlation = np.empty((trains.n_neurons, n_lags))
+    for j in range(trains.n_neurons):
+        r = _correlations(counts[:, j], weights, n_lags)
+        correlation[j] = r[0]
+        fits[j] = _fits(r, lags, grid, offset)
+    tau, resampled = fits[:, 0, 0], fits[:, 1:, 0]
+    good = ~np.isnan(resampled)
+    number = good.sum(axis=1)
+    mean = nan_ratio(np.where(good, resampled, 0.0).sum(axis=1), number)
+    squares = np.where(good, (resampled - mean[:, None]) ** 2, 0.0).sum(axis=1)
+    se = np.sqrt(np.where(number > 1, nan_ratio(squares, np.maximum(number - 1, 0)), np.nan))
+    warn_silent(tau, "intrinsic_timescale", "have no autocorrelation that decays")
+    se = np.where(np.isnan(tau), np.nan, se)
+    return IntrinsicTimescale(tau, se, fits[:, 0, 1], fits[:, 0, 2], lags, correlation, (~good).sum(axis=1))
+
+
+def _correlations(counts: np.ndarray, weights: np.ndarray, n_lags: int) -> np.ndarray:
+    """R of each lag (n_weights, n_lags), of counts (n_trials, n_bins) with each trial counted `weights` times."""
+    n_trials = len(counts)
+    mean = weights @ counts / n_trials
+    sd = np.sqrt(np.maximum(weights @ counts**2 / n_trials - mean**2, 0.0))
+    varies = sd > 1e-9 * np.maximum(mean, 1e-300)
+    out = np.empty((len(weights), n_lags))
+    for k in range(1, n_lags + 1):
+        both = weights @ (counts[:, :-k] * counts[:, k:]) / n_trials - mean[:, :-k] * mean[:, k:]
+        known = varies[:, :-k] & varies[:, k:]
+        r = np.where(known, nan_ratio(both, sd[:, :-k] * sd[:, k:]), 0.0)
+        out[:, k - 1] = nan_ratio(r.sum(axis=1), known.sum(axis=1))
+    return out
+
+
+def _fits(r: np.ndarray, lags: np.ndarray, grid: np.ndarray, offset: bool) -> np.ndarray:
+    """tau, A and B (m, 3) of each row of R (m, n_lags); NaN without a decay."""
+    out = np.full((len(r), 3), np.nan)
+    known = ~np.isnan(r).any(axis=1)
+    r = r[known]
+    if not len(r):
+        return out
+    error = np.stack([_residual(r, lags, tau, offset)[0] for tau in grid], axis=1)
+    best = error.argmin(axis=1)
+    inside = (best > 0) & (best < grid.size - 1)
+    rows, place = np.arange(len(r)), np.clip(best, 1, grid.size - 2)
+    before, at, after = (error[rows, place + k] for k in (-1, 0, 1))
+    step = 0.5 * nan_ratio(before - after, before - 2 * at + after)
+    tau = grid[place] * (grid[1] / grid[0]) ** np.clip(np.where(np.isnan(step), 0.0, step), -1, 1)
+    fitted = np.full((len(r), 3), np.nan)
+    for k in np.flatnonzero(inside):
+        _, a, level = _residual(r[k : k + 1], lags, tau[k], offset)
+        if a[0] > 0:
+            fitted[k] = tau[k], a[0], level[0] / a[0]
+    out[known] = fitted
+    return out
+
+
+def _residual(
+    r: np.ndarray, lags: np.ndarray, tau: float, offset: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum of squares, A and A B of the best fit with this tau, each (m,)."""
+    decay = np.exp(-lags / tau)
+    if not offset:
+        a = r @ decay / (decay @ decay)
+        return ((r - a[:, None] * decay) ** 2).sum(axis=1), a, np.zeros(len(r))
+    centred = decay - decay.mean()
+    a = r @ centred / max(centred @ centred, 1e-300)
+    level = r.mean(axis=1) - a * decay.mean()
+    return ((r - a[:, None] * decay - level[:, None]) ** 2).sum(axis=1), a, level

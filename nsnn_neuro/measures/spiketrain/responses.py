@@ -1,0 +1,224 @@
+"""Responses to a stimulus: tests against a baseline, and counts and latencies by condition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, rankdata, wilcoxon
+
+from ...core.bins import rounding
+from ...core.checks import one_of, suggest_keywords
+from ...core.errors import NsnnError
+from ...core.units import shown, si
+from ..response_checks import as_labels
+from ..trains import Trains, as_trains, nan_ratio, warn_silent
+
+_EXACT = 50  # trials up to which the signed-rank distribution is enumerated
+
+
+@dataclass(frozen=True, eq=False)
+class ResponseTest:
+    """Paired comparison of rates in a response window and a baseline; made by `response_test`. Arrays are (n_neurons,).
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1, 0.6, 0.7, 0.8]], [[0.6, 0.9]], [[0.2, 0.6, 0.7]]], t_stop=1*pq.s)
+    >>> test = response_test(block, baseline=[0, 500]*pq.ms, window=[500, 1000]*pq.ms)
+    >>> test.difference, test.p
+    (array([3.33333333]), array([0.25]))
+    """
+
+    response: np.ndarray
+    """Hz, mean rate in the window"""
+    baseline: np.ndarray
+    """Hz, mean rate in the baseline"""
+    difference: np.ndarray
+    """Hz, response - baseline"""
+    se: np.ndarray
+    """Hz, of the difference: SD over trials / sqrt(n); NaN for one trial"""
+    p: np.ndarray
+    """of no difference; 1 where no trial differs"""
+    n: int
+    """trials"""
+    test: str
+
+
+def time_window(value: Any, name: str) -> tuple[float, float]:
+    """(start, stop) in s of an argument such as [0, 200]*ms.
+
+    >>> import quantities as pq
+    >>> time_window([0, 200]*pq.ms, "window")
+    (0.0, 0.2)
+    """
+    edges = np.asarray(si(value, "s", name))
+    if edges.shape != (2,) or not np.isfinite(edges).all() or not edges[0] < edges[1]:
+        raise NsnnError(
+            f"{name} = {shown(value)}: expected (start, stop), two times such as [0, 200]*ms, start first"
+        )
+    return float(edges[0]), float(edges[1])
+
+
+def _crop(trains: Trains, edges: tuple[float, float], value: Any, name: str) -> Trains:
+    """The spikes of a window, which has to lie inside every trial."""
+    apart = max(trains.resolution, rounding(*edges))
+    low, high = trains.t_start.max(), trains.t_stop.min()
+    if np.isnan([low, high]).any():
+        _ = trains.durations  # which says how to give them
+    if edges[0] < low - apart or edges[1] > high + apart:
+        raise NsnnError(
+            f"{name} = {shown(value)}: expected a window within all trials, which share {low:g} to {high:g} s"
+        )
+    return trains.crop(*edges)
+
+
+@suggest_keywords
+def response_test(
+    block: Any, *, baseline: Any, window: Any, test: str = "wilcoxon", alternative: str = "two-sided"
+) -> ResponseTest:
+    """Test of each neuron's rate in a response window against its rate in a baseline, paired over trials.
+
+    "wilcoxon" is the signed-rank test of the trials' differences of rates, trials without a difference left out. Up to 50
+    differences its p is exact, also with ties, from the enumeration of all signs given the ranks; beyond it is scipy's normal
+    approximation. "sign" counts the trials of larger rate in the window and is an exact binomial test.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    baseline, window : (start, stop), times in the trial, of any lengths
+    test : "wilcoxon" (default) or "sign"
+    alternative : "two-sided" (default), "greater" (the rate in the window is larger) or "less"
+
+    Raises
+    ------
+    NsnnError : a window that leaves a trial, or what `as_trains` refuses. Two neurons of ten without a response have p < 0.05 by
+        chance with probability 0.09: correct for the number of neurons, for example with scipy.stats.false_discovery_control.
+        Source: Wilcoxon 1945, doi 10.2307/3001968
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> trials = [[[0.1, 0.6, 0.7]], [[0.55, 0.9, 0.95]], [[0.2, 0.6, 0.7]], [[0.7]], [[0.6, 0.8]]]
+    >>> test = response_test(to_block(trials, t_stop=1*pq.s), baseline=[0, 0.5]*pq.s, window=[0.5, 1]*pq.s)
+    >>> test.response, test.baseline, test.p
+    (array([4.]), array([0.8]), array([0.0625]))
+    """
+    one_of(test, ("wilcoxon", "sign"), "test")
+    one_of(alternative, ("two-sided", "greater", "less"), "alternative")
+    before, after = time_window(baseline, "baseline"), time_window(window, "window")
+    trains = as_trains(block)
+    base = _crop(trains, before, baseline, "baseline").counts / (before[1] - before[0])
+    response = _crop(trains, after, window, "window").counts / (after[1] - after[0])
+    difference = response - base
+    difference[np.abs(difference) <= 1e-9 * np.maximum(response, base)] = 0.0
+    one = _signed_rank if test == "wilcoxon" else _sign
+    n = trains.n_trials
+    return ResponseTest(
+        response=response.mean(axis=0),
+        baseline=base.mean(axis=0),
+        difference=difference.mean(axis=0),
+        se=difference.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(trains.n_neurons, np.nan),
+        p=np.array([one(d[d != 0], alternative) for d in difference.T]),
+        n=n,
+        test=test,
+    )
+
+
+def _sign(differences: np.ndarray, alternative: str) -> float:
+    if not differences.size:
+        return 1.0
+    up = int((differences > 0).sum())
+    return float(binomtest(up, differences.size, 0.5, alternative).pvalue)
+
+
+def _signed_rank(differences: np.ndarray, alternative: str) -> float:
+    """p of the signed-rank test of differences, none of them 0."""
+    if not differences.size:
+        return 1.0
+    if differences.size > _EXACT:
+        return float(wilcoxon(differences, alternative=alternative, correction=True, method="approx").pvalue)
+    ranks = np.rint(2 * rankdata(np.round(np.abs(differences), 9))).astype(
+        np.int64
+    )  # middle ranks are halves
+    ways = np.zeros(ranks.sum() + 1)
+    ways[0] = 1.0
+    for rank in ranks:
+        shifted = np.zeros_like(ways)
+        shifted[rank:] = ways[: ways.size - rank]
+        ways = (ways + shifted) / 2
+    plus = int(ranks[differences > 0].sum())
+    upper, lower = float(ways[plus:].sum()), float(ways[: plus + 1].sum())
+    tail = {"greater": upper, "less": lower, "two-sided": 2 * min(upper, lower)}[alternative]
+    return min(1.0, tail)
+
+
+@suggest_keywords
+def response_statistics(stimulus: Any, block: Any, *, window: Any) -> pd.DataFrame:
+    """Spike counts and latencies of each neuron by condition, one row for each pair of them.
+
+    Parameters
+    ----------
+    stimulus : (n_trials,) labels, whole numbers or texts
+    block : neo.Block, one Segment per trial
+    window : (start, stop), times in the trial; latencies count from its start
+
+    Returns
+    -------
+    pandas.DataFrame with the columns condition, neuron, n (trials), mean_count, mean_count_se, variance (unbiased), fano,
+    p_no_spike (fraction of trials without a spike), mean_latency (s, of the first spike, over trials with one), latency_se and
+    jitter (s, standard deviation of the latency over trials). NaN where there is no value: fano without a spike, variance and
+    errors with one trial, jitter with fewer than two trials that have a spike
+
+    Raises
+    ------
+    NsnnError : a number of labels other than of trials, a window that leaves a trial, or what `as_trains` refuses. Sources for the
+        latency's jitter: VanRullen, Guyonneau & Thorpe 2005, doi 10.1016/j.tins.2004.10.010
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.11, 0.3]], [[0.13]], [[]]], t_stop=1*pq.s)
+    >>> table = response_statistics(["a", "a", "b"], block, window=[100, 500]*pq.ms)
+    >>> table[["condition", "n", "mean_count", "mean_latency", "jitter", "p_no_spike"]].round(4).values.tolist()
+    [['a', 2, 1.5, 0.02, 0.0141, 0.0], ['b', 1, 0.0, nan, nan, 1.0]]
+    """
+    edges = time_window(window, "window")
+    trains = as_trains(block)
+    names, label = as_labels(stimulus, "stimulus", trains.n_trials, least=1)
+    own = _crop(trains, edges, window, "window")
+    counts = own.counts.astype(float)
+    latency: np.ndarray = np.full(counts.size, np.nan)
+    seen = own.counts.ravel() > 0
+    latency[seen] = own.times[own.offsets[:-1][seen]] - edges[0]
+    latency = latency.reshape(counts.shape)
+    parts = []
+    for k, name in enumerate(names.tolist()):
+        chosen = label == k
+        n = int(chosen.sum())
+        count, first = counts[chosen], latency[chosen]
+        mean = count.mean(axis=0)
+        variance = count.var(axis=0, ddof=1) if n > 1 else np.full(mean.shape, np.nan)
+        with_spike = (count > 0).sum(axis=0)
+        mean_latency = nan_ratio(np.nansum(first, axis=0), with_spike)
+        squares = np.nansum((first - mean_latency) ** 2, axis=0)
+        jitter = np.sqrt(np.where(with_spike > 1, nan_ratio(squares, np.maximum(with_spike - 1, 0)), np.nan))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "condition": name,
+                    "neuron": np.arange(trains.n_neurons),
+                    "n": n,
+                    "mean_count": mean,
+                    "mean_count_se": np.sqrt(variance / n),
+                    "variance": variance,
+                    "fano": nan_ratio(variance, mean),
+                    "p_no_spike": 1 - with_spike / n,
+                    "mean_latency": mean_latency,
+                    "latency_se": nan_ratio(jitter, np.sqrt(with_spike)),
+                    "jitter": jitter,
+                }
+            )
+        )
+    silent = np.where(own.counts.sum(axis=0) > 0, 0.0, np.nan)
+    warn_silent(silent, "response_statistics", "have no spike in the window")
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,203 @@
+"""ZETA test: whether spikes are locked to events, without bins or windows to choose (Montijn et al. 2021).
+
+Spike times after all events, within a duration tau, are pooled and sorted, v_1 < ... < v_n. Their cumulative fraction g_i = i / n
+is compared with the straight line of a constant rate, d_i = g_i - v_i / tau, less its mean over i. The statistic is the largest
+absolute value, D = max |d_i - mean d|; the time at which it is reached is the ZETA latency. Under the null hypothesis the same
+statistic is computed with each event moved by a uniform amount within +-tau. D is a maximum: the null values' mean and variance
+define a Gumbel distribution, from which p = 1 - exp(-exp(-(D - m) / b)), b = SD sqrt(6) / pi, m = mean - 0.5772 b. zeta is the
+two-sided normal score of p.
+
+Events have to be further apart than tau, or windows share spikes; moved windows must lie inside the recording. Where only trials
+are at hand, without the recording between them, the spikes of each trial turn around a circle instead of the events moving.
+That null assumes a constant rate over the trial when there is no response.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+
+from ...core.checks import check, positive, suggest_keywords
+from ...core.errors import NsnnError
+from ...core.units import shown, si
+from ..response_checks import permutation_p
+from ..trains import Trains, as_trains, warn_silent
+
+_EULER = 0.5772156649015329
+
+
+@dataclass(frozen=True, eq=False)
+class ZetaTest:
+    """ZETA test of each neuron; made by `zeta_test`. Arrays are (n_neurons,).
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1 + 0.01 * k, 0.5]] for k in range(20)], t_stop=1*pq.s)
+    >>> test = zeta_test(block)
+    >>> test.n_spikes.tolist(), test.latency.tolist()
+    ([40], [0.5])
+    """
+
+    p: np.ndarray
+    """by the Gumbel distribution; NaN with fewer than two spikes"""
+    p_resampled: np.ndarray
+    """(1 + moved events that reach D) / (1 + n_shuffle)"""
+    zeta: np.ndarray
+    """normal score of p, two-sided"""
+    latency: np.ndarray
+    """s after the event (or the trial's start), where the deviation is largest"""
+    deviation: np.ndarray
+    """largest deviation with its sign, positive where more spikes came before it than at a constant rate"""
+    n_spikes: np.ndarray
+    """spikes after all events"""
+    n_events: int
+
+
+@suggest_keywords
+def zeta_test(
+    block: Any, events: Any = None, *, duration: Any = None, n_shuffle: int = 100, seed: int = 0
+) -> ZetaTest:
+    """Test whether each neuron's spikes are locked to events, without bins (ZETA), see the module.
+
+    Parameters
+    ----------
+    block : neo.Block. With `events` a single trial, the whole recording; without events one Segment per trial
+    events : (n_events,) times in the recording; None (default) takes the start of each trial as its event, and turns spikes
+        around the trial for the null
+    duration : time, scalar, tau: how long after each event spikes are looked at. None (default): the shortest time between
+        events, or the trials' duration
+    n_shuffle, seed : number of times that events are moved, at least 10, and their seed
+
+    Raises
+    ------
+    NsnnError : several trials with events, moved events whose windows leave the recording (one duration is needed
+        before the first event, two after the last), trials that last differently long, fewer than two events. Neurons with fewer
+        than two spikes have NaN, with one SilentNeuronWarning. Source: Montijn et al. 2021, doi 10.7554/eLife.71969
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> rng = np.random.default_rng(0)
+    >>> locked = np.arange(2, 60) + 0.1 + 0.01 * rng.normal(size=58)  # a spike 100 ms after each event
+    >>> block = to_block([[np.sort(np.concatenate([locked, rng.uniform(0, 62, 120)])), rng.uniform(0, 62, 180)]], t_stop=62*pq.s)
+    >>> test = zeta_test(block, np.arange(2, 60)*pq.s)
+    >>> bool(test.p[0] < 1e-4), bool(test.p[1] > 0.05), float(test.latency[0].round(2))
+    (True, True, 0.08)
+    """
+    check(n_shuffle=n_shuffle, seed=seed)
+    if n_shuffle < 10:
+        raise NsnnError(
+            f"n_shuffle = {n_shuffle}: expected at least 10, of which the null's mean and SD are taken"
+        )
+    length = None if duration is None else positive(duration, "s", "duration")
+    at = None if events is None else _times(events)
+    trains = as_trains(block)
+    rng = np.random.default_rng(seed)
+    if at is None:
+        tau = _trial_duration(trains, length)
+        draws: Any = _around_circles(trains, tau, n_shuffle, rng)
+        n_events = trains.n_trials
+    else:
+        tau = _between(at) if length is None else length
+        _check_recording(trains, at, tau)
+        moved = at + tau * (2 * rng.random((n_shuffle, at.size)) - 1)
+        draws = (_after_events(trains, one, tau) for one in (at, *moved))
+        n_events = at.size
+    statistics = [_deviations(times, neuron, trains.n_neurons, tau) for times, neuron in draws]
+    deviation, latency, n_spikes = statistics[0]
+    null = np.abs([one[0] for one in statistics[1:]])
+    null = np.where(np.isnan(null), 0.0, null)  # no spike after moved events: no deviation
+    width = null.std(axis=0, ddof=1) * np.sqrt(6) / np.pi
+    mode = null.mean(axis=0) - _EULER * width
+    score = (np.abs(deviation) - mode) / np.where(width > 0, width, np.nan)
+    p = -np.expm1(-np.exp(-score))
+    p = np.where(np.isnan(deviation), np.nan, p)
+    resampled = [
+        np.nan if np.isnan(d) else permutation_p(own, abs(d))
+        for d, own in zip(deviation, null.T, strict=True)
+    ]
+    warn_silent(deviation, "zeta_test", "have fewer than two spikes after the events")
+    return ZetaTest(
+        p, np.array(resampled, dtype=float), norm.isf(p / 2), latency, deviation, n_spikes, n_events
+    )
+
+
+def _times(events: Any) -> np.ndarray:
+    at = np.asarray(si(events, "s", "events"))
+    if at.ndim != 1 or at.size < 2 or not np.isfinite(at).all():
+        raise NsnnError(f"events = {shown(events)}: expected at least two times such as [1, 2, 3]*second")
+    return np.sort(at)
+
+
+def _between(at: np.ndarray) -> float:
+    shortest = float(np.diff(at).min())
+    if shortest <= 0:
+        raise NsnnError("events holds a time twice: expected different times, or give duration")
+    return shortest
+
+
+def _check_recording(trains: Trains, at: np.ndarray, tau: float) -> None:
+    if trains.n_trials != 1:
+        raise NsnnError(f"block has {trains.n_trials} trials: with events expected one, the whole recording")
+    start, stop = float(trains.t_start[0]), float(trains.t_stop[0])
+    if at[0] - tau < start - trains.resolution or at[-1] + 2 * tau > stop + trains.resolution:
+        raise NsnnError(
+            f"events from {at[0]:g} to {at[-1]:g} s with duration {tau:g} s: moved windows reach from {at[0] - tau:g} to "
+            f"{at[-1] + 2 * tau:g} s, the recording from {start:g} to {stop:g} s; leave out such events or take a shorter duration"
+        )
+
+
+def _trial_duration(trains: Trains, length: float | None) -> float:
+    trains.check_durations("and their spikes are pooled")
+    if trains.n_trials < 2:
+        raise NsnnError("block has one trial: expected at least two, or events with the whole recording")
+    shortest = float(trains.durations.min())
+    if length is not None and length > shortest + trains.resolution:
+        raise NsnnError(f"duration = {length:g} s: longer than the trials ({shortest:g} s)")
+    return shortest if length is None else length
+
+
+def _after_events(trains: Trains, events: np.ndarray, tau: float) -> tuple[np.ndarray, np.ndarray]:
+    """Time after its event, and neuron, of each spike within tau of one."""
+    times, neuron = [], []
+    for j in range(trains.n_neurons):
+        own = trains.times[trains.offsets[j] : trains.offsets[j + 1]]
+        first, last = np.searchsorted(own, events), np.searchsorted(own, events + tau)
+        count = last - first
+        spike = np.arange(count.sum()) + np.repeat(
+            first - np.concatenate([[0], np.cumsum(count)[:-1]]), count
+        )
+        times.append(own[spike] - np.repeat(events, count))
+        neuron.append(np.full(spike.size, j))
+    return np.concatenate(times), np.concatenate(neuron)
+
+
+def _around_circles(trains: Trains, tau: float, n: int, rng: np.random.Generator) -> Any:
+    """The spikes of all trials as they are, then n times turned around each trial by a random amount of its own."""
+    after, length = trains.times - trains.t_start[trains.trial], trains.durations[trains.trial]
+    for k in range(n + 1):
+        turned = after
+        if k:
+            turned = np.mod(after + (rng.random(trains.n_trials) * trains.durations)[trains.trial], length)
+        inside = turned <= tau
+        yield turned[inside], trains.neuron[inside]
+
+
+def _deviations(
+    times: np.ndarray, neuron: np.ndarray, n: int, tau: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Largest deviation with its sign (NaN for fewer than two spikes), where it is, and the number of spikes, each (n,)."""
+    order = np.lexsort((times, neuron))
+    times, neuron = times[order], neuron[order]
+    count = np.bincount(neuron, minlength=n)
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    d = (np.arange(times.size) - first[neuron] + 1) / count[neuron] - times / tau
+    d -= (np.bincount(neuron, d, minlength=n) / np.maximum(count, 1))[neuron]
+    largest, at = np.full(n, np.nan), np.full(n, np.nan)
+    for j in np.flatnonzero(count > 1):
+        own = slice(first[j], first[j] + count[j])
+        k = int(np.argmax(np.abs(d[own])))
+        largest[j], at[j] = d[own][k], times[own][k]
+    return largest, at, count

@@ -1,0 +1,277 @@
+"""Profiles over time of ISI-distance, SPIKE-distance and SPIKE-synchronization, and SPIKE-synchronization of each pair.
+
+The profiles of distances are the integrands of `isi_distance` and `spike_distance`, averaged over all pairs of trains: constant
+(ISI) or linear (SPIKE) between the spikes of all trains. Edges as there, and as in PySpike.
+
+SPIKE-synchronization counts coincidences without a time scale of its own: spike i of one train and spike j of another coincide when
+|t_i - t_j| < tau_ij, half of the smallest of the four intervals beside them (an interval that the trial's end cuts off counts as
+the trial's duration). So each spike coincides with at most one of each other train.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...core.checks import suggest_keywords
+from ...core.errors import NsnnError
+from ...core.numba_jit import njit
+from ..estimate import measure
+from ..trains import Trains, as_repeats, nan_ratio, scalar_time
+from .isi_spike_distance import gaps, nearest
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceProfile:
+    """A distance against time, linear between its times; made by `isi_profile` and `spike_profile`.
+
+    >>> import quantities as pq
+    >>> profile = isi_profile([[0.2, 0.4, 0.6, 0.8], [0.4, 0.8]], t_start=0*pq.s, t_stop=1*pq.s)
+    >>> profile.times, profile.left.round(3)
+    (array([0. , 0.2, 0.4, 0.6, 0.8, 1. ]), array([0.5, 0.5, 0.5, 0.5, 0.5]))
+    """
+
+    times: np.ndarray
+    """(m + 1,) s, the spikes of all trains and both ends of the window"""
+    left: np.ndarray
+    """(m,) value at the beginning of each piece"""
+    right: np.ndarray
+    """(m,) value at the end of each piece"""
+
+    def mean(self, t_start: Any = None, t_stop: Any = None) -> float:
+        """Mean over time from t_start to t_stop, times within the window; None is its end.
+
+        >>> import quantities as pq
+        >>> profile = isi_profile([[0.2, 0.4, 0.6, 0.8], [0.4, 0.8]], t_start=0*pq.s, t_stop=1*pq.s)
+        >>> round(profile.mean(t_stop=300*pq.ms), 3)
+        0.5
+        """
+        low = self.times[0] if t_start is None else scalar_time(t_start, "t_start")
+        high = self.times[-1] if t_stop is None else scalar_time(t_stop, "t_stop")
+        if not self.times[0] <= low < high <= self.times[-1]:
+            raise NsnnError(
+                f"t_start = {low} s, t_stop = {high} s: expected a window within {self.times[0]} to {self.times[-1]} s"
+            )
+        begin, end = np.clip(self.times[:-1], low, high), np.clip(self.times[1:], low, high)
+        slope = (self.right - self.left) / np.diff(self.times)
+        middle = self.left + slope * ((begin + end) / 2 - self.times[:-1])
+        return float((middle * (end - begin)).sum() / (high - low))
+
+
+@dataclass(frozen=True, eq=False)
+class SynchronizationProfile:
+    """SPIKE-synchronization of each spike; made by `synchronization_profile`.
+
+    >>> import quantities as pq
+    >>> profile = synchronization_profile([[0.2, 0.6], [0.21, 0.4]], t_start=0*pq.s, t_stop=1*pq.s)
+    >>> dict(zip(profile.times.tolist(), profile.values.tolist())), profile.mean()
+    ({0.2: 1.0, 0.21: 1.0, 0.4: 0.0, 0.6: 0.0}, 0.5)
+    """
+
+    times: np.ndarray
+    """(m,) s, the different times of all trains' spikes"""
+    values: np.ndarray
+    """(m,) fraction of the other trains that have a coincident spike, mean over the spikes at this time"""
+    n_spikes: np.ndarray
+    """(m,) spikes at this time"""
+
+    def mean(self) -> float:
+        """SPIKE-synchronization of all trains: mean of the values over spikes; 1 without spikes.
+
+        >>> import quantities as pq
+        >>> synchronization_profile([[0.2], [0.2]], t_start=0*pq.s, t_stop=1*pq.s).mean()
+        1.0
+        """
+        total = self.n_spikes.sum()
+        return float((self.values * self.n_spikes).sum() / total) if total else 1.0
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _add_profiles(
+    grid: np.ndarray,
+    ends: np.ndarray,
+    nu: np.ndarray,
+    first: np.ndarray,
+    auxiliary: np.ndarray,
+    spike: bool,
+    left: np.ndarray,
+    right: np.ndarray,
+) -> None:
+    """Add the profiles of all pairs of trains at the beginning and end of each piece of the grid."""
+    n = first.size - 1
+    for a in range(n):
+        ends_a, nu_a = ends[first[a] : first[a + 1]], nu[first[a] : first[a + 1]]
+        near_a = np.zeros(ends_a.size - 1)
+        for b in range(a):
+            ends_b, nu_b = ends[first[b] : first[b + 1]], nu[first[b] : first[b + 1]]
+            near_b = np.zeros(ends_b.size - 1)
+            if spike:
+                nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
+                nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
+            i, j, begin_a, begin_b = 0, 0, grid[0], grid[0]
+            for k in range(grid.size - 1):
+                now, then = grid[k], grid[k + 1]
+                while i < ends_a.size - 1 and ends_a[i] <= now:
+                    i, begin_a = i + 1, ends_a[i]
+                while j < ends_b.size - 1 and ends_b[j] <= now:
+                    j, begin_b = j + 1, ends_b[j]
+                x, y = nu_a[i], nu_b[j]
+                if not spike:
+                    value = abs(x - y) / max(x, y)
+                    left[k] += value
+                    right[k] += value
+                    continue
+                low_a, high_a = near_a[max(i - 1, 0)], near_a[min(i, near_a.size - 1)]
+                low_b, high_b = near_b[max(j - 1, 0)], near_b[min(j, near_b.size - 1)]
+                slope_a = (high_a - low_a) / (ends_a[i] - begin_a)
+                slope_b = (high_b - low_b) / (ends_b[j] - begin_b)
+                scale = 2 / (x + y) ** 2
+                s_a, s_b = low_a + slope_a * (now - begin_a), low_b + slope_b * (now - begin_b)
+                left[k] += (s_a * y + s_b * x) * scale
+                s_a, s_b = low_a + slope_a * (then - begin_a), low_b + slope_b * (then - begin_b)
+                right[k] += (s_a * y + s_b * x) * scale
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _beside(times: np.ndarray, k: int, duration: float) -> float:
+    """The smaller of the intervals beside spike k."""
+    result = duration
+    if k > 0:
+        result = min(result, times[k] - times[k - 1])
+    if k < times.size - 1:
+        result = min(result, times[k + 1] - times[k])
+    return result
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _coincidences(
+    times: np.ndarray, offsets: np.ndarray, duration: float, of_spike: np.ndarray, matrix: np.ndarray
+) -> None:
+    """Add the number of coincident spikes of other trains to each spike, and of both trains to each pair."""
+    n = offsets.size - 1
+    for a in range(n):
+        own = times[offsets[a] : offsets[a + 1]]
+        for b in range(n):
+            if a == b:
+                continue
+            other = times[offsets[b] : offsets[b + 1]]
+            j = 0
+            for i in range(own.size):
+                while j < other.size and other[j] < own[i]:
+                    j += 1
+                for k in range(max(j - 1, 0), min(j + 1, other.size)):
+                    tau = min(_beside(own, i, duration), _beside(other, k, duration)) / 2
+                    if abs(own[i] - other[k]) < tau:
+                        of_spike[offsets[a] + i] += 1
+                        matrix[a, b] += 1
+                        break
+
+
+def _profile(trains: Any, spike: bool, t_start: Any, t_stop: Any) -> DistanceProfile:
+    repeats = _at_least_two(trains, t_start, t_stop)
+    all_gaps = gaps(repeats)
+    grid = np.unique(np.concatenate([[all_gaps.start], all_gaps.ends]))
+    left, right = np.zeros((2, grid.size - 1))
+    _add_profiles(grid, all_gaps.ends, all_gaps.nu, all_gaps.first, all_gaps.auxiliary, spike, left, right)
+    pairs = repeats.n_trials * (repeats.n_trials - 1) / 2
+    return DistanceProfile(grid, left / pairs, right / pairs)
+
+
+def _at_least_two(trains: Any, t_start: Any, t_stop: Any) -> Trains:
+    repeats = as_repeats(trains, t_start, t_stop)
+    if repeats.n_trials < 2:
+        raise NsnnError("trains holds one train: expected at least two to compare")
+    return repeats
+
+
+def _coincident(repeats: Trains) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Different times of each train, coincident spikes of each, and (n, n) coincident spikes of one train with another."""
+    start, stop = repeats.window()
+    n = repeats.n_trials
+    new = np.concatenate([[True], (np.diff(repeats.times) > 0) | (np.diff(repeats.trial) > 0)])[
+        : repeats.times.size
+    ]
+    times, count = repeats.times[new], np.bincount(repeats.trial[new], minlength=n)
+    offsets = np.concatenate([[0], np.cumsum(count)])
+    of_spike, matrix = np.zeros(times.size), np.zeros((n, n))
+    _coincidences(times, offsets, stop - start, of_spike, matrix)
+    matrix = nan_ratio(matrix + matrix.T, count[:, None] + count)
+    matrix[np.isnan(matrix)] = 1.0
+    np.fill_diagonal(matrix, 1.0)
+    return times, of_spike, matrix
+
+
+@suggest_keywords
+def isi_profile(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> DistanceProfile:
+    """ISI-distance against time, mean over all pairs of trains; its mean over time is the mean `isi_distance` of the pairs.
+
+    Parameters
+    ----------
+    trains : the repeats of one neuron, or several neurons' trains, at least two, see `as_repeats`; empty ones are allowed
+    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
+
+    Raises
+    ------
+    NsnnError : one train, trains of different windows or without one, or what `as_repeats` refuses. Source: Kreuz et al.
+        2007, doi 10.1016/j.jneumeth.2007.05.031
+
+    >>> import quantities as pq
+    >>> profile = isi_profile([[0.1, 0.2, 0.5], [0.25, 0.75]], t_start=0*pq.s, t_stop=1*pq.s)
+    >>> profile.left.round(3), round(profile.mean(), 3)
+    (array([0.8, 0.8, 0.4, 0.4, 0. , 0. ]), 0.28)
+    """
+    return _profile(trains, False, t_start, t_stop)
+
+
+@suggest_keywords
+def spike_profile(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> DistanceProfile:
+    """SPIKE-distance against time, mean over all pairs of trains; its mean over time is the mean `spike_distance` of the pairs.
+
+    Arguments and errors: as for `isi_profile`. Source: Kreuz et al. 2013, doi 10.1152/jn.00873.2012
+
+    >>> import quantities as pq
+    >>> trains = [[0.2, 0.4, 0.6, 0.8], [0.21, 0.41, 0.61, 0.81]]
+    >>> round(spike_profile(trains, t_start=0*pq.s, t_stop=1*pq.s).mean(), 3)
+    0.05
+    """
+    return _profile(trains, True, t_start, t_stop)
+
+
+@suggest_keywords
+def synchronization_profile(
+    trains: Any, *, t_start: Any = None, t_stop: Any = None
+) -> SynchronizationProfile:
+    """SPIKE-synchronization of each spike: the fraction of the other trains that have a spike coincident with it.
+
+    Arguments and errors: as for `isi_profile`. Equal times within a train count once. Source: Kreuz, Mulansky & Bozanic 2015, doi
+    10.1152/jn.00848.2014
+
+    >>> import quantities as pq
+    >>> synchronization_profile([[0.2, 0.6], [0.21], [0.19, 0.59]], t_start=0*pq.s, t_stop=1*pq.s).values
+    array([1. , 1. , 1. , 0.5, 0.5])
+    """
+    repeats = _at_least_two(trains, t_start, t_stop)
+    times, of_spike, _ = _coincident(repeats)
+    different, number = np.unique(times, return_inverse=True)
+    n_spikes = np.bincount(number, minlength=different.size)
+    total = np.bincount(number, of_spike, minlength=different.size)
+    return SynchronizationProfile(
+        different, total / np.maximum(n_spikes, 1) / (repeats.n_trials - 1), n_spikes
+    )
+
+
+@measure("1")
+@suggest_keywords
+def spike_synchronization(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """SPIKE-synchronization of each pair of trains, (n, n), in [0, 1]: the fraction of spikes that coincide; 1 for equal trains.
+
+    Without a time scale to choose, see the module. Two empty trains have 1. Arguments and errors: as for `isi_distance`.
+    Source: Kreuz, Mulansky & Bozanic 2015, doi 10.1152/jn.00848.2014
+
+    >>> import quantities as pq
+    >>> spike_synchronization([[0.2, 0.6], [0.21, 0.4]], t_start=0*pq.s, t_stop=1*pq.s)
+    array([[1. , 0.5], [0.5, 1. ]])
+    """
+    return _coincident(as_repeats(trains, t_start, t_stop))[2]

@@ -1,0 +1,190 @@
+"""Correlograms: the pairs that Elephant counts, chance by three predictors, coverage of their bands, and speed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from elephant.conversion import BinnedSpikeTrain
+from elephant.spike_train_correlation import cross_correlation_histogram
+
+from nsnn_neuro import NsnnError, measures, to_block
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'copy' argument")  # of Elephant's use of quantities
+OPTIONS: dict[str, Any] = {"bin_width": 10 * pq.ms, "max_lag": 80 * pq.ms}
+
+
+def poisson(
+    n_trials: int = 3, n_neurons: int = 3, rate: float = 20.0, seed: int = 1, duration: float = 2.0
+) -> neo.Block:
+    rng = np.random.default_rng(seed)
+    trials = [
+        [np.sort(rng.uniform(0, duration, rng.poisson(rate * duration))) for _ in range(n_neurons)]
+        for _ in range(n_trials)
+    ]
+    return to_block(trials, t_stop=duration * pq.s)
+
+
+def elephants(data: neo.Block, a: int, b: int, n_lags: int = 8) -> np.ndarray:
+    counts = np.zeros(2 * n_lags + 1)
+    for segment in data.segments:
+        binned = [BinnedSpikeTrain(segment.spiketrains[j], bin_size=10 * pq.ms) for j in (a, b)]
+        counts += cross_correlation_histogram(*binned, window=[-n_lags, n_lags])[0].magnitude[:, 0]
+        counts[n_lags] -= len(segment.spiketrains[a]) if a == b else 0
+    return counts
+
+
+def test_counts_are_elephants() -> None:
+    data = poisson()
+    all_pairs = measures.cross_correlograms(data, **OPTIONS)
+    for a in range(3):
+        for b in range(3):
+            expected = elephants(data, a, b)
+            one = measures.cross_correlogram(data, (a, b), **OPTIONS)
+            np.testing.assert_array_equal(one.counts, expected)
+            np.testing.assert_array_equal(all_pairs.counts[a, b], expected)
+            np.testing.assert_allclose(all_pairs.expected[a, b], one.expected)
+    np.testing.assert_allclose(one.lags, np.arange(-8, 9) * 0.01)
+    assert one.n_spikes == (measures.as_trains(data).counts.sum(axis=0)[2],) * 2
+
+
+@pytest.mark.parametrize("predictor", ["poisson", "shift"])
+def test_expected_pairs_by_a_loop(predictor: str) -> None:
+    data = poisson(4, 2)
+    counts = measures.as_trains(data)
+    binned = np.zeros((4, 2, 200))
+    np.add.at(binned, (counts.trial, counts.neuron, np.floor(counts.times / 0.01 + 1e-9).astype(int)), 1)
+    for a, b in ((0, 1), (1, 1)):
+        expected = np.zeros(17)
+        for k in range(-8, 9):
+            t = np.arange(max(0, -k), min(200, 200 - k))
+            if predictor == "poisson":
+                n = binned.sum(axis=2)
+                expected[k + 8] = (n[:, a] * (n[:, b] - (a == b))).sum() * t.size / 200**2
+            else:
+                crossed = [(i, j) for i in range(4) for j in range(4) if i != j]
+                expected[k + 8] = sum(binned[i, a, t] @ binned[j, b, t + k] for i, j in crossed) / 3
+        result = measures.cross_correlogram(data, (a, b), predictor=predictor, **OPTIONS)
+        np.testing.assert_allclose(result.expected, expected)
+        both = measures.cross_correlograms(data, predictor=predictor, **OPTIONS)
+        np.testing.assert_allclose(both.expected[a, b], expected)
+
+
+def modulated(rng: np.random.Generator, n_trials: int) -> neo.Block:
+    """Two independent neurons whose rates share a stimulus, 20 (1 + sin(2 pi t)) Hz in 2 s."""
+    trials = []
+    for _ in range(n_trials):
+        trains = []
+        for _ in range(2):
+            times = rng.uniform(0, 2, rng.poisson(80))
+            trains.append(np.sort(times[rng.uniform(size=times.size) < (1 + np.sin(2 * np.pi * times)) / 2]))
+        trials.append(trains)
+    return to_block(trials, t_stop=2 * pq.s)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("predictor", "options"), [
+    ("poisson", {}), ("shift", {}), ("jitter", {"jitter_window": 100 * pq.ms, "n_shuffle": 100}),
+])  # fmt: skip
+def test_bands_cover_independent_trains(predictor: str, options: dict[str, Any]) -> None:
+    """95 % of 17 lags in 200 repeats; "shift" and "jitter" also where a stimulus modulates the rates."""
+    rng = np.random.default_rng(5)
+    inside, z = [], []
+    for k in range(200):
+        data = poisson(8, 2, seed=k) if predictor == "poisson" else modulated(rng, 8)
+        c = measures.cross_correlogram(data, (0, 1), predictor=predictor, **OPTIONS, **options)
+        inside.append((c.counts >= c.lower) & (c.counts <= c.upper))
+        z.append((c.counts - c.expected).mean())
+    covered = np.mean(inside)
+    assert 0.93 < covered < 0.975
+    assert abs(np.mean(z) / np.std(z) * np.sqrt(len(z))) < 4
+
+
+def test_z_is_standard_normal_for_independent_trains() -> None:
+    for predictor in ("poisson", "shift"):
+        z = np.concatenate([
+            measures.cross_correlograms(poisson(6, 4, 40.0, seed=k), predictor=predictor, **OPTIONS).z[np.triu_indices(4)]
+            for k in range(20)
+        ])  # fmt: skip
+        assert abs(z.std() - 1) < 0.06
+        assert abs(z.mean()) < 0.08
+
+
+def test_a_stimulus_correlates_by_poisson_and_not_by_the_shift_predictor() -> None:
+    data = modulated(np.random.default_rng(2), 100)
+    ratio = {
+        p: measures.cross_correlogram(data, (0, 1), predictor=p, **OPTIONS).ratio[8]
+        for p in ("poisson", "shift")
+    }
+    assert ratio["poisson"] == pytest.approx(1.5, abs=0.15)  # 1 + mean of sin^2
+    assert ratio["shift"] == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("predictor", "options"), [
+    ("poisson", {}), ("shift", {}), ("jitter", {"jitter_window": 50 * pq.ms, "n_shuffle": 50}),
+])  # fmt: skip
+def test_synchrony_is_seen_at_its_lag(predictor: str, options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    trials = []
+    for _ in range(5):
+        shared, own = np.sort(rng.uniform(0.1, 1.9, 20)), rng.uniform(0, 2, 20)
+        trials.append(
+            [
+                np.sort(np.concatenate([shared, own])),
+                np.sort(np.concatenate([shared + 0.03, rng.uniform(0, 2, 20)])),
+            ]
+        )
+    c = measures.cross_correlogram(
+        to_block(trials, t_stop=2 * pq.s), (0, 1), predictor=predictor, **OPTIONS, **options
+    )
+    assert c.counts[11] > 1.2 * c.upper[11]
+    assert int(c.ratio.argmax()) == 11
+    assert c.rate[11] == pytest.approx(c.counts[11] / (200 * 0.01))
+
+
+def test_an_autocorrelogram_by_jitter_has_no_self_pairs() -> None:
+    data = poisson(3, 1, 30.0)
+    c = measures.cross_correlogram(
+        data, (0, 0), predictor="jitter", jitter_window=200 * pq.ms, n_shuffle=50, **OPTIONS
+    )
+    assert (np.abs(c.expected / measures.cross_correlogram(data, (0, 0), **OPTIONS).expected - 1) < 0.5).all()
+
+
+def test_fifty_neurons_take_under_five_seconds() -> None:
+    rng = np.random.default_rng(0)
+    data = measures.as_trains(
+        to_block([[np.sort(rng.uniform(0, 1000, 10_000)) for _ in range(50)]], t_stop=1000 * pq.s)
+    )
+    measures.cross_correlograms(poisson(), **OPTIONS)  # compiled
+    begun = time.perf_counter()
+    result = measures.cross_correlograms(data, bin_width=1 * pq.ms, max_lag=100 * pq.ms)
+    assert time.perf_counter() - begun < 5
+    assert result.counts.shape == (50, 50, 201)
+
+
+@pytest.mark.parametrize(
+    ("pair", "options", "message"),
+    [
+        ((0, 3), {}, r"pair = \(0, 3\): expected two numbers of neurons from 0 to 2"),
+        ((0, True), {}, "pair = "),
+        (
+            (0, 1),
+            {"max_lag": 2 * pq.s},
+            "max_lag = 2 s: expected a time shorter than the shortest trial, 2 s",
+        ),
+        ((0, 1), {"max_lag": np.inf * pq.s}, "max_lag"),
+        ((0, 1), {"predictor": "shuffle"}, "predictor = 'shuffle'"),
+        ((0, 1), {"predictor": "jitter"}, "jitter_window = None with predictor = 'jitter'"),
+        ((0, 1), {"jitter_window": 1 * pq.ms}, "expected None with this predictor"),
+        ((0, 1), {"confidence": 1.0}, "confidence = 1.0"),
+    ],
+)
+def test_refusals(pair: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(NsnnError, match=message):
+        measures.cross_correlogram(poisson(), pair, **OPTIONS | options)
+    with pytest.raises(NsnnError, match="at least two trials"):
+        measures.cross_correlograms(poisson(1), predictor="shift", **OPTIONS)

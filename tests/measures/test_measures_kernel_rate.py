@@ -1,0 +1,153 @@
+"""Instantaneous rates: Elephant's values, bins that do not depend on rounding, automatic widths and their failures."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from elephant import kernels
+from elephant.statistics import instantaneous_rate as elephant_rate
+from elephant.statistics import optimal_kernel_bandwidth
+
+from nsnn_neuro import NsnnError, measures, to_block
+from nsnn_neuro.measures import SilentNeuronWarning
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'copy' argument")  # of Elephant's use of quantities
+CLASSES = {
+    "gaussian": kernels.GaussianKernel,
+    "rectangular": kernels.RectangularKernel,
+    "triangular": kernels.TriangularKernel,
+    "epanechnikov": kernels.EpanechnikovLikeKernel,
+    "laplacian": kernels.LaplacianKernel,
+    "exponential": kernels.ExponentialKernel,
+    "alpha": kernels.AlphaKernel,
+}
+
+
+def block(n_trials: int = 4, n_neurons: int = 2, seed: int = 0) -> neo.Block:
+    rng = np.random.default_rng(seed)
+    return to_block(
+        [[np.sort(rng.uniform(0, 2, rng.poisson(30))) for _ in range(n_neurons)] for _ in range(n_trials)],
+        t_stop=2 * pq.s,
+    )
+
+
+def theirs(data: neo.Block, neuron: int, kernel: Any, **options: Any) -> np.ndarray:
+    """Elephant's rate of each trial, averaged."""
+    trains = [segment.spiketrains[neuron] for segment in data.segments]
+    rates = elephant_rate(trains, sampling_period=2 * pq.ms, kernel=kernel, **options)
+    return rates.magnitude.mean(axis=1)
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("name", CLASSES)
+def test_rates_are_elephants(name: str, center: bool) -> None:
+    data = block()
+    rate = measures.instantaneous_rate(
+        data, sigma=[20, 40] * pq.ms, kernel=name, sampling_period=2 * pq.ms, center_kernel=center
+    )
+    assert rate.shape == (1000, 2)
+    assert rate.units == pq.Hz
+    for j, sigma in enumerate((20, 40)):
+        expected = theirs(data, j, CLASSES[name](sigma * pq.ms), center_kernel=center)
+        np.testing.assert_allclose(rate.magnitude[:, j], expected, rtol=1e-9, atol=1e-9)
+
+
+def test_border_correction_is_elephants_of_the_pooled_trials() -> None:
+    data = block(1)
+    rate = measures.instantaneous_rate(
+        data, sigma=50 * pq.ms, sampling_period=2 * pq.ms, border_correction=True
+    )
+    expected = theirs(data, 0, kernels.GaussianKernel(50 * pq.ms), border_correction=True)
+    np.testing.assert_allclose(rate.magnitude[:, 0], expected, rtol=1e-9)
+    # a constant rate stays one at the ends
+    many = block(400)
+    corrected = measures.instantaneous_rate(many, sigma=50 * pq.ms, border_correction=True).magnitude[:, 0]
+    plain = measures.instantaneous_rate(many, sigma=50 * pq.ms).magnitude[:, 0]
+    assert plain[0] < 10
+    assert abs(corrected[0] - 15) < 1
+    assert corrected.mean() * 2 * 400 == pytest.approx(measures.as_trains(many).counts[:, 0].sum())
+
+
+def test_automatic_widths_are_elephants() -> None:
+    data = block()
+    rate = measures.instantaneous_rate(data, sampling_period=2 * pq.ms)
+    trains = measures.as_trains(data)
+    for j in range(2):
+        times = np.sort(trains.times[trains.neuron == j])
+        width = optimal_kernel_bandwidth(times - times[0])["optw"]
+        assert float(rate.array_annotations["sigma"][j]) == pytest.approx(width, rel=1e-12)
+        expected = measures.instantaneous_rate(data, sigma=width * pq.s, sampling_period=2 * pq.ms)
+        np.testing.assert_allclose(rate.magnitude[:, j], expected.magnitude[:, j])
+
+
+def test_the_number_of_bins_and_the_area_do_not_depend_on_rounding() -> None:
+    """Elephant alone: 2 bins of 0.1 s in 0.3 s, and a kernel of 1.5 bins stretched by a seventh."""
+    data = to_block([[[0.15]]], t_stop=0.3 * pq.s)
+    assert measures.instantaneous_rate(data, sigma=0.1 * pq.s, sampling_period=0.1 * pq.s).shape == (3, 1)
+    assert elephant_rate(
+        data.segments[0].spiketrains[0], 0.1 * pq.s, kernels.GaussianKernel(0.1 * pq.s)
+    ).shape == (2, 1)
+    data = to_block([[[0.5]]], t_stop=1 * pq.s)
+    rate = measures.instantaneous_rate(data, sigma=1.5 * pq.ms, sampling_period=1 * pq.ms)
+    assert float(rate.magnitude.sum()) * 1e-3 == pytest.approx(1, abs=1e-4)
+    assert int(rate.magnitude.argmax()) == 500
+
+
+def test_a_far_clock_gives_the_same_rate() -> None:
+    far = to_block([[[1e6 + 0.25, 1e6 + 0.5]]], t_start=1e6 * pq.s, t_stop=(1e6 + 1) * pq.s)
+    near = to_block([[[0.25, 0.5]]], t_stop=1 * pq.s)
+    rates = [measures.instantaneous_rate(one, sigma=20 * pq.ms) for one in (far, near)]
+    np.testing.assert_allclose(rates[0].magnitude, rates[1].magnitude)
+    assert float(rates[0].t_start) == 1e6
+
+
+def test_a_known_rate_is_recovered() -> None:
+    """40 (1 + sin(2 pi t)) Hz, smoothed by a Gaussian of 50 ms: the sine shrinks by exp(-(2 pi 0.05)^2 / 2)."""
+    rng = np.random.default_rng(3)
+    trials = []
+    for _ in range(300):
+        times = rng.uniform(0, 4, rng.poisson(320))
+        trials.append([np.sort(times[rng.uniform(size=times.size) < (1 + np.sin(2 * np.pi * times)) / 2])])
+    rate = measures.instantaneous_rate(to_block(trials, t_stop=4 * pq.s), sigma=50 * pq.ms)
+    inner = slice(500, 3500, 100)
+    t = rate.times.magnitude[inner] + 0.0005
+    expected = 40 * (1 + np.exp(-((2 * np.pi * 0.05) ** 2) / 2) * np.sin(2 * np.pi * t))
+    se = np.sqrt(expected / (2 * np.sqrt(np.pi) * 0.05 * 300))
+    assert np.abs((rate.magnitude[inner, 0] - expected) / se).max() < 4
+
+
+def test_too_few_spikes_for_a_width() -> None:
+    data = to_block([[[], [0.5], [0.1, 0.5], [0.1, 0.3, 0.32, 0.7]]], t_stop=1 * pq.s)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rate = measures.instantaneous_rate(data).magnitude
+    assert [w.category for w in caught] == [SilentNeuronWarning]
+    assert (rate[:, 0] == 0).all()
+    assert np.isnan(rate[:, 1:3]).all()
+    assert np.isfinite(rate[:, 3]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sigma": "best"}, "sigma = 'best': expected one of 'auto'"),
+        ({"sigma": 0.5 * pq.ms}, "sampling_period = .* longer than sigma, 0.0005 s"),
+        ({"sigma": [1, 2, 3] * pq.ms}, "one for each of 2 neurons"),
+        ({"sigma": -1 * pq.ms}, "sigma = .*greater than 0"),
+        ({"kernel": "alpha"}, "sigma = 'auto' needs the Gaussian kernel"),
+        (
+            {"kernel": "alpha", "sigma": 5 * pq.ms, "border_correction": True},
+            "border_correction = True needs",
+        ),
+        ({"kernel": "gausian"}, "did you mean 'gaussian'"),
+        ({"cutoff": 0}, "cutoff = 0"),
+    ],
+)
+def test_refusals(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(NsnnError, match=message):
+        measures.instantaneous_rate(block(), **options)

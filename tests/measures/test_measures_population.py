@@ -1,0 +1,195 @@
+"""Population coupling, sparseness, burst index and intrinsic timescale: oracles, coverage of errors, bad input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+
+from nsnn_neuro import NsnnError, measures, tabulate, to_block
+from nsnn_neuro.measures import SilentNeuronWarning
+
+# --- population coupling --------------------------------------------------------------------------------------------
+
+
+def test_coupling_by_its_definition() -> None:
+    rng = np.random.default_rng(0)
+    trials = [[np.sort(rng.uniform(0, 2, rng.poisson(20))) for _ in range(4)] for _ in range(3)]
+    sigma, t = 0.02, np.arange(0, 2, 0.001) + 0.0005
+    rate = np.array([
+        [np.exp(-((t[:, None] - (np.floor(s / 0.001 + 1e-9) * 0.001 + 0.0005)) ** 2) / (2 * sigma**2)).sum(axis=1) for s in one]
+        for one in trials
+    ]) / (sigma * np.sqrt(2 * np.pi))  # fmt: skip
+    area = (
+        np.exp(-((t[:, None] - t) ** 2) / (2 * sigma**2)).sum(axis=1) * 0.001 / (sigma * np.sqrt(2 * np.pi))
+    )
+    rate /= area
+    counts = np.array([[s.size for s in one] for one in trials])
+    mean = counts.sum(axis=0) / 6
+    value = measures.population_coupling(to_block(trials, t_stop=2 * pq.s), sigma=20 * pq.ms)
+    for i in range(4):
+        others = [j for j in range(4) if j != i]
+        overlap = sum((rate[:, i] * (rate[:, j] - mean[j])).sum() for j in others) * 0.001
+        assert value[i] == pytest.approx(overlap / counts[:, i].sum(), rel=1e-4, abs=1e-3)
+
+
+def test_coupling_is_zero_for_independent_neurons_and_its_jackknife_covers() -> None:
+    """40 Blocks of 6 neurons and 12 trials."""
+    inside, z = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        trials = [[np.sort(rng.uniform(0, 2, rng.poisson(40))) for _ in range(6)] for _ in range(12)]
+        table = tabulate(to_block(trials, t_stop=2 * pq.s), measures.population_coupling)
+        inside.append(np.abs(table["value"]) <= 2 * table["se"])
+        z.append(table["value"].mean())
+    assert np.mean(inside) > 0.9
+    assert abs(np.mean(z) / np.std(z) * np.sqrt(40)) < 4
+
+
+def test_shared_fluctuations_couple() -> None:
+    rng = np.random.default_rng(1)
+    trials = []
+    for _ in range(10):
+        gain = np.repeat(np.clip(1 + 0.8 * rng.normal(size=10), 0, None), 200)
+        trains = [
+            np.flatnonzero(rng.uniform(size=2000) < 0.02 * (gain if j < 3 else 1)) / 1000 + 0.0005
+            for j in range(6)
+        ]
+        trials.append(trains)
+    value = measures.population_coupling(to_block(trials, t_stop=2 * pq.s), sigma=30 * pq.ms)
+    assert value[:3].min() > 8
+    assert np.abs(value[3:]).max() < 6
+
+
+# --- sparseness -----------------------------------------------------------------------------------------------------
+
+
+def test_sparseness_of_known_responses() -> None:
+    rates = np.array([[8.0, 1, 0, 3], [0, 1, 0, 1], [0, 1, 0, 2]])
+    with pytest.warns(SilentNeuronWarning, match="1 of 4 neurons have no response"):
+        s = measures.sparseness(rates)
+    np.testing.assert_allclose(s[[0, 1, 3]], [1, 0, (1 - 36 / 9 / (14 / 3)) / (2 / 3)])
+    with pytest.warns(SilentNeuronWarning):
+        a = measures.sparseness(rates, form="treves-rolls")
+    np.testing.assert_allclose(a[[0, 1, 3]], [1 / 3, 1, 6 / 7])
+    population = measures.sparseness(rates, over="neurons", form="treves-rolls")
+    np.testing.assert_allclose(population, [144 / 16 / (74 / 4), 0.5, 9 / 16 / (5 / 4)])
+    # exponentially distributed rates have a = 1 / 2
+    drawn = np.random.default_rng(0).exponential(size=(200_000, 1))
+    assert measures.sparseness(drawn, form="treves-rolls")[0] == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [([1.0, 2.0], "rates has shape"), ([[1.0, 2.0]], "at least two stimuli"), ([[1.0], [-1.0]], "rates holds -1.0"),
+     ([[1.0], [np.nan]], "rates holds nan")],
+)  # fmt: skip
+def test_sparseness_refuses(rates: Any, message: str) -> None:
+    with pytest.raises(NsnnError, match=message):
+        measures.sparseness(rates)
+
+
+# --- bursts ---------------------------------------------------------------------------------------------------------
+
+
+def test_burst_index_of_poisson_trains_and_its_error() -> None:
+    """1 - exp(-r limit), 200 neurons; the jackknife over trials covers."""
+    rng = np.random.default_rng(2)
+    trials = [[np.sort(rng.uniform(0, 20, rng.poisson(800))) for _ in range(200)] for _ in range(6)]
+    table = tabulate(to_block(trials, t_stop=20 * pq.s), measures.burst_index)
+    expected = 1 - np.exp(-40 * 0.006)
+    assert abs(table["value"].mean() - expected) < 4 * table["value"].std() / np.sqrt(200)
+    assert (
+        np.abs(table["value"] - expected) <= 2 * table["se"]
+    ).mean() > 0.85  # five degrees of freedom: 0.90
+    assert measures.burst_index(to_block([[[0.1, 0.106]]], t_stop=1 * pq.s)).tolist() == [
+        0.0
+    ]  # not shorter than the limit
+
+
+# --- timescale ------------------------------------------------------------------------------------------------------
+
+
+def modulated(
+    seed: int, tau: float, n_trials: int = 100, n_neurons: int = 2, level: float = 0.0
+) -> neo.Block:
+    """Counts in 10 ms of rate 40 (1 + x) Hz, x an Ornstein-Uhlenbeck process of SD 0.4 plus a constant of each trial."""
+    rng = np.random.default_rng(seed)
+    decay, n = np.exp(-0.01 / tau), 150
+    x = np.empty((n_trials, n_neurons, n))
+    x[..., 0] = 0.4 * rng.normal(size=x.shape[:2])
+    for k in range(1, n):
+        x[..., k] = decay * x[..., k - 1] + 0.4 * np.sqrt(1 - decay**2) * rng.normal(size=x.shape[:2])
+    x += level * rng.normal(size=x.shape[:2])[..., None]
+    counts = rng.poisson(0.4 * np.clip(1 + x, 0, None))
+    trials = [[np.repeat(np.arange(n), c) * 0.01 + 0.005 for c in one] for one in counts]
+    return to_block(trials, t_stop=n * 0.01 * pq.s)
+
+
+def test_the_autocorrelation_by_a_loop() -> None:
+    data = modulated(0, 0.1)
+    result = measures.intrinsic_timescale(data, n_resample=0)
+    trains = measures.as_trains(data)
+    counts = np.zeros((100, 30))
+    own = trains.neuron == 1
+    np.add.at(counts, (trains.trial[own], np.floor(trains.times[own] / 0.05 + 1e-9).astype(int)), 1)
+    r = np.corrcoef(counts.T)
+    expected = [np.diagonal(r, k).mean() for k in range(1, 11)]
+    np.testing.assert_allclose(result.correlation[1], expected, atol=1e-12)
+    assert np.isnan(result.se).all()
+
+
+def test_the_fit_is_the_least_squares_fit() -> None:
+    from scipy.optimize import curve_fit
+
+    data = modulated(1, 0.12, 300)
+    result = measures.intrinsic_timescale(data, n_resample=0)
+    for j in range(2):
+        best, _ = curve_fit(
+            lambda t, a, tau, b: a * (np.exp(-t / tau) + b),
+            result.lags,
+            result.correlation[j],
+            p0=(0.3, 0.1, 0.0),
+        )
+        assert result.tau[j] == pytest.approx(best[1], rel=0.01)
+        assert result.amplitude[j] == pytest.approx(best[0], rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("offset", "level"), [(True, 0.0), (True, 0.3), (False, 0.0)])
+def test_tau_is_right_and_its_error_covers(offset: bool, level: float) -> None:
+    """200 neurons of tau = 100 ms, 200 trials of 1.5 s."""
+    tau, se = [], []
+    for seed in range(10):
+        data = modulated(10 + seed, 0.1, 200, 20, level)
+        result = measures.intrinsic_timescale(data, offset=offset, n_resample=100, max_lag=0.5 * pq.s)
+        tau.append(result.tau)
+        se.append(result.se)
+    found, error = np.concatenate(tau), np.concatenate(se)
+    assert np.isfinite(found).all()
+    assert (np.abs(found - 0.1) <= 2 * error).mean() > 0.9
+    assert abs(np.median(found) - 0.1) < 0.01
+
+
+def test_neurons_without_a_decay_have_nan() -> None:
+    rng = np.random.default_rng(3)
+    trials = [[[], np.sort(rng.uniform(0, 1, 30))] for _ in range(20)]
+    with pytest.warns(SilentNeuronWarning, match="no autocorrelation that decays"):
+        result = measures.intrinsic_timescale(to_block(trials, t_stop=1 * pq.s), n_resample=10)
+    assert np.isnan(result.tau[0])
+    assert np.isnan(result.se[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"max_lag": 0.1 * pq.s}, "max_lag = .*expected at least four"), ({"bin_width": 2 * pq.s}, "bin_width"),
+     ({"offset": 1}, "offset = 1"), ({"n_resample": -1}, "n_resample = -1")],
+)  # fmt: skip
+def test_timescale_refuses(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(NsnnError, match=message):
+        measures.intrinsic_timescale(modulated(0, 0.1, 12, 1), **options)
+    with pytest.raises(NsnnError, match="at least ten trials"):
+        measures.intrinsic_timescale(modulated(0, 0.1, 9, 1))

@@ -1,0 +1,135 @@
+"""Spectra and coherence of signals: SciPy's and Elephant's values, coverage of limits, known coherence and phase."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+import scipy.signal
+from elephant.spectral import multitaper_coherence, multitaper_psd
+
+from nsnn_neuro import NsnnError, measures
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'copy' argument")  # of Elephant's use of quantities
+
+
+def wrap(x: np.ndarray, rate: float = 1000.0, unit: str = "mV") -> neo.AnalogSignal:
+    return neo.AnalogSignal(x, units=unit, sampling_rate=rate * pq.Hz)
+
+
+def noise(seed: int, size: int = 4000) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(2, size))
+
+
+@pytest.mark.parametrize(("window", "nperseg", "noverlap"), [
+    ("hann", 256, None), ("hann", 255, 100), (("kaiser", 8.0), 500, 0), ("boxcar", 1000, 500),
+])  # fmt: skip
+def test_welch_is_scipys(window: Any, nperseg: int, noverlap: int | None) -> None:
+    x, y = noise(0) + 3.0
+    options = {"fs": 1000.0, "window": window, "nperseg": nperseg, "noverlap": noverlap, "detrend": False}
+    spectrum = measures.signal_spectrum(wrap(x), window=window, nperseg=nperseg, noverlap=noverlap)
+    f, power = scipy.signal.welch(x - x.mean(), **options)
+    np.testing.assert_allclose(spectrum.f, f, rtol=1e-12)
+    np.testing.assert_allclose(spectrum.power, power, rtol=1e-9)
+    c = measures.signal_coherence(wrap(x), wrap(y), window=window, nperseg=nperseg, noverlap=noverlap)
+    _, expected = scipy.signal.coherence(x - x.mean(), y - y.mean(), **options)
+    np.testing.assert_allclose(c.coherence, expected, rtol=1e-9)
+    _, cross = scipy.signal.csd(x - x.mean(), y - y.mean(), **options)
+    np.testing.assert_allclose(c.phase, np.angle(cross), rtol=1e-9)
+
+
+def test_multitaper_is_elephants_but_for_half_the_sampling_rate() -> None:
+    x = noise(1)[0]
+    x -= x.mean()
+    for size in (4000, 3999):
+        spectrum = measures.signal_spectrum(wrap(x[:size] - x[:size].mean()))
+        _, power = multitaper_psd(wrap(x[:size] - x[:size].mean()), attach_units=False)
+        inner = slice(0, -1 if size % 2 == 0 else None)
+        np.testing.assert_allclose(spectrum.power[inner], power[0][inner], rtol=1e-9)
+        if size % 2 == 0:
+            assert power[0, -1] == pytest.approx(2 * spectrum.power[-1])
+    # the integral is the variance only with the right value there
+    top = measures.signal_spectrum(wrap(np.cos(np.pi * np.arange(4000)))).power
+    assert top.sum() * 0.25 == pytest.approx(1, rel=2e-3)
+
+
+def test_multitaper_coherence_is_elephants_to_its_single_precision() -> None:
+    x, y = noise(2)
+    y = y + x
+    c = measures.signal_coherence(wrap(x - x.mean()), wrap(y - y.mean()))
+    _, coherence, phase = multitaper_coherence(wrap(x - x.mean()), wrap(y - y.mean()), n_segments=1)
+    coherence, phase = (np.asarray(getattr(v, "magnitude", v), dtype=float) for v in (coherence, phase))
+    np.testing.assert_allclose(c.coherence, coherence, atol=1e-4)
+    np.testing.assert_allclose(np.exp(1j * c.phase), np.exp(1j * phase), atol=1e-3)
+    tapers = scipy.signal.windows.dpss(4000, 4, Kmax=7, sym=False)
+    one, two = (np.fft.rfft((z - z.mean()) * tapers) for z in (x, y))
+    cross = (one.conj() * two).mean(axis=0)
+    expected = np.abs(cross) ** 2 / ((np.abs(one) ** 2).mean(axis=0) * (np.abs(two) ** 2).mean(axis=0))
+    np.testing.assert_allclose(c.coherence, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"window": "hann", "nperseg": 200}, {"nperseg": 500, "nw": 2.5}])
+def test_limits_of_the_power_cover(options: dict[str, Any]) -> None:
+    """White noise of density 2 / rate; 50 signals, all frequencies away from the ends; errors of the count of estimates."""
+    inside, wide, values = [], [], []
+    for seed in range(50):
+        spectrum = measures.signal_spectrum(wrap(noise(seed)[0]), **options)
+        ratio = 0.002 / spectrum.power[8:-8]
+        inside.append(((spectrum.lower[8:-8] <= 0.002) & (spectrum.upper[8:-8] >= 0.002)).mean())
+        wide.append((np.abs(spectrum.power - 0.002)[8:-8] <= 2 * spectrum.se[8:-8]).mean())
+        values.append(1 / ratio)
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
+    assert np.mean(wide) > 0.9 or spectrum.n_effective < 8
+    assert np.var(values) * spectrum.n_effective == pytest.approx(1, rel=0.1)
+
+
+@pytest.mark.parametrize("options", [{"nperseg": 500}, {"window": "hann", "nperseg": 200}])
+def test_limits_of_coherence_and_phase_cover(options: dict[str, Any]) -> None:
+    """b = a + noise of variance 1: C = 1 / 2, phase 0; 50 pairs."""
+    inside, phase, above = [], [], []
+    for seed in range(50):
+        x, y = noise(seed)
+        c = measures.signal_coherence(wrap(x), wrap(x + y), **options)
+        inside.append(((c.lower <= 0.5) & (c.upper >= 0.5))[4:-4].mean())
+        phase.append((np.abs(c.phase) <= 2 * c.phase_se)[4:-4].mean())
+        independent = measures.signal_coherence(wrap(x), wrap(y), **options)
+        above.append((independent.coherence > independent.threshold)[4:-4].mean())
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.025)
+    assert np.mean(phase) > 0.92
+    assert np.mean(above) == pytest.approx(0.05, abs=0.02)
+
+
+def test_the_phase_is_that_of_the_delay() -> None:
+    x = noise(3, 20_005)[0]
+    c = measures.signal_coherence(wrap(x[5:]), wrap(x[:-5]), window="hann", nperseg=1000)  # b lags by 5 ms
+    f = c.f[2:60]
+    z = (c.phase[2:60] + 2 * np.pi * f * 0.005) / np.maximum(c.phase_se[2:60], 1e-3)
+    assert np.abs(z).max() < 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": "hamm1ng"}, "window = 'hamm1ng': expected \"multitaper\" or a window"),
+        ({"nperseg": 5000}, "nperseg = 5000: more samples than the signal has"),
+        ({"nperseg": 100, "noverlap": 100}, "noverlap = 100"),
+        ({"nw": 0.5}, "nw = 0.5"),
+        ({"nperseg": 8, "nw": 4.0}, "nw = 4: expected less than half"),
+        ({"confidence": 0}, "confidence = 0"),
+    ],
+)
+def test_refusals(options: dict[str, Any], message: str) -> None:
+    x, y = noise(0)
+    with pytest.raises(NsnnError, match=message):
+        measures.signal_spectrum(wrap(x), **options)
+    with pytest.raises(NsnnError, match=message):
+        measures.signal_coherence(wrap(x), wrap(y), **options)
+    with pytest.raises(NsnnError, match="a has 4000 samples at 1000 Hz from 0 s, b has 3999"):
+        measures.signal_coherence(wrap(x), wrap(y[1:]))
+    with pytest.raises(NsnnError, match="b is constant"):
+        measures.signal_coherence(wrap(x), wrap(np.ones(4000)))
+    with pytest.raises(NsnnError, match="one segment with one taper"):
+        measures.signal_coherence(wrap(x), wrap(y), window="hann", nperseg=4000)
