@@ -8,8 +8,8 @@ averaged over tapers and segments. By default the whole signal is one segment, w
 scipy.signal.get_window instead gives Welch's estimate with one taper.
 
 Elephant's multitaper functions are not called, because in Elephant 1.2 `multitaper_psd` doubles the power at half the sampling rate
-of signals of even length, which has no mirror frequency, `segmented_multitaper_psd` ignores the sampling rate, and
-`multitaper_cross_spectrum` computes in single precision. Elsewhere the values agree.
+of signals of even length, which has no mirror frequency, and the segmented spectra and cross-spectra are computed in single
+precision. Elsewhere the values agree.
 
 Errors. With K tapers and M segments, of which M' count as independent, the power has 2 K M' degrees of freedom, half as many
 at 0 and at half the sampling rate; the limits are those of chi-square, exact for Gaussian signals whose spectrum is flat over
