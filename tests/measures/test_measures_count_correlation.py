@@ -301,7 +301,7 @@ def test_tiling_of_a_silent_neuron_and_on_a_grid():
     ("stimulus", "message"),
     [
         ([0.1, 0.2, 1.0, 1.0], "stimulus has 0.1 once"),
-        ([0, None, 1, 1], "stimulus holds object values"),
+        ([0, None, 1, 1], "stimulus has None: drop these samples"),
         ([0, 1, 1], r"stimulus has shape \(3,\)"),
         ([[0, 1], [1, 0]], "one label per trial"),
     ],

@@ -86,6 +86,8 @@ def run(cell: Any, noise: Any = None) -> int:
          "Mine.after_spike = 'w += a' has the unit 1: expected a voltage such as 15*mV, the unit of w"),
         ({**SLOW, "after_spike": "w *= b"},
          "Mine.after_spike = 'w *= b' has the unit V: expected a plain number such as 0.5, a factor of w"),
+        ({**SLOW, "after_spike": "w *= 1 - a"}, "Brian2 reads it as w = w * 1 - a; put parentheses, 'w *= (1 - a)'"),
+        ({**SLOW, "after_spike": "w -= b - v"}, "Brian2 reads it as w = w - b - v; put parentheses, 'w -= (b - v)'"),
         ({**SLOW, "after_spike": "w += c"}, "Mine.after_spike = 'w += c': the name 'c' is not declared"),
         ({**SLOW, "after_spike": "b += 1*mV"},
          "Mine.after_spike = 'b += 1*mV': 'b' is a parameter, which stays as it is; expected one of v, w"),
@@ -123,7 +125,7 @@ def test_an_attribute_that_is_not_used_is_a_warning() -> None:
     [
         {"nonlinear": "clip(v, 0*mV, b) * int(v > v_rest) + b * sin(2 * pi * t / tau_w)"},
         {"reset": "v_reset + 0.1 * (v - v_thresh)"},
-        {**SLOW, "after_spike": "w += b  # a jump\nw *= 1 - a"},
+        {**SLOW, "after_spike": "w += b  # a jump\nw *= (1 - a)"},
         {**SLOW, "after_spike": "jump = a * v; w += jump"},
         {**SLOW, "moving": "w", "slow_start": {"w": "b + v_rest"}},
         {"slow": {"w": ("tau_w", "0")}, "after_spike": "w += b", "linear": "v_rest + drive - v - w"},

@@ -141,12 +141,25 @@ def _check_statements(where: str, texts: str, known: dict[str, Any], variables: 
                 "variable in `slow`"
             )
         expression = _Text(where, value, known, of=text)
+        found = expression.dimensions()
+        if operation not in (None, "+") and _grouped(f"x {operation} {value}") != _grouped(
+            f"x {operation} ({value})"
+        ):
+            raise NsnnError(
+                f"{where} = {text!r}: Brian2 reads it as {target} = {target} {operation} {value}; put parentheses, "
+                f"'{target} {operation}= ({value})'"
+            )
         if target not in variables:
-            known[target] = expression.dimensions()
+            known[target] = found
         elif operation in (None, "+", "-", "%"):
             expression.is_in(known[target], f"the unit of {target}")
         else:
             expression.is_in("1", f"a factor of {target}")
+
+
+def _grouped(text: str) -> str:
+    """An expression in a form that shows what belongs together."""
+    return ast.dump(ast.parse(text, mode="eval"))
 
 
 class _Text:
