@@ -14,10 +14,16 @@ from .certify import certify as certify
 from .core.errors import FormatError as FormatError
 from .core.errors import NsnnError as NsnnError
 from .core.parameters import parameter as parameter
+from .io.events import align as align
+from .io.events import cut as cut
 from .io.provenance import provenance as provenance
 from .io.save_load import load as load
 from .io.save_load import save as save
 from .io.save_load import to_block as to_block
+from .io.selection import conditions as conditions
+from .io.selection import join as join
+from .io.selection import select as select
+from .io.selection import split as split
 from .learning import coding as coding
 from .learning import losses as losses
 from .learning.fit import Fit as Fit
@@ -187,17 +193,21 @@ __all__ = [
     "Uniform",
     "WangBuzsaki",
     "WhiteNoise",
+    "align",
     "balanced",
     "brian",
     "brunel",
     "certify",
     "coding",
+    "conditions",
     "convolutional",
+    "cut",
     "datasets",
     "fast_noise",
     "feedforward",
     "fit_network",
     "fit_neuron",
+    "join",
     "learning",
     "likelihood",
     "load",
@@ -211,7 +221,9 @@ __all__ = [
     "recurrent",
     "reference",
     "save",
+    "select",
     "simulate",
+    "split",
     "sweep",
     "tabulate",
     "theory",

@@ -23,7 +23,7 @@ import numpy as np
 from ..core import bins as binning
 from ..core.bins import EPS, rounding, slack
 from ..core.errors import NsnnError
-from .train_arrays import Read, different_windows, extent, read_segments
+from .train_arrays import Read, declared_resolution, different_windows, extent, read_segments
 
 PIECE = 2**20
 """Number of spikes processed at once where arrays of all spikes would need too much memory."""
@@ -79,7 +79,7 @@ class Trains:
             (part.starts.min(), part.stops.max()) if part.starts.size else extent(segment.analogsignals)
             for part, segment in zip(parts, block.segments, strict=True)
         ]
-        return cls.joined(parts, np.array(edges))
+        return cls.joined(parts, np.array(edges)).at_least(declared_resolution(block))
 
     @classmethod
     def joined(cls, parts: Sequence[Read], edges: np.ndarray) -> Trains:
@@ -117,6 +117,10 @@ class Trains:
             times = times + 0.0  # -0.0 as 0.0
         largest = rounding(edges, times if np.isnan(edges).any() else (), eps=eps)
         return cls(times, neuron, trial, n_neurons, len(edges), edges[:, 0], edges[:, 1], largest)
+
+    def at_least(self, resolution: float) -> Trains:
+        """The same trains, with a resolution of at least that many seconds."""
+        return self if self.resolution >= resolution else replace(self, resolution=resolution)
 
     def check(self) -> None:
         """Raise NsnnError for the first spike outside its trial."""

@@ -18,6 +18,9 @@ from ..core.bins import EPS, rounding, spacing
 from ..core.errors import NsnnError
 from ..core.units import floats, shown, si
 
+RESOLUTION = "resolution"
+"""Annotation of a Block: spike times no further apart than this (s) may be one, as they were counted on a longer clock before."""
+
 # Seconds in the common units, known by identity: `rescale` hashes units, which takes longer than reading a train.
 _SECONDS = {id(unit): float(unit.rescale(pq.s).magnitude) for unit in (pq.s, pq.ms, pq.us)}
 
@@ -42,6 +45,13 @@ def block_from(value: Any) -> str:
     if isinstance(value, str | os.PathLike):
         return f" (nsnn_neuro.load({shown(os.fspath(value))}) makes one)"
     return " (to_block makes one from lists of spike times)"
+
+
+def declared_resolution(block: neo.Block) -> float:
+    """What the Block's annotation says of the resolution of its times, s; 0 where it says nothing."""
+    value = block.annotations.get(RESOLUTION)
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if plain and 0 < value < np.inf else 0.0
 
 
 def read_segments(block: Any, name: str = "block") -> list[Read]:

@@ -22,7 +22,7 @@ from ..core.errors import NsnnError
 from ..core.units import describe, floats, si
 from ..core.warn import warn
 from ..io.spikes import Trains
-from ..io.train_arrays import different_windows, read_segments, read_trains
+from ..io.train_arrays import declared_resolution, different_windows, read_segments, read_trains
 
 
 class SilentNeuronWarning(UserWarning):
@@ -72,7 +72,8 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
         if (start is None and unlike[0]) or (stop is None and unlike[1]):
             raise NsnnError(different_windows(f"the spike trains of segment {k}", part.starts, part.stops))
     edges = np.array([(part.starts.max(), part.stops.min()) for part in parts])
-    return _cropped(Trains.joined(parts, edges), start, stop, max(part.eps for part in parts))
+    trains = _cropped(Trains.joined(parts, edges), start, stop, max(part.eps for part in parts))
+    return trains.at_least(declared_resolution(block))
 
 
 @suggest_keywords

@@ -1,0 +1,247 @@
+"""The events that `cut` and `align` take: arrays of times, Neo's events and epochs, or their names in a Block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import neo
+import numpy as np
+
+from ..core.checks import did_you_mean
+from ..core.errors import NsnnError
+from ..core.units import is_quantity, shown, si
+from .train_arrays import seconds
+
+_EXPECTED = "times such as [0.5, 1.5]*second"
+
+
+class Events(NamedTuple):
+    """Event times of all segments of a Block, those of the first segment first."""
+
+    times: np.ndarray
+    """(n,) s, on the clock of their segment"""
+    segment: np.ndarray
+    """(n,) int"""
+    labels: list[Any] | None
+    """(n,) texts or numbers; None where nothing gives them"""
+    columns: dict[str, list[Any]]
+    """what else is known of each event: name -> (n,) values"""
+
+
+class _Part(NamedTuple):
+    """The events of one segment."""
+
+    times: np.ndarray
+    labels: list[Any] | None = None
+    columns: Mapping[str, list[Any]] = MappingProxyType({})
+
+
+def read_events(block: neo.Block, events: Any, labels: Any) -> Events:
+    """The events of each segment with their labels, checked.
+
+    Raises
+    ------
+    NsnnError : no events, NaN, out of order, no such name, one list of times for several segments, labels that don't fit
+    """
+    n_segments = len(block.segments)
+    if isinstance(events, str):
+        parts = [_named(segment, events, k, block) for k, segment in enumerate(block.segments)]
+    elif n_segments == 1:
+        single = isinstance(events, list | tuple) and len(events) == 1 and np.ndim(events[0]) == 1
+        parts = [_part(events[0] if single else events, "events")]
+    elif isinstance(events, list | tuple) and len(events) == n_segments and not _are_times(events):
+        parts = [
+            _Part(np.empty(0)) if one is None else _part(one, f"events[{k}]") for k, one in enumerate(events)
+        ]
+    else:
+        raise NsnnError(
+            f"events = {shown(events)}: the block has {n_segments} segments, each with a clock of its own: expected a list with "
+            "the times of each segment's events, or use align for one time per trial"
+        )
+    number = [part.times.size for part in parts]
+    if not sum(number):
+        raise NsnnError(f"events = {shown(events)}: no event in it, expected at least one")
+    for k, part in enumerate(parts):
+        _check_order(part.times, "events" if len(parts) == 1 else f"events[{k}]")
+    shared = set.intersection(*(set(part.columns) for part in parts if part.times.size))
+    columns: dict[str, list[Any]] = {}
+    for name in next(part.columns for part in parts if part.times.size):
+        if name in shared:
+            columns[name] = [value for part in parts if part.times.size for value in part.columns[name]]
+    own: list[Any] | None = None
+    if all(part.labels is not None for part in parts if part.times.size):
+        own = [label for part in parts for label in part.labels or ()]
+    segment = np.repeat(np.arange(len(parts)), number)
+    times = np.concatenate([part.times for part in parts])
+    return Events(times, segment, _labels(labels, own, columns, number), columns)
+
+
+def trial_times(block: neo.Block, events: Any) -> np.ndarray:
+    """One event time (s) for each segment, (n_segments,): one time for all, one for each, or the name of an Event with one each."""
+    n = len(block.segments)
+    if isinstance(events, str):
+        parts = [_named(segment, events, k, block) for k, segment in enumerate(block.segments)]
+        for k, part in enumerate(parts):
+            if part.times.size != 1:
+                raise NsnnError(
+                    f"events = {events!r}: segment {k} has {part.times.size} of them: expected one in each trial; cut makes a "
+                    "trial of each event"
+                )
+        times = np.array([part.times[0] for part in parts])
+    else:
+        times = _seconds(events, "events")
+        if times.ndim == 0:
+            times = np.full(n, float(times))
+    if times.shape != (n,):
+        raise NsnnError(
+            f"events = {shown(events)}: {times.size} times for {n} trials: expected one for each, or one for all; cut makes a "
+            "trial of each event"
+        )
+    bad = np.flatnonzero(~np.isfinite(times))
+    if bad.size:
+        raise NsnnError(
+            f"events[{bad[0]}] is {times[bad[0]]} ({bad.size} of {n} are not finite): choose the trials that have an event with "
+            "select(block, trials=np.isfinite(events)), and their events"
+        )
+    return times
+
+
+def plain_labels(values: Any, name: str) -> list[Any]:
+    """Labels as a list of texts and numbers; NsnnError for one with a unit, or of another kind."""
+    if is_quantity(values) or (isinstance(values, list | tuple) and any(map(is_quantity, values))):
+        raise NsnnError(
+            f"{name} = {shown(values)} has a unit: expected plain numbers or texts; divide by the unit"
+        )
+    if isinstance(values, str | bytes) or not np.iterable(values):
+        raise NsnnError(f"{name} = {shown(values)}: expected a label for each trial, numbers or texts")
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        raise NsnnError(f"{name} has shape {values.shape}: expected a label for each trial, numbers or texts")
+    listed = [one.item() if isinstance(one, np.generic) else one for one in values]
+    for k, one in enumerate(listed):
+        if not isinstance(one, str | bool | int | float):
+            raise NsnnError(f"{name}[{k}] = {shown(one)}: expected a number or a text")
+    return listed
+
+
+def _are_times(events: Sequence[Any]) -> bool:
+    return all(one is not None and not isinstance(one, str) and np.ndim(one) == 0 for one in events)
+
+
+def _seconds(value: Any, name: str) -> np.ndarray:
+    """Event times in seconds, with a unit or as plain numbers of seconds; NaN stays."""
+    try:
+        numbers = np.asarray(getattr(value, "magnitude", value))
+    except (TypeError, ValueError):
+        numbers = np.empty(0, dtype=object)
+    if numbers.dtype.kind == "f" and np.isnan(numbers).any() and numbers.ndim == 1:
+        which = np.flatnonzero(np.isnan(numbers))
+        raise NsnnError(
+            f"{name}[{which[0]}] is NaN ({which.size} of {numbers.size} are): leave these events and their labels out, "
+            f"{name}[np.isfinite({name})]"
+        )
+    many = isinstance(value, list | tuple) and any(map(is_quantity, value))
+    if is_quantity(value) or many:
+        return np.asarray(si(value, "s", name), dtype=float)
+    if numbers.dtype.kind not in "iuf" and numbers.size:
+        raise NsnnError(f"{name} = {shown(value)}: expected {_EXPECTED}, or numbers of seconds")
+    if value is None or (numbers.dtype.kind == "O"):
+        raise NsnnError(f"{name} = {shown(value)}: expected {_EXPECTED}, or numbers of seconds")
+    return numbers.astype(float)
+
+
+def _part(events: Any, name: str) -> _Part:
+    if isinstance(events, neo.Event | neo.Epoch):
+        columns = {key: np.asarray(column).tolist() for key, column in events.array_annotations.items()}
+        labels = np.asarray(events.labels).tolist() if len(events.labels) else None
+        return _Part(np.atleast_1d(seconds(events.times)), labels, columns)
+    if isinstance(events, neo.IrregularlySampledSignal):
+        return _Part(np.atleast_1d(seconds(events.times)))
+    times = _seconds(events, name)
+    if times.ndim > 1:
+        raise NsnnError(f"{name} has shape {times.shape}: expected {_EXPECTED}")
+    return _Part(np.atleast_1d(times))
+
+
+def _candidates(segment: neo.Segment) -> dict[str, list[Any]]:
+    """What a name can stand for in a segment, by name."""
+    result: dict[str, list[Any]] = {}
+    for kind in (segment.events, segment.epochs, segment.irregularlysampledsignals):
+        for one in kind:
+            if one.name:
+                result.setdefault(one.name, []).append(one)
+    return result
+
+
+def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
+    """The events of that name, or the times in a column of an epoch or event, as in "trials.go"."""
+    known = _candidates(segment)
+    base, _, column = name.rpartition(".")
+    base = name if name in known else base
+    if base not in known:
+        everywhere = {one for other in block.segments for one in _candidates(other)}
+        if name in everywhere or base in everywhere:
+            return _Part(np.empty(0))
+        listed = ", ".join(map(repr, sorted(everywhere))) or "none (load an NWB file with trials=False)"
+        raise NsnnError(
+            f"events = {name!r}: the block has no event or epoch of this name; it has {listed}{did_you_mean(name, everywhere)}"
+        )
+    if len(known[base]) > 1:
+        raise NsnnError(
+            f"events = {name!r}: segment {k} has {len(known[base])} of this name: pass one of them, or their times"
+        )
+    part = _part(known[base][0], "events")
+    if base == name:
+        return part
+    values = np.asarray(part.columns.get(column, []))
+    if column not in part.columns or values.dtype.kind not in "iuf":
+        numeric = [key for key, one in part.columns.items() if np.asarray(one).dtype.kind in "iuf"]
+        raise NsnnError(
+            f"events = {name!r}: {base!r} has no column {column!r} of numbers; it has {numeric}{did_you_mean(column, numeric)}"
+        )
+    bad = np.flatnonzero(np.isnan(values))
+    if bad.size:
+        raise NsnnError(
+            f"events = {name!r}: NaN in {bad.size} of {values.size} rows, first in row {bad[0]}: pass the times of the others, as "
+            "an array, with their labels"
+        )
+    return _Part(values.astype(float), part.labels, part.columns)
+
+
+def _check_order(times: np.ndarray, name: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(times))
+    if bad.size:
+        raise NsnnError(
+            f"{name}[{bad[0]}] is {times[bad[0]]} ({bad.size} of {times.size} are not finite): leave them and their labels out"
+        )
+    back = np.flatnonzero(np.diff(times) < 0)
+    if back.size:
+        k = int(back[0]) + 1
+        raise NsnnError(
+            f"{name}[{k}] = {times[k]:g} s comes after {times[k - 1]:g} s: expected times in order; sort them, and their labels "
+            "with them (np.argsort)"
+        )
+
+
+def _labels(
+    labels: Any, own: list[Any] | None, columns: dict[str, list[Any]], number: list[int]
+) -> list[Any] | None:
+    """(n,) labels: those given, those of a column, or the events' own."""
+    n = sum(number)
+    if labels is None:
+        return own
+    if isinstance(labels, str):
+        if labels not in columns:
+            raise NsnnError(
+                f"labels = {labels!r}: the events have no column of this name; they have {sorted(columns)}"
+                f"{did_you_mean(labels, columns)}"
+            )
+        return plain_labels(columns[labels], "labels")
+    nested = isinstance(labels, list | tuple) and all(np.ndim(one) == 1 for one in labels)
+    if nested and [len(one) for one in labels] == number:
+        labels = [label for one in labels for label in one]
+    listed = plain_labels(labels, "labels")
+    if len(listed) != n:
+        raise NsnnError(f"labels has {len(listed)} values for {n} events: expected one for each")
+    return listed

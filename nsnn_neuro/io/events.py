@@ -1,0 +1,226 @@
+"""Cut a recording into trials around events, and align the clocks of trials.
+
+`cut` makes one Segment of each event from a continuous recording; `align` keeps the trials and shifts their clocks. Both are
+exact: a spike at t on the recording's clock is at t - event on the trial's. `selection` chooses and joins trials and units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import neo
+import numpy as np
+
+from ..core.bins import rounding
+from ..core.checks import one_of, suggest_keywords
+from ..core.errors import NsnnError
+from ..core.units import describe, shown, si
+from .event_times import Events, read_events, trial_times
+from .lookup import LABEL
+from .segments import cut_signal, moved, rebuilt, unit_table
+from .spikes import Trains
+
+EVENT_TIME = "event_time"
+"""Annotation of a segment: time 0 of its clock, s, on the clock of the recording that it was cut from."""
+_MILLISECONDS = "events without a unit are seconds: divide milliseconds by 1000"
+
+
+@suggest_keywords
+def cut(
+    block: Any, events: Any, *, before: Any, after: Any, labels: Any = None, overlap: str = "error"
+) -> neo.Block:
+    """Trials around events: a Segment per event with spikes and signals in [event - before, event + after), time 0 at the event.
+
+    Each Segment is annotated with "event_time" (s, on the clock of `block`), "label" where there are labels, and what is known of
+    the event: the columns of a table of intervals, for instance. The Block keeps its annotations, the table "units" among them.
+    Analog signals are cut at their own samples, so their first sample comes up to one sampling interval after -before. Events,
+    epochs and irregularly sampled signals stay with the recording. A window that ends with the recording holds a spike at its end.
+
+    Parameters
+    ----------
+    block : neo.Block, in general one Segment with the whole recording, `load(path, trials=False)` for an NWB file
+    events : (n_events,) times in order, with a unit or in seconds; a neo.Event or neo.Epoch (its starts); or the name of one in the
+        block, "trials", or of a column of times, "trials.go_cue". Of several segments a list with the events of each (None: none)
+    before, after : times, scalar; a negative `before` begins the trials after the event
+    labels : (n_events,) numbers or texts, or the name of a column of the events; None takes the labels of a neo.Event or Epoch
+    overlap : "error" refuses windows that overlap; "repeat" gives each window its spikes, so that some occur in several trials,
+        and annotates each segment with overlaps, True or False
+
+    Raises
+    ------
+    NsnnError : no events; NaN, events out of order or outside the recording; windows that leave the recording or, with "error",
+        overlap; another number of labels; no event of that name
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> recording = to_block([[[0.2, 1.1, 1.25, 3.05]]], t_stop=4*pq.s)
+    >>> trials = cut(recording, [1, 3]*pq.s, before=0.5*pq.s, after=0.5*pq.s, labels=["left", "right"])
+    >>> [segment.spiketrains[0].magnitude.round(9).tolist() for segment in trials.segments]
+    [[0.1, 0.25], [0.05]]
+    >>> trials.segments[1].annotations
+    {'event_time': 3.0, 'label': 'right'}
+    """
+    one_of(overlap, ("error", "repeat"), "overlap")
+    low, high = 0.0 - _time(before, "before"), _time(after, "after")
+    if not low < high:
+        raise NsnnError(f"before = {before}, after = {after}: expected a window that begins before it ends")
+    spikes = Trains.from_block(block)
+    found = read_events(block, events, labels)
+    _check_inside(spikes, found, low, high)
+    start, stop = found.times + low, found.times + high
+    apart = float(np.fmax(spikes.resolution, rounding(start, stop)))
+    overlaps = _overlaps(found, start, stop, apart)
+    if overlaps.any() and overlap == "error":
+        k = int(np.argmax(overlaps))
+        raise NsnnError(
+            f"the windows of {np.count_nonzero(overlaps)} of {found.times.size} events overlap with another, first those of "
+            f"events[{k}] = {found.times[k]:g} s and events[{k + 1}] = {found.times[k + 1]:g} s, so that a spike would be in two "
+            'trials: take a shorter window, leave out events, or pass overlap="repeat"'
+        )
+    cutout = _windows(spikes, found, low, high, apart)
+    contents: list[dict[str, list[Any]]] = [{"analogsignals": []} for _ in found.times]
+    for k, segment in enumerate(block.segments):
+        own = np.flatnonzero(found.segment == k)
+        for signal in segment.analogsignals if own.size else ():
+            for i, piece in zip(
+                own, cut_signal(signal, start[own], stop[own], found.times[own]), strict=True
+            ):
+                contents[i]["analogsignals"] += [] if piece is None else [piece]
+    result = rebuilt(cutout, contents, _annotations(block))
+    result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
+    single = len(block.segments) == 1
+    for i, (segment, k) in enumerate(zip(result.segments, found.segment.tolist(), strict=True)):
+        source = dict(block.segments[k].annotations)
+        if single:
+            source.pop("start_time", None)  # of the recording, not of a trial
+        for name in (EVENT_TIME, LABEL, "overlaps"):
+            source.pop(name, None)
+        segment.annotations.update(source)
+        segment.annotations.update({name: column[i] for name, column in found.columns.items()})
+        segment.annotations[EVENT_TIME] = float(found.times[i])
+        if found.labels is not None:
+            segment.annotations[LABEL] = found.labels[i]
+        if overlap == "repeat":
+            segment.annotations["overlaps"] = bool(overlaps[i] or (i > 0 and overlaps[i - 1]))
+    return result
+
+
+@suggest_keywords
+def align(block: Any, events: Any) -> neo.Block:
+    """The same trials, each with its clock shifted so that time 0 is its event; windows of the trials may then differ.
+
+    Spikes, signals, events and epochs move together. Each Segment is annotated with "event_time", the event on the clock that it
+    had before. Measures that compare times across trials need a window that all trials have (t_start and t_stop), or, as
+    `measures.psth`, count how many trials cover each bin.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    events : one time for all trials; (n_trials,) one for each, with a unit or in seconds, on the trial's own clock; or the name of
+        a neo.Event (neo.Epoch) of which each trial has exactly one
+
+    Raises
+    ------
+    NsnnError : another number of events than of trials, NaN, an event outside its trial, a name that some trial has not once
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> trials = to_block([[[0.2, 0.9]], [[0.5]]], t_stop=1*pq.s)
+    >>> aligned = align(trials, [0.2, 0.4]*pq.s)
+    >>> [(float(t.t_start), t.magnitude.round(9).tolist()) for t in (s.spiketrains[0] for s in aligned.segments)]
+    [(-0.2, [0.0, 0.7]), (-0.4, [0.1])]
+    """
+    spikes = Trains.from_block(block)
+    times = trial_times(block, events)
+    apart = float(np.fmax(spikes.resolution, rounding(times)))
+    outside = np.flatnonzero((times < spikes.t_start - apart) | (times > spikes.t_stop + apart))
+    if outside.size:
+        k = int(outside[0])
+        raise NsnnError(
+            f"events[{k}] = {times[k]:g} s ({outside.size} of {times.size}) is outside its trial, which runs from "
+            f"{spikes.t_start[k]:g} to {spikes.t_stop[k]:g} s: expected times on the trial's own clock (subtract the trial's start "
+            f"from times of the session; {_MILLISECONDS})"
+        )
+    start, stop = spikes.t_start - times, spikes.t_stop - times
+    moments = np.clip(spikes.times - times[spikes.trial], start[spikes.trial], stop[spikes.trial])
+    spikes = replace(spikes, times=moments, t_start=start, t_stop=stop, resolution=apart)
+    contents = [moved(segment, float(by)) for segment, by in zip(block.segments, times, strict=True)]
+    result = rebuilt(spikes, contents, _annotations(block))
+    result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
+    for segment, old, by in zip(result.segments, block.segments, times.tolist(), strict=True):
+        segment.name, segment.description = old.name, old.description
+        segment.annotations.update(old.annotations)
+        segment.annotations[EVENT_TIME] = by
+    return result
+
+
+def _time(value: Any, name: str) -> float:
+    x = si(value, "s", name)
+    if np.ndim(x) or not np.isfinite(x):
+        raise NsnnError(f"{name} = {shown(value)}: expected {describe('s')}")
+    return float(x)
+
+
+def _annotations(block: neo.Block) -> dict[str, Any]:
+    """The Block's annotations, with the table of units where its trains or it have one."""
+    table = unit_table(block)
+    return {**block.annotations, **({"units": table} if table else {})}
+
+
+def _check_inside(spikes: Trains, found: Events, low: float, high: float) -> None:
+    """Raise NsnnError for events outside the recording, and for windows that leave it."""
+    first, last = spikes.t_start[found.segment], spikes.t_stop[found.segment]
+    n = found.times.size
+    apart = np.fmax(spikes.resolution, rounding(found.times + low, found.times + high))
+
+    def which(k: int) -> str:
+        place = f" of segment {found.segment[k]}" if spikes.n_trials > 1 else ""
+        return f"{found.times[k]:g} s{place}, and the recording runs from {first[k]:g} to {last[k]:g} s"
+
+    outside = np.flatnonzero((found.times < first - apart) | (found.times > last + apart))
+    if outside.size:
+        raise NsnnError(
+            f"{outside.size} of {n} events are outside the recording, first events[{outside[0]}] = {which(int(outside[0]))}: leave "
+            f"them out; {_MILLISECONDS}"
+        )
+    leaves = np.flatnonzero((found.times + low < first - apart) | (found.times + high > last + apart))
+    if leaves.size:
+        raise NsnnError(
+            f"the windows of {leaves.size} of {n} events leave the recording, first that of events[{leaves[0]}] = "
+            f"{which(int(leaves[0]))}: leave these events out, with their labels, or take a shorter window"
+        )
+
+
+def _overlaps(found: Events, start: np.ndarray, stop: np.ndarray, apart: float) -> np.ndarray:
+    """(n,) True where the window of an event overlaps with that of the next event."""
+    result = np.zeros(found.times.size, dtype=bool)
+    result[:-1] = (stop[:-1] > start[1:] + apart) & (found.segment[1:] == found.segment[:-1])
+    return result
+
+
+def _windows(spikes: Trains, found: Events, low: float, high: float, apart: float) -> Trains:
+    """The spikes of each window as a trial of its own; every spike within rounding of a window's start belongs to it."""
+    borders = np.searchsorted(spikes.trial, np.arange(spikes.n_trials + 1))
+    small = np.uint16 if spikes.n_neurons <= 2**16 else np.int64  # NumPy sorts 16 bits in linear time
+    times, neurons, number = [], [], []
+    for k in np.unique(found.segment):
+        own = slice(borders[k], borders[k + 1])
+        order = np.argsort(spikes.times[own])
+        moment, neuron = spikes.times[own][order], spikes.neuron[own].astype(small)[order]
+        del order
+        events = found.times[found.segment == k]
+        start, stop = events + low, events + high
+        end = np.where(stop >= spikes.t_stop[k] - apart, stop + apart, stop - apart)
+        edges = np.searchsorted(moment, [start - apart, end])
+        for event, a, b in zip(events, *edges, strict=True):
+            by_neuron = np.argsort(neuron[a:b], kind="stable")
+            neurons.append(neuron[a:b][by_neuron])
+            times.append(np.clip(moment[a:b][by_neuron] - event, low, high))
+            number.append(b - a)
+    trial = np.repeat(np.arange(found.times.size), number)
+    edges = np.tile([low, high], (found.times.size, 1))
+    all_neurons = np.concatenate(neurons).astype(np.int64)
+    return Trains.from_arrays(np.concatenate(times), all_neurons, trial, spikes.n_neurons, edges).at_least(
+        apart
+    )

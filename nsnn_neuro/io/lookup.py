@@ -1,0 +1,138 @@
+"""Which trials and units an argument chooses: numbers, booleans, slices, names, or values of an annotation or column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import neo
+import numpy as np
+
+from ..core.checks import did_you_mean
+from ..core.errors import NsnnError
+from ..core.units import shown
+
+LABEL = "label"
+"""Annotation of a segment: the condition of its trial."""
+_NAMES = ("name", "unit_name", "label", "id")  # columns of the table of units in which a text is looked up
+
+
+def chosen_trials(block: neo.Block, wanted: Any) -> np.ndarray:
+    """Numbers of the chosen trials; a text is the label of a trial, a dict has annotations of the Segments and their values."""
+    known = [segment.annotations for segment in block.segments]
+
+    def like(given: Any) -> np.ndarray:
+        by = given if isinstance(given, Mapping) else {LABEL: given}
+        names = list(dict.fromkeys(name for one in known for name in one))
+        return _matching({name: [one.get(name) for one in known] for name in names}, by, "trials", given)
+
+    return _chosen(wanted, len(known), "trials", like)
+
+
+def chosen_units(block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, wanted: Any) -> np.ndarray:
+    """Numbers of the chosen units of n; a text is a name, an id or a population, a dict has columns of `table` and their values."""
+    fits = {key: column for key, column in table.items() if len(column) == n}
+
+    def like(given: Any) -> np.ndarray:
+        if isinstance(given, Mapping):
+            return _matching(fits, given, "units", given)
+        listed = [given] if isinstance(given, str) else list(given)
+        for key in _NAMES:
+            if key in fits and all(one in fits[key] for one in listed):
+                return np.array([k for one in listed for k, name in enumerate(fits[key]) if name == one])
+        population = _population_names(block.annotations.get("populations"), n)
+        if population and all(one in population for one in listed):
+            return np.flatnonzero(np.isin(population, listed))
+        names = list(dict.fromkeys([str(one) for key in _NAMES for one in fits.get(key, [])] + population))
+        close = did_you_mean(next((one for one in listed if one not in names), None), names)
+        raise NsnnError(
+            f"units = {shown(given)}: no units or population of this name; the block knows {shown(names[:10])}{close}; another "
+            'column is chosen by a dict, units={"area": "V1"}'
+        )
+
+    return _chosen(wanted, n, "units", like)
+
+
+def sizes_of(populations: Any, cells: np.ndarray, n: int) -> Any:
+    """The annotation "populations" for the chosen units; as it is where it doesn't describe n units."""
+    if not _population_names(populations, n):
+        return populations
+    of_cell = np.repeat(np.arange(len(populations)), [int(p["size"]) for p in populations])[cells]
+    if (np.diff(of_cell) < 0).any():
+        raise NsnnError(
+            "units: this order tears populations apart: expected the units of a population side by side, in the Block's order"
+        )
+    number = np.bincount(of_cell, minlength=len(populations)).tolist()
+    return [{**p, "size": size} for p, size in zip(populations, number, strict=True) if size]
+
+
+def _population_names(populations: Any, n: int) -> list[str]:
+    """The population of each unit; empty where the annotation doesn't say it of n units."""
+    listed = populations if isinstance(populations, list | tuple) else ()
+    good = all(isinstance(p, Mapping) and isinstance(p.get("size"), int) and "name" in p for p in listed)
+    if not good or sum(p["size"] for p in listed) != n or any(p["size"] < 0 for p in listed):
+        return []
+    return [str(p["name"]) for p in listed for _ in range(p["size"])]
+
+
+def _chosen(wanted: Any, n: int, name: str, like: Callable[[Any], np.ndarray]) -> np.ndarray:
+    if wanted is None:
+        return np.arange(n)
+    several = isinstance(wanted, list | tuple) or (isinstance(wanted, np.ndarray) and wanted.ndim == 1)
+    texts = isinstance(wanted, str) or (several and any(isinstance(one, str) for one in wanted))
+    if isinstance(wanted, slice):
+        result = np.arange(n)[wanted]
+    elif isinstance(wanted, Mapping) or texts:
+        result = like(wanted)
+    else:
+        result = _numbers(wanted, n, name)
+    if not len(result):
+        raise NsnnError(f"{name} = {shown(wanted)}: none of the {n} {name} is left, expected at least one")
+    return result.astype(np.int64, copy=False)
+
+
+def _numbers(wanted: Any, n: int, name: str) -> np.ndarray:
+    try:
+        array = np.atleast_1d(np.asarray(list(wanted) if isinstance(wanted, range) else wanted))
+    except ValueError:
+        array = np.empty((0, 0))
+    if array.ndim == 1 and array.dtype == bool:
+        if array.size != n:
+            raise NsnnError(f"{name} has {array.size} booleans: expected one for each of the {n} {name}")
+        return np.flatnonzero(array)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+        raise NsnnError(
+            f"{name} = {shown(wanted)}: expected whole numbers, booleans, a slice, names, or a dict of a column and its values"
+        )
+    result = array.astype(np.int64)
+    bad = np.flatnonzero((result < -n) | (result >= n))
+    if bad.size:
+        raise NsnnError(
+            f"{name} = {shown(wanted)}: there is no number {result[bad[0]]}, expected 0 to {n - 1}"
+        )
+    return result % n if n else result
+
+
+def _matching(
+    columns: Mapping[str, Sequence[Any]], by: Mapping[str, Any], name: str, given: Any
+) -> np.ndarray:
+    """Numbers of the rows that have one of the values in each column."""
+    if not by:
+        raise NsnnError(f'{name} = {{}}: expected a column and its values, as in {{"area": "V1"}}')
+    rows: set[int] | None = None
+    for key, values in by.items():
+        if key not in columns:
+            raise NsnnError(
+                f"{name} = {shown(given)}: no {key!r} is known; there are {sorted(map(str, columns))}{did_you_mean(key, columns)}"
+            )
+        several = isinstance(values, list | tuple | set) or (isinstance(values, np.ndarray) and values.ndim)
+        allowed = [
+            one.item() if isinstance(one, np.generic) else one for one in (values if several else [values])
+        ]
+        plain = [one if isinstance(one, str | bool | int | float) else None for one in columns[key]]
+        some = {k for k, one in enumerate(plain) if one is not None and one in allowed}
+        if not some:
+            there = ", ".join(dict.fromkeys(shown(one) for one in plain if one is not None))
+            raise NsnnError(f"{name} = {shown(given)}: none has such a value; {key!r} is {there[:200]}")
+        rows = some if rows is None else rows & some
+    return np.array(sorted(rows or ()), dtype=np.int64)

@@ -1,0 +1,126 @@
+"""What a new Block takes over from the segments of others: signals, events, epochs, annotations, the table of units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+from neo.core.spiketrainlist import SpikeTrainList
+
+from ..core.bins import rounding, slack
+from .block import analog_signal, build_block
+from .spikes import Trains
+from .train_arrays import RESOLUTION, seconds
+
+
+def unit_table(block: neo.Block) -> dict[str, list[Any]]:
+    """What is known of each unit, name of a column -> (n_units,) values: the annotation "units", or the trains' own.
+
+    Neo keeps names and annotations with each spike train; those that all trains of the first segment have are columns.
+    """
+    table = block.annotations.get("units")
+    if isinstance(table, Mapping):
+        return {
+            str(key): list(column)
+            for key, column in table.items()
+            if isinstance(column, list | tuple | np.ndarray)
+        }
+    trains = block.segments[0].spiketrains if block.segments else ()
+    items = getattr(trains, "_items", None) if isinstance(trains, SpikeTrainList) else trains
+    known = [_known(one) for one in items or ()]
+    shared = [key for key in (known[0] if known else {}) if all(key in one for one in known)]
+    columns = {key: [one[key] for one in known] for key in shared}
+    if columns.get("channel_id") == list(range(len(known))):  # Neo writes it when it makes trains of arrays
+        del columns["channel_id"]
+    return columns
+
+
+def _known(train: Any) -> dict[str, Any]:
+    """Name and plain annotations of a spike train."""
+    known = {"name": train.name} if isinstance(getattr(train, "name", None), str) and train.name else {}
+    for key, value in getattr(train, "annotations", {}).items():
+        plain = value.item() if isinstance(value, np.generic) else value
+        if isinstance(plain, str | bool | int | float) and key not in ("segment", "block"):
+            known[str(key)] = plain
+    return known
+
+
+def shifted(signal: neo.AnalogSignal, values: np.ndarray, t_start: float, **changed: Any) -> neo.AnalogSignal:
+    """A signal like `signal` with other values, a read-only view of them, from t_start (s)."""
+    view = values.view()
+    view.flags.writeable = False
+    about = {
+        "name": signal.name,
+        "description": signal.description,
+        "array_annotations": dict(signal.array_annotations),
+    }
+    return analog_signal(
+        view, signal.units, t_start * pq.s, signal.sampling_rate, signal.annotations, **{**about, **changed}
+    )
+
+
+def cut_signal(
+    signal: neo.AnalogSignal, start: np.ndarray, stop: np.ndarray, zero: np.ndarray
+) -> list[neo.AnalogSignal | None]:
+    """The samples in each window [start, stop), s, on a clock that is 0 at `zero`; None where the signal has none."""
+    values, rate = signal.magnitude, float(signal.sampling_rate.rescale(pq.Hz).magnitude)
+    first, n = float(seconds(signal.t_start)), len(signal)
+    share = slack(1 / rate, rounding(start, stop, first, first + n / rate), "the signal's sampling interval")
+    low = np.clip(np.ceil((start - first) * rate - share), 0, n).astype(int)
+    high = np.clip(np.ceil((stop - first) * rate - share), low, n).astype(int)
+    return [
+        shifted(signal, values[a:b], first + a / rate - at) if b > a else None
+        for a, b, at in zip(low, high, zero, strict=True)
+    ]
+
+
+def moved(segment: neo.Segment, by: float) -> dict[str, list[Any]]:
+    """All signals, events and epochs of a segment on a clock that is 0 at `by` (s) on their own; data are shared."""
+    result: dict[str, list[Any]] = {
+        "analogsignals": [
+            shifted(one, one.magnitude, float(seconds(one.t_start)) - by) for one in segment.analogsignals
+        ]
+    }
+    for kind in ("irregularlysampledsignals", "events", "epochs"):
+        ours = result[kind] = []
+        for one in getattr(segment, kind):
+            copy = one.duplicate_with_new_data(one.magnitude) if kind == "irregularlysampledsignals" else None
+            times = pq.Quantity(seconds(one.times) - by, pq.s)
+            about = {"name": one.name, "description": one.description}
+            arrays = dict(one.array_annotations)
+            if copy is not None:
+                copy.times = times
+            elif kind == "events":
+                copy = neo.Event(times, labels=one.labels, array_annotations=arrays, **about)
+            else:
+                copy = neo.Epoch(times, one.durations, labels=one.labels, array_annotations=arrays, **about)
+            copy.annotations.update(one.annotations)
+            ours.append(copy)
+    return result
+
+
+def rebuilt(
+    spikes: Trains, contents: Sequence[Mapping[str, Sequence[Any]]], annotations: Mapping[str, Any]
+) -> neo.Block:
+    """Block of these spikes, with what each segment holds besides: name of the Neo container -> its objects."""
+    block = build_block(
+        spikes.trial,
+        spikes.neuron,
+        times=spikes.times,
+        n_trials=spikes.n_trials,
+        n_neurons=spikes.n_neurons,
+        t_start=spikes.t_start,
+        t_stop=spikes.t_stop,
+        annotations=annotations,
+    )
+    block.annotations.pop(RESOLUTION, None)
+    if spikes.resolution > rounding(spikes.t_start, spikes.t_stop):
+        block.annotations[RESOLUTION] = float(spikes.resolution)
+    for segment, content in zip(block.segments, contents, strict=True):
+        for kind, objects in content.items():
+            if objects:
+                getattr(segment, kind).extend(list(objects))
+    return block

@@ -1,0 +1,293 @@
+"""Choose trials and units of a Block, and join or split Blocks by condition.
+
+A trial's condition is the annotation "label" of its Segment; `cut` and `join` write it, and `conditions` reads it or any other
+annotation, such as a column of the table of trials in an NWB file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import neo
+import numpy as np
+
+from ..core.checks import did_you_mean, suggest_keywords
+from ..core.errors import NsnnError
+from ..core.units import shown
+from .event_times import plain_labels
+from .json_codec import dumps
+from .lookup import LABEL, chosen_trials, chosen_units, sizes_of
+from .segments import moved, rebuilt, shifted, unit_table
+from .spikes import Trains
+from .train_arrays import block_from, declared_resolution
+
+JOINED = "joined"
+"""Annotation of a joined Block: for each of the Blocks what is not the same in all of them."""
+
+
+@suggest_keywords
+def conditions(block: Any, name: str = LABEL) -> np.ndarray:
+    """The condition of each trial, (n_trials,): the annotation of that name of the Segments, numbers or texts.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    name : of the annotation; "label" (default) is what `cut` and `join` write, and columns of an NWB file's table of trials have
+        their own names
+
+    Raises
+    ------
+    NsnnError : not a Block; a segment without such an annotation, or with one that is no number or text
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import cut, to_block
+    >>> trials = cut(to_block([[[0.2]]], t_stop=4*pq.s), [1, 3], before=1*pq.s, after=1*pq.s, labels=["left", "right"])
+    >>> conditions(trials)
+    array(['left', 'right'], dtype='<U5')
+    """
+    _check_block(block, "block")
+    known = [segment.annotations for segment in block.segments]
+    lacking = [k for k, one in enumerate(known) if name not in one]
+    if lacking:
+        shared = sorted(set.intersection(*(set(map(str, one)) for one in known)))
+        number = (
+            f"{len(lacking)} of {len(known)} segments lack it"
+            if len(lacking) < len(known)
+            else "no segment has it"
+        )
+        cure = "; cut and join take labels=" if name == LABEL else did_you_mean(name, shared)
+        raise NsnnError(f"name = {name!r}: {number}; all segments have the annotations {shared}{cure}")
+    values = plain_labels([one[name] for one in known], f"annotation {name!r}")
+    kinds = {isinstance(value, str) for value in values}
+    return np.array(values, dtype=object if len(kinds) > 1 else None)
+
+
+@suggest_keywords
+def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
+    """A Block of the chosen trials and units, with their annotations, signals, events, epochs and table of units.
+
+    A channel of a signal that belongs to a neuron (its array annotation "neuron", as `simulate(record_v=...)` makes it) goes with
+    its neuron; other signals are kept. Data of signals are shared with `block`, read-only.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    trials, units : None (all), a number, an array of numbers (from 0; negative ones count from the end), an array of booleans, one
+        for each trial or unit, a slice, or a dict such as {"orientation": 90} or {"area": ["V1", "LM"]}: the annotations of the
+        Segments, or columns of the table "units", and the values to keep. A text, or a list of texts, is a label of trials; of
+        units a name, an id or a population
+
+    Raises
+    ------
+    NsnnError : no such trial, unit, name or column; nothing left; booleans of another number; populations torn apart by the order
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1], [0.2]], [[0.3], [0.4]], [[0.5], [0.6]]], t_stop=1*pq.s)
+    >>> chosen = select(block, trials=[2, 0], units=[False, True])
+    >>> [segment.spiketrains[0].magnitude.tolist() for segment in chosen.segments]
+    [[0.6], [0.2]]
+    """
+    _check_block(block, "block")
+    spikes = Trains.from_block(block)
+    table = unit_table(block)
+    rows = chosen_trials(block, trials)
+    cells = chosen_units(block, table, spikes.n_neurons, units)
+    every = units is None
+    annotations = {**block.annotations, **({"units": table} if table else {})}
+    if not every:
+        n = spikes.n_neurons
+        if table:
+            fits = {key: column for key, column in table.items() if len(column) == n}
+            annotations["units"] = {key: [column[k] for k in cells] for key, column in fits.items()}
+        if "populations" in annotations:
+            annotations["populations"] = sizes_of(annotations["populations"], cells, n)
+    contents = []
+    for k in rows:
+        content = moved(block.segments[k], 0.0)
+        if not every:
+            signals = [_of_neurons(one, cells) for one in content["analogsignals"]]
+            content["analogsignals"] = [one for one in signals if one is not None]
+        contents.append(content)
+    result = rebuilt(_taken(spikes, rows, cells, declared_resolution(block)), contents, annotations)
+    _copy_names(block, [block.segments[k] for k in rows], result)
+    return result
+
+
+@suggest_keywords
+def join(blocks: Any, *, labels: Any = None) -> neo.Block:
+    """One Block of the trials of several Blocks of the same neurons, one after the other, labelled by condition.
+
+    Annotations that all Blocks share stay annotations of the Block; the others are listed, Block by Block, in its annotation
+    "joined". Of the table of units the columns remain that all have and agree on.
+
+    Parameters
+    ----------
+    blocks : list of neo.Blocks, or a dict of label -> Block
+    labels : (n_blocks,) numbers or texts, the annotation "label" of every Segment of that Block; None takes the keys of a dict, and
+        leaves the Segments of a list as they are
+
+    Raises
+    ------
+    NsnnError : no Blocks, different numbers of neurons, units of other ids or names, another number of labels
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> low, high = to_block([[[0.1]]], t_stop=1*pq.s), to_block([[[0.2]], [[0.3]]], t_stop=1*pq.s)
+    >>> conditions(join({"low": low, "high": high}))
+    array(['low', 'high', 'high'], dtype='<U4')
+    """
+    if isinstance(blocks, Mapping):
+        labels = list(blocks) if labels is None else labels
+        blocks = list(blocks.values())
+    if not isinstance(blocks, Sequence) or isinstance(blocks, str) or not blocks:
+        raise NsnnError(f"blocks = {shown(blocks)}: expected a list of Blocks, or a dict of label -> Block")
+    for k, one in enumerate(blocks):
+        _check_block(one, f"blocks[{k}]")
+    given = None if labels is None else plain_labels(labels, "labels")
+    if given is not None and len(given) != len(blocks):
+        raise NsnnError(f"labels has {len(given)} values for {len(blocks)} Blocks: expected one for each")
+    parts = [Trains.from_block(one, f"blocks[{k}]") for k, one in enumerate(blocks)]
+    for k, part in enumerate(parts):
+        if part.n_neurons != parts[0].n_neurons:
+            raise NsnnError(
+                f"blocks[{k}] has {part.n_neurons} neurons, blocks[0] has {parts[0].n_neurons}: expected the same neurons; choose "
+                "those that all have with select(block, units=...)"
+            )
+    shared, own = _shared([dict(one.annotations) for one in blocks])
+    table = _joined_table([unit_table(one) for one in blocks])
+    shared.pop("units", None)
+    for one in own:
+        one.pop("units", None)
+    if table:
+        shared["units"] = table
+    if any(own):
+        shared[JOINED] = own
+    segments = [segment for one in blocks for segment in one.segments]
+    contents = [moved(segment, 0.0) for segment in segments]
+    first = np.cumsum([0, *(part.n_trials for part in parts)])
+    resolution = max(max(map(declared_resolution, blocks)), 0.0) or math.nan
+    spikes = Trains(
+        np.concatenate([part.times for part in parts]),
+        np.concatenate([part.neuron for part in parts]),
+        np.concatenate([part.trial + k for part, k in zip(parts, first, strict=False)]),
+        parts[0].n_neurons,
+        int(first[-1]),
+        np.concatenate([part.t_start for part in parts]),
+        np.concatenate([part.t_stop for part in parts]),
+        resolution,
+    )
+    result = rebuilt(spikes, contents, shared)
+    _copy_names(blocks[0], segments, result)
+    if given is not None:
+        for k, label in enumerate(given):
+            for segment in result.segments[first[k] : first[k + 1]]:
+                segment.annotations[LABEL] = label
+    return result
+
+
+@suggest_keywords
+def split(block: Any, name: str = LABEL) -> dict[Any, neo.Block]:
+    """A Block for each condition: label -> Block of its trials; `join` puts them together again.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    name : of the annotation that tells the conditions apart; "label" (default) or another, as in `conditions`
+
+    Raises
+    ------
+    NsnnError : what `conditions` refuses
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import cut, to_block
+    >>> trials = cut(to_block([[[0.2]]], t_stop=4*pq.s), [1, 3], before=1*pq.s, after=1*pq.s, labels=["left", "right"])
+    >>> {label: len(block.segments) for label, block in split(trials).items()}
+    {'left': 1, 'right': 1}
+    """
+    labels = conditions(block, name).tolist()
+    kinds = {isinstance(label, str) for label in labels}
+    ordered = list(dict.fromkeys(labels)) if kinds != {False} else sorted(set(labels))
+    return {
+        one: select(block, trials=[k for k, label in enumerate(labels) if label == one]) for one in ordered
+    }
+
+
+def _check_block(block: Any, name: str) -> None:
+    if not isinstance(block, neo.Block) or not block.segments:
+        raise NsnnError(
+            f"{name} = {type(block).__name__} object: expected a neo.Block with one Segment per trial{block_from(block)}"
+        )
+
+
+def _copy_names(source: neo.Block, segments: Sequence[neo.Segment], result: neo.Block) -> None:
+    result.name, result.description, result.rec_datetime = (
+        source.name,
+        source.description,
+        source.rec_datetime,
+    )
+    for old, new in zip(segments, result.segments, strict=True):
+        new.name, new.description = old.name, old.description
+        new.annotations.update(old.annotations)
+
+
+def _taken(spikes: Trains, rows: np.ndarray, cells: np.ndarray, resolution: float) -> Trains:
+    """The trains of these trials and units, in this order."""
+    first = spikes.offsets[:-1].reshape(spikes.n_trials, spikes.n_neurons)[np.ix_(rows, cells)].ravel()
+    count = spikes.counts[np.ix_(rows, cells)].ravel()
+    ends = np.cumsum(count)
+    index = np.arange(count.sum()) - np.repeat(ends - count - first, count)
+    number = np.repeat(np.arange(count.size), count)
+    return Trains(
+        spikes.times[index],
+        number % cells.size if cells.size else number,
+        number // max(cells.size, 1),
+        cells.size,
+        rows.size,
+        spikes.t_start[rows],
+        spikes.t_stop[rows],
+        resolution or math.nan,
+    )
+
+
+def _of_neurons(signal: neo.AnalogSignal, cells: np.ndarray) -> neo.AnalogSignal | None:
+    """The channels of the chosen neurons, renumbered; the signal itself where its channels aren't neurons."""
+    neuron = np.asarray(signal.array_annotations.get("neuron", ()))
+    if neuron.shape != (signal.shape[1],) or neuron.dtype.kind not in "iu":
+        return signal
+    new = {int(cell): k for k, cell in reversed(list(enumerate(cells)))}
+    channels = [k for k, one in enumerate(neuron.tolist()) if one in new]
+    if not channels:
+        return None
+    arrays = {key: np.asarray(column)[channels] for key, column in signal.array_annotations.items()}
+    arrays["neuron"] = np.array([new[int(neuron[k])] for k in channels])
+    start = float(signal.t_start.rescale("s").magnitude)
+    return shifted(signal, signal.magnitude[:, channels], start, array_annotations=arrays)
+
+
+def _same(values: Sequence[Any]) -> bool:
+    """True for annotations that are equal, arrays too."""
+    try:
+        return len({dumps(value) for value in values}) == 1
+    except NsnnError:
+        return all(value is values[0] for value in values)
+
+
+def _shared(known: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What all Blocks' annotations agree on, and the rest of each."""
+    shared = {key: value for key, value in known[0].items() if all(key in one for one in known)}
+    shared = {key: value for key, value in shared.items() if _same([one[key] for one in known])}
+    return shared, [{key: value for key, value in one.items() if key not in shared} for one in known]
+
+
+def _joined_table(tables: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
+    for key in ("id", "name"):
+        for k, table in enumerate(tables):
+            if key in table and key in tables[0] and table[key] != tables[0][key]:
+                raise NsnnError(
+                    f"blocks[{k}] has units of other {key}s than blocks[0], {shown(table[key])} and "
+                    f"{shown(tables[0][key])}: expected the same units in the same order; choose them with select"
+                )
+    return _shared([dict(table) for table in tables])[0]

@@ -1,0 +1,355 @@
+"""Trials cut around events and aligned clocks, against loops over every spike and sample."""
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import ms, second
+from helpers.roundtrip import volt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from nsnn_neuro import NsnnError, align, conditions, cut, load, save, to_block
+from nsnn_neuro.measures import as_trains, psth
+
+
+def spikes_of(block):
+    """[trial][neuron] -> list of times, read train by train."""
+    return [[train.rescale("s").magnitude.tolist() for train in s.spiketrains] for s in block.segments]
+
+
+def recording(trains=((0.2, 1.1, 1.25, 3.05), (0.9, 2.0)), t_stop=4.0):
+    block = to_block([[list(train) for train in trains]], t_stop=t_stop * second)
+    block.annotations["units"] = {"id": [7, 9], "area": ["V1", "LM"]}
+    return block
+
+
+def with_events(block):
+    """The recording with an Event, an Epoch with columns, and an irregular signal."""
+    segment = block.segments[0]
+    segment.events.append(neo.Event([1, 3] * pq.s, labels=["left", "right"], name="cue"))
+    columns = {"angle": np.array([0, 90]), "go": np.array([1.2, 3.2]), "hit": np.array([True, False])}
+    segment.epochs.append(
+        neo.Epoch([1, 3] * pq.s, [0.5, 0.5] * pq.s, name="trials", array_annotations=columns)
+    )
+    segment.irregularlysampledsignals.append(
+        neo.IrregularlySampledSignal([1, 3] * pq.s, [1.0, 1.0], units="V", name="licks")
+    )
+    return block
+
+
+# --- cut: what is in which window ---
+
+ticks = st.lists(st.integers(0, 1000), max_size=30)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    trains=st.lists(ticks, min_size=1, max_size=3),
+    events=st.lists(st.integers(200, 700), min_size=1, max_size=6).map(sorted),
+    before=st.integers(0, 200),
+    after=st.integers(1, 300),
+)
+def test_every_spike_is_in_exactly_the_windows_that_contain_it(trains, events, before, after):
+    """In whole milliseconds, where an oracle without rounding exists; the recording ends at 1000, beyond every window but one."""
+    block = to_block([[np.array(train) / 1000 for train in trains]], t_stop=1 * second)
+    found = cut(block, np.array(events) / 1000, before=before * ms, after=after * ms, overlap="repeat")
+    assert len(found.segments) == len(events)
+    for event, trial in zip(events, spikes_of(found), strict=True):
+        for train, own in zip(trains, trial, strict=True):
+            last = (
+                event + after + (event + after == 1000)
+            )  # a window that ends with the recording holds its end
+            expected = [t - event for t in sorted(train) if event - before <= t < last]
+            assert np.rint(1000 * np.array(own)).astype(int).tolist() == expected
+            assert_allclose(1000 * np.array(own), expected, rtol=0, atol=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_shifted_back_the_times_are_those_of_the_recording(data):
+    times = data.draw(st.lists(st.floats(0, 1e4), min_size=1, max_size=20, unique=True).map(sorted))
+    events = data.draw(st.lists(st.floats(10, 9990), min_size=1, max_size=5, unique=True).map(sorted))
+    found = cut(
+        to_block([[times]], t_stop=1e4 * second),
+        events,
+        before=10 * second,
+        after=10 * second,
+        overlap="repeat",
+    )
+    for segment, event in zip(found.segments, events, strict=True):
+        assert segment.annotations["event_time"] == event
+        back = np.array(segment.spiketrains[0].magnitude) + event
+        near = (
+            np.array(times)[np.argmin(np.abs(np.subtract.outer(back, times)), axis=1)] if back.size else back
+        )
+        assert_allclose(back, near, rtol=0, atol=4 * np.finfo(float).eps * 1e4)
+
+
+def test_events_between_samples_and_signals_at_their_own_samples():
+    block = recording()
+    samples = np.arange(40.0)
+    block.segments[0].analogsignals.append(volt(samples, "lfp", rate=10.0, note="x"))
+    block.segments[0].analogsignals.append(volt(samples[:15], "short", rate=10.0))
+    found = cut(block, [1.03, 3.1], before=0.2 * second, after=0.3 * second)
+    for segment, event in zip(found.segments, [1.03, 3.1], strict=True):
+        (signal, *rest) = segment.analogsignals
+        at = samples / 10
+        inside = samples[(at >= event - 0.2 - 1e-12) & (at < event + 0.3 - 1e-12)]
+        assert_array_equal(signal.magnitude[:, 0], inside)
+        assert_allclose(signal.times.rescale("s").magnitude, inside / 10 - event, rtol=0, atol=1e-12)
+        assert (signal.name, signal.annotations) == ("lfp", {"note": "x"})
+        assert [one.name for one in rest] == (["short"] if event < 2 else [])
+        assert not signal.magnitude.flags.writeable
+    assert block.segments[0].analogsignals[0].segment is block.segments[0]  # the recording is as it was
+
+
+def test_a_baseline_before_the_event_and_a_window_that_begins_after_it():
+    found = cut(recording(), [1.0, 3.0], before=0.15 * second, after=0.15 * second)
+    assert_allclose(spikes_of(found)[0][0], [0.1], atol=1e-12)
+    assert_allclose(spikes_of(found)[0][1], [-0.1], atol=1e-12)
+    later = cut(recording(), [1.0, 3.0], before=-0.05 * second, after=0.3 * second)
+    assert_allclose(spikes_of(later)[0][0], [0.1, 0.25], atol=1e-12)
+    assert float(later.segments[0].spiketrains[0].t_start) == 0.05
+    assert (as_trains(found).t_start == -0.15).all()
+
+
+def test_units_labels_and_annotations_go_along(tmp_path):
+    block = recording()
+    block.annotations["seed"] = 3
+    block.segments[0].annotations.update(start_time=0.0, drug="none")
+    found = cut(block, [1, 3] * second, before=0 * second, after=1 * second, labels=np.array(["a", "b"]))
+    assert found.annotations["units"] == {"id": [7, 9], "area": ["V1", "LM"]}
+    assert found.annotations["seed"] == 3
+    assert [s.annotations for s in found.segments] == [
+        {"drug": "none", "event_time": 1.0, "label": "a"},
+        {"drug": "none", "event_time": 3.0, "label": "b"},
+    ]
+    again = load(save(found, tmp_path / "a.nwb"))
+    assert conditions(again).tolist() == ["a", "b"]
+    assert spikes_of(again) == spikes_of(found)
+
+
+def test_names_of_train_annotations_become_the_table_of_units():
+    block, segment = neo.Block(), neo.Segment()
+    block.segments.append(segment)
+    for k in (3, 8):
+        train = neo.SpikeTrain([0.5] * pq.s, t_stop=2.0, name=f"unit {k}", channel=k, waveform=[1, 2])
+        segment.spiketrains.append(train)
+    found = cut(block, [0.5], before=0.1 * second, after=0.1 * second)
+    assert found.annotations["units"] == {"name": ["unit 3", "unit 8"], "channel": [3, 8]}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [1, 3] * second,
+        [1000, 3000] * ms,
+        np.array([1, 3]) * pq.s,
+        [1 * second, 3 * second],
+        [1, 3],
+        np.array([1.0, 3.0]),
+        [np.array([1.0, 3.0])],
+        neo.Event([1, 3] * pq.s),
+        neo.Event([1000, 3000] * pq.ms),
+        neo.Epoch([1, 3] * pq.s, [1, 1] * pq.s),
+        neo.SpikeTrain([1, 3], units="s", t_stop=4),
+        "cue",
+        "trials",
+        "licks",
+    ],
+)
+def test_all_kinds_of_events(events):
+    found = cut(with_events(recording()), events, before=0.2 * second, after=0.4 * second)
+    assert_allclose(spikes_of(found)[0][0], [0.1, 0.25], atol=1e-12)
+    assert_allclose(spikes_of(found)[1][0], [0.05], atol=1e-12)
+
+
+def test_labels_and_columns_of_named_events():
+    block = with_events(recording())
+    window = {"before": 0.1 * second, "after": 0.1 * second}
+    assert conditions(cut(block, "cue", **window)).tolist() == ["left", "right"]
+    trials = cut(block, "trials", labels="angle", **window)
+    assert conditions(trials).tolist() == [0, 90]
+    assert [s.annotations["hit"] for s in trials.segments] == [True, False]
+    go = cut(block, "trials.go", **window)
+    assert [s.annotations["event_time"] for s in go.segments] == [1.2, 3.2]
+    assert conditions(go, "angle").tolist() == [0, 90]
+    assert not go.segments[0].epochs  # these stay with the recording
+
+
+def test_several_segments_take_events_for_each():
+    block = to_block([[[0.5, 0.9]], [[0.2]], [[0.6]]], t_stop=1 * second)
+    for k, segment in enumerate(block.segments):
+        segment.annotations["session"] = k
+    found = cut(
+        block, [[0.5, 0.8], None, [0.5] * second], before=0.1 * second, after=0.2 * second, labels=[1, 2, 3]
+    )
+    assert [[np.round(t, 9).tolist() for t in trial] for trial in spikes_of(found)] == [
+        [[0.0]],
+        [[0.1]],
+        [[0.1]],
+    ]
+    assert [(s.annotations["session"], s.annotations["label"]) for s in found.segments] == [
+        (0, 1),
+        (0, 2),
+        (2, 3),
+    ]
+    with pytest.raises(NsnnError, match=r"3 segments, each with a clock of its own.*or use align"):
+        cut(block, [0.5, 0.5, 0.5], before=0.1 * second, after=0.2 * second)
+    # windows in different segments don't overlap
+    assert len(cut(block, [[0.5]] * 3, before=0.4 * second, after=0.4 * second).segments) == 3
+
+
+def test_overlapping_windows_are_refused_or_repeated():
+    block = recording()
+    events = [0.5, 1.0, 3.0]
+    with pytest.raises(
+        NsnnError, match=r'1 of 3 events overlap.*events\[0\] = 0.5 s and events\[1\] = 1 s.*overlap="repeat"'
+    ):
+        cut(block, events, before=0.3 * second, after=0.5 * second)
+    found = cut(block, events, before=0.3 * second, after=0.5 * second, overlap="repeat")
+    assert [s.annotations["overlaps"] for s in found.segments] == [True, True, False]
+    assert_allclose(spikes_of(found)[0][1], [0.4], atol=1e-12)
+    assert_allclose(spikes_of(found)[1][1], [-0.1], atol=1e-12)
+    # adjacent windows share no spike and aren't refused, whatever the rounding
+    tiles = np.arange(1, 39) * 0.1
+    tiled = cut(block, tiles, before=0 * second, after=0.1 * second)
+    inside = [t for train in spikes_of(block)[0] for t in train if 0.1 <= t < 3.9]
+    assert sum(len(train) for trial in spikes_of(tiled) for train in trial) == len(inside)
+
+
+def test_bins_of_a_late_trial_know_how_coarse_the_clock_was():
+    """30,000 s into a session a time difference is known to 1e-11 s: a spike on a border is in the bin that begins there."""
+    rng = np.random.default_rng(0)
+    steps = np.sort(rng.choice(10_000, 300, replace=False))
+    event = 30_000.123
+    block = to_block([[event + steps * 1e-4]], t_stop=30_010 * second)
+    found = cut(block, [event], before=0 * second, after=1 * second)
+    assert found.annotations["resolution"] == pytest.approx(4 * np.finfo(float).eps * 30_001, rel=1e-3)
+    assert_array_equal(psth(found, bin_width=1 * ms).counts[0], np.bincount(steps // 10, minlength=1000))
+
+
+# --- what is refused ---
+
+TWO = {"before": 0.1 * second, "after": 0.1 * second}
+
+
+@pytest.mark.parametrize(
+    ("events", "options", "message"),
+    [
+        ([], TWO, "no event in it"),
+        ([] * second, TWO, "no event in it"),
+        (neo.Event([] * pq.s), TWO, "no event in it"),
+        ([1.0, np.nan, np.nan], TWO, r"events\[1\] is NaN \(2 of 3 are\)"),
+        ([1.0, np.nan] * second, TWO, r"events\[1\] is NaN \(1 of 2 are\)"),
+        ([1.0, np.inf], TWO, r"events\[1\] is inf"),
+        ([3.0, 1.0], TWO, r"events\[1\] = 1 s comes after 3 s.*argsort"),
+        (
+            [1000, 3000],
+            TWO,
+            r"2 of 2 events are outside.*events\[0\] = 1000 s.*0 to 4 s.*divide milliseconds by 1000",
+        ),
+        (
+            [1.0, 3.95],
+            TWO,
+            r"windows of 1 of 2 events leave the recording, first that of events\[1\] = 3.95 s",
+        ),
+        ([0.05, 1.0], TWO, r"windows of 1 of 2 events leave the recording, first that of events\[0\]"),
+        ([1.0, 3.0] * pq.mV, TWO, "expected a time"),
+        (["a", "b"], TWO, "expected times"),
+        ([[1.0, 2.0], [3.0, 3.5]], TWO, "expected times"),
+        (None, TWO, "expected times"),
+        (True, TWO, "expected times"),
+        ("cuee", TWO, r"no event or epoch of this name; it has 'cue', 'licks', 'trials'; did you mean 'cue'"),
+        ("trials.goo", TWO, r"no column 'goo' of numbers; it has \['angle', 'go'\]; did you mean 'go'"),
+        ([1.0, 3.0], {**TWO, "labels": ["a"]}, "labels has 1 values for 2 events"),
+        ([1.0, 3.0], {**TWO, "labels": "angle"}, "no column of this name"),
+        ("trials", {**TWO, "labels": "angel"}, r"did you mean 'angle'"),
+        ([1.0, 3.0], {**TWO, "labels": ["a", None]}, r"labels\[1\] = None: expected a number or a text"),
+        ([1.0, 3.0], {**TWO, "labels": [1, 2] * ms}, "has a unit"),
+        ([1.0, 3.0], {**TWO, "labels": np.zeros((2, 2))}, "has shape"),
+        ([1.0, 3.0], {**TWO, "overlap": "both"}, "expected one of 'error', 'repeat'"),
+        ([1.0], {"before": 0.1, "after": 0.1 * second}, "before = 0.1 has no unit"),
+        ([1.0], {"before": -0.2 * second, "after": 0.1 * second}, "begins before it ends"),
+        ([1.0], {"before": [0.1, 0.2] * second, "after": 0.1 * second}, "expected a time"),
+    ],
+)
+def test_cut_refuses(events, options, message):
+    with pytest.raises(NsnnError, match=message):
+        cut(with_events(recording()), events, **options)
+
+
+def test_cut_refuses_what_is_no_block_and_names_that_occur_twice():
+    with pytest.raises(NsnnError, match=r"expected a neo\.Block"):
+        cut([[0.1]], [1.0], **TWO)
+    block = with_events(recording())
+    block.segments[0].events.append(neo.Event([2] * pq.s, name="cue"))
+    with pytest.raises(NsnnError, match="segment 0 has 2 of this name"):
+        cut(block, "cue", **TWO)
+    block.segments[0].epochs[0].array_annotations["go"][1] = np.nan
+    with pytest.raises(NsnnError, match="NaN in 1 of 2 rows, first in row 1"):
+        cut(block, "trials.go", **TWO)
+    with pytest.raises(NsnnError, match=r"none \(load an NWB file with trials=False\)"):
+        cut(recording(), "trials", **TWO)
+
+
+# --- align ---
+
+
+def test_aligned_clocks_against_a_loop():
+    rng = np.random.default_rng(1)
+    nested = [[np.sort(rng.uniform(0, 1, 5)) for _ in range(2)] for _ in range(4)]
+    block = to_block(nested, t_stop=1 * second)
+    for k, segment in enumerate(block.segments):
+        segment.name = f"trial {k}"
+        segment.annotations["label"] = "ab"[k % 2]
+        segment.analogsignals.append(volt(np.arange(10.0), "lfp", rate=10.0))
+        segment.events.append(neo.Event([0.3 + 0.1 * k] * pq.s, labels=["lick"], name="lick"))
+        segment.epochs.append(neo.Epoch([0.2] * pq.s, [0.1] * pq.s, labels=["x"], name="delay"))
+        segment.irregularlysampledsignals.append(
+            neo.IrregularlySampledSignal([0.1, 0.4] * pq.s, [1.0, 2.0], units="V", name="pupil")
+        )
+    times = np.array([0.3, 0.4, 0.5, 0.6])
+    for events in (times * pq.s, times, list(times * second), "lick"):
+        found = align(block, events)
+        for k, (segment, trial) in enumerate(zip(found.segments, spikes_of(found), strict=True)):
+            assert_allclose(trial, np.array(nested[k]) - times[k], rtol=0, atol=1e-15)
+            assert float(segment.spiketrains[0].t_start) == pytest.approx(-times[k])
+            assert float(segment.spiketrains[0].t_stop) == pytest.approx(1 - times[k])
+            assert segment.annotations == {"label": "ab"[k % 2], "event_time": pytest.approx(times[k])}
+            assert segment.name == f"trial {k}"
+            assert_allclose(float(segment.analogsignals[0].t_start), -times[k])
+            assert_allclose(segment.events[0].times.magnitude, [0.0], atol=1e-15)
+            assert_allclose(segment.epochs[0].times.magnitude, [0.2 - times[k]])
+            assert segment.epochs[0].labels.tolist() == ["x"]
+            assert_allclose(
+                segment.irregularlysampledsignals[0].times.magnitude, np.array([0.1, 0.4]) - times[k]
+            )
+            assert segment.irregularlysampledsignals[0].magnitude.ravel().tolist() == [1.0, 2.0]
+    assert block.segments[1].events[0].times.magnitude.tolist() == [0.4]  # as they were
+    back = align(align(block, times), -times)
+    assert_allclose(as_trains(back).times, as_trains(block).times, rtol=0, atol=1e-15)
+    same = align(block, 0.5 * second)
+    assert {float(s.spiketrains[0].t_start) for s in same.segments} == {-0.5}
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ([0.1, 0.2, 0.3], "3 times for 2 trials"),
+        ([0.1, np.nan], r"events\[1\] is NaN"),
+        ([0.1, np.inf], r"events\[1\] is inf.*np.isfinite"),
+        ([0.1, 1.5], r"events\[1\] = 1.5 s \(1 of 2\) is outside its trial, which runs from 0 to 1 s"),
+        ([100, 200], r"divide milliseconds by 1000"),
+        ("lick", r"segment 1 has 0 of them: expected one in each trial"),
+        ("pick", r"did you mean 'lick'"),
+        ([0.1, 0.2] * pq.mV, "expected a time"),
+    ],
+)
+def test_align_refuses(events, message):
+    block = to_block([[[0.1]], [[0.2]]], t_stop=1 * second)
+    block.segments[0].events.append(neo.Event([0.3] * pq.s, name="lick"))
+    with pytest.raises(NsnnError, match=message):
+        align(block, events)
