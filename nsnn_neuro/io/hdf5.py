@@ -186,15 +186,43 @@ class Reader:
 
     def ragged(self, name: str, n: int, per_value: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """The ragged column `name` of the units table: all values, and the row (unit) of each."""
-        index = f"units/{name}_index"
-        ends = self.numbers(index, per_value=16)
+        ends = self.ends(f"units/{name}", n)
         values = self.numbers(f"units/{name}", per_value=8 + per_value)
-        if ends.dtype.kind not in "iu" or ends.shape != (n,) or not values.shape:
-            raise FormatError(f"{index} doesn't fit {n} units and {len(np.atleast_1d(values))} values")
-        if (ends[1:] < ends[:-1]).any() or (n and not 0 <= int(ends[0]) <= int(ends[-1]) == len(values)):
-            raise FormatError(f"{index} goes back, or doesn't fit {n} units and {len(values)} values")
-        counts = np.diff(ends.astype(np.int64), prepend=0)
+        self._check_ends(f"units/{name}", ends, n, values.shape)
+        counts = np.diff(ends, prepend=0)
         return values, np.repeat(np.arange(n), counts)
+
+    def ends(self, path: str, n: int) -> np.ndarray:
+        """For each of n rows of the ragged column at `path` the number of values up to its end, (n,) int64."""
+        ends = self.numbers(f"{path}_index", per_value=16)
+        self._check_ends(path, ends, n, self.array(path, written=False).shape)
+        return ends.astype(np.int64)
+
+    def _check_ends(self, path: str, ends: np.ndarray, n: int, shape: Any) -> None:
+        size = shape[0] if shape else 0
+        if ends.dtype.kind not in "iu" or ends.shape != (n,) or not shape:
+            raise FormatError(f"{path}_index doesn't fit {n} rows and {size} values")
+        if (ends[1:] < ends[:-1]).any() or (n and not 0 <= int(ends[0]) <= int(ends[-1]) == size):
+            raise FormatError(f"{path}_index goes back, or doesn't fit {n} rows and {size} values")
+
+    def attribute_texts(self, path: str, name: str) -> list[str] | None:
+        """An attribute that is a list of texts; None when there is no such one, or one that may be larger than the budget."""
+        from h5py import check_string_dtype, h5a
+
+        result, key = self.find(path), name.encode()
+        if result is None or not h5a.exists(result.id, key):
+            return None
+        about = h5a.open(result.id, key)
+        size = self.size if about.dtype.kind == "O" else about.dtype.itemsize
+        number = float(np.prod(about.shape or (1,), dtype=float))
+        if check_string_dtype(about.dtype) is None or not number * (size + _PER_TEXT) <= self.budget.left:
+            return None
+        values = [
+            bytes(one) if isinstance(one, bytes) else str(one).encode()
+            for one in np.ravel(result.attrs[name])
+        ]
+        self.budget.take(sum(map(len, values)) + _PER_TEXT * len(values), f"attribute {name} of {path}")
+        return [value.decode("utf-8", "replace") for value in values]
 
     def check_all(self) -> None:
         """Read every data set once, piece by piece, to verify all checksums; OSError for a wrong one."""

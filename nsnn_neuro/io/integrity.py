@@ -8,7 +8,7 @@ import neo
 import numpy as np
 
 from ..core.errors import FormatError
-from . import nwb
+from . import nwb, nwb_events
 from .hdf5 import Reader
 from .spikes import Trains
 
@@ -21,7 +21,8 @@ def check_nwb(source: Reader, block: neo.Block, header: dict[str, Any] | None) -
     _check_order(source)
     _check_trials(source)
     for path in source.paths("acquisition", "stimulus/presentation"):
-        _check_series(source, path)
+        if not nwb_events.is_events(source, path):
+            _check_series(source, path)
     if header is not None:
         _check_clocks(source, header["annotations"].get("dt"))
         for head in header["signals"]:

@@ -16,10 +16,11 @@ import quantities as pq
 
 from ..core.errors import FormatError
 from ..core.warn import warn
-from . import nwb
-from .block import analog_signal, build_block
-from .external_files import about, signal_unit, signal_values, warn_left_out
-from .hdf5 import Reader, is_text
+from . import nwb, nwb_series, nwb_tables
+from .block import build_block
+from .hdf5 import Reader
+from .nwb_events import text_array
+from .nwb_series import about, warn_left_out
 
 _MOST_COMMENTS = 10_000  # characters
 
@@ -50,39 +51,6 @@ def _place(source: Reader, path: str, block: str) -> str | None:
     return str(said["segment"])
 
 
-def _series(source: Reader, path: str) -> Any:
-    """The time series at `path` as an AnalogSignal, IrregularlySampledSignal or Event, or why it is left out."""
-    if f"{path}/data" not in source:
-        return "no data"
-    data = source.array(f"{path}/data")
-    if not data.shape:
-        return "a single value"
-    name = path.rsplit("/", 1)[-1]
-    rate = source.attribute(f"{path}/starting_time", "rate", None)
-    times = None
-    if rate is None:
-        times = source.numbers(f"{path}/timestamps").astype(float)
-        if times.shape != data.shape[:1]:
-            return "as many times as values are missing"
-    if is_text(data):
-        if times is None:
-            return "text without times"
-        return neo.Event(times * pq.s, labels=np.array(source.texts(f"{path}/data"), dtype="U"), name=name)
-    if data.ndim not in (1, 2) or data.dtype.kind not in "iuf":
-        return "not a signal of numbers"
-    source.budget.take(3 * 8 * data.size, f"{data.size} values of {path}")
-    values = signal_values(source, path, 0, len(data))
-    name, unit, annotations = signal_unit(source, path)
-    if times is not None:
-        if not len(times) or not np.isfinite(times).all():
-            return "no valid times"
-        return neo.IrregularlySampledSignal(times * pq.s, values, units=unit, name=name, **annotations)
-    first = float(source.numbers(f"{path}/starting_time")[()])
-    if not 0 < float(rate) < np.inf or not np.isfinite(first):
-        return "no valid rate"
-    return analog_signal(values, unit, first * pq.s, float(rate) * pq.Hz, annotations, name=name)
-
-
 def _epochs(source: Reader, block: str) -> dict[str, list[neo.Epoch]]:
     """The epochs of each segment, one `neo.Epoch` for each of their names."""
     path = "intervals/epochs"
@@ -102,7 +70,7 @@ def _epochs(source: Reader, block: str) -> dict[str, list[neo.Epoch]]:
             rows.setdefault((segment, name), []).append(k)
     result: dict[str, list[neo.Epoch]] = {}
     for (segment, name), which in rows.items():
-        chosen = np.array([labels[k] for k in which], dtype="U")
+        chosen = text_array(source, [labels[k] for k in which], f"{path}/tags")
         epoch = neo.Epoch(start[which] * pq.s, (stop - start)[which] * pq.s, labels=chosen, name=name)
         result.setdefault(segment, []).append(epoch)
     return result
@@ -150,7 +118,7 @@ def read(source: Reader) -> neo.Block:
         t_start=starts,
         t_stop=stops,
         signals=[[one for one in others[name] if isinstance(one, neo.AnalogSignal)] for name in trains],
-        annotations={"nwb": about(source)},
+        annotations={"nwb": about(source), "units": _unit_table(source, n, next(iter(trains.values())))},
     )
     result.name = blocks[0]
     for segment, name in zip(result.segments, trains, strict=True):
@@ -162,13 +130,22 @@ def read(source: Reader) -> neo.Block:
     return result
 
 
+def _unit_table(source: Reader, n: int, rows: list[int]) -> dict[str, list[Any]]:
+    """Ids and plain columns of the first segment's spike trains; Neo calls their names _name."""
+    columns = {"id": source.numbers("units/id", per_value=40).tolist()}
+    columns.update(nwb_tables.table(source, "units", ("segment", "block")))
+    if "_name" in columns and "name" not in columns:
+        columns = {"name" if key == "_name" else key: column for key, column in columns.items()}
+    return {key: [column[k] for k in rows] for key, column in columns.items() if len(column) == n}
+
+
 def _others(source: Reader, block: str, trains: dict[str, list[int]]) -> dict[str, list[Any]]:
     """Signals and events of each segment; a warning says what is left out."""
     result: dict[str, list[Any]] = {name: [] for name in trains}
     left_out = []
     for path in source.paths("acquisition", "stimulus/presentation"):
         segment = _place(source, path, block)
-        one = "of no segment with spike trains" if segment not in result else _series(source, path)
+        one = "of no segment with spike trains" if segment not in result else nwb_series.series(source, path)
         if isinstance(one, str):
             left_out.append(f"{path.rpartition('/')[2]} ({one})")
         else:

@@ -20,9 +20,10 @@ from ..core.atomic_write import replaced
 from ..core.checks import one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular
-from . import external_files, hdf5, integrity, nwb, nwb_neo_layout, nwb_write
+from . import external_files, hdf5, integrity, nwb, nwb_neo_layout, nwb_recording, nwb_write
 from .block import analog_signal, build_block
 from .provenance import provenance
+from .segments import cropped
 
 if TYPE_CHECKING:
     import h5py
@@ -237,7 +238,9 @@ def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> 
     return Path(path)
 
 
-def _load_nwb(path: Path, budget: Budget, full: bool) -> neo.Block:
+def _load_nwb(
+    path: Path, budget: Budget, full: bool, trials: Any, start: float | None, stop: float | None
+) -> neo.Block:
     with hdf5.opened(path) as file:
         try:
             source = hdf5.Reader(file, budget)
@@ -245,11 +248,11 @@ def _load_nwb(path: Path, budget: Budget, full: bool) -> neo.Block:
                 raise FormatError("an HDF5 file, but not NWB 2")
             header = nwb.written_here(source)
             if header is not None:
-                block = nwb.read(source, header)
+                block = _as_it_is(nwb.read(source, header), trials, start, stop)
             elif nwb_neo_layout.made_by_neo(source):
-                block = nwb_neo_layout.read(source)
+                block = _as_it_is(nwb_neo_layout.read(source), trials, start, stop)
             else:
-                block = external_files.read_nwb(source)
+                block = nwb_recording.read(source, trials, start, stop)
             if full:
                 source = hdf5.Reader(file, Budget(budget.most))
                 source.check_all()
@@ -261,16 +264,42 @@ def _load_nwb(path: Path, budget: Budget, full: bool) -> neo.Block:
             raise FormatError(f"a damaged NWB file ({type(error).__name__}: {error})") from error
 
 
+def _as_it_is(block: neo.Block, trials: Any, start: float | None, stop: float | None) -> neo.Block:
+    """A Block whose segments the file states, between start and stop on their clocks."""
+    if isinstance(trials, str) or (trials is False and len(block.segments) > 1):
+        raise FormatError(
+            f"trials = {trials!r}: the {len(block.segments)} segments of this file are its trials: expected trials=None; cut makes "
+            "others"
+        )
+    return block if start is None and stop is None else cropped(block, start, stop)
+
+
 @suggest_keywords
-def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float | None = None) -> neo.Block:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    trials: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    check: str = "quick",
+    max_bytes: float | None = None,
+) -> neo.Block:
     """Read the Block in a file, exactly if `save` wrote it; files of other programs get the same layout.
 
-    A file of `save` is refused if its spikes, notes or signals do not match its identifier.
+    A file of `save` is refused if its spikes, notes or signals do not match its identifier. The segments of an NWB file of another
+    program are its trials, each on a clock that starts at 0. An uncut recording is one segment on the session's clock, from which
+    `cut` makes trials with a baseline: its tables of intervals are `neo.Epoch` objects, its events (tables of events, TTLs, licks)
+    `neo.Event` objects. It lasts as its observation intervals say, else as everything in the file that has a time.
 
     Parameters
     ----------
     path : an .nwb file, a .txt file of spike times (see `spike_text`; a warning says what was assumed), or a file or folder that
         Neo knows by its ending. Formats that unpickle are refused
+    trials : of an NWB file of another program, the name of a table of intervals whose rows are the trials, such as "epochs" or
+        "drifting_gratings_presentations"; False: one uncut segment; None (default): the trials table, else observation intervals
+        that all units share, else one uncut segment
+    t_start, t_stop : times on the session's clock. Of trials, those that lie between them are read; of an uncut recording they are
+        start and stop, also where the file says nothing of them; of other formats, each segment is read between them
     check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
         compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
     max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more. What
@@ -280,8 +309,9 @@ def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float
     ------
     FileNotFoundError : no such file
     FormatError : truncated, damaged, of another format than its ending says, or without spike trains; it needs more than
-        max_bytes; a pipe or device, or a file whose parts lie in another file
-    NsnnError : another check, max_bytes that is no number above 0
+        max_bytes; a pipe or device, or a file whose parts lie in another file; it has no table of that name (those that it has
+        are listed), or no trial between t_start and t_stop
+    NsnnError : another check, trials that are no name, max_bytes that is no number above 0
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -290,6 +320,16 @@ def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float
     [array([0.1, 0.3]) * s, array([0.2]) * s]
     """
     one_of(check, ("quick", "full"), "check")
+    if trials is not None and trials is not False and not isinstance(trials, str):
+        raise NsnnError(
+            f"trials = {units.shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
+        )
+    start, stop = (
+        None if time is None else _scalar_time(time, name)
+        for time, name in ((t_start, "t_start"), (t_stop, "t_stop"))
+    )
+    if start is not None and stop is not None and not start < stop:
+        raise NsnnError(f"t_stop = {t_stop}: expected a time after t_start = {t_start}")
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
@@ -310,9 +350,9 @@ def load(path: str | os.PathLike[str], *, check: str = "quick", max_bytes: float
             raise FormatError(f"{path}: the file is empty")
     try:
         if suffix == ".nwb":
-            block = _load_nwb(path, budget, check == "full")
+            block = _load_nwb(path, budget, check == "full", trials, start, stop)
         else:
-            block = external_files.read_neo(path, budget)
+            block = _as_it_is(external_files.read_neo(path, budget), trials, start, stop)
             if check == "full":
                 integrity.check_block(block)
     except NsnnError as error:

@@ -124,3 +124,30 @@ def rebuilt(
             if objects:
                 getattr(segment, kind).extend(list(objects))
     return block
+
+
+def in_window(one: Any, start: float, stop: float) -> Any:
+    """The events, epochs (by their starts) or samples of a Neo object from start to stop, s, both included."""
+    times = seconds(one.times)
+    inside = (times >= start) & (times <= stop)
+    return one if inside.all() else one[inside]
+
+
+def cropped(block: neo.Block, t_start: float | None, t_stop: float | None) -> neo.Block:
+    """Each segment between t_start and t_stop (s, None: its own end) on its own clock."""
+    spikes = Trains.from_block(block).crop(t_start, t_stop)
+    contents = []
+    for k, segment in enumerate(block.segments):
+        start, stop = spikes.t_start[[k]], spikes.t_stop[[k]]
+        content = moved(segment, 0.0)
+        signals = [cut_signal(one, start, stop, np.zeros(1))[0] for one in segment.analogsignals]
+        content["analogsignals"] = [one for one in signals if one is not None]
+        for kind in ("irregularlysampledsignals", "events", "epochs"):
+            content[kind] = [in_window(one, float(start[0]), float(stop[0])) for one in content[kind]]
+        contents.append(content)
+    result = rebuilt(spikes, contents, block.annotations)
+    result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
+    for old, new in zip(block.segments, result.segments, strict=True):
+        new.name, new.description = old.name, old.description
+        new.annotations.update(old.annotations)
+    return result

@@ -1,0 +1,248 @@
+"""Everything in an NWB file that has a time, on the session's clock: tables of intervals and events, and time series.
+
+Read as `neo.Epoch`: tables of intervals (trials, epochs, presentations of stimuli), IntervalSeries, and tables of events with
+durations. As `neo.Event`: the tables of /events, those of the extension ndx-events (Events, LabeledEvents, TTLs,
+AnnotatedEventsTable), text with timestamps, and the series of BehavioralEvents. Other series with timestamps become irregularly
+sampled signals. Columns become array annotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import neo
+import numpy as np
+import quantities as pq
+
+from ..core.errors import FormatError
+from . import nwb_series
+from .hdf5 import Reader, is_text
+from .nwb_tables import interval_tables, intervals, table
+
+_KEYS = ("Events", "LabeledEvents", "TTLs")  # types whose numbers are keys of labels, not samples
+_BEHAVIOUR = ("BehavioralEvents", "BehavioralEpochs")  # containers of events
+_LABELS = ("label", "annotation")  # columns that name an event
+
+
+@dataclass
+class Found:
+    """What a file holds besides spikes."""
+
+    events: list[tuple[str, neo.Event]] = field(default_factory=list)
+    """path and object"""
+    epochs: list[tuple[str, neo.Epoch]] = field(default_factory=list)
+    irregular: list[tuple[str, neo.IrregularlySampledSignal]] = field(default_factory=list)
+    regular: list[str] = field(default_factory=list)
+    """paths of regularly sampled signals, not read yet"""
+    extents: list[tuple[float, float]] = field(default_factory=list)
+    """first and last time of each of all these, s"""
+    left_out: list[str] = field(default_factory=list)
+
+    def name_apart(self) -> None:
+        """Give objects of one name that of their path."""
+        every: list[tuple[str, Any]] = [*self.events, *self.epochs, *self.irregular]
+        names = [one.name for _, one in every]
+        for path, one in every:
+            if names.count(one.name) > 1:
+                one.name = path.removeprefix("processing/")
+
+    def span(self, *times: Any) -> None:
+        """Note the first and last of these times."""
+        values = np.concatenate([np.ravel(one) for one in times]) if times else np.empty(0)
+        values = values[np.isfinite(values)]
+        if values.size:
+            self.extents.append((float(values.min()), float(values.max())))
+
+
+def read(source: Reader) -> Found:
+    """All tables and series of a file, on the session's clock; regularly sampled signals are only named."""
+    found = Found()
+    tables = interval_tables(source)
+    for path in tables.values():
+        _epoch(source, path, found)
+    for path in source.paths("stimulus/presentation", "acquisition", "events"):
+        _place(source, path, found)
+    for path in source.paths(*source.paths("processing")):
+        if path in tables.values():
+            continue
+        kind = source.attribute(path, "neurodata_type", "")
+        if kind in _BEHAVIOUR:
+            for member in source.paths(path):
+                _place(source, member, found, behaviour=True)
+        elif kind in ("IntervalSeries", "AnnotationSeries") or is_events(source, path):
+            _place(source, path, found)
+        else:
+            found.left_out.append(f"{path.removeprefix('processing/')} (processed)")
+    found.name_apart()
+    return found
+
+
+def is_events(source: Reader, path: str) -> bool:
+    """True for a table of events, or events of the extension ndx-events."""
+    kind = source.attribute(path, "neurodata_type", "")
+    return kind in _KEYS or any(f"{path}/{column}" in source for column in ("timestamp", "event_times"))
+
+
+def text_array(source: Reader, texts: list[str], what: str) -> np.ndarray:
+    """Texts as a NumPy array, in which each takes as much memory as the longest."""
+    source.budget.take(4.0 * len(texts) * max(map(len, texts), default=0), what)
+    return np.array(texts, dtype="U")
+
+
+def _arrays(source: Reader, path: str, columns: dict[str, list[Any]], found: Found) -> dict[str, np.ndarray]:
+    """Columns as Neo's array annotations; lists of texts are joined, lists of numbers left out."""
+    arrays = {}
+    for name, column in columns.items():
+        values = column
+        if any(isinstance(one, list) for one in values):
+            if not all(isinstance(word, str) for one in values for word in one):
+                found.left_out.append(f"{path.rpartition('/')[2]}.{name} (lists of numbers)")
+                continue
+            values = [", ".join(one) for one in values]
+        texts = bool(values) and isinstance(values[0], str)
+        arrays[name] = text_array(source, values, f"{path}/{name}") if texts else np.array(values)
+    return arrays
+
+
+def _epoch(source: Reader, path: str, found: Found) -> None:
+    name = path.rpartition("/")[2]
+    start, stop, columns, left_out = intervals(source, path)
+    found.left_out += [f"{name}.{column} (no numbers or text)" for column in left_out]
+    good = np.isfinite(start)
+    if not good.all():
+        found.left_out.append(f"{name} ({np.count_nonzero(~good)} rows without a start)")
+    order = np.flatnonzero(good)[np.argsort(start[good], kind="stable")]
+    arrays = {key: values[order] for key, values in _arrays(source, path, columns, found).items()}
+    found.span(start, stop)
+    durations = (stop - start)[order]
+    epoch = neo.Epoch(start[order] * pq.s, durations * pq.s, labels=[], name=name, array_annotations=arrays)
+    found.epochs.append((path, epoch))
+
+
+def _event(
+    source: Reader, path: str, found: Found, times: np.ndarray, labels: Any = None, **columns: Any
+) -> None:
+    """Note these events, in the order of their times; those without a time are left out."""
+    name = path.rpartition("/")[2]
+    if times.ndim != 1:
+        raise FormatError(f"{path} has times of shape {times.shape}: expected a flat array")
+    good = np.isfinite(times)
+    if not good.all():
+        found.left_out.append(f"{name} ({np.count_nonzero(~good)} events without a time)")
+    order = np.flatnonzero(good)[np.argsort(times[good], kind="stable")]
+    some: Any = [] if labels is None else text_array(source, [labels[k] for k in order], f"labels of {path}")
+    arrays = {key: values[order] for key, values in columns.items() if len(values) == len(times)}
+    found.span(times)
+    event = neo.Event(times[order] * pq.s, labels=some, name=name, array_annotations=arrays)
+    found.events.append((path, event))
+
+
+def _place(source: Reader, path: str, found: Found, behaviour: bool = False) -> None:
+    """Note the table of events or time series at `path`."""
+    name = path.rpartition("/")[2]
+    if not isinstance(source.find(path), h5py.Group):
+        found.left_out.append(f"{name} (no time series)")
+    elif f"{path}/timestamp" in source:
+        _events_table(source, path, found)
+    elif f"{path}/event_times" in source:
+        for own, times in _annotated(source, path):
+            _event(source, f"{path}/{own}", found, times)
+    elif f"{path}/starting_time" in source and f"{path}/data" in source:
+        data = source.array(f"{path}/data", written=False)
+        rate = float(source.attribute(f"{path}/starting_time", "rate", 0.0))
+        first = source.numbers(f"{path}/starting_time")
+        if data.shape and rate > 0 and first.size == 1:
+            found.span(first, first + len(data) / rate)
+        found.regular.append(path)
+    elif f"{path}/timestamps" in source:
+        _with_times(source, path, found, behaviour)
+    else:
+        found.left_out.append(f"{name} (no time series)")
+
+
+def _events_table(source: Reader, path: str, found: Found) -> None:
+    times = source.numbers(f"{path}/timestamp", per_value=16).astype(float)
+    columns = {key: one for key, one in table(source, path, ("timestamp",)).items() if len(one) == len(times)}
+    label = next((key for key in _LABELS if columns.get(key) and isinstance(columns[key][0], str)), None)
+    labels = columns.pop(label) if label else None
+    _event(source, path, found, times, labels, **_arrays(source, path, columns, found))
+    event = found.events[-1][1]
+    durations = np.asarray(event.array_annotations.get("duration", []), dtype=float)
+    if durations.size and np.isfinite(durations).any():
+        arrays = {key: values for key, values in event.array_annotations.items() if key != "duration"}
+        epoch = neo.Epoch(
+            event.times, durations * pq.s, labels=event.labels, name=event.name, array_annotations=arrays
+        )
+        found.events.pop()
+        found.epochs.append((path, epoch))
+
+
+def _annotated(source: Reader, path: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and times of each row of a table whose rows are kinds of events."""
+    n = source.length(f"{path}/id")
+    ends = source.ends(f"{path}/event_times", n)
+    times = source.numbers(f"{path}/event_times", per_value=16).astype(float)
+    names = source.texts(f"{path}/label") if f"{path}/label" in source else []
+    source.budget.take(5000.0 * n, f"{n} kinds of events")
+    for k, own in enumerate(np.split(times, ends[:-1])):
+        yield (names[k] if len(names) == n else f"{path.rpartition('/')[2]} {k}"), own
+
+
+def _with_times(source: Reader, path: str, found: Found, behaviour: bool) -> None:
+    """A series with a time for each of its values, or for nothing."""
+    name, kind = path.rpartition("/")[2], source.attribute(path, "neurodata_type", "")
+    data = source.array(f"{path}/data", written=False) if f"{path}/data" in source else None
+    stamps = source.array(f"{path}/timestamps", written=False)
+    if stamps.ndim != 1 or stamps.dtype.kind not in "iuf":
+        found.left_out.append(f"{name} (no valid times)")
+        return
+    if data is not None and data.size > nwb_series.MOST_BYTES / 8:
+        found.span(stamps[:1], stamps[-1:])
+        found.left_out.append(f"{name} (larger than {nwb_series.MOST_BYTES >> 20} MiB)")
+        return
+    if data is None or data.shape[:1] != stamps.shape:
+        if data is not None and data.size:
+            found.left_out.append(f"{name} (as many times as values are missing)")
+            return
+        _event(source, path, found, source.numbers(f"{path}/timestamps", per_value=16).astype(float))
+        return
+    times = source.numbers(f"{path}/timestamps", per_value=16).astype(float)
+    if is_text(data):
+        _event(source, path, found, times, source.texts(f"{path}/data"))
+    elif kind in _KEYS:
+        _event(source, path, found, times, _labels(source, path))
+    elif kind == "IntervalSeries":
+        _interval_series(source, path, found, times)
+    elif behaviour and data.ndim == 1 and data.dtype.kind in "biuf":
+        _event(source, path, found, times, value=source.numbers(f"{path}/data"))
+    else:
+        one = nwb_series.series(source, path)
+        if isinstance(one, str):
+            found.left_out.append(f"{name} ({one})")
+        else:
+            found.span(times)
+            found.irregular.append((path, one))
+
+
+def _labels(source: Reader, path: str) -> list[str]:
+    """The label of each event, whose number is its key."""
+    keys = source.numbers(f"{path}/data", per_value=60)
+    labels = source.texts(f"{path}/labels") if f"{path}/labels" in source else None
+    labels = source.attribute_texts(f"{path}/data", "labels") if labels is None else labels
+    inside = keys.dtype.kind in "iu" and (keys.size == 0 or 0 <= keys.min() <= keys.max() < len(labels or ()))
+    return [labels[k] for k in keys] if labels and inside else [str(key) for key in keys.tolist()]
+
+
+def _interval_series(source: Reader, path: str, found: Found, times: np.ndarray) -> None:
+    """Intervals that begin at positive values and end at the negative ones after them."""
+    values = source.numbers(f"{path}/data")
+    start, stop = times[values > 0], times[values < 0]
+    if len(start) != len(stop) or not (start <= stop).all() or not (stop[:-1] <= start[1:]).all():
+        found.left_out.append(f"{path.rpartition('/')[2]} (starts and stops don't alternate)")
+        return
+    found.span(times)
+    name = path.rpartition("/")[2]
+    found.epochs.append((path, neo.Epoch(start * pq.s, (stop - start) * pq.s, labels=[], name=name)))

@@ -1,0 +1,243 @@
+"""The Block in an NWB file of another program: trials of a table of intervals, or one uncut segment on the session's clock.
+
+Trials come from the table that `load` was told, else from the trials table, else from observation intervals that all units share;
+each becomes a segment whose clock starts at 0 (its annotation "start_time": the start on the session's clock). Without any of
+these, with a single interval, or with trials=False there is one segment on the session's clock, which holds the tables of
+intervals as `neo.Epoch` objects and the events as `neo.Event` objects besides the signals. Columns of the table become
+annotations of the segments, those of the units table the Block's annotation "units". A warning lists what is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import neo
+import numpy as np
+
+from ..core.bins import rounding
+from ..core.errors import FormatError
+from ..core.file_limits import Budget
+from ..core.warn import warn
+from . import nwb, nwb_events, nwb_series, nwb_tables
+from .block import build_block
+from .hdf5 import Reader
+from .segments import in_window
+from .train_arrays import RESOLUTION
+
+_TRIALS = "intervals/trials"
+
+
+def read(source: Reader, trials: Any, t_start: float | None, t_stop: float | None) -> neo.Block:
+    """The Block in an NWB file that another program wrote; `trials` is None, False or the name of a table of intervals.
+
+    t_start and t_stop (s, session's clock) choose the trials between them; of an uncut recording they are its start and stop.
+    """
+    if "units" not in source:
+        raise FormatError("no units table (spike times) in it")
+    n = source.length("units/id")
+    if n == 0:
+        raise FormatError("its units table is empty")
+    source.budget.take(nwb.PER_UNIT * n, f"{n} units")
+    path = None
+    if isinstance(trials, str):
+        path = nwb_tables.table_named(source, trials)
+    elif trials is None and f"{_TRIALS}/start_time" in source and source.length(f"{_TRIALS}/start_time"):
+        path = _TRIALS
+    times, unit = nwb.spike_times(source, n)
+    observed = None if path else _observed(source, n)
+    if path is not None:
+        start, stop, rows = _rows(source, path)
+    elif trials is None and observed is not None and len(observed[0]) > 1:
+        start, stop = observed
+        source.budget.take(nwb.PER_TRIAL * len(start), f"{len(start)} intervals of observation")
+        rows = [{} for _ in start]
+    else:
+        return _uncut(source, times, unit, n, observed, t_start, t_stop)
+    return _in_trials(source, times, unit, n, _between(start, stop, rows, t_start, t_stop))
+
+
+def _between(
+    start: np.ndarray,
+    stop: np.ndarray,
+    rows: list[dict[str, Any]],
+    t_start: float | None,
+    t_stop: float | None,
+) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
+    """The trials that lie between t_start and t_stop."""
+    low, high = (-np.inf if t_start is None else t_start), (np.inf if t_stop is None else t_stop)
+    apart = rounding(start, stop)
+    kept = (start >= low - apart) & (stop <= high + apart)
+    if not kept.any():
+        raise FormatError(
+            f"t_start = {low} s, t_stop = {high} s: none of its trials lies between them; they run from {start.min()} to "
+            f"{stop.max()} s"
+        )
+    if not kept.all():
+        warn(f"{np.count_nonzero(~kept)} of {kept.size} trials left out: not between t_start and t_stop")
+    return start[kept], stop[kept], [row for row, keep in zip(rows, kept, strict=True) if keep]
+
+
+def _rows(source: Reader, path: str) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
+    """Start, stop and columns of the valid rows of a table of intervals."""
+    start, stop, columns, left_out = nwb_tables.intervals(source, path)
+    if not len(start):
+        raise FormatError(f"{path} has no rows")
+    source.budget.take((nwb.PER_TRIAL + 100 * len(columns)) * len(start), f"{len(start)} trials")
+    nwb_series.warn_left_out([f"{path.rpartition('/')[2]}.{name} (no numbers or text)" for name in left_out])
+    good = start <= stop  # false for NaN
+    if not good.all():
+        warn(f"{(~good).sum()} of {len(good)} trials left out: no valid start and stop")
+    if not good.any():
+        raise FormatError("none of its trials has a valid start and stop")
+    rows = [{name: column[i] for name, column in columns.items()} for i in np.flatnonzero(good)]
+    return start[good], stop[good], rows
+
+
+def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Start and stop of the observation intervals that all units share; their hull if the units' differ."""
+    values, unit = nwb.observed(source, n)
+    if not len(values):
+        return None
+    first = values[unit == unit[0]]
+    if len(values) == n * len(first) and (values.reshape(n, -1) == first.ravel()).all():
+        return first[:, 0], first[:, 1]
+    warn("the units were observed at different times: one segment spans all of them")
+    return values[:, 0].min(keepdims=True), values[:, 1].max(keepdims=True)
+
+
+def _about(source: Reader) -> dict[str, Any]:
+    ids = source.numbers("units/id", per_value=40).tolist()
+    columns = nwb_tables.table(source, "units", ())
+    return {"nwb": nwb_series.about(source), "units": {"id": ids, **columns}}
+
+
+def _in_trials(
+    source: Reader,
+    times: np.ndarray,
+    unit: np.ndarray,
+    n: int,
+    chosen: tuple[np.ndarray, np.ndarray, list[dict[str, Any]]],
+) -> neo.Block:
+    """A segment for each trial, on a clock that starts at 0."""
+    start, stop, rows = chosen
+    source.budget.take(8 * n * len(start), f"{n} units in {len(start)} trials")
+    trial, index = _cut(times, start, stop, source.budget)
+    lost = len(times) - len(np.unique(index))
+    if lost:
+        warn(f"{lost} of {len(times)} spikes lie outside every trial and were dropped")
+    annotations = _about(source)
+    if rounding(start, stop) > rounding(stop - start):
+        annotations[RESOLUTION] = rounding(start, stop)
+    block = build_block(
+        trial,
+        unit[index],
+        times=np.clip(times[index] - start[trial], 0.0, (stop - start)[trial]),
+        n_trials=len(start),
+        n_neurons=n,
+        t_start=np.zeros(len(start)),
+        t_stop=stop - start,
+        signals=nwb_series.of_trials(source, start, stop, start),
+        annotations=annotations,
+    )
+    for segment, begin, row in zip(block.segments, start, rows, strict=True):
+        segment.annotations.update(start_time=float(begin), **row)
+    return block
+
+
+def _cut(
+    times: np.ndarray, start: np.ndarray, stop: np.ndarray, budget: Budget
+) -> tuple[np.ndarray, np.ndarray]:
+    """Trial and index of each spike in [start, stop), or at stop where no trial starts; trials may overlap."""
+    order = np.argsort(times, kind="stable")
+    ordered, begins = times[order], np.sort(start)
+    apart = rounding(times, start, stop)
+    low = np.searchsorted(ordered, start - apart, side="left")
+    high = np.searchsorted(ordered, stop + apart, side="right")
+    next_begin = begins[np.minimum(np.searchsorted(begins, stop - apart), len(begins) - 1)]
+    followed = (np.abs(next_begin - stop) <= apart) & (stop - start > apart)
+    high[followed] = np.searchsorted(ordered, stop[followed] - apart, side="left")
+    count = high - low
+    total = float(count.sum(dtype=float))
+    budget.take(nwb.PER_SPIKE * total, f"{len(start)} trials with {total:.0f} spikes in all")
+    trial = np.repeat(np.arange(len(start)), count)
+    position = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
+    return trial, order[position]
+
+
+def _uncut(
+    source: Reader,
+    times: np.ndarray,
+    unit: np.ndarray,
+    n: int,
+    observed: tuple[np.ndarray, np.ndarray] | None,
+    t_start: float | None,
+    t_stop: float | None,
+) -> neo.Block:
+    """One segment with the whole recording, on the session's clock."""
+    found = nwb_events.read(source)
+    start, stop = _extent(times, observed, found, t_start, t_stop)
+    inside = (times >= start) & (times <= stop)
+    if not inside.all():
+        lost = np.count_nonzero(~inside)
+        warn(
+            f"{lost} of {len(times)} spikes lie outside the recording, {start:g} to {stop:g} s, and were dropped"
+        )
+        times, unit = times[inside], unit[inside]
+    signals, left_out = [], found.left_out
+    for path in found.regular:
+        one = nwb_series.regular(source, path, np.array([start]), np.array([stop]), np.zeros(1))
+        if isinstance(one, str):
+            left_out.append(f"{path.rpartition('/')[2]} ({one})")
+        else:
+            signals += [signal for signal in one if len(signal)]
+    nwb_series.warn_left_out(left_out)
+    block = build_block(
+        np.zeros(len(times), dtype=np.int64),
+        unit,
+        times=times,
+        n_trials=1,
+        n_neurons=n,
+        t_start=start,
+        t_stop=stop,
+        signals=[signals],
+        annotations=_about(source),
+    )
+    (segment,) = block.segments
+    segment.annotations["start_time"] = float(start)
+    kinds: Mapping[str, list[Any]] = {
+        "events": [one for _, one in found.events],
+        "epochs": [one for _, one in found.epochs],
+        "irregularlysampledsignals": [one for _, one in found.irregular],
+    }
+    for kind, objects in kinds.items():
+        getattr(segment, kind).extend([in_window(one, start, stop) for one in objects])
+    return block
+
+
+def _extent(
+    times: np.ndarray,
+    observed: tuple[np.ndarray, np.ndarray] | None,
+    found: nwb_events.Found,
+    t_start: float | None,
+    t_stop: float | None,
+) -> tuple[float, float]:
+    """Start and stop of the recording: as given, else of the observation intervals, else of all that has a time in the file."""
+    if observed is not None:
+        start, stop = float(observed[0].min()), float(observed[1].max())
+    else:
+        ends = [*found.extents, *([(float(times.min()), float(times.max()))] if len(times) else [])]
+        if not ends and (t_start is None or t_stop is None):
+            raise FormatError(
+                "no spikes, no trials and no obs_intervals in it: nothing tells how long it is; pass t_start and t_stop"
+            )
+        if not found.extents and (t_start is None or t_stop is None):
+            warn(
+                "no trials, no obs_intervals and no signals: taken to last from the first to the last spike; pass t_start, t_stop"
+            )
+        start = min((first for first, _ in ends), default=0.0)
+        stop = max((last for _, last in ends), default=0.0)
+    start, stop = (start if t_start is None else t_start), (stop if t_stop is None else t_stop)
+    if not start <= stop:
+        raise FormatError(f"t_start = {start} s, t_stop = {stop} s: expected a start before the stop")
+    return start, stop

@@ -1,0 +1,138 @@
+"""Time series of an NWB file: regularly sampled signals, and events, epochs and irregular signals on the session's clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+from ..core.bins import rounding, slack
+from ..core.warn import warn
+from . import nwb
+from .block import analog_signal
+from .hdf5 import Reader, is_text
+from .json_codec import parse_unit
+
+_MOST_NAMED = 10  # series that a warning names
+MOST_BYTES = 2**29
+"""Of one signal: a raw recording of many electrodes does not fit into memory."""
+_PLACES = ("stimulus/presentation", "acquisition")
+
+
+def about(source: Reader) -> dict[str, str]:
+    """Identifier, session_description and session_start_time of an NWB file."""
+    texts = {key: source.text(key) for key in ("identifier", "session_description", "session_start_time")}
+    return {key: text.decode("utf-8", "replace") for key, text in texts.items() if text is not None}
+
+
+def warn_left_out(names: list[str]) -> None:
+    """Warn of series that aren't read."""
+    if names:
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        warn(f"left out: {', '.join(names[:_MOST_NAMED])}{more}")
+
+
+def signal_values(source: Reader, path: str, low: int, high: int) -> Any:
+    """Samples `low` to `high` of the series at `path`, in its unit."""
+    data = source.array(f"{path}/data")
+    scale, shift = (
+        float(source.attribute(f"{path}/data", k, d)) for k, d in (("conversion", 1.0), ("offset", 0.0))
+    )
+    gain: Any = 1.0
+    if f"{path}/channel_conversion" in source:
+        gain = source.numbers(f"{path}/channel_conversion")
+    values = data[low:high].reshape(high - low, data.shape[1] if data.ndim == 2 else 1)
+    return values * (scale * gain) + shift
+
+
+def signal_unit(source: Reader, path: str) -> tuple[str, Any, dict[str, str]]:
+    """Name and unit of the series at `path`, and its annotations: the name of a unit that is none."""
+    text = str(source.attribute(f"{path}/data", "unit", ""))
+    unit = parse_unit(text)
+    name = path.rsplit("/", 1)[-1]
+    return name, pq.dimensionless if unit is None else unit.units, {"unit": text} if unit is None else {}
+
+
+def regular(
+    source: Reader, path: str, start: np.ndarray, stop: np.ndarray, zero: np.ndarray
+) -> list[neo.AnalogSignal] | str:
+    """The regularly sampled signal at `path` in each trial, or why it is left out."""
+    if f"{path}/data" not in source or f"{path}/starting_time" not in source:
+        return "not sampled regularly"
+    data = source.array(f"{path}/data")
+    rate = float(source.attribute(f"{path}/starting_time", "rate", 0.0))
+    first = float(source.numbers(f"{path}/starting_time")[()])
+    if data.ndim not in (1, 2) or data.dtype.kind not in "iuf" or not rate > 0:
+        return "not a signal of numbers"
+    share = slack(
+        1 / rate, rounding(start, stop, first, first + len(data) / rate), f"{path}: sampling interval"
+    )
+    low = np.clip(np.ceil((start - first) * rate - share), 0, len(data)).astype(int)
+    high = np.clip(np.ceil((stop - first) * rate - share), low, len(data)).astype(int)
+    size = float((high - low).sum(dtype=float)) * 8 * (data.shape[1] if data.ndim == 2 else 1)
+    if size > MOST_BYTES:
+        return f"larger than {MOST_BYTES >> 20} MiB"
+    source.budget.take(3 * size + nwb.PER_SIGNAL * len(start), f"{path} in {len(start)} trials")
+    name, unit, annotations = signal_unit(source, path)
+    signals = []
+    for i, (a, b) in enumerate(zip(low, high, strict=True)):
+        at = (first + a / rate - zero[i]) * pq.s
+        values = signal_values(source, path, a, b)
+        signals.append(analog_signal(values, unit, at, rate * pq.Hz, annotations, name=name))
+    return signals
+
+
+def of_trials(
+    source: Reader, start: np.ndarray, stop: np.ndarray, zero: np.ndarray
+) -> list[list[neo.AnalogSignal]]:
+    """The regularly sampled signals of acquisition and stimulus in each trial; a warning says what is left out."""
+    import h5py
+
+    signals: list[list[neo.AnalogSignal]] = [[] for _ in start]
+    left_out = []
+    for path in source.paths(*_PLACES):
+        result: list[neo.AnalogSignal] | str = "no time series"
+        if isinstance(source.find(path), h5py.Group):
+            result = regular(source, path, start, stop, zero)
+        if isinstance(result, str):
+            left_out.append(f"{path.rpartition('/')[2]} ({result})")
+            continue
+        for of_trial, signal in zip(signals, result, strict=True):
+            of_trial += [signal] if len(signal) else []
+    warn_left_out(left_out)
+    return signals
+
+
+def series(source: Reader, path: str) -> Any:
+    """The time series at `path` as AnalogSignal, IrregularlySampledSignal or Event, all of it, or why it is left out."""
+    if f"{path}/data" not in source:
+        return "no data"
+    data = source.array(f"{path}/data")
+    if not data.shape:
+        return "a single value"
+    name = path.rsplit("/", 1)[-1]
+    rate = source.attribute(f"{path}/starting_time", "rate", None)
+    times = None
+    if rate is None:
+        times = source.numbers(f"{path}/timestamps").astype(float)
+        if times.shape != data.shape[:1]:
+            return "as many times as values are missing"
+    if is_text(data):
+        if times is None:
+            return "text without times"
+        return neo.Event(times * pq.s, labels=np.array(source.texts(f"{path}/data"), dtype="U"), name=name)
+    if data.ndim not in (1, 2) or data.dtype.kind not in "iuf":
+        return "not a signal of numbers"
+    source.budget.take(3 * 8 * data.size, f"{data.size} values of {path}")
+    values = signal_values(source, path, 0, len(data))
+    name, unit, annotations = signal_unit(source, path)
+    if times is not None:
+        if not len(times) or not np.isfinite(times).all():
+            return "no valid times"
+        return neo.IrregularlySampledSignal(times * pq.s, values, units=unit, name=name, **annotations)
+    first = float(source.numbers(f"{path}/starting_time")[()])
+    if not 0 < float(rate) < np.inf or not np.isfinite(first):
+        return "no valid rate"
+    return analog_signal(values, unit, first * pq.s, float(rate) * pq.Hz, annotations, name=name)

@@ -1,0 +1,105 @@
+"""Tables of an NWB file: units, and intervals such as trials, epochs and presentations of stimuli, with their columns."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.checks import did_you_mean
+from ..core.errors import FormatError
+from .hdf5 import Reader, is_text
+
+_PER_VALUE = 40  # bytes of a number in a list
+_CLOCK = ("start_time", "stop_time")
+
+
+class Intervals(NamedTuple):
+    """A table of intervals on the session's clock, those without a valid start and stop included."""
+
+    start: np.ndarray
+    """(n,) s"""
+    stop: np.ndarray
+    """(n,) s"""
+    columns: dict[str, list[Any]]
+    """name -> (n,) numbers, texts or lists of them"""
+    left_out: list[str]
+    """columns that aren't numbers or texts"""
+
+
+def table(source: Reader, path: str, skip: tuple[str, ...]) -> dict[str, list[Any]]:
+    """The plain columns (one number or text per row) of a table."""
+    columns: dict[str, list[Any]] = {}
+    names = source.names(path)
+    for name in names:
+        if name in (*skip, "id") or name.endswith("_index") or f"{name}_index" in names:
+            continue
+        column = source.find(f"{path}/{name}")
+        if getattr(column, "ndim", 0) != 1:
+            continue
+        if is_text(column):
+            columns[name] = source.texts(f"{path}/{name}")
+        elif column.dtype.kind in "biuf":
+            columns[name] = source.numbers(f"{path}/{name}", per_value=_PER_VALUE).tolist()
+    return columns
+
+
+def interval_tables(source: Reader) -> dict[str, str]:
+    """Name -> path of every table of intervals of the file, also of those in processing modules."""
+    groups = ["intervals", *source.paths("processing")]
+    paths = [path for path in source.paths(*groups) if all(f"{path}/{name}" in source for name in _CLOCK)]
+    names = [path.rpartition("/")[2] for path in paths]
+    return {
+        name if names.count(name) == 1 else path.removeprefix("processing/"): path
+        for name, path in zip(names, paths, strict=True)
+    }
+
+
+def table_named(source: Reader, name: str) -> str:
+    """The path of the table of intervals of that name."""
+    known = interval_tables(source)
+    if name in known:
+        return known[name]
+    if name in known.values():
+        return name
+    listed = ", ".join(map(repr, known)) or "none"
+    raise FormatError(
+        f"trials = {name!r}: no table of intervals of this name; the file has {listed}{did_you_mean(name, known)}"
+    )
+
+
+def intervals(source: Reader, path: str) -> Intervals:
+    """The table of intervals at `path` with all columns that are numbers or texts, lists of them too."""
+    start, stop = (source.numbers(f"{path}/{name}").astype(float) for name in _CLOCK)
+    if start.shape != stop.shape or start.ndim != 1:
+        raise FormatError(f"{path} has {len(start)} starts and {len(stop)} stops: expected as many")
+    n = len(start)
+    columns = {key: column for key, column in table(source, path, _CLOCK).items() if len(column) == n}
+    left_out = []
+    names = source.names(path)
+    for name in names:
+        if name in (*columns, *_CLOCK, "id") or name.endswith("_index"):
+            continue
+        rows = _lists(source, f"{path}/{name}", n, f"{name}_index" in names)
+        if rows is None:
+            left_out.append(name)
+        else:
+            columns[name] = rows
+    return Intervals(start, stop, columns, left_out)
+
+
+def _lists(source: Reader, path: str, n: int, ragged: bool) -> list[Any] | None:
+    """For each of n rows the list of its numbers or texts; None where the column holds something else."""
+    column = source.find(path)
+    kind = getattr(getattr(column, "dtype", None), "kind", "")
+    if not (is_text(column) or kind in ("b", "i", "u", "f")) or f"{path}_index_index" in source:
+        return None
+    if not ragged:
+        fits = column.ndim == 2 and column.shape[0] == n and kind in ("b", "i", "u", "f")
+        return source.numbers(path, per_value=_PER_VALUE).tolist() if fits else None
+    if column.ndim != 1:
+        return None
+    ends = source.ends(path, n)
+    values = source.texts(path) if is_text(column) else source.numbers(path, per_value=_PER_VALUE).tolist()
+    return [values[a:b] for a, b in pairwise([0, *ends.tolist()])]

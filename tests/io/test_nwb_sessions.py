@@ -1,0 +1,479 @@
+"""Sessions of other labs in NWB files: tables of intervals as trials, uncut recordings with their events, and their extent."""
+
+import warnings
+from datetime import UTC, datetime
+
+import h5py
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import ms, second
+from helpers import bombs
+from helpers.roundtrip import assert_same, bounds_of
+from numpy.testing import assert_allclose
+
+from nsnn_neuro import FormatError, NsnnError, conditions, cut, load, save, select, to_block
+from nsnn_neuro.measures import spike_counts
+
+RNG = np.random.default_rng(7)
+SPIKES = [np.sort(RNG.uniform(0.5, 99.5, 400)), np.sort(RNG.uniform(0.5, 99.5, 250))]
+ONSETS = np.arange(5.0, 95.0, 10.0)
+
+
+def typed(file, path, kind, **columns):
+    group = file.require_group(path)
+    group.attrs["neurodata_type"] = kind
+    for name, values in columns.items():
+        group[name] = values
+    return group
+
+
+def session(path, *, observed=True, trials=True):
+    """A file as a lab might write it, by pynwb: three tables of intervals, licks, rewards, signals, raw data."""
+    import pynwb
+    from pynwb.behavior import BehavioralTimeSeries
+    from pynwb.epoch import TimeIntervals
+
+    file = pynwb.NWBFile(
+        session_description="x", identifier="x", session_start_time=datetime(2024, 1, 1, tzinfo=UTC)
+    )
+    if trials:
+        file.add_trial_column("angle", "degrees")
+        file.add_trial_column("go", "time of the go cue, s")
+        for k, onset in enumerate(ONSETS):
+            file.add_trial(start_time=onset, stop_time=onset + 2.0, angle=90 * (k % 2), go=onset + 0.5)
+    file.add_epoch(start_time=0.0, stop_time=50.0, tags=["early", "calm"])
+    file.add_epoch(start_time=50.0, stop_time=100.0, tags=["late"])
+    gratings = TimeIntervals(name="drifting_gratings_presentations", description="as of the Allen Institute")
+    gratings.add_column("contrast", "0 to 1")
+    gratings.add_column("pixels", "ragged", index=True)
+    gratings.add_column("place", "x, y")
+    for k, onset in enumerate(ONSETS[:5]):
+        gratings.add_row(
+            start_time=onset + 3,
+            stop_time=onset + 3.25 + 0.1 * k,
+            contrast=0.1 * k,
+            pixels=[1.0] * (k + 1),
+            place=[k, 2.0],
+        )
+    file.add_time_intervals(gratings)
+    module = file.create_processing_module("behavior", "x")
+    ripples = TimeIntervals(name="ripples", description="in a processing module")
+    ripples.add_row(start_time=20.0, stop_time=20.1)
+    module.add(ripples)
+    module.add(BehavioralTimeSeries(pynwb.TimeSeries(name="speed", data=np.zeros(5), unit="m/s", rate=1.0)))
+    file.add_acquisition(
+        pynwb.TimeSeries(name="licks", data=np.ones(4), unit="n.a.", timestamps=ONSETS[:4] + 0.4)
+    )
+    file.add_acquisition(pynwb.TimeSeries(name="lfp", data=np.arange(1000.0), unit="V", rate=10.0))
+    for k, times in enumerate(SPIKES):
+        more = {"obs_intervals": [[0.0, 100.0]]} if observed else {}
+        file.add_unit(spike_times=times, id=[33, 14][k], **more)
+    with pynwb.NWBHDF5IO(str(path), "w") as io:
+        io.write(file)
+    with h5py.File(path, "r+") as file:  # PyNWB 4 reads this type, and no longer writes it
+        typed(
+            file,
+            "processing/behavior/BehavioralEvents/reward",
+            "TimeSeries",
+            timestamps=[30.0, 60.0],
+            data=[0.1, 0.2],
+        )
+        file["processing/behavior/BehavioralEvents"].attrs["neurodata_type"] = "BehavioralEvents"
+    return path
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return session(tmp_path_factory.mktemp("sessions") / "session.nwb")
+
+
+def quietly(*args, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return load(*args, **options)
+
+
+def counted(times, starts, stops):
+    """Spikes in each [start, stop), by a loop."""
+    return [[sum(a <= t < b for t in train) for train in times] for a, b in zip(starts, stops, strict=True)]
+
+
+# --- trials of a table ---
+
+
+def test_any_table_of_intervals_gives_the_trials(path):
+    block = quietly(path, trials="drifting_gratings_presentations")
+    starts, stops = ONSETS[:5] + 3, ONSETS[:5] + 3.25 + 0.1 * np.arange(5)
+    assert spike_counts_of(block) == counted(SPIKES, starts, stops)
+    assert [bound[:2] for bound in bounds_of(block)] == [
+        (0.0, pytest.approx(0.25 + 0.1 * k)) for k in range(5)
+    ]
+    assert block.segments[2].annotations == {
+        "start_time": 28.0,
+        "contrast": pytest.approx(0.2),
+        "pixels": [1.0, 1.0, 1.0],
+        "place": [2.0, 2.0],
+    }
+    assert conditions(block, "contrast") == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    epochs = quietly(path, trials="epochs")
+    assert [s.annotations["tags"] for s in epochs.segments] == [["early", "calm"], ["late"]]
+    assert spike_counts_of(epochs) == counted(SPIKES, [0, 50], [50, 101])
+    assert len(quietly(path, trials="ripples").segments) == 1
+    assert_same(quietly(path), quietly(path, trials="trials"))
+    assert block.annotations["units"]["id"] == [33, 14]
+
+
+def spike_counts_of(block):
+    return [[len(train) for train in segment.spiketrains] for segment in block.segments]
+
+
+def test_what_is_saved_of_a_table_comes_back(path, tmp_path):
+    block = quietly(path, trials="drifting_gratings_presentations")
+    assert_same(block, load(save(block, tmp_path / "a.nwb")))
+
+
+def test_an_unknown_table_lists_those_of_the_file(path):
+    words = (
+        r"session\.nwb: trials = 'gratings': no table of intervals of this name; the file has "
+        r"'drifting_gratings_presentations', 'epochs', 'trials', 'ripples'"
+    )
+    with pytest.raises(FormatError, match=words):
+        load(path, trials="gratings")
+    with pytest.raises(FormatError, match="did you mean 'epochs'"):
+        load(path, trials="epoch")
+    with pytest.raises(NsnnError, match="trials = True: expected the name of a table"):
+        load(path, trials=True)
+
+
+@pytest.mark.filterwarnings("ignore:left out", "ignore:.*lie outside")
+def test_trials_between_t_start_and_t_stop(path):
+    with pytest.warns(UserWarning, match="5 of 9 trials left out: not between"):
+        block = load(path, t_start=15 * second, t_stop=50 * second)
+    assert [s.annotations["start_time"] for s in block.segments] == [15.0, 25.0, 35.0, 45.0]
+    with pytest.raises(
+        FormatError, match=r"none of its trials lies between them; they run from 5.0 to 87.0 s"
+    ):
+        load(path, t_start=88 * second)
+    with pytest.raises(NsnnError, match="expected a time after t_start"):
+        load(path, t_start=2 * second, t_stop=1 * second)
+
+
+# --- the uncut recording ---
+
+
+def test_an_uncut_recording_holds_events_epochs_and_signals(path):
+    with pytest.warns(UserWarning, match="left out") as caught:
+        block = load(path, trials=False)
+    assert [str(w.message) for w in caught] == [
+        "left out: drifting_gratings_presentations.pixels (lists of numbers), drifting_gratings_presentations.place (lists of "
+        "numbers), behavior/BehavioralTimeSeries (processed)"
+    ]
+    (segment,) = block.segments
+    assert bounds_of(block) == [(0.0, 100.0, 2)]
+    for train, times in zip(segment.spiketrains, SPIKES, strict=True):
+        assert train.magnitude.tolist() == times.tolist()
+    epochs = {epoch.name: epoch for epoch in segment.epochs}
+    assert set(epochs) == {"trials", "epochs", "drifting_gratings_presentations", "ripples"}
+    assert epochs["epochs"].array_annotations["tags"].tolist() == ["early, calm", "late"]
+    assert epochs["trials"].array_annotations["angle"].tolist() == [0, 90] * 4 + [0]
+    assert_allclose(epochs["drifting_gratings_presentations"].durations.magnitude, 0.25 + 0.1 * np.arange(5))
+    (reward,) = segment.events
+    assert reward.name == "reward"
+    assert reward.times.magnitude.tolist() == [30.0, 60.0]
+    assert reward.array_annotations["value"].tolist() == [0.1, 0.2]
+    assert [one.name for one in segment.irregularlysampledsignals] == ["licks"]
+    assert [one.name for one in segment.analogsignals] == ["lfp"]
+    assert segment.analogsignals[0].shape == (1000, 1)
+
+
+@pytest.mark.parametrize(
+    ("events", "at"),
+    [
+        ("trials", ONSETS),
+        ("trials.go", ONSETS + 0.5),
+        ("licks", ONSETS[:4] + 0.4),
+        ("reward", np.array([30.0, 60.0])),
+        ("drifting_gratings_presentations", ONSETS[:5] + 3),
+    ],
+)
+def test_trials_with_a_baseline_are_cut_around_each_kind_of_event(path, events, at):
+    block = quietly(path, trials=False)
+    found = cut(block, events, before=1 * second, after=0.5 * second)
+    assert spike_counts_of(found) == counted(SPIKES, at - 1, at + 0.5)
+    assert found.annotations["units"]["id"] == [33, 14]
+    baseline = spike_counts(found, t_stop=0 * ms)
+    assert baseline.tolist() == counted(SPIKES, at - 1, at)
+    (lfp,) = found.segments[0].analogsignals
+    samples = np.arange(1000) / 10
+    expected = np.arange(1000.0)[(samples >= at[0] - 1 - 1e-9) & (samples < at[0] + 0.5 - 1e-9)]
+    assert lfp.magnitude[:, 0].tolist() == expected.tolist()
+
+
+def test_cut_at_its_starts_the_uncut_recording_is_the_file_by_trials(path):
+    trials = quietly(path)
+    found = cut(quietly(path, trials=False), "trials", before=0 * ms, after=2 * second)
+    for one, other in zip(trials.segments, found.segments, strict=True):
+        for a, b in zip(one.spiketrains, other.spiketrains, strict=True):
+            assert a.magnitude.tolist() == b.magnitude.tolist()
+        assert one.analogsignals[0].magnitude.tolist() == other.analogsignals[0].magnitude.tolist()
+        assert other.annotations["event_time"] == one.annotations["start_time"]
+        assert other.annotations["angle"] == one.annotations["angle"]
+    chosen = select(found, trials={"angle": 90}, units={"id": 14})
+    assert spike_counts_of(chosen) == [[trial[1]] for trial in spike_counts_of(trials)[1::2]]
+
+
+# --- how long it lasted ---
+
+
+def written(path, spikes=((3.0, 4.0), (1.5,)), obs=None, fill=None):
+    """A small file, by h5py: types of extensions need no such extension here."""
+    with h5py.File(path, "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        flat = [t for train in spikes for t in train]
+        bombs.units(file, flat, n=len(spikes), ends=np.cumsum([len(train) for train in spikes]))
+        del file["units/obs_intervals"], file["units/obs_intervals_index"]
+        if obs is not None:
+            file["units/obs_intervals"] = np.tile(obs, (len(spikes), 1))
+            file["units/obs_intervals_index"] = np.arange(1, len(spikes) + 1)
+        if fill is not None:
+            fill(file)
+    return path
+
+
+def lick_times(file):
+    typed(file, "acquisition/licks", "Events", timestamps=[0.5, 7.0])
+
+
+def table_of_intervals(file):
+    typed(file, "intervals/rest", "TimeIntervals", start_time=[2.0], stop_time=[8.0], id=[0])
+
+
+def raw(file):
+    bombs.series(file, "raw", np.zeros((9000, 1)))
+
+
+@pytest.mark.parametrize(
+    ("obs", "fill", "expected"),
+    [
+        ((0.0, 10.0), lick_times, (0.0, 10.0)),  # observation intervals count before all others
+        (None, lick_times, (0.5, 7.0)),
+        (None, table_of_intervals, (1.5, 8.0)),
+        (None, raw, (0.0, 9.0)),
+    ],
+)
+@pytest.mark.parametrize("trials", [False, None])
+def test_the_extent_is_that_of_all_that_the_file_holds(tmp_path, obs, fill, expected, trials):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing is guessed
+        block = load(written(tmp_path / "a.nwb", obs=obs, fill=fill), trials=trials)
+    assert [bound[:2] for bound in bounds_of(block)] == [expected]
+    assert spike_counts_of(block) == [[2, 1]]
+
+
+def test_where_only_spikes_are_known_the_extent_is_given_or_guessed_with_a_warning(tmp_path):
+    path = written(tmp_path / "a.nwb")
+    with pytest.warns(UserWarning, match=r"from the first to the last spike; pass t_start, t_stop"):
+        assert bounds_of(load(path)) == [(1.5, 4.0, 2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert bounds_of(load(path, t_start=0 * ms, t_stop=5 * second)) == [(0.0, 5.0, 2)]
+    with pytest.warns(UserWarning, match="2 of 3 spikes lie outside the recording, 3.5 to 4 s"):
+        assert spike_counts_of(load(path, t_start=3.5 * second, t_stop=4 * second)) == [[1, 0]]
+    silent = written(tmp_path / "b.nwb", spikes=[[], []])
+    with pytest.raises(FormatError, match="nothing tells how long it is; pass t_start and t_stop"):
+        load(silent)
+    assert bounds_of(load(silent, t_start=0 * ms, t_stop=5 * second)) == [(0.0, 5.0, 2)]
+
+
+# --- kinds of events ---
+
+
+def every_kind(file):
+    typed(file, "acquisition/taps", "Events", timestamps=[2.0, 1.0])  # not in order
+    typed(
+        file,
+        "acquisition/ttl",
+        "TTLs",
+        timestamps=[1.0, 2.0, 3.0],
+        data=np.uint8([1, 0, 1]),
+        labels=[b"off", b"on"],
+    )
+    old = typed(file, "acquisition/cues", "LabeledEvents", timestamps=[1.0, 2.0], data=np.uint8([0, 1]))
+    old["data"].attrs["labels"] = ["left", "right"]
+    typed(
+        file, "acquisition/keys", "LabeledEvents", timestamps=[1.0, 2.0], data=np.uint8([0, 9]), labels=[b"a"]
+    )
+    typed(file, "acquisition/notes", "AnnotationSeries", timestamps=[1.0, 2.5], data=[b"start", b"end"])
+    file["acquisition/notes/data"].attrs["unit"] = "n/a"
+    typed(
+        file,
+        "events/stimuli",
+        "EventsTable",
+        timestamp=[1.0, 2.0],
+        id=[0, 1],
+        size=[10, 20],
+        annotation=[b"a", b"b"],
+    )
+    typed(file, "events/blocks", "EventsTable", timestamp=[1.0, np.nan], id=[0, 1], duration=[0.5, np.nan])
+    typed(
+        file, "processing/events/kinds", "AnnotatedEventsTable", id=[0, 1], label=[b"poke", b"beep"],
+        event_times=[1.0, 2.0, 3.0], event_times_index=[1, 3],
+    )  # fmt: skip
+    typed(
+        file,
+        "processing/behavior/BehavioralEpochs/run",
+        "IntervalSeries",
+        timestamps=[1.0, 2.0, 3.0, 4.0],
+        data=[1, -1, 1, -1],
+    )
+    typed(
+        file, "processing/behavior/BehavioralEpochs/odd", "IntervalSeries", timestamps=[1.0, 2.0], data=[1, 1]
+    )
+    file["processing/behavior/BehavioralEpochs"].attrs["neurodata_type"] = "BehavioralEpochs"
+    typed(file, "processing/behavior/taps", "Events", timestamps=[3.0])  # a name that is there already
+
+
+def test_every_kind_of_event(tmp_path):
+    path = written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=every_kind)
+    with pytest.warns(UserWarning, match="left out") as caught:
+        (segment,) = load(path, trials=False).segments
+    assert [str(w.message) for w in caught] == [
+        "left out: blocks (1 events without a time), odd (starts and stops don't alternate)"
+    ]
+    found = {event.name: (event.times.magnitude.tolist(), event.labels.tolist()) for event in segment.events}
+    assert found == {
+        "acquisition/taps": ([1.0, 2.0], []),
+        "behavior/taps": ([3.0], []),
+        "ttl": ([1.0, 2.0, 3.0], ["on", "off", "on"]),
+        "cues": ([1.0, 2.0], ["left", "right"]),
+        "keys": ([1.0, 2.0], ["0", "9"]),
+        "notes": ([1.0, 2.5], ["start", "end"]),
+        "stimuli": ([1.0, 2.0], ["a", "b"]),
+        "poke": ([1.0], []),
+        "beep": ([2.0, 3.0], []),
+    }
+    (stimuli,) = (event for event in segment.events if event.name == "stimuli")
+    assert stimuli.array_annotations["size"].tolist() == [10, 20]
+    assert {one.name: one.durations.magnitude.tolist() for one in segment.epochs} == {
+        "blocks": [0.5],
+        "run": [1.0, 1.0],
+    }
+    ttl = cut(load_quietly(path), "ttl", before=0.2 * second, after=0.5 * second)
+    assert conditions(ttl).tolist() == ["on", "off", "on"]
+    load_quietly(path, check="full")
+
+
+def load_quietly(path, **options):
+    return quietly(path, trials=False, **options)
+
+
+def test_events_that_pynwb_writes(tmp_path):
+    import pynwb
+
+    if not hasattr(pynwb, "event"):
+        pytest.skip("this pynwb has no tables of events")
+    from pynwb.event import EventsTable
+
+    file = pynwb.NWBFile(
+        session_description="x", identifier="x", session_start_time=datetime(2024, 1, 1, tzinfo=UTC)
+    )
+    table = EventsTable(name="licks", description="x")
+    for time in (1.0, 3.0):
+        table.add_row(timestamp=time)
+    file.add_events_table(table)
+    file.add_unit(spike_times=[0.5, 3.1], obs_intervals=[[0.0, 5.0]])
+    with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "w") as io:
+        io.write(file)
+    block = load(tmp_path / "a.nwb", trials=False)
+    assert spike_counts_of(cut(block, "licks", before=0.5 * second, after=0.5 * second)) == [[1], [1]]
+
+
+# --- other files ---
+
+
+def test_files_with_trials_of_their_own_are_cropped_and_not_cut(tmp_path):
+    block = to_block([[[0.1, 0.6]], [[0.4, 0.9]]], t_stop=1 * second)
+    block.segments[0].annotations["label"] = "x"
+    block.segments[1].analogsignals.append(
+        neo.AnalogSignal(np.arange(10.0), units="mV", sampling_rate=10 * pq.Hz)
+    )
+    path = save(block, tmp_path / "a.nwb")
+    found = load(path, t_start=0.3 * second, t_stop=0.7 * second)
+    assert bounds_of(found) == [(0.3, 0.7, 1)] * 2
+    assert [s.spiketrains[0].magnitude.tolist() for s in found.segments] == [[0.6], [0.4]]
+    assert found.segments[1].analogsignals[0].magnitude[:, 0].tolist() == [3.0, 4.0, 5.0, 6.0]
+    assert found.segments[0].annotations == {"label": "x"}
+    for trials in (False, "trials"):
+        with pytest.raises(FormatError, match="the 2 segments of this file are its trials"):
+            load(path, trials=trials)
+    one = save(to_block([[[0.1]]], t_stop=1 * second), tmp_path / "b.nwb")
+    assert bounds_of(load(one, trials=False)) == [(0.0, 1.0, 1)]
+
+
+@pytest.mark.parametrize("suffix", [".nwb", ".mat"])
+def test_names_of_units_come_from_every_format(tmp_path, suffix):
+    block, segment = (
+        neo.Block(name="b", session_start_time=datetime(2024, 1, 1, tzinfo=UTC)),
+        neo.Segment(name="s"),
+    )
+    block.segments.append(segment)
+    for k in (4, 2):
+        train = neo.SpikeTrain([0.5] * pq.s, t_stop=2.0, name=f"unit {k}", depth=10 * k)
+        segment.spiketrains.append(train)
+    path = tmp_path / f"a{suffix}"
+    io = neo.io.NWBIO(str(path), mode="w") if suffix == ".nwb" else neo.io.NeoMatlabIO(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        io.write_all_blocks([block]) if suffix == ".nwb" else io.write_block(block)
+    units = quietly(path).annotations["units"]
+    assert units["name"] == ["unit 4", "unit 2"]
+    assert len(select(quietly(path), units="unit 2").segments[0].spiketrains) == 1
+
+
+# --- damage and harm ---
+
+
+def test_an_event_with_a_long_name_is_no_bomb(tmp_path):
+    """A NumPy array of texts takes the length of the longest for each."""
+
+    def fill(file):
+        labels = [b"x" * 2**20, *[b"y"] * 5000]
+        typed(file, "acquisition/notes", "AnnotationSeries", timestamps=np.arange(5001.0), data=labels)
+
+    with pytest.raises(FormatError, match="labels of acquisition/notes: about"):
+        load(written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=fill), trials=False)
+
+
+@pytest.mark.parametrize(
+    ("fill", "words"),
+    [
+        (lambda f: typed(f, "events/x", "EventsTable", timestamp=[[1.0]], id=[0]), "times of shape"),
+        (
+            lambda f: typed(f, "intervals/x", "TimeIntervals", start_time=[1.0], stop_time=[1.0, 2.0]),
+            "expected as many",
+        ),
+        (
+            lambda f: typed(
+                f, "events/x", "AnnotatedEventsTable", id=[0], event_times=[1.0], event_times_index=[5]
+            ),
+            "goes back, or doesn't fit",
+        ),
+        (
+            lambda f: typed(
+                f,
+                "intervals/x",
+                "TimeIntervals",
+                start_time=[1.0],
+                stop_time=[2.0],
+                tags=[b"a"],
+                tags_index=[7],
+            ),
+            "goes back, or doesn't fit",
+        ),
+    ],
+)
+def test_tables_that_are_damaged_are_refused(tmp_path, fill, words):
+    with pytest.raises(FormatError, match=words):
+        load(written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=fill), trials=False)
