@@ -63,6 +63,25 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
     stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
     if isinstance(block, Trains):
         return block.crop(start, stop)
+    trains, eps = _joined(block, start, stop, name)
+    return _cropped(trains, start, stop, eps).at_least(declared_resolution(block))
+
+
+def uncropped(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "block") -> Trains:
+    """As `as_trains`, but with whole trials: t_start and t_stop only say that trains of a segment may differ there.
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> uncropped(to_block([[[0.1, 0.2, 0.9]]], t_stop=1*pq.s), t_stop=0.9*pq.s).times
+    array([0.1, 0.2, 0.9])
+    """
+    if isinstance(block, Trains):
+        return block
+    return _joined(block, t_start, t_stop, name)[0].at_least(declared_resolution(block))
+
+
+def _joined(block: Any, start: Any, stop: Any, name: str) -> tuple[Trains, float]:
+    """Whole trials of a Block, and the relative spacing of the numbers that its times were stored in."""
     parts = read_segments(block, name)
     if parts[0].starts.size == 0:
         raise NsnnError(f"{name} holds no spike trains: expected one per neuron in each segment")
@@ -72,8 +91,7 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
         if (start is None and unlike[0]) or (stop is None and unlike[1]):
             raise NsnnError(different_windows(f"the spike trains of segment {k}", part.starts, part.stops))
     edges = np.array([(part.starts.max(), part.stops.min()) for part in parts])
-    trains = _cropped(Trains.joined(parts, edges), start, stop, max(part.eps for part in parts))
-    return trains.at_least(declared_resolution(block))
+    return Trains.joined(parts, edges), max(part.eps for part in parts)
 
 
 @suggest_keywords

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +10,9 @@ import numpy as np
 from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown, si
-from ..io.train_arrays import session_clock
+from ..io.selection import conditions as annotated
 from ..measures import Trains
+from ..measures.event_windows import around_events
 from .axes import plain
 
 
@@ -41,30 +41,7 @@ def aligned(trains: Trains, align: Any, window: Any) -> tuple[Trains, np.ndarray
     if align is None:
         _check_within(trains, window, low, high)
         return trains.crop(low, high), np.arange(trains.n_trials)
-    event, trial = _events(align, trains.n_trials)
-    start, stop = event + low, event + high
-    apart = np.fmax(trains.resolution, rounding(start, stop))
-    for k in np.flatnonzero((start < trains.t_start[trial] - apart) | (stop > trains.t_stop[trial] + apart)):
-        first, last = trains.t_start[trial[k]], trains.t_stop[trial[k]]
-        raise NsnnError(
-            f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
-            f"trial, which runs from {first:g} to {last:g} s; take a shorter window or leave out the event"
-            + session_clock(event[k], first, last)
-        )
-    # spikes of a trial in the order of time: those of a window are a slice
-    order = np.lexsort((trains.times, trains.trial))
-    times, begin = trains.times[order], np.searchsorted(trains.trial[order], np.arange(trains.n_trials + 1))
-    end = np.where(stop >= trains.t_stop[trial] - apart, stop + apart, stop - apart)
-    slices = [
-        begin[t] + np.searchsorted(times[begin[t] : begin[t + 1]], edges)
-        for t, *edges in zip(trial, start - apart, end, strict=True)
-    ]
-    spikes = np.concatenate([np.arange(*ends) for ends in slices])
-    row = np.repeat(np.arange(event.size), [b - a for a, b in slices])
-    relative = np.clip(times[spikes] - event[row], low, high)
-    edges = np.tile([low, high], (event.size, 1))
-    rows = Trains.from_arrays(relative, trains.neuron[order][spikes], row, trains.n_neurons, edges)
-    return replace(rows, resolution=float(apart)), trial
+    return around_events(trains, align, low, high)
 
 
 def of_trials(trains: Trains, rows: np.ndarray) -> Trains:
@@ -81,6 +58,11 @@ def of_trials(trains: Trains, rows: np.ndarray) -> Trains:
         t_start=trains.t_start[rows],
         t_stop=trains.t_stop[rows],
     )
+
+
+def labels_of(block: Any, conditions: Any) -> Any:
+    """The labels that an annotation of the Segments holds, where `conditions` is its name; else `conditions`."""
+    return annotated(block, conditions) if isinstance(conditions, str) else conditions
 
 
 def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[str, np.ndarray]]:
@@ -135,26 +117,3 @@ def _check_within(trains: Trains, window: Any, low: float, high: float) -> None:
             f"{trains.t_start[k]:g} to {trains.t_stop[k]:g} s; choose a window within all trials, or give align, the times of the "
             "events that the window is relative to"
         )
-
-
-def _events(align: Any, n_trials: int) -> tuple[np.ndarray, np.ndarray]:
-    """Time (s) and trial of each event."""
-    listed: Sequence[Any]
-    if isinstance(align, list | tuple):
-        listed = align
-        if n_trials == 1 and all(np.ndim(times) == 0 for times in align):
-            listed = [si(align, "s", "align") if align else []]
-        else:
-            listed = [si(times, "s", f"align[{k}]") for k, times in enumerate(align)]
-    else:
-        times = np.asarray(si(align, "s", "align"))
-        listed = [times] * n_trials if times.ndim == 0 else [times] if n_trials == 1 else list(times)
-    if len(listed) != n_trials or any(np.ndim(times) > 1 for times in listed):
-        raise NsnnError(
-            f"align has times for {len(listed)} trials: expected one time, or the times of each trial, {n_trials}"
-        )
-    parts = [np.atleast_1d(np.asarray(times, dtype=float)) for times in listed]
-    event = np.concatenate(parts)
-    if not event.size or not np.isfinite(event).all():
-        raise NsnnError(f"align = {shown(align)}: expected at least one event, at finite times")
-    return event, np.repeat(np.arange(n_trials), [part.size for part in parts])

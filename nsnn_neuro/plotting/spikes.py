@@ -18,7 +18,7 @@ from ..core.units import shown
 from ..measures import as_trains, isi, positive
 from ..measures import psth as rate_histogram
 from ..measures.table import populations_of
-from .align import aligned, groups_of, of_trials, selection
+from .align import aligned, groups_of, labels_of, of_trials, selection
 from .axes import COLOURS, INK, SOFT, axes, finish, legend_above, number_rows, time_axis
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def raster(
     align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
         each trial's events (in a Block with one trial all times are events of it). Each event has a row
     window : (start, stop), times of the plot, relative to the event; None is the trials' own ends, and needs align=None
-    conditions : (n_trials,) labels, numbers or texts (or one for each event): rows are sorted by condition, each in a colour
+    conditions : (n_trials,) labels, numbers or texts (or one for each event), or the name of an annotation of the Segments such as
+        "label": rows are sorted by condition, each in a colour
     ax : axes to draw on; None makes a new figure
 
     Raises
@@ -71,7 +72,7 @@ def raster(
     """
     from matplotlib.collections import LineCollection
 
-    recorded = as_trains(block)
+    recorded, conditions = as_trains(block), labels_of(block, conditions)
     trains, trial = aligned(recorded, align, window)
     n_trials = recorded.n_trials
     cells = selection(neurons, trains.n_neurons, "neurons")
@@ -143,13 +144,14 @@ def psth(
 
     Parameters
     ----------
-    block : neo.Block, all trials of the same window
+    block : neo.Block; trials of different length count in the bins that they cover
     bin_width : time, scalar
     neuron : number; None is the mean over the neurons of each population
     align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
         each trial's events (in a Block with one trial all times are events of it)
     window : (start, stop), times of the plot, relative to the event; None is the trials' own ends, and needs align=None
-    conditions : (n_trials,) labels, numbers or texts (or one for each event): a curve for each condition
+    conditions : (n_trials,) labels, numbers or texts (or one for each event), or the name of an annotation of the Segments such as
+        "label": a curve for each condition
     ax : axes to draw on; None makes a new figure
 
     Raises
@@ -165,7 +167,7 @@ def psth(
     >>> ax.patches[0].get_data().values.tolist(), ax.get_ylabel()
     ([4.0, 2.0], 'rate (Hz)')
     """
-    recorded = as_trains(block)
+    recorded, conditions = as_trains(block), labels_of(block, conditions)
     trains, trial = aligned(recorded, align, window)
     n = trains.n_neurons
     one_neuron = [] if neuron is None else [(f"neuron {neuron}", selection(neuron, n, "neuron"))]
@@ -178,14 +180,15 @@ def psth(
             )
         by_condition = groups_of(conditions, trial, recorded.n_trials)
         curves = [(name, populations[0][1], of_trials(trains, rows)) for name, rows in by_condition]
-    ax = axes(ax)
+    ax, reach = axes(ax), (np.inf, -np.inf)
     for k, (name, members, some) in enumerate(curves):
         some.window(cure="pass window=(start, stop) that lies within all of them")
         one, colour = rate_histogram(some, bin_width=bin_width).pooled(members), COLOURS[k % len(COLOURS)]
         ax.stairs(one.rate[0], one.edges, baseline=None, color=colour, lw=1.3, label=name)
         lower, upper = (np.append(limit[0], limit[0, -1]) for limit in (one.lower, one.upper))
         ax.fill_between(one.edges, lower, upper, step="post", color=colour, alpha=0.22, lw=0)
-        ax.set_xlim(one.edges[0], one.edges[-1])
+        reach = (min(reach[0], one.edges[0]), max(reach[1], one.edges[-1]))
+    ax.set_xlim(*reach)
     if len(curves) > 1:
         legend_above(ax, len(curves))
     ax.set_ylim(bottom=0)

@@ -283,16 +283,19 @@ def test_plot_takes_a_bin_width(recording, capsys, monkeypatch) -> None:
     assert error(capsys) == '--bin-width = "50" has no unit: expected a time such as "20 ms"'
 
 
-def test_plot_leaves_out_what_trials_of_different_length_do_not_have(folder, capsys) -> None:
+def test_plot_leaves_out_what_cannot_be_drawn(folder, capsys) -> None:
     block = neo.Block()
     for times, stop in (([0.1, 0.2], 0.5), ([0.7], 1.0)):
         block.segments.append(neo.Segment())
         block.segments[-1].spiketrains.append(neo.SpikeTrain(times, t_stop=stop, units="s"))
     nsnn.save(block, folder / "uneven.nwb")
-    assert main(["plot", "uneven.nwb", "-o", "fig.png"]) == 0
-    assert "warning: uneven.nwb: psth is left out: trials cover different windows" in capsys.readouterr().err
-    assert main(["plot", "uneven.nwb", "-o", "fig.png", "--kind", "psth"]) == 2
-    assert error(capsys).startswith("trials cover different windows")
+    assert main(["plot", "uneven.nwb", "-o", "fig.png"]) == 0  # trials of different length are no obstacle
+    assert "left out" not in capsys.readouterr().err
+    assert main(["plot", "uneven.nwb", "-o", "fig.png", "--bin-width", "2 s"]) == 0
+    words = "warning: uneven.nwb: psth is left out: bin_width = 2.0 s is longer than the longest trial"
+    assert words in capsys.readouterr().err
+    assert main(["plot", "uneven.nwb", "-o", "fig.png", "--kind", "psth", "--bin-width", "2 s"]) == 2
+    assert error(capsys).startswith("bin_width = 2.0 s is longer")
 
 
 def test_plot_refuses_outputs(recording, capsys) -> None:

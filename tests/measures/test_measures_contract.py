@@ -167,7 +167,7 @@ EXAMPLES: dict[str, Example] = {
     "power_spectrum": Example(
         lambda: (block(),), {"sampling_rate": 1 * pq.kHz, "nperseg": 200, "noverlap": 100},
         measures.PowerSpectrum, "block", (NAN, FINE, FINE)),
-    "psth": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, measures.Psth, "block", (FINE, FINE, WINDOWS)),
+    "psth": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, measures.Psth, "block", (FINE, FINE, FINE)),
     "rate_correlation": Example(lambda: (block(), block()), {"sigma": 20 * pq.ms}, NEURONS),
     "roc_auc": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
     "response_statistics": Example(

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import quantities as pq
 from elephant.sta import spike_triggered_average as elephant_sta
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import poisson
 
-from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro import NsnnError, align, cut, to_block
 from nsnn_neuro.measures import SilentNeuronWarning, psth, rate_correlation, spike_triggered_average
 
 
@@ -105,9 +107,86 @@ def test_psth_refuses():
     ]:
         with pytest.raises(NsnnError, match=message):
             call()
-    block.segments.append(make_block([[[0.1]]], t_stop=2.0).segments[0])
-    with pytest.raises(NsnnError, match="trials cover different windows"):
-        psth(block, bin_width=0.1 * pq.s)
+    for options, message in [
+        ({"t_start": -0.1 * pq.s}, r"t_start = -0.1 s: the first trial starts at 0.0 s"),
+        ({"t_stop": 1.1 * pq.s}, r"t_stop = 1.1 s: the last trial stops at 1.0 s"),
+        ({"t_start": 0.5 * pq.s, "t_stop": 0.5 * pq.s}, "must be before"),
+        ({"align": [0.1, 0.2] * pq.s, "t_stop": 0.1 * pq.s}, "2 events in 1 trials need a window"),
+        ({"align": 0.1}, "align = 0.1 has no unit"),
+        ({"align": 0.5 * pq.s, "t_start": 0.7 * pq.s, "t_stop": 0.9 * pq.s}, "no window around an event"),
+    ]:
+        with pytest.raises(NsnnError, match=message):
+            psth(block, bin_width=0.1 * pq.s, **options)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_psth_of_trials_of_different_length_counts_the_trials_behind_each_bin(data):
+    """In whole ticks of 1/64 s, which floating point has exactly; by a loop over trials and bins."""
+    n, width = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 12))
+    windows = [
+        sorted(data.draw(st.lists(st.integers(-40, 40), min_size=2, max_size=2, unique=True)))
+        for _ in range(n)
+    ]
+    ticks = [data.draw(st.lists(st.integers(a, b), max_size=12)) for a, b in windows]
+    block = neo.Block()
+    for (a, b), train in zip(windows, ticks, strict=True):
+        block.segments.append(
+            to_block([[np.array(train) / 64]], t_start=a / 64 * pq.s, t_stop=b / 64 * pq.s).segments[0]
+        )
+    low, high = min(a for a, _ in windows), max(b for _, b in windows)
+    options = {}
+    if data.draw(st.booleans()):
+        low = data.draw(st.integers(low, high - 1))
+        options["t_start"] = low / 64 * pq.s
+    if data.draw(st.booleans()):
+        high = data.draw(st.integers(low + 1, high))
+        options["t_stop"] = high / 64 * pq.s
+    edges = range(low, high + 1, width)
+    covers = [[(a <= e and e + width <= b) for e in edges[:-1]] for a, b in windows]
+    if not np.any(covers):
+        with pytest.raises(NsnnError, match="is longer than the longest trial"):
+            psth(block, bin_width=width / 64 * pq.s, **options)
+        return
+    counts = [
+        sum(
+            sum(e <= t < e + width or t == e + width == b for t in train)
+            for (_, b), train, own in zip(windows, ticks, covers, strict=True)
+            if own[k]
+        )
+        for k, e in enumerate(edges[:-1])
+    ]
+    h = psth(block, bin_width=width / 64 * pq.s, **options)
+    assert h.exposure.tolist() == np.sum(covers, axis=0).tolist()
+    assert h.counts[0].tolist() == counts
+    assert_allclose(h.edges, np.array(edges) / 64)
+    seen = h.exposure > 0
+    assert_allclose(h.rate[0][seen], h.counts[0][seen] / (h.exposure[seen] * width / 64))
+    for values in (h.rate, h.lower, h.upper):
+        assert np.isnan(values[0][~seen]).all()
+    assert h.pooled().exposure.tolist() == h.exposure.tolist()
+
+
+def test_psth_aligned_to_events():
+    """An event for each trial is `align`; several in one trial are `cut`; windows that leave a trial count where it is."""
+    trials = poisson_trials(5, 6, 2, lambda t: 20.0 + 0 * t)
+    block = make_block(trials)
+    events = np.array([0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    whole = psth(block, bin_width=0.05 * pq.s, align=events * pq.s)
+    same = psth(align(block, events), bin_width=0.05 * pq.s)
+    assert_array_equal(whole.counts, same.counts)
+    assert_array_equal(whole.exposure, same.exposure)
+    assert (whole.edges[0], whole.edges[-1]) == (pytest.approx(-0.7), pytest.approx(0.8))
+    window = {"t_start": -0.2 * pq.s, "t_stop": 0.3 * pq.s}
+    by_trial = psth(block, bin_width=0.05 * pq.s, align=events * pq.s, **window)
+    assert_array_equal(by_trial.counts, psth(align(block, events), bin_width=0.05 * pq.s, **window).counts)
+    assert by_trial.exposure.tolist() == [6] * 10
+    one = make_block(trials[:1])
+    many = psth(one, bin_width=0.05 * pq.s, align=events * pq.s, **window)
+    trials_of_it = cut(one, events, before=0.2 * pq.s, after=0.3 * pq.s, overlap="repeat")
+    assert_array_equal(many.counts, psth(trials_of_it, bin_width=0.05 * pq.s).counts)
+    late = psth(one, bin_width=0.1 * pq.s, align=[0.5, 0.9] * pq.s, **window)
+    assert late.exposure.tolist() == [2, 2, 2, 1, 1]
 
 
 # --- spike-triggered average ---

@@ -159,3 +159,29 @@ def test_conditions_of_populations_need_a_neuron() -> None:
     with pytest.raises(NsnnError, match="choose a neuron, neuron=0"):
         plotting.psth(two, ax=new_ax(), **options)
     assert len(plotting.psth(two, ax=new_ax(), neuron=0, **options).patches) == 2
+
+
+def test_the_name_of_an_annotation_stands_for_the_labels() -> None:
+    labelled = block()
+    for segment, label in zip(labelled.segments, ["go", "stop", "go", "stop"], strict=True):
+        segment.annotations["label"] = label
+    one = plotting.psth(labelled, bin_width=0.1 * pq.s, conditions="label", ax=new_ax())
+    other = plotting.psth(
+        labelled, bin_width=0.1 * pq.s, conditions=["go", "stop", "go", "stop"], ax=new_ax()
+    )
+    for a, b in zip(one.patches, other.patches, strict=True):
+        np.testing.assert_array_equal(a.get_data().values, b.get_data().values)
+    rows = plotting.raster(labelled, neurons=0, conditions="label", ax=new_ax())
+    assert [text.get_text() for text in rows.get_legend().get_texts()] == ["go", "stop"]
+    with pytest.raises(nsnn.NsnnError, match=r"no segment has it.*did you mean 'label'"):
+        plotting.psth(labelled, bin_width=0.1 * pq.s, conditions="labels", ax=new_ax())
+
+
+def test_curves_of_trials_of_different_length_reach_as_far_as_each() -> None:
+    short, long = nsnn.to_block([[[0.1]]], t_stop=1 * pq.s), nsnn.to_block([[[0.2, 1.5]]], t_stop=2 * pq.s)
+    joined = nsnn.join({"long": long, "short": short})
+    ax = plotting.psth(joined, bin_width=0.5 * pq.s, conditions="label", ax=new_ax())
+    assert [patch.get_data().edges[-1] for patch in ax.patches] == [2.0, 1.0]
+    assert ax.get_xlim() == (0.0, 2.0)
+    (together,) = plotting.psth(joined, bin_width=0.5 * pq.s, ax=new_ax()).patches
+    np.testing.assert_allclose(together.get_data().values, [2.0, 0.0, 0.0, 2.0])

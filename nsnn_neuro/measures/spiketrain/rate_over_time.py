@@ -14,7 +14,8 @@ from ...core.checks import check, positive, suggest_keywords
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ..estimate import measure
-from ..trains import Trains, as_repeats, as_trains, nan_ratio, warn_silent
+from ..event_windows import around_events
+from ..trains import Trains, as_repeats, as_trains, nan_ratio, scalar_time, uncropped, warn_silent
 from .spike_triggered import spike_windows
 
 
@@ -39,8 +40,8 @@ class Psth:
     """(n, n_bins) Hz, upper end"""
     counts: np.ndarray
     """(n, n_bins) spikes of all trials"""
-    exposure: int
-    """trials (times neurons, after `pooled`) behind each count"""
+    exposure: np.ndarray
+    """(n_bins,) trials that cover each bin (times neurons, after `pooled`); the rate is NaN where there are none"""
     confidence: float
 
     def pooled(self, neurons: Any = None) -> Psth:
@@ -58,40 +59,98 @@ class Psth:
 
 @suggest_keywords
 def psth(
-    block: Any, *, bin_width: Any, confidence: float = 0.95, t_start: Any = None, t_stop: Any = None
+    block: Any,
+    *,
+    bin_width: Any,
+    confidence: float = 0.95,
+    align: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
 ) -> Psth:
     """Rate of each neuron against time with exact Poisson confidence bands, (n_neurons, n_bins) in a `Psth`.
 
-    With c spikes in a bin over all trials, rate = c / (trials * bin_width) and, a = 1 - confidence, lower = chi2(a/2; 2c)/2,
-    upper = chi2(1 - a/2; 2c + 2)/2, over the same divisor: limits of a Poisson mean with at least the stated coverage, bin
-    by bin. They are too wide for trains more regular than Poisson. For the rate of a population use `.pooled()`.
+    With c spikes in a bin over the m trials that cover it, rate = c / (m * bin_width) and, a = 1 - confidence, lower =
+    chi2(a/2; 2c)/2, upper = chi2(1 - a/2; 2c + 2)/2, over the same divisor: limits of a Poisson mean with at least the stated
+    coverage, bin by bin. They are too wide for trains more regular than Poisson. For the rate of a population use `.pooled()`.
+
+    Trials may differ in length: bins tile the time from the first start to the last stop, each trial counts in the bins that lie
+    within it, and `exposure` says how many do. Bins that few trials cover are those of the longest trials, which may differ in
+    more than their length.
 
     Parameters
     ----------
-    block : neo.Block, one Segment per trial, all of the same window
+    block : neo.Block, one Segment per trial
     bin_width : time, scalar; bins tile from t_start and the remainder is dropped
     confidence : in (0, 1)
-    t_start, t_stop : times, scalar; None is the trials' own end
+    align : time of an event at which time becomes 0: one for all trials, (n_trials,) one for each, or a list with the times of each
+        trial's events (of a Block with one trial all times are events of it)
+    t_start, t_stop : times, scalar, counted from the event; None is the first start and the last stop of the trials
 
     Raises
     ------
-    NsnnError : trials of different windows, a bin longer than a trial, confidence outside (0, 1), or what
-        `as_trains` refuses. Source: Garwood 1936, doi 10.1093/biomet/28.3-4.437
+    NsnnError : a window that begins before or ends after all trials, no trial as long as a bin, confidence outside (0, 1), another
+        number of events than of trials, several events in a trial without t_start and t_stop, or what `as_trains` refuses.
+        Source: Garwood 1936, doi 10.1093/biomet/28.3-4.437
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
-    >>> h = psth(to_block([[[0.1, 0.2, 0.7]]], t_stop=1*pq.s), bin_width=500*pq.ms)
+    >>> block = to_block([[[0.1, 0.2, 0.7]]], t_stop=1*pq.s)
+    >>> h = psth(block, bin_width=500*pq.ms)
     >>> h.edges, h.rate, h.lower.round(3), h.upper.round(3)
     (array([0. , 0.5, 1. ]), array([[4., 2.]]), array([[0.484, 0.051]]), array([[14.449, 11.143]]))
+    >>> psth(block, bin_width=100*pq.ms, align=150*pq.ms, t_start=-100*pq.ms, t_stop=100*pq.ms).counts
+    array([[1, 1]])
     """
     check(confidence=confidence)
     width = positive(bin_width, "s", "bin_width")
     if not 0 < confidence < 1:
         raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
-    trains = as_trains(block, t_start, t_stop)
-    start, _ = trains.window()
-    counts = _counts(trains, width, "bin_width")
-    return _with_band(start + width * np.arange(counts.shape[1] + 1), counts, trains.n_trials, confidence)
+    start = None if t_start is None else scalar_time(t_start, "t_start")
+    stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
+    trains = uncropped(block, start, stop)
+    if align is not None:
+        trains = around_events(trains, align, start, stop, whole=False)[0]
+    edges, counts, exposure = _covered_counts(trains, width, start, stop)
+    return _with_band(edges, counts, exposure, confidence)
+
+
+def _covered_counts(
+    trains: Trains, width: float, start: float | None, stop: float | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges (s), spikes of all trials by neuron and bin, and the trials that cover each bin; each trial counts where it does."""
+    share = slack(width, trains.resolution, "bin_width")
+    apart = max(trains.resolution, share * width)
+    begins, ends = trains.t_start, trains.t_start + trains.durations
+    first, last = float(begins.min()), float(ends.max())
+    low, high = first if start is None else start, last if stop is None else stop
+    if low < first - apart:
+        raise NsnnError(f"t_start = {low} s: the first trial starts at {first} s")
+    if high > last + apart:
+        raise NsnnError(f"t_stop = {high} s: the last trial stops at {last} s")
+    if low >= high:
+        raise NsnnError(f"t_start = {low} s must be before t_stop = {high} s")
+    n_bins = int(np.floor((high - low) / width + share))
+    begin = np.clip(np.ceil((begins - low) / width - share), 0, n_bins).astype(np.int64)
+    end = np.clip(np.floor((ends - low) / width + share), begin, n_bins).astype(np.int64)
+    exposure = np.cumsum(np.bincount(begin, minlength=n_bins + 1) - np.bincount(end, minlength=n_bins + 1))[
+        :-1
+    ]
+    if not exposure.any():
+        longest = float(np.minimum(ends - begins, high - low).max())
+        raise NsnnError(
+            f"bin_width = {width} s is longer than the longest trial ({longest} s), or no bin lies within a trial"
+        )
+    number = index(trains.times, low, width, share)
+    # a spike within rounding of a trial's start, or at its very end, is in the bin there
+    starts_there, ends_there = (
+        np.abs(edge - (low + k * width)) <= apart for edge, k in ((begins, begin), (ends, end))
+    )
+    number += starts_there[trains.trial] & (number == begin[trains.trial] - 1)
+    number -= ends_there[trains.trial] & (number == end[trains.trial])
+    inside = (number >= begin[trains.trial]) & (number < end[trains.trial])
+    cell = trains.neuron[inside] * n_bins + number[inside]
+    counts = np.bincount(cell, minlength=trains.n_neurons * n_bins).reshape(trains.n_neurons, n_bins)
+    return low + width * np.arange(n_bins + 1), counts, exposure
 
 
 def _counts(trains: Trains, width: float, name: str) -> np.ndarray:
@@ -103,8 +162,8 @@ def _counts(trains: Trains, width: float, name: str) -> np.ndarray:
     return np.bincount(cell, minlength=trains.n_neurons * bins).reshape(trains.n_neurons, bins)
 
 
-def _with_band(edges: np.ndarray, counts: np.ndarray, exposure: int, confidence: float) -> Psth:
-    per_spike = 1.0 / (exposure * np.diff(edges))
+def _with_band(edges: np.ndarray, counts: np.ndarray, exposure: np.ndarray, confidence: float) -> Psth:
+    per_spike = nan_ratio(np.ones(exposure.size), exposure * np.diff(edges))
     seen, where = np.unique(counts, return_inverse=True)  # quantiles are slow and few counts differ
     tail = (1 - confidence) / 2
     low = np.where(seen > 0, chi2.ppf(tail, 2 * np.maximum(seen, 1)) / 2, 0.0)

@@ -1,0 +1,107 @@
+"""Spikes relative to events as trials of a `Trains`, for PSTHs and rasters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..core.bins import rounding
+from ..core.errors import NsnnError
+from ..core.units import shown, si
+from ..io.train_arrays import session_clock
+from .trains import Trains
+
+
+def around_events(
+    trains: Trains, align: Any, low: float | None, high: float | None, whole: bool = True
+) -> tuple[Trains, np.ndarray]:
+    """Spikes in a window around each event as a Trains with a row for each event, and the trial of each row, (n_rows,).
+
+    Times count from the event. A row lasts from `low` to `high` (s from the event), or as its trial does where these are None.
+
+    Parameters
+    ----------
+    align : one time; (n_trials,) times, one for each trial; a list with the times of each trial's events; of a Block with
+        one trial all times are its events
+    whole : True refuses a window that leaves its trial; False lets the row end with the trial
+
+    Raises
+    ------
+    NsnnError : numbers of times and trials that differ, no event, several events in a trial without a window, a window that
+        leaves its trial, or no row with a part of its window
+
+    >>> from nsnn_neuro.measures import as_repeats
+    >>> import quantities as pq
+    >>> trains = as_repeats([[0.1, 0.5]], t_start=0*pq.s, t_stop=1*pq.s)
+    >>> rows, trial = around_events(trains, [0.2, 0.4]*pq.s, -0.15, 0.2)
+    >>> rows.times.round(9), rows.trial
+    (array([-0.1,  0.1]), array([0, 1]))
+    """
+    event, trial = _events(align, trains.n_trials)
+    if (low is None or high is None) and event.size > trains.n_trials:
+        raise NsnnError(
+            f"align = {shown(align)}: {event.size} events in {trains.n_trials} trials need a window: pass t_start and t_stop"
+        )
+    first, last = trains.t_start[trial], trains.t_stop[trial]
+    start = first if low is None else event + low
+    stop = last if high is None else event + high
+    apart = np.fmax(trains.resolution, rounding(start, stop))
+    outside = np.flatnonzero((start < first - apart) | (stop > last + apart)) if whole else ()
+    for k in outside:
+        raise NsnnError(
+            f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
+            f"trial, which runs from {first[k]:g} to {last[k]:g} s; take a shorter window or leave out the event"
+            + session_clock(event[k], first[k], last[k])
+        )
+    if not whole:
+        start = np.clip(start, first, last)
+        stop = np.clip(stop, start, last)
+        if not (stop > start).any():
+            raise NsnnError(
+                f"align = {shown(align)}: no window around an event has a part of its trial; trials run from {first.min():g} to "
+                f"{last.max():g} s"
+            )
+    # spikes of a trial in the order of time: those of a window are a slice
+    order = np.lexsort((trains.times, trains.trial))
+    times, begin = trains.times[order], np.searchsorted(trains.trial[order], np.arange(trains.n_trials + 1))
+    end = np.where(stop >= last - apart, stop + apart, stop - apart)
+    slices = [
+        begin[t] + np.searchsorted(times[begin[t] : begin[t + 1]], edges)
+        for t, *edges in zip(trial, start - apart, end, strict=True)
+    ]
+    spikes = np.concatenate([np.arange(*ends) for ends in slices])
+    row = np.repeat(np.arange(event.size), [b - a for a, b in slices])
+    edges = np.stack([start - event, stop - event], axis=1)
+    if low is not None and whole:
+        edges[:, 0] = low
+    if high is not None and whole:
+        edges[:, 1] = high
+    relative = np.clip(times[spikes] - event[row], edges[row, 0], edges[row, 1])
+    rows = Trains.from_arrays(relative, trains.neuron[order][spikes], row, trains.n_neurons, edges)
+    return replace(rows, resolution=float(apart)), trial
+
+
+def _events(align: Any, n_trials: int) -> tuple[np.ndarray, np.ndarray]:
+    """Time (s) and trial of each event."""
+    listed: Sequence[Any]
+    if isinstance(align, list | tuple):
+        listed = align
+        if n_trials == 1 and all(np.ndim(times) == 0 for times in align):
+            listed = [si(align, "s", "align") if align else []]
+        else:
+            listed = [si(times, "s", f"align[{k}]") for k, times in enumerate(align)]
+    else:
+        times = np.asarray(si(align, "s", "align"))
+        listed = [times] * n_trials if times.ndim == 0 else [times] if n_trials == 1 else list(times)
+    if len(listed) != n_trials or any(np.ndim(times) > 1 for times in listed):
+        raise NsnnError(
+            f"align has times for {len(listed)} trials: expected one time, or the times of each trial, {n_trials}"
+        )
+    parts = [np.atleast_1d(np.asarray(times, dtype=float)) for times in listed]
+    event = np.concatenate(parts)
+    if not event.size or not np.isfinite(event).all():
+        raise NsnnError(f"align = {shown(align)}: expected at least one event, at finite times")
+    return event, np.repeat(np.arange(n_trials), [part.size for part in parts])
