@@ -19,7 +19,7 @@ from ..core.units import describe, shown, si
 from .event_times import Events, read_events, trial_times
 from .lookup import LABEL
 from .segments import cut_signal, moved, rebuilt, unit_table
-from .spikes import Trains
+from .spikes import Trains, of_windows
 
 EVENT_TIME = "event_time"
 """Annotation of a segment: time 0 of its clock, s, on the clock of the recording that it was cut from."""
@@ -202,25 +202,21 @@ def _overlaps(found: Events, start: np.ndarray, stop: np.ndarray, apart: float) 
 def _windows(spikes: Trains, found: Events, low: float, high: float, apart: float) -> Trains:
     """The spikes of each window as a trial of its own; every spike within rounding of a window's start belongs to it."""
     borders = np.searchsorted(spikes.trial, np.arange(spikes.n_trials + 1))
-    small = np.uint16 if spikes.n_neurons <= 2**16 else np.int64  # NumPy sorts 16 bits in linear time
-    times, neurons, number = [], [], []
+    parts, number = [], []
     for k in np.unique(found.segment):
-        own = slice(borders[k], borders[k + 1])
-        order = np.argsort(spikes.times[own])
-        moment, neuron = spikes.times[own][order], spikes.neuron[own].astype(small)[order]
-        del order
+        first, last = int(borders[k]), int(borders[k + 1])
+        moments = spikes.times[first:last]
+        order = np.argsort(moments)
         events = found.times[found.segment == k]
         start, stop = events + low, events + high
         end = np.where(stop >= spikes.t_stop[k] - apart, stop + apart, stop - apart)
-        edges = np.searchsorted(moment, [start - apart, end])
-        for event, a, b in zip(events, *edges, strict=True):
-            by_neuron = np.argsort(neuron[a:b], kind="stable")
-            neurons.append(neuron[a:b][by_neuron])
-            times.append(np.clip(moment[a:b][by_neuron] - event, low, high))
-            number.append(b - a)
-    trial = np.repeat(np.arange(found.times.size), number)
+        a, b = np.searchsorted(moments[order], [start - apart, end])
+        parts.append(first + of_windows(order, spikes.neuron[first:last], spikes.n_neurons, a, b))
+        number.append(b - a)
+    index = np.concatenate(parts)
+    trial = np.repeat(np.arange(found.times.size), np.concatenate(number))
+    times = spikes.times[index]
+    times -= found.times[trial]
+    np.clip(times, low, high, out=times)
     edges = np.tile([low, high], (found.times.size, 1))
-    all_neurons = np.concatenate(neurons).astype(np.int64)
-    return Trains.from_arrays(np.concatenate(times), all_neurons, trial, spikes.n_neurons, edges).at_least(
-        apart
-    )
+    return Trains.from_arrays(times, spikes.neuron[index], trial, spikes.n_neurons, edges).at_least(apart)

@@ -23,6 +23,7 @@ from . import nwb, nwb_events, nwb_series, nwb_tables
 from .block import build_block
 from .hdf5 import Reader
 from .segments import in_window
+from .spikes import of_windows
 from .train_arrays import RESOLUTION
 
 _TRIALS = "intervals/trials"
@@ -122,8 +123,10 @@ def _in_trials(
     """A segment for each trial, on a clock that starts at 0."""
     start, stop, rows = chosen
     source.budget.take(8 * n * len(start), f"{n} units in {len(start)} trials")
-    trial, index = _cut(times, start, stop, source.budget)
-    lost = len(times) - len(np.unique(index))
+    trial, index = _cut(times, unit, n, start, stop, source.budget)
+    seen = np.zeros(len(times), dtype=bool)
+    seen[index] = True
+    lost = np.count_nonzero(~seen)
     if lost:
         warn(f"{lost} of {len(times)} spikes lie outside every trial and were dropped")
     annotations = _about(source)
@@ -146,10 +149,13 @@ def _in_trials(
 
 
 def _cut(
-    times: np.ndarray, start: np.ndarray, stop: np.ndarray, budget: Budget
+    times: np.ndarray, unit: np.ndarray, n: int, start: np.ndarray, stop: np.ndarray, budget: Budget
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Trial and index of each spike in [start, stop), or at stop where no trial starts; trials may overlap."""
-    order = np.argsort(times, kind="stable")
+    """Trial and index of each spike in [start, stop), or at stop where no trial starts; by trial, unit and time.
+
+    Trials may overlap, and then share spikes.
+    """
+    order = np.argsort(times)
     ordered, begins = times[order], np.sort(start)
     apart = rounding(times, start, stop)
     low = np.searchsorted(ordered, start - apart, side="left")
@@ -160,9 +166,7 @@ def _cut(
     count = high - low
     total = float(count.sum(dtype=float))
     budget.take(nwb.PER_SPIKE * total, f"{len(start)} trials with {total:.0f} spikes in all")
-    trial = np.repeat(np.arange(len(start)), count)
-    position = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
-    return trial, order[position]
+    return np.repeat(np.arange(len(start)), count), of_windows(order, unit, n, low, high)
 
 
 def _uncut(
