@@ -133,10 +133,6 @@ MESSAGES = {
         "trials last from 1.0 to 2.0 s, and fano_factor compares their counts: pass t_start and t_stop that lie within "
         "all of them, or a window",
     ),
-    "a histogram of trials of unequal length": (
-        lambda: plotting.psth(UNEQUAL, bin_width=100 * ms, ax=axes()),
-        "trials cover different windows (starts 0.0 to 0.0 s, stops 1.0 to 2.0 s): pass window=(start, stop) that lies within all",
-    ),
     "a window without events": (
         lambda: plotting.raster(BLOCK, window=(-100 * ms, 300 * ms), ax=axes()),
         "window = (-100. * msecond, 300. * msecond): without align it is on the trials' own clock, and trial 0 runs from 0 to 1 s; "

@@ -182,7 +182,6 @@ def psth(
         curves = [(name, populations[0][1], of_trials(trains, rows)) for name, rows in by_condition]
     ax, reach = axes(ax), (np.inf, -np.inf)
     for k, (name, members, some) in enumerate(curves):
-        some.window(cure="pass window=(start, stop) that lies within all of them")
         one, colour = rate_histogram(some, bin_width=bin_width).pooled(members), COLOURS[k % len(COLOURS)]
         ax.stairs(one.rate[0], one.edges, baseline=None, color=colour, lw=1.3, label=name)
         lower, upper = (np.append(limit[0], limit[0, -1]) for limit in (one.lower, one.upper))

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
+from ...core.bins import index, slack
 from ...core.checks import check, positive, suggest_keywords
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
