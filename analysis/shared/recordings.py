@@ -19,6 +19,8 @@ SETS = {
     "nmnist_160": "16 recordings of each digit of N-MNIST, doi 10.3389/fnins.2015.00437: nmnist_160.zip of <digit>/<number>.bs2",
     "punit_noisy_lif": "electroreceptors of a weakly electric fish: <cell>-invivo-1_baseline_spikes.npy, _eods.npy",
     "qsnmc2007_A": "rat cortical neuron, doi 10.1007/s00422-008-0261-x: current_voltage.npz, <setting>-<repeat>.spiketimes",
+    "salamander_retina_onken": "salamander retina under images and a movie, doi 10.1371/journal.pcbi.1005189, data doi "
+    "10.5061/dryad.4ch10: retina2.npz, see datasets.salamander_retina",
     "salamander_retina_movie": "salamander retina, doi 10.1371/journal.pcbi.1003408: original_data_num_neurons_50_1.mat",
 }
 """sets of recordings that studies use where they are available: source and files"""

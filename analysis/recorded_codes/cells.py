@@ -1,0 +1,262 @@
+"""Single cells of the study `recorded_codes`: information in counts, latencies and words; variability; noise correlations."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+from nsnn_neuro import measures
+
+from .config import Config
+from .posteriors import gain_variance
+
+RESPONSIVE = 0.5, 5
+"""spikes per trial that the mean count of a responsive cell exceeds, and number of images with which it does"""
+LEAST_MEAN = 1.0
+"""images with a smaller mean count have no part in the Fano factor"""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Responses:
+    """Responses to images, trials first; trials are sorted by image, then by repeat."""
+
+    image: np.ndarray
+    """(n_trials,) label of each trial"""
+    repeat: np.ndarray
+    """(n_trials,) repeat of the image"""
+    counts: np.ndarray
+    """(n_trials, n_cells)"""
+    latency: np.ndarray
+    """(n_trials, n_cells) s; NaN where silent"""
+    bins: dict[float, np.ndarray]
+    """bin width -> (n_trials, n_cells, n_bins), 1 where a bin has spikes"""
+
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+        return int(self.image.max()) + 1
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return int(self.counts.shape[1])
+
+
+def responses(block: neo.Block, config: Config) -> Responses:
+    """Counts, latencies and binary words of the images' trials, spoilt where the configuration says so."""
+    kept = [s.annotations["label"] < config.images for s in block.segments]
+    label, repeat = (
+        np.array([s.annotations[name] for s in block.segments])[kept] for name in ("label", "repeat")
+    )
+    trains = measures.as_trains(block)
+    rng = np.random.default_rng([config.seed, 1])
+    if config.sabotage == "common gain":
+        trains = _thinned(trains, rng)
+    window = {"t_start": config.onset * pq.s}
+    cells = slice(0, config.cells)
+    made = Responses(
+        label,
+        repeat,
+        measures.spike_counts(trains)[kept, cells],
+        measures.first_spike_latency(trains)[kept, cells],
+        {
+            w: measures.words(trains, bin_width=w * pq.s, **window)[kept, cells]
+            for w in (*config.bins, config.fine)
+        },
+    )
+    if config.sabotage == "labels shuffled":
+        # whole rows are permuted, so that each image keeps its number of trials and folds stay balanced
+        order = rng.permutation(label.size)
+        return dataclasses.replace(
+            made,
+            counts=made.counts[order],
+            latency=made.latency[order],
+            bins={w: b[order] for w, b in made.bins.items()},
+        )
+    return exchanged(made, rng) if config.sabotage == "times exchanged" else made
+
+
+def _thinned(trains: measures.Trains, rng: np.random.Generator) -> measures.Trains:
+    """Spikes of every second trial, on average, deleted with probability one half."""
+    gain = rng.choice([1.0, 0.5], trains.n_trials)
+    keep = rng.random(trains.times.size) < gain[trains.trial]
+    return dataclasses.replace(
+        trains, times=trains.times[keep], neuron=trains.neuron[keep], trial=trains.trial[keep]
+    )
+
+
+def exchange_order(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(n_trials, n_cells) trial from which each response is taken: of the same cell, with the same count, at random."""
+    order = np.empty(counts.shape, np.int64)
+    for cell in range(counts.shape[1]):
+        # sorted by count, in random order within a count: two such orders match trials of the same count
+        a, b = (np.lexsort((rng.random(len(counts)), counts[:, cell])) for _ in range(2))
+        order[a, cell] = b
+    return order
+
+
+def exchanged(data: Responses, rng: np.random.Generator) -> Responses:
+    """Latencies and words exchanged between trials of the same cell with the same count: counts stay the same."""
+    order, cell = exchange_order(data.counts, rng), np.arange(data.n_cells)
+    return dataclasses.replace(
+        data, latency=data.latency[order, cell], bins={w: b[order, cell] for w, b in data.bins.items()}
+    )
+
+
+def shuffled_within(values: np.ndarray, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(n_trials, n_cells) with the trials of each image permuted, independently for each cell."""
+    cell = np.arange(values.shape[1])
+    base = np.argsort(image, kind="stable")
+    order = np.stack([np.lexsort((rng.random(image.size), image)) for _ in cell], axis=1)
+    mixed = np.empty_like(values)
+    mixed[base] = values[order, cell]
+    return mixed
+
+
+def classes(values: np.ndarray, n: int) -> np.ndarray:
+    """(n_trials,) numbers merged in their order into at most n classes of nearly equal frequency; labels play no part.
+
+    >>> classes(np.array([0, 0, 0, 0, 1, 2, 3, 9]), 3).tolist()
+    [0, 0, 0, 0, 1, 1, 2, 2]
+    """
+    distinct, index, size = np.unique(values, return_inverse=True, return_counts=True)
+    if distinct.size <= n:
+        return np.asarray(index)
+    label, k, filled, left = np.zeros(distinct.size, np.int64), 0, 0, int(size.sum())
+    for j, number in enumerate(size):
+        if filled and k < n - 1 and filled + number / 2 > left / (n - k):
+            left, k, filled = left - filled, k + 1, 0
+        label[j] = k
+        filled += int(number)
+    return np.asarray(label[index])
+
+
+def latency_classes(latency: np.ndarray, n: int) -> np.ndarray:
+    """(n_trials,) class of the first spike's time, at most n - 1 of them; silence is the last class."""
+    fired = ~np.isnan(latency)
+    label = np.full(latency.size, n - 1)
+    label[fired] = classes(latency[fired], n - 1)
+    return label
+
+
+def information_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
+    """Information about the image of each cell and code, with errors, nulls and a second correction as a check."""
+    rows = []
+    options = {"n_shuffle": config.shuffles, "seed": config.seed}
+    for cell in range(data.n_cells):
+        mean = data.counts[:, cell].reshape(data.n_images, -1).mean(axis=1)
+        base = {"part": "cell", "cell": cell}
+        responsive = float((mean > RESPONSIVE[0]).sum() >= RESPONSIVE[1])
+        rows.append({**base, "quantity": "responsive", "value": responsive})
+        rows.append({**base, "quantity": "mean count", "value": float(mean.mean())})
+        codes = {
+            ("count", np.nan): classes(data.counts[:, cell], config.classes),
+            ("latency", np.nan): latency_classes(data.latency[:, cell], config.classes),
+        }
+        codes |= {("words", width): data.bins[width][:, cell] for width in config.bins}
+        for (code, width), response in codes.items():
+            for bias in ("panzeri-treves", "shuffle") if code == "words" else ("panzeri-treves", "quadratic"):
+                e = measures.mutual_information(data.image, response, bias=bias, **options)
+                rows.append(
+                    {
+                        **base, "code": code, "x": width, "quantity": bias, "value": e.value, "se": e.se, "null": e.null_mean,
+                        "p": e.p, "warning": e.warning,
+                    }
+                )  # fmt: skip
+    return rows
+
+
+def gain_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
+    """Words of each cell: information minus its mean after exchanges between trials of the same count."""
+    rng = np.random.default_rng([config.seed, 2])
+    plain: dict[str, Any] = {"n_shuffle": 0, "bias": "panzeri-treves"}
+    rows = []
+    orders = [exchange_order(data.counts, rng) for _ in range(config.exchanges)]
+    for cell in range(data.n_cells):
+        for width in config.bins:
+            own = data.bins[width][:, cell]
+            value = float(measures.mutual_information(data.image, own, **plain))
+            null = np.array(
+                [
+                    float(measures.mutual_information(data.image, own[order[:, cell]], **plain))
+                    for order in orders
+                ]
+            )
+            rows.append(
+                {
+                    "part": "cell", "cell": cell, "code": "words", "x": width, "quantity": "gain", "value": value - null.mean(),
+                    "se": null.std(ddof=1), "null": null.mean(), "p": (1 + (null >= value).sum()) / (1 + null.size),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def variability_rows(data: Responses) -> list[dict[str, Any]]:
+    """Fano factor of each cell, and variance of its gain with the share of that in the variance of counts."""
+    counts = data.counts.reshape(data.n_images, -1, data.n_cells)
+    mean, variance = counts.mean(axis=1), counts.var(axis=1, ddof=1)
+    used = mean >= LEAST_MEAN
+    fano = np.where(used, variance / np.where(used, mean, 1.0), np.nan)
+    gain, se = gain_variance(counts)
+    rows = []
+    for cell in range(data.n_cells):
+        base, n = {"part": "cell", "cell": cell}, int(used[:, cell].sum())
+        value = float(np.nanmean(fano[:, cell])) if n else np.nan
+        rows.append({**base, "quantity": "Fano factor", "value": value, "x": n})
+        rows.append({**base, "quantity": "gain variance", "value": float(gain[cell]), "se": float(se[cell])})
+        share = (variance[:, cell] - mean[:, cell]).sum() / variance[:, cell].sum()
+        rows.append({**base, "quantity": "share of gain", "value": float(share)})
+    return rows
+
+
+def correlation_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
+    """Mean noise correlation over pairs, of all images and of each, and after shuffling trials within images."""
+    rng = np.random.default_rng([config.seed, 3])
+    pairs = np.triu_indices(data.n_cells, 1)
+
+    def correlations(counts: np.ndarray, image: np.ndarray) -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cells that do not vary have no part in the mean
+            return np.asarray(measures.noise_correlation(counts, stimulus=image)[pairs])
+
+    value = correlations(data.counts, data.image)
+    null = np.array(
+        [
+            np.nanmean(correlations(shuffled_within(data.counts, data.image, rng), data.image))
+            for _ in range(config.shuffles)
+        ]
+    )
+    mean = float(np.nanmean(value))
+    rows: list[dict[str, Any]] = [
+        {
+            "part": "correlation", "quantity": "mean over pairs", "value": mean, "se": float(null.std(ddof=1)),
+            "null": float(null.mean()), "p": (1 + (np.abs(null) >= abs(mean)).sum()) / (1 + null.size),
+        }
+    ]  # fmt: skip
+    rows += [{"part": "correlation", "quantity": "pair", "value": float(v)} for v in value]
+    mixed = correlations(shuffled_within(data.counts, data.image, rng), data.image)
+    rows += [{"part": "correlation", "quantity": "pair, shuffled", "value": float(v)} for v in mixed]
+    for image in range(data.n_images):
+        own = data.counts[data.image == image]
+        rows.append(
+            {
+                "part": "correlation", "image": image, "quantity": "mean over pairs of an image",
+                "value": float(np.nanmean(correlations(own, np.zeros(len(own), int)))),
+            }
+        )  # fmt: skip
+    # the same repeat of all images: a slow change of the recording shows in its total count
+    total = data.counts.sum(axis=1).reshape(data.n_images, -1)
+    deviation = (total - total.mean(axis=1, keepdims=True)).mean(axis=0)
+    step = np.diff(deviation)
+    rows.append(
+        {
+            "part": "correlation", "quantity": "successive difference variance over variance of repeats",
+            "value": float((step**2).mean() / 2 / deviation.var(ddof=1)),
+        }
+    )  # fmt: skip
+    return rows

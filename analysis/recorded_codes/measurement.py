@@ -1,0 +1,64 @@
+"""Run of the study `recorded_codes`: from the recording to the table."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import neo
+import pandas as pd
+
+from nsnn_neuro import NsnnError, datasets
+
+from ..harness import check_sabotage, part
+from ..shared import recordings
+from . import cells, population
+from .config import COLUMNS, SABOTAGES, SET, Config
+
+
+def recording() -> neo.Block:
+    """Responses to the images.
+
+    Raises
+    ------
+    NsnnError : the recording is absent; the message says where to put it
+    """
+    place = recordings.folder(SET)
+    if place is None:
+        (absent,) = recordings.absent([SET])
+        raise NsnnError(
+            f"the study recorded_codes needs a recording that is not part of this package: {absent}"
+        )
+    return datasets.salamander_retina(place).images
+
+
+def run(
+    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """Rows of single cells, of noise correlations and of decoders; see `COLUMNS`."""
+    check_sabotage(config, SABOTAGES)
+    return tabulated(recording(), config, out, progress)
+
+
+def tabulated(
+    block: neo.Block,
+    config: Config,
+    out: Path | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> pd.DataFrame:
+    """The table of a Block whose segments have the annotations label and repeat."""
+    data = cells.responses(block, config)
+    rows = []
+    for name, make in (
+        ("information in single cells", cells.information_rows),
+        ("gain of words over counts", cells.gain_rows),
+        ("noise correlations", cells.correlation_rows),
+    ):
+        progress(name)
+        rows += part(out, name, functools.partial(make, data, config))
+    rows += cells.variability_rows(data)
+    for arm in population.ARMS:
+        progress(f"decoder: {arm}")
+        rows += part(out, f"decoder {arm}", functools.partial(population.decoder_rows, arm, data, config))
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,0 +1,119 @@
+"""Decoders of the study `recorded_codes` that give a posterior over images, fitted to training trials.
+
+A posterior q is scored by the cross-entropy information log2 K + mean log2 q(true image), with K equally frequent images. It is at
+most the mutual information, and falls below zero if q is confident and wrong; accuracy does not see overconfidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+__all__ = ["gain_variance", "linear", "negative_binomial", "poisson", "scored"]
+
+PSEUDO_COUNT = 0.5
+"""spikes of each cell shared out over the training trials of an image, as in `measures.PoissonMAP`"""
+LEAST_GAIN = 1e-6
+"""variance of the gain of cells that are no more variable than Poisson"""
+
+
+def gain_variance(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of the gain of each cell (n_cells,), and its standard error (jackknife over images).
+
+    Counts (n_images, n_repeats, n_cells) are Poisson with rate f_s g, where the gain g has mean 1 and variance v in all images.
+    Then the variance of counts is f_s + v f_s^2, and v = sum_s (variance - mean) / sum_s (mean^2 - variance / n), all
+    unbiased. It is negative for counts that are less variable than Poisson. Source: Goris, Movshon & Simoncelli 2014, doi
+    10.1038/nn.3711
+    """
+    n = counts.shape[1]
+    mean, variance = counts.mean(axis=1), counts.var(axis=1, ddof=1)
+    top, bottom = variance - mean, mean**2 - variance / n
+    value = top.sum(axis=0) / bottom.sum(axis=0)
+    without = (top.sum(axis=0) - top) / (bottom.sum(axis=0) - bottom)
+    m = len(counts)
+    se = np.sqrt((m - 1) * without.var(axis=0))
+    return value, se
+
+
+def _mean_counts(counts: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """(n_images, n_cells) with the pseudo-count."""
+    one_hot = np.eye(int(image.max()) + 1)[image]
+    return np.asarray((one_hot.T @ counts + PSEUDO_COUNT) / one_hot.sum(axis=0)[:, None])
+
+
+def poisson(counts: np.ndarray, image: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """(n_test, n_images) log posterior for independent Poisson counts and equally frequent images."""
+    mean = _mean_counts(counts, image)
+    return _normalised(test @ np.log(mean).T - mean.sum(axis=1))
+
+
+def negative_binomial(counts: np.ndarray, image: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """As `poisson`, for Poisson counts with a gamma-distributed gain of each cell, of the variance in the training trials."""
+    mean = _mean_counts(counts, image)
+    order = np.lexsort((np.arange(image.size), image))
+    by_image = counts[order].reshape(len(mean), -1, counts.shape[1])
+    shape = 1 / np.maximum(gain_variance(by_image)[0], LEAST_GAIN)
+    # terms without the image cancel: log p = n log f - (n + r) log(1 + f / r)
+    odds = np.log1p(mean / shape)
+    return _normalised(test @ (np.log(mean) - odds).T - odds @ shape)
+
+
+def _normalised(scores: np.ndarray) -> np.ndarray:
+    return np.asarray(scores - logsumexp(scores, axis=1, keepdims=True))
+
+
+def _projection(features: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and (n_features, k) directions of the largest variance of standardised features, with their scale."""
+    centre, spread = features.mean(axis=0), features.std(axis=0)
+    scale = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), 0.0)
+    z = (features - centre) * scale
+    value, vector = np.linalg.eigh(z.T @ z)
+    return centre, vector[:, np.argsort(value)[::-1][:components]] * scale[:, None]
+
+
+def _discriminant(train: np.ndarray, image: np.ndarray, test: np.ndarray, shrinkage: float) -> np.ndarray:
+    """(n_test, n_images) log posterior of Gaussian responses with a common covariance, shrunk."""
+    n = int(image.max()) + 1
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=np.full(n, 1 / n))
+    return _normalised(model.fit(train, image).decision_function(test))
+
+
+def linear(
+    features: np.ndarray,
+    image: np.ndarray,
+    fold: np.ndarray,
+    test: np.ndarray,
+    *,
+    components: int,
+    shrinkages: Sequence[float],
+    temperatures: Sequence[float],
+) -> np.ndarray:
+    """(n_test, n_images) log posterior of a linear discriminant on principal components of the training trials.
+
+    `fold` numbers the inner folds of the training trials. Shrinkage and temperature are those with the largest cross-entropy
+    information on the inner folds; the log posterior is divided by the temperature.
+    """
+    scores = np.zeros((len(shrinkages), len(temperatures)))
+    for k in range(int(fold.max()) + 1):
+        inner, held = fold != k, fold == k
+        centre, directions = _projection(features[inner], components)
+        a, b = ((features[w] - centre) @ directions for w in (inner, held))
+        for i, shrinkage in enumerate(shrinkages):
+            log_q = _discriminant(a, image[inner], b, shrinkage)
+            for j, temperature in enumerate(temperatures):
+                scores[i, j] += scored(log_q / temperature, image[held])[0].sum()
+    best = divmod(int(scores.argmax()), len(temperatures))
+    centre, directions = _projection(features, components)
+    a, b = ((values - centre) @ directions for values in (features, test))
+    log_q = _discriminant(a, image, b, shrinkages[best[0]])
+    return _normalised(log_q / temperatures[best[1]])
+
+
+def scored(scores: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bits log2 K + log2 q(image) of each trial, and whether its image has the largest posterior."""
+    log_q = _normalised(scores)
+    own = log_q[np.arange(image.size), image]
+    return np.log2(log_q.shape[1]) + own / np.log(2), log_q.argmax(axis=1) == image

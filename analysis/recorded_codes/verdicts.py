@@ -1,0 +1,261 @@
+"""Claims of the study `recorded_codes` with their verdicts, and its summary tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..harness import Claim
+from ..shared.intervals import interval, interval_text
+from .config import (
+    ALPHA,
+    CORRELATIONS_SMALL,
+    LATENCY_ABOVE_COUNT,
+    MAJORITY,
+    MARGIN,
+    NB_CALIBRATED,
+    SUB_POISSON,
+    TIMING_ADDS,
+)
+from .population import BINS, BOTH, COUNTS, EXCHANGED, LATENCY, NB, POISSON, SHUFFLED
+
+__all__ = ["by_image", "claims", "headline", "holm", "of_cells", "responsive", "summary", "tables"]
+
+PT, SHUFFLE, QUADRATIC = "panzeri-treves", "shuffle", "quadratic"
+
+
+def responsive(table: pd.DataFrame) -> list[int]:
+    """Numbers of the responsive cells."""
+    rows = table[(table.part == "cell") & (table.quantity == "responsive") & (table.value > 0)]
+    return sorted(int(c) for c in rows.cell)
+
+
+def of_cells(
+    table: pd.DataFrame, quantity: str, code: str = "", x: float | None = None, column: str = "value"
+) -> pd.Series:
+    """A quantity of the responsive cells, by cell."""
+    rows = table[(table.part == "cell") & (table.quantity == quantity) & table.cell.isin(responsive(table))]
+    rows = rows[rows.code == code] if code else rows
+    rows = rows if x is None else rows[np.isclose(rows.x.astype(float), x)]
+    return rows.set_index(rows.cell.astype(int))[column].astype(float).sort_index()
+
+
+def by_image(table: pd.DataFrame, arm: str, quantity: str = "bits") -> pd.Series:
+    """Bits (or accuracy) of a decoder, by image."""
+    rows = table[(table.part == "decoder") & (table.code == arm) & (table.quantity == quantity)]
+    return rows.set_index(rows.image.astype(int)).value.astype(float).sort_index()
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """p values after Holm's correction: the k-th smallest of n times n + 1 - k, in rising order, at most 1.
+
+    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    values = np.where(np.isnan(np.asarray(p, dtype=float)), 1.0, np.asarray(p, dtype=float))
+    order = np.argsort(values)
+    scaled = np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1))
+    out = np.empty(values.size)
+    out[order] = np.minimum(scaled, 1.0)
+    return out
+
+
+def above(values: pd.Series | np.ndarray, least: float = 0.0) -> float:
+    """One-sided p of Student's t test that the mean exceeds `least`; 1 with fewer than three values."""
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    if known.size < 3:
+        return 1.0
+    if known.std() == 0:
+        return 0.0 if known[0] > least else 1.0
+    return float(stats.ttest_1samp(known, least, alternative="greater").pvalue)
+
+
+def _latency(table: pd.DataFrame) -> tuple[float, str]:
+    latency, count = (of_cells(table, PT, code) for code in ("latency", "count"))
+    gain = (latency - count).dropna()
+    wins, n = int((gain > 0).sum()), int(gain.size)
+    sign = float(stats.binomtest(wins, n, alternative="greater").pvalue) if n else 1.0
+    # without information in latencies, which of two zeros is larger means nothing
+    some = above(latency - of_cells(table, PT, "latency", column="null"))
+    fair = (of_cells(table, QUADRATIC, "latency") - of_cells(table, QUADRATIC, "count")).dropna()
+    text = f"{wins} of {n} responsive cells; mean of latency {latency.mean():.2f}, count {count.mean():.2f} bit, difference "
+    text += f"{interval_text(gain, 'bit')} (95 % over cells); by quadratic extrapolation in {int((fair > 0).sum())} of {fair.size}"
+    return max(sign, some), text
+
+
+def _difference(table: pd.DataFrame, one: str, other: str) -> tuple[float, str]:
+    """p that decoder `one` has more bits than `other`, and some at all; with evidence."""
+    a, b = by_image(table, one), by_image(table, other)
+    accuracy = [by_image(table, arm, "accuracy").mean() for arm in (one, other)]
+    text = (
+        f"{one} {a.mean():.2f}, {other} {b.mean():.2f} bit; difference {interval_text(a - b, 'bit')} (95 % over {a.size} images); "
+        f"accuracy {accuracy[0]:.3f}, {accuracy[1]:.3f}"
+    )
+    return max(above(a - b), above(a)), text
+
+
+def _majority(table: pd.DataFrame) -> tuple[float, str]:
+    latency, bins = by_image(table, LATENCY), by_image(table, BINS)
+    text = f"latencies {latency.mean():.2f}, bins {bins.mean():.2f} bit: {latency.mean() / bins.mean():.2f} of it; latencies "
+    text += f"minus half of the bins' {interval_text(latency - bins / 2, 'bit')} (95 % over images)"
+    return max(above(latency - bins / 2), above(latency), above(bins)), text
+
+
+def _correlations(table: pd.DataFrame) -> tuple[float, str]:
+    """Two one-sided tests that the change is above -5 % and below +5 % of the information."""
+    own, mixed = by_image(table, COUNTS), by_image(table, SHUFFLED)
+    change, most = mixed - own, MARGIN * own.mean()
+    p = max(above(change, -most), above(-change, -most), above(own)) if own.size and own.mean() > 0 else 1.0
+    text = f"{own.mean():.3f} bit, shuffled {mixed.mean():.3f}: change {interval_text(change, 'bit')} (95 % over images), "
+    text += f"{100 * change.mean() / own.mean():+.1f} %"
+    return p, text
+
+
+def _sub_poisson(table: pd.DataFrame) -> tuple[float, str]:
+    fano = of_cells(table, "Fano factor").dropna()
+    p = float(stats.wilcoxon(fano - 1, alternative="less").pvalue) if fano.size > 2 else 1.0
+    text = f"median {fano.median():.2f}, quartiles {fano.quantile(0.25):.2f} and {fano.quantile(0.75):.2f}; below 1 in "
+    return p, text + f"{int((fano < 1).sum())} of {fano.size} cells"
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """Claims with their evidence."""
+    tests = {
+        LATENCY_ABOVE_COUNT: _latency(table),
+        TIMING_ADDS: _difference(table, BOTH, EXCHANGED),
+        MAJORITY: _majority(table),
+        NB_CALIBRATED: _difference(table, NB, POISSON),
+        CORRELATIONS_SMALL: _correlations(table),
+        SUB_POISSON: _sub_poisson(table),
+    }
+    corrected = holm([p for p, _ in tests.values()])
+    central = [
+        Claim(text, bool(p < ALPHA), f"{evidence}; p {p:.2g} (Holm)")
+        for (text, (_, evidence)), p in zip(tests.items(), corrected, strict=True)
+    ]
+    return [*central, *_secondary(table)]
+
+
+def _secondary(table: pd.DataFrame) -> list[Claim]:
+    own, mixed = by_image(table, COUNTS), by_image(table, SHUFFLED)
+    change = mixed - own
+    error = change.sem()
+    words = table[(table.part == "cell") & (table.code == "words")]
+    widths = sorted(words.x.dropna().unique(), reverse=True)
+    gains = [of_cells(table, "gain", "words", w) for w in widths]
+    gain_p = [of_cells(table, "gain", "words", w, "p") for w in widths]
+    mean = table[(table.part == "correlation") & (table.quantity == "mean over pairs")].iloc[0]
+    share, gain = of_cells(table, "share of gain"), of_cells(table, "gain variance")
+    gain_se = of_cells(table, "gain variance", column="se")
+    counts_p = [of_cells(table, PT, code, column="p") for code in ("count", "latency")]
+    errors = {arm: _single(table, arm, "calibration error") for arm in (POISSON, NB)}
+    latency_p, latency = _difference(table, LATENCY, COUNTS)
+    texts = [
+        (
+            "shuffling trials changes the cross-entropy information of the linear decoder by less than 2 standard errors",
+            bool(abs(change.mean()) < 2 * error),
+            f"change {change.mean():+.3f} ± {error:.3f} bit (standard error over images)",
+        ),
+        (
+            "the mean noise correlation over pairs is above that of shuffled trials (p < .05)",
+            bool(mean.p < ALPHA and mean.value > mean.null),
+            f"{mean.value:.4f}; shuffled {mean.null:.4f} ± {mean.se:.4f}, p {mean.p:.2g}",
+        ),
+        (
+            "latencies of all cells carry more than counts of all cells, by linear decoders (over images, p < .05)",
+            bool(latency_p < ALPHA),
+            latency,
+        ),
+        (
+            "both counts and latencies inform about the image in every responsive cell (p < .05)",
+            all(bool(len(p) and (p < ALPHA).all()) for p in counts_p),
+            ", ".join(
+                f"{code} in {int((p < ALPHA).sum())} of {len(p)}" for code, p in zip(("count", "latency"), counts_p, strict=True)
+            ),
+        ),
+        (
+            "words carry more than counts explain, in the majority of responsive cells at every bin width (p < .05 each)",
+            all(bool(len(p) and (p < ALPHA).mean() > 0.5) for p in gain_p),
+            "; ".join(
+                f"{1e3 * w:g} ms: {g.mean():+.3f} bit on average, {int((p < ALPHA).sum())} of {len(p)}"
+                for w, g, p in zip(widths, gains, gain_p, strict=True)
+            ),
+        ),
+        (
+            "a gain that varies between trials is found in the majority of responsive cells (two standard errors)",
+            bool((gain > 2 * gain_se).mean() > 0.5),
+            f"in {int((gain > 2 * gain_se).sum())} of {len(gain)}; median variance of the gain {gain.median():.3f}, median "
+            f"share of the variance of counts {share.median():.2f}",
+        ),
+        (
+            "negative binomial posteriors have a smaller calibration error than Poisson posteriors (two standard errors)",
+            bool(errors[POISSON][0] - errors[NB][0] > 2 * np.hypot(errors[POISSON][1], errors[NB][1])),
+            ", ".join(
+                f"{arm} {value:.3f} ± {se:.3f} (mean confidence {_single(table, arm, 'mean confidence')[0]:.2f}, accuracy "
+                f"{by_image(table, arm, 'accuracy').mean():.2f})"
+                for arm, (value, se) in errors.items()
+            ),
+        ),
+    ]  # fmt: skip
+    return [Claim(text, holds, evidence, central=False) for text, holds, evidence in texts]
+
+
+def _single(table: pd.DataFrame, arm: str, quantity: str) -> tuple[float, float]:
+    """Value and error of a quantity that a decoder has once."""
+    row = table[(table.part == "decoder") & (table.code == arm) & (table.quantity == quantity)].iloc[0]
+    return float(row.value), float(row.se)
+
+
+def headline(table: pd.DataFrame) -> str:
+    """The main result in a sentence."""
+    latency, count = (of_cells(table, PT, code) for code in ("latency", "count"))
+    decoders = ", ".join(f"{by_image(table, arm).mean():.2f} from {arm}" for arm in (COUNTS, LATENCY, BOTH))
+    return (
+        f"{len(latency)} responsive cells: {latency.mean():.2f} bit about the image in the latency of the first spike, "
+        f"{count.mean():.2f} in the count; latency ahead in {int((latency > count).sum())}. All cells together, of "
+        f"{np.log2(by_image(table, COUNTS).size):.2f} bit: {decoders}."
+    )
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Decoders of all cells: cross-entropy information and accuracy."""
+    rows = []
+    for arm in table[table.part == "decoder"].code.unique():
+        bits, right = by_image(table, arm), by_image(table, arm, "accuracy")
+        mean, low, high = interval(bits)
+        rows.append(
+            {
+                "decoder": arm, "cross-entropy information (bit)": f"{mean:.3f} [{low:.3f}, {high:.3f}]",
+                "accuracy": f"{right.mean():.3f} ± {right.sem():.3f}",
+                "calibration error": f"{_single(table, arm, 'calibration error')[0]:.3f}",
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Information in single cells by code and correction; variability of counts."""
+    rows = []
+    cells = table[(table.part == "cell") & table.quantity.isin([PT, SHUFFLE, QUADRATIC])]
+    for (code, x, bias), part in cells.groupby(["code", "x", "quantity"], dropna=False, sort=False):
+        mean, low, high = interval(part.value.dropna())
+        rows.append(
+            {
+                "code": code if np.isnan(x) else f"{code} of {1e3 * x:g} ms", "correction": bias,
+                "information (bit)": f"{mean:.3f} [{low:.3f}, {high:.3f}]", "mean standard error": f"{part.se.mean():.3f}",
+                "mean null": f"{part.null.mean():+.4f}", "p < .05": f"{int((part.p < ALPHA).sum())} of {len(part)}",
+                "with a warning": int(part.warning.notna().sum()),
+            }
+        )  # fmt: skip
+    names = ("mean count", "Fano factor", "gain variance", "share of gain")
+    values = pd.DataFrame({name: of_cells(table, name) for name in names})
+    quantiles = values.quantile([0, 0.25, 0.5, 0.75, 1]).round(3)
+    quantiles.insert(0, "quantile", ["least", "quarter", "median", "three quarters", "most"])
+    return {
+        "Information in single cells, means over cells with 95 % intervals": pd.DataFrame(rows),
+        "Variability of counts over responsive cells": quantiles,
+    }
