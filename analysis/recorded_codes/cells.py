@@ -147,7 +147,6 @@ def latency_classes(latency: np.ndarray, n: int) -> np.ndarray:
 def information_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
     """Information about the image of each cell and code, with errors, nulls and a second correction as a check."""
     rows = []
-    options = {"n_shuffle": config.shuffles, "seed": config.seed}
     for cell in range(data.n_cells):
         mean = data.counts[:, cell].reshape(data.n_images, -1).mean(axis=1)
         base = {"part": "cell", "cell": cell}
@@ -161,7 +160,10 @@ def information_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
         codes |= {("words", width): data.bins[width][:, cell] for width in config.bins}
         for (code, width), response in codes.items():
             for bias in ("panzeri-treves", "shuffle") if code == "words" else ("panzeri-treves", "quadratic"):
-                e = measures.mutual_information(data.image, response, bias=bias, **options)
+                shuffles = config.shuffles if bias == "panzeri-treves" else config.check_shuffles
+                e = measures.mutual_information(
+                    data.image, response, bias=bias, n_shuffle=shuffles, seed=config.seed
+                )
                 rows.append(
                     {
                         **base, "code": code, "x": width, "quantity": bias, "value": e.value, "se": e.se, "null": e.null_mean,

@@ -61,7 +61,9 @@ class Config(StudyConfig):
     fine: float = 0.02
     """bin width of the population decoder"""
     shuffles: int = 200
-    exchanges: int = 20
+    check_shuffles: int = 20
+    """of the corrections that serve as a check"""
+    exchanges: int = 39
     """exchanges of words between trials of the same count, for single cells"""
     n_folds: int = 5
     """blocks of consecutive repeats, so that slow changes of the recording cannot help a decoder"""
@@ -75,6 +77,6 @@ class Config(StudyConfig):
     """exchanges and shuffles for the decoders"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "images": 24, "shuffles": 50, "exchanges": 5, "bins": (0.1, 0.05), "n_folds": 3, "shrinkages": (0.03, 0.3), "draws": 1,
+        "images": 24, "shuffles": 50, "check_shuffles": 2, "exchanges": 20, "bins": (0.1, 0.05), "n_folds": 3, "shrinkages": (0.03, 0.3), "draws": 1,
         "inner_folds": 2,
     }  # fmt: skip
