@@ -108,11 +108,26 @@ def exchanged(data: Responses, rng: np.random.Generator) -> Responses:
     )
 
 
-def shuffled_within(values: np.ndarray, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(n_trials, n_cells) with the trials of each image permuted, independently for each cell."""
+def blocks(repeat: np.ndarray, n: int) -> np.ndarray:
+    """(n_trials,) block of each trial: n blocks of consecutive repeats.
+
+    >>> blocks(np.array([0, 1, 2, 3, 0, 1, 2, 3]), 2).tolist()
+    [0, 0, 1, 1, 0, 0, 1, 1]
+    """
+    _, rank = np.unique(repeat, return_inverse=True)
+    return np.asarray(rank * n // (int(rank.max()) + 1))
+
+
+def image_and_block(data: Responses, config: Config) -> np.ndarray:
+    """(n_trials,) a label for each image and block of repeats."""
+    return data.image * config.n_folds + blocks(data.repeat, config.n_folds)
+
+
+def shuffled_within(values: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(n_trials, n_cells) with the trials of each label permuted, independently for each cell."""
     cell = np.arange(values.shape[1])
-    base = np.argsort(image, kind="stable")
-    order = np.stack([np.lexsort((rng.random(image.size), image)) for _ in cell], axis=1)
+    base = np.argsort(label, kind="stable")
+    order = np.stack([np.lexsort((rng.random(label.size), label)) for _ in cell], axis=1)
     mixed = np.empty_like(values)
     mixed[base] = values[order, cell]
     return mixed
@@ -217,32 +232,33 @@ def variability_rows(data: Responses) -> list[dict[str, Any]]:
 
 
 def correlation_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
-    """Mean noise correlation over pairs, of all images and of each, and after shuffling trials within images."""
+    """Noise correlations over pairs of cells, and after shuffling trials: within images, and within images and blocks of repeats.
+
+    Slow changes of the recording add to correlations within images, and less to those within images and blocks.
+    """
     rng = np.random.default_rng([config.seed, 3])
     pairs = np.triu_indices(data.n_cells, 1)
 
-    def correlations(counts: np.ndarray, image: np.ndarray) -> np.ndarray:
+    def correlations(counts: np.ndarray, label: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cells that do not vary have no part in the mean
-            return np.asarray(measures.noise_correlation(counts, stimulus=image)[pairs])
+            return np.asarray(measures.noise_correlation(counts, stimulus=label)[pairs])
 
-    value = correlations(data.counts, data.image)
-    null = np.array(
-        [
-            np.nanmean(correlations(shuffled_within(data.counts, data.image, rng), data.image))
-            for _ in range(config.shuffles)
+    rows: list[dict[str, Any]] = []
+    for where, label in (("", data.image), (" within blocks", image_and_block(data, config))):
+        value = correlations(data.counts, label)
+        shuffled = [
+            correlations(shuffled_within(data.counts, label, rng), label) for _ in range(config.shuffles)
         ]
-    )
-    mean = float(np.nanmean(value))
-    rows: list[dict[str, Any]] = [
-        {
-            "part": "correlation", "quantity": "mean over pairs", "value": mean, "se": float(null.std(ddof=1)),
-            "null": float(null.mean()), "p": (1 + (np.abs(null) >= abs(mean)).sum()) / (1 + null.size),
-        }
-    ]  # fmt: skip
-    rows += [{"part": "correlation", "quantity": "pair", "value": float(v)} for v in value]
-    mixed = correlations(shuffled_within(data.counts, data.image, rng), data.image)
-    rows += [{"part": "correlation", "quantity": "pair, shuffled", "value": float(v)} for v in mixed]
+        null, mean = np.nanmean(shuffled, axis=1), float(np.nanmean(value))
+        rows.append(
+            {
+                "part": "correlation", "quantity": "mean over pairs" + where, "value": mean, "se": float(null.std(ddof=1)),
+                "null": float(null.mean()), "p": float((1 + (np.abs(null) >= abs(mean)).sum()) / (1 + null.size)),
+            }
+        )  # fmt: skip
+        for name, values in (("pair", value), ("pair, shuffled", shuffled[0])):
+            rows += [{"part": "correlation", "quantity": name + where, "value": float(v)} for v in values]
     for image in range(data.n_images):
         own = data.counts[data.image == image]
         rows.append(
@@ -251,14 +267,9 @@ def correlation_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
                 "value": float(np.nanmean(correlations(own, np.zeros(len(own), int)))),
             }
         )  # fmt: skip
-    # the same repeat of all images: a slow change of the recording shows in its total count
+    # the same repeat of all images: a slow change shows in its total count; the ratio is about 1 without one
     total = data.counts.sum(axis=1).reshape(data.n_images, -1)
     deviation = (total - total.mean(axis=1, keepdims=True)).mean(axis=0)
-    step = np.diff(deviation)
-    rows.append(
-        {
-            "part": "correlation", "quantity": "successive difference variance over variance of repeats",
-            "value": float((step**2).mean() / 2 / deviation.var(ddof=1)),
-        }
-    )  # fmt: skip
+    ratio = (np.diff(deviation) ** 2).mean() / 2 / deviation.var(ddof=1)
+    rows.append({"part": "correlation", "quantity": "drift ratio", "value": float(ratio)})
     return rows

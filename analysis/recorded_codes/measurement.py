@@ -61,4 +61,8 @@ def tabulated(
     for arm in population.ARMS:
         progress(f"decoder: {arm}")
         rows += part(out, f"decoder {arm}", functools.partial(population.decoder_rows, arm, data, config))
+    for arm in (population.COUNTS, population.SHUFFLED):
+        progress(f"decoder, {population.LARGE}: {arm}")
+        make = functools.partial(population.decoder_rows, arm, data, config, large=True)
+        rows += part(out, f"decoder {population.LARGE} {arm}", make)
     return pd.DataFrame(rows, columns=COLUMNS)

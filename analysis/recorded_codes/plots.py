@@ -18,7 +18,7 @@ BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """Latency against count in each cell, information by code, and decoders of all cells."""
+    """Latency against count in each cell, information by code, and decoders of groups of cells."""
     figure = Figure(figsize=(11, 3.9), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.05, 1.25))
     _latency_and_count(left, table)
@@ -33,9 +33,11 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
         f"{CLAIM}. A: information about the image in each responsive cell, by latency and by count (seven classes each; "
         "Panzeri-Treves; bars: one standard error); line: equality. B: mean over cells of counts, latencies and words of several "
         "bin widths, by two corrections of the bias; bars: 95 % intervals over cells. C: cross-entropy information of decoders of "
-        "all cells; bars: 95 % intervals over images; dotted line: entropy of the images.": plot(table),
+        "four cells, mean over groups; bars: 95 % intervals over images; dotted line: entropy of the images.": plot(
+            table
+        ),
         "A: Fano factor of each responsive cell, mean over images with one spike or more, against its mean count; line: Poisson. "
-        "B: noise correlations of all pairs, recorded and with trials shuffled within images. C: cross-entropy information of each "
+        "B: noise correlations of all pairs within images and blocks of repeats, recorded and with trials shuffled. C: cross-entropy information of each "
         "image, Poisson and negative binomial posteriors; line: equality. D: counts as recorded and with trials shuffled, linear "
         "decoder; line: equality.": variability(table),
     }
@@ -129,7 +131,7 @@ def variability(table: pd.DataFrame) -> Figure:
     rows = table[table.part == "correlation"]
     pairs = {
         name: rows[rows.quantity == q].value.dropna()
-        for name, q in (("recorded", "pair"), ("shuffled", "pair, shuffled"))
+        for name, q in (("recorded", "pair within blocks"), ("shuffled", "pair, shuffled within blocks"))
     }
     edges = np.linspace(min(v.min() for v in pairs.values()), max(v.max() for v in pairs.values()), 60)
     for (name, values), colour, style in zip(pairs.items(), (BLUE, ORANGE), ("-", "--"), strict=True):

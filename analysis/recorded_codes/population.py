@@ -1,7 +1,8 @@
-"""Decoding of the image from all cells in the study `recorded_codes`: by counts, latencies, words and their combinations."""
+"""Decoding of the image from groups of cells in the study `recorded_codes`: by counts, latencies and spikes in bins."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from nsnn_neuro import measures
 
 from . import posteriors
-from .cells import Responses, exchanged, shuffled_within
+from .cells import Responses, blocks, exchanged, image_and_block, shuffled_within
 from .config import Config
 
 SILENT = 0.3
@@ -19,20 +20,11 @@ POISSON, NB = "Poisson", "negative binomial"
 COUNTS, LATENCY, BOTH, EXCHANGED, BINS = (
     "counts", "latencies", "counts and latencies", "counts and exchanged latencies", "bins of 20 ms"
 )  # fmt: skip
-SHUFFLED = "counts, trials shuffled"
-ARMS = (POISSON, NB, COUNTS, LATENCY, BOTH, EXCHANGED, BINS, SHUFFLED)
+SHUFFLED, MIXED = "counts, trials shuffled", "counts, trials shuffled over blocks"
+ARMS = (POISSON, NB, COUNTS, SHUFFLED, MIXED, LATENCY, BOTH, EXCHANGED, BINS)
+LARGE = "large groups"
 
 Decoder = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-
-
-def blocks(repeat: np.ndarray, n: int) -> np.ndarray:
-    """(n_trials,) fold of each trial: n blocks of consecutive repeats.
-
-    >>> blocks(np.array([0, 1, 2, 3, 0, 1, 2, 3]), 2).tolist()
-    [0, 0, 1, 1, 0, 0, 1, 1]
-    """
-    _, rank = np.unique(repeat, return_inverse=True)
-    return np.asarray(rank * n // (int(rank.max()) + 1))
 
 
 def cross_validated(decoder: Decoder, features: np.ndarray, data: Responses, config: Config) -> np.ndarray:
@@ -67,50 +59,77 @@ def latencies(data: Responses) -> np.ndarray:
     return np.nan_to_num(data.latency, nan=SILENT)
 
 
-def _rows(arm: str, log_q: list[np.ndarray], data: Responses) -> list[dict[str, Any]]:
-    """Bits and accuracy of an arm for each image, means over its draws; and over all trials its calibration error."""
-    both = np.array([posteriors.scored(one, data.image) for one in log_q]).mean(axis=0)
-    by_image = both.reshape(2, data.n_images, -1).mean(axis=2)
-    rows = [
-        {"part": "decoder", "code": arm, "image": image, "quantity": quantity, "value": float(value)}
-        for quantity, values in zip(("bits", "accuracy"), by_image, strict=True)
-        for image, value in enumerate(values)
-    ]
-    q = np.exp(log_q[0])
-    error = measures.calibration_error(q / q.sum(axis=1, keepdims=True), data.image, n_shuffle=0)
-    return [
-        *rows,
-        {
-            "part": "decoder",
-            "code": arm,
-            "quantity": "calibration error",
-            "value": error.value,
-            "se": error.se,
-        },
-        {"part": "decoder", "code": arm, "quantity": "mean confidence", "value": float(q.max(axis=1).mean())},
-    ]
+def groups(n_cells: int, size: int, seed: int) -> np.ndarray:
+    """(n_groups, size) cells in a random order, in disjoint groups; those left over are dropped."""
+    order = np.random.default_rng([seed, 5]).permutation(n_cells)
+    n = max(1, n_cells // size)
+    return order[: n * size].reshape(n, -1)
 
 
-def decoder_rows(arm: str, data: Responses, config: Config) -> list[dict[str, Any]]:
-    """Rows of one arm of `ARMS`."""
-    rng = np.random.default_rng([config.seed, 4])
+def of_group(data: Responses, cells: np.ndarray) -> Responses:
+    """The responses of some cells."""
+    return dataclasses.replace(
+        data,
+        counts=data.counts[:, cells],
+        latency=data.latency[:, cells],
+        bins={width: letters[:, cells] for width, letters in data.bins.items()},
+    )
+
+
+def _posteriors(arm: str, data: Responses, config: Config, rng: np.random.Generator) -> list[np.ndarray]:
+    """Log posteriors of an arm of `ARMS`, one array for each draw."""
     linear = linear_decoder(config)
     counts = data.counts.astype(float)
     if arm in (POISSON, NB):
         model = posteriors.poisson if arm == POISSON else posteriors.negative_binomial
-        log_q = [cross_validated(_direct(model), counts, data, config)]
-    elif arm == EXCHANGED:
-        made = [exchanged(data, rng) for _ in range(config.draws)]
-        log_q = [cross_validated(linear, np.hstack([counts, latencies(one)]), data, config) for one in made]
-    elif arm == SHUFFLED:
-        mixed = [shuffled_within(counts, data.image, rng) for _ in range(config.draws)]
-        log_q = [cross_validated(linear, one, data, config) for one in mixed]
+        return [cross_validated(_direct(model), counts, data, config)]
+    if arm == EXCHANGED:
+        made = [latencies(exchanged(data, rng)) for _ in range(config.draws)]
+        features = [np.hstack([counts, one]) for one in made]
+    elif arm in (SHUFFLED, MIXED):
+        label = data.image if arm == MIXED else image_and_block(data, config)
+        features = [shuffled_within(counts, label, rng) for _ in range(config.draws)]
     else:
-        features = {
-            COUNTS: counts,
-            LATENCY: latencies(data),
-            BOTH: np.hstack([counts, latencies(data)]),
-            BINS: data.bins[config.fine].reshape(data.image.size, -1).astype(float),
-        }[arm]
-        log_q = [cross_validated(linear, features, data, config)]
-    return _rows(arm, log_q, data)
+        features = [
+            {
+                COUNTS: counts,
+                LATENCY: latencies(data),
+                BOTH: np.hstack([counts, latencies(data)]),
+                BINS: data.bins[config.fine].reshape(data.image.size, -1).astype(float),
+            }[arm]
+        ]
+    return [cross_validated(linear, one, data, config) for one in features]
+
+
+def decoder_rows(arm: str, data: Responses, config: Config, large: bool = False) -> list[dict[str, Any]]:
+    """Bits and accuracy of an arm for each image, means over groups and draws; and its calibration error over all trials."""
+    rng = np.random.default_rng([config.seed, 4])
+    size = config.large if large else config.group
+    name = f"{arm}, {LARGE}" if large else arm
+    each, q = [], []
+    for cells in groups(data.n_cells, size, config.seed):
+        for log_q in _posteriors(arm, of_group(data, cells), config, rng):
+            each.append(posteriors.scored(log_q, data.image))
+            q.append(np.exp(log_q))
+    by_image = np.array(each).mean(axis=0).reshape(2, data.n_images, -1).mean(axis=2)
+    rows = [
+        {"part": "decoder", "code": name, "image": image, "quantity": quantity, "value": float(value)}
+        for quantity, values in zip(("bits", "accuracy"), by_image, strict=True)
+        for image, value in enumerate(values)
+    ]
+    p = np.concatenate(q)
+    error = measures.calibration_error(
+        p / p.sum(axis=1, keepdims=True), np.tile(data.image, len(q)), n_shuffle=0
+    )
+    confidence = float(p.max(axis=1).mean())
+    return [
+        *rows,
+        {
+            "part": "decoder",
+            "code": name,
+            "quantity": "calibration error",
+            "value": error.value,
+            "se": error.se,
+        },
+        {"part": "decoder", "code": name, "quantity": "mean confidence", "value": confidence},
+    ]

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 __all__ = ["gain_variance", "linear", "negative_binomial", "poisson", "scored"]
 
@@ -65,20 +64,30 @@ def _normalised(scores: np.ndarray) -> np.ndarray:
     return np.asarray(scores - logsumexp(scores, axis=1, keepdims=True))
 
 
-def _projection(features: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and (n_features, k) directions of the largest variance of standardised features, with their scale."""
+def _projected(features: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Principal components of training and test trials, those of the largest variance of the standardised features first."""
     centre, spread = features.mean(axis=0), features.std(axis=0)
-    scale = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), 0.0)
-    z = (features - centre) * scale
+    varies = spread > 0
+    z, z_test = ((x[:, varies] - centre[varies]) / spread[varies] for x in (features, test))
     value, vector = np.linalg.eigh(z.T @ z)
-    return centre, vector[:, np.argsort(value)[::-1][:components]] * scale[:, None]
+    directions = vector[:, np.argsort(value)[::-1]]
+    return z @ directions, z_test @ directions
 
 
-def _discriminant(train: np.ndarray, image: np.ndarray, test: np.ndarray, shrinkage: float) -> np.ndarray:
-    """(n_test, n_images) log posterior of Gaussian responses with a common covariance, shrunk."""
-    n = int(image.max()) + 1
-    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=np.full(n, 1 / n))
-    return _normalised(model.fit(train, image).decision_function(test))
+def _discriminant(mean: np.ndarray, covariance: np.ndarray, test: np.ndarray, shrinkage: float) -> np.ndarray:
+    """(n_test, n_images) scores of Gaussian responses with one covariance, shrunk to its mean variance."""
+    k = len(covariance)
+    shrunk = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / k * np.eye(k)
+    weights = np.linalg.solve(shrunk, mean.T)
+    return np.asarray(test @ weights - 0.5 * (mean.T * weights).sum(axis=0))
+
+
+def _moments(x: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means (n_images, k), and covariance (k, k) within images."""
+    one_hot = np.eye(int(image.max()) + 1)[image]
+    mean = (one_hot.T @ x) / one_hot.sum(axis=0)[:, None]
+    inner = x - mean[image]
+    return mean, inner.T @ inner / (len(x) - len(mean))
 
 
 def linear(
@@ -87,29 +96,39 @@ def linear(
     fold: np.ndarray,
     test: np.ndarray,
     *,
-    components: int,
+    components: Sequence[int],
     shrinkages: Sequence[float],
     temperatures: Sequence[float],
 ) -> np.ndarray:
     """(n_test, n_images) log posterior of a linear discriminant on principal components of the training trials.
 
-    `fold` numbers the inner folds of the training trials. Shrinkage and temperature are those with the largest cross-entropy
-    information on the inner folds; the log posterior is divided by the temperature.
+    `fold` numbers the inner folds of the training trials. Number of components, shrinkage and temperature are those with the
+    largest cross-entropy information on the inner folds; the log posterior is divided by the temperature. With n training
+    trials the posterior is mixed with a uniform one of weight 1 / n, as no rarer event can have been seen.
     """
-    scores = np.zeros((len(shrinkages), len(temperatures)))
-    for k in range(int(fold.max()) + 1):
-        inner, held = fold != k, fold == k
-        centre, directions = _projection(features[inner], components)
-        a, b = ((features[w] - centre) @ directions for w in (inner, held))
-        for i, shrinkage in enumerate(shrinkages):
-            log_q = _discriminant(a, image[inner], b, shrinkage)
+    most = features.shape[1]
+    grid = [(k, s) for k in dict.fromkeys(min(k, most) for k in components) for s in shrinkages]
+    scores = np.zeros((len(grid), len(temperatures)))
+    for number in range(int(fold.max()) + 1):
+        inner, held = fold != number, fold == number
+        a, b = _projected(features[inner], features[held])
+        mean, covariance = _moments(a, image[inner])
+        for i, (k, shrinkage) in enumerate(grid):
+            raw = _discriminant(mean[:, :k], covariance[:k, :k], b[:, :k], shrinkage)
             for j, temperature in enumerate(temperatures):
-                scores[i, j] += scored(log_q / temperature, image[held])[0].sum()
-    best = divmod(int(scores.argmax()), len(temperatures))
-    centre, directions = _projection(features, components)
-    a, b = ((values - centre) @ directions for values in (features, test))
-    log_q = _discriminant(a, image, b, shrinkages[best[0]])
-    return _normalised(log_q / temperatures[best[1]])
+                log_q = _with_lapses(_normalised(raw / temperature), int(inner.sum()))
+                scores[i, j] += log_q[np.arange(held.sum()), image[held]].sum()
+    i, j = divmod(int(scores.argmax()), len(temperatures))
+    k, shrinkage = grid[i]
+    a, b = _projected(features, test)
+    mean, covariance = _moments(a, image)
+    raw = _discriminant(mean[:, :k], covariance[:k, :k], b[:, :k], shrinkage)
+    return _with_lapses(_normalised(raw / temperatures[j]), len(features))
+
+
+def _with_lapses(log_q: np.ndarray, n: int) -> np.ndarray:
+    """Mixed with a uniform posterior of weight 1 / n."""
+    return np.asarray(np.logaddexp(log_q + np.log1p(-1 / n), -np.log(n * log_q.shape[1])))
 
 
 def scored(scores: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
