@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ..shared.intervals import mean_and_half
 from .config import CLAIM
-from .population import ARMS, COUNTS, NB, POISSON, SHUFFLED
+from .population import ARMS, COUNTS, EXCHANGED, MIXED, NB, POISSON, SHUFFLED
 from .verdicts import PT, SHUFFLE, by_image, of_cells
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#707070"
@@ -19,8 +19,8 @@ BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#
 
 def plot(table: pd.DataFrame) -> Figure:
     """Latency against count in each cell, information by code, and decoders of groups of cells."""
-    figure = Figure(figsize=(11, 3.9), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.05, 1.25))
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.1, 1))
     _latency_and_count(left, table)
     _codes(middle, table)
     _decoders(right, table)
@@ -33,13 +33,12 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
         f"{CLAIM}. A: information about the image in each responsive cell, by latency and by count (seven classes each; "
         "Panzeri-Treves; bars: one standard error); line: equality. B: mean over cells of counts, latencies and words of several "
         "bin widths, by two corrections of the bias; bars: 95 % intervals over cells. C: cross-entropy information of decoders of "
-        "four cells, mean over groups; bars: 95 % intervals over images; dotted line: entropy of the images.": plot(
-            table
-        ),
+        "four cells, linear unless named, mean over groups; bars: 95 % intervals over images; dotted line: entropy of the "
+        "images.": plot(table),
         "A: Fano factor of each responsive cell, mean over images with one spike or more, against its mean count; line: Poisson. "
-        "B: noise correlations of all pairs within images and blocks of repeats, recorded and with trials shuffled. C: cross-entropy information of each "
-        "image, Poisson and negative binomial posteriors; line: equality. D: counts as recorded and with trials shuffled, linear "
-        "decoder; line: equality.": variability(table),
+        "B: noise correlations of all pairs within images and blocks of repeats, recorded and with trials shuffled. C: "
+        "cross-entropy information of each image, Poisson and negative binomial posteriors; line: equality. D: counts as recorded "
+        "and with trials shuffled within blocks, linear decoder; line: equality.": variability(table),
     }
 
 
@@ -65,7 +64,6 @@ def _latency_and_count(ax: Axes, table: pd.DataFrame) -> None:
         xlim=(0, top),
         ylim=(0, top),
     )
-    ax.set_aspect("equal")
 
 
 def _codes(ax: Axes, table: pd.DataFrame) -> None:
@@ -97,14 +95,14 @@ def _decoders(ax: Axes, table: pd.DataFrame) -> None:
         ax.errorbar(mean, k, xerr=half, fmt=marker, color=colour, mfc="white", ms=6, capsize=2)
     most = float(np.log2(by_image(table, arms[0]).size))
     ax.axvline(most, color=GREY, ls=":", lw=1)
-    names = {POISSON: "counts, Poisson", NB: "counts, neg. binomial"}
-    ax.set_yticks(
-        range(len(arms)),
-        [
-            names.get(arm, arm + ", linear").replace(" latencies, linear", "\nlatencies, linear")
-            for arm in arms
-        ],
-    )
+    names = {
+        POISSON: "counts, Poisson",
+        NB: "counts,\nnegative binomial",
+        SHUFFLED: "counts, trials\nshuffled in blocks",
+        MIXED: "counts, trials\nshuffled over blocks",
+        EXCHANGED: "counts and\nexchanged latencies",
+    }
+    ax.set_yticks(range(len(arms)), [names.get(arm, arm) for arm in arms])
     ax.invert_yaxis()
     low = min(0.0, min(float(by_image(table, arm).mean()) for arm in arms))
     _tidy(ax, "C", xlabel="cross-entropy information (bit)", xlim=(1.1 * low, 1.05 * most))

@@ -159,7 +159,7 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
     latency_p, latency = _difference(table, LATENCY, COUNTS)
     texts = [
         (
-            "shuffling trials changes the cross-entropy information of decoders of 4 and of 12 cells by less than 2 standard errors",
+            "shuffling trials changes the cross-entropy information of decoders of 4 and 12 cells by less than 2 standard errors",
             all(bool(abs(change.mean()) < 2 * change.sem()) for change in changes.values()),
             "; ".join(
                 f"{where}: {change.mean():+.4f} ± {change.sem():.4f} bit (standard error over images)"
@@ -169,8 +169,8 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
         (
             "the mean noise correlation over pairs is above that of shuffled trials (p < .05)",
             bool(mean.p < ALPHA and mean.value > mean.null),
-            f"{mean.value:.4f}; shuffled {mean.null:.4f} ± {mean.se:.4f}, p {mean.p:.2g}; within blocks of repeats {near.value:.4f}, "
-            f"shuffled {near.null:.4f} ± {near.se:.4f}",
+            f"{mean.value:.4f}; shuffled {mean.null:.4f} ± {mean.se:.4f}, p {mean.p:.2g}; within blocks of repeats "
+            f"{near.value:.4f}, shuffled {near.null:.4f} ± {near.se:.4f}",
         ),
         (
             "the recording changes slowly: shuffling trials over blocks of repeats helps the decoder more than within them (over "
