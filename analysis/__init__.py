@@ -11,8 +11,8 @@ A study is a module, or a folder with `config`, `simulation`, `verdicts` and `pl
   the one that `Config.sabotage` names, and the tests check that `verify` fails
 - optionally `PAPER`, the claim of Ma, Yan & Tang 2023 that the study tests, with `PAPER_NUMBER`, which says how `full_runs.number`
   takes a number for the README from the evidence, both literals; `NEEDS`, the extra that it requires;
-  `RECORDINGS`, sets of `shared.recordings` that it uses where they are available; and for the report
-  `summary(table) -> DataFrame`, `tables(table) -> {title: DataFrame}`, `headline(table) -> str`
+  `RECORDINGS`, sets of `shared.recordings` that it uses where they are available; `REQUIRED`, sets without which it cannot run;
+  and for the report `summary(table) -> DataFrame`, `tables(table) -> {title: DataFrame}`, `headline(table) -> str`
 
 `python -m analysis` lists the studies. `python -m analysis NAME [--quick]` runs one and writes its report. In an installed package
 this folder is `nsnn_neuro.studies`, and the command is `nsnn study`. So modules import each other by relative imports.

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises
     ------
-    NsnnError : unknown study or sabotage; a study whose extra is missing; a folder for results that cannot be written
+    NsnnError : unknown study or sabotage; a study without its extra or recordings; a folder for results that cannot be written
     """
     names = list(dict.fromkeys(arguments.studies))
     if not names:
@@ -79,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         for study in modules:
             if needs := harness.missing(study):
                 raise NsnnError(f"study = {harness.name_of(study)!r} needs {needs}: pip install {needs}")
+            for absent in _required(study):
+                raise NsnnError(f"study = {harness.name_of(study)!r} {absent}")
     _check_folder(arguments.results)
     for study in modules:
         for absent in recordings.absent(getattr(study, "RECORDINGS", ())):
@@ -191,11 +193,19 @@ def _config(study, arguments: argparse.Namespace):
     return study.Config(**chosen)
 
 
+def _required(study) -> Iterator[str]:
+    """A line for each absent set of recordings without which the study cannot run."""
+    return recordings.absent(getattr(study, "REQUIRED", ()), "cannot run without")
+
+
 def _can_run(study) -> bool:
-    """Whether the extra that a study needs is installed; print a line if not."""
+    """Whether the extra and the recordings that a study needs are there; print a line if not."""
     needs = harness.missing(study)
     if needs:
         print(f"{harness.name_of(study)}: skipped, needs {needs}: pip install {needs}", file=sys.stderr)
+    for absent in _required(study):
+        print(f"{harness.name_of(study)}: skipped, {absent}", file=sys.stderr)
+        return False
     return not needs
 
 

@@ -14,6 +14,7 @@ import pytest
 from helpers.quick_runs import quick_table
 
 from analysis import harness
+from analysis.shared import recordings
 
 jupytext = pytest.importorskip("jupytext")
 pytest.importorskip("nbclient")
@@ -77,6 +78,8 @@ def test_a_notebook_runs(name: str) -> None:
     study = harness.find(name)
     if getattr(study, "NEEDS", None) is not None:
         pytest.importorskip(study.NEEDS)
+    for absent in recordings.absent(getattr(study, "REQUIRED", ())):
+        pytest.skip(absent)
     quick_table(study)  # read by the kernel if the code has a git revision
     notebook = executed(name)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -86,6 +89,19 @@ def test_a_notebook_runs(name: str) -> None:
     drawn = [cell for last, cell in ends if re.match(r"study\.plot\(|figures\[[^]]*\]+$", last)]
     assert drawn
     assert all(any("image/png" in out.get("data", {}) for out in cell.outputs) for cell in drawn)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if hasattr(harness.find(name), "REQUIRED")])
+def test_a_notebook_runs_without_its_recordings(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says where to get them, and shows what does not depend on them."""
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    notebook = executed(name, tmp_path / "notebooks")
+    outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
+    assert any("NSNN_SHARED_DATA=FOLDER" in out.get("text", "") for out in outputs)
+    assert any("image/png" in out.get("data", {}) for out in outputs)
 
 
 def test_a_notebook_finds_the_studies_from_its_own_folder() -> None:

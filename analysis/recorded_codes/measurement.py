@@ -26,10 +26,7 @@ def recording() -> neo.Block:
     """
     place = recordings.folder(SET)
     if place is None:
-        (absent,) = recordings.absent([SET])
-        raise NsnnError(
-            f"the study recorded_codes needs a recording that is not part of this package: {absent}"
-        )
+        raise NsnnError(f"recorded_codes: {next(recordings.absent([SET], 'cannot run without'))}")
     return datasets.salamander_retina(place).images
 
 

@@ -115,20 +115,23 @@ def linear(
         mean, covariance = _moments(a, image[inner])
         for i, (k, shrinkage) in enumerate(grid):
             raw = _discriminant(mean[:, :k], covariance[:k, :k], b[:, :k], shrinkage)
+            raw -= raw.max(axis=1, keepdims=True)
+            own = raw[np.arange(len(raw)), image[held]]
             for j, temperature in enumerate(temperatures):
-                log_q = _with_lapses(_normalised(raw / temperature), int(inner.sum()))
-                scores[i, j] += log_q[np.arange(held.sum()), image[held]].sum()
+                # as for the final posterior below, but of the true image alone, which is much faster
+                log_q = own / temperature - np.log(np.exp(raw / temperature).sum(axis=1))
+                scores[i, j] += _with_lapses(log_q, int(inner.sum()), raw.shape[1]).sum()
     i, j = divmod(int(scores.argmax()), len(temperatures))
     k, shrinkage = grid[i]
     a, b = _projected(features, test)
     mean, covariance = _moments(a, image)
     raw = _discriminant(mean[:, :k], covariance[:k, :k], b[:, :k], shrinkage)
-    return _with_lapses(_normalised(raw / temperatures[j]), len(features))
+    return _with_lapses(_normalised(raw / temperatures[j]), len(features), raw.shape[1])
 
 
-def _with_lapses(log_q: np.ndarray, n: int) -> np.ndarray:
+def _with_lapses(log_q: np.ndarray, n: int, n_images: int) -> np.ndarray:
     """Mixed with a uniform posterior of weight 1 / n."""
-    return np.asarray(np.logaddexp(log_q + np.log1p(-1 / n), -np.log(n * log_q.shape[1])))
+    return np.asarray(np.logaddexp(log_q + np.log1p(-1 / n), -np.log(n * n_images)))
 
 
 def scored(scores: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -52,12 +52,12 @@ def folder(name: str) -> Path | None:
     return data / name if (data / name / "SOURCE.txt").is_file() else None
 
 
-def absent(names: Iterable[str]) -> Iterator[str]:
+def absent(names: Iterable[str], what: str = "runs without") -> Iterator[str]:
     """For each absent set, what it is and where to put it."""
     for name in names:
         if folder(name) is None:
             yield (
-                f"runs without the recordings {name} ({SETS[name]}). To include them, put the files and a SOURCE.txt that names "
+                f"{what} the recordings {name} ({SETS[name]}). To include them, put the files and a SOURCE.txt that names "
                 f"their source into FOLDER/{name}, and set NSNN_SHARED_DATA=FOLDER"
             )
 

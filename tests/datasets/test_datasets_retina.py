@@ -206,6 +206,28 @@ def test_a_header_may_not_promise_more_than_the_memory_or_the_file(tmp_path: Pat
         datasets.salamander_retina(with_header(tmp_path, "images", (2, 8, 8), "|u1", bytes(10**6)))
 
 
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")
+def test_damaged_headers_are_named_errors(tmp_path: Path) -> None:
+    """Each byte of a header replaced in turn, with a correct checksum; NumPy then raises errors of many kinds."""
+    original = written(tmp_path).read_bytes()
+    rng = np.random.default_rng(1)
+    refused = 0
+    for place in range(128):
+        content = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(original)) as old, zipfile.ZipFile(content, "w") as new:
+            for name in old.namelist():
+                member = bytearray(old.read(name))
+                if name == "movie_counts.npy":
+                    member[place] = rng.choice(list(b"\0(),'x9\xff"))
+                new.writestr(name, bytes(member))
+        (tmp_path / "retina2.npz").write_bytes(content.getvalue())
+        try:
+            datasets.salamander_retina(tmp_path)
+        except FormatError:
+            refused += 1
+    assert refused > 40
+
+
 def test_many_empty_trains_are_rejected_before_they_are_made(tmp_path: Path) -> None:
     """Counts of zero take few bytes in a file, but each is a spike train of 60 windows."""
     n = 200_000

@@ -1,0 +1,416 @@
+"""Codes of recorded cells: arithmetic against exact distributions, claims that can fail, sabotage, and the recording."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+from typing import Any
+
+import neo
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from helpers import recordings
+from helpers.quick_runs import quick_table
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+
+from analysis import __main__ as command
+from analysis import harness
+from analysis import recorded_codes as study
+from analysis.recorded_codes import cells, config, population, posteriors, verdicts
+from analysis.shared import recordings as studied
+from nsnn_neuro import NsnnError, measures, to_block
+
+RNG = np.random.default_rng
+
+
+# --- single cells ---
+
+
+def test_classes_keep_the_order_and_are_nearly_equal() -> None:
+    values = RNG(1).poisson(6.0, 1800)
+    label = cells.classes(values, 7)
+    assert label.max() == 6
+    assert label.min() == 0
+    assert all(np.ptp(label[values == v]) == 0 for v in np.unique(values))
+    order = np.argsort(values, kind="stable")
+    assert (np.diff(label[order]) >= 0).all()
+    assert np.bincount(label).min() > 0.4 * 1800 / 7
+    assert_array_equal(cells.classes(np.array([5, 2, 2, 9]), 7), [1, 0, 0, 2])
+    times = RNG(2).random(700)
+    assert_allclose(np.bincount(cells.classes(times, 7)), 100, atol=1)
+
+
+def test_silence_is_a_response_of_its_own() -> None:
+    latency = np.array([0.1, np.nan, 0.12, 0.3, np.nan, 0.2])
+    assert_array_equal(cells.latency_classes(latency, 3), [0, 2, 0, 1, 2, 1])
+
+
+def test_exchanges_keep_the_cell_and_the_count() -> None:
+    counts = RNG(1).poisson(2.0, (200, 3))
+    order = cells.exchange_order(counts, RNG(2))
+    for cell in range(3):
+        assert_array_equal(np.sort(order[:, cell]), np.arange(200))
+        assert_array_equal(counts[order[:, cell], cell], counts[:, cell])
+        assert (order[:, cell] == np.arange(200)).mean() < 0.2
+
+
+def test_shuffled_trials_keep_label_and_cell() -> None:
+    values = np.arange(60).reshape(20, 3)
+    label = np.repeat(np.arange(4), 5)[RNG(3).permutation(20)]
+    mixed = cells.shuffled_within(values, label, RNG(1))
+    for cell in range(3):
+        for k in range(4):
+            assert_array_equal(np.sort(mixed[label == k, cell]), np.sort(values[label == k, cell]))
+    rows = {tuple(row) for row in values.tolist()}
+    assert sum(tuple(row) in rows for row in mixed.tolist()) < 10  # cells are shuffled independently
+
+
+def test_gain_variance_is_recovered() -> None:
+    rng = RNG(4)
+    mean = rng.uniform(1, 8, (60, 1, 1))
+    gain = rng.gamma(4.0, 0.25, (60, 200, 2))
+    gain[:, :, 1] = 1.0
+    value, se = posteriors.gain_variance(rng.poisson(mean * gain))
+    z = (value - [0.25, 0.0]) / se
+    assert np.abs(z).max() < 4
+    assert se.max() < 0.02
+    fixed, _ = posteriors.gain_variance(np.full((5, 4, 1), 3))
+    assert fixed[0] == pytest.approx(-1 / 3)
+
+
+# --- posteriors ---
+
+
+def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of one cell with means 2, 10, 25 and a gain of variance .25, n trials each."""
+    rng = RNG(seed)
+    mean = np.repeat([2.0, 10.0, 25.0], n)
+    return rng.poisson(mean * rng.gamma(4.0, 0.25, mean.size))[:, None].astype(float), np.repeat(
+        np.arange(3), n
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "bits", "accuracy"),
+    [(posteriors.poisson, 0.1399646, 0.7714920), (posteriors.negative_binomial, 0.8430964, 0.7724865)],
+)
+def test_cross_entropy_information_of_a_modulated_poisson_cell(
+    model: Any, bits: float, accuracy: float
+) -> None:
+    """Exact sums over the negative binomial distribution: three stimuli of mean 2, 10, 25, gain variance .25."""
+    (counts, image), (test, true) = drawn(40_000, 1), drawn(40_000, 2)
+    each, right = posteriors.scored(model(counts, image, test), true)
+    assert abs(each.mean() - bits) < 4 * each.std() / each.size**0.5
+    assert abs(right.mean() - accuracy) < 4 * right.std() / right.size**0.5
+
+
+def test_posteriors_are_those_of_the_distributions() -> None:
+    rng = RNG(5)
+    image = np.repeat(np.arange(4), 12)
+    counts = rng.poisson(rng.uniform(1, 6, (4, 3))[image] * rng.gamma(2.0, 0.5, (48, 3))).astype(float)
+    test = rng.poisson(4.0, (10, 3)).astype(float)
+    mean = np.array([(counts[image == k].sum(axis=0) + 0.5) / 12 for k in range(4)])
+    gain = np.maximum(posteriors.gain_variance(counts.reshape(4, 12, 3))[0], 1e-6)
+    expected = {
+        posteriors.poisson: stats.poisson.logpmf(test[:, None], mean).sum(axis=2),
+        posteriors.negative_binomial: stats.nbinom.logpmf(test[:, None], 1 / gain, 1 / (1 + mean * gain)).sum(axis=2),
+    }  # fmt: skip
+    for model, scores in expected.items():
+        own = np.exp(scores - scores.max(axis=1, keepdims=True))
+        assert_allclose(
+            np.exp(model(counts, image, test)), own / own.sum(axis=1, keepdims=True), rtol=1e-6, atol=1e-12
+        )
+        predicted = measures.PoissonMAP().fit(counts, image).predict(test)
+        if model is posteriors.poisson:
+            assert_array_equal(model(counts, image, test).argmax(axis=1), predicted)
+
+
+def test_the_linear_decoder_is_that_of_gaussian_classes() -> None:
+    """With all components, no shrinkage and temperature 1: Bayes' rule for Gaussians with the pooled covariance."""
+    rng = RNG(6)
+    image = np.repeat(np.arange(3), 40)
+    centre = np.array([[0.0, 0], [2, 1], [0, 3]])
+    noise = rng.multivariate_normal([0, 0], [[1, 0.6], [0.6, 2]], 120)
+    features, test = centre[image] + noise, rng.normal(1, 2, (15, 2))
+    fold = np.tile([0, 1], 60)
+    log_q = posteriors.linear(
+        features, image, fold, test, components=(2,), shrinkages=(0.0,), temperatures=(1.0,)
+    )  # fmt: skip
+    mean = np.array([features[image == k].mean(axis=0) for k in range(3)])
+    inner = features - mean[image]
+    density = np.array([stats.multivariate_normal.pdf(test, m, inner.T @ inner / 117) for m in mean]).T
+    q = density / density.sum(axis=1, keepdims=True)
+    assert_allclose(np.exp(log_q), (1 - 1 / 120) * q + 1 / 360, rtol=1e-8)
+
+
+def test_the_linear_decoder_chooses_on_inner_folds() -> None:
+    """One telling feature among noise: overfitting settings and overconfidence are not chosen."""
+    rng = RNG(7)
+    image = np.repeat(np.arange(4), 30)
+    features = np.hstack(
+        [image[:, None] + 0.5 * rng.standard_normal((120, 1)), rng.standard_normal((120, 30))]
+    )
+    fold = np.tile(np.arange(3), 40)
+    test, true = features[::2], image[::2]
+    train = np.arange(120) % 2 == 1
+    given: dict[str, Any] = {"components": (31,), "temperatures": (0.1, 1.0, 3.0)}
+    bits = {
+        shrinkages: posteriors.scored(
+            posteriors.linear(
+                features[train], image[train], fold[train], test, shrinkages=shrinkages, **given
+            ),
+            true,
+        )[0].mean()
+        for shrinkages in ((0.0,), (0.0, 0.3, 1.0))
+    }
+    assert bits[0.0, 0.3, 1.0] > bits[(0.0,)]
+    assert bits[0.0, 0.3, 1.0] > 0
+
+
+def test_scores_of_known_posteriors() -> None:
+    image = np.arange(4)
+    bits, right = posteriors.scored(np.zeros((4, 4)), image)
+    assert_allclose(bits, 0, atol=1e-12)
+    bits, right = posteriors.scored(np.where(np.eye(4) > 0, 0.0, -np.inf), image)
+    assert_allclose(bits, 2)
+    assert right.all()
+    bits, _ = posteriors.scored(np.log([[0.1, 0.9], [0.1, 0.9]]), np.array([0, 1]))
+    assert_allclose(bits, np.log2([0.2, 1.8]))
+
+
+def test_groups_are_disjoint() -> None:
+    groups = population.groups(49, 4, 1)
+    assert groups.shape == (12, 4)
+    assert np.unique(groups).size == 48
+    assert population.groups(3, 4, 1).shape == (1, 3)
+
+
+# --- claims on made-up tables ---
+
+
+def made_up(**changes: Any) -> pd.DataFrame:
+    """A table on which all central claims hold; `changes` replaces means of quantities."""
+    v = {
+        "latency": 1.3, "count": 1.1, "fano": 0.5, population.COUNTS: 2.5, population.SHUFFLED: 2.5,
+        population.MIXED: 2.5, population.LATENCY: 2.4, population.BOTH: 3.0, population.EXCHANGED: 2.6, population.BINS: 3.0,
+        population.POISSON: 2.4, population.NB: 2.6, "null": 0.0,
+    } | changes  # fmt: skip
+    rng = RNG(8)
+    rows: list[dict[str, Any]] = []
+    for cell in range(30):
+        base = {"part": "cell", "cell": cell}
+        rows += [
+            {**base, "quantity": "responsive", "value": 1.0},
+            {**base, "quantity": "mean count", "value": 2.0},
+        ]
+        shared = 0.2 * rng.standard_normal()
+        for code in ("latency", "count"):
+            for bias in ("panzeri-treves", "quadratic"):
+                value = v[code] + shared + 0.02 * rng.standard_normal()
+                rows.append(
+                    {
+                        **base,
+                        "code": code,
+                        "quantity": bias,
+                        "value": value,
+                        "se": 0.03,
+                        "null": v["null"],
+                        "p": 0.005,
+                    }
+                )
+        for quantity, value in (("shuffle", 1.0), ("panzeri-treves", 1.0), ("gain", 0.2)):
+            rows.append(
+                {
+                    **base,
+                    "code": "words",
+                    "x": 0.1,
+                    "quantity": quantity,
+                    "value": value,
+                    "se": 0.02,
+                    "p": 0.01,
+                }
+            )
+        rows.append({**base, "quantity": "Fano factor", "value": v["fano"] + 0.05 * rng.standard_normal()})
+        rows.append({**base, "quantity": "gain variance", "value": -0.1, "se": 0.02})
+        rows.append({**base, "quantity": "share of gain", "value": -0.5})
+    for arm in (
+        *population.ARMS,
+        f"counts, {population.LARGE}",
+        f"{population.SHUFFLED}, {population.LARGE}",
+    ):
+        for image in range(40):
+            value = v.get(arm, 2.5) + 0.03 * rng.standard_normal() + 0.3 * np.sin(image)
+            rows.append({"part": "decoder", "code": arm, "image": image, "quantity": "bits", "value": value})
+            rows.append(
+                {"part": "decoder", "code": arm, "image": image, "quantity": "accuracy", "value": 0.6}
+            )
+        rows.append(
+            {"part": "decoder", "code": arm, "quantity": "calibration error", "value": 0.1, "se": 0.01}
+        )
+        rows.append({"part": "decoder", "code": arm, "quantity": "mean confidence", "value": 0.5})
+    for where in ("", " within blocks"):
+        rows.append(
+            {
+                "part": "correlation",
+                "quantity": "mean over pairs" + where,
+                "value": 0.02,
+                "null": 0.0,
+                "se": 0.001,
+                "p": 0.005,
+            }
+        )
+        for pair in ("pair", "pair, shuffled"):
+            rows += [
+                {"part": "correlation", "quantity": pair + where, "value": x} for x in rng.normal(0, 0.05, 20)
+            ]
+    rows.append({"part": "correlation", "quantity": "drift ratio", "value": 0.3})
+    return pd.DataFrame(rows, columns=config.COLUMNS)
+
+
+def failed(table: pd.DataFrame) -> set[str]:
+    return {claim.text for claim in study.claims(table) if claim.central and not claim.holds}
+
+
+def test_all_central_claims_can_hold() -> None:
+    table = made_up()
+    assert failed(table) == set()
+    study.verify(table)
+    assert sum(claim.central for claim in study.claims(table)) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "claim"),
+    [
+        ({"latency": 1.1}, config.LATENCY_ABOVE_COUNT),
+        ({"null": 1.3}, config.LATENCY_ABOVE_COUNT),  # latencies are no better than after shuffling
+        ({population.BOTH: 2.6}, config.TIMING_ADDS),
+        ({population.BOTH: -0.3, population.EXCHANGED: -1.0}, config.TIMING_ADDS),
+        ({population.LATENCY: 1.4}, config.MAJORITY),
+        ({population.LATENCY: -0.3, population.BINS: -1.0}, config.MAJORITY),
+        ({population.NB: 2.4}, config.NB_CALIBRATED),
+        ({population.NB: -0.5, population.POISSON: -2.0}, config.NB_CALIBRATED),
+        ({population.SHUFFLED: 2.65}, config.CORRELATIONS_SMALL),
+        ({population.SHUFFLED: 2.35}, config.CORRELATIONS_SMALL),
+        ({population.SHUFFLED: -0.5, population.COUNTS: -0.5}, config.CORRELATIONS_SMALL),
+        ({"fano": 1.0}, config.SUB_POISSON),
+    ],
+)  # fmt: skip
+def test_each_central_claim_can_fail(changes: dict[str, float], claim: str) -> None:
+    assert failed(made_up(**changes)) == {claim}
+
+
+def test_holm_is_stricter_than_each_test_alone() -> None:
+    assert_allclose(verdicts.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    assert_allclose(verdicts.holm([0.9, np.nan]), [1, 1])
+
+
+def test_a_table_survives_its_file(tmp_path: Any) -> None:
+    table = made_up()
+    table.to_csv(tmp_path / "table.csv", index=False)
+    again = pd.read_csv(tmp_path / "table.csv")
+    assert study.claims(again) == study.claims(table)
+    assert study.headline(again) == study.headline(table)
+    assert len(study.figures(again)) == 2
+    assert len(study.summary(again)) == len(population.ARMS) + 2
+    assert all(len(one) for one in study.tables(again).values())
+
+
+# --- made-up responses ---
+
+
+SMALL: dict[str, Any] = {
+    "images": 12, "cells": 8, "shuffles": 30, "check_shuffles": 1, "exchanges": 19, "bins": (0.1,), "n_folds": 3, "inner_folds": 2,
+    "components": (4,), "shrinkages": (0.1, 0.5), "temperatures": (1.0, 2.0), "draws": 1,
+}  # fmt: skip
+
+
+@lru_cache
+def block() -> neo.Block:
+    """12 images, 15 repeats, 8 cells: counts are less variable than Poisson, and latencies differ between images."""
+    rng = RNG(9)
+    mean, onset = rng.uniform(1, 6, (12, 8)), rng.uniform(0.11, 0.19, (12, 8))
+    trials = []
+    for image in np.repeat(np.arange(12), 15):
+        number = rng.binomial(8, mean[image] / 8)
+        first = onset[image] + 0.004 * rng.standard_normal(8)
+        trials.append([t + 0.012 * np.arange(n) for t, n in zip(first, number, strict=True)])
+    made = to_block(trials, t_stop=300 * pq.ms)
+    for k, segment in enumerate(made.segments):
+        segment.annotate(label=k // 15, repeat=k % 15)
+    return made
+
+
+@lru_cache
+def small_table(sabotage: str) -> pd.DataFrame:
+    return study.tabulated(block(), study.Config(**SMALL, sabotage=sabotage))
+
+
+def test_the_study_finds_what_is_in_made_up_responses() -> None:
+    assert failed(small_table("")).isdisjoint(
+        {config.LATENCY_ABOVE_COUNT, config.TIMING_ADDS, config.SUB_POISSON}
+    )
+    assert config.NB_CALIBRATED in failed(small_table(""))
+
+
+def test_every_central_claim_fails_with_shuffled_labels() -> None:
+    assert len(failed(small_table("labels shuffled"))) == 6
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "claims"),
+    [
+        ("times exchanged", {config.LATENCY_ABOVE_COUNT, config.TIMING_ADDS}),
+        ("common gain", {config.SUB_POISSON}),
+    ],
+)
+def test_claims_fail_under_each_other_sabotage(sabotage: str, claims: set[str]) -> None:
+    assert set(study.SABOTAGES) == {"labels shuffled", "times exchanged", "common gain"}
+    assert claims <= failed(small_table(sabotage))
+
+
+def test_exchanged_times_leave_counts_as_they_are() -> None:
+    small = study.Config(**SMALL)
+    own = cells.responses(block(), small)
+    spoilt = cells.responses(block(), dataclasses.replace(small, sabotage="times exchanged"))
+    assert_array_equal(own.counts, spoilt.counts)
+    assert not np.array_equal(own.latency, spoilt.latency, equal_nan=True)
+    assert_array_equal(np.isnan(own.latency), np.isnan(spoilt.latency))
+
+
+# --- without the recording, and with it ---
+
+
+def test_without_the_recording_the_study_says_where_to_put_it(
+    tmp_path: Any, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    with pytest.raises(
+        NsnnError, match=r"cannot run without the recordings salamander_retina_onken .*NSNN_SHARED_DATA"
+    ):
+        study.run(study.Config(quick=True))
+    assert command.main(["recorded_codes", "--quick", "--results", str(tmp_path)]) == 2
+    assert "10.5061/dryad.4ch10" in capsys.readouterr().err
+    monkeypatch.setattr(harness, "studies", lambda: ["recorded_codes"])
+    assert command.main(["all", "--quick", "--results", str(tmp_path)]) == 0
+    assert "recorded_codes: skipped, cannot run without" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_quick_run_on_the_recording() -> None:
+    recordings.folder(config.SET)
+    table = quick_table(study)
+    failing = failed(table)
+    # known since the first quick run; the full run decides about the others
+    assert config.SUB_POISSON not in failing
+    assert config.LATENCY_ABOVE_COUNT not in failing
+    assert len(verdicts.responsive(table)) == 49
+
+
+@pytest.mark.slow
+def test_labels_shuffled_on_the_recording() -> None:
+    recordings.folder(config.SET)
+    assert studied.folder(config.SET) is not None
+    assert len(failed(study.run(study.Config(quick=True, sabotage="labels shuffled")))) == 6
