@@ -43,6 +43,7 @@ def test_choice_probability_of_normal_variables(rho, published):
 def test_choice_probability_against_loops():
     """Z-scores by the formulas of Kang & Maunsell, and the fraction of pairs; stimuli with few trials of a choice do not count."""
     stimulus, x, choice = decisions(2, 0.5, [-0.8, 0.3, 2.6], 30)
+    x = x + 3 * choice * (stimulus == 0)  # choices widen the counts of one stimulus alone
     few = int(min(choice[60:].sum(), 30 - choice[60:].sum()))
     assert few < 5
     z = [np.empty(0), np.empty(0)]
