@@ -232,6 +232,10 @@ def fingerprint(block: Any) -> str:
             ]
             digest.update(dumps([*about, dict(one.annotations), dict(one.array_annotations)]).encode())
             digest.update(np.ascontiguousarray(one.magnitude).tobytes())
+        for one in (*segment.events, *segment.epochs, *segment.irregularlysampledsignals):
+            arrays = {key: values.tolist() for key, values in one.array_annotations.items()}
+            digest.update(repr((one.name, arrays, np.asarray(getattr(one, "labels", [])).tolist())).encode())
+            digest.update(np.ascontiguousarray(one.times.magnitude).tobytes())
     return digest.hexdigest()
 
 
@@ -279,6 +283,9 @@ def nwb_cases(folder: Path) -> Callable[[int], Case]:
         layout(_foreign)(folder / "foreign.nwb")
         load(folder / "foreign.nwb")
         foreign.append((folder / "foreign.nwb").read_bytes())
+    _session(folder / "session.nwb")
+    load(folder / "session.nwb", trials=False)
+    foreign.append((folder / "session.nwb").read_bytes())
     traps = [*bombs.BOMBS, *bombs.ASTRAY, *map(bombs.in_neos_layout, [*bombs.IN_NEOS_LAYOUT, *bombs.ASTRAY])]
 
     def case(k: int) -> Case:
@@ -310,7 +317,8 @@ def nwb_cases(folder: Path) -> Callable[[int], Case]:
         elif group == 7 and k // 10 < len(traps):
             traps[k // 10](path)
         else:
-            path.write_bytes(changed_bytes(foreign[k % 2], rng) if group == 8 else foreign[k % 2])
+            source = foreign[k // 10 % 3]
+            path.write_bytes(changed_bytes(source, rng) if group == 8 else source)
             if group != 8:
                 with h5py.File(path, "r+") as file:
                     if rng.integers(2):
@@ -323,7 +331,8 @@ def nwb_cases(folder: Path) -> Callable[[int], Case]:
                         file[name] = values
 
         def read() -> str:
-            found = fingerprint(load(path, check="full" if k % 3 == 0 else "quick"))
+            trials = None if group < 7 else (None, False, "trials", "epochs")[k % 4]
+            found = fingerprint(load(path, trials=trials, check="full" if k % 3 == 0 else "quick"))
             if found == expected:
                 return "equal"
             return "other content" if exact else "read"
@@ -340,6 +349,33 @@ def _foreign(path: Path) -> None:
         file["intervals/trials/label"] = [f"trial {k}" for k in range(10)]
         bombs.series(file, "v", np.arange(40.0).reshape(20, 2))
         file["units/quality"] = ["good", "bad"]
+
+
+def _session(path: Path) -> None:
+    """An uncut recording with every kind of table and event."""
+    _foreign(path)
+    with h5py.File(path, "r+") as file:
+        tables: dict[str, tuple[str, dict[str, Any]]] = {
+            "intervals/epochs": ("TimeIntervals", {
+                "start_time": [0.0, 5.0], "stop_time": [5.0, 10.0], "id": [0, 1], "tags": [b"a", b"b", b"c"],
+                "tags_index": [1, 3], "place": np.zeros((2, 2))}),
+            "acquisition/ttl": ("TTLs", {"timestamps": [1.0, 2.0], "data": np.uint8([0, 1]), "labels": [b"off", b"on"]}),
+            "acquisition/cues": ("LabeledEvents", {"timestamps": [1.0, 2.0], "data": np.uint8([0, 1])}),
+            "acquisition/notes": ("AnnotationSeries", {"timestamps": [1.0, 2.5], "data": [b"start", b"end"]}),
+            "acquisition/pupil": ("TimeSeries", {"timestamps": [1.0, 2.5], "data": [0.5, 0.25]}),
+            "events/licks": ("EventsTable", {
+                "timestamp": [3.0, 1.0], "duration": [0.5, np.nan], "id": [0, 1], "annotation": [b"x", b"y"]}),
+            "processing/events/kinds": ("AnnotatedEventsTable", {
+                "id": [0, 1], "label": [b"poke", b"beep"], "event_times": [1.0, 2.0, 3.0], "event_times_index": [1, 3]}),
+            "processing/behavior/run": ("IntervalSeries", {"timestamps": [1.0, 2.0], "data": [1, -1]}),
+        }  # fmt: skip
+        for name, (kind, columns) in tables.items():
+            file.require_group(name).attrs["neurodata_type"] = kind
+            for column, values in columns.items():
+                file[f"{name}/{column}"] = values
+        file["acquisition/cues/data"].attrs["labels"] = ["left", "right"]
+        for name in ("notes", "pupil", "cues", "ttl"):
+            file[f"acquisition/{name}/data"].attrs["unit"] = "n/a"
 
 
 TOML = """
