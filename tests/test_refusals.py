@@ -52,7 +52,7 @@ DOORS = {
     "OUNoise": ("tau_noise", lambda x: nsnn.OUNoise(3 * mV, x)),
     "Gaussian": ("sigma", nsnn.Gaussian),
     "Recorded": ("signal", nsnn.Recorded),
-    "to_block": ("spike_times", lambda x: nsnn.to_block(x, t_stop=1 * pq.s)),
+    "to_block": ("source", lambda x: nsnn.to_block(x, t_stop=1 * pq.s)),
     "to_block t_stop": ("t_stop", lambda x: nsnn.to_block([[[0.1]]], t_stop=x)),
     "to_block stimulus": ("stimulus", lambda x: nsnn.to_block([[[0.1]]], t_stop=1 * pq.s, stimulus=x)),
     "psth": ("bin_width", lambda x: plotting.psth(BLOCK, bin_width=x, ax=axes())),

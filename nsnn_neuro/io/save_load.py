@@ -13,87 +13,34 @@ from typing import TYPE_CHECKING, Any
 
 import neo
 import numpy as np
-import quantities as pq
 
 from ..core import units
 from ..core.atomic_write import replaced
+from ..core.bins import rounding
 from ..core.checks import one_of, suggest_keywords
+from ..core.deprecated import renamed_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular
-from . import external_files, hdf5, integrity, nwb, nwb_neo_layout, nwb_recording, nwb_write
+from ..core.warn import warn
+from . import external_files, hdf5, integrity, interop, nwb, nwb_neo_layout, nwb_recording, nwb_write
 from .block import analog_signal, build_block
 from .provenance import provenance
 from .segments import cropped
+from .sources import Source
 
 if TYPE_CHECKING:
     import h5py
 
-_NESTING = "expected spike_times[trial][neuron] to be an array of times in seconds"
 _PICKLES = (".pkl", ".pickle", ".p", ".pck", ".pcl", ".joblib", ".dill", ".pt", ".pth", ".npy", ".npz")
 
 
-def _times(item: Any, where: str, t_start: float, t_stop: float) -> np.ndarray:
-    """One train in seconds; NsnnError names what is wrong with it."""
-    given = item
-    if units.is_quantity(item):
-        item = units.si(item, "s", where)
-    try:
-        times = np.asarray(item)
-    except ValueError:
-        times = np.asarray([item], dtype=object)
-    if times.ndim == 0:
-        raise NsnnError(f"{where} = {units.shown(item)} is a single value: {_NESTING}")
-    if times.ndim > 1 or times.dtype == object:
-        raise NsnnError(f"{where} is nested too deeply: {_NESTING}")
-    if times.size and times.dtype.kind not in "iuf":
-        raise NsnnError(f"{where} holds {times.dtype} values: {_NESTING}")
-    times = times.astype(float)
-    if np.isnan(times).any():
-        raise NsnnError(f"{where}[{int(np.argmax(np.isnan(times)))}] is NaN: expected times in seconds")
-    outside = (times < t_start) | (times > t_stop)
-    if outside.any():
-        k = int(np.argmax(outside))
-        raise NsnnError(
-            f"{where}[{k}] = {times[k]} s lies outside t_start = {t_start} s to t_stop = {t_stop} s: "
-            + _why_outside(times, t_start, t_stop, units.is_quantity(given))
-        )
-    return times
-
-
-def _why_outside(times: np.ndarray, t_start: float, t_stop: float, has_unit: bool) -> str:
-    """What is wrong with times of which some are outside the trial, and the cure."""
-    low, high = float(times.min()), float(times.max())
-    if not np.isfinite([low, high]).all():
-        return "expected finite times"
-    cures, largest = [], max(-low, high)
-    if not has_unit and largest > 10 * (t_stop - t_start) and largest / 1000 <= max(-t_start, t_stop):
-        cures.append("expected times in seconds (divide milliseconds by 1000)")
-    elif high > t_stop:
-        cures.append(
-            "the trial ends before it; give a later t_stop, or cut a long recording into trials and subtract the start of each"
-        )
-    if low < t_start:
-        scale = 1000 if cures and "1000" in cures[0] else 1
-        first = np.floor(low / scale * 10) / 10
-        cures.append(
-            "times before t_start (for instance before an event at time 0) need an earlier t_start, such as "
-            f"t_start={first:g}*second"
-        )
-    return "; ".join(cures)
-
-
-def _listed(value: Any, where: str) -> list[Any]:
-    single = isinstance(value, str | bytes | dict | neo.Block) or units.is_quantity(value)
-    if single or not np.iterable(value):
-        raise NsnnError(f"{where} = {units.shown(value)}: {_NESTING}")
-    return list(value)
-
-
-def _scalar_time(value: Any, name: str) -> float:
-    time = units.si(value, "s", name)
-    if not isinstance(time, float) or not np.isfinite(time):
-        raise NsnnError(f"{name} = {value}: expected one finite time such as 2*second")
-    return time
+def _edges(value: Any, name: str, n_trials: int) -> np.ndarray:
+    """A given t_start or t_stop, (n_trials,) s."""
+    times = np.asarray(units.si(value, "s", name), dtype=float)
+    if times.shape not in ((), (n_trials,)) or not np.isfinite(times).all():
+        many = f", or {n_trials} of them, one per trial" if n_trials > 1 else ""
+        raise NsnnError(f"{name} = {value}: expected one finite time such as 2*second{many}")
+    return np.broadcast_to(times, n_trials)
 
 
 def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
@@ -124,57 +71,105 @@ def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
     return signals
 
 
+def _window(source: Source, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Start and stop of each trial, (n_trials,) s: given, or else the source's own."""
+    if source.sealed and (t_start is not None or t_stop is not None):
+        raise NsnnError(f"{'t_start' if t_start is not None else 't_stop'} is given, and {source.sealed}")
+    if t_start is None and source.t_start is None and source.no_start:
+        raise NsnnError(source.no_start)
+    if source.caution and (t_start is None or t_stop is None):
+        warn(source.caution)
+    start = source.t_start if t_start is None else _edges(t_start, "t_start", source.n_trials)
+    start = np.zeros(source.n_trials) if start is None else start
+    if t_stop is None and source.t_stop is None:
+        raise NsnnError(f"to_block needs t_stop: {source.no_stop}")
+    stop = source.t_stop if t_stop is None else _edges(t_stop, "t_stop", source.n_trials)
+    assert stop is not None
+    if not (start < stop).all():
+        k = int(np.argmin(start < stop))
+        raise NsnnError(f"t_stop = {stop[k]} s: expected a time after t_start = {start[k]} s")
+    return start, stop
+
+
+def _inside(source: Source, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """The spike times, (n_spikes,) s, each in its trial but for rounding."""
+    low, high = start[source.trial], stop[source.trial]
+    apart = rounding(start, stop)
+    outside = ~((source.times >= low - apart) & (source.times <= high + apart))
+    if outside.any():
+        k = int(np.argmax(outside))
+        raise NsnnError(source.outside(k, float(low[k]), float(high[k])))
+    return np.clip(source.times, low, high)
+
+
 @suggest_keywords
-def to_block(spike_times: Any, *, t_stop: Any, t_start: Any = 0 * pq.s, stimulus: Any = None) -> neo.Block:
-    """Wrap your own spike times in a Block: one segment per trial, one spike train per neuron.
+@renamed_keywords(spike_times="source")
+def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: Any = None) -> neo.Block:
+    """Wrap spike times of lists, tables or other packages in a Block: one segment per trial, one spike train per neuron.
+
+    | source | trials and neurons | t_stop if not given |
+    |---|---|---|
+    | nested list [trial][neuron] of arrays, in seconds or with a unit | as nested | needed |
+    | list of neo.SpikeTrain, SpikeTrainList or neo.Segment | one trial, a neuron per train | of the trains |
+    | list [trial][neuron] of neo.SpikeTrain; elephant.trials.Trials | as given | of the trains |
+    | dict {unit: times}, such as `SpikeMonitor.spike_trains()` | one trial | needed |
+    | Brian2 SpikeMonitor, or dict {population: monitor} | one trial | the time that the run has reached |
+    | pynapple TsGroup or Ts | a trial per epoch of the time support | of the time support |
+    | SpikeInterface sorting | a trial per segment | of the recording, where it is registered |
+    | pandas DataFrame with the columns unit, time (s) and, for several trials, trial | by value | needed |
+    | NEST's spike recorder: dict or DataFrame with senders, times (ms) | one trial | needed |
+
+    A list of dicts, Segments, tables, TsGroups or sortings has their trials, one after the other. Ids and names of units become
+    `block.annotations["units"]`, a dict of columns with one value per neuron, {"id": [...], ...}. A DataFrame and NEST know only
+    neurons that fired: make the columns trial and unit `pandas.Categorical` to list silent ones too, and add
+    "ids" to the dict of NEST. A monitor that was made or switched on after the start of the run needs t_start. Several epochs
+    of pynapple start at 0 each; the segment's annotation "start_time" has the time on the session's clock.
 
     Parameters
     ----------
-    spike_times : nested list [trial][neuron] of arrays of times in seconds (or with a unit), in any order
-    t_stop, t_start : s, scalar, when every trial ends and starts; t_start is negative for times before an event at time 0
+    source : spike times in any order, as in the table
+    t_stop : s, scalar or (n_trials,), when the trials end; None (default): as the source says
+    t_start : s, scalar or (n_trials,), when the trials start, negative for times before an event at time 0; None (default): as the
+        source says, or 0 s
     stimulus : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
 
     Raises
     ------
-    NsnnError : nesting other than that, trials with different numbers of neurons, or times that are NaN, not
-        times, or outside t_start to t_stop
+    NsnnError : none of these sources, a source that is ambiguous, trials with different neurons, no t_stop, or times that are
+        NaN, not times, or outside t_start to t_stop
 
+    >>> import quantities as pq
     >>> block = to_block([[[0.1, 0.3], []], [[0.2], [0.4]]], t_stop=0.5*pq.s)
     >>> [len(train) for train in block.segments[0].spiketrains]
     [2, 0]
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"unit": ["b", "a", "a"], "time": [0.1, 0.2, 0.4], "trial": [0, 0, 1]})
+    >>> block = to_block(table, t_stop=0.5*pq.s)
+    >>> block.annotations["units"], [len(segment.spiketrains[0]) for segment in block.segments]
+    ({'id': ['a', 'b']}, [1, 1])
     >>> to_block([0.1, 0.3], t_stop=0.5*pq.s)
     Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: spike_times[0] = 0.1: expected spike_times[trial][neuron] to be an array ...
+    nsnn_neuro.core.errors.NsnnError: source[0] = 0.1: expected source[trial][neuron] to be an array of times in seconds
     """
-    start, stop = _scalar_time(t_start, "t_start"), _scalar_time(t_stop, "t_stop")
-    if not start < stop:
-        raise NsnnError(f"t_stop = {t_stop}: expected a time after t_start = {t_start}")
-    trials = [
-        _listed(trial, f"spike_times[{i}]") for i, trial in enumerate(_listed(spike_times, "spike_times"))
-    ]
-    if not trials or not trials[0]:
-        raise NsnnError(f"spike_times has {'no neurons' if trials else 'no trials'}: {_NESTING}")
-    arrays = []
-    for i, trial in enumerate(trials):
-        arrays += [_times(item, f"spike_times[{i}][{j}]", start, stop) for j, item in enumerate(trial)]
-        if len(trial) != len(trials[0]):
-            raise NsnnError(
-                f"spike_times[{i}] has {len(trial)} neurons, spike_times[0] has {len(trials[0])}: "
-                "expected as many, an empty array for a silent one"
-            )
-    n = len(trials[0])
-    cell = np.repeat(np.arange(len(arrays)), [len(a) for a in arrays])
-    return build_block(
-        cell // n,
-        cell % n,
-        times=np.concatenate(arrays),
-        n_trials=len(trials),
-        n_neurons=n,
+    spikes = interop.read(source)
+    start, stop = _window(spikes, t_start, t_stop)
+    own = spikes.signals or [[] for _ in range(spikes.n_trials)]
+    given = _stimuli(stimulus, spikes.n_trials)
+    columns = {"units": spikes.units} if spikes.units else {}
+    block = build_block(
+        spikes.trial,
+        spikes.neuron,
+        times=_inside(spikes, start, stop),
+        n_trials=spikes.n_trials,
+        n_neurons=spikes.n_neurons,
         t_start=start,
         t_stop=stop,
-        signals=_stimuli(stimulus, len(trials)),
-        annotations=provenance(),
+        signals=[a + b for a, b in zip(own, given, strict=True)],
+        annotations={**spikes.annotations, **columns, **provenance()},
     )
+    for segment, row in zip(block.segments, spikes.trials, strict=False):
+        segment.annotations.update(row)
+    return block
 
 
 @suggest_keywords
@@ -195,6 +190,7 @@ def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
         file that was there is still there
 
     >>> import tempfile
+    >>> import quantities as pq
     >>> block = to_block([[[0.1, 0.3], []]], t_stop=0.5*pq.s)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     load(save(block, folder + "/two.nwb")).segments[0].spiketrains.multiplexed
@@ -314,6 +310,7 @@ def load(
     NsnnError : another check, trials that are no name, max_bytes that is no number above 0
 
     >>> import tempfile
+    >>> import quantities as pq
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = save(to_block([[[0.1, 0.3]], [[0.2]]], t_stop=0.5*pq.s), folder + "/one.nwb")
     ...     [segment.spiketrains[0].times for segment in load(path).segments]
@@ -325,7 +322,7 @@ def load(
             f"trials = {units.shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
         )
     start, stop = (
-        None if time is None else _scalar_time(time, name)
+        None if time is None else float(_edges(time, name, 1)[0])
         for time, name in ((t_start, "t_start"), (t_stop, "t_stop"))
     )
     if start is not None and stop is not None and not start < stop:

@@ -1,7 +1,8 @@
 """Input of the measures: a neo.Block, or a list of spike trains, as a `Trains`, flat arrays in seconds.
 
-`as_trains` takes the data of many neurons and trials, `as_repeats` the repeats of one neuron. Both check their input;
-`io.spikes` reads it and says which spikes a window holds.
+`as_trains` takes the data of many neurons and trials, `as_repeats` the repeats of one neuron. So a list of SpikeTrains is one
+trial of several neurons for the former, and several trials of one neuron for the latter. Both check their input; `io.spikes`
+reads it and says which spikes a window holds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..core.bins import rounding
 from ..core.checks import positive as positive
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
-from ..core.units import describe, floats, si
+from ..core.units import describe, floats, shown, si
 from ..core.warn import warn
 from ..io.spikes import Trains
 from ..io.train_arrays import declared_resolution, different_windows, read_segments, read_trains
@@ -45,7 +46,8 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
 
     Parameters
     ----------
-    block : neo.Block with one Segment per trial, or a Trains
+    block : neo.Block with one Segment per trial; a list of Blocks of the same neurons, whose trials follow each other; a list of
+        neo.SpikeTrain, the neurons of one trial; or a Trains
     t_start, t_stop : times; None (default) keeps the trials' own ends
     name : of the argument that gave the Block, for messages
 
@@ -64,7 +66,7 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
     if isinstance(block, Trains):
         return block.crop(start, stop)
     trains, eps = _joined(block, start, stop, name)
-    return _cropped(trains, start, stop, eps).at_least(declared_resolution(block))
+    return _cropped(trains, start, stop, eps).at_least(_resolution(block))
 
 
 def uncropped(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "block") -> Trains:
@@ -77,12 +79,24 @@ def uncropped(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
     """
     if isinstance(block, Trains):
         return block
-    return _joined(block, t_start, t_stop, name)[0].at_least(declared_resolution(block))
+    return _joined(block, t_start, t_stop, name)[0].at_least(_resolution(block))
+
+
+def _resolution(block: Any) -> float:
+    """The resolution (s) that a Block, or the coarsest of several, declares; 0 for SpikeTrains."""
+    blocks = [block] if isinstance(block, neo.Block) else block
+    return max((declared_resolution(one) for one in blocks if isinstance(one, neo.Block)), default=0.0)
 
 
 def _joined(block: Any, start: Any, stop: Any, name: str) -> tuple[Trains, float]:
     """Whole trials of a Block, and the relative spacing of the numbers that its times were stored in."""
-    parts = read_segments(block, name)
+    if holds_blocks(block) and not isinstance(block, neo.Block):
+        parts = [part for k, one in enumerate(block) for part in read_segments(one, f"{name}[{k}]")]
+        _check_same_neurons(block, name)
+    elif _is_list(block) and len(block) and all(isinstance(train, neo.SpikeTrain) for train in block):
+        parts = [read_trains(block, name)]
+    else:
+        parts = read_segments(block, name)
     if parts[0].starts.size == 0:
         raise NsnnError(f"{name} holds no spike trains: expected one per neuron in each segment")
     for k, part in enumerate(parts):
@@ -101,7 +115,7 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
     Parameters
     ----------
     trains : list of neo.SpikeTrain or of 1-D arrays (seconds, or quantities), a SpikeTrainList, one SpikeTrain, or a
-        neo.Block or Trains with one neuron. Plain arrays have no duration (NaN) unless t_start and t_stop are given
+        neo.Block, list of Blocks or Trains with one neuron. Plain arrays have no duration (NaN) unless t_start and t_stop are given
     t_start, t_stop, name : as for `as_trains`
 
     Raises
@@ -114,7 +128,7 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
     """
     start = None if t_start is None else scalar_time(t_start, "t_start")
     stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
-    if isinstance(trains, Trains | neo.Block):
+    if holds_blocks(trains):
         repeats = as_trains(trains, t_start, t_stop, name)
         if repeats.n_neurons != 1:
             raise NsnnError(
@@ -137,13 +151,40 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
     return _cropped(repeats, start, stop, read.eps)
 
 
+def holds_blocks(value: Any) -> bool:
+    """True for a Block, a Trains or a list of Blocks, which have neurons and trials.
+
+    >>> holds_blocks(neo.Block()), holds_blocks([neo.Block(), neo.Block()]), holds_blocks([[0.1, 0.2]])
+    (True, True, False)
+    """
+    several = isinstance(value, list | tuple) and len(value) > 0
+    return isinstance(value, neo.Block | Trains) or (
+        several and all(isinstance(one, neo.Block) for one in value)
+    )
+
+
+def _check_same_neurons(blocks: Sequence[neo.Block], name: str) -> None:
+    """Refuse Blocks with different numbers of neurons, or with the same units in another order."""
+    sizes = [len(block.segments[0].spiketrains) for block in blocks]
+    ids = [(block.annotations.get("units") or {}).get("id") for block in blocks]
+    for k, (size, own) in enumerate(zip(sizes, ids, strict=True)):
+        if size != sizes[0]:
+            raise NsnnError(
+                f"{name}[{k}] has {size} spike trains, {name}[0] has {sizes[0]}: expected the same neurons in each Block"
+            )
+        if own is not None and ids[0] is not None and list(own) != list(ids[0]):
+            raise NsnnError(
+                f"{name}[{k}] has the units {shown(own)}, {name}[0] has {shown(ids[0])}: expected the same units in the same order"
+            )
+
+
 def holds_trials(value: Any) -> bool:
-    """True for a Block, a Trains or a table of responses (n_trials, n_neurons): no list of labels looks like these.
+    """True for one or more Blocks, a Trains or a table of responses (n_trials, n_neurons): no list of labels looks like these.
 
     >>> holds_trials([[3, 1], [2, 0]]), holds_trials(["left", "right"])
     (True, False)
     """
-    if isinstance(value, neo.Block | Trains):
+    if holds_blocks(value):
         return True
     first = value[0] if isinstance(value, list | tuple) and len(value) else None
     return isinstance(first, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 2)

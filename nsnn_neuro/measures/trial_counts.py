@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import neo
 import numpy as np
 
 from ..core.checks import positive
@@ -12,7 +11,7 @@ from ..core.errors import NsnnError
 from ..core.units import floats
 from ..io.train_arrays import block_from
 from .response_checks import as_labels
-from .trains import Trains, as_trains
+from .trains import Trains, as_trains, holds_blocks
 
 
 def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str = "counts") -> np.ndarray:
@@ -21,7 +20,7 @@ def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str 
     >>> read_counts([[1, 2], [3, 4]]).shape
     (2, 2)
     """
-    if isinstance(counts, neo.Block | Trains):
+    if holds_blocks(counts):
         trains = as_trains(counts, t_start, t_stop, name)
         trains.check_durations("so that their counts differ")
         return trains.counts.astype(float)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import neo
 import numpy as np
 import quantities as pq
 from scipy.stats import norm
@@ -13,7 +12,8 @@ from ..core.checks import one_of, suggest_keywords
 from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
-from ..measures import Trains, TuningCurve, as_trains
+from ..measures import TuningCurve, as_trains
+from ..measures.trains import holds_blocks
 from ..measures.tuning.tuning_curve import by_stimulus
 from .align import selection
 from .axes import (
@@ -313,7 +313,7 @@ def _curve(
 
 def _rates(response: Any) -> tuple[np.ndarray, str]:
     """Responses (n_trials, n_neurons), and the label of their axis."""
-    if isinstance(response, neo.Block | Trains):
+    if holds_blocks(response):
         trains = as_trains(response)
         return trains.counts / trains.durations[:, None], "firing rate (Hz)"
     values = floats(response, "response", "a neo.Block, or rates (n_trials,) or (n_trials, n_neurons)")

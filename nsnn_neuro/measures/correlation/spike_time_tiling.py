@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import neo
 import numpy as np
 
 from ...core.bins import slack
 from ...core.checks import positive, suggest_keywords
 from ...core.numba_jit import njit
 from ..estimate import measure
-from ..trains import Trains, as_repeats, as_trains, nan_ratio, warn_silent
+from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_silent
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -73,7 +72,7 @@ def spike_time_tiling(trains: Any, *, dt: Any, t_start: Any = None, t_stop: Any 
     array([[1.   , 0.485], [0.485, 1.   ]])
     """
     reach = positive(dt, "s", "dt")
-    if isinstance(trains, neo.Block | Trains):
+    if holds_blocks(trains):
         data = as_trains(trains, t_start, t_stop)
         n, start, stop = data.n_neurons, data.t_start, data.t_stop
         length = data.durations.sum()

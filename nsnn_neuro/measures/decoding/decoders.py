@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import neo
 import numpy as np
 import quantities as pq
 
@@ -26,7 +25,7 @@ from ..information.confusion import miller_madow, table_se
 from ..information.entropy.contingency import contingency
 from ..response_checks import as_labels, as_samples, permutation_p
 from ..timing.train_similarity import victor_purpura
-from ..trains import Trains, as_trains, binned
+from ..trains import Trains, as_trains, binned, holds_blocks
 from .probability_calibration import binomial_se
 
 
@@ -311,7 +310,7 @@ def decode(
 def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, bool]:
     """What the decoder is fitted to, one row per trial, and whether it is a matrix of distances."""
     of_trains = hasattr(decoder, "distances")
-    if not isinstance(responses, neo.Block | Trains):
+    if not holds_blocks(responses):
         for value, name in ((width, "bin_width"), (t_start, "t_start"), (t_stop, "t_stop")):
             if value is not None:
                 raise NsnnError(f"{name} = {value}: an array of responses has no time; give a neo.Block")

@@ -14,14 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import neo
 import numpy as np
 
 from ...core.bins import index, slack
 from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..trains import Trains, as_repeats, as_trains, warn_silent
+from ..trains import as_repeats, as_trains, holds_blocks, warn_silent
 from .coherence import binned_trains, check_segments, effective_segments, segment_spectra, warn_no_spikes
 
 
@@ -129,7 +128,7 @@ def power_spectrum(
     """
     sampling = positive(sampling_rate, "Hz", "sampling_rate")
     check_segments(nperseg, noverlap)
-    many = isinstance(trains, neo.Block | Trains)
+    many = holds_blocks(trains)
     data = (as_trains if many else as_repeats)(trains, t_start, t_stop)
     length, hop = nperseg / sampling, (nperseg - noverlap) / sampling
     segments = index(data.durations, length, hop, slack(hop, data.resolution, "nperseg - noverlap")) + 1

@@ -16,7 +16,16 @@ from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ..estimate import measure
 from ..event_windows import around_events
-from ..trains import Trains, as_repeats, as_trains, nan_ratio, scalar_time, uncropped, warn_silent
+from ..trains import (
+    Trains,
+    as_repeats,
+    as_trains,
+    holds_blocks,
+    nan_ratio,
+    scalar_time,
+    uncropped,
+    warn_silent,
+)
 from .spike_triggered import spike_windows
 
 
@@ -230,7 +239,7 @@ def spike_triggered_average(
     >>> sta.lags, sta.average
     (array([-0.001,  0.   ,  0.001]), array([[1., 5., 2.]]))
     """
-    many = isinstance(trains, neo.Block | Trains)
+    many = holds_blocks(trains)
     spikes = (as_trains if many else as_repeats)(trains, t_start, t_stop)
     windows = spike_windows(signal, spikes, before, after)
     shift = windows.signals[0].mean(axis=0)  # sums about a mean, or a large offset would swallow the SD

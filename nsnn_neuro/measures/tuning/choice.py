@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import neo
 import numpy as np
 from scipy.stats import rankdata
 
@@ -14,7 +13,7 @@ from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate
 from ..response_checks import array_of, as_labels, shuffle_test
-from ..trains import SilentNeuronWarning, Trains, as_repeats
+from ..trains import SilentNeuronWarning, as_repeats, holds_blocks
 from .discrimination import one_sample
 
 _ROWS = 2_000_000  # values ranked at a time
@@ -114,7 +113,7 @@ def choice_probability(
 
 
 def _responses(counts: Any) -> np.ndarray:
-    if not isinstance(counts, neo.Block | Trains):
+    if not holds_blocks(counts):
         return one_sample(counts, "counts")
     trains = as_repeats(counts, name="counts")
     trains.check_durations("so that their counts differ")

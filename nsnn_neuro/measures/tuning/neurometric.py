@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import neo
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_ndtr
@@ -15,7 +14,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
 from ..response_checks import array_of
-from ..trains import Trains, as_repeats
+from ..trains import as_repeats, holds_blocks
 from .discrimination import auc_and_se, one_sample
 from .responses import in_unit, read_stimulus
 
@@ -158,7 +157,7 @@ def neurometric(
 
 
 def _one_neuron(counts: Any, name: str) -> np.ndarray:
-    if not isinstance(counts, neo.Block | Trains):
+    if not holds_blocks(counts):
         return one_sample(counts, name)
     trains = as_repeats(counts, name=name)
     trains.check_durations("so that their counts differ")
@@ -182,9 +181,7 @@ def _pairs(
                     "the reference, the stimulus that others are compared with"
                 )
     else:
-        by_stimulus = (
-            not isinstance(reference, neo.Block | Trains) and array_of(reference, "reference").ndim == 0
-        )
+        by_stimulus = not holds_blocks(reference) and array_of(reference, "reference").ndim == 0
         origin = float(in_unit(reference, unit, "reference")) if by_stimulus else 0.0
         same = np.isclose(values, origin, rtol=1e-9, atol=0)  # a conversion of units rounds
         own = x[same] if by_stimulus else _one_neuron(reference, "reference")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import neo
 import numpy as np
 import quantities as pq
 
@@ -12,7 +11,7 @@ from ...core.checks import positive
 from ...core.errors import NsnnError
 from ...core.units import floats, is_quantity, shown, si, unit_of
 from ..response_checks import array_of, as_samples
-from ..trains import Trains, as_trains, scalar_time
+from ..trains import as_trains, holds_blocks, scalar_time
 
 
 def read_stimulus(stimulus: Any, n: int, name: str = "stimulus") -> tuple[np.ndarray, str]:
@@ -68,7 +67,7 @@ def read_responses(block: Any, window: Any, name: str = "block") -> tuple[np.nda
     >>> read_responses([[3], [5]], 0.5 * pq.s)
     (array([[ 6.], [10.]]), 'Hz')
     """
-    if isinstance(block, neo.Block | Trains):
+    if holds_blocks(block):
         trains = as_trains(block, *_ends(block, window), name=name)
         if not (trains.durations > 0).all():
             raise NsnnError(

@@ -1,0 +1,329 @@
+"""Spike trains from and to objects of other packages: Brian2, Elephant, pynapple, SpikeInterface, pandas, NEST, xarray.
+
+None of them is imported to recognise an object: a package whose object is given has been imported already.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import neo
+import numpy as np
+from neo.core.objectlist import ObjectList
+from neo.core.spiketrainlist import SpikeTrainList
+
+from ..core.checks import did_you_mean
+from ..core.errors import NsnnError
+from ..core.units import shown
+from . import sources
+from .sources import Source, id_column, plain
+
+_MILLI = 1e-3  # NEST's times are in ms
+
+
+def read(value: Any) -> Source:
+    """The spikes of whatever `to_block` takes."""
+    result = _single(value)
+    if result is not None:
+        return result
+    if isinstance(value, list | tuple | ObjectList) and len(value) and all(_is_trial(item) for item in value):
+        names = [f"source[{k}]" for k in range(len(value))]
+        parts = []
+        for item, name in zip(value, names, strict=True):
+            part = _single(item)
+            assert part is not None
+            part.name = name
+            parts.append(part)
+        return sources.joined(parts, names)
+    return sources.nested(value)
+
+
+def _is_trial(item: Any) -> bool:
+    """Whether an item of a list is a trial, or several, by itself, though it is no list of neurons."""
+    if _is(item, "brian2.monitors.spikemonitor", "EventMonitor"):
+        raise NsnnError(
+            'source is a list of SpikeMonitors: trials or populations? For populations of one run pass a dict, {"E": monitor, '
+            '"I": monitor}; for trials collect monitor.spike_trains() of each run'
+        )
+    if _is(item, "pynapple", "Ts"):
+        raise NsnnError(
+            "source is a list of Ts: neurons or trials? For neurons pass a TsGroup; for trials a list of TsGroups"
+        )
+    lists = isinstance(item, SpikeTrainList) and not isinstance(item, list)
+    known = isinstance(item, neo.Segment | Mapping) or _is(item, "pandas", "DataFrame")
+    return lists or known or _is(item, "pynapple", "TsGroup") or _is_sorting(item)
+
+
+def _single(value: Any) -> Source | None:
+    """The spikes of one object, or None for lists of numbers and for what is no source."""
+    result = sources.neo_source(value)
+    if result is not None:
+        return result
+    if _is(value, "brian2.monitors.spikemonitor", "EventMonitor"):
+        return _of_monitor(value, "source")
+    if _is(value, "elephant.trials", "Trials"):
+        return _of_elephant(value)
+    if _is(value, "pynapple", "TsGroup"):
+        return _of_pynapple(value, {int(k): value[k].t for k in value})
+    if _is(value, "pynapple", "Ts"):
+        return _of_pynapple(value, {0: value.t})
+    if _is_sorting(value):
+        return _of_sorting(value)
+    if _is(value, "pandas", "DataFrame"):
+        return _of_table(value)
+    if isinstance(value, Mapping):
+        if "senders" in value and "times" in value:
+            return _of_nest(value)
+        if value and all(_is(one, "brian2.monitors.spikemonitor", "EventMonitor") for one in value.values()):
+            return sources.side_by_side({k: _of_monitor(m, f"source[{k!r}]") for k, m in value.items()})
+        return sources.by_unit(value)
+    return None
+
+
+def _is(value: Any, module: str, name: str) -> bool:
+    """Whether `value` is an instance of a class of a package that may not be installed."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def _is_sorting(value: Any) -> bool:
+    return all(
+        callable(getattr(value, name, None))
+        for name in ("get_unit_ids", "get_unit_spike_train", "get_sampling_frequency")
+    )
+
+
+def _of_monitor(monitor: Any, name: str) -> Source:
+    """The spikes of a Brian2 monitor; a trial ends at the time that its clock has reached."""
+    try:
+        neuron, times = np.array(monitor.i[:], dtype=np.int64), np.array(monitor.t_[:], dtype=float)
+    except AttributeError:
+        raise NsnnError(
+            f"{name} = {monitor.name!r} has counted spikes but recorded none: expected SpikeMonitor(..., record=True)"
+        ) from None
+    except NotImplementedError:  # C++ standalone, before the run
+        raise NsnnError(f"{name} = {monitor.name!r} has not run yet: call run first") from None
+    end, dt = float(np.asarray(monitor.clock.t_[:])), float(np.asarray(monitor.clock.dt_))
+    notes = {"dt": dt} if (np.rint(times / dt) * dt == times).all() else {}
+    result = Source(
+        times, neuron, np.zeros_like(neuron), len(monitor.source), 1, annotations=notes, name=name
+    )
+    if end > 0:
+        result.t_stop = np.array([end])
+    else:
+        result.no_stop = f"{name} = {monitor.name!r} has not run yet, so that no end is known: call run first, or pass t_stop"
+    return result
+
+
+def _of_elephant(trials: Any) -> Source:
+    """The trials of an Elephant `Trials` object, with their analog signals."""
+    parts, names = [], []
+    for k in range(trials.n_trials):
+        names.append(f"trial {k} of source")
+        signals = trials.get_analogsignals_from_trial_as_list(k)
+        parts.append(sources.one_trial(trials.get_spiketrains_from_trial_as_list(k), names[-1], signals))
+    if not parts:
+        raise NsnnError(f"source = {type(trials).__name__} object without trials: expected at least one")
+    return sources.joined(parts, names)
+
+
+def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
+    """Spikes of pynapple; each epoch of the time support is a trial, and several of them have clocks that start at 0."""
+    if not times:
+        raise NsnnError(f"source = {type(value).__name__} object without units: expected at least one")
+    arrays = [np.asarray(one, dtype=float) for one in times.values()]
+    support = np.asarray(value.time_support.values, dtype=float).reshape(-1, 2)
+    every = np.sort(np.concatenate([np.empty(0), *arrays]))
+    caution = None
+    if support.size and every.size and np.isin(support, every).all():
+        caution = (
+            "the time support begins and ends with a spike, as pynapple assumes when none is given, and rates are then too high: "
+            "pass t_start and t_stop, or make the object with time_support="
+        )
+    units = id_column(list(times))
+    for column in getattr(value, "metadata_columns", ()):
+        if column != "rate":
+            units[str(column)] = [plain(one) for one in np.asarray(value.get_info(column)).tolist()]
+    if len(support) < 2:
+        result = sources.of_trains(arrays, 1, len(arrays), units=units, caution=caution)
+        if len(support):
+            result.t_start, result.t_stop = support[:, 0], support[:, 1]
+        return result
+    start, stop = support.T
+    parts: list[np.ndarray] = []
+    for i, (a, b) in enumerate(support):
+        # a spike on the border of two adjacent epochs belongs to the later one
+        last = "left" if i + 1 < len(support) and start[i + 1] == b else "right"
+        for one in arrays:
+            ordered = np.sort(one)
+            inside = slice(np.searchsorted(ordered, a), np.searchsorted(ordered, b, last))  # type: ignore[call-overload]
+            parts.append(ordered[inside] - a)
+    return sources.of_trains(
+        parts,
+        len(support),
+        len(arrays),
+        units=units,
+        t_start=np.zeros(len(support)),
+        t_stop=stop - start,
+        trials=[{"start_time": float(a)} for a in start],
+        caution=caution,
+        sealed=f"the time support of source has {len(support)} epochs, each of which becomes a trial that starts at 0: change them "
+        "with source.restrict(pynapple.IntervalSet(start, end))",
+    )
+
+
+def _of_sorting(sorting: Any) -> Source:
+    """The units of a SpikeInterface sorting; each of its segments is a trial."""
+    ids = [plain(unit) for unit in sorting.get_unit_ids()]
+    if not ids:
+        raise NsnnError(f"source = {type(sorting).__name__} object without units: expected at least one")
+    rate = float(sorting.get_sampling_frequency())
+    number = int(sorting.get_num_segments()) if hasattr(sorting, "get_num_segments") else 1
+    recorded = bool(sorting.has_recording()) if hasattr(sorting, "has_recording") else False
+
+    def clock(frames: np.ndarray, segment: int) -> np.ndarray:
+        """Times (s) of sample numbers; as multiples of 1 / rate where they are."""
+        grid = np.asarray(frames, dtype=float) * (1 / rate)
+        if not hasattr(sorting, "sample_index_to_time"):
+            return grid
+        stated = np.asarray(sorting.sample_index_to_time(frames, segment_index=segment), dtype=float)
+        return grid if np.allclose(stated, grid, rtol=0, atol=1e-3 / rate) else stated
+
+    arrays, edges = [], []
+    for k in range(number):
+        arrays += [clock(np.asarray(sorting.get_unit_spike_train(unit, segment_index=k)), k) for unit in ids]
+        first = clock(np.zeros(1), k)[0]
+        last = clock(np.array([sorting.get_num_samples(k) - 1]), k)[0] + 1 / rate if recorded else np.nan
+        edges.append((float(first), float(last)))
+    starts, stops = np.array(edges).T
+    columns = id_column(ids)
+    for key in sorting.get_property_keys() if hasattr(sorting, "get_property_keys") else ():
+        values = np.asarray(sorting.get_property(key))
+        if values.ndim == 1 and values.dtype.kind in "biufU":
+            columns[str(key)] = values.tolist()
+    return sources.of_trains(
+        arrays,
+        number,
+        len(ids),
+        units=columns,
+        annotations={"dt": 1 / rate},
+        t_start=starts,
+        t_stop=stops if recorded else None,
+        no_stop="a sorting without its recording doesn't say when it ends: pass t_stop, such as "
+        "t_stop=recording.get_total_duration()*second, or call sorting.register_recording(recording)",
+    )
+
+
+def _labels(column: Any, name: str) -> tuple[list[Any], np.ndarray]:
+    """The distinct values of a column in order, silent categories included, and the number of each row's value."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, labels = column.cat.codes.to_numpy(), column.cat.categories.tolist()
+    else:
+        try:
+            codes, found = pd.factorize(column)
+            order = np.argsort(np.asarray(found))  # pd.factorize(sort=True) leaves mixed types in any order
+            codes, found = np.where(codes < 0, -1, np.argsort(order)[codes]), found[order]
+        except TypeError:
+            raise NsnnError(
+                f"source[{name!r}] mixes types that have no order: expected numbers, or texts"
+            ) from None
+        labels = [plain(label) for label in np.asarray(found).tolist()]
+    if (codes < 0).any():
+        k = int(np.argmax(codes < 0))
+        raise NsnnError(f"source[{name!r}] is missing in row {k}: expected a {name} for each spike")
+    return labels, np.asarray(codes, dtype=np.int64)
+
+
+def _of_table(table: Any) -> Source:
+    """A DataFrame with a row per spike: columns unit, time in s and, where there are several, trial."""
+    if "senders" in table.columns and "times" in table.columns:
+        return _of_nest(table)
+    names = [str(name) for name in table.columns]
+    for name in ("unit", "time"):
+        if name not in table.columns:
+            raise NsnnError(
+                f"source is a DataFrame with the columns {', '.join(names) or 'none'}: expected unit, time in seconds and, for "
+                f"several trials, trial{did_you_mean(name, names)}; rename with source.rename(columns=...)"
+            )
+    units, neuron = _labels(table["unit"], "unit")
+    if not units:
+        raise NsnnError("source is a DataFrame without rows: expected a row per spike")
+    if table["time"].dtype.kind == "m":
+        times = (table["time"] / np.timedelta64(1, "s")).to_numpy(dtype=float)
+    elif table["time"].dtype.kind in "iuf":
+        times = table["time"].to_numpy(dtype=float)
+    else:
+        raise NsnnError(f"source['time'] holds {table['time'].dtype} values: expected times in seconds")
+    if np.isnan(times).any():
+        raise NsnnError(
+            f"source['time'] is NaN in row {int(np.argmax(np.isnan(times)))}: expected times in seconds"
+        )
+    trials, trial = [0], np.zeros(len(times), dtype=np.int64)
+    if "trial" in table.columns:
+        trials, trial = _labels(table["trial"], "trial")
+        _check_gaps(table["trial"], trials)
+    unitless = table["time"].dtype.kind != "m"
+    result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units), unitless=unitless)
+    if trials != list(range(len(trials))):
+        result.trials = [{"trial": plain(label)} for label in trials]
+    for edge in ("t_start", "t_stop"):  # to_dataframe leaves them here
+        stated = table.attrs.get(edge)
+        if isinstance(stated, list) and len(stated) == len(trials):
+            setattr(result, edge, np.array(stated, dtype=float))
+    return result
+
+
+def _check_gaps(column: Any, trials: list[Any]) -> None:
+    """Refuse numbers of trials with gaps: a trial without spikes has no row."""
+    import pandas as pd
+
+    numbered = trials and all(isinstance(label, int) and not isinstance(label, bool) for label in trials)
+    if not numbered or isinstance(column.dtype, pd.CategoricalDtype):
+        return
+    missing = (
+        sorted(set(range(trials[0], trials[-1] + 1)) - set(trials))
+        if trials[-1] - trials[0] < 10**6
+        else ["some"]
+    )
+    if missing:
+        raise NsnnError(
+            f"source['trial'] goes from {trials[0]} to {trials[-1]} without {shown(missing)}: silent trials, or left out? Say so: "
+            "source['trial'] = pandas.Categorical(source['trial'], categories=range(n)) lists all n trials; or number them anew"
+        )
+
+
+def _of_nest(events: Any) -> Source:
+    """What NEST's spike recorder has recorded: senders, and times in ms; "ids" adds neurons that never fired."""
+    if "offsets" in events:
+        raise NsnnError(
+            "source has offsets, so that its times are steps: record with time_in_steps=False, or pass times in ms as "
+            "dict(senders=..., times=...)"
+        )
+    senders, times = (np.asarray(events[key]) for key in ("senders", "times"))
+    if senders.ndim != 1 or senders.shape != times.shape or (senders.dtype.kind not in "iu" and senders.size):
+        raise NsnnError(
+            f"source has {senders.size} senders of type {senders.dtype} and {times.size} times: expected as many, and whole numbers"
+        )
+    if times.size and times.dtype.kind not in "iuf":
+        raise NsnnError(
+            f"source['times'] holds {times.dtype} values: expected times in ms, as NEST records them"
+        )
+    ids = np.unique(senders)
+    if "ids" in events:
+        ids = np.asarray(list(events["ids"]), dtype=np.int64)
+        if len(np.unique(ids)) < len(ids) or not np.isin(senders, ids).all():
+            raise NsnnError(f"source['ids'] = {shown(events['ids'])}: expected all senders, each once")
+    if not ids.size:
+        raise NsnnError(
+            "source has no senders: nothing fired; list the neurons, dict(events, ids=neurons.tolist())"
+        )
+    order = np.argsort(ids)
+    neuron = order[np.searchsorted(ids[order], senders)]
+    seconds = times.astype(float) * _MILLI
+    if np.isnan(seconds).any():
+        raise NsnnError(f"source['times'][{int(np.argmax(np.isnan(seconds)))}] is NaN: expected times in ms")
+    return Source(seconds, neuron, np.zeros_like(neuron), len(ids), 1, units=id_column(ids.tolist()))

@@ -1,0 +1,377 @@
+"""Spike trains of other packages become Blocks: the right trials, neurons, times, windows and names; what is ambiguous is refused.
+
+Objects of optional packages are skipped where these are absent.
+"""
+
+import sys
+import warnings
+
+import neo
+import numpy as np
+import pandas as pd
+import pytest
+import quantities as pq
+from brian2 import Network, NeuronGroup, SpikeMonitor, defaultclock, ms, second, start_scope
+from elephant.trials import TrialsFromBlock, TrialsFromLists
+from helpers.roundtrip import bounds_of, trains_of, volt
+
+from nsnn_neuro import NsnnError, load, measures, save, to_block
+
+
+def lists(block):
+    """[trial][neuron] -> list of times in s, read train by train."""
+    return [[np.frombuffer(t).tolist() for t in trial] for trial in trains_of(block)]
+
+
+def train(times, **more):
+    return neo.SpikeTrain(times, units="s", **{"t_stop": 1.0, **more})
+
+
+def refused(source, words, **more):
+    with pytest.raises(NsnnError) as error:
+        to_block(source, **more)
+    assert words in str(error.value)
+
+
+# --- lists, dicts, Neo ---
+
+
+def test_the_old_keyword_still_works():
+    with pytest.warns(DeprecationWarning, match=r"use to_block\(source=\.\.\.\)"):
+        block = to_block(spike_times=[[[0.1]]], t_stop=1 * second)
+    assert lists(block) == [[[0.1]]]
+
+
+def test_no_end_is_refused():
+    refused(
+        [[[0.1]]],
+        "to_block needs t_stop: the source doesn't say when its trials end, and the last spike is not the end",
+    )
+
+
+def test_trials_of_different_length():
+    block = to_block([[[0.1]], [[1.5]]], t_start=[0, 1] * second, t_stop=[1, 2] * second)
+    assert bounds_of(block) == [(0.0, 1.0, 1), (1.0, 2.0, 1)]
+    refused([[[0.1]], [[1.5]]], "one finite time such as 2*second, or 2 of them", t_stop=[1, 2, 3] * second)
+
+
+def test_a_dict_of_times_by_unit():
+    block = to_block({"b": [0.2], "a": [0.3, 0.1] * second}, t_stop=1 * second)
+    assert lists(block) == [[[0.2], [0.1, 0.3]]]
+    assert block.annotations["units"] == {"id": ["b", "a"]}
+    block = to_block([{0: [0.2]}, {0: []}], t_stop=1 * second)
+    assert lists(block) == [[[0.2]], [[]]]
+    assert "units" not in block.annotations
+    refused([{"a": []}, {"b": []}], "source[1] has the units ['b'], source[0] has ['a']", t_stop=1 * second)
+    refused({"a": [0.1, np.nan]}, "source['a'][1] is NaN", t_stop=1 * second)
+
+
+def test_spike_trains_bring_their_window_and_names():
+    trial = [
+        neo.SpikeTrain([30.0, 20.0], units="ms", t_start=-500.0, t_stop=1000.0, name="one", area="V1"),
+        train([], t_start=-0.5, name="two", area="V2"),
+    ]
+    block = to_block(trial)
+    np.testing.assert_allclose(lists(block)[0][0], [0.02, 0.03], rtol=1e-15)
+    assert bounds_of(block) == [(-0.5, 1.0, 2)]
+    assert block.annotations["units"] == {"id": [0, 1], "name": ["one", "two"], "area": ["V1", "V2"]}
+    assert bounds_of(to_block([trial, trial])) == [(-0.5, 1.0, 2)] * 2
+    assert bounds_of(to_block(trial, t_start=0 * second, t_stop=2 * second)) == [(0.0, 2.0, 2)]
+    assert lists(to_block(train([0.25]))) == [[[0.25]]]
+    refused([trial, trial[::-1]], "expected the same order in every trial")
+
+
+def test_spike_trains_of_different_windows_are_refused():
+    trial = [train([0.5]), train([0.5], t_stop=2.0)]
+    refused(trial, "the spike trains of trial 0 cover different windows")
+    assert bounds_of(to_block(trial, t_stop=1 * second)) == [(0.0, 1.0, 2)]
+
+
+def test_segments_and_elephants_trials():
+    given = neo.Block()
+    for k in range(2):
+        segment = neo.Segment()
+        given.segments.append(segment)
+        segment.spiketrains.extend([train([0.1 * (k + 1)]), train([])])
+        segment.analogsignals.append(volt(np.arange(10.0) + k, "lfp", rate=10.0))
+    expected = [[[0.1], []], [[0.2], []]]
+    for source in (
+        given.segments,
+        TrialsFromBlock(given),
+        TrialsFromLists([[*s.spiketrains, *s.analogsignals] for s in given.segments]),
+    ):
+        block = to_block(source)
+        assert lists(block) == expected
+        assert bounds_of(block) == [(0.0, 1.0, 2)] * 2
+        signals = [segment.analogsignals[0] for segment in block.segments]
+        assert [(s.name, float(s.magnitude[0, 0])) for s in signals] == [("lfp", 0.0), ("lfp", 1.0)]
+    assert given.segments[0].spiketrains[0].segment is given.segments[0]  # the source is unchanged
+    refused(TrialsFromLists([[train([0.1])], [train([0.1]), train([])]]), "trial 1 of source has 2 units")
+    refused(TrialsFromLists([]), "without trials")
+
+
+# --- Brian2 ---
+
+
+@pytest.fixture(scope="module")
+def monitors():
+    """25 ms of five neurons whose v grows by .01 a step of .1 ms and is reset after 101 steps from 0."""
+    start_scope()
+    cells = NeuronGroup(
+        5, "dv/dt = 1/(10*ms) : 1", threshold="v > 1.0001", reset="v = 0", method="euler", namespace={}
+    )
+    cells.v = [0.8, 0.6, 0.4, 0.2, 0.0]
+    silent = NeuronGroup(2, "v : 1", threshold="v > 1", namespace={})
+    named = {
+        "all": SpikeMonitor(cells),
+        "some": SpikeMonitor(cells[1:3]),
+        "silent": SpikeMonitor(silent),
+        "counted": SpikeMonitor(cells, record=False),
+    }
+    network = Network(cells, silent, *named.values())
+    unused = SpikeMonitor(silent)
+    network.run(25 * ms, namespace={})
+    return {**named, "unused": unused}
+
+
+def test_a_monitor_has_its_neurons_and_the_time_that_the_run_reached(monitors):
+    block = to_block(monitors["all"])
+    assert bounds_of(block) == [(0.0, 0.025, 5)]
+    assert [len(t) for t in lists(block)[0]] == [3, 3, 2, 2, 2]
+    expected = [monitors["all"].spike_trains()[i] / second for i in range(5)]
+    assert all(np.array_equal(a, b) for a, b in zip(lists(block)[0], expected, strict=True))
+    assert block.annotations["dt"] == float(defaultclock.dt_)
+    assert bounds_of(to_block(monitors["all"], t_stop=1 * second)) == [(0.0, 1.0, 5)]
+    part = to_block(monitors["some"])
+    assert lists(part)[0] == lists(block)[0][1:3]
+    refused(monitors["all"], "lies outside t_start = 0.0 s to t_stop = 0.01 s", t_stop=10 * ms)
+    refused(monitors["all"], "unit 0", t_start=20 * ms)
+
+
+def test_populations_from_monitors(monitors):
+    block = to_block({"E": monitors["all"], "I": monitors["silent"]})
+    assert block.annotations["populations"] == [{"name": "E", "size": 5}, {"name": "I", "size": 2}]
+    assert lists(block)[0][:5] == lists(to_block(monitors["all"]))[0]
+    assert lists(block)[0][5:] == [[], []]
+
+
+def test_monitors_that_say_too_little(monitors):
+    refused(monitors["counted"], "has counted spikes but recorded none")
+    refused([monitors["all"], monitors["some"]], "trials or populations?")
+    start_scope()
+    fresh = SpikeMonitor(NeuronGroup(2, "v : 1", threshold="v > 1", clock=None, dt=0.2 * ms, namespace={}))
+    refused(fresh, "has not run yet")
+    assert lists(to_block(fresh, t_stop=1 * second)) == [[[], []]]
+
+
+def test_a_monitor_is_recognised_without_importing_brian2(monkeypatch):
+    """Recognition asks sys.modules alone: with Brian2 out of it, nothing imports it again."""
+    for name in [
+        name for name in sys.modules if name.partition(".")[0] in ("brian2", "pynapple", "spikeinterface")
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    assert lists(to_block([[[0.1]]], t_stop=1 * pq.s)) == [[[0.1]]]
+    refused(object(), "expected source[trial][neuron]", t_stop=1 * pq.s)
+    assert "brian2" not in sys.modules
+
+
+# --- tables ---
+
+
+def test_a_table_with_a_row_per_spike():
+    table = pd.DataFrame(
+        {"unit": ["b", "a", "b", "a"], "time": [0.1, 0.2, 0.3, 0.9], "trial": [1, 0, 0, 1], "amplitude": 1.0}
+    )
+    block = to_block(table, t_stop=1 * second)
+    assert lists(block) == [[[0.2], [0.3]], [[0.9], [0.1]]]
+    assert block.annotations["units"] == {"id": ["a", "b"]}
+    assert [segment.annotations for segment in block.segments] == [{}, {}]
+    named = to_block(table.assign(trial=["go", "stop", "stop", "go"]), t_stop=1 * second)
+    assert [segment.annotations for segment in named.segments] == [{"trial": "go"}, {"trial": "stop"}]
+    one = to_block(table.drop(columns="trial"), t_stop=1 * second)
+    assert lists(one) == [[[0.2, 0.9], [0.1, 0.3]]]
+    moments = to_block(table.assign(time=pd.to_timedelta(table.time * 1000, unit="ms")), t_stop=1 * second)
+    np.testing.assert_allclose(np.concatenate(lists(moments)[0]), [0.2, 0.3], rtol=1e-12)
+
+
+def test_silent_units_and_trials_of_a_table():
+    table = pd.DataFrame({"unit": [3, 7], "time": [0.1, 0.2], "trial": [0, 2]})
+    refused(
+        table, "source['trial'] goes from 0 to 2 without [1]: silent trials, or left out?", t_stop=1 * second
+    )
+    full = table.assign(
+        trial=pd.Categorical(table.trial, categories=range(4)),
+        unit=pd.Categorical(table.unit, categories=[9, 7, 3]),
+    )
+    block = to_block(full, t_stop=1 * second)
+    assert block.annotations["units"] == {"id": [9, 7, 3]}
+    assert lists(block) == [[[], [], [0.1]], [[], [], []], [[], [0.2], []], [[], [], []]]
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (pd.DataFrame({"neuron": [1], "time": [0.1]}), "with the columns neuron, time: expected unit"),
+        (pd.DataFrame({"unit": [1], "times": [0.1]}), "did you mean 'times'?"),
+        (pd.DataFrame({"unit": [1], "time": [np.nan]}), "source['time'] is NaN in row 0"),
+        (pd.DataFrame({"unit": [1], "time": ["0.1"]}), "values: expected times in seconds"),
+        (pd.DataFrame({"unit": [1, None], "time": [0.1, 0.2]}), "source['unit'] is missing in row 1"),
+        (pd.DataFrame({"unit": [1, "a"], "time": [0.1, 0.2]}), "mixes types that have no order"),
+        (pd.DataFrame({"unit": [], "time": []}), "without rows"),
+        (pd.DataFrame({"unit": [1], "time": [120.0]}), "divide milliseconds by 1000"),
+    ],
+)
+def test_tables_that_are_wrong(table, words):
+    refused(table, words, t_stop=1 * second)
+
+
+def test_what_nest_records():
+    events = {"senders": np.array([7, 5, 7]), "times": np.array([10.0, 20.5, 999.9])}
+    for source in (events, pd.DataFrame(events)):
+        block = to_block(source, t_stop=1 * second)
+        assert block.annotations["units"] == {"id": [5, 7]}
+        np.testing.assert_allclose(lists(block)[0][1], [0.01, 0.9999], rtol=1e-15)
+        np.testing.assert_allclose(lists(block)[0][0], [0.0205], rtol=1e-15)
+    block = to_block([{**events, "ids": [7, 6, 5]}] * 2, t_stop=1 * second)
+    assert block.annotations["units"] == {"id": [7, 6, 5]}
+    assert [[len(t) for t in trial] for trial in lists(block)] == [[2, 0, 1]] * 2
+    refused({**events, "offsets": [0.0] * 3}, "time_in_steps=False", t_stop=1 * second)
+    refused({**events, "ids": [5, 6]}, "expected all senders, each once", t_stop=1 * second)
+    refused({"senders": [1], "times": [1.0, 2.0]}, "expected as many", t_stop=1 * second)
+    refused({"senders": np.array([], int), "times": []}, "nothing fired", t_stop=1 * second)
+    refused(events, "needs t_stop")
+
+
+# --- pynapple ---
+
+
+def test_pynapple_with_one_epoch():
+    nap = pytest.importorskip("pynapple")
+    group = nap.TsGroup(
+        {7: nap.Ts([0.5, 0.1]), 3: nap.Ts([])},
+        time_support=nap.IntervalSet(-1, 2),
+        metadata={"area": ["V1", "V2"]},
+    )
+    block = to_block(group)
+    ids = list(group.keys())
+    expected = {7: [0.1, 0.5], 3: []}
+    assert lists(block) == [[expected[k] for k in ids]]
+    assert bounds_of(block) == [(-1.0, 2.0, 2)]
+    assert block.annotations["units"] == {"id": ids, "area": list(group.get_info("area"))}
+    single = to_block(nap.Ts([0.5, 0.1], time_support=nap.IntervalSet(0, 2)))
+    assert (lists(single), bounds_of(single)) == ([[[0.1, 0.5]]], [(0.0, 2.0, 1)])
+    refused([nap.Ts([0.5])], "neurons or trials?")
+
+
+def test_pynapple_with_several_epochs():
+    nap = pytest.importorskip("pynapple")
+    support = nap.IntervalSet([0.0, 10.0], [2.0, 11.0])
+    group = nap.TsGroup({0: nap.Ts([0.5, 10.25, 11.0]), 1: nap.Ts([2.0])}, time_support=support)
+    block = to_block(group)
+    assert lists(block) == [[[0.5], [2.0]], [[0.25, 1.0], []]]
+    assert bounds_of(block) == [(0.0, 2.0, 2), (0.0, 1.0, 2)]
+    assert [segment.annotations["start_time"] for segment in block.segments] == [0.0, 10.0]
+    refused(group, "t_stop is given, and the time support of source has 2 epochs", t_stop=3 * second)
+
+
+def test_a_time_support_that_pynapple_assumed_is_told():
+    nap = pytest.importorskip("pynapple")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        group = nap.TsGroup({0: nap.Ts([0.5, 1.5]), 1: nap.Ts([0.7, 1.2])})
+    with pytest.warns(UserWarning, match="the time support begins and ends with a spike"):
+        to_block(group)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert bounds_of(to_block(group, t_start=0 * second, t_stop=2 * second)) == [(0.0, 2.0, 2)]
+
+
+# --- SpikeInterface ---
+
+
+class Sorting:
+    """The part of a SpikeInterface sorting that `to_block` uses, without the recording."""
+
+    def __init__(self, segments, rate=30_000.0):
+        self.segments, self.rate = segments, rate
+
+    def get_unit_ids(self):
+        return np.array(list(self.segments[0]))
+
+    def get_num_segments(self):
+        return len(self.segments)
+
+    def get_sampling_frequency(self):
+        return self.rate
+
+    def get_unit_spike_train(self, unit_id, segment_index=None):
+        return np.array(self.segments[segment_index][unit_id], dtype=np.int64)
+
+
+SEGMENTS = [{"a": [9210, 3000], "b": []}, {"a": [1], "b": [29_999]}]
+
+
+def check_sorting(sorting, **more):
+    block = to_block(sorting, **more)
+    rate = 30_000
+    for found, segment in zip(lists(block), SEGMENTS, strict=True):
+        for times, frames in zip(found, segment.values(), strict=True):
+            np.testing.assert_allclose(times, np.sort(frames) / rate, rtol=1e-14)
+    assert block.annotations["units"]["id"] == ["a", "b"]
+    assert block.annotations["dt"] == 1 / rate
+    return block
+
+
+def test_a_sorting_by_its_methods(tmp_path):
+    import h5py
+
+    refused(Sorting(SEGMENTS), "a sorting without its recording doesn't say when it ends")
+    block = check_sorting(Sorting(SEGMENTS), t_stop=1 * second)
+    assert bounds_of(block) == [(0.0, 1.0, 2)] * 2
+    with h5py.File(save(block, tmp_path / "a.nwb")) as file:
+        assert sorted(file["units/tick"][:].tolist()) == [1, 3000, 9210, 29_999]
+    assert load(tmp_path / "a.nwb").annotations["units"] == {"id": ["a", "b"]}
+
+
+def test_a_sorting_of_spikeinterface():
+    core = pytest.importorskip("spikeinterface.core")
+    segments = [{k: np.sort(np.array(v, dtype=np.int64)) for k, v in segment.items()} for segment in SEGMENTS]
+    sorting = core.NumpySorting.from_unit_dict(segments, sampling_frequency=30_000.0)
+    sorting.set_property("quality", np.array(["good", "mua"]))
+    refused(sorting, "a sorting without its recording")
+    check_sorting(sorting, t_stop=1 * second)
+    sorting.register_recording(
+        core.generate_recording(num_channels=2, durations=[1.0, 2.5], sampling_frequency=30_000.0)
+    )
+    block = check_sorting(sorting)
+    np.testing.assert_allclose(np.array(bounds_of(block)), [(0.0, 1.0, 2), (0.0, 2.5, 2)], rtol=1e-12)
+    assert block.annotations["units"]["quality"] == ["good", "mua"]
+
+
+# --- lists of Blocks, and of SpikeTrains, as Blocks ---
+
+
+def test_blocks_in_a_list_are_their_trials_together():
+    one = to_block([[[0.1, 0.2], [0.5]], [[], [0.3]]], t_stop=1 * second)
+    two = to_block([[[0.4], [0.6, 0.7, 0.8]]], t_stop=1 * second)
+    both = measures.as_trains([one, two])
+    assert both.counts.tolist() == [[2, 1], [0, 1], [1, 3]]
+    np.testing.assert_allclose(measures.firing_rate([one, two]), [1.0, 5 / 3])
+    with pytest.raises(NsnnError, match=r"block\[1\] has 1 spike trains, block\[0\] has 2"):
+        measures.firing_rate([one, to_block([[[0.1]]], t_stop=1 * second)])
+    named = [to_block({k: [0.1] for k in ids}, t_stop=1 * second) for ids in ("ab", "ba")]
+    with pytest.raises(
+        NsnnError, match=r"block\[1\] has the units \['b', 'a'\], block\[0\] has \['a', 'b'\]"
+    ):
+        measures.cv(named)
+    with pytest.raises(NsnnError, match=r"expected a neo\.Block"):
+        measures.firing_rate([one, 3])
+
+
+def test_a_list_of_trains_is_one_trial_or_the_repeats_of_one_neuron():
+    trains = [train([0.1, 0.2]), train([0.5])]
+    assert measures.as_trains(trains).counts.tolist() == [[2, 1]]
+    assert measures.as_repeats(trains).counts.tolist() == [[2], [1]]
+    np.testing.assert_allclose(measures.firing_rate(trains), [2.0, 1.0])
+    blocks = [to_block([[times]], t_stop=1 * second) for times in ([0.1, 0.2], [0.5])]
+    assert measures.as_repeats(blocks).counts.tolist() == [[2], [1]]
