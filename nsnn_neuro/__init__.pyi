@@ -16,6 +16,9 @@ from .core.errors import NsnnError as NsnnError
 from .core.parameters import parameter as parameter
 from .io.events import align as align
 from .io.events import cut as cut
+from .io.export import to_dataframe as to_dataframe
+from .io.export import to_pynapple as to_pynapple
+from .io.export import to_xarray as to_xarray
 from .io.provenance import provenance as provenance
 from .io.save_load import load as load
 from .io.save_load import save as save
@@ -228,6 +231,9 @@ __all__ = [
     "tabulate",
     "theory",
     "to_block",
+    "to_dataframe",
+    "to_pynapple",
+    "to_xarray",
     "train",
     "white_noise_factor",
 ]

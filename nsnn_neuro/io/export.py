@@ -1,0 +1,223 @@
+"""Blocks as objects of other packages: pynapple, xarray, pandas. `interop` is the way back.
+
+pynapple and xarray are optional, `pip install "nsnn-neuro[interop]"`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import neo
+import numpy as np
+
+from ..core.checks import positive, suggest_keywords
+from ..core.units import si
+from .spikes import Trains
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _package(name: str, function: str) -> Any:
+    """The optional package `name`, or an ImportError that says how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f'{function} needs {name}: pip install "nsnn-neuro[interop]"') from error
+
+
+def _unit_columns(block: neo.Block, n: int) -> dict[str, list[Any]]:
+    """The columns of `block.annotations["units"]` that have a value per neuron; "id" is 0, 1, ... where there is none."""
+    given = block.annotations.get("units")
+    columns = given if isinstance(given, dict) else {}
+    fitting = {str(k): list(v) for k, v in columns.items() if isinstance(v, list | tuple) and len(v) == n}
+    ids = fitting.get("id")
+    try:
+        distinct = ids is not None and len(set(ids)) == n
+    except TypeError:  # ids that can't be hashed
+        distinct = False
+    return {**fitting, "id": ids if distinct and ids is not None else list(range(n))}
+
+
+def _populations(block: neo.Block, n: int) -> list[str] | None:
+    try:
+        names = [str(p["name"]) for p in block.annotations["populations"] for _ in range(int(p["size"]))]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return names if len(names) == n else None
+
+
+@suggest_keywords
+def to_pynapple(block: neo.Block) -> Any:
+    """A `pynapple.TsGroup` of the spikes of a Block, or a list of them, one per trial.
+
+    The time support is the trial, from t_start to t_stop on its own clock, so that silent ends count. Ids that are whole numbers
+    are the group's keys, otherwise keys are 0, 1, ...; further columns of `block.annotations["units"]` and the populations are its
+    metadata. pynapple rounds times to nanoseconds. `to_block` is the way back, also from the list.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+
+    Returns
+    -------
+    TsGroup of a Block with one trial; list of TsGroup, (n_trials,), of one with several
+
+    Raises
+    ------
+    ImportError : pynapple is not installed
+    NsnnError : not a Block
+
+    >>> import pytest
+    >>> nap = pytest.importorskip("pynapple")
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> group = to_pynapple(to_block({4: [0.1, 0.3], 7: [0.2]}, t_stop=1*pq.s))
+    >>> list(group.keys()), group[4].t.tolist(), group.time_support.values.tolist()
+    ([4, 7], [0.1, 0.3], [[0.0, 1.0]])
+    """
+    spikes = Trains.from_block(block)
+    nap = _package("pynapple", "to_pynapple")
+    columns = _unit_columns(block, spikes.n_neurons)
+    keys = columns["id"]
+    if not all(isinstance(key, int) and not isinstance(key, bool) for key in keys):
+        keys = list(range(spikes.n_neurons))
+    else:
+        columns.pop("id")
+    names = _populations(block, spikes.n_neurons)
+    metadata = {**columns, **({"population": names} if names else {})}
+    order = np.argsort(keys)  # pynapple sorts its keys, but not the metadata
+    metadata = {k: [v[j] for j in order] for k, v in metadata.items() if k != "rate"}
+    groups = []
+    for i in range(spikes.n_trials):
+        support = nap.IntervalSet(spikes.t_start[i], spikes.t_stop[i])
+        k = i * spikes.n_neurons
+        trains = {
+            keys[j]: nap.Ts(
+                spikes.times[spikes.offsets[k + j] : spikes.offsets[k + j + 1]], time_support=support
+            )
+            for j in order
+        }
+        groups.append(nap.TsGroup(trains, time_support=support, metadata=metadata))
+    return groups[0] if len(groups) == 1 else groups
+
+
+@suggest_keywords
+def to_xarray(block: neo.Block, *, bin_width: Any, t_start: Any = None, t_stop: Any = None) -> Any:
+    """Spike counts as an `xarray.DataArray` with the dimensions trial, neuron and time.
+
+    The coordinate time is the middle of each bin, in s. The coordinates of a neuron are its id and, where it has one, its population;
+    those of a trial are the annotations that all segments have. A last bin that is not complete is left out.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial, all of the same window
+    bin_width : s, scalar
+    t_start, t_stop : s, the window; None (default): the trials' own
+
+    Returns
+    -------
+    DataArray of int64, (n_trials, n_neurons, n_bins), named spike_count; its attributes are units (of the values), bin_width,
+        t_start and t_stop (s); the attribute units of each coordinate with a dimension names the coordinate's unit
+
+    Raises
+    ------
+    ImportError : xarray is not installed
+    NsnnError : not a Block, trials of different windows, or a bin wider than a trial
+
+    >>> import pytest
+    >>> xr = pytest.importorskip("xarray")
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> counts = to_xarray(to_block([[[0.1, 0.2, 0.7], []]], t_stop=1*pq.s), bin_width=0.5*pq.s)
+    >>> counts.dims, counts.sel(neuron=0).values.tolist(), counts.time.values.tolist(), counts.time.units
+    (('trial', 'neuron', 'time'), [[2, 1]], [0.25, 0.75], 's')
+    """
+    width = positive(bin_width, "s", "bin_width")
+    window = [
+        None if x is None else si(x, "s", name) for x, name in ((t_start, "t_start"), (t_stop, "t_stop"))
+    ]
+    spikes = Trains.from_block(block).crop(*window)
+    start, stop = spikes.window()
+    xarray = _package("xarray", "to_xarray")
+    number, n_bins = spikes.bins(width, "bin_width")
+    m = int(n_bins.min())
+    inside = number < m
+    shape = (spikes.n_trials, spikes.n_neurons, m)
+    counts = np.bincount(spikes.train[inside] * m + number[inside], minlength=int(np.prod(shape))).reshape(
+        shape
+    )
+    coordinates: dict[str, Any] = {
+        "trial": ("trial", np.arange(spikes.n_trials), {"units": "1"}),
+        "neuron": ("neuron", _unit_columns(block, spikes.n_neurons)["id"], {"units": "1"}),
+        "time": (
+            "time",
+            start + (np.arange(m) + 0.5) * width,
+            {"units": "s", "long_name": "middle of the bin"},
+        ),
+    }
+    names = _populations(block, spikes.n_neurons)
+    if names:
+        coordinates["population"] = ("neuron", names)
+    for key, values in _trial_columns(block).items():
+        coordinates.setdefault(key, ("trial", values))
+    about = {"units": "1", "bin_width": width, "t_start": start, "t_stop": stop}
+    return xarray.DataArray(
+        counts, dims=("trial", "neuron", "time"), coords=coordinates, name="spike_count", attrs=about
+    )
+
+
+def _trial_columns(block: neo.Block) -> dict[str, list[Any]]:
+    """Annotations that all segments have, with plain values of one type."""
+    columns = {}
+    for key in block.segments[0].annotations:
+        values = [segment.annotations.get(key) for segment in block.segments]
+        if len({type(value) for value in values}) == 1 and isinstance(values[0], str | int | float):
+            columns[str(key)] = values
+    return columns
+
+
+@suggest_keywords
+def to_dataframe(block: neo.Block) -> pd.DataFrame:
+    """A row per spike of a Block: trial, unit and time (s), sorted in this order.
+
+    trial and unit are categories, which list silent trials and units too: `table.groupby(["trial", "unit"], observed=False).size()`
+    counts their zeros. A unit is called by its id in `block.annotations["units"]`, or 0, 1, ... `table.attrs` has the lists t_start
+    and t_stop (s, one value per trial), so that `to_block(table)` gives the same spikes, units and windows.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+
+    Returns
+    -------
+    DataFrame, (n_spikes, 3)
+
+    Raises
+    ------
+    NsnnError : not a Block
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> table = to_dataframe(to_block({"a": [0.1, 0.3], "b": []}, t_stop=1*pq.s))
+    >>> print(table.to_string(index=False))
+    trial unit  time
+        0    a   0.1
+        0    a   0.3
+    >>> table.groupby("unit", observed=False).size().to_dict(), table.attrs
+    ({'a': 2, 'b': 0}, {'t_start': [0.0], 't_stop': [1.0]})
+    """
+    import pandas as pd
+
+    spikes = Trains.from_block(block)
+    ids = _unit_columns(block, spikes.n_neurons)["id"]
+    table = pd.DataFrame(
+        {
+            "trial": pd.Categorical.from_codes(spikes.trial, categories=pd.RangeIndex(spikes.n_trials)),
+            "unit": pd.Categorical.from_codes(spikes.neuron, categories=pd.Index(ids)),
+            "time": spikes.times,
+        }
+    )
+    table.attrs = {"t_start": spikes.t_start.tolist(), "t_stop": spikes.t_stop.tolist()}
+    return table
