@@ -1,4 +1,4 @@
-"""`nsnn check`: read a file completely and check its structure, units and order."""
+"""`nsnn check`: read a file completely, check its structure, units and order, and name what the DANDI archive would miss."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print that the file is undamaged."""
+    """Print that the file is undamaged, and for NWB the metadata that an archive would miss."""
+    from ..io.nwb_metadata import missing_for_dandi
     from ..io.save_load import load
 
     block = load(arguments.file, check="full")
     show(f"{arguments.file}: no damage found; {size_of(block)}\n")
+    missing = (
+        missing_for_dandi(block.annotations.get("nwb")) if arguments.file.lower().endswith(".nwb") else []
+    )
+    if missing:
+        show(f"to share it on DANDI, add metadata (save(block, path, metadata=...)): {'; '.join(missing)}\n")

@@ -107,7 +107,7 @@ def to_pynapple(block: neo.Block) -> Any:
 def to_xarray(block: neo.Block, *, bin_width: Any, t_start: Any = None, t_stop: Any = None) -> Any:
     """Spike counts as an `xarray.DataArray` with the dimensions trial, neuron and time.
 
-    The coordinate time is the middle of each bin, in s. The coordinates of a neuron are its id and, where it has one, its population;
+    The coordinate time is the middle of each bin, in s. The coordinates of a neuron are its id and its population, if any;
     those of a trial are the annotations that all segments have. A last bin that is not complete is left out.
 
     Parameters

@@ -13,7 +13,8 @@ Layout of a file that `nwb_write.write` makes
     /general/notes      everything else as one JSON text (`json_codec`)
 The identifier is a UUID derived from the content (spikes, trials, notes and signals). `read` refuses a file whose content
 does not match it. Each compressed data set also carries checksums (fletcher32, zlib).
-session_start_time is the Block's rec_datetime, or 1970-01-01 UTC if it has none. To store something new, add it to
+session_start_time is the Block's rec_datetime, or 1970-01-01 UTC if it has none. Metadata (`nwb_metadata`) are in /general and,
+as they were given, in the notes; those in /general count, since other programs may add to them. To store something new, add it to
 `nwb_write.write`, `read` and the digest.
 """
 
@@ -29,6 +30,7 @@ import quantities as pq
 
 from ..core.errors import FormatError
 from ..core.file_limits import read_json
+from . import nwb_metadata
 from .block import analog_signal, build_block
 from .hdf5 import Reader
 from .json_codec import decode, parse_unit
@@ -42,8 +44,8 @@ _PREFIX = f'{{"format": "{FORMAT}"'
 NAMESPACE = uuid.UUID("5c0c4d0e-3d5f-5b0a-9f0e-6e1f1b6d7a11")
 WRITTEN = "written by nsnn_neuro"
 _DAMAGED = (
-    "damaged, or edited by another program: take a copy, or delete /general/notes and change /session_description to read it as a "
-    "file of another program"
+    "damaged, or edited by another program: take a copy, or delete /general/notes and change /session_description and the "
+    "description of /units to read it as a file of another program"
 )
 DIGEST = "notes, spikes, signals"
 
@@ -64,9 +66,12 @@ def written_here(source: Reader) -> dict[str, Any] | None:
     """The header that `write` left in a file, or None when another program made the file."""
     content = source.text("general/notes")
     if content is None or not content.startswith(_PREFIX.encode()):
-        if (source.text("session_description") or b"").endswith(WRITTEN.encode()):
+        described = str(source.attribute("units", "description", ""))
+        if (source.text("session_description") or b"").endswith(WRITTEN.encode()) or described.endswith(
+            WRITTEN
+        ):
             raise FormatError(
-                f"/session_description says {WRITTEN!r}, but /general/notes isn't what save left there: {_DAMAGED}"
+                f"/session_description or /units says {WRITTEN!r}, but /general/notes isn't what save left there: {_DAMAGED}"
             )
         return None
     header = read_json(content, source.budget, "its notes")
@@ -204,6 +209,10 @@ def read(source: Reader, header: dict[str, Any]) -> neo.Block:
     if trial.size and not 0 <= int(trial.min()) <= int(trial.max()) < n_trials:
         raise FormatError(f"units/trial goes beyond {n_trials} trials")
     signals = _check_identifier(source, header, bounds, trial, neuron, moments, n)
+    annotations = dict(header["annotations"])
+    stated = nwb_metadata.read(source)
+    if stated:
+        annotations["nwb"] = nwb_metadata.updated(annotations.get("nwb"), stated)
     block = build_block(
         trial,
         neuron,
@@ -213,7 +222,7 @@ def read(source: Reader, header: dict[str, Any]) -> neo.Block:
         t_start=bounds[0],
         t_stop=bounds[1],
         signals=signals,
-        annotations=header["annotations"],
+        annotations=annotations,
     )
     block.name, block.description, block.rec_datetime = header["block"]
     for segment, known in zip(block.segments, header["segments"] or [], strict=False):

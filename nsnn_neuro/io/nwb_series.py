@@ -10,7 +10,7 @@ import quantities as pq
 
 from ..core.bins import rounding, slack
 from ..core.warn import warn
-from . import nwb
+from . import nwb, nwb_metadata
 from .block import analog_signal
 from .hdf5 import Reader, is_text
 from .json_codec import parse_unit
@@ -21,10 +21,11 @@ MOST_BYTES = 2**29
 _PLACES = ("stimulus/presentation", "acquisition")
 
 
-def about(source: Reader) -> dict[str, str]:
-    """Identifier, session_description and session_start_time of an NWB file."""
+def about(source: Reader) -> dict[str, Any]:
+    """Identifier, session_description, session_start_time and further metadata of an NWB file."""
     texts = {key: source.text(key) for key in ("identifier", "session_description", "session_start_time")}
-    return {key: text.decode("utf-8", "replace") for key, text in texts.items() if text is not None}
+    plain = {key: text.decode("utf-8", "replace") for key, text in texts.items() if text is not None}
+    return {**plain, **nwb_metadata.read(source)}
 
 
 def warn_left_out(names: list[str]) -> None:

@@ -17,6 +17,7 @@ from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import is_quantity, si
 from ..core.warn import warn
+from . import nwb_metadata
 from .json_codec import dumps, encode, unit_text
 from .nwb import DIGEST, FORMAT, NAMESPACE, VERSION, WRITTEN, digest_signal, digest_trains
 from .nwb_order import Sorted, in_file_order
@@ -95,8 +96,8 @@ def _units(spikes: Sorted, offset: np.ndarray, populations: Any, resolution: flo
     names = _population_names(populations, n)
     if names:
         columns.append(VectorData(name="population", description="the neuron's population", data=names))
-    about = {"description": f"{n} neurons, silent ones included", "resolution": resolution}
-    return Units(name="units", columns=columns, id=np.arange(n), **about)
+    about = f"{n} neurons, silent ones included; {WRITTEN}"
+    return Units(name="units", columns=columns, id=np.arange(n), description=about, resolution=resolution)
 
 
 def _fill(file: h5py.File, spikes: Sorted, offset: np.ndarray, digest: Any) -> None:
@@ -201,22 +202,25 @@ def _signals(
     return series
 
 
-def _notes(block: neo.Block, signals: list[dict[str, Any]]) -> str:
+def _notes(block: neo.Block, annotations: dict[str, Any], moment: Any, signals: list[dict[str, Any]]) -> str:
     segments = [[s.name, s.description, dict(s.annotations)] for s in block.segments]
     header = {
         "format": FORMAT,
         "version": VERSION,
         "digest": DIGEST,
-        "annotations": encode(dict(block.annotations), "annotations"),
-        "block": encode([block.name, block.description, block.rec_datetime], "block.rec_datetime"),
+        "annotations": encode(annotations, "annotations"),
+        "block": encode([block.name, block.description, moment], "block.rec_datetime"),
         "segments": None if all(s == [None, None, {}] for s in segments) else encode(segments, "segments"),
         "signals": encode(signals, "signals"),
     }
     return json.dumps(header, allow_nan=False)
 
 
-def write(block: neo.Block, file: h5py.File) -> None:
-    """Write `block` into the empty HDF5 `file`, and close it; a warning names what is not saved."""
+def write(block: neo.Block, file: h5py.File, metadata: Any = None) -> None:
+    """Write `block` into the empty HDF5 `file`, and close it; a warning names what is not saved.
+
+    metadata : as for `save`
+    """
     spikes = Trains.from_block(block)
     if spikes.n_neurons == 0 and not any(len(s.analogsignals) for s in block.segments):
         raise NsnnError("block has neither spike trains nor analog signals: nothing to save")
@@ -227,10 +231,14 @@ def write(block: neo.Block, file: h5py.File) -> None:
     if left_out:
         warn(f"not saved: the Block's {', '.join(left_out)}")
     ordered = in_file_order(spikes, block.annotations.get("dt"))
-    write_sorted(block, ordered, file, _resolution(block, spikes) if ordered.dt is None else ordered.dt)
+    write_sorted(
+        block, ordered, file, _resolution(block, spikes) if ordered.dt is None else ordered.dt, metadata
+    )
 
 
-def write_sorted(block: neo.Block, spikes: Sorted, file: h5py.File, resolution: float | None) -> None:
+def write_sorted(
+    block: neo.Block, spikes: Sorted, file: h5py.File, resolution: float | None, metadata: Any = None
+) -> None:
     """Write `block` with `spikes` in place of its own into the empty HDF5 `file`, and close it.
 
     `resolution` is the step of the spike times in s, where there is one; the file says it as that of /units/spike_times.
@@ -240,15 +248,27 @@ def write_sorted(block: neo.Block, spikes: Sorted, file: h5py.File, resolution: 
     n, n_trials = spikes.counts.shape
     offset = np.concatenate([[0.0], np.cumsum(spikes.t_stop - spikes.t_start)[:-1]])
     series = _signals(block, spikes, offset)
-    notes = _notes(block, [head for head, _, _ in series])
-    start = block.rec_datetime if isinstance(block.rec_datetime, datetime) else _EPOCH
+    annotations, moment = dict(block.annotations), block.rec_datetime
+    given = nwb_metadata.checked(metadata)
+    if given:
+        annotations["nwb"] = nwb_metadata.combined(annotations.get("nwb"), metadata)
+        if "session_start_time" in given:
+            moment = datetime.fromisoformat(given["session_start_time"])
+    stated = nwb_metadata.kept(annotations.get("nwb"))
+    start = moment
+    if not isinstance(start, datetime):
+        start = (
+            datetime.fromisoformat(stated["session_start_time"]) if "session_start_time" in stated else _EPOCH
+        )
+    notes = _notes(block, annotations, moment, [head for head, _, _ in series])
     nwbfile = pynwb.NWBFile(
-        session_description=f"{n} neurons in {n_trials} trials, {WRITTEN}",
+        session_description=stated.get("session_description", f"{n} neurons in {n_trials} trials, {WRITTEN}"),
         identifier=str(NAMESPACE),  # until all spikes are known
         session_start_time=start if start.tzinfo is not None else start.replace(tzinfo=UTC),
         notes=notes,
         trials=_trials(spikes, offset),
         units=_units(spikes, offset, block.annotations.get("populations"), resolution),
+        **nwb_metadata.arguments(annotations.get("nwb")),
     )
     for head, one, _ in series:
         (nwbfile.add_acquisition if head["path"].startswith("acq") else nwbfile.add_stimulus)(one)

@@ -22,7 +22,17 @@ from ..core.deprecated import renamed_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular
 from ..core.warn import warn
-from . import external_files, hdf5, integrity, interop, nwb, nwb_neo_layout, nwb_recording, nwb_write
+from . import (
+    external_files,
+    hdf5,
+    integrity,
+    interop,
+    nwb,
+    nwb_metadata,
+    nwb_neo_layout,
+    nwb_recording,
+    nwb_write,
+)
 from .block import analog_signal, build_block
 from .provenance import provenance
 from .segments import cropped
@@ -173,7 +183,7 @@ def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: 
 
 
 @suggest_keywords
-def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
+def save(block: neo.Block, path: str | os.PathLike[str], *, metadata: Any = None) -> Path:
     """Write `block` to an NWB file atomically: a run that is killed leaves the old file, or none.
 
     `load` returns everything exactly: spike times, starts and stops, silent neurons, stimulus and traces,
@@ -183,11 +193,16 @@ def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
     ----------
     block : neo.Block, one segment per trial, the same neurons in each
     path : ends in .nwb
+    metadata : None, or a dict of NWB's fields about the session: subject (dict of subject_id, species, sex "M", "F", "U" or "O",
+        age such as "P90D" for 90 days, age__reference, description, genotype, strain, weight, date_of_birth), session_start_time,
+        session_description, session_id, experimenter, experiment_description, institution, lab, keywords, related_publications,
+        protocol, pharmacology, surgery, virus, slices, data_collection, stimulus_notes. They go to /general in the file, and `load`
+        returns them in `block.annotations["nwb"]`, as it does those of other programs' files; saving that Block keeps them
 
     Raises
     ------
-    NsnnError : another ending, no such folder, a Block or annotation that can't be stored, or a disk that is full; then the
-        file that was there is still there
+    NsnnError : metadata with unknown keys or values that NWB or the DANDI archive would refuse, another ending, no such folder, a
+        Block or annotation that can't be stored, or a disk that is full; then the file that was there is still there
 
     >>> import tempfile
     >>> import quantities as pq
@@ -196,8 +211,9 @@ def save(block: neo.Block, path: str | os.PathLike[str]) -> Path:
     ...     load(save(block, folder + "/two.nwb")).segments[0].spiketrains.multiplexed
     (array([0, 0]), array([0.1, 0.3]) * s)
     """
+    nwb_metadata.checked(metadata)
     try:
-        return written(path, lambda file: nwb_write.write(block, file))
+        return written(path, lambda file: nwb_write.write(block, file, metadata))
     except OSError as error:
         raise NsnnError(
             f"path = {path}: can't be written ({error.strerror or error}); what was there is unchanged: expected a folder with "

@@ -1,0 +1,298 @@
+"""Metadata in NWB files: checked when they are given, in /general of the file, back on load, and accepted by validators.
+
+Oracles are pynwb's reader and validator and, where it is installed, nwbinspector with the rules of the DANDI archive.
+"""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import h5py
+import numpy as np
+import pynwb
+import pytest
+import quantities as pq
+from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of
+from pynwb.file import Subject
+
+from nsnn_neuro import NsnnError, load, save, to_block
+from nsnn_neuro.io import dumps
+
+START = datetime(2024, 5, 4, 10, 30, tzinfo=timezone(timedelta(hours=2)))
+SUBJECT = {
+    "subject_id": "mouse1",
+    "species": "Mus musculus",
+    "sex": "F",
+    "age": "P90D",
+    "description": "wild type",
+    "weight": "0.022 kg",
+    "genotype": "C57BL/6J",
+}
+METADATA = {
+    "subject": SUBJECT,
+    "session_description": "tones",
+    "session_id": "session1",
+    "session_start_time": START,
+    "experimenter": ["Doe, Jane", "Roe, Richard"],
+    "institution": "University of Somewhere",
+    "lab": "Ears",
+    "experiment_description": "Responses of two neurons to a tone",
+    "keywords": ["auditory", "spikes"],
+    "related_publications": ["doi:10.1038/nn.3711"],
+}
+
+
+def recording():
+    dt = 1 / 30_000
+    samples = [[[3000, 9210, 9900], [1200]], [[4500], []], [[1], [2]]]
+    block = to_block([[np.array(x) * dt for x in trial] for trial in samples], t_stop=0.5 * pq.s)
+    block.annotations["dt"] = dt
+    return block
+
+
+def with_pynwb(path):
+    """What pynwb reads of the metadata in a file."""
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        file = io.read()
+        texts = (
+            "session_description",
+            "session_id",
+            "institution",
+            "lab",
+            "experiment_description",
+            "session_start_time",
+        )
+        result = {key: getattr(file, key) for key in texts}
+        result |= {
+            key: list(getattr(file, key) or ())
+            for key in ("experimenter", "keywords", "related_publications")
+        }
+        if file.subject is not None:
+            result["subject"] = {key: getattr(file.subject, key) for key in SUBJECT}
+        return result
+
+
+def test_metadata_are_where_nwb_has_them(tmp_path):
+    block = recording()
+    before = dumps(dict(block.annotations))
+    path = save(block, tmp_path / "a.nwb", metadata=METADATA)
+    assert dumps(dict(block.annotations)) == before  # the Block is unchanged
+    assert with_pynwb(path) == METADATA
+    errors = pynwb.validate(path=str(path))
+    assert not (errors[0] if isinstance(errors, tuple) else errors)
+
+
+def test_metadata_come_back_and_are_kept_by_the_next_save(tmp_path):
+    block = recording()
+    again = load(save(block, tmp_path / "a.nwb", metadata=METADATA), check="full")
+    assert trains_of(again) == trains_of(block)
+    found = again.annotations["nwb"]
+    assert found == {**METADATA, "session_start_time": START.isoformat()}
+    assert again.rec_datetime == START
+    third = load(save(again, tmp_path / "b.nwb"))
+    assert with_pynwb(tmp_path / "b.nwb") == METADATA
+    assert_same(again, third)
+    changed = load(save(again, tmp_path / "c.nwb", metadata={"subject": {"age": "P91D"}, "lab": "Eyes"}))
+    assert changed.annotations["nwb"] == {**found, "lab": "Eyes", "subject": {**SUBJECT, "age": "P91D"}}
+
+
+def test_without_metadata_nothing_is_added(tmp_path):
+    block = rich_block()
+    again = load(save(block, tmp_path / "a.nwb"))
+    assert "nwb" not in again.annotations
+    assert (
+        with_pynwb(tmp_path / "a.nwb")["session_description"]
+        == "6 neurons in 3 trials, written by nsnn_neuro"
+    )
+    assert_same(block, again)
+
+
+def test_what_pynwb_adds_later_is_read(tmp_path):
+    path = save(recording(), tmp_path / "a.nwb", metadata={"lab": "Ears"})
+    with pynwb.NWBHDF5IO(str(path), "a") as io:
+        file = io.read()
+        file.subject = Subject(subject_id="m2", age="P1D", age__reference="gestational", date_of_birth=START)
+        file.keywords = ["late"]
+        io.write(file)
+    found = load(path).annotations["nwb"]
+    assert found == {
+        "lab": "Ears",
+        "keywords": ["late"],
+        "subject": {
+            "subject_id": "m2",
+            "age": "P1D",
+            "age__reference": "gestational",
+            "date_of_birth": START.isoformat(),
+        },
+    }
+    again = load(save(load(path), tmp_path / "b.nwb"))
+    assert again.annotations["nwb"] == found
+
+
+def test_metadata_of_other_programs_are_kept_whatever_they_say(tmp_path):
+    file = pynwb.NWBFile(
+        session_description="somebody's",
+        identifier="x1",
+        session_start_time=START,
+        experimenter="Jane",
+        notes="free text",
+        lab="Ears",
+    )
+    file.subject = Subject(subject_id="m/1", species="mouse", sex="female", age="three months")
+    file.add_trial(start_time=0.0, stop_time=1.0)
+    file.add_unit(spike_times=[0.5])
+    with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "w") as io:
+        io.write(file)
+    block = load(tmp_path / "a.nwb")
+    assert block.annotations["nwb"] == {
+        "identifier": "x1",
+        "session_description": "somebody's",
+        "session_start_time": START.isoformat(),
+        "lab": "Ears",
+        "experimenter": ["Jane"],
+        "subject": {"subject_id": "m/1", "species": "mouse", "sex": "female", "age": "three months"},
+    }
+    again = load(save(block, tmp_path / "b.nwb"))
+    assert_same(block, again)
+    found = with_pynwb(tmp_path / "b.nwb")
+    assert (found["session_description"], found["session_start_time"], found["experimenter"]) == (
+        "somebody's",
+        START,
+        ["Jane"],
+    )
+    assert found["subject"]["species"] == "mouse"
+
+
+def test_a_file_with_its_own_description_is_still_known_as_damaged(tmp_path):
+    path = save(recording(), tmp_path / "a.nwb", metadata={"session_description": "tones"})
+    with h5py.File(path, "r+") as file:
+        del file["general/notes"]
+    with pytest.raises(NsnnError, match="isn't what save left there"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ("mouse", "metadata = 'mouse': expected a dict with keys such as 'subject'"),
+        ({"subjct": {}}, "metadata has no key 'subjct'; did you mean 'subject'?"),
+        ({3: "x"}, "metadata has no key 3: expected one of 'subject'"),
+        ({"species": "Mus musculus"}, "it belongs into metadata['subject'], dict(subject=dict(species=...))"),
+        ({"identifier": "x"}, "metadata['identifier'] can't be given: save computes it"),
+        ({"notes": "x"}, "put text into block.annotations"),
+        ({"lab": 3}, "metadata['lab'] = 3: expected a text that is not empty"),
+        ({"lab": " "}, "metadata['lab'] = ' '"),
+        ({"keywords": 3}, "metadata['keywords'] = 3: expected a text or a list of texts"),
+        ({"keywords": ["a", 3]}, "metadata['keywords'][1] = 3"),
+        (
+            {"session_start_time": "yesterday"},
+            "metadata['session_start_time'] = 'yesterday': expected a datetime.datetime",
+        ),
+        ({"session_id": "a/b"}, "expected no '/'"),
+        ({"subject": "m1"}, "metadata['subject'] = 'm1': expected a dict"),
+        (
+            {"subject": {"specis": "Mus musculus"}},
+            "metadata['subject'] has no key 'specis'; did you mean 'species'?",
+        ),
+        ({"subject": {"species": "rat"}}, "expected the Latin name, such as 'Rattus norvegicus'"),
+        ({"subject": {"sex": "female"}}, "one of 'M', 'F', 'U', 'O' (male, female, unknown, other)"),
+        ({"subject": {"age": "90 days"}}, "an ISO 8601 duration such as 'P90D'"),
+        ({"subject": {"age": "P"}}, "an ISO 8601 duration"),
+        ({"subject": {"age": "P1D/P2D/P3D"}}, "an ISO 8601 duration"),
+        ({"subject": {"age": 90}}, "metadata['subject']['age'] = 90: expected a text"),
+        ({"subject": {"age__reference": "conception"}}, "expected 'birth' or 'gestational'"),
+        ({"subject": {"subject_id": "a/b"}}, "expected no '/'"),
+        ({"subject": {"weight": "22"}}, "a number and kg, g or mg"),
+        ({"subject": {"weight": 3 * pq.s}}, "expected one mass"),
+        (
+            {"subject": {"date_of_birth": 2024}},
+            "metadata['subject']['date_of_birth'] = 2024: expected a datetime.datetime",
+        ),
+    ],
+)
+def test_wrong_metadata_are_refused_by_name_and_nothing_is_written(tmp_path, metadata, words):
+    with pytest.raises(NsnnError) as error:
+        save(recording(), tmp_path / "a.nwb", metadata=metadata)
+    assert words in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "age", ["P90D", "P12W", "P2Y", "P1Y2M", "P1.5Y", "PT36H", "P1DT12H", "P90D/P120D", "P90Y/"]
+)
+def test_ages_that_are_durations(tmp_path, age):
+    path = save(recording(), tmp_path / "a.nwb", metadata={"subject": {"age": age, "weight": 22 * pq.g}})
+    found = with_pynwb(path)["subject"]
+    assert (found["age"], found["weight"]) == (age, "0.022 kg")
+
+
+def test_resolution_where_the_sampling_interval_is_known(tmp_path):
+    dt = 1 / 30_000
+    ticks = np.array([1, 3000, 29_999, 7_654_321])
+    for times, expected in ((ticks * dt, dt), (ticks / 30_000, dt), (ticks * dt + 0.3 * dt, None)):
+        block = to_block([[times]], t_stop=300 * pq.s)
+        block.annotations["dt"] = dt
+        with h5py.File(save(block, tmp_path / "a.nwb")) as file:
+            assert file["units/spike_times"].attrs.get("resolution") == expected
+    with h5py.File(save(to_block([[ticks * dt]], t_stop=300 * pq.s), tmp_path / "a.nwb")) as file:
+        assert "resolution" not in file["units/spike_times"].attrs
+
+
+def test_a_file_as_a_spike_sorters_converter_writes_it(tmp_path):
+    """Devices, electrodes, a raw series, and units with names, mean waveforms and references to electrodes."""
+    file = pynwb.NWBFile(session_description="raw", identifier="x2", session_start_time=START)
+    device = file.create_device(name="probe")
+    group = file.create_electrode_group(name="shank", description="one", location="CA1", device=device)
+    for k in range(2):
+        file.add_electrode(location="CA1", group=group, rel_x=0.0, rel_y=20.0 * k)
+    region = file.create_electrode_table_region(region=[0, 1], description="all")
+    file.add_acquisition(
+        pynwb.ecephys.ElectricalSeries(
+            name="raw", data=np.zeros((100, 2), "int16"), electrodes=region, rate=100.0, conversion=1e-6
+        )
+    )
+    file.add_unit_column("unit_name", "the sorter's name")
+    file.add_unit_column("quality", "by hand")
+    more = {"electrodes": [0], "obs_intervals": [[0.0, 1.0]], "waveform_mean": np.ones((3, 1))}
+    for name, quality, times in (("u7", "good", [0.25, 0.5]), ("u9", "mua", [0.75])):
+        file.add_unit(spike_times=times, unit_name=name, quality=quality, **more)
+    with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "w") as io:
+        io.write(file)
+    block = load(tmp_path / "a.nwb", check="full")
+    assert [np.frombuffer(t).tolist() for t in trains_of(block)[0]] == [[0.25, 0.5], [0.75]]
+    assert bounds_of(block) == [(0.0, 1.0, 2)]
+    units = block.annotations["units"]
+    assert (units["unit_name"], units["quality"]) == (["u7", "u9"], ["good", "mua"])
+
+
+def test_the_inspector_of_the_archive_finds_nothing_to_refuse(tmp_path):
+    inspector = pytest.importorskip("nwbinspector")
+    path = str(save(recording(), tmp_path / "a.nwb", metadata=METADATA))
+    rules = inspector.load_config("dandi")
+    found = list(inspector.inspect_nwbfile(nwbfile_path=path, config=rules))
+    serious = ("ERROR", "PYNWB_VALIDATION", "CRITICAL", "BEST_PRACTICE_VIOLATION")
+    assert [(m.check_function_name, m.message) for m in found if m.importance.name in serious] == []
+    names = {m.check_function_name for m in found}
+    wanted = {
+        "check_experimenter_form",
+        "check_keywords",
+        "check_institution",
+        "check_resolution",
+        "check_description",
+    }
+    assert not names & wanted  # suggestions that the metadata satisfy
+    bare = str(save(recording(), tmp_path / "b.nwb"))
+    names = {m.check_function_name for m in inspector.inspect_nwbfile(nwbfile_path=bare, config=rules)}
+    assert "check_subject_exists" in names  # the inspector sees
+
+
+def test_pynapple_reads_what_we_save(tmp_path):
+    nap = pytest.importorskip("pynapple")
+    path = save(
+        to_block([[[0.1, 0.3], [0.2]], [[0.4], []]], t_stop=0.5 * pq.s), tmp_path / "a.nwb", metadata=METADATA
+    )
+    units = nap.load_file(str(path))["units"]
+    assert [units[k].t.tolist() for k in (0, 1)] == [[0.1, 0.3, 0.9], [0.2]]
+
+
+def test_dates_without_a_zone_are_utc(tmp_path):
+    path = save(recording(), tmp_path / "a.nwb", metadata={"session_start_time": "2024-05-04 10:30"})
+    assert with_pynwb(path)["session_start_time"] == datetime(2024, 5, 4, 10, 30, tzinfo=UTC)
