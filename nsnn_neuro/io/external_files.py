@@ -5,7 +5,9 @@ Names and annotations of spike trains become the Block's annotation "units".
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,7 @@ from ..core.warn import warn
 from .block import build_block
 from .hdf5 import Reader, opened
 from .json_codec import parse_unit
+from .matlab_help import variables, variables_of_hdf5
 from .segments import unit_table
 from .spike_text import read_text
 from .spikes import Trains
@@ -54,6 +57,9 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
     """Unit names that Neo would evaluate, from the formats that store them as text."""
     import h5py
 
+    if path.suffix.lower() == ".mat" and h5py.is_hdf5(path):
+        with opened(path) as file:
+            raise FormatError(variables_of_hdf5(Reader(file, budget).names("/")))
     if path.suffix.lower() == ".mat":
         import scipy.io
 
@@ -101,8 +107,24 @@ def _standard(block: neo.Block) -> neo.Block:
     return result
 
 
+@contextlib.contextmanager
+def _without_bars(reader: Any) -> Iterator[None]:
+    """Switch off the progress bars of a reader of Neo, some ten for a .plx file; its constructor draws them already."""
+    modules = [sys.modules[kind.__module__] for kind in reader.__mro__]
+    noisy = [module for module in modules if getattr(module, "HAVE_TQDM", False)]
+    try:
+        for module in noisy:
+            module.HAVE_TQDM = False  # type: ignore[attr-defined]
+        yield
+    finally:
+        for module in noisy:
+            module.HAVE_TQDM = True  # type: ignore[attr-defined]
+
+
 def _with_neo(reader: Any, path: Path) -> neo.Block:
-    blocks = [block for block in reader(str(path)).read(lazy=False) if block is not None and block.segments]
+    with _without_bars(reader):
+        read = reader(str(path)).read(lazy=False)
+    blocks = [block for block in read if block is not None and block.segments]
     if not any(len(s.spiketrains) or len(s.analogsignals) for block in blocks for s in block.segments):
         raise FormatError("no spike trains and no signals")
     if len(blocks) > 1:
@@ -154,4 +176,7 @@ def read_neo(path: Path, budget: Budget) -> neo.Block:
         raise FormatError(
             "a folder that no reader understands: expected a file, or a folder of a format that Neo reads"
         )
+    help_text = variables(path) if path.suffix.lower() == ".mat" else None
+    if help_text is not None:
+        raise FormatError(help_text)
     raise FormatError("not readable (" + "; ".join(reasons) + ")")

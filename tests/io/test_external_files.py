@@ -8,8 +8,11 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
+import scipy.io
+from helpers import recordings
 from helpers.roundtrip import assert_same, bounds_of, trains_of, volt
 
+import nsnn_neuro
 from nsnn_neuro import FormatError, load, save
 from nsnn_neuro.measures import as_trains
 
@@ -316,3 +319,89 @@ def test_trials_on_a_late_clock(tmp_path):
     assert np.abs(as_trains(block).times).max() < 1e-6
     first = [int(segment.analogsignals[0].magnitude[0, 0]) for segment in block.segments]
     assert first == list(range(0, 2000, 50))
+
+
+def lines_of(message):
+    """The indented lines of Python in a message."""
+    return "\n".join(line.strip() for line in message.splitlines() if line.startswith("    "))
+
+
+def block_by(message):
+    """The Block that the lines in a message make."""
+    names = {"scipy": scipy, "nsnn_neuro": nsnn_neuro, "second": pq.s}
+    exec(lines_of(message), names)
+    return names["block"]
+
+
+def test_a_matlab_file_of_plain_arrays_says_what_it_holds_and_how_to_read_it(tmp_path):
+    path = tmp_path / "a.mat"
+    rng = np.random.default_rng(0)
+    scipy.io.savemat(
+        path,
+        {"SpikesLow": [0.1, 0.5, 29.5], "direction": [[1.0], [2.0]], "t": rng.normal(size=40), "name": "x"},
+    )
+    with pytest.raises(FormatError) as error:
+        load(path)
+    message = str(error.value)
+    assert "no Neo Block in it, but the MATLAB variables" in message
+    for words in ("SpikesLow (1 x 3 double)", "direction (2 x 1 double)", "name (1 char)"):
+        assert words in message
+    block = block_by(message)
+    assert as_trains(block).times.tolist() == [0.1, 0.5, 29.5]
+    assert bounds_of(block) == [(0.0, 30.0, 1)]
+    scipy.io.savemat(path, {"name": "x"})
+    with pytest.raises(FormatError, match=r"variables name \(1 char\): read it with scipy"):
+        load(path)
+
+
+def test_a_matlab_file_of_version_7_3_says_what_it_holds(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        file["spikes"] = [[0.1], [0.5]]
+    with pytest.raises(FormatError, match=r"MATLAB 7\.3 file with the variables spikes: read it with h5py"):
+        load(tmp_path / "a.mat")
+
+
+def test_recorded_matlab_files_say_what_they_hold():
+    for name, spikes, stop in (("08_spikes-1.mat", 750, 30.0), ("09_spikes-1_place_cell.mat", 220, 178.0)):
+        with pytest.raises(FormatError) as error:
+            load(recordings.folder("case_studies_spikes") / name)
+        block = block_by(str(error.value))
+        assert as_trains(block).times.size == spikes
+        assert bounds_of(block)[0][1] <= stop
+
+
+def test_a_plexon_file_is_read_without_progress_bars(tmp_path, capfd):
+    """A file of one channel and three spikes at 40 kHz, made of Plexon's headers as Neo defines them."""
+    plexon = pytest.importorskip("neo.rawio.plexonrawio")
+
+    def record(kind, **values):
+        one = np.zeros(1, getattr(plexon, kind))
+        for key, value in values.items():
+            one[key] = value
+        return one.tobytes()
+
+    scales = {
+        "SpikeMaxMagnitudeMV": 3000,
+        "SlowMaxMagnitudeMV": 5000,
+        "BitsPerSpikeSample": 12,
+        "BitsPerSlowSample": 12,
+    }
+    clock = {
+        "ADFrequency": 40_000,
+        "WaveformFreq": 40_000,
+        "Year": 2020,
+        "Month": 1,
+        "Day": 2,
+        "LastTimestamp": 40_000,
+    }
+    content = record("GlobalHeader", Version=106, NumDSPChannels=1, SpikePreAmpGain=1000, **scales, **clock)
+    content += record("DspChannelHeader", Channel=1, Name=b"sig001", Gain=1, NUnits=1)
+    for sample in (4000, 12_000, 40_000):
+        more = {"NumberOfWaveforms": 1, "NumberOfWordsInWaveform": 4}
+        content += record("DataBlockHeader", Type=1, Channel=1, Unit=1, TimeStamp=sample, **more) + bytes(8)
+    (tmp_path / "a.plx").write_bytes(content)
+    assert as_trains(load(tmp_path / "a.plx")).times.tolist() == [0.1, 0.3, 1.0]
+    assert capfd.readouterr() == ("", "")
+    assert plexon.HAVE_TQDM  # as before, for readers that the user makes
+    neo.io.PlexonIO(str(tmp_path / "a.plx"))
+    assert "Parsing data blocks" in capfd.readouterr().err  # what would be shown

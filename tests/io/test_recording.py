@@ -228,7 +228,7 @@ def test_an_error_or_an_interrupt_leaves_the_old_file(tmp_path, monkeypatch):
     before = path.read_bytes()
     for error, seen in ((KeyboardInterrupt, KeyboardInterrupt), (OSError, NsnnError)):
 
-        def write(block, file, error=error):
+        def write(block, file, metadata, error=error):
             file["half"] = np.zeros(1000)
             file.flush()
             raise error
