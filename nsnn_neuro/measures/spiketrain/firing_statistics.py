@@ -221,9 +221,9 @@ def fano_parts(
     whole(ddof, 0, "ddof", 1)
     one_of(per, ("pooled", "bin"), "per")
     if stimulus is not None or per == "bin":
-        rows, label, value = _within_stimuli(trains, window, ddof, stimulus, per)
+        rows, label, share = _within_stimuli(trains, window, ddof, stimulus, per)
         own = np.eye(int(label.max()) + 1)[label]
-        return np.einsum("ts,tkn->tskn", own, rows).reshape(len(rows), -1, trains.n_neurons), value
+        return np.einsum("ts,tkn->tskn", own, rows).reshape(len(rows), -1, trains.n_neurons), share
     if window is None:
         trains.check_durations("and fano_factor compares their counts", ", or a window")
         number = np.ones_like(trains.durations)
