@@ -352,6 +352,21 @@ def test_info_without_a_file(capsys, monkeypatch) -> None:
     assert shown["compiler"].startswith("no C++ compiler")
 
 
+def test_check_names_what_an_archive_would_miss(capsys, folder, recording) -> None:
+    assert main(["check", "two.nwb"]) == 0
+    shown = capsys.readouterr().out
+    assert "no damage found; 2 trials, 2 neurons" in shown
+    assert "to share it on DANDI, add metadata (save(block, path, metadata=...)): no subject" in shown
+    block = nsnn.load("two.nwb")
+    subject = {"subject_id": "m1", "species": "Mus musculus", "sex": "F"}
+    nsnn.save(block, "half.nwb", metadata={"subject": subject})
+    assert main(["check", "half.nwb"]) == 0
+    assert capsys.readouterr().out.endswith("metadata=...)): no age or date_of_birth of the subject\n")
+    nsnn.save(block, "full.nwb", metadata={"subject": {**subject, "age": "P90D"}})
+    assert main(["check", "full.nwb"]) == 0
+    assert "DANDI" not in capsys.readouterr().out
+
+
 def test_version_and_help(capsys) -> None:
     assert main(["--version"]) == 0
     assert re.fullmatch(r"nsnn \d+\.\d+\.\d+\n", capsys.readouterr().out)
