@@ -65,7 +65,7 @@ def correlogram(
     a = whole(neuron, 0, "neuron", most)
     b = a if other is None else whole(other, 0, "other", most)
     result = cross_correlogram(trains, (a, b), bin_width=bin_width, max_lag=max_lag)
-    counts, expected, width = result.counts, result.expected, result.bin_width
+    counts, expected, width = result.counts.astype(float), result.expected, result.bin_width
     if not expected.all():
         raise NsnnError(f"neurons {a} and {b} have no trial in which both fire: expected spikes of both")
     ax = axes(ax)

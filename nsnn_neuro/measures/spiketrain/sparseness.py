@@ -10,9 +10,11 @@ from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats
 from ...core.warn import warn
+from ..estimate import measure
 from ..trains import SilentNeuronWarning, nan_ratio
 
 
+@measure("1")
 @suggest_keywords
 def sparseness(rates: Any, *, over: str = "stimuli", form: str = "vinje-gallant") -> np.ndarray:
     """Sparseness of mean responses, of each neuron over stimuli or of each stimulus over neurons.
