@@ -2,7 +2,8 @@
 
 `python benchmarks/measures_elephant.py [--trains N] [--neurons M]`: seconds of one call, the best of several after a first one.
 The distances take N neo.SpikeTrain objects of about 20 spikes. The Fano factor takes a Block of N trials of M neurons, as a
-simulation leaves it, and the same as a `Trains`, which reads the Block once for many measures. The last line is the table of six
+simulation leaves it, and the same as a `Trains`, which reads the Block once for many measures. Correlograms and surrogates
+follow. The last line is the table of six
 measures with jackknife errors of 100 trials of 1,000 neurons.
 """
 
@@ -17,6 +18,9 @@ from typing import Any
 import neo
 import numpy as np
 import quantities as pq
+from elephant import spike_train_surrogates
+from elephant.conversion import BinnedSpikeTrain
+from elephant.spike_train_correlation import cross_correlation_histogram
 from elephant.spike_train_dissimilarity import van_rossum_distance, victor_purpura_distance
 from elephant.statistics import fanofactor
 
@@ -117,6 +121,41 @@ def fano(rng: np.random.Generator, trials: int, neurons: int) -> None:
         )
 
 
+def correlograms(rng: np.random.Generator) -> None:
+    """All pairs of 50 neurons with 10,000 spikes in 1,000 s, 201 lags of 1 ms; Elephant's time is that of one pair."""
+    trains = [np.sort(rng.uniform(0, 1000, 10_000)) for _ in range(50)]
+    data = measures.as_trains(to_block([trains], t_stop=1000 * pq.s))
+    options = {"bin_width": 1 * pq.ms, "max_lag": 100 * pq.ms}
+
+    def pair() -> np.ndarray:
+        objects = (neo.SpikeTrain(t, units="s", t_stop=1000.0) for t in trains[:2])
+        binned = [BinnedSpikeTrain(t, bin_size=1 * pq.ms) for t in objects]
+        return cross_correlation_histogram(*binned, window=[-100, 100])[0].magnitude[:, 0]
+
+    difference = float(np.abs(measures.cross_correlograms(data, **options).counts[0, 1] - pair()).max())
+    ours = seconds(lambda: measures.cross_correlograms(data, **options), 3)
+    show("correlograms of 1,275 pairs", ours, 1275 * seconds(pair, 3), "Elephant", difference)
+
+
+def surrogates(rng: np.random.Generator) -> None:
+    """One surrogate of 1,000 trains of 20 spikes."""
+    trains = [np.sort(rng.uniform(0, 1, 20)) for _ in range(1000)]
+    data = measures.as_trains(to_block([trains], t_stop=1 * pq.s))
+    objects = [neo.SpikeTrain(t, units="s", t_stop=1.0) for t in trains]
+    small = {"dither": 20 * pq.ms}
+    rows: list[tuple[str, dict[str, Any], Callable[[Any], Any]]] = [
+        ("jitter", {"window": 50 * pq.ms}, lambda t: spike_train_surrogates.jitter_spikes(t, 50 * pq.ms)),
+        ("dither", small, lambda t: spike_train_surrogates.dither_spikes(t, 20 * pq.ms)),
+        ("shuffle", {}, spike_train_surrogates.shuffle_isis),
+    ]
+    for method, options, theirs in rows:
+        ours = seconds(lambda m=method, o=options: next(measures.surrogates(data, method=m, n=1, **o)), 5)
+        begun = time.perf_counter()
+        for train in objects:
+            theirs(train)
+        show(f"surrogate, {method}", ours, time.perf_counter() - begun, "Elephant", float("nan"))
+
+
 def table(rng: np.random.Generator) -> None:
     data = block(rng, 100, 1000, 10.0)
     functions = [getattr(measures, name) for name in ("firing_rate", "cv", "cv2", "lv", "lvr", "fano_factor")]
@@ -135,6 +174,8 @@ def main() -> None:
         distances(rng, chosen.trains)
         for neurons in (1, chosen.neurons):
             fano(rng, chosen.trains, neurons)
+        correlograms(rng)
+        surrogates(rng)
         table(rng)
 
 

@@ -88,7 +88,7 @@ def modulated(rng: np.random.Generator, n_trials: int) -> neo.Block:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("predictor", "options"), [
-    ("poisson", {}), ("shift", {}), ("jitter", {"jitter_window": 100 * pq.ms, "n_shuffle": 100}),
+    ("poisson", {}), ("shift", {}), ("jitter", {"jitter_window": 40 * pq.ms, "n_shuffle": 100}),
 ])  # fmt: skip
 def test_bands_cover_independent_trains(predictor: str, options: dict[str, Any]) -> None:
     """95 % of 17 lags in 200 repeats; "shift" and "jitter" also where a stimulus modulates the rates."""

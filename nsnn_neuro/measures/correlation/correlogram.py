@@ -12,7 +12,8 @@ Chance is one of three predictors.
   with neuron b's trial j over all i != j (the shuffle or PST predictor). For R trials the difference of the counts and the
   predictor has the variance of a Poisson count times R / (R - 1).
 - "jitter": independent trains that share any modulation slower than the jitter window. Neuron b's spikes are placed anew
-  within windows of that width, and the band is the range of the surrogates' counts.
+  within windows of that width, and the band holds the surrogates' counts. A modulation at frequency f is underestimated by the
+  fraction (pi f window)^2 / 3: for 1 Hz and 100 ms by 3 %.
 
 At lag 0 an autocorrelogram counts each pair of spikes twice, so that the variance is twice the mean.
 """
@@ -256,7 +257,8 @@ def cross_correlogram(
         "jitter" (any modulation slower than `jitter_window`), see the module
     confidence : of the band at each lag, between 0 and 1
     jitter_window : time, scalar, width of the windows within which "jitter" places spikes anew
-    n_shuffle, seed : number of surrogates of "jitter" (at least 1) and their seed
+    n_shuffle, seed : number of surrogates of "jitter" and their seed; the band reaches its confidence from
+        2 / (1 - confidence) - 1 surrogates on
     t_start, t_stop : times, scalar; None is the trials' own end
 
     Raises
@@ -296,7 +298,7 @@ def cross_correlogram(
     if windows is not None:
         null = _jittered(trains, a, b, width, longest, windows, n_shuffle, seed)
         mean = null.mean(axis=0)
-        lower, upper = np.quantile(null, [tail, 1 - tail], axis=0)
+        lower, upper = np.quantile(null, [tail, 1 - tail], axis=0, method="weibull")
     else:
         mean = binned.expected(predictor, first, second, counts)[0]
         spread = np.sqrt(_dispersion(predictor, trains.n_trials, first == second, binned.lags)[0])
