@@ -66,6 +66,11 @@ def test_every_spike_is_in_exactly_the_windows_that_contain_it(trains, events, b
             assert_allclose(1000 * np.array(own), expected, rtol=0, atol=1e-9)
 
 
+def test_a_window_that_ends_with_the_recording_holds_its_end_and_others_do_not():
+    block = to_block([[[2.0, 4.0]]], t_stop=4 * second)
+    assert spikes_of(cut(block, [1.5, 3.5], before=0.5 * second, after=0.5 * second)) == [[[]], [[0.5]]]
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_shifted_back_the_times_are_those_of_the_recording(data):

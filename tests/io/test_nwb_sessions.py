@@ -296,8 +296,8 @@ def every_kind(file):
         file,
         "acquisition/ttl",
         "TTLs",
-        timestamps=[1.0, 2.0, 3.0],
-        data=np.uint8([1, 0, 1]),
+        timestamps=[3.0, 2.0, 1.0],
+        data=np.uint8([1, 0, 0]),
         labels=[b"off", b"on"],
     )
     old = typed(file, "acquisition/cues", "LabeledEvents", timestamps=[1.0, 2.0], data=np.uint8([0, 1]))
@@ -346,7 +346,7 @@ def test_every_kind_of_event(tmp_path):
     assert found == {
         "acquisition/taps": ([1.0, 2.0], []),
         "behavior/taps": ([3.0], []),
-        "ttl": ([1.0, 2.0, 3.0], ["on", "off", "on"]),
+        "ttl": ([1.0, 2.0, 3.0], ["off", "off", "on"]),
         "cues": ([1.0, 2.0], ["left", "right"]),
         "keys": ([1.0, 2.0], ["0", "9"]),
         "notes": ([1.0, 2.5], ["start", "end"]),
@@ -361,7 +361,7 @@ def test_every_kind_of_event(tmp_path):
         "run": [1.0, 1.0],
     }
     ttl = cut(load_quietly(path), "ttl", before=0.2 * second, after=0.5 * second)
-    assert conditions(ttl).tolist() == ["on", "off", "on"]
+    assert conditions(ttl).tolist() == ["off", "off", "on"]
     load_quietly(path, check="full")
 
 

@@ -151,11 +151,8 @@ def _covered_counts(
             f"bin_width = {width} s is longer than the longest trial ({longest} s), or no bin lies within a trial"
         )
     number = index(trains.times, low, width, share)
-    # a spike within rounding of a trial's start, or at its very end, is in the bin there
-    starts_there, ends_there = (
-        np.abs(edge - (low + k * width)) <= apart for edge, k in ((begins, begin), (ends, end))
-    )
-    number += starts_there[trains.trial] & (number == begin[trains.trial] - 1)
+    # a spike at the very end of a trial is in its last bin
+    ends_there = np.abs(ends - (low + end * width)) <= apart
     number -= ends_there[trains.trial] & (number == end[trains.trial])
     inside = (number >= begin[trains.trial]) & (number < end[trains.trial])
     cell = trains.neuron[inside] * n_bins + number[inside]
