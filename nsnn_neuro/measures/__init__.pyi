@@ -9,11 +9,12 @@ from .correlation.count_correlation import noise_correlation as noise_correlatio
 from .correlation.count_correlation import signal_correlation as signal_correlation
 from .correlation.population_coupling import population_coupling as population_coupling
 from .correlation.spike_time_tiling import spike_time_tiling as spike_time_tiling
-from .decoding.decoders import Decoding as Decoding
+from .decoding.cross_validation import Decoding as Decoding
+from .decoding.cross_validation import decode as decode
 from .decoding.decoders import LinearDiscriminant as LinearDiscriminant
 from .decoding.decoders import NearestTrain as NearestTrain
+from .decoding.decoders import NegativeBinomialMAP as NegativeBinomialMAP
 from .decoding.decoders import PoissonMAP as PoissonMAP
-from .decoding.decoders import decode as decode
 from .decoding.probability_calibration import ReliabilityCurve as ReliabilityCurve
 from .decoding.probability_calibration import SelectiveAccuracy as SelectiveAccuracy
 from .decoding.probability_calibration import brier_score as brier_score
@@ -26,6 +27,7 @@ from .information.breakdown import information_breakdown as information_breakdow
 from .information.breakdown import synergy as synergy
 from .information.copula import gaussian_copula as gaussian_copula
 from .information.copula import gaussian_copula_classes as gaussian_copula_classes
+from .information.count_bins import bin_counts as bin_counts
 from .information.entropy.entropy import entropy as entropy
 from .information.fisher import gaussian_fisher as gaussian_fisher
 from .information.fisher import linear_fisher_information as linear_fisher_information
@@ -71,6 +73,8 @@ from .spiketrain.firing_statistics import serial_correlation as serial_correlati
 from .spiketrain.intrinsic_timescale import IntrinsicTimescale as IntrinsicTimescale
 from .spiketrain.intrinsic_timescale import intrinsic_timescale as intrinsic_timescale
 from .spiketrain.kernel_rate import instantaneous_rate as instantaneous_rate
+from .spiketrain.modulated_poisson import ModulatedPoisson as ModulatedPoisson
+from .spiketrain.modulated_poisson import modulated_poisson as modulated_poisson
 from .spiketrain.rate_over_time import Psth as Psth
 from .spiketrain.rate_over_time import SpikeTriggeredAverage as SpikeTriggeredAverage
 from .spiketrain.rate_over_time import psth as psth
@@ -137,7 +141,9 @@ __all__ = [
     "LinearDiscriminant",
     "MeanMatchedFano",
     "MetricSpace",
+    "ModulatedPoisson",
     "NearestTrain",
+    "NegativeBinomialMAP",
     "Neurometric",
     "PoissonMAP",
     "PowerSpectrum",
@@ -165,6 +171,7 @@ __all__ = [
     "allan_factor",
     "as_repeats",
     "as_trains",
+    "bin_counts",
     "brier_score",
     "burst_index",
     "calibration_error",
@@ -208,6 +215,7 @@ __all__ = [
     "mean_spike_distance",
     "measure",
     "metric_space_information",
+    "modulated_poisson",
     "mutual_information",
     "neurometric",
     "noise_correlation",

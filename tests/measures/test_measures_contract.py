@@ -205,6 +205,7 @@ EXAMPLES: dict[str, Example] = {
     "van_rossum": Example(lambda: (repeats(),), {"tau": 20 * pq.ms}, PAIR, "repeats", (FINE, FINE, FINE)),
     "victor_purpura": Example(lambda: (repeats(),), {"cost": 50 * pq.Hz}, PAIR, "repeats", (FINE, FINE, FINE)),
     # information; words, counts and latencies of Blocks
+    "bin_counts": Example(lambda: (np.arange(60) % 7,), {"n_bins": 3}, [(60,), (4,)]),
     "brier_score": Example(lambda: (PROBABILITIES, CLASSES), {}, Estimate),
     "calibration_error": Example(lambda: (PROBABILITIES, CLASSES), {"n_shuffle": 5}, Estimate),
     "d_prime": Example(lambda: normals(), {}, Estimate),
@@ -232,6 +233,8 @@ EXAMPLES: dict[str, Example] = {
     "metric_space_information": Example(
         lambda: (repeats(), LABELS), {"q": [0, 10] * pq.Hz, "n_shuffle": 5}, measures.MetricSpace, "repeats",
         (FINE, "1 distinct label", FINE)),
+    "modulated_poisson": Example(
+        lambda: (LABELS, block()), {}, measures.ModulatedPoisson, "counts", (NAN, "has one trial", COUNTS)),
     "mutual_information": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
     "plan_trials": Example(lambda: ((STIMULUS, SYMBOLS),), {}, measures.TrialPlan),
     "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),

@@ -211,7 +211,8 @@ def mutual_information(
     Parameters
     ----------
     s, r : (n,) or (n, k) whole numbers, truth values or texts, one row per trial; a row of (n, k) is a word, and each different
-        word is one response. Of s also floats that repeat, such as directions. At least 2 trials
+        word is one response. Of s also floats that repeat, such as directions. At least 2 trials; for many different counts in
+        few trials see `bin_counts`
     bias : see above
     n_shuffle, seed : number of shuffles, 0 for no null, and the seed of shuffles and partitions
     n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None is the range of r (for words the
@@ -276,7 +277,16 @@ def _few(data: _Samples, bias: str) -> str | None:
         enough = max(_PLENTY, _ENOUGH[bias]) if many else _ENOUGH[bias]
     if data.per_response >= enough:
         return None
-    return f"{data.trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
+    few = f"{data.trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
+    return few + _bins_cure(data)
+
+
+def _bins_cure(data: _Samples) -> str:
+    """What to do about many different counts; nothing for words, whose bins and letters are chosen elsewhere."""
+    n_bins = max(2, int(len(data.s) / data.n_s / _ENOUGH["panzeri-treves"]))
+    if data.has_letters or data.n_r <= n_bins:
+        return ""
+    return f", for counts bin_counts(counts, n_bins={n_bins})"
 
 
 def _by_chance(data: _Samples, found: Estimate) -> str | None:
@@ -331,7 +341,10 @@ def _bracket(data: _Samples, found: list[Estimate], listed: str, first: Estimate
         upper = plain.value + 2.0 * plain.se
     upper = min(max(upper, lower), most)
     what = f"estimators disagree beyond their errors ({listed} bit) with {data.trials}"
-    width, cure = upper - lower, "take more trials or fewer responses (shorter words, wider bins)"
+    width, cure = (
+        upper - lower,
+        "take more trials or fewer responses (shorter words, wider bins)" + _bins_cure(data),
+    )
     if width >= _NOTHING * most:
         note = f"{what}: nothing is known but that it lies between {lower:.3g} and {upper:.3g} bit; {cure}"
         value = math.nan

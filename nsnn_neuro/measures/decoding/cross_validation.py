@@ -1,0 +1,287 @@
+"""Decoding of stimuli from responses, always cross-validated; the decoders are in `decoders`."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...core.checks import check, positive, suggest_keywords
+from ...core.deprecated import renamed_keywords
+from ...core.errors import NsnnError
+from ...core.units import shown
+from ..estimate import Estimate
+from ..information.confusion import miller_madow, table_se
+from ..information.entropy.contingency import contingency
+from ..response_checks import as_labels, as_samples, permutation_p
+from ..trains import as_trains, binned, holds_blocks
+from .decoders import PoissonMAP
+from .probability_calibration import binomial_se
+
+
+@dataclass(frozen=True, eq=False)
+class Decoding:
+    """Result of `decode`: accuracy, information and confusion matrix.
+
+    >>> d = decode([[0], [1], [2], [10], [9], [11]], [0, 0, 0, 1, 1, 1], n_folds=3, n_shuffle=0)
+    >>> d.accuracy, d.chance, d.confusion.tolist()
+    (1.0, 0.5, [[3, 0], [0, 3]])
+    """
+
+    accuracy: float
+    """share of trials whose stimulus was found"""
+    se: float
+    """of the accuracy"""
+    chance: float
+    """share of the most frequent stimulus: what is reached without looking at responses"""
+    p: float | None
+    """(1 + shuffles of the labels that reach the accuracy) / (1 + n_shuffle)"""
+    null_accuracy: float | None
+    """mean accuracy for shuffled labels"""
+    information: Estimate
+    """of the confusion matrix, bits: a lower bound of what the responses hold"""
+    confusion: np.ndarray
+    """(K, K) trials, stimulus by decoded stimulus"""
+    labels: np.ndarray
+    """(K,) the stimuli"""
+    predictions: np.ndarray
+    """(n_trials,) decoded stimuli"""
+    cross_entropy_information: Estimate | None = None
+    """of the posterior probabilities, bits: entropy of the stimuli + mean log2 of the probability that the decoder gave to the
+    stimulus of each trial; None for a decoder without probabilities"""
+    probabilities: np.ndarray | None = None
+    """(n_trials, K) posterior probability of each stimulus, by a decoder that has not seen the trial"""
+
+    def __float__(self) -> float:
+        return self.accuracy
+
+    def __str__(self) -> str:
+        p = "" if self.p is None else f", p = {self.p:.2g}"
+        posterior = self.cross_entropy_information
+        more = "" if posterior is None else f"; of the posteriors {posterior}"
+        return f"accuracy {self.accuracy:.3g} ± {self.se:.2g} (chance {self.chance:.2g}{p}); {self.information}{more}"
+
+
+@renamed_keywords(bin="bin_width")
+@suggest_keywords
+def decode(
+    responses: Any,
+    stimulus: Any,
+    *,
+    decoder: Any = PoissonMAP(),  # noqa: B008 - it cannot be changed
+    n_folds: int = 5,
+    bin_width: Any = None,
+    n_shuffle: int = 100,
+    seed: int = 0,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> Decoding:
+    """Decode the stimulus of each trial from its response, by a decoder that was fitted to other trials (cross-validation).
+
+    The trials are divided into `n_folds` groups, each with about the same share of each stimulus. The trials of one group
+    are decoded by a decoder that was fitted to all other groups. The result holds the accuracy, which is the fraction of
+    trials whose stimulus was decoded correctly; its standard error; the confusion matrix; and the information in this
+    matrix, a lower bound of the information in the responses.
+
+    The standard error of the accuracy is sqrt(a (1 - a) / n) with a = (correct + 1)/(n + 2). It holds well above chance
+    (tested for two stimuli, 50 trials of each, accuracy of 0.7 or more). At chance the accuracy varies by about 1.3 times its
+    se, since the trials of a group share a decoder: use p there. For p the stimuli are shuffled over trials, and all decoders
+    are fitted again. The information has Miller's correction, -(cells - rows - columns + 1)/(2 n ln 2), and is at most
+    the entropy of the stimulus; its se is the multinomial's.
+
+    Decoders with posterior probabilities q(s | r) also have a cross-entropy information, H(S) + mean of log2 q(s | r) over trials,
+    s the stimulus of the trial. On average it is at most the information in the responses, and equals it for the true
+    probabilities; overconfident ones lower it, also below 0, while the accuracy may stay the same. Poisson posteriors are
+    overconfident where counts vary more than their mean: compare `NegativeBinomialMAP`. H(S) is the entropy of the stimuli as they
+    were presented, so give prior="empirical" if stimuli have different numbers of trials.
+
+    Parameters
+    ----------
+    responses : (n_trials, n_features) array, for example spike counts; or a neo.Block with one Segment per trial (or a
+        Trains), whose spikes are counted. `NearestTrain` needs a Block
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, such as directions; at least n_folds trials of each.
+        A decoder sees floats as numbers 0, 1, ... in ascending order
+    decoder : PoissonMAP(), NegativeBinomialMAP(), LinearDiscriminant(), NearestTrain(), or any object with `fit` and `predict`
+    n_folds : at least 2
+    bin_width : time, for a Block: spikes are counted in bins of this width, neuron by neuron; None: in the whole trial
+    n_shuffle, seed : number of shuffles, 0 for no p; seed of groups and shuffles
+    t_start, t_stop : times, scalar, for a Block; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : labels that are no categories or of another length, fewer trials of a stimulus than
+        n_folds, one stimulus, NaN, trials of unequal duration, bins of an array, a decoder without fit or whose
+        answer is no label, what `as_trains` refuses. Source: Quian Quiroga & Panzeri 2009, doi 10.1038/nrn2578
+
+    >>> rng = np.random.default_rng(1)
+    >>> stimulus = np.repeat([0, 1], 50)
+    >>> d = decode(rng.poisson([[3, 8], [8, 3]], (50, 2, 2)).swapaxes(0, 1).reshape(100, 2), stimulus)
+    >>> print(d)
+    accuracy 0.94 ± 0.025 (chance 0.5, p = 0.0099); 0.6829 ± 0.091 bit (correction miller-madow; ...)
+    >>> d.accuracy > 0.9, d.chance, round(d.p, 4), d.information.unit
+    (True, 0.5, 0.0099, 'bit')
+    """
+    check(n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
+    if not hasattr(decoder, "fit"):
+        raise NsnnError(
+            f"decoder = {shown(decoder)}: expected an object with fit and predict, such as PoissonMAP()"
+        )
+    features, pairwise = _features(responses, decoder, bin_width, t_start, t_stop)
+    n = len(features)
+    distinct, number = as_labels(stimulus, "stimulus", n)
+    fewest = int(np.bincount(number).argmin())
+    if np.bincount(number)[fewest] < n_folds:
+        raise NsnnError(
+            f"stimulus {distinct[fewest]} has {np.bincount(number)[fewest]} trials: expected at least n_folds = "
+            f"{n_folds} of each; take fewer folds or leave it out"
+        )
+
+    # classifiers of scikit-learn refuse floats and objects as classes
+    named = distinct if distinct.dtype.kind in "iubU" else np.arange(distinct.size)
+
+    def result(numbers: np.ndarray, posteriors: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        return _cross_validated(decoder, features, named[numbers], n_folds, seed, pairwise, posteriors)
+
+    predictions, log_q = result(number, posteriors=True)
+    table = _table(number, predictions, named)
+    rng = np.random.default_rng(seed)
+    orders = rng.permuted(np.tile(number, (n_shuffle, 1)), axis=1)
+    null = np.array([_table(order, result(order)[0], named) for order in orders])
+    right = np.trace(table)
+    correct = null.trace(axis1=1, axis2=2) / n if n_shuffle else np.empty(0)
+    info = _information(table, null)
+    return Decoding(
+        accuracy=float(right / n),
+        se=float(binomial_se(right, n)),
+        chance=float(np.bincount(number).max() / n),
+        p=permutation_p(correct, float(right / n)),
+        null_accuracy=float(correct.mean()) if n_shuffle else None,
+        information=info,
+        confusion=table,
+        labels=distinct,
+        predictions=distinct[np.searchsorted(named, predictions)],
+        cross_entropy_information=None if log_q is None else _cross_entropy(log_q, number, info),
+        probabilities=None if log_q is None else np.exp(log_q),
+    )
+
+
+def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, bool]:
+    """What the decoder is fitted to, one row per trial, and whether it is a matrix of distances."""
+    of_trains = hasattr(decoder, "distances")
+    if not holds_blocks(responses):
+        for value, name in ((width, "bin_width"), (t_start, "t_start"), (t_stop, "t_stop")):
+            if value is not None:
+                raise NsnnError(f"{name} = {value}: an array of responses has no time; give a neo.Block")
+        if of_trains:
+            raise NsnnError(f"decoder = {decoder!r}: needs spike trains; give a neo.Block")
+        return as_samples(responses, "responses"), False
+    trains = as_trains(responses, t_start, t_stop)
+    if not np.isnan(trains.t_stop - trains.t_start).any():  # plain arrays don't know how long they last
+        trains.check_durations("which would be decoded too")
+    if of_trains:
+        if width is not None:
+            raise NsnnError(f"bin_width = {width}: {type(decoder).__name__} reads the spike times themselves")
+        return decoder.distances(trains), True
+    if width is None:
+        return trains.counts.astype(float), False
+    counts = binned(trains, positive(width, "s", "bin_width"), "bin_width")
+    return counts.reshape(trains.n_trials, -1).astype(float), False
+
+
+def _state(seed: Any) -> int:
+    """A seed as scikit-learn takes it, below 2^32."""
+    small = isinstance(seed, int | np.integer) and seed < 2**32
+    return int(seed) if small else int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
+def _cross_validated(
+    decoder: Any,
+    features: np.ndarray,
+    labels: np.ndarray,
+    n_folds: int,
+    seed: int,
+    pairwise: bool,
+    posteriors: bool = False,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """(n_trials,) cross-validated predictions and, if asked for and known, log posteriors (n_trials, n_labels)."""
+    predictions = np.empty_like(labels)
+    from sklearn.model_selection import StratifiedKFold  # slow to import
+
+    distinct = np.unique(labels)
+    log_q: np.ndarray | None = np.empty((len(labels), distinct.size))
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=_state(seed))
+    numbers = np.searchsorted(distinct, labels)  # faster to stratify than texts
+    for train, test in folds.split(np.zeros(len(labels)), numbers):
+        columns = train if pairwise else slice(None)
+        blank = copy.deepcopy(decoder)  # nothing learned is carried from fold to fold
+        fitted = blank.fit(features[train][:, columns], labels[train])
+        fitted = blank if fitted is None else fitted
+        asked = features[test][:, columns]
+        result = np.asarray(fitted.predict(asked))
+        if result.shape != test.shape or not np.isin(result, distinct).all():
+            raise NsnnError(
+                f"decoder {type(decoder).__name__} predicted {result!r}: expected one of the labels for each of "
+                f"{test.size} trials"
+            )
+        predictions[test] = result
+        one = _log_posterior(fitted, asked, distinct) if posteriors and log_q is not None else None
+        if one is None:
+            log_q = None
+        elif log_q is not None:
+            log_q[test] = one
+    return predictions, log_q
+
+
+def _log_posterior(fitted: Any, asked: np.ndarray, distinct: np.ndarray) -> np.ndarray | None:
+    """Natural logarithms of the posterior probabilities, of a decoder of this package or a classifier of scikit-learn."""
+    if hasattr(fitted, "log_posterior"):
+        log_q, labels = np.asarray(fitted.log_posterior(asked), dtype=float), fitted.labels
+    elif hasattr(fitted, "predict_proba") and hasattr(fitted, "classes_"):
+        q, labels = np.asarray(fitted.predict_proba(asked), dtype=float), fitted.classes_
+        log_q = np.log(q, out=np.full(q.shape, -np.inf), where=q > 0)
+    else:
+        return None
+    fits = log_q.shape == (len(asked), distinct.size) and np.array_equal(labels, distinct)
+    return log_q if fits else None
+
+
+def _cross_entropy(log_q: np.ndarray, number: np.ndarray, table_information: Estimate) -> Estimate:
+    """H(S) + mean log2 q of the trials' own stimuli, with the spread over trials."""
+    n = number.size
+    own = log_q[np.arange(n), number] / np.log(2)
+    shares = np.bincount(number) / n
+    value = float(own.mean() - shares @ np.log2(shares))
+    se = float(own.std(ddof=1) / np.sqrt(n)) if np.isfinite(value) else float("nan")
+    warning = None
+    if not np.isfinite(value):
+        impossible = int((~np.isfinite(own)).sum())
+        warning = f"the decoder gave probability 0 to the stimulus of {impossible} of {n} trials"
+    elif value < table_information.value - 2 * np.hypot(se, table_information.se):
+        warning = (
+            "lower than the information of the confusion matrix: the posteriors are wrong, most often overconfident; for "
+            "counts that vary more than their mean use NegativeBinomialMAP"
+        )
+    return Estimate(value, se, n=n, warning=warning, se_method="spread over trials")
+
+
+def _table(number: np.ndarray, predictions: np.ndarray, distinct: np.ndarray) -> np.ndarray:
+    return contingency(number, np.searchsorted(distinct, predictions), distinct.size, distinct.size)
+
+
+def _information(table: np.ndarray, null: np.ndarray) -> Estimate:
+    value = float(miller_madow(table))
+    shuffled = miller_madow(null) if len(null) else np.empty(0)
+    n = int(table.sum())
+    few = f"{n} trials for a table of {len(table)} x {len(table)}: fewer than 5 per cell"
+    return Estimate(
+        value,
+        se=table_se(table),
+        correction="miller-madow",
+        null_mean=float(shuffled.mean()) if shuffled.size else None,
+        p=permutation_p(shuffled, value),
+        n=n,
+        warning=few if n < 5 * table.size else None,
+        se_method="multinomial",
+    )

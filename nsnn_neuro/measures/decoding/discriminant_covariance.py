@@ -1,0 +1,111 @@
+"""Shrunk covariance and weights of linear discriminant analysis, with one pass over the responses for all classes.
+
+As scikit-learn's `LinearDiscriminantAnalysis(solver="lsqr")` with equal priors: the covariance is the mean over classes of
+the classes' own covariances, each shrunk by itself. That library makes three objects per class and calls a general solver; a
+permutation test of decoding fits hundreds of times, and there this is about twenty times as fast.
+
+X_g (n_g, p) are the centred responses of class g, S_g = X_g^T X_g / n_g, and D_g is the diagonal of S_g (1 where that is 0). With
+"auto" the class's covariance is (1 - a_g) S_g + a_g m_g D_g, m_g the share of features that vary in the class. a_g is Ledoit and
+Wolf's for the standardised responses Z_g: min(b, d) / d with p d = |C|^2 - p m_g^2, |C|^2 = |Z_g Z_g^T|^2 / n_g^2, and
+p b = (sum_i |z_i|^4 / n_g - |C|^2) / n_g. So a_g needs the smaller Gram matrix, (n_g, n_g) or (p, p), and the sum over classes
+one product. Source: Ledoit & Wolf 2004, doi 10.1016/S0047-259X(03)00096-4
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import lapack
+
+_SINGULAR = 1e-10  # smallest pivot of the correlation matrix below which the covariance counts as singular
+
+
+def discriminant_weights(
+    responses: np.ndarray, number: np.ndarray, shrinkage: float | str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (n_classes, p) and offsets (n_classes,) of the scores of responses (n, p) of classes number (n,), equal priors.
+
+    >>> r = np.array([[0.0, 1], [0.2, 1.1], [0.1, 0.8], [1, 0.1], [1.2, 0], [0.9, 0.2]])
+    >>> weights, offset = discriminant_weights(r, np.array([0, 0, 0, 1, 1, 1]), "auto")
+    >>> np.argmax(weights @ [0.1, 0.9] + offset)
+    np.int64(0)
+    """
+    order = np.argsort(number, kind="stable")
+    x, size = responses[order], np.bincount(number)
+    starts = np.concatenate([[0], np.cumsum(size)])
+    mean = np.add.reduceat(x, starts[:-1], axis=0) / size[:, None]
+    x = x - np.repeat(mean, size, axis=0)
+    covariance = _mean_covariance(x, mean, size, starts, shrinkage)
+    weights = _solve(covariance, mean)
+    if weights is None:
+        return _by_scikit_learn(responses, number, shrinkage)
+    offset = -0.5 * (weights * mean).sum(axis=1) - np.log(size.size)
+    if size.size == 2:  # the difference alone, half of it for each class
+        weights = np.outer([-0.5, 0.5], weights[1] - weights[0])
+        offset = np.array([-0.5, 0.5]) * (offset[1] - offset[0])
+    return weights, offset
+
+
+def _mean_covariance(
+    x: np.ndarray, mean: np.ndarray, size: np.ndarray, starts: np.ndarray, shrinkage: float | str | None
+) -> np.ndarray:
+    """Mean over classes of the shrunk covariances (p, p); x (n, p) is centred and sorted by class."""
+    p, n_classes = x.shape[1], size.size
+    variance = np.add.reduceat(x * x, starts[:-1], axis=0) / size[:, None]
+    if shrinkage != "auto":
+        a = np.full(n_classes, 0.0 if shrinkage is None else float(shrinkage))
+        towards = np.repeat((a * variance.mean(axis=1)).sum(), p)
+    else:
+        # what scikit-learn takes for constant, by the rounding of the variance
+        eps = np.finfo(float).eps
+        flat = variance <= size[:, None] * eps * variance + (size[:, None] * mean * eps) ** 2
+        scale = np.where(flat, 1.0, variance)
+        a, part = _ledoit_wolf(x / np.sqrt(np.repeat(scale, size, axis=0)), size, starts)
+        towards = ((a * part)[:, None] * scale).sum(axis=0)
+    weighted = x * np.sqrt(np.repeat((1 - a) / (size * n_classes), size))[:, None]
+    covariance = weighted.T @ weighted
+    covariance[np.arange(p), np.arange(p)] += towards / n_classes
+    return covariance
+
+
+def _ledoit_wolf(z: np.ndarray, size: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shrinkage (n_classes,) of centred z (n, p), sorted by class, and the mean variance of the features of each class."""
+    p = z.shape[1]
+    squares = np.einsum("ij,ij->i", z, z)
+    level = np.add.reduceat(squares, starts[:-1]) / (size * p)
+    fourth = np.add.reduceat(squares**2, starts[:-1])
+    norm = np.empty(size.size)
+    for g in range(size.size):
+        own = z[starts[g] : starts[g + 1]]
+        gram = own @ own.T if len(own) < p else own.T @ own
+        norm[g] = np.vdot(gram, gram)
+    norm /= size**2
+    beta = (fourth / size - norm) / (size * p)
+    delta = (norm - p * level**2) / p
+    beta = np.minimum(beta, delta)
+    return np.divide(beta, delta, out=np.zeros(size.size), where=beta != 0), level
+
+
+def _solve(covariance: np.ndarray, mean: np.ndarray) -> np.ndarray | None:
+    """Rows of mean (n_classes, p) times the inverse of the covariance; None where it is singular."""
+    scale = np.sqrt(np.diag(covariance))
+    if not (scale > 0).all():
+        return None
+    factor, failed = lapack.dpotrf(covariance / np.outer(scale, scale), lower=1)
+    if failed or np.diag(factor).min() ** 2 < _SINGULAR:
+        return None
+    solution, _ = lapack.dpotrs(factor, (mean / scale).T, lower=1)
+    return np.asarray((solution / scale[:, None]).T)
+
+
+def _by_scikit_learn(
+    responses: np.ndarray, number: np.ndarray, shrinkage: float | str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same by a pseudo-inverse, whose rank depends on rounding: left to the library whose rule it is."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # slow to import
+
+    n_classes = number.max() + 1
+    even = np.full(n_classes, 1 / n_classes)
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=even).fit(responses, number)
+    if n_classes == 2:
+        return np.outer([-0.5, 0.5], model.coef_[0]), np.array([-0.5, 0.5]) * model.intercept_[0]
+    return model.coef_, model.intercept_

@@ -1,0 +1,101 @@
+"""Bins of counts: definitions, the bias that they remove, and the warning that names them."""
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import bin_counts, mutual_information
+
+
+@pytest.mark.parametrize("method", ["equipopulated", "even", "width", "dynamic"])
+@pytest.mark.parametrize("n_bins", [1, 2, 3, 5, 50])
+def test_edges_bin_the_counts_themselves(method, n_bins):
+    """Symbols are those of the edges, whole numbers from 0, at most n_bins; equal counts stay together; order is kept."""
+    x = np.random.default_rng(1).poisson(4.0, 200)
+    symbols, edges = bin_counts(x, n_bins=n_bins, method=method)
+    assert_array_equal(symbols, np.digitize(x, edges[1:-1]))
+    assert edges[0] == x.min()
+    assert edges[-1] == x.max() + 1
+    assert (np.diff(edges) > 0).all()
+    assert len(edges) <= n_bins + 1
+    order = np.argsort(x, kind="stable")
+    assert (np.diff(symbols[order]) >= 0).all()
+
+
+def test_equipopulated_bins_hold_equal_numbers_where_counts_differ():
+    x = np.random.default_rng(2).permutation(120)
+    for method in ("equipopulated", "even"):
+        symbols, _ = bin_counts(x, n_bins=8, method=method)
+        assert_array_equal(np.bincount(symbols), np.full(8, 15))
+
+
+def test_even_bins_are_the_best_of_all():
+    """Every set of borders tried: least sum of squares."""
+    x = np.random.default_rng(3).poisson(2.0, 80)
+    distinct = np.unique(x)
+    for n_bins in (2, 3, 4):
+        symbols, _ = bin_counts(x, n_bins=n_bins, method="even")
+        best = min(
+            (np.bincount(np.digitize(x, borders)) ** 2).sum()
+            for borders in itertools.combinations(distinct[1:], n_bins - 1)
+        )
+        assert (np.bincount(symbols) ** 2).sum() == best
+
+
+def test_width_bins_have_equal_width():
+    symbols, edges = bin_counts(np.arange(100), n_bins=4, method="width")
+    assert_array_equal(edges, [0, 25, 50, 75, 100])
+    assert_array_equal(np.bincount(symbols), [25] * 4)
+
+
+def test_neurons_are_binned_by_themselves():
+    x = np.random.default_rng(4).poisson([3.0, 30.0], (50, 2))
+    symbols, edges = bin_counts(x, n_bins=3)
+    for j in range(2):
+        alone, own = bin_counts(x[:, j], n_bins=3)
+        assert_array_equal(symbols[:, j], alone)
+        assert_array_equal(edges[j], own)
+
+
+def test_bins_remove_the_bias_of_many_counts_in_few_trials():
+    """16 stimuli of 11 trials, 101 counts, no information: the plain estimate is off by 2 bit, its warning names bins."""
+    rng = np.random.default_rng(5)
+    stimulus = np.repeat(np.arange(16), 11)
+    raw, binned = [], []
+    for _ in range(20):
+        x = rng.integers(0, 101, 176)
+        raw.append(mutual_information(stimulus, x, bias="plugin", n_shuffle=0))
+        symbols, _ = bin_counts(x, n_bins=2)
+        binned.append(mutual_information(stimulus, symbols, n_shuffle=0).value)
+    assert "bin_counts(counts, n_bins=2)" in raw[0].warning
+    assert np.mean([e.value for e in raw]) > 2
+    assert abs(np.mean(binned)) < 4 * np.std(binned) / np.sqrt(20)
+    assert mutual_information(stimulus, symbols, n_shuffle=0).warning is None
+    bracket = mutual_information(stimulus, x, bias="auto", n_shuffle=0)
+    assert "bin_counts(counts, n_bins=2)" in bracket.warning
+
+
+def test_words_are_not_told_to_bin_counts():
+    words = np.random.default_rng(6).integers(0, 2, (60, 6))
+    warning = mutual_information(np.arange(60) % 2, words, n_shuffle=0).warning
+    assert "take more trials" in warning
+    assert "bin_counts" not in warning
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "message"),
+    [
+        ([1, 2, np.nan], {"n_bins": 2}, "counts holds nan"),
+        ([1, 2.5], {"n_bins": 2}, "counts holds 2.5: expected whole numbers"),
+        ([], {"n_bins": 2}, "counts has shape"),
+        (np.ones((2, 2, 2)), {"n_bins": 2}, "counts has shape"),
+        ([1, 2], {"n_bins": 0}, "n_bins = 0"),
+        ([1, 2], {"n_bins": 2, "method": "equal"}, "method = 'equal': expected one of"),
+    ],
+)
+def test_refuses(counts, options, message):
+    with pytest.raises(NsnnError, match=message):
+        bin_counts(counts, **options)

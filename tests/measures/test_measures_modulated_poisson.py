@@ -1,0 +1,198 @@
+"""Modulated Poisson model: values computed elsewhere, scipy's distributions and optimizer, and what its errors promise."""
+
+import numpy as np
+import pytest
+import quantities as pq
+from helpers import recordings
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+from scipy.optimize import minimize_scalar
+
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import ModulatedPoisson, SilentNeuronWarning, modulated_poisson
+
+# The likelihood is an internal: the public function has no arguments at which published values can be asked for.
+from nsnn_neuro.measures.spiketrain.negative_binomial import fisher_information, fit_gain_variance
+
+
+def draw(rng, rates, n, s2, neurons):
+    stimulus = np.repeat(np.arange(len(rates)), n)
+    gain = rng.gamma(1 / s2, s2, (stimulus.size, neurons)) if s2 else 1.0
+    return stimulus, rng.poisson(np.array(rates)[stimulus][:, None] * gain * np.ones((1, neurons)))
+
+
+# --- values ---
+
+
+def test_fisher_information_and_errors_at_200_trials():
+    """f 10, s2 .25: J_s2 3.95491019 and J_f 1/35 per trial, errors .03555631 and .4183300."""
+    j = fisher_information(np.array([10.0]), 0.25)[0]
+    assert_allclose(j, 3.95491019, rtol=1e-8)
+    assert_allclose(1 / np.sqrt(200 * j), 0.03555631, rtol=1e-7)
+    assert_allclose(np.sqrt((10 + 0.25 * 100) / 200), 0.41833, rtol=1e-6)
+
+
+def test_errors_are_those_of_the_fisher_information_at_the_fit():
+    stimulus, x = draw(np.random.default_rng(1), [10.0], 200, 0.25, 1)
+    fit = modulated_poisson(stimulus, x[:, 0])
+    s2, f = fit.gain_variance, x.mean()
+    assert_allclose(fit.rate, [f], rtol=1e-12)
+    assert_allclose(fit.rate_se, np.sqrt((f + s2 * f * f) / 200), rtol=1e-12)
+    n = np.arange(2000)
+    r, p = 1 / s2, 1 / (1 + s2 * f)
+    step = 1e-5 * s2
+    up, down = (stats.nbinom.logpmf(n, 1 / a, 1 / (1 + a * f)) for a in (s2 + step, s2 - step))
+    j = stats.nbinom.pmf(n, r, p) @ ((up - down) / (2 * step)) ** 2
+    assert_allclose(fit.se, 1 / np.sqrt(200 * j), rtol=1e-6)
+    assert_allclose(fit.share, s2 * f * f / (f + s2 * f * f), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("f", "a"), [(0.3, 0.01), (3.0, 1e-7), (40.0, 2.0), (10.0, 0.0)])
+def test_fisher_information_by_scipy(f, a):
+    """Against the squared slope of scipy's log pmf, and f^2 / 2 for Poisson counts."""
+    if a < 1e-6:
+        assert_allclose(fisher_information(np.array([f]), a), f * f / 2, rtol=1e-4)
+        return
+    n = np.arange(20_000)
+    step = 1e-3 * a
+    down, middle, up = (stats.nbinom.logpmf(n, 1 / b, 1 / (1 + b * f)) for b in (a - step, a, a + step))
+    expected = np.exp(middle) @ ((up - down) / (2 * step)) ** 2
+    assert_allclose(fisher_information(np.array([f]), a), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("s2", [0.0, 0.02, 0.3, 3.0])
+def test_fit_is_the_maximum_of_the_likelihood(s2):
+    """Scipy's negative binomial, maximised by scipy; three stimuli of unequal numbers, log likelihood ratio included."""
+    rng = np.random.default_rng(2)
+    stimulus = np.repeat([0, 1, 2], [5, 12, 30])
+    for _ in range(4):
+        gain = rng.gamma(1 / s2, s2, 47) if s2 else 1.0
+        x = rng.poisson(np.array([2.0, 7.0, 20.0])[stimulus] * gain)
+        f = np.array([x[stimulus == k].mean() for k in range(3)])[stimulus]
+
+        def cost(log_a, x=x, f=f):
+            return -stats.nbinom.logpmf(x, np.exp(-log_a), 1 / (1 + np.exp(log_a) * f)).sum()
+
+        best = minimize_scalar(cost, bounds=(-12, 5), method="bounded", options={"xatol": 1e-9})
+        poisson = stats.poisson.logpmf(x, f).sum()
+        fit = modulated_poisson(stimulus, x)
+        if fit.gain_variance == 0:
+            assert -best.fun < poisson + 1e-6
+            assert fit.p == 1.0
+            assert fit.log_likelihood_ratio == 0.0
+        else:
+            assert_allclose(fit.gain_variance, np.exp(best.x), rtol=1e-4)
+            assert_allclose(fit.log_likelihood_ratio, -best.fun - poisson, rtol=1e-6, atol=1e-8)
+            assert_allclose(fit.p, stats.chi2.sf(2 * fit.log_likelihood_ratio, 1) / 2, rtol=1e-10)
+
+
+def test_log_pmf_oracle_is_that_of_the_likelihood():
+    """f 10, s2 .25: log pmf at 0, 5, 10, 20; differences of likelihoods of samples that differ by one count."""
+    published = {0: -5.01105187, 5: -2.66806137, 10: -2.71978243, 20: -4.26119697}
+    for n, value in published.items():
+        assert_allclose(stats.nbinom.logpmf(n, 4, 1 / 3.5), value, atol=1e-8)
+    # two trials at 20 and 0, mean 10: the ratio to Poisson at the fitted a
+    x = np.array([[20.0], [0.0]])
+    a, ratio = fit_gain_variance(x, np.zeros(2, int))
+    own = stats.nbinom.logpmf(x, 1 / a, 1 / (1 + a * 10)).sum() - stats.poisson.logpmf(x, 10).sum()
+    assert_allclose(ratio, 2 * own, rtol=1e-9)
+
+
+# --- promises ---
+
+
+def test_error_bars_cover():
+    """200 neurons, three stimuli of 40 trials each."""
+    stimulus, x = draw(np.random.default_rng(3), [4.0, 10.0, 25.0], 40, 0.25, 200)
+    fit = modulated_poisson(stimulus, x)
+    assert np.mean(abs(fit.gain_variance - 0.25) < 2 * fit.se) >= 0.9
+    truth = np.array([[4.0], [10.0], [25.0]])
+    assert np.mean(abs(fit.rate - truth) < 2 * fit.rate_se) >= 0.9
+    assert fit.rate.shape == fit.rate_se.shape == (3, 200)
+
+
+@pytest.mark.parametrize("n", [5, 10, 40])
+def test_bias_at_few_trials_is_as_documented(n):
+    """Too low by (s2 + 1/f) / n, to a tenth of s2."""
+    stimulus, x = draw(np.random.default_rng(4), [10.0] * 8, n, 0.25, 300)
+    bias = modulated_poisson(stimulus, x).gain_variance.mean() - 0.25
+    assert abs(bias + 0.35 / n) < 0.025
+
+
+def test_p_is_uniform_below_a_half_for_poisson_counts():
+    """Half of the neurons have a gain variance of 0 and p = 1; those are spread over the upper half by chance."""
+    rng = np.random.default_rng(5)
+    stimulus, x = draw(rng, [5.0, 20.0, 60.0], 60, 0.0, 800)
+    fit = modulated_poisson(stimulus, x)
+    p = np.where(fit.gain_variance > 0, fit.p, 1.0)
+    none = (p == 1.0).mean()
+    assert 0.45 < none < 0.62  # above a half, since the means are fitted
+    assert np.mean(p < 0.05) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 800)
+    assert stats.kstest(p[p < 1] / p[p < 1].max(), "uniform").pvalue > 1e-3
+
+
+def test_gain_is_found_and_shares_add_up():
+    stimulus, x = draw(np.random.default_rng(6), [10.0, 40.0], 300, 0.1, 20)
+    fit = modulated_poisson(stimulus, x)
+    assert (fit.p < 1e-6).all()
+    z = (fit.share - 0.1 * 1700 / (50 + 0.1 * 1700)) / fit.share.std(ddof=1)
+    assert abs(z.mean()) < 4 / np.sqrt(20)
+
+
+def test_shapes_labels_and_blocks():
+    stimulus, x = draw(np.random.default_rng(7), [3.0, 9.0], 10, 0.2, 2)
+    names = np.array(["left", "right"])[stimulus]
+    both, one = modulated_poisson(names, x), modulated_poisson(names, x[:, 1])
+    assert isinstance(one, ModulatedPoisson)
+    assert isinstance(one.gain_variance, float)
+    assert one.gain_variance == both.gain_variance[1]
+    assert one.rate.shape == (2,)
+    assert both.labels.tolist() == ["left", "right"]
+    assert both.n.tolist() == [10, 10]
+    block = to_block([[np.linspace(0.1, 0.9, c) for c in row] for row in x], t_stop=1 * pq.s)
+    assert_array_equal(modulated_poisson(names, block).gain_variance, both.gain_variance)
+    order = np.random.default_rng(0).permutation(20)
+    assert_allclose(modulated_poisson(names[order], x[order]).se, both.se, rtol=1e-12)
+
+
+# --- bad input ---
+
+
+@pytest.mark.parametrize(
+    ("stimulus", "counts", "message"),
+    [
+        ([0, 0], [1, 2, 3], r"stimulus has shape \(2,\): expected \(3,\)"),
+        ([0, 0, 1], [1, 2, 3], "stimulus 1 has one trial"),
+        ([0, 0, 0], [1, -2, 3], "counts holds -2: expected whole numbers"),
+        ([0, 0, 0], [1, 2.5, 3], "counts holds 2.5"),
+        ([0, 0, 0], [1, np.nan, 3], "counts holds NaN"),
+        ([0, 0, 0], ["a", "b", "c"], "counts = "),
+        ([0, 0, 0], np.ones((3, 2, 2)), "counts = "),
+    ],
+)
+def test_refuses(stimulus, counts, message):
+    with pytest.raises(NsnnError, match=message):
+        modulated_poisson(stimulus, counts)
+
+
+def test_silent_neurons_are_nan_with_one_warning():
+    with pytest.warns(SilentNeuronWarning, match="1 of 2 neurons have no spikes") as caught:
+        fit = modulated_poisson([0, 0, 1, 1], [[0, 1], [0, 3], [0, 2], [0, 8]])
+    assert len(caught) == 1
+    for value in (fit.gain_variance, fit.se, fit.share, fit.p, fit.log_likelihood_ratio):
+        assert_array_equal(np.isnan(value), [True, False])
+    assert_array_equal(fit.rate[:, 0], [0, 0])
+    fit = modulated_poisson([0, 0, 1, 1], [0, 0, 5, 9])  # one silent stimulus is no harm
+    assert np.isfinite([fit.gain_variance, fit.se]).all()
+
+
+# --- recordings ---
+
+
+def test_retina_counts_are_below_poisson():
+    """Salamander retina, 60 images of 30 trials: median Fano factor below 1, so that most cells have no gain variance."""
+    data = np.load(recordings.folder("salamander_retina_onken") / "retina2.npz")
+    counts = data["images_counts"].transpose(0, 2, 1).reshape(-1, 49)  # image and trial, cell
+    fit = modulated_poisson(np.repeat(np.arange(60), 30), counts)
+    assert np.median(fit.share) < 0.1
+    assert ((fit.gain_variance == 0) == (fit.p == 1)).all()
