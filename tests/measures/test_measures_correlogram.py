@@ -101,7 +101,11 @@ def test_bands_cover_independent_trains(predictor: str, options: dict[str, Any])
         z.append((c.counts - c.expected).mean())
     covered = np.mean(inside)
     assert 0.93 < covered < 0.975
-    assert abs(np.mean(z) / np.std(z) * np.sqrt(len(z))) < 4
+    # jitter flattens the modulation of 1 Hz within its windows: half of the 64 pairs at each lag, see the module
+    lags = np.arange(-8, 9)
+    lost = 32 * (np.pi * 0.04) ** 2 / 3 * (np.cos(2 * np.pi * 0.01 * lags) * (1 - np.abs(lags) / 200)).mean()
+    bias = lost if predictor == "jitter" else 0.0
+    assert abs((np.mean(z) - bias) / np.std(z) * np.sqrt(len(z))) < 4
 
 
 def test_z_is_standard_normal_for_independent_trains() -> None:

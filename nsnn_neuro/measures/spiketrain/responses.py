@@ -93,8 +93,8 @@ def response_test(
 
     Raises
     ------
-    NsnnError : a window that leaves a trial, or what `as_trains` refuses. Two neurons of ten without a response have p < 0.05 by
-        chance with probability 0.09: correct for the number of neurons, for example with scipy.stats.false_discovery_control.
+    NsnnError : a window that leaves a trial, or what `as_trains` refuses. Of ten neurons without a response at least one has
+        p < 0.05 with probability 0.4: correct for the number of neurons, for example with scipy.stats.false_discovery_control.
         Source: Wilcoxon 1945, doi 10.2307/3001968
 
     >>> import quantities as pq
