@@ -153,12 +153,10 @@ def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
         return result
     start, stop = support.T
     parts: list[np.ndarray] = []
-    for i, (a, b) in enumerate(support):
-        # a spike on the border of two adjacent epochs belongs to the later one
-        last = "left" if i + 1 < len(support) and start[i + 1] == b else "right"
+    for a, b in support:  # pynapple keeps epochs apart, so that no spike is in two of them
         for one in arrays:
             ordered = np.sort(one)
-            inside = slice(np.searchsorted(ordered, a), np.searchsorted(ordered, b, last))  # type: ignore[call-overload]
+            inside = slice(*np.searchsorted(ordered, [a, np.nextafter(b, np.inf)]))
             parts.append(ordered[inside] - a)
     return sources.of_trains(
         parts,

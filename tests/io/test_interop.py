@@ -271,6 +271,12 @@ def test_pynapple_with_several_epochs():
     assert lists(block) == [[[0.5], [2.0]], [[0.25, 1.0], []]]
     assert bounds_of(block) == [(0.0, 2.0, 2), (0.0, 1.0, 2)]
     assert [segment.annotations["start_time"] for segment in block.segments] == [0.0, 10.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pynapple takes a microsecond off the first of two adjacent epochs
+        adjacent = nap.TsGroup(
+            {0: nap.Ts([1.0, 2.0, 3.0])}, time_support=nap.IntervalSet([0.0, 2.0], [2.0, 3.0])
+        )
+    assert lists(to_block(adjacent)) == [[[1.0]], [[0.0, 1.0]]]
     refused(group, "t_stop is given, and the time support of source has 2 epochs", t_stop=3 * second)
 
 
