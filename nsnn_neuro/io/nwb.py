@@ -121,6 +121,8 @@ def _read_signals(
         whole = isinstance(starts, list) and len(starts) == len(samples) == (1 if trials is None else number)
         whole = whole and values.ndim == 2 and min(samples, default=0) >= 0 and sum(samples) == len(values)
         inside = trials is None or 0 <= min(trials) <= max(trials) < n_trials
+        numbers = [head["rate"], *starts] if whole else []
+        whole = whole and all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers)
         if unit is None or not whole or not inside:
             raise FormatError(f"{head['path']} doesn't fit its description in general/notes")
         digest_signal(digest, values)

@@ -1,11 +1,14 @@
 """NWB files written here come back to the last bit, or say what is wrong with them."""
 
+import json
+
 import h5py
 import neo
 import numpy as np
 import pytest
 import quantities as pq
 from brian2 import second
+from helpers.fuzz_files import forge
 from helpers.roundtrip import NESTED, assert_same, bounds_of, rich_block, trains_of, values, volt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -258,4 +261,19 @@ def test_values_in_another_file_are_not_read(tmp_path):
         del file["units/trial"]
         file["units/trial"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "trial")
     with pytest.raises(FormatError, match="lies in another file"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("t_start", [[1.0, 2.0]]), ("t_start", [True]), ("rate", [10.0]), ("rate", "10")]
+)
+def test_a_signal_whose_clock_is_no_number_is_refused(tmp_path, key, value):
+    """The identifier fits the notes, as if a program had written them."""
+    path = save(rich_block(), tmp_path / "a.nwb")
+    with h5py.File(path, "r+") as file:
+        notes = json.loads(file["general/notes"][()])
+        notes["signals"][0][key] = value
+        file["general/notes"][()] = json.dumps(notes)
+    forge(path)
+    with pytest.raises(FormatError, match="doesn't fit its description in general/notes"):
         load(path)
