@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         return _run(argv)
-    except KeyboardInterrupt:
-        return _fail(interrupt.INTERRUPTED, "interrupted")
+    except KeyboardInterrupt as end:
+        return _fail(interrupt.INTERRUPTED, str(end) or "interrupted")
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -24,7 +24,7 @@ from ..core.warn import warn
 from ..io.provenance import provenance
 from ..measures.table import named_measures
 from . import worker
-from .batching import chunk_size, free_memory, groups
+from .batching import chunk_size, free_memory, groups, kept_size
 from .fingerprint import fingerprint
 from .grid import OF_THE_POINT, PARTS, Points, read
 from .store import Folder, differences, digest
@@ -92,7 +92,7 @@ def sweep(
     measures, by : as for `tabulate`
     trials, duration, dt, n_neurons, engine, bridge : as for `simulate`
     seed : a whole number, several (every point runs with each), or None to draw one; recorded in the folder
-    out : folder for finished points, made if needed; None saves nothing
+    out : folder for finished chunks of points, made if needed; None saves nothing
     n_jobs : number of processes; -1 for all cores. In a script, call sweep inside `if __name__ == "__main__":`
     scheduler : address of a Dask scheduler, or a `distributed.Client`, instead of processes; needs `distributed`
     resume : True reuses the finished points of the same sweep in the folder, and runs failed points again. Another configuration is
@@ -103,7 +103,9 @@ def sweep(
         (10 times for drives of 18 and 18.5 mV, 36 times for 18 and 18.1 mV: a LIF in white noise), but the errors of all points
         are correlated
     memory : bytes for all chunks that run at a time; default half of the free memory, at most 2 GiB per chunk
-    chunk : largest number of points at a time; default 20,000 neurons (neurons x trials x points), as far as memory allows
+    chunk : largest number of points at a time; default 20,000 neurons (neurons x trials x points), as far as memory allows. With
+        `out` a sweep that is expected to last more than 30 s is divided further, into at most ten chunks: an interruption loses
+        the chunk that is running. Smaller chunks lose less and take longer in total
     progress : as for `simulate`
 
     Returns
@@ -116,6 +118,7 @@ def sweep(
     ------
     NsnnError : an invalid name, value or argument, before anything runs; a folder of another sweep; a killed process
     FormatError : a damaged manifest
+    KeyboardInterrupt : after Ctrl-C; its message says how many points are in the folder
 
     Warns
     -----
@@ -172,6 +175,12 @@ def sweep(
                 if not group.alone:
                     one = points.parts(left[0])[0]
                     number = min(most, chunk_size(len(left), one, **size, budget=budget, jobs=jobs))
+                    if folder is not None and chunk is None:
+                        members, steps = size["n_neurons"] * size["trials"], size["duration"] / size["dt"]
+                        number = min(
+                            number,
+                            kept_size(len(left), members=members, steps=steps, engine=options["engine"]),
+                        )
                 for first in range(0, len(left), number):
                     numbers = tuple(left[first : first + number])
                     chosen = Points(points.given, tuple(points.values[k] for k in numbers))
@@ -185,12 +194,15 @@ def sweep(
                 report((len(done) + part) / total)
 
         results = _results(tasks, jobs, scheduler, progressed, folder)
-        for result in stack.enter_context(contextlib.closing(results)):
-            _same_software(result["made_with"])
-            if folder is not None:
-                folder.add(result["seed"], result["points"])
-            done.update({(result["seed"], one["point"]): one for one in result["points"]})
-            progressed()
+        try:
+            for result in stack.enter_context(contextlib.closing(results)):
+                _same_software(result["made_with"])
+                if folder is not None:
+                    folder.add(result["seed"], result["points"])
+                done.update({(result["seed"], one["point"]): one for one in result["points"]})
+                progressed()
+        except KeyboardInterrupt:  # without the traceback through Brian2
+            raise KeyboardInterrupt(_interrupted(len(done), total, folder)) from None
         table = _table(points, seeds, done)
         errors = [error for s in seeds for k in range(len(points)) for error in done[s, k]["failed"]]
         if folder is not None:
@@ -314,6 +326,13 @@ def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
     table = pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
     table.attrs["units"] = points.units()
     return table
+
+
+def _interrupted(n_done: int, total: int, folder: Folder | None) -> str:
+    """What Ctrl-C leaves behind."""
+    if folder is None:
+        return f"interrupted: {n_done} of {total} points were done; with out=FOLDER the sweep would have kept them"
+    return f"interrupted: {n_done} of {total} points are in {folder.path}; the same call continues"
 
 
 def _warn(errors: list[dict[str, Any]], total: int, folder: Folder | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import itertools
 import json
 import multiprocessing
@@ -309,6 +310,41 @@ def test_a_file_is_replaced_atomically(finished, copy, monkeypatch) -> None:
     with pytest.raises(NsnnError, match="No space left"):
         swept(copy)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == old
+
+
+def test_with_a_folder_long_sweeps_are_divided_and_short_ones_are_not(tmp_path, monkeypatch) -> None:
+    """The table is that of one chunk, to the bit; a sweep of a second stays one chunk for each seed."""
+    swept(tmp_path / "short", chunk=None)
+    assert len(chunks(tmp_path / "short")) == 2
+    monkeypatch.setattr(importlib.import_module("nsnn_neuro.sweep.batching"), "_SHORT", 0.0)
+    divided = swept(tmp_path / "long", chunk=None, trials=2000, duration=20 * ms)
+    assert len(chunks(tmp_path / "long")) == 12
+    same(divided, swept(None, chunk=None, trials=2000, duration=20 * ms))
+
+
+def interrupting(count: int):
+    """Press Ctrl-C in the report of progress number `count`."""
+    calls = itertools.count(1)
+
+    def report(fraction: float) -> None:
+        if next(calls) == count:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def test_after_ctrl_c_one_line_says_what_is_kept_and_the_same_call_continues(finished, tmp_path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt) as caught:
+        swept(out, progress=interrupting(8))
+    done = len(chunks(out))
+    assert 0 < done < 12
+    assert str(caught.value) == f"interrupted: {done} of 12 points are in {out}; the same call continues"
+    assert caught.value.__suppress_context__
+    assert len(caught.traceback) <= 4  # the test, the package's entry and `sweep`, not what it was doing
+    same(swept(out), finished[1])
+    with pytest.raises(KeyboardInterrupt, match="with out=FOLDER the sweep would have kept them"):
+        swept(None, progress=interrupting(8))
 
 
 def dying_sweep(out: Path, where: str, count: int, pipe) -> None:
