@@ -77,11 +77,36 @@ def n_channels(signal: Any) -> int:
     return int(first.shape[1])
 
 
-def on_steps(signal: Any, dt: float, channels: int, name: str = "signal") -> Steps:
-    """A stimulus on steps of dt: samples are averaged or held."""
+def unit_of_signal(signal: Any) -> pq.Quantity:
+    """The unit of a signal, or of the first one of a list with one for each trial."""
+    first = signal[0] if isinstance(signal, list | tuple) and signal else signal
+    return first.units
+
+
+def check_signal_unit(unit: Any) -> None:
+    """Refuse what is neither None nor one of a unit."""
+    if unit is not None and not (isinstance(unit, pq.Quantity) and unit.size == 1):
+        raise NsnnError(f"signal_unit = {unit!r}: expected the unit of the signal such as pq.nA, or None")
+
+
+def _in_unit(signal: neo.AnalogSignal, unit: Any, name: str) -> Any:
+    """The samples in the unit that the filters are per; unchanged where it is not known or the same."""
+    if unit is None or signal.dimensionality == unit.dimensionality:
+        return signal.magnitude
+    try:
+        return pq.Quantity(signal.magnitude, signal.units).rescale(unit.dimensionality).magnitude
+    except ValueError:
+        raise NsnnError(
+            f"{name} is in {signal.dimensionality}, and the model was made for signals in {unit.dimensionality}: expected a unit "
+            "that converts to it, as in neo.AnalogSignal(..., units=...)"
+        ) from None
+
+
+def on_steps(signal: Any, dt: float, channels: int, name: str = "signal", unit: Any = None) -> Steps:
+    """A stimulus on steps of dt, in `unit` if there is one: samples are averaged or held."""
     if not isinstance(signal, neo.AnalogSignal):
         raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
-    values = floats(signal.magnitude, name, "real samples")
+    values = floats(_in_unit(signal, unit, name), name, "real samples")
     if not values.size or not np.all(np.isfinite(values)):
         content = "no samples" if not values.size else "NaN or infinite samples"
         raise NsnnError(f"{name} holds {content}: expected finite samples")
@@ -157,12 +182,13 @@ def prepare(
     refractory: int,
     channels: int,
     span: tuple[Any, Any],
+    unit: Any = None,
 ) -> Data:
     """Spikes and stimulus within a span of time as a `Data`, through the bases of stimulus and history."""
     stimulus, history = bases
     listed = isinstance(signal, Sequence)
     signals = [
-        on_steps(s, dt, channels, f"signal[{k}]" if listed else "signal")
+        on_steps(s, dt, channels, f"signal[{k}]" if listed else "signal", unit)
         for k, s in enumerate(signal if listed else [signal])
     ]
     repeats = _repeats(trains, signals, *span)

@@ -17,7 +17,7 @@ from ..models.escape import Family, Gaussian
 from .bases import Basis, Lags
 from .bits_per_spike import bits_per_spike
 from .cross_validation import RIDGES, best_ridge, check_ridge
-from .data import Data, n_channels
+from .data import Data, n_channels, unit_of_signal
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
 from .time_rescaling import Rescaled, rescale
@@ -52,6 +52,18 @@ class NeuronFit:
     _data: Data = field(repr=False)
     ridges: dict[float, Estimate] = field(default_factory=dict, repr=False)
     """cross-validated bits per spike of each strength that ridge="cv" tried; otherwise empty"""
+
+    def __repr__(self) -> str:
+        """A row for each parameter, without the arrays."""
+        penalty = f", ridge {self.ridge:g}" if self.ridge else ""
+        width = max(len("parameter"), *map(len, self.parameters))
+        rows = [f"  {'parameter':<{width}}  {'value':>10}  {'se':>9}"]
+        rows += [
+            f"  {name:<{width}}  {v:>10.4g}  {self.se[name]:>9.2g}" for name, v in self.parameters.items()
+        ]
+        first = f"NeuronFit: {self.n_spikes} spikes in {self.n_steps} steps of {self.model.step:g} s{penalty}"
+        second = f"log-likelihood {self.log_likelihood:.6g} nats, {self.bits_per_spike:.3g} bits per spike (of the fitted data)"
+        return "\n".join([first, second, *rows])
 
     @property
     def values(self) -> np.ndarray:
@@ -180,7 +192,8 @@ def fit_neuron(
     ----------
     trains : neo.Block of one neuron, or a list of spike trains, one for each repeat; plain arrays (s) last as long as the signal
     signal : neo.AnalogSignal (any number of channels) on the clock of all trials, or a list with one for each trial. Samples are
-        averaged to dt or held. It counts as 0 before its start, so subtract its mean. Filters are per unit of the signal
+        averaged to dt or held. It counts as 0 before its start, so subtract its mean. Filters are per unit of the signal, which the
+        fit keeps: signals that it is given later are converted to it
     dt : time, the step, short enough for at most one spike; a whole multiple or fraction of the signal's sampling period
     stimulus : basis of the filter, lags from 0: `RaisedCosines`, `Lags(n)` or just n, `Exponentials`
     history : basis of the effect of a spike on later potentials, lags from one step; None: no effect
@@ -238,6 +251,7 @@ def prepared(
         stimulus=as_basis(stimulus, "stimulus"),
         history=None if history is None else as_basis(history, "history"),
         channels=channels,
+        signal_unit=unit_of_signal(signal),
         **membrane,
     )
     data = model.data(trains, signal, t_start=span[0], t_stop=span[1])

@@ -18,7 +18,7 @@ from ..models.escape import Family
 from ..models.escape.families import dimensionless
 from ..models.log_odds import Tails, curvature, tails
 from .bases import Basis, check_basis
-from .data import Data, drawn_block, filtered, on_steps, prepare
+from .data import Data, check_signal_unit, drawn_block, filtered, on_steps, prepare
 
 LARGEST = 0.9999  # |beta|, while it is fitted
 RESETS = ("hard", "subtract", "none")
@@ -67,6 +67,8 @@ class NeuronModel:
     stimulus, history : `Basis` over lags from 0 of the stimulus, and over lags from 1 of the neuron's own spikes (or None)
     theta : threshold, "fit" (needs a membrane), or None: 0 without a membrane, "fit" with one
     channels : of the stimulus
+    signal_unit : unit such as pq.nA that the stimulus filter is per; signals in other units are converted to it. None: signals are
+        taken as they are. `fit_neuron` sets it to that of its signal
     dt, family, beta, reset, refractory : as for `fit_neuron`; an estimate of beta may be negative
 
     Raises
@@ -89,6 +91,7 @@ class NeuronModel:
     reset: str = "hard"
     refractory: Any = None
     channels: int = 1
+    signal_unit: Any = None
 
     def __post_init__(self) -> None:
         dimensionless(self.family, one_scale=True)
@@ -97,6 +100,7 @@ class NeuronModel:
         if self.history is not None:
             check_basis(self.history, "history")
         one_of(self.reset, RESETS, "reset")
+        check_signal_unit(self.signal_unit)
         for name, value in (("beta", self.beta), ("theta", self.theta)):
             if isinstance(value, int | float | np.number) and not isinstance(value, bool):
                 good = bool(np.isfinite(value))
@@ -170,6 +174,7 @@ class NeuronModel:
             "dt": self.step,
             "refractory": self.refractory_steps,
             "channels": self.channels,
+            "unit": self.signal_unit,
         }
         return prepare(trains, signal, self.bases(), span=(t_start, t_stop), **known)
 
@@ -260,7 +265,7 @@ class NeuronModel:
         array([0.001]) * s
         """
         p = self.vector(parameters)
-        steps = on_steps(signal, self.step, self.channels)
+        steps = on_steps(signal, self.step, self.channels, unit=self.signal_unit)
         whole(trials, 1, "trials")
         first, second = self.bases()
         columns = filtered(steps, first)

@@ -23,7 +23,7 @@ from ..models.plasticity import Plasticity
 from ..models.populations import Population, Projection
 from .bases import Basis, check_basis
 from .bits_per_spike import bits_per_spike
-from .data import Steps, drawn_block, filtered, on_steps, prepare
+from .data import Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 
 _ALWAYS = -1e12  # threshold of the hidden unit that fires in every step: the output's bias
 _KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta: u - theta * o}
@@ -70,6 +70,7 @@ class NetworkModel:
     dt : time, the step
     stimulus : `Basis` over lags 0, 1, ... of the stimulus
     n_hidden, n_outputs, channels : whole numbers; channels of the stimulus
+    signal_unit : as of `NeuronModel`
     family : escape family F without a unit, of both layers
     hidden, output : `NSNNNeuron`s: beta, theta and reset of the layers
 
@@ -87,6 +88,7 @@ class NetworkModel:
     hidden: NSNNNeuron = field(default_factory=NSNNNeuron)
     output: NSNNNeuron = field(default_factory=NSNNNeuron)
     channels: int = 1
+    signal_unit: Any = None
 
     def __post_init__(self) -> None:
         positive(self.dt, "s", "dt")
@@ -94,6 +96,7 @@ class NetworkModel:
         for name in ("n_hidden", "n_outputs", "channels"):
             whole(getattr(self, name), 1, name)
         dimensionless(self.family)
+        check_signal_unit(self.signal_unit)
         for name, n in (("hidden", self.n_hidden), ("output", self.n_outputs)):
             neuron = getattr(self, name)
             if not isinstance(neuron, NSNNNeuron):
@@ -134,7 +137,12 @@ class NetworkModel:
         if len(outputs) != self.n_outputs:
             raise NsnnError(f"trains are of {len(outputs)} neurons: expected n_outputs = {self.n_outputs}")
         bases = self.stimulus.matrix(self.step, 0), np.empty((0, 0))
-        known: dict[str, Any] = {"dt": self.step, "refractory": 0, "channels": self.channels}
+        known: dict[str, Any] = {
+            "dt": self.step,
+            "refractory": 0,
+            "channels": self.channels,
+            "unit": self.signal_unit,
+        }
         each = [prepare(one, signal, bases, span=(t_start, t_stop), **known) for one in outputs]
         begins = np.flatnonzero(each[0].begins)
         n = len(each[0].o)
@@ -151,7 +159,7 @@ class NetworkModel:
         return neo.AnalogSignal(columns, units="dimensionless", sampling_period=period, t_start=t_start)
 
     def _columns(self, signal: neo.AnalogSignal) -> tuple[Steps, np.ndarray]:
-        steps = on_steps(signal, self.step, self.channels)
+        steps = on_steps(signal, self.step, self.channels, unit=self.signal_unit)
         columns = filtered(steps, self.stimulus.matrix(self.step, 0))
         return steps, np.column_stack([np.ones(len(columns)), columns])
 

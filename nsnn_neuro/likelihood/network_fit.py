@@ -23,7 +23,7 @@ from ..models.network import Network
 from ..models.neurons import NSNNNeuron
 from ..models.plasticity import NDL, Adam
 from .bases import Basis
-from .data import n_channels
+from .data import n_channels, unit_of_signal
 from .fisher_scoring import quantile
 from .fit import as_basis
 from .network import NetworkModel, Observed
@@ -56,6 +56,8 @@ class NetworkFit:
     >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, epochs=10, eta=0.05, engine="numpy")
     >>> [w.shape for w in fit.weights], fit.held_out.value > 1
     ([(2, 16), (17, 1)], True)
+    >>> print(fit)
+    NetworkFit: 16 hidden and 1 output neurons, ... epoch 10, held out ... bits per spike
     """
 
     model: NetworkModel
@@ -73,6 +75,16 @@ class NetworkFit:
     """in the windows that it learned from"""
     n_steps: int
     """of these windows"""
+
+    def __repr__(self) -> str:
+        """Sizes and scores, without the weights."""
+        sizes = f"{self.model.n_hidden} hidden and {self.model.n_outputs} output neurons"
+        score = (
+            ""
+            if self.held_out is None
+            else f", held out {self.held_out.value:.3g} ± {self.held_out.se:.2g} bits per spike"
+        )
+        return f"NetworkFit: {sizes}, {self.n_spikes} spikes in {self.n_steps} steps, epoch {self.best_epoch}{score}"
 
     @property
     def network(self) -> Network:
@@ -190,6 +202,7 @@ def fit_network(
         hidden=NSNNNeuron() if hidden is None else hidden,
         output=NSNNNeuron() if output is None else output,
         channels=channels,
+        signal_unit=unit_of_signal(signal),
     )
     share, rate = (float(si(value, "1", name)) for value, name in ((validation, "validation"), (eta, "eta")))
     if not 0 <= share < 1:

@@ -45,6 +45,14 @@ class CrossValidation:
     values: np.ndarray = field(repr=False)
     """(n_folds, n_parameters) of the best candidate, fitted without each block"""
 
+    def __repr__(self) -> str:
+        """The candidates' scores and the best fit, without the arrays."""
+        scores = self.table[list(_SCORES)].round(4).to_string()
+        refused = int((self.table["refused"] != "").sum())
+        more = f", {refused} refused (see table)" if refused else ""
+        first = f"CrossValidation: {len(self.table)} candidates{more}, {len(self.values)} folds; best: {self.best}"
+        return f"{first}\n{scores}\n{self.fit!r}"
+
 
 def cross_validate(
     trains: Any,

@@ -28,6 +28,9 @@ class Rescaled:
     p: float
     """its exact p-value; too large for data that the model was fitted to"""
 
+    def __repr__(self) -> str:
+        return f"Rescaled: {self.n} intervals, Kolmogorov-Smirnov distance {self.ks:.3g}, p = {self.p:.2g}"
+
     @property
     def n(self) -> int:
         """Number of intervals."""

@@ -6,6 +6,7 @@ changes Matplotlib's settings. Okabe and Ito's colours are distinct for colour-b
 
 from .axes import COLOURS
 from .curves import filters, information_against_resolution, training_history, tuning_curve
+from .goodness_of_fit import rescaling
 from .images import confusion, heatmap, rate_map
 from .membranes import membrane
 from .networks import network_graph
@@ -28,6 +29,7 @@ __all__ = [
     "psth",
     "raster",
     "rate_map",
+    "rescaling",
     "spectrum",
     "training_history",
     "tuning_curve",

@@ -160,7 +160,8 @@ def filters(fit: Any, *, which: str = "both", level: float = 0.95, ax: Axes | No
     """Stimulus and history filters of a fitted neuron against the lag, with confidence bands.
 
     Bands are value -+ z se at each lag, by the normal law of large samples. The stimulus filter is the effect of one unit of the
-    signal in a step on the potential, the history filter that of a spike; the noise family has the unit of potentials.
+    signal in a step on the potential, the history filter that of a spike; the noise family has the unit of potentials. The
+    vertical axis names the unit of the signal, "per nA", where the fit knows it.
 
     Parameters
     ----------
@@ -210,7 +211,12 @@ def filters(fit: Any, *, which: str = "both", level: float = 0.95, ax: Axes | No
         ax.plot(1e3 * lags, value, color=colour, lw=1.3, label=name)
     ax.legend(frameon=False, title=f"filter, {100 * level:g} % band")
     ax.set_xlabel("lag (ms)")
-    ax.set_ylabel("effect on potential (noise scale)")
+    own = fit.model.signal_unit
+    unit = "1" if own is None else plain(own)[1]
+    per = "" if unit == "1" or which == "history" else f" per {unit}"
+    if per and curves[-1][0] == "spike history":
+        per = f"; stimulus:{per}"
+    ax.set_ylabel(f"effect on potential (noise scale{per})")
     return finish(ax)
 
 

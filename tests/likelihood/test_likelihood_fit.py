@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import neo
 import numpy as np
 import pytest
+import quantities as pq
 from brian2 import ms
 from helpers.fits import (
     BURSTY,
@@ -373,3 +375,71 @@ def test_the_same_seed_gives_the_same_fit():
     assert fits[0].parameters != fits[2].parameters
     with pytest.raises(dataclasses.FrozenInstanceError):
         fits[0].n_spikes = 0
+
+
+# --- the unit of the signal --------------------------------------------------------------------------------------------------
+
+
+def in_nanoampere() -> tuple[Any, Any]:
+    rng = np.random.default_rng(40)
+    signal = neo.AnalogSignal(rng.normal(size=3000), units="nA", sampling_period=DT * pq.s)
+    return NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1)).simulate(
+        [-1.5, 0.9], signal
+    ), signal
+
+
+def test_signals_in_another_unit_give_the_same_score_spikes_and_test():
+    block, signal = in_nanoampere()
+    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1)
+    other = signal.rescale("pA")
+    assert other.magnitude.std() > 900
+    expected = fit.score(block, signal)
+    assert fit.score(block, other).value == pytest.approx(expected.value, rel=1e-9)
+    assert fit.score([block.segments[0].spiketrains[0]], [other]).value == pytest.approx(
+        expected.value, rel=1e-9
+    )
+    assert fit.evaluate(block, other)["bits_per_spike"] == pytest.approx(expected.value, rel=1e-9)
+    assert fit.rescaled(block, other).ks == pytest.approx(fit.rescaled().ks, rel=1e-9)
+    assert_allclose(fit.model.data(block, other).drive, fit.model.data(block, signal).drive, rtol=1e-12)
+    one, two = (fit.simulate(x, seed=3).segments[0].spiketrains[0].magnitude for x in (signal, other))
+    assert len(one) > 50
+    assert_array_equal(one, two)
+
+
+def test_signals_of_another_dimension_are_refused():
+    block, signal = in_nanoampere()
+    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1)
+    for unit in ("mV", "dimensionless"):
+        wrong = neo.AnalogSignal(signal.magnitude, units=unit, sampling_period=signal.sampling_period)
+        with pytest.raises(
+            nsnn.NsnnError, match=f"signal is in {unit}, and the model was made for signals in nA"
+        ):
+            fit.score(block, wrong)
+        with pytest.raises(nsnn.NsnnError, match=f"signal is in {unit}"):
+            fit.simulate(wrong)
+    with pytest.raises(nsnn.NsnnError, match="signal_unit = 'nA': expected the unit of the signal"):
+        NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1), signal_unit="nA")
+
+
+def test_a_fit_saved_before_units_were_kept_takes_signals_as_they_are():
+    block, signal = in_nanoampere()
+    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1)
+    before = fit.score(block, signal).value
+    object.__delattr__(fit.model, "signal_unit")  # as a model of an earlier version is read back
+    assert fit.model.signal_unit is None
+    assert fit.score(block, signal).value == before
+    assert fit.score(block, signal.rescale("pA")).value != pytest.approx(before, rel=0.1)
+
+
+def test_a_fit_prints_a_row_for_each_parameter_and_no_arrays():
+    block, signal = in_nanoampere()
+    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=3, history=4, ridge=1.0)
+    lines = str(fit).splitlines()
+    assert lines[0] == f"NeuronFit: {fit.n_spikes} spikes in 3000 steps of 0.001 s, ridge 1"
+    assert f"{fit.log_likelihood:.6g} nats, {fit.bits_per_spike:.3g} bits per spike" in lines[1]
+    rows = [line.split() for line in lines[3:]]
+    assert [row[0] for row in rows] == list(fit.parameters)
+    assert_allclose([float(row[1]) for row in rows], fit.values, rtol=1e-3)
+    assert_allclose([float(row[2]) for row in rows], list(fit.se.values()), rtol=0.1)
+    assert "array" not in repr(fit)
+    assert len(repr(fit.rescaled())) < 100

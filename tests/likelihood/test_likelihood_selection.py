@@ -34,6 +34,10 @@ def test_the_score_is_that_of_fits_without_each_block():
     constant = n * np.log(n / steps) + (steps - n) * np.log(1 - n / steps)
     assert found.table.bits_per_spike[0] == pytest.approx((sum(logs) - constant) / n / np.log(2), rel=1e-9)
     assert found.folds.tolist() == [0] * 2000 + [1] * 2000
+    lines = str(found).splitlines()
+    assert lines[0] == "CrossValidation: 1 candidates, 2 folds; best: {}"
+    assert float(lines[2].split()[1]) == round(found.table.bits_per_spike[0], 4)
+    assert lines[3:] == str(found.fit).splitlines()
 
 
 def test_the_true_filter_history_and_family_are_chosen():

@@ -432,3 +432,46 @@ def test_network_graph_of_layers_distributions_and_conductances() -> None:
     assert x["source"] < x["first"] < x["second"]
     with pytest.raises(NsnnError, match="network = int object: expected a Network"):
         plotting.network_graph(3, ax=new_ax())
+
+
+def test_filters_name_the_unit_of_the_signal() -> None:
+    fit = neuron_fit(1, 3)
+    labels = [
+        plotting.filters(fit, which=which, ax=new_ax()).get_ylabel()
+        for which in ("stimulus", "both", "history")
+    ]
+    start = "effect on potential (noise scale"
+    assert labels == [f"{start} per mV)", f"{start}; stimulus: per mV)", f"{start})"]
+    object.__delattr__(fit.model, "signal_unit")  # a fit of an earlier version
+    assert plotting.filters(fit, which="stimulus", ax=new_ax()).get_ylabel() == f"{start})"
+
+
+def test_rescaling_draws_the_statistic_and_its_band() -> None:
+    """The largest distance of the curve from the diagonal is D, and 95 % of uniform samples stay within the band."""
+    fit = neuron_fit(1, 3)
+    ax = plotting.rescaling(fit, ax=new_ax())
+    x, y = ax.lines[-1].get_xydata().T
+    assert np.abs(y - x).max() == pytest.approx(fit.rescaled().ks, rel=1e-12)
+    rng = np.random.default_rng(41)
+    n, repeats = 20, 2000
+    uniform = likelihood.Rescaled(rng.random(n), 0.1, 0.9)
+    ax = plotting.rescaling(uniform, ax=new_ax())
+    half = ax.collections[0].get_paths()[0].vertices[:, 1].max() - 1
+    z, k = np.sort(rng.random((repeats, n)), axis=1), np.arange(n)
+    distance = np.maximum(np.abs(z - k / n), np.abs(z - (k + 1) / n)).max(axis=1)
+    assert abs(np.mean(distance <= half) - 0.95) < 4 * np.sqrt(0.95 * 0.05 / repeats)
+
+
+def test_rescaling_of_several_and_of_what_is_no_result() -> None:
+    fit = neuron_fit(1, 3)
+    one, two = fit.rescaled(), likelihood.Rescaled(np.linspace(0.05, 0.95, 10), 0.05, 0.99)
+    ax = plotting.rescaling({"fit": one, "other": two}, level=0.9, ax=new_ax())
+    legend = texts(ax.get_legend().get_texts())
+    assert legend[:2] == ["90 % band, n = 10", f"90 % band, n = {one.n}"]
+    assert [text.split(":")[0] for text in legend[2:]] == ["fit", "other"]
+    with pytest.raises(NsnnError, match="fit = int object: expected the result of fit_neuron"):
+        plotting.rescaling(3, ax=new_ax())
+    with pytest.raises(NsnnError, match="fit is empty"):
+        plotting.rescaling({}, ax=new_ax())
+    with pytest.raises(NsnnError, match="level = 2"):
+        plotting.rescaling(fit, level=2, ax=new_ax())

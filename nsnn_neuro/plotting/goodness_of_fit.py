@@ -1,0 +1,93 @@
+"""Goodness of fit: rescaled intervals against the uniform distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import kstwo
+
+from ..core.checks import suggest_keywords
+from ..core.errors import NsnnError
+from .axes import COLOURS, SOFT, axes, finish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@suggest_keywords
+def rescaling(fit: Any, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
+    """Kolmogorov-Smirnov plot of the time-rescaling test: rescaled intervals against uniform quantiles, with the test's band.
+
+    If the model is true, the rescaled intervals are uniform, and the whole curve lies within the band with probability `level`.
+    The largest vertical distance of the curve from the diagonal is the test's statistic D, whose exact quantile for n intervals
+    is the half-width of the band.
+
+    Parameters
+    ----------
+    fit : result of `fit_neuron`, whose fitted data are tested; or of `NeuronFit.rescaled` or `Rescaled.of`, for other data or
+        models; or a dict from labels to several of them. Parameters fitted to the same data make the test too lenient
+    level : of the band, between 0 and 1
+    ax : axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : no such result, level out of range. Source: Brown et al. 2002, doi 10.1162/08997660252741149; Marsaglia, Tsang &
+        Wang 2003, doi 10.18637/jss.v008.i18
+
+    >>> from matplotlib.figure import Figure
+    >>> from nsnn_neuro.likelihood import Rescaled
+    >>> spikes = np.random.default_rng(1).random(10_000) < 0.05
+    >>> result = Rescaled.of(np.full(10_000, 0.05), spikes)
+    >>> ax = rescaling(result, ax=Figure().subplots())
+    >>> x, y = ax.lines[-1].get_xydata().T
+    >>> bool(np.isclose(np.abs(y - x).max(), result.ks)), ax.get_xlabel()
+    (True, 'uniform quantile (probability)')
+    """
+    if not 0 < level < 1:
+        raise NsnnError(f"level = {level}: expected a number between 0 and 1")
+    results = {label: _result(one) for label, one in _named(fit).items()}
+    ax = axes(ax)
+    sizes = sorted({result.n for result in results.values()})
+    for n in sizes:
+        half = float(kstwo.ppf(level, n))
+        count = f", n = {n}" if len(sizes) > 1 else ""
+        label = f"{100 * level:g} % band{count}"
+        ax.fill_between(
+            [0, 1], [-half, 1 - half], [half, 1 + half], color=SOFT, alpha=0.16, lw=0, label=label
+        )
+    ax.plot([0, 1], [0, 1], color=SOFT, lw=0.8, ls=":")
+    for k, (label, result) in enumerate(results.items()):
+        # both ends of each step of the empirical distribution, so that the largest distance is the statistic
+        quantile = np.arange(result.n + 1).repeat(2)[1:-1] / result.n
+        name = f"{label}: " if label else ""
+        text = f"{name}distance {result.ks:.2g}, p = {result.p:.2g}"
+        ax.plot(quantile, np.sort(result.z).repeat(2), color=COLOURS[k % len(COLOURS)], lw=1.3, label=text)
+    ax.set(
+        xlim=(0, 1),
+        ylim=(0, 1),
+        xlabel="uniform quantile (probability)",
+        ylabel="rescaled interval (probability)",
+    )
+    ax.legend(frameon=False, loc="upper left")
+    return finish(ax)
+
+
+def _named(fit: Any) -> dict[Any, Any]:
+    named = dict(fit) if isinstance(fit, Mapping) else {"": fit}
+    if not named:
+        raise NsnnError(
+            "fit is empty: expected the result of fit_neuron or of its `rescaled`, or a dict of them"
+        )
+    return named
+
+
+def _result(one: Any) -> Any:
+    """The rescaled intervals of a fit; a result of the test unchanged."""
+    result = one.rescaled() if hasattr(one, "rescaled") else one
+    if not all(hasattr(result, name) for name in ("z", "ks", "p", "n")):
+        raise NsnnError(
+            f"fit = {type(one).__name__} object: expected the result of fit_neuron or of its `rescaled`, or a dict of them"
+        )
+    return result
