@@ -82,8 +82,8 @@ def responses(block: neo.Block, config: Config) -> Responses:
 
 
 def _thinned(trains: measures.Trains, rng: np.random.Generator) -> measures.Trains:
-    """Spikes of every second trial, on average, deleted with probability one half."""
-    gain = rng.choice([1.0, 0.5], trains.n_trials)
+    """Spikes of every second trial, on average, deleted with probability 3/4."""
+    gain = rng.choice([1.0, 0.25], trains.n_trials)
     keep = rng.random(trains.times.size) < gain[trains.trial]
     return dataclasses.replace(
         trains, times=trains.times[keep], neuron=trains.neuron[keep], trial=trains.trial[keep]

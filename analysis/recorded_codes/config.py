@@ -11,7 +11,7 @@ CLAIM = "Retinal ganglion cells tell more about a natural image by the time of t
 SABOTAGES = {
     "labels shuffled": "image labels are permuted over all trials",
     "times exchanged": "first spikes and words are exchanged between trials of the same cell with the same count",
-    "common gain": "each trial keeps all of its spikes or half of them, the same in all cells",
+    "common gain": "each trial keeps all of its spikes or a quarter of them, the same in all cells",
 }
 SET = "salamander_retina_onken"
 COLUMNS = ["part", "cell", "image", "code", "x", "quantity", "value", "se", "null", "p", "warning"]

@@ -414,3 +414,12 @@ def test_labels_shuffled_on_the_recording() -> None:
     recordings.folder(config.SET)
     assert studied.folder(config.SET) is not None
     assert len(failed(study.run(study.Config(quick=True, sabotage="labels shuffled")))) == 6
+
+
+@pytest.mark.slow
+def test_a_common_gain_is_found_on_the_recording() -> None:
+    """A positive control: a gain that varies between trials makes negative binomial posteriors better than Poisson ones."""
+    recordings.folder(config.SET)
+    failing = failed(study.run(study.Config(quick=True, sabotage="common gain")))
+    assert {config.SUB_POISSON, config.CORRELATIONS_SMALL} <= failing
+    assert config.NB_CALIBRATED not in failing
