@@ -100,8 +100,11 @@ plt.show()
 image = np.repeat(np.arange(3), 2000)
 mean = np.array([2.0, 10.0, 25.0])[image]
 train, test = (rng.poisson(mean * rng.gamma(4.0, 0.25, image.size))[:, None].astype(float) for _ in range(2))
-for name, model in (("Poisson", posteriors.poisson), ("negative binomial", posteriors.negative_binomial)):
-    bits, right = posteriors.scored(model(train, image, test), image)
+for name, decoder in (
+    ("Poisson", measures.PoissonMAP()),
+    ("negative binomial", measures.NegativeBinomialMAP()),
+):
+    bits, right = posteriors.scored(decoder.fit(train, image).log_posterior(test), image)
     print(f"{name:18s} accuracy {right.mean():.3f}, cross-entropy information {bits.mean():.3f} bit")
 
 # %% [markdown]
@@ -203,8 +206,8 @@ for shape in (100.0, 10.0, 4.0, 2.0):
     gain = rng.gamma(shape, 1 / shape, (2, image.size))
     train, test = (rng.poisson(mean * g)[:, None].astype(float) for g in gain)
     scores = [
-        posteriors.scored(model(train, image, test), image)
-        for model in (posteriors.poisson, posteriors.negative_binomial)
+        posteriors.scored(decoder.fit(train, image).log_posterior(test), image)
+        for decoder in (measures.PoissonMAP(), measures.NegativeBinomialMAP())
     ]
     text = ", ".join(f"{bits.mean():+.2f} bit ({right.mean():.2f} right)" for bits, right in scores)
     print(f"gain variance {1 / shape:.2f}: Poisson, negative binomial {text}")

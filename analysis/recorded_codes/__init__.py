@@ -13,8 +13,8 @@ two corrections of opposite bias (Panzeri-Treves and shuffled). Counts and laten
 Errors: jackknife over trials. Nulls: images shuffled over trials, with the same correction. What words add to counts is their
 information minus that of words exchanged between trials of the same count.
 
-Variability. Fano factor, and variance of the gain of the modulated Poisson model (Goris et al. 2014, doi 10.1038/nn.3711).
-Noise correlations, compared with trials shuffled within images, cell by cell.
+Variability. Fano factor, and variance of the gain of the modulated Poisson model (`measures.modulated_poisson`; Goris et al.
+2014, doi 10.1038/nn.3711). Noise correlations, compared with trials shuffled within images, cell by cell.
 
 Decoders. Groups of four cells (twelve disjoint groups, drawn from the seed) are decoded by posteriors, cross-validated over
 five blocks of consecutive repeats: Poisson, negative binomial, and a linear discriminant on counts, latencies, both, or

@@ -13,7 +13,7 @@ import quantities as pq
 from nsnn_neuro import measures
 
 from .config import Config
-from .posteriors import gain_variance
+from .posteriors import excess_variance
 
 RESPONSIVE = 0.5, 5
 """spikes per trial that the mean count of a responsive cell exceeds, and number of images with which it does"""
@@ -214,20 +214,24 @@ def gain_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
 
 
 def variability_rows(data: Responses) -> list[dict[str, Any]]:
-    """Fano factor of each cell, and variance of its gain with the share of that in the variance of counts."""
+    """Fano factor of each cell, its excess variance, and the variance of its gain by the modulated Poisson model."""
     counts = data.counts.reshape(data.n_images, -1, data.n_cells)
     mean, variance = counts.mean(axis=1), counts.var(axis=1, ddof=1)
     used = mean >= LEAST_MEAN
     fano = np.where(used, variance / np.where(used, mean, 1.0), np.nan)
-    gain, se = gain_variance(counts)
+    excess, se = excess_variance(counts)
+    fit = measures.modulated_poisson(data.image, data.counts)
     rows = []
     for cell in range(data.n_cells):
         base, n = {"part": "cell", "cell": cell}, int(used[:, cell].sum())
         value = float(np.nanmean(fano[:, cell])) if n else np.nan
         rows.append({**base, "quantity": "Fano factor", "value": value, "x": n})
-        rows.append({**base, "quantity": "gain variance", "value": float(gain[cell]), "se": float(se[cell])})
-        share = (variance[:, cell] - mean[:, cell]).sum() / variance[:, cell].sum()
-        rows.append({**base, "quantity": "share of gain", "value": float(share)})
+        rows.append(
+            {**base, "quantity": "excess variance", "value": float(excess[cell]), "se": float(se[cell])}
+        )
+        gain = {"value": float(fit.gain_variance[cell]), "se": float(fit.se[cell]), "p": float(fit.p[cell])}
+        rows.append({**base, "quantity": "gain variance", **gain})
+        rows.append({**base, "quantity": "share of gain", "value": float(fit.share[cell])})
     return rows
 
 

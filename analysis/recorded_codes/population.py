@@ -50,8 +50,9 @@ def linear_decoder(config: Config) -> Decoder:
     return decode
 
 
-def _direct(model: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Decoder:
-    return lambda features, image, fold, test: model(features, image, test)
+def _direct(model: Any) -> Decoder:
+    """A decoder of `measures` without settings to choose."""
+    return lambda features, image, fold, test: model.fit(features, image).log_posterior(test)
 
 
 def latencies(data: Responses) -> np.ndarray:
@@ -81,7 +82,7 @@ def _posteriors(arm: str, data: Responses, config: Config, rng: np.random.Genera
     linear = linear_decoder(config)
     counts = data.counts.astype(float)
     if arm in (POISSON, NB):
-        model = posteriors.poisson if arm == POISSON else posteriors.negative_binomial
+        model = measures.PoissonMAP() if arm == POISSON else measures.NegativeBinomialMAP()
         return [cross_validated(_direct(model), counts, data, config)]
     if arm == EXCHANGED:
         made = [latencies(exchanged(data, rng)) for _ in range(config.draws)]

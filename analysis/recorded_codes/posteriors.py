@@ -1,4 +1,4 @@
-"""Decoders of the study `recorded_codes` that give a posterior over images, fitted to training trials.
+"""Posteriors over images in the study `recorded_codes`: the linear decoder, scores, and the variance of counts beyond Poisson.
 
 A posterior q is scored by the cross-entropy information log2 K + mean log2 q(true image), with K equally frequent images. It is at
 most the mutual information, and falls below zero if q is confident and wrong; accuracy does not see overconfidence.
@@ -11,21 +11,15 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import logsumexp
 
-__all__ = ["gain_variance", "linear", "negative_binomial", "poisson", "scored"]
-
-PSEUDO_COUNT = 0.5
-"""spikes of each cell shared out over the training trials of an image, as in `measures.PoissonMAP`"""
-LEAST_GAIN = 1e-6
-"""variance of the gain of cells that are no more variable than Poisson"""
+__all__ = ["excess_variance", "linear", "scored"]
 
 
-def gain_variance(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of the gain of each cell (n_cells,), and its standard error (jackknife over images).
+def excess_variance(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of counts beyond Poisson relative to the squared rate, (n_cells,), and its standard error (jackknife over images).
 
-    Counts (n_images, n_repeats, n_cells) are Poisson with rate f_s g, where the gain g has mean 1 and variance v in all images.
-    Then the variance of counts is f_s + v f_s^2, and v = sum_s (variance - mean) / sum_s (mean^2 - variance / n), all
-    unbiased. It is negative for counts that are less variable than Poisson. Source: Goris, Movshon & Simoncelli 2014, doi
-    10.1038/nn.3711
+    For counts (n_images, n_repeats, n_cells) v = sum_s (variance - mean) / sum_s (mean^2 - variance / n), with unbiased numerator
+    and denominator. For Poisson counts with a gain v is the variance of the gain, see `measures.modulated_poisson`; unlike that
+    fit, it is negative for counts that are less variable than Poisson.
     """
     n = counts.shape[1]
     mean, variance = counts.mean(axis=1), counts.var(axis=1, ddof=1)
@@ -35,29 +29,6 @@ def gain_variance(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     m = len(counts)
     se = np.sqrt((m - 1) * without.var(axis=0))
     return value, se
-
-
-def _mean_counts(counts: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """(n_images, n_cells) with the pseudo-count."""
-    one_hot = np.eye(int(image.max()) + 1)[image]
-    return np.asarray((one_hot.T @ counts + PSEUDO_COUNT) / one_hot.sum(axis=0)[:, None])
-
-
-def poisson(counts: np.ndarray, image: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """(n_test, n_images) log posterior for independent Poisson counts and equally frequent images."""
-    mean = _mean_counts(counts, image)
-    return _normalised(test @ np.log(mean).T - mean.sum(axis=1))
-
-
-def negative_binomial(counts: np.ndarray, image: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """As `poisson`, for Poisson counts with a gamma-distributed gain of each cell, of the variance in the training trials."""
-    mean = _mean_counts(counts, image)
-    order = np.lexsort((np.arange(image.size), image))
-    by_image = counts[order].reshape(len(mean), -1, counts.shape[1])
-    shape = 1 / np.maximum(gain_variance(by_image)[0], LEAST_GAIN)
-    # terms without the image cancel: log p = n log f - (n + r) log(1 + f / r)
-    odds = np.log1p(mean / shape)
-    return _normalised(test @ (np.log(mean) - odds).T - odds @ shape)
 
 
 def _normalised(scores: np.ndarray) -> np.ndarray:
