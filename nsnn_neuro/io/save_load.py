@@ -303,15 +303,21 @@ def load(
     `cut` makes trials with a baseline: its tables of intervals are `neo.Epoch` objects, its events (tables of events, TTLs, licks)
     `neo.Event` objects. It lasts as its observation intervals say, else as everything in the file that has a time.
 
+    A line of a text file has the times of one neuron, separated by spaces, tabs, commas or semicolons; an empty line between others
+    is a silent neuron; a file with one time per line is one neuron. Lines that begin with # or % are comments. They may name the
+    unit, "# unit: ms" (default: s), and the end of the recording, "# t_stop: 500" (default: the last spike). A warning says what
+    was assumed.
+
     Parameters
     ----------
-    path : an .nwb file, a .txt file of spike times (see `spike_text`; a warning says what was assumed), or a file or folder that
-        Neo knows by its ending. Formats that unpickle are refused
+    path : an .nwb file, a .txt file of spike times (below), or a file or folder that Neo knows by its ending. Formats that unpickle
+        are refused
     trials : of an NWB file of another program, the name of a table of intervals whose rows are the trials, such as "epochs" or
         "drifting_gratings_presentations"; False: one uncut segment; None (default): the trials table, else observation intervals
         that all units share, else one uncut segment
     t_start, t_stop : times on the session's clock. Of trials, those that lie between them are read; of an uncut recording they are
-        start and stop, also where the file says nothing of them; of other formats, each segment is read between them
+        start and stop, also where the file says nothing of them; of a text file t_stop is the end, also after the last spike; of
+        other formats, each segment is read between them
     check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
         compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
     max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more. What
@@ -365,7 +371,7 @@ def load(
         if suffix == ".nwb":
             block = _load_nwb(path, budget, check == "full", trials, start, stop)
         else:
-            block = _as_it_is(external_files.read_neo(path, budget), trials, start, stop)
+            block = _as_it_is(external_files.read_neo(path, budget, stop), trials, start, stop)
             if check == "full":
                 integrity.check_block(block)
     except NsnnError as error:

@@ -2,8 +2,9 @@
 
 A line holds the times of one neuron, separated by spaces, tabs, commas or semicolons; an empty line between others is a
 silent neuron. A file with one time a line is one neuron. Lines that begin with # or % are comments, and may name the unit:
-"# unit: ms"; without one, times are taken as seconds. The recording is taken to last from 0, or from the first spike where
-that is before 0, to the last spike.
+"# unit: ms"; without one, times are taken as seconds. A line "# t_stop: 500" or "# t_stop: 0.5 s" says when the recording ends,
+in the file's unit or its own. The recording is taken to last from 0, or from the first spike where that is before 0, to this
+end, or without one to the last spike.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 _NAMES = r"(?:(ms|msecs?|milliseconds?)|([uµμ]s|[uµμ]secs?|microseconds?)|(s|secs?|seconds?))"
 _UNIT = re.compile(rf"(?<![\w'’]){_NAMES}(?!\w)", re.IGNORECASE)
 _STATED = re.compile(rf"\bunits?\s*[:=]?\s*[\[(]?{_NAMES}(?!\w)", re.IGNORECASE)
+_END = re.compile(rf"\bt_stop\s*[:=]\s*([-+.\deE]+)\s*{_NAMES}?\s*$", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _SLOWEST, _FASTEST = 0.1, 1000.0  # Hz, mean rates of a neuron that a reader wouldn't wonder at
 _CURE = "or read the file yourself and hand the spike times to to_block"
 
 
-def read_text(path: Path, budget: Budget) -> neo.Block:
+def read_text(path: Path, budget: Budget, t_stop: float | None = None) -> neo.Block:
     """The Block in a text file of spike times; warns with what was assumed: unit, layout and duration.
+
+    t_stop : s, a later end of the recording than the file's
 
     >>> import tempfile
     >>> import warnings
@@ -53,7 +57,8 @@ def read_text(path: Path, budget: Budget) -> neo.Block:
     lines = re.split(r"\r\n|\r|\n", text)
     comments = [line.strip()[1:_LONGEST] for line in lines if line.strip()[:1] in ("#", "%")]
     numbered = [(k, line) for k, line in enumerate(lines, 1) if line.strip()[:1] not in ("#", "%")]
-    unit = _stated_unit(comments)
+    ends = [match for match in map(_END.search, comments) if match]
+    unit = _stated_unit([comment for comment in comments if not _END.search(comment)])
     rows = [(k, _times(k, line)) for k, line in numbered]
     _refuse_decimal_commas([line for _, line in numbered])
     filled = [place for place, (_, times) in enumerate(rows) if times.size]
@@ -63,14 +68,24 @@ def read_text(path: Path, budget: Budget) -> neo.Block:
     layout, trains = _neurons(rows)
     trains = [train / _PER_SECOND[unit or "s"] for train in trains]
     times = np.concatenate(trains)
-    start, stop = min(0.0, float(times.min())), float(times.max())
+    start, last, stop = min(0.0, float(times.min())), float(times.max()), _stated_end(ends, unit)
+    if stop is not None and stop < last:
+        raise FormatError(
+            f"t_stop = {stop:.6g} s in its comments, but a spike at {last:.6g} s: expected a later t_stop; or name the unit of the "
+            "times in a line such as '# unit: ms'"
+        )
+    known = max((end for end in (stop, t_stop) if end is not None), default=last)
+    stop = max(last, known)
     if not start < stop:
-        raise FormatError("a single spike at 0: nothing tells how long the recording is")
+        raise FormatError(
+            "a single spike at 0: nothing tells how long the recording is; write a line such as '# t_stop: 0.5'"
+        )
+    until = f"{stop:.6g} s, as t_stop says" if stop > last else "the last spike"
     said = f"unit {unit}, as its comments say" if unit else "the text has no units: taken as seconds"
     silent = sum(not train.size for train in trains)
     warn(
         f"{said}; {layout}{f', {silent} of them silent' if silent else ''}; {times.size} spikes from {times.min():.6g} to "
-        f"{stop:.6g} s; the recording is taken to last from {start:.6g} s to the last spike"
+        f"{last:.6g} s; the recording is taken to last from {start:.6g} s to {until}"
         + _doubt(unit, times.size, trains, stop - start)
     )
     return build_block(
@@ -99,6 +114,19 @@ def _stated_unit(comments: list[str]) -> str | None:
         if result:
             return result.pop()
     return None
+
+
+def _stated_end(ends: list[re.Match[str]], unit: str | None) -> float | None:
+    """The end of the recording (s) that a comment states, in its own unit or the file's."""
+    if len({match.group(0) for match in ends}) > 1:
+        raise FormatError("its comments have several t_stop: expected one line such as '# t_stop: 0.5'")
+    if not ends:
+        return None
+    text, *names = ends[0].groups()
+    if not _NUMBER.fullmatch(text):
+        raise FormatError(f"t_stop: {text[:40]!r} is no number: expected a line such as '# t_stop: 0.5'")
+    own = next((short for short, name in zip(("ms", "us", "s"), names, strict=True) if name), unit or "s")
+    return float(text) / _PER_SECOND[own]
 
 
 def _times(number: int, line: str) -> np.ndarray:

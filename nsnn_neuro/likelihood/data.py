@@ -214,6 +214,21 @@ def prepare(
     return Data(*map(np.concatenate, (spikes, begins, drive, [past(o, history) for o in spikes], free)))
 
 
+def range_of_times(trains: Any) -> str:
+    """End of a message on trains without spikes in a window: where their spikes are, or empty where there are none.
+
+    >>> range_of_times([[120.0, 310.0]])
+    '. Their 2 spikes are from 120 s to 310 s: are these milliseconds? Times without a unit are seconds'
+    """
+    times = as_repeats(trains).times
+    if not times.size:
+        return ""
+    return (
+        f". Their {times.size} spikes are from {times.min():.6g} s to {times.max():.6g} s: are these milliseconds? Times without "
+        "a unit are seconds"
+    )
+
+
 def drawn_block(
     steps: Steps, spikes: np.ndarray, shape: tuple[int, int, int], seed: int, parameters: dict[str, Any]
 ) -> neo.Block:
@@ -244,6 +259,20 @@ def _repeats(trains: Any, signals: list[Steps], t_start: Any, t_stop: Any) -> Tr
     spans = {(s.start, s.start + len(s.values) * s.dt) for s in signals}
     if plain and len(spans) == 1:
         ((start, stop),) = spans
+        _refuse_outside(as_repeats(trains).times, (start, stop), (t_start, t_stop), signals[0].dt)
         t_start = start * pq.s if t_start is None else t_start
         t_stop = stop * pq.s if t_stop is None else t_stop
     return as_repeats(trains, t_start, t_stop)
+
+
+def _refuse_outside(times: np.ndarray, span: tuple[float, float], given: tuple[Any, Any], dt: float) -> None:
+    """NsnnError for spikes (s) outside the signal, on a side where no end was given; a last step may be incomplete."""
+    before = times < span[0] - rounding(*span)
+    after = times > span[1] + dt
+    outside = (before if given[0] is None else False) | (after if given[1] is None else False)
+    if np.any(outside):
+        raise NsnnError(
+            f"{np.count_nonzero(outside)} of {times.size} spikes lie outside the signal: trains have times from {times.min():.6g} "
+            f"s to {times.max():.6g} s, the signal lasts from {span[0]:.6g} s to {span[1]:.6g} s: expected seconds (divide "
+            "milliseconds by 1000) on the signal's clock (set its t_start); to leave spikes out, pass t_start and t_stop"
+        )

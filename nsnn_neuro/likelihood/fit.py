@@ -17,7 +17,7 @@ from ..models.escape import Family, Gaussian
 from .bases import Basis, Lags
 from .bits_per_spike import bits_per_spike
 from .cross_validation import RIDGES, best_ridge, check_ridge
-from .data import Data, n_channels, unit_of_signal
+from .data import Data, n_channels, range_of_times, unit_of_signal
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
 from .time_rescaling import Rescaled, rescale
@@ -190,7 +190,8 @@ def fit_neuron(
 
     Parameters
     ----------
-    trains : neo.Block of one neuron, or a list of spike trains, one for each repeat; plain arrays (s) last as long as the signal
+    trains : neo.Block of one neuron, or a list of spike trains, one for each repeat; plain arrays (s) last as long as the signal,
+        which has to hold all their spikes unless t_start and t_stop are given
     signal : neo.AnalogSignal (any number of channels) on the clock of all trials, or a list with one for each trial. Samples are
         averaged to dt or held. It counts as 0 before its start, so subtract its mean. Filters are per unit of the signal, which the
         fit keeps: signals that it is given later are converted to it
@@ -210,8 +211,8 @@ def fit_neuron(
 
     Raises
     ------
-    NsnnError : two spikes in a step, no spikes, a signal shorter than the trains or NaN in it, a spike within `refractory`,
-        linearly dependent regressors, a likelihood without a maximum (separable data)
+    NsnnError : two spikes in a step, no spikes, spikes outside the signal, a signal shorter than the trains or NaN in it, a spike
+        within `refractory`, linearly dependent regressors, a likelihood without a maximum (separable data)
 
     >>> import quantities as pq
     >>> signal = neo.AnalogSignal(np.random.default_rng(1).normal(size=5000), units=pq.dimensionless, sampling_period=1*pq.ms)
@@ -258,6 +259,7 @@ def prepared(
     if not data.o.any():
         raise NsnnError(
             f"trains hold no spikes in {len(data.o)} steps: expected some; the likelihood has no maximum without"
+            f"{range_of_times(trains)}"
         )
     if np.all(data.o[data.free] == 1):
         raise NsnnError(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
+_ROUNDING = 32 * np.finfo(float).eps  # relative; a sum over trials less one of them, divided by a duration
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Estimate:
 
 
 def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any:
-    """sqrt((n - 1) / n sum_i (v_(i) - mean)^2) of leave-one-out values (m, ...), each counted `weights` (m,) times; NaN for n < 2.
+    """sqrt((n - 1) / n sum_i (v_(i) - mean)^2) of leave-one-out values (m, ...), each counted `weights` (m,) times; NaN for n < 2,
+    and 0 where the values differ by rounding alone.
 
     >>> round(jackknife_se(np.array([1.0, 3.0]), np.array([2, 2])), 3)
     1.732
@@ -89,6 +91,9 @@ def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any
     else:
         mean = np.tensordot(weights, left_out, 1) / n
         se = np.sqrt((n - 1.0) / n * np.tensordot(weights, (left_out - mean) ** 2, 1))
+    if len(left_out):  # values that differ by rounding alone, as of equal trials
+        same = np.ptp(left_out, axis=0) <= _ROUNDING * np.abs(left_out).max(axis=0)
+        se = np.where(same & (np.asarray(n) >= 2), 0.0, se)
     return se if np.ndim(se) else float(se)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
+from .trains import holds_blocks
 
 
 def as_samples(x: Any, name: str) -> np.ndarray:
@@ -147,6 +148,38 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
     if distinct.size < least:
         raise NsnnError(f"{name} holds {distinct.size} distinct label: expected at least two")
     return distinct, number
+
+
+def refuse_swapped(responses: Any, labels: Any, call: str) -> None:
+    """NsnnError where `responses` are labels: texts, or single numbers while `labels` are trials; `call` shows the right order.
+
+    >>> refuse_swapped([[3, 1], [2, 0]], ["left", "right"], "decode(responses, stimulus)")
+    >>> refuse_swapped(["left", "right"], [[3, 1], [2, 0]], "decode(responses, stimulus)")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: arguments swapped: the first one holds labels, expected decode(responses, stimulus)
+    """
+    if holds_blocks(responses) or not hasattr(responses, "__len__") or isinstance(responses, str):
+        return
+    if hasattr(responses, "dtype"):
+        flat = getattr(responses, "ndim", 0) == 1 and not hasattr(responses, "dimensionality")
+        texts = flat and all(isinstance(one, str) for one in np.asarray(responses[:1]).tolist())
+    else:
+        flat = all(isinstance(one, str | int | float | np.generic) for one in responses)
+        texts = flat and all(isinstance(one, str) for one in responses)
+    if not len(responses) or not (texts or (flat and _holds_responses(labels))):
+        return
+    raise NsnnError(f"arguments swapped: the first one holds labels, expected {call}")
+
+
+def _holds_responses(labels: Any) -> bool:
+    """Whether what should be labels are trials: Blocks, trains or rows of counts."""
+    if holds_blocks(labels) or hasattr(labels, "segments"):
+        return True
+    if isinstance(labels, list | tuple):
+        return len(labels) > 0 and all(
+            isinstance(one, list | tuple | np.ndarray) and np.ndim(one) == 1 for one in labels
+        )
+    return getattr(labels, "ndim", 0) == 2 and labels.shape[1] > 1
 
 
 def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dict[str, Any]:

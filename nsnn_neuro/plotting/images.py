@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.checks import one_of, suggest_keywords
+from ..core.checks import did_you_mean, one_of, suggest_keywords
 from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
@@ -135,14 +136,15 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
     ----------
     result : result of `measures.decode` or `measures.metric_space_information` (its matrix at q_max), or a matrix (K, K) of
         trials, stimulus by decoded stimulus
-    labels : (K,) names of the stimuli, in their order in the result; None is the result's own, 0 to K - 1 for a matrix. The
-        result's own names in another order sort rows and columns
+    labels : the result's own names in another order, which sort rows and columns; or a dict {own name: new name}, which renames
+        some or all; or (K,) names, none of them the result's, in its order. None (default): its own, 0 to K - 1 for a matrix
     show : "counts" (trials) or "percent" (of the trials of a stimulus), the numbers in the cells
     ax : axes to draw on; None makes a new figure
 
     Raises
     ------
-    NsnnError : a matrix that is not square or has negative numbers, another number of labels
+    NsnnError : a matrix that is not square or has negative numbers, another number of labels, labels of which some but not all
+        are the result's, a dict with a name that the result lacks
 
     >>> from matplotlib.figure import Figure
     >>> ax = confusion([[9, 1], [2, 8]], labels=["left", "right"], ax=Figure().subplots())
@@ -159,9 +161,7 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
         )
     k = len(matrix)
     own = [str(name) for name in np.asarray(getattr(result, "labels", ())).tolist()]
-    names = [str(name) for name in np.asarray(labels if labels is not None else own or np.arange(k)).tolist()]
-    if len(names) != k:
-        raise NsnnError(f"labels = {shown(labels)}: expected one for each of {k} stimuli")
+    names = _names(labels, own or [str(i) for i in range(k)], bool(own))
     if sorted(names) == sorted(own):
         order = [own.index(name) for name in names]
         matrix = matrix[np.ix_(order, order)]
@@ -184,6 +184,32 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
     ax.set_ylabel("stimulus")
     colour_bar(ax, image, "trials of the stimulus (%)")
     return finish(ax)
+
+
+def _names(labels: Any, own: list[str], named: bool) -> list[str]:
+    """The names to write; `named`: the result has names of its own, of which a list must hold all or none."""
+    if labels is None:
+        return own
+    if isinstance(labels, Mapping):
+        new = {str(old): str(name) for old, name in labels.items()}
+        unknown = [name for name in new if name not in own]
+        if unknown:
+            raise NsnnError(
+                f"labels has {unknown[0]!r}, which is no name in the result{did_you_mean(unknown[0], own)} (its names: "
+                f"{shown(own)})"
+            )
+        return [new.get(name, name) for name in own]
+    names = [str(name) for name in np.asarray(labels).tolist()] if np.ndim(labels) == 1 else []
+    if len(names) != len(own):
+        raise NsnnError(f"labels = {shown(labels)}: expected one for each of {len(own)} stimuli")
+    if named and set(names) & set(own) and sorted(names) != sorted(own):
+        odd, left = ([x for x in one if x not in other] for one, other in ((names, own), (own, names)))
+        what = f"{', '.join(map(repr, odd))}, not in the result" if odd else "names twice"
+        raise NsnnError(
+            f"labels has {what}, and lacks the result's {', '.join(map(repr, left))}: expected all of the result's names, which "
+            f"sort it; rename with a dict such as labels={{{left[0]!r}: 'new name'}}"
+        )
+    return names
 
 
 def _geometric(levels: np.ndarray) -> bool:

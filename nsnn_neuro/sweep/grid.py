@@ -22,7 +22,7 @@ from ..core.parameters import Model
 from ..models.network import Network
 from ..models.neurons import Neuron
 from ..models.noise import Noise
-from ..models.stimuli import Stimulus
+from ..models.stimuli import Constant, Stimulus
 
 PARTS: dict[str, tuple[tuple[type, ...], str]] = {
     "model": ((Neuron, Network), "a neuron model such as LIF(...), a Network, or a function of the point"),
@@ -160,6 +160,12 @@ def _values(values: Any, name: str) -> list[Any]:
     return listed
 
 
+def _mean_input(given: Parts) -> str:
+    """Where a grid finds the mean input, which many call mu, of a Constant stimulus."""
+    constant = any(isinstance(part, Constant) for part in given)
+    return "; the mean input of a Constant is 'stimulus.v'" if constant else ""
+
+
 def _check_name(name: str, given: Parts) -> None:
     head, _, path = name.partition(".")
     place = list(PARTS).index(head) if head in PARTS else -1
@@ -171,7 +177,7 @@ def _check_name(name: str, given: Parts) -> None:
         ]
         raise NsnnError(
             f"grid has the name {name!r}{did_you_mean(name, known)} (expected one of "
-            f"{', '.join(known)}; or give model, noise or stimulus as a function of the point)"
+            f"{', '.join(known)}{_mean_input(given)}; or give model, noise or stimulus as a function of the point)"
         )
     record: Any = given[place]
     if isinstance(record, Network):

@@ -259,8 +259,40 @@ def test_slow_spikes_of_text_without_a_unit_are_doubted(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("comments", "stop"),
+    [
+        ("# unit: ms\n# t_stop: 500", 0.5),
+        ("# unit: ms\n# T_STOP = 0.5 s", 0.5),
+        ("# unit: ms\n% recording, t_stop: 5e2 ms", 0.5),
+    ],
+)
+def test_a_text_file_may_state_the_end_of_the_recording(tmp_path, comments, stop):
+    words = "unit ms, as its comments say; .* from 0.007 to 0.03 s; the recording is taken to last from 0 s to 0.5 s, as t_stop"
+    _, block = read(tmp_path, f"{comments}\n12 30\n7", words)
+    assert bounds_of(block) == [(0.0, stop, 2)]
+    assert bounds_of(read(tmp_path, "# t_stop: 500 ms\n0.1 0.2", "taken as seconds; .* to 0.5 s")[1]) == [
+        (0.0, 0.5, 1)
+    ]
+
+
+def test_t_stop_of_load_is_the_end_of_a_text_file(tmp_path):
+    (tmp_path / "a.txt").write_text("0.1 0.2\n0.4\n")
+    for stop, number in ((0.5, 3), (0.3, 2)):
+        with pytest.warns(UserWarning, match="taken as seconds"):
+            block = load(tmp_path / "a.txt", t_stop=stop * pq.s)
+        assert bounds_of(block) == [(0.0, stop, 2)]
+        assert sum(len(train) for train in block.segments[0].spiketrains) == number
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
+        (
+            "# t_stop: 0.5\n0.1 0.7\n",
+            r"t_stop = 0\.5 s in its comments, but a spike at 0\.7 s: .*'# unit: ms'",
+        ),
+        ("# t_stop: 0.5\n# t_stop: 0.6\n0.1 0.2\n", "several t_stop"),
+        ("# t_stop: 1e\n0.1 0.2\n", "t_stop: '1e' is no number"),
         ("", "empty"),
         ("\n \n# none\n", "no spike times in it"),
         ("3.0\t2.0\t1.0\n", "line 1: the numbers don't ascend"),

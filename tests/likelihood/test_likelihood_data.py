@@ -66,6 +66,25 @@ def test_a_window_sees_the_signal_before_it():
     assert inside == pytest.approx(np.sum(np.log(np.where(o == 1, spike, 1 - spike))[100:300]), rel=1e-12)
 
 
+def test_a_signal_that_starts_later_needs_spikes_on_its_clock_or_a_window():
+    """Spikes of plain arrays outside the signal were once left out silently; a window leaves them out on purpose."""
+    late = gaussian_signal(1000, 35)
+    late.t_start = 2 * pq.s
+    times = 2 + np.arange(0.005, 0.99, 0.02)
+    options = {"dt": 1 * ms, "stimulus": 1}
+    fit = fit_neuron([times], late, **options)
+    assert fit.n_spikes == 50
+    with pytest.raises(
+        NsnnError, match=r"50 of 50 spikes lie outside the signal.*from 2 s to 3 s.*set its t_start"
+    ):
+        fit_neuron([times - 2], late, **options)
+    more = np.concatenate([[0.3], times, [7.1]])
+    with pytest.raises(NsnnError, match="2 of 52 spikes"):
+        fit_neuron([more], late, **options)
+    window = fit_neuron([more], late, t_start=2 * pq.s, t_stop=3 * pq.s, **options)
+    assert window.parameters == fit.parameters
+
+
 NOISE = gaussian_signal(1000, 34)
 REGULAR = [np.arange(0.005, 0.99, 0.02)]  # 50 spikes
 
@@ -81,6 +100,25 @@ REGULAR = [np.arange(0.005, 0.99, 0.02)]  # 50 spikes
         ),
         ([[0.01, 0.01]], NOISE, {}, "two spikes in the step.*merge double"),
         ([[], []], NOISE, {}, "trains hold no spikes in 2000 steps"),
+        (
+            [[12.0, 30.0, 0.5], [310.0]],
+            NOISE,
+            {},
+            r"3 of 4 spikes lie outside the signal: trains have times from 0\.5 s to 310 s, the signal lasts from 0 s to 1 s: "
+            "expected seconds",
+        ),
+        (
+            [[0.4, 2.5]],
+            analog(np.ones(1000)),
+            {"t_start": 0.1 * pq.s},
+            "1 of 2 spikes lie outside the signal",
+        ),
+        (
+            [[120.0, 310.0]],
+            NOISE,
+            {"t_start": 0.1 * pq.s, "t_stop": 0.9 * pq.s},
+            r"no spikes in 800 steps.* 2 spikes are from 120 s to 310 s: are these milliseconds\?",
+        ),
         ([np.arange(1000) * DT], NOISE, {}, "a spike in every step"),
         ([[0.1, np.nan]], NOISE, {}, "NaN"),
         ([train(np.ones(1200))], NOISE, {}, "signal lasts from 0.0 s to 1 s, but trial 0"),

@@ -2,9 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
+import quantities as pq
 
+from nsnn_neuro import measures, tabulate, to_block
 from nsnn_neuro.measures import Estimate, measure
+from nsnn_neuro.measures.estimate import jackknife_se
 
 
 def test_float_and_fields():
@@ -37,3 +41,18 @@ def test_measure_marks_and_leaves_the_function_alone():
     assert marked is f
     assert vars(f) == {"unit": "Hz", "parts": len}
     assert vars(measure("1")(lambda block: block)) == {"unit": "1", "parts": None}
+
+
+def test_the_jackknife_of_equal_trials_is_0_and_that_of_small_differences_is_kept():
+    """49 equal trials leave out the same value but for rounding; a spread of 1e-9 of the value is one."""
+    block = to_block([[np.arange(0.005, 0.3, 0.007)]] * 49, t_stop=0.3 * pq.s)
+    assert tabulate(block, [measures.firing_rate, measures.cv])["se"].tolist() == [0.0, 0.0]
+    rounded = 1 / 3 + np.array([0, 1, 0, 2, 1]) * np.spacing(1 / 3)
+    assert jackknife_se(rounded) == 0.0
+    assert jackknife_se(rounded, np.array([1, 2, 1, 1, 3])) == 0.0
+    small = 5 * (1 + np.array([-1e-9, 0.0, 1e-9]))
+    assert jackknife_se(small) == pytest.approx(5e-9 * np.sqrt(2 / 3 * 2), rel=1e-6)
+    both = jackknife_se(np.array([[1.0, np.nan], [1.0, 2.0]]))
+    assert both[0] == 0.0
+    assert np.isnan(both[1])
+    assert np.isnan(jackknife_se(np.array([1.0])))

@@ -156,6 +156,15 @@ def test_shuffles_are_those_of_the_labels():
     assert_array_equal(again.se, found.se)
 
 
+def test_swapped_arguments_are_named():
+    trains = [[0.1], [0.102], [0.3], [0.301]]
+    for labels in (["a", "a", "b", "b"], [0, 0, 1, 1], np.array([0, 0, 1, 1])):
+        with pytest.raises(NsnnError, match=r"arguments swapped: .* expected metric_space_information"):
+            metric_space_information(labels, trains, q=[0, 20] * pq.Hz)
+        space = metric_space_information(trains, labels, q=[0, 20] * pq.Hz, n_shuffle=0)
+        assert space.best.value == 1.0
+
+
 @pytest.mark.slow
 def test_max_over_q_is_told_and_tested_as_such():
     """200 repeats without information, 6 costs: the largest is too high, its p is not too low."""

@@ -501,3 +501,15 @@ def test_bad_arguments_are_named(arguments, message):
     s, r, *options = arguments
     with pytest.raises(NsnnError, match=message):
         mutual_information(s, r, **(options[0] if options else {}))
+
+
+def test_counts_of_many_neurons_as_words_are_answered_with_decoding():
+    """30 neurons: each trial has a word of its own; two neurons have few words, and too few trials are no reason to decode."""
+    rng = np.random.default_rng(3)
+    s = np.repeat([0, 1], 50)
+    counts = rng.poisson(3 + 2 * s[:, None], (100, 30))
+    advice = "100 of 100 words occur once, too long for these trials; decode instead (measures.decode)"
+    assert advice in str(mutual_information(s, counts, n_shuffle=0).warning)
+    few = mutual_information(s, np.minimum(counts[:, :2], 4), n_shuffle=0)
+    assert "may be biased" in str(few.warning)
+    assert "decode" not in str(few.warning)

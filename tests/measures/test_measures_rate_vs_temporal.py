@@ -327,6 +327,17 @@ def test_bad_arguments_are_refused_by_name(kwargs, message):
         rate_vs_temporal(stimulus, block_of([[0.01], [0.05], [], [0.02]]), **kwargs)
 
 
+def test_default_resolutions_are_those_that_divide_the_window():
+    stimulus = np.repeat([0, 1], 20)
+    block = to_block([[[0.011 + 0.02 * s]] for s in stimulus], t_stop=60 * pq.ms)
+    table = rate_vs_temporal(stimulus, block, n_shuffle=0, bias="plugin")
+    assert table["resolution"].round(6).tolist() == [0.06, *[0.001, 0.002, 0.005, 0.01] * 2]
+    with pytest.raises(NsnnError, match=r"doesn't divide the window of 0\.06 s"):
+        rate_vs_temporal(stimulus, block, resolutions=[1, 50] * pq.ms)
+    with pytest.raises(NsnnError, match=r"none of the default ones, .* divides the window of 0\.0335 s"):
+        rate_vs_temporal(stimulus, block, t_stop=33.5 * pq.ms)
+
+
 def test_several_neurons_need_a_choice_and_one_trial_is_refused():
     with pytest.raises(NsnnError, match="the block has 2 neurons"):
         rate_vs_temporal([0, 1, 0, 1], to_block([[[0.01], []]] * 4, t_stop=WINDOW * pq.s))

@@ -122,6 +122,24 @@ def test_the_own_labels_of_a_result_in_another_order_sort_the_confusion_matrix()
         plotting.confusion(np.ones((2, 2)), show="percents", ax=new_ax())
 
 
+def test_labels_of_a_confusion_matrix_with_a_misspelt_name_are_refused_and_a_dict_renames() -> None:
+    matrix = [[7, 1, 2], [0, 9, 1], [3, 0, 7]]
+    result = types.SimpleNamespace(confusion=matrix, labels=["left", "right", "up"])
+    with pytest.raises(
+        NsnnError, match=r"labels has 'lft', not in the result, and lacks the result's 'left'"
+    ):
+        plotting.confusion(result, labels=["up", "lft", "right"], ax=new_ax())
+    with pytest.raises(NsnnError, match=r"labels has names twice, and lacks the result's 'right'"):
+        plotting.confusion(result, labels=["up", "left", "left"], ax=new_ax())
+    with pytest.raises(NsnnError, match=r"labels has 'lft', .*; did you mean 'left'\?"):
+        plotting.confusion(result, labels={"lft": "L"}, ax=new_ax())
+    renamed = plotting.confusion(result, labels={"up": "U", "left": "L"}, ax=new_ax())
+    assert texts(renamed.get_yticklabels()) == texts(renamed.get_xticklabels()) == ["L", "right", "U"]
+    assert texts(renamed.texts) == [str(count) for row in matrix for count in row]
+    numbered = plotting.confusion([[3, 1], [0, 4]], labels={1: "high"}, ax=new_ax())
+    assert texts(numbered.get_yticklabels()) == ["0", "high"]
+
+
 # --- curves ------------------------------------------------------------------------------------------------
 
 

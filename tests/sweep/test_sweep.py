@@ -309,6 +309,10 @@ def test_the_seeds_and_points_are_independent_replicates() -> None:
     [
         ({"grid": {"noise.sgma": [1 * mV]}}, "no parameter 'sgma'; did you mean 'sigma'"),
         ({"grid": {"sigma": [1 * mV]}}, "expected one of model.tau_m"),
+        (
+            {"stimulus": nsnn.Constant(1 * mV), "grid": {"mu": [1 * mV]}},
+            "the mean input of a Constant is 'stimulus.v'",
+        ),
         ({"grid": {"noise.sigma": [1 * ms]}}, r"grid\[0\] .*sigma.*expected a voltage"),
         ({"grid": {"noise.sigma": [1 * mV, -1 * mV]}}, r"grid\[1\] \(noise.sigma = -1. mV\)"),
         ({"grid": {"noise.sigma": [1 * mV, 1.0]}}, "one unit"),

@@ -15,7 +15,7 @@ from ...core.units import shown
 from ..estimate import Estimate
 from ..information.confusion import miller_madow, table_se
 from ..information.entropy.contingency import contingency
-from ..response_checks import as_labels, as_samples, permutation_p
+from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapped
 from ..trains import as_trains, binned, holds_blocks
 from .decoders import PoissonMAP
 from .probability_calibration import binomial_se
@@ -124,12 +124,20 @@ def decode(
     (True, 0.5, 0.0099, 'bit')
     """
     check(n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
+    refuse_swapped(responses, stimulus, "decode(responses, stimulus)")
+    if isinstance(decoder, type):
+        raise NsnnError(f"decoder = {decoder.__name__}, a class: add brackets, {decoder.__name__}()")
     if not hasattr(decoder, "fit"):
         raise NsnnError(
             f"decoder = {shown(decoder)}: expected an object with fit and predict, such as PoissonMAP()"
         )
     features, pairwise = _features(responses, decoder, bin_width, t_start, t_stop)
-    n = len(features)
+    n, k = features.shape
+    if not holds_blocks(responses) and hasattr(stimulus, "__len__") and len(stimulus) == k != n:
+        raise NsnnError(
+            f"responses has {n} rows and {k} columns, and stimulus {k} labels: transposed? expected a row for each trial, "
+            "responses.T"
+        )
     distinct, number = as_labels(stimulus, "stimulus", n)
     fewest = int(np.bincount(number).argmin())
     if np.bincount(number)[fewest] < n_folds:

@@ -278,11 +278,14 @@ def _few(data: _Samples, bias: str) -> str | None:
     if data.per_response >= enough:
         return None
     few = f"{data.trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
-    return few + _bins_cure(data)
+    return few + _cure(data)
 
 
-def _bins_cure(data: _Samples) -> str:
-    """What to do about many different counts; nothing for words, whose bins and letters are chosen elsewhere."""
+def _cure(data: _Samples) -> str:
+    """What to do about many different counts, and about words of which most occur once, such as the counts of many neurons."""
+    once = np.count_nonzero(np.bincount(data.r) == 1)
+    if data.has_letters and once > len(data.s) / 2:
+        return f": {once} of {len(data.s)} words occur once, too long for these trials; decode instead (measures.decode)"
     n_bins = max(2, int(len(data.s) / data.n_s / _ENOUGH["panzeri-treves"]))
     if data.has_letters or data.n_r <= n_bins:
         return ""

@@ -64,7 +64,7 @@ def rate_vs_temporal(
     ----------
     stimulus : (n_trials,) whole numbers, texts, or floats that repeat, which stimulus each trial had
     block : neo.Block, one Segment per trial
-    resolutions : times, (k,); each must divide the window
+    resolutions : times, (k,); each must divide the window. Default: those of 1, 2, 5, 10 and 50 ms that do
     neuron : number of the neuron; None (default) for a Block with one
     saturation : of the words, "count" (default) or "binary", which forgets all but one spike per bin
     bias, n_shuffle, seed : see `mutual_information`; "shuffle" applies to the words, with "panzeri-treves" for the others
@@ -169,6 +169,15 @@ def _one(trains: Trains, neuron: int | None) -> Trains:
 
 def _dividing(resolutions: Any, length: float, apart: float) -> Sequence[float]:
     widths = np.atleast_1d(si(resolutions, "s", "resolutions"))
+    if resolutions is _RESOLUTIONS:  # nobody chose them: those that fit
+        ratios = length / widths
+        whole_bins = (np.abs(ratios - np.rint(ratios)) <= 1e-6 * ratios) & (np.rint(ratios) >= 1)
+        if not whole_bins.any():
+            raise NsnnError(
+                f"resolutions: none of the default ones, {resolutions}, divides the window of {length:.6g} s: pass others, or "
+                "t_start and t_stop"
+            )
+        widths = widths[whole_bins]
     if widths.ndim != 1 or widths.size == 0 or not (widths > 0).all():
         raise NsnnError(f"resolutions = {resolutions}: expected at least one time, greater than 0")
     number = length / widths

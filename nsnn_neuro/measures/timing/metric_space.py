@@ -19,7 +19,7 @@ from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import Estimate
 from ..information.confusion import information
-from ..response_checks import as_labels, permutation_p
+from ..response_checks import as_labels, permutation_p, refuse_swapped
 from ..trains import as_repeats
 from .train_similarity import victor_purpura
 
@@ -147,6 +147,7 @@ def metric_space_information(
         raise NsnnError(f"q = {q}: expected {describe('Hz')} or an array of them, at least 0")
     if z == 0:
         raise NsnnError(f"z = {z!r}: expected a finite number other than 0")
+    refuse_swapped(trains, labels, "metric_space_information(trains, labels)")
     repeats = as_repeats(trains, t_start, t_stop)
     n = repeats.n_trials
     classes, number = as_labels(labels, "labels", n)
