@@ -346,7 +346,7 @@ def _bracket(data: _Samples, found: list[Estimate], listed: str, first: Estimate
     what = f"estimators disagree beyond their errors ({listed} bit) with {data.trials}"
     width, cure = (
         upper - lower,
-        "take more trials or fewer responses (shorter words, wider bins)" + _bins_cure(data),
+        "take more trials or fewer responses (shorter words, wider bins)" + _cure(data),
     )
     if width >= _NOTHING * most:
         note = f"{what}: nothing is known but that it lies between {lower:.3g} and {upper:.3g} bit; {cure}"
