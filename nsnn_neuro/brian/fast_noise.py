@@ -84,14 +84,13 @@ def _implementations(name: str, draw: str, key: tuple[int, int], numpy_draw: Cal
     return implementations
 
 
-@contextlib.contextmanager
 @suggest_keywords
-def fast_noise(seed: int | None = None) -> Iterator[int]:
+def fast_noise(seed: int | None = None) -> contextlib.AbstractContextManager[int]:
     """Speed up `xi`, `randn()` and `rand()` of a Brian2 model inside the block, by drawing in vectorised blocks.
 
     Works in equations, resets, thresholds, synapses and initial values, on Brian2's NumPy, Cython and C++ standalone targets. Code
     has to be generated inside the block, at `run` (and `connect`); a standalone model may be built later. Yields the seed; None
-    draws one.
+    draws one. A call without `with` changes nothing. Arguments are checked at the call.
 
     - Normals have a radius and an angle of 32 bits each and end at 6.76 standard deviations, beyond which one in 7e10 lies;
       uniforms have 52 bits and are never 0 or 1. On the NumPy target NumPy's Philox and normals of full resolution are used.
@@ -116,6 +115,14 @@ def fast_noise(seed: int | None = None) -> Iterator[int]:
     >>> seed, bool(group.v[0] != group.v[1])
     (1, True)
     """
+    if seed is not None:
+        check_seed(seed)
+    _refuse_threads()
+    return _replaced(seed)
+
+
+@contextlib.contextmanager
+def _replaced(seed: int | None) -> Iterator[int]:
     seed = check_seed(seed)
     _refuse_threads()
     key = philox.key(seed, _PATH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import neo
@@ -11,7 +12,7 @@ import numpy as np
 from brian2 import Clock, Network, NeuronGroup, SpikeMonitor, StateMonitor, Synapses, second
 
 from ..core import units
-from ..core.checks import check_seed, flag, whole
+from ..core.checks import check_seed, did_you_mean, flag, whole
 from ..core.errors import NsnnError
 from ..io import save_load
 from ..io.block import build_block
@@ -62,12 +63,17 @@ class Run:
         self.n_steps: int = _steps(_positive_time(duration, "duration"), duration, self.dt)
         self.seed: int = check_seed(seed)
         self.n_neurons: int = sum(p.n for p in net.populations)
+        known = [p.name for p in net.populations]
         self.recorded: dict[str, np.ndarray] = {
-            p.name: _recorded(record_v, p, len(net.populations)) for p in net.populations
+            p.name: _recorded(record_v, p, known) for p in net.populations
         }
         self.weights: dict[str, np.ndarray] = _recorded_weights(record_w, net)
         for name in record_v if isinstance(record_v, dict) else ():
-            net.population(name)
+            if name not in known:
+                raise NsnnError(
+                    f"record_v = {record_v!r}: there is no population {name!r}, expected names of {', '.join(known)}"
+                    f"{did_you_mean(name, known)}"
+                )
         if out is not None and (self.weights or any(chosen.size for chosen in self.recorded.values())):
             raise NsnnError(
                 f"out = {out}: traces of record_v or record_w are in memory: leave one out, or use save(block, {str(out)!r})"
@@ -231,26 +237,43 @@ def _steps(seconds: float, duration: Any, dt: float) -> int:
     return n_steps
 
 
-def _recorded(record_v: Any, population: Population, n_populations: int) -> np.ndarray:
+def _recorded(record_v: Any, population: Population, names: Sequence[str]) -> np.ndarray:
     """Indices of the neurons of a population whose membrane is recorded."""
     name, n = "record_v", population.n
     if isinstance(record_v, dict):
         record_v, name = record_v.get(population.name), f"record_v[{population.name!r}]"
-    elif n_populations > 1 and record_v is not None and not isinstance(record_v, bool):
+    elif len(names) > 1 and record_v is not None and not isinstance(record_v, bool):
         raise NsnnError(
             f"record_v = {record_v!r}: for a network expected True or a dict such as {{{population.name!r}: [0, 1]}}"
+            f"{_only_v(record_v, names)}"
         )
-    return _chosen(record_v, n, name, "neuron")
+    note = _only_v(record_v, names)
+    if name == "record_v" and isinstance(record_v, list | tuple) and population.name in record_v:
+        note = f"; of a network also a dict such as {{{population.name!r}: [0, 1]}}"
+    return _chosen(record_v, n, name, "neuron", note)
 
 
-def _chosen(which: Any, n: int, name: str, what: str) -> np.ndarray:
+def _only_v(which: Any, populations: Sequence[str]) -> str:
+    """End of a message about names in place of indices; empty for names of populations."""
+    entries = [which] if isinstance(which, str) else np.ravel(which).tolist()
+    if not any(isinstance(one, str) and one not in populations for one in entries):
+        return ""
+    return (
+        "; simulate records v only, of the neurons with these indices. For slow variables and gates write your own Brian2 script "
+        "with a StateMonitor"
+    )
+
+
+def _chosen(which: Any, n: int, name: str, what: str, note: str = "") -> np.ndarray:
     if which is None or which is False:
         return np.array([], dtype=np.int64)
     if which is True:
         return np.arange(n)
     chosen = np.asarray(which)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or np.any((chosen < 0) | (chosen >= n)):
-        raise NsnnError(f"{name} = {which!r}: expected {what} indices from 0 to {n - 1}, or True for all")
+        raise NsnnError(
+            f"{name} = {which!r}: expected {what} indices from 0 to {n - 1}, or True for all{note}"
+        )
     return chosen.astype(np.int64)
 
 

@@ -44,6 +44,11 @@ def check_data(
             + (f"; {n_in} is {shared}" if shared else "")
         )
     X = X.astype(float)
+    if n_missing := int(np.isnan(X).sum()):
+        raise NsnnError(
+            f"X has {n_missing} NaN among {X.size} values, the first in sample {int(np.argwhere(np.isnan(X))[0, 0])}: expected "
+            "values from 0 to 1; remove these samples, or replace the missing values"
+        )
     if not np.all((X >= 0) & (X <= 1)):
         raise NsnnError(
             f"X has values from {X.min():g} to {X.max():g}: expected values from 0 to 1: divide images by X.max(), "

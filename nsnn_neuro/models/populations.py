@@ -13,7 +13,7 @@ from ..core import units
 from ..core.checks import SuggestsKeywords, fraction, instance, whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model
-from .connectivity import ConnectionRule
+from .connectivity import ConnectionRule, FromList
 from .escape import Family, Hazard
 from .neurons import Neuron, NSNNNeuron, PoissonSource, Relay
 from .noise import Noise
@@ -147,8 +147,17 @@ class Projection(SuggestsKeywords):
         object.__setattr__(self, "release", fraction(self.release, "release"))
         self.rule.check(self.pre, self.post)
         n = self.rule.n_synapses(self.pre, self.post)
-        weight = _drawn_or_given(self.weight, self.weight_unit, "weight")
+        try:
+            weight = _drawn_or_given(self.weight, self.weight_unit, "weight")
+        except NsnnError as error:
+            raise type(error)(f"{error}{self._weight_cure()}") from None
         self.check_sign(weight, "weight")
+        given_as = np.shape(weight)
+        if isinstance(self.rule, FromList) and given_as == (self.pre.n, self.post.n):
+            raise NsnnError(
+                f"weight of {self.default_name!r} has shape {given_as}, that of a matrix of all pairs: with FromList(pre, post) "
+                "expected one weight for each synapse: give W[pre, post]"
+            )
         shaped(weight, None if n is None else self.shape(n), "weight", self.default_name)
         object.__setattr__(self, "_weight", weight)
         delay = _drawn_or_given(self.delay, "s", "delay")
@@ -157,6 +166,17 @@ class Projection(SuggestsKeywords):
             cure = ", e.g. with low=0*ms" if isinstance(delay, Distribution) else ""
             raise NsnnError(f"delay = {self.delay}: expected no negative times{cure}")
         object.__setattr__(self, "_delay", delay)
+
+    def _weight_cure(self) -> str:
+        """End of a message about a weight in a wrong unit that another kind of synapse takes."""
+        drawn = isinstance(self.weight, Distribution)
+        unit = self.weight.unit_symbol if drawn else units.unit_of(self.weight)
+        plain = not isinstance(self.weight, list | tuple) or not any(map(units.is_quantity, self.weight))
+        if isinstance(self.synapse, DeltaSynapse) and self.weight_unit == "V" and unit == "1" and plain:
+            return '; synapse is "jump"; for conductances give synapse=ConductanceSynapse(...)'
+        if self.synapse.conductance is not None and unit == "S":
+            return "; divide it by the leak conductance, as conductances are in units of the leak"
+        return ""
 
     def _check_synapse(self) -> None:
         if isinstance(self.synapse, str) and self.synapse == "jump":

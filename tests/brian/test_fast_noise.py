@@ -259,3 +259,14 @@ def test_what_it_refuses():
             pass
     finally:
         prefs.devices.cpp_standalone.openmp_threads = threads
+
+
+def test_arguments_are_checked_at_the_call():
+    for seed in (8 * ms, 1.5, -1):
+        with pytest.raises(NsnnError, match="seed = "):
+            nsnn.fast_noise(seed)
+    before = DEFAULT_FUNCTIONS["randn"].implementations
+    nsnn.fast_noise(seed=3)  # without `with`: nothing changes
+    assert DEFAULT_FUNCTIONS["randn"].implementations is before
+    with nsnn.fast_noise(seed=3) as seed, nsnn.fast_noise() as drawn_seed:
+        assert seed == 3 != drawn_seed

@@ -441,3 +441,23 @@ def test_parts_that_do_not_fit_name_their_population():
     good = nsnn.Population(2, CELL, name="good")
     with pytest.raises(NsnnError, match=r"population 'bad': sigma = 0\.5"):
         nsnn.simulate(nsnn.Network([good, bad]), duration=10 * ms, engine="numpy")
+
+
+@pytest.mark.parametrize(
+    ("populations", "record_v", "message"),
+    [
+        ("EI", {"EE": [0]}, "record_v = {'EE': [0]}: there is no population 'EE', expected names of E, I"),
+        ("EI", ["E"], "record_v = ['E']: for a network expected True or a dict such as {'E': [0, 1]}"),
+        ("EI", "lift", "such as {'E': [0, 1]}; simulate records v only, of the neurons with these indices. For slow variables"),
+        ("EI", {"E": "lift"}, "record_v['E'] = 'lift': expected neuron indices from 0 to 3, or True for all; simulate records v"),
+        ("E", ["E"], "record_v = ['E']: expected neuron indices from 0 to 3, or True for all; of a network also a dict such as"),
+        ("E", ["lift"], "expected neuron indices from 0 to 3, or True for all; simulate records v only, of the neurons with"),
+    ],
+)  # fmt: skip
+def test_names_in_record_v_are_answered_with_the_form_that_it_has(populations, record_v, message):
+    net = nsnn.Network([nsnn.Population(4, CELL, name=name) for name in populations], [])
+    with pytest.raises(NsnnError) as caught:
+        nsnn.simulate(net, duration=1 * ms, engine="numpy", record_v=record_v)
+    assert message in str(caught.value)
+    if record_v == ["E"]:
+        assert "records v only" not in str(caught.value)

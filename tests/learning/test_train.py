@@ -628,7 +628,7 @@ HAZARD = nsnn.EscapeNoise(None, hazard=nsnn.ExponentialHazard(10 * Hz, 0.1))
         ({"data": (problem()[0], problem()[1] / 1)}, "y has shape .* float64: expected whole numbers.*give y.astype\\(int\\)"),
         ({"data": (problem()[0], problem()[1][1:])}, r"y has shape \(119,\)"),
         ({"data": (problem()[0] * 16, problem()[1])}, "X has values from .* expected values from 0 to 1"),
-        ({"data": (problem()[0] * np.nan, problem()[1])}, "X has values from nan"),
+        ({"data": (problem()[0] * np.nan, problem()[1])}, "X has 720 NaN among 720 values, the first in sample 0"),
         ({"data": (problem()[0][:, 1:], problem()[1])}, r"X has shape \(120, 5\).*\(n, 6\)"),
         ({"data": problem()[0]}, "data = ndarray: expected a pair"),
         ({"loss": losses.RateMSE}, "loss = <class .*: expected a loss"),
@@ -761,3 +761,13 @@ def test_a_second_learner_is_the_same_text_as_the_first():
             groups = [*learner.learning, *learner.members, learner.trainer]
             names.append([(g.name, g.clock.name, *(o.name for o in g.contained_objects)) for g in groups])
     assert names[0] == names[1]
+
+
+def test_missing_values_are_named():
+    net = nsnn.feedforward([2, 2], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.5))
+    X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+    X[3:5, 1] = np.nan
+    with pytest.raises(
+        NsnnError, match="X has 2 NaN among 80 values, the first in sample 3: expected values from 0 to 1"
+    ):
+        train(net, (X, y), loss=losses.rate_mse, epochs=1, keep="last", seed=1, engine="numpy")

@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 import quantities as pq
-from brian2 import Hz, have_same_dimensions, ms, mV
+from brian2 import Hz, have_same_dimensions, ms, mV, nS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -452,3 +452,29 @@ def test_fuzzed_parameters_make_a_record_or_a_named_error(example, data):
     text = record.describe()
     assert json.loads(json.dumps(text)) == text
     assert set(text) >= set(arguments)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weight": 0.5}, 'weight = 0.5 has no unit: expected a voltage such as 15*mV; synapse is "jump"; for conductances give'),
+        ({"weight": np.ones(3)}, 'for conductances give synapse=ConductanceSynapse'),
+        ({"weight": nsnn.LogNormal(1.0, 1.0)}, 'synapse is "jump"; for conductances give synapse=ConductanceSynapse'),
+        ({"weight": 0.5 * nS, "synapse": ConductanceSynapse(5 * ms, 0 * mV)},
+         "weight = 0.5 nS: expected a plain number such as 0.5; divide it by the leak conductance"),
+        ({"weight": np.ones((5, 5)), "synapse": ConductanceSynapse(5 * ms, 0 * mV)},
+         "weight of 'cells->cells' has shape (5, 5), that of a matrix of all pairs: with FromList(pre, post) expected one weight "
+         "for each synapse: give W[pre, post]"),
+    ],
+)  # fmt: skip
+def test_weights_for_another_kind_of_synapse_are_told_which(changes, message):
+    with pytest.raises(NsnnError) as caught:
+        Projection(CELLS, CELLS, **{"rule": nsnn.FromList([0, 1, 2], [1, 2, 3]), **changes})
+    assert message in str(caught.value)
+
+
+def test_a_wrong_unit_has_no_advice_of_another_synapse():
+    for weight in (0.5 * nS, [1 * nS, 2 * nS, 3 * nS]):
+        with pytest.raises(NsnnError) as caught:
+            Projection(CELLS, CELLS, rule=nsnn.FromList([0, 1, 2], [1, 2, 3]), weight=weight)
+        assert "jump" not in str(caught.value)

@@ -12,6 +12,7 @@ from brian2 import ms, mV
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, parameter
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*that no text uses")
 UNITS = {
     "tau_m": "s",
     "tau_w": "s",
@@ -66,6 +67,14 @@ def run(cell: Any, noise: Any = None) -> int:
          "Mine.reset = 'v = v_reset': expected an expression in Brian2's syntax; give the right-hand side "
          "alone, 'v_reset'"),
         ({"reset": "a"}, "Mine.reset = 'a' has the unit 1: expected a voltage such as 15*mV, the unit of the membrane"),
+        ({"linear": "v_rest + drive - v + v_spike"},
+         "the name 'v_spike' is not declared; declare it as a parameter, v_spike: Any = parameter(\"V\") with its unit"),
+        ({"moving": "v_thresh + b"},
+         "Mine.moving = 'v_thresh + b': it is added to v_thresh, which it contains; leave out v_thresh"),
+        ({"moving": "-10 * b"},
+         "Mine.moving = '-10 * b': at the start the threshold v_thresh + moving is 0 V, not above v_reset = 0 V; moving is what"),
+        ({**SLOW, "moving": "a * w", "slow_start": {"w": "-4 * 10**2 * mV / 2"}},
+         "Mine.moving = 'a * w': at the start the threshold v_thresh + moving is -0.01 V, not above v_reset = 0 V"),
         ({"moving": "lift"}, "Mine.moving = 'lift': the name 'lift' is not declared"),
         ({"slow": {"w": ("tau_x", "a * v")}},
          "Mine.slow['w'] = ('tau_x', ...): its time constant is to be the name of a parameter with "
@@ -117,7 +126,7 @@ def test_an_attribute_that_is_not_used_is_a_warning() -> None:
     assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        neuron(_source="Own 2003", helper=lambda self: 1)
+        neuron(_source="Own 2003", helper=lambda self: 1, **SLOW, after_spike="w += b")
 
 
 @pytest.mark.parametrize(
@@ -145,3 +154,68 @@ def test_a_neuron_that_stays_above_its_threshold_is_refused() -> None:
     slow = {**SLOW, "moving": "w", "after_spike": "w += 20 * b", "reset": "v"}
     assert run(neuron(**slow)) < 10
     assert run(neuron(reset="v"), nsnn.EscapeNoise(nsnn.Gaussian(20 * mV))) > 0
+
+
+def declared(base: type, units: dict[str, str], **texts: Any) -> Any:
+    fields = {name: parameter(unit) for name, unit in units.items()}
+    kind = type("Mine", (base,), {"__annotations__": dict.fromkeys(fields, Any), **fields, **texts})
+    kind = dataclasses.dataclass(frozen=True, eq=False, kw_only=True)(kind)
+    return kind(**{name: {**VALUES, "v_rearm": 5 * mV}[name] for name in units})
+
+
+CHANNELS = {"tau_m": "s", "v_rest": "V", "v_thresh": "V"}
+
+
+@pytest.mark.parametrize(
+    ("base", "units", "texts", "message"),
+    [
+        (nsnn.ConductanceBased, ["tau_m", "v_thresh"], {"linear": "drive", "leaky": False},
+         'Mine needs the parameter v_rest, the start of v; declare it as a parameter, v_rest: Any = parameter("V")'),
+        (nsnn.ConductanceBased, [*CHANNELS, "tau_refrac"], {},
+         "Mine has the parameter tau_refrac, which has no effect in this kind of neuron: remove it. If noise makes one spike"),
+        (nsnn.ConductanceBased, list(CHANNELS), {"linear": "v_reset + drive - v"},
+         'the name \'v_reset\' is not declared; declare it as a parameter, v_reset: Any = parameter("V")'),
+        (nsnn.IntegrateAndFire, ["tau_m", "v_rest", "v_thresh", "tau_refrac"], {},
+         "Mine needs the parameter v_reset, the value of v after a spike; declare it"),
+        (nsnn.IntegrateAndFire, ["tau_m", "v_rest", "v_reset", "v_thresh"], {},
+         "Mine needs the parameter tau_refrac, the time for which v stays there; declare it"),
+    ],
+)  # fmt: skip
+def test_parameters_that_are_needed_or_have_no_effect_are_named(
+    base: type, units: list[str], texts: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(NsnnError) as caught:
+        declared(base, {name: UNITS[name] for name in units}, **texts)
+    assert message in str(caught.value)
+
+
+def test_a_parameter_that_no_text_uses_is_a_warning() -> None:
+    with pytest.warns(
+        UserWarning, match="b of Mine is a parameter that no text uses: it has no effect"
+    ) as caught:
+        declared(nsnn.ConductanceBased, {**CHANNELS, "b": "V"})
+    assert [w for w in caught if w.filename == __file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        declared(nsnn.ConductanceBased, {**CHANNELS, "v_rearm": "V"})
+
+
+def test_a_rearm_level_above_the_threshold_is_refused() -> None:
+    cell = declared(nsnn.ConductanceBased, {**CHANNELS, "v_rearm": "V"})
+    with pytest.raises(NsnnError, match=r"v_rearm = 20. mV: expected a value not above v_thresh = 10. mV"):
+        dataclasses.replace(cell, v_rearm=20 * mV)
+
+
+@pytest.mark.parametrize(
+    ("target", "cure"), [("-w", "write '0' if"), ("(-w)", "write '0' if"), ("a * v - w", "without - w if")]
+)
+def test_a_target_with_the_decay_in_it_is_a_warning(target: str, cure: str) -> None:
+    texts = {**SLOW, "slow": {"w": ("tau_w", target)}}
+    with pytest.warns(
+        UserWarning, match="w relaxes to its target, tau dw/dt = target - w, so with this"
+    ) as caught:
+        neuron(**texts)
+    assert any(cure in str(w.message) for w in caught)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        neuron(**{**SLOW, "slow": {"w": ("tau_w", "0.5 * a * w + a * v")}, "after_spike": "w += b"})

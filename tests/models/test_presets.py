@@ -10,6 +10,7 @@ import pytest
 from brian2 import Hz, ms, mV
 from scipy import optimize, stats
 
+import nsnn_neuro as nsnn
 from nsnn_neuro import (
     LIF,
     AveragePooling,
@@ -408,3 +409,16 @@ class Odd(Neuron):
 def test_mistakes_are_named(make, message):
     with pytest.raises(NsnnError, match=message):
         make()
+
+
+def test_noise_that_an_nsnn_neuron_does_not_take_is_refused_when_the_network_is_made():
+    message = r"noise = WhiteNoise.*: an NSNNNeuron has no membrane in continuous time; expected escape noise such as"
+    for noise in (nsnn.WhiteNoise(0.4), [NOISE, nsnn.WhiteNoise(0.4)]):
+        with pytest.raises(nsnn.NsnnError, match=message):
+            nsnn.feedforward([2, 3, 2], noise=noise, plasticity=nsnn.NDL(0.1))
+    with pytest.raises(nsnn.NsnnError, match=message):
+        nsnn.recurrent(2, 3, 2, noise=nsnn.WhiteNoise(0.4))
+    with pytest.raises(nsnn.NsnnError, match=message):
+        nsnn.convolutional((1, 4, 4), [2], noise=nsnn.WhiteNoise(0.4))
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=2 * ms)
+    assert nsnn.feedforward([2, 3], noise=nsnn.WhiteNoise(0.4), neuron=cell).populations[1].noise is not None

@@ -56,6 +56,13 @@ def membrane(
     group.state("v_prev", unit)
     group.state("hold", "integer", 0)
     group.state("free", "integer", 0)
+    rearms = isinstance(neuron, ConductanceBased) and neuron.rearm != neuron.threshold
+    if rearms:
+        group.state(
+            "armed",
+            "integer",
+            np.asarray(_start(neuron) <= np.asarray(neuron.si(neuron.threshold))).astype(int),
+        )
     conductances = isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
     loaded = bool(neuron.channels) or conductances
     terms = Terms(group, neuron, h, loaded, bridge=bridge and resets)
@@ -84,6 +91,9 @@ def membrane(
     step += terms.first + _share(terms, tau) + terms.lines + _move(terms) + terms.moved + terms.last
     # via `moved`: on Brian2's NumPy target "v_prev = v" followed by "v = v + ..." changes v_prev too (an alias, updated in place)
     step.append("v_prev = v")
+    if rearms:
+        step.append(f"armed = int(armed + int(v <= {neuron.rearm}) > 0)")  # type: ignore[attr-defined]
+        reset.append("armed = 0")
     end = "v"
     if jumps and bridge:
         group.state("v_end", unit)  # before synaptic input
@@ -132,7 +142,8 @@ def _threshold(terms: Terms, noise: Noise | None, end: str, bridged: bool) -> st
             chance = _hazard(neuron, noise.law, names, level, before)
         return f"{group.draw('uniform', Stream.ESCAPE)} < {chance}"
     if isinstance(neuron, ConductanceBased):
-        return f"v > {level} and v_prev <= {level}"
+        crossing = f"v > {level} and v_prev <= {level}"
+        return crossing if neuron.rearm == neuron.threshold else f"armed > 0 and {crossing}"
     highest = [("v", level)]
     if end == "v_end":
         highest.append(("v_end", level))
@@ -217,7 +228,8 @@ def _pulled(neuron: IntegrateAndFire, conductances: list[tuple[str, str]]) -> st
 def _move(terms: Terms) -> list[str]:
     """Lines that set `moved`. Heun's rule: the nonlinear part is averaged over both ends of the step, with the same noise.
 
-    The second end is predicted by an Euler step, limited to the threshold, beyond which the nonlinear part may be huge.
+    The second end is predicted by an Euler step. With a reset it is limited to the threshold, beyond which the nonlinear part may
+    be huge.
     """
     neuron, level = terms.neuron, terms.level
     kick = "".join(f" + {text}" for text in terms.kicks)
@@ -225,10 +237,12 @@ def _move(terms: Terms) -> list[str]:
     if neuron.nonlinear is None:
         return [f"moved = v + free * (({linear}) * share{kick})"]
     there = substitute(neuron.nonlinear, {"v": "guess"})
+    # a neuron without a reset is above its threshold during each spike
+    limit = "" if isinstance(neuron, ConductanceBased) else f" + int(ahead > {level}) * ({level} - ahead)"
     return [
         f"near = {neuron.nonlinear}",
         f"ahead = v + ({linear} + near) * share{kick}",
-        f"guess = ahead + int(ahead > {level}) * ({level} - ahead)",
+        f"guess = ahead{limit}",
         f"moved = v + free * (({linear} + 0.5 * (near + {there})) * share{kick})",
     ]
 

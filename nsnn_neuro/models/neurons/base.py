@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import ClassVar
 
 from ...core import units
@@ -33,8 +32,9 @@ class IntegrateAndFire(Neuron):
     `linear` and `nonlinear` are voltages in Brian2's syntax. With `leaky = True`, `linear` contains -v once and is integrated
     exactly; with `leaky = False` it does not contain v. `nonlinear` takes a stochastic Heun step. `slow` are further variables
     (voltages) that relax, name -> (time constant, target). `after_spike` changes them at a spike, `moving` is what they add to the
-    threshold. They start at 0, or at `slow_start`, name -> text in the parameters. Membrane and slow variables are second order in
-    dt. A new neuron is a dataclass with its parameters (including tau_m, v_reset and tau_refrac) and these texts:
+    threshold (not the threshold itself). They start at 0, or at `slow_start`, name -> text in the parameters. Membrane and slow
+    variables are second order in dt. A new neuron is a dataclass with its parameters (including tau_m, v_reset and tau_refrac) and
+    these texts:
 
     >>> from brian2 import ms
     >>> import dataclasses
@@ -55,9 +55,10 @@ class IntegrateAndFire(Neuron):
     >>> len(block.segments[0].spiketrains[0])
     5
 
-    NsnnError : names in a text that are not declared, wrong syntax or units, an attribute whose name is close to that of a text,
-        and texts that contradict each other (v in `linear` and `leaky`, variables of `slow_start` and of `slow`). An attribute
-        that is not used otherwise is a warning
+    NsnnError : a parameter that every such neuron needs, names in a text that are not declared, wrong syntax or units, an attribute
+        whose name is close to that of a text, and texts that contradict each other (v in `linear` and `leaky`, variables of
+        `slow_start` and of `slow`, a reset at or above the threshold with `moving`). Attributes and parameters that are not used
+        are warnings
     """
 
     state: ClassVar[str] = "v"
@@ -73,6 +74,15 @@ class IntegrateAndFire(Neuron):
     channels: ClassVar[dict[str, tuple[str, str]]] = {}
     gates: ClassVar[dict[str, tuple[str, str]]] = {}
     ordered: ClassVar[tuple[tuple[str, str], ...]] = (("v_reset", "v_thresh"),)
+    # parameters that the simulation reads, beside those in the texts: name -> (unit, meaning)
+    _needed: ClassVar[dict[str, tuple[str, str]]] = {
+        "tau_m": ("s", "the time constant of the membrane"),
+        "v_reset": ("V", "the value of v after a spike"),
+        "tau_refrac": ("s", "the time for which v stays there"),
+    }
+    _optional: ClassVar[tuple[str, ...]] = ("v_rest",)
+    # parameters that would have no effect: name -> cure
+    _refused: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
         texts.check_structure(self, IntegrateAndFire)
@@ -88,10 +98,11 @@ class IntegrateAndFire(Neuron):
         self._check_leak()
         for low, high in self.ordered:
             self._in_order(low, high)
+        texts.check_moving(self)
 
     def _check_leak(self) -> None:
         who = type(self).__name__
-        if (slope := _slope(self.linear)) is None:
+        if (slope := texts.slope(self.linear, "v")) is None:
             raise NsnnError(f"{who}.linear = {self.linear!r}: expected an expression in Brian2's syntax")
         if slope != ("-1" if self.leaky else "0"):
             expected = (
@@ -105,15 +116,3 @@ class IntegrateAndFire(Neuron):
     def membrane_unit(self) -> str:
         """The unit of the membrane: "V" or "1"."""
         return self.unit(self.threshold)
-
-
-@functools.cache
-def _slope(text: str) -> str | None:
-    """The derivative of a text with respect to v, as text; None if it is not in Brian2's syntax."""
-    from brian2.parsing.sympytools import str_to_sympy
-    from sympy import Symbol
-
-    try:
-        return str(str_to_sympy(text).diff(Symbol("v", real=True)).simplify())
-    except (SyntaxError, TypeError, AttributeError):
-        return None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
+import numpy as np
 import quantities as pq
 
+from ...core.errors import NsnnError
 from ...core.parameters import parameter
 from .base import IntegrateAndFire
 
@@ -14,11 +16,14 @@ from .base import IntegrateAndFire
 class ConductanceBased(IntegrateAndFire):
     """Base of conductance-based neurons: tau_m dV/dt = v_rest - V + drive + sum of g_k (E_k - V); spikes come from the channels.
 
-    `channels` are name -> (conductance in units of the leak, reversal potential), both texts; `gates` are gating variables, name ->
-    (opening rate, closing rate), texts in v. A spike is counted when V rises through v_thresh; nothing is reset. Gates take the
-    exact step for a constant voltage and are staggered by half a step, channels are evaluated at the midpoint: second order in dt.
-    Use a tenth of the time constant of the fastest gate as dt; `simulate` warns above a third. Example, Morris and Lecar's muscle
-    fibre in units of its leak:
+    `channels` are name -> (conductance in units of the leak, reversal potential), both texts; `gates` are gating variables, name
+    -> (opening rate, closing rate), texts in v. A spike is counted when V rises through v_thresh; nothing is reset, and there is
+    no refractory time. Noise on V lets one spike cross v_thresh several times: declare the parameter `v_rearm`, below v_thresh.
+    The next spike is then counted only after V has been at or below v_rearm. It does not change V. Without it the level is
+    v_thresh. Neurons without a reset that are not made of channels, such as FitzHugh and Nagumo's, use `linear`, `nonlinear` and
+    `slow`, as in `IntegrateAndFire`. v starts at v_rest, also if no text uses it. Gates take the exact step for a constant voltage
+    and are staggered by half a step, channels are evaluated at the midpoint: second order in dt. Use a tenth of the time constant
+    of the fastest gate as dt; `simulate` warns above a third. Example, Morris and Lecar's muscle fibre in units of its leak:
 
     >>> from brian2 import ms, mV
     >>> import nsnn_neuro as nsnn
@@ -38,6 +43,30 @@ class ConductanceBased(IntegrateAndFire):
 
     reset: ClassVar[str] = "v"
     ordered: ClassVar[tuple[tuple[str, str], ...]] = ()
+    _needed: ClassVar[dict[str, tuple[str, str]]] = {
+        "tau_m": ("s", "the time constant of the membrane"),
+        "v_rest": ("V", "the start of v"),
+    }
+    _optional: ClassVar[tuple[str, ...]] = ("v_rearm",)
+    _refused: ClassVar[dict[str, str]] = {
+        "tau_refrac": "remove it. If noise makes one spike count several times, declare v_rearm, the level that v has to reach "
+        "before the next spike is counted"
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rearm = self.rearm
+        self._same_unit(rearm, self.threshold)
+        if np.any(np.asarray(self.si(rearm)) > np.asarray(self.si(self.threshold))):
+            raise NsnnError(
+                f"{rearm} = {getattr(self, rearm)}: expected a value not above {self.threshold} = "
+                f"{getattr(self, self.threshold)}"
+            )
+
+    @property
+    def rearm(self) -> str:
+        """The name of the level that v has to reach, from above, before the next spike is counted: "v_rearm" or the threshold."""
+        return "v_rearm" if hasattr(self, "v_rearm") else self.threshold
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

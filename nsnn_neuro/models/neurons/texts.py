@@ -10,7 +10,10 @@ import ast
 import dataclasses
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ...core import units
 from ...core.checks import did_you_mean
@@ -39,6 +42,14 @@ def check_structure(neuron: Any, base: type) -> None:
             raise NsnnError(f"{who}.{name} = {shown(text)}: expected a text")
     for name in _TABLES:
         _check_table(f"{who}.{name}", getattr(kind, name), pairs=name != "slow_start")
+    for name, (unit, meaning) in kind._needed.items():
+        if name not in fields:
+            raise NsnnError(f"{who} needs the parameter {name}, {meaning}{_declare(name, unit)}")
+    for name, cure in kind._refused.items():
+        if name in fields:
+            raise NsnnError(
+                f"{who} has the parameter {name}, which has no effect in this kind of neuron: {cure}"
+            )
     membrane = [name for name, field in fields.items() if field.metadata["units"][0] in ("V", "1")]
     if neuron.threshold not in fields:
         raise NsnnError(
@@ -65,6 +76,99 @@ def check_expressions(neuron: Any) -> None:
     kind: Any = type(neuron)
     of_parameters = tuple((f.name, neuron.unit(f.name)) for f in neuron.parameter_fields())
     _check_expressions(kind, of_parameters, neuron.membrane_unit)
+    _check_use(kind)
+
+
+def check_moving(neuron: Any) -> None:
+    """Refuse a moving threshold that contains the threshold itself, or that starts at or below the reset."""
+    who, text, name = type(neuron).__name__, neuron.moving, neuron.threshold
+    if not text:
+        return
+    start = f"{who}.moving = {text!r}"
+    if slope(text, name) == "1":
+        raise NsnnError(f"{start}: it is added to {name}, which it contains; leave out {name}")
+    parameters = {f.name: neuron.si(f.name) for f in neuron.parameter_fields()}
+    starts = {x: value_of(neuron.slow_start.get(x, "0"), parameters) for x in neuron.slow}
+    added = value_of(text, {**parameters, **starts})
+    if added is None or neuron.reset not in parameters:
+        return
+    low, high = np.asarray(parameters[neuron.reset]), np.asarray(parameters[name]) + added
+    if np.any(bad := low >= high):
+        low, high = (float(np.broadcast_to(x, bad.shape)[bad][0]) for x in (low, high))
+        unit = "" if neuron.membrane_unit == "1" else f" {neuron.membrane_unit}"
+        raise NsnnError(
+            f"{start}: at the start the threshold {name} + moving is {high:.4g}{unit}, not above {neuron.reset} = {low:.4g}{unit}; "
+            f"moving is what is added to {name}, 0 without a change of the threshold"
+        )
+
+
+@functools.cache
+def slope(text: str, name: str) -> str | None:
+    """The derivative of a text with respect to a name, as text; None if it is not in Brian2's syntax."""
+    from brian2.parsing.sympytools import str_to_sympy
+    from sympy import Symbol
+
+    try:
+        return str(str_to_sympy(text).diff(Symbol(name, real=True)).simplify())
+    except (SyntaxError, TypeError, AttributeError):
+        return None
+
+
+def value_of(text: str, names: dict[str, Any]) -> Any:
+    """The SI value of sums, products and powers of names, numbers and units; None for other texts or unknown names."""
+    from brian2.core.namespace import DEFAULT_UNITS
+
+    def value(node: Any) -> Any:
+        match node:
+            case ast.Expression():
+                return value(node.body)
+            case ast.Constant(value=int() | float()):
+                return float(node.value)
+            case ast.Name():
+                found = names.get(node.id)
+                return float(DEFAULT_UNITS[node.id]) if node.id in DEFAULT_UNITS and found is None else found
+            case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
+                inner = value(node.operand)
+                return inner if inner is None or isinstance(node.op, ast.UAdd) else -np.asarray(inner)
+            case ast.BinOp() if type(node.op) in _OPERATIONS:
+                left, right = value(node.left), value(node.right)
+                return None if left is None or right is None else _OPERATIONS[type(node.op)](left, right)
+        return None
+
+    with np.errstate(all="ignore"):
+        return value(ast.parse(" ".join(text.split()), mode="eval"))
+
+
+@functools.lru_cache(maxsize=256)
+def _check_use(kind: Any) -> None:
+    """Warn once about parameters that neither a text nor the simulation uses, and about targets that contain -x."""
+    who = kind.__name__
+    read = {*kind._needed, *kind._optional, kind.threshold}
+    pairs = [
+        text for table in (kind.slow, kind.channels, kind.gates) for pair in table.values() for text in pair
+    ]
+    all_texts = [*(getattr(kind, name) or "" for name in _TEXTS), *kind.slow_start.values(), *pairs]
+    read |= {name for text in all_texts for name in re.findall(r"[A-Za-z_]\w*", text)}
+    own = {
+        name for one in kind.__mro__ if not _of_package(one) for name in vars(one).get("__annotations__", ())
+    }
+    fields = [f.name for f in dataclasses.fields(kind) if "units" in f.metadata]
+    if unused := [name for name in fields if name in own and name not in read]:
+        are = "are parameters that no text uses" if len(unused) > 1 else "is a parameter that no text uses"
+        warn(f"{', '.join(unused)} of {who} {are}: it has no effect; remove it, or use it in a text")
+    for x, (_, target) in kind.slow.items():
+        if slope(target, x) == "-1":
+            cure = (
+                "'0'" if re.fullmatch(r"[\s()]*-[\s()]*\w+[\s()]*", target) else f"the target without - {x}"
+            )
+            warn(
+                f"{who}.slow[{x!r}], target = {target!r}: {x} relaxes to its target, tau d{x}/dt = target - {x}, so with this "
+                f"target it relaxes twice as fast; write {cure} if the decay is meant"
+            )
+
+
+def _of_package(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 @functools.lru_cache(maxsize=256)
@@ -223,6 +327,8 @@ class _Text:
     def _unknown(self, name: str, called: bool) -> str:
         if called:
             return f"there is no function {name!r}: expected one of Brian2, such as exp or clip"
+        if name in _USUAL:  # a correct name of something that this neuron does not have
+            return f"the name {name!r} is not declared{_declare(name, _USUAL[name])}"
         hint = did_you_mean(name, self.known) or f"{_declare(name, '1')}, or as a variable in `slow`"
         return f"the name {name!r} is not declared{hint} (known are {', '.join(self.known)})"
 
@@ -234,6 +340,23 @@ class _Sized:
         self.dim = dim
 
 
+# names that the package's neurons have: not misspelt, if they are not declared
+_USUAL = {
+    "tau_m": "s",
+    "tau_refrac": "s",
+    "v_rest": "V",
+    "v_reset": "V",
+    "v_thresh": "V",
+    "v_spike": "V",
+    "v_rearm": "V",
+}
+_OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.Pow: np.power,
+}
 _CLOCK = {"t": "s", "dt": "s", "i": "1", "N": "1"}  # what Brian2 has in each group
 
 
