@@ -177,7 +177,8 @@ list(study.figures(table).values())[1] if table is not None else print(missing)
 # ## What to take home
 #
 # - **Latency.** In most cells the first spike tells more about the image than the number of spikes. The difference is
-#   modest, and the two overlap: a strong response is early *and* long.
+#   modest, and the two overlap: a strong response is early *and* long. In groups of cells, a linear decoder does better
+#   with counts than with latencies.
 # - **Both.** Latencies add to what counts tell, so the timing isn't a copy of the count.
 # - **Variability.** The gain that makes cortical counts overdispersed is absent here. Poisson decoders are rather
 #   *under*confident for these cells: they expect more noise than there is.
