@@ -232,6 +232,47 @@ def test_covers_the_value_of_many_trains(make, q):
     assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
 
 
+@pytest.mark.parametrize("n", [10, 40])
+def test_at_the_ceiling_the_error_covers_what_the_correction_takes_off(n):
+    """Three classes without overlap: the truth is log2 3. The shuffles have a bias, the data have none."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        trains = [[0.1 * (k + 1) + rng.normal(0, 0.002)] for k in range(3) for _ in range(n)]
+        found = metric_space_information(
+            trains, np.repeat([0, 1, 2], n), q=200 * pq.Hz, n_shuffle=30, seed=seed
+        )
+        assert found.information[0] == pytest.approx(np.log2(3), rel=1e-12)
+        short = np.log2(3) - found.best.value
+        assert short > 0.01
+        assert short < 1.01 * found.best.se
+        for estimate in (found.best, found.at(0)):
+            assert "within 10 % of the entropy of the classes, 1.58 bits" in str(estimate.warning)
+
+
+def test_below_the_ceiling_nothing_is_added_to_the_error():
+    trains, labels = timed(np.random.default_rng(10), 40, 0.02, 1)
+    found = metric_space_information(trains, labels, q=50 * pq.Hz, n_shuffle=20)
+    assert found.information[0] < 0.9
+    assert found.best.warning is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [20, 40])
+@pytest.mark.parametrize("classes", [3, 5])
+def test_covers_the_value_of_many_trains_of_several_classes(classes, n):
+    def make(rng, n):
+        labels = np.repeat(np.arange(classes), n)
+        return [[0.2 + 0.02 * k + rng.normal(0, 0.012)] for k in labels], labels
+
+    q = 50 * pq.Hz
+    exact = metric_space_information(*make(np.random.default_rng(98), 400), q=q, n_shuffle=0).information[0]
+    assert 0.25 < exact / np.log2(classes) < 0.45
+    rng = np.random.default_rng(12)
+    found = [metric_space_information(*make(rng, n), q=q, n_shuffle=20) for _ in range(100)]
+    values, se = np.array([f.best.value for f in found]), np.array([f.best.se for f in found])
+    assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
+
+
 # --- tables of trials ---
 
 

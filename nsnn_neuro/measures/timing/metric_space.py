@@ -25,6 +25,8 @@ from .train_similarity import victor_purpura
 
 HALVES = 50
 """half-samples of trains behind a standard error"""
+CEILING = 0.9
+"""share of the entropy of the classes from which the correction for chance takes off too much"""
 NEAR_ZERO = 1e12
 """weight of a distance of 0 against that of the smallest other one, for z < 0"""
 
@@ -81,7 +83,10 @@ class MetricSpace:
             null_mean=0.0 if shuffles else None,
             p=float(self.p[k]) if shuffles else None,
             n=self.n,
-            warning=_too_few(self.n, self.labels.size),
+            warning="; ".join(
+                _limits(self.n, float(self.information[k]), float(self.null_mean[k]), self.confusion[k])
+            )
+            or None,
             se_method="half-samples of trains",
         )
 
@@ -106,17 +111,19 @@ def metric_space_information(
     others: classes are then compared by their share of such trains.
 
     H is that of the table, sum of p log2(p / (p_true p_found)). It is too high by chance: the mean over shuffled
-    labels is subtracted (`corrected`). That takes off too much where H is near its ceiling of log2(K), and in classes of
-    few trains at few distinct distances. The largest of several H(q) is too high once more: `best.p` and
-    `best.null_mean` take the maximum over q in each shuffle, but `best.value` is not reduced. For a value without this
-    bias choose q on other trains, or before looking, and take `.at(k)`.
+    labels is subtracted (`corrected`). That takes off too much where H is near its ceiling, H(classes), and in classes of
+    few trains at few distinct distances: a table of perfect separation has no bias, but the shuffles do. From
+    0.9 H(classes) on `warning` says so, and `se` includes all of `null_mean`. The largest of several H(q) is too high once
+    more: `best.p` and `best.null_mean` take the maximum over q in each shuffle, but `best.value` is not reduced. For a value
+    without this bias choose q on other trains, or before looking, and take `.at(k)`.
 
     p: since a train is not compared with itself, shuffled classes of equal size can be separated by systematic errors. So
     tables with fewer correct than by chance count as 0 bits, in shuffles and data.
 
-    se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand). Regime
-    of two standard errors, held in the tests against the value for very many trains: two classes, at least 40 trains of
-    each, information of 0 or from 0.2 to 0.7 bits. In between the value is too low.
+    se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand). Regime of two
+    standard errors, held in the tests against the value for very many trains: two classes of at least 40 trains each, information
+    of 0 or from 0.2 to 0.7 bits (in between the value is too low); three and five classes of at least 20 trains each, information
+    of 0.3 to 0.4 of its ceiling.
 
     Parameters
     ----------
@@ -210,6 +217,28 @@ def _too_few(n: int, k: int) -> str | None:
     return f"{n} trains for a table of {k} x {k}: fewer than 5 per cell" if n < 5 * k**2 else None
 
 
+def _limits(n: int, raw: float, null_mean: float, table: np.ndarray) -> list[str]:
+    """What limits a corrected information: few trains for its table, or an information near the entropy of the classes."""
+    texts = [_too_few(n, len(table))]
+    if not np.isnan(null_mean) and _at_ceiling(np.array(raw), table[None]).any():
+        texts.append(
+            f"within {round(100 * (1 - CEILING))} % of the entropy of the classes, {_entropy(table):.3g} bits, where the "
+            f"correction of {null_mean:.2g} bits takes off too much; se includes it"
+        )
+    return [text for text in texts if text]
+
+
+def _entropy(table: np.ndarray) -> float:
+    """Bits, of the classes in the trains."""
+    p = table.sum(axis=-1) / table.sum()
+    return float(-(p * np.log2(p)).sum())
+
+
+def _at_ceiling(raw: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """Where the information is near its highest value, the entropy of the classes."""
+    return np.asarray(raw >= CEILING * _entropy(tables[0]))
+
+
 def _signed(tables: np.ndarray) -> np.ndarray:
     """Information of tables, 0 where fewer are right than by chance."""
     rows, columns = tables.sum(axis=-1), tables.sum(axis=-2)
@@ -226,6 +255,8 @@ def _result(
         null, signed, own = information(shuffles), _signed(shuffles), _signed(tables)
         mean, sd = null.mean(axis=1), null.std(axis=1)
         errors = np.hypot(errors, sd / np.sqrt(n_shuffle))
+        # a table without errors has no bias that chance could explain, and its halves don't vary either
+        errors = np.hypot(errors, np.where(_at_ceiling(raw, tables), mean, 0.0))
         corrected = raw - mean
         p = np.array([permutation_p(v, h) for v, h in zip(signed, own, strict=True)], float)
         highest, own_highest = (signed - mean[:, None]).max(axis=0), float((own - mean).max())
@@ -234,7 +265,7 @@ def _result(
         corrected, highest, own_highest = raw, np.empty(0), 0.0
     k = int(np.argmax(corrected))
     several = f"the largest of {cost.size} values, too high by choice" if cost.size > 1 else None
-    warnings = [text for text in (_too_few(n, classes.size), several) if text]
+    warnings = [*_limits(n, float(raw[k]), float(mean[k]), tables[k]), *([several] if several else [])]
     best = Estimate(
         float(corrected[k]),
         se=float(errors[k]),
