@@ -18,8 +18,11 @@ from ..core.errors import NsnnError
 from ..core.units import shown, si
 from ..io.train_arrays import block_from
 from .estimate import Estimate, jackknife_se
+from .spiketrain.firing_statistics import cv
 from .trains import SilentNeuronWarning, Trains, as_trains
 
+INTERVALS = 5
+"""per trial, below which a CV is too low: by 5 % for a Poisson process, 19 % where there is 0.7"""
 COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
 
 
@@ -142,6 +145,21 @@ def _check_options(function: Any) -> None:
 def measure_unit(function: Any) -> str:
     """The unit of a measure's values as text."""
     return str(getattr(function, "unit", None) or getattr(_plain(function)[0], "unit", "1"))
+
+
+def few_intervals(trains: Trains, function: Any) -> bool:
+    """Whether `function` is `cv`, and most neurons that have a value have fewer than 5 intervals per trial.
+
+    The ends of trials cut long intervals off, which makes the CV of few intervals per trial too low.
+    """
+    inner, options = _plain(function)
+    if inner is not cv:
+        return False
+    edges = [None if options.get(k) is None else si(options[k], "s", k) for k in ("t_start", "t_stop")]
+    own = trains.crop(*edges)
+    number = own.per_train(own.intervals[1]).sum(axis=0)
+    number = number[number >= 2]
+    return bool(np.mean(number < INTERVALS * own.n_trials) > 0.5) if number.size else False
 
 
 def populations_of(block: Any, n: int) -> list[tuple[str, int]]:

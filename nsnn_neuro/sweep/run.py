@@ -22,7 +22,7 @@ from ..core.errors import NsnnError
 from ..core.progress import progress_bar, resolve_progress
 from ..core.warn import warn
 from ..io.provenance import provenance
-from ..measures.table import named_measures
+from ..measures.table import INTERVALS, named_measures
 from . import worker
 from .batching import chunk_size, free_memory, groups, kept_size
 from .fingerprint import fingerprint
@@ -31,6 +31,7 @@ from .store import Folder, differences, digest
 from .worker import Task
 
 _MOST_BYTES = 2 * 2**30  # of a chunk: larger ones are not faster
+_NAMED = 20  # points in a warning
 _DASK_BYTES = 2**30  # of a chunk on another machine
 Results = dict[tuple[int, int], dict[str, Any]]
 
@@ -123,7 +124,8 @@ def sweep(
     Warns
     -----
     FailedPoints : the number of failed points, and where their errors are
-    UserWarning : the rows in the folder were computed by another version of the software
+    UserWarning : the rows in the folder were computed by another version of the software; points whose `cv` is of fewer than 5
+        intervals per trial, which is too low
 
     Source: common random numbers: Glasserman & Yao 1992, doi 10.1287/mnsc.38.6.884
 
@@ -209,6 +211,7 @@ def sweep(
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
     _warn(errors, len(seeds) * len(points), folder)
+    _warn_few(done, len(seeds) * len(points))
     return table
 
 
@@ -326,6 +329,19 @@ def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
     table = pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
     table.attrs["units"] = points.units()
     return table
+
+
+def _warn_few(done: Results, total: int) -> None:
+    """Name the points whose CV is of few intervals per trial."""
+    names = sorted({name for one in done.values() for name in one.get("few", [])})
+    for name in names:
+        few = [key for key in sorted(done) if name in done[key].get("few", [])]
+        points = sorted({point for _, point in few})
+        listed = ", ".join(map(str, points[:_NAMED])) + (", ..." if len(points) > _NAMED else "")
+        warn(
+            f"{name}: {len(few)} of {total} points have fewer than {INTERVALS} intervals per trial (point {listed}): the ends of "
+            "trials cut long intervals off, so these values are too low; take longer trials"
+        )
 
 
 def _interrupted(n_done: int, total: int, folder: Folder | None) -> str:

@@ -269,7 +269,10 @@ def _checked(one: Any, n_points: int) -> dict[str, Any]:
             if type(value) not in types[kind] and (kind != "number" or value not in ("nan", "inf", "-inf")):
                 raise ValueError(f"unexpected value {value!r:.40}")
         back[name] = [float(value) for value in rows[name]] if kind == "number" else list(rows[name])
-    return {"point": point, "rows": back, "failed": failed}
+    few = one.get("few", [])  # chunks of earlier versions have none
+    if type(few) is not list or any(type(name) is not str for name in few):
+        raise ValueError("unexpected names of measures")
+    return {"point": point, "rows": back, "failed": failed, "few": few}
 
 
 def differences(old: Any, new: Any, place: str = "", most: int = 5) -> list[str]:

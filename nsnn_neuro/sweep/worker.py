@@ -12,7 +12,7 @@ import neo
 from ..brian import global_state
 from ..brian.simulate import simulate, simulate_together
 from ..io.provenance import provenance
-from ..measures.table import measure_unit
+from ..measures.table import few_intervals, measure_unit
 from ..measures.table import rows as rows_of
 from ..measures.trains import as_trains
 from ..models.network import Network
@@ -47,9 +47,10 @@ class Task:
 
 
 def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
-    """Run a chunk, point by point if it fails, and return {"seed", "points": [{"point", "rows", "failed"}], "made_with"}.
+    """Run a chunk, point by point if it fails, and return {"seed", "points": [{"point", "rows", "failed", "few"}], "made_with"}.
 
-    `rows` are the columns of the point's table; `failed` lists the errors with their tracebacks.
+    `rows` are the columns of the point's table; `failed` lists the errors with their tracebacks, `few`
+    the measures that have few intervals; without `few` there are none.
     """
     with global_state.taking_turns(), global_state.frozen_heap():
         points = _points(task, range(len(task.numbers)), progress)
@@ -90,7 +91,9 @@ def _measured(task: Task, k: int, block: neo.Block) -> dict[str, Any]:
             failed.append(_failure(task, k, name, error))
         for column, values in rows.items():
             values += columns[column]
-    return {"point": task.numbers[k], "rows": rows, "failed": failed}
+    bad = {one["measure"] for one in failed}
+    few = [name for name, f in task.measures.items() if name not in bad and few_intervals(trains, f)]
+    return {"point": task.numbers[k], "rows": rows, "failed": failed, "few": few}
 
 
 def _failed(task: Task, k: int, error: Exception) -> dict[str, Any]:

@@ -246,13 +246,13 @@ def test_at_the_ceiling_the_error_covers_what_the_correction_takes_off(n):
         assert short > 0.01
         assert short < 1.01 * found.best.se
         for estimate in (found.best, found.at(0)):
-            assert "within 10 % of the entropy of the classes, 1.58 bits" in str(estimate.warning)
+            assert "within 25 % of the entropy of the classes, 1.58 bits" in str(estimate.warning)
 
 
 def test_below_the_ceiling_nothing_is_added_to_the_error():
     trains, labels = timed(np.random.default_rng(10), 40, 0.02, 1)
     found = metric_space_information(trains, labels, q=50 * pq.Hz, n_shuffle=20)
-    assert found.information[0] < 0.9
+    assert found.information[0] < 0.75
     assert found.best.warning is None
 
 

@@ -322,6 +322,25 @@ def test_with_a_folder_long_sweeps_are_divided_and_short_ones_are_not(tmp_path, 
     same(divided, swept(None, chunk=None, trials=2000, duration=20 * ms))
 
 
+def test_points_with_few_intervals_per_trial_are_named_also_when_they_are_read(tmp_path) -> None:
+    """A driven neuron has dozens of intervals in 1 s, one near threshold a few."""
+    given = {
+        "grid": {"stimulus.v": [15 * mV, 40 * mV]},
+        "measures": [firing_rate, cv],
+        "duration": 1000 * ms,
+        "seed": 1,
+    }
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"cv: 1 of 2 points have fewer than 5 intervals .* \(point 0\)"):
+            table = swept(tmp_path / "out", **given)
+    rates = table[table.measure == "firing_rate"].value.to_numpy()
+    assert rates[0] < 6 < 20 < rates[1]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="cv")
+        swept(None, **given | {"grid": {"stimulus.v": [40 * mV]}})
+        swept(None, **given | {"measures": firing_rate})
+
+
 def interrupting(count: int):
     """Press Ctrl-C in the report of progress number `count`."""
     calls = itertools.count(1)

@@ -25,8 +25,8 @@ from .train_similarity import victor_purpura
 
 HALVES = 50
 """half-samples of trains behind a standard error"""
-CEILING = 0.9
-"""share of the entropy of the classes from which the correction for chance takes off too much"""
+CEILING = 0.75
+"""share of the entropy of the classes from which the correction for chance takes off too much, and errors tend to be too small"""
 NEAR_ZERO = 1e12
 """weight of a distance of 0 against that of the smallest other one, for z < 0"""
 
@@ -113,7 +113,7 @@ def metric_space_information(
     H is that of the table, sum of p log2(p / (p_true p_found)). It is too high by chance: the mean over shuffled
     labels is subtracted (`corrected`). That takes off too much where H is near its ceiling, H(classes), and in classes of
     few trains at few distinct distances: a table of perfect separation has no bias, but the shuffles do. From
-    0.9 H(classes) on `warning` says so, and `se` includes all of `null_mean`. The largest of several H(q) is too high once
+    0.75 H(classes) on `warning` says so, and `se` includes all of `null_mean`. The largest of several H(q) is too high once
     more: `best.p` and `best.null_mean` take the maximum over q in each shuffle, but `best.value` is not reduced. For a value
     without this bias choose q on other trains, or before looking, and take `.at(k)`.
 
@@ -123,7 +123,8 @@ def metric_space_information(
     se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand). Regime of two
     standard errors, held in the tests against the value for very many trains: two classes of at least 40 trains each, information
     of 0 or from 0.2 to 0.7 bits (in between the value is too low); three and five classes of at least 20 trains each, information
-    of 0.3 to 0.4 of its ceiling.
+    of 0.3 to 0.4 of its ceiling. Near 0.8 of the ceiling the interval held the value in 62 % (two classes of 20 trains) to 94 %
+    (three classes of 40) of 50 simulations.
 
     Parameters
     ----------
@@ -223,7 +224,7 @@ def _limits(n: int, raw: float, null_mean: float, table: np.ndarray) -> list[str
     if not np.isnan(null_mean) and _at_ceiling(np.array(raw), table[None]).any():
         texts.append(
             f"within {round(100 * (1 - CEILING))} % of the entropy of the classes, {_entropy(table):.3g} bits, where the "
-            f"correction of {null_mean:.2g} bits takes off too much; se includes it"
+            f"correction of {null_mean:.2g} bits takes off too much (se includes it); with few trains se may still be too small"
         )
     return [text for text in texts if text]
 
