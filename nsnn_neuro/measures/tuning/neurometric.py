@@ -261,4 +261,23 @@ def _fit(
     ]
     first = min(starts, key=loss) if start is None else np.log(start)
     limits = [(math.log(low), math.log(high)), (math.log(0.1), math.log(20.0))]
-    return np.exp(minimize(loss, first, method="L-BFGS-B", bounds=limits).x)
+    with_gradient = minimize(
+        lambda p: _weibull_loss(p, distance, auc, weight), first, method="L-BFGS-B", jac=True, bounds=limits
+    )
+    return np.exp(with_gradient.x)
+
+
+def _weibull_loss(
+    log_parameters: np.ndarray, distance: np.ndarray, auc: np.ndarray, weight: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """`_loss` of a Weibull curve and its gradient in the logarithms of threshold and shape.
+
+    With u = (d / threshold)^shape the fraction wrong is exp(-u) / 2.
+    """
+    shape = math.exp(log_parameters[1])
+    log_u = shape * (np.log(distance) - log_parameters[0])
+    u = np.exp(np.minimum(log_u, 50.0))
+    wrong = 0.5 * np.exp(-u)
+    by_u = -weight * (auc * wrong / (1 - wrong) - (1 - auc) * (u < 700.0 - math.log(2)))
+    slope = np.array([-(by_u * shape * u).sum(), (by_u * u * log_u).sum()])
+    return _loss("weibull", np.exp(log_parameters), distance, auc, weight), slope
