@@ -30,6 +30,7 @@ from .io.selection import split as split
 from .learning import coding as coding
 from .learning import losses as losses
 from .learning.fit import Fit as Fit
+from .learning.fit import load_fit as load_fit
 from .learning.train import train as train
 from .likelihood import fit_network as fit_network
 from .likelihood import fit_neuron as fit_neuron
@@ -214,6 +215,7 @@ __all__ = [
     "learning",
     "likelihood",
     "load",
+    "load_fit",
     "losses",
     "measures",
     "parameter",

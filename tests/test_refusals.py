@@ -173,6 +173,15 @@ MESSAGES = {
         lambda: nsnn.psth,
         "nsnn_neuro has no 'psth'; it is measures.psth or plotting.psth",
     ),
+    "an option of a measure": (
+        lambda: nsnn.tabulate(BLOCK, nsnn.measures.firing_rate, t_start=100 * ms),
+        "tabulate has no argument 't_start': expected one of blocks, measures, by; an option of a measure is set with "
+        "functools.partial(measures.firing_rate, t_start=...)",
+    ),
+    "two lists of labels": (
+        lambda: plotting.confusion([0, 1], [0, 1]),
+        "confusion takes 1 argument without a name, result, and 2 were given; result: result of `measures.decode`",
+    ),
     "a file instead of Blocks": (
         lambda: nsnn.tabulate("run.nwb", [nsnn.measures.cv]),
         "blocks = str object: expected a neo.Block, a list or a dict of them (nsnn_neuro.load('run.nwb') makes one)",

@@ -160,8 +160,10 @@ def one_of(value: Any, choices: Iterable[Any], name: str) -> Any:
     return value
 
 
-def suggest_keywords(function: F) -> F:
-    """Decorator: a misspelt or missing argument is answered with the closest name, or with what the docstring says about it.
+def suggest_keywords(function: F, *, cure: str = "") -> F:
+    """Decorator: a misspelt, missing or superfluous argument is answered with the closest name, or with what the docstring says.
+
+    cure : ends the message about an unknown argument; {name} stands for its name
 
     >>> @suggest_keywords
     ... def simulate(model, *, duration, trials=1):
@@ -181,13 +183,13 @@ def suggest_keywords(function: F) -> F:
         except TypeError:
             name = function.__qualname__.removesuffix(".__init__")
             parameters = inspect.signature(function).parameters
-            _check_arguments(name, parameters, function.__doc__, args, keywords)
+            _check_arguments(name, parameters, function.__doc__, args, keywords, cure)
             raise
 
     return cast(F, wrapper)
 
 
-def refuse_unknown(function: str, given: Iterable[str], names: Collection[str]) -> None:
+def refuse_unknown(function: str, given: Iterable[str], names: Collection[str], cure: str = "") -> None:
     """Raise `ArgumentError` for the first given keyword that is not among the names of a function's or class's arguments.
 
     >>> refuse_unknown("fano_factor", ["widow"], ["window", "ddof"])
@@ -198,7 +200,9 @@ def refuse_unknown(function: str, given: Iterable[str], names: Collection[str]) 
         if name not in names:
             listed = f"one of {', '.join(names)}" if names else "no such arguments"
             hint = did_you_mean(name, names) or f": expected {listed}"
-            raise ArgumentError(f"{function} has no argument {name!r}{hint}") from None
+            raise ArgumentError(
+                f"{function} has no argument {name!r}{hint}{cure.format(name=name)}"
+            ) from None
 
 
 def _check_arguments(
@@ -207,17 +211,31 @@ def _check_arguments(
     doc: str | None,
     args: tuple[Any, ...],
     keywords: dict[str, Any],
+    cure: str = "",
 ) -> None:
-    """Raise `ArgumentError` for an argument of a call that is unknown or missing."""
-    refuse_unknown(function, keywords, parameters)
-    by_position = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY][: len(args)]
+    """Raise `ArgumentError` for an argument of a call that is unknown, missing or one too many."""
+    refuse_unknown(function, keywords, parameters, cure)
+    places = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    by_position = places[: len(args)]
+    own = len(places) - ("self" in places)  # those that a caller writes
+    if len(args) > len(places) and own and not any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
+        entry = _entry(places[-1], doc)
+        raise ArgumentError(
+            f"{function} takes {own} argument{'s' * (own > 1)} without a name, {', '.join(places[-own:])}, and "
+            f"{len(args) - len(places) + own} were given{f'; {places[-1]}: {entry}' if entry else ''}"
+        ) from None
     required = [n for n, p in parameters.items() if p.default is p.empty and "VAR" not in p.kind.name]
     missing = [name for name in required if name not in keywords and name not in by_position]
     if missing:
-        pattern = rf"^( *)(?:\w+, )*{missing[0]}(?:, \w+)* : (.+(?:\n\1 +.+)*)"
-        entry = re.search(pattern, doc or "", re.MULTILINE) if len(missing) == 1 else None
-        meaning = f": {textwrap.shorten(entry[2], 200)}" if entry else ""
-        raise ArgumentError(f"{function} needs {', '.join(missing)}{meaning}") from None
+        entry = _entry(missing[0], doc) if len(missing) == 1 else ""
+        raise ArgumentError(f"{function} needs {', '.join(missing)}{f': {entry}' if entry else ''}") from None
+
+
+def _entry(name: str, doc: str | None) -> str:
+    """The beginning of what a docstring says about an argument, or ""."""
+    pattern = rf"^( *)(?:\w+, )*{name}(?:, \w+)* : (.+(?:\n\1 +.+)*)"
+    entry = re.search(pattern, doc or "", re.MULTILINE)
+    return textwrap.shorten(entry[2], 200) if entry else ""
 
 
 @functools.lru_cache(maxsize=256)

@@ -12,9 +12,9 @@ from torch import nn
 
 from ..core.checks import whole
 from ..core.errors import NsnnError
+from ..learning.accuracy import accuracy_of
 from ..learning.coding import Bernoulli, Count, Decoder, Encoder
 from ..learning.data import label_cure
-from ..learning.loop import standard_error
 from ..learning.losses import Loss
 from .encode import encode
 from .neuron import shown
@@ -112,7 +112,8 @@ def accuracy(
 ) -> dict[str, float]:
     """Accuracy of a classifier in `eval` mode, with scores averaged over noisy passes.
 
-    A dict: `accuracy`, the share of right guesses, and `se`, its standard error over images (NaN for one image).
+    A dict: `accuracy`, the share of right guesses; `se`, its standard error over images (NaN for one image, 0 where all are right);
+    `low` and `high`, its 95 % interval over images (Wilson 1927, doi 10.1080/01621459.1927.10502953).
 
     Parameters
     ----------
@@ -125,22 +126,22 @@ def accuracy(
     >>> from nsnn_neuro.deep import NoisySpike
     >>> net = Classifier(nn.Sequential(nn.Linear(2, 2, bias=False), NoisySpike(Gaussian(0.1))), encoder=coding.Direct())
     >>> _ = nn.init.eye_(net.module[0].weight)
-    >>> accuracy(net, ([[0.9, 0.1], [0.1, 0.9]], [0, 1]))
-    {'accuracy': 1.0, 'se': 0.0}
+    >>> {k: round(v, 2) for k, v in accuracy(net, ([[0.9, 0.1], [0.1, 0.9]], [0, 1])).items()}
+    {'accuracy': 1.0, 'se': 0.0, 'low': 0.34, 'high': 1.0}
     """
     result = evaluated(net, data, passes, seed)
-    return {name: result[name] for name in ("accuracy", "se")}
+    return {name: result[name] for name in ("accuracy", "se", "low", "high")}
 
 
 def evaluated(
     net: Classifier, data: Any, passes: int | None, seed: int | None, loss: Loss | None = None
 ) -> dict[str, float]:
-    """Accuracy, its standard error over images and mean loss (0 without one) of data that are checked first."""
+    """Accuracy, its standard error and interval over images, and mean loss (0 without one) of data that are checked first."""
     X, y = checked(net, data)
     k = whole(net.passes if passes is None else passes, 1, "passes")
     with seeded(seed, net):
         right, lost = measured(net, X, y, k, loss)
-    return {"accuracy": float(right.mean()), "se": standard_error(right), "loss": lost}
+    return accuracy_of(right) | {"loss": lost}
 
 
 def measured(

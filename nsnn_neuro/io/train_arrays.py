@@ -44,6 +44,15 @@ def block_from(value: Any) -> str:
     """How to make a Block of a file name or of other values, for the end of a message."""
     if isinstance(value, str | os.PathLike):
         return f" (nsnn_neuro.load({shown(os.fspath(value))}) makes one)"
+    if hasattr(value, "network") and hasattr(value, "save"):
+        return (
+            ' (a trained network is saved with fit.save("fit.npz"), its history and weights are in fit.block)'
+        )
+    if type(value).__name__ == "Network":
+        return (
+            ' (a trained network is saved with its fit, fit.save("fit.npz"); weights alone with '
+            'numpy.savez("weights.npz", *network.get_weights()))'
+        )
     return " (to_block makes one from lists of spike times)"
 
 

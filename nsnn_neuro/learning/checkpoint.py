@@ -40,13 +40,18 @@ def write_checkpoint(path: Path, arrays: dict[str, np.ndarray], about: dict[str,
     >>> arrays
     {'weights_0': array([1., 1.])}
     """
+    write_npz(path, arrays, about, "checkpoint")
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], name: str) -> None:
+    """Write arrays, plain data and their checksum atomically; NsnnError if the file, argument `name`, can't be written."""
     checked = about | {"sha256": _content(arrays, about)}
     try:
         with replaced(path) as part, open(part, "wb") as file:
             np.savez(file, **arrays, about=np.array(json.dumps(checked)))  # type: ignore[arg-type]
     except OSError as error:
         raise NsnnError(
-            f"checkpoint = {path}: can't be written ({error.strerror or error}); what was there is unchanged"
+            f"{name} = {path}: can't be written ({error.strerror or error}); what was there is unchanged"
         ) from None
 
 
@@ -68,22 +73,28 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     ([1.0, 1.0], [{'loss': 0.5}])
     """
     try:
-        check_regular(path)
-        with zipfile.ZipFile(path) as archive:
-            check_stored(archive, path.stat().st_size)
-            arrays = {
-                member.filename.removesuffix(".npy"): _array(archive, member) for member in archive.infolist()
-            }
-        about = read_json(str(arrays.pop("about")).encode(), Budget.of(path), "its plain data")
+        arrays, about = read_npz(path, Budget.of(path))
         _check_about(about)
-        if "sha256" in about and about["sha256"] != _content(arrays, about):
-            raise ValueError("its content isn't that of its checksum")
         about.setdefault("best", [0, math.inf])
     except Exception as error:  # damaged bytes make the readers of zip, NumPy and JSON raise anything
         reason = str(error)[:200] or type(error).__name__
         raise FormatError(
             f"checkpoint = {path}: not a checkpoint of train, or damaged ({reason}): expected another path, or delete it"
         ) from None
+    return arrays, about
+
+
+def read_npz(path: Path, budget: Budget) -> tuple[dict[str, np.ndarray], Any]:
+    """The arrays and plain data that `write_npz` wrote; for another file, or a damaged one, any exception."""
+    check_regular(path)
+    with zipfile.ZipFile(path) as archive:
+        check_stored(archive, path.stat().st_size)
+        arrays = {
+            member.filename.removesuffix(".npy"): _array(archive, member) for member in archive.infolist()
+        }
+    about = read_json(str(arrays.pop("about")).encode(), budget, "its plain data")
+    if isinstance(about, dict) and "sha256" in about and about["sha256"] != _content(arrays, about):
+        raise ValueError("its content isn't that of its checksum")
     return arrays, about
 
 

@@ -1,9 +1,11 @@
-"""`Fit`: what `train` returns."""
+"""`Fit`: what `train` returns. `load_fit` reads one from a file."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import neo
@@ -11,15 +13,16 @@ import numpy as np
 import pandas as pd
 
 from ..brian import engine, global_state
-from ..core.checks import check_seed, whole
+from ..core.checks import check_seed, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.block import build_block
 from ..io.provenance import provenance
 from ..models.network import Network
+from . import fit_files
+from .accuracy import accuracy_of, standard_error
 from .batched import Learner
 from .coding import Count, Decoder
 from .data import batches, check_data
-from .loop import standard_error
 
 EVALUATION = 4
 """the first number of the path from the seed to the random numbers of an evaluation"""
@@ -47,7 +50,7 @@ class Fit:
     >>> fit.history.columns.tolist(), len(fit.history)
     (['epoch', 'loss', 'accuracy', 'val_loss', 'val_accuracy', 'seconds'], 2)
     >>> sorted(fit.evaluate((X, y)))
-    ['accuracy', 'loss', 'se']
+    ['accuracy', 'high', 'loss', 'low', 'se']
     """
 
     history: pd.DataFrame
@@ -56,6 +59,11 @@ class Fit:
     best_epoch: int
     _settings: dict[str, Any] = dataclasses.field(repr=False)
     _engine: str = dataclasses.field(repr=False)
+
+    def __repr__(self) -> str:
+        last = {k: v for k, v in self.history.iloc[-1].items() if k != "seconds"} if len(self.history) else {}
+        shown = ", ".join(f"{k} {v:.3g}" for k, v in last.items() if k != "epoch" and v == v)
+        return f"<Fit of {self.network!r}: {len(self.history)} epochs, the weights of epoch {self.best_epoch}; last {shown}>"
 
     def evaluate(
         self, data: Any, *, passes: int = 1, seed: int = 0, decoder: Decoder | None = None
@@ -71,9 +79,10 @@ class Fit:
 
         Returns
         -------
-        dict : accuracy, the share of right guesses; se, its standard error over samples (NaN for one sample); loss, the mean over
-            samples and passes. For target spikes there is no accuracy, and se is that of the loss over samples (over passes for one
-            sample)
+        dict : accuracy, the share of right guesses; se, its standard error over samples (NaN for one sample, 0 where all are
+            right); low and high, the ends of its 95 % interval over samples (Wilson 1927, doi 10.1080/01621459.1927.10502953),
+            which has a width also where all are right; loss, the mean over samples and passes. For target spikes there is no
+            accuracy, and se is that of the loss over samples (over passes for one sample)
         """
         X, y = self._data(data)
         if decoder is not None and y.ndim > 1:
@@ -83,7 +92,7 @@ class Fit:
             values = np.mean(loss, axis=0) if len(y) > 1 else np.ravel(loss)
             return {"loss": float(np.mean(loss)), "se": standard_error(values)}
         right = np.sum(scores, axis=0).argmax(-1) == y
-        return {"accuracy": float(right.mean()), "se": standard_error(right), "loss": float(np.mean(loss))}
+        return accuracy_of(right) | {"loss": float(np.mean(loss))}
 
     def score(self, data: Any, *, passes: int = 1, seed: int = 0, decoder: Decoder | None = None) -> float:
         """The accuracy of `evaluate`; minus its loss where y are target spikes. The higher the better."""
@@ -117,9 +126,7 @@ class Fit:
             raise NsnnError(
                 f"the loss was {self._settings['loss']!r}: expected a loss of labels; with target spikes nothing is guessed"
             )
-        if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > np.ndim(X[1]):
-            X = X[0]
-        X, y = self._data((X, np.zeros(np.shape(X)[:1], np.int64)))
+        X, y, _ = self._samples(X)
         _, scores = self._scores(X, y, passes, seed, decoder)
         best = scores == scores.max(-1, keepdims=True)
         return np.asarray((best / best.sum(-1, keepdims=True)).mean(axis=0))
@@ -167,14 +174,15 @@ class Fit:
 
         Parameters
         ----------
-        data, passes, seed : as for `evaluate`
+        data : X, or the pair (X, y) as for `train`
+        passes, seed : as for `evaluate`
         layers : name of a population, or a list of names; None: all, from "input" on
 
         Returns
         -------
         neo.Block : a segment for each pass and sample, all samples of the first pass first; a step of the network lasts 1 ms. The
-            segments' annotations: sample (its row in X), label (where y are labels), repeat (from 0). The Block's: seed, dt,
-            parameters, populations, versions
+            segments' annotations: sample (its row in X), label (where y are given and are labels), repeat (from 0). The Block's:
+            seed, dt, parameters, populations, versions
 
         >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train, measures
         >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
@@ -186,7 +194,7 @@ class Fit:
         >>> measures.decode(block, [s.annotations["label"] for s in block.segments]).accuracy > 0.8
         True
         """
-        X, y = self._data(data)
+        X, y, labelled = self._samples(data)
         chosen = self._chosen(layers)
         _, spikes = self._run(X, y, passes, seed, chosen)
         fired = spikes.reshape(-1, *spikes.shape[2:])
@@ -211,9 +219,36 @@ class Fit:
         for k, segment in enumerate(block.segments):
             repeat, sample = divmod(k, len(y))
             segment.annotate(sample=sample, repeat=repeat)
-            if y.ndim == 1:
+            if labelled and y.ndim == 1:
                 segment.annotate(label=int(y[sample]))
         return block
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the fit to an .npz file atomically; `load_fit` reads it, and then evaluates identically.
+
+        The file holds the network, the settings of the training, the history and the Block, but not the samples. It holds no code,
+        so a network with a noise, rule, loss or encoder of your own class can't be saved: train it with `checkpoint=`.
+
+        path : ends in .npz; a file of that name is replaced
+
+        Raises
+        ------
+        NsnnError : another ending, no such folder, a full disk, a class of your own; then the file that was there is still there
+        """
+        return fit_files.write(path, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+
+    def _samples(self, data: Any) -> tuple[np.ndarray, np.ndarray, bool]:
+        """X, y and whether y was given, of X alone or a pair (X, y). Without y, labels or target spikes are 0."""
+        # a list of two samples isn't a pair: both have one axis, or both two
+        pair = isinstance(data, tuple | list) and len(data) == 2
+        axes = (np.ndim(data[0]), np.ndim(data[1])) if pair else ()
+        if pair and axes not in ((1, 1), (2, 2)):
+            return *self._data(data), True
+        shape = np.shape(data)
+        if self._settings["loss"].targets == "spikes":
+            n_steps = shape[1] if len(shape) == 3 else self._settings["n_steps"]
+            return *self._data((data, np.zeros((*shape[:1], n_steps, self.network.populations[-1].n)))), False
+        return *self._data((data, np.zeros(shape[:1], np.int64))), False
 
     def _data(self, data: Any) -> tuple[np.ndarray, np.ndarray]:
         given = {name: self._settings[name] for name in ("loss", "encoder", "n_steps")}
@@ -225,3 +260,35 @@ class Fit:
         if not isinstance(chosen, list | tuple) or not chosen or not all(name in names for name in chosen):
             raise NsnnError(f"layers = {layers!r}: expected names of populations, of {', '.join(names)}")
         return [names.index(name) for name in chosen]
+
+
+@suggest_keywords
+def load_fit(
+    path: str | os.PathLike[str], *, engine: str | None = None, max_bytes: float | None = None
+) -> Fit:
+    """Read a fit that `Fit.save` wrote. It evaluates as the saved fit did, with identical spikes for the same seed.
+
+    Parameters
+    ----------
+    path : an .npz file of `Fit.save`
+    engine : "cython" or "numpy"; None: that of the training
+    max_bytes : memory that reading may take, in bytes, and the states of a batch of samples; None: 512 MiB, and 32 times the file's
+        size where that is more
+
+    Raises
+    ------
+    FileNotFoundError : no such file
+    FormatError : another file, such as a checkpoint, or a damaged one; it needs more than max_bytes. Nothing in it is run
+    NsnnError : another ending, or an engine that training doesn't have
+
+    >>> import tempfile
+    >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses, train
+    >>> X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
+    >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
+    >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=2, keep="best", seed=1, engine="numpy")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = load_fit(fit.save(f"{folder}/fit.npz"))
+    >>> again.evaluate((X, y), seed=3) == fit.evaluate((X, y), seed=3)
+    True
+    """
+    return Fit(**fit_files.read(path, engine, max_bytes))

@@ -388,8 +388,3 @@ def held_out(y: np.ndarray, validation: Any, random: np.random.Generator) -> np.
     if rows.size == len(y):
         raise NsnnError(f"validation = {validation}: nothing is left to train on, expected less")
     return rows
-
-
-def standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean of values (n,); NaN for one."""
-    return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")

@@ -71,9 +71,9 @@ def train(
     ----------
     net : `Network` of layers with plasticity, as from `feedforward` or `recurrent`; it isn't changed. The fixed feedback weights of
         signal="random" and "broadcast" are drawn from the seed, normal with variance 1 / (number of source neurons)
-    data : (X, y). X: values from 0 to 1, (n, n_in), or sequences (n, n_steps, n_in). n_in is the number of input neurons, divided
-        by `units` with `coding.PopulationCode`. y, as the loss needs it: labels (n,), whole numbers from 0 to n_out - 1, or target
-        spikes (n, n_steps, n_out), 0 or 1
+    data : the pair (X, y), one argument: train(net, (X, y), ...). X: values from 0 to 1, (n, n_in), or sequences (n, n_steps,
+        n_in). n_in is the number of input neurons, divided by `units` with `coding.PopulationCode`. y, as the loss needs it: labels
+        (n,), whole numbers from 0 to n_out - 1, or target spikes (n, n_steps, n_out), 0 or 1
     loss : a loss, e.g. `losses.rate_mse`
     epochs : number of epochs; in each, every training sample is shown once
     batch : samples in a batch; the last batch of an epoch may have fewer

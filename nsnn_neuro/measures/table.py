@@ -26,7 +26,10 @@ INTERVALS = 5
 COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
 
 
-@suggest_keywords
+@partial(
+    suggest_keywords,
+    cure="; an option of a measure is set with functools.partial(measures.firing_rate, {name}=...)",
+)
 def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     """Table of measures with standard errors: columns block, population, neuron, measure, value, se, n, unit.
 

@@ -66,7 +66,7 @@ def labels_of(block: Any, conditions: Any) -> Any:
 
 
 def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[str, np.ndarray]]:
-    """Name and rows of each condition; `trial` is the trial of each row. Numbers are sorted, texts in order of appearance.
+    """Name and rows of each condition, sorted as the labels of `decode`; `trial` is the trial of each row.
 
     Raises
     ------
@@ -81,8 +81,7 @@ def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[s
             f"conditions = {shown(conditions)}: expected a label for each trial, {n_trials}{events}"
         )
     names = list(dict.fromkeys(labels.tolist()))
-    if labels.dtype.kind in "iufb":
-        names = sorted(names)
+    names.sort(key=None if labels.dtype.kind in "iufbU" else str)
     after = "" if unit == "1" else f" {unit}"
     texts = [f"{n:g}{after}" if isinstance(n, float) else f"{n}{after}" for n in names]
     return [(text, np.flatnonzero(labels == n)) for text, n in zip(texts, names, strict=True)]

@@ -44,11 +44,18 @@ def finish(ax: Axes) -> Axes:
     return ax
 
 
+_SHORT = 0.02  # s; ticks of shorter axes have four decimals, of which Matplotlib sets too many
+
+
 def time_axis(ax: Axes, align: Any, colour: str = SOFT) -> Axes:
     """Label the axis of time, mark the event that spikes were aligned to if there is one, and finish the axes."""
+    from matplotlib.ticker import MaxNLocator
+
     if align is not None:
         ax.axvline(0.0, color=colour, lw=0.8, ls=":")
     ax.set_xlabel("time (s)" if align is None else "time from event (s)")
+    if np.ptp(ax.get_xlim()) <= _SHORT:
+        ax.xaxis.set_major_locator(MaxNLocator(4))
     return finish(ax)
 
 

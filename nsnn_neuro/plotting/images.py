@@ -135,9 +135,11 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
     Parameters
     ----------
     result : result of `measures.decode` or `measures.metric_space_information` (its matrix at q_max), or a matrix (K, K) of
-        trials, stimulus by decoded stimulus
-    labels : the result's own names in another order, which sort rows and columns; or a dict {own name: new name}, which renames
-        some or all; or (K,) names, none of them the result's, in its order. None (default): its own, 0 to K - 1 for a matrix
+        trials, stimulus by decoded stimulus; of a trained network, true by predicted class. It takes one matrix, not two lists of
+        labels: `sklearn.metrics.confusion_matrix(y_true, y_pred)` counts them
+    labels : the result's own names in another order, in which rows and columns are then drawn; or a dict {own name: new name},
+        which renames some or all; or (K,) names, none of them the result's, in its order. None (default): its own, 0 to K - 1 for
+        a matrix
     show : "counts" (trials) or "percent" (of the trials of a stimulus), the numbers in the cells
     ax : axes to draw on; None makes a new figure
 
@@ -182,7 +184,7 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
     ax.set_aspect("equal")
     ax.set_xlabel("decoded stimulus")
     ax.set_ylabel("stimulus")
-    colour_bar(ax, image, "trials of the stimulus (%)")
+    colour_bar(ax, image, "% of row")
     return finish(ax)
 
 

@@ -132,7 +132,10 @@ def test_accuracy_is_a_share_with_its_standard_error():
     X = torch.eye(3)[torch.tensor([0, 1, 2, 0, 1])]
     found = deep.accuracy(net, (X, [0, 1, 2, 1, 1]))
     right = np.array([1, 1, 1, 0, 1])
-    assert found == {"accuracy": 0.8, "se": pytest.approx(right.std(ddof=1) / np.sqrt(5))}
+    interval = binomtest(4, 5).proportion_ci(method="wilson")
+    assert found == pytest.approx(
+        {"accuracy": 0.8, "se": right.std(ddof=1) / np.sqrt(5), "low": interval.low, "high": interval.high}
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ encoders

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import quantities as pq
@@ -80,6 +82,29 @@ def test_raster_sorts_and_colours_conditions(conditions) -> None:
     assert rows_of(ax) == sorted((row, round(t, 9), c) for row, t, c in expected)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["2 mV", "5 mV"]
     assert ax.get_ylabel() == "trial, sorted by condition"
+
+
+def test_texts_are_sorted_as_the_labels_of_a_decoding() -> None:
+    texts = ["b", "c", "b", "a"]
+    ax = plotting.raster(block(), neurons=0, conditions=texts, ax=new_ax())
+    decoded = nsnn.measures.decode([[0], [1]] * 2, ["b", "a"] * 2, n_folds=2, n_shuffle=0)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b", "c"]
+    assert decoded.labels.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("stop", [2, 5, 7, 10, 15, 20])
+def test_numbers_of_an_axis_of_a_few_ms_do_not_touch(stop) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    short = nsnn.to_block([[[0.001], [0.0005]]], t_stop=stop * pq.ms)
+    ax = plotting.raster(short, ax=new_ax())
+    canvas = FigureCanvasAgg(ax.figure)
+    canvas.draw()
+    boxes = [label.get_window_extent(canvas.get_renderer()) for label in ax.get_xticklabels()]
+    low, high = ax.bbox.x0 - 1, ax.bbox.x1 + 1
+    shown = [box for box in boxes if low <= (box.x0 + box.x1) / 2 <= high]
+    assert len(shown) >= 3
+    assert all(one.x1 + 4 < other.x0 for one, other in itertools.pairwise(shown))
 
 
 def test_psth_of_each_condition_relative_to_events() -> None:

@@ -97,6 +97,7 @@ def test_confusion_of_a_decoding_has_its_counts_and_labels() -> None:
     ax = plotting.confusion(result, ax=new_ax())
     assert texts(ax.texts) == [f"{count:g}" for count in result.confusion.ravel()]
     np.testing.assert_allclose(ax.collections[0].get_array(), 100 * result.confusion / 20)
+    assert ax.figure.axes[1].get_ylabel() == "% of row"
     assert texts(ax.get_xticklabels()) == texts(ax.get_yticklabels()) == ["3", "7"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("decoded stimulus", "stimulus")
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row is above

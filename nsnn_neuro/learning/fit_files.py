@@ -1,0 +1,265 @@
+"""Files of `Fit.save`: the trained network, its settings and its history in one npz file, read without pickles or code.
+
+The arrays are weights, fixed feedback weights, columns of the history and signals of the Block. The models are plain data: a
+type's name and its parameters. Only types of this package are read, so that a file can name no other code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import neo
+import numpy as np
+import pandas as pd
+
+from ..brian import engine
+from ..core import units
+from ..core.checks import one_of, whole
+from ..core.errors import FormatError, NsnnError
+from ..core.file_limits import Budget
+from ..core.parameters import Model
+from ..io import json_codec
+from ..models import escape, neurons, plasticity
+from ..models.connectivity import AllToAll, ConnectionRule
+from ..models.network import Network
+from ..models.noise import Noise
+from ..models.populations import Population, Projection
+from . import coding, losses
+from .checkpoint import read_npz, write_npz
+from .layers import check_forced, layered
+
+_FORMAT = 1  # a change that older versions can't read adds 1
+_TYPES: dict[str, type[Model]] = {
+    kind.type_name(): kind
+    for kind in (
+        *(neurons.Relay, neurons.NSNNNeuron, escape.EscapeNoise, AllToAll),
+        *(escape.Gaussian, escape.Logistic, escape.Uniform, escape.Triangular, escape.Cauchy),
+        escape.FastSigmoid,
+        *(plasticity.NDL, plasticity.SurrogateGradient, plasticity.EProp),
+        *(plasticity.SGD, plasticity.Momentum, plasticity.Adam),
+        *(coding.Bernoulli, coding.Direct, coding.Latency, coding.PopulationCode),
+        *(losses.RateMSE, losses.CrossEntropyMean, losses.CrossEntropyStep),
+        *(losses.VanRossum, losses.NegativeLogLikelihood),
+    )
+}
+
+
+def write(path: Any, fields: dict[str, Any]) -> Path:
+    """Write the fields of a `Fit` to an .npz file atomically."""
+    path = _npz(path)
+    if not path.parent.is_dir():
+        raise NsnnError(f"path = {path}: there is no folder {path.parent}")
+    net, settings, block, history = (fields[name] for name in ("network", "_settings", "block", "history"))
+    signals = block.segments[0].analogsignals
+    about = {
+        "fit": _FORMAT,
+        "seed": net.seed,
+        "populations": [_population(p) for p in net.populations],
+        "projections": [
+            {
+                "ends": [p.pre.name, p.post.name],
+                "name": p.name,
+                "rule": _plain(p.rule, "rule"),
+                "plasticity": _plain(p.plasticity, "plasticity"),
+            }
+            for p in net.projections
+        ],
+        "encoder": _plain(settings["encoder"], "encoder"),
+        "loss": _plain(settings["loss"], "loss"),
+        "batch": settings["batch"],
+        "n_steps": settings["n_steps"],
+        "feedback": settings["feedback"] is not None,
+        "engine": fields["_engine"],
+        "best_epoch": int(fields["best_epoch"]),
+        "history": list(history.columns),
+        "signals": [
+            [s.name, float(s.sampling_rate.rescale("Hz")), float(s.t_start.rescale("s"))] for s in signals
+        ],
+        "annotations": json_codec.encode(dict(block.annotations), "annotations"),
+    }
+    arrays = {f"weights_{k}": np.asarray(w, float) for k, w in enumerate(net.get_weights())}
+    arrays |= {f"feedback_{k}": w for k, w in enumerate(settings["feedback"] or [])}
+    arrays |= {f"history_{k}": history[name].to_numpy() for k, name in enumerate(history.columns)}
+    arrays |= {f"signal_{k}": s.magnitude for k, s in enumerate(signals)}
+    write_npz(path, arrays, about, "path")
+    return path
+
+
+def read(path: Any, target: str | None, max_bytes: float | None) -> dict[str, Any]:
+    """The fields of the `Fit` in a file."""
+    path = _npz(path)
+    if target is not None:
+        one_of(target, ("cython", "numpy"), "engine")
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    budget = Budget.of(path, max_bytes, "pass a larger max_bytes to load_fit if you trust the file")
+    try:
+        arrays, about = read_npz(path, budget)
+        if not isinstance(about, dict) or about.get("fit") != _FORMAT:
+            raise ValueError(_kind(about))
+        network = _network(about, arrays)
+        settings = _settings(about, arrays, network, budget)
+        one_of(about["engine"], ("cython", "numpy"), "engine")
+        return {
+            "history": _history(about["history"], arrays),
+            "network": network,
+            "block": _block(about, arrays),
+            "best_epoch": whole(about["best_epoch"], 0, "best_epoch"),
+            "_settings": settings,
+            "_engine": engine.choose(target or about["engine"]),
+        }
+    except Exception as error:  # damaged bytes make the readers of zip, NumPy and JSON raise anything
+        reason = str(error)[:300] or type(error).__name__
+        raise FormatError(
+            f"path = {path}: not a fit that `fit.save` has written, or damaged ({reason}): expected another file"
+        ) from None
+
+
+def _npz(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike) or Path(path).suffix != ".npz":
+        raise NsnnError(f"path = {units.shown(path)}: expected the name of a file that ends in .npz")
+    return Path(path)
+
+
+def _kind(about: Any) -> str:
+    """Why the plain data of a file aren't those of a fit."""
+    if isinstance(about, dict) and {"config", "epoch"} <= set(about):
+        return "a checkpoint: call train with the same arguments and checkpoint=path, then fit.save"
+    version = about.get("fit") if isinstance(about, dict) else None
+    return "no fit" if type(version) is not int else f"of format {version}, expected {_FORMAT}"
+
+
+def _plain(model: Model | None, name: str) -> Any:
+    """A model as plain data: its type, and its values in SI."""
+    if model is None:
+        return None
+    kind = model.type_name()
+    if _TYPES.get(kind) is not type(model):
+        raise NsnnError(
+            f"{name} = {units.shown(model)}: a class of your own can't be saved, since a file holds no code: keep the script, and "
+            "train with checkpoint=, which returns the same fit without training again"
+        )
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(model):
+        value = getattr(model, field.name)
+        if isinstance(value, Model):
+            value = _plain(value, field.name)
+        elif "units" in field.metadata and not isinstance(value, int | np.integer | None):
+            value = np.asarray(model.si(field.name)).tolist()
+        values[field.name] = value.item() if isinstance(value, np.generic) else value
+    return {"type": kind, "values": values}
+
+
+def _model(plain: Any, base: Any, name: str) -> Any:
+    """The model of plain data; ValueError unless it is of a known type that is a `base`."""
+    kind = _TYPES.get(str(plain["type"]))
+    if kind is None or not issubclass(kind, base):
+        raise ValueError(f"{name} is of type {str(plain['type'])[:40]!r}")
+    values = {}
+    for key, value in plain["values"].items():
+        value = _model(value, Model, key) if isinstance(value, dict) else value
+        values[key] = np.array(value, dtype=float) if isinstance(value, list) else value
+    return kind(**values)
+
+
+def _population(p: Population) -> dict[str, Any]:
+    return {
+        "n": p.n,
+        "name": p.name,
+        "neuron": _plain(p.neuron, "neuron"),
+        "noise": _plain(p.noise, "noise"),
+        "positions": None if p.positions is None else np.asarray(p.positions).tolist(),
+    }
+
+
+def _floats(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
+    values = arrays[name]
+    if values.dtype != np.float64:
+        raise ValueError(f"{name} has numbers of type {values.dtype}")
+    return values
+
+
+def _network(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network:
+    populations = []
+    for p in about["populations"]:
+        noise = None if p["noise"] is None else _model(p["noise"], Noise, "noise")
+        neuron = _model(p["neuron"], neurons.Neuron, "neuron")
+        populations.append(Population(p["n"], neuron, noise=noise, name=p["name"], positions=p["positions"]))
+    named = {p.name: p for p in populations}
+    projections = []
+    for k, p in enumerate(about["projections"]):
+        pre, post = (named[end] for end in p["ends"])
+        projections.append(
+            Projection(
+                *(pre, post),
+                rule=_model(p["rule"], ConnectionRule, "rule"),
+                weight=_floats(arrays, f"weights_{k}"),
+                plasticity=_model(p["plasticity"], plasticity.Plasticity, "plasticity"),
+                name=p["name"],
+            )
+        )
+    return Network(populations, projections, seed=whole(about["seed"], 0, "seed"))
+
+
+def _settings(
+    about: dict[str, Any], arrays: dict[str, np.ndarray], net: Network, budget: Budget
+) -> dict[str, Any]:
+    """What a learner of this network needs, checked."""
+    projections, _ = layered(net)
+    settings = {
+        "encoder": _model(about["encoder"], coding.Encoder, "encoder"),
+        "loss": _model(about["loss"], losses.Loss, "loss"),
+        "batch": whole(about["batch"], 1, "batch"),
+        "n_steps": whole(about["n_steps"], 1, "n_steps"),
+        "feedback": None,
+    }
+    if settings["loss"].forced:
+        check_forced(projections[-1], settings["loss"])
+    n = sum(p.n for p in net.populations)
+    budget.take(8 * settings["batch"] * settings["n_steps"] * n, "the states of a batch")
+    signal = projections[0].plasticity.signal
+    if about["feedback"] is not (signal in ("random", "broadcast")):
+        raise ValueError(f"fixed feedback weights don't fit signal={signal!r}")
+    if about["feedback"]:
+        settings["feedback"] = [_floats(arrays, f"feedback_{k}") for k in range(len(projections) - 1)]
+        for p, weights in zip(projections[1:], settings["feedback"], strict=True):
+            source = projections[-1].post if signal == "broadcast" else p.post
+            if weights.shape != (p.pre.n, source.n) or not np.isfinite(weights).all():
+                raise ValueError(f"feedback weights of shape {weights.shape} don't fit, or aren't finite")
+    return settings
+
+
+def _history(columns: Any, arrays: dict[str, np.ndarray]) -> pd.DataFrame:
+    values = {str(name): arrays[f"history_{k}"] for k, name in enumerate(columns)}
+    if any(v.ndim != 1 or v.dtype.kind not in "if" for v in values.values()):
+        raise ValueError("its history isn't columns of numbers")
+    return pd.DataFrame(values)
+
+
+def _block(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> neo.Block:
+    """The Block of the training, as `train` makes it."""
+    block, segment = neo.Block(name="training"), neo.Segment(name="training")
+    annotations = json_codec.decode(about["annotations"])
+    if not isinstance(annotations, dict):
+        raise ValueError("its annotations aren't a dict")
+    block.annotate(**annotations)
+    for k, (name, rate, t_start) in enumerate(about["signals"]):
+        values = _floats(arrays, f"signal_{k}")
+        if values.ndim != 2 or not 0 < rate < math.inf or not math.isfinite(t_start):
+            raise ValueError(f"its signal {k} has shape {values.shape}, rate {rate} and start {t_start}")
+        segment.analogsignals.append(
+            neo.AnalogSignal(
+                values,
+                units="dimensionless",
+                sampling_rate=units.pq_quantity(float(rate), "Hz"),
+                t_start=units.pq_quantity(float(t_start), "s"),
+                name=str(name),
+            )
+        )
+    block.segments.append(segment)
+    return block

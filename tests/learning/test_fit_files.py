@@ -1,0 +1,270 @@
+"""Saved fits: they evaluate identically, and what isn't one is refused without running anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import FormatError, NsnnError, coding, losses
+from nsnn_neuro.learning import write_checkpoint
+from nsnn_neuro.measures import as_trains
+
+NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
+X = np.random.default_rng(1).random((12, 2))
+Y = np.arange(12) % 2
+TARGETS = (np.random.default_rng(2).random((12, 6, 2)) < 0.4).astype(float)
+
+
+def trained(net: nsnn.Network, y: Any = Y, **options: Any) -> nsnn.Fit:
+    given = {"loss": losses.rate_mse, "epochs": 2, "batch": 4, "n_steps": 6, "keep": "best", "seed": 1}
+    return nsnn.train(net, (X, y), engine="numpy", progress=False, **{**given, **options})
+
+
+def plain() -> nsnn.Fit:
+    return trained(nsnn.feedforward([2, 3, 2], noise=NOISE, plasticity=nsnn.NDL(0.1)))
+
+
+def recurrent() -> nsnn.Fit:
+    """Every option that is saved in a form of its own."""
+    rule = nsnn.NDL(0.1, signal="broadcast", optimizer=nsnn.Adam(beta_1=0.8))
+    net = nsnn.recurrent(
+        16, 3, 2, noise=NOISE, plasticity=rule, neuron=nsnn.NSNNNeuron(beta=0.9, reset="subtract")
+    )
+    return trained(net, loss=losses.CrossEntropyMean(3.0), encoder=coding.PopulationCode(np.int64(8)))
+
+
+def learned_noise() -> nsnn.Fit:
+    rule = nsnn.NDL(0.1, eta_noise=0.05)
+    return trained(nsnn.feedforward([2, 3, 2], noise=NOISE, plasticity=rule))
+
+
+def deterministic() -> nsnn.Fit:
+    rule = nsnn.SurrogateGradient(nsnn.FastSigmoid(4.0), 0.1)
+    return trained(nsnn.feedforward([2, 3, 2], noise=None, plasticity=rule), encoder=coding.Direct(1.5))
+
+
+def towards_spikes() -> nsnn.Fit:
+    net = nsnn.feedforward([2, 3, 2], noise=NOISE, plasticity=nsnn.NDL(0.1))
+    return trained(net, TARGETS, loss=losses.VanRossum(3.0), validation=0)
+
+
+@pytest.mark.parametrize("make", [plain, recurrent, learned_noise, deterministic, towards_spikes])
+def test_a_loaded_fit_is_the_saved_one(make, tmp_path):
+    fit = make()
+    again = nsnn.load_fit(fit.save(tmp_path / "fit.npz"))
+    y = TARGETS if make is towards_spikes else Y
+    assert again.evaluate((X, y), seed=3, passes=2) == fit.evaluate((X, y), seed=3, passes=2)
+    a, b = (as_trains(one.spikes((X, y), seed=3)) for one in (again, fit))
+    assert a.times.size
+    assert np.array_equal(a.times, b.times)
+    assert np.array_equal(a.neuron, b.neuron)
+    if make is not towards_spikes:
+        assert np.array_equal(again.probabilities(X, seed=3), fit.probabilities(X, seed=3))
+    assert again.network.describe() == fit.network.describe()
+    assert again.history.equals(fit.history)
+    assert again.best_epoch == fit.best_epoch
+    assert again.block.annotations == fit.block.annotations
+    for one, other in zip(
+        again.block.segments[0].analogsignals, fit.block.segments[0].analogsignals, strict=True
+    ):
+        assert one.name == other.name
+        assert one.t_start == other.t_start
+        assert one.sampling_rate == other.sampling_rate
+        assert np.array_equal(one.magnitude, other.magnitude, equal_nan=True)
+
+
+def test_a_loaded_fit_can_be_saved_and_trained_further(tmp_path):
+    fit = recurrent()
+    again = nsnn.load_fit(fit.save(tmp_path / "fit.npz"), engine="numpy")
+    again.save(tmp_path / "again.npz")
+    with np.load(tmp_path / "fit.npz") as one, np.load(tmp_path / "again.npz") as other:
+        assert sorted(one) == sorted(other)
+        assert all(np.array_equal(one[k], other[k], equal_nan=one[k].dtype.kind == "f") for k in one)
+    options = {"loss": losses.CrossEntropyMean(3.0), "encoder": coding.PopulationCode(8)}
+    assert trained(again.network, **options).history.loss.equals(trained(fit.network, **options).history.loss)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Flash(coding.Encoder):
+    o = "x * int(k == 0)"
+
+
+def test_an_own_class_is_refused_before_a_file_is_written(tmp_path):
+    fit = trained(nsnn.feedforward([2, 2], noise=NOISE, plasticity=nsnn.NDL(0.1)), encoder=Flash())
+    with pytest.raises(NsnnError, match=r"encoder = Flash\(\): a class of your own .* checkpoint="):
+        fit.save(tmp_path / "fit.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def changed(path: Path, change: Any) -> Path:
+    """The file with other plain data, and without a checksum."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    about = json.loads(str(arrays.pop("about")))
+    del about["sha256"]
+    change(about, arrays)
+    new = path.with_name("changed.npz")
+    np.savez(new, **arrays, about=np.array(json.dumps(about)))
+    return new
+
+
+def set_batch(about, arrays):
+    about["batch"] = 2**40
+
+
+def set_type(about, arrays):
+    about["loss"]["type"] = "os.system"
+
+
+def set_kind(about, arrays):
+    about["encoder"] = about["loss"]
+
+
+def set_size(about, arrays):
+    about["populations"][1]["n"] = 2**31 - 1
+
+
+def set_weights(about, arrays):
+    arrays["weights_0"][0, 0] = np.nan
+
+
+def set_names(about, arrays):
+    arrays["weights_0"] = np.array(["a"])
+
+
+def set_feedback(about, arrays):
+    about["feedback"] = True
+
+
+def set_format(about, arrays):
+    about["fit"] = 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_batch, "the states of a batch: about .* pass a larger max_bytes to load_fit"),
+        (set_type, "loss is of type 'os.system'"),
+        (set_kind, "encoder is of type 'RateMSE'"),
+        (set_size, "weight of 'input->layer1' has shape"),
+        (set_weights, "NaN where a plain number"),
+        (set_names, "weights_0 has numbers of type"),
+        (set_feedback, "fixed feedback weights don't fit"),
+        (set_format, "of format 2, expected 1"),
+    ],
+)
+def test_content_that_does_not_fit_is_refused(change, message, tmp_path):
+    path = plain().save(tmp_path / "fit.npz")
+    assert changed(path, lambda about, arrays: None).exists()
+    nsnn.load_fit(tmp_path / "changed.npz")
+    with pytest.raises(FormatError, match=f"not a fit that `fit.save` has written.*{message}"):
+        nsnn.load_fit(changed(path, change))
+
+
+def test_damaged_bytes_are_refused(tmp_path):
+    """Any change of a byte is noticed, or changes nothing that is read."""
+    path = plain().save(tmp_path / "fit.npz")
+    good, rng = path.read_bytes(), np.random.default_rng(1)
+    for at in rng.integers(0, len(good), 60):
+        bad = bytearray(good)
+        bad[at] ^= int(rng.integers(1, 256))
+        path.write_bytes(bad)
+        try:
+            again = nsnn.load_fit(path)
+        except FormatError:
+            continue
+        path.write_bytes(good)
+        expected = nsnn.load_fit(path)
+        assert all(
+            np.array_equal(*w)
+            for w in zip(again.network.get_weights(), expected.network.get_weights(), strict=True)
+        )
+    for size in (0, 10, len(good) // 2, len(good) - 1):
+        path.write_bytes(good[:size])
+        with pytest.raises(FormatError, match="not a fit"):
+            nsnn.load_fit(path)
+
+
+def test_other_files_are_named(tmp_path):
+    write_checkpoint(
+        tmp_path / "ck.npz", {"weights_0": np.ones(2)}, {"config": "", "epoch": 0, "history": []}
+    )
+    with pytest.raises(FormatError, match="a checkpoint: call train with the same arguments"):
+        nsnn.load_fit(tmp_path / "ck.npz")
+    with zipfile.ZipFile(tmp_path / "z.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("about.npy", bytes(10**6))
+    with pytest.raises(FormatError, match="compressed"):
+        nsnn.load_fit(tmp_path / "z.npz")
+    np.savez(tmp_path / "o.npz", about=np.array([object()], dtype=object))
+    with pytest.raises(FormatError, match="not a fit"):
+        nsnn.load_fit(tmp_path / "o.npz")
+    with pytest.raises(FileNotFoundError):
+        nsnn.load_fit(tmp_path / "none.npz")
+    with pytest.raises(NsnnError, match=r"ends in \.npz"):
+        nsnn.load_fit(tmp_path / "fit.pkl")
+    fit = plain()
+    with pytest.raises(NsnnError, match="there is no folder"):
+        fit.save(tmp_path / "none" / "fit.npz")
+    with pytest.raises(NsnnError, match=r"not a checkpoint of train"):
+        trained(fit.network, checkpoint=fit.save(tmp_path / "fit.npz"))
+
+
+def test_save_and_load_of_blocks_point_to_the_fits(tmp_path):
+    fit = plain()
+    for call in (
+        lambda: nsnn.save(fit),
+        lambda: nsnn.save(fit, tmp_path / "a.nwb"),
+        lambda: nsnn.save(fit.network, tmp_path / "a.nwb"),
+    ):
+        with pytest.raises(NsnnError, match=r'fit\.save\("fit\.npz"\)'):
+            call()
+    with pytest.raises(FormatError, match="load_fit"):
+        nsnn.load(fit.save(tmp_path / "fit.npz"))
+
+
+def test_spikes_take_samples_without_labels():
+    fit = plain()
+    alone, pair = fit.spikes(X, seed=2), fit.spikes((X, Y), seed=2)
+    assert np.array_equal(as_trains(alone).times, as_trains(pair).times)
+    assert as_trains(alone).times.size
+    assert "label" not in alone.segments[1].annotations
+    assert pair.segments[1].annotations["label"] == 1
+    assert len(fit.spikes([[0.1, 0.9], [0.9, 0.1]]).segments) == 2  # two samples, no pair
+    towards = towards_spikes()
+    a, b = (as_trains(towards.spikes(data, seed=2)) for data in (X, (X, TARGETS)))
+    assert np.array_equal(a.times, b.times)
+
+
+def test_the_interval_of_the_accuracy_is_wilsons():
+    """scipy has it too; it has a width where all are right."""
+    result = plain().evaluate((X, Y), seed=3)
+    interval = binomtest(round(result["accuracy"] * 12), 12).proportion_ci(method="wilson")
+    assert (result["low"], result["high"]) == pytest.approx((interval.low, interval.high), abs=1e-12)
+    from nsnn_neuro.learning.accuracy import accuracy_of  # both ends, whatever a network learns
+
+    for right in (0, 5, 8):
+        found, interval = (
+            accuracy_of(np.arange(8) < right),
+            binomtest(right, 8).proportion_ci(method="wilson"),
+        )
+        assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high), abs=1e-12)
+
+
+def test_a_fit_has_a_short_repr():
+    assert len(repr(plain()).splitlines()) == 1
+    assert "2 epochs" in repr(plain())
+    assert "input: 2" in repr(plain())
+
+
+def test_x_and_y_apart_are_answered_with_the_pair():
+    net = plain().network
+    with pytest.raises(NsnnError, match=r"train takes 2 .* data: the pair \(X, y\)"):
+        nsnn.train(net, X, Y, loss=losses.rate_mse, epochs=1)  # type: ignore[misc]
