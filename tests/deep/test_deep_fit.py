@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.with_torch import own_noise  # noqa: F401
+from scipy.stats import binomtest
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import SGD, Adam, FormatError, Momentum, NsnnError, coding, losses
