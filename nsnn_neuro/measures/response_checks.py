@@ -177,7 +177,7 @@ def _holds_responses(labels: Any) -> bool:
         return True
     if isinstance(labels, list | tuple):
         return len(labels) > 0 and all(
-            isinstance(one, list | tuple | np.ndarray) and np.ndim(one) == 1 for one in labels
+            isinstance(one, list | np.ndarray) and np.ndim(one) == 1 for one in labels
         )
     return getattr(labels, "ndim", 0) == 2 and labels.shape[1] > 1
 
