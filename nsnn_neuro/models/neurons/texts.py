@@ -94,10 +94,10 @@ def check_moving(neuron: Any) -> None:
         return
     low, high = np.asarray(parameters[neuron.reset]), np.asarray(parameters[name]) + added
     if np.any(bad := low >= high):
-        low, high = (float(np.broadcast_to(x, bad.shape)[bad][0]) for x in (low, high))
+        reset, threshold = (float(np.broadcast_to(x, bad.shape)[bad][0]) for x in (low, high))
         unit = "" if neuron.membrane_unit == "1" else f" {neuron.membrane_unit}"
         raise NsnnError(
-            f"{start}: at the start the threshold {name} + moving is {high:.4g}{unit}, not above {neuron.reset} = {low:.4g}{unit}; "
+            f"{start}: at the start the threshold {name} + moving is {threshold:.4g}{unit}, not above {neuron.reset} = {reset:.4g}{unit}; "
             f"moving is what is added to {name}, 0 without a change of the threshold"
         )
 
@@ -122,8 +122,8 @@ def value_of(text: str, names: dict[str, Any]) -> Any:
         match node:
             case ast.Expression():
                 return value(node.body)
-            case ast.Constant(value=int() | float()):
-                return float(node.value)
+            case ast.Constant(value=int() | float() as number):
+                return float(number)
             case ast.Name():
                 found = names.get(node.id)
                 return float(DEFAULT_UNITS[node.id]) if node.id in DEFAULT_UNITS and found is None else found
