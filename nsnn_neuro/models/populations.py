@@ -152,7 +152,7 @@ class Projection(SuggestsKeywords):
         except NsnnError as error:
             raise type(error)(f"{error}{self._weight_cure()}") from None
         self.check_sign(weight, "weight")
-        given_as = np.shape(weight)
+        given_as = weight.shape if isinstance(weight, np.ndarray) else ()
         if isinstance(self.rule, FromList) and given_as == (self.pre.n, self.post.n):
             raise NsnnError(
                 f"weight of {self.default_name!r} has shape {given_as}, that of a matrix of all pairs: with FromList(pre, post) "

@@ -97,7 +97,8 @@ def check_moving(neuron: Any) -> None:
         reset, threshold = (float(np.broadcast_to(x, bad.shape)[bad][0]) for x in (low, high))
         unit = "" if neuron.membrane_unit == "1" else f" {neuron.membrane_unit}"
         raise NsnnError(
-            f"{start}: at the start the threshold {name} + moving is {threshold:.4g}{unit}, not above {neuron.reset} = {reset:.4g}{unit}; "
+            f"{start}: at the start the threshold {name} + moving is {threshold:.4g}{unit}, not above {neuron.reset} = "
+            f"{reset:.4g}{unit}; "
             f"moving is what is added to {name}, 0 without a change of the threshold"
         )
 
