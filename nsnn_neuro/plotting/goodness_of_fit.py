@@ -70,7 +70,7 @@ def rescaling(fit: Any, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
         xlabel="uniform quantile (probability)",
         ylabel="rescaled interval (probability)",
     )
-    ax.legend(frameon=False, loc="upper left")
+    ax.legend(frameon=False, loc="lower right", fontsize="small")
     return finish(ax)
 
 
