@@ -34,7 +34,7 @@ from .checkpoint import read_npz, write_npz
 from .layers import check_forced, layered
 
 _FORMAT = 1  # a change that older versions can't read adds 1
-_TYPES: dict[str, type[Model]] = {
+TYPES: dict[str, type[Model]] = {
     kind.type_name(): kind
     for kind in (
         *(neurons.Relay, neurons.NSNNNeuron, escape.EscapeNoise, AllToAll),
@@ -139,7 +139,7 @@ def _plain(model: Model | None, name: str) -> Any:
     if model is None:
         return None
     kind = model.type_name()
-    if _TYPES.get(kind) is not type(model):
+    if TYPES.get(kind) is not type(model):
         raise NsnnError(
             f"{name} = {units.shown(model)}: a class of your own can't be saved, since a file holds no code: keep the script, and "
             "train with checkpoint=, which returns the same fit without training again"
@@ -157,7 +157,7 @@ def _plain(model: Model | None, name: str) -> Any:
 
 def _model(plain: Any, base: Any, name: str) -> Any:
     """The model of plain data; ValueError unless it is of a known type that is a `base`."""
-    kind = _TYPES.get(str(plain["type"]))
+    kind = TYPES.get(str(plain["type"]))
     if kind is None or not issubclass(kind, base):
         raise ValueError(f"{name} is of type {str(plain['type'])[:40]!r}")
     values = {}

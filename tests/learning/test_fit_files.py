@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError, coding, losses
-from nsnn_neuro.learning import write_checkpoint
+from nsnn_neuro.learning import fit_files, write_checkpoint
 from nsnn_neuro.measures import as_trains
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
@@ -92,6 +92,16 @@ def test_a_loaded_fit_can_be_saved_and_trained_further(tmp_path):
     assert trained(again.network, **options).history.loss.equals(trained(fit.network, **options).history.loss)
 
 
+def test_every_public_type_that_can_be_trained_with_can_be_saved():
+    """Looks at the table itself: a fit with each type would take a minute."""
+    bases = (coding.Encoder, losses.Loss, nsnn.Optimizer, nsnn.Family)
+    rooms = [nsnn, coding, losses]
+    public = {getattr(room, name) for room in rooms for name in room.__all__ if name[0].isupper()}
+    kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, bases)} - set(bases)
+    assert len(kinds) > 15
+    assert kinds <= set(fit_files.TYPES.values())
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Flash(coding.Encoder):
     o = "x * int(k == 0)"
@@ -165,7 +175,7 @@ def test_content_that_does_not_fit_is_refused(change, message, tmp_path):
     path = plain().save(tmp_path / "fit.npz")
     assert changed(path, lambda about, arrays: None).exists()
     nsnn.load_fit(tmp_path / "changed.npz")
-    with pytest.raises(FormatError, match=f"not a fit that `fit.save` has written.*{message}"):
+    with pytest.raises(FormatError, match=f"(?s)not a fit that `fit.save` has written.*{message}"):
         nsnn.load_fit(changed(path, change))
 
 
