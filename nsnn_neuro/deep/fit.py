@@ -57,7 +57,7 @@ class Fit:
     _loss: Loss = dataclasses.field(repr=False)
 
     def evaluate(self, data: Any, *, passes: int | None = None, seed: int = 0) -> dict[str, float]:
-        """Accuracy on images and labels (X, y) and its standard error `se`, see `accuracy`; mean loss of images and passes."""
+        """Accuracy on images and labels (X, y), its `se`, `low` and `high`, see `accuracy`; mean loss of images and passes."""
         return evaluated(self.module, data, passes, seed, self._loss)
 
     def score(self, data: Any, *, passes: int | None = None, seed: int = 0) -> float:
