@@ -85,7 +85,7 @@ def check_moving(neuron: Any) -> None:
     if not text:
         return
     start = f"{who}.moving = {text!r}"
-    if slope(text, name) == "1":
+    if name in _names(text) and slope(text, name, simplify=False) == "1":
         raise NsnnError(f"{start}: it is added to {name}, which it contains; leave out {name}")
     parameters = {f.name: neuron.si(f.name) for f in neuron.parameter_fields()}
     starts = {x: value_of(neuron.slow_start.get(x, "0"), parameters) for x in neuron.slow}
@@ -104,13 +104,17 @@ def check_moving(neuron: Any) -> None:
 
 
 @functools.cache
-def slope(text: str, name: str) -> str | None:
-    """The derivative of a text with respect to a name, as text; None if it is not in Brian2's syntax."""
+def slope(text: str, name: str, simplify: bool = True) -> str | None:
+    """The derivative of a text with respect to a name, as text; None if it is not in Brian2's syntax.
+
+    simplify : also find the number that products and functions cancel to, which may take seconds
+    """
     from brian2.parsing.sympytools import str_to_sympy
     from sympy import Symbol
 
     try:
-        return str(str_to_sympy(text).diff(Symbol(name, real=True)).simplify())
+        found = str_to_sympy(text).diff(Symbol(name, real=True))
+        return str(found.simplify() if simplify else found)
     except (SyntaxError, TypeError, AttributeError):
         return None
 
@@ -149,7 +153,7 @@ def _check_use(kind: Any) -> None:
         text for table in (kind.slow, kind.channels, kind.gates) for pair in table.values() for text in pair
     ]
     all_texts = [*(getattr(kind, name) or "" for name in _TEXTS), *kind.slow_start.values(), *pairs]
-    read |= {name for text in all_texts for name in re.findall(r"[A-Za-z_]\w*", text)}
+    read |= set().union(*map(_names, all_texts))
     own = {
         name for one in kind.__mro__ if not _of_package(one) for name in vars(one).get("__annotations__", ())
     }
@@ -158,7 +162,7 @@ def _check_use(kind: Any) -> None:
         are = "are parameters that no text uses" if len(unused) > 1 else "is a parameter that no text uses"
         warn(f"{', '.join(unused)} of {who} {are}: it has no effect; remove it, or use it in a text")
     for x, (_, target) in kind.slow.items():
-        if slope(target, x) == "-1":
+        if x in _names(target) and slope(target, x, simplify=False) == "-1":
             cure = (
                 "'0'" if re.fullmatch(r"[\s()]*-[\s()]*\w+[\s()]*", target) else f"the target without - {x}"
             )
@@ -166,6 +170,10 @@ def _check_use(kind: Any) -> None:
                 f"{who}.slow[{x!r}], target = {target!r}: {x} relaxes to its target, tau d{x}/dt = target - {x}, so with this "
                 f"target it relaxes twice as fast; write {cure} if the decay is meant"
             )
+
+
+def _names(text: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", text))
 
 
 def _of_package(kind: type) -> bool:
