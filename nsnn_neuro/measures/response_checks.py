@@ -160,6 +160,8 @@ def refuse_swapped(responses: Any, labels: Any, call: str) -> None:
     """
     if holds_blocks(responses) or not hasattr(responses, "__len__") or isinstance(responses, str):
         return
+    if getattr(responses, "ndim", 1) == 0:  # an array of no dimension has no length
+        return
     if hasattr(responses, "dtype"):
         flat = getattr(responses, "ndim", 0) == 1 and not hasattr(responses, "dimensionality")
         texts = flat and all(isinstance(one, str) for one in np.asarray(responses[:1]).tolist())

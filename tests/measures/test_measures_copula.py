@@ -184,7 +184,7 @@ def test_classes_p():
     ("x", "classes", "message"),
     [
         (X, np.zeros(60, int), "1 distinct label"),
-        (X, np.arange(60) / 2, "classes has 0.0 once"),
+        (X, np.arange(60) / 2, "classes has 0.5 once"),
         (X, np.arange(50) % 2, r"classes has shape \(50,\)"),
         (X, np.r_[np.zeros(57, int), 1, 1, 1], "1 has 3 samples of 1 columns: expected at least 4"),
         (np.where(np.arange(60) == 7, np.nan, X), np.arange(60) % 2, r"x\[7\]"),

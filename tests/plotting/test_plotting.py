@@ -80,6 +80,9 @@ DRAWINGS = {
     "information_against_resolution": lambda ax: plotting.information_against_resolution(CODES, ax=ax),
     "training_history": lambda ax: plotting.training_history(HISTORY, ax=ax),
     "filters": lambda ax: plotting.filters(fitted(), ax=ax),
+    "rescaling": lambda ax: plotting.rescaling(
+        likelihood.Rescaled(np.linspace(0.1, 0.9, 20), 0.1, 0.9), ax=ax
+    ),
     "correlogram": lambda ax: plotting.correlogram(
         example(), bin_width=20 * pq.ms, max_lag=100 * pq.ms, ax=ax
     ),
