@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from filelock import FileLock
@@ -23,10 +24,31 @@ from nsnn_neuro import NsnnError
 from . import listing
 from .harness import Claim, Outcome, replacing
 
-__all__ = ["PATH", "README", "check", "keep", "number", "read", "rows", "with_table", "word", "write_table"]
+__all__ = [
+    "EARLIER",
+    "PATH",
+    "README",
+    "check",
+    "keep",
+    "number",
+    "read",
+    "rows",
+    "with_table",
+    "word",
+    "write_table",
+]
 
 PATH = Path(__file__).with_name("full_runs.json")
 README = Path(__file__).resolve().parents[1] / "README.md"
+EARLIER = MappingProxyType(
+    {
+        "architectures": ("holds", "2026-11-25"),
+        "fit_recordings": ("holds in part", "2026-11-26"),
+        "noise_level": ("holds", "2026-11-26"),
+        "robustness": ("fails", "2026-11-25"),
+    }
+)
+"""Verdict and date of full runs from before verdicts were kept, as in docs/results.md; a kept run takes their place."""
 _HEAD = "| claim | study | verdict | full run | a central number |\n|---|---|---|---|---|\n"
 
 
@@ -121,19 +143,28 @@ def number(name: str, claims: list[Claim]) -> str:
 
 
 def rows(kept: dict[str, dict[str, Any]]) -> list[str]:
-    """The rows of the README's table: each claim of the paper with the verdict of the newest kept full run."""
+    """The rows of the README's table: each claim of the paper with the verdict of the newest kept full run.
+
+    Without a kept run, it is the verdict of the earlier full run that docs/results.md reports.
+    """
     out = []
     for name in listing.studies():
         if paper := listing.constants(name).get("PAPER"):
             cells = ["no full run yet", "", ""]
             if name in kept:
                 claims = kept[name]["claims"]
-                verdict = word(claims)
-                shown = verdict if verdict == "holds" else f"**{verdict}**"
-                cells = [shown, kept[name]["finished"][:10], number(name, claims)]
+                cells = [_shown(word(claims)), kept[name]["finished"][:10], number(name, claims)]
+            elif name in EARLIER:
+                verdict, date = EARLIER[name]
+                cells = [_shown(verdict), f"not repeated since {date}", "see [results](docs/results.md)"]
             text = " | ".join(cell.replace("|", "\\|") for cell in [paper, f"`{name}`", *cells])
             out.append(f"| {text} |")
     return out
+
+
+def _shown(verdict: str) -> str:
+    """The verdict as the table shows it: in bold type, unless all claims hold."""
+    return verdict if verdict == "holds" else f"**{verdict}**"
 
 
 def with_table(text: str, kept: dict[str, dict[str, Any]]) -> str:

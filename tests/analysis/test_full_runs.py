@@ -18,7 +18,8 @@ from analysis import full_runs, harness, listing
 from analysis.harness import Claim, Outcome
 from nsnn_neuro import NsnnError
 
-README = full_runs.README.read_text(encoding="utf-8")
+README_PATH = full_runs.README
+README = README_PATH.read_text(encoding="utf-8")
 PAPER = [name for name in listing.studies() if "PAPER" in listing.constants(name)]
 
 
@@ -87,6 +88,17 @@ def test_the_readme_shows_the_newest_full_runs():
     assert full_runs.with_table(README, full_runs.read()) == README, "run `python -m analysis.full_runs`"
 
 
+def reported(study: str) -> tuple[str, str]:
+    """Verdict and date of the study's full run in docs/results.md, read without the code that writes the README."""
+    text = (README_PATH.parent / "docs" / "results.md").read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if line.startswith("| ") and f"| {study}" in line)
+    outcome = row.split(" | ")[2].replace("**", "")
+    section = text.partition(f"`python -m analysis {study.strip('`')}`")[2].partition("\n## ")[0]
+    dates = re.findall(r"\d{4}-\d\d-\d\d", row) or re.findall(r"^, (\d{4}-\d\d-\d\d)", section)
+    dates = dates or re.findall(r"Full runs of (\d{4}-\d\d-\d\d)", text)
+    return re.split("[:,]", outcome)[0], dates[0]
+
+
 def test_the_readmes_rows_are_those_of_the_file():
     """Read without the code that writes them."""
     kept = json.loads(full_runs.PATH.read_text(encoding="utf-8"))
@@ -100,8 +112,11 @@ def test_the_readmes_rows_are_those_of_the_file():
     for claim, study, *cells in table:
         assert claim == listing.constants(study.strip("`"))["PAPER"]
         if study.strip("`") not in kept:
-            assert cells[0] == "no full run yet"
-            assert not "".join(cells[1:]).strip("| ")
+            verdict, date = reported(study)
+            assert cells[0].strip("*") == verdict
+            assert cells[0].startswith("**") == (verdict != "holds")
+            assert cells[1] == f"not repeated since {date}"
+            assert cells[2].strip("| ") == "see [results](docs/results.md)"
             continue
         run = kept[study.strip("`")]
         central = [c for c in run["claims"] if c["central"]]
@@ -116,7 +131,10 @@ def test_a_stale_or_edited_readme_is_found():
     kept = full_runs.read()
     stale = {name: run | {"finished": "2030-01-01"} for name, run in kept.items()}
     assert full_runs.with_table(README, stale).count("| 2030-01-01 |") == len(set(kept) & set(PAPER)) > 0
-    assert full_runs.with_table(README, {}).count("no full run yet") == len(PAPER)
+    assert full_runs.with_table(README, {}).count("no full run yet") == len(
+        set(PAPER) - set(full_runs.EARLIER)
+    )
+    assert full_runs.with_table(README, {}).count("not repeated since") == len(full_runs.EARLIER)
     row = full_runs.rows(kept)[0]
     assert full_runs.with_table(README.replace(row, row + "\n| mine | | | | |"), kept) == README
     assert full_runs.with_table(README.replace(row + "\n", ""), kept) == README
