@@ -7,6 +7,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
+from elephant.sta import spike_field_coherence
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal as sp
 from scipy.stats import kstest
@@ -293,3 +294,15 @@ def test_bad_signals_are_refused_by_name():
         coherence(analog(np.ones(4000)), [[0.1]])
     with pytest.raises(NsnnError, match="share 0 samples"):
         coherence(analog(np.arange(4000.0)), neo.SpikeTrain([11.0], units="s", t_start=10.0, t_stop=12.0))
+
+
+def test_coherence_equals_elephants_except_at_the_two_lowest_frequencies():
+    """Elephant subtracts the mean of each segment, which a Hann window spreads over the first two frequencies."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=8192)
+    train = train_of(poisson_spikes(x, rng), x.size)
+    f, ours = coherence(analog(x), train)
+    theirs, theirs_f = spike_field_coherence(analog(x), train, window="hann", nperseg=512, noverlap=256)
+    assert_allclose(f, theirs_f.magnitude, rtol=1e-12)
+    assert_allclose(ours[2:], theirs.magnitude[2:, 0], rtol=1e-9)
+    assert not np.allclose(ours[:2], theirs.magnitude[:2, 0], rtol=1e-6)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import quantities as pq
 from elephant.sta import spike_triggered_average as elephant_sta
+from elephant.statistics import time_histogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -45,6 +46,15 @@ def test_psth_counts_against_histograms():
         counts = np.histogram(np.concatenate([trial[j] for trial in trials]), edges)[0]
         assert_array_equal(h.counts[j], counts)
         assert_allclose(h.rate[j], counts / (5 * 0.15), rtol=1e-12)
+
+
+def test_psth_equals_elephants_time_histogram():
+    block = make_block(poisson_trials(3, 5, 2, 40.0))
+    rate = psth(block, bin_width=50 * pq.ms).rate
+    for j in range(2):
+        trains = [segment.spiketrains[j] for segment in block.segments]
+        theirs = time_histogram(trains, bin_size=50 * pq.ms, output="rate").rescale("Hz").magnitude[:, 0]
+        assert_allclose(rate[j], theirs, rtol=1e-9)
 
 
 def test_psth_band_inverts_the_poisson_tails():
