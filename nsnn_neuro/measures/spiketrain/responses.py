@@ -159,7 +159,7 @@ def response_statistics(stimulus: Any, block: Any, *, window: Any) -> pd.DataFra
 
     Parameters
     ----------
-    stimulus : (n_trials,) labels, whole numbers or texts
+    stimulus : (n_trials,) one label per trial: whole numbers, texts, or floats that repeat
     block : neo.Block, one Segment per trial
     window : (start, stop), times in the trial; latencies count from its start
 
