@@ -31,6 +31,8 @@ SEARCHES = {
     "spike train from NWB": "nwb",
     "PSTH": "psth",
     "f-I curve": "fi_curve",
+    "latency": "responses|firing|information",
+    "noise correlation": "correlations|timing",
     "mutual information": "information",
     "GLM": "glm",
     "confusion matrix": "decod",
