@@ -23,9 +23,10 @@ from .block import build_block
 from .hdf5 import Reader, opened
 from .json_codec import parse_unit
 from .matlab_help import variables, variables_of_hdf5
-from .segments import unit_table
+from .segments import coarseness, unit_table
 from .spike_text import read_text
 from .spikes import Trains
+from .train_arrays import RESOLUTION
 
 _COMPRESSED = 15  # type of an element of a .mat file
 _MATLAB = 3  # bytes of memory for each byte of a .mat file
@@ -88,6 +89,7 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
 def _standard(block: neo.Block) -> neo.Block:
     """An ordinary Neo Block in this package's layout; signals, events and epochs are moved, not copied."""
     spikes, table = Trains.from_block(block), unit_table(block)
+    apart = coarseness(spikes, block)
     result = build_block(
         spikes.trial,
         spikes.neuron,
@@ -96,7 +98,11 @@ def _standard(block: neo.Block) -> neo.Block:
         n_neurons=spikes.n_neurons,
         t_start=spikes.t_start,
         t_stop=spikes.t_stop,
-        annotations={**({"units": table} if table else {}), **block.annotations},
+        annotations={
+            **({"units": table} if table else {}),
+            **block.annotations,
+            **({RESOLUTION: apart} if apart else {}),
+        },
     )
     result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
     for old, new in zip(block.segments, result.segments, strict=True):

@@ -14,6 +14,7 @@ import numpy as np
 from neo.core.objectlist import ObjectList
 from neo.core.spiketrainlist import SpikeTrainList
 
+from ..core.bins import spacing
 from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from ..core.units import shown
@@ -266,6 +267,7 @@ def _of_table(table: Any) -> Source:
         _check_gaps(table["trial"], trials)
     unitless = table["time"].dtype.kind != "m"
     result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units), unitless=unitless)
+    result.eps = spacing(table["time"].to_numpy())
     if trials != list(range(len(trials))):
         result.trials = [{"trial": plain(label)} for label in trials]
     for edge in ("t_start", "t_stop"):  # to_dataframe leaves them here

@@ -8,8 +8,10 @@ sampled signals. Columns become array annotations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -44,9 +46,9 @@ class Found:
     def name_apart(self) -> None:
         """Give objects of one name that of their path."""
         every: list[tuple[str, Any]] = [*self.events, *self.epochs, *self.irregular]
-        names = [one.name for _, one in every]
+        number = Counter(one.name for _, one in every)
         for path, one in every:
-            if names.count(one.name) > 1:
+            if number[one.name] > 1:
                 one.name = path.removeprefix("processing/")
 
     def span(self, *times: Any) -> None:
@@ -123,7 +125,12 @@ def _epoch(source: Reader, path: str, found: Found) -> None:
 
 
 def _event(
-    source: Reader, path: str, found: Found, times: np.ndarray, labels: Any = None, **columns: Any
+    source: Reader,
+    path: str,
+    found: Found,
+    times: np.ndarray,
+    labels: Any = None,
+    columns: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> None:
     """Note these events, in the order of their times; those without a time are left out."""
     name = path.rpartition("/")[2]
@@ -168,7 +175,7 @@ def _events_table(source: Reader, path: str, found: Found) -> None:
     columns = {key: one for key, one in table(source, path, ("timestamp",)).items() if len(one) == len(times)}
     label = next((key for key in _LABELS if columns.get(key) and isinstance(columns[key][0], str)), None)
     labels = columns.pop(label) if label else None
-    _event(source, path, found, times, labels, **_arrays(source, path, columns, found))
+    _event(source, path, found, times, labels, _arrays(source, path, columns, found))
     event = found.events[-1][1]
     durations = np.asarray(event.array_annotations.get("duration", []), dtype=float)
     if durations.size and np.isfinite(durations).any():
@@ -217,7 +224,7 @@ def _with_times(source: Reader, path: str, found: Found, behaviour: bool) -> Non
     elif kind == "IntervalSeries":
         _interval_series(source, path, found, times)
     elif behaviour and data.ndim == 1 and data.dtype.kind in "biuf":
-        _event(source, path, found, times, value=source.numbers(f"{path}/data"))
+        _event(source, path, found, times, columns={"value": source.numbers(f"{path}/data")})
     else:
         one = nwb_series.series(source, path)
         if isinstance(one, str):

@@ -22,7 +22,7 @@ from ..core.warn import warn
 from . import nwb, nwb_events, nwb_series, nwb_tables
 from .block import build_block
 from .hdf5 import Reader
-from .segments import in_window
+from .segments import in_window, inside
 from .spikes import of_windows
 from .train_arrays import RESOLUTION
 
@@ -180,14 +180,20 @@ def _uncut(
 ) -> neo.Block:
     """One segment with the whole recording, on the session's clock."""
     found = nwb_events.read(source)
-    start, stop = _extent(times, observed, found, t_start, t_stop)
-    inside = (times >= start) & (times <= stop)
-    if not inside.all():
-        lost = np.count_nonzero(~inside)
+    first, end = _extent(times, observed, found, t_start, t_stop)
+    start, stop = (first if t_start is None else t_start), (end if t_stop is None else t_stop)
+    if not start <= stop:
+        raise FormatError(f"t_start = {start} s, t_stop = {stop} s: expected a start before the stop")
+    if observed is not None:
+        _warn_unobserved(*observed, start, stop)
+    last = stop >= end - rounding(start, stop)
+    kept = inside(times, start, stop, last)
+    if not kept.all():
+        lost = np.count_nonzero(~kept)
         warn(
             f"{lost} of {len(times)} spikes lie outside the recording, {start:g} to {stop:g} s, and were dropped"
         )
-        times, unit = times[inside], unit[inside]
+        times, unit = times[kept], unit[kept]
     signals, left_out = [], found.left_out
     for path in found.regular:
         one = nwb_series.regular(source, path, np.array([start]), np.array([stop]), np.zeros(1))
@@ -199,7 +205,7 @@ def _uncut(
     block = build_block(
         np.zeros(len(times), dtype=np.int64),
         unit,
-        times=times,
+        times=np.clip(times, start, stop),
         n_trials=1,
         n_neurons=n,
         t_start=start,
@@ -215,7 +221,7 @@ def _uncut(
         "irregularlysampledsignals": [one for _, one in found.irregular],
     }
     for kind, objects in kinds.items():
-        getattr(segment, kind).extend([in_window(one, start, stop) for one in objects])
+        getattr(segment, kind).extend([in_window(one, start, stop, last) for one in objects])
     return block
 
 
@@ -226,7 +232,7 @@ def _extent(
     t_start: float | None,
     t_stop: float | None,
 ) -> tuple[float, float]:
-    """Start and stop of the recording: as given, else of the observation intervals, else of all that has a time in the file."""
+    """Start and stop of the recording: of the observation intervals, else of all that has a time in the file."""
     if observed is not None:
         start, stop = float(observed[0].min()), float(observed[1].max())
     else:
@@ -241,7 +247,22 @@ def _extent(
             )
         start = min((first for first, _ in ends), default=0.0)
         stop = max((last for _, last in ends), default=0.0)
-    start, stop = (start if t_start is None else t_start), (stop if t_stop is None else t_stop)
-    if not start <= stop:
-        raise FormatError(f"t_start = {start} s, t_stop = {stop} s: expected a start before the stop")
     return start, stop
+
+
+def _warn_unobserved(starts: np.ndarray, stops: np.ndarray, start: float, stop: float) -> None:
+    """Warn, once, where the segment from start to stop (s) goes beyond the observation intervals or has gaps of them."""
+    order = np.argsort(starts)
+    low, high = np.clip(starts[order], start, stop), np.maximum.accumulate(np.clip(stops[order], start, stop))
+    seen = float((high - np.maximum(low, np.append(start, high[:-1]))).clip(0.0).sum())
+    missing = stop - start - seen
+    if missing <= rounding(starts, stops, start, stop) * (len(starts) + 1):
+        return
+    beyond = start < starts.min() or stop > stops.max()
+    warn(
+        f"{missing:g} of {stop - start:g} s from {start:g} to {stop:g} s lie outside the {len(starts)} obs_intervals of the units "
+        f"({starts.min():g} to {stops.max():g} s) and count as silence, so that rates are too low: "
+        + ("pass t_start and t_stop inside them" if beyond else "")
+        + (", or " if beyond and len(starts) > 1 else "")
+        + ("cut trials that lie in the intervals" if len(starts) > 1 else "")
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Container
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -33,7 +35,7 @@ def table(source: Reader, path: str, skip: tuple[str, ...]) -> dict[str, list[An
     columns: dict[str, list[Any]] = {}
     names = source.names(path)
     for name in names:
-        if name in (*skip, "id") or name.endswith("_index") or f"{name}_index" in names:
+        if name in (*skip, "id") or _is_index(name, names) or f"{name}_index" in names:
             continue
         column = source.find(f"{path}/{name}")
         if getattr(column, "ndim", 0) != 1:
@@ -45,13 +47,19 @@ def table(source: Reader, path: str, skip: tuple[str, ...]) -> dict[str, list[An
     return columns
 
 
+def _is_index(name: str, names: Container[str]) -> bool:
+    """Whether a column has the ends of the lists of another; "block_index" alone is an ordinary one."""
+    return name.endswith("_index") and name.removesuffix("_index") in names
+
+
 def interval_tables(source: Reader) -> dict[str, str]:
     """Name -> path of every table of intervals of the file, also of those in processing modules."""
     groups = ["intervals", *source.paths("processing")]
     paths = [path for path in source.paths(*groups) if all(f"{path}/{name}" in source for name in _CLOCK)]
     names = [path.rpartition("/")[2] for path in paths]
+    number = Counter(names)
     return {
-        name if names.count(name) == 1 else path.removeprefix("processing/"): path
+        name if number[name] == 1 else path.removeprefix("processing/"): path
         for name, path in zip(names, paths, strict=True)
     }
 
@@ -79,7 +87,7 @@ def intervals(source: Reader, path: str) -> Intervals:
     left_out = []
     names = source.names(path)
     for name in names:
-        if name in (*columns, *_CLOCK, "id") or name.endswith("_index"):
+        if name in (*columns, *_CLOCK, "id") or _is_index(name, names):
             continue
         rows = _lists(source, f"{path}/{name}", n, f"{name}_index" in names)
         if rows is None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import units
 from ..core.atomic_write import replaced
-from ..core.bins import rounding
+from ..core.bins import EPS, rounding
 from ..core.checks import one_of, suggest_keywords
 from ..core.deprecated import renamed_keywords
 from ..core.errors import FormatError, NsnnError
@@ -37,6 +37,7 @@ from .block import analog_signal, build_block
 from .provenance import provenance
 from .segments import cropped
 from .sources import Source
+from .train_arrays import RESOLUTION
 
 if TYPE_CHECKING:
     import h5py
@@ -165,7 +166,9 @@ def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: 
     start, stop = _window(spikes, t_start, t_stop)
     own = spikes.signals or [[] for _ in range(spikes.n_trials)]
     given = _stimuli(stimulus, spikes.n_trials)
-    columns = {"units": spikes.units} if spikes.units else {}
+    columns: dict[str, Any] = {"units": spikes.units} if spikes.units else {}
+    if spikes.eps > EPS:
+        columns[RESOLUTION] = rounding(start, stop, eps=spikes.eps)
     block = build_block(
         spikes.trial,
         spikes.neuron,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import neo
@@ -13,7 +14,7 @@ from neo.core.spiketrainlist import SpikeTrainList
 from ..core.bins import rounding, slack
 from .block import analog_signal, build_block
 from .spikes import Trains
-from .train_arrays import RESOLUTION, seconds
+from .train_arrays import RESOLUTION, declared_resolution, seconds
 
 
 def unit_table(block: neo.Block) -> dict[str, list[Any]]:
@@ -87,19 +88,41 @@ def moved(segment: neo.Segment, by: float) -> dict[str, list[Any]]:
     for kind in ("irregularlysampledsignals", "events", "epochs"):
         ours = result[kind] = []
         for one in getattr(segment, kind):
-            copy = one.duplicate_with_new_data(one.magnitude) if kind == "irregularlysampledsignals" else None
             times = pq.Quantity(seconds(one.times) - by, pq.s)
+            if kind == "irregularlysampledsignals":
+                ours.append(_irregular(one, times, one.magnitude))
+                continue
             about = {"name": one.name, "description": one.description}
             arrays = dict(one.array_annotations)
-            if copy is not None:
-                copy.times = times
-            elif kind == "events":
+            if kind == "events":
                 copy = neo.Event(times, labels=one.labels, array_annotations=arrays, **about)
             else:
                 copy = neo.Epoch(times, one.durations, labels=one.labels, array_annotations=arrays, **about)
             copy.annotations.update(one.annotations)
             ours.append(copy)
     return result
+
+
+def _irregular(
+    signal: neo.IrregularlySampledSignal, times: pq.Quantity, values: np.ndarray
+) -> neo.IrregularlySampledSignal:
+    """A signal like `signal` with other times and values; Neo's own copies lose the array annotations, and can't be masked."""
+    copy = neo.IrregularlySampledSignal(
+        times,
+        values,
+        units=signal.units,
+        name=signal.name,
+        description=signal.description,
+        array_annotations=dict(signal.array_annotations),
+    )
+    copy.annotations.update(signal.annotations)
+    return copy
+
+
+def coarseness(spikes: Trains, block: neo.Block) -> float:
+    """Resolution (s) of a Block's times where it is coarser than double precision: declared, or of single precision; else 0."""
+    own = spikes.resolution if spikes.resolution > rounding(spikes.t_start, spikes.t_stop) else 0.0
+    return max(own, declared_resolution(block))
 
 
 def rebuilt(
@@ -126,16 +149,29 @@ def rebuilt(
     return block
 
 
-def in_window(one: Any, start: float, stop: float) -> Any:
-    """The events, epochs (by their starts) or samples of a Neo object from start to stop, s, both included."""
-    times = seconds(one.times)
-    inside = (times >= start) & (times <= stop)
-    return one if inside.all() else one[inside]
+def inside(times: np.ndarray, start: float, stop: float, last: bool) -> np.ndarray:
+    """Which times (s) are in [start, stop), but for rounding, or also at stop if it is the `last` moment of the recording."""
+    apart = rounding(start, stop)
+    return (times >= start - apart) & ((times <= stop + apart) if last else (times < stop - apart))
+
+
+def in_window(one: Any, start: float, stop: float, last: bool) -> Any:
+    """The events, epochs (by their starts) or samples of a Neo object that are `inside`."""
+    kept = inside(seconds(one.times), start, stop, last)
+    if kept.all():
+        return one
+    if isinstance(one, neo.IrregularlySampledSignal):
+        return _irregular(one, one.times[kept], one.magnitude[kept])
+    return one[kept]
 
 
 def cropped(block: neo.Block, t_start: float | None, t_stop: float | None) -> neo.Block:
     """Each segment between t_start and t_stop (s, None: its own end) on its own clock."""
-    spikes = Trains.from_block(block).crop(t_start, t_stop)
+    whole = Trains.from_block(block)
+    spikes = whole.crop(t_start, t_stop)
+    starts, stops = spikes.t_start[spikes.trial], spikes.t_stop[spikes.trial]
+    spikes = replace(spikes, times=np.clip(spikes.times, starts, stops))  # some lie within rounding of them
+    last = spikes.t_stop >= whole.t_stop - spikes.resolution
     contents = []
     for k, segment in enumerate(block.segments):
         start, stop = spikes.t_start[[k]], spikes.t_stop[[k]]
@@ -143,7 +179,9 @@ def cropped(block: neo.Block, t_start: float | None, t_stop: float | None) -> ne
         signals = [cut_signal(one, start, stop, np.zeros(1))[0] for one in segment.analogsignals]
         content["analogsignals"] = [one for one in signals if one is not None]
         for kind in ("irregularlysampledsignals", "events", "epochs"):
-            content[kind] = [in_window(one, float(start[0]), float(stop[0])) for one in content[kind]]
+            content[kind] = [
+                in_window(one, float(start[0]), float(stop[0]), bool(last[k])) for one in content[kind]
+            ]
         contents.append(content)
     result = rebuilt(spikes, contents, block.annotations)
     result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime

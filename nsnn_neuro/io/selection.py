@@ -19,9 +19,9 @@ from ..core.units import shown
 from .event_times import plain_labels
 from .json_codec import dumps
 from .lookup import LABEL, chosen_trials, chosen_units, sizes_of
-from .segments import moved, rebuilt, shifted, unit_table
+from .segments import coarseness, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
-from .train_arrays import block_from, declared_resolution
+from .train_arrays import block_from
 
 JOINED = "joined"
 """Annotation of a joined Block: for each of the Blocks what is not the same in all of them."""
@@ -111,7 +111,7 @@ def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
             signals = [_of_neurons(one, cells) for one in content["analogsignals"]]
             content["analogsignals"] = [one for one in signals if one is not None]
         contents.append(content)
-    result = rebuilt(_taken(spikes, rows, cells, declared_resolution(block)), contents, annotations)
+    result = rebuilt(_taken(spikes, rows, cells, coarseness(spikes, block)), contents, annotations)
     _copy_names(block, [block.segments[k] for k in rows], result)
     return result
 
@@ -168,7 +168,7 @@ def join(blocks: Any, *, labels: Any = None) -> neo.Block:
     segments = [segment for one in blocks for segment in one.segments]
     contents = [moved(segment, 0.0) for segment in segments]
     first = np.cumsum([0, *(part.n_trials for part in parts)])
-    resolution = max(max(map(declared_resolution, blocks)), 0.0) or math.nan
+    resolution = max(map(coarseness, parts, blocks)) or math.nan
     spikes = Trains(
         np.concatenate([part.times for part in parts]),
         np.concatenate([part.neuron for part in parts]),

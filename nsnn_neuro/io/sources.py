@@ -6,7 +6,7 @@ packages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from neo.core.spiketrainlist import SpikeTrainList
 
 from ..core import units
+from ..core.bins import EPS, spacing
 from ..core.errors import NsnnError
 from .block import analog_signal
 from .train_arrays import different_windows, seconds
@@ -59,6 +60,8 @@ class Source:
     """why t_start and t_stop can't be given"""
     caution: str | None = None
     """what to warn of unless t_start and t_stop are given"""
+    eps: float = EPS
+    """relative spacing of the numbers that the times were stored in"""
     unitless: bool = False
     """whether the times are numbers without a unit, so that they may be milliseconds by mistake"""
 
@@ -144,6 +147,7 @@ def joined(parts: Sequence[Source], names: Sequence[str]) -> Source:
         trials=[row for part in parts for row in part.trials or [{}] * part.n_trials],
         signals=[own for part in parts for own in part.signals or [[]] * part.n_trials],
         name=first.name,
+        eps=max(part.eps for part in parts),
         unitless=any(part.unitless for part in parts),
         caution=next((part.caution for part in parts if part.caution), None),
         sealed=next((part.sealed for part in parts if part.sealed), None),
@@ -174,6 +178,7 @@ def side_by_side(parts: Mapping[str, Source]) -> Source:
         t_start=first.t_start,
         t_stop=first.t_stop,
         no_stop=first.no_stop,
+        eps=max(part.eps for part in sources),
         annotations={**notes, "populations": sizes},
     )
 
@@ -211,6 +216,11 @@ def _times(item: Any, where: str, expected: str = NESTING) -> np.ndarray:
     return times
 
 
+def _spacing(items: Iterable[Any]) -> float:
+    """The largest relative spacing of the numbers of these trains."""
+    return max((spacing(getattr(one, "magnitude", one)) for one in items), default=EPS)
+
+
 def _listed(value: Any, where: str) -> list[Any]:
     single = isinstance(value, str | bytes | Mapping | neo.Block) or units.is_quantity(value)
     if isinstance(value, neo.Block):
@@ -233,7 +243,7 @@ def nested(value: Any) -> Source:
             raise NsnnError(
                 f"source[{i}] has {len(trial)} neurons, source[0] has {n}: expected as many, an empty array for a silent one"
             )
-    result = of_trains(arrays, len(trials), n)
+    result = of_trains(arrays, len(trials), n, eps=_spacing(item for trial in trials for item in trial))
     result.unitless = not any(units.is_quantity(item) for trial in trials for item in trial)
     ends = np.cumsum([len(a) for a in arrays])
 
@@ -255,7 +265,11 @@ def one_trial(trains: Any, name: str, signals: Sequence[neo.AnalogSignal] = ()) 
             f"{name} has no spike trains: expected one per neuron, an empty one for a silent neuron"
         )
     result = of_trains(
-        [_times(item, f"{name}[{j}]") for j, item in enumerate(items)], 1, len(items), name=name
+        [_times(item, f"{name}[{j}]") for j, item in enumerate(items)],
+        1,
+        len(items),
+        name=name,
+        eps=_spacing(items),
     )
     _own_windows(result, [items])
     result.units = _columns([items])
@@ -343,7 +357,7 @@ def by_unit(value: Mapping[Any, Any], name: str = "source") -> Source:
         raise NsnnError(f"{name} is an empty dict: expected spike times by unit, {{unit: array of seconds}}")
     expected = f"expected {name}[unit] to be an array of times in seconds"
     arrays = [_times(times, f"{name}[{unit!r}]", expected) for unit, times in value.items()]
-    result = of_trains(arrays, 1, len(arrays), name=name)
+    result = of_trains(arrays, 1, len(arrays), name=name, eps=_spacing(value.values()))
     result.unitless = not any(units.is_quantity(item) for item in value.values())
     if [plain(unit) for unit in value] != list(range(len(arrays))):
         result.units = id_column(list(value))

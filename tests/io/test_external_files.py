@@ -191,6 +191,17 @@ def test_what_neo_wrote(tmp_path, kind):
     assert_same(found, load(save(found, tmp_path / "b.nwb")))
 
 
+def test_single_precision_of_a_neo_file_is_remembered(tmp_path, monkeypatch):
+    block = neo.Block()
+    block.segments.append(neo.Segment())
+    train = neo.SpikeTrain(np.float32([0.1]), units="s", t_stop=1.0, dtype=np.float32)
+    block.segments[0].spiketrains.append(train)
+    path = str(tmp_path / "a.mat")
+    neo.io.NeoMatlabIO(path).write_block(ordinary_block())
+    monkeypatch.setattr(neo.io.NeoMatlabIO, "read", lambda self, lazy: [block])  # a .mat file has doubles
+    assert load(path).annotations["resolution"] == pytest.approx(4 * 2.0**-23, rel=1e-6)
+
+
 def read(tmp_path, content, match):
     """The trains in a text file; the warning that says what was assumed has all of `match`."""
     path = tmp_path / "a.txt"

@@ -21,7 +21,7 @@ SPIKES = [np.sort(RNG.uniform(0.5, 99.5, 400)), np.sort(RNG.uniform(0.5, 99.5, 2
 ONSETS = np.arange(5.0, 95.0, 10.0)
 
 
-def typed(file, path, kind, **columns):
+def typed(file, path, kind, /, **columns):
     group = file.require_group(path)
     group.attrs["neurodata_type"] = kind
     for name, values in columns.items():
@@ -477,3 +477,93 @@ def test_an_event_with_a_long_name_is_no_bomb(tmp_path):
 def test_tables_that_are_damaged_are_refused(tmp_path, fill, words):
     with pytest.raises(FormatError, match=words):
         load(written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=fill), trials=False)
+
+
+# --- windows of an uncut recording ---
+
+
+def licks_with_values(file):
+    group = typed(file, "acquisition/licks", "TimeSeries", timestamps=[0.5, 5.0, 7.0], data=[1.0, 2.0, 3.0])
+    group["data"].attrs["unit"] = "V"
+
+
+def test_an_irregular_signal_is_cut_to_the_window(tmp_path):
+    path = written(tmp_path / "a.nwb", obs=(0.0, 10.0), fill=licks_with_values)
+    (signal,) = quietly(path, trials=False, t_stop=6 * second).segments[0].irregularlysampledsignals
+    assert signal.times.magnitude.tolist() == [0.5, 5.0]
+    assert signal.magnitude[:, 0].tolist() == [1.0, 2.0]
+    assert signal.dimensionality.string == "V"
+    (signal,) = quietly(path, trials=False, t_start=8 * second).segments[0].irregularlysampledsignals
+    assert signal.shape == (0, 1)
+
+
+def test_adjacent_windows_share_no_spike_and_no_event(tmp_path):
+    def events(file):
+        typed(file, "acquisition/licks", "Events", timestamps=[1.0, 2.0, 4.0])
+
+    path = written(tmp_path / "a.nwb", spikes=[[0.5, 2.0], [2.0, 4.0]], obs=(0.0, 4.0), fill=events)
+    first = quietly(path, trials=False, t_stop=2 * second)
+    second_half = quietly(path, trials=False, t_start=2 * second)
+    assert spike_counts_of(first) == [[1, 0]]
+    assert spike_counts_of(second_half) == [[1, 2]]  # the spike at the end of the recording is in it
+    licks = [half.segments[0].events[0].times.magnitude.tolist() for half in (first, second_half)]
+    assert licks == [[1.0], [2.0, 4.0]]
+
+
+def test_time_that_was_not_observed_is_warned_of(tmp_path):
+    path = written(tmp_path / "a.nwb", obs=(1.0, 5.0))
+    with pytest.warns(UserWarning, match=r"4 of 8 s from 0 to 8 s lie outside the 1 obs_intervals .*pass t_"):
+        load(path, t_start=0 * second, t_stop=8 * second)
+
+    def two_intervals(file):
+        file["units/obs_intervals"] = np.tile([[1.0, 2.0], [2.5, 5.0]], (2, 1))
+        file["units/obs_intervals_index"] = [2, 4]
+
+    path = written(tmp_path / "b.nwb", fill=two_intervals)
+    with pytest.warns(UserWarning, match=r"0\.5 of 4 s .*count as silence.*: cut trials that lie in"):
+        load(path, trials=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("ignore", ".*lie outside the recording")
+        load(path, trials=False, t_start=2.5 * second, t_stop=5 * second)
+
+
+# --- names of columns ---
+
+
+def test_a_column_whose_name_ends_in_index_is_read(tmp_path):
+    def fill(file):
+        file["units/cluster_index"] = [7, 8]
+        typed(
+            file, "intervals/trials", "TimeIntervals", start_time=[0.0, 2.0], stop_time=[2.0, 5.0], id=[0, 1],
+            block_index=[3, 4], tags=[b"a", b"b", b"c"], tags_index=[1, 3],
+        )  # fmt: skip
+
+    block = quietly(written(tmp_path / "a.nwb", fill=fill))
+    assert [s.annotations["block_index"] for s in block.segments] == [3, 4]
+    assert [s.annotations["tags"] for s in block.segments] == [["a"], ["b", "c"]]
+    assert "tags_index" not in block.segments[0].annotations
+    assert block.annotations["units"]["cluster_index"] == [7, 8]
+
+
+def test_columns_of_events_may_have_any_name(tmp_path):
+    names = ("labels", "times", "source", "path", "found", "columns")
+
+    def fill(file):
+        columns = {name: [1.0 * k, 2.0] for k, name in enumerate(names)}
+        typed(file, "events/licks", "EventsTable", timestamp=[1.0, 2.0], id=[0, 1], **columns)
+
+    path = written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=fill)
+    (event,) = quietly(path, trials=False).segments[0].events
+    known = {name: event.array_annotations[name].tolist() for name in names}
+    assert known == {name: [1.0 * k, 2.0] for k, name in enumerate(names)}
+
+
+def test_a_spike_within_rounding_of_a_window_is_in_it(tmp_path):
+    path = save(to_block([[[0.3, 0.5]]], t_stop=1 * second), tmp_path / "a.nwb")
+    start = 0.1 + 0.2
+    assert start > 0.3
+    (train,) = load(path, t_start=start * second).segments[0].spiketrains
+    assert train.magnitude.tolist() == [start, 0.5]
+    (train,) = load(path, t_stop=start * second).segments[0].spiketrains
+    assert train.magnitude.tolist() == []

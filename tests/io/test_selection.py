@@ -2,6 +2,7 @@
 
 import neo
 import numpy as np
+import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import mV, second
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, conditions, cut, join, load, save, select, split, tabulate, to_block
+from nsnn_neuro.io import Trains
 from nsnn_neuro.measures import firing_rate
 
 NESTED = [[[0.1, 0.2], [0.3], []], [[0.4], [], [0.5]], [[], [0.6], [0.7, 0.8]], [[0.9], [0.95], [0.96]]]
@@ -269,3 +271,35 @@ def test_conditions_without_labels_say_who_writes_them():
     assert cut(example(), [[0.5]] * 4, before=0.1 * second, after=0.1 * second).annotations["units"][
         "id"
     ] == [14, 20, 33]
+
+
+# --- times of single precision ---
+
+
+def single_precision(stop=1.0):
+    """A Block of a train whose times are stored as float32, as some readers of Neo make them."""
+    block, segment = neo.Block(), neo.Segment()
+    block.segments.append(segment)
+    times = np.float32([0.1, 0.3]) * stop
+    segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=stop, dtype=np.float32))
+    return block
+
+
+def test_single_precision_is_remembered():
+    expected = pytest.approx(4 * 2.0**-23, rel=1e-6)  # 4 roundings of times up to 1 s
+    assert Trains.from_block(single_precision()).resolution == expected
+    assert Trains.from_block(select(single_precision(), trials=0)).resolution == expected
+    double = to_block([[[0.2]]], t_stop=1 * second)
+    assert "resolution" not in select(double).annotations
+    joined = join([double, single_precision(), double])
+    assert Trains.from_block(joined).resolution == expected
+    lists = [[np.float32([0.1, 0.3])]]
+    trains = single_precision().segments[0].spiketrains
+    for source in (
+        lists,
+        list(trains),
+        {0: lists[0][0]},
+        pd.DataFrame({"unit": [0], "time": np.float32([0.1])}),
+    ):
+        assert Trains.from_block(to_block(source, t_stop=1 * second)).resolution == expected
+    assert "resolution" not in to_block([[[0.1, 0.3]]], t_stop=1 * second).annotations
