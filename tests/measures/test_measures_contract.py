@@ -173,7 +173,7 @@ EXAMPLES: dict[str, Example] = {
     "response_statistics": Example(
         lambda: (LABELS, block()), {"window": [0, 500] * pq.ms}, pd.DataFrame, "block", (NAN, FINE, FINE)),
     "response_test": Example(
-        lambda: (block(),), {"baseline": [0, 500] * pq.ms, "window": [500, 900] * pq.ms}, measures.ResponseTest, "block",
+        lambda: (block(),), {"baseline": [0, 400] * pq.ms, "window": [500, 900] * pq.ms}, measures.ResponseTest, "block",
         (FINE, FINE, FINE)),
     "schreiber_reliability": Example(lambda: (repeats(),), {"sigma": 5 * pq.ms}, float, "repeats", (NAN, TWO, FINE)),
     "serial_correlation": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),

@@ -80,22 +80,26 @@ def response_test(
 ) -> ResponseTest:
     """Test of each neuron's rate in a response window against its rate in a baseline, paired over trials.
 
-    "wilcoxon" is the signed-rank test of the trials' differences of rates, trials without a difference left out. Up to 50
+    "wilcoxon" is the signed-rank test of the trials' differences of counts, trials without a difference left out. Up to 50
     differences its p is exact, also with ties, from the enumeration of all signs given the ranks; beyond it is scipy's normal
-    approximation. "sign" counts the trials of larger rate in the window and is an exact binomial test.
+    approximation. "sign" counts the trials of more spikes in the window and is an exact binomial test.
+
+    Both assume that a difference is as often positive as negative if there is no response. This holds for windows of equal
+    length. For unequal ones it does not, even at a constant rate: in a long baseline most trials have spikes and in a short
+    window few have.
 
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    baseline, window : (start, stop), times in the trial, of any lengths
+    baseline, window : (start, stop), times in the trial, equally long
     test : "wilcoxon" (default) or "sign"
     alternative : "two-sided" (default), "greater" (the rate in the window is larger) or "less"
 
     Raises
     ------
-    NsnnError : a window that leaves a trial, or what `as_trains` refuses. Of ten neurons without a response at least one has
-        p < 0.05 with probability 0.4: correct for the number of neurons, for example with scipy.stats.false_discovery_control.
-        Source: Wilcoxon 1945, doi 10.2307/3001968
+    NsnnError : windows of different length, a window that leaves a trial, or what `as_trains` refuses. Of ten neurons without a
+        response at least one has p < 0.05 with probability 0.4: correct for the number of neurons, for example with
+        scipy.stats.false_discovery_control. Source: Wilcoxon 1945, doi 10.2307/3001968
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -108,17 +112,25 @@ def response_test(
     one_of(alternative, ("two-sided", "greater", "less"), "alternative")
     before, after = time_window(baseline, "baseline"), time_window(window, "window")
     trains = as_trains(block)
-    base = _crop(trains, before, baseline, "baseline").counts / (before[1] - before[0])
-    response = _crop(trains, after, window, "window").counts / (after[1] - after[0])
-    difference = response - base
-    difference[np.abs(difference) <= 1e-9 * np.maximum(response, base)] = 0.0
+    length, other = after[1] - after[0], before[1] - before[0]
+    if abs(length - other) > max(trains.resolution, rounding(*before, *after)):
+        raise NsnnError(
+            f"baseline = {shown(baseline)} lasts {other:g} s, window = {shown(window)} {length:g} s: expected equal lengths, "
+            "without which differences of rates are not symmetric about 0; shorten the longer one"
+        )
+    base = _crop(trains, before, baseline, "baseline").counts
+    response = _crop(trains, after, window, "window").counts
+    # counts and not rates are compared: quotients would break ties by their rounding
+    difference = response.astype(np.int64) - base
     one = _signed_rank if test == "wilcoxon" else _sign
     n = trains.n_trials
     return ResponseTest(
-        response=response.mean(axis=0),
-        baseline=base.mean(axis=0),
-        difference=difference.mean(axis=0),
-        se=difference.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(trains.n_neurons, np.nan),
+        response=response.mean(axis=0) / length,
+        baseline=base.mean(axis=0) / length,
+        difference=difference.mean(axis=0) / length,
+        se=difference.std(axis=0, ddof=1) / (length * np.sqrt(n))
+        if n > 1
+        else np.full(trains.n_neurons, np.nan),
         p=np.array([one(d[d != 0], alternative) for d in difference.T]),
         n=n,
         test=test,
@@ -133,14 +145,12 @@ def _sign(differences: np.ndarray, alternative: str) -> float:
 
 
 def _signed_rank(differences: np.ndarray, alternative: str) -> float:
-    """p of the signed-rank test of differences, none of them 0."""
+    """p of the signed-rank test of whole differences, none of them 0."""
     if not differences.size:
         return 1.0
     if differences.size > _EXACT:
         return float(wilcoxon(differences, alternative=alternative, correction=True, method="approx").pvalue)
-    ranks = np.rint(2 * rankdata(np.round(np.abs(differences), 9))).astype(
-        np.int64
-    )  # middle ranks are halves
+    ranks = np.rint(2 * rankdata(np.abs(differences))).astype(np.int64)  # middle ranks are halves
     ways = np.zeros(ranks.sum() + 1)
     ways[0] = 1.0
     for rank in ranks:
