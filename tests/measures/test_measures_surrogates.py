@@ -12,7 +12,7 @@ import quantities as pq
 from elephant import spike_train_surrogates as elephant
 from scipy.stats import ks_2samp, kstest
 
-from nsnn_neuro import NsnnError, measures, to_block
+from nsnn_neuro import NsnnError, conditions, measures, to_block
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'copy' argument")  # of Elephant's use of quantities
 METHODS: dict[str, dict[str, Any]] = {
@@ -119,6 +119,69 @@ def test_trial_shuffle_permutes_each_neuron_alone() -> None:
         )
         assert sorted(orders[-1]) == list(range(6))
     assert orders[0] != orders[1]
+
+
+def test_trial_shuffle_keeps_the_stimulus_of_each_train() -> None:
+    """The count names the stimulus: with labels each trial keeps its count, without them neurons change it."""
+    rng = np.random.default_rng(0)
+    names = ["b", "a", "b", "a", "c", "a", "b", "a"]
+    size = {"a": 1, "b": 5, "c": 9}
+    data = to_block([[np.sort(rng.random(size[name])) for _ in range(3)] for name in names], t_stop=1 * pq.s)
+    for segment, name in zip(data.segments, names, strict=True):
+        segment.annotations.update(label=name, contrast=0.5)
+    moved = False
+    for surrogate in measures.surrogates(data, method="trial_shuffle", n=5, stimulus=conditions(data)):
+        trains = measures.as_trains(surrogate)
+        np.testing.assert_array_equal(trains.counts, measures.as_trains(data).counts)
+        assert conditions(surrogate).tolist() == names
+        moved |= not np.array_equal(trains.times, measures.as_trains(data).times)
+    assert moved
+    free = next(measures.surrogates(data, method="trial_shuffle", n=1))
+    assert not np.array_equal(measures.as_trains(free).counts, measures.as_trains(data).counts)
+    orders = set()
+    for surrogate in measures.surrogates(data, method="trial_shuffle", n=200, stimulus=names):
+        own = [s.spiketrains[0].magnitude for s in surrogate.segments]
+        orders.add(tuple(np.argsort([own[k][0] for k in (1, 3, 5, 7)])))
+    assert len(orders) == 24  # all orders of the four trials of a
+    for stimulus, message in (
+        (names[:3], "one label per trial"),
+        (list("abcdefgh"), "each label has one trial"),
+    ):
+        with pytest.raises(NsnnError, match=message):
+            measures.surrogates(data, method="trial_shuffle", n=1, stimulus=stimulus)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_segments_keep_their_annotations(method: str) -> None:
+    """Also those of several Blocks, whose trials follow each other; and measures of `conditions` work with surrogates."""
+    data = [block(0), block(1)]
+    for k, one in enumerate(data):
+        for segment in one.segments:
+            segment.annotations["label"] = f"{k}"
+    surrogate = next(measures.surrogates(data, method=method, n=1, **METHODS[method]))
+    assert conditions(surrogate).tolist() == ["0"] * 4 + ["1"] * 4
+    surrogate.segments[0].annotations["label"] = "other"
+    assert data[0].segments[0].annotations["label"] == "0"
+
+    def by_condition(one: neo.Block) -> float:
+        return float(np.mean(conditions(one) == "1"))
+
+    test = measures.against_surrogates(by_condition, data[1], method=method, n=3, **METHODS[method])
+    assert isinstance(test, measures.Estimate)
+    assert (test.value, test.null_mean) == (1.0, 1.0)
+
+
+def test_shuffle_keeps_the_last_spike() -> None:
+    data = measures.as_trains(block())
+    trains = measures.as_trains(next(measures.surrogates(data, method="shuffle", n=1)))
+    last = data.offsets[1:] - 1
+    np.testing.assert_allclose(trains.times[last], data.times[last], atol=1e-12)
+
+
+def test_a_measure_whose_length_varies_is_refused() -> None:
+    lengths = iter([2, 2, 3, 2])
+    with pytest.raises(NsnnError, match=r"shape \(2,\) for the data and \(3,\) for surrogate 1"):
+        measures.against_surrogates(lambda b: np.zeros(next(lengths)), block(), method="shuffle", n=3)
 
 
 @pytest.mark.parametrize(("method", "theirs"), [

@@ -12,7 +12,6 @@ from ...core.errors import NsnnError
 from ...core.units import floats, shown
 from ..estimate import Estimate
 from ..response_checks import permutation_p
-from ..trains import as_trains
 from .surrogates import surrogates
 
 
@@ -48,8 +47,8 @@ def against_surrogates(
 
     Raises
     ------
-    NsnnError : measure is no function, or returns no numbers, or what `surrogates` refuses. Source: Grün 2009, doi
-        10.1152/jn.00093.2008; p: Phipson & Smyth 2010, doi 10.2202/1544-6115.1585
+    NsnnError : measure is no function, returns no numbers or arrays of different length, or what `surrogates` refuses. Source:
+        Grün 2009, doi 10.1152/jn.00093.2008; p: Phipson & Smyth 2010, doi 10.2202/1544-6115.1585
 
     >>> import quantities as pq
     >>> from nsnn_neuro import measures, to_block
@@ -65,13 +64,16 @@ def against_surrogates(
         raise NsnnError(f"measure = {shown(measure)}: expected a function of a Block")
     flag(two_sided, "two_sided")
     drawn = surrogates(block, method=method, n=n, seed=seed, **options)
-    as_trains(block)
     value = _values(measure, block)
-    null = np.array([_values(measure, surrogate) for surrogate in drawn])
-    if null.ndim != value.ndim + 1 or null.shape[1:] != value.shape:
-        raise NsnnError(
-            f"measure returned shape {value.shape} for the data and {null.shape[1:]} for surrogates"
-        )
+    rows = []
+    for k, surrogate in enumerate(drawn):
+        rows.append(_values(measure, surrogate))
+        if rows[-1].shape != value.shape:
+            raise NsnnError(
+                f"measure returned shape {value.shape} for the data and {rows[-1].shape} for surrogate {k}: expected a number, or "
+                "an array that is equally long for all"
+            )
+    null = np.array(rows)
     unit = getattr(measure, "unit", "1")
     if value.ndim == 0:
         return _test(float(value), null, two_sided, unit)

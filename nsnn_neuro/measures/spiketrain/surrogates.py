@@ -9,9 +9,11 @@
 - "shift" (`trial_shifting`): each train turns around a circle, its trial, by one uniform amount. Keeps intervals, but for one,
   destroys the time relation to other trains and to the stimulus.
 - "shuffle" (`shuffle_isis`): the intervals of a trial, with that from its start to the first spike, are put in random order.
-  Keeps the set of intervals, destroys their order and changes of the rate.
-- "trial_shuffle" (not in Elephant): each neuron's trials are put in random order. Keeps trains and their relation to the
-  stimulus, destroys what neurons share beyond the stimulus.
+  Keeps the set of intervals, destroys their order and changes of the rate. The interval from the last spike to the end is not
+  among them, so that the last spike of a train keeps its time, as in Elephant.
+- "trial_shuffle" (not in Elephant): each neuron's trials are put in random order, those of each stimulus among themselves if
+  `stimulus` is given. Keeps trains; with one stimulus, or with `stimulus`, also their relation to it. Destroys what neurons share
+  beyond the stimulus.
 
 These are not Elephant's functions, for two reasons. Elephant draws from the global states of NumPy and of Python's `random`, so
 that a result can be repeated only by setting these; here one generator is made from `seed`, which is all that a result depends
@@ -36,7 +38,9 @@ import quantities as pq
 from ...core.checks import LARGEST, check, one_of, refuse_unknown, scalar, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
+from ...core.units import shown
 from ...io.block import build_block
+from ..response_checks import as_labels
 from ..trains import Trains, as_trains
 
 # A method is a function of (trains, rng, **options in SI) that returns a new time for each spike of `trains`, in any order
@@ -124,9 +128,12 @@ def _shuffle(trains: Trains, rng: np.random.Generator) -> np.ndarray:
     return start + total - np.cumsum(before)
 
 
-def _trial_shuffle(trains: Trains, rng: np.random.Generator) -> Trains:
-    """Each neuron's trials in random order; times count from the start of the trial."""
-    new = np.argsort(rng.random((trains.n_neurons, trains.n_trials)), axis=1)
+def _trial_shuffle(trains: Trains, rng: np.random.Generator, label: np.ndarray) -> Trains:
+    """Each neuron's trials in random order within each label; times count from the start of the trial."""
+    shape = (trains.n_neurons, trains.n_trials)
+    shuffled = np.lexsort((rng.random(shape), np.broadcast_to(label, shape)), axis=1)
+    new = np.empty_like(shuffled)
+    new[:, np.argsort(label, kind="stable")] = shuffled
     trial = new[trains.neuron, trains.trial]
     times = trains.times - trains.t_start[trains.trial] + trains.t_start[trial]
     return replace(trains, times=times, trial=trial)
@@ -146,7 +153,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "isi_dither": {"dither": ..., "refractory_period": 4 * pq.ms},
     "shift": {"dither": None},
     "shuffle": {},
-    "trial_shuffle": {},
+    "trial_shuffle": {"stimulus": None},
 }
 
 
@@ -155,24 +162,26 @@ def surrogates(block: Any, *, method: str, n: int, seed: int = 0, **options: Any
     """Surrogates of a Block, n Blocks one after the other, all with the same neurons, trials and windows.
 
     Every neuron and trial changes independently. The result depends on `seed` only, not on any global random state, and the
-    first surrogates are the same for any n. The Blocks have the annotations of `block` and no signals.
+    first surrogates are the same for any n. The Blocks and their Segments have the annotations of `block`, so that `conditions`
+    works as for the data, and no signals. A Segment of "trial_shuffle" keeps its own annotations and receives other trains.
 
     Parameters
     ----------
     block : neo.Block, one Segment per trial
     method : "jitter" (option `window`), "dither" (option `dither`), "isi_dither" (options `dither` and `refractory_period`, 4 ms
-        unless given), "shift" (option `dither`, None: any amount), "shuffle" or "trial_shuffle". The module says what each keeps
-        and destroys
+        unless given), "shift" (option `dither`, None: any amount), "shuffle" or "trial_shuffle" (option `stimulus`). The module
+        says what each keeps and destroys
     n : number of surrogates, at least 1
     seed : whole number
-    options : of the method; times, scalar: window, the width of the windows that tile each trial; dither, the largest
+    options : of the method. Times, scalar: window, the width of the windows that tile each trial; dither, the largest
         movement of a spike or train; refractory_period, the smallest interval that "isi_dither" makes, unless the train itself
-        has a smaller one
+        has a smaller one. stimulus, (n_trials,) labels such as conditions(block): trials are exchanged within each label. None
+        (default) exchanges all trials, also where Segments have a "label": for trials of one stimulus
 
     Raises
     ------
-    NsnnError : unknown method, missing or unknown options, "trial_shuffle" of one trial or of trials that last differently long,
-        or what `as_trains` refuses. Source: Louis et al. 2010, doi 10.3389/fncom.2010.00127
+    NsnnError : unknown method, missing or unknown options, "trial_shuffle" of one trial, of trials that last differently long, or
+        without a label that two trials have, or what `as_trains` refuses. Source: Louis et al. 2010, doi 10.3389/fncom.2010.00127
 
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.12, 0.31, 0.75]]], t_stop=1*pq.s)
@@ -191,20 +200,45 @@ def surrogates(block: Any, *, method: str, n: int, seed: int = 0, **options: Any
         if trains.n_trials < 2:
             raise NsnnError("method = 'trial_shuffle': needs at least two trials")
         trains.check_durations("so that they cannot be exchanged")
+        given["label"] = _labels(given.pop("stimulus"), trains.n_trials)
     if given.get("window") and given["window"] > lengths.max():
         raise NsnnError(f"window = {options['window']}: longer than the longest trial ({lengths.max():g} s)")
     annotations = dict(getattr(block, "annotations", {}))
     annotations |= {"surrogate_method": method, "surrogate_seed": seed}
-    return _generate(trains, method, count, seed, given, annotations)
+    segments = _segment_annotations(block)
+    return _generate(trains, method, count, seed, given, annotations, segments)
+
+
+def _labels(stimulus: Any, n_trials: int) -> np.ndarray:
+    """The number of each trial's label, (n_trials,); trials of the same label are exchanged."""
+    if stimulus is None:
+        return np.zeros(n_trials, dtype=np.int64)
+    label = as_labels(stimulus, "stimulus", n_trials, least=1)[1]
+    if np.bincount(label).max() < 2:
+        raise NsnnError(
+            f"stimulus = {shown(stimulus)}: each label has one trial, so that none can be exchanged; expected labels that repeat"
+        )
+    return label
+
+
+def _segment_annotations(block: Any) -> list[dict[str, Any]]:
+    """The annotations of each trial; none of a Trains or of a list of trains."""
+    blocks = [block] if isinstance(block, neo.Block) else block if isinstance(block, list | tuple) else []
+    return [
+        dict(segment.annotations) for one in blocks if isinstance(one, neo.Block) for segment in one.segments
+    ]
 
 
 def _read(method: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Options of the method in s, with its defaults."""
+    """Options of the method, times in s, with its defaults."""
     known = _OPTIONS[method]
     refuse_unknown(f"method {method!r}", options, known)
     given = {}
     for name, default in known.items():
         value = options.get(name, default)
+        if name == "stimulus":
+            given[name] = value
+            continue
         if value is ...:
             raise NsnnError(f"method = {method!r} needs {name}: a time such as 20*ms")
         if value is None and default is not None:
@@ -215,17 +249,23 @@ def _read(method: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _generate(
-    trains: Trains, method: str, n: int, seed: int, options: dict[str, Any], annotations: dict[str, Any]
+    trains: Trains,
+    method: str,
+    n: int,
+    seed: int,
+    options: dict[str, Any],
+    annotations: dict[str, Any],
+    segments: list[dict[str, Any]],
 ) -> Iterator[neo.Block]:
     rng = np.random.default_rng(seed)
     for k in range(n):
         if method == "trial_shuffle":
-            drawn = _trial_shuffle(trains, rng)
+            drawn = _trial_shuffle(trains, rng, **options)
         else:
             drawn = replace(trains, times=_METHODS[method](trains, rng, **options))
         # rounding may put a time beyond its trial's end
         times = np.clip(drawn.times, drawn.t_start[drawn.trial], drawn.t_stop[drawn.trial])
-        yield build_block(
+        surrogate = build_block(
             drawn.trial,
             drawn.neuron,
             times=times,
@@ -235,3 +275,6 @@ def _generate(
             t_stop=drawn.t_stop,
             annotations={**annotations, "surrogate": k},
         )
+        for segment, own in zip(surrogate.segments, segments, strict=bool(segments)):
+            segment.annotations.update(own)
+        yield surrogate
