@@ -73,11 +73,41 @@ def test_many_trials_and_the_sign_test() -> None:
     assert sign.p[0] == pytest.approx(binomtest(int((d > 0).sum()), int((d != 0).sum())).pvalue)
 
 
-def test_windows_of_other_lengths_compare_rates() -> None:
-    data = trials(np.random.default_rng(1), 40, 20, 20, 30)
-    test = measures.response_test(data, baseline=[0, 800] * pq.ms, window=[800, 1000] * pq.ms)
-    assert np.abs(test.difference / test.se).max() < 4
-    assert test.response.mean() == pytest.approx(20, abs=1)
+@pytest.mark.parametrize("test", ["wilcoxon", "sign"])
+def test_windows_of_different_length_are_refused(test: str) -> None:
+    """Poisson 1 Hz, baseline 1 s, window 0.1 s: P(d > 0 | d != 0) is 0.14 by exact sums, so that the tests would be wrong."""
+    data = trials(np.random.default_rng(1), 4, 1, 1)
+    with pytest.raises(NsnnError, match=r"lasts 0.8 s, window = .* 0.2 s: expected equal lengths"):
+        measures.response_test(data, baseline=[0, 800] * pq.ms, window=[800, 1000] * pq.ms, test=test)
+
+
+@pytest.mark.parametrize("test", ["wilcoxon", "sign"])
+@pytest.mark.parametrize(("n", "rate"), [(60, 1.0), (120, 8.0)])
+def test_p_holds_its_level_at_low_rates(test: str, n: int, rate: float) -> None:
+    """Windows of 0.1 s: most trials have no difference; at 8 Hz more than 50 have one, where p is approximate."""
+    data = trials(np.random.default_rng(9), n, rate, rate, 200)
+    result = measures.response_test(data, baseline=[300, 400] * pq.ms, window=[500, 600] * pq.ms, test=test)
+    assert (result.p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert (result.p < 0.2).mean() > 0.02
+
+
+def test_many_trials_with_ties_are_ranked_by_their_counts() -> None:
+    """0.6 - 0.3 and 0.3 - 0 round differently, so that quotients of equal counts differ: ranks are those of whole numbers."""
+    rng = np.random.default_rng(10)
+    data = [
+        [
+            np.sort(
+                np.concatenate([rng.uniform(0, 0.3, rng.poisson(3)), rng.uniform(0.6, 0.9, rng.poisson(4))])
+            )
+        ]
+        for _ in range(150)
+    ]
+    block = to_block(data, t_stop=1 * pq.s)
+    d = [int((one[0] >= 0.6).sum()) - int((one[0] < 0.3).sum()) for one in data]
+    expected = wilcoxon([x for x in d if x], correction=True, method="approx").pvalue
+    test = measures.response_test(block, baseline=[0, 0.3] * pq.s, window=[0.6, 0.9] * pq.s)
+    assert test.p[0] == pytest.approx(expected, rel=1e-12)
+    assert test.difference[0] == pytest.approx(np.mean(d) / 0.3)
 
 
 @pytest.mark.parametrize("test", ["wilcoxon", "sign"])
@@ -185,6 +215,53 @@ def test_zeta_p_is_uniform_without_a_response(circles: bool) -> None:
         assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
 
 
+@pytest.mark.parametrize("spikes", [2.0, 4.0])
+@pytest.mark.parametrize("circles", [False, True])
+def test_zeta_p_holds_its_level_for_sparse_neurons(spikes: float, circles: bool) -> None:
+    """2 and 4 spikes a neuron on average, 500 neurons: of those with a value 5 % or fewer have p <= 0.05."""
+    rng = np.random.default_rng(11)
+    if circles:
+        counts = rng.poisson(spikes / 20, (20, 500))
+        block = to_block([[np.sort(rng.random(c)) for c in row] for row in counts], t_stop=1 * pq.s)
+        events = None
+    else:
+        times = 2.0 + np.arange(20)
+        trains = [np.sort(rng.uniform(0, 25, rng.poisson(spikes * 25 / 20))) for _ in range(500)]
+        block, events = to_block([trains], t_stop=25 * pq.s), times * pq.s
+    with pytest.warns(measures.SilentNeuronWarning, match="fewer than 3 spikes"):
+        result = measures.zeta_test(block, events)
+    few = result.n_spikes < 3
+    assert np.isnan(result.p[few]).all()
+    assert np.isnan(result.p_resampled[few]).all()
+    for p in (result.p, result.p_resampled):
+        seen = p[~np.isnan(p)]
+        assert seen.size > 100
+        assert (seen <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / seen.size)
+        assert (seen <= 0.3).mean() > 0.1
+    ranks = result.p_resampled[~np.isnan(result.p_resampled)]
+    assert ranks.mean() > 0.5 - 4 * 0.29 / np.sqrt(ranks.size)  # null values with too few spikes would be small
+
+
+def test_zeta_of_equal_null_values_has_the_p_of_its_rank() -> None:
+    """Spikes at the same time of the trial and no time passed between them: all rotations give the same deviation."""
+    data = to_block([[[0.5, 0.5, 0.5]], [[]]], t_stop=1 * pq.s)
+    result = measures.zeta_test(data, n_shuffle=20)
+    assert result.p.tolist() == result.p_resampled.tolist() == [1.0]
+
+
+def test_zeta_events_may_touch_and_not_overlap() -> None:
+    """Events a duration apart by rounding are accepted, closer ones are refused with any duration."""
+    data = to_block([[np.arange(0.05, 20, 0.07)]], t_stop=20 * pq.s)
+    events = 2 + 0.1 * np.arange(20)
+    measures.zeta_test(data, events * pq.s, duration=0.1 * pq.s, n_shuffle=10)
+    for at, message in (
+        (events, r"duration = 0.2 s: the events at .* are 0.1 s apart"),
+        ([2, 2, 4], "events holds 2 s twice"),
+    ):
+        with pytest.raises(NsnnError, match=message):
+            measures.zeta_test(data, at * pq.s, duration=0.2 * pq.s, n_shuffle=10)
+
+
 def test_zeta_finds_a_response_and_its_time() -> None:
     rng = np.random.default_rng(8)
     data, events = recording(rng, 60, 12, 40, 3.0)
@@ -199,7 +276,7 @@ def test_zeta_finds_a_response_and_its_time() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda b: measures.response_test(b, baseline=[0, 0.5] * pq.s, window=[0.5, 1.2] * pq.s), "window = .*share 0 to 1 s"),
+        (lambda b: measures.response_test(b, baseline=[0, 0.5] * pq.s, window=[0.7, 1.2] * pq.s), "window = .*share 0 to 1 s"),
         (lambda b: measures.response_test(b, baseline=[0.5, 0] * pq.s, window=[0.5, 1] * pq.s), "baseline = .*start first"),
         (lambda b: measures.response_test(b, test="t", **HALVES), "test = 't'"),
         (lambda b: measures.response_statistics([1], b, window=[0, 1] * pq.s), "one label per trial"),
@@ -207,7 +284,7 @@ def test_zeta_finds_a_response_and_its_time() -> None:
         (lambda b: measures.zeta_test(b, duration=2 * pq.s), "duration = 2 s: longer than the trials"),
         (lambda b: measures.zeta_test(b, n_shuffle=5), "n_shuffle = 5"),
         (lambda b: measures.zeta_test(to_block([[[0.1]]], t_stop=1 * pq.s), [0.1, 0.5] * pq.s), "moved windows reach from -0.3"),
-        (lambda b: measures.zeta_test(to_block([[[0.1]]], t_stop=1 * pq.s), [0.1, 0.1] * pq.s), "a time twice"),
+        (lambda b: measures.zeta_test(to_block([[[0.1]]], t_stop=1 * pq.s), [0.1, 0.1] * pq.s), "holds 0.1 s twice"),
     ],
 )  # fmt: skip
 def test_refusals(call: Any, message: str) -> None:

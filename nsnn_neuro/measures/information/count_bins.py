@@ -27,7 +27,8 @@ def bin_counts(
       be much fuller than the others, and quantiles that fall on one count give fewer bins.
     - "even": the borders for which the bins are filled most evenly, by dynamic programming: the sum of squares of their numbers of
       trials is least. It uses all bins if there are as many distinct counts.
-    - "width": bins of equal width from the lowest to the highest count; empty bins are kept in the edges.
+    - "width": bins of nearly equal width, which differ by one count at most, from the lowest to the highest count; empty bins are
+      kept in the edges.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def _edges(x: np.ndarray, n_bins: int, method: str) -> np.ndarray:
         first = _most_even(number, min(n_bins, distinct.size))
         return np.append(distinct[first], most + 1)
     n_bins = min(n_bins, x.size)
-    # the first count at which at least k / n_bins of the trials are below
+    # the count for which the number of trials below is nearest to k / n_bins of them
     below = np.concatenate([[0], np.cumsum(number)[:-1]])
     targets = x.size * np.arange(1, n_bins) / n_bins
     nearest = np.abs(below[:, None] - targets).argmin(axis=0)
