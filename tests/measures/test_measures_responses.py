@@ -239,7 +239,8 @@ def test_zeta_p_holds_its_level_for_sparse_neurons(spikes: float, circles: bool)
         assert (seen <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / seen.size)
         assert (seen <= 0.3).mean() > 0.1
     ranks = result.p_resampled[~np.isnan(result.p_resampled)]
-    assert ranks.mean() > 0.5 - 4 * 0.29 / np.sqrt(ranks.size)  # null values with too few spikes would be small
+    # null values with too few spikes would be small
+    assert ranks.mean() > 0.5 - 4 * 0.29 / np.sqrt(ranks.size)
 
 
 def test_zeta_of_equal_null_values_has_the_p_of_its_rank() -> None:
