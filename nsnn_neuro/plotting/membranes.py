@@ -102,19 +102,19 @@ def _membranes(
     first = np.cumsum([0, *(size for _, size in listed)]).tolist()
     places = {f"v of {name}": (name, at) for (name, _), at in zip(listed, first, strict=False)}
     places["v"] = (listed[0][0], 0)
-    found = [(*places[name], signal) for name, signal in named.items() if name in places]
-    if not found:
+    recorded = [(*places[name], signal) for name, signal in named.items() if name in places]
+    if not recorded:
         raise NsnnError(
             f'trial = {trial}: no signal "v" in the block; record it with simulate(..., record_v=[0]), of a network with '
             "record_v=True"
         )
-    names = [name for name, _, _ in found]
+    names = [name for name, _, _ in recorded]
     if population is not None and population not in names:
         hint = did_you_mean(population, names)
         raise NsnnError(
             f"population = {shown(population)}: expected one whose membrane is recorded, {', '.join(names)}{hint}"
         )
-    chosen = [(at, signal) for name, at, signal in found if population in (None, name)]
+    chosen = [(at, signal) for name, at, signal in recorded if population in (None, name)]
     if len({unit_of(signal) for _, signal in chosen}) > 1:
         raise NsnnError(
             f"population = None: the membranes of {', '.join(names)} have different units: choose one, population={names[0]!r}"

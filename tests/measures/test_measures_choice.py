@@ -126,6 +126,28 @@ def test_choice_probability_of_a_block_and_of_other_choices():
     assert_allclose(turned.value, 1 - expected.value, rtol=1e-12)
 
 
+@pytest.mark.parametrize("balanced", [True, False])
+def test_stimuli_whose_counts_never_vary_are_left_out(balanced):
+    """A silent stimulus has no choice probability: it changes neither value nor error, and the warning names it."""
+    stimulus, x, choice = decisions(8, 0.6, [0, 0], 40)
+    alone = choice_probability(stimulus, x, choice, balanced=balanced, n_resample=50, n_shuffle=50)
+    silent = np.concatenate([stimulus, np.full(60, 7), np.full(60, 9)])
+    also = (np.append(x, np.repeat([0.0, 3.0], 60)), np.append(choice, np.tile([True, False], 60)))
+    e = choice_probability(silent, *also, balanced=balanced, n_resample=50, n_shuffle=50)
+    assert (e.value, e.se, e.p, e.n) == (alone.value, alone.se, alone.p, 80)
+    assert alone.warning is None
+    assert e.warning == "counts of the stimuli 7, 9 never vary: left out"
+    few = choice_probability(
+        np.append(silent, [11] * 4),
+        np.append(also[0], [1, 2, 3, 4]),
+        np.append(also[1], [True, False] * 2),
+        n_shuffle=0,
+    )
+    assert few.warning == (
+        "1 of 5 stimuli have fewer than 5 trials of a choice: left out; counts of the stimuli 7, 9 never vary: left out"
+    )
+
+
 def test_what_has_no_choice_probability():
     stimulus, x, choice = decisions(6, 0.3, [0, 0], 20)
     for arguments, message in [
@@ -233,6 +255,13 @@ def test_neurometric_of_units_blocks_and_falling_responses():
     block = to_block([[np.linspace(0.1, 0.9, n)] for n in counts], t_stop=1 * pq.s)
     assert neurometric(level, block, 1, n_resample=20).threshold == plain.threshold
     own = neurometric(level[25:] - 1, counts[25:], counts[:25], n_resample=20)
+    assert (plain.threshold.n, own.threshold.n) == (100, 100)  # a shared reference counts once
+    signed = neurometric(
+        np.repeat([-2.0, -1.0, 0.0, 1.0, 2.0], 20),
+        rng.poisson(np.repeat([2, 4, 6, 9, 12], 20)),
+        n_resample=20,
+    )
+    assert signed.threshold.n == 80  # trials of both signs, not those of 0
     assert_allclose(own.threshold.value, plain.threshold.value, rtol=1e-9)
     neo_unit = neurometric(level * pq.mV, counts, 0.001 * pq.V, n_resample=20)
     assert_allclose(neo_unit.threshold.value, plain.threshold.value, rtol=1e-6)
@@ -258,7 +287,7 @@ def test_what_has_no_neurometric_function():
         ((stimulus[1:], x, 0), r"stimulus has shape \(23,\): expected \(24,\)"),
         ((np.where(stimulus > 0, "a", "b"), x, 0), "stimulus holds texts"),
         ((stimulus, x, 7), "reference = 7: no trial has this stimulus"),
-        ((stimulus, x), "is there with one sign alone"),
+        ((stimulus, x), "stimulus 0.05 has trials of one sign alone"),
         ((stimulus, x, 0.1), "below the reference, 0.1"),
         ((np.arange(24.0), x, 0), "has one trial: expected at least two"),
         ((np.zeros(24), x, 0), "stimulus has a single value"),

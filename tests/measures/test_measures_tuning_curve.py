@@ -21,6 +21,10 @@ def cosine(x, b=12.0, a=7.0, x0=40.0):
     return b + a * np.cos(np.deg2rad(x - x0))
 
 
+def oriented(x, b=12.0, a=7.0, x0=40.0):
+    return b + a * np.cos(2 * np.deg2rad(x - x0))
+
+
 def von_mises(x, b=5.0, a=20.0, x0=70.0, k=2.5):
     return b + a * np.exp(k * (np.cos(np.deg2rad(x - x0)) - 1))
 
@@ -128,13 +132,22 @@ def test_chance_level_of_selectivity_as_documented():
 
 
 @pytest.mark.parametrize(
-    ("name", "truth"), [("direction", 40.0), ("dsi", 7 / 24), ("sparseness", None), ("dsi_peak", None)]
+    ("name", "truth"),
+    [
+        ("direction", 40.0),
+        ("orientation", 40.0),
+        ("dsi", 7 / 24),
+        ("osi", 7 / 24),
+        ("sparseness", None),
+        ("dsi_peak", None),
+    ],
 )
 def test_bootstrap_intervals_cover(name, truth):
     """200 independent neurons of the same tuning, 20 trials; 95 % intervals, at least 90 % of them have to cover."""
+    mean = oriented if name in ("osi", "orientation") else cosine
     if truth is None:
-        truth = getattr(tuning_curve(CIRCLE, cosine(CIRCLE)), name)[0]
-    curve = poisson_curve(5, cosine, n=20, n_neurons=200)
+        truth = getattr(tuning_curve(CIRCLE, mean(CIRCLE)), name)[0]
+    curve = poisson_curve(5, mean, n=20, n_neurons=200)
     lower, upper = curve.interval(name, n_resample=400)
     assert np.mean((lower <= truth) & (truth <= upper)) >= 0.9
     assert (lower <= getattr(curve, name)).all()
@@ -152,7 +165,9 @@ def test_interval_of_the_preferred_stimulus():
     assert np.isin([low, high], np.arange(1, 9)).mean() > 0.9
 
 
-@pytest.mark.parametrize("name", ["osi", "dsi", "dsi_peak", "sparseness"])
+@pytest.mark.parametrize(
+    "name", ["osi", "dsi", "dsi_peak", "sparseness", pytest.param("osi_peak", marks=pytest.mark.slow)]
+)
 def test_p_is_uniform_without_tuning(name):
     curve = poisson_curve(8, lambda x: np.full_like(x, 6.0), n_neurons=400)
     p = curve.p(name, n_shuffle=99)
@@ -284,3 +299,73 @@ def test_what_has_no_selectivity_or_fit():
             call()
     with pytest.warns(SilentNeuronWarning, match="1 of 1 neurons have no response"):
         assert np.isnan(tuning_curve(CIRCLE, np.zeros(12)).osi).all()
+
+
+# --- stimuli on a circle ---
+
+
+@pytest.mark.parametrize("unit", ["1", "deg", "rad"])
+def test_interval_of_a_preferred_angle_on_the_circle(unit):
+    """Responses of largest mean at 0 degrees are often largest at 330 degrees in a resample: a few steps, not the whole circle."""
+    plain = poisson_curve(6, lambda x: cosine(x, x0=0), n_neurons=100)
+    stimulus = np.repeat(CIRCLE, 10)
+    given = {"1": stimulus, "deg": stimulus * pq.deg, "rad": np.deg2rad(stimulus) * pq.rad}[unit]
+    curve = tuning_curve(given, plain.responses)
+    turn = 2 * np.pi if unit == "rad" else 360.0
+    lower, upper = curve.interval("preferred", n_resample=200)
+    around = (curve.preferred == 0) & (lower < 0)
+    assert around.sum() > 10
+    assert ((lower <= curve.preferred) & (curve.preferred <= upper)).all()
+    assert np.median(upper - lower) < turn / 3
+    # the true preferred angle, 0, lies in the interval or in one that is a turn away
+    covered = [(lower <= k * turn + 1e-9) & (k * turn - 1e-9 <= upper) for k in (-1, 0, 1)]
+    assert np.any(covered, axis=0).mean() >= 0.9
+
+
+def test_which_preferred_stimuli_lie_on_a_circle():
+    """Orientations over 180 degrees have this period; plain numbers on a line and stimuli of other units have none."""
+    rng = np.random.default_rng(3)
+
+    def reach(stimuli, mean):
+        x = np.repeat(np.arange(len(stimuli)), 12)
+        curve = tuning_curve(stimuli[x], rng.poisson(mean[x], (60, x.size)).T)
+        lower, upper = curve.interval("preferred", n_resample=100)
+        return lower.min(), upper.max()
+
+    ends = np.array([10.0, 4, 4, 4, 4, 10.0])  # largest at both ends of the six stimuli
+    half = np.arange(0, 180, 30.0)
+    for circular in (half * pq.deg, half, np.arange(-90, 90, 30.0) * pq.deg):
+        low, high = reach(circular, ends)
+        assert low < float(circular.min())
+        assert high > float(circular.max())
+    for line in (np.arange(6.0), np.arange(0, 60, 10.0), half * pq.mm, half * pq.percent):
+        assert reach(line, ends) == (float(line.min()), float(line.max()))
+
+
+@pytest.mark.parametrize("angles", [[0, 10, 180, 190], [0, 90, 5, 95, 180, 270, 185, 275], [0, 45, 180, 225]])
+def test_pairs_of_opposite_angles_are_not_equally_spaced(angles):
+    """Their vectors add up to 0, so that a bias of the grid would show as a preferred direction."""
+    curve = tuning_curve(angles, np.ones(len(angles)))
+    for name in ("dsi", "direction"):
+        with pytest.raises(NsnnError, match=f"{name} needs angles that are equally spaced over 360 degrees"):
+            getattr(curve, name)
+
+
+def test_which_angles_are_equally_spaced():
+    for angles in (
+        [0, 120, 240],
+        [30, 150, 270],
+        [-180, -90, 0, 90],
+        np.arange(10.0, 370, 45),
+        [0, 90, 180, -90],
+    ):
+        curve = tuning_curve(angles, np.ones(len(angles)))
+        assert_allclose([curve.dsi[0], curve.osi[0]], [0, 0], atol=1e-12)
+    for angles in ([0, 45, 90, 135], [10, 130, 70], [0, 90]):
+        assert_allclose(tuning_curve(angles, np.ones(len(angles))).osi, [0], atol=1e-12)
+    assert_allclose(tuning_curve([0, 180], [1.0, 3.0]).dsi, [0.5], rtol=1e-12)
+    for angles in ([0, 180], [0, 50, 90, 140], [0, 90, 180, 270, 360], [40]):
+        with pytest.raises(
+            NsnnError, match="osi needs angles that are equally spaced over 180 or 360 degrees"
+        ):
+            _ = tuning_curve(angles, np.ones(len(angles))).osi

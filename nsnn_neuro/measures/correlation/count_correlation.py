@@ -1,7 +1,8 @@
 """Correlations of the spike counts of simultaneously recorded neurons, and their dimensionality.
 
 Counts are given as a neo.Block (one Segment per trial, counted between t_start and t_stop) or as an array (n_trials,
-n_neurons). `stimulus` labels the trials: whole numbers, booleans, text or repeated numbers, one per trial.
+n_neurons). `stimulus` holds one label per trial: whole numbers, booleans, texts or other values that can be compared, or floats
+of which all are whole or each occurs twice or more.
 
 Law of total covariance: Cov(x) = E_s Cov(x | s) + Cov_s E(x | s), noise plus signal. With weights n_s / n and
 divisors n it holds for samples exactly.
@@ -54,14 +55,15 @@ def law_of_total_covariance(
 
     Parameters
     ----------
-    stimulus : (n_trials,) integer, boolean or text labels
+    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
+        are whole or each occurs twice or more
     counts : neo.Block, or array (n_trials, n_neurons)
     t_start, t_stop : times, scalar, for a Block; None is the trials' own end
 
     Raises
     ------
-    NsnnError : float labels, a number of labels other than of trials, NaN, or what `as_trains` refuses.
-        Source: Averbeck, Latham & Pouget 2006, doi 10.1038/nrn1888
+    NsnnError : fractional labels that occur once, NaN or None among labels, a number of labels other than of trials, NaN counts,
+        or what `as_trains` refuses. Source: Averbeck, Latham & Pouget 2006, doi 10.1038/nrn1888
 
     >>> parts = law_of_total_covariance(["a", "a", "b", "b"], [[1, 2], [3, 2], [5, 6], [7, 6]])
     >>> parts.noise, parts.signal
@@ -96,7 +98,8 @@ def noise_correlation(
     Parameters
     ----------
     counts, t_start, t_stop : as for `law_of_total_covariance`
-    stimulus : (n_trials,) labels as there; None (default): one stimulus in all trials
+    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
+        are whole or each occurs twice or more; None (default): one stimulus in all trials
     window : time, scalar; a Block's counts in windows that tile each trial, each window with its own mean over
         trials. None (default): counts of whole trials
     zscore : True (default), so that a stimulus of high rate counts no more than the others; else each by its variance

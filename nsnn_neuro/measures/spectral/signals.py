@@ -86,7 +86,7 @@ class SignalCoherence:
     phase: np.ndarray
     """angle of S_ab in rad, in (-pi, pi]; negative where b lags behind a"""
     phase_se: np.ndarray
-    """rad; NaN without coherence; its size means little above about 0.5"""
+    """standard error of the phase in rad, right for small errors: not reliable above about 0.5; NaN without coherence"""
     threshold: float
     """coherence that independent signals exceed with probability 1 - confidence, at one frequency"""
     n_effective: float

@@ -302,7 +302,8 @@ def fano_factor(
         the end of the trial is not used. None (default): one count per trial
     ddof : 1 (default) divides the sum of squares by the number of counts minus 1, so that the variance is unbiased; 0
         divides by the number of counts, as Elephant's fanofactor does
-    stimulus : (n_trials,) labels, as for `noise_correlation`; stimuli with one trial are not used. None (default): see above
+    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
+        are whole or each occurs twice or more. Stimuli with one trial are not used. None (default): see above
     per : "pooled" (default) or "bin", see above
     t_start, t_stop : times, scalar; None is the trial's own end
 

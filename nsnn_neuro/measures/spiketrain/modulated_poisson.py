@@ -67,7 +67,8 @@ def modulated_poisson(stimulus: Any, counts: Any) -> ModulatedPoisson:
 
     Parameters
     ----------
-    stimulus : (n_trials,) labels, as for `noise_correlation`; at least two trials of each
+    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
+        are whole or each occurs twice or more; at least two trials of each
     counts : (n_trials,) or (n_trials, n_neurons) numbers of spikes, or a neo.Block, whose whole trials are counted
 
     Raises

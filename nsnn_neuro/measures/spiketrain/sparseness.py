@@ -53,7 +53,7 @@ def sparseness(rates: Any, *, over: str = "stimuli", form: str = "vinje-gallant"
     m = r.shape[axis]
     if m < 2:
         raise NsnnError(f"rates has shape {r.shape}: expected at least two {over}")
-    a = nan_ratio(r.mean(axis=axis) ** 2, (r**2).mean(axis=axis))
+    a = treves_rolls(r, axis)
     silent = int(np.isnan(a).sum())
     if silent:
         kind = "neurons" if over == "stimuli" else "stimuli"
@@ -61,4 +61,22 @@ def sparseness(rates: Any, *, over: str = "stimuli", form: str = "vinje-gallant"
             f"sparseness: {silent} of {a.size} {kind} have no response; their value is NaN",
             SilentNeuronWarning,
         )
-    return a if form == "treves-rolls" else (1 - a) / (1 - 1 / m)
+    return a if form == "treves-rolls" else vinje_gallant(r, axis)
+
+
+def treves_rolls(r: np.ndarray, axis: int) -> np.ndarray:
+    """(mean r)^2 / mean r^2 over an axis; NaN where all responses are 0.
+
+    >>> treves_rolls(np.array([[4.0, 0.0], [1.0, 1.0]]), axis=1)
+    array([0.5, 1. ])
+    """
+    return nan_ratio(r.mean(axis=axis) ** 2, (r**2).mean(axis=axis))
+
+
+def vinje_gallant(r: np.ndarray, axis: int) -> np.ndarray:
+    """(1 - treves_rolls) / (1 - 1/m) over an axis of m >= 2 responses; NaN where all are 0.
+
+    >>> vinje_gallant(np.array([[4.0, 0.0], [1.0, 1.0]]), axis=1)
+    array([1., 0.])
+    """
+    return np.asarray((1 - treves_rolls(r, axis)) / (1 - 1 / r.shape[axis]))

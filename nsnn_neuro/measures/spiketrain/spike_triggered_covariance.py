@@ -46,7 +46,7 @@ class SpikeTriggeredCovariance:
     filters: np.ndarray
     """(n, n_lags, n_channels) of length 1, in the order of the eigenvalues; the largest value of each is positive"""
     significant: np.ndarray
-    """(n_significant,) places of the significant eigenvalues, the one of least doubt first"""
+    """(n_significant,) places of the significant eigenvalues, in the order of the tests: the most extreme first"""
     p: np.ndarray
     """(n_tested,) p-value of each nested test; all but the last belong to `significant`, and the last too if no filter is left"""
     chance: tuple[float, float]
@@ -213,14 +213,14 @@ def _nested(
     values: np.ndarray, vectors: np.ndarray, shifted: np.ndarray, alpha: float
 ) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
     """Places of the significant eigenvalues, p of each test, and the range of eigenvalues of shifts."""
-    found: list[int] = []
+    significant: list[int] = []
     p: list[float] = []
     chance = (np.nan, np.nan)
     left = list(range(values.size))
     while len(shifted) and left:
         inside = vectors[:, left]
         null = np.linalg.eigvalsh(inside.T @ shifted @ inside)
-        if not found:
+        if not significant:
             chance = (
                 float(np.quantile(null[:, 0], alpha / 2)),
                 float(np.quantile(null[:, -1], 1 - alpha / 2)),
@@ -233,5 +233,5 @@ def _nested(
         p.append(float((reach >= reach[0] - 1e-12).mean()))
         if p[-1] > alpha:
             break
-        found.append(left.pop(0 if z[0, 1] >= z[0, 0] else -1))
-    return np.array(found, dtype=np.int64), np.array(p), chance
+        significant.append(left.pop(0 if z[0, 1] >= z[0, 0] else -1))
+    return np.array(significant, dtype=np.int64), np.array(p), chance

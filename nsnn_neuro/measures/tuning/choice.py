@@ -13,8 +13,8 @@ from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate
 from ..response_checks import array_of, as_labels, shuffle_test
-from ..trains import SilentNeuronWarning, as_repeats, holds_blocks
-from .discrimination import one_sample
+from ..trains import SilentNeuronWarning
+from .discrimination import one_neuron
 
 _ROWS = 2_000_000  # values ranked at a time
 
@@ -35,7 +35,8 @@ def choice_probability(
 
     The counts of each stimulus are z-scored, z-scores are pooled over stimuli, and the value is the area under the ROC curve
     (`roc_auc`) of those of the null choice against those of the preferred choice. Stimuli with fewer than min_trials
-    trials of either choice are left out.
+    trials of either choice are left out, as are stimuli whose counts never vary: they say nothing of the choice, and
+    pooled with z = 0 they would pull the value towards 1/2. `warning` names both.
 
     balanced (Kang & Maunsell): with m1, m2, v1, v2 the means and variances for the two choices, z = (count - m)/s with
     m = (m1 + m2)/2 and s^2 = (v1 + v2)/2 + (m1 - m2)^2/4, the mean and variance of as many trials of each choice. The mean of
@@ -49,7 +50,8 @@ def choice_probability(
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, booleans or texts
+    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all are
+        whole or each occurs twice or more
     counts : (n_trials,) counts or rates; or a neo.Block of one neuron with a Segment for each trial, whose spikes are counted
     choice : (n_trials,) booleans or two whole numbers; True, or the larger number, is the choice that the neuron prefers
     balanced : True (default), as above; False: mean and standard deviation of all trials of the stimulus
@@ -61,7 +63,7 @@ def choice_probability(
     Raises
     ------
     NsnnError : arguments of different lengths, NaN, choices that are not two, no stimulus with min_trials of each choice, several
-        neurons. Counts that never vary for a stimulus give NaN, with one SilentNeuronWarning. Sources: Britten et al. 1996,
+        neurons. Counts that vary for no stimulus give NaN, with one SilentNeuronWarning. Sources: Britten et al. 1996,
         doi 10.1017/S095252380000715X; Kang & Maunsell 2012, doi 10.1152/jn.00471.2012; Rao & Wu 1988,
         doi 10.1080/01621459.1988.10478591
 
@@ -75,7 +77,7 @@ def choice_probability(
     check(n_resample=n_resample, n_shuffle=n_shuffle, seed=seed)
     balanced = flag(balanced, "balanced")
     least = whole(min_trials, 3, "min_trials", LARGEST)
-    x = _responses(counts)
+    x = one_neuron(counts, "counts")
     labels, number = as_labels(stimulus, "stimulus", x.size, least=1)
     preferred = _choices(choice, x.size)
     both = np.stack([np.bincount(number[side], minlength=labels.size) for side in (~preferred, preferred)])
@@ -86,14 +88,23 @@ def choice_probability(
             f"choice: stimulus {labels[k]} has {both[0, k]} and {both[1, k]} trials of the two choices, and no other has more of "
             f"both: expected at least min_trials = {least} of each for one stimulus"
         )
-    groups = [(x[(number == k) & ~preferred], x[(number == k) & preferred]) for k in kept]
-    n = int(both[:, kept].sum())
-    left_out = labels.size - kept.size
-    note = f"{left_out} of {labels.size} stimuli have fewer than {least} trials of a choice: left out"
-    if all(np.ptp(np.concatenate(pair)) == 0 for pair in groups):
+    notes = []
+    if kept.size < labels.size:
+        few = f"{labels.size - kept.size} of {labels.size} stimuli have fewer than {least} trials of a choice"
+        notes.append(f"{few}: left out")
+    varies = np.array([np.ptp(x[number == k]) > 0 for k in kept])
+    if not varies.any():
+        n = int(both[:, kept].sum())
         reason = "the counts do not vary within a stimulus"
         warn(f"choice_probability: {reason}; the value is NaN", SilentNeuronWarning)
         return Estimate(math.nan, n=n, unit="1", warning=reason)
+    if not varies.all():
+        constant = [str(label) for label in labels[kept[~varies]]]
+        listed = ", ".join(constant[:5]) + (f" and {len(constant) - 5} others" if len(constant) > 5 else "")
+        notes.append(f"counts of the stimuli {listed} never vary: left out")
+    kept = kept[varies]
+    groups = [(x[(number == k) & ~preferred], x[(number == k) & preferred]) for k in kept]
+    n = int(both[:, kept].sum())
     rng = np.random.default_rng(seed)
     value = float(_grand([(a[None], b[None]) for a, b in groups], balanced)[0])
     again = _in_parts(lambda rows: [_drawn(pair, rows, rng) for pair in groups], n_resample, n, balanced)
@@ -107,17 +118,9 @@ def choice_probability(
         p=test["p"],
         n=n,
         unit="1",
-        warning=note if left_out else None,
+        warning="; ".join(notes) or None,
         se_method="bootstrap over trials",
     )
-
-
-def _responses(counts: Any) -> np.ndarray:
-    if not holds_blocks(counts):
-        return one_sample(counts, "counts")
-    trains = as_repeats(counts, name="counts")
-    trains.check_durations("so that their counts differ")
-    return trains.counts[:, 0].astype(float)
 
 
 def _choices(choice: Any, n: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import as_samples, permutation_p
+from ..trains import as_repeats, holds_blocks
 
 
 @suggest_keywords
@@ -118,6 +119,19 @@ def one_sample(values: Any, name: str) -> np.ndarray:
             f"neuron with {name}[:, 0]"
         )
     return columns[:, 0]
+
+
+def one_neuron(counts: Any, name: str) -> np.ndarray:
+    """Responses (n_trials,) of one neuron: spike counts of a Block's trials, or a sample of numbers.
+
+    >>> one_neuron([3, 5], "counts")
+    array([3., 5.])
+    """
+    if not holds_blocks(counts):
+        return one_sample(counts, name)
+    trains = as_repeats(counts, name=name)
+    trains.check_durations("so that their counts differ")
+    return trains.counts[:, 0].astype(float)
 
 
 def auc_and_se(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:

@@ -14,8 +14,8 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
 from ..response_checks import array_of
-from ..trains import as_repeats, holds_blocks
-from .discrimination import auc_and_se, one_sample
+from ..trains import holds_blocks
+from .discrimination import auc_and_se, one_neuron
 from .responses import in_unit, read_stimulus
 
 _RANGE = 10.0  # a threshold is sought up to this factor beyond the distances of the stimuli
@@ -46,9 +46,11 @@ class Neurometric:
     parameters: dict[str, float]
     """of the fitted curve, threshold among them; NaN where they are not determined"""
     parameters_se: dict[str, float]
-    """standard errors, by bootstrap over trials"""
+    """standard errors, by bootstrap over trials. Resamples whose threshold is not determined, up to a tenth of them, are left out,
+    so that the error is then somewhat too small; if they are a tenth or more, it is NaN"""
     threshold: Estimate
-    """the distance from the reference at which the curve reaches .816 (weibull) or .841 (gaussian), in the stimulus's unit"""
+    """the distance from the reference at which the curve reaches .816 (weibull) or .841 (gaussian), in the stimulus's unit; its n
+    is the number of all trials used, each of a shared reference once"""
     log_likelihood: float
     """of the fit, in which an AUC counts as the fraction correct of the harmonic mean of its two numbers of trials"""
     reference: float
@@ -114,7 +116,7 @@ def neurometric(
     """
     check(n_resample=n_resample, seed=seed)
     one_of(model, tuple(_NAMES), "model")
-    x = _one_neuron(counts, "counts")
+    x = one_neuron(counts, "counts")
     levels, pairs, origin, unit = _pairs(stimulus, x, reference)
     distance = levels - origin
     if model == "weibull" and (distance < 0).any():
@@ -123,6 +125,7 @@ def neurometric(
             "take model='gaussian'"
         )
     n = np.array([(a.size, b.size) for a, b in pairs])
+    n_used = sum(x.size for x in {id(x): x for pair in pairs for x in pair}.values())
     weight = 2 * n.prod(axis=1) / n.sum(axis=1)
     auc, se = np.array([auc_and_se(a, b) for a, b in pairs]).T
     best = _fit(model, distance, auc, weight)
@@ -150,18 +153,10 @@ def neurometric(
         dict(zip(_NAMES[model], best.tolist(), strict=True)),
         dict(zip(_NAMES[model], errors.tolist(), strict=True)),
         Estimate(
-            float(best[0]), float(errors[0]), n=int(n[:, 1].sum()), unit=unit, warning=warning, se_method="bootstrap over trials"
+            float(best[0]), float(errors[0]), n=n_used, unit=unit, warning=warning, se_method="bootstrap over trials"
         ),
         likelihood, origin, unit,
     )  # fmt: skip
-
-
-def _one_neuron(counts: Any, name: str) -> np.ndarray:
-    if not holds_blocks(counts):
-        return one_sample(counts, name)
-    trains = as_repeats(counts, name=name)
-    trains.check_durations("so that their counts differ")
-    return trains.counts[:, 0].astype(float)
 
 
 def _pairs(
@@ -177,14 +172,14 @@ def _pairs(
         for level, pair in zip(levels, pairs, strict=True):
             if not all(part.size for part in pair):
                 raise NsnnError(
-                    f"stimulus {level:g} is there with one sign alone: expected trials of {-level:g} and of {level:g}; or give "
+                    f"stimulus {level:g} has trials of one sign alone: expected trials of {-level:g} and of {level:g}; or give "
                     "the reference, the stimulus that others are compared with"
                 )
     else:
         by_stimulus = not holds_blocks(reference) and array_of(reference, "reference").ndim == 0
         origin = float(in_unit(reference, unit, "reference")) if by_stimulus else 0.0
         same = np.isclose(values, origin, rtol=1e-9, atol=0)  # a conversion of units rounds
-        own = x[same] if by_stimulus else _one_neuron(reference, "reference")
+        own = x[same] if by_stimulus else one_neuron(reference, "reference")
         if not own.size:
             raise NsnnError(
                 f"reference = {reference}: no trial has this stimulus; stimuli are {np.unique(values)}"

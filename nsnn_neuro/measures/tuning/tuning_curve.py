@@ -19,6 +19,7 @@ import quantities as pq
 from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..response_checks import permutation_p
+from ..spiketrain.sparseness import vinje_gallant
 from ..trains import nan_ratio, warn_silent
 from .responses import in_unit, read_responses, read_stimulus
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .tuning_fit import TuningFit
 
 _CHUNK = 4_000_000  # mean responses of resamples held at a time
+_ANGLES = ("deg", "rad", "mrad", "arcmin", "arcsec")
+_APART = 1e-5  # rad, by which angles may miss equal spacing: more than rounding to float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,8 @@ class TuningCurve:
     """Mean response of each neuron to each stimulus, with its standard error; made by `tuning_curve`.
 
     Angles are stimuli in degrees or radians (`unit`); plain numbers are taken as degrees. `osi`, `dsi` and their peak forms need
-    angles that are equally spaced over the circle (`osi` over 180 or 360 degrees, all others over 360).
+    angles that are equally spaced over the circle (`osi` over 180 or 360 degrees, all others over 360). `preferred` needs no
+    angles, so for its interval plain numbers are angles only if they are equally spaced over a circle.
 
     >>> rates = [[9.0], [11.0], [4.0], [6.0], [2.0], [2.0], [4.0], [4.0]]
     >>> curve = tuning_curve([0, 0, 90, 90, 180, 180, 270, 270], rates)
@@ -121,6 +125,10 @@ class TuningCurve:
         quantiles of these values, of angles those of the difference from the estimate, so that an interval may go below 0 or
         beyond 360 degrees. Indices of selectivity are biased upwards by noise, their intervals as well: near 0 use `p`.
 
+        "preferred" is an angle, of period 360 degrees, where the stimuli have a unit of angles (deg, rad). Its period is 180
+        degrees where three or more angles are equally spaced over 180 degrees (orientations). Plain numbers are angles, in
+        degrees, where three or more are equally spaced over 180 or 360 degrees, such as 0, 30, ..., 330; others lie on a line.
+
         Parameters
         ----------
         name : "preferred", "direction", "orientation", "osi", "dsi", "osi_peak", "dsi_peak" or "sparseness"
@@ -129,7 +137,8 @@ class TuningCurve:
 
         Raises
         ------
-        NsnnError : a stimulus with one trial, texts for "preferred", what the index itself refuses
+        NsnnError : a stimulus with one trial, texts for "preferred", what the index itself refuses. Source of the bootstrap: Rao &
+            Wu 1988, doi 10.1080/01621459.1988.10478591
 
         >>> rng = np.random.default_rng(0)
         >>> angle = np.repeat(np.arange(0, 360, 45), 20)
@@ -161,21 +170,26 @@ class TuningCurve:
             again[:, cells] = self._index(name, means)
         period = self._period(name)
         if period is not None:
-            again = own + (again - own + period / 2) % period - period / 2
+            again -= period * np.round((again - own) / period)
         lower, upper = np.quantile(again, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return lower, upper
 
     @suggest_keywords
     def p(self, name: str = "osi", *, n_shuffle: int = 1000, seed: int = 0) -> np.ndarray:
-        """Fraction of permutations of the stimuli over trials whose index reaches the own one, (n_neurons,).
+        """P-value of an index of selectivity, (n_neurons,), by permutations of the stimuli over trials.
 
-        (1 + number that reach it)/(1 + n_shuffle): a test of "the response does not depend on the stimulus" against this kind
-        of selectivity. NaN for silent neurons.
+        p = (1 + permutations whose index is at least that of the data)/(1 + n_shuffle): a test of "the response does not depend
+        on the stimulus" against this kind of selectivity.
 
         Parameters
         ----------
         name : "osi", "dsi", "osi_peak", "dsi_peak" or "sparseness"
         n_shuffle, seed : of the permutations
+
+        Raises
+        ------
+        NsnnError : another name, what the index itself refuses. Silent neurons have NaN, with one SilentNeuronWarning. Source:
+            Phipson & Smyth 2010, doi 10.2202/1544-6115.1585
 
         >>> rng = np.random.default_rng(0)
         >>> angle = np.repeat(np.arange(0, 360, 45), 10)
@@ -209,7 +223,9 @@ class TuningCurve:
         ------
         NsnnError : texts, fewer stimuli than parameters (4, or 3 for "cosine"), angles in another unit than degrees or radians.
             Warns once, SilentNeuronWarning, for neurons whose mean response is the same to all stimuli (NaN); and once, for
-            neurons whose preferred stimulus, width or concentration is not determined (their se is NaN)
+            neurons whose preferred stimulus, width or concentration is not determined (their se is NaN). Sources: Swindale 1998,
+            doi 10.1007/s004220050411; cosine: Georgopoulos et al. 1982, doi 10.1523/JNEUROSCI.02-11-01527.1982; standard errors:
+            White 1980, doi 10.2307/1912934
 
         >>> angle = np.repeat(np.arange(0, 360, 45), 2)
         >>> rates = 5 + 3*np.cos(np.deg2rad(angle - 60)) + np.tile([-0.1, 0.1], 8)
@@ -245,10 +261,22 @@ class TuningCurve:
             raise NsnnError(f"stimulus has the unit {self.unit}: expected angles, in deg or rad") from None
 
     def _period(self, name: str) -> float | None:
-        """Period of an index that is an angle, in the unit of the stimulus."""
-        if name not in ("direction", "orientation"):
+        """Period of an index that is an angle, in the unit of the stimulus; None for any other."""
+        if name not in ("direction", "orientation", "preferred"):
             return None
-        return (1.0 if name == "direction" else 0.5) * (360.0 if self.unit in ("1", "deg") else 2 * np.pi)
+        plain = self.unit == "1"
+        if name == "preferred" and not plain and self.unit not in _ANGLES:
+            return None
+        turn = 360.0 if plain else float(pq.Quantity(360, "deg").rescale(self.unit))
+        if name != "preferred":
+            return turn if name == "direction" else turn / 2
+        if self.values.dtype.kind == "U":
+            return None
+        several = self.values.size > 2  # two stimuli lie on a line as well as on a circle
+        if several and _tile(self.values / turn * 2 * np.pi, np.pi):
+            return turn / 2
+        on_circle = several and _tile(self.values / turn * 2 * np.pi, 2 * np.pi)
+        return turn if on_circle or not plain else None
 
     def _selectivity(self, name: str) -> np.ndarray:
         return warn_silent(self._index(name, self.mean), name, "have no response to any stimulus")
@@ -261,13 +289,18 @@ class TuningCurve:
         if name != "direction" and name != "orientation" and (self.mean < 0).any():
             raise NsnnError("responses have means below 0: an index of selectivity needs rates or counts")
         if name == "sparseness":
-            return _sparseness(means)
+            if means.shape[-1] < 2:
+                raise NsnnError("stimulus has a single value: sparseness needs at least two")
+            return vinje_gallant(means, axis=-1)
         t = self.angles()
         if name in ("osi_peak", "dsi_peak"):
             return _at_peak(means, t, name)
         times = 2 if name in ("osi", "orientation") else 1
         phases = np.exp(1j * times * t)
-        if abs(phases.sum()) > 1e-6 * t.size:
+        # phases of two opposite directions are equal, so at twice the angle it takes three directions
+        if not (t.size > times and _tile(t, 2 * np.pi)) and not (
+            times == 2 and t.size > 1 and _tile(t, np.pi)
+        ):
             covered = "180 or 360" if times == 2 else "360"
             raise NsnnError(
                 f"stimulus = {self.values}: {name} needs angles that are equally spaced over {covered} degrees, each once"
@@ -280,11 +313,11 @@ class TuningCurve:
         return np.asarray(np.angle(vector) / (2 * np.pi) * period % period)
 
 
-def _sparseness(means: np.ndarray) -> np.ndarray:
-    n = means.shape[-1]
-    if n < 2:
-        raise NsnnError("stimulus has a single value: sparseness needs at least two")
-    return (1 - nan_ratio(means.mean(axis=-1) ** 2, (means**2).mean(axis=-1))) / (1 - 1 / n)
+def _tile(t: np.ndarray, period: float) -> bool:
+    """Whether the angles (n,) are equally spaced over the period, each once."""
+    around = np.sort(t % period)
+    gaps = np.diff(around, append=around[0] + period)
+    return bool((np.abs(gaps - period / t.size) < _APART).all())
 
 
 def _at_peak(means: np.ndarray, t: np.ndarray, name: str) -> np.ndarray:
