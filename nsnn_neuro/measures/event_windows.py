@@ -11,12 +11,18 @@ import numpy as np
 from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown, si
+from ..core.warn import warn
 from ..io.train_arrays import session_clock
 from .trains import Trains
 
 
 def around_events(
-    trains: Trains, align: Any, low: float | None, high: float | None, whole: bool = True
+    trains: Trains,
+    align: Any,
+    low: float | None,
+    high: float | None,
+    *,
+    allow_partial: bool = False,
 ) -> tuple[Trains, np.ndarray]:
     """Spikes in a window around each event as a Trains with a row for each event, and the trial of each row, (n_rows,).
 
@@ -26,7 +32,7 @@ def around_events(
     ----------
     align : one time; (n_trials,) times, one for each trial; a list with the times of each trial's events; of a Block with
         one trial all times are its events
-    whole : True refuses a window that leaves its trial; False lets the row end with the trial
+    allow_partial : False refuses a window that leaves its trial; True lets the row end with the trial
 
     Raises
     ------
@@ -49,14 +55,14 @@ def around_events(
     start = first if low is None else event + low
     stop = last if high is None else event + high
     apart = np.fmax(trains.resolution, rounding(start, stop))
-    outside = np.flatnonzero((start < first - apart) | (stop > last + apart)) if whole else ()
+    outside = np.flatnonzero((start < first - apart) | (stop > last + apart)) if not allow_partial else ()
     for k in outside:
         raise NsnnError(
             f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
             f"trial, which runs from {first[k]:g} to {last[k]:g} s; take a shorter window or leave out the event"
             + session_clock(event[k], first[k], last[k])
         )
-    if not whole:
+    if allow_partial:
         start = np.clip(start, first, last)
         stop = np.clip(stop, start, last)
         if not (stop > start).any():
@@ -75,13 +81,44 @@ def around_events(
     spikes = np.concatenate([np.arange(*ends) for ends in slices])
     row = np.repeat(np.arange(event.size), [b - a for a, b in slices])
     edges = np.stack([start - event, stop - event], axis=1)
-    if low is not None and whole:
+    if low is not None and not allow_partial:
         edges[:, 0] = low
-    if high is not None and whole:
+    if high is not None and not allow_partial:
         edges[:, 1] = high
     relative = np.clip(times[spikes] - event[row], edges[row, 0], edges[row, 1])
     rows = Trains.from_arrays(relative, trains.neuron[order][spikes], row, trains.n_neurons, edges)
     return replace(rows, resolution=float(apart)), trial
+
+
+def warn_overlap(rows: Trains, align: Any, n_trials: int, name: str, curve: np.ndarray | None = None) -> None:
+    """One warning that counts the windows which overlap with another one: `name` counts their spikes more than once.
+
+    Parameters
+    ----------
+    rows : of `around_events`
+    align, n_trials : the events and the number of trials that `rows` were made of
+    name : of the function that gives errors for counts
+    curve : (n_rows,) whole numbers: windows of different curves are not counted together. None: all are
+
+    >>> from nsnn_neuro.measures import as_repeats
+    >>> import quantities as pq
+    >>> trains = as_repeats([[0.1, 0.5]], t_start=0*pq.s, t_stop=1*pq.s)
+    >>> events = [0.2, 0.4, 0.7]*pq.s
+    >>> warn_overlap(around_events(trains, events, -0.1, 0.1)[0], events, 1, "psth")
+    """
+    event, trial = _events(align, n_trials)
+    curve = np.zeros(event.size) if curve is None else curve
+    start, stop = event + rows.t_start, event + rows.t_stop
+    # windows of one length, cut at the trial's ends, are in the order of their starts and of their stops
+    order = np.lexsort((start, curve, trial))
+    start, stop, trial, curve = start[order], stop[order], trial[order], curve[order]
+    shared = (stop[:-1] > start[1:] + rows.resolution) & (trial[1:] == trial[:-1]) & (curve[1:] == curve[:-1])
+    number = np.count_nonzero(np.append(shared, False) | np.insert(shared, 0, False))
+    if number:
+        warn(
+            f"{name}: {number} of {start.size} windows overlap with another one, so that spikes are counted more than once and the "
+            "confidence band is too narrow; take a shorter window or leave out events"
+        )
 
 
 def _events(align: Any, n_trials: int) -> tuple[np.ndarray, np.ndarray]:

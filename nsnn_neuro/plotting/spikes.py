@@ -17,6 +17,7 @@ from ..core.errors import NsnnError
 from ..core.units import shown
 from ..measures import as_trains, isi, positive
 from ..measures import psth as rate_histogram
+from ..measures.event_windows import warn_overlap
 from ..measures.table import populations_of
 from .align import aligned, groups_of, labels_of, of_trials, selection
 from .axes import COLOURS, INK, SOFT, axes, finish, legend_above, number_rows, time_axis
@@ -140,7 +141,7 @@ def psth(
     """Rate against time with its 95 % confidence band: of one neuron, or the mean of each population, by condition.
 
     The band is `measures.psth`'s: Poisson, bin by bin; that of a population takes its neurons as independent
-    given the stimulus.
+    given the stimulus. It is too narrow where windows of one curve overlap; a warning says how many do.
 
     Parameters
     ----------
@@ -173,6 +174,7 @@ def psth(
     one_neuron = [] if neuron is None else [(f"neuron {neuron}", selection(neuron, n, "neuron"))]
     populations = one_neuron or _populations(block, n)
     curves = [(name, members, trains) for name, members in populations]
+    curve = np.zeros(trial.size, dtype=np.int64)
     if conditions is not None:
         if len(populations) > 1:
             raise NsnnError(
@@ -180,6 +182,10 @@ def psth(
             )
         by_condition = groups_of(conditions, trial, recorded.n_trials)
         curves = [(name, populations[0][1], of_trials(trains, rows)) for name, rows in by_condition]
+        for k, (_, rows) in enumerate(by_condition):
+            curve[rows] = k
+    if align is not None:
+        warn_overlap(trains, align, recorded.n_trials, "psth", curve)
     ax, reach = axes(ax), (np.inf, -np.inf)
     for k, (name, members, some) in enumerate(curves):
         one, colour = rate_histogram(some, bin_width=bin_width).pooled(members), COLOURS[k % len(COLOURS)]

@@ -10,10 +10,11 @@ from elephant.sta import spike_triggered_average as elephant_sta
 from elephant.statistics import time_histogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import poisson
 
-from nsnn_neuro import NsnnError, align, cut, to_block
+from nsnn_neuro import NsnnError, align, cut, plotting, to_block
 from nsnn_neuro.measures import SilentNeuronWarning, psth, rate_correlation, spike_triggered_average
 
 
@@ -192,11 +193,38 @@ def test_psth_aligned_to_events():
     assert_array_equal(by_trial.counts, psth(align(block, events), bin_width=0.05 * pq.s, **window).counts)
     assert by_trial.exposure.tolist() == [6] * 10
     one = make_block(trials[:1])
-    many = psth(one, bin_width=0.05 * pq.s, align=events * pq.s, **window)
+    with pytest.warns(UserWarning, match="psth: 6 of 6 windows overlap with another one") as caught:
+        many = psth(one, bin_width=0.05 * pq.s, align=events * pq.s, **window)
+    assert len(caught) == 1
     trials_of_it = cut(one, events, before=0.2 * pq.s, after=0.3 * pq.s, overlap="repeat")
     assert_array_equal(many.counts, psth(trials_of_it, bin_width=0.05 * pq.s).counts)
-    late = psth(one, bin_width=0.1 * pq.s, align=[0.5, 0.9] * pq.s, **window)
+    with pytest.warns(UserWarning, match="2 of 2 windows overlap"):
+        late = psth(one, bin_width=0.1 * pq.s, align=[0.5, 0.9] * pq.s, **window)
     assert late.exposure.tolist() == [2, 2, 2, 1, 1]
+
+
+def test_psth_warns_of_windows_that_overlap_and_of_no_others():
+    """Windows that touch, and equal events of different trials, share no spikes; events may be in any order."""
+    block = make_block(poisson_trials(6, 2, 1, 20.0))
+    window = {"bin_width": 0.1 * pq.s, "t_start": -0.1 * pq.s, "t_stop": 0.1 * pq.s}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        psth(block, align=0.3 * pq.s, **window)
+        psth(block, align=[[0.9, 0.1, 0.3, 0.7, 0.5] * pq.s, [0.1, 0.3] * pq.s], **window)
+        plotting.psth(
+            block, bin_width=0.1 * pq.s, align=0.3 * pq.s, window=(-0.1, 0.1) * pq.s, ax=Figure().subplots()
+        )
+        # windows of two conditions, each with a band of its own
+        two = {"bin_width": 0.1 * pq.s, "window": (-0.1, 0.1) * pq.s, "conditions": ["a", "b", "a"]}
+        plotting.psth(block, align=[[0.3, 0.4] * pq.s, [0.3] * pq.s], ax=Figure().subplots(), **two)
+    events = [[0.9, 0.1, 0.25, 0.5] * pq.s, [0.35] * pq.s]
+    with pytest.warns(UserWarning, match="psth: 2 of 5 windows overlap"):
+        psth(block, align=events, **window)
+    with pytest.warns(UserWarning, match="psth: 2 of 5 windows overlap") as caught:
+        plotting.psth(
+            block, bin_width=0.1 * pq.s, align=events, window=(-0.1, 0.1) * pq.s, ax=Figure().subplots()
+        )
+    assert len(caught) == 1
 
 
 # --- spike-triggered average ---

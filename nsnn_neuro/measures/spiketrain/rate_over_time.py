@@ -15,7 +15,7 @@ from ...core.checks import check, positive, suggest_keywords
 from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ..estimate import measure
-from ..event_windows import around_events
+from ..event_windows import around_events, warn_overlap
 from ..trains import (
     Trains,
     as_repeats,
@@ -87,6 +87,9 @@ def psth(
     within it, and `exposure` says how many do. Bins that few trials cover are those of the longest trials, which may differ in
     more than their length.
 
+    Windows around events that overlap count their spikes several times. The rate is right and the band too narrow: one warning says
+    how many overlap. `cut` refuses such windows.
+
     Parameters
     ----------
     block : neo.Block, one Segment per trial
@@ -119,7 +122,9 @@ def psth(
     stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
     trains = uncropped(block, start, stop)
     if align is not None:
-        trains = around_events(trains, align, start, stop, whole=False)[0]
+        n_trials = trains.n_trials
+        trains = around_events(trains, align, start, stop, allow_partial=True)[0]
+        warn_overlap(trains, align, n_trials, "psth")
     edges, counts, exposure = _covered_counts(trains, width, start, stop)
     return _with_band(edges, counts, exposure, confidence)
 
