@@ -220,7 +220,9 @@ def variability_rows(data: Responses) -> list[dict[str, Any]]:
     used = mean >= LEAST_MEAN
     fano = np.where(used, variance / np.where(used, mean, 1.0), np.nan)
     excess, se = excess_variance(counts)
-    fit = measures.modulated_poisson(data.image, data.counts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", measures.TrialDriftWarning)  # drift is reported by `correlation_rows`
+        fit = measures.modulated_poisson(data.image, data.counts)
     rows = []
     for cell in range(data.n_cells):
         base, n = {"part": "cell", "cell": cell}, int(used[:, cell].sum())

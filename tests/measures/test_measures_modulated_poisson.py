@@ -1,5 +1,8 @@
 """Modulated Poisson model: values computed elsewhere, scipy's distributions and optimizer, and what its errors promise."""
 
+import tracemalloc
+import warnings
+
 import numpy as np
 import pytest
 import quantities as pq
@@ -7,9 +10,10 @@ from helpers import recordings
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.optimize import minimize_scalar
+from scipy.special import polygamma
 
 from nsnn_neuro import NsnnError, to_block
-from nsnn_neuro.measures import ModulatedPoisson, SilentNeuronWarning, modulated_poisson
+from nsnn_neuro.measures import ModulatedPoisson, SilentNeuronWarning, TrialDriftWarning, modulated_poisson
 
 # The likelihood is an internal: the public function has no arguments at which published values can be asked for.
 from nsnn_neuro.measures.spiketrain.negative_binomial import fisher_information, fit_gain_variance
@@ -155,6 +159,39 @@ def test_shapes_labels_and_blocks():
     assert_allclose(modulated_poisson(names[order], x[order]).se, both.se, rtol=1e-12)
 
 
+def test_a_drift_over_trials_is_told():
+    """A rate that doubles from first to last trial raises the gain variance; counts of a constant rate warn of nothing."""
+    rng = np.random.default_rng(8)
+    stimulus = np.tile([0, 1], 100)
+    with pytest.warns(TrialDriftWarning, match="modulated_poisson: counts drift"):
+        fit = modulated_poisson(stimulus, rng.poisson(np.linspace(15, 30, 200)))
+    assert fit.p < 1e-3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TrialDriftWarning)
+        modulated_poisson(stimulus, rng.poisson(20.0, 200))
+
+
+@pytest.mark.parametrize(("f", "a"), [(1e5, 1e-3), (1e4, 2.0)])
+def test_fisher_information_at_the_largest_counts(f, a):
+    """Limits at large f: f^2 / (2 (1 + a f)^2) for small a; for a gamma gain of shape k, (trigamma(k) - 1/k) k^4 less the
+    share of counts near 0. In less than 10 MB, where arrays of all counts would take 40 MB with a = 2."""
+    fisher_information(np.array([2.0]), 0.5)  # compiles
+    tracemalloc.start()
+    value = fisher_information(np.array([f]), a)[0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 2**20
+    k = 1 / a
+    if a < 0.1:
+        # to the order of 1/(a f) and a
+        assert_allclose(value, (polygamma(1, k) - 1 / k) * k**4 * (a * f / (1 + a * f)) ** 2, rtol=1e-3)
+    else:
+        # trigamma(k) - E trigamma(N + k) - f / (k (k + f)), by scipy's distribution on a grid
+        n = np.arange(int(60 * a * f) + 1)
+        inverse = stats.nbinom.pmf(n, k, 1 / (1 + a * f)) @ polygamma(1, n + k)
+        assert_allclose(value, (polygamma(1, k) - inverse - f / (k * (k + f))) * k**4, rtol=1e-6)
+
+
 # --- bad input ---
 
 
@@ -165,6 +202,11 @@ def test_shapes_labels_and_blocks():
         ([0, 0, 1], [1, 2, 3], "stimulus 1 has one trial"),
         ([0, 0, 0], [1, -2, 3], "counts holds -2: expected whole numbers"),
         ([0, 0, 0], [1, 2.5, 3], "counts holds 2.5"),
+        (
+            [0, 0, 0],
+            [1, 2, 2 * 10**5],
+            "counts holds 200000: expected whole numbers of spikes, from 0 to 100000",
+        ),
         ([0, 0, 0], [1, np.nan, 3], "counts holds NaN"),
         ([0, 0, 0], ["a", "b", "c"], "counts = "),
         ([0, 0, 0], np.ones((3, 2, 2)), "counts = "),
@@ -193,6 +235,7 @@ def test_retina_counts_are_below_poisson():
     """Salamander retina, 60 images of 30 trials: median Fano factor below 1, so that most cells have no gain variance."""
     data = np.load(recordings.folder("salamander_retina_onken") / "retina2.npz")
     counts = data["images_counts"].transpose(0, 2, 1).reshape(-1, 49)  # image and trial, cell
-    fit = modulated_poisson(np.repeat(np.arange(60), 30), counts)
+    with pytest.warns(TrialDriftWarning, match="of neuron 38, the largest of 49"):
+        fit = modulated_poisson(np.repeat(np.arange(60), 30), counts)
     assert np.median(fit.share) < 0.1
     assert ((fit.gain_variance == 0) == (fit.p == 1)).all()

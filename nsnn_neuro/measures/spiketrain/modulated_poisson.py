@@ -15,9 +15,10 @@ from ..response_checks import as_labels
 from ..trains import holds_blocks, nan_ratio, warn_silent
 from ..trial_counts import means_of, read_counts
 from .negative_binomial import fisher_information, fit_gain_variance
+from .trial_drift import warn_drift
 
-MOST = 10**7
-"""Spikes in a trial, at most: the fit takes time and memory in proportion."""
+MOST = 10**5
+"""Spikes in a trial, at most: the fit takes time in proportion, some seconds for one mean in the worst case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,8 @@ def modulated_poisson(stimulus: Any, counts: Any) -> ModulatedPoisson:
     Raises
     ------
     NsnnError : a wrong number of labels, a stimulus with one trial, NaN, counts that aren't whole numbers of at least 0. Warns
-        once, SilentNeuronWarning, for neurons without spikes (NaN). Source: Goris, Movshon & Simoncelli 2014, doi
+        once, SilentNeuronWarning, for neurons without spikes (NaN), and TrialDriftWarning if counts drift over trials, as a drift
+        adds to s2; trials have to be in the order of time for it. Source: Goris, Movshon & Simoncelli 2014, doi
         10.1038/nn.3711; the test: Self & Liang 1987, doi 10.1080/01621459.1987.10478472
 
     >>> rng = np.random.default_rng(1)
@@ -97,6 +99,7 @@ def modulated_poisson(stimulus: Any, counts: Any) -> ModulatedPoisson:
     if n.min() < 2:
         few = labels[int(np.argmin(n))]
         raise NsnnError(f"stimulus {few} has one trial: expected at least two of each; leave it out")
+    warn_drift(x, label, "modulated_poisson")
     s2, ratio = fit_gain_variance(x, label)
     silent = np.isnan(s2)
     information = [np.nan if no else n @ fisher_information(f[:, j], s2[j]) for j, no in enumerate(silent)]
