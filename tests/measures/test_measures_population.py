@@ -183,6 +183,16 @@ def test_neurons_without_a_decay_have_nan() -> None:
     assert np.isnan(result.se[0])
 
 
+def test_a_lag_beyond_the_trials_is_cut_with_a_warning() -> None:
+    """Trials of 1.5 s, bins of 70 ms: 21 bins and a remainder, lags up to 20 bins."""
+    data = modulated(4, 0.1, 20, 1)
+    with pytest.warns(
+        UserWarning, match=r"max_lag = 2.0 s, but trials of 21 bins of 0.07 s have lags up to 1.4 s"
+    ):
+        result = measures.intrinsic_timescale(data, bin_width=70 * pq.ms, max_lag=2 * pq.s, n_resample=0)
+    np.testing.assert_allclose(result.lags, 0.07 * np.arange(1, 21))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"max_lag": 0.1 * pq.s}, "max_lag = .*expected at least four"), ({"bin_width": 2 * pq.s}, "bin_width"),

@@ -7,6 +7,9 @@ not enter, since each bin has its own mean over trials.
 
 The standard error is the SD of tau over bootstrap resamples of the trials. tau is reported as missing (NaN, with one warning)
 where no decay is seen: A is not positive or tau lies at an end of the searched range.
+
+Tested with 200 trials of 1.5 s, rates of 40 Hz and tau = 100 ms: the median of tau is within 10 ms, and two standard errors contain
+it in more than nine of ten neurons. Fewer or shorter trials, lower rates, or a tau near max_lag are less well known.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import quantities as pq
 
 from ...core.checks import check, flag, scalar, suggest_keywords
 from ...core.errors import NsnnError
+from ...core.warn import warn
 from ..trains import as_trains, binned, nan_ratio, warn_silent
 
 _GRID = 120
@@ -70,8 +74,10 @@ def intrinsic_timescale(
     Parameters
     ----------
     block : neo.Block, one Segment per trial, all of the same window; choose a period without a stimulus with t_start and t_stop
-    bin_width : time, scalar, of the counts; default 50 ms
-    max_lag : time, scalar; lags from one bin to this are fitted, rounded to whole bins; at least four
+    bin_width : time, scalar, of the counts; default 50 ms. Bins follow one another from the start of a trial, and a shorter
+        remainder at its end is not used
+    max_lag : time, scalar; lags from one bin to this are fitted, rounded to whole bins; at least four. Within trials of n bins the
+        longest lag is n - 1 bins, with one warning if max_lag is longer
     offset : True (default) fits a constant, for fluctuations that are slow against the trial; False fixes B = 0
     n_resample, seed : bootstrap resamples of the trials and their seed; 0: se is NaN
     t_start, t_stop : times, scalar; None is the trials' own end
@@ -105,10 +111,16 @@ def intrinsic_timescale(
     trains.window()
     counts = binned(trains, width, "bin_width").astype(float)
     n_bins = counts.shape[2]
-    n_lags = min(round(longest / width), n_bins - 1)
+    asked = round(longest / width)
+    n_lags = min(asked, n_bins - 1)
     if n_lags < 4:
         raise NsnnError(
             f"max_lag = {max_lag}: {n_lags} lags of {width:g} s, expected at least four within trials of {n_bins} bins"
+        )
+    if asked > n_lags:
+        warn(
+            f"intrinsic_timescale: max_lag = {max_lag}, but trials of {n_bins} bins of {width:g} s have lags up to "
+            f"{n_lags * width:g} s, which are fitted; few pairs of bins have the longest ones: give a shorter max_lag"
         )
     lags = width * np.arange(1, n_lags + 1)
     grid = np.geomspace(width / 10, 5 * n_bins * width, _GRID)
